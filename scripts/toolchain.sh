@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the target tests need: cross compilers, their C libraries, QEMU, the
+# recorded outputs of ONNX's own operator tests. Does nothing when all are there.
+set -euo pipefail
+packages="gcc clang qemu-system-arm qemu-system-misc qemu-user gcc-arm-none-eabi libnewlib-arm-none-eabi
+  gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf libonnx-testdata"
+missing=
+for package in $packages; do
+  dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
+done
+if [ -z "$missing" ]; then
+  echo "toolchain: everything is installed"
+  exit 0
+fi
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+$sudo apt-get update -qq
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing
+echo "toolchain: installed$missing"

@@ -1,0 +1,160 @@
+/**
+ * Kernel IR: the tiny closed language that every operator's code is written in, once. `src/emit` prints it as
+ * C99, `src/sim` runs it under C's rules, `src/passes/prove` bounds it for all inputs.
+ *
+ * Values are `i32` (C's int32_t; overflow is undefined, so it traps) or `f32` (IEEE binary32, each operation
+ * rounded on its own). Memory is arrays of `Elem`. Everything is plain data.
+ */
+
+/** Element types of memory. Loads of the narrow ones promote to i32; stores must not lose bits. */
+export type Elem = 'u8' | 'i8' | 'u16' | 'i16' | 'i32' | 'f32';
+export type Scalar = 'i32' | 'f32';
+
+export const elemBytes: Readonly<Record<Elem, number>> = { u8: 1, i8: 1, u16: 2, i16: 2, i32: 4, f32: 4 };
+export const scalarOf = (elem: Elem): Scalar => (elem === 'f32' ? 'f32' : 'i32');
+
+/** i32 only: `mod`, `shl`, `shr` (arithmetic), `and`, `or`, `xor`. `div` truncates on i32, rounds on f32. */
+export type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'mod' | 'shl' | 'shr' | 'and' | 'or' | 'xor';
+export type CompareOp = 'lt' | 'le' | 'gt' | 'ge' | 'eq' | 'ne';
+
+export type Expr =
+  | { readonly kind: 'int'; readonly value: number }
+  /** The value is already a binary32 number. */
+  | { readonly kind: 'float'; readonly value: number }
+  | { readonly kind: 'local'; readonly name: string; readonly type: Scalar }
+  | {
+      readonly kind: 'binary';
+      readonly op: BinaryOp;
+      readonly type: Scalar;
+      readonly a: Expr;
+      readonly b: Expr;
+    }
+  /** 1 or 0 as an i32; `type` is the operands'. */
+  | {
+      readonly kind: 'compare';
+      readonly op: CompareOp;
+      readonly type: Scalar;
+      readonly a: Expr;
+      readonly b: Expr;
+    }
+  /** Both arms are free of traps whichever is taken, or only the taken one is evaluated: C's `?:`. */
+  | {
+      readonly kind: 'select';
+      readonly type: Scalar;
+      readonly test: Expr;
+      readonly yes: Expr;
+      readonly no: Expr;
+    }
+  /** `from[index]`; `from` names a parameter, a table or a pointer. `elem` is that array's. */
+  | { readonly kind: 'load'; readonly from: string; readonly elem: Elem; readonly index: Expr }
+  /** i32 to f32, rounded to nearest even. */
+  | { readonly kind: 'toFloat'; readonly value: Expr }
+  /** f32 to i32, truncated; traps outside of i32. */
+  | { readonly kind: 'toInt'; readonly value: Expr }
+  | {
+      readonly kind: 'call';
+      readonly primitive: string;
+      readonly type: Scalar;
+      readonly args: readonly Expr[];
+    };
+
+export type Stmt =
+  /** Declares a local. Names are unique in a kernel, and C identifiers. */
+  | {
+      readonly kind: 'let';
+      readonly name: string;
+      readonly type: Scalar;
+      readonly value: Expr;
+      readonly mutable: boolean;
+    }
+  | { readonly kind: 'assign'; readonly name: string; readonly type: Scalar; readonly value: Expr }
+  /** `name += value`: an assignment of its own because it reads better, and bounds better. */
+  | { readonly kind: 'accumulate'; readonly name: string; readonly type: Scalar; readonly value: Expr }
+  /**
+   * Declares a pointer into the array that `base` (parameter, table or pointer) points into, `offset` elements
+   * on. As in C it may stand anywhere from the first element to one past the last.
+   */
+  | {
+      readonly kind: 'pointer';
+      readonly name: string;
+      readonly base: string;
+      readonly elem: Elem;
+      readonly offset: Expr;
+      readonly mutable: boolean;
+    }
+  /** `name += by` elements; `name` is a mutable pointer. */
+  | { readonly kind: 'advance'; readonly name: string; readonly by: Expr }
+  | {
+      readonly kind: 'store';
+      readonly to: string;
+      readonly elem: Elem;
+      readonly index: Expr;
+      readonly value: Expr;
+    }
+  /** `for (v = from; v < to; v += step)`; step > 0; the body cannot assign `v`. */
+  | {
+      readonly kind: 'for';
+      readonly name: string;
+      readonly from: Expr;
+      readonly to: Expr;
+      readonly step: number;
+      readonly body: readonly Stmt[];
+    }
+  | { readonly kind: 'if'; readonly test: Expr; readonly yes: readonly Stmt[]; readonly no: readonly Stmt[] }
+  /** memcpy of `count` elements; the ranges must not overlap. */
+  | {
+      readonly kind: 'copy';
+      readonly elem: Elem;
+      readonly to: string;
+      readonly toIndex: Expr;
+      readonly from: string;
+      readonly fromIndex: Expr;
+      readonly count: Expr;
+    }
+  /** memset of `count` u8 or i8 elements to the byte `value`. */
+  | {
+      readonly kind: 'fill';
+      readonly elem: 'u8' | 'i8';
+      readonly to: string;
+      readonly index: Expr;
+      readonly value: Expr;
+      readonly count: Expr;
+    }
+  | { readonly kind: 'comment'; readonly text: string };
+
+/** An array of the arena that the kernel is called with. `scratch` holds nothing before and nothing after. */
+export interface Param {
+  readonly name: string;
+  readonly role: 'in' | 'out' | 'scratch';
+  readonly elem: Elem;
+  /** In elements. */
+  readonly length: number;
+}
+
+/** A constant array: weights, biases, multipliers. */
+export interface Table {
+  readonly name: string;
+  readonly elem: Elem;
+  readonly data:
+    | readonly number[]
+    | Int8Array
+    | Uint8Array
+    | Int16Array
+    | Uint16Array
+    | Int32Array
+    | Float32Array;
+  /** Elements per line when printed, and per row in the report. */
+  readonly rowLength?: number;
+}
+
+export interface Kernel {
+  /** A C identifier, unique in its program; table names are unique in the program too. */
+  readonly name: string;
+  /** Lines of the comment above the C function: what is computed, shapes, MACs. */
+  readonly doc: readonly string[];
+  readonly params: readonly Param[];
+  readonly tables: readonly Table[];
+  readonly body: readonly Stmt[];
+  /** Multiply-accumulates of one call, as the field counts them (dense, without padding skipped). */
+  readonly macs: number;
+}

@@ -1,0 +1,106 @@
+/** What an operator is. One file in `ops/` each; nothing else in the compiler knows any operator by name. */
+import type { Attributes } from './attributes.ts';
+import type { Kernel } from './kernel.ts';
+import type { Tensor, TensorType } from './tensor.ts';
+
+/** A node as the ONNX file states it, after its opset is known. `''` stands for an omitted optional input. */
+export interface OnnxNode {
+  readonly name: string;
+  readonly opType: string;
+  readonly opset: number;
+  readonly attributes: Attributes;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/** The types of a node's inputs, and their values where they are constants. `undefined`: an omitted input. */
+export interface InputType extends TensorType {
+  readonly constant?: Tensor;
+}
+
+/** How an ONNX operator type becomes this operator. */
+export interface OnnxRule<A> {
+  /** The oldest and newest version of the ONNX operator whose meaning `parse` knows. */
+  readonly since: number;
+  readonly upTo: number;
+  /** @throws InputError for attributes outside of what is supported. */
+  parse(node: OnnxNode): A;
+}
+
+/** A replacement of one node by simpler ones: canonical operators on the same inputs and outputs. */
+export interface Replacement {
+  readonly op: OpDef;
+  readonly attrs: unknown;
+  /** Names of existing tensors, or of constants given in `constants`; '' for omitted. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** New constant tensors by (fresh) name. */
+  readonly constants?: ReadonlyMap<string, Tensor>;
+}
+
+/** What a rule may see of the node that it rewrites. */
+export interface NodeView<A> {
+  readonly name: string;
+  readonly attrs: A;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly inputTypes: readonly (InputType | undefined)[];
+  readonly outputTypes: readonly TensorType[];
+}
+
+/** An affine 8-bit activation: real = scale * (stored - zeroPoint), stored in 0..255. */
+export interface Quant {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** A tensor as a kernel sees it: how many elements, and how they are stored. */
+export interface Place {
+  readonly shape: readonly number[];
+  /** Absent in float programs. */
+  readonly quant?: Quant;
+}
+
+/** What a kernel builder is given. `constants` stand in the order of the node's constant inputs. */
+export interface KernelContext {
+  /** A C identifier, unique in the program. */
+  readonly name: string;
+  readonly inputs: readonly Place[];
+  readonly outputs: readonly Place[];
+}
+
+/**
+ * How exactly an accumulator becomes 8 bits again. See docs/numerics.md for the integer definitions:
+ * `single` rounds half up once; `tfl-double` is TensorFlow Lite's doubling high multiplication followed by a
+ * rounding shift; `ort-float` multiplies in float32 and rounds half to even; `pow2` only shifts.
+ */
+export type RequantMode = 'single' | 'tfl-double' | 'ort-float' | 'pow2';
+
+export interface QuantizeContext<A> extends NodeView<A> {
+  readonly mode: RequantMode;
+  /** The input and output activations' quantization, in the node's order; undefined for constants. */
+  readonly inputQuants: readonly (Quant | undefined)[];
+  readonly outputQuants: readonly Quant[];
+  /** Mean of each input channel over the calibration images, for bias correction; undefined when unknown. */
+  readonly inputMeans: readonly (Float64Array | undefined)[];
+}
+
+/**
+ * An operator with attributes `A`; `Q` is what its quantized form needs besides (integer weights, biases,
+ * multipliers): plain data, so that an integer network can be written down and read back.
+ */
+export interface OpDef<A = unknown, Q = unknown> {
+  readonly kind: string;
+  /** The ONNX operator types that parse to this operator. */
+  readonly onnx?: Readonly<Record<string, OnnxRule<A>>>;
+  /** Output types from input types. @throws InputError when the inputs cannot be. */
+  infer(attrs: A, inputs: readonly (InputType | undefined)[]): readonly TensorType[];
+  /** The meaning, on whole tensors: sums in float64, rounded to the output's type once. */
+  reference(attrs: A, inputs: readonly (Tensor | undefined)[]): readonly Tensor[];
+  /** Set on operators that only exist in the imported stage: how they become canonical ones. */
+  canonicalize?(node: NodeView<A>): readonly Replacement[];
+  /** The canonical operators' float32 kernel. */
+  float32?(attrs: A, context: KernelContext, constants: readonly (Tensor | undefined)[]): Kernel;
+  quantize?(context: QuantizeContext<A>): Q;
+  int8?(attrs: A, quantized: Q, context: KernelContext): Kernel;
+}

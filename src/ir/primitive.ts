@@ -1,0 +1,27 @@
+/** What C spells differently per chip, or in many lines: spelling, meaning, bounds and precondition together. */
+import type { Scalar } from './kernel.ts';
+
+/** Closed interval of integers. */
+export interface Interval {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+export interface Primitive {
+  readonly name: string;
+  /** One line: what it computes, exactly. */
+  readonly doc: string;
+  readonly params: readonly { readonly name: string; readonly type: Scalar }[];
+  readonly result: Scalar;
+  /** The body of a C99 `static inline` function of that name and those parameters: complete statements. */
+  readonly c99: readonly string[];
+  /** The meaning. Called only where the precondition holds. */
+  readonly js: (...args: number[]) => number;
+  /**
+   * Why these arguments are outside of what the C defines, or undefined if they are inside. Must hold for
+   * every combination in the intervals to return undefined.
+   */
+  readonly violation: (...args: Interval[]) => string | undefined;
+  /** An interval that holds every result; unused for f32 results. */
+  readonly range: (...args: Interval[]) => Interval;
+}

@@ -1,0 +1,20 @@
+import type { Primitive } from '../primitive.ts';
+
+/** Saturation; compilers know the pattern (USAT, VMIN/VMAX). */
+export const clamp: Primitive = {
+  name: 'clamp',
+  doc: 'x, but not below lo and not above hi',
+  params: [
+    { name: 'x', type: 'i32' },
+    { name: 'lo', type: 'i32' },
+    { name: 'hi', type: 'i32' },
+  ],
+  result: 'i32',
+  c99: ['return x < lo ? lo : x > hi ? hi : x;'],
+  js: (x = 0, lo = 0, hi = 0) => (x < lo ? lo : x > hi ? hi : x),
+  violation: () => undefined,
+  range: (x = { lo: 0, hi: 0 }, lo = { lo: 0, hi: 0 }, hi = { lo: 0, hi: 0 }) => ({
+    lo: Math.max(Math.min(x.lo, hi.lo), Math.min(lo.lo, hi.lo)),
+    hi: Math.max(Math.min(x.hi, hi.hi), lo.hi),
+  }),
+};

@@ -1,0 +1,24 @@
+import { DefectError } from '../errors.ts';
+import type { Primitive } from '../primitive.ts';
+import { clamp } from './clamp.ts';
+import {
+  requantizeDouble,
+  requantizeFloat,
+  requantizeHigh,
+  requantizePow2,
+  requantizeSingle,
+} from './requantize.ts';
+
+/** Every primitive; Kernel IR calls them by name. */
+export const primitives: ReadonlyMap<string, Primitive> = new Map(
+  [clamp, requantizeDouble, requantizeFloat, requantizeHigh, requantizePow2, requantizeSingle].map((p) => [
+    p.name,
+    p,
+  ]),
+);
+
+export function primitiveOf(name: string): Primitive {
+  const found = primitives.get(name);
+  if (found === undefined) throw new DefectError(`no primitive is called '${name}'`);
+  return found;
+}

@@ -1,0 +1,150 @@
+/**
+ * From int32 accumulators to 8-bit steps: acc * multiplier * 2^-31 * 2^-shift, rounded. The multiplier is
+ * in (0, 2^31), the shift in 0..30. Products reach 2^62, beyond float64's 2^53, so the JavaScript meaning
+ * splits the multiplier into 16-bit halves, whose products with an int32 are exact.
+ */
+import type { Interval, Primitive } from '../primitive.ts';
+
+/** floor(acc * multiplier + addend) / 2^bits), exactly; 16 <= bits, 0 <= addend < 2^52. */
+function scaledFloor(acc: number, multiplier: number, addend: number, bits: number): number {
+  const high = acc * Math.floor(multiplier / 65536);
+  const low = acc * (multiplier % 65536) + (addend % 65536);
+  // floor((A + f) / n) = floor(A / n) for an integer A and 0 <= f < 1.
+  const sum = high + Math.floor(addend / 65536) + Math.floor(low / 65536);
+  return Math.floor(sum / 2 ** (bits - 16));
+}
+
+/** (acc * multiplier + 2^(30 + shift)) >> (31 + shift) */
+function single(acc: number, multiplier: number, shift: number): number {
+  // 2^(30 + shift) can pass 2^52, but is then a multiple of 2^16 and exact all the same.
+  return scaledFloor(acc, multiplier, 2 ** (30 + shift), 31 + shift);
+}
+
+/** round half away from zero of x / 2^shift (gemmlowp's RoundingDivideByPOT). */
+function roundingShift(x: number, shift: number): number {
+  if (shift === 0) return x;
+  const half = 2 ** (shift - 1);
+  return x < 0 ? -Math.floor((half - x) / 2 ** shift) : Math.floor((x + half) / 2 ** shift);
+}
+
+function double(acc: number, multiplier: number, shift: number): number {
+  return roundingShift(scaledFloor(acc, multiplier, 2 ** 30, 31), shift);
+}
+
+/** rint(float32(acc) * scale), halves to even. */
+function ortFloat(acc: number, scale: number): number {
+  const product = Math.fround(Math.fround(acc) * scale);
+  const down = Math.floor(product);
+  const rest = product - down;
+  if (rest !== 0.5) return rest < 0.5 ? down : down + 1;
+  return down % 2 === 0 ? down : down + 1;
+}
+
+function pow2(acc: number, shift: number): number {
+  return shift === 0 ? acc : Math.floor((acc + 2 ** (shift - 1)) / 2 ** shift);
+}
+
+const outside = (what: string, x: Interval, lo: number, hi: number): string | undefined =>
+  x.lo < lo || x.hi > hi ? `${what} in ${x.lo}..${x.hi}, defined for ${lo}..${hi}` : undefined;
+
+const multiplierRule = (lowestShift: number) => (_acc: Interval, multiplier: Interval, shift: Interval) =>
+  outside('multiplier', multiplier, 1, 2 ** 31 - 1) ?? outside('shift', shift, lowestShift, 30);
+
+/** Bounds of a function that grows with its first argument, for every multiplier and shift in their boxes. */
+function cornerRange(f: (acc: number, m: number, s: number) => number) {
+  return (acc: Interval, m: Interval, s: Interval): Interval => {
+    const at = [acc.lo, acc.hi].flatMap((a) => [m.lo, m.hi].flatMap((x) => [f(a, x, s.lo), f(a, x, s.hi)]));
+    return { lo: Math.min(...at), hi: Math.max(...at) };
+  };
+}
+
+const params = [
+  { name: 'acc', type: 'i32' },
+  { name: 'multiplier', type: 'i32' },
+  { name: 'shift', type: 'i32' },
+] as const;
+
+/** One rounding, halves up. */
+export const requantizeSingle: Primitive = {
+  name: 'requantize_single',
+  doc: 'acc * multiplier / 2^(31 + shift), rounded half up',
+  params,
+  result: 'i32',
+  c99: ['return (int32_t)(((int64_t)acc * multiplier + ((int64_t)1 << (30 + shift))) >> (31 + shift));'],
+  js: single,
+  violation: multiplierRule(0),
+  range: cornerRange(single),
+};
+
+/**
+ * The same value for shifts of 2 and more, from the product's high word alone: 2^(30 + shift) is then a
+ * multiple of 2^32, so the low word never carries into the sum.
+ */
+export const requantizeHigh: Primitive = {
+  name: 'requantize_high',
+  doc: 'acc * multiplier / 2^(31 + shift), rounded half up, for shift >= 2',
+  params,
+  result: 'i32',
+  c99: [
+    'int32_t high = (int32_t)(((int64_t)acc * multiplier) >> 32);',
+    'return (high + ((int32_t)1 << (shift - 2))) >> (shift - 1);',
+  ],
+  js: single,
+  violation: multiplierRule(2),
+  range: cornerRange(single),
+};
+
+/** TensorFlow Lite's two roundings: doubling high multiplication, then a shift that rounds halves away from 0. */
+export const requantizeDouble: Primitive = {
+  name: 'requantize_double',
+  doc: 'TensorFlow Lite: round(acc * multiplier / 2^31) half up, then / 2^shift half away from zero',
+  params,
+  result: 'i32',
+  c99: [
+    'int32_t high = (int32_t)(((int64_t)acc * multiplier + ((int64_t)1 << 30)) >> 31);',
+    'int32_t mask = ((int32_t)1 << shift) - 1;',
+    'return (high >> shift) + ((high & mask) > (mask >> 1) + (high < 0));',
+  ],
+  js: double,
+  violation: multiplierRule(0),
+  range: cornerRange(double),
+};
+
+/** ONNX Runtime's: a float32 product, halves to even. Adding 1.5 * 2^23 rounds a float below 2^22 to an integer. */
+export const requantizeFloat: Primitive = {
+  name: 'requantize_float',
+  doc: 'rint((float)acc * scale), halves to even; |result| is cut off at 2^21',
+  params: [
+    { name: 'acc', type: 'i32' },
+    { name: 'scale', type: 'f32' },
+  ],
+  result: 'i32',
+  c99: [
+    'float x = (float)acc * scale;',
+    'x = x < -2097152.0f ? -2097152.0f : x > 2097152.0f ? 2097152.0f : x;',
+    'x = x + 12582912.0f;',
+    'return (int32_t)(x - 12582912.0f);',
+  ],
+  js: (acc = 0, scale = 0) => Math.max(-(2 ** 21), Math.min(2 ** 21, ortFloat(acc, scale))),
+  violation: () => undefined,
+  range: () => ({ lo: -(2 ** 21), hi: 2 ** 21 }),
+};
+
+/** Power-of-two scales: a shift, halves up. */
+export const requantizePow2: Primitive = {
+  name: 'requantize_pow2',
+  doc: 'acc / 2^shift, rounded half up; shift in 1..30',
+  params: [
+    { name: 'acc', type: 'i32' },
+    { name: 'shift', type: 'i32' },
+  ],
+  result: 'i32',
+  // Halving first keeps the rounding term from overflowing.
+  c99: ['return ((acc >> (shift - 1)) + 1) >> 1;'],
+  js: pow2,
+  violation: (_acc = { lo: 0, hi: 0 }, shift = { lo: 0, hi: 0 }) => outside('shift', shift, 1, 30),
+  range: (acc = { lo: 0, hi: 0 }, shift = { lo: 0, hi: 0 }) => ({
+    lo: Math.min(pow2(acc.lo, shift.lo), pow2(acc.lo, shift.hi)),
+    hi: Math.max(pow2(acc.hi, shift.lo), pow2(acc.hi, shift.hi)),
+  }),
+};

@@ -1,0 +1,58 @@
+/** Tensors: a shape, an element type and the numbers. No layout but row-major, no quantization. */
+
+export type Shape = readonly number[];
+
+/** int64 numbers are held in float64 arrays: exact up to 2^53, which shapes never leave. */
+export type DType = 'float32' | 'float64' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool';
+
+export type Numbers = Float32Array | Float64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
+
+export interface TensorType {
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+export interface Tensor extends TensorType {
+  /** Row-major; length is the product of the shape. */
+  readonly data: Numbers;
+}
+
+/** The number of elements of a shape; 1 for a scalar. */
+export const countOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
+
+/** Row-major strides in elements. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length).fill(1);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = (strides[i + 1] ?? 1) * (shape[i + 1] ?? 1);
+  return strides;
+}
+
+export const sameShape = (a: Shape, b: Shape): boolean =>
+  a.length === b.length && a.every((n, i) => n === b[i]);
+
+/** `1x6x14x14`, or `scalar`. */
+export const showShape = (shape: Shape): string => (shape.length === 0 ? 'scalar' : shape.join('x'));
+
+/** A zeroed array that holds `dtype`. */
+export function numbersFor(dtype: DType, count: number): Numbers {
+  switch (dtype) {
+    case 'float32':
+      return new Float32Array(count);
+    case 'float64':
+    case 'int64':
+      return new Float64Array(count);
+    case 'int32':
+      return new Int32Array(count);
+    case 'int16':
+      return new Int16Array(count);
+    case 'int8':
+      return new Int8Array(count);
+    case 'uint8':
+    case 'bool':
+      return new Uint8Array(count);
+    default:
+      return dtype satisfies never;
+  }
+}
+
+export const floats = (shape: Shape, data: Float32Array): Tensor => ({ dtype: 'float32', shape, data });
