@@ -57,11 +57,13 @@ export interface Quant {
 /** A tensor as a kernel sees it: how many elements, and how they are stored. */
 export interface Place {
   readonly shape: readonly number[];
+  /** `order[i]` is the row-major element of `shape` at position i in memory; absent: row-major. */
+  readonly order?: readonly number[];
   /** Absent in float programs. */
   readonly quant?: Quant;
 }
 
-/** What a kernel builder is given. `constants` stand in the order of the node's constant inputs. */
+/** What a kernel builder is given: the node's activations, in its order, without its constants. */
 export interface KernelContext {
   /** A C identifier, unique in the program. */
   readonly name: string;
@@ -78,6 +80,8 @@ export type RequantMode = 'single' | 'tfl-double' | 'ort-float' | 'pow2';
 
 export interface QuantizeContext<A> extends NodeView<A> {
   readonly mode: RequantMode;
+  /** Bits of a weight: 8, or fewer for layers that are to be stored smaller. */
+  readonly weightBits: number;
   /** The input and output activations' quantization, in the node's order; undefined for constants. */
   readonly inputQuants: readonly (Quant | undefined)[];
   readonly outputQuants: readonly Quant[];
