@@ -203,24 +203,24 @@ function steps(p: Plan, count: number, offset: (i: number) => number): readonly 
   ]).flat();
 }
 
-/** All taps of one channel, unrolled: neighbouring outputs share inputs that stay in registers. */
+/** All taps of one channel, unrolled where that is short: neighbouring outputs share inputs in registers. */
 function depthwiseTaps(p: Plan, skip: Expr | number): readonly Stmt[] {
   const { w, view, c } = p;
   const [kh, kw] = w.kernel;
-  const unrolled = kh * kw <= 25;
-  const point = pointInto(view, c.arithmetic.elem, add(skip), !unrolled);
+  const row = w.dilations[0] * view.rowStride;
   const column = w.dilations[1] * w.channels;
-  if (unrolled) {
-    const offset = (i: number) => Math.floor(i / kw) * w.dilations[0] * view.rowStride + (i % kw) * column;
+  if (kh * kw <= 25) {
+    const offset = (i: number) => Math.floor(i / kw) * row + (i % kw) * column;
+    const point = pointInto(view, c.arithmetic.elem, add(skip), false);
     return [point, ...steps(p, kh * kw, offset), ...advance('wt', kh * kw)];
   }
-  return [
-    point,
-    ...loop('ky', kh, () => [
-      ...loop('kx', kw, () => [...steps(p, 1, () => 0), ...advance('px', column), ...advance('wt', 1)]),
-      ...advance('px', w.dilations[0] * view.rowStride - kw * column),
+  return loop('ky', kh, (ky) =>
+    loop('kx', kw, (kx) => [
+      pointInto(view, c.arithmetic.elem, add(skip, mul(ky, row), mul(kx, column)), false),
+      ...steps(p, 1, () => 0),
+      ...advance('wt', 1),
     ]),
-  ];
+  );
 }
 
 /** The largest divisor of `run` up to `most`, so that an unrolled loop has no remainder. */
@@ -234,32 +234,22 @@ function denseTaps(p: Plan, skip: Expr | number): readonly Stmt[] {
   const { w, view, c, depth } = p;
   const [kh, kw] = w.kernel;
   const joined = w.dilations[1] === 1 && c.groups === 1;
-  const run = joined ? kw * depth : depth;
-  const between = w.dilations[1] * w.channels;
-  const rowStep = w.dilations[0] * view.rowStride;
-  const inner = runOf(p, run);
-  const row = joined ? inner : loop('kx', kw, () => [...inner, ...advance('px', between - run)]);
-  const back = joined ? rowStep - run : rowStep - kw * between;
-  return [
-    pointInto(view, c.arithmetic.elem, add(skip), true),
-    ...loop('ky', kh, () => [...row, ...(kh > 1 ? advance('px', back) : [])]),
-  ];
+  const row = (ky: Expr): Expr => mul(ky, w.dilations[0] * view.rowStride);
+  const from = (offset: Expr): Stmt => pointInto(view, c.arithmetic.elem, add(skip, offset), true);
+  if (joined) return loop('ky', kh, (ky) => [from(row(ky)), ...runOf(p, kw * depth)]);
+  return loop('ky', kh, (ky) =>
+    loop('kx', kw, (kx) => [from(add(row(ky), mul(kx, w.dilations[1] * w.channels))), ...runOf(p, depth)]),
+  );
 }
 
 function runOf(p: Plan, run: number): readonly Stmt[] {
   const unroll = run <= 8 ? run : unrollOf(run, 6);
-  if (unroll === 1 && run > 8) return remainderRun(p, run);
-  return loop('i', run / unroll, () => chunk(p, unroll));
+  return loop('i', run / unroll, () => [
+    ...steps(p, unroll, (i) => i),
+    ...advance('px', unroll),
+    ...advance('wt', unroll),
+  ]);
 }
-
-const chunk = (p: Plan, unroll: number): readonly Stmt[] => [
-  ...steps(p, unroll, (i) => i),
-  ...advance('px', unroll),
-  ...advance('wt', unroll),
-];
-
-/** A run without a useful divisor (a prime): one weight at a time. */
-const remainderRun = (p: Plan, run: number): readonly Stmt[] => loop('i', run, () => chunk(p, 1));
 
 /** Stores a channel's results: the pool window's maximum, or every lane at its own place. */
 function output(
