@@ -78,15 +78,29 @@ export interface KernelContext {
  */
 export type RequantMode = 'single' | 'tfl-double' | 'ort-float' | 'pow2';
 
-export interface QuantizeContext<A> extends NodeView<A> {
+/** The values that an activation took, in real units. */
+export interface Range {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+export interface ScaleContext<A> extends NodeView<A> {
   readonly mode: RequantMode;
   /** Bits of a weight: 8, or fewer for layers that are to be stored smaller. */
   readonly weightBits: number;
-  /** The input and output activations' quantization, in the node's order; undefined for constants. */
+  /** The inputs' quantization in the node's order; undefined for constants. */
   readonly inputQuants: readonly (Quant | undefined)[];
-  readonly outputQuants: readonly Quant[];
-  /** Mean of each input channel over the calibration images, for bias correction; undefined when unknown. */
-  readonly inputMeans: readonly (Float64Array | undefined)[];
+  /** What the output took during calibration. */
+  readonly range: Range;
+}
+
+export interface QuantizeContext<A> extends ScaleContext<A> {
+  readonly outputQuant: Quant;
+  /**
+   * Mean of the first input over the calibration images, per channel (axis 1), for bias correction; undefined:
+   * none is made.
+   */
+  readonly inputMean: Float64Array | undefined;
 }
 
 /**
@@ -103,8 +117,18 @@ export interface OpDef<A = unknown, Q = unknown> {
   reference(attrs: A, inputs: readonly (Tensor | undefined)[]): readonly Tensor[];
   /** Set on operators that only exist in the imported stage: how they become canonical ones. */
   canonicalize?(node: NodeView<A>): readonly Replacement[];
-  /** The canonical operators' float32 kernel. */
-  float32?(attrs: A, context: KernelContext, constants: readonly (Tensor | undefined)[]): Kernel;
+  /** Set where the output is the input's memory under another shape or order of axes: there is no kernel. */
+  readonly alias?: boolean;
+  /**
+   * The output's order in memory (`Place.order`). Absent: the first input's.
+   * @throws InputError where an input's order is not one that the operator can read.
+   */
+  order?(attrs: A, inputs: readonly Place[], output: readonly number[]): readonly number[] | undefined;
+  /** The output's scale and zero point. Absent: what its range asks for. */
+  outputQuant?(context: ScaleContext<A>): Quant;
+  /** The integers of the quantized operator. @throws InputError naming the node. */
   quantize?(context: QuantizeContext<A>): Q;
+  /** `constants` are the node's inputs, undefined where they are activations. */
+  float32?(attrs: A, context: KernelContext, constants: readonly (Tensor | undefined)[]): Kernel;
   int8?(attrs: A, quantized: Q, context: KernelContext): Kernel;
 }
