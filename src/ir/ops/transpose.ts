@@ -1,0 +1,61 @@
+import type { OpDef } from '../op.ts';
+import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
+import { complain, newestOpset, required } from './common/inputs.ts';
+
+export interface TransposeAttrs {
+  /** Output axis i is input axis perm[i]. Empty in the imported stage for the axes reversed. */
+  readonly perm: readonly number[];
+}
+
+function permOf({ perm }: TransposeAttrs, { length: rank }: Shape): readonly number[] {
+  const reversed = Array.from({ length: rank }, (_, i) => rank - 1 - i);
+  if (perm.length === 0) return reversed;
+  if (perm.length !== rank || reversed.some((axis) => !perm.includes(axis)))
+    throw complain(
+      `perm [${perm.join(', ')}] of a tensor with ${rank} axes`,
+      `each of 0 to ${rank - 1} once`,
+    );
+  return perm;
+}
+
+function transposed(x: Tensor, perm: readonly number[]): Tensor {
+  const strides = stridesOf(x.shape);
+  const shape = perm.map((axis) => x.shape[axis] ?? 1);
+  const steps = perm.map((axis) => strides[axis] ?? 1);
+  const data = numbersFor(x.dtype, countOf(shape));
+  const at = new Array<number>(shape.length).fill(0);
+  let from = 0;
+  for (let i = 0; i < data.length; i++) {
+    data[i] = x.data[from] as number;
+    // Counts `at` up like an odometer, and `from` along with it.
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      at[axis] = (at[axis] as number) + 1;
+      from += steps[axis] as number;
+      if ((at[axis] as number) < (shape[axis] as number)) break;
+      from -= (steps[axis] as number) * (shape[axis] as number);
+      at[axis] = 0;
+    }
+  }
+  return { dtype: x.dtype, shape, data };
+}
+
+/** Axes in another order. ONNX Transpose-1, 13, 21. */
+export const transpose: OpDef<TransposeAttrs> = {
+  kind: 'transpose',
+  onnx: {
+    Transpose: {
+      since: 1,
+      upTo: newestOpset,
+      parse: ({ attributes }) => ({ perm: attributes.ints('perm') ?? [] }),
+    },
+  },
+  infer(attrs, inputs) {
+    const { dtype, shape } = required(inputs, 0, 'data');
+    return [{ dtype, shape: permOf(attrs, shape).map((axis) => shape[axis] ?? 1) }];
+  },
+  reference(attrs, inputs) {
+    const x = required(inputs, 0, 'data');
+    return [transposed(x, permOf(attrs, x.shape))];
+  },
+  explicit: (attrs, inputs) => ({ perm: permOf(attrs, required(inputs, 0, 'data').shape) }),
+};
