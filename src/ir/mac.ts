@@ -39,7 +39,7 @@ export interface MacToQuantize {
   readonly output: Quant;
   readonly clamp: Clamp | undefined;
   /** Mean of the input that each term of a row multiplies, in real units; undefined: no bias correction. */
-  readonly meanOf: ((term: number) => number) | undefined;
+  readonly meanOf: ((term: number, row: number) => number) | undefined;
 }
 
 const largest = (row: Float32Array): number => row.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
@@ -110,7 +110,7 @@ function biasSteps(
   let sum = 0;
   let magnitude = 0;
   steps.forEach((q, term) => {
-    if (mac.meanOf !== undefined) correction += (q * step - (row[term] ?? 0)) * mac.meanOf(term);
+    if (mac.meanOf !== undefined) correction += (q * step - (row[term] ?? 0)) * mac.meanOf(term, channel);
     sum += q;
     magnitude += Math.abs(q);
   });

@@ -20,7 +20,7 @@ export interface InputType extends TensorType {
 
 /** How an ONNX operator type becomes this operator. */
 export interface OnnxRule<A> {
-  /** The oldest and newest version of the ONNX operator whose meaning `parse` knows. */
+  /** The oldest and newest opset in which the ONNX operator has the meaning that `parse` knows. */
   readonly since: number;
   readonly upTo: number;
   /** @throws InputError for attributes outside of what is supported. */
@@ -111,12 +111,26 @@ export interface OpDef<A = unknown, Q = unknown> {
   readonly kind: string;
   /** The ONNX operator types that parse to this operator. */
   readonly onnx?: Readonly<Record<string, OnnxRule<A>>>;
-  /** Output types from input types. @throws InputError when the inputs cannot be. */
+  /**
+   * Output types from input types.
+   * @throws DynamicShapeError when a shape depends on an input that is not constant, and InputError when the
+   * inputs cannot be.
+   */
   infer(attrs: A, inputs: readonly (InputType | undefined)[]): readonly TensorType[];
   /** The meaning, on whole tensors: sums in float64, rounded to the output's type once. */
   reference(attrs: A, inputs: readonly (Tensor | undefined)[]): readonly Tensor[];
-  /** Set on operators that only exist in the imported stage: how they become canonical ones. */
+  /** `reference` reads the types of its inputs, never their data (ONNX Shape). */
+  readonly typesOnly?: boolean;
+  /**
+   * Set on operators that only exist in the imported stage: how they become canonical ones, in an order of
+   * execution. An empty list: the first output is the first input.
+   */
   canonicalize?(node: NodeView<A>): readonly Replacement[];
+  /**
+   * Set on canonical operators whose ONNX attributes leave something to the shapes (automatic padding, negative
+   * axes): the same meaning with nothing left. Holds of its own result.
+   */
+  explicit?(attrs: A, inputs: readonly (InputType | undefined)[]): A;
   /** Set where the output is the input's memory under another shape or order of axes: there is no kernel. */
   readonly alias?: boolean;
   /**

@@ -1,47 +1,80 @@
-/** In which order a tensor's elements lie in memory. */
+/** Orders of execution. */
 import { InputError } from './errors.ts';
-import type { Place } from './op.ts';
-import { countOf, type Shape, showShape } from './tensor.ts';
+import type { Node } from './graph.ts';
+import { nodeLabel } from './label.ts';
 
-/** `order[i]` is the row-major element at position i of memory; undefined: row-major itself. */
-export type Order = readonly number[] | undefined;
-
-/** Height, width, channel for 1xCxHxW (and width, channel for 1xCxW). */
-export function spatialOrder(shape: Shape): Order {
-  const [, channels = 1, ...spatial] = shape;
-  const pixels = countOf(spatial);
-  if (channels === 1 || pixels === 1) return undefined;
-  return Array.from(
-    { length: channels * pixels },
-    (_, i) => (i % channels) * pixels + Math.floor(i / channels),
-  );
+/**
+ * The nodes with every tensor made before it is used; otherwise as they stood.
+ * @param given names that no node makes: inputs and constants
+ * @throws InputError for a tensor that nobody makes, one that two make, and cycles
+ */
+export function inOrder(nodes: readonly Node[], given: ReadonlySet<string>): Node[] {
+  const makers = makersOf(nodes, given);
+  const [done, open] = [new Set<Node>(), new Set<Node>()];
+  const visit = (node: Node): void => {
+    // A stack of our own: chains may be longer than JavaScript's.
+    const stack = [node];
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1] as Node;
+      const next = done.has(top) ? undefined : before(top, makers, given).find((maker) => !done.has(maker));
+      if (next === undefined) {
+        done.add(top);
+        open.delete(top);
+        stack.pop();
+      } else if (open.has(next) || next === top) throw cycleError(next);
+      else {
+        open.add(top);
+        stack.push(next);
+      }
+    }
+  };
+  for (const node of nodes) visit(node);
+  return [...done];
 }
 
-export function sameOrder(a: Order, b: Order): boolean {
-  if (a === b) return true;
-  return a !== undefined && b !== undefined && a.length === b.length && a.every((x, i) => x === b[i]);
+function makersOf(nodes: readonly Node[], given: ReadonlySet<string>): Map<string, Node> {
+  const makers = new Map<string, Node>();
+  for (const node of nodes)
+    for (const name of node.outputs) {
+      if (name === '') continue;
+      const other = makers.get(name);
+      if (other !== undefined || given.has(name)) throw twiceError(node, name, other);
+      makers.set(name, node);
+    }
+  return makers;
 }
 
-/** Row-major order written as undefined. */
-export const simplified = (order: readonly number[]): Order =>
-  order.every((x, i) => x === i) ? undefined : order;
-
-/** @throws InputError unless the elements lie as height, width, channel. */
-export function requireSpatial(place: Place | undefined): void {
-  if (place !== undefined && sameOrder(place.order, spatialOrder(place.shape))) return;
-  throw new InputError({
-    found: `an image (${showShape(place?.shape ?? [])}) whose channels do not lie innermost in memory`,
-    supported: 'images that come from the input, a convolution, pooling or an elementwise operator',
-    todo: 'remove the transpose or reshape before it: no code is emitted for either',
+/** The nodes that make what `node` reads. */
+function before(node: Node, makers: ReadonlyMap<string, Node>, given: ReadonlySet<string>): Node[] {
+  return node.inputs.flatMap((name) => {
+    const maker = makers.get(name);
+    if (maker === undefined && name !== '' && !given.has(name)) throw undefinedError(node, name);
+    return maker === undefined ? [] : [maker];
   });
 }
 
-/** @throws InputError unless all inputs lie in the same order. */
-export function requireSame(places: readonly Place[]): void {
-  if (places.every((p) => sameOrder(p.order, places[0]?.order))) return;
-  throw new InputError({
-    found: 'inputs whose elements lie in different orders in memory',
-    supported: 'operands that went through the same reshapes and transposes',
-    todo: 'apply the reshape or transpose after the addition',
+const label = (node: Node): string => nodeLabel(node.name, node.op.kind);
+const damaged = 'the file is damaged, or an initializer is missing: export it again';
+
+const twiceError = (node: Node, name: string, other: Node | undefined): InputError =>
+  new InputError({
+    where: label(node),
+    found: `its output '${name}' is also ${other === undefined ? 'an input or constant' : `made by ${label(other)}`}`,
+    supported: 'each tensor made once',
+    todo: damaged,
   });
-}
+
+const undefinedError = (node: Node, name: string): InputError =>
+  new InputError({
+    where: label(node),
+    found: `its input '${name}' is no input, no initializer and no node's output`,
+    todo: damaged,
+  });
+
+const cycleError = (node: Node): InputError =>
+  new InputError({
+    where: label(node),
+    found: 'a cycle: it needs its own output',
+    supported: 'networks without feedback',
+    todo: damaged,
+  });

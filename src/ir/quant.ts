@@ -1,3 +1,4 @@
+import { must } from './errors.ts';
 import type { Quant, Range } from './op.ts';
 
 /** The affine 8-bit grid of a range widened to hold 0, which is stored exactly. */
@@ -13,4 +14,13 @@ export function quantOf({ lo, hi }: Range): Quant {
 export function noFinerThan(step: number, range: Range): Quant {
   const { scale, zeroPoint } = quantOf(range);
   return { scale: Math.max(scale, step), zeroPoint };
+}
+
+/** For operators that only move values: what the input has. */
+export function sameAsInput({
+  inputQuants,
+}: {
+  readonly inputQuants: readonly (Quant | undefined)[];
+}): Quant {
+  return must(inputQuants[0], 'the input is quantized');
 }
