@@ -35,6 +35,8 @@ export interface Pooling {
 interface Span {
   readonly from: Expr;
   readonly to: Expr;
+  /** to - from */
+  readonly count: Expr;
   readonly declare: readonly Stmt[];
 }
 
@@ -50,11 +52,12 @@ function spanOf(
 ): Span {
   const start = sub(mul(out, stride), pad);
   const inside = pad === 0 && (outSize - 1) * stride + kernel <= size;
-  if (inside) return { from: start, to: add(start, kernel), declare: [] };
+  if (inside) return { from: start, to: add(start, kernel), count: int(kernel), declare: [] };
   const [from, to] = [`${axis}_from`, `${axis}_to`];
   return {
     from: local(from),
     to: local(to),
+    count: sub(local(to), local(from)),
     declare: [
       constant(from, call('clamp', 'i32', start, int(0), int(size))),
       constant(to, call('clamp', 'i32', add(start, kernel), int(0), int(size))),
@@ -69,7 +72,7 @@ export function pooling(p: Pooling): Kernel {
     loop('x', w.outWidth, (x) => {
       const rows = spanOf('y', y, w.strides[0], w.padTop, w.kernel[0], w.height, w.outHeight);
       const cols = spanOf('x', x, w.strides[1], w.padLeft, w.kernel[1], w.width, w.outWidth);
-      const count = mul(sub(rows.to, rows.from), sub(cols.to, cols.from));
+      const count = mul(rows.count, cols.count);
       const at = (iy: Expr, ix: Expr, c: Expr) => add(mul(add(mul(iy, w.width), ix), w.channels), c);
       return [
         ...rows.declare,

@@ -1,6 +1,16 @@
-import type { OpDef } from '../op.ts';
-import { countOf, type Tensor } from '../tensor.ts';
-import { axisIn, newestOpset, required, requireFloats } from './common/inputs.ts';
+import { must } from '../errors.ts';
+import { docOf } from '../kernels/doc.ts';
+import {
+  longestInt8Softmax,
+  type Softmax,
+  softmaxFloat32,
+  softmaxInt8,
+  softmaxOutput,
+} from '../kernels/softmax.ts';
+import { sameOrder, spatialOrder } from '../memory-order.ts';
+import type { KernelContext, OpDef } from '../op.ts';
+import { countOf, showShape, type Tensor } from '../tensor.ts';
+import { axisIn, complain, newestOpset, required, requireFloats } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 
 export interface SoftmaxAttrs {
@@ -31,8 +41,28 @@ function softmaxAlong(x: Tensor, axis: number): Tensor {
   return rounded(x.dtype, x.shape, out);
 }
 
+/** @throws InputError unless the elements that sum to 1 are neighbours in memory. */
+function runsOf({ axis }: SoftmaxAttrs, context: KernelContext, elem: 'u8' | 'f32'): Softmax {
+  const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
+  const length = input.shape[axis] ?? 1;
+  const rows = countOf(input.shape) / length;
+  const last = countOf(input.shape.slice(axis + 1)) === 1 && input.order === undefined;
+  const channels = axis === 1 && sameOrder(input.order, spatialOrder(input.shape));
+  if (rows > 1 && !last && !channels)
+    throw complain(
+      `softmax along axis ${axis} of ${showShape(input.shape)}`,
+      'the channels, or the last axis',
+    );
+  return { name: context.name, doc: docOf('Softmax', [input], output, elem), rows, length };
+}
+
+/** The scale of the input; the output's is fixed. */
+export interface QuantizedSoftmax {
+  readonly inputScale: number;
+}
+
 /** ONNX Softmax-13: along one axis. */
-export const softmax: OpDef<SoftmaxAttrs> = {
+export const softmax: OpDef<SoftmaxAttrs, QuantizedSoftmax> = {
   kind: 'softmax',
   onnx: {
     Softmax: {
@@ -52,4 +82,13 @@ export const softmax: OpDef<SoftmaxAttrs> = {
     return [softmaxAlong(x, axisIn(axis, x.shape.length))];
   },
   explicit: ({ axis }, inputs) => ({ axis: axisIn(axis, required(inputs, 0, 'input').shape.length) }),
+  outputQuant: () => softmaxOutput,
+  quantize: (c) => ({ inputScale: must(c.inputQuants[0], 'the input is quantized').scale }),
+  int8(attrs, { inputScale }, context) {
+    const runs = runsOf(attrs, context, 'u8');
+    if (runs.length > longestInt8Softmax)
+      throw complain(`softmax over ${runs.length} numbers`, `at most ${longestInt8Softmax}`);
+    return softmaxInt8(runs, inputScale);
+  },
+  float32: (attrs, context) => softmaxFloat32(runsOf(attrs, context, 'f32')),
 };
