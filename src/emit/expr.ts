@@ -64,6 +64,8 @@ const isSimple = (e: Expr): boolean =>
   e.kind === 'local' ||
   e.kind === 'load' ||
   e.kind === 'call' ||
+  e.kind === 'toFloat' ||
+  e.kind === 'toInt' ||
   ((e.kind === 'int' || e.kind === 'float') && e.value >= 0);
 
 /** `(type)value`, for a value of any precedence. */

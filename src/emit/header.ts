@@ -20,28 +20,27 @@ export const provenance = (info: EmitInfo): string[] => [
 
 const count = (n: number): string => n.toLocaleString('en-US');
 
-function figures(program: Program, arena: Arena): string[] {
+function figures(program: Program, arena: Arena): string {
   const kernels = kernelsOf(program);
   const tables = [...new Set(kernels.flatMap((k) => k.tables))];
   const constants = tables.reduce((sum, t) => sum + t.data.length * elemBytes[t.elem], 0);
   const macs = program.steps.reduce((sum, step) => sum + step.kernel.macs, 0);
-  return [
-    `${count(macs)} multiply-accumulates per inference, ${count(constants)} bytes of constants,`,
-    `${count(arena.bytes)} bytes of RAM in struct ${program.name}, besides the stack.`,
-  ];
+  const ram = `${count(arena.bytes)} bytes of RAM in struct ${program.name}, besides the stack.`;
+  return `${count(macs)} multiply-accumulates per inference, ${count(constants)} bytes of constants, ${ram}`;
 }
 
 function quantLines(slot: Slot, prefix: string): string[] {
   if (slot.quant === undefined) return [];
+  const { scale, zeroPoint } = slot.quant;
   return [
-    `#define ${prefix}_SCALE ${cFloat(Math.fround(slot.quant.scale))}`,
-    `#define ${prefix}_ZERO_POINT ${slot.quant.zeroPoint}`,
+    `#define ${prefix}_SCALE ${cFloat(Math.fround(scale))}`,
+    `#define ${prefix}_ZERO_POINT ${zeroPoint < 0 ? `(${zeroPoint})` : zeroPoint}`,
   ];
 }
 
 function meaning(slot: Slot, prefix: string): string[] {
   if (slot.quant === undefined) return [];
-  return [`An element q stands for the real number ${prefix}_SCALE * (q - ${prefix}_ZERO_POINT).`];
+  return ['An element q stands for the real number', `  ${prefix}_SCALE * (q - ${prefix}_ZERO_POINT)`];
 }
 
 function port(program: Program, index: number, role: 'input' | 'output'): string[] {
@@ -85,20 +84,17 @@ function functions({ name }: Program): string[] {
 
 function advice({ name, arith }: Program): string[] {
   const upper = name.toUpperCase();
-  const float = [
-    `Compile with -ffp-contract=off, and no -ffast-math: then every float is the same everywhere.`,
-  ];
-  return [
-    `Define ${upper}_HOOK as the name of a function void f(const struct ${name} *net, int step) when`,
-    `${name}.c is compiled, and it is called before the first layer with step -1 and after each.`,
-    ...(arith === 'float32' ? float : []),
-  ];
+  const hook = `To see every layer, compile ${name}.c with -D${upper}_HOOK=f for a function of your own,`;
+  const f = `void f(const struct ${name} *net, int step): it is called with step -1 before the first layer and`;
+  const float =
+    'Compile with -ffp-contract=off and without -ffast-math: floats are then the same everywhere.';
+  return [`${hook} ${f} with the layer's number after each.`, ...(arith === 'float32' ? [float] : [])];
 }
 
 export function headerFile(program: Program, arena: Arena, info: EmitInfo): string {
   const guard = `${program.name.toUpperCase()}_H`;
   return [
-    ...comment([...provenance(info), '', ...figures(program, arena), ...advice(program)]),
+    ...comment([...provenance(info), '', figures(program, arena), ...advice(program)]),
     `#ifndef ${guard}`,
     `#define ${guard}`,
     '',

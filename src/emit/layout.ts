@@ -26,8 +26,10 @@ export function layoutLines(slot: Slot, array: string): string[] {
   const order = slot.order ?? [];
   if (chw !== undefined && isInterleaved(slot.order ?? [...Array(slot.length).keys()], chw)) {
     const [c, h, w] = chw;
-    const named = `${shape} (channel ${c}, height ${h}, width ${w}), in memory as height, width, channel:`;
-    return [named, `  element (c, y, x) is ${array}[(y * ${w} + x) * ${c} + c]`];
+    return [
+      `${shape}, in memory as height ${h}, width ${w}, channel ${c}:`,
+      `  element (c, y, x) is ${array}[(y * ${w} + x) * ${c} + c]`,
+    ];
   }
   if (!isPlain(order))
     return [
@@ -43,7 +45,7 @@ export function layoutLines(slot: Slot, array: string): string[] {
 export function normalizationLines({ mean, std }: Normalization): string[] {
   const list = (numbers: readonly number[]): string => numbers.join(', ');
   return [
-    'Write raw pixels, 0 to 255. The normalization of the training, (pixel - mean) / std per channel,',
-    `is part of the first layer: mean ${list(mean)}; std ${list(std)}`,
+    'Write raw pixels, 0 to 255: the first layer contains the normalization of the training,',
+    `  (pixel - mean) / std, per channel: mean ${list(mean)}; std ${list(std)}`,
   ];
 }

@@ -96,7 +96,10 @@ function runFunction(program: Program, arena: Arena, names: FileNames): string[]
     ...callOf(step, program, arena, names),
     `${after}(${i});`,
   ]);
+  const title = 'Layer by layer: the number for the hook, the function, and what it stands for in the model.';
+  const list = program.steps.map((step, i) => `  ${i}  ${step.kernel.name}: ${step.origin.join(', ')}`);
   return [
+    ...comment([title, ...list]),
     `const ${program.name}_output_t *${program.name}_run(struct ${program.name} *net)`,
     '{',
     `${after}(-1);`,

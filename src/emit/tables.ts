@@ -3,10 +3,8 @@ import { DefectError } from '../ir/errors.ts';
 import type { Table } from '../ir/kernel.ts';
 import { cFloat, cInt, columns, cType } from './text.ts';
 
-const step = '    ';
-
 /** Numbers with commas, filled into lines. */
-function fillNumbers(numbers: readonly string[]): string[] {
+function fillNumbers(numbers: readonly string[], step: string): string[] {
   const lines: string[] = [];
   let line = step;
   for (const number of numbers) {
@@ -26,8 +24,8 @@ function rows(numbers: readonly string[], length: number): string[][] {
 }
 
 /** The lines between the braces: every row begins a line, and rows longer than a line are filled. */
-export function numberLines(numbers: readonly string[], rowLength?: number): string[] {
-  return rows(numbers, rowLength ?? (numbers.length || 1)).flatMap(fillNumbers);
+export function numberLines(numbers: readonly string[], rowLength?: number, indent = '    '): string[] {
+  return rows(numbers, rowLength ?? (numbers.length || 1)).flatMap((row) => fillNumbers(row, indent));
 }
 
 /** `static const int8_t conv1_weights[150] = {...};` @throws DefectError for an empty table. */

@@ -87,6 +87,7 @@ export function fillWords(text: string, width: number): string[] {
 
 /** A block comment of these paragraphs. */
 export function comment(paragraphs: readonly string[], indent = ''): string[] {
+  if (paragraphs.length === 0) return [];
   const width = columns - indent.length - 3;
   const lines = paragraphs.flatMap((text) => fillWords(commentText(text), width));
   const only = lines.length === 1 ? `${indent}/* ${lines[0]} */` : '';
