@@ -25,26 +25,30 @@ export interface Geometry {
 
 type Chw = readonly [c: number, h: number, w: number];
 
+const chw = (view: View): Chw => [view.c.size, view.h.size, view.w.size];
+
 /** A sample's channels, rows and columns after `geometry`. */
 export function sizeAfter([c, h, w]: Chw, { resize, pad = 0 }: Geometry): Chw {
   return [c, (resize?.height ?? h) + 2 * pad, (resize?.width ?? w) + 2 * pad];
 }
 
-/** A model's sample shape may be C,H,W; C,W; or flat, when any sample of that many numbers is flattened. */
-function accepts(sample: Shape, [c, h, w]: Chw): boolean {
+/**
+ * A model's sample shape may be C,H,W; C,W; or flat, when any sample of that many numbers is flattened (and
+ * three axes are pictures, not channels).
+ */
+function accepts(sample: Shape, view: View, geometry: Geometry): boolean {
+  const [c, h, w] = sizeAfter(chw(view), geometry);
   switch (sample.length) {
     case 3:
       return sample[0] === c && sample[1] === h && sample[2] === w;
     case 2:
       return sample[0] === c && h === 1 && sample[1] === w;
     case 1:
-      return sample[0] === c * h * w;
+      return sample[0] === c * h * w && view.layout !== 'ncw' && view.layout !== 'cw';
     default:
       return false;
   }
 }
-
-const chw = (view: View): Chw => [view.c.size, view.h.size, view.w.size];
 
 /** Options that would make a C,H,W sample fit, best first. */
 function remedies([c, h, w]: Chw, sample: Shape): string[] {
@@ -105,7 +109,7 @@ function stated(samples: Samples, layout: Layout | undefined): Layout | undefine
 function viewFor(samples: Samples, sample: Shape, geometry: Geometry, layout: Layout | undefined): View {
   const known = stated(samples, layout);
   const views = known ? [viewAs(known, samples.array.shape)] : viewsOf(samples.array.shape);
-  const fitting = views.filter((view) => accepts(sample, sizeAfter(chw(view), geometry)));
+  const fitting = views.filter((view) => accepts(sample, view, geometry));
   const [first] = fitting;
   if (first === undefined) throw mismatch(samples, views, sample, geometry);
   const different = fitting.filter((view, i) => fitting.findIndex((other) => sameView(view, other)) === i);

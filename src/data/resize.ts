@@ -29,8 +29,8 @@ function linearTaps(i: number, from: number, to: number): Taps {
 const tapsOf = (from: number, to: number): readonly Taps[] =>
   Array.from({ length: to }, (_, i) => (to < from ? areaTaps(i, from, to) : linearTaps(i, from, to)));
 
-/** Resamples axis `stride` of `lines` lines: element p of line l lies at base(l) + p * stride. */
-function sum(data: ArrayLike<number>, base: number, stride: number, { first, weights }: Taps): number {
+/** One output element: its taps lie `stride` apart, from `base` on. */
+function weigh(data: ArrayLike<number>, base: number, stride: number, { first, weights }: Taps): number {
   let total = 0;
   for (let k = 0; k < weights.length; k++)
     total += (data[base + (first + k) * stride] as number) * (weights[k] as number);
@@ -42,7 +42,7 @@ function resizeRows(data: ArrayLike<number>, rows: number, from: number, to: num
   const out = new Float64Array(rows * to);
   for (let row = 0; row < rows; row++)
     taps.forEach((tap, x) => {
-      out[row * to + x] = sum(data, row * from, 1, tap);
+      out[row * to + x] = weigh(data, row * from, 1, tap);
     });
   return out;
 }
@@ -54,7 +54,7 @@ function resizeColumns(data: ArrayLike<number>, [c, h, w]: Chw, to: number): Flo
   const out = new Float64Array(c * to * w);
   for (let plane = 0; plane < c; plane++)
     taps.forEach((tap, y) => {
-      for (let x = 0; x < w; x++) out[(plane * to + y) * w + x] = sum(data, plane * h * w + x, w, tap);
+      for (let x = 0; x < w; x++) out[(plane * to + y) * w + x] = weigh(data, plane * h * w + x, w, tap);
     });
   return out;
 }
