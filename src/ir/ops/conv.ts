@@ -8,7 +8,7 @@ import { requireSpatial, spatialOrder } from '../memory-order.ts';
 import type { InputType, KernelContext, OpDef, QuantizeContext } from '../op.ts';
 import { noFinerThan } from '../quant.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
-import { complain, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
+import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { explicitPool, inferPool, type PoolAttrs } from './common/pool.ts';
 import { type Clamp, clampAll, rounded } from './common/round.ts';
 import { addTap, padInto, type Sweep, sweepOf } from './common/sweep.ts';
@@ -237,11 +237,13 @@ export const conv: OpDef<ConvAttrs, QuantizedConv> = {
     const sums = convReference(attrs, inputs);
     return attrs.pool === undefined ? [sums] : maxPool.reference(attrs.pool, [sums]);
   },
-  explicit: (attrs, inputs) => ({
-    ...attrs,
-    ...explicitWindow(convAxes(attrs, inputs)),
-    ...(attrs.pool === undefined ? {} : { pool: explicitPool(attrs.pool, [convType(attrs, inputs)]) }),
-  }),
+  explicit(attrs, inputs) {
+    constantOf(required(inputs, 1, 'W'), 'weight tensor W');
+    constantOf(inputs[2], 'bias B');
+    const pool =
+      attrs.pool === undefined ? {} : { pool: explicitPool(attrs.pool, [convType(attrs, inputs)]) };
+    return { ...attrs, ...explicitWindow(convAxes(attrs, inputs)), ...pool };
+  },
   order: (_attrs, inputs, output) => {
     requireSpatial(inputs[0]);
     return spatialOrder(output);
