@@ -8,13 +8,14 @@
  *   w - d < M(first write of w) for all w,    so d = max(0, max over w of w - M + 1).
  * The pair that attains the maximum coincides at d - 1: no smaller bound holds for all placements above it.
  */
+import { must } from '../ir/errors.ts';
 import { elemBytes, type Kernel, type Param } from '../ir/kernel.ts';
-import { runIntervals } from './interval/run.ts';
+import { runIntervals, type Trace } from './interval/run.ts';
 
 export interface Overlap {
-  /** Names of an 'in' and an 'out' parameter. */
-  readonly input: string;
-  readonly output: string;
+  /** Indices into the kernel's parameters: an 'in' and an 'out' one. */
+  readonly input: number;
+  readonly output: number;
   /** In bytes: every placement of the output at input_base - d with d >= below is safe. */
   readonly below: number;
   /** In bytes: every placement of the output at input_base + e with e >= above is safe. */
@@ -39,19 +40,21 @@ const budget = 200_000_000;
 export function overlapOf(kernel: Kernel): readonly Overlap[] | undefined {
   const { complete, trace } = runIntervals(kernel, { trace: true, budget });
   if (!complete || !trace.known) return undefined;
-  const timesOf = (p: Param): Times => ({
-    times: (p.role === 'in' ? trace.reads : trace.writes).get(p.name) ?? new Int32Array(0),
-    bytes: elemBytes[p.elem],
-  });
-  const by = (role: Param['role']) => kernel.params.filter((p) => p.role === role);
+  const by = (role: Param['role']) =>
+    kernel.params.flatMap((p, index) => (p.role === role ? [{ index, ...timesOf(trace, p) }] : []));
   return by('in').flatMap((input) =>
     by('out').map((output) => ({
-      input: input.name,
-      output: output.name,
-      ...distances(timesOf(input), timesOf(output)),
+      input: input.index,
+      output: output.index,
+      ...distances(input, output),
     })),
   );
 }
+
+const timesOf = (trace: Trace, { name, role, elem }: Param): Times => ({
+  times: must((role === 'in' ? trace.reads : trace.writes).get(name), `'${name}' is traced`),
+  bytes: elemBytes[elem],
+});
 
 function distances(input: Times, output: Times): Pick<Overlap, 'below' | 'above' | 'inPlace'> {
   const { lowest, highest } = laterReads(input);
