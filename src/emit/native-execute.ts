@@ -14,7 +14,7 @@ const board = ['-nographic', '-monitor', 'none', '-serial', 'none', '-no-reboot'
 /** `-icount` makes the time that devices see follow the instructions too. */
 function qemuArgs(machine: Machine, memory: MemoryMap, plugin: readonly string[], program: string): string[] {
   if (machine.user) return [...machine.args, ...plugin, program];
-  const icount = ['-icount', 'shift=0'];
+  const icount = plugin.length > 0 ? ['-icount', 'shift=0'] : [];
   return [...machine.args, ...(memory.qemu ?? []), ...board, ...icount, ...plugin, '-kernel', program];
 }
 
@@ -36,33 +36,38 @@ async function onHost(build: Build, program: string, timeoutMs: number): Promise
   );
 }
 
-async function onMachine(
-  build: Build,
-  machine: Machine,
-  memory: MemoryMap,
-  program: string,
-  timeoutMs: number,
-): Promise<readonly number[]> {
-  await requireTool(machine.qemu);
+export interface Execution {
+  /** Where the program was linked to; undefined on the host. */
+  readonly memory: MemoryMap | undefined;
+  readonly timeoutMs: number;
+  /** Count instructions; on machines only. */
+  readonly counted: boolean;
+}
+
+async function countingArgs(build: Build, program: string): Promise<string[]> {
   const options = `mark=${await markAddress(build, program)},pcs=off,out=${program}.counts`;
-  const plugin = ['-plugin', `${await counterPlugin()},${options}`];
+  return ['-plugin', `${await counterPlugin()},${options}`];
+}
+
+async function onMachine(build: Build, machine: Machine, memory: MemoryMap, program: string, how: Execution) {
+  await requireTool(machine.qemu);
+  const plugin = how.counted ? await countingArgs(build, program) : [];
   const args = qemuArgs(machine, memory, plugin, program);
-  ended(build.target.title, await runProcess(machine.qemu, args, { cwd: build.folder, timeoutMs }));
-  return marksIn(await readFile(path.join(build.folder, `${program}.counts`), 'utf8'));
+  const options = { cwd: build.folder, timeoutMs: how.timeoutMs };
+  ended(build.target.title, await runProcess(machine.qemu, args, options));
 }
 
 /**
- * Runs a program in its folder, and returns the instruction totals at its marks (none on the host).
+ * Runs a program in its folder, and returns the instruction totals at its marks, if they are counted.
  * @throws DefectError when it ends otherwise than with status 0, with what it printed.
  */
-export async function execute(
-  build: Build,
-  program: string,
-  memory: MemoryMap | undefined,
-  timeoutMs: number,
-): Promise<readonly number[]> {
+export async function execute(build: Build, program: string, how: Execution): Promise<readonly number[]> {
   const { machine } = build.target;
-  if (machine && memory) return onMachine(build, machine, memory, program, timeoutMs);
-  await onHost(build, program, timeoutMs);
-  return [];
+  if (machine === undefined || how.memory === undefined) {
+    await onHost(build, program, how.timeoutMs);
+    return [];
+  }
+  await onMachine(build, machine, how.memory, program, how);
+  if (!how.counted) return [];
+  return marksIn(await readFile(path.join(build.folder, `${program}.counts`), 'utf8'));
 }

@@ -81,7 +81,7 @@ async function runHost(job: Job): Promise<NativeResult> {
   await writeAll(build.folder, [['driver.c', text]]);
   await compileC99(build, [`${program.name}.c`], ['-o', 'net.o', ...(keep ? [hookOn(program)] : [])]);
   await link(build, 'run', ['driver.c', 'net.o'], undefined);
-  await execute(build, 'run', undefined, job.timeoutMs);
+  await execute(build, 'run', { memory: undefined, timeoutMs: job.timeoutMs, counted: false });
   return { kind: 'ran', outcomes: await outcomes(job, keep ? program.arenaBytes : 0) };
 }
 
@@ -127,10 +127,11 @@ function sameOutputs(a: readonly Outcome[], b: readonly Outcome[]): void {
 
 async function runMachine(job: Job, memory: MemoryMap, enlarged?: Overflow): Promise<NativeResult> {
   const { build, program, inputs, keep } = job;
-  const plainMarks = await execute(build, 'plain', memory, job.timeoutMs);
+  const how = { memory, timeoutMs: job.timeoutMs, counted: true };
+  const plainMarks = await execute(build, 'plain', how);
   const plain = await outcomes(job, 0);
   const stackBytes = await stackOf(job);
-  const hookedMarks = await execute(build, 'hooked', memory, job.timeoutMs);
+  const hookedMarks = await execute(build, 'hooked', how);
   const hooked = await outcomes(job, keep ? program.arenaBytes : 0);
   sameOutputs(plain, hooked);
   const steps = program.steps.length;
