@@ -176,8 +176,11 @@ function frozen(bytes: Uint8Array, inputs: readonly Tensor[]): Uint8Array {
 /** Without names and numbers of the single case, so that reasons can be counted. */
 function reasonOf({ complaint }: InputError): string {
   const operators = /not supported in opset \d+: (.*)$/.exec(complaint.found)?.[1];
-  if (operators === undefined)
-    return `${complaint.where?.replace(/'[^']*'/, '').trim() ?? 'file'}: ${complaint.found}`;
+  const place = complaint.where
+    ?.replace(/^test_\w+$/, 'model')
+    .replace(/'[^']*' ?/, '')
+    .trim();
+  if (operators === undefined) return `${place}: ${complaint.found}`;
   const types = operators.split(', ').map((entry) => entry.replace(/ \(node .*/, ''));
   return `operator ${[...new Set(types)].sort().join(', ')}`;
 }
