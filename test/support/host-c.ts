@@ -26,8 +26,6 @@ const sanitizers = '-fsanitize=address,undefined,float-cast-overflow';
 
 const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' };
 
-const env = { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' };
-
 export interface Executable {
   /** Runs `main` with these arguments. */
   run(...args: readonly string[]): { readonly status: number | null; readonly stderr: string };
