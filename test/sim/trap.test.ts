@@ -24,7 +24,7 @@ const input = ir.load('in', 'u8', 0);
 const params: readonly Param[] = [ir.param('in', 'in', 'u8', 4), ir.param('out', 'out', 'i32', 8)];
 const max = 2147483647;
 const min = -2147483648;
-/** A literal that the compiler cannot fold: x - 7 + value. */
+/** A value that depends on the input, for all that a compiler knows: x - 7 + value. */
 const opaque = (value: number): Expr =>
   value < 0 ? ir.add(ir.sub(input, seven), value) : ir.sub(value, ir.sub(input, seven));
 
@@ -36,7 +36,11 @@ const binary = (name: string, rule: Rule, c: string, a: number, b: number, op: t
   name,
   rule,
   c,
-  kernel: storing(op(opaque(a), opaque(b))),
+  kernel: kernelOf([
+    ir.let_('a', opaque(a)),
+    ir.let_('b', opaque(b)),
+    ir.store('out', 'i32', 0, op(ir.local('a'), ir.local('b'))),
+  ]),
   values: [a, b],
 });
 const overflow = 'signed integer overflow';
