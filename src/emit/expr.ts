@@ -1,0 +1,138 @@
+/** Expressions of Kernel IR as C99, with the parentheses that C needs or that compilers ask for. */
+import type { BinaryOp, CompareOp, Expr } from '../ir/kernel.ts';
+import { cFloat, cInt } from './text.ts';
+
+/** C's spelling of names: tables and kernels may be called otherwise in the file. */
+export type Rename = (name: string) => string;
+
+const binarySign: Readonly<Record<BinaryOp, string>> = {
+  add: '+',
+  sub: '-',
+  mul: '*',
+  div: '/',
+  mod: '%',
+  shl: '<<',
+  shr: '>>',
+  and: '&',
+  or: '|',
+  xor: '^',
+};
+
+const compareSign: Readonly<Record<CompareOp, string>> = {
+  lt: '<',
+  le: '<=',
+  gt: '>',
+  ge: '>=',
+  eq: '==',
+  ne: '!=',
+};
+
+/** Precedence among + - * / %, which everyone knows; other mixtures get parentheses. */
+const arithmetic: Readonly<Partial<Record<BinaryOp, number>>> = { mul: 2, div: 2, mod: 2, add: 1, sub: 1 };
+const chains = (op: BinaryOp): boolean => op === 'and' || op === 'or' || op === 'xor';
+
+function binaryInBinary(child: BinaryOp, parent: BinaryOp, right: boolean): boolean {
+  const inner = arithmetic[child];
+  const outer = arithmetic[parent];
+  if (inner !== undefined && outer !== undefined) return right ? inner <= outer : inner < outer;
+  return right || child !== parent || !chains(child);
+}
+
+/** Whether `child` needs parentheses as an operand of `parent`. */
+function enclosed(child: Expr, parent: BinaryOp | 'compare', right: boolean): boolean {
+  switch (child.kind) {
+    case 'binary':
+      if (parent === 'compare') return arithmetic[child.op] === undefined;
+      return binaryInBinary(child.op, parent, right);
+    case 'compare':
+    case 'select':
+      return true;
+    case 'int':
+    case 'float':
+    case 'local':
+    case 'load':
+    case 'toFloat':
+    case 'toInt':
+    case 'call':
+      return false;
+    default:
+      return child satisfies never;
+  }
+}
+
+const isSimple = (e: Expr): boolean =>
+  e.kind === 'local' ||
+  e.kind === 'load' ||
+  e.kind === 'call' ||
+  e.kind === 'toFloat' ||
+  e.kind === 'toInt' ||
+  ((e.kind === 'int' || e.kind === 'float') && e.value >= 0);
+
+/** `(type)value`, for a value of any precedence. */
+export const cCast = (type: string, value: Expr, rename: Rename): string =>
+  `(${type})${isSimple(value) ? cExpr(value, rename) : `(${cExpr(value, rename)})`}`;
+
+/** `-n` for a negative constant of which the positive is an int32 too. */
+function negated(e: Expr): Expr | undefined {
+  return e.kind === 'int' && e.value < 0 && e.value > -(2 ** 31)
+    ? { kind: 'int', value: -e.value }
+    : undefined;
+}
+
+function binary(e: Expr & { kind: 'binary' }, rename: Rename): string {
+  const opposite = e.op === 'add' ? 'sub' : e.op === 'sub' ? 'add' : undefined;
+  const flipped = opposite && e.type === 'i32' ? negated(e.b) : undefined;
+  // x + -3 is x - 3, for every x and with the same overflow.
+  const op = flipped && opposite ? opposite : e.op;
+  return `${operand(e.a, op, false, rename)} ${binarySign[op]} ${operand(flipped ?? e.b, op, true, rename)}`;
+}
+
+function operand(e: Expr, parent: BinaryOp | 'compare', right: boolean, rename: Rename): string {
+  const text = cExpr(e, rename);
+  return enclosed(e, parent, right) ? `(${text})` : text;
+}
+
+/** Nested choices read on in the last arm; elsewhere they stand in parentheses. */
+function arm(e: Expr, last: boolean, rename: Rename): string {
+  return e.kind === 'select' && !last ? `(${cExpr(e, rename)})` : cExpr(e, rename);
+}
+
+export function cExpr(e: Expr, rename: Rename): string {
+  switch (e.kind) {
+    case 'int':
+      return cInt(e.value);
+    case 'float':
+      return cFloat(e.value);
+    case 'local':
+      return e.name;
+    case 'binary':
+      return binary(e, rename);
+    case 'compare': {
+      const a = operand(e.a, 'compare', false, rename);
+      return `${a} ${compareSign[e.op]} ${operand(e.b, 'compare', true, rename)}`;
+    }
+    case 'select':
+      return `${arm(e.test, false, rename)} ? ${arm(e.yes, false, rename)} : ${arm(e.no, true, rename)}`;
+    case 'load':
+      return `${rename(e.from)}[${cExpr(e.index, rename)}]`;
+    case 'toFloat':
+      return cCast('float', e.value, rename);
+    case 'toInt':
+      return cCast('int32_t', e.value, rename);
+    case 'call':
+      return `${e.primitive}(${e.args.map((a) => cExpr(a, rename)).join(', ')})`;
+    default:
+      return e satisfies never;
+  }
+}
+
+/**
+ * A pointer `index` elements into `base`. Sums are written `&base[sum]`: `base + a + b` would be another
+ * expression, with a pointer between that may lie outside of the array.
+ */
+export function cAddress(base: string, index: Expr, rename: Rename): string {
+  const name = rename(base);
+  if (index.kind === 'int' && index.value === 0) return name;
+  if (enclosed(index, 'add', true) || negated(index)) return `&${name}[${cExpr(index, rename)}]`;
+  return `${name} + ${cExpr(index, rename)}`;
+}

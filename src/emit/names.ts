@@ -1,0 +1,44 @@
+/** The names of everything in one generated C file. */
+import { must } from '../ir/errors.ts';
+import type { Kernel, Table } from '../ir/kernel.ts';
+import { primitives } from '../ir/prims/index.ts';
+import type { Program } from '../ir/program.ts';
+import { uniqueNames } from './identifier.ts';
+import { declaredIn } from './walk.ts';
+
+export interface FileNames {
+  readonly kernels: ReadonlyMap<Kernel, string>;
+  readonly tables: ReadonlyMap<Table, string>;
+}
+
+/** Each kernel once, in the order of its first step. */
+export const kernelsOf = (program: Program): readonly Kernel[] => [
+  ...new Set(program.steps.map((step) => step.kernel)),
+];
+
+/** What is public or may be hidden by a name inside of a function. */
+function takenNames(program: Program, kernels: readonly Kernel[]): string[] {
+  const { name } = program;
+  const api = [name, `${name}_input`, `${name}_run`, `${name}_input_t`, `${name}_output_t`, 'net'];
+  const inner = kernels.flatMap((k) => [...k.params.map((p) => p.name), ...declaredIn(k.body)]);
+  return [...api, `${name}_c_is_as_expected`, ...primitives.keys(), ...inner];
+}
+
+export function fileNames(program: Program): FileNames {
+  const kernels = kernelsOf(program);
+  const unique = uniqueNames(takenNames(program, kernels));
+  const tables = new Set(kernels.flatMap((k) => k.tables));
+  return {
+    kernels: new Map(kernels.map((k) => [k, unique(k.name)])),
+    tables: new Map([...tables].map((t) => [t, unique(t.name)])),
+  };
+}
+
+/** What a kernel and its tables are called, by the names that the kernel itself uses. */
+export function namesIn(kernel: Kernel, names: FileNames): ReadonlyMap<string, string> {
+  const own = must(names.kernels.get(kernel), 'every kernel has a name');
+  const tables = kernel.tables.map(
+    (t) => [t.name, must(names.tables.get(t), 'every table has a name')] as const,
+  );
+  return new Map([[kernel.name, own], ...tables]);
+}

@@ -1,0 +1,83 @@
+/** `<name>_selftest.c`: runs recorded inputs and compares the recorded outputs, byte for byte. */
+import { DefectError } from '../ir/errors.ts';
+import { type Elem, elemBytes } from '../ir/kernel.ts';
+import type { Program, Slot } from '../ir/program.ts';
+import type { EmitInfo, Golden } from './emit.ts';
+import { provenance, slotAt } from './header.ts';
+import { numberLines } from './tables.ts';
+import { comment } from './text.ts';
+
+/** Elements as bit patterns, so that a float is exactly itself whatever the byte order. */
+function patterns(bytes: Uint8Array, elem: Elem): string[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const width = elemBytes[elem];
+  return Array.from({ length: bytes.length / width }, (_, i) => {
+    if (width === 1) return String(bytes[i]);
+    const value = width === 2 ? view.getUint16(2 * i, true) : view.getUint32(4 * i, true);
+    return `0x${value.toString(16).padStart(2 * width, '0')}${width === 4 ? 'u' : ''}`;
+  });
+}
+
+function checked(bytes: Uint8Array, slot: Slot): Uint8Array {
+  const expected = slot.length * elemBytes[slot.elem];
+  if (bytes.length === expected) return bytes;
+  throw new DefectError(`golden bytes for '${slot.name}': ${bytes.length}, expected ${expected}`);
+}
+
+function recorded(name: string, slot: Slot, samples: readonly Uint8Array[]): string[] {
+  const type = `uint${8 * elemBytes[slot.elem]}_t`;
+  const rows = samples.map((bytes) =>
+    numberLines(patterns(checked(bytes, slot), slot.elem), undefined, '        '),
+  );
+  return [
+    `static const ${type} ${name}[${samples.length}][${slot.length}] = {`,
+    ...rows.flatMap((lines) => ['    {', ...lines, '    },']),
+    '};',
+    '',
+  ];
+}
+
+function mainFunction({ name }: Program, samples: number): string[] {
+  const quiet = `${name.toUpperCase()}_SELFTEST_QUIET`;
+  return [
+    'int main(void)',
+    '{',
+    '    int failures = 0;',
+    `    for (int i = 0; i < ${samples}; i++) {`,
+    `        memcpy(${name}_input(&net), inputs[i], sizeof inputs[i]);`,
+    `        if (memcmp(${name}_run(&net), outputs[i], sizeof outputs[i]) != 0) {`,
+    '            failures++;',
+    `#ifndef ${quiet}`,
+    `            printf("${name}: input %d gives another output than recorded\\n", i);`,
+    '#endif',
+    '        }',
+    '    }',
+    `#ifndef ${quiet}`,
+    `    printf("${name}: %d of ${samples} outputs as recorded\\n", ${samples} - failures);`,
+    '#endif',
+    '    return failures != 0;',
+    '}',
+    '',
+  ];
+}
+
+export function selftestFile(program: Program, golden: readonly Golden[], info: EmitInfo): string {
+  const input = slotAt(program, program.input);
+  const output = slotAt(program, program.output);
+  const inputs = golden.map((g) => g.input);
+  const outputs = golden.map((g) => g.output);
+  return [
+    ...comment([...provenance(info), '', 'Exit status 0 when every output is as recorded, 1 otherwise.']),
+    `#include "${program.name}.h"`,
+    '#include <string.h>',
+    `#ifndef ${program.name.toUpperCase()}_SELFTEST_QUIET`,
+    '#include <stdio.h>',
+    '#endif',
+    '',
+    ...recorded('inputs', input, inputs),
+    ...recorded('outputs', output, outputs),
+    `static struct ${program.name} net;`,
+    '',
+    ...mainFunction(program, golden.length),
+  ].join('\n');
+}

@@ -1,0 +1,135 @@
+/** `<name>.c`: tables, kernels, and the function that runs them. */
+import { DefectError, must } from '../ir/errors.ts';
+import type { Kernel } from '../ir/kernel.ts';
+import { primitiveOf } from '../ir/prims/index.ts';
+import type { Program, Step } from '../ir/program.ts';
+import type { Arena } from './arena.ts';
+import type { EmitInfo } from './emit.ts';
+import { provenance, slotAt } from './header.ts';
+import { type FileNames, fileNames, kernelsOf, namesIn } from './names.ts';
+import { printTable } from './tables.ts';
+import { comment, wrapCode } from './text.ts';
+import { printKernel, printPrimitive } from './to-c.ts';
+import { arraysUsed, expressionsIn, primitivesUsed, statementsIn } from './walk.ts';
+
+function hasInfinity(kernel: Kernel): boolean {
+  const tables = kernel.tables.some((t) => t.elem === 'f32' && !t.data.every(Number.isFinite));
+  if (tables) return true;
+  for (const e of expressionsIn(kernel.body))
+    if (e.kind === 'float' && !Number.isFinite(e.value)) return true;
+  return false;
+}
+
+function usesLibrary(kernel: Kernel): boolean {
+  for (const s of statementsIn(kernel.body)) if (s.kind === 'copy' || s.kind === 'fill') return true;
+  return false;
+}
+
+function includes(program: Program): string[] {
+  const kernels = kernelsOf(program);
+  return [
+    `#include "${program.name}.h"`,
+    ...(kernels.some(hasInfinity) ? ['#include <math.h> /* INFINITY */'] : []),
+    ...(kernels.some(usesLibrary) ? ['#include <string.h>'] : []),
+    '',
+  ];
+}
+
+/** What C leaves to the compiler and this code relies on. gcc has only the command line for contraction. */
+function assumptions({ name, arith }: Program): string[] {
+  const contraction = [
+    '#ifdef __clang__',
+    '#pragma STDC FP_CONTRACT OFF /* no fused multiply-add */',
+    '#endif',
+    '',
+  ];
+  return [
+    ...(arith === 'float32' ? contraction : []),
+    ...comment(['Does not compile unless >> of negative numbers is arithmetic and int has 32 bits.']),
+    `typedef char ${name}_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ? 1 : -1];`,
+    '',
+  ];
+}
+
+function hook({ name }: Program): string[] {
+  const upper = name.toUpperCase();
+  return [
+    `#ifdef ${upper}_HOOK`,
+    `void ${upper}_HOOK(const struct ${name} *net, int step);`,
+    `#define ${upper}_AFTER(step) ${upper}_HOOK(net, step)`,
+    '#else',
+    `#define ${upper}_AFTER(step) ((void)0)`,
+    '#endif',
+    '',
+  ];
+}
+
+function primitivesText(program: Program): string[] {
+  const used = new Set(kernelsOf(program).flatMap((k) => [...primitivesUsed(k.body)]));
+  return [...used].sort().map((name) => printPrimitive(primitiveOf(name)));
+}
+
+/** Tables that other kernels use too stand above the first of them. */
+function kernelsText(program: Program, names: FileNames, info: EmitInfo): string[] {
+  const printed = new Set<unknown>();
+  return kernelsOf(program).flatMap((kernel) => {
+    const used = arraysUsed(kernel.body);
+    const own = kernel.tables.filter((t) => used.has(t.name) && !printed.has(t));
+    for (const table of own) printed.add(table);
+    const ranges = info.ranges?.get(kernel.name);
+    const options = { names: namesIn(kernel, names), ...(ranges === undefined ? {} : { ranges }) };
+    return [...own.map((t) => printTable(t, names.tables.get(t))), printKernel(kernel, options)];
+  });
+}
+
+function callOf(step: Step, program: Program, arena: Arena, names: FileNames): string[] {
+  const name = must(names.kernels.get(step.kernel), 'every kernel has a name');
+  if (step.args.length !== step.kernel.params.length)
+    throw new DefectError(`kernel '${name}' is called with ${step.args.length} arguments`);
+  const args = step.args.map((index) => arena.pointer(slotAt(program, index)));
+  return wrapCode(`    ${name}(${args.join(', ')});`);
+}
+
+function runFunction(program: Program, arena: Arena, names: FileNames): string[] {
+  const after = `    ${program.name.toUpperCase()}_AFTER`;
+  const calls = program.steps.flatMap((step, i) => [
+    ...callOf(step, program, arena, names),
+    `${after}(${i});`,
+  ]);
+  const title = 'Layer by layer: the number for the hook, the function, and what it stands for in the model.';
+  const list = program.steps.map((step, i) => `  ${i}  ${step.kernel.name}: ${step.origin.join(', ')}`);
+  return [
+    ...comment([title, ...list]),
+    `const ${program.name}_output_t *${program.name}_run(struct ${program.name} *net)`,
+    '{',
+    `${after}(-1);`,
+    ...calls,
+    `    return ${arena.pointer(slotAt(program, program.output))};`,
+    '}',
+    '',
+  ];
+}
+
+function inputFunction(program: Program, arena: Arena): string[] {
+  return [
+    `${program.name}_input_t *${program.name}_input(struct ${program.name} *net)`,
+    '{',
+    `    return ${arena.pointer(slotAt(program, program.input))};`,
+    '}',
+    '',
+  ];
+}
+
+export function sourceFile(program: Program, arena: Arena, info: EmitInfo): string {
+  const names = fileNames(program);
+  return [
+    ...comment(provenance(info)),
+    ...includes(program),
+    ...assumptions(program),
+    ...hook(program),
+    ...primitivesText(program),
+    ...kernelsText(program, names, info),
+    ...inputFunction(program, arena),
+    ...runFunction(program, arena, names),
+  ].join('\n');
+}

@@ -1,0 +1,186 @@
+/** Prints a kernel as a C99 function. Knows no operator. */
+import { DefectError, must } from '../ir/errors.ts';
+import { type Elem, type Expr, elemBytes, type Kernel, type Param, type Stmt } from '../ir/kernel.ts';
+import type { Interval, Primitive } from '../ir/primitive.ts';
+import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
+import { checkIdentifier, isReserved } from './identifier.ts';
+import { comment, cScalar, cType, wrapCode } from './text.ts';
+import { arraysUsed, declaredIn, primitivesUsed, statementsIn } from './walk.ts';
+
+export interface PrintOptions {
+  /** Proved bounds of locals, by name; printed where the local is declared. */
+  readonly ranges?: ReadonlyMap<string, Interval>;
+  /** What the kernel and its tables are called in this file, where that is another name. */
+  readonly names?: ReadonlyMap<string, string>;
+}
+
+interface Printer {
+  readonly rename: Rename;
+  readonly ranges: ReadonlyMap<string, Interval>;
+  /** Arrays that are only read: `const` in C. */
+  readonly constants: ReadonlySet<string>;
+}
+
+const step = '    ';
+
+/** Pointers into constant arrays point to const themselves, and so on. */
+function constantArrays(kernel: Kernel): ReadonlySet<string> {
+  const inputs = kernel.params.filter((p) => p.role === 'in');
+  const constants = new Set([...inputs, ...kernel.tables].map((a) => a.name));
+  for (const s of statementsIn(kernel.body))
+    if (s.kind === 'pointer' && constants.has(s.base)) constants.add(s.name);
+  return constants;
+}
+
+function range(name: string, printer: Printer): string {
+  const found = printer.ranges.get(name);
+  return found === undefined ? '' : ` /* ${found.lo} <= ${name} <= ${found.hi} */`;
+}
+
+const pointerType = (elem: Elem, constant: boolean): string => `${constant ? 'const ' : ''}${cType[elem]} *`;
+
+const fits: Readonly<Record<Exclude<Elem, 'f32' | 'i32'>, Interval>> = {
+  u8: { lo: 0, hi: 255 },
+  i8: { lo: -128, hi: 127 },
+  u16: { lo: 0, hi: 65535 },
+  i16: { lo: -32768, hi: 32767 },
+};
+
+/** A value on its way into memory; narrowing is spelled out unless it is plain to see that nothing is lost. */
+function narrowed(value: Expr, elem: Elem, { rename }: Printer): string {
+  if (elem === 'i32' || elem === 'f32') return cExpr(value, rename);
+  const bounds = fits[elem];
+  const same = value.kind === 'load' && value.elem === elem;
+  const inside = value.kind === 'int' && value.value >= bounds.lo && value.value <= bounds.hi;
+  return same || inside ? cExpr(value, rename) : cCast(cType[elem], value, rename);
+}
+
+function bytes(count: Expr, elem: Elem, { rename }: Printer): string {
+  const text = count.kind === 'int' ? cExpr(count, rename) : cCast('size_t', count, rename);
+  return elemBytes[elem] === 1 ? text : `${text} * sizeof(${cType[elem]})`;
+}
+
+function copy(s: Stmt & { kind: 'copy' }, printer: Printer): string {
+  const to = cAddress(s.to, s.toIndex, printer.rename);
+  const from = cAddress(s.from, s.fromIndex, printer.rename);
+  return `memcpy(${to}, ${from}, ${bytes(s.count, s.elem, printer)});`;
+}
+
+function fill(s: Stmt & { kind: 'fill' }, printer: Printer): string {
+  const to = cAddress(s.to, s.index, printer.rename);
+  return `memset(${to}, ${cExpr(s.value, printer.rename)}, ${bytes(s.count, s.elem, printer)});`;
+}
+
+function loopHead(s: Stmt & { kind: 'for' }, { rename }: Printer): string {
+  if (s.step < 1 || !Number.isInteger(s.step)) throw new DefectError(`loop '${s.name}' has step ${s.step}`);
+  const next = s.step === 1 ? `${s.name}++` : `${s.name} += ${s.step}`;
+  // A choice as a bound would otherwise take the comparison in.
+  const to = cExpr({ kind: 'compare', op: 'lt', type: 'i32', a: local(s.name), b: s.to }, rename);
+  return `for (int32_t ${s.name} = ${cExpr(s.from, rename)}; ${to}; ${next}) {`;
+}
+
+const local = (name: string): Expr => ({ kind: 'local', name, type: 'i32' });
+
+function choice(s: Stmt & { kind: 'if' }, indent: string, printer: Printer): string[] {
+  const lines = [`${indent}if (${cExpr(s.test, printer.rename)}) {`, ...block(s.yes, indent + step, printer)];
+  const [only] = s.no;
+  if (only === undefined) return [...lines, `${indent}}`];
+  if (only.kind === 'if' && s.no.length === 1) {
+    const [head, ...rest] = choice(only, indent, printer);
+    return [...lines, `${indent}} else ${must(head, 'a choice has a head').trimStart()}`, ...rest];
+  }
+  return [...lines, `${indent}} else {`, ...block(s.no, indent + step, printer), `${indent}}`];
+}
+
+/** A statement that C writes on one line, without its indentation. */
+function simple(s: Exclude<Stmt, { kind: 'for' | 'if' | 'comment' }>, printer: Printer): string {
+  const { rename } = printer;
+  switch (s.kind) {
+    case 'let':
+      return `${cScalar(s.type)} ${s.name} = ${cExpr(s.value, rename)};${range(s.name, printer)}`;
+    case 'assign':
+      return `${s.name} = ${cExpr(s.value, rename)};`;
+    case 'accumulate':
+      return `${s.name} += ${cExpr(s.value, rename)};`;
+    case 'pointer': {
+      const type = pointerType(s.elem, printer.constants.has(s.name));
+      return `${type}${s.name} = ${cAddress(s.base, s.offset, rename)};`;
+    }
+    case 'advance':
+      return s.by.kind === 'int' && s.by.value === 1
+        ? `${s.name}++;`
+        : `${s.name} += ${cExpr(s.by, rename)};`;
+    case 'store':
+      return `${s.to}[${cExpr(s.index, rename)}] = ${narrowed(s.value, s.elem, printer)};`;
+    case 'copy':
+      return copy(s, printer);
+    case 'fill':
+      return fill(s, printer);
+    default:
+      return s satisfies never;
+  }
+}
+
+function statement(s: Stmt, indent: string, printer: Printer): string[] {
+  switch (s.kind) {
+    case 'comment':
+      return comment([s.text], indent);
+    case 'for':
+      return [indent + loopHead(s, printer), ...block(s.body, indent + step, printer), `${indent}}`];
+    case 'if':
+      return choice(s, indent, printer);
+    case 'let':
+    case 'assign':
+    case 'accumulate':
+    case 'pointer':
+    case 'advance':
+    case 'store':
+    case 'copy':
+    case 'fill':
+      return [indent + simple(s, printer)];
+    default:
+      return s satisfies never;
+  }
+}
+
+const block = (body: readonly Stmt[], indent: string, printer: Printer): string[] =>
+  body.flatMap((s) => statement(s, indent, printer));
+
+const parameter = (p: Param): string => `${pointerType(p.elem, p.role === 'in')}${p.name}`;
+
+/** Names inside of a function must not be C's, nor hide a function that the body calls. */
+function checkNames(kernel: Kernel): void {
+  const calls = primitivesUsed(kernel.body);
+  const names = [...kernel.params.map((p) => p.name), ...declaredIn(kernel.body)];
+  for (const name of names) {
+    if (isReserved(name) || calls.has(name))
+      throw new DefectError(`kernel '${kernel.name}': '${name}' cannot be the name of a local`);
+    checkIdentifier(name, `kernel '${kernel.name}'`);
+  }
+}
+
+/**
+ * A kernel as a static C99 function with its comment; tables are printed by `printTable`.
+ * @throws DefectError for a kernel that no C function can be.
+ */
+export function printKernel(kernel: Kernel, options: PrintOptions = {}): string {
+  checkNames(kernel);
+  const rename: Rename = (name) => options.names?.get(name) ?? name;
+  const printer = { rename, ranges: options.ranges ?? new Map(), constants: constantArrays(kernel) };
+  const used = arraysUsed(kernel.body);
+  const unused = kernel.params.filter((p) => !used.has(p.name)).map((p) => `${step}(void)${p.name};`);
+  const head = `static void ${rename(kernel.name)}(${kernel.params.map(parameter).join(', ')})`;
+  const body = [...unused, ...block(kernel.body, step, printer)];
+  return [...comment(kernel.doc), ...wrapCode(head), '{', ...body.flatMap(wrapLine), '}', ''].join('\n');
+}
+
+/** Comments are wrapped already. */
+const wrapLine = (line: string): string[] => (/^\s*(\/\*| \*)/.test(line) ? [line] : wrapCode(line));
+
+/** A primitive as the `static inline` function that kernels call. */
+export function printPrimitive(primitive: Primitive): string {
+  const params = primitive.params.map((p) => `${cScalar(p.type)} ${p.name}`).join(', ');
+  const head = `static inline ${cScalar(primitive.result)} ${primitive.name}(${params})`;
+  const body = primitive.c99.flatMap((line) => wrapCode(step + line));
+  return [...comment([primitive.doc]), ...wrapCode(head), '{', ...body, '}', ''].join('\n');
+}
