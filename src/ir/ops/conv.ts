@@ -39,7 +39,7 @@ function convAxes(attrs: ConvAttrs, inputs: Inputs<TensorType>): WindowAxis[] {
   if (b !== undefined) requireShape(b, [outs], 'B');
   if (attrs.padValues !== undefined)
     requireShape([attrs.padValues.length], [channels], 'list of padding values');
-  return windowAxes(attrs, x.slice(2), w.slice(2));
+  return windowAxes(attrs, x, w.slice(2));
 }
 
 /** Before pooling. */

@@ -27,7 +27,7 @@ export const parsePool = (node: OnnxNode): PoolAttrs => ({
 
 /** @throws InputError when the windows do not fit, or one could lie in the padding alone. */
 export function poolAxes(attrs: PoolAttrs, shape: Shape): WindowAxis[] {
-  const axes = windowAxes(attrs, shape.slice(2), attrs.kernel, attrs.ceilMode);
+  const axes = windowAxes(attrs, shape, attrs.kernel, attrs.ceilMode);
   const empty = axes.find((axis) => Math.max(axis.before, axis.after) >= extentOf(axis));
   if (empty !== undefined)
     throw complain(
