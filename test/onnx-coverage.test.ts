@@ -1,11 +1,12 @@
 /** docs/onnx-coverage.md: which of ONNX's own tests run, and why the others do not. `vitest run --update` writes it. */
 import { expect, test } from 'vitest';
 import {
+  debianCases,
   debianData,
+  newerCases,
   newerData,
   type OnnxCase,
   type Outcome,
-  onnxCases,
   runCase,
 } from './support/onnx-cases.ts';
 import { describeWith, describeWithToolchain, root } from './support/shared.ts';
