@@ -1,7 +1,7 @@
 import type { InputType, OpDef } from '../op.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
-import { explicitPool, inferPool, type PoolAttrs } from './common/pool.ts';
+import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
 import { type Clamp, clampAll, rounded } from './common/round.ts';
 import { padInto, type Sweep, sweepOf } from './common/sweep.ts';
 import {
@@ -187,7 +187,7 @@ export const conv: OpDef<ConvAttrs> = {
     constantOf(required(inputs, 1, 'W'), 'weight tensor W');
     constantOf(inputs[2], 'bias B');
     const pool =
-      attrs.pool === undefined ? {} : { pool: explicitPool(attrs.pool, [convType(attrs, inputs)]) };
+      attrs.pool === undefined ? {} : { pool: explicitMaxPool(attrs.pool, [convType(attrs, inputs)]) };
     return { ...attrs, ...explicitWindow(convAxes(attrs, inputs)), ...pool };
   },
 };

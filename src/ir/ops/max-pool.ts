@@ -1,7 +1,7 @@
 import type { OpDef } from '../op.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import {
-  explicitPool,
+  explicitMaxPool,
   inferPool,
   type PoolAttrs,
   type PoolChannel,
@@ -27,5 +27,5 @@ export const maxPool: OpDef<PoolAttrs> = {
   reference: (attrs, inputs) => [
     poolTensor(attrs, required(inputs, 0, 'X'), Number.NEGATIVE_INFINITY, maxOfTaps),
   ],
-  explicit: explicitPool,
+  explicit: explicitMaxPool,
 };
