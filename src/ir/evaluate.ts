@@ -16,7 +16,7 @@ export function evaluate(
   observe: (tensorName: string, tensor: Tensor) => void = () => undefined,
 ): ReadonlyMap<string, Tensor> {
   const values = new Map<string, Tensor>();
-  const tensorOf = (name: string) => graph.tensors.get(name)?.constant ?? values.get(name);
+  const valueAt = (name: string) => graph.tensors.get(name)?.constant ?? values.get(name);
   const set = (name: string, tensor: Tensor) => {
     values.set(name, tensor);
     observe(name, tensor);
@@ -24,12 +24,12 @@ export function evaluate(
   for (const name of graph.inputs) set(name, checkedInput(graph, name, inputs.get(name)));
   for (const { name, op, attrs, inputs: from, outputs } of graph.nodes) {
     if (outputs.every((output) => graph.tensors.get(output)?.constant !== undefined)) continue;
-    const results = locate(nodeLabel(name, op.kind), () => op.reference(attrs, from.map(tensorOf)));
+    const results = locate(nodeLabel(name, op.kind), () => op.reference(attrs, from.map(valueAt)));
     outputs.forEach((output, i) => {
       if (output !== '') set(output, must(results[i], `${op.kind} has an output ${i}`));
     });
   }
-  return new Map(graph.outputs.map((name) => [name, must(tensorOf(name), `output '${name}' is made`)]));
+  return new Map(graph.outputs.map((name) => [name, must(valueAt(name), `output '${name}' is made`)]));
 }
 
 function checkedInput(

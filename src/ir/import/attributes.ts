@@ -14,14 +14,14 @@ export function decodeAttributes(
   for (const attribute of attributes) {
     const name = textOf(attribute.name);
     if (values.has(name)) throw new InputError({ where, found: `attribute '${name}' twice` });
-    values.set(name, attributeOf(attribute, `${where}, attribute '${name}'`, external));
+    values.set(name, valueIn(attribute, `${where}, attribute '${name}'`, external));
   }
   return new Attributes(where, values);
 }
 
 const text = new TextDecoder();
 
-function attributeOf(attribute: AttributeProto, where: string, external?: ExternalFiles): AttributeValue {
+function valueIn(attribute: AttributeProto, where: string, external?: ExternalFiles): AttributeValue {
   if (textOf(attribute.refAttrName) !== '') return { kind: 'other', value: 'reference' };
   switch (attribute.type || impliedType(attribute)) {
     case attributeType.FLOAT:

@@ -1,6 +1,6 @@
 import type { InputType, OnnxNode, OpDef } from '../op.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
-import { complain, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
+import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 
 export interface BatchNormAttrs {
@@ -54,4 +54,8 @@ export const batchNorm: OpDef<BatchNormAttrs> = {
   onnx: { BatchNormalization: { since: 6, upTo: newestOpset, parse } },
   infer: (_attrs, inputs) => [typeOf(inputs)],
   reference: (attrs, inputs) => [normalized(attrs, inputs)],
+  explicit(attrs, inputs) {
+    for (const input of inputs.slice(1)) constantOf(input, 'scale, B, mean or var');
+    return attrs;
+  },
 };

@@ -1,0 +1,114 @@
+/** Runs many small programs as one: one link, one process. For properties over random programs. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { DefectError } from '../ir/errors.ts';
+import type { Outcome, Program } from '../ir/program.ts';
+import { inFolder, writeAll } from './native.ts';
+import { type Build, compileC99, link, type Overflow } from './native-build.ts';
+import { type BatchMember, batchDriver, batchHooks, driverFiles } from './native-driver.ts';
+import { execute } from './native-execute.ts';
+import { joinInputs, outcomesIn } from './native-results.ts';
+import { type Target, type TargetName, targets } from './native-targets.ts';
+
+export interface BatchItem {
+  /** Its name differs from every other in the batch. */
+  readonly program: Program;
+  /** What `emitC` printed. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly inputs: readonly Uint8Array[];
+}
+
+export interface BatchOptions {
+  readonly opt?: string;
+  readonly sanitize?: boolean;
+  /** Instead of each arena its `arenaChecksum`, four bytes. */
+  readonly checksums?: boolean;
+  readonly timeoutMs?: number;
+}
+
+/** FNV-1a, 32 bits, of an arena: little-endian, as the batch driver writes it. */
+export function arenaChecksum(arena: Uint8Array): Uint8Array {
+  let hash = 0x811c9dc5;
+  for (const byte of arena) hash = Math.imul(hash ^ byte, 0x01000193);
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setInt32(0, hash, true);
+  return bytes;
+}
+
+/** Equal names would be equal symbols for the linker, and equal macros for the compiler. */
+function checkUnique(items: readonly BatchItem[]): void {
+  const names = new Set(items.map(({ program }) => program.name.toUpperCase()));
+  if (names.size !== items.length) throw new DefectError('two programs of a batch have the same name');
+}
+
+const isC = (name: string, program: Program): boolean => name === `${program.name}.c` || name.endsWith('.h');
+
+async function writeBatch(folder: string, items: readonly BatchItem[], checksums: boolean): Promise<void> {
+  const members: BatchMember[] = items.map(({ program, inputs }) => ({ program, inputs: inputs.length }));
+  for (const { program, files } of items)
+    await writeAll(
+      folder,
+      [...files].filter(([name]) => isC(name, program)),
+    );
+  await writeAll(folder, [
+    ['driver.c', batchDriver(members, checksums)],
+    ['hooks.h', batchHooks(members)],
+    [driverFiles.input, Buffer.concat(items.map(({ program, inputs }) => joinInputs(program, inputs)))],
+  ]);
+}
+
+/** One compiler process takes several files, and two run at a time. */
+async function compileAll(build: Build, sources: readonly string[]): Promise<void> {
+  const half = Math.ceil(sources.length / 2);
+  const parts = [sources.slice(0, half), sources.slice(half)].filter((part) => part.length > 0);
+  await Promise.all(parts.map((part) => compileC99(build, part, ['-include', 'hooks.h'])));
+}
+
+/** A batch may need more memory than a chip has: it takes the larger machine where there is one. */
+async function linkBatch(build: Build, objects: readonly string[]) {
+  const memory = build.target.machine?.enlarged ?? build.target.machine?.memory;
+  const overflow = await link(build, 'run', ['driver.c', ...objects], memory);
+  if (overflow) throw new DefectError(tooBig(overflow));
+  return memory;
+}
+
+const tooBig = ({ region, needed, available }: Overflow): string =>
+  `the batch needs ${needed} bytes of ${region}, there are ${available}; run fewer programs at once`;
+
+/**
+ * Per program and input: the output, and after every step the arena or its checksum.
+ * @throws InputError and DefectError as `runNative` does.
+ */
+export async function runNativeBatch(
+  items: readonly BatchItem[],
+  targetName: TargetName,
+  options: BatchOptions = {},
+): Promise<readonly (readonly Outcome[])[]> {
+  if (items.length === 0) return [];
+  checkUnique(items);
+  const target: Target = targets[targetName];
+  const { opt = '-O1', checksums = false, timeoutMs = 120_000 } = options;
+  const sanitize = target.machine === undefined && (options.sanitize ?? true);
+  return inFolder(async (folder) => {
+    const build: Build = { target, folder, opt, sanitize };
+    const names = items.map(({ program }) => program.name);
+    await writeBatch(folder, items, checksums);
+    await compileAll(
+      build,
+      names.map((name) => `${name}.c`),
+    );
+    const memory = await linkBatch(
+      build,
+      names.map((name) => `${name}.o`),
+    );
+    await execute(build, 'run', { memory, timeoutMs, counted: false });
+    return outcomesIn(await readFile(path.join(folder, driverFiles.output)), expectedOf(items, checksums));
+  });
+}
+
+const expectedOf = (items: readonly BatchItem[], checksums: boolean) =>
+  items.map(({ program, inputs }) => ({
+    program,
+    inputs: inputs.length,
+    perStep: checksums ? 4 : program.arenaBytes,
+  }));

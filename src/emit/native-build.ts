@@ -1,0 +1,169 @@
+/** Compiles and links test programs, and reads what compilers say about code. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { DefectError, InputError } from '../ir/errors.ts';
+import { targetsFolder } from './native-counter.ts';
+import { runProcess } from './native-process.ts';
+import type { Machine, MemoryMap, Region, Target } from './native-targets.ts';
+import { requireTool } from './native-tools.ts';
+
+export interface Build {
+  readonly target: Target;
+  /** Where the files are and go. */
+  readonly folder: string;
+  readonly opt: string;
+  readonly sanitize: boolean;
+}
+
+/** What a linker found too big. */
+export interface Overflow {
+  readonly region: 'ROM' | 'RAM';
+  readonly needed: number;
+  readonly available: number;
+}
+
+const minutes = 60_000;
+
+const common = ['-ffp-contract=off', '-ffunction-sections', '-fdata-sections', '-fno-common'];
+const sanitizers = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+
+/** C libraries supply memcpy and memset. Never -ffreestanding: it would turn small copies into calls. */
+const library = (target: Target): string[] =>
+  target.compiler === 'arm-none-eabi-gcc' ? ['--specs=nosys.specs'] : ['--specs=picolibc.specs'];
+
+function flags({ target, opt, sanitize }: Build): string[] {
+  const chip = target.machine ? [...library(target), ...(target.machine.user ? ['-DLAB_USER'] : [])] : [];
+  return [...target.flags, ...chip, opt, ...common, ...(sanitize ? sanitizers : [])];
+}
+
+/** A compiler without its C library complains about the specs file or the first header. */
+function missingLibrary(stderr: string): InputError | undefined {
+  if (!/cannot read spec file|stdint\.h: No such file|cannot find -l(asan|ubsan|c_nano|c)\b/.test(stderr))
+    return undefined;
+  return new InputError({
+    where: 'compiler',
+    found: stderr.split('\n')[0] ?? '',
+    todo: "install its C library with 'npm run toolchain'",
+  });
+}
+
+async function compiler(build: Build, args: readonly string[]): Promise<string> {
+  const { target, folder } = build;
+  await requireTool(target.compiler);
+  const ran = await runProcess(target.compiler, args, { cwd: folder, timeoutMs: 10 * minutes });
+  if (ran.status === 0) return '';
+  if (ran.timedOut) throw new DefectError(`${target.compiler} ${args.join(' ')}: no end after 10 minutes`);
+  return ran.stderr || `${target.compiler} ended without a word`;
+}
+
+function failed(build: Build, stderr: string): Error {
+  return (
+    missingLibrary(stderr) ??
+    new DefectError(`${build.target.compiler} does not take the generated C: ${stderr.slice(0, 4000)}`)
+  );
+}
+
+/** Generated C to object files, in strict C99. One source may be given a name of its own with `object`. */
+export async function compileC99(
+  build: Build,
+  sources: readonly string[],
+  more: readonly string[] = [],
+): Promise<void> {
+  const args = ['-std=c99', ...flags(build), '-fstack-usage', ...more, '-c', ...sources];
+  // clang knows -fstack-usage but warns about it where it has no effect.
+  const stderr = await compiler(build, args);
+  if (stderr !== '') throw failed(build, stderr);
+}
+
+const hex = (n: number): string => `0x${n.toString(16)}`;
+const symbols = (name: string, { origin, bytes }: Region): string =>
+  `--defsym=${name}_ORG=${hex(origin)},--defsym=${name}_LEN=${hex(bytes)}`;
+
+function machineArgs({ start }: Machine, memory: MemoryMap): string[] {
+  const entry = start === 'start_cm.c' ? 'reset_handler' : '_start';
+  const values = [
+    symbols('ROM', memory.rom),
+    symbols('RAM', memory.ram),
+    `--defsym=STACK=${memory.stackBytes}`,
+  ];
+  return [
+    '-nostartfiles',
+    '-T',
+    path.join(targetsFolder, 'lab.ld'),
+    `-Wl,${values.join(',')},--defsym=ENTRY_POINT=${entry},--gc-sections`,
+    path.join(targetsFolder, start),
+    path.join(targetsFolder, 'lab.c'),
+  ];
+}
+
+/** The linker's own words, as numbers. */
+function overflowIn(stderr: string, { rom, ram }: MemoryMap): Overflow | undefined {
+  const found = /region `(ROM|RAM)' overflowed by (\d+) bytes/.exec(stderr);
+  if (found === null) return undefined;
+  const name = found[1] === 'ROM' ? 'ROM' : 'RAM';
+  const available = name === 'ROM' ? rom.bytes : ram.bytes;
+  return { region: name, needed: available + Number(found[2]), available };
+}
+
+/** A driver and objects to a program. @returns what did not fit, if anything. */
+export async function link(
+  build: Build,
+  program: string,
+  inputs: readonly string[],
+  memory: MemoryMap | undefined,
+): Promise<Overflow | undefined> {
+  const { machine } = build.target;
+  const place = machine && memory ? machineArgs(machine, memory) : [path.join(targetsFolder, 'host.c')];
+  const args = ['-std=gnu11', ...flags(build), `-I${targetsFolder}`, ...place, ...inputs, '-o', program];
+  const stderr = await compiler(build, args);
+  const overflow = memory && stderr !== '' ? overflowIn(stderr, memory) : undefined;
+  if (stderr !== '' && overflow === undefined) throw failed(build, stderr);
+  return overflow;
+}
+
+async function binutil(build: Build, tool: 'nm' | 'size', args: readonly string[]): Promise<string> {
+  const name = build.target.compiler.replace(/gcc$/, tool);
+  const ran = await runProcess(name, args, { cwd: build.folder, timeoutMs: minutes });
+  if (ran.status !== 0) throw new DefectError(`${name} ${args.join(' ')}: ${ran.notStarted ?? ran.stderr}`);
+  return ran.stdout;
+}
+
+/** The address of `lab_mark` in a linked program. */
+export async function markAddress(build: Build, program: string): Promise<string> {
+  const found = /^([0-9a-f]+) [Tt] lab_mark$/m.exec(await binutil(build, 'nm', [program]));
+  if (found === null) throw new DefectError(`${program} has no lab_mark`);
+  return `0x${found[1]}`;
+}
+
+/** Bytes of an object file. */
+export interface Sections {
+  readonly code: number;
+  readonly constants: number;
+  /** Of variables: always 0 in what thimble prints. */
+  readonly data: number;
+}
+
+function sum(lines: readonly (readonly [string, number])[], pattern: RegExp): number {
+  return lines.reduce((total, [name, bytes]) => (pattern.test(name) ? total + bytes : total), 0);
+}
+
+export async function sectionsOf(build: Build, object: string): Promise<Sections> {
+  const listing = await binutil(build, 'size', ['-A', object]);
+  const lines = [...listing.matchAll(/^(\.\S+)\s+(\d+)/gm)].map((m) => [m[1] ?? '', Number(m[2])] as const);
+  return {
+    code: sum(lines, /^\.text/),
+    constants: sum(lines, /^\.s?rodata/),
+    data: sum(lines, /^\.s?(data|bss)/),
+  };
+}
+
+/** Frame sizes by function, from -fstack-usage. */
+export async function framesOf(build: Build, file: string): Promise<ReadonlyMap<string, number>> {
+  const text = await readFile(path.join(build.folder, file), 'utf8');
+  return new Map(
+    text.split('\n').flatMap((line) => {
+      const [where = '', bytes = ''] = line.split('\t');
+      return bytes === '' ? [] : [[where.split(':').at(-1) ?? '', Number(bytes)] as const];
+    }),
+  );
+}

@@ -1,0 +1,192 @@
+/** The C of the test programs that feed a generated network and write down what it leaves behind. */
+import { elemBytes } from '../ir/kernel.ts';
+import { arenaFill, type Program } from '../ir/program.ts';
+import { slotAt } from './header.ts';
+
+/** The driver reads `in.bin`, inputs one after the other, and writes these files. */
+export const driverFiles = { input: 'in.bin', output: 'out.bin', stack: 'stack.bin' } as const;
+
+export function slotBytes(program: Program, index: number): number {
+  const slot = slotAt(program, index);
+  return slot.length * elemBytes[slot.elem];
+}
+
+const head = (program: Program): string => `#include "lab.h"
+#include "${program.name}.h"
+#include <string.h>
+
+static struct ${program.name} net;
+static lab_file in, out;
+`;
+
+/** Every executor begins with the same bytes in the arena. */
+const feed = (program: Program): string => `        memset(&net, ${arenaFill}, sizeof net);
+        lab_read(in, ${program.name}_input(&net), ${slotBytes(program, program.input)}u);`;
+
+const openFiles = `    in = lab_open("${driverFiles.input}", 0);
+    out = lab_open("${driverFiles.output}", 1);`;
+
+const closeFiles = `    lab_close(in);
+    lab_close(out);
+    return 0;`;
+
+/**
+ * Runs every input without hooks, as a user's program would. On a counted target `nothing`, one instruction,
+ * is called first from the same place, so that the difference is the network's own count plus one.
+ */
+export function plainDriver(program: Program, inputs: number, counted: boolean): string {
+  const { name } = program;
+  const result = `const ${name}_output_t *`;
+  const bytes = slotBytes(program, program.output);
+  if (!counted)
+    return `${head(program)}
+int main(void)
+{
+${openFiles}
+    for (uint32_t i = 0; i < ${inputs}u; i++) {
+${feed(program)}
+        lab_write(out, ${name}_run(&net), ${bytes}u);
+    }
+${closeFiles}
+}
+`;
+  return `${head(program)}
+typedef ${result}function(struct ${name} *);
+
+__attribute__((naked, noinline)) static ${result}nothing(struct ${name} *unused __attribute__((unused)))
+{
+#ifdef __arm__
+    __asm__ volatile("bx lr");
+#else
+    __asm__ volatile("ret");
+#endif
+}
+
+static function *volatile functions[2] = { nothing, ${name}_run };
+
+int main(void)
+{
+    uint32_t deepest = 0;
+    lab_file stack;
+${openFiles}
+    for (uint32_t i = 0; i <= ${inputs}u; i++) {
+        function *f = functions[i != 0];
+        const void *result;
+        uint32_t depth;
+        if (i != 0) {
+${feed(program)}
+        }
+        lab_stack_paint();
+        lab_mark(0);
+        result = f(&net);
+        lab_mark(1);
+        depth = lab_stack_depth();
+        if (i != 0) {
+            deepest = depth > deepest ? depth : deepest;
+            lab_write(out, result, ${bytes}u);
+        }
+    }
+    stack = lab_open("${driverFiles.stack}", 1);
+    lab_write(stack, &deepest, sizeof deepest);
+    lab_close(stack);
+${closeFiles}
+}
+`;
+}
+
+/**
+ * Runs every input with the hook, between two marks. `keep`: the hook writes the arena down. Two calls of the
+ * hook that do nothing come first; they measure what the hook itself costs.
+ */
+export function hookedDriver(program: Program, inputs: number, keep: boolean): string {
+  const { name } = program;
+  return `${head(program)}
+static int recording;
+
+void native_hook(const struct ${name} *n, int step)
+{
+    lab_mark(0);
+    if (recording && step >= 0) lab_write(out, n, ${program.arenaBytes}u);
+    lab_mark(1);
+}
+
+int main(void)
+{
+${openFiles}
+    native_hook(&net, -1);
+    native_hook(&net, -1);
+    recording = ${keep ? 1 : 0};
+    for (uint32_t i = 0; i < ${inputs}u; i++) {
+        const void *result;
+${feed(program)}
+        result = ${name}_run(&net);
+        lab_write(out, result, ${slotBytes(program, program.output)}u);
+    }
+${closeFiles}
+}
+`;
+}
+
+export interface BatchMember {
+  readonly program: Program;
+  readonly inputs: number;
+}
+
+const memberFunction = ({ program, inputs }: BatchMember, i: number, record: string): string => {
+  const { name } = program;
+  return `void batch_hook_${i}(const struct ${name} *net, int step)
+{
+    if (step >= 0) ${record}(net, ${program.arenaBytes}u);
+}
+
+static void member_${i}(struct ${name} *net)
+{
+    for (uint32_t i = 0; i < ${inputs}u; i++) {
+        memset(net, ${arenaFill}, sizeof *net);
+        lab_read(in, ${name}_input(net), ${slotBytes(program, program.input)}u);
+        lab_write(out, ${name}_run(net), ${slotBytes(program, program.output)}u);
+    }
+}
+`;
+};
+
+const recorders = `static void whole(const void *arena, uint32_t bytes) { lab_write(out, arena, bytes); }
+
+/* FNV-1a, 32 bits. */
+static void checksum(const void *arena, uint32_t bytes)
+{
+    const uint8_t *p = arena;
+    uint32_t hash = 2166136261u;
+    for (uint32_t i = 0; i < bytes; i++) hash = (hash ^ p[i]) * 16777619u;
+    lab_write(out, &hash, sizeof hash);
+}
+`;
+
+/** Many networks in one program, one after the other in the same memory. */
+export function batchDriver(members: readonly BatchMember[], checksums: boolean): string {
+  const record = checksums ? 'checksum' : 'whole';
+  const names = members.map(({ program }) => program.name);
+  return `#include "lab.h"
+#include <string.h>
+${names.map((name) => `#include "${name}.h"`).join('\n')}
+
+static lab_file in, out;
+static union {
+${names.map((name, i) => `    struct ${name} n${i};`).join('\n')}
+} nets;
+
+${recorders}
+${members.map((member, i) => memberFunction(member, i, record)).join('\n')}
+int main(void)
+{
+${openFiles}
+    (void)whole, (void)checksum;
+${names.map((_, i) => `    member_${i}(&nets.n${i});`).join('\n')}
+${closeFiles}
+}
+`;
+}
+
+/** A header that turns every member's hook on, for `-include`. */
+export const batchHooks = (members: readonly BatchMember[]): string =>
+  members.map(({ program }, i) => `#define ${program.name.toUpperCase()}_HOOK batch_hook_${i}\n`).join('');

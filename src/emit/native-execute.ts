@@ -1,0 +1,70 @@
+/** Runs a linked test program: a process of the host, or QEMU. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { DefectError } from '../ir/errors.ts';
+import { type Build, markAddress } from './native-build.ts';
+import { counterPlugin, marksIn } from './native-counter.ts';
+import { type Ran, runProcess } from './native-process.ts';
+import type { Machine, MemoryMap } from './native-targets.ts';
+import { requireTool } from './native-tools.ts';
+
+const console_ = ['-chardev', 'stdio,id=con', '-semihosting-config', 'enable=on,target=native,chardev=con'];
+const board = ['-nographic', '-monitor', 'none', '-serial', 'none', '-no-reboot', ...console_];
+
+/** `-icount` makes the time that devices see follow the instructions too. */
+function qemuArgs(machine: Machine, memory: MemoryMap, plugin: readonly string[], program: string): string[] {
+  if (machine.user) return [...machine.args, ...plugin, program];
+  const icount = plugin.length > 0 ? ['-icount', 'shift=0'] : [];
+  return [...machine.args, ...(memory.qemu ?? []), ...board, ...icount, ...plugin, '-kernel', program];
+}
+
+function ended(name: string, ran: Ran): void {
+  if (ran.status === 0) return;
+  const how = ran.timedOut
+    ? 'did not end in time'
+    : (ran.notStarted ?? ran.signal ?? `ended with status ${ran.status}`);
+  const said = `${ran.stdout}${ran.stderr}`.trim().slice(0, 4000);
+  throw new DefectError(`${name}: the program ${how}${said === '' ? '' : `: ${said}`}`);
+}
+
+/** No leak check: it needs rights that containers withhold, and the generated C has no heap. */
+async function onHost(build: Build, program: string, timeoutMs: number): Promise<void> {
+  const options = { cwd: build.folder, timeoutMs, env: { ASAN_OPTIONS: 'detect_leaks=0' } };
+  ended(build.target.title, await runProcess(path.join(build.folder, program), [], options));
+}
+
+export interface Execution {
+  /** Where the program was linked to; undefined on the host. */
+  readonly memory: MemoryMap | undefined;
+  readonly timeoutMs: number;
+  /** Count instructions; on machines only. */
+  readonly counted: boolean;
+}
+
+async function countingArgs(build: Build, program: string): Promise<string[]> {
+  const options = `mark=${await markAddress(build, program)},pcs=off,out=${program}.counts`;
+  return ['-plugin', `${await counterPlugin()},${options}`];
+}
+
+async function onMachine(build: Build, machine: Machine, memory: MemoryMap, program: string, how: Execution) {
+  await requireTool(machine.qemu);
+  const plugin = how.counted ? await countingArgs(build, program) : [];
+  const args = qemuArgs(machine, memory, plugin, program);
+  const options = { cwd: build.folder, timeoutMs: how.timeoutMs };
+  ended(build.target.title, await runProcess(machine.qemu, args, options));
+}
+
+/**
+ * Runs a program in its folder, and returns the instruction totals at its marks, if they are counted.
+ * @throws DefectError when it ends otherwise than with status 0, with what it printed.
+ */
+export async function execute(build: Build, program: string, how: Execution): Promise<readonly number[]> {
+  const { machine } = build.target;
+  if (machine === undefined || how.memory === undefined) {
+    await onHost(build, program, how.timeoutMs);
+    return [];
+  }
+  await onMachine(build, machine, how.memory, program, how);
+  if (!how.counted) return [];
+  return marksIn(await readFile(path.join(build.folder, `${program}.counts`), 'utf8'));
+}

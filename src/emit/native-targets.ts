@@ -1,0 +1,155 @@
+/** Where generated C can be run: the host, and microcontrollers under QEMU. */
+import { InputError } from '../ir/errors.ts';
+import type { ToolName } from './native-tools.ts';
+
+export interface Region {
+  readonly origin: number;
+  readonly bytes: number;
+}
+
+export interface MemoryMap {
+  readonly rom: Region;
+  readonly ram: Region;
+  readonly stackBytes: number;
+  /** QEMU's options for a machine with this memory. */
+  readonly qemu?: readonly string[];
+}
+
+export interface Machine {
+  readonly qemu: ToolName;
+  readonly args: readonly string[];
+  /** The reset code, below targets/. */
+  readonly start: 'start_cm.c' | 'start_rv.c';
+  /** QEMU's user mode: the same instructions, no devices, no memory protection. */
+  readonly user: boolean;
+  readonly memory: MemoryMap;
+  /** The same chip with more memory than it has, for programs that do not fit. */
+  readonly enlarged?: MemoryMap;
+}
+
+export interface Target {
+  readonly title: string;
+  readonly compiler: ToolName;
+  /** What selects the chip. */
+  readonly flags: readonly string[];
+  /** Absent: a process of the host. */
+  readonly machine?: Machine;
+}
+
+const kib = 1024;
+const region = (origin: number, bytes: number): Region => ({ origin, bytes });
+const map = (rom: Region, ram: Region, stackBytes = 16 * kib): MemoryMap => ({ rom, ram, stackBytes });
+
+/** Arm's MPS2 boards. */
+const mps2 = map(region(0, 4096 * kib), region(0x2000_0000, 4096 * kib));
+/** Boards that begin in the secure state are linked to the secure aliases. */
+const mps2Secure = map(region(0x1000_0000, 4096 * kib), region(0x3800_0000, 4096 * kib));
+/** The M55 runs from its 512 KiB of ITCM. */
+const mps3 = map(region(0x1000_0000, 512 * kib), region(0x3100_0000, 4096 * kib));
+const userMap = map(region(0x10_0000, 16384 * kib), region(0x2000_0000, 16384 * kib));
+const microbit = map(region(0, 256 * kib), region(0x2000_0000, 16 * kib), 2 * kib);
+const microbitEnlarged: MemoryMap = {
+  ...map(region(0, 4096 * kib), region(0x2000_0000, 1024 * kib)),
+  qemu: ['-global', 'nrf51-soc.sram-size=0x100000', '-global', 'nrf51-soc.flash-size=0x400000'],
+};
+const sifive = map(region(0x2040_0000, 0x1fc0_0000), region(0x8000_0000, 16 * kib), 2 * kib);
+/** A locked hole of 2 MiB lies below the stack, so that an overflow traps. */
+const virt = map(region(0x8000_0000, 2048 * kib), region(0x8040_0000, 4096 * kib));
+
+const arm = (board: string, memory: MemoryMap, enlarged?: MemoryMap): Machine => ({
+  qemu: 'qemu-system-arm',
+  args: ['-M', board],
+  start: 'start_cm.c',
+  user: false,
+  memory,
+  ...(enlarged ? { enlarged } : {}),
+});
+
+const riscv = (args: readonly string[], memory: MemoryMap): Machine => ({
+  qemu: 'qemu-system-riscv32',
+  args,
+  start: 'start_rv.c',
+  user: false,
+  memory,
+});
+
+/** QEMU 7.2 cannot run M-profile processors in user mode; `max` executes the same Thumb, DSP and VFP code. */
+const armUser: Machine = {
+  qemu: 'qemu-arm',
+  args: ['-cpu', 'max'],
+  start: 'start_cm.c',
+  user: true,
+  memory: userMap,
+};
+const riscvUser: Machine = {
+  qemu: 'qemu-riscv32',
+  args: ['-cpu', 'rv32'],
+  start: 'start_rv.c',
+  user: true,
+  memory: userMap,
+};
+
+const m0 = ['-mthumb', '-mcpu=cortex-m0', '-mfloat-abi=soft'];
+const m3 = ['-mthumb', '-mcpu=cortex-m3', '-mfloat-abi=soft'];
+const m4 = ['-mthumb', '-mcpu=cortex-m4', '-mfpu=fpv4-sp-d16', '-mfloat-abi=hard'];
+const m7 = ['-mthumb', '-mcpu=cortex-m7', '-mfpu=fpv5-sp-d16', '-mfloat-abi=hard'];
+const m33 = ['-mthumb', '-mcpu=cortex-m33', '-mfpu=fpv5-sp-d16', '-mfloat-abi=hard'];
+const m55 = ['-mthumb', '-mcpu=cortex-m55', '-mfloat-abi=hard'];
+const rv32imc = ['-march=rv32imc', '-mabi=ilp32'];
+const rv32imac = ['-march=rv32imac', '-mabi=ilp32'];
+
+const armTarget = (title: string, flags: readonly string[], machine: Machine): Target => ({
+  title,
+  compiler: 'arm-none-eabi-gcc',
+  flags,
+  machine,
+});
+const riscvTarget = (title: string, flags: readonly string[], machine: Machine): Target => ({
+  title,
+  compiler: 'riscv64-unknown-elf-gcc',
+  flags,
+  machine,
+});
+
+export const targets = {
+  'host-gcc': { title: 'this computer, gcc', compiler: 'gcc', flags: [] },
+  'host-clang': { title: 'this computer, clang', compiler: 'clang', flags: [] },
+  'cortex-m0': armTarget('Cortex-M0, micro:bit', m0, arm('microbit', microbit, microbitEnlarged)),
+  'cortex-m3': armTarget('Cortex-M3, MPS2 AN385', m3, arm('mps2-an385', mps2)),
+  'cortex-m4': armTarget('Cortex-M4F, MPS2 AN386', m4, arm('mps2-an386', mps2)),
+  'cortex-m7': armTarget('Cortex-M7F, MPS2 AN500', m7, arm('mps2-an500', mps2)),
+  'cortex-m33': armTarget('Cortex-M33F, MPS2 AN505', m33, arm('mps2-an505', mps2Secure)),
+  'cortex-m55': armTarget('Cortex-M55 with MVE, MPS3 AN547', m55, arm('mps3-an547', mps3)),
+  rv32imc: riscvTarget('RV32IMC, QEMU virt', [...rv32imc, '-DLAB_PMP_GUARD=0x80200000u'], {
+    ...riscv(['-M', 'virt', '-bios', 'none'], virt),
+  }),
+  fe310: riscvTarget('FE310, SiFive E', rv32imac, riscv(['-M', 'sifive_e'], sifive)),
+  'cortex-m0-user': armTarget('Cortex-M0 code in user mode', m0, armUser),
+  'cortex-m3-user': armTarget('Cortex-M3 code in user mode', m3, armUser),
+  'cortex-m4-user': armTarget('Cortex-M4F code in user mode', m4, armUser),
+  'cortex-m7-user': armTarget('Cortex-M7F code in user mode', m7, armUser),
+  'cortex-m33-user': armTarget('Cortex-M33F code in user mode', m33, armUser),
+  'rv32imac-user': riscvTarget('RV32IMAC code in user mode', rv32imac, riscvUser),
+} as const satisfies Record<string, Target>;
+
+export type TargetName = keyof typeof targets;
+
+export const targetNames = Object.keys(targets) as readonly TargetName[];
+
+/** The chips, without the host and the user-mode variants. */
+export const chips: readonly TargetName[] = targetNames.filter(
+  (name) => !name.startsWith('host') && !name.endsWith('-user'),
+);
+
+const isTarget = (name: string): name is TargetName => Object.hasOwn(targets, name);
+
+/** `host` is gcc's. @throws InputError for a name that is no target. */
+export function targetNamed(name: string): TargetName {
+  const full = name === 'host' ? 'host-gcc' : name;
+  if (isTarget(full)) return full;
+  throw new InputError({
+    where: 'target',
+    found: `'${name}'`,
+    supported: ['host', ...targetNames].join(', '),
+  });
+}

@@ -1,0 +1,188 @@
+/** Compiles a program's C, runs it on the host or a microcontroller under QEMU, and measures it. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { DefectError } from '../ir/errors.ts';
+import type { Outcome, Program } from '../ir/program.ts';
+import { fileNames } from './names.ts';
+import {
+  type Build,
+  compileC99,
+  framesOf,
+  link,
+  type Overflow,
+  type Sections,
+  sectionsOf,
+} from './native-build.ts';
+import { driverFiles, hookedDriver, plainDriver } from './native-driver.ts';
+import { execute } from './native-execute.ts';
+import { type Instructions, instructionsIn, joinInputs, outcomesIn } from './native-results.ts';
+import { type MemoryMap, type Target, type TargetName, targets } from './native-targets.ts';
+
+export interface NativeOptions {
+  /** The compiler's optimization, for example `-Os`; `-O1` on the host, `-O3` elsewhere. */
+  readonly opt?: string;
+  /** Keep the whole arena after every step. */
+  readonly keepArenas?: boolean;
+  /** Address and undefined-behaviour sanitizers; on the host only, and on by default there. */
+  readonly sanitize?: boolean;
+  /** For each run of the compiled program. Default: 2 minutes. */
+  readonly timeoutMs?: number;
+}
+
+/** What a target tells beyond the outcomes. */
+export interface Measures {
+  readonly instructions: Instructions;
+  /** Of `<name>_run` and all that it calls: the deeper of the paint's mark and the compiler's frames. */
+  readonly stackBytes: number;
+  /** Of the network's own object file. */
+  readonly sections: Sections;
+  /** Set when the program ran on the chip with more memory than it has. */
+  readonly enlarged?: Overflow;
+}
+
+export type NativeResult =
+  | { readonly kind: 'ran'; readonly outcomes: readonly Outcome[]; readonly measures?: Measures }
+  | { readonly kind: 'does not fit'; readonly overflow: Overflow };
+
+/** Runs `work` in a folder of its own, which is removed whatever happens. */
+export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'thimble-'));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+export async function writeAll(folder: string, files: Iterable<readonly [string, string | Uint8Array]>) {
+  for (const [name, content] of files) await writeFile(path.join(folder, name), content);
+}
+
+interface Job {
+  readonly program: Program;
+  readonly build: Build;
+  readonly inputs: number;
+  readonly keep: boolean;
+  readonly timeoutMs: number;
+}
+
+const hookOn = ({ name }: Program): string => `-D${name.toUpperCase()}_HOOK=native_hook`;
+
+async function outcomes({ program, build, inputs }: Job, perStep: number): Promise<Outcome[]> {
+  const file = await readFile(path.join(build.folder, driverFiles.output));
+  return outcomesIn(file, [{ program, inputs, perStep }])[0] ?? [];
+}
+
+/** The host: one build, hooked only when the arenas are wanted. */
+async function runHost(job: Job): Promise<NativeResult> {
+  const { program, build, inputs, keep } = job;
+  const text = keep ? hookedDriver(program, inputs, true) : plainDriver(program, inputs, false);
+  await writeAll(build.folder, [['driver.c', text]]);
+  await compileC99(build, [`${program.name}.c`], ['-o', 'net.o', ...(keep ? [hookOn(program)] : [])]);
+  await link(build, 'run', ['driver.c', 'net.o'], undefined);
+  await execute(build, 'run', { memory: undefined, timeoutMs: job.timeoutMs, counted: false });
+  return { kind: 'ran', outcomes: await outcomes(job, keep ? program.arenaBytes : 0) };
+}
+
+/** Two programs of the same network, without and with the hook. */
+async function compileBoth({ program, build, inputs, keep }: Job): Promise<void> {
+  await writeAll(build.folder, [
+    ['plain.c', plainDriver(program, inputs, true)],
+    ['hooked.c', hookedDriver(program, inputs, keep)],
+  ]);
+  await Promise.all([
+    compileC99(build, [`${program.name}.c`], ['-o', 'net.o']),
+    compileC99(build, [`${program.name}.c`], ['-o', 'net_hooked.o', hookOn(program)]),
+  ]);
+}
+
+async function linkBoth(build: Build, memory: MemoryMap): Promise<Overflow | undefined> {
+  const [plain, hooked] = await Promise.all([
+    link(build, 'plain', ['plain.c', 'net.o'], memory),
+    link(build, 'hooked', ['hooked.c', 'net_hooked.o'], memory),
+  ]);
+  return plain ?? hooked;
+}
+
+/** Calls go from `run` to a kernel to a primitive, where they are not inlined. */
+function frameDepth(frames: ReadonlyMap<string, number>, program: Program): number {
+  const kernels = new Set(fileNames(program).kernels.values());
+  const run = `${program.name}_run`;
+  const deepest = (wanted: (name: string) => boolean): number =>
+    [...frames].reduce((most, [name, bytes]) => (wanted(name) && bytes > most ? bytes : most), 0);
+  const inner = deepest((name) => !kernels.has(name) && !name.startsWith(`${program.name}_`));
+  return (frames.get(run) ?? 0) + deepest((name) => kernels.has(name)) + inner;
+}
+
+async function stackOf({ build, program }: Job): Promise<number> {
+  const painted = (await readFile(path.join(build.folder, driverFiles.stack))).readUInt32LE();
+  return Math.max(painted, frameDepth(await framesOf(build, 'net.su'), program));
+}
+
+function sameOutputs(a: readonly Outcome[], b: readonly Outcome[]): void {
+  const differs = a.findIndex((one, i) => Buffer.compare(one.output, b[i]?.output ?? new Uint8Array()) !== 0);
+  if (differs >= 0) throw new DefectError(`input ${differs} gives another output when the hook is on`);
+}
+
+async function runMachine(job: Job, memory: MemoryMap, enlarged?: Overflow): Promise<NativeResult> {
+  const { build, program, inputs, keep } = job;
+  const how = { memory, timeoutMs: job.timeoutMs, counted: true };
+  const plainMarks = await execute(build, 'plain', how);
+  const plain = await outcomes(job, 0);
+  const stackBytes = await stackOf(job);
+  const hookedMarks = await execute(build, 'hooked', how);
+  const hooked = await outcomes(job, keep ? program.arenaBytes : 0);
+  sameOutputs(plain, hooked);
+  const steps = program.steps.length;
+  const measures: Measures = {
+    instructions: instructionsIn(plainMarks, hookedMarks, { inputs, steps }),
+    stackBytes,
+    sections: await sectionsOf(build, 'net.o'),
+    ...(enlarged ? { enlarged } : {}),
+  };
+  return { kind: 'ran', outcomes: hooked, measures };
+}
+
+/** On the chip as it is; else with more memory where such a machine is known. */
+async function runChip(
+  job: Job,
+  { memory, enlarged }: NonNullable<Target['machine']>,
+): Promise<NativeResult> {
+  await compileBoth(job);
+  const overflow = await linkBoth(job.build, memory);
+  if (overflow === undefined) return runMachine(job, memory);
+  if (enlarged === undefined || (await linkBoth(job.build, enlarged)) !== undefined)
+    return { kind: 'does not fit', overflow };
+  return runMachine(job, enlarged, overflow);
+}
+
+/** @throws DefectError without inputs: there would be nothing to run or count. */
+function checkInputs(inputs: readonly Uint8Array[]): void {
+  if (inputs.length === 0) throw new DefectError('a program is run on at least one input');
+}
+
+/**
+ * Compiles what `emitC` printed and runs it on every input, each beginning with an arena of `arenaFill`.
+ * @throws InputError when a compiler or emulator is missing or too old; DefectError when the C does not compile,
+ * or stops at run time (a sanitizer's report, a fault), with what was printed.
+ */
+export async function runNative(
+  program: Program,
+  files: ReadonlyMap<string, string>,
+  targetName: TargetName,
+  inputs: readonly Uint8Array[],
+  options: NativeOptions = {},
+): Promise<NativeResult> {
+  checkInputs(inputs);
+  const target: Target = targets[targetName];
+  const { keepArenas: keep = false, timeoutMs = 120_000 } = options;
+  return inFolder(async (folder) => {
+    await writeAll(folder, [...files, [driverFiles.input, joinInputs(program, inputs)]]);
+    const sanitize = target.machine === undefined && (options.sanitize ?? true);
+    const opt = options.opt ?? (target.machine ? '-O3' : '-O1');
+    const build: Build = { target, folder, opt, sanitize };
+    const job: Job = { program, build, inputs: inputs.length, keep, timeoutMs };
+    return target.machine ? runChip(job, target.machine) : runHost(job);
+  });
+}
