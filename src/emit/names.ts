@@ -4,6 +4,7 @@ import type { Kernel, Table } from '../ir/kernel.ts';
 import { primitives } from '../ir/prims/index.ts';
 import type { Program } from '../ir/program.ts';
 import { uniqueNames } from './identifier.ts';
+import type { PrintOptions } from './to-c.ts';
 import { declaredIn } from './walk.ts';
 
 export interface FileNames {
@@ -34,11 +35,11 @@ export function fileNames(program: Program): FileNames {
   };
 }
 
-/** What a kernel and its tables are called, by the names that the kernel itself uses. */
-export function namesIn(kernel: Kernel, names: FileNames): ReadonlyMap<string, string> {
-  const own = must(names.kernels.get(kernel), 'every kernel has a name');
-  const tables = kernel.tables.map(
-    (t) => [t.name, must(names.tables.get(t), 'every table has a name')] as const,
-  );
-  return new Map([[kernel.name, own], ...tables]);
+/** What a kernel and its tables are called, for its printer. */
+export function namesIn(kernel: Kernel, names: FileNames): Pick<PrintOptions, 'name' | 'tables'> {
+  const nameOf = (t: Table): string => must(names.tables.get(t), 'every table has a name');
+  return {
+    name: must(names.kernels.get(kernel), 'every kernel has a name'),
+    tables: new Map(kernel.tables.map((t) => [t.name, nameOf(t)])),
+  };
 }
