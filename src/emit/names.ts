@@ -4,6 +4,7 @@ import type { Kernel, Table } from '../ir/kernel.ts';
 import { primitives } from '../ir/prims/index.ts';
 import type { Program } from '../ir/program.ts';
 import { uniqueNames } from './identifier.ts';
+import { libraryNames } from './library.ts';
 import type { PrintOptions } from './to-c.ts';
 import { declaredIn } from './walk.ts';
 
@@ -22,7 +23,7 @@ function takenNames(program: Program, kernels: readonly Kernel[]): string[] {
   const { name } = program;
   const api = [name, `${name}_input`, `${name}_run`, `${name}_input_t`, `${name}_output_t`, 'net'];
   const inner = kernels.flatMap((k) => [...k.params.map((p) => p.name), ...declaredIn(k.body)]);
-  return [...api, `${name}_c_is_as_expected`, ...primitives.keys(), ...inner];
+  return [...api, `${name}_c_is_as_expected`, ...libraryNames, ...primitives.keys(), ...inner];
 }
 
 export function fileNames(program: Program): FileNames {
