@@ -45,7 +45,7 @@ const usageError = (text: string): string => {
 
 function programFor(io: Io, version: string): Command {
   return new Command('thimble')
-    .description('Compiles trained PyTorch models (ONNX) to small, verified C for microcontrollers.')
+    .description('Compiles trained PyTorch models (ONNX) to small, verified C.')
     .version(version, '-V, --version')
     .exitOverride()
     .helpCommand(false)
@@ -63,7 +63,7 @@ function programFor(io: Io, version: string): Command {
 
 const exitCodeHelp = `
 thimble COMMAND --help shows a command's options and an example.
-Exit codes: 0 success, 1 checked and found wrong, 2 bad input, 3 a defect of thimble.`;
+Exit codes: 0 success, 1 checked and found wrong, 2 bad input, 3 our defect.`;
 
 /** A function that runs one command line and returns the exit code; it never throws. */
 export function createCli(api: Api, io: Io): (argv: readonly string[]) => Promise<ExitCode> {

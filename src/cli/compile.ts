@@ -168,7 +168,8 @@ export function addCompile(program: Command, context: () => Context): void {
       'after',
       `
 Example:
-  thimble compile lenet5.onnx --calibrate train-images-idx3-ubyte.gz --pad 2 -o out
+  thimble compile lenet5.onnx --pad 2 -o out \\
+      --calibrate train-images-idx3-ubyte.gz
 
   reads 512 of MNIST's training images, compiles LeNet-5 to int8 C in out/.`,
     )

@@ -206,8 +206,8 @@ export function addDemo(program: Command, context: () => Context): void {
     .addHelpText(
       'after',
       `
-Draws digits, compiles LeNet-5 for them, simulates it, writes the C, and where gcc and
-QEMU are installed runs it there and compares every byte.
+Draws digits, compiles LeNet-5 for them, simulates it and writes the C. Where
+gcc and QEMU are installed it runs the C there and compares every byte.
 
 Example:
   thimble demo -o demo`,

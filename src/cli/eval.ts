@@ -185,7 +185,8 @@ export function addEval(program: Command, context: () => Context): void {
     .addHelpText(
       'after',
       `
-A model is evaluated in float, and with --calibrate compiled to int8 and compared too.
+A model is evaluated in float, and with --calibrate compiled to int8 and
+compared too.
 
 Examples:
   thimble eval lenet5.onnx --input t10k-images-idx3-ubyte.gz --pad 2 \\

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { mulberry32 } from '../data/random.ts';
 import { chips, type TargetName, targetNamed } from '../emit/native-targets.ts';
 import type { Program } from '../ir/program.ts';
@@ -124,14 +124,18 @@ export function addVerify(program: Command, context: () => Context): void {
     .argument('<folder>', 'a folder that compile -o made')
     .option('--input <FILE>', 'samples to run (default: seeded random inputs)')
     .option('--samples <N>', 'how many inferences per target', positiveInteger, 4)
-    .option('--targets <LIST>', `of ${defaults.join(', ')}`, parseTargets, parseTargets(defaults.join()));
+    .addOption(
+      new Option('--targets <LIST>', `of ${defaults.join(', ')}`)
+        .argParser(parseTargets)
+        .default(parseTargets(defaults.join()), 'all of them'),
+    );
   withInputOptions(command);
   withJson(command)
     .addHelpText(
       'after',
       `
 Targets whose compiler or emulator is not installed are skipped, and said to be.
-Exit code 1: bytes differ, the program does not fit, or every target was skipped.
+Exit code 1: bytes differ, the program does not fit, or all was skipped.
 
 Example:
   thimble verify out --input digits.npy --targets host,cortex-m4`,
