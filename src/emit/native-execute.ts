@@ -29,11 +29,8 @@ function ended(name: string, ran: Ran): void {
 
 /** No leak check: it needs rights that containers withhold, and the generated C has no heap. */
 async function onHost(build: Build, program: string, timeoutMs: number): Promise<void> {
-  const command = path.join(build.folder, program);
-  ended(
-    program,
-    await runProcess('env', ['ASAN_OPTIONS=detect_leaks=0', command], { cwd: build.folder, timeoutMs }),
-  );
+  const options = { cwd: build.folder, timeoutMs, env: { ASAN_OPTIONS: 'detect_leaks=0' } };
+  ended(build.target.title, await runProcess(path.join(build.folder, program), [], options));
 }
 
 export interface Execution {

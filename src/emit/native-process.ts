@@ -14,6 +14,8 @@ export interface Ran {
 
 export interface RunOptions {
   readonly cwd?: string;
+  /** Besides this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   /** Of stdout and stderr each, in bytes; the process is ended when it prints more. */
   readonly maxOutput?: number;
@@ -53,7 +55,9 @@ function capped(stream: NodeJS.ReadableStream, cap: number, over: () => void): (
 
 function start(command: string, args: readonly string[], options: RunOptions): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    // Linkers' and compilers' messages are read in English.
+    const env = { ...process.env, LC_ALL: 'C', ...options.env };
+    const child = spawn(command, args, { cwd: options.cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let timedOut = false;
     const kill = (): boolean => child.kill('SIGKILL');
     const cap = options.maxOutput ?? 1_000_000;

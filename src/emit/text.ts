@@ -25,14 +25,15 @@ export function cInt(value: number): string {
 
 const bits = new DataView(new ArrayBuffer(4));
 
-/** The float32 numbers next to a positive finite one. */
+/** The float32 numbers next to a positive finite one; 2^128 where the format ends. */
 function neighbours(value: number): readonly [number, number] {
   bits.setFloat32(0, value);
   const pattern = bits.getInt32(0);
   bits.setInt32(0, pattern - 1);
   const below = bits.getFloat32(0);
   bits.setInt32(0, pattern + 1);
-  return [below, bits.getFloat32(0)];
+  const above = bits.getFloat32(0);
+  return [below, above === Infinity ? 2 ** 128 : above];
 }
 
 /**
@@ -42,7 +43,6 @@ function neighbours(value: number): readonly [number, number] {
 function readsAs(text: string, value: number): boolean {
   const [below, above] = neighbours(value);
   const read = Number(text);
-  if (above === Infinity) return Math.fround(read) === value && read <= value;
   return read > (below + value) / 2 && read < (value + above) / 2;
 }
 
@@ -54,7 +54,7 @@ function shortest(value: number): string {
   return String(Number(value.toPrecision(9)));
 }
 
-/** A float constant: the shortest decimal that is read back as the same binary32 number. */
+/** A float constant: the shortest decimal that every compiler reads as the same binary32 number. */
 export function cFloat(value: number): string {
   if (!Object.is(Math.fround(value), value) || Number.isNaN(value))
     throw new DefectError(`${value} is not a binary32 number`);

@@ -20,7 +20,7 @@ export interface ImportOptions {
 type Tensors = Map<string, TensorInfo<'imported'>>;
 
 /**
- * Reads an ONNX model (default domain, opset 1 to 22 as each operator allows). Initializers, Constant nodes and
+ * Reads an ONNX model (default domain, opset 1 to 25, as each operator allows). Initializers, Constant nodes and
  * whatever can be computed from them and from fixed shapes carry their values as `constant`.
  * @throws InputError for everything that is wrong with the file
  */
@@ -58,8 +58,8 @@ function opsetOf(model: ModelProto): number {
   if (ours !== undefined && opset >= 1 && opset <= newestOpset) return opset;
   throw new InputError({
     found: ours === undefined ? 'no opset of the default ONNX domain' : `opset ${opset}`,
-    supported: `opset 7 to ${newestOpset}`,
-    todo: `export with opset_version=17`,
+    supported: `opset 1 to ${newestOpset}`,
+    todo: 'export with opset_version=17',
   });
 }
 

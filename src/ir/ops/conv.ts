@@ -11,7 +11,7 @@ import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { explicitPool, inferPool, type PoolAttrs } from './common/pool.ts';
 import { type Clamp, clampAll, rounded } from './common/round.ts';
-import { addTap, padInto, type Sweep, sweepOf } from './common/sweep.ts';
+import { padInto, type Sweep, sweepOf } from './common/sweep.ts';
 import {
   explicitWindow,
   parseWindow,
@@ -71,20 +71,58 @@ function paddedInput(attrs: ConvAttrs, x: Tensor, n: number, sweep: Sweep): Floa
   return padded;
 }
 
-/** Adds the products of one output channel: `channels` input channels from `firstChannel` on. */
-function addChannel(
-  sums: Float64Array,
-  x: Float64Array,
-  firstChannel: number,
-  w: Float64Array,
-  sweep: Sweep,
-): void {
-  const { taps, paddedCount } = sweep;
-  for (let i = 0; i < w.length; i++) {
-    const channel = firstChannel + Math.floor(i / taps.length);
-    const weight = w[i] as number;
-    const tap = channel * paddedCount + (taps[i % taps.length] as number);
-    if (weight !== 0) addTap(sums, x, tap, weight, sweep);
+/** Output channels that are summed together: enough independent sums to hide the adder's latency. */
+const lanes = 4;
+
+/** The weights of one group in float64, with rows of zeros up to a multiple of `lanes`. */
+function groupWeights(w: Tensor, group: number, rows: number, count: number): Float64Array {
+  const padded = new Float64Array(Math.ceil(rows / lanes) * lanes * count);
+  padded.set(w.data.subarray(group * rows * count, (group + 1) * rows * count));
+  return padded;
+}
+
+/** Four rows of `w`, the first of which begins at `at`, each times the patch. */
+function dot4(result: Float64Array, w: Float64Array, at: number, patch: Float64Array): void {
+  const count = patch.length;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < count; i++) {
+    const x = patch[i] as number;
+    a += (w[at + i] as number) * x;
+    b += (w[at + count + i] as number) * x;
+    c += (w[at + 2 * count + i] as number) * x;
+    d += (w[at + 3 * count + i] as number) * x;
+  }
+  result[0] = a;
+  result[1] = b;
+  result[2] = c;
+  result[3] = d;
+}
+
+/** One group of output channels on a padded input that begins with the group's channels. */
+interface GroupJob {
+  readonly x: Float64Array;
+  readonly w: Float64Array;
+  /** Of the window's elements, over the group's channels. */
+  readonly offsets: Int32Array;
+  /** The group's sums, which begin with the bias. */
+  readonly sums: Float64Array;
+}
+
+/** Each window is copied out once (im2col, one column at a time), and multiplied with all weight rows. */
+function addGroup({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep): void {
+  const patch = new Float64Array(offsets.length);
+  const four = new Float64Array(lanes);
+  const rows = sums.length / outCount;
+  for (let pixel = 0; pixel < outCount; pixel++) {
+    const start = starts[pixel] as number;
+    for (let i = 0; i < patch.length; i++) patch[i] = x[start + (offsets[i] as number)] as number;
+    for (let row = 0; row < rows; row += lanes) {
+      dot4(four, w, row * patch.length, patch);
+      for (let i = 0; i < lanes && row + i < rows; i++) {
+        const at = (row + i) * outCount + pixel;
+        sums[at] = (sums[at] as number) + (four[i] as number);
+      }
+    }
   }
 }
 
@@ -97,19 +135,23 @@ function convolve(
   sweep: Sweep,
 ): Float64Array {
   const [outs = 0, perGroup = 0] = w.shape;
-  const count = perGroup * sweep.taps.length;
-  const sums = new Float64Array(outs * sweep.outCount);
-  for (let oc = 0; oc < outs; oc++) {
-    const channel = sums.subarray(oc * sweep.outCount, (oc + 1) * sweep.outCount).fill(b?.data[oc] ?? 0);
-    const group = Math.floor((oc * attrs.groups) / outs);
-    addChannel(
-      channel,
-      x,
-      group * perGroup,
-      Float64Array.from(w.data.subarray(oc * count, (oc + 1) * count)),
+  const { taps, paddedCount, outCount } = sweep;
+  const offsets = Int32Array.from({ length: perGroup * taps.length }, (_, i) => {
+    return Math.floor(i / taps.length) * paddedCount + (taps[i % taps.length] ?? 0);
+  });
+  const sums = new Float64Array(outs * outCount);
+  for (let oc = 0; oc < outs; oc++) sums.fill(b?.data[oc] ?? 0, oc * outCount, (oc + 1) * outCount);
+  const rows = outs / attrs.groups;
+  for (let group = 0; group < attrs.groups; group++)
+    addGroup(
+      {
+        x: x.subarray(group * perGroup * paddedCount),
+        w: groupWeights(w, group, rows, offsets.length),
+        offsets,
+        sums: sums.subarray(group * rows * outCount, (group + 1) * rows * outCount),
+      },
       sweep,
     );
-  }
   return sums;
 }
 

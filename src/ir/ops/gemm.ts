@@ -88,20 +88,33 @@ function rowOf({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>): [string
   return attrs.transA && k !== 1 ? [row, [reshapeTo(from, row, [1, k])]] : [from, []];
 }
 
+/** A constant of the file under its own name where it needs no change, else a new one. */
+type Constant = readonly [name: string, added: ReadonlyMap<string, Tensor>];
+
+function weights({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>): Constant {
+  const b = required(inputTypes, 1, 'B');
+  if (b.constant !== undefined && attrs.transB && attrs.alpha === 1) return [inputs[1] ?? '', new Map()];
+  const name = `${outputs[0]}~w`;
+  return [name, new Map([[name, weightsOf(b, attrs.transB, attrs.alpha)]])];
+}
+
+function bias({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>, c: Tensor): Constant {
+  const [, , n] = sizes(attrs, inputTypes);
+  if (c.shape.length === 1 && c.shape[0] === n && attrs.beta === 1) return [inputs[2] ?? '', new Map()];
+  const name = `${outputs[0]}~b`;
+  return [name, new Map([[name, biasOf(c, n, attrs.beta)]])];
+}
+
 function canonical(node: NodeView<Attrs>): readonly Replacement[] {
   const { attrs, outputs, inputTypes } = node;
-  const [, , n] = sizes(attrs, inputTypes);
   const [row, before] = rowOf(node);
-  const [c, to = ''] = [inputTypes[2], outputs[0]];
-  const [w, b] = [`${to}~w`, `${to}~b`];
-  const constants = new Map([[w, weightsOf(required(inputTypes, 1, 'B'), attrs.transB, attrs.alpha)]]);
-  if (c === undefined || attrs.beta === 0)
-    return [...before, { op: linear, attrs: {}, inputs: [row, w], outputs, constants }];
-  if (c.constant !== undefined) {
-    constants.set(b, biasOf(c.constant, n, attrs.beta));
-    return [...before, { op: linear, attrs: {}, inputs: [row, w, b], outputs, constants }];
-  }
-  return [...before, ...addedActivation(node, row, w, constants)];
+  const [w, constants] = weights(node);
+  const c = attrs.beta === 0 ? undefined : inputTypes[2];
+  if (c === undefined) return [...before, { op: linear, attrs: {}, inputs: [row, w], outputs, constants }];
+  if (c.constant === undefined) return [...before, ...addedActivation(node, row, w, constants)];
+  const [b, more] = bias(node, c.constant);
+  const all = new Map([...constants, ...more]);
+  return [...before, { op: linear, attrs: {}, inputs: [row, w, b], outputs, constants: all }];
 }
 
 /** C is an activation: a product, then a sum. */

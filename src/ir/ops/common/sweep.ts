@@ -16,6 +16,8 @@ export interface Sweep {
   readonly outCount: number;
   /** Per kernel tap, in row-major order: where its first element lies in the padded channel. */
   readonly taps: Int32Array;
+  /** Per output element: where its window begins in the padded channel. */
+  readonly starts: Int32Array;
   /** Per row of the output: how far its elements lie from those of the first row, in the padded channel. */
   readonly rows: Int32Array;
   readonly width: number;
@@ -42,6 +44,7 @@ export function sweepOf(spatial: readonly WindowAxis[]): Sweep {
     paddedCount: padded[0] * padded[1] * padded[2],
     outCount: a.out * b.out * c.out,
     taps: offsets(padded, [a.kernel, b.kernel, c.kernel], [a.dilation, b.dilation, c.dilation]),
+    starts: offsets(padded, [a.out, b.out, c.out], [a.stride, b.stride, c.stride]),
     rows: offsets(padded, [a.out, b.out, 1], [a.stride, b.stride, 1]),
     width: c.out,
     step: c.stride,

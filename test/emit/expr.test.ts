@@ -1,0 +1,118 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { emitC } from '../../src/emit/emit.ts';
+import { cAddress, cExpr } from '../../src/emit/expr.ts';
+import { runNativeBatch } from '../../src/emit/native-batch.ts';
+import type { TargetName } from '../../src/emit/native-targets.ts';
+import type { Expr } from '../../src/ir/kernel.ts';
+import type { Outcome, Program } from '../../src/ir/program.ts';
+import { evaluate, Undefined } from '../oracles/kernel-evaluator.ts';
+import { type Expressions, expressions, programOf } from '../support/expressions.ts';
+import { add, bin, cmp, int, load, mul, prim, select, v } from '../support/hand.ts';
+import { hostTools, testWith } from '../support/toolchain.ts';
+
+const show = (e: Expr): string => cExpr(e, (name) => name);
+const [a, b, c] = [v('a'), v('b'), v('c')];
+
+describe('the fewest parentheses that are clear', () => {
+  test.each<[Expr, string]>([
+    [add(add(a, b), c), 'a + b + c'],
+    [add(a, add(b, c)), 'a + (b + c)'],
+    [add(mul(a, b), c), 'a * b + c'],
+    [mul(add(a, b), c), '(a + b) * c'],
+    [bin('sub', a, bin('sub', b, c)), 'a - (b - c)'],
+    [bin('div', mul(a, b), c), 'a * b / c'],
+    [bin('and', bin('shr', a, int(1)), int(1)), '(a >> 1) & 1'],
+    [bin('or', bin('or', a, b), c), 'a | b | c'],
+    [bin('or', bin('and', a, b), c), '(a & b) | c'],
+    [bin('shl', add(a, b), c), '(a + b) << c'],
+    [cmp('lt', add(a, b), c), 'a + b < c'],
+    [cmp('lt', bin('and', a, b), c), '(a & b) < c'],
+    [cmp('eq', cmp('lt', a, b), c), '(a < b) == c'],
+    [select(cmp('lt', a, b), a, select(cmp('lt', b, c), b, c)), 'a < b ? a : b < c ? b : c'],
+    [select(a, select(b, a, b), c), 'a ? (b ? a : b) : c'],
+    [add(select(a, b, c), c), '(a ? b : c) + c'],
+    [add(a, int(-5)), 'a - 5'],
+    [bin('sub', a, int(-5)), 'a + 5'],
+    [add(a, int(-(2 ** 31))), 'a + INT32_MIN'],
+    [bin('sub', add(a, b), int(-1)), 'a + b + 1'],
+    [mul(a, int(-5)), 'a * -5'],
+    [{ kind: 'toFloat', value: add(a, b) }, '(float)(a + b)'],
+    [{ kind: 'toFloat', value: load('t', 'u8', a) }, '(float)t[a]'],
+    [{ kind: 'toInt', value: { kind: 'float', value: -1.5 } }, '(int32_t)(-1.5f)'],
+    [prim('clamp', a, int(-1), add(b, c)), 'clamp(a, -1, b + c)'],
+  ])('%#', (e, expected) => {
+    expect(show(e)).toBe(expected);
+  });
+
+  test('addresses never pass through a pointer that the tree does not have', () => {
+    const address = (e: Expr): string => cAddress('p', e, (name) => name);
+    expect(address(int(0))).toBe('p');
+    expect(address(int(3))).toBe('p + 3');
+    expect(address(int(-3))).toBe('&p[-3]');
+    expect(address(mul(a, b))).toBe('p + a * b');
+    expect(address(add(a, b))).toBe('&p[a + b]');
+  });
+});
+
+/** What has a meaning in C for both inputs, and no NaN, whose bits differ by processor. */
+function defined(e: Expressions): Expressions {
+  const survives = (one: Expressions): boolean => {
+    try {
+      return inputs.every((input) => {
+        const bytes = evaluate(programOf('p', one), input).arenas[0]!;
+        return !Number.isNaN(new DataView(bytes.buffer).getFloat32(16, true));
+      });
+    } catch (error) {
+      if (error instanceof Undefined) return false;
+      throw error;
+    }
+  };
+  const zero: Expr = { kind: 'float', value: 0 };
+  return {
+    ints: [int(0), ...e.ints.filter((x) => survives({ ints: [x], floats: [zero] }))],
+    floats: [zero, ...e.floats.filter((x) => survives({ ints: [int(0)], floats: [x] }))],
+  };
+}
+
+const inputs = [Int32Array.of(3, -5, 11), Int32Array.of(-70, 2, 0)].map((x) => new Uint8Array(x.buffer));
+const info = { command: '', version: '', hash: '', golden: [] };
+
+/** The shares of random expressions that C defines, so that the property is not about nothing. */
+const kept = { ints: 0, of: 0 };
+const compilers: readonly TargetName[] = ['host-gcc', 'host-clang'];
+
+/** The first expression whose value differs, as C. */
+function difference(program: Program, got: Outcome, expected: Outcome): string | undefined {
+  const [a, b] = [got.arenas[0]!, expected.arenas[0]!];
+  const byte = a.findIndex((x, i) => x !== b[i]);
+  if (byte < 0) return undefined;
+  const stores = program.steps[0]!.kernel.body.filter((s) => s.kind === 'store').slice(2);
+  const wrong = stores[(byte - 12) >> 2];
+  return wrong?.kind === 'store' ? show(wrong.value) : `byte ${byte}`;
+}
+
+async function checkBatch(batch: readonly Expressions[]): Promise<void> {
+  const programs = batch.map((e, i) => programOf(`random_${i}`, defined(e)));
+  kept.of += batch.reduce((n, e) => n + e.ints.length, 0);
+  kept.ints += programs.reduce((n, p) => n + p.slots[1]!.length - 1, 0);
+  const items = programs.map((program) => ({ program, files: emitC(program, info), inputs }));
+  for (const target of compilers) {
+    const ran = await runNativeBatch(items, target, { opt: '-O0' });
+    programs.forEach((program, p) => {
+      inputs.forEach((input, i) => {
+        const wrong = difference(program, ran[p]![i]!, evaluate(program, input));
+        if (wrong !== undefined) throw new Error(`${target}, input ${i}: ${wrong}`);
+      });
+    });
+  }
+}
+
+testWith(hostTools)('random expressions mean in C what the tree means', { timeout: 120_000 }, async () => {
+  const batches = fc.array(expressions, { minLength: 4, maxLength: 4 });
+  const found = await fc.check(fc.asyncProperty(batches, checkBatch), { numRuns: 3, endOnFailure: true });
+  // The counterexample as a tree would be a hundred thousand characters.
+  if (found.failed)
+    throw new Error(`seed ${found.seed}, path ${found.counterexamplePath}`, { cause: found.errorInstance });
+  expect(kept.ints / kept.of).toBeGreaterThan(0.3);
+});

@@ -1,0 +1,115 @@
+/** Random expressions of Kernel IR, over the i32 locals x, y, z and the f32 locals u, v, w. */
+import fc from 'fast-check';
+import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../../src/ir/kernel.ts';
+import type { Program } from '../../src/ir/program.ts';
+import { add, bin, cmp, float, int, kernel, let_, load, param, select, slot, store, v } from './hand.ts';
+
+const ops: readonly BinaryOp[] = ['add', 'sub', 'mul', 'div', 'mod', 'shl', 'shr', 'and', 'or', 'xor'];
+const floatOps: readonly BinaryOp[] = ['add', 'sub', 'mul', 'div'];
+const comparisons: readonly CompareOp[] = ['lt', 'le', 'gt', 'ge', 'eq', 'ne'];
+
+const intLeaf = fc.oneof(
+  fc.integer({ min: -4, max: 9 }).map(int),
+  fc.constantFrom('x', 'y', 'z').map((name) => v(name)),
+  fc.integer({ min: 0, max: 7 }).map((i) => load('bytes', 'i8', int(i))),
+  fc.integer({ min: 0, max: 7 }).map((i) => load('halves', 'u16', int(i))),
+);
+const floatLeaf = fc.oneof(
+  fc.constantFrom(-1.5, 0.1, 3, -0, 2 ** -20).map(float),
+  fc.constantFrom('u', 'v', 'w').map((name) => v(name, 'f32')),
+);
+
+/** Deep enough for every pair of operators to meet on either side. */
+const { i: intExpr, f: floatExpr } = fc.letrec((tie) => {
+  const f = tie('f') as fc.Arbitrary<Expr>;
+  const i = tie('i') as fc.Arbitrary<Expr>;
+  return {
+    i: fc.oneof(
+      { maxDepth: 5, depthSize: 'medium' },
+      intLeaf,
+      fc.tuple(fc.constantFrom(...ops), i, i).map(([op, a, b]) => bin(op, a, b)),
+      fc.tuple(fc.constantFrom(...ops), i, i).map(([op, a, b]) => bin(op, a, b)),
+      fc.tuple(fc.constantFrom(...comparisons), i, i).map(([op, a, b]) => cmp(op, a, b)),
+      fc.tuple(i, i, i).map(([t, a, b]) => select(t, a, b)),
+      fc.tuple(fc.constantFrom(...comparisons), f, f).map(([op, a, b]) => cmp(op, a, b, 'f32')),
+      f.map((value): Expr => ({ kind: 'toInt', value })),
+    ),
+    f: fc.oneof(
+      { maxDepth: 5, depthSize: 'medium' },
+      floatLeaf,
+      fc.tuple(fc.constantFrom(...floatOps), f, f).map(([op, a, b]) => bin(op, a, b, 'f32')),
+      fc.tuple(i, f, f).map(([t, a, b]) => select(t, a, b, 'f32')),
+      i.map((value): Expr => ({ kind: 'toFloat', value })),
+    ),
+  };
+});
+
+export interface Expressions {
+  readonly ints: readonly Expr[];
+  readonly floats: readonly Expr[];
+}
+
+export const expressions: fc.Arbitrary<Expressions> = fc.record({
+  ints: fc.array(intExpr, { minLength: 20, maxLength: 40 }),
+  floats: fc.array(floatExpr, { minLength: 10, maxLength: 20 }),
+});
+
+const locals: readonly Stmt[] = [
+  ...['x', 'y', 'z'].map((name, i) => let_(name, load('in', 'i32', int(i)))),
+  ...['u', 'v', 'w'].map((name, i) =>
+    let_(name, bin('mul', { kind: 'toFloat', value: load('in', 'i32', int(i)) }, float(0.37), 'f32'), 'f32'),
+  ),
+];
+
+/** A kernel that stores each expression. */
+function kernelOf(name: string, { ints, floats }: Expressions): Kernel {
+  return kernel({
+    name,
+    params: [
+      param('in', 'in', 'i32', 3),
+      param('out', 'out', 'i32', ints.length),
+      param('reals', 'out', 'f32', floats.length),
+    ],
+    tables: [
+      { name: 'bytes', elem: 'i8', data: [0, 1, -1, 5, -128, 127, -7, 31] },
+      { name: 'halves', elem: 'u16', data: [0, 1, 2, 3, 31, 255, 256, 65535] },
+    ],
+    body: [
+      ...locals,
+      // Every local and table is used, whatever the expressions use.
+      let_(
+        'all',
+        add(
+          add(v('x'), v('y')),
+          add(v('z'), add(load('bytes', 'i8', int(0)), load('halves', 'u16', int(0)))),
+        ),
+      ),
+      let_(
+        'reals_all',
+        bin('add', v('u', 'f32'), bin('add', v('v', 'f32'), v('w', 'f32'), 'f32'), 'f32'),
+        'f32',
+      ),
+      store('out', 'i32', int(0), v('all')),
+      store('reals', 'f32', int(0), v('reals_all', 'f32')),
+      ...ints.map((e, i) => store('out', 'i32', int(i), e)),
+      ...floats.map((e, i) => store('reals', 'f32', int(i), e)),
+    ],
+  });
+}
+
+export function programOf(name: string, e: Expressions): Program {
+  const reals = 12 + 4 * e.ints.length;
+  return {
+    name,
+    arith: 'int8',
+    arenaBytes: reals + 4 * e.floats.length,
+    slots: [
+      slot({ name: 'in', address: 0, elem: 'i32', length: 3 }),
+      slot({ name: 'out', address: 12, elem: 'i32', length: e.ints.length }),
+      slot({ name: 'reals', address: reals, elem: 'f32', length: e.floats.length }),
+    ],
+    steps: [{ kernel: kernelOf('expressions', e), args: [0, 1, 2], origin: [] }],
+    input: 0,
+    output: 1,
+  };
+}
