@@ -1,0 +1,45 @@
+/** Progress bars for work that takes over a second, on a terminal. */
+import { SingleBar } from 'cli-progress';
+import type { OnProgress } from './api.ts';
+import type { Io } from './io.ts';
+
+/** Shorter work shows nothing, so that quick commands do not flicker. */
+const patience = 1000;
+
+const barFor = (what: string, total: number): SingleBar => {
+  const bar = new SingleBar({
+    format: `${what} [{bar}] {value} of {total}, {eta_formatted} left`,
+    barsize: 30,
+    clearOnComplete: true,
+    gracefulExit: false,
+    fps: 5,
+  });
+  bar.start(total, 0);
+  return bar;
+};
+
+export interface Progress {
+  readonly report: OnProgress;
+  /** Takes the bar away. */
+  end(): void;
+}
+
+export function progressOn(io: Io, quiet: boolean): Progress {
+  if (!io.progress || quiet) return { report: () => undefined, end: () => undefined };
+  let task: { readonly what: string; readonly since: number; bar?: SingleBar } | undefined;
+  const end = (): void => {
+    task?.bar?.stop();
+    task = undefined;
+  };
+  const report: OnProgress = (what, done, total) => {
+    if (task?.what !== what) {
+      end();
+      task = { what, since: Date.now() };
+    }
+    if (task.bar === undefined && Date.now() - task.since > patience && done < total)
+      task.bar = barFor(what, total);
+    task.bar?.update(done);
+    if (done >= total) end();
+  };
+  return { report, end };
+}
