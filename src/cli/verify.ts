@@ -46,7 +46,7 @@ function inputsFor(artifact: Artifact, flags: Flags): readonly Uint8Array[] {
 
 /** Whether a target was run, or would have been, and is not the same. */
 export const hasFailed = ({ rows }: VerifyReport): boolean =>
-  rows.some(({ status }) => status === 'differs' || status === 'does not fit');
+  rows.some(({ status }) => ['differs', 'does not fit', 'failed'].includes(status));
 
 const isVerified = (report: VerifyReport): boolean =>
   !hasFailed(report) && report.rows.some(({ status }) => status === 'equal');
@@ -58,6 +58,7 @@ function statusText(context: Context, { status }: VerifyRow): string {
       return c.green(status);
     case 'differs':
     case 'does not fit':
+    case 'failed':
       return c.red(status);
     case 'skipped':
       return c.yellow(status);

@@ -1,9 +1,9 @@
 /** The command line with the real compiler behind it, but artifacts in memory and targets that are told. */
-import type { Api, Artifact, Made, VerifyOptions, VerifyRow } from '../../src/cli/api.ts';
+import { artifactOf, loadArtifact } from '../../src/artifact.ts';
+import type { Api, Made, VerifyOptions, VerifyRow } from '../../src/cli/api.ts';
 import { createCli } from '../../src/cli/cli.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { compile, passNames } from '../../src/compile.ts';
-import { InputError } from '../../src/ir/errors.ts';
 import { evaluate } from '../../src/ir/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
@@ -34,28 +34,17 @@ const equalRow = (target: string): VerifyRow => ({
 });
 
 export function fakeApi(rowFor: (target: string) => VerifyRow = equalRow): { api: Api; seen: Seen } {
-  const stored = new Map<string, Artifact>();
   const seen: Seen = { made: [], verified: [] };
   const api: Api = {
     loadOnnx: (bytes, { name, external }) => importOnnx(bytes, { name, external }),
     toFloatGraph: (graph) => canonicalize.run(graph),
     compile,
     passNames,
-    artifactOf: ({ program }, made) => {
+    artifactOf(compiled, made) {
       seen.made.push(made);
-      const key = String(stored.size);
-      stored.set(key, { program, manifest: { preprocessing: made.preprocessing } });
-      return new Map([
-        [`${program.name}.c`, '/* C */\n'],
-        ['manifest.json', JSON.stringify({ key })],
-      ]);
+      return artifactOf(compiled, made);
     },
-    loadArtifact: (files) => {
-      const { key } = JSON.parse(new TextDecoder().decode(files.get('manifest.json'))) as { key: string };
-      const found = stored.get(key);
-      if (found === undefined) throw new InputError({ where: 'manifest.json', found: 'another artifact' });
-      return found;
-    },
+    loadArtifact,
     createSimulator,
     evaluate,
     verifyArtifact: (_artifact, options) => {

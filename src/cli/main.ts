@@ -1,0 +1,28 @@
+/** The command line with the compiler behind it. */
+import { artifactOf, loadArtifact } from '../artifact.ts';
+import { compile, passNames } from '../compile.ts';
+import { evaluate } from '../ir/evaluate.ts';
+import { importOnnx } from '../ir/import/onnx.ts';
+import { canonicalize } from '../passes/canonicalize.ts';
+import { createSimulator } from '../sim/simulate.ts';
+import { verifyArtifact } from '../verify-artifact.ts';
+import type { Api } from './api.ts';
+import { createCli } from './cli.ts';
+import { processIo } from './io.ts';
+
+const api: Api = {
+  loadOnnx: importOnnx,
+  toFloatGraph: canonicalize.run,
+  compile,
+  passNames,
+  artifactOf,
+  loadArtifact,
+  createSimulator,
+  evaluate,
+  verifyArtifact,
+};
+
+/** Runs one command line (without `node` and the script) and sets the process's exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  process.exitCode = await createCli(api, processIo())(argv);
+}
