@@ -5,6 +5,7 @@ import { canonicalize } from '../../../src/passes/canonicalize.ts';
 import { randomTensor } from '../../support/float-tensors.ts';
 import {
   encodeModel,
+  float,
   floatTensor,
   int,
   ints,
@@ -118,6 +119,7 @@ test('arithmetic of shapes', () => {
   expect(slice(1, 3)).toEqual(int64(3, 4));
   expect(slice(-2, 2 ** 62)).toEqual(int64(4, 5));
   expect(slice(-1, -(2 ** 62), 0, -2)).toEqual(int64(5, 3));
+  expect(slice(-1, -(2 ** 62), 0, -1)).toEqual(int64(5, 4, 3, 1));
   expect(slice(3, 1)?.data).toHaveLength(0);
   expect(constantIn([s, { op: 'Cast', inputs: ['s'], attributes: [int('to', 1)] }])?.dtype).toBe('float32');
   expect(constantIn([s, { op: 'ConstantOfShape', inputs: ['two'] }], [two])).toEqual({
@@ -169,6 +171,19 @@ test('Clip has its bounds as attributes, then as inputs', () => {
     initializers: [floatTensor('hi', [], [6]), floatTensor('lo', [1], [0])],
   });
   expect(canonicalize.run(importOnnx(both)).nodes[0]?.attrs).toEqual({ lo: 0, hi: 6 });
+});
+
+test('Clip with its bounds the wrong way round is the upper one everywhere', () => {
+  const attributes = [float('min', 3), float('max', 1)];
+  const graph = canonicalize.run(importOnnx(encodeModel({ opset: 9, nodes: [{ op: 'Clip', attributes }] })));
+  expect(graph.nodes[0]?.attrs).toEqual({ lo: 1, hi: 1 });
+});
+
+test("the mask of Dropout is of the data's type before opset 10, and bool since", () => {
+  const mask = (opset: number) =>
+    importOnnx(encodeModel({ opset, nodes: [{ op: 'Dropout', outputs: ['y', 'mask'] }] })).tensors.get('mask')
+      ?.dtype;
+  expect([7, 9, 10, 13].map(mask)).toEqual(['float32', 'float32', 'bool', 'bool']);
 });
 
 test('shapes that only the input can tell stay unknown, and can be evaluated', () => {
