@@ -21,8 +21,9 @@ import { countOf, type DType, numbersFor, sameShape, showShape } from './tensor.
  * 11. Only int8 graphs hold quantizations; there every activation has one: a scale above 0, a zero point in
  *     0..255.
  *
- * Not checked: types in the imported stage, which may be unknown; that constants are finite (canonicalize complains to the user); that `origin` names nodes of the
- * file; that `quantized` fits its operator and attributes; that the graph computes what the one before did.
+ * Not checked: types in the imported stage, which may be unknown; that constants are finite (canonicalize
+ * complains to the user); that `origin` names nodes of the file; that `quantized` fits its operator and
+ * attributes; that the graph computes what the one before did.
  */
 
 type AnyGraph = { [S in Stage]: Graph<S> }[Stage];

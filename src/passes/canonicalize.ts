@@ -26,9 +26,9 @@ export const canonicalize = {
   run(graph: Graph<'imported'>): Graph<'float'> {
     const [input, output] = [onlyOne(graph.inputs, 'input'), onlyOne(graph.outputs, 'output')];
     const draft = draftOf(graph, input);
-    for (const node of graph.nodes) rewrite(draft, node);
+    for (const node of liveNodes(graph)) rewrite(draft, node);
     const made = finish(draft, input, output);
-    return withoutDead({ ...graph, stage: 'float', tensors: draft.tensors, nodes: made, outputs: [output] });
+    return finished({ ...graph, stage: 'float', tensors: draft.tensors, nodes: made, outputs: [output] });
   },
 } as const;
 
@@ -172,24 +172,25 @@ function renamed(draft: Draft, from: string, to: string): readonly Node[] {
   return draft.nodes.map((node) => ({ ...node, inputs: change(node.inputs), outputs: change(node.outputs) }));
 }
 
-/** Without the nodes and tensors that the outputs do not need, and with what is left of finite numbers. */
-function withoutDead(graph: Graph<'float'>): Graph<'float'> {
+/** The nodes that the outputs need: the others need have no canonical form. */
+function liveNodes(graph: Graph<'imported'>): readonly Node[] {
   const needed = new Set<string>(graph.outputs);
-  const nodes = graph.nodes
-    .toReversed()
-    .filter((node) => {
-      const live = node.outputs.some((name) => needed.has(name));
-      if (live) for (const name of node.inputs) needed.add(name);
-      return live;
-    })
-    .toReversed();
-  const kept = new Set([...graph.inputs, ...needed]);
+  const live = graph.nodes.toReversed().filter((node) => {
+    const used = node.outputs.some((name) => needed.has(name));
+    if (used) for (const name of node.inputs) needed.add(name);
+    return used;
+  });
+  return live.toReversed();
+}
+
+/** With the tensors that are left, all of them finite. */
+function finished(graph: Graph<'float'>): Graph<'float'> {
+  const read = new Set(graph.nodes.flatMap((node) => node.inputs));
+  const kept = new Set([...graph.inputs, ...graph.outputs, ...read]);
   const tensors = new Map([...graph.tensors].filter(([name]) => kept.has(name)));
-  for (const node of nodes)
+  for (const node of graph.nodes)
     for (const name of node.inputs) requireFinite(node, name, tensors.get(name)?.constant);
-  if (!needed.has(graph.inputs[0] ?? ''))
-    throw new InputError({ found: 'an output that does not depend on the input' });
-  return { ...graph, nodes, tensors };
+  return { ...graph, tensors };
 }
 
 function requireFinite(node: Node, name: string, constant: Tensor | undefined): void {

@@ -1,7 +1,7 @@
 import type { InputType, OpDef } from '../op.ts';
 import { countOf, numbersFor, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
-import { axisIn, newestOpset, required } from './common/inputs.ts';
+import { axisIn, complain, newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
   readonly axis: number;
@@ -19,6 +19,12 @@ const gathered = (shape: Shape, axis: number, indices: Shape): Shape => [
   ...shape.slice(axis + 1),
 ];
 
+/** -size..size-1 to 0..size-1. */
+function indexIn(index: number, size: number): number {
+  if (index < -size || index >= size) throw complain(`index ${index} along an axis of ${size}`);
+  return index < 0 ? index + size : index;
+}
+
 function slicesOf(x: Tensor, axis: number, indices: Tensor): Tensor {
   const [outer, size, inner] = [
     countOf(x.shape.slice(0, axis)),
@@ -30,7 +36,7 @@ function slicesOf(x: Tensor, axis: number, indices: Tensor): Tensor {
   let to = 0;
   for (let o = 0; o < outer; o++)
     for (const index of indices.data) {
-      const from = (o * size + axisIn(index, size)) * inner;
+      const from = (o * size + indexIn(index, size)) * inner;
       data.set(x.data.subarray(from, from + inner), to);
       to += inner;
     }

@@ -175,6 +175,13 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
     },
     /^node 'c' \(constantOfShape\): an output of shape 1000000x1000000/,
   ],
+  'a constant that takes long to compute': [
+    {
+      nodes: [{ op: 'ConstantOfShape', name: 'c', inputs: ['s'] }],
+      initializers: [intTensor('s', [2], [3e3, 3e3])],
+    },
+    /^node 'c' \(constantOfShape\): a constant computed from and to 9000002 elements; supported: 4194304/,
+  ],
   'a window larger than the image': [
     {
       nodes: [{ op: 'MaxPool', name: 'p', attributes: [ints('kernel_shape', [5, 5])] }],
