@@ -35,14 +35,18 @@ export interface Quantity {
   readonly local?: string;
   /** The parameter that it is stored to. */
   readonly storedTo?: string;
+  /** It is always another quantity (by index) plus a constant, and has no code of its own. */
+  readonly follows?: { readonly quantity: number; readonly by: number };
 }
 
 export interface Code {
   readonly kernel: Kernel;
   readonly times: BindingTimes;
+  /** Places in the run's state of the names that depend on the input. */
+  readonly dependent: ReadonlyMap<string, number>;
   /** Bounds of what parameters hold when the kernel starts, where they are tighter than their types. */
   readonly inputRanges: ReadonlyMap<string, Interval>;
-  /** Emit lines that note when each element is read and written. */
+  /** Emit lines that note when each element is read and written, instead of joining quantities. */
   readonly trace: boolean;
   /** Parameters whose elements' bounds are followed, because they are written and read. */
   readonly followed: ReadonlySet<string>;
@@ -51,7 +55,17 @@ export interface Code {
   /** Bounds of immutable locals and of counters, known while translating. */
   readonly staticBounds: Map<string, Interval>;
   readonly tableBounds: Map<string, Interval>;
+  /**
+   * By pointer: an access at a constant distance from it that was noted in this block, since it last moved.
+   * Unrolled loops access many more elements at such distances, whose bounds follow.
+   */
+  anchors: Map<string, Anchor>;
   names: number;
+}
+
+export interface Anchor {
+  readonly quantity: number;
+  readonly distance: number;
 }
 
 export const fresh = (c: Code): string => `v${c.names++}`;
@@ -76,7 +90,7 @@ export function pair(c: Code, lo: string, hi: string, min = minInt, max = maxInt
   return { lo: a, hi: b, min: Math.max(min, minInt), max: Math.min(max, maxInt) };
 }
 
-type Rest = Omit<Quantity, 'node' | 'allowed'>;
+type Rest = Omit<Quantity, 'node' | 'allowed' | 'follows'>;
 
 /** Joins the value into a quantity of `node`, unless its bounds already show that the rule holds. */
 export function mustLie(c: Code, v: Value, node: KernelNode, allowed: Interval, rest: Rest): void {
@@ -86,8 +100,36 @@ export function mustLie(c: Code, v: Value, node: KernelNode, allowed: Interval, 
 }
 
 function note(c: Code, v: Value, quantity: Quantity): void {
+  if (c.trace) return;
   const k = c.quantities.push(quantity) - 1;
-  c.lines.push(`if (${v.lo} < L${k}) L${k} = ${v.lo}; if (${v.hi} > H${k}) H${k} = ${v.hi};`);
+  c.lines.push(`note(ranges, ${2 * k}, ${v.lo}, ${v.hi});`);
+}
+
+/** The rule about an access `distance` elements from where a pointer stands. */
+export function mustLieNear(
+  c: Code,
+  v: Value,
+  node: KernelNode,
+  allowed: Interval,
+  rest: Rest,
+  [pointer, distance]: readonly [string, number],
+): void {
+  const anchor = c.anchors.get(pointer);
+  const next = c.quantities.length;
+  if (anchor === undefined) mustLie(c, v, node, allowed, rest);
+  else {
+    const follows = { quantity: anchor.quantity, by: distance - anchor.distance };
+    c.quantities.push({ node, allowed, ...rest, follows });
+  }
+  if (anchor === undefined && c.quantities.length > next)
+    c.anchors.set(pointer, { quantity: next, distance });
+}
+
+/** Code that may run more or less often than what is around it shares no anchors with it. */
+export function inBlock(c: Code, emit: () => void): void {
+  c.anchors = new Map();
+  emit();
+  c.anchors = new Map();
 }
 
 /** Joins into the report what no rule limits. */
@@ -120,24 +162,35 @@ export const arrayOf = (c: Code, name: string): ArrayName =>
 
 export const jsName = (name: string): string => `$${name}`;
 
-/** The JavaScript variables of a local or pointer. */
+/** The JavaScript variables of a local or pointer; bounds of those that depend on the input lie in `state`. */
 export function variable(c: Code, name: string): Value {
   const bounds = c.staticBounds.get(name) ?? allInts;
-  const js = jsName(name);
-  const dependent = c.times.dependent.has(name);
-  return {
-    lo: dependent ? `${js}$lo` : js,
-    hi: dependent ? `${js}$hi` : js,
-    min: bounds.lo,
-    max: bounds.hi,
-  };
+  const at = c.dependent.get(name);
+  const [lo, hi] =
+    at === undefined ? [jsName(name), jsName(name)] : [`state[${2 * at}]`, `state[${2 * at + 1}]`];
+  return { lo, hi, min: bounds.lo, max: bounds.hi };
 }
 
-/** The lines that give a name its value; `declare` is `let ` or empty. */
-export function setVariable(c: Code, name: string, v: Value, declare: string): void {
+/** The lines that give a name its value, and declare it if it is a plain number's. */
+export function setVariable(c: Code, name: string, v: Value, declares: boolean): void {
   const { lo, hi } = variable(c, name);
-  c.lines.push(lo === hi ? `${declare}${lo} = ${v.lo};` : `${declare}${lo} = ${v.lo};`);
-  if (lo !== hi) c.lines.push(`${declare}${hi} = ${v.hi};`);
+  if (c.dependent.has(name)) c.lines.push(`${lo} = ${v.lo}; ${hi} = ${v.hi};`);
+  else c.lines.push(`${declares ? 'let ' : ''}${lo} = ${v.lo};`);
+}
+
+/**
+ * `name += factor * x` for a product that cannot overflow. One call instead of code in place: unrolled loops
+ * hold dozens of these, and engines take seconds to optimize functions of that size (measured: 11 s).
+ */
+export function accumulateProduct(
+  c: Code,
+  node: KernelNode,
+  name: string,
+  [factor, x]: readonly [Value, Value],
+): void {
+  const at = c.dependent.get(name);
+  const k = c.quantities.push({ node, allowed: allInts, what: `value of ${name}`, local: name }) - 1;
+  c.lines.push(`addScaled(state, ${2 * (at ?? 0)}, ${factor.lo}, ${x.lo}, ${x.hi}, ranges, ${2 * k});`);
 }
 
 /** Bounds of everything that an array can hold; undefined for f32. */

@@ -1,9 +1,10 @@
 /** Expressions as code that computes their bounds and joins them into the quantities of their rules. */
-import type { BinaryOp, CompareOp, Expr } from '../../ir/kernel.ts';
+import type { BinaryOp, CompareOp, Expr, Stmt } from '../../ir/kernel.ts';
 import { type Root, rootLength, rootName } from '../../ir/kernel-check.ts';
 import { exprText } from '../../ir/kernel-text.ts';
-import { typeOf } from '../../ir/kernel-walk.ts';
+import { partsOf, typeOf } from '../../ir/kernel-walk.ts';
 import type { Interval } from '../../ir/primitive.ts';
+import { isFixed } from './binding-time.ts';
 import {
   allInts,
   arrayOf,
@@ -13,12 +14,14 @@ import {
   contentRange,
   exactly,
   fresh,
+  inBlock,
   indexRange,
   isOne,
   literal,
   maxInt,
   minInt,
   mustLie,
+  mustLieNear,
   one,
   pair,
   type Value,
@@ -31,6 +34,10 @@ type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
 
 /** Emits the code of an i32 expression; the result names its bounds. */
 export function bounds(c: Code, e: Expr): Value {
+  if (c.trace && !isFixed(c.times, e)) {
+    reads(c, e);
+    return between(allInts);
+  }
   switch (e.kind) {
     case 'int':
       return literal(e.value);
@@ -60,6 +67,10 @@ export function bounds(c: Code, e: Expr): Value {
 
 /** Emits what an f32 expression does besides its value: the checks and accesses of its parts. */
 export function effects(c: Code, e: Expr): void {
+  if (c.trace) {
+    reads(c, e);
+    return;
+  }
   if (typeOf(e) === 'i32') {
     bounds(c, e);
     return;
@@ -92,6 +103,15 @@ export function effects(c: Code, e: Expr): void {
   }
 }
 
+/** Emits the reads of an expression for a trace; what is fixed reads tables only. */
+function reads(c: Code, e: Expr): void {
+  if (isFixed(c.times, e)) return;
+  if (e.kind === 'load') access(c, e);
+  else if (e.kind === 'select' && isFixed(c.times, e.test))
+    branch(c, truth(c, e.test), [() => reads(c, e.yes), () => reads(c, e.no)]);
+  else for (const part of partsOf(e)) reads(c, part);
+}
+
 /** A condition: JavaScript for 0, 1, or 2 where the intervals do not decide it. */
 export interface Truth {
   readonly js: string;
@@ -108,6 +128,10 @@ const compareJs: Readonly<Record<CompareOp, string>> = {
 };
 
 export function truth(c: Code, e: Expr): Truth {
+  if (c.trace && !isFixed(c.times, e)) {
+    reads(c, e);
+    return { js: '2', decided: false };
+  }
   if (e.kind !== 'compare') return comparison(c, 'ne', bounds(c, e), literal(0));
   if (e.type === 'i32') return comparison(c, e.op, bounds(c, e.a), bounds(c, e.b));
   effects(c, e.a);
@@ -152,9 +176,9 @@ export function branch(c: Code, t: Truth, [yes, no]: readonly [() => void, () =>
   const maybe = t.decided ? '' : ` maybe += ${t.js} >> 1;`;
   const done = t.decided ? '' : `maybe -= ${t.js} >> 1;`;
   c.lines.push(`if (${t.js} !== 0) {${maybe}`);
-  yes();
+  inBlock(c, yes);
   c.lines.push(`${done}}`, `if (${t.js} !== 1) {${maybe}`);
-  no();
+  inBlock(c, no);
   c.lines.push(`${done}}`);
 }
 
@@ -203,7 +227,7 @@ function binary(c: Code, e: Of<'binary'>): Value {
     case 'sub':
       return wrapped(c, difference(c, a, b), e, { what: 'difference' });
     case 'mul':
-      return wrapped(c, product(c, a, b), e, { what: 'product' });
+      return multiplied(c, e, a, b);
     case 'div':
     case 'mod':
       divisionRules(c, e, a, b);
@@ -234,6 +258,9 @@ function difference(c: Code, a: Value, b: Value): Value {
   return exactly(c, both, `${a.lo} - ${b.hi}`, `${a.hi} - ${b.lo}`, known);
 }
 
+export const multiplied = (c: Code, e: Expr, a: Value, b: Value): Value =>
+  wrapped(c, product(c, a, b), e, { what: 'product' });
+
 /** Products beyond 2^53 are rounded, but stay on their side of i32's bounds. */
 function product(c: Code, a: Value, b: Value): Value {
   const corners = [a.min * b.min, a.min * b.max, a.max * b.min, a.max * b.max];
@@ -246,14 +273,15 @@ function product(c: Code, a: Value, b: Value): Value {
   if (isOne(a)) return scaled(c, a.lo, b, known);
   if (isOne(b)) return scaled(c, b.lo, a, known);
   const all = [`${a.lo} * ${b.lo}`, `${a.lo} * ${b.hi}`, `${a.hi} * ${b.lo}`, `${a.hi} * ${b.hi}`].join(', ');
-  return exactly(c, false, `Math.min(${all})`, `Math.max(${all})`, known);
+  return exactly(c, false, `min(${all})`, `max(${all})`, known);
 }
 
 /** A number times an interval: which end becomes which depends on the number's sign. */
 function scaled(c: Code, k: string, x: Value, known: Interval): Value {
-  const times = (end: string) => (end === '0' ? '0' : `${k} * ${end}`);
-  const ends = (first: string, second: string) => `${k} < 0 ? ${times(first)} : ${times(second)}`;
-  return exactly(c, false, ends(x.hi, x.lo), ends(x.lo, x.hi), known);
+  const small = known.lo >= minInt && known.hi <= maxInt;
+  const times = (end: string) => (small ? `imul(${k}, ${end})` : `${k} * ${end}`);
+  const ends = exactly(c, false, times(x.lo), times(x.hi), known);
+  return exactly(c, false, `min(${ends.lo}, ${ends.hi})`, `max(${ends.lo}, ${ends.hi})`, known);
 }
 
 function divisionRules(c: Code, e: Of<'binary'>, a: Value, b: Value): void {
@@ -300,9 +328,17 @@ function rare(c: Code, op: Exclude<BinaryOp, 'add' | 'sub' | 'mul'>, a: Value, b
 function access(c: Code, e: Of<'load'>): { readonly root: Root; readonly at: Value } {
   const at = position(c, e.from, bounds(c, e.index));
   const { root } = arrayOf(c, e.from);
-  mustLie(c, at, e, indexRange(root), { what: `index into ${rootName(root)}` });
+  indexRule(c, e, e.from, e.index, at);
   traceRead(c, root, at, literal(1));
   return { root, at };
+}
+
+/** 0 <= index < length */
+export function indexRule(c: Code, node: Expr | Stmt, name: string, index: Expr, at: Value): void {
+  const { root, pointer } = arrayOf(c, name);
+  const rest = { what: `index into ${rootName(root)}` };
+  if (pointer && index.kind === 'int') mustLieNear(c, at, node, indexRange(root), rest, [name, index.value]);
+  else mustLie(c, at, node, indexRange(root), rest);
 }
 
 /** Index 0 of a pointer's name is where the pointer stands. */
@@ -323,9 +359,16 @@ function load(c: Code, e: Of<'load'>): Value {
   const range = contentRange(c, root) ?? allInts;
   if (root.kind === 'param') {
     if (!c.followed.has(root.param.name)) return between(range);
-    return fromRange(c, `readFollowed(memory_${root.param.name}, ${at.lo}, ${at.hi})`, range);
+    return followedLoad(c, root.param.name, at, range);
   }
   return tableLoad(c, `table_${root.table.name}`, rootLength(root), at, range);
+}
+
+/** The bounds of one element are read in place: this is the inner loop of every kernel with a patch buffer. */
+function followedLoad(c: Code, name: string, at: Value, range: Interval): Value {
+  if (!isOne(at)) return fromRange(c, `readFollowed(memory_${name}, ${at.lo}, ${at.hi})`, range);
+  const known = { min: Math.min(0, range.lo), max: Math.max(0, range.hi) };
+  return pair(c, `low_${name}[${at.lo}] | 0`, `high_${name}[${at.lo}] | 0`, known.min, known.max);
 }
 
 /** Outside of the table the code goes on with 0; the broken rule is noted already. */

@@ -7,7 +7,7 @@ import type { Interval } from '../../ir/primitive.ts';
 import { primitiveOf } from '../../ir/prims/index.ts';
 import { typedTable } from '../../sim/to-js.ts';
 import { bindingTimes } from './binding-time.ts';
-import { allInts, type Code, maxInt, minInt, type Quantity } from './code.ts';
+import { allInts, type Code, maxInt, type Quantity } from './code.ts';
 import * as runtime from './runtime.ts';
 import { block } from './stmt.ts';
 
@@ -44,10 +44,13 @@ export interface RunOptions {
 export function runIntervals(kernel: Kernel, options: RunOptions): IntervalRun {
   const code = translate(kernel, options);
   const trace = emptyTrace(kernel);
-  const ranges = new Float64Array(2 * code.quantities.length);
+  const ranges = Float64Array.from({ length: 2 * code.quantities.length }, (_, i) =>
+    i % 2 === 0 ? Infinity : -Infinity,
+  );
   const complete = link(code, trace, ranges, options.budget)();
   const seen = code.quantities.map((quantity, k): Seen => {
-    const [lo, hi] = [ranges[2 * k] as number, ranges[2 * k + 1] as number];
+    const { quantity: other, by } = quantity.follows ?? { quantity: k, by: 0 };
+    const [lo, hi] = [(ranges[2 * other] as number) + by, (ranges[2 * other + 1] as number) + by];
     return { quantity, range: lo > hi ? undefined : { lo, hi } };
   });
   return { complete, seen, trace };
@@ -58,13 +61,16 @@ function translate(kernel: Kernel, options: RunOptions): Code {
   const code: Code = {
     kernel,
     times,
+    dependent: new Map([...times.dependent].map((name, i) => [name, i])),
     inputRanges: options.inputRanges ?? new Map(),
     trace: options.trace,
-    followed: followedOf(kernel, times),
+    // Addresses never depend on what is stored in the arena: a trace needs no values.
+    followed: options.trace ? new Set() : followedOf(kernel, times),
     lines: [],
     quantities: [],
     staticBounds: new Map(),
     tableBounds: new Map(),
+    anchors: new Map(),
     names: 0,
   };
   block(code, kernel.body);
@@ -112,6 +118,8 @@ function primitivesOf(kernel: Kernel): readonly string[] {
 }
 
 const runtimeNames = [
+  'addScaled',
+  'note',
   'clampInt',
   'clampTo',
   'copyFollowed',
@@ -124,27 +132,26 @@ const runtimeNames = [
 
 /** A function that returns whether the run fitted the budget, and leaves lo, hi, lo, hi, ... in `ranges`. */
 function sourceOf(c: Code): string {
-  const bounds = c.quantities.map((_, k) => `let L${k} = ${maxInt}, H${k} = ${minInt};`);
-  const results = c.quantities.map((_, k) => `ranges[${2 * k}] = L${k}; ranges[${2 * k + 1}] = H${k};`);
   return [
     "'use strict';",
-    'const { imul } = Math;',
+    'const { imul, min, max } = Math;',
     `const { ${runtimeNames.join(', ')} } = runtime;`,
     ...c.kernel.tables.map(({ name }) => `const table_${name} = tables.get('${name}');`),
     ...primitivesOf(c.kernel).map((p) => `const call_${p} = calls('${p}'), prim_${p} = prims('${p}');`),
-    ...[...c.followed].map((name) => `const memory_${name} = memory('${name}');`),
+    ...[...c.followed].flatMap((name) => [
+      `const memory_${name} = memory('${name}');`,
+      `const low_${name} = memory_${name}.lo, high_${name} = memory_${name}.hi;`,
+    ]),
     ...[...c.kernel.params].map(
       ({ name }) =>
         `const reads_${name} = traced.reads.get('${name}'), writes_${name} = traced.writes.get('${name}');`,
     ),
     `return function ${c.kernel.name}_intervals() {`,
-    'const tooMany = {}; let steps = 0, now = 0, maybe = 0;',
-    ...bounds,
+    `const tooMany = {}, state = new Float64Array(${2 * c.dependent.size}); let steps = 0, now = 0, maybe = 0;`,
     'let complete = true;',
     'try {',
     ...c.lines,
     '} catch (e) { if (e !== tooMany) throw e; complete = false; }',
-    ...results,
     'return complete; };',
   ].join('\n');
 }
@@ -182,5 +189,5 @@ function memoryOf({ kernel }: Code, name: string): runtime.Followed {
     kernel.params.find((p) => p.name === name),
     'a parameter of the kernel',
   );
-  return runtime.follow(param.length, elemRange(param.elem) ?? allInts, param.role === 'scratch');
+  return runtime.follow(param.length, elemRange(param.elem) ?? allInts);
 }

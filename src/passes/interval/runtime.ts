@@ -6,6 +6,29 @@ import { allInts, maxInt, minInt } from './code.ts';
 
 export const clampInt = (x: number): number => (x < minInt ? minInt : x > maxInt ? maxInt : x);
 
+/** Joins lo..hi into the range at `at`. */
+export function note(ranges: Float64Array, at: number, lo: number, hi: number): void {
+  if (lo < (ranges[at] as number)) ranges[at] = lo;
+  if (hi > (ranges[at + 1] as number)) ranges[at + 1] = hi;
+}
+
+/** Adds factor * (lo..hi) to the bounds at `at` of the state, cut to i32, and joins the exact sum at `to`. */
+export function addScaled(
+  state: Float64Array,
+  at: number,
+  factor: number,
+  lo: number,
+  hi: number,
+  ranges: Float64Array,
+  to: number,
+): void {
+  const low = (state[at] as number) + factor * (factor < 0 ? hi : lo);
+  const high = (state[at + 1] as number) + factor * (factor < 0 ? lo : hi);
+  note(ranges, to, low, high);
+  state[at] = clampInt(low);
+  state[at + 1] = clampInt(high);
+}
+
 type Rare = Exclude<BinaryOp, 'add' | 'sub' | 'mul'>;
 
 /** Bounds of `a op b` over all pairs for which C defines it. */
@@ -128,18 +151,19 @@ function pairs(args: readonly number[]): Interval[] {
   return args.flatMap((lo, i) => (i % 2 === 0 ? [{ lo, hi: args[i + 1] ?? lo }] : []));
 }
 
-/** Bounds of each element of a parameter that the kernel writes and reads; empty (lo > hi): never written. */
+/** Bounds of each element of a parameter that the kernel writes and reads. */
 export interface Followed {
   readonly lo: Int32Array;
   readonly hi: Int32Array;
-  /** What the element type, or the parameter at the start, can hold. */
+  /** What the element type can hold: the bounds of elements that were not written yet. */
   readonly all: Interval;
 }
 
-export function follow(length: number, all: Interval, empty: boolean): Followed {
-  const start = empty ? { lo: maxInt, hi: minInt } : all;
-  return { lo: new Int32Array(length).fill(start.lo), hi: new Int32Array(length).fill(start.hi), all };
-}
+export const follow = (length: number, all: Interval): Followed => ({
+  lo: new Int32Array(length).fill(all.lo),
+  hi: new Int32Array(length).fill(all.hi),
+  all,
+});
 
 /** Writes bounds to the elements from..to; `certain`: the one element is written in every run. */
 export function writeFollowed(
@@ -156,7 +180,7 @@ export function writeFollowed(
   }
 }
 
-/** Bounds of the elements from..to. Reading what was never written traps, so any bounds do for it. */
+/** Bounds of the elements from..to; outside of the array nothing is read. */
 export function readFollowed(memory: Followed, from: number, to: number): Interval {
   let [lo, hi] = [maxInt, minInt];
   const last = Math.min(to, memory.lo.length - 1);

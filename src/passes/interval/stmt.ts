@@ -3,6 +3,7 @@ import type { Stmt } from '../../ir/kernel.ts';
 import { elemRange, type Root, rootLength, rootName } from '../../ir/kernel-check.ts';
 import { eachStmt } from '../../ir/kernel-walk.ts';
 import {
+  accumulateProduct,
   allInts,
   arrayOf,
   between,
@@ -10,11 +11,12 @@ import {
   cannotHold,
   contentRange,
   fresh,
-  indexRange,
+  inBlock,
   isOne,
   jsName,
   literal,
   maxInt,
+  minInt,
   mustLie,
   noteOnly,
   one,
@@ -23,12 +25,14 @@ import {
   variable,
   wrapped,
 } from './code.ts';
-import { bounds, effects, position, sum, traceRead, truth } from './expr.ts';
+import { bounds, effects, indexRule, multiplied, position, sum, traceRead, truth } from './expr.ts';
 
 type Of<K extends Stmt['kind']> = Stmt & { readonly kind: K };
 
 export function block(c: Code, body: readonly Stmt[]): void {
-  for (const s of body) statement(c, s);
+  inBlock(c, () => {
+    for (const s of body) statement(c, s);
+  });
 }
 
 function statement(c: Code, s: Stmt): void {
@@ -70,11 +74,34 @@ function setLocal(c: Code, s: Of<'let' | 'assign' | 'accumulate'>): void {
     return;
   }
   const rest = { what: `value of ${s.name}`, local: s.name };
-  let v = bounds(c, s.value);
-  if (s.kind === 'accumulate') v = wrapped(c, sum(c, variable(c, s.name), v), s, rest);
-  else noteOnly(c, v, s, rest);
+  if (s.kind === 'accumulate' && isScaled(c, s)) return;
+  const v = bounds(c, s.value);
+  if (c.trace && c.dependent.has(s.name)) return;
+  if (s.kind === 'accumulate') {
+    accumulateGeneral(c, s, v);
+    return;
+  }
+  noteOnly(c, v, s, rest);
   if (s.kind === 'let' && !s.mutable) c.staticBounds.set(s.name, { lo: v.min, hi: v.max });
-  setVariable(c, s.name, v, s.kind === 'let' ? 'let ' : '');
+  setVariable(c, s.name, v, s.kind === 'let');
+}
+
+function accumulateGeneral(c: Code, s: Of<'accumulate'>, v: Value): void {
+  const rest = { what: `value of ${s.name}`, local: s.name };
+  setVariable(c, s.name, wrapped(c, sum(c, variable(c, s.name), v), s, rest), false);
+}
+
+/** Emits a multiply-accumulate by a plain number, if it is one; the operands' code is emitted either way once. */
+function isScaled(c: Code, s: Of<'accumulate'>): boolean {
+  const { value } = s;
+  if (c.trace || !c.dependent.has(s.name) || value.kind !== 'binary' || value.op !== 'mul') return false;
+  const [a, b] = [bounds(c, value.a), bounds(c, value.b)];
+  const [factor, x] = isOne(a) ? [a, b] : [b, a];
+  const corners = [a.min * b.min, a.min * b.max, a.max * b.min, a.max * b.max];
+  const fits = Math.min(...corners) >= minInt && Math.max(...corners) <= maxInt;
+  if (isOne(factor) && fits) accumulateProduct(c, s, s.name, [factor, x]);
+  else accumulateGeneral(c, s, multiplied(c, value, a, b));
+  return true;
 }
 
 /** C99 6.5.6: from the first element to one past the last. */
@@ -84,7 +111,8 @@ function movePointer(c: Code, s: Of<'pointer' | 'advance'>): void {
   const length = rootLength(arrayOf(c, s.name).root);
   mustLie(c, v, s, { lo: 0, hi: length }, { what: `where ${s.name} points` });
   if (s.kind === 'pointer' && !s.mutable) c.staticBounds.set(s.name, { lo: v.min, hi: v.max });
-  setVariable(c, s.name, v, s.kind === 'pointer' ? 'let ' : '');
+  c.anchors.delete(s.name);
+  setVariable(c, s.name, v, s.kind === 'pointer');
 }
 
 function store(c: Code, s: Of<'store'>): void {
@@ -93,7 +121,7 @@ function store(c: Code, s: Of<'store'>): void {
   const v = s.elem === 'f32' ? undefined : bounds(c, s.value);
   if (v === undefined) effects(c, s.value);
   const at = position(c, s.to, bounds(c, s.index));
-  mustLie(c, at, s, indexRange(root), { what: `index into ${rootName(root)}` });
+  indexRule(c, s, s.to, s.index, at);
   const stored = v === undefined ? undefined : storedValue(c, s, v, root);
   written(c, root, at, literal(1), stored);
 }
@@ -252,7 +280,7 @@ function dependentLoop(c: Code, s: Of<'for'>): void {
   const names = changed(c, s.body);
   if (c.trace) c.lines.push('traced.known = false;');
   const forget = () => {
-    for (const name of names) setVariable(c, name, between(allInts), '');
+    for (const name of names) setVariable(c, name, between(allInts), false);
   };
   c.lines.push('maybe++; {');
   forget();
@@ -261,7 +289,7 @@ function dependentLoop(c: Code, s: Of<'for'>): void {
   const last = Math.max(from.min, to.max - 1);
   c.staticBounds.set(s.name, { lo: from.min, hi: last });
   const counter = { lo: from.lo, hi: one(c, `Math.max(${from.lo}, ${to.hi} - 1)`).lo };
-  setVariable(c, s.name, { ...counter, min: from.min, max: last }, 'let ');
+  setVariable(c, s.name, { ...counter, min: from.min, max: last }, true);
   c.lines.push(`if (${from.lo} < ${to.hi}) {`);
   block(c, s.body);
   stepRule(c, s, one(c, `${to.hi} - 1 + ${s.step}`), to);
