@@ -41,4 +41,17 @@ void lab_close(lab_file file)
     }
 }
 
+void *lab_memory(void *fixed, size_t bytes)
+{
+    void *memory = malloc(bytes);
+    (void)fixed;
+    if (memory == NULL) {
+        perror("memory");
+        exit(94);
+    }
+    return memory;
+}
+
+void lab_release(void *memory) { free(memory); }
+
 void lab_mark(uint32_t id) { (void)id; }

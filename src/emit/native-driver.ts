@@ -15,13 +15,13 @@ const head = (program: Program): string => `#include "lab.h"
 #include "${program.name}.h"
 #include <string.h>
 
-static struct ${program.name} net;
+static struct ${program.name} fixed, *net;
 static lab_file in, out;
 `;
 
 /** Every executor begins with the same bytes in the arena. */
-const feed = (program: Program): string => `        memset(&net, ${arenaFill}, sizeof net);
-        lab_read(in, ${program.name}_input(&net), ${slotBytes(program, program.input)}u);`;
+const feed = (program: Program): string => `        memset(net, ${arenaFill}, sizeof *net);
+        lab_read(in, ${program.name}_input(net), ${slotBytes(program, program.input)}u);`;
 
 const openFiles = `    in = lab_open("${driverFiles.input}", 0);
     out = lab_open("${driverFiles.output}", 1);`;
@@ -29,6 +29,12 @@ const openFiles = `    in = lab_open("${driverFiles.input}", 0);
 const closeFiles = `    lab_close(in);
     lab_close(out);
     return 0;`;
+
+const begin = `    net = lab_memory(&fixed, sizeof fixed);
+${openFiles}`;
+
+const end = `    lab_release(net);
+${closeFiles}`;
 
 /**
  * Runs every input without hooks, as a user's program would. On a counted target `nothing`, one instruction,
@@ -42,12 +48,12 @@ export function plainDriver(program: Program, inputs: number, counted: boolean):
     return `${head(program)}
 int main(void)
 {
-${openFiles}
+${begin}
     for (uint32_t i = 0; i < ${inputs}u; i++) {
 ${feed(program)}
-        lab_write(out, ${name}_run(&net), ${bytes}u);
+        lab_write(out, ${name}_run(net), ${bytes}u);
     }
-${closeFiles}
+${end}
 }
 `;
   return `${head(program)}
@@ -68,7 +74,7 @@ int main(void)
 {
     uint32_t deepest = 0;
     lab_file stack;
-${openFiles}
+${begin}
     for (uint32_t i = 0; i <= ${inputs}u; i++) {
         function *f = functions[i != 0];
         const void *result;
@@ -78,7 +84,7 @@ ${feed(program)}
         }
         lab_stack_paint();
         lab_mark(0);
-        result = f(&net);
+        result = f(net);
         lab_mark(1);
         depth = lab_stack_depth();
         if (i != 0) {
@@ -89,7 +95,7 @@ ${feed(program)}
     stack = lab_open("${driverFiles.stack}", 1);
     lab_write(stack, &deepest, sizeof deepest);
     lab_close(stack);
-${closeFiles}
+${end}
 }
 `;
 }
@@ -112,17 +118,17 @@ void native_hook(const struct ${name} *n, int step)
 
 int main(void)
 {
-${openFiles}
-    native_hook(&net, -1);
-    native_hook(&net, -1);
+${begin}
+    native_hook(net, -1);
+    native_hook(net, -1);
     recording = ${keep ? 1 : 0};
     for (uint32_t i = 0; i < ${inputs}u; i++) {
         const void *result;
 ${feed(program)}
-        result = ${name}_run(&net);
+        result = ${name}_run(net);
         lab_write(out, result, ${slotBytes(program, program.output)}u);
     }
-${closeFiles}
+${end}
 }
 `;
 }
@@ -139,13 +145,15 @@ const memberFunction = ({ program, inputs }: BatchMember, i: number, record: str
     if (step >= 0) ${record}(net, ${program.arenaBytes}u);
 }
 
-static void member_${i}(struct ${name} *net)
+static void member_${i}(void)
 {
+    struct ${name} *net = lab_memory(&fixed.n${i}, sizeof *net);
     for (uint32_t i = 0; i < ${inputs}u; i++) {
         memset(net, ${arenaFill}, sizeof *net);
         lab_read(in, ${name}_input(net), ${slotBytes(program, program.input)}u);
         lab_write(out, ${name}_run(net), ${slotBytes(program, program.output)}u);
     }
+    lab_release(net);
 }
 `;
 };
@@ -173,7 +181,7 @@ ${names.map((name) => `#include "${name}.h"`).join('\n')}
 static lab_file in, out;
 static union {
 ${names.map((name, i) => `    struct ${name} n${i};`).join('\n')}
-} nets;
+} fixed;
 
 ${recorders}
 ${members.map((member, i) => memberFunction(member, i, record)).join('\n')}
@@ -181,7 +189,7 @@ int main(void)
 {
 ${openFiles}
     (void)whole, (void)checksum;
-${names.map((_, i) => `    member_${i}(&nets.n${i});`).join('\n')}
+${names.map((_, i) => `    member_${i}();`).join('\n')}
 ${closeFiles}
 }
 `;
