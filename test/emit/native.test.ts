@@ -18,6 +18,7 @@ import {
   loop,
   mul,
   param,
+  prim,
   slot,
   store,
   v,
@@ -156,7 +157,8 @@ describe('what goes wrong at run time', () => {
   const far = (by: number): Program =>
     tiny([store('out', 'u8', mul(load('in', 'u8', int(0)), int(by)), int(1))]);
   const product = mul(load('in', 'u8', int(0)), int(2 ** 31 - 1));
-  const overflow = tiny([store('out', 'u8', int(0), bin('and', product, int(1)))]);
+  // Of a product of which only low bits are used, gcc computes no more, and sees no overflow.
+  const overflow = tiny([store('out', 'u8', int(0), prim('clamp', product, int(0), int(1)))]);
 
   testWith(hostTools).each(['host-gcc', 'host-clang'] as const)(
     '%s: sanitizers see it',
