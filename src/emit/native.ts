@@ -1,5 +1,5 @@
 /** Compiles a program's C, runs it on the host or a microcontroller under QEMU, and measures it. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DefectError } from '../ir/errors.ts';
@@ -14,6 +14,7 @@ import {
   type Sections,
   sectionsOf,
 } from './native-build.ts';
+import { removingAfter } from './native-cleanup.ts';
 import { driverFiles, hookedDriver, plainDriver } from './native-driver.ts';
 import { execute } from './native-execute.ts';
 import { type Instructions, instructionsIn, joinInputs, outcomesIn } from './native-results.ts';
@@ -48,11 +49,7 @@ export type NativeResult =
 /** Runs `work` in a folder of its own, which is removed whatever happens. */
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(path.join(tmpdir(), 'thimble-'));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  return removingAfter(folder, () => work(folder));
 }
 
 export async function writeAll(folder: string, files: Iterable<readonly [string, string | Uint8Array]>) {
