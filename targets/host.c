@@ -1,5 +1,5 @@
 /* host.c - the test program as a process of the host: files by stdio, nothing to count. */
-#include "lab.h"
+#include "test-lab.h"
 #include <stdio.h>
 #include <stdlib.h>
 

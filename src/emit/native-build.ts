@@ -95,7 +95,7 @@ async function labObject(build: Build, source: string): Promise<string> {
   const args = ['-std=gnu11', ...flags({ ...build, opt: '-O2' }), '-c', path.join(targetsFolder, source)];
   return cached({
     name: `${path.parse(source).name}.o`,
-    sources: [source, 'lab.h'],
+    sources: [source, 'test-lab.h'],
     how: [build.target.compiler, await requireTool(build.target.compiler), ...args],
     build: async (file) => {
       const stderr = await compiler(build, [...args, '-o', file]);

@@ -11,7 +11,7 @@ export function slotBytes(program: Program, index: number): number {
   return slot.length * elemBytes[slot.elem];
 }
 
-const head = (program: Program): string => `#include "lab.h"
+const head = (program: Program): string => `#include "test-lab.h"
 #include "${program.name}.h"
 #include <string.h>
 
@@ -36,30 +36,27 @@ ${openFiles}`;
 const end = `    lab_release(net);
 ${closeFiles}`;
 
-/**
- * Runs every input without hooks, as a user's program would. On a counted target `nothing`, one instruction,
- * is called first from the same place, so that the difference is the network's own count plus one.
- */
-export function plainDriver(program: Program, inputs: number, counted: boolean): string {
-  const { name } = program;
-  const result = `const ${name}_output_t *`;
-  const bytes = slotBytes(program, program.output);
-  if (!counted)
-    return `${head(program)}
+/** Runs every input, and nothing else. */
+export function plainDriver(program: Program, inputs: number): string {
+  return `${head(program)}
 int main(void)
 {
 ${begin}
     for (uint32_t i = 0; i < ${inputs}u; i++) {
 ${feed(program)}
-        lab_write(out, ${name}_run(net), ${bytes}u);
+        lab_write(out, ${program.name}_run(net), ${slotBytes(program, program.output)}u);
     }
 ${end}
 }
 `;
-  return `${head(program)}
-typedef ${result}function(struct ${name} *);
+}
 
-__attribute__((naked, noinline)) static ${result}nothing(struct ${name} *unused __attribute__((unused)))
+/** One instruction that is called as the network is. */
+const nothing = ({ name }: Program): string => `
+typedef const ${name}_output_t *function(struct ${name} *);
+
+__attribute__((naked, noinline))
+static const ${name}_output_t *nothing(struct ${name} *unused __attribute__((unused)))
 {
 #ifdef __arm__
     __asm__ volatile("bx lr");
@@ -69,7 +66,14 @@ __attribute__((naked, noinline)) static ${result}nothing(struct ${name} *unused 
 }
 
 static function *volatile functions[2] = { nothing, ${name}_run };
+`;
 
+/**
+ * Runs every input between two marks, and measures the stack. `nothing` comes first, from the same place, so
+ * that the difference is the network's own count less one.
+ */
+export function countedDriver(program: Program, inputs: number): string {
+  return `${head(program)}${nothing(program)}
 int main(void)
 {
     uint32_t deepest = 0;
@@ -89,7 +93,7 @@ ${feed(program)}
         depth = lab_stack_depth();
         if (i != 0) {
             deepest = depth > deepest ? depth : deepest;
-            lab_write(out, result, ${bytes}u);
+            lab_write(out, result, ${slotBytes(program, program.output)}u);
         }
     }
     stack = lab_open("${driverFiles.stack}", 1);
@@ -174,7 +178,7 @@ static void checksum(const void *arena, uint32_t bytes)
 export function batchDriver(members: readonly BatchMember[], checksums: boolean): string {
   const record = checksums ? 'checksum' : 'whole';
   const names = members.map(({ program }) => program.name);
-  return `#include "lab.h"
+  return `#include "test-lab.h"
 #include <string.h>
 ${names.map((name) => `#include "${name}.h"`).join('\n')}
 

@@ -163,7 +163,7 @@ describe('names that clash', () => {
 });
 
 describe('what is refused', () => {
-  test.each(['lenet-5', 'int', '_net', '9'])('the name %s', (name) => {
+  test.each(['lenet-5', 'int', '_net', '9', 'string', 'Math'])('the name %s', (name) => {
     expect(() => emitC({ ...int8Sample, name }, info)).toThrow(InputError);
   });
 

@@ -37,6 +37,14 @@ test('checksums are FNV-1a', () => {
   expect([sum(''), sum('a'), sum('foobar')]).toEqual([0x811c9dc5, 0xe40c292c, 0xbf9cf968]);
 });
 
+testWith(hostTools)('names of parts of the batch', slow, async () => {
+  const named = ['batch', 'hooks', 'lab', 'member_0', 'fixed'].map((name): BatchItem => {
+    const sample: Sample = { ...samples[0]!, program: { ...samples[0]!.program, name } };
+    return { ...sample, files: filesOf(sample) };
+  });
+  expect(await runNativeBatch(named, 'host-gcc', { opt: '-O0' })).toEqual(named.map(() => expected[0]));
+});
+
 test('nothing to do', async () => {
   expect(await runNativeBatch([], 'host-gcc')).toEqual([]);
 });

@@ -77,6 +77,16 @@ describe('every target leaves the bytes that the kernels mean', () => {
   });
 });
 
+testWith(everywhere)('a network may be called as parts of the test programs are', slow, async () => {
+  for (const name of ['lab', 'plain', 'nothing', 'in', 'fixed']) {
+    const program = { ...tiny([store('out', 'u8', int(0), int(9))]), name };
+    for (const target of ['host-gcc', 'cortex-m0'] as const) {
+      const ran = await runNative(program, emitC(program, info), target, [Uint8Array.of(1)]);
+      expect(ran.kind === 'ran' && ran.outcomes[0]?.output).toEqual(Uint8Array.of(9));
+    }
+  }
+});
+
 describe('instruction counts', () => {
   const returnOnly = tiny([]);
 
