@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the target tests need: cross compilers, their C libraries, QEMU, the
-# recorded outputs of ONNX's own operator tests. Does nothing when all are there.
+# Installs the Debian packages that the target tests need: compilers and sanitizers, cross compilers, their C
+# libraries, QEMU, CMake, the recorded outputs of ONNX's own operator tests. Does nothing when all are there.
 set -euo pipefail
-packages="gcc clang qemu-system-arm qemu-system-misc qemu-user gcc-arm-none-eabi libnewlib-arm-none-eabi
+packages="gcc g++ clang libclang-rt-14-dev cmake qemu-system-arm qemu-system-misc qemu-user gcc-arm-none-eabi libnewlib-arm-none-eabi
   gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf libonnx-testdata"
 missing=
 for package in $packages; do

@@ -4,7 +4,7 @@ import type { Program } from '../ir/program.ts';
 import { arenaOf } from './arena.ts';
 import { cmakeFile } from './cmake.ts';
 import { headerFile } from './header.ts';
-import { checkIdentifier } from './identifier.ts';
+import { checkPackageName } from './identifier.ts';
 import { selftestFile } from './selftest.ts';
 import { sourceFile } from './source.ts';
 
@@ -33,7 +33,7 @@ export interface EmitInfo {
  * @throws InputError when the program's name is no C identifier.
  */
 export function emitC(program: Program, info: EmitInfo): ReadonlyMap<string, string> {
-  checkIdentifier(program.name, 'the name of the network');
+  checkPackageName(program.name, 'the name of the network');
   const arena = arenaOf(program);
   const tested = info.golden.length > 0;
   return new Map([

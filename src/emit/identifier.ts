@@ -27,16 +27,33 @@ function fault(name: string): string | undefined {
 
 export const isIdentifier = (name: string): boolean => fault(name) === undefined;
 
+/** `<name>.h` of these would stand in the way of the system's header. */
+const headers = new Set(
+  `assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg
+  stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype
+  alloca endian features malloc memory strings unistd`.split(/\s+/),
+);
+
 /** `name` itself if C and C++ take it. @throws InputError otherwise; `where` names the option or node. */
 export function checkIdentifier(name: string, where: string): string {
   const found = fault(name);
   if (found === undefined) return name;
-  throw new InputError({
+  throw refusal(name, where, found);
+}
+
+function refusal(name: string, where: string, found: string): InputError {
+  return new InputError({
     where,
     found: `'${name}' ${found}`,
     supported: `a letter, then letters, digits and single underscores, at most ${longest}`,
-    todo: `for example '${identifierFrom(name)}'`,
+    todo: `for example '${headers.has(name.toLowerCase()) ? `n_${name}` : identifierFrom(name)}'`,
   });
+}
+
+/** A name for `<name>.h` and all that is public in it. @throws InputError as `checkIdentifier`. */
+export function checkPackageName(name: string, where: string): string {
+  if (headers.has(name.toLowerCase())) throw refusal(name, where, "is the name of one of C's own headers");
+  return checkIdentifier(name, where);
 }
 
 /** The nearest C identifier: `conv1.weight` becomes `conv1_weight`, `5x5` becomes `n_5x5`. */

@@ -51,8 +51,8 @@ async function writeBatch(folder: string, items: readonly BatchItem[], checksums
       [...files].filter(([name]) => isC(name, program)),
     );
   await writeAll(folder, [
-    ['driver.c', batchDriver(members, checksums)],
-    ['hooks.h', batchHooks(members)],
+    ['the-driver.c', batchDriver(members, checksums)],
+    ['batch-hooks.h', batchHooks(members)],
     [driverFiles.input, Buffer.concat(items.map(({ program, inputs }) => joinInputs(program, inputs)))],
   ]);
 }
@@ -61,13 +61,13 @@ async function writeBatch(folder: string, items: readonly BatchItem[], checksums
 async function compileAll(build: Build, sources: readonly string[]): Promise<void> {
   const half = Math.ceil(sources.length / 2);
   const parts = [sources.slice(0, half), sources.slice(half)].filter((part) => part.length > 0);
-  await Promise.all(parts.map((part) => compileC99(build, part, ['-include', 'hooks.h'])));
+  await Promise.all(parts.map((part) => compileC99(build, part, ['-include', 'batch-hooks.h'])));
 }
 
 /** A batch may need more memory than a chip has: it takes the larger machine where there is one. */
 async function linkBatch(build: Build, objects: readonly string[]) {
   const memory = build.target.machine?.enlarged ?? build.target.machine?.memory;
-  const overflow = await link(build, 'run', ['driver.c', ...objects], memory);
+  const overflow = await link(build, 'run', ['the-driver.c', ...objects], memory);
   if (overflow) throw new DefectError(tooBig(overflow));
   return memory;
 }

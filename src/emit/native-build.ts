@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError, InputError } from '../ir/errors.ts';
-import { targetsFolder } from './native-counter.ts';
+import { cached, targetsFolder } from './native-cache.ts';
 import { runProcess } from './native-process.ts';
 import type { Machine, MemoryMap, Region, Target } from './native-targets.ts';
 import { requireTool } from './native-tools.ts';
@@ -86,14 +86,22 @@ function machineArgs({ start }: Machine, memory: MemoryMap): string[] {
     symbols('RAM', memory.ram),
     `--defsym=STACK=${memory.stackBytes}`,
   ];
-  return [
-    '-nostartfiles',
-    '-T',
-    path.join(targetsFolder, 'lab.ld'),
-    `-Wl,${values.join(',')},--defsym=ENTRY_POINT=${entry},--gc-sections`,
-    path.join(targetsFolder, start),
-    path.join(targetsFolder, 'lab.c'),
-  ];
+  const script = ['-nostartfiles', '-T', path.join(targetsFolder, 'lab.ld')];
+  return [...script, `-Wl,${values.join(',')},--defsym=ENTRY_POINT=${entry},--gc-sections`];
+}
+
+/** What every program of a target shares, compiled once per machine. */
+async function labObject(build: Build, source: string): Promise<string> {
+  const args = ['-std=gnu11', ...flags({ ...build, opt: '-O2' }), '-c', path.join(targetsFolder, source)];
+  return cached({
+    name: `${path.parse(source).name}.o`,
+    sources: [source, 'test-lab.h'],
+    how: [build.target.compiler, await requireTool(build.target.compiler), ...args],
+    build: async (file) => {
+      const stderr = await compiler(build, [...args, '-o', file]);
+      if (stderr !== '') throw failed(build, stderr);
+    },
+  });
 }
 
 /** The linker's own words, as numbers. */
@@ -113,8 +121,20 @@ export async function link(
   memory: MemoryMap | undefined,
 ): Promise<Overflow | undefined> {
   const { machine } = build.target;
-  const place = machine && memory ? machineArgs(machine, memory) : [path.join(targetsFolder, 'host.c')];
-  const args = ['-std=gnu11', ...flags(build), `-I${targetsFolder}`, ...place, ...inputs, '-o', program];
+  const place = machine && memory ? machineArgs(machine, memory) : [];
+  const lab = await Promise.all(
+    (machine ? [machine.start, 'lab.c'] : ['host.c']).map((c) => labObject(build, c)),
+  );
+  const args = [
+    '-std=gnu11',
+    ...flags(build),
+    `-I${targetsFolder}`,
+    ...place,
+    ...lab,
+    ...inputs,
+    '-o',
+    program,
+  ];
   const stderr = await compiler(build, args);
   const overflow = memory && stderr !== '' ? overflowIn(stderr, memory) : undefined;
   if (stderr !== '' && overflow === undefined) throw failed(build, stderr);

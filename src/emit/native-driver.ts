@@ -11,17 +11,17 @@ export function slotBytes(program: Program, index: number): number {
   return slot.length * elemBytes[slot.elem];
 }
 
-const head = (program: Program): string => `#include "lab.h"
+const head = (program: Program): string => `#include "test-lab.h"
 #include "${program.name}.h"
 #include <string.h>
 
-static struct ${program.name} net;
+static struct ${program.name} fixed, *net;
 static lab_file in, out;
 `;
 
 /** Every executor begins with the same bytes in the arena. */
-const feed = (program: Program): string => `        memset(&net, ${arenaFill}, sizeof net);
-        lab_read(in, ${program.name}_input(&net), ${slotBytes(program, program.input)}u);`;
+const feed = (program: Program): string => `        memset(net, ${arenaFill}, sizeof *net);
+        lab_read(in, ${program.name}_input(net), ${slotBytes(program, program.input)}u);`;
 
 const openFiles = `    in = lab_open("${driverFiles.input}", 0);
     out = lab_open("${driverFiles.output}", 1);`;
@@ -30,30 +30,33 @@ const closeFiles = `    lab_close(in);
     lab_close(out);
     return 0;`;
 
-/**
- * Runs every input without hooks, as a user's program would. On a counted target `nothing`, one instruction,
- * is called first from the same place, so that the difference is the network's own count plus one.
- */
-export function plainDriver(program: Program, inputs: number, counted: boolean): string {
-  const { name } = program;
-  const result = `const ${name}_output_t *`;
-  const bytes = slotBytes(program, program.output);
-  if (!counted)
-    return `${head(program)}
+const begin = `    net = lab_memory(&fixed, sizeof fixed);
+${openFiles}`;
+
+const end = `    lab_release(net);
+${closeFiles}`;
+
+/** Runs every input, and nothing else. */
+export function plainDriver(program: Program, inputs: number): string {
+  return `${head(program)}
 int main(void)
 {
-${openFiles}
+${begin}
     for (uint32_t i = 0; i < ${inputs}u; i++) {
 ${feed(program)}
-        lab_write(out, ${name}_run(&net), ${bytes}u);
+        lab_write(out, ${program.name}_run(net), ${slotBytes(program, program.output)}u);
     }
-${closeFiles}
+${end}
 }
 `;
-  return `${head(program)}
-typedef ${result}function(struct ${name} *);
+}
 
-__attribute__((naked, noinline)) static ${result}nothing(struct ${name} *unused __attribute__((unused)))
+/** One instruction that is called as the network is. */
+const nothing = ({ name }: Program): string => `
+typedef const ${name}_output_t *function(struct ${name} *);
+
+__attribute__((naked, noinline))
+static const ${name}_output_t *nothing(struct ${name} *unused __attribute__((unused)))
 {
 #ifdef __arm__
     __asm__ volatile("bx lr");
@@ -63,12 +66,19 @@ __attribute__((naked, noinline)) static ${result}nothing(struct ${name} *unused 
 }
 
 static function *volatile functions[2] = { nothing, ${name}_run };
+`;
 
+/**
+ * Runs every input between two marks, and measures the stack. `nothing` comes first, from the same place, so
+ * that the difference is the network's own count less one.
+ */
+export function countedDriver(program: Program, inputs: number): string {
+  return `${head(program)}${nothing(program)}
 int main(void)
 {
     uint32_t deepest = 0;
     lab_file stack;
-${openFiles}
+${begin}
     for (uint32_t i = 0; i <= ${inputs}u; i++) {
         function *f = functions[i != 0];
         const void *result;
@@ -78,18 +88,18 @@ ${feed(program)}
         }
         lab_stack_paint();
         lab_mark(0);
-        result = f(&net);
+        result = f(net);
         lab_mark(1);
         depth = lab_stack_depth();
         if (i != 0) {
             deepest = depth > deepest ? depth : deepest;
-            lab_write(out, result, ${bytes}u);
+            lab_write(out, result, ${slotBytes(program, program.output)}u);
         }
     }
     stack = lab_open("${driverFiles.stack}", 1);
     lab_write(stack, &deepest, sizeof deepest);
     lab_close(stack);
-${closeFiles}
+${end}
 }
 `;
 }
@@ -112,17 +122,17 @@ void native_hook(const struct ${name} *n, int step)
 
 int main(void)
 {
-${openFiles}
-    native_hook(&net, -1);
-    native_hook(&net, -1);
+${begin}
+    native_hook(net, -1);
+    native_hook(net, -1);
     recording = ${keep ? 1 : 0};
     for (uint32_t i = 0; i < ${inputs}u; i++) {
         const void *result;
 ${feed(program)}
-        result = ${name}_run(&net);
+        result = ${name}_run(net);
         lab_write(out, result, ${slotBytes(program, program.output)}u);
     }
-${closeFiles}
+${end}
 }
 `;
 }
@@ -139,13 +149,15 @@ const memberFunction = ({ program, inputs }: BatchMember, i: number, record: str
     if (step >= 0) ${record}(net, ${program.arenaBytes}u);
 }
 
-static void member_${i}(struct ${name} *net)
+static void member_${i}(void)
 {
+    struct ${name} *net = lab_memory(&fixed.n${i}, sizeof *net);
     for (uint32_t i = 0; i < ${inputs}u; i++) {
         memset(net, ${arenaFill}, sizeof *net);
         lab_read(in, ${name}_input(net), ${slotBytes(program, program.input)}u);
         lab_write(out, ${name}_run(net), ${slotBytes(program, program.output)}u);
     }
+    lab_release(net);
 }
 `;
 };
@@ -166,14 +178,14 @@ static void checksum(const void *arena, uint32_t bytes)
 export function batchDriver(members: readonly BatchMember[], checksums: boolean): string {
   const record = checksums ? 'checksum' : 'whole';
   const names = members.map(({ program }) => program.name);
-  return `#include "lab.h"
+  return `#include "test-lab.h"
 #include <string.h>
 ${names.map((name) => `#include "${name}.h"`).join('\n')}
 
 static lab_file in, out;
 static union {
 ${names.map((name, i) => `    struct ${name} n${i};`).join('\n')}
-} nets;
+} fixed;
 
 ${recorders}
 ${members.map((member, i) => memberFunction(member, i, record)).join('\n')}
@@ -181,7 +193,7 @@ int main(void)
 {
 ${openFiles}
     (void)whole, (void)checksum;
-${names.map((_, i) => `    member_${i}(&nets.n${i});`).join('\n')}
+${names.map((_, i) => `    member_${i}();`).join('\n')}
 ${closeFiles}
 }
 `;

@@ -27,9 +27,11 @@ function ended(name: string, ran: Ran): void {
   throw new DefectError(`${name}: the program ${how}${said === '' ? '' : `: ${said}`}`);
 }
 
+const sanitizer = 'detect_leaks=0:redzone=2048:max_redzone=2048';
+
 /** No leak check: it needs rights that containers withhold, and the generated C has no heap. */
 async function onHost(build: Build, program: string, timeoutMs: number): Promise<void> {
-  const options = { cwd: build.folder, timeoutMs, env: { ASAN_OPTIONS: 'detect_leaks=0' } };
+  const options = { cwd: build.folder, timeoutMs, env: { ASAN_OPTIONS: sanitizer } };
   ended(build.target.title, await runProcess(path.join(build.folder, program), [], options));
 }
 

@@ -3,6 +3,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InputError } from '../ir/errors.ts';
+import { removingAfter } from './native-cleanup.ts';
 
 export const manifestName = 'manifest.json';
 
@@ -70,23 +71,6 @@ async function checkReplaceable(out: string): Promise<void> {
   if (added !== undefined) throw foreign(out, `thimble did not write '${added}' in it`);
 }
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** Runs `work`; a signal meanwhile removes `folder` before the process ends as it would have. */
-async function removingOnSignal(folder: string, work: () => Promise<void>): Promise<void> {
-  const onSignal = (signal: NodeJS.Signals): void => {
-    rmSync(folder, { recursive: true, force: true });
-    for (const name of signals) process.off(name, onSignal);
-    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
-  };
-  for (const name of signals) process.on(name, onSignal);
-  try {
-    await work();
-  } finally {
-    for (const name of signals) process.off(name, onSignal);
-  }
-}
-
 /** Two renames without a pause between them, so that no signal handler of this process comes between. */
 function swap(fresh: string, out: string): void {
   const old = `${fresh}.old`;
@@ -122,14 +106,10 @@ function withManifest(
 async function writeBeside(target: string, files: ReadonlyMap<string, string | Uint8Array>): Promise<void> {
   await mkdir(path.dirname(target), { recursive: true });
   const fresh = await mkdtemp(path.join(path.dirname(target), `.${path.basename(target)}.thimble-`));
-  try {
-    await removingOnSignal(fresh, async () => {
-      await fill(fresh, files);
-      swap(fresh, target);
-    });
-  } finally {
-    rmSync(fresh, { recursive: true, force: true });
-  }
+  await removingAfter(fresh, async () => {
+    await fill(fresh, files);
+    swap(fresh, target);
+  });
 }
 
 /** The folder itself where `out` is a link to one. */

@@ -43,18 +43,19 @@ export function versionFault(name: ToolName, answer: string): InputError | undef
   return new InputError({ where: name, found: `version ${found[0]}`, supported, todo: install(tool) });
 }
 
-async function check(name: ToolName): Promise<void> {
+async function check(name: ToolName): Promise<string> {
   const ran = await runProcess(name, [tools[name].ask], { timeoutMs: 20_000 });
   if (ran.notStarted !== undefined)
     throw new InputError({ where: name, found: `not there (${ran.notStarted})`, todo: install(tools[name]) });
   const fault = versionFault(name, ran.stdout);
   if (fault) throw fault;
+  return ran.stdout;
 }
 
-const known = new Map<ToolName, Promise<void>>();
+const known = new Map<ToolName, Promise<string>>();
 
-/** @throws InputError when the tool is missing or too old; asked once per process. */
-export function requireTool(name: ToolName): Promise<void> {
+/** What a tool says its version is. @throws InputError when the tool is missing or too old; asked once per process. */
+export function requireTool(name: ToolName): Promise<string> {
   const asked = known.get(name) ?? check(name);
   known.set(name, asked);
   return asked;

@@ -1,5 +1,5 @@
 /** Compiles a program's C, runs it on the host or a microcontroller under QEMU, and measures it. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DefectError } from '../ir/errors.ts';
@@ -14,7 +14,8 @@ import {
   type Sections,
   sectionsOf,
 } from './native-build.ts';
-import { driverFiles, hookedDriver, plainDriver } from './native-driver.ts';
+import { removingAfter } from './native-cleanup.ts';
+import { countedDriver, driverFiles, hookedDriver, plainDriver } from './native-driver.ts';
 import { execute } from './native-execute.ts';
 import { type Instructions, instructionsIn, joinInputs, outcomesIn } from './native-results.ts';
 import { type MemoryMap, type Target, type TargetName, targets } from './native-targets.ts';
@@ -48,11 +49,7 @@ export type NativeResult =
 /** Runs `work` in a folder of its own, which is removed whatever happens. */
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(path.join(tmpdir(), 'thimble-'));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  return removingAfter(folder, () => work(folder));
 }
 
 export async function writeAll(folder: string, files: Iterable<readonly [string, string | Uint8Array]>) {
@@ -77,10 +74,10 @@ async function outcomes({ program, build, inputs }: Job, perStep: number): Promi
 /** The host: one build, hooked only when the arenas are wanted. */
 async function runHost(job: Job): Promise<NativeResult> {
   const { program, build, inputs, keep } = job;
-  const text = keep ? hookedDriver(program, inputs, true) : plainDriver(program, inputs, false);
-  await writeAll(build.folder, [['driver.c', text]]);
+  const text = keep ? hookedDriver(program, inputs, true) : plainDriver(program, inputs);
+  await writeAll(build.folder, [['the-driver.c', text]]);
   await compileC99(build, [`${program.name}.c`], ['-o', 'net.o', ...(keep ? [hookOn(program)] : [])]);
-  await link(build, 'run', ['driver.c', 'net.o'], undefined);
+  await link(build, 'run', ['the-driver.c', 'net.o'], undefined);
   await execute(build, 'run', { memory: undefined, timeoutMs: job.timeoutMs, counted: false });
   return { kind: 'ran', outcomes: await outcomes(job, keep ? program.arenaBytes : 0) };
 }
@@ -88,8 +85,8 @@ async function runHost(job: Job): Promise<NativeResult> {
 /** Two programs of the same network, without and with the hook. */
 async function compileBoth({ program, build, inputs, keep }: Job): Promise<void> {
   await writeAll(build.folder, [
-    ['plain.c', plainDriver(program, inputs, true)],
-    ['hooked.c', hookedDriver(program, inputs, keep)],
+    ['plain-driver.c', countedDriver(program, inputs)],
+    ['hooked-driver.c', hookedDriver(program, inputs, keep)],
   ]);
   await Promise.all([
     compileC99(build, [`${program.name}.c`], ['-o', 'net.o']),
@@ -99,8 +96,8 @@ async function compileBoth({ program, build, inputs, keep }: Job): Promise<void>
 
 async function linkBoth(build: Build, memory: MemoryMap): Promise<Overflow | undefined> {
   const [plain, hooked] = await Promise.all([
-    link(build, 'plain', ['plain.c', 'net.o'], memory),
-    link(build, 'hooked', ['hooked.c', 'net_hooked.o'], memory),
+    link(build, 'plain', ['plain-driver.c', 'net.o'], memory),
+    link(build, 'hooked', ['hooked-driver.c', 'net_hooked.o'], memory),
   ]);
   return plain ?? hooked;
 }

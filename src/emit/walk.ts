@@ -2,7 +2,7 @@
 import type { Expr, Stmt } from '../ir/kernel.ts';
 
 /** The expressions directly inside. */
-export function operandsOf(e: Expr): readonly Expr[] {
+function operandsOf(e: Expr): readonly Expr[] {
   switch (e.kind) {
     case 'int':
     case 'float':
@@ -26,7 +26,7 @@ export function operandsOf(e: Expr): readonly Expr[] {
 }
 
 /** The expressions directly in a statement, without those of statements inside of it. */
-export function expressionsOf(s: Stmt): readonly Expr[] {
+function expressionsOf(s: Stmt): readonly Expr[] {
   switch (s.kind) {
     case 'let':
     case 'assign':
@@ -53,7 +53,7 @@ export function expressionsOf(s: Stmt): readonly Expr[] {
   }
 }
 
-export const blocksOf = (s: Stmt): readonly (readonly Stmt[])[] =>
+const blocksOf = (s: Stmt): readonly (readonly Stmt[])[] =>
   s.kind === 'for' ? [s.body] : s.kind === 'if' ? [s.yes, s.no] : [];
 
 export function* statementsIn(body: readonly Stmt[]): Generator<Stmt> {

@@ -64,7 +64,7 @@ describe.each(samples.map((s) => s.program.name))('%s', (name) => {
     );
     run('gcc', ['-std=c99', '-c', `${name}.c`, '-o', 'net.o'], cwd);
     run('g++', ['-std=c++11', ...strict, 'user.cpp', 'net.o', '-o', 'user'], cwd);
-    run('./user', [], cwd);
+    run(path.join(cwd, 'user'), [], cwd);
   });
 
   testWith(hostTools)('the self-test passes, and fails when a recorded byte is another', () => {
@@ -73,7 +73,7 @@ describe.each(samples.map((s) => s.program.name))('%s', (name) => {
       run('gcc', ['-std=c99', `${name}.c`, source, '-o', 'selftest'], cwd);
     };
     build(`${name}_selftest.c`);
-    expect(run('./selftest', [], cwd)).toMatch(/: (\d) of \1 outputs as recorded/);
+    expect(run(path.join(cwd, 'selftest'), [], cwd)).toMatch(/: (\d) of \1 outputs as recorded/);
     const sample = samples.find((s) => s.program.name === name)!;
     const golden = infoOf(sample).golden.map(({ input, output }) => ({
       input,
@@ -82,7 +82,7 @@ describe.each(samples.map((s) => s.program.name))('%s', (name) => {
     const wrong = emitC(sample.program, { ...info, golden }).get(`${name}_selftest.c`)!;
     writeFileSync(path.join(cwd, 'wrong.c'), wrong);
     build('wrong.c');
-    const ran = spawnSync('./selftest', { cwd, encoding: 'utf8' });
+    const ran = spawnSync(path.join(cwd, 'selftest'), { cwd, encoding: 'utf8' });
     expect(ran.status).toBe(1);
     expect(ran.stdout).toContain(`0 of ${golden.length} outputs`);
     run(
@@ -90,7 +90,10 @@ describe.each(samples.map((s) => s.program.name))('%s', (name) => {
       ['-std=c99', `-D${name.toUpperCase()}_SELFTEST_QUIET`, `${name}.c`, 'wrong.c', '-o', 'quiet'],
       cwd,
     );
-    expect(spawnSync('./quiet', { cwd, encoding: 'utf8' })).toMatchObject({ status: 1, stdout: '' });
+    expect(spawnSync(path.join(cwd, 'quiet'), { cwd, encoding: 'utf8' })).toMatchObject({
+      status: 1,
+      stdout: '',
+    });
   });
 
   test('only memcpy and memset are called', () => {
@@ -160,7 +163,7 @@ describe('names that clash', () => {
 });
 
 describe('what is refused', () => {
-  test.each(['lenet-5', 'int', '_net', '9'])('the name %s', (name) => {
+  test.each(['lenet-5', 'int', '_net', '9', 'string', 'Math'])('the name %s', (name) => {
     expect(() => emitC({ ...int8Sample, name }, info)).toThrow(InputError);
   });
 

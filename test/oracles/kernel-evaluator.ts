@@ -80,7 +80,7 @@ function compare(op: string, a: number, b: number): number {
   return holds ? 1 : 0;
 }
 
-export function numberOf(e: Expr, s: Scope): number {
+function numberOf(e: Expr, s: Scope): number {
   if (e.kind === 'int' || e.kind === 'float') return e.value;
   if (e.kind === 'local') return s.numbers.get(e.name)!;
   if (e.kind === 'binary')

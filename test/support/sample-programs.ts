@@ -45,10 +45,10 @@ const pad: Kernel = kernel({
   ],
 });
 
-export const convWeights = Array.from({ length: 36 }, (_, i) => ((i * 37) % 255) - 127);
-export const convBias = [-900, 1234, 0, 70000];
-export const convMultiplier = [1518500250, 1073741824, 2147483647, 1250000001];
-export const convShift = [7, 6, 9, 8];
+const convWeights = Array.from({ length: 36 }, (_, i) => ((i * 37) % 255) - 127);
+const convBias = [-900, 1234, 0, 70000];
+const convMultiplier = [1518500250, 1073741824, 2147483647, 1250000001];
+const convShift = [7, 6, 9, 8];
 
 const window: Stmt[] = [
   let_('corner', add(add(mul(int(2), v('y')), bin('shr', v('w'), int(1))), int(0)), 'i32', false),
@@ -167,10 +167,7 @@ export const int8Sample: Program = {
   rawInput: { mean: [0.1307], std: [0.3081] },
 };
 
-export const denseWeights = Float32Array.from(
-  { length: 24 },
-  (_, i) => Math.sin(i * 1.7) * 10 ** ((i % 7) - 3),
-);
+const denseWeights = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i * 1.7) * 10 ** ((i % 7) - 3));
 
 const dense: Kernel = kernel({
   name: 'dense',
@@ -241,7 +238,7 @@ const steps: Kernel = kernel({
   ],
 });
 
-export const floatSample: Program = {
+const floatSample: Program = {
   name: 'sample_float',
   arith: 'float32',
   arenaBytes: 64,
@@ -344,7 +341,7 @@ const narrow: Kernel = kernel({
 });
 
 /** Elements of four widths in one arena. */
-export const wordSample: Program = {
+const wordSample: Program = {
   name: 'sample_words',
   arith: 'int8',
   arenaBytes: 78,
