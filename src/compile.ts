@@ -44,6 +44,7 @@ export interface Compiled {
   /** The graph that was lowered. */
   readonly lowered: Graph<'float'> | Graph<'int8'>;
   readonly calibration?: Calibration;
+  readonly requant: RequantMode;
 }
 
 /** The names of the passes, in order; `onPass` is called with each that runs. */
@@ -71,16 +72,18 @@ export function compile(model: Graph<'imported'>, options: CompileOptions): Comp
   const raw = options.arith === 'int8' ? options.calibration?.raw : undefined;
   const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
   const fused = step.run(fuse, step.run(foldBatchNorm, input));
-  if (options.arith === 'float32') return { floatGraph, lowered: fused, ...lowerWith(fused, options) };
+  const requant = options.requant ?? 'single';
+  if (options.arith === 'float32')
+    return { floatGraph, requant, lowered: fused, ...lowerWith(fused, options) };
   const calibration = calibrated(fused, options);
   const pass = quantize(calibration, {
-    mode: options.requant ?? 'single',
+    mode: requant,
     weightBits: options.weightBits ?? 8,
     biasCorrection: options.biasCorrection ?? true,
     ...(raw === undefined ? {} : { input: rawQuant }),
   });
   const integers = step.run(pass, fused);
-  return { floatGraph, calibration, lowered: integers, ...lowerWith(integers, options) };
+  return { floatGraph, requant, calibration, lowered: integers, ...lowerWith(integers, options) };
 }
 
 interface Stepper {

@@ -17,8 +17,6 @@ const reserved = new Set(
 /** C99 promises 63 significant characters for names inside of a file. */
 const longest = 63;
 
-export const isReserved = (name: string): boolean => reserved.has(name);
-
 function fault(name: string): string | undefined {
   if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) return 'is not a C identifier that begins with a letter';
   if (name.includes('__')) return 'has a double underscore, which C++ reserves';
@@ -26,6 +24,8 @@ function fault(name: string): string | undefined {
   if (name.length > longest) return `is longer than ${longest} characters`;
   return undefined;
 }
+
+export const isIdentifier = (name: string): boolean => fault(name) === undefined;
 
 /** `name` itself if C and C++ take it. @throws InputError otherwise; `where` names the option or node. */
 export function checkIdentifier(name: string, where: string): string {

@@ -4,6 +4,8 @@ import type { Kernel, Table } from '../ir/kernel.ts';
 import { primitives } from '../ir/prims/index.ts';
 import type { Program } from '../ir/program.ts';
 import { uniqueNames } from './identifier.ts';
+import { libraryNames } from './library.ts';
+import type { PrintOptions } from './to-c.ts';
 import { declaredIn } from './walk.ts';
 
 export interface FileNames {
@@ -21,7 +23,7 @@ function takenNames(program: Program, kernels: readonly Kernel[]): string[] {
   const { name } = program;
   const api = [name, `${name}_input`, `${name}_run`, `${name}_input_t`, `${name}_output_t`, 'net'];
   const inner = kernels.flatMap((k) => [...k.params.map((p) => p.name), ...declaredIn(k.body)]);
-  return [...api, `${name}_c_is_as_expected`, ...primitives.keys(), ...inner];
+  return [...api, `${name}_c_is_as_expected`, ...libraryNames, ...primitives.keys(), ...inner];
 }
 
 export function fileNames(program: Program): FileNames {
@@ -34,11 +36,11 @@ export function fileNames(program: Program): FileNames {
   };
 }
 
-/** What a kernel and its tables are called, by the names that the kernel itself uses. */
-export function namesIn(kernel: Kernel, names: FileNames): ReadonlyMap<string, string> {
-  const own = must(names.kernels.get(kernel), 'every kernel has a name');
-  const tables = kernel.tables.map(
-    (t) => [t.name, must(names.tables.get(t), 'every table has a name')] as const,
-  );
-  return new Map([[kernel.name, own], ...tables]);
+/** What a kernel and its tables are called, for its printer. */
+export function namesIn(kernel: Kernel, names: FileNames): Pick<PrintOptions, 'name' | 'tables'> {
+  const nameOf = (t: Table): string => must(names.tables.get(t), 'every table has a name');
+  return {
+    name: must(names.kernels.get(kernel), 'every kernel has a name'),
+    tables: new Map(kernel.tables.map((t) => [t.name, nameOf(t)])),
+  };
 }

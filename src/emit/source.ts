@@ -86,7 +86,7 @@ function kernelsText(program: Program, names: FileNames, info: EmitInfo): string
     const own = kernel.tables.filter((t) => used.has(t.name) && !printed.has(t));
     for (const table of own) printed.add(table);
     const ranges = info.ranges?.get(kernel.name);
-    const options = { names: namesIn(kernel, names), ...(ranges === undefined ? {} : { ranges }) };
+    const options = { ...namesIn(kernel, names), ...(ranges === undefined ? {} : { ranges }) };
     return [...own.map((t) => printTable(t, names.tables.get(t))), printKernel(kernel, options)];
   });
 }

@@ -70,7 +70,8 @@ export const commentText = (text: string): string =>
     .replace(/[^\x20-\x7e]/gu, (c) => (c < ' ' ? ' ' : `\\u{${c.codePointAt(0)?.toString(16)}}`))
     .replaceAll('*/', '* /')
     .replaceAll('/*', '/ *')
-    .replaceAll('??', '? ?');
+    // Trigraphs.
+    .replace(/\?(?=\?)/g, '? ');
 
 /** Greedy filling of words into lines of at most `width`; leading blanks of the text are kept on each line. */
 export function fillWords(text: string, width: number): string[] {

@@ -3,15 +3,17 @@ import { DefectError, must } from '../ir/errors.ts';
 import { type Elem, type Expr, elemBytes, type Kernel, type Param, type Stmt } from '../ir/kernel.ts';
 import type { Interval, Primitive } from '../ir/primitive.ts';
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
-import { checkIdentifier, isReserved } from './identifier.ts';
+import { isIdentifier } from './identifier.ts';
 import { comment, cScalar, cType, wrapCode } from './text.ts';
 import { arraysUsed, declaredIn, primitivesUsed, statementsIn } from './walk.ts';
 
 export interface PrintOptions {
   /** Proved bounds of locals, by name; printed where the local is declared. */
   readonly ranges?: ReadonlyMap<string, Interval>;
-  /** What the kernel and its tables are called in this file, where that is another name. */
-  readonly names?: ReadonlyMap<string, string>;
+  /** What the kernel is called in this file, if not by its name. */
+  readonly name?: string;
+  /** What its tables are called in this file, where not by their names. */
+  readonly tables?: ReadonlyMap<string, string>;
 }
 
 interface Printer {
@@ -148,15 +150,12 @@ const block = (body: readonly Stmt[], indent: string, printer: Printer): string[
 
 const parameter = (p: Param): string => `${pointerType(p.elem, p.role === 'in')}${p.name}`;
 
-/** Names inside of a function must not be C's, nor hide a function that the body calls. */
+/** Names inside of a function must not be C's, nor hide a table or a function that the body calls. */
 function checkNames(kernel: Kernel): void {
-  const calls = primitivesUsed(kernel.body);
-  const names = [...kernel.params.map((p) => p.name), ...declaredIn(kernel.body)];
-  for (const name of names) {
-    if (isReserved(name) || calls.has(name))
+  const outer = new Set([...primitivesUsed(kernel.body), ...kernel.tables.map((t) => t.name)]);
+  for (const name of [...kernel.params.map((p) => p.name), ...declaredIn(kernel.body)])
+    if (!isIdentifier(name) || outer.has(name))
       throw new DefectError(`kernel '${kernel.name}': '${name}' cannot be the name of a local`);
-    checkIdentifier(name, `kernel '${kernel.name}'`);
-  }
 }
 
 /**
@@ -165,11 +164,11 @@ function checkNames(kernel: Kernel): void {
  */
 export function printKernel(kernel: Kernel, options: PrintOptions = {}): string {
   checkNames(kernel);
-  const rename: Rename = (name) => options.names?.get(name) ?? name;
+  const rename: Rename = (name) => options.tables?.get(name) ?? name;
   const printer = { rename, ranges: options.ranges ?? new Map(), constants: constantArrays(kernel) };
   const used = arraysUsed(kernel.body);
   const unused = kernel.params.filter((p) => !used.has(p.name)).map((p) => `${step}(void)${p.name};`);
-  const head = `static void ${rename(kernel.name)}(${kernel.params.map(parameter).join(', ')})`;
+  const head = `static void ${options.name ?? kernel.name}(${kernel.params.map(parameter).join(', ')})`;
   const body = [...unused, ...block(kernel.body, step, printer)];
   return [...comment(kernel.doc), ...wrapCode(head), '{', ...body.flatMap(wrapLine), '}', ''].join('\n');
 }

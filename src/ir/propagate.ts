@@ -3,12 +3,15 @@ import { DynamicShapeError, InputError, locate } from './errors.ts';
 import type { Node, TensorInfo } from './graph.ts';
 import { nodeLabel } from './label.ts';
 import type { InputType } from './op.ts';
-import { numbersFor, showShape, type Tensor, type TensorType } from './tensor.ts';
+import { countOf, largestTensor, numbersFor, showShape, type Tensor, type TensorType } from './tensor.ts';
 
 type Info = TensorInfo<'imported'>;
 
-/** Elements of one tensor. More is no network for a microcontroller, but a damaged file or a folded loop. */
-export const largestTensor = 2 ** 27;
+/**
+ * Elements that a node may read and make to be folded: the largest product of matrices that this allows takes
+ * seconds.
+ */
+const largestFolded = 2 ** 22;
 
 /**
  * What each output of `node` is, in order. A node whose inputs are all constant is computed.
@@ -23,7 +26,7 @@ export function outputsOf(node: Node, infoOf: (name: string) => Info | undefined
   return locate(nodeLabel(node.name, node.op.kind), () => {
     const found = inferred(node, types);
     if (found === undefined) return node.outputs.map(() => ({}));
-    return folded(node, types) ?? found;
+    return folded(node, types, found) ?? found;
   });
 }
 
@@ -58,14 +61,29 @@ function requireModest({ shape }: TensorType): void {
   });
 }
 
-function folded(node: Node, types: readonly (InputType | undefined)[]): readonly Info[] | undefined {
+function folded(
+  node: Node,
+  types: readonly (InputType | undefined)[],
+  outputs: readonly TensorType[],
+): readonly Info[] | undefined {
   const values = types.map((type) => (node.op.typesOnly === true ? typeAlone(type) : type?.constant));
   if (values.some((value, i) => value === undefined && types[i] !== undefined)) return undefined;
+  requireSmall([...types, ...outputs]);
   const results = node.op.reference(node.attrs, values);
   return results
     .slice(0, node.outputs.length)
     .map((constant) => ({ dtype: constant.dtype, shape: constant.shape, constant }));
 }
 
+function requireSmall(types: readonly (TensorType | undefined)[]): void {
+  const count = types.reduce((sum, type) => sum + (type === undefined ? 0 : countOf(type.shape)), 0);
+  if (count <= largestFolded) return;
+  throw new InputError({
+    found: `a constant computed from and to ${count} elements`,
+    supported: `${largestFolded}`,
+  });
+}
+
+/** Without its data. */
 const typeAlone = (type: InputType | undefined): Tensor | undefined =>
   type && { dtype: type.dtype, shape: type.shape, data: numbersFor(type.dtype, 0) };

@@ -14,14 +14,14 @@ import { countOf, type DType, numbersFor, sameShape, showShape } from './tensor.
  * Types
  *  6. Sizes are integers of 0 or more; after the imported stage, of 1 or more.
  *  7. A constant has its tensor's type, the array that belongs to it, and as many elements as its shape says.
- *  8. The types of a node's outputs are those that its operator infers.
+ *  8. After the imported stage the types of a node's outputs are those that its operator infers.
  * Stages
  *  9. After the imported stage there is one input, of batch 1, and one output.
  * 10. After the imported stage every operator is canonical, and its attributes leave nothing to be inferred.
  * 11. Only int8 graphs hold quantizations; there every activation has one: a scale above 0, a zero point in
  *     0..255.
  *
- * Not checked: that constants are finite (canonicalize complains to the user); that `origin` names nodes of the
+ * Not checked: types in the imported stage, which may be unknown; that constants are finite (canonicalize complains to the user); that `origin` names nodes of the
  * file; that `quantized` fits its operator and attributes; that the graph computes what the one before did.
  */
 

@@ -3,10 +3,13 @@
  * interval and everything else (counters, addresses, weights) concrete, so the bounds of an accumulator are
  * sums over the actual weights, and the walk of a sparse gather is followed step by step.
  */
-import type { Expr, Kernel, Stmt } from '../ir/kernel.ts';
+import { must } from '../ir/errors.ts';
+import type { Expr, Kernel, Param, Stmt } from '../ir/kernel.ts';
+import { elemRange } from '../ir/kernel-check.ts';
 import { type KernelNode, nodeText } from '../ir/kernel-text.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel-walk.ts';
 import type { Interval } from '../ir/primitive.ts';
+import { allInts } from './interval/code.ts';
 import { runIntervals, type Seen } from './interval/run.ts';
 
 export interface Unproven {
@@ -34,6 +37,7 @@ const budget = 50_000_000;
  * @param inputRanges by 'in' parameter, where its elements' values are known to lie (default: all of the type).
  */
 export function prove(kernel: Kernel, inputRanges?: ReadonlyMap<string, Interval>): KernelFacts {
+  const holds = (name: string): Interval => elemRange(paramOf(kernel, name).elem) ?? allInts;
   const run = runIntervals(kernel, {
     trace: false,
     budget,
@@ -44,11 +48,23 @@ export function prove(kernel: Kernel, inputRanges?: ReadonlyMap<string, Interval
   return {
     proven: new Set(ruleNodes(kernel).filter((node) => !open.has(node))),
     unproven,
-    ranges: run.complete ? joinBy(run.seen, ({ local }) => local) : new Map(),
-    storeRanges: run.complete ? joinBy(run.seen, ({ storedTo }) => storedTo) : new Map(),
+    ranges: run.complete
+      ? joinBy(
+          run.seen,
+          ({ local }) => local,
+          () => allInts,
+        )
+      : new Map(),
+    storeRanges: run.complete ? joinBy(run.seen, ({ storedTo }) => storedTo, holds) : new Map(),
     complete: run.complete,
   };
 }
+
+const paramOf = (kernel: Kernel, name: string): Param =>
+  must(
+    kernel.params.find((p) => p.name === name),
+    `'${name}' is a parameter`,
+  );
 
 function complaints({ quantity, range }: Seen, complete: boolean): readonly Unproven[] {
   const { node: site, allowed, what } = quantity;
@@ -75,16 +91,20 @@ function hasRule(node: KernelNode): boolean {
   return ['load', 'toInt', 'call', 'pointer', 'advance', 'store', 'for', 'copy', 'fill'].includes(node.kind);
 }
 
+/** Joins by key. What a rule forbids ends the run, so results are cut to what the key can hold. */
 function joinBy(
   seen: readonly Seen[],
   keyOf: (quantity: Seen['quantity']) => string | undefined,
+  possible: (key: string) => Interval,
 ): ReadonlyMap<string, Interval> {
   const joined = new Map<string, Interval>();
   for (const { quantity, range } of seen) {
     const key = keyOf(quantity);
     if (key === undefined || range === undefined) continue;
     const old = joined.get(key) ?? range;
-    joined.set(key, { lo: Math.min(old.lo, range.lo), hi: Math.max(old.hi, range.hi) });
+    const limit = possible(key);
+    const lo = Math.max(limit.lo, Math.min(old.lo, range.lo));
+    joined.set(key, { lo, hi: Math.min(limit.hi, Math.max(old.hi, range.hi)) });
   }
   return joined;
 }

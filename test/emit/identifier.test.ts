@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkIdentifier, identifierFrom, isReserved, uniqueNames } from '../../src/emit/identifier.ts';
+import { checkIdentifier, identifierFrom, isIdentifier, uniqueNames } from '../../src/emit/identifier.ts';
 import { InputError } from '../../src/ir/errors.ts';
 
 describe('checkIdentifier', () => {
@@ -43,7 +43,7 @@ describe('identifierFrom', () => {
         const made = identifierFrom(name);
         expect(checkIdentifier(made, '')).toBe(made);
         expect(identifierFrom(made)).toBe(made);
-        expect(isReserved(made)).toBe(false);
+        expect(isIdentifier(made)).toBe(true);
       }),
     );
   });

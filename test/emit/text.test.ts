@@ -73,6 +73,7 @@ describe('comments', () => {
         const made = commentText(text);
         expect(made).not.toMatch(/\*\/|\/\*|\?\?|[^\x20-\x7e]/);
       }),
+      { numRuns: 2000 },
     );
   });
 

@@ -33,7 +33,7 @@ describe('random kernels', () => {
         expect(attempt(p, input, fast)).toEqual(outcome);
         expect(evaluate(p, input)).toEqual(outcome);
       }),
-      { numRuns: 1500 },
+      { numRuns: 1000 },
     );
   });
 
@@ -48,7 +48,7 @@ describe('random kernels', () => {
           expect(attempt(p, input, checked)).toBeInstanceOf(Trap);
         }
       }),
-      { numRuns: 1500 },
+      { numRuns: 1000 },
     );
   });
 

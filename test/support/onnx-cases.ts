@@ -25,23 +25,27 @@ export interface OnnxCase {
 }
 
 /** Sorted by set and name. */
-export function onnxCases(): OnnxCase[] {
-  const debian = ['node', 'pytorch-converted', 'pytorch-operator', 'simple'].flatMap((set) =>
+export function debianCases(): OnnxCase[] {
+  const cases = ['node', 'pytorch-converted', 'pytorch-operator', 'simple'].flatMap((set) =>
     readdirSync(`${debianData}/${set}`).map((name) => ({
       set,
       name,
       files: folder(`${debianData}/${set}/${name}`),
     })),
   );
+  return sorted(cases);
+}
+
+export function newerCases(): OnnxCase[] {
   const tar = readTarGz(newerData);
   const names = [...tar.keys()].flatMap((path) => /^core\/([^/]+)\/model\.onnx$/.exec(path)?.[1] ?? []);
-  const newer = names.map((name) => ({
-    set: 'node-1.22',
-    name,
-    files: (path: string) => tar.get(`core/${name}/${path}`),
-  }));
+  const files = (name: string) => (path: string) => tar.get(`core/${name}/${path}`);
+  return sorted(names.map((name) => ({ set: 'node-1.22', name, files: files(name) })));
+}
+
+function sorted(cases: readonly OnnxCase[]): OnnxCase[] {
   const key = ({ set, name }: OnnxCase) => `${set}/${name}`;
-  return [...debian, ...newer].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  return cases.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
 const folder =

@@ -1,15 +1,12 @@
 /** Tensors out of an ONNX file, in whichever of its encodings. */
 import { InputError } from '../errors.ts';
 import { onnxTypeName, widerDtypeOfOnnx } from '../onnx-types.ts';
-import { type DType, numbersFor, type Tensor } from '../tensor.ts';
+import { type DType, largestTensor, numbersFor, type Tensor } from '../tensor.ts';
 import { brainToNumber, halfToNumber } from './half.ts';
 import { externalLocation, listOf, numberOf, type TensorProto, textOf } from './proto.ts';
 
 /** Gives the bytes of a file that stands beside the model. @throws InputError when it cannot be read. */
 export type ExternalFiles = (location: string) => Uint8Array;
-
-/** Elements of one tensor; 1 GiB of float64. */
-export const mostElements = 2 ** 27;
 
 /** How one element type is stored. */
 interface Encoding {
@@ -83,11 +80,12 @@ function typeOf(tensor: TensorProto, where: string): { dtype: DType; encoding: E
 function shapeOf(tensor: TensorProto, where: string): { shape: number[]; count: number } {
   const shape = listOf(tensor.dims).map(numberOf);
   const count = shape.reduce((product, n) => product * n, 1);
-  if (shape.every((n) => Number.isSafeInteger(n) && n >= 0) && count <= mostElements) return { shape, count };
+  if (shape.every((n) => Number.isSafeInteger(n) && n >= 0) && count <= largestTensor)
+    return { shape, count };
   throw new InputError({
     where,
     found: `shape [${shape.join(', ')}]`,
-    supported: `sizes of 0 or more, up to ${mostElements} elements in all`,
+    supported: `sizes of 0 or more, up to ${largestTensor} elements in all`,
   });
 }
 

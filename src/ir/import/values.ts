@@ -1,9 +1,8 @@
 /** Declared types of a graph's inputs. */
 import { InputError } from '../errors.ts';
 import { onnxTypeName, widerDtypeOfOnnx } from '../onnx-types.ts';
-import type { TensorType } from '../tensor.ts';
+import { largestTensor, type TensorType } from '../tensor.ts';
 import { numberOf, textOf, type ValueInfoProto } from './proto.ts';
-import { mostElements } from './tensor.ts';
 
 /**
  * The type of a graph input; without `shape` where the file has none. A dynamic first axis is the batch, and
@@ -21,11 +20,11 @@ export function inputType(info: ValueInfoProto): Partial<TensorType> & Pick<Tens
   const dims = type?.shape?.dim;
   if (dims === null || dims === undefined) return { dtype };
   const shape = dims.map((dim, axis) => sizeOf(numberOf(dim.dimValue), textOf(dim.dimParam), axis, where));
-  if (shape.reduce((product, n) => product * n, 1) > mostElements)
+  if (shape.reduce((product, n) => product * n, 1) > largestTensor)
     throw new InputError({
       where,
       found: `shape ${shape.join('x')}`,
-      supported: `up to ${mostElements} elements`,
+      supported: `up to ${largestTensor} elements`,
     });
   return { dtype, shape };
 }

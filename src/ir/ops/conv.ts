@@ -9,7 +9,7 @@ import type { InputType, KernelContext, OpDef, QuantizeContext } from '../op.ts'
 import { noFinerThan } from '../quant.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
-import { explicitPool, inferPool, type PoolAttrs } from './common/pool.ts';
+import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
 import { type Clamp, clampAll, rounded } from './common/round.ts';
 import { padInto, type Sweep, sweepOf } from './common/sweep.ts';
 import {
@@ -47,7 +47,7 @@ function convAxes(attrs: ConvAttrs, inputs: Inputs<TensorType>): WindowAxis[] {
   if (b !== undefined) requireShape(b, [outs], 'B');
   if (attrs.padValues !== undefined)
     requireShape([attrs.padValues.length], [channels], 'list of padding values');
-  return windowAxes(attrs, x.slice(2), w.slice(2));
+  return windowAxes(attrs, x, w.slice(2));
 }
 
 /** Before pooling. */
@@ -283,7 +283,7 @@ export const conv: OpDef<ConvAttrs, QuantizedConv> = {
     constantOf(required(inputs, 1, 'W'), 'weight tensor W');
     constantOf(inputs[2], 'bias B');
     const pool =
-      attrs.pool === undefined ? {} : { pool: explicitPool(attrs.pool, [convType(attrs, inputs)]) };
+      attrs.pool === undefined ? {} : { pool: explicitMaxPool(attrs.pool, [convType(attrs, inputs)]) };
     return { ...attrs, ...explicitWindow(convAxes(attrs, inputs)), ...pool };
   },
   order: (_attrs, inputs, output) => {

@@ -9,7 +9,7 @@ import type { KernelContext, OpDef } from '../op.ts';
 import { sameAsInput } from '../quant.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import {
-  explicitPool,
+  explicitMaxPool,
   inferPool,
   type PoolAttrs,
   type PoolChannel,
@@ -53,7 +53,7 @@ export const maxPool: OpDef<PoolAttrs> = {
   reference: (attrs, inputs) => [
     poolTensor(attrs, required(inputs, 0, 'X'), Number.NEGATIVE_INFINITY, maxOfTaps),
   ],
-  explicit: explicitPool,
+  explicit: explicitMaxPool,
   order: (_attrs, inputs, output) => {
     requireSpatial(inputs[0]);
     return spatialOrder(output);

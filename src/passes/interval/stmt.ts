@@ -7,6 +7,7 @@ import {
   arrayOf,
   between,
   type Code,
+  cannotHold,
   contentRange,
   fresh,
   indexRange,
@@ -88,6 +89,7 @@ function movePointer(c: Code, s: Of<'pointer' | 'advance'>): void {
 
 function store(c: Code, s: Of<'store'>): void {
   const { root } = arrayOf(c, s.to);
+  writeRule(c, s, root);
   const v = s.elem === 'f32' ? undefined : bounds(c, s.value);
   if (v === undefined) effects(c, s.value);
   const at = position(c, s.to, bounds(c, s.index));
@@ -96,10 +98,17 @@ function store(c: Code, s: Of<'store'>): void {
   written(c, root, at, literal(1), stored);
 }
 
+const targetOf = (root: Root): { readonly storedTo?: string } =>
+  root.kind === 'param' ? { storedTo: root.param.name } : {};
+
+function writeRule(c: Code, s: Stmt, root: Root): void {
+  if (root.kind === 'table' || root.param.role === 'in') cannotHold(c, s, `${rootName(root)} is read-only`);
+}
+
 /** Notes the narrowing rule; what is in memory afterwards fits it. */
 function storedValue(c: Code, s: Of<'store' | 'fill'>, v: Value, root: Root): Value {
   const allowed = elemRange(s.elem) ?? allInts;
-  mustLie(c, v, s, allowed, { what: 'stored value', storedTo: rootName(root) });
+  mustLie(c, v, s, allowed, { what: 'stored value', ...targetOf(root) });
   return v;
 }
 
@@ -131,6 +140,7 @@ function stretchRules(c: Code, s: Stmt, root: Root, at: Value, count: Value): vo
 
 function copy(c: Code, s: Of<'copy'>): void {
   const [to, from] = [arrayOf(c, s.to).root, arrayOf(c, s.from).root];
+  writeRule(c, s, to);
   const t = position(c, s.to, bounds(c, s.toIndex));
   const f = position(c, s.from, bounds(c, s.fromIndex));
   const n = bounds(c, s.count);
@@ -138,7 +148,7 @@ function copy(c: Code, s: Of<'copy'>): void {
   stretchRules(c, s, to, t, n);
   stretchRules(c, s, from, f, n);
   const range = contentRange(c, from);
-  if (range !== undefined) noteOnly(c, between(range), s, { what: 'copied value', storedTo: rootName(to) });
+  if (range !== undefined) noteOnly(c, between(range), s, { what: 'copied value', ...targetOf(to) });
   // memcpy gives no order of its reads and writes: every byte is written before any is read, for the trace.
   written(c, to, t, n, range === undefined ? undefined : between(range));
   traceRead(c, from, f, n);
@@ -155,6 +165,7 @@ function copyFollowed(c: Code, to: Root, from: Root, t: Value, f: Value, n: Valu
 
 function fill(c: Code, s: Of<'fill'>): void {
   const { root } = arrayOf(c, s.to);
+  writeRule(c, s, root);
   const at = position(c, s.to, bounds(c, s.index));
   const v = bounds(c, s.value);
   const n = bounds(c, s.count);

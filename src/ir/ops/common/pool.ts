@@ -27,7 +27,7 @@ export const parsePool = (node: OnnxNode): PoolAttrs => ({
 
 /** @throws InputError when the windows do not fit, or one could lie in the padding alone. */
 export function poolAxes(attrs: PoolAttrs, shape: Shape): WindowAxis[] {
-  const axes = windowAxes(attrs, shape.slice(2), attrs.kernel, attrs.ceilMode);
+  const axes = windowAxes(attrs, shape, attrs.kernel, attrs.ceilMode);
   const empty = axes.find((axis) => Math.max(axis.before, axis.after) >= extentOf(axis));
   if (empty !== undefined)
     throw complain(
@@ -56,15 +56,19 @@ const reaching = (axis: WindowAxis): WindowAxis => ({
  */
 export function explicitPool(attrs: PoolAttrs, inputs: readonly (InputType | undefined)[]): PoolAttrs {
   const axes = poolAxes(attrs, required(inputs, 0, 'X').shape);
+  const included = attrs.countIncludePad && axes.some((axis) => axis.before + axis.after > 0);
   const reached = axes.map(reaching);
-  const counted = attrs.countIncludePad && reached.some((axis, i) => axis.after !== axes[i]?.after);
-  const kept = counted ? axes : reached;
+  const counted = included && reached.some((axis, i) => axis.after !== axes[i]?.after);
   return {
-    ...explicitWindow(kept),
+    ...explicitWindow(counted ? axes : reached),
     ceilMode: attrs.ceilMode && counted,
-    countIncludePad: attrs.countIncludePad && kept.some((axis) => axis.before + axis.after > 0),
+    countIncludePad: included,
   };
 }
+
+/** As `explicitPool`, for max-pool, which counts nothing. */
+export const explicitMaxPool = (attrs: PoolAttrs, inputs: readonly (InputType | undefined)[]): PoolAttrs =>
+  explicitPool({ ...attrs, countIncludePad: false }, inputs);
 
 /** Pools one padded channel into `out`, which is filled with `start`. */
 export type PoolChannel = (out: Float64Array, padded: Float64Array, sweep: Sweep) => void;

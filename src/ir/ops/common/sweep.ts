@@ -4,7 +4,7 @@
  * float64.
  */
 import type { Numbers } from '../../tensor.ts';
-import { extentOf, type WindowAxis } from './window.ts';
+import { paddedSize, type WindowAxis } from './window.ts';
 
 /** Depth, height, width; missing ones are 1. */
 type Three<T> = readonly [T, T, T];
@@ -27,10 +27,6 @@ export interface Sweep {
 }
 
 const unit: WindowAxis = { in: 1, out: 1, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0 };
-
-/** Room for the padding, and for the overhang that ceil mode leaves. */
-const paddedSize = (axis: WindowAxis): number =>
-  Math.max(axis.in + axis.before + axis.after, (axis.out - 1) * axis.stride + extentOf(axis));
 
 export function sweepOf(spatial: readonly WindowAxis[]): Sweep {
   const [a = unit, b = unit, c = unit] = [

@@ -1,6 +1,6 @@
 /** Sliding windows over 1 to 3 spatial axes: the geometry that convolution and pooling share. */
 import type { Attributes } from '../../attributes.ts';
-import type { Shape } from '../../tensor.ts';
+import { largestTensor, type Shape } from '../../tensor.ts';
 import { complain } from './inputs.ts';
 
 const autoPads = ['NOTSET', 'SAME_UPPER', 'SAME_LOWER', 'VALID'] as const;
@@ -48,18 +48,19 @@ export const extentOf = (axis: Pick<WindowAxis, 'kernel' | 'dilation'>): number 
   (axis.kernel - 1) * axis.dilation + 1;
 
 /**
- * The axes of a window `kernel` over the sizes `spatial` (ONNX Conv-22, AveragePool-22, MaxPool-22).
+ * The spatial axes of a window `kernel` over x[N,C,spatial...] (ONNX Conv-22, AveragePool-22, MaxPool-22).
  * With `ceil`, a last window that begins in the trailing padding is dropped: PyTorch's rule, and ONNX's from
  * opset 22 on; older texts leave it open, and such a window would hold nothing.
  */
-export function windowAxes(attrs: WindowAttrs, spatial: Shape, kernel: Shape, ceil = false): WindowAxis[] {
+export function windowAxes(attrs: WindowAttrs, shape: Shape, kernel: Shape, ceil = false): WindowAxis[] {
+  const [, channels = 0, ...spatial] = shape;
   const rank = spatial.length;
   if (rank < 1 || rank > 3) throw complain(`${rank} spatial axes`, '1, 2 or 3');
   requireList(kernel, rank, 'kernel_shape', 1);
   requireList(attrs.strides, rank, 'strides', 1);
   requireList(attrs.dilations, rank, 'dilations', 1);
   requireList(attrs.pads, 2 * rank, 'pads', 0);
-  return spatial.map((size, i) => {
+  const axes = spatial.map((size, i) => {
     const axis = {
       in: size,
       kernel: kernel[i] ?? 1,
@@ -68,7 +69,14 @@ export function windowAxes(attrs: WindowAttrs, spatial: Shape, kernel: Shape, ce
     };
     return placed(axis, attrs.autoPad, attrs.pads[i] ?? 0, attrs.pads[rank + i] ?? 0, ceil);
   });
+  if (axes.reduce((count, axis) => count * paddedSize(axis), channels) > largestTensor)
+    throw complain(`${channels} channels padded to ${axes.map(paddedSize).join('x')}`, 'less padding');
+  return axes;
 }
+
+/** With the padding, and the overhang that ceil mode leaves. */
+export const paddedSize = (axis: WindowAxis): number =>
+  Math.max(axis.in + axis.before + axis.after, (axis.out - 1) * axis.stride + extentOf(axis));
 
 /** Beyond this, sums of sizes could leave the integers that a float64 holds; no real network comes near. */
 const largest = 2 ** 31 - 1;

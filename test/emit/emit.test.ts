@@ -1,0 +1,202 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { emitC } from '../../src/emit/emit.ts';
+import { DefectError, InputError } from '../../src/ir/errors.ts';
+import type { Program } from '../../src/ir/program.ts';
+import { filesOf, infoOf } from '../support/golden.ts';
+import { int, kernel, load, param, slot, store } from '../support/ir.ts';
+import { int8Sample, samples } from '../support/sample-programs.ts';
+import { crossTools, hostTools, testWith } from '../support/toolchain.ts';
+
+const info = { command: '', version: '', hash: '', golden: [] };
+let folder = '';
+
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'thimble-test-'));
+  for (const sample of samples) {
+    mkdirSync(path.join(folder, sample.program.name));
+    for (const [name, text] of filesOf(sample))
+      writeFileSync(path.join(folder, sample.program.name, name), text);
+  }
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What a command prints; it has to succeed. */
+function run(command: string, args: readonly string[], cwd: string): string {
+  const ran = spawnSync(command, args, { cwd, encoding: 'utf8' });
+  if (ran.status !== 0) throw new Error(`${command} ${args.join(' ')}: ${ran.stdout}${ran.stderr}`);
+  return ran.stdout;
+}
+
+const strict = '-Wall -Wextra -Wconversion -Wshadow -pedantic -Werror'.split(' ');
+const arm = ['arm-none-eabi-gcc', '-mthumb'];
+const riscv = ['riscv64-unknown-elf-gcc', '-march=rv32imac', '-mabi=ilp32', '--specs=picolibc.specs'];
+const compilers = [
+  ['gcc'],
+  ['clang'],
+  [...arm, '-mcpu=cortex-m0'],
+  [...arm, '-mcpu=cortex-m4', '-mfloat-abi=hard', '-mfpu=fpv4-sp-d16'],
+  [...arm, '-mcpu=cortex-m55', '-mfloat-abi=hard'],
+  riscv,
+];
+
+describe.each(samples.map((s) => s.program.name))('%s', (name) => {
+  testWith([...hostTools, ...crossTools])('no compiler warns, with and without the hook', () => {
+    const cwd = path.join(folder, name);
+    const hook = `-D${name.toUpperCase()}_HOOK=trace`;
+    for (const [command = '', ...flags] of compilers)
+      for (const extra of [['-O0'], ['-O3'], ['-O2', hook]])
+        run(command, [...flags, '-std=c99', ...strict, ...extra, '-c', `${name}.c`, '-o', 'x.o'], cwd);
+    for (const command of hostTools)
+      run(command, ['-std=c99', ...strict, '-c', `${name}_selftest.c`, '-o', 'x.o'], cwd);
+  });
+
+  testWith(['g++'])('the header is C++ too', () => {
+    const cwd = path.join(folder, name);
+    const call = `${name}_run(&net)`;
+    writeFileSync(
+      path.join(cwd, 'user.cpp'),
+      `#include "${name}.h"\n#include "${name}.h"\nstatic struct ${name} net;\nint main() { ${name}_input(&net)[0] = 0; ` +
+        `return ${call}[0] == ${call}[0] ? 0 : 1; }\n`,
+    );
+    run('gcc', ['-std=c99', '-c', `${name}.c`, '-o', 'net.o'], cwd);
+    run('g++', ['-std=c++11', ...strict, 'user.cpp', 'net.o', '-o', 'user'], cwd);
+    run('./user', [], cwd);
+  });
+
+  testWith(hostTools)('the self-test passes, and fails when a recorded byte is another', () => {
+    const cwd = path.join(folder, name);
+    const build = (source: string): void => {
+      run('gcc', ['-std=c99', `${name}.c`, source, '-o', 'selftest'], cwd);
+    };
+    build(`${name}_selftest.c`);
+    expect(run('./selftest', [], cwd)).toMatch(/: (\d) of \1 outputs as recorded/);
+    const sample = samples.find((s) => s.program.name === name)!;
+    const golden = infoOf(sample).golden.map(({ input, output }) => ({
+      input,
+      output: output.map((byte, i) => (i === output.length - 1 ? byte ^ 1 : byte)),
+    }));
+    const wrong = emitC(sample.program, { ...info, golden }).get(`${name}_selftest.c`)!;
+    writeFileSync(path.join(cwd, 'wrong.c'), wrong);
+    build('wrong.c');
+    const ran = spawnSync('./selftest', { cwd, encoding: 'utf8' });
+    expect(ran.status).toBe(1);
+    expect(ran.stdout).toContain(`0 of ${golden.length} outputs`);
+    run(
+      'gcc',
+      ['-std=c99', `-D${name.toUpperCase()}_SELFTEST_QUIET`, `${name}.c`, 'wrong.c', '-o', 'quiet'],
+      cwd,
+    );
+    expect(spawnSync('./quiet', { cwd, encoding: 'utf8' })).toMatchObject({ status: 1, stdout: '' });
+  });
+
+  test('only memcpy and memset are called', () => {
+    const text = filesOf(samples.find((s) => s.program.name === name)!).get(`${name}.c`)!;
+    const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^#.*$/gm, '');
+    const defined = new Set([...code.matchAll(/(\w+)\([^;{]*\)\n\{/g)].map((m) => m[1]));
+    const called = [...code.matchAll(/(\w+)\(/g)].map((m) => m[1]!);
+    const keywords = new Set(['for', 'if', 'sizeof', 'return', 'memcpy', 'memset']);
+    const other = called.filter((f) => !defined.has(f) && !keywords.has(f) && !/_AFTER$|_HOOK$/.test(f));
+    expect(other).toEqual([]);
+  });
+});
+
+testWith(['cmake', 'gcc'])('the CMake project builds and its test passes', () => {
+  for (const { program } of samples) {
+    const source = path.join(folder, program.name);
+    const build = path.join(folder, `${program.name}-build`);
+    run('cmake', ['-S', source, '-B', build], folder);
+    run('cmake', ['--build', build], folder);
+    expect(run('ctest', ['--test-dir', build], folder)).toContain('100% tests passed');
+  }
+});
+
+/** One kernel of this name, with a table of that one. */
+const tiny = (kernelName: string, tableName: string, more: Partial<Program> = {}): Program => ({
+  name: 'tiny',
+  arith: 'int8',
+  arenaBytes: 2,
+  slots: [
+    slot({ name: 'x', address: 0, elem: 'u8', length: 1 }),
+    slot({ name: 'y', address: 1, elem: 'u8', length: 1 }),
+  ],
+  steps: [
+    {
+      kernel: kernel({
+        name: kernelName,
+        params: [param('in', 'in', 'u8', 1), param('out', 'out', 'u8', 1)],
+        tables: [{ name: tableName, elem: 'u8', data: [1, 2] }],
+        body: [store('out', 'u8', int(0), load(tableName, 'u8', load('in', 'u8', int(0))))],
+      }),
+      args: [0, 1],
+      origin: ['a */ #error "x" /*'],
+    },
+  ],
+  input: 0,
+  output: 1,
+  ...more,
+});
+
+describe('names that clash', () => {
+  testWith(hostTools).each([
+    ['tiny', 'tiny_run'],
+    ['tiny_input', 'net'],
+    ['clamp', 'clamp'],
+    ['main', 'printf'],
+    ['exp', 'roundf'],
+    ['index', 'y1'],
+    ['memcpy', 'uint8_t'],
+    ['same', 'same'],
+  ])('kernel %s, table %s', (kernelName, tableName) => {
+    const program = tiny(kernelName, tableName);
+    const cwd = mkdtempSync(path.join(folder, 'clash-'));
+    for (const [name, text] of emitC(program, info)) writeFileSync(path.join(cwd, name), text);
+    for (const compiler of hostTools)
+      for (const std of ['-std=c99', '-std=gnu17']) run(compiler, [std, ...strict, '-c', 'tiny.c'], cwd);
+  });
+});
+
+describe('what is refused', () => {
+  test.each(['lenet-5', 'int', '_net', '9'])('the name %s', (name) => {
+    expect(() => emitC({ ...int8Sample, name }, info)).toThrow(InputError);
+  });
+
+  test.each<[string, Partial<Program>]>([
+    ['a slot beyond the arena', { arenaBytes: 1 }],
+    ['an output that is no slot', { output: 7 }],
+    ['a call with an argument missing', { steps: [{ ...tiny('k', 't').steps[0]!, args: [0] }] }],
+    [
+      'a slot that is not aligned',
+      {
+        arenaBytes: 9,
+        slots: [...tiny('k', 't').slots, slot({ name: 'z', address: 5, elem: 'f32', length: 1 })],
+        output: 2,
+      },
+    ],
+  ])('%s', (_, more) => {
+    expect(() => emitC(tiny('k', 't', more), info)).toThrow(DefectError);
+  });
+
+  test('golden bytes of another size', () => {
+    const golden = [{ input: new Uint8Array(3), output: new Uint8Array(1) }];
+    expect(() => emitC(tiny('k', 't'), { ...info, golden })).toThrow('3, expected 1');
+  });
+});
+
+test('without golden inputs there is no self-test', () => {
+  const files = emitC(tiny('k', 't'), info);
+  expect([...files.keys()]).toEqual(['tiny.h', 'tiny.c', 'CMakeLists.txt']);
+  expect(files.get('CMakeLists.txt')).not.toContain('selftest');
+});
+
+test('a kernel of two steps is printed once', () => {
+  const once = tiny('k', 't');
+  const twice = { ...once, steps: [once.steps[0]!, once.steps[0]!] };
+  const text = emitC(twice, info).get('tiny.c')!;
+  expect(text.match(/static void k\(/g)).toHaveLength(1);
+  expect(text.match(/static const uint8_t t\[/g)).toHaveLength(1);
+  expect(text.match(/^ {4}k\(/gm)).toHaveLength(2);
+});
