@@ -1,13 +1,10 @@
-/** The command line with the real compiler behind it, but artifacts in memory and targets that are told. */
-import type { Api, Artifact, Made, VerifyOptions, VerifyRow } from '../../src/cli/api.ts';
+/** The command line with the real compiler behind it, but no targets: their results are told. */
+import type { Made } from '../../src/artifact.ts';
+import type { Api } from '../../src/cli/api.ts';
 import { createCli } from '../../src/cli/cli.ts';
 import type { Io } from '../../src/cli/io.ts';
-import { compile, passNames } from '../../src/compile.ts';
-import { InputError } from '../../src/ir/errors.ts';
-import { evaluate } from '../../src/ir/evaluate.ts';
-import { importOnnx } from '../../src/ir/import/onnx.ts';
-import { canonicalize } from '../../src/passes/canonicalize.ts';
-import { createSimulator } from '../../src/sim/simulate.ts';
+import * as thimble from '../../src/index.ts';
+import type { VerifyOptions, VerifyRow } from '../../src/verify-artifact.ts';
 
 export interface Trial {
   readonly code: number;
@@ -34,30 +31,14 @@ const equalRow = (target: string): VerifyRow => ({
 });
 
 export function fakeApi(rowFor: (target: string) => VerifyRow = equalRow): { api: Api; seen: Seen } {
-  const stored = new Map<string, Artifact>();
   const seen: Seen = { made: [], verified: [] };
   const api: Api = {
-    loadOnnx: (bytes, { name, external }) => importOnnx(bytes, { name, external }),
-    toFloatGraph: (graph) => canonicalize.run(graph),
-    compile,
-    passNames,
-    artifactOf: ({ program }, made) => {
+    ...thimble,
+    toFloatGraph: (graph) => thimble.canonicalize.run(graph),
+    artifactOf: (compiled, made) => {
       seen.made.push(made);
-      const key = String(stored.size);
-      stored.set(key, { program, manifest: { preprocessing: made.preprocessing } });
-      return new Map([
-        [`${program.name}.c`, '/* C */\n'],
-        ['manifest.json', JSON.stringify({ key })],
-      ]);
+      return thimble.artifactOf(compiled, made);
     },
-    loadArtifact: (files) => {
-      const { key } = JSON.parse(new TextDecoder().decode(files.get('manifest.json'))) as { key: string };
-      const found = stored.get(key);
-      if (found === undefined) throw new InputError({ where: 'manifest.json', found: 'another artifact' });
-      return found;
-    },
-    createSimulator,
-    evaluate,
     verifyArtifact: (_artifact, options) => {
       seen.verified.push(options);
       return Promise.resolve({ rows: options.targets.map(rowFor) });
