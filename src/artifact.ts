@@ -10,7 +10,7 @@ import { emitC, type Golden } from './emit/emit.ts';
 import { InputError, must } from './ir/errors.ts';
 import { elemBytes, type Kernel, type Table } from './ir/kernel.ts';
 import type { Program, Slot } from './ir/program.ts';
-import type { Facts } from './prove.ts';
+import { proveProgram } from './prove.ts';
 import { createSimulator } from './sim/simulate.ts';
 
 /** How samples were brought to the model, so that later commands can do the same. */
@@ -29,10 +29,6 @@ export interface Made {
   /** The model's file. */
   readonly model: Uint8Array;
   readonly preprocessing: Preprocessing;
-  /** Bytes of the input slot for the self-test. */
-  readonly golden: readonly Uint8Array[];
-  /** What was proved of the kernels. */
-  readonly facts: Facts;
 }
 
 const text = v.string();
@@ -43,8 +39,8 @@ const portSchema = v.object({
   type: v.picklist(['uint8', 'float32']),
   count: whole,
   shape,
-  scale: v.optional(v.number()),
-  zeroPoint: v.optional(v.number()),
+  scale: v.exactOptional(v.number()),
+  zeroPoint: v.exactOptional(v.number()),
 });
 const manifestSchema = v.object({
   generator: v.literal('thimble'),
@@ -54,11 +50,11 @@ const manifestSchema = v.object({
   model: v.object({ sha256: text, bytes: whole }),
   name: text,
   arith: v.picklist(['int8', 'float32']),
-  requant: v.optional(text),
-  calibration: v.optional(v.object({ method: text, samples: whole })),
+  requant: v.exactOptional(text),
+  calibration: v.exactOptional(v.object({ method: text, samples: whole })),
   input: v.object({
     ...portSchema.entries,
-    raw: v.optional(v.object({ mean: v.array(v.number()), std: v.array(v.number()) })),
+    raw: v.exactOptional(v.object({ mean: v.array(v.number()), std: v.array(v.number()) })),
   }),
   output: portSchema,
   memory: v.object({
@@ -74,9 +70,9 @@ const manifestSchema = v.object({
   ),
   totals: v.object({ macs: whole, tableBytes: whole }),
   preprocessing: v.object({
-    normalize: v.optional(v.object({ mean: v.array(v.number()), std: v.array(v.number()) })),
-    pad: v.optional(whole),
-    resize: v.optional(v.object({ height: whole, width: whole })),
+    normalize: v.exactOptional(v.object({ mean: v.array(v.number()), std: v.array(v.number()) })),
+    pad: v.exactOptional(whole),
+    resize: v.exactOptional(v.object({ height: whole, width: whole })),
   }),
   files: v.array(text),
   sha256: v.record(text, text),
@@ -103,8 +99,8 @@ const hashOf = (content: string | Uint8Array): string => bytesToHex(sha256(bytes
 export function artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, string> {
   const { program } = compiled;
   const hash = `sha256 ${hashOf(made.model)}`;
-  const golden = goldenOf(program, made.golden);
-  const ranges = new Map([...made.facts].map(([kernel, facts]) => [kernel.name, facts.ranges]));
+  const golden = goldenOf(program, compiled.examples);
+  const ranges = new Map([...proveProgram(program)].map(([kernel, facts]) => [kernel.name, facts.ranges]));
   const files = new Map(
     emitC(program, { command: made.command, version: made.version, hash, golden, ranges }),
   );

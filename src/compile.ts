@@ -1,7 +1,8 @@
 /** The compiler: one readable list of passes, with the graph's rules checked after each. */
 
+import { mulberry32 } from './data/random.ts';
 import { dumpGraph } from './ir/dump.ts';
-import { InputError } from './ir/errors.ts';
+import { InputError, must } from './ir/errors.ts';
 import type { Graph, Stage } from './ir/graph.ts';
 import type { Quant, RequantMode } from './ir/op.ts';
 import type { Normalization, Program } from './ir/program.ts';
@@ -16,6 +17,7 @@ import type { Pass } from './passes/pass.ts';
 import type { MemoryPlan, PlanStrategy } from './passes/plan-memory.ts';
 import { quantize } from './passes/quantize.ts';
 import { showPlan } from './report/plan.ts';
+import { encodeInput } from './run.ts';
 
 export interface CompileOptions {
   /** The prefix of everything public in the C: a C identifier. */
@@ -45,6 +47,8 @@ export interface Compiled {
   readonly lowered: Graph<'float'> | Graph<'int8'>;
   readonly calibration?: Calibration;
   readonly requant: RequantMode;
+  /** Some inputs, as bytes of the input slot: of the calibration where there was one, else random. */
+  readonly examples: readonly Uint8Array[];
 }
 
 /** The names of the passes, in order; `onPass` is called with each that runs. */
@@ -73,8 +77,12 @@ export function compile(model: Graph<'imported'>, options: CompileOptions): Comp
   const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
   const fused = step.run(fuse, step.run(foldBatchNorm, input));
   const requant = options.requant ?? 'single';
-  if (options.arith === 'float32')
-    return { floatGraph, requant, lowered: fused, ...lowerWith(fused, options) };
+  const finish = (lowered: Compiled['lowered'], calibration?: Calibration): Compiled => {
+    const made = lowerWith(lowered, options);
+    const known = calibration === undefined ? {} : { calibration };
+    return { floatGraph, requant, lowered, ...known, ...made, examples: examplesFor(made.program, options) };
+  };
+  if (options.arith === 'float32') return finish(fused);
   const calibration = calibrated(fused, options);
   const pass = quantize(calibration, {
     mode: requant,
@@ -82,8 +90,20 @@ export function compile(model: Graph<'imported'>, options: CompileOptions): Comp
     biasCorrection: options.biasCorrection ?? true,
     ...(raw === undefined ? {} : { input: rawQuant }),
   });
-  const integers = step.run(pass, fused);
-  return { floatGraph, requant, calibration, lowered: integers, ...lowerWith(integers, options) };
+  return finish(step.run(pass, fused), calibration);
+}
+
+/** How many inputs the self-test of the C runs. */
+const exampleCount = 4;
+
+function examplesFor(program: Program, { calibration }: CompileOptions): readonly Uint8Array[] {
+  const inputs = calibration?.inputs ?? [];
+  if (inputs.length > 0) return inputs.slice(0, exampleCount).map((x) => encodeInput(program, x));
+  const random = mulberry32(1);
+  const { length } = must(program.slots[program.input], 'a program has an input');
+  return Array.from({ length: exampleCount }, () =>
+    encodeInput(program, Float32Array.from({ length }, random)),
+  );
 }
 
 interface Stepper {

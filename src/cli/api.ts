@@ -1,11 +1,12 @@
 /** What the commands call. They are given it, so that they can be tested without a compiler behind them. */
-import type { Artifact, Made } from '../artifact.ts';
+import type { Artifact, Made, Preprocessing } from '../artifact.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Outcome, Program } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import type { Facts } from '../prove.ts';
-import type { VerifyOptions, VerifyReport } from '../verify-artifact.ts';
+import type { VerifyOptions, VerifyReport, VerifyRow } from '../verify-artifact.ts';
+
+export type { Artifact, Made, Preprocessing, VerifyOptions, VerifyReport, VerifyRow };
 
 /** `what` is being done: `done` of `total`. */
 export type OnProgress = (what: string, done: number, total: number) => void;
@@ -21,8 +22,6 @@ export interface Api {
   compile(graph: Graph<'imported'>, options: CompileOptions): Compiled;
   /** Names of the passes, in order. */
   readonly passNames: readonly string[];
-  /** What holds for every input. */
-  proveProgram(program: Program): Facts;
   /** File names and contents: C, header, manifest, program. */
   artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, string | Uint8Array>;
   /** @throws InputError when the files are not an artifact. */

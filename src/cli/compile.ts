@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { Compiled, CompileOptions } from '../compile.ts';
+import { readBytes } from '../data/files.ts';
 import type { PrepareOptions } from '../data/prepare.ts';
 import { checkIdentifier } from '../emit/identifier.ts';
 import type { Graph } from '../ir/graph.ts';
@@ -10,7 +11,6 @@ import { inputSlot, outputSlot, planTable, stepsOf, stepTable, totalsOf } from '
 import { readCalibration } from './calibrate.ts';
 import { type Context, paint, printJson } from './context.ts';
 import { exitCodes } from './exit.ts';
-import { artifactFiles } from './make.ts';
 import { identifierOf, loadModel } from './model.ts';
 import {
   type InputFlags,
@@ -130,16 +130,12 @@ function make(
   options: CompileOptions,
   flags: Flags,
 ): Made {
-  const { api, io } = context;
+  const { api, commandLine: command, version, io } = context;
   const progress = progressOn(io, flags.quiet === true || flags.json === true);
   const compiled = api.compile(graph, { ...options, onProgress: progress.report });
   progress.end();
   const preprocessing = preprocessingOf(prepareOptions(flags));
-  const files = artifactFiles(context, compiled, {
-    file,
-    preprocessing,
-    inputs: options.calibration?.inputs,
-  });
+  const files = api.artifactOf(compiled, { command, version, model: readBytes(file), preprocessing });
   return { compiled, files, samples: options.calibration?.inputs.length ?? 0 };
 }
 

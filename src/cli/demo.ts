@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { Compiled } from '../compile.ts';
 import { digitSide, drawDigit } from '../data/digits.ts';
+import { readBytes } from '../data/files.ts';
 import { type Prepared, prepare } from '../data/prepare.ts';
 import type { TargetName } from '../emit/native-targets.ts';
 import type { Graph } from '../ir/graph.ts';
@@ -16,7 +17,6 @@ import { calibrationOf } from './calibrate.ts';
 import { type Context, paint, printJson } from './context.ts';
 import { type Engine, floatEngine, inputBytes, programEngine, sampleAt, topOne } from './engines.ts';
 import { exitCodes } from './exit.ts';
-import { artifactFiles } from './make.ts';
 import { loadModel, sampleShapeOf } from './model.ts';
 import { withJson } from './options.ts';
 import { type Progress, progressOn } from './progress.ts';
@@ -141,9 +141,10 @@ interface Written {
   readonly files: ReadonlyMap<string, string | Uint8Array>;
 }
 
-function write(context: Context, compiled: Compiled, inputs: readonly Float32Array[], out?: string): Written {
+function write({ api, version, commandLine: command }: Context, compiled: Compiled, out?: string): Written {
   const folder = path.resolve(out ?? path.join(tmpdir(), 'thimble-demo'));
-  const files = artifactFiles(context, compiled, { file: modelFile, preprocessing: { pad }, inputs });
+  const made = { command, version, model: readBytes(modelFile), preprocessing: { pad } };
+  const files = api.artifactOf(compiled, made);
   writeFolder(folder, files);
   return { folder, files };
 }
@@ -190,7 +191,7 @@ async function run(context: Context, flags: Flags): Promise<void> {
   const scores = scoresOf(guesses);
   if (!quiet) showDigits(context, pixels, guesses);
   if (!quiet) showProgram(context, compiled, scores);
-  const written = write(context, compiled, [digits.real(0)], flags.out);
+  const written = write(context, compiled, flags.out);
   const report = await verifyWritten(context, written, digits, progress);
   if (quiet) printJson(context, jsonOf({ compiled, scores, written, report }));
   else showEnd(context, written.folder, report);
