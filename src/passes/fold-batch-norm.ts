@@ -116,6 +116,7 @@ function layerWith(view: MergeView, layer: Node, l: Layer): Merged {
   const weight = view.fresh(`${layer.name}.weight`);
   const bias = view.fresh(`${layer.name}.bias`);
   return {
+    named: layer,
     op: layer.op,
     attrs: l.attrs,
     inputs: [l.input, weight, bias],

@@ -5,6 +5,8 @@ import { countOf, type Tensor } from '../ir/tensor.ts';
 
 /** What a merge makes of two nodes: one that reads `inputs` and writes the second one's output. */
 export interface Merged {
+  /** Whose name it takes; the first's when absent. */
+  readonly named?: Node;
   readonly op: Node['op'];
   readonly attrs: unknown;
   readonly inputs: readonly string[];
@@ -74,7 +76,7 @@ function mergeOnce(graph: Graph<'float'>, merge: Merge): Graph<'float'> | undefi
 
 function replace(graph: Graph<'float'>, first: Node, second: Node, merged: Merged): Graph<'float'> {
   const node: Node = {
-    name: first.name,
+    name: (merged.named ?? first).name,
     op: merged.op,
     attrs: merged.attrs,
     inputs: merged.inputs,

@@ -223,8 +223,8 @@ function convKernel(
 ): Kernel {
   const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
   requireSpatial(input);
-  const [, channels = 1, ...spatial] = input.shape;
-  const [y, x] = plane(windowAxes(attrs, spatial, attrs.kernel), unitAxis);
+  const channels = input.shape[1] ?? 1;
+  const [y, x] = plane(windowAxes(attrs, input.shape, attrs.kernel), unitAxis);
   const kernel = [y.kernel, x.kernel] as const;
   const pool = attrs.pool;
   const macs = (y.out * x.out * kernel[0] * kernel[1] * outChannels * channels) / attrs.groups;
