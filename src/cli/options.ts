@@ -12,7 +12,7 @@ export function positiveInteger(text: string): number {
   throw new InvalidArgumentError('It has to be a whole number above 0.');
 }
 
-export function wholeNumber(text: string): number {
+function wholeNumber(text: string): number {
   if (/^[0-9]{1,9}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It has to be a whole number from 0 on.');
 }
