@@ -57,7 +57,7 @@ export const load = (api: Api, file: string): Loaded =>
     : { kind: 'model', file, graph: loadModel(api, file) };
 
 /** A C identifier made of a file's name. */
-export const identifierOf = (file: string): string => identifierFrom(stem(file)).toLowerCase();
+export const identifierOf = (file: string): string => identifierFrom(stem(file).toLowerCase());
 
 /** The name of the only input of a model. @throws InputError for models with several. */
 export function onlyInput<S extends Stage>(graph: Graph<S>): string {
