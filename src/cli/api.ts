@@ -1,12 +1,10 @@
 /** What the commands call. They are given it, so that they can be tested without a compiler behind them. */
-import type { Artifact, Made, Preprocessing } from '../artifact.ts';
+import type { Artifact, Made } from '../artifact.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Outcome, Program } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import type { VerifyOptions, VerifyReport, VerifyRow } from '../verify-artifact.ts';
-
-export type { Artifact, Made, Preprocessing, VerifyOptions, VerifyReport, VerifyRow };
+import type { VerifyOptions, VerifyReport } from '../verify-artifact.ts';
 
 /** `what` is being done: `done` of `total`. */
 export type OnProgress = (what: string, done: number, total: number) => void;

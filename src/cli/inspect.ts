@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
+import type { Artifact } from '../artifact.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import { must } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import { showShape } from '../ir/tensor.ts';
 import { formatBytes, formatCount, formatMany } from '../report/numbers.ts';
 import { planTable, slotBytes, stepsOf, stepTable, totalsOf } from '../report/program.ts';
-import type { Artifact } from './api.ts';
 import { type Context, paint, printJson } from './context.ts';
 import { identifierOf, load } from './model.ts';
 import { withJson } from './options.ts';
@@ -91,7 +91,7 @@ function artifactJson({ program, manifest }: Artifact): object {
       firstStep: slot.firstStep,
       lastStep: slot.lastStep,
     })),
-    preprocessing: manifest.preprocessing ?? {},
+    preprocessing: manifest.preprocessing,
   };
 }
 

@@ -22,7 +22,14 @@ const api: Api = {
   verifyArtifact,
 };
 
+/** `thimble ... | head` closes our output early: that is no error. */
+function endWithPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+}
+
 /** Runs one command line (without `node` and the script) and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', endWithPipe);
   process.exitCode = await createCli(api, processIo())(argv);
 }

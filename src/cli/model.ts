@@ -1,6 +1,7 @@
 /** Models and artifacts from the command line's paths. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import type { Artifact } from '../artifact.ts';
 import { isFolder, readBytes, readSamples } from '../data/files.ts';
 import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts';
 import { identifierFrom } from '../emit/identifier.ts';
@@ -8,7 +9,7 @@ import { InputError, must } from '../ir/errors.ts';
 import type { Graph, Stage } from '../ir/graph.ts';
 import type { Shape } from '../ir/tensor.ts';
 import { inputSlot } from '../report/program.ts';
-import type { Api, Artifact } from './api.ts';
+import type { Api } from './api.ts';
 
 export type Loaded =
   | { readonly kind: 'model'; readonly file: string; readonly graph: Graph<'imported'> }
@@ -56,7 +57,7 @@ export const load = (api: Api, file: string): Loaded =>
     : { kind: 'model', file, graph: loadModel(api, file) };
 
 /** A C identifier made of a file's name. */
-export const identifierOf = (file: string): string => identifierFrom(stem(file)).toLowerCase();
+export const identifierOf = (file: string): string => identifierFrom(stem(file).toLowerCase());
 
 /** The name of the only input of a model. @throws InputError for models with several. */
 export function onlyInput<S extends Stage>(graph: Graph<S>): string {

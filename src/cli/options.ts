@@ -1,18 +1,18 @@
 /** Options that several commands have, and how their text becomes values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Preprocessing } from '../artifact.ts';
 import { layouts } from '../data/layout.ts';
 import { type Normalize, parseNormalize } from '../data/normalize.ts';
 import { type PrepareOptions, parseLayout, parseResize } from '../data/prepare.ts';
 import type { RequantMode } from '../ir/op.ts';
 import type { CalibrationMethod } from '../passes/calibrate.ts';
-import type { Preprocessing } from './api.ts';
 
 export function positiveInteger(text: string): number {
   if (/^[1-9][0-9]{0,9}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It has to be a whole number above 0.');
 }
 
-export function wholeNumber(text: string): number {
+function wholeNumber(text: string): number {
   if (/^[0-9]{1,9}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It has to be a whole number from 0 on.');
 }
@@ -38,8 +38,11 @@ export const withInputOptions = (command: Command): Command =>
     .option('--normalize <M,S>', '(x - mean) / std on pixels / 255; or M,M,M;S,S,S', parseNormalize)
     .option('--layout <AXES>', `order of axes in arrays: ${layouts.join(', ')}`, parseLayout);
 
+/** As a manifest has it, where absent fields may be there as undefined. */
+export type Kept = { readonly [K in keyof Preprocessing]?: Preprocessing[K] | undefined };
+
 /** What the options say, or else what the artifact was compiled with. */
-export function prepareOptions(flags: InputFlags, kept: Preprocessing = {}): PrepareOptions {
+export function prepareOptions(flags: InputFlags, kept: Kept = {}): PrepareOptions {
   const normalize = flags.normalize ?? kept.normalize;
   const pad = flags.pad ?? kept.pad;
   const resize = flags.resize ?? kept.resize;

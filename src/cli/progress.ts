@@ -6,15 +6,17 @@ import type { Io } from './io.ts';
 /** Shorter work shows nothing, so that quick commands do not flicker. */
 const patience = 1000;
 
-const barFor = (what: string, total: number): SingleBar => {
+const barFor = (what: string, done: number, total: number): SingleBar => {
   const bar = new SingleBar({
     format: `${what} [{bar}] {value} of {total}, {eta_formatted} left`,
     barsize: 30,
     clearOnComplete: true,
     gracefulExit: false,
+    // Left as it is, so that an end by Ctrl-C leaves no terminal behind that does not wrap.
+    linewrap: true,
     fps: 5,
   });
-  bar.start(total, 0);
+  bar.start(total, done);
   return bar;
 };
 
@@ -37,7 +39,7 @@ export function progressOn(io: Io, quiet: boolean): Progress {
       task = { what, since: Date.now() };
     }
     if (task.bar === undefined && Date.now() - task.since > patience && done < total)
-      task.bar = barFor(what, total);
+      task.bar = barFor(what, done, total);
     task.bar?.update(done);
     if (done >= total) end();
   };

@@ -1,13 +1,14 @@
 /** What a command is about (a model or an artifact), with the sample shape and the engines it offers. */
+
 import type { PrepareOptions } from '../data/prepare.ts';
 import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Shape } from '../ir/tensor.ts';
-import type { Api, Preprocessing } from './api.ts';
+import type { Api } from './api.ts';
 import { readCalibration } from './calibrate.ts';
 import { type Engine, floatEngine, programEngine } from './engines.ts';
 import { identifierOf, type Loaded, sampleShapeOf, sampleShapeOfProgram } from './model.ts';
-import type { QuantizeFlags } from './options.ts';
+import type { Kept, QuantizeFlags } from './options.ts';
 import type { Progress } from './progress.ts';
 
 export const sampleShapeOfLoaded = (api: Api, loaded: Loaded): Shape =>
@@ -16,8 +17,8 @@ export const sampleShapeOfLoaded = (api: Api, loaded: Loaded): Shape =>
     : sampleShapeOf(api.toFloatGraph(loaded.graph));
 
 /** How an artifact's samples were prepared when it was compiled. */
-export const keptPreprocessing = (loaded: Loaded): Preprocessing =>
-  loaded.kind === 'artifact' ? (loaded.artifact.manifest.preprocessing ?? {}) : {};
+export const keptPreprocessing = (loaded: Loaded): Kept =>
+  loaded.kind === 'artifact' ? loaded.artifact.manifest.preprocessing : {};
 
 /** Compiles in memory, for commands that compare a model with its int8 program. */
 export function compiledEngine(

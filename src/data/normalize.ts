@@ -44,7 +44,7 @@ export function parseNormalize(text: string): Normalize {
   return { mean, std };
 }
 
-export const showNormalize = ({ mean, std }: Normalize): string => `${mean.join(',')};${std.join(',')}`;
+const showNormalize = ({ mean, std }: Normalize): string => `${mean.join(',')};${std.join(',')}`;
 
 function perChannel(numbers: readonly number[], channels: number, all: Normalize): readonly number[] {
   if (numbers.length === channels) return numbers;

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { VerifyRow } from '../../src/cli/api.ts';
 import { readNpy } from '../../src/data/npy.ts';
+import type { VerifyRow } from '../../src/verify-artifact.ts';
 import { type Bench, bench } from '../support/cli.ts';
 import { sampleFiles } from '../support/sample-files.ts';
 

@@ -4,7 +4,7 @@ import { gunzip } from '../../src/data/gzip.ts';
 import { readIdx } from '../../src/data/idx.ts';
 import { countOf, type Tensor } from '../../src/ir/tensor.ts';
 import { damagedCopies, refusesCleanly } from '../support/fuzz.ts';
-import { sharedBytes, testWithShared } from '../support/shared-data.ts';
+import { describeWith, readBytes, shared } from '../support/shared.ts';
 
 /** code, bytes, values, writer, dtype, array. */
 const types = [
@@ -67,14 +67,13 @@ describe('readIdx', () => {
     );
   });
 
-  testWithShared(
-    'MNIST',
-    ['data/mnist/t10k-images-idx3-ubyte.gz', 'data/mnist/t10k-labels-idx1-ubyte.gz'],
-    () => {
-      const images = readIdx(gunzip(sharedBytes('data/mnist/t10k-images-idx3-ubyte.gz'), 'images'), 'images');
-      expect(images).toMatchObject({ dtype: 'uint8', shape: [10000, 28, 28] });
-      const labels = readIdx(gunzip(sharedBytes('data/mnist/t10k-labels-idx1-ubyte.gz'), 'labels'), 'labels');
-      expect([...labels.data.slice(0, 5)]).toEqual([7, 2, 1, 0, 4]);
-    },
-  );
+  const images = `${shared}/data/mnist/t10k-images-idx3-ubyte.gz`;
+  const labels = `${shared}/data/mnist/t10k-labels-idx1-ubyte.gz`;
+  describeWith([images, labels], 'MNIST', () => {
+    test('images and labels', () => {
+      const read = (file: string): Tensor => readIdx(gunzip(readBytes(file), file), file);
+      expect(read(images)).toMatchObject({ dtype: 'uint8', shape: [10000, 28, 28] });
+      expect([...read(labels).data.slice(0, 5)]).toEqual([7, 2, 1, 0, 4]);
+    });
+  });
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { readNpy, writeNpy } from '../../src/data/npy.ts';
 import { InputError } from '../../src/ir/errors.ts';
 import { countOf, type DType, numbersFor, type Tensor } from '../../src/ir/tensor.ts';
-import { sharedBytes, testWithShared } from '../support/shared-data.ts';
+import { describeWith, readBytes, shared } from '../support/shared.ts';
 
 const values: Record<DType, fc.Arbitrary<number>> = {
   float32: fc.float(),
@@ -146,16 +146,15 @@ describe('readNpy', () => {
     );
   });
 
-  testWithShared(
-    'files that NumPy wrote',
-    ['models/lenet5/lenet5.first100.input.npy', 'models/lenet5/lenet5.first100.output.npy'],
-    () => {
-      const input = readNpy(sharedBytes('models/lenet5/lenet5.first100.input.npy'), 'input');
-      expect(input).toMatchObject({ dtype: 'float32', shape: [100, 1, 32, 32] });
-      const output = sharedBytes('models/lenet5/lenet5.first100.output.npy');
-      const tensor = readNpy(output, 'output');
-      expect(tensor.shape).toEqual([100, 10]);
+  const recorded = ['input', 'output'].map((kind) => `${shared}/models/lenet5/lenet5.first100.${kind}.npy`);
+  describeWith(recorded, 'files that NumPy wrote', () => {
+    test.each([
+      [recorded[0]!, [100, 1, 32, 32]],
+      [recorded[1]!, [100, 10]],
+    ])('%s', (file, shape) => {
+      const tensor = readNpy(readBytes(file), file);
+      expect(tensor).toMatchObject({ dtype: 'float32', shape });
       expect(readNpy(writeNpy(tensor), 'again')).toEqual(tensor);
-    },
-  );
+    });
+  });
 });

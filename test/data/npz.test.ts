@@ -33,6 +33,15 @@ test('several arrays and no name: the message lists them', () => {
   expect(() => readNpzMember(zipSync({}), 'x.npz', undefined)).toThrow('0 arrays');
 });
 
+test('a member that claims a size no compression reaches is not even allocated', () => {
+  const bomb = zipSync({ 'a.npy': writeNpy(a) });
+  const directory = bomb.findLastIndex(
+    (_, i) => i + 4 <= bomb.length && bomb[i] === 0x50 && bomb[i + 1] === 0x4b && bomb[i + 2] === 1,
+  );
+  new DataView(bomb.buffer, bomb.byteOffset).setUint32(directory + 24, 2 ** 31, true);
+  expect(() => readNpz(bomb, 'x.npz')).toThrow("'a.npy' has an impossible size");
+});
+
 test('fuzzed archives throw nothing but InputError', () => {
   fc.assert(
     fc.property(damagedCopies(archive), (bytes) => {

@@ -53,6 +53,9 @@ describe('readPng', () => {
   test('damage is named', () => {
     expect(() => readPng(good.subarray(0, 20), 'x.png')).toThrow('x.png: not a complete PNG');
     expect(() => readPng(good.subarray(0, -20), 'x.png')).toThrow('a damaged PNG');
+    const wrongSum = good.slice();
+    wrongSum[29] = (wrongSum[29] ?? 0) ^ 1;
+    expect(() => readPng(wrongSum, 'x.png')).toThrow('a damaged PNG (CRC mismatch');
     expect(() => readPng(packPng(60000, 1, 1, 0, [[0]]), 'x.png')).toThrow('60000 x 1 pixels');
     expect(() => readPng(packPng(3, 1, 1, 0, [[0]], [], 1), 'x.png')).toThrow(
       'an interlaced picture of 1 bits',

@@ -5,7 +5,7 @@ import { readNpy } from '../../src/data/npy.ts';
 import { parseLayout, parseResize, prepare } from '../../src/data/prepare.ts';
 import type { Samples } from '../../src/data/samples.ts';
 import { InputError } from '../../src/ir/errors.ts';
-import { sharedBytes, testWithShared } from '../support/shared-data.ts';
+import { describeWith, readBytes, shared } from '../support/shared.ts';
 
 const pixels: Samples = {
   where: 'p',
@@ -61,13 +61,16 @@ describe('prepare', () => {
     });
   });
 
-  const mnist = 'data/mnist/t10k-images-idx3-ubyte.gz';
-  const lenet = 'models/lenet5/lenet5.first100.input.npy';
-  testWithShared('MNIST with --pad 2 is what LeNet-5 was fed, bit for bit', [mnist, lenet], () => {
-    const array = readIdx(gunzip(sharedBytes(mnist), mnist), mnist);
-    const prepared = prepare({ where: mnist, array }, [1, 32, 32], { pad: 2 });
-    const recorded = readNpy(sharedBytes(lenet), lenet).data;
-    for (let i = 0; i < 100; i++) expect(prepared.real(i)).toEqual(recorded.slice(i * 1024, (i + 1) * 1024));
+  const mnist = `${shared}/data/mnist/t10k-images-idx3-ubyte.gz`;
+  const lenet = `${shared}/models/lenet5/lenet5.first100.input.npy`;
+  describeWith([mnist, lenet], 'MNIST with --pad 2', () => {
+    test('is what LeNet-5 was fed, bit for bit', () => {
+      const array = readIdx(gunzip(readBytes(mnist), mnist), mnist);
+      const prepared = prepare({ where: mnist, array }, [1, 32, 32], { pad: 2 });
+      const recorded = readNpy(readBytes(lenet), lenet).data;
+      for (let i = 0; i < 100; i++)
+        expect(prepared.real(i)).toEqual(recorded.slice(i * 1024, (i + 1) * 1024));
+    });
   });
 });
 

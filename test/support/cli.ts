@@ -1,6 +1,6 @@
 /** The command line with the real compiler behind it, but artifacts in memory and targets that are told. */
-import { artifactOf, loadArtifact } from '../../src/artifact.ts';
-import type { Api, Made, VerifyOptions, VerifyRow } from '../../src/cli/api.ts';
+import { artifactOf, loadArtifact, type Made } from '../../src/artifact.ts';
+import type { Api } from '../../src/cli/api.ts';
 import { createCli } from '../../src/cli/cli.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { compile, passNames } from '../../src/compile.ts';
@@ -8,8 +8,9 @@ import { evaluate } from '../../src/ir/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
+import type { VerifyOptions, VerifyRow } from '../../src/verify-artifact.ts';
 
-export interface Trial {
+interface Trial {
   readonly code: number;
   readonly out: string;
   readonly err: string;
