@@ -28,6 +28,7 @@ export type { Quant, RequantMode } from './ir/op.ts';
 export type { Normalization, Outcome, Program, Slot, Step } from './ir/program.ts';
 export type { Shape, Tensor } from './ir/tensor.ts';
 export { verifyGraph } from './ir/verify.ts';
+export { fromNdarray, toNdarray } from './ndarray.ts';
 export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 export { canonicalize } from './passes/canonicalize.ts';
 export { foldBatchNorm } from './passes/fold-batch-norm.ts';

@@ -7,8 +7,6 @@ type Operand = Expr | number;
 export const int = (value: number): Expr => ({ kind: 'int', value });
 export const float = (value: number): Expr => ({ kind: 'float', value: Math.fround(value) });
 export const local = (name: string, type: Scalar = 'i32'): Expr => ({ kind: 'local', name, type });
-/** A literal of the given type. */
-export const literal = (value: number, type: Scalar): Expr => (type === 'f32' ? float(value) : int(value));
 
 const expr = (x: Operand): Expr => (typeof x === 'number' ? int(x) : x);
 export const typeOf = (e: Expr): Scalar => {

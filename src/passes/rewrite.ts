@@ -107,8 +107,6 @@ export const activationInput = (graph: Graph<'float'>, node: Node): string =>
     node.name,
   );
 
-export const asFloats = (tensor: Tensor): Float32Array => Float32Array.from(tensor.data);
-
 /** A float32 constant. */
 export const constantOf = (shape: readonly number[], data: Float32Array): Tensor => {
   must(data.length === countOf(shape) ? data : undefined, 'as many numbers as the shape holds');
