@@ -69,7 +69,18 @@ const rowCells = (row: VerifyRow): readonly string[] => [
   optional(row.stackBytes, formatBytes),
 ];
 
-/** The table of a report, and a line per target that was skipped or failed. */
+/** What there is to say, and of which targets: several lack the same compiler. */
+function notesOf(context: Context, rows: readonly VerifyRow[]): ReadonlyMap<string, readonly string[]> {
+  const notes = new Map<string, string[]>();
+  for (const row of rows) {
+    if (row.note === undefined) continue;
+    const text = `${statusText(context, row)}: ${row.note}`;
+    notes.set(text, [...(notes.get(text) ?? []), row.target]);
+  }
+  return notes;
+}
+
+/** The table of a report, and a line for what was skipped or failed. */
 export function describeReport(context: Context, { rows }: VerifyReport): void {
   const { io } = context;
   const right = { align: 'right' } as const;
@@ -82,8 +93,7 @@ export function describeReport(context: Context, { rows }: VerifyReport): void {
     { head: 'stack', ...right },
   ];
   io.out(`${table(columns, rows.map(rowCells), io.columns)}\n`);
-  for (const row of rows)
-    if (row.note !== undefined) io.out(`${row.target}: ${statusText(context, row)}: ${row.note}\n`);
+  for (const [note, targets] of notesOf(context, rows)) io.out(`${targets.join(', ')}: ${note}\n`);
 }
 
 const optOf = ({ opt }: Flags): { opt?: string } => (opt === undefined ? {} : { opt: `-${opt}` });

@@ -16,7 +16,7 @@ test('thimble demo: pictures, answers, kernels, memory, and where the C is', asy
   expect(result).toMatchObject({ code: 0, err: '' });
   expect(result.out.match(/float says \d, int8 says \d/g)).toHaveLength(6);
   expect(result.out).toMatch(/Of 100 drawn digits float gets \d+ right/);
-  expect(result.out).toContain('host-gcc: skipped: no gcc');
+  expect(result.out).toContain('host-gcc, cortex-m0, cortex-m4, rv32imc: skipped: no gcc');
   expect(result.out).toContain('The C lies in ');
   expect(readdirSync(folder)).toContain('lenet5.c');
   expect(seen.verified[0]?.inputs).toHaveLength(4);
