@@ -1,1 +1,46 @@
-export {};
+/**
+ * thimble as a library: each step of `thimble compile` usable alone.
+ *
+ *   const model = loadOnnx(bytes, { name: 'lenet5' });
+ *   const compiled = compile(model, { name: 'lenet5', arith: 'int8', calibration: { inputs } });
+ *   const { output } = simulate(compiled.program, encodeInput(compiled.program, input));
+ *   const files = emit(compiled, { command: '', version, model: bytes });
+ */
+export {
+  type Artifact,
+  artifactOf,
+  loadArtifact,
+  type Made,
+  type Manifest,
+  type Preprocessing,
+} from './artifact.ts';
+export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
+export { type EmitInfo, emitC, type Golden } from './emit/emit.ts';
+export { type NativeOptions, type NativeResult, runNative } from './emit/native.ts';
+export { type TargetName, targetNames } from './emit/native-targets.ts';
+export { dumpGraph } from './ir/dump.ts';
+export { DefectError, InputError } from './ir/errors.ts';
+export { evaluate } from './ir/evaluate.ts';
+export type { Graph, Node, Stage } from './ir/graph.ts';
+export { importOnnx as loadOnnx } from './ir/import/onnx.ts';
+export type { Kernel } from './ir/kernel.ts';
+export type { Quant, RequantMode } from './ir/op.ts';
+export type { Normalization, Outcome, Program, Slot, Step } from './ir/program.ts';
+export type { Shape, Tensor } from './ir/tensor.ts';
+export { verifyGraph } from './ir/verify.ts';
+export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
+export { canonicalize } from './passes/canonicalize.ts';
+export { foldBatchNorm } from './passes/fold-batch-norm.ts';
+export { fuse } from './passes/fuse.ts';
+export { lower } from './passes/lower.ts';
+export { normalizeInput } from './passes/normalize-input.ts';
+export type { Pass } from './passes/pass.ts';
+export { type MemoryPlan, type PlanStrategy, planMemory } from './passes/plan-memory.ts';
+export { type KernelFacts, prove } from './passes/prove.ts';
+export { quantize } from './passes/quantize.ts';
+export { type Facts, proveProgram } from './prove.ts';
+export { arrangeInput, decodeOutput, decodeSlot, encodeInput } from './run.ts';
+export { compareOutcomes, type Difference, differenceText } from './sim/compare.ts';
+export { createSimulator, type Simulator } from './sim/simulate.ts';
+export { Trap } from './sim/trap.ts';
+export { type VerifyReport, type VerifyRow, verifyArtifact } from './verify-artifact.ts';

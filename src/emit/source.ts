@@ -43,8 +43,17 @@ function assumptions({ name, arith }: Program): string[] {
     '#endif',
     '',
   ];
+  // Measured with gcc 12 -O3 on a 5x5 network of 6.6 M MAC: with its scheduler and predictive commoning gcc
+  // loads a whole unrolled step before the first product and spills; without, Cortex-M4 executes 20 % fewer
+  // instructions, RV32IMC 53 % fewer. Float kernels have registers enough and gain from both.
+  const registers = [
+    '#if defined(__GNUC__) && !defined(__clang__)',
+    '#pragma GCC optimize("no-schedule-insns", "no-predictive-commoning") /* both would spill registers */',
+    '#endif',
+    '',
+  ];
   return [
-    ...(arith === 'float32' ? contraction : []),
+    ...(arith === 'float32' ? contraction : registers),
     ...comment(['Does not compile unless >> of negative numbers is arithmetic and int has 32 bits.']),
     `typedef char ${name}_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ? 1 : -1];`,
     '',

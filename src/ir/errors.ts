@@ -21,6 +21,28 @@ export class InputError extends Error {
     this.name = 'InputError';
     this.complaint = complaint;
   }
+
+  /** The same complaint about a known place. */
+  at(where: string): InputError {
+    return new InputError({ ...this.complaint, where });
+  }
+}
+
+/** A shape that depends on the network's input: the imported stage lives with it, no later one can. */
+export class DynamicShapeError extends InputError {
+  override at(where: string): DynamicShapeError {
+    return new DynamicShapeError({ ...this.complaint, where });
+  }
+}
+
+/** Does `work`; complaints that do not say where they arose get `where`. */
+export function locate<T>(where: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof InputError && error.complaint.where === undefined) throw error.at(where);
+    throw error;
+  }
 }
 
 function sentence({ where, found, supported, todo }: Complaint): string {

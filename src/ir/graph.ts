@@ -22,10 +22,8 @@ export interface Node {
   readonly origin: readonly string[];
 }
 
-/** `shape` is undefined in the imported stage where it depends on input data. */
-export type TensorInfo<S extends Stage> = (S extends 'imported'
-  ? { readonly dtype: TensorType['dtype']; readonly shape?: TensorType['shape'] }
-  : TensorType) & {
+/** In the imported stage both `dtype` and `shape` are absent where they depend on input data. */
+export type TensorInfo<S extends Stage> = (S extends 'imported' ? Partial<TensorType> : TensorType) & {
   /** Present on weights and other constants. */
   readonly constant?: Tensor;
   /** Present on activations of the int8 stage. */

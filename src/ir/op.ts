@@ -20,7 +20,7 @@ export interface InputType extends TensorType {
 
 /** How an ONNX operator type becomes this operator. */
 export interface OnnxRule<A> {
-  /** The oldest and newest version of the ONNX operator whose meaning `parse` knows. */
+  /** The oldest and newest opset in which the ONNX operator has the meaning that `parse` knows. */
   readonly since: number;
   readonly upTo: number;
   /** @throws InputError for attributes outside of what is supported. */
@@ -57,11 +57,13 @@ export interface Quant {
 /** A tensor as a kernel sees it: how many elements, and how they are stored. */
 export interface Place {
   readonly shape: readonly number[];
+  /** `order[i]` is the row-major element of `shape` at position i in memory; absent: row-major. */
+  readonly order?: readonly number[];
   /** Absent in float programs. */
   readonly quant?: Quant;
 }
 
-/** What a kernel builder is given. `constants` stand in the order of the node's constant inputs. */
+/** What a kernel builder is given: the node's activations, in its order, without its constants. */
 export interface KernelContext {
   /** A C identifier, unique in the program. */
   readonly name: string;
@@ -76,13 +78,29 @@ export interface KernelContext {
  */
 export type RequantMode = 'single' | 'tfl-double' | 'ort-float' | 'pow2';
 
-export interface QuantizeContext<A> extends NodeView<A> {
+/** The values that an activation took, in real units. */
+export interface Range {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+export interface ScaleContext<A> extends NodeView<A> {
   readonly mode: RequantMode;
-  /** The input and output activations' quantization, in the node's order; undefined for constants. */
+  /** Bits of a weight: 8, or fewer for layers that are to be stored smaller. */
+  readonly weightBits: number;
+  /** The inputs' quantization in the node's order; undefined for constants. */
   readonly inputQuants: readonly (Quant | undefined)[];
-  readonly outputQuants: readonly Quant[];
-  /** Mean of each input channel over the calibration images, for bias correction; undefined when unknown. */
-  readonly inputMeans: readonly (Float64Array | undefined)[];
+  /** What the output took during calibration. */
+  readonly range: Range;
+}
+
+export interface QuantizeContext<A> extends ScaleContext<A> {
+  readonly outputQuant: Quant;
+  /**
+   * Mean of the first input over the calibration images, per channel (axis 1), for bias correction; undefined:
+   * none is made.
+   */
+  readonly inputMean: Float64Array | undefined;
 }
 
 /**
@@ -93,14 +111,38 @@ export interface OpDef<A = unknown, Q = unknown> {
   readonly kind: string;
   /** The ONNX operator types that parse to this operator. */
   readonly onnx?: Readonly<Record<string, OnnxRule<A>>>;
-  /** Output types from input types. @throws InputError when the inputs cannot be. */
+  /**
+   * Output types from input types.
+   * @throws DynamicShapeError when a shape depends on an input that is not constant, and InputError when the
+   * inputs cannot be.
+   */
   infer(attrs: A, inputs: readonly (InputType | undefined)[]): readonly TensorType[];
   /** The meaning, on whole tensors: sums in float64, rounded to the output's type once. */
   reference(attrs: A, inputs: readonly (Tensor | undefined)[]): readonly Tensor[];
-  /** Set on operators that only exist in the imported stage: how they become canonical ones. */
+  /** `reference` reads the types of its inputs, never their data (ONNX Shape). */
+  readonly typesOnly?: boolean;
+  /**
+   * Set on operators that only exist in the imported stage: how they become canonical ones, in an order of
+   * execution. An empty list: the first output is the first input.
+   */
   canonicalize?(node: NodeView<A>): readonly Replacement[];
-  /** The canonical operators' float32 kernel. */
-  float32?(attrs: A, context: KernelContext, constants: readonly (Tensor | undefined)[]): Kernel;
+  /**
+   * Set on canonical operators whose ONNX attributes leave something to the shapes (automatic padding, negative
+   * axes): the same meaning with nothing left. Holds of its own result.
+   */
+  explicit?(attrs: A, inputs: readonly (InputType | undefined)[]): A;
+  /** Set where the output is the input's memory under another shape or order of axes: there is no kernel. */
+  readonly alias?: boolean;
+  /**
+   * The output's order in memory (`Place.order`). Absent: the first input's.
+   * @throws InputError where an input's order is not one that the operator can read.
+   */
+  order?(attrs: A, inputs: readonly Place[], output: readonly number[]): readonly number[] | undefined;
+  /** The output's scale and zero point. Absent: what its range asks for. */
+  outputQuant?(context: ScaleContext<A>): Quant;
+  /** The integers of the quantized operator. @throws InputError naming the node. */
   quantize?(context: QuantizeContext<A>): Q;
+  /** `constants` are the node's inputs, undefined where they are activations. */
+  float32?(attrs: A, context: KernelContext, constants: readonly (Tensor | undefined)[]): Kernel;
   int8?(attrs: A, quantized: Q, context: KernelContext): Kernel;
 }

@@ -17,6 +17,11 @@ export interface Tensor extends TensorType {
   readonly data: Numbers;
 }
 
+/**
+ * Elements of one tensor: 1 GiB of float64. More is no network for a microcontroller, but a damaged size.
+ */
+export const largestTensor = 2 ** 27;
+
 /** The number of elements of a shape; 1 for a scalar. */
 export const countOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
 

@@ -7,7 +7,7 @@ import { emitC } from '../../src/emit/emit.ts';
 import { DefectError, InputError } from '../../src/ir/errors.ts';
 import type { Program } from '../../src/ir/program.ts';
 import { filesOf, infoOf } from '../support/golden.ts';
-import { cmp, int, kernel, load, param, slot, store } from '../support/ir.ts';
+import { cmp, int, kernel, load, param, slot, store } from '../support/hand.ts';
 import { int8Sample, samples } from '../support/sample-programs.ts';
 import { crossTools, hostTools, testWith } from '../support/toolchain.ts';
 

@@ -8,7 +8,7 @@ import type { Expr } from '../../src/ir/kernel.ts';
 import type { Outcome, Program } from '../../src/ir/program.ts';
 import { evaluate, Undefined } from '../oracles/kernel-evaluator.ts';
 import { type Expressions, expressions, programOf } from '../support/expressions.ts';
-import { add, bin, cmp, int, load, mul, prim, select, v } from '../support/ir.ts';
+import { add, bin, cmp, int, load, mul, prim, select, v } from '../support/hand.ts';
 import { hostTools, testWith } from '../support/toolchain.ts';
 
 const show = (e: Expr): string => cExpr(e, (name) => name);

@@ -22,7 +22,7 @@ import {
   slot,
   store,
   v,
-} from '../support/ir.ts';
+} from '../support/hand.ts';
 import { type Sample, samples } from '../support/sample-programs.ts';
 import { crossTools, hostTools, testWith } from '../support/toolchain.ts';
 

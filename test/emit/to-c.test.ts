@@ -18,7 +18,7 @@ import {
   store,
   v,
   when,
-} from '../support/ir.ts';
+} from '../support/hand.ts';
 
 const params = [param('in', 'in', 'u8', 8), param('out', 'out', 'i8', 8)];
 const body = (...statements: Stmt[]): string =>

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../../src/ir/kernel.ts';
 import type { Program } from '../../src/ir/program.ts';
-import { add, bin, cmp, float, int, kernel, let_, load, param, select, slot, store, v } from './ir.ts';
+import { add, bin, cmp, float, int, kernel, let_, load, param, select, slot, store, v } from './hand.ts';
 
 const ops: readonly BinaryOp[] = ['add', 'sub', 'mul', 'div', 'mod', 'shl', 'shr', 'and', 'or', 'xor'];
 const floatOps: readonly BinaryOp[] = ['add', 'sub', 'mul', 'div'];

@@ -1,85 +1,134 @@
-/** Short spellings of Kernel IR for programs written by hand. */
-import type { BinaryOp, CompareOp, Elem, Expr, Kernel, Param, Scalar, Stmt } from '../../src/ir/kernel.ts';
-import type { Slot } from '../../src/ir/program.ts';
+/** Terse constructors of Kernel IR and programs for tests. */
+import type { BinaryOp, CompareOp, Elem, Expr, Kernel, Param, Stmt, Table } from '../../src/ir/kernel.ts';
+import { elemBytes } from '../../src/ir/kernel.ts';
+import { typeOf } from '../../src/ir/kernel-walk.ts';
+import type { Program, Slot, Step } from '../../src/ir/program.ts';
 
+export const asExpr = (x: Expr | number): Expr => (typeof x === 'number' ? { kind: 'int', value: x } : x);
 export const int = (value: number): Expr => ({ kind: 'int', value });
 export const float = (value: number): Expr => ({ kind: 'float', value: Math.fround(value) });
-export const v = (name: string, type: Scalar = 'i32'): Expr => ({ kind: 'local', name, type });
-export const bin = (op: BinaryOp, a: Expr, b: Expr, type: Scalar = 'i32'): Expr => ({
-  kind: 'binary',
-  op,
-  type,
-  a,
-  b,
-});
-export const add = (a: Expr, b: Expr): Expr => bin('add', a, b);
-export const mul = (a: Expr, b: Expr): Expr => bin('mul', a, b);
-export const cmp = (op: CompareOp, a: Expr, b: Expr, type: Scalar = 'i32'): Expr => ({
+export const local = (name: string): Expr => ({ kind: 'local', name, type: 'i32' });
+export const flocal = (name: string): Expr => ({ kind: 'local', name, type: 'f32' });
+
+const binary =
+  (op: BinaryOp) =>
+  (a: Expr | number, b: Expr | number): Expr => ({
+    kind: 'binary',
+    op,
+    type: typeOf(asExpr(a)),
+    a: asExpr(a),
+    b: asExpr(b),
+  });
+export const add = binary('add');
+export const sub = binary('sub');
+export const mul = binary('mul');
+export const div = binary('div');
+export const mod = binary('mod');
+export const shl = binary('shl');
+export const shr = binary('shr');
+export const and = binary('and');
+export const or = binary('or');
+export const xor = binary('xor');
+
+export const compare = (op: CompareOp, a: Expr | number, b: Expr | number): Expr => ({
   kind: 'compare',
   op,
-  type,
-  a,
-  b,
+  type: typeOf(asExpr(a)),
+  a: asExpr(a),
+  b: asExpr(b),
 });
-export const select = (test: Expr, yes: Expr, no: Expr, type: Scalar = 'i32'): Expr => ({
+export const select = (test: Expr, yes: Expr | number, no: Expr | number): Expr => ({
   kind: 'select',
-  type,
+  type: typeOf(asExpr(yes)),
+  test,
+  yes: asExpr(yes),
+  no: asExpr(no),
+});
+export const load = (from: string, elem: Elem, index: Expr | number): Expr => ({
+  kind: 'load',
+  from,
+  elem,
+  index: asExpr(index),
+});
+export const toFloat = (value: Expr): Expr => ({ kind: 'toFloat', value });
+export const toInt = (value: Expr): Expr => ({ kind: 'toInt', value });
+export const call = (primitive: string, ...args: (Expr | number)[]): Expr => ({
+  kind: 'call',
+  primitive,
+  type: 'i32',
+  args: args.map(asExpr),
+});
+
+export const let_ = (name: string, value: Expr | number, mutable = true): Stmt => ({
+  kind: 'let',
+  name,
+  type: typeOf(asExpr(value)),
+  value: asExpr(value),
+  mutable,
+});
+export const assign = (name: string, value: Expr | number): Stmt => ({
+  kind: 'assign',
+  name,
+  type: typeOf(asExpr(value)),
+  value: asExpr(value),
+});
+export const accumulate = (name: string, value: Expr | number): Stmt => ({
+  kind: 'accumulate',
+  name,
+  type: typeOf(asExpr(value)),
+  value: asExpr(value),
+});
+export const pointer = (
+  name: string,
+  base: string,
+  elem: Elem,
+  offset: Expr | number,
+  mutable = true,
+): Stmt => ({ kind: 'pointer', name, base, elem, offset: asExpr(offset), mutable });
+export const advance = (name: string, by: Expr | number): Stmt => ({ kind: 'advance', name, by: asExpr(by) });
+export const store = (to: string, elem: Elem, index: Expr | number, value: Expr | number): Stmt => ({
+  kind: 'store',
+  to,
+  elem,
+  index: asExpr(index),
+  value: asExpr(value),
+});
+export const for_ = (
+  name: string,
+  from: Expr | number,
+  to: Expr | number,
+  body: readonly Stmt[],
+  step = 1,
+): Stmt => ({ kind: 'for', name, from: asExpr(from), to: asExpr(to), step, body });
+export const if_ = (test: Expr, yes: readonly Stmt[], no: readonly Stmt[] = []): Stmt => ({
+  kind: 'if',
   test,
   yes,
   no,
 });
-export const load = (from: string, elem: Elem, index: Expr): Expr => ({ kind: 'load', from, elem, index });
-export const prim = (primitive: string, ...args: Expr[]): Expr => ({
-  kind: 'call',
-  primitive,
-  type: 'i32',
-  args,
-});
-
-export const let_ = (name: string, value: Expr, type: Scalar = 'i32', mutable = true): Stmt => ({
-  kind: 'let',
-  name,
-  type,
-  value,
-  mutable,
-});
-export const assign = (name: string, value: Expr, type: Scalar = 'i32'): Stmt => ({
-  kind: 'assign',
-  name,
-  type,
-  value,
-});
-export const acc = (name: string, value: Expr, type: Scalar = 'i32'): Stmt => ({
-  kind: 'accumulate',
-  name,
-  type,
-  value,
-});
-export const pointer = (name: string, base: string, elem: Elem, offset: Expr): Stmt => ({
-  kind: 'pointer',
-  name,
-  base,
+export const copy = (
+  elem: Elem,
+  to: string,
+  toIndex: Expr | number,
+  from: string,
+  fromIndex: Expr | number,
+  count: Expr | number,
+): Stmt => ({
+  kind: 'copy',
   elem,
-  offset,
-  mutable: true,
-});
-export const advance = (name: string, by: Expr): Stmt => ({ kind: 'advance', name, by });
-export const store = (to: string, elem: Elem, index: Expr, value: Expr): Stmt => ({
-  kind: 'store',
   to,
-  elem,
-  index,
-  value,
+  toIndex: asExpr(toIndex),
+  from,
+  fromIndex: asExpr(fromIndex),
+  count: asExpr(count),
 });
-export const loop = (name: string, to: number, body: Stmt[], from = 0, step = 1): Stmt => ({
-  kind: 'for',
-  name,
-  from: int(from),
-  to: int(to),
-  step,
-  body,
-});
-export const when = (test: Expr, yes: Stmt[], no: Stmt[] = []): Stmt => ({ kind: 'if', test, yes, no });
+export const fill = (
+  elem: 'u8' | 'i8',
+  to: string,
+  index: Expr | number,
+  value: Expr | number,
+  count: Expr | number,
+): Stmt => ({ kind: 'fill', elem, to, index: asExpr(index), value: asExpr(value), count: asExpr(count) });
 
 export const param = (name: string, role: Param['role'], elem: Elem, length: number): Param => ({
   name,
@@ -87,14 +136,56 @@ export const param = (name: string, role: Param['role'], elem: Elem, length: num
   elem,
   length,
 });
-
+export const table = (name: string, elem: Elem, data: Table['data']): Table => ({ name, elem, data });
 export const kernel = (
-  k: Pick<Kernel, 'name' | 'params' | 'body'> & Partial<Pick<Kernel, 'doc' | 'tables' | 'macs'>>,
-): Kernel => ({ doc: [k.name], tables: [], macs: 0, ...k });
+  name: string,
+  params: readonly Param[],
+  body: readonly Stmt[],
+  tables: readonly Table[] = [],
+  macs = 0,
+): Kernel => ({ name, doc: [name], params, tables, body, macs });
 
-export const slot = (s: Pick<Slot, 'name' | 'address' | 'elem' | 'length'> & Partial<Slot>): Slot => ({
-  shape: [s.length],
+export interface SlotSpec {
+  readonly name: string;
+  readonly address: number;
+  readonly elem: Elem;
+  readonly length: number;
+  readonly shape?: readonly number[];
+  readonly order?: readonly number[];
+}
+export const slot = (spec: SlotSpec): Slot => ({
+  shape: [spec.length],
   firstStep: -1,
-  lastStep: 99,
-  ...s,
+  lastStep: 1000,
+  ...spec,
 });
+
+/** A program of these steps; slot 0 is the input, the last step's last non-scratch argument the output. */
+export function program(
+  slots: readonly SlotSpec[],
+  steps: readonly (readonly [Kernel, readonly number[]])[],
+): Program {
+  const made = slots.map(slot);
+  const [last, args] = steps[steps.length - 1]!;
+  const output = args[last.params.findIndex((p) => p.role === 'out')]!;
+  return {
+    name: 'net',
+    arith: 'int8',
+    arenaBytes: Math.max(...made.map((s) => s.address + s.length * elemBytes[s.elem])),
+    slots: made,
+    steps: steps.map(([k, a]): Step => ({ kernel: k, args: a, origin: [] })),
+    input: 0,
+    output,
+  };
+}
+
+/** One kernel with each parameter in a slot of its own, one after the other, aligned to 4 bytes. */
+export function single(k: Kernel): Program {
+  let next = 0;
+  const slots = k.params.map((p): SlotSpec => {
+    const address = next;
+    next = Math.ceil((next + p.length * elemBytes[p.elem]) / 4) * 4;
+    return { name: p.name, address, elem: p.elem, length: p.length };
+  });
+  return program(slots, [[k, slots.map((_, i) => i)]]);
+}

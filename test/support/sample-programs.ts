@@ -23,7 +23,7 @@ import {
   store,
   v,
   when,
-} from './ir.ts';
+} from './hand.ts';
 
 const pad: Kernel = kernel({
   name: 'pad',

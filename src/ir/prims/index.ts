@@ -1,6 +1,7 @@
 import { DefectError } from '../errors.ts';
 import type { Primitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
+import { exp32 } from './exp.ts';
 import {
   requantizeDouble,
   requantizeFloat,
@@ -11,10 +12,9 @@ import {
 
 /** Every primitive; Kernel IR calls them by name. */
 export const primitives: ReadonlyMap<string, Primitive> = new Map(
-  [clamp, requantizeDouble, requantizeFloat, requantizeHigh, requantizePow2, requantizeSingle].map((p) => [
-    p.name,
-    p,
-  ]),
+  [clamp, exp32, requantizeDouble, requantizeFloat, requantizeHigh, requantizePow2, requantizeSingle].map(
+    (p) => [p.name, p],
+  ),
 );
 
 export function primitiveOf(name: string): Primitive {

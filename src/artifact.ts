@@ -1,0 +1,288 @@
+/**
+ * An artifact is what `compile` leaves in a folder: the C, `manifest.json` (what it is, and the hash of every
+ * file) and `<name>.program.json` (the program itself, so that it can be simulated without the model).
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import * as v from 'valibot';
+import type { Compiled } from './compile.ts';
+import { emitC, type Golden } from './emit/emit.ts';
+import { InputError, must } from './ir/errors.ts';
+import { elemBytes, type Kernel, type Table } from './ir/kernel.ts';
+import type { Program, Slot } from './ir/program.ts';
+import { proveProgram } from './prove.ts';
+import { createSimulator } from './sim/simulate.ts';
+
+/** How samples were brought to the model, so that later commands can do the same. */
+export interface Preprocessing {
+  readonly normalize?: { readonly mean: readonly number[]; readonly std: readonly number[] };
+  readonly pad?: number;
+  readonly resize?: { readonly height: number; readonly width: number };
+}
+
+/** What an artifact says about its making. */
+export interface Made {
+  /** The command line. */
+  readonly command: string;
+  /** Of thimble. */
+  readonly version: string;
+  /** The model's file. */
+  readonly model: Uint8Array;
+  readonly preprocessing: Preprocessing;
+}
+
+const text = v.string();
+const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
+const shape = v.array(whole);
+const portSchema = v.object({
+  tensor: text,
+  type: v.picklist(['uint8', 'float32']),
+  count: whole,
+  shape,
+  scale: v.exactOptional(v.number()),
+  zeroPoint: v.exactOptional(v.number()),
+});
+const manifestSchema = v.object({
+  generator: v.literal('thimble'),
+  format: v.literal(1),
+  version: text,
+  command: text,
+  model: v.object({ sha256: text, bytes: whole }),
+  name: text,
+  arith: v.picklist(['int8', 'float32']),
+  requant: v.exactOptional(text),
+  calibration: v.exactOptional(v.object({ method: text, samples: whole })),
+  input: v.object({
+    ...portSchema.entries,
+    raw: v.exactOptional(v.object({ mean: v.array(v.number()), std: v.array(v.number()) })),
+  }),
+  output: portSchema,
+  memory: v.object({
+    strategy: text,
+    arenaBytes: whole,
+    lowerBound: whole,
+    slots: v.array(
+      v.object({ name: text, address: whole, bytes: whole, firstStep: v.number(), lastStep: v.number() }),
+    ),
+  }),
+  layers: v.array(
+    v.object({ kernel: text, origin: v.array(text), macs: whole, tableBytes: whole, output: text, shape }),
+  ),
+  totals: v.object({ macs: whole, tableBytes: whole }),
+  preprocessing: v.object({
+    normalize: v.exactOptional(v.object({ mean: v.array(v.number()), std: v.array(v.number()) })),
+    pad: v.exactOptional(whole),
+    resize: v.exactOptional(v.object({ height: whole, width: whole })),
+  }),
+  files: v.array(text),
+  sha256: v.record(text, text),
+});
+
+/** `manifest.json`; docs/artifact.md says what each field means. */
+export type Manifest = v.InferOutput<typeof manifestSchema>;
+
+export interface Artifact {
+  readonly program: Program;
+  readonly manifest: Manifest;
+  /** The C files as they are in the folder, by name. */
+  readonly sources: ReadonlyMap<string, string>;
+}
+
+export const manifestFile = 'manifest.json';
+const programFile = (name: string): string => `${name}.program.json`;
+
+const bytesOf = (content: string | Uint8Array): Uint8Array =>
+  typeof content === 'string' ? new TextEncoder().encode(content) : content;
+const hashOf = (content: string | Uint8Array): string => bytesToHex(sha256(bytesOf(content)));
+
+/** File names and contents, the manifest among them. Pure and deterministic. */
+export function artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, string> {
+  const { program } = compiled;
+  const hash = `sha256 ${hashOf(made.model)}`;
+  const golden = goldenOf(program, compiled.examples);
+  const ranges = new Map([...proveProgram(program)].map(([kernel, facts]) => [kernel.name, facts.ranges]));
+  const files = new Map(
+    emitC(program, { command: made.command, version: made.version, hash, golden, ranges }),
+  );
+  files.set(programFile(program.name), programText(program));
+  return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);
+}
+
+function goldenOf(program: Program, inputs: readonly Uint8Array[]): Golden[] {
+  const simulator = createSimulator(program, { mode: 'checked' });
+  return inputs.map((input) => ({ input, output: simulator.run(input).output }));
+}
+
+const slotOf = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
+const tableBytes = (kernel: Kernel): number =>
+  kernel.tables.reduce((sum, t) => sum + t.data.length * elemBytes[t.elem], 0);
+
+function portOf(slot: Slot): v.InferOutput<typeof portSchema> {
+  return {
+    tensor: slot.name,
+    type: slot.elem === 'f32' ? 'float32' : 'uint8',
+    count: slot.length,
+    shape: [...slot.shape],
+    ...(slot.quant === undefined ? {} : { scale: slot.quant.scale, zeroPoint: slot.quant.zeroPoint }),
+  };
+}
+
+function layersOf(program: Program): Manifest['layers'] {
+  return program.steps.map(({ kernel, args, origin }) => {
+    const output = slotOf(program, args[kernel.params.findIndex((p) => p.role === 'out')] ?? -1);
+    return {
+      kernel: kernel.name,
+      origin: [...origin],
+      macs: kernel.macs,
+      tableBytes: tableBytes(kernel),
+      output: output.name,
+      shape: [...output.shape],
+    };
+  });
+}
+
+function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, string>): Manifest {
+  const { program, plan, calibration } = compiled;
+  const raw = program.rawInput;
+  const layers = layersOf(program);
+  const total = (key: 'macs' | 'tableBytes'): number => layers.reduce((sum, layer) => sum + layer[key], 0);
+  return {
+    generator: 'thimble',
+    format: 1,
+    version: made.version,
+    command: made.command,
+    model: { sha256: hashOf(made.model), bytes: made.model.length },
+    name: program.name,
+    arith: program.arith,
+    ...(program.arith === 'int8' ? { requant: compiled.requant } : {}),
+    ...(calibration === undefined
+      ? {}
+      : { calibration: { method: calibration.method, samples: calibration.samples } }),
+    input: {
+      ...portOf(slotOf(program, program.input)),
+      ...(raw === undefined ? {} : { raw: { mean: [...raw.mean], std: [...raw.std] } }),
+    },
+    output: portOf(slotOf(program, program.output)),
+    memory: {
+      strategy: plan.strategy,
+      arenaBytes: plan.arenaBytes,
+      lowerBound: plan.lowerBound,
+      slots: program.slots.map((s) => ({
+        name: s.name,
+        address: s.address,
+        bytes: s.length * elemBytes[s.elem],
+        firstStep: s.firstStep,
+        lastStep: s.lastStep,
+      })),
+    },
+    layers,
+    totals: { macs: total('macs'), tableBytes: total('tableBytes') },
+    preprocessing: made.preprocessing as Manifest['preprocessing'],
+    files: [...files.keys()].sort(),
+    sha256: Object.fromEntries([...files].map(([name, content]) => [name, hashOf(content)])),
+  };
+}
+
+/** Little-endian bytes of a table in base64, 4/3 characters a byte. */
+function tableText(table: Table): { readonly elem: Table['elem']; readonly base64: string } {
+  const bytes = new Uint8Array(table.data.length * elemBytes[table.elem]);
+  const view = new DataView(bytes.buffer);
+  table.data.forEach((x: number, i: number) => {
+    put[table.elem](view, i * elemBytes[table.elem], x);
+  });
+  let binary = '';
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return { elem: table.elem, base64: btoa(binary) };
+}
+
+/** Writes one number at a byte offset, little-endian. */
+type Put = (view: DataView, at: number, x: number) => void;
+const put: Readonly<Record<Table['elem'], Put>> = {
+  u8: (view, at, x) => view.setUint8(at, x),
+  i8: (view, at, x) => view.setInt8(at, x),
+  u16: (view, at, x) => view.setUint16(at, x, true),
+  i16: (view, at, x) => view.setInt16(at, x, true),
+  i32: (view, at, x) => view.setInt32(at, x, true),
+  f32: (view, at, x) => view.setFloat32(at, x, true),
+};
+
+function tableData(elem: Table['elem'], base64: string): Table['data'] {
+  const { buffer } = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  switch (elem) {
+    case 'u8':
+      return new Uint8Array(buffer);
+    case 'i8':
+      return new Int8Array(buffer);
+    case 'u16':
+      return new Uint16Array(buffer);
+    case 'i16':
+      return new Int16Array(buffer);
+    case 'i32':
+      return new Int32Array(buffer);
+    case 'f32':
+      return new Float32Array(buffer);
+    default:
+      return elem satisfies never;
+  }
+}
+
+function programText(program: Program): string {
+  const packed = (key: string, value: unknown): unknown =>
+    key === 'tables' ? (value as readonly Table[]).map((t) => ({ ...t, data: tableText(t).base64 })) : value;
+  return `${JSON.stringify(program, packed)}\n`;
+}
+
+function programFrom(json: string): Program {
+  const unpacked = (key: string, value: unknown): unknown =>
+    key === 'tables'
+      ? (value as readonly (Omit<Table, 'data'> & { data: string })[]).map((t) => ({
+          ...t,
+          data: tableData(t.elem, t.data),
+        }))
+      : value;
+  return JSON.parse(json, unpacked) as Program;
+}
+
+const broken = (where: string, found: string): InputError =>
+  new InputError({
+    where,
+    found,
+    supported: 'a folder that `thimble compile -o` made',
+    todo: 'compile the model again',
+  });
+
+/**
+ * @param files of a folder, by name.
+ * @throws InputError when they are no artifact of this format, or the program is not the one that was written.
+ */
+export function loadArtifact(files: ReadonlyMap<string, Uint8Array>): Artifact {
+  const manifest = readManifest(textOf(files, manifestFile));
+  const name = programFile(manifest.name);
+  const program = textOf(files, name);
+  if (hashOf(program) !== manifest.sha256[name]) throw broken(name, 'not the file that its manifest names');
+  const sources = manifest.files.filter((file) => /\.[ch]$/.test(file));
+  return {
+    manifest,
+    program: programFrom(program),
+    sources: new Map(sources.map((file) => [file, textOf(files, file)])),
+  };
+}
+
+function textOf(files: ReadonlyMap<string, Uint8Array>, name: string): string {
+  const bytes = files.get(name);
+  if (bytes === undefined) throw broken(name, 'no such file in the folder');
+  return new TextDecoder().decode(bytes);
+}
+
+function readManifest(json: string): Manifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw broken(manifestFile, 'not JSON');
+  }
+  const parsed = v.safeParse(manifestSchema, value);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw broken(manifestFile, `${v.getDotPath(issue) ?? 'its content'}: ${issue.message}`);
+}

@@ -1,0 +1,34 @@
+/** What the commands call. They are given it, so that they can be tested without a compiler behind them. */
+import type { Artifact, Made } from '../artifact.ts';
+import type { Compiled, CompileOptions } from '../compile.ts';
+import type { Graph } from '../ir/graph.ts';
+import type { Outcome, Program } from '../ir/program.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import type { VerifyOptions, VerifyReport } from '../verify-artifact.ts';
+
+/** `what` is being done: `done` of `total`. */
+export type OnProgress = (what: string, done: number, total: number) => void;
+
+export interface Api {
+  /** @throws InputError for models that cannot be used. */
+  loadOnnx(
+    bytes: Uint8Array,
+    source: { readonly name: string; readonly external: (location: string) => Uint8Array },
+  ): Graph<'imported'>;
+  /** Canonical operators, batch 1, all shapes known. */
+  toFloatGraph(graph: Graph<'imported'>): Graph<'float'>;
+  compile(graph: Graph<'imported'>, options: CompileOptions): Compiled;
+  /** Names of the passes, in order. */
+  readonly passNames: readonly string[];
+  /** File names and contents: C, header, manifest, program. */
+  artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, string | Uint8Array>;
+  /** @throws InputError when the files are not an artifact. */
+  loadArtifact(files: ReadonlyMap<string, Uint8Array>): Artifact;
+  createSimulator(
+    program: Program,
+    options: { readonly mode: 'checked' | 'fast' },
+  ): { run(input: Uint8Array): Outcome };
+  /** All outputs of the float model by name, from its inputs by name. */
+  evaluate(graph: Graph<'float'>, inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor>;
+  verifyArtifact(artifact: Artifact, options: VerifyOptions): Promise<VerifyReport>;
+}

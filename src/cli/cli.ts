@@ -1,0 +1,95 @@
+/** The command line: commands, help, and what an end means to the shell. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import type { Api } from './api.ts';
+import { addCompile } from './compile.ts';
+import type { Context } from './context.ts';
+import { addDemo } from './demo.ts';
+import { addEval } from './eval.ts';
+import { type ExitCode, exitCodes, explain } from './exit.ts';
+import { addInspect } from './inspect.ts';
+import type { Io } from './io.ts';
+import { addRun } from './run.ts';
+import { addVerify } from './verify.ts';
+
+/** `src/cli` and `dist/cli` lie equally deep in the package. */
+function versionOfPackage(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return String((JSON.parse(text) as { version: unknown }).version);
+}
+
+/** An argument as a shell would need it. */
+const quoted = (text: string): string =>
+  /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
+function greet(io: Io): void {
+  const c = pc.createColors(io.colours);
+  io.out(`${c.bold('thimble')} compiles trained PyTorch models (ONNX) to small, verified C.
+
+Try:
+  ${c.cyan('thimble demo')}                  see all of it on handwritten digits
+  ${c.cyan('thimble inspect model.onnx')}    the layers of your model
+  ${c.cyan('thimble compile --help')}        how to make C from it
+`);
+}
+
+/** Commander's message on one line, as all of ours are. */
+const usageError = (text: string): string => {
+  const plain = text
+    .replace(/^error: /, '')
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ' ');
+  return `thimble: ${plain} (thimble --help shows what there is)\n`;
+};
+
+function programFor(io: Io, version: string): Command {
+  return new Command('thimble')
+    .description('Compiles trained PyTorch models (ONNX) to small, verified C.')
+    .version(version, '-V, --version')
+    .exitOverride()
+    .helpCommand(false)
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .configureOutput({
+      writeOut: io.out,
+      writeErr: io.err,
+      outputError: (text, write) => write(usageError(text)),
+      getOutHasColors: () => io.colours,
+      getOutHelpWidth: () => io.columns,
+      getErrHelpWidth: () => io.columns,
+    })
+    .addHelpText('after', exitCodeHelp);
+}
+
+const exitCodeHelp = `
+thimble COMMAND --help shows a command's options and an example.
+Exit codes: 0 success, 1 checked and found wrong, 2 bad input, 3 our defect.`;
+
+/** A function that runs one command line and returns the exit code; it never throws. */
+export function createCli(api: Api, io: Io): (argv: readonly string[]) => Promise<ExitCode> {
+  return async (argv) => {
+    let code: ExitCode = exitCodes.ok;
+    const version = versionOfPackage();
+    const context = (): Context => ({
+      api,
+      io,
+      version,
+      commandLine: ['thimble', ...argv.map(quoted)].join(' '),
+      finish: (ended) => {
+        code = ended;
+      },
+    });
+    if (argv.length === 0) {
+      greet(io);
+      return code;
+    }
+    const program = programFor(io, version);
+    for (const add of [addCompile, addRun, addVerify, addInspect, addEval, addDemo]) add(program, context);
+    try {
+      await program.parseAsync(argv, { from: 'user' });
+      return code;
+    } catch (error) {
+      return explain(io, error);
+    }
+  };
+}

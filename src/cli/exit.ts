@@ -1,0 +1,22 @@
+/** What a command's end means to the shell. */
+import { CommanderError } from 'commander';
+import { InputError } from '../ir/errors.ts';
+import type { Io } from './io.ts';
+
+export const exitCodes = { ok: 0, foundWrong: 1, badInput: 2, defect: 3 } as const;
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+function defect(io: Io, error: unknown): ExitCode {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  io.err(`thimble: this is a defect of thimble, not of your input.\n${stack}\n`);
+  io.err('Please report it with the command line and, if you can, the model.\n');
+  return exitCodes.defect;
+}
+
+/** One line for what the user can mend, a stack for what only we can. Returns the exit code. */
+export function explain(io: Io, error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.badInput;
+  if (!(error instanceof InputError)) return defect(io, error);
+  io.err(`thimble: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
+  return exitCodes.badInput;
+}

@@ -1,0 +1,35 @@
+/** The command line with the compiler behind it. */
+import { artifactOf, loadArtifact } from '../artifact.ts';
+import { compile, passNames } from '../compile.ts';
+import { evaluate } from '../ir/evaluate.ts';
+import { importOnnx } from '../ir/import/onnx.ts';
+import { canonicalize } from '../passes/canonicalize.ts';
+import { createSimulator } from '../sim/simulate.ts';
+import { verifyArtifact } from '../verify-artifact.ts';
+import type { Api } from './api.ts';
+import { createCli } from './cli.ts';
+import { processIo } from './io.ts';
+
+const api: Api = {
+  loadOnnx: importOnnx,
+  toFloatGraph: canonicalize.run,
+  compile,
+  passNames,
+  artifactOf,
+  loadArtifact,
+  createSimulator,
+  evaluate,
+  verifyArtifact,
+};
+
+/** `thimble ... | head` closes our output early: that is no error. */
+function endWithPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+}
+
+/** Runs one command line (without `node` and the script) and sets the process's exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', endWithPipe);
+  process.exitCode = await createCli(api, processIo())(argv);
+}

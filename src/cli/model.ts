@@ -1,0 +1,93 @@
+/** Models and artifacts from the command line's paths. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import type { Artifact } from '../artifact.ts';
+import { isFolder, readBytes, readSamples } from '../data/files.ts';
+import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts';
+import { identifierFrom } from '../emit/identifier.ts';
+import { InputError, must } from '../ir/errors.ts';
+import type { Graph, Stage } from '../ir/graph.ts';
+import type { Shape } from '../ir/tensor.ts';
+import { inputSlot } from '../report/program.ts';
+import type { Api } from './api.ts';
+
+export type Loaded =
+  | { readonly kind: 'model'; readonly file: string; readonly graph: Graph<'imported'> }
+  | { readonly kind: 'artifact'; readonly artifact: Artifact };
+
+const stem = (file: string): string => path.basename(file).replace(/\.[^.]*$/, '');
+
+export function loadModel(api: Api, file: string): Graph<'imported'> {
+  if (isFolder(file))
+    throw new InputError({
+      where: file,
+      found: 'a folder',
+      supported: '.onnx files',
+      todo: 'name the model',
+    });
+  const external = (location: string): Uint8Array => {
+    const inside = path.resolve(path.dirname(file), location);
+    if (path.relative(path.dirname(path.resolve(file)), inside).startsWith('..'))
+      throw new InputError({
+        where: file,
+        found: `weights in '${location}', outside of the model's folder`,
+        todo: 'put both files into one folder',
+      });
+    return readBytes(inside);
+  };
+  return api.loadOnnx(readBytes(file), { name: file, external });
+}
+
+export function loadArtifact(api: Api, folder: string): Artifact {
+  if (!existsSync(path.join(folder, 'manifest.json')))
+    throw new InputError({
+      where: folder,
+      found: 'a folder without manifest.json',
+      supported: 'folders that thimble compile -o made, and .onnx files',
+      todo: `run: thimble compile MODEL.onnx -o ${folder}`,
+    });
+  const names = readdirSync(folder).filter((name) => statSync(path.join(folder, name)).isFile());
+  return api.loadArtifact(new Map(names.map((name) => [name, readBytes(path.join(folder, name))])));
+}
+
+/** A folder is an artifact, a file is a model. */
+export const load = (api: Api, file: string): Loaded =>
+  isFolder(file)
+    ? { kind: 'artifact', artifact: loadArtifact(api, file) }
+    : { kind: 'model', file, graph: loadModel(api, file) };
+
+/** A C identifier made of a file's name. */
+export const identifierOf = (file: string): string => identifierFrom(stem(file).toLowerCase());
+
+/** The name of the only input of a model. @throws InputError for models with several. */
+export function onlyInput<S extends Stage>(graph: Graph<S>): string {
+  const [name, ...more] = graph.inputs;
+  if (name !== undefined && more.length === 0) return name;
+  throw new InputError({
+    where: graph.name,
+    found: `${graph.inputs.length} inputs (${graph.inputs.join(', ')})`,
+    supported: 'models with one input',
+    todo: 'export the model with its one image or feature input',
+  });
+}
+
+/** The shape of one sample: the model's input without the batch axis. */
+export function sampleShapeOf(graph: Graph<'float'>): Shape {
+  const info = must(graph.tensors.get(onlyInput(graph)), 'the input is a tensor of the graph');
+  return info.shape.slice(1);
+}
+
+/** The same of a program. */
+export function sampleShapeOfProgram({ program }: Artifact): Shape {
+  const { shape } = inputSlot(program);
+  return shape[0] === 1 && shape.length > 1 ? shape.slice(1) : shape;
+}
+
+export const readPrepared = (file: string, sampleShape: Shape, options: PrepareOptions): Prepared =>
+  prepare(readSamples(file, sampleShape.length === 3 ? sampleShape[0] : undefined), sampleShape, options);
+
+/** At most `wanted` of `count` indices, evenly spread over them. */
+export function spread(count: number, wanted: number): readonly number[] {
+  const n = Math.min(count, wanted);
+  return Array.from({ length: n }, (_, i) => Math.floor((i * count) / n));
+}

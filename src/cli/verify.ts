@@ -1,0 +1,138 @@
+import { type Command, Option } from 'commander';
+import type { Artifact } from '../artifact.ts';
+import { chips, type TargetName, targetNamed } from '../emit/native-targets.ts';
+import { formatBytes, formatCount } from '../report/numbers.ts';
+import { table } from '../report/table.ts';
+import type { VerifyReport, VerifyRow } from '../verify-artifact.ts';
+import { type Context, paint, printJson } from './context.ts';
+import { inputBytes, sampleAt } from './engines.ts';
+import { exitCodes } from './exit.ts';
+import { loadArtifact, readPrepared, sampleShapeOfProgram, spread } from './model.ts';
+import { type InputFlags, positiveInteger, prepareOptions, withInputOptions, withJson } from './options.ts';
+import { progressOn } from './progress.ts';
+import { randomInputs } from './random-inputs.ts';
+
+interface Flags extends InputFlags {
+  readonly input?: string;
+  readonly samples: number;
+  readonly targets: readonly TargetName[];
+  readonly opt?: string;
+  readonly json?: boolean;
+}
+
+const defaults = ['host', ...chips];
+
+const parseTargets = (text: string): readonly TargetName[] =>
+  text.split(',').map((name) => targetNamed(name.trim()));
+
+function inputsFor(artifact: Artifact, flags: Flags): readonly Uint8Array[] {
+  if (flags.input === undefined) return randomInputs(artifact.program, flags.samples);
+  const options = prepareOptions(flags, artifact.manifest.preprocessing);
+  const prepared = readPrepared(flags.input, sampleShapeOfProgram(artifact), options);
+  return spread(prepared.count, flags.samples).map((i) =>
+    inputBytes(artifact.program, sampleAt(prepared, i)),
+  );
+}
+
+/** Whether a target that could be run is not the same. */
+export const hasFailed = ({ rows }: VerifyReport): boolean =>
+  rows.some(({ status }) => status !== 'equal' && status !== 'skipped');
+
+const isVerified = (report: VerifyReport): boolean =>
+  !hasFailed(report) && report.rows.some(({ status }) => status === 'equal');
+
+function statusText(context: Context, { status }: VerifyRow): string {
+  const c = paint(context);
+  switch (status) {
+    case 'equal':
+      return c.green(status);
+    case 'differs':
+    case 'does not fit':
+    case 'failed':
+      return c.red(status);
+    case 'skipped':
+      return c.yellow(status);
+    default:
+      return status satisfies never;
+  }
+}
+
+const optional = (n: number | undefined, format: (n: number) => string): string =>
+  n === undefined ? '' : format(n);
+
+const rowCells = (row: VerifyRow): readonly string[] => [
+  row.target,
+  row.status,
+  formatCount(row.bytesCompared),
+  row.mismatches > 0 ? formatCount(row.mismatches) : '',
+  optional(row.instructions, formatCount),
+  optional(row.stackBytes, formatBytes),
+];
+
+/** The table of a report, and a line per target that was skipped or failed. */
+export function describeReport(context: Context, { rows }: VerifyReport): void {
+  const { io } = context;
+  const right = { align: 'right' } as const;
+  const columns = [
+    { head: 'target' },
+    { head: 'status' },
+    { head: 'bytes compared', ...right },
+    { head: 'wrong', ...right },
+    { head: 'instructions', ...right },
+    { head: 'stack', ...right },
+  ];
+  io.out(`${table(columns, rows.map(rowCells), io.columns)}\n`);
+  for (const row of rows)
+    if (row.note !== undefined) io.out(`${row.target}: ${statusText(context, row)}: ${row.note}\n`);
+}
+
+const optOf = ({ opt }: Flags): { opt?: string } => (opt === undefined ? {} : { opt: `-${opt}` });
+
+async function run(context: Context, folder: string, flags: Flags): Promise<void> {
+  const { api, io } = context;
+  const artifact = loadArtifact(api, folder);
+  const inputs = inputsFor(artifact, flags);
+  const progress = progressOn(io, flags.json === true);
+  const { report: onProgress } = progress;
+  const report = await api
+    .verifyArtifact(artifact, { inputs, targets: flags.targets, onProgress, ...optOf(flags) })
+    .finally(progress.end);
+  const ok = isVerified(report);
+  if (flags.json) printJson(context, { command: 'verify', ok, inputs: inputs.length, rows: report.rows });
+  else {
+    describeReport(context, report);
+    if (ok) io.out('Every byte is the same as in the simulator.\n');
+  }
+  if (ok) return;
+  io.err(
+    `thimble: ${hasFailed(report) ? 'verification failed' : 'nothing was verified: every target was skipped'}\n`,
+  );
+  context.finish(exitCodes.foundWrong);
+}
+
+export function addVerify(program: Command, context: () => Context): void {
+  const command = program
+    .command('verify')
+    .description('compile the C of an artifact, run it, and compare every byte with the simulator')
+    .argument('<folder>', 'a folder that compile -o made')
+    .option('--input <FILE>', 'samples to run (default: seeded random inputs)')
+    .option('--samples <N>', 'how many inferences per target', positiveInteger, 4)
+    .addOption(
+      new Option('--targets <LIST>', `of ${defaults.join(', ')}`)
+        .argParser(parseTargets)
+        .default(parseTargets(defaults.join()), 'all of them'),
+    );
+  command.addOption(new Option('--opt <LEVEL>', 'optimization on chips').choices(['O1', 'O2', 'O3', 'Os']));
+  withInputOptions(command);
+  withJson(command)
+    .addHelpText(
+      'after',
+      `
+Targets whose compiler or emulator is not installed are skipped, and said to be.
+Exit code 1: bytes differ, the program does not fit, or all was skipped.
+
+Example:
+  thimble verify out --input digits.npy --targets host,cortex-m4`,
+    )
+    .action((folder: string, flags: Flags) => run(context(), folder, flags));
+}

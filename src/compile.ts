@@ -1,0 +1,166 @@
+/** The compiler: one readable list of passes, with the graph's rules checked after each. */
+
+import { mulberry32 } from './data/random.ts';
+import { dumpGraph } from './ir/dump.ts';
+import { InputError, must } from './ir/errors.ts';
+import type { Graph, Stage } from './ir/graph.ts';
+import type { Quant, RequantMode } from './ir/op.ts';
+import type { Normalization, Program } from './ir/program.ts';
+import { verifyGraph } from './ir/verify.ts';
+import { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
+import { canonicalize } from './passes/canonicalize.ts';
+import { foldBatchNorm } from './passes/fold-batch-norm.ts';
+import { fuse } from './passes/fuse.ts';
+import { lower } from './passes/lower.ts';
+import { normalizeInput } from './passes/normalize-input.ts';
+import type { Pass } from './passes/pass.ts';
+import type { MemoryPlan, PlanStrategy } from './passes/plan-memory.ts';
+import { quantize } from './passes/quantize.ts';
+import { showPlan } from './report/plan.ts';
+import { encodeInput } from './run.ts';
+
+export interface CompileOptions {
+  /** The prefix of everything public in the C: a C identifier. */
+  readonly name: string;
+  readonly arith: 'int8' | 'float32';
+  /**
+   * Inputs as the network computes with them (row-major, normalized): needed for int8. With `raw`, the program
+   * takes stored bytes of which these are the normalized form.
+   */
+  readonly calibration?: { readonly inputs: readonly Float32Array[]; readonly raw?: Normalization };
+  readonly requant?: RequantMode;
+  readonly calibrationMethod?: CalibrationMethod;
+  readonly weightBits?: number;
+  readonly biasCorrection?: boolean;
+  readonly plan?: PlanStrategy;
+  /** Called after each pass with the deterministic text of what it made. */
+  readonly onPass?: (pass: string, text: string) => void;
+  readonly onProgress?: (what: string, done: number, total: number) => void;
+}
+
+export interface Compiled {
+  readonly program: Program;
+  readonly plan: MemoryPlan;
+  /** The float network that the program stands for, before fusion: what its outputs are compared to. */
+  readonly floatGraph: Graph<'float'>;
+  /** The graph that was lowered. */
+  readonly lowered: Graph<'float'> | Graph<'int8'>;
+  readonly calibration?: Calibration;
+  readonly requant: RequantMode;
+  /** Some inputs, as bytes of the input slot: of the calibration where there was one, else random. */
+  readonly examples: readonly Uint8Array[];
+}
+
+/** The names of the passes, in order; `onPass` is called with each that runs. */
+export const passNames = [
+  'import',
+  canonicalize.name,
+  'normalize-input',
+  foldBatchNorm.name,
+  fuse.name,
+  'quantize',
+  'lower',
+] as const;
+
+/** Stored bytes are their own unit; what they mean is in the first layer's weights. */
+const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
+
+/**
+ * @throws InputError for networks and options that cannot be compiled; it names the node. A DefectError is
+ * thimble's own fault.
+ */
+export function compile(model: Graph<'imported'>, options: CompileOptions): Compiled {
+  const step = stepper(options);
+  step.show('import', model);
+  const floatGraph = step.run(canonicalize, model);
+  const raw = options.arith === 'int8' ? options.calibration?.raw : undefined;
+  const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
+  const fused = step.run(fuse, step.run(foldBatchNorm, input));
+  const requant = options.requant ?? 'single';
+  const finish = (lowered: Compiled['lowered'], calibration?: Calibration): Compiled => {
+    const made = lowerWith(lowered, options);
+    const known = calibration === undefined ? {} : { calibration };
+    return { floatGraph, requant, lowered, ...known, ...made, examples: examplesFor(made.program, options) };
+  };
+  if (options.arith === 'float32') return finish(fused);
+  const calibration = calibrated(fused, options);
+  const pass = quantize(calibration, {
+    mode: requant,
+    weightBits: options.weightBits ?? 8,
+    biasCorrection: options.biasCorrection ?? true,
+    ...(raw === undefined ? {} : { input: rawQuant }),
+  });
+  return finish(step.run(pass, fused), calibration);
+}
+
+/** How many inputs the self-test of the C runs. */
+const exampleCount = 4;
+
+function examplesFor(program: Program, { calibration }: CompileOptions): readonly Uint8Array[] {
+  const inputs = calibration?.inputs ?? [];
+  if (inputs.length > 0) return inputs.slice(0, exampleCount).map((x) => encodeInput(program, x));
+  const random = mulberry32(1);
+  const { length } = must(program.slots[program.input], 'a program has an input');
+  return Array.from({ length: exampleCount }, () =>
+    encodeInput(program, Float32Array.from({ length }, random)),
+  );
+}
+
+interface Stepper {
+  run<A extends Stage, B extends Stage>(pass: Pass<A, B>, graph: Graph<A>): Graph<B>;
+  show(name: string, graph: Graph<Stage>): void;
+}
+
+function stepper({ onPass }: CompileOptions): Stepper {
+  const show = (name: string, graph: Graph<Stage>): void => {
+    verifyGraph(graph as Parameters<typeof verifyGraph>[0]);
+    onPass?.(name, dumpGraph(graph as Parameters<typeof dumpGraph>[0]));
+  };
+  return {
+    show,
+    run(pass, graph) {
+      const made = pass.run(graph);
+      show(pass.name, made);
+      return made;
+    },
+  };
+}
+
+function lowerWith(
+  graph: Graph<'float'> | Graph<'int8'>,
+  options: CompileOptions,
+): { readonly program: Program; readonly plan: MemoryPlan } {
+  const raw = graph.stage === 'int8' ? options.calibration?.raw : undefined;
+  const lowered = lower(graph, {
+    name: options.name,
+    strategy: options.plan ?? 'overlap',
+    ...(raw === undefined ? {} : { rawInput: raw }),
+  });
+  options.onPass?.('lower', showPlan(lowered.program, lowered.plan));
+  return lowered;
+}
+
+function calibrated(graph: Graph<'float'>, options: CompileOptions): Calibration {
+  const { calibration, onProgress } = options;
+  if (calibration === undefined)
+    throw new InputError({
+      where: `network '${options.name}'`,
+      found: 'int8 without calibration inputs',
+      supported: 'int8 with some hundred training inputs, or float32 without',
+      todo: 'give training inputs with --calibrate FILE, or compile with --type float32',
+    });
+  const { raw } = calibration;
+  const inputs = raw === undefined ? calibration.inputs : calibration.inputs.map((x) => storedFrom(x, raw));
+  return calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
+    onProgress?.('calibrating', done, total),
+  );
+}
+
+/** What the sensor stored for a normalized input: x * std + mean per channel, rounded. */
+export function storedFrom(input: Float32Array, { mean, std }: Normalization): Float32Array {
+  const plane = input.length / mean.length;
+  return input.map((x, i) => {
+    const c = Math.floor(i / plane);
+    return Math.max(0, Math.min(255, Math.round(x * (std[c] ?? 1) + (mean[c] ?? 0))));
+  });
+}

@@ -1,0 +1,44 @@
+/** gzip files (RFC 1952) with their two checks made: the length and the CRC of what comes out. */
+import { gunzipSync } from 'fflate';
+import { InputError } from '../ir/errors.ts';
+
+const deflateLimit = 1032;
+
+export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
+
+/** RFC 1952, section 8: the polynomial 0xedb88320, reflected. */
+const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let c = byte;
+  for (let bit = 0; bit < 8; bit++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+  return c;
+});
+
+function crc32(bytes: Uint8Array): number {
+  let c = 0xffffffff;
+  for (const byte of bytes) c = (crcTable[(c ^ byte) & 255] as number) ^ (c >>> 8);
+  return (c ^ 0xffffffff) >>> 0;
+}
+
+function inflate(bytes: Uint8Array, claimed: number): Uint8Array {
+  if (claimed > deflateLimit * bytes.length) throw new Error('impossible length');
+  return gunzipSync(bytes);
+}
+
+/** @throws InputError when the file is truncated or damaged. */
+export function gunzip(bytes: Uint8Array, where: string): Uint8Array {
+  try {
+    const trailer = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 8, 8);
+    const length = trailer.getUint32(4, true);
+    const out = inflate(bytes, length);
+    if (out.length !== length) throw new Error(`${out.length} bytes came out, ${length} were promised`);
+    if (crc32(out) !== trailer.getUint32(0, true)) throw new Error('its check sum is wrong');
+    return out;
+  } catch (error) {
+    throw new InputError({
+      where,
+      found: `truncated or damaged gzip data (${error instanceof Error ? error.message : String(error)})`,
+      supported: 'complete gzip files of one member',
+      todo: 'download or make the file again',
+    });
+  }
+}

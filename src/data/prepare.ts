@@ -1,0 +1,102 @@
+/** From a file's samples to a model's input: resize, pad, scale to 0..1, normalize; in this order. */
+import { InputError } from '../ir/errors.ts';
+import type { Normalization } from '../ir/program.ts';
+import type { Shape } from '../ir/tensor.ts';
+import { type Dataset, datasetFor, type Geometry, sizeAfter } from './dataset.ts';
+import { type Layout, layouts } from './layout.ts';
+import { expanded, type Normalize, pixelNormalization, pixelTable } from './normalize.ts';
+import { padPlanes, resizePlanes } from './resize.ts';
+import type { Samples } from './samples.ts';
+
+export interface PrepareOptions extends Geometry {
+  readonly normalize?: Normalize;
+  readonly layout?: Layout;
+}
+
+/** Samples ready for a model; each is row-major in the model's own sample shape. */
+export interface Prepared {
+  readonly where: string;
+  readonly count: number;
+  /** The model's, without the batch axis. */
+  readonly sampleShape: Shape;
+  /** Sample i as the network computes with it. */
+  real(i: number): Float32Array;
+  /** Set where the samples are pixels. */
+  readonly pixels?: {
+    /** Sample i as a sensor gives it: resized and padded, before any scaling. */
+    raw(i: number): Uint8Array;
+    /** What turns one into the other. */
+    readonly normalization: Normalization;
+  };
+  readonly labels?: Int32Array;
+}
+
+function shaped<T extends Uint8Array | Float32Array>(data: T, dataset: Dataset, geometry: Geometry): T {
+  const { resize, pad } = geometry;
+  const resized = resize ? resizePlanes(data, dataset.sampleShape, resize.height, resize.width) : data;
+  const size = sizeAfter(dataset.sampleShape, resize ? { resize } : {});
+  return pad ? padPlanes(resized, size, pad) : resized;
+}
+
+function scalePixels(pixels: Uint8Array, tables: readonly Float32Array[]): Float32Array {
+  const plane = pixels.length / tables.length;
+  const out = new Float32Array(pixels.length);
+  tables.forEach((table, c) => {
+    for (let i = c * plane; i < (c + 1) * plane; i++) out[i] = table[pixels[i] as number] as number;
+  });
+  return out;
+}
+
+function normalizeReal(data: Float32Array, { mean, std }: Normalize): Float32Array {
+  const plane = data.length / mean.length;
+  return data.map((x, i) => {
+    const c = Math.floor(i / plane);
+    return Math.fround(x - Math.fround(mean[c] ?? 0)) / Math.fround(std[c] ?? 1);
+  });
+}
+
+/**
+ * Samples for a model whose input has the shape `sampleShape` (without the batch axis). Pixels are scaled to
+ * 0..1 before they are normalized; real numbers are only normalized, when that is asked for.
+ * @throws InputError when the samples do not fit the model, with the option that would make them.
+ */
+export function prepare(samples: Samples, sampleShape: Shape, options: PrepareOptions = {}): Prepared {
+  const dataset = datasetFor(samples, sampleShape, options, options.layout);
+  const { where, labels } = samples;
+  const [channels] = dataset.sampleShape;
+  const normalize = options.normalize ? expanded(options.normalize, channels) : undefined;
+  const common = { where, count: dataset.count, sampleShape, ...(labels ? { labels } : {}) };
+  if (!dataset.raw) {
+    const plain = (i: number): Float32Array => shaped(dataset.get(i), dataset, options);
+    return { ...common, real: (i) => (normalize ? normalizeReal(plain(i), normalize) : plain(i)) };
+  }
+  const { mean, std } = expanded(normalize ?? { mean: [0], std: [1] }, channels);
+  const tables = mean.map((m, c) => pixelTable(m, std[c] ?? 1));
+  const raw = (i: number): Uint8Array => shaped(dataset.get(i), dataset, options);
+  const normalization = pixelNormalization(normalize, channels);
+  return { ...common, real: (i) => scalePixels(raw(i), tables), pixels: { raw, normalization } };
+}
+
+/** `32x48`: rows by columns. @throws InputError for anything else. */
+export function parseResize(text: string): { height: number; width: number } {
+  const [, height, width] = /^([1-9][0-9]{0,3})x([1-9][0-9]{0,3})$/.exec(text) ?? [];
+  if (height !== undefined && width !== undefined) return { height: Number(height), width: Number(width) };
+  throw new InputError({
+    where: `--resize ${text}`,
+    found: 'not a size',
+    supported: 'HEIGHTxWIDTH in pixels',
+    todo: 'e.g. --resize 32x32',
+  });
+}
+
+/** @throws InputError for a layout that is not one of `layouts`. */
+export function parseLayout(text: string): Layout {
+  const found = layouts.find((layout) => layout === text.toLowerCase());
+  if (found !== undefined) return found;
+  throw new InputError({
+    where: `--layout ${text}`,
+    found: 'no such layout',
+    supported: layouts.join(', '),
+    todo: 'n: samples, c: channels, h: rows, w: columns, outermost first',
+  });
+}

@@ -1,0 +1,174 @@
+/** Builders of Kernel IR: short names, constants folded, nothing else. */
+import type { BinaryOp, CompareOp, Elem, Expr, Scalar, Stmt } from './kernel.ts';
+import { scalarOf } from './kernel.ts';
+
+type Operand = Expr | number;
+
+export const int = (value: number): Expr => ({ kind: 'int', value });
+export const float = (value: number): Expr => ({ kind: 'float', value: Math.fround(value) });
+export const local = (name: string, type: Scalar = 'i32'): Expr => ({ kind: 'local', name, type });
+/** A literal of the given type. */
+export const literal = (value: number, type: Scalar): Expr => (type === 'f32' ? float(value) : int(value));
+
+const expr = (x: Operand): Expr => (typeof x === 'number' ? int(x) : x);
+export const typeOf = (e: Expr): Scalar => {
+  switch (e.kind) {
+    case 'int':
+    case 'compare':
+    case 'toInt':
+      return 'i32';
+    case 'float':
+    case 'toFloat':
+      return 'f32';
+    case 'load':
+      return scalarOf(e.elem);
+    case 'local':
+    case 'binary':
+    case 'select':
+    case 'call':
+      return e.type;
+    default:
+      return e satisfies never;
+  }
+};
+
+const fold: Partial<Record<BinaryOp, (a: number, b: number) => number>> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+};
+
+/** Constant operands are folded; x + 0, x * 1 and the like disappear. Index arithmetic only uses i32. */
+function binary(op: BinaryOp, left: Operand, right: Operand): Expr {
+  const a = expr(left);
+  const b = expr(right);
+  const apply = fold[op];
+  if (a.kind === 'int' && b.kind === 'int' && apply !== undefined) return int(apply(a.value, b.value));
+  const neutral = op === 'mul' ? 1 : 0;
+  if (b.kind === 'int' && b.value === neutral && op !== 'div' && op !== 'mod') {
+    if (op !== 'and') return a;
+  }
+  if (a.kind === 'int' && a.value === neutral && (op === 'add' || op === 'mul')) return b;
+  if (op === 'mul' && ((a.kind === 'int' && a.value === 0) || (b.kind === 'int' && b.value === 0)))
+    return int(0);
+  return { kind: 'binary', op, type: typeOf(a), a, b };
+}
+
+export const add = (...terms: readonly Operand[]): Expr =>
+  terms.map(expr).reduce((sum, term) => binary('add', sum, term), int(0));
+export const sub = (a: Operand, b: Operand): Expr => binary('sub', a, b);
+export const mul = (a: Operand, b: Operand): Expr => binary('mul', a, b);
+export const div = (a: Operand, b: Operand): Expr => binary('div', a, b);
+export const shr = (a: Operand, b: Operand): Expr => binary('shr', a, b);
+
+export function compare(op: CompareOp, left: Operand, right: Operand): Expr {
+  const a = expr(left);
+  return { kind: 'compare', op, type: typeOf(a), a, b: expr(right) };
+}
+
+export function select(test: Expr, yes: Operand, no: Operand): Expr {
+  const taken = expr(yes);
+  return { kind: 'select', type: typeOf(taken), test, yes: taken, no: expr(no) };
+}
+
+/** Operands are evaluated twice in C: give locals or literals. */
+export const maximum = (a: Operand, b: Operand): Expr => select(compare('gt', a, b), a, b);
+export const minimum = (a: Operand, b: Operand): Expr => select(compare('lt', a, b), a, b);
+
+export const load = (from: string, elem: Elem, index: Operand): Expr => ({
+  kind: 'load',
+  from,
+  elem,
+  index: expr(index),
+});
+
+export const call = (primitive: string, type: Scalar, ...args: readonly Operand[]): Expr => ({
+  kind: 'call',
+  primitive,
+  type,
+  args: args.map(expr),
+});
+
+export const constant = (name: string, value: Operand): Stmt => {
+  const e = expr(value);
+  return { kind: 'let', name, type: typeOf(e), value: e, mutable: false };
+};
+export const variable = (name: string, value: Operand): Stmt => {
+  const e = expr(value);
+  return { kind: 'let', name, type: typeOf(e), value: e, mutable: true };
+};
+export const assign = (name: string, value: Operand): Stmt => {
+  const e = expr(value);
+  return { kind: 'assign', name, type: typeOf(e), value: e };
+};
+export const accumulate = (name: string, value: Operand): Stmt => {
+  const e = expr(value);
+  return { kind: 'accumulate', name, type: typeOf(e), value: e };
+};
+export const pointer = (
+  name: string,
+  base: string,
+  elem: Elem,
+  offset: Operand,
+  { mutable = false }: { readonly mutable?: boolean } = {},
+): Stmt => ({ kind: 'pointer', name, base, elem, offset: expr(offset), mutable });
+/** Nothing when `by` is 0. */
+export const advance = (name: string, by: Operand): readonly Stmt[] => {
+  const e = expr(by);
+  return e.kind === 'int' && e.value === 0 ? [] : [{ kind: 'advance', name, by: e }];
+};
+export const store = (to: string, elem: Elem, index: Operand, value: Operand): Stmt => ({
+  kind: 'store',
+  to,
+  elem,
+  index: expr(index),
+  value: expr(value),
+});
+
+/** A loop over 0, step, 2 step, ... below `to`; a single pass of a constant loop is the body at 0, without a loop. */
+export function loop(
+  name: string,
+  to: Operand,
+  body: (i: Expr) => readonly Stmt[],
+  { from = 0, step = 1 }: { readonly from?: Operand; readonly step?: number } = {},
+): readonly Stmt[] {
+  if (typeof to === 'number' && typeof from === 'number' && to - from <= step)
+    return to > from ? body(int(from)) : [];
+  return [{ kind: 'for', name, from: expr(from), to: expr(to), step, body: body(local(name)) }];
+}
+
+export const when = (test: Expr, yes: readonly Stmt[], no: readonly Stmt[] = []): Stmt => ({
+  kind: 'if',
+  test,
+  yes,
+  no,
+});
+
+/** `count` elements; nothing when it is 0. */
+export const copy = (
+  elem: Elem,
+  to: readonly [string, Operand],
+  from: readonly [string, Operand],
+  count: Operand,
+): Stmt => ({
+  kind: 'copy',
+  elem,
+  to: to[0],
+  toIndex: expr(to[1]),
+  from: from[0],
+  fromIndex: expr(from[1]),
+  count: expr(count),
+});
+
+export const fill = (to: string, elem: 'u8' | 'i8', index: Operand, value: number, count: Operand): Stmt => ({
+  kind: 'fill',
+  elem,
+  to,
+  index: expr(index),
+  value: int(value),
+  count: expr(count),
+});
+
+/** 0, 1, ..., n - 1: for what is unrolled while building. */
+export const times = <T>(n: number, make: (i: number) => T): T[] =>
+  Array.from({ length: n }, (_, i) => make(i));

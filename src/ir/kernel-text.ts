@@ -1,0 +1,99 @@
+/** Kernel IR in one line of C-like text, fully parenthesized: for messages, not for compilers. */
+import type { BinaryOp, CompareOp, Expr, Stmt } from './kernel.ts';
+
+const binaryText: Readonly<Record<BinaryOp, string>> = {
+  add: '+',
+  sub: '-',
+  mul: '*',
+  div: '/',
+  mod: '%',
+  shl: '<<',
+  shr: '>>',
+  and: '&',
+  or: '|',
+  xor: '^',
+};
+
+const compareText: Readonly<Record<CompareOp, string>> = {
+  lt: '<',
+  le: '<=',
+  gt: '>',
+  ge: '>=',
+  eq: '==',
+  ne: '!=',
+};
+
+/** `(px[i] * w)` */
+export function exprText(e: Expr): string {
+  switch (e.kind) {
+    case 'int':
+    case 'float':
+      return Object.is(e.value, -0) ? '-0' : String(e.value);
+    case 'local':
+      return e.name;
+    case 'binary':
+      return `(${exprText(e.a)} ${binaryText[e.op]} ${exprText(e.b)})`;
+    case 'compare':
+      return `(${exprText(e.a)} ${compareText[e.op]} ${exprText(e.b)})`;
+    case 'select':
+      return `(${exprText(e.test)} ? ${exprText(e.yes)} : ${exprText(e.no)})`;
+    case 'load':
+      return `${e.from}[${exprText(e.index)}]`;
+    case 'toFloat':
+      return `(float)${exprText(e.value)}`;
+    case 'toInt':
+      return `(int32_t)${exprText(e.value)}`;
+    case 'call':
+      return `${e.primitive}(${e.args.map(exprText).join(', ')})`;
+    default:
+      return e satisfies never;
+  }
+}
+
+/** The statement without its blocks: `for (i = 0; i < 25; i += 1)`. */
+export function stmtText(s: Stmt): string {
+  switch (s.kind) {
+    case 'let':
+    case 'assign':
+      return `${s.name} = ${exprText(s.value)}`;
+    case 'accumulate':
+      return `${s.name} += ${exprText(s.value)}`;
+    case 'pointer':
+      return `${s.name} = ${s.base} + ${exprText(s.offset)}`;
+    case 'advance':
+      return `${s.name} += ${exprText(s.by)}`;
+    case 'store':
+      return `${s.to}[${exprText(s.index)}] = ${exprText(s.value)}`;
+    case 'for':
+      return `for (${s.name} = ${exprText(s.from)}; ${s.name} < ${exprText(s.to)}; ${s.name} += ${s.step})`;
+    case 'if':
+      return `if ${exprText(s.test)}`;
+    case 'copy':
+      return `copy ${exprText(s.count)} from ${s.from}[${exprText(s.fromIndex)}] to ${s.to}[${exprText(s.toIndex)}]`;
+    case 'fill':
+      return `fill ${exprText(s.count)} of ${s.to}[${exprText(s.index)}] with ${exprText(s.value)}`;
+    case 'comment':
+      return `/* ${s.text} */`;
+    default:
+      return s satisfies never;
+  }
+}
+
+/** Statements and expressions share no kind, so one function can tell them apart. */
+export type KernelNode = Expr | Stmt;
+
+const exprKinds: ReadonlySet<string> = new Set<Expr['kind']>([
+  'int',
+  'float',
+  'local',
+  'binary',
+  'compare',
+  'select',
+  'load',
+  'toFloat',
+  'toInt',
+  'call',
+]);
+
+export const nodeText = (node: KernelNode): string =>
+  exprKinds.has(node.kind) ? exprText(node as Expr) : stmtText(node as Stmt);

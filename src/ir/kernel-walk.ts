@@ -1,0 +1,96 @@
+/** The parts of expressions and statements, for everything that walks Kernel IR without caring what it means. */
+import type { Expr, Stmt } from './kernel.ts';
+
+/** The direct subexpressions, in order of evaluation. */
+export function partsOf(e: Expr): readonly Expr[] {
+  switch (e.kind) {
+    case 'int':
+    case 'float':
+    case 'local':
+      return [];
+    case 'binary':
+    case 'compare':
+      return [e.a, e.b];
+    case 'select':
+      return [e.test, e.yes, e.no];
+    case 'load':
+      return [e.index];
+    case 'toFloat':
+    case 'toInt':
+      return [e.value];
+    case 'call':
+      return e.args;
+    default:
+      return e satisfies never;
+  }
+}
+
+/** The expressions that a statement itself evaluates, without those of its blocks. */
+export function expressionsOf(s: Stmt): readonly Expr[] {
+  switch (s.kind) {
+    case 'let':
+    case 'assign':
+    case 'accumulate':
+      return [s.value];
+    case 'pointer':
+      return [s.offset];
+    case 'advance':
+      return [s.by];
+    case 'store':
+      return [s.index, s.value];
+    case 'for':
+      return [s.from, s.to];
+    case 'if':
+      return [s.test];
+    case 'copy':
+      return [s.toIndex, s.fromIndex, s.count];
+    case 'fill':
+      return [s.index, s.value, s.count];
+    case 'comment':
+      return [];
+    default:
+      return s satisfies never;
+  }
+}
+
+/** The statements nested in a statement. */
+export function blocksOf(s: Stmt): readonly (readonly Stmt[])[] {
+  if (s.kind === 'for') return [s.body];
+  return s.kind === 'if' ? [s.yes, s.no] : [];
+}
+
+/** Calls `visit` on every statement, outer ones first. */
+export function eachStmt(body: readonly Stmt[], visit: (s: Stmt) => void): void {
+  for (const s of body) {
+    visit(s);
+    for (const block of blocksOf(s)) eachStmt(block, visit);
+  }
+}
+
+/** Calls `visit` on `e` and every expression in it, inner ones first. */
+export function eachExpr(e: Expr, visit: (e: Expr) => void): void {
+  for (const part of partsOf(e)) eachExpr(part, visit);
+  visit(e);
+}
+
+/** i32 or f32. */
+export function typeOf(e: Expr): 'i32' | 'f32' {
+  switch (e.kind) {
+    case 'int':
+    case 'compare':
+    case 'toInt':
+      return 'i32';
+    case 'float':
+    case 'toFloat':
+      return 'f32';
+    case 'load':
+      return e.elem === 'f32' ? 'f32' : 'i32';
+    case 'local':
+    case 'binary':
+    case 'select':
+    case 'call':
+      return e.type;
+    default:
+      return e satisfies never;
+  }
+}

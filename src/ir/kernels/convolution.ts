@@ -1,0 +1,277 @@
+/**
+ * Direct convolution over height x width x channel images, int8 and float32 alike. A tile of outputs (the
+ * window of a fused max-pool, or a few neighbours) is accumulated together, so that one load of a weight
+ * serves them all; the maximum is taken before requantization, which is monotone, so that the convolution
+ * never exists unpooled.
+ */
+import {
+  accumulate,
+  add,
+  advance,
+  assign,
+  constant,
+  load,
+  local,
+  loop,
+  maximum,
+  mul,
+  pointer,
+  store,
+  times,
+  variable,
+} from '../build.ts';
+import { DefectError } from '../errors.ts';
+import type { Expr, Kernel, Stmt, Table } from '../kernel.ts';
+import type { Arithmetic } from '../mac.ts';
+import {
+  firstColumn,
+  type Padding,
+  pointInto,
+  type Tile,
+  type View,
+  viewOf,
+  type WindowShape,
+} from './window.ts';
+
+export interface Convolution {
+  readonly name: string;
+  readonly doc: readonly string[];
+  readonly window: WindowShape;
+  readonly outChannels: number;
+  readonly groups: number;
+  /** A fused max-pool without padding; windows that do not fit are dropped. */
+  readonly pool?: { readonly kernel: readonly [number, number]; readonly strides: readonly [number, number] };
+  readonly padding: readonly number[];
+  readonly arithmetic: Arithmetic;
+}
+
+/** Accumulators in registers at a time: more would be spilled on Cortex-M (13 usable registers). */
+const tileWidth = 4;
+
+/** A pointwise convolution does not care for rows: its image is one row of all pixels. */
+function flattened(w: WindowShape): WindowShape {
+  const pointwise =
+    w.kernel.every((k) => k === 1) &&
+    w.strides.every((s) => s === 1) &&
+    w.padTop === 0 &&
+    w.padLeft === 0 &&
+    w.outHeight === w.height &&
+    w.outWidth === w.width;
+  if (!pointwise) return w;
+  const pixels = w.height * w.width;
+  return { ...w, height: 1, width: pixels, outHeight: 1, outWidth: pixels };
+}
+
+function tileOf(c: Convolution, w: WindowShape): Tile {
+  if (c.pool !== undefined) {
+    const [rows, cols] = c.pool.kernel;
+    const [stepY, stepX] = c.pool.strides;
+    const countY = Math.floor((w.outHeight - rows) / stepY) + 1;
+    const countX = Math.floor((w.outWidth - cols) / stepX) + 1;
+    return { rows, cols, stepY, stepX, countY, countX };
+  }
+  const cols = Math.min(tileWidth, w.outWidth);
+  const countX = Math.ceil(w.outWidth / cols);
+  const tile = { rows: 1, cols, stepY: 1, stepX: cols, countY: w.outHeight, countX };
+  return w.outWidth % cols === 0 ? tile : { ...tile, lastX: w.outWidth - cols };
+}
+
+/** What the loops over weights need to know. */
+interface Plan {
+  readonly c: Convolution;
+  readonly w: WindowShape;
+  readonly tile: Tile;
+  readonly view: View;
+  /** Input channels per group. */
+  readonly depth: number;
+  /** Element offsets of the tile's outputs' inputs from the first one's. */
+  readonly lanes: readonly number[];
+}
+
+const lane = (i: number): string => `acc${i}`;
+const lanesOf = (p: Plan): Expr[] => p.lanes.map((_, i) => local(lane(i), p.c.arithmetic.accumulator));
+
+export function convolution(c: Convolution): Kernel {
+  const w = flattened(c.window);
+  const tile = tileOf(c, w);
+  const padding: Padding = { elem: c.arithmetic.elem, values: c.padding };
+  const depth = w.channels / c.groups;
+  let scratch: View['scratch'] = [];
+  let tables: View['tables'] = [];
+  const body = loop('y', tile.countY, (y) =>
+    loop('x', tile.countX, (x) => {
+      const column = tile.lastX === undefined ? firstColumn(tile, x) : local('column');
+      const view = viewOf(c.name, w, tile, y, column, padding);
+      ({ scratch, tables } = view);
+      const lanes = times(tile.rows * tile.cols, (i) => {
+        const [row, col] = [Math.floor(i / tile.cols), i % tile.cols];
+        return row * w.strides[0] * view.rowStride + col * w.strides[1] * w.channels;
+      });
+      const plan: Plan = { c, w, tile, view, depth, lanes };
+      return [
+        ...(tile.lastX === undefined ? [] : [constant('column', firstColumn(tile, x))]),
+        ...view.prepare,
+        ...channels(plan, (channel, lanesDone) => output(plan, y, x, column, channel, lanesDone)),
+      ];
+    }),
+  );
+  return kernelOf(c, w, tile, body, scratch, tables);
+}
+
+function kernelOf(
+  c: Convolution,
+  w: WindowShape,
+  tile: Tile,
+  body: readonly Stmt[],
+  scratch: View['scratch'],
+  tables: View['tables'],
+): Kernel {
+  const { elem } = c.arithmetic;
+  const outputs = tile.countY * (c.pool === undefined ? w.outWidth : tile.countX) * c.outChannels;
+  const depth = w.channels / c.groups;
+  return {
+    name: c.name,
+    doc: c.doc,
+    params: [
+      { name: 'in', role: 'in', elem, length: w.height * w.width * w.channels },
+      { name: 'out', role: 'out', elem, length: outputs },
+      ...scratch,
+    ],
+    tables: [weightTable(c, w), c.arithmetic.bias, ...c.arithmetic.tables, ...tables],
+    body,
+    macs: w.outHeight * w.outWidth * c.outChannels * w.kernel[0] * w.kernel[1] * depth,
+  };
+}
+
+const isDepthwise = (c: Convolution): boolean =>
+  c.groups > 1 && c.groups === c.window.channels && c.outChannels === c.window.channels;
+
+/** Weights from [out][in / groups][ky][kx] to the order of use: [out][ky][kx][in / groups]. */
+function weightTable(c: Convolution, w: WindowShape): Table {
+  const { weights, weightElem } = c.arithmetic;
+  const depth = w.channels / c.groups;
+  const taps = w.kernel[0] * w.kernel[1];
+  const data = weights.slice();
+  for (let channel = 0; channel < c.outChannels; channel++)
+    for (let i = 0; i < depth; i++)
+      for (let tap = 0; tap < taps; tap++)
+        data[(channel * taps + tap) * depth + i] = weights[(channel * depth + i) * taps + tap] ?? 0;
+  return { name: `${c.name}_weights`, elem: weightElem, data, rowLength: taps * depth };
+}
+
+type Finish = (channel: Expr, lanes: readonly Expr[]) => readonly Stmt[];
+
+/** The loops over output channels around `finish`, which stores the tile's accumulators of one channel. */
+function channels(p: Plan, finish: Finish): readonly Stmt[] {
+  const { c, depth } = p;
+  const weights = pointer('wt', `${c.name}_weights`, c.arithmetic.weightElem, 0, { mutable: true });
+  const perGroup = c.outChannels / c.groups;
+  if (isDepthwise(c))
+    return [weights, ...loop('c', c.outChannels, (channel) => oneChannel(p, channel, channel, finish))];
+  if (c.groups === 1)
+    return [weights, ...loop('c', c.outChannels, (channel) => oneChannel(p, channel, 0, finish))];
+  return [
+    weights,
+    ...loop('group', c.groups, (group) =>
+      loop('member', perGroup, (member) => [
+        constant('c', add(mul(group, perGroup), member)),
+        ...oneChannel(p, local('c'), mul(group, depth), finish),
+      ]),
+    ),
+  ];
+}
+
+/** One output channel of the tile: bias, the window's taps, the end. `skip`: where its group's inputs begin. */
+function oneChannel(p: Plan, channel: Expr, skip: Expr | number, finish: Finish): readonly Stmt[] {
+  const { bias, accumulator } = p.c.arithmetic;
+  const first = load(bias.name, bias.elem, channel);
+  return [
+    ...p.lanes.map((_, i) => variable(lane(i), i === 0 ? first : local(lane(0), accumulator))),
+    ...(isDepthwise(p.c) ? depthwiseTaps(p, skip) : denseTaps(p, skip)),
+    ...finish(channel, lanesOf(p)),
+  ];
+}
+
+/** Multiply-accumulates of `count` consecutive weights from `wt` on; `offset(i)` is the i-th input's from `px`. */
+function steps(p: Plan, count: number, offset: (i: number) => number): readonly Stmt[] {
+  const { weightElem, elem, accumulator } = p.c.arithmetic;
+  return times(count, (i) => [
+    constant(`w${i}`, load('wt', weightElem, i)),
+    ...p.lanes.map((at, j) =>
+      accumulate(lane(j), mul(load('px', elem, at + offset(i)), local(`w${i}`, accumulator))),
+    ),
+  ]).flat();
+}
+
+/** All taps of one channel, unrolled where that is short: neighbouring outputs share inputs in registers. */
+function depthwiseTaps(p: Plan, skip: Expr | number): readonly Stmt[] {
+  const { w, view, c } = p;
+  const [kh, kw] = w.kernel;
+  const row = w.dilations[0] * view.rowStride;
+  const column = w.dilations[1] * w.channels;
+  if (kh * kw <= 25) {
+    const offset = (i: number) => Math.floor(i / kw) * row + (i % kw) * column;
+    const point = pointInto(view, c.arithmetic.elem, add(skip), false);
+    return [point, ...steps(p, kh * kw, offset), ...advance('wt', kh * kw)];
+  }
+  return loop('ky', kh, (ky) =>
+    loop('kx', kw, (kx) => [
+      pointInto(view, c.arithmetic.elem, add(skip, mul(ky, row), mul(kx, column)), false),
+      ...steps(p, 1, () => 0),
+      ...advance('wt', 1),
+    ]),
+  );
+}
+
+/** The largest divisor of `run` up to `most`, so that an unrolled loop has no remainder. */
+export function unrollOf(run: number, most: number): number {
+  for (let u = Math.min(run, most); u > 1; u--) if (run % u === 0) return u;
+  return 1;
+}
+
+/** Runs of inputs that lie side by side: a whole row of the window, or one pixel where columns are apart. */
+function denseTaps(p: Plan, skip: Expr | number): readonly Stmt[] {
+  const { w, view, c, depth } = p;
+  const [kh, kw] = w.kernel;
+  const joined = w.dilations[1] === 1 && c.groups === 1;
+  const row = (ky: Expr): Expr => mul(ky, w.dilations[0] * view.rowStride);
+  const from = (offset: Expr): Stmt => pointInto(view, c.arithmetic.elem, add(skip, offset), true);
+  if (joined) return loop('ky', kh, (ky) => [from(row(ky)), ...runOf(p, kw * depth)]);
+  return loop('ky', kh, (ky) =>
+    loop('kx', kw, (kx) => [from(add(row(ky), mul(kx, w.dilations[1] * w.channels))), ...runOf(p, depth)]),
+  );
+}
+
+function runOf(p: Plan, run: number): readonly Stmt[] {
+  const unroll = run <= 8 ? run : unrollOf(run, 6);
+  return loop('i', run / unroll, () => [
+    ...steps(p, unroll, (i) => i),
+    ...advance('px', unroll),
+    ...advance('wt', unroll),
+  ]);
+}
+
+/** Stores a channel's results: the pool window's maximum, or every lane at its own place. */
+function output(
+  p: Plan,
+  y: Expr,
+  x: Expr,
+  column: Expr,
+  channel: Expr,
+  lanes: readonly Expr[],
+): readonly Stmt[] {
+  const { c, tile, w } = p;
+  const { elem, finish, accumulator } = c.arithmetic;
+  const [first] = lanes;
+  if (first === undefined) throw new DefectError(`${c.name}: a tile without outputs`);
+  if (c.pool !== undefined) {
+    const at = add(mul(add(mul(y, tile.countX), x), c.outChannels), channel);
+    const best = local(lane(0), accumulator);
+    return [
+      ...lanes.slice(1).map((value) => assign(lane(0), maximum(value, best))),
+      store('out', elem, at, finish(best, channel)),
+    ];
+  }
+  const at = add(mul(add(mul(y, w.outWidth), column), c.outChannels), channel);
+  return lanes.map((value, i) => store('out', elem, add(at, i * c.outChannels), finish(value, channel)));
+}

@@ -1,0 +1,106 @@
+/** Softmax over runs of neighbours: in integers by a table of exponentials, in float32 by a polynomial. */
+import {
+  accumulate,
+  add,
+  assign,
+  call,
+  constant,
+  div,
+  float,
+  int,
+  load,
+  local,
+  loop,
+  maximum,
+  mul,
+  store,
+  sub,
+  variable,
+} from '../build.ts';
+import type { Expr, Kernel, Stmt, Table } from '../kernel.ts';
+
+export interface Softmax {
+  readonly name: string;
+  readonly doc: readonly string[];
+  /** Runs, and the elements of each. */
+  readonly rows: number;
+  readonly length: number;
+}
+
+/** Probabilities are stored in steps of 1/256; a certain class saturates at 255. */
+export const softmaxOutput = { scale: 1 / 256, zeroPoint: 0 };
+/** The longest run whose sum of exponentials stays in int32. */
+export const longestInt8Softmax = 2 ** 16 - 1;
+const one = 32767;
+
+/** exp(-d * scale) for the differences d = 0..255 of two stored values, 1.0 being 32767. */
+export const exponentials = (scale: number): Uint16Array =>
+  Uint16Array.from({ length: 256 }, (_, d) => Math.round(Math.exp(-d * scale) * one));
+
+const kernelOf = (
+  s: Softmax,
+  elem: 'u8' | 'f32',
+  tables: readonly Table[],
+  body: readonly Stmt[],
+): Kernel => ({
+  name: s.name,
+  doc: s.doc,
+  params: [
+    { name: 'in', role: 'in', elem, length: s.rows * s.length },
+    { name: 'out', role: 'out', elem, length: s.rows * s.length },
+  ],
+  tables,
+  body,
+  macs: 0,
+});
+
+/** out = min(255, (256 e + sum / 2) / sum) with e = table[largest - x], all in integers. */
+export function softmaxInt8(s: Softmax, inputScale: number): Kernel {
+  const table: Table = { name: `${s.name}_exp`, elem: 'u16', data: exponentials(inputScale) };
+  const power = (x: Expr): Expr => load(table.name, 'u16', sub(local('largest'), x));
+  const body = loop('row', s.rows, (row) => {
+    const at = (i: Expr): Expr => add(mul(row, s.length), i);
+    const x = (i: Expr): Expr => load('in', 'u8', at(i));
+    const share = div(add(mul(local('e'), 256), div(local('sum'), 2)), local('sum'));
+    return [
+      variable('largest', int(0)),
+      ...loop('i', s.length, (i) => [
+        constant('x', x(i)),
+        assign('largest', maximum(local('x'), local('largest'))),
+      ]),
+      variable('sum', int(0)),
+      ...loop('j', s.length, (j) => [accumulate('sum', power(x(j)))]),
+      ...loop('k', s.length, (k) => [
+        constant('e', power(x(k))),
+        store('out', 'u8', at(k), call('clamp', 'i32', share, int(0), int(255))),
+      ]),
+    ];
+  });
+  return kernelOf(s, 'u8', [table], body);
+}
+
+export function softmaxFloat32(s: Softmax): Kernel {
+  const body = loop('row', s.rows, (row) => {
+    const at = (i: Expr): Expr => add(mul(row, s.length), i);
+    const x = (i: Expr): Expr => load('in', 'f32', at(i));
+    const power = (value: Expr): Expr => call('exp_f32', 'f32', sub(value, local('largest', 'f32')));
+    return [
+      variable('largest', x(int(0))),
+      ...loop('i', s.length, (i) => [
+        constant('x', x(i)),
+        assign('largest', maximum(local('x', 'f32'), local('largest', 'f32'))),
+      ]),
+      variable('sum', float(0)),
+      // Stored and summed in one pass: the output may lie where the input is, so each input is read once more only.
+      ...loop('j', s.length, (j) => [
+        constant('e', power(x(j))),
+        accumulate('sum', local('e', 'f32')),
+        store('out', 'f32', at(j), local('e', 'f32')),
+      ]),
+      ...loop('k', s.length, (k) => [
+        store('out', 'f32', at(k), div(load('out', 'f32', at(k)), local('sum', 'f32'))),
+      ]),
+    ];
+  });
+  return kernelOf(s, 'f32', [], body);
+}

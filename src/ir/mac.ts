@@ -1,0 +1,188 @@
+/**
+ * Multiply-accumulate operators (convolutions and linear layers) in integers: per-channel symmetric weights,
+ * int32 bias with the input's zero point folded in, one requantization per output.
+ *
+ *   real y = sum w (sx (x - zx)) + b = sx sw (sum q x + bias),  bias = round(b / (sx sw)) - zx sum q
+ */
+import { float, maximum, minimum } from './build.ts';
+import { InputError } from './errors.ts';
+import type { Expr, Table } from './kernel.ts';
+import type { Quant, RequantMode } from './op.ts';
+import { epilogue, type Requant, requantOf, type Saturation } from './requant.ts';
+
+/** Values that a fused activation keeps; both in real units. */
+export interface Clamp {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+export interface QuantizedMac {
+  /** channels x terms, row-major in the float weight's own order; symmetric, |q| <= 2^(bits - 1) - 1. */
+  readonly weights: Int8Array;
+  readonly bits: number;
+  /** The real value of one weight step, per output channel. */
+  readonly weightScales: Float64Array;
+  /** Holds -zx * sum(q) too. */
+  readonly bias: Int32Array;
+  readonly requant: Requant;
+  readonly saturation: Saturation;
+}
+
+export interface MacToQuantize {
+  readonly name: string;
+  readonly mode: RequantMode;
+  readonly bits: number;
+  readonly weight: Float32Array;
+  readonly channels: number;
+  readonly bias: Float32Array | undefined;
+  readonly input: Quant;
+  readonly output: Quant;
+  readonly clamp: Clamp | undefined;
+  /** Mean of the input that each term of a row multiplies, in real units; undefined: no bias correction. */
+  readonly meanOf: ((term: number, row: number) => number) | undefined;
+}
+
+const largest = (row: Float32Array): number => row.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
+
+/** |bias| stays below 2^28 steps, so that no bias alone can bring an accumulator near 2^31. */
+const largestBias = 2 ** 28;
+
+/** The step of a row of weights: its largest weight is the largest step, unless the bias asks for a coarser one. */
+function stepOf(mac: MacToQuantize, row: Float32Array, bias: number): number {
+  const { input, output, bits, mode } = mac;
+  const needed = Math.max(
+    largest(row) / (2 ** (bits - 1) - 1),
+    Math.abs(bias) / (input.scale * largestBias),
+    // Far below what matters: a row of zeros still needs a positive scale that a shift of 30 can express.
+    (output.scale / input.scale) * 2 ** -28,
+  );
+  if (mode !== 'pow2') return needed;
+  const exponent = Math.floor(Math.log2(output.scale / (input.scale * needed)));
+  return (output.scale / input.scale) * 2 ** -Math.min(30, Math.max(1, exponent));
+}
+
+/** The finest output step that a requantization scale of at most 1 (1/2 for pow2) can serve. */
+export function finestStep(mode: RequantMode, bits: number, weight: Float32Array, input: Quant): number {
+  const accumulatorStep = (largest(weight) / (2 ** (bits - 1) - 1)) * input.scale;
+  return accumulatorStep * (mode === 'pow2' ? 4 : 1);
+}
+
+/**
+ * @throws InputError when an accumulator could leave int32 for some input, in any order of summation:
+ * |bias| + 255 sum |q| >= 2^31; it names the channel.
+ */
+export function quantizeMac(mac: MacToQuantize): QuantizedMac {
+  const { channels, weight, input, output } = mac;
+  const terms = weight.length / channels;
+  const weights = new Int8Array(weight.length);
+  const weightScales = new Float64Array(channels);
+  const bias = new Int32Array(channels);
+  for (let channel = 0; channel < channels; channel++) {
+    const row = weight.subarray(channel * terms, (channel + 1) * terms);
+    const realBias = mac.bias?.[channel] ?? 0;
+    const step = stepOf(mac, row, realBias);
+    const steps = row.map((w) => Math.round(w / step));
+    weights.set(steps, channel * terms);
+    weightScales[channel] = step;
+    bias[channel] = biasSteps(mac, row, steps, step, realBias, channel);
+  }
+  const scales = Array.from(weightScales, (step) => Math.min(1, (input.scale * step) / output.scale));
+  return {
+    weights,
+    bits: mac.bits,
+    weightScales,
+    bias,
+    requant: requantOf(mac.mode, scales),
+    saturation: saturationOf(output, mac.clamp),
+  };
+}
+
+/** The bias in accumulator steps, corrected by the mean error of rounding the weights: b - (q sw - w) E[x]. */
+function biasSteps(
+  mac: MacToQuantize,
+  row: Float32Array,
+  steps: Float32Array,
+  step: number,
+  real: number,
+  channel: number,
+): number {
+  let correction = 0;
+  let sum = 0;
+  let magnitude = 0;
+  steps.forEach((q, term) => {
+    if (mac.meanOf !== undefined) correction += (q * step - (row[term] ?? 0)) * mac.meanOf(term, channel);
+    sum += q;
+    magnitude += Math.abs(q);
+  });
+  const bias = Math.round((real - correction) / (mac.input.scale * step) - mac.input.zeroPoint * sum);
+  if (Math.abs(bias) + 255 * magnitude >= 2 ** 31)
+    throw new InputError({
+      where: `node '${mac.name}', output channel ${channel}`,
+      found: `an accumulator of up to ${Math.abs(bias) + 255 * magnitude}, beyond int32`,
+      supported: 'rows whose 255 * sum |weight| + |bias| stays below 2^31 steps',
+      todo: 'split the layer or reduce its inputs',
+    });
+  return bias;
+}
+
+/** Where a clamp (and the storage) saturates, in output steps. */
+export function saturationOf(output: Quant, clamp: Clamp | undefined): Saturation {
+  const stored = (real: number): number =>
+    Math.max(0, Math.min(255, Math.round(real / output.scale) + output.zeroPoint));
+  return {
+    zeroPoint: output.zeroPoint,
+    lo: clamp === undefined ? 0 : stored(clamp.lo),
+    hi: clamp === undefined ? 255 : stored(clamp.hi),
+  };
+}
+
+/** The arithmetic of a multiply-accumulate kernel; the loops around it are the same for int8 and float32. */
+export interface Arithmetic {
+  readonly elem: 'u8' | 'f32';
+  readonly accumulator: 'i32' | 'f32';
+  readonly weightElem: 'i8' | 'f32';
+  /** Weights in their own order, channels x terms; the loops put them in theirs. */
+  readonly weights: Int8Array | Float32Array;
+  readonly bias: Table;
+  readonly tables: readonly Table[];
+  /** The stored output of an accumulator. */
+  readonly finish: (accumulator: Expr, channel: Expr) => Expr;
+}
+
+export function int8Arithmetic(prefix: string, mac: QuantizedMac): Arithmetic {
+  const end = epilogue(prefix, mac.requant, mac.saturation);
+  return {
+    elem: 'u8',
+    accumulator: 'i32',
+    weightElem: 'i8',
+    weights: mac.weights,
+    bias: { name: `${prefix}_bias`, elem: 'i32', data: mac.bias },
+    tables: end.tables,
+    finish: end.value,
+  };
+}
+
+/** `x` between the clamp's bounds; an infinite bound costs nothing. */
+export function clampFloat(x: Expr, clamp: Clamp | undefined): Expr {
+  if (clamp === undefined) return x;
+  const above = clamp.lo > -Infinity ? maximum(x, float(clamp.lo)) : x;
+  return clamp.hi < Infinity ? minimum(above, float(clamp.hi)) : above;
+}
+
+export function float32Arithmetic(
+  prefix: string,
+  weights: Float32Array,
+  channels: number,
+  bias: Float32Array | undefined,
+  clamp: Clamp | undefined,
+): Arithmetic {
+  return {
+    elem: 'f32',
+    accumulator: 'f32',
+    weightElem: 'f32',
+    weights,
+    bias: { name: `${prefix}_bias`, elem: 'f32', data: bias ?? new Float32Array(channels) },
+    tables: [],
+    finish: (accumulator) => clampFloat(accumulator, clamp),
+  };
+}

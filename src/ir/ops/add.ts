@@ -1,0 +1,82 @@
+import { must } from '../errors.ts';
+import type { Kernel } from '../kernel.ts';
+import { clampWords, docOf } from '../kernels/doc.ts';
+import {
+  type AffineSum,
+  affineSumOf,
+  affineSumValue,
+  elementwise,
+  finestSumStep,
+  floatSumValue,
+} from '../kernels/elementwise.ts';
+import { requireSame } from '../memory-order.ts';
+import type { KernelContext, OpDef, Quant } from '../op.ts';
+import { noFinerThan } from '../quant.ts';
+import { countOf, sameShape, showShape } from '../tensor.ts';
+import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
+import { complain, newestOpset } from './common/inputs.ts';
+import type { Clamp } from './common/round.ts';
+
+export interface AddAttrs {
+  /** Applied to the sums. */
+  readonly clamp?: Clamp;
+}
+
+const quantsOf = (quants: readonly (Quant | undefined)[]): Quant[] =>
+  quants.map((q) => {
+    if (q !== undefined) return q;
+    throw complain(
+      'an addition of a constant',
+      'constants of one number per channel after a conv or linear layer',
+    );
+  });
+
+/** @throws InputError for operands of different shapes. */
+function kernelOf(
+  { clamp }: AddAttrs,
+  context: KernelContext,
+  elem: 'u8' | 'f32',
+  value: Parameters<typeof elementwise>[0]['value'],
+): Kernel {
+  const [a, b] = context.inputs;
+  const output = must(context.outputs[0], 'an output');
+  if (a === undefined || b === undefined) throw complain('an addition of a constant', 'two activations');
+  if (!sameShape(a.shape, b.shape))
+    throw complain(`operands of ${showShape(a.shape)} and ${showShape(b.shape)}`, 'operands of one shape');
+  return elementwise({
+    name: context.name,
+    doc: docOf(`Sum of two${clampWords(clamp)}`, context.inputs, output, elem),
+    elem,
+    inputs: 2,
+    count: countOf(output.shape),
+    value,
+  });
+}
+
+/** a + b, clamped, with ONNX broadcasting. ONNX Add-1, 6 (no axis), 7, 13, 14. */
+export const add: OpDef<AddAttrs, AffineSum> = {
+  kind: 'add',
+  onnx: {
+    Add: {
+      since: 1,
+      upTo: newestOpset,
+      parse(node) {
+        checkLegacyBroadcast(node);
+        return {};
+      },
+    },
+  },
+  infer: (_attrs, inputs) => inferPair(inputs),
+  reference({ clamp }, inputs) {
+    const { lo, hi } = clamp ?? { lo: Number.NEGATIVE_INFINITY, hi: Number.POSITIVE_INFINITY };
+    return [pairwise(inputs, (a, b) => Math.min(Math.max(a + b, lo), hi))];
+  },
+  order: (_attrs, inputs) => {
+    requireSame(inputs);
+    return inputs[0]?.order;
+  },
+  outputQuant: (c) => noFinerThan(finestSumStep(quantsOf(c.inputQuants)), c.range),
+  quantize: (c) => affineSumOf(quantsOf(c.inputQuants), c.outputQuant, c.attrs.clamp),
+  int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', affineSumValue(q)),
+  float32: (attrs, context) => kernelOf(attrs, context, 'f32', floatSumValue(attrs.clamp)),
+};

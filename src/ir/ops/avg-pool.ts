@@ -1,0 +1,149 @@
+import { div, float, int, mul, sub } from '../build.ts';
+import { must } from '../errors.ts';
+import type { Expr, Kernel } from '../kernel.ts';
+import { docOf } from '../kernels/doc.ts';
+import { poolPlane, poolWindow } from '../kernels/pool-window.ts';
+import { joinSum, pooling } from '../kernels/pooling.ts';
+import { saturationOf } from '../mac.ts';
+import { requireSpatial, spatialOrder } from '../memory-order.ts';
+import type { KernelContext, OpDef, Quant } from '../op.ts';
+import { noFinerThan } from '../quant.ts';
+import { epilogue, type Requant, requantOf } from '../requant.ts';
+import { complain, newestOpset, required } from './common/inputs.ts';
+import { explicitPool, inferPool, type PoolAttrs, parsePool, poolAxes, poolTensor } from './common/pool.ts';
+import { addTap, type Sweep } from './common/sweep.ts';
+import type { WindowAxis } from './common/window.ts';
+
+/** Elements of each window along one axis that count: the real ones, or with padding those in the padded axis. */
+function countsAlong(axis: WindowAxis, includePad: boolean): number[] {
+  const [first, end] = includePad ? [-axis.before, axis.in + axis.after] : [0, axis.in];
+  return Array.from({ length: axis.out }, (_, i) => {
+    const start = i * axis.stride - axis.before;
+    return Array.from({ length: axis.kernel }, (_, k) => start + k * axis.dilation).filter(
+      (at) => at >= first && at < end,
+    ).length;
+  });
+}
+
+/** What each window's sum is divided by: the product of the counts along the axes. */
+const divisors = (axes: readonly WindowAxis[], includePad: boolean): number[] =>
+  axes
+    .map((axis) => countsAlong(axis, includePad))
+    .reduce((all, counts) => all.flatMap((n) => counts.map((m) => n * m)), [1]);
+
+const averageOfTaps =
+  (counts: readonly number[]) =>
+  (out: Float64Array, padded: Float64Array, sweep: Sweep): void => {
+    for (const tap of sweep.taps) addTap(out, padded, tap, 1, sweep);
+    for (let i = 0; i < out.length; i++) out[i] = (out[i] as number) / (counts[i] as number);
+  };
+
+/** The integers of an average: one requantization for every number of elements that a window can have. */
+export interface QuantizedAverage {
+  readonly input: Quant;
+  readonly output: Quant;
+  /** Channel n - 1 divides by n. Only the last is used where the divisor is always the whole window. */
+  readonly requant: Requant;
+}
+
+/** What a window's sum is divided by: always the whole window, or the inputs that it holds. */
+function divisorOf(attrs: PoolAttrs, context: KernelContext): 'window' | 'inputs' {
+  const plane = poolPlane(attrs, context);
+  const padded = plane.some((a) => a.before > 0 || (a.out - 1) * a.stride + a.kernel > a.before + a.in);
+  const beyond = plane.some((a) => (a.out - 1) * a.stride + a.kernel > a.before + a.in + a.after);
+  if (!padded) return 'window';
+  if (!attrs.countIncludePad) return 'inputs';
+  if (beyond) throw complain('ceil_mode with count_include_pad', 'either of them');
+  return 'window';
+}
+
+function kernelOf(
+  attrs: PoolAttrs,
+  context: KernelContext,
+  elem: 'u8' | 'f32',
+  finish: (sum: Expr, count: Expr, divisor: 'window' | 'inputs') => Expr,
+  tables: Kernel['tables'],
+): Kernel {
+  const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
+  const divisor = divisorOf(attrs, context);
+  return pooling({
+    name: context.name,
+    doc: docOf(`${attrs.kernel.join('x')} average pool`, [input], output, elem),
+    window: poolWindow(poolPlane(attrs, context), input.shape[1] ?? 1),
+    elem,
+    tables,
+    first: elem === 'f32' ? float(0) : int(0),
+    join: joinSum,
+    finish: (sum, count) => finish(sum, count, divisor),
+  });
+}
+
+/** sy (y - zy) = sx (sum - n zx) / n for n inputs. */
+function int8Kernel(attrs: PoolAttrs, q: QuantizedAverage, context: KernelContext): Kernel {
+  const taps = q.requant.multiplier.length;
+  const used = divisorOf(attrs, context) === 'inputs' ? q.requant : lastOf(q.requant);
+  const end = epilogue(context.name, used, saturationOf(q.output, undefined));
+  return kernelOf(
+    attrs,
+    context,
+    'u8',
+    (sum, count, divisor) => {
+      const centred = sub(sum, mul(count, q.input.zeroPoint));
+      return end.value(centred, divisor === 'window' ? int(taps - 1) : sub(count, 1));
+    },
+    end.tables,
+  );
+}
+
+/** Every divisor is the whole window's: one entry stands for all. */
+const lastOf = (r: Requant): Requant => ({
+  mode: r.mode,
+  multiplier: r.multiplier.slice(-1),
+  shift: r.shift.slice(-1),
+  scale: r.scale.slice(-1),
+});
+
+const float32Kernel = (attrs: PoolAttrs, context: KernelContext): Kernel => {
+  const taps = attrs.kernel.reduce((n, k) => n * k, 1);
+  return kernelOf(
+    attrs,
+    context,
+    'f32',
+    (sum, count, divisor) => div(sum, divisor === 'window' ? float(taps) : { kind: 'toFloat', value: count }),
+    [],
+  );
+};
+
+/**
+ * Mean of each window. x[N,C,spatial...], 1 to 3 spatial axes. What ceil mode adds at the end is never
+ * counted. ONNX AveragePool-1, 7, 10, 11, 19, 22.
+ */
+export const avgPool: OpDef<PoolAttrs, QuantizedAverage> = {
+  kind: 'avgPool',
+  onnx: { AveragePool: { since: 1, upTo: newestOpset, parse: parsePool } },
+  infer: inferPool,
+  reference(attrs, inputs) {
+    const x = required(inputs, 0, 'X');
+    const counts = divisors(poolAxes(attrs, x.shape), attrs.countIncludePad);
+    return [poolTensor(attrs, x, 0, averageOfTaps(counts))];
+  },
+  explicit: explicitPool,
+  order: (_attrs, inputs, output) => {
+    requireSpatial(inputs[0]);
+    return spatialOrder(output);
+  },
+  // With one input in the window the scale is sx / sy: at most 1 (1/2 for pow2).
+  outputQuant: (c) => {
+    const { scale } = must(c.inputQuants[0], 'the input is quantized');
+    if (c.mode !== 'pow2') return noFinerThan(scale, c.range);
+    throw complain('average pooling with power-of-two requantization', 'the other modes');
+  },
+  quantize: (c) => {
+    const input = must(c.inputQuants[0], 'the input is quantized');
+    const taps = c.attrs.kernel.reduce((n, k) => n * k, 1);
+    const scales = Array.from({ length: taps }, (_, i) => input.scale / (c.outputQuant.scale * (i + 1)));
+    return { input, output: c.outputQuant, requant: requantOf(c.mode, scales) };
+  },
+  int8: int8Kernel,
+  float32: float32Kernel,
+};

@@ -1,0 +1,61 @@
+import type { InputType, OnnxNode, OpDef } from '../op.ts';
+import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
+import { rounded } from './common/round.ts';
+
+export interface BatchNormAttrs {
+  readonly epsilon: number;
+}
+
+/** @throws InputError in training mode: its result depends on the rest of the batch. */
+function parse({ attributes, outputs, opset }: OnnxNode): BatchNormAttrs {
+  const trainingOutputs = outputs.slice(1).some((name) => name !== '');
+  const training = opset >= 14 ? attributes.int('training_mode', 0) !== 0 : trainingOutputs;
+  if (training || trainingOutputs || attributes.int('is_test', 1) === 0)
+    throw complain(
+      'batch normalization in training mode',
+      'inference',
+      'call model.eval() before the export',
+    );
+  if (attributes.int('spatial', 1) === 0) throw complain('spatial = 0', 'spatial = 1');
+  return { epsilon: attributes.float('epsilon', 1e-5) };
+}
+
+function typeOf(inputs: readonly (InputType | undefined)[]): TensorType {
+  requireFloats(inputs);
+  const { dtype, shape } = required(inputs, 0, 'X');
+  ['scale', 'B', 'mean', 'var'].forEach((role, i) => {
+    requireShape(required(inputs, i + 1, role).shape, [shape[1] ?? 1], role);
+  });
+  return { dtype, shape };
+}
+
+/** y = scale * (x - mean) / sqrt(var + epsilon) + bias, per channel. */
+function normalized({ epsilon }: BatchNormAttrs, inputs: readonly (Tensor | undefined)[]): Tensor {
+  const { dtype, shape } = typeOf(inputs);
+  const [x, scale, bias, mean, variance] = inputs.map((tensor) => tensor?.data);
+  const [channels, inner] = [shape[1] ?? 1, countOf(shape.slice(2))];
+  const values = Float64Array.from(x ?? []);
+  for (let from = 0, line = 0; from < values.length; from += inner, line++) {
+    const c = line % channels;
+    const factor = (scale?.[c] ?? 1) / Math.sqrt((variance?.[c] ?? 1) + epsilon);
+    const [m, b] = [mean?.[c] ?? 0, bias?.[c] ?? 0];
+    for (let i = from; i < from + inner; i++) values[i] = ((values[i] as number) - m) * factor + b;
+  }
+  return rounded(dtype, shape, values);
+}
+
+/**
+ * Batch normalization at inference. x[N,C,...], then scale, bias, mean and variance, each [C].
+ * ONNX BatchNormalization-6 (is_test), 7, 9, 14, 15 with training_mode 0 and one output.
+ */
+export const batchNorm: OpDef<BatchNormAttrs> = {
+  kind: 'batchNorm',
+  onnx: { BatchNormalization: { since: 6, upTo: newestOpset, parse } },
+  infer: (_attrs, inputs) => [typeOf(inputs)],
+  reference: (attrs, inputs) => [normalized(attrs, inputs)],
+  explicit(attrs, inputs) {
+    for (const input of inputs.slice(1)) constantOf(input, 'scale, B, mean or var');
+    return attrs;
+  },
+};

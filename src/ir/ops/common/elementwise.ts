@@ -1,0 +1,28 @@
+/** Arithmetic on pairs of elements. */
+import type { InputType, OnnxNode } from '../../op.ts';
+import type { Tensor, TensorType } from '../../tensor.ts';
+import { broadcastShape, zip } from './broadcast.ts';
+import { complain, required } from './inputs.ts';
+
+/**
+ * Before opset 7 broadcasting was asked for, and went one way only. Without `axis` it lines up the last axes,
+ * as it does today.
+ */
+export function checkLegacyBroadcast(node: OnnxNode): void {
+  if (node.opset < 7 && node.attributes.get('axis', 'int') !== undefined)
+    throw complain(`attribute 'axis' of opset ${node.opset}`, 'opset 7 and newer, or no axis');
+}
+
+export function inferPair(inputs: readonly (InputType | undefined)[]): TensorType[] {
+  const [a, b] = [required(inputs, 0, 'A'), required(inputs, 1, 'B')];
+  if (a.dtype !== b.dtype) throw complain(`inputs of type ${a.dtype} and ${b.dtype}`, 'one type');
+  return [{ dtype: a.dtype, shape: broadcastShape(a.shape, b.shape) }];
+}
+
+/** `f` for each pair, rounded once; integers wrap around as ONNX leaves undefined. */
+export function pairwise(
+  inputs: readonly (Tensor | undefined)[],
+  f: (x: number, y: number) => number,
+): Tensor {
+  return zip(required(inputs, 0, 'A'), required(inputs, 1, 'B'), f);
+}

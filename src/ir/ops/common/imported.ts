@@ -1,0 +1,32 @@
+/** Rewritings that several imported operators share. */
+import type { NodeView, Replacement } from '../../op.ts';
+import type { Shape } from '../../tensor.ts';
+import { reshape } from '../reshape.ts';
+import { complain } from './inputs.ts';
+
+/** For operators that are fine in the arithmetic of shapes, and have no kernel. @throws InputError */
+export const onlyOnConstants = (type: string) => (): readonly Replacement[] => {
+  throw complain(
+    `${type} of the network's activations`,
+    `${type} of constants`,
+    'write the layer with supported operators and export again',
+  );
+};
+
+/** The node as a reshape of its first input to its output's shape. */
+export const asReshape = ({ inputs, outputs, outputTypes }: NodeView<unknown>): readonly Replacement[] => [
+  {
+    op: reshape,
+    attrs: { shape: outputTypes[0]?.shape ?? [] },
+    inputs: inputs.slice(0, 1),
+    outputs: outputs.slice(0, 1),
+  },
+];
+
+/** A reshape of one named tensor to another. */
+export const reshapeTo = (from: string, to: string, shape: Shape): Replacement => ({
+  op: reshape,
+  attrs: { shape },
+  inputs: [from],
+  outputs: [to],
+});

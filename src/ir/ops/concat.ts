@@ -1,0 +1,60 @@
+import type { InputType, OpDef } from '../op.ts';
+import { countOf, numbersFor, type Shape, showShape, type Tensor, type TensorType } from '../tensor.ts';
+import { onlyOnConstants } from './common/imported.ts';
+import { axisIn, complain, newestOpset, required } from './common/inputs.ts';
+
+interface Attrs {
+  readonly axis: number;
+}
+
+function typeOf({ axis }: Attrs, inputs: readonly (InputType | undefined)[]): TensorType {
+  const all = inputs.map((_, i) => required(inputs, i, 'inputs'));
+  const { dtype, shape } = required(inputs, 0, 'inputs');
+  const at = axisIn(axis, shape.length);
+  for (const other of all) requireJoinable(shape, other.shape, at);
+  if (all.some((other) => other.dtype !== dtype)) throw complain('inputs of several types', 'one type');
+  return {
+    dtype,
+    shape: shape.with(
+      at,
+      all.reduce((sum, x) => sum + (x.shape[at] ?? 0), 0),
+    ),
+  };
+}
+
+function requireJoinable(a: Shape, b: Shape, axis: number): void {
+  if (a.length === b.length && a.every((n, i) => i === axis || n === b[i])) return;
+  throw complain(`${showShape(a)} and ${showShape(b)} along axis ${axis}`, 'shapes that differ there only');
+}
+
+function joined(inputs: readonly Tensor[], { dtype, shape }: TensorType, axis: number): Tensor {
+  const data = numbersFor(dtype, countOf(shape));
+  let to = 0;
+  for (let o = 0; o < countOf(shape.slice(0, axis)); o++)
+    for (const x of inputs) {
+      const count = countOf(x.shape.slice(axis));
+      data.set(x.data.subarray(o * count, (o + 1) * count), to);
+      to += count;
+    }
+  return { dtype, shape, data };
+}
+
+/** ONNX Concat-4, 11, 13. */
+export const concat: OpDef<Attrs> = {
+  kind: 'concat',
+  onnx: {
+    Concat: { since: 4, upTo: newestOpset, parse: ({ attributes }) => ({ axis: attributes.int('axis', 1) }) },
+  },
+  infer: (attrs, inputs) => [typeOf(attrs, inputs)],
+  reference(attrs, inputs) {
+    const type = typeOf(attrs, inputs);
+    return [
+      joined(
+        inputs.flatMap((x) => (x === undefined ? [] : [x])),
+        type,
+        axisIn(attrs.axis, type.shape.length),
+      ),
+    ];
+  },
+  canonicalize: onlyOnConstants('Concat'),
+};

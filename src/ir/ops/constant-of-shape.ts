@@ -1,0 +1,37 @@
+import type { InputType, OpDef } from '../op.ts';
+import { countOf, floats, numbersFor, type Shape, type Tensor } from '../tensor.ts';
+import { onlyOnConstants } from './common/imported.ts';
+import { complain, constantInts, known, newestOpset, required } from './common/inputs.ts';
+
+interface Attrs {
+  /** One element. */
+  readonly value: Tensor;
+}
+
+function shapeOf(inputs: readonly (InputType | undefined)[]): Shape {
+  const shape = constantInts(required(inputs, 0, 'input'), 'shape') ?? [];
+  if (shape.every((n) => Number.isSafeInteger(n) && n >= 0)) return shape;
+  throw complain(`the shape [${shape.join(', ')}]`, 'sizes of 0 or more');
+}
+
+/** ONNX ConstantOfShape-9, 20, 21. */
+export const constantOfShape: OpDef<Attrs> = {
+  kind: 'constantOfShape',
+  onnx: {
+    ConstantOfShape: {
+      since: 9,
+      upTo: newestOpset,
+      parse: ({ attributes }) => ({
+        value: attributes.get('value', 'tensor') ?? floats([1], new Float32Array(1)),
+      }),
+    },
+  },
+  infer: ({ value }, inputs) => [{ dtype: value.dtype, shape: shapeOf(inputs) }],
+  reference({ value }, inputs) {
+    const shape = shapeOf(inputs.map(known));
+    return [
+      { dtype: value.dtype, shape, data: numbersFor(value.dtype, countOf(shape)).fill(value.data[0] ?? 0) },
+    ];
+  },
+  canonicalize: onlyOnConstants('ConstantOfShape'),
+};

@@ -1,0 +1,319 @@
+import { must } from '../errors.ts';
+import type { Kernel } from '../kernel.ts';
+import { convolution } from '../kernels/convolution.ts';
+import { clampWords, docOf } from '../kernels/doc.ts';
+import type { Arithmetic, QuantizedMac } from '../mac.ts';
+import { finestStep, float32Arithmetic, int8Arithmetic, quantizeMac } from '../mac.ts';
+import { requireSpatial, spatialOrder } from '../memory-order.ts';
+import type { InputType, KernelContext, OpDef, QuantizeContext } from '../op.ts';
+import { noFinerThan } from '../quant.ts';
+import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
+import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
+import { type Clamp, clampAll, rounded } from './common/round.ts';
+import { padInto, type Sweep, sweepOf } from './common/sweep.ts';
+import {
+  explicitWindow,
+  parseWindow,
+  type WindowAttrs,
+  type WindowAxis,
+  windowAxes,
+} from './common/window.ts';
+import { maxPool } from './max-pool.ts';
+
+export interface ConvAttrs extends WindowAttrs {
+  readonly groups: number;
+  /** Applied to the sums. */
+  readonly clamp?: Clamp;
+  /** Max-pool of the clamped sums. */
+  readonly pool?: PoolAttrs;
+  /** The real value of the padding, per input channel; 0 when absent. */
+  readonly padValues?: readonly number[];
+}
+
+type Inputs<T> = readonly (T | undefined)[];
+
+/** @throws InputError when x, w, b and the attributes do not fit together. */
+function convAxes(attrs: ConvAttrs, inputs: Inputs<TensorType>): WindowAxis[] {
+  const [x, w, b] = [required(inputs, 0, 'X').shape, required(inputs, 1, 'W').shape, inputs[2]?.shape];
+  const [, channels = 0] = x;
+  const [outs = 0, perGroup = 0] = w;
+  if (w.length !== x.length) throw complain(`X with ${x.length} axes, W with ${w.length}`, 'as many');
+  if (attrs.groups < 1 || perGroup * attrs.groups !== channels || outs % attrs.groups !== 0)
+    throw complain(
+      `group = ${attrs.groups} for ${channels} input and ${outs} output channels, W of ${perGroup}`,
+    );
+  if (attrs.kernel.length > 0) requireShape(w.slice(2), attrs.kernel, 'W after its first two axes');
+  if (b !== undefined) requireShape(b, [outs], 'B');
+  if (attrs.padValues !== undefined)
+    requireShape([attrs.padValues.length], [channels], 'list of padding values');
+  return windowAxes(attrs, x, w.slice(2));
+}
+
+/** Before pooling. */
+function convType(attrs: ConvAttrs, inputs: Inputs<InputType>): TensorType {
+  requireFloats(inputs);
+  const [x, w] = [required(inputs, 0, 'X'), required(inputs, 1, 'W')];
+  const spatial = convAxes(attrs, inputs).map((axis) => axis.out);
+  return { dtype: x.dtype, shape: [x.shape[0] ?? 1, w.shape[0] ?? 1, ...spatial] };
+}
+
+/** All channels of batch element `n`, padded. */
+function paddedInput(attrs: ConvAttrs, x: Tensor, n: number, sweep: Sweep): Float64Array {
+  const channels = x.shape[1] ?? 0;
+  const padded = new Float64Array(channels * sweep.paddedCount);
+  for (let c = 0; c < channels; c++) {
+    const at = c * sweep.paddedCount;
+    const value = attrs.padValues?.[c] ?? 0;
+    if (value !== 0) padded.fill(value, at, at + sweep.paddedCount);
+    padInto(padded, at, x.data, (n * channels + c) * sweep.inCount, sweep);
+  }
+  return padded;
+}
+
+/** Output channels that are summed together: enough independent sums to hide the adder's latency. */
+const lanes = 4;
+
+/** The weights of one group in float64, with rows of zeros up to a multiple of `lanes`. */
+function groupWeights(w: Tensor, group: number, rows: number, count: number): Float64Array {
+  const padded = new Float64Array(Math.ceil(rows / lanes) * lanes * count);
+  padded.set(w.data.subarray(group * rows * count, (group + 1) * rows * count));
+  return padded;
+}
+
+/** Four rows of `w`, the first of which begins at `at`, each times the patch. */
+function dot4(result: Float64Array, w: Float64Array, at: number, patch: Float64Array): void {
+  const count = patch.length;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < count; i++) {
+    const x = patch[i] as number;
+    a += (w[at + i] as number) * x;
+    b += (w[at + count + i] as number) * x;
+    c += (w[at + 2 * count + i] as number) * x;
+    d += (w[at + 3 * count + i] as number) * x;
+  }
+  result[0] = a;
+  result[1] = b;
+  result[2] = c;
+  result[3] = d;
+}
+
+/** One group of output channels on a padded input that begins with the group's channels. */
+interface GroupJob {
+  readonly x: Float64Array;
+  readonly w: Float64Array;
+  /** Of the window's elements, over the group's channels. */
+  readonly offsets: Int32Array;
+  /** The group's sums, which begin with the bias. */
+  readonly sums: Float64Array;
+}
+
+/** Each window is copied out once (im2col, one column at a time), and multiplied with all weight rows. */
+function addGroup({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep): void {
+  const patch = new Float64Array(offsets.length);
+  const four = new Float64Array(lanes);
+  const rows = sums.length / outCount;
+  for (let pixel = 0; pixel < outCount; pixel++) {
+    const start = starts[pixel] as number;
+    for (let i = 0; i < patch.length; i++) patch[i] = x[start + (offsets[i] as number)] as number;
+    for (let row = 0; row < rows; row += lanes) {
+      dot4(four, w, row * patch.length, patch);
+      for (let i = 0; i < lanes && row + i < rows; i++) {
+        const at = (row + i) * outCount + pixel;
+        sums[at] = (sums[at] as number) + (four[i] as number);
+      }
+    }
+  }
+}
+
+/** The sums of one batch element, all output channels. */
+function convolve(
+  attrs: ConvAttrs,
+  x: Float64Array,
+  w: Tensor,
+  b: Tensor | undefined,
+  sweep: Sweep,
+): Float64Array {
+  const [outs = 0, perGroup = 0] = w.shape;
+  const { taps, paddedCount, outCount } = sweep;
+  const offsets = Int32Array.from({ length: perGroup * taps.length }, (_, i) => {
+    return Math.floor(i / taps.length) * paddedCount + (taps[i % taps.length] ?? 0);
+  });
+  const sums = new Float64Array(outs * outCount);
+  for (let oc = 0; oc < outs; oc++) sums.fill(b?.data[oc] ?? 0, oc * outCount, (oc + 1) * outCount);
+  const rows = outs / attrs.groups;
+  for (let group = 0; group < attrs.groups; group++)
+    addGroup(
+      {
+        x: x.subarray(group * perGroup * paddedCount),
+        w: groupWeights(w, group, rows, offsets.length),
+        offsets,
+        sums: sums.subarray(group * rows * outCount, (group + 1) * rows * outCount),
+      },
+      sweep,
+    );
+  return sums;
+}
+
+function convReference(attrs: ConvAttrs, inputs: Inputs<Tensor>): Tensor {
+  const [x, w] = [required(inputs, 0, 'X'), required(inputs, 1, 'W')];
+  const type = convType(attrs, inputs);
+  const sweep = sweepOf(convAxes(attrs, inputs));
+  const values = new Float64Array(countOf(type.shape));
+  const [batch = 0, outs = 0] = type.shape;
+  for (let n = 0; n < batch; n++)
+    values.set(
+      convolve(attrs, paddedInput(attrs, x, n, sweep), w, inputs[2], sweep),
+      n * outs * sweep.outCount,
+    );
+  return rounded(type.dtype, type.shape, clampAll(values, attrs.clamp));
+}
+
+const weightsOf = (inputs: Inputs<InputType>): Tensor =>
+  must(inputs[1]?.constant, 'a convolution to be compiled has constant weights');
+const floatsOf = (tensor: Tensor | undefined): Float32Array | undefined =>
+  tensor === undefined ? undefined : Float32Array.from(tensor.data);
+
+/** The integers of a convolution, and its padding as stored bytes per input channel. */
+export interface QuantizedConv extends QuantizedMac {
+  readonly padding: readonly number[];
+}
+
+function quantizeConv(c: QuantizeContext<ConvAttrs>): QuantizedConv {
+  const weight = weightsOf(c.inputTypes);
+  const [outs = 1, depth = 1] = weight.shape;
+  const input = must(c.inputQuants[0], 'the input is quantized');
+  const mean = c.inputMean;
+  const taps = weight.data.length / (outs * depth);
+  // Rows of one group share their input channels; a depthwise row has one channel of its own.
+  const meanOf = (term: number, row: number): number =>
+    mean?.[Math.floor((row * c.attrs.groups) / outs) * depth + Math.floor(term / taps)] ?? 0;
+  const mac = quantizeMac({
+    name: c.name,
+    mode: c.mode,
+    bits: c.weightBits,
+    weight: Float32Array.from(weight.data),
+    channels: outs,
+    bias: floatsOf(c.inputTypes[2]?.constant),
+    input,
+    output: c.outputQuant,
+    clamp: c.attrs.clamp,
+    meanOf: mean === undefined ? undefined : meanOf,
+  });
+  const padding = Array.from({ length: depth * c.attrs.groups }, (_, channel) => {
+    const stored = Math.round((c.attrs.padValues?.[channel] ?? 0) / input.scale + input.zeroPoint);
+    return Math.max(0, Math.min(255, stored));
+  });
+  return { ...mac, padding };
+}
+
+/** Height and width, with a height of 1 for images of one axis. @throws InputError for three. */
+function plane<T>(axes: readonly T[], single: T): readonly [T, T] {
+  const [a, b] = axes.length === 1 ? [single, axes[0]] : axes;
+  if (axes.length <= 2 && a !== undefined && b !== undefined) return [a, b];
+  throw complain(`${axes.length} spatial axes`, '1 or 2', 'only the float reference runs 3-D convolutions');
+}
+
+function convKernel(
+  attrs: ConvAttrs,
+  context: KernelContext,
+  outChannels: number,
+  arithmetic: Arithmetic,
+  padding: readonly number[],
+): Kernel {
+  const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
+  requireSpatial(input);
+  const channels = input.shape[1] ?? 1;
+  const [y, x] = plane(windowAxes(attrs, input.shape, attrs.kernel), unitAxis);
+  const kernel = [y.kernel, x.kernel] as const;
+  const pool = attrs.pool;
+  const macs = (y.out * x.out * kernel[0] * kernel[1] * outChannels * channels) / attrs.groups;
+  const words = `${kernel.join('x')} ${attrs.groups > 1 ? `convolution in ${attrs.groups} groups` : 'convolution'} ${channels} -> ${outChannels}`;
+  const poolWords = pool === undefined ? '' : `, ${pool.kernel.join('x')} max-pool`;
+  return convolution({
+    name: context.name,
+    doc: docOf(words + clampWords(attrs.clamp) + poolWords, [input], output, arithmetic.elem, macs),
+    window: {
+      height: y.in,
+      width: x.in,
+      channels,
+      kernel,
+      strides: [y.stride, x.stride],
+      dilations: [y.dilation, x.dilation],
+      padTop: y.before,
+      padLeft: x.before,
+      outHeight: y.out,
+      outWidth: x.out,
+    },
+    outChannels,
+    groups: attrs.groups,
+    ...(pool === undefined
+      ? {}
+      : { pool: { kernel: plane(pool.kernel, 1), strides: plane(pool.strides, 1) } }),
+    padding,
+    arithmetic,
+  });
+}
+
+const unitAxis: WindowAxis = { in: 1, out: 1, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0 };
+
+/**
+ * Convolution with an optional clamp and max-pool behind it. x[N,C,spatial...], w[OC,C/groups,kernel...],
+ * optional b[OC]; 1 to 3 spatial axes. The max of rounded sums is the rounded max: pooling after rounding is
+ * exact. ONNX Conv-1, 11, 22.
+ */
+export const conv: OpDef<ConvAttrs, QuantizedConv> = {
+  kind: 'conv',
+  onnx: {
+    Conv: {
+      since: 1,
+      upTo: newestOpset,
+      parse: (node) => ({ ...parseWindow(node.attributes), groups: node.attributes.int('group', 1) }),
+    },
+  },
+  infer(attrs, inputs) {
+    const sums = convType(attrs, inputs);
+    return attrs.pool === undefined ? [sums] : inferPool(attrs.pool, [sums]);
+  },
+  reference(attrs, inputs) {
+    const sums = convReference(attrs, inputs);
+    return attrs.pool === undefined ? [sums] : maxPool.reference(attrs.pool, [sums]);
+  },
+  explicit(attrs, inputs) {
+    constantOf(required(inputs, 1, 'W'), 'weight tensor W');
+    constantOf(inputs[2], 'bias B');
+    const pool =
+      attrs.pool === undefined ? {} : { pool: explicitMaxPool(attrs.pool, [convType(attrs, inputs)]) };
+    return { ...attrs, ...explicitWindow(convAxes(attrs, inputs)), ...pool };
+  },
+  order: (_attrs, inputs, output) => {
+    requireSpatial(inputs[0]);
+    return spatialOrder(output);
+  },
+  outputQuant: (c) =>
+    noFinerThan(
+      finestStep(
+        c.mode,
+        c.weightBits,
+        Float32Array.from(weightsOf(c.inputTypes).data),
+        must(c.inputQuants[0], 'the input is quantized'),
+      ),
+      c.range,
+    ),
+  quantize: quantizeConv,
+  int8: (attrs, q, context) =>
+    convKernel(attrs, context, q.bias.length, int8Arithmetic(context.name, q), q.padding),
+  float32(attrs, context, [, weight, bias]) {
+    const w = must(weight, 'a convolution to be compiled has constant weights');
+    const [outs = 1, depth = 1] = w.shape;
+    const arithmetic = float32Arithmetic(
+      context.name,
+      Float32Array.from(w.data),
+      outs,
+      floatsOf(bias),
+      attrs.clamp,
+    );
+    const padding = attrs.padValues ?? new Array<number>(depth * attrs.groups).fill(0);
+    return convKernel(attrs, context, outs, arithmetic, padding.map(Math.fround));
+  },
+};

@@ -1,0 +1,58 @@
+import type { InputType, OpDef } from '../op.ts';
+import { countOf, numbersFor, type Shape, type Tensor, type TensorType } from '../tensor.ts';
+import { onlyOnConstants } from './common/imported.ts';
+import { axisIn, complain, newestOpset, required } from './common/inputs.ts';
+
+interface Attrs {
+  readonly axis: number;
+}
+
+function typeOf({ axis }: Attrs, inputs: readonly (InputType | undefined)[]): TensorType {
+  const [data, indices] = [required(inputs, 0, 'data'), required(inputs, 1, 'indices')];
+  const at = axisIn(axis, data.shape.length);
+  return { dtype: data.dtype, shape: gathered(data.shape, at, indices.shape) };
+}
+
+const gathered = (shape: Shape, axis: number, indices: Shape): Shape => [
+  ...shape.slice(0, axis),
+  ...indices,
+  ...shape.slice(axis + 1),
+];
+
+/** -size..size-1 to 0..size-1. */
+function indexIn(index: number, size: number): number {
+  if (index < -size || index >= size) throw complain(`index ${index} along an axis of ${size}`);
+  return index < 0 ? index + size : index;
+}
+
+function slicesOf(x: Tensor, axis: number, indices: Tensor): Tensor {
+  const [outer, size, inner] = [
+    countOf(x.shape.slice(0, axis)),
+    x.shape[axis] ?? 0,
+    countOf(x.shape.slice(axis + 1)),
+  ];
+  const shape = gathered(x.shape, axis, indices.shape);
+  const data = numbersFor(x.dtype, countOf(shape));
+  let to = 0;
+  for (let o = 0; o < outer; o++)
+    for (const index of indices.data) {
+      const from = (o * size + indexIn(index, size)) * inner;
+      data.set(x.data.subarray(from, from + inner), to);
+      to += inner;
+    }
+  return { dtype: x.dtype, shape, data };
+}
+
+/** ONNX Gather-1, 11, 13: whole slices along one axis; negative indices count from the end. */
+export const gather: OpDef<Attrs> = {
+  kind: 'gather',
+  onnx: {
+    Gather: { since: 1, upTo: newestOpset, parse: ({ attributes }) => ({ axis: attributes.int('axis', 0) }) },
+  },
+  infer: (attrs, inputs) => [typeOf(attrs, inputs)],
+  reference({ axis }, inputs) {
+    const x = required(inputs, 0, 'data');
+    return [slicesOf(x, axisIn(axis, x.shape.length), required(inputs, 1, 'indices'))];
+  },
+  canonicalize: onlyOnConstants('Gather'),
+};

@@ -1,0 +1,112 @@
+import { must } from '../errors.ts';
+import type { Kernel } from '../kernel.ts';
+import { clampWords, docOf } from '../kernels/doc.ts';
+import { linear as linearKernel } from '../kernels/linear.ts';
+import type { Arithmetic, QuantizedMac } from '../mac.ts';
+import { finestStep, float32Arithmetic, int8Arithmetic, quantizeMac } from '../mac.ts';
+import type { InputType, KernelContext, OpDef, Place } from '../op.ts';
+import { noFinerThan } from '../quant.ts';
+import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { complain, required, requireFloats, requireShape } from './common/inputs.ts';
+import { type Clamp, clampAll, rounded } from './common/round.ts';
+
+export interface LinearAttrs {
+  /** Applied to the sums. */
+  readonly clamp?: Clamp;
+}
+
+function linearType(inputs: readonly (InputType | undefined)[]): TensorType {
+  requireFloats(inputs);
+  const [x, w] = [required(inputs, 0, 'x'), required(inputs, 1, 'w')];
+  const [outs = 0, features = 0] = w.shape;
+  if (x.shape.length !== 2 || w.shape.length !== 2) throw complain('x or w is not a matrix', 'matrices');
+  requireShape([x.shape[1] ?? 0], [features], 'x per row');
+  if (inputs[2] !== undefined) requireShape(inputs[2].shape, [outs], 'b');
+  return { dtype: x.dtype, shape: [x.shape[0] ?? 0, outs] };
+}
+
+/** sum over f of x[row, f] * w[out, f] */
+function dot(x: Tensor, row: number, w: Tensor, out: number, features: number): number {
+  const [xs, ws] = [x.data, w.data];
+  const [fromX, fromW] = [row * features, out * features];
+  let sum = 0;
+  for (let f = 0; f < features; f++) sum += (xs[fromX + f] as number) * (ws[fromW + f] as number);
+  return sum;
+}
+
+function linearReference(attrs: LinearAttrs, inputs: readonly (Tensor | undefined)[]): Tensor {
+  const { dtype, shape } = linearType(inputs);
+  const [x, w, b] = [required(inputs, 0, 'x'), required(inputs, 1, 'w'), inputs[2]];
+  const [rows = 0, outs = 0] = shape;
+  const sums = new Float64Array(rows * outs);
+  for (let row = 0; row < rows; row++)
+    for (let out = 0; out < outs; out++)
+      sums[row * outs + out] = dot(x, row, w, out, w.shape[1] ?? 0) + (b?.data[out] ?? 0);
+  return rounded(dtype, shape, clampAll(sums, attrs.clamp));
+}
+
+const weightsOf = (inputs: readonly (InputType | undefined)[]): Tensor =>
+  must(inputs[1]?.constant, 'a linear layer to be compiled has constant weights');
+
+/** The columns of each row in the order in which the input lies in memory. */
+function inMemoryOrder<T extends Int8Array | Float32Array>(weights: T, input: Place): T {
+  const { order } = input;
+  if (order === undefined) return weights;
+  const inputs = order.length;
+  return weights.map((_, i) => weights[i - (i % inputs) + (order[i % inputs] ?? 0)] ?? 0) as T;
+}
+
+function kernelOf({ clamp }: LinearAttrs, context: KernelContext, arithmetic: Arithmetic): Kernel {
+  const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
+  const [inputs, outputs] = [countOf(input.shape), countOf(output.shape)];
+  const words = `Linear layer ${inputs} -> ${outputs}${clampWords(clamp)}`;
+  return linearKernel({
+    name: context.name,
+    doc: docOf(words, [input], output, arithmetic.elem, inputs * outputs),
+    inputs,
+    outputs,
+    arithmetic: { ...arithmetic, weights: inMemoryOrder(arithmetic.weights, input) },
+  });
+}
+
+/** x[N,F] times the transpose of w[OUT,F], plus optional b[OUT], clamped: PyTorch's nn.Linear with activation. */
+export const linear: OpDef<LinearAttrs, QuantizedMac> = {
+  kind: 'linear',
+  infer: (_attrs, inputs) => [linearType(inputs)],
+  reference: (attrs, inputs) => [linearReference(attrs, inputs)],
+  order: () => undefined,
+  outputQuant: (c) =>
+    noFinerThan(
+      finestStep(
+        c.mode,
+        c.weightBits,
+        Float32Array.from(weightsOf(c.inputTypes).data),
+        must(c.inputQuants[0], 'the input is quantized'),
+      ),
+      c.range,
+    ),
+  quantize: (c) =>
+    quantizeMac({
+      name: c.name,
+      mode: c.mode,
+      bits: c.weightBits,
+      weight: Float32Array.from(weightsOf(c.inputTypes).data),
+      channels: weightsOf(c.inputTypes).shape[0] ?? 1,
+      bias: c.inputTypes[2]?.constant && Float32Array.from(c.inputTypes[2].constant.data),
+      input: must(c.inputQuants[0], 'the input is quantized'),
+      output: c.outputQuant,
+      clamp: c.attrs.clamp,
+      meanOf: c.inputMean && ((term) => c.inputMean?.[term] ?? 0),
+    }),
+  int8: (attrs, q, context) => kernelOf(attrs, context, int8Arithmetic(context.name, q)),
+  float32(attrs, context, [, weight, bias]) {
+    const w = must(weight, 'a linear layer to be compiled has constant weights');
+    const rows = Float32Array.from(w.data);
+    const biases = bias === undefined ? undefined : Float32Array.from(bias.data);
+    return kernelOf(
+      attrs,
+      context,
+      float32Arithmetic(context.name, rows, w.shape[0] ?? 1, biases, attrs.clamp),
+    );
+  },
+};

@@ -1,0 +1,65 @@
+import { float, int } from '../build.ts';
+import { must } from '../errors.ts';
+import type { Kernel } from '../kernel.ts';
+import { docOf } from '../kernels/doc.ts';
+import { poolPlane, poolWindow } from '../kernels/pool-window.ts';
+import { joinMax, pooling } from '../kernels/pooling.ts';
+import { requireSpatial, spatialOrder } from '../memory-order.ts';
+import type { KernelContext, OpDef } from '../op.ts';
+import { sameAsInput } from '../quant.ts';
+import { newestOpset, required } from './common/inputs.ts';
+import {
+  explicitMaxPool,
+  inferPool,
+  type PoolAttrs,
+  type PoolChannel,
+  parsePool,
+  poolTensor,
+} from './common/pool.ts';
+import { maxTap } from './common/sweep.ts';
+
+export type { PoolAttrs };
+
+const maxOfTaps: PoolChannel = (out, padded, sweep) => {
+  for (const tap of sweep.taps) maxTap(out, padded, tap, sweep);
+};
+
+/** Below every finite float32: -FLT_MAX. Every window holds at least one input, so it never shows. */
+const lowestFloat = -(2 - 2 ** -23) * 2 ** 127;
+
+function kernelOf(attrs: PoolAttrs, context: KernelContext, elem: 'u8' | 'f32'): Kernel {
+  const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
+  const plane = poolPlane(attrs, context);
+  return pooling({
+    name: context.name,
+    doc: docOf(`${attrs.kernel.join('x')} max-pool`, [input], output, elem),
+    window: poolWindow(plane, input.shape[1] ?? 1),
+    elem,
+    tables: [],
+    first: elem === 'f32' ? float(lowestFloat) : int(0),
+    join: joinMax(elem),
+    finish: (value) => value,
+  });
+}
+
+/**
+ * Largest element of each window. x[N,C,spatial...], 1 to 3 spatial axes; padding never wins.
+ * ONNX MaxPool-1, 8, 10, 11, 12, 22 without the Indices output.
+ */
+export const maxPool: OpDef<PoolAttrs> = {
+  kind: 'maxPool',
+  onnx: { MaxPool: { since: 1, upTo: newestOpset, parse: parsePool } },
+  infer: inferPool,
+  reference: (attrs, inputs) => [
+    poolTensor(attrs, required(inputs, 0, 'X'), Number.NEGATIVE_INFINITY, maxOfTaps),
+  ],
+  explicit: explicitMaxPool,
+  order: (_attrs, inputs, output) => {
+    requireSpatial(inputs[0]);
+    return spatialOrder(output);
+  },
+  outputQuant: sameAsInput,
+  quantize: () => ({}),
+  int8: (attrs, _quantized, context) => kernelOf(attrs, context, 'u8'),
+  float32: (attrs, context) => kernelOf(attrs, context, 'f32'),
+};

@@ -1,0 +1,26 @@
+import type { OpDef } from '../op.ts';
+import { sameAsInput } from '../quant.ts';
+import { countOf, type Shape, showShape } from '../tensor.ts';
+import { complain, required } from './common/inputs.ts';
+
+export interface ReshapeAttrs {
+  /** Of the output; as many elements as the input. */
+  readonly shape: Shape;
+}
+
+/** The same elements in the same row-major order under another shape. */
+export const reshape: OpDef<ReshapeAttrs> = {
+  kind: 'reshape',
+  alias: true,
+  infer({ shape }, inputs) {
+    const x = required(inputs, 0, 'x');
+    if (countOf(x.shape) !== countOf(shape))
+      throw complain(`a reshape of ${showShape(x.shape)} to ${showShape(shape)}`, 'as many elements');
+    return [{ dtype: x.dtype, shape }];
+  },
+  reference({ shape }, inputs) {
+    const { dtype, data } = required(inputs, 0, 'x');
+    return [{ dtype, shape, data }];
+  },
+  outputQuant: (c) => sameAsInput(c),
+};

@@ -1,0 +1,94 @@
+import { must } from '../errors.ts';
+import { docOf } from '../kernels/doc.ts';
+import {
+  longestInt8Softmax,
+  type Softmax,
+  softmaxFloat32,
+  softmaxInt8,
+  softmaxOutput,
+} from '../kernels/softmax.ts';
+import { sameOrder, spatialOrder } from '../memory-order.ts';
+import type { KernelContext, OpDef } from '../op.ts';
+import { countOf, showShape, type Tensor } from '../tensor.ts';
+import { axisIn, complain, newestOpset, required, requireFloats } from './common/inputs.ts';
+import { rounded } from './common/round.ts';
+
+export interface SoftmaxAttrs {
+  /** The axis whose elements sum to 1. */
+  readonly axis: number;
+}
+
+/** exp(x - max) / sum, for `count` elements `stride` apart from `from` on. */
+function softmaxLine(out: Float64Array, x: Tensor, from: number, count: number, stride: number): void {
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < count; i++) largest = Math.max(largest, x.data[from + i * stride] as number);
+  let sum = 0;
+  for (let i = 0; i < count; i++) {
+    const power = Math.exp((x.data[from + i * stride] as number) - largest);
+    out[from + i * stride] = power;
+    sum += power;
+  }
+  for (let i = 0; i < count; i++) out[from + i * stride] = (out[from + i * stride] as number) / sum;
+}
+
+function softmaxAlong(x: Tensor, axis: number): Tensor {
+  const count = x.shape[axis] ?? 1;
+  const stride = countOf(x.shape.slice(axis + 1));
+  const out = new Float64Array(x.data.length);
+  const lines = countOf(x.shape.slice(0, axis));
+  for (let line = 0; line < lines; line++)
+    for (let i = 0; i < stride; i++) softmaxLine(out, x, line * count * stride + i, count, stride);
+  return rounded(x.dtype, x.shape, out);
+}
+
+/** @throws InputError unless the elements that sum to 1 are neighbours in memory. */
+function runsOf({ axis }: SoftmaxAttrs, context: KernelContext, elem: 'u8' | 'f32'): Softmax {
+  const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
+  const length = input.shape[axis] ?? 1;
+  const rows = countOf(input.shape) / length;
+  const last = countOf(input.shape.slice(axis + 1)) === 1 && input.order === undefined;
+  const channels = axis === 1 && sameOrder(input.order, spatialOrder(input.shape));
+  if (rows > 1 && !last && !channels)
+    throw complain(
+      `softmax along axis ${axis} of ${showShape(input.shape)}`,
+      'the channels, or the last axis',
+    );
+  return { name: context.name, doc: docOf('Softmax', [input], output, elem), rows, length };
+}
+
+/** The scale of the input; the output's is fixed. */
+export interface QuantizedSoftmax {
+  readonly inputScale: number;
+}
+
+/** ONNX Softmax-13: along one axis. */
+export const softmax: OpDef<SoftmaxAttrs, QuantizedSoftmax> = {
+  kind: 'softmax',
+  onnx: {
+    Softmax: {
+      since: 13,
+      upTo: newestOpset,
+      parse: ({ attributes }) => ({ axis: attributes.int('axis', -1) }),
+    },
+  },
+  infer({ axis }, inputs) {
+    requireFloats(inputs);
+    const { dtype, shape } = required(inputs, 0, 'input');
+    axisIn(axis, shape.length);
+    return [{ dtype, shape }];
+  },
+  reference({ axis }, inputs) {
+    const x = required(inputs, 0, 'input');
+    return [softmaxAlong(x, axisIn(axis, x.shape.length))];
+  },
+  explicit: ({ axis }, inputs) => ({ axis: axisIn(axis, required(inputs, 0, 'input').shape.length) }),
+  outputQuant: () => softmaxOutput,
+  quantize: (c) => ({ inputScale: must(c.inputQuants[0], 'the input is quantized').scale }),
+  int8(attrs, { inputScale }, context) {
+    const runs = runsOf(attrs, context, 'u8');
+    if (runs.length > longestInt8Softmax)
+      throw complain(`softmax over ${runs.length} numbers`, `at most ${longestInt8Softmax}`);
+    return softmaxInt8(runs, inputScale);
+  },
+  float32: (attrs, context) => softmaxFloat32(runsOf(attrs, context, 'f32')),
+};

@@ -1,0 +1,82 @@
+import { type Order, simplified } from '../memory-order.ts';
+import type { OpDef, Place } from '../op.ts';
+import { sameAsInput } from '../quant.ts';
+import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
+import { complain, newestOpset, required } from './common/inputs.ts';
+
+export interface TransposeAttrs {
+  /** Output axis i is input axis perm[i]. Empty in the imported stage for the axes reversed. */
+  readonly perm: readonly number[];
+}
+
+function permOf({ perm }: TransposeAttrs, { length: rank }: Shape): readonly number[] {
+  const reversed = Array.from({ length: rank }, (_, i) => rank - 1 - i);
+  if (perm.length === 0) return reversed;
+  if (perm.length !== rank || reversed.some((axis) => !perm.includes(axis)))
+    throw complain(
+      `perm [${perm.join(', ')}] of a tensor with ${rank} axes`,
+      `each of 0 to ${rank - 1} once`,
+    );
+  return perm;
+}
+
+function transposed(x: Tensor, perm: readonly number[]): Tensor {
+  const strides = stridesOf(x.shape);
+  const shape = perm.map((axis) => x.shape[axis] ?? 1);
+  const steps = perm.map((axis) => strides[axis] ?? 1);
+  const data = numbersFor(x.dtype, countOf(shape));
+  const at = new Array<number>(shape.length).fill(0);
+  let from = 0;
+  for (let i = 0; i < data.length; i++) {
+    data[i] = x.data[from] as number;
+    // Counts `at` up like an odometer, and `from` along with it.
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      at[axis] = (at[axis] as number) + 1;
+      from += steps[axis] as number;
+      if ((at[axis] as number) < (shape[axis] as number)) break;
+      from -= (steps[axis] as number) * (shape[axis] as number);
+      at[axis] = 0;
+    }
+  }
+  return { dtype: x.dtype, shape, data };
+}
+
+/** Memory stays; each position now holds the element whose transposed index names what lies there. */
+function orderOf(attrs: TransposeAttrs, input: Place | undefined): Order {
+  const shape = input?.shape ?? [];
+  const index: Tensor = {
+    dtype: 'int32',
+    shape,
+    data: Int32Array.from({ length: countOf(shape) }, (_, i) => i),
+  };
+  // target[old row-major index] = new row-major index.
+  const target = new Int32Array(index.data.length);
+  transposed(index, permOf(attrs, shape)).data.forEach((old: number, now: number) => {
+    target[old] = now;
+  });
+  return simplified(Array.from(target, (_, i) => target[input?.order?.[i] ?? i] ?? 0));
+}
+
+/** Axes in another order. ONNX Transpose-1, 13, 21. */
+export const transpose: OpDef<TransposeAttrs> = {
+  kind: 'transpose',
+  alias: true,
+  onnx: {
+    Transpose: {
+      since: 1,
+      upTo: newestOpset,
+      parse: ({ attributes }) => ({ perm: attributes.ints('perm') ?? [] }),
+    },
+  },
+  infer(attrs, inputs) {
+    const { dtype, shape } = required(inputs, 0, 'data');
+    return [{ dtype, shape: permOf(attrs, shape).map((axis) => shape[axis] ?? 1) }];
+  },
+  reference(attrs, inputs) {
+    const x = required(inputs, 0, 'data');
+    return [transposed(x, permOf(attrs, x.shape))];
+  },
+  order: (attrs, inputs) => orderOf(attrs, inputs[0]),
+  explicit: (attrs, inputs) => ({ perm: permOf(attrs, required(inputs, 0, 'data').shape) }),
+  outputQuant: (c) => sameAsInput(c),
+};

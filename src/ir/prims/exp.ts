@@ -1,0 +1,50 @@
+import type { Primitive } from '../primitive.ts';
+
+const f = Math.fround;
+
+/** Taylor coefficients 1/6!, 1/5!, ..., 1: on |r| <= ln(2)/2 the remainder is below 2^-22 of the value. */
+const coefficients = [1 / 720, 1 / 120, 1 / 24, 1 / 6, 0.5, 1, 1].map(f);
+const log2e = f(Math.LOG2E);
+/** ln 2 in two parts; the first has 11 significant bits, so that n * high is exact for |n| < 2^13. */
+const ln2High = f(0.693359375);
+const ln2Low = f(Math.LN2 - 0.693359375);
+
+/** e^x = 2^n e^r with n = round(x / ln 2), every operation rounded to binary32. */
+function expOf(x: number): number {
+  if (!(x > -87)) return 0;
+  let n = Math.trunc(f(f(x * log2e) - 0.5));
+  const r = f(f(x - f(n * ln2High)) - f(n * ln2Low));
+  let p = coefficients[0] ?? 0;
+  for (const c of coefficients.slice(1)) p = f(f(p * r) + c);
+  for (; n < 0; n++) p = f(p * 0.5);
+  return p;
+}
+
+const shown = (x: number): string => {
+  const digits = x.toPrecision(9);
+  return /[.e]/.test(digits) ? `${digits}f` : `${digits}.0f`;
+};
+
+/** For softmax: arguments are differences to the largest input, so never positive. */
+export const exp32: Primitive = {
+  name: 'exp_f32',
+  doc: 'e^x for x <= 0, to about 2^-21 of the value; 0 below -87',
+  params: [{ name: 'x', type: 'f32' }],
+  result: 'f32',
+  c99: [
+    'if (!(x > -87.0f)) {',
+    '    return 0.0f;',
+    '}',
+    `int32_t n = (int32_t)(x * ${shown(log2e)} - 0.5f);`,
+    `float r = (x - (float)n * ${shown(ln2High)}) - (float)n * ${shown(ln2Low)};`,
+    `float p = ${shown(coefficients[0] ?? 0)};`,
+    ...coefficients.slice(1).map((c) => `p = p * r + ${shown(c)};`),
+    'for (; n < 0; n++) {',
+    '    p = p * 0.5f;',
+    '}',
+    'return p;',
+  ],
+  js: (x = 0) => expOf(x),
+  violation: () => undefined,
+  range: () => ({ lo: 0, hi: 1 }),
+};

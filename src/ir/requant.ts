@@ -1,0 +1,96 @@
+/** Requantization as data: which rounding, and per channel the multiplier and shift that stand for a real scale. */
+import { add, call, float, int, load } from './build.ts';
+import { DefectError } from './errors.ts';
+import type { Expr, Table } from './kernel.ts';
+import type { RequantMode } from './op.ts';
+
+/** real = acc * multiplier[c] * 2^-31 * 2^-shift[c], or acc * scale[c] in float32 where `mode` is ort-float. */
+export interface Requant {
+  readonly mode: RequantMode;
+  readonly multiplier: Int32Array;
+  /** 0..30 */
+  readonly shift: Uint8Array;
+  readonly scale: Float32Array;
+}
+
+/** The output range of a requantization: zero point and saturation bounds, all in stored steps. */
+export interface Saturation {
+  readonly zeroPoint: number;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** multiplier in [2^30, 2^31) where the shift allows it: a relative error of at most 2^-31. */
+function fixedPoint(scale: number): { readonly multiplier: number; readonly shift: number } {
+  const shift = Math.max(0, Math.min(30, -Math.floor(Math.log2(scale)) - 1));
+  const multiplier = Math.round(scale * 2 ** (31 + shift));
+  if (multiplier < 2 ** 31) return { multiplier: Math.max(1, multiplier), shift };
+  return shift > 0 ? { multiplier: 2 ** 30, shift: shift - 1 } : { multiplier: 2 ** 31 - 1, shift: 0 };
+}
+
+/**
+ * @param scales one positive real per channel, at most 1 (and powers of two below 1 for `pow2`).
+ * @throws DefectError for scales outside of that: the quantizer chooses scales that avoid it.
+ */
+export function requantOf(mode: RequantMode, scales: readonly number[]): Requant {
+  const bad = scales.find((s) => !(s > 0 && s <= 1));
+  if (bad !== undefined) throw new DefectError(`requantization scale ${bad} is outside of (0, 1]`);
+  const fixed = scales.map(fixedPoint);
+  return {
+    mode,
+    multiplier: Int32Array.from(fixed, (f) => f.multiplier),
+    shift: Uint8Array.from(fixed, (f, i) =>
+      mode === 'pow2' ? Math.round(-Math.log2(scales[i] ?? 1)) : f.shift,
+    ),
+    scale: Float32Array.from(scales),
+  };
+}
+
+/** A table that is one number throughout is that number; `elem` of the table otherwise. */
+function entry(table: Table, channel: Expr, tables: Table[]): Expr {
+  const first = table.data[0] ?? 0;
+  if (table.data.every((x: number) => x === first)) return table.elem === 'f32' ? float(first) : int(first);
+  if (!tables.includes(table)) tables.push(table);
+  return load(table.name, table.elem, channel);
+}
+
+/** What a kernel builder needs to end an accumulation: the tables, and the 8-bit value of an accumulator. */
+export interface Epilogue {
+  readonly tables: readonly Table[];
+  readonly value: (accumulator: Expr, channel: Expr) => Expr;
+}
+
+/** `prefix` names the tables. */
+export function epilogue(prefix: string, requant: Requant, saturation: Saturation): Epilogue {
+  const tables: Table[] = [];
+  const multiplier: Table = { name: `${prefix}_multiplier`, elem: 'i32', data: requant.multiplier };
+  const shift: Table = { name: `${prefix}_shift`, elem: 'u8', data: requant.shift };
+  const scale: Table = { name: `${prefix}_scale`, elem: 'f32', data: requant.scale };
+  const rounded = (accumulator: Expr, channel: Expr): Expr => {
+    const fixed = (name: string) =>
+      call(name, 'i32', accumulator, entry(multiplier, channel, tables), entry(shift, channel, tables));
+    switch (requant.mode) {
+      case 'single':
+        return fixed(requant.shift.every((s) => s >= 2) ? 'requantize_high' : 'requantize_single');
+      case 'tfl-double':
+        return fixed('requantize_double');
+      case 'ort-float':
+        return call('requantize_float', 'i32', accumulator, entry(scale, channel, tables));
+      case 'pow2':
+        return call('requantize_pow2', 'i32', accumulator, entry(shift, channel, tables));
+      default:
+        return requant.mode satisfies never;
+    }
+  };
+  const value = (accumulator: Expr, channel: Expr): Expr =>
+    call(
+      'clamp',
+      'i32',
+      add(rounded(accumulator, channel), saturation.zeroPoint),
+      int(saturation.lo),
+      int(saturation.hi),
+    );
+  // Building the value once registers the tables that it reads.
+  value(int(0), int(0));
+  return { tables, value };
+}

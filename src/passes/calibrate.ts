@@ -1,0 +1,180 @@
+/** Calibration: the float network runs on sample inputs, and every activation's range is noted. */
+import { InputError, must } from '../ir/errors.ts';
+import { evaluate } from '../ir/evaluate.ts';
+import type { Graph } from '../ir/graph.ts';
+import type { Range } from '../ir/op.ts';
+import { countOf, floats, type Shape, showShape, type Tensor } from '../ir/tensor.ts';
+
+/**
+ * How a range is chosen: `minmax` takes all values; `percentile` leaves out 0.01 % at either end; `mse` takes
+ * the clipped range with the least squared error of an 8-bit grid.
+ */
+export type CalibrationMethod = 'minmax' | 'percentile' | 'mse';
+
+export interface Calibration {
+  readonly method: CalibrationMethod;
+  readonly samples: number;
+  /** By tensor name. */
+  readonly ranges: ReadonlyMap<string, Range>;
+  /** Mean per channel (axis 1), by tensor name. */
+  readonly means: ReadonlyMap<string, Float64Array>;
+}
+
+const bins = 2048;
+
+/** What is gathered of one activation. */
+interface Gathered {
+  lo: number;
+  hi: number;
+  readonly sums: Float64Array;
+  /** Values per channel summed up. */
+  count: number;
+  readonly histogram: Float64Array;
+}
+
+/**
+ * @param samples inputs of the network's own shape, in real units.
+ * @throws InputError for no samples, a wrong length, or numbers that are not finite.
+ */
+export function calibrate(
+  graph: Graph<'float'>,
+  samples: readonly Float32Array[],
+  method: CalibrationMethod,
+  onProgress?: (done: number, total: number) => void,
+): Calibration {
+  const input = must(graph.inputs[0], 'a float graph has an input');
+  const shape = must(graph.tensors.get(input), 'the input has a type').shape;
+  checkSamples(samples, shape);
+  const gathered = new Map<string, Gathered>();
+  const passes = method === 'minmax' ? [gatherRange] : [gatherRange, gatherHistogram];
+  passes.forEach((gather, pass) => {
+    samples.forEach((sample, i) => {
+      onProgress?.(pass * samples.length + i, passes.length * samples.length);
+      const note = (name: string, tensor: Tensor): void => {
+        if (graph.tensors.get(name)?.constant === undefined) gather(gathered, name, tensor);
+      };
+      note(input, floats(shape, sample));
+      evaluate(graph, new Map([[input, floats(shape, sample)]]), note);
+    });
+  });
+  const entries = [...gathered];
+  return {
+    method,
+    samples: samples.length,
+    ranges: new Map(entries.map(([name, g]) => [name, rangeOf(g, method)])),
+    means: new Map(entries.map(([name, g]) => [name, g.sums.map((sum) => sum / g.count)])),
+  };
+}
+
+function checkSamples(samples: readonly Float32Array[], shape: Shape): void {
+  if (samples.length === 0)
+    throw new InputError({
+      where: 'calibration',
+      found: 'no samples',
+      supported: '1 to a few thousand inputs',
+      todo: 'give some of the training inputs with --calibrate',
+    });
+  samples.forEach((sample, i) => {
+    const where = `calibration sample ${i}`;
+    if (sample.length !== countOf(shape))
+      throw new InputError({
+        where,
+        found: `${sample.length} numbers`,
+        supported: `${showShape(shape)} = ${countOf(shape)} numbers, the network's input`,
+      });
+    if (!sample.every(Number.isFinite))
+      throw new InputError({ where, found: 'a number that is not finite', todo: 'remove the sample' });
+  });
+}
+
+function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): void {
+  const channels = tensor.shape[1] ?? 1;
+  let g = all.get(name);
+  if (g === undefined) {
+    g = { lo: 0, hi: 0, sums: new Float64Array(channels), count: 0, histogram: new Float64Array(bins) };
+    all.set(name, g);
+  }
+  const inner = tensor.data.length / channels;
+  g.count += inner;
+  let [lo, hi] = [g.lo, g.hi];
+  for (let c = 0; c < channels; c++) {
+    let sum = 0;
+    for (let i = c * inner; i < (c + 1) * inner; i++) {
+      const x = tensor.data[i] as number;
+      sum += x;
+      if (x < lo) lo = x;
+      if (x > hi) hi = x;
+    }
+    g.sums[c] = (g.sums[c] ?? 0) + sum;
+  }
+  [g.lo, g.hi] = [lo, hi];
+}
+
+function gatherHistogram(all: Map<string, Gathered>, name: string, tensor: Tensor): void {
+  const g = must(all.get(name), 'the first pass saw every tensor');
+  if (g.hi === g.lo) return;
+  const perUnit = bins / (g.hi - g.lo);
+  for (const x of tensor.data) {
+    const bin = Math.min(bins - 1, Math.floor((x - g.lo) * perUnit));
+    g.histogram[bin] = (g.histogram[bin] ?? 0) + 1;
+  }
+}
+
+function rangeOf(g: Gathered, method: CalibrationMethod): Range {
+  switch (method) {
+    case 'minmax':
+      return { lo: g.lo, hi: g.hi };
+    case 'percentile':
+      return percentileRange(g, 1e-4);
+    case 'mse':
+      return leastSquaresRange(g);
+    default:
+      return method satisfies never;
+  }
+}
+
+/** The range without the fraction `tail` of the values at either end; 0 stays inside. */
+function percentileRange(g: Gathered, tail: number): Range {
+  const total = g.histogram.reduce((sum, n) => sum + n, 0);
+  const width = (g.hi - g.lo) / bins;
+  const end = (order: Float64Array): number => {
+    let seen = 0;
+    const at = order.findIndex((n) => {
+      seen += n;
+      return seen > total * tail;
+    });
+    return Math.max(0, at) * width;
+  };
+  return {
+    lo: Math.min(0, g.lo + end(g.histogram)),
+    hi: Math.max(0, g.hi - end(g.histogram.toReversed())),
+  };
+}
+
+/** The largest fraction of the range tried first, so that ties keep it whole. */
+const fractions = Array.from({ length: 36 }, (_, i) => 1 - i * 0.02);
+
+function leastSquaresRange(g: Gathered): Range {
+  if (g.hi === g.lo) return { lo: g.lo, hi: g.hi };
+  let best: Range = { lo: g.lo, hi: g.hi };
+  let least = Infinity;
+  for (const fraction of fractions) {
+    const range = { lo: g.lo * fraction, hi: g.hi * fraction };
+    const error = squaredError(g, range);
+    if (error < least) [best, least] = [range, error];
+  }
+  return best;
+}
+
+/** step^2 / 12 for each value inside, the squared distance for each outside. */
+function squaredError(g: Gathered, range: Range): number {
+  const width = (g.hi - g.lo) / bins;
+  const rounding = ((range.hi - range.lo) / 255) ** 2 / 12;
+  let error = 0;
+  g.histogram.forEach((n, bin) => {
+    const x = g.lo + (bin + 0.5) * width;
+    const outside = Math.max(range.lo - x, x - range.hi, 0);
+    error += n * (outside > 0 ? outside * outside : rounding);
+  });
+  return error;
+}

@@ -1,0 +1,205 @@
+import { InputError, locate } from '../ir/errors.ts';
+import type { Graph, Node, TensorInfo } from '../ir/graph.ts';
+import { nodeLabel, tensorLabel } from '../ir/label.ts';
+import type { InputType, NodeView, Replacement } from '../ir/op.ts';
+import { reshape } from '../ir/ops/reshape.ts';
+import { showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
+
+/** What has been rewritten so far. */
+interface Draft {
+  readonly imported: Graph<'imported'>;
+  readonly tensors: Map<string, TensorInfo<'float'>>;
+  readonly nodes: Node[];
+  readonly nodeNames: Set<string>;
+  /** Tensors that are another one by another name: outputs of Identity and the like. */
+  readonly aliases: Map<string, string>;
+}
+
+/**
+ * ONNX operators to canonical ones: one float32 input of batch 1 and one output, every shape known, every
+ * attribute explicit, no Identity or Dropout, nothing that the output does not need.
+ * @throws InputError for networks that have no such form
+ */
+export const canonicalize = {
+  name: 'canonicalize',
+  doc: 'canonical operators on known shapes, batch 1; numbers move within float32 rounding',
+  run(graph: Graph<'imported'>): Graph<'float'> {
+    const [input, output] = [onlyOne(graph.inputs, 'input'), onlyOne(graph.outputs, 'output')];
+    const draft = draftOf(graph, input);
+    for (const node of liveNodes(graph)) rewrite(draft, node);
+    const made = finish(draft, input, output);
+    return finished({ ...graph, stage: 'float', tensors: draft.tensors, nodes: made, outputs: [output] });
+  },
+} as const;
+
+function onlyOne(names: readonly string[], what: string): string {
+  const [name] = names;
+  if (name !== undefined && names.length === 1) return name;
+  throw new InputError({
+    found: `${names.length} ${what}s${names.length > 0 ? ` (${names.join(', ')})` : ''}`,
+    supported: `one ${what}`,
+    todo: `export a module whose forward has one ${what}`,
+  });
+}
+
+function draftOf(imported: Graph<'imported'>, input: string): Draft {
+  const tensors = new Map<string, TensorInfo<'float'>>();
+  for (const [name, info] of imported.tensors)
+    if (info.constant !== undefined)
+      tensors.set(name, { dtype: info.constant.dtype, shape: info.constant.shape, constant: info.constant });
+  tensors.set(input, inputType(input, imported.tensors.get(input)));
+  const nodeNames = new Set(imported.nodes.map((node) => node.name));
+  return { imported, tensors, nodes: [], nodeNames, aliases: new Map() };
+}
+
+function inputType(name: string, info: TensorInfo<'imported'> | undefined): TensorType {
+  const where = `input '${name}'`;
+  if (info?.shape === undefined)
+    throw new InputError({ where, found: 'no shape', supported: 'fixed sizes; the batch may be dynamic' });
+  if (info.dtype !== 'float32')
+    throw new InputError({ where, found: `elements of type ${info.dtype}`, supported: 'float32' });
+  if (info.shape[0] !== 1)
+    throw new InputError({
+      where,
+      found: `shape ${showShape(info.shape)}: a batch of ${info.shape[0] ?? 'no size'}`,
+      supported: 'batch 1, or a dynamic batch',
+      todo: `export with an example input of batch 1, or with dynamic_axes={'${name}': {0: 'batch'}}`,
+    });
+  return { dtype: info.dtype, shape: info.shape };
+}
+
+const isConstant = (draft: Draft, name: string): boolean =>
+  name === '' || draft.imported.tensors.get(name)?.constant !== undefined;
+
+/** Adds what `node` becomes; nodes that were folded become nothing. */
+function rewrite(draft: Draft, node: Node): void {
+  if (node.outputs.every((name) => isConstant(draft, name))) return;
+  const inputs = node.inputs.map((name) => draft.aliases.get(name) ?? name);
+  const where = nodeLabel(node.name, node.op.kind);
+  const { op } = node;
+  locate(where, () => {
+    if (op.canonicalize === undefined) return emit(draft, { ...node, inputs });
+    const replacements = op.canonicalize(viewOf(draft, { ...node, inputs }));
+    if (replacements.length === 0) draft.aliases.set(node.outputs[0] ?? '', inputs[0] ?? '');
+    replacements.forEach((part, i) => {
+      addConstants(draft, part);
+      const name =
+        i === replacements.length - 1 ? node.name : freshName(draft, `${node.name}~${part.op.kind}`);
+      emit(draft, { ...part, name, origin: node.origin });
+    });
+  });
+}
+
+function freshName(draft: Draft, name: string): string {
+  if (draft.nodeNames.has(name)) return freshName(draft, `${name}~`);
+  draft.nodeNames.add(name);
+  return name;
+}
+
+function viewOf(draft: Draft, node: Node): NodeView<unknown> {
+  const inputTypes = node.inputs.map((name) => typeOf(draft, name));
+  return { ...node, inputTypes, outputTypes: node.op.infer(node.attrs, inputTypes) };
+}
+
+function typeOf(draft: Draft, name: string): InputType | undefined {
+  if (name === '') return undefined;
+  const found = draft.tensors.get(name);
+  if (found !== undefined) return found;
+  throw new InputError({
+    found: `its input ${tensorLabel(name)} has no canonical form`,
+    supported: 'the first output of each node',
+  });
+}
+
+function addConstants(draft: Draft, { constants }: Replacement): void {
+  for (const [name, constant] of constants ?? []) {
+    requireFree(draft, name);
+    draft.tensors.set(name, { dtype: constant.dtype, shape: constant.shape, constant });
+  }
+}
+
+/** Names that rewriting makes up hold a `~`, which no exporter writes. */
+function requireFree(draft: Draft, name: string): void {
+  if (!draft.tensors.has(name)) return;
+  throw new InputError({ found: `the name of ${tensorLabel(name)} is taken`, todo: 'rename that tensor' });
+}
+
+/** Adds a canonical node, with explicit attributes and its outputs' types. */
+function emit(draft: Draft, node: Omit<Node, 'quantized'>): void {
+  const inputTypes = node.inputs.map((name) => typeOf(draft, name));
+  const attrs = node.op.explicit?.(node.attrs, inputTypes) ?? node.attrs;
+  const types = node.op.infer(attrs, inputTypes);
+  const outputs = node.outputs.slice(0, types.length);
+  const { name, op, inputs, origin } = node;
+  draft.nodes.push({ name, op, attrs, inputs, outputs, origin });
+  outputs.forEach((output, i) => {
+    const type = types[i];
+    requireFree(draft, output);
+    if (type?.dtype !== 'float32')
+      throw new InputError({ found: `activations of type ${type?.dtype}`, supported: 'float32' });
+    draft.tensors.set(output, type);
+  });
+}
+
+/** The nodes, with the network's output under its own name even where it was an alias. */
+function finish(draft: Draft, input: string, output: string): readonly Node[] {
+  const made = draft.aliases.get(output) ?? output;
+  if (isConstant(draft, made))
+    throw new InputError({
+      where: `output '${output}'`,
+      found: 'a constant: it does not depend on the input',
+    });
+  if (made === output && made !== input) return draft.nodes;
+  return made === input ? passedThrough(draft, input, output) : renamed(draft, made, output);
+}
+
+function passedThrough(draft: Draft, input: string, output: string): readonly Node[] {
+  if (input === output)
+    throw new InputError({
+      where: `output '${output}'`,
+      found: 'the input itself: a network without layers',
+    });
+  const attrs = { shape: draft.tensors.get(input)?.shape ?? [] };
+  const [name, origin] = [freshName(draft, output), [] as readonly string[]];
+  emit(draft, { name, op: reshape, attrs, inputs: [input], outputs: [output], origin });
+  return draft.nodes;
+}
+
+function renamed(draft: Draft, from: string, to: string): readonly Node[] {
+  const info = draft.tensors.get(from);
+  if (info !== undefined) draft.tensors.set(to, info);
+  const change = (names: readonly string[]) => names.map((name) => (name === from ? to : name));
+  return draft.nodes.map((node) => ({ ...node, inputs: change(node.inputs), outputs: change(node.outputs) }));
+}
+
+/** The nodes that the outputs need: the others need have no canonical form. */
+function liveNodes(graph: Graph<'imported'>): readonly Node[] {
+  const needed = new Set<string>(graph.outputs);
+  const live = graph.nodes.toReversed().filter((node) => {
+    const used = node.outputs.some((name) => needed.has(name));
+    if (used) for (const name of node.inputs) needed.add(name);
+    return used;
+  });
+  return live.toReversed();
+}
+
+/** With the tensors that are left, all of them finite. */
+function finished(graph: Graph<'float'>): Graph<'float'> {
+  const read = new Set(graph.nodes.flatMap((node) => node.inputs));
+  const kept = new Set([...graph.inputs, ...graph.outputs, ...read]);
+  const tensors = new Map([...graph.tensors].filter(([name]) => kept.has(name)));
+  for (const node of graph.nodes)
+    for (const name of node.inputs) requireFinite(node, name, tensors.get(name)?.constant);
+  return { ...graph, tensors };
+}
+
+function requireFinite(node: Node, name: string, constant: Tensor | undefined): void {
+  const index = constant?.data.findIndex((x) => !Number.isFinite(x)) ?? -1;
+  if (constant === undefined || index < 0) return;
+  throw new InputError({
+    where: nodeLabel(node.name, node.op.kind),
+    found: `${constant.data[index]} in its constant '${name}' (element ${index} of ${showShape(constant.shape)})`,
+    supported: 'finite numbers',
+    todo: 'the training diverged, or the file is damaged: look at these weights in PyTorch',
+  });
+}

@@ -1,0 +1,91 @@
+/**
+ * Fusion: a constant addition into the bias before it, an activation into the operator before it, a max-pool
+ * into the convolution before it. Clamping is monotone, so clamp(max(x)) = max(clamp(x)) and their order does
+ * not matter; no number changes.
+ */
+import { is } from '../ir/graph.ts';
+import type { Clamp } from '../ir/mac.ts';
+import { add } from '../ir/ops/add.ts';
+import { clip } from '../ir/ops/clip.ts';
+import { type ConvAttrs, conv } from '../ir/ops/conv.ts';
+import { linear } from '../ir/ops/linear.ts';
+import { maxPool, type PoolAttrs } from '../ir/ops/max-pool.ts';
+import { countOf, type Shape } from '../ir/tensor.ts';
+import type { Pass } from './pass.ts';
+import { activationInput, constantOf, type Merged, type MergeView, mergeAll } from './rewrite.ts';
+
+/** First `a`, then `b`. */
+const both = (a: Clamp | undefined, b: Clamp): Clamp => ({
+  lo: Math.min(Math.max(a?.lo ?? -Infinity, b.lo), b.hi),
+  hi: Math.max(Math.min(a?.hi ?? Infinity, b.hi), b.lo),
+});
+
+function clampInto({ first, second }: MergeView): Merged | undefined {
+  if (!is(second, clip)) return undefined;
+  if (!is(first, conv) && !is(first, linear) && !is(first, add)) return undefined;
+  const clamp = both(first.attrs.clamp, second.attrs);
+  return { op: first.op, attrs: { ...first.attrs, clamp }, inputs: first.inputs };
+}
+
+/** Windows that overlap would compute the convolution more than once; padded ones need a value for -infinity. */
+function poolInto({ graph, first, second }: MergeView): Merged | undefined {
+  if (!is(first, conv) || !is(second, maxPool) || first.attrs.pool !== undefined) return undefined;
+  const pool = second.attrs;
+  const image = graph.tensors.get(first.outputs[0] ?? '')?.shape ?? [];
+  const out = graph.tensors.get(second.outputs[0] ?? '')?.shape ?? [];
+  if (!fitsInside(pool, image, out)) return undefined;
+  return { op: conv, attrs: { ...first.attrs, pool } satisfies ConvAttrs, inputs: first.inputs };
+}
+
+function fitsInside(pool: PoolAttrs, image: Shape, out: Shape): boolean {
+  return (
+    image.length === 4 &&
+    pool.pads.every((p) => p === 0) &&
+    pool.dilations.every((d) => d === 1) &&
+    pool.kernel.every((k, i) => k <= (pool.strides[i] ?? 1)) &&
+    pool.kernel.every((k, i) => ((out[i + 2] ?? 0) - 1) * (pool.strides[i] ?? 1) + k <= (image[i + 2] ?? 0))
+  );
+}
+
+/** conv(x) + c and linear(x) + c for a constant c of one number per output channel. */
+function addIntoBias(view: MergeView): Merged | undefined {
+  const { graph, first, second } = view;
+  if (!is(second, add) || !(is(first, conv) || is(first, linear))) return undefined;
+  if (first.attrs.clamp !== undefined || (is(first, conv) && first.attrs.pool !== undefined))
+    return undefined;
+  const index = second.inputs.findIndex((name) => graph.tensors.get(name)?.constant !== undefined);
+  const addend = view.constant(second, index);
+  const weight = view.constant(first, 1);
+  const output = graph.tensors.get(second.outputs[0] ?? '')?.shape ?? [];
+  const channels = weight?.shape[0] ?? 0;
+  if (addend === undefined || !perChannel(addend.shape, output, channels)) return undefined;
+  const old = view.constant(first, 2);
+  const bias = Float32Array.from(
+    { length: channels },
+    (_, c) => (old?.data[c] ?? 0) + (addend.data[addend.data.length === 1 ? 0 : c] ?? 0),
+  );
+  const name = view.fresh(`${first.name}.bias`);
+  const attrs = {
+    ...first.attrs,
+    ...(second.attrs.clamp === undefined ? {} : { clamp: second.attrs.clamp }),
+  };
+  return {
+    op: first.op,
+    attrs,
+    inputs: [activationInput(graph, first), first.inputs[1] ?? '', name],
+    constants: new Map([[name, constantOf([channels], bias)]]),
+  };
+}
+
+/** Whether broadcasting `shape` to `output` gives one number per channel (axis 1). */
+function perChannel(shape: Shape, output: Shape, channels: number): boolean {
+  if (countOf(shape) === 1) return true;
+  const aligned = [...new Array<number>(Math.max(0, output.length - shape.length)).fill(1), ...shape];
+  return aligned.length === output.length && aligned.every((n, axis) => n === (axis === 1 ? channels : 1));
+}
+
+export const fuse: Pass<'float', 'float'> = {
+  name: 'fuse',
+  doc: 'biases, activations and max-pools join the operator before them; outputs stay the same',
+  run: (graph) => mergeAll(graph, (view) => addIntoBias(view) ?? clampInto(view) ?? poolInto(view)),
+};

@@ -1,0 +1,407 @@
+/** Expressions as code that computes their bounds and joins them into the quantities of their rules. */
+import type { BinaryOp, CompareOp, Expr, Stmt } from '../../ir/kernel.ts';
+import { type Root, rootLength, rootName } from '../../ir/kernel-check.ts';
+import { exprText } from '../../ir/kernel-text.ts';
+import { partsOf, typeOf } from '../../ir/kernel-walk.ts';
+import type { Interval } from '../../ir/primitive.ts';
+import { isFixed } from './binding-time.ts';
+import {
+  allInts,
+  arrayOf,
+  between,
+  type Code,
+  cannotHold,
+  contentRange,
+  exactly,
+  fresh,
+  inBlock,
+  indexRange,
+  isOne,
+  literal,
+  maxInt,
+  minInt,
+  mustLie,
+  mustLieNear,
+  one,
+  pair,
+  type Value,
+  variable,
+  wrapped,
+} from './code.ts';
+import { rareRange } from './runtime.ts';
+
+type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
+
+/** Emits the code of an i32 expression; the result names its bounds. */
+export function bounds(c: Code, e: Expr): Value {
+  if (c.trace && !isFixed(c.times, e)) {
+    reads(c, e);
+    return between(allInts);
+  }
+  switch (e.kind) {
+    case 'int':
+      return literal(e.value);
+    case 'local':
+      return variable(c, e.name);
+    case 'binary':
+      return binary(c, e);
+    case 'compare':
+      return truthBounds(c, truth(c, e));
+    case 'select':
+      return select(c, e);
+    case 'load':
+      return load(c, e);
+    case 'toInt':
+      effects(c, e.value);
+      cannotHold(c, e, 'a float value, which is not followed');
+      return between(allInts);
+    case 'call':
+      return call(c, e);
+    case 'float':
+    case 'toFloat':
+      return between(allInts);
+    default:
+      return e satisfies never;
+  }
+}
+
+/** Emits what an f32 expression does besides its value: the checks and accesses of its parts. */
+export function effects(c: Code, e: Expr): void {
+  if (c.trace) {
+    reads(c, e);
+    return;
+  }
+  if (typeOf(e) === 'i32') {
+    bounds(c, e);
+    return;
+  }
+  switch (e.kind) {
+    case 'binary':
+      effects(c, e.a);
+      effects(c, e.b);
+      return;
+    case 'select':
+      branch(c, truth(c, e.test), [() => effects(c, e.yes), () => effects(c, e.no)]);
+      return;
+    case 'load':
+      access(c, e);
+      return;
+    case 'toFloat':
+      bounds(c, e.value);
+      return;
+    case 'call':
+      callArguments(c, e);
+      return;
+    case 'int':
+    case 'float':
+    case 'local':
+    case 'compare':
+    case 'toInt':
+      return;
+    default:
+      e satisfies never;
+  }
+}
+
+/** Emits the reads of an expression for a trace; what is fixed reads tables only. */
+function reads(c: Code, e: Expr): void {
+  if (isFixed(c.times, e)) return;
+  if (e.kind === 'load') access(c, e);
+  else if (e.kind === 'select' && isFixed(c.times, e.test))
+    branch(c, truth(c, e.test), [() => reads(c, e.yes), () => reads(c, e.no)]);
+  else for (const part of partsOf(e)) reads(c, part);
+}
+
+/** A condition: JavaScript for 0, 1, or 2 where the intervals do not decide it. */
+export interface Truth {
+  readonly js: string;
+  readonly decided: boolean;
+}
+
+const compareJs: Readonly<Record<CompareOp, string>> = {
+  lt: '<',
+  le: '<=',
+  gt: '>',
+  ge: '>=',
+  eq: '===',
+  ne: '!==',
+};
+
+export function truth(c: Code, e: Expr): Truth {
+  if (c.trace && !isFixed(c.times, e)) {
+    reads(c, e);
+    return { js: '2', decided: false };
+  }
+  if (e.kind !== 'compare') return comparison(c, 'ne', bounds(c, e), literal(0));
+  if (e.type === 'i32') return comparison(c, e.op, bounds(c, e.a), bounds(c, e.b));
+  effects(c, e.a);
+  effects(c, e.b);
+  return { js: '2', decided: false };
+}
+
+function comparison(c: Code, op: CompareOp, a: Value, b: Value): Truth {
+  const decided = isOne(a) && isOne(b);
+  const name = fresh(c);
+  const js = decided ? `${a.lo} ${compareJs[op]} ${b.lo} ? 1 : 0` : threeValued(op, a, b);
+  c.lines.push(`const ${name} = ${js};`);
+  return { js: name, decided };
+}
+
+function threeValued(op: CompareOp, a: Value, b: Value): string {
+  switch (op) {
+    case 'lt':
+      return `${a.hi} < ${b.lo} ? 1 : ${a.lo} >= ${b.hi} ? 0 : 2`;
+    case 'le':
+      return `${a.hi} <= ${b.lo} ? 1 : ${a.lo} > ${b.hi} ? 0 : 2`;
+    case 'gt':
+      return threeValued('lt', b, a);
+    case 'ge':
+      return threeValued('le', b, a);
+    case 'eq':
+      return `${a.hi} < ${b.lo} || ${a.lo} > ${b.hi} ? 0 : ${a.lo} === ${b.hi} && ${a.hi} === ${b.lo} ? 1 : 2`;
+    case 'ne':
+      return `${a.hi} < ${b.lo} || ${a.lo} > ${b.hi} ? 1 : ${a.lo} === ${b.hi} && ${a.hi} === ${b.lo} ? 0 : 2`;
+    default:
+      return op satisfies never;
+  }
+}
+
+function truthBounds(c: Code, t: Truth): Value {
+  if (t.decided) return { lo: t.js, hi: t.js, min: 0, max: 1 };
+  return pair(c, `${t.js} === 1 ? 1 : 0`, `${t.js} === 0 ? 0 : 1`, 0, 1);
+}
+
+/** Emits both arms, each where the condition may take it. An undecided arm may not run in every run. */
+export function branch(c: Code, t: Truth, [yes, no]: readonly [() => void, () => void]): void {
+  const maybe = t.decided ? '' : ` maybe += ${t.js} >> 1;`;
+  const done = t.decided ? '' : `maybe -= ${t.js} >> 1;`;
+  c.lines.push(`if (${t.js} !== 0) {${maybe}`);
+  inBlock(c, yes);
+  c.lines.push(`${done}}`, `if (${t.js} !== 1) {${maybe}`);
+  inBlock(c, no);
+  c.lines.push(`${done}}`);
+}
+
+function select(c: Code, e: Of<'select'>): Value {
+  const extreme = extremeOf(e);
+  if (extreme !== undefined) return largerOrSmaller(c, extreme, bounds(c, e.yes), bounds(c, e.no));
+  const t = truth(c, e.test);
+  const [lo, hi] = [fresh(c), fresh(c)];
+  c.lines.push(`let ${lo} = ${maxInt}, ${hi} = ${minInt};`);
+  const arms: Value[] = [];
+  const arm = (part: Expr) => () => {
+    const v = bounds(c, part);
+    arms.push(v);
+    c.lines.push(`if (${v.lo} < ${lo}) ${lo} = ${v.lo}; if (${v.hi} > ${hi}) ${hi} = ${v.hi};`);
+  };
+  branch(c, t, [arm(e.yes), arm(e.no)]);
+  const [min, max] = [Math.min(...arms.map((v) => v.min)), Math.max(...arms.map((v) => v.max))];
+  if (t.decided && arms.every(isOne)) return { lo, hi: lo, min, max };
+  return { lo, hi, min, max };
+}
+
+/** `a > b ? a : b` and its likes: the larger or smaller of two values, whose bounds are exact. */
+function extremeOf(e: Of<'select'>): 'max' | 'min' | undefined {
+  const { test } = e;
+  if (test.kind !== 'compare' || test.type !== 'i32' || test.op === 'eq' || test.op === 'ne')
+    return undefined;
+  const [a, b, yes, no] = [test.a, test.b, e.yes, e.no].map(exprText);
+  const straight = a === yes && b === no;
+  if (!straight && !(a === no && b === yes)) return undefined;
+  return straight === (test.op === 'gt' || test.op === 'ge') ? 'max' : 'min';
+}
+
+function largerOrSmaller(c: Code, which: 'max' | 'min', a: Value, b: Value): Value {
+  const f = which === 'max' ? Math.max : Math.min;
+  const pick = (x: string, y: string) => `${x} ${which === 'max' ? '>' : '<'} ${y} ? ${x} : ${y}`;
+  const [min, max] = [f(a.min, b.min), f(a.max, b.max)];
+  if (isOne(a) && isOne(b)) return one(c, pick(a.lo, b.lo), min, max);
+  return pair(c, pick(a.lo, b.lo), pick(a.hi, b.hi), min, max);
+}
+
+function binary(c: Code, e: Of<'binary'>): Value {
+  const [a, b] = [bounds(c, e.a), bounds(c, e.b)];
+  switch (e.op) {
+    case 'add':
+      return wrapped(c, sum(c, a, b), e, { what: 'sum' });
+    case 'sub':
+      return wrapped(c, difference(c, a, b), e, { what: 'difference' });
+    case 'mul':
+      return multiplied(c, e, a, b);
+    case 'div':
+    case 'mod':
+      divisionRules(c, e, a, b);
+      return rare(c, e.op, a, b);
+    case 'shl':
+    case 'shr':
+      shiftRules(c, e, a, b);
+      return rare(c, e.op, a, b);
+    case 'and':
+    case 'or':
+    case 'xor':
+      return rare(c, e.op, a, b);
+    default:
+      return e.op satisfies never;
+  }
+}
+
+/** The exact sum; its bounds may leave i32. */
+export function sum(c: Code, a: Value, b: Value): Value {
+  const both = isOne(a) && isOne(b);
+  const known = { lo: a.min + b.min, hi: a.max + b.max };
+  return exactly(c, both, `${a.lo} + ${b.lo}`, `${a.hi} + ${b.hi}`, known);
+}
+
+function difference(c: Code, a: Value, b: Value): Value {
+  const both = isOne(a) && isOne(b);
+  const known = { lo: a.min - b.max, hi: a.max - b.min };
+  return exactly(c, both, `${a.lo} - ${b.hi}`, `${a.hi} - ${b.lo}`, known);
+}
+
+export const multiplied = (c: Code, e: Expr, a: Value, b: Value): Value =>
+  wrapped(c, product(c, a, b), e, { what: 'product' });
+
+/** Products beyond 2^53 are rounded, but stay on their side of i32's bounds. */
+function product(c: Code, a: Value, b: Value): Value {
+  const corners = [a.min * b.min, a.min * b.max, a.max * b.min, a.max * b.max];
+  const known = { lo: Math.min(...corners), hi: Math.max(...corners) };
+  if (isOne(a) && isOne(b)) {
+    const small = known.lo >= minInt && known.hi <= maxInt;
+    const js = small ? `imul(${a.lo}, ${b.lo})` : `${a.lo} * ${b.lo}`;
+    return exactly(c, true, js, js, known);
+  }
+  if (isOne(a)) return scaled(c, a.lo, b, known);
+  if (isOne(b)) return scaled(c, b.lo, a, known);
+  const all = [`${a.lo} * ${b.lo}`, `${a.lo} * ${b.hi}`, `${a.hi} * ${b.lo}`, `${a.hi} * ${b.hi}`].join(', ');
+  return exactly(c, false, `min(${all})`, `max(${all})`, known);
+}
+
+/** A number times an interval: which end becomes which depends on the number's sign. */
+function scaled(c: Code, k: string, x: Value, known: Interval): Value {
+  const small = known.lo >= minInt && known.hi <= maxInt;
+  const times = (end: string) => (small ? `imul(${k}, ${end})` : `${k} * ${end}`);
+  const ends = exactly(c, false, times(x.lo), times(x.hi), known);
+  return exactly(c, false, `min(${ends.lo}, ${ends.hi})`, `max(${ends.lo}, ${ends.hi})`, known);
+}
+
+function divisionRules(c: Code, e: Of<'binary'>, a: Value, b: Value): void {
+  if (b.min <= 0 && b.max >= 0) {
+    const zero = one(c, `${b.lo} <= 0 && ${b.hi} >= 0 ? 1 : 0`);
+    mustLie(c, zero, e, { lo: 0, hi: 0 }, { what: 'whether the divisor can be 0' });
+  }
+  if (a.min === minInt && b.min <= -1 && b.max >= -1) {
+    const js = `${a.lo} === ${minInt} && ${b.lo} <= -1 && ${b.hi} >= -1 ? 1 : 0`;
+    mustLie(c, one(c, js), e, { lo: 0, hi: 0 }, { what: 'whether it can be INT32_MIN / -1' });
+  }
+}
+
+function shiftRules(c: Code, e: Of<'binary'>, a: Value, b: Value): void {
+  mustLie(c, b, e, { lo: 0, hi: 31 }, { what: 'shift amount' });
+  if (e.op === 'shr') return;
+  mustLie(c, a, e, { lo: 0, hi: maxInt }, { what: 'shifted value' });
+  if (Math.max(0, a.max) * 2 ** Math.max(0, b.max) <= maxInt) return;
+  const shifted = one(c, `${a.hi} * 2 ** ${b.hi}`);
+  mustLie(c, { ...shifted, max: Infinity }, e, { lo: -Infinity, hi: maxInt }, { what: 'shifted result' });
+}
+
+const concreteJs: Readonly<Record<Exclude<BinaryOp, 'add' | 'sub' | 'mul'>, string>> = {
+  div: '/',
+  mod: '%',
+  shl: '<<',
+  shr: '>>',
+  and: '&',
+  or: '|',
+  xor: '^',
+};
+
+function rare(c: Code, op: Exclude<BinaryOp, 'add' | 'sub' | 'mul'>, a: Value, b: Value): Value {
+  const known = rareRange(op, { lo: a.min, hi: a.max }, { lo: b.min, hi: b.max });
+  if (isOne(a) && isOne(b)) return one(c, `(${a.lo} ${concreteJs[op]} ${b.lo}) | 0`, known.lo, known.hi);
+  const r = fresh(c);
+  c.lines.push(
+    `const ${r} = rareRange('${op}', { lo: ${a.lo}, hi: ${a.hi} }, { lo: ${b.lo}, hi: ${b.hi} });`,
+  );
+  return pair(c, `${r}.lo`, `${r}.hi`, known.lo, known.hi);
+}
+
+/** The element that an access reaches, from the start of the array; notes the rule and the read. */
+function access(c: Code, e: Of<'load'>): { readonly root: Root; readonly at: Value } {
+  const at = position(c, e.from, bounds(c, e.index));
+  const { root } = arrayOf(c, e.from);
+  indexRule(c, e, e.from, e.index, at);
+  traceRead(c, root, at, literal(1));
+  return { root, at };
+}
+
+/** 0 <= index < length */
+export function indexRule(c: Code, node: Expr | Stmt, name: string, index: Expr, at: Value): void {
+  const { root, pointer } = arrayOf(c, name);
+  const rest = { what: `index into ${rootName(root)}` };
+  if (pointer && index.kind === 'int') mustLieNear(c, at, node, indexRange(root), rest, [name, index.value]);
+  else mustLie(c, at, node, indexRange(root), rest);
+}
+
+/** Index 0 of a pointer's name is where the pointer stands. */
+export function position(c: Code, name: string, index: Value): Value {
+  return arrayOf(c, name).pointer ? sum(c, variable(c, name), index) : index;
+}
+
+/** Notes that `count` elements from `at` on are read now. */
+export function traceRead(c: Code, root: Root, at: Value, count: Value): void {
+  if (!c.trace || root.kind !== 'param' || root.param.role !== 'in') return;
+  if (!isOne(at) || !isOne(count)) c.lines.push('traced.known = false;');
+  else if (count.lo === '1') c.lines.push(`reads_${root.param.name}[${at.lo}] = now;`);
+  else c.lines.push(`reads_${root.param.name}.fill(now, ${at.lo}, ${at.lo} + ${count.lo});`);
+}
+
+function load(c: Code, e: Of<'load'>): Value {
+  const { root, at } = access(c, e);
+  const range = contentRange(c, root) ?? allInts;
+  if (root.kind === 'param') {
+    if (!c.followed.has(root.param.name)) return between(range);
+    return followedLoad(c, root.param.name, at, range);
+  }
+  return tableLoad(c, `table_${root.table.name}`, rootLength(root), at, range);
+}
+
+/** The bounds of one element are read in place: this is the inner loop of every kernel with a patch buffer. */
+function followedLoad(c: Code, name: string, at: Value, range: Interval): Value {
+  if (!isOne(at)) return fromRange(c, `readFollowed(memory_${name}, ${at.lo}, ${at.hi})`, range);
+  const known = { min: Math.min(0, range.lo), max: Math.max(0, range.hi) };
+  return pair(c, `low_${name}[${at.lo}] | 0`, `high_${name}[${at.lo}] | 0`, known.min, known.max);
+}
+
+/** Outside of the table the code goes on with 0; the broken rule is noted already. */
+function tableLoad(c: Code, table: string, length: number, at: Value, range: Interval): Value {
+  const inside = at.min >= 0 && at.max < length;
+  const known = inside ? range : { lo: Math.min(0, range.lo), hi: Math.max(0, range.hi) };
+  if (isOne(at)) return one(c, `${table}[${at.lo}]${inside ? '' : ' | 0'}`, known.lo, known.hi);
+  if (at.min === 0 && at.max === length - 1) return between(range);
+  return fromRange(c, `tableRange(${table}, ${at.lo}, ${at.hi})`, known);
+}
+
+function fromRange(c: Code, js: string, known: Interval): Value {
+  const r = fresh(c);
+  c.lines.push(`const ${r} = ${js};`);
+  return pair(c, `${r}.lo`, `${r}.hi`, known.lo, known.hi);
+}
+
+function callArguments(c: Code, e: Of<'call'>): readonly Value[] {
+  return e.args.map((arg) => {
+    if (typeOf(arg) === 'i32') return bounds(c, arg);
+    effects(c, arg);
+    return { lo: '-Infinity', hi: 'Infinity', min: minInt, max: maxInt };
+  });
+}
+
+function call(c: Code, e: Of<'call'>): Value {
+  const args = callArguments(c, e);
+  const r = fresh(c);
+  c.lines.push(`const ${r} = call_${e.primitive}(${args.map((a) => `${a.lo}, ${a.hi}`).join(', ')});`);
+  c.lines.push(`if (${r}.violation !== undefined) {`);
+  cannotHold(c, e, 'precondition of the arguments');
+  c.lines.push('}');
+  const fixed = e.type === 'i32' && args.every(isOne);
+  if (fixed) return one(c, `prim_${e.primitive}(${args.map((a) => a.lo).join(', ')}) | 0`);
+  return pair(c, `${r}.range.lo`, `${r}.range.hi`);
+}

@@ -1,0 +1,193 @@
+/** Builds the interval code of a kernel and runs it once. */
+import { must } from '../../ir/errors.ts';
+import type { Expr, Kernel } from '../../ir/kernel.ts';
+import { elemRange } from '../../ir/kernel-check.ts';
+import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel-walk.ts';
+import type { Interval } from '../../ir/primitive.ts';
+import { primitiveOf } from '../../ir/prims/index.ts';
+import { typedTable } from '../../sim/to-js.ts';
+import { bindingTimes } from './binding-time.ts';
+import { allInts, type Code, maxInt, type Quantity } from './code.ts';
+import * as runtime from './runtime.ts';
+import { block } from './stmt.ts';
+
+export interface Seen {
+  readonly quantity: Quantity;
+  /** The join of all its values; undefined when its code was never reached. */
+  readonly range: Interval | undefined;
+}
+
+/** Times count the writes to parameters; an element's are those of its last read and first write. */
+export interface Trace {
+  /** Whether all addresses were known, so that the times are exact. */
+  known: boolean;
+  /** By input parameter: the number of writes before the last read; -1 for elements never read. */
+  readonly reads: ReadonlyMap<string, Int32Array>;
+  /** By output parameter: the number of the first write, from 1; the largest int32 for elements never written. */
+  readonly writes: ReadonlyMap<string, Int32Array>;
+}
+
+export interface IntervalRun {
+  /** False when the kernel has more steps than the budget: then ranges are of a part of the run only. */
+  readonly complete: boolean;
+  readonly seen: readonly Seen[];
+  readonly trace: Trace;
+}
+
+export interface RunOptions {
+  readonly inputRanges?: ReadonlyMap<string, Interval>;
+  readonly trace: boolean;
+  /** Executed statements. */
+  readonly budget: number;
+}
+
+export function runIntervals(kernel: Kernel, options: RunOptions): IntervalRun {
+  const code = translate(kernel, options);
+  const trace = emptyTrace(kernel);
+  const ranges = Float64Array.from({ length: 2 * code.quantities.length }, (_, i) =>
+    i % 2 === 0 ? Infinity : -Infinity,
+  );
+  const complete = link(code, trace, ranges, options.budget)();
+  const seen = code.quantities.map((quantity, k): Seen => {
+    const { quantity: other, by } = quantity.follows ?? { quantity: k, by: 0 };
+    const [lo, hi] = [(ranges[2 * other] as number) + by, (ranges[2 * other + 1] as number) + by];
+    return { quantity, range: lo > hi ? undefined : { lo, hi } };
+  });
+  return { complete, seen, trace };
+}
+
+function translate(kernel: Kernel, options: RunOptions): Code {
+  const times = bindingTimes(kernel);
+  const code: Code = {
+    kernel,
+    times,
+    dependent: new Map([...times.dependent].map((name, i) => [name, i])),
+    inputRanges: options.inputRanges ?? new Map(),
+    trace: options.trace,
+    // Addresses never depend on what is stored in the arena: a trace needs no values.
+    followed: options.trace ? new Set() : followedOf(kernel, times),
+    lines: [],
+    quantities: [],
+    staticBounds: new Map(),
+    tableBounds: new Map(),
+    anchors: new Map(),
+    names: 0,
+  };
+  block(code, kernel.body);
+  return code;
+}
+
+const everyExpr = (kernel: Kernel, visit: (e: Expr) => void): void =>
+  eachStmt(kernel.body, (s) => {
+    for (const e of expressionsOf(s)) eachExpr(e, visit);
+  });
+
+/** Integer parameters that the kernel writes and also reads. */
+function followedOf(kernel: Kernel, { arrays }: ReturnType<typeof bindingTimes>): ReadonlySet<string> {
+  const read = new Set<string>();
+  const add = (from: string) => {
+    const root = arrays.get(from)?.root;
+    if (root?.kind === 'param' && root.param.role !== 'in' && root.param.elem !== 'f32')
+      read.add(root.param.name);
+  };
+  everyExpr(kernel, (e) => {
+    if (e.kind === 'load') add(e.from);
+  });
+  eachStmt(kernel.body, (s) => {
+    if (s.kind === 'copy') add(s.from);
+  });
+  return read;
+}
+
+function emptyTrace(kernel: Kernel): Trace {
+  const of = (role: 'in' | 'out', start: number) =>
+    new Map(
+      kernel.params
+        .filter((p) => p.role === role)
+        .map((p) => [p.name, new Int32Array(p.length).fill(start)] as const),
+    );
+  return { known: true, reads: of('in', -1), writes: of('out', maxInt) };
+}
+
+function primitivesOf(kernel: Kernel): readonly string[] {
+  const names = new Set<string>();
+  everyExpr(kernel, (e) => {
+    if (e.kind === 'call') names.add(e.primitive);
+  });
+  return [...names];
+}
+
+const runtimeNames = [
+  'addScaled',
+  'note',
+  'clampInt',
+  'clampTo',
+  'copyFollowed',
+  'firstWrite',
+  'rareRange',
+  'readFollowed',
+  'tableRange',
+  'writeFollowed',
+] as const satisfies readonly (keyof typeof runtime)[];
+
+/** A function that returns whether the run fitted the budget, and leaves lo, hi, lo, hi, ... in `ranges`. */
+function sourceOf(c: Code): string {
+  return [
+    "'use strict';",
+    'const { imul, min, max } = Math;',
+    `const { ${runtimeNames.join(', ')} } = runtime;`,
+    ...c.kernel.tables.map(({ name }) => `const table_${name} = tables.get('${name}');`),
+    ...primitivesOf(c.kernel).map((p) => `const call_${p} = calls('${p}'), prim_${p} = prims('${p}');`),
+    ...[...c.followed].flatMap((name) => [
+      `const memory_${name} = memory('${name}');`,
+      `const low_${name} = memory_${name}.lo, high_${name} = memory_${name}.hi;`,
+    ]),
+    ...[...c.kernel.params].map(
+      ({ name }) =>
+        `const reads_${name} = traced.reads.get('${name}'), writes_${name} = traced.writes.get('${name}');`,
+    ),
+    `return function ${c.kernel.name}_intervals() {`,
+    `const tooMany = {}, state = new Float64Array(${2 * c.dependent.size}); let steps = 0, now = 0, maybe = 0;`,
+    'let complete = true;',
+    'try {',
+    ...c.lines,
+    '} catch (e) { if (e !== tooMany) throw e; complete = false; }',
+    'return complete; };',
+  ].join('\n');
+}
+
+type Linker = (
+  runtimeFunctions: typeof runtime,
+  tables: ReadonlyMap<string, ArrayLike<number>>,
+  calls: typeof runtime.callBounds,
+  prims: (name: string) => (...args: number[]) => number,
+  memory: (name: string) => runtime.Followed,
+  traced: Trace,
+  ranges: Float64Array,
+  budget: number,
+) => () => boolean;
+
+function link(c: Code, trace: Trace, ranges: Float64Array, budget: number): () => boolean {
+  const names = ['runtime', 'tables', 'calls', 'prims', 'memory', 'traced', 'ranges', 'budget'];
+  const linker = new Function(...names, sourceOf(c)) as Linker;
+  const tables = new Map(c.kernel.tables.map((table) => [table.name, typedTable(table)] as const));
+  const prims = (name: string) => primitiveOf(name).js;
+  return linker(
+    runtime,
+    tables,
+    runtime.callBounds,
+    prims,
+    (name) => memoryOf(c, name),
+    trace,
+    ranges,
+    budget,
+  );
+}
+
+function memoryOf({ kernel }: Code, name: string): runtime.Followed {
+  const param = must(
+    kernel.params.find((p) => p.name === name),
+    'a parameter of the kernel',
+  );
+  return runtime.follow(param.length, elemRange(param.elem) ?? allInts);
+}

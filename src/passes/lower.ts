@@ -1,0 +1,220 @@
+/**
+ * Lowering: every node becomes a kernel, every activation a buffer with an order in memory, and the plan puts
+ * the buffers into one arena. Nodes that only rename memory (reshape, transpose) leave no code behind.
+ */
+import { InputError, locate, must } from '../ir/errors.ts';
+import type { Graph, Node } from '../ir/graph.ts';
+import type { Kernel, Param } from '../ir/kernel.ts';
+import { elemBytes } from '../ir/kernel.ts';
+import { spatialOrder } from '../ir/memory-order.ts';
+import type { KernelContext, Place } from '../ir/op.ts';
+import type { Normalization, Program, Slot, Step } from '../ir/program.ts';
+import { countOf } from '../ir/tensor.ts';
+import { overlapOf } from './overlap.ts';
+import {
+  type Buffer,
+  type MemoryPlan,
+  type PlanStrategy,
+  planMemory,
+  type Sharing,
+  verifyPlan,
+} from './plan-memory.ts';
+
+export interface LowerOptions {
+  /** A C identifier. */
+  readonly name: string;
+  readonly strategy: PlanStrategy;
+  readonly rawInput?: Normalization;
+}
+
+export interface Lowered {
+  readonly program: Program;
+  readonly plan: MemoryPlan;
+}
+
+/** A tensor (or scratch) with its place in memory, before it has an address. */
+interface Draft {
+  readonly name: string;
+  readonly place: Place;
+  readonly elem: Param['elem'];
+  readonly length: number;
+  firstStep: number;
+  lastStep: number;
+}
+
+interface DraftStep {
+  readonly kernel: Kernel;
+  readonly args: readonly Draft[];
+  readonly origin: readonly string[];
+}
+
+/** A float graph becomes a float32 program, an int8 graph an int8 one. @throws InputError naming a node. */
+export function lower(graph: Graph<'float'> | Graph<'int8'>, options: LowerOptions): Lowered {
+  const elem = graph.stage === 'int8' ? 'u8' : 'f32';
+  const input = must(graph.inputs[0], 'a graph has an input');
+  const output = must(graph.outputs[0], 'a graph has an output');
+  const drafts: Draft[] = [];
+  const at = new Map<string, Draft>();
+  const place = (name: string, order: Place['order']): Place => placeOf(graph, name, order);
+  const draft = (name: string, p: Place, firstStep: number, e: Param['elem'], length: number): Draft => {
+    const made = { name, place: p, elem: e, length, firstStep, lastStep: firstStep };
+    drafts.push(made);
+    return made;
+  };
+  const inputPlace = place(input, spatialOrder(placeOf(graph, input, undefined).shape));
+  at.set(input, draft(input, inputPlace, -1, elem, countOf(inputPlace.shape)));
+  const steps: DraftStep[] = [];
+  const names = new KernelNames();
+  for (const node of graph.nodes)
+    locate(`node '${node.name}' (${node.op.kind})`, () => {
+      const [name = ''] = node.outputs;
+      const sources = node.inputs.filter((i) => at.has(i)).map((i) => must(at.get(i), i));
+      const places = sources.map((d) => d.place);
+      const shape = placeOf(graph, name, undefined).shape;
+      const order = node.op.order === undefined ? places[0]?.order : node.op.order(node.attrs, places, shape);
+      const target = place(name, order);
+      if (node.op.alias) {
+        at.set(name, renamed(must(sources[0], 'an alias has an input'), target));
+        return;
+      }
+      const kernel = kernelOf(graph, node, { name: names.next(node), inputs: places, outputs: [target] });
+      const made = draft(name, target, steps.length, elem, countOf(shape));
+      at.set(name, made);
+      steps.push({ kernel, args: argsOf(kernel, sources, made, draft, steps.length), origin: node.origin });
+      for (const source of sources) source.lastStep = steps.length - 1;
+    });
+  if (steps.length === 0)
+    throw new InputError({
+      where: `network '${options.name}'`,
+      found: 'nothing to compute',
+      supported: 'at least one operator',
+    });
+  must(at.get(output), 'the output is computed').lastStep = steps.length;
+  return assemble(drafts, steps, at, [input, output], options, elem);
+}
+
+/** Another name for the same memory: the live range is the original's. */
+function renamed(source: Draft, place: Place): Draft {
+  return {
+    ...source,
+    place,
+    get lastStep() {
+      return source.lastStep;
+    },
+    set lastStep(step: number) {
+      source.lastStep = step;
+    },
+  };
+}
+
+function placeOf(graph: Graph<'float'> | Graph<'int8'>, name: string, order: Place['order']): Place {
+  const { shape, quant } = must(graph.tensors.get(name), `tensor '${name}' is known`);
+  return { shape, ...(order === undefined ? {} : { order }), ...(quant === undefined ? {} : { quant }) };
+}
+
+/** `conv1`, `conv2`, `linear1`: short, in order, unique. */
+class KernelNames {
+  readonly #counts = new Map<string, number>();
+
+  next(node: Node): string {
+    const kind = node.op.kind.replace(/([A-Z])/g, (letter) => `_${letter.toLowerCase()}`);
+    const count = (this.#counts.get(kind) ?? 0) + 1;
+    this.#counts.set(kind, count);
+    return `${kind}${count}`;
+  }
+}
+
+function kernelOf(graph: Graph<'float'> | Graph<'int8'>, node: Node, context: KernelContext): Kernel {
+  const constants = node.inputs.map((name) => graph.tensors.get(name)?.constant);
+  const made =
+    graph.stage === 'int8'
+      ? node.op.int8?.(node.attrs, node.quantized, context)
+      : node.op.float32?.(node.attrs, context, constants);
+  if (made !== undefined) return made;
+  throw new InputError({
+    found: `no ${graph.stage === 'int8' ? 'int8' : 'float32'} kernel`,
+    todo: `compile with ${graph.stage === 'int8' ? '--type float32' : '--type int8'} or remove the operator`,
+  });
+}
+
+/** The kernel's parameters in order: inputs as they come, then the output, scratch as it is asked for. */
+function argsOf(
+  kernel: Kernel,
+  sources: readonly Draft[],
+  output: Draft,
+  draft: (name: string, p: Place, firstStep: number, e: Param['elem'], length: number) => Draft,
+  step: number,
+): readonly Draft[] {
+  let next = 0;
+  return kernel.params.map((param) => {
+    switch (param.role) {
+      case 'in':
+        return must(sources[next++], `kernel '${kernel.name}' has as many inputs as its node`);
+      case 'out':
+        return output;
+      case 'scratch':
+        return draft(`scratch:${kernel.name}`, { shape: [param.length] }, step, param.elem, param.length);
+      default:
+        return param.role satisfies never;
+    }
+  });
+}
+
+function assemble(
+  drafts: readonly Draft[],
+  steps: readonly DraftStep[],
+  at: ReadonlyMap<string, Draft>,
+  [input, output]: readonly [string, string],
+  options: LowerOptions,
+  elem: 'u8' | 'f32',
+): Lowered {
+  const indexOf = (d: Draft): number => drafts.findIndex((other) => other.name === d.name);
+  const buffers = drafts.map(
+    (d): Buffer => ({
+      name: d.name,
+      bytes: d.length * elemBytes[d.elem],
+      align: elemBytes[d.elem],
+      firstStep: d.firstStep,
+      lastStep: d.lastStep,
+    }),
+  );
+  const sharings = options.strategy === 'overlap' ? steps.flatMap((s) => sharingsOf(s, indexOf)) : [];
+  const plan = planMemory(buffers, sharings, options.strategy);
+  verifyPlan(buffers, sharings, plan);
+  const outputDraft = must(at.get(output), 'the output has a place');
+  const outputIndex = indexOf(outputDraft);
+  const slots = drafts.map((d, i): Slot => {
+    const { place } = i === outputIndex ? outputDraft : d;
+    return {
+      name: d.name,
+      address: must(plan.addresses[i], 'every buffer has an address'),
+      elem: d.elem,
+      length: d.length,
+      ...place,
+      firstStep: d.firstStep,
+      lastStep: d.lastStep,
+    };
+  });
+  const program: Program = {
+    name: options.name,
+    arith: elem === 'u8' ? 'int8' : 'float32',
+    arenaBytes: plan.arenaBytes,
+    slots,
+    steps: steps.map((s): Step => ({ kernel: s.kernel, args: s.args.map(indexOf), origin: s.origin })),
+    input: indexOf(must(at.get(input), 'the input has a place')),
+    output: outputIndex,
+    ...(options.rawInput === undefined ? {} : { rawInput: options.rawInput }),
+  };
+  return { program, plan };
+}
+
+/** What the kernel's own order of reads and writes allows its output to share with each input. */
+function sharingsOf({ kernel, args }: DraftStep, indexOf: (d: Draft) => number): Sharing[] {
+  return (overlapOf(kernel) ?? []).map((o) => ({
+    input: indexOf(must(args[o.input], 'an input argument')),
+    output: indexOf(must(args[o.output], 'an output argument')),
+    below: o.below,
+    above: o.above,
+    inPlace: o.inPlace,
+  }));
+}

@@ -1,0 +1,76 @@
+/**
+ * Quantization: every activation gets an affine 8-bit scale, every operator its integers. What each operator
+ * makes of its weights stands in its own file; this pass only hands out the scales in order.
+ */
+import { DefectError, locate, must } from '../ir/errors.ts';
+import type { Graph, Node, TensorInfo } from '../ir/graph.ts';
+import type { InputType, Quant, QuantizeContext, Range, RequantMode, ScaleContext } from '../ir/op.ts';
+import { quantOf } from '../ir/quant.ts';
+import type { Calibration } from './calibrate.ts';
+import type { Pass } from './pass.ts';
+
+export interface QuantizeOptions {
+  readonly mode: RequantMode;
+  readonly weightBits: number;
+  readonly biasCorrection: boolean;
+  /** The network's input arrives as raw bytes on this scale; undefined: its calibrated range. */
+  readonly input?: Quant;
+}
+
+export function quantize(calibration: Calibration, options: QuantizeOptions): Pass<'float', 'int8'> {
+  return {
+    name: 'quantize',
+    doc: 'integer operators; per layer the error is bounded by the steps of its weights and activations',
+    run: (graph) => quantizeGraph(graph, calibration, options),
+  };
+}
+
+function quantizeGraph(
+  graph: Graph<'float'>,
+  calibration: Calibration,
+  options: QuantizeOptions,
+): Graph<'int8'> {
+  const quants = new Map<string, Quant>();
+  const rangeOf = (name: string): Range =>
+    must(calibration.ranges.get(name), `tensor '${name}' was calibrated`);
+  for (const input of graph.inputs) quants.set(input, options.input ?? quantOf(rangeOf(input)));
+  const nodes = graph.nodes.map(
+    (node): Node =>
+      locate(`node '${node.name}'`, () => {
+        const [output = ''] = node.outputs;
+        const scale: ScaleContext<unknown> = {
+          name: node.name,
+          attrs: node.attrs,
+          inputs: node.inputs,
+          outputs: node.outputs,
+          inputTypes: node.inputs.map((name) => typeOf(graph, name)),
+          outputTypes: node.outputs.map((name) => must(typeOf(graph, name), 'outputs have types')),
+          mode: options.mode,
+          weightBits: options.weightBits,
+          inputQuants: node.inputs.map((name) => quants.get(name)),
+          range: rangeOf(output),
+        };
+        const outputQuant = node.op.outputQuant?.(scale) ?? quantOf(scale.range);
+        quants.set(output, outputQuant);
+        return quantizeNode(node, { ...scale, outputQuant, inputMean: meanFor(node, calibration, options) });
+      }),
+  );
+  const tensors = new Map(
+    [...graph.tensors].map(([name, info]): [string, TensorInfo<'int8'>] => {
+      const quant = quants.get(name);
+      return [name, quant === undefined ? info : { ...info, quant }];
+    }),
+  );
+  return { ...graph, stage: 'int8', tensors, nodes };
+}
+
+function quantizeNode(node: Node, context: QuantizeContext<unknown>): Node {
+  if (node.op.quantize !== undefined) return { ...node, quantized: node.op.quantize(context) };
+  if (node.op.alias) return node;
+  throw new DefectError(`operator '${node.op.kind}' has no integer form`);
+}
+
+const meanFor = (node: Node, calibration: Calibration, options: QuantizeOptions): Float64Array | undefined =>
+  options.biasCorrection ? calibration.means.get(node.inputs[0] ?? '') : undefined;
+
+const typeOf = (graph: Graph<'float'>, name: string): InputType | undefined => graph.tensors.get(name);

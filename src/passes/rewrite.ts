@@ -1,0 +1,116 @@
+/** Rewriting of float graphs by merging a node into the only reader of its output. */
+import { must } from '../ir/errors.ts';
+import type { Graph, Node } from '../ir/graph.ts';
+import { countOf, type Tensor } from '../ir/tensor.ts';
+
+/** What a merge makes of two nodes: one that reads `inputs` and writes the second one's output. */
+export interface Merged {
+  /** Whose name it takes; the first's when absent. */
+  readonly named?: Node;
+  readonly op: Node['op'];
+  readonly attrs: unknown;
+  readonly inputs: readonly string[];
+  /** New constants by name. */
+  readonly constants?: ReadonlyMap<string, Tensor>;
+}
+
+export interface MergeView {
+  readonly graph: Graph<'float'>;
+  readonly first: Node;
+  readonly second: Node;
+  /** The constant that input `index` of a node names. */
+  constant(node: Node, index: number): Tensor | undefined;
+  /** A name that no tensor has. */
+  fresh(stem: string): string;
+}
+
+/** Returns undefined where it does not apply. */
+export type Merge = (view: MergeView) => Merged | undefined;
+
+export const constantAt = (graph: Graph<'float'>, node: Node, index: number): Tensor | undefined =>
+  graph.tensors.get(node.inputs[index] ?? '')?.constant;
+
+export function freshName(graph: Graph<'float'>, stem: string): string {
+  if (!graph.tensors.has(stem)) return stem;
+  let i = 2;
+  while (graph.tensors.has(`${stem}_${i}`)) i++;
+  return `${stem}_${i}`;
+}
+
+/** Readers of each tensor; the graph's outputs count as read once more. */
+function readersOf(graph: Graph<'float'>): ReadonlyMap<string, readonly (Node | 'output')[]> {
+  const readers = new Map<string, (Node | 'output')[]>();
+  const note = (tensor: string, reader: Node | 'output') => {
+    readers.set(tensor, [...(readers.get(tensor) ?? []), reader]);
+  };
+  for (const node of graph.nodes) for (const input of node.inputs) note(input, node);
+  for (const output of graph.outputs) note(output, 'output');
+  return readers;
+}
+
+/** Applies `merge` wherever a node is the only reader of another's output, until it applies nowhere. */
+export function mergeAll(graph: Graph<'float'>, merge: Merge): Graph<'float'> {
+  let current = graph;
+  for (let next = mergeOnce(current, merge); next !== undefined; next = mergeOnce(current, merge))
+    current = next;
+  return current;
+}
+
+function mergeOnce(graph: Graph<'float'>, merge: Merge): Graph<'float'> | undefined {
+  const readers = readersOf(graph);
+  for (const first of graph.nodes) {
+    const [output] = first.outputs;
+    const [second, ...more] = readers.get(output ?? '') ?? [];
+    if (second === undefined || second === 'output' || more.length > 0) continue;
+    const merged = merge({
+      graph,
+      first,
+      second,
+      constant: (node, index) => constantAt(graph, node, index),
+      fresh: (stem) => freshName(graph, stem),
+    });
+    if (merged !== undefined) return replace(graph, first, second, merged);
+  }
+  return undefined;
+}
+
+function replace(graph: Graph<'float'>, first: Node, second: Node, merged: Merged): Graph<'float'> {
+  const node: Node = {
+    name: (merged.named ?? first).name,
+    op: merged.op,
+    attrs: merged.attrs,
+    inputs: merged.inputs,
+    outputs: second.outputs,
+    origin: [...first.origin, ...second.origin],
+  };
+  // At the second's place: what it reads besides the first's output may be computed in between.
+  const nodes = graph.nodes.filter((n) => n !== first).map((n) => (n === second ? node : n));
+  return withConstants({ ...graph, nodes }, merged.constants ?? new Map());
+}
+
+/** The graph with `constants` added and every tensor that nothing names any more removed. */
+export function withConstants(graph: Graph<'float'>, constants: ReadonlyMap<string, Tensor>): Graph<'float'> {
+  const all = new Map(graph.tensors);
+  for (const [name, t] of constants) all.set(name, { dtype: t.dtype, shape: t.shape, constant: t });
+  const named = new Set([
+    ...graph.inputs,
+    ...graph.outputs,
+    ...graph.nodes.flatMap((n) => [...n.inputs, ...n.outputs]),
+  ]);
+  return { ...graph, tensors: new Map([...all].filter(([name]) => named.has(name))) };
+}
+
+/** The only input that is not a constant. */
+export const activationInput = (graph: Graph<'float'>, node: Node): string =>
+  must(
+    node.inputs.find((name) => name !== '' && graph.tensors.get(name)?.constant === undefined),
+    node.name,
+  );
+
+export const asFloats = (tensor: Tensor): Float32Array => Float32Array.from(tensor.data);
+
+/** A float32 constant. */
+export const constantOf = (shape: readonly number[], data: Float32Array): Tensor => {
+  must(data.length === countOf(shape) ? data : undefined, 'as many numbers as the shape holds');
+  return { dtype: 'float32', shape, data };
+};

@@ -1,0 +1,56 @@
+/** Between real numbers and a program's bytes. */
+import { must } from './ir/errors.ts';
+import { elemBytes } from './ir/kernel.ts';
+import type { Program, Slot } from './ir/program.ts';
+import { countOf } from './ir/tensor.ts';
+
+const slotOf = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
+
+const clampByte = (x: number): number => Math.max(0, Math.min(255, Math.round(x)));
+
+/** What is stored for the real number `x` at row-major position `i` of an 8-bit slot. */
+function storedByte(program: Program, slot: Slot, x: number, i: number): number {
+  const raw = program.rawInput;
+  if (raw !== undefined) {
+    const channel = Math.floor(i / (countOf(slot.shape) / raw.mean.length));
+    return clampByte(x * (raw.std[channel] ?? 1) + (raw.mean[channel] ?? 0));
+  }
+  const { scale, zeroPoint } = must(slot.quant, 'an 8-bit slot has a scale');
+  return clampByte(x / scale + zeroPoint);
+}
+
+/** @param input row-major, as the network computes with it. @returns the bytes of the input slot. */
+export function encodeInput(program: Program, input: Float32Array): Uint8Array {
+  const slot = slotOf(program, program.input);
+  const at = (position: number): number => slot.order?.[position] ?? position;
+  if (slot.elem === 'f32') {
+    const floats = Float32Array.from({ length: slot.length }, (_, p) => input[at(p)] ?? 0);
+    return new Uint8Array(floats.buffer);
+  }
+  return Uint8Array.from({ length: slot.length }, (_, p) =>
+    storedByte(program, slot, input[at(p)] ?? 0, at(p)),
+  );
+}
+
+/** @param pixels row-major stored bytes, for a program that takes raw input. @returns the input slot's bytes. */
+export function arrangeInput(program: Program, pixels: Uint8Array): Uint8Array {
+  const { order } = slotOf(program, program.input);
+  return order === undefined ? pixels : Uint8Array.from(order, (at) => pixels[at] ?? 0);
+}
+
+/** @param bytes of a slot. @returns real numbers, row-major. */
+export function decodeSlot(slot: Slot, bytes: Uint8Array): Float32Array {
+  const real = new Float32Array(slot.length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let position = 0; position < slot.length; position++) {
+    const at = slot.order?.[position] ?? position;
+    const stored =
+      slot.elem === 'f32' ? view.getFloat32(position * elemBytes.f32, true) : (bytes[position] ?? 0);
+    real[at] = slot.quant === undefined ? stored : (stored - slot.quant.zeroPoint) * slot.quant.scale;
+  }
+  return real;
+}
+
+/** The real outputs of an outcome, row-major. */
+export const decodeOutput = (program: Program, output: Uint8Array): Float32Array =>
+  decodeSlot(slotOf(program, program.output), output);

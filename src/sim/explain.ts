@@ -1,0 +1,113 @@
+/** From a site that failed and the numbers seen there to a Trap that a person can act on. */
+
+import { must } from '../ir/errors.ts';
+import { elemBytes } from '../ir/kernel.ts';
+import { checkKernel } from '../ir/kernel-check.ts';
+import { nodeText } from '../ir/kernel-text.ts';
+import { primitiveOf } from '../ir/prims/index.ts';
+import type { Program, Slot, Step } from '../ir/program.ts';
+import { type Arena, ownerOf } from './arena.ts';
+import type { Site } from './js-site.ts';
+import { point } from './to-js.ts';
+import { Trap, type TrapDetails } from './trap.ts';
+
+export interface Failure {
+  readonly program: Program;
+  readonly arena: Arena;
+  readonly step: number;
+  readonly site: Site;
+  readonly values: readonly number[];
+  readonly loops: readonly number[];
+}
+
+export function trapOf(failure: Failure): Trap {
+  const { program, site } = failure;
+  const step = must(program.steps[failure.step], 'the step that runs');
+  return new Trap({
+    rule: site.rule,
+    step: failure.step,
+    kernel: step.kernel.name,
+    text: nodeText(site.node),
+    loops: Object.fromEntries(site.loops.map((name, i) => [name, failure.loops[i] ?? 0])),
+    values: failure.values,
+    found: foundOf(failure),
+    ...memoryOf(failure, step),
+  });
+}
+
+function foundOf({ site, values }: Failure): string {
+  const [a = 0, b = 0, c = 0] = values;
+  switch (site.rule) {
+    case 'signed overflow':
+    case 'bad shift':
+    case 'division by zero':
+      return `operands ${a} and ${b}`;
+    case 'out of bounds':
+      return values.length === 3
+        ? `elements ${a} to ${a + c} of ${site.array}, which has ${b}`
+        : `element ${a} of ${site.array}, which has ${b}`;
+    case 'pointer out of bounds':
+      return `element ${a} of what ${site.array} points into, which has ${b}`;
+    case 'narrowing loses bits':
+    case 'float out of int range':
+      return `value ${a}`;
+    case 'precondition':
+      return preconditionOf(site, values);
+    case 'overlapping copy':
+      return `${c} elements from element ${b} to element ${a} of the arena`;
+    case 'write to read-only memory':
+      return `${site.array} cannot be written`;
+    case 'overwritten byte':
+    case 'unwritten byte':
+      return `a byte of ${site.array} is not its own`;
+    case 'misaligned slot':
+    case 'slot outside of the arena':
+      return 'a wrong plan';
+    default:
+      return site.rule satisfies never;
+  }
+}
+
+function preconditionOf(site: Site, values: readonly number[]): string {
+  if (site.node.kind !== 'call') return '';
+  return primitiveOf(site.node.primitive).violation(...values.map(point)) ?? '';
+}
+
+type MemoryDetails = Partial<Pick<TrapDetails, 'rule' | 'address' | 'owner' | 'expected' | 'found'>>;
+
+/** For the rules about arena memory: the byte, who wrote it last, and whose it would have to be. */
+function memoryOf(failure: Failure, step: Step): MemoryDetails {
+  const { site, values, program, arena } = failure;
+  const root = site.array === undefined ? undefined : checkKernel(step.kernel).get(site.array)?.root;
+  if (root?.kind !== 'param') return {};
+  const slotIndex = step.args[root.index] ?? -1;
+  const slot = must(program.slots[slotIndex], 'the slot of a bound parameter');
+  const bytes = elemBytes[root.param.elem];
+  if (site.rule === 'out of bounds' || site.rule === 'pointer out of bounds')
+    return { address: slot.address + (values[0] ?? 0) * bytes, expected: slot.name };
+  if (site.rule !== 'overwritten byte') return {};
+  const first = (values[0] ?? 0) * bytes;
+  const lost = [0, 1, 2, 3].slice(0, bytes).find((i) => arena.owners[first + i] !== ownerOf(slotIndex)) ?? 0;
+  return lostByteDetails(arena, program.slots, first + lost, slot);
+}
+
+/** Why a byte that should belong to `slot` does not. */
+export function lostByteDetails(
+  arena: Arena,
+  slots: readonly Slot[],
+  address: number,
+  slot: Slot,
+): MemoryDetails & { readonly found: string; readonly address: number } {
+  const holder = arena.owners[address] ?? 0;
+  const owner = slots[holder - 1]?.name;
+  const expected = slot.name;
+  if (owner === undefined)
+    return {
+      rule: 'unwritten byte',
+      address,
+      expected,
+      found: `a byte of ${expected} that nothing has written`,
+    };
+  const found = `a byte of ${expected} that ${owner} has overwritten`;
+  return { rule: 'overwritten byte', address, owner, expected, found };
+}

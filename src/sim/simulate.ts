@@ -1,0 +1,146 @@
+/** Runs a program on one arena, step by step, under C's rules and those of memory plans. */
+import { DefectError, InputError, must } from '../ir/errors.ts';
+import type { Kernel } from '../ir/kernel.ts';
+import { elemBytes } from '../ir/kernel.ts';
+import type { KernelNode } from '../ir/kernel-text.ts';
+import type { Outcome, Program, Slot, Step } from '../ir/program.ts';
+import { type Arena, createArena, disown, lostByte, maxSlots, slotBytes, startArena } from './arena.ts';
+import { lostByteDetails, trapOf } from './explain.ts';
+import { type Mode, toJs } from './to-js.ts';
+import { Trap } from './trap.ts';
+
+export interface SimulatorOptions {
+  /** `checked` traps on everything that C leaves undefined; `fast` assumes that it does not happen. */
+  readonly mode: Mode;
+  /** What was proven of each kernel: those nodes run unchecked. */
+  readonly facts?: ReadonlyMap<Kernel, { readonly proven: ReadonlySet<KernelNode> }>;
+}
+
+export interface RunOptions {
+  /** Return a copy of the arena after each step. */
+  readonly keepArenas?: boolean;
+}
+
+export interface Simulator {
+  /**
+   * One inference. `input`: the bytes of the input slot, in the slot's order.
+   * @throws Trap in the checked mode. @throws InputError for an input of another size.
+   */
+  run(input: Uint8Array, options?: RunOptions): Outcome;
+}
+
+/**
+ * Compiles every step once; `run` reuses the arena.
+ * @throws Trap for a slot that is misaligned or outside of the arena. @throws DefectError for arguments that
+ * do not fit their kernel.
+ */
+export function createSimulator(program: Program, options: SimulatorOptions): Simulator {
+  checkPlan(program);
+  const arena = createArena(program.arenaBytes);
+  const steps = program.steps.map((step, index) => compileStep(program, arena, step, index, options));
+  const input = slotAt(program, program.input);
+  const output = slotAt(program, program.output);
+  const run = (bytes: Uint8Array, { keepArenas = false }: RunOptions = {}): Outcome => {
+    checkInput(program, input, bytes);
+    startArena(arena, program.slots, program.input, bytes);
+    const arenas: Uint8Array[] = [];
+    for (const step of steps) {
+      step();
+      if (keepArenas) arenas.push(arena.bytes.slice());
+    }
+    if (options.mode === 'checked') checkOutput(program, arena, output);
+    return { output: arena.bytes.slice(output.address, output.address + slotBytes(output)), arenas };
+  };
+  return { run };
+}
+
+const slotAt = (program: Program, index: number): Slot =>
+  must(program.slots[index], `program ${program.name} has a slot ${index}`);
+
+function compileStep(
+  program: Program,
+  arena: Arena,
+  step: Step,
+  index: number,
+  options: SimulatorOptions,
+): () => void {
+  const bindings = step.args.map((slot) => ({ slot, address: slotAt(program, slot).address }));
+  const proven = options.facts?.get(step.kernel)?.proven;
+  const js = toJs(step.kernel, bindings, { mode: options.mode, ...(proven === undefined ? {} : { proven }) });
+  const run = js.instantiate(arena, (site, values, loops) => {
+    throw trapOf({ program, arena, step: index, site, values, loops });
+  });
+  const scratch = step.args.filter((_, i) => step.kernel.params[i]?.role === 'scratch');
+  if (options.mode === 'fast' || scratch.length === 0) return run;
+  return () => {
+    for (const slot of scratch) disown(arena, slotAt(program, slot), slot);
+    run();
+  };
+}
+
+function checkInput(program: Program, slot: Slot, bytes: Uint8Array): void {
+  if (bytes.length === slotBytes(slot)) return;
+  throw new InputError({
+    where: `input '${slot.name}' of ${program.name}`,
+    found: `${bytes.length} bytes`,
+    supported: `${slotBytes(slot)} bytes: ${slot.length} elements of ${slot.elem}`,
+    todo: 'give one whole input',
+  });
+}
+
+function checkOutput(program: Program, arena: Arena, slot: Slot): void {
+  const address = lostByte(arena, slot, program.output);
+  if (address === undefined) return;
+  const step = program.steps.length - 1;
+  const kernel = program.steps[step]?.kernel.name ?? 'none';
+  const details = lostByteDetails(arena, program.slots, address, slot);
+  throw new Trap({
+    rule: 'unwritten byte',
+    step,
+    kernel,
+    text: 'the output',
+    loops: {},
+    values: [],
+    ...details,
+  });
+}
+
+/** What no run is needed for: slots lie aligned inside of the arena, and arguments fit their parameters. */
+function checkPlan(program: Program): void {
+  if (program.slots.length > maxSlots)
+    throw new DefectError(`program ${program.name}: ${program.slots.length} slots, at most ${maxSlots}`);
+  for (const slot of program.slots) checkSlot(program, slot);
+  for (const step of program.steps) checkArguments(program, step);
+}
+
+function checkSlot(program: Program, slot: Slot): void {
+  const end = slot.address + slotBytes(slot);
+  const inside = slot.address >= 0 && end <= program.arenaBytes;
+  if (inside && slot.address % elemBytes[slot.elem] === 0) return;
+  const rule = inside ? 'misaligned slot' : 'slot outside of the arena';
+  const found = `${slot.elem} bytes ${slot.address} to ${end} of ${program.arenaBytes}`;
+  const text = `slot ${slot.name}`;
+  throw new Trap({
+    rule,
+    step: -1,
+    kernel: 'none',
+    text,
+    loops: {},
+    values: [],
+    found,
+    address: slot.address,
+    expected: slot.name,
+  });
+}
+
+function checkArguments(program: Program, { kernel, args }: Step): void {
+  const wrong = (what: string) => new DefectError(`program ${program.name}: kernel ${kernel.name}: ${what}`);
+  if (args.length !== kernel.params.length) throw wrong(`${args.length} arguments`);
+  kernel.params.forEach((param, i) => {
+    const slot = slotAt(program, args[i] ?? -1);
+    if (slot.elem !== param.elem || slot.length < param.length)
+      throw wrong(
+        `${param.name} is ${param.elem}[${param.length}], ${slot.name} ${slot.elem}[${slot.length}]`,
+      );
+  });
+}

@@ -1,0 +1,117 @@
+/**
+ * A kernel as one JavaScript function: i32 arithmetic wrapped to 32 bits, f32 rounded after every operation
+ * (C's meaning under `-ffp-contract=off`), pointers as element indices of typed arrays. Addresses, lengths
+ * and owners are literals in the source, so that an engine sees constants.
+ */
+import { must } from '../ir/errors.ts';
+import type { Elem, Kernel, Table } from '../ir/kernel.ts';
+import { checkKernel } from '../ir/kernel-check.ts';
+import type { KernelNode } from '../ir/kernel-text.ts';
+import type { Interval } from '../ir/primitive.ts';
+import { primitiveOf } from '../ir/prims/index.ts';
+import type { Arena } from './arena.ts';
+import { type Binding, type Context, jsName, type Site } from './js-site.ts';
+import { block } from './js-stmt.ts';
+
+export type Mode = 'checked' | 'fast';
+
+export interface ToJsOptions {
+  readonly mode: Mode;
+  /** Nodes whose rules hold for all inputs; the checked mode leaves their checks out. */
+  readonly proven?: ReadonlySet<KernelNode>;
+}
+
+/** Told of a broken rule; has to throw. Values and loop counters are those the site's rule documents. */
+export type OnTrap = (site: Site, values: readonly number[], loops: readonly number[]) => never;
+
+export interface JsKernel {
+  readonly source: string;
+  readonly sites: readonly Site[];
+  /** The function that runs the kernel once on this arena. */
+  instantiate(arena: Arena, onTrap: OnTrap): () => void;
+}
+
+/**
+ * Translates a kernel whose parameters are bound to slots; `bindings` are in the order of its parameters.
+ * @throws DefectError when the kernel breaks a static rule, or the fast mode would write to read-only memory.
+ */
+export function toJs(kernel: Kernel, bindings: readonly Binding[], options: ToJsOptions): JsKernel {
+  const context: Context = {
+    kernel,
+    arrays: checkKernel(kernel),
+    bindings,
+    checked: options.mode === 'checked',
+    proven: options.proven ?? new Set(),
+    sites: [],
+    loops: [],
+    lines: [],
+    primitives: new Set(),
+    temporaries: 0,
+  };
+  block(context, kernel.body);
+  const source = sourceOf(context);
+  const { sites } = context;
+  return { source, sites, instantiate: (arena, onTrap) => link(kernel, source, sites, arena, onTrap) };
+}
+
+const viewNames = ['u8', 'i8', 'u16', 'i16', 'i32', 'f32', 'owners', 'ownerPairs'] as const;
+
+/** A function of (arena, tables, prims, valid, fail) that returns the kernel's. */
+function sourceOf(c: Context): string {
+  const temporaries = Array.from({ length: c.temporaries }, (_, i) => `t${i} = 0`);
+  return [
+    "'use strict';",
+    'const { imul, fround } = Math;',
+    `const { ${viewNames.join(', ')} } = arena;`,
+    ...c.kernel.tables.map((table, i) => `const ${jsName(table.name)} = tables[${i}];`),
+    ...[...c.primitives].map((name) => `const prim_${name} = prims('${name}');`),
+    `return function ${jsName(c.kernel.name)}() {`,
+    ...(temporaries.length === 0 ? [] : [`let ${temporaries.join(', ')};`]),
+    ...c.lines,
+    '};',
+  ].join('\n');
+}
+
+type Linker = (
+  arena: Arena,
+  tables: readonly TypedArray[],
+  prims: (name: string) => (...args: number[]) => number,
+  valid: (name: string, args: readonly number[]) => boolean,
+  fail: (site: number, values: readonly number[], loops: readonly number[]) => never,
+) => () => void;
+
+function link(
+  kernel: Kernel,
+  source: string,
+  sites: readonly Site[],
+  arena: Arena,
+  onTrap: OnTrap,
+): () => void {
+  const linker = new Function('arena', 'tables', 'prims', 'valid', 'fail', source) as Linker;
+  return linker(
+    arena,
+    kernel.tables.map(typedTable),
+    (name) => primitiveOf(name).js,
+    (name, args) => primitiveOf(name).violation(...args.map(point)) === undefined,
+    (site, values, loops) => onTrap(must(sites[site], 'a site of this kernel'), values, loops),
+  );
+}
+
+export const point = (x: number): Interval => ({ lo: x, hi: x });
+
+type TypedArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Int32Array | Float32Array;
+
+const arrayTypes = {
+  u8: Uint8Array,
+  i8: Int8Array,
+  u16: Uint16Array,
+  i16: Int16Array,
+  i32: Int32Array,
+  f32: Float32Array,
+} as const satisfies Record<Elem, unknown>;
+
+/** The table's numbers in an array of its element type. */
+export function typedTable(table: Table): TypedArray {
+  const type = arrayTypes[table.elem];
+  return table.data instanceof type ? table.data : new type(table.data);
+}

@@ -1,0 +1,114 @@
+/** The C of an artifact, compiled and run, against the simulator: every arena byte after every kernel. */
+import type { Artifact } from './artifact.ts';
+import { type Measures, runNative } from './emit/native.ts';
+import { type TargetName, targets } from './emit/native-targets.ts';
+import { InputError } from './ir/errors.ts';
+import type { Outcome } from './ir/program.ts';
+import { proveProgram } from './prove.ts';
+import { compareOutcomes, differenceText } from './sim/compare.ts';
+import { createSimulator } from './sim/simulate.ts';
+
+export interface VerifyOptions {
+  /** Bytes of the program's input slot, one array per inference. */
+  readonly inputs: readonly Uint8Array[];
+  readonly targets: readonly TargetName[];
+  /** The compiler's optimization on chips. */
+  readonly opt?: string;
+  readonly onProgress?: (what: string, done: number, total: number) => void;
+}
+
+export interface VerifyRow {
+  readonly target: string;
+  readonly status: 'equal' | 'differs' | 'does not fit' | 'skipped' | 'failed';
+  /** Why it was skipped, failed or does not fit; where it differs first. */
+  readonly note?: string;
+  readonly bytesCompared: number;
+  readonly mismatches: number;
+  /** Executed instructions of one inference, where the target counts them. */
+  readonly instructions?: number;
+  readonly stackBytes?: number;
+  readonly measures?: Measures;
+}
+
+export interface VerifyReport {
+  readonly rows: readonly VerifyRow[];
+}
+
+/**
+ * Targets whose compiler or emulator is missing are skipped, and said to be. The simulator runs with all of C's
+ * rules checked.
+ * @throws Trap when the simulated program breaks a rule; InputError for inputs of a wrong length.
+ */
+export async function verifyArtifact(artifact: Artifact, options: VerifyOptions): Promise<VerifyReport> {
+  const { program } = artifact;
+  const simulator = createSimulator(program, { mode: 'checked', facts: proveProgram(program) });
+  const expected = options.inputs.map((input) => simulator.run(input, { keepArenas: true }));
+  let done = 0;
+  const rows = await Promise.all(
+    options.targets.map(async (target) => {
+      const row = await verifyTarget(artifact, target, expected, options);
+      options.onProgress?.('verifying', ++done, options.targets.length);
+      return row;
+    }),
+  );
+  return { rows };
+}
+
+async function verifyTarget(
+  { program, sources }: Artifact,
+  target: TargetName,
+  expected: readonly Outcome[],
+  { inputs, opt }: VerifyOptions,
+): Promise<VerifyRow> {
+  const none = { target, bytesCompared: 0, mismatches: 0 };
+  try {
+    // The host's own default optimization suits its sanitizers.
+    const chip = 'machine' in targets[target];
+    const result = await runNative(program, sources, target, inputs, {
+      keepArenas: true,
+      ...(opt === undefined || !chip ? {} : { opt }),
+    });
+    if (result.kind === 'does not fit') {
+      const { region, needed, available } = result.overflow;
+      return {
+        ...none,
+        status: 'does not fit',
+        note: `needs ${needed} bytes of ${region}, has ${available}`,
+      };
+    }
+    return { target, ...compared(program, expected, result.outcomes), ...measuresOf(result.measures) };
+  } catch (error) {
+    if (error instanceof InputError) return { ...none, status: 'skipped', note: error.message };
+    if (error instanceof Error) return { ...none, status: 'failed', note: error.message };
+    throw error;
+  }
+}
+
+function measuresOf(
+  measures: Measures | undefined,
+): Pick<VerifyRow, 'instructions' | 'stackBytes' | 'measures'> {
+  if (measures === undefined) return {};
+  return { instructions: measures.instructions.total, stackBytes: measures.stackBytes, measures };
+}
+
+function compared(
+  program: Artifact['program'],
+  expected: readonly Outcome[],
+  found: readonly Outcome[],
+): Pick<VerifyRow, 'status' | 'note' | 'bytesCompared' | 'mismatches'> {
+  let bytesCompared = 0;
+  let mismatches = 0;
+  let note: string | undefined;
+  expected.forEach((outcome, i) => {
+    const other = found[i] ?? { output: new Uint8Array(), arenas: [] };
+    outcome.arenas.forEach((arena, step) => {
+      bytesCompared += arena.length;
+      const bytes = other.arenas[step];
+      mismatches += arena.reduce((n, byte, at) => n + (byte === bytes?.[at] ? 0 : 1), 0);
+    });
+    const difference = note === undefined ? compareOutcomes(program, outcome, other) : undefined;
+    if (difference !== undefined) note = `input ${i}: ${differenceText(difference)}`;
+  });
+  const status = mismatches === 0 && note === undefined ? 'equal' : 'differs';
+  return { status, bytesCompared, mismatches, ...(note === undefined ? {} : { note }) };
+}

@@ -1,0 +1,66 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const built = existsSync(path.join(root, 'dist/cli/main.js'));
+if (!built && process.env.CI !== undefined) throw new Error('dist/ is missing: npm run build comes first');
+if (!built) console.warn('SKIPPED: Ctrl-C of the real process: dist/ is missing, npm run build makes it');
+
+const folder = mkdtempSync(path.join(tmpdir(), 'thimble-interrupt-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface End {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Runs node, sends SIGINT after `delay` ms unless it has ended by then. */
+function run(argv: readonly string[], delay?: number): Promise<End> {
+  const child = spawn(process.execPath, argv, { cwd: root, stdio: 'ignore' });
+  const timer = delay === undefined ? undefined : setTimeout(() => child.kill('SIGINT'), delay);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      clearTimeout(timer);
+      resolve({ code, signal });
+    });
+  });
+}
+
+describe.skipIf(!built)('Ctrl-C', () => {
+  test.each([50, 300, 700, 1200])(
+    '%d ms into a compilation: an end by SIGINT, and all files or none',
+    async (delay) => {
+      const out = path.join(folder, `out-${delay}`);
+      const end = await run(
+        ['bin/thimble.js', 'compile', 'models/lenet5.onnx', '--type', 'float32', '-o', out],
+        delay,
+      );
+      expect(end.signal === 'SIGINT' || end.code === 130 || end.code === 0).toBe(true);
+      if (end.code === 0) expect(readdirSync(out)).toContain('manifest.json');
+      if (!existsSync(out)) return;
+      const names = readdirSync(out);
+      expect(names.filter((name) => name.endsWith('.tmp'))).toEqual([]);
+      expect(names).toEqual(expect.arrayContaining(['lenet5.c', 'lenet5.h', 'manifest.json']));
+    },
+  );
+
+  test('in the middle of writing: the files become complete', async () => {
+    const out = path.join(folder, 'middle');
+    const script = `
+      import { writeFolder } from ${JSON.stringify(path.join(root, 'dist/cli/write.js'))};
+      class Files extends Map {
+        *[Symbol.iterator]() {
+          yield ['a.c', 'a'];
+          process.kill(process.pid, 'SIGINT');
+          yield ['b.c', 'b'];
+        }
+      }
+      writeFolder(${JSON.stringify(out)}, new Files());`;
+    await run(['--input-type=module', '-e', script]);
+    expect(readdirSync(out).sort()).toEqual(['a.c', 'b.c']);
+  });
+});

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { newestOpset } from '../../../src/ir/ops/common/inputs.ts';
+import { opOfOnnx, ops, supportedOnnx } from '../../../src/ir/ops/index.ts';
+
+test('kinds are unique', () => {
+  expect(new Set(ops.map((op) => op.kind)).size).toBe(ops.length);
+});
+
+test('no ONNX operator means two operators in one opset', () => {
+  const types = new Set(ops.flatMap((op) => Object.keys(op.onnx ?? {})));
+  for (const type of types)
+    for (let opset = 1; opset <= newestOpset; opset++) {
+      const matches = ops.filter((op) => {
+        const rule = op.onnx?.[type];
+        return rule !== undefined && rule.since <= opset && opset <= rule.upTo;
+      });
+      expect(matches.length, `${type}, opset ${opset}`).toBeLessThanOrEqual(1);
+      expect(opOfOnnx(type, opset)?.op).toBe(matches[0]);
+    }
+});
+
+test('operators of the imported stage become canonical ones, and those stay as they are', () => {
+  const canonical = ops.filter((op) => op.canonicalize === undefined).map((op) => op.kind);
+  expect(canonical.sort()).toEqual([
+    ...[
+      'add',
+      'avgPool',
+      'batchNorm',
+      'clip',
+      'conv',
+      'linear',
+      'maxPool',
+      'reshape',
+      'softmax',
+      'transpose',
+    ],
+  ]);
+  for (const op of ops) expect(op.canonicalize !== undefined && op.explicit !== undefined).toBe(false);
+});
+
+test('what is supported is listed in order, with opsets', () => {
+  const list = supportedOnnx();
+  expect(list).toEqual([...list].sort());
+  expect(list).toContain('Clip (opset 1 to 25)');
+  expect(list).toContain('Reshape (opset 5 to 25)');
+});
