@@ -40,9 +40,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
  */
 export function oracle(graph: Graph<'int8'>, input: Uint8Array): ReadonlyMap<string, Uint8Array> {
   const [name] = graph.inputs;
-  const values = new Map<string, Bytes>([
-    [name!, { shape: graph.tensors.get(name!)!.shape, data: input }],
-  ]);
+  const values = new Map<string, Bytes>([[name!, { shape: graph.tensors.get(name!)!.shape, data: input }]]);
   for (const node of graph.nodes) {
     const meaning = meanings[node.op.kind];
     if (meaning === undefined) throw new Error(`there is no oracle for ${node.op.kind}`);

@@ -66,7 +66,12 @@ function sizesAfter(w: Window, { height, width }: Image): readonly [number, numb
 }
 
 /** Calls `visit` with the input coordinates under each tap of the window at output (y, x). */
-function eachTap(w: Window, y: number, x: number, visit: (iy: number, ix: number, tap: number) => void): void {
+function eachTap(
+  w: Window,
+  y: number,
+  x: number,
+  visit: (iy: number, ix: number, tap: number) => void,
+): void {
   for (let ky = 0; ky < w.kernel[0]; ky++)
     for (let kx = 0; kx < w.kernel[1]; kx++)
       visit(
