@@ -226,7 +226,8 @@ class Builder {
   }
 
   #clip({ lo, hi }: Layer<'clip'>): void {
-    const bound = (x: number): number => (Math.abs(x) >= 1e9 ? x * Infinity : x);
+    // ONNX has the bounds in float32.
+    const bound = (x: number): number => (Math.abs(x) >= 1e9 ? x * Infinity : Math.fround(x));
     this.#pointwise(clip, { lo: bound(lo), hi: bound(hi) }, [this.at]);
   }
 
