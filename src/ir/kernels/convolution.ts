@@ -48,9 +48,10 @@ export interface Convolution {
 /** Accumulators in registers at a time: more would be spilled on Cortex-M (13 usable registers). */
 const tileWidth = 4;
 
-/** A pointwise convolution does not care for rows: its image is one row of all pixels. */
-function flattened(w: WindowShape): WindowShape {
+/** A pointwise convolution does not care for rows, unless it is pooled: its image is one row of all pixels. */
+function flattened({ window: w, pool }: Convolution): WindowShape {
   const pointwise =
+    pool === undefined &&
     w.kernel.every((k) => k === 1) &&
     w.strides.every((s) => s === 1) &&
     w.padTop === 0 &&
@@ -92,7 +93,7 @@ const lane = (i: number): string => `acc${i}`;
 const lanesOf = (p: Plan): Expr[] => p.lanes.map((_, i) => local(lane(i), p.c.arithmetic.accumulator));
 
 export function convolution(c: Convolution): Kernel {
-  const w = flattened(c.window);
+  const w = flattened(c);
   const tile = tileOf(c, w);
   const padding: Padding = { elem: c.arithmetic.elem, values: c.padding };
   const depth = w.channels / c.groups;
