@@ -1,6 +1,6 @@
 /** Builders of Kernel IR: short names, constants folded, nothing else. */
 import type { BinaryOp, CompareOp, Elem, Expr, Scalar, Stmt } from './kernel.ts';
-import { scalarOf } from './kernel.ts';
+import { typeOf } from './kernel-walk.ts';
 
 type Operand = Expr | number;
 
@@ -9,27 +9,6 @@ export const float = (value: number): Expr => ({ kind: 'float', value: Math.frou
 export const local = (name: string, type: Scalar = 'i32'): Expr => ({ kind: 'local', name, type });
 
 const expr = (x: Operand): Expr => (typeof x === 'number' ? int(x) : x);
-export const typeOf = (e: Expr): Scalar => {
-  switch (e.kind) {
-    case 'int':
-    case 'compare':
-    case 'toInt':
-      return 'i32';
-    case 'float':
-    case 'toFloat':
-      return 'f32';
-    case 'load':
-      return scalarOf(e.elem);
-    case 'local':
-    case 'binary':
-    case 'select':
-    case 'call':
-      return e.type;
-    default:
-      return e satisfies never;
-  }
-};
-
 const fold: Partial<Record<BinaryOp, (a: number, b: number) => number>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
