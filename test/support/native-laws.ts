@@ -46,9 +46,9 @@ const sameAsChecksums = (whole: Outcome, short: Outcome | undefined): boolean =>
   whole.arenas.every((arena, step) => sameBytes(arenaChecksum(arena), short.arenas[step]));
 
 /** The first difference of one network on a target, from its whole arenas. */
-export async function explain(m: Member, target: TargetName): Promise<string> {
+export async function explain(m: Member, target: TargetName, opt: string): Promise<string> {
   const { program, inputs } = m.built;
-  const ran = await runNative(program, m.files, target, inputs, { keepArenas: true });
+  const ran = await runNative(program, m.files, target, inputs, { keepArenas: true, opt });
   if (ran.kind !== 'ran') return `does not fit: ${JSON.stringify(ran.overflow)}`;
   const found = m.outcomes.flatMap((outcome, i) => {
     const difference = compareOutcomes(program, outcome, ran.outcomes[i]!);
@@ -58,21 +58,30 @@ export async function explain(m: Member, target: TargetName): Promise<string> {
 }
 
 /** Only this network's error, where one network's C ends a whole batch. */
-async function culprits(batch: readonly Member[], target: TargetName, error: unknown): Promise<Compared> {
+async function culprits(
+  batch: readonly Member[],
+  target: TargetName,
+  opt: string,
+  error: unknown,
+): Promise<Compared> {
   for (const [index, one] of batch.entries()) {
-    const text = await explain(one, target).catch((alone: unknown) => String(alone));
+    const text = await explain(one, target, opt).catch((alone: unknown) => String(alone));
     if (!text.startsWith('differs in a batch')) return { bytes: 0, differences: [{ index, text }] };
   }
   throw error;
 }
 
-export async function compareOn(batch: readonly Member[], target: TargetName): Promise<Compared> {
+export async function compareOn(
+  batch: readonly Member[],
+  target: TargetName,
+  opt = '-O1',
+): Promise<Compared> {
   const items = batch.map(({ built: { program, inputs }, files }) => ({ program, inputs, files }));
   let ran: readonly (readonly Outcome[])[];
   try {
-    ran = await runNativeBatch(items, target, { checksums: true });
+    ran = await runNativeBatch(items, target, { checksums: true, opt });
   } catch (error) {
-    return culprits(batch, target, error);
+    return culprits(batch, target, opt, error);
   }
   const differences: { index: number; text: string }[] = [];
   let bytes = 0;
@@ -80,7 +89,7 @@ export async function compareOn(batch: readonly Member[], target: TargetName): P
     for (const { arenas, output } of one.outcomes)
       bytes += arenas.reduce((n, arena) => n + arena.length, output.length);
     if (one.outcomes.every((outcome, i) => sameAsChecksums(outcome, ran[index]?.[i]))) continue;
-    differences.push({ index, text: await explain(one, target) });
+    differences.push({ index, text: await explain(one, target, opt) });
   }
   return { bytes, differences };
 }

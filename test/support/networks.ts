@@ -254,7 +254,7 @@ class Builder {
     const stands = sameOrder(this.#order, spatialOrder(asImage));
     // On a flattened image only a linear layer behind it can take it in.
     const needsLinear = !this.#foldsNorm && !stands;
-    if (needsLinear && this.shape.length !== 2) return;
+    if (needsLinear && (this.shape.length !== 2 || this.#macs + 2 * channels > macBudget)) return;
     const draw = new Draw(seed);
     const spread = flavour === 'steep' ? 8 : 1.5;
     const gain = draw.floats(channels, -spread, spread);
