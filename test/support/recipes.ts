@@ -108,10 +108,22 @@ const small = (min: number, most: number): fc.Arbitrary<number> =>
     { weight: 2, arbitrary: fc.integer({ min, max: most }) },
   );
 
+/** Mostly 1. */
+const rarely = (most: number): fc.Arbitrary<number> =>
+  fc.oneof(
+    { withCrossShrink: true },
+    { weight: 2, arbitrary: fc.constant(1) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: most }) },
+  );
+const kernelSize = fc.oneof(
+  { weight: 3, arbitrary: fc.integer({ min: 1, max: 3 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 6 }) },
+);
+
 const window: fc.Arbitrary<WindowRecipe> = fc.record({
-  kernel: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 })),
-  strides: fc.tuple(small(1, 4), small(1, 4)),
-  dilations: fc.tuple(small(1, 3), small(1, 3)),
+  kernel: fc.tuple(kernelSize, kernelSize),
+  strides: fc.tuple(rarely(4), rarely(4)),
+  dilations: fc.tuple(rarely(3), rarely(3)),
   pads: fc.oneof(
     fc.constant([0, 0, 0, 0] as const),
     fc.tuple(small(0, 3), small(0, 3), small(0, 3), small(0, 3)),
@@ -194,10 +206,17 @@ const layer: fc.Arbitrary<LayerRecipe> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('softmax'), axis: fc.nat({ max: 3 }) }) },
 );
 
-const size = small(1, 11);
+const channels = fc.integer({ min: 1, max: 6 });
+const side = fc.integer({ min: 1, max: 12 });
+/** Any image, to which the others shrink; images whose windows have room; sequences; rows of features. */
 const input: fc.Arbitrary<readonly number[]> = fc.oneof(
-  { weight: 6, arbitrary: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 11 }), size) },
-  { weight: 2, arbitrary: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 20 })) },
+  { withCrossShrink: true },
+  { weight: 2, arbitrary: fc.tuple(channels, side, side) },
+  {
+    weight: 5,
+    arbitrary: fc.tuple(channels, fc.integer({ min: 4, max: 12 }), fc.integer({ min: 4, max: 12 })),
+  },
+  { weight: 2, arbitrary: fc.tuple(channels, fc.integer({ min: 1, max: 24 })) },
   { weight: 1, arbitrary: fc.tuple(fc.integer({ min: 1, max: 40 })) },
 );
 
