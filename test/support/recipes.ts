@@ -60,7 +60,8 @@ export type LayerRecipe =
       readonly out: number;
       readonly weights: Weights;
     }
-  | { readonly kind: 'clip'; readonly lo: number; readonly hi: number }
+  /** One after the other. */
+  | { readonly kind: 'clip'; readonly bounds: readonly Pair[] }
   | { readonly kind: 'batchNorm'; readonly seed: number; readonly flavour: 'plain' | 'steep' | 'zeroGain' }
   | {
       readonly kind: 'residual';
@@ -158,17 +159,21 @@ const linear: fc.Arbitrary<LayerRecipe> = fc.record({
   out: fc.integer({ min: 1, max: 17 }),
   weights,
 });
-const clip: fc.Arbitrary<LayerRecipe> = fc
-  .constantFrom<readonly [number, number]>(
-    [0, 1e9],
-    [0, 6],
-    [-1e9, 1e9],
-    [-1, 1],
-    [0.1, 0.7],
-    [-3, -1],
-    [2, 2],
-  )
-  .map(([lo, hi]) => ({ kind: 'clip', lo, hi }));
+/** ReLU, ReLU6, nothing at all (1e9 stands for infinity), and bounds on either side of 0. */
+const clipBounds: readonly Pair[] = [
+  [0, 1e9],
+  [0, 6],
+  [-1e9, 1e9],
+  [-1, 1],
+  [-1e9, 0.25],
+  [0.1, 0.7],
+  [-3, -1],
+  [2, 2],
+];
+const clip: fc.Arbitrary<LayerRecipe> = fc.record({
+  kind: fc.constant('clip'),
+  bounds: fc.array(fc.constantFrom(...clipBounds), { minLength: 1, maxLength: 3 }),
+});
 const batchNorm: fc.Arbitrary<LayerRecipe> = fc.record({
   kind: fc.constant('batchNorm'),
   seed,
