@@ -1,7 +1,7 @@
 /** Unstructured, n:m and block pruning: traces, a global choice, and the masks that it leaves. */
 
-import { allocate, type Offer } from './allocate.ts';
 import { must } from '../../ir/errors.ts';
+import { allocate, type Offer } from './allocate.ts';
 import type { MacLayer } from './layers.ts';
 import type { Price, PruneOptions } from './options.ts';
 import { rowsTogether, unitsOf } from './pattern.ts';
@@ -98,8 +98,13 @@ function priceOf(layer: MacLayer, price: Price): number {
 
 /** The masks that leave the cheapest removals out until `target` weights are zero, those that were included. */
 export function masksFor(layers: readonly MacLayer[], all: readonly Candidate[], target: number): Masks {
-  const masks = new Map(layers.map((layer) => [layer, Uint8Array.from(layer.weights, (w) => (w === 0 ? 0 : 1))]));
-  const gone = layers.reduce((sum, { weights }) => sum + weights.reduce((n, w) => n + (w === 0 ? 1 : 0), 0), 0);
+  const masks = new Map(
+    layers.map((layer) => [layer, Uint8Array.from(layer.weights, (w) => (w === 0 ? 0 : 1))]),
+  );
+  const gone = layers.reduce(
+    (sum, { weights }) => sum + weights.reduce((n, w) => n + (w === 0 ? 1 : 0), 0),
+    0,
+  );
   const counts = allocate(all, target - gone);
   all.forEach((c, i) => {
     const { layer } = c.problem;

@@ -11,18 +11,10 @@ import { candidates, masksFor } from './obs.ts';
 import { checkOptions, type PruneOptions } from './options.ts';
 import { masked, refitted, withWeights } from './refit.ts';
 import { statistics } from './statistics.ts';
+import { type PrunedLayer, summary } from './summary.ts';
 import { sweep } from './sweep.ts';
 
-export interface PrunedLayer {
-  readonly node: string;
-  readonly weights: number;
-  /** Weights that are not zero. */
-  readonly kept: number;
-  /** kept / weights */
-  readonly density: number;
-  /** Relative squared error of the layer's sums on the samples, all else being as it was. */
-  readonly error: number;
-}
+export type { PrunedLayer };
 
 export interface Pruned {
   /** Zeros in the weights, all biases refitted. */
@@ -40,7 +32,7 @@ export function prune(graph: Graph<'float'>, options: PruneOptions): Pruned {
   checkSamples(options.samples, must(graph.tensors.get(input), 'the input has a type').shape);
   const stages = options.method === 'magnitude' ? [options.sparsity] : stagesFor(options.sparsity);
   const pruned = stages.reduce((current, sparsity) => stage(current, graph, { ...options, sparsity }), graph);
-  return { graph: pruned, layers: [] };
+  return { graph: pruned, layers: summary(pruned, graph, options.samples) };
 }
 
 /**
