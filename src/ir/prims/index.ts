@@ -3,6 +3,7 @@ import type { Primitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
 import { exp32 } from './exp.ts';
 import {
+  requantizeCompact,
   requantizeDouble,
   requantizeFloat,
   requantizeHigh,
@@ -13,10 +14,7 @@ import { signExtend } from './sign-extend.ts';
 
 /** Every primitive; Kernel IR calls them by name. */
 export const primitives: ReadonlyMap<string, Primitive> = new Map(
-  [
-    clamp,
-    exp32,
-    requantizeDouble,
+  [clamp, exp32, requantizeCompact, requantizeDouble,
     requantizeFloat,
     requantizeHigh,
     requantizePow2,
