@@ -17,7 +17,7 @@ import { maxPool } from '../../src/ir/ops/max-pool.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
 import { softmax } from '../../src/ir/ops/softmax.ts';
 import { transpose } from '../../src/ir/ops/transpose.ts';
-import { countOf, floats, type Shape, stridesOf, type Tensor } from '../../src/ir/tensor.ts';
+import { countOf, floats, type Shape, stridesOf } from '../../src/ir/tensor.ts';
 import { Draw } from './draw.ts';
 import type { LayerRecipe, Recipe, Weights, WindowRecipe } from './recipes.ts';
 
@@ -101,33 +101,46 @@ class Builder {
   add(layer: LayerRecipe): void {
     switch (layer.kind) {
       case 'conv':
-        return this.#conv(layer);
+        this.#conv(layer);
+        break;
       case 'pool':
-        return this.#pool(layer);
+        this.#pool(layer);
+        break;
       case 'linear':
-        return this.#linear(layer);
+        this.#linear(layer);
+        break;
       case 'clip':
-        return this.#clip(layer);
+        this.#clip(layer);
+        break;
       case 'batchNorm':
-        return this.#batchNorm(layer);
+        this.#batchNorm(layer);
+        break;
       case 'residual':
-        return this.#residual(layer);
+        this.#residual(layer);
+        break;
       case 'twice':
-        return this.#pointwise(add, {}, [this.at, this.at]);
+        this.#pointwise(add, {}, [this.at, this.at]);
+        break;
       case 'addConstant':
-        return this.#addConstant(layer);
+        this.#addConstant(layer);
+        break;
       case 'identity':
-        return this.#keeping(() => this.#push(identity, {}, [this.at]));
+        this.#keeping(() => this.#push(identity, {}, [this.at]));
+        break;
       case 'flatten':
-        return this.#push(flatten, { axis: 1 }, [this.at]);
+        this.#push(flatten, { axis: 1 }, [this.at]);
+        break;
       case 'reshape':
-        return this.#push(reshape, { shape: reshapeTarget(layer, this.shape) }, [this.at]);
+        this.#push(reshape, { shape: reshapeTarget(layer, this.shape) }, [this.at]);
+        break;
       case 'transpose':
-        return this.#transpose(layer.turn);
+        this.#transpose(layer.turn);
+        break;
       case 'softmax':
-        return this.#softmax(layer.axis);
+        this.#softmax(layer.axis);
+        break;
       default:
-        return layer satisfies never;
+        layer satisfies never;
     }
   }
 
@@ -202,7 +215,10 @@ class Builder {
     if (!this.#isImage) return;
     // Averages have no power-of-two form.
     const average = of !== 'max' && this.#recipe.mode !== 'pow2';
-    if (of === 'global' && average) return this.#compute(globalAvgPool, {}, [this.at]);
+    if (of === 'global' && average) {
+      this.#compute(globalAvgPool, {}, [this.at]);
+      return;
+    }
     const attrs = this.#window(window, false, true);
     // Both at once have no kernel.
     const countIncludePad = average && countPad && !ceil;
@@ -238,7 +254,7 @@ class Builder {
     const stands = sameOrder(this.#order, spatialOrder(asImage));
     // On a flattened image only a linear layer behind it can take it in.
     const needsLinear = !this.#foldsNorm && !stands;
-    if (needsLinear && this.shape.length !== 2) return;
+    if (needsLinear && (this.shape.length !== 2 || this.#macs + 2 * channels > macBudget)) return;
     const draw = new Draw(seed);
     const spread = flavour === 'steep' ? 8 : 1.5;
     const gain = draw.floats(channels, -spread, spread);
@@ -270,9 +286,9 @@ class Builder {
     const branch = { at: this.at, shape: this.shape, order: this.#order };
     [this.at, this.shape, this.#order] = [start.at, start.shape, start.order];
     if (!sameShapes(start.shape, branch.shape)) this.#shortcut(window, branch.shape, norm, weights);
-    if (sameShapes(this.shape, branch.shape)) return this.#pointwise(add, {}, [branch.at, this.at]);
+    if (sameShapes(this.shape, branch.shape)) this.#pointwise(add, {}, [branch.at, this.at]);
     // The shortcut was too dear: the branch goes on alone.
-    [this.at, this.shape, this.#order] = [branch.at, branch.shape, branch.order];
+    else [this.at, this.shape, this.#order] = [branch.at, branch.shape, branch.order];
   }
 
   #branch(window: WindowRecipe, out: number, norm: boolean, weights: Weights): void {
@@ -446,5 +462,3 @@ export function samplesOf(recipe: Recipe, count: number): Float32Array[] {
   const [lo, hi] = recipe.raw === 'no' ? ([-1, 1 + draw.unit()] as const) : ([0, 255] as const);
   return Array.from({ length: count }, () => draw.floats(countOf(recipe.input), lo, hi));
 }
-
-export const tensorOf = (shape: Shape, data: Float32Array): Tensor => floats(shape, data);

@@ -1,5 +1,4 @@
 /** A recipe through the compiler's passes, one by one, with everything in between kept. */
-import { storedFrom } from '../../src/compile.ts';
 import type { Graph, Node, Stage } from '../../src/ir/graph.ts';
 import type { Quant } from '../../src/ir/op.ts';
 import type { Normalization, Program } from '../../src/ir/program.ts';
@@ -170,6 +169,3 @@ export function built(recipe: Recipe, name: string, plan = recipe.plan): Built {
   const { program } = lowered(integers, name, plan, normalization);
   return { program, inputs: byteInputs(recipe).map((bytes) => arrangeInput(program, bytes)) };
 }
-
-export const storedSamples = (recipe: Recipe, normalization: Normalization): Float32Array[] =>
-  samplesOf(recipe, sampleCount).map((x) => storedFrom(x, normalization));
