@@ -64,7 +64,11 @@ export function prunedGraph(net: Net, { percents, bits = 8, mode = 'single' }: P
   const canonical = canonicalize.run(modelOf(net));
   const normalized = raw === undefined ? canonical : normalizeInput(raw).run(canonical);
   const graph = pruned(fuse.run(foldBatchNorm.run(normalized)), percents);
-  const calibration = calibrate(graph, stored.map((x) => Float32Array.from(x ?? [])), 'minmax');
+  const calibration = calibrate(
+    graph,
+    stored.map((x) => Float32Array.from(x ?? [])),
+    'minmax',
+  );
   const input = raw === undefined ? {} : { input: { scale: 1, zeroPoint: 0 } };
   return quantize(calibration, { mode, weightBits: bits, biasCorrection: true, ...input }).run(graph);
 }

@@ -4,17 +4,16 @@ import { macPriced, measured, prunedGraph, programFrom, stored, lenet } from './
 
 const csr = (unroll: 1 | 2 | 4 = 1, segmented = false): WeightFormat => ({ kind: 'csr', bits: 8, unroll, segmented });
 test('try', async () => {
-  const graph = prunedGraph(lenet, { percents: macPriced });
+  for (const mode of ['single', 'compact'] as const) {
+  const graph = prunedGraph(lenet, { percents: macPriced, mode });
+  console.log(graph.nodes.map((n) => { const q = n.quantized as any; return q?.requant ? [q.requant.mode, Math.min(...q.requant.multiplier), Math.max(...q.bias)].join(' ') : '' }).join('; '));
   const sets: (WeightFormat | undefined)[][] = [
     [],
-    [csr(), csr(), csr(), csr(), undefined],
-    [csr(2), csr(2), csr(2), csr(2), undefined],
     [csr(4), csr(4), csr(4), csr(4), undefined],
-    [csr(1, true), csr(1, true), csr(), csr(), undefined],
   ];
   for (const target of ['cortex-m4', 'cortex-m0', 'rv32imc'] as const)
   for (const f of sets) {
     const m = await measured(programFrom(stored(graph, f)), target);
-    console.log(target, f.map((x) => x ? formatName(x) : '-').join(' '), m.total, m.perStep.join(' '), m.constants, m.code);
-  }
+    console.log(mode, target, f.map((x) => x ? formatName(x) : '-').join(' '), m.total, m.perStep.join(' '), m.constants, m.code);
+  } }
 }, 600000);

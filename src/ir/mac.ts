@@ -9,7 +9,15 @@ import { InputError } from './errors.ts';
 import { dense8, formatName, type WeightFormat } from './formats/format.ts';
 import type { Expr, Table } from './kernel.ts';
 import type { Quant, RequantMode } from './op.ts';
-import { compactHolds, compactShift, epilogue, largestCompact, type Requant, requantOf, type Saturation } from './requant.ts';
+import {
+  compactHolds,
+  compactShift,
+  epilogue,
+  largestCompact,
+  type Requant,
+  requantOf,
+  type Saturation,
+} from './requant.ts';
 
 /** Values that a fused activation keeps; both in real units. */
 export interface Clamp {

@@ -43,7 +43,8 @@ export function storedAs({ name, layout, codebook }: RowsOfWeights, format: Weig
 
 /** Whether weights of at most `largest` in size, laid out like this, can be stored in a format. */
 export function fits(layout: WeightLayout, largest: number, format: WeightFormat, coded: boolean): boolean {
-  if (format.kind === 'block') return layout.pieces === 1 && layout.run >= format.width && (format.segmented || layout.segments === 1);
+  if (format.kind === 'block')
+    return layout.pieces === 1 && layout.run >= format.width && (format.segmented || layout.segments === 1);
   if (coded && format.bits === 4) return true;
   return largest < 2 ** (format.bits - 1);
 }

@@ -14,7 +14,11 @@ import { signExtend } from './sign-extend.ts';
 
 /** Every primitive; Kernel IR calls them by name. */
 export const primitives: ReadonlyMap<string, Primitive> = new Map(
-  [clamp, exp32, requantizeCompact, requantizeDouble,
+  [
+    clamp,
+    exp32,
+    requantizeCompact,
+    requantizeDouble,
     requantizeFloat,
     requantizeHigh,
     requantizePow2,
