@@ -234,7 +234,7 @@ export const recipes = ({ arith }: RecipeOptions = {}): fc.Arbitrary<Recipe> =>
     input,
     layers: fc.array(layer, { minLength: 1, maxLength: 6, size: 'max' }),
     arith: arith === undefined ? fc.constantFrom('int8', 'int8', 'int8', 'float32') : fc.constant(arith),
-    mode: fc.constantFrom('single', 'single', 'tfl-double', 'ort-float', 'pow2'),
+    mode: fc.constantFrom('single', 'single', 'tfl-double', 'ort-float', 'pow2', 'compact'),
     bits: fc.constantFrom(8, 8, 8, 4),
     correction: fc.boolean(),
     method: fc.constantFrom('minmax', 'minmax', 'percentile', 'mse'),
