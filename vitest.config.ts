@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
+    setupFiles: ['test/support/seed.ts'],
     reporters: ['default', './test/support/closing-line.ts'],
   },
 });

@@ -8,9 +8,12 @@ import * as v from 'valibot';
 import type { Compiled } from './compile.ts';
 import { emitC, type Golden } from './emit/emit.ts';
 import { InputError, must } from './ir/errors.ts';
-import { elemBytes, type Kernel, type Table } from './ir/kernel.ts';
+import { elemBytes, type Table } from './ir/kernel.ts';
 import type { Program, Slot } from './ir/program.ts';
+import { layerErrors } from './measure.ts';
 import { proveProgram } from './prove.ts';
+import { reportText } from './report/markdown.ts';
+import { stepsOf, totalsOf } from './report/program.ts';
 import { createSimulator } from './sim/simulate.ts';
 
 /** How samples were brought to the model, so that later commands can do the same. */
@@ -100,11 +103,15 @@ export function artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, 
   const { program } = compiled;
   const hash = `sha256 ${hashOf(made.model)}`;
   const golden = goldenOf(program, compiled.examples);
-  const ranges = new Map([...proveProgram(program)].map(([kernel, facts]) => [kernel.name, facts.ranges]));
+  const facts = proveProgram(program);
+  const ranges = new Map([...facts].map(([kernel, facts]) => [kernel.name, facts.ranges]));
   const files = new Map(
     emitC(program, { command: made.command, version: made.version, hash, golden, ranges }),
   );
   files.set(programFile(program.name), programText(program));
+  const origin = [`thimble ${made.version}: \`${made.command}\``, `model ${hash}`];
+  const { plan } = compiled;
+  files.set('report.md', reportText({ program, plan, facts, errors: layerErrors(compiled), origin }));
   return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);
 }
 
@@ -114,8 +121,6 @@ function goldenOf(program: Program, inputs: readonly Uint8Array[]): Golden[] {
 }
 
 const slotOf = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
-const tableBytes = (kernel: Kernel): number =>
-  kernel.tables.reduce((sum, t) => sum + t.data.length * elemBytes[t.elem], 0);
 
 function portOf(slot: Slot): v.InferOutput<typeof portSchema> {
   return {
@@ -127,25 +132,20 @@ function portOf(slot: Slot): v.InferOutput<typeof portSchema> {
   };
 }
 
-function layersOf(program: Program): Manifest['layers'] {
-  return program.steps.map(({ kernel, args, origin }) => {
-    const output = slotOf(program, args[kernel.params.findIndex((p) => p.role === 'out')] ?? -1);
-    return {
-      kernel: kernel.name,
-      origin: [...origin],
-      macs: kernel.macs,
-      tableBytes: tableBytes(kernel),
-      output: output.name,
-      shape: [...output.shape],
-    };
-  });
-}
+const layersOf = (program: Program): Manifest['layers'] =>
+  stepsOf(program).map(({ name, origin, macs, tableBytes, output, outputShape }) => ({
+    kernel: name,
+    origin: [...origin],
+    macs,
+    tableBytes,
+    output,
+    shape: [...outputShape],
+  }));
 
 function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, string>): Manifest {
   const { program, plan, calibration } = compiled;
   const raw = program.rawInput;
-  const layers = layersOf(program);
-  const total = (key: 'macs' | 'tableBytes'): number => layers.reduce((sum, layer) => sum + layer[key], 0);
+  const { macs, tableBytes } = totalsOf(program);
   return {
     generator: 'thimble',
     format: 1,
@@ -175,8 +175,8 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
         lastStep: s.lastStep,
       })),
     },
-    layers,
-    totals: { macs: total('macs'), tableBytes: total('tableBytes') },
+    layers: layersOf(program),
+    totals: { macs, tableBytes },
     preprocessing: made.preprocessing as Manifest['preprocessing'],
     files: [...files.keys()].sort(),
     sha256: Object.fromEntries([...files].map(([name, content]) => [name, hashOf(content)])),

@@ -43,6 +43,9 @@ export interface Compiled {
   readonly plan: MemoryPlan;
   /** The float network that the program stands for, before fusion: what its outputs are compared to. */
   readonly floatGraph: Graph<'float'>;
+  /** The float graph after fusion, and the inputs as it takes them: what calibration ran. */
+  readonly fused: Graph<'float'>;
+  readonly calibrated?: readonly Float32Array[];
   /** The graph that was lowered. */
   readonly lowered: Graph<'float'> | Graph<'int8'>;
   readonly calibration?: Calibration;
@@ -77,13 +80,17 @@ export function compile(model: Graph<'imported'>, options: CompileOptions): Comp
   const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
   const fused = step.run(fuse, step.run(foldBatchNorm, input));
   const requant = options.requant ?? 'single';
+  const inputs = options.arith === 'float32' ? [] : calibrationInputs(options);
   const finish = (lowered: Compiled['lowered'], calibration?: Calibration): Compiled => {
     const made = lowerWith(lowered, options);
-    const known = calibration === undefined ? {} : { calibration };
-    return { floatGraph, requant, lowered, ...known, ...made, examples: examplesFor(made.program, options) };
+    const known = calibration === undefined ? {} : { calibration, calibrated: inputs };
+    const examples = examplesFor(made.program, options);
+    return { floatGraph, fused, requant, lowered, ...known, ...made, examples };
   };
   if (options.arith === 'float32') return finish(fused);
-  const calibration = calibrated(fused, options);
+  const calibration = calibrate(fused, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
+    options.onProgress?.('calibrating', done, total),
+  );
   const pass = quantize(calibration, {
     mode: requant,
     weightBits: options.weightBits ?? 8,
@@ -140,20 +147,17 @@ function lowerWith(
   return lowered;
 }
 
-function calibrated(graph: Graph<'float'>, options: CompileOptions): Calibration {
-  const { calibration, onProgress } = options;
+/** As the fused graph takes them. */
+function calibrationInputs({ name, calibration }: CompileOptions): readonly Float32Array[] {
   if (calibration === undefined)
     throw new InputError({
-      where: `network '${options.name}'`,
+      where: `network '${name}'`,
       found: 'int8 without calibration inputs',
       supported: 'int8 with some hundred training inputs, or float32 without',
       todo: 'give training inputs with --calibrate FILE, or compile with --type float32',
     });
-  const { raw } = calibration;
-  const inputs = raw === undefined ? calibration.inputs : calibration.inputs.map((x) => storedFrom(x, raw));
-  return calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
-    onProgress?.('calibrating', done, total),
-  );
+  const { inputs, raw } = calibration;
+  return raw === undefined ? inputs : inputs.map((x) => storedFrom(x, raw));
 }
 
 /** What the sensor stored for a normalized input: x * std + mean per channel, rounded. */

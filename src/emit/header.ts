@@ -1,6 +1,7 @@
 /** `<name>.h`: the interface, and all that its user has to know. */
 import { must } from '../ir/errors.ts';
 import { elemBytes } from '../ir/kernel.ts';
+import type { Quant } from '../ir/op.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import type { Arena } from './arena.ts';
 import type { EmitInfo } from './emit.ts';
@@ -29,17 +30,27 @@ function figures(program: Program, arena: Arena): string {
   return `${count(macs)} multiply-accumulates per inference, ${count(constants)} bytes of constants, ${ram}`;
 }
 
-function quantLines(slot: Slot, prefix: string): string[] {
-  if (slot.quant === undefined) return [];
-  const { scale, zeroPoint } = slot.quant;
+/** What a stored number means: scale * (q - zeroPoint). A raw input's means its normalized value. */
+function meaningOf(program: Program, slot: Slot, role: 'input' | 'output'): Quant | undefined {
+  const raw = role === 'input' ? program.rawInput : undefined;
+  if (raw === undefined) return slot.quant;
+  const [mean = 0, std = 1] = [raw.mean[0], raw.std[0]];
+  const uniform = raw.mean.every((m) => m === mean) && raw.std.every((s) => s === std);
+  return uniform ? { scale: 1 / std, zeroPoint: mean } : undefined;
+}
+
+function quantLines(quant: Quant | undefined, prefix: string): string[] {
+  if (quant === undefined) return [];
+  const { scale, zeroPoint } = quant;
+  const zero = Number.isInteger(zeroPoint) ? String(zeroPoint) : cFloat(Math.fround(zeroPoint));
   return [
     `#define ${prefix}_SCALE ${cFloat(Math.fround(scale))}`,
-    `#define ${prefix}_ZERO_POINT ${zeroPoint < 0 ? `(${zeroPoint})` : zeroPoint}`,
+    `#define ${prefix}_ZERO_POINT ${zeroPoint < 0 ? `(${zero})` : zero}`,
   ];
 }
 
-function meaning(slot: Slot, prefix: string): string[] {
-  if (slot.quant === undefined) return [];
+function meaning(quant: Quant | undefined, prefix: string): string[] {
+  if (quant === undefined) return [];
   return ['An element q stands for the real number', `  ${prefix}_SCALE * (q - ${prefix}_ZERO_POINT)`];
 }
 
@@ -47,12 +58,13 @@ function port(program: Program, index: number, role: 'input' | 'output'): string
   const slot = slotAt(program, index);
   const prefix = `${program.name}_${role}`.toUpperCase();
   const raw = role === 'input' && program.rawInput ? normalizationLines(program.rawInput) : [];
+  const quant = meaningOf(program, slot, role);
   const title = `${role === 'input' ? 'Input' : 'Output'} '${slot.name}': ${cType[slot.elem]},`;
   const [first = '', ...rest] = layoutLines(slot, role);
   return [
-    ...comment([`${title} ${first}`, ...rest, ...meaning(slot, prefix), ...raw]),
+    ...comment([`${title} ${first}`, ...rest, ...meaning(quant, prefix), ...raw]),
     `#define ${prefix}_COUNT ${slot.length}`,
-    ...quantLines(slot, prefix),
+    ...quantLines(quant, prefix),
     `typedef ${cType[slot.elem]} ${program.name}_${role}_t;`,
     '',
   ];

@@ -5,7 +5,7 @@ import type { Interval, Primitive } from '../ir/primitive.ts';
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
 import { isIdentifier } from './identifier.ts';
 import { comment, cScalar, cType, wrapCode } from './text.ts';
-import { arraysUsed, declaredIn, primitivesUsed, statementsIn } from './walk.ts';
+import { accumulatedIn, arraysUsed, declaredIn, primitivesUsed, statementsIn } from './walk.ts';
 
 export interface PrintOptions {
   /** Proved bounds of locals, by name; printed where the local is declared. */
@@ -34,8 +34,9 @@ function constantArrays(kernel: Kernel): ReadonlySet<string> {
   return constants;
 }
 
-function range(name: string, printer: Printer): string {
-  const found = printer.ranges.get(name);
+/** The proved bounds of an accumulator; one that begins as a copy of another has the other's. */
+function range(name: string, value: Expr, printer: Printer): string {
+  const found = value.kind === 'local' ? undefined : printer.ranges.get(name);
   return found === undefined ? '' : ` /* ${found.lo} <= ${name} <= ${found.hi} */`;
 }
 
@@ -99,7 +100,7 @@ function simple(s: Exclude<Stmt, { kind: 'for' | 'if' | 'comment' }>, printer: P
   const { rename } = printer;
   switch (s.kind) {
     case 'let':
-      return `${cScalar(s.type)} ${s.name} = ${cExpr(s.value, rename)};${range(s.name, printer)}`;
+      return `${cScalar(s.type)} ${s.name} = ${cExpr(s.value, rename)};${range(s.name, s.value, printer)}`;
     case 'assign':
       return `${s.name} = ${cExpr(s.value, rename)};`;
     case 'accumulate':
@@ -165,7 +166,9 @@ function checkNames(kernel: Kernel): void {
 export function printKernel(kernel: Kernel, options: PrintOptions = {}): string {
   checkNames(kernel);
   const rename: Rename = (name) => options.tables?.get(name) ?? name;
-  const printer = { rename, ranges: options.ranges ?? new Map(), constants: constantArrays(kernel) };
+  const sums = accumulatedIn(kernel.body);
+  const ranges = new Map([...(options.ranges ?? [])].filter(([name]) => sums.has(name)));
+  const printer = { rename, ranges, constants: constantArrays(kernel) };
   const used = arraysUsed(kernel.body);
   const unused = kernel.params.filter((p) => !used.has(p.name)).map((p) => `${step}(void)${p.name};`);
   const head = `static void ${options.name ?? kernel.name}(${kernel.params.map(parameter).join(', ')})`;

@@ -1,57 +1,6 @@
 /** Visits every statement and expression of a kernel, in the order of the text. */
 import type { Expr, Stmt } from '../ir/kernel.ts';
-
-/** The expressions directly inside. */
-function operandsOf(e: Expr): readonly Expr[] {
-  switch (e.kind) {
-    case 'int':
-    case 'float':
-    case 'local':
-      return [];
-    case 'binary':
-    case 'compare':
-      return [e.a, e.b];
-    case 'select':
-      return [e.test, e.yes, e.no];
-    case 'load':
-      return [e.index];
-    case 'toFloat':
-    case 'toInt':
-      return [e.value];
-    case 'call':
-      return e.args;
-    default:
-      return e satisfies never;
-  }
-}
-
-/** The expressions directly in a statement, without those of statements inside of it. */
-function expressionsOf(s: Stmt): readonly Expr[] {
-  switch (s.kind) {
-    case 'let':
-    case 'assign':
-    case 'accumulate':
-      return [s.value];
-    case 'pointer':
-      return [s.offset];
-    case 'advance':
-      return [s.by];
-    case 'store':
-      return [s.index, s.value];
-    case 'for':
-      return [s.from, s.to];
-    case 'if':
-      return [s.test];
-    case 'copy':
-      return [s.toIndex, s.fromIndex, s.count];
-    case 'fill':
-      return [s.index, s.value, s.count];
-    case 'comment':
-      return [];
-    default:
-      return s satisfies never;
-  }
-}
+import { expressionsOf, partsOf } from '../ir/kernel-walk.ts';
 
 const blocksOf = (s: Stmt): readonly (readonly Stmt[])[] =>
   s.kind === 'for' ? [s.body] : s.kind === 'if' ? [s.yes, s.no] : [];
@@ -65,7 +14,7 @@ export function* statementsIn(body: readonly Stmt[]): Generator<Stmt> {
 
 function* deep(e: Expr): Generator<Expr> {
   yield e;
-  for (const inner of operandsOf(e)) yield* deep(inner);
+  for (const inner of partsOf(e)) yield* deep(inner);
 }
 
 export function* expressionsIn(body: readonly Stmt[]): Generator<Expr> {
@@ -99,5 +48,12 @@ export function declaredIn(body: readonly Stmt[]): ReadonlySet<string> {
   const names = new Set<string>();
   for (const s of statementsIn(body))
     if (s.kind === 'let' || s.kind === 'pointer' || s.kind === 'for') names.add(s.name);
+  return names;
+}
+
+/** The locals that something is added to. */
+export function accumulatedIn(body: readonly Stmt[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const s of statementsIn(body)) if (s.kind === 'accumulate') names.add(s.name);
   return names;
 }

@@ -1,6 +1,6 @@
 /** Builders of Kernel IR: short names, constants folded, nothing else. */
 import type { BinaryOp, CompareOp, Elem, Expr, Scalar, Stmt } from './kernel.ts';
-import { scalarOf } from './kernel.ts';
+import { typeOf } from './kernel-walk.ts';
 
 type Operand = Expr | number;
 
@@ -9,27 +9,6 @@ export const float = (value: number): Expr => ({ kind: 'float', value: Math.frou
 export const local = (name: string, type: Scalar = 'i32'): Expr => ({ kind: 'local', name, type });
 
 const expr = (x: Operand): Expr => (typeof x === 'number' ? int(x) : x);
-export const typeOf = (e: Expr): Scalar => {
-  switch (e.kind) {
-    case 'int':
-    case 'compare':
-    case 'toInt':
-      return 'i32';
-    case 'float':
-    case 'toFloat':
-      return 'f32';
-    case 'load':
-      return scalarOf(e.elem);
-    case 'local':
-    case 'binary':
-    case 'select':
-    case 'call':
-      return e.type;
-    default:
-      return e satisfies never;
-  }
-};
-
 const fold: Partial<Record<BinaryOp, (a: number, b: number) => number>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
@@ -58,6 +37,7 @@ export const sub = (a: Operand, b: Operand): Expr => binary('sub', a, b);
 export const mul = (a: Operand, b: Operand): Expr => binary('mul', a, b);
 export const div = (a: Operand, b: Operand): Expr => binary('div', a, b);
 export const shr = (a: Operand, b: Operand): Expr => binary('shr', a, b);
+export const and = (a: Operand, b: Operand): Expr => binary('and', a, b);
 
 export function compare(op: CompareOp, left: Operand, right: Operand): Expr {
   const a = expr(left);

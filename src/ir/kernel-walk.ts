@@ -54,7 +54,7 @@ export function expressionsOf(s: Stmt): readonly Expr[] {
 }
 
 /** The statements nested in a statement. */
-export function blocksOf(s: Stmt): readonly (readonly Stmt[])[] {
+function blocksOf(s: Stmt): readonly (readonly Stmt[])[] {
   if (s.kind === 'for') return [s.body];
   return s.kind === 'if' ? [s.yes, s.no] : [];
 }

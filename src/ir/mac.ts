@@ -6,6 +6,7 @@
  */
 import { float, maximum, minimum } from './build.ts';
 import { InputError } from './errors.ts';
+import { dense8, type WeightFormat } from './formats/format.ts';
 import type { Expr, Table } from './kernel.ts';
 import type { Quant, RequantMode } from './op.ts';
 import { epilogue, type Requant, requantOf, type Saturation } from './requant.ts';
@@ -26,6 +27,10 @@ export interface QuantizedMac {
   readonly bias: Int32Array;
   readonly requant: Requant;
   readonly saturation: Saturation;
+  /** How the weights are stored; `dense8` when absent. */
+  readonly format?: WeightFormat;
+  /** 16 values of which every weight is one: formats of 4 bits then store their indices. */
+  readonly codebook?: Int8Array;
 }
 
 export interface MacToQuantize {
@@ -145,6 +150,8 @@ export interface Arithmetic {
   readonly weights: Int8Array | Float32Array;
   readonly bias: Table;
   readonly tables: readonly Table[];
+  readonly format: WeightFormat;
+  readonly codebook?: Int8Array;
   /** The stored output of an accumulator. */
   readonly finish: (accumulator: Expr, channel: Expr) => Expr;
 }
@@ -158,6 +165,8 @@ export function int8Arithmetic(prefix: string, mac: QuantizedMac): Arithmetic {
     weights: mac.weights,
     bias: { name: `${prefix}_bias`, elem: 'i32', data: mac.bias },
     tables: end.tables,
+    format: mac.format ?? dense8,
+    ...(mac.codebook === undefined ? {} : { codebook: mac.codebook }),
     finish: end.value,
   };
 }
@@ -183,6 +192,7 @@ export function float32Arithmetic(
     weights,
     bias: { name: `${prefix}_bias`, elem: 'f32', data: bias ?? new Float32Array(channels) },
     tables: [],
+    format: dense8,
     finish: (accumulator) => clampFloat(accumulator, clamp),
   };
 }

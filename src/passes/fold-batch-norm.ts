@@ -74,7 +74,8 @@ function foldBefore(view: MergeView, epsilon: number): Merged | undefined {
   const weight = view.constant(second, 1);
   if (weight === undefined || !(is(second, conv) || is(second, linear))) return undefined;
   const affine = affineOf(graph, first, epsilon);
-  if (affine.gain.some((g) => g === 0) || affine.gain.length === 0) return undefined;
+  // A gain of 0 maps every padding value to the same: there is none that becomes 0 after normalization.
+  if (is(second, conv) && affine.gain.some((g) => g === 0)) return undefined;
   const attrs = is(second, conv) ? withPadding(second.attrs, affine) : second.attrs;
   const [outputs = 1, depth = 1] = weight.shape;
   const taps = weight.data.length / (outputs * depth);

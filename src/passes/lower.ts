@@ -2,7 +2,7 @@
  * Lowering: every node becomes a kernel, every activation a buffer with an order in memory, and the plan puts
  * the buffers into one arena. Nodes that only rename memory (reshape, transpose) leave no code behind.
  */
-import { InputError, locate, must } from '../ir/errors.ts';
+import { DefectError, InputError, locate, must } from '../ir/errors.ts';
 import type { Graph, Node } from '../ir/graph.ts';
 import type { Kernel, Param } from '../ir/kernel.ts';
 import { elemBytes } from '../ir/kernel.ts';
@@ -149,15 +149,24 @@ function argsOf(
   return kernel.params.map((param) => {
     switch (param.role) {
       case 'in':
-        return must(sources[next++], `kernel '${kernel.name}' has as many inputs as its node`);
+        return fitting(kernel, param, sources[next++]);
       case 'out':
-        return output;
+        return fitting(kernel, param, output);
       case 'scratch':
         return draft(`scratch:${kernel.name}`, { shape: [param.length] }, step, param.elem, param.length);
       default:
         return param.role satisfies never;
     }
   });
+}
+
+/** A kernel takes and gives whole tensors. @throws DefectError */
+function fitting({ name }: Kernel, param: Param, draft: Draft | undefined): Draft {
+  const found = must(draft, `kernel '${name}' has as many inputs as its node`);
+  if (found.length === param.length) return found;
+  throw new DefectError(
+    `kernel '${name}': ${param.name} has ${param.length} elements, '${found.name}' ${found.length}`,
+  );
 }
 
 function assemble(

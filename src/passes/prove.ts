@@ -12,7 +12,7 @@ import type { Interval } from '../ir/primitive.ts';
 import { allInts } from './interval/code.ts';
 import { runIntervals, type Seen } from './interval/run.ts';
 
-export interface Unproven {
+interface Unproven {
   readonly site: Expr | Stmt;
   /** What could not be shown, with the numbers. */
   readonly why: string;

@@ -173,7 +173,7 @@ export const elementIndex = (array: JsArray, index: string): string =>
   array.origin === '0' ? index : index === '0' ? array.origin : `${array.origin} + ${index}`;
 
 /** `condition ? trap`, to be followed by ` : `; the trap gets the absolute element, made relative later. */
-export function outOfBounds(c: Context, array: JsArray, at: string, node: Expr, name: string): string {
+function outOfBounds(c: Context, array: JsArray, at: string, node: Expr, name: string): string {
   const trap = failAt(c, 'out of bounds', node, array, at, name);
   return `${at} < ${array.start} || ${at} >= ${array.end} ? ${trap}`;
 }
@@ -182,7 +182,7 @@ const failAt = (c: Context, rule: Rule, node: Expr, array: JsArray, at: string, 
   fail(c, rule, node, `${at} - ${array.start}, ${array.end - array.start}`, name);
 
 /** Whether all bytes of element `at` belong to the slot. Alignment makes pairs of owners comparable at once. */
-export function owned(elem: Elem, slot: number, at: string): string {
+function owned(elem: Elem, slot: number, at: string): string {
   const pair = ownerPair(slot);
   switch (elemBytes[elem]) {
     case 1:

@@ -16,7 +16,7 @@ export interface SimulatorOptions {
   readonly facts?: ReadonlyMap<Kernel, { readonly proven: ReadonlySet<KernelNode> }>;
 }
 
-export interface RunOptions {
+interface RunOptions {
   /** Return a copy of the arena after each step. */
   readonly keepArenas?: boolean;
 }
@@ -137,6 +137,9 @@ function checkArguments(program: Program, { kernel, args }: Step): void {
   const wrong = (what: string) => new DefectError(`program ${program.name}: kernel ${kernel.name}: ${what}`);
   if (args.length !== kernel.params.length) throw wrong(`${args.length} arguments`);
   kernel.params.forEach((param, i) => {
+    // Through another name of the same slot a read would not see that it was overwritten.
+    if (param.role !== 'in' && args.filter((a) => a === args[i]).length > 1)
+      throw wrong(`slot ${args[i]} is ${param.name} and another argument too`);
     const slot = slotAt(program, args[i] ?? -1);
     if (slot.elem !== param.elem || slot.length < param.length)
       throw wrong(

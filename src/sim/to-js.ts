@@ -22,7 +22,7 @@ export interface ToJsOptions {
 }
 
 /** Told of a broken rule; has to throw. Values and loop counters are those the site's rule documents. */
-export type OnTrap = (site: Site, values: readonly number[], loops: readonly number[]) => never;
+type OnTrap = (site: Site, values: readonly number[], loops: readonly number[]) => never;
 
 export interface JsKernel {
   readonly source: string;

@@ -7,7 +7,7 @@ import { emitC } from '../../src/emit/emit.ts';
 import { DefectError, InputError } from '../../src/ir/errors.ts';
 import type { Program } from '../../src/ir/program.ts';
 import { filesOf, infoOf } from '../support/golden.ts';
-import { int, kernel, load, param, slot, store } from '../support/hand.ts';
+import { cmp, int, kernel, load, param, slot, store } from '../support/hand.ts';
 import { int8Sample, samples } from '../support/sample-programs.ts';
 import { crossTools, hostTools, testWith } from '../support/toolchain.ts';
 
@@ -193,6 +193,18 @@ test('without golden inputs there is no self-test', () => {
   const files = emitC(tiny('k', 't'), info);
   expect([...files.keys()]).toEqual(['tiny.h', 'tiny.c', 'CMakeLists.txt']);
   expect(files.get('CMakeLists.txt')).not.toContain('selftest');
+});
+
+testWith(['gcc'])('infinities in tables have their header', () => {
+  const [step] = tiny('k', 't').steps;
+  const tables = [{ name: 't', elem: 'f32', data: [-Infinity, 1] }] as const;
+  const body = [
+    store('out', 'u8', int(0), cmp('lt', load('t', 'f32', int(0)), load('t', 'f32', int(1)), 'f32')),
+  ];
+  const program = tiny('k', 't', { steps: [{ ...step!, kernel: { ...step!.kernel, tables, body } }] });
+  const cwd = mkdtempSync(path.join(folder, 'infinity-'));
+  for (const [name, text] of emitC(program, info)) writeFileSync(path.join(cwd, name), text);
+  run('gcc', ['-std=c99', ...strict, '-Wno-unused-parameter', '-c', 'tiny.c'], cwd);
 });
 
 test('a kernel of two steps is printed once', () => {

@@ -8,7 +8,17 @@ interface Pointer {
   readonly at: number;
 }
 
+/** Told of every i32 that a kernel sets a local to, or stores to a parameter (`to` its name). */
+export interface Observer {
+  local(name: string, value: number): void;
+  store(to: string, value: number): void;
+}
+
 class Scope {
+  readonly observer: Observer | undefined;
+  constructor(observer?: Observer) {
+    this.observer = observer;
+  }
   readonly numbers = new Map<string, number>();
   readonly pointers = new Map<string, Pointer>();
 }
@@ -121,9 +131,20 @@ function loop(st: Stmt & { kind: 'for' }, s: Scope): void {
 const plus = (st: Stmt & { kind: 'accumulate' }, s: Scope): number =>
   (st.type === 'i32' ? integer : real)('add', s.numbers.get(st.name)!, numberOf(st.value, s));
 
+function setLocal(st: Stmt & { kind: 'let' | 'assign' | 'accumulate' }, s: Scope): void {
+  const value = st.kind === 'accumulate' ? plus(st, s) : numberOf(st.value, s);
+  s.numbers.set(st.name, value);
+  if (st.type === 'i32') s.observer?.local(st.name, value);
+}
+
+function store(st: Stmt & { kind: 'store' }, s: Scope): void {
+  const value = numberOf(st.value, s);
+  writers[st.elem](...place(st.to, st.elem, st.index, s), value);
+  if (st.elem !== 'f32') s.observer?.store(st.to, value);
+}
+
 function execute(st: Stmt, s: Scope): void {
-  if (st.kind === 'let' || st.kind === 'assign') s.numbers.set(st.name, numberOf(st.value, s));
-  if (st.kind === 'accumulate') s.numbers.set(st.name, plus(st, s));
+  if (st.kind === 'let' || st.kind === 'assign' || st.kind === 'accumulate') setLocal(st, s);
   if (st.kind === 'pointer' || st.kind === 'advance') {
     const [base, offset] = st.kind === 'pointer' ? [st.base, st.offset] : [st.name, st.by];
     const elem = st.kind === 'pointer' ? st.elem : elemOf(st.name);
@@ -131,7 +152,7 @@ function execute(st: Stmt, s: Scope): void {
     if (st.kind === 'pointer') elems.set(st.name, elem);
     s.pointers.set(st.name, { view, at });
   }
-  if (st.kind === 'store') writers[st.elem](...place(st.to, st.elem, st.index, s), numberOf(st.value, s));
+  if (st.kind === 'store') store(st, s);
   if (st.kind === 'for') loop(st, s);
   if (st.kind === 'if') run(numberOf(st.test, s) !== 0 ? st.yes : st.no, s);
   if (st.kind === 'copy') moveBytes(s, st);
@@ -152,8 +173,8 @@ function tableView(elem: Elem, data: ArrayLike<number>): DataView {
   return view;
 }
 
-function call(kernel: Kernel, addresses: readonly number[], arena: DataView): void {
-  const s = new Scope();
+function call(kernel: Kernel, addresses: readonly number[], arena: DataView, observer?: Observer): void {
+  const s = new Scope(observer);
   kernel.params.forEach((p, i) => {
     s.pointers.set(p.name, { view: arena, at: addresses[i]! });
   });
@@ -162,7 +183,11 @@ function call(kernel: Kernel, addresses: readonly number[], arena: DataView): vo
 }
 
 /** Runs a program on one input; every step's arena is kept. */
-export function evaluate(program: Program, input: Uint8Array): Outcome {
+export function evaluate(
+  program: Program,
+  input: Uint8Array,
+  observe: (kernel: Kernel) => Observer | undefined = () => undefined,
+): Outcome {
   const arena = new Uint8Array(program.arenaBytes).fill(arenaFill);
   const view = new DataView(arena.buffer);
   arena.set(input, program.slots[program.input]!.address);
@@ -171,6 +196,7 @@ export function evaluate(program: Program, input: Uint8Array): Outcome {
       step.kernel,
       step.args.map((a) => program.slots[a]!.address),
       view,
+      observe(step.kernel),
     );
     return arena.slice();
   });

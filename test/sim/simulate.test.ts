@@ -184,6 +184,18 @@ test('arguments that do not fit their kernel are a defect', () => {
   expect(() => createSimulator(withArgs([0, 7]), fast)).toThrow(DefectError);
 });
 
+test('one slot cannot be two arguments if one of them is written', () => {
+  const k = ir.kernel(
+    'k',
+    [ir.param('a', 'in', 'u8', 4), ir.param('b', 'in', 'u8', 4), ir.param('out', 'out', 'u8', 4)],
+    [ir.fill('u8', 'out', 0, 1, 4)],
+  );
+  const p = ir.single(k);
+  const withArgs = (args: readonly number[]) => ({ ...p, steps: [{ kernel: k, args, origin: [] }] });
+  expect(() => createSimulator(withArgs([0, 0, 2]), fast)).not.toThrow();
+  expect(() => createSimulator(withArgs([0, 2, 2]), fast)).toThrow('slot 2 is out and another argument too');
+});
+
 test('a simulator forgets everything between runs', () => {
   const p = lenet();
   const next = numbers(3);

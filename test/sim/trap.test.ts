@@ -386,6 +386,36 @@ describe('memory plans', () => {
     throw new Error('no trap');
   });
 
+  test.each([
+    ['i32', 4],
+    ['i32', 5],
+    ['i32', 6],
+    ['i32', 7],
+    ['i16', 4],
+    ['i16', 5],
+    ['f32', 7],
+  ] as const)('one lost byte of a wide element is enough: %s, byte %i', (elem, address) => {
+    const wide = ir.param('wide', 'scratch', elem, 1);
+    const value = elem === 'f32' ? ir.float(1) : 1;
+    const test = ir.compare('lt', ir.load('wide', elem, 0), value);
+    const k = ir.kernel(
+      'k',
+      [...shift.params, wide],
+      [ir.store('wide', elem, 0, value), ir.store('out', 'u8', 0, 1), ir.store('out', 'u8', 1, test)],
+    );
+    const p = ir.program(
+      [
+        { name: 'x', address: 0, elem: 'u8', length: 4 },
+        { name: 'y', address, elem: 'u8', length: 3 },
+        { name: 's', address: 4, elem, length: 1 },
+      ],
+      [[k, [0, 1, 2]]],
+    );
+    expect(() => run({ ...p, arenaBytes: 16 })).toThrow(
+      `a byte of s that y has overwritten (arena byte ${address})`,
+    );
+  });
+
   const wide = ir.kernel(
     'wide',
     [ir.param('in', 'in', 'u8', 4), ir.param('out', 'out', 'f32', 1)],

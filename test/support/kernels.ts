@@ -10,6 +10,8 @@ import * as ir from './ir.ts';
 export interface KernelOptions {
   /** Addresses, trip counts and branches follow from the kernel alone, and nothing traps. */
   readonly fixedAddresses?: boolean;
+  /** Which elements are read does not depend on the input either. */
+  readonly fixedReads?: boolean;
   /** Without f32, whose NaNs have no one bit pattern. */
   readonly integersOnly?: boolean;
 }
@@ -243,7 +245,7 @@ class Writer {
       () => this.#load(),
       () => this.#one(ir.add, ir.sub, ir.mul)(small(), small()),
       () => this.#one(ir.and, ir.or, ir.xor)(sub(), sub()),
-      () => ir.select(this.#test(), sub(), sub()),
+      () => ir.select(this.#options.fixedReads ? this.#fixedTest() : this.#test(), sub(), sub()),
       () => this.#extreme(),
       () => this.#load(),
       () => ir.shr(sub(), ir.and(sub(), 31)),
@@ -287,7 +289,7 @@ class Writer {
     return this.#one(
       () => ir.toFloat(this.#int(depth - 1)),
       () => this.#one(ir.add, ir.sub, ir.mul, ir.div)(sub(), sub()),
-      () => ir.select(this.#test(), sub(), sub()),
+      () => ir.select(this.#options.fixedReads ? this.#fixedTest() : this.#test(), sub(), sub()),
       sub,
     )();
   }

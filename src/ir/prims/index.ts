@@ -9,12 +9,20 @@ import {
   requantizePow2,
   requantizeSingle,
 } from './requantize.ts';
+import { signExtend } from './sign-extend.ts';
 
 /** Every primitive; Kernel IR calls them by name. */
 export const primitives: ReadonlyMap<string, Primitive> = new Map(
-  [clamp, exp32, requantizeDouble, requantizeFloat, requantizeHigh, requantizePow2, requantizeSingle].map(
-    (p) => [p.name, p],
-  ),
+  [
+    clamp,
+    exp32,
+    requantizeDouble,
+    requantizeFloat,
+    requantizeHigh,
+    requantizePow2,
+    requantizeSingle,
+    signExtend,
+  ].map((p) => [p.name, p]),
 );
 
 export function primitiveOf(name: string): Primitive {

@@ -63,7 +63,7 @@ export interface Code {
   names: number;
 }
 
-export interface Anchor {
+interface Anchor {
   readonly quantity: number;
   readonly distance: number;
 }

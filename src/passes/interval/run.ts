@@ -8,7 +8,21 @@ import { primitiveOf } from '../../ir/prims/index.ts';
 import { typedTable } from '../../sim/to-js.ts';
 import { bindingTimes } from './binding-time.ts';
 import { allInts, type Code, maxInt, type Quantity } from './code.ts';
-import * as runtime from './runtime.ts';
+import {
+  addScaled,
+  callBounds,
+  clampInt,
+  clampTo,
+  copyFollowed,
+  type Followed,
+  firstWrite,
+  follow,
+  note,
+  rareRange,
+  readFollowed,
+  tableRange,
+  writeFollowed,
+} from './runtime.ts';
 import { block } from './stmt.ts';
 
 export interface Seen {
@@ -117,25 +131,26 @@ function primitivesOf(kernel: Kernel): readonly string[] {
   return [...names];
 }
 
-const runtimeNames = [
-  'addScaled',
-  'note',
-  'clampInt',
-  'clampTo',
-  'copyFollowed',
-  'firstWrite',
-  'rareRange',
-  'readFollowed',
-  'tableRange',
-  'writeFollowed',
-] as const satisfies readonly (keyof typeof runtime)[];
+/** What the generated code calls, by these names. */
+const runtime = {
+  addScaled,
+  clampInt,
+  clampTo,
+  copyFollowed,
+  firstWrite,
+  note,
+  rareRange,
+  readFollowed,
+  tableRange,
+  writeFollowed,
+};
 
 /** A function that returns whether the run fitted the budget, and leaves lo, hi, lo, hi, ... in `ranges`. */
 function sourceOf(c: Code): string {
   return [
     "'use strict';",
     'const { imul, min, max } = Math;',
-    `const { ${runtimeNames.join(', ')} } = runtime;`,
+    `const { ${Object.keys(runtime).join(', ')} } = runtime;`,
     ...c.kernel.tables.map(({ name }) => `const table_${name} = tables.get('${name}');`),
     ...primitivesOf(c.kernel).map((p) => `const call_${p} = calls('${p}'), prim_${p} = prims('${p}');`),
     ...[...c.followed].flatMap((name) => [
@@ -159,9 +174,9 @@ function sourceOf(c: Code): string {
 type Linker = (
   runtimeFunctions: typeof runtime,
   tables: ReadonlyMap<string, ArrayLike<number>>,
-  calls: typeof runtime.callBounds,
+  calls: typeof callBounds,
   prims: (name: string) => (...args: number[]) => number,
-  memory: (name: string) => runtime.Followed,
+  memory: (name: string) => Followed,
   traced: Trace,
   ranges: Float64Array,
   budget: number,
@@ -172,22 +187,13 @@ function link(c: Code, trace: Trace, ranges: Float64Array, budget: number): () =
   const linker = new Function(...names, sourceOf(c)) as Linker;
   const tables = new Map(c.kernel.tables.map((table) => [table.name, typedTable(table)] as const));
   const prims = (name: string) => primitiveOf(name).js;
-  return linker(
-    runtime,
-    tables,
-    runtime.callBounds,
-    prims,
-    (name) => memoryOf(c, name),
-    trace,
-    ranges,
-    budget,
-  );
+  return linker(runtime, tables, callBounds, prims, (name) => memoryOf(c, name), trace, ranges, budget);
 }
 
-function memoryOf({ kernel }: Code, name: string): runtime.Followed {
+function memoryOf({ kernel }: Code, name: string): Followed {
   const param = must(
     kernel.params.find((p) => p.name === name),
     'a parameter of the kernel',
   );
-  return runtime.follow(param.length, elemRange(param.elem) ?? allInts);
+  return follow(param.length, elemRange(param.elem) ?? allInts);
 }

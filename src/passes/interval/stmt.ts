@@ -2,6 +2,7 @@
 import type { Stmt } from '../../ir/kernel.ts';
 import { elemRange, type Root, rootLength, rootName } from '../../ir/kernel-check.ts';
 import { eachStmt } from '../../ir/kernel-walk.ts';
+import { multiplied, sum } from './arithmetic.ts';
 import {
   accumulateProduct,
   allInts,
@@ -25,7 +26,7 @@ import {
   variable,
   wrapped,
 } from './code.ts';
-import { bounds, effects, indexRule, multiplied, position, sum, traceRead, truth } from './expr.ts';
+import { bounds, effects, indexRule, position, traceRead, truth } from './expr.ts';
 
 type Of<K extends Stmt['kind']> = Stmt & { readonly kind: K };
 

@@ -25,8 +25,8 @@ extern "C" {
  *   (pixel - mean) / std, per channel: mean 0.1307; std 0.3081
  */
 #define SAMPLE_INT8_INPUT_COUNT 64
-#define SAMPLE_INT8_INPUT_SCALE 0.003921569f
-#define SAMPLE_INT8_INPUT_ZERO_POINT 0
+#define SAMPLE_INT8_INPUT_SCALE 3.2456994f
+#define SAMPLE_INT8_INPUT_ZERO_POINT 0.1307f
 typedef uint8_t sample_int8_input_t;
 
 /* Output 'signs': int8_t, shape 1x4x4x4, in memory as height 4, width 4, channel 4:

@@ -4,6 +4,10 @@
  */
 #include "sample_words.h"
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-schedule-insns", "no-predictive-commoning") /* both would spill registers */
+#endif
+
 /* Does not compile unless >> of negative numbers is arithmetic and int has 32 bits. */
 typedef char sample_words_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ? 1 : -1];
 

@@ -1,0 +1,50 @@
+/** Instructions, code, constants, RAM and stack of every network on every chip, and whether every byte agrees. */
+import { test } from 'vitest';
+import { artifactOf, loadArtifact } from '../src/artifact.ts';
+import type { Compiled } from '../src/compile.ts';
+import { chips, type TargetName } from '../src/emit/native-targets.ts';
+import { type VerifyRow, verifyArtifact } from '../src/verify-artifact.ts';
+import { compiledOf, modelBytes, type Net, nets } from './models.ts';
+import { count, markdown, writeSection } from './page.ts';
+
+const targets: readonly TargetName[] = ['host-gcc', 'host-clang', ...chips];
+
+async function rowsOf(net: Net, compiled: Compiled): Promise<readonly VerifyRow[]> {
+  const made = { command: 'bench', version: '0', model: modelBytes(net), preprocessing: {} };
+  const files = artifactOf(compiled, made);
+  const bytes = new Map([...files].map(([name, text]) => [name, new TextEncoder().encode(text)]));
+  const inputs = compiled.examples.slice(0, 2);
+  return (await verifyArtifact(loadArtifact(bytes), { inputs, targets, opt: '-O3' })).rows;
+}
+
+function cells(net: Net, { program }: Compiled, row: VerifyRow): readonly string[] {
+  const { measures: m } = row;
+  const figures = m
+    ? [count(m.instructions.total), count(m.sections.code), count(m.sections.constants), count(m.stackBytes)]
+    : ['', '', '', ''];
+  const wrong =
+    row.status === 'equal' ? `0 of ${count(row.bytesCompared)}` : `${row.status}: ${row.note ?? ''}`;
+  const enlarged = m?.enlarged ? ' (with more memory than the chip has)' : '';
+  return [net.title, program.arith, `${row.target}${enlarged}`, ...figures, count(program.arenaBytes), wrong];
+}
+
+test('chips', async () => {
+  const rows: (readonly string[])[] = [];
+  for (const net of nets)
+    for (const arith of ['int8', 'float32'] as const) {
+      const compiled = compiledOf(net, { arith });
+      for (const row of await rowsOf(net, compiled)) rows.push(cells(net, compiled, row));
+    }
+  const head = [
+    'net',
+    'type',
+    'target',
+    'instructions',
+    'code B',
+    'constants B',
+    'stack B',
+    'arena B',
+    'wrong bytes',
+  ];
+  writeSection('chips', markdown(head, rows));
+});

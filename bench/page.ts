@@ -1,0 +1,22 @@
+/** docs/benchmarks.md: each script writes its own section, between two marks. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { root } from './models.ts';
+
+const page = path.join(root, 'docs/benchmarks.md');
+
+export function writeSection(name: string, text: string): void {
+  const [begin, end] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
+  const old = readFileSync(page, 'utf8');
+  const [from, to] = [old.indexOf(begin), old.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`docs/benchmarks.md has no section '${name}'`);
+  writeFileSync(page, `${old.slice(0, from + begin.length)}\n\n${text.trim()}\n\n${old.slice(to)}`);
+}
+
+/** A Markdown table; all columns but the first are aligned right. */
+export function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+export const count = (n: number): string => n.toLocaleString('en-US');

@@ -1,0 +1,127 @@
+/** New weights and biases for given masks, and graphs that hold them. */
+import { must } from '../../ir/errors.ts';
+import type { Graph } from '../../ir/graph.ts';
+import { constantOf, freshName, withConstants } from '../rewrite.ts';
+import type { MacLayer } from './layers.ts';
+import type { Masks } from './obs.ts';
+import { augmentedRow, type Problem, type Region } from './problems.ts';
+import { reconstruct } from './reconstruct.ts';
+import { quadratic } from './symmetric.ts';
+
+/** What a layer computes with: rows x terms, and one bias per row. */
+export interface Weights {
+  readonly weights: Float64Array;
+  readonly bias: Float64Array;
+}
+
+export type AllWeights = ReadonlyMap<MacLayer, Weights>;
+
+const refitDamping = 1e-3;
+
+/** The columns (0 is the bias) of a row of the region that its mask keeps. */
+export function keptColumns(
+  { layer, firstRow, firstTerm, terms }: Region,
+  mask: Uint8Array,
+  row: number,
+): number[] {
+  const from = (firstRow + row) * layer.terms + firstTerm;
+  const kept = [0];
+  for (let i = 0; i < terms; i++) if (mask[from + i] === 1) kept.push(i + 1);
+  return kept;
+}
+
+/** Writes a row back, adding its bias to what other parts of the row brought. */
+export function putRow(
+  { layer, firstRow, firstTerm }: Region,
+  into: Weights,
+  row: number,
+  w: Float64Array,
+): void {
+  const at = firstRow + row;
+  into.weights.set(w.subarray(1), at * layer.terms + firstTerm);
+  into.bias[at] = (into.bias[at] as number) + (w[0] as number);
+}
+
+export const emptyWeights = (layer: MacLayer): Weights => ({
+  weights: new Float64Array(layer.weights.length),
+  bias: new Float64Array(layer.rows),
+});
+
+/** Each row's kept weights and bias, refitted to the row's own sums by least squares. */
+export function refitted(
+  layers: readonly MacLayer[],
+  problems: readonly Problem[],
+  masks: Masks,
+): AllWeights {
+  const all = new Map(layers.map((layer) => [layer, emptyWeights(layer)]));
+  for (const problem of problems) {
+    const into = must(all.get(problem.layer), 'every problem belongs to a layer');
+    const mask = must(masks.get(problem.layer), 'every layer has a mask');
+    for (let row = 0; row < problem.rows; row++) {
+      const w0 = augmentedRow(problem, row);
+      const kept = keptColumns(problem, mask, row);
+      const whole = kept.length === w0.length;
+      putRow(problem, into, row, whole ? w0 : reconstruct(problem.hessian, w0, kept, refitDamping));
+    }
+  }
+  return all;
+}
+
+/** Zeros put in, other weights left as they were; the bias makes up for the mean of what is gone. */
+export function masked(layers: readonly MacLayer[], problems: readonly Problem[], masks: Masks): AllWeights {
+  const all = new Map(layers.map((layer) => [layer, emptyWeights(layer)]));
+  for (const problem of problems) {
+    const into = must(all.get(problem.layer), 'every problem belongs to a layer');
+    const mask = must(masks.get(problem.layer), 'every layer has a mask');
+    const { data, size } = problem.hessian;
+    for (let row = 0; row < problem.rows; row++) {
+      const w = augmentedRow(problem, row);
+      const kept = new Set(keptColumns(problem, mask, row));
+      for (let i = 1; i < size; i++) {
+        if (kept.has(i)) continue;
+        if ((data[0] as number) > 0)
+          w[0] = (w[0] as number) + ((w[i] as number) * (data[i * size] as number)) / (data[0] as number);
+        w[i] = 0;
+      }
+      putRow(problem, into, row, w);
+    }
+  }
+  return all;
+}
+
+/** Relative squared error of the layer's sums on the samples, weighed as its Hessians are. */
+export function relativeError(problems: readonly Problem[], layer: MacLayer, made: Weights): number {
+  let [lost, whole] = [0, 0];
+  for (const problem of problems.filter((p) => p.layer === layer))
+    for (let row = 0; row < problem.rows; row++) {
+      const w0 = augmentedRow(problem, row);
+      const changed = augmentedRow({ ...problem, layer: { ...layer, ...made } }, row);
+      const share = problem.importance[row] as number;
+      whole += share * quadratic(problem.hessian, w0);
+      lost +=
+        share *
+        quadratic(
+          problem.hessian,
+          changed.map((x, i) => x - (w0[i] as number)),
+        );
+    }
+  return whole > 0 ? lost / whole : 0;
+}
+
+/** The graph with other weights and biases in the given layers; shapes stay. */
+export function withWeights(graph: Graph<'float'>, all: AllWeights): Graph<'float'> {
+  return [...all].reduce((current, [{ node, rows }, made]) => {
+    const old = must(graph.tensors.get(node.inputs[1] ?? '')?.constant, 'a layer has weights');
+    const names = ['weight', 'bias'].map((part) => freshName(current, `${node.name}.pruned.${part}`));
+    const [weight = '', bias = ''] = names;
+    const inputs = [node.inputs[0] ?? '', weight, bias];
+    const nodes = current.nodes.map((n) => (n.name === node.name ? { ...n, inputs } : n));
+    return withConstants(
+      { ...current, nodes },
+      new Map([
+        [weight, constantOf(old.shape, Float32Array.from(made.weights))],
+        [bias, constantOf([rows], Float32Array.from(made.bias))],
+      ]),
+    );
+  }, graph);
+}

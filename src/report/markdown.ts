@@ -1,0 +1,106 @@
+/** `report.md` of an artifact: what was built, in numbers that a person reads. */
+import { elemBytes } from '../ir/kernel.ts';
+import type { Program } from '../ir/program.ts';
+import type { LayerError } from '../measure.ts';
+import type { MemoryPlan } from '../passes/plan-memory.ts';
+import type { KernelFacts } from '../passes/prove.ts';
+import type { Facts } from '../prove.ts';
+import { formatBytes, formatCount } from './numbers.ts';
+import { stepsOf, totalsOf } from './program.ts';
+
+export interface Report {
+  readonly program: Program;
+  readonly plan: MemoryPlan;
+  readonly facts: Facts;
+  readonly errors: readonly LayerError[];
+  /** Who made it, from what; a line each. */
+  readonly origin: readonly string[];
+}
+
+/** A Markdown table; the first two columns are text, the rest numbers. */
+function grid(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i < 2 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+/** The widest proved range of the locals that are summed up. */
+function bounds(facts: KernelFacts | undefined): string {
+  const sums = [...(facts?.ranges ?? [])].filter(([name]) => name.startsWith('acc'));
+  if (sums.length === 0) return '';
+  const lo = Math.min(...sums.map(([, r]) => r.lo));
+  const hi = Math.max(...sums.map(([, r]) => r.hi));
+  return `${formatCount(lo)} .. ${formatCount(hi)}`;
+}
+
+function layers({ program, facts, errors }: Report): string {
+  const rows = stepsOf(program).map((step, i) => {
+    const error = errors[i];
+    const kernel = program.steps[i]?.kernel;
+    return [
+      step.name,
+      step.origin.join(' '),
+      step.outputShape.join('x'),
+      formatCount(step.macs),
+      formatBytes(step.tableBytes),
+      kernel === undefined ? '' : bounds(facts.get(kernel)),
+      error === undefined ? '' : `${error.sqnr.toFixed(1)} dB`,
+      error === undefined ? '' : error.worst.toPrecision(3),
+    ];
+  });
+  const head = ['kernel', 'computes', 'output', 'MAC', 'tables', 'accumulator, all inputs', 'SQNR', 'worst'];
+  return grid(head, rows);
+}
+
+function memory({ program, plan }: Report): string {
+  const rows = program.slots
+    .toSorted((a, b) => a.address - b.address || a.firstStep - b.firstStep)
+    .map((s) => [
+      s.name,
+      s.shape.join('x'),
+      String(s.address),
+      String(s.address + s.length * elemBytes[s.elem]),
+      String(s.firstStep),
+      String(s.lastStep),
+    ]);
+  const verdict =
+    plan.arenaBytes === plan.lowerBound
+      ? 'no plan is smaller'
+      : `lower bound ${formatBytes(plan.lowerBound)}`;
+  const head = ['buffer', 'shape', 'from', 'to', 'written by step', 'last read by'];
+  return `${formatBytes(plan.arenaBytes)} (${plan.strategy}; ${verdict}).\n\n${grid(head, rows)}`;
+}
+
+function proofs({ program, facts }: Report): string {
+  const open = program.steps.flatMap(({ kernel }) =>
+    (facts.get(kernel)?.unproven ?? []).map(({ why }) => `- ${kernel.name}: ${why}`),
+  );
+  if (open.length === 0)
+    return 'For every input: no overflow, no index out of bounds, no bits lost in a store, no bad shift.';
+  return `Not proven for every input, and checked by the simulator at run time instead:\n\n${open.join('\n')}`;
+}
+
+export function reportText(report: Report): string {
+  const { program, errors } = report;
+  const { macs, tableBytes, arenaBytes } = totalsOf(program);
+  const note =
+    errors.length === 0
+      ? ''
+      : '\nSQNR and worst: against the float network in its own units, over the self-test inputs, errors of earlier layers included.\n';
+  return `# ${program.name}
+
+${report.origin.map((line) => `- ${line}`).join('\n')}
+- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}
+
+## Layers
+
+${layers(report)}
+${note}
+## Memory
+
+${memory(report)}
+
+## Proofs
+
+${proofs(report)}
+`;
+}

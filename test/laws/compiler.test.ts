@@ -1,0 +1,18 @@
+/** The laws of every pass, of lowering, of the prover and the simulator, on random networks. */
+import { test } from 'vitest';
+import { type LawName, laws } from '../support/laws.ts';
+import { requireLaw } from '../support/property.ts';
+
+const runs: Readonly<Record<LawName, number>> = {
+  canonicalize: 500,
+  'normalize-input': 500,
+  'fold-batch-norm': 500,
+  fuse: 500,
+  quantize: 500,
+  lowering: 500,
+  soundness: 300,
+  determinism: 200,
+  float32: 300,
+};
+
+test.each(Object.entries(runs))('%s', (name, count) => requireLaw(laws[name as LawName], { runs: count }));

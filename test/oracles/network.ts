@@ -1,0 +1,51 @@
+/** The integer model of a whole network: what every tensor of an int8 graph holds for one input. */
+import type { Graph, Node } from '../../src/ir/graph.ts';
+import type { AffineSum } from '../../src/ir/kernels/elementwise.ts';
+import type { QuantizedMac } from '../../src/ir/mac.ts';
+import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
+import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
+import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
+import type { ReshapeAttrs } from '../../src/ir/ops/reshape.ts';
+import type { QuantizedSoftmax, SoftmaxAttrs } from '../../src/ir/ops/softmax.ts';
+import type { TransposeAttrs } from '../../src/ir/ops/transpose.ts';
+import {
+  affineOracle,
+  avgPoolOracle,
+  type Bytes,
+  convOracle,
+  linearOracle,
+  maxPoolOracle,
+  softmaxOracle,
+  transposeOracle,
+} from './operators.ts';
+
+type Meaning = (node: Node, inputs: readonly Bytes[]) => Bytes;
+
+const meanings: Readonly<Record<string, Meaning>> = {
+  conv: (n, [x]) => convOracle(n.attrs as ConvAttrs, n.quantized as QuantizedConv, x!),
+  linear: (n, [x]) => linearOracle(n.quantized as QuantizedMac, x!),
+  add: (n, inputs) => affineOracle(n.quantized as AffineSum, inputs),
+  clip: (n, inputs) => affineOracle(n.quantized as AffineSum, inputs),
+  maxPool: (n, [x]) => maxPoolOracle(n.attrs as PoolAttrs, x!),
+  avgPool: (n, [x]) => avgPoolOracle(n.attrs as PoolAttrs, n.quantized as QuantizedAverage, x!),
+  softmax: (n, [x]) =>
+    softmaxOracle((n.attrs as SoftmaxAttrs).axis, (n.quantized as QuantizedSoftmax).inputScale, x!),
+  reshape: (n, [x]) => ({ shape: (n.attrs as ReshapeAttrs).shape, data: x!.data }),
+  transpose: (n, [x]) => transposeOracle((n.attrs as TransposeAttrs).perm, x!),
+};
+
+/**
+ * @param input stored bytes, row-major
+ * @returns by tensor name the stored bytes, row-major
+ */
+export function oracle(graph: Graph<'int8'>, input: Uint8Array): ReadonlyMap<string, Uint8Array> {
+  const [name] = graph.inputs;
+  const values = new Map<string, Bytes>([[name!, { shape: graph.tensors.get(name!)!.shape, data: input }]]);
+  for (const node of graph.nodes) {
+    const meaning = meanings[node.op.kind];
+    if (meaning === undefined) throw new Error(`there is no oracle for ${node.op.kind}`);
+    const activations = node.inputs.flatMap((tensor) => values.get(tensor) ?? []);
+    values.set(node.outputs[0]!, meaning(node, activations));
+  }
+  return new Map([...values].map(([tensor, { data }]) => [tensor, data]));
+}

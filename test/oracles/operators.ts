@@ -1,0 +1,218 @@
+/**
+ * The integer model: every quantized operator as the plainest loops over row-major (ONNX) order. Nothing here
+ * knows of memory, layouts, fusion or C, and nothing is shared with the kernels but the integers themselves.
+ */
+import type { AffineSum } from '../../src/ir/kernels/elementwise.ts';
+import type { QuantizedMac } from '../../src/ir/mac.ts';
+import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
+import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
+import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
+import { byteOf } from './requantize.ts';
+
+/** Stored bytes in row-major order. */
+export interface Bytes {
+  readonly shape: readonly number[];
+  readonly data: Uint8Array;
+}
+
+const product = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);
+
+/** channels x height x width of an image with one or two spatial axes. */
+interface Image {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly data: Uint8Array;
+}
+
+const imageOf = ({ shape, data }: Bytes): Image => ({
+  channels: shape[1]!,
+  height: shape.length === 4 ? shape[2]! : 1,
+  width: shape.at(-1)!,
+  data,
+});
+
+/** A window operator's lists for two axes; of one axis, the first is the trivial one. */
+interface Window {
+  readonly kernel: readonly [number, number];
+  readonly strides: readonly [number, number];
+  readonly dilations: readonly [number, number];
+  /** top, left, bottom, right */
+  readonly pads: readonly [number, number, number, number];
+}
+
+type WindowLists = Pick<PoolAttrs, 'kernel' | 'strides' | 'dilations' | 'pads'>;
+
+function windowOf({ kernel, strides, dilations, pads }: WindowLists): Window {
+  if (kernel.length === 2)
+    return {
+      kernel: [kernel[0]!, kernel[1]!],
+      strides: [strides[0]!, strides[1]!],
+      dilations: [dilations[0]!, dilations[1]!],
+      pads: [pads[0]!, pads[1]!, pads[2]!, pads[3]!],
+    };
+  return {
+    kernel: [1, kernel[0]!],
+    strides: [1, strides[0]!],
+    dilations: [1, dilations[0]!],
+    pads: [0, pads[0]!, 0, pads[1]!],
+  };
+}
+
+function sizesAfter(w: Window, { height, width }: Image): readonly [number, number] {
+  const along = (size: number, before: number, after: number, axis: 0 | 1): number =>
+    Math.floor((size + before + after - (w.kernel[axis] - 1) * w.dilations[axis] - 1) / w.strides[axis]) + 1;
+  return [along(height, w.pads[0], w.pads[2], 0), along(width, w.pads[1], w.pads[3], 1)];
+}
+
+/** Calls `visit` with the input coordinates under each tap of the window at output (y, x). */
+function eachTap(
+  w: Window,
+  y: number,
+  x: number,
+  visit: (iy: number, ix: number, tap: number) => void,
+): void {
+  for (let ky = 0; ky < w.kernel[0]; ky++)
+    for (let kx = 0; kx < w.kernel[1]; kx++)
+      visit(
+        y * w.strides[0] - w.pads[0] + ky * w.dilations[0],
+        x * w.strides[1] - w.pads[1] + kx * w.dilations[1],
+        ky * w.kernel[1] + kx,
+      );
+}
+
+const inside = (image: Image, iy: number, ix: number): boolean =>
+  iy >= 0 && iy < image.height && ix >= 0 && ix < image.width;
+
+const shapeLike = (x: Bytes, channels: number, height: number, width: number): readonly number[] =>
+  x.shape.length === 4 ? [1, channels, height, width] : [1, channels, width];
+
+/** Convolution, then (where fused) the max-pool of its stored bytes. */
+export function convOracle(attrs: ConvAttrs, q: QuantizedConv, x: Bytes): Bytes {
+  const [image, w] = [imageOf(x), windowOf(attrs)];
+  const outs = q.bias.length;
+  const depth = image.channels / attrs.groups;
+  const taps = w.kernel[0] * w.kernel[1];
+  const [height, width] = sizesAfter(w, image);
+  const data = new Uint8Array(outs * height * width);
+  for (let oc = 0; oc < outs; oc++) {
+    const first = Math.floor(oc / (outs / attrs.groups)) * depth;
+    for (let y = 0; y < height; y++)
+      for (let ox = 0; ox < width; ox++) {
+        let acc = q.bias[oc]!;
+        for (let i = 0; i < depth; i++)
+          eachTap(w, y, ox, (iy, ix, tap) => {
+            const c = first + i;
+            const stored = inside(image, iy, ix)
+              ? image.data[(c * image.height + iy) * image.width + ix]!
+              : q.padding[c]!;
+            acc += stored * q.weights[(oc * depth + i) * taps + tap]!;
+          });
+        data[(oc * height + y) * width + ox] = byteOf(acc, q.requant, oc, q.saturation);
+      }
+  }
+  const made = { shape: shapeLike(x, outs, height, width), data };
+  return attrs.pool === undefined ? made : maxPoolOracle(attrs.pool, made);
+}
+
+export function linearOracle(q: QuantizedMac, x: Bytes): Bytes {
+  const outs = q.bias.length;
+  const features = x.data.length;
+  const data = Uint8Array.from({ length: outs }, (_, o) => {
+    let acc = q.bias[o]!;
+    for (let f = 0; f < features; f++) acc += x.data[f]! * q.weights[o * features + f]!;
+    return byteOf(acc, q.requant, o, q.saturation);
+  });
+  return { shape: [1, outs], data };
+}
+
+/** floor((sum of multiplier * stored + bias) / 2^shift), saturated: Add of two operands, Clip of one. */
+export function affineOracle(q: AffineSum, inputs: readonly Bytes[]): Bytes {
+  const { shape, data } = inputs[0]!;
+  return {
+    shape,
+    data: data.map((_, i) => {
+      const sum = inputs.reduce((total, x, k) => total + q.multipliers[k]! * x.data[i]!, q.bias);
+      return Math.min(q.hi, Math.max(q.lo, Math.floor(sum / 2 ** q.shift)));
+    }),
+  };
+}
+
+/** Windows of a pooling operator channel by channel; `value` of the stored bytes inside of the image. */
+function pooled(
+  attrs: PoolAttrs,
+  x: Bytes,
+  value: (inImage: readonly number[], inPaddedImage: number) => number,
+): Bytes {
+  const [image, w] = [imageOf(x), windowOf(attrs)];
+  const [height, width] = attrs.ceilMode ? ceilSizes(w, image) : sizesAfter(w, image);
+  const data = new Uint8Array(image.channels * height * width);
+  for (let c = 0; c < image.channels; c++)
+    for (let y = 0; y < height; y++)
+      for (let ox = 0; ox < width; ox++) {
+        const held: number[] = [];
+        let padded = 0;
+        eachTap(w, y, ox, (iy, ix) => {
+          if (inside(image, iy, ix)) held.push(image.data[(c * image.height + iy) * image.width + ix]!);
+          if (iy < image.height + w.pads[2] && ix < image.width + w.pads[3]) padded++;
+        });
+        data[(c * height + y) * width + ox] = value(held, padded);
+      }
+  return { shape: shapeLike(x, image.channels, height, width), data };
+}
+
+/** Ceil mode: one more window where it begins inside of the image or the padding before it. */
+function ceilSizes(w: Window, { height, width }: Image): readonly [number, number] {
+  const along = (size: number, before: number, after: number, axis: 0 | 1): number => {
+    const room = size + before + after - w.kernel[axis];
+    const last = Math.ceil(room / w.strides[axis]);
+    return last * w.strides[axis] < size + before ? last + 1 : last;
+  };
+  return [along(height, w.pads[0], w.pads[2], 0), along(width, w.pads[1], w.pads[3], 1)];
+}
+
+export const maxPoolOracle = (attrs: PoolAttrs, x: Bytes): Bytes =>
+  pooled(attrs, x, (held) => held.reduce((most, byte) => Math.max(most, byte)));
+
+/** The sum of (stored - zero point) over the image, divided by what counts; padding stands for real zeros. */
+export function avgPoolOracle(attrs: PoolAttrs, q: QuantizedAverage, x: Bytes): Bytes {
+  const saturation = { zeroPoint: q.output.zeroPoint, lo: 0, hi: 255 };
+  return pooled(attrs, x, (held, padded) => {
+    const centred = held.reduce((sum, byte) => sum + byte - q.input.zeroPoint, 0);
+    const counted = attrs.countIncludePad ? padded : held.length;
+    return byteOf(centred, q.requant, counted - 1, saturation);
+  });
+}
+
+/** round(256 e / sum), halves up, at most 255, with e = round(32767 exp(-difference to the largest)). */
+export function softmaxOracle(axis: number, inputScale: number, { shape, data }: Bytes): Bytes {
+  const out = new Uint8Array(data.length);
+  const length = shape[axis]!;
+  const stride = product(shape.slice(axis + 1));
+  for (let line = 0; line < data.length / length; line++) {
+    const start = Math.floor(line / stride) * length * stride + (line % stride);
+    const at = Array.from({ length }, (_, i) => start + i * stride);
+    const largest = Math.max(...at.map((i) => data[i]!));
+    const powers = at.map((i) => Math.round(Math.exp(-(largest - data[i]!) * inputScale) * 32767));
+    const sum = powers.reduce((total, e) => total + e, 0);
+    at.forEach((i, k) => {
+      out[i] = Math.min(255, Math.floor((256 * powers[k]! + Math.floor(sum / 2)) / sum));
+    });
+  }
+  return { shape, data: out };
+}
+
+/** Output index (i0, i1, ...) is input index with i_k at axis perm[k]. */
+export function transposeOracle(perm: readonly number[], { shape, data }: Bytes): Bytes {
+  const target = perm.map((axis) => shape[axis]!);
+  const out = data.map((_, position) => {
+    const index = new Array<number>(shape.length).fill(0);
+    let rest = position;
+    for (let k = target.length - 1; k >= 0; k--) {
+      index[perm[k]!] = rest % target[k]!;
+      rest = Math.floor(rest / target[k]!);
+    }
+    return data[index.reduce((at, i, axis) => at * shape[axis]! + i, 0)]!;
+  });
+  return { shape: target, data: out };
+}

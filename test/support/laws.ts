@@ -1,0 +1,286 @@
+/** The laws of the whole compiler, each a function of one recipe that throws where the law is broken. */
+import { type CompileOptions, compile } from '../../src/compile.ts';
+import { emitC } from '../../src/emit/emit.ts';
+import { type Graph, is, type Node } from '../../src/ir/graph.ts';
+import { avgPool } from '../../src/ir/ops/avg-pool.ts';
+import { conv } from '../../src/ir/ops/conv.ts';
+import { linear } from '../../src/ir/ops/linear.ts';
+import type { Outcome, Program } from '../../src/ir/program.ts';
+import { countOf, type Tensor } from '../../src/ir/tensor.ts';
+import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
+import { arrangeInput, decodeSlot, encodeInput } from '../../src/run.ts';
+import { oracle } from '../oracles/network.ts';
+import { constantsOf, f64, map, plus, type Values, valuesOf } from './float64.ts';
+import { factsOf, outputSlot, requireProved, requireSound, rowMajor, simulated } from './kernel-laws.ts';
+import { networkOf, samplesOf } from './networks.ts';
+import { built, byteInputs, floatStages, integerStages, lowered, sampleCount } from './pipeline.ts';
+import { idealOf, quantizationBound, realOf } from './quantization.ts';
+import type { Recipe } from './recipes.ts';
+import { beyond, gamma, nodeError, requireWithin, roundingBounds, zeros } from './rounding.ts';
+
+export type Law = (recipe: Recipe) => void;
+
+const int8 = (recipe: Recipe): Recipe => ({ ...recipe, arith: 'int8' });
+const float32 = (recipe: Recipe): Recipe => ({ ...recipe, arith: 'float32' });
+
+const normsIn = (graph: Graph<'float'>): number =>
+  graph.nodes.filter((n) => n.op.kind === 'batchNorm').length;
+
+/** ONNX operators and canonical ones compute the same sums, in another order at most: float64's own noise. */
+const canonicalizeLaw: Law = (recipe) => {
+  const { imported, canonical, samples } = floatStages(float32(recipe));
+  for (const sample of samples) {
+    const after = valuesOf(canonical, sample);
+    requireWithin(valuesOf(imported, sample), after, bounded(canonical, after));
+  }
+};
+
+/** Tensors that only the graph before has are not compared. */
+function bounded(graph: Graph<'float'>, values: Values): Values {
+  return roundingBounds(graph, values, () => 2 ** -40);
+}
+
+/** Stored bytes s after the pass give what (s - mean) / std gave before it; mean and std^2 are float32. */
+const normalizeLaw: Law = (recipe) => {
+  const { canonical, normalized, normalization, samples } = floatStages(int8(recipe));
+  if (normalization === undefined) return;
+  const { mean, std } = normalization;
+  for (const stored of samples) {
+    const plane = stored.length / mean.length;
+    const real = Array.from(stored, (s, i) => {
+      const c = Math.floor(i / plane);
+      return (s - mean[c]!) / std[c]!;
+    });
+    const after = valuesOf(normalized, stored);
+    const bounds = roundingBounds(normalized, after, (node) => (node === normalized.nodes[0] ? gamma(3) : 0));
+    const before = new Map([...valuesOf(canonical, real)].filter(([name]) => name !== canonical.inputs[0]));
+    requireWithin(before, after, bounds);
+  }
+};
+
+/** Each weight and bias is rounded once for each batch norm folded into it. */
+const foldLaw: Law = (recipe) => {
+  const { normalized, folded, samples } = floatStages(int8(recipe));
+  const unit = gamma(2 + normsIn(normalized));
+  for (const sample of samples) {
+    const before = valuesOf(normalized, sample);
+    const bounds = roundingBounds(normalized, before, () => unit);
+    requireWithin(valuesOf(folded, sample), before, bounds);
+  }
+};
+
+const addsConstant = (graph: Graph<'float'>) => (node: Node) =>
+  node.op.kind === 'add' && node.inputs.some((name) => graph.tensors.get(name)?.constant !== undefined);
+
+/** Nothing is rounded but the sums of biases: without any, every number stays exactly what it was. */
+const fuseLaw: Law = (recipe) => {
+  const { folded, fused, samples } = floatStages(int8(recipe));
+  const adds = folded.nodes.filter(addsConstant(folded)).length;
+  for (const sample of samples) {
+    const before = valuesOf(folded, sample);
+    if (adds > 0)
+      requireWithin(
+        valuesOf(fused, sample),
+        before,
+        roundingBounds(folded, before, () => gamma(1 + adds)),
+      );
+    else requireEqual(before, valuesOf(fused, sample));
+  }
+};
+
+function requireEqual(a: Values, b: Values): void {
+  for (const [name, { data }] of b) {
+    const other = a.get(name)!.data;
+    const i = data.findIndex((x: number, k: number) => x !== other[k]);
+    if (i >= 0) throw new Error(`tensor '${name}', element ${i}: ${other[i]} became ${data[i]}`);
+  }
+}
+
+/** One operator at a time, on the integer model's own inputs. */
+const quantizeLaw: Law = (recipe) => {
+  const stages = integerStages({ ...int8(recipe), tweak: 'none' });
+  const graph = stages.integers;
+  for (const input of byteInputs(recipe)) {
+    const stored = oracle(graph, input);
+    for (const node of graph.nodes) {
+      const from = node.inputs.flatMap((name) => {
+        const bytes = stored.get(name);
+        return bytes === undefined ? [] : [realOf(graph, name, bytes)];
+      });
+      const [output] = node.outputs;
+      const [got, ideal] = [realOf(graph, output!, stored.get(output!)!), idealOf(graph, node, from)];
+      const bound = map(quantizationBound(stages, node, from), (b) => b * (1 + 1e-7) + 1e-12 * (1 + b));
+      const found = beyond(output!, got, ideal, bound);
+      if (found !== undefined) throw new Error(`node '${node.name}' (${node.op.kind}): ${found}`);
+    }
+  }
+};
+
+export const strategies: readonly PlanStrategy[] = ['overlap', 'disjoint', 'separate'];
+
+/** Every tensor holds the integer model's bytes, whatever the plan; no run traps; every site is proved. */
+const loweringLaw: Law = (recipe) => {
+  const { integers, normalization } = integerStages(int8(recipe));
+  const logical = byteInputs(recipe);
+  const wanted = logical.map((bytes) => oracle(integers, bytes));
+  for (const strategy of strategies) {
+    const { program } = lowered(integers, `net_${strategy}`, strategy, normalization);
+    const facts = factsOf(program);
+    requireProved(program, facts);
+    const inputs = logical.map((bytes) => arrangeInput(program, bytes));
+    simulated(program, inputs, facts).forEach(({ arenas }, i) => {
+      arenas.forEach((arena, step) => {
+        requireTensor(program, integers, step, arena, wanted[i]!);
+      });
+    });
+  }
+};
+
+function requireTensor(
+  program: Program,
+  graph: Graph<'int8'>,
+  step: number,
+  arena: Uint8Array,
+  wanted: ReadonlyMap<string, Uint8Array>,
+): void {
+  const slot = outputSlot(program, step);
+  // A reshape or transpose at the end renames the output's memory.
+  const name = slot === program.slots[program.output] ? graph.outputs[0]! : slot.name;
+  const [got, bytes] = [rowMajor(slot, arena), wanted.get(name)!];
+  const i = bytes.findIndex((byte, k) => byte !== got[k]);
+  if (i < 0 && got.length === bytes.length) return;
+  const { kernel } = program.steps[step]!;
+  throw new Error(
+    `${program.name}, step ${step}, ${kernel.name}: tensor '${name}', element ${i} is ${got[i]}, the integer model has ${bytes[i]}`,
+  );
+}
+
+/** What is proved of locals and stores holds in every run; the tree-walking evaluator has the same bytes. */
+const soundnessLaw: Law = (recipe) => {
+  const { program, inputs } = built(recipe, 'net');
+  requireSound(program, inputs, factsOf(program));
+};
+
+const emptyInfo = { command: '', version: '', hash: '', golden: [] } as const;
+
+const filesOf = (program: Program): string => JSON.stringify([...emitC(program, emptyInfo)]);
+
+function optionsOf(recipe: Recipe): CompileOptions {
+  const { normalization } = floatStages(recipe);
+  const real = samplesOf(recipe, sampleCount);
+  const inputs =
+    normalization === undefined
+      ? real
+      : real.map((x) => {
+          const plane = x.length / normalization.mean.length;
+          return x.map((s, i) => {
+            const c = Math.floor(i / plane);
+            return (Math.round(s) - normalization.mean[c]!) / normalization.std[c]!;
+          });
+        });
+  return {
+    name: 'net',
+    arith: recipe.arith,
+    requant: recipe.mode,
+    calibrationMethod: recipe.method,
+    weightBits: recipe.bits,
+    biasCorrection: recipe.correction,
+    plan: recipe.plan,
+    calibration: { inputs, ...(normalization === undefined ? {} : { raw: normalization }) },
+  };
+}
+
+/** The same network and options give the same C, and it is that of the passes run one by one. */
+const deterministicLaw: Law = (recipe) => {
+  const one = { ...recipe, tweak: 'none' } as const;
+  const compiled = filesOf(compile(networkOf(one), optionsOf(one)).program);
+  if (compiled !== filesOf(compile(networkOf(one), optionsOf(one)).program))
+    throw new Error('compiled twice, the C differs');
+  if (compiled !== filesOf(built(one, 'net').program))
+    throw new Error('compile() and the passes one by one give different C');
+};
+
+/** Float32 kernels, one at a time on their own inputs, stay within the rounding of their sums. */
+const float32Law: Law = (recipe) => {
+  const { fused, samples } = floatStages(float32(recipe));
+  const input = fused.inputs[0]!;
+  const { program } = lowered(fused, 'net', recipe.plan);
+  const encoded = samples.slice(0, 2).map((x) => encodeInput(program, x));
+  simulated(program, encoded, factsOf(program)).forEach((outcome, i) => {
+    const values = observedFloats(program, fused.outputs[0]!, outcome);
+    values.set(input, f64(fused.tensors.get(input)!.shape, samples[i]!));
+    const errors = new Map<string, Tensor>();
+    for (const node of fused.nodes) requireFloat(fused, node, values, errors);
+  });
+};
+
+/** Every tensor that has a place of its own, by name. */
+function observedFloats(program: Program, output: string, outcome: Outcome): Map<string, Tensor> {
+  const last = program.slots[program.output]!;
+  const values = new Map([[output, f64(last.shape, decodeSlot(last, outcome.output))]]);
+  outcome.arenas.forEach((arena, step) => {
+    const slot = outputSlot(program, step);
+    const bytes = arena.subarray(slot.address, slot.address + 4 * slot.length);
+    if (slot !== last) values.set(slot.name, f64(slot.shape, decodeSlot(slot, bytes)));
+  });
+  return values;
+}
+
+/** What is only renamed memory gets the value that it stands for, with its error; everything else is compared. */
+function requireFloat(
+  graph: Graph<'float'>,
+  node: Node,
+  values: Map<string, Tensor>,
+  errors: Map<string, Tensor>,
+): void {
+  const constants = constantsOf(graph, node);
+  const inputs = node.inputs.map((name, i) => constants[i] ?? values.get(name)!);
+  const moved = node.inputs.map((name, i) => constants[i] ?? errors.get(name) ?? zeros(inputs[i]!));
+  const [output] = node.outputs;
+  const ideal = node.op.reference(node.attrs, inputs)[0]!;
+  const error = nodeError(
+    { node, inputs, moved, result: ideal, padError: undefined },
+    gamma(termsOf(graph, node)),
+  );
+  const bound = node.op.kind === 'softmax' ? plus(error, softmaxRounding(inputs[0]!, ideal)) : error;
+  const got = values.get(output!);
+  if (got === undefined) {
+    values.set(output!, ideal);
+    errors.set(output!, bound);
+    return;
+  }
+  const found = beyond(output!, got, ideal, bound);
+  if (found !== undefined) throw new Error(`float32, node '${node.name}' (${node.op.kind}): ${found}`);
+}
+
+/** Roundings of one output: a product and a sum for each term, and the end. */
+function termsOf(graph: Graph<'float'>, node: Node): number {
+  if (is(node, conv) || is(node, linear)) {
+    const { shape } = constantsOf(graph, node)[1]!;
+    return countOf(shape) / shape[0]! + 3;
+  }
+  if (is(node, avgPool)) return node.attrs.kernel.reduce((n, k) => n * k, 3);
+  return 3;
+}
+
+/** e^x is within 2^-20 of itself, x within u |x|; then n sums and a division; what underflows is below 2^-125. */
+function softmaxRounding(x: Tensor, p: Tensor): Tensor {
+  const spread = Math.min(200, 2 * Math.max(...Array.from(x.data, Math.abs)));
+  const relative = 2 * (2 ** -20 + spread * 2 ** -24) + gamma(x.data.length + 3);
+  return map(p, (share) => share * relative * 1.01 + 2 ** -120);
+}
+
+export const laws = {
+  canonicalize: canonicalizeLaw,
+  'normalize-input': normalizeLaw,
+  'fold-batch-norm': foldLaw,
+  fuse: fuseLaw,
+  quantize: quantizeLaw,
+  lowering: loweringLaw,
+  soundness: soundnessLaw,
+  determinism: deterministicLaw,
+  float32: float32Law,
+} as const satisfies Record<string, Law>;
+
+export type LawName = keyof typeof laws;
+export const lawNames = Object.keys(laws) as readonly LawName[];

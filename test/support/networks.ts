@@ -1,0 +1,464 @@
+/** Builds the network of a recipe: shapes first, every number of the recipe fitted to what is possible. */
+import type { Graph, Node, TensorInfo } from '../../src/ir/graph.ts';
+import { sameOrder, spatialOrder } from '../../src/ir/memory-order.ts';
+import type { OpDef } from '../../src/ir/op.ts';
+import { add } from '../../src/ir/ops/add.ts';
+import { avgPool } from '../../src/ir/ops/avg-pool.ts';
+import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
+import { clip } from '../../src/ir/ops/clip.ts';
+import type { WindowAttrs } from '../../src/ir/ops/common/window.ts';
+import { conv } from '../../src/ir/ops/conv.ts';
+import { flatten } from '../../src/ir/ops/flatten.ts';
+import { globalAvgPool } from '../../src/ir/ops/global-avg-pool.ts';
+import { identity } from '../../src/ir/ops/identity.ts';
+import { linear } from '../../src/ir/ops/linear.ts';
+import { matMul } from '../../src/ir/ops/mat-mul.ts';
+import { maxPool } from '../../src/ir/ops/max-pool.ts';
+import { reshape } from '../../src/ir/ops/reshape.ts';
+import { softmax } from '../../src/ir/ops/softmax.ts';
+import { transpose } from '../../src/ir/ops/transpose.ts';
+import { countOf, floats, type Shape, stridesOf } from '../../src/ir/tensor.ts';
+import { Draw } from './draw.ts';
+import type { LayerRecipe, Recipe, Weights, WindowRecipe } from './recipes.ts';
+
+type Layer<K extends LayerRecipe['kind']> = LayerRecipe & { readonly kind: K };
+
+/** Multiply-accumulates of a whole network: thousands of networks are run per minute. */
+const macBudget = 24_000;
+
+class Builder {
+  readonly tensors = new Map<string, TensorInfo<'imported'>>();
+  readonly nodes: Node[] = [];
+  readonly #recipe: Recipe;
+  /** The tensor that the next layer reads. */
+  at = 'x';
+  shape: Shape;
+  /** Row-major element at each position of memory, as lowering lays it out. */
+  #order: readonly number[] | undefined;
+  #macs = 0;
+  /** Whether something was added that has code. */
+  hasKernel = false;
+  /** Whether a batch norm, or an added constant, can be folded into what came last. */
+  #foldsNorm = false;
+  #foldsConstant = false;
+
+  constructor(recipe: Recipe) {
+    this.#recipe = recipe;
+    this.shape = [1, ...recipe.input];
+    this.#order = spatialOrder(this.shape);
+    this.tensors.set('x', { dtype: 'float32', shape: this.shape });
+  }
+
+  #constant(shape: Shape, data: Float32Array): string {
+    const name = `c${this.tensors.size}`;
+    this.tensors.set(name, { dtype: 'float32', shape, constant: floats(shape, data) });
+    return name;
+  }
+
+  /** Appends a node on `inputs`; `at` and `shape` are its output's then. */
+  #push<A, Q>(op: OpDef<A, Q>, attrs: A, inputs: readonly string[]): void {
+    const name = `n${this.nodes.length}`;
+    const types = inputs.map((input) => {
+      const { shape, constant } = this.tensors.get(input)!;
+      return { dtype: 'float32' as const, shape: shape!, ...(constant === undefined ? {} : { constant }) };
+    });
+    const [type] = op.infer(attrs, types);
+    const output = `${name}.out`;
+    this.tensors.set(output, type!);
+    this.nodes.push({ name, op: op as OpDef, attrs, inputs, outputs: [output], origin: [name] });
+    this.at = output;
+    this.shape = type!.shape;
+    this.#foldsNorm = false;
+    this.#foldsConstant = false;
+  }
+
+  /** As #push, for operators with code, whose output lies as images do, or row-major. */
+  #compute<A, Q>(op: OpDef<A, Q>, attrs: A, inputs: readonly string[]): void {
+    this.#push(op, attrs, inputs);
+    this.hasKernel = true;
+    this.#order = spatialOrder(this.shape);
+  }
+
+  /** Operators that leave every element where it is in memory. */
+  #pointwise<A, Q>(op: OpDef<A, Q>, attrs: A, inputs: readonly string[]): void {
+    const order = this.#order;
+    this.#compute(op, attrs, inputs);
+    this.#order = order;
+  }
+
+  get #isImage(): boolean {
+    return this.shape.length >= 3 && sameOrder(this.#order, spatialOrder(this.shape));
+  }
+
+  get #spatial(): Shape {
+    return this.shape.slice(2);
+  }
+
+  get #channels(): number {
+    return this.shape[1]!;
+  }
+
+  add(layer: LayerRecipe): void {
+    switch (layer.kind) {
+      case 'conv':
+        this.#conv(layer);
+        break;
+      case 'pool':
+        this.#pool(layer);
+        break;
+      case 'linear':
+        this.#linear(layer);
+        break;
+      case 'clip':
+        this.#clip(layer);
+        break;
+      case 'batchNorm':
+        this.#batchNorm(layer);
+        break;
+      case 'residual':
+        this.#residual(layer);
+        break;
+      case 'twice':
+        this.#pointwise(add, {}, [this.at, this.at]);
+        break;
+      case 'addConstant':
+        this.#addConstant(layer);
+        break;
+      case 'identity':
+        this.#keeping(() => this.#push(identity, {}, [this.at]));
+        break;
+      case 'flatten':
+        this.#push(flatten, { axis: 1 }, [this.at]);
+        break;
+      case 'reshape':
+        this.#push(reshape, { shape: reshapeTarget(layer, this.shape) }, [this.at]);
+        break;
+      case 'transpose':
+        this.#transpose(layer.turn);
+        break;
+      case 'softmax':
+        this.#softmax(layer.axis);
+        break;
+      default:
+        layer satisfies never;
+    }
+  }
+
+  #keeping(work: () => void): void {
+    const kept = [this.#foldsNorm, this.#foldsConstant] as const;
+    work();
+    [this.#foldsNorm, this.#foldsConstant] = kept;
+  }
+
+  /** The window's lists for this image, or undefined where not even a smaller kernel fits. */
+  #window(w: WindowRecipe, dilated: boolean, padsBelowKernel: boolean): WindowAttrs {
+    const first = 2 - this.#spatial.length;
+    const pick = (pair: readonly [number, number]): number[] => pair.slice(first);
+    const dilations = pick(dilated ? w.dilations : [1, 1]);
+    const [top, left, bottom, right] = w.pads;
+    let befores = [top, left].slice(first);
+    let afters = [bottom, right].slice(first);
+    const kernel = pick(w.kernel).map((k, i) => {
+      const room = this.#spatial[i]! + befores[i]! + afters[i]!;
+      return Math.max(1, Math.min(k, Math.floor((room - 1) / dilations[i]!) + 1));
+    });
+    if (padsBelowKernel) {
+      befores = befores.map((p, i) => Math.min(p, kernel[i]! - 1));
+      afters = afters.map((p, i) => Math.min(p, kernel[i]! - 1));
+      // Less padding is less room.
+      kernel.forEach((k, i) => {
+        kernel[i] = Math.min(k, this.#spatial[i]! + befores[i]! + afters[i]!);
+      });
+      befores = befores.map((p, i) => Math.min(p, kernel[i]! - 1));
+      afters = afters.map((p, i) => Math.min(p, kernel[i]! - 1));
+    }
+    return { kernel, strides: pick(w.strides), pads: [...befores, ...afters], autoPad: 'NOTSET', dilations };
+  }
+
+  #affords(macs: number): boolean {
+    if (this.#macs + macs > macBudget) return false;
+    this.#macs += macs;
+    return true;
+  }
+
+  #conv({ window, out, groups, weights }: Layer<'conv'>): void {
+    if (!this.#isImage) return;
+    const channels = this.#channels;
+    const count = groups === 'one' ? 1 : groups === 'depthwise' ? channels : commonDivisor(channels, out);
+    // A depthwise recipe keeps the channels; every third one multiplies them.
+    const outs = groups === 'depthwise' ? channels * (out % 3 === 0 ? 2 : 1) : out;
+    this.#convolve(this.#window(window, true, false), outs, count, weights);
+  }
+
+  #convolve(window: WindowAttrs, outs: number, groups: number, weights: Weights): void {
+    const depth = this.#channels / groups;
+    const shape = [outs, depth, ...window.kernel];
+    const pixels = window.kernel.reduce((product, k, i) => {
+      const extent = (k - 1) * window.dilations[i]! + 1;
+      const room = this.#spatial[i]! + window.pads[i]! + window.pads[i + window.kernel.length]! - extent;
+      return product * (Math.floor(room / window.strides[i]!) + 1);
+    }, 1);
+    if (!this.#affords(pixels * countOf(shape))) return;
+    this.#compute(conv, { ...window, groups }, [this.at, ...this.#parameters(weights, shape)]);
+    this.#foldsNorm = true;
+    this.#foldsConstant = true;
+  }
+
+  #parameters(weights: Weights, shape: Shape): string[] {
+    const draw = new Draw(weights.seed);
+    const w = this.#constant(shape, drawnWeights(weights, shape, draw));
+    const bias = drawnBias(weights, shape[0]!, draw);
+    return bias === undefined ? [w] : [w, this.#constant([shape[0]!], bias)];
+  }
+
+  #pool({ of, window, ceil, countPad }: Layer<'pool'>): void {
+    if (!this.#isImage) return;
+    // Averages have no power-of-two form.
+    const average = of !== 'max' && this.#recipe.mode !== 'pow2';
+    if (of === 'global' && average) {
+      this.#compute(globalAvgPool, {}, [this.at]);
+      return;
+    }
+    const attrs = this.#window(window, false, true);
+    // Both at once have no kernel.
+    const countIncludePad = average && countPad && !ceil;
+    this.#compute(average ? avgPool : maxPool, { ...attrs, ceilMode: ceil, countIncludePad }, [this.at]);
+  }
+
+  #linear({ as, out, weights }: Layer<'linear'>): void {
+    if (this.shape.length !== 2) this.#push(flatten, { axis: 1 }, [this.at]);
+    const features = this.#channels;
+    if (!this.#affords(features * out)) return;
+    const [w, b] = this.#parameters(weights, [out, features]);
+    if (as === 'linear') this.#compute(linear, {}, b === undefined ? [this.at, w!] : [this.at, w!, b]);
+    else {
+      const { data } = this.tensors.get(w!)!.constant!;
+      const turned = Float32Array.from(data, (_, i) => data[(i % out) * features + Math.floor(i / out)]!);
+      this.#compute(matMul, {}, [this.at, this.#constant([features, out], turned)]);
+    }
+    this.#order = undefined;
+    this.#foldsNorm = true;
+    this.#foldsConstant = true;
+  }
+
+  #clip({ lo, hi }: Layer<'clip'>): void {
+    // ONNX has the bounds in float32.
+    const bound = (x: number): number => (Math.abs(x) >= 1e9 ? x * Infinity : Math.fround(x));
+    this.#pointwise(clip, { lo: bound(lo), hi: bound(hi) }, [this.at]);
+  }
+
+  /** Where nothing can take it in, it becomes a depthwise convolution, which needs an image. */
+  #batchNorm({ seed, flavour }: Pick<Layer<'batchNorm'>, 'seed' | 'flavour'>): void {
+    const channels = this.#channels;
+    const asImage = [1, channels, 1, countOf(this.shape) / channels];
+    const stands = sameOrder(this.#order, spatialOrder(asImage));
+    // On a flattened image only a linear layer behind it can take it in.
+    const needsLinear = !this.#foldsNorm && !stands;
+    if (needsLinear && (this.shape.length !== 2 || this.#macs + 2 * channels > macBudget)) return;
+    const draw = new Draw(seed);
+    const spread = flavour === 'steep' ? 8 : 1.5;
+    const gain = draw.floats(channels, -spread, spread);
+    if (flavour === 'zeroGain') gain[draw.int(0, channels - 1)] = 0;
+    const parameters = [gain, draw.floats(channels, -1, 1), draw.floats(channels, -1, 1)];
+    const variance = draw.floats(channels, flavour === 'steep' ? 0 : 0.5, 2);
+    const names = [...parameters, variance].map((data) => this.#constant([channels], data));
+    const [folded, image] = [this.#foldsNorm, this.shape.length === 4];
+    this.#pointwise(batchNorm, { epsilon: Math.fround(1e-2) }, [this.at, ...names]);
+    this.#foldsNorm = folded;
+    this.#foldsConstant = folded || image;
+    if (needsLinear)
+      this.#linear({
+        kind: 'linear',
+        as: 'linear',
+        out: 2,
+        weights: { kind: 'uniform', bias: 'uniform', seed },
+      });
+  }
+
+  /** Two convolutions (or linear layers) beside a shortcut, which is a 1x1 convolution where shapes change. */
+  #residual(layer: Layer<'residual'>): void {
+    const { window, out, norm, weights } = layer;
+    const start = { at: this.at, shape: this.shape, order: this.#order, macs: this.#macs };
+    if (this.shape.length === 2 && this.#order === undefined)
+      this.#linear({ kind: 'linear', as: 'linear', out: this.#channels, weights });
+    else if (this.#isImage) this.#branch(window, out, norm, weights);
+    if (this.at === start.at) return;
+    const branch = { at: this.at, shape: this.shape, order: this.#order };
+    [this.at, this.shape, this.#order] = [start.at, start.shape, start.order];
+    if (!sameShapes(start.shape, branch.shape)) this.#shortcut(window, branch.shape, norm, weights);
+    if (sameShapes(this.shape, branch.shape)) this.#pointwise(add, {}, [branch.at, this.at]);
+    // The shortcut was too dear: the branch goes on alone.
+    else [this.at, this.shape, this.#order] = [branch.at, branch.shape, branch.order];
+  }
+
+  #branch(window: WindowRecipe, out: number, norm: boolean, weights: Weights): void {
+    const same = (strides: readonly number[]): WindowAttrs => {
+      const rank = this.#spatial.length;
+      const half = window.kernel.slice(2 - rank).map((k) => Math.floor(Math.min(k, 5) / 2));
+      const ones = half.map(() => 1);
+      return {
+        kernel: half.map((h) => 2 * h + 1),
+        strides,
+        pads: [...half, ...half],
+        autoPad: 'NOTSET',
+        dilations: ones,
+      };
+    };
+    const strides = window.strides.slice(2 - this.#spatial.length);
+    this.#convolve(same(strides), out, 1, weights);
+    if (norm) this.#batchNorm({ seed: weights.seed, flavour: 'plain' });
+    this.#clip({ kind: 'clip', lo: 0, hi: 1e9 });
+    this.#convolve(same(strides.map(() => 1)), out, 1, { ...weights, seed: weights.seed + 1 });
+  }
+
+  #shortcut(window: WindowRecipe, target: Shape, norm: boolean, weights: Weights): void {
+    const ones = this.#spatial.map(() => 1);
+    const strides = window.strides.slice(2 - this.#spatial.length);
+    const pads = [...ones, ...ones].map(() => 0);
+    const attrs: WindowAttrs = { kernel: ones, strides, pads, autoPad: 'NOTSET', dilations: ones };
+    this.#convolve(attrs, target[1]!, 1, { ...weights, seed: weights.seed + 2 });
+    if (norm) this.#batchNorm({ seed: weights.seed + 1, flavour: 'plain' });
+  }
+
+  #addConstant({ seed, scalar }: Layer<'addConstant'>): void {
+    if (!this.#foldsConstant) return;
+    const data = new Draw(seed).floats(scalar ? 1 : this.#channels, -2, 2);
+    const shape = scalar ? [1] : [this.#channels, ...this.#spatial.map(() => 1)];
+    this.#pointwise(add, {}, [this.at, this.#constant(shape, data)]);
+    this.#foldsConstant = true;
+  }
+
+  /** One of the orders of all axes but the batch. */
+  #transpose(turn: number): void {
+    const axes = this.shape.map((_, i) => i).slice(1);
+    const perm = [0];
+    for (let rest = turn; axes.length > 0; rest = Math.floor(rest / 2))
+      perm.push(axes.splice(rest % axes.length, 1)[0]!);
+    const [from, order] = [this.shape, this.#order];
+    this.#push(transpose, { perm }, [this.at]);
+    this.#order = movedOrder(from, order, perm);
+  }
+
+  #softmax(turn: number): void {
+    const axis = turn % this.shape.length;
+    const rows = countOf(this.shape) / this.shape[axis]!;
+    const last = countOf(this.shape.slice(axis + 1)) === 1 && this.#order === undefined;
+    const alongChannels = axis === 1 && sameOrder(this.#order, spatialOrder(this.shape));
+    if (rows === 1 || last || alongChannels) this.#pointwise(softmax, { axis }, [this.at]);
+  }
+
+  graph(): Graph<'imported'> {
+    if (!this.hasKernel) this.#clip({ kind: 'clip', lo: 0, hi: 1e9 });
+    const named = new Set(['x', ...this.nodes.flatMap((n) => [...n.inputs, ...n.outputs])]);
+    const tensors = new Map([...this.tensors].filter(([name]) => named.has(name)));
+    return {
+      stage: 'imported',
+      name: 'random',
+      opset: 0,
+      inputs: ['x'],
+      outputs: [this.at],
+      tensors,
+      nodes: this.nodes,
+    };
+  }
+}
+
+const sameShapes = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
+}
+
+function reshapeTarget({ to, cut }: Layer<'reshape'>, shape: Shape): Shape {
+  const count = countOf(shape);
+  if (to === 'row') return [1, count];
+  // Channels stay where the tensor is an image and the cut says so: height and width become one axis.
+  const channels = cut % 2 === 0 && shape.length > 2 ? shape[1]! : divisorNear(count, cut);
+  const rest = count / channels;
+  if (to === 'line') return [1, channels, rest];
+  const height = divisorNear(rest, cut + 1);
+  return [1, channels, height, rest / height];
+}
+
+/** The largest divisor of n up to `most`; 1 for 0. */
+function divisorNear(n: number, most: number): number {
+  for (let d = Math.min(n, most); d > 1; d--) if (n % d === 0) return d;
+  return 1;
+}
+
+/** Memory stays; the new row-major index of what lies at each position. */
+function movedOrder(
+  shape: Shape,
+  order: readonly number[] | undefined,
+  perm: readonly number[],
+): readonly number[] | undefined {
+  const target = perm.map((axis) => shape[axis]!);
+  const [from, to] = [stridesOf(shape), stridesOf(target)];
+  const moved = Array.from({ length: countOf(shape) }, (_, position) => {
+    const old = order?.[position] ?? position;
+    return perm.reduce((at, axis, k) => at + (Math.floor(old / from[axis]!) % shape[axis]!) * to[k]!, 0);
+  });
+  return moved.every((x, i) => x === i) ? undefined : moved;
+}
+
+function drawnWeights({ kind }: Weights, shape: Shape, draw: Draw): Float32Array {
+  const count = countOf(shape);
+  const row = count / shape[0]!;
+  const uniform = (scale: number): Float32Array =>
+    draw.floats(count, -scale / Math.sqrt(row), scale / Math.sqrt(row));
+  switch (kind) {
+    case 'zero':
+      return new Float32Array(count);
+    case 'ones':
+      return new Float32Array(count).fill(1);
+    case 'single':
+      return new Float32Array(count).fill(1, count >> 1, (count >> 1) + 1);
+    case 'uniform':
+      return uniform(2);
+    case 'extremes':
+      return new Float32Array(count).map(() => (draw.unit() < 0.5 ? -0.25 : 0.25));
+    case 'zeroRows': {
+      const zero = Array.from({ length: shape[0]! }, () => draw.unit() < 0.5);
+      return uniform(2).map((w, i) => (zero[Math.floor(i / row)] ? 0 : w));
+    }
+    case 'tiny':
+      return uniform(1e-4);
+    case 'huge':
+      return uniform(40);
+    case 'mixed': {
+      const scales = Array.from({ length: shape[0]! }, () => 2 ** draw.int(-8, 4));
+      return uniform(2).map((w, i) => w * scales[Math.floor(i / row)]!);
+    }
+    default:
+      return kind satisfies never;
+  }
+}
+
+function drawnBias({ bias }: Weights, count: number, draw: Draw): Float32Array | undefined {
+  switch (bias) {
+    case 'none':
+      return undefined;
+    case 'zero':
+      return new Float32Array(count);
+    case 'uniform':
+      return draw.floats(count, -1, 1);
+    case 'huge':
+      return draw.floats(count, -1e4, 1e4);
+    default:
+      return bias satisfies never;
+  }
+}
+
+/** The recipe's network, with ONNX operators. */
+export function networkOf(recipe: Recipe): Graph<'imported'> {
+  const builder = new Builder(recipe);
+  for (const layer of recipe.layers) builder.add(layer);
+  return builder.graph();
+}
+
+/** Inputs as the network was trained on them; of a raw network before normalization. */
+export function samplesOf(recipe: Recipe, count: number): Float32Array[] {
+  const draw = new Draw(recipe.seed);
+  const [lo, hi] = recipe.raw === 'no' ? ([-1, 1 + draw.unit()] as const) : ([0, 255] as const);
+  return Array.from({ length: count }, () => draw.floats(countOf(recipe.input), lo, hi));
+}

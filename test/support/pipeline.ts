@@ -1,0 +1,171 @@
+/** A recipe through the compiler's passes, one by one, with everything in between kept. */
+import type { Graph, Node, Stage } from '../../src/ir/graph.ts';
+import type { Quant } from '../../src/ir/op.ts';
+import type { Normalization, Program } from '../../src/ir/program.ts';
+import type { Requant } from '../../src/ir/requant.ts';
+import { countOf } from '../../src/ir/tensor.ts';
+import { verifyGraph } from '../../src/ir/verify.ts';
+import { type Calibration, calibrate } from '../../src/passes/calibrate.ts';
+import { canonicalize } from '../../src/passes/canonicalize.ts';
+import { foldBatchNorm } from '../../src/passes/fold-batch-norm.ts';
+import { fuse } from '../../src/passes/fuse.ts';
+import { type Lowered, lower } from '../../src/passes/lower.ts';
+import { normalizeInput } from '../../src/passes/normalize-input.ts';
+import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
+import { quantize } from '../../src/passes/quantize.ts';
+import { arrangeInput, encodeInput } from '../../src/run.ts';
+import { Draw } from './draw.ts';
+import { networkOf, samplesOf } from './networks.ts';
+import type { Recipe } from './recipes.ts';
+
+export interface FloatStages {
+  readonly imported: Graph<'imported'>;
+  readonly canonical: Graph<'float'>;
+  readonly normalization: Normalization | undefined;
+  /** With the normalization of raw input in front, where the recipe wants that. */
+  readonly normalized: Graph<'float'>;
+  readonly folded: Graph<'float'>;
+  readonly fused: Graph<'float'>;
+  /** What the fused graph is calibrated with: stored bytes of raw networks. */
+  readonly samples: readonly Float32Array[];
+}
+
+export interface IntegerStages extends FloatStages {
+  readonly calibration: Calibration;
+  readonly integers: Graph<'int8'>;
+}
+
+const verified = <G extends Graph<Stage>>(graph: G): G => {
+  verifyGraph(graph as Parameters<typeof verifyGraph>[0]);
+  return graph;
+};
+
+export const sampleCount = 3;
+
+export function normalizationOf(recipe: Recipe): Normalization | undefined {
+  if (recipe.raw === 'no') return undefined;
+  const draw = new Draw(recipe.seed + 7);
+  const count = recipe.raw === 'one' ? 1 : recipe.input[0]!;
+  return {
+    mean: Array.from({ length: count }, () => draw.between(0, 160)),
+    std: Array.from({ length: count }, () => draw.between(10, 90)),
+  };
+}
+
+/** Raw input is only known to integer programs. */
+export function floatStages(recipe: Recipe): FloatStages {
+  const imported = verified(networkOf(recipe));
+  const canonical = verified(canonicalize.run(imported));
+  const normalization = recipe.arith === 'int8' ? normalizationOf(recipe) : undefined;
+  const normalized =
+    normalization === undefined ? canonical : verified(normalizeInput(normalization).run(canonical));
+  const folded = verified(foldBatchNorm.run(normalized));
+  const fused = verified(fuse.run(folded));
+  const samples = samplesOf(recipe, sampleCount).map((x) =>
+    normalization === undefined ? x : x.map(Math.round),
+  );
+  return { imported, canonical, normalization, normalized, folded, fused, samples };
+}
+
+const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
+
+export function integerStages(recipe: Recipe): IntegerStages {
+  const stages = floatStages(recipe);
+  const calibration = calibrate(stages.fused, stages.samples, recipe.method);
+  const pass = quantize(calibration, {
+    mode: recipe.mode,
+    weightBits: recipe.bits,
+    biasCorrection: recipe.correction,
+    ...(stages.normalization === undefined ? {} : { input: rawQuant }),
+  });
+  return { ...stages, calibration, integers: verified(tweaked(recipe, verified(pass.run(stages.fused)))) };
+}
+
+interface Integers {
+  readonly requant: Requant;
+  readonly bias: Int32Array;
+  readonly weights: Int8Array;
+}
+
+/** Other integers of the same form, which the kernels must serve just as well. */
+function tweaked(recipe: Recipe, graph: Graph<'int8'>): Graph<'int8'> {
+  if (recipe.tweak === 'none') return graph;
+  const draw = new Draw(recipe.seed + 13);
+  const change = recipe.tweak === 'ties' ? withTies : withExtremes;
+  const nodes = graph.nodes.map((node): Node => {
+    const q = node.quantized as Partial<Integers> | undefined;
+    if (q?.requant === undefined || q.bias === undefined) return node;
+    return { ...node, quantized: { ...q, ...change(q as Integers, draw) } };
+  });
+  return { ...graph, nodes };
+}
+
+/** Scales of exact powers of two, with which every 2^shift-th accumulator lies halfway. */
+function withTies({ requant, bias }: Integers, draw: Draw): Partial<Integers> {
+  const shift = requant.shift.map(() => draw.int(1, 9));
+  return {
+    bias: bias.map((b, c) => b + draw.int(-1, 1) * 2 ** Math.max(0, shift[c]! - 1)),
+    requant: {
+      mode: requant.mode,
+      multiplier: requant.multiplier.map(() => 2 ** 30),
+      shift,
+      scale: Float32Array.from(shift, (s) => 2 ** -(s + 1)),
+    },
+  };
+}
+
+/** Multipliers and shifts at the ends of their ranges, biases up to what the quantizer allows. */
+function withExtremes({ requant, bias }: Integers, draw: Draw): Partial<Integers> {
+  const pick = (...choices: readonly number[]): number => choices[draw.int(0, choices.length - 1)]!;
+  const shift = requant.shift.map(() =>
+    requant.mode === 'pow2' ? pick(1, 2, 9, 30) : pick(0, 1, 2, 3, 7, 30),
+  );
+  const multiplier = requant.multiplier.map(() => pick(1, 2 ** 30, 2 ** 30 + 1, 2 ** 31 - 1));
+  return {
+    bias: bias.map((b) => (draw.unit() < 0.3 ? draw.int(-(2 ** 28), 2 ** 28) : b)),
+    requant: {
+      mode: requant.mode,
+      multiplier,
+      shift,
+      scale: Float32Array.from(multiplier, (m, c) => m * 2 ** -31 * 2 ** -shift[c]!),
+    },
+  };
+}
+
+export function lowered(
+  graph: Graph<'float'> | Graph<'int8'>,
+  name: string,
+  strategy: PlanStrategy,
+  normalization?: Normalization,
+): Lowered {
+  return lower(graph, {
+    name,
+    strategy,
+    ...(normalization === undefined ? {} : { rawInput: normalization }),
+  });
+}
+
+/** Stored bytes, row-major, for an integer network: all zeros, all ones, and noise. */
+export function byteInputs(recipe: Recipe): Uint8Array[] {
+  const count = countOf(recipe.input);
+  const draw = new Draw(recipe.seed + 3);
+  return [draw.bytes(count), new Uint8Array(count).fill(draw.unit() < 0.5 ? 0 : 255)];
+}
+
+export interface Built {
+  readonly program: Program;
+  /** Of the input slot, in its order. */
+  readonly inputs: readonly Uint8Array[];
+}
+
+/** The program that the recipe asks for, with inputs to run it on. */
+export function built(recipe: Recipe, name: string, plan = recipe.plan): Built {
+  if (recipe.arith === 'float32') {
+    const { fused, samples } = floatStages(recipe);
+    const { program } = lowered(fused, name, plan);
+    return { program, inputs: samples.slice(0, 2).map((x) => encodeInput(program, x)) };
+  }
+  const { integers, normalization } = integerStages(recipe);
+  const { program } = lowered(integers, name, plan, normalization);
+  return { program, inputs: byteInputs(recipe).map((bytes) => arrangeInput(program, bytes)) };
+}

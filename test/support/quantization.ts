@@ -1,0 +1,156 @@
+/**
+ * How far one quantized operator, fed with exact 8-bit inputs, may be from its float form. In output steps:
+ * the rounding of the output, 1/2 (and 2^-(s + 1) where tfl-double rounds twice); the weights' and the bias's
+ * half steps; the rounding of the multiplier. Clamps and max-pools never stretch a distance.
+ */
+import { type Graph, is, type Node } from '../../src/ir/graph.ts';
+import type { AffineSum } from '../../src/ir/kernels/elementwise.ts';
+import type { QuantizedMac } from '../../src/ir/mac.ts';
+import type { Quant } from '../../src/ir/op.ts';
+import { avgPool, type QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
+import { type ConvAttrs, conv, type QuantizedConv } from '../../src/ir/ops/conv.ts';
+import { linear } from '../../src/ir/ops/linear.ts';
+import { maxPool } from '../../src/ir/ops/max-pool.ts';
+import type { Requant } from '../../src/ir/requant.ts';
+import type { Tensor } from '../../src/ir/tensor.ts';
+import { abs, constantsOf, f64, map, plus, times } from './float64.ts';
+import type { IntegerStages } from './pipeline.ts';
+
+export const realOf = (graph: Graph<'int8'>, name: string, bytes: Uint8Array): Tensor => {
+  const { shape, quant } = graph.tensors.get(name)!;
+  return f64(
+    shape,
+    Array.from(bytes, (q) => (q - quant!.zeroPoint) * quant!.scale),
+  );
+};
+
+/** The float operator on these inputs, kept to what the output's grid can hold. */
+export function idealOf(graph: Graph<'int8'>, node: Node, inputs: readonly Tensor[]): Tensor {
+  const { scale, zeroPoint } = graph.tensors.get(node.outputs[0]!)!.quant!;
+  const [lo, hi] = [-zeroPoint * scale, (255 - zeroPoint) * scale];
+  const [y] = node.op.reference(node.attrs, operands(graph, node, inputs));
+  return map(y!, (x) => Math.min(hi, Math.max(lo, x)));
+}
+
+/** Constants in their places among the activations. */
+function operands(graph: Graph<'int8'>, node: Node, inputs: readonly Tensor[]): (Tensor | undefined)[] {
+  let next = 0;
+  return constantsOf(graph, node).map((constant, i) =>
+    node.inputs[i] === '' ? undefined : (constant ?? inputs[next++]),
+  );
+}
+
+/** Relative error of the factor that stands for a real scale. */
+function factorError(requant: Requant): number {
+  switch (requant.mode) {
+    case 'single':
+    case 'tfl-double':
+      return 2 ** -31;
+    // The scale, the accumulator and their product are each rounded to float32.
+    case 'ort-float':
+      return 3.0001 * 2 ** -24;
+    case 'pow2':
+      return 0;
+    default:
+      return requant.mode satisfies never;
+  }
+}
+
+/** Of the output, in its steps. */
+const outputRounding = (requant: Requant, channel: number): number =>
+  0.5 + (requant.mode === 'tfl-double' ? 2 ** -(requant.shift[channel]! + 1) : 0);
+
+/** @returns per element the largest distance between the dequantized output and `idealOf`. */
+export function quantizationBound(stages: IntegerStages, node: Node, inputs: readonly Tensor[]): Tensor {
+  const { integers } = stages;
+  const output = integers.tensors.get(node.outputs[0]!)!;
+  const none = f64(output.shape, new Float64Array(output.shape.reduce((n, size) => n * size, 1)));
+  const quants = node.inputs.flatMap((name) => integers.tensors.get(name)?.quant ?? []);
+  if (is(node, conv) || is(node, linear))
+    return macBound(stages, node, inputs[0]!, quants[0]!, output.quant!);
+  if (is(node, avgPool)) return averageBound(node.quantized!, idealOf(integers, node, inputs));
+  if (node.op.kind === 'add' || node.op.kind === 'clip')
+    return affineBound(node.quantized as AffineSum, inputs, quants, output.quant!);
+  if (node.op.kind === 'softmax') return softmaxBound(node, inputs[0]!);
+  // Pooling by the maximum, reshapes and transposes only move bytes.
+  return none;
+}
+
+const bare = { clamp: undefined, pool: undefined };
+
+/** |y| 2^-31 + sum |dw| (|x| + |mean|) + sum |w| |dp| + bias step / 2 + output rounding, per sum. */
+function macBound(
+  { integers, calibration }: IntegerStages,
+  node: Node,
+  x: Tensor,
+  input: Quant,
+  output: Quant,
+): Tensor {
+  const q = node.quantized as QuantizedMac;
+  const [, w, b] = constantsOf(integers, node);
+  const row = w!.data.length / q.bias.length;
+  const apply = (attrs: object, from: Tensor, weight: Tensor, bias?: Tensor): Tensor =>
+    node.op.reference({ ...(node.attrs as object), ...bare, ...attrs }, [from, weight, bias])[0]!;
+  const mean = calibration.means.get(node.inputs[0]!)!;
+  const inner = x.data.length / mean.length;
+  const reach = map(x, (value, i) => Math.abs(value) + Math.abs(mean[Math.floor(i / inner)]!));
+  const halfSteps = map(w!, (_, i) => q.weightScales[Math.floor(i / row)]! / 2);
+  const pads = paddings(node, input);
+  const weights = apply(
+    { padValues: pads?.stored.map((p, c) => Math.abs(p) + Math.abs(mean[c]!)) },
+    reach,
+    halfSteps,
+  );
+  const padding = apply(
+    { padValues: pads?.errors },
+    map(x, () => 0),
+    abs(w!),
+  );
+  const sums = abs(apply({ padValues: pads?.stored }, x, w!, b));
+  const outs = q.bias.length;
+  const perOut = sums.data.length / outs;
+  const rest = map(sums, (_, i) => {
+    const c = Math.floor(i / perOut);
+    return (input.scale * q.weightScales[c]!) / 2 + output.scale * outputRounding(q.requant, c);
+  });
+  const exact = plus(weights, padding, rest);
+  const bound = plus(exact, times(plus(sums, exact), factorError(q.requant)));
+  const { pool } = node.attrs as ConvAttrs;
+  return is(node, conv) && pool !== undefined ? maxPool.reference(pool, [bound])[0]! : bound;
+}
+
+/** The real value of the stored padding, and how far that is from the value asked for; per channel. */
+function paddings(node: Node, input: Quant) {
+  if (!is(node, conv)) return undefined;
+  const stored = (node.quantized as QuantizedConv).padding.map((p) => (p - input.zeroPoint) * input.scale);
+  const errors = stored.map((p, c) => Math.abs(p - (node.attrs.padValues?.[c] ?? 0)));
+  return { stored, errors };
+}
+
+const averageBound = ({ requant, output }: QuantizedAverage, y: Tensor): Tensor => {
+  const rounding = Math.max(...Array.from(requant.shift, (_, c) => outputRounding(requant, c)));
+  return map(y, (value) => output.scale * rounding + 2 * Math.abs(value) * factorError(requant));
+};
+
+/** Multipliers are rounded to 2^-shift. */
+const affineBound = (
+  q: AffineSum,
+  inputs: readonly Tensor[],
+  quants: readonly Quant[],
+  output: Quant,
+): Tensor =>
+  map(inputs[0]!, (_, i) => {
+    const steps = inputs.reduce((sum, x, k) => sum + Math.abs(x.data[i]! / quants[k]!.scale), 0);
+    return output.scale * (0.5 + steps * 2 ** -(q.shift + 1));
+  });
+
+/**
+ * With exponentials e in steps of 1/32767, each off by up to 1/2, and their sum S >= 32767 off by n/2, a share
+ * is off by at most (1 + n p) / (2 S); then 1/2 of an output step, and 1/2 more in S where S is odd.
+ */
+function softmaxBound(node: Node, x: Tensor): Tensor {
+  const { axis } = node.attrs as { readonly axis: number };
+  const length = x.shape[axis]!;
+  const [y] = node.op.reference(node.attrs, [x]);
+  return map(y!, (p) => 0.5 / 256 + (0.5 * (1 + length * p)) / 32767 + 0.5 / 256 / 32767);
+}

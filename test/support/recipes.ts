@@ -1,0 +1,221 @@
+/**
+ * Random networks as small JSON recipes. A recipe asks, and `networkOf` (networks.ts) fits what it asks for to
+ * the shapes at hand; so every recipe is a valid network, and shrinking a recipe (fewer layers, smaller
+ * numbers, simpler weights) shrinks the network.
+ */
+import fc from 'fast-check';
+import type { RequantMode } from '../../src/ir/op.ts';
+import type { CalibrationMethod } from '../../src/passes/calibrate.ts';
+import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
+
+/** How weights are drawn; the simplest first, to which shrinking goes. */
+export const weightKinds = [
+  'zero',
+  'ones',
+  'single',
+  'uniform',
+  'extremes',
+  'zeroRows',
+  'tiny',
+  'huge',
+  'mixed',
+] as const;
+export const biasKinds = ['none', 'zero', 'uniform', 'huge'] as const;
+
+export interface Weights {
+  readonly kind: (typeof weightKinds)[number];
+  readonly bias: (typeof biasKinds)[number];
+  readonly seed: number;
+}
+
+/** Pairs are [vertical, horizontal]; images with one axis take the second. */
+type Pair = readonly [number, number];
+
+export interface WindowRecipe {
+  readonly kernel: Pair;
+  readonly strides: Pair;
+  readonly dilations: Pair;
+  /** top, left, bottom, right */
+  readonly pads: readonly [number, number, number, number];
+}
+
+export type LayerRecipe =
+  | {
+      readonly kind: 'conv';
+      readonly window: WindowRecipe;
+      readonly out: number;
+      readonly groups: 'one' | 'depthwise' | 'some';
+      readonly weights: Weights;
+    }
+  | {
+      readonly kind: 'pool';
+      readonly of: 'max' | 'avg' | 'global';
+      readonly window: WindowRecipe;
+      readonly ceil: boolean;
+      readonly countPad: boolean;
+    }
+  | {
+      readonly kind: 'linear';
+      readonly as: 'linear' | 'matMul';
+      readonly out: number;
+      readonly weights: Weights;
+    }
+  | { readonly kind: 'clip'; readonly lo: number; readonly hi: number }
+  | { readonly kind: 'batchNorm'; readonly seed: number; readonly flavour: 'plain' | 'steep' | 'zeroGain' }
+  | {
+      readonly kind: 'residual';
+      readonly window: WindowRecipe;
+      readonly out: number;
+      readonly norm: boolean;
+      readonly weights: Weights;
+    }
+  | { readonly kind: 'twice' }
+  | { readonly kind: 'addConstant'; readonly seed: number; readonly scalar: boolean }
+  | { readonly kind: 'identity' }
+  | { readonly kind: 'flatten' }
+  | { readonly kind: 'reshape'; readonly to: 'row' | 'line' | 'image'; readonly cut: number }
+  | { readonly kind: 'transpose'; readonly turn: number }
+  | { readonly kind: 'softmax'; readonly axis: number };
+
+export interface Recipe {
+  /** Without the batch: [features], [channels, width] or [channels, height, width]. */
+  readonly input: readonly number[];
+  readonly layers: readonly LayerRecipe[];
+  readonly arith: 'int8' | 'float32';
+  readonly mode: RequantMode;
+  readonly bits: number;
+  readonly correction: boolean;
+  readonly method: CalibrationMethod;
+  /** Raw pixels as input, with one mean and deviation, or one per channel. */
+  readonly raw: 'no' | 'one' | 'channels';
+  /** What is done to the integers after quantization: bounds and ties that training would hardly hit. */
+  readonly tweak: 'none' | 'ties' | 'extremes';
+  readonly plan: PlanStrategy;
+  readonly seed: number;
+}
+
+const seed = fc.nat({ max: 9999 });
+const weights: fc.Arbitrary<Weights> = fc.record({
+  kind: fc.constantFrom(...weightKinds),
+  bias: fc.constantFrom(...biasKinds),
+  seed,
+});
+
+/** Mostly small numbers. */
+const small = (min: number, most: number): fc.Arbitrary<number> =>
+  fc.oneof(
+    { weight: 3, arbitrary: fc.integer({ min, max: Math.min(most, min + 1) }) },
+    { weight: 2, arbitrary: fc.integer({ min, max: most }) },
+  );
+
+const window: fc.Arbitrary<WindowRecipe> = fc.record({
+  kernel: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 })),
+  strides: fc.tuple(small(1, 4), small(1, 4)),
+  dilations: fc.tuple(small(1, 3), small(1, 3)),
+  pads: fc.oneof(
+    fc.constant([0, 0, 0, 0] as const),
+    fc.tuple(small(0, 3), small(0, 3), small(0, 3), small(0, 3)),
+  ),
+});
+
+const conv: fc.Arbitrary<LayerRecipe> = fc.record({
+  kind: fc.constant('conv'),
+  window,
+  out: fc.integer({ min: 1, max: 9 }),
+  groups: fc.constantFrom('one', 'one', 'depthwise', 'some'),
+  weights,
+});
+const pool: fc.Arbitrary<LayerRecipe> = fc.record({
+  kind: fc.constant('pool'),
+  of: fc.constantFrom('max', 'max', 'avg', 'avg', 'global'),
+  window,
+  ceil: fc.boolean(),
+  countPad: fc.boolean(),
+});
+/** What convolutional networks are made of: a window of 2, 3 next to each other. */
+const plainPool: fc.Arbitrary<LayerRecipe> = fc.integer({ min: 1, max: 3 }).map((k) => ({
+  kind: 'pool',
+  of: 'max',
+  window: { kernel: [k, k], strides: [k, k], dilations: [1, 1], pads: [0, 0, 0, 0] },
+  ceil: false,
+  countPad: false,
+}));
+const linear: fc.Arbitrary<LayerRecipe> = fc.record({
+  kind: fc.constant('linear'),
+  as: fc.constantFrom('linear', 'matMul'),
+  out: fc.integer({ min: 1, max: 17 }),
+  weights,
+});
+const clip: fc.Arbitrary<LayerRecipe> = fc
+  .constantFrom<readonly [number, number]>(
+    [0, 1e9],
+    [0, 6],
+    [-1e9, 1e9],
+    [-1, 1],
+    [0.1, 0.7],
+    [-3, -1],
+    [2, 2],
+  )
+  .map(([lo, hi]) => ({ kind: 'clip', lo, hi }));
+const batchNorm: fc.Arbitrary<LayerRecipe> = fc.record({
+  kind: fc.constant('batchNorm'),
+  seed,
+  flavour: fc.constantFrom('plain', 'plain', 'steep', 'zeroGain'),
+});
+const residual: fc.Arbitrary<LayerRecipe> = fc.record({
+  kind: fc.constant('residual'),
+  window,
+  out: fc.integer({ min: 1, max: 6 }),
+  norm: fc.boolean(),
+  weights,
+});
+
+const layer: fc.Arbitrary<LayerRecipe> = fc.oneof(
+  { weight: 9, arbitrary: conv },
+  { weight: 5, arbitrary: clip },
+  { weight: 3, arbitrary: pool },
+  { weight: 3, arbitrary: plainPool },
+  { weight: 4, arbitrary: linear },
+  { weight: 3, arbitrary: batchNorm },
+  { weight: 3, arbitrary: residual },
+  { weight: 1, arbitrary: fc.constant<LayerRecipe>({ kind: 'twice' }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('addConstant'), seed, scalar: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.constant<LayerRecipe>({ kind: 'identity' }) },
+  { weight: 1, arbitrary: fc.constant<LayerRecipe>({ kind: 'flatten' }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('reshape'),
+      to: fc.constantFrom('row', 'line', 'image'),
+      cut: fc.nat({ max: 5 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('transpose'), turn: fc.nat({ max: 5 }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('softmax'), axis: fc.nat({ max: 3 }) }) },
+);
+
+const size = small(1, 11);
+const input: fc.Arbitrary<readonly number[]> = fc.oneof(
+  { weight: 6, arbitrary: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 11 }), size) },
+  { weight: 2, arbitrary: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 20 })) },
+  { weight: 1, arbitrary: fc.tuple(fc.integer({ min: 1, max: 40 })) },
+);
+
+export interface RecipeOptions {
+  readonly arith?: Recipe['arith'];
+}
+
+export const recipes = ({ arith }: RecipeOptions = {}): fc.Arbitrary<Recipe> =>
+  fc.record({
+    input,
+    layers: fc.array(layer, { minLength: 1, maxLength: 6, size: 'max' }),
+    arith: arith === undefined ? fc.constantFrom('int8', 'int8', 'int8', 'float32') : fc.constant(arith),
+    mode: fc.constantFrom('single', 'single', 'tfl-double', 'ort-float', 'pow2'),
+    bits: fc.constantFrom(8, 8, 8, 4),
+    correction: fc.boolean(),
+    method: fc.constantFrom('minmax', 'minmax', 'percentile', 'mse'),
+    raw: fc.constantFrom('no', 'no', 'one', 'channels'),
+    tweak: fc.constantFrom('none', 'none', 'ties', 'extremes'),
+    plan: fc.constantFrom('overlap', 'overlap', 'disjoint', 'separate'),
+    seed,
+  });
