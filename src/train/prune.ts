@@ -21,13 +21,27 @@ export function prune(
   count: number,
   { importance, regrow }: { readonly importance: Importance; readonly regrow: boolean },
 ): void {
-  const candidates = layers.flatMap((layer, l) => {
-    const from = regrow ? layer.allowed : layer.kept;
-    return Array.from(from.keys())
-      .filter((i) => from[i] === 1)
-      .map((i) => ({ l, i, score: importanceOf(layer, i, importance) }));
+  const scores = layers.map((layer) => scoresOf(layer, regrow ? layer.allowed : layer.kept, importance));
+  const threshold = nthLargest(scores, count);
+  let ties = count;
+  for (const row of scores) for (const score of row) if (score > threshold) ties--;
+  scores.forEach((row, l) => {
+    const { kept } = layers[l] as LayerState;
+    row.forEach((score, i) => {
+      kept[i] = score > threshold || (score === threshold && score >= 0 && ties-- > 0) ? 1 : 0;
+    });
   });
-  const best = candidates.sort((a, b) => b.score - a.score || a.l - b.l || a.i - b.i).slice(0, count);
-  for (const { kept } of layers) kept.fill(0);
-  for (const { l, i } of best) (layers[l] as LayerState).kept[i] = 1;
+}
+
+/** -1 for weights that are not to be kept: importances are not negative. */
+const scoresOf = (layer: LayerState, from: Uint8Array, importance: Importance): Float64Array =>
+  Float64Array.from(from, (candidate, i) => (candidate === 1 ? importanceOf(layer, i, importance) : -1));
+
+function nthLargest(scores: readonly Float64Array[], n: number): number {
+  const all = new Float64Array(scores.reduce((sum, { length }) => sum + length, 0));
+  scores.reduce((at, row) => {
+    all.set(row, at);
+    return at + row.length;
+  }, 0);
+  return all.sort()[all.length - n] ?? Infinity;
 }
