@@ -15,7 +15,8 @@ export {
   type Preprocessing,
 } from './artifact.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
-export { type EmitInfo, emitC, type Golden } from './emit/emit.ts';
+export { emitC } from './emit/emit.ts';
+export type { EmitInfo, Golden } from './emit/info.ts';
 export { type NativeOptions, type NativeResult, runNative } from './emit/native.ts';
 export { type TargetName, targetNames } from './emit/native-targets.ts';
 export { dumpGraph } from './ir/dump.ts';
