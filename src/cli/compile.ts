@@ -4,6 +4,7 @@ import type { Compiled, CompileOptions } from '../compile.ts';
 import { readBytes } from '../data/files.ts';
 import type { PrepareOptions } from '../data/prepare.ts';
 import { checkIdentifier } from '../emit/identifier.ts';
+import { writeFolder } from '../emit/native-files.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { formatBytes, formatCount, formatMany } from '../report/numbers.ts';
@@ -24,7 +25,6 @@ import {
 } from './options.ts';
 import { textAfterPass } from './passes.ts';
 import { progressOn } from './progress.ts';
-import { writeFolder } from './write.ts';
 
 interface Flags extends InputFlags, QuantizeFlags {
   readonly out?: string;
@@ -105,10 +105,10 @@ interface Made {
   readonly samples: number;
 }
 
-function report(context: Context, { compiled, files, samples }: Made, flags: Flags): void {
+async function report(context: Context, { compiled, files, samples }: Made, flags: Flags): Promise<void> {
   const over = overBudget(compiled.program, flags);
   const folder = flags.out !== undefined && over.length === 0 ? flags.out : null;
-  if (folder !== null) writeFolder(folder, files);
+  if (folder !== null) await writeFolder(folder, files);
   if (flags.json) printJson(context, jsonOf(compiled, folder, files, over));
   else if (!flags.quiet) {
     describe(
@@ -139,14 +139,14 @@ function make(
   return { compiled, files, samples: options.calibration?.inputs.length ?? 0 };
 }
 
-function run(context: Context, file: string, flags: Flags): void {
+async function run(context: Context, file: string, flags: Flags): Promise<void> {
   const { api, io } = context;
   const graph = loadModel(api, file);
   const name = flags.name === undefined ? identifierOf(file) : checkIdentifier(flags.name, '--name');
   const options = optionsFor(context, graph, name, flags);
   if (flags.stopAfter !== undefined)
     io.out(textAfterPass(api, graph, options, flags.stopAfter, '--stop-after'));
-  else report(context, make(context, file, graph, options, flags), flags);
+  else await report(context, make(context, file, graph, options, flags), flags);
 }
 
 export function addCompile(program: Command, context: () => Context): void {

@@ -6,6 +6,7 @@ import type { Compiled } from '../compile.ts';
 import { digitSide, drawDigit } from '../data/digits.ts';
 import { readBytes } from '../data/files.ts';
 import { type Prepared, prepare } from '../data/prepare.ts';
+import { writeFolder } from '../emit/native-files.ts';
 import type { TargetName } from '../emit/native-targets.ts';
 import type { Graph } from '../ir/graph.ts';
 import { formatBytes, formatCount } from '../report/numbers.ts';
@@ -21,7 +22,6 @@ import { loadModel, sampleShapeOf } from './model.ts';
 import { withJson } from './options.ts';
 import { type Progress, progressOn } from './progress.ts';
 import { describeReport, hasFailed } from './verify.ts';
-import { writeFolder } from './write.ts';
 
 interface Flags {
   readonly out?: string;
@@ -141,11 +141,15 @@ interface Written {
   readonly files: ReadonlyMap<string, string | Uint8Array>;
 }
 
-function write({ api, version, commandLine: command }: Context, compiled: Compiled, out?: string): Written {
+async function write(
+  { api, version, commandLine: command }: Context,
+  compiled: Compiled,
+  out?: string,
+): Promise<Written> {
   const folder = path.resolve(out ?? path.join(tmpdir(), 'thimble-demo'));
   const made = { command, version, model: readBytes(modelFile), preprocessing: { pad } };
   const files = api.artifactOf(compiled, made);
-  writeFolder(folder, files);
+  await writeFolder(folder, files);
   return { folder, files };
 }
 
@@ -191,7 +195,7 @@ async function run(context: Context, flags: Flags): Promise<void> {
   const scores = scoresOf(guesses);
   if (!quiet) showDigits(context, pixels, guesses);
   if (!quiet) showProgram(context, compiled, scores);
-  const written = write(context, compiled, flags.out);
+  const written = await write(context, compiled, flags.out);
   const report = await verifyWritten(context, written, digits, progress);
   if (quiet) printJson(context, jsonOf({ compiled, scores, written, report }));
   else showEnd(context, written.folder, report);

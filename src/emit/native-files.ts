@@ -95,12 +95,13 @@ async function fill(folder: string, files: ReadonlyMap<string, string | Uint8Arr
   await chmod(folder, 0o777 & ~process.umask());
 }
 
+/** With a manifest that lists them, unless they bring their own. */
 function withManifest(
   files: ReadonlyMap<string, string | Uint8Array>,
-  more: Readonly<Record<string, unknown>>,
 ): ReadonlyMap<string, string | Uint8Array> {
+  if (files.has(manifestName)) return files;
   const manifest: Manifest = { generator: 'thimble', files: [...files.keys()].sort() };
-  return new Map([...files, [manifestName, `${JSON.stringify({ ...more, ...manifest }, null, 2)}\n`]]);
+  return new Map([...files, [manifestName, `${JSON.stringify(manifest, null, 2)}\n`]]);
 }
 
 async function writeBeside(target: string, files: ReadonlyMap<string, string | Uint8Array>): Promise<void> {
@@ -117,20 +118,19 @@ const resolved = (out: string): Promise<string> =>
   existsSync(out) ? realpath(out) : Promise.resolve(path.resolve(out));
 
 /**
- * Writes `files` (paths with `/` below `out`) and a manifest that lists them, with `manifest`'s entries besides.
- * Everything is written beside `out` under a temporary name first, and then takes its place.
+ * Writes `files` (paths with `/` below `out`), and a manifest that lists them where they bring none. Everything
+ * is written beside `out` under a temporary name first, and then takes its place.
  * @throws InputError when `out` holds anything that thimble did not write, or cannot be written; nothing is
  * left behind then.
  */
 export async function writeFolder(
   out: string,
   files: ReadonlyMap<string, string | Uint8Array>,
-  manifest: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   try {
     const target = await resolved(out);
     if (existsSync(target)) await checkReplaceable(target);
-    await writeBeside(target, withManifest(files, manifest));
+    await writeBeside(target, withManifest(files));
   } catch (error) {
     throw refused(out, error);
   }

@@ -6,6 +6,8 @@
  * rounded on its own). Memory is arrays of `Elem`. Everything is plain data.
  */
 
+import type { WeightFormat, WeightLayout } from './formats/format.ts';
+
 /** Element types of memory. Loads of the narrow ones promote to i32; stores must not lose bits. */
 export type Elem = 'u8' | 'i8' | 'u16' | 'i16' | 'i32' | 'f32';
 export type Scalar = 'i32' | 'f32';
@@ -147,6 +149,16 @@ export interface Table {
   readonly rowLength?: number;
 }
 
+/** How a kernel's tables hold the integer weights: enough to read them back without knowing the kernel. */
+export interface StoredWeights {
+  readonly format: WeightFormat;
+  readonly layout: WeightLayout;
+  /** Names of the kernel's tables: the weights; how many units each segment has; the values of 4-bit codes. */
+  readonly stream: string;
+  readonly counts?: string;
+  readonly codebook?: string;
+}
+
 export interface Kernel {
   /** A C identifier, unique in its program; table names are unique in the program too. */
   readonly name: string;
@@ -157,4 +169,6 @@ export interface Kernel {
   readonly body: readonly Stmt[];
   /** Multiply-accumulates of one call, as the field counts them (dense, without padding skipped). */
   readonly macs: number;
+  /** Of kernels that multiply by constant integers. */
+  readonly weights?: StoredWeights;
 }

@@ -66,7 +66,8 @@ export function calibrate(
   };
 }
 
-function checkSamples(samples: readonly Float32Array[], shape: Shape): void {
+/** @throws InputError for no samples, a wrong length, or numbers that are not finite. */
+export function checkSamples(samples: readonly Float32Array[], shape: Shape): void {
   if (samples.length === 0)
     throw new InputError({
       where: 'calibration',

@@ -47,20 +47,4 @@ describe.skipIf(!built)('Ctrl-C', () => {
       expect(names).toEqual(expect.arrayContaining(['lenet5.c', 'lenet5.h', 'manifest.json']));
     },
   );
-
-  test('in the middle of writing: the files become complete', async () => {
-    const out = path.join(folder, 'middle');
-    const script = `
-      import { writeFolder } from ${JSON.stringify(path.join(root, 'dist/cli/write.js'))};
-      class Files extends Map {
-        *[Symbol.iterator]() {
-          yield ['a.c', 'a'];
-          process.kill(process.pid, 'SIGINT');
-          yield ['b.c', 'b'];
-        }
-      }
-      writeFolder(${JSON.stringify(out)}, new Files());`;
-    await run(['--input-type=module', '-e', script]);
-    expect(readdirSync(out).sort()).toEqual(['a.c', 'b.c']);
-  });
 });

@@ -7,7 +7,6 @@
 import {
   accumulate,
   add,
-  advance,
   assign,
   constant,
   load,
@@ -15,12 +14,15 @@ import {
   loop,
   maximum,
   mul,
-  pointer,
   store,
   times,
   variable,
 } from '../build.ts';
 import { DefectError } from '../errors.ts';
+import { unrolledWalk } from '../formats/dense.ts';
+import { dense8, formatName, termsOf, type WeightLayout } from '../formats/format.ts';
+import { storedAs, walkOf } from '../formats/index.ts';
+import type { RowsOfWeights, RowUse, Walk } from '../formats/walk.ts';
 import type { Expr, Kernel, Stmt, Table } from '../kernel.ts';
 import type { Arithmetic } from '../mac.ts';
 import {
@@ -83,8 +85,7 @@ interface Plan {
   readonly w: WindowShape;
   readonly tile: Tile;
   readonly view: View;
-  /** Input channels per group. */
-  readonly depth: number;
+  readonly walk: Walk;
   /** Element offsets of the tile's outputs' inputs from the first one's. */
   readonly lanes: readonly number[];
 }
@@ -92,23 +93,34 @@ interface Plan {
 const lane = (i: number): string => `acc${i}`;
 const lanesOf = (p: Plan): Expr[] => p.lanes.map((_, i) => local(lane(i), p.c.arithmetic.accumulator));
 
+/** What the code of a tile turned out to need. */
+interface Used {
+  readonly scratch: View['scratch'];
+  readonly tables: readonly Table[];
+  readonly weights: Kernel['weights'];
+}
+
 export function convolution(c: Convolution): Kernel {
   const w = flattened(c);
   const tile = tileOf(c, w);
   const padding: Padding = { elem: c.arithmetic.elem, values: c.padding };
-  const depth = w.channels / c.groups;
-  let scratch: View['scratch'] = [];
-  let tables: View['tables'] = [];
+  let used: Used = { scratch: [], tables: [], weights: undefined };
   const body = loop('y', tile.countY, (y) =>
     loop('x', tile.countX, (x) => {
       const column = tile.lastX === undefined ? firstColumn(tile, x) : local('column');
       const view = viewOf(c.name, w, tile, y, column, padding);
-      ({ scratch, tables } = view);
+      const rows = rowsOf(c, w, view.rowStride);
+      const walk = walkFor(c, rows);
+      used = {
+        scratch: view.scratch,
+        tables: [...walk.tables, c.arithmetic.bias, ...c.arithmetic.tables, ...view.tables],
+        weights: c.arithmetic.elem === 'u8' ? storedAs(rows, c.arithmetic.format) : undefined,
+      };
       const lanes = times(tile.rows * tile.cols, (i) => {
         const [row, col] = [Math.floor(i / tile.cols), i % tile.cols];
         return row * w.strides[0] * view.rowStride + col * w.strides[1] * w.channels;
       });
-      const plan: Plan = { c, w, tile, view, depth, lanes };
+      const plan: Plan = { c, w, tile, view, walk, lanes };
       return [
         ...(tile.lastX === undefined ? [] : [constant('column', firstColumn(tile, x))]),
         ...view.prepare,
@@ -116,17 +128,10 @@ export function convolution(c: Convolution): Kernel {
       ];
     }),
   );
-  return kernelOf(c, w, tile, body, scratch, tables);
+  return kernelOf(c, w, tile, body, used);
 }
 
-function kernelOf(
-  c: Convolution,
-  w: WindowShape,
-  tile: Tile,
-  body: readonly Stmt[],
-  scratch: View['scratch'],
-  tables: View['tables'],
-): Kernel {
+function kernelOf(c: Convolution, w: WindowShape, tile: Tile, body: readonly Stmt[], used: Used): Kernel {
   const { elem } = c.arithmetic;
   const outputs = tile.countY * (c.pool === undefined ? w.outWidth : tile.countX) * c.outChannels;
   const depth = w.channels / c.groups;
@@ -136,11 +141,12 @@ function kernelOf(
     params: [
       { name: 'in', role: 'in', elem, length: w.height * w.width * w.channels },
       { name: 'out', role: 'out', elem, length: outputs },
-      ...scratch,
+      ...used.scratch,
     ],
-    tables: [weightTable(c, w), c.arithmetic.bias, ...c.arithmetic.tables, ...tables],
+    tables: used.tables,
     body,
     macs: w.outHeight * w.outWidth * c.outChannels * w.kernel[0] * w.kernel[1] * depth,
+    ...(used.weights === undefined ? {} : { weights: used.weights }),
   };
 }
 
@@ -148,8 +154,8 @@ const isDepthwise = (c: Convolution): boolean =>
   c.groups > 1 && c.groups === c.window.channels && c.outChannels === c.window.channels;
 
 /** Weights from [out][in / groups][ky][kx] to the order of use: [out][ky][kx][in / groups]. */
-function weightTable(c: Convolution, w: WindowShape): Table {
-  const { weights, weightElem } = c.arithmetic;
+function orderedWeights(c: Convolution, w: WindowShape): Arithmetic['weights'] {
+  const { weights } = c.arithmetic;
   const depth = w.channels / c.groups;
   const taps = w.kernel[0] * w.kernel[1];
   const data = weights.slice();
@@ -157,22 +163,52 @@ function weightTable(c: Convolution, w: WindowShape): Table {
     for (let i = 0; i < depth; i++)
       for (let tap = 0; tap < taps; tap++)
         data[(channel * taps + tap) * depth + i] = weights[(channel * depth + i) * taps + tap] ?? 0;
-  return { name: `${c.name}_weights`, elem: weightElem, data, rowLength: taps * depth };
+  return data;
 }
+
+/** Runs of inputs that lie side by side: a whole row of the window, or one pixel where columns are apart. */
+function layoutOf(c: Convolution, w: WindowShape, rowStride: number): WeightLayout {
+  const depth = w.channels / c.groups;
+  const joined = w.dilations[1] === 1 && c.groups === 1;
+  return {
+    rows: c.outChannels,
+    segments: w.kernel[0],
+    segmentStride: w.dilations[0] * rowStride,
+    pieces: joined ? 1 : w.kernel[1],
+    pieceStride: w.dilations[1] * w.channels,
+    run: joined ? w.kernel[1] * depth : depth,
+    lanes: 1,
+  };
+}
+
+const rowsOf = (c: Convolution, w: WindowShape, rowStride: number): RowsOfWeights => ({
+  name: c.name,
+  layout: layoutOf(c, w, rowStride),
+  values: orderedWeights(c, w),
+  elem: c.arithmetic.weightElem,
+  ...(c.arithmetic.codebook === undefined ? {} : { codebook: c.arithmetic.codebook }),
+});
 
 type Finish = (channel: Expr, lanes: readonly Expr[]) => readonly Stmt[];
 
+/** Short depthwise windows are unrolled: neighbouring outputs then share inputs in registers. */
+function walkFor(c: Convolution, rows: RowsOfWeights): Walk {
+  const { format } = c.arithmetic;
+  const unrolled = isDepthwise(c) && termsOf(rows.layout) <= 25 && formatName(format) === formatName(dense8);
+  return unrolled ? unrolledWalk(rows) : walkOf(rows, format);
+}
+
 /** The loops over output channels around `finish`, which stores the tile's accumulators of one channel. */
 function channels(p: Plan, finish: Finish): readonly Stmt[] {
-  const { c, depth } = p;
-  const weights = pointer('wt', `${c.name}_weights`, c.arithmetic.weightElem, 0, { mutable: true });
+  const { c, walk } = p;
+  const depth = p.w.channels / c.groups;
   const perGroup = c.outChannels / c.groups;
   if (isDepthwise(c))
-    return [weights, ...loop('c', c.outChannels, (channel) => oneChannel(p, channel, channel, finish))];
+    return [...walk.start, ...loop('c', c.outChannels, (channel) => oneChannel(p, channel, channel, finish))];
   if (c.groups === 1)
-    return [weights, ...loop('c', c.outChannels, (channel) => oneChannel(p, channel, 0, finish))];
+    return [...walk.start, ...loop('c', c.outChannels, (channel) => oneChannel(p, channel, 0, finish))];
   return [
-    weights,
+    ...walk.start,
     ...loop('group', c.groups, (group) =>
       loop('member', perGroup, (member) => [
         constant('c', add(mul(group, perGroup), member)),
@@ -188,68 +224,23 @@ function oneChannel(p: Plan, channel: Expr, skip: Expr | number, finish: Finish)
   const first = load(bias.name, bias.elem, channel);
   return [
     ...p.lanes.map((_, i) => variable(lane(i), i === 0 ? first : local(lane(0), accumulator))),
-    ...(isDepthwise(p.c) ? depthwiseTaps(p, skip) : denseTaps(p, skip)),
+    ...p.walk.row(rowUse(p, skip)),
     ...finish(channel, lanesOf(p)),
   ];
 }
 
-/** Multiply-accumulates of `count` consecutive weights from `wt` on; `offset(i)` is the i-th input's from `px`. */
-function steps(p: Plan, count: number, offset: (i: number) => number): readonly Stmt[] {
-  const { weightElem, elem, accumulator } = p.c.arithmetic;
-  return times(count, (i) => [
-    constant(`w${i}`, load('wt', weightElem, i)),
-    ...p.lanes.map((at, j) =>
-      accumulate(lane(j), mul(load('px', elem, at + offset(i)), local(`w${i}`, accumulator))),
-    ),
-  ]).flat();
-}
-
-/** All taps of one channel, unrolled where that is short: neighbouring outputs share inputs in registers. */
-function depthwiseTaps(p: Plan, skip: Expr | number): readonly Stmt[] {
-  const { w, view, c } = p;
-  const [kh, kw] = w.kernel;
-  const row = w.dilations[0] * view.rowStride;
-  const column = w.dilations[1] * w.channels;
-  if (kh * kw <= 25) {
-    const offset = (i: number) => Math.floor(i / kw) * row + (i % kw) * column;
-    const point = pointInto(view, c.arithmetic.elem, add(skip), false);
-    return [point, ...steps(p, kh * kw, offset), ...advance('wt', kh * kw)];
-  }
-  return loop('ky', kh, (ky) =>
-    loop('kx', kw, (kx) => [
-      pointInto(view, c.arithmetic.elem, add(skip, mul(ky, row), mul(kx, column)), false),
-      ...steps(p, 1, () => 0),
-      ...advance('wt', 1),
-    ]),
-  );
-}
-
-/** The largest divisor of `run` up to `most`, so that an unrolled loop has no remainder. */
-export function unrollOf(run: number, most: number): number {
-  for (let u = Math.min(run, most); u > 1; u--) if (run % u === 0) return u;
-  return 1;
-}
-
-/** Runs of inputs that lie side by side: a whole row of the window, or one pixel where columns are apart. */
-function denseTaps(p: Plan, skip: Expr | number): readonly Stmt[] {
-  const { w, view, c, depth } = p;
-  const [kh, kw] = w.kernel;
-  const joined = w.dilations[1] === 1 && c.groups === 1;
-  const row = (ky: Expr): Expr => mul(ky, w.dilations[0] * view.rowStride);
-  const from = (offset: Expr): Stmt => pointInto(view, c.arithmetic.elem, add(skip, offset), true);
-  if (joined) return loop('ky', kh, (ky) => [from(row(ky)), ...runOf(p, kw * depth)]);
-  return loop('ky', kh, (ky) =>
-    loop('kx', kw, (kx) => [from(add(row(ky), mul(kx, w.dilations[1] * w.channels))), ...runOf(p, depth)]),
-  );
-}
-
-function runOf(p: Plan, run: number): readonly Stmt[] {
-  const unroll = run <= 8 ? run : unrollOf(run, 6);
-  return loop('i', run / unroll, () => [
-    ...steps(p, unroll, (i) => i),
-    ...advance('px', unroll),
-    ...advance('wt', unroll),
-  ]);
+/** One weight serves all lanes. */
+function rowUse({ view, c, lanes }: Plan, skip: Expr | number): RowUse {
+  const { elem, accumulator } = c.arithmetic;
+  let weights = 0;
+  return {
+    from: (offset) => pointInto(view, elem, add(skip, offset)),
+    use(weight, at) {
+      const name = `w${weights++}`;
+      const product = (offset: number): Expr => mul(load('px', elem, offset + at), local(name, accumulator));
+      return [constant(name, weight), ...lanes.map((offset, j) => accumulate(lane(j), product(offset)))];
+    },
+  };
 }
 
 /** Stores a channel's results: the pool window's maximum, or every lane at its own place. */

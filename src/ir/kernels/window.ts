@@ -182,5 +182,5 @@ function copyRows(
 }
 
 /** A pointer to the tile's first input, `skip` elements on. */
-export const pointInto = (view: View, elem: 'u8' | 'f32', skip: Expr, mutable: boolean): Stmt =>
-  pointer('px', view.base, elem, add(view.offset, skip), { mutable });
+export const pointInto = (view: View, elem: 'u8' | 'f32', skip: Expr): Stmt =>
+  pointer('px', view.base, elem, add(view.offset, skip), { mutable: true });

@@ -34,7 +34,7 @@ export interface ConvAttrs extends WindowAttrs {
 type Inputs<T> = readonly (T | undefined)[];
 
 /** @throws InputError when x, w, b and the attributes do not fit together. */
-function convAxes(attrs: ConvAttrs, inputs: Inputs<TensorType>): WindowAxis[] {
+export function convAxes(attrs: ConvAttrs, inputs: Inputs<TensorType>): WindowAxis[] {
   const [x, w, b] = [required(inputs, 0, 'X').shape, required(inputs, 1, 'W').shape, inputs[2]?.shape];
   const [, channels = 0] = x;
   const [outs = 0, perGroup = 0] = w;
@@ -59,7 +59,7 @@ function convType(attrs: ConvAttrs, inputs: Inputs<InputType>): TensorType {
 }
 
 /** All channels of batch element `n`, padded. */
-function paddedInput(attrs: ConvAttrs, x: Tensor, n: number, sweep: Sweep): Float64Array {
+export function paddedInput(attrs: ConvAttrs, x: Tensor, n: number, sweep: Sweep): Float64Array {
   const channels = x.shape[1] ?? 0;
   const padded = new Float64Array(channels * sweep.paddedCount);
   for (let c = 0; c < channels; c++) {

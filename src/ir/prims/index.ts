@@ -3,18 +3,28 @@ import type { Primitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
 import { exp32 } from './exp.ts';
 import {
+  requantizeCompact,
   requantizeDouble,
   requantizeFloat,
   requantizeHigh,
   requantizePow2,
   requantizeSingle,
 } from './requantize.ts';
+import { signExtend } from './sign-extend.ts';
 
 /** Every primitive; Kernel IR calls them by name. */
 export const primitives: ReadonlyMap<string, Primitive> = new Map(
-  [clamp, exp32, requantizeDouble, requantizeFloat, requantizeHigh, requantizePow2, requantizeSingle].map(
-    (p) => [p.name, p],
-  ),
+  [
+    clamp,
+    exp32,
+    requantizeCompact,
+    requantizeDouble,
+    requantizeFloat,
+    requantizeHigh,
+    requantizePow2,
+    requantizeSingle,
+    signExtend,
+  ].map((p) => [p.name, p]),
 );
 
 export function primitiveOf(name: string): Primitive {

@@ -1,0 +1,87 @@
+/**
+ * One bit per weight and the values of the nonzeros: 1/8 byte per weight and 1 or 1/2 per nonzero. The masks
+ * and the values are read in step; 4-bit values lie nibble after nibble through all rows, without gaps.
+ */
+import {
+  accumulate,
+  add,
+  advance,
+  and,
+  compare,
+  constant,
+  load,
+  local,
+  loop,
+  mul,
+  pointer,
+  shr,
+  times,
+  variable,
+  when,
+} from '../build.ts';
+import type { Expr, Stmt, Table } from '../kernel.ts';
+import { packRuns } from './dense.ts';
+import type { BitmapFormat, WeightLayout } from './format.ts';
+import { signExtended, type ValueCode, valueCode } from './values.ts';
+import type { RowsOfWeights, RowUse, Walk } from './walk.ts';
+
+function masksOf(values: ArrayLike<number>, { run }: WeightLayout): Uint8Array {
+  const perRun = Math.ceil(run / 8);
+  const masks = new Uint8Array((values.length / run) * perRun);
+  for (let i = 0; i < values.length; i++) {
+    const at = Math.floor(i / run) * perRun + Math.floor((i % run) / 8);
+    if (values[i] !== 0) masks[at] = (masks[at] as number) | (1 << ((i % run) % 8));
+  }
+  return masks;
+}
+
+function valueTable(name: string, values: Int8Array, bits: 8 | 4, code: ValueCode): Table {
+  // C has no empty arrays.
+  const stored = values.some((v) => v !== 0) ? values.filter((v) => v !== 0) : new Int8Array(1);
+  if (bits === 8) return { name, elem: 'u8', data: Uint8Array.from(stored) };
+  return { name, elem: 'u8', data: packRuns(stored, stored.length, 4, code.encode) };
+}
+
+/** The next value, and the step to the one after it. */
+function nextValue(
+  bits: 8 | 4,
+  { decode }: ValueCode,
+): { readonly value: Expr; readonly step: readonly Stmt[] } {
+  if (bits === 8) return { value: signExtended(load('wt', 'u8', 0), 8), step: advance('wt', 1) };
+  const taken = local('taken');
+  const byte = load('wt', 'u8', shr(taken, 1));
+  return { value: decode(shr(byte, mul(and(taken, 1), 4))), step: [accumulate('taken', 1)] };
+}
+
+export function bitmapWalk(rows: RowsOfWeights, { bits }: BitmapFormat): Walk {
+  const { name, layout } = rows;
+  const values = Int8Array.from(rows.values);
+  const code = valueCode(name, bits, rows.codebook);
+  const masks: Table = { name: `${name}_masks`, elem: 'u8', data: masksOf(values, layout) };
+  const next = nextValue(bits, code);
+  const eight = (count: number, { use }: RowUse, mask: string): readonly Stmt[] => [
+    constant(mask, load('masks', 'u8', 0)),
+    ...times(count, (bit) =>
+      when(compare('ne', and(local(mask), 1 << bit), 0), [...use(next.value, bit), ...next.step]),
+    ),
+    ...advance('masks', 1),
+  ];
+  const piece = (offset: Expr, use: RowUse): readonly Stmt[] => [
+    use.from(offset),
+    ...loop('i', Math.floor(layout.run / 8), () => [...eight(8, use, 'mask'), ...advance('px', 8)]),
+    ...(layout.run % 8 > 0 ? eight(layout.run % 8, use, 'mask_rest') : []),
+  ];
+  const { segments, segmentStride, pieces, pieceStride } = layout;
+  return {
+    tables: [valueTable(`${name}_weights`, values, bits, code), masks, ...code.tables],
+    start: [
+      pointer('wt', `${name}_weights`, 'u8', 0, { mutable: true }),
+      pointer('masks', masks.name, 'u8', 0, { mutable: true }),
+      ...(bits === 4 ? [variable('taken', 0)] : []),
+    ],
+    row: (use) =>
+      loop('ky', segments, (ky) =>
+        loop('kx', pieces, (kx) => piece(add(mul(ky, segmentStride), mul(kx, pieceStride)), use)),
+      ),
+  };
+}

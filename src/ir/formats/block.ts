@@ -1,0 +1,31 @@
+/** Runs of neighbours: one 8-bit distance, then the values, zeros among them: 1 + width bytes per block. */
+import { load, times } from '../build.ts';
+import { DefectError } from '../errors.ts';
+import type { BlockFormat } from './format.ts';
+import { gatherWalk, type UnitCode } from './gather.ts';
+import { signExtended } from './values.ts';
+import type { RowsOfWeights, Walk } from './walk.ts';
+
+const unitOf = (width: number): UnitCode => ({
+  entriesPerUnit: 1,
+  bytesPerUnit: 1 + width,
+  largestDelta: 255,
+  width,
+  tables: [],
+  pack: (entries) => entries.flatMap(({ delta, values }) => [delta, ...values.map((v) => v & 255)]),
+  unpack: (at) => [
+    {
+      prepare: [],
+      delta: load('wt', 'u8', at),
+      values: times(width, (i) => signExtended(load('wt', 'u8', at + 1 + i), 8)),
+    },
+  ],
+});
+
+/** Terms `width` apart at most must be neighbours in memory: windows of one piece, counted by rows. */
+export function blockWalk(rows: RowsOfWeights, format: BlockFormat): Walk {
+  const { pieces, run, segments } = rows.layout;
+  const neighbours = pieces === 1 && run >= format.width && (format.segmented || segments === 1);
+  if (!neighbours) throw new DefectError(`${rows.name}: blocks of ${format.width} in stretches of ${run}`);
+  return gatherWalk(rows, unitOf(format.width), format);
+}

@@ -1,0 +1,47 @@
+/**
+ * Compressed sparse rows: an 8-bit distance per nonzero. 8-bit values stand behind their distance; two 4-bit
+ * values share the byte before theirs. Bytes per nonzero: 2, or 1.5.
+ */
+import { constant, load, local } from '../build.ts';
+import type { GatherFormat } from './format.ts';
+import { gatherWalk, type UnitCode } from './gather.ts';
+import { above, signExtended, valueCode } from './values.ts';
+import type { RowsOfWeights, Walk } from './walk.ts';
+
+const wide: UnitCode = {
+  entriesPerUnit: 1,
+  bytesPerUnit: 2,
+  largestDelta: 255,
+  width: 1,
+  tables: [],
+  pack: (entries) => entries.flatMap(({ delta, values }) => [delta, (values[0] ?? 0) & 255]),
+  unpack: (at) => [
+    { prepare: [], delta: load('wt', 'u8', at), values: [signExtended(load('wt', 'u8', at + 1), 8)] },
+  ],
+};
+
+function narrow({ name, codebook }: RowsOfWeights): UnitCode {
+  const code = valueCode(name, 4, codebook);
+  return {
+    entriesPerUnit: 2,
+    bytesPerUnit: 3,
+    largestDelta: 255,
+    width: 1,
+    tables: code.tables,
+    pack(entries) {
+      const [low = 0, high = 0] = entries.map(({ values }) => code.encode(values[0] ?? 0));
+      return [low | (high << 4), ...entries.map(({ delta }) => delta)];
+    },
+    unpack(at, tag) {
+      const byte = local(`values${tag}`);
+      const prepare = [constant(`values${tag}`, load('wt', 'u8', at))];
+      return [
+        { prepare, delta: load('wt', 'u8', at + 1), values: [code.decode(byte)] },
+        { prepare: [], delta: load('wt', 'u8', at + 2), values: [code.decode(above(byte, 4))] },
+      ];
+    },
+  };
+}
+
+export const csrWalk = (rows: RowsOfWeights, format: GatherFormat): Walk =>
+  gatherWalk(rows, format.bits === 8 ? wide : narrow(rows), format);

@@ -1,0 +1,125 @@
+/** Every weight is stored: 1, 2 or 4 of them to a byte, each stretch of neighbours beginning at a byte. */
+import { add, advance, constant, load, local, loop, mul, pointer, times } from '../build.ts';
+import type { Expr, Stmt, Table } from '../kernel.ts';
+import { type DenseFormat, segmentOffsets } from './format.ts';
+import { above, type ValueCode, valueCode } from './values.ts';
+import type { RowsOfWeights, RowUse, Walk } from './walk.ts';
+
+/** The largest divisor of `run` up to `most`, so that an unrolled loop has no remainder. */
+export function unrollOf(run: number, most: number): number {
+  for (let u = Math.min(run, most); u > 1; u--) if (run % u === 0) return u;
+  return 1;
+}
+
+/** Stretches of `run` values, each packed into whole bytes. */
+export function packRuns(
+  values: Int8Array,
+  run: number,
+  bits: 4 | 2,
+  encode: (value: number) => number,
+): Uint8Array {
+  const perByte = 8 / bits;
+  const runBytes = Math.ceil(run / perByte);
+  const bytes = new Uint8Array((values.length / run) * runBytes);
+  values.forEach((value, i) => {
+    const at = Math.floor(i / run) * runBytes + Math.floor((i % run) / perByte);
+    bytes[at] = (bytes[at] as number) | (encode(value) << (((i % run) % perByte) * bits));
+  });
+  return bytes;
+}
+
+/** `count` values that lie in consecutive bytes from `wt[at]` on. */
+export function unpackRun(
+  count: number,
+  at: number,
+  bits: 4 | 2,
+  { decode }: ValueCode,
+  tag = '',
+): { readonly bytes: readonly Stmt[]; readonly values: readonly Expr[] } {
+  const perByte = 8 / bits;
+  const byte = (i: number) => `byte${Math.floor(i / perByte)}${tag}`;
+  return {
+    bytes: times(Math.ceil(count / perByte), (b) => constant(`byte${b}${tag}`, load('wt', 'u8', at + b))),
+    values: times(count, (i) => decode(above(local(byte(i)), (i % perByte) * bits))),
+  };
+}
+
+/** `tag` keeps the names of locals apart. */
+type Steps = (count: number, use: RowUse, tag: string) => readonly Stmt[];
+
+/** Walks a run, a few values a pass; `perPass` divides the part of the run that the loop covers. */
+function runOf(run: number, perPass: number, bytesOf: (n: number) => number, steps: Steps, use: RowUse) {
+  const whole = Math.floor(run / perPass);
+  const rest = run - whole * perPass;
+  return [
+    ...loop('i', whole, () => [
+      ...steps(perPass, use, ''),
+      ...advance('px', whole > 1 || rest > 0 ? perPass : 0),
+      ...advance('wt', bytesOf(perPass)),
+    ]),
+    ...(rest > 0 ? [...steps(rest, use, '_rest'), ...advance('wt', bytesOf(rest))] : []),
+  ];
+}
+
+export function denseWalk(rows: RowsOfWeights, { bits }: DenseFormat): Walk {
+  const { name, layout, values, elem } = rows;
+  const { segments, segmentStride, pieces, pieceStride, run } = layout;
+  const packed = bits !== 8 && values instanceof Int8Array;
+  const code = packed ? valueCode(name, bits, rows.codebook) : undefined;
+  const table: Table =
+    packed && code !== undefined
+      ? { name: `${name}_weights`, elem: 'u8', data: packRuns(values, run, bits, code.encode) }
+      : { name: `${name}_weights`, elem, data: values, rowLength: segments * pieces * run };
+  const steps: Steps = (count, use, tag) =>
+    packed && code !== undefined ? packedSteps(count, use, bits, code, tag) : plainSteps(count, use, elem);
+  const bytesOf = (n: number): number => (packed ? Math.ceil((n * bits) / 8) : n);
+  const piece = (offset: Expr, use: RowUse): readonly Stmt[] => [
+    use.from(offset),
+    ...runOf(run, passOf(run, packed ? 8 / bits : 1), bytesOf, steps, use),
+  ];
+  return {
+    tables: [table, ...(code?.tables ?? [])],
+    start: [pointer('wt', table.name, table.elem, 0, { mutable: true })],
+    row: (use) =>
+      loop('ky', segments, (ky) =>
+        loop('kx', pieces, (kx) => piece(add(mul(ky, segmentStride), mul(kx, pieceStride)), use)),
+      ),
+  };
+}
+
+/** Values of one pass: all of a short run, else a divisor of it, in whole bytes. */
+function passOf(run: number, perByte: number): number {
+  if (run <= 8) return run;
+  return perByte === 1
+    ? unrollOf(run, 6)
+    : perByte * unrollOf(Math.floor(run / perByte), perByte === 2 ? 3 : 2);
+}
+
+const plainSteps = (count: number, { use }: RowUse, elem: 'i8' | 'f32'): readonly Stmt[] =>
+  times(count, (i) => use(load('wt', elem, i), i)).flat();
+
+function packedSteps(
+  count: number,
+  { use }: RowUse,
+  bits: 4 | 2,
+  code: ValueCode,
+  tag: string,
+): readonly Stmt[] {
+  const { bytes, values } = unpackRun(count, 0, bits, code, tag);
+  return [...bytes, ...values.flatMap((value, i) => use(value, i))];
+}
+
+/** All terms of a row in one straight line of code, 8 bits each. */
+export function unrolledWalk({ name, layout, values, elem }: RowsOfWeights): Walk {
+  const offsets = segmentOffsets(layout);
+  const at = times(layout.segments, (s) => offsets.map((o) => s * layout.segmentStride + o)).flat();
+  return {
+    tables: [{ name: `${name}_weights`, elem, data: values, rowLength: at.length }],
+    start: [pointer('wt', `${name}_weights`, elem, 0, { mutable: true })],
+    row: ({ from, use }) => [
+      from(0),
+      ...at.flatMap((offset, i) => use(load('wt', elem, i), offset)),
+      ...advance('wt', at.length),
+    ],
+  };
+}

@@ -1,0 +1,31 @@
+/** What a format is to the kernels that use it: tables, and the code that walks one row of weights. */
+import type { Elem, Expr, Stmt, Table } from '../kernel.ts';
+import type { WeightLayout } from './format.ts';
+
+/** What the walk needs of the kernel around it. */
+export interface RowUse {
+  /** Declares the mutable pointer `px`, `offset` elements beyond the row's first input. */
+  readonly from: (offset: Expr | number) => Stmt;
+  /** Accumulates the weight times the inputs at `px[at]`. */
+  readonly use: (weight: Expr, at: number) => readonly Stmt[];
+}
+
+export interface Walk {
+  /** The weights' table first, then the counts, where there are any. */
+  readonly tables: readonly Table[];
+  /** Before the first row: pointers to the tables. */
+  readonly start: readonly Stmt[];
+  /** The next row; moves the pointers to the one after it. */
+  readonly row: (use: RowUse) => readonly Stmt[];
+}
+
+/** Integer weights in the order of use: rows x segments x pieces x run. */
+export interface RowsOfWeights {
+  /** Prefix of the tables' names. */
+  readonly name: string;
+  readonly layout: WeightLayout;
+  readonly values: Int8Array | Float32Array;
+  readonly elem: Extract<Elem, 'i8' | 'f32'>;
+  /** 16 values of which every weight is one: 4-bit weights are then their indices. */
+  readonly codebook?: Int8Array;
+}

@@ -1,0 +1,63 @@
+/** The best values of the weights that are left: least squares on what the layer computed before. */
+import { at, cholesky, meanDiagonal, restricted, type Symmetric, solveFactored } from './symmetric.ts';
+
+/**
+ * The w that minimizes wT H w - 2 wT t + d |w - w0|^2, where d is `damping` times the mean of H's diagonal (almost
+ * nothing on the bias, index 0, whose unit is another):
+ *
+ *   (H + D) w = t + D w0
+ */
+export function solveSystem(
+  hessian: Symmetric,
+  t: Float64Array,
+  w0: Float64Array,
+  damping: number,
+): Float64Array {
+  const { size } = hessian;
+  const system = { size, data: hessian.data.slice() };
+  const mean = meanDiagonal(hessian, 1);
+  const constant = hessian.data[0] as number;
+  const right = t.slice();
+  for (let i = 0; i < size; i++) {
+    const d = i === 0 ? (constant > 0 ? 1e-9 * constant : 1) : damping * (mean > 0 ? mean : 1);
+    system.data[i * size + i] = at(system, i, i) + d;
+    right[i] = (right[i] as number) + d * (w0[i] as number);
+  }
+  return solveFactored(cholesky(system), right);
+}
+
+/**
+ * The entries in `kept` that minimize (w - w0)T H (w - w0), all others being 0: `solveSystem` on the kept rows and
+ * columns with t = H w0.
+ */
+export function reconstruct(
+  hessian: Symmetric,
+  w0: Float64Array,
+  kept: readonly number[],
+  damping: number,
+): Float64Array {
+  const t = times(hessian, w0);
+  const pick = (from: Float64Array) => Float64Array.from(kept, (i) => from[i] as number);
+  const solved = solveSystem(restricted(hessian, kept), pick(t), pick(w0), damping);
+  const made = new Float64Array(w0.length);
+  kept.forEach((index, i) => {
+    made[index] = solved[i] as number;
+  });
+  return made;
+}
+
+/** H w */
+export function times({ size, data }: Symmetric, w: Float64Array): Float64Array {
+  const made = new Float64Array(size);
+  for (let i = 0; i < size; i++) {
+    const wi = w[i] as number;
+    let sum = (data[i * size + i] as number) * wi;
+    for (let j = 0; j < i; j++) {
+      const h = data[i * size + j] as number;
+      sum += h * (w[j] as number);
+      made[j] = (made[j] as number) + h * wi;
+    }
+    made[i] = (made[i] as number) + sum;
+  }
+  return made;
+}

@@ -1,0 +1,117 @@
+/** Symmetric positive definite matrices in float64, of which only the lower triangle is kept up to date. */
+import { DefectError } from '../../ir/errors.ts';
+
+export interface Symmetric {
+  readonly size: number;
+  /** size x size, row-major; element (i, j) counts for j <= i. */
+  readonly data: Float64Array;
+}
+
+export const zeros = (size: number): Symmetric => ({ size, data: new Float64Array(size * size) });
+
+export const at = ({ size, data }: Symmetric, i: number, j: number): number =>
+  data[i >= j ? i * size + j : j * size + i] as number;
+
+/** a += weight * x xT; what is 0 in x costs nothing (half of what a ReLU leaves is). */
+export function addOuter(a: Symmetric, x: Float64Array, weight: number): void {
+  const { size, data } = a;
+  for (let i = 0; i < size; i++) {
+    const scaled = weight * (x[i] as number);
+    if (scaled === 0) continue;
+    const row = i * size;
+    for (let j = 0; j <= i; j++) data[row + j] = (data[row + j] as number) + scaled * (x[j] as number);
+  }
+}
+
+/** The mean of the diagonal from `first` on; 0 for none. */
+export function meanDiagonal(a: Symmetric, first = 0): number {
+  let sum = 0;
+  for (let i = first; i < a.size; i++) sum += at(a, i, i);
+  return a.size > first ? sum / (a.size - first) : 0;
+}
+
+/** Rows and columns `index`. */
+export function restricted(a: Symmetric, index: ArrayLike<number>): Symmetric {
+  const made = zeros(index.length);
+  for (let i = 0; i < index.length; i++)
+    for (let j = 0; j <= i; j++) made.data[i * made.size + j] = at(a, index[i] as number, index[j] as number);
+  return made;
+}
+
+/**
+ * The lower factor L of a = L LT.
+ * @throws DefectError when `a` is not positive definite: callers add damping first.
+ */
+export function cholesky(a: Symmetric): Symmetric {
+  const { size: n } = a;
+  const l = a.data.slice();
+  for (let j = 0; j < n; j++) {
+    for (let i = j; i < n; i++) {
+      let sum = l[i * n + j] as number;
+      for (let k = 0; k < j; k++) sum -= (l[i * n + k] as number) * (l[j * n + k] as number);
+      if (i > j) l[i * n + j] = sum / (l[j * n + j] as number);
+      else if (sum > 0) l[j * n + j] = Math.sqrt(sum);
+      else throw new DefectError(`a Hessian of ${n} terms is not positive definite at term ${j}`);
+    }
+  }
+  return { size: n, data: l };
+}
+
+/** The solution x of L LT x = b, in place of b. */
+export function solveFactored(factor: Symmetric, b: Float64Array): Float64Array {
+  const { size: n, data: l } = factor;
+  for (let i = 0; i < n; i++) {
+    let sum = b[i] as number;
+    for (let k = 0; k < i; k++) sum -= (l[i * n + k] as number) * (b[k] as number);
+    b[i] = sum / (l[i * n + i] as number);
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    const x = (b[i] as number) / (l[i * n + i] as number);
+    b[i] = x;
+    for (let k = 0; k < i; k++) b[k] = (b[k] as number) - (l[i * n + k] as number) * x;
+  }
+  return b;
+}
+
+/** The inverse of L, row by row: M L = I. */
+function inverseOfFactor({ size: n, data: l }: Symmetric): Float64Array {
+  const m = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    m[i * n + i] = 1;
+    for (let k = i; k >= 0; k--) {
+      const value = (m[i * n + k] as number) / (l[k * n + k] as number);
+      m[i * n + k] = value;
+      for (let j = 0; j < k; j++) m[i * n + j] = (m[i * n + j] as number) - value * (l[k * n + j] as number);
+    }
+  }
+  return m;
+}
+
+/** a^-1 = L^-T L^-1. */
+export function inverse(a: Symmetric): Symmetric {
+  const { size: n } = a;
+  const m = inverseOfFactor(cholesky(a));
+  const made = zeros(n);
+  for (let k = 0; k < n; k++)
+    for (let i = 0; i <= k; i++) {
+      const factor = m[k * n + i] as number;
+      if (factor === 0) continue;
+      for (let j = 0; j <= i; j++)
+        made.data[i * n + j] = (made.data[i * n + j] as number) + factor * (m[k * n + j] as number);
+    }
+  return made;
+}
+
+/** xT a x */
+export function quadratic(a: Symmetric, x: Float64Array): number {
+  const { size: n, data } = a;
+  let total = 0;
+  for (let i = 0; i < n; i++) {
+    const xi = x[i] as number;
+    if (xi === 0) continue;
+    let sum = 0.5 * xi * (data[i * n + i] as number);
+    for (let j = 0; j < i; j++) sum += (data[i * n + j] as number) * (x[j] as number);
+    total += 2 * xi * sum;
+  }
+  return total;
+}

@@ -1,0 +1,267 @@
+/** A network in memory: a group of samples forward, and the gradients of the loss backward. */
+import { must } from '../ir/errors.ts';
+import { elementBytes, type Kernels, lanes } from './kernels.ts';
+import { machineOf } from './machine.ts';
+import type { Network, Step, Terms } from './network.ts';
+import { softmaxBackward, softmaxForward } from './softmax.ts';
+
+/** Where a layer's numbers are. Weights, offsets and gradients hold its kept terms, row by row. */
+export interface LayerMemory {
+  readonly weights: Float32Array;
+  readonly bias: Float32Array;
+  readonly weightGradients: Float32Array;
+  readonly biasGradients: Float32Array;
+}
+
+interface Tables {
+  readonly rowStarts: number;
+  readonly offsets: number;
+  readonly weights: number;
+  readonly bias: number;
+  readonly pixelStarts: number;
+  readonly weightGradients: number;
+  readonly biasGradients: number;
+}
+
+/** Addresses that follow each other; the memory is made when all are known. */
+class Allotment {
+  bytes: number;
+  constructor(from: number) {
+    this.bytes = from;
+  }
+  take(words: number): number {
+    const at = this.bytes;
+    this.bytes += 4 * Math.max(1, words);
+    return at;
+  }
+}
+
+type Run = () => void;
+
+/**
+ * Values and gradients are elements x 16 samples. A gradient lies `toGradient` bytes behind its value.
+ * Memory is taken once; a forward or backward pass makes no objects.
+ */
+export class Engine {
+  readonly network: Network;
+  readonly layers: readonly LayerMemory[];
+  /** elements x lanes */
+  readonly input: Float32Array;
+  readonly output: Float32Array;
+  readonly outputGradients: Float32Array;
+  readonly #forward: readonly Run[];
+  readonly #backward: readonly Run[];
+  readonly #tables = new Map<number, Tables>();
+  readonly #gradients: Float32Array;
+  readonly #buffer: ArrayBuffer;
+
+  /** @param learn false for forward passes only: there is no room for gradients then */
+  constructor(network: Network, { learn }: { readonly learn: boolean }) {
+    this.network = network;
+    const toGradient = learn ? network.valueBytes : 0;
+    const room = new Allotment(network.valueBytes + toGradient);
+    const places = network.steps.map((step) => placesOf(step, room));
+    const { buffer, kernels } = machineOf(room.bytes);
+    this.#buffer = buffer;
+    const floats = (at: number, count: number): Float32Array => new Float32Array(buffer, at, count);
+    this.input = floats(network.input, inputCount(network) * lanes);
+    this.output = floats(network.output, network.outputCount * lanes);
+    this.outputGradients = floats(network.output + toGradient, network.outputCount * lanes);
+    this.#gradients = floats(toGradient, learn ? network.valueBytes / 4 : 0);
+    const layers: LayerMemory[] = [];
+    network.steps.forEach((step, i) => {
+      const at = places[i];
+      if (step.kind !== 'affine' || at?.kind !== 'affine') return;
+      const memory = memoryOf(floats, at.tables, step.rows, step.terms.offsets.length);
+      new Int32Array(buffer, at.tables.pixelStarts, step.pixelStarts.length).set(step.pixelStarts);
+      writeTerms(buffer, at.tables, step.terms);
+      if (step.values.kind === 'layer') {
+        layers[step.values.layer] = memory;
+        this.#tables.set(step.values.layer, at.tables);
+      } else {
+        memory.weights.set(step.values.weights);
+        memory.bias.set(step.values.bias);
+      }
+    });
+    this.layers = layers;
+    network.steps.forEach((step, i) => {
+      const at = places[i];
+      if (step.kind !== 'maxPool' || at?.kind !== 'maxPool') return;
+      new Int32Array(buffer, at.taps, step.taps.length).set(step.taps);
+      new Int32Array(buffer, at.pixelStarts, step.pixelStarts.length).set(step.pixelStarts);
+    });
+    const runs = network.steps.map((step, i) =>
+      runsOf(step, must(places[i], 'each step has its places'), kernels, buffer, toGradient),
+    );
+    this.#forward = runs.map((run) => run.forward);
+    this.#backward = runs.filter((_, i) => network.steps[i]?.learns).map((run) => run.backward);
+    this.#backward = this.#backward.toReversed();
+  }
+
+  /** The terms that the layer keeps; its weights have to be written again. */
+  setTerms(layer: number, terms: Terms): void {
+    writeTerms(this.#buffer, must(this.#tables.get(layer), 'a layer of the network'), terms);
+  }
+
+  /** From `input` to `output`. */
+  forward(): void {
+    for (const run of this.#forward) run();
+  }
+
+  /** Clears all gradients of activations: before `outputGradients` is written. */
+  clearGradients(): void {
+    this.#gradients.fill(0);
+  }
+
+  /** From `outputGradients` to the gradients of all layers, for the last forward pass. */
+  backward(): void {
+    for (const run of this.#backward) run();
+  }
+}
+
+const inputCount = ({ inputShape }: Network): number => inputShape.reduce((n, size) => n * size, 1);
+
+type Places =
+  | { readonly kind: 'affine'; readonly tables: Tables }
+  | { readonly kind: 'maxPool'; readonly taps: number; readonly pixelStarts: number }
+  | { readonly kind: 'none' };
+
+function placesOf(step: Step, room: Allotment): Places {
+  switch (step.kind) {
+    case 'affine': {
+      const terms = step.terms.offsets.length;
+      const learns = step.values.kind === 'layer';
+      const tables = {
+        rowStarts: room.take(step.rows + 1),
+        offsets: room.take(terms),
+        weights: room.take(terms),
+        bias: room.take(step.rows),
+        pixelStarts: room.take(step.pixelStarts.length),
+        weightGradients: room.take(learns ? terms : 0),
+        biasGradients: room.take(learns ? step.rows : 0),
+      };
+      return { kind: 'affine', tables };
+    }
+    case 'maxPool':
+      return {
+        kind: 'maxPool',
+        taps: room.take(step.taps.length),
+        pixelStarts: room.take(step.pixelStarts.length),
+      };
+    case 'clamp':
+    case 'softmax':
+      return { kind: 'none' };
+    default:
+      return step satisfies never;
+  }
+}
+
+const memoryOf = (
+  floats: (at: number, count: number) => Float32Array,
+  at: Tables,
+  rows: number,
+  terms: number,
+): LayerMemory => ({
+  weights: floats(at.weights, terms),
+  bias: floats(at.bias, rows),
+  weightGradients: floats(at.weightGradients, terms),
+  biasGradients: floats(at.biasGradients, rows),
+});
+
+/** Row starts as bytes of the offsets' table. */
+function writeTerms(buffer: ArrayBuffer, at: Tables, { rowStarts, offsets }: Terms): void {
+  const starts = new Int32Array(buffer, at.rowStarts, rowStarts.length);
+  for (let r = 0; r < rowStarts.length; r++) starts[r] = 4 * (rowStarts[r] as number);
+  new Int32Array(buffer, at.offsets, offsets.length).set(offsets);
+}
+
+interface Runs {
+  readonly forward: Run;
+  readonly backward: Run;
+}
+
+const nothing: Run = () => undefined;
+
+function runsOf(step: Step, at: Places, kernels: Kernels, buffer: ArrayBuffer, toGradient: number): Runs {
+  switch (step.kind) {
+    case 'affine':
+      return at.kind === 'affine'
+        ? affineRuns(step, at.tables, kernels, toGradient)
+        : { forward: nothing, backward: nothing };
+    case 'maxPool': {
+      if (at.kind !== 'maxPool') return { forward: nothing, backward: nothing };
+      const args = [
+        step.channels,
+        step.planeBytes,
+        at.taps,
+        at.taps + 4 * step.taps.length,
+        at.pixelStarts,
+        at.pixelStarts + 4 * step.pixelStarts.length,
+        step.x,
+        step.y,
+      ] as const;
+      return {
+        forward: () => kernels.maxPool(...args),
+        backward: () => kernels.maxPoolGradients(...args, toGradient),
+      };
+    }
+    case 'clamp': {
+      const args = [
+        step.x,
+        step.x + step.count * elementBytes,
+        Math.fround(step.clamp.lo),
+        Math.fround(step.clamp.hi),
+      ] as const;
+      return {
+        forward: () => kernels.clamp(...args),
+        backward: () => kernels.clampGradients(...args, toGradient),
+      };
+    }
+    case 'softmax': {
+      const values = new Float32Array(buffer);
+      return {
+        forward: () => softmaxForward(values, step),
+        backward: () => softmaxBackward(values, step, toGradient / 4),
+      };
+    }
+    default:
+      return step satisfies never;
+  }
+}
+
+function affineRuns(
+  step: Extract<Step, { kind: 'affine' }>,
+  at: Tables,
+  kernels: Kernels,
+  toGradient: number,
+): Runs {
+  const { rows, pixelStarts, x, y } = step;
+  const pixels = pixelStarts.length;
+  const terms = [rows, at.rowStarts, at.offsets] as const;
+  const learns = step.values.kind === 'layer';
+  return {
+    forward: () => kernels.forward(...terms, at.weights, at.bias, at.pixelStarts, pixels, x, y),
+    backward: () => {
+      if (learns)
+        kernels.weightGradients(
+          ...terms,
+          at.weightGradients,
+          at.biasGradients,
+          at.pixelStarts,
+          pixels,
+          x,
+          y + toGradient,
+        );
+      if (step.inputLearns)
+        kernels.inputGradients(
+          ...terms,
+          at.weights,
+          at.bias,
+          at.pixelStarts,
+          pixels,
+          x + toGradient,
+          y + toGradient,
+        );
+    },
+  };
+}
