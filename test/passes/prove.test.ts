@@ -7,7 +7,7 @@ import { type KernelFacts, prove, summarizeFacts } from '../../src/passes/prove.
 import { createSimulator, type SimulatorOptions } from '../../src/sim/simulate.ts';
 import { Trap } from '../../src/sim/trap.ts';
 import * as ir from '../support/ir.ts';
-import { arrayLength, inputs, kernels } from '../support/kernels.ts';
+import { arrayLength, inputs, kernels, runs } from '../support/kernels.ts';
 import { convPool, dense, lenet } from '../support/lenet.ts';
 import { observing } from '../support/observe.ts';
 
@@ -45,7 +45,7 @@ describe('random kernels', () => {
         if (plain instanceof Trap) expect((lean as Trap).details).toEqual(plain.details);
         else expect(lean).toEqual(plain);
       }),
-      { numRuns: 800 },
+      runs(800),
     );
   });
 
@@ -69,7 +69,7 @@ describe('random kernels', () => {
         });
         expectInside(facts.storeRanges.get('out'), elementsOf(k, seen.output));
       }),
-      { numRuns: 800 },
+      runs(800),
     );
   });
 });

@@ -4,7 +4,7 @@ import { bitmapWalk } from './bitmap.ts';
 import { blockWalk } from './block.ts';
 import { csrWalk } from './csr.ts';
 import { denseWalk } from './dense.ts';
-import type { WeightFormat } from './format.ts';
+import type { WeightFormat, WeightLayout } from './format.ts';
 import { relWalk } from './rel.ts';
 import type { RowsOfWeights, Walk } from './walk.ts';
 
@@ -39,4 +39,12 @@ export function storedAs({ name, layout, codebook }: RowsOfWeights, format: Weig
     ...(counts === undefined ? {} : { counts: name + counts }),
     ...(book ? { codebook: `${name}_codebook` } : {}),
   };
+}
+
+/** Whether weights of at most `largest` in size, laid out like this, can be stored in a format. */
+export function fits(layout: WeightLayout, largest: number, format: WeightFormat, coded: boolean): boolean {
+  if (format.kind === 'block')
+    return layout.pieces === 1 && layout.run >= format.width && (format.segmented || layout.segments === 1);
+  if (coded && format.bits === 4) return true;
+  return largest < 2 ** (format.bits - 1);
 }
