@@ -8,7 +8,7 @@ import { float, maximum, minimum } from './build.ts';
 import { InputError } from './errors.ts';
 import { dense8, type WeightFormat } from './formats/format.ts';
 import type { Expr, Table } from './kernel.ts';
-import type { Quant, RequantMode } from './op.ts';
+import type { Quant, RequantMode, ScaleContext } from './op.ts';
 import { epilogue, type Requant, requantOf, type Saturation } from './requant.ts';
 
 /** Values that a fused activation keeps; both in real units. */
@@ -38,6 +38,8 @@ export interface MacToQuantize {
   readonly mode: RequantMode;
   readonly bits: number;
   readonly weight: Float32Array;
+  /** As `ScaleContext.weightSteps`. */
+  readonly weightSteps?: Float64Array | undefined;
   readonly channels: number;
   readonly bias: Float32Array | undefined;
   readonly input: Quant;
@@ -52,11 +54,14 @@ const largest = (row: Float32Array): number => row.reduce((max, w) => Math.max(m
 /** |bias| stays below 2^28 steps, so that no bias alone can bring an accumulator near 2^31. */
 const largestBias = 2 ** 28;
 
-/** The step of a row of weights: its largest weight is the largest step, unless the bias asks for a coarser one. */
-function stepOf(mac: MacToQuantize, row: Float32Array, bias: number): number {
+/**
+ * The step of a row of weights: the given one, or its largest weight is the largest step; unless the bias asks for
+ * a coarser one.
+ */
+function stepOf(mac: MacToQuantize, row: Float32Array, bias: number, given: number): number {
   const { input, output, bits, mode } = mac;
   const needed = Math.max(
-    largest(row) / (2 ** (bits - 1) - 1),
+    given > 0 ? given : largest(row) / (2 ** (bits - 1) - 1),
     Math.abs(bias) / (input.scale * largestBias),
     // Far below what matters: a row of zeros still needs a positive scale that a shift of 30 can express.
     (output.scale / input.scale) * 2 ** -28,
@@ -67,8 +72,13 @@ function stepOf(mac: MacToQuantize, row: Float32Array, bias: number): number {
 }
 
 /** The finest output step that a requantization scale of at most 1 (1/2 for pow2) can serve. */
-export function finestStep(mode: RequantMode, bits: number, weight: Float32Array, input: Quant): number {
-  const accumulatorStep = (largest(weight) / (2 ** (bits - 1) - 1)) * input.scale;
+export function finestStep(
+  { mode, weightBits, weightSteps }: Pick<ScaleContext<unknown>, 'mode' | 'weightBits' | 'weightSteps'>,
+  weight: Float32Array,
+  input: Quant,
+): number {
+  const weightStep = largest(weight) / (2 ** (weightBits - 1) - 1);
+  const accumulatorStep = Math.max(weightStep, ...(weightSteps ?? [])) * input.scale;
   return accumulatorStep * (mode === 'pow2' ? 4 : 1);
 }
 
@@ -85,7 +95,7 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
   for (let channel = 0; channel < channels; channel++) {
     const row = weight.subarray(channel * terms, (channel + 1) * terms);
     const realBias = mac.bias?.[channel] ?? 0;
-    const step = stepOf(mac, row, realBias);
+    const step = stepOf(mac, row, realBias, mac.weightSteps?.[channel] ?? 0);
     const steps = row.map((w) => Math.round(w / step));
     weights.set(steps, channel * terms);
     weightScales[channel] = step;
