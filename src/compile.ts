@@ -4,7 +4,7 @@ import { mulberry32 } from './data/random.ts';
 import { dumpGraph } from './ir/dump.ts';
 import { InputError, must } from './ir/errors.ts';
 import type { Graph, Stage } from './ir/graph.ts';
-import type { Quant, RequantMode } from './ir/op.ts';
+import type { Quant, RequantMode, WeightBits } from './ir/op.ts';
 import type { Normalization, Program } from './ir/program.ts';
 import { verifyGraph } from './ir/verify.ts';
 import { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
@@ -15,7 +15,9 @@ import { lower } from './passes/lower.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
 import type { MemoryPlan, PlanStrategy } from './passes/plan-memory.ts';
-import { quantize } from './passes/quantize.ts';
+import { type PruneOptions, prunePass } from './passes/prune/prune.ts';
+import { needsRounding, type RoundedWeights, roundWeights } from './passes/prune/round-weights.ts';
+import { bitsOf, quantize } from './passes/quantize.ts';
 import { showPlan } from './report/plan.ts';
 import { encodeInput } from './run.ts';
 
@@ -30,7 +32,10 @@ export interface CompileOptions {
   readonly calibration?: { readonly inputs: readonly Float32Array[]; readonly raw?: Normalization };
   readonly requant?: RequantMode;
   readonly calibrationMethod?: CalibrationMethod;
-  readonly weightBits?: number;
+  /** Zeros for the weights that matter least, before calibration; needs calibration inputs. */
+  readonly prune?: Omit<PruneOptions, 'samples' | 'onProgress'>;
+  /** For all layers, or by node name (8 for those without). Below 8 they are rounded to what fits best. */
+  readonly weightBits?: WeightBits | ReadonlyMap<string, WeightBits>;
   readonly biasCorrection?: boolean;
   readonly plan?: PlanStrategy;
   /** Called after each pass with the deterministic text of what it made. */
@@ -43,7 +48,7 @@ export interface Compiled {
   readonly plan: MemoryPlan;
   /** The float network that the program stands for, before fusion: what its outputs are compared to. */
   readonly floatGraph: Graph<'float'>;
-  /** The float graph after fusion, and the inputs as it takes them: what calibration ran. */
+  /** The float graph after fusion and pruning, and the inputs as it takes them: what calibration ran. */
   readonly fused: Graph<'float'>;
   readonly calibrated?: readonly Float32Array[];
   /** The graph that was lowered. */
@@ -61,6 +66,8 @@ export const passNames = [
   'normalize-input',
   foldBatchNorm.name,
   fuse.name,
+  'prune',
+  'round-weights',
   'quantize',
   'lower',
 ] as const;
@@ -80,24 +87,45 @@ export function compile(model: Graph<'imported'>, options: CompileOptions): Comp
   const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
   const fused = step.run(fuse, step.run(foldBatchNorm, input));
   const requant = options.requant ?? 'single';
-  const inputs = options.arith === 'float32' ? [] : calibrationInputs(options);
+  const needsInputs = options.arith === 'int8' || options.prune !== undefined;
+  const inputs = needsInputs ? calibrationInputs(options) : [];
+  const { graph, weightSteps } = compressed(fused, inputs, options, step);
   const finish = (lowered: Compiled['lowered'], calibration?: Calibration): Compiled => {
     const made = lowerWith(lowered, options);
     const known = calibration === undefined ? {} : { calibration, calibrated: inputs };
     const examples = examplesFor(made.program, options);
-    return { floatGraph, fused, requant, lowered, ...known, ...made, examples };
+    return { floatGraph, fused: graph, requant, lowered, ...known, ...made, examples };
   };
-  if (options.arith === 'float32') return finish(fused);
-  const calibration = calibrate(fused, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
+  if (options.arith === 'float32') return finish(graph);
+  const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
     options.onProgress?.('calibrating', done, total),
   );
   const pass = quantize(calibration, {
     mode: requant,
     weightBits: options.weightBits ?? 8,
+    weightSteps,
     biasCorrection: options.biasCorrection ?? true,
     ...(raw === undefined ? {} : { input: rawQuant }),
   });
-  return finish(step.run(pass, fused), calibration);
+  return finish(step.run(pass, graph), calibration);
+}
+
+/** Pruning and rounding to few bits, each where it is asked for. */
+function compressed(
+  fused: Graph<'float'>,
+  samples: readonly Float32Array[],
+  { prune: wanted, weightBits = 8, arith, requant = 'single', onProgress }: CompileOptions,
+  step: Stepper,
+): RoundedWeights {
+  const report = onProgress === undefined ? {} : { onProgress };
+  const pruned = wanted === undefined ? fused : step.run(prunePass({ ...wanted, ...report, samples }), fused);
+  const bits = (node: string) => bitsOf(weightBits, node);
+  if (arith === 'float32' || !needsRounding(fused, bits, requant))
+    return { graph: pruned, weightSteps: new Map() };
+  const reference = wanted?.method === 'channel' ? pruned : fused;
+  const rounded = roundWeights(pruned, { bitsOf: bits, samples, reference, ...report });
+  step.show('round-weights', rounded.graph);
+  return rounded;
 }
 
 /** How many inputs the self-test of the C runs. */
@@ -148,16 +176,16 @@ function lowerWith(
 }
 
 /** As the fused graph takes them. */
-function calibrationInputs({ name, calibration }: CompileOptions): readonly Float32Array[] {
+function calibrationInputs({ name, calibration, arith }: CompileOptions): readonly Float32Array[] {
   if (calibration === undefined)
     throw new InputError({
       where: `network '${name}'`,
-      found: 'int8 without calibration inputs',
-      supported: 'int8 with some hundred training inputs, or float32 without',
+      found: `${arith === 'int8' ? 'int8' : 'pruning'} without calibration inputs`,
+      supported: 'int8 and pruning with some hundred training inputs, or float32 of all weights without',
       todo: 'give training inputs with --calibrate FILE, or compile with --type float32',
     });
   const { inputs, raw } = calibration;
-  return raw === undefined ? inputs : inputs.map((x) => storedFrom(x, raw));
+  return raw === undefined || arith === 'float32' ? inputs : inputs.map((x) => storedFrom(x, raw));
 }
 
 /** What the sensor stored for a normalized input: x * std + mean per channel, rounded. */

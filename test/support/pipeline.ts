@@ -12,6 +12,7 @@ import { fuse } from '../../src/passes/fuse.ts';
 import { type Lowered, lower } from '../../src/passes/lower.ts';
 import { normalizeInput } from '../../src/passes/normalize-input.ts';
 import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
+import { needsRounding, roundWeights } from '../../src/passes/prune/round-weights.ts';
 import { quantize } from '../../src/passes/quantize.ts';
 import { arrangeInput, encodeInput } from '../../src/run.ts';
 import { Draw } from './draw.ts';
@@ -71,14 +72,20 @@ const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 
 export function integerStages(recipe: Recipe): IntegerStages {
   const stages = floatStages(recipe);
-  const calibration = calibrate(stages.fused, stages.samples, recipe.method);
+  const bitsOf = () => recipe.bits;
+  const { graph: fused, weightSteps } = needsRounding(stages.fused, bitsOf, recipe.mode)
+    ? roundWeights(stages.fused, { bitsOf, samples: stages.samples })
+    : { graph: stages.fused, weightSteps: new Map() };
+  const calibration = calibrate(verified(fused), stages.samples, recipe.method);
   const pass = quantize(calibration, {
     mode: recipe.mode,
     weightBits: recipe.bits,
+    weightSteps,
     biasCorrection: recipe.correction,
     ...(stages.normalization === undefined ? {} : { input: rawQuant }),
   });
-  return { ...stages, calibration, integers: verified(tweaked(recipe, verified(pass.run(stages.fused)))) };
+  const integers = verified(tweaked(recipe, verified(pass.run(fused))));
+  return { ...stages, fused, calibration, integers };
 }
 
 interface Integers {

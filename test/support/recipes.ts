@@ -4,7 +4,7 @@
  * numbers, simpler weights) shrinks the network.
  */
 import fc from 'fast-check';
-import type { RequantMode } from '../../src/ir/op.ts';
+import type { RequantMode, WeightBits } from '../../src/ir/op.ts';
 import type { CalibrationMethod } from '../../src/passes/calibrate.ts';
 import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
 
@@ -84,7 +84,7 @@ export interface Recipe {
   readonly layers: readonly LayerRecipe[];
   readonly arith: 'int8' | 'float32';
   readonly mode: RequantMode;
-  readonly bits: number;
+  readonly bits: WeightBits;
   readonly correction: boolean;
   readonly method: CalibrationMethod;
   /** Raw pixels as input, with one mean and deviation, or one per channel. */
@@ -235,7 +235,7 @@ export const recipes = ({ arith }: RecipeOptions = {}): fc.Arbitrary<Recipe> =>
     layers: fc.array(layer, { minLength: 1, maxLength: 6, size: 'max' }),
     arith: arith === undefined ? fc.constantFrom('int8', 'int8', 'int8', 'float32') : fc.constant(arith),
     mode: fc.constantFrom('single', 'single', 'tfl-double', 'ort-float', 'pow2', 'compact'),
-    bits: fc.constantFrom(8, 8, 8, 4),
+    bits: fc.constantFrom<WeightBits>(8, 8, 8, 4),
     correction: fc.boolean(),
     method: fc.constantFrom('minmax', 'minmax', 'percentile', 'mse'),
     raw: fc.constantFrom('no', 'no', 'one', 'channels'),
