@@ -7,8 +7,8 @@
 import {
   accumulate,
   add,
-  call,
   assign,
+  call,
   constant,
   int,
   load,
@@ -26,14 +26,7 @@ import { storedAs, walkOf } from '../formats/index.ts';
 import type { RowsOfWeights, RowUse, Walk } from '../formats/walk.ts';
 import type { Expr, Kernel, Stmt, Table } from '../kernel.ts';
 import type { Arithmetic } from '../mac.ts';
-import {
-  type Padding,
-  pointInto,
-  type Tile,
-  type View,
-  viewOf,
-  type WindowShape,
-} from './window.ts';
+import { type Padding, pointInto, type Tile, type View, viewOf, type WindowShape } from './window.ts';
 
 export interface Convolution {
   readonly name: string;
@@ -129,8 +122,7 @@ export function convolution(c: Convolution): Kernel {
       };
       const lanes = times(windows, (k) =>
         tiling.sums.map(
-          ([row, col]) =>
-            row * w.strides[0] * view.rowStride + (k * step + col) * w.strides[1] * w.channels,
+          ([row, col]) => row * w.strides[0] * view.rowStride + (k * step + col) * w.strides[1] * w.channels,
         ),
       ).flat();
       const plan: Plan = { c, w, tiling, view, walk, lanes };
@@ -144,13 +136,7 @@ export function convolution(c: Convolution): Kernel {
   return kernelOf(c, w, tiling, body, used);
 }
 
-function kernelOf(
-  c: Convolution,
-  w: WindowShape,
-  tiling: Tiling,
-  body: readonly Stmt[],
-  used: Used,
-): Kernel {
+function kernelOf(c: Convolution, w: WindowShape, tiling: Tiling, body: readonly Stmt[], used: Used): Kernel {
   const { elem } = c.arithmetic;
   const outputs = tiling.tile.countY * tiling.outputs * c.outChannels;
   const depth = w.channels / c.groups;

@@ -177,8 +177,6 @@ const floatsOf = (tensor: Tensor | undefined): Float32Array | undefined =>
 /** The integers of a convolution, and its padding as stored bytes per input channel. */
 export interface QuantizedConv extends QuantizedMac {
   readonly padding: readonly number[];
-  /** Sums accumulated at a time: 4 (when absent) or 8, for chips with registers for both sides of that. */
-  readonly lanes?: 4 | 8;
 }
 
 function quantizeConv(c: QuantizeContext<ConvAttrs>): QuantizedConv {
@@ -309,7 +307,14 @@ export const conv: OpDef<ConvAttrs, QuantizedConv> = {
     ),
   quantize: quantizeConv,
   int8: (attrs, q, context) =>
-    convKernel(attrs, context, q.bias.length, int8Arithmetic(context.name, q), q.padding, q.lanes ?? fewLanes),
+    convKernel(
+      attrs,
+      context,
+      q.bias.length,
+      int8Arithmetic(context.name, q),
+      q.padding,
+      q.lanes ?? fewLanes,
+    ),
   float32(attrs, context, [, weight, bias]) {
     const w = must(weight, 'a convolution to be compiled has constant weights');
     const [outs = 1, depth = 1] = w.shape;
