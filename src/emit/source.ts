@@ -4,7 +4,7 @@ import type { Kernel } from '../ir/kernel.ts';
 import { primitiveOf } from '../ir/prims/index.ts';
 import type { Program, Step } from '../ir/program.ts';
 import type { Arena } from './arena.ts';
-import type { EmitInfo } from './emit.ts';
+import type { EmitInfo } from './info.ts';
 import { provenance, slotAt } from './header.ts';
 import { type FileNames, fileNames, kernelsOf, namesIn } from './names.ts';
 import { printTable } from './tables.ts';

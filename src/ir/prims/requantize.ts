@@ -24,7 +24,7 @@ function single(acc: number, multiplier: number, shift: number): number {
 function roundingShift(x: number, shift: number): number {
   if (shift === 0) return x;
   const half = 2 ** (shift - 1);
-  return x < 0 ? -Math.floor((half - x) / 2 ** shift) : Math.floor((x + half) / 2 ** shift);
+  return x < 0 ? 0 - Math.floor((half - x) / 2 ** shift) : Math.floor((x + half) / 2 ** shift);
 }
 
 function double(acc: number, multiplier: number, shift: number): number {

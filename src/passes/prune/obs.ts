@@ -1,12 +1,13 @@
 /** Unstructured, n:m and block pruning: traces, a global choice, and the masks that it leaves. */
 
+import { must } from '../../ir/errors.ts';
 import { allocate, type Offer } from './allocate.ts';
 import type { MacLayer } from './layers.ts';
 import type { Price, PruneOptions } from './options.ts';
-import { type Pattern, rowsTogether, unitsOf } from './pattern.ts';
+import { rowsTogether, unitsOf } from './pattern.ts';
 import { augmentedRow, damped, type Problem } from './problems.ts';
-import { inverse, type Symmetric } from './symmetric.ts';
-import { type TraceTask, traceOf } from './trace.ts';
+import { inverse, restricted, type Symmetric } from './symmetric.ts';
+import { traceOf, type Unit } from './trace.ts';
 
 /** 1 where a weight stays; rows x terms of the layer. */
 export type Masks = ReadonlyMap<MacLayer, Uint8Array>;
@@ -16,7 +17,7 @@ interface Candidate extends Offer {
   readonly problem: Problem;
   readonly firstRow: number;
   readonly rows: number;
-  readonly units: TraceTask['units'];
+  readonly units: readonly Unit[];
 }
 
 /** Found on LeNet-5's training digits; 3e-3 to 3e-2 are within a tenth of a point. */
@@ -24,24 +25,25 @@ const traceDamping = 1e-2;
 
 export type Progress = (done: number, total: number) => void;
 
+type Choice = Pick<PruneOptions, 'pattern' | 'price' | 'method'>;
+
 /** Every trace there is: the expensive half, which does not depend on the sparsity. */
 export function candidates(
   problems: readonly Problem[],
-  options: Pick<PruneOptions, 'pattern' | 'price' | 'method'>,
+  options: Choice,
   onProgress: Progress = () => undefined,
 ): readonly Candidate[] {
+  const { pattern = 'none', price = 'flash', method } = options;
+  const together = rowsTogether(pattern);
   const total = problems.reduce((sum, p) => sum + p.rows, 0);
   let done = 0;
   return problems.flatMap((problem) => {
     const hessian = damped(problem.hessian, traceDamping);
-    const start = options.method === 'magnitude' ? identity(hessian.size) : inverse(hessian);
-    const { pattern = 'none', price = 'flash' } = options;
-    const together = rowsTogether(pattern);
     return Array.from({ length: Math.ceil(problem.rows / together) }, (_, i) => {
       onProgress(done, total);
       const rows = Math.min(together, problem.rows - i * together);
       done += rows;
-      return candidate(problem, start, i * together, rows, { ...options, pattern, price });
+      return candidate(problem, hessian, i * together, rows, { method, pattern, price });
     });
   });
 }
@@ -54,30 +56,39 @@ function identity(size: number): Symmetric {
 
 function candidate(
   problem: Problem,
-  start: Symmetric,
+  hessian: Symmetric,
   firstRow: number,
-  rows: number,
-  { pattern, price, method }: { pattern: Pattern; price: Price; method: PruneOptions['method'] },
+  count: number,
+  { pattern, price, method }: Required<Choice>,
 ): Candidate {
-  const index = Array.from({ length: rows }, (_, i) => firstRow + i);
-  const { units, quotas } = unitsOf(problem, pattern);
+  const index = Array.from({ length: count }, (_, i) => firstRow + i);
+  const rows = index.map((row) => augmentedRow(problem, row));
+  // Weights that are zero already are gone for good: neither removed again nor revived.
+  const columns = [0, ...columnsOf(problem.terms).filter((c) => rows.some((row) => row[c] !== 0))];
+  const { units, quotas } = unitsOf(problem, pattern, columns);
+  const placeOf = new Map(columns.map((column, place) => [column, place]));
+  const left = restricted(hessian, columns);
   const trace = traceOf({
-    inverse: start,
-    rows: index.map((row) => augmentedRow(problem, row)),
+    inverse: method === 'magnitude' ? identity(left.size) : inverse(left),
+    rows: rows.map((row) => Float64Array.from(columns, (c) => row[c] as number)),
     importance: index.map((row) => (method === 'magnitude' ? 1 : (problem.importance[row] ?? 0))),
-    units,
+    units: units.map((unit) => unit.map((c) => must(placeOf.get(c), 'units are made of columns'))),
     ...(quotas === undefined ? {} : { quotas }),
   });
+  const sizeOf = (unit: Unit): number =>
+    unit.reduce((sum, c) => sum + rows.filter((row) => row[c] !== 0).length, 0);
   return {
     problem,
     firstRow,
-    rows,
+    rows: count,
     units,
     trace,
-    sizes: trace.order.map((unit) => rows * (units[unit]?.length ?? 0)),
+    sizes: trace.order.map((u) => sizeOf(units[u] ?? [])),
     price: priceOf(problem.layer, price),
   };
 }
+
+const columnsOf = (terms: number): number[] => Array.from({ length: terms }, (_, i) => i + 1);
 
 /** `macs`: a removed weight saves flash once and `positions` multiplications; their geometric mean. */
 function priceOf(layer: MacLayer, price: Price): number {
@@ -85,10 +96,16 @@ function priceOf(layer: MacLayer, price: Price): number {
   return price === 'macs' ? Math.sqrt(layer.positions) : (price.get(layer.node.name) ?? 1);
 }
 
-/** The masks that leave the cheapest removals out until `target` weights are gone. */
+/** The masks that leave the cheapest removals out until `target` weights are zero, those that were included. */
 export function masksFor(layers: readonly MacLayer[], all: readonly Candidate[], target: number): Masks {
-  const masks = new Map(layers.map((layer) => [layer, new Uint8Array(layer.weights.length).fill(1)]));
-  const counts = allocate(all, target);
+  const masks = new Map(
+    layers.map((layer) => [layer, Uint8Array.from(layer.weights, (w) => (w === 0 ? 0 : 1))]),
+  );
+  const gone = layers.reduce(
+    (sum, { weights }) => sum + weights.reduce((n, w) => n + (w === 0 ? 1 : 0), 0),
+    0,
+  );
+  const counts = allocate(all, target - gone);
   all.forEach((c, i) => {
     const { layer } = c.problem;
     const mask = masks.get(layer) ?? new Uint8Array(0);

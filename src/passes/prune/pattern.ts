@@ -30,12 +30,26 @@ export function checkPattern(pattern: Pattern): void {
 export const rowsTogether = (pattern: Pattern): number =>
   pattern !== 'none' && 'block' in pattern ? pattern.block[0] : 1;
 
-/** What a trace of one row (or block of rows) of the region removes at once. */
-export function unitsOf(region: Region, pattern: Pattern): Pick<TraceTask, 'units' | 'quotas'> {
+/**
+ * What a trace of one row (or block of rows) of the region removes at once, as columns of the region.
+ * @param left the columns with weights that are not zero; 0 is the bias
+ */
+export function unitsOf(
+  region: Region,
+  pattern: Pattern,
+  left: readonly number[],
+): Pick<TraceTask, 'units' | 'quotas'> {
   const columns = columnsInMemory(region);
-  if (pattern === 'none') return { units: columns.map((c) => [c]) };
-  if ('block' in pattern) return { units: cut(columns, pattern.block[1]) };
-  const groups = cut(columns, pattern.m);
+  const weights = new Set(left);
+  const isLeft = (column: number): boolean => weights.has(column);
+  if (pattern === 'none') return { units: columns.filter(isLeft).map((c) => [c]) };
+  if ('block' in pattern)
+    return {
+      units: cut(columns, pattern.block[1])
+        .map((unit) => unit.filter(isLeft))
+        .filter((unit) => unit.length > 0),
+    };
+  const groups = cut(columns, pattern.m).map((group) => group.filter(isLeft));
   return {
     units: groups.flat().map((c) => [c]),
     quotas: {

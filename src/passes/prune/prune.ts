@@ -6,22 +6,15 @@
 import { must } from '../../ir/errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { checkSamples } from '../calibrate.ts';
-import { type MacLayer, macLayers } from './layers.ts';
+import { macLayers } from './layers.ts';
 import { candidates, masksFor } from './obs.ts';
 import { checkOptions, type PruneOptions } from './options.ts';
-import { type AllWeights, masked, refitted, relativeError, withWeights } from './refit.ts';
+import { masked, refitted, withWeights } from './refit.ts';
 import { statistics } from './statistics.ts';
+import { type PrunedLayer, summary } from './summary.ts';
+import { sweep } from './sweep.ts';
 
-export interface PrunedLayer {
-  readonly node: string;
-  readonly weights: number;
-  /** Weights that are not zero. */
-  readonly kept: number;
-  /** kept / weights */
-  readonly density: number;
-  /** Relative squared error of the layer's sums on the samples, all else being as it was. */
-  readonly error: number;
-}
+export type { PrunedLayer };
 
 export interface Pruned {
   /** Zeros in the weights, all biases refitted. */
@@ -37,29 +30,30 @@ export function prune(graph: Graph<'float'>, options: PruneOptions): Pruned {
   checkOptions(options, graph);
   const input = must(graph.inputs[0], 'a float graph has an input');
   checkSamples(options.samples, must(graph.tensors.get(input), 'the input has a type').shape);
-  const layers = macLayers(graph);
-  const problems = statistics(graph, layers, options.samples, {
-    seed: options.seed ?? 1,
-    projections: 2,
-    focus: 0.5,
-    onProgress: (done, total) => options.onProgress?.('measuring layers', done, total),
-  });
-  const all = candidates(problems, options, (done, total) =>
-    options.onProgress?.('ranking weights', done, total),
-  );
-  const weights = layers.reduce((sum, layer) => sum + layer.weights.length, 0);
-  const masks = masksFor(layers, all, Math.round(options.sparsity * weights));
-  const made = (options.method === 'magnitude' ? masked : refitted)(layers, problems, masks);
-  const errorOf = (layer: MacLayer): number =>
-    relativeError(problems, layer, must(made.get(layer), 'every layer was made'));
-  return { graph: withWeights(graph, made), layers: layers.map((l) => summary(l, made, errorOf(l))) };
+  const stages = options.method === 'magnitude' ? [options.sparsity] : stagesFor(options.sparsity);
+  const pruned = stages.reduce((current, sparsity) => stage(current, graph, { ...options, sparsity }), graph);
+  return { graph: pruned, layers: summary(pruned, graph, options.samples) };
 }
 
-function summary(layer: MacLayer, made: AllWeights, error: number): PrunedLayer {
-  const weights = layer.weights.length;
-  const kept = must(made.get(layer), 'every layer was made').weights.reduce(
-    (n, w) => n + (w === 0 ? 0 : 1),
-    0,
-  );
-  return { node: layer.node.name, weights, kept, density: kept / weights, error };
+/**
+ * Density falls by the same factor in every stage: what to remove next is decided when the rest has made up for
+ * what is gone. On LeNet-5 at 92 %, error of the outputs on other digits: one stage 0.028, three 0.025.
+ */
+function stagesFor(sparsity: number): number[] {
+  const count = sparsity > 0.5 ? 3 : 1;
+  return Array.from({ length: count }, (_, i) => 1 - (1 - sparsity) ** ((i + 1) / count));
+}
+
+function stage(current: Graph<'float'>, reference: Graph<'float'>, options: PruneOptions): Graph<'float'> {
+  const { samples, seed = 1, onProgress, sparsity } = options;
+  const layers = macLayers(current);
+  const weights = layers.reduce((sum, layer) => sum + layer.weights.length, 0);
+  const target = Math.round(sparsity * weights);
+  const report = (what: string) => (done: number, total: number) => onProgress?.(what, done, total);
+  const measured = { seed, projections: 2, focus: 0.5, onProgress: report('measuring layers') };
+  const problems = statistics(current, layers, samples, measured);
+  const masks = masksFor(layers, candidates(problems, options, report('ranking weights')), target);
+  if (options.method === 'magnitude') return withWeights(current, masked(layers, problems, masks));
+  const pruned = withWeights(current, refitted(layers, problems, masks));
+  return sweep(pruned, reference, samples, { ...measured, damping: 1e-3, onProgress: report('refitting') });
 }

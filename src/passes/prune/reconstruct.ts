@@ -1,33 +1,44 @@
 /** The best values of the weights that are left: least squares on what the layer computed before. */
-import { at, cholesky, restricted, type Symmetric, solveFactored } from './symmetric.ts';
+import { at, cholesky, meanDiagonal, restricted, type Symmetric, solveFactored } from './symmetric.ts';
 
 /**
- * Minimizes (w - w0)T H (w - w0) + damping over the entries in `kept`; all others become 0.
+ * The w that minimizes wT H w - 2 wT t + d |w - w0|^2, where d is `damping` times the mean of H's diagonal (almost
+ * nothing on the bias, index 0, whose unit is another):
  *
- *   (H_SS + D) w_S = t_S + D w0_S,   t = H w0
- *
- * where D is `damping` times the mean of H_SS's diagonal on weights (not on the bias, index 0). With another
- * target than w0 itself, `t` is the sum of x y instead: inputs times wanted outputs.
+ *   (H + D) w = t + D w0
+ */
+export function solveSystem(
+  hessian: Symmetric,
+  t: Float64Array,
+  w0: Float64Array,
+  damping: number,
+): Float64Array {
+  const { size } = hessian;
+  const system = { size, data: hessian.data.slice() };
+  const mean = meanDiagonal(hessian, 1);
+  const constant = hessian.data[0] as number;
+  const right = t.slice();
+  for (let i = 0; i < size; i++) {
+    const d = i === 0 ? (constant > 0 ? 1e-9 * constant : 1) : damping * (mean > 0 ? mean : 1);
+    system.data[i * size + i] = at(system, i, i) + d;
+    right[i] = (right[i] as number) + d * (w0[i] as number);
+  }
+  return solveFactored(cholesky(system), right);
+}
+
+/**
+ * The entries in `kept` that minimize (w - w0)T H (w - w0), all others being 0: `solveSystem` on the kept rows and
+ * columns with t = H w0.
  */
 export function reconstruct(
   hessian: Symmetric,
   w0: Float64Array,
   kept: readonly number[],
   damping: number,
-  t: Float64Array = times(hessian, w0),
 ): Float64Array {
-  const sub = restricted(hessian, kept);
-  const n = kept.length;
-  let trace = 0;
-  for (let i = 0; i < n; i++) trace += at(sub, i, i);
-  const floor = trace > 0 ? trace / n : 1;
-  const right = new Float64Array(n);
-  kept.forEach((index, i) => {
-    const d = floor * (index === 0 ? 1e-9 : damping);
-    sub.data[i * n + i] = at(sub, i, i) + d;
-    right[i] = (t[index] as number) + d * (w0[index] as number);
-  });
-  const solved = solveFactored(cholesky(sub), right);
+  const t = times(hessian, w0);
+  const pick = (from: Float64Array) => Float64Array.from(kept, (i) => from[i] as number);
+  const solved = solveSystem(restricted(hessian, kept), pick(t), pick(w0), damping);
   const made = new Float64Array(w0.length);
   kept.forEach((index, i) => {
     made[index] = solved[i] as number;

@@ -6,7 +6,6 @@ import type { MacLayer } from './layers.ts';
 import type { Masks } from './obs.ts';
 import { augmentedRow, type Problem, type Region } from './problems.ts';
 import { reconstruct } from './reconstruct.ts';
-import { quadratic } from './symmetric.ts';
 
 /** What a layer computes with: rows x terms, and one bias per row. */
 export interface Weights {
@@ -89,39 +88,24 @@ export function masked(layers: readonly MacLayer[], problems: readonly Problem[]
   return all;
 }
 
-/** Relative squared error of the layer's sums on the samples, weighed as its Hessians are. */
-export function relativeError(problems: readonly Problem[], layer: MacLayer, made: Weights): number {
-  let [lost, whole] = [0, 0];
-  for (const problem of problems.filter((p) => p.layer === layer))
-    for (let row = 0; row < problem.rows; row++) {
-      const w0 = augmentedRow(problem, row);
-      const changed = augmentedRow({ ...problem, layer: { ...layer, ...made } }, row);
-      const share = problem.importance[row] as number;
-      whole += share * quadratic(problem.hessian, w0);
-      lost +=
-        share *
-        quadratic(
-          problem.hessian,
-          changed.map((x, i) => x - (w0[i] as number)),
-        );
-    }
-  return whole > 0 ? lost / whole : 0;
-}
-
 /** The graph with other weights and biases in the given layers; shapes stay. */
 export function withWeights(graph: Graph<'float'>, all: AllWeights): Graph<'float'> {
-  return [...all].reduce((current, [{ node, rows }, made]) => {
-    const old = must(graph.tensors.get(node.inputs[1] ?? '')?.constant, 'a layer has weights');
-    const names = ['weight', 'bias'].map((part) => freshName(current, `${node.name}.pruned.${part}`));
-    const [weight = '', bias = ''] = names;
-    const inputs = [node.inputs[0] ?? '', weight, bias];
-    const nodes = current.nodes.map((n) => (n.name === node.name ? { ...n, inputs } : n));
-    return withConstants(
-      { ...current, nodes },
-      new Map([
-        [weight, constantOf(old.shape, Float32Array.from(made.weights))],
-        [bias, constantOf([rows], Float32Array.from(made.bias))],
-      ]),
-    );
-  }, graph);
+  let current = graph;
+  for (const [layer, made] of all) current = withLayer(current, layer, made);
+  return current;
+}
+
+function withLayer(graph: Graph<'float'>, { node, rows }: MacLayer, made: Weights): Graph<'float'> {
+  const old = must(graph.tensors.get(node.inputs[1] ?? '')?.constant, 'a layer has weights');
+  const weight = freshName(graph, `${node.name}.fitted.weight`);
+  const bias = freshName(graph, `${node.name}.fitted.bias`);
+  const inputs = [node.inputs[0] ?? '', weight, bias];
+  const nodes = graph.nodes.map((n) => (n.name === node.name ? { ...n, inputs } : n));
+  return withConstants(
+    { ...graph, nodes },
+    new Map([
+      [weight, constantOf(old.shape, Float32Array.from(made.weights))],
+      [bias, constantOf([rows], Float32Array.from(made.bias))],
+    ]),
+  );
 }

@@ -80,7 +80,7 @@ function emptyFor(region: Region, samples: number): Gathered {
 }
 
 /** By node name: the mean over directions of the squared gradient of each sum. */
-function squaredGradients(
+export function squaredGradients(
   graph: Graph<'float'>,
   run: Recorded,
   outputs: number,

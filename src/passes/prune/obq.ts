@@ -1,0 +1,113 @@
+/**
+ * Optimal brain quantizer: the weights of a row are rounded one after the other, those not yet rounded make up
+ * for the error, and the bias takes what is left (Frantar and Alistarh, "Optimal Brain Compression", 2022,
+ * section 5). Grids are symmetric: -levels..levels times a step; zeros are not part of the problem.
+ */
+import { Elimination } from './elimination.ts';
+import { times } from './reconstruct.ts';
+import { inverse, quadratic, type Symmetric } from './symmetric.ts';
+
+export interface Rounded {
+  /** The real value of one step. */
+  readonly step: number;
+  /** Multiples of the step behind the bias. */
+  readonly row: Float64Array;
+}
+
+/** Largest integer of a symmetric grid: 127, 7 or 1. */
+export const levelsOf = (bits: number): number => 2 ** (bits - 1) - 1;
+
+/** Clipped steps that are tried, relative to the step that reaches the largest weight. */
+const shares = [1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3];
+
+/** Rows up to this length are rounded in full for every step that is tried; longer ones to nearest. */
+const longestSearched = 100;
+
+const onGrid = (w: number, step: number, levels: number): number =>
+  step * Math.max(-levels, Math.min(levels, Math.round(w / step)));
+
+/**
+ * @param hessian of the row's inputs, damped: index 0 is the constant that the bias multiplies
+ * @param w the row behind its bias
+ * @param least no smaller step may be used
+ */
+export function roundRow(hessian: Symmetric, w: Float64Array, levels: number, least = 0): Rounded {
+  const largest = w.subarray(1).reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+  const widest = Math.max(least, largest / levels);
+  if (widest === 0 || w.length === 1) return { step: widest, row: w.slice() };
+  const whole = inverse(hessian);
+  const round = (step: number): Float64Array => eliminated(whole, w, step, levels);
+  const search = w.length <= longestSearched ? round : (step: number) => nearest(hessian, w, step, levels);
+  const tried = levels > 7 ? shares.slice(0, 1) : shares;
+  const steps = tried.map((share) => Math.max(least, widest * share));
+  const errors = steps.map((step) => errorOf(hessian, w, search(step)));
+  const step = steps[errors.indexOf(Math.min(...errors))] ?? widest;
+  return scaled(hessian, w, { step, row: round(step) }, least);
+}
+
+const errorOf = (hessian: Symmetric, w: Float64Array, made: Float64Array): number =>
+  quadratic(
+    hessian,
+    made.map((x, i) => x - (w[i] as number)),
+  );
+
+/** Each weight to the grid by itself, and the bias that suits them best. */
+export function nearest(hessian: Symmetric, w: Float64Array, step: number, levels: number): Float64Array {
+  const made = w.map((x, i) => (i === 0 ? x : onGrid(x, step, levels)));
+  const error = made.map((x, i) => x - (w[i] as number));
+  const pull = times(hessian, error)[0] as number;
+  made[0] = (w[0] as number) - pull / (hessian.data[0] as number);
+  return made;
+}
+
+/** Outliers (further than half a step from the grid) first, then the cheapest; the bias is never rounded. */
+function eliminated(whole: Symmetric, w: Float64Array, step: number, levels: number): Float64Array {
+  const elimination = new Elimination(whole, [w]);
+  const made = w.slice();
+  const left = Array.from({ length: w.length - 1 }, (_, i) => i + 1);
+  while (left.length > 0) {
+    const at = next(elimination, left, step, levels);
+    const weight = left[at] as number;
+    made[weight] = onGrid(elimination.value(0, weight), step, levels);
+    elimination.fix(weight, made[weight]);
+    left[at] = left[left.length - 1] as number;
+    left.pop();
+  }
+  made[0] = elimination.value(0, 0);
+  return made;
+}
+
+/** The place in `left` of the weight to round next. */
+function next(elimination: Elimination, left: readonly number[], step: number, levels: number): number {
+  let [best, cost, outlier] = [0, Number.POSITIVE_INFINITY, step * 0.5000001];
+  left.forEach((weight, i) => {
+    const value = elimination.value(0, weight);
+    const error = Math.abs(value - onGrid(value, step, levels));
+    if (error > outlier) [best, outlier, cost] = [i, error, Number.NEGATIVE_INFINITY];
+    const found = (error * error) / elimination.inverseAt(weight, weight);
+    if (found < cost) [best, cost] = [i, found];
+  });
+  return best;
+}
+
+/**
+ * The same integers with the step and bias that suit them best: the least squares of b + s q in the Hessian's
+ * norm, two equations. Kept only where it is a usable step.
+ */
+function scaled(hessian: Symmetric, w: Float64Array, { step, row }: Rounded, least: number): Rounded {
+  const q = row.map((x, i) => (i === 0 ? 0 : x / step));
+  const [hq, hw] = [times(hessian, q), times(hessian, w)];
+  const dot = (a: Float64Array): number => a.reduce((sum, x, i) => sum + x * (q[i] as number), 0);
+  const [h00, h0q, hqq, w0, wq] = [
+    hessian.data[0] as number,
+    hq[0] as number,
+    dot(hq),
+    hw[0] as number,
+    dot(hw),
+  ];
+  const determinant = h00 * hqq - h0q * h0q;
+  const s = (h00 * wq - h0q * w0) / determinant;
+  if (!(determinant > 0 && s >= Math.max(least, step / 2) && s <= 2 * step)) return { step, row };
+  const b = (w0 - h0q * s) / h00;
+  return { step: s, row: q.map((x, i) => (i === 0 ? b : s * Math.round(x))) };
+}

@@ -1,0 +1,121 @@
+/**
+ * One sweep through a compressed network, layer by layer: each layer's weights are fitted anew to what the layer
+ * computed in the reference network, on the inputs that the layers before it, already compressed, really give.
+ */
+import { must } from '../../ir/errors.ts';
+import type { Graph, Node } from '../../ir/graph.ts';
+import { floats, type Tensor } from '../../ir/tensor.ts';
+import { type MacLayer, macLayers } from './layers.ts';
+import { solveSystem } from './reconstruct.ts';
+import { runNode } from './record.ts';
+import { type AllWeights, emptyWeights, type Weights, withWeights } from './refit.ts';
+import { type RowSystem, rowSystems } from './rows.ts';
+import { type TargetOptions, type Targets, targetsOf } from './targets.ts';
+
+/** What is made of a row of kept weights behind its bias, once they fit best. */
+export type Finish = (layer: MacLayer, row: number, system: RowSystem, w: Float64Array) => Float64Array;
+
+export interface SweepOptions extends TargetOptions {
+  /** Weights are drawn to what they were by this share of the mean of the system's diagonal. */
+  readonly damping: number;
+  readonly finish?: Finish;
+}
+
+/**
+ * @param graph compressed; weights that are zero stay zero. Same nodes as the reference.
+ * @returns the graph with new weights and biases
+ */
+export function sweep(
+  graph: Graph<'float'>,
+  reference: Graph<'float'>,
+  samples: readonly Float32Array[],
+  options: SweepOptions,
+): Graph<'float'> {
+  const layers = macLayers(graph);
+  const targets = targetsOf(reference, layers, samples, options);
+  const made = new Map<MacLayer, Weights>();
+  const frontier = new Frontier(graph, samples);
+  for (const node of graph.nodes) {
+    const l = layers.findIndex((layer) => layer.node === node);
+    const layer = layers[l];
+    if (layer !== undefined)
+      made.set(layer, fitted(layer, frontier.inputsOf(layer.input), must(targets[l], 'targets'), options));
+    frontier.pass(node, layer === undefined ? new Map() : new Map([[layer, made.get(layer) ?? layer]]));
+  }
+  return withWeights(graph, made);
+}
+
+function fitted(
+  layer: MacLayer,
+  inputs: readonly Tensor[],
+  targets: readonly Targets[],
+  { damping, finish }: SweepOptions,
+): Weights {
+  const systems = rowSystems(layer);
+  if (systems === undefined) return layer;
+  const column = new Float64Array(layer.terms + 1);
+  inputs.forEach((input, i) => {
+    const { positions, weights, sums } = must(targets[i], 'targets for every sample');
+    const columns = layer.columnsOf(input);
+    for (let group = 0; group < layer.groups; group++)
+      positions.forEach((position, p) => {
+        columns.fill(column, group, position);
+        systems.add(group, column, weights, sums, p * layer.rows);
+      });
+  });
+  const made = emptyWeights(layer);
+  for (let row = 0; row < layer.rows; row++) {
+    const system = systems.system(row);
+    const old = Float64Array.from(system.kept, (c) => weightAt(layer, row, c));
+    const best = solveSystem(system.hessian, system.right, old, damping);
+    const final = finish === undefined ? best : finish(layer, row, system, best);
+    system.kept.forEach((c, i) => {
+      if (c === 0) made.bias[row] = final[i] as number;
+      else made.weights[row * layer.terms + c - 1] = final[i] as number;
+    });
+  }
+  return made;
+}
+
+const weightAt = ({ bias, weights, terms }: MacLayer, row: number, column: number): number =>
+  (column === 0 ? bias[row] : weights[row * terms + column - 1]) as number;
+
+/** The activations of all samples that are still to be read, one node after the other. */
+class Frontier {
+  readonly #graph: Graph<'float'>;
+  readonly #values: Map<string, readonly Tensor[]>;
+
+  constructor(graph: Graph<'float'>, samples: readonly Float32Array[]) {
+    const input = must(graph.inputs[0], 'a float graph has an input');
+    const { shape } = must(graph.tensors.get(input), 'the input has a type');
+    this.#graph = graph;
+    this.#values = new Map([[input, samples.map((sample) => floats(shape, sample))]]);
+  }
+
+  inputsOf(name: string): readonly Tensor[] {
+    return must(this.#values.get(name), `'${name}' is known`);
+  }
+
+  /** Runs the node on every sample, with new weights where it has some. */
+  pass(node: Node, weights: AllWeights): void {
+    const graph = weights.size === 0 ? this.#graph : withWeights(this.#graph, weights);
+    const current = must(
+      graph.nodes.find((n) => n.name === node.name),
+      'the node is there',
+    );
+    const sources = current.inputs.map((name) => graph.tensors.get(name)?.constant ?? this.inputsOf(name));
+    const count = this.inputsOf(node.inputs.find((name) => this.#values.has(name)) ?? '').length;
+    const outputs = Array.from({ length: count }, (_, i) => {
+      const inputs = sources.map((s) => ('data' in s ? s : must(s[i], 'a tensor for every sample')));
+      return runNode(current, inputs).output;
+    });
+    this.#values.set(must(node.outputs[0], 'a node has an output'), outputs);
+    this.#forget(node);
+  }
+
+  #forget(node: Node): void {
+    const later = this.#graph.nodes.slice(this.#graph.nodes.findIndex((n) => n.name === node.name) + 1);
+    for (const name of this.#values.keys())
+      if (!later.some((n) => n.inputs.includes(name))) this.#values.delete(name);
+  }
+}
