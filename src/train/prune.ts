@@ -43,5 +43,6 @@ function nthLargest(scores: readonly Float64Array[], n: number): number {
     all.set(row, at);
     return at + row.length;
   }, 0);
-  return all.sort()[all.length - n] ?? Infinity;
+  if (n <= 0) return Infinity;
+  return all.sort()[all.length - n] ?? -1;
 }
