@@ -9,6 +9,7 @@ import type { Normalization, Program } from './ir/program.ts';
 import { verifyGraph } from './ir/verify.ts';
 import { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
+import { chooseFormats, type FormatOptions, type LayerChoice } from './passes/choose-formats.ts';
 import { foldBatchNorm } from './passes/fold-batch-norm.ts';
 import { fuse } from './passes/fuse.ts';
 import { lower } from './passes/lower.ts';
@@ -37,6 +38,8 @@ export interface CompileOptions {
   /** For all layers, or by node name (8 for those without). Below 8 they are rounded to what fits best. */
   readonly weightBits?: WeightBits | ReadonlyMap<string, WeightBits>;
   readonly biasCorrection?: boolean;
+  /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each. */
+  readonly formats?: FormatOptions;
   readonly plan?: PlanStrategy;
   /** Called after each pass with the deterministic text of what it made. */
   readonly onPass?: (pass: string, text: string) => void;
@@ -55,6 +58,8 @@ export interface Compiled {
   readonly lowered: Graph<'float'> | Graph<'int8'>;
   readonly calibration?: Calibration;
   readonly requant: RequantMode;
+  /** Of each layer with weights, where formats were chosen. */
+  readonly formats?: readonly LayerChoice[];
   /** Some inputs, as bytes of the input slot: of the calibration where there was one, else random. */
   readonly examples: readonly Uint8Array[];
 }
@@ -69,45 +74,71 @@ export const passNames = [
   'prune',
   'round-weights',
   'quantize',
+  'choose-formats',
   'lower',
 ] as const;
 
 /** Stored bytes are their own unit; what they mean is in the first layer's weights. */
 const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 
+/** What every build of one model has in common: the float network before and after fusion. */
+export interface Front {
+  readonly floatGraph: Graph<'float'>;
+  readonly fused: Graph<'float'>;
+}
+
+/** The passes up to fusion. @throws InputError for networks that cannot be compiled. */
+export function front(model: Graph<'imported'>, options: CompileOptions): Front {
+  const step = stepper(options);
+  step.show('import', model);
+  const floatGraph = step.run(canonicalize, model);
+  const raw = rawOf(options);
+  const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
+  return { floatGraph, fused: step.run(fuse, step.run(foldBatchNorm, input)) };
+}
+
+const rawOf = ({ arith, calibration }: CompileOptions): Normalization | undefined =>
+  arith === 'int8' ? calibration?.raw : undefined;
+
 /**
  * @throws InputError for networks and options that cannot be compiled; it names the node. A DefectError is
  * thimble's own fault.
  */
 export function compile(model: Graph<'imported'>, options: CompileOptions): Compiled {
+  return compileFused(front(model, options), options);
+}
+
+/**
+ * The passes after fusion.
+ * @param network stands for `made.fused` in another training state: the same nodes with other weights.
+ */
+export function compileFused(made: Front, options: CompileOptions, network = made.fused): Compiled {
   const step = stepper(options);
-  step.show('import', model);
-  const floatGraph = step.run(canonicalize, model);
-  const raw = options.arith === 'int8' ? options.calibration?.raw : undefined;
-  const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
-  const fused = step.run(fuse, step.run(foldBatchNorm, input));
-  const requant = options.requant ?? 'single';
   const needsInputs = options.arith === 'int8' || options.prune !== undefined;
   const inputs = needsInputs ? calibrationInputs(options) : [];
-  const { graph, weightSteps } = compressed(fused, inputs, options, step);
-  const finish = (lowered: Compiled['lowered'], calibration?: Calibration): Compiled => {
-    const made = lowerWith(lowered, options);
-    const known = calibration === undefined ? {} : { calibration, calibrated: inputs };
-    const examples = examplesFor(made.program, options);
-    return { floatGraph, fused: graph, requant, lowered, ...known, ...made, examples };
-  };
-  if (options.arith === 'float32') return finish(graph);
+  const { graph, weightSteps } = compressed(network, inputs, options, step);
+  const common = { floatGraph: made.floatGraph, fused: graph, requant: options.requant ?? 'single' };
+  if (options.arith === 'float32') return { ...common, ...lowered(graph, options) };
   const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
     options.onProgress?.('calibrating', done, total),
   );
   const pass = quantize(calibration, {
-    mode: requant,
+    mode: common.requant,
     weightBits: options.weightBits ?? 8,
     weightSteps,
     biasCorrection: options.biasCorrection ?? true,
-    ...(raw === undefined ? {} : { input: rawQuant }),
+    ...(rawOf(options) === undefined ? {} : { input: rawQuant }),
   });
-  return finish(step.run(pass, graph), calibration);
+  const integers = step.run(pass, graph);
+  const chosen = options.formats === undefined ? undefined : chooseFormats(integers, options.formats);
+  if (chosen !== undefined) step.show('choose-formats', chosen.graph);
+  return {
+    ...common,
+    calibration,
+    calibrated: inputs,
+    ...lowered(chosen?.graph ?? integers, options),
+    ...(chosen === undefined ? {} : { formats: chosen.layers }),
+  };
 }
 
 /** Pruning and rounding to few bits, each where it is asked for. */
@@ -161,18 +192,18 @@ function stepper({ onPass }: CompileOptions): Stepper {
   };
 }
 
-function lowerWith(
-  graph: Graph<'float'> | Graph<'int8'>,
+function lowered(
+  graph: Compiled['lowered'],
   options: CompileOptions,
-): { readonly program: Program; readonly plan: MemoryPlan } {
-  const raw = graph.stage === 'int8' ? options.calibration?.raw : undefined;
-  const lowered = lower(graph, {
+): Pick<Compiled, 'program' | 'plan' | 'lowered' | 'examples'> {
+  const raw = rawOf(options);
+  const { program, plan } = lower(graph, {
     name: options.name,
     strategy: options.plan ?? 'overlap',
     ...(raw === undefined ? {} : { rawInput: raw }),
   });
-  options.onPass?.('lower', showPlan(lowered.program, lowered.plan));
-  return lowered;
+  options.onPass?.('lower', showPlan(program, plan));
+  return { program, plan, lowered: graph, examples: examplesFor(program, options) };
 }
 
 /** As the fused graph takes them. */

@@ -15,7 +15,8 @@ export {
   type Preprocessing,
 } from './artifact.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
-export { type EmitInfo, emitC, type Golden } from './emit/emit.ts';
+export { emitC } from './emit/emit.ts';
+export type { EmitInfo, Golden } from './emit/info.ts';
 export { type NativeOptions, type NativeResult, runNative } from './emit/native.ts';
 export { type TargetName, targetNames } from './emit/native-targets.ts';
 export { dumpGraph } from './ir/dump.ts';
@@ -46,4 +47,7 @@ export { arrangeInput, decodeOutput, decodeSlot, encodeInput } from './run.ts';
 export { compareOutcomes, type Difference, differenceText } from './sim/compare.ts';
 export { createSimulator, type Simulator } from './sim/simulate.ts';
 export { Trap } from './sim/trap.ts';
+export { type Epoch, type Finetuned, finetune } from './train/finetune.ts';
+export { onThreads } from './train/node-threads.ts';
+export type { FinetuneOptions, Progress, TrainingData } from './train/options.ts';
 export { type VerifyReport, type VerifyRow, verifyArtifact } from './verify-artifact.ts';

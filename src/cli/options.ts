@@ -71,7 +71,13 @@ export interface QuantizeFlags {
   readonly calibration: CalibrationMethod;
 }
 
-const requantModes = ['single', 'tfl-double', 'ort-float', 'pow2'] as const satisfies readonly RequantMode[];
+const requantModes = [
+  'single',
+  'tfl-double',
+  'ort-float',
+  'pow2',
+  'compact',
+] as const satisfies readonly RequantMode[];
 const methods = ['minmax', 'percentile', 'mse'] as const satisfies readonly CalibrationMethod[];
 
 /** How a float model becomes an integer one. */

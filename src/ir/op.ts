@@ -74,9 +74,10 @@ export interface KernelContext {
 /**
  * How exactly an accumulator becomes 8 bits again. See docs/numerics.md for the integer definitions:
  * `single` rounds half up once; `tfl-double` is TensorFlow Lite's doubling high multiplication followed by a
- * rounding shift; `ort-float` multiplies in float32 and rounds half to even; `pow2` only shifts.
+ * rounding shift; `ort-float` multiplies in float32 and rounds half to even; `pow2` only shifts; `compact`
+ * rounds half up once too, with multipliers of 8 bits and one shift for all channels.
  */
-export type RequantMode = 'single' | 'tfl-double' | 'ort-float' | 'pow2';
+export type RequantMode = 'single' | 'tfl-double' | 'ort-float' | 'pow2' | 'compact';
 
 /** Symmetric grids: -127..127, -7..7 and -1..1 times a step per output channel. */
 export type WeightBits = 8 | 4 | 2;

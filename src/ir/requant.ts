@@ -4,7 +4,10 @@ import { DefectError } from './errors.ts';
 import type { Expr, Table } from './kernel.ts';
 import type { RequantMode } from './op.ts';
 
-/** real = acc * multiplier[c] * 2^-31 * 2^-shift[c], or acc * scale[c] in float32 where `mode` is ort-float. */
+/**
+ * real = acc * multiplier[c] * 2^-31 * 2^-shift[c]; acc * scale[c] in float32 where `mode` is ort-float;
+ * acc * multiplier[c] * 2^-shift[c] where it is compact.
+ */
 export interface Requant {
   readonly mode: RequantMode;
   readonly multiplier: Int32Array;
@@ -35,6 +38,7 @@ function fixedPoint(scale: number): { readonly multiplier: number; readonly shif
 export function requantOf(mode: RequantMode, scales: readonly number[]): Requant {
   const bad = scales.find((s) => !(s > 0 && s <= 1));
   if (bad !== undefined) throw new DefectError(`requantization scale ${bad} is outside of (0, 1]`);
+  if (mode === 'compact') return compactOf(scales);
   const fixed = scales.map(fixedPoint);
   return {
     mode,
@@ -45,6 +49,28 @@ export function requantOf(mode: RequantMode, scales: readonly number[]): Requant
     scale: Float32Array.from(scales),
   };
 }
+
+/**
+ * The shift that brings the largest scale to at most 255; scales that are whole multiples of 2^-shift, as
+ * `compactStep` makes them, are exact. Others are rounded: by 2^-9 of themselves or, where they are much
+ * smaller than the largest, more.
+ */
+function compactOf(scales: readonly number[]): Requant {
+  const shift = compactShift(scales);
+  const multiplier = Int32Array.from(scales, (s) => Math.max(1, Math.round(s * 2 ** shift)));
+  const shifts = new Uint8Array(scales.length).fill(shift);
+  return { mode: 'compact', multiplier, shift: shifts, scale: Float32Array.from(scales) };
+}
+
+export const largestCompact = 255;
+
+/** 1..30; the finest unit 2^-shift of which no scale is more than 255 (and a half: scales carry rounding errors). */
+export const compactShift = (scales: readonly number[]): number =>
+  Math.max(1, Math.min(30, Math.floor(Math.log2((largestCompact + 0.5) / Math.max(...scales)))));
+
+/** Whether acc * multiplier + 2^(shift - 1) stays in int32 for |acc| <= `magnitude`, by channel. */
+export const compactHolds = ({ multiplier, shift }: Requant, magnitude: readonly number[]): boolean =>
+  magnitude.every((m, c) => m * (multiplier[c] ?? 0) + 2 ** ((shift[c] ?? 1) - 1) < 2 ** 31);
 
 /** A table that is one number throughout is that number; `elem` of the table otherwise. */
 function entry(table: Table, channel: Expr, tables: Table[]): Expr {
@@ -63,7 +89,8 @@ export interface Epilogue {
 /** `prefix` names the tables. */
 export function epilogue(prefix: string, requant: Requant, saturation: Saturation): Epilogue {
   const tables: Table[] = [];
-  const multiplier: Table = { name: `${prefix}_multiplier`, elem: 'i32', data: requant.multiplier };
+  const elem = requant.mode === 'compact' ? 'u8' : 'i32';
+  const multiplier: Table = { name: `${prefix}_multiplier`, elem, data: [...requant.multiplier] };
   const shift: Table = { name: `${prefix}_shift`, elem: 'u8', data: requant.shift };
   const scale: Table = { name: `${prefix}_scale`, elem: 'f32', data: requant.scale };
   const rounded = (accumulator: Expr, channel: Expr): Expr => {
@@ -78,6 +105,8 @@ export function epilogue(prefix: string, requant: Requant, saturation: Saturatio
         return call('requantize_float', 'i32', accumulator, entry(scale, channel, tables));
       case 'pow2':
         return call('requantize_pow2', 'i32', accumulator, entry(shift, channel, tables));
+      case 'compact':
+        return fixed('requantize_compact');
       default:
         return requant.mode satisfies never;
     }

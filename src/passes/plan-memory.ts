@@ -167,7 +167,8 @@ function place(problem: Problem, order: readonly number[]): readonly number[] {
   const placed = new Map<number, number>();
   for (const i of order) placed.set(i, bestPlace(problem, placed, i));
   const lowest = Math.min(0, ...placed.values());
-  const shift = Math.ceil(-lowest / 4) * 4;
+  const align = Math.max(...problem.buffers.map((b) => b.align));
+  const shift = Math.ceil(-lowest / align) * align;
   return problem.buffers.map((_, i) => must(placed.get(i), 'placed') + shift);
 }
 

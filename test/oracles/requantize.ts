@@ -41,6 +41,8 @@ export function requantized(acc: number, requant: Requant, channel: number): num
       return rint(Math.fround(Math.fround(acc) * requant.scale[channel]!));
     case 'pow2':
       return Number(shifted(BigInt(acc), s));
+    case 'compact':
+      return Number(shifted(BigInt(acc) * m, s));
     default:
       return requant.mode satisfies never;
   }

@@ -6,7 +6,7 @@ import { type Overlap, overlapOf } from '../../src/passes/overlap.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { Trap } from '../../src/sim/trap.ts';
 import * as ir from '../support/ir.ts';
-import { arrayLength, kernels } from '../support/kernels.ts';
+import { arrayLength, kernels, runs } from '../support/kernels.ts';
 import { convPool, dense } from '../support/lenet.ts';
 
 /** The kernel with its output `distance` bytes above its input (negative: below), scratch out of the way. */
@@ -55,11 +55,11 @@ describe('random kernels, against placements in the simulator', () => {
           if (isAligned(k, d) && (d <= -below || d >= above)) expect(isSafe(k, d), `${d}`).toBe(true);
         if (inPlace) expect(isSafe(k, 0)).toBe(true);
       }),
-      { numRuns: 40 },
+      runs(40),
     );
   });
 
-  test('the first placement inside of the bounds is not, where what is read does not depend on the input', () => {
+  test('the first placement inside of the bounds is not, where reads do not depend on the input', () => {
     fc.assert(
       fc.property(sound(true), (k) => {
         const { below, above, inPlace } = only(k);
@@ -67,7 +67,7 @@ describe('random kernels, against placements in the simulator', () => {
         if (above > 0 && isAligned(k, above - 1)) expect(isSafe(k, above - 1), 'above').toBe(false);
         expect(isSafe(k, 0)).toBe(inPlace);
       }),
-      { numRuns: 200 },
+      runs(200),
     );
   });
 });

@@ -7,7 +7,7 @@ import { createSimulator, type SimulatorOptions } from '../../src/sim/simulate.t
 import { Trap } from '../../src/sim/trap.ts';
 import { evaluate, Undefined } from '../oracles/kernel-evaluator.ts';
 import * as ir from '../support/ir.ts';
-import { arrayLength, inputs, kernels } from '../support/kernels.ts';
+import { arrayLength, inputs, kernels, runs } from '../support/kernels.ts';
 import { lenet, numbers } from '../support/lenet.ts';
 
 /** The outcome with all arenas, or the trap. */
@@ -33,7 +33,7 @@ describe('random kernels', () => {
         expect(attempt(p, input, fast)).toEqual(outcome);
         expect(evaluate(p, input)).toEqual(outcome);
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
   });
 
@@ -48,7 +48,7 @@ describe('random kernels', () => {
           expect(attempt(p, input, checked)).toBeInstanceOf(Trap);
         }
       }),
-      { numRuns: 1000 },
+      runs(1000),
     );
   });
 

@@ -300,6 +300,12 @@ export const kernels = (options: KernelOptions = {}): fc.Arbitrary<Kernel> =>
     .array(fc.nat({ max: 1_000_000 }), { maxLength: 200, size: 'max' })
     .map((tape) => new Writer(tape, options).kernel());
 
+/**
+ * Shrinking a long tape takes minutes, so a failure first only prints its seed and path: set SHRINK=1 for the
+ * smallest kernel.
+ */
+export const runs = (numRuns: number) => ({ numRuns, endOnFailure: process.env.SHRINK === undefined });
+
 /** Contents of the 8-element input, in the given bounds of bytes. */
 export const inputs = (lo = 0, hi = 255): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: arrayLength, maxLength: arrayLength, min: lo, max: hi });

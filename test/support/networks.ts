@@ -23,6 +23,8 @@ import type { LayerRecipe, Recipe, Weights, WindowRecipe } from './recipes.ts';
 
 type Layer<K extends LayerRecipe['kind']> = LayerRecipe & { readonly kind: K };
 
+const relu: Layer<'clip'> = { kind: 'clip', bounds: [[0, 1e9]] };
+
 /** Multiply-accumulates of a whole network: thousands of networks are run per minute. */
 const macBudget = 24_000;
 
@@ -241,10 +243,10 @@ class Builder {
     this.#foldsConstant = true;
   }
 
-  #clip({ lo, hi }: Layer<'clip'>): void {
+  #clip({ bounds }: Layer<'clip'>): void {
     // ONNX has the bounds in float32.
     const bound = (x: number): number => (Math.abs(x) >= 1e9 ? x * Infinity : Math.fround(x));
-    this.#pointwise(clip, { lo: bound(lo), hi: bound(hi) }, [this.at]);
+    for (const [lo, hi] of bounds) this.#pointwise(clip, { lo: bound(lo), hi: bound(hi) }, [this.at]);
   }
 
   /** Where nothing can take it in, it becomes a depthwise convolution, which needs an image. */
@@ -307,7 +309,7 @@ class Builder {
     const strides = window.strides.slice(2 - this.#spatial.length);
     this.#convolve(same(strides), out, 1, weights);
     if (norm) this.#batchNorm({ seed: weights.seed, flavour: 'plain' });
-    this.#clip({ kind: 'clip', lo: 0, hi: 1e9 });
+    this.#clip(relu);
     this.#convolve(same(strides.map(() => 1)), out, 1, { ...weights, seed: weights.seed + 1 });
   }
 
@@ -348,7 +350,7 @@ class Builder {
   }
 
   graph(): Graph<'imported'> {
-    if (!this.hasKernel) this.#clip({ kind: 'clip', lo: 0, hi: 1e9 });
+    if (!this.hasKernel) this.#clip(relu);
     const named = new Set(['x', ...this.nodes.flatMap((n) => [...n.inputs, ...n.outputs])]);
     const tensors = new Map([...this.tensors].filter(([name]) => named.has(name)));
     return {

@@ -50,6 +50,8 @@ function factorError(requant: Requant): number {
     case 'ort-float':
       return 3.0001 * 2 ** -24;
     case 'pow2':
+    // Weight steps are chosen so that the multipliers are exact.
+    case 'compact':
       return 0;
     default:
       return requant.mode satisfies never;

@@ -4,6 +4,7 @@
  * numbers, simpler weights) shrinks the network.
  */
 import fc from 'fast-check';
+import { dense8, type WeightFormat } from '../../src/ir/formats/format.ts';
 import type { RequantMode, WeightBits } from '../../src/ir/op.ts';
 import type { CalibrationMethod } from '../../src/passes/calibrate.ts';
 import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
@@ -60,7 +61,8 @@ export type LayerRecipe =
       readonly out: number;
       readonly weights: Weights;
     }
-  | { readonly kind: 'clip'; readonly lo: number; readonly hi: number }
+  /** One after the other. */
+  | { readonly kind: 'clip'; readonly bounds: readonly Pair[] }
   | { readonly kind: 'batchNorm'; readonly seed: number; readonly flavour: 'plain' | 'steep' | 'zeroGain' }
   | {
       readonly kind: 'residual';
@@ -84,6 +86,8 @@ export interface Recipe {
   readonly arith: 'int8' | 'float32';
   readonly mode: RequantMode;
   readonly bits: WeightBits;
+  /** How weights are stored, in the layers where it can hold them. */
+  readonly format: WeightFormat;
   readonly correction: boolean;
   readonly method: CalibrationMethod;
   /** Raw pixels as input, with one mean and deviation, or one per channel. */
@@ -108,10 +112,22 @@ const small = (min: number, most: number): fc.Arbitrary<number> =>
     { weight: 2, arbitrary: fc.integer({ min, max: most }) },
   );
 
+/** Mostly 1. */
+const rarely = (most: number): fc.Arbitrary<number> =>
+  fc.oneof(
+    { withCrossShrink: true },
+    { weight: 2, arbitrary: fc.constant(1) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: most }) },
+  );
+const kernelSize = fc.oneof(
+  { weight: 3, arbitrary: fc.integer({ min: 1, max: 3 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 6 }) },
+);
+
 const window: fc.Arbitrary<WindowRecipe> = fc.record({
-  kernel: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 })),
-  strides: fc.tuple(small(1, 4), small(1, 4)),
-  dilations: fc.tuple(small(1, 3), small(1, 3)),
+  kernel: fc.tuple(kernelSize, kernelSize),
+  strides: fc.tuple(rarely(4), rarely(4)),
+  dilations: fc.tuple(rarely(3), rarely(3)),
   pads: fc.oneof(
     fc.constant([0, 0, 0, 0] as const),
     fc.tuple(small(0, 3), small(0, 3), small(0, 3), small(0, 3)),
@@ -127,7 +143,7 @@ const conv: fc.Arbitrary<LayerRecipe> = fc.record({
 });
 const pool: fc.Arbitrary<LayerRecipe> = fc.record({
   kind: fc.constant('pool'),
-  of: fc.constantFrom('max', 'max', 'avg', 'avg', 'global'),
+  of: fc.constantFrom('max', 'avg', 'avg', 'global'),
   window,
   ceil: fc.boolean(),
   countPad: fc.boolean(),
@@ -146,17 +162,21 @@ const linear: fc.Arbitrary<LayerRecipe> = fc.record({
   out: fc.integer({ min: 1, max: 17 }),
   weights,
 });
-const clip: fc.Arbitrary<LayerRecipe> = fc
-  .constantFrom<readonly [number, number]>(
-    [0, 1e9],
-    [0, 6],
-    [-1e9, 1e9],
-    [-1, 1],
-    [0.1, 0.7],
-    [-3, -1],
-    [2, 2],
-  )
-  .map(([lo, hi]) => ({ kind: 'clip', lo, hi }));
+/** ReLU, ReLU6, nothing at all (1e9 stands for infinity), and bounds on either side of 0. */
+const clipBounds: readonly Pair[] = [
+  [0, 1e9],
+  [0, 6],
+  [-1e9, 1e9],
+  [-1, 1],
+  [-1e9, 0.25],
+  [0.1, 0.7],
+  [-3, -1],
+  [2, 2],
+];
+const clip: fc.Arbitrary<LayerRecipe> = fc.record({
+  kind: fc.constant('clip'),
+  bounds: fc.array(fc.constantFrom(...clipBounds), { minLength: 1, maxLength: 3 }),
+});
 const batchNorm: fc.Arbitrary<LayerRecipe> = fc.record({
   kind: fc.constant('batchNorm'),
   seed,
@@ -173,7 +193,7 @@ const residual: fc.Arbitrary<LayerRecipe> = fc.record({
 const layer: fc.Arbitrary<LayerRecipe> = fc.oneof(
   { weight: 9, arbitrary: conv },
   { weight: 5, arbitrary: clip },
-  { weight: 3, arbitrary: pool },
+  { weight: 5, arbitrary: pool },
   { weight: 3, arbitrary: plainPool },
   { weight: 4, arbitrary: linear },
   { weight: 3, arbitrary: batchNorm },
@@ -194,11 +214,37 @@ const layer: fc.Arbitrary<LayerRecipe> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('softmax'), axis: fc.nat({ max: 3 }) }) },
 );
 
-const size = small(1, 11);
+const channels = fc.integer({ min: 1, max: 6 });
+const side = fc.integer({ min: 1, max: 12 });
+/** Any image, to which the others shrink; images whose windows have room; sequences; rows of features. */
 const input: fc.Arbitrary<readonly number[]> = fc.oneof(
-  { weight: 6, arbitrary: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 11 }), size) },
-  { weight: 2, arbitrary: fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 20 })) },
+  { withCrossShrink: true },
+  { weight: 2, arbitrary: fc.tuple(channels, side, side) },
+  {
+    weight: 5,
+    arbitrary: fc.tuple(channels, fc.integer({ min: 4, max: 12 }), fc.integer({ min: 4, max: 12 })),
+  },
+  { weight: 2, arbitrary: fc.tuple(channels, fc.integer({ min: 1, max: 24 })) },
   { weight: 1, arbitrary: fc.tuple(fc.integer({ min: 1, max: 40 })) },
+);
+
+const sparse = { unroll: fc.constantFrom(1, 2, 4), segmented: fc.boolean() } as const;
+const format: fc.Arbitrary<WeightFormat> = fc.oneof(
+  { withCrossShrink: true },
+  { weight: 4, arbitrary: fc.constant<WeightFormat>(dense8) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('dense'), bits: fc.constantFrom(8, 4, 2) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom('csr', 'rel'), bits: fc.constantFrom(8, 4), ...sparse }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('block'), width: fc.constantFrom(2, 4), ...sparse }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('bitmap'), bits: fc.constantFrom(8, 4) }) },
 );
 
 export interface RecipeOptions {
@@ -210,8 +256,9 @@ export const recipes = ({ arith }: RecipeOptions = {}): fc.Arbitrary<Recipe> =>
     input,
     layers: fc.array(layer, { minLength: 1, maxLength: 6, size: 'max' }),
     arith: arith === undefined ? fc.constantFrom('int8', 'int8', 'int8', 'float32') : fc.constant(arith),
-    mode: fc.constantFrom('single', 'single', 'tfl-double', 'ort-float', 'pow2'),
-    bits: fc.constantFrom<WeightBits>(8, 8, 8, 4),
+    mode: fc.constantFrom('single', 'single', 'tfl-double', 'ort-float', 'pow2', 'compact'),
+    bits: fc.constantFrom<WeightBits>(8, 8, 8, 4, 2),
+    format,
     correction: fc.boolean(),
     method: fc.constantFrom('minmax', 'minmax', 'percentile', 'mse'),
     raw: fc.constantFrom('no', 'no', 'one', 'channels'),

@@ -134,15 +134,15 @@ export function gatherWalk(rows: RowsOfWeights, unit: UnitCode, options: GatherO
   const counter = countTable(`${rows.name}_counts`, counts);
   const segment = (s: Expr, use: RowUse): readonly Stmt[] => [
     use.from(mul(s, stride)),
-    constant('passes', load('left', counter.elem, 0)),
+    constant('passes', load('counts', counter.elem, 0)),
     ...loop('pass', local('passes'), () => pass(unit, options.unroll, use)),
-    ...advance('left', 1),
+    ...advance('counts', 1),
   ];
   return {
     tables: [weights, counter, ...unit.tables],
     start: [
       pointer('wt', weights.name, 'u8', 0, { mutable: true }),
-      pointer('left', counter.name, counter.elem, 0, { mutable: true }),
+      pointer('counts', counter.name, counter.elem, 0, { mutable: true }),
     ],
     row: (use) => loop('segment', segments, (s) => segment(s, use)),
   };

@@ -4,7 +4,7 @@ import { bitmapWalk } from './bitmap.ts';
 import { blockWalk } from './block.ts';
 import { csrWalk } from './csr.ts';
 import { denseWalk } from './dense.ts';
-import type { WeightFormat } from './format.ts';
+import type { WeightFormat, WeightLayout } from './format.ts';
 import { relWalk } from './rel.ts';
 import type { RowsOfWeights, Walk } from './walk.ts';
 
@@ -39,4 +39,41 @@ export function storedAs({ name, layout, codebook }: RowsOfWeights, format: Weig
     ...(counts === undefined ? {} : { counts: name + counts }),
     ...(book ? { codebook: `${name}_codebook` } : {}),
   };
+}
+
+/** Whether weights of at most `largest` in size, laid out like this, can be stored in a format. */
+export function fits(layout: WeightLayout, largest: number, format: WeightFormat, coded: boolean): boolean {
+  if (format.kind === 'block')
+    return layout.pieces === 1 && layout.run >= format.width && (format.segmented || layout.segments === 1);
+  if (coded && format.bits === 4) return true;
+  return largest < 2 ** (format.bits - 1);
+}
+
+const unrolls = [1, 2, 4] as const;
+
+/** Rows of a window are only counted apart where there is more than one. */
+const segmentations = ({ segments }: WeightLayout): readonly boolean[] =>
+  segments > 1 ? [false, true] : [false];
+
+const gathers = (layout: WeightLayout): readonly WeightFormat[] =>
+  segmentations(layout).flatMap((segmented) =>
+    unrolls.flatMap((unroll): WeightFormat[] => [
+      ...(['csr', 'rel'] as const).flatMap((kind) =>
+        ([8, 4] as const).map((bits): WeightFormat => ({ kind, bits, unroll, segmented })),
+      ),
+      ...([2, 4] as const).map((width): WeightFormat => ({ kind: 'block', width, unroll, segmented })),
+    ]),
+  );
+
+/** Every format that can hold these weights; `dense8` first. */
+export function candidatesFor(
+  layout: WeightLayout,
+  { weights, codebook }: { readonly weights: Int8Array; readonly codebook?: Int8Array },
+): readonly WeightFormat[] {
+  const largest = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+  const dense = ([8, 4, 2] as const).map((bits): WeightFormat => ({ kind: 'dense', bits }));
+  const bitmaps = ([8, 4] as const).map((bits): WeightFormat => ({ kind: 'bitmap', bits }));
+  return [...dense, ...gathers(layout), ...bitmaps].filter((format) =>
+    fits(layout, largest, format, codebook !== undefined),
+  );
 }

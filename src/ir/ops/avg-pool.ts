@@ -142,7 +142,11 @@ export const avgPool: OpDef<PoolAttrs, QuantizedAverage> = {
     const input = must(c.inputQuants[0], 'the input is quantized');
     const taps = c.attrs.kernel.reduce((n, k) => n * k, 1);
     const scales = Array.from({ length: taps }, (_, i) => input.scale / (c.outputQuant.scale * (i + 1)));
-    return { input, output: c.outputQuant, requant: requantOf(c.mode, scales) };
+    return {
+      input,
+      output: c.outputQuant,
+      requant: requantOf(c.mode === 'compact' ? 'single' : c.mode, scales),
+    };
   },
   int8: int8Kernel,
   float32: float32Kernel,

@@ -3,6 +3,7 @@ import type { Primitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
 import { exp32 } from './exp.ts';
 import {
+  requantizeCompact,
   requantizeDouble,
   requantizeFloat,
   requantizeHigh,
@@ -16,6 +17,7 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
   [
     clamp,
     exp32,
+    requantizeCompact,
     requantizeDouble,
     requantizeFloat,
     requantizeHigh,

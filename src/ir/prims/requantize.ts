@@ -24,7 +24,7 @@ function single(acc: number, multiplier: number, shift: number): number {
 function roundingShift(x: number, shift: number): number {
   if (shift === 0) return x;
   const half = 2 ** (shift - 1);
-  return x < 0 ? -Math.floor((half - x) / 2 ** shift) : Math.floor((x + half) / 2 ** shift);
+  return x < 0 ? 0 - Math.floor((half - x) / 2 ** shift) : Math.floor((x + half) / 2 ** shift);
 }
 
 function double(acc: number, multiplier: number, shift: number): number {
@@ -147,4 +147,30 @@ export const requantizePow2: Primitive = {
     lo: Math.min(pow2(acc.lo, shift.lo), pow2(acc.lo, shift.hi)),
     hi: Math.max(pow2(acc.hi, shift.lo), pow2(acc.hi, shift.hi)),
   }),
+};
+
+const compact = (acc: number, multiplier: number, shift: number): number =>
+  Math.floor((acc * multiplier + 2 ** (shift - 1)) / 2 ** shift);
+
+/**
+ * Everything in 32 bits, for chips without a long multiplication. |acc| * multiplier stays below 2^53 in
+ * float64 as long as it is below 2^31, which the precondition asks for.
+ */
+export const requantizeCompact: Primitive = {
+  name: 'requantize_compact',
+  doc: 'acc * multiplier / 2^shift, rounded half up; multiplier in 1..255, shift in 1..30, within int32',
+  params,
+  result: 'i32',
+  c99: ['return (acc * multiplier + ((int32_t)1 << (shift - 1))) >> shift;'],
+  js: compact,
+  violation(acc = { lo: 0, hi: 0 }, multiplier = { lo: 1, hi: 1 }, shift = { lo: 1, hi: 1 }) {
+    const products = [acc.lo, acc.hi].flatMap((a) => [a * multiplier.lo, a * multiplier.hi]);
+    const sum = { lo: Math.min(...products), hi: Math.max(...products) + 2 ** (shift.hi - 1) };
+    return (
+      outside('multiplier', multiplier, 1, 255) ??
+      outside('shift', shift, 1, 30) ??
+      outside('acc * multiplier + 2^(shift - 1)', sum, -(2 ** 31), 2 ** 31 - 1)
+    );
+  },
+  range: cornerRange(compact),
 };

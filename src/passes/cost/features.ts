@@ -1,0 +1,153 @@
+/** What one run through a statement executes, in kinds of operations whose costs differ between chips. */
+import type { Expr, Stmt } from '../../ir/kernel.ts';
+import { expressionsOf, partsOf } from '../../ir/kernel-walk.ts';
+
+export const features = [
+  /** Once per kernel, per entered loop, per pass of a loop, per `if` that is decided. */
+  'kernel',
+  'loop',
+  'pass',
+  'branch',
+  /** Loads of one byte at an index below 32 (Thumb's immediate offsets), at others; of wider elements. */
+  'loadNear',
+  'loadFar',
+  'loadWide',
+  'store',
+  /** Accumulation of a product; products elsewhere. */
+  'mac',
+  'mul',
+  'add',
+  'bits',
+  'select',
+  'divide',
+  'start',
+  'pointer',
+  'advance',
+  'signExtend',
+  'clamp',
+  'requantize64',
+  'requantize32',
+  'otherCall',
+  /** Calls of memcpy and memset, and their bytes. */
+  'block',
+  'blockByte',
+  /** Values beyond 7 and beyond 11 that an innermost loop keeps, per pass: they are spilled. */
+  'over7',
+  'over11',
+] as const;
+
+export type Feature = (typeof features)[number];
+export type Counts = Float64Array;
+
+const indexOf = new Map(features.map((f, i) => [f, i] as const));
+
+export const noCounts = (): Counts => new Float64Array(features.length);
+
+export function count(counts: Counts, feature: Feature, times = 1): void {
+  const at = indexOf.get(feature) ?? 0;
+  counts[at] = (counts[at] as number) + times;
+}
+
+/** counts += times * more */
+export function addTimes(counts: Counts, more: Counts, times: number): void {
+  for (let i = 0; i < counts.length; i++) counts[i] = (counts[i] as number) + times * (more[i] as number);
+}
+
+function countLoad(counts: Counts, e: Expr & { kind: 'load' }): void {
+  if (e.elem !== 'u8' && e.elem !== 'i8') count(counts, 'loadWide');
+  else count(counts, e.index.kind === 'int' && e.index.value < 32 ? 'loadNear' : 'loadFar');
+}
+
+const calls: Readonly<Record<string, Feature>> = {
+  sign_extend: 'signExtend',
+  clamp: 'clamp',
+  requantize_single: 'requantize64',
+  requantize_high: 'requantize64',
+  requantize_double: 'requantize64',
+  requantize_compact: 'requantize32',
+  requantize_pow2: 'requantize32',
+};
+
+function countBinary(counts: Counts, e: Expr & { kind: 'binary' }): void {
+  if (e.op === 'mul') count(counts, 'mul');
+  else if (e.op === 'add' || e.op === 'sub') count(counts, 'add');
+  else count(counts, e.op === 'div' || e.op === 'mod' ? 'divide' : 'bits');
+}
+
+/** A sign extension to 8 bits of a loaded byte is part of the load. */
+const isFree = (e: Expr): boolean =>
+  e.kind === 'call' && e.primitive === 'sign_extend' && e.args[1]?.kind === 'int' && e.args[1].value === 8;
+
+export function countExpr(counts: Counts, e: Expr): void {
+  for (const part of partsOf(e)) countExpr(counts, part);
+  switch (e.kind) {
+    case 'binary':
+      countBinary(counts, e);
+      return;
+    case 'compare':
+    case 'select':
+      count(counts, 'select', 0.5);
+      return;
+    case 'load':
+      countLoad(counts, e);
+      return;
+    case 'call':
+      if (!isFree(e)) count(counts, calls[e.primitive] ?? 'otherCall');
+      return;
+    case 'toFloat':
+    case 'toInt':
+      count(counts, 'otherCall');
+      return;
+    case 'int':
+    case 'float':
+    case 'local':
+      return;
+    default:
+      e satisfies never;
+  }
+}
+
+function countAccumulate(counts: Counts, value: Expr): void {
+  if (value.kind !== 'binary' || value.op !== 'mul') {
+    countExpr(counts, value);
+    count(counts, 'add');
+    return;
+  }
+  countExpr(counts, value.a);
+  countExpr(counts, value.b);
+  count(counts, 'mac');
+}
+
+/** The statement itself, without what its blocks do or how often they run. */
+export function countStmt(counts: Counts, s: Stmt): void {
+  if (s.kind === 'accumulate') {
+    countAccumulate(counts, s.value);
+    return;
+  }
+  for (const e of expressionsOf(s)) countExpr(counts, e);
+  if (s.kind === 'store') count(counts, 'store');
+  if (s.kind === 'pointer') count(counts, 'pointer');
+  if (s.kind === 'advance') count(counts, 'advance');
+  if (s.kind === 'let' && s.mutable) count(counts, 'start');
+  if (s.kind === 'copy' || s.kind === 'fill') count(counts, 'block');
+  if (s.kind === 'if') count(counts, 'branch');
+  if (s.kind === 'for') count(counts, 'loop');
+}
+
+/** Names that an innermost loop's body reads or changes and that live longer than a pass, and its counter. */
+export function valuesHeld(body: readonly Stmt[]): number {
+  const held = new Set<string>();
+  const inner = new Set<string>();
+  for (const s of body) {
+    if (s.kind === 'let' || s.kind === 'pointer') inner.add(s.name);
+    if (s.kind === 'accumulate' || s.kind === 'assign' || s.kind === 'advance') held.add(s.name);
+    for (const e of expressionsOf(s)) namesIn(e, held);
+  }
+  return [...held].filter((name) => !inner.has(name)).length + 3;
+}
+
+function namesIn(e: Expr, names: Set<string>): void {
+  if (e.kind === 'local') names.add(e.name);
+  if (e.kind === 'load') names.add(e.from);
+  for (const part of partsOf(e)) namesIn(part, names);
+}

@@ -1,0 +1,205 @@
+/**
+ * How often each part of a kernel runs, exactly: what decides it (counters, counts in tables) is followed with
+ * its values, everything else is only counted. A loop whose body decides nothing is counted in one step.
+ */
+import { InputError } from '../../ir/errors.ts';
+import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../../ir/kernel.ts';
+import { elemBytes } from '../../ir/kernel.ts';
+import type { Arrays } from '../../ir/kernel-check.ts';
+import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel-walk.ts';
+import { primitiveOf } from '../../ir/prims/index.ts';
+import { type BindingTimes, bindingTimes, isFixed } from '../interval/binding-time.ts';
+import { addTimes, type Counts, count, countStmt, noCounts, valuesHeld } from './features.ts';
+
+interface Run {
+  readonly kernel: Kernel;
+  readonly times: BindingTimes;
+  readonly arrays: Arrays;
+  /** Names whose values decide how often something runs. */
+  readonly needed: ReadonlySet<string>;
+  readonly env: Map<string, number>;
+  readonly total: Counts;
+}
+
+/** Tests, bounds of loops and sizes of copies: what must be known. */
+function deciding(s: Stmt): readonly Expr[] {
+  if (s.kind === 'for') return [s.from, s.to];
+  if (s.kind === 'if') return [s.test];
+  return s.kind === 'copy' || s.kind === 'fill' ? [s.count] : [];
+}
+
+function addNames(e: Expr, names: Set<string>): void {
+  eachExpr(e, (part) => {
+    if (part.kind === 'local') names.add(part.name);
+    if (part.kind === 'load') names.add(part.from);
+  });
+}
+
+/** Everything that flows into a decision. */
+function neededNames(kernel: Kernel): ReadonlySet<string> {
+  const needed = new Set<string>();
+  eachStmt(kernel.body, (s) => {
+    for (const e of deciding(s)) addNames(e, needed);
+  });
+  for (let before = -1; before < needed.size; ) {
+    before = needed.size;
+    eachStmt(kernel.body, (s) => {
+      if (!('name' in s) || !needed.has(s.name)) return;
+      for (const e of expressionsOf(s)) addNames(e, needed);
+      if (s.kind === 'pointer') needed.add(s.base);
+    });
+  }
+  return needed;
+}
+
+const binaryJs: Readonly<Record<BinaryOp, (a: number, b: number) => number>> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => Math.imul(a, b),
+  div: (a, b) => Math.trunc(a / b),
+  mod: (a, b) => a % b,
+  shl: (a, b) => a << b,
+  shr: (a, b) => a >> b,
+  and: (a, b) => a & b,
+  or: (a, b) => a | b,
+  xor: (a, b) => a ^ b,
+};
+
+const compareJs: Readonly<Record<CompareOp, (a: number, b: number) => boolean>> = {
+  lt: (a, b) => a < b,
+  le: (a, b) => a <= b,
+  gt: (a, b) => a > b,
+  ge: (a, b) => a >= b,
+  eq: (a, b) => a === b,
+  ne: (a, b) => a !== b,
+};
+
+function evaluated(run: Run, e: Expr): number {
+  switch (e.kind) {
+    case 'int':
+    case 'float':
+      return e.value;
+    case 'local':
+      return run.env.get(e.name) ?? 0;
+    case 'binary':
+      return binaryJs[e.op](evaluated(run, e.a), evaluated(run, e.b));
+    case 'compare':
+      return compareJs[e.op](evaluated(run, e.a), evaluated(run, e.b)) ? 1 : 0;
+    case 'select':
+      return evaluated(run, e.test) !== 0 ? evaluated(run, e.yes) : evaluated(run, e.no);
+    case 'load':
+      return loaded(run, e);
+    case 'call':
+      return primitiveOf(e.primitive).js(...e.args.map((arg) => evaluated(run, arg)));
+    case 'toFloat':
+    case 'toInt':
+      return Math.trunc(evaluated(run, e.value));
+    default:
+      return e satisfies never;
+  }
+}
+
+/** Only tables are read: whatever depends on the arena decides nothing here. */
+function loaded(run: Run, e: Expr & { kind: 'load' }): number {
+  const root = run.arrays.get(e.from)?.root;
+  const at = (run.env.get(e.from) ?? 0) + evaluated(run, e.index);
+  return root?.kind === 'table' ? (root.table.data[at] ?? 0) : 0;
+}
+
+/** Whether running it leaves nothing that a decision needs, and decides nothing but by its counters. */
+function isClosed(run: Run, body: readonly Stmt[]): boolean {
+  return body.every((s) => {
+    if (s.kind === 'for') return s.from.kind === 'int' && s.to.kind === 'int' && isClosed(run, s.body);
+    if (s.kind === 'if' || s.kind === 'copy' || s.kind === 'fill') return false;
+    return !('name' in s && run.needed.has(s.name));
+  });
+}
+
+function block(run: Run, body: readonly Stmt[], times: number): void {
+  for (const s of body) statement(run, s, times);
+}
+
+function statement(run: Run, s: Stmt, times: number): void {
+  const own = noCounts();
+  countStmt(own, s);
+  addTimes(run.total, own, times);
+  if ('name' in s && run.needed.has(s.name)) follow(run, s);
+  if (s.kind === 'for') loop(run, s, times);
+  else if (s.kind === 'if') conditional(run, s, times);
+  else if (s.kind === 'copy' || s.kind === 'fill')
+    count(run.total, 'blockByte', times * elemBytes[s.elem] * evaluated(run, s.count));
+}
+
+function follow(run: Run, s: Stmt & { readonly name: string }): void {
+  const { env } = run;
+  const old = env.get(s.name) ?? 0;
+  if (s.kind === 'let' || s.kind === 'assign') env.set(s.name, evaluated(run, s.value));
+  else if (s.kind === 'accumulate') env.set(s.name, old + evaluated(run, s.value));
+  else if (s.kind === 'pointer') env.set(s.name, (env.get(s.base) ?? 0) + evaluated(run, s.offset));
+  else if (s.kind === 'advance') env.set(s.name, old + evaluated(run, s.by));
+}
+
+function requireFixed(run: Run, e: Expr): void {
+  if (isFixed(run.times, e)) return;
+  throw new InputError({
+    where: `kernel '${run.kernel.name}'`,
+    found: 'a loop whose length depends on the input',
+    supported: 'kernels that do the same work for every input',
+  });
+}
+
+function loop(run: Run, s: Stmt & { kind: 'for' }, times: number): void {
+  requireFixed(run, s.from);
+  requireFixed(run, s.to);
+  const [from, to] = [evaluated(run, s.from), evaluated(run, s.to)];
+  const passes = Math.max(0, Math.ceil((to - from) / s.step));
+  count(run.total, 'pass', times * passes);
+  const innermost = s.body.every((inner) => inner.kind !== 'for' && inner.kind !== 'if');
+  if (innermost) pressure(run, s.body, times * passes);
+  if (isClosed(run, s.body)) {
+    block(run, s.body, times * passes);
+    return;
+  }
+  for (let i = from; i < to; i += s.step) {
+    run.env.set(s.name, i);
+    block(run, s.body, times);
+  }
+}
+
+function pressure(run: Run, body: readonly Stmt[], times: number): void {
+  const held = valuesHeld(body);
+  count(run.total, 'over7', times * Math.max(0, held - 7));
+  count(run.total, 'over11', times * Math.max(0, held - 11));
+}
+
+/** Where the input decides, each way counts half. */
+function conditional(run: Run, s: Stmt & { kind: 'if' }, times: number): void {
+  if (!isFixed(run.times, s.test)) {
+    block(run, s.yes, times / 2);
+    block(run, s.no, times / 2);
+  } else block(run, evaluated(run, s.test) !== 0 ? s.yes : s.no, times);
+}
+
+const known = new WeakMap<Kernel, Counts>();
+
+/**
+ * The operations of one call of a kernel, by kind.
+ * @throws InputError for a kernel whose loops depend on the input.
+ */
+export function operationsOf(kernel: Kernel): Counts {
+  const old = known.get(kernel);
+  if (old !== undefined) return old;
+  const times = bindingTimes(kernel);
+  const run: Run = {
+    kernel,
+    times,
+    arrays: times.arrays,
+    needed: neededNames(kernel),
+    env: new Map(),
+    total: noCounts(),
+  };
+  count(run.total, 'kernel');
+  block(run, kernel.body, 1);
+  known.set(kernel, run.total);
+  return run.total;
+}

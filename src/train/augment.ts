@@ -1,0 +1,34 @@
+/** Samples into the lanes of a group, moved by some pixels. */
+import type { Shape } from '../ir/tensor.ts';
+import { lanes } from './kernels.ts';
+
+/** Channels, rows and columns of what is moved; other samples than images are one row that stays. */
+export interface Picture {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+export function pictureOf(shape: Shape): Picture {
+  const [, channels = 1, height = 1, width = 1] = shape;
+  return { channels, height, width };
+}
+
+const inside = (i: number, size: number): number => (i < 0 ? 0 : i >= size ? size - 1 : i);
+
+/** `sample` moved down by `dy` and right by `dx` into lane `lane`; its border pixels continue outwards. */
+export function place(
+  group: Float32Array,
+  lane: number,
+  sample: Float32Array,
+  { channels, height, width }: Picture,
+  dy: number,
+  dx: number,
+): void {
+  let to = lane;
+  for (let c = 0; c < channels; c++)
+    for (let y = 0; y < height; y++) {
+      const row = (c * height + inside(y - dy, height)) * width;
+      for (let x = 0; x < width; x++, to += lanes) group[to] = sample[row + inside(x - dx, width)] as number;
+    }
+}

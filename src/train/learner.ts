@@ -1,0 +1,245 @@
+/** The weights while they learn: what the forward pass sees of them, and how gradients move them. */
+import { InputError } from '../ir/errors.ts';
+import type { Graph } from '../ir/graph.ts';
+import { moveOne, type Pace, paceOf } from './adam.ts';
+import { coarsestStep, onGrid, stepSlope } from './grid.ts';
+import {
+  type Active,
+  activeOf,
+  fitSteps,
+  gridOf,
+  keptCount,
+  type LayerState,
+  layerStateOf,
+  weightCount,
+} from './layer-state.ts';
+import type { Layer, Network, Terms } from './network.ts';
+import type { Settings } from './options.ts';
+import { prune } from './prune.ts';
+import { rateAt, sparsityAt } from './schedule.ts';
+import { layoutOf, type Region, type Shared } from './shard.ts';
+
+function bitsFor(layers: readonly Layer[], { weightBits }: Settings): (number | undefined)[] {
+  if (weightBits === null) return layers.map(() => undefined);
+  if (typeof weightBits === 'number') return layers.map(() => weightBits);
+  const unknown = Object.keys(weightBits).find((name) => layers.every(({ node }) => node !== name));
+  if (unknown !== undefined)
+    throw new InputError({
+      where: 'option weightBits',
+      found: `node '${unknown}'`,
+      supported: layers.map(({ node }) => node).join(', '),
+      todo: 'name convolutions and linear layers of the network',
+    });
+  return layers.map(({ node }) => weightBits[node]);
+}
+
+export class Learner {
+  readonly network: Network;
+  readonly layers: readonly LayerState[];
+  sparsity = 0;
+  readonly #settings: Settings;
+  readonly #steps: number;
+  readonly #shared: Shared;
+  readonly #regions: readonly Region[];
+  readonly #firstSparsity: number;
+  /** Undefined when the threads have to be told which weights take part. */
+  #active: readonly Active[] | undefined;
+  #rounding: boolean;
+  /** Per layer and row: the step of this forward pass. */
+  readonly #rowSteps: readonly Float64Array[];
+  readonly #gradient: Float32Array;
+
+  constructor(graph: Graph<'float'>, network: Network, settings: Settings, steps: number, shared: Shared) {
+    const bits = bitsFor(network.layers, settings);
+    this.network = network;
+    this.layers = network.layers.map((layer, i) => layerStateOf(graph, layer, bits[i]));
+    this.#settings = settings;
+    this.#steps = steps;
+    this.#shared = shared;
+    this.#regions = layoutOf(network).regions;
+    this.#rowSteps = network.layers.map(({ rows }) => new Float64Array(rows));
+    this.#gradient = new Float32Array(shared.values.length);
+    this.#rounding = false;
+    this.#count();
+    this.#firstSparsity = this.sparsity;
+    this.#requireSparsity();
+  }
+
+  /** After the state was read from a checkpoint made before `step`. */
+  resume(step: number): void {
+    this.#active = undefined;
+    this.#rounding = step > 0 && this.#rounds(step - 1);
+    this.#count();
+  }
+
+  #requireSparsity(): void {
+    const { sparsity } = this.#settings;
+    if (sparsity === null || sparsity >= this.#firstSparsity - 1e-9) return;
+    throw new InputError({
+      where: 'option sparsity',
+      found: `${sparsity} for a network that has ${this.#firstSparsity.toFixed(4)} already`,
+      supported: 'as much or more',
+      todo: 'leave sparsity away to keep the zeros that there are',
+    });
+  }
+
+  #count(): void {
+    this.sparsity = 1 - keptCount(this.layers) / weightCount(this.layers);
+  }
+
+  #rounds(step: number): boolean {
+    return step >= Math.floor(this.#settings.roundFrom * this.#steps);
+  }
+
+  /** The step before which weights are pruned for the last time. */
+  get #lastPruning(): number {
+    return Math.min(this.#steps - 1, Math.ceil(this.#settings.pruneEnd * this.#steps));
+  }
+
+  /** Prunes and rounds what is due at `step`, and writes the weights for its forward pass. */
+  prepare(step: number, setTerms: (terms: readonly Terms[]) => void): void {
+    this.#prune(step);
+    if (!this.#rounding && this.#rounds(step)) {
+      this.layers.forEach(fitSteps);
+      this.#rounding = true;
+    }
+    if (this.#active === undefined) {
+      const used = this.#growing(step) ? 'allowed' : 'kept';
+      this.#active = this.layers.map((layer) => activeOf(layer, layer[used]));
+      setTerms(this.#active.map(({ terms }) => terms));
+    }
+    this.#write(this.#active);
+  }
+
+  /** While pruned weights may come back, they learn too. */
+  #growing(step: number): boolean {
+    const { sparsity, regrow } = this.#settings;
+    return sparsity !== null && regrow && step < this.#lastPruning;
+  }
+
+  #prune(step: number): void {
+    const { sparsity, pruneBegin, pruneEvery, importance, price, regrow } = this.#settings;
+    if (sparsity === null || step === 0) return;
+    const span = { begin: pruneBegin * this.#steps, end: this.#lastPruning };
+    const last = step === span.end;
+    if (!last && (step < span.begin || step > span.end || step % pruneEvery !== 0)) return;
+    const target = sparsityAt(step, this.#firstSparsity, sparsity, span);
+    const count = Math.round((1 - target) * weightCount(this.layers));
+    prune(this.layers, count, { importance, price, regrow });
+    this.#count();
+    // While weights may grow back all of them stay in the lists, and the lists stay as they are.
+    if (last || !regrow) this.#active = undefined;
+  }
+
+  #write(active: readonly Active[]): void {
+    const { values } = this.#shared;
+    this.layers.forEach((layer, l) => {
+      const { positions, terms } = active[l] as Active;
+      const region = this.#regions[l] as Region;
+      this.#setRowSteps(layer, l);
+      this.#writeWeights(layer, l, positions, terms.rowStarts, region.weights);
+      values.set(layer.bias.value, region.bias);
+    });
+  }
+
+  /** Rows that round: the learned step, but no coarser than the quantizer can find again. */
+  #setRowSteps({ layer, weight, kept, logStep, bits }: LayerState, l: number): void {
+    const steps = this.#rowSteps[l] as Float64Array;
+    if (bits === undefined || !this.#rounding) return;
+    const grid = gridOf(bits);
+    for (let row = 0; row < layer.rows; row++) {
+      let largest = 0;
+      for (let i = row * layer.termsPerRow; i < (row + 1) * layer.termsPerRow; i++)
+        if (kept[i] === 1) largest = Math.max(largest, Math.abs(weight.value[i] as number));
+      const step = Math.exp(logStep.value[row] as number);
+      steps[row] = largest === 0 ? 1 : Math.min(step, coarsestStep(largest, grid));
+    }
+  }
+
+  #writeWeights(
+    { weight, kept, bits }: LayerState,
+    l: number,
+    positions: Int32Array,
+    rowStarts: Int32Array,
+    to: number,
+  ): void {
+    const { values } = this.#shared;
+    const steps = this.#rowSteps[l] as Float64Array;
+    const grid = bits === undefined || !this.#rounding ? undefined : gridOf(bits);
+    for (let row = 0; row + 1 < rowStarts.length; row++) {
+      const step = steps[row] as number;
+      for (let k = rowStarts[row] as number; k < (rowStarts[row + 1] as number); k++) {
+        const i = positions[k] as number;
+        const w = weight.value[i] as number;
+        values[to + k] = kept[i] === 0 ? 0 : grid === undefined ? w : onGrid(w, step, grid);
+      }
+    }
+  }
+
+  /** Moves everything by the gradients of `step`. */
+  learn(step: number): void {
+    const { learningRate, warmup } = this.#settings;
+    const pace = paceOf(rateAt((step + 0.5) / this.#steps, learningRate, warmup), step + 1);
+    const active = this.#active ?? [];
+    this.layers.forEach((layer, l) => {
+      const { positions, terms } = active[l] as Active;
+      const region = this.#regions[l] as Region;
+      this.#sum(region.weights, positions.length);
+      this.#sum(region.bias, layer.bias.value.length);
+      this.#move(layer, l, positions, terms.rowStarts, region.weights, pace);
+      if (layer.layer.bias === '') return;
+      for (let row = 0; row < layer.bias.value.length; row++)
+        moveOne(layer.bias, row, this.#gradient[region.bias + row] as number, pace);
+    });
+  }
+
+  /** The shards' gradients, in the order of the shards whoever computed them. */
+  #sum(from: number, count: number): void {
+    const into = this.#gradient;
+    into.fill(0, from, from + count);
+    for (const gradient of this.#shared.gradients)
+      for (let i = from; i < from + count; i++) into[i] = (into[i] as number) + (gradient[i] as number);
+  }
+
+  #move(
+    { weight, kept, logStep, bits }: LayerState,
+    l: number,
+    positions: Int32Array,
+    rowStarts: Int32Array,
+    from: number,
+    pace: Pace,
+  ): void {
+    const grid = bits === undefined || !this.#rounding ? undefined : gridOf(bits);
+    const steps = this.#rowSteps[l] as Float64Array;
+    for (let row = 0; row + 1 < rowStarts.length; row++) {
+      const step = steps[row] as number;
+      let slope = 0;
+      for (let k = rowStarts[row] as number; k < (rowStarts[row + 1] as number); k++) {
+        const i = positions[k] as number;
+        const gradient = this.#gradient[from + k] as number;
+        if (grid !== undefined && kept[i] === 1)
+          slope += gradient * stepSlope(weight.value[i] as number, step, grid);
+        moveOne(weight, i, gradient, pace);
+      }
+      if (grid !== undefined) moveOne(logStep, row, slope * step, pace);
+    }
+  }
+
+  /** The learned tensors by name, as the next forward pass would see them. */
+  *constants(): Generator<readonly [name: string, data: Float32Array]> {
+    const active = this.layers.map((layer) => activeOf(layer, layer.kept));
+    if (!this.#rounding && this.#settings.weightBits !== null) this.layers.forEach(fitSteps);
+    this.#rounding = true;
+    this.#write(active);
+    for (const [l, { layer, bias }] of this.layers.entries()) {
+      const { positions } = active[l] as Active;
+      const from = (this.#regions[l] as Region).weights;
+      const data = new Float32Array(layer.rows * layer.termsPerRow);
+      positions.forEach((i, k) => {
+        data[i] = this.#shared.values[from + k] as number;
+      });
+      yield [layer.weight, data];
+      if (layer.bias !== '') yield [layer.bias, bias.value.slice()];
+    }
+  }
+}

@@ -1,0 +1,95 @@
+/** Requantization against its definitions, in integers of any size. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Interval, Primitive } from '../../../src/ir/primitive.ts';
+import {
+  requantizeDouble,
+  requantizeFloat,
+  requantizeHigh,
+  requantizePow2,
+  requantizeSingle,
+} from '../../../src/ir/prims/requantize.ts';
+import { requantOf } from '../../../src/ir/requant.ts';
+
+const int32 = fc.oneof(
+  fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+  fc.integer({ min: -1000, max: 1000 }),
+  fc.constantFrom(-(2 ** 31), 2 ** 31 - 1, 0, -1, 1),
+);
+const multiplier = fc.oneof(
+  fc.integer({ min: 2 ** 30, max: 2 ** 31 - 1 }),
+  fc.constantFrom(1, 2 ** 30, 2 ** 31 - 1),
+);
+const shift = fc.integer({ min: 0, max: 30 });
+
+const floorShift = (x: bigint, bits: bigint): bigint => x >> bits;
+const single = (acc: number, m: number, s: number): number =>
+  Number(floorShift(BigInt(acc) * BigInt(m) + (1n << BigInt(30 + s)), BigInt(31 + s)));
+
+/** TensorFlow Lite: doubling high multiplication, then division by a power of two rounded half away from zero. */
+function double(acc: number, m: number, s: number): number {
+  const high = floorShift(BigInt(acc) * BigInt(m) + (1n << 30n), 31n);
+  const mask = (1n << BigInt(s)) - 1n;
+  const threshold = (mask >> 1n) + (high < 0n ? 1n : 0n);
+  return Number(floorShift(high, BigInt(s)) + ((high & mask) > threshold ? 1n : 0n));
+}
+
+const holds = (primitive: Primitive, lowest: number, meaning: (a: number, m: number, s: number) => number) =>
+  fc.assert(
+    fc.property(int32, multiplier, fc.integer({ min: lowest, max: 30 }), (acc, m, s) => {
+      expect(primitive.js(acc, m, s)).toBe(meaning(acc, m, s));
+    }),
+    { numRuns: 5000 },
+  );
+
+test('single', () => holds(requantizeSingle, 0, single));
+test('high', () => holds(requantizeHigh, 2, single));
+test('double', () => holds(requantizeDouble, 0, double));
+
+test('ties of double round away from zero, of single up', () => {
+  expect(requantizeDouble.js(-3, 2 ** 30, 0)).toBe(-1);
+  expect(requantizeSingle.js(-3, 2 ** 30, 0)).toBe(-1);
+  expect(requantizeDouble.js(-2, 2 ** 30, 1)).toBe(-1);
+  expect(requantizeSingle.js(-2, 2 ** 30, 1)).toBe(0);
+});
+
+test('pow2 is a rounding shift', () =>
+  fc.assert(
+    fc.property(int32, fc.integer({ min: 1, max: 30 }), (acc, s) => {
+      expect(requantizePow2.js(acc, s)).toBe(Number((BigInt(acc) + (1n << BigInt(s - 1))) >> BigInt(s)));
+    }),
+  ));
+
+test('float rounds the float32 product half to even', () => {
+  expect(requantizeFloat.js(5, 0.5)).toBe(2);
+  expect(requantizeFloat.js(7, 0.5)).toBe(4);
+  expect(requantizeFloat.js(-5, 0.5)).toBe(-2);
+  expect(requantizeFloat.js(2 ** 24 + 1, Math.fround(2 ** -20))).toBe(16);
+});
+
+const interval = (x: number, y: number): Interval => ({ lo: Math.min(x, y), hi: Math.max(x, y) });
+const inside = (r: Interval, f: number): number => r.lo + Math.floor(f * (r.hi - r.lo));
+
+describe('bounds hold every result', () => {
+  test.each([requantizeSingle, requantizeDouble, requantizeHigh])('$name', (primitive) => {
+    const fraction = fc.double({ min: 0, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(int32, int32, multiplier, multiplier, shift, shift, fraction, (a, b, m, n, s, t, f) => {
+        const box = [interval(a, b), interval(m, n), interval(Math.max(2, s), Math.max(2, t))] as const;
+        const { lo, hi } = primitive.range(...box);
+        const value = primitive.js(inside(box[0], f), inside(box[1], 1 - f), inside(box[2], f));
+        expect(value).toBeGreaterThanOrEqual(lo);
+        expect(value).toBeLessThanOrEqual(hi);
+      }),
+    );
+  });
+});
+
+test('a real scale becomes a multiplier and shift within 2^-31 of it', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 2 ** -30, max: 1, noNaN: true }), (scale) => {
+      const { multiplier: m, shift: s } = requantOf('single', [scale]);
+      expect(Math.abs((m[0]! * 2 ** -(31 + s[0]!)) / scale - 1)).toBeLessThanOrEqual(2 ** -30);
+    }),
+  );
+});

@@ -1,0 +1,65 @@
+/** Networks on which a law was broken once, as small as they came. */
+import { describe, test } from 'vitest';
+import { dense8 } from '../../src/ir/formats/format.ts';
+import { lawNames, laws } from '../support/laws.ts';
+import type { LayerRecipe, Recipe } from '../support/recipes.ts';
+
+const plain: Omit<Recipe, 'layers' | 'input'> = {
+  arith: 'int8',
+  mode: 'single',
+  bits: 8,
+  format: dense8,
+  correction: false,
+  method: 'minmax',
+  raw: 'no',
+  tweak: 'none',
+  plan: 'overlap',
+  seed: 0,
+};
+
+const pooled: LayerRecipe = {
+  kind: 'pool',
+  of: 'max',
+  window: { kernel: [2, 2], strides: [2, 2], dilations: [1, 1], pads: [0, 0, 0, 0] },
+  ceil: false,
+  countPad: false,
+};
+
+const cases: Readonly<Record<string, Recipe>> = {
+  'a normalization of raw pixels, pooled: a pointwise convolution whose rows matter': {
+    ...plain,
+    input: [1, 4, 6],
+    layers: [pooled, { kind: 'clip', bounds: [[0, 1e9]] }],
+    raw: 'channels',
+  },
+  'a pointwise convolution, ReLU, max-pool': {
+    ...plain,
+    input: [3, 5, 6],
+    layers: [
+      {
+        kind: 'conv',
+        window: { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] },
+        out: 4,
+        groups: 'one',
+        weights: { kind: 'uniform', bias: 'uniform', seed: 1 },
+      },
+      { kind: 'clip', bounds: [[0, 1e9]] },
+      pooled,
+    ],
+  },
+  'a batch norm with a zero gain between a flattened image and a linear layer': {
+    ...plain,
+    input: [4, 16],
+    layers: [
+      { kind: 'reshape', to: 'row', cut: 2 },
+      { kind: 'batchNorm', seed: 2939, flavour: 'zeroGain' },
+    ],
+  },
+};
+
+describe.each(Object.entries(cases))('%s', (_, recipe) => {
+  test.each(lawNames)('%s', (name) => {
+    laws[name]({ ...recipe, arith: 'int8' });
+    laws[name]({ ...recipe, arith: 'float32' });
+  });
+});

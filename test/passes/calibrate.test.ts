@@ -1,0 +1,76 @@
+/** Calibration: ranges, means, and samples that cannot be used. */
+import { describe, expect, test } from 'vitest';
+import { InputError } from '../../src/ir/errors.ts';
+import type { Graph } from '../../src/ir/graph.ts';
+import { clip } from '../../src/ir/ops/clip.ts';
+import { quantOf } from '../../src/ir/quant.ts';
+import { calibrate } from '../../src/passes/calibrate.ts';
+
+const shape = [1, 2, 2, 1];
+const graph: Graph<'float'> = {
+  stage: 'float',
+  name: 'relu',
+  opset: 0,
+  inputs: ['x'],
+  outputs: ['y'],
+  tensors: new Map([
+    ['x', { dtype: 'float32', shape }],
+    ['y', { dtype: 'float32', shape }],
+  ]),
+  nodes: [
+    { name: 'relu', op: clip, attrs: { lo: 0, hi: Infinity }, inputs: ['x'], outputs: ['y'], origin: [] },
+  ],
+};
+const samples = (...rows: readonly (readonly number[])[]): Float32Array[] =>
+  rows.map((r) => Float32Array.from(r));
+
+test('minmax: the smallest and largest value of all samples, and 0', () => {
+  const { ranges, means, samples: n } = calibrate(graph, samples([-1, 2, 3, 4], [5, -6, 0, 1]), 'minmax');
+  expect(ranges.get('x')).toEqual({ lo: -6, hi: 5 });
+  expect(ranges.get('y')).toEqual({ lo: 0, hi: 5 });
+  expect([...(means.get('x') ?? [])]).toEqual([0, 2]);
+  expect(n).toBe(2);
+});
+
+test('percentile leaves out the outermost values, mse clips only where that pays', () => {
+  const many = Float32Array.from({ length: 4 }, (_, i) => i / 4);
+  const spread = Array.from({ length: 20_000 }, () => many);
+  const outlier = [...spread, ...samples([100, 0, 0, 0])];
+  expect(calibrate(graph, outlier, 'percentile').ranges.get('y')!.hi).toBeLessThan(2);
+  expect(calibrate(graph, spread.slice(0, 50), 'mse').ranges.get('y')!.hi).toBeCloseTo(0.75, 5);
+});
+
+test('a tensor of zeros has a range of nothing, and still a scale', () => {
+  for (const method of ['minmax', 'percentile', 'mse'] as const) {
+    const range = calibrate(graph, samples([-1, -2, -3, -4]), method).ranges.get('y')!;
+    expect(range).toEqual({ lo: 0, hi: 0 });
+    expect(quantOf(range)).toEqual({ scale: 1 / 255, zeroPoint: 0 });
+  }
+});
+
+describe('refused', () => {
+  test.each([
+    ['no samples', [], /no samples/],
+    ['too few numbers', samples([1, 2, 3]), /sample 0: 3 numbers; supported: 1x2x2x1 = 4 numbers/],
+    ['not a number', samples([1, 2, 3, 4], [1, Number.NaN, 3, 4]), /sample 1: a number that is not finite/],
+    ['infinity', samples([1, 2, 3, Infinity]), /not finite/],
+  ] as const)('%s', (_, given, message) => {
+    expect(() => calibrate(graph, given, 'minmax')).toThrow(InputError);
+    expect(() => calibrate(graph, given, 'minmax')).toThrow(message);
+  });
+});
+
+test('0 is stored exactly, whatever the range', () => {
+  for (const [lo, hi] of [
+    [-3, 5],
+    [0.5, 2],
+    [-7, -1],
+    [-1e-9, 1e9],
+  ] as const) {
+    const { scale, zeroPoint } = quantOf({ lo, hi });
+    expect(Number.isInteger(zeroPoint)).toBe(true);
+    expect(zeroPoint).toBeGreaterThanOrEqual(0);
+    expect(zeroPoint).toBeLessThanOrEqual(255);
+    expect(scale * 255).toBeCloseTo(Math.max(0, hi) - Math.min(0, lo), 6);
+  }
+});
