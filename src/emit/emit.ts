@@ -3,8 +3,8 @@ import type { Program } from '../ir/program.ts';
 import { arenaOf } from './arena.ts';
 import { cmakeFile } from './cmake.ts';
 import { headerFile } from './header.ts';
-import type { EmitInfo } from './info.ts';
 import { checkPackageName } from './identifier.ts';
+import type { EmitInfo } from './info.ts';
 import { selftestFile } from './selftest.ts';
 import { sourceFile } from './source.ts';
 
