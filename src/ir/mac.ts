@@ -8,7 +8,7 @@ import { float, maximum, minimum } from './build.ts';
 import { InputError } from './errors.ts';
 import { dense8, formatName, type WeightFormat } from './formats/format.ts';
 import type { Expr, Table } from './kernel.ts';
-import type { Quant, RequantMode } from './op.ts';
+import type { Quant, RequantMode, ScaleContext } from './op.ts';
 import {
   compactHolds,
   compactShift,
@@ -48,6 +48,8 @@ export interface MacToQuantize {
   readonly mode: RequantMode;
   readonly bits: number;
   readonly weight: Float32Array;
+  /** As `ScaleContext.weightSteps`. */
+  readonly weightSteps?: Float64Array | undefined;
   readonly channels: number;
   readonly bias: Float32Array | undefined;
   readonly input: Quant;
@@ -62,11 +64,14 @@ const largest = (row: Float32Array): number => row.reduce((max, w) => Math.max(m
 /** |bias| stays below 2^28 steps, so that no bias alone can bring an accumulator near 2^31. */
 const largestBias = 2 ** 28;
 
-/** The step of a row of weights: its largest weight is the largest step, unless the bias asks for a coarser one. */
-function stepOf(mac: MacToQuantize, row: Float32Array, bias: number): number {
+/**
+ * The step of a row of weights: the given one, or its largest weight is the largest step; unless the bias asks for
+ * a coarser one.
+ */
+function stepOf(mac: MacToQuantize, row: Float32Array, bias: number, given: number): number {
   const { input, output, bits, mode } = mac;
   const needed = Math.max(
-    largest(row) / (2 ** (bits - 1) - 1),
+    given > 0 ? given : largest(row) / (2 ** (bits - 1) - 1),
     Math.abs(bias) / (input.scale * largestBias),
     // Far below what matters: a row of zeros still needs a positive scale that a shift of 30 can express.
     (output.scale / input.scale) * 2 ** -28,
@@ -90,8 +95,13 @@ export function compactSteps(needed: Float64Array, input: Quant, output: Quant):
 }
 
 /** The finest output step that a requantization scale of at most 1 (1/2 for pow2) can serve. */
-export function finestStep(mode: RequantMode, bits: number, weight: Float32Array, input: Quant): number {
-  const accumulatorStep = (largest(weight) / (2 ** (bits - 1) - 1)) * input.scale;
+export function finestStep(
+  { mode, weightBits, weightSteps }: Pick<ScaleContext<unknown>, 'mode' | 'weightBits' | 'weightSteps'>,
+  weight: Float32Array,
+  input: Quant,
+): number {
+  const weightStep = largest(weight) / (2 ** (weightBits - 1) - 1);
+  const accumulatorStep = Math.max(weightStep, ...(weightSteps ?? [])) * input.scale;
   return accumulatorStep * (mode === 'pow2' ? 4 : 1);
 }
 
@@ -107,7 +117,12 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
   const bias = new Int32Array(channels);
   const rowOf = (channel: number) => weight.subarray(channel * terms, (channel + 1) * terms);
   for (let channel = 0; channel < channels; channel++)
-    weightScales[channel] = stepOf(mac, rowOf(channel), mac.bias?.[channel] ?? 0);
+    weightScales[channel] = stepOf(
+      mac,
+      rowOf(channel),
+      mac.bias?.[channel] ?? 0,
+      mac.weightSteps?.[channel] ?? 0,
+    );
   if (mac.mode === 'compact') weightScales.set(compactSteps(weightScales, input, output));
   for (let channel = 0; channel < channels; channel++) {
     const row = rowOf(channel);

@@ -118,14 +118,14 @@ export class Learner {
   }
 
   #prune(step: number): void {
-    const { sparsity, pruneBegin, pruneEvery, importance, regrow } = this.#settings;
+    const { sparsity, pruneBegin, pruneEvery, importance, price, regrow } = this.#settings;
     if (sparsity === null || step === 0) return;
     const span = { begin: pruneBegin * this.#steps, end: this.#lastPruning };
     const last = step === span.end;
     if (!last && (step < span.begin || step > span.end || step % pruneEvery !== 0)) return;
     const target = sparsityAt(step, this.#firstSparsity, sparsity, span);
     const count = Math.round((1 - target) * weightCount(this.layers));
-    prune(this.layers, count, { importance, regrow });
+    prune(this.layers, count, { importance, price, regrow });
     this.#count();
     // While weights may grow back all of them stay in the lists, and the lists stay as they are.
     if (last || !regrow) this.#active = undefined;

@@ -1,6 +1,6 @@
 /** What the user may choose about fine-tuning. */
 import { InputError } from '../ir/errors.ts';
-import type { Importance } from './prune.ts';
+import type { Importance, Price } from './prune.ts';
 
 /** The training samples: inputs as the network computes with them, row-major, and classes where they are known. */
 export interface TrainingData {
@@ -25,6 +25,8 @@ export interface FinetuneOptions {
   /** Share of the weights of all layers that is 0 in the end. Absent: those that are 0 now stay, no others. */
   readonly sparsity?: number;
   readonly importance?: Importance;
+  /** Default `bytes`. */
+  readonly price?: Price;
   /** Share of the run at which pruning begins and ends. Default 0.05 and 0.6. */
   readonly pruneBegin?: number;
   readonly pruneEnd?: number;
@@ -38,7 +40,7 @@ export interface FinetuneOptions {
   readonly shift?: number;
   /** 0: the teacher alone; 1: labels alone. Default 0. */
   readonly labelsWeight?: number;
-  /** Of the distillation. Default 4. */
+  /** Of the distillation. Default 1. */
   readonly temperature?: number;
   readonly onProgress?: (progress: Progress) => void;
   /** Stops after the step that is being done; the result has a checkpoint to go on from. */
@@ -70,6 +72,7 @@ export interface Settings {
   readonly roundFrom: number;
   readonly sparsity: number | null;
   readonly importance: Importance;
+  readonly price: Price;
   readonly pruneBegin: number;
   readonly pruneEnd: number;
   readonly pruneEvery: number;
@@ -139,6 +142,7 @@ export function settingsOf(options: FinetuneOptions, samples: number): Settings 
     roundFrom: options.roundFrom ?? 0,
     sparsity: options.sparsity ?? null,
     importance: options.importance ?? 'damage',
+    price: options.price ?? 'bytes',
     pruneBegin: options.pruneBegin ?? 0.05,
     pruneEnd: options.pruneEnd ?? 0.6,
     pruneEvery: options.pruneEvery ?? 50,
@@ -146,7 +150,7 @@ export function settingsOf(options: FinetuneOptions, samples: number): Settings 
     seed: options.seed ?? 1,
     shift: options.shift ?? 0,
     labelsWeight: options.labelsWeight ?? 0,
-    temperature: options.temperature ?? 4,
+    temperature: options.temperature ?? 1,
   };
   for (const [option, rule] of Object.entries(rules)) {
     const value = settings[option as keyof typeof rules];

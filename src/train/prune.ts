@@ -7,21 +7,66 @@ import type { LayerState } from './layer-state.ts';
  */
 export type Importance = 'damage' | 'magnitude';
 
+/**
+ * What a weight that stays costs: the same everywhere (`weights`), or the bits that it takes (`bytes`): its value
+ * and, from the density of its layer, its place; a row that keeps any weight costs its bias and scale besides.
+ */
+export type Price = 'weights' | 'bytes';
+
+export interface PruneRules {
+  readonly importance: Importance;
+  readonly price: Price;
+  /** Weights that are pruned now may come back, those that were 0 from the beginning not. */
+  readonly regrow: boolean;
+}
+
+/** Bits of a row that is not empty: two bytes of bias, one of scale, one for the number of its weights. */
+const rowBits = 32;
+
+/** log2(1 / density) + log2(e): the bits that say where the nonzeros of a sparse row are, per nonzero. */
+const placeBits = (density: number): number => Math.log2(1 / density) + Math.LOG2E;
+
 function importanceOf({ weight }: LayerState, i: number, importance: Importance): number {
   const w = weight.value[i] as number;
   return importance === 'magnitude' ? Math.abs(w) : w * w * (weight.square[i] as number);
 }
 
 /**
- * Keeps the `count` most important weights of all layers together. Without `regrow`, only of those that are
- * kept now. Ties go to the earlier weight.
+ * Keeps the `count` weights of all layers together that are worth most for their price, in rows that are worth
+ * their own. Ties go to the earlier weight.
  */
-export function prune(
+export function prune(layers: readonly LayerState[], count: number, rules: PruneRules): void {
+  const prices = layers.map((layer) => priceOf(layer, rules.price));
+  const scores = layers.map((layer, l) => scoresOf(layer, prices[l] as number, rules));
+  const inGoodRows = rules.price === 'bytes' ? withoutPoorRows(layers, scores, prices, count) : scores;
+  const candidates = inGoodRows.reduce((n, row) => row.reduce((m, score) => m + (score >= 0 ? 1 : 0), n), 0);
+  keepBest(layers, candidates < count ? scores : inGoodRows, count);
+}
+
+function withoutPoorRows(
   layers: readonly LayerState[],
+  scores: readonly Float64Array[],
+  prices: readonly number[],
   count: number,
-  { importance, regrow }: { readonly importance: Importance; readonly regrow: boolean },
-): void {
-  const scores = layers.map((layer) => scoresOf(layer, regrow ? layer.allowed : layer.kept, importance));
+): Float64Array[] {
+  const threshold = nthLargest(scores, count);
+  return layers.map(({ layer }, l) => {
+    const left = (scores[l] as Float64Array).slice();
+    const rowPrice = (rowBits / (prices[l] as number)) * threshold;
+    for (let r = 0; r < layer.rows; r++)
+      dropPoorRow(left.subarray(r * layer.termsPerRow, (r + 1) * layer.termsPerRow), threshold, rowPrice);
+    return left;
+  });
+}
+
+/** A row whose weights together bring less than their own prices and the row's, at the going rate, is given up. */
+function dropPoorRow(row: Float64Array, threshold: number, rowPrice: number): void {
+  let gain = -rowPrice;
+  for (const score of row) if (score > threshold) gain += score - threshold;
+  if (gain < 0) row.fill(-1);
+}
+
+function keepBest(layers: readonly LayerState[], scores: readonly Float64Array[], count: number): void {
   const threshold = nthLargest(scores, count);
   let ties = count;
   for (const row of scores) for (const score of row) if (score > threshold) ties--;
@@ -33,15 +78,24 @@ export function prune(
   });
 }
 
+function priceOf({ kept, bits }: LayerState, price: Price): number {
+  if (price === 'weights') return 1;
+  const count = kept.reduce((sum, k) => sum + k, 0);
+  return (bits ?? 8) + placeBits(Math.max(1, count) / kept.length);
+}
+
 /** -1 for weights that are not to be kept: importances are not negative. */
-const scoresOf = (layer: LayerState, from: Uint8Array, importance: Importance): Float64Array =>
-  Float64Array.from(from, (candidate, i) => (candidate === 1 ? importanceOf(layer, i, importance) : -1));
+const scoresOf = (layer: LayerState, price: number, { importance, regrow }: PruneRules): Float64Array =>
+  Float64Array.from(regrow ? layer.allowed : layer.kept, (candidate, i) =>
+    candidate === 1 ? importanceOf(layer, i, importance) / price : -1,
+  );
 
 function nthLargest(scores: readonly Float64Array[], n: number): number {
+  if (n <= 0) return Infinity;
   const all = new Float64Array(scores.reduce((sum, { length }) => sum + length, 0));
   scores.reduce((at, row) => {
     all.set(row, at);
     return at + row.length;
   }, 0);
-  return all.sort()[all.length - n] ?? Infinity;
+  return all.sort()[all.length - n] ?? -1;
 }

@@ -248,6 +248,28 @@ test('terms that are left out count as weights of 0, forward and backward', () =
   );
 });
 
+test('of equal largest inputs the first gets the gradient of a max-pool', () => {
+  const one = floats([1, 1, 1, 1], Float32Array.of(1));
+  const same = { ...window([1, 1], [1, 1], [0, 0, 0, 0], [1, 1]), groups: 1 };
+  const graph = floatGraph(
+    [1, 1, 2, 3],
+    [
+      layer(conv, same, { constants: [one] }),
+      layer(maxPool, pool(window([2, 2], [1, 1], [0, 0, 0, 0], [1, 1]))),
+    ],
+  );
+  const { engine } = trialOf(graph, 1);
+  // Both windows hold 2 twice. The gradient of the weight is the sum of the inputs chosen, once each.
+  [1, 2, 0, 0, 2, 1].forEach((x, e) => {
+    engine.input[e * lanes] = x;
+  });
+  engine.forward();
+  engine.clearGradients();
+  for (const pixel of [0, 1]) engine.outputGradients[pixel * lanes] = 1;
+  engine.backward();
+  expect(engine.layers[0]!.weightGradients[0]).toBe(4);
+});
+
 test('a softmax at the end is left to the loss', () => {
   const graph = floatGraph(
     [1, 4],

@@ -192,6 +192,7 @@ function quantizeConv(c: QuantizeContext<ConvAttrs>): QuantizedConv {
     name: c.name,
     mode: c.mode,
     bits: c.weightBits,
+    weightSteps: c.weightSteps,
     weight: Float32Array.from(weight.data),
     channels: outs,
     bias: floatsOf(c.inputTypes[2]?.constant),
@@ -298,8 +299,7 @@ export const conv: OpDef<ConvAttrs, QuantizedConv> = {
   outputQuant: (c) =>
     noFinerThan(
       finestStep(
-        c.mode,
-        c.weightBits,
+        c,
         Float32Array.from(weightsOf(c.inputTypes).data),
         must(c.inputQuants[0], 'the input is quantized'),
       ),

@@ -2,6 +2,8 @@
  * Modelled instructions of a kernel on a chip: its operations, counted exactly, times what each costs there.
  * docs/sparse.md says how far the model is from exact counts of gcc's code at -O3.
  */
+
+import { must } from '../../ir/errors.ts';
 import { elemBytes, type Kernel } from '../../ir/kernel.ts';
 import { features } from './features.ts';
 import { operationsOf } from './run.ts';
@@ -22,7 +24,7 @@ export const costTargets = Object.keys(modelOf) as readonly CostTarget[];
 
 /** @throws InputError for a kernel whose loops depend on the input. */
 export function modelledInstructions(kernel: Kernel, target: CostTarget): number {
-  const weights = fitted[modelOf[target]];
+  const weights = must(fitted[modelOf[target]], `weights of '${target}' were fitted`);
   const operations = operationsOf(kernel);
   const total = features.reduce((sum, feature, i) => sum + weights[feature] * (operations[i] as number), 0);
   return Math.round(total);

@@ -6,6 +6,7 @@
 import { must } from '../../ir/errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { checkSamples } from '../calibrate.ts';
+import type { Pass } from '../pass.ts';
 import { macLayers } from './layers.ts';
 import { candidates, masksFor } from './obs.ts';
 import { checkOptions, type PruneOptions } from './options.ts';
@@ -14,7 +15,7 @@ import { statistics } from './statistics.ts';
 import { type PrunedLayer, summary } from './summary.ts';
 import { sweep } from './sweep.ts';
 
-export type { PrunedLayer };
+export type { PrunedLayer, PruneOptions };
 
 export interface Pruned {
   /** Zeros in the weights, all biases refitted. */
@@ -34,6 +35,13 @@ export function prune(graph: Graph<'float'>, options: PruneOptions): Pruned {
   const pruned = stages.reduce((current, sparsity) => stage(current, graph, { ...options, sparsity }), graph);
   return { graph: pruned, layers: summary(pruned, graph, options.samples) };
 }
+
+/** `prune` as a pass, for what its layers' summary is not needed. */
+export const prunePass = (options: PruneOptions): Pass<'float', 'float'> => ({
+  name: 'prune',
+  doc: 'zeros for the weights that matter least, the others fitted to make up for them',
+  run: (graph) => prune(graph, options).graph,
+});
 
 /**
  * Density falls by the same factor in every stage: what to remove next is decided when the rest has made up for
