@@ -99,7 +99,7 @@ async function samplesOn(target: TargetName, programs: ReturnType<typeof denseVa
 }
 
 /** Relative least squares with weights of 0 or more, coordinate by coordinate: (sum w f / y - 1)^2. */
-function fit(samples: readonly Sample[]): Float64Array {
+function leastSquares(samples: readonly Sample[]): Float64Array {
   const rows = samples.map((s) => s.operations.map((x) => x / s.instructions));
   const weights = new Float64Array(features.length).fill(1);
   const residual = rows.map((row) => row.reduce((sum, x) => sum + x, 0) - 1);
@@ -151,7 +151,7 @@ test('cost model', async () => {
   const report: string[][] = [];
   for (const target of chips) {
     const samples = (await samplesOn(target, programs)).filter((s) => s.instructions > 500);
-    const weights = rounded(fit(samples));
+    const weights = rounded(leastSquares(samples));
     all.set(target, weights);
     const errors = samples.map((s) => errorOf(s, weights)).sort((a, b) => a - b);
     const share = (q: number): string =>
