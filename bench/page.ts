@@ -1,15 +1,14 @@
-/** docs/benchmarks.md: each script writes its own section, between two marks. */
+/** docs/benchmarks.md and docs/sparse.md: each script writes its own sections, each between two marks. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { root } from './models.ts';
 
-const page = path.join(root, 'docs/benchmarks.md');
-
-export function writeSection(name: string, text: string): void {
+export function writeSection(name: string, text: string, document = 'benchmarks.md'): void {
+  const page = path.join(root, 'docs', document);
   const [begin, end] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
   const old = readFileSync(page, 'utf8');
   const [from, to] = [old.indexOf(begin), old.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`docs/benchmarks.md has no section '${name}'`);
+  if (from < 0 || to < from) throw new Error(`docs/${document} has no section '${name}'`);
   writeFileSync(page, `${old.slice(0, from + begin.length)}\n\n${text.trim()}\n\n${old.slice(to)}`);
 }
 

@@ -4,18 +4,21 @@ import { mulberry32 } from './data/random.ts';
 import { dumpGraph } from './ir/dump.ts';
 import { InputError, must } from './ir/errors.ts';
 import type { Graph, Stage } from './ir/graph.ts';
-import type { Quant, RequantMode } from './ir/op.ts';
+import type { Quant, RequantMode, WeightBits } from './ir/op.ts';
 import type { Normalization, Program } from './ir/program.ts';
 import { verifyGraph } from './ir/verify.ts';
 import { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
+import { chooseFormats, type FormatOptions, type LayerChoice } from './passes/choose-formats.ts';
 import { foldBatchNorm } from './passes/fold-batch-norm.ts';
 import { fuse } from './passes/fuse.ts';
 import { lower } from './passes/lower.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
 import type { MemoryPlan, PlanStrategy } from './passes/plan-memory.ts';
-import { quantize } from './passes/quantize.ts';
+import { type PruneOptions, prunePass } from './passes/prune/prune.ts';
+import { needsRounding, type RoundedWeights, roundWeights } from './passes/prune/round-weights.ts';
+import { bitsOf, quantize } from './passes/quantize.ts';
 import { showPlan } from './report/plan.ts';
 import { encodeInput } from './run.ts';
 
@@ -30,8 +33,13 @@ export interface CompileOptions {
   readonly calibration?: { readonly inputs: readonly Float32Array[]; readonly raw?: Normalization };
   readonly requant?: RequantMode;
   readonly calibrationMethod?: CalibrationMethod;
-  readonly weightBits?: number;
+  /** Zeros for the weights that matter least, before calibration; needs calibration inputs. */
+  readonly prune?: Omit<PruneOptions, 'samples' | 'onProgress'>;
+  /** For all layers, or by node name (8 for those without). Below 8 they are rounded to what fits best. */
+  readonly weightBits?: WeightBits | ReadonlyMap<string, WeightBits>;
   readonly biasCorrection?: boolean;
+  /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each. */
+  readonly formats?: FormatOptions;
   readonly plan?: PlanStrategy;
   /** Called after each pass with the deterministic text of what it made. */
   readonly onPass?: (pass: string, text: string) => void;
@@ -43,13 +51,15 @@ export interface Compiled {
   readonly plan: MemoryPlan;
   /** The float network that the program stands for, before fusion: what its outputs are compared to. */
   readonly floatGraph: Graph<'float'>;
-  /** The float graph after fusion, and the inputs as it takes them: what calibration ran. */
+  /** The float graph after fusion and pruning, and the inputs as it takes them: what calibration ran. */
   readonly fused: Graph<'float'>;
   readonly calibrated?: readonly Float32Array[];
   /** The graph that was lowered. */
   readonly lowered: Graph<'float'> | Graph<'int8'>;
   readonly calibration?: Calibration;
   readonly requant: RequantMode;
+  /** Of each layer with weights, where formats were chosen. */
+  readonly formats?: readonly LayerChoice[];
   /** Some inputs, as bytes of the input slot: of the calibration where there was one, else random. */
   readonly examples: readonly Uint8Array[];
 }
@@ -61,43 +71,92 @@ export const passNames = [
   'normalize-input',
   foldBatchNorm.name,
   fuse.name,
+  'prune',
+  'round-weights',
   'quantize',
+  'choose-formats',
   'lower',
 ] as const;
 
 /** Stored bytes are their own unit; what they mean is in the first layer's weights. */
 const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 
+/** What every build of one model has in common: the float network before and after fusion. */
+export interface Front {
+  readonly floatGraph: Graph<'float'>;
+  readonly fused: Graph<'float'>;
+}
+
+/** The passes up to fusion. @throws InputError for networks that cannot be compiled. */
+export function front(model: Graph<'imported'>, options: CompileOptions): Front {
+  const step = stepper(options);
+  step.show('import', model);
+  const floatGraph = step.run(canonicalize, model);
+  const raw = rawOf(options);
+  const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
+  return { floatGraph, fused: step.run(fuse, step.run(foldBatchNorm, input)) };
+}
+
+const rawOf = ({ arith, calibration }: CompileOptions): Normalization | undefined =>
+  arith === 'int8' ? calibration?.raw : undefined;
+
 /**
  * @throws InputError for networks and options that cannot be compiled; it names the node. A DefectError is
  * thimble's own fault.
  */
 export function compile(model: Graph<'imported'>, options: CompileOptions): Compiled {
+  return compileFused(front(model, options), options);
+}
+
+/**
+ * The passes after fusion.
+ * @param network stands for `made.fused` in another training state: the same nodes with other weights.
+ */
+export function compileFused(made: Front, options: CompileOptions, network = made.fused): Compiled {
   const step = stepper(options);
-  step.show('import', model);
-  const floatGraph = step.run(canonicalize, model);
-  const raw = options.arith === 'int8' ? options.calibration?.raw : undefined;
-  const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
-  const fused = step.run(fuse, step.run(foldBatchNorm, input));
-  const requant = options.requant ?? 'single';
-  const inputs = options.arith === 'float32' ? [] : calibrationInputs(options);
-  const finish = (lowered: Compiled['lowered'], calibration?: Calibration): Compiled => {
-    const made = lowerWith(lowered, options);
-    const known = calibration === undefined ? {} : { calibration, calibrated: inputs };
-    const examples = examplesFor(made.program, options);
-    return { floatGraph, fused, requant, lowered, ...known, ...made, examples };
-  };
-  if (options.arith === 'float32') return finish(fused);
-  const calibration = calibrate(fused, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
+  const needsInputs = options.arith === 'int8' || options.prune !== undefined;
+  const inputs = needsInputs ? calibrationInputs(options) : [];
+  const { graph, weightSteps } = compressed(network, inputs, options, step);
+  const common = { floatGraph: made.floatGraph, fused: graph, requant: options.requant ?? 'single' };
+  if (options.arith === 'float32') return { ...common, ...lowered(graph, options) };
+  const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
     options.onProgress?.('calibrating', done, total),
   );
   const pass = quantize(calibration, {
-    mode: requant,
+    mode: common.requant,
     weightBits: options.weightBits ?? 8,
+    weightSteps,
     biasCorrection: options.biasCorrection ?? true,
-    ...(raw === undefined ? {} : { input: rawQuant }),
+    ...(rawOf(options) === undefined ? {} : { input: rawQuant }),
   });
-  return finish(step.run(pass, fused), calibration);
+  const integers = step.run(pass, graph);
+  const chosen = options.formats === undefined ? undefined : chooseFormats(integers, options.formats);
+  if (chosen !== undefined) step.show('choose-formats', chosen.graph);
+  return {
+    ...common,
+    calibration,
+    calibrated: inputs,
+    ...lowered(chosen?.graph ?? integers, options),
+    ...(chosen === undefined ? {} : { formats: chosen.layers }),
+  };
+}
+
+/** Pruning and rounding to few bits, each where it is asked for. */
+function compressed(
+  fused: Graph<'float'>,
+  samples: readonly Float32Array[],
+  { prune: wanted, weightBits = 8, arith, requant = 'single', onProgress }: CompileOptions,
+  step: Stepper,
+): RoundedWeights {
+  const report = onProgress === undefined ? {} : { onProgress };
+  const pruned = wanted === undefined ? fused : step.run(prunePass({ ...wanted, ...report, samples }), fused);
+  const bits = (node: string) => bitsOf(weightBits, node);
+  if (arith === 'float32' || !needsRounding(fused, bits, requant))
+    return { graph: pruned, weightSteps: new Map() };
+  const reference = wanted?.method === 'channel' ? pruned : fused;
+  const rounded = roundWeights(pruned, { bitsOf: bits, samples, reference, ...report });
+  step.show('round-weights', rounded.graph);
+  return rounded;
 }
 
 /** How many inputs the self-test of the C runs. */
@@ -133,31 +192,31 @@ function stepper({ onPass }: CompileOptions): Stepper {
   };
 }
 
-function lowerWith(
-  graph: Graph<'float'> | Graph<'int8'>,
+function lowered(
+  graph: Compiled['lowered'],
   options: CompileOptions,
-): { readonly program: Program; readonly plan: MemoryPlan } {
-  const raw = graph.stage === 'int8' ? options.calibration?.raw : undefined;
-  const lowered = lower(graph, {
+): Pick<Compiled, 'program' | 'plan' | 'lowered' | 'examples'> {
+  const raw = rawOf(options);
+  const { program, plan } = lower(graph, {
     name: options.name,
     strategy: options.plan ?? 'overlap',
     ...(raw === undefined ? {} : { rawInput: raw }),
   });
-  options.onPass?.('lower', showPlan(lowered.program, lowered.plan));
-  return lowered;
+  options.onPass?.('lower', showPlan(program, plan));
+  return { program, plan, lowered: graph, examples: examplesFor(program, options) };
 }
 
 /** As the fused graph takes them. */
-function calibrationInputs({ name, calibration }: CompileOptions): readonly Float32Array[] {
+function calibrationInputs({ name, calibration, arith }: CompileOptions): readonly Float32Array[] {
   if (calibration === undefined)
     throw new InputError({
       where: `network '${name}'`,
-      found: 'int8 without calibration inputs',
-      supported: 'int8 with some hundred training inputs, or float32 without',
+      found: `${arith === 'int8' ? 'int8' : 'pruning'} without calibration inputs`,
+      supported: 'int8 and pruning with some hundred training inputs, or float32 of all weights without',
       todo: 'give training inputs with --calibrate FILE, or compile with --type float32',
     });
   const { inputs, raw } = calibration;
-  return raw === undefined ? inputs : inputs.map((x) => storedFrom(x, raw));
+  return raw === undefined || arith === 'float32' ? inputs : inputs.map((x) => storedFrom(x, raw));
 }
 
 /** What the sensor stored for a normalized input: x * std + mean per channel, rounded. */

@@ -15,7 +15,8 @@ export {
   type Preprocessing,
 } from './artifact.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
-export { type EmitInfo, emitC, type Golden } from './emit/emit.ts';
+export { emitC } from './emit/emit.ts';
+export type { EmitInfo, Golden } from './emit/info.ts';
 export { type NativeOptions, type NativeResult, runNative } from './emit/native.ts';
 export { type TargetName, targetNames } from './emit/native-targets.ts';
 export { dumpGraph } from './ir/dump.ts';
@@ -24,7 +25,7 @@ export { evaluate } from './ir/evaluate.ts';
 export type { Graph, Node, Stage } from './ir/graph.ts';
 export { importOnnx as loadOnnx } from './ir/import/onnx.ts';
 export type { Kernel } from './ir/kernel.ts';
-export type { Quant, RequantMode } from './ir/op.ts';
+export type { Quant, RequantMode, WeightBits } from './ir/op.ts';
 export type { Normalization, Outcome, Program, Slot, Step } from './ir/program.ts';
 export type { Shape, Tensor } from './ir/tensor.ts';
 export { verifyGraph } from './ir/verify.ts';
@@ -38,6 +39,8 @@ export { normalizeInput } from './passes/normalize-input.ts';
 export type { Pass } from './passes/pass.ts';
 export { type MemoryPlan, type PlanStrategy, planMemory } from './passes/plan-memory.ts';
 export { type KernelFacts, prove } from './passes/prove.ts';
+export { type Pruned, type PrunedLayer, type PruneOptions, prune } from './passes/prune/prune.ts';
+export { type RoundedWeights, type RoundOptions, roundWeights } from './passes/prune/round-weights.ts';
 export { quantize } from './passes/quantize.ts';
 export { type Facts, proveProgram } from './prove.ts';
 export { arrangeInput, decodeOutput, decodeSlot, encodeInput } from './run.ts';

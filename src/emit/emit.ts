@@ -1,32 +1,12 @@
 /** A program as a small C package. Pure and deterministic: no files, no dates. */
-import type { Interval } from '../ir/primitive.ts';
 import type { Program } from '../ir/program.ts';
 import { arenaOf } from './arena.ts';
 import { cmakeFile } from './cmake.ts';
 import { headerFile } from './header.ts';
 import { checkPackageName } from './identifier.ts';
+import type { EmitInfo } from './info.ts';
 import { selftestFile } from './selftest.ts';
 import { sourceFile } from './source.ts';
-
-/** One inference on record: the bytes of the input and output slots, little-endian. */
-export interface Golden {
-  readonly input: Uint8Array;
-  readonly output: Uint8Array;
-}
-
-/** What the files say about their origin, and what was proved or recorded about the program. */
-export interface EmitInfo {
-  /** The command line that the user typed. */
-  readonly command: string;
-  /** Of thimble. */
-  readonly version: string;
-  /** Of the model, with the method's name: `sha256 ...`. */
-  readonly hash: string;
-  /** The self-test's cases; without any there is no self-test. */
-  readonly golden: readonly Golden[];
-  /** Proved bounds by kernel name, then by local. */
-  readonly ranges?: ReadonlyMap<string, ReadonlyMap<string, Interval>>;
-}
 
 /**
  * File names and contents: `<name>.h`, `<name>.c`, `<name>_selftest.c`, `CMakeLists.txt`.

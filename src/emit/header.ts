@@ -4,7 +4,7 @@ import { elemBytes } from '../ir/kernel.ts';
 import type { Quant } from '../ir/op.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import type { Arena } from './arena.ts';
-import type { EmitInfo } from './emit.ts';
+import type { EmitInfo } from './info.ts';
 import { layoutLines, normalizationLines } from './layout.ts';
 import { kernelsOf } from './names.ts';
 import { cFloat, comment, cType } from './text.ts';

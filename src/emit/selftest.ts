@@ -2,8 +2,8 @@
 import { DefectError } from '../ir/errors.ts';
 import { type Elem, elemBytes } from '../ir/kernel.ts';
 import type { Program, Slot } from '../ir/program.ts';
-import type { EmitInfo, Golden } from './emit.ts';
 import { provenance, slotAt } from './header.ts';
+import type { EmitInfo, Golden } from './info.ts';
 import { numberLines } from './tables.ts';
 import { comment } from './text.ts';
 

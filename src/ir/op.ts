@@ -79,6 +79,9 @@ export interface KernelContext {
  */
 export type RequantMode = 'single' | 'tfl-double' | 'ort-float' | 'pow2' | 'compact';
 
+/** Symmetric grids: -127..127, -7..7 and -1..1 times a step per output channel. */
+export type WeightBits = 8 | 4 | 2;
+
 /** The values that an activation took, in real units. */
 export interface Range {
   readonly lo: number;
@@ -89,6 +92,11 @@ export interface ScaleContext<A> extends NodeView<A> {
   readonly mode: RequantMode;
   /** Bits of a weight: 8, or fewer for layers that are to be stored smaller. */
   readonly weightBits: number;
+  /**
+   * Set where the weights lie on symmetric grids of `weightBits` already: the real value of one step, per output
+   * channel; 0 leaves the choice open.
+   */
+  readonly weightSteps?: Float64Array;
   /** The inputs' quantization in the node's order; undefined for constants. */
   readonly inputQuants: readonly (Quant | undefined)[];
   /** What the output took during calibration. */

@@ -6,11 +6,11 @@ import { DefectError, InputError, locate, must } from '../ir/errors.ts';
 import type { Graph, Node } from '../ir/graph.ts';
 import type { Kernel, Param } from '../ir/kernel.ts';
 import { elemBytes } from '../ir/kernel.ts';
-import { spatialOrder } from '../ir/memory-order.ts';
 import type { KernelContext, Place } from '../ir/op.ts';
 import type { Normalization, Program, Slot, Step } from '../ir/program.ts';
 import { countOf } from '../ir/tensor.ts';
 import { overlapOf } from './overlap.ts';
+import { placesOf } from './places.ts';
 import {
   type Buffer,
   type MemoryPlan,
@@ -55,13 +55,14 @@ export function lower(graph: Graph<'float'> | Graph<'int8'>, options: LowerOptio
   const output = must(graph.outputs[0], 'a graph has an output');
   const drafts: Draft[] = [];
   const at = new Map<string, Draft>();
-  const place = (name: string, order: Place['order']): Place => placeOf(graph, name, order);
+  const known = placesOf(graph);
+  const place = (name: string): Place => must(known.get(name), `tensor '${name}' has a place`);
   const draft = (name: string, p: Place, firstStep: number, e: Param['elem'], length: number): Draft => {
     const made = { name, place: p, elem: e, length, firstStep, lastStep: firstStep };
     drafts.push(made);
     return made;
   };
-  const inputPlace = place(input, spatialOrder(placeOf(graph, input, undefined).shape));
+  const inputPlace = place(input);
   at.set(input, draft(input, inputPlace, -1, elem, countOf(inputPlace.shape)));
   const steps: DraftStep[] = [];
   const names = new KernelNames();
@@ -70,15 +71,13 @@ export function lower(graph: Graph<'float'> | Graph<'int8'>, options: LowerOptio
       const [name = ''] = node.outputs;
       const sources = node.inputs.filter((i) => at.has(i)).map((i) => must(at.get(i), i));
       const places = sources.map((d) => d.place);
-      const shape = placeOf(graph, name, undefined).shape;
-      const order = node.op.order === undefined ? places[0]?.order : node.op.order(node.attrs, places, shape);
-      const target = place(name, order);
+      const target = place(name);
       if (node.op.alias) {
         at.set(name, renamed(must(sources[0], 'an alias has an input'), target));
         return;
       }
       const kernel = kernelOf(graph, node, { name: names.next(node), inputs: places, outputs: [target] });
-      const made = draft(name, target, steps.length, elem, countOf(shape));
+      const made = draft(name, target, steps.length, elem, countOf(target.shape));
       at.set(name, made);
       steps.push({ kernel, args: argsOf(kernel, sources, made, draft, steps.length), origin: node.origin });
       for (const source of sources) source.lastStep = steps.length - 1;
@@ -105,11 +104,6 @@ function renamed(source: Draft, place: Place): Draft {
       source.lastStep = step;
     },
   };
-}
-
-function placeOf(graph: Graph<'float'> | Graph<'int8'>, name: string, order: Place['order']): Place {
-  const { shape, quant } = must(graph.tensors.get(name), `tensor '${name}' is known`);
-  return { shape, ...(order === undefined ? {} : { order }), ...(quant === undefined ? {} : { quant }) };
 }
 
 /** `conv1`, `conv2`, `linear1`: short, in order, unique. */

@@ -25,7 +25,7 @@ export interface Overlap {
 }
 
 interface Times {
-  /** By element: writes before its last read (-1: never read), or number of its first write (maximum: never). */
+  /** By element: writes before its last read (-1: never), or number of its first write (maximum: never). */
   readonly times: Int32Array;
   readonly bytes: number;
 }

@@ -22,7 +22,7 @@ export interface KernelFacts {
   /** Expressions and statements whose rules hold for all inputs in the given ranges. */
   readonly proven: ReadonlySet<Expr | Stmt>;
   readonly unproven: readonly Unproven[];
-  /** By i32 local (not loop counters): an interval that holds all its values. Absent: never set in any run. */
+  /** By i32 local (not loop counters): an interval that holds all its values. Absent: never set. */
   readonly ranges: ReadonlyMap<string, Interval>;
   /** By parameter: an interval that holds everything stored to it; f32 parameters are absent. */
   readonly storeRanges: ReadonlyMap<string, Interval>;

@@ -11,7 +11,10 @@ import type { Pass } from './pass.ts';
 
 export interface QuantizeOptions {
   readonly mode: RequantMode;
-  readonly weightBits: number;
+  /** For all layers, or by node name (8 for those without). */
+  readonly weightBits: number | ReadonlyMap<string, number>;
+  /** By node name, for layers whose weights lie on grids already. */
+  readonly weightSteps?: ReadonlyMap<string, Float64Array>;
   readonly biasCorrection: boolean;
   /** The network's input arrives as raw bytes on this scale; undefined: its calibrated range. */
   readonly input?: Quant;
@@ -46,7 +49,7 @@ function quantizeGraph(
           inputTypes: node.inputs.map((name) => typeOf(graph, name)),
           outputTypes: node.outputs.map((name) => must(typeOf(graph, name), 'outputs have types')),
           mode: options.mode,
-          weightBits: options.weightBits,
+          ...weightsFor(node, options),
           inputQuants: node.inputs.map((name) => quants.get(name)),
           range: rangeOf(output),
         };
@@ -62,6 +65,18 @@ function quantizeGraph(
     }),
   );
   return { ...graph, stage: 'int8', tensors, nodes };
+}
+
+export const bitsOf = (bits: QuantizeOptions['weightBits'], node: string): number =>
+  typeof bits === 'number' ? bits : (bits.get(node) ?? 8);
+
+function weightsFor(
+  { name }: Node,
+  { weightBits, weightSteps }: QuantizeOptions,
+): Pick<ScaleContext<unknown>, 'weightBits' | 'weightSteps'> {
+  const steps = weightSteps?.get(name);
+  const bits = bitsOf(weightBits, name);
+  return steps === undefined ? { weightBits: bits } : { weightBits: bits, weightSteps: steps };
 }
 
 function quantizeNode(node: Node, context: QuantizeContext<unknown>): Node {

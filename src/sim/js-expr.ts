@@ -181,7 +181,7 @@ function outOfBounds(c: Context, array: JsArray, at: string, node: Expr, name: s
 const failAt = (c: Context, rule: Rule, node: Expr, array: JsArray, at: string, name: string): string =>
   fail(c, rule, node, `${at} - ${array.start}, ${array.end - array.start}`, name);
 
-/** Whether all bytes of element `at` belong to the slot. Alignment makes pairs of owners comparable at once. */
+/** Whether all bytes of element `at` belong to the slot. Alignment lets pairs be compared at once. */
 function owned(elem: Elem, slot: number, at: string): string {
   const pair = ownerPair(slot);
   switch (elemBytes[elem]) {

@@ -52,7 +52,7 @@ export function fail(c: Context, rule: Rule, node: KernelNode, values: string, a
   return `fail(${c.sites.length - 1}, [${values}], [${c.loops.map(jsName).join(', ')}])`;
 }
 
-/** Kernel names carry a `$` in JavaScript, so that they meet neither its words nor the translator's own names. */
+/** Kernel names carry a `$` in JavaScript, apart from its words and the translator's names. */
 export const jsName = (name: string): string => `$${name}`;
 
 const viewNames: Readonly<Record<Elem, string>> = {
@@ -64,7 +64,7 @@ const viewNames: Readonly<Record<Elem, string>> = {
   f32: 'f32',
 };
 
-/** An array as JavaScript sees it: a typed array, and the stretch of its elements that the name stands for. */
+/** An array as JavaScript sees it: a typed array and the stretch of it that the name stands for. */
 export interface JsArray {
   readonly view: string;
   /** First element, and one past the last. */

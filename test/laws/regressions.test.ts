@@ -1,5 +1,6 @@
 /** Networks on which a law was broken once, as small as they came. */
 import { describe, test } from 'vitest';
+import { dense8 } from '../../src/ir/formats/format.ts';
 import { lawNames, laws } from '../support/laws.ts';
 import type { LayerRecipe, Recipe } from '../support/recipes.ts';
 
@@ -7,6 +8,7 @@ const plain: Omit<Recipe, 'layers' | 'input'> = {
   arith: 'int8',
   mode: 'single',
   bits: 8,
+  format: dense8,
   correction: false,
   method: 'minmax',
   raw: 'no',

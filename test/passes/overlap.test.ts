@@ -59,7 +59,7 @@ describe('random kernels, against placements in the simulator', () => {
     );
   });
 
-  test('the first placement inside of the bounds is not, where what is read does not depend on the input', () => {
+  test('the first placement inside of the bounds is not, where reads do not depend on the input', () => {
     fc.assert(
       fc.property(sound(true), (k) => {
         const { below, above, inPlace } = only(k);

@@ -202,6 +202,42 @@ describe('bounds are the tightest for', () => {
   });
 });
 
+describe('what is known before a block is not taken for what holds inside', () => {
+  test('an access before a loop says nothing of accesses after the pointer has moved in it', () => {
+    const body = [
+      ir.pointer('p', 'in', 'u8', 0),
+      ir.let_('a', ir.load('p', 'u8', 0)),
+      ir.for_('i', 0, 10, [ir.accumulate('a', ir.load('p', 'u8', 0)), ir.advance('p', 1)]),
+    ];
+    expect(facts(body).unproven.map(({ why }) => why)).toEqual([
+      'index into in in 0..9, defined for 0..7',
+      'where p points in 1..10, defined for 0..8',
+    ]);
+  });
+
+  const scratch = [bytesIn, bytesOut, ir.param('s', 'scratch', 'i32', 1)];
+  test('memory that a loop with bounds from the input writes', () => {
+    const body = [
+      ir.store('s', 'i32', 0, 1),
+      ir.for_('i', 0, ir.and(x(0), 7), [
+        ir.let_('a', ir.load('s', 'i32', 0)),
+        ir.store('s', 'i32', 0, ir.mul(x(1), 100)),
+      ]),
+    ];
+    expect(prove(ir.kernel('k', scratch, body)).ranges.get('a')!.hi).toBeGreaterThanOrEqual(25500);
+  });
+
+  test('and an undecided choice ends: later stores happen for sure', () => {
+    const body = [
+      ir.let_('c', ir.select(x(0), x(1), 3)),
+      ir.store('s', 'i32', 0, 1),
+      ir.store('s', 'i32', 0, 2),
+      ir.let_('a', ir.load('s', 'i32', 0)),
+    ];
+    expect(prove(ir.kernel('k', scratch, body)).ranges.get('a')).toEqual({ lo: 2, hi: 2 });
+  });
+});
+
 describe('proves', () => {
   /** Positions as gaps between nonzero weights: the pointer walks a way that only the table knows. */
   const gather = (gaps: readonly number[], weights: readonly number[]) => {

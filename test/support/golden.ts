@@ -1,5 +1,6 @@
 /** The sample programs' C, as it is kept under test/golden. */
-import { type EmitInfo, emitC } from '../../src/emit/emit.ts';
+import { emitC } from '../../src/emit/emit.ts';
+import type { EmitInfo } from '../../src/emit/info.ts';
 import { evaluate } from '../oracles/kernel-evaluator.ts';
 import { type Sample, samples } from './sample-programs.ts';
 

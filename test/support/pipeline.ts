@@ -1,4 +1,6 @@
 /** A recipe through the compiler's passes, one by one, with everything in between kept. */
+import { dense8, formatName } from '../../src/ir/formats/format.ts';
+import { fits } from '../../src/ir/formats/index.ts';
 import type { Graph, Node, Stage } from '../../src/ir/graph.ts';
 import type { Quant } from '../../src/ir/op.ts';
 import type { Normalization, Program } from '../../src/ir/program.ts';
@@ -12,6 +14,7 @@ import { fuse } from '../../src/passes/fuse.ts';
 import { type Lowered, lower } from '../../src/passes/lower.ts';
 import { normalizeInput } from '../../src/passes/normalize-input.ts';
 import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
+import { needsRounding, roundWeights } from '../../src/passes/prune/round-weights.ts';
 import { quantize } from '../../src/passes/quantize.ts';
 import { arrangeInput, encodeInput } from '../../src/run.ts';
 import { Draw } from './draw.ts';
@@ -71,14 +74,37 @@ const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 
 export function integerStages(recipe: Recipe): IntegerStages {
   const stages = floatStages(recipe);
-  const calibration = calibrate(stages.fused, stages.samples, recipe.method);
+  const bitsOf = () => recipe.bits;
+  const { graph: fused, weightSteps } = needsRounding(stages.fused, bitsOf, recipe.mode)
+    ? roundWeights(stages.fused, { bitsOf, samples: stages.samples })
+    : { graph: stages.fused, weightSteps: new Map() };
+  const calibration = calibrate(verified(fused), stages.samples, recipe.method);
   const pass = quantize(calibration, {
     mode: recipe.mode,
     weightBits: recipe.bits,
+    weightSteps,
     biasCorrection: recipe.correction,
     ...(stages.normalization === undefined ? {} : { input: rawQuant }),
   });
-  return { ...stages, calibration, integers: verified(tweaked(recipe, verified(pass.run(stages.fused)))) };
+  const integers = tweaked(recipe, verified(pass.run(fused)));
+  return { ...stages, fused, calibration, integers: verified(stored(recipe, integers)) };
+}
+
+/** With the recipe's weight format in every layer that it fits. */
+function stored({ format }: Recipe, graph: Graph<'int8'>): Graph<'int8'> {
+  if (formatName(format) === formatName(dense8)) return graph;
+  const { program } = lower(graph, { name: 'dense', strategy: 'separate' });
+  const layouts = program.steps.flatMap(({ kernel }) => kernel.weights?.layout ?? []);
+  let next = 0;
+  const nodes = graph.nodes.map((node): Node => {
+    const q = node.quantized as Partial<Integers> | undefined;
+    if (q?.weights === undefined) return node;
+    const layout = layouts[next++]!;
+    const largest = q.weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+    return fits(layout, largest, format, false) ? { ...node, quantized: { ...q, format } } : node;
+  });
+  if (next !== layouts.length) throw new Error('layers and kernels with weights do not pair up');
+  return { ...graph, nodes };
 }
 
 interface Integers {
@@ -94,7 +120,8 @@ function tweaked(recipe: Recipe, graph: Graph<'int8'>): Graph<'int8'> {
   const change = recipe.tweak === 'ties' ? withTies : withExtremes;
   const nodes = graph.nodes.map((node): Node => {
     const q = node.quantized as Partial<Integers> | undefined;
-    if (q?.requant === undefined || q.bias === undefined) return node;
+    // Compact multipliers have 8 bits, and products that must stay in int32.
+    if (q?.requant === undefined || q.bias === undefined || q.requant.mode === 'compact') return node;
     return { ...node, quantized: { ...q, ...change(q as Integers, draw) } };
   });
   return { ...graph, nodes };
@@ -102,6 +129,7 @@ function tweaked(recipe: Recipe, graph: Graph<'int8'>): Graph<'int8'> {
 
 /** Scales of exact powers of two, with which every 2^shift-th accumulator lies halfway. */
 function withTies({ requant, bias }: Integers, draw: Draw): Partial<Integers> {
+  if (requant.mode === 'compact') return {};
   const shift = requant.shift.map(() => draw.int(1, 9));
   return {
     bias: bias.map((b, c) => b + draw.int(-1, 1) * 2 ** Math.max(0, shift[c]! - 1)),
@@ -116,6 +144,8 @@ function withTies({ requant, bias }: Integers, draw: Draw): Partial<Integers> {
 
 /** Multipliers and shifts at the ends of their ranges, biases up to what the quantizer allows. */
 function withExtremes({ requant, bias }: Integers, draw: Draw): Partial<Integers> {
+  // Its multipliers are tied to the sums that a layer can have.
+  if (requant.mode === 'compact') return {};
   const pick = (...choices: readonly number[]): number => choices[draw.int(0, choices.length - 1)]!;
   const shift = requant.shift.map(() =>
     requant.mode === 'pow2' ? pick(1, 2, 9, 30) : pick(0, 1, 2, 3, 7, 30),

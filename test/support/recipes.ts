@@ -4,7 +4,8 @@
  * numbers, simpler weights) shrinks the network.
  */
 import fc from 'fast-check';
-import type { RequantMode } from '../../src/ir/op.ts';
+import { dense8, type WeightFormat } from '../../src/ir/formats/format.ts';
+import type { RequantMode, WeightBits } from '../../src/ir/op.ts';
 import type { CalibrationMethod } from '../../src/passes/calibrate.ts';
 import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
 
@@ -84,7 +85,9 @@ export interface Recipe {
   readonly layers: readonly LayerRecipe[];
   readonly arith: 'int8' | 'float32';
   readonly mode: RequantMode;
-  readonly bits: number;
+  readonly bits: WeightBits;
+  /** How weights are stored, in the layers where it can hold them. */
+  readonly format: WeightFormat;
   readonly correction: boolean;
   readonly method: CalibrationMethod;
   /** Raw pixels as input, with one mean and deviation, or one per channel. */
@@ -225,6 +228,25 @@ const input: fc.Arbitrary<readonly number[]> = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(fc.integer({ min: 1, max: 40 })) },
 );
 
+const sparse = { unroll: fc.constantFrom(1, 2, 4), segmented: fc.boolean() } as const;
+const format: fc.Arbitrary<WeightFormat> = fc.oneof(
+  { withCrossShrink: true },
+  { weight: 4, arbitrary: fc.constant<WeightFormat>(dense8) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('dense'), bits: fc.constantFrom(8, 4, 2) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom('csr', 'rel'), bits: fc.constantFrom(8, 4), ...sparse }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('block'), width: fc.constantFrom(2, 4), ...sparse }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('bitmap'), bits: fc.constantFrom(8, 4) }) },
+);
+
 export interface RecipeOptions {
   readonly arith?: Recipe['arith'];
 }
@@ -235,7 +257,8 @@ export const recipes = ({ arith }: RecipeOptions = {}): fc.Arbitrary<Recipe> =>
     layers: fc.array(layer, { minLength: 1, maxLength: 6, size: 'max' }),
     arith: arith === undefined ? fc.constantFrom('int8', 'int8', 'int8', 'float32') : fc.constant(arith),
     mode: fc.constantFrom('single', 'single', 'tfl-double', 'ort-float', 'pow2', 'compact'),
-    bits: fc.constantFrom(8, 8, 8, 4),
+    bits: fc.constantFrom<WeightBits>(8, 8, 8, 4, 2),
+    format,
     correction: fc.boolean(),
     method: fc.constantFrom('minmax', 'minmax', 'percentile', 'mse'),
     raw: fc.constantFrom('no', 'no', 'one', 'channels'),

@@ -197,3 +197,9 @@ export function programOf(layer: Layer, kernel: Kernel, name = 'net'): Program {
 /** Row-major bytes in the order of memory. */
 export const inMemory = ({ order }: Place, { data }: Bytes): Uint8Array =>
   order === undefined ? data : Uint8Array.from(order, (i) => data[i]!);
+
+/** A codebook of the weights, where they have at most 16 values; with 0, which bridges distances. */
+export function codebookFor(weights: Int8Array): Int8Array | undefined {
+  const values = new Set([0, ...weights]);
+  return values.size <= 16 ? Int8Array.from({ length: 16 }, (_, i) => [...values][i] ?? 0) : undefined;
+}

@@ -48,3 +48,32 @@ export function fits(layout: WeightLayout, largest: number, format: WeightFormat
   if (coded && format.bits === 4) return true;
   return largest < 2 ** (format.bits - 1);
 }
+
+const unrolls = [1, 2, 4] as const;
+
+/** Rows of a window are only counted apart where there is more than one. */
+const segmentations = ({ segments }: WeightLayout): readonly boolean[] =>
+  segments > 1 ? [false, true] : [false];
+
+const gathers = (layout: WeightLayout): readonly WeightFormat[] =>
+  segmentations(layout).flatMap((segmented) =>
+    unrolls.flatMap((unroll): WeightFormat[] => [
+      ...(['csr', 'rel'] as const).flatMap((kind) =>
+        ([8, 4] as const).map((bits): WeightFormat => ({ kind, bits, unroll, segmented })),
+      ),
+      ...([2, 4] as const).map((width): WeightFormat => ({ kind: 'block', width, unroll, segmented })),
+    ]),
+  );
+
+/** Every format that can hold these weights; `dense8` first. */
+export function candidatesFor(
+  layout: WeightLayout,
+  { weights, codebook }: { readonly weights: Int8Array; readonly codebook?: Int8Array },
+): readonly WeightFormat[] {
+  const largest = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+  const dense = ([8, 4, 2] as const).map((bits): WeightFormat => ({ kind: 'dense', bits }));
+  const bitmaps = ([8, 4] as const).map((bits): WeightFormat => ({ kind: 'bitmap', bits }));
+  return [...dense, ...gathers(layout), ...bitmaps].filter((format) =>
+    fits(layout, largest, format, codebook !== undefined),
+  );
+}

@@ -8,7 +8,9 @@ import {
   accumulate,
   add,
   assign,
+  call,
   constant,
+  int,
   load,
   local,
   loop,
@@ -18,22 +20,13 @@ import {
   times,
   variable,
 } from '../build.ts';
-import { DefectError } from '../errors.ts';
 import { unrolledWalk } from '../formats/dense.ts';
 import { dense8, formatName, termsOf, type WeightLayout } from '../formats/format.ts';
 import { storedAs, walkOf } from '../formats/index.ts';
 import type { RowsOfWeights, RowUse, Walk } from '../formats/walk.ts';
 import type { Expr, Kernel, Stmt, Table } from '../kernel.ts';
 import type { Arithmetic } from '../mac.ts';
-import {
-  firstColumn,
-  type Padding,
-  pointInto,
-  type Tile,
-  type View,
-  viewOf,
-  type WindowShape,
-} from './window.ts';
+import { type Padding, pointInto, type Tile, type View, viewOf, type WindowShape } from './window.ts';
 
 export interface Convolution {
   readonly name: string;
@@ -44,11 +37,10 @@ export interface Convolution {
   /** A fused max-pool without padding; windows that do not fit are dropped. */
   readonly pool?: { readonly kernel: readonly [number, number]; readonly strides: readonly [number, number] };
   readonly padding: readonly number[];
+  /** Sums that are accumulated at a time, where pooling leaves the choice. */
+  readonly lanes: number;
   readonly arithmetic: Arithmetic;
 }
-
-/** Accumulators in registers at a time: more would be spilled on Cortex-M (13 usable registers). */
-const tileWidth = 4;
 
 /** A pointwise convolution does not care for rows, unless it is pooled: its image is one row of all pixels. */
 function flattened({ window: w, pool }: Convolution): WindowShape {
@@ -65,25 +57,36 @@ function flattened({ window: w, pool }: Convolution): WindowShape {
   return { ...w, height: 1, width: pixels, outHeight: 1, outWidth: pixels };
 }
 
-function tileOf(c: Convolution, w: WindowShape): Tile {
-  if (c.pool !== undefined) {
-    const [rows, cols] = c.pool.kernel;
-    const [stepY, stepX] = c.pool.strides;
-    const countY = Math.floor((w.outHeight - rows) / stepY) + 1;
-    const countX = Math.floor((w.outWidth - cols) / stepX) + 1;
-    return { rows, cols, stepY, stepX, countY, countX };
-  }
-  const cols = Math.min(tileWidth, w.outWidth);
-  const countX = Math.ceil(w.outWidth / cols);
-  const tile = { rows: 1, cols, stepY: 1, stepX: cols, countY: w.outHeight, countX };
-  return w.outWidth % cols === 0 ? tile : { ...tile, lastX: w.outWidth - cols };
+/** Where a tile's accumulators belong: `windows` neighbouring outputs of `perWindow` sums each. */
+interface Tiling {
+  readonly tile: Tile;
+  readonly windows: number;
+  /** Outputs of the kernel in a row. */
+  readonly outputs: number;
+  /** Sums from one window to the next. */
+  readonly step: number;
+  /** Row and column of each sum of a window. */
+  readonly sums: readonly (readonly [number, number])[];
+}
+
+function tilingOf(c: Convolution, w: WindowShape): Tiling {
+  const [rows, cols] = c.pool?.kernel ?? [1, 1];
+  const [stepY, step] = c.pool?.strides ?? [1, 1];
+  const countY = Math.floor((w.outHeight - rows) / stepY) + 1;
+  const outputs = Math.floor((w.outWidth - cols) / step) + 1;
+  const windows = Math.min(outputs, Math.max(1, Math.floor(c.lanes / (rows * cols))));
+  const countX = Math.ceil(outputs / windows);
+  const tile = { rows, cols: (windows - 1) * step + cols, stepY, stepX: windows * step, countY, countX };
+  const last = outputs % windows === 0 ? {} : { lastX: (outputs - windows) * step };
+  const sums = times(rows * cols, (i) => [Math.floor(i / cols), i % cols] as const);
+  return { tile: { ...tile, ...last }, windows, outputs, step, sums };
 }
 
 /** What the loops over weights need to know. */
 interface Plan {
   readonly c: Convolution;
   readonly w: WindowShape;
-  readonly tile: Tile;
+  readonly tiling: Tiling;
   readonly view: View;
   readonly walk: Walk;
   /** Element offsets of the tile's outputs' inputs from the first one's. */
@@ -91,7 +94,6 @@ interface Plan {
 }
 
 const lane = (i: number): string => `acc${i}`;
-const lanesOf = (p: Plan): Expr[] => p.lanes.map((_, i) => local(lane(i), p.c.arithmetic.accumulator));
 
 /** What the code of a tile turned out to need. */
 interface Used {
@@ -102,12 +104,14 @@ interface Used {
 
 export function convolution(c: Convolution): Kernel {
   const w = flattened(c);
-  const tile = tileOf(c, w);
+  const tiling = tilingOf(c, w);
+  const { tile, windows, step } = tiling;
   const padding: Padding = { elem: c.arithmetic.elem, values: c.padding };
   let used: Used = { scratch: [], tables: [], weights: undefined };
   const body = loop('y', tile.countY, (y) =>
     loop('x', tile.countX, (x) => {
-      const column = tile.lastX === undefined ? firstColumn(tile, x) : local('column');
+      const first = tile.lastX === undefined ? mul(x, windows) : local('first');
+      const column = mul(first, step);
       const view = viewOf(c.name, w, tile, y, column, padding);
       const rows = rowsOf(c, w, view.rowStride);
       const walk = walkFor(c, rows);
@@ -116,24 +120,25 @@ export function convolution(c: Convolution): Kernel {
         tables: [...walk.tables, c.arithmetic.bias, ...c.arithmetic.tables, ...view.tables],
         weights: c.arithmetic.elem === 'u8' ? storedAs(rows, c.arithmetic.format) : undefined,
       };
-      const lanes = times(tile.rows * tile.cols, (i) => {
-        const [row, col] = [Math.floor(i / tile.cols), i % tile.cols];
-        return row * w.strides[0] * view.rowStride + col * w.strides[1] * w.channels;
-      });
-      const plan: Plan = { c, w, tile, view, walk, lanes };
+      const lanes = times(windows, (k) =>
+        tiling.sums.map(
+          ([row, col]) => row * w.strides[0] * view.rowStride + (k * step + col) * w.strides[1] * w.channels,
+        ),
+      ).flat();
+      const plan: Plan = { c, w, tiling, view, walk, lanes };
       return [
-        ...(tile.lastX === undefined ? [] : [constant('column', firstColumn(tile, x))]),
+        ...(tile.lastX === undefined ? [] : [constant('first', firstOutput(tiling, x))]),
         ...view.prepare,
-        ...channels(plan, (channel, lanesDone) => output(plan, y, x, column, channel, lanesDone)),
+        ...channels(plan, (channel) => output(plan, y, first, channel)),
       ];
     }),
   );
-  return kernelOf(c, w, tile, body, used);
+  return kernelOf(c, w, tiling, body, used);
 }
 
-function kernelOf(c: Convolution, w: WindowShape, tile: Tile, body: readonly Stmt[], used: Used): Kernel {
+function kernelOf(c: Convolution, w: WindowShape, tiling: Tiling, body: readonly Stmt[], used: Used): Kernel {
   const { elem } = c.arithmetic;
-  const outputs = tile.countY * (c.pool === undefined ? w.outWidth : tile.countX) * c.outChannels;
+  const outputs = tiling.tile.countY * tiling.outputs * c.outChannels;
   const depth = w.channels / c.groups;
   return {
     name: c.name,
@@ -189,7 +194,7 @@ const rowsOf = (c: Convolution, w: WindowShape, rowStride: number): RowsOfWeight
   ...(c.arithmetic.codebook === undefined ? {} : { codebook: c.arithmetic.codebook }),
 });
 
-type Finish = (channel: Expr, lanes: readonly Expr[]) => readonly Stmt[];
+type Finish = (channel: Expr) => readonly Stmt[];
 
 /** Short depthwise windows are unrolled: neighbouring outputs then share inputs in registers. */
 function walkFor(c: Convolution, rows: RowsOfWeights): Walk {
@@ -225,7 +230,7 @@ function oneChannel(p: Plan, channel: Expr, skip: Expr | number, finish: Finish)
   return [
     ...p.lanes.map((_, i) => variable(lane(i), i === 0 ? first : local(lane(0), accumulator))),
     ...p.walk.row(rowUse(p, skip)),
-    ...finish(channel, lanesOf(p)),
+    ...finish(channel),
   ];
 }
 
@@ -243,27 +248,21 @@ function rowUse({ view, c, lanes }: Plan, skip: Expr | number): RowUse {
   };
 }
 
-/** Stores a channel's results: the pool window's maximum, or every lane at its own place. */
-function output(
-  p: Plan,
-  y: Expr,
-  x: Expr,
-  column: Expr,
-  channel: Expr,
-  lanes: readonly Expr[],
-): readonly Stmt[] {
-  const { c, tile, w } = p;
+/** The last tile of a row is moved left to end with the row, and computes some outputs again. */
+const firstOutput = ({ windows, outputs }: Tiling, x: Expr): Expr =>
+  call('clamp', 'i32', mul(x, windows), int(0), int(outputs - windows));
+
+/** Stores a channel's results: of each window the maximum. */
+function output({ c, tiling }: Plan, y: Expr, first: Expr, channel: Expr): readonly Stmt[] {
   const { elem, finish, accumulator } = c.arithmetic;
-  const [first] = lanes;
-  if (first === undefined) throw new DefectError(`${c.name}: a tile without outputs`);
-  if (c.pool !== undefined) {
-    const at = add(mul(add(mul(y, tile.countX), x), c.outChannels), channel);
-    const best = local(lane(0), accumulator);
+  const at = add(mul(add(mul(y, tiling.outputs), first), c.outChannels), channel);
+  const perWindow = tiling.sums.length;
+  return times(tiling.windows, (k) => {
+    const best = local(lane(k * perWindow), accumulator);
+    const others = times(perWindow - 1, (i) => local(lane(k * perWindow + 1 + i), accumulator));
     return [
-      ...lanes.slice(1).map((value) => assign(lane(0), maximum(value, best))),
-      store('out', elem, at, finish(best, channel)),
+      ...others.map((value) => assign(lane(k * perWindow), maximum(value, best))),
+      store('out', elem, add(at, k * c.outChannels), finish(best, channel)),
     ];
-  }
-  const at = add(mul(add(mul(y, w.outWidth), column), c.outChannels), channel);
-  return lanes.map((value, i) => store('out', elem, add(at, i * c.outChannels), finish(value, channel)));
+  }).flat();
 }

@@ -192,6 +192,7 @@ function quantizeConv(c: QuantizeContext<ConvAttrs>): QuantizedConv {
     name: c.name,
     mode: c.mode,
     bits: c.weightBits,
+    weightSteps: c.weightSteps,
     weight: Float32Array.from(weight.data),
     channels: outs,
     bias: floatsOf(c.inputTypes[2]?.constant),
@@ -220,6 +221,7 @@ function convKernel(
   outChannels: number,
   arithmetic: Arithmetic,
   padding: readonly number[],
+  lanes: number,
 ): Kernel {
   const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
   requireSpatial(input);
@@ -251,9 +253,13 @@ function convKernel(
       ? {}
       : { pool: { kernel: plane(pool.kernel, 1), strides: plane(pool.strides, 1) } }),
     padding,
+    lanes,
     arithmetic,
   });
 }
+
+/** More accumulators than this are spilled by dense kernels on Cortex-M (13 usable registers). */
+const fewLanes = 4;
 
 const unitAxis: WindowAxis = { in: 1, out: 1, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0 };
 
@@ -293,8 +299,7 @@ export const conv: OpDef<ConvAttrs, QuantizedConv> = {
   outputQuant: (c) =>
     noFinerThan(
       finestStep(
-        c.mode,
-        c.weightBits,
+        c,
         Float32Array.from(weightsOf(c.inputTypes).data),
         must(c.inputQuants[0], 'the input is quantized'),
       ),
@@ -302,7 +307,14 @@ export const conv: OpDef<ConvAttrs, QuantizedConv> = {
     ),
   quantize: quantizeConv,
   int8: (attrs, q, context) =>
-    convKernel(attrs, context, q.bias.length, int8Arithmetic(context.name, q), q.padding),
+    convKernel(
+      attrs,
+      context,
+      q.bias.length,
+      int8Arithmetic(context.name, q),
+      q.padding,
+      q.lanes ?? fewLanes,
+    ),
   float32(attrs, context, [, weight, bias]) {
     const w = must(weight, 'a convolution to be compiled has constant weights');
     const [outs = 1, depth = 1] = w.shape;
@@ -314,6 +326,6 @@ export const conv: OpDef<ConvAttrs, QuantizedConv> = {
       attrs.clamp,
     );
     const padding = attrs.padValues ?? new Array<number>(depth * attrs.groups).fill(0);
-    return convKernel(attrs, context, outs, arithmetic, padding.map(Math.fround));
+    return convKernel(attrs, context, outs, arithmetic, padding.map(Math.fround), fewLanes);
   },
 };

@@ -78,8 +78,7 @@ export const linear: OpDef<LinearAttrs, QuantizedMac> = {
   outputQuant: (c) =>
     noFinerThan(
       finestStep(
-        c.mode,
-        c.weightBits,
+        c,
         Float32Array.from(weightsOf(c.inputTypes).data),
         must(c.inputQuants[0], 'the input is quantized'),
       ),
@@ -90,6 +89,7 @@ export const linear: OpDef<LinearAttrs, QuantizedMac> = {
       name: c.name,
       mode: c.mode,
       bits: c.weightBits,
+      weightSteps: c.weightSteps,
       weight: Float32Array.from(weightsOf(c.inputTypes).data),
       channels: weightsOf(c.inputTypes).shape[0] ?? 1,
       bias: c.inputTypes[2]?.constant && Float32Array.from(c.inputTypes[2].constant.data),

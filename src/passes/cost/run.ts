@@ -74,7 +74,7 @@ const compareJs: Readonly<Record<CompareOp, (a: number, b: number) => boolean>> 
   ne: (a, b) => a !== b,
 };
 
-function valueOf(run: Run, e: Expr): number {
+function evaluated(run: Run, e: Expr): number {
   switch (e.kind) {
     case 'int':
     case 'float':
@@ -82,18 +82,18 @@ function valueOf(run: Run, e: Expr): number {
     case 'local':
       return run.env.get(e.name) ?? 0;
     case 'binary':
-      return binaryJs[e.op](valueOf(run, e.a), valueOf(run, e.b));
+      return binaryJs[e.op](evaluated(run, e.a), evaluated(run, e.b));
     case 'compare':
-      return compareJs[e.op](valueOf(run, e.a), valueOf(run, e.b)) ? 1 : 0;
+      return compareJs[e.op](evaluated(run, e.a), evaluated(run, e.b)) ? 1 : 0;
     case 'select':
-      return valueOf(run, e.test) !== 0 ? valueOf(run, e.yes) : valueOf(run, e.no);
+      return evaluated(run, e.test) !== 0 ? evaluated(run, e.yes) : evaluated(run, e.no);
     case 'load':
       return loaded(run, e);
     case 'call':
-      return primitiveOf(e.primitive).js(...e.args.map((arg) => valueOf(run, arg)));
+      return primitiveOf(e.primitive).js(...e.args.map((arg) => evaluated(run, arg)));
     case 'toFloat':
     case 'toInt':
-      return Math.trunc(valueOf(run, e.value));
+      return Math.trunc(evaluated(run, e.value));
     default:
       return e satisfies never;
   }
@@ -102,7 +102,7 @@ function valueOf(run: Run, e: Expr): number {
 /** Only tables are read: whatever depends on the arena decides nothing here. */
 function loaded(run: Run, e: Expr & { kind: 'load' }): number {
   const root = run.arrays.get(e.from)?.root;
-  const at = (run.env.get(e.from) ?? 0) + valueOf(run, e.index);
+  const at = (run.env.get(e.from) ?? 0) + evaluated(run, e.index);
   return root?.kind === 'table' ? (root.table.data[at] ?? 0) : 0;
 }
 
@@ -127,16 +127,16 @@ function statement(run: Run, s: Stmt, times: number): void {
   if (s.kind === 'for') loop(run, s, times);
   else if (s.kind === 'if') conditional(run, s, times);
   else if (s.kind === 'copy' || s.kind === 'fill')
-    count(run.total, 'blockByte', times * elemBytes[s.elem] * valueOf(run, s.count));
+    count(run.total, 'blockByte', times * elemBytes[s.elem] * evaluated(run, s.count));
 }
 
 function follow(run: Run, s: Stmt & { readonly name: string }): void {
   const { env } = run;
   const old = env.get(s.name) ?? 0;
-  if (s.kind === 'let' || s.kind === 'assign') env.set(s.name, valueOf(run, s.value));
-  else if (s.kind === 'accumulate') env.set(s.name, old + valueOf(run, s.value));
-  else if (s.kind === 'pointer') env.set(s.name, (env.get(s.base) ?? 0) + valueOf(run, s.offset));
-  else if (s.kind === 'advance') env.set(s.name, old + valueOf(run, s.by));
+  if (s.kind === 'let' || s.kind === 'assign') env.set(s.name, evaluated(run, s.value));
+  else if (s.kind === 'accumulate') env.set(s.name, old + evaluated(run, s.value));
+  else if (s.kind === 'pointer') env.set(s.name, (env.get(s.base) ?? 0) + evaluated(run, s.offset));
+  else if (s.kind === 'advance') env.set(s.name, old + evaluated(run, s.by));
 }
 
 function requireFixed(run: Run, e: Expr): void {
@@ -151,7 +151,7 @@ function requireFixed(run: Run, e: Expr): void {
 function loop(run: Run, s: Stmt & { kind: 'for' }, times: number): void {
   requireFixed(run, s.from);
   requireFixed(run, s.to);
-  const [from, to] = [valueOf(run, s.from), valueOf(run, s.to)];
+  const [from, to] = [evaluated(run, s.from), evaluated(run, s.to)];
   const passes = Math.max(0, Math.ceil((to - from) / s.step));
   count(run.total, 'pass', times * passes);
   const innermost = s.body.every((inner) => inner.kind !== 'for' && inner.kind !== 'if');
@@ -177,7 +177,7 @@ function conditional(run: Run, s: Stmt & { kind: 'if' }, times: number): void {
   if (!isFixed(run.times, s.test)) {
     block(run, s.yes, times / 2);
     block(run, s.no, times / 2);
-  } else block(run, valueOf(run, s.test) !== 0 ? s.yes : s.no, times);
+  } else block(run, evaluated(run, s.test) !== 0 ? s.yes : s.no, times);
 }
 
 const known = new WeakMap<Kernel, Counts>();

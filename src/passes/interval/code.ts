@@ -1,6 +1,6 @@
 /**
- * Code that runs a kernel on intervals: i32 values that depend on the input are pairs of bounds, all others are
- * plain numbers. This file holds the state of the translation and the arithmetic of such values.
+ * Code that runs a kernel on intervals: i32 values that depend on the input are pairs of bounds, all others
+ * are plain numbers. This file holds the state of the translation and the arithmetic of such values.
  */
 import { must } from '../../ir/errors.ts';
 import type { Kernel } from '../../ir/kernel.ts';
@@ -162,7 +162,7 @@ export const arrayOf = (c: Code, name: string): ArrayName =>
 
 export const jsName = (name: string): string => `$${name}`;
 
-/** The JavaScript variables of a local or pointer; bounds of those that depend on the input lie in `state`. */
+/** A local's or pointer's JavaScript variables; bounds of those that depend on the input lie in `state`. */
 export function variable(c: Code, name: string): Value {
   const bounds = c.staticBounds.get(name) ?? allInts;
   const at = c.dependent.get(name);

@@ -156,13 +156,17 @@ function threeValued(op: CompareOp, a: Value, b: Value): string {
     case 'ge':
       return threeValued('le', b, a);
     case 'eq':
-      return `${a.hi} < ${b.lo} || ${a.lo} > ${b.hi} ? 0 : ${a.lo} === ${b.hi} && ${a.hi} === ${b.lo} ? 1 : 2`;
+      return equality(a, b, 1, 0);
     case 'ne':
-      return `${a.hi} < ${b.lo} || ${a.lo} > ${b.hi} ? 1 : ${a.lo} === ${b.hi} && ${a.hi} === ${b.lo} ? 0 : 2`;
+      return equality(a, b, 0, 1);
     default:
       return op satisfies never;
   }
 }
+
+const equality = (a: Value, b: Value, same: number, apart: number): string =>
+  `${a.hi} < ${b.lo} || ${a.lo} > ${b.hi} ? ${apart} : ` +
+  `${a.lo} === ${b.hi} && ${a.hi} === ${b.lo} ? ${same} : 2`;
 
 function truthBounds(c: Code, t: Truth): Value {
   if (t.decided) return { lo: t.js, hi: t.js, min: 0, max: 1 };
@@ -257,7 +261,7 @@ function load(c: Code, e: Of<'load'>): Value {
   return tableLoad(c, `table_${root.table.name}`, rootLength(root), at, range);
 }
 
-/** The bounds of one element are read in place: this is the inner loop of every kernel with a patch buffer. */
+/** The bounds of one element are read in place: the inner loop of every kernel with a patch buffer. */
 function followedLoad(c: Code, name: string, at: Value, range: Interval): Value {
   if (!isOne(at)) return fromRange(c, `readFollowed(memory_${name}, ${at.lo}, ${at.hi})`, range);
   const known = { min: Math.min(0, range.lo), max: Math.max(0, range.hi) };

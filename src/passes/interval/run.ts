@@ -37,7 +37,7 @@ export interface Trace {
   known: boolean;
   /** By input parameter: the number of writes before the last read; -1 for elements never read. */
   readonly reads: ReadonlyMap<string, Int32Array>;
-  /** By output parameter: the number of the first write, from 1; the largest int32 for elements never written. */
+  /** By output parameter: the number of the first write, from 1; the largest int32 where there is none. */
   readonly writes: ReadonlyMap<string, Int32Array>;
 }
 
@@ -162,7 +162,8 @@ function sourceOf(c: Code): string {
         `const reads_${name} = traced.reads.get('${name}'), writes_${name} = traced.writes.get('${name}');`,
     ),
     `return function ${c.kernel.name}_intervals() {`,
-    `const tooMany = {}, state = new Float64Array(${2 * c.dependent.size}); let steps = 0, now = 0, maybe = 0;`,
+    `const tooMany = {}, state = new Float64Array(${2 * c.dependent.size}); `,
+    'let steps = 0, now = 0, maybe = 0;',
     'let complete = true;',
     'try {',
     ...c.lines,

@@ -92,7 +92,7 @@ function accumulateGeneral(c: Code, s: Of<'accumulate'>, v: Value): void {
   setVariable(c, s.name, wrapped(c, sum(c, variable(c, s.name), v), s, rest), false);
 }
 
-/** Emits a multiply-accumulate by a plain number, if it is one; the operands' code is emitted either way once. */
+/** Emits the statement, as one call if it adds a multiple by a plain number. False: it is no product. */
 function isScaled(c: Code, s: Of<'accumulate'>): boolean {
   const { value } = s;
   if (c.trace || !c.dependent.has(s.name) || value.kind !== 'binary' || value.op !== 'mul') return false;

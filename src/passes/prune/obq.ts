@@ -4,6 +4,7 @@
  * section 5). Grids are symmetric: -levels..levels times a step; zeros are not part of the problem.
  */
 import { Elimination } from './elimination.ts';
+import { damped } from './problems.ts';
 import { times } from './reconstruct.ts';
 import { inverse, quadratic, type Symmetric } from './symmetric.ts';
 
@@ -26,23 +27,30 @@ const longestSearched = 100;
 const onGrid = (w: number, step: number, levels: number): number =>
   step * Math.max(-levels, Math.min(levels, Math.round(w / step)));
 
-/**
- * @param hessian of the row's inputs, damped: index 0 is the constant that the bias multiplies
- * @param w the row behind its bias
- * @param least no smaller step may be used
- */
-export function roundRow(hessian: Symmetric, w: Float64Array, levels: number, least = 0): Rounded {
+/** The damped Hessian of a row's inputs (index 0 is the constant that the bias multiplies) and its inverse. */
+export interface RoundingNorm {
+  readonly hessian: Symmetric;
+  readonly inverse: Symmetric;
+}
+
+export function roundingNorm(hessian: Symmetric, damping: number): RoundingNorm {
+  const prepared = damped(hessian, damping);
+  return { hessian: prepared, inverse: inverse(prepared) };
+}
+
+/** @param w the row behind its bias; a row of zeros gets the step 0 */
+export function roundRow(norm: RoundingNorm, w: Float64Array, levels: number): Rounded {
+  const { hessian } = norm;
   const largest = w.subarray(1).reduce((max, x) => Math.max(max, Math.abs(x)), 0);
-  const widest = Math.max(least, largest / levels);
-  if (widest === 0 || w.length === 1) return { step: widest, row: w.slice() };
-  const whole = inverse(hessian);
-  const round = (step: number): Float64Array => eliminated(whole, w, step, levels);
+  const widest = largest / levels;
+  if (widest === 0) return { step: 0, row: w.slice() };
+  const round = (step: number): Float64Array => eliminated(norm.inverse, w, step, levels);
   const search = w.length <= longestSearched ? round : (step: number) => nearest(hessian, w, step, levels);
   const tried = levels > 7 ? shares.slice(0, 1) : shares;
-  const steps = tried.map((share) => Math.max(least, widest * share));
+  const steps = tried.map((share) => widest * share);
   const errors = steps.map((step) => errorOf(hessian, w, search(step)));
   const step = steps[errors.indexOf(Math.min(...errors))] ?? widest;
-  return scaled(hessian, w, { step, row: round(step) }, least);
+  return scaled(hessian, w, { step, row: round(step) });
 }
 
 const errorOf = (hessian: Symmetric, w: Float64Array, made: Float64Array): number =>
@@ -94,7 +102,7 @@ function next(elimination: Elimination, left: readonly number[], step: number, l
  * The same integers with the step and bias that suit them best: the least squares of b + s q in the Hessian's
  * norm, two equations. Kept only where it is a usable step.
  */
-function scaled(hessian: Symmetric, w: Float64Array, { step, row }: Rounded, least: number): Rounded {
+function scaled(hessian: Symmetric, w: Float64Array, { step, row }: Rounded): Rounded {
   const q = row.map((x, i) => (i === 0 ? 0 : x / step));
   const [hq, hw] = [times(hessian, q), times(hessian, w)];
   const dot = (a: Float64Array): number => a.reduce((sum, x, i) => sum + x * (q[i] as number), 0);
@@ -107,7 +115,7 @@ function scaled(hessian: Symmetric, w: Float64Array, { step, row }: Rounded, lea
   ];
   const determinant = h00 * hqq - h0q * h0q;
   const s = (h00 * wq - h0q * w0) / determinant;
-  if (!(determinant > 0 && s >= Math.max(least, step / 2) && s <= 2 * step)) return { step, row };
+  if (!(determinant > 0 && s >= step / 2 && s <= 2 * step)) return { step, row };
   const b = (w0 - h0q * s) / h00;
   return { step: s, row: q.map((x, i) => (i === 0 ? b : s * Math.round(x))) };
 }

@@ -6,6 +6,8 @@
 import { must } from '../../ir/errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { checkSamples } from '../calibrate.ts';
+import type { Pass } from '../pass.ts';
+import { pruneChannels } from './channel.ts';
 import { macLayers } from './layers.ts';
 import { candidates, masksFor } from './obs.ts';
 import { checkOptions, type PruneOptions } from './options.ts';
@@ -14,7 +16,7 @@ import { statistics } from './statistics.ts';
 import { type PrunedLayer, summary } from './summary.ts';
 import { sweep } from './sweep.ts';
 
-export type { PrunedLayer };
+export type { PrunedLayer, PruneOptions };
 
 export interface Pruned {
   /** Zeros in the weights, all biases refitted. */
@@ -30,19 +32,43 @@ export function prune(graph: Graph<'float'>, options: PruneOptions): Pruned {
   checkOptions(options, graph);
   const input = must(graph.inputs[0], 'a float graph has an input');
   checkSamples(options.samples, must(graph.tensors.get(input), 'the input has a type').shape);
-  const stages = options.method === 'magnitude' ? [options.sparsity] : stagesFor(options.sparsity);
-  const pruned = stages.reduce((current, sparsity) => stage(current, graph, { ...options, sparsity }), graph);
+  const pruned = prunedBy(graph, options);
   return { graph: pruned, layers: summary(pruned, graph, options.samples) };
 }
 
-/**
- * Density falls by the same factor in every stage: what to remove next is decided when the rest has made up for
- * what is gone. On LeNet-5 at 92 %, error of the outputs on other digits: one stage 0.028, three 0.025.
- */
-function stagesFor(sparsity: number): number[] {
-  const count = sparsity > 0.5 ? 3 : 1;
-  return Array.from({ length: count }, (_, i) => 1 - (1 - sparsity) ** ((i + 1) / count));
+function prunedBy(graph: Graph<'float'>, options: PruneOptions): Graph<'float'> {
+  const { method, sparsity } = options;
+  switch (method) {
+    case 'channel':
+      return pruneChannels(graph, options);
+    case 'magnitude':
+      return stage(graph, graph, options);
+    case 'obs':
+      return stagesFor(sparsity).reduce(
+        (current, part) => stage(current, graph, { ...options, sparsity: part }),
+        graph,
+      );
+    default:
+      return method satisfies never;
+  }
 }
+
+/** `prune` as a pass, for what its layers' summary is not needed. */
+export const prunePass = (options: PruneOptions): Pass<'float', 'float'> => ({
+  name: 'prune',
+  doc: 'zeros for the weights that matter least, the others fitted to make up for them',
+  run: (graph) => prune(graph, options).graph,
+});
+
+/**
+ * What to remove last is decided when the rest has made up for what went first: densities of twice and 1.4 times
+ * the wanted one come before it. LeNet-5 at 92 %, relative squared error of the outputs on other digits: in one
+ * stage 0.0279, in these three 0.0249; in five (from three times the density on) 0.0244.
+ */
+const densities = [2, 1.4, 1];
+
+const stagesFor = (sparsity: number): readonly number[] =>
+  densities.map((d) => 1 - d * (1 - sparsity)).filter((part) => part > 0 || part === sparsity);
 
 function stage(current: Graph<'float'>, reference: Graph<'float'>, options: PruneOptions): Graph<'float'> {
   const { samples, seed = 1, onProgress, sparsity } = options;

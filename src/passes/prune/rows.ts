@@ -95,9 +95,11 @@ class SharedSystems implements RowSystems {
   system(row: number): RowSystem {
     const kept = this.#kept[row] as Int32Array;
     const right = this.#rights[row] as Float64Array;
+    const whole = this.#hessians[Math.floor(row / this.#perGroup)] as Symmetric;
     return {
       kept,
-      hessian: restricted(this.#hessians[Math.floor(row / this.#perGroup)] as Symmetric, kept),
+      // Rows that keep everything share one object: what is made of it can be made once.
+      hessian: kept.length === whole.size ? whole : restricted(whole, kept),
       right: Float64Array.from(kept, (c) => right[c] as number),
     };
   }

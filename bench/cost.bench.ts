@@ -1,0 +1,173 @@
+/**
+ * Fits the weights of src/passes/cost to exact instruction counts of a spread of kernels, and writes them there
+ * and into docs/sparse.md, with the error that is left.
+ */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'vitest';
+import type { TargetName } from '../src/emit/native-targets.ts';
+import { formatName, type WeightFormat } from '../src/ir/formats/format.ts';
+import type { Graph } from '../src/ir/graph.ts';
+import type { RequantMode } from '../src/ir/op.ts';
+import type { Program } from '../src/ir/program.ts';
+import { features } from '../src/passes/cost/features.ts';
+import { operationsOf } from '../src/passes/cost/run.ts';
+import { nets, root } from './models.ts';
+import { markdown, writeSection } from './page.ts';
+import { lanesOf, lenet, measured, programFrom, prunedGraph, stored } from './pruned.ts';
+
+const chips = ['cortex-m0', 'cortex-m3', 'cortex-m4', 'rv32imc'] as const satisfies readonly TargetName[];
+
+interface Sample {
+  readonly what: string;
+  readonly operations: Float64Array;
+  readonly instructions: number;
+}
+
+const gather = (kind: 'csr' | 'rel', bits: 8 | 4, unroll: 1 | 2 | 4, segmented: boolean): WeightFormat => ({
+  kind,
+  bits,
+  unroll,
+  segmented,
+});
+
+const eightBit: readonly WeightFormat[] = [
+  { kind: 'dense', bits: 8 },
+  gather('csr', 8, 1, false),
+  gather('csr', 8, 2, false),
+  gather('csr', 8, 4, false),
+  gather('csr', 8, 1, true),
+  gather('csr', 8, 2, true),
+  gather('rel', 8, 1, true),
+  gather('rel', 8, 2, false),
+  { kind: 'block', width: 2, unroll: 1, segmented: true },
+  { kind: 'bitmap', bits: 8 },
+];
+const fourBit: readonly WeightFormat[] = [
+  { kind: 'dense', bits: 4 },
+  gather('csr', 4, 1, false),
+  gather('csr', 4, 2, true),
+  gather('rel', 4, 1, true),
+  gather('rel', 4, 2, true),
+  gather('rel', 4, 4, false),
+  { kind: 'bitmap', bits: 4 },
+];
+
+const densities: readonly (readonly number[])[] = [
+  [35, 23, 16, 35, 83],
+  [70, 50, 7, 15, 40],
+];
+
+function lenetVariants(): { readonly what: string; readonly program: Program }[] {
+  return densities.flatMap((percents, d) =>
+    [8, 4].flatMap((bits) => {
+      const modes: readonly RequantMode[] = d === 0 ? ['single', 'compact'] : ['compact'];
+      return modes.flatMap((mode) => {
+        const graph = prunedGraph(lenet, { percents, bits, mode });
+        return (bits === 8 ? eightBit : fourBit).flatMap((format, i) => {
+          const made = stored(graph, [format, format, format, format, format]);
+          const both = i < 4 && mode === 'compact' ? ([4, 8] as const) : ([4] as const);
+          return both.map((lanes) => ({
+            what: `LeNet-5 ${percents.join('/')} ${mode} ${lanes} ${formatName(format)}`,
+            program: programFrom(lanesOf(made, lanes)),
+          }));
+        });
+      });
+    }),
+  );
+}
+
+const denseVariants = (): { readonly what: string; readonly program: Program }[] =>
+  nets.slice(1).map((net) => ({
+    what: net.title,
+    program: programFrom(prunedGraph(net, { percents: [] }) as Graph<'int8'>),
+  }));
+
+async function samplesOn(target: TargetName, programs: ReturnType<typeof denseVariants>): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for (const { what, program } of programs) {
+    const { perStep } = await measured(program, target);
+    program.steps.forEach(({ kernel }, i) => {
+      samples.push({
+        what: `${what} ${kernel.name}`,
+        operations: operationsOf(kernel),
+        instructions: perStep[i] as number,
+      });
+    });
+  }
+  return samples;
+}
+
+/** Relative least squares with weights of 0 or more, coordinate by coordinate: (sum w f / y - 1)^2. */
+function leastSquares(samples: readonly Sample[]): Float64Array {
+  const rows = samples.map((s) => s.operations.map((x) => x / s.instructions));
+  const weights = new Float64Array(features.length).fill(1);
+  const residual = rows.map((row) => row.reduce((sum, x) => sum + x, 0) - 1);
+  for (let round = 0; round < 20000; round++)
+    for (let f = 0; f < weights.length; f++) {
+      let [top, bottom] = [0, 1e-9];
+      rows.forEach((row, i) => {
+        top += (row[f] as number) * (residual[i] as number);
+        bottom += (row[f] as number) ** 2;
+      });
+      const next = Math.max(0, (weights[f] as number) - top / bottom);
+      const moved = next - (weights[f] as number);
+      if (moved === 0) continue;
+      weights[f] = next;
+      rows.forEach((row, i) => {
+        residual[i] = (residual[i] as number) + moved * (row[f] as number);
+      });
+    }
+  return weights;
+}
+
+const predicted = (s: Sample, weights: Float64Array): number =>
+  s.operations.reduce((sum, x, f) => sum + x * (weights[f] as number), 0);
+
+const errorOf = (s: Sample, weights: Float64Array): number =>
+  Math.abs(predicted(s, weights) / s.instructions - 1);
+
+const rounded = (weights: Float64Array): Float64Array => weights.map((w) => Math.round(w * 100) / 100);
+
+function tableText(all: ReadonlyMap<string, Float64Array>): string {
+  const rows = [...all].map(([target, weights]) => {
+    const cells = features.map((f, i) => `    ${f}: ${weights[i]},`);
+    return `  ${/-/.test(target) ? `'${target}'` : target}: {\n${cells.join('\n')}\n  },`;
+  });
+  return [
+    '/** Instructions per operation, fitted to exact counts by bench/cost.bench.ts, which writes this file. */',
+    "import type { Feature } from './features.ts';",
+    '',
+    'export const fitted = {',
+    ...rows,
+    '} as const satisfies Record<string, Readonly<Record<Feature, number>>>;',
+    '',
+  ].join('\n');
+}
+
+test('cost model', async () => {
+  const programs = [...lenetVariants(), ...denseVariants()];
+  const all = new Map<string, Float64Array>();
+  const report: string[][] = [];
+  for (const target of chips) {
+    const samples = (await samplesOn(target, programs)).filter((s) => s.instructions > 500);
+    const weights = rounded(leastSquares(samples));
+    all.set(target, weights);
+    const errors = samples.map((s) => errorOf(s, weights)).sort((a, b) => a - b);
+    const share = (q: number): string =>
+      `${((errors[Math.floor(q * (errors.length - 1))] as number) * 100).toFixed(1)} %`;
+    const worst = samples.reduce((a, b) => (errorOf(b, weights) > errorOf(a, weights) ? b : a));
+    report.push([target, String(samples.length), share(0.5), share(0.9), share(1), worst.what]);
+    console.log(report.at(-1)?.join(' | '));
+    const bad = samples.filter((s) => errorOf(s, weights) > 0.15);
+    for (const s of bad.slice(0, 40))
+      console.log(`    ${s.what}: ${s.instructions}, model ${Math.round(predicted(s, weights))}`);
+    console.log(features.map((f, i) => `${f} ${weights[i]}`).join(', '));
+  }
+  writeFileSync(path.join(root, 'src/passes/cost/weights.ts'), tableText(all));
+  writeSection(
+    'cost',
+    markdown(['target', 'kernels', 'median error', '90 % below', 'largest', 'which'], report),
+    'sparse.md',
+  );
+});

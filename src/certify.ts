@@ -1,0 +1,158 @@
+/**
+ * The certificate of stored weights: the tables of a program are decoded again, by code that shares nothing
+ * with the encoders but the description of the format, and compared with the integer model weight by weight.
+ * Complete: no weight is sampled, and a weight that the tables hold too much is found like one they lack.
+ */
+import { decodeRows } from './decode.ts';
+import { DefectError, must } from './ir/errors.ts';
+import { formatName } from './ir/formats/format.ts';
+import type { Graph, Node } from './ir/graph.ts';
+import type { Kernel } from './ir/kernel.ts';
+import type { QuantizedMac } from './ir/mac.ts';
+import type { Program, Slot, Step } from './ir/program.ts';
+import type { Shape, Tensor } from './ir/tensor.ts';
+import { entropyFloor } from './passes/cost/entropy.ts';
+import { tableBytesOf } from './passes/cost/model.ts';
+
+export interface WeightMismatch {
+  readonly count: number;
+  /** The first: output, row-major term of its weights, and both integers. */
+  readonly row: number;
+  readonly term: number;
+  readonly stored: number;
+  readonly model: number;
+}
+
+export interface LayerCertificate {
+  readonly node: string;
+  readonly kernel: string;
+  readonly format: string;
+  readonly weights: number;
+  readonly nonzeros: number;
+  /** Of nonzeros, 0 to 1. */
+  readonly density: number;
+  /** That the largest weight needs. */
+  readonly bits: number;
+  /** Of the tables that hold the weights; of all tables of the kernel. */
+  readonly weightBytes: number;
+  readonly tableBytes: number;
+  /** Of the weights: order-0 entropy of their places and values. */
+  readonly floorBytes: number;
+  /** Signal to quantization noise of the weights against the float model's, in dB; Infinity where equal. */
+  readonly sqnr: number;
+  /** Absent: every weight in the tables is the integer model's. */
+  readonly mismatch?: WeightMismatch;
+}
+
+export interface Certificate {
+  readonly layers: readonly LayerCertificate[];
+  readonly totals: Readonly<
+    Record<'weights' | 'nonzeros' | 'weightBytes' | 'tableBytes' | 'floorBytes', number>
+  >;
+  /** Whether no layer has a mismatch. */
+  readonly holds: boolean;
+}
+
+/** The row-major element of a weight tensor that a row's term t stands for, by the order of memory. */
+function modelTerm(shape: Shape, order: readonly number[] | undefined): (term: number) => number {
+  const [, depth = 1, ...window] = shape;
+  if (window.length === 0) return (term) => order?.[term] ?? term;
+  const taps = window.reduce((product, n) => product * n, 1);
+  // Memory has channels innermost: term = tap * depth + channel.
+  return (term) => (term % depth) * taps + Math.floor(term / depth);
+}
+
+function compared(
+  stored: readonly Int32Array[],
+  mac: QuantizedMac,
+  toModel: (term: number) => number,
+): WeightMismatch | undefined {
+  const terms = mac.weights.length / mac.bias.length;
+  let mismatch: WeightMismatch | undefined;
+  if (stored.length !== mac.bias.length || stored.some((row) => row.length !== terms))
+    throw new DefectError(
+      `tables of ${stored.length} rows for ${mac.bias.length} outputs of ${terms} weights`,
+    );
+  stored.forEach((values, row) => {
+    values.forEach((value, i) => {
+      const term = toModel(i);
+      const model = mac.weights[row * terms + term] as number;
+      if (value === model) return;
+      const first = mismatch ?? { row, term, stored: value, model };
+      mismatch = { ...first, count: (mismatch?.count ?? 0) + 1 };
+    });
+  });
+  return mismatch;
+}
+
+/** 10 log10 of sum w^2 / sum (w - q step)^2, over all weights of the layer. */
+function sqnrOf(real: Tensor, { weights, weightScales }: QuantizedMac): number {
+  const terms = weights.length / weightScales.length;
+  let [signal, noise] = [0, 0];
+  weights.forEach((q, i) => {
+    const w = real.data[i] as number;
+    signal += w * w;
+    noise += (w - q * (weightScales[Math.floor(i / terms)] as number)) ** 2;
+  });
+  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
+}
+
+const bytesOfTables = (kernel: Kernel, names: readonly (string | undefined)[]): number =>
+  tableBytesOf({ ...kernel, tables: kernel.tables.filter(({ name }) => names.includes(name)) });
+
+function certifyStep(step: Step, node: Node, input: Slot, real: Tensor): LayerCertificate {
+  const { kernel } = step;
+  const mac = node.quantized as QuantizedMac;
+  const how = must(kernel.weights, 'a kernel with weights');
+  const mismatch = compared(decodeRows(kernel), mac, modelTerm(real.shape, input.order));
+  const nonzeros = mac.weights.reduce((n, w) => n + (w === 0 ? 0 : 1), 0);
+  const largest = mac.weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+  return {
+    node: node.name,
+    kernel: kernel.name,
+    format: formatName(how.format),
+    weights: mac.weights.length,
+    nonzeros,
+    density: nonzeros / mac.weights.length,
+    bits: Math.ceil(Math.log2(largest + 1)) + 1,
+    weightBytes: bytesOfTables(kernel, [how.stream, how.counts, how.codebook]),
+    tableBytes: tableBytesOf(kernel),
+    floorBytes: entropyFloor(mac.weights).bytes,
+    sqnr: sqnrOf(real, mac),
+    ...(mismatch === undefined ? {} : { mismatch }),
+  };
+}
+
+const slotFor = (program: Program, { kernel, args }: Step, role: 'in' | 'out'): Slot =>
+  must(program.slots[args[kernel.params.findIndex((p) => p.role === role)] ?? -1], `an '${role}' slot`);
+
+/**
+ * @param graph the one that the program was lowered from
+ * @throws DefectError for tables that do not follow their format, or a program of another graph
+ */
+export function certify(program: Program, graph: Graph<'int8'>): Certificate {
+  const layers = program.steps
+    .filter(({ kernel }) => kernel.weights !== undefined)
+    .map((step) => {
+      const made = slotFor(program, step, 'out').name;
+      const node = must(
+        graph.nodes.find(({ outputs }) => outputs[0] === made),
+        `tensor '${made}' is made by a node of the graph`,
+      );
+      const real = must(graph.tensors.get(node.inputs[1] ?? '')?.constant, `'${node.name}' has weights`);
+      return certifyStep(step, node, slotFor(program, step, 'in'), real);
+    });
+  const total = (key: keyof Certificate['totals']): number =>
+    layers.reduce((sum, layer) => sum + layer[key], 0);
+  return {
+    layers,
+    totals: {
+      weights: total('weights'),
+      nonzeros: total('nonzeros'),
+      weightBytes: total('weightBytes'),
+      tableBytes: program.steps.reduce((sum, { kernel }) => sum + tableBytesOf(kernel), 0),
+      floorBytes: total('floorBytes'),
+    },
+    holds: layers.every(({ mismatch }) => mismatch === undefined),
+  };
+}

@@ -1,0 +1,189 @@
+/**
+ * Chooses how each layer's weights are stored. For every layer all formats that can hold its weights are built,
+ * their bytes counted and their instructions modelled; a dynamic program over the layers then finds the best
+ * combination exactly: it keeps, from layer to layer, all pairs of bytes and instructions that no other pair
+ * beats in both. Dense weights are among the candidates, so nothing becomes larger or slower than they are.
+ */
+import { InputError, locate, must } from '../ir/errors.ts';
+import { formatName, type WeightFormat } from '../ir/formats/format.ts';
+import { candidatesFor } from '../ir/formats/index.ts';
+import type { Graph, Node } from '../ir/graph.ts';
+import type { Kernel } from '../ir/kernel.ts';
+import type { QuantizedMac } from '../ir/mac.ts';
+import type { Place } from '../ir/op.ts';
+import { type EntropyFloor, entropyFloor } from './cost/entropy.ts';
+import { type CostTarget, modelledInstructions, tableBytesOf } from './cost/model.ts';
+import { type Best, type Cost, combine } from './cost/pareto.ts';
+import { placesOf } from './places.ts';
+
+/**
+ * `flash`: the fewest bytes of tables, then the fewest instructions; `speed`: the other way round. A budget:
+ * the fewest instructions within `flashBytes`, or the fewest bytes within `instructions`; of the whole network.
+ */
+export type FormatObjective =
+  | 'flash'
+  | 'speed'
+  | { readonly flashBytes?: number; readonly instructions?: number };
+
+export interface FormatOptions {
+  readonly objective: FormatObjective;
+  readonly target: CostTarget;
+}
+
+export interface Candidate extends Cost {
+  readonly format: WeightFormat;
+  /** Sums accumulated at a time, where there is a choice; 4 when absent. */
+  readonly lanes?: 8;
+}
+
+export interface LayerChoice {
+  readonly node: string;
+  readonly chosen: Candidate;
+  /** All that can hold the layer's weights, dense ones first. */
+  readonly candidates: readonly Candidate[];
+  /** Of weights that are not 0. */
+  readonly density: number;
+  /** That the largest weight needs. */
+  readonly bits: number;
+  readonly floor: EntropyFloor;
+  readonly why: string;
+}
+
+export interface FormatChoices {
+  readonly graph: Graph<'int8'>;
+  readonly layers: readonly LayerChoice[];
+  /** Of all kernels, those without weights too. */
+  readonly total: Cost;
+}
+
+/** A node's kernel as a function of how its weights are stored. */
+interface Layer {
+  readonly node: Node;
+  readonly build: (changes: object) => Kernel;
+  readonly mac: QuantizedMac;
+}
+
+const isMac = (quantized: unknown): quantized is QuantizedMac =>
+  typeof quantized === 'object' && quantized !== null && 'weights' in quantized && 'bits' in quantized;
+
+function builderOf(
+  node: Node,
+  places: ReadonlyMap<string, Place>,
+): ((changes: object) => Kernel) | undefined {
+  const { op, attrs, quantized } = node;
+  if (op.alias || op.int8 === undefined) return undefined;
+  const at = (name: string): Place => must(places.get(name), `tensor '${name}' has a place`);
+  const inputs = node.inputs.filter((name) => places.has(name)).map(at);
+  const context = { name: 'layer', inputs, outputs: node.outputs.map(at) };
+  return (changes) =>
+    must(op.int8, 'an integer form')(attrs, { ...(quantized as object), ...changes }, context);
+}
+
+const costOf = (kernel: Kernel, target: CostTarget): Cost => ({
+  bytes: tableBytesOf(kernel),
+  instructions: modelledInstructions(kernel, target),
+});
+
+/** Every format, with larger tiles where the kernel has a choice of them. */
+function candidatesOf({ build, mac }: Layer, target: CostTarget): Candidate[] {
+  const dense = build({});
+  const { layout } = must(dense.weights, 'a kernel that multiplies by constants says how they are stored');
+  const wide = costOf(build({ lanes: 8 }), target).instructions !== costOf(dense, target).instructions;
+  const tiles = wide ? [{}, { lanes: 8 } as const] : [{}];
+  return candidatesFor(layout, mac).flatMap((format) =>
+    tiles.map((tile): Candidate => ({ format, ...tile, ...costOf(build({ format, ...tile }), target) })),
+  );
+}
+
+const candidateName = ({ format, lanes }: Candidate): string =>
+  formatName(format) + (lanes === 8 ? ', 8 sums at a time' : '');
+
+/** In the order in which the objective prefers them. */
+function compareFor(objective: FormatObjective): (a: Cost, b: Cost) => number {
+  const bytesFirst =
+    objective === 'flash' ||
+    (typeof objective === 'object' &&
+      objective.instructions !== undefined &&
+      objective.flashBytes === undefined);
+  return (a, b) =>
+    bytesFirst
+      ? a.bytes - b.bytes || a.instructions - b.instructions
+      : a.instructions - b.instructions || a.bytes - b.bytes;
+}
+
+function allowed(objective: FormatObjective, { bytes, instructions }: Cost): boolean {
+  if (typeof objective === 'string') return true;
+  return bytes <= (objective.flashBytes ?? Infinity) && instructions <= (objective.instructions ?? Infinity);
+}
+
+/** @throws InputError where no combination stays within the budget; it names the nearest ones. */
+function bestFor(objective: FormatObjective, all: readonly Best<Candidate>[]): Best<Candidate> {
+  const fitting = all.filter(({ cost }) => allowed(objective, cost));
+  const order = compareFor(objective);
+  const [best] = [...fitting].sort((a, b) => order(a.cost, b.cost));
+  if (best !== undefined) return best;
+  const [smallest, fastest] = [all[0], all.at(-1)].map((b) => b?.cost);
+  throw new InputError({
+    where: 'formats',
+    found: `a budget of ${JSON.stringify(objective)}`,
+    supported:
+      `${smallest?.bytes} bytes (then ${smallest?.instructions} instructions) ` +
+      `to ${fastest?.bytes} bytes (then ${fastest?.instructions})`,
+    todo: 'allow more, or prune and quantize further',
+  });
+}
+
+const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
+
+function explained(layer: Layer, chosen: Candidate, candidates: readonly Candidate[]): LayerChoice {
+  const { weights } = layer.mac;
+  const largest = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+  const density = weights.reduce((n, w) => n + (w === 0 ? 0 : 1), 0) / weights.length;
+  const bits = Math.ceil(Math.log2(largest + 1)) + 1;
+  const [dense] = candidates;
+  const floor = entropyFloor(weights);
+  const than = (of: 'bytes' | 'instructions'): string =>
+    percent(chosen[of] / Math.max(1, dense?.[of] ?? chosen[of]));
+  const why =
+    `${candidateName(chosen)} at a density of ${percent(density)} and ${bits} bits: ${chosen.bytes} bytes ` +
+    `(${than('bytes')} of dense8, floor ${floor.bytes}), ${chosen.instructions} instructions ` +
+    `(${than('instructions')})`;
+  return { node: layer.node.name, chosen, candidates, density, bits, floor, why };
+}
+
+function withChoice(node: Node, chosen: Candidate | undefined): Node {
+  if (chosen === undefined) return node;
+  const { format, lanes } = chosen;
+  const tile = lanes === undefined ? {} : { lanes };
+  return { ...node, quantized: { ...(node.quantized as object), format, ...tile } };
+}
+
+/**
+ * @throws InputError for a budget that cannot be met.
+ */
+export function chooseFormats(graph: Graph<'int8'>, { objective, target }: FormatOptions): FormatChoices {
+  const places = placesOf(graph);
+  const layers: Layer[] = [];
+  let rest: Cost = { bytes: 0, instructions: 0 };
+  for (const node of graph.nodes) {
+    const build = builderOf(node, places);
+    if (build === undefined) continue;
+    if (isMac(node.quantized)) layers.push({ node, build, mac: node.quantized });
+    else {
+      const cost = costOf(build({}), target);
+      rest = { bytes: rest.bytes + cost.bytes, instructions: rest.instructions + cost.instructions };
+    }
+  }
+  const candidates = layers.map((layer) =>
+    locate(`node '${layer.node.name}'`, () => candidatesOf(layer, target)),
+  );
+  const best = bestFor(objective, combine(rest, candidates));
+  const chosen = new Map(layers.map(({ node }, i) => [node.name, must(best.choices[i], 'one per layer')]));
+  return {
+    graph: { ...graph, nodes: graph.nodes.map((node) => withChoice(node, chosen.get(node.name))) },
+    layers: layers.map((layer, i) =>
+      explained(layer, must(chosen.get(layer.node.name), 'chosen'), candidates[i] ?? []),
+    ),
+    total: best.cost,
+  };
+}

@@ -1,0 +1,2 @@
+import type { Feature } from './features.ts';
+export const fitted = {} as Record<string, Readonly<Record<Feature, number>>>;
