@@ -13,7 +13,7 @@ const reference = Array.from({ length: data.count }, (_, i) => {
 
 test('classes are those of the reference, for counts that are no multiple of a group', () => {
   expect([...classify(tinyTeacher, data)]).toEqual(reference);
-  expect(new Set(reference).size).toBeGreaterThan(1);
+  expect(new Set(reference).size).toBeGreaterThan(2);
 });
 
 test('accuracy is the share of labels that are met', () => {
