@@ -9,7 +9,7 @@ import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { fuse } from '../../src/passes/fuse.ts';
 import { encodeModel, floatTensor, int, ints, type NodeSpec, valueInfo } from './onnx-model.ts';
 
-export const inputShape = [1, 2, 8, 8] as const;
+const inputShape = [1, 2, 8, 8] as const;
 
 /** A constant of normal deviates. */
 function deviates(name: string, dims: readonly number[], random: () => number): onnx.ITensorProto {
@@ -84,7 +84,10 @@ const shapes: readonly (readonly [string, readonly number[]])[] = [
 ];
 
 /** @param zero names of weights that are all zero */
-export function prunableNet(seed = 1, zero: readonly string[] = []): Graph<'float'> {
+export const prunableNet = (seed = 1, zero: readonly string[] = []): Graph<'float'> =>
+  fuse.run(canonicalize.run(importOnnx(prunableBytes(seed, zero), { name: 'prunable' })));
+
+export function prunableBytes(seed = 1, zero: readonly string[] = []): Uint8Array {
   const random = mulberry32(seed);
   const initializers = shapes.map(([name, dims]) => {
     const made = deviates(name, dims, random);
@@ -96,8 +99,7 @@ export function prunableNet(seed = 1, zero: readonly string[] = []): Graph<'floa
         )
       : made;
   });
-  const bytes = encodeModel({ nodes, initializers, inputs: [valueInfo('x', inputShape)] });
-  return fuse.run(canonicalize.run(importOnnx(bytes, { name: 'prunable' })));
+  return encodeModel({ nodes, initializers, inputs: [valueInfo('x', inputShape)] });
 }
 
 /** @param dead pixels from this one on are 0 in every input */
