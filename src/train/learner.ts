@@ -231,8 +231,6 @@ export class Learner {
   /** The learned tensors by name, as the next forward pass would see them. */
   *constants(): Generator<readonly [name: string, data: Float32Array]> {
     const active = this.layers.map((layer) => activeOf(layer, layer.kept));
-    if (!this.#rounding && this.#settings.weightBits !== null) this.layers.forEach(fitSteps);
-    this.#rounding = true;
     this.#write(active);
     for (const [l, { layer, bias }] of this.layers.entries()) {
       const { positions } = active[l] as Active;
