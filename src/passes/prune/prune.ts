@@ -87,7 +87,7 @@ const measuring = ({ seed = 1, onProgress }: PruneOptions, what: string) => ({
 });
 
 /** @param refit what becomes of the weights that stay */
-function withoutLeast(graph: Graph<'float'>, options: PruneOptions, fit: typeof refitted): Graph<'float'> {
+function withoutLeast(graph: Graph<'float'>, options: PruneOptions, refit: typeof refitted): Graph<'float'> {
   const layers = macLayers(graph);
   const weights = layers.reduce((sum, layer) => sum + layer.weights.length, 0);
   const problems = statistics(graph, layers, options.samples, measuring(options, 'measuring layers'));
