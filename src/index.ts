@@ -47,6 +47,7 @@ export { arrangeInput, decodeOutput, decodeSlot, encodeInput } from './run.ts';
 export { compareOutcomes, type Difference, differenceText } from './sim/compare.ts';
 export { createSimulator, type Simulator } from './sim/simulate.ts';
 export { Trap } from './sim/trap.ts';
+export { accuracy, classify } from './train/classify.ts';
 export { type Epoch, type Finetuned, finetune } from './train/finetune.ts';
 export { onThreads } from './train/node-threads.ts';
 export type { FinetuneOptions, Progress, TrainingData } from './train/options.ts';

@@ -14,6 +14,8 @@ export interface PrintOptions {
   readonly name?: string;
   /** What its tables are called in this file, where not by their names. */
   readonly tables?: ReadonlyMap<string, string>;
+  /** What stands before `void`; `static` when absent. */
+  readonly linkage?: string;
 }
 
 interface Printer {
@@ -160,7 +162,7 @@ function checkNames(kernel: Kernel): void {
 }
 
 /**
- * A kernel as a static C99 function with its comment; tables are printed by `printTable`.
+ * A kernel as a C99 function with its comment; tables are printed by `printTable`.
  * @throws DefectError for a kernel that no C function can be.
  */
 export function printKernel(kernel: Kernel, options: PrintOptions = {}): string {
@@ -171,7 +173,8 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
   const printer = { rename, ranges, constants: constantArrays(kernel) };
   const used = arraysUsed(kernel.body);
   const unused = kernel.params.filter((p) => !used.has(p.name)).map((p) => `${step}(void)${p.name};`);
-  const head = `static void ${options.name ?? kernel.name}(${kernel.params.map(parameter).join(', ')})`;
+  const linkage = options.linkage ?? 'static';
+  const head = `${linkage} void ${options.name ?? kernel.name}(${kernel.params.map(parameter).join(', ')})`;
   const body = [...unused, ...block(kernel.body, step, printer)];
   return [...comment(kernel.doc), ...wrapCode(head), '{', ...body.flatMap(wrapLine), '}', ''].join('\n');
 }

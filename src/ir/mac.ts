@@ -11,6 +11,7 @@ import type { Expr, Table } from './kernel.ts';
 import type { Quant, RequantMode, ScaleContext } from './op.ts';
 import {
   compactHolds,
+  compactOf,
   compactShift,
   epilogue,
   largestCompact,
@@ -88,7 +89,10 @@ function stepOf(mac: MacToQuantize, row: Float32Array, bias: number, given: numb
  */
 export function compactSteps(needed: Float64Array, input: Quant, output: Quant): Float64Array {
   const unit = input.scale / output.scale;
-  const shift = compactShift(Array.from(needed, (step) => step * unit));
+  const shift = compactShift(
+    Array.from(needed, (step) => step * unit),
+    largestCompact,
+  );
   const multiplier = (step: number): number =>
     Math.max(1, Math.min(largestCompact, Math.ceil(step * unit * 2 ** shift - 1e-9)));
   return needed.map((step) => multiplier(step) / (unit * 2 ** shift));
@@ -123,7 +127,8 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
       mac.bias?.[channel] ?? 0,
       mac.weightSteps?.[channel] ?? 0,
     );
-  if (mac.mode === 'compact') weightScales.set(compactSteps(weightScales, input, output));
+  const free = mac.weightSteps === undefined;
+  if (mac.mode === 'compact' && free) weightScales.set(compactSteps(weightScales, input, output));
   for (let channel = 0; channel < channels; channel++) {
     const row = rowOf(channel);
     const step = weightScales[channel] as number;
@@ -152,17 +157,31 @@ function magnitudes(weights: Int8Array, bias: Int32Array): number[] {
   );
 }
 
-/** Layers whose products would leave int32 in compact form are requantized with 64-bit products instead. */
+/**
+ * Compact multipliers have one byte where that is exact (`compactSteps`), else up to 16 bits, as many as keep
+ * products in int32: weights whose steps were fixed before keep them. Layers that fit neither have 64-bit
+ * products.
+ */
 export function requantFor(
   mode: RequantMode,
   scales: readonly number[],
   weights: Int8Array,
   bias: Int32Array,
 ): Requant {
-  const requant = requantOf(mode, scales);
-  const holds = mode !== 'compact' || compactHolds(requant, magnitudes(weights, bias));
-  return holds ? requant : requantOf('single', scales);
+  if (mode !== 'compact') return requantOf(mode, scales);
+  const reach = magnitudes(weights, bias);
+  const narrow = compactOf(scales, largestCompact);
+  if (isExact(narrow) && compactHolds(narrow, reach)) return narrow;
+  for (let bits = 16; bits >= 8; bits--) {
+    const wide = compactOf(scales, 2 ** bits - 1);
+    if (compactHolds(wide, reach)) return wide;
+  }
+  return requantOf('single', scales);
 }
+
+/** Up to the rounding of the scales themselves. */
+const isExact = ({ multiplier, shift, scale }: Requant): boolean =>
+  multiplier.every((m, c) => Math.abs((m * 2 ** -(shift[c] ?? 0)) / (scale[c] ?? 1) - 1) < 1e-6);
 
 /** The bias in accumulator steps, corrected by the mean error of rounding the weights: b - (q sw - w) E[x]. */
 function biasSteps(

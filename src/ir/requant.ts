@@ -38,7 +38,7 @@ function fixedPoint(scale: number): { readonly multiplier: number; readonly shif
 export function requantOf(mode: RequantMode, scales: readonly number[]): Requant {
   const bad = scales.find((s) => !(s > 0 && s <= 1));
   if (bad !== undefined) throw new DefectError(`requantization scale ${bad} is outside of (0, 1]`);
-  if (mode === 'compact') return compactOf(scales);
+  if (mode === 'compact') return compactOf(scales, largestCompact);
   const fixed = scales.map(fixedPoint);
   return {
     mode,
@@ -50,23 +50,23 @@ export function requantOf(mode: RequantMode, scales: readonly number[]): Requant
   };
 }
 
+/** Multipliers of one byte. */
+export const largestCompact = 255;
+
 /**
- * The shift that brings the largest scale to at most 255; scales that are whole multiples of 2^-shift, as
- * `compactStep` makes them, are exact. Others are rounded: by 2^-9 of themselves or, where they are much
- * smaller than the largest, more.
+ * Compact requantization with multipliers up to `largest`. Scales that are whole multiples of one power of two,
+ * as `compactSteps` makes them, are exact; others are rounded, by half a unit of their multiplier.
  */
-function compactOf(scales: readonly number[]): Requant {
-  const shift = compactShift(scales);
+export function compactOf(scales: readonly number[], largest: number): Requant {
+  const shift = compactShift(scales, largest);
   const multiplier = Int32Array.from(scales, (s) => Math.max(1, Math.round(s * 2 ** shift)));
   const shifts = new Uint8Array(scales.length).fill(shift);
   return { mode: 'compact', multiplier, shift: shifts, scale: Float32Array.from(scales) };
 }
 
-export const largestCompact = 255;
-
-/** 1..30; the finest unit 2^-shift of which no scale is more than 255 (and a half: scales carry rounding errors). */
-export const compactShift = (scales: readonly number[]): number =>
-  Math.max(1, Math.min(30, Math.floor(Math.log2((largestCompact + 0.5) / Math.max(...scales)))));
+/** 1..30; the finest unit 2^-shift of which no scale is more than `largest` (and a half, for rounding errors). */
+export const compactShift = (scales: readonly number[], largest: number): number =>
+  Math.max(1, Math.min(30, Math.floor(Math.log2((largest + 0.5) / Math.max(...scales)))));
 
 /** Whether acc * multiplier + 2^(shift - 1) stays in int32 for |acc| <= `magnitude`, by channel. */
 export const compactHolds = ({ multiplier, shift }: Requant, magnitude: readonly number[]): boolean =>
@@ -89,7 +89,7 @@ export interface Epilogue {
 /** `prefix` names the tables. */
 export function epilogue(prefix: string, requant: Requant, saturation: Saturation): Epilogue {
   const tables: Table[] = [];
-  const elem = requant.mode === 'compact' ? 'u8' : 'i32';
+  const elem = requant.mode === 'compact' ? (Math.max(...requant.multiplier) < 256 ? 'u8' : 'u16') : 'i32';
   const multiplier: Table = { name: `${prefix}_multiplier`, elem, data: [...requant.multiplier] };
   const shift: Table = { name: `${prefix}_shift`, elem: 'u8', data: requant.shift };
   const scale: Table = { name: `${prefix}_scale`, elem: 'f32', data: requant.scale };

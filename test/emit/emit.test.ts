@@ -211,7 +211,7 @@ test('a kernel of two steps is printed once', () => {
   const once = tiny('k', 't');
   const twice = { ...once, steps: [once.steps[0]!, once.steps[0]!] };
   const text = emitC(twice, info).get('tiny.c')!;
-  expect(text.match(/static void k\(/g)).toHaveLength(1);
+  expect(text.match(/_KERNEL void k\(/g)).toHaveLength(1);
   expect(text.match(/static const uint8_t t\[/g)).toHaveLength(1);
   expect(text.match(/^ {4}k\(/gm)).toHaveLength(2);
 });

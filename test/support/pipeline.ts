@@ -120,7 +120,8 @@ function tweaked(recipe: Recipe, graph: Graph<'int8'>): Graph<'int8'> {
   const change = recipe.tweak === 'ties' ? withTies : withExtremes;
   const nodes = graph.nodes.map((node): Node => {
     const q = node.quantized as Partial<Integers> | undefined;
-    if (q?.requant === undefined || q.bias === undefined) return node;
+    // Compact multipliers have 8 bits, and products that must stay in int32.
+    if (q?.requant === undefined || q.bias === undefined || q.requant.mode === 'compact') return node;
     return { ...node, quantized: { ...q, ...change(q as Integers, draw) } };
   });
   return { ...graph, nodes };

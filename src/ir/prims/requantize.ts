@@ -158,7 +158,7 @@ const compact = (acc: number, multiplier: number, shift: number): number =>
  */
 export const requantizeCompact: Primitive = {
   name: 'requantize_compact',
-  doc: 'acc * multiplier / 2^shift, rounded half up; multiplier in 1..255, shift in 1..30, within int32',
+  doc: 'acc * multiplier / 2^shift, rounded half up; multiplier in 1..65535, shift in 1..30, within int32',
   params,
   result: 'i32',
   c99: ['return (acc * multiplier + ((int32_t)1 << (shift - 1))) >> shift;'],
@@ -167,7 +167,7 @@ export const requantizeCompact: Primitive = {
     const products = [acc.lo, acc.hi].flatMap((a) => [a * multiplier.lo, a * multiplier.hi]);
     const sum = { lo: Math.min(...products), hi: Math.max(...products) + 2 ** (shift.hi - 1) };
     return (
-      outside('multiplier', multiplier, 1, 255) ??
+      outside('multiplier', multiplier, 1, 65535) ??
       outside('shift', shift, 1, 30) ??
       outside('acc * multiplier + 2^(shift - 1)', sum, -(2 ** 31), 2 ** 31 - 1)
     );

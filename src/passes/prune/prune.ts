@@ -86,8 +86,8 @@ const measuring = ({ seed = 1, onProgress }: PruneOptions, what: string) => ({
   onProgress: (done: number, total: number) => onProgress?.(what, done, total),
 });
 
-/** @param refit what becomes of the weights that stay */
-function withoutLeast(graph: Graph<'float'>, options: PruneOptions, refit: typeof refitted): Graph<'float'> {
+/** @param remake what becomes of the weights that stay */
+function withoutLeast(graph: Graph<'float'>, options: PruneOptions, remake: typeof refitted): Graph<'float'> {
   const layers = macLayers(graph);
   const weights = layers.reduce((sum, layer) => sum + layer.weights.length, 0);
   const problems = statistics(graph, layers, options.samples, measuring(options, 'measuring layers'));
@@ -95,5 +95,5 @@ function withoutLeast(graph: Graph<'float'>, options: PruneOptions, refit: typeo
     options.onProgress?.('ranking weights', done, total),
   );
   const masks = masksFor(layers, all, Math.round(options.sparsity * weights));
-  return withWeights(graph, refit(layers, problems, masks));
+  return withWeights(graph, remake(layers, problems, masks));
 }

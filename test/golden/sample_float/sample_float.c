@@ -13,6 +13,12 @@
 /* Does not compile unless >> of negative numbers is arithmetic and int has 32 bits. */
 typedef char sample_float_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ? 1 : -1];
 
+#ifdef __GNUC__
+#define SAMPLE_FLOAT_KERNEL static __attribute__((noinline)) /* together they would spill registers */
+#else
+#define SAMPLE_FLOAT_KERNEL static
+#endif
+
 #ifdef SAMPLE_FLOAT_HOOK
 void SAMPLE_FLOAT_HOOK(const struct sample_float *net, int step);
 #define SAMPLE_FLOAT_AFTER(step) SAMPLE_FLOAT_HOOK(net, step)
@@ -34,7 +40,7 @@ static const float dense_bias[3] = {
 };
 
 /* dense: f32[8] -> f32[3], the largest of all kept too. */
-static void dense(const float *in, float *out)
+SAMPLE_FLOAT_KERNEL void dense(const float *in, float *out)
 {
     float best = -INFINITY;
     const float *w = dense_weights;
@@ -51,7 +57,7 @@ static void dense(const float *in, float *out)
 }
 
 /* steps: (x - trunc(x)) / (|x| + 1.5), with a name that the interface has taken. */
-static void sample_float_run_2(const float *in, float *out, float *whole)
+SAMPLE_FLOAT_KERNEL void sample_float_run_2(const float *in, float *out, float *whole)
 {
     memcpy(whole, in, 4 * sizeof(float));
     for (int32_t i = 0; i < 4; i++) {

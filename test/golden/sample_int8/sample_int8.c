@@ -12,6 +12,12 @@
 /* Does not compile unless >> of negative numbers is arithmetic and int has 32 bits. */
 typedef char sample_int8_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ? 1 : -1];
 
+#ifdef __GNUC__
+#define SAMPLE_INT8_KERNEL static __attribute__((noinline)) /* together they would spill registers */
+#else
+#define SAMPLE_INT8_KERNEL static
+#endif
+
 #ifdef SAMPLE_INT8_HOOK
 void SAMPLE_INT8_HOOK(const struct sample_int8 *net, int step);
 #define SAMPLE_INT8_AFTER(step) SAMPLE_INT8_HOOK(net, step)
@@ -32,7 +38,7 @@ static inline int32_t requantize_single(int32_t acc, int32_t multiplier, int32_t
 }
 
 /* pad: 8x8 -> 10x10, a border of zero points. */
-static void pad(const uint8_t *in, uint8_t *out)
+SAMPLE_INT8_KERNEL void pad(const uint8_t *in, uint8_t *out)
 {
     memset(out, 7, 100);
     for (int32_t y = 0; y < 8; y++) {
@@ -60,7 +66,7 @@ static const uint8_t conv_shift[4] = {
 };
 
 /* conv: 3x3 convolution 1 -> 4, 2x2 max-pool.  u8[10][10][1] -> u8[4][4][4].  2,304 MAC. */
-static void conv(const uint8_t *in, uint8_t *out)
+SAMPLE_INT8_KERNEL void conv(const uint8_t *in, uint8_t *out)
 {
     for (int32_t y = 0; y < 4; y++) {
         for (int32_t x = 0; x < 4; x++) {
@@ -88,7 +94,7 @@ static void conv(const uint8_t *in, uint8_t *out)
 }
 
 /* sign: -1, 0 or 1 by thresholds, in place. */
-static void sign(const uint8_t *in, int8_t *out)
+SAMPLE_INT8_KERNEL void sign(const uint8_t *in, int8_t *out)
 {
     for (int32_t i = 0; i < 64; i++) {
         /* Thresholds * / of the sample; the text is made harmless. */

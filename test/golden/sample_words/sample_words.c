@@ -11,6 +11,12 @@
 /* Does not compile unless >> of negative numbers is arithmetic and int has 32 bits. */
 typedef char sample_words_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ? 1 : -1];
 
+#ifdef __GNUC__
+#define SAMPLE_WORDS_KERNEL static __attribute__((noinline)) /* together they would spill registers */
+#else
+#define SAMPLE_WORDS_KERNEL static
+#endif
+
 #ifdef SAMPLE_WORDS_HOOK
 void SAMPLE_WORDS_HOOK(const struct sample_words *net, int step);
 #define SAMPLE_WORDS_AFTER(step) SAMPLE_WORDS_HOOK(net, step)
@@ -43,7 +49,7 @@ static const int16_t shorts[4] = {
 };
 
 /* words: every integer operation, through arrays of several widths. */
-static void words(const int16_t *in, int32_t *wide, uint16_t *half, uint8_t *unused)
+SAMPLE_WORDS_KERNEL void words(const int16_t *in, int32_t *wide, uint16_t *half, uint8_t *unused)
 {
     (void)unused;
     for (int32_t i = 0; i < 8; i += 2) {
@@ -64,7 +70,7 @@ static void words(const int16_t *in, int32_t *wide, uint16_t *half, uint8_t *unu
     }
 }
 
-static void narrow(const int32_t *wide, const uint16_t *half, int8_t *out)
+SAMPLE_WORDS_KERNEL void narrow(const int32_t *wide, const uint16_t *half, int8_t *out)
 {
     for (int32_t i = 0; i < 8; i++) {
         int32_t mixed = requantize_pow2(wide[i], 4) + half[i];
