@@ -19,7 +19,12 @@ import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
 import type { MemoryPlan, PlanStrategy } from './passes/plan-memory.ts';
 import { type PruneOptions, prunePass } from './passes/prune/prune.ts';
-import { needsRounding, type RoundedWeights, roundWeights } from './passes/prune/round-weights.ts';
+import {
+  checkWeightBits,
+  needsRounding,
+  type RoundedWeights,
+  roundWeights,
+} from './passes/prune/round-weights.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
 import { showPlan } from './report/plan.ts';
 import { encodeInput } from './run.ts';
@@ -153,6 +158,7 @@ function compressed(
   { prune: wanted, weightBits = 8, arith, requant = 'single', rounded: done, onProgress }: CompileOptions,
   step: Stepper,
 ): RoundedWeights {
+  checkWeightBits(weightBits, fused);
   const report = onProgress === undefined ? {} : { onProgress };
   const zeroed = wanted === undefined ? fused : step.run(prunePass({ ...wanted, ...report, samples }), fused);
   const pruned = step.run(dropDeadChannels, zeroed);
