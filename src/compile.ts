@@ -37,6 +37,8 @@ export interface CompileOptions {
   readonly prune?: Omit<PruneOptions, 'samples' | 'onProgress'>;
   /** For all layers, or by node name (8 for those without). Below 8 they are rounded to what fits best. */
   readonly weightBits?: WeightBits | ReadonlyMap<string, WeightBits>;
+  /** The weights are on grids of `weightBits` already, by training: they are not rounded again. */
+  readonly rounded?: boolean;
   readonly biasCorrection?: boolean;
   /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each. */
   readonly formats?: FormatOptions;
@@ -145,13 +147,13 @@ export function compileFused(made: Front, options: CompileOptions, network = mad
 function compressed(
   fused: Graph<'float'>,
   samples: readonly Float32Array[],
-  { prune: wanted, weightBits = 8, arith, requant = 'single', onProgress }: CompileOptions,
+  { prune: wanted, weightBits = 8, arith, requant = 'single', rounded: done, onProgress }: CompileOptions,
   step: Stepper,
 ): RoundedWeights {
   const report = onProgress === undefined ? {} : { onProgress };
   const pruned = wanted === undefined ? fused : step.run(prunePass({ ...wanted, ...report, samples }), fused);
   const bits = (node: string) => bitsOf(weightBits, node);
-  if (arith === 'float32' || !needsRounding(fused, bits, requant))
+  if (arith === 'float32' || done || !needsRounding(fused, bits, requant))
     return { graph: pruned, weightSteps: new Map() };
   const reference = wanted?.method === 'channel' ? pruned : fused;
   const rounded = roundWeights(pruned, { bitsOf: bits, samples, reference, ...report });

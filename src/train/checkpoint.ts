@@ -29,10 +29,12 @@ const arraysOf = ({
   logStep,
   kept,
   allowed,
+  dead,
 }: LayerState): readonly (Float32Array | Uint8Array)[] => [
   ...[weight, bias, logStep].flatMap(({ value, mean, square }) => [value, mean, square]),
   kept,
   allowed,
+  dead,
 ];
 
 const bytesOf = (array: Float32Array | Uint8Array): Uint8Array =>

@@ -2,7 +2,7 @@
 import { must } from '../ir/errors.ts';
 import { elementBytes, type Kernels, lanes } from './kernels.ts';
 import { machineOf } from './machine.ts';
-import type { Network, Step, Terms } from './network.ts';
+import type { Affine, Network, Step, Terms } from './network.ts';
 import { softmaxBackward, softmaxForward } from './softmax.ts';
 
 /** Where a layer's numbers are. Weights, offsets and gradients hold its kept terms, row by row. */
@@ -68,27 +68,14 @@ export class Engine {
     this.output = floats(network.output, network.outputCount * lanes);
     this.outputGradients = floats(network.output + toGradient, network.outputCount * lanes);
     this.#gradients = floats(toGradient, learn ? network.valueBytes / 4 : 0);
-    const layers: LayerMemory[] = [];
-    network.steps.forEach((step, i) => {
-      const at = places[i];
-      if (step.kind !== 'affine' || at?.kind !== 'affine') return;
-      const memory = memoryOf(floats, at.tables, step.rows, step.terms.offsets.length);
-      new Int32Array(buffer, at.tables.pixelStarts, step.pixelStarts.length).set(step.pixelStarts);
-      writeTerms(buffer, at.tables, step.terms);
-      if (step.values.kind === 'layer') {
-        layers[step.values.layer] = memory;
-        this.#tables.set(step.values.layer, at.tables);
-      } else {
-        memory.weights.set(step.values.weights);
-        memory.bias.set(step.values.bias);
-      }
+    this.layers = network.layers.map((layer, l) => {
+      const step = network.steps.findIndex((s) => s.kind === 'affine' && layerOf(s) === l);
+      const { tables } = affinePlace(places[step]);
+      this.#tables.set(l, tables);
+      return memoryOf(floats, tables, layer.rows, layer.offsets.length);
     });
-    this.layers = layers;
     network.steps.forEach((step, i) => {
-      const at = places[i];
-      if (step.kind !== 'maxPool' || at?.kind !== 'maxPool') return;
-      new Int32Array(buffer, at.taps, step.taps.length).set(step.taps);
-      new Int32Array(buffer, at.pixelStarts, step.pixelStarts.length).set(step.pixelStarts);
+      writeTables(buffer, step, places[i]);
     });
     const runs = network.steps.map((step, i) =>
       runsOf(step, must(places[i], 'each step has its places'), kernels, buffer, toGradient),
@@ -119,12 +106,19 @@ export class Engine {
   }
 }
 
+const layerOf = ({ values }: Affine): number => (values.kind === 'layer' ? values.layer : -1);
+
 const inputCount = ({ inputShape }: Network): number => inputShape.reduce((n, size) => n * size, 1);
 
 type Places =
   | { readonly kind: 'affine'; readonly tables: Tables }
   | { readonly kind: 'maxPool'; readonly taps: number; readonly pixelStarts: number }
   | { readonly kind: 'none' };
+
+const affinePlace = (place: Places | undefined): Extract<Places, { kind: 'affine' }> =>
+  must(place?.kind === 'affine' ? place : undefined, 'rows of products have tables');
+const poolPlace = (place: Places | undefined): Extract<Places, { kind: 'maxPool' }> =>
+  must(place?.kind === 'maxPool' ? place : undefined, 'a max-pool has tables');
 
 function placesOf(step: Step, room: Allotment): Places {
   switch (step.kind) {
@@ -175,48 +169,39 @@ function writeTerms(buffer: ArrayBuffer, at: Tables, { rowStarts, offsets }: Ter
   new Int32Array(buffer, at.offsets, offsets.length).set(offsets);
 }
 
+/** Everything that stays: which terms and pixels there are, and weights that do not learn. */
+function writeTables(buffer: ArrayBuffer, step: Step, place: Places | undefined): void {
+  const ints = (at: number, values: Int32Array): void => {
+    new Int32Array(buffer, at, values.length).set(values);
+  };
+  if (step.kind === 'maxPool') {
+    const at = poolPlace(place);
+    ints(at.taps, step.taps);
+    ints(at.pixelStarts, step.pixelStarts);
+  }
+  if (step.kind !== 'affine') return;
+  const { tables } = affinePlace(place);
+  ints(tables.pixelStarts, step.pixelStarts);
+  writeTerms(buffer, tables, step.terms);
+  if (step.values.kind !== 'fixed') return;
+  const { weights, bias } = step.values;
+  new Float32Array(buffer, tables.weights, weights.length).set(weights);
+  new Float32Array(buffer, tables.bias, bias.length).set(bias);
+}
+
 interface Runs {
   readonly forward: Run;
   readonly backward: Run;
 }
 
-const nothing: Run = () => undefined;
-
 function runsOf(step: Step, at: Places, kernels: Kernels, buffer: ArrayBuffer, toGradient: number): Runs {
   switch (step.kind) {
     case 'affine':
-      return at.kind === 'affine'
-        ? affineRuns(step, at.tables, kernels, toGradient)
-        : { forward: nothing, backward: nothing };
-    case 'maxPool': {
-      if (at.kind !== 'maxPool') return { forward: nothing, backward: nothing };
-      const args = [
-        step.channels,
-        step.planeBytes,
-        at.taps,
-        at.taps + 4 * step.taps.length,
-        at.pixelStarts,
-        at.pixelStarts + 4 * step.pixelStarts.length,
-        step.x,
-        step.y,
-      ] as const;
-      return {
-        forward: () => kernels.maxPool(...args),
-        backward: () => kernels.maxPoolGradients(...args, toGradient),
-      };
-    }
-    case 'clamp': {
-      const args = [
-        step.x,
-        step.x + step.count * elementBytes,
-        Math.fround(step.clamp.lo),
-        Math.fround(step.clamp.hi),
-      ] as const;
-      return {
-        forward: () => kernels.clamp(...args),
-        backward: () => kernels.clampGradients(...args, toGradient),
-      };
-    }
+      return affineRuns(step, affinePlace(at).tables, kernels, toGradient);
+    case 'maxPool':
+      return poolRuns(step, poolPlace(at), kernels, toGradient);
+    case 'clamp':
+      return clampRuns(step, kernels, toGradient);
     case 'softmax': {
       const values = new Float32Array(buffer);
       return {
@@ -229,12 +214,34 @@ function runsOf(step: Step, at: Places, kernels: Kernels, buffer: ArrayBuffer, t
   }
 }
 
-function affineRuns(
-  step: Extract<Step, { kind: 'affine' }>,
-  at: Tables,
+function poolRuns(
+  step: Extract<Step, { kind: 'maxPool' }>,
+  at: Extract<Places, { kind: 'maxPool' }>,
   kernels: Kernels,
   toGradient: number,
 ): Runs {
+  const taps = [at.taps, at.taps + 4 * step.taps.length] as const;
+  const pixels = [at.pixelStarts, at.pixelStarts + 4 * step.pixelStarts.length] as const;
+  const args = [step.channels, step.planeBytes, ...taps, ...pixels, step.x, step.y] as const;
+  return {
+    forward: () => kernels.maxPool(...args),
+    backward: () => kernels.maxPoolGradients(...args, toGradient),
+  };
+}
+
+function clampRuns(
+  { x, count, clamp }: Extract<Step, { kind: 'clamp' }>,
+  kernels: Kernels,
+  toGradient: number,
+): Runs {
+  const args = [x, x + count * elementBytes, Math.fround(clamp.lo), Math.fround(clamp.hi)] as const;
+  return {
+    forward: () => kernels.clamp(...args),
+    backward: () => kernels.clampGradients(...args, toGradient),
+  };
+}
+
+function affineRuns(step: Affine, at: Tables, kernels: Kernels, toGradient: number): Runs {
   const { rows, pixelStarts, x, y } = step;
   const pixels = pixelStarts.length;
   const terms = [rows, at.rowStarts, at.offsets] as const;

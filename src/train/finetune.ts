@@ -1,5 +1,5 @@
 /** Fine-tuning of a pruned or rounded network, held to what the unpruned one answers. */
-import { InputError, must } from '../ir/errors.ts';
+import { InputError } from '../ir/errors.ts';
 import type { Graph, TensorInfo } from '../ir/graph.ts';
 import { countOf, floats, showShape } from '../ir/tensor.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
@@ -13,14 +13,7 @@ import {
   type TrainingData,
 } from './options.ts';
 import { permutation, randomFor } from './random.ts';
-import {
-  type FixedWeights,
-  inProcess,
-  type Runner,
-  type RunnerKind,
-  type Shared,
-  sharedFor,
-} from './shard.ts';
+import { inProcess, type Runner, type RunnerKind, type Shared, sharedFor, weightsIn } from './shard.ts';
 
 /** One epoch, as it was. */
 export type Epoch = Pick<Progress, 'epoch' | 'loss' | 'agreement' | 'sparsity'>;
@@ -56,12 +49,6 @@ export async function finetune(
     await runner.close();
   }
 }
-
-const weightsIn = (graph: Graph<'float'>, network: ReturnType<typeof networkOf>): FixedWeights =>
-  network.layers.map(({ weight, bias, rows }) => ({
-    weights: Float32Array.from(must(graph.tensors.get(weight)?.constant, 'constant weights').data),
-    bias: Float32Array.from(graph.tensors.get(bias)?.constant?.data ?? new Float32Array(rows)),
-  }));
 
 /** The event loop gets a turn this often, in milliseconds: signals and timers arrive. */
 const breath = 50;

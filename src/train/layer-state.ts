@@ -13,8 +13,10 @@ export interface LayerState {
   readonly logStep: Parameter;
   /** 1 where a weight is used; others count as 0. */
   readonly kept: Uint8Array;
-  /** 1 where a weight was not 0 from the beginning: no other is ever used. */
+  /** 1 where a weight may be used: it was not 0 from the beginning, and has not lost its effect since. */
   readonly allowed: Uint8Array;
+  /** 1 for rows that pruning emptied: they answer 0. */
+  readonly dead: Uint8Array;
   readonly bits: number | undefined;
 }
 
@@ -30,6 +32,7 @@ export function layerStateOf(graph: Graph<'float'>, layer: Layer, bits: number |
     logStep: parameterOf(new Float32Array(layer.rows)),
     kept: allowed.slice(),
     allowed,
+    dead: new Uint8Array(layer.rows),
     bits,
   };
 }

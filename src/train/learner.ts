@@ -2,6 +2,7 @@
 import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import { moveOne, type Pace, paceOf } from './adam.ts';
+import { removeDead } from './dead.ts';
 import { coarsestStep, onGrid, stepSlope } from './grid.ts';
 import {
   type Active,
@@ -126,9 +127,10 @@ export class Learner {
     const target = sparsityAt(step, this.#firstSparsity, sparsity, span);
     const count = Math.round((1 - target) * weightCount(this.layers));
     prune(this.layers, count, { importance, price, regrow });
+    const died = removeDead(this.network, this.layers);
     this.#count();
     // While weights may grow back all of them stay in the lists, and the lists stay as they are.
-    if (last || !regrow) this.#active = undefined;
+    if (last || !regrow || died) this.#active = undefined;
   }
 
   #write(active: readonly Active[]): void {
@@ -189,7 +191,8 @@ export class Learner {
       this.#move(layer, l, positions, terms.rowStarts, region.weights, pace);
       if (layer.layer.bias === '') return;
       for (let row = 0; row < layer.bias.value.length; row++)
-        moveOne(layer.bias, row, this.#gradient[region.bias + row] as number, pace);
+        if (layer.dead[row] === 0)
+          moveOne(layer.bias, row, this.#gradient[region.bias + row] as number, pace);
     });
   }
 
@@ -228,8 +231,6 @@ export class Learner {
   /** The learned tensors by name, as the next forward pass would see them. */
   *constants(): Generator<readonly [name: string, data: Float32Array]> {
     const active = this.layers.map((layer) => activeOf(layer, layer.kept));
-    if (!this.#rounding && this.#settings.weightBits !== null) this.layers.forEach(fitSteps);
-    this.#rounding = true;
     this.#write(active);
     for (const [l, { layer, bias }] of this.layers.entries()) {
       const { positions } = active[l] as Active;

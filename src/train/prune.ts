@@ -33,12 +33,21 @@ function importanceOf({ weight }: LayerState, i: number, importance: Importance)
 
 /**
  * Keeps the `count` weights of all layers together that are worth most for their price, in rows that are worth
- * their own. Ties go to the earlier weight.
+ * their own (damages are losses, which add up; magnitudes do not, and rows have no price then). Ties go to the
+ * earlier weight.
  */
 export function prune(layers: readonly LayerState[], count: number, rules: PruneRules): void {
   const prices = layers.map((layer) => priceOf(layer, rules.price));
   const scores = layers.map((layer, l) => scoresOf(layer, prices[l] as number, rules));
-  const inGoodRows = rules.price === 'bytes' ? withoutPoorRows(layers, scores, prices, count) : scores;
+  // No layer is ever left without any weight: nothing would get through to the next.
+  for (const row of scores) {
+    const best = largestOf(row);
+    if (best >= 0) row[row.indexOf(best)] = Infinity;
+  }
+  const inGoodRows =
+    rules.price === 'bytes' && rules.importance === 'damage'
+      ? withoutPoorRows(layers, scores, prices, count)
+      : scores;
   const candidates = inGoodRows.reduce((n, row) => row.reduce((m, score) => m + (score >= 0 ? 1 : 0), n), 0);
   keepBest(layers, candidates < count ? scores : inGoodRows, count);
 }
@@ -83,6 +92,8 @@ function priceOf({ kept, bits }: LayerState, price: Price): number {
   const count = kept.reduce((sum, k) => sum + k, 0);
   return (bits ?? 8) + placeBits(Math.max(1, count) / kept.length);
 }
+
+const largestOf = (row: Float64Array): number => row.reduce((max, score) => Math.max(max, score), -1);
 
 /** -1 for weights that are not to be kept: importances are not negative. */
 const scoresOf = (layer: LayerState, price: number, { importance, regrow }: PruneRules): Float64Array =>

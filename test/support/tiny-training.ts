@@ -27,8 +27,8 @@ export const tinyTeacher: Graph<'float'> = floatGraph(
       { constants: [randomTensor([4, 1, 3, 3], 1), randomTensor([4], 2)] },
     ),
     layer(reshape, { shape: [1, 36] }),
-    layer(linear, { clamp: relu }, { constants: [randomTensor([12, 36], 3), randomTensor([12], 4)] }),
-    layer(linear, {}, { constants: [randomTensor([5, 12], 5), randomTensor([5], 6)] }),
+    layer(linear, { clamp: relu }, { constants: [randomTensor([12, 36], 13), randomTensor([12], 4)] }),
+    layer(linear, {}, { constants: [randomTensor([5, 12], 15), randomTensor([5], 6)] }),
   ],
 );
 

@@ -165,6 +165,10 @@ function throughConv(gradient: Float64Array, x: Tensor, w: Tensor, attrs: ConvAt
   const { taps, starts, paddedCount, outCount } = sweep;
   const [outs = 1, perGroup = 1] = w.shape;
   const terms = perGroup * taps.length;
+  const offsets = Int32Array.from(
+    { length: terms },
+    (_, t) => Math.floor(t / taps.length) * paddedCount + (taps[t % taps.length] as number),
+  );
   const padded = new Float64Array((x.shape[1] ?? 1) * paddedCount);
   for (let i = 0; i < gradient.length; i++) {
     const g = gradient[i] as number;
@@ -173,7 +177,7 @@ function throughConv(gradient: Float64Array, x: Tensor, w: Tensor, attrs: ConvAt
     const group = Math.floor((row * attrs.groups) / outs);
     const start = group * perGroup * paddedCount + (starts[i % outCount] as number);
     for (let t = 0; t < terms; t++) {
-      const to = start + Math.floor(t / taps.length) * paddedCount + (taps[t % taps.length] as number);
+      const to = start + (offsets[t] as number);
       padded[to] = (padded[to] as number) + g * (w.data[row * terms + t] as number);
     }
   }
@@ -205,38 +209,63 @@ function paddedIndex(sweep: Sweep): Int32Array {
   return index;
 }
 
-/** Calls `visit` with each window's output index and the inputs that it covers. */
-function eachWindow(x: Tensor, attrs: PoolAttrs, visit: (out: number, covered: Int32Array) => void): void {
+/** Per output of one channel and tap: the element of the channel that it covers, or -1 for padding. */
+interface Windows {
+  readonly covered: Int32Array;
+  readonly taps: number;
+  readonly inCount: number;
+  readonly outCount: number;
+}
+
+/** By the attributes of a node, which sees one shape only. */
+const windowsByNode = new WeakMap<PoolAttrs, Windows>();
+
+function windowsOf(x: Tensor, attrs: PoolAttrs): Windows {
+  const known = windowsByNode.get(attrs);
+  if (known !== undefined) return known;
   const sweep = sweepOf(poolAxes(attrs, x.shape));
+  const { inCount, outCount } = sweep;
   const index = paddedIndex(sweep);
-  const channels = countOf(x.shape.slice(0, 2));
-  for (let c = 0; c < channels; c++)
-    for (let o = 0; o < sweep.outCount; o++) {
-      const covered = sweep.taps.map((tap) => index[(sweep.starts[o] as number) + tap] as number);
-      const inputs = covered.filter((i) => i >= 0).map((i) => c * sweep.inCount + i);
-      visit(c * sweep.outCount + o, inputs);
-    }
+  const taps = sweep.taps.length;
+  const covered = Int32Array.from({ length: outCount * taps }, (_, i) => {
+    const start = sweep.starts[Math.floor(i / taps)] as number;
+    return index[start + (sweep.taps[i % taps] as number)] as number;
+  });
+  const made = { covered, taps, inCount, outCount };
+  windowsByNode.set(attrs, made);
+  return made;
 }
 
 function throughMaxPool(gradient: Float64Array, x: Tensor, attrs: PoolAttrs): Float64Array {
+  const { covered, taps, inCount, outCount } = windowsOf(x, attrs);
   const made = new Float64Array(x.data.length);
-  eachWindow(x, attrs, (out, covered) => {
-    const g = gradient[out] as number;
-    if (g === 0) return;
-    let best = covered[0] as number;
-    for (const i of covered) if ((x.data[i] as number) > (x.data[best] as number)) best = i;
+  for (let o = 0; o < gradient.length; o++) {
+    const g = gradient[o] as number;
+    if (g === 0) continue;
+    const channel = Math.floor(o / outCount) * inCount;
+    const from = (o % outCount) * taps;
+    let [best, largest] = [-1, Number.NEGATIVE_INFINITY];
+    for (let t = from; t < from + taps; t++) {
+      const i = channel + (covered[t] as number);
+      if (i < channel || (best >= 0 && (x.data[i] as number) <= largest)) continue;
+      [best, largest] = [i, x.data[i] as number];
+    }
     made[best] = (made[best] as number) + g;
-  });
+  }
   return made;
 }
 
 function throughAveragePool(gradient: Float64Array, x: Tensor, attrs: PoolAttrs): Float64Array {
+  const { covered, taps, inCount, outCount } = windowsOf(x, attrs);
   const made = new Float64Array(x.data.length);
-  const taps = countOf(attrs.kernel);
-  eachWindow(x, attrs, (out, covered) => {
-    const share = (gradient[out] as number) / (attrs.countIncludePad ? taps : covered.length);
-    for (const i of covered) made[i] = (made[i] as number) + share;
-  });
+  for (let o = 0; o < gradient.length; o++) {
+    const channel = Math.floor(o / outCount) * inCount;
+    const inside = covered
+      .subarray((o % outCount) * taps, (o % outCount) * taps + taps)
+      .filter((i) => i >= 0);
+    const share = (gradient[o] as number) / (attrs.countIncludePad ? taps : inside.length);
+    for (const i of inside) made[channel + i] = (made[channel + i] as number) + share;
+  }
   return made;
 }
 

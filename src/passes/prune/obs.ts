@@ -38,14 +38,29 @@ export function candidates(
   const total = problems.reduce((sum, p) => sum + p.rows, 0);
   let done = 0;
   return problems.flatMap((problem) => {
-    const hessian = damped(problem.hessian, traceDamping);
+    const inverseFor = inverses(problem, method);
     return Array.from({ length: Math.ceil(problem.rows / together) }, (_, i) => {
       onProgress(done, total);
       const rows = Math.min(together, problem.rows - i * together);
       done += rows;
-      return candidate(problem, hessian, i * together, rows, { method, pattern, price });
+      return candidate(problem, inverseFor, i * together, rows, { method, pattern, price });
     });
   });
+}
+
+/** The inverse of the damped Hessian's rows and columns in a list; for lists of all of them made once. */
+function inverses(
+  { hessian, terms }: Problem,
+  method: PruneOptions['method'],
+): (columns: readonly number[]) => Symmetric {
+  const prepared = damped(hessian, traceDamping);
+  let whole: Symmetric | undefined;
+  return (columns) => {
+    if (method === 'magnitude') return identity(columns.length);
+    if (columns.length <= terms) return inverse(restricted(prepared, columns));
+    whole ??= inverse(prepared);
+    return whole;
+  };
 }
 
 function identity(size: number): Symmetric {
@@ -56,7 +71,7 @@ function identity(size: number): Symmetric {
 
 function candidate(
   problem: Problem,
-  hessian: Symmetric,
+  inverseFor: (columns: readonly number[]) => Symmetric,
   firstRow: number,
   count: number,
   { pattern, price, method }: Required<Choice>,
@@ -67,9 +82,8 @@ function candidate(
   const columns = [0, ...columnsOf(problem.terms).filter((c) => rows.some((row) => row[c] !== 0))];
   const { units, quotas } = unitsOf(problem, pattern, columns);
   const placeOf = new Map(columns.map((column, place) => [column, place]));
-  const left = restricted(hessian, columns);
   const trace = traceOf({
-    inverse: method === 'magnitude' ? identity(left.size) : inverse(left),
+    inverse: inverseFor(columns),
     rows: rows.map((row) => Float64Array.from(columns, (c) => row[c] as number)),
     importance: index.map((row) => (method === 'magnitude' ? 1 : (problem.importance[row] ?? 0))),
     units: units.map((unit) => unit.map((c) => must(placeOf.get(c), 'units are made of columns'))),
@@ -91,7 +105,7 @@ function candidate(
 const columnsOf = (terms: number): number[] => Array.from({ length: terms }, (_, i) => i + 1);
 
 /** `macs`: a removed weight saves flash once and `positions` multiplications; their geometric mean. */
-function priceOf(layer: MacLayer, price: Price): number {
+export function priceOf(layer: MacLayer, price: Price): number {
   if (price === 'flash') return 1;
   return price === 'macs' ? Math.sqrt(layer.positions) : (price.get(layer.node.name) ?? 1);
 }

@@ -8,6 +8,7 @@ import { type MacLayer, macLayers } from './layers.ts';
 import { levelsOf, type RoundingNorm, roundingNorm, roundRow } from './obq.ts';
 import { sweep } from './sweep.ts';
 import type { Symmetric } from './symmetric.ts';
+import { targetsOf } from './targets.ts';
 
 export interface RoundOptions {
   /** Bits of the weights of a node; 8 leaves them to the quantization pass, which rounds to nearest. */
@@ -52,12 +53,14 @@ export function roundWeights(graph: Graph<'float'>, options: RoundOptions): Roun
     steps.set(layer.node.name, made);
     return made;
   };
-  const rounded = sweep(graph, options.reference ?? graph, options.samples, {
+  const targets = targetsOf(options.reference ?? graph, options.samples, {
     seed: options.seed ?? 1,
     projections: 2,
     focus: 0.5,
-    damping: 1e-3,
     onProgress: (done, total) => options.onProgress?.('rounding weights', done, total),
+  });
+  const rounded = sweep(graph, targets, options.samples, {
+    damping: 1e-3,
     finish(layer, row, { hessian }, w) {
       const bits = options.bitsOf(layer.node.name);
       if (bits >= 8) return w;

@@ -11,7 +11,10 @@ export interface PrunedLayer {
   readonly kept: number;
   /** kept / weights */
   readonly density: number;
-  /** Squared error of the layer's sums in the new network, relative to the sums' own squares in the old one. */
+  /**
+   * Squared error of the layer's sums in the new network, relative to the sums' own squares in the old one; 0 where
+   * channels are gone.
+   */
   readonly error: number;
 }
 
@@ -30,15 +33,18 @@ export function summary(
     const [now, before] = [record(graph, sample).sums, record(reference, sample).sums];
     layers.forEach(({ node }, l) => {
       const old = must(before.get(node.name), 'both have the layer').data;
+      if (old.length !== now.get(node.name)?.data.length) return;
       must(now.get(node.name), 'both have the layer').data.forEach((x, i) => {
         lost[l] = (lost[l] as number) + (x - (old[i] as number)) ** 2;
         whole[l] = (whole[l] as number) + (old[i] as number) ** 2;
       });
     });
   }
+  const sizes = new Map(macLayers(reference).map((l) => [l.node.name, l.weights.length]));
   return layers.map(({ node, weights }, l) => {
+    const before = must(sizes.get(node.name), 'both have the layer');
     const kept = weights.reduce((n, w) => n + (w === 0 ? 0 : 1), 0);
     const error = (whole[l] as number) > 0 ? (lost[l] as number) / (whole[l] as number) : 0;
-    return { node: node.name, weights: weights.length, kept, density: kept / weights.length, error };
+    return { node: node.name, weights: before, kept, density: kept / before, error };
   });
 }

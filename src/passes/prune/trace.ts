@@ -69,7 +69,11 @@ function cheapest(
   return { index, cost };
 }
 
-function costOf({ rows, importance }: TraceTask, elimination: Elimination, unit: Unit): number {
+export function costOf(
+  { rows, importance }: Pick<TraceTask, 'rows' | 'importance'>,
+  elimination: Elimination,
+  unit: Unit,
+): number {
   const [weight = 0] = unit;
   const solve = unit.length === 1 ? undefined : blockSolver(elimination, unit);
   let cost = 0;

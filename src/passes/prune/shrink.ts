@@ -1,0 +1,104 @@
+/** Channels that nothing reads any more are taken out of the graph; what it computes stays the same. */
+import { must } from '../../ir/errors.ts';
+import { type Graph, is, type Node, type TensorInfo } from '../../ir/graph.ts';
+import { conv } from '../../ir/ops/conv.ts';
+import { linear } from '../../ir/ops/linear.ts';
+import { reshape } from '../../ir/ops/reshape.ts';
+import { countOf, type Tensor } from '../../ir/tensor.ts';
+import { constantOf, freshName, withConstants } from '../rewrite.ts';
+import { type ChannelSpaces, isDepthwise, type Space } from './channels.ts';
+
+/** The channels of each space that stay, ascending; spaces that are not named keep all. */
+export type KeptChannels = ReadonlyMap<Space, readonly number[]>;
+
+export function shrink(graph: Graph<'float'>, spaces: ChannelSpaces, kept: KeptChannels): Graph<'float'> {
+  let current = graph;
+  for (const node of graph.nodes) current = withNode(current, node, shrunkNode(graph, node, spaces, kept));
+  return { ...current, tensors: shrunkTensors(current, spaces, kept) };
+}
+
+interface Shrunk {
+  readonly attrs: unknown;
+  /** By place in the node's inputs. */
+  readonly constants: ReadonlyMap<number, Tensor>;
+}
+
+/** Indices along axis 1 of a tensor that stay. */
+function keptOf(graph: Graph<'float'>, spaces: ChannelSpaces, kept: KeptChannels, tensor: string): number[] {
+  const { space, inner } = spaces.axisOf(tensor);
+  const size = graph.tensors.get(tensor)?.shape[1] ?? 1;
+  const channels = kept.get(space);
+  if (channels === undefined) return Array.from({ length: size }, (_, i) => i);
+  return channels.flatMap((c) => Array.from({ length: inner }, (_, i) => c * inner + i));
+}
+
+function shrunkNode(graph: Graph<'float'>, node: Node, spaces: ChannelSpaces, kept: KeptChannels): Shrunk {
+  const [output = ''] = node.outputs;
+  const rows = keptOf(graph, spaces, kept, output);
+  const constants = new Map<number, Tensor>();
+  node.inputs.forEach((name, i) => {
+    const constant = graph.tensors.get(name)?.constant;
+    if (constant !== undefined && i > 0) constants.set(i, picked(constant, 0, rows));
+  });
+  if (is(node, reshape)) return { attrs: { shape: [1, rows.length] }, constants };
+  if (!is(node, conv) && !is(node, linear)) return { attrs: node.attrs, constants: constants };
+  const columns = keptOf(graph, spaces, kept, node.inputs[0] ?? '');
+  const depthwise = isDepthwise(graph, node);
+  const weight = must(constants.get(1), 'a layer has weights');
+  if (!depthwise && !(is(node, conv) && node.attrs.groups > 1)) constants.set(1, picked(weight, 1, columns));
+  if (!is(node, conv)) return { attrs: node.attrs, constants };
+  const { padValues } = node.attrs;
+  const padding = padValues === undefined ? {} : { padValues: columns.map((c) => padValues[c] ?? 0) };
+  const groups = depthwise ? { groups: rows.length } : {};
+  return { attrs: { ...node.attrs, ...padding, ...groups }, constants };
+}
+
+/** Some indices along axis 0 or 1. */
+function picked({ shape, data }: Tensor, axis: 0 | 1, index: readonly number[]): Tensor {
+  const size = shape[axis] ?? 1;
+  const inner = countOf(shape.slice(axis + 1));
+  const outer = axis === 0 ? 1 : (shape[0] ?? 1);
+  const made = new Float32Array(outer * index.length * inner);
+  for (let o = 0; o < outer; o++)
+    index.forEach((from, to) => {
+      const at = (o * size + from) * inner;
+      made.set(data.subarray(at, at + inner), (o * index.length + to) * inner);
+    });
+  return constantOf(shape.with(axis, index.length), made);
+}
+
+function withNode(graph: Graph<'float'>, { name }: Node, { attrs, constants }: Shrunk): Graph<'float'> {
+  const fresh = new Map<string, Tensor>();
+  const nodes = graph.nodes.map((node) => {
+    if (node.name !== name) return node;
+    const inputs = node.inputs.map((input, i) => {
+      const constant = constants.get(i);
+      if (constant === undefined) return input;
+      const made = freshName(graph, `${name}.kept.${i}`);
+      fresh.set(made, constant);
+      return made;
+    });
+    return { ...node, attrs, inputs };
+  });
+  return withConstants({ ...graph, nodes }, fresh);
+}
+
+/** The types of the activations, inferred anew. */
+function shrunkTensors(
+  graph: Graph<'float'>,
+  spaces: ChannelSpaces,
+  kept: KeptChannels,
+): Graph<'float'>['tensors'] {
+  const made = new Map(graph.tensors);
+  for (const node of graph.nodes) {
+    const [output = ''] = node.outputs;
+    const old = must(graph.tensors.get(output), 'outputs have types');
+    const rows = old.shape.length > 1 ? keptOf(graph, spaces, kept, output).length : 1;
+    const info: TensorInfo<'float'> = {
+      ...old,
+      shape: old.shape.length > 1 ? old.shape.with(1, rows) : old.shape,
+    };
+    made.set(output, info);
+  }
+  return made;
+}

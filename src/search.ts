@@ -1,0 +1,231 @@
+/**
+ * Finding a build: how many weights to prune and with how many bits to store the rest, so that a network fits a
+ * chip at the least loss, or loses no more than allowed at the least size. Loss is judged on inputs that nothing
+ * was calibrated or pruned on.
+ */
+import { type Compiled, type CompileOptions, compileFused, type Front } from './compile.ts';
+import { InputError, must } from './ir/errors.ts';
+import { evaluate } from './ir/evaluate.ts';
+import type { WeightBits } from './ir/op.ts';
+import { floats } from './ir/tensor.ts';
+import { type CostTarget, modelledInstructions } from './passes/cost/model.ts';
+import { totalsOf } from './report/program.ts';
+import { decodeOutput, encodeInput } from './run.ts';
+import { createSimulator } from './sim/simulate.ts';
+
+/** Inputs as the network computes with them; with their classes where they are known. */
+export interface HeldOut {
+  readonly inputs: readonly Float32Array[];
+  readonly labels?: ArrayLike<number>;
+}
+
+export interface BuildPoint {
+  /** Share of the weights of convolutions and linear layers that is zero. */
+  readonly sparsity: number;
+  readonly weightBits: WeightBits;
+}
+
+export interface Built {
+  readonly point: BuildPoint;
+  readonly compiled: Compiled;
+  /** Constant tables: weights, indices, biases, requantization. */
+  readonly flashBytes: number;
+  readonly ramBytes: number;
+  /** Modelled, on the search's target. */
+  readonly instructions: number;
+  /** Held-out inputs judged right: the label where there is one, else the float model's own answer. */
+  readonly right: number;
+  /** Points lost against the float model, in percent of the held-out inputs. */
+  readonly loss: number;
+}
+
+export interface Limits {
+  readonly flashBytes?: number;
+  readonly ramBytes?: number;
+  readonly instructions?: number;
+  /** In points. */
+  readonly maxLoss?: number;
+}
+
+export interface SearchOptions {
+  /** For every build; `prune`, `weightBits` and `formats` are the search's own. */
+  readonly compile: CompileOptions;
+  readonly objective: 'flash' | 'speed';
+  readonly target: CostTarget;
+  readonly method?: 'obs' | 'magnitude' | 'channel';
+  readonly bits?: readonly WeightBits[];
+  readonly onBuilt?: (built: Built) => void;
+}
+
+/** The sparsities tried, from none to where little is left. */
+export const sparsities = [0, 0.5, 0.7, 0.8, 0.85, 0.88, 0.9, 0.92, 0.94, 0.96, 0.98] as const;
+
+const topOne = (output: ArrayLike<number>): number => {
+  let best = 0;
+  for (let i = 1; i < output.length; i++) if ((output[i] ?? 0) > (output[best] ?? 0)) best = i;
+  return best;
+};
+
+export class Search {
+  readonly #front: Front;
+  readonly #heldOut: HeldOut;
+  readonly #options: SearchOptions;
+  readonly #built = new Map<string, Built>();
+  /** The answers that count as right, and how many of them the float model gives. */
+  readonly #answers: readonly number[];
+  readonly floatRight: number;
+
+  /** @throws InputError without held-out inputs, or with labels of another number. */
+  constructor(front: Front, heldOut: HeldOut, options: SearchOptions) {
+    checkHeldOut(heldOut);
+    this.#front = front;
+    this.#heldOut = heldOut;
+    this.#options = options;
+    const float = heldOut.inputs.map((x) => floatAnswer(front, x));
+    this.#answers = float.map((answer, i) => heldOut.labels?.[i] ?? answer);
+    this.floatRight = float.filter((answer, i) => answer === this.#answers[i]).length;
+  }
+
+  /** Everything built so far, in order. */
+  get tried(): readonly Built[] {
+    return [...this.#built.values()];
+  }
+
+  build(point: BuildPoint): Built {
+    const key = `${point.sparsity} ${point.weightBits}`;
+    const known = this.#built.get(key);
+    if (known !== undefined) return known;
+    const { objective, target, compile, method = 'obs', onBuilt } = this.#options;
+    const price = objective === 'speed' ? 'macs' : 'flash';
+    const compiled = compileFused(this.#front, {
+      ...compile,
+      weightBits: point.weightBits,
+      formats: { objective, target },
+      ...(point.sparsity > 0 ? { prune: { method, sparsity: point.sparsity, price } } : {}),
+    });
+    const built = this.#judged(point, compiled);
+    this.#built.set(key, built);
+    onBuilt?.(built);
+    return built;
+  }
+
+  #judged(point: BuildPoint, compiled: Compiled): Built {
+    const { program } = compiled;
+    const simulator = createSimulator(program, { mode: 'fast' });
+    const { inputs } = this.#heldOut;
+    const right = inputs.filter((x, i) => {
+      const { output } = simulator.run(encodeInput(program, x));
+      return topOne(decodeOutput(program, output)) === this.#answers[i];
+    }).length;
+    const { tableBytes, arenaBytes } = totalsOf(program);
+    return {
+      point,
+      compiled,
+      flashBytes: tableBytes,
+      ramBytes: arenaBytes,
+      instructions: program.steps.reduce(
+        (sum, { kernel }) => sum + modelledInstructions(kernel, this.#options.target),
+        0,
+      ),
+      right,
+      loss: (100 * (this.floatRight - right)) / inputs.length,
+    };
+  }
+
+  get bits(): readonly WeightBits[] {
+    return this.#options.bits ?? [8, 4];
+  }
+
+  /** What is to be least. */
+  cost(built: Built): number {
+    return this.#options.objective === 'speed' ? built.instructions : built.flashBytes;
+  }
+}
+
+function checkHeldOut({ inputs, labels }: HeldOut): void {
+  if (inputs.length === 0)
+    throw new InputError({
+      where: 'held-out inputs',
+      found: 'none',
+      todo: 'give more samples with --calibrate',
+    });
+  if (labels !== undefined && labels.length !== inputs.length)
+    throw new InputError({
+      where: 'labels',
+      found: `${labels.length} for ${inputs.length} inputs`,
+      supported: 'one label per input',
+    });
+}
+
+function floatAnswer({ floatGraph }: Front, x: Float32Array): number {
+  const [input = '', output = ''] = [floatGraph.inputs[0], floatGraph.outputs[0]];
+  const { shape } = must(floatGraph.tensors.get(input), 'the input has a type');
+  const results = evaluate(floatGraph, new Map([[input, floats(shape, x)]]));
+  return topOne(must(results.get(output), 'the output is computed').data);
+}
+
+/** Sizes that are over their limit, each as a factor above 1. */
+function excess(built: Built, limits: Limits): number {
+  const over = (value: number, limit: number | undefined): number =>
+    limit === undefined || value <= limit ? 0 : value / limit;
+  return Math.max(
+    over(built.flashBytes, limits.flashBytes),
+    over(built.ramBytes, limits.ramBytes),
+    over(built.instructions, limits.instructions),
+  );
+}
+
+/** The first index of `count` for which `holds`, if from there on it always does; `count` when for none. */
+function firstWhere(count: number, holds: (index: number) => boolean): number {
+  let [lo, hi] = [0, count];
+  while (lo < hi) {
+    const middle = (lo + hi) >> 1;
+    if (holds(middle)) hi = middle;
+    else lo = middle + 1;
+  }
+  return lo;
+}
+
+export interface Fit {
+  /** The best build within all limits; absent when none is. */
+  readonly found?: Built;
+  /** The best of all, or what comes nearest to the limits. */
+  readonly best: Built;
+}
+
+/**
+ * With sizes limited: the build that fits and loses least. With only the loss limited: the smallest (or fastest)
+ * that loses no more. Size falls and loss grows with sparsity, so each is found by bisection, for each number
+ * of bits.
+ */
+export function fitWithin(search: Search, limits: Limits): Fit {
+  const sized = [limits.flashBytes, limits.ramBytes, limits.instructions].some((x) => x !== undefined);
+  const allowed = limits.maxLoss ?? Infinity;
+  const builds = search.bits.map((weightBits) => {
+    const at = (index: number): Built =>
+      search.build({
+        sparsity: sparsities[Math.max(0, Math.min(index, sparsities.length - 1))] ?? 0,
+        weightBits,
+      });
+    if (sized) return at(firstWhere(sparsities.length, (i) => excess(at(i), limits) === 0));
+    return at(firstWhere(sparsities.length, (i) => at(i).loss > allowed) - 1);
+  });
+  const fits = builds.filter((b) => excess(b, limits) === 0 && b.loss <= allowed);
+  const order = sized
+    ? (a: Built, b: Built) => a.loss - b.loss || search.cost(a) - search.cost(b)
+    : (a: Built, b: Built) => search.cost(a) - search.cost(b);
+  const [found] = fits.toSorted(order);
+  const [nearest] = builds.toSorted((a, b) => excess(a, limits) - excess(b, limits) || a.loss - b.loss);
+  const best = found ?? must(nearest, 'at least one number of bits is tried');
+  return found === undefined ? { best } : { found, best };
+}
+
+/** Builds that no other beats in flash, RAM, instructions and loss at once. */
+export function paretoFront(builds: readonly Built[]): readonly Built[] {
+  const figures = (b: Built) => [b.flashBytes, b.ramBytes, b.instructions, b.loss];
+  const beats = (a: Built, b: Built): boolean => {
+    const [x, y] = [figures(a), figures(b)];
+    return x.every((n, i) => n <= (y[i] ?? 0)) && x.some((n, i) => n < (y[i] ?? 0));
+  };
+  return builds.filter((b) => !builds.some((other) => beats(other, b)));
+}

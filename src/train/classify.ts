@@ -1,0 +1,41 @@
+/** The float network's answers to many samples, fast: for accuracies before and after. */
+import type { Graph } from '../ir/graph.ts';
+import { lanes } from './kernels.ts';
+import { networkOf } from './network.ts';
+import type { TrainingData } from './options.ts';
+import { fixedEngine, weightsIn } from './shard.ts';
+
+/**
+ * The class of the largest output for each sample. Sums are float32: an answer can differ from the reference's
+ * where two outputs are equal to their last bits.
+ * @param graph fused
+ * @throws InputError naming the node for operators that training does not know
+ */
+export function classify(graph: Graph<'float'>, { count, input }: TrainingData): Int32Array {
+  const network = networkOf(graph);
+  const engine = fixedEngine(network, weightsIn(graph, network));
+  const classes = new Int32Array(count);
+  for (let first = 0; first < count; first += lanes) {
+    const group = Math.min(lanes, count - first);
+    for (let i = 0; i < group; i++) {
+      const sample = input(first + i);
+      for (let e = 0; e < sample.length; e++) engine.input[e * lanes + i] = sample[e] as number;
+    }
+    engine.forward();
+    for (let i = 0; i < group; i++) classes[first + i] = largest(engine.output, i);
+  }
+  return classes;
+}
+
+function largest(output: Float32Array, lane: number): number {
+  let best = 0;
+  for (let c = 1; c * lanes < output.length; c++)
+    if ((output[c * lanes + lane] as number) > (output[best * lanes + lane] as number)) best = c;
+  return best;
+}
+
+/** The share of samples whose class is their label. */
+export function accuracy(graph: Graph<'float'>, data: Required<TrainingData>): number {
+  const right = classify(graph, data).reduce((n, c, i) => n + (c === data.label(i) ? 1 : 0), 0);
+  return right / data.count;
+}
