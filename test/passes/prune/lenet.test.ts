@@ -36,8 +36,8 @@ describeWith([digits, classes, file], 'LeNet-5 of 85 % zeros and 4 bits', () => 
       const y = decodeOutput(program, simulator.run(encodeInput(program, train.real(i))).output);
       right += Number(y.indexOf(Math.max(...y)) === labels[i]);
     }
-    console.log(right);
-    // Of these 300 the float network has 300 right; measured: MEASURED. Smallest weights cut instead: below 120.
+    // Of these 300 the float network has 300 right; measured: 299. With the smallest weights cut
+    // instead about 38 % are.
     expect(right).toBeGreaterThan(290);
   });
 });
