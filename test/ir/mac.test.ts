@@ -37,6 +37,11 @@ test('a row of zeros, and a bias far larger than its weights, have a scale', () 
   const zeros = quantizeMac(mac([0, 0]));
   expect([...zeros.weights]).toEqual([0, 0]);
   expect(zeros.requant.multiplier[0]).toBeGreaterThan(0);
+  const alone = quantizeMac(
+    mac([0, 0], { bias: Float32Array.of(-3), output: { scale: 0.02, zeroPoint: 0 } }),
+  );
+  expect(Math.abs(alone.bias[0]!)).toBeLessThanOrEqual(2 ** 14);
+  expect(alone.bias[0]! * alone.weightScales[0]! * 0.5).toBeCloseTo(-3, 3);
   const big = quantizeMac(mac([1e-6], { bias: Float32Array.of(1e6), output: { scale: 1e4, zeroPoint: 0 } }));
   expect(Math.abs(big.bias[0]!)).toBeLessThanOrEqual(2 ** 28 + 3 * 127);
 });

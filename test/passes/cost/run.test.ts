@@ -68,6 +68,19 @@ test('loops whose lengths stand in tables are followed', () => {
   );
 });
 
+test('what a counter decides is followed too', () => {
+  const kernel = ir.kernel(
+    'some',
+    [ir.param('out', 'out', 'i32', 1)],
+    [
+      ir.for_('i', 0, 10, [
+        ir.if_(ir.compare('lt', ir.local('i'), ir.int(3)), [ir.store('out', 'i32', 0, ir.int(1))], []),
+      ]),
+    ],
+  );
+  expect(counted(kernel, 'store')).toBe(3);
+});
+
 test('a loop whose length depends on the input has no cost, and says so', () => {
   const kernel = ir.kernel(
     'wild',
