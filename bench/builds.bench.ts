@@ -55,15 +55,21 @@ const builds: readonly Build[] = [
   },
   {
     name: 'trained',
-    flags: '--finetune 6 --sparsity 0.94 --weight-bits 4 --requant compact',
+    flags: '--finetune 10 --sparsity 0.92 --weight-bits 4 --requant compact',
     options: { requant: 'compact', weightBits: 4, formats: flash },
-    finetune: { epochs: 6, sparsity: 0.94, bits: 4 },
+    finetune: { epochs: 10, sparsity: 0.92, bits: 4 },
   },
   {
-    name: 'trained small',
-    flags: '--finetune 6 --sparsity 0.965 --weight-bits 4 --requant compact',
+    name: 'trained smaller',
+    flags: '--finetune 10 --sparsity 0.945 --weight-bits 4 --requant compact',
     options: { requant: 'compact', weightBits: 4, formats: flash },
-    finetune: { epochs: 6, sparsity: 0.965, bits: 4 },
+    finetune: { epochs: 10, sparsity: 0.945, bits: 4 },
+  },
+  {
+    name: 'trained smallest',
+    flags: '--finetune 12 --sparsity 0.963 --weight-bits 4 --requant compact',
+    options: { requant: 'compact', weightBits: 4, formats: flash },
+    finetune: { epochs: 12, sparsity: 0.963, bits: 4 },
   },
 ];
 

@@ -39,6 +39,7 @@ export async function trainedBuild(
       batch: 64,
       shift: 2,
       pruneEvery: 20,
+      pruneEnd: 0.5,
       onProgress: ({ step, steps }) => onProgress('fine-tuning', step, steps),
     },
     runner,
