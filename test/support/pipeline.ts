@@ -9,6 +9,7 @@ import { countOf } from '../../src/ir/tensor.ts';
 import { verifyGraph } from '../../src/ir/verify.ts';
 import { type Calibration, calibrate } from '../../src/passes/calibrate.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
+import { dropDeadChannels } from '../../src/passes/drop-dead-channels.ts';
 import { foldBatchNorm } from '../../src/passes/fold-batch-norm.ts';
 import { fuse } from '../../src/passes/fuse.ts';
 import { type Lowered, lower } from '../../src/passes/lower.ts';
@@ -75,9 +76,10 @@ const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 export function integerStages(recipe: Recipe): IntegerStages {
   const stages = floatStages(recipe);
   const bitsOf = () => recipe.bits;
-  const { graph: fused, weightSteps } = needsRounding(stages.fused, bitsOf, recipe.mode)
-    ? roundWeights(stages.fused, { bitsOf, samples: stages.samples })
-    : { graph: stages.fused, weightSteps: new Map() };
+  const live = verified(dropDeadChannels.run(stages.fused));
+  const { graph: fused, weightSteps } = needsRounding(live, bitsOf, recipe.mode)
+    ? roundWeights(live, { bitsOf, samples: stages.samples })
+    : { graph: live, weightSteps: new Map() };
   const calibration = calibrate(verified(fused), stages.samples, recipe.method);
   const pass = quantize(calibration, {
     mode: recipe.mode,
@@ -191,7 +193,8 @@ export interface Built {
 /** The program that the recipe asks for, with inputs to run it on. */
 export function built(recipe: Recipe, name: string, plan = recipe.plan): Built {
   if (recipe.arith === 'float32') {
-    const { fused, samples } = floatStages(recipe);
+    const { fused: whole, samples } = floatStages(recipe);
+    const fused = verified(dropDeadChannels.run(whole));
     const { program } = lowered(fused, name, plan);
     return { program, inputs: samples.slice(0, 2).map((x) => encodeInput(program, x)) };
   }

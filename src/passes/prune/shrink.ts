@@ -1,6 +1,7 @@
 /** Channels that nothing reads any more are taken out of the graph; what it computes stays the same. */
 import { must } from '../../ir/errors.ts';
 import { type Graph, is, type Node, type TensorInfo } from '../../ir/graph.ts';
+import { batchNorm } from '../../ir/ops/batch-norm.ts';
 import { conv } from '../../ir/ops/conv.ts';
 import { linear } from '../../ir/ops/linear.ts';
 import { reshape } from '../../ir/ops/reshape.ts';
@@ -36,11 +37,16 @@ function shrunkNode(graph: Graph<'float'>, node: Node, spaces: ChannelSpaces, ke
   const [output = ''] = node.outputs;
   const rows = keptOf(graph, spaces, kept, output);
   const constants = new Map<number, Tensor>();
+  // Constants of other operators (an addend) forbid that channels go: they stay as they are.
+  const perChannel = is(node, conv) || is(node, linear) || is(node, batchNorm);
   node.inputs.forEach((name, i) => {
     const constant = graph.tensors.get(name)?.constant;
-    if (constant !== undefined && i > 0) constants.set(i, picked(constant, 0, rows));
+    if (perChannel && constant !== undefined && i > 0) constants.set(i, picked(constant, 0, rows));
   });
-  if (is(node, reshape)) return { attrs: { shape: [1, rows.length] }, constants };
+  if (is(node, reshape)) {
+    const { shape } = node.attrs;
+    return { attrs: { shape: shape.length > 1 ? shape.with(1, rows.length) : shape }, constants };
+  }
   if (!is(node, conv) && !is(node, linear)) return { attrs: node.attrs, constants: constants };
   const columns = keptOf(graph, spaces, kept, node.inputs[0] ?? '');
   const depthwise = isDepthwise(graph, node);

@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { verifyGraph } from '../../../src/ir/verify.ts';
+import { canonicalize } from '../../../src/passes/canonicalize.ts';
+import { fuse } from '../../../src/passes/fuse.ts';
 import { channelSpaces } from '../../../src/passes/prune/channels.ts';
 import { macLayers } from '../../../src/passes/prune/layers.ts';
 import { prune } from '../../../src/passes/prune/prune.ts';
 import { withWeights } from '../../../src/passes/prune/refit.ts';
 import { shrink } from '../../../src/passes/prune/shrink.ts';
+import { encodeModel, floatTensor, intTensor, valueInfo } from '../../support/onnx-model.ts';
 import { distance, outputsOf, prunableInputs, prunableNet } from '../../support/prunable.ts';
 
 const net = prunableNet();
@@ -70,6 +74,35 @@ test('taking out channels that nothing reads changes no output', () => {
     outputsOf(silent, input).forEach((y, i) => {
       expect(outputsOf(small, input)[i]).toBeCloseTo(y, 5);
     });
+});
+
+test('what forbids that channels go stays as it is: constant addends, reshapes to several axes', () => {
+  const bytes = encodeModel({
+    nodes: [
+      { op: 'Conv', name: 'one', inputs: ['x', 'w'], outputs: ['a'] },
+      { op: 'Relu', name: 'relu', inputs: ['a'], outputs: ['ar'] },
+      { op: 'Conv', name: 'two', inputs: ['ar', 'v'], outputs: ['b'] },
+      { op: 'Relu', name: 'between', inputs: ['b'], outputs: ['br'] },
+      { op: 'Add', name: 'plus', inputs: ['br', 'c'], outputs: ['d'] },
+      { op: 'Reshape', name: 'line', inputs: ['d', 'shape'], outputs: ['y'] },
+    ],
+    initializers: [
+      floatTensor('w', [3, 1, 1, 1], [1, 2, 3]),
+      floatTensor('v', [2, 3, 1, 1], [1, 0, 4, 5, 0, 7]),
+      floatTensor('c', [1, 2, 1, 1], [10, 20]),
+      intTensor('shape', [3], [1, 8, 1]),
+    ],
+    inputs: [valueInfo('x', [1, 1, 2, 2])],
+  });
+  const graph = fuse.run(canonicalize.run(importOnnx(bytes, { name: 'line' })));
+  const spaces = channelSpaces(graph);
+  expect(spaces.free.map((s) => [s.channels, names(s.makers), names(s.readers)])).toEqual([
+    [3, ['one'], ['two']],
+  ]);
+  const small = shrink(graph, spaces, new Map([[spaces.free[0]!, [0, 2]]]));
+  verifyGraph(small);
+  const input = Float32Array.of(1, 2, 0.5, 3);
+  expect(outputsOf(small, input)).toEqual(outputsOf(graph, input));
 });
 
 describe('pruning by channels', () => {
