@@ -95,8 +95,13 @@ interface Stored {
  * Bytes of a layer: a bitmap, or per nonzero its value and a distance of 4 to 8 bits (longer ones take entries
  * of their own) with a count for each row; and 3 bytes of bias and scale for each row that is not empty.
  */
-function storedBytes({ rows, termsPerRow }: Layer, weights: ArrayLike<number>, valueBits: number): Stored {
-  const entries = new Map([4, 5, 6, 7, 8].map((width) => [width, 0]));
+function storedBytes(
+  { rows, termsPerRow }: Layer,
+  weights: ArrayLike<number>,
+  valueBits: number,
+  widths: readonly number[],
+): Stored {
+  const entries = new Map(widths.map((width) => [width, 0]));
   let [nonzeros, used] = [0, 0];
   for (let row = 0; row < rows; row++) {
     let gap = 0;
@@ -175,10 +180,13 @@ test('fine-tuning', async () => {
   const seconds = (performance.now() - began) / 1000;
   const used = process.cpuUsage(cpu);
   const { layers } = networkOf(graph);
-  const stored = layers.map((layer) =>
-    storedBytes(layer, graph.tensors.get(layer.weight)!.constant!.data, bitsOf(layer)),
-  );
-  const total = (of: (s: Stored) => number): string => String(stored.reduce((sum, s) => sum + of(s), 0));
+  const storedWith = (widths: readonly number[]): Stored[] =>
+    layers.map((layer) =>
+      storedBytes(layer, graph.tensors.get(layer.weight)!.constant!.data, bitsOf(layer), widths),
+    );
+  const stored = storedWith([4, 5, 6, 7, 8]);
+  const sum = (of: (s: Stored) => number, over = stored): string =>
+    String(over.reduce((n, s) => n + of(s), 0));
   const rows = stored.map((s, l) => [
     layers[l]!.node,
     String(s.nonzeros),
@@ -186,8 +194,9 @@ test('fine-tuning', async () => {
     s.format,
     String(s.bytes),
   ]);
-  rows.push(['all', total((s) => s.nonzeros), total((s) => s.rows), '', total((s) => s.bytes)]);
+  rows.push(['all', sum((s) => s.nonzeros), sum((s) => s.rows), '', sum((s) => s.bytes)]);
   const judgements = [
+    `with distances of 4 or 8 bits only: ${sum((s) => s.bytes, storedWith([4, 8]))} bytes`,
     `held-out images: ${formatPercent(accuracy(teacher, held))} before, ${formatPercent(accuracy(graph, held))} after`,
     `${seconds.toFixed(0)} s, ${((used.user + used.system) / 1e6).toFixed(0)} s of processor time`,
   ];

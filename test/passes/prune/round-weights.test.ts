@@ -3,6 +3,7 @@ import { compile } from '../../../src/compile.ts';
 import { InputError } from '../../../src/ir/errors.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import type { QuantizedMac } from '../../../src/ir/mac.ts';
+import type { WeightBits } from '../../../src/ir/op.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';
 import { macLayers } from '../../../src/passes/prune/layers.ts';
 import { prune } from '../../../src/passes/prune/prune.ts';
@@ -98,6 +99,17 @@ describe('through the compiler', () => {
       requant,
     });
     for (const [, q] of macsOf(compiled)) expect(Math.max(...q.weights.map(Math.abs))).toBeLessThanOrEqual(7);
+  });
+
+  test.each([
+    [3, /'all layers': 3; supported: 8, 4 or 2/],
+    [new Map([['nobody', 4]]), /'nobody': no such node; supported: stem, wide/],
+  ])('bits %j are refused', (bits, message) => {
+    const weightBits = bits as WeightBits;
+    const wrong = () =>
+      compile(model, { name: 'net', arith: 'int8', calibration: { inputs: samples }, weightBits });
+    expect(wrong).toThrow(InputError);
+    expect(wrong).toThrow(message);
   });
 
   test('float32 programs can be pruned, channels and all', () => {
