@@ -120,7 +120,8 @@ const layersDrawn = [
 /** The density at which the line through the points falls below `limit`. */
 function crossing(points: readonly (readonly [number, number])[], limit: number): string {
   const above = points.findIndex(([, y]) => y > limit);
-  if (above < 0) return 'always';
+  const last = points.at(-1)?.[0] ?? 0;
+  if (above < 0) return last === 100 ? 'always' : `more than ${last} %`;
   if (above === 0) return 'never';
   const [[x0, y0], [x1, y1]] = [points[above - 1]!, points[above]!];
   return `${(x0 + ((x1 - x0) * (limit - y0)) / (y1 - y0)).toFixed(0)} %`;

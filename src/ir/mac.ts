@@ -173,17 +173,17 @@ export function requantFor(
   if (mode !== 'compact') return requantOf(mode, scales);
   const reach = magnitudes(weights, bias);
   const narrow = compactOf(scales, largestCompact);
-  if (isExact(narrow) && compactHolds(narrow, reach)) return narrow;
+  if (isWithin(narrow, 1e-6) && compactHolds(narrow, reach)) return narrow;
   for (let bits = 16; bits >= 8; bits--) {
     const wide = compactOf(scales, 2 ** bits - 1);
-    if (compactHolds(wide, reach)) return wide;
+    if (compactHolds(wide, reach) && isWithin(wide, 2 ** -9)) return wide;
   }
   return requantOf('single', scales);
 }
 
-/** Up to the rounding of the scales themselves. */
-const isExact = ({ multiplier, shift, scale }: Requant): boolean =>
-  multiplier.every((m, c) => Math.abs((m * 2 ** -(shift[c] ?? 0)) / (scale[c] ?? 1) - 1) < 1e-6);
+/** Whether all multipliers are so close to their scales, relatively; 2^-9 is half a step of a full 8-bit output. */
+const isWithin = ({ multiplier, shift, scale }: Requant, error: number): boolean =>
+  multiplier.every((m, c) => Math.abs((m * 2 ** -(shift[c] ?? 0)) / (scale[c] ?? 1) - 1) <= error);
 
 /** The bias in accumulator steps, corrected by the mean error of rounding the weights: b - (q sw - w) E[x]. */
 function biasSteps(

@@ -50,9 +50,14 @@ function factorError(requant: Requant): number {
     case 'ort-float':
       return 3.0001 * 2 ** -24;
     case 'pow2':
-    // Weight steps are chosen so that the multipliers are exact.
-    case 'compact':
       return 0;
+    // Exact where weight steps are chosen for it; rounded where the steps were given.
+    case 'compact':
+      return Math.max(
+        ...Array.from(requant.multiplier, (m, c) =>
+          Math.abs((m * 2 ** -requant.shift[c]!) / requant.scale[c]! - 1),
+        ),
+      );
     default:
       return requant.mode satisfies never;
   }
