@@ -8,7 +8,6 @@ import { test } from 'vitest';
 import type { TargetName } from '../src/emit/native-targets.ts';
 import { formatName, type WeightFormat } from '../src/ir/formats/format.ts';
 import type { Graph } from '../src/ir/graph.ts';
-import type { RequantMode } from '../src/ir/op.ts';
 import type { Program } from '../src/ir/program.ts';
 import { features } from '../src/passes/cost/features.ts';
 import { operationsOf } from '../src/passes/cost/run.ts';
@@ -53,25 +52,23 @@ const fourBit: readonly WeightFormat[] = [
   { kind: 'bitmap', bits: 4 },
 ];
 
-const densities: readonly (readonly number[])[] = [
-  [35, 23, 16, 35, 83],
-  [70, 50, 7, 15, 40],
-];
+/** How a network is pruned and requantized, and how many of the formats it is stored in, with larger tiles too. */
+const variants = [
+  { percents: [35, 23, 16, 35, 83], mode: 'compact', formats: 99, wide: 4 },
+  { percents: [35, 23, 16, 35, 83], mode: 'single', formats: 2, wide: 0 },
+  { percents: [70, 50, 7, 15, 40], mode: 'compact', formats: 4, wide: 0 },
+] as const;
 
 function lenetVariants(): { readonly what: string; readonly program: Program }[] {
-  return densities.flatMap((percents, d) =>
+  return variants.flatMap(({ percents, mode, formats, wide }) =>
     [8, 4].flatMap((bits) => {
-      const modes: readonly RequantMode[] = d === 0 ? ['single', 'compact'] : ['compact'];
-      return modes.flatMap((mode) => {
-        const graph = prunedGraph(lenet, { percents, bits, mode });
-        return (bits === 8 ? eightBit : fourBit).flatMap((format, i) => {
-          const made = stored(graph, [format, format, format, format, format]);
-          const both = i < 4 && mode === 'compact' ? ([4, 8] as const) : ([4] as const);
-          return both.map((lanes) => ({
-            what: `LeNet-5 ${percents.join('/')} ${mode} ${lanes} ${formatName(format)}`,
-            program: programFrom(lanesOf(made, lanes)),
-          }));
-        });
+      const graph = prunedGraph(lenet, { percents, bits, mode });
+      return (bits === 8 ? eightBit : fourBit).slice(0, formats).flatMap((format, i) => {
+        const made = stored(graph, [format, format, format, format, format]);
+        return (i < wide ? ([4, 8] as const) : ([4] as const)).map((lanes) => ({
+          what: `LeNet-5 ${percents.join('/')} ${mode} ${lanes} ${formatName(format)}`,
+          program: programFrom(lanesOf(made, lanes)),
+        }));
       });
     }),
   );

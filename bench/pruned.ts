@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Prepared } from '../src/data/prepare.ts';
 import { emitC } from '../src/emit/emit.ts';
 import { runNative } from '../src/emit/native.ts';
 import type { TargetName } from '../src/emit/native-targets.ts';
@@ -59,9 +60,16 @@ export interface PrunedOptions {
   readonly mode?: RequantMode;
 }
 
+const loaded = new Map<string, Prepared>();
+function trainOf(net: Net): Prepared {
+  const train = loaded.get(net.name) ?? samplesOf(net, 'train');
+  loaded.set(net.name, train);
+  return train;
+}
+
 /** Calibrated on 8 images. */
 export function prunedGraph(net: Net, { percents, bits = 8, mode = 'single' }: PrunedOptions): Graph<'int8'> {
-  const train = samplesOf(net, 'train');
+  const train = trainOf(net);
   const raw = train.pixels?.normalization;
   const at = (i: number): number => Math.floor((i * train.count) / 8);
   const inputs = Array.from({ length: 8 }, (_, i) => train.real(at(i)));

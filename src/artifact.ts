@@ -5,10 +5,12 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import * as v from 'valibot';
+import { type Certificate, certify } from './certify.ts';
 import type { Compiled } from './compile.ts';
 import { emitC } from './emit/emit.ts';
 import type { Golden } from './emit/info.ts';
-import { InputError, must } from './ir/errors.ts';
+import { DefectError, InputError, must } from './ir/errors.ts';
+import type { Graph } from './ir/graph.ts';
 import { elemBytes, type Table } from './ir/kernel.ts';
 import type { Program, Slot } from './ir/program.ts';
 import { layerErrors } from './measure.ts';
@@ -112,13 +114,24 @@ export function artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, 
   files.set(programFile(program.name), programText(program));
   const origin = [`thimble ${made.version}: \`${made.command}\``, `model ${hash}`];
   const { plan } = compiled;
-  files.set('report.md', reportText({ program, plan, facts, errors: layerErrors(compiled), origin }));
+  const certificate = certified(compiled);
+  const errors = layerErrors(compiled);
+  files.set('report.md', reportText({ program, plan, facts, errors, origin, certificate }));
   return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);
 }
 
 function goldenOf(program: Program, inputs: readonly Uint8Array[]): Golden[] {
   const simulator = createSimulator(program, { mode: 'checked' });
   return inputs.map((input) => ({ input, output: simulator.run(input).output }));
+}
+
+/** @throws DefectError when the tables do not hold the integer model's weights. */
+function certified({ program, lowered }: Compiled): Certificate | undefined {
+  if (lowered.stage !== 'int8') return undefined;
+  const certificate = certify(program, lowered as Graph<'int8'>);
+  const wrong = certificate.layers.find(({ mismatch }) => mismatch !== undefined);
+  if (wrong === undefined) return certificate;
+  throw new DefectError(`the tables of '${wrong.node}' do not hold its weights`);
 }
 
 const slotOf = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');

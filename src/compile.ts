@@ -6,10 +6,12 @@ import { InputError, must } from './ir/errors.ts';
 import type { Graph, Stage } from './ir/graph.ts';
 import type { Quant, RequantMode, WeightBits } from './ir/op.ts';
 import type { Normalization, Program } from './ir/program.ts';
+import { sameShape } from './ir/tensor.ts';
 import { verifyGraph } from './ir/verify.ts';
 import { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import { chooseFormats, type FormatOptions, type LayerChoice } from './passes/choose-formats.ts';
+import { dropDeadChannels } from './passes/drop-dead-channels.ts';
 import { foldBatchNorm } from './passes/fold-batch-norm.ts';
 import { fuse } from './passes/fuse.ts';
 import { lower } from './passes/lower.ts';
@@ -17,7 +19,12 @@ import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
 import type { MemoryPlan, PlanStrategy } from './passes/plan-memory.ts';
 import { type PruneOptions, prunePass } from './passes/prune/prune.ts';
-import { needsRounding, type RoundedWeights, roundWeights } from './passes/prune/round-weights.ts';
+import {
+  checkWeightBits,
+  needsRounding,
+  type RoundedWeights,
+  roundWeights,
+} from './passes/prune/round-weights.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
 import { showPlan } from './report/plan.ts';
 import { encodeInput } from './run.ts';
@@ -37,6 +44,8 @@ export interface CompileOptions {
   readonly prune?: Omit<PruneOptions, 'samples' | 'onProgress'>;
   /** For all layers, or by node name (8 for those without). Below 8 they are rounded to what fits best. */
   readonly weightBits?: WeightBits | ReadonlyMap<string, WeightBits>;
+  /** The weights are on grids of `weightBits` already, by training: they are not rounded again. */
+  readonly rounded?: boolean;
   readonly biasCorrection?: boolean;
   /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each. */
   readonly formats?: FormatOptions;
@@ -72,6 +81,7 @@ export const passNames = [
   foldBatchNorm.name,
   fuse.name,
   'prune',
+  dropDeadChannels.name,
   'round-weights',
   'quantize',
   'choose-formats',
@@ -145,19 +155,27 @@ export function compileFused(made: Front, options: CompileOptions, network = mad
 function compressed(
   fused: Graph<'float'>,
   samples: readonly Float32Array[],
-  { prune: wanted, weightBits = 8, arith, requant = 'single', onProgress }: CompileOptions,
+  { prune: wanted, weightBits = 8, arith, requant = 'single', rounded: done, onProgress }: CompileOptions,
   step: Stepper,
 ): RoundedWeights {
+  checkWeightBits(weightBits, fused);
   const report = onProgress === undefined ? {} : { onProgress };
-  const pruned = wanted === undefined ? fused : step.run(prunePass({ ...wanted, ...report, samples }), fused);
+  const zeroed = wanted === undefined ? fused : step.run(prunePass({ ...wanted, ...report, samples }), fused);
+  const pruned = step.run(dropDeadChannels, zeroed);
   const bits = (node: string) => bitsOf(weightBits, node);
-  if (arith === 'float32' || !needsRounding(fused, bits, requant))
+  if (arith === 'float32' || done || !needsRounding(fused, bits, requant))
     return { graph: pruned, weightSteps: new Map() };
-  const reference = wanted?.method === 'channel' ? pruned : fused;
+  const reference = sameShapes(pruned, fused) ? fused : pruned;
   const rounded = roundWeights(pruned, { bitsOf: bits, samples, reference, ...report });
   step.show('round-weights', rounded.graph);
   return rounded;
 }
+
+/** Whether both graphs' tensors have the same shapes: no channel was removed from either. */
+const sameShapes = (a: Graph<'float'>, b: Graph<'float'>): boolean =>
+  a.nodes.every(({ outputs }) =>
+    outputs.every((name) => sameShape(a.tensors.get(name)?.shape ?? [], b.tensors.get(name)?.shape ?? [])),
+  );
 
 /** How many inputs the self-test of the C runs. */
 const exampleCount = 4;

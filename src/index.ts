@@ -14,6 +14,7 @@ export {
   type Manifest,
   type Preprocessing,
 } from './artifact.ts';
+export { type Certificate, certify, type LayerCertificate, type WeightMismatch } from './certify.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
 export { emitC } from './emit/emit.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';
@@ -22,6 +23,7 @@ export { type TargetName, targetNames } from './emit/native-targets.ts';
 export { dumpGraph } from './ir/dump.ts';
 export { DefectError, InputError } from './ir/errors.ts';
 export { evaluate } from './ir/evaluate.ts';
+export { formatName, type WeightFormat } from './ir/formats/format.ts';
 export type { Graph, Node, Stage } from './ir/graph.ts';
 export { importOnnx as loadOnnx } from './ir/import/onnx.ts';
 export type { Kernel } from './ir/kernel.ts';
@@ -32,6 +34,14 @@ export { verifyGraph } from './ir/verify.ts';
 export { fromNdarray, toNdarray } from './ndarray.ts';
 export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 export { canonicalize } from './passes/canonicalize.ts';
+export {
+  type Candidate,
+  chooseFormats,
+  type FormatChoices,
+  type FormatObjective,
+  type FormatOptions,
+  type LayerChoice,
+} from './passes/choose-formats.ts';
 export { foldBatchNorm } from './passes/fold-batch-norm.ts';
 export { fuse } from './passes/fuse.ts';
 export { lower } from './passes/lower.ts';

@@ -198,7 +198,7 @@ export interface Fit {
  * that loses no more. Size falls and loss grows with sparsity, so each is found by bisection, for each number
  * of bits.
  */
-export function fit(search: Search, limits: Limits): Fit {
+export function fitWithin(search: Search, limits: Limits): Fit {
   const sized = [limits.flashBytes, limits.ramBytes, limits.instructions].some((x) => x !== undefined);
   const allowed = limits.maxLoss ?? Infinity;
   const builds = search.bits.map((weightBits) => {

@@ -1,9 +1,12 @@
 /** From --calibrate and its companions to the options of the compiler. */
 
 import type { CompileOptions } from '../compile.ts';
+import { readLabels } from '../data/files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
+import type { HeldOut } from '../search.ts';
+import type { TrainingData } from '../train/options.ts';
 import type { Api } from './api.ts';
 import { readPrepared, sampleShapeOf, spread } from './model.ts';
 import type { QuantizeFlags } from './options.ts';
@@ -16,12 +19,12 @@ export const calibrationOf = (prepared: Prepared, samples: number): Calibration 
 });
 
 /** @throws InputError when there is no --calibrate, or its samples do not fit the model. */
-export function readCalibration(
+export function readSamplesFor(
   api: Api,
   graph: Graph<'imported'>,
-  flags: QuantizeFlags,
+  flags: Pick<QuantizeFlags, 'calibrate'>,
   options: PrepareOptions,
-): Calibration {
+): Prepared {
   if (flags.calibrate === undefined)
     throw new InputError({
       where: 'int8',
@@ -29,6 +32,51 @@ export function readCalibration(
       supported: 'about 100 to 1000 typical inputs, from the training data',
       todo: 'give --calibrate FILE, or --type float32',
     });
-  const shape = sampleShapeOf(api.toFloatGraph(graph));
-  return calibrationOf(readPrepared(flags.calibrate, shape, options), flags.samples);
+  return readPrepared(flags.calibrate, sampleShapeOf(api.toFloatGraph(graph)), options);
+}
+
+/** @throws as `readSamplesFor` */
+export const readCalibration = (
+  api: Api,
+  graph: Graph<'imported'>,
+  flags: QuantizeFlags,
+  options: PrepareOptions,
+): Calibration => calibrationOf(readSamplesFor(api, graph, flags, options), flags.samples);
+
+/** Classes of all samples, where they are known. @throws InputError when there are more or fewer. */
+function labelsFor(prepared: Prepared, file: string | undefined): Int32Array | undefined {
+  const labels = file === undefined ? prepared.labels : readLabels(file);
+  if (labels === undefined || labels.length === prepared.count) return labels;
+  throw new InputError({
+    where: file ?? prepared.where,
+    found: `${labels.length} labels for ${prepared.count} samples`,
+    supported: 'one label per sample',
+    todo: 'give the labels that belong to --calibrate',
+  });
+}
+
+/** Samples to judge builds by: evenly spread between those that calibrate. */
+export function heldOutOf(
+  prepared: Prepared,
+  flags: Pick<QuantizeFlags, 'samples'> & { readonly heldOut: number; readonly labels?: string },
+): HeldOut {
+  const used = new Set(spread(prepared.count, flags.samples));
+  const free = Array.from({ length: prepared.count }, (_, i) => i).filter((i) => !used.has(i));
+  const chosen = spread(free.length, flags.heldOut).map((at) => free[at] ?? 0);
+  const labels = labelsFor(prepared, flags.labels);
+  return {
+    inputs: chosen.map((i) => prepared.real(i)),
+    ...(labels === undefined ? {} : { labels: chosen.map((i) => labels[i] ?? -1) }),
+  };
+}
+
+/** All samples, as the fused network takes them: stored bytes where they are pixels. */
+export function trainingOf(prepared: Prepared, flags: { readonly labels?: string }): TrainingData {
+  const labels = labelsFor(prepared, flags.labels);
+  const { pixels } = prepared;
+  return {
+    count: prepared.count,
+    input: (i) => (pixels === undefined ? prepared.real(i) : Float32Array.from(pixels.raw(i))),
+    ...(labels === undefined ? {} : { label: (i: number) => labels[i] ?? 0 }),
+  };
 }

@@ -11,6 +11,7 @@ import { type ExitCode, exitCodes, explain } from './exit.ts';
 import { addInspect } from './inspect.ts';
 import type { Io } from './io.ts';
 import { addRun } from './run.ts';
+import { addSweep } from './sweep.ts';
 import { addVerify } from './verify.ts';
 
 /** `src/cli` and `dist/cli` lie equally deep in the package. */
@@ -84,7 +85,8 @@ export function createCli(api: Api, io: Io): (argv: readonly string[]) => Promis
       return code;
     }
     const program = programFor(io, version);
-    for (const add of [addCompile, addRun, addVerify, addInspect, addEval, addDemo]) add(program, context);
+    for (const add of [addCompile, addRun, addVerify, addInspect, addEval, addSweep, addDemo])
+      add(program, context);
     try {
       await program.parseAsync(argv, { from: 'user' });
       return code;

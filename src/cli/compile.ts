@@ -2,20 +2,30 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import { readBytes } from '../data/files.ts';
-import type { PrepareOptions } from '../data/prepare.ts';
+import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { checkIdentifier } from '../emit/identifier.ts';
 import { writeFolder } from '../emit/native-files.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Program, Slot } from '../ir/program.ts';
+import { builtFields, builtTable, formatFields, formatTable } from '../report/built.ts';
 import { formatBytes, formatCount, formatMany } from '../report/numbers.ts';
 import { inputSlot, outputSlot, planTable, stepsOf, stepTable, totalsOf } from '../report/program.ts';
-import { readCalibration } from './calibrate.ts';
+import type { Built } from '../search.ts';
+import { calibrationOf, heldOutOf, readSamplesFor, trainingOf } from './calibrate.ts';
+import {
+  type CompressFlags,
+  compressOptions,
+  isSearched,
+  limitsOf,
+  searchBuild,
+  withCompressOptions,
+} from './compress.ts';
 import { type Context, paint, printJson } from './context.ts';
 import { exitCodes } from './exit.ts';
+import { trainedBuild } from './finetune.ts';
 import { identifierOf, loadModel } from './model.ts';
 import {
   type InputFlags,
-  positiveInteger,
   prepareOptions,
   preprocessingOf,
   type QuantizeFlags,
@@ -26,39 +36,37 @@ import {
 import { textAfterPass } from './passes.ts';
 import { progressOn } from './progress.ts';
 
-interface Flags extends InputFlags, QuantizeFlags {
+interface Flags extends InputFlags, QuantizeFlags, CompressFlags {
   readonly out?: string;
   readonly name?: string;
   readonly type: 'int8' | 'float32';
   readonly stopAfter?: string;
-  readonly maxRam?: number;
-  readonly maxTables?: number;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
 
-function optionsFor(context: Context, graph: Graph<'imported'>, name: string, flags: Flags): CompileOptions {
-  const wants: PrepareOptions = prepareOptions(flags);
-  const calibration = flags.type === 'int8' ? readCalibration(context.api, graph, flags, wants) : undefined;
+function optionsFor(name: string, prepared: Prepared | undefined, flags: Flags): CompileOptions {
   return {
     name,
     arith: flags.type,
     requant: flags.requant,
     calibrationMethod: flags.calibration,
-    ...(calibration ? { calibration } : {}),
+    ...(prepared === undefined ? {} : { calibration: calibrationOf(prepared, flags.samples) }),
+    ...(flags.type === 'int8' ? compressOptions(flags) : {}),
   };
 }
 
 /** Each limit that the program is over, as one sentence. */
-function overBudget(program: Program, { maxRam, maxTables }: Flags): readonly string[] {
+function overBudget(program: Program, flags: Flags): readonly string[] {
   const { arenaBytes, tableBytes } = totalsOf(program);
+  const { ramBytes, flashBytes } = limitsOf(flags);
   const over = (what: string, bytes: number, limit: number | undefined): string[] =>
     limit !== undefined && bytes > limit
       ? [
           `${what} ${formatBytes(bytes)}, ${formatBytes(bytes - limit)} over the limit of ${formatBytes(limit)}`,
         ]
       : [];
-  return [...over('RAM', arenaBytes, maxRam), ...over('tables', tableBytes, maxTables)];
+  return [...over('RAM', arenaBytes, ramBytes), ...over('constants', tableBytes, flashBytes)];
 }
 
 type Files = ReadonlyMap<string, string | Uint8Array>;
@@ -71,25 +79,28 @@ const port = ({ elem, shape, quant }: Slot): object => ({
   ...(quant ? { scale: quant.scale, zeroPoint: quant.zeroPoint } : {}),
 });
 
-const jsonOf = ({ program }: Compiled, folder: string | null, files: Files, over: readonly string[]) => ({
+const jsonOf = ({ compiled, files, over, tried }: Made, folder: string | null): object => ({
   command: 'compile',
-  name: program.name,
-  arith: program.arith,
-  ...totalsOf(program),
-  input: { ...port(inputSlot(program)), raw: program.rawInput ?? null },
-  output: port(outputSlot(program)),
-  steps: stepsOf(program),
+  name: compiled.program.name,
+  arith: compiled.program.arith,
+  ...totalsOf(compiled.program),
+  input: { ...port(inputSlot(compiled.program)), raw: compiled.program.rawInput ?? null },
+  output: port(outputSlot(compiled.program)),
+  steps: stepsOf(compiled.program),
+  formats: (compiled.formats ?? []).map(formatFields),
+  tried: tried.map(builtFields),
   overBudget: over,
   folder,
   files: folder === null ? [] : fileSizes(files),
 });
 
-function describe(context: Context, program: Program, used: string): void {
+function describe(context: Context, { program, formats = [] }: Compiled, used: string): void {
   const { io } = context;
   const c = paint(context);
   const { macs, tableBytes, arenaBytes } = totalsOf(program);
   io.out(`${c.bold(program.name)}: ${program.arith}${used}\n\n`);
   io.out(`${stepTable(program, io.columns)}\n\n${planTable(program, io.columns)}\n\n`);
+  if (formats.length > 0) io.out(`${formatTable(formats, io.columns)}\n\n`);
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
 }
 
@@ -103,19 +114,20 @@ interface Made {
   readonly files: Files;
   /** How many samples were used. */
   readonly samples: number;
+  /** Limits that are not kept, a sentence each. */
+  readonly over: readonly string[];
+  /** What a search tried. */
+  readonly tried: readonly Built[];
 }
 
-async function report(context: Context, { compiled, files, samples }: Made, flags: Flags): Promise<void> {
-  const over = overBudget(compiled.program, flags);
+async function report(context: Context, made: Made, flags: Flags): Promise<void> {
+  const { compiled, files, samples, over, tried } = made;
   const folder = flags.out !== undefined && over.length === 0 ? flags.out : null;
   if (folder !== null) await writeFolder(folder, files);
-  if (flags.json) printJson(context, jsonOf(compiled, folder, files, over));
+  if (flags.json) printJson(context, jsonOf(made, folder));
   else if (!flags.quiet) {
-    describe(
-      context,
-      compiled.program,
-      samples > 0 ? `, calibrated on ${formatMany(samples, 'sample')}` : '',
-    );
+    describe(context, compiled, samples > 0 ? `, calibrated on ${formatMany(samples, 'sample')}` : '');
+    if (tried.length > 0) context.io.out(`\n${builtTable(tried, context.io.columns)}\n`);
     if (folder !== null) describeFiles(context, folder, files);
     else if (over.length === 0) context.io.out('nothing was written: give -o FOLDER\n');
   }
@@ -123,30 +135,63 @@ async function report(context: Context, { compiled, files, samples }: Made, flag
   if (over.length > 0) context.finish(exitCodes.foundWrong);
 }
 
-function make(
+/** The search's build with what it falls short of, or the one that the flags describe. */
+async function build(
   context: Context,
-  file: string,
   graph: Graph<'imported'>,
   options: CompileOptions,
+  prepared: Prepared | undefined,
   flags: Flags,
-): Made {
-  const { api, commandLine: command, version, io } = context;
-  const progress = progressOn(io, flags.quiet === true || flags.json === true);
-  const compiled = api.compile(graph, { ...options, onProgress: progress.report });
-  progress.end();
-  const preprocessing = preprocessingOf(prepareOptions(flags));
-  const files = api.artifactOf(compiled, { command, version, model: readBytes(file), preprocessing });
-  return { compiled, files, samples: options.calibration?.inputs.length ?? 0 };
+): Promise<Pick<Made, 'compiled' | 'over' | 'tried'>> {
+  const progress = progressOn(context.io, flags.quiet === true || flags.json === true);
+  const reported = { ...options, onProgress: progress.report };
+  try {
+    if (prepared !== undefined && flags.finetune !== undefined) {
+      const compiled = await trainedBuild(
+        graph,
+        reported,
+        flags,
+        trainingOf(prepared, flags),
+        progress.report,
+      );
+      return { compiled, over: overBudget(compiled.program, flags), tried: [] };
+    }
+    if (prepared === undefined || !isSearched(flags)) {
+      const compiled = context.api.compile(graph, reported);
+      return { compiled, over: overBudget(compiled.program, flags), tried: [] };
+    }
+    const { best, found, search } = searchBuild(
+      graph,
+      options,
+      flags,
+      heldOutOf(prepared, flags),
+      progress.report,
+    );
+    return { compiled: best.compiled, over: found ? [] : [shortfall(best)], tried: search.tried };
+  } finally {
+    progress.end();
+  }
 }
 
+const shortfall = (best: Built): string =>
+  `the nearest build has ${formatBytes(best.flashBytes)} of constants, ${formatBytes(best.ramBytes)} of RAM, ` +
+  `${formatCount(best.instructions)} instructions, and loses ${best.loss.toFixed(2)} points`;
+
 async function run(context: Context, file: string, flags: Flags): Promise<void> {
-  const { api, io } = context;
+  const { api, io, commandLine: command, version } = context;
   const graph = loadModel(api, file);
   const name = flags.name === undefined ? identifierOf(file) : checkIdentifier(flags.name, '--name');
-  const options = optionsFor(context, graph, name, flags);
-  if (flags.stopAfter !== undefined)
+  const wants: PrepareOptions = prepareOptions(flags);
+  const prepared = flags.type === 'int8' ? readSamplesFor(api, graph, flags, wants) : undefined;
+  const options = optionsFor(name, prepared, flags);
+  if (flags.stopAfter !== undefined) {
     io.out(textAfterPass(api, graph, options, flags.stopAfter, '--stop-after'));
-  else await report(context, make(context, file, graph, options, flags), flags);
+    return;
+  }
+  const built = await build(context, graph, options, prepared, flags);
+  const preprocessing = preprocessingOf(wants);
+  const files = api.artifactOf(built.compiled, { command, version, model: readBytes(file), preprocessing });
+  await report(context, { ...built, files, samples: options.calibration?.inputs.length ?? 0 }, flags);
 }
 
 export function addCompile(program: Command, context: () => Context): void {
@@ -155,12 +200,11 @@ export function addCompile(program: Command, context: () => Context): void {
     .description('compile a trained model to C')
     .argument('<model.onnx>', 'a model that torch.onnx.export wrote');
   withQuantizeOptions(command);
+  withCompressOptions(command);
   withInputOptions(command)
     .option('-o, --out <FOLDER>', 'where the C, its header, manifest and report go')
     .option('--name <ID>', "prefix of everything in the C (default: the file's name)")
     .addOption(new Option('--type <TYPE>', 'arithmetic').choices(['int8', 'float32']).default('int8'))
-    .option('--max-ram <BYTES>', 'end with exit code 1 if the arena is larger', positiveInteger)
-    .option('--max-tables <BYTES>', 'the same for weights and other tables', positiveInteger)
     .option('--stop-after <PASS>', 'print the graph after this pass and end')
     .option('-q, --quiet', 'print nothing but errors');
   withJson(command)
@@ -171,7 +215,12 @@ Example:
   thimble compile lenet5.onnx --pad 2 -o out \\
       --calibrate train-images-idx3-ubyte.gz
 
-  reads 512 of MNIST's training images, compiles LeNet-5 to int8 C in out/.`,
+  reads 512 of MNIST's training images, compiles LeNet-5 to int8 C in out/.
+
+  thimble compile lenet5.onnx --calibrate train-images-idx3-ubyte.gz --pad 2 \\
+    --sparsity 0.85 --weight-bits 4 -o out
+
+  prunes 85 % of the weights first and stores the others in 4 bits.`,
     )
     .action((file: string, flags: Flags) => run(context(), file, flags));
 }

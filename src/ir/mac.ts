@@ -64,6 +64,8 @@ const largest = (row: Float32Array): number => row.reduce((max, w) => Math.max(m
 
 /** |bias| stays below 2^28 steps, so that no bias alone can bring an accumulator near 2^31. */
 const largestBias = 2 ** 28;
+/** Of rows of zeros, whose output is their bias: fine enough for 8 bits, and stored in 16. */
+const lonelyBias = 2 ** 14;
 
 /**
  * The step of a row of weights: the given one, or its largest weight is the largest step; unless the bias asks for
@@ -73,7 +75,7 @@ function stepOf(mac: MacToQuantize, row: Float32Array, bias: number, given: numb
   const { input, output, bits, mode } = mac;
   const needed = Math.max(
     given > 0 ? given : largest(row) / (2 ** (bits - 1) - 1),
-    Math.abs(bias) / (input.scale * largestBias),
+    Math.abs(bias) / (input.scale * (largest(row) > 0 ? largestBias : lonelyBias)),
     // Far below what matters: a row of zeros still needs a positive scale that a shift of 30 can express.
     (output.scale / input.scale) * 2 ** -28,
   );

@@ -1,11 +1,12 @@
 /** `report.md` of an artifact: what was built, in numbers that a person reads. */
+import type { Certificate } from '../certify.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import type { Program } from '../ir/program.ts';
 import type { LayerError } from '../measure.ts';
 import type { MemoryPlan } from '../passes/plan-memory.ts';
 import type { KernelFacts } from '../passes/prove.ts';
 import type { Facts } from '../prove.ts';
-import { formatBytes, formatCount } from './numbers.ts';
+import { formatBytes, formatCount, formatPercent } from './numbers.ts';
 import { stepsOf, totalsOf } from './program.ts';
 
 export interface Report {
@@ -13,6 +14,8 @@ export interface Report {
   readonly plan: MemoryPlan;
   readonly facts: Facts;
   readonly errors: readonly LayerError[];
+  /** Of the stored weights; absent in float32 programs. */
+  readonly certificate: Certificate | undefined;
   /** Who made it, from what; a line each. */
   readonly origin: readonly string[];
 }
@@ -49,6 +52,36 @@ function layers({ program, facts, errors }: Report): string {
   });
   const head = ['kernel', 'computes', 'output', 'MAC', 'tables', 'accumulator, all inputs', 'SQNR', 'worst'];
   return grid(head, rows);
+}
+
+/** What the tables hold, decoded again without the encoders and compared weight by weight. */
+function weights({ certificate }: Report): string {
+  if (certificate === undefined) return '';
+  const rows = certificate.layers.map((l) => [
+    l.kernel,
+    l.format,
+    formatCount(l.weights),
+    formatPercent(l.density),
+    String(l.bits),
+    formatBytes(l.weightBytes),
+    formatBytes(Math.ceil(l.floorBytes)),
+    formatBytes(l.tableBytes),
+    Number.isFinite(l.sqnr) ? `${l.sqnr.toFixed(1)} dB` : 'exact',
+  ]);
+  const head = [
+    'kernel',
+    'stored as',
+    'weights',
+    'nonzero',
+    'bits',
+    'weights',
+    'entropy floor',
+    'all tables',
+    'SQNR',
+  ];
+  const note =
+    "Every weight was decoded from the tables again, by code that shares nothing with the encoders, and is the integer model's. SQNR: of the weights, against the float weights that were rounded.";
+  return `## Weights\n\n${grid(head, rows)}\n\n${note}\n\n`;
 }
 
 function memory({ program, plan }: Report): string {
@@ -95,7 +128,7 @@ ${report.origin.map((line) => `- ${line}`).join('\n')}
 
 ${layers(report)}
 ${note}
-## Memory
+${weights(report)}## Memory
 
 ${memory(report)}
 

@@ -39,6 +39,8 @@ describe('thimble compile', () => {
       'input',
       'output',
       'steps',
+      'formats',
+      'tried',
       'overBudget',
       'folder',
       'files',
@@ -88,7 +90,17 @@ describe('thimble compile', () => {
 
   test('over a budget: exit code 1, nothing written', async () => {
     const out = folderNamed('budget');
-    const result = await bench().run(...int8, '-o', out, '--max-ram', '1000', '--max-tables', '1000000');
+    const result = await bench().run(
+      ...int8,
+      '-o',
+      out,
+      '--ram',
+      '1000',
+      '--flash',
+      '1MB',
+      '--sparsity',
+      '0',
+    );
     expect(result.code).toBe(1);
     expect(result.err).toMatch(
       /^thimble: over budget: RAM [\d,]+ B, [\d,]+ B over the limit of 1,000 B; nothing was written\n$/,

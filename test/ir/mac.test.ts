@@ -37,6 +37,11 @@ test('a row of zeros, and a bias far larger than its weights, have a scale', () 
   const zeros = quantizeMac(mac([0, 0]));
   expect([...zeros.weights]).toEqual([0, 0]);
   expect(zeros.requant.multiplier[0]).toBeGreaterThan(0);
+  const alone = quantizeMac(
+    mac([0, 0], { bias: Float32Array.of(-3), output: { scale: 0.02, zeroPoint: 0 } }),
+  );
+  expect(Math.abs(alone.bias[0]!)).toBeLessThanOrEqual(2 ** 14);
+  expect(alone.bias[0]! * alone.weightScales[0]! * 0.5).toBeCloseTo(-3, 3);
   const big = quantizeMac(mac([1e-6], { bias: Float32Array.of(1e6), output: { scale: 1e4, zeroPoint: 0 } }));
   expect(Math.abs(big.bias[0]!)).toBeLessThanOrEqual(2 ** 28 + 3 * 127);
 });
@@ -76,3 +81,51 @@ test('weights are within half a step', () =>
       },
     ),
   ));
+
+const realWeights = fc.array(fc.double({ min: -2, max: 2, noNaN: true }), { minLength: 12, maxLength: 12 });
+const outputScale = fc.double({ min: 0.05, max: 5, noNaN: true });
+
+test('compact scales are exact: whole multiples, 1 to 255, of one power of two', () =>
+  fc.assert(
+    fc.property(realWeights, outputScale, (weights, scale) => {
+      const made = mac(weights, { mode: 'compact', channels: 4, output: { scale, zeroPoint: 0 } });
+      const q = quantizeMac(made);
+      expect(q.requant.mode).toBe('compact');
+      expect(new Set(q.requant.shift).size).toBe(1);
+      q.weightScales.forEach((step, c) => {
+        const m = q.requant.multiplier[c]!;
+        expect(m).toBeGreaterThanOrEqual(1);
+        expect(m).toBeLessThanOrEqual(255);
+        const real = Math.min(1, (made.input.scale * step) / scale);
+        expect(m * 2 ** -q.requant.shift[c]! * (1 / real)).toBeCloseTo(1, 9);
+        // Coarser than the row needs by less than one multiplier.
+        const largest = Math.max(...weights.slice(3 * c, 3 * c + 3).map(Math.abs));
+        if (real < 1 && largest > 0.01) expect(step / (largest / 127)).toBeLessThanOrEqual(1 + 1.5 / m);
+      });
+    }),
+  ));
+
+test('compact keeps steps that are given, with as wide multipliers as products allow', () => {
+  const weightSteps = Float64Array.of(0.1, 0.0731);
+  const q = quantizeMac(
+    mac([0.7, -0.3, 0.2193, 0], {
+      mode: 'compact',
+      bits: 4,
+      channels: 2,
+      weightSteps,
+      output: { scale: 1, zeroPoint: 0 },
+    }),
+  );
+  expect([...q.weightScales]).toEqual([...weightSteps]);
+  expect([...q.weights]).toEqual([7, -3, 3, 0]);
+  q.weightScales.forEach((step, c) => {
+    const scale = q.requant.multiplier[c]! * 2 ** -q.requant.shift[c]!;
+    expect(Math.abs(scale / (step * 0.5) - 1)).toBeLessThan(2 ** -15);
+  });
+});
+
+test('a layer whose compact products could leave int32 is requantized in 64 bits', () => {
+  const weight = new Float32Array(60_000).fill(1);
+  const q = quantizeMac({ ...mac([]), mode: 'compact', weight, output: { scale: 1e6, zeroPoint: 0 } });
+  expect(q.requant.mode).toBe('single');
+});

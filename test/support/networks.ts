@@ -423,6 +423,8 @@ function drawnWeights({ kind }: Weights, shape: Shape, draw: Draw): Float32Array
       const zero = Array.from({ length: shape[0]! }, () => draw.unit() < 0.5);
       return uniform(2).map((w, i) => (zero[Math.floor(i / row)] ? 0 : w));
     }
+    case 'sparse':
+      return uniform(2).map((w) => (draw.unit() < 0.006 ? w : 0));
     case 'tiny':
       return uniform(1e-4);
     case 'huge':

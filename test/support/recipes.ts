@@ -17,6 +17,7 @@ export const weightKinds = [
   'uniform',
   'extremes',
   'zeroRows',
+  'sparse',
   'tiny',
   'huge',
   'mixed',
@@ -251,7 +252,7 @@ export interface RecipeOptions {
   readonly arith?: Recipe['arith'];
 }
 
-export const recipes = ({ arith }: RecipeOptions = {}): fc.Arbitrary<Recipe> =>
+const anyRecipe = ({ arith }: RecipeOptions = {}): fc.Arbitrary<Recipe> =>
   fc.record({
     input,
     layers: fc.array(layer, { minLength: 1, maxLength: 6, size: 'max' }),
@@ -266,3 +267,31 @@ export const recipes = ({ arith }: RecipeOptions = {}): fc.Arbitrary<Recipe> =>
     plan: fc.constantFrom('overlap', 'overlap', 'disjoint', 'separate'),
     seed,
   });
+
+/** Rows of weights with gaps longer than the 255 that a stored distance of 8 bits bridges. */
+const withLongGaps = (any: fc.Arbitrary<Recipe>): fc.Arbitrary<Recipe> =>
+  fc
+    .record({
+      any,
+      features: fc.integer({ min: 257, max: 700 }),
+      out: fc.integer({ min: 1, max: 5 }),
+      weights: fc.record({
+        kind: fc.constantFrom('single', 'sparse'),
+        bias: fc.constantFrom(...biasKinds),
+        seed,
+      }),
+      format: fc.record({ kind: fc.constantFrom('csr', 'rel'), bits: fc.constantFrom(8, 4), ...sparse }),
+    })
+    .map(({ any: recipe, features, out, weights: drawn, format: stored }) => ({
+      ...recipe,
+      input: [features],
+      layers: [{ kind: 'linear', as: 'linear', out, weights: drawn }, ...recipe.layers.slice(0, 2)],
+      format: stored,
+    }));
+
+export const recipes = (options: RecipeOptions = {}): fc.Arbitrary<Recipe> =>
+  fc.oneof(
+    { withCrossShrink: true },
+    { weight: 15, arbitrary: anyRecipe(options) },
+    { weight: 1, arbitrary: withLongGaps(anyRecipe(options)) },
+  );

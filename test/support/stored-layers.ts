@@ -127,12 +127,13 @@ const placeOf = (shape: readonly number[]): Place => {
   return { shape, ...(order === undefined ? {} : { order }) };
 };
 
-export const layerOf = (recipe: LayerRecipe): Layer =>
-  recipe.image === undefined ? linearLayer(recipe) : convLayer(recipe, recipe.image);
+/** @param changes to what is drawn, for the kernel and the oracle alike */
+export const layerOf = (recipe: LayerRecipe, changes: Partial<QuantizedMac> = {}): Layer =>
+  recipe.image === undefined ? linearLayer(recipe, changes) : convLayer(recipe, recipe.image, changes);
 
-function linearLayer(recipe: LayerRecipe): Layer {
+function linearLayer(recipe: LayerRecipe, fixed: Partial<QuantizedMac>): Layer {
   const draw = new Draw(recipe.seed);
-  const mac = macOf(draw, recipe, recipe.outputs, recipe.inputs);
+  const mac = { ...macOf(draw, recipe, recipe.outputs, recipe.inputs), ...fixed };
   const input = { shape: [1, recipe.inputs], data: draw.bytes(recipe.inputs) };
   const expected = linearOracle(mac, input);
   const [inputPlace, outputPlace] = [placeOf(input.shape), placeOf(expected.shape)];
@@ -141,7 +142,11 @@ function linearLayer(recipe: LayerRecipe): Layer {
   return { mac, input, inputPlace, outputPlace, expected, kernel };
 }
 
-export function convLayer(recipe: LayerRecipe, i: NonNullable<LayerRecipe['image']>): Layer {
+function convLayer(
+  recipe: LayerRecipe,
+  i: NonNullable<LayerRecipe['image']>,
+  fixed: Partial<QuantizedMac>,
+): Layer {
   const draw = new Draw(recipe.seed);
   const pad = Math.min(i.pad, spanOf(i.kernel[0], i.dilation) - 1, spanOf(i.kernel[1], i.dilation) - 1);
   const two = (n: number): [number, number] => [n, n];
@@ -162,7 +167,8 @@ export function convLayer(recipe: LayerRecipe, i: NonNullable<LayerRecipe['image
       : {}),
   };
   const outs = i.groups === i.channels ? i.channels : i.groups * Math.ceil(recipe.outputs / i.groups);
-  const mac = macOf(draw, recipe, outs, (i.channels / i.groups) * i.kernel[0] * i.kernel[1]);
+  const drawn = macOf(draw, recipe, outs, (i.channels / i.groups) * i.kernel[0] * i.kernel[1]);
+  const mac = { ...drawn, ...fixed };
   const padding = Array.from({ length: i.channels }, () => draw.int(0, 255));
   const q: QuantizedConv = { ...mac, padding };
   const shape = [1, i.channels, i.height, i.width];

@@ -78,12 +78,6 @@ export function isPadded(w: WindowShape, t: Tile): boolean {
   return w.padTop > 0 || w.padLeft > 0 || lastY || lastX;
 }
 
-/** The first output column of tile `tx`. */
-export function firstColumn(t: Tile, tx: Expr): Expr {
-  const x = mul(tx, t.stepX);
-  return t.lastX === undefined ? x : call('clamp', 'i32', x, int(0), int(t.lastX));
-}
-
 /** @param name prefixes the tables. */
 export function viewOf(name: string, w: WindowShape, t: Tile, ty: Expr, x: Expr, padding: Padding): View {
   const top = sub(mul(ty, t.stepY * w.strides[0]), w.padTop);

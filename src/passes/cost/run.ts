@@ -1,6 +1,7 @@
 /**
  * How often each part of a kernel runs, exactly: what decides it (counters, counts in tables) is followed with
- * its values, everything else is only counted. A loop whose body decides nothing is counted in one step.
+ * its values, everything else is only counted. A loop whose body decides nothing is counted in one step, and one
+ * that begins in a state that it began in before does what it did then.
  */
 import { InputError } from '../../ir/errors.ts';
 import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../../ir/kernel.ts';
@@ -18,7 +19,19 @@ interface Run {
   /** Names whose values decide how often something runs. */
   readonly needed: ReadonlySet<string>;
   readonly env: Map<string, number>;
-  readonly total: Counts;
+  /** Where operations are added up: of the whole kernel, or of the loop that is being learned. */
+  total: Counts;
+  readonly learned: Map<Stmt, Learned>;
+}
+
+/** A loop whose outcome follows from a few names: it is followed once for each of their values. */
+interface Learned {
+  /** Needed names that live outside of the loop and that it reads or changes. */
+  readonly names: readonly string[];
+  readonly outcomes: Map<
+    string,
+    { readonly counts: Counts; readonly after: readonly (number | undefined)[] }
+  >;
 }
 
 /** Tests, bounds of loops and sizes of copies: what must be known. */
@@ -148,21 +161,59 @@ function requireFixed(run: Run, e: Expr): void {
   });
 }
 
+function learnedOf(run: Run, s: Stmt & { kind: 'for' }): Learned {
+  const old = run.learned.get(s);
+  if (old !== undefined) return old;
+  const inner = new Set<string>();
+  const used = new Set<string>();
+  eachStmt([s], (part) => {
+    for (const e of expressionsOf(part)) addNames(e, used);
+    if (part.kind === 'pointer') used.add(part.base);
+    if (part.kind === 'let' || part.kind === 'pointer' || part.kind === 'for') inner.add(part.name);
+    else if ('name' in part) used.add(part.name);
+  });
+  const names = [...used].filter((name) => run.needed.has(name) && !inner.has(name));
+  const made = { names, outcomes: new Map() };
+  run.learned.set(s, made);
+  return made;
+}
+
+/** Adds what the loop does, learned where it has been in the same state before. */
 function loop(run: Run, s: Stmt & { kind: 'for' }, times: number): void {
+  const { names, outcomes } = learnedOf(run, s);
+  const state = names.map((name) => run.env.get(name)).join();
+  let outcome = outcomes.get(state);
+  if (outcome === undefined) {
+    const outer = run.total;
+    run.total = noCounts();
+    rounds(run, s);
+    outcome = { counts: run.total, after: names.map((name) => run.env.get(name)) };
+    run.total = outer;
+    outcomes.set(state, outcome);
+  }
+  addTimes(run.total, outcome.counts, times);
+  const { after } = outcome;
+  names.forEach((name, i) => {
+    const value = after[i];
+    if (value !== undefined) run.env.set(name, value);
+  });
+}
+
+function rounds(run: Run, s: Stmt & { kind: 'for' }): void {
   requireFixed(run, s.from);
   requireFixed(run, s.to);
   const [from, to] = [evaluated(run, s.from), evaluated(run, s.to)];
   const passes = Math.max(0, Math.ceil((to - from) / s.step));
-  count(run.total, 'pass', times * passes);
+  count(run.total, 'pass', passes);
   const innermost = s.body.every((inner) => inner.kind !== 'for' && inner.kind !== 'if');
-  if (innermost) pressure(run, s.body, times * passes);
+  if (innermost) pressure(run, s.body, passes);
   if (isClosed(run, s.body)) {
-    block(run, s.body, times * passes);
+    block(run, s.body, passes);
     return;
   }
   for (let i = from; i < to; i += s.step) {
     run.env.set(s.name, i);
-    block(run, s.body, times);
+    block(run, s.body, 1);
   }
 }
 
@@ -197,6 +248,7 @@ export function operationsOf(kernel: Kernel): Counts {
     needed: neededNames(kernel),
     env: new Map(),
     total: noCounts(),
+    learned: new Map(),
   };
   count(run.total, 'kernel');
   block(run, kernel.body, 1);

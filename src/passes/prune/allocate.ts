@@ -20,8 +20,8 @@ export function allocate(offers: readonly Offer[], target: number): readonly num
   let gone = offers.reduce((sum, { sizes, trace }) => sum + firstSum(sizes, trace.forced), 0);
   const rest = offers.flatMap((offer, index) => slopes(offer).map((slope, i) => ({ index, slope, i })));
   rest.sort((a, b) => a.slope - b.slope || a.index - b.index || a.i - b.i);
-  for (const { index, slope } of rest) {
-    if (gone >= target && slope > 0) break;
+  for (const { index } of rest) {
+    if (gone >= target) break;
     const at = counts[index] ?? 0;
     gone += offers[index]?.sizes[at] ?? 0;
     counts[index] = at + 1;

@@ -16,6 +16,7 @@ import { type KeptChannels, shrink } from './shrink.ts';
 import { statistics } from './statistics.ts';
 import { sweep } from './sweep.ts';
 import { inverse } from './symmetric.ts';
+import { targetsOf } from './targets.ts';
 import { costOf, type Trace, type Unit } from './trace.ts';
 
 const damping = 1e-2;
@@ -31,11 +32,8 @@ export function pruneChannels(graph: Graph<'float'>, options: PruneOptions): Gra
   const offers = spaces.free.map((space) => offerOf(spaces, space, layers, problems, options));
   const kept = choose(layers, spaces, offers, options.sparsity);
   const silent = withWeights(graph, silenced(graph, spaces, layers, kept));
-  const fitted = sweep(silent, graph, samples, {
-    ...measured,
-    damping: 1e-3,
-    onProgress: report('refitting'),
-  });
+  const targets = targetsOf(graph, samples, { ...measured, onProgress: report('refitting') });
+  const fitted = sweep(silent, targets, samples, { damping: 1e-3 });
   return shrink(fitted, spaces, kept);
 }
 

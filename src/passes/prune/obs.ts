@@ -104,10 +104,16 @@ function candidate(
 
 const columnsOf = (terms: number): number[] => Array.from({ length: terms }, (_, i) => i + 1);
 
-/** `macs`: a removed weight saves flash once and `positions` multiplications; their geometric mean. */
+/**
+ * With the exponent 1 a multiplication would be worth the same everywhere, with 0 a weight. On LeNet-5 at 80 %, other
+ * digits: 0.5 leaves 1/2.4 of the multiplications; 0.75 1/3.4 and 1 1/5.1, with 0.0101 and 0.0172 as the outputs'
+ * relative squared error.
+ */
+const macExponent = 0.8;
+
 export function priceOf(layer: MacLayer, price: Price): number {
   if (price === 'flash') return 1;
-  return price === 'macs' ? Math.sqrt(layer.positions) : (price.get(layer.node.name) ?? 1);
+  return price === 'macs' ? layer.positions ** macExponent : (price.get(layer.node.name) ?? 1);
 }
 
 /** The masks that leave the cheapest removals out until `target` weights are zero, those that were included. */

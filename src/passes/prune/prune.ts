@@ -15,6 +15,7 @@ import { masked, refitted, withWeights } from './refit.ts';
 import { statistics } from './statistics.ts';
 import { type PrunedLayer, summary } from './summary.ts';
 import { sweep } from './sweep.ts';
+import { targetsOf } from './targets.ts';
 
 export type { PrunedLayer, PruneOptions };
 
@@ -37,17 +38,14 @@ export function prune(graph: Graph<'float'>, options: PruneOptions): Pruned {
 }
 
 function prunedBy(graph: Graph<'float'>, options: PruneOptions): Graph<'float'> {
-  const { method, sparsity } = options;
+  const { method } = options;
   switch (method) {
     case 'channel':
       return pruneChannels(graph, options);
     case 'magnitude':
-      return stage(graph, graph, options);
+      return withoutLeast(graph, options, masked);
     case 'obs':
-      return stagesFor(sparsity).reduce(
-        (current, part) => stage(current, graph, { ...options, sparsity: part }),
-        graph,
-      );
+      return inStages(graph, options);
     default:
       return method satisfies never;
   }
@@ -70,16 +68,32 @@ const densities = [2, 1.4, 1];
 const stagesFor = (sparsity: number): readonly number[] =>
   densities.map((d) => 1 - d * (1 - sparsity)).filter((part) => part > 0 || part === sparsity);
 
-function stage(current: Graph<'float'>, reference: Graph<'float'>, options: PruneOptions): Graph<'float'> {
-  const { samples, seed = 1, onProgress, sparsity } = options;
-  const layers = macLayers(current);
+function inStages(graph: Graph<'float'>, options: PruneOptions): Graph<'float'> {
+  const { samples, sparsity } = options;
+  const targets = targetsOf(graph, samples, measuring(options, 'measuring outputs'));
+  let current = graph;
+  for (const part of stagesFor(sparsity)) {
+    const pruned = withoutLeast(current, { ...options, sparsity: part }, refitted);
+    current = sweep(pruned, targets, samples, { damping: 1e-3 });
+  }
+  return current;
+}
+
+const measuring = ({ seed = 1, onProgress }: PruneOptions, what: string) => ({
+  seed,
+  projections: 2,
+  focus: 0.5,
+  onProgress: (done: number, total: number) => onProgress?.(what, done, total),
+});
+
+/** @param remake what becomes of the weights that stay */
+function withoutLeast(graph: Graph<'float'>, options: PruneOptions, remake: typeof refitted): Graph<'float'> {
+  const layers = macLayers(graph);
   const weights = layers.reduce((sum, layer) => sum + layer.weights.length, 0);
-  const target = Math.round(sparsity * weights);
-  const report = (what: string) => (done: number, total: number) => onProgress?.(what, done, total);
-  const measured = { seed, projections: 2, focus: 0.5, onProgress: report('measuring layers') };
-  const problems = statistics(current, layers, samples, measured);
-  const masks = masksFor(layers, candidates(problems, options, report('ranking weights')), target);
-  if (options.method === 'magnitude') return withWeights(current, masked(layers, problems, masks));
-  const pruned = withWeights(current, refitted(layers, problems, masks));
-  return sweep(pruned, reference, samples, { ...measured, damping: 1e-3, onProgress: report('refitting') });
+  const problems = statistics(graph, layers, options.samples, measuring(options, 'measuring layers'));
+  const all = candidates(problems, options, (done, total) =>
+    options.onProgress?.('ranking weights', done, total),
+  );
+  const masks = masksFor(layers, all, Math.round(options.sparsity * weights));
+  return withWeights(graph, remake(layers, problems, masks));
 }

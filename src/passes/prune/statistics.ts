@@ -133,6 +133,7 @@ function blended({ region, uniform, focused, squares }: Gathered, samples: numbe
   const data = uniform.data.map(
     (u, i) => ((1 - focus) * perColumn * u + focus * (focused.data[i] as number)) / samples,
   );
-  const importance = squares.map((s) => (total > 0 ? s / total : 1 / region.rows));
+  // Rows that never mattered count a millionth, so that their order is not arbitrary.
+  const importance = squares.map((s) => (total > 0 ? s / total + 1e-6 / region.rows : 1 / region.rows));
   return { ...region, hessian: { size: uniform.size, data }, importance };
 }

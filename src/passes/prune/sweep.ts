@@ -10,29 +10,29 @@ import { solveSystem } from './reconstruct.ts';
 import { runNode } from './record.ts';
 import { type AllWeights, emptyWeights, type Weights, withWeights } from './refit.ts';
 import { type RowSystem, rowSystems } from './rows.ts';
-import { type TargetOptions, type Targets, targetsOf } from './targets.ts';
+import type { LayerTargets, Targets } from './targets.ts';
 
 /** What is made of a row of kept weights behind its bias, once they fit best. */
 export type Finish = (layer: MacLayer, row: number, system: RowSystem, w: Float64Array) => Float64Array;
 
-export interface SweepOptions extends TargetOptions {
+export interface SweepOptions {
   /** Weights are drawn to what they were by this share of the mean of the system's diagonal. */
   readonly damping: number;
   readonly finish?: Finish;
 }
 
 /**
- * @param graph compressed; weights that are zero stay zero. Same nodes as the reference.
+ * @param graph compressed; weights that are zero stay zero
+ * @param targets `targetsOf` the reference network, which has the same layers, on the same samples
  * @returns the graph with new weights and biases
  */
 export function sweep(
   graph: Graph<'float'>,
-  reference: Graph<'float'>,
+  targets: LayerTargets,
   samples: readonly Float32Array[],
   options: SweepOptions,
 ): Graph<'float'> {
   const layers = macLayers(graph);
-  const targets = targetsOf(reference, layers, samples, options);
   const made = new Map<MacLayer, Weights>();
   const frontier = new Frontier(graph, samples);
   for (const node of graph.nodes) {

@@ -4,7 +4,7 @@ import { must } from '../../ir/errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { countOf } from '../../ir/tensor.ts';
 import { logitsOf } from './backprop.ts';
-import type { MacLayer } from './layers.ts';
+import { type MacLayer, macLayers } from './layers.ts';
 import { record } from './record.ts';
 import { squaredGradients } from './statistics.ts';
 
@@ -29,14 +29,16 @@ export interface TargetOptions {
 /** Columns of a layer that are looked at, over all samples: enough for some thousand weights per row. */
 const columnsPerLayer = 20_000;
 
-/** `[layer][sample]` */
+/** By layer, then by sample. */
+export type LayerTargets = readonly (readonly Targets[])[];
+
 export function targetsOf(
   reference: Graph<'float'>,
-  layers: readonly MacLayer[],
   samples: readonly Float32Array[],
   options: TargetOptions,
-): readonly (readonly Targets[])[] {
+): LayerTargets {
   const random = mulberry32(options.seed);
+  const layers = macLayers(reference);
   const outputs = countOf(must(reference.tensors.get(logitsOf(reference)), 'the logits have a type').shape);
   const all = layers.map((): Targets[] => []);
   samples.forEach((sample, i) => {

@@ -109,7 +109,7 @@ const linear: LayerRecipe = { seed: 5, density: 0.3, bits: 2, inputs: 700, outpu
 test.each([
   ['a linear layer of zeros', { ...linear, density: 0 }],
   ['gaps beyond every distance', { ...linear, density: 0.002 }],
-  ['full rows', { ...linear, density: 1, inputs: 61 }],
+  ['full rows, of more entries than a byte can count', { ...linear, density: 1, inputs: 280 }],
   ['one input', { ...linear, density: 1, inputs: 1 }],
   ['one weight', { ...linear, density: 1, inputs: 1, outputs: 1 }],
   ['padding and pooling', { ...linear, image }],

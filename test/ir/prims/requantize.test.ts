@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Interval, Primitive } from '../../../src/ir/primitive.ts';
 import {
+  requantizeCompact,
   requantizeDouble,
   requantizeFloat,
   requantizeHigh,
@@ -92,4 +93,35 @@ test('a real scale becomes a multiplier and shift within 2^-31 of it', () => {
       expect(Math.abs((m[0]! * 2 ** -(31 + s[0]!)) / scale - 1)).toBeLessThanOrEqual(2 ** -30);
     }),
   );
+});
+
+const compactCase = fc
+  .record({
+    m: fc.integer({ min: 1, max: 65535 }),
+    s: fc.integer({ min: 1, max: 30 }),
+    f: fc.double({ min: -1, max: 1, noNaN: true }),
+  })
+  .map(({ m, s, f }) => ({ m, s, acc: Math.trunc((f * (2 ** 31 - 1 - 2 ** (s - 1))) / m) }));
+
+test('compact is one rounding, halves up, wherever it is defined', () => {
+  fc.assert(
+    fc.property(compactCase, ({ acc, m, s }) => {
+      const exact = (BigInt(acc) * BigInt(m) + (1n << BigInt(s - 1))) >> BigInt(s);
+      expect(requantizeCompact.js(acc, m, s)).toBe(Number(exact));
+      const [a, b, c] = [acc, m, s].map((x) => ({ lo: x, hi: x }));
+      expect(requantizeCompact.violation(a!, b!, c!)).toBeUndefined();
+      expect(requantizeCompact.range(a!, b!, c!)).toEqual({ lo: Number(exact), hi: Number(exact) });
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('compact refuses products beyond int32, and multipliers and shifts beyond theirs', () => {
+  const at = (x: number) => ({ lo: x, hi: x });
+  expect(requantizeCompact.violation(at(2 ** 23), at(255), at(8))).toBeUndefined();
+  expect(requantizeCompact.violation(at(2 ** 23), at(256), at(8))).toMatch(/acc \* multiplier/);
+  expect(requantizeCompact.violation(at(-(2 ** 23)), at(256), at(8))).toBeUndefined();
+  expect(requantizeCompact.violation(at(1), at(0), at(8))).toMatch(/multiplier in 0..0/);
+  expect(requantizeCompact.violation(at(1), at(1), at(0))).toMatch(/shift in 0..0/);
+  expect(requantizeCompact.violation(at(1), at(1), at(31))).toMatch(/shift in 31..31/);
 });

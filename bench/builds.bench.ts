@@ -1,0 +1,200 @@
+/**
+ * Whole builds of LeNet-5: constants, code, RAM, stack, instructions and top-1 of one and the same build in each
+ * row, with every byte compared on every chip. BUILDS=name,name runs some of them and replaces their rows.
+ */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'vitest';
+import { artifactOf, loadArtifact } from '../src/artifact.ts';
+import { trainedBuild } from '../src/cli/finetune.ts';
+import { type Compiled, type CompileOptions, compile } from '../src/compile.ts';
+import { readLabels } from '../src/data/files.ts';
+import { chips, type TargetName } from '../src/emit/native-targets.ts';
+import { formatPercent } from '../src/report/numbers.ts';
+import { totalsOf } from '../src/report/program.ts';
+import { wilson } from '../src/report/wilson.ts';
+import { arrangeInput } from '../src/run.ts';
+import { createSimulator } from '../src/sim/simulate.ts';
+import { onThreads } from '../src/train/node-threads.ts';
+import { type VerifyRow, verifyArtifact } from '../src/verify-artifact.ts';
+import { labelsOf, modelBytes, modelOf, nets, root, samplesOf, shared } from './models.ts';
+import { count, markdown, writeSection } from './page.ts';
+
+const lenet = nets[0]!;
+const train = samplesOf(lenet, 'train');
+
+interface Build {
+  readonly name: string;
+  /** The options of the command line that make it. */
+  readonly flags: string;
+  readonly options: Partial<CompileOptions>;
+  readonly finetune?: { readonly epochs: number; readonly sparsity: number; readonly bits: 8 | 4 | 2 };
+}
+
+const prune = (sparsity: number, price: 'flash' | 'macs') =>
+  ({ method: 'obs', sparsity, price, seed: 1 }) as const;
+const flash = { objective: 'flash', target: 'cortex-m4' } as const;
+const speed = (target: 'cortex-m4' | 'cortex-m0' | 'rv32imc') => ({ objective: 'speed', target }) as const;
+
+const builds: readonly Build[] = [
+  { name: 'dense', flags: '', options: {} },
+  {
+    name: 'pruned for speed',
+    flags: '--sparsity 0.8 --optimize speed --requant compact',
+    options: { requant: 'compact', prune: prune(0.8, 'macs'), formats: speed('cortex-m4') },
+  },
+  {
+    name: 'pruned',
+    flags: '--sparsity 0.85 --weight-bits 4 --requant compact',
+    options: { requant: 'compact', weightBits: 4, prune: prune(0.85, 'flash'), formats: flash },
+  },
+  {
+    name: 'pruned harder',
+    flags: '--sparsity 0.9 --weight-bits 4 --requant compact',
+    options: { requant: 'compact', weightBits: 4, prune: prune(0.9, 'flash'), formats: flash },
+  },
+  {
+    name: 'trained',
+    flags: '--finetune 10 --sparsity 0.92 --weight-bits 4 --requant compact',
+    options: { requant: 'compact', weightBits: 4, formats: flash },
+    finetune: { epochs: 10, sparsity: 0.92, bits: 4 },
+  },
+  {
+    name: 'trained smaller',
+    flags: '--finetune 10 --sparsity 0.945 --weight-bits 4 --requant compact',
+    options: { requant: 'compact', weightBits: 4, formats: flash },
+    finetune: { epochs: 10, sparsity: 0.945, bits: 4 },
+  },
+  {
+    name: 'trained smallest',
+    flags: '--finetune 12 --sparsity 0.963 --weight-bits 4 --requant compact',
+    options: { requant: 'compact', weightBits: 4, formats: flash },
+    finetune: { epochs: 12, sparsity: 0.963, bits: 4 },
+  },
+];
+
+function trainingOptions(b: Build): CompileOptions {
+  const step = train.count / 1000;
+  const inputs = Array.from({ length: 1000 }, (_, i) => train.real(Math.floor(i * step)));
+  const raw = train.pixels!.normalization;
+  return { name: 'lenet5', arith: 'int8', calibration: { inputs, raw }, ...b.options };
+}
+
+async function built(b: Build): Promise<Compiled> {
+  const options = trainingOptions(b);
+  if (b.finetune === undefined) return compile(modelOf(lenet), options);
+  const labels = readLabels(path.join(shared, 'data/mnist/train-labels-idx1-ubyte.gz'));
+  const data = {
+    count: train.count,
+    input: (i: number) => Float32Array.from(train.pixels!.raw(i)),
+    label: (i: number) => labels[i]!,
+  };
+  const { epochs, sparsity, bits } = b.finetune;
+  const flags = {
+    sparsity,
+    weightBits: bits,
+    finetune: epochs,
+    prune: 'obs',
+    pattern: 'none',
+    target: 'cortex-m4',
+    heldOut: 0,
+    seed: 1,
+  } as const;
+  return trainedBuild(modelOf(lenet), options, flags, data, () => undefined, onThreads(2, workers));
+}
+
+const workers = new URL('../dist/train/node-worker.js', import.meta.url);
+
+async function measured(compiled: Compiled): Promise<readonly VerifyRow[]> {
+  const made = { command: 'bench', version: '0', model: modelBytes(lenet), preprocessing: {} };
+  const files = artifactOf(compiled, made);
+  const bytes = new Map([...files].map(([name, text]) => [name, new TextEncoder().encode(text)]));
+  const targets: readonly TargetName[] = ['host-gcc', 'host-clang', ...chips];
+  const inputs = compiled.examples.slice(0, 2);
+  return (await verifyArtifact(loadArtifact(bytes), { inputs, targets, opt: '-O3' })).rows;
+}
+
+function top1({ program }: Compiled): string {
+  const images = samplesOf(lenet, 'test');
+  const labels = labelsOf(images);
+  const simulator = createSimulator(program, { mode: 'fast' });
+  let hits = 0;
+  for (let i = 0; i < images.count; i++) {
+    const { output } = simulator.run(arrangeInput(program, images.pixels!.raw(i)));
+    hits += Number(output.indexOf(Math.max(...output)) === labels[i]);
+  }
+  const { share, low, high } = wilson({ hits, total: images.count });
+  return `${formatPercent(share)} (${formatPercent(low)} to ${formatPercent(high)})`;
+}
+
+async function row(b: Build): Promise<readonly string[]> {
+  const started = performance.now();
+  const compiled = await built(b);
+  const seconds = Math.round((performance.now() - started) / 1000);
+  const rows = await measured(compiled);
+  const on = (target: string): VerifyRow | undefined => rows.find((r) => r.target === target);
+  const instructions = (target: string): string => count(on(target)?.instructions ?? 0);
+  const m4 = on('cortex-m4')?.measures;
+  const wrong = rows.filter((r) => r.status !== 'equal').map((r) => `${r.target}: ${r.status}`);
+  const { tableBytes, arenaBytes } = totalsOf(compiled.program);
+  return [
+    b.name,
+    `\`${b.flags || '(none)'}\``,
+    count(tableBytes),
+    `${(246_824 / tableBytes).toFixed(1)}x`,
+    count(m4?.sections.code ?? 0),
+    count(arenaBytes),
+    `${(283_296 / (tableBytes + arenaBytes)).toFixed(1)}x`,
+    count(m4?.stackBytes ?? 0),
+    instructions('cortex-m4'),
+    instructions('cortex-m0'),
+    instructions('rv32imc'),
+    top1(compiled),
+    wrong.length === 0 ? `0 on ${rows.length} targets` : wrong.join(', '),
+    String(seconds),
+  ];
+}
+
+const head = [
+  'build',
+  'options of compile',
+  'constants B',
+  'of 246,824 B',
+  'code B (M4)',
+  'RAM B',
+  'of 283,296 B with constants',
+  'stack B (M4)',
+  'M4',
+  'M0',
+  'rv32imc',
+  'top-1, 10,000 digits (95 % interval)',
+  'wrong bytes',
+  'seconds to build',
+];
+
+/** The rows that stand in the page, by name. */
+function standing(): Map<string, readonly string[]> {
+  const page = readFileSync(path.join(root, 'docs/benchmarks.md'), 'utf8');
+  const [, section = ''] = /<!-- builds: begin -->([\s\S]*?)<!-- builds: end -->/.exec(page) ?? [];
+  const rows = section
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .slice(2)
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  return new Map(rows.map((cells) => [cells[0] ?? '', cells]));
+}
+
+const wanted = process.env.BUILDS?.split(',');
+
+test('builds', async () => {
+  for (const b of builds.filter(({ name }) => wanted?.includes(name) ?? true)) {
+    const rows = standing().set(b.name, await row(b));
+    const ordered = builds.flatMap(({ name }) => (rows.has(name) ? [rows.get(name)!] : []));
+    writeSection('builds', markdown(head, ordered));
+  }
+});

@@ -1,0 +1,190 @@
+/**
+ * Pruned LeNet-5 on chips, exactly counted, and where storing less begins to pay, by the cost model and exactly:
+ * the tables of docs/sparse.md.
+ */
+import { test } from 'vitest';
+import { certify } from '../src/certify.ts';
+import { formatName, type WeightFormat } from '../src/ir/formats/format.ts';
+import type { Graph } from '../src/ir/graph.ts';
+import { chooseFormats, type FormatObjective } from '../src/passes/choose-formats.ts';
+import { type CostTarget, modelledInstructions, tableBytesOf } from '../src/passes/cost/model.ts';
+import { count, markdown, writeSection } from './page.ts';
+import { flashPriced, lenet, macPriced, measured, programFrom, prunedGraph, stored } from './pruned.ts';
+
+const targets = ['cortex-m0', 'cortex-m4', 'rv32imc'] as const satisfies readonly CostTarget[];
+const percent = (x: number, digits = 0): string => `${(100 * x).toFixed(digits)} %`;
+
+const chosenText = (graph: Graph<'int8'>): string =>
+  graph.nodes
+    .flatMap(({ quantized }) => {
+      const q = quantized as { readonly format?: WeightFormat; readonly lanes?: number } | undefined;
+      return q?.format === undefined ? [] : [formatName(q.format) + (q.lanes === 8 ? ' (8)' : '')];
+    })
+    .join(', ');
+
+/** Speed: chosen for each target, counted exactly, beside the same weights stored densely. */
+async function speed(): Promise<void> {
+  const graph = prunedGraph(lenet, { percents: macPriced, mode: 'compact' });
+  const rows: string[][] = [];
+  for (const target of targets) {
+    const dense = await measured(programFrom(graph), target);
+    for (const objective of ['speed', 'flash', { flashBytes: 24_500 }] as const satisfies FormatObjective[]) {
+      const made = chooseFormats(graph, { objective, target });
+      const program = programFrom(made.graph);
+      const exact = await measured(program, target);
+      const name = typeof objective === 'string' ? objective : `${count(objective.flashBytes)} B`;
+      rows.push([
+        `${target}, ${name}`,
+        chosenText(made.graph),
+        count(dense.total),
+        count(exact.total),
+        percent(exact.total / dense.total),
+        percent(made.total.instructions / exact.total - 1, 1),
+        count(made.total.bytes),
+        count(exact.code),
+      ]);
+    }
+  }
+  const head = ['objective', 'formats, layer by layer', 'dense', 'chosen', 'of dense', 'model off by'];
+  writeSection('speed', markdown([...head, 'constants B', 'code B'], rows), 'sparse.md');
+}
+
+/** Flash: 4-bit weights. */
+async function flash(): Promise<void> {
+  const rows: string[][] = [];
+  const layers: string[][] = [];
+  for (const [bits, objective] of [
+    [8, 'flash'],
+    [4, 'flash'],
+    [4, 'speed'],
+  ] as const) {
+    const graph = prunedGraph(lenet, { percents: flashPriced, bits, mode: 'compact' });
+    const made = chooseFormats(graph, { objective, target: 'cortex-m4' });
+    const program = programFrom(made.graph);
+    const exact = await Promise.all(targets.map((target) => measured(program, target)));
+    const { totals, holds, layers: certified } = certify(program, made.graph);
+    if (!holds) throw new Error('the certificate does not hold');
+    const what = `${bits} bits, ${objective}`;
+    const counts = exact.map(({ total }) => count(total));
+    rows.push([
+      what,
+      chosenText(made.graph),
+      count(totals.tableBytes),
+      count(totals.weightBytes),
+      count(totals.floorBytes),
+      ...counts,
+    ]);
+    for (const l of certified)
+      layers.push([
+        `${what}: ${l.kernel}`,
+        l.format,
+        percent(l.density, 1),
+        String(l.bits),
+        count(l.weightBytes),
+        count(l.floorBytes),
+        percent(l.weightBytes / l.floorBytes - 1),
+        count(l.tableBytes),
+        l.sqnr.toFixed(1),
+      ]);
+  }
+  const head = ['weights', 'formats, layer by layer', 'constants B', 'of weights B', 'floor B', ...targets];
+  writeSection('flash', markdown(head, rows), 'sparse.md');
+  const of = [
+    'layer',
+    'format',
+    'density',
+    'bits',
+    'weights B',
+    'floor B',
+    'above',
+    'all tables B',
+    'SQNR dB',
+  ];
+  writeSection('certificate', markdown(of, layers), 'sparse.md');
+}
+
+const curves: readonly WeightFormat[] = [
+  { kind: 'csr', bits: 8, unroll: 1, segmented: false },
+  { kind: 'csr', bits: 8, unroll: 4, segmented: false },
+  { kind: 'rel', bits: 8, unroll: 1, segmented: true },
+  { kind: 'block', width: 2, unroll: 1, segmented: true },
+  { kind: 'bitmap', bits: 8 },
+];
+const densities = [5, 10, 20, 30, 40, 50, 60, 80, 100];
+/** Of LeNet-5's steps. */
+const layersDrawn = [
+  { title: 'conv2, 5x5, 6 -> 16, pooled', step: 1 },
+  { title: 'linear1, 400 -> 120', step: 2 },
+];
+
+/** The density at which the line through the points falls below `limit`. */
+function crossing(points: readonly (readonly [number, number])[], limit: number): string {
+  const above = points.findIndex(([, y]) => y > limit);
+  if (above < 0) return 'always';
+  if (above === 0) return 'never';
+  const [[x0, y0], [x1, y1]] = [points[above - 1]!, points[above]!];
+  return `${(x0 + ((x1 - x0) * (limit - y0)) / (y1 - y0)).toFixed(0)} %`;
+}
+
+async function breakEven(): Promise<void> {
+  const graphs = densities.map((d) => prunedGraph(lenet, { percents: Array(5).fill(d), mode: 'compact' }));
+  const rows: string[][] = [];
+  const even: string[][] = [];
+  for (const { title, step } of layersDrawn)
+    for (const target of targets) {
+      const dense = (await measured(programFrom(graphs.at(-1)!), target)).perStep[step]!;
+      for (const format of curves) {
+        const kernels = graphs.map((g) => programFrom(stored(g, Array(5).fill(format))).steps[step]!.kernel);
+        const modelled = kernels.map((kernel) => modelledInstructions(kernel, target));
+        const exact = await exactly(graphs, format, target, step);
+        const points = densities.map((d, i) => [d, modelled[i]!] as const);
+        const bytes = densities.map((d, i) => [d, tableBytesOf(kernels[i]!)] as const);
+        const denseBytes = tableBytesOf(programFrom(graphs.at(-1)!).steps[step]!.kernel);
+        even.push([
+          `${title}, ${target}`,
+          formatName(format),
+          crossing(points, dense),
+          exact.length === 0 ? '' : crossing(exact, dense),
+          crossing(bytes, denseBytes),
+        ]);
+        const cells = modelled.map((n, i) => {
+          const found = exact.find(([d]) => d === densities[i]);
+          return `${(n / 1000).toFixed(0)}${found === undefined ? '' : ` (${(found[1] / 1000).toFixed(0)})`}`;
+        });
+        rows.push([`${title}, ${target}`, formatName(format), (dense / 1000).toFixed(0), ...cells]);
+      }
+    }
+  const head = ['layer, target', 'format', 'dense8', ...densities.map((d) => `${d} %`)];
+  writeSection('curves', markdown(head, rows), 'sparse.md');
+  const evenHead = [
+    'layer, target',
+    'format',
+    'faster below (model)',
+    'faster below (exact)',
+    'smaller below',
+  ];
+  writeSection('break-even', markdown(evenHead, even), 'sparse.md');
+}
+
+/** Some points of the first two curves, counted. */
+async function exactly(
+  graphs: readonly Graph<'int8'>[],
+  format: WeightFormat,
+  target: CostTarget,
+  step: number,
+): Promise<(readonly [number, number])[]> {
+  if (format.kind !== 'csr') return [];
+  const points: (readonly [number, number])[] = [];
+  for (const [i, density] of densities.entries()) {
+    if (![10, 20, 40, 60].includes(density)) continue;
+    const { perStep } = await measured(programFrom(stored(graphs[i]!, Array(5).fill(format))), target);
+    points.push([density, perStep[step]!]);
+  }
+  return points;
+}
+
+test('sparse', async () => {
+  await speed();
+  await flash();
+  await breakEven();
+});

@@ -1,0 +1,104 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { front } from '../compile.ts';
+import { writeFolder } from '../emit/native-files.ts';
+import type { WeightBits } from '../ir/op.ts';
+import { builtFields, builtTable } from '../report/built.ts';
+import { paretoFront, Search, sparsities } from '../search.ts';
+import { calibrationOf, heldOutOf, readSamplesFor } from './calibrate.ts';
+import { type CompressFlags, withCompressOptions } from './compress.ts';
+import { type Context, printJson } from './context.ts';
+import { identifierOf, loadModel } from './model.ts';
+import {
+  type InputFlags,
+  prepareOptions,
+  type QuantizeFlags,
+  withInputOptions,
+  withJson,
+  withQuantizeOptions,
+} from './options.ts';
+import { progressOn } from './progress.ts';
+
+interface Flags extends InputFlags, QuantizeFlags, CompressFlags {
+  readonly out?: string;
+  readonly sparsities: readonly number[];
+  readonly json?: boolean;
+}
+
+function shares(text: string): readonly number[] {
+  const list = text.split(',').map(Number);
+  if (list.length > 0 && list.every((s) => s >= 0 && s < 1)) return list;
+  throw new InvalidArgumentError('It has to be shares from 0 to below 1, for example 0,0.5,0.8,0.9.');
+}
+
+async function run(context: Context, file: string, flags: Flags): Promise<void> {
+  const { api, io } = context;
+  const graph = loadModel(api, file);
+  const prepared = readSamplesFor(api, graph, flags, prepareOptions(flags));
+  const options = {
+    name: identifierOf(file),
+    arith: 'int8',
+    requant: flags.requant,
+    calibrationMethod: flags.calibration,
+    calibration: calibrationOf(prepared, flags.samples),
+  } as const;
+  const bits: readonly WeightBits[] = flags.weightBits === undefined ? [8, 4] : [flags.weightBits];
+  const search = new Search(front(graph, options), heldOutOf(prepared, flags), {
+    compile: options,
+    objective: flags.optimize ?? 'flash',
+    target: flags.target,
+    method: flags.prune,
+    bits,
+  });
+  const points = bits.flatMap((weightBits) => flags.sparsities.map((sparsity) => ({ sparsity, weightBits })));
+  const progress = progressOn(io, flags.json === true);
+  points.forEach((point, i) => {
+    progress.report('building', i, points.length);
+    search.build(point);
+  });
+  progress.end();
+  await report(context, search, flags);
+}
+
+async function report(context: Context, search: Search, flags: Flags): Promise<void> {
+  const { tried } = search;
+  const best = paretoFront(tried);
+  const fields = {
+    command: 'sweep',
+    target: flags.target,
+    heldOut: flags.heldOut,
+    floatRight: search.floatRight,
+    builds: tried.map((b) => ({ ...builtFields(b), pareto: best.includes(b) })),
+  };
+  const text = `All builds\n${builtTable(tried)}\n\nThose that no other beats in everything\n${builtTable(best)}\n`;
+  if (flags.out !== undefined)
+    await writeFolder(
+      flags.out,
+      new Map([
+        ['sweep.json', `${JSON.stringify(fields, null, 2)}\n`],
+        ['sweep.txt', text],
+      ]),
+    );
+  if (flags.json) printJson(context, fields);
+  else context.io.out(text);
+}
+
+export function addSweep(program: Command, context: () => Context): void {
+  const command = program
+    .command('sweep')
+    .description('build a model at many sparsities: flash, RAM, instructions, accuracy')
+    .argument('<model.onnx>', 'a model that torch.onnx.export wrote');
+  withQuantizeOptions(command);
+  withCompressOptions(command);
+  withInputOptions(command)
+    .option('--sparsities <LIST>', 'shares of zeros to build with', shares, sparsities)
+    .option('-o, --out <FOLDER>', 'where sweep.json and sweep.txt go');
+  withJson(command)
+    .addHelpText(
+      'after',
+      `
+Example:
+  thimble sweep lenet5.onnx --calibrate train-images-idx3-ubyte.gz --pad 2 \\
+    --labels train-labels-idx1-ubyte.gz -o sweep`,
+    )
+    .action((file: string, flags: Flags) => run(context(), file, flags));
+}

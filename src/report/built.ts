@@ -1,0 +1,72 @@
+/** What was built and tried, in tables. */
+import { formatName } from '../ir/formats/format.ts';
+import type { LayerChoice } from '../passes/choose-formats.ts';
+import type { Built } from '../search.ts';
+import { formatBytes, formatCount, formatPercent } from './numbers.ts';
+import { table } from './table.ts';
+
+const right = { align: 'right' } as const;
+
+export const builtFields = (b: Built) => ({
+  sparsity: b.point.sparsity,
+  weightBits: b.point.weightBits,
+  flashBytes: b.flashBytes,
+  ramBytes: b.ramBytes,
+  instructions: b.instructions,
+  right: b.right,
+  loss: b.loss,
+});
+
+/** Builds by size; losses are in points of the held-out samples. */
+export function builtTable(builds: readonly Built[], width?: number): string {
+  const columns = [
+    { head: 'sparsity', ...right },
+    { head: 'bits', ...right },
+    { head: 'constants', ...right },
+    { head: 'RAM', ...right },
+    { head: 'instructions', ...right },
+    { head: 'points lost', ...right },
+  ];
+  const rows = builds
+    .toSorted((a, b) => b.flashBytes - a.flashBytes)
+    .map((b) => [
+      formatPercent(b.point.sparsity),
+      String(b.point.weightBits),
+      formatBytes(b.flashBytes),
+      formatBytes(b.ramBytes),
+      formatCount(b.instructions),
+      b.loss.toFixed(2),
+    ]);
+  return table(columns, rows, width);
+}
+
+export const formatFields = (c: LayerChoice) => ({
+  node: c.node,
+  format: formatName(c.chosen.format),
+  density: c.density,
+  bits: c.bits,
+  bytes: c.chosen.bytes,
+  instructions: c.chosen.instructions,
+  why: c.why,
+});
+
+/** How each layer's weights are stored. */
+export function formatTable(choices: readonly LayerChoice[], width?: number): string {
+  const columns = [
+    { head: 'layer' },
+    { head: 'stored as' },
+    { head: 'nonzero', ...right },
+    { head: 'bits', ...right },
+    { head: 'bytes', ...right },
+    { head: 'instructions', ...right },
+  ];
+  const rows = choices.map((c) => [
+    c.node,
+    formatName(c.chosen.format),
+    formatPercent(c.density),
+    String(c.bits),
+    formatBytes(c.chosen.bytes),
+    formatCount(c.chosen.instructions),
+  ]);
+  return table(columns, rows, width);
+}

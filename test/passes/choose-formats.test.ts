@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { certify } from '../../src/certify.ts';
+import { InputError } from '../../src/ir/errors.ts';
+import { formatName } from '../../src/ir/formats/format.ts';
+import type { Graph } from '../../src/ir/graph.ts';
+import type { Program } from '../../src/ir/program.ts';
+import { verifyGraph } from '../../src/ir/verify.ts';
+import { chooseFormats, type FormatObjective } from '../../src/passes/choose-formats.ts';
+import { costTargets, modelledInstructions, tableBytesOf } from '../../src/passes/cost/model.ts';
+import { lower } from '../../src/passes/lower.ts';
+import { prove } from '../../src/passes/prove.ts';
+import { createSimulator } from '../../src/sim/simulate.ts';
+import { recipes } from '../support/recipes.ts';
+import { isMac, sparseNetwork } from '../support/sparse-networks.ts';
+
+const programOf = (graph: Graph<'int8'>): Program =>
+  lower(graph, { name: 'net', strategy: 'overlap' }).program;
+
+/** Networks with at least one layer of weights. */
+const networks = recipes()
+  .map((recipe) => sparseNetwork(recipe))
+  .filter((graph) => graph.nodes.some(isMac));
+
+const bytesOf = ({ steps }: Program): number =>
+  steps.reduce((sum, { kernel }) => sum + tableBytesOf(kernel), 0);
+
+test('the network computes the same, certified and proven, and its cost is what was promised', () => {
+  const objectives = fc.constantFrom<FormatObjective[]>('flash', 'speed');
+  fc.assert(
+    fc.property(networks, objectives, fc.constantFrom(...costTargets), (graph, objective, target) => {
+      const { graph: chosen, layers, total } = chooseFormats(graph, { objective, target });
+      verifyGraph(chosen);
+      const [dense, sparse] = [programOf(graph), programOf(chosen)];
+      expect(bytesOf(sparse)).toBe(total.bytes);
+      const instructions = sparse.steps.reduce((sum, s) => sum + modelledInstructions(s.kernel, target), 0);
+      expect(instructions).toBe(total.instructions);
+      expect(layers).toHaveLength(graph.nodes.filter(isMac).length);
+      expect(certify(sparse, chosen).holds).toBe(true);
+      for (const { kernel } of sparse.steps)
+        if (kernel.weights !== undefined) expect(prove(kernel).unproven).toEqual([]);
+      const input = Uint8Array.from({ length: dense.slots[dense.input]!.length }, (_, i) => (i * 89) & 255);
+      const run = (program: Program) => createSimulator(program, { mode: 'checked' }).run(input).output;
+      expect(run(sparse)).toEqual(run(dense));
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('nothing is larger, or slower, than dense', () => {
+  fc.assert(
+    fc.property(networks, fc.constantFrom(...costTargets), (graph, target) => {
+      for (const { candidates, chosen } of chooseFormats(graph, { objective: 'flash', target }).layers)
+        expect(chosen.bytes).toBe(Math.min(...candidates.map((c) => c.bytes)));
+      for (const { candidates, chosen } of chooseFormats(graph, { objective: 'speed', target }).layers) {
+        expect(formatName(candidates[0]!.format)).toBe('dense8');
+        expect(chosen.instructions).toBe(Math.min(...candidates.map((c) => c.instructions)));
+      }
+    }),
+    { numRuns: 10 },
+  );
+});
+
+test('a budget is kept, and met as well as can be', () => {
+  fc.assert(
+    fc.property(
+      networks,
+      fc.constantFrom(...costTargets),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      (graph, target, f) => {
+        const [small] = ['flash' as const].map(
+          (objective) => chooseFormats(graph, { objective, target }).total,
+        );
+        const fast = chooseFormats(graph, { objective: 'speed', target }).total;
+        const flashBytes = Math.floor(small!.bytes + f * (fast.bytes - small!.bytes));
+        const { total } = chooseFormats(graph, { objective: { flashBytes }, target });
+        expect(total.bytes).toBeLessThanOrEqual(flashBytes);
+        expect(total.instructions).toBeGreaterThanOrEqual(fast.instructions);
+        expect(total.instructions).toBeLessThanOrEqual(small!.instructions);
+        const { instructions } = total;
+        const back = chooseFormats(graph, { objective: { instructions }, target }).total;
+        expect(back.instructions).toBeLessThanOrEqual(instructions);
+        expect(back.bytes).toBeLessThanOrEqual(total.bytes);
+        const refuse = () => chooseFormats(graph, { objective: { flashBytes: small!.bytes - 1 }, target });
+        expect(refuse).toThrow(InputError);
+        expect(refuse).toThrow(/a budget of .*supported: \d+ bytes/);
+      },
+    ),
+    { numRuns: 4 },
+  );
+});
+
+test('every layer says why', () => {
+  const [graph] = fc.sample(networks, { numRuns: 1, seed: 1 });
+  const { layers } = chooseFormats(graph!, { objective: 'flash', target: 'cortex-m4' });
+  for (const { why, chosen, density, floor } of layers) {
+    expect(why).toContain(formatName(chosen.format));
+    expect(why).toContain(`${(100 * density).toFixed(1)} %`);
+    expect(why).toContain(`${chosen.bytes} bytes`);
+    expect(why).toContain(`floor ${floor.bytes}`);
+  }
+});

@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Kernel } from '../../../src/ir/kernel.ts';
+import { entropyFloor } from '../../../src/passes/cost/entropy.ts';
+import { type Feature, features } from '../../../src/passes/cost/features.ts';
+import { operationsOf } from '../../../src/passes/cost/run.ts';
+import * as ir from '../../support/ir.ts';
+import { layerOf } from '../../support/stored-layers.ts';
+
+const counted = (kernel: Kernel, feature: Feature): number =>
+  operationsOf(kernel)[features.indexOf(feature)]!;
+
+const linear = { seed: 3, density: 0.3, bits: 4, inputs: 101, outputs: 7 } as const;
+const image = {
+  channels: 3,
+  height: 12,
+  width: 12,
+  kernel: [3, 3],
+  stride: 1,
+  dilation: 1,
+  pad: 0,
+  pooled: true,
+  groups: 1,
+} as const;
+
+test('dense kernels multiply as often as the field counts', () => {
+  for (const recipe of [linear, { ...linear, image }]) {
+    const kernel = layerOf(recipe).kernel({});
+    expect(counted(kernel, 'mac')).toBe(kernel.macs);
+  }
+});
+
+test('sparse kernels multiply once per stored entry and sum', () => {
+  const flat = layerOf(linear);
+  const csr = { kind: 'csr', bits: 8, unroll: 1, segmented: false } as const;
+  const nonzeros = flat.mac.weights.filter((w) => w !== 0).length;
+  // 101 inputs: no distance needs a bridge.
+  expect(counted(flat.kernel({ format: csr }), 'mac')).toBe(nonzeros);
+  const windows = layerOf({ ...linear, image });
+  const kept = windows.mac.weights.filter((w) => w !== 0).length;
+  expect(counted(windows.kernel({ format: csr }), 'mac')).toBe(kept * 5 * 5 * 4);
+  const bitmap = windows.kernel({ format: { kind: 'bitmap', bits: 4 } });
+  expect(counted(bitmap, 'mac')).toBe(kept * 5 * 5 * 4);
+});
+
+/** A loop that nothing hides from, and one whose length is read from a table in each round. */
+const nest = (outer: number, inner: readonly number[]): Kernel =>
+  ir.kernel(
+    'nest',
+    [ir.param('in', 'in', 'u8', 8), ir.param('out', 'out', 'i32', 8)],
+    [
+      ir.for_('i', 0, outer, [
+        ir.for_('j', 0, ir.load('lengths', 'u8', ir.local('i')), [ir.store('out', 'i32', 0, ir.int(1))]),
+      ]),
+    ],
+    [ir.table('lengths', 'u8', [...inner])],
+  );
+
+test('loops whose lengths stand in tables are followed', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 2, maxLength: 12 }), (lengths) => {
+      const kernel = nest(lengths.length, lengths);
+      const total = lengths.reduce((a, b) => a + b, 0);
+      expect(counted(kernel, 'store')).toBe(total);
+      expect(counted(kernel, 'pass')).toBe(total + lengths.length);
+      expect(counted(kernel, 'loop')).toBe(1 + lengths.length);
+    }),
+  );
+});
+
+test('what a counter decides is followed too', () => {
+  const kernel = ir.kernel(
+    'some',
+    [ir.param('out', 'out', 'i32', 1)],
+    [
+      ir.for_('i', 0, 10, [
+        ir.if_(ir.compare('lt', ir.local('i'), ir.int(3)), [ir.store('out', 'i32', 0, ir.int(1))], []),
+      ]),
+    ],
+  );
+  expect(counted(kernel, 'store')).toBe(3);
+});
+
+test('a loop whose length depends on the input has no cost, and says so', () => {
+  const kernel = ir.kernel(
+    'wild',
+    [ir.param('in', 'in', 'u8', 1), ir.param('out', 'out', 'i32', 1)],
+    [ir.for_('i', 0, ir.load('in', 'u8', 0), [ir.store('out', 'i32', 0, ir.int(1))])],
+  );
+  expect(() => operationsOf(kernel)).toThrow(/kernel 'wild': a loop whose length depends on the input/);
+});
+
+test('the entropy floor of known distributions', () => {
+  // Half zeros: 1 bit each; the others take 4 values equally often: 2 bits each.
+  const weights = Array.from({ length: 64 }, (_, i) => (i % 2 === 0 ? 0 : 1 + ((i >> 1) % 4)));
+  expect(entropyFloor(weights)).toEqual({ placeBits: 64, valueBits: 64, bytes: 16 });
+  expect(entropyFloor(new Int8Array(9)).bytes).toBe(0);
+  expect(entropyFloor([5, 5, 5]).bytes).toBe(0);
+});

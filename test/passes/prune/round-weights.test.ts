@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest';
+import { compile } from '../../../src/compile.ts';
+import { InputError } from '../../../src/ir/errors.ts';
+import { importOnnx } from '../../../src/ir/import/onnx.ts';
+import type { QuantizedMac } from '../../../src/ir/mac.ts';
+import type { WeightBits } from '../../../src/ir/op.ts';
+import { canonicalize } from '../../../src/passes/canonicalize.ts';
+import { macLayers } from '../../../src/passes/prune/layers.ts';
+import { prune } from '../../../src/passes/prune/prune.ts';
+import { roundWeights } from '../../../src/passes/prune/round-weights.ts';
+import { decodeOutput, encodeInput } from '../../../src/run.ts';
+import { createSimulator } from '../../../src/sim/simulate.ts';
+import { encodeModel, floatTensor, int } from '../../support/onnx-model.ts';
+import { distance, outputsOf, prunableBytes, prunableInputs, prunableNet } from '../../support/prunable.ts';
+
+const net = prunableNet();
+const samples = prunableInputs(60);
+const fresh = prunableInputs(40, 77);
+
+describe('rounding weights', () => {
+  test.each([4, 2])('to %i bits: each row lies on its grid, zeros stay', (bits) => {
+    const pruned = prune(net, { method: 'obs', sparsity: 0.5, samples }).graph;
+    const { graph, weightSteps } = roundWeights(pruned, { bitsOf: () => bits, samples, reference: net });
+    const before = macLayers(pruned);
+    macLayers(graph).forEach(({ node, weights, terms }, l) => {
+      const steps = weightSteps.get(node.name)!;
+      weights.forEach((w, i) => {
+        const q = w === 0 ? 0 : w / steps[Math.floor(i / terms)]!;
+        expect(Math.abs(q - Math.round(q))).toBeLessThan(1e-5);
+        expect(Math.abs(Math.round(q))).toBeLessThanOrEqual(2 ** (bits - 1) - 1);
+        if (before[l]!.weights[i] === 0) expect(w).toBe(0);
+      });
+    });
+  });
+
+  test('more bits are nearer, and layers of 8 bits are left to the quantization', () => {
+    const at = (bits: number) => roundWeights(net, { bitsOf: () => bits, samples });
+    const [two, four] = [distance(net, at(2).graph, fresh), distance(net, at(4).graph, fresh)];
+    expect(four).toBeLessThan(two / 2);
+    expect(at(8).weightSteps.size).toBe(0);
+    const mixed = roundWeights(net, { bitsOf: (node) => (node === 'hidden' ? 4 : 8), samples });
+    expect([...mixed.weightSteps.keys()]).toEqual(['hidden']);
+  });
+});
+
+describe('through the compiler', () => {
+  const model = importOnnx(prunableBytes(), { name: 'prunable' });
+  const macsOf = (compiled: ReturnType<typeof compile>): readonly (readonly [string, QuantizedMac])[] =>
+    compiled.lowered.nodes
+      .filter((n) => n.op.kind === 'conv' || n.op.kind === 'linear')
+      .map((n) => [n.name, n.quantized as QuantizedMac]);
+
+  test('integers have the bits and the zeros that were asked for', () => {
+    const passes: string[] = [];
+    const compiled = compile(model, {
+      name: 'net',
+      arith: 'int8',
+      calibration: { inputs: samples },
+      prune: { method: 'obs', sparsity: 0.5 },
+      weightBits: new Map([
+        ['wide', 4],
+        ['hidden', 2],
+      ]),
+      onPass: (pass) => passes.push(pass),
+    });
+    expect(passes.slice(-4)).toEqual(['prune', 'round-weights', 'quantize', 'lower']);
+    const zeros = macsOf(compiled).reduce((sum, [, q]) => sum + q.weights.filter((w) => w === 0).length, 0);
+    const all = macsOf(compiled).reduce((sum, [, q]) => sum + q.weights.length, 0);
+    expect(zeros).toBeGreaterThanOrEqual(Math.round(all / 2));
+    for (const [name, q] of macsOf(compiled)) {
+      const bits = { wide: 4, hidden: 2 }[name] ?? 8;
+      expect([name, q.bits]).toEqual([name, bits]);
+      expect(Math.max(...q.weights.map(Math.abs))).toBeLessThanOrEqual(2 ** (bits - 1) - 1);
+    }
+  });
+
+  test('4-bit programs compute what their rounded float network does', () => {
+    const options = { name: 'net', arith: 'int8', calibration: { inputs: samples }, weightBits: 4 } as const;
+    const { program, fused } = compile(model, options);
+    const simulator = createSimulator(program, { mode: 'checked' });
+    let [lost, whole] = [0, 0];
+    for (const input of fresh) {
+      const real = outputsOf(fused, input);
+      decodeOutput(program, simulator.run(encodeInput(program, input)).output).forEach((y, i) => {
+        lost += (y - real[i]!) ** 2;
+        whole += real[i]! ** 2;
+      });
+    }
+    // Only activations are rounded here, to 8 bits: errors of some thousandths in each of six layers.
+    expect(lost / whole).toBeLessThan(1e-3);
+  });
+
+  test.each(['single', 'tfl-double', 'ort-float'] as const)('%s: 4 bits end in 4 bits', (requant) => {
+    const compiled = compile(model, {
+      name: 'net',
+      arith: 'int8',
+      calibration: { inputs: samples },
+      weightBits: 4,
+      requant,
+    });
+    for (const [, q] of macsOf(compiled)) expect(Math.max(...q.weights.map(Math.abs))).toBeLessThanOrEqual(7);
+  });
+
+  test.each([
+    [3, /'all layers': 3; supported: 8, 4 or 2/],
+    [new Map([['nobody', 4]]), /'nobody': no such node; supported: stem, wide/],
+  ])('bits %j are refused', (bits, message) => {
+    const weightBits = bits as WeightBits;
+    const wrong = () =>
+      compile(model, { name: 'net', arith: 'int8', calibration: { inputs: samples }, weightBits });
+    expect(wrong).toThrow(InputError);
+    expect(wrong).toThrow(message);
+  });
+
+  test('float32 programs can be pruned, channels and all', () => {
+    const pruned = compile(model, {
+      name: 'net',
+      arith: 'float32',
+      calibration: { inputs: samples },
+      prune: { method: 'channel', sparsity: 0.4 },
+    });
+    expect(pruned.program.arenaBytes).toBeLessThan(
+      compile(model, { name: 'net', arith: 'float32' }).program.arenaBytes,
+    );
+    const without = () =>
+      compile(model, { name: 'net', arith: 'float32', prune: { method: 'obs', sparsity: 0.4 } });
+    expect(without).toThrow(InputError);
+    expect(without).toThrow(/pruning without calibration inputs/);
+  });
+});
+
+test('weights that a file multiplies with a mask are the products', () => {
+  const bytes = encodeModel({
+    nodes: [
+      { op: 'Mul', inputs: ['w', 'mask'], outputs: ['masked'] },
+      {
+        op: 'Gemm',
+        name: 'layer',
+        inputs: ['x', 'masked', 'b'],
+        outputs: ['y'],
+        attributes: [int('transB', 1)],
+      },
+    ],
+    initializers: [
+      floatTensor('w', [2, 4], [1, 2, 3, 4, 5, 6, 7, 8]),
+      floatTensor('mask', [2, 4], [1, 0, 1, 0, 0, 1, 0, 1]),
+      floatTensor('b', [2], [0.5, -0.5]),
+    ],
+  });
+  const imported = importOnnx(bytes, { name: 'masked' });
+  const [layer] = macLayers(canonicalize.run(imported));
+  expect([...layer!.weights]).toEqual([1, 0, 3, 0, 0, 6, 0, 8]);
+  const inputs = Array.from({ length: 8 }, (_, i) => Float32Array.of(i, 1 - i, i % 3, 1));
+  const compiled = compile(imported, { name: 'net', arith: 'int8', calibration: { inputs } });
+  const [node] = compiled.lowered.nodes;
+  expect([...(node!.quantized as QuantizedMac).weights].map((w) => w !== 0)).toEqual(
+    [1, 0, 1, 0, 0, 1, 0, 1].map(Boolean),
+  );
+});

@@ -1,0 +1,29 @@
+/** Random integer networks with most of their weights cut off. */
+import { dense8 } from '../../src/ir/formats/format.ts';
+import type { Graph, Node } from '../../src/ir/graph.ts';
+import type { QuantizedMac } from '../../src/ir/mac.ts';
+import { Draw } from './draw.ts';
+import { integerStages } from './pipeline.ts';
+import type { Recipe } from './recipes.ts';
+
+/** Weights are drawn away, and cut to 4 or 2 bits in some layers; all are stored densely. */
+export function sparsified(graph: Graph<'int8'>, seed: number): Graph<'int8'> {
+  const draw = new Draw(seed);
+  const nodes = graph.nodes.map((node): Node => {
+    const mac = node.quantized as QuantizedMac | undefined;
+    if (mac?.weights === undefined || mac.bias === undefined) return node;
+    const [density, bits] = [draw.unit(), [8, 4, 2][draw.int(0, 2)]!];
+    const most = 2 ** (bits - 1) - 1;
+    const weights = mac.weights.map((w) => (draw.unit() < density ? Math.max(-most, Math.min(most, w)) : 0));
+    return { ...node, quantized: { ...mac, weights, format: dense8 } };
+  });
+  return { ...graph, nodes };
+}
+
+export const sparseNetwork = (recipe: Recipe): Graph<'int8'> =>
+  sparsified(integerStages({ ...recipe, arith: 'int8' }).integers, recipe.seed);
+
+export const isMac = (node: Node): boolean => {
+  const q = node.quantized as Partial<QuantizedMac> | undefined;
+  return q?.weights !== undefined && q.bias !== undefined;
+};
