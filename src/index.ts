@@ -4,7 +4,7 @@
  *   const model = loadOnnx(bytes, { name: 'lenet5' });
  *   const compiled = compile(model, { name: 'lenet5', arith: 'int8', calibration: { inputs } });
  *   const { output } = simulate(compiled.program, encodeInput(compiled.program, input));
- *   const files = emit(compiled, { command: '', version, model: bytes });
+ *   const files = artifactOf(compiled, { command: '', version: '', model: bytes, preprocessing: {} });
  */
 export {
   type Artifact,
@@ -16,7 +16,7 @@ export {
 } from './artifact.ts';
 export { type Certificate, certify, type LayerCertificate, type WeightMismatch } from './certify.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
-export { emitC } from './emit/emit.ts';
+export { emitC, emitC as emit } from './emit/emit.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';
 export { type NativeOptions, type NativeResult, runNative } from './emit/native.ts';
 export { type TargetName, targetNames } from './emit/native-targets.ts';
@@ -57,6 +57,7 @@ export { arrangeInput, decodeOutput, decodeSlot, encodeInput } from './run.ts';
 export { compareOutcomes, type Difference, differenceText } from './sim/compare.ts';
 export { createSimulator, type Simulator } from './sim/simulate.ts';
 export { Trap } from './sim/trap.ts';
+export { simulate } from './simulate.ts';
 export { accuracy, classify } from './train/classify.ts';
 export { type Epoch, type Finetuned, finetune } from './train/finetune.ts';
 export { onThreads } from './train/node-threads.ts';

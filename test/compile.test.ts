@@ -195,3 +195,19 @@ describe.each(['cifarnet', 'resnet8', 'dscnn'])('%s', (name) => {
 test('the shipped model is there', () => {
   expect(existsSync(`${root}/models/lenet5.onnx`)).toBe(true);
 });
+
+test('the library: from the file to the output in four calls', async () => {
+  const {
+    compile: compiling,
+    decodeOutput: decode,
+    emit,
+    encodeInput: encode,
+    loadOnnx,
+    simulate,
+  } = await import('../src/index.ts');
+  const { program } = compiling(loadOnnx(bytes, { name: 'lenet5' }), int8);
+  const { output } = simulate(program, encode(program, digit(4)));
+  expect(argmax(decode(program, output))).toBe(4);
+  const files = emit(program, { command: '', version: '0', hash: '', golden: [] });
+  expect([...files.keys()]).toEqual(['lenet5.h', 'lenet5.c', 'CMakeLists.txt']);
+});
