@@ -1,0 +1,75 @@
+/** Builds within limits, on a network of which a build takes a moment. */
+import { describe, expect, test } from 'vitest';
+import type { CompileOptions } from '../src/compile.ts';
+import { mulberry32 } from '../src/data/random.ts';
+import { InputError } from '../src/ir/errors.ts';
+import { fitWithin, paretoFront, Search, type SearchOptions, sparsities } from '../src/search.ts';
+import { network } from './support/small-network.ts';
+
+const random = mulberry32(7);
+const numbers = (n: number): number[] => Array.from({ length: n }, () => random() * 2 - 1);
+const graph = network(numbers(12), numbers(3), numbers(48), numbers(8));
+const front = { floatGraph: graph, fused: graph };
+const inputs = Array.from({ length: 60 }, () => Float32Array.from(numbers(9)));
+const compile: CompileOptions = { name: 'net', arith: 'int8', calibration: { inputs: inputs.slice(0, 30) } };
+const heldOut = { inputs: inputs.slice(30) };
+const search = (more: Partial<SearchOptions> = {}): Search =>
+  new Search(front, heldOut, { compile, objective: 'flash', target: 'cortex-m4', ...more });
+
+test('without labels the float model is always right, and nothing pruned loses little', () => {
+  const s = search();
+  expect(s.floatRight).toBe(30);
+  const { loss, flashBytes, right } = s.build({ sparsity: 0, weightBits: 8 });
+  expect(loss).toBeCloseTo((100 * (30 - right)) / 30, 9);
+  expect(loss).toBeLessThanOrEqual(10);
+  expect(s.build({ sparsity: 0.9, weightBits: 8 }).flashBytes).toBeLessThan(flashBytes);
+});
+
+test('a build is made once', () => {
+  const s = search();
+  expect(s.build({ sparsity: 0.5, weightBits: 8 })).toBe(s.build({ sparsity: 0.5, weightBits: 8 }));
+  expect(s.tried).toHaveLength(1);
+});
+
+describe('limits', () => {
+  test('on flash: it fits, and the next less sparse build does not', () => {
+    const s = search({ bits: [8] });
+    const whole = s.build({ sparsity: 0, weightBits: 8 }).flashBytes;
+    const limit = Math.floor(whole * 0.8);
+    const { found } = fitWithin(s, { flashBytes: limit });
+    expect(found!.flashBytes).toBeLessThanOrEqual(limit);
+    const index = sparsities.indexOf(found!.point.sparsity);
+    expect(s.build({ sparsity: sparsities[index - 1]!, weightBits: 8 }).flashBytes).toBeGreaterThan(limit);
+  });
+
+  test('on loss: all of it allowed gives the sparsest build', () => {
+    const { found } = fitWithin(search({ bits: [8] }), { maxLoss: 100 });
+    expect(found!.point.sparsity).toBe(sparsities.at(-1));
+  });
+
+  test('that nothing reaches: the nearest build, and none found', () => {
+    const { found, best } = fitWithin(search({ bits: [8] }), { ramBytes: 1 });
+    expect(found).toBeUndefined();
+    expect(best.ramBytes).toBeGreaterThan(1);
+  });
+});
+
+test('the Pareto front holds what nothing beats', () => {
+  const s = search();
+  const builds = [0, 0.5, 0.9].flatMap((sparsity) =>
+    ([8, 4] as const).map((weightBits) => s.build({ sparsity, weightBits })),
+  );
+  const best = paretoFront(builds);
+  expect(best.length).toBeGreaterThan(0);
+  for (const b of builds.filter((x) => !best.includes(x)))
+    expect(
+      best.some((a) => a.flashBytes <= b.flashBytes && a.instructions <= b.instructions && a.loss <= b.loss),
+    ).toBe(true);
+});
+
+test('held-out inputs and labels that cannot be', () => {
+  const make = (h: ConstructorParameters<typeof Search>[1]) => () =>
+    new Search(front, h, { compile, objective: 'flash', target: 'cortex-m4' });
+  expect(make({ inputs: [] })).toThrow(InputError);
+  expect(make({ inputs: heldOut.inputs, labels: [1] })).toThrow(/1 for 30 inputs/);
+});
