@@ -63,7 +63,7 @@ describe('through the compiler', () => {
       ]),
       onPass: (pass) => passes.push(pass),
     });
-    expect(passes.slice(-4)).toEqual(['prune', 'round-weights', 'quantize', 'lower']);
+    expect(passes.slice(-5)).toEqual(['prune', 'drop-dead-channels', 'round-weights', 'quantize', 'lower']);
     const zeros = macsOf(compiled).reduce((sum, [, q]) => sum + q.weights.filter((w) => w === 0).length, 0);
     const all = macsOf(compiled).reduce((sum, [, q]) => sum + q.weights.length, 0);
     expect(zeros).toBeGreaterThanOrEqual(Math.round(all / 2));
