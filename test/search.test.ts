@@ -38,7 +38,7 @@ describe('limits', () => {
     const limit = Math.floor(whole * 0.8);
     const { found } = fitWithin(s, { flashBytes: limit });
     expect(found!.flashBytes).toBeLessThanOrEqual(limit);
-    const index = sparsities.indexOf(found!.point.sparsity);
+    const index = (sparsities as readonly number[]).indexOf(found!.point.sparsity);
     expect(s.build({ sparsity: sparsities[index - 1]!, weightBits: 8 }).flashBytes).toBeGreaterThan(limit);
   });
 
