@@ -29,7 +29,8 @@ describeWith([digits, classes, file], 'LeNet-5 of 85 % zeros and 4 bits', () => 
     const weights = lowered.nodes.flatMap((n) => [
       ...((n.quantized as { weights?: Int8Array } | undefined)?.weights ?? []),
     ]);
-    expect(weights.filter((w) => w === 0).length / weights.length).toBeGreaterThanOrEqual(0.85);
+    // Of 61,470; channels whose weights are all zero are gone altogether.
+    expect(weights.filter((w) => w !== 0).length).toBeLessThanOrEqual(Math.round(0.15 * 61_470));
     const simulator = createSimulator(program, { mode: 'fast' });
     let right = 0;
     for (let i = 50_000; i < 50_300; i++) {
