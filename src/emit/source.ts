@@ -46,14 +46,19 @@ function assumptions({ name, arith }: Program): string[] {
   // Measured with gcc 12 -O3 on a 5x5 network of 6.6 M MAC: with its scheduler and predictive commoning gcc
   // loads a whole unrolled step before the first product and spills; without, Cortex-M4 executes 20 % fewer
   // instructions, RV32IMC 53 % fewer. Float kernels have registers enough and gain from both.
-  const registers = [
+  const registers = arith === 'float32' ? [] : ['no-schedule-insns', 'no-predictive-commoning'];
+  // gcc 12 -Os for Cortex-M0 frees a kernel's stack by popping into r0 to r2, and -fipa-ra then believes that
+  // the caller's r0 survived the call: the next function gets a wrong pointer.
+  const optimizations = [...registers, 'no-ipa-ra'].map((name) => `"${name}"`).join(', ');
+  const pragma = [
     '#if defined(__GNUC__) && !defined(__clang__)',
-    '#pragma GCC optimize("no-schedule-insns", "no-predictive-commoning") /* both would spill registers */',
+    `#pragma GCC optimize(${optimizations}) /* ${arith === 'float32' ? '' : 'the first two would spill registers, '}ipa-ra is wrong at -Os on Cortex-M0 */`,
     '#endif',
     '',
   ];
   return [
-    ...(arith === 'float32' ? contraction : registers),
+    ...(arith === 'float32' ? contraction : []),
+    ...pragma,
     ...comment(['Does not compile unless >> of negative numbers is arithmetic and int has 32 bits.']),
     `typedef char ${name}_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ? 1 : -1];`,
     '',

@@ -1,14 +1,17 @@
 /** Random networks on the host with sanitizers, and on every chip under QEMU. */
+import fc from 'fast-check';
 import { afterAll, expect } from 'vitest';
 import { chips, type TargetName } from '../../src/emit/native-targets.ts';
+import { dense8 } from '../../src/ir/formats/format.ts';
 import { compareOn, member } from '../support/native-laws.ts';
 import { failure, recipesOf } from '../support/property.ts';
+import type { Recipe } from '../support/recipes.ts';
 import { crossTools, hostTools, testWith } from '../support/toolchain.ts';
 
 const perBatch = 50;
 const batches = 20;
-/** Another one with every run; failures print it. */
-const first = Math.floor(Math.random() * 2 ** 30);
+/** The same in every run; THIMBLE_SEED draws others. */
+const first = fc.readConfigureGlobal().seed ?? 0;
 
 const totals = { networks: 0, bytes: 0 };
 afterAll(() => {
@@ -58,3 +61,29 @@ testWith([...hostTools, ...crossTools])(
   // Two minutes on a machine of its own.
   1_800_000,
 );
+
+/** gcc 12's -fipa-ra took r0 for unchanged by a kernel whose epilogue pops into it: arena byte 0 seemed lost. */
+const poppedPointer: Recipe = {
+  input: [6, 3, 11],
+  layers: [
+    { kind: 'linear', as: 'linear', out: 6, weights: { kind: 'tiny', bias: 'huge', seed: 8852 } },
+    { kind: 'twice' },
+    { kind: 'linear', as: 'matMul', out: 14, weights: { kind: 'single', bias: 'zero', seed: 8450 } },
+  ],
+  arith: 'int8',
+  mode: 'compact',
+  bits: 8,
+  format: dense8,
+  correction: false,
+  method: 'minmax',
+  raw: 'one',
+  tweak: 'none',
+  plan: 'disjoint',
+  seed: 9995,
+};
+
+testWith(crossTools)('a pointer that survives a call at -Os on Cortex-M0', async () => {
+  const { bytes, differences } = await compareOn([member(poppedPointer, 'net')], 'cortex-m0', '-Os');
+  expect(bytes).toBeGreaterThan(0);
+  expect(differences).toEqual([]);
+});

@@ -10,6 +10,10 @@
 #pragma STDC FP_CONTRACT OFF /* no fused multiply-add */
 #endif
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-ipa-ra") /* ipa-ra is wrong at -Os on Cortex-M0 */
+#endif
+
 /* Does not compile unless >> of negative numbers is arithmetic and int has 32 bits. */
 typedef char sample_float_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ? 1 : -1];
 
