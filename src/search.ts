@@ -210,7 +210,8 @@ export function fitWithin(search: Search, limits: Limits): Fit {
     if (sized) return at(firstWhere(sparsities.length, (i) => excess(at(i), limits) === 0));
     return at(firstWhere(sparsities.length, (i) => at(i).loss > allowed) - 1);
   });
-  const fits = builds.filter((b) => excess(b, limits) === 0 && b.loss <= allowed);
+  // All that was built on the way counts: loss does not grow evenly, and a sparser build can be the better one.
+  const fits = search.tried.filter((b) => excess(b, limits) === 0 && b.loss <= allowed);
   const order = sized
     ? (a: Built, b: Built) => a.loss - b.loss || search.cost(a) - search.cost(b)
     : (a: Built, b: Built) => search.cost(a) - search.cost(b);

@@ -32,14 +32,15 @@ test('a build is made once', () => {
 });
 
 describe('limits', () => {
-  test('on flash: it fits, and the next less sparse build does not', () => {
+  test('on flash: it fits, and of all that fit it loses least', () => {
     const s = search({ bits: [8] });
     const whole = s.build({ sparsity: 0, weightBits: 8 }).flashBytes;
     const limit = Math.floor(whole * 0.8);
     const { found } = fitWithin(s, { flashBytes: limit });
     expect(found!.flashBytes).toBeLessThanOrEqual(limit);
-    const index = (sparsities as readonly number[]).indexOf(found!.point.sparsity);
-    expect(s.build({ sparsity: sparsities[index - 1]!, weightBits: 8 }).flashBytes).toBeGreaterThan(limit);
+    const fitting = s.tried.filter((b) => b.flashBytes <= limit);
+    expect(found!.loss).toBe(Math.min(...fitting.map((b) => b.loss)));
+    expect(fitting.length).toBeLessThan(s.tried.length);
   });
 
   test('on loss: all of it allowed gives the sparsest build', () => {
