@@ -2,7 +2,7 @@
 # Installs the Debian packages that the target tests need: compilers and sanitizers, cross compilers, their C
 # libraries, QEMU, CMake, the recorded outputs of ONNX's own operator tests. Does nothing when all are there.
 set -euo pipefail
-packages="gcc g++ clang libclang-rt-14-dev cmake qemu-system-arm qemu-system-misc qemu-user gcc-arm-none-eabi libnewlib-arm-none-eabi
+packages="chromium fonts-dejavu-core gcc g++ clang libclang-rt-14-dev cmake qemu-system-arm qemu-system-misc qemu-user gcc-arm-none-eabi libnewlib-arm-none-eabi
   gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf libonnx-testdata"
 missing=
 for package in $packages; do
