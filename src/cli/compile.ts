@@ -5,24 +5,15 @@ import { readBytes } from '../data/files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { checkIdentifier } from '../emit/identifier.ts';
 import { writeFolder } from '../emit/native-files.ts';
-import type { Graph } from '../ir/graph.ts';
-import type { Program, Slot } from '../ir/program.ts';
+import type { Slot } from '../ir/program.ts';
 import { builtFields, builtTable, formatFields, formatTable } from '../report/built.ts';
 import { formatBytes, formatCount, formatMany } from '../report/numbers.ts';
 import { inputSlot, outputSlot, planTable, stepsOf, stepTable, totalsOf } from '../report/program.ts';
-import type { Built } from '../search.ts';
-import { calibrationOf, heldOutOf, readSamplesFor, trainingOf } from './calibrate.ts';
-import {
-  type CompressFlags,
-  compressOptions,
-  isSearched,
-  limitsOf,
-  searchBuild,
-  withCompressOptions,
-} from './compress.ts';
+import { build, type Delivered } from './build.ts';
+import { calibrationOf, readSamplesFor } from './calibrate.ts';
+import { type CompressFlags, compressOptions, withCompressOptions, withFinetuneOptions } from './compress.ts';
 import { type Context, paint, printJson } from './context.ts';
 import { exitCodes } from './exit.ts';
-import { trainedBuild } from './finetune.ts';
 import { identifierOf, loadModel } from './model.ts';
 import {
   type InputFlags,
@@ -34,7 +25,6 @@ import {
   withQuantizeOptions,
 } from './options.ts';
 import { textAfterPass } from './passes.ts';
-import { progressOn } from './progress.ts';
 
 interface Flags extends InputFlags, QuantizeFlags, CompressFlags {
   readonly out?: string;
@@ -54,19 +44,6 @@ function optionsFor(name: string, prepared: Prepared | undefined, flags: Flags):
     ...(prepared === undefined ? {} : { calibration: calibrationOf(prepared, flags.samples) }),
     ...(flags.type === 'int8' ? compressOptions(flags) : {}),
   };
-}
-
-/** Each limit that the program is over, as one sentence. */
-function overBudget(program: Program, flags: Flags): readonly string[] {
-  const { arenaBytes, tableBytes } = totalsOf(program);
-  const { ramBytes, flashBytes } = limitsOf(flags);
-  const over = (what: string, bytes: number, limit: number | undefined): string[] =>
-    limit !== undefined && bytes > limit
-      ? [
-          `${what} ${formatBytes(bytes)}, ${formatBytes(bytes - limit)} over the limit of ${formatBytes(limit)}`,
-        ]
-      : [];
-  return [...over('RAM', arenaBytes, ramBytes), ...over('constants', tableBytes, flashBytes)];
 }
 
 type Files = ReadonlyMap<string, string | Uint8Array>;
@@ -109,15 +86,10 @@ function describeFiles({ io }: Context, folder: string, files: Files): void {
   io.out(`next: thimble verify ${folder}\n`);
 }
 
-interface Made {
-  readonly compiled: Compiled;
+interface Made extends Delivered {
   readonly files: Files;
   /** How many samples were used. */
   readonly samples: number;
-  /** Limits that are not kept, a sentence each. */
-  readonly over: readonly string[];
-  /** What a search tried. */
-  readonly tried: readonly Built[];
 }
 
 async function report(context: Context, made: Made, flags: Flags): Promise<void> {
@@ -135,48 +107,6 @@ async function report(context: Context, made: Made, flags: Flags): Promise<void>
   if (over.length > 0) context.finish(exitCodes.foundWrong);
 }
 
-/** The search's build with what it falls short of, or the one that the flags describe. */
-async function build(
-  context: Context,
-  graph: Graph<'imported'>,
-  options: CompileOptions,
-  prepared: Prepared | undefined,
-  flags: Flags,
-): Promise<Pick<Made, 'compiled' | 'over' | 'tried'>> {
-  const progress = progressOn(context.io, flags.quiet === true || flags.json === true);
-  const reported = { ...options, onProgress: progress.report };
-  try {
-    if (prepared !== undefined && flags.finetune !== undefined) {
-      const compiled = await trainedBuild(
-        graph,
-        reported,
-        flags,
-        trainingOf(prepared, flags),
-        progress.report,
-      );
-      return { compiled, over: overBudget(compiled.program, flags), tried: [] };
-    }
-    if (prepared === undefined || !isSearched(flags)) {
-      const compiled = context.api.compile(graph, reported);
-      return { compiled, over: overBudget(compiled.program, flags), tried: [] };
-    }
-    const { best, found, search } = searchBuild(
-      graph,
-      options,
-      flags,
-      heldOutOf(prepared, flags),
-      progress.report,
-    );
-    return { compiled: best.compiled, over: found ? [] : [shortfall(best)], tried: search.tried };
-  } finally {
-    progress.end();
-  }
-}
-
-const shortfall = (best: Built): string =>
-  `the nearest build has ${formatBytes(best.flashBytes)} of constants, ${formatBytes(best.ramBytes)} of RAM, ` +
-  `${formatCount(best.instructions)} instructions, and loses ${best.loss.toFixed(2)} points`;
-
 async function run(context: Context, file: string, flags: Flags): Promise<void> {
   const { api, io, commandLine: command, version } = context;
   const graph = loadModel(api, file);
@@ -188,10 +118,12 @@ async function run(context: Context, file: string, flags: Flags): Promise<void> 
     io.out(textAfterPass(api, graph, options, flags.stopAfter, '--stop-after'));
     return;
   }
-  const built = await build(context, graph, options, prepared, flags);
+  const model = readBytes(file);
+  const built = await build(context, { graph, options, model, prepared, flags });
   const preprocessing = preprocessingOf(wants);
-  const files = api.artifactOf(built.compiled, { command, version, model: readBytes(file), preprocessing });
+  const files = api.artifactOf(built.compiled, { command, version, model, preprocessing });
   await report(context, { ...built, files, samples: options.calibration?.inputs.length ?? 0 }, flags);
+  built.written?.();
 }
 
 export function addCompile(program: Command, context: () => Context): void {
@@ -201,6 +133,7 @@ export function addCompile(program: Command, context: () => Context): void {
     .argument('<model.onnx>', 'a model that torch.onnx.export wrote');
   withQuantizeOptions(command);
   withCompressOptions(command);
+  withFinetuneOptions(command);
   withInputOptions(command)
     .option('-o, --out <FOLDER>', 'where the C, its header, manifest and report go')
     .option('--name <ID>', "prefix of everything in the C (default: the file's name)")

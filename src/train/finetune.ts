@@ -53,6 +53,9 @@ export async function finetune(
 /** The event loop gets a turn this often, in milliseconds: signals and timers arrive. */
 const breath = 50;
 
+/** Milliseconds from one call of `onCheckpoint` to the next: what a crash may cost. */
+const between = 30_000;
+
 class Run {
   readonly #graph: Graph<'float'>;
   readonly #data: TrainingData;
@@ -100,10 +103,10 @@ class Run {
     };
   }
 
-  async steps(runner: Runner, { onProgress, signal }: FinetuneOptions): Promise<Finetuned> {
+  async steps(runner: Runner, { onProgress, onCheckpoint, signal }: FinetuneOptions): Promise<Finetuned> {
     const total = this.#stepsPerEpoch * this.#settings.epochs;
     const [began, first] = [performance.now(), this.#step];
-    let rested = began;
+    let [rested, saved] = [began, began];
     if (this.#step < total) this.#load(this.#step);
     while (this.#step < total && signal?.aborted !== true) {
       this.#learner.prepare(this.#step, (terms) => runner.setTerms(terms));
@@ -117,6 +120,10 @@ class Run {
       const secondsLeft = ((now - began) / 1000 / (this.#step - first)) * (total - this.#step);
       onProgress?.({ ...this.#epochSoFar(), step: this.#step, steps: total, secondsLeft });
       if (this.#step % this.#stepsPerEpoch === 0) this.#endEpoch();
+      if (onCheckpoint !== undefined && now - saved > between) {
+        onCheckpoint(this.#checkpoint());
+        saved = performance.now();
+      }
       if (now - rested > breath) {
         await new Promise((resolve) => setTimeout(resolve, 0));
         rested = performance.now();
