@@ -5,7 +5,7 @@ import type { Graph } from '../ir/graph.ts';
 import type { Program } from '../ir/program.ts';
 import { formatBytes, formatCount } from '../report/numbers.ts';
 import { totalsOf } from '../report/program.ts';
-import type { Built } from '../search.ts';
+import { type Built, type Judgement, judge } from '../search.ts';
 import { heldOutOf, trainingOf } from './calibrate.ts';
 import { identityOf, removeCheckpoint } from './checkpoint.ts';
 import { type CompressFlags, isSearched, limitsOf, searchBuild } from './compress.ts';
@@ -36,6 +36,8 @@ export interface Delivered {
   readonly over: readonly string[];
   /** What a search tried. */
   readonly tried: readonly Built[];
+  /** On held-out samples, where labels were given or builds were searched. */
+  readonly accuracy?: Judgement;
   /** To be called when everything is written. */
   readonly written?: () => void;
 }
@@ -77,7 +79,12 @@ async function trained(order: Order, prepared: Prepared, onProgress: Report): Pr
 
 function searched({ graph, options, flags }: Order, prepared: Prepared, onProgress: Report): Delivered {
   const { best, found, search } = searchBuild(graph, options, flags, heldOutOf(prepared, flags), onProgress);
-  return { compiled: best.compiled, over: found ? [] : [shortfall(best)], tried: search.tried };
+  return {
+    compiled: best.compiled,
+    over: found ? [] : [shortfall(best)],
+    tried: search.tried,
+    accuracy: search.judgement(best),
+  };
 }
 
 export async function build(context: Context, order: Order): Promise<Delivered> {
@@ -92,7 +99,14 @@ export async function build(context: Context, order: Order): Promise<Delivered> 
       );
     if (prepared !== undefined && isSearched(flags)) return searched(order, prepared, progress.report);
     const compiled = context.api.compile(graph, { ...options, onProgress: progress.report });
-    return { compiled, over: overBudget(compiled.program, flags), tried: [] };
+    return {
+      compiled,
+      over: overBudget(compiled.program, flags),
+      tried: [],
+      ...(prepared === undefined || flags.labels === undefined
+        ? {}
+        : { accuracy: judge(compiled, heldOutOf(prepared, flags)) }),
+    };
   } finally {
     progress.end();
   }

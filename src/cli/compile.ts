@@ -9,6 +9,8 @@ import type { Slot } from '../ir/program.ts';
 import { builtFields, builtTable, formatFields, formatTable } from '../report/built.ts';
 import { formatBytes, formatCount, formatMany } from '../report/numbers.ts';
 import { inputSlot, outputSlot, planTable, stepsOf, stepTable, totalsOf } from '../report/program.ts';
+import { formatShare } from '../report/wilson.ts';
+import type { Judgement } from '../search.ts';
 import { build, type Delivered } from './build.ts';
 import { calibrationOf, readSamplesFor } from './calibrate.ts';
 import { type CompressFlags, compressOptions, withCompressOptions, withFinetuneOptions } from './compress.ts';
@@ -56,7 +58,7 @@ const port = ({ elem, shape, quant }: Slot): object => ({
   ...(quant ? { scale: quant.scale, zeroPoint: quant.zeroPoint } : {}),
 });
 
-const jsonOf = ({ compiled, files, over, tried }: Made, folder: string | null): object => ({
+const jsonOf = ({ compiled, files, over, tried, accuracy }: Made, folder: string | null): object => ({
   command: 'compile',
   name: compiled.program.name,
   arith: compiled.program.arith,
@@ -66,6 +68,7 @@ const jsonOf = ({ compiled, files, over, tried }: Made, folder: string | null): 
   steps: stepsOf(compiled.program),
   formats: (compiled.formats ?? []).map(formatFields),
   tried: tried.map(builtFields),
+  accuracy: accuracy ?? null,
   overBudget: over,
   folder,
   files: folder === null ? [] : fileSizes(files),
@@ -81,6 +84,12 @@ function describe(context: Context, { program, formats = [] }: Compiled, used: s
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
 }
 
+function accuracyText({ samples: total, labelled, float, compiled }: Judgement, arith: string): string {
+  const share = (hits: number): string => formatShare({ hits, total });
+  if (!labelled) return `as float on held-out samples  ${share(compiled)}`;
+  return `top-1 on held-out samples\nfloat    ${share(float)}\n${arith.padEnd(8)} ${share(compiled)}`;
+}
+
 function describeFiles({ io }: Context, folder: string, files: Files): void {
   for (const { name, bytes } of fileSizes(files)) io.out(`wrote ${folder}/${name} (${formatBytes(bytes)})\n`);
   io.out(`next: thimble verify ${folder}\n`);
@@ -93,12 +102,13 @@ interface Made extends Delivered {
 }
 
 async function report(context: Context, made: Made, flags: Flags): Promise<void> {
-  const { compiled, files, samples, over, tried } = made;
+  const { compiled, files, samples, over, tried, accuracy } = made;
   const folder = flags.out !== undefined && over.length === 0 ? flags.out : null;
   if (folder !== null) await writeFolder(folder, files);
   if (flags.json) printJson(context, jsonOf(made, folder));
   else if (!flags.quiet) {
     describe(context, compiled, samples > 0 ? `, calibrated on ${formatMany(samples, 'sample')}` : '');
+    if (accuracy !== undefined) context.io.out(`${accuracyText(accuracy, compiled.program.arith)}\n`);
     if (tried.length > 0) context.io.out(`\n${builtTable(tried, context.io.columns)}\n`);
     if (folder !== null) describeFiles(context, folder, files);
     else if (over.length === 0) context.io.out('nothing was written: give -o FOLDER\n');
@@ -121,7 +131,9 @@ async function run(context: Context, file: string, flags: Flags): Promise<void> 
   const model = readBytes(file);
   const built = await build(context, { graph, options, model, prepared, flags });
   const preprocessing = preprocessingOf(wants);
-  const files = api.artifactOf(built.compiled, { command, version, model, preprocessing });
+  const { compiled, accuracy } = built;
+  const made = { command, version, model, preprocessing, ...(accuracy === undefined ? {} : { accuracy }) };
+  const files = api.artifactOf(compiled, made);
   await report(context, { ...built, files, samples: options.calibration?.inputs.length ?? 0 }, flags);
   built.written?.();
 }

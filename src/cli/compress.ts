@@ -100,7 +100,7 @@ export const withCompressOptions = (command: Command): Command =>
     .option('--instructions <N>', 'an inference may take this many on the target, e.g. 0.55M', count)
     .option('--max-loss <POINTS>', 'the smallest build that loses no more on held-out samples', points)
     .option('--labels <FILE>', 'classes of the samples of --calibrate, to judge by')
-    .option('--held-out <N>', 'how many samples to judge by', integer, 2000)
+    .option('--held-out <N>', 'how many samples to judge by', positiveInteger, 2000)
     .option('--seed <N>', 'of everything random', integer, 1);
 
 export const withFinetuneOptions = (command: Command): Command =>

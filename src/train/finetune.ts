@@ -1,4 +1,5 @@
 /** Fine-tuning of a pruned or rounded network, held to what the unpruned one answers. */
+import { requireClasses } from '../data/labels.ts';
 import { InputError } from '../ir/errors.ts';
 import type { Graph, TensorInfo } from '../ir/graph.ts';
 import { countOf, floats, showShape } from '../ir/tensor.ts';
@@ -84,6 +85,7 @@ class Run {
     const student = networkOf(graph);
     this.#teacherNetwork = networkOf(teacher);
     requireAlike(student, this.#teacherNetwork);
+    requireLabels(data, student.outputCount);
     this.#shared = sharedFor(student, this.#settings.batch, memory);
     this.#stepsPerEpoch = Math.floor(data.count / this.#settings.batch);
     const steps = this.#stepsPerEpoch * this.#settings.epochs;
@@ -221,6 +223,15 @@ function requireSamples({ count }: TrainingData): void {
     supported: '1 or more',
     todo: 'give the inputs that the network was trained with',
   });
+}
+
+function requireLabels({ count, label }: TrainingData, classes: number): void {
+  if (label === undefined) return;
+  requireClasses(
+    Array.from({ length: count }, (_, i) => label(i)),
+    classes,
+    'labels',
+  );
 }
 
 function requireAlike(student: ReturnType<typeof networkOf>, teacher: ReturnType<typeof networkOf>): void {
