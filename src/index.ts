@@ -58,6 +58,17 @@ export { compareOutcomes, type Difference, differenceText } from './sim/compare.
 export { createSimulator, type Simulator } from './sim/simulate.ts';
 export { Trap } from './sim/trap.ts';
 export { simulate } from './simulate.ts';
+export type {
+  ByteRange,
+  DeviceTrace,
+  TraceInput,
+  TraceLayer,
+  TraceProblem,
+  TraceProblemKind,
+  TraceRun,
+  TraceTable,
+  TraceTensor,
+} from './trace/trace.ts';
 export { accuracy, classify } from './train/classify.ts';
 export { type Epoch, type Finetuned, finetune } from './train/finetune.ts';
 export { onThreads } from './train/node-threads.ts';
