@@ -7,16 +7,10 @@ import type { DeviceTrace, TraceProblem, TraceProblemKind, TraceRun, TraceTable 
 
 type Report = (kind: TraceProblemKind, offset: number, what: string) => void;
 
-interface Identity {
-  readonly name: string;
-  readonly build: string;
-}
-
-/** The first or the last line of a run says whose it is. */
-function identityOf({ records }: RunLines): Identity | undefined {
+/** The first or the last line of a run says whose it is: `<name> <build>`. */
+function keyOf({ records }: RunLines): string | undefined {
   for (const { content } of records.values())
-    if (content.kind === 'begin' || content.kind === 'end')
-      return { name: content.name, build: content.build };
+    if (content.kind === 'begin' || content.kind === 'end') return `${content.name} ${content.build}`;
   return undefined;
 }
 
@@ -70,23 +64,33 @@ function runOf(run: RunLines, index: number, report: Report): TraceRun {
   };
 }
 
-/** The runs of each network in each build. Those that do not say whose they are go to the only one there is. */
+/** Where a table lies and what it holds. */
+const tableKeys = (run: RunLines): string[] =>
+  tablesOf(run).map(({ index, address, length, crc }) => `${index} ${address} ${length} ${crc}`);
+
+/** Of each run. One that has lost its first and its last line is of the network that has one of its tables. */
+function keysOf(runs: readonly RunLines[]): readonly (string | undefined)[] {
+  const owners = new Map<string, string>();
+  for (const run of runs) {
+    const key = keyOf(run);
+    if (key !== undefined) for (const table of tableKeys(run)) owners.set(table, key);
+  }
+  const owner = (run: RunLines): string | undefined =>
+    tableKeys(run)
+      .map((table) => owners.get(table))
+      .find((key) => key !== undefined);
+  return runs.map((run) => keyOf(run) ?? owner(run));
+}
+
+/** The runs of each network in each build, in order; before them those that do not say whose they are. */
 function networksIn(runs: readonly RunLines[], report: Report): Omit<DeviceTrace, 'problems'>[] {
-  const keyOf = (run: RunLines): string | undefined => {
-    const identity = identityOf(run);
-    return identity && `${identity.name} ${identity.build}`;
-  };
-  const keys = [...new Set(runs.flatMap((run) => keyOf(run) ?? []))];
-  const only = keys.length <= 1 ? (keys[0] ?? '') : undefined;
-  for (const run of runs)
-    if (only === undefined && keyOf(run) === undefined)
-      report('unknown', runOf(run, 0, () => {}).offset, `run ${run.tag} does not say of which network it is`);
-  const found = keys.length === 0 && runs.length > 0 ? [''] : keys;
+  const keys = keysOf(runs);
+  const named = new Set(keys.filter((key) => key !== undefined));
+  const found = keys.includes(undefined) ? [undefined, ...named] : [...named];
   return found.map((key) => {
-    const own = runs.filter((run) => (keyOf(run) ?? only) === key);
-    const [name = '', build = ''] = key.split(' ');
-    const made = own.map((run, index) => runOf(run, index, report));
-    return key === '' ? { runs: made } : { name, build, runs: made };
+    const own = runs.filter((_, i) => keys[i] === key).map((run, index) => runOf(run, index, report));
+    const [name = '', build = ''] = key?.split(' ') ?? [];
+    return key === undefined ? { runs: own } : { name, build, runs: own };
   });
 }
 
@@ -114,7 +118,8 @@ function placed(line: ScannedLine, report: Report): PlacedRecord[] {
 
 /**
  * Every network and build in a capture, in the order of their first lines, each with the problems of the whole
- * capture. Empty when there is no trace in it. Nothing is thrown, whatever the bytes are.
+ * capture; runs that do not say whose they are come first, without a name. Empty when there is no trace in it.
+ * Nothing is thrown, whatever the bytes are.
  * @param bytes as they came from the serial line: with other text around, between and inside of the lines.
  */
 export function readTraces(bytes: Uint8Array): readonly DeviceTrace[] {
@@ -142,11 +147,12 @@ function readAll(bytes: Uint8Array): {
 }
 
 /**
- * One network in a capture: the last that has this name, or the last of all. Without any there are no runs.
- * Nothing is thrown, whatever the bytes are.
+ * One network in a capture: the last build that has this name, or the last of all; without any, the runs that do
+ * not say whose they are. Nothing is thrown, whatever the bytes are.
  */
 export function readTrace(bytes: Uint8Array, name?: string): DeviceTrace {
   const { networks, problems } = readAll(bytes);
-  const wanted = name === undefined ? networks : networks.filter((network) => network.name === name);
+  const wanted =
+    name === undefined ? networks : networks.filter((network) => (network.name ?? name) === name);
   return { ...(wanted.at(-1) ?? { runs: [] }), problems };
 }
