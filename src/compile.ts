@@ -26,6 +26,7 @@ import {
   roundWeights,
 } from './passes/prune/round-weights.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
+import { settleImages } from './passes/settle-images.ts';
 import { showPlan } from './report/plan.ts';
 import { encodeInput } from './run.ts';
 
@@ -80,6 +81,7 @@ export const passNames = [
   'normalize-input',
   foldBatchNorm.name,
   fuse.name,
+  settleImages.name,
   'prune',
   dropDeadChannels.name,
   'round-weights',
@@ -104,7 +106,8 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const floatGraph = step.run(canonicalize, model);
   const raw = rawOf(options);
   const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
-  return { floatGraph, fused: step.run(fuse, step.run(foldBatchNorm, input)) };
+  const merged = step.run(fuse, step.run(foldBatchNorm, input));
+  return { floatGraph, fused: step.run(settleImages, merged) };
 }
 
 const rawOf = ({ arith, calibration }: CompileOptions): Normalization | undefined =>

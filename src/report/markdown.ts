@@ -1,13 +1,17 @@
 /** `report.md` of an artifact: what was built, in numbers that a person reads. */
 import type { Certificate } from '../certify.ts';
+import { formatName } from '../ir/formats/format.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import type { Program } from '../ir/program.ts';
 import type { LayerError } from '../measure.ts';
+import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { MemoryPlan } from '../passes/plan-memory.ts';
 import type { KernelFacts } from '../passes/prove.ts';
 import type { Facts } from '../prove.ts';
+import type { Judgement } from '../search.ts';
 import { formatBytes, formatCount, formatPercent } from './numbers.ts';
 import { stepsOf, totalsOf } from './program.ts';
+import { formatShare } from './wilson.ts';
 
 export interface Report {
   readonly program: Program;
@@ -16,6 +20,9 @@ export interface Report {
   readonly errors: readonly LayerError[];
   /** Of the stored weights; absent in float32 programs. */
   readonly certificate: Certificate | undefined;
+  readonly accuracy: Judgement | undefined;
+  /** Why each layer is stored as it is, where that was chosen. */
+  readonly formats: readonly LayerChoice[];
   /** Who made it, from what; a line each. */
   readonly origin: readonly string[];
 }
@@ -84,6 +91,21 @@ function weights({ certificate }: Report): string {
   return `## Weights\n\n${grid(head, rows)}\n\n${note}\n\n`;
 }
 
+/** Top-1, or how often the build answers as the float model does. */
+function accuracyLine({ accuracy, program }: Report): string {
+  if (accuracy === undefined) return '';
+  const { samples: total, labelled, float, compiled } = accuracy;
+  const share = (hits: number): string => formatShare({ hits, total });
+  if (!labelled) return `\n- same answer as the float network on held-out samples: ${share(compiled)}`;
+  return `\n- top-1 on held-out samples: float ${share(float)}, ${program.arith} ${share(compiled)}`;
+}
+
+function reasons({ formats }: Report): string {
+  if (formats.length === 0) return '';
+  const line = (c: LayerChoice): string => `- ${c.node}, ${formatName(c.chosen.format)}: ${c.why}`;
+  return `Why each layer is stored as it is:\n\n${formats.map(line).join('\n')}\n\n`;
+}
+
 function memory({ program, plan }: Report): string {
   const rows = program.slots
     .toSorted((a, b) => a.address - b.address || a.firstStep - b.firstStep)
@@ -122,13 +144,13 @@ export function reportText(report: Report): string {
   return `# ${program.name}
 
 ${report.origin.map((line) => `- ${line}`).join('\n')}
-- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}
+- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}${accuracyLine(report)}
 
 ## Layers
 
 ${layers(report)}
 ${note}
-${weights(report)}## Memory
+${weights(report)}${reasons(report)}## Memory
 
 ${memory(report)}
 
