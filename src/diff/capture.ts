@@ -1,7 +1,7 @@
 /** What inferences left in the tensors of a program, whoever ran them: the other side of a comparison. */
 import { must } from '../ir/errors.ts';
 import type { Outcome, Program, Slot } from '../ir/program.ts';
-import { countOf, type Tensor } from '../ir/tensor.ts';
+import type { Tensor } from '../ir/tensor.ts';
 import { decodeSlot } from '../run.ts';
 import { slotBytes } from '../sim/arena.ts';
 
@@ -16,6 +16,8 @@ export interface Capture {
   written(slot: number): Captured | undefined;
   /** What it held when `step` read it, where that may be something else. */
   read?(slot: number, step: number): Captured | undefined;
+  /** CRC-32 of what `written` would be, where only that is known. */
+  checksum?(slot: number): number | undefined;
   /** Why a slot is not known, where there is something to say. */
   missing?(slot: number): string | undefined;
 }
@@ -111,6 +113,3 @@ export function captureOfBuild(program: Program, other: Program, capture: Captur
     },
   };
 }
-
-/** How many elements a slot's model tensor has along with those that were taken out; for messages. */
-export const elementsOf = (slot: Slot): number => countOf(slot.shape);

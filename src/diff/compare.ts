@@ -7,7 +7,9 @@ import type { Program, Slot } from '../ir/program.ts';
 import { stridesOf } from '../ir/tensor.ts';
 import { decodeSlot, encodeSlot } from '../run.ts';
 import { createSimulator, type Simulator } from '../sim/simulate.ts';
+import { crc32 } from '../trace/crc32.ts';
 import { type Capture, type Captured, captureOfOutcome } from './capture.ts';
+import type { Suspect } from './causes/cause.ts';
 import { type LayerMeasures, Measuring, type Place } from './measure.ts';
 
 export type DiffMode = 'isolated' | 'cumulative';
@@ -31,12 +33,16 @@ export interface LayerDiff {
   readonly kernel: string;
   readonly origin: readonly string[];
   readonly tensor: string;
+  /** Index of its slot. */
+  readonly slot: number;
   /** Real units of one stored step; absent in float32 programs. */
   readonly scale?: number;
   /** Whether the other side's are the stored bytes, which must be the same, or real numbers. */
   readonly exact: boolean;
   /** Absent where it could not be compared, and `note` says why. */
   readonly measures?: LayerMeasures;
+  /** Inferences of which only a checksum is known on the other side. */
+  readonly checksums?: { readonly compared: number; readonly different: number };
   readonly wrong: boolean;
   /** Of each inference: elements that differ, and the real units' SQNR. */
   readonly each: readonly { readonly different: number; readonly sqnr: number }[];
@@ -144,8 +150,14 @@ function cumulative(program: Program, simulator: Simulator, inference: Inference
   };
 }
 
+/** Where the other side does not tell what a layer read, it is fed what the program computed itself. */
 function isolated(program: Program, simulator: Simulator, inference: Inference): Ours {
   const { theirs } = inference;
+  let own: Ours | undefined;
+  const fallback = (slot: number): Uint8Array | undefined => {
+    own ??= cumulative(program, simulator, inference);
+    return own.written(slot);
+  };
   return {
     written(index) {
       if (index === program.input) return inference.input;
@@ -155,11 +167,37 @@ function isolated(program: Program, simulator: Simulator, inference: Inference):
         if (kernel.params[i]?.role !== 'in') return undefined;
         const held = theirs.read?.(slot, step) ?? theirs.written(slot);
         if (held !== undefined) return storedOf(program, slot, held);
-        return slot === program.input ? inference.input : undefined;
+        return slot === program.input ? inference.input : fallback(slot);
       });
       const complete = args.every((_, i) => kernel.params[i]?.role !== 'in' || inputs[i] !== undefined);
       return complete ? simulator.runStep(step, inputs)[args.indexOf(index)] : undefined;
     },
+  };
+}
+
+const oursIn = (mode: DiffMode) => (mode === 'isolated' ? isolated : cumulative);
+
+/** What a layer of one inference is on both sides, for whoever asks why; undefined where one is not known. */
+export function suspectIn(
+  program: Program,
+  slot: number,
+  inference: Inference,
+  mode: DiffMode,
+): Suspect | undefined {
+  const simulator = createSimulator(program, { mode: 'fast' });
+  const ours = oursIn(mode)(program, simulator, inference).written(slot);
+  const held = inference.theirs.written(slot);
+  if (ours === undefined || held === undefined) return undefined;
+  const theirs = storedOf(program, slot, held);
+  return {
+    program,
+    slot,
+    step: slot === program.input ? -1 : slotAt(program, slot).firstStep,
+    ours,
+    theirs,
+    ourReals: realsOf(program, slot, ours),
+    theirReals: held.kind === 'real' ? held.values : realsOf(program, slot, theirs),
+    inference,
   };
 }
 
@@ -173,6 +211,9 @@ function comparedSlots(program: Program): readonly number[] {
 
 interface Row {
   readonly slot: number;
+  /** Inferences of which only the checksum is known on the other side, and of these those that differ. */
+  checksums: number;
+  unequal: number;
   readonly sums: Measuring;
   readonly each: { different: number; sqnr: number }[];
   exact: boolean;
@@ -191,10 +232,12 @@ function finished(program: Program, row: Row, { minSqnr = quietEnough }: DiffOpt
     kernel: kernel.name,
     origin,
     tensor: slot.name,
+    slot: row.slot,
     ...(slot.quant === undefined ? {} : { scale: slot.quant.scale }),
     exact: row.exact,
     ...(compared ? { measures } : {}),
-    wrong: compared && wrong,
+    ...(row.checksums > 0 ? { checksums: { compared: row.checksums, different: row.unequal } } : {}),
+    wrong: (compared && wrong) || row.unequal > 0,
     each: row.each,
     ...(row.note === undefined ? {} : { note: row.note }),
   };
@@ -206,11 +249,11 @@ const topOf = (values: Float32Array): number => values.indexOf(Math.max(...value
 export function diff(program: Program, inferences: Iterable<Inference>, options: DiffOptions): Diff {
   const simulator = createSimulator(program, { mode: 'fast' });
   const rows = comparedSlots(program).map(
-    (slot): Row => ({ slot, sums: new Measuring(), each: [], exact: false }),
+    (slot): Row => ({ slot, checksums: 0, unequal: 0, sums: new Measuring(), each: [], exact: false }),
   );
   let [flips, count] = [0, 0];
   for (const inference of inferences) {
-    const ours = (options.mode === 'isolated' ? isolated : cumulative)(program, simulator, inference);
+    const ours = oursIn(options.mode)(program, simulator, inference);
     for (const row of rows) flips += compareRow(program, row, inference, ours, count);
     count++;
   }
@@ -223,6 +266,13 @@ export function diff(program: Program, inferences: Iterable<Inference>, options:
 function compareRow(program: Program, row: Row, inference: Inference, ours: Ours, index: number): number {
   const theirs = inference.theirs.written(row.slot);
   const bytes = ours.written(row.slot);
+  const checksum = theirs === undefined ? inference.theirs.checksum?.(row.slot) : undefined;
+  if (checksum !== undefined && bytes !== undefined) {
+    row.exact = true;
+    row.checksums++;
+    if (crc32(bytes) !== checksum) row.unequal++;
+    return 0;
+  }
   if (theirs === undefined || bytes === undefined) {
     row.note ??=
       theirs === undefined

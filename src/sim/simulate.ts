@@ -15,13 +15,15 @@ import {
   startArena,
 } from './arena.ts';
 import { lostByteDetails, trapOf } from './explain.ts';
-import { type Mode, toJs } from './to-js.ts';
+import { type Meanings, type Mode, toJs } from './to-js.ts';
 import { Trap } from './trap.ts';
 
 export interface SimulatorOptions {
   /** `checked` traps on everything that C leaves undefined; `fast` assumes that it does not happen. */
   readonly mode: Mode;
   /** What was proven of each kernel: those nodes run unchecked. */
+  /** Other meanings of primitives by name: what somebody else may have computed. */
+  readonly meanings?: Meanings;
   readonly facts?: ReadonlyMap<Kernel, { readonly proven: ReadonlySet<KernelNode> }>;
 }
 
@@ -97,7 +99,11 @@ function compileStep(
 ): () => void {
   const bindings = step.args.map((slot) => ({ slot, address: slotAt(program, slot).address }));
   const proven = options.facts?.get(step.kernel)?.proven;
-  const js = toJs(step.kernel, bindings, { mode: options.mode, ...(proven === undefined ? {} : { proven }) });
+  const js = toJs(step.kernel, bindings, {
+    mode: options.mode,
+    ...(proven === undefined ? {} : { proven }),
+    ...(options.meanings === undefined ? {} : { meanings: options.meanings }),
+  });
   const run = js.instantiate(arena, (site, values, loops) => {
     throw trapOf({ program, arena, step: index, site, values, loops });
   });
