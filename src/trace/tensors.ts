@@ -56,9 +56,15 @@ function joined(
   findings: Finding[],
 ): Pick<TraceTensor, 'bytes' | 'missing'> {
   const end = length ?? Math.max(0, ...chunks.map(({ at, bytes }) => at + bytes.length));
-  const inside = chunks.filter(({ at, bytes }) => at + bytes.length <= end);
-  for (const { offset } of chunks.filter((chunk) => !inside.includes(chunk)))
-    findings.push({ kind: 'unknown', offset, what: `bytes beyond the ${end} of their tensor` });
+  const fits = ({ at, bytes }: Parts['chunks'][number]): boolean => at + bytes.length <= end;
+  const inside = chunks.filter(fits);
+  for (const chunk of chunks)
+    if (!fits(chunk))
+      findings.push({
+        kind: 'unknown',
+        offset: chunk.offset,
+        what: `bytes beyond the ${end} of their tensor`,
+      });
   if (inside.length === 0) return { missing: [] };
   const bytes = new Uint8Array(end);
   for (const chunk of inside) bytes.set(chunk.bytes, chunk.at);

@@ -168,6 +168,14 @@ describe('names that clash', () => {
   });
 });
 
+testWith(hostTools)('the longest name that is accepted, hooked and traced', () => {
+  const name = 'n'.repeat(63);
+  const cwd = mkdtempSync(path.join(folder, 'long-'));
+  for (const [file, text] of emitC({ ...int8Sample, name }, info)) writeFileSync(path.join(cwd, file), text);
+  const on = [`-D${name.toUpperCase()}_TRACE=2`, `-D${name.toUpperCase()}_HOOK=hooked`];
+  for (const compiler of hostTools) run(compiler, ['-std=c99', ...strict, ...on, '-c', `${name}.c`], cwd);
+});
+
 describe('what is refused', () => {
   test.each(['lenet-5', 'int', '_net', '9', 'string', 'Math'])('the name %s', (name) => {
     expect(() => emitC({ ...int8Sample, name }, info)).toThrow(InputError);

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { InputError } from '../../src/ir/errors.ts';
 import type { Program } from '../../src/ir/program.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
+import { lineText } from '../../src/trace/line.ts';
 import { readTrace, readTraces } from '../../src/trace/read.ts';
 import type { DeviceTrace, TraceLayer, TraceProblem } from '../../src/trace/trace.ts';
 import { createTrace } from '../../src/trace/write.ts';
@@ -89,22 +91,32 @@ describe('one undamaged run', () => {
 });
 
 describe('damage', () => {
-  test('of any one line costs that line, and no other', () => {
-    const whole = readTrace(bytesOf(text)).runs[0]!;
+  const whole = readTrace(bytesOf(text)).runs[0]!;
+  const half = (line: string): number => Math.floor(line.length / 2);
+
+  /** The trace with line `i` as `damage` leaves it. */
+  function damaged(i: number, damage: (line: string) => string): DeviceTrace {
+    const before = lines.slice(0, i).join('');
+    const after = lines.slice(i + 1).join('');
+    return readTrace(bytesOf(before + damage(lines[i]!) + after));
+  }
+
+  test.each<[string, (line: string) => string]>([
+    ['another character', (line) => `${line.slice(0, half(line))}!${line.slice(half(line) + 1)}`],
+    ['a character less', (line) => line.slice(0, half(line)) + line.slice(half(line) + 1)],
+    ['text on it', (line) => `${line.slice(0, half(line))}irq 7${line.slice(half(line))}`],
+    ['lines in it', (line) => `${line.slice(0, half(line))}\r\nirq 7\r\n${line.slice(half(line))}`],
+    ['no second half', (line) => line.slice(0, half(line))],
+    ['no first half', (line) => line.slice(half(line))],
+    ['nothing', () => ''],
+  ])('%s costs one line, and no other', (_, damage) => {
     for (const [i, line] of lines.entries()) {
-      const at = Math.floor(line.length / 2);
-      const damaged = `${line.slice(0, at)}${line[at] === 'x' ? 'y' : 'x'}${line.slice(at + 1)}`;
-      const trace = readTrace(bytesOf([...lines.slice(0, i), damaged, ...lines.slice(i + 1)].join('')));
+      const trace = damaged(i, damage);
       expect(trace.name).toBe('sample_int8');
       expect(trace.runs).toHaveLength(1);
       const [run] = trace.runs;
       expect(run!.complete).toBe(false);
-      expect(
-        others(trace)
-          .map(({ kind }) => kind)
-          .sort(),
-      ).toEqual(['damaged', 'lost']);
-      expect(others(trace).find(({ kind }) => kind === 'damaged')!.line).toBe(i + 1);
+      expect(others(trace).filter(({ kind }) => kind === 'lost')).toHaveLength(1);
       const kind = line[1]!;
       if (kind === 'T') expect(run!.tables).toHaveLength(whole.tables.length - 1);
       else expect(run!.tables).toEqual(whole.tables);
@@ -114,6 +126,40 @@ describe('damage', () => {
       // What another line says too, or what follows from all the bytes, is not lost.
       if ('BTEO'.includes(kind)) expect(run!.layers).toEqual(whole.layers);
     }
+  });
+
+  test('is reported where it is', () => {
+    const { problems } = damaged(7, (line) => line.replace('*', '!'));
+    expect(problems).toEqual([
+      { kind: 'damaged', line: 8, offset: lines.slice(0, 7).join('').length, what: expect.any(String) },
+      {
+        kind: 'lost',
+        line: 9,
+        offset: lines.slice(0, 8).join('').length,
+        what: expect.stringContaining('line 7 of run'),
+      },
+    ]);
+  });
+
+  test('undamaged lines of other forms', () => {
+    const strange = [
+      lineText(['O', '1', '0', '-1']),
+      lineText(['o', '1', '0', '0', '0', '0', 'A']),
+      lineText(['I', '1', '0', '0', '0', 'fffffffff', '0']),
+    ];
+    const { runs, problems } = readTrace(bytesOf(strange.join('')));
+    expect(runs).toEqual([]);
+    expect(problems.map(({ kind }) => kind)).toEqual(['unknown', 'unknown', 'unknown']);
+  });
+
+  test('bytes beyond their tensor', () => {
+    const said = [
+      lineText(['O', '1', '0', '-1', '0', '2', '0']),
+      lineText(['o', '1', '1', '-1', '0', '1', 'AAA']),
+    ];
+    const { runs, problems } = readTrace(bytesOf(said.join('')));
+    expect(runs[0]!.layers[0]!.outputs).toEqual([{ slot: 0, length: 2, crc: 0, missing: [] }]);
+    expect(problems.map(({ kind }) => kind)).toContain('unknown');
   });
 });
 
@@ -195,6 +241,13 @@ describe('several runs', () => {
     expect(trace.runs.map(({ complete }) => complete)).toEqual([true]);
     expect(new Set(trace.problems.map(({ kind }) => kind))).toEqual(new Set(['repeated']));
   });
+});
+
+test('an outcome without its arenas cannot be traced', () => {
+  const { output } = outcome;
+  expect(() => createTrace(int8Sample, { input, outcome: { output, arenas: [] } }, { level: 1 })).toThrow(
+    InputError,
+  );
 });
 
 describe('any bytes', () => {
