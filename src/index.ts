@@ -17,6 +17,18 @@ export {
 } from './artifact.ts';
 export { type Certificate, certify, type LayerCertificate, type WeightMismatch } from './certify.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
+export {
+  type Capture,
+  type Captured,
+  captureOfBuild,
+  captureOfOutcome,
+  captureOfTensors,
+} from './diff/capture.ts';
+export type { CauseName, Diagnosis, Testimony } from './diff/causes/cause.ts';
+export { type Diff, type DiffOptions, diff, type Inference, type LayerDiff } from './diff/compare.ts';
+export { diagnose } from './diff/diagnose.ts';
+export type { LayerMeasures, Place } from './diff/measure.ts';
+export { captureOfRun } from './diff/trace-capture.ts';
 export { emitC, emitC as emit } from './emit/emit.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';
 export { type NativeOptions, type NativeResult, runNative } from './emit/native.ts';

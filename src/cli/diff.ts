@@ -1,10 +1,11 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Artifact } from '../artifact.ts';
 import type { Diagnosis } from '../diff/causes/cause.ts';
 import { type Diff, type DiffMode, diff } from '../diff/compare.ts';
 import { diagnose } from '../diff/diagnose.ts';
 import { diffTable, firstWrongText } from '../report/diff.ts';
 import { formatMany } from '../report/numbers.ts';
+import { wrapped } from '../report/table.ts';
 import { type Context, paint, printJson } from './context.ts';
 import { type Against, inferencesAgainst, samplesIn } from './diff-against.ts';
 import { type Sample, sampleAt } from './engines.ts';
@@ -19,6 +20,12 @@ interface Flags extends InputFlags {
   readonly cumulative?: boolean;
   readonly minSqnr: number;
   readonly json?: boolean;
+}
+
+function decibels(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('It has to be a number of decibels, for example 30.');
 }
 
 function samplesFor(artifact: Artifact, flags: Flags): readonly Sample[] {
@@ -49,13 +56,16 @@ function describe(context: Context, against: Against, found: Diff, causes: reado
   const c = paint(context);
   io.out(`${formatMany(found.inferences, 'inference')}, ${found.mode}, against ${against.who}\n\n`);
   io.out(`${diffTable(found, io.columns)}\n\n`);
-  const first = firstWrongText(found, against.who);
+  const first = firstWrongText(found, against.who, io.columns);
   io.out(`${found.first === undefined ? c.green(first) : c.red(first)}\n`);
   const worst = worstInferences(found);
   if (worst.length > 0) io.out(`Outputs differ most in inference ${worst.join(', ')}.\n`);
   if (found.flips > 0)
     io.out(`The largest output is another one in ${formatMany(found.flips, 'inference')}.\n`);
-  for (const { cause, text } of causes) io.out(`\n${c.bold(`Cause: ${cause}.`)} ${text}.\n`);
+  for (const { cause, text } of causes) {
+    const head = `Cause: ${cause}.`;
+    io.out(`\n${wrapped(`${head} ${text}.`, io.columns).replace(head, c.bold(head))}\n`);
+  }
 }
 
 const jsonOf = (
@@ -98,7 +108,7 @@ export function addDiff(program: Command, context: () => Context): void {
     .option('--cumulative', 'run from the input on, instead of feeding each layer what the other side read')
     .addOption(
       new Option('--min-sqnr <DB>', 'a layer that is worse against real numbers is wrong')
-        .argParser(Number)
+        .argParser(decibels)
         .default(20),
     );
   withInputOptions(command);

@@ -277,7 +277,9 @@ function compareRow(program: Program, row: Row, inference: Inference, ours: Ours
     row.note ??=
       theirs === undefined
         ? (inference.theirs.missing?.(row.slot) ?? 'not captured')
-        : 'what it reads is not known';
+        : row.slot === program.input
+          ? 'not given on this side'
+          : 'what it reads is not known';
     return 0;
   }
   row.exact = theirs.kind === 'stored';

@@ -2,7 +2,7 @@
 import type { Diff, LayerDiff } from '../diff/compare.ts';
 import type { Place } from '../diff/measure.ts';
 import { formatCount } from './numbers.ts';
-import { table } from './table.ts';
+import { table, wrapped } from './table.ts';
 
 const right = { align: 'right' } as const;
 
@@ -66,17 +66,19 @@ export const diffTable = ({ layers }: Diff, width?: number): string =>
   );
 
 /** More of the first wrong layer, or that there is none. */
-export function firstWrongText({ first, mode }: Diff, them: string): string {
+export function firstWrongText({ first, mode }: Diff, them: string, width?: number): string {
   if (first === undefined) return `No layer is wrong, compared with ${them}.`;
   const { measures: m, kernel, origin, tensor } = first;
-  const head = `The first wrong layer is ${kernel}${origin.length > 0 ? ` (${origin.join(' ')})` : ''}`;
-  const fed = mode === 'isolated' ? `, each layer fed with what ${them} read` : ', run from the input on';
-  if (m === undefined) return `${head}${fed}.`;
+  const nodes = origin.length > 0 ? ` (${origin.join(' ')})` : '';
+  const fed = mode === 'isolated' ? `, fed with what ${them} read` : ', run from the input on';
+  const head = wrapped(`The first wrong layer is ${kernel}${nodes}${fed}.`, width);
+  if (m === undefined) return head;
   const count = `${formatCount(m.elements - m.equal)} of ${formatCount(m.elements)} elements of ${tensor} differ`;
   const [at, worst] = [m.first, m.worst];
   const lines = [
-    `${head}${fed}.`,
-    `  ${count}; mean error ${short(m.meanError)}, largest ${short(m.maxError)}, cosine ${m.cosine.toFixed(6)}`,
+    head,
+    `  ${count}`,
+    `  mean error ${short(m.meanError)}, largest ${short(m.maxError)}, cosine ${m.cosine.toFixed(6)}`,
     ...(at === undefined ? [] : [`  first differing element ${placeText(at, first.exact)}`]),
     ...(worst === undefined ? [] : [`  worst element           ${placeText(worst, first.exact)}`]),
   ];
