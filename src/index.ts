@@ -47,6 +47,19 @@ export type { Normalization, Outcome, Program, Slot, Step } from './ir/program.t
 export type { Shape, Tensor } from './ir/tensor.ts';
 export { verifyGraph } from './ir/verify.ts';
 export { fromNdarray, toNdarray } from './ndarray.ts';
+export {
+  type Classified,
+  type Net,
+  type NetInput,
+  type NetOptions,
+  type NetResult,
+  netOf,
+  netOfArtifact,
+  type Picture,
+  type RunOptions,
+  type Values,
+} from './net.ts';
+export { type BatchOptions, type LoadedNet, type LoadOptions, load, withThreads } from './node-load.ts';
 export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 export { canonicalize } from './passes/canonicalize.ts';
 export {
