@@ -7,6 +7,7 @@
 import { InputError, locate, must } from '../ir/errors.ts';
 import { formatName, type WeightFormat } from '../ir/formats/format.ts';
 import { candidatesFor } from '../ir/formats/index.ts';
+import { isCoded } from '../ir/formats/values.ts';
 import type { Graph, Node } from '../ir/graph.ts';
 import type { Kernel } from '../ir/kernel.ts';
 import type { QuantizedMac } from '../ir/mac.ts';
@@ -45,6 +46,8 @@ export interface LayerChoice {
   readonly density: number;
   /** That the largest weight needs. */
   readonly bits: number;
+  /** How many values its weights share, where they are stored as indices. */
+  readonly codebook?: number;
   readonly floor: EntropyFloor;
   readonly why: string;
 }
@@ -95,8 +98,8 @@ function candidatesOf({ build, mac }: Layer, target: CostTarget): Candidate[] {
   );
 }
 
-const candidateName = ({ format, lanes }: Candidate): string =>
-  formatName(format) + (lanes === 8 ? ', 8 sums at a time' : '');
+const candidateName = ({ format, lanes }: Candidate, coded: boolean): string =>
+  formatName(format, coded) + (lanes === 8 ? ', 8 sums at a time' : '');
 
 /** In the order in which the objective prefers them. */
 function compareFor(objective: FormatObjective): (a: Cost, b: Cost) => number {
@@ -136,7 +139,9 @@ function bestFor(objective: FormatObjective, all: readonly Best<Candidate>[]): B
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
 
 function explained(layer: Layer, chosen: Candidate, candidates: readonly Candidate[]): LayerChoice {
-  const { weights } = layer.mac;
+  const { weights, codebook } = layer.mac;
+  const { format } = chosen;
+  const coded = 'bits' in format && isCoded(format.bits, codebook) ? { codebook: codebook.length } : {};
   const largest = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
   const density = weights.reduce((n, w) => n + (w === 0 ? 0 : 1), 0) / weights.length;
   const bits = Math.ceil(Math.log2(largest + 1)) + 1;
@@ -145,10 +150,10 @@ function explained(layer: Layer, chosen: Candidate, candidates: readonly Candida
   const than = (of: 'bytes' | 'instructions'): string =>
     percent(chosen[of] / Math.max(1, dense?.[of] ?? chosen[of]));
   const why =
-    `${candidateName(chosen)} at a density of ${percent(density)} and ${bits} bits: ${chosen.bytes} bytes ` +
+    `${candidateName(chosen, 'codebook' in coded)} at a density of ${percent(density)} and ${bits} bits: ${chosen.bytes} bytes ` +
     `(${than('bytes')} of dense8, floor ${floor.bytes}), ${chosen.instructions} instructions ` +
     `(${than('instructions')})`;
-  return { node: layer.node.name, chosen, candidates, density, bits, floor, why };
+  return { node: layer.node.name, chosen, candidates, density, bits, ...coded, floor, why };
 }
 
 function withChoice(node: Node, chosen: Candidate | undefined): Node {
