@@ -37,8 +37,9 @@ function masksOf(values: ArrayLike<number>, { run }: WeightLayout): Uint8Array {
 }
 
 function valueTable(name: string, values: Int8Array, bits: 8 | 4 | 2, code: ValueCode): Table {
+  const stored = values.filter((v) => v !== 0);
   // C has no empty arrays.
-  const stored = values.some((v) => v !== 0) ? values.filter((v) => v !== 0) : new Int8Array(1);
+  if (stored.length === 0) return { name, elem: 'u8', data: new Uint8Array(1) };
   if (bits === 8) return { name, elem: 'u8', data: Uint8Array.from(stored) };
   return { name, elem: 'u8', data: packRuns(stored, stored.length, bits, code.encode) };
 }
