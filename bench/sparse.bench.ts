@@ -6,8 +6,9 @@ import { test } from 'vitest';
 import { certify } from '../src/certify.ts';
 import { formatName, type WeightFormat } from '../src/ir/formats/format.ts';
 import type { Graph } from '../src/ir/graph.ts';
-import { chooseFormats, type FormatObjective } from '../src/passes/choose-formats.ts';
+import { chooseFormats } from '../src/passes/choose-formats.ts';
 import { type CostTarget, modelledInstructions, tableBytesOf } from '../src/passes/cost/model.ts';
+import type { FormatObjective } from '../src/passes/format-objective.ts';
 import { count, markdown, writeSection } from './page.ts';
 import { flashPriced, lenet, macPriced, measured, programFrom, prunedGraph, stored } from './pruned.ts';
 

@@ -113,10 +113,10 @@ export function artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, 
   );
   files.set(programFile(program.name), programText(program));
   const origin = [`thimble ${made.version}: \`${made.command}\``, `model ${hash}`];
-  const { plan } = compiled;
+  const { plan, formats = [] } = compiled;
   const certificate = certified(compiled);
   const errors = layerErrors(compiled);
-  files.set('report.md', reportText({ program, plan, facts, errors, origin, certificate }));
+  files.set('report.md', reportText({ program, plan, facts, errors, origin, certificate, formats }));
   return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);
 }
 

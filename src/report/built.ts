@@ -52,6 +52,7 @@ export const formatFields = (c: LayerChoice) => ({
   density: c.density,
   bits: c.bits,
   bytes: c.chosen.bytes,
+  code: c.chosen.code,
   instructions: c.chosen.instructions,
   why: c.why,
 });

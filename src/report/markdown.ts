@@ -3,6 +3,7 @@ import type { Certificate } from '../certify.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import type { Program } from '../ir/program.ts';
 import type { LayerError } from '../measure.ts';
+import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { MemoryPlan } from '../passes/plan-memory.ts';
 import type { KernelFacts } from '../passes/prove.ts';
 import type { Facts } from '../prove.ts';
@@ -16,6 +17,8 @@ export interface Report {
   readonly errors: readonly LayerError[];
   /** Of the stored weights; absent in float32 programs. */
   readonly certificate: Certificate | undefined;
+  /** How each layer's weights are stored and why; empty where nothing was chosen. */
+  readonly formats: readonly LayerChoice[];
   /** Who made it, from what; a line each. */
   readonly origin: readonly string[];
 }
@@ -54,8 +57,14 @@ function layers({ program, facts, errors }: Report): string {
   return grid(head, rows);
 }
 
+function reasons(formats: readonly LayerChoice[]): string {
+  if (formats.length === 0) return '';
+  const lines = formats.map(({ node, why }) => `- ${node}: ${why}`);
+  return `Why each is stored so (tables counted; code, at -Os, and instructions, at -O3, modelled):\n\n${lines.join('\n')}\n\n`;
+}
+
 /** What the tables hold, decoded again without the encoders and compared weight by weight. */
-function weights({ certificate }: Report): string {
+function weights({ certificate, formats }: Report): string {
   if (certificate === undefined) return '';
   const rows = certificate.layers.map((l) => [
     l.kernel,
@@ -81,7 +90,7 @@ function weights({ certificate }: Report): string {
   ];
   const note =
     "Every weight was decoded from the tables again, by code that shares nothing with the encoders, and is the integer model's. SQNR: of the weights, against the float weights that were rounded.";
-  return `## Weights\n\n${grid(head, rows)}\n\n${note}\n\n`;
+  return `## Weights\n\n${grid(head, rows)}\n\n${note}\n\n${reasons(formats)}`;
 }
 
 function memory({ program, plan }: Report): string {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parseCodebook } from '../../src/cli/compress.ts';
 import { bench } from '../support/cli.ts';
@@ -22,11 +24,14 @@ describe('--codebook', () => {
   });
 
   test('one layer shares values, is stored as indices, and says so', async () => {
-    const result = await bench().run(...int8, '--codebook', '/0/Conv=4', '--json');
+    const out = path.join(files.folder, 'shared');
+    const result = await bench().run(...int8, '--codebook', '/0/Conv=4', '--json', '-o', out);
     expect(result).toMatchObject({ code: 0, err: '' });
     const { formats } = JSON.parse(result.out) as { formats: readonly Record<string, unknown>[] };
     expect(formats[0]).toMatchObject({ node: '/0/Conv', format: 'dense2', codebook: 4 });
     expect(formats[0]!.why).toMatch(/^dense2 codebook/);
+    const report = readFileSync(path.join(out, 'report.md'), 'utf8');
+    expect(report).toContain(`- /0/Conv: ${formats[0]!.why}`);
     expect(formats.slice(1).map(({ codebook }) => codebook)).toEqual([null, null, null, null]);
   });
 
