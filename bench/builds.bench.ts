@@ -100,7 +100,13 @@ async function built(b: Build): Promise<Compiled> {
     heldOut: 0,
     seed: 1,
   } as const;
-  return trainedBuild(modelOf(lenet), options, flags, data, () => undefined, onThreads(2, workers));
+  const runner = onThreads(2, workers);
+  return trainedBuild(modelOf(lenet), options, flags, {
+    data,
+    keeping: undefined,
+    onProgress: () => undefined,
+    runner,
+  });
 }
 
 const workers = new URL('../dist/train/node-worker.js', import.meta.url);

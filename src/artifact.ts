@@ -17,6 +17,7 @@ import { layerErrors } from './measure.ts';
 import { proveProgram } from './prove.ts';
 import { reportText } from './report/markdown.ts';
 import { stepsOf, totalsOf } from './report/program.ts';
+import type { Judgement } from './search.ts';
 import { createSimulator } from './sim/simulate.ts';
 
 /** How samples were brought to the model, so that later commands can do the same. */
@@ -35,6 +36,8 @@ export interface Made {
   /** The model's file. */
   readonly model: Uint8Array;
   readonly preprocessing: Preprocessing;
+  /** How many held-out samples the build gets right, where that was counted. */
+  readonly accuracy?: Judgement;
 }
 
 const text = v.string();
@@ -80,6 +83,9 @@ const manifestSchema = v.object({
     pad: v.exactOptional(whole),
     resize: v.exactOptional(v.object({ height: whole, width: whole })),
   }),
+  accuracy: v.exactOptional(
+    v.object({ samples: whole, labelled: v.boolean(), float: whole, compiled: whole }),
+  ),
   files: v.array(text),
   sha256: v.record(text, text),
 });
@@ -113,10 +119,22 @@ export function artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, 
   );
   files.set(programFile(program.name), programText(program));
   const origin = [`thimble ${made.version}: \`${made.command}\``, `model ${hash}`];
-  const { plan, formats = [] } = compiled;
+  const { plan } = compiled;
   const certificate = certified(compiled);
   const errors = layerErrors(compiled);
-  files.set('report.md', reportText({ program, plan, facts, errors, origin, certificate, formats }));
+  files.set(
+    'report.md',
+    reportText({
+      program,
+      plan,
+      facts,
+      errors,
+      origin,
+      certificate,
+      accuracy: made.accuracy,
+      formats: compiled.formats ?? [],
+    }),
+  );
   return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);
 }
 
@@ -192,6 +210,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     layers: layersOf(program),
     totals: { macs, tableBytes },
     preprocessing: made.preprocessing as Manifest['preprocessing'],
+    ...(made.accuracy === undefined ? {} : { accuracy: made.accuracy }),
     files: [...files.keys()].sort(),
     sha256: Object.fromEntries([...files].map(([name, content]) => [name, hashOf(content)])),
   };

@@ -22,6 +22,7 @@ import { checkCodebook, checkWeightBits, codebookOf } from './passes/prune/check
 import { type PruneOptions, prunePass } from './passes/prune/prune.ts';
 import { needsRounding, type RoundedWeights, roundWeights } from './passes/prune/round-weights.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
+import { settleImages } from './passes/settle-images.ts';
 import { showPlan } from './report/plan.ts';
 import { encodeInput } from './run.ts';
 
@@ -81,6 +82,7 @@ export const passNames = [
   'normalize-input',
   foldBatchNorm.name,
   fuse.name,
+  settleImages.name,
   'prune',
   dropDeadChannels.name,
   'round-weights',
@@ -105,7 +107,8 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const floatGraph = step.run(canonicalize, model);
   const raw = rawOf(options);
   const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
-  return { floatGraph, fused: step.run(fuse, step.run(foldBatchNorm, input)) };
+  const merged = step.run(fuse, step.run(foldBatchNorm, input));
+  return { floatGraph, fused: step.run(settleImages, merged) };
 }
 
 const rawOf = ({ arith, calibration }: CompileOptions): Normalization | undefined =>

@@ -4,10 +4,12 @@
  * was calibrated or pruned on.
  */
 import { type Compiled, type CompileOptions, compileFused, type Front } from './compile.ts';
+import { requireClasses } from './data/labels.ts';
 import { InputError, must } from './ir/errors.ts';
 import { evaluate } from './ir/evaluate.ts';
 import type { CodebookSize, WeightBits } from './ir/op.ts';
-import { floats } from './ir/tensor.ts';
+import type { Program } from './ir/program.ts';
+import { countOf, floats } from './ir/tensor.ts';
 import { type CostTarget, modelledInstructions } from './passes/cost/model.ts';
 import { totalsOf } from './report/program.ts';
 import { decodeOutput, encodeInput } from './run.ts';
@@ -86,13 +88,23 @@ export class Search {
 
   /** @throws InputError without held-out inputs, or with labels of another number. */
   constructor(front: Front, heldOut: HeldOut, options: SearchOptions) {
-    checkHeldOut(heldOut);
+    checkHeldOut(heldOut, front);
     this.#front = front;
     this.#heldOut = heldOut;
     this.#options = options;
     const float = heldOut.inputs.map((x) => floatAnswer(front, x));
     this.#answers = float.map((answer, i) => heldOut.labels?.[i] ?? answer);
     this.floatRight = float.filter((answer, i) => answer === this.#answers[i]).length;
+  }
+
+  judgement({ right }: Built): Judgement {
+    const { inputs, labels } = this.#heldOut;
+    return {
+      samples: inputs.length,
+      labelled: labels !== undefined,
+      float: this.floatRight,
+      compiled: right,
+    };
   }
 
   /** Everything built so far, in order. */
@@ -121,12 +133,8 @@ export class Search {
 
   #judged(point: BuildPoint, compiled: Compiled): Built {
     const { program } = compiled;
-    const simulator = createSimulator(program, { mode: 'fast' });
     const { inputs } = this.#heldOut;
-    const right = inputs.filter((x, i) => {
-      const { output } = simulator.run(encodeInput(program, x));
-      return topOne(decodeOutput(program, output)) === this.#answers[i];
-    }).length;
+    const right = countRight(program, inputs, this.#answers);
     const { tableBytes, arenaBytes } = totalsOf(program);
     return {
       point,
@@ -152,7 +160,7 @@ export class Search {
   }
 }
 
-function checkHeldOut({ inputs, labels }: HeldOut): void {
+function checkHeldOut({ inputs, labels }: HeldOut, { floatGraph }: Pick<Front, 'floatGraph'>): void {
   if (inputs.length === 0)
     throw new InputError({
       where: 'held-out inputs',
@@ -165,9 +173,40 @@ function checkHeldOut({ inputs, labels }: HeldOut): void {
       found: `${labels.length} for ${inputs.length} inputs`,
       supported: 'one label per input',
     });
+  const output = floatGraph.tensors.get(floatGraph.outputs[0] ?? '');
+  requireClasses(labels ?? [], countOf(output?.shape ?? []), 'labels');
 }
 
-function floatAnswer({ floatGraph }: Front, x: Float32Array): number {
+/** Held-out samples that the program gets right: of those with labels the class, else the float model's answer. */
+export interface Judgement {
+  readonly samples: number;
+  readonly labelled: boolean;
+  readonly float: number;
+  readonly compiled: number;
+}
+
+const countRight = (program: Program, inputs: HeldOut['inputs'], answers: readonly number[]): number => {
+  const simulator = createSimulator(program, { mode: 'fast' });
+  const answer = (x: Float32Array): number =>
+    topOne(decodeOutput(program, simulator.run(encodeInput(program, x)).output));
+  return inputs.filter((x, i) => answer(x) === answers[i]).length;
+};
+
+/** @throws InputError without held-out inputs, or with labels of another number. */
+export function judge({ floatGraph, program }: Compiled, heldOut: HeldOut): Judgement {
+  checkHeldOut(heldOut, { floatGraph });
+  const { inputs, labels } = heldOut;
+  const float = inputs.map((x) => floatAnswer({ floatGraph }, x));
+  const answers = float.map((answer, i) => labels?.[i] ?? answer);
+  return {
+    samples: inputs.length,
+    labelled: labels !== undefined,
+    float: float.filter((answer, i) => answer === answers[i]).length,
+    compiled: countRight(program, inputs, answers),
+  };
+}
+
+function floatAnswer({ floatGraph }: Pick<Front, 'floatGraph'>, x: Float32Array): number {
   const [input = '', output = ''] = [floatGraph.inputs[0], floatGraph.outputs[0]];
   const { shape } = must(floatGraph.tensors.get(input), 'the input has a type');
   const results = evaluate(floatGraph, new Map([[input, floats(shape, x)]]));

@@ -64,7 +64,8 @@ function programFor(io: Io, version: string): Command {
 
 const exitCodeHelp = `
 thimble COMMAND --help shows a command's options and an example.
-Exit codes: 0 success, 1 checked and found wrong, 2 bad input, 3 our defect.`;
+Exit codes: 0 success, 1 checked and found wrong, 2 bad input, 3 our defect,
+130 interrupted.`;
 
 /** A function that runs one command line and returns the exit code; it never throws. */
 export function createCli(api: Api, io: Io): (argv: readonly string[]) => Promise<ExitCode> {

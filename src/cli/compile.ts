@@ -5,24 +5,17 @@ import { readBytes } from '../data/files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { checkIdentifier } from '../emit/identifier.ts';
 import { writeFolder } from '../emit/native-files.ts';
-import type { Graph } from '../ir/graph.ts';
-import type { Program, Slot } from '../ir/program.ts';
+import type { Slot } from '../ir/program.ts';
 import { builtFields, builtTable, formatFields, formatTable } from '../report/built.ts';
 import { formatBytes, formatCount, formatMany } from '../report/numbers.ts';
 import { inputSlot, outputSlot, planTable, stepsOf, stepTable, totalsOf } from '../report/program.ts';
-import type { Built } from '../search.ts';
-import { calibrationOf, heldOutOf, readSamplesFor, trainingOf } from './calibrate.ts';
-import {
-  type CompressFlags,
-  compressOptions,
-  isSearched,
-  limitsOf,
-  searchBuild,
-  withCompressOptions,
-} from './compress.ts';
+import { formatShare } from '../report/wilson.ts';
+import type { Judgement } from '../search.ts';
+import { build, type Delivered } from './build.ts';
+import { calibrationOf, readSamplesFor } from './calibrate.ts';
+import { type CompressFlags, compressOptions, withCompressOptions, withFinetuneOptions } from './compress.ts';
 import { type Context, paint, printJson } from './context.ts';
 import { exitCodes } from './exit.ts';
-import { trainedBuild } from './finetune.ts';
 import { identifierOf, loadModel } from './model.ts';
 import {
   type InputFlags,
@@ -34,7 +27,6 @@ import {
   withQuantizeOptions,
 } from './options.ts';
 import { textAfterPass } from './passes.ts';
-import { progressOn } from './progress.ts';
 
 interface Flags extends InputFlags, QuantizeFlags, CompressFlags {
   readonly out?: string;
@@ -56,19 +48,6 @@ function optionsFor(name: string, prepared: Prepared | undefined, flags: Flags):
   };
 }
 
-/** Each limit that the program is over, as one sentence. */
-function overBudget(program: Program, flags: Flags): readonly string[] {
-  const { arenaBytes, tableBytes } = totalsOf(program);
-  const { ramBytes, flashBytes } = limitsOf(flags);
-  const over = (what: string, bytes: number, limit: number | undefined): string[] =>
-    limit !== undefined && bytes > limit
-      ? [
-          `${what} ${formatBytes(bytes)}, ${formatBytes(bytes - limit)} over the limit of ${formatBytes(limit)}`,
-        ]
-      : [];
-  return [...over('RAM', arenaBytes, ramBytes), ...over('constants', tableBytes, flashBytes)];
-}
-
 type Files = ReadonlyMap<string, string | Uint8Array>;
 const fileSizes = (files: Files): readonly { readonly name: string; readonly bytes: number }[] =>
   [...files].map(([name, content]) => ({ name, bytes: Buffer.byteLength(content) }));
@@ -79,7 +58,7 @@ const port = ({ elem, shape, quant }: Slot): object => ({
   ...(quant ? { scale: quant.scale, zeroPoint: quant.zeroPoint } : {}),
 });
 
-const jsonOf = ({ compiled, files, over, tried }: Made, folder: string | null): object => ({
+const jsonOf = ({ compiled, files, over, tried, accuracy }: Made, folder: string | null): object => ({
   command: 'compile',
   name: compiled.program.name,
   arith: compiled.program.arith,
@@ -89,6 +68,7 @@ const jsonOf = ({ compiled, files, over, tried }: Made, folder: string | null): 
   steps: stepsOf(compiled.program),
   formats: (compiled.formats ?? []).map(formatFields),
   tried: tried.map(builtFields),
+  accuracy: accuracy ?? null,
   overBudget: over,
   folder,
   files: folder === null ? [] : fileSizes(files),
@@ -104,29 +84,31 @@ function describe(context: Context, { program, formats = [] }: Compiled, used: s
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
 }
 
+function accuracyText({ samples: total, labelled, float, compiled }: Judgement, arith: string): string {
+  const share = (hits: number): string => formatShare({ hits, total });
+  if (!labelled) return `as float on held-out samples  ${share(compiled)}`;
+  return `top-1 on held-out samples\nfloat    ${share(float)}\n${arith.padEnd(8)} ${share(compiled)}`;
+}
+
 function describeFiles({ io }: Context, folder: string, files: Files): void {
   for (const { name, bytes } of fileSizes(files)) io.out(`wrote ${folder}/${name} (${formatBytes(bytes)})\n`);
   io.out(`next: thimble verify ${folder}\n`);
 }
 
-interface Made {
-  readonly compiled: Compiled;
+interface Made extends Delivered {
   readonly files: Files;
   /** How many samples were used. */
   readonly samples: number;
-  /** Limits that are not kept, a sentence each. */
-  readonly over: readonly string[];
-  /** What a search tried. */
-  readonly tried: readonly Built[];
 }
 
 async function report(context: Context, made: Made, flags: Flags): Promise<void> {
-  const { compiled, files, samples, over, tried } = made;
+  const { compiled, files, samples, over, tried, accuracy } = made;
   const folder = flags.out !== undefined && over.length === 0 ? flags.out : null;
   if (folder !== null) await writeFolder(folder, files);
   if (flags.json) printJson(context, jsonOf(made, folder));
   else if (!flags.quiet) {
     describe(context, compiled, samples > 0 ? `, calibrated on ${formatMany(samples, 'sample')}` : '');
+    if (accuracy !== undefined) context.io.out(`${accuracyText(accuracy, compiled.program.arith)}\n`);
     if (tried.length > 0) context.io.out(`\n${builtTable(tried, context.io.columns)}\n`);
     if (folder !== null) describeFiles(context, folder, files);
     else if (over.length === 0) context.io.out('nothing was written: give -o FOLDER\n');
@@ -134,48 +116,6 @@ async function report(context: Context, made: Made, flags: Flags): Promise<void>
   for (const line of over) context.io.err(`thimble: over budget: ${line}; nothing was written\n`);
   if (over.length > 0) context.finish(exitCodes.foundWrong);
 }
-
-/** The search's build with what it falls short of, or the one that the flags describe. */
-async function build(
-  context: Context,
-  graph: Graph<'imported'>,
-  options: CompileOptions,
-  prepared: Prepared | undefined,
-  flags: Flags,
-): Promise<Pick<Made, 'compiled' | 'over' | 'tried'>> {
-  const progress = progressOn(context.io, flags.quiet === true || flags.json === true);
-  const reported = { ...options, onProgress: progress.report };
-  try {
-    if (prepared !== undefined && flags.finetune !== undefined) {
-      const compiled = await trainedBuild(
-        graph,
-        reported,
-        flags,
-        trainingOf(prepared, flags),
-        progress.report,
-      );
-      return { compiled, over: overBudget(compiled.program, flags), tried: [] };
-    }
-    if (prepared === undefined || !isSearched(flags)) {
-      const compiled = context.api.compile(graph, reported);
-      return { compiled, over: overBudget(compiled.program, flags), tried: [] };
-    }
-    const { best, found, search } = searchBuild(
-      graph,
-      options,
-      flags,
-      heldOutOf(prepared, flags),
-      progress.report,
-    );
-    return { compiled: best.compiled, over: found ? [] : [shortfall(best)], tried: search.tried };
-  } finally {
-    progress.end();
-  }
-}
-
-const shortfall = (best: Built): string =>
-  `the nearest build has ${formatBytes(best.flashBytes)} of constants, ${formatBytes(best.ramBytes)} of RAM, ` +
-  `${formatCount(best.instructions)} instructions, and loses ${best.loss.toFixed(2)} points`;
 
 async function run(context: Context, file: string, flags: Flags): Promise<void> {
   const { api, io, commandLine: command, version } = context;
@@ -188,10 +128,14 @@ async function run(context: Context, file: string, flags: Flags): Promise<void> 
     io.out(textAfterPass(api, graph, options, flags.stopAfter, '--stop-after'));
     return;
   }
-  const built = await build(context, graph, options, prepared, flags);
+  const model = readBytes(file);
+  const built = await build(context, { graph, options, model, prepared, flags });
   const preprocessing = preprocessingOf(wants);
-  const files = api.artifactOf(built.compiled, { command, version, model: readBytes(file), preprocessing });
+  const { compiled, accuracy } = built;
+  const made = { command, version, model, preprocessing, ...(accuracy === undefined ? {} : { accuracy }) };
+  const files = api.artifactOf(compiled, made);
   await report(context, { ...built, files, samples: options.calibration?.inputs.length ?? 0 }, flags);
+  built.written?.();
 }
 
 export function addCompile(program: Command, context: () => Context): void {
@@ -201,6 +145,7 @@ export function addCompile(program: Command, context: () => Context): void {
     .argument('<model.onnx>', 'a model that torch.onnx.export wrote');
   withQuantizeOptions(command);
   withCompressOptions(command);
+  withFinetuneOptions(command);
   withInputOptions(command)
     .option('-o, --out <FOLDER>', 'where the C, its header, manifest and report go')
     .option('--name <ID>', "prefix of everything in the C (default: the file's name)")

@@ -8,6 +8,7 @@ import { type CostTarget, costTargets } from '../passes/cost/model.ts';
 import type { Pattern } from '../passes/prune/pattern.ts';
 import { type Fit, fitWithin, type Grid, type HeldOut, type Limits, Search } from '../search.ts';
 import type { OnProgress } from './api.ts';
+import { positiveInteger } from './options.ts';
 
 export interface CompressFlags {
   readonly sparsity?: number;
@@ -27,6 +28,9 @@ export interface CompressFlags {
   readonly seed: number;
   /** Epochs. */
   readonly finetune?: number;
+  readonly threads?: number;
+  readonly checkpoint?: string;
+  readonly resume?: boolean;
 }
 
 /** `12KB`, `1.5KB`, `900`: bytes; 1 KB is 1,024. */
@@ -115,9 +119,19 @@ export const withCompressOptions = (command: Command): Command =>
     .option('--instructions <N>', 'an inference may take this many on the target, e.g. 0.55M', count)
     .option('--max-loss <POINTS>', 'the smallest build that loses no more on held-out samples', points)
     .option('--labels <FILE>', 'classes of the samples of --calibrate, to judge by')
-    .option('--held-out <N>', 'how many samples to judge by', integer, 2000)
-    .option('--finetune <EPOCHS>', 'train on the samples of --calibrate, held to the float model', integer)
+    .option('--held-out <N>', 'how many samples to judge by', positiveInteger, 2000)
     .option('--seed <N>', 'of everything random', integer, 1);
+
+export const withFinetuneOptions = (command: Command): Command =>
+  command
+    .option(
+      '--finetune <EPOCHS>',
+      'train on the samples of --calibrate, held to the float model',
+      positiveInteger,
+    )
+    .option('--threads <N>', 'that train (default: all cores)', positiveInteger)
+    .option('--checkpoint <FILE>', 'where interrupted training is kept (default: beside --out)')
+    .option('--resume', 'go on with interrupted training');
 
 export const limitsOf = (flags: CompressFlags): Limits => ({
   ...(flags.flash === undefined ? {} : { flashBytes: flags.flash }),

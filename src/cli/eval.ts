@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { readLabels } from '../data/files.ts';
-import { requireLabelCount } from '../data/labels.ts';
+import { requireClasses, requireLabelCount } from '../data/labels.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { InputError } from '../ir/errors.ts';
 import { formatPercent } from '../report/numbers.ts';
@@ -64,18 +64,6 @@ function labelsFor(flags: Flags, prepared: Prepared): Int32Array {
     });
   requireLabelCount(labels, prepared.count, flags.labels ?? flags.input);
   return labels;
-}
-
-/** @throws InputError for a label that no output stands for. */
-function requireClasses(labels: Int32Array, classes: number, where: string): void {
-  const at = labels.findIndex((label) => label >= classes);
-  if (at < 0) return;
-  throw new InputError({
-    where,
-    found: `label ${at} is ${labels[at]}, but the model has ${classes} outputs`,
-    supported: `class numbers 0 to ${classes - 1}`,
-    todo: 'check that labels and model belong together',
-  });
 }
 
 /** The class of each sample by each engine. */

@@ -3,8 +3,11 @@ import { CommanderError } from 'commander';
 import { InputError } from '../ir/errors.ts';
 import type { Io } from './io.ts';
 
-export const exitCodes = { ok: 0, foundWrong: 1, badInput: 2, defect: 3 } as const;
+export const exitCodes = { ok: 0, foundWrong: 1, badInput: 2, defect: 3, interrupted: 130 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+/** The user ended work that can go on later. */
+export class Interrupted extends Error {}
 
 function defect(io: Io, error: unknown): ExitCode {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -16,6 +19,10 @@ function defect(io: Io, error: unknown): ExitCode {
 /** One line for what the user can mend, a stack for what only we can. Returns the exit code. */
 export function explain(io: Io, error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.badInput;
+  if (error instanceof Interrupted) {
+    io.err(`thimble: ${error.message}\n`);
+    return exitCodes.interrupted;
+  }
   if (!(error instanceof InputError)) return defect(io, error);
   io.err(`thimble: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
   return exitCodes.badInput;

@@ -4,6 +4,7 @@ import type { Compiled, CompileOptions } from '../compile.ts';
 import { must } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import { showShape } from '../ir/tensor.ts';
+import { arenaMap } from '../report/arena-map.ts';
 import { formatBytes, formatCount, formatMany } from '../report/numbers.ts';
 import { planTable, slotBytes, stepsOf, stepTable, totalsOf } from '../report/program.ts';
 import { type Context, paint, printJson } from './context.ts';
@@ -100,6 +101,7 @@ function describeArtifact(context: Context, { program }: Artifact): void {
   const { macs, tableBytes, arenaBytes } = totalsOf(program);
   io.out(`${paint(context).bold(program.name)}: compiled, ${program.arith}\n\n`);
   io.out(`${stepTable(program, io.columns)}\n\n${planTable(program, io.columns)}\n\n`);
+  io.out(`${arenaMap(program, io.columns)}\n\n`);
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
 }
 

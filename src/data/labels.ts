@@ -44,3 +44,15 @@ export function requireLabelCount(labels: Int32Array, count: number, where: stri
     todo: 'check that both files belong together',
   });
 }
+
+/** @throws InputError for a label that no output stands for. */
+export function requireClasses(labels: ArrayLike<number>, classes: number, where: string): void {
+  const at = Array.prototype.findIndex.call(labels, (label: number) => label >= classes);
+  if (at < 0) return;
+  throw new InputError({
+    where,
+    found: `label ${at} is ${labels[at]}, but the model has ${classes} outputs`,
+    supported: `class numbers 0 to ${classes - 1}`,
+    todo: 'check that labels and model belong together',
+  });
+}

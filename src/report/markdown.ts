@@ -1,5 +1,6 @@
 /** `report.md` of an artifact: what was built, in numbers that a person reads. */
 import type { Certificate } from '../certify.ts';
+import { formatName } from '../ir/formats/format.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import type { Program } from '../ir/program.ts';
 import type { LayerError } from '../measure.ts';
@@ -7,8 +8,10 @@ import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { MemoryPlan } from '../passes/plan-memory.ts';
 import type { KernelFacts } from '../passes/prove.ts';
 import type { Facts } from '../prove.ts';
+import type { Judgement } from '../search.ts';
 import { formatBytes, formatCount, formatPercent } from './numbers.ts';
 import { stepsOf, totalsOf } from './program.ts';
+import { formatShare } from './wilson.ts';
 
 export interface Report {
   readonly program: Program;
@@ -17,7 +20,8 @@ export interface Report {
   readonly errors: readonly LayerError[];
   /** Of the stored weights; absent in float32 programs. */
   readonly certificate: Certificate | undefined;
-  /** How each layer's weights are stored and why; empty where nothing was chosen. */
+  readonly accuracy: Judgement | undefined;
+  /** Why each layer is stored as it is, where that was chosen. */
   readonly formats: readonly LayerChoice[];
   /** Who made it, from what; a line each. */
   readonly origin: readonly string[];
@@ -57,14 +61,8 @@ function layers({ program, facts, errors }: Report): string {
   return grid(head, rows);
 }
 
-function reasons(formats: readonly LayerChoice[]): string {
-  if (formats.length === 0) return '';
-  const lines = formats.map(({ node, why }) => `- ${node}: ${why}`);
-  return `Why each is stored so (tables counted; code, at -Os, and instructions, at -O3, modelled):\n\n${lines.join('\n')}\n\n`;
-}
-
 /** What the tables hold, decoded again without the encoders and compared weight by weight. */
-function weights({ certificate, formats }: Report): string {
+function weights({ certificate }: Report): string {
   if (certificate === undefined) return '';
   const rows = certificate.layers.map((l) => [
     l.kernel,
@@ -90,7 +88,22 @@ function weights({ certificate, formats }: Report): string {
   ];
   const note =
     "Every weight was decoded from the tables again, by code that shares nothing with the encoders, and is the integer model's. SQNR: of the weights, against the float weights that were rounded.";
-  return `## Weights\n\n${grid(head, rows)}\n\n${note}\n\n${reasons(formats)}`;
+  return `## Weights\n\n${grid(head, rows)}\n\n${note}\n\n`;
+}
+
+/** Top-1, or how often the build answers as the float model does. */
+function accuracyLine({ accuracy, program }: Report): string {
+  if (accuracy === undefined) return '';
+  const { samples: total, labelled, float, compiled } = accuracy;
+  const share = (hits: number): string => formatShare({ hits, total });
+  if (!labelled) return `\n- same answer as the float network on held-out samples: ${share(compiled)}`;
+  return `\n- top-1 on held-out samples: float ${share(float)}, ${program.arith} ${share(compiled)}`;
+}
+
+function reasons({ formats }: Report): string {
+  if (formats.length === 0) return '';
+  const line = (c: LayerChoice): string => `- ${c.node}, ${formatName(c.chosen.format)}: ${c.why}`;
+  return `Why each layer is stored as it is (tables are counted; code, at -Os, and instructions, at -O3, are modelled):\n\n${formats.map(line).join('\n')}\n\n`;
 }
 
 function memory({ program, plan }: Report): string {
@@ -131,13 +144,13 @@ export function reportText(report: Report): string {
   return `# ${program.name}
 
 ${report.origin.map((line) => `- ${line}`).join('\n')}
-- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}
+- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}${accuracyLine(report)}
 
 ## Layers
 
 ${layers(report)}
 ${note}
-${weights(report)}## Memory
+${weights(report)}${reasons(report)}## Memory
 
 ${memory(report)}
 

@@ -1,4 +1,5 @@
 /** Fine-tuning of a pruned or rounded network, held to what the unpruned one answers. */
+import { requireClasses } from '../data/labels.ts';
 import { InputError } from '../ir/errors.ts';
 import type { Graph, TensorInfo } from '../ir/graph.ts';
 import { countOf, floats, showShape } from '../ir/tensor.ts';
@@ -53,6 +54,9 @@ export async function finetune(
 /** The event loop gets a turn this often, in milliseconds: signals and timers arrive. */
 const breath = 50;
 
+/** Milliseconds from one call of `onCheckpoint` to the next: what a crash may cost. */
+const between = 30_000;
+
 class Run {
   readonly #graph: Graph<'float'>;
   readonly #data: TrainingData;
@@ -81,6 +85,7 @@ class Run {
     const student = networkOf(graph);
     this.#teacherNetwork = networkOf(teacher);
     requireAlike(student, this.#teacherNetwork);
+    requireLabels(data, student.outputCount);
     this.#shared = sharedFor(student, this.#settings.batch, memory);
     this.#stepsPerEpoch = Math.floor(data.count / this.#settings.batch);
     const steps = this.#stepsPerEpoch * this.#settings.epochs;
@@ -100,10 +105,10 @@ class Run {
     };
   }
 
-  async steps(runner: Runner, { onProgress, signal }: FinetuneOptions): Promise<Finetuned> {
+  async steps(runner: Runner, { onProgress, onCheckpoint, signal }: FinetuneOptions): Promise<Finetuned> {
     const total = this.#stepsPerEpoch * this.#settings.epochs;
     const [began, first] = [performance.now(), this.#step];
-    let rested = began;
+    let [rested, saved] = [began, began];
     if (this.#step < total) this.#load(this.#step);
     while (this.#step < total && signal?.aborted !== true) {
       this.#learner.prepare(this.#step, (terms) => runner.setTerms(terms));
@@ -117,6 +122,10 @@ class Run {
       const secondsLeft = ((now - began) / 1000 / (this.#step - first)) * (total - this.#step);
       onProgress?.({ ...this.#epochSoFar(), step: this.#step, steps: total, secondsLeft });
       if (this.#step % this.#stepsPerEpoch === 0) this.#endEpoch();
+      if (onCheckpoint !== undefined && now - saved > between) {
+        onCheckpoint(this.#checkpoint());
+        saved = performance.now();
+      }
       if (now - rested > breath) {
         await new Promise((resolve) => setTimeout(resolve, 0));
         rested = performance.now();
@@ -214,6 +223,15 @@ function requireSamples({ count }: TrainingData): void {
     supported: '1 or more',
     todo: 'give the inputs that the network was trained with',
   });
+}
+
+function requireLabels({ count, label }: TrainingData, classes: number): void {
+  if (label === undefined) return;
+  requireClasses(
+    Array.from({ length: count }, (_, i) => label(i)),
+    classes,
+    'labels',
+  );
 }
 
 function requireAlike(student: ReturnType<typeof networkOf>, teacher: ReturnType<typeof networkOf>): void {

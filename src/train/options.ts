@@ -43,6 +43,8 @@ export interface FinetuneOptions {
   /** Of the distillation. Default 1. */
   readonly temperature?: number;
   readonly onProgress?: (progress: Progress) => void;
+  /** Called every half minute with what `checkpoint` takes. */
+  readonly onCheckpoint?: (checkpoint: Uint8Array) => void;
   /** Stops after the step that is being done; the result has a checkpoint to go on from. */
   readonly signal?: AbortSignal;
   /** Of an interrupted run with the same options. */

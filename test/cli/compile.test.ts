@@ -41,6 +41,7 @@ describe('thimble compile', () => {
       'steps',
       'formats',
       'tried',
+      'accuracy',
       'overBudget',
       'folder',
       'files',

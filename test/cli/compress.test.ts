@@ -31,7 +31,7 @@ describe('--codebook', () => {
     expect(formats[0]).toMatchObject({ node: '/0/Conv', format: 'dense2', codebook: 4 });
     expect(formats[0]!.why).toMatch(/^dense2 codebook/);
     const report = readFileSync(path.join(out, 'report.md'), 'utf8');
-    expect(report).toContain(`- /0/Conv: ${formats[0]!.why}`);
+    expect(report).toContain(`: ${formats[0]!.why}\n`);
     expect(formats.slice(1).map(({ codebook }) => codebook)).toEqual([null, null, null, null]);
   });
 

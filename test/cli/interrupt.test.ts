@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { sampleFiles } from '../support/sample-files.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const built = existsSync(path.join(root, 'dist/cli/main.js'));
@@ -47,4 +48,23 @@ describe.skipIf(!built)('Ctrl-C', () => {
       expect(names).toEqual(expect.arrayContaining(['lenet5.c', 'lenet5.h', 'manifest.json']));
     },
   );
+
+  test('of a fine-tuning on all cores: the same command with --resume ends it', async () => {
+    const count = 640;
+    const samples = sampleFiles(count);
+    const out = path.join(samples.folder, 'out');
+    const command = ['bin/thimble.js', 'compile', 'models/lenet5.onnx', '--calibrate', samples.images];
+    command.push('--pad', '2', '--samples', '40', '--finetune', '10', '--sparsity', '0.8', '-o', out);
+    const end = await run(command, 2000);
+    if (end.code !== 0) {
+      // Before training begins and after its end a signal simply ends the process.
+      const trained = existsSync(`${out}.checkpoint`);
+      expect(end.signal === 'SIGINT' || (end.code === 130 && trained)).toBe(true);
+      expect(existsSync(out)).toBe(false);
+      expect(await run([...command, ...(trained ? ['--resume'] : [])])).toEqual({ code: 0, signal: null });
+    }
+    expect(readdirSync(out)).toContain('manifest.json');
+    expect(existsSync(`${out}.checkpoint`)).toBe(false);
+    samples.remove();
+  }, 120_000);
 });

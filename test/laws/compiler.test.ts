@@ -8,6 +8,7 @@ const runs: Readonly<Record<LawName, number>> = {
   'normalize-input': 500,
   'fold-batch-norm': 500,
   fuse: 500,
+  'settle-images': 200,
   quantize: 500,
   lowering: 500,
   soundness: 300,

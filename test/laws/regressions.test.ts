@@ -25,7 +25,28 @@ const pooled: LayerRecipe = {
   countPad: false,
 };
 
+const drawn = { kind: 'uniform', bias: 'uniform', seed: 3 } as const;
+const threeByThree: LayerRecipe = {
+  kind: 'conv',
+  window: { kernel: [3, 3], strides: [1, 1], dilations: [1, 1], pads: [1, 1, 1, 1] },
+  out: 3,
+  groups: 'one',
+  weights: drawn,
+};
+
 const cases: Readonly<Record<string, Recipe>> = {
+  'an image that a linear layer makes': {
+    ...plain,
+    input: [5],
+    layers: [
+      { kind: 'linear', as: 'linear', out: 24, weights: drawn },
+      { kind: 'clip', bounds: [[0, 1e9]] },
+      { kind: 'flatten' },
+      { kind: 'reshape', to: 'image', cut: 3 },
+      threeByThree,
+      { kind: 'linear', as: 'linear', out: 2, weights: drawn },
+    ],
+  },
   'a normalization of raw pixels, pooled: a pointwise convolution whose rows matter': {
     ...plain,
     input: [1, 4, 6],

@@ -89,6 +89,16 @@ const fuseLaw: Law = (recipe) => {
   }
 };
 
+/** Exactly the same numbers; only tensors between the layer and its image are other ones. */
+const settleLaw: Law = (recipe) => {
+  const { fused, settled, samples } = floatStages(int8(recipe));
+  for (const sample of samples) {
+    const [before, after] = [valuesOf(fused, sample), valuesOf(settled, sample)];
+    requireEqual(before, new Map([...after].filter(([name]) => before.has(name))));
+    if (!settled.outputs.every((name) => after.has(name))) throw new Error('an output was lost');
+  }
+};
+
 function requireEqual(a: Values, b: Values): void {
   for (const [name, { data }] of b) {
     const other = a.get(name)!.data;
@@ -203,7 +213,7 @@ const deterministicLaw: Law = (recipe) => {
 
 /** Float32 kernels, one at a time on their own inputs, stay within the rounding of their sums. */
 const float32Law: Law = (recipe) => {
-  const { fused, samples } = floatStages(float32(recipe));
+  const { settled: fused, samples } = floatStages(float32(recipe));
   const input = fused.inputs[0]!;
   const { program } = lowered(fused, 'net', recipe.plan);
   const encoded = samples.slice(0, 2).map((x) => encodeInput(program, x));
@@ -276,6 +286,7 @@ export const laws = {
   'normalize-input': normalizeLaw,
   'fold-batch-norm': foldLaw,
   fuse: fuseLaw,
+  'settle-images': settleLaw,
   quantize: quantizeLaw,
   lowering: loweringLaw,
   soundness: soundnessLaw,

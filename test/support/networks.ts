@@ -43,6 +43,10 @@ class Builder {
   /** Whether a batch norm, or an added constant, can be folded into what came last. */
   #foldsNorm = false;
   #foldsConstant = false;
+  /** Whether this is a linear layer's output and nobody else's, however reshaped, its rows in any order. */
+  #rowsAreFree = false;
+  /** Whether this is an image whose order decided that of the rows; a transpose behind it leaves them alone. */
+  #settled = false;
 
   constructor(recipe: Recipe) {
     this.#recipe = recipe;
@@ -72,6 +76,8 @@ class Builder {
     this.shape = type!.shape;
     this.#foldsNorm = false;
     this.#foldsConstant = false;
+    this.#rowsAreFree = false;
+    this.#settled = false;
   }
 
   /** As #push, for operators with code, whose output lies as images do, or row-major. */
@@ -130,10 +136,10 @@ class Builder {
         this.#keeping(() => this.#push(identity, {}, [this.at]));
         break;
       case 'flatten':
-        this.#push(flatten, { axis: 1 }, [this.at]);
+        this.#asRow();
         break;
       case 'reshape':
-        this.#push(reshape, { shape: reshapeTarget(layer, this.shape) }, [this.at]);
+        this.#reshape(layer);
         break;
       case 'transpose':
         this.#transpose(layer.turn);
@@ -147,9 +153,25 @@ class Builder {
   }
 
   #keeping(work: () => void): void {
-    const kept = [this.#foldsNorm, this.#foldsConstant] as const;
+    const kept = [this.#foldsNorm, this.#foldsConstant, this.#rowsAreFree, this.#settled] as const;
     work();
-    [this.#foldsNorm, this.#foldsConstant] = kept;
+    [this.#foldsNorm, this.#foldsConstant, this.#rowsAreFree, this.#settled] = kept;
+  }
+
+  #asRow(): void {
+    const free = this.#rowsAreFree;
+    this.#push(flatten, { axis: 1 }, [this.at]);
+    this.#rowsAreFree = free;
+  }
+
+  /** An image of a linear layer's output: its rows are put into the order of images. */
+  #reshape(layer: Layer<'reshape'>): void {
+    const free = this.#rowsAreFree;
+    this.#push(reshape, { shape: reshapeTarget(layer, this.shape) }, [this.at]);
+    const order = this.shape.length > 2 ? spatialOrder(this.shape) : undefined;
+    this.#settled = free && order !== undefined;
+    if (this.#settled) this.#order = order;
+    else this.#rowsAreFree = free;
   }
 
   /** The window's lists for this image, or undefined where not even a smaller kernel fits. */
@@ -241,12 +263,15 @@ class Builder {
     this.#order = undefined;
     this.#foldsNorm = true;
     this.#foldsConstant = true;
+    this.#rowsAreFree = true;
   }
 
   #clip({ bounds }: Layer<'clip'>): void {
+    const free = this.#rowsAreFree && this.shape.length === 2;
     // ONNX has the bounds in float32.
     const bound = (x: number): number => (Math.abs(x) >= 1e9 ? x * Infinity : Math.fround(x));
     for (const [lo, hi] of bounds) this.#pointwise(clip, { lo: bound(lo), hi: bound(hi) }, [this.at]);
+    this.#rowsAreFree = free;
   }
 
   /** Where nothing can take it in, it becomes a depthwise convolution, which needs an image. */
@@ -264,10 +289,11 @@ class Builder {
     const parameters = [gain, draw.floats(channels, -1, 1), draw.floats(channels, -1, 1)];
     const variance = draw.floats(channels, flavour === 'steep' ? 0 : 0.5, 2);
     const names = [...parameters, variance].map((data) => this.#constant([channels], data));
-    const [folded, image] = [this.#foldsNorm, this.shape.length === 4];
+    const [folded, image, free] = [this.#foldsNorm, this.shape.length === 4, this.#rowsAreFree];
     this.#pointwise(batchNorm, { epsilon: Math.fround(1e-2) }, [this.at, ...names]);
     this.#foldsNorm = folded;
     this.#foldsConstant = folded || image;
+    this.#rowsAreFree = folded && free;
     if (needsLinear)
       this.#linear({
         kind: 'linear',
@@ -326,8 +352,10 @@ class Builder {
     if (!this.#foldsConstant) return;
     const data = new Draw(seed).floats(scalar ? 1 : this.#channels, -2, 2);
     const shape = scalar ? [1] : [this.#channels, ...this.#spatial.map(() => 1)];
+    const free = this.#rowsAreFree;
     this.#pointwise(add, {}, [this.at, this.#constant(shape, data)]);
     this.#foldsConstant = true;
+    this.#rowsAreFree = free;
   }
 
   /** One of the orders of all axes but the batch. */
@@ -336,7 +364,8 @@ class Builder {
     const perm = [0];
     for (let rest = turn; axes.length > 0; rest = Math.floor(rest / 2))
       perm.push(axes.splice(rest % axes.length, 1)[0]!);
-    const [from, order] = [this.shape, this.#order];
+    const order = this.#settled ? undefined : this.#order;
+    const from = this.shape;
     this.#push(transpose, { perm }, [this.at]);
     this.#order = movedOrder(from, order, perm);
   }

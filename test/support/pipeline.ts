@@ -17,6 +17,7 @@ import { normalizeInput } from '../../src/passes/normalize-input.ts';
 import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
 import { needsRounding, roundWeights } from '../../src/passes/prune/round-weights.ts';
 import { quantize } from '../../src/passes/quantize.ts';
+import { settleImages } from '../../src/passes/settle-images.ts';
 import { arrangeInput, encodeInput } from '../../src/run.ts';
 import { Draw } from './draw.ts';
 import { networkOf, samplesOf } from './networks.ts';
@@ -30,6 +31,7 @@ export interface FloatStages {
   readonly normalized: Graph<'float'>;
   readonly folded: Graph<'float'>;
   readonly fused: Graph<'float'>;
+  readonly settled: Graph<'float'>;
   /** What the fused graph is calibrated with: stored bytes of raw networks. */
   readonly samples: readonly Float32Array[];
 }
@@ -65,10 +67,11 @@ export function floatStages(recipe: Recipe): FloatStages {
     normalization === undefined ? canonical : verified(normalizeInput(normalization).run(canonical));
   const folded = verified(foldBatchNorm.run(normalized));
   const fused = verified(fuse.run(folded));
+  const settled = verified(settleImages.run(fused));
   const samples = samplesOf(recipe, sampleCount).map((x) =>
     normalization === undefined ? x : x.map(Math.round),
   );
-  return { imported, canonical, normalization, normalized, folded, fused, samples };
+  return { imported, canonical, normalization, normalized, folded, fused, settled, samples };
 }
 
 const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
@@ -76,7 +79,7 @@ const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 export function integerStages(recipe: Recipe): IntegerStages {
   const stages = floatStages(recipe);
   const bitsOf = () => recipe.bits;
-  const live = verified(dropDeadChannels.run(stages.fused));
+  const live = verified(dropDeadChannels.run(stages.settled));
   const { graph: fused, weightSteps } = needsRounding(live, { bitsOf }, recipe.mode)
     ? roundWeights(live, { bitsOf, samples: stages.samples })
     : { graph: live, weightSteps: new Map() };
@@ -193,7 +196,7 @@ export interface Built {
 /** The program that the recipe asks for, with inputs to run it on. */
 export function built(recipe: Recipe, name: string, plan = recipe.plan): Built {
   if (recipe.arith === 'float32') {
-    const { fused: whole, samples } = floatStages(recipe);
+    const { settled: whole, samples } = floatStages(recipe);
     const fused = verified(dropDeadChannels.run(whole));
     const { program } = lowered(fused, name, plan);
     return { program, inputs: samples.slice(0, 2).map((x) => encodeInput(program, x)) };

@@ -1,0 +1,113 @@
+/** The build that the flags of `compile` describe: as told, trained, or found by a search. */
+import type { Compiled, CompileOptions } from '../compile.ts';
+import type { Prepared } from '../data/prepare.ts';
+import type { Graph } from '../ir/graph.ts';
+import type { Program } from '../ir/program.ts';
+import { formatBytes, formatCount } from '../report/numbers.ts';
+import { totalsOf } from '../report/program.ts';
+import { type Built, type Judgement, judge } from '../search.ts';
+import { heldOutOf, trainingOf } from './calibrate.ts';
+import { identityOf, removeCheckpoint } from './checkpoint.ts';
+import { type CompressFlags, isSearched, limitsOf, searchBuild } from './compress.ts';
+import type { Context } from './context.ts';
+import { trainedBuild } from './finetune.ts';
+import { progressOn } from './progress.ts';
+
+export interface BuildFlags extends CompressFlags {
+  readonly samples: number;
+  readonly out?: string;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+export interface Order {
+  readonly graph: Graph<'imported'>;
+  readonly options: CompileOptions;
+  /** The model's file. */
+  readonly model: Uint8Array;
+  /** The samples of --calibrate. */
+  readonly prepared: Prepared | undefined;
+  readonly flags: BuildFlags;
+}
+
+export interface Delivered {
+  readonly compiled: Compiled;
+  /** Limits that are not kept, a sentence each. */
+  readonly over: readonly string[];
+  /** What a search tried. */
+  readonly tried: readonly Built[];
+  /** On held-out samples, where labels were given or builds were searched. */
+  readonly accuracy?: Judgement;
+  /** To be called when everything is written. */
+  readonly written?: () => void;
+}
+
+/** Each limit that the program is over, as one sentence. */
+function overBudget(program: Program, flags: CompressFlags): readonly string[] {
+  const { arenaBytes, tableBytes } = totalsOf(program);
+  const { ramBytes, flashBytes } = limitsOf(flags);
+  const over = (what: string, bytes: number, limit: number | undefined): string[] =>
+    limit !== undefined && bytes > limit
+      ? [
+          `${what} ${formatBytes(bytes)}, ${formatBytes(bytes - limit)} over the limit of ${formatBytes(limit)}`,
+        ]
+      : [];
+  return [...over('RAM', arenaBytes, ramBytes), ...over('constants', tableBytes, flashBytes)];
+}
+
+const shortfall = (best: Built): string =>
+  `the nearest build has ${formatBytes(best.flashBytes)} of constants, ${formatBytes(best.ramBytes)} of RAM, ` +
+  `${formatCount(best.instructions)} instructions, and loses ${best.loss.toFixed(2)} points`;
+
+type Report = CompileOptions['onProgress'] & {};
+
+async function trained(order: Order, prepared: Prepared, onProgress: Report): Promise<Delivered> {
+  const { graph, options, model, flags } = order;
+  const data = trainingOf(prepared, flags);
+  const file = flags.checkpoint ?? (flags.out === undefined ? undefined : `${flags.out}.checkpoint`);
+  const keeping =
+    file === undefined
+      ? undefined
+      : { file, identity: identityOf(model, data, flags), resume: flags.resume === true };
+  const compiled = await trainedBuild(graph, options, flags, { data, keeping, onProgress });
+  const over = overBudget(compiled.program, flags);
+  const written = () => {
+    if (file !== undefined && over.length === 0) removeCheckpoint(file);
+  };
+  return { compiled, over, tried: [], written };
+}
+
+function searched({ graph, options, flags }: Order, prepared: Prepared, onProgress: Report): Delivered {
+  const { best, found, search } = searchBuild(graph, options, flags, heldOutOf(prepared, flags), onProgress);
+  return {
+    compiled: best.compiled,
+    over: found ? [] : [shortfall(best)],
+    tried: search.tried,
+    accuracy: search.judgement(best),
+  };
+}
+
+export async function build(context: Context, order: Order): Promise<Delivered> {
+  const { graph, options, prepared, flags } = order;
+  const progress = progressOn(context.io, flags.quiet === true || flags.json === true);
+  try {
+    if (prepared !== undefined && flags.finetune !== undefined)
+      return await trained(
+        { ...order, options: { ...options, onProgress: progress.report } },
+        prepared,
+        progress.report,
+      );
+    if (prepared !== undefined && isSearched(flags)) return searched(order, prepared, progress.report);
+    const compiled = context.api.compile(graph, { ...options, onProgress: progress.report });
+    return {
+      compiled,
+      over: overBudget(compiled.program, flags),
+      tried: [],
+      ...(prepared === undefined || flags.labels === undefined
+        ? {}
+        : { accuracy: judge(compiled, heldOutOf(prepared, flags)) }),
+    };
+  } finally {
+    progress.end();
+  }
+}
