@@ -17,7 +17,7 @@ export interface CompressFlags {
   readonly weightBits?: WeightBits;
   /** True: 16 values in every layer. */
   readonly codebook?: true | NonNullable<CompileOptions['codebook']>;
-  readonly optimize?: 'flash' | 'speed';
+  readonly optimize?: 'flash' | 'tables' | 'speed';
   readonly target: CostTarget;
   readonly flash?: number;
   readonly ram?: number;
@@ -108,7 +108,9 @@ export const withCompressOptions = (command: Command): Command =>
     .option('--pattern <PATTERN>', 'none, N:M (N of M stay), or blocks ROWSxCOLUMNS', parsePattern, 'none')
     .option('--weight-bits <BITS>', 'of a stored weight: 8, 4 or 2', bits)
     .option('--codebook [VALUES]', 'share 16 or 4 values: in all layers, or NAME=16,NAME=4', parseCodebook)
-    .addOption(new Option('--optimize <WHAT>', 'choose how weights are stored').choices(['flash', 'speed']))
+    .addOption(
+      new Option('--optimize <WHAT>', 'choose how weights are stored').choices(['flash', 'tables', 'speed']),
+    )
     .addOption(
       new Option('--target <CHIP>', 'whose instructions are modelled')
         .choices([...costTargets])
@@ -171,6 +173,12 @@ export function compressOptions(flags: CompressFlags): Partial<CompileOptions> {
   };
 }
 
+/** What a search's builds are to make least: what is limited. A limit of flash counts tables. */
+function searched({ flash, instructions }: CompressFlags): 'flash' | 'tables' | 'speed' {
+  if (instructions !== undefined) return 'speed';
+  return flash === undefined ? 'flash' : 'tables';
+}
+
 export interface Searched extends Fit {
   readonly search: Search;
 }
@@ -193,7 +201,7 @@ export function searchBuild(
   const grids = gridsOf(flags);
   const search = new Search(front(model, options), heldOut, {
     compile: options,
-    objective: flags.optimize ?? (flags.instructions === undefined ? 'flash' : 'speed'),
+    objective: flags.optimize ?? searched(flags),
     target: flags.target,
     method: flags.prune,
     ...(grids === undefined ? {} : { grids }),

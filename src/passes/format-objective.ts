@@ -3,12 +3,13 @@ import { formatName, type WeightFormat } from '../ir/formats/format.ts';
 import type { Cost } from './cost/pareto.ts';
 
 /**
- * `flash`: the fewest bytes of tables and code, then the fewest instructions; `speed`: the fewest instructions, then
- * bytes of tables. A budget: the fewest instructions within `flashBytes` of tables, or the fewest bytes of tables
+ * `flash`: the fewest bytes of tables and code, then the fewest instructions; `tables`: without the code; `speed`:
+ * the fewest instructions, then bytes of tables. A budget: the fewest instructions within `flashBytes` of tables, or the fewest bytes of tables
  * and code within `instructions`; of the whole network.
  */
 export type FormatObjective =
   | 'flash'
+  | 'tables'
   | 'speed'
   | { readonly flashBytes?: number; readonly instructions?: number };
 
@@ -20,9 +21,10 @@ export interface Candidate extends Cost {
   readonly lanes?: 8;
 }
 
-/** Whether bytes are to be few: of tables and code then. */
-const isForFlash = (objective: FormatObjective): boolean =>
+/** Whether bytes are to be few. */
+const isForBytes = (objective: FormatObjective): boolean =>
   objective === 'flash' ||
+  objective === 'tables' ||
   (typeof objective === 'object' &&
     objective.instructions !== undefined &&
     objective.flashBytes === undefined);
@@ -35,11 +37,11 @@ export interface Priced extends Cost {
 /** For flash alone, tables never become larger than dense ones for the sake of code. */
 export function pricedFor(objective: FormatObjective, candidates: readonly Candidate[]): readonly Priced[] {
   const most = candidates[0]?.bytes ?? Infinity;
-  const flash = isForFlash(objective);
+  const withCode = objective !== 'tables' && isForBytes(objective);
   return candidates
     .filter(({ bytes }) => objective !== 'flash' || bytes <= most)
     .map((candidate) => ({
-      bytes: candidate.bytes + (flash ? candidate.code : 0),
+      bytes: candidate.bytes + (withCode ? candidate.code : 0),
       instructions: candidate.instructions,
       candidate,
     }));
@@ -47,7 +49,7 @@ export function pricedFor(objective: FormatObjective, candidates: readonly Candi
 
 /** In the order in which the objective prefers them. */
 export function compareFor(objective: FormatObjective): (a: Cost, b: Cost) => number {
-  const bytesFirst = isForFlash(objective);
+  const bytesFirst = isForBytes(objective);
   return (a, b) =>
     bytesFirst
       ? a.bytes - b.bytes || a.instructions - b.instructions
@@ -69,9 +71,11 @@ export function comparison(
   const priced = pricedFor(objective, candidates).toSorted(compareFor(objective));
   const own = priced.find(({ candidate }) => candidate === chosen) ?? priced[0];
   const other = priced.find(({ candidate }) => candidate.format.kind !== chosen.format.kind);
-  const [of, unit] = isForFlash(objective)
-    ? (['bytes', 'bytes of tables and code'] as const)
-    : (['instructions', 'instructions'] as const);
+  const [of, unit] = {
+    flash: ['bytes', 'bytes of tables and code'] as const,
+    tables: ['bytes', 'bytes of tables'] as const,
+    speed: ['instructions', 'instructions'] as const,
+  }[objective];
   const next = other === undefined ? '' : `, next ${formatName(other.candidate.format)} with ${other[of]}`;
   return `${own?.[of]} ${unit}${next}`;
 }
