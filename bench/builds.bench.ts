@@ -50,7 +50,7 @@ const builds: readonly Build[] = [
     options: { requant: 'compact', weightBits: 4, prune: prune(0.85, 'flash'), formats: flash },
   },
   {
-    name: 'pruned, least tables',
+    name: 'pruned for constants',
     flags: '--sparsity 0.85 --weight-bits 4 --optimize tables --requant compact',
     options: { requant: 'compact', weightBits: 4, prune: prune(0.85, 'flash'), formats: tables },
   },

@@ -29,7 +29,12 @@ async function speed(): Promise<void> {
   const rows: string[][] = [];
   for (const target of targets) {
     const dense = await measured(programFrom(graph), target);
-    for (const objective of ['speed', 'flash', { flashBytes: 24_500 }] as const satisfies FormatObjective[]) {
+    for (const objective of [
+      'speed',
+      'flash',
+      'tables',
+      { flashBytes: 24_500 },
+    ] as const satisfies FormatObjective[]) {
       const made = chooseFormats(graph, { objective, target });
       const program = programFrom(made.graph);
       const exact = await measured(program, target);
@@ -56,7 +61,9 @@ async function flash(): Promise<void> {
   const layers: string[][] = [];
   for (const [bits, objective] of [
     [8, 'flash'],
+    [8, 'tables'],
     [4, 'flash'],
+    [4, 'tables'],
     [4, 'speed'],
   ] as const) {
     const graph = prunedGraph(lenet, { percents: flashPriced, bits, mode: 'compact' });
@@ -73,6 +80,7 @@ async function flash(): Promise<void> {
       count(totals.tableBytes),
       count(totals.weightBytes),
       count(totals.floorBytes),
+      count(exact[targets.indexOf('cortex-m4')]!.code),
       ...counts,
     ]);
     for (const l of certified)
@@ -88,7 +96,15 @@ async function flash(): Promise<void> {
         l.sqnr.toFixed(1),
       ]);
   }
-  const head = ['weights', 'formats, layer by layer', 'constants B', 'of weights B', 'floor B', ...targets];
+  const head = [
+    'weights',
+    'formats, layer by layer',
+    'constants B',
+    'of weights B',
+    'floor B',
+    'code B (M4)',
+    ...targets,
+  ];
   writeSection('flash', markdown(head, rows), 'sparse.md');
   const of = [
     'layer',
