@@ -13,6 +13,7 @@ import { DefectError, InputError, must } from './ir/errors.ts';
 import type { Graph } from './ir/graph.ts';
 import { elemBytes, type Table } from './ir/kernel.ts';
 import type { Program, Slot } from './ir/program.ts';
+import { tableBytes } from './ir/table-bytes.ts';
 import { layerErrors } from './measure.ts';
 import { proveProgram } from './prove.ts';
 import { reportText } from './report/markdown.ts';
@@ -114,8 +115,9 @@ export function artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, 
   const golden = goldenOf(program, compiled.examples);
   const facts = proveProgram(program);
   const ranges = new Map([...facts].map(([kernel, facts]) => [kernel.name, facts.ranges]));
+  const build = buildOf(program);
   const files = new Map(
-    emitC(program, { command: made.command, version: made.version, hash, golden, ranges }),
+    emitC(program, { command: made.command, version: made.version, hash, build, golden, ranges }),
   );
   files.set(programFile(program.name), programText(program));
   const origin = [`thimble ${made.version}: \`${made.command}\``, `model ${hash}`];
@@ -216,28 +218,12 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
   };
 }
 
-/** Little-endian bytes of a table in base64, 4/3 characters a byte. */
+/** In base64, 4/3 characters a byte. */
 function tableText(table: Table): { readonly elem: Table['elem']; readonly base64: string } {
-  const bytes = new Uint8Array(table.data.length * elemBytes[table.elem]);
-  const view = new DataView(bytes.buffer);
-  table.data.forEach((x: number, i: number) => {
-    put[table.elem](view, i * elemBytes[table.elem], x);
-  });
   let binary = '';
-  for (const byte of bytes) binary += String.fromCharCode(byte);
+  for (const byte of tableBytes(table)) binary += String.fromCharCode(byte);
   return { elem: table.elem, base64: btoa(binary) };
 }
-
-/** Writes one number at a byte offset, little-endian. */
-type Put = (view: DataView, at: number, x: number) => void;
-const put: Readonly<Record<Table['elem'], Put>> = {
-  u8: (view, at, x) => view.setUint8(at, x),
-  i8: (view, at, x) => view.setInt8(at, x),
-  u16: (view, at, x) => view.setUint16(at, x, true),
-  i16: (view, at, x) => view.setInt16(at, x, true),
-  i32: (view, at, x) => view.setInt32(at, x, true),
-  f32: (view, at, x) => view.setFloat32(at, x, true),
-};
 
 function tableData(elem: Table['elem'], base64: string): Table['data'] {
   const { buffer } = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
@@ -258,6 +244,9 @@ function tableData(elem: Table['elem'], base64: string): Table['data'] {
       return elem satisfies never;
   }
 }
+
+/** `<NAME>_BUILD` of the C: the first 16 hex digits of the SHA-256 of `<name>.program.json`. */
+export const buildOf = (program: Program): string => hashOf(programText(program)).slice(0, 16);
 
 function programText(program: Program): string {
   const packed = (key: string, value: unknown): unknown =>

@@ -9,6 +9,7 @@
 export {
   type Artifact,
   artifactOf,
+  buildOf,
   loadArtifact,
   type Made,
   type Manifest,
@@ -16,10 +17,24 @@ export {
 } from './artifact.ts';
 export { type Certificate, certify, type LayerCertificate, type WeightMismatch } from './certify.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
+export {
+  type Capture,
+  type Captured,
+  captureOfBuild,
+  captureOfOutcome,
+  captureOfTensors,
+} from './diff/capture.ts';
+export type { CauseName, Diagnosis, Testimony } from './diff/causes/cause.ts';
+export { type Diff, type DiffOptions, diff, type Inference, type LayerDiff } from './diff/compare.ts';
+export { diagnose } from './diff/diagnose.ts';
+export type { LayerMeasures, Place } from './diff/measure.ts';
+export { captureOfRun } from './diff/trace-capture.ts';
 export { emitC, emitC as emit } from './emit/emit.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';
 export { type NativeOptions, type NativeResult, runNative } from './emit/native.ts';
 export { type TargetName, targetNames } from './emit/native-targets.ts';
+export { type TraceRunOptions, traceNative } from './emit/native-trace.ts';
+export { tracedTables } from './emit/traced.ts';
 export { dumpGraph } from './ir/dump.ts';
 export { DefectError, InputError } from './ir/errors.ts';
 export { evaluate } from './ir/evaluate.ts';
@@ -57,6 +72,19 @@ export { compareOutcomes, type Difference, differenceText } from './sim/compare.
 export { createSimulator, type Simulator } from './sim/simulate.ts';
 export { Trap } from './sim/trap.ts';
 export { simulate } from './simulate.ts';
+export { readTrace, readTraces } from './trace/read.ts';
+export type {
+  ByteRange,
+  DeviceTrace,
+  TraceInput,
+  TraceLayer,
+  TraceProblem,
+  TraceProblemKind,
+  TraceRun,
+  TraceTable,
+  TraceTensor,
+} from './trace/trace.ts';
+export { createTrace, type TracedInference, type TraceOptions } from './trace/write.ts';
 export { accuracy, classify } from './train/classify.ts';
 export { type Epoch, type Finetuned, finetune } from './train/finetune.ts';
 export { onThreads } from './train/node-threads.ts';

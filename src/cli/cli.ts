@@ -6,6 +6,7 @@ import type { Api } from './api.ts';
 import { addCompile } from './compile.ts';
 import type { Context } from './context.ts';
 import { addDemo } from './demo.ts';
+import { addDiff } from './diff.ts';
 import { addEval } from './eval.ts';
 import { type ExitCode, exitCodes, explain } from './exit.ts';
 import { addInspect } from './inspect.ts';
@@ -86,7 +87,7 @@ export function createCli(api: Api, io: Io): (argv: readonly string[]) => Promis
       return code;
     }
     const program = programFor(io, version);
-    for (const add of [addCompile, addRun, addVerify, addInspect, addEval, addSweep, addDemo])
+    for (const add of [addCompile, addRun, addVerify, addInspect, addEval, addSweep, addDiff, addDemo])
       add(program, context);
     try {
       await program.parseAsync(argv, { from: 'user' });

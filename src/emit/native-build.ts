@@ -91,11 +91,12 @@ function machineArgs({ start }: Machine, memory: MemoryMap): string[] {
 }
 
 /** What every program of a target shares, compiled once per machine. */
-async function labObject(build: Build, source: string): Promise<string> {
-  const args = ['-std=gnu11', ...flags({ ...build, opt: '-O2' }), '-c', path.join(targetsFolder, source)];
+export async function labObject(build: Build, source: string, more: readonly string[] = []): Promise<string> {
+  const options = [...flags({ ...build, opt: '-O2' }), ...more];
+  const args = ['-std=gnu11', ...options, '-c', path.join(targetsFolder, source)];
   return cached({
     name: `${path.parse(source).name}.o`,
-    sources: [source, 'test-lab.h'],
+    sources: [source, 'test-lab.h', 'uart.h'],
     how: [build.target.compiler, await requireTool(build.target.compiler), ...args],
     build: async (file) => {
       const stderr = await compiler(build, [...args, '-o', file]);

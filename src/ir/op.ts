@@ -61,6 +61,8 @@ export interface Place {
   readonly order?: readonly number[];
   /** Absent in float programs. */
   readonly quant?: Quant;
+  /** Which indices along axis 1 of the model's tensor are left, where some were taken out. */
+  readonly kept?: readonly number[];
 }
 
 /** What a kernel builder is given: the node's activations, in its order, without its constants. */
