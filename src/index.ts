@@ -42,7 +42,7 @@ export { formatName, type WeightFormat } from './ir/formats/format.ts';
 export type { Graph, Node, Stage } from './ir/graph.ts';
 export { importOnnx as loadOnnx } from './ir/import/onnx.ts';
 export type { Kernel } from './ir/kernel.ts';
-export type { Quant, RequantMode, WeightBits } from './ir/op.ts';
+export type { CodebookSize, Quant, RequantMode, WeightBits } from './ir/op.ts';
 export type { Normalization, Outcome, Program, Slot, Step } from './ir/program.ts';
 export type { Shape, Tensor } from './ir/tensor.ts';
 export { verifyGraph } from './ir/verify.ts';
@@ -63,14 +63,13 @@ export { type BatchOptions, type LoadedNet, type LoadOptions, load, withThreads 
 export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 export { canonicalize } from './passes/canonicalize.ts';
 export {
-  type Candidate,
   chooseFormats,
   type FormatChoices,
-  type FormatObjective,
   type FormatOptions,
   type LayerChoice,
 } from './passes/choose-formats.ts';
 export { foldBatchNorm } from './passes/fold-batch-norm.ts';
+export type { Candidate, FormatObjective } from './passes/format-objective.ts';
 export { fuse } from './passes/fuse.ts';
 export { lower } from './passes/lower.ts';
 export { normalizeInput } from './passes/normalize-input.ts';
