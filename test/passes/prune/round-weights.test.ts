@@ -149,7 +149,7 @@ describe('through the compiler', () => {
         calibration: { inputs: samples },
         prune: { method: 'obs', sparsity: 0.4 },
         codebook: 16,
-        formats: { objective: 'flash', target: 'cortex-m4' },
+        formats: { objective: 'tables', target: 'cortex-m4' },
         requant,
       });
       const stored = compiled.program.steps.filter(({ kernel }) => kernel.weights?.codebook !== undefined);
