@@ -15,6 +15,7 @@ import { elemBytes, type Table } from './ir/kernel.ts';
 import type { Program, Slot } from './ir/program.ts';
 import { tableBytes } from './ir/table-bytes.ts';
 import { layerErrors } from './measure.ts';
+import type { LayerChoice } from './passes/choose-formats.ts';
 import { proveProgram } from './prove.ts';
 import { reportText } from './report/markdown.ts';
 import { stepsOf, totalsOf } from './report/program.ts';
@@ -76,7 +77,15 @@ const manifestSchema = v.object({
     ),
   }),
   layers: v.array(
-    v.object({ kernel: text, origin: v.array(text), macs: whole, tableBytes: whole, output: text, shape }),
+    v.object({
+      kernel: text,
+      origin: v.array(text),
+      macs: whole,
+      tableBytes: whole,
+      output: text,
+      shape,
+      why: v.exactOptional(text),
+    }),
   ),
   totals: v.object({ macs: whole, tableBytes: whole }),
   preprocessing: v.object({
@@ -166,8 +175,12 @@ function portOf(slot: Slot): v.InferOutput<typeof portSchema> {
   };
 }
 
-const layersOf = (program: Program): Manifest['layers'] =>
+const whyOf = (choice: LayerChoice | undefined): { why?: string } =>
+  choice === undefined ? {} : { why: choice.why };
+
+const layersOf = ({ program, formats = [] }: Compiled): Manifest['layers'] =>
   stepsOf(program).map(({ name, origin, macs, tableBytes, output, outputShape }) => ({
+    ...whyOf(formats.find(({ node }) => origin.includes(node))),
     kernel: name,
     origin: [...origin],
     macs,
@@ -209,7 +222,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
         lastStep: s.lastStep,
       })),
     },
-    layers: layersOf(program),
+    layers: layersOf(compiled),
     totals: { macs, tableBytes },
     preprocessing: made.preprocessing as Manifest['preprocessing'],
     ...(made.accuracy === undefined ? {} : { accuracy: made.accuracy }),

@@ -80,6 +80,7 @@ export { type Pruned, type PrunedLayer, type PruneOptions, prune } from './passe
 export { type RoundedWeights, type RoundOptions, roundWeights } from './passes/prune/round-weights.ts';
 export { quantize } from './passes/quantize.ts';
 export { type Facts, proveProgram } from './prove.ts';
+export { type ReportInput, reportHtml, sweepHtml } from './report/html/report.ts';
 export { arrangeInput, decodeOutput, decodeSlot, encodeInput } from './run.ts';
 export { compareOutcomes, type Difference, differenceText } from './sim/compare.ts';
 export { createSimulator, type Simulator } from './sim/simulate.ts';

@@ -97,6 +97,11 @@ export class Search {
     this.floatRight = float.filter((answer, i) => answer === this.#answers[i]).length;
   }
 
+  /** Of the program. */
+  get name(): string {
+    return this.#options.compile.name;
+  }
+
   judgement({ right }: Built): Judgement {
     const { inputs, labels } = this.#heldOut;
     return {

@@ -11,6 +11,7 @@ import { addEval } from './eval.ts';
 import { type ExitCode, exitCodes, explain } from './exit.ts';
 import { addInspect } from './inspect.ts';
 import type { Io } from './io.ts';
+import { addReport } from './report.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
 import { addVerify } from './verify.ts';
@@ -87,7 +88,17 @@ export function createCli(api: Api, io: Io): (argv: readonly string[]) => Promis
       return code;
     }
     const program = programFor(io, version);
-    for (const add of [addCompile, addRun, addVerify, addInspect, addEval, addSweep, addDiff, addDemo])
+    for (const add of [
+      addCompile,
+      addRun,
+      addVerify,
+      addInspect,
+      addEval,
+      addSweep,
+      addDiff,
+      addReport,
+      addDemo,
+    ])
       add(program, context);
     try {
       await program.parseAsync(argv, { from: 'user' });

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { front } from '../compile.ts';
 import { writeFolder } from '../emit/native-files.ts';
 import { builtFields, builtTable } from '../report/built.ts';
+import { sweepHtml } from '../report/html/report.ts';
 import { allGrids, paretoFront, Search, sparsities } from '../search.ts';
 import { calibrationOf, heldOutOf, readSamplesFor } from './calibrate.ts';
 import { type CompressFlags, codebookOf, gridsOf, withCompressOptions } from './compress.ts';
@@ -77,6 +78,7 @@ async function report(context: Context, search: Search, flags: Flags): Promise<v
       new Map([
         ['sweep.json', `${JSON.stringify(fields, null, 2)}\n`],
         ['sweep.txt', text],
+        ['sweep.html', await sweepHtml(search.name, flags.target, fields.builds)],
       ]),
     );
   if (flags.json) printJson(context, fields);
