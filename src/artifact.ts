@@ -11,9 +11,10 @@ import { emitC } from './emit/emit.ts';
 import type { Golden } from './emit/info.ts';
 import { DefectError, InputError, must } from './ir/errors.ts';
 import type { Graph } from './ir/graph.ts';
-import { elemBytes, type Table } from './ir/kernel.ts';
+import { elemBytes } from './ir/kernel.ts';
 import type { Program, Slot } from './ir/program.ts';
 import { layerErrors } from './measure.ts';
+import { programFrom, programText } from './program-text.ts';
 import { proveProgram } from './prove.ts';
 import { reportText } from './report/markdown.ts';
 import { stepsOf, totalsOf } from './report/program.ts';
@@ -214,66 +215,6 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     files: [...files.keys()].sort(),
     sha256: Object.fromEntries([...files].map(([name, content]) => [name, hashOf(content)])),
   };
-}
-
-/** Little-endian bytes of a table in base64, 4/3 characters a byte. */
-function tableText(table: Table): { readonly elem: Table['elem']; readonly base64: string } {
-  const bytes = new Uint8Array(table.data.length * elemBytes[table.elem]);
-  const view = new DataView(bytes.buffer);
-  table.data.forEach((x: number, i: number) => {
-    put[table.elem](view, i * elemBytes[table.elem], x);
-  });
-  let binary = '';
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return { elem: table.elem, base64: btoa(binary) };
-}
-
-/** Writes one number at a byte offset, little-endian. */
-type Put = (view: DataView, at: number, x: number) => void;
-const put: Readonly<Record<Table['elem'], Put>> = {
-  u8: (view, at, x) => view.setUint8(at, x),
-  i8: (view, at, x) => view.setInt8(at, x),
-  u16: (view, at, x) => view.setUint16(at, x, true),
-  i16: (view, at, x) => view.setInt16(at, x, true),
-  i32: (view, at, x) => view.setInt32(at, x, true),
-  f32: (view, at, x) => view.setFloat32(at, x, true),
-};
-
-function tableData(elem: Table['elem'], base64: string): Table['data'] {
-  const { buffer } = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  switch (elem) {
-    case 'u8':
-      return new Uint8Array(buffer);
-    case 'i8':
-      return new Int8Array(buffer);
-    case 'u16':
-      return new Uint16Array(buffer);
-    case 'i16':
-      return new Int16Array(buffer);
-    case 'i32':
-      return new Int32Array(buffer);
-    case 'f32':
-      return new Float32Array(buffer);
-    default:
-      return elem satisfies never;
-  }
-}
-
-function programText(program: Program): string {
-  const packed = (key: string, value: unknown): unknown =>
-    key === 'tables' ? (value as readonly Table[]).map((t) => ({ ...t, data: tableText(t).base64 })) : value;
-  return `${JSON.stringify(program, packed)}\n`;
-}
-
-function programFrom(json: string): Program {
-  const unpacked = (key: string, value: unknown): unknown =>
-    key === 'tables'
-      ? (value as readonly (Omit<Table, 'data'> & { data: string })[]).map((t) => ({
-          ...t,
-          data: tableData(t.elem, t.data),
-        }))
-      : value;
-  return JSON.parse(json, unpacked) as Program;
 }
 
 const broken = (where: string, found: string): InputError =>

@@ -13,6 +13,7 @@ import type { Io } from './io.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
 import { addVerify } from './verify.ts';
+import { addView } from './view.ts';
 
 /** `src/cli` and `dist/cli` lie equally deep in the package. */
 function versionOfPackage(): string {
@@ -86,7 +87,7 @@ export function createCli(api: Api, io: Io): (argv: readonly string[]) => Promis
       return code;
     }
     const program = programFor(io, version);
-    for (const add of [addCompile, addRun, addVerify, addInspect, addEval, addSweep, addDemo])
+    for (const add of [addCompile, addRun, addVerify, addInspect, addEval, addSweep, addView, addDemo])
       add(program, context);
     try {
       await program.parseAsync(argv, { from: 'user' });
