@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Command } from 'commander';
@@ -110,7 +111,7 @@ function examplesFor(artifact: Artifact, flags: Flags): readonly Example[] {
   const shape = sampleShapeOfProgram(artifact);
   if (flags.input !== undefined) {
     const prepared = readPrepared(flags.input, shape, prepareOptions(flags, manifest.preprocessing));
-    return examplesFrom(prepared, spread(prepared.count, exampleCount));
+    return examplesFrom(path.basename(flags.input), prepared, spread(prepared.count, exampleCount));
   }
   const frame = frameOf(program, manifest.preprocessing);
   return frame?.channels === 1 ? digitExamples(frame) : noiseExamples(shape, frame !== undefined);

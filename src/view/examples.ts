@@ -7,10 +7,14 @@ import { countOf } from '../ir/tensor.ts';
 import type { Example } from './data.ts';
 import type { Frame } from './sample.ts';
 
-/** `indices` of prepared samples. */
-export const examplesFrom = (prepared: Prepared, indices: readonly number[]): readonly Example[] =>
+/** `indices` of the prepared samples of a file. */
+export const examplesFrom = (
+  file: string,
+  prepared: Prepared,
+  indices: readonly number[],
+): readonly Example[] =>
   indices.map((i) => {
-    const name = `${prepared.where}, sample ${i}`;
+    const name = `${file}, sample ${i}`;
     return prepared.pixels === undefined
       ? { kind: 'real', name, numbers: Array.from(prepared.real(i)) }
       : { kind: 'pixels', name, numbers: Array.from(prepared.pixels.raw(i)) };

@@ -21,7 +21,7 @@ interface Shape {
   readonly cell: number;
 }
 
-/** Columns are a power of two, so that addresses at the left are round; some 300 pixels high if that can be. */
+/** The largest bytes at which the arena is at most 320 pixels high; else the widest rows, to be scrolled. */
 function shapeFor(bytes: number, width: number): Shape {
   const room = Math.max(120, width - margin);
   const of = (columns: number): Shape => ({
@@ -29,7 +29,8 @@ function shapeFor(bytes: number, width: number): Shape {
     rows: Math.ceil(bytes / columns),
     cell: Math.min(16, Math.floor(room / columns)),
   });
-  const fitting = [512, 256, 128, 64, 32, 16].map(of).filter(({ cell }) => cell >= 2);
+  const widths = Array.from({ length: 16 }, (_, i) => 32 * (16 - i));
+  const fitting = [...widths, 16].map(of).filter(({ cell }) => cell >= 2);
   const low = fitting.filter(({ rows, cell }) => rows * cell <= 320);
   return low.toSorted((a, b) => b.cell - a.cell)[0] ?? fitting[0] ?? of(16);
 }
