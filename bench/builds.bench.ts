@@ -34,6 +34,7 @@ interface Build {
 const prune = (sparsity: number, price: 'flash' | 'macs') =>
   ({ method: 'obs', sparsity, price, seed: 1 }) as const;
 const flash = { objective: 'flash', target: 'cortex-m4' } as const;
+const tables = { objective: 'tables', target: 'cortex-m4' } as const;
 const speed = (target: 'cortex-m4' | 'cortex-m0' | 'rv32imc') => ({ objective: 'speed', target }) as const;
 
 const builds: readonly Build[] = [
@@ -49,26 +50,31 @@ const builds: readonly Build[] = [
     options: { requant: 'compact', weightBits: 4, prune: prune(0.85, 'flash'), formats: flash },
   },
   {
+    name: 'pruned for constants',
+    flags: '--sparsity 0.85 --weight-bits 4 --optimize tables --requant compact',
+    options: { requant: 'compact', weightBits: 4, prune: prune(0.85, 'flash'), formats: tables },
+  },
+  {
     name: 'pruned harder',
     flags: '--sparsity 0.9 --weight-bits 4 --requant compact',
     options: { requant: 'compact', weightBits: 4, prune: prune(0.9, 'flash'), formats: flash },
   },
   {
     name: 'trained',
-    flags: '--finetune 10 --sparsity 0.92 --weight-bits 4 --requant compact',
-    options: { requant: 'compact', weightBits: 4, formats: flash },
+    flags: '--finetune 10 --sparsity 0.92 --weight-bits 4 --optimize tables --requant compact',
+    options: { requant: 'compact', weightBits: 4, formats: tables },
     finetune: { epochs: 10, sparsity: 0.92, bits: 4 },
   },
   {
     name: 'trained smaller',
-    flags: '--finetune 10 --sparsity 0.945 --weight-bits 4 --requant compact',
-    options: { requant: 'compact', weightBits: 4, formats: flash },
+    flags: '--finetune 10 --sparsity 0.945 --weight-bits 4 --optimize tables --requant compact',
+    options: { requant: 'compact', weightBits: 4, formats: tables },
     finetune: { epochs: 10, sparsity: 0.945, bits: 4 },
   },
   {
     name: 'trained smallest',
-    flags: '--finetune 12 --sparsity 0.963 --weight-bits 4 --requant compact',
-    options: { requant: 'compact', weightBits: 4, formats: flash },
+    flags: '--finetune 12 --sparsity 0.963 --weight-bits 4 --optimize tables --requant compact',
+    options: { requant: 'compact', weightBits: 4, formats: tables },
     finetune: { epochs: 12, sparsity: 0.963, bits: 4 },
   },
 ];

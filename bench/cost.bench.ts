@@ -11,6 +11,7 @@ import type { Graph } from '../src/ir/graph.ts';
 import type { Program } from '../src/ir/program.ts';
 import { features } from '../src/passes/cost/features.ts';
 import { operationsOf } from '../src/passes/cost/run.ts';
+import { leastSquares } from './least-squares.ts';
 import { nets, root } from './models.ts';
 import { markdown, writeSection } from './page.ts';
 import { lanesOf, lenet, measured, programFrom, prunedGraph, stored } from './pruned.ts';
@@ -95,29 +96,6 @@ async function samplesOn(target: TargetName, programs: ReturnType<typeof denseVa
   return samples;
 }
 
-/** Relative least squares with weights of 0 or more, coordinate by coordinate: (sum w f / y - 1)^2. */
-function leastSquares(samples: readonly Sample[]): Float64Array {
-  const rows = samples.map((s) => s.operations.map((x) => x / s.instructions));
-  const weights = new Float64Array(features.length).fill(1);
-  const residual = rows.map((row) => row.reduce((sum, x) => sum + x, 0) - 1);
-  for (let round = 0; round < 20000; round++)
-    for (let f = 0; f < weights.length; f++) {
-      let [top, bottom] = [0, 1e-9];
-      rows.forEach((row, i) => {
-        top += (row[f] as number) * (residual[i] as number);
-        bottom += (row[f] as number) ** 2;
-      });
-      const next = Math.max(0, (weights[f] as number) - top / bottom);
-      const moved = next - (weights[f] as number);
-      if (moved === 0) continue;
-      weights[f] = next;
-      rows.forEach((row, i) => {
-        residual[i] = (residual[i] as number) + moved * (row[f] as number);
-      });
-    }
-  return weights;
-}
-
 const predicted = (s: Sample, weights: Float64Array): number =>
   s.operations.reduce((sum, x, f) => sum + x * (weights[f] as number), 0);
 
@@ -148,7 +126,8 @@ test('cost model', async () => {
   const report: string[][] = [];
   for (const target of chips) {
     const samples = (await samplesOn(target, programs)).filter((s) => s.instructions > 500);
-    const weights = rounded(leastSquares(samples));
+    const rows = samples.map((s) => ({ row: s.operations, value: s.instructions }));
+    const weights = rounded(leastSquares(rows, features.length));
     all.set(target, weights);
     const errors = samples.map((s) => errorOf(s, weights)).sort((a, b) => a - b);
     const share = (q: number): string =>

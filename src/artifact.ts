@@ -14,6 +14,7 @@ import type { Graph } from './ir/graph.ts';
 import { elemBytes } from './ir/kernel.ts';
 import type { Program, Slot } from './ir/program.ts';
 import { layerErrors } from './measure.ts';
+import type { LayerChoice } from './passes/choose-formats.ts';
 import { programFrom, programText } from './program-text.ts';
 import { proveProgram } from './prove.ts';
 import { reportText } from './report/markdown.ts';
@@ -76,7 +77,15 @@ const manifestSchema = v.object({
     ),
   }),
   layers: v.array(
-    v.object({ kernel: text, origin: v.array(text), macs: whole, tableBytes: whole, output: text, shape }),
+    v.object({
+      kernel: text,
+      origin: v.array(text),
+      macs: whole,
+      tableBytes: whole,
+      output: text,
+      shape,
+      why: v.exactOptional(text),
+    }),
   ),
   totals: v.object({ macs: whole, tableBytes: whole }),
   preprocessing: v.object({
@@ -115,8 +124,9 @@ export function artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, 
   const golden = goldenOf(program, compiled.examples);
   const facts = proveProgram(program);
   const ranges = new Map([...facts].map(([kernel, facts]) => [kernel.name, facts.ranges]));
+  const build = buildOf(program);
   const files = new Map(
-    emitC(program, { command: made.command, version: made.version, hash, golden, ranges }),
+    emitC(program, { command: made.command, version: made.version, hash, build, golden, ranges }),
   );
   files.set(programFile(program.name), programText(program));
   const origin = [`thimble ${made.version}: \`${made.command}\``, `model ${hash}`];
@@ -165,8 +175,12 @@ function portOf(slot: Slot): v.InferOutput<typeof portSchema> {
   };
 }
 
-const layersOf = (program: Program): Manifest['layers'] =>
+const whyOf = (choice: LayerChoice | undefined): { why?: string } =>
+  choice === undefined ? {} : { why: choice.why };
+
+const layersOf = ({ program, formats = [] }: Compiled): Manifest['layers'] =>
   stepsOf(program).map(({ name, origin, macs, tableBytes, output, outputShape }) => ({
+    ...whyOf(formats.find(({ node }) => origin.includes(node))),
     kernel: name,
     origin: [...origin],
     macs,
@@ -208,7 +222,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
         lastStep: s.lastStep,
       })),
     },
-    layers: layersOf(program),
+    layers: layersOf(compiled),
     totals: { macs, tableBytes },
     preprocessing: made.preprocessing as Manifest['preprocessing'],
     ...(made.accuracy === undefined ? {} : { accuracy: made.accuracy }),
@@ -216,6 +230,9 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     sha256: Object.fromEntries([...files].map(([name, content]) => [name, hashOf(content)])),
   };
 }
+
+/** `<NAME>_BUILD` of the C: the first 16 hex digits of the SHA-256 of `<name>.program.json`. */
+export const buildOf = (program: Program): string => hashOf(programText(program)).slice(0, 16);
 
 const broken = (where: string, found: string): InputError =>
   new InputError({

@@ -110,7 +110,7 @@ function certifyStep(step: Step, node: Node, input: Slot, real: Tensor): LayerCe
   return {
     node: node.name,
     kernel: kernel.name,
-    format: formatName(how.format),
+    format: formatName(how.format, how.codebook !== undefined),
     weights: mac.weights.length,
     nonzeros,
     density: nonzeros / mac.weights.length,

@@ -4,7 +4,7 @@ import { mulberry32 } from './data/random.ts';
 import { dumpGraph } from './ir/dump.ts';
 import { InputError, must } from './ir/errors.ts';
 import type { Graph, Stage } from './ir/graph.ts';
-import type { Quant, RequantMode, WeightBits } from './ir/op.ts';
+import type { CodebookSize, Quant, RequantMode, WeightBits } from './ir/op.ts';
 import type { Normalization, Program } from './ir/program.ts';
 import { sameShape } from './ir/tensor.ts';
 import { verifyGraph } from './ir/verify.ts';
@@ -18,13 +18,9 @@ import { lower } from './passes/lower.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
 import type { MemoryPlan, PlanStrategy } from './passes/plan-memory.ts';
+import { checkCodebook, checkWeightBits, codebookOf } from './passes/prune/check-weights.ts';
 import { type PruneOptions, prunePass } from './passes/prune/prune.ts';
-import {
-  checkWeightBits,
-  needsRounding,
-  type RoundedWeights,
-  roundWeights,
-} from './passes/prune/round-weights.ts';
+import { needsRounding, type RoundedWeights, roundWeights } from './passes/prune/round-weights.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleImages } from './passes/settle-images.ts';
 import { showPlan } from './report/plan.ts';
@@ -45,6 +41,11 @@ export interface CompileOptions {
   readonly prune?: Omit<PruneOptions, 'samples' | 'onProgress'>;
   /** For all layers, or by node name (8 for those without). Below 8 they are rounded to what fits best. */
   readonly weightBits?: WeightBits | ReadonlyMap<string, WeightBits>;
+  /**
+   * So many values, chosen by k-means, for the weights of every layer, or of layers by node name: formats of 4 (or
+   * 2) bits then store indices. Layers without a codebook have `weightBits`.
+   */
+  readonly codebook?: CodebookSize | ReadonlyMap<string, CodebookSize>;
   /** The weights are on grids of `weightBits` already, by training: they are not rounded again. */
   readonly rounded?: boolean;
   readonly biasCorrection?: boolean;
@@ -129,7 +130,7 @@ export function compileFused(made: Front, options: CompileOptions, network = mad
   const step = stepper(options);
   const needsInputs = options.arith === 'int8' || options.prune !== undefined;
   const inputs = needsInputs ? calibrationInputs(options) : [];
-  const { graph, weightSteps } = compressed(network, inputs, options, step);
+  const { graph, weightSteps, codebooks } = compressed(network, inputs, options, step);
   const common = { floatGraph: made.floatGraph, fused: graph, requant: options.requant ?? 'single' };
   if (options.arith === 'float32') return { ...common, ...lowered(graph, options) };
   const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
@@ -139,6 +140,7 @@ export function compileFused(made: Front, options: CompileOptions, network = mad
     mode: common.requant,
     weightBits: options.weightBits ?? 8,
     weightSteps,
+    codebooks,
     biasCorrection: options.biasCorrection ?? true,
     ...(rawOf(options) === undefined ? {} : { input: rawQuant }),
   });
@@ -158,18 +160,24 @@ export function compileFused(made: Front, options: CompileOptions, network = mad
 function compressed(
   fused: Graph<'float'>,
   samples: readonly Float32Array[],
-  { prune: wanted, weightBits = 8, arith, requant = 'single', rounded: done, onProgress }: CompileOptions,
+  options: CompileOptions,
   step: Stepper,
 ): RoundedWeights {
+  const { prune: wanted, weightBits = 8, codebook, arith, requant = 'single', onProgress } = options;
+  const done = options.rounded ?? false;
   checkWeightBits(weightBits, fused);
+  checkCodebook(codebook, { weightBits, requant, rounded: done }, fused);
   const report = onProgress === undefined ? {} : { onProgress };
   const zeroed = wanted === undefined ? fused : step.run(prunePass({ ...wanted, ...report, samples }), fused);
   const pruned = step.run(dropDeadChannels, zeroed);
-  const bits = (node: string) => bitsOf(weightBits, node);
-  if (arith === 'float32' || done || !needsRounding(fused, bits, requant))
-    return { graph: pruned, weightSteps: new Map() };
+  const grids = {
+    bitsOf: (node: string) => bitsOf(weightBits, node),
+    codebookOf: (node: string) => codebookOf(codebook, node),
+  };
+  if (arith === 'float32' || done || !needsRounding(fused, grids, requant))
+    return { graph: pruned, weightSteps: new Map(), codebooks: new Map() };
   const reference = sameShapes(pruned, fused) ? fused : pruned;
-  const rounded = roundWeights(pruned, { bitsOf: bits, samples, reference, ...report });
+  const rounded = roundWeights(pruned, { ...grids, samples, reference, ...report });
   step.show('round-weights', rounded.graph);
   return rounded;
 }

@@ -181,13 +181,13 @@ function put(
   row[base + term] = weight;
 }
 
-function decodeBitmap(kernel: Kernel, how: StoredWeights, bits: 8 | 4): Int32Array[] {
+function decodeBitmap(kernel: Kernel, how: StoredWeights, bits: 8 | 4 | 2): Int32Array[] {
   const { layout } = how;
   const [stream, masks] = [new Reader(kernel, how.stream), new Reader(kernel, how.counts)];
   const value = meaning(kernel, how, bits);
   let held: number[] = [];
   const take = (): number => {
-    if (held.length === 0) held = bits === 8 ? [stream.next()] : fields(stream.next(), 4);
+    if (held.length === 0) held = bits === 8 ? [stream.next()] : fields(stream.next(), bits);
     return value(held.shift() ?? 0);
   };
   const rows = Array.from({ length: layout.rows }, () => {

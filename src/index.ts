@@ -9,6 +9,7 @@
 export {
   type Artifact,
   artifactOf,
+  buildOf,
   loadArtifact,
   type Made,
   type Manifest,
@@ -16,10 +17,24 @@ export {
 } from './artifact.ts';
 export { type Certificate, certify, type LayerCertificate, type WeightMismatch } from './certify.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
+export {
+  type Capture,
+  type Captured,
+  captureOfBuild,
+  captureOfOutcome,
+  captureOfTensors,
+} from './diff/capture.ts';
+export type { CauseName, Diagnosis, Testimony } from './diff/causes/cause.ts';
+export { type Diff, type DiffOptions, diff, type Inference, type LayerDiff } from './diff/compare.ts';
+export { diagnose } from './diff/diagnose.ts';
+export type { LayerMeasures, Place } from './diff/measure.ts';
+export { captureOfRun } from './diff/trace-capture.ts';
 export { emitC, emitC as emit } from './emit/emit.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';
 export { type NativeOptions, type NativeResult, runNative } from './emit/native.ts';
 export { type TargetName, targetNames } from './emit/native-targets.ts';
+export { type TraceRunOptions, traceNative } from './emit/native-trace.ts';
+export { tracedTables } from './emit/traced.ts';
 export { dumpGraph } from './ir/dump.ts';
 export { DefectError, InputError } from './ir/errors.ts';
 export { evaluate } from './ir/evaluate.ts';
@@ -27,22 +42,34 @@ export { formatName, type WeightFormat } from './ir/formats/format.ts';
 export type { Graph, Node, Stage } from './ir/graph.ts';
 export { importOnnx as loadOnnx } from './ir/import/onnx.ts';
 export type { Kernel } from './ir/kernel.ts';
-export type { Quant, RequantMode, WeightBits } from './ir/op.ts';
+export type { CodebookSize, Quant, RequantMode, WeightBits } from './ir/op.ts';
 export type { Normalization, Outcome, Program, Slot, Step } from './ir/program.ts';
 export type { Shape, Tensor } from './ir/tensor.ts';
 export { verifyGraph } from './ir/verify.ts';
 export { fromNdarray, toNdarray } from './ndarray.ts';
+export {
+  type Classified,
+  type Net,
+  type NetInput,
+  type NetOptions,
+  type NetResult,
+  netOf,
+  netOfArtifact,
+  type Picture,
+  type RunOptions,
+  type Values,
+} from './net.ts';
+export { type BatchOptions, type LoadedNet, type LoadOptions, load, withThreads } from './node-load.ts';
 export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 export { canonicalize } from './passes/canonicalize.ts';
 export {
-  type Candidate,
   chooseFormats,
   type FormatChoices,
-  type FormatObjective,
   type FormatOptions,
   type LayerChoice,
 } from './passes/choose-formats.ts';
 export { foldBatchNorm } from './passes/fold-batch-norm.ts';
+export type { Candidate, FormatObjective } from './passes/format-objective.ts';
 export { fuse } from './passes/fuse.ts';
 export { lower } from './passes/lower.ts';
 export { normalizeInput } from './passes/normalize-input.ts';
@@ -53,11 +80,25 @@ export { type Pruned, type PrunedLayer, type PruneOptions, prune } from './passe
 export { type RoundedWeights, type RoundOptions, roundWeights } from './passes/prune/round-weights.ts';
 export { quantize } from './passes/quantize.ts';
 export { type Facts, proveProgram } from './prove.ts';
+export { type ReportInput, reportHtml, sweepHtml } from './report/html/report.ts';
 export { arrangeInput, decodeOutput, decodeSlot, encodeInput } from './run.ts';
 export { compareOutcomes, type Difference, differenceText } from './sim/compare.ts';
 export { createSimulator, type Simulator } from './sim/simulate.ts';
 export { Trap } from './sim/trap.ts';
 export { simulate } from './simulate.ts';
+export { readTrace, readTraces } from './trace/read.ts';
+export type {
+  ByteRange,
+  DeviceTrace,
+  TraceInput,
+  TraceLayer,
+  TraceProblem,
+  TraceProblemKind,
+  TraceRun,
+  TraceTable,
+  TraceTensor,
+} from './trace/trace.ts';
+export { createTrace, type TracedInference, type TraceOptions } from './trace/write.ts';
 export { accuracy, classify } from './train/classify.ts';
 export { type Epoch, type Finetuned, finetune } from './train/finetune.ts';
 export { onThreads } from './train/node-threads.ts';

@@ -1,6 +1,7 @@
 /** A program as JSON: plain data but for its tables, whose numbers are base64 of little-endian bytes. */
-import { elemBytes, type Table } from './ir/kernel.ts';
+import type { Table } from './ir/kernel.ts';
 import type { Program } from './ir/program.ts';
+import { tableBytes } from './ir/table-bytes.ts';
 
 /** 4/3 characters a byte. */
 export function base64Of(bytes: Uint8Array): string {
@@ -11,26 +12,6 @@ export function base64Of(bytes: Uint8Array): string {
 
 export const bytesOfBase64 = (base64: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-
-/** Writes one number at a byte offset, little-endian. */
-type Put = (view: DataView, at: number, x: number) => void;
-const put: Readonly<Record<Table['elem'], Put>> = {
-  u8: (view, at, x) => view.setUint8(at, x),
-  i8: (view, at, x) => view.setInt8(at, x),
-  u16: (view, at, x) => view.setUint16(at, x, true),
-  i16: (view, at, x) => view.setInt16(at, x, true),
-  i32: (view, at, x) => view.setInt32(at, x, true),
-  f32: (view, at, x) => view.setFloat32(at, x, true),
-};
-
-function tableBytes(table: Table): Uint8Array {
-  const bytes = new Uint8Array(table.data.length * elemBytes[table.elem]);
-  const view = new DataView(bytes.buffer);
-  table.data.forEach((x: number, i: number) => {
-    put[table.elem](view, i * elemBytes[table.elem], x);
-  });
-  return bytes;
-}
 
 function tableData(elem: Table['elem'], base64: string): Table['data'] {
   const { buffer } = bytesOfBase64(base64);

@@ -1,7 +1,7 @@
 /** Between real numbers and a program's bytes. */
 import { must } from './ir/errors.ts';
 import { elemBytes } from './ir/kernel.ts';
-import type { Program, Slot } from './ir/program.ts';
+import type { Normalization, Program, Slot } from './ir/program.ts';
 import { countOf } from './ir/tensor.ts';
 
 const slotOf = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
@@ -9,8 +9,7 @@ const slotOf = (program: Program, index: number): Slot => must(program.slots[ind
 const clampByte = (x: number): number => Math.max(0, Math.min(255, Math.round(x)));
 
 /** What is stored for the real number `x` at row-major position `i` of an 8-bit slot. */
-function storedByte(program: Program, slot: Slot, x: number, i: number): number {
-  const raw = program.rawInput;
+function storedByte(raw: Normalization | undefined, slot: Slot, x: number, i: number): number {
   if (raw !== undefined) {
     const channel = Math.floor(i / (countOf(slot.shape) / raw.mean.length));
     return clampByte(x * (raw.std[channel] ?? 1) + (raw.mean[channel] ?? 0));
@@ -20,15 +19,19 @@ function storedByte(program: Program, slot: Slot, x: number, i: number): number 
 }
 
 /** @param input row-major, as the network computes with it. @returns the bytes of the input slot. */
-export function encodeInput(program: Program, input: Float32Array): Uint8Array {
-  const slot = slotOf(program, program.input);
+export const encodeInput = (program: Program, input: Float32Array): Uint8Array =>
+  encodeSlot(program, program.input, input);
+
+/** @param input row-major real numbers. @returns the bytes of the slot: the nearest that it can store. */
+export function encodeSlot(program: Program, index: number, input: Float32Array): Uint8Array {
+  const slot = slotOf(program, index);
   const at = (position: number): number => slot.order?.[position] ?? position;
   if (slot.elem === 'f32') {
     const floats = Float32Array.from({ length: slot.length }, (_, p) => input[at(p)] ?? 0);
     return new Uint8Array(floats.buffer);
   }
   return Uint8Array.from({ length: slot.length }, (_, p) =>
-    storedByte(program, slot, input[at(p)] ?? 0, at(p)),
+    storedByte(index === program.input ? program.rawInput : undefined, slot, input[at(p)] ?? 0, at(p)),
   );
 }
 

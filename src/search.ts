@@ -7,7 +7,7 @@ import { type Compiled, type CompileOptions, compileFused, type Front } from './
 import { requireClasses } from './data/labels.ts';
 import { InputError, must } from './ir/errors.ts';
 import { evaluate } from './ir/evaluate.ts';
-import type { WeightBits } from './ir/op.ts';
+import type { CodebookSize, WeightBits } from './ir/op.ts';
 import type { Program } from './ir/program.ts';
 import { countOf, floats } from './ir/tensor.ts';
 import { type CostTarget, modelledInstructions } from './passes/cost/model.ts';
@@ -21,10 +21,16 @@ export interface HeldOut {
   readonly labels?: ArrayLike<number>;
 }
 
-export interface BuildPoint {
+/** The values that the weights of every layer may have. */
+export interface Grid {
+  readonly weightBits: WeightBits;
+  /** So many that weights share, instead. */
+  readonly codebook?: CodebookSize;
+}
+
+export interface BuildPoint extends Grid {
   /** Share of the weights of convolutions and linear layers that is zero. */
   readonly sparsity: number;
-  readonly weightBits: WeightBits;
 }
 
 export interface Built {
@@ -50,17 +56,20 @@ export interface Limits {
 }
 
 export interface SearchOptions {
-  /** For every build; `prune`, `weightBits` and `formats` are the search's own. */
+  /** For every build; `prune`, `weightBits` and `formats` are the search's own, and so is a codebook of all layers. */
   readonly compile: CompileOptions;
-  readonly objective: 'flash' | 'speed';
+  readonly objective: 'flash' | 'tables' | 'speed';
   readonly target: CostTarget;
   readonly method?: 'obs' | 'magnitude' | 'channel';
-  readonly bits?: readonly WeightBits[];
+  readonly grids?: readonly Grid[];
   readonly onBuilt?: (built: Built) => void;
 }
 
 /** The sparsities tried, from none to where little is left. */
 export const sparsities = [0, 0.5, 0.7, 0.8, 0.85, 0.88, 0.9, 0.92, 0.94, 0.96, 0.98] as const;
+
+/** The grids tried. */
+export const allGrids: readonly Grid[] = [{ weightBits: 8 }, { weightBits: 4 }];
 
 const topOne = (output: ArrayLike<number>): number => {
   let best = 0;
@@ -88,6 +97,11 @@ export class Search {
     this.floatRight = float.filter((answer, i) => answer === this.#answers[i]).length;
   }
 
+  /** Of the program. */
+  get name(): string {
+    return this.#options.compile.name;
+  }
+
   judgement({ right }: Built): Judgement {
     const { inputs, labels } = this.#heldOut;
     return {
@@ -104,7 +118,7 @@ export class Search {
   }
 
   build(point: BuildPoint): Built {
-    const key = `${point.sparsity} ${point.weightBits}`;
+    const key = `${point.sparsity} ${point.weightBits} ${point.codebook}`;
     const known = this.#built.get(key);
     if (known !== undefined) return known;
     const { objective, target, compile, method = 'obs', onBuilt } = this.#options;
@@ -112,6 +126,7 @@ export class Search {
     const compiled = compileFused(this.#front, {
       ...compile,
       weightBits: point.weightBits,
+      ...(point.codebook === undefined ? {} : { codebook: point.codebook }),
       formats: { objective, target },
       ...(point.sparsity > 0 ? { prune: { method, sparsity: point.sparsity, price } } : {}),
     });
@@ -140,8 +155,8 @@ export class Search {
     };
   }
 
-  get bits(): readonly WeightBits[] {
-    return this.#options.bits ?? [8, 4];
+  get grids(): readonly Grid[] {
+    return this.#options.grids ?? allGrids;
   }
 
   /** What is to be least. */
@@ -234,17 +249,17 @@ export interface Fit {
 
 /**
  * With sizes limited: the build that fits and loses least. With only the loss limited: the smallest (or fastest)
- * that loses no more. Size falls and loss grows with sparsity, so each is found by bisection, for each number
- * of bits.
+ * that loses no more. Size falls and loss grows with sparsity, so each is found by bisection, for each
+ * grid.
  */
 export function fitWithin(search: Search, limits: Limits): Fit {
   const sized = [limits.flashBytes, limits.ramBytes, limits.instructions].some((x) => x !== undefined);
   const allowed = limits.maxLoss ?? Infinity;
-  const builds = search.bits.map((weightBits) => {
+  const builds = search.grids.map((grid) => {
     const at = (index: number): Built =>
       search.build({
         sparsity: sparsities[Math.max(0, Math.min(index, sparsities.length - 1))] ?? 0,
-        weightBits,
+        ...grid,
       });
     if (sized) return at(firstWhere(sparsities.length, (i) => excess(at(i), limits) === 0));
     return at(firstWhere(sparsities.length, (i) => at(i).loss > allowed) - 1);
@@ -256,7 +271,7 @@ export function fitWithin(search: Search, limits: Limits): Fit {
     : (a: Built, b: Built) => search.cost(a) - search.cost(b);
   const [found] = fits.toSorted(order);
   const [nearest] = builds.toSorted((a, b) => excess(a, limits) - excess(b, limits) || a.loss - b.loss);
-  const best = found ?? must(nearest, 'at least one number of bits is tried');
+  const best = found ?? must(nearest, 'at least one grid is tried');
   return found === undefined ? { best } : { found, best };
 }
 

@@ -36,7 +36,7 @@ function storedAnyhow(graph: Graph<'int8'>, first: number): Graph<'int8'> {
     if (!isMac(node) || layout === undefined) return node;
     const format = allFormats
       .map((_, i) => allFormats[(first + i) % allFormats.length]!)
-      .find((f: WeightFormat) => fits(layout, largest(mac), f, false));
+      .find((f: WeightFormat) => fits(layout, largest(mac), f, mac.codebook));
     return { ...node, quantized: { ...mac, format } };
   });
   return { ...graph, nodes };

@@ -33,7 +33,7 @@ test('a build is made once', () => {
 
 describe('limits', () => {
   test('on flash: it fits, and of all that fit it loses least', () => {
-    const s = search({ bits: [8] });
+    const s = search({ grids: [{ weightBits: 8 }] });
     const whole = s.build({ sparsity: 0, weightBits: 8 }).flashBytes;
     const limit = Math.floor(whole * 0.8);
     const { found } = fitWithin(s, { flashBytes: limit });
@@ -44,12 +44,12 @@ describe('limits', () => {
   });
 
   test('on loss: all of it allowed gives the sparsest build', () => {
-    const { found } = fitWithin(search({ bits: [8] }), { maxLoss: 100 });
+    const { found } = fitWithin(search({ grids: [{ weightBits: 8 }] }), { maxLoss: 100 });
     expect(found!.point.sparsity).toBe(sparsities.at(-1));
   });
 
   test('that nothing reaches: the nearest build, and none found', () => {
-    const { found, best } = fitWithin(search({ bits: [8] }), { ramBytes: 1 });
+    const { found, best } = fitWithin(search({ grids: [{ weightBits: 8 }] }), { ramBytes: 1 });
     expect(found).toBeUndefined();
     expect(best.ramBytes).toBeGreaterThan(1);
   });

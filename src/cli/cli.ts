@@ -6,10 +6,12 @@ import type { Api } from './api.ts';
 import { addCompile } from './compile.ts';
 import type { Context } from './context.ts';
 import { addDemo } from './demo.ts';
+import { addDiff } from './diff.ts';
 import { addEval } from './eval.ts';
 import { type ExitCode, exitCodes, explain } from './exit.ts';
 import { addInspect } from './inspect.ts';
 import type { Io } from './io.ts';
+import { addReport } from './report.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
 import { addVerify } from './verify.ts';
@@ -87,7 +89,18 @@ export function createCli(api: Api, io: Io): (argv: readonly string[]) => Promis
       return code;
     }
     const program = programFor(io, version);
-    for (const add of [addCompile, addRun, addVerify, addInspect, addEval, addSweep, addView, addDemo])
+    for (const add of [
+      addCompile,
+      addRun,
+      addVerify,
+      addInspect,
+      addEval,
+      addSweep,
+      addView,
+      addDiff,
+      addReport,
+      addDemo,
+    ])
       add(program, context);
     try {
       await program.parseAsync(argv, { from: 'user' });

@@ -3,10 +3,10 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type CompileOptions, front } from '../compile.ts';
 import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
-import type { WeightBits } from '../ir/op.ts';
+import type { CodebookSize, WeightBits } from '../ir/op.ts';
 import { type CostTarget, costTargets } from '../passes/cost/model.ts';
 import type { Pattern } from '../passes/prune/pattern.ts';
-import { type Fit, fitWithin, type HeldOut, type Limits, Search } from '../search.ts';
+import { type Fit, fitWithin, type Grid, type HeldOut, type Limits, Search } from '../search.ts';
 import type { OnProgress } from './api.ts';
 import { positiveInteger } from './options.ts';
 
@@ -15,7 +15,9 @@ export interface CompressFlags {
   readonly prune: 'obs' | 'magnitude' | 'channel';
   readonly pattern: Pattern;
   readonly weightBits?: WeightBits;
-  readonly optimize?: 'flash' | 'speed';
+  /** True: 16 values in every layer. */
+  readonly codebook?: true | NonNullable<CompileOptions['codebook']>;
+  readonly optimize?: 'flash' | 'tables' | 'speed';
   readonly target: CostTarget;
   readonly flash?: number;
   readonly ram?: number;
@@ -64,6 +66,22 @@ function bits(text: string): WeightBits {
   throw new InvalidArgumentError('It has to be 8, 4 or 2.');
 }
 
+function codebookSize(text: string | undefined): CodebookSize {
+  if (text === '16' || text === '4') return Number(text) as CodebookSize;
+  throw new InvalidArgumentError('It has to be 16, 4, or layers with one of them: /3/Conv=16,/9/Gemm=4.');
+}
+
+/** `16`, `4`, or layers by name: `/3/Conv=16,/9/Gemm=4`. */
+export function parseCodebook(text: string): NonNullable<CompileOptions['codebook']> {
+  if (!text.includes('=')) return codebookSize(text);
+  return new Map(
+    text.split(',').map((layer) => {
+      const [, name = '', size] = /^(.+)=(.*)$/.exec(layer) ?? [];
+      return [name, codebookSize(size)];
+    }),
+  );
+}
+
 /** `none`, `2:4` (at most 2 of every 4 stay), `1x4` (blocks). */
 export function parsePattern(text: string): Pattern {
   if (text === 'none') return 'none';
@@ -89,7 +107,10 @@ export const withCompressOptions = (command: Command): Command =>
     )
     .option('--pattern <PATTERN>', 'none, N:M (N of M stay), or blocks ROWSxCOLUMNS', parsePattern, 'none')
     .option('--weight-bits <BITS>', 'of a stored weight: 8, 4 or 2', bits)
-    .addOption(new Option('--optimize <WHAT>', 'choose how weights are stored').choices(['flash', 'speed']))
+    .option('--codebook [VALUES]', 'share 16 or 4 values: in all layers, or NAME=16,NAME=4', parseCodebook)
+    .addOption(
+      new Option('--optimize <WHAT>', 'choose how weights are stored').choices(['flash', 'tables', 'speed']),
+    )
     .addOption(
       new Option('--target <CHIP>', 'whose instructions are modelled')
         .choices([...costTargets])
@@ -125,10 +146,21 @@ export const limitsOf = (flags: CompressFlags): Limits => ({
 export const isSearched = (flags: CompressFlags): boolean =>
   flags.sparsity === undefined && Object.keys(limitsOf(flags)).length > 0;
 
+export const codebookOf = ({ codebook }: CompressFlags): CompileOptions['codebook'] =>
+  codebook === true ? 16 : codebook;
+
+/** The ways to store weights that a search tries; undefined: its own. */
+export function gridsOf(flags: CompressFlags): readonly Grid[] | undefined {
+  const codebook = codebookOf(flags);
+  if (typeof codebook === 'number') return [{ weightBits: flags.weightBits ?? 8, codebook }];
+  return flags.weightBits === undefined ? undefined : [{ weightBits: flags.weightBits }];
+}
+
 /** What the flags add to the options of a build without a search. */
 export function compressOptions(flags: CompressFlags): Partial<CompileOptions> {
   const { sparsity, weightBits, target, seed, prune: method, pattern } = flags;
-  const compresses = (sparsity ?? 0) > 0 || (weightBits ?? 8) < 8;
+  const codebook = codebookOf(flags);
+  const compresses = (sparsity ?? 0) > 0 || (weightBits ?? 8) < 8 || codebook !== undefined;
   const objective = flags.optimize ?? (compresses ? 'flash' : undefined);
   const price = objective === 'speed' ? 'macs' : 'flash';
   return {
@@ -136,8 +168,15 @@ export function compressOptions(flags: CompressFlags): Partial<CompileOptions> {
       ? {}
       : { prune: { method, pattern, sparsity, price, seed } }),
     ...(weightBits === undefined ? {} : { weightBits }),
+    ...(codebook === undefined ? {} : { codebook }),
     ...(objective === undefined ? {} : { formats: { objective, target } }),
   };
+}
+
+/** What a search's builds are to make least: what is limited. A limit of flash counts tables. */
+function searched({ flash, instructions }: CompressFlags): 'flash' | 'tables' | 'speed' {
+  if (instructions !== undefined) return 'speed';
+  return flash === undefined ? 'flash' : 'tables';
 }
 
 export interface Searched extends Fit {
@@ -159,12 +198,13 @@ export function searchBuild(
       supported: 'int8',
     });
   let done = 0;
+  const grids = gridsOf(flags);
   const search = new Search(front(model, options), heldOut, {
     compile: options,
-    objective: flags.optimize ?? (flags.instructions === undefined ? 'flash' : 'speed'),
+    objective: flags.optimize ?? searched(flags),
     target: flags.target,
     method: flags.prune,
-    ...(flags.weightBits === undefined ? {} : { bits: [flags.weightBits] }),
+    ...(grids === undefined ? {} : { grids }),
     onBuilt: () => onProgress('building', ++done, Math.max(8, done + 1)),
   });
   return { search, ...fitWithin(search, limitsOf(flags)) };

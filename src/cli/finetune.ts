@@ -98,6 +98,12 @@ export async function trainedBuild(
 ): Promise<Compiled> {
   if (options.arith === 'float32')
     throw new InputError({ where: '--finetune', found: '--type float32', supported: 'int8' });
+  if (options.codebook !== undefined)
+    throw new InputError({
+      where: '--finetune',
+      found: '--codebook',
+      supported: '--weight-bits: training rounds to uniform grids',
+    });
   const made = front(model, options);
   const { graph } = await learned(made, flags, training);
   const { prune: _, ...rest } = options;

@@ -1,11 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { front } from '../compile.ts';
 import { writeFolder } from '../emit/native-files.ts';
-import type { WeightBits } from '../ir/op.ts';
 import { builtFields, builtTable } from '../report/built.ts';
-import { paretoFront, Search, sparsities } from '../search.ts';
+import { sweepHtml } from '../report/html/report.ts';
+import { allGrids, paretoFront, Search, sparsities } from '../search.ts';
 import { calibrationOf, heldOutOf, readSamplesFor } from './calibrate.ts';
-import { type CompressFlags, withCompressOptions } from './compress.ts';
+import { type CompressFlags, codebookOf, gridsOf, withCompressOptions } from './compress.ts';
 import { type Context, printJson } from './context.ts';
 import { identifierOf, loadModel } from './model.ts';
 import {
@@ -34,22 +34,24 @@ async function run(context: Context, file: string, flags: Flags): Promise<void> 
   const { api, io } = context;
   const graph = loadModel(api, file);
   const prepared = readSamplesFor(api, graph, flags, prepareOptions(flags));
+  const codebook = codebookOf(flags);
   const options = {
     name: identifierOf(file),
     arith: 'int8',
     requant: flags.requant,
     calibrationMethod: flags.calibration,
     calibration: calibrationOf(prepared, flags.samples),
+    ...(codebook === undefined ? {} : { codebook }),
   } as const;
-  const bits: readonly WeightBits[] = flags.weightBits === undefined ? [8, 4] : [flags.weightBits];
+  const grids = gridsOf(flags) ?? allGrids;
   const search = new Search(front(graph, options), heldOutOf(prepared, flags), {
     compile: options,
     objective: flags.optimize ?? 'flash',
     target: flags.target,
     method: flags.prune,
-    bits,
+    grids,
   });
-  const points = bits.flatMap((weightBits) => flags.sparsities.map((sparsity) => ({ sparsity, weightBits })));
+  const points = grids.flatMap((grid) => flags.sparsities.map((sparsity) => ({ sparsity, ...grid })));
   const progress = progressOn(io, flags.json === true);
   points.forEach((point, i) => {
     progress.report('building', i, points.length);
@@ -76,6 +78,7 @@ async function report(context: Context, search: Search, flags: Flags): Promise<v
       new Map([
         ['sweep.json', `${JSON.stringify(fields, null, 2)}\n`],
         ['sweep.txt', text],
+        ['sweep.html', await sweepHtml(search.name, flags.target, fields.builds)],
       ]),
     );
   if (flags.json) printJson(context, fields);

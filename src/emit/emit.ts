@@ -7,9 +7,10 @@ import { checkPackageName } from './identifier.ts';
 import type { EmitInfo } from './info.ts';
 import { selftestFile } from './selftest.ts';
 import { sourceFile } from './source.ts';
+import { traceFile, traceHeader } from './trace-header.ts';
 
 /**
- * File names and contents: `<name>.h`, `<name>.c`, `<name>_selftest.c`, `CMakeLists.txt`.
+ * File names and contents: `<name>.h`, `<name>.c`, `<name>_trace.h`, `<name>_selftest.c`, `CMakeLists.txt`.
  * @throws InputError when the program's name is no C identifier.
  */
 export function emitC(program: Program, info: EmitInfo): ReadonlyMap<string, string> {
@@ -19,6 +20,7 @@ export function emitC(program: Program, info: EmitInfo): ReadonlyMap<string, str
   return new Map([
     [`${program.name}.h`, headerFile(program, arena, info)],
     [`${program.name}.c`, sourceFile(program, arena, info)],
+    [traceFile(program), traceHeader(program, info)],
     ...(tested ? [[`${program.name}_selftest.c`, selftestFile(program, info.golden, info)] as const] : []),
     ['CMakeLists.txt', cmakeFile(program, tested)],
   ]);

@@ -4,7 +4,7 @@ import { elemBytes } from '../ir/kernel.ts';
 import type { Quant } from '../ir/op.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import type { Arena } from './arena.ts';
-import type { EmitInfo } from './info.ts';
+import { type EmitInfo, noBuild } from './info.ts';
 import { layoutLines, normalizationLines } from './layout.ts';
 import { kernelsOf } from './names.ts';
 import { cFloat, comment, cType } from './text.ts';
@@ -94,6 +94,26 @@ function functions({ name }: Program): string[] {
   ];
 }
 
+function build({ name }: Program, info: EmitInfo): string[] {
+  const upper = name.toUpperCase();
+  return [
+    ...comment([`Which program this is: the start of the SHA-256 of ${name}.program.json.`]),
+    `#define ${upper}_BUILD "${info.build ?? noBuild}"`,
+    '',
+  ];
+}
+
+function traceFunction({ name }: Program): string[] {
+  const upper = name.toUpperCase();
+  return [
+    ...comment([
+      `Yours to write, for ${name}.c compiled with -D${upper}_TRACE=1 (checksums of what every layer reads and writes) or =2 (all bytes): sends a character to the console. Nothing else calls it.`,
+    ]),
+    `void ${name}_trace_putc(char c);`,
+    '',
+  ];
+}
+
 function advice({ name, arith }: Program): string[] {
   const upper = name.toUpperCase();
   const hook = `To see every layer, compile ${name}.c with -D${upper}_HOOK=f for a function of your own,`;
@@ -120,6 +140,8 @@ export function headerFile(program: Program, arena: Arena, info: EmitInfo): stri
     ...port(program, program.output, 'output'),
     ...structure(program, arena),
     ...functions(program),
+    ...build(program, info),
+    ...traceFunction(program),
     '#ifdef __cplusplus',
     '}',
     '#endif',

@@ -15,8 +15,13 @@ export interface EmitInfo {
   readonly version: string;
   /** Of the model, with the method's name: `sha256 ...`. */
   readonly hash: string;
+  /** First 16 hex digits of the SHA-256 of the program's file; zeros when there is none. */
+  readonly build?: string;
   /** The self-test's cases; without any there is no self-test. */
   readonly golden: readonly Golden[];
   /** Proved bounds by kernel name, then by local. */
   readonly ranges?: ReadonlyMap<string, ReadonlyMap<string, Interval>>;
 }
+
+/** Said of C that was printed without an artifact around it. */
+export const noBuild = '0'.repeat(16);

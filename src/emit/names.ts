@@ -18,12 +18,29 @@ export const kernelsOf = (program: Program): readonly Kernel[] => [
   ...new Set(program.steps.map((step) => step.kernel)),
 ];
 
+const traceParts =
+  'network tables row rows crc char text hex field begin end tensor bytes start step after putc';
+
+/** What `<name>_trace.h` defines, and what its macros declare in a function. */
+const traceNames = (name: string): string[] => [
+  'tracer',
+  `${name}_tracer`,
+  ...traceParts.split(' ').map((part) => `${name}_trace_${part}`),
+];
+
 /** What is public or may be hidden by a name inside of a function. */
 function takenNames(program: Program, kernels: readonly Kernel[]): string[] {
   const { name } = program;
   const api = [name, `${name}_input`, `${name}_run`, `${name}_input_t`, `${name}_output_t`, 'net'];
   const inner = kernels.flatMap((k) => [...k.params.map((p) => p.name), ...declaredIn(k.body)]);
-  return [...api, `${name}_c_is_as_expected`, ...libraryNames, ...primitives.keys(), ...inner];
+  return [
+    ...api,
+    ...traceNames(name),
+    `${name}_c_is_as_expected`,
+    ...libraryNames,
+    ...primitives.keys(),
+    ...inner,
+  ];
 }
 
 export function fileNames(program: Program): FileNames {

@@ -91,11 +91,12 @@ function machineArgs({ start }: Machine, memory: MemoryMap): string[] {
 }
 
 /** What every program of a target shares, compiled once per machine. */
-async function labObject(build: Build, source: string): Promise<string> {
-  const args = ['-std=gnu11', ...flags({ ...build, opt: '-O2' }), '-c', path.join(targetsFolder, source)];
+export async function labObject(build: Build, source: string, more: readonly string[] = []): Promise<string> {
+  const options = [...flags({ ...build, opt: '-O2' }), ...more];
+  const args = ['-std=gnu11', ...options, '-c', path.join(targetsFolder, source)];
   return cached({
     name: `${path.parse(source).name}.o`,
-    sources: [source, 'test-lab.h'],
+    sources: [source, 'test-lab.h', 'uart.h'],
     how: [build.target.compiler, await requireTool(build.target.compiler), ...args],
     build: async (file) => {
       const stderr = await compiler(build, [...args, '-o', file]);
@@ -167,9 +168,23 @@ function sum(lines: readonly (readonly [string, number])[], pattern: RegExp): nu
   return lines.reduce((total, [name, bytes]) => (pattern.test(name) ? total + bytes : total), 0);
 }
 
-export async function sectionsOf(build: Build, object: string): Promise<Sections> {
+async function sectionSizes(build: Build, object: string): Promise<(readonly [string, number])[]> {
   const listing = await binutil(build, 'size', ['-A', object]);
-  const lines = [...listing.matchAll(/^(\.\S+)\s+(\d+)/gm)].map((m) => [m[1] ?? '', Number(m[2])] as const);
+  return [...listing.matchAll(/^(\.\S+)\s+(\d+)/gm)].map((m) => [m[1] ?? '', Number(m[2])] as const);
+}
+
+/** Bytes of machine code by function; parts that the compiler split off count with theirs. */
+export async function functionsOf(build: Build, object: string): Promise<ReadonlyMap<string, number>> {
+  const sizes = new Map<string, number>();
+  for (const [section, bytes] of await sectionSizes(build, object)) {
+    const [, name] = /^\.text\.(?:unlikely\.)?([A-Za-z_0-9]+)/.exec(section) ?? [];
+    if (name !== undefined) sizes.set(name, (sizes.get(name) ?? 0) + bytes);
+  }
+  return sizes;
+}
+
+export async function sectionsOf(build: Build, object: string): Promise<Sections> {
+  const lines = await sectionSizes(build, object);
   return {
     code: sum(lines, /^\.text/),
     constants: sum(lines, /^\.s?rodata/),

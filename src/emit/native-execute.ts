@@ -9,13 +9,15 @@ import type { Machine, MemoryMap } from './native-targets.ts';
 import { requireTool } from './native-tools.ts';
 
 const console_ = ['-chardev', 'stdio,id=con', '-semihosting-config', 'enable=on,target=native,chardev=con'];
-const board = ['-nographic', '-monitor', 'none', '-serial', 'none', '-no-reboot', ...console_];
+const board = ['-nographic', '-monitor', 'none', '-no-reboot', ...console_];
 
 /** `-icount` makes the time that devices see follow the instructions too. */
-function qemuArgs(machine: Machine, memory: MemoryMap, plugin: readonly string[], program: string): string[] {
+function qemuArgs(machine: Machine, plugin: readonly string[], program: string, how: Execution): string[] {
   if (machine.user) return [...machine.args, ...plugin, program];
   const icount = plugin.length > 0 ? ['-icount', 'shift=0'] : [];
-  return [...machine.args, ...(memory.qemu ?? []), ...board, ...icount, ...plugin, '-kernel', program];
+  const serial = ['-serial', how.serial === undefined ? 'none' : `file:${how.serial}`];
+  const more = [...(how.memory?.qemu ?? []), ...board, ...serial, ...icount, ...plugin];
+  return [...machine.args, ...more, '-kernel', program];
 }
 
 function ended(name: string, ran: Ran): void {
@@ -41,6 +43,8 @@ export interface Execution {
   readonly timeoutMs: number;
   /** Count instructions; on machines only. */
   readonly counted: boolean;
+  /** The file in the build's folder that gets what a board's first serial port sends. */
+  readonly serial?: string;
 }
 
 async function countingArgs(build: Build, program: string): Promise<string[]> {
@@ -48,10 +52,10 @@ async function countingArgs(build: Build, program: string): Promise<string[]> {
   return ['-plugin', `${await counterPlugin()},${options}`];
 }
 
-async function onMachine(build: Build, machine: Machine, memory: MemoryMap, program: string, how: Execution) {
+async function onMachine(build: Build, machine: Machine, program: string, how: Execution) {
   await requireTool(machine.qemu);
   const plugin = how.counted ? await countingArgs(build, program) : [];
-  const args = qemuArgs(machine, memory, plugin, program);
+  const args = qemuArgs(machine, plugin, program, how);
   const options = { cwd: build.folder, timeoutMs: how.timeoutMs };
   ended(build.target.title, await runProcess(machine.qemu, args, options));
 }
@@ -66,7 +70,7 @@ export async function execute(build: Build, program: string, how: Execution): Pr
     await onHost(build, program, how.timeoutMs);
     return [];
   }
-  await onMachine(build, machine, how.memory, program, how);
+  await onMachine(build, machine, program, how);
   if (!how.counted) return [];
   return marksIn(await readFile(path.join(build.folder, `${program}.counts`), 'utf8'));
 }

@@ -15,6 +15,12 @@ export interface MemoryMap {
   readonly qemu?: readonly string[];
 }
 
+/** A serial port: its driver in targets/uart.c, and where its registers are. */
+export interface Uart {
+  readonly driver: 'CMSDK' | 'NRF51' | 'SIFIVE' | 'NS16550';
+  readonly address: number;
+}
+
 export interface Machine {
   readonly qemu: ToolName;
   readonly args: readonly string[];
@@ -23,6 +29,8 @@ export interface Machine {
   /** QEMU's user mode: the same instructions, no devices, no memory protection. */
   readonly user: boolean;
   readonly memory: MemoryMap;
+  /** The board's first; absent in user mode. */
+  readonly uart?: Uart;
   /** The same chip with more memory than it has, for programs that do not fit. */
   readonly enlarged?: MemoryMap;
 }
@@ -56,21 +64,25 @@ const sifive = map(region(0x2040_0000, 0x1fc0_0000), region(0x8000_0000, 16 * ki
 /** A locked hole of 2 MiB lies below the stack, so that an overflow traps. */
 const virt = map(region(0x8000_0000, 2048 * kib), region(0x8040_0000, 4096 * kib));
 
-const arm = (board: string, memory: MemoryMap, enlarged?: MemoryMap): Machine => ({
+const cmsdk = (address: number): Uart => ({ driver: 'CMSDK', address });
+
+const arm = (board: string, memory: MemoryMap, uart: Uart, enlarged?: MemoryMap): Machine => ({
   qemu: 'qemu-system-arm',
   args: ['-M', board],
   start: 'start_cm.c',
   user: false,
   memory,
+  uart,
   ...(enlarged ? { enlarged } : {}),
 });
 
-const riscv = (args: readonly string[], memory: MemoryMap): Machine => ({
+const riscv = (args: readonly string[], memory: MemoryMap, uart: Uart): Machine => ({
   qemu: 'qemu-system-riscv32',
   args,
   start: 'start_rv.c',
   user: false,
   memory,
+  uart,
 });
 
 /** QEMU 7.2 cannot run M-profile processors in user mode; `max` executes the same Thumb, DSP and VFP code. */
@@ -114,16 +126,28 @@ const riscvTarget = (title: string, flags: readonly string[], machine: Machine):
 export const targets = {
   'host-gcc': { title: 'this computer, gcc', compiler: 'gcc', flags: [] },
   'host-clang': { title: 'this computer, clang', compiler: 'clang', flags: [] },
-  'cortex-m0': armTarget('Cortex-M0, micro:bit', m0, arm('microbit', microbit, microbitEnlarged)),
-  'cortex-m3': armTarget('Cortex-M3, MPS2 AN385', m3, arm('mps2-an385', mps2)),
-  'cortex-m4': armTarget('Cortex-M4F, MPS2 AN386', m4, arm('mps2-an386', mps2)),
-  'cortex-m7': armTarget('Cortex-M7F, MPS2 AN500', m7, arm('mps2-an500', mps2)),
-  'cortex-m33': armTarget('Cortex-M33F, MPS2 AN505', m33, arm('mps2-an505', mps2Secure)),
-  'cortex-m55': armTarget('Cortex-M55 with MVE, MPS3 AN547', m55, arm('mps3-an547', mps3)),
+  'cortex-m0': armTarget(
+    'Cortex-M0, micro:bit',
+    m0,
+    arm('microbit', microbit, { driver: 'NRF51', address: 0x4000_2000 }, microbitEnlarged),
+  ),
+  'cortex-m3': armTarget('Cortex-M3, MPS2 AN385', m3, arm('mps2-an385', mps2, cmsdk(0x4000_4000))),
+  'cortex-m4': armTarget('Cortex-M4F, MPS2 AN386', m4, arm('mps2-an386', mps2, cmsdk(0x4000_4000))),
+  'cortex-m7': armTarget('Cortex-M7F, MPS2 AN500', m7, arm('mps2-an500', mps2, cmsdk(0x4000_4000))),
+  'cortex-m33': armTarget('Cortex-M33F, MPS2 AN505', m33, arm('mps2-an505', mps2Secure, cmsdk(0x5020_0000))),
+  'cortex-m55': armTarget(
+    'Cortex-M55 with MVE, MPS3 AN547',
+    m55,
+    arm('mps3-an547', mps3, cmsdk(0x5930_3000)),
+  ),
   rv32imc: riscvTarget('RV32IMC, QEMU virt', [...rv32imc, '-DLAB_PMP_GUARD=0x80200000u'], {
-    ...riscv(['-M', 'virt', '-bios', 'none'], virt),
+    ...riscv(['-M', 'virt', '-bios', 'none'], virt, { driver: 'NS16550', address: 0x1000_0000 }),
   }),
-  fe310: riscvTarget('FE310, SiFive E', rv32imac, riscv(['-M', 'sifive_e'], sifive)),
+  fe310: riscvTarget(
+    'FE310, SiFive E',
+    rv32imac,
+    riscv(['-M', 'sifive_e'], sifive, { driver: 'SIFIVE', address: 0x1001_3000 }),
+  ),
   'cortex-m0-user': armTarget('Cortex-M0 code in user mode', m0, armUser),
   'cortex-m3-user': armTarget('Cortex-M3 code in user mode', m3, armUser),
   'cortex-m4-user': armTarget('Cortex-M4F code in user mode', m4, armUser),

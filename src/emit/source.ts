@@ -10,6 +10,7 @@ import { type FileNames, fileNames, kernelsOf, namesIn } from './names.ts';
 import { printTable } from './tables.ts';
 import { comment, wrapCode } from './text.ts';
 import { printKernel, printPrimitive } from './to-c.ts';
+import { traceFile } from './trace-header.ts';
 import { arraysUsed, expressionsIn, primitivesUsed, statementsIn } from './walk.ts';
 
 function hasInfinity(kernel: Kernel): boolean {
@@ -88,9 +89,22 @@ function hook({ name }: Program): string[] {
   return [
     `#ifdef ${upper}_HOOK`,
     `void ${upper}_HOOK(const struct ${name} *net, int step);`,
-    `#define ${upper}_AFTER(step) ${upper}_HOOK(net, step)`,
     '#else',
-    `#define ${upper}_AFTER(step) ((void)0)`,
+    `#define ${upper}_HOOK(net, step) ((void)0)`,
+    '#endif',
+    '',
+  ];
+}
+
+/** What the run calls around its steps: the hook alone, or the trace with the hook in it. */
+function trace(program: Program): string[] {
+  const upper = program.name.toUpperCase();
+  return [
+    `#if defined(${upper}_TRACE) && ${upper}_TRACE + 0 > 0`,
+    `#include "${traceFile(program)}"`,
+    '#else',
+    `#define ${upper}_BEGIN() ${upper}_HOOK(net, -1)`,
+    `#define ${upper}_AFTER(step) ${upper}_HOOK(net, step)`,
     '#endif',
     '',
   ];
@@ -138,7 +152,7 @@ function runFunction(program: Program, arena: Arena, names: FileNames): string[]
     ...comment([title, ...list]),
     `const ${program.name}_output_t *${program.name}_run(struct ${program.name} *net)`,
     '{',
-    `${after}(-1);`,
+    `    ${program.name.toUpperCase()}_BEGIN();`,
     ...calls,
     `    return ${arena.pointer(slotAt(program, program.output))};`,
     '}',
@@ -167,6 +181,7 @@ export function sourceFile(program: Program, arena: Arena, info: EmitInfo): stri
     ...primitivesText(program),
     ...kernelsText(program, names, info),
     ...inputFunction(program, arena),
+    ...trace(program),
     ...runFunction(program, arena, names),
   ].join('\n');
 }

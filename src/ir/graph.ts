@@ -30,6 +30,8 @@ export type TensorInfo<S extends Stage> = (S extends 'imported' ? Partial<Tensor
   readonly quant?: Quant;
   /** The name in the PyTorch or ONNX file, where a pass had to make another. */
   readonly label?: string;
+  /** Which indices along axis 1 of the model's tensor are left, ascending, where some were taken out. */
+  readonly kept?: readonly number[];
 };
 
 export interface Graph<S extends Stage> {

@@ -153,7 +153,7 @@ export interface Table {
 export interface StoredWeights {
   readonly format: WeightFormat;
   readonly layout: WeightLayout;
-  /** Names of the kernel's tables: the weights; how many units each segment has; the values of 4-bit codes. */
+  /** Names of the kernel's tables: the weights; how many units each segment has; the values of codes. */
   readonly stream: string;
   readonly counts?: string;
   readonly codebook?: string;

@@ -38,7 +38,7 @@ export interface QuantizedMac {
   readonly saturation: Saturation;
   /** How the weights are stored; `dense8` when absent. */
   readonly format?: WeightFormat;
-  /** 16 values of which every weight is one: formats of 4 bits then store their indices. */
+  /** At most 16 values, ascending, of which every weight is one: formats of few bits then store their indices. */
   readonly codebook?: Int8Array;
   /** Sums accumulated at a time where the kernel has a choice: 4 when absent. 8 halve the cost of decoding. */
   readonly lanes?: 4 | 8;
@@ -51,6 +51,8 @@ export interface MacToQuantize {
   readonly weight: Float32Array;
   /** As `ScaleContext.weightSteps`. */
   readonly weightSteps?: Float64Array | undefined;
+  /** As `ScaleContext.codebook`. */
+  readonly codebook?: Int8Array | undefined;
   readonly channels: number;
   readonly bias: Float32Array | undefined;
   readonly input: Quant;
@@ -134,7 +136,7 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
   for (let channel = 0; channel < channels; channel++) {
     const row = rowOf(channel);
     const step = weightScales[channel] as number;
-    const steps = row.map((w) => Math.round(w / step));
+    const steps = row.map((w) => integerOf(w / step, mac.codebook));
     weights.set(steps, channel * terms);
     bias[channel] = biasSteps(mac, row, steps, step, mac.bias?.[channel] ?? 0, channel);
   }
@@ -146,7 +148,15 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
     bias,
     requant: requantFor(mac.mode, scales, weights, bias),
     saturation: saturationOf(output, mac.clamp),
+    ...(mac.codebook === undefined ? {} : { codebook: mac.codebook }),
   };
+}
+
+/** The nearest integer, or the nearest value of the codebook; 0 stays 0 in both. */
+function integerOf(steps: number, codebook: Int8Array | undefined): number {
+  const whole = Math.round(steps);
+  if (codebook === undefined || codebook.includes(whole)) return whole;
+  return codebook.reduce((best, v) => (Math.abs(v - steps) < Math.abs(best - steps) ? v : best));
 }
 
 /** |bias| + 255 sum |q|, by channel: no accumulator is larger, in any order of summation. */

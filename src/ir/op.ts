@@ -61,6 +61,8 @@ export interface Place {
   readonly order?: readonly number[];
   /** Absent in float programs. */
   readonly quant?: Quant;
+  /** Which indices along axis 1 of the model's tensor are left, where some were taken out. */
+  readonly kept?: readonly number[];
 }
 
 /** What a kernel builder is given: the node's activations, in its order, without its constants. */
@@ -82,6 +84,9 @@ export type RequantMode = 'single' | 'tfl-double' | 'ort-float' | 'pow2' | 'comp
 /** Symmetric grids: -127..127, -7..7 and -1..1 times a step per output channel. */
 export type WeightBits = 8 | 4 | 2;
 
+/** How many values the weights of a layer may share: their indices take 4 or 2 bits. */
+export type CodebookSize = 16 | 4;
+
 /** The values that an activation took, in real units. */
 export interface Range {
   readonly lo: number;
@@ -93,10 +98,12 @@ export interface ScaleContext<A> extends NodeView<A> {
   /** Bits of a weight: 8, or fewer for layers that are to be stored smaller. */
   readonly weightBits: number;
   /**
-   * Set where the weights lie on symmetric grids of `weightBits` already: the real value of one step, per output
+   * Set where the weights lie on symmetric grids of `weightBits`, or on those of the codebook, already: the real value of one step, per output
    * channel; 0 leaves the choice open.
    */
   readonly weightSteps?: Float64Array;
+  /** Set with `weightSteps` where the weights of all channels are one of these many times their step. */
+  readonly codebook?: Int8Array;
   /** The inputs' quantization in the node's order; undefined for constants. */
   readonly inputQuants: readonly (Quant | undefined)[];
   /** What the output took during calibration. */

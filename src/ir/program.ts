@@ -19,6 +19,8 @@ export interface Slot {
    */
   readonly order?: readonly number[];
   readonly quant?: Quant;
+  /** Which indices along axis 1 of the model's tensor it holds, where some were taken out. */
+  readonly kept?: readonly number[];
   /** Steps from the one that writes it (-1 for the program's input) to the last that reads it. */
   readonly firstStep: number;
   readonly lastStep: number;

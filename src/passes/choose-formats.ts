@@ -1,39 +1,36 @@
 /**
  * Chooses how each layer's weights are stored. For every layer all formats that can hold its weights are built,
- * their bytes counted and their instructions modelled; a dynamic program over the layers then finds the best
- * combination exactly: it keeps, from layer to layer, all pairs of bytes and instructions that no other pair
- * beats in both. Dense weights are among the candidates, so nothing becomes larger or slower than they are.
+ * the bytes of their tables counted, their machine code and their instructions modelled; a dynamic program over the
+ * layers then finds the best combination exactly: it keeps, from layer to layer, all pairs of bytes and instructions
+ * that no other pair beats in both. Dense weights are among the candidates: for speed nothing becomes slower than
+ * they are, and for flash no tables larger, though code is in the price.
  */
 import { InputError, locate, must } from '../ir/errors.ts';
-import { formatName, type WeightFormat } from '../ir/formats/format.ts';
+import { formatName } from '../ir/formats/format.ts';
 import { candidatesFor } from '../ir/formats/index.ts';
+import { isCoded } from '../ir/formats/values.ts';
 import type { Graph, Node } from '../ir/graph.ts';
 import type { Kernel } from '../ir/kernel.ts';
 import type { QuantizedMac } from '../ir/mac.ts';
 import type { Place } from '../ir/op.ts';
+import { modelledCode } from './cost/code.ts';
 import { type EntropyFloor, entropyFloor } from './cost/entropy.ts';
 import { type CostTarget, modelledInstructions, tableBytesOf } from './cost/model.ts';
 import { type Best, type Cost, combine } from './cost/pareto.ts';
+import {
+  allowed,
+  type Candidate,
+  compareFor,
+  comparison,
+  type FormatObjective,
+  type Priced,
+  pricedFor,
+} from './format-objective.ts';
 import { placesOf } from './places.ts';
-
-/**
- * `flash`: the fewest bytes of tables, then the fewest instructions; `speed`: the other way round. A budget:
- * the fewest instructions within `flashBytes`, or the fewest bytes within `instructions`; of the whole network.
- */
-export type FormatObjective =
-  | 'flash'
-  | 'speed'
-  | { readonly flashBytes?: number; readonly instructions?: number };
 
 export interface FormatOptions {
   readonly objective: FormatObjective;
   readonly target: CostTarget;
-}
-
-export interface Candidate extends Cost {
-  readonly format: WeightFormat;
-  /** Sums accumulated at a time, where there is a choice; 4 when absent. */
-  readonly lanes?: 8;
 }
 
 export interface LayerChoice {
@@ -45,6 +42,8 @@ export interface LayerChoice {
   readonly density: number;
   /** That the largest weight needs. */
   readonly bits: number;
+  /** How many values its weights share, where they are stored as indices. */
+  readonly codebook?: number;
   readonly floor: EntropyFloor;
   readonly why: string;
 }
@@ -52,7 +51,7 @@ export interface LayerChoice {
 export interface FormatChoices {
   readonly graph: Graph<'int8'>;
   readonly layers: readonly LayerChoice[];
-  /** Of all kernels, those without weights too. */
+  /** Of all kernels, those without weights too; bytes of tables. */
   readonly total: Cost;
 }
 
@@ -91,38 +90,23 @@ function candidatesOf({ build, mac }: Layer, target: CostTarget): Candidate[] {
   const wide = costOf(build({ lanes: 8 }), target).instructions !== costOf(dense, target).instructions;
   const tiles = wide ? [{}, { lanes: 8 } as const] : [{}];
   return candidatesFor(layout, mac).flatMap((format) =>
-    tiles.map((tile): Candidate => ({ format, ...tile, ...costOf(build({ format, ...tile }), target) })),
+    tiles.map((tile): Candidate => {
+      const kernel = build({ format, ...tile });
+      return { format, ...tile, ...costOf(kernel, target), code: modelledCode(kernel, target) };
+    }),
   );
 }
 
-const candidateName = ({ format, lanes }: Candidate): string =>
-  formatName(format) + (lanes === 8 ? ', 8 sums at a time' : '');
-
-/** In the order in which the objective prefers them. */
-function compareFor(objective: FormatObjective): (a: Cost, b: Cost) => number {
-  const bytesFirst =
-    objective === 'flash' ||
-    (typeof objective === 'object' &&
-      objective.instructions !== undefined &&
-      objective.flashBytes === undefined);
-  return (a, b) =>
-    bytesFirst
-      ? a.bytes - b.bytes || a.instructions - b.instructions
-      : a.instructions - b.instructions || a.bytes - b.bytes;
-}
-
-function allowed(objective: FormatObjective, { bytes, instructions }: Cost): boolean {
-  if (typeof objective === 'string') return true;
-  return bytes <= (objective.flashBytes ?? Infinity) && instructions <= (objective.instructions ?? Infinity);
-}
+const candidateName = ({ format, lanes }: Candidate, coded: boolean): string =>
+  formatName(format, coded) + (lanes === 8 ? ', 8 sums at a time' : '');
 
 /** @throws InputError where no combination stays within the budget; it names the nearest ones. */
-function bestFor(objective: FormatObjective, all: readonly Best<Candidate>[]): Best<Candidate> {
+function bestFor(objective: FormatObjective, all: readonly Best<Priced>[], rest: Cost): Best<Priced> {
   const fitting = all.filter(({ cost }) => allowed(objective, cost));
   const order = compareFor(objective);
   const [best] = [...fitting].sort((a, b) => order(a.cost, b.cost));
   if (best !== undefined) return best;
-  const [smallest, fastest] = [all[0], all.at(-1)].map((b) => b?.cost);
+  const [smallest, fastest] = [all[0], all.at(-1)].map((b) => b && totalOf(b, rest));
   throw new InputError({
     where: 'formats',
     found: `a budget of ${JSON.stringify(objective)}`,
@@ -133,10 +117,26 @@ function bestFor(objective: FormatObjective, all: readonly Best<Candidate>[]): B
   });
 }
 
+/** Bytes of tables, whatever the price. */
+const totalOf = ({ choices }: Best<Priced>, rest: Cost): Cost => ({
+  bytes: choices.reduce((sum, { candidate }) => sum + candidate.bytes, rest.bytes),
+  instructions: choices.reduce((sum, { candidate }) => sum + candidate.instructions, rest.instructions),
+});
+
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
 
-function explained(layer: Layer, chosen: Candidate, candidates: readonly Candidate[]): LayerChoice {
-  const { weights } = layer.mac;
+const wanted = (objective: FormatObjective): string =>
+  typeof objective === 'string' ? objective : 'its budget';
+
+function explained(
+  layer: Layer,
+  chosen: Candidate,
+  candidates: readonly Candidate[],
+  objective: FormatObjective,
+): LayerChoice {
+  const { weights, codebook } = layer.mac;
+  const { format } = chosen;
+  const coded = 'bits' in format && isCoded(format.bits, codebook) ? { codebook: codebook.length } : {};
   const largest = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
   const density = weights.reduce((n, w) => n + (w === 0 ? 0 : 1), 0) / weights.length;
   const bits = Math.ceil(Math.log2(largest + 1)) + 1;
@@ -145,10 +145,11 @@ function explained(layer: Layer, chosen: Candidate, candidates: readonly Candida
   const than = (of: 'bytes' | 'instructions'): string =>
     percent(chosen[of] / Math.max(1, dense?.[of] ?? chosen[of]));
   const why =
-    `${candidateName(chosen)} at a density of ${percent(density)} and ${bits} bits: ${chosen.bytes} bytes ` +
-    `(${than('bytes')} of dense8, floor ${floor.bytes}), ${chosen.instructions} instructions ` +
-    `(${than('instructions')})`;
-  return { node: layer.node.name, chosen, candidates, density, bits, floor, why };
+    `${candidateName(chosen, 'codebook' in coded)} at a density of ${percent(density)} and ${bits} bits: ${chosen.bytes} bytes ` +
+    `(${than('bytes')} of dense8, floor ${floor.bytes}) and about ${chosen.code} of code, ` +
+    `${chosen.instructions} instructions (${than('instructions')}); for ${wanted(objective)} ` +
+    comparison(objective, chosen, candidates);
+  return { node: layer.node.name, chosen, candidates, density, bits, ...coded, floor, why };
 }
 
 function withChoice(node: Node, chosen: Candidate | undefined): Node {
@@ -177,13 +178,16 @@ export function chooseFormats(graph: Graph<'int8'>, { objective, target }: Forma
   const candidates = layers.map((layer) =>
     locate(`node '${layer.node.name}'`, () => candidatesOf(layer, target)),
   );
-  const best = bestFor(objective, combine(rest, candidates));
-  const chosen = new Map(layers.map(({ node }, i) => [node.name, must(best.choices[i], 'one per layer')]));
+  const priced = candidates.map((all) => pricedFor(objective, all));
+  const best = bestFor(objective, combine(rest, priced), rest);
+  const chosen = new Map(
+    layers.map(({ node }, i) => [node.name, must(best.choices[i], 'one per layer').candidate]),
+  );
   return {
     graph: { ...graph, nodes: graph.nodes.map((node) => withChoice(node, chosen.get(node.name))) },
     layers: layers.map((layer, i) =>
-      explained(layer, must(chosen.get(layer.node.name), 'chosen'), candidates[i] ?? []),
+      explained(layer, must(chosen.get(layer.node.name), 'chosen'), candidates[i] ?? [], objective),
     ),
-    total: best.cost,
+    total: totalOf(best, rest),
   };
 }

@@ -7,8 +7,13 @@ import type { Place } from '../ir/op.ts';
 type Compiled = Graph<'float'> | Graph<'int8'>;
 
 function placeOf(graph: Compiled, name: string, order: Place['order']): Place {
-  const { shape, quant } = must(graph.tensors.get(name), `tensor '${name}' is known`);
-  return { shape, ...(order === undefined ? {} : { order }), ...(quant === undefined ? {} : { quant }) };
+  const { shape, quant, kept } = must(graph.tensors.get(name), `tensor '${name}' is known`);
+  return {
+    shape,
+    ...(order === undefined ? {} : { order }),
+    ...(quant === undefined ? {} : { quant }),
+    ...(kept === undefined ? {} : { kept }),
+  };
 }
 
 /** By tensor name, without constants. @throws InputError naming the node that cannot read its input's order. */

@@ -15,6 +15,8 @@ export interface QuantizeOptions {
   readonly weightBits: number | ReadonlyMap<string, number>;
   /** By node name, for layers whose weights lie on grids already. */
   readonly weightSteps?: ReadonlyMap<string, Float64Array>;
+  /** By node name, for layers whose weights share values. */
+  readonly codebooks?: ReadonlyMap<string, Int8Array>;
   readonly biasCorrection: boolean;
   /** The network's input arrives as raw bytes on this scale; undefined: its calibrated range. */
   readonly input?: Quant;
@@ -72,11 +74,15 @@ export const bitsOf = (bits: QuantizeOptions['weightBits'], node: string): numbe
 
 function weightsFor(
   { name }: Node,
-  { weightBits, weightSteps }: QuantizeOptions,
-): Pick<ScaleContext<unknown>, 'weightBits' | 'weightSteps'> {
+  { weightBits, weightSteps, codebooks }: QuantizeOptions,
+): Pick<ScaleContext<unknown>, 'weightBits' | 'weightSteps' | 'codebook'> {
   const steps = weightSteps?.get(name);
-  const bits = bitsOf(weightBits, name);
-  return steps === undefined ? { weightBits: bits } : { weightBits: bits, weightSteps: steps };
+  const codebook = codebooks?.get(name);
+  return {
+    weightBits: codebook === undefined ? bitsOf(weightBits, name) : 8,
+    ...(steps === undefined ? {} : { weightSteps: steps }),
+    ...(codebook === undefined ? {} : { codebook }),
+  };
 }
 
 function quantizeNode(node: Node, context: QuantizeContext<unknown>): Node {

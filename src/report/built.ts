@@ -10,12 +10,17 @@ const right = { align: 'right' } as const;
 export const builtFields = (b: Built) => ({
   sparsity: b.point.sparsity,
   weightBits: b.point.weightBits,
+  codebook: b.point.codebook ?? null,
   flashBytes: b.flashBytes,
   ramBytes: b.ramBytes,
   instructions: b.instructions,
   right: b.right,
   loss: b.loss,
 });
+
+/** `8`, or `16 values`. */
+const gridName = ({ point }: Built): string =>
+  point.codebook === undefined ? String(point.weightBits) : `${point.codebook} values`;
 
 /** Builds by size; losses are in points of the held-out samples. */
 export function builtTable(builds: readonly Built[], width?: number): string {
@@ -31,7 +36,7 @@ export function builtTable(builds: readonly Built[], width?: number): string {
     .toSorted((a, b) => b.flashBytes - a.flashBytes)
     .map((b) => [
       formatPercent(b.point.sparsity),
-      String(b.point.weightBits),
+      gridName(b),
       formatBytes(b.flashBytes),
       formatBytes(b.ramBytes),
       formatCount(b.instructions),
@@ -43,9 +48,11 @@ export function builtTable(builds: readonly Built[], width?: number): string {
 export const formatFields = (c: LayerChoice) => ({
   node: c.node,
   format: formatName(c.chosen.format),
+  codebook: c.codebook ?? null,
   density: c.density,
   bits: c.bits,
   bytes: c.chosen.bytes,
+  code: c.chosen.code,
   instructions: c.chosen.instructions,
   why: c.why,
 });
@@ -62,7 +69,7 @@ export function formatTable(choices: readonly LayerChoice[], width?: number): st
   ];
   const rows = choices.map((c) => [
     c.node,
-    formatName(c.chosen.format),
+    formatName(c.chosen.format, c.codebook !== undefined),
     formatPercent(c.density),
     String(c.bits),
     formatBytes(c.chosen.bytes),

@@ -103,7 +103,7 @@ function accuracyLine({ accuracy, program }: Report): string {
 function reasons({ formats }: Report): string {
   if (formats.length === 0) return '';
   const line = (c: LayerChoice): string => `- ${c.node}, ${formatName(c.chosen.format)}: ${c.why}`;
-  return `Why each layer is stored as it is:\n\n${formats.map(line).join('\n')}\n\n`;
+  return `Why each layer is stored as it is (tables are counted; code, at -Os, and instructions, at -O3, are modelled):\n\n${formats.map(line).join('\n')}\n\n`;
 }
 
 function memory({ program, plan }: Report): string {

@@ -27,6 +27,17 @@ const none = {
 const gap = 2;
 const narrowest = 6;
 
+/** Words on lines of at most `width` characters; a longer word has a line of its own. */
+export function wrapped(text: string, width = 80): string {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines.join('\n');
+}
+
 /** Natural widths, the widest columns cut until the line fits. */
 function widthsFor(
   columns: readonly Column[],

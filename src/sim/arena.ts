@@ -49,9 +49,13 @@ export function startArena(arena: Arena, slots: readonly Slot[], input: number, 
   arena.bytes.fill(arenaFill);
   arena.owners.fill(0);
   const slot = slots[input];
-  if (slot === undefined) return;
+  if (slot !== undefined) placeBytes(arena, slot, input, bytes);
+}
+
+/** Writes what a slot holds, as if its step had. */
+export function placeBytes(arena: Arena, slot: Slot, slotIndex: number, bytes: Uint8Array): void {
   arena.bytes.set(bytes, slot.address);
-  arena.owners.fill(ownerOf(input), slot.address, slot.address + bytes.length);
+  arena.owners.fill(ownerOf(slotIndex), slot.address, slot.address + bytes.length);
 }
 
 /** The first byte of the slot that it does not own, or undefined. */

@@ -4,15 +4,26 @@ import type { Kernel } from '../ir/kernel.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import type { KernelNode } from '../ir/kernel-text.ts';
 import type { Outcome, Program, Slot, Step } from '../ir/program.ts';
-import { type Arena, createArena, disown, lostByte, maxSlots, slotBytes, startArena } from './arena.ts';
+import {
+  type Arena,
+  createArena,
+  disown,
+  lostByte,
+  maxSlots,
+  placeBytes,
+  slotBytes,
+  startArena,
+} from './arena.ts';
 import { lostByteDetails, trapOf } from './explain.ts';
-import { type Mode, toJs } from './to-js.ts';
+import { type Meanings, type Mode, toJs } from './to-js.ts';
 import { Trap } from './trap.ts';
 
 export interface SimulatorOptions {
   /** `checked` traps on everything that C leaves undefined; `fast` assumes that it does not happen. */
   readonly mode: Mode;
   /** What was proven of each kernel: those nodes run unchecked. */
+  /** Other meanings of primitives by name: what somebody else may have computed. */
+  readonly meanings?: Meanings;
   readonly facts?: ReadonlyMap<Kernel, { readonly proven: ReadonlySet<KernelNode> }>;
 }
 
@@ -32,6 +43,12 @@ export interface Simulator {
    * @throws Trap in the checked mode. @throws InputError for an input of another size.
    */
   run(input: Uint8Array, options?: RunOptions): Outcome;
+  /**
+   * One step alone, on what its inputs are said to hold. `inputs`: the bytes of each argument that it reads, in
+   * the order of its parameters; undefined for the others. @returns the bytes of each that it writes, likewise.
+   * @throws Trap in the checked mode. @throws InputError for inputs of another size.
+   */
+  runStep(step: number, inputs: readonly (Uint8Array | undefined)[]): readonly (Uint8Array | undefined)[];
 }
 
 /**
@@ -58,7 +75,23 @@ export function createSimulator(program: Program, options: SimulatorOptions): Si
     if (options.mode === 'checked') checkOutput(program, arena, output);
     return { output: arena.bytes.slice(output.address, output.address + slotBytes(output)), arenas };
   };
-  return { run };
+  const runStep = (index: number, inputs: readonly (Uint8Array | undefined)[]) => {
+    const { kernel, args } = must(program.steps[index], `program ${program.name} has a step ${index}`);
+    startArena(arena, program.slots, -1, new Uint8Array());
+    args.forEach((slot, i) => {
+      const bytes = inputs[i];
+      if (kernel.params[i]?.role !== 'in' || bytes === undefined) return;
+      checkInput(program, slotAt(program, slot), bytes);
+      placeBytes(arena, slotAt(program, slot), slot, bytes);
+    });
+    steps[index]?.();
+    return args.map((slot, i) => {
+      const { address } = slotAt(program, slot);
+      if (kernel.params[i]?.role !== 'out') return undefined;
+      return arena.bytes.slice(address, address + slotBytes(slotAt(program, slot)));
+    });
+  };
+  return { run, runStep };
 }
 
 const slotAt = (program: Program, index: number): Slot =>
@@ -73,7 +106,11 @@ function compileStep(
 ): () => void {
   const bindings = step.args.map((slot) => ({ slot, address: slotAt(program, slot).address }));
   const proven = options.facts?.get(step.kernel)?.proven;
-  const js = toJs(step.kernel, bindings, { mode: options.mode, ...(proven === undefined ? {} : { proven }) });
+  const js = toJs(step.kernel, bindings, {
+    mode: options.mode,
+    ...(proven === undefined ? {} : { proven }),
+    ...(options.meanings === undefined ? {} : { meanings: options.meanings }),
+  });
   const run = js.instantiate(arena, (site, values, loops) => {
     throw trapOf({ program, arena, step: index, site, values, loops });
   });

@@ -19,7 +19,11 @@ export interface ToJsOptions {
   readonly mode: Mode;
   /** Nodes whose rules hold for all inputs; the checked mode leaves their checks out. */
   readonly proven?: ReadonlySet<KernelNode>;
+  /** Other meanings of primitives by name: what somebody else may have computed. */
+  readonly meanings?: Meanings;
 }
+
+export type Meanings = ReadonlyMap<string, (...args: readonly number[]) => number>;
 
 /** Told of a broken rule; has to throw. Values and loop counters are those the site's rule documents. */
 type OnTrap = (site: Site, values: readonly number[], loops: readonly number[]) => never;
@@ -51,7 +55,11 @@ export function toJs(kernel: Kernel, bindings: readonly Binding[], options: ToJs
   block(context, kernel.body);
   const source = sourceOf(context);
   const { sites } = context;
-  return { source, sites, instantiate: (arena, onTrap) => link(kernel, source, sites, arena, onTrap) };
+  return {
+    source,
+    sites,
+    instantiate: (arena, onTrap) => link(kernel, source, sites, arena, onTrap, options.meanings),
+  };
 }
 
 const viewNames = ['u8', 'i8', 'u16', 'i16', 'i32', 'f32', 'owners', 'ownerPairs'] as const;
@@ -86,12 +94,13 @@ function link(
   sites: readonly Site[],
   arena: Arena,
   onTrap: OnTrap,
+  meanings: Meanings = new Map(),
 ): () => void {
   const linker = new Function('arena', 'tables', 'prims', 'valid', 'fail', source) as Linker;
   return linker(
     arena,
     kernel.tables.map(typedTable),
-    (name) => primitiveOf(name).js,
+    (name) => meanings.get(name) ?? primitiveOf(name).js,
     (name, args) => primitiveOf(name).violation(...args.map(point)) === undefined,
     (site, values, loops) => onTrap(must(sites[site], 'a site of this kernel'), values, loops),
   );

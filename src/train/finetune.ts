@@ -4,6 +4,7 @@ import { InputError } from '../ir/errors.ts';
 import type { Graph, TensorInfo } from '../ir/graph.ts';
 import { countOf, floats, showShape } from '../ir/tensor.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import { forScaledInput, inputScale, scaledSamples } from './input-scale.ts';
 import { Learner } from './learner.ts';
 import { networkOf } from './network.ts';
 import {
@@ -42,10 +43,14 @@ export async function finetune(
   options: FinetuneOptions,
   kind: RunnerKind = inProcess,
 ): Promise<Finetuned> {
-  const run = new Run(graph, teacher, data, options, kind.memory);
-  const runner = await kind.start(run.setup(teacher));
+  requireSamples(data);
+  const factor = inputScale(graph, data);
+  const [student, master] = [forScaledInput(graph, factor), forScaledInput(teacher, factor)];
+  const run = new Run(student, master, scaledSamples(data, factor), options, kind.memory);
+  const runner = await kind.start(run.setup(master));
   try {
-    return await run.steps(runner, options);
+    const made = await run.steps(runner, options);
+    return { ...made, graph: { ...graph, tensors: forScaledInput(made.graph, 1 / factor).tensors } };
   } finally {
     await runner.close();
   }
@@ -78,7 +83,6 @@ class Run {
     options: FinetuneOptions,
     memory: RunnerKind['memory'],
   ) {
-    requireSamples(data);
     this.#graph = graph;
     this.#data = data;
     this.#settings = settingsOf(options, data.count);

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildOf, loadArtifact } from '../../src/artifact.ts';
 import { readNpy } from '../../src/data/npy.ts';
 import type { VerifyRow } from '../../src/verify-artifact.ts';
 import { type Bench, bench } from '../support/cli.ts';
@@ -18,6 +19,18 @@ const cli: Bench = bench({
 beforeAll(async () => {
   const made = await cli.run('compile', model, '--calibrate', files.images, '--pad', '2', '-o', out, '-q');
   expect(made).toEqual({ code: 0, out: '', err: '' });
+});
+
+test('the C says which program it is, and so does the program that is read back', () => {
+  const names = ['lenet5.h', 'lenet5.program.json', 'manifest.json'];
+  const contents = new Map(names.map((name) => [name, new Uint8Array(readFileSync(path.join(out, name)))]));
+  const text = (name: string): string => Buffer.from(contents.get(name)!).toString();
+  const { sha256 } = JSON.parse(text('manifest.json')) as { sha256: Record<string, string> };
+  const said = /#define LENET5_BUILD "([0-9a-f]{16})"/.exec(text('lenet5.h'))?.[1];
+  expect(said).toBe(sha256['lenet5.program.json']!.slice(0, 16));
+  for (const name of Object.keys(sha256))
+    contents.set(name, new Uint8Array(readFileSync(path.join(out, name))));
+  expect(buildOf(loadArtifact(contents).program)).toBe(said);
 });
 
 describe('thimble run', () => {

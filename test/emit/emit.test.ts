@@ -44,15 +44,19 @@ const compilers = [
 ];
 
 describe.each(samples.map((s) => s.program.name))('%s', (name) => {
-  testWith([...hostTools, ...crossTools])('no compiler warns, with and without the hook', () => {
-    const cwd = path.join(folder, name);
-    const hook = `-D${name.toUpperCase()}_HOOK=trace`;
-    for (const [command = '', ...flags] of compilers)
-      for (const extra of [['-O0'], ['-O3'], ['-O2', hook]])
-        run(command, [...flags, '-std=c99', ...strict, ...extra, '-c', `${name}.c`, '-o', 'x.o'], cwd);
-    for (const command of hostTools)
-      run(command, ['-std=c99', ...strict, '-c', `${name}_selftest.c`, '-o', 'x.o'], cwd);
-  });
+  testWith([...hostTools, ...crossTools])(
+    'no compiler warns, with and without the hook and the trace',
+    () => {
+      const cwd = path.join(folder, name);
+      const hook = `-D${name.toUpperCase()}_HOOK=hooked`;
+      const trace = `-D${name.toUpperCase()}_TRACE`;
+      for (const [command = '', ...flags] of compilers)
+        for (const extra of [['-O0'], ['-O3'], ['-O2', hook], ['-Os', trace], ['-O3', hook, `${trace}=2`]])
+          run(command, [...flags, '-std=c99', ...strict, ...extra, '-c', `${name}.c`, '-o', 'x.o'], cwd);
+      for (const command of hostTools)
+        run(command, ['-std=c99', ...strict, '-c', `${name}_selftest.c`, '-o', 'x.o'], cwd);
+    },
+  );
 
   testWith(['g++'])('the header is C++ too', () => {
     const cwd = path.join(folder, name);
@@ -102,7 +106,9 @@ describe.each(samples.map((s) => s.program.name))('%s', (name) => {
     const defined = new Set([...code.matchAll(/(\w+)\([^;{]*\)\n\{/g)].map((m) => m[1]));
     const called = [...code.matchAll(/(\w+)\(/g)].map((m) => m[1]!);
     const keywords = new Set(['for', 'if', 'sizeof', 'return', 'memcpy', 'memset']);
-    const other = called.filter((f) => !defined.has(f) && !keywords.has(f) && !/_AFTER$|_HOOK$/.test(f));
+    const other = called.filter(
+      (f) => !defined.has(f) && !keywords.has(f) && !/_AFTER$|_BEGIN$|_HOOK$/.test(f),
+    );
     expect(other).toEqual([]);
   });
 });
@@ -162,6 +168,14 @@ describe('names that clash', () => {
   });
 });
 
+testWith(hostTools)('the longest name that is accepted, hooked and traced', () => {
+  const name = 'n'.repeat(63);
+  const cwd = mkdtempSync(path.join(folder, 'long-'));
+  for (const [file, text] of emitC({ ...int8Sample, name }, info)) writeFileSync(path.join(cwd, file), text);
+  const on = [`-D${name.toUpperCase()}_TRACE=2`, `-D${name.toUpperCase()}_HOOK=hooked`];
+  for (const compiler of hostTools) run(compiler, ['-std=c99', ...strict, ...on, '-c', `${name}.c`], cwd);
+});
+
 describe('what is refused', () => {
   test.each(['lenet-5', 'int', '_net', '9', 'string', 'Math'])('the name %s', (name) => {
     expect(() => emitC({ ...int8Sample, name }, info)).toThrow(InputError);
@@ -191,7 +205,7 @@ describe('what is refused', () => {
 
 test('without golden inputs there is no self-test', () => {
   const files = emitC(tiny('k', 't'), info);
-  expect([...files.keys()]).toEqual(['tiny.h', 'tiny.c', 'CMakeLists.txt']);
+  expect([...files.keys()]).toEqual(['tiny.h', 'tiny.c', 'tiny_trace.h', 'CMakeLists.txt']);
   expect(files.get('CMakeLists.txt')).not.toContain('selftest');
 });
 

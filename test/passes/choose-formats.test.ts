@@ -6,8 +6,9 @@ import { formatName } from '../../src/ir/formats/format.ts';
 import type { Graph } from '../../src/ir/graph.ts';
 import type { Program } from '../../src/ir/program.ts';
 import { verifyGraph } from '../../src/ir/verify.ts';
-import { chooseFormats, type FormatObjective } from '../../src/passes/choose-formats.ts';
+import { chooseFormats } from '../../src/passes/choose-formats.ts';
 import { costTargets, modelledInstructions, tableBytesOf } from '../../src/passes/cost/model.ts';
+import type { FormatObjective } from '../../src/passes/format-objective.ts';
 import { lower } from '../../src/passes/lower.ts';
 import { prove } from '../../src/passes/prove.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
@@ -50,7 +51,13 @@ test('the network computes the same, certified and proven, and its cost is what 
 test('nothing is larger, or slower, than dense', () => {
   fc.assert(
     fc.property(networks, fc.constantFrom(...costTargets), (graph, target) => {
-      for (const { candidates, chosen } of chooseFormats(graph, { objective: 'flash', target }).layers)
+      for (const { candidates, chosen } of chooseFormats(graph, { objective: 'flash', target }).layers) {
+        const [dense] = candidates;
+        expect(chosen.bytes).toBeLessThanOrEqual(dense!.bytes);
+        const smaller = candidates.filter((c) => c.bytes <= dense!.bytes);
+        expect(chosen.bytes + chosen.code).toBe(Math.min(...smaller.map((c) => c.bytes + c.code)));
+      }
+      for (const { candidates, chosen } of chooseFormats(graph, { objective: 'tables', target }).layers)
         expect(chosen.bytes).toBe(Math.min(...candidates.map((c) => c.bytes)));
       for (const { candidates, chosen } of chooseFormats(graph, { objective: 'speed', target }).layers) {
         expect(formatName(candidates[0]!.format)).toBe('dense8');
@@ -61,6 +68,20 @@ test('nothing is larger, or slower, than dense', () => {
   );
 });
 
+test('code counts for flash: small layers keep simple formats though others have smaller tables', () => {
+  const graphs = fc.sample(networks, { numRuns: 15, seed: 3 });
+  const layers = graphs.flatMap(
+    (graph) => chooseFormats(graph, { objective: 'flash', target: 'cortex-m4' }).layers,
+  );
+  const larger = layers.filter(({ chosen, candidates }) => candidates.some((c) => c.bytes < chosen.bytes));
+  expect(larger.length).toBeGreaterThan(3);
+  for (const { chosen, candidates, why } of larger) {
+    const smallest = candidates.toSorted((a, b) => a.bytes - b.bytes)[0]!;
+    expect(chosen.code).toBeLessThan(smallest.code);
+    expect(why).toContain(`for flash ${chosen.bytes + chosen.code} bytes of tables and code`);
+  }
+});
+
 test('a budget is kept, and met as well as can be', () => {
   fc.assert(
     fc.property(
@@ -68,20 +89,20 @@ test('a budget is kept, and met as well as can be', () => {
       fc.constantFrom(...costTargets),
       fc.double({ min: 0, max: 1, noNaN: true }),
       (graph, target, f) => {
-        const [small] = ['flash' as const].map(
-          (objective) => chooseFormats(graph, { objective, target }).total,
-        );
+        const small = chooseFormats(graph, { objective: 'tables', target }).total;
         const fast = chooseFormats(graph, { objective: 'speed', target }).total;
-        const flashBytes = Math.floor(small!.bytes + f * (fast.bytes - small!.bytes));
-        const { total } = chooseFormats(graph, { objective: { flashBytes }, target });
+        const flashBytes = Math.floor(small.bytes + f * (fast.bytes - small.bytes));
+        const { total, layers } = chooseFormats(graph, { objective: { flashBytes }, target });
         expect(total.bytes).toBeLessThanOrEqual(flashBytes);
         expect(total.instructions).toBeGreaterThanOrEqual(fast.instructions);
-        expect(total.instructions).toBeLessThanOrEqual(small!.instructions);
+        expect(total.instructions).toBeLessThanOrEqual(small.instructions);
         const { instructions } = total;
-        const back = chooseFormats(graph, { objective: { instructions }, target }).total;
-        expect(back.instructions).toBeLessThanOrEqual(instructions);
-        expect(back.bytes).toBeLessThanOrEqual(total.bytes);
-        const refuse = () => chooseFormats(graph, { objective: { flashBytes: small!.bytes - 1 }, target });
+        const back = chooseFormats(graph, { objective: { instructions }, target });
+        expect(back.total.instructions).toBeLessThanOrEqual(instructions);
+        const flashOf = (choices: typeof layers): number =>
+          choices.reduce((sum, { chosen }) => sum + chosen.bytes + chosen.code, 0);
+        expect(flashOf(back.layers)).toBeLessThanOrEqual(flashOf(layers));
+        const refuse = () => chooseFormats(graph, { objective: { flashBytes: small.bytes - 1 }, target });
         expect(refuse).toThrow(InputError);
         expect(refuse).toThrow(/a budget of .*supported: \d+ bytes/);
       },

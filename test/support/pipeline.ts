@@ -80,7 +80,7 @@ export function integerStages(recipe: Recipe): IntegerStages {
   const stages = floatStages(recipe);
   const bitsOf = () => recipe.bits;
   const live = verified(dropDeadChannels.run(stages.settled));
-  const { graph: fused, weightSteps } = needsRounding(live, bitsOf, recipe.mode)
+  const { graph: fused, weightSteps } = needsRounding(live, { bitsOf }, recipe.mode)
     ? roundWeights(live, { bitsOf, samples: stages.samples })
     : { graph: live, weightSteps: new Map() };
   const calibration = calibrate(verified(fused), stages.samples, recipe.method);
@@ -106,7 +106,7 @@ function stored({ format }: Recipe, graph: Graph<'int8'>): Graph<'int8'> {
     if (q?.weights === undefined) return node;
     const layout = layouts[next++]!;
     const largest = q.weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
-    return fits(layout, largest, format, false) ? { ...node, quantized: { ...q, format } } : node;
+    return fits(layout, largest, format, undefined) ? { ...node, quantized: { ...q, format } } : node;
   });
   if (next !== layouts.length) throw new Error('layers and kernels with weights do not pair up');
   return { ...graph, nodes };

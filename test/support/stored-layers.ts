@@ -19,6 +19,8 @@ export interface LayerRecipe {
   readonly density: number;
   /** Of the largest weight. */
   readonly bits: 8 | 4 | 2;
+  /** So many values that the weights share, drawn from all that have these bits; 0 among them. */
+  readonly shared?: number;
   readonly image?: {
     readonly channels: number;
     readonly height: number;
@@ -68,6 +70,7 @@ export const layerRecipes: fc.Arbitrary<LayerRecipe> = fc.record(
     seed: fc.nat({ max: 1_000_000 }),
     density: fc.constantFrom(0, 0.01, 0.1, 0.3, 0.7, 1),
     bits: fc.constantFrom(8, 4, 2),
+    shared: fc.integer({ min: 1, max: 16 }),
     image,
     inputs: fc.integer({ min: 1, max: 700 }),
     outputs: fc.integer({ min: 1, max: 9 }),
@@ -88,11 +91,17 @@ export const allFormats: readonly WeightFormat[] = [
   ...([2, 4] as const).flatMap((width) =>
     ([1, 2] as const).map((unroll) => ({ kind: 'block', width, unroll, segmented: true }) as const),
   ),
-  ...([8, 4] as const).map((bits) => ({ kind: 'bitmap', bits }) as const),
+  ...([8, 4, 2] as const).map((bits) => ({ kind: 'bitmap', bits }) as const),
 ];
 
-const weightsOf = (draw: Draw, count: number, { density, bits }: LayerRecipe): Int8Array => {
+const weightsOf = (draw: Draw, count: number, { density, bits, shared }: LayerRecipe): Int8Array => {
   const most = 2 ** (bits - 1) - 1;
+  if (shared !== undefined) {
+    const values = Array.from({ length: shared }, (_, i) => (i === 0 ? 0 : draw.int(-most, most)));
+    return Int8Array.from({ length: count }, () =>
+      draw.unit() < density ? values[draw.int(0, shared - 1)]! : 0,
+    );
+  }
   return Int8Array.from({ length: count }, () => {
     const size = draw.int(1, most);
     return draw.unit() < density ? (draw.unit() < 0.5 ? size : -size) : 0;
@@ -206,6 +215,6 @@ export const inMemory = ({ order }: Place, { data }: Bytes): Uint8Array =>
 
 /** A codebook of the weights, where they have at most 16 values; with 0, which bridges distances. */
 export function codebookFor(weights: Int8Array): Int8Array | undefined {
-  const values = new Set([0, ...weights]);
-  return values.size <= 16 ? Int8Array.from({ length: 16 }, (_, i) => [...values][i] ?? 0) : undefined;
+  const values = Int8Array.from(new Set([0, ...weights])).sort();
+  return values.length <= 16 ? values : undefined;
 }

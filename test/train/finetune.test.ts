@@ -8,7 +8,7 @@ import { verifyGraph } from '../../src/ir/verify.ts';
 import { type Finetuned, finetune } from '../../src/train/finetune.ts';
 import { onThreads } from '../../src/train/node-threads.ts';
 import type { FinetuneOptions } from '../../src/train/options.ts';
-import { floatGraph, layer } from '../support/float-graph.ts';
+import { floatGraph, layer, withConstant } from '../support/float-graph.ts';
 import { randomTensor } from '../support/float-tensors.ts';
 import { describeWith, root } from '../support/shared.ts';
 import {
@@ -43,6 +43,24 @@ describe('a pruned network', () => {
     const [a, b, c] = [await run(), await run(), await run({ seed: 4 })];
     expect(learnedNumbers(b.graph)).toEqual(learnedNumbers(a.graph));
     expect(learnedNumbers(c.graph)).not.toEqual(learnedNumbers(a.graph));
+  });
+
+  test('of raw pixels learns what one of small numbers learns, to the bit', async () => {
+    // The root mean square of 256 x is near 128: x is seen twice as large. Of 2 x nothing is changed.
+    const scaled = (graph: typeof tinyStudent, by: number) =>
+      withConstant(
+        graph,
+        weightNames[0],
+        weightsOf(graph, weightNames[0]).map((w) => w / by),
+      );
+    const of = (by: number): Promise<Finetuned> => {
+      const data = { ...tinyData, input: (i: number) => tinyData.input(i).map((x) => x * by) };
+      return finetune(scaled(tinyStudent, by), scaled(tinyTeacher, by), data, options);
+    };
+    const [small, raw] = [await of(2), await of(256)];
+    const [first, ...others] = weightNames;
+    expect(weightsOf(raw.graph, first)).toEqual(weightsOf(small.graph, first).map((w) => w / 128));
+    for (const name of others) expect(weightsOf(raw.graph, name)).toEqual(weightsOf(small.graph, name));
   });
 
   test('labels pull where the teacher says nothing', async () => {

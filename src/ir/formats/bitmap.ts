@@ -1,6 +1,7 @@
 /**
- * One bit per weight and the values of the nonzeros: 1/8 byte per weight and 1 or 1/2 per nonzero. The masks
- * and the values are read in step; 4-bit values lie nibble after nibble through all rows, without gaps.
+ * One bit per weight and the values of the nonzeros: 1/8 byte per weight and 1, 1/2 or 1/4 per nonzero. The
+ * masks and the values are read in step; values of 4 or 2 bits lie one after the other through all rows, without
+ * gaps.
  */
 import {
   accumulate,
@@ -35,22 +36,25 @@ function masksOf(values: ArrayLike<number>, { run }: WeightLayout): Uint8Array {
   return masks;
 }
 
-function valueTable(name: string, values: Int8Array, bits: 8 | 4, code: ValueCode): Table {
+function valueTable(name: string, values: Int8Array, bits: 8 | 4 | 2, code: ValueCode): Table {
+  const stored = values.filter((v) => v !== 0);
   // C has no empty arrays.
-  const stored = values.some((v) => v !== 0) ? values.filter((v) => v !== 0) : new Int8Array(1);
+  if (stored.length === 0) return { name, elem: 'u8', data: new Uint8Array(1) };
   if (bits === 8) return { name, elem: 'u8', data: Uint8Array.from(stored) };
-  return { name, elem: 'u8', data: packRuns(stored, stored.length, 4, code.encode) };
+  return { name, elem: 'u8', data: packRuns(stored, stored.length, bits, code.encode) };
 }
 
 /** The next value, and the step to the one after it. */
 function nextValue(
-  bits: 8 | 4,
+  bits: 8 | 4 | 2,
   { decode }: ValueCode,
 ): { readonly value: Expr; readonly step: readonly Stmt[] } {
   if (bits === 8) return { value: signExtended(load('wt', 'u8', 0), 8), step: advance('wt', 1) };
   const taken = local('taken');
-  const byte = load('wt', 'u8', shr(taken, 1));
-  return { value: decode(shr(byte, mul(and(taken, 1), 4))), step: [accumulate('taken', 1)] };
+  const perByte = 8 / bits;
+  const byte = load('wt', 'u8', shr(taken, Math.log2(perByte)));
+  const shift = mul(and(taken, perByte - 1), bits);
+  return { value: decode(shr(byte, shift)), step: [accumulate('taken', 1)] };
 }
 
 export function bitmapWalk(rows: RowsOfWeights, { bits }: BitmapFormat): Walk {
@@ -77,7 +81,7 @@ export function bitmapWalk(rows: RowsOfWeights, { bits }: BitmapFormat): Walk {
     start: [
       pointer('wt', `${name}_weights`, 'u8', 0, { mutable: true }),
       pointer('masks', masks.name, 'u8', 0, { mutable: true }),
-      ...(bits === 4 ? [variable('taken', 0)] : []),
+      ...(bits === 8 ? [] : [variable('taken', 0)]),
     ],
     row: (use) =>
       loop('ky', segments, (ky) =>

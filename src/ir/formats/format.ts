@@ -33,7 +33,7 @@ export interface BlockFormat {
 /** One bit per weight, eight weights to a byte, and the values of those that are not 0. */
 export interface BitmapFormat {
   readonly kind: 'bitmap';
-  readonly bits: 8 | 4;
+  readonly bits: 8 | 4 | 2;
 }
 
 export type WeightFormat = DenseFormat | GatherFormat | BlockFormat | BitmapFormat;
@@ -64,9 +64,9 @@ export const termsOf = (l: WeightLayout): number => l.segments * l.pieces * l.ru
 export const segmentOffsets = (l: WeightLayout): number[] =>
   Array.from({ length: l.pieces * l.run }, (_, i) => Math.floor(i / l.run) * l.pieceStride + (i % l.run));
 
-/** `csr8`, `rel4 x2 by rows`, ... */
-export function formatName(f: WeightFormat): string {
+/** `csr8`, `rel4 x2 by rows`, ...; `coded`: its values are indices into a codebook. */
+export function formatName(f: WeightFormat, coded = false): string {
   const unroll = 'unroll' in f && f.unroll > 1 ? ` x${f.unroll}` : '';
   const rows = 'segmented' in f && f.segmented ? ' by rows' : '';
-  return `${f.kind}${f.kind === 'block' ? f.width : f.bits}${unroll}${rows}`;
+  return `${f.kind}${f.kind === 'block' ? f.width : f.bits}${unroll}${rows}${coded ? ' codebook' : ''}`;
 }

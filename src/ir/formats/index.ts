@@ -6,6 +6,7 @@ import { csrWalk } from './csr.ts';
 import { denseWalk } from './dense.ts';
 import type { WeightFormat, WeightLayout } from './format.ts';
 import { relWalk } from './rel.ts';
+import { isCoded } from './values.ts';
 import type { RowsOfWeights, Walk } from './walk.ts';
 
 /** @throws DefectError for weights that the format cannot hold: `fits` says so before. */
@@ -31,7 +32,7 @@ export function storedAs({ name, layout, codebook }: RowsOfWeights, format: Weig
   const counts = { csr: '_counts', rel: '_counts', block: '_counts', bitmap: '_masks', dense: undefined }[
     format.kind
   ];
-  const book = codebook !== undefined && 'bits' in format && format.bits === 4;
+  const book = 'bits' in format && isCoded(format.bits, codebook);
   return {
     format,
     layout,
@@ -41,11 +42,20 @@ export function storedAs({ name, layout, codebook }: RowsOfWeights, format: Weig
   };
 }
 
-/** Whether weights of at most `largest` in size, laid out like this, can be stored in a format. */
-export function fits(layout: WeightLayout, largest: number, format: WeightFormat, coded: boolean): boolean {
+/**
+ * Whether weights of at most `largest` in size, laid out like this, can be stored in a format. One that bridges
+ * distances by entries of value 0 needs 0 in the codebook.
+ */
+export function fits(
+  layout: WeightLayout,
+  largest: number,
+  format: WeightFormat,
+  codebook: Int8Array | undefined,
+): boolean {
   if (format.kind === 'block')
     return layout.pieces === 1 && layout.run >= format.width && (format.segmented || layout.segments === 1);
-  if (coded && format.bits === 4) return true;
+  if (isCoded(format.bits, codebook))
+    return format.kind === 'dense' || format.kind === 'bitmap' || codebook.includes(0);
   return largest < 2 ** (format.bits - 1);
 }
 
@@ -72,8 +82,8 @@ export function candidatesFor(
 ): readonly WeightFormat[] {
   const largest = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
   const dense = ([8, 4, 2] as const).map((bits): WeightFormat => ({ kind: 'dense', bits }));
-  const bitmaps = ([8, 4] as const).map((bits): WeightFormat => ({ kind: 'bitmap', bits }));
+  const bitmaps = ([8, 4, 2] as const).map((bits): WeightFormat => ({ kind: 'bitmap', bits }));
   return [...dense, ...gathers(layout), ...bitmaps].filter((format) =>
-    fits(layout, largest, format, codebook !== undefined),
+    fits(layout, largest, format, codebook),
   );
 }

@@ -26,21 +26,27 @@ function twosComplement(bits: number): ValueCode {
   };
 }
 
-function indexed(name: string, codebook: Int8Array): ValueCode {
+/** Every code has a value, so that whatever bits are read the load stays in the table. */
+function indexed(name: string, bits: number, codebook: Int8Array): ValueCode {
+  const data = new Int8Array(2 ** bits);
+  data.set(codebook);
   return {
-    tables: [{ name: `${name}_codebook`, elem: 'i8', data: codebook }],
+    tables: [{ name: `${name}_codebook`, elem: 'i8', data }],
     encode(value) {
       const code = codebook.indexOf(value);
       if (code < 0) throw new DefectError(`weight ${value} is not in the codebook`);
       return code;
     },
-    decode: (raw) => load(`${name}_codebook`, 'i8', and(raw, 15)),
+    decode: (raw) => load(`${name}_codebook`, 'i8', and(raw, 2 ** bits - 1)),
   };
 }
 
-/** `codebook` counts for 4 bits only. */
+/** Whether weights of so many bits are indices: 4 bits of up to 16 values, 2 bits of up to 4. */
+export const isCoded = (bits: number, codebook: Int8Array | undefined): codebook is Int8Array =>
+  codebook !== undefined && bits < 8 && codebook.length <= 2 ** bits;
+
 export const valueCode = (name: string, bits: 8 | 4 | 2, codebook: Int8Array | undefined): ValueCode =>
-  bits === 4 && codebook !== undefined ? indexed(name, codebook) : twosComplement(bits);
+  isCoded(bits, codebook) ? indexed(name, bits, codebook) : twosComplement(bits);
 
 /** The bits of a byte above `shift`. */
 export const above = (byte: Expr, shift: number): Expr => shr(byte, shift);

@@ -26,6 +26,6 @@ export interface RowsOfWeights {
   readonly layout: WeightLayout;
   readonly values: Int8Array | Float32Array;
   readonly elem: Extract<Elem, 'i8' | 'f32'>;
-  /** 16 values of which every weight is one: 4-bit weights are then their indices. */
+  /** At most 16 values of which every weight is one: weights of bits enough to count them are indices. */
   readonly codebook?: Int8Array;
 }

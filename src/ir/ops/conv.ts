@@ -193,6 +193,7 @@ function quantizeConv(c: QuantizeContext<ConvAttrs>): QuantizedConv {
     mode: c.mode,
     bits: c.weightBits,
     weightSteps: c.weightSteps,
+    codebook: c.codebook,
     weight: Float32Array.from(weight.data),
     channels: outs,
     bias: floatsOf(c.inputTypes[2]?.constant),

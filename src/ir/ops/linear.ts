@@ -90,6 +90,7 @@ export const linear: OpDef<LinearAttrs, QuantizedMac> = {
       mode: c.mode,
       bits: c.weightBits,
       weightSteps: c.weightSteps,
+      codebook: c.codebook,
       weight: Float32Array.from(weightsOf(c.inputTypes).data),
       channels: weightsOf(c.inputTypes).shape[0] ?? 1,
       bias: c.inputTypes[2]?.constant && Float32Array.from(c.inputTypes[2].constant.data),

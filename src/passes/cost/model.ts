@@ -10,7 +10,7 @@ import { operationsOf } from './run.ts';
 import { fitted } from './weights.ts';
 
 /** Chips of one instruction set share their weights: M7 and M33 execute what M4 does. */
-const modelOf = {
+export const modelOf = {
   'cortex-m0': 'cortex-m0',
   'cortex-m3': 'cortex-m3',
   'cortex-m4': 'cortex-m4',

@@ -1,9 +1,10 @@
 /**
  * Optimal brain quantizer: the weights of a row are rounded one after the other, those not yet rounded make up
  * for the error, and the bias takes what is left (Frantar and Alistarh, "Optimal Brain Compression", 2022,
- * section 5). Grids are symmetric: -levels..levels times a step; zeros are not part of the problem.
+ * section 5). A grid is a set of integers times a step per row; zeros are not part of the problem.
  */
 import { Elimination } from './elimination.ts';
+import type { Grid } from './grid.ts';
 import { damped } from './problems.ts';
 import { times } from './reconstruct.ts';
 import { inverse, quadratic, type Symmetric } from './symmetric.ts';
@@ -15,17 +16,13 @@ export interface Rounded {
   readonly row: Float64Array;
 }
 
-/** Largest integer of a symmetric grid: 127, 7 or 1. */
-export const levelsOf = (bits: number): number => 2 ** (bits - 1) - 1;
-
-/** Clipped steps that are tried, relative to the step that reaches the largest weight. */
+/** Clipped steps of a uniform grid that are tried, relative to the step that reaches the largest weight. */
 const shares = [1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3];
 
 /** Rows up to this length are rounded in full for every step that is tried; longer ones to nearest. */
 const longestSearched = 100;
 
-const onGrid = (w: number, step: number, levels: number): number =>
-  step * Math.max(-levels, Math.min(levels, Math.round(w / step)));
+const onGrid = (w: number, step: number, grid: Grid): number => step * grid.nearest(w / step);
 
 /** The damped Hessian of a row's inputs (index 0 is the constant that the bias multiplies) and its inverse. */
 export interface RoundingNorm {
@@ -38,18 +35,29 @@ export function roundingNorm(hessian: Symmetric, damping: number): RoundingNorm 
   return { hessian: prepared, inverse: inverse(prepared) };
 }
 
-/** @param w the row behind its bias; a row of zeros gets the step 0 */
-export function roundRow(norm: RoundingNorm, w: Float64Array, levels: number): Rounded {
+export const largestOf = (w: Float64Array): number =>
+  w.subarray(1).reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+
+/** Steps worth trying for a row on a uniform grid. */
+export const clippedSteps = (w: Float64Array, { largest }: Grid): readonly number[] =>
+  (largest > 7 ? shares.slice(0, 1) : shares).map((share) => (largestOf(w) / largest) * share);
+
+/**
+ * @param w the row behind its bias; a row of zeros gets the step 0
+ * @param steps to choose from
+ */
+export function roundRow(
+  norm: RoundingNorm,
+  w: Float64Array,
+  grid: Grid,
+  steps: readonly number[] = clippedSteps(w, grid),
+): Rounded {
   const { hessian } = norm;
-  const largest = w.subarray(1).reduce((max, x) => Math.max(max, Math.abs(x)), 0);
-  const widest = largest / levels;
-  if (widest === 0) return { step: 0, row: w.slice() };
-  const round = (step: number): Float64Array => eliminated(norm.inverse, w, step, levels);
-  const search = w.length <= longestSearched ? round : (step: number) => nearest(hessian, w, step, levels);
-  const tried = levels > 7 ? shares.slice(0, 1) : shares;
-  const steps = tried.map((share) => widest * share);
+  if (largestOf(w) === 0) return { step: 0, row: w.slice() };
+  const round = (step: number): Float64Array => eliminated(norm.inverse, w, step, grid);
+  const search = w.length <= longestSearched ? round : (step: number) => nearest(hessian, w, step, grid);
   const errors = steps.map((step) => errorOf(hessian, w, search(step)));
-  const step = steps[errors.indexOf(Math.min(...errors))] ?? widest;
+  const step = steps[errors.indexOf(Math.min(...errors))] as number;
   return scaled(hessian, w, { step, row: round(step) });
 }
 
@@ -60,23 +68,23 @@ const errorOf = (hessian: Symmetric, w: Float64Array, made: Float64Array): numbe
   );
 
 /** Each weight to the grid by itself, and the bias that suits them best. */
-export function nearest(hessian: Symmetric, w: Float64Array, step: number, levels: number): Float64Array {
-  const made = w.map((x, i) => (i === 0 ? x : onGrid(x, step, levels)));
+export function nearest(hessian: Symmetric, w: Float64Array, step: number, grid: Grid): Float64Array {
+  const made = w.map((x, i) => (i === 0 ? x : onGrid(x, step, grid)));
   const error = made.map((x, i) => x - (w[i] as number));
   const pull = times(hessian, error)[0] as number;
   made[0] = (w[0] as number) - pull / (hessian.data[0] as number);
   return made;
 }
 
-/** Outliers (further than half a step from the grid) first, then the cheapest; the bias is never rounded. */
-function eliminated(whole: Symmetric, w: Float64Array, step: number, levels: number): Float64Array {
+/** Outliers (further from the grid than half its widest gap) first, then the cheapest; the bias is never rounded. */
+function eliminated(whole: Symmetric, w: Float64Array, step: number, grid: Grid): Float64Array {
   const elimination = new Elimination(whole, [w]);
   const made = w.slice();
   const left = Array.from({ length: w.length - 1 }, (_, i) => i + 1);
   while (left.length > 0) {
-    const at = next(elimination, left, step, levels);
+    const at = next(elimination, left, step, grid);
     const weight = left[at] as number;
-    made[weight] = onGrid(elimination.value(0, weight), step, levels);
+    made[weight] = onGrid(elimination.value(0, weight), step, grid);
     elimination.fix(weight, made[weight]);
     left[at] = left[left.length - 1] as number;
     left.pop();
@@ -86,11 +94,11 @@ function eliminated(whole: Symmetric, w: Float64Array, step: number, levels: num
 }
 
 /** The place in `left` of the weight to round next. */
-function next(elimination: Elimination, left: readonly number[], step: number, levels: number): number {
-  let [best, cost, outlier] = [0, Number.POSITIVE_INFINITY, step * 0.5000001];
+function next(elimination: Elimination, left: readonly number[], step: number, grid: Grid): number {
+  let [best, cost, outlier] = [0, Number.POSITIVE_INFINITY, step * grid.halfGap * 1.0000002];
   left.forEach((weight, i) => {
     const value = elimination.value(0, weight);
-    const error = Math.abs(value - onGrid(value, step, levels));
+    const error = Math.abs(value - onGrid(value, step, grid));
     if (error > outlier) [best, outlier, cost] = [i, error, Number.NEGATIVE_INFINITY];
     const found = (error * error) / elimination.inverseAt(weight, weight);
     if (found < cost) [best, cost] = [i, found];

@@ -89,6 +89,15 @@ function withNode(graph: Graph<'float'>, { name }: Node, { attrs, constants }: S
   return withConstants({ ...graph, nodes }, fresh);
 }
 
+/** In the model's own indices. */
+function stillKept(
+  { shape, kept }: TensorInfo<'float'>,
+  rows: readonly number[],
+): { kept?: readonly number[] } {
+  if (rows.length === shape[1]) return {};
+  return { kept: rows.map((row) => kept?.[row] ?? row) };
+}
+
 /** The types of the activations, inferred anew. */
 function shrunkTensors(
   graph: Graph<'float'>,
@@ -99,12 +108,9 @@ function shrunkTensors(
   for (const node of graph.nodes) {
     const [output = ''] = node.outputs;
     const old = must(graph.tensors.get(output), 'outputs have types');
-    const rows = old.shape.length > 1 ? keptOf(graph, spaces, kept, output).length : 1;
-    const info: TensorInfo<'float'> = {
-      ...old,
-      shape: old.shape.length > 1 ? old.shape.with(1, rows) : old.shape,
-    };
-    made.set(output, info);
+    if (old.shape.length < 2) continue;
+    const rows = keptOf(graph, spaces, kept, output);
+    made.set(output, { ...old, shape: old.shape.with(1, rows.length), ...stillKept(old, rows) });
   }
   return made;
 }

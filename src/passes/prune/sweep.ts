@@ -12,13 +12,24 @@ import { type AllWeights, emptyWeights, type Weights, withWeights } from './refi
 import { type RowSystem, rowSystems } from './rows.ts';
 import type { LayerTargets, Targets } from './targets.ts';
 
-/** What is made of a row of kept weights behind its bias, once they fit best. */
-export type Finish = (layer: MacLayer, row: number, system: RowSystem, w: Float64Array) => Float64Array;
+/** A row's kept weights behind its bias, as they fit best, and the system that they solve. */
+export interface FittedRow {
+  readonly system: RowSystem;
+  readonly w: Float64Array;
+}
+
+/** What is made of each row of a layer. It is asked row by row, once all rows fit best. */
+export type Finish = (
+  layer: MacLayer,
+  fitted: (row: number) => FittedRow,
+) => (row: number, fitted: FittedRow) => Float64Array;
 
 export interface SweepOptions {
   /** Weights are drawn to what they were by this share of the mean of the system's diagonal. */
   readonly damping: number;
   readonly finish?: Finish;
+  /** What becomes of a layer that is too large for Hessians; it stays when absent. */
+  readonly unfitted?: (layer: MacLayer) => Weights;
 }
 
 /**
@@ -49,10 +60,10 @@ function fitted(
   layer: MacLayer,
   inputs: readonly Tensor[],
   targets: readonly Targets[],
-  { damping, finish }: SweepOptions,
+  { damping, finish, unfitted }: SweepOptions,
 ): Weights {
   const systems = rowSystems(layer);
-  if (systems === undefined) return layer;
+  if (systems === undefined) return unfitted?.(layer) ?? layer;
   const column = new Float64Array(layer.terms + 1);
   inputs.forEach((input, i) => {
     const { positions, weights, sums } = must(targets[i], 'targets for every sample');
@@ -64,11 +75,18 @@ function fitted(
       });
   });
   const made = emptyWeights(layer);
-  for (let row = 0; row < layer.rows; row++) {
+  const solved: Float64Array[] = [];
+  // Systems are asked for anew: those of large layers are only made when needed, and all would fill the memory.
+  const fittedRow = (row: number): FittedRow => {
     const system = systems.system(row);
     const old = Float64Array.from(system.kept, (c) => weightAt(layer, row, c));
-    const best = solveSystem(system.hessian, system.right, old, damping);
-    const final = finish === undefined ? best : finish(layer, row, system, best);
+    solved[row] ??= solveSystem(system.hessian, system.right, old, damping);
+    return { system, w: solved[row] };
+  };
+  const finishRow = finish?.(layer, fittedRow) ?? ((_: number, { w }: FittedRow) => w);
+  for (let row = 0; row < layer.rows; row++) {
+    const { system, w } = fittedRow(row);
+    const final = finishRow(row, { system, w });
     system.kept.forEach((c, i) => {
       if (c === 0) made.bias[row] = final[i] as number;
       else made.weights[row * layer.terms + c - 1] = final[i] as number;

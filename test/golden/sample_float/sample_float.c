@@ -25,9 +25,8 @@ typedef char sample_float_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ?
 
 #ifdef SAMPLE_FLOAT_HOOK
 void SAMPLE_FLOAT_HOOK(const struct sample_float *net, int step);
-#define SAMPLE_FLOAT_AFTER(step) SAMPLE_FLOAT_HOOK(net, step)
 #else
-#define SAMPLE_FLOAT_AFTER(step) ((void)0)
+#define SAMPLE_FLOAT_HOOK(net, step) ((void)0)
 #endif
 
 static const float dense_weights[24] = {
@@ -77,13 +76,20 @@ sample_float_input_t *sample_float_input(struct sample_float *net)
     return net->arena;
 }
 
+#if defined(SAMPLE_FLOAT_TRACE) && SAMPLE_FLOAT_TRACE + 0 > 0
+#include "sample_float_trace.h"
+#else
+#define SAMPLE_FLOAT_BEGIN() SAMPLE_FLOAT_HOOK(net, -1)
+#define SAMPLE_FLOAT_AFTER(step) SAMPLE_FLOAT_HOOK(net, step)
+#endif
+
 /* Layer by layer: the number for the hook, the function, and what it stands for in the model.
  *   0  dense: Gemm_0
  *   1  sample_float_run: Mod_1, Div_2
  */
 const sample_float_output_t *sample_float_run(struct sample_float *net)
 {
-    SAMPLE_FLOAT_AFTER(-1);
+    SAMPLE_FLOAT_BEGIN();
     dense(net->arena, net->arena + 8);
     SAMPLE_FLOAT_AFTER(0);
     sample_float_run_2(net->arena + 8, net->arena, net->arena + 12);

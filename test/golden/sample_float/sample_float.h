@@ -38,6 +38,15 @@ sample_float_input_t *sample_float_input(struct sample_float *net);
 /* Computes SAMPLE_FLOAT_OUTPUT_COUNT elements, valid until the input is written again. */
 const sample_float_output_t *sample_float_run(struct sample_float *net);
 
+/* Which program this is: the start of the SHA-256 of sample_float.program.json. */
+#define SAMPLE_FLOAT_BUILD "0000000000000000"
+
+/* Yours to write, for sample_float.c compiled with -DSAMPLE_FLOAT_TRACE=1 (checksums of what every
+ * layer reads and writes) or =2 (all bytes): sends a character to the console. Nothing else calls
+ * it.
+ */
+void sample_float_trace_putc(char c);
+
 #ifdef __cplusplus
 }
 #endif

@@ -20,9 +20,8 @@ typedef char sample_int8_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ? 
 
 #ifdef SAMPLE_INT8_HOOK
 void SAMPLE_INT8_HOOK(const struct sample_int8 *net, int step);
-#define SAMPLE_INT8_AFTER(step) SAMPLE_INT8_HOOK(net, step)
 #else
-#define SAMPLE_INT8_AFTER(step) ((void)0)
+#define SAMPLE_INT8_HOOK(net, step) ((void)0)
 #endif
 
 /* x, but not below lo and not above hi */
@@ -114,6 +113,13 @@ sample_int8_input_t *sample_int8_input(struct sample_int8 *net)
     return net->arena;
 }
 
+#if defined(SAMPLE_INT8_TRACE) && SAMPLE_INT8_TRACE + 0 > 0
+#include "sample_int8_trace.h"
+#else
+#define SAMPLE_INT8_BEGIN() SAMPLE_INT8_HOOK(net, -1)
+#define SAMPLE_INT8_AFTER(step) SAMPLE_INT8_HOOK(net, step)
+#endif
+
 /* Layer by layer: the number for the hook, the function, and what it stands for in the model.
  *   0  pad: Pad_0
  *   1  conv: Conv_1, MaxPool_2
@@ -121,7 +127,7 @@ sample_int8_input_t *sample_int8_input(struct sample_int8 *net)
  */
 const sample_int8_output_t *sample_int8_run(struct sample_int8 *net)
 {
-    SAMPLE_INT8_AFTER(-1);
+    SAMPLE_INT8_BEGIN();
     pad(net->arena, net->arena + 64);
     SAMPLE_INT8_AFTER(0);
     conv(net->arena + 64, net->arena);

@@ -51,6 +51,15 @@ sample_int8_input_t *sample_int8_input(struct sample_int8 *net);
 /* Computes SAMPLE_INT8_OUTPUT_COUNT elements, valid until the input is written again. */
 const sample_int8_output_t *sample_int8_run(struct sample_int8 *net);
 
+/* Which program this is: the start of the SHA-256 of sample_int8.program.json. */
+#define SAMPLE_INT8_BUILD "0000000000000000"
+
+/* Yours to write, for sample_int8.c compiled with -DSAMPLE_INT8_TRACE=1 (checksums of what every
+ * layer reads and writes) or =2 (all bytes): sends a character to the console. Nothing else calls
+ * it.
+ */
+void sample_int8_trace_putc(char c);
+
 #ifdef __cplusplus
 }
 #endif

@@ -19,9 +19,8 @@ typedef char sample_words_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ?
 
 #ifdef SAMPLE_WORDS_HOOK
 void SAMPLE_WORDS_HOOK(const struct sample_words *net, int step);
-#define SAMPLE_WORDS_AFTER(step) SAMPLE_WORDS_HOOK(net, step)
 #else
-#define SAMPLE_WORDS_AFTER(step) ((void)0)
+#define SAMPLE_WORDS_HOOK(net, step) ((void)0)
 #endif
 
 /* x, but not below lo and not above hi */
@@ -83,13 +82,20 @@ sample_words_input_t *sample_words_input(struct sample_words *net)
     return net->arena.i16;
 }
 
+#if defined(SAMPLE_WORDS_TRACE) && SAMPLE_WORDS_TRACE + 0 > 0
+#include "sample_words_trace.h"
+#else
+#define SAMPLE_WORDS_BEGIN() SAMPLE_WORDS_HOOK(net, -1)
+#define SAMPLE_WORDS_AFTER(step) SAMPLE_WORDS_HOOK(net, step)
+#endif
+
 /* Layer by layer: the number for the hook, the function, and what it stands for in the model.
  *   0  words: Words_0
  *   1  narrow: Narrow_1
  */
 const sample_words_output_t *sample_words_run(struct sample_words *net)
 {
-    SAMPLE_WORDS_AFTER(-1);
+    SAMPLE_WORDS_BEGIN();
     words(net->arena.i16, net->arena.i32 + 4, (uint16_t *)net->arena.i16 + 24, net->arena.u8 + 64);
     SAMPLE_WORDS_AFTER(0);
     narrow(net->arena.i32 + 4, (uint16_t *)net->arena.i16 + 24, (int8_t *)net->arena.u8 + 70);

@@ -43,6 +43,15 @@ sample_words_input_t *sample_words_input(struct sample_words *net);
 /* Computes SAMPLE_WORDS_OUTPUT_COUNT elements, valid until the input is written again. */
 const sample_words_output_t *sample_words_run(struct sample_words *net);
 
+/* Which program this is: the start of the SHA-256 of sample_words.program.json. */
+#define SAMPLE_WORDS_BUILD "0000000000000000"
+
+/* Yours to write, for sample_words.c compiled with -DSAMPLE_WORDS_TRACE=1 (checksums of what every
+ * layer reads and writes) or =2 (all bytes): sends a character to the console. Nothing else calls
+ * it.
+ */
+void sample_words_trace_putc(char c);
+
 #ifdef __cplusplus
 }
 #endif

@@ -5,8 +5,16 @@ import { type BatchItem, runNativeBatch } from '../../../src/emit/native-batch.t
 import type { TargetName } from '../../../src/emit/native-targets.ts';
 import { formatName } from '../../../src/ir/formats/format.ts';
 import { fits } from '../../../src/ir/formats/index.ts';
+import { isCoded } from '../../../src/ir/formats/values.ts';
 import { requantOf } from '../../../src/ir/requant.ts';
-import { allFormats, inMemory, type LayerRecipe, layerOf, programOf } from '../../support/stored-layers.ts';
+import {
+  allFormats,
+  codebookFor,
+  inMemory,
+  type LayerRecipe,
+  layerOf,
+  programOf,
+} from '../../support/stored-layers.ts';
 import { crossTools, hostTools, testWith } from '../../support/toolchain.ts';
 
 const image = {
@@ -26,6 +34,9 @@ const recipes: readonly LayerRecipe[] = [
   { seed: 2, density: 0.01, bits: 2, inputs: 600, outputs: 3 },
   { seed: 3, density: 0.4, bits: 2, inputs: 1, outputs: 6, image },
   { seed: 4, density: 0.2, bits: 2, inputs: 1, outputs: 5, image: { ...image, pad: 0, pooled: false } },
+  { seed: 5, density: 0.3, bits: 8, shared: 16, inputs: 90, outputs: 6 },
+  { seed: 6, density: 0.6, bits: 8, shared: 16, inputs: 1, outputs: 6, image },
+  { seed: 7, density: 0.5, bits: 8, shared: 4, inputs: 1, outputs: 5, image: { ...image, pad: 0 } },
 ];
 
 interface Expected {
@@ -38,14 +49,17 @@ interface Expected {
 const items: readonly Expected[] = recipes.flatMap((recipe, r) => {
   const layer = layerOf(recipe);
   const { layout } = layer.kernel({}).weights!;
+  const codebook = recipe.shared === undefined ? undefined : codebookFor(layer.mac.weights)!;
+  const largest = codebook === undefined ? 1 : 127;
   return allFormats
-    .filter((format) => fits(layout, 1, format, false))
+    .filter((format) => fits(layout, largest, format, codebook))
+    .filter((format) => codebook === undefined || ('bits' in format && isCoded(format.bits, codebook)))
     .map((format, f) => {
       const compact = requantOf('compact', Array.from(layer.mac.requant.scale));
       const { mac, expected } = f % 2 === 0 ? layer : layerOf(recipe, { requant: compact });
       const program = programOf(
         layer,
-        layer.kernel({ ...mac, format, lanes: f % 3 ? 4 : 8 }),
+        layer.kernel({ ...mac, format, lanes: f % 3 ? 4 : 8, ...(codebook && { codebook }) }),
         `net${r}_${f}`,
       );
       const files = emitC(program, { command: '', version: '0', hash: '', golden: [] });

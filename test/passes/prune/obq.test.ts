@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { levelsOf, nearest, roundingNorm, roundRow } from '../../../src/passes/prune/obq.ts';
+import { levelsOf, uniformGrid } from '../../../src/passes/prune/grid.ts';
+import { nearest, roundingNorm, roundRow } from '../../../src/passes/prune/obq.ts';
 import { quadratic, type Symmetric } from '../../../src/passes/prune/symmetric.ts';
 import { problemOf } from '../../support/spd.ts';
 
@@ -16,7 +17,7 @@ test('weights are multiples of the step within the levels', () => {
   fc.assert(
     fc.property(fc.integer(), fc.integer({ min: 1, max: 40 }), bits, (seed, terms, b) => {
       const { hessian, row } = problemOf(terms, seed);
-      const { step, row: made } = roundRow(roundingNorm(hessian, 1e-2), row, levelsOf(b));
+      const { step, row: made } = roundRow(roundingNorm(hessian, 1e-2), row, uniformGrid(levelsOf(b)));
       expect(step).toBeGreaterThan(0);
       for (const w of made.subarray(1)) {
         expect(Math.abs(w / step - Math.round(w / step))).toBeLessThan(1e-9);
@@ -36,10 +37,10 @@ test.each([
     const { hessian, row } = problemOf(24, seed);
     const levels = levelsOf(b);
     const widest = row.subarray(1).reduce((max, x) => Math.max(max, Math.abs(x)), 0) / levels;
-    const made = roundRow(roundingNorm(hessian, 1e-2), row, levels).row;
+    const made = roundRow(roundingNorm(hessian, 1e-2), row, uniformGrid(levels)).row;
     const [mine, other] = [
       lossOf(hessian, row, made),
-      lossOf(hessian, row, nearest(hessian, row, widest, levels)),
+      lossOf(hessian, row, nearest(hessian, row, widest, uniformGrid(levels))),
     ];
     own += mine;
     plain += other;
@@ -51,13 +52,13 @@ test.each([
 test('a row that lies on a grid stays', () => {
   const { hessian } = problemOf(6, 5);
   const row = Float64Array.of(0.3, 7, -3, 1, 0, 2, -7).map((x, i) => (i === 0 ? x : x / 8));
-  const { step, row: made } = roundRow(roundingNorm(hessian, 1e-2), row, 7);
+  const { step, row: made } = roundRow(roundingNorm(hessian, 1e-2), row, uniformGrid(7));
   expect(step).toBeCloseTo(1 / 8, 12);
   for (const [i, x] of made.entries()) expect(x).toBeCloseTo(row[i]!, 9);
 });
 
 test('a row of zeros has no step, and keeps its bias', () => {
   const { hessian } = problemOf(3, 1);
-  const rounded = roundRow(roundingNorm(hessian, 1e-2), Float64Array.of(2, 0, 0, 0), 7);
+  const rounded = roundRow(roundingNorm(hessian, 1e-2), Float64Array.of(2, 0, 0, 0), uniformGrid(7));
   expect(rounded).toEqual({ step: 0, row: Float64Array.of(2, 0, 0, 0) });
 });

@@ -1,0 +1,194 @@
+/** What `--against` names, as inferences to compare with. */
+import { existsSync } from 'node:fs';
+import type { Artifact } from '../artifact.ts';
+import { isFolder, readBytes } from '../data/files.ts';
+import { isZip, readNpz } from '../data/npz.ts';
+import type { Prepared } from '../data/prepare.ts';
+import { type Capture, captureOfBuild, captureOfOutcome, captureOfTensors } from '../diff/capture.ts';
+import type { Testimony } from '../diff/causes/cause.ts';
+import type { Inference } from '../diff/compare.ts';
+import { arrayFor, sampleOf } from '../diff/names.ts';
+import { captureOfRun } from '../diff/trace-capture.ts';
+import { runNative } from '../emit/native.ts';
+import { targetNamed } from '../emit/native-targets.ts';
+import { InputError, must } from '../ir/errors.ts';
+import { evaluate } from '../ir/evaluate.ts';
+import { floats, type Tensor } from '../ir/tensor.ts';
+import { encodeInput, inputBytes, type Sample } from '../run.ts';
+import { createSimulator } from '../sim/simulate.ts';
+import { readTrace } from '../trace/read.ts';
+import type { Api } from './api.ts';
+import { loadArtifact, loadModel, onlyInput } from './model.ts';
+
+export interface Against {
+  /** What it is, in words. */
+  readonly who: string;
+  readonly inferences: readonly Inference[];
+  /** Of devices: their own account of each inference. */
+  readonly testimonies: readonly Testimony[];
+  readonly warnings: readonly string[];
+}
+
+export interface Asked {
+  readonly api: Api;
+  readonly artifact: Artifact;
+  readonly against: string;
+  /** Samples of --input. */
+  readonly samples: readonly Sample[];
+}
+
+const plain = { testimonies: [], warnings: [] };
+
+/** @throws InputError where the other side has no inputs of its own and none were given. */
+function samplesOf({ samples, against }: Asked): readonly Sample[] {
+  if (samples.length > 0) return samples;
+  throw new InputError({
+    where: `--against ${against}`,
+    found: 'no inputs to compute on',
+    todo: 'give --input FILE',
+  });
+}
+
+function againstModel(asked: Asked): Against {
+  const { api, artifact, against } = asked;
+  const { program } = artifact;
+  const graph = api.toFloatGraph(loadModel(api, against));
+  const name = onlyInput(graph);
+  const { shape } = must(graph.tensors.get(name), 'the input is a tensor of the graph');
+  const captureFor = (sample: Sample): Capture => {
+    const input = floats(shape, sample.real);
+    const tensors = new Map<string, Tensor>([[name, input]]);
+    const outputs = evaluate(graph, new Map([[name, input]]), (made, tensor) => tensors.set(made, tensor));
+    for (const [made, tensor] of outputs) tensors.set(made, tensor);
+    return captureOfTensors(program, (slot) => tensors.get(must(program.slots[slot], 'a slot').name));
+  };
+  const inferences = samplesOf(asked).map((sample) => ({
+    input: inputBytes(program, sample),
+    theirs: captureFor(sample),
+  }));
+  return { ...plain, who: 'the float model', inferences };
+}
+
+/** Samples as the other build takes them; its own artifact says how they are prepared. */
+function againstBuild(asked: Asked, prepare: (artifact: Artifact) => readonly Sample[]): Against {
+  const { api, artifact, against } = asked;
+  const other = loadArtifact(api, against);
+  const simulator = createSimulator(other.program, { mode: 'fast' });
+  const theirSamples = prepare(other);
+  const inferences = samplesOf(asked).map((sample, i) => {
+    const input = inputBytes(other.program, theirSamples[i] ?? sample);
+    const capture = captureOfOutcome(other.program, input, simulator.run(input, { keepArenas: true }));
+    return {
+      input: inputBytes(artifact.program, sample),
+      theirs: captureOfBuild(artifact.program, other.program, capture),
+    };
+  });
+  return { ...plain, who: `the build in ${against}`, inferences };
+}
+
+async function againstTarget(asked: Asked, name: string): Promise<Against> {
+  const { artifact } = asked;
+  const { program, sources } = artifact;
+  const target = targetNamed(name);
+  const inputs = samplesOf(asked).map((sample) => inputBytes(program, sample));
+  const result = await runNative(program, sources, target, inputs, { keepArenas: true });
+  if (result.kind === 'does not fit')
+    throw new InputError({
+      where: target,
+      found: `a program that needs ${result.overflow.needed} bytes of ${result.overflow.region}`,
+      supported: `${result.overflow.available} bytes`,
+      todo: 'choose a larger chip',
+    });
+  const inferences = inputs.map((input, i) => ({
+    input,
+    theirs: captureOfOutcome(program, input, must(result.outcomes[i], 'an outcome per input')),
+  }));
+  return { ...plain, who: target, inferences };
+}
+
+function againstArrays({ artifact, against, samples }: Asked, bytes: Uint8Array): Against {
+  const { program } = artifact;
+  const arrays = readNpz(bytes, against);
+  const known = program.slots.flatMap((_, slot) => arrayFor(program, slot, arrays) ?? []);
+  if (known.length === 0)
+    throw new InputError({
+      where: against,
+      found: `arrays called ${[...arrays.keys()].slice(0, 8).join(', ')}`,
+      supported: 'names of tensors, nodes or PyTorch modules of the model',
+      todo: 'capture them as docs/diff.md shows',
+    });
+  const input = arrayFor(program, program.input, arrays);
+  const count = samples.length > 0 ? samples.length : (input?.shape[0] ?? 0);
+  const inferences = Array.from({ length: count }, (_, i): Inference => {
+    const given = samples[i];
+    const theirInput = input && sampleOf(input, i);
+    const own =
+      given === undefined
+        ? theirInput && encodeInput(program, Float32Array.from(theirInput.data as Float32Array))
+        : inputBytes(program, given);
+    return {
+      ...(own === undefined ? {} : { input: own }),
+      theirs: captureOfTensors(program, (slot) => {
+        const array = arrayFor(program, slot, arrays);
+        return array && sampleOf(array, i);
+      }),
+    };
+  });
+  if (count === 0)
+    throw new InputError({
+      where: against,
+      found: 'no array of inputs',
+      todo: 'save the input too, or give --input FILE',
+    });
+  return { ...plain, who: against, inferences };
+}
+
+function againstTrace({ artifact, against, samples }: Asked, bytes: Uint8Array): Against {
+  const { program, manifest } = artifact;
+  const trace = readTrace(bytes, program.name);
+  const found = trace.runs.length > 0 ? trace : readTrace(bytes);
+  if (found.runs.length === 0)
+    throw new InputError({
+      where: against,
+      found: 'no trace of a network in it',
+      supported: 'what a device printed with the trace on, .onnx, .npz, folders of compile, qemu:CHIP',
+      todo: 'compile the C with -D' + `${program.name.toUpperCase()}_TRACE=2 and capture its console`,
+    });
+  const build = (manifest.sha256[`${program.name}.program.json`] ?? '').slice(0, 16);
+  const testimonies = found.runs.map((run) => ({ program, build, trace: found, run }));
+  const inferences = found.runs.map((run, i): Inference => {
+    const sample = samples[i];
+    return {
+      ...(sample === undefined ? {} : { input: inputBytes(program, sample) }),
+      theirs: captureOfRun(run),
+    };
+  });
+  const warnings = found.problems
+    .filter(({ kind }) => kind !== 'noise')
+    .map(({ kind, line, what }) => `${against}, line ${line}: ${kind}: ${what}`);
+  return { who: 'the device', inferences, testimonies, warnings };
+}
+
+const targetIn = (against: string): string | undefined =>
+  /^(?:qemu|host):(.+)$/.exec(against)?.[1] ?? (against === 'host' ? 'host' : undefined);
+
+/** @throws InputError for what cannot be read, and for what needs inputs that were not given. */
+export async function inferencesAgainst(
+  asked: Asked,
+  prepare: (artifact: Artifact) => readonly Sample[],
+): Promise<Against> {
+  const { against } = asked;
+  const target = targetIn(against);
+  if (target !== undefined) return againstTarget(asked, target);
+  if (existsSync(against) && isFolder(against)) return againstBuild(asked, prepare);
+  if (against.endsWith('.onnx')) return againstModel(asked);
+  const bytes = readBytes(against);
+  return isZip(bytes) ? againstArrays(asked, bytes) : againstTrace(asked, bytes);
+}
+
+/** All samples, or the first few. */
+export const samplesIn = (
+  prepared: Prepared,
+  count: number,
+  sampleAt: (i: number) => Sample,
+): readonly Sample[] => Array.from({ length: Math.min(prepared.count, count) }, (_, i) => sampleAt(i));

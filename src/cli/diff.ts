@@ -1,0 +1,130 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Artifact } from '../artifact.ts';
+import type { Diagnosis } from '../diff/causes/cause.ts';
+import { type Diff, type DiffMode, diff } from '../diff/compare.ts';
+import { diagnose } from '../diff/diagnose.ts';
+import { diffTable, firstWrongText } from '../report/diff.ts';
+import { formatMany } from '../report/numbers.ts';
+import { wrapped } from '../report/table.ts';
+import type { Sample } from '../run.ts';
+import { type Context, paint, printJson } from './context.ts';
+import { type Against, inferencesAgainst, samplesIn } from './diff-against.ts';
+import { sampleAt } from './engines.ts';
+import { exitCodes } from './exit.ts';
+import { loadArtifact, readPrepared, sampleShapeOfProgram } from './model.ts';
+import { type InputFlags, positiveInteger, prepareOptions, withInputOptions, withJson } from './options.ts';
+
+interface Flags extends InputFlags {
+  readonly against: string;
+  readonly input?: string;
+  readonly limit: number;
+  readonly cumulative?: boolean;
+  readonly minSqnr: number;
+  readonly json?: boolean;
+}
+
+function decibels(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('It has to be a number of decibels, for example 30.');
+}
+
+function samplesFor(artifact: Artifact, flags: Flags): readonly Sample[] {
+  if (flags.input === undefined) return [];
+  const options = prepareOptions(flags, artifact.manifest.preprocessing);
+  const prepared = readPrepared(flags.input, sampleShapeOfProgram(artifact), options);
+  return samplesIn(prepared, flags.limit, (i) => sampleAt(prepared, i));
+}
+
+/** Checksums can only be compared with what a run from the input on gives. */
+const modeFor = ({ testimonies }: Against, flags: Flags): DiffMode =>
+  flags.cumulative || testimonies.some(({ run }) => run.level === 1) ? 'cumulative' : 'isolated';
+
+/** The inferences that differ most at the output. */
+function worstInferences({ layers }: Diff): readonly string[] {
+  const output = layers.at(-1);
+  if (output === undefined || output.each.length < 2) return [];
+  const order = output.each
+    .map((e, inference) => ({ ...e, inference }))
+    .filter(({ different }) => different > 0)
+    .toSorted((a, b) => a.sqnr - b.sqnr)
+    .slice(0, 3);
+  return order.map(({ inference, sqnr }) => `${inference} (${sqnr.toFixed(1)} dB)`);
+}
+
+function describe(context: Context, against: Against, found: Diff, causes: readonly Diagnosis[]): void {
+  const { io } = context;
+  const c = paint(context);
+  io.out(`${formatMany(found.inferences, 'inference')}, ${found.mode}, against ${against.who}\n\n`);
+  io.out(`${diffTable(found, io.columns)}\n\n`);
+  const first = firstWrongText(found, against.who, io.columns);
+  io.out(`${found.first === undefined ? c.green(first) : c.red(first)}\n`);
+  const worst = worstInferences(found);
+  if (worst.length > 0) io.out(`Outputs differ most in inference ${worst.join(', ')}.\n`);
+  if (found.flips > 0)
+    io.out(`The largest output is another one in ${formatMany(found.flips, 'inference')}.\n`);
+  for (const { cause, text } of causes) {
+    const head = `Cause: ${cause}.`;
+    io.out(`\n${wrapped(`${head} ${text}.`, io.columns).replace(head, c.bold(head))}\n`);
+  }
+}
+
+const jsonOf = (
+  against: Against,
+  { layers, first, ...rest }: Diff,
+  causes: readonly Diagnosis[],
+): object => ({
+  command: 'diff',
+  against: against.who,
+  ...rest,
+  layers: layers.map(({ slot: _, each, ...layer }) => ({ ...layer, inferences: each })),
+  firstWrong: first?.kernel ?? null,
+  causes,
+  warnings: against.warnings,
+});
+
+async function run(context: Context, folder: string, flags: Flags): Promise<void> {
+  const { api, io } = context;
+  const artifact = loadArtifact(api, folder);
+  const samples = samplesFor(artifact, flags);
+  const asked = { api, artifact, against: flags.against, samples };
+  const against = await inferencesAgainst(asked, (other) => samplesFor(other, flags));
+  const { minSqnr } = flags;
+  const found = diff(artifact.program, against.inferences, { mode: modeFor(against, flags), minSqnr });
+  const causes = diagnose(artifact.program, against.inferences, against.testimonies, found);
+  if (flags.json) printJson(context, jsonOf(against, found, causes));
+  else describe(context, against, found, causes);
+  for (const warning of against.warnings) io.err(`thimble: ${warning}\n`);
+  if (found.first !== undefined || causes.length > 0) context.finish(exitCodes.foundWrong);
+}
+
+export function addDiff(program: Command, context: () => Context): void {
+  const command = program
+    .command('diff')
+    .description('find the first wrong layer, and why: against float, a device, another build')
+    .argument('<folder>', 'a folder that compile -o made')
+    .requiredOption('--against <WHAT>', 'model.onnx, device.log, qemu:CHIP, activations.npz, another folder')
+    .option('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG')
+    .option('--limit <N>', 'only the first N samples', positiveInteger, 100)
+    .option('--cumulative', 'run from the input on, instead of feeding each layer what the other side read')
+    .addOption(
+      new Option('--min-sqnr <DB>', 'a layer that is worse against real numbers is wrong')
+        .argParser(decibels)
+        .default(20),
+    );
+  withInputOptions(command);
+  withJson(command)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  thimble diff out --against lenet5.onnx --input digits.npy
+  thimble diff out --against device.log
+  thimble diff out --against qemu:cortex-m4 --input digits.npy
+  thimble diff out --against activations.npz
+  thimble diff out --against other-out --input digits.npy
+
+Exit code 1: something is wrong. docs/diff.md leads from symptoms to causes.`,
+    )
+    .action((folder: string, flags: Flags) => run(context(), folder, flags));
+}

@@ -1,0 +1,60 @@
+/** Whether one tensor is another one in another arrangement, or scaled. */
+
+/** `y[i]` of a tensor is `x[from[i]]`, row-major. */
+export interface Arrangement {
+  readonly name: string;
+  readonly from: readonly number[];
+}
+
+const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** What people mix up about an image of `shape` (channel, height, width). Identities are left out. */
+export function arrangements(shape: readonly number[]): readonly Arrangement[] {
+  const [channels = 1, height = 1, width = 1] =
+    shape.length === 3 ? shape : [shape[0] ?? 1, 1, shape[1] ?? 1];
+  const pixels = height * width;
+  const all = range(channels * pixels);
+  const asHwc = all.map((i) => (i % channels) * pixels + Math.floor(i / channels));
+  const asChw = all.map((i) => (i % pixels) * channels + Math.floor(i / pixels));
+  const reversed = all.map((i) => (channels - 1 - Math.floor(i / pixels)) * pixels + (i % pixels));
+  const turned = all.map((i) => {
+    const [c, rest] = [Math.floor(i / pixels), i % pixels];
+    return c * pixels + (rest % height) * width + Math.floor(rest / height);
+  });
+  const candidates: readonly Arrangement[] = [
+    { name: 'channels last (HWC) where channels first (CHW) is meant', from: asHwc },
+    { name: 'channels first (CHW) where channels last (HWC) is meant', from: asChw },
+    {
+      name: channels === 3 ? 'channels in reverse order (RGB against BGR)' : 'channels in reverse order',
+      from: reversed,
+    },
+    { name: 'rows and columns swapped', from: turned },
+  ];
+  return candidates.filter(({ from }) => from.some((x, i) => x !== i));
+}
+
+export interface Affine {
+  readonly factor: number;
+  readonly offset: number;
+  /** Share of the variance that is explained, 0 to 1. */
+  readonly fit: number;
+}
+
+/** The least squares of y = factor x + offset; fit 0 where x does not vary. */
+export function affine(x: ArrayLike<number>, y: ArrayLike<number>, take: (i: number) => boolean): Affine {
+  let [n, sx, sy, sxx, sxy, syy] = [0, 0, 0, 0, 0, 0];
+  for (let i = 0; i < x.length; i++) {
+    if (!take(i)) continue;
+    const [a, b] = [x[i] as number, y[i] as number];
+    n++;
+    sx += a;
+    sy += b;
+    sxx += a * a;
+    sxy += a * b;
+    syy += b * b;
+  }
+  const [vx, vy, cov] = [sxx - (sx * sx) / n, syy - (sy * sy) / n, sxy - (sx * sy) / n];
+  if (!(vx > 0) || !(vy > 0)) return { factor: 0, offset: n === 0 ? 0 : sy / n, fit: 0 };
+  const factor = cov / vx;
+  return { factor, offset: (sy - factor * sx) / n, fit: (cov * cov) / (vx * vy) };
+}

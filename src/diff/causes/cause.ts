@@ -1,0 +1,47 @@
+/** What a cause is told, and what it says. */
+import type { Program } from '../../ir/program.ts';
+import type { DeviceTrace, TraceRun } from '../../trace/trace.ts';
+import type { Inference } from '../compare.ts';
+
+export const causeNames = [
+  'wrong build',
+  'weights differ',
+  'stack ran into the arena',
+  'buffer overwritten',
+  'input preprocessing',
+  'layout',
+  'rounding',
+  'saturation',
+  'scale or zero point',
+] as const;
+
+export type CauseName = (typeof causeNames)[number];
+
+export interface Diagnosis {
+  readonly cause: CauseName;
+  /** One sentence for people. */
+  readonly text: string;
+}
+
+/** A device's own account. */
+export interface Testimony {
+  readonly program: Program;
+  /** `buildOf(program)`: what `trace.build` should be. */
+  readonly build: string;
+  readonly trace: DeviceTrace;
+  readonly run: TraceRun;
+}
+
+/** One tensor that is not what it should be, of one inference. Bytes as stored, in the slot's order. */
+export interface Suspect {
+  readonly program: Program;
+  readonly slot: number;
+  /** -1 for the input. */
+  readonly step: number;
+  readonly ours: Uint8Array;
+  readonly theirs: Uint8Array;
+  /** Row-major real numbers of both. */
+  readonly ourReals: Float32Array;
+  readonly theirReals: Float32Array;
+  readonly inference: Inference;
+}

@@ -1,0 +1,53 @@
+import { must } from '../../ir/errors.ts';
+import { affine, arrangements } from './arrange.ts';
+import type { Diagnosis, Suspect } from './cause.ts';
+
+const rounded = (x: number): string => Number(x.toPrecision(4)).toString();
+
+/** Within the rounding of 8-bit numbers. */
+const near = (x: number, y: number): boolean => Math.abs(x - y) < 0.02 * Math.abs(y);
+
+function sizeOf(values: Float32Array): number {
+  return values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+}
+
+/** Whether their pixels are in 0..1 (and were then rounded to bytes) where 0..255 is meant. */
+function isUnitRange({ ours, theirs, program }: Suspect): boolean {
+  return program.rawInput !== undefined && Math.max(...theirs) <= 1 && Math.max(...ours) > 16;
+}
+
+/** What relates two inputs, channel by channel: a factor and an offset, of the fit asked for. */
+function perChannel(ours: Float32Array, theirs: Float32Array, channels: number) {
+  const plane = ours.length / channels;
+  return Array.from({ length: channels }, (_, c) => affine(ours, theirs, (i) => Math.floor(i / plane) === c));
+}
+
+/** The network was given something else than what it was trained on. */
+export function preprocessing(suspect: Suspect): Diagnosis | undefined {
+  const { program, slot, step, ourReals, theirReals } = suspect;
+  if (step >= 0) return undefined;
+  const cause = 'input preprocessing';
+  const { shape } = must(program.slots[slot], 'a slot of the program');
+  if (isUnitRange(suspect))
+    return { cause, text: 'the input is in 0..1 where pixels of 0..255 are expected' };
+  const channels = shape[1] ?? 1;
+  const identity = { name: '', from: Array.from(ourReals.keys()) };
+  for (const { name, from } of [identity, ...arrangements(shape.slice(1))]) {
+    const turned = Float32Array.from(from, (at) => ourReals[at] ?? 0);
+    const fits = perChannel(turned, theirReals, channels);
+    if (!fits.every(({ fit }) => fit > 0.98)) continue;
+    const order = name === '' ? '' : `; besides, the input has ${name}`;
+    return { cause, text: `${relation(fits, sizeOf(theirReals))}${order}` };
+  }
+  return undefined;
+}
+
+function relation(fits: ReturnType<typeof perChannel>, size: number): string {
+  const [first = { factor: 1, offset: 0 }] = fits;
+  const plain = fits.every(({ offset }) => Math.abs(offset) < 0.02 * Math.max(1, size));
+  if (plain && near(first.factor, 255)) return 'the input is in 0..255 where 0..1 is expected';
+  if (plain && near(first.factor, 1 / 255)) return 'the input is in 0..1 where 0..255 is expected';
+  const terms = fits.map(({ factor, offset }) => `${rounded(factor)} x + ${rounded(offset)}`);
+  const each = new Set(terms).size > 1 ? 'per channel ' : '';
+  return `the input is ${each}${[...new Set(terms)].join(', ')} of what is expected: the normalization is another one, or is missing or done twice`;
+}

@@ -1,0 +1,21 @@
+import { tracedTables } from '../../emit/traced.ts';
+import { tableBytes } from '../../ir/table-bytes.ts';
+import { crc32 } from '../../trace/crc32.ts';
+import type { Diagnosis, Testimony } from './cause.ts';
+
+const hex = (n: number): string => `0x${n.toString(16).padStart(8, '0')}`;
+
+/** A table in the device's memory has another checksum than the artifact's. */
+export function weightsDiffer({ program, run }: Testimony): Diagnosis | undefined {
+  const tables = tracedTables(program);
+  const wrong = run.tables.flatMap(({ index, address, length, crc }) => {
+    const table = tables[index];
+    if (table === undefined || crc32(tableBytes(table)) === crc) return [];
+    return [`${table.name} at ${hex(address)} to ${hex(address + length - 1)}`];
+  });
+  if (wrong.length === 0) return undefined;
+  return {
+    cause: 'weights differ',
+    text: `constants in the device's memory are not the artifact's: ${wrong.join('; ')}`,
+  };
+}

@@ -1,0 +1,64 @@
+/** Why a layer is not what it should be, where the evidence shows it. */
+import type { Program } from '../ir/program.ts';
+import { wrongBuild } from './causes/build.ts';
+import type { Diagnosis, Suspect, Testimony } from './causes/cause.ts';
+import { layout } from './causes/layout.ts';
+import { overwritten } from './causes/overwritten.ts';
+import { preprocessing } from './causes/preprocessing.ts';
+import { rounding } from './causes/rounding.ts';
+import { saturation } from './causes/saturation.ts';
+import { scale } from './causes/scale.ts';
+import { weightsDiffer } from './causes/weights.ts';
+import { type Diff, type Inference, suspectIn } from './compare.ts';
+
+/** Of a device's own account; each that speaks is said. */
+export const testimonyCauses: readonly ((testimony: Testimony) => Diagnosis | undefined)[] = [
+  wrongBuild,
+  weightsDiffer,
+  overwritten,
+];
+
+/** Of one tensor: the first that explains it is said, those that explain every byte before those that fit. */
+export const suspectCauses: readonly ((suspect: Suspect) => Diagnosis | undefined)[] = [
+  layout,
+  preprocessing,
+  rounding,
+  saturation,
+  scale,
+];
+
+/** With another build nothing else is worth saying. */
+function diagnoseDevice(testimony: Testimony): readonly Diagnosis[] {
+  const other = wrongBuild(testimony);
+  if (other !== undefined) return [other];
+  return testimonyCauses.flatMap((cause) => cause(testimony) ?? []);
+}
+
+/** The first wrong tensor, in the first inference in which it is wrong; undefined where nothing is known of it. */
+export function firstSuspect(
+  program: Program,
+  inferences: readonly Inference[],
+  { first, mode }: Diff,
+): Suspect | undefined {
+  if (first === undefined) return undefined;
+  const at = first.each.findIndex(({ different }) => different > 0);
+  const inference = inferences[Math.max(0, at)];
+  return inference && suspectIn(program, first.slot, inference, mode);
+}
+
+/** What devices tell comes first; where they have nothing to say, what the first wrong tensor shows. */
+export function diagnose(
+  program: Program,
+  inferences: readonly Inference[],
+  testimonies: readonly Testimony[],
+  found: Diff,
+): readonly Diagnosis[] {
+  const told = new Map(testimonies.flatMap(diagnoseDevice).map((d) => [d.text, d]));
+  if (told.size > 0) return [...told.values()];
+  const suspect = firstSuspect(program, inferences, found);
+  for (const cause of suspect === undefined ? [] : suspectCauses) {
+    const diagnosis = suspect && cause(suspect);
+    if (diagnosis !== undefined) return [diagnosis];
+  }
+  return [];
+}

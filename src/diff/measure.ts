@@ -1,0 +1,81 @@
+/** How far two versions of one tensor are from each other. */
+
+/** One element of a tensor. */
+export interface Place {
+  /** Of which inference. */
+  readonly inference: number;
+  /** Row-major. */
+  readonly element: number;
+  /** Logical coordinates without the batch axis: channel, row, column. */
+  readonly at: readonly number[];
+  /** Real units. */
+  readonly ours: number;
+  readonly theirs: number;
+  /** As stored, where both sides store. */
+  readonly stored?: readonly [number, number];
+}
+
+/** Over all inferences compared. */
+export interface LayerMeasures {
+  readonly elements: number;
+  /** Elements whose stored values are the same. */
+  readonly equal: number;
+  /** Largest and mean absolute difference, real units. */
+  readonly maxError: number;
+  readonly meanError: number;
+  /** 10 log10 of sum theirs^2 / sum (ours - theirs)^2; Infinity where they are the same. */
+  readonly sqnr: number;
+  /** Of the two as vectors; 1 for two zero vectors, 0 for one. */
+  readonly cosine: number;
+  /** Elements of theirs beyond what the slot can store. */
+  readonly clipped: number;
+  readonly first?: Place;
+  readonly worst?: Place;
+}
+
+/** Adds up elements; `result` may be asked for at any time. */
+export class Measuring {
+  #elements = 0;
+  #equal = 0;
+  #clipped = 0;
+  #signal = 0;
+  #ours = 0;
+  #product = 0;
+  #noise = 0;
+  #sum = 0;
+  #max = 0;
+  #first: Place | undefined;
+  #worst: Place | undefined;
+
+  /** `place` is called for the first and for each worst element only. */
+  add(ours: number, theirs: number, equal: boolean, clipped: boolean, place: () => Place): void {
+    const error = Math.abs(ours - theirs);
+    this.#elements++;
+    this.#sum += error;
+    this.#noise += error * error;
+    this.#signal += theirs * theirs;
+    this.#ours += ours * ours;
+    this.#product += ours * theirs;
+    if (clipped) this.#clipped++;
+    if (equal) this.#equal++;
+    else this.#first ??= place();
+    if (error > this.#max || (this.#worst === undefined && !equal)) this.#worst = place();
+    this.#max = Math.max(this.#max, error);
+  }
+
+  get result(): LayerMeasures {
+    const lengths = Math.sqrt(this.#signal) * Math.sqrt(this.#ours);
+    const alike = this.#signal === this.#ours;
+    return {
+      elements: this.#elements,
+      equal: this.#equal,
+      maxError: this.#max,
+      meanError: this.#elements === 0 ? 0 : this.#sum / this.#elements,
+      sqnr: this.#noise === 0 ? Infinity : 10 * Math.log10(this.#signal / this.#noise),
+      cosine: lengths === 0 ? (alike ? 1 : 0) : Math.min(1, this.#product / lengths),
+      clipped: this.#clipped,
+      ...(this.#first === undefined ? {} : { first: this.#first }),
+      ...(this.#worst === undefined ? {} : { worst: this.#worst }),
+    };
+  }
+}

@@ -1,0 +1,21 @@
+/** What a device printed, as captures. */
+import type { TraceRun, TraceTensor } from '../trace/trace.ts';
+import type { Capture, Captured } from './capture.ts';
+
+const whole = (tensor: TraceTensor | undefined): Captured | undefined =>
+  tensor?.bytes === undefined || tensor.missing.length > 0
+    ? undefined
+    : { kind: 'stored', bytes: tensor.bytes };
+
+/** Slots whose bytes arrived whole, and the checksums of the others. */
+export function captureOfRun({ layers, level }: TraceRun): Capture {
+  const outputs = layers.flatMap((layer) => layer.outputs);
+  const writtenTo = (slot: number) => outputs.find((tensor) => tensor.slot === slot);
+  return {
+    written: (slot) => whole(writtenTo(slot)),
+    read: (slot, step) =>
+      whole(layers.find((layer) => layer.step === step)?.inputs.find((tensor) => tensor.slot === slot)),
+    checksum: (slot) => writtenTo(slot)?.crc,
+    missing: () => (level === 1 ? 'the trace has checksums only' : 'its lines were lost'),
+  };
+}

@@ -1,0 +1,99 @@
+/** Runs a network with its trace on, and captures what a real serial port would carry. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { DefectError } from '../ir/errors.ts';
+import { arenaFill, type Program } from '../ir/program.ts';
+import { inFolder, writeAll } from './native.ts';
+import { type Build, compileC99, labObject, link } from './native-build.ts';
+import { driverFiles, slotBytes } from './native-driver.ts';
+import { execute } from './native-execute.ts';
+import { joinInputs } from './native-results.ts';
+import { type MemoryMap, type Target, type TargetName, targets } from './native-targets.ts';
+
+export interface TraceRunOptions {
+  /** 1: checksums; 2: all bytes. */
+  readonly level: 1 | 2;
+  /** As `NativeOptions`. */
+  readonly opt?: string;
+  readonly timeoutMs?: number;
+  /** C of a whole program instead of `traceFirmware`. */
+  readonly firmware?: string;
+}
+
+/** What uart.c writes where there is no serial port, and the file of QEMU's. */
+const serialFile = 'serial.log';
+
+/** Firmware as users have it: it says that it boots, and that it goes on, and prints traces in between. */
+export function traceFirmware(program: Program, inputs: number): string {
+  const { name } = program;
+  return `#include "test-lab.h"
+#include "uart.h"
+#include "${name}.h"
+#include <string.h>
+
+static struct ${name} net;
+
+void ${name}_trace_putc(char c) { uart_putc(c); }
+
+int main(void)
+{
+    lab_file in = lab_open("${driverFiles.input}", 0);
+    uart_start();
+    uart_puts("\\r\\n*** boot ***\\r\\nclock 48 MHz ~ok\\r\\n");
+    for (int i = 0; i < ${inputs}; i++) {
+        memset(&net, ${arenaFill}, sizeof net);
+        lab_read(in, ${name}_input(&net), ${slotBytes(program, program.input)}u);
+        uart_puts("inference: ");
+        ${name}_run(&net);
+        uart_puts("done\\r\\n");
+    }
+    lab_close(in);
+    return 0;
+}
+`;
+}
+
+const uartFlags = ({ machine }: Target): string[] =>
+  machine?.uart === undefined
+    ? []
+    : [`-DUART_${machine.uart.driver}=0x${machine.uart.address.toString(16)}u`];
+
+/** On the chip as it is, or with more memory where it needs that. */
+async function linked(build: Build, uart: string): Promise<MemoryMap | undefined> {
+  const { machine } = build.target;
+  const overflow = await link(build, 'run', ['the-driver.c', 'net.o', uart], machine?.memory);
+  if (overflow === undefined) return machine?.memory;
+  const again =
+    machine?.enlarged && (await link(build, 'run', ['the-driver.c', 'net.o', uart], machine.enlarged));
+  if (machine?.enlarged !== undefined && again === undefined) return machine.enlarged;
+  throw new DefectError(`the traced program needs ${overflow.needed} bytes of ${overflow.region}`);
+}
+
+/**
+ * Compiles what `emitC` printed with the trace on, and runs it on every input.
+ * @returns all that came out of the serial port (of a board, by QEMU's model of its UART), other text included.
+ * @throws as `runNative`, and DefectError when it does not fit.
+ */
+export async function traceNative(
+  program: Program,
+  files: ReadonlyMap<string, string>,
+  targetName: TargetName,
+  inputs: readonly Uint8Array[],
+  { level, opt = '-O1', timeoutMs = 120_000, firmware }: TraceRunOptions,
+): Promise<Uint8Array> {
+  const target: Target = targets[targetName];
+  return inFolder(async (folder) => {
+    const build: Build = { target, folder, opt, sanitize: target.machine === undefined };
+    const driver = firmware ?? traceFirmware(program, inputs.length);
+    await writeAll(folder, [
+      ...files,
+      ['the-driver.c', driver],
+      [driverFiles.input, joinInputs(program, inputs)],
+    ]);
+    const trace = `-D${program.name.toUpperCase()}_TRACE=${level}`;
+    await compileC99(build, [`${program.name}.c`], ['-o', 'net.o', trace]);
+    const memory = await linked(build, await labObject(build, 'uart.c', uartFlags(target)));
+    await execute(build, 'run', { memory, timeoutMs, counted: false, serial: serialFile });
+    return readFile(path.join(folder, serialFile));
+  });
+}

@@ -1,0 +1,80 @@
+/** What a trace of a program prints, in its order: shared by the printed C and by the writer in TypeScript. */
+import { DefectError, must } from '../ir/errors.ts';
+import { elemBytes, type Table } from '../ir/kernel.ts';
+import type { Program, Step } from '../ir/program.ts';
+import { slotAt } from './header.ts';
+import { kernelsOf } from './names.ts';
+import { arraysUsed } from './walk.ts';
+
+/** Of a tensor on one line: lines then have at most 80 columns, and a damaged one costs little. */
+export const bytesPerLine = 36;
+
+/** A tensor at one moment. */
+export interface TracedRow {
+  /** -1 is the caller who wrote the input, the number of steps the caller who gets the output. */
+  readonly step: number;
+  readonly slot: number;
+  /** `read`: right before the step; `written`: right after it. */
+  readonly kind: 'read' | 'written';
+  /** In bytes from the start of the arena. */
+  readonly address: number;
+  /** In bytes. */
+  readonly length: number;
+}
+
+/** The constant arrays of the C, in the order in which they stand there. */
+export const tracedTables = (program: Program): readonly Table[] => [
+  ...new Set(
+    kernelsOf(program).flatMap((kernel) => {
+      const used = arraysUsed(kernel.body);
+      return kernel.tables.filter(({ name }) => used.has(name));
+    }),
+  ),
+];
+
+function slotsOf({ kernel, args }: Step, role: 'in' | 'out'): readonly number[] {
+  return [...new Set(args.filter((_, i) => kernel.params[i]?.role === role))];
+}
+
+/** Each slot once per step and kind. */
+export function tracedRows(program: Program): readonly TracedRow[] {
+  const row = (step: number, slot: number, kind: TracedRow['kind']): TracedRow => {
+    const { address, length, elem } = slotAt(program, slot);
+    return { step, slot, kind, address, length: length * elemBytes[elem] };
+  };
+  return [
+    row(-1, program.input, 'written'),
+    ...program.steps.flatMap((step, i) => [
+      ...slotsOf(step, 'in').map((slot) => row(i, slot, 'read')),
+      ...slotsOf(step, 'out').map((slot) => row(i, slot, 'written')),
+    ]),
+    row(program.steps.length, program.output, 'read'),
+  ];
+}
+
+/**
+ * Where the checksum of each row's slot is kept from when it is written to its last row: places are used again
+ * when nobody needs their slot any more, so there are as many as tensors live at once.
+ * @throws DefectError for a slot that is read before it is written.
+ */
+export function keptAt(rows: readonly TracedRow[]): { readonly places: readonly number[]; count: number } {
+  const last = new Map(rows.map(({ slot }, i) => [slot, i]));
+  const held = new Map<number, number>();
+  let count = 0;
+  const places = rows.map(({ slot, kind }, i) => {
+    if (!held.has(slot) && kind === 'read')
+      throw new DefectError(`slot ${slot} is read, and nobody wrote it`);
+    const taken = new Set(held.values());
+    const place = held.get(slot) ?? must(freePlaces(taken).next().value, 'places do not run out');
+    held.set(slot, place);
+    count = Math.max(count, place + 1);
+    if (last.get(slot) === i) held.delete(slot);
+    return place;
+  });
+  return { places, count };
+}
+
+function* freePlaces(taken: ReadonlySet<number>): Generator<number, undefined> {
+  for (let place = 0; place <= taken.size; place++) if (!taken.has(place)) yield place;
+  return undefined;
+}

@@ -1,0 +1,22 @@
+/** Constant arrays as they lie in the memory of a little-endian machine. */
+import { type Elem, elemBytes, type Table } from './kernel.ts';
+
+/** Writes one number at a byte offset. */
+type Put = (view: DataView, at: number, x: number) => void;
+const put: Readonly<Record<Elem, Put>> = {
+  u8: (view, at, x) => view.setUint8(at, x),
+  i8: (view, at, x) => view.setInt8(at, x),
+  u16: (view, at, x) => view.setUint16(at, x, true),
+  i16: (view, at, x) => view.setInt16(at, x, true),
+  i32: (view, at, x) => view.setInt32(at, x, true),
+  f32: (view, at, x) => view.setFloat32(at, x, true),
+};
+
+export function tableBytes({ elem, data }: Table): Uint8Array {
+  const bytes = new Uint8Array(data.length * elemBytes[elem]);
+  const view = new DataView(bytes.buffer);
+  data.forEach((x: number, i: number) => {
+    put[elem](view, i * elemBytes[elem], x);
+  });
+  return bytes;
+}

@@ -1,0 +1,208 @@
+/** A compiled network to be called: typed arrays and ndarrays in and out, the bytes of the C inside. */
+import type { NdArray } from 'ndarray';
+import type { Artifact, Preprocessing } from './artifact.ts';
+import { prepare } from './data/prepare.ts';
+import { InputError, must } from './ir/errors.ts';
+import type { Program, Slot } from './ir/program.ts';
+import { countOf, type Numbers, type Shape } from './ir/tensor.ts';
+import { fromNdarray, toNdarray } from './ndarray.ts';
+import { arrangeInput, decodeSlot, encodeInput } from './run.ts';
+import { slotBytes } from './sim/arena.ts';
+import { createSimulator } from './sim/simulate.ts';
+
+/**
+ * Float32Array (or any ndarray but of uint8): what the network computes with, normalized. Uint8Array (or an ndarray
+ * of uint8): pixels 0..255, of programs that take them. Both in the model's shape, row-major, unless `layout` says
+ * that channels come last.
+ */
+export type NetInput = Float32Array | Uint8Array | Uint8ClampedArray | NdArray;
+
+/** A picture of any size that the artifact's own preparation (resize, pad, normalize) brings to the model's. */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  /** 1 or 3, or what the model has. */
+  readonly channels: number;
+  /** Rows of pixels, channels innermost. */
+  readonly data: Uint8Array | Uint8ClampedArray;
+}
+
+export interface RunOptions {
+  /** Every layer's output too. */
+  readonly layers?: boolean;
+  /** How typed arrays lie; `chw` when absent. Ndarrays have the model's shape. */
+  readonly layout?: 'chw' | 'hwc';
+}
+
+export interface Values {
+  /** Of the model's tensor, the batch axis first. */
+  readonly shape: Shape;
+  /** Real numbers, row-major. */
+  readonly real: Float32Array;
+  /** The bytes in the arena of the C, in its order. */
+  readonly stored: Uint8Array;
+  /** A view of `real`. */
+  readonly ndarray: NdArray<Numbers>;
+}
+
+export interface NetResult {
+  readonly output: Values;
+  /** By tensor name, in order of execution, where asked for. */
+  readonly layers?: ReadonlyMap<string, Values>;
+}
+
+export interface Classified {
+  /** Of the largest output. */
+  readonly index: number;
+  readonly score: number;
+  /** All outputs. */
+  readonly scores: Float32Array;
+}
+
+export interface NetOptions {
+  /** `checked`: everything that C leaves undefined traps; slower. */
+  readonly engine?: 'fast' | 'checked';
+}
+
+export interface Net {
+  readonly name: string;
+  readonly program: Program;
+  /** `js`: JavaScript made of the Kernel IR. `checked`: the same with all checks. */
+  readonly engine: 'js' | 'checked';
+  readonly inputShape: Shape;
+  readonly outputShape: Shape;
+  /** @throws InputError for inputs of another size or type. */
+  run(input: NetInput, options?: RunOptions): NetResult;
+  /** @throws InputError as `run`, and for pictures that the artifact's preparation does not make fit. */
+  classify(image: NetInput | Picture, options?: RunOptions): Classified;
+  /** The bytes of the program's input slot. @throws InputError */
+  encode(input: NetInput, options?: RunOptions): Uint8Array;
+  /** The values of the output slot's bytes. */
+  decode(stored: Uint8Array): Values;
+}
+
+const isNdarray = (input: NetInput): input is NdArray => 'stride' in input;
+
+const refuse = (program: Program, found: string, supported: string, todo: string): InputError =>
+  new InputError({ where: `input of ${program.name}`, found, supported, todo });
+
+/** The model's order of what lies with channels innermost. */
+function chwOf<T extends Float32Array | Uint8Array>(data: T, shape: Shape): T {
+  const [, channels = 1, ...spatial] = shape;
+  const pixels = countOf(spatial);
+  return data.map((_, i) => data[(i % pixels) * channels + Math.floor(i / pixels)] ?? 0) as T;
+}
+
+/** Row-major in the model's shape: bytes are pixels. */
+function numbersIn(program: Program, slot: Slot, input: NetInput, layout: string): Float32Array | Uint8Array {
+  const numbers = isNdarray(input) ? fromNdarray(input).data : input;
+  if (numbers.length !== slot.length)
+    throw refuse(
+      program,
+      `${numbers.length} numbers`,
+      `${slot.length}: ${slot.shape.join('x')}`,
+      'give one whole input; classify takes pictures of other sizes',
+    );
+  const bytes = numbers instanceof Uint8Array || numbers instanceof Uint8ClampedArray;
+  const plain = bytes ? new Uint8Array(numbers) : Float32Array.from(numbers as ArrayLike<number>);
+  return layout === 'hwc' && !isNdarray(input) ? chwOf(plain, slot.shape) : plain;
+}
+
+function encoded(program: Program, slot: Slot, input: NetInput, layout: string): Uint8Array {
+  const numbers = numbersIn(program, slot, input, layout);
+  if (numbers instanceof Float32Array) {
+    const at = numbers.findIndex((x) => !Number.isFinite(x));
+    if (at >= 0)
+      throw refuse(program, `${numbers[at]} at ${at}`, 'finite numbers', 'look where it comes from');
+    return encodeInput(program, numbers);
+  }
+  if (program.rawInput === undefined)
+    throw refuse(
+      program,
+      'pixels (uint8)',
+      'numbers as the network was trained on, in a Float32Array',
+      'normalize them, or compile with --calibrate of uint8 images',
+    );
+  return arrangeInput(program, numbers);
+}
+
+function valuesOf(slot: Slot, stored: Uint8Array): Values {
+  const real = decodeSlot(slot, stored);
+  const { shape } = slot;
+  return {
+    shape,
+    real,
+    stored,
+    get ndarray() {
+      return toNdarray({ dtype: 'float32', shape, data: real });
+    },
+  };
+}
+
+const slotAt = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
+
+function outputsOfSteps(program: Program, arenas: readonly Uint8Array[]): ReadonlyMap<string, Values> {
+  return new Map(
+    program.steps.map(({ kernel, args }, step) => {
+      const slot = slotAt(program, args[kernel.params.findIndex(({ role }) => role === 'out')] ?? -1);
+      const arena = must(arenas[step], 'an arena per step');
+      return [slot.name, valuesOf(slot, arena.slice(slot.address, slot.address + slotBytes(slot)))];
+    }),
+  );
+}
+
+/** As the samples of --calibrate were brought to the model. */
+function prepared(
+  program: Program,
+  { width, height, channels, data }: Picture,
+  how: Preprocessing,
+): NetInput {
+  const slot = slotAt(program, program.input);
+  const { pixels, real } = prepare(
+    {
+      where: 'picture',
+      array: { dtype: 'uint8', shape: [1, height, width, channels], data: new Uint8Array(data) },
+    },
+    slot.shape.slice(1),
+    { ...how, layout: 'nhwc' } as Parameters<typeof prepare>[2],
+  );
+  return program.rawInput === undefined || pixels === undefined ? real(0) : pixels.raw(0);
+}
+
+const isPicture = (image: NetInput | Picture): image is Picture => 'width' in image;
+
+/** @throws as `createSimulator` */
+export function netOf(
+  { program, preprocessing }: { readonly program: Program; readonly preprocessing?: Preprocessing },
+  { engine = 'fast' }: NetOptions = {},
+): Net {
+  const simulator = createSimulator(program, { mode: engine });
+  const [input, output] = [slotAt(program, program.input), slotAt(program, program.output)];
+  const encode: Net['encode'] = (x, { layout = 'chw' } = {}) => encoded(program, input, x, layout);
+  const run: Net['run'] = (x, options = {}) => {
+    const outcome = simulator.run(encode(x, options), { keepArenas: options.layers === true });
+    return {
+      output: valuesOf(output, outcome.output),
+      ...(options.layers === true ? { layers: outputsOfSteps(program, outcome.arenas) } : {}),
+    };
+  };
+  return {
+    name: program.name,
+    program,
+    engine: engine === 'fast' ? 'js' : 'checked',
+    inputShape: input.shape,
+    outputShape: output.shape,
+    encode,
+    decode: (stored) => valuesOf(output, stored),
+    run,
+    classify(image, options) {
+      const scores = run(isPicture(image) ? prepared(program, image, preprocessing ?? {}) : image, options)
+        .output.real;
+      const index = scores.indexOf(Math.max(...scores));
+      return { index, score: scores[index] ?? Number.NaN, scores };
+    },
+  };
+}
+
+export const netOfArtifact = ({ program, manifest }: Artifact, options?: NetOptions): Net =>
+  netOf({ program, preprocessing: manifest.preprocessing as Preprocessing }, options);

@@ -1,0 +1,129 @@
+/** Networks from files, and many inferences on several threads of Node. */
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { loadArtifact, manifestFile } from './artifact.ts';
+import { type CompileOptions, compile } from './compile.ts';
+import { isFolder, readBytes } from './data/files.ts';
+import { identifierFrom } from './emit/identifier.ts';
+import { InputError } from './ir/errors.ts';
+import { importOnnx } from './ir/import/onnx.ts';
+import {
+  type Net,
+  type NetInput,
+  type NetOptions,
+  netOf,
+  netOfArtifact,
+  type RunOptions,
+  type Values,
+} from './net.ts';
+import type { BatchOrder, BatchSetup } from './node-net-worker.ts';
+
+export interface LoadOptions extends NetOptions {
+  /** Of a model: how it is compiled in memory. int8 with `calibration`, float32 without. */
+  readonly compile?: Partial<CompileOptions>;
+}
+
+export interface BatchOptions extends RunOptions {
+  /** Threads; all cores when absent, 0 for none besides this one. */
+  readonly workers?: number;
+}
+
+export interface LoadedNet extends Net {
+  /**
+   * Outputs in the order of the inputs. The threads stay until `close`.
+   * @throws InputError naming the input that cannot be used; nothing is run then.
+   */
+  runBatch(inputs: readonly NetInput[], options?: BatchOptions): Promise<readonly Values[]>;
+  /** Ends the threads of `runBatch`, if there are any. */
+  close(): Promise<void>;
+}
+
+function artifactIn(folder: string): ReadonlyMap<string, Uint8Array> {
+  if (!existsSync(path.join(folder, manifestFile)))
+    throw new InputError({
+      where: folder,
+      found: `a folder without ${manifestFile}`,
+      supported: 'folders that `thimble compile -o` made, and .onnx files',
+      todo: 'compile the model first',
+    });
+  const names = readdirSync(folder).filter((name) => statSync(path.join(folder, name)).isFile());
+  return new Map(names.map((name) => [name, new Uint8Array(readFileSync(path.join(folder, name)))]));
+}
+
+function compiledNet(file: string, { compile: options = {}, ...net }: LoadOptions): Net {
+  const name = identifierFrom(
+    path
+      .basename(file)
+      .replace(/\.[^.]*$/, '')
+      .toLowerCase(),
+  );
+  const external = (location: string): Uint8Array => readBytes(path.join(path.dirname(file), location));
+  const graph = importOnnx(readBytes(file), { name: file, external });
+  const arith = options.arith ?? (options.calibration === undefined ? 'float32' : 'int8');
+  return netOf(compile(graph, { name, ...options, arith }), net);
+}
+
+/**
+ * @param file a folder that `thimble compile -o` made, or an .onnx file, which is compiled in memory
+ * @throws InputError for what cannot be read or compiled
+ */
+export async function load(file: string, options: LoadOptions = {}): Promise<LoadedNet> {
+  const net = isFolder(file)
+    ? netOfArtifact(loadArtifact(artifactIn(file)), options)
+    : compiledNet(file, options);
+  return withThreads(net);
+}
+
+const entry = new URL('./node-net-worker.js', import.meta.url);
+
+/** @param workerFile the compiled `node-net-worker`, where this module does not run from beside it */
+export function withThreads(net: Net, workerFile: URL = entry): LoadedNet {
+  const threads: Worker[] = [];
+  const grow = async (count: number): Promise<readonly Worker[]> => {
+    const setup: BatchSetup = { program: net.program, engine: net.engine === 'checked' ? 'checked' : 'fast' };
+    while (threads.length < count) threads.push(new Worker(workerFile, { workerData: setup }));
+    return threads.slice(0, count);
+  };
+  const close = async (): Promise<void> => {
+    await Promise.all(threads.splice(0).map((thread) => thread.terminate()));
+  };
+  return {
+    ...net,
+    async runBatch(inputs, { workers = availableParallelism(), ...options } = {}) {
+      const bytes = inputs.map((input, i) => encodedAt(net, input, i, options));
+      const count = Math.min(workers, inputs.length);
+      if (count < 1) return inputs.map((input) => net.run(input, options).output);
+      const outputs = await spreadOver(await grow(count), bytes);
+      return outputs.map((stored) => net.decode(stored));
+    },
+    close,
+  };
+}
+
+function encodedAt(net: Net, input: NetInput, index: number, options: RunOptions): Uint8Array {
+  try {
+    return net.encode(input, options);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw error.at(`input ${index} of the batch`);
+  }
+}
+
+/** Each thread takes one run of neighbours. */
+async function spreadOver(
+  threads: readonly Worker[],
+  inputs: readonly Uint8Array[],
+): Promise<readonly Uint8Array[]> {
+  const share = Math.ceil(inputs.length / threads.length);
+  const parts = threads.map(async (thread, t) => {
+    const order: BatchOrder = inputs.slice(t * share, (t + 1) * share);
+    const answer = once(thread, 'message');
+    thread.postMessage(order);
+    const [outputs] = (await answer) as [readonly Uint8Array[]];
+    return outputs;
+  });
+  return (await Promise.all(parts)).flat();
+}

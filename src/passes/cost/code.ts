@@ -1,0 +1,18 @@
+/**
+ * Modelled machine code of a kernel: its parts, each counted once, times what each takes in gcc's code at -Os.
+ * docs/sparse.md says how far the model is from the compiler.
+ */
+import { must } from '../../ir/errors.ts';
+import type { Kernel } from '../../ir/kernel.ts';
+import { codeFeatures, codeParts } from './code-features.ts';
+import { fittedCode } from './code-weights.ts';
+import { type CostTarget, modelOf } from './model.ts';
+
+/** Bytes of the kernel's function; primitives that are not inlined are shared and do not count. */
+export function modelledCode(kernel: Kernel, target: CostTarget): number {
+  const weights = must(fittedCode[`${modelOf[target]} -Os`], `code of '${target}' was fitted`);
+  const parts = codeParts(kernel);
+  return Math.round(
+    codeFeatures.reduce((sum, feature, i) => sum + weights[feature] * (parts[i] as number), 0),
+  );
+}

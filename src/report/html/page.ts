@@ -1,0 +1,71 @@
+/** The page around a report: one file, no script, nothing from the network. */
+import { type Html, html, trusted } from './markup.ts';
+
+const style = `
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --paper: #ffffff; --card: #f6f8fa; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6edf3; --soft: #9da7b3; --line: #3d444d; --paper: #0d1117; --card: #161b22; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 1080px; margin: 0 auto; padding: 24px 20px 64px; }
+h1 { margin: 0 0 4px; font-size: 28px; overflow-wrap: anywhere; }
+h2 { margin: 48px 0 8px; font-size: 20px; }
+p, figcaption { color: var(--soft); margin: 0 0 12px; max-width: 72ch; }
+code { font-size: 14px; overflow-wrap: anywhere; }
+.big { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 20px 0; padding: 0; }
+.big div { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; }
+.big dt { color: var(--soft); font-size: 14px; }
+.big dd { margin: 0; font-size: 22px; font-weight: 600; font-variant-numeric: tabular-nums; }
+.big dd small { display: block; font-size: 13px; font-weight: 400; color: var(--soft); }
+figure { margin: 0; }
+.scroll { overflow-x: auto; }
+.scroll:focus-visible { outline: 2px solid #4269d0; outline-offset: 2px; }
+.scroll > svg, .scroll > figure > svg { min-width: 560px; }
+svg { color: var(--ink); }
+table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; margin: 8px 0 0; }
+th, td { padding: 5px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; font-weight: 400; }
+thead th { color: var(--soft); font-weight: 600; }
+.number { text-align: right; } .text { text-align: left; } td.text { white-space: normal; min-width: 12ch; }
+.small { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 16px; }
+.small svg { width: 100%; height: auto; }
+.small h3 { margin: 0; font-size: 14px; font-weight: 600; }
+@media print {
+  :root { --ink: #000; --soft: #333; --line: #bbb; --paper: #fff; --card: #fff; }
+  main { padding: 0; max-width: none; } h2 { break-after: avoid; } figure, table { break-inside: avoid; }
+  .scroll { overflow: visible; } .scroll > svg, .scroll > figure > svg { min-width: 0; } body { font-size: 11pt; }
+}
+`;
+
+export interface Section {
+  readonly title: string;
+  /** What is to be seen, in a sentence or two. */
+  readonly caption: string;
+  readonly chart?: Html;
+  readonly table?: Html;
+}
+
+const figure = ({ title, caption, chart, table }: Section): Html =>
+  html`<section><h2>${title}</h2><figure><figcaption>${caption}</figcaption>${chart === undefined ? undefined : html`<div class="scroll" tabindex="0" role="group" aria-label="${title}">${chart}</div>`}${table}</figure></section>`;
+
+export interface Big {
+  readonly name: string;
+  readonly value: string;
+  readonly note?: string;
+}
+
+const big = ({ name, value, note }: Big): Html =>
+  html`<div><dt>${name}</dt><dd>${value}${note === undefined ? undefined : html`<small>${note}</small>`}</dd></div>`;
+
+export function page(
+  title: string,
+  about: string,
+  numbers: readonly Big[],
+  sections: readonly Section[],
+): string {
+  const body = html`<main><h1>${title}</h1><p>${about}</p><dl class="big">${numbers.map(big)}</dl>${sections.map(figure)}</main>`;
+  const head = html`<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><title>${title}</title><style>${trusted(style)}</style>`;
+  return html`<!doctype html><html lang="en"><head>${head}</head><body>${body}</body></html>`.html.concat(
+    '\n',
+  );
+}

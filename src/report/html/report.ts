@@ -1,0 +1,105 @@
+/** `thimble report`: what a build is, as one HTML page. */
+import type { Artifact } from '../../artifact.ts';
+import { diff, type Inference } from '../../diff/compare.ts';
+import { formatBytes, formatCount, formatPercent } from '../numbers.ts';
+import { totalsOf } from '../program.ts';
+import { wilson } from '../wilson.ts';
+import { charts } from './chart.ts';
+import { type Big, page, type Section } from './page.ts';
+import {
+  arena,
+  errors,
+  flash,
+  instructions,
+  type LayerSqnr,
+  pareto,
+  type SweptBuild,
+  weights,
+} from './sections.ts';
+
+export interface ReportInput {
+  readonly artifact: Artifact;
+  /** The float model's side of some inferences, to measure each layer's error. */
+  readonly inferences?: readonly Inference[];
+  readonly sweep?: { readonly target: string; readonly builds: readonly SweptBuild[] };
+}
+
+function accuracyOf({ manifest }: Artifact): Big | undefined {
+  const { accuracy } = manifest;
+  if (accuracy === undefined) return undefined;
+  const { share, low, high } = wilson({ hits: accuracy.compiled, total: accuracy.samples });
+  const float = formatPercent(accuracy.float / accuracy.samples);
+  return {
+    name: accuracy.labelled ? 'top-1' : 'same answer as float',
+    value: formatPercent(share),
+    note: `95 % interval ${formatPercent(low)} to ${formatPercent(high)}, ${formatCount(accuracy.samples)} held-out samples${accuracy.labelled ? `; float ${float}` : ''}`,
+  };
+}
+
+function bigNumbers(artifact: Artifact): readonly Big[] {
+  const { program, manifest } = artifact;
+  const { macs, tableBytes } = totalsOf(program);
+  const { arenaBytes, lowerBound } = manifest.memory;
+  return [
+    { name: 'constants', value: formatBytes(tableBytes), note: 'flash, besides code' },
+    {
+      name: 'RAM',
+      value: formatBytes(arenaBytes),
+      note: arenaBytes === lowerBound ? 'no plan is smaller' : `lower bound ${formatBytes(lowerBound)}`,
+    },
+    { name: 'multiply-accumulates', value: formatCount(macs) },
+    { name: 'arithmetic', value: program.arith, note: manifest.requant ?? '' },
+    ...[accuracyOf(artifact) ?? []].flat(),
+  ];
+}
+
+/** Isolated and cumulative, of the same inferences. */
+function layerErrors({ program }: Artifact, inferences: readonly Inference[]): readonly LayerSqnr[] {
+  const [alone, all] = (['isolated', 'cumulative'] as const).map(
+    (mode) => diff(program, inferences, { mode }).layers,
+  );
+  return (alone ?? []).flatMap(({ kernel, step, measures }, i) => {
+    const cumulative = all?.[i]?.measures;
+    if (step < 0 || measures === undefined || cumulative === undefined) return [];
+    const clipped = measures.clipped / measures.elements;
+    return [{ kernel, isolated: measures.sqnr, cumulative: cumulative.sqnr, clipped }];
+  });
+}
+
+/** One HTML file. It needs no network and no script; the same input gives the same bytes. */
+export async function reportHtml({ artifact, inferences, sweep }: ReportInput): Promise<string> {
+  const { program, manifest } = artifact;
+  const draw = await charts();
+  const why = (kernel: string): string => manifest.layers.find((l) => l.kernel === kernel)?.why ?? '';
+  const rows = inferences === undefined ? [] : layerErrors(artifact, inferences);
+  const sections: readonly (Section | undefined)[] = [
+    arena(program, manifest.memory.lowerBound, draw),
+    flash(program, draw),
+    instructions(program, draw),
+    weights(program, draw, why),
+    rows.length === 0 ? undefined : errors(rows, inferences?.length ?? 0, draw),
+    sweep && pareto(sweep.builds, sweep.target, draw),
+  ];
+  const about = `Made by thimble ${manifest.version}: ${manifest.command}`;
+  return page(
+    program.name,
+    about,
+    bigNumbers(artifact),
+    sections.filter((s) => s !== undefined),
+  );
+}
+
+/** The Pareto front of a sweep alone. */
+export async function sweepHtml(
+  name: string,
+  target: string,
+  builds: readonly SweptBuild[],
+): Promise<string> {
+  const best = builds.filter((b) => b.pareto);
+  return page(
+    name,
+    `${builds.length} builds, ${best.length} of them unbeaten.`,
+    [],
+    [pareto(builds, target, await charts())],
+  );
+}

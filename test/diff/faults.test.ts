@@ -1,0 +1,211 @@
+/**
+ * Faults that people make, put into real C and run under QEMU with the trace on: the cause is named, and nobody
+ * else speaks up.
+ */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect } from 'vitest';
+import { buildOf } from '../../src/artifact.ts';
+import { compile } from '../../src/compile.ts';
+import { drawDigit } from '../../src/data/digits.ts';
+import { padPlanes } from '../../src/data/resize.ts';
+import type { CauseName, Testimony } from '../../src/diff/causes/cause.ts';
+import { diff, type Inference } from '../../src/diff/compare.ts';
+import { diagnose, firstSuspect, suspectCauses, testimonyCauses } from '../../src/diff/diagnose.ts';
+import { captureOfRun } from '../../src/diff/trace-capture.ts';
+import { emitC } from '../../src/emit/emit.ts';
+import type { TargetName } from '../../src/emit/native-targets.ts';
+import { traceFirmware, traceNative } from '../../src/emit/native-trace.ts';
+import { importOnnx } from '../../src/ir/import/onnx.ts';
+import { arrangeInput } from '../../src/run.ts';
+import { readTrace } from '../../src/trace/read.ts';
+import { root } from '../support/shared.ts';
+import { crossTools, testWith } from '../support/toolchain.ts';
+
+const pixels = (i: number): Uint8Array => padPlanes(drawDigit(i % 10, i), [1, 28, 28], 2);
+const images = Array.from({ length: 40 }, (_, i) => pixels(i));
+const model = importOnnx(new Uint8Array(readFileSync(path.join(root, 'models/lenet5.onnx'))), {
+  name: 'net',
+});
+const { program } = compile(model, {
+  name: 'net',
+  arith: 'int8',
+  plan: 'disjoint',
+  calibration: {
+    inputs: images.map((image) => Float32Array.from(image, (x) => Math.fround(x / 255))),
+    raw: { mean: [0], std: [255] },
+  },
+});
+const inputs = images.slice(0, 2).map((image) => arrangeInput(program, image));
+const build = buildOf(program);
+const good = emitC(program, { command: '', version: '', hash: '', build, golden: [] });
+
+interface Fault {
+  /** Of net.c. */
+  readonly c?: (text: string) => string;
+  /** Of the firmware around it. */
+  readonly firmware?: (text: string) => string;
+  readonly build?: string;
+  readonly target?: TargetName;
+  readonly cause: CauseName;
+  /** In the diagnosis. */
+  readonly says: RegExp;
+}
+
+/** Replaces all, and something. */
+const change =
+  (pattern: RegExp, by: string) =>
+  (text: string): string => {
+    expect(text).toMatch(pattern);
+    return text.replaceAll(pattern, by);
+  };
+const beforeRun = (code: string) => change(/( *)net_run\(&net\);/g, `$1${code}\n$1net_run(&net);`);
+const slotNamed = (name: string) => program.slots.find((slot) => slot.name === name)!;
+
+const outputZero = program.slots[program.output]!.quant!.zeroPoint;
+
+const pokeInput = (expression: string): string =>
+  `uint8_t *in = net_input(&net); static uint8_t was[1024]; memcpy(was, in, 1024); for (int k = 0; k < 1024; k++) in[k] = (uint8_t)(${expression});`;
+
+const faults: Readonly<Record<string, Fault>> = {
+  'bits cut off instead of rounded': {
+    c: change(
+      /return \(high \+ \(\(int32_t\)1 << \(shift - 2\)\)\) >> \(shift - 1\);/g,
+      'return high >> (shift - 1);',
+    ),
+    cause: 'rounding',
+    says: /^conv1 rounds another way: downwards/,
+  },
+  "TensorFlow Lite's two roundings": {
+    c: change(
+      /int32_t high = .*\n.*return \(high.*;/g,
+      'int32_t mask = ((int32_t)1 << shift) - 1, h = (int32_t)(((int64_t)acc * multiplier + ((int64_t)1 << 30)) >> 31);\n    return (h >> shift) + ((h & mask) > (mask >> 1) + (h < 0));',
+    ),
+    target: 'rv32imc',
+    cause: 'rounding',
+    says: /twice, as TensorFlow Lite's/,
+  },
+  'no saturation in the second layer': {
+    c: change(
+      /\(uint8_t\)clamp\(requantize_high\(acc0, conv2_multiplier\[c\], (.*?)\), 0, 255\)/g,
+      '(uint8_t)(requantize_high(acc0, conv2_multiplier[c], $1))',
+    ),
+    cause: 'saturation',
+    says: /^conv2 does not saturate/,
+  },
+  'signed saturation': {
+    c: change(
+      /clamp\(requantize_high\(acc0, conv1_multiplier\[c\], (.*?)\), 0,\s*255\)/g,
+      'clamp(requantize_high(acc0, conv1_multiplier[c], $1), 0, 127)',
+    ),
+    target: 'rv32imc',
+    cause: 'saturation',
+    says: /^conv1 is cut off above 127/,
+  },
+  'one shift too many': {
+    c: change(/conv2_multiplier\[c\], (.*?)\), 0/g, 'conv2_multiplier[c], $1 + 1), 0'),
+    cause: 'scale or zero point',
+    says: /off by a factor of 0\.5/,
+  },
+  'the zero point of the output forgotten': {
+    c: change(new RegExp(`\\+\\s+${outputZero}(?=,)`, 'g'), `+ ${outputZero - 12}`),
+    cause: 'scale or zero point',
+    says: /the zero point of output is off by -12/,
+  },
+  'an image stored channel by channel': {
+    c: change(/out\[\(y \* 14 \+ x\) \* 6 \+ c\]/g, 'out[c * 196 + y * 14 + x]'),
+    cause: 'layout',
+    says: /has the right numbers in another order: channels/,
+  },
+  'pixels in 0..1': {
+    firmware: beforeRun(pokeInput('was[k] / 255')),
+    cause: 'input preprocessing',
+    says: /in 0\.\.1 where pixels of 0\.\.255 are expected/,
+  },
+  'pixels that were normalized before': {
+    firmware: beforeRun(pokeInput('40 + was[k] / 2')),
+    cause: 'input preprocessing',
+    says: /normalization/,
+  },
+  'rows and columns of the input swapped': {
+    firmware: beforeRun(pokeInput('was[k % 32 * 32 + k / 32]')),
+    cause: 'input preprocessing',
+    says: /rows and columns swapped/,
+  },
+  'a weight that fell over': {
+    c: change(/(static const int8_t linear2_weights\[\d+\] = \{\s*)(-?\d+)/g, '$1-$2 + 1'),
+    cause: 'weights differ',
+    says: /linear2_weights at 0x/,
+  },
+  'an interrupt that writes into the arena': {
+    c: change(
+      /#define NET_HOOK\(net, step\) \(\(void\)0\)/g,
+      `#define NET_HOOK(n, step) (void)((step) == 1 && (((struct net *)(uintptr_t)(n))->arena[${slotNamed('/5/MaxPool_output_0').address + 100}] ^= 0x55))`,
+    ),
+    cause: 'buffer overwritten',
+    says: /^arena bytes (\d+) to \1 of .*MaxPool.* changed between conv2, which wrote it, and linear1/,
+  },
+  'a stack that grows into the arena': {
+    firmware: (text) =>
+      change(
+        /static struct net net;/g,
+        `static struct { struct net inner; uint8_t above[64]; } block;
+const net_output_t *run_on(struct net *n, void *sp);
+__asm__(".thumb_func\\nrun_on:\\n push {r4, lr}\\n mov r4, sp\\n mov sp, r1\\n bl net_run\\n mov sp, r4\\n pop {r4, pc}\\n");`,
+      )(text)
+        .replaceAll('net_run(&net)', 'run_on(&net, block.above + sizeof block.above)')
+        .replaceAll('&net', '&block.inner')
+        .replaceAll('sizeof net', 'sizeof block.inner'),
+    cause: 'stack ran into the arena',
+    says: /the stack pointer was 0x.*give the stack more room/,
+  },
+  'another build on the device': {
+    build: 'feedfacecafebeef',
+    cause: 'wrong build',
+    says: /the device runs build feedfacecafebeef, this is build /,
+  },
+};
+
+async function evidenceOf({ c, firmware, build: flashed = build, target = 'cortex-m3' }: Fault) {
+  const files = new Map(
+    flashed === build
+      ? good
+      : emitC(program, { command: '', version: '', hash: '', build: flashed, golden: [] }),
+  );
+  files.set('net.c', (c ?? ((text: string) => text))(files.get('net.c')!));
+  const around = (firmware ?? ((text: string) => text))(traceFirmware(program, inputs.length));
+  const log = await traceNative(program, files, target, inputs, { level: 2, firmware: around });
+  const trace = readTrace(log);
+  expect(trace.runs).toHaveLength(inputs.length);
+  const testimonies = trace.runs.map((run): Testimony => ({ program, build, trace, run }));
+  const inferences = trace.runs.map(
+    (run, i): Inference => ({ input: inputs[i]!, theirs: captureOfRun(run) }),
+  );
+  return { testimonies, inferences, found: diff(program, inferences, { mode: 'isolated' }) };
+}
+
+describe('a fault is named, and only it', () => {
+  testWith(crossTools).each(Object.entries(faults))(
+    '%s',
+    async (_, fault) => {
+      const { testimonies, inferences, found } = await evidenceOf(fault);
+      const suspect = firstSuspect(program, inferences, found);
+      const said = new Set([
+        ...testimonies.flatMap((t) => testimonyCauses.flatMap((cause) => cause(t)?.cause ?? [])),
+        ...(suspect === undefined ? [] : suspectCauses.flatMap((cause) => cause(suspect)?.cause ?? [])),
+      ]);
+      expect([...said]).toEqual([fault.cause]);
+      const [diagnosis, ...more] = diagnose(program, inferences, testimonies, found);
+      expect(more).toEqual([]);
+      expect(diagnosis).toMatchObject({ cause: fault.cause, text: expect.stringMatching(fault.says) });
+    },
+    60_000,
+  );
+
+  testWith(crossTools)('without a fault nobody says anything', async () => {
+    const { testimonies, inferences, found } = await evidenceOf({ cause: 'rounding', says: /./ });
+    expect(found.first).toBeUndefined();
+    expect(found.layers.every(({ measures }) => measures?.equal === measures?.elements)).toBe(true);
+    expect(diagnose(program, inferences, testimonies, found)).toEqual([]);
+  });
+});
