@@ -11,11 +11,11 @@ import { emitC } from './emit/emit.ts';
 import type { Golden } from './emit/info.ts';
 import { DefectError, InputError, must } from './ir/errors.ts';
 import type { Graph } from './ir/graph.ts';
-import { elemBytes, type Table } from './ir/kernel.ts';
+import { elemBytes } from './ir/kernel.ts';
 import type { Program, Slot } from './ir/program.ts';
-import { tableBytes } from './ir/table-bytes.ts';
 import { layerErrors } from './measure.ts';
 import type { LayerChoice } from './passes/choose-formats.ts';
+import { programFrom, programText } from './program-text.ts';
 import { proveProgram } from './prove.ts';
 import { reportText } from './report/markdown.ts';
 import { stepsOf, totalsOf } from './report/program.ts';
@@ -231,52 +231,8 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
   };
 }
 
-/** In base64, 4/3 characters a byte. */
-function tableText(table: Table): { readonly elem: Table['elem']; readonly base64: string } {
-  let binary = '';
-  for (const byte of tableBytes(table)) binary += String.fromCharCode(byte);
-  return { elem: table.elem, base64: btoa(binary) };
-}
-
-function tableData(elem: Table['elem'], base64: string): Table['data'] {
-  const { buffer } = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  switch (elem) {
-    case 'u8':
-      return new Uint8Array(buffer);
-    case 'i8':
-      return new Int8Array(buffer);
-    case 'u16':
-      return new Uint16Array(buffer);
-    case 'i16':
-      return new Int16Array(buffer);
-    case 'i32':
-      return new Int32Array(buffer);
-    case 'f32':
-      return new Float32Array(buffer);
-    default:
-      return elem satisfies never;
-  }
-}
-
 /** `<NAME>_BUILD` of the C: the first 16 hex digits of the SHA-256 of `<name>.program.json`. */
 export const buildOf = (program: Program): string => hashOf(programText(program)).slice(0, 16);
-
-function programText(program: Program): string {
-  const packed = (key: string, value: unknown): unknown =>
-    key === 'tables' ? (value as readonly Table[]).map((t) => ({ ...t, data: tableText(t).base64 })) : value;
-  return `${JSON.stringify(program, packed)}\n`;
-}
-
-function programFrom(json: string): Program {
-  const unpacked = (key: string, value: unknown): unknown =>
-    key === 'tables'
-      ? (value as readonly (Omit<Table, 'data'> & { data: string })[]).map((t) => ({
-          ...t,
-          data: tableData(t.elem, t.data),
-        }))
-      : value;
-  return JSON.parse(json, unpacked) as Program;
-}
 
 const broken = (where: string, found: string): InputError =>
   new InputError({

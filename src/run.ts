@@ -41,6 +41,22 @@ export function arrangeInput(program: Program, pixels: Uint8Array): Uint8Array {
   return order === undefined ? pixels : Uint8Array.from(order, (at) => pixels[at] ?? 0);
 }
 
+/** One sample as a network computes with it, and as a sensor gave it where that is known. */
+export interface Sample {
+  /** Row-major in the logical shape. */
+  readonly real: Float32Array;
+  readonly raw?: Uint8Array;
+}
+
+/** The bytes of the input slot. Programs that take raw pixels get the sample's own, where it has them. */
+export function inputBytes(program: Program, { real, raw }: Sample): Uint8Array {
+  const slot = slotOf(program, program.input);
+  must(real.length === slot.length ? real : undefined, `a sample has ${slot.length} numbers`);
+  return program.rawInput !== undefined && raw !== undefined
+    ? arrangeInput(program, raw)
+    : encodeInput(program, real);
+}
+
 /** @param bytes of a slot. @returns real numbers, row-major. */
 export function decodeSlot(slot: Slot, bytes: Uint8Array): Float32Array {
   const real = new Float32Array(slot.length);

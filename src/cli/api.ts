@@ -5,6 +5,7 @@ import type { Graph } from '../ir/graph.ts';
 import type { Outcome, Program } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { VerifyOptions, VerifyReport } from '../verify-artifact.ts';
+import type { ViewAssets } from '../view/page.ts';
 
 /** `what` is being done: `done` of `total`. */
 export type OnProgress = (what: string, done: number, total: number) => void;
@@ -30,5 +31,7 @@ export interface Api {
   ): { run(input: Uint8Array): Outcome };
   /** All outputs of the float model by name, from its inputs by name. */
   evaluate(graph: Graph<'float'>, inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor>;
+  /** The script and the style of the viewer's page. */
+  viewAssets(): ViewAssets;
   verifyArtifact(artifact: Artifact, options: VerifyOptions): Promise<VerifyReport>;
 }

@@ -15,6 +15,7 @@ import { addReport } from './report.ts';
 import { addRun } from './run.ts';
 import { addSweep } from './sweep.ts';
 import { addVerify } from './verify.ts';
+import { addView } from './view.ts';
 
 /** `src/cli` and `dist/cli` lie equally deep in the package. */
 function versionOfPackage(): string {
@@ -95,6 +96,7 @@ export function createCli(api: Api, io: Io): (argv: readonly string[]) => Promis
       addInspect,
       addEval,
       addSweep,
+      addView,
       addDiff,
       addReport,
       addDemo,

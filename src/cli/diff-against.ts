@@ -14,11 +14,10 @@ import { targetNamed } from '../emit/native-targets.ts';
 import { InputError, must } from '../ir/errors.ts';
 import { evaluate } from '../ir/evaluate.ts';
 import { floats, type Tensor } from '../ir/tensor.ts';
-import { encodeInput } from '../run.ts';
+import { encodeInput, inputBytes, type Sample } from '../run.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import { readTrace } from '../trace/read.ts';
 import type { Api } from './api.ts';
-import { inputBytes, type Sample } from './engines.ts';
 import { loadArtifact, loadModel, onlyInput } from './model.ts';
 
 export interface Against {

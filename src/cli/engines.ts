@@ -4,26 +4,10 @@ import { must } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Program } from '../ir/program.ts';
 import { floats, type Shape } from '../ir/tensor.ts';
-import { inputSlot, outputSlot } from '../report/program.ts';
-import { arrangeInput, decodeOutput, encodeInput } from '../run.ts';
+import { outputSlot } from '../report/program.ts';
+import { decodeOutput, inputBytes, type Sample } from '../run.ts';
 import type { Api } from './api.ts';
 import { onlyInput } from './model.ts';
-
-/** One sample as a network computes with it, and as a sensor gave it where that is known. */
-export interface Sample {
-  /** Row-major in the logical shape. */
-  readonly real: Float32Array;
-  readonly raw?: Uint8Array;
-}
-
-/** The bytes of the input slot. Programs that take raw pixels get the sample's own, where it has them. */
-export function inputBytes(program: Program, { real, raw }: Sample): Uint8Array {
-  const slot = inputSlot(program);
-  must(real.length === slot.length ? real : undefined, `a sample has ${slot.length} numbers`);
-  return program.rawInput !== undefined && raw !== undefined
-    ? arrangeInput(program, raw)
-    : encodeInput(program, real);
-}
 
 export interface Engine {
   /** `float`: the model as trained. `int8`, `float32`: the program that the C is printed from, simulated. */

@@ -9,6 +9,7 @@ import { verifyArtifact } from '../verify-artifact.ts';
 import type { Api } from './api.ts';
 import { createCli } from './cli.ts';
 import { processIo } from './io.ts';
+import { viewAssets } from './view-assets.ts';
 
 const api: Api = {
   loadOnnx: importOnnx,
@@ -20,6 +21,7 @@ const api: Api = {
   createSimulator,
   evaluate,
   verifyArtifact,
+  viewAssets,
 };
 
 /** `thimble ... | head` closes our output early: that is no error. */

@@ -9,7 +9,7 @@ import { mulberry32, normal } from './random.ts';
 export const digitSide = 28;
 const box = 20;
 
-type Point = readonly [x: number, y: number];
+export type Point = readonly [x: number, y: number];
 /** A smooth curve through the points; where two strokes share an end there is a corner. */
 type Stroke = readonly Point[];
 
@@ -124,10 +124,10 @@ function boundsOf(points: readonly Point[]): Bounds {
   return { x, y, size: Math.max(Math.max(...xs) - x, Math.max(...ys) - y) };
 }
 
-/** Scales the ink, `thickness` included, to the box; in pixels from its corner. */
-function toBox(strokes: readonly Point[][], thickness: number): Point[][] {
+/** Scales the ink, `thickness` included, to a box of `side`; in pixels from its corner. */
+function toBox(strokes: readonly (readonly Point[])[], thickness: number, side: number): Point[][] {
   const { x, y, size } = boundsOf(strokes.flat());
-  const scale = (box - thickness) / size;
+  const scale = size === 0 ? 0 : (side - thickness) / size;
   return strokes.map((points) =>
     points.map(([px, py]) => [(px - x) * scale + thickness / 2, (py - y) * scale + thickness / 2]),
   );
@@ -141,34 +141,61 @@ function distance2(x: number, y: number, [ax, ay]: Point, [bx, by]: Point): numb
   return (x - ax - t * dx) ** 2 + (y - ay - t * dy) ** 2;
 }
 
-function nearest(x: number, y: number, strokes: readonly Point[][]): number {
+function nearest(x: number, y: number, strokes: readonly (readonly Point[])[]): number {
   let best = Number.POSITIVE_INFINITY;
   for (const points of strokes)
-    for (let i = 0; i + 1 < points.length; i++)
-      best = Math.min(best, distance2(x, y, points[i] as Point, points[i + 1] as Point));
+    for (let i = 0; i < Math.max(1, points.length - 1); i++) {
+      const a = points[i];
+      if (a !== undefined) best = Math.min(best, distance2(x, y, a, points[i + 1] ?? a));
+    }
   return Math.sqrt(best);
 }
 
 /** How wide the edge of a stroke fades out, in pixels. */
 const softness = 1.5;
 
-/** Ink of the box moved by (dx, dy), between 0 and 255. */
-function render(strokes: readonly Point[][], thickness: number, dx: number, dy: number): Uint8Array {
-  return Uint8Array.from({ length: digitSide * digitSide }, (_, i) => {
-    const [x, y] = [(i % digitSide) + 0.5 - dx, Math.floor(i / digitSide) + 0.5 - dy];
+/** How thick strokes are, and by how much they are moved, in pixels. */
+interface Pen {
+  readonly thickness: number;
+  readonly dx: number;
+  readonly dy: number;
+}
+
+/** `side` x `side` pixels of ink, row-major, between 0 and 255. The strokes are in pixels. */
+export function render(
+  strokes: readonly (readonly Point[])[],
+  side: number,
+  { thickness, dx, dy }: Pen,
+): Uint8Array {
+  return Uint8Array.from({ length: side * side }, (_, i) => {
+    const [x, y] = [(i % side) + 0.5 - dx, Math.floor(i / side) + 0.5 - dy];
     const inside = (thickness / 2 - nearest(x, y, strokes)) / softness + 0.5;
     return Math.round(255 * Math.min(1, Math.max(0, inside)));
   });
 }
 
-function centreOf(pixels: Uint8Array): Point {
+function centreOf(pixels: Uint8Array, side: number): Point {
   let [mass, sumX, sumY] = [0, 0, 0];
   pixels.forEach((ink, i) => {
     mass += ink;
-    sumX += ink * ((i % digitSide) + 0.5);
-    sumY += ink * (Math.floor(i / digitSide) + 0.5);
+    sumX += ink * ((i % side) + 0.5);
+    sumY += ink * (Math.floor(i / side) + 0.5);
   });
   return [sumX / mass, sumY / mass];
+}
+
+/**
+ * Strokes of any size as MNIST has its digits: the ink in a box of 20/28 of the side, its centre of mass in
+ * the middle.
+ * @param strokes at least one point, in any unit
+ * @param thickness of the pen, in pixels
+ */
+export function centred(strokes: readonly (readonly Point[])[], side: number, thickness: number): Uint8Array {
+  const inner = (side * box) / digitSide;
+  const margin = (side - inner) / 2;
+  const boxed = toBox(strokes, thickness, inner);
+  const [x, y] = centreOf(render(boxed, side, { thickness, dx: margin, dy: margin }), side);
+  return render(boxed, side, { thickness, dx: margin + side / 2 - x, dy: margin + side / 2 - y });
 }
 
 /**
@@ -182,11 +209,6 @@ export function drawDigit(digit: number, seed: number): Uint8Array {
   const glyph = must(variants[Math.floor(random() * variants.length)], 'a variant of the digit');
   const thickness = Math.min(3.6, Math.max(2, 2.7 + 0.4 * normal(random)));
   const [jitter, move] = [wobble(random), hand(random)];
-  const strokes = toBox(
-    glyph.split('|').map((stroke) => smooth(parseStroke(stroke).map(jitter)).map(move)),
-    thickness,
-  );
-  const margin = (digitSide - box) / 2;
-  const [x, y] = centreOf(render(strokes, thickness, margin, margin));
-  return render(strokes, thickness, margin + digitSide / 2 - x, margin + digitSide / 2 - y);
+  const strokes = glyph.split('|').map((stroke) => smooth(parseStroke(stroke).map(jitter)).map(move));
+  return centred(strokes, digitSide, thickness);
 }

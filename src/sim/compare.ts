@@ -78,12 +78,14 @@ function holderOf(program: Program, step: number, byte: number): Slot | undefine
   return found ?? program.slots.find((s) => holds(s) && s.firstStep <= step && s.lastStep > step);
 }
 
-function coordinates(shape: readonly number[], element: number): readonly number[] {
+/** Of a row-major element of `shape`. */
+export function coordinates(shape: readonly number[], element: number): readonly number[] {
   const strides = stridesOf(shape);
   return shape.map((size, i) => Math.floor(element / (strides[i] ?? 1)) % size);
 }
 
-function readElement(arena: Uint8Array, slot: Slot, address: number): number {
+/** The number that the slot's element type makes of the bytes from `address` on. */
+export function readElement(arena: Uint8Array, slot: Slot, address: number): number {
   const view = new DataView(arena.buffer, arena.byteOffset, arena.byteLength);
   switch (slot.elem) {
     case 'u8':

@@ -30,6 +30,11 @@ export interface SimulatorOptions {
 interface RunOptions {
   /** Return a copy of the arena after each step. */
   readonly keepArenas?: boolean;
+  /**
+   * Shown the arena itself after the input was written (step -1) and after each step: its bytes, and in the
+   * checked mode for each the slot index plus one that wrote it last (0: nobody). Copy what is to be kept.
+   */
+  readonly onStep?: (step: number, arena: Pick<Arena, 'bytes' | 'owners'>) => void;
 }
 
 export interface Simulator {
@@ -57,14 +62,16 @@ export function createSimulator(program: Program, options: SimulatorOptions): Si
   const steps = program.steps.map((step, index) => compileStep(program, arena, step, index, options));
   const input = slotAt(program, program.input);
   const output = slotAt(program, program.output);
-  const run = (bytes: Uint8Array, { keepArenas = false }: RunOptions = {}): Outcome => {
+  const run = (bytes: Uint8Array, { keepArenas = false, onStep }: RunOptions = {}): Outcome => {
     checkInput(program, input, bytes);
     startArena(arena, program.slots, program.input, bytes);
+    onStep?.(-1, arena);
     const arenas: Uint8Array[] = [];
-    for (const step of steps) {
+    steps.forEach((step, index) => {
       step();
+      onStep?.(index, arena);
       if (keepArenas) arenas.push(arena.bytes.slice());
-    }
+    });
     if (options.mode === 'checked') checkOutput(program, arena, output);
     return { output: arena.bytes.slice(output.address, output.address + slotBytes(output)), arenas };
   };

@@ -214,3 +214,22 @@ test('arenas are kept only when asked for', () => {
   expect(arenas.length).toBe(5);
   expect(arenas[4]!.slice(1024, 1034)).toEqual(output);
 });
+
+test('onStep sees the input first, then the arena after each step, with the owners of its bytes', () => {
+  const p = lenet();
+  const steps: number[] = [];
+  const seen: Uint8Array[] = [];
+  const { arenas } = createSimulator(p, checked).run(new Uint8Array(1024).fill(9), {
+    keepArenas: true,
+    onStep(step, { bytes, owners }) {
+      steps.push(step);
+      seen.push(bytes.slice());
+      const made = p.slots[step + 1]!;
+      const own = owners.subarray(made.address, made.address + made.length);
+      expect(own.every((owner) => owner === step + 2)).toBe(true);
+    },
+  });
+  expect(steps).toEqual([-1, 0, 1, 2, 3, 4]);
+  expect(seen.slice(1)).toEqual(arenas);
+  expect(seen[0]!.subarray(0, 1024).every((byte) => byte === 9)).toBe(true);
+});

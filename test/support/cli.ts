@@ -48,6 +48,7 @@ export function fakeApi(rowFor: (target: string) => VerifyRow = equalRow): { api
     loadArtifact,
     createSimulator,
     evaluate,
+    viewAssets: () => ({ script: 'script();', style: 'main { color: red }' }),
     verifyArtifact: (_artifact, options) => {
       seen.verified.push(options);
       return Promise.resolve({ rows: options.targets.map(rowFor) });

@@ -1,0 +1,194 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import type { Command } from 'commander';
+import type { Artifact } from '../artifact.ts';
+import { readBytes } from '../data/files.ts';
+import { InputError } from '../ir/errors.ts';
+import { formatBytes, formatMany } from '../report/numbers.ts';
+import { outputSlot } from '../report/program.ts';
+import { cFunctions } from '../view/c-functions.ts';
+import type { Example, FloatSide, ViewData } from '../view/data.ts';
+import { digitExamples, examplesFrom, noiseExamples } from '../view/examples.ts';
+import { viewPage } from '../view/page.ts';
+import { frameOf } from '../view/sample.ts';
+import type { Api } from './api.ts';
+import { readCalibration } from './calibrate.ts';
+import { type Context, printJson } from './context.ts';
+import {
+  identifierOf,
+  type Loaded,
+  load,
+  loadModel,
+  readPrepared,
+  sampleShapeOfProgram,
+  spread,
+} from './model.ts';
+import {
+  type InputFlags,
+  prepareOptions,
+  preprocessingOf,
+  type QuantizeFlags,
+  withInputOptions,
+  withJson,
+  withQuantizeOptions,
+} from './options.ts';
+import { progressOn } from './progress.ts';
+import { writeOneFile } from './write.ts';
+
+interface Flags extends InputFlags, QuantizeFlags {
+  readonly model?: string;
+  readonly input?: string;
+  readonly classes?: string;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+const bytesOf = (content: string | Uint8Array): Uint8Array =>
+  typeof content === 'string' ? new TextEncoder().encode(content) : content;
+
+/** A model is compiled in memory, with the same files that a folder would hold. */
+function artifactFor(context: Context, loaded: Loaded, flags: Flags): Artifact {
+  if (loaded.kind === 'artifact') return loaded.artifact;
+  const { api, io, version, commandLine: command } = context;
+  const options = prepareOptions(flags);
+  const progress = progressOn(io, flags.json === true);
+  const compiled = api.compile(loaded.graph, {
+    name: identifierOf(loaded.file),
+    arith: 'int8',
+    requant: flags.requant,
+    calibrationMethod: flags.calibration,
+    calibration: readCalibration(api, loaded.graph, flags, options),
+    onProgress: progress.report,
+  });
+  progress.end();
+  const made = { command, version, model: readBytes(loaded.file), preprocessing: preprocessingOf(options) };
+  const files = api.artifactOf(compiled, made);
+  return api.loadArtifact(new Map([...files].map(([name, content]) => [name, bytesOf(content)])));
+}
+
+const isModelOf = ({ manifest }: Artifact, file: string): boolean =>
+  bytesToHex(sha256(readBytes(file))) === manifest.model.sha256;
+
+/** The model that the artifact was compiled from, if it still lies where its command line says. */
+function foundModel(artifact: Artifact): string | undefined {
+  const words = artifact.manifest.command.split(' ').map((word) => word.replaceAll("'", ''));
+  return words.find((word) => word.endsWith('.onnx') && existsSync(word) && isModelOf(artifact, word));
+}
+
+function floatProgram(api: Api, file: string, name: string): FloatSide {
+  const { program } = api.compile(loadModel(api, file), { name, arith: 'float32' });
+  return { kind: 'program', program };
+}
+
+/** @throws InputError for a --model that is not the artifact's. */
+function floatSide(api: Api, artifact: Artifact, loaded: Loaded, { model }: Flags): FloatSide {
+  const { program } = artifact;
+  if (model !== undefined && !isModelOf(artifact, model))
+    throw new InputError({
+      where: `--model ${model}`,
+      found: 'another model than the artifact was compiled from (their SHA-256 differ)',
+      todo: `give the model of: ${artifact.manifest.command}`,
+    });
+  if (program.arith === 'float32')
+    return {
+      kind: 'none',
+      reason: 'This program is the float network: there is nothing to compare it with.',
+    };
+  const file = model ?? (loaded.kind === 'model' ? loaded.file : foundModel(artifact));
+  if (file !== undefined) return floatProgram(api, file, program.name);
+  return {
+    kind: 'none',
+    reason: 'Float and difference need the model: make this page with --model MODEL.onnx.',
+  };
+}
+
+const exampleCount = 12;
+
+function examplesFor(artifact: Artifact, flags: Flags): readonly Example[] {
+  const { program, manifest } = artifact;
+  const shape = sampleShapeOfProgram(artifact);
+  if (flags.input !== undefined) {
+    const prepared = readPrepared(flags.input, shape, prepareOptions(flags, manifest.preprocessing));
+    return examplesFrom(path.basename(flags.input), prepared, spread(prepared.count, exampleCount));
+  }
+  const frame = frameOf(program, manifest.preprocessing);
+  return frame?.channels === 1 ? digitExamples(frame) : noiseExamples(shape, frame !== undefined);
+}
+
+/** @throws InputError unless there is one name per output. */
+function classesFrom({ program }: Artifact, text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  const { length } = outputSlot(program);
+  if (names.length === length && names.every((name) => name !== '')) return names;
+  throw new InputError({
+    where: '--classes',
+    found: formatMany(names.filter((name) => name !== '').length, 'name'),
+    supported: `${length} names divided by commas, one for each output`,
+    todo: 'name every output, in order',
+  });
+}
+
+function dataFor(context: Context, artifact: Artifact, loaded: Loaded, flags: Flags): ViewData {
+  const { program, manifest, sources } = artifact;
+  return {
+    version: context.version,
+    program,
+    float: floatSide(context.api, artifact, loaded, flags),
+    preprocessing: manifest.preprocessing,
+    ...(flags.classes === undefined ? {} : { classes: classesFrom(artifact, flags.classes) }),
+    sources: Object.fromEntries(cFunctions(sources.get(`${program.name}.c`) ?? '')),
+    examples: examplesFor(artifact, flags),
+  };
+}
+
+function run(context: Context, file: string, flags: Flags): void {
+  const { api, io } = context;
+  const loaded = load(api, file);
+  const artifact = artifactFor(context, loaded, flags);
+  const data = dataFor(context, artifact, loaded, flags);
+  const page = viewPage(data, api.viewAssets());
+  writeOneFile(flags.out, page);
+  const bytes = Buffer.byteLength(page);
+  const float = data.float.kind === 'program';
+  if (flags.json)
+    printJson(context, {
+      command: 'view',
+      name: data.program.name,
+      arith: data.program.arith,
+      float,
+      examples: data.examples.length,
+      file: flags.out,
+      bytes,
+    });
+  else {
+    io.out(`wrote ${flags.out} (${formatBytes(bytes)}); open it in a browser, it needs no network\n`);
+    if (data.float.kind === 'none') io.out(`${data.float.reason}\n`);
+  }
+}
+
+export function addView(program: Command, context: () => Context): void {
+  const command = program
+    .command('view')
+    .description('write one HTML page with the simulator in it: draw, step, look at every byte')
+    .argument('<folder|model.onnx>', 'a folder that compile -o made, or a model to compile in memory')
+    .option('--model <FILE>', 'the model of an artifact, to compare int8 with float')
+    .option('--input <FILE>', 'samples to begin with (default: drawn digits, or noise)')
+    .option('--classes <A,B,C>', 'names of the outputs, in order')
+    .option('-o, --out <FILE>', 'where the page goes', 'view.html');
+  withQuantizeOptions(command);
+  withInputOptions(command);
+  withJson(command)
+    .addHelpText(
+      'after',
+      `
+The page is one file, loads nothing and sends nothing. An artifact's model is
+also found without --model, if it lies where it was compiled from.
+
+Examples:
+  thimble view out --model lenet5.onnx -o lenet5.html
+  thimble view lenet5.onnx --calibrate train-images-idx3-ubyte.gz --pad 2`,
+    )
+    .action((file: string, flags: Flags) => run(context(), file, flags));
+}

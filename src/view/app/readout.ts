@@ -1,0 +1,54 @@
+/** One line about the element or byte that is pointed at. */
+import { elemBytes } from '../../ir/kernel.ts';
+import { coordinateText, type Place, placeAt, storedNumbers } from '../element.ts';
+import { type Child, el } from './dom.ts';
+import { formatCount, formatReal, formatSigned } from './format.ts';
+import { type Lab, slotAt, slotName } from './lab.ts';
+import type { Focus, Store } from './state.ts';
+
+/** The element that a focus means: of the slot that it names, else of the byte's owner at this moment. */
+export function placeOf(lab: Lab, store: Store, { address, slot }: Focus): Place | undefined {
+  const { sample, moment } = store.state;
+  const owner = lab.recording(sample).moments[moment]?.owners[address] ?? 0;
+  const index = slot ?? (owner === 0 ? undefined : owner - 1);
+  return index === undefined ? undefined : placeAt(lab.program, index, address);
+}
+
+/** `stored 117, real 0.629; float 0.631, difference −0.002`. Scratch holds no tensor: nothing is said. */
+export function valueText(lab: Lab, store: Store, { slot, element }: Place): string {
+  const { sample } = store.state;
+  const bytes = lab.recording(sample).tensors.get(slot);
+  const own = bytes === undefined ? undefined : lab.numbers(sample, slot, 'program');
+  if (bytes === undefined || own?.kind !== 'numbers') return '';
+  const real = own.real[element] ?? 0;
+  const { elem, quant } = slotAt(lab, slot);
+  const stored = storedNumbers(slotAt(lab, slot), bytes)[element] ?? 0;
+  const value =
+    quant === undefined ? `value ${formatReal(real)}` : `stored ${stored}, real ${formatReal(real)}`;
+  const float = lab.numbers(sample, slot, 'float');
+  if (float.kind === 'none' || elem === 'f32') return value;
+  const other = float.real[element] ?? 0;
+  return `${value}; float ${formatReal(other)}, difference ${formatSigned(real - other)}`;
+}
+
+export const elementText = (lab: Lab, { slot, element }: Place): string =>
+  `${slotName(lab, slot)} [${coordinateText(slotAt(lab, slot), element)}]`;
+
+export function addressText(lab: Lab, { slot, position }: Place): string {
+  const { address, elem } = slotAt(lab, slot);
+  const first = address + position * elemBytes[elem];
+  if (elemBytes[elem] === 1) return `arena byte ${formatCount(first)}`;
+  return `arena bytes ${formatCount(first)} to ${formatCount(first + elemBytes[elem] - 1)}`;
+}
+
+const hint = 'Point at a pixel to see its number; click to keep it while you step.';
+
+export function readout(lab: Lab, store: Store): readonly Child[] {
+  const { focus } = store.state;
+  if (focus === undefined) return [hint];
+  const place = placeOf(lab, store, focus);
+  if (place === undefined) return [`arena byte ${formatCount(focus.address)}: nobody has written it yet`];
+  const value = valueText(lab, store, place);
+  const parts = [value, addressText(lab, place)].filter((part) => part !== '');
+  return [el('strong', {}, elementText(lab, place)), ` ${parts.join('; ')}`];
+}

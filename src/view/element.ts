@@ -1,0 +1,102 @@
+/** From bytes of the arena to elements of tensors, and back. */
+import { must } from '../ir/errors.ts';
+import { elemBytes } from '../ir/kernel.ts';
+import type { Program, Slot } from '../ir/program.ts';
+import { stridesOf } from '../ir/tensor.ts';
+import { decodeSlot } from '../run.ts';
+import { readElement } from '../sim/compare.ts';
+import type { Recording } from './record.ts';
+
+/** An element of a slot; `position` counts in memory, `element` in the row-major logical shape. */
+export interface Place {
+  readonly slot: number;
+  readonly position: number;
+  readonly element: number;
+}
+
+const slotAt = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
+
+/** The element that lies at this byte of the arena, if it is one of the slot's. */
+export function placeAt(program: Program, index: number, address: number): Place {
+  const { address: start, elem, order } = slotAt(program, index);
+  const position = Math.floor((address - start) / elemBytes[elem]);
+  return { slot: index, position, element: order?.[position] ?? position };
+}
+
+const inverses = new WeakMap<readonly number[], Int32Array>();
+
+function inverseOf(order: readonly number[]): Int32Array {
+  const known = inverses.get(order);
+  if (known !== undefined) return known;
+  const inverse = new Int32Array(order.length);
+  order.forEach((element, position) => {
+    inverse[element] = position;
+  });
+  inverses.set(order, inverse);
+  return inverse;
+}
+
+/** The first byte of a row-major element. */
+export function addressOf(slot: Slot, element: number): number {
+  const position = slot.order === undefined ? element : (inverseOf(slot.order)[element] ?? 0);
+  return slot.address + position * elemBytes[slot.elem];
+}
+
+const axisNames: Readonly<Record<number, readonly string[]>> = {
+  1: ['i'],
+  2: ['n', 'i'],
+  3: ['n', 'c', 'x'],
+  4: ['n', 'c', 'y', 'x'],
+};
+
+/** `c=3, y=0, x=4`: the batch axis, which is 1, is left away. */
+export function coordinateText({ shape }: Slot, element: number): string {
+  const names = axisNames[shape.length];
+  if (names === undefined) return `element ${element}`;
+  const strides = stridesOf(shape);
+  const parts = shape.map((size, i) => `${names[i]}=${Math.floor(element / (strides[i] ?? 1)) % size}`);
+  return (names[0] === 'n' ? parts.slice(1) : parts).join(', ');
+}
+
+/** What the slot's bytes mean, row-major, in the unit that the network was trained in. */
+export function realNumbers(program: Program, index: number, bytes: Uint8Array): Float32Array {
+  const stored = decodeSlot(slotAt(program, index), bytes);
+  const raw = program.rawInput;
+  if (index !== program.input || raw === undefined) return stored;
+  const plane = stored.length / raw.mean.length;
+  return stored.map((x, i) => {
+    const c = Math.floor(i / plane);
+    return (x - (raw.mean[c] ?? 0)) / (raw.std[c] ?? 1);
+  });
+}
+
+/** The numbers in memory, row-major. */
+export function storedNumbers(slot: Slot, bytes: Uint8Array): Float64Array {
+  const out = new Float64Array(slot.length);
+  for (let position = 0; position < slot.length; position++)
+    out[slot.order?.[position] ?? position] = readElement(bytes, slot, position * elemBytes[slot.elem]);
+  return out;
+}
+
+/** A time at which a byte of the arena was written. */
+export interface Write extends Place {
+  /** The moment from which on it holds. */
+  readonly moment: number;
+  readonly byte: number;
+  readonly stored: number;
+}
+
+/** Every write of a byte in order of time; what it held before the first is the arena's filling. */
+export function historyOf(program: Program, { moments }: Recording, address: number): readonly Write[] {
+  const writes: Write[] = [];
+  moments.forEach(({ bytes, owners }, moment) => {
+    const owner = owners[address] ?? 0;
+    const before = moments[moment - 1]?.owners[address] ?? 0;
+    if (owner === 0 || owner === before) return;
+    const place = placeAt(program, owner - 1, address);
+    const slot = slotAt(program, owner - 1);
+    const first = slot.address + place.position * elemBytes[slot.elem];
+    writes.push({ ...place, moment, byte: bytes[address] ?? 0, stored: readElement(bytes, slot, first) });
+  });
+  return writes;
+}
