@@ -43,7 +43,7 @@ export function dataTable<T>(columns: readonly Column<T>[], rows: readonly T[]):
     columns.map((c, i) =>
       i === 0
         ? html`<th scope="row" class="${side(c)}">${c.cell(row)}</th>`
-        : html`<td class="${side(c)}">${c.cell(row)}</td>`,
+        : html`<td class="${side(c)}${c.cell(row).length > 40 ? ' long' : ''}">${c.cell(row)}</td>`,
     );
   const body = rows.map((row) => html`<tr>${cells(row)}</tr>`);
   return html`<div class="scroll" tabindex="0"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;

@@ -26,7 +26,7 @@ svg { color: var(--ink); }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; margin: 8px 0 0; }
 th, td { padding: 5px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; font-weight: 400; }
 thead th { color: var(--soft); font-weight: 600; }
-.number { text-align: right; } .text { text-align: left; } td.text { white-space: normal; min-width: 12ch; }
+.number { text-align: right; } .text { text-align: left; } td.long { white-space: normal; min-width: 44ch; }
 .small { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 16px; }
 .small svg { width: 100%; height: auto; }
 .small h3 { margin: 0; font-size: 14px; font-weight: 600; }
