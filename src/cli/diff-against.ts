@@ -152,7 +152,7 @@ function againstTrace({ artifact, against, samples }: Asked, bytes: Uint8Array):
       where: against,
       found: 'no trace of a network in it',
       supported: 'what a device printed with the trace on, .onnx, .npz, folders of compile, qemu:CHIP',
-      todo: 'compile the C with -D' + `${program.name.toUpperCase()}_TRACE=2 and capture its console`,
+      todo: `compile the C with -D${program.name.toUpperCase()}_TRACE=2 and capture its console`,
     });
   const build = (manifest.sha256[`${program.name}.program.json`] ?? '').slice(0, 16);
   const testimonies = found.runs.map((run) => ({ program, build, trace: found, run }));

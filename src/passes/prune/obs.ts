@@ -81,11 +81,12 @@ function candidate(
   // Weights that are zero already are gone for good: neither removed again nor revived.
   const columns = [0, ...columnsOf(problem.terms).filter((c) => rows.some((row) => row[c] !== 0))];
   const { units, quotas } = unitsOf(problem, pattern, columns);
+  const ownUnit = 1 / meanSquare(problem.layer.weights);
   const placeOf = new Map(columns.map((column, place) => [column, place]));
   const trace = traceOf({
     inverse: inverseFor(columns),
     rows: rows.map((row) => Float64Array.from(columns, (c) => row[c] as number)),
-    importance: index.map((row) => (method === 'magnitude' ? 1 : (problem.importance[row] ?? 0))),
+    importance: index.map((row) => (method === 'magnitude' ? ownUnit : (problem.importance[row] ?? 0))),
     units: units.map((unit) => unit.map((c) => must(placeOf.get(c), 'units are made of columns'))),
     ...(quotas === undefined ? {} : { quotas }),
   });
@@ -100,6 +101,19 @@ function candidate(
     sizes: trace.order.map((u) => sizeOf(units[u] ?? [])),
     price: priceOf(problem.layer, price),
   };
+}
+
+/**
+ * Of the weights that are left: magnitudes are compared in units of their layer's own spread, as Han, Pool, Tran
+ * and Dally 2015 prune. Without that a first layer that takes pixels of 0..255 would be gone first.
+ */
+function meanSquare(weights: Float64Array): number {
+  let [sum, n] = [0, 0];
+  for (const w of weights) {
+    sum += w * w;
+    if (w !== 0) n++;
+  }
+  return n === 0 ? 1 : sum / n;
 }
 
 const columnsOf = (terms: number): number[] => Array.from({ length: terms }, (_, i) => i + 1);

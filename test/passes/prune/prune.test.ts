@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { dumpGraph } from '../../../src/ir/dump.ts';
 import { InputError } from '../../../src/ir/errors.ts';
 import type { Graph } from '../../../src/ir/graph.ts';
+import { floats } from '../../../src/ir/tensor.ts';
 import { verifyGraph } from '../../../src/ir/verify.ts';
 import { type MacLayer, macLayers } from '../../../src/passes/prune/layers.ts';
 import { type PruneOptions, prune } from '../../../src/passes/prune/prune.ts';
@@ -48,6 +49,22 @@ describe('how well', () => {
     const own = distance(net, pruned({ sparsity: 0.5 }).graph, fresh);
     const plain = distance(net, pruned({ sparsity: 0.5, method: 'magnitude' }).graph, fresh);
     expect(own).toBeLessThan(plain / 2);
+  });
+
+  test('magnitudes are compared in units of their layer: what the units of its input are does not matter', () => {
+    const [first] = macLayers(net);
+    const name = first!.node.inputs[1]!;
+    const info = net.tensors.get(name)!;
+    const tiny = Float32Array.from(info.constant!.data as Float32Array, (w) => w / 256);
+    const other = {
+      ...net,
+      tensors: new Map(net.tensors).set(name, { ...info, constant: floats(info.shape, tiny) }),
+    };
+    const goneFrom = (graph: Graph<'float'>) =>
+      macLayers(pruned({ sparsity: 0.5, method: 'magnitude' }, graph).graph).map(({ weights }) =>
+        weights.map((w) => (w === 0 ? 1 : 0)),
+      );
+    expect(goneFrom(other)).toEqual(goneFrom(net));
   });
 
   test('weights of layers that are used often go first when multiplications are the price', () => {
