@@ -6,8 +6,15 @@ import { type Compiled, compile } from '../../src/compile.ts';
 import { mulberry32 } from '../../src/data/random.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import type { Program } from '../../src/ir/program.ts';
-import { arenaRects, flashParts, instructionCounts, storedLayers } from '../../src/report/html/facts.ts';
+import {
+  activationLayers,
+  arenaRects,
+  flashParts,
+  instructionCounts,
+  storedLayers,
+} from '../../src/report/html/facts.ts';
 import { reportHtml, sweepHtml } from '../../src/report/html/report.ts';
+import { createSimulator } from '../../src/sim/simulate.ts';
 import { encodeModel, floatTensor, int, valueInfo } from '../support/onnx-model.ts';
 
 const random = mulberry32(3);
@@ -125,6 +132,18 @@ describe('the facts', () => {
     expect(storedLayers(program).map(({ weights }) => weights)).toEqual([30, 15]);
     for (const { counts, weights } of storedLayers(program))
       expect(counts.reduce((n, { count }) => n + count, 0)).toBe(weights);
+  });
+
+  test('activations: every byte of every layer, over all inputs', () => {
+    const inputs = [0, 100, 255].map((byte) => new Uint8Array(6).fill(byte));
+    const layers = activationLayers(program, inputs);
+    expect(layers.map(({ kernel }) => kernel)).toEqual(program.steps.map(({ kernel }) => kernel.name));
+    const slot = program.slots[program.output]!;
+    const last = layers.at(-1)!;
+    expect(last.counts.reduce((a, b) => a + b, 0)).toBe(3 * slot.length);
+    const outputs = inputs.flatMap((x) => [...createSimulator(program, { mode: 'fast' }).run(x).output]);
+    for (const byte of outputs) expect(last.counts[byte]).toBe(outputs.filter((b) => b === byte).length);
+    expect(last).toMatchObject({ scale: slot.quant!.scale, zeroPoint: slot.quant!.zeroPoint });
   });
 
   test('instructions, per layer and target', () => {

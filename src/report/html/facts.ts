@@ -4,6 +4,7 @@ import { formatName } from '../../ir/formats/format.ts';
 import { elemBytes, type Kernel, type Table } from '../../ir/kernel.ts';
 import type { Program } from '../../ir/program.ts';
 import { type CostTarget, modelledInstructions } from '../../passes/cost/model.ts';
+import { createSimulator } from '../../sim/simulate.ts';
 import { slotBytes } from '../program.ts';
 
 /** A buffer in the arena: bytes from `from` to before `to`, while steps `first` to `last` run. */
@@ -105,3 +106,33 @@ export const storedLayers = ({ steps }: Program): readonly StoredLayer[] =>
       },
     ];
   });
+
+export interface ActivationLayer {
+  readonly kernel: string;
+  readonly scale: number;
+  readonly zeroPoint: number;
+  /** How often each byte 0..255 is stored. */
+  readonly counts: readonly number[];
+}
+
+/** Outputs of all layers of an int8 program over some inputs; empty for float32. */
+export function activationLayers(
+  program: Program,
+  inputs: readonly Uint8Array[],
+): readonly ActivationLayer[] {
+  if (program.arith === 'float32') return [];
+  const simulator = createSimulator(program, { mode: 'fast' });
+  const layers = program.steps.flatMap(({ kernel, args }, step) => {
+    const slot = program.slots[args[kernel.params.findIndex(({ role }) => role === 'out')] ?? -1];
+    return slot?.quant === undefined
+      ? []
+      : [{ slot, step, kernel: kernel.name, quant: slot.quant, counts: new Array<number>(256).fill(0) }];
+  });
+  for (const input of inputs) {
+    const { arenas } = simulator.run(input, { keepArenas: true });
+    for (const { slot, step, counts } of layers)
+      for (const byte of arenas[step]?.subarray(slot.address, slot.address + slotBytes(slot)) ?? [])
+        counts[byte] = (counts[byte] ?? 0) + 1;
+  }
+  return layers.map(({ kernel, quant, counts }) => ({ kernel, ...quant, counts }));
+}

@@ -5,8 +5,10 @@ import { formatBytes, formatCount, formatPercent } from '../numbers.ts';
 import { totalsOf } from '../program.ts';
 import { wilson } from '../wilson.ts';
 import { charts } from './chart.ts';
+import { activationLayers } from './facts.ts';
 import { type Big, page, type Section } from './page.ts';
 import {
+  activations,
   arena,
   errors,
   flash,
@@ -72,11 +74,14 @@ export async function reportHtml({ artifact, inferences, sweep }: ReportInput): 
   const draw = await charts();
   const why = (kernel: string): string => manifest.layers.find((l) => l.kernel === kernel)?.why ?? '';
   const rows = inferences === undefined ? [] : layerErrors(artifact, inferences);
+  const inputs = (inferences ?? []).flatMap(({ input }) => input ?? []);
+  const seen = inputs.length === 0 ? [] : activationLayers(program, inputs);
   const sections: readonly (Section | undefined)[] = [
     arena(program, manifest.memory.lowerBound, draw),
     flash(program, draw),
     instructions(program, draw),
     weights(program, draw, why),
+    seen.length === 0 ? undefined : activations(seen, inputs.length, draw),
     rows.length === 0 ? undefined : errors(rows, inferences?.length ?? 0, draw),
     sweep && pareto(sweep.builds, sweep.target, draw),
   ];

@@ -4,6 +4,7 @@ import type { CostTarget } from '../../passes/cost/model.ts';
 import { formatBytes, formatCount, formatPercent } from '../numbers.ts';
 import { type Charts, palette } from './chart.ts';
 import {
+  type ActivationLayer,
   arenaRects,
   flashKinds,
   flashParts,
@@ -194,6 +195,56 @@ export function weights(
         { head: 'nonzero', cell: (l) => formatPercent(l.nonzeros / l.weights) },
         { head: 'values', cell: (l) => formatCount(l.counts.length) },
         ...(reasons ? [{ head: 'why', cell: (l: StoredLayer) => why(l.kernel), text: true }] : []),
+      ],
+      layers,
+    ),
+  };
+}
+
+const realText = (x: number): string => Number(x.toPrecision(3)).toString();
+
+function byteHistogram({ kernel, counts }: ActivationLayer, charts: Charts): Html {
+  // Zeros after ReLU would dwarf everything else.
+  const shown = counts
+    .map((count, value) => ({ value, count }))
+    .filter(({ value, count }) => value > 0 && count > 0);
+  const chart = charts((plot) => ({
+    width: 260,
+    height: 110,
+    marginLeft: 34,
+    marginBottom: 24,
+    x: { domain: [0, 256], label: null, ticks: [0, 128, 255] },
+    y: { label: null, ticks: 3, tickFormat: shortCount },
+    marks: [
+      plot.rectY(shown, {
+        x1: 'value',
+        x2: (d: { value: number }) => d.value + 1,
+        y: 'count',
+        fill: (d: { value: number }) => (d.value === 255 ? (palette[2] ?? 'red') : (palette[3] ?? 'green')),
+      }),
+      plot.ruleY([0]),
+    ],
+  }));
+  return html`<div><h3>${kernel}</h3>${chart}</div>`;
+}
+
+/** What layers put out, over some inputs. */
+export function activations(layers: readonly ActivationLayer[], samples: number, charts: Charts): Section {
+  const total = ({ counts }: ActivationLayer): number => counts.reduce((a, b) => a + b, 0);
+  const shareAt = (l: ActivationLayer, byte: number): string =>
+    formatPercent((l.counts[byte] ?? 0) / total(l));
+  return {
+    title: 'Activations',
+    caption: `How often each stored byte is put out, over ${samples} inputs, byte 0 left out; in red what lies at 255, where larger numbers are cut off.`,
+    chart: html`<div class="small">${layers.map((layer) => byteHistogram(layer, charts))}</div>`,
+    table: dataTable(
+      [
+        { head: 'layer', cell: (l) => l.kernel, text: true },
+        { head: 'step', cell: (l) => realText(l.scale) },
+        { head: 'from', cell: (l) => realText(-l.zeroPoint * l.scale) },
+        { head: 'to', cell: (l) => realText((255 - l.zeroPoint) * l.scale) },
+        { head: 'at byte 0', cell: (l) => shareAt(l, 0) },
+        { head: 'at byte 255', cell: (l) => shareAt(l, 255) },
       ],
       layers,
     ),
