@@ -74,21 +74,22 @@ describe.each([
   });
 
   test('a byte’s history is the chain of its owners', () => {
-    for (let address = 0; address < program.arenaBytes; address++) {
-      const history = historyOf(program, recording, address);
-      for (const moment of moments) {
-        const last = history.findLast((write) => write.moment <= moment);
-        const { bytes, owners } = recording.moments[moment]!;
-        expect((last?.slot ?? -1) + 1).toBe(owners[address]);
-        expect(last?.byte ?? 0xa5).toBe(bytes[address]);
-      }
+    const histories = Array.from({ length: program.arenaBytes }, (_, at) =>
+      historyOf(program, recording, at),
+    );
+    for (const moment of moments) {
+      const last = histories.map((history) => history.findLast((write) => write.moment <= moment));
+      const { bytes, owners } = recording.moments[moment]!;
+      expect(Uint16Array.from(last, (write) => (write?.slot ?? -1) + 1)).toEqual(owners);
+      expect(Uint8Array.from(last, (write) => write?.byte ?? 0xa5)).toEqual(bytes);
     }
   });
 
   test('elements and addresses are each other’s inverse; coordinates are the model’s', () => {
     program.slots.forEach((slot, index) => {
-      for (let element = 0; element < slot.length; element++)
-        expect(placeAt(program, index, addressOf(slot, element)).element).toBe(element);
+      const elements = Array.from({ length: slot.length }, (_, element) => element);
+      const back = elements.map((element) => placeAt(program, index, addressOf(slot, element)).element);
+      expect(back).toEqual(elements);
     });
     const pooled = program.slots.find(({ firstStep }) => firstStep === 0)!;
     expect(pooled.shape).toEqual([1, 6, 14, 14]);

@@ -25,6 +25,8 @@ const legend = (): HTMLElement =>
     ...legendTexts.map(([use, text]) => el('li', {}, el('span', { class: `swatch ${use}` }), text)),
   );
 
+const paler = 'One cell a byte; the paler, the larger its number.';
+
 export function arenaPart(lab: Lab, store: Store, pointing: Pointing): Part {
   const parts = [timeMap(lab, store), byteGrid(lab, store, pointing), inspector(lab, store)] as const;
   const [map, grid, details] = parts;
@@ -37,7 +39,12 @@ export function arenaPart(lab: Lab, store: Store, pointing: Pointing): Part {
     el('p', { class: 'note' }, lead),
     map.element,
     legend(),
-    el('div', { class: 'bytes-and-byte' }, el('div', { class: 'grow' }, now, grid.element), details.element),
+    el(
+      'div',
+      { class: 'bytes-and-byte' },
+      el('div', { class: 'grow' }, now, el('p', { class: 'note' }, paler), grid.element),
+      details.element,
+    ),
   );
   const show = onChange(() => {
     const { moment } = store.state;

@@ -1,8 +1,8 @@
 /** Everything about one byte: what it holds now, and who wrote it when. */
 import { historyOf, type Write } from '../element.ts';
 import { el, onChange, type Part } from './dom.ts';
-import { formatByte, formatCount } from './format.ts';
-import { type Lab, momentName } from './lab.ts';
+import { formatByte, formatCount, formatReal } from './format.ts';
+import { type Lab, momentName, slotAt } from './lab.ts';
 import { addressText, elementText, placeOf, valueText } from './readout.ts';
 import type { Store } from './state.ts';
 
@@ -23,13 +23,16 @@ function facts(lab: Lab, store: Store, address: number): readonly HTMLElement[] 
   ];
 }
 
+const storedText = (lab: Lab, { slot, stored }: Write): string =>
+  slotAt(lab, slot).elem === 'f32' ? formatReal(stored) : String(stored);
+
 function written(lab: Lab, write: Write, now: number): HTMLElement {
   const who = write.moment === 0 ? 'the caller wrote' : `${momentName(lab, write.moment)} wrote`;
   const item = el(
     'li',
     { class: write.moment > now ? 'later' : '', 'data-moment': write.moment },
     el('span', { class: 'when' }, write.moment === 0 ? 'input' : `step ${write.moment}`),
-    el('span', {}, `${who} ${elementText(lab, write)} = ${write.stored}`),
+    el('span', {}, `${who} ${elementText(lab, write)} = ${storedText(lab, write)}`),
   );
   return item;
 }

@@ -2,7 +2,7 @@
 import { must } from '../../ir/errors.ts';
 import { storedNumbers } from '../element.ts';
 import { scaleOf } from '../picture.ts';
-import { type Choice, choices, el, onChange, type Part } from './dom.ts';
+import { type Child, type Choice, choices, el, onChange, type Part } from './dom.ts';
 import type { Pointing } from './focus.ts';
 import { formatReal, formatSigned, formatSlot } from './format.ts';
 import { type Lab, madeBy, momentName, readBy, slotAt, slotName } from './lab.ts';
@@ -29,6 +29,10 @@ function contentOf({ lab, store, slot }: Shown): Content | string {
   const isFloat = slotAt(lab, slot).elem === 'f32';
   return { real, scale, text: (i) => (isFloat ? formatReal(real[i] ?? 0) : String(stored[i])) };
 }
+
+/** The colours in use; a picture of differences that are all 0 has none. */
+const keyOf = ({ scale, real }: Content, side: Side): Child =>
+  side === 'difference' && real.every((x) => x === 0) ? 'equal everywhere' : legend(scale);
 
 interface Pane {
   readonly element: HTMLElement;
@@ -58,7 +62,7 @@ function pane(shown: Shown): Pane {
     missing.hidden = !none;
     missing.textContent = none ? content : '';
     view.element.hidden = none;
-    keys.replaceChildren(...(none ? [] : [legend(content.scale)]));
+    keys.replaceChildren(...(none ? [] : [keyOf(content, store.state.side)]));
     if (!none) view.draw(content);
   };
   return { element, draw, mark: view.mark };

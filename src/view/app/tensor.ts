@@ -127,10 +127,11 @@ export function picture(shown: Shown): TensorView {
 
 const mostCells = 32;
 
-/** One channel as numbers, at most 32 by 32 of them around the focus. */
+/** One channel as numbers, at most the first 32 by 32 of them. */
 export function numberTable(shown: Shown): TensorView {
   const { lab, pointing, slot } = shown;
   const planes = planesOf(slotAt(lab, slot).shape);
+  const cut = planes.height > mostCells || planes.width > mostCells;
   let channel = 0;
   let content: Content | undefined;
   const label = el('span', {});
@@ -140,7 +141,7 @@ export function numberTable(shown: Shown): TensorView {
   };
   const pager = el(
     'div',
-    { class: 'row', hidden: planes.channels === 1 },
+    { class: 'row', hidden: planes.channels === 1 && !cut },
     button('‹', { class: 'quiet', 'aria-label': 'previous channel' }, turn(-1)),
     label,
     button('›', { class: 'quiet', 'aria-label': 'next channel' }, turn(1)),
@@ -148,7 +149,7 @@ export function numberTable(shown: Shown): TensorView {
   const table = el('table', { class: 'numbers' });
   const focusOf = (element: number) => ({ address: addressOf(slotAt(lab, slot), element), slot });
   const redraw = (): void => {
-    label.textContent = `channel ${channel} of ${planes.channels}`;
+    label.textContent = `channel ${channel} of ${planes.channels}${cut ? `, its first ${mostCells}×${mostCells} numbers` : ''}`;
     if (content !== undefined) table.replaceChildren(...rowsOf(planes, content, channel));
     mark();
   };
