@@ -43,8 +43,9 @@ async function bundledPage(): Promise<string> {
 const settled = (page: Page): Promise<unknown> =>
   page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
 
-/** The outputs of the bars, as they are written there. */
+/** The outputs of the bars, as they are written there once all that was asked for is drawn. */
 async function shownOutputs(page: Page): Promise<readonly number[]> {
+  await settled(page);
   const texts = await page.locator('.bars .value').allTextContents();
   return texts.map((text) => Number(text.replace('−', '-')));
 }
