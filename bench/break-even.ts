@@ -140,7 +140,7 @@ export async function breakEvenSvg(title: string, curves: readonly Curve[]): Pro
     const own = curves.filter((c) => c.target === target);
     const y = head + i * panelHeight;
     const svg = panel(own, { target, last: i === targets.length - 1 }, draw);
-    return svg.replace('<svg ', `<svg y="${y}" `);
+    return svg.replace(/<svg ([^>]*)>/, `<svg y="${y}" $1><title>${target}</title>`);
   });
   const height = head + panelHeight * targets.length + 12;
   return [
