@@ -140,7 +140,9 @@ export async function breakEvenSvg(title: string, curves: readonly Curve[]): Pro
     const own = curves.filter((c) => c.target === target);
     const y = head + i * panelHeight;
     const svg = panel(own, { target, last: i === targets.length - 1 }, draw);
-    return svg.replace(/<svg ([^>]*)>/, `<svg y="${y}" $1><title>${target}</title>`);
+    // Plot's own style is for figures inside of a page.
+    const plain = svg.replace(/<style>.*?<\/style>/s, '');
+    return plain.replace(/<svg ([^>]*)>/, `<svg y="${y}" $1><title>${target}</title>`);
   });
   const height = head + panelHeight * targets.length + 12;
   return [
