@@ -21,16 +21,19 @@ export function fastest(): Chosen {
   if (engine === 'wasm')
     return {
       engine,
-      note: 'this machine has no WebAssembly SIMD: inference takes three to four times as long',
+      note: 'this machine has no WebAssembly SIMD: inference takes about ten times as long',
     };
-  return { engine: 'js', note: 'this machine has no WebAssembly: inference takes ten times as long' };
+  return {
+    engine: 'js',
+    note: 'this machine has no WebAssembly: inference takes about thirty times as long',
+  };
 }
 
 /** The bytes of the input slot in; see `Simulator.run`. */
 export type Inference = (input: Uint8Array, options?: { readonly keepArenas?: boolean }) => Outcome;
 
 /** @throws as `createEngine` and `createSimulator`; the inference as theirs */
-export function inference(program: Program, engine: EngineName): Inference {
+export function inference(program: Program, engine: EngineName = fastest().engine): Inference {
   if (engine === 'wasm-simd' || engine === 'wasm') return createEngine(program, engine).run;
   return createSimulator(program, { mode: engine === 'js' ? 'fast' : 'checked' }).run;
 }

@@ -1,12 +1,13 @@
 /** How far each layer of an int8 program is from the float network, on the inputs that it was calibrated on. */
+
 import type { Compiled } from './compile.ts';
+import { inference } from './engines.ts';
 import { must } from './ir/errors.ts';
 import { evaluate } from './ir/evaluate.ts';
 import { elemBytes } from './ir/kernel.ts';
 import type { Slot } from './ir/program.ts';
 import { floats, type Tensor } from './ir/tensor.ts';
 import { decodeSlot } from './run.ts';
-import { createSimulator } from './sim/simulate.ts';
 
 export interface LayerError {
   readonly kernel: string;
@@ -42,7 +43,7 @@ function addTo(sums: Sums, real: Tensor['data'], stored: Float32Array): void {
 export function layerErrors(compiled: Compiled): readonly LayerError[] {
   const { program, calibrated, examples, fused } = compiled;
   if (program.arith === 'float32' || calibrated === undefined) return [];
-  const simulator = createSimulator(program, { mode: 'fast' });
+  const run = inference(program);
   const sums = program.steps.map((): Sums => ({ signal: 0, noise: 0, worst: 0 }));
   const input = must(fused.inputs[0], 'an input');
   const { shape } = must(fused.tensors.get(input), 'the input has a type');
@@ -50,7 +51,7 @@ export function layerErrors(compiled: Compiled): readonly LayerError[] {
     const real = new Map<string, Tensor>();
     const sample = must(calibrated[i], 'examples are the first of the calibration inputs');
     evaluate(fused, new Map([[input, floats(shape, sample)]]), (name, tensor) => real.set(name, tensor));
-    simulator.run(bytes, { keepArenas: true }).arenas.forEach((arena, step) => {
+    run(bytes, { keepArenas: true }).arenas.forEach((arena, step) => {
       const slot = output(compiled, step);
       const tensor = slot && real.get(slot.name);
       if (slot === undefined || tensor === undefined) return;

@@ -105,7 +105,11 @@ function numbersIn(program: Program, slot: Slot, input: NetInput, layout: string
       'give one whole input; classify takes pictures of other sizes',
     );
   const bytes = numbers instanceof Uint8Array || numbers instanceof Uint8ClampedArray;
-  const plain = bytes ? new Uint8Array(numbers) : Float32Array.from(numbers as ArrayLike<number>);
+  const plain = bytes
+    ? new Uint8Array(numbers)
+    : numbers instanceof Float32Array
+      ? numbers
+      : Float32Array.from(numbers as ArrayLike<number>);
   return layout === 'hwc' && !isNdarray(input) ? chwOf(plain, slot.shape) : plain;
 }
 
