@@ -30,10 +30,10 @@ export function fastest(): Chosen {
 }
 
 /** The bytes of the input slot in; see `Simulator.run`. */
-export type Inference = (input: Uint8Array, options?: { readonly keepArenas?: boolean }) => Outcome;
+export type RunProgram = (input: Uint8Array, options?: { readonly keepArenas?: boolean }) => Outcome;
 
 /** @throws as `createEngine` and `createSimulator`; the inference as theirs */
-export function inference(program: Program, engine: EngineName = fastest().engine): Inference {
+export function inference(program: Program, engine: EngineName = fastest().engine): RunProgram {
   if (engine === 'wasm-simd' || engine === 'wasm') return createEngine(program, engine).run;
   return createSimulator(program, { mode: engine === 'js' ? 'fast' : 'checked' }).run;
 }

@@ -35,7 +35,7 @@ export { type NativeOptions, type NativeResult, runNative } from './emit/native.
 export { type TargetName, targetNames } from './emit/native-targets.ts';
 export { type TraceRunOptions, traceNative } from './emit/native-trace.ts';
 export { tracedTables } from './emit/traced.ts';
-export { type EngineName, type Inference, inference } from './engines.ts';
+export { type EngineName, inference, type RunProgram } from './engines.ts';
 export { dumpGraph } from './ir/dump.ts';
 export { DefectError, InputError } from './ir/errors.ts';
 export { evaluate } from './ir/evaluate.ts';

@@ -2,7 +2,7 @@
 
 import type { Artifact, Made } from '../artifact.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
-import type { EngineName, Inference } from '../engines.ts';
+import type { EngineName, RunProgram } from '../engines.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Program } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';
@@ -28,7 +28,7 @@ export interface Api {
   /** @throws InputError when the files are not an artifact. */
   loadArtifact(files: ReadonlyMap<string, Uint8Array>): Artifact;
   /** How the program is run: by the fastest engine, or the one named. */
-  inference(program: Program, engine?: EngineName): Inference;
+  inference(program: Program, engine?: EngineName): RunProgram;
   /** All outputs of the float model by name, from its inputs by name. */
   evaluate(graph: Graph<'float'>, inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor>;
   /** The script and the style of the viewer's page. */
