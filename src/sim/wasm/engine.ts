@@ -2,7 +2,7 @@
  * Programs in WebAssembly, made of the same Kernel IR as the C and the checking simulator, without any checks.
  * Statement by statement; with SIMD, sums of rows of weights four rows at a time.
  */
-import { DefectError, InputError, must } from '../../ir/errors.ts';
+import { DefectError, must } from '../../ir/errors.ts';
 import type { Kernel } from '../../ir/kernel.ts';
 import { checkKernel } from '../../ir/kernel-check.ts';
 import { arenaFill, type Outcome, type Program, type Slot } from '../../ir/program.ts';
@@ -10,6 +10,7 @@ import { tableBytes, tableLength } from '../../ir/table-bytes.ts';
 import { type Func, func, moduleOf, zeroLanes } from '../../wasm/code.ts';
 import { canRun, instantiate } from '../../wasm/host.ts';
 import { slotBytes } from '../arena.ts';
+import { checkInput } from '../simulate.ts';
 import type { Addresses, Body } from './body.ts';
 import { packedWeights, replacedBy, type VectorPlan, vectorPlanOf } from './plan.ts';
 import { block } from './stmt.ts';
@@ -118,13 +119,7 @@ export function createEngine(program: Program, instructions: Instructions): Engi
 function runner(program: Program, steps: readonly (() => void)[], arena: Uint8Array): Engine['run'] {
   const [input, output] = [slotAt(program, program.input), slotAt(program, program.output)];
   return (bytes, { keepArenas = false } = {}) => {
-    if (bytes.length !== slotBytes(input))
-      throw new InputError({
-        where: `input '${input.name}' of ${program.name}`,
-        found: `${bytes.length} bytes`,
-        supported: `${slotBytes(input)} bytes: ${input.length} elements of ${input.elem}`,
-        todo: 'give one whole input',
-      });
+    checkInput(program, input, bytes);
     arena.fill(arenaFill);
     arena.set(bytes, input.address);
     const arenas: Uint8Array[] = [];
