@@ -7,16 +7,7 @@ import type { Expr, Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
 import { type Arrays, checkKernel, rootName } from '../../ir/kernel-check.ts';
 import { eachStmt } from '../../ir/kernel-walk.ts';
 import { type Loop, namesIn, rowSumSites, type SumSite } from '../../ir/row-sums.ts';
-import type { Code } from '../../wasm/code.ts';
-import type { Body } from './body.ts';
-
-/** Code in place of statements of the kernel, and code in front of them. */
-export interface Replaced {
-  readonly before: ReadonlyMap<Stmt, (b: Body) => Code>;
-  readonly instead: ReadonlyMap<Stmt, (b: Body) => Code>;
-}
-
-export const nothingReplaced: Replaced = { before: new Map(), instead: new Map() };
+import { isNeighbour } from './vector-expr.ts';
 
 /** Sums of all rows at the same places of the same array. */
 export interface SumGroup {
@@ -72,4 +63,32 @@ export const sumGroups = (kernel: Kernel): readonly SumGroup[] =>
   rowSumSites(kernel).flatMap((site) => {
     const group = groupOf(kernel, site, kernel.weights?.layout.rows ?? 0);
     return group === undefined ? [] : [group];
+  });
+
+/** Sums of a loop over rows in which each row has inputs of its own, one element behind those of the row before. */
+export interface NeighbourSums {
+  readonly loop: Loop;
+  /** A parameter. */
+  readonly from: string;
+  readonly sums: readonly RowSum[];
+  /** What is not needed any more; never empty. The first stands where the sums are added. */
+  readonly statements: readonly Stmt[];
+}
+
+/** Depthwise convolutions are such loops. */
+export const neighbourSums = (kernel: Kernel): readonly NeighbourSums[] =>
+  rowSumSites(kernel).flatMap(({ loops, sums, statements }) => {
+    const loop = loops.at(-1);
+    const [{ from }] = sums as readonly [RowSum];
+    if (loop === undefined || roundsOf(loop) !== kernel.weights?.layout.rows) return [];
+    const isRow = ({ row }: RowSum): boolean => row.kind === 'local' && row.name === loop.name;
+    const inner = changedBy(loop, checkKernel(kernel));
+    const fits = sums.every(
+      (sum) =>
+        sum.from === from && isRow(sum) && isNeighbour(sum.first, loop.name, (name) => inner.has(name)),
+    );
+    const kept = leaves(loop, kernel, from, new Set());
+    return fits && kept && loop.from.kind === 'int' && loop.from.value === 0 && loop.step === 1
+      ? [{ loop, from, sums, statements }]
+      : [];
   });
