@@ -18,7 +18,6 @@ const builds = [
   ['dense 4 bits', '--weight-bits 4 --requant compact'],
   ['pruned for speed', '--sparsity 0.5 --optimize speed --requant compact'],
   ['pruned', '--sparsity 0.6 --weight-bits 4 --requant compact'],
-  ['trained dense', '--finetune 12 --weight-bits 4 --requant compact'],
   ['trained', '--finetune 12 --sparsity 0.6 --weight-bits 4 --requant compact'],
   ['trained smaller', '--finetune 12 --sparsity 0.75 --weight-bits 4 --requant compact'],
 ] as const;

@@ -104,6 +104,11 @@ export class Search {
     return this.#options.compile.name;
   }
 
+  /** That builds are judged by. */
+  get samples(): number {
+    return this.#heldOut.inputs.length;
+  }
+
   judgement({ right }: Built): Judgement {
     const { inputs, labels } = this.#heldOut;
     return {

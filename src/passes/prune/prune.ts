@@ -28,10 +28,11 @@ export interface Pruned {
 
 /**
  * @param graph fused.
+ * @param shared with other prunings of it that differ in sparsity only
  * @throws InputError for a sparsity, pattern, price or sample that cannot be used.
  */
-export function prune(graph: Graph<'float'>, options: PruneOptions): Pruned {
-  const pruned = checkedAndPruned(graph, options, new Shared());
+export function prune(graph: Graph<'float'>, options: PruneOptions, shared = new Shared()): Pruned {
+  const pruned = checkedAndPruned(graph, options, shared);
   return { graph: pruned, layers: summary(pruned, graph, options.samples) };
 }
 
