@@ -77,7 +77,7 @@ describe('thimble report --targets', () => {
     expect(host!.slice(0, 4)).toEqual(['host-gcc', 'equal, 10 bytes', '', '']);
     expect(m4!.slice(2, 7)).toEqual(['1,234', '96 B', '2,222 B', '1,111 B', '61,000 B']);
     expect(m0!.slice(0, 2)).toEqual(['cortex-m0', 'skipped']);
-    expect(m0!.at(-1)).toBe('no gcc; its instructions are modelled instead.');
+    expect(m0!.at(-1)).toBe('no gcc; its instructions are modelled instead');
   });
 
   test('C that differs from the simulator ends with 1, and the page is there', async () => {
