@@ -21,6 +21,7 @@ import { reportText } from './report/markdown.ts';
 import { stepsOf, totalsOf } from './report/program.ts';
 import type { Judgement } from './search.ts';
 import { createSimulator } from './sim/simulate.ts';
+import { type WeightGrid, weightGrids } from './weight-grids.ts';
 
 /** How samples were brought to the model, so that later commands can do the same. */
 export interface Preprocessing {
@@ -85,6 +86,9 @@ const manifestSchema = v.object({
       output: text,
       shape,
       why: v.exactOptional(text),
+      weights: v.exactOptional(
+        v.object({ smallestStep: v.number(), largestStep: v.number(), clipped: v.number() }),
+      ),
     }),
   ),
   totals: v.object({ macs: whole, tableBytes: whole }),
@@ -178,9 +182,18 @@ function portOf(slot: Slot): v.InferOutput<typeof portSchema> {
 const whyOf = (choice: LayerChoice | undefined): { why?: string } =>
   choice === undefined ? {} : { why: choice.why };
 
-const layersOf = ({ program, formats = [] }: Compiled): Manifest['layers'] =>
-  stepsOf(program).map(({ name, origin, macs, tableBytes, output, outputShape }) => ({
+function gridFields(grid: WeightGrid | undefined): Pick<Manifest['layers'][number], 'weights'> {
+  if (grid === undefined) return {};
+  const { steps, clipped } = grid;
+  return { weights: { smallestStep: steps[0], largestStep: steps[1], clipped } };
+}
+
+function layersOf(compiled: Compiled): Manifest['layers'] {
+  const { program, formats = [] } = compiled;
+  const grids = weightGrids(compiled);
+  return stepsOf(program).map(({ name, origin, macs, tableBytes, output, outputShape }) => ({
     ...whyOf(formats.find(({ node }) => origin.includes(node))),
+    ...gridFields(grids.get(output)),
     kernel: name,
     origin: [...origin],
     macs,
@@ -188,6 +201,7 @@ const layersOf = ({ program, formats = [] }: Compiled): Manifest['layers'] =>
     output,
     shape: [...outputShape],
   }));
+}
 
 function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, string>): Manifest {
   const { program, plan, calibration } = compiled;

@@ -6,6 +6,8 @@ import type { EngineName, RunProgram } from '../engines.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Program } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';
+import type { MeasureOptions } from '../node-measure-targets.ts';
+import type { MeasuredTarget } from '../report/measured.ts';
 import type { VerifyOptions, VerifyReport } from '../verify-artifact.ts';
 import type { ViewAssets } from '../view/page.ts';
 
@@ -34,4 +36,5 @@ export interface Api {
   /** The script and the style of the viewer's page. */
   viewAssets(): ViewAssets;
   verifyArtifact(artifact: Artifact, options: VerifyOptions): Promise<VerifyReport>;
+  measureTargets(artifact: Artifact, options: MeasureOptions): Promise<readonly MeasuredTarget[]>;
 }

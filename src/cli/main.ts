@@ -4,6 +4,7 @@ import { compile, passNames } from '../compile.ts';
 import { inference } from '../engines.ts';
 import { evaluate } from '../ir/evaluate.ts';
 import { importOnnx } from '../ir/import/onnx.ts';
+import { measureTargets } from '../node-measure-targets.ts';
 import { canonicalize } from '../passes/canonicalize.ts';
 import { verifyArtifact } from '../verify-artifact.ts';
 import type { Api } from './api.ts';
@@ -21,6 +22,7 @@ const api: Api = {
   inference,
   evaluate,
   verifyArtifact,
+  measureTargets,
   viewAssets,
 };
 

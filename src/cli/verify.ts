@@ -22,9 +22,9 @@ interface Flags extends InputFlags {
   readonly json?: boolean;
 }
 
-const defaults = ['host', ...chips];
+export const verifyTargets = ['host', ...chips];
 
-const parseTargets = (text: string): readonly TargetName[] =>
+export const parseTargets = (text: string): readonly TargetName[] =>
   text.split(',').map((name) => targetNamed(name.trim()));
 
 function inputsFor(artifact: Artifact, flags: Flags): readonly Uint8Array[] {
@@ -37,7 +37,7 @@ function inputsFor(artifact: Artifact, flags: Flags): readonly Uint8Array[] {
 }
 
 /** Whether a target that could be run is not the same. */
-export const hasFailed = ({ rows }: VerifyReport): boolean =>
+export const hasFailed = ({ rows }: { readonly rows: readonly Pick<VerifyRow, 'status'>[] }): boolean =>
   rows.some(({ status }) => status !== 'equal' && status !== 'skipped');
 
 const isVerified = (report: VerifyReport): boolean =>
@@ -136,9 +136,9 @@ export function addVerify(program: Command, context: () => Context): void {
     .option('--input <FILE>', 'samples to run (default: seeded random inputs)')
     .option('--samples <N>', 'how many inferences per target', positiveInteger, 4)
     .addOption(
-      new Option('--targets <LIST>', `of ${defaults.join(', ')}`)
+      new Option('--targets <LIST>', `of ${verifyTargets.join(', ')}`)
         .argParser(parseTargets)
-        .default(parseTargets(defaults.join()), 'all of them'),
+        .default(parseTargets(verifyTargets.join()), 'all of them'),
     );
   command.addOption(new Option('--opt <LEVEL>', 'optimization on chips').choices(['O1', 'O2', 'O3', 'Os']));
   command.option('--dsp', 'define <NAME>_DSP on chips with the DSP extension (M4, M7, M33, M55)');

@@ -53,6 +53,10 @@ export function fakeApi(rowFor: (target: string) => VerifyRow = equalRow): { api
       seen.verified.push(options);
       return Promise.resolve({ rows: options.targets.map(rowFor) });
     },
+    measureTargets: (_artifact, options) => {
+      seen.verified.push(options);
+      return Promise.resolve(options.targets.map(rowFor));
+    },
   };
   return { api, seen };
 }
