@@ -21,6 +21,7 @@ import { reportText } from './report/markdown.ts';
 import { stepsOf, totalsOf } from './report/program.ts';
 import type { Judgement } from './search.ts';
 import { createSimulator } from './sim/simulate.ts';
+import { type WeightGrid, weightGrids } from './weight-grids.ts';
 
 /** How samples were brought to the model, so that later commands can do the same. */
 export interface Preprocessing {
@@ -85,6 +86,9 @@ const manifestSchema = v.object({
       output: text,
       shape,
       why: v.exactOptional(text),
+      weights: v.exactOptional(
+        v.object({ smallestStep: v.number(), largestStep: v.number(), clipped: v.number() }),
+      ),
     }),
   ),
   totals: v.object({ macs: whole, tableBytes: whole }),
@@ -178,9 +182,18 @@ function portOf(slot: Slot): v.InferOutput<typeof portSchema> {
 const whyOf = (choice: LayerChoice | undefined): { why?: string } =>
   choice === undefined ? {} : { why: choice.why };
 
-const layersOf = ({ program, formats = [] }: Compiled): Manifest['layers'] =>
-  stepsOf(program).map(({ name, origin, macs, tableBytes, output, outputShape }) => ({
+function gridFields(grid: WeightGrid | undefined): Pick<Manifest['layers'][number], 'weights'> {
+  if (grid === undefined) return {};
+  const { steps, clipped } = grid;
+  return { weights: { smallestStep: steps[0], largestStep: steps[1], clipped } };
+}
+
+function layersOf(compiled: Compiled): Manifest['layers'] {
+  const { program, formats = [] } = compiled;
+  const grids = weightGrids(compiled);
+  return stepsOf(program).map(({ name, origin, macs, tableBytes, output, outputShape }) => ({
     ...whyOf(formats.find(({ node }) => origin.includes(node))),
+    ...gridFields(grids.get(output)),
     kernel: name,
     origin: [...origin],
     macs,
@@ -188,6 +201,7 @@ const layersOf = ({ program, formats = [] }: Compiled): Manifest['layers'] =>
     output,
     shape: [...outputShape],
   }));
+}
 
 function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, string>): Manifest {
   const { program, plan, calibration } = compiled;
@@ -242,28 +256,47 @@ const broken = (where: string, found: string): InputError =>
     todo: 'compile the model again',
   });
 
-/**
- * @param files of a folder, by name.
- * @throws InputError when they are no artifact of this format, or the program is not the one that was written.
- */
-export function loadArtifact(files: ReadonlyMap<string, Uint8Array>): Artifact {
-  const manifest = readManifest(textOf(files, manifestFile));
-  const name = programFile(manifest.name);
-  const program = textOf(files, name);
-  if (hashOf(program) !== manifest.sha256[name]) throw broken(name, 'not the file that its manifest names');
-  const sources = manifest.files.filter((file) => /\.[ch]$/.test(file));
-  return {
-    manifest,
-    program: programFrom(program),
-    sources: new Map(sources.map((file) => [file, textOf(files, file)])),
-  };
+/** Files of a folder by name. */
+interface Files {
+  get(name: string): Uint8Array | undefined;
 }
 
-function textOf(files: ReadonlyMap<string, Uint8Array>, name: string): string {
+/**
+ * What runs, without the C.
+ * @param hexOfSha256 another implementation, where there is a faster one.
+ * @throws InputError when they are no artifact of this format, or the program is not the one that was written.
+ */
+export function loadProgram(
+  files: Files,
+  hexOfSha256: (content: Uint8Array) => string = hashOf,
+): Pick<Artifact, 'manifest' | 'program'> {
+  const manifest = readManifest(textOf(files, manifestFile));
+  const name = programFile(manifest.name);
+  const program = bytesIn(files, name);
+  if (hexOfSha256(program) !== manifest.sha256[name])
+    throw broken(name, 'not the file that its manifest names');
+  return { manifest, program: programFrom(decoder.decode(program)) };
+}
+
+/**
+ * @param files of a folder, by name.
+ * @throws InputError as `loadProgram`, and when a file of C is missing.
+ */
+export function loadArtifact(files: ReadonlyMap<string, Uint8Array>): Artifact {
+  const loaded = loadProgram(files);
+  const sources = loaded.manifest.files.filter((file) => /\.[ch]$/.test(file));
+  return { ...loaded, sources: new Map(sources.map((file) => [file, textOf(files, file)])) };
+}
+
+const decoder = new TextDecoder();
+
+function bytesIn(files: Files, name: string): Uint8Array {
   const bytes = files.get(name);
   if (bytes === undefined) throw broken(name, 'no such file in the folder');
-  return new TextDecoder().decode(bytes);
+  return bytes;
 }
+
+const textOf = (files: Files, name: string): string => decoder.decode(bytesIn(files, name));
 
 function readManifest(json: string): Manifest {
   let value: unknown;

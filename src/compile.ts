@@ -63,8 +63,10 @@ export interface Compiled {
   readonly plan: MemoryPlan;
   /** The float network that the program stands for, before fusion: what its outputs are compared to. */
   readonly floatGraph: Graph<'float'>;
-  /** The float graph after fusion and pruning, and the inputs as it takes them: what calibration ran. */
+  /** The float graph after fusion, pruning and rounding of weights, and the inputs as it takes them: what calibration ran. */
   readonly fused: Graph<'float'>;
+  /** The fused graph with the weights of the model that was given, where `fused` has others. */
+  readonly given?: Graph<'float'>;
   readonly calibrated?: readonly Float32Array[];
   /** The graph that was lowered. */
   readonly lowered: Graph<'float'> | Graph<'int8'>;
@@ -138,7 +140,13 @@ export function compileFused(
   const needsInputs = options.arith === 'int8' || options.prune !== undefined;
   const inputs = needsInputs ? calibrationInputs(options) : [];
   const { graph, weightSteps, codebooks } = compressed(network, inputs, options, { step, shared });
-  const common = { floatGraph: made.floatGraph, fused: graph, requant: options.requant ?? 'single' };
+  const changed = options.prune !== undefined || network !== made.fused || weightSteps.size > 0;
+  const common = {
+    floatGraph: made.floatGraph,
+    fused: graph,
+    requant: options.requant ?? 'single',
+    ...(changed ? { given: made.fused } : {}),
+  };
   if (options.arith === 'float32') return { ...common, ...lowered(graph, options) };
   const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
     options.onProgress?.('calibrating', done, total),

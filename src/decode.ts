@@ -64,13 +64,28 @@ function termsAt(l: WeightLayout, segments: number): Map<number, number> {
 const fields = (byte: number, bits: number): number[] =>
   Array.from({ length: 8 / bits }, (_, i) => Math.floor(byte / 2 ** (i * bits)) % 2 ** bits);
 
-/** Rows of plain or packed weights; blocks of `lanes` rows lie byte by byte in turns. */
-function decodeDense(kernel: Kernel, how: StoredWeights, bits: 8 | 4 | 2): Int32Array[] {
+const emptyRows = (layout: WeightLayout): Int32Array[] =>
+  Array.from({ length: layout.rows }, () => new Int32Array(termCount(layout)));
+
+/** A byte, a weight; blocks of `lanes` rows lie byte by byte in turns. */
+function decodePlain(kernel: Kernel, { layout, stream: name }: StoredWeights): Int32Array[] {
+  const rows = emptyRows(layout);
+  const stream = new Reader(kernel, name);
+  for (let first = 0; first < layout.rows; first += layout.lanes) {
+    const block = rows.slice(first, first + layout.lanes);
+    for (let i = 0; i < termCount(layout); i++) for (const row of block) row[i] = stream.next();
+  }
+  stream.end();
+  return rows;
+}
+
+/** Two or four weights to a byte, runs of them filled up to whole bytes; blocks as of plain ones. */
+function decodePacked(kernel: Kernel, how: StoredWeights, bits: 4 | 2): Int32Array[] {
   const { layout } = how;
-  const rows = Array.from({ length: layout.rows }, () => new Int32Array(termCount(layout)));
+  const rows = emptyRows(layout);
   const stream = new Reader(kernel, how.stream);
   const value = meaning(kernel, how, bits);
-  const take = (): number[] => (bits === 8 ? [stream.next()] : fields(stream.next(), bits).map(value));
+  const take = (): number[] => fields(stream.next(), bits).map(value);
   for (let first = 0; first < layout.rows; first += layout.lanes) {
     const block = rows.slice(first, first + layout.lanes);
     for (let start = 0; start < termCount(layout); start += layout.run)
@@ -215,7 +230,7 @@ export function decodeRows(kernel: Kernel): Int32Array[] {
   const { format } = how;
   switch (format.kind) {
     case 'dense':
-      return decodeDense(kernel, how, format.bits);
+      return format.bits === 8 ? decodePlain(kernel, how) : decodePacked(kernel, how, format.bits);
     case 'csr':
     case 'rel':
     case 'block':

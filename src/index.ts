@@ -35,6 +35,7 @@ export { type NativeOptions, type NativeResult, runNative } from './emit/native.
 export { type TargetName, targetNames } from './emit/native-targets.ts';
 export { type TraceRunOptions, traceNative } from './emit/native-trace.ts';
 export { tracedTables } from './emit/traced.ts';
+export { type EngineName, inference, type RunProgram } from './engines.ts';
 export { dumpGraph } from './ir/dump.ts';
 export { DefectError, InputError } from './ir/errors.ts';
 export { evaluate } from './ir/evaluate.ts';
@@ -60,6 +61,7 @@ export {
   type Values,
 } from './net.ts';
 export { type BatchOptions, type LoadedNet, type LoadOptions, load, withThreads } from './node-load.ts';
+export { type MeasureOptions, measureTargets } from './node-measure-targets.ts';
 export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 export { canonicalize } from './passes/canonicalize.ts';
 export {
@@ -81,6 +83,7 @@ export { type RoundedWeights, type RoundOptions, roundWeights } from './passes/p
 export { quantize } from './passes/quantize.ts';
 export { type Facts, proveProgram } from './prove.ts';
 export { type ReportInput, reportHtml, sweepHtml } from './report/html/report.ts';
+export type { CodeSize, MeasuredTarget } from './report/measured.ts';
 export { arrangeInput, decodeOutput, decodeSlot, encodeInput } from './run.ts';
 export { compareOutcomes, type Difference, differenceText } from './sim/compare.ts';
 export { createSimulator, type Simulator } from './sim/simulate.ts';

@@ -2,13 +2,13 @@
 import type { NdArray } from 'ndarray';
 import type { Artifact, Preprocessing } from './artifact.ts';
 import { prepare } from './data/prepare.ts';
+import { type EngineName, fastest, inference } from './engines.ts';
 import { InputError, must } from './ir/errors.ts';
 import type { Program, Slot } from './ir/program.ts';
 import { countOf, type Numbers, type Shape } from './ir/tensor.ts';
 import { fromNdarray, toNdarray } from './ndarray.ts';
 import { arrangeInput, decodeSlot, encodeInput } from './run.ts';
 import { slotBytes } from './sim/arena.ts';
-import { createSimulator } from './sim/simulate.ts';
 
 /**
  * Float32Array (or any ndarray but of uint8): what the network computes with, normalized. Uint8Array (or an ndarray
@@ -60,15 +60,16 @@ export interface Classified {
 }
 
 export interface NetOptions {
-  /** `checked`: everything that C leaves undefined traps; slower. */
-  readonly engine?: 'fast' | 'checked';
+  /** `fast`, the default: the fastest that this machine has. */
+  readonly engine?: EngineName | 'fast';
 }
 
 export interface Net {
   readonly name: string;
   readonly program: Program;
-  /** `js`: JavaScript made of the Kernel IR. `checked`: the same with all checks. */
-  readonly engine: 'js' | 'checked';
+  readonly engine: EngineName;
+  /** Why `fast` is slower here than elsewhere, where it is. */
+  readonly note?: string;
   readonly inputShape: Shape;
   readonly outputShape: Shape;
   /** @throws InputError for inputs of another size or type. */
@@ -104,7 +105,11 @@ function numbersIn(program: Program, slot: Slot, input: NetInput, layout: string
       'give one whole input; classify takes pictures of other sizes',
     );
   const bytes = numbers instanceof Uint8Array || numbers instanceof Uint8ClampedArray;
-  const plain = bytes ? new Uint8Array(numbers) : Float32Array.from(numbers as ArrayLike<number>);
+  const plain = bytes
+    ? new Uint8Array(numbers)
+    : numbers instanceof Float32Array
+      ? numbers
+      : Float32Array.from(numbers as ArrayLike<number>);
   return layout === 'hwc' && !isNdarray(input) ? chwOf(plain, slot.shape) : plain;
 }
 
@@ -171,16 +176,17 @@ function prepared(
 
 const isPicture = (image: NetInput | Picture): image is Picture => 'width' in image;
 
-/** @throws as `createSimulator` */
+/** @throws as `createEngine` and `createSimulator` */
 export function netOf(
   { program, preprocessing }: { readonly program: Program; readonly preprocessing?: Preprocessing },
   { engine = 'fast' }: NetOptions = {},
 ): Net {
-  const simulator = createSimulator(program, { mode: engine });
+  const chosen = engine === 'fast' ? fastest() : { engine };
+  const execute = inference(program, chosen.engine);
   const [input, output] = [slotAt(program, program.input), slotAt(program, program.output)];
   const encode: Net['encode'] = (x, { layout = 'chw' } = {}) => encoded(program, input, x, layout);
   const run: Net['run'] = (x, options = {}) => {
-    const outcome = simulator.run(encode(x, options), { keepArenas: options.layers === true });
+    const outcome = execute(encode(x, options), { keepArenas: options.layers === true });
     return {
       output: valuesOf(output, outcome.output),
       ...(options.layers === true ? { layers: outputsOfSteps(program, outcome.arenas) } : {}),
@@ -189,7 +195,7 @@ export function netOf(
   return {
     name: program.name,
     program,
-    engine: engine === 'fast' ? 'js' : 'checked',
+    ...chosen,
     inputShape: input.shape,
     outputShape: output.shape,
     encode,
@@ -204,5 +210,7 @@ export function netOf(
   };
 }
 
-export const netOfArtifact = ({ program, manifest }: Artifact, options?: NetOptions): Net =>
-  netOf({ program, preprocessing: manifest.preprocessing as Preprocessing }, options);
+export const netOfArtifact = (
+  { program, manifest }: Pick<Artifact, 'program' | 'manifest'>,
+  options?: NetOptions,
+): Net => netOf({ program, preprocessing: manifest.preprocessing as Preprocessing }, options);

@@ -1,13 +1,12 @@
 /** A thread of `runBatch`: input slots in, output slots out. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { type EngineName, inference } from './engines.ts';
 import { must } from './ir/errors.ts';
 import type { Program } from './ir/program.ts';
-import { createSimulator } from './sim/simulate.ts';
-import type { Mode } from './sim/to-js.ts';
 
 export interface BatchSetup {
   readonly program: Program;
-  readonly engine: Mode;
+  readonly engine: EngineName;
 }
 
 /** Bytes of input slots; the answer has the bytes of the output slots, in the same order. */
@@ -15,8 +14,8 @@ export type BatchOrder = readonly Uint8Array[];
 
 const port = must(parentPort, 'this file is the entry of a thread');
 const { program, engine } = workerData as BatchSetup;
-const simulator = createSimulator(program, { mode: engine });
+const run = inference(program, engine);
 
 port.on('message', (inputs: BatchOrder) => {
-  port.postMessage(inputs.map((input) => simulator.run(input).output));
+  port.postMessage(inputs.map((input) => run(input).output));
 });

@@ -1,6 +1,11 @@
-/** A program as JSON: plain data but for its tables, whose numbers are base64 of little-endian bytes. */
+/**
+ * A program as JSON: plain data but for its tables, whose numbers are base64 of little-endian bytes, and for the
+ * order of images.
+ */
+import { must } from './ir/errors.ts';
 import type { Table } from './ir/kernel.ts';
-import type { Program } from './ir/program.ts';
+import { type Order, sameOrder, spatialOrder } from './ir/memory-order.ts';
+import type { Program, Slot } from './ir/program.ts';
 import { tableBytes } from './ir/table-bytes.ts';
 
 /** 4/3 characters a byte. */
@@ -10,8 +15,13 @@ export function base64Of(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
-export const bytesOfBase64 = (base64: string): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+export function bytesOfBase64(base64: string): Uint8Array<ArrayBuffer> {
+  const binary = atob(base64);
+  const bytes = new Uint8Array(binary.length);
+  // Three times as fast as Uint8Array.from with a function, which counts when an artifact is loaded.
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
 
 function tableData(elem: Table['elem'], base64: string): Table['data'] {
   const { buffer } = bytesOfBase64(base64);
@@ -33,21 +43,44 @@ function tableData(elem: Table['elem'], base64: string): Table['data'] {
   }
 }
 
-/** For `JSON.stringify`: the tables of all programs anywhere in a value. */
-export const packTables = (key: string, value: unknown): unknown =>
-  key === 'tables'
-    ? (value as readonly Table[]).map((t) => ({ ...t, data: base64Of(tableBytes(t)) }))
-    : value;
+type Packed<T, K extends keyof T> = Omit<T, K> & Readonly<Partial<Record<K, unknown>>>;
 
-/** For `JSON.parse` of what `packTables` packed. */
-export const unpackTables = (key: string, value: unknown): unknown =>
-  key === 'tables'
-    ? (value as readonly (Omit<Table, 'data'> & { data: string })[]).map((t) => ({
-        ...t,
-        data: tableData(t.elem, t.data),
-      }))
-    : value;
+/** Most images lie as height, width, channel: a word instead of as many numbers as the tensor has. */
+const inner = 'channels innermost';
 
-export const programText = (program: Program): string => `${JSON.stringify(program, packTables)}\n`;
+function packedSlot(slot: Slot): Packed<Slot, 'order'> {
+  const spatial = slot.order !== undefined && sameOrder(slot.order, spatialOrder(slot.shape));
+  return spatial ? { ...slot, order: inner } : slot;
+}
 
-export const programFrom = (json: string): Program => JSON.parse(json, unpackTables) as Program;
+function unpackedSlots(slots: readonly Packed<Slot, 'order'>[]): readonly Slot[] {
+  const known = new Map<string, Order>();
+  return slots.map((slot) => {
+    if (slot.order !== inner) return slot as Slot;
+    const key = slot.shape.join();
+    const order = must(known.get(key) ?? spatialOrder(slot.shape), 'an image');
+    known.set(key, order);
+    return { ...slot, order };
+  });
+}
+
+/** For `JSON.stringify`: the slots and tables of all programs anywhere in a value. */
+export function packPrograms(key: string, value: unknown): unknown {
+  if (key === 'slots') return (value as readonly Slot[]).map(packedSlot);
+  if (key !== 'tables') return value;
+  return (value as readonly Table[]).map((t) => ({ ...t, data: base64Of(tableBytes(t)) }));
+}
+
+/** For `JSON.parse` of what `packPrograms` packed. */
+export function unpackPrograms(key: string, value: unknown): unknown {
+  if (key === 'slots') return unpackedSlots(value as readonly Packed<Slot, 'order'>[]);
+  if (key !== 'tables') return value;
+  return (value as readonly (Omit<Table, 'data'> & { data: string })[]).map((t) => ({
+    ...t,
+    data: tableData(t.elem, t.data),
+  }));
+}
+
+export const programText = (program: Program): string => `${JSON.stringify(program, packPrograms)}\n`;
+
+export const programFrom = (json: string): Program => JSON.parse(json, unpackPrograms) as Program;

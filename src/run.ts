@@ -6,16 +6,21 @@ import { countOf } from './ir/tensor.ts';
 
 const slotOf = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
 
-const clampByte = (x: number): number => Math.max(0, Math.min(255, Math.round(x)));
+/** What is stored for a real number at a row-major position. */
+type Store = (x: number, position: number) => number;
 
-/** What is stored for the real number `x` at row-major position `i` of an 8-bit slot. */
-function storedByte(raw: Normalization | undefined, slot: Slot, x: number, i: number): number {
-  if (raw !== undefined) {
-    const channel = Math.floor(i / (countOf(slot.shape) / raw.mean.length));
-    return clampByte(x * (raw.std[channel] ?? 1) + (raw.mean[channel] ?? 0));
+/** Of an 8-bit slot; `raw` where it holds what a sensor gives. */
+function storeOf(slot: Slot, raw: Normalization | undefined): Store {
+  if (raw === undefined) {
+    const { scale, zeroPoint } = must(slot.quant, 'an 8-bit slot has a scale');
+    return (x) => x / scale + zeroPoint;
   }
-  const { scale, zeroPoint } = must(slot.quant, 'an 8-bit slot has a scale');
-  return clampByte(x / scale + zeroPoint);
+  const { mean, std } = raw;
+  const plane = countOf(slot.shape) / mean.length;
+  return (x, i) => {
+    const channel = Math.floor(i / plane);
+    return x * (std[channel] ?? 1) + (mean[channel] ?? 0);
+  };
 }
 
 /** @param input row-major, as the network computes with it. @returns the bytes of the input slot. */
@@ -25,20 +30,28 @@ export const encodeInput = (program: Program, input: Float32Array): Uint8Array =
 /** @param input row-major real numbers. @returns the bytes of the slot: the nearest that it can store. */
 export function encodeSlot(program: Program, index: number, input: Float32Array): Uint8Array {
   const slot = slotOf(program, index);
-  const at = (position: number): number => slot.order?.[position] ?? position;
+  const { order, length } = slot;
   if (slot.elem === 'f32') {
-    const floats = Float32Array.from({ length: slot.length }, (_, p) => input[at(p)] ?? 0);
+    const floats = new Float32Array(length);
+    for (let p = 0; p < length; p++) floats[p] = input[order?.[p] ?? p] ?? 0;
     return new Uint8Array(floats.buffer);
   }
-  return Uint8Array.from({ length: slot.length }, (_, p) =>
-    storedByte(index === program.input ? program.rawInput : undefined, slot, input[at(p)] ?? 0, at(p)),
-  );
+  const store = storeOf(slot, index === program.input ? program.rawInput : undefined);
+  const bytes = new Uint8Array(length);
+  for (let p = 0; p < length; p++) {
+    const at = order?.[p] ?? p;
+    bytes[p] = Math.max(0, Math.min(255, Math.round(store(input[at] ?? 0, at))));
+  }
+  return bytes;
 }
 
 /** @param pixels row-major stored bytes, for a program that takes raw input. @returns the input slot's bytes. */
 export function arrangeInput(program: Program, pixels: Uint8Array): Uint8Array {
   const { order } = slotOf(program, program.input);
-  return order === undefined ? pixels : Uint8Array.from(order, (at) => pixels[at] ?? 0);
+  if (order === undefined) return pixels;
+  const bytes = new Uint8Array(order.length);
+  for (let p = 0; p < bytes.length; p++) bytes[p] = pixels[order[p] as number] ?? 0;
+  return bytes;
 }
 
 /** One sample as a network computes with it, and as a sensor gave it where that is known. */

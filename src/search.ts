@@ -5,6 +5,7 @@
  */
 import { type Compiled, type CompileOptions, compileFused, type Front } from './compile.ts';
 import { requireClasses } from './data/labels.ts';
+import { inference } from './engines.ts';
 import { InputError, must } from './ir/errors.ts';
 import { evaluate } from './ir/evaluate.ts';
 import type { CodebookSize, WeightBits } from './ir/op.ts';
@@ -14,7 +15,6 @@ import { type CostTarget, modelledInstructions } from './passes/cost/model.ts';
 import { Shared } from './passes/prune/shared.ts';
 import { totalsOf } from './report/program.ts';
 import { decodeOutput, encodeInput } from './run.ts';
-import { createSimulator } from './sim/simulate.ts';
 
 /** Inputs as the network computes with them; with their classes where they are known. */
 export interface HeldOut {
@@ -199,9 +199,9 @@ export interface Judgement {
 }
 
 const countRight = (program: Program, inputs: HeldOut['inputs'], answers: readonly number[]): number => {
-  const simulator = createSimulator(program, { mode: 'fast' });
+  const run = inference(program);
   const answer = (x: Float32Array): number =>
-    topOne(decodeOutput(program, simulator.run(encodeInput(program, x)).output));
+    topOne(decodeOutput(program, run(encodeInput(program, x)).output));
   return inputs.filter((x, i) => answer(x) === answers[i]).length;
 };
 

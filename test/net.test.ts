@@ -1,4 +1,5 @@
 /** Calling networks from programs: the same bytes as the simulator (and so the C), whatever goes in. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,7 +10,7 @@ import { drawDigit } from '../src/data/digits.ts';
 import { padPlanes } from '../src/data/resize.ts';
 import { runNative } from '../src/emit/native.ts';
 import { InputError } from '../src/ir/errors.ts';
-import { type NetInput, netOf } from '../src/net.ts';
+import { type Net, type NetInput, netOf } from '../src/net.ts';
 import { type LoadedNet, load, withThreads } from '../src/node-load.ts';
 import { arrangeInput, decodeSlot } from '../src/run.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
@@ -38,6 +39,9 @@ const simulated = (input: Uint8Array) =>
     keepArenas: true,
   });
 
+const storedBy = (by: Net, input: Uint8Array) =>
+  [...by.run(input, { layers: true }).layers!].map(([name, { stored }]) => [name, [...stored]]);
+
 describe('run', () => {
   test('pixels, in every form, give the bytes of the checking simulator', () => {
     const image = pixels(7);
@@ -63,7 +67,7 @@ describe('run', () => {
     expect(layers).toBeUndefined();
     expect(net).toMatchObject({
       name: 'lenet5',
-      engine: 'js',
+      engine: 'wasm-simd',
       inputShape: [1, 1, 32, 32],
       outputShape: [1, 10],
     });
@@ -82,6 +86,31 @@ describe('run', () => {
       expect(shape).toEqual(slot.shape);
       expect(stored).toEqual(arenas[step]!.slice(slot.address, slot.address + stored.length));
     });
+  });
+
+  test.each(['wasm-simd', 'wasm', 'js', 'checked'] as const)('on %s: the same, layer by layer', (engine) => {
+    const other = netOf({ program: net.program }, { engine });
+    expect(other.engine).toBe(engine);
+    for (const digit of [1, 6, 8])
+      expect(storedBy(other, pixels(digit))).toEqual(storedBy(net, pixels(digit)));
+  });
+
+  test('a machine without WebAssembly: the same in JavaScript, and it says so', () => {
+    const script = `
+      const { load } = await import(${JSON.stringify(pathToFileURL(path.join(root, 'dist/index.js')))});
+      const net = await load(${JSON.stringify(out)});
+      const { output } = net.run(Uint8Array.of(${pixels(5)}));
+      console.log(JSON.stringify({ engine: net.engine, note: net.note, stored: [...output.stored] }));`;
+    const said = execFileSync(process.execPath, ['--jitless', '--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    expect(JSON.parse(said)).toEqual({
+      engine: 'js',
+      note: 'this machine has no WebAssembly: inference takes about thirty times as long',
+      stored: [...net.run(pixels(5)).output.stored],
+    });
+    expect(net.note).toBeUndefined();
   });
 
   test('channels last', async () => {

@@ -1,9 +1,13 @@
 /** What the commands call. They are given it, so that they can be tested without a compiler behind them. */
+
 import type { Artifact, Made } from '../artifact.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
+import type { EngineName, RunProgram } from '../engines.ts';
 import type { Graph } from '../ir/graph.ts';
-import type { Outcome, Program } from '../ir/program.ts';
+import type { Program } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';
+import type { MeasureOptions } from '../node-measure-targets.ts';
+import type { MeasuredTarget } from '../report/measured.ts';
 import type { VerifyOptions, VerifyReport } from '../verify-artifact.ts';
 import type { ViewAssets } from '../view/page.ts';
 
@@ -25,13 +29,12 @@ export interface Api {
   artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, string | Uint8Array>;
   /** @throws InputError when the files are not an artifact. */
   loadArtifact(files: ReadonlyMap<string, Uint8Array>): Artifact;
-  createSimulator(
-    program: Program,
-    options: { readonly mode: 'checked' | 'fast' },
-  ): { run(input: Uint8Array): Outcome };
+  /** How the program is run: by the fastest engine, or the one named. */
+  inference(program: Program, engine?: EngineName): RunProgram;
   /** All outputs of the float model by name, from its inputs by name. */
   evaluate(graph: Graph<'float'>, inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor>;
   /** The script and the style of the viewer's page. */
   viewAssets(): ViewAssets;
   verifyArtifact(artifact: Artifact, options: VerifyOptions): Promise<VerifyReport>;
+  measureTargets(artifact: Artifact, options: MeasureOptions): Promise<readonly MeasuredTarget[]>;
 }

@@ -1,5 +1,6 @@
 /** Ways to compute a model's output for one sample. */
 import type { Prepared } from '../data/prepare.ts';
+import type { EngineName } from '../engines.ts';
 import { must } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Program } from '../ir/program.ts';
@@ -31,12 +32,13 @@ export function floatEngine(api: Api, graph: Graph<'float'>): Engine {
   };
 }
 
-export function programEngine(api: Api, program: Program, mode: 'checked' | 'fast' = 'fast'): Engine {
-  const simulator = api.createSimulator(program, { mode });
+/** @param engine the fastest when absent */
+export function programEngine(api: Api, program: Program, engine?: EngineName): Engine {
+  const run = api.inference(program, engine);
   return {
     name: program.arith,
     outputShape: outputSlot(program).shape,
-    run: (sample) => decodeOutput(program, simulator.run(inputBytes(program, sample)).output),
+    run: (sample) => decodeOutput(program, run(inputBytes(program, sample)).output),
   };
 }
 

@@ -1,17 +1,25 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { Artifact } from '../artifact.ts';
 import { readBytes } from '../data/files.ts';
 import type { Inference } from '../diff/compare.ts';
+import type { TargetName } from '../emit/native-targets.ts';
 import { InputError } from '../ir/errors.ts';
 import { reportHtml } from '../report/html/report.ts';
 import type { SweptBuild } from '../report/html/sections.ts';
+import type { MeasuredTarget } from '../report/measured.ts';
 import { formatBytes } from '../report/numbers.ts';
+import { inputBytes, type Sample } from '../run.ts';
 import { type Context, printJson } from './context.ts';
 import { inferencesAgainst, samplesIn } from './diff-against.ts';
 import { sampleAt } from './engines.ts';
+import { exitCodes } from './exit.ts';
 import { loadArtifact, readPrepared, sampleShapeOfProgram } from './model.ts';
 import { type InputFlags, positiveInteger, prepareOptions, withInputOptions, withJson } from './options.ts';
+import { progressOn } from './progress.ts';
+import { randomInputs } from './random-inputs.ts';
+import { hasFailed, parseTargets, verifyTargets } from './verify.ts';
 import { writeOneFile } from './write.ts';
 
 interface Flags extends InputFlags {
@@ -20,6 +28,7 @@ interface Flags extends InputFlags {
   readonly input?: string;
   readonly limit: number;
   readonly sweep?: string;
+  readonly targets?: readonly TargetName[];
   readonly json?: boolean;
 }
 
@@ -49,40 +58,73 @@ function sweepIn(folder: string): Swept {
   throw broken('something else');
 }
 
-async function inferencesFor(
-  context: Context,
-  artifact: ReturnType<typeof loadArtifact>,
-  { model, input, limit, ...flags }: Flags,
-): Promise<readonly Inference[] | undefined> {
-  if (model === undefined && input === undefined) return undefined;
-  if (model === undefined || input === undefined)
-    throw new InputError({
-      where: model === undefined ? '--input' : '--model',
-      found: `no ${model === undefined ? '--model' : '--input'}`,
-      todo: 'give both to measure the error of each layer',
-    });
+function samplesFor(artifact: Artifact, { input, limit, ...flags }: Flags): readonly Sample[] {
+  if (input === undefined) return [];
   const prepared = readPrepared(
     input,
     sampleShapeOfProgram(artifact),
     prepareOptions(flags, artifact.manifest.preprocessing),
   );
-  const samples = samplesIn(prepared, limit, (i) => sampleAt(prepared, i));
-  return (await inferencesAgainst({ api: context.api, artifact, against: model, samples }, () => samples))
-    .inferences;
+  return samplesIn(prepared, limit, (i) => sampleAt(prepared, i));
+}
+
+/** @throws InputError for a model without samples to run it on. */
+async function inferencesFor(
+  { api }: Context,
+  artifact: Artifact,
+  model: string | undefined,
+  samples: readonly Sample[],
+): Promise<readonly Inference[]> {
+  if (model === undefined) return [];
+  if (samples.length === 0)
+    throw new InputError({
+      where: '--input',
+      found: 'no --input',
+      todo: 'give samples too, to measure the error of each layer on them',
+    });
+  return (await inferencesAgainst({ api, artifact, against: model, samples }, () => samples)).inferences;
+}
+
+/** Two: instructions are counted on the first, and every byte is compared on both. */
+const runs = 2;
+
+async function measured(
+  context: Context,
+  artifact: Artifact,
+  { targets = [], json }: Flags,
+  inputs: readonly Uint8Array[],
+): Promise<readonly MeasuredTarget[]> {
+  if (targets.length === 0) return [];
+  const progress = progressOn(context.io, json === true);
+  return context.api
+    .measureTargets(artifact, {
+      inputs: inputs.length > 0 ? inputs.slice(0, runs) : randomInputs(artifact.program, runs),
+      targets,
+      onProgress: progress.report,
+    })
+    .finally(progress.end);
+}
+
+/** A missing toolchain is said, and is no failure; C that is not the simulator's program is one. */
+function sayTargets(context: Context, rows: readonly MeasuredTarget[]): void {
+  for (const { target, status, note } of rows)
+    if (status !== 'equal') context.io.err(`thimble: ${target}: ${status}: ${note ?? ''}\n`);
+  if (hasFailed({ rows })) context.finish(exitCodes.foundWrong);
 }
 
 async function run(context: Context, folder: string, flags: Flags): Promise<void> {
   const artifact = loadArtifact(context.api, folder);
-  const inferences = await inferencesFor(context, artifact, flags);
-  const html = await reportHtml({
-    artifact,
-    ...(inferences === undefined ? {} : { inferences }),
-    ...(flags.sweep === undefined ? {} : { sweep: sweepIn(flags.sweep) }),
-  });
+  const swept = flags.sweep === undefined ? {} : { sweep: sweepIn(flags.sweep) };
+  const samples = samplesFor(artifact, flags);
+  const inputs = samples.map((sample) => inputBytes(artifact.program, sample));
+  const inferences = await inferencesFor(context, artifact, flags.model, samples);
+  const targets = await measured(context, artifact, flags, inputs);
+  const html = await reportHtml({ artifact, inputs, inferences, targets, ...swept });
   writeOneFile(flags.out, html);
   const bytes = Buffer.byteLength(html);
-  if (flags.json) printJson(context, { command: 'report', file: flags.out, bytes });
+  if (flags.json) printJson(context, { command: 'report', file: flags.out, bytes, targets });
   else context.io.out(`wrote ${flags.out} (${formatBytes(bytes)}): open it in a browser\n`);
+  sayTargets(context, targets);
 }
 
 export function addReport(program: Command, context: () => Context): void {
@@ -92,16 +134,26 @@ export function addReport(program: Command, context: () => Context): void {
     .argument('<folder>', 'a folder that compile -o made')
     .option('-o, --out <FILE>', 'the page', 'report.html')
     .option('--model <model.onnx>', 'the float model, to measure the error of each layer')
-    .option('--input <FILE>', 'samples to measure it on')
+    .option('--input <FILE>', 'samples: to measure it on, and to show what the layers put out')
     .option('--limit <N>', 'only the first N samples', positiveInteger, 100)
+    .addOption(
+      new Option(
+        '--targets <LIST>',
+        `count instructions, code and stack on some of ${verifyTargets.join(', ')}`,
+      ).argParser(parseTargets),
+    )
     .option('--sweep <FOLDER>', 'a folder that sweep -o made: its Pareto front');
   withInputOptions(command);
   withJson(command)
     .addHelpText(
       'after',
       `
+--targets compiles the C and runs it under QEMU, as thimble verify does; without it, or where a compiler or
+an emulator is missing, instructions are modelled, and the page says so.
+Exit code 1: the C is not what the simulator runs; the page is written and says where.
+
 Example:
-  thimble report out --model lenet5.onnx --input digits.npy -o report.html`,
+  thimble report out --targets host,cortex-m4 --model lenet5.onnx --input digits.npy -o report.html`,
     )
     .action((folder: string, flags: Flags) => run(context(), folder, flags));
 }

@@ -18,12 +18,13 @@ interface Flags extends InputFlags {
   readonly samples: number;
   readonly targets: readonly TargetName[];
   readonly opt?: string;
+  readonly dsp?: boolean;
   readonly json?: boolean;
 }
 
-const defaults = ['host', ...chips];
+export const verifyTargets = ['host', ...chips];
 
-const parseTargets = (text: string): readonly TargetName[] =>
+export const parseTargets = (text: string): readonly TargetName[] =>
   text.split(',').map((name) => targetNamed(name.trim()));
 
 function inputsFor(artifact: Artifact, flags: Flags): readonly Uint8Array[] {
@@ -36,7 +37,7 @@ function inputsFor(artifact: Artifact, flags: Flags): readonly Uint8Array[] {
 }
 
 /** Whether a target that could be run is not the same. */
-export const hasFailed = ({ rows }: VerifyReport): boolean =>
+export const hasFailed = ({ rows }: { readonly rows: readonly Pick<VerifyRow, 'status'>[] }): boolean =>
   rows.some(({ status }) => status !== 'equal' && status !== 'skipped');
 
 const isVerified = (report: VerifyReport): boolean =>
@@ -106,7 +107,13 @@ async function run(context: Context, folder: string, flags: Flags): Promise<void
   const progress = progressOn(io, flags.json === true);
   const { report: onProgress } = progress;
   const report = await api
-    .verifyArtifact(artifact, { inputs, targets: flags.targets, onProgress, ...optOf(flags) })
+    .verifyArtifact(artifact, {
+      inputs,
+      targets: flags.targets,
+      dsp: flags.dsp === true,
+      onProgress,
+      ...optOf(flags),
+    })
     .finally(progress.end);
   const ok = isVerified(report);
   if (flags.json) printJson(context, { command: 'verify', ok, inputs: inputs.length, rows: report.rows });
@@ -129,11 +136,12 @@ export function addVerify(program: Command, context: () => Context): void {
     .option('--input <FILE>', 'samples to run (default: seeded random inputs)')
     .option('--samples <N>', 'how many inferences per target', positiveInteger, 4)
     .addOption(
-      new Option('--targets <LIST>', `of ${defaults.join(', ')}`)
+      new Option('--targets <LIST>', `of ${verifyTargets.join(', ')}`)
         .argParser(parseTargets)
-        .default(parseTargets(defaults.join()), 'all of them'),
+        .default(parseTargets(verifyTargets.join()), 'all of them'),
     );
   command.addOption(new Option('--opt <LEVEL>', 'optimization on chips').choices(['O1', 'O2', 'O3', 'Os']));
+  command.option('--dsp', 'define <NAME>_DSP on chips with the DSP extension (M4, M7, M33, M55)');
   withInputOptions(command);
   withJson(command)
     .addHelpText(

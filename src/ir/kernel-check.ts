@@ -77,8 +77,9 @@ class Checker {
   }
 
   #need(holds: boolean, what: string, node?: KernelNode): void {
+    if (holds) return;
     const at = node === undefined ? '' : ` in ${nodeText(node)}`;
-    if (!holds) throw new DefectError(`kernel ${this.#kernel.name}: ${what}${at}`);
+    throw new DefectError(`kernel ${this.#kernel.name}: ${what}${at}`);
   }
 
   #declare(name: string, declared: Declared): string {
@@ -230,7 +231,18 @@ class Checker {
   }
 }
 
+const typeNames: Readonly<Record<Elem, string>> = {
+  u8: 'Uint8Array',
+  i8: 'Int8Array',
+  u16: 'Uint16Array',
+  i16: 'Int16Array',
+  i32: 'Int32Array',
+  f32: 'Float32Array',
+};
+
+/** An array of the element's own type can hold nothing else. */
 function fits(table: Table): boolean {
+  if (table.data.constructor.name === typeNames[table.elem]) return true;
   const range = elemRange(table.elem);
   const inside = (x: number) =>
     range === undefined

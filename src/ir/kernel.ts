@@ -157,6 +157,23 @@ export interface StoredWeights {
   readonly stream: string;
   readonly counts?: string;
   readonly codebook?: string;
+  /** Which accumulators get which rows; absent where that is not said. */
+  readonly sums?: readonly RowSum[];
+}
+
+/**
+ * Between its declaration and its first use a local gains one row of weights times inputs: the weight of each
+ * term times the element of `from` that lies the term's offset (WeightLayout) beyond `first`. Nothing else that
+ * happens between the two is seen afterwards. Who can multiply faster than the statements in between may do so
+ * instead of them.
+ */
+export interface RowSum {
+  readonly local: string;
+  /** Both have the values that they have where the local is declared. */
+  readonly row: Expr;
+  /** A parameter, and an index into it. */
+  readonly from: string;
+  readonly first: Expr;
 }
 
 export interface Kernel {

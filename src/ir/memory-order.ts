@@ -11,10 +11,10 @@ export function spatialOrder(shape: Shape): Order {
   const [, channels = 1, ...spatial] = shape;
   const pixels = countOf(spatial);
   if (channels === 1 || pixels === 1) return undefined;
-  return Array.from(
-    { length: channels * pixels },
-    (_, i) => (i % channels) * pixels + Math.floor(i / channels),
-  );
+  const order = new Array<number>(channels * pixels);
+  for (let pixel = 0, i = 0; pixel < pixels; pixel++)
+    for (let channel = 0; channel < channels; channel++) order[i++] = channel * pixels + pixel;
+  return order;
 }
 
 export function sameOrder(a: Order, b: Order): boolean {

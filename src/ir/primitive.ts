@@ -1,4 +1,5 @@
 /** What C spells differently per chip, or in many lines: spelling, meaning, bounds and precondition together. */
+import type { Code, Local, ValueType } from '../wasm/code.ts';
 import type { Scalar } from './kernel.ts';
 
 /** Closed interval of integers. */
@@ -6,6 +7,9 @@ export interface Interval {
   readonly lo: number;
   readonly hi: number;
 }
+
+/** Takes a fresh local of a WebAssembly function. */
+export type FreshLocal = (type: ValueType) => Local;
 
 export interface Primitive {
   readonly name: string;
@@ -17,6 +21,10 @@ export interface Primitive {
   readonly c99: readonly string[];
   /** The meaning. Called only where the precondition holds. */
   readonly js: (...args: number[]) => number;
+  /** WebAssembly that leaves the result. The arguments are locals or literals, so they may be repeated. */
+  readonly wasm: (fresh: FreshLocal, ...args: Code[]) => Code;
+  /** The same of four i32 at a time, where there is a way. */
+  readonly lanes?: (fresh: FreshLocal, ...args: Code[]) => Code;
   /**
    * Why these arguments are outside of what the C defines, or undefined if they are inside. Must hold for
    * every combination in the intervals to return undefined.

@@ -7,7 +7,8 @@ export function quantOf({ lo, hi }: Range): Quant {
   // A range of nothing but zeros can have any scale.
   if (high === low) return { scale: 1 / 255, zeroPoint: 0 };
   const scale = (high - low) / 255;
-  return { scale, zeroPoint: Math.round(-low / scale) };
+  // 0 - low: -low would make a zero point of -0.
+  return { scale, zeroPoint: Math.round((0 - low) / scale) };
 }
 
 /** The same grid, made coarser where its steps are finer than `step`. */

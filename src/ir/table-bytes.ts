@@ -12,7 +12,10 @@ const put: Readonly<Record<Elem, Put>> = {
   f32: (view, at, x) => view.setFloat32(at, x, true),
 };
 
+export const tableLength = ({ elem, data }: Table): number => data.length * elemBytes[elem];
+
 export function tableBytes({ elem, data }: Table): Uint8Array {
+  if (elem === 'i8' || elem === 'u8') return Uint8Array.from(data);
   const bytes = new Uint8Array(data.length * elemBytes[elem]);
   const view = new DataView(bytes.buffer);
   data.forEach((x: number, i: number) => {

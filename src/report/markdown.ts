@@ -3,7 +3,7 @@ import type { Certificate } from '../certify.ts';
 import { formatName } from '../ir/formats/format.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import type { Program } from '../ir/program.ts';
-import type { LayerError } from '../measure.ts';
+import type { Distance, LayerError } from '../measure.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { MemoryPlan } from '../passes/plan-memory.ts';
 import type { KernelFacts } from '../passes/prove.ts';
@@ -42,7 +42,11 @@ function bounds(facts: KernelFacts | undefined): string {
   return `${formatCount(lo)} .. ${formatCount(hi)}`;
 }
 
+const distanceCells = (d: Distance | undefined): readonly string[] =>
+  d === undefined ? ['', ''] : [`${d.sqnr.toFixed(1)} dB`, d.worst.toPrecision(3)];
+
 function layers({ program, facts, errors }: Report): string {
+  const changed = errors.some(({ given }) => given !== undefined);
   const rows = stepsOf(program).map((step, i) => {
     const error = errors[i];
     const kernel = program.steps[i]?.kernel;
@@ -53,12 +57,24 @@ function layers({ program, facts, errors }: Report): string {
       formatCount(step.macs),
       formatBytes(step.tableBytes),
       kernel === undefined ? '' : bounds(facts.get(kernel)),
-      error === undefined ? '' : `${error.sqnr.toFixed(1)} dB`,
-      error === undefined ? '' : error.worst.toPrecision(3),
+      ...(changed ? distanceCells(error?.given) : []),
+      ...distanceCells(error),
     ];
   });
-  const head = ['kernel', 'computes', 'output', 'MAC', 'tables', 'accumulator, all inputs', 'SQNR', 'worst'];
+  const distances = changed
+    ? ['SQNR, given model', 'worst', 'SQNR, stored weights', 'worst']
+    : ['SQNR', 'worst'];
+  const head = ['kernel', 'computes', 'output', 'MAC', 'tables', 'accumulator, all inputs', ...distances];
   return grid(head, rows);
+}
+
+/** What the distances are from. */
+function distanceNote(errors: readonly LayerError[]): string {
+  if (errors.length === 0) return '';
+  const own =
+    'SQNR and worst: against the float network in its own units, over the self-test inputs, errors of earlier layers included.';
+  if (errors.every(({ given }) => given === undefined)) return `\n${own}\n`;
+  return `\n${own} Given model: the one that was compiled, with its own weights. Stored weights: the float network with the weights as they were pruned, rounded or trained, so that only 8-bit arithmetic is left of the error.\n`;
 }
 
 /** What the tables hold, decoded again without the encoders and compared weight by weight. */
@@ -137,10 +153,6 @@ function proofs({ program, facts }: Report): string {
 export function reportText(report: Report): string {
   const { program, errors } = report;
   const { macs, tableBytes, arenaBytes } = totalsOf(program);
-  const note =
-    errors.length === 0
-      ? ''
-      : '\nSQNR and worst: against the float network in its own units, over the self-test inputs, errors of earlier layers included.\n';
   return `# ${program.name}
 
 ${report.origin.map((line) => `- ${line}`).join('\n')}
@@ -149,7 +161,7 @@ ${report.origin.map((line) => `- ${line}`).join('\n')}
 ## Layers
 
 ${layers(report)}
-${note}
+${distanceNote(errors)}
 ${weights(report)}${reasons(report)}## Memory
 
 ${memory(report)}

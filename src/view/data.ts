@@ -1,7 +1,7 @@
 /** What a page holds besides its code: the programs and everything the visitor may ask about them. */
 import type { Preprocessing } from '../artifact.ts';
 import type { Program } from '../ir/program.ts';
-import { packTables, unpackTables } from '../program-text.ts';
+import { packPrograms, unpackPrograms } from '../program-text.ts';
 
 /** The float32 program of the same model, or a sentence on why there is none. */
 export type FloatSide =
@@ -29,6 +29,6 @@ export interface ViewData {
 
 /** JSON that may stand inside of a `script` element: no `<` begins anything there. */
 export const viewText = (data: ViewData): string =>
-  JSON.stringify(data, packTables).replaceAll('<', '\\u003c');
+  JSON.stringify(data, packPrograms).replaceAll('<', '\\u003c');
 
-export const viewDataFrom = (text: string): ViewData => JSON.parse(text, unpackTables) as ViewData;
+export const viewDataFrom = (text: string): ViewData => JSON.parse(text, unpackPrograms) as ViewData;

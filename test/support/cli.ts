@@ -4,10 +4,10 @@ import type { Api } from '../../src/cli/api.ts';
 import { createCli } from '../../src/cli/cli.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { compile, passNames } from '../../src/compile.ts';
+import { inference } from '../../src/engines.ts';
 import { evaluate } from '../../src/ir/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
-import { createSimulator } from '../../src/sim/simulate.ts';
 import type { VerifyOptions, VerifyRow } from '../../src/verify-artifact.ts';
 
 interface Trial {
@@ -46,12 +46,16 @@ export function fakeApi(rowFor: (target: string) => VerifyRow = equalRow): { api
       return artifactOf(compiled, made);
     },
     loadArtifact,
-    createSimulator,
+    inference,
     evaluate,
     viewAssets: () => ({ script: 'script();', style: 'main { color: red }' }),
     verifyArtifact: (_artifact, options) => {
       seen.verified.push(options);
       return Promise.resolve({ rows: options.targets.map(rowFor) });
+    },
+    measureTargets: (_artifact, options) => {
+      seen.verified.push(options);
+      return Promise.resolve(options.targets.map(rowFor));
     },
   };
   return { api, seen };

@@ -5,6 +5,7 @@ import type { Outcome, Program, Slot } from '../../src/ir/program.ts';
 import { type KernelFacts, prove } from '../../src/passes/prove.ts';
 import { compareOutcomes, differenceText } from '../../src/sim/compare.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
+import { createEngine } from '../../src/sim/wasm/engine.ts';
 import { evaluate } from '../oracles/kernel-evaluator.ts';
 
 export type Facts = ReadonlyMap<Kernel, KernelFacts>;
@@ -17,17 +18,19 @@ function requireSame(program: Program, what: string, a: Outcome, b: Outcome): vo
   if (found !== undefined) throw new Error(`${program.name}, ${what}: ${differenceText(found)}`);
 }
 
-/** Checked with and without what was proved, and fast: no trap, and the same bytes in every arena. */
+/** Checked with and without what was proved, fast, and by vectors: no trap, and the same bytes in every arena. */
 export function simulated(program: Program, inputs: readonly Uint8Array[], facts: Facts): readonly Outcome[] {
   const [checked, proved, fast] = [
     createSimulator(program, { mode: 'checked' }),
     createSimulator(program, { mode: 'checked', facts }),
     createSimulator(program, { mode: 'fast' }),
   ];
+  const vectors = createEngine(program, 'wasm-simd');
   return inputs.map((input) => {
     const outcome = checked.run(input, { keepArenas: true });
     requireSame(program, 'checked and proved', outcome, proved.run(input, { keepArenas: true }));
     requireSame(program, 'checked and fast', outcome, fast.run(input, { keepArenas: true }));
+    requireSame(program, 'checked and vectors', outcome, vectors.run(input, { keepArenas: true }));
     return outcome;
   });
 }

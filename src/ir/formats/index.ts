@@ -1,5 +1,5 @@
 /** Every format's walk. */
-import type { StoredWeights } from '../kernel.ts';
+import type { RowSum, StoredWeights } from '../kernel.ts';
 import { bitmapWalk } from './bitmap.ts';
 import { blockWalk } from './block.ts';
 import { csrWalk } from './csr.ts';
@@ -28,7 +28,11 @@ export function walkOf(rows: RowsOfWeights, format: WeightFormat): Walk {
 }
 
 /** What the tables of a walk are called and hold. */
-export function storedAs({ name, layout, codebook }: RowsOfWeights, format: WeightFormat): StoredWeights {
+export function storedAs(
+  { name, layout, codebook }: RowsOfWeights,
+  format: WeightFormat,
+  sums: readonly RowSum[],
+): StoredWeights {
   const counts = { csr: '_counts', rel: '_counts', block: '_counts', bitmap: '_masks', dense: undefined }[
     format.kind
   ];
@@ -39,6 +43,7 @@ export function storedAs({ name, layout, codebook }: RowsOfWeights, format: Weig
     stream: `${name}_weights`,
     ...(counts === undefined ? {} : { counts: name + counts }),
     ...(book ? { codebook: `${name}_codebook` } : {}),
+    sums,
   };
 }
 

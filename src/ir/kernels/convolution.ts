@@ -24,7 +24,7 @@ import { unrolledWalk } from '../formats/dense.ts';
 import { dense8, formatName, termsOf, type WeightLayout } from '../formats/format.ts';
 import { storedAs, walkOf } from '../formats/index.ts';
 import type { RowsOfWeights, RowUse, Walk } from '../formats/walk.ts';
-import type { Expr, Kernel, Stmt, Table } from '../kernel.ts';
+import type { Expr, Kernel, RowSum, Stmt, Table } from '../kernel.ts';
 import type { Arithmetic } from '../mac.ts';
 import { type Padding, pointInto, type Tile, type View, viewOf, type WindowShape } from './window.ts';
 
@@ -115,17 +115,17 @@ export function convolution(c: Convolution): Kernel {
       const view = viewOf(c.name, w, tile, y, column, padding);
       const rows = rowsOf(c, w, view.rowStride);
       const walk = walkFor(c, rows);
-      used = {
-        scratch: view.scratch,
-        tables: [...walk.tables, c.arithmetic.bias, ...c.arithmetic.tables, ...view.tables],
-        weights: c.arithmetic.elem === 'u8' ? storedAs(rows, c.arithmetic.format) : undefined,
-      };
       const lanes = times(windows, (k) =>
         tiling.sums.map(
           ([row, col]) => row * w.strides[0] * view.rowStride + (k * step + col) * w.strides[1] * w.channels,
         ),
       ).flat();
       const plan: Plan = { c, w, tiling, view, walk, lanes };
+      used = {
+        scratch: view.scratch,
+        tables: [...walk.tables, c.arithmetic.bias, ...c.arithmetic.tables, ...view.tables],
+        weights: c.arithmetic.elem === 'u8' ? storedAs(rows, c.arithmetic.format, sumsOf(plan)) : undefined,
+      };
       return [
         ...(tile.lastX === undefined ? [] : [constant('first', firstOutput(tiling, x))]),
         ...view.prepare,
@@ -203,29 +203,43 @@ function walkFor(c: Convolution, rows: RowsOfWeights): Walk {
   return unrolled ? unrolledWalk(rows) : walkOf(rows, format);
 }
 
+/** The output channel, and where the inputs of its group begin, by the names of the loops in `channels`. */
+function current({ c, w }: Plan): { readonly channel: Expr; readonly skip: Expr } {
+  if (c.groups > 1 && !isDepthwise(c))
+    return { channel: local('c'), skip: mul(local('group'), w.channels / c.groups) };
+  const channel = c.outChannels === 1 ? int(0) : local('c');
+  return { channel, skip: isDepthwise(c) ? channel : int(0) };
+}
+
 /** The loops over output channels around `finish`, which stores the tile's accumulators of one channel. */
 function channels(p: Plan, finish: Finish): readonly Stmt[] {
   const { c, walk } = p;
-  const depth = p.w.channels / c.groups;
   const perGroup = c.outChannels / c.groups;
-  if (isDepthwise(c))
-    return [...walk.start, ...loop('c', c.outChannels, (channel) => oneChannel(p, channel, channel, finish))];
-  if (c.groups === 1)
-    return [...walk.start, ...loop('c', c.outChannels, (channel) => oneChannel(p, channel, 0, finish))];
+  const body = oneChannel(p, finish);
+  if (c.groups === 1 || isDepthwise(c)) return [...walk.start, ...loop('c', c.outChannels, () => body)];
   return [
     ...walk.start,
     ...loop('group', c.groups, (group) =>
-      loop('member', perGroup, (member) => [
-        constant('c', add(mul(group, perGroup), member)),
-        ...oneChannel(p, local('c'), mul(group, depth), finish),
-      ]),
+      loop('member', perGroup, (member) => [constant('c', add(mul(group, perGroup), member)), ...body]),
     ),
   ];
 }
 
-/** One output channel of the tile: bias, the window's taps, the end. `skip`: where its group's inputs begin. */
-function oneChannel(p: Plan, channel: Expr, skip: Expr | number, finish: Finish): readonly Stmt[] {
+/** Each lane gets the channel's row over its own inputs. */
+function sumsOf(p: Plan): readonly RowSum[] {
+  const { channel, skip } = current(p);
+  return p.lanes.map((offset, j) => ({
+    local: lane(j),
+    row: channel,
+    from: p.view.base,
+    first: add(p.view.offset, skip, offset),
+  }));
+}
+
+/** One output channel of the tile: bias, the window's taps, the end. */
+function oneChannel(p: Plan, finish: Finish): readonly Stmt[] {
   const { bias, accumulator } = p.c.arithmetic;
+  const { channel, skip } = current(p);
   const first = load(bias.name, bias.elem, channel);
   return [
     ...p.lanes.map((_, i) => variable(lane(i), i === 0 ? first : local(lane(0), accumulator))),
@@ -235,7 +249,7 @@ function oneChannel(p: Plan, channel: Expr, skip: Expr | number, finish: Finish)
 }
 
 /** One weight serves all lanes. */
-function rowUse({ view, c, lanes }: Plan, skip: Expr | number): RowUse {
+function rowUse({ view, c, lanes }: Plan, skip: Expr): RowUse {
   const { elem, accumulator } = c.arithmetic;
   let weights = 0;
   return {

@@ -7,6 +7,7 @@ import {
   add,
   advance,
   constant,
+  int,
   load,
   local,
   loop,
@@ -21,7 +22,7 @@ import type { WeightFormat, WeightLayout } from '../formats/format.ts';
 import { storedAs, walkOf } from '../formats/index.ts';
 import { type ValueCode, valueCode } from '../formats/values.ts';
 import type { RowsOfWeights, RowUse } from '../formats/walk.ts';
-import type { Expr, Kernel, Stmt, Table } from '../kernel.ts';
+import type { Expr, Kernel, RowSum, Stmt, Table } from '../kernel.ts';
 import type { Arithmetic } from '../mac.ts';
 
 export interface Linear {
@@ -55,7 +56,10 @@ function rowsOf(l: Linear, lanes: number): RowsOfWeights {
 interface Code {
   readonly tables: readonly Table[];
   readonly body: readonly Stmt[];
+  readonly sums: readonly RowSum[];
 }
+
+const sumOf = (local: string, row: Expr): RowSum => ({ local, row, from: 'in', first: int(0) });
 
 export function linear(l: Linear): Kernel {
   const { elem, format, bias, tables } = l.arithmetic;
@@ -72,7 +76,7 @@ export function linear(l: Linear): Kernel {
     tables: [...code.tables, bias, ...tables],
     body: code.body,
     macs: l.inputs * l.outputs,
-    ...(elem === 'u8' ? { weights: storedAs(rows, format) } : {}),
+    ...(elem === 'u8' ? { weights: storedAs(rows, format, code.sums) } : {}),
   };
 }
 
@@ -95,7 +99,8 @@ function byRows(l: Linear, rows: RowsOfWeights, format: WeightFormat): Code {
     ...walk.row(use),
     store('out', elem, o, finish(sum, o)),
   ]);
-  return { tables: walk.tables, body: [...walk.start, ...body] };
+  const row = l.outputs === 1 ? int(0) : local('o');
+  return { tables: walk.tables, body: [...walk.start, ...body], sums: [sumOf(lane(0), row)] };
 }
 
 /** Dense weights in blocks of `lanes` outputs: [block][byte of inputs][output of the block]. */
@@ -125,13 +130,17 @@ function interleaved(l: Linear, rows: RowsOfWeights, bits: 8 | 4 | 2): Code {
   };
   const whole = Math.floor(l.outputs / lanes) * lanes;
   const rest = l.outputs - whole;
+  const blocks: readonly Block[] = [
+    { lanes, from: 0, to: whole, suffix: '' },
+    ...(rest > 0 ? [{ lanes: rest, from: whole, to: l.outputs, suffix: '_rest' }] : []),
+  ];
   return {
     tables: [weightTable(b, rows.values), ...(code?.tables ?? [])],
     body: [
       pointer('wt', `${l.name}_weights`, elem, 0, { mutable: true }),
-      ...block(b, lanes, 0, whole, ''),
-      ...(rest > 0 ? block(b, rest, whole, l.outputs, '_rest') : []),
+      ...blocks.flatMap((part) => block(b, part)),
     ],
+    sums: blocks.flatMap(blockSums),
   };
 }
 
@@ -153,7 +162,14 @@ function weightTable(b: Blocks, values: RowsOfWeights['values']): Table {
 }
 
 /** Outputs `from` to `to`, `lanes` of them at a time; `suffix` keeps names apart. */
-function block(b: Blocks, lanes: number, from: number, to: number, suffix: string): readonly Stmt[] {
+interface Block {
+  readonly lanes: number;
+  readonly from: number;
+  readonly to: number;
+  readonly suffix: string;
+}
+
+function block(b: Blocks, { lanes, from, to, suffix }: Block): readonly Stmt[] {
   const { bias, accumulator, finish, elem } = b.l.arithmetic;
   const value = (i: number) => local(lane(i) + suffix, accumulator);
   return loop(
@@ -166,6 +182,11 @@ function block(b: Blocks, lanes: number, from: number, to: number, suffix: strin
     ],
     { from, step: lanes },
   );
+}
+
+function blockSums({ lanes, from, to, suffix }: Block): readonly RowSum[] {
+  const o = to - from <= lanes ? int(from) : local(`o${suffix}`);
+  return times(lanes, (i) => sumOf(lane(i) + suffix, add(o, i)));
 }
 
 /** The loop over the inputs, a few a pass. Inputs that fill no whole byte come last. */

@@ -1,3 +1,5 @@
+import { either, int, repeat, when } from '../../wasm/code.ts';
+import { f32, float, i32 } from '../../wasm/instructions.ts';
 import type { Primitive } from '../primitive.ts';
 
 const f = Math.fround;
@@ -45,6 +47,29 @@ export const exp32: Primitive = {
     'return p;',
   ],
   js: (x = 0) => expOf(x),
+  wasm(fresh, x = []) {
+    const [n, r, p] = [fresh('i32'), fresh('f32'), fresh('f32')];
+    const times = (part: number) => f32.mul(f32.convert(n.get), float(part));
+    return either(
+      'f32',
+      f32.gt(x, float(-87)),
+      [
+        ...n.set(i32.truncate(f32.sub(f32.mul(x, float(log2e)), float(0.5)))),
+        ...r.set(f32.sub(f32.sub(x, times(ln2High)), times(ln2Low))),
+        ...p.set(float(coefficients[0] ?? 0)),
+        ...coefficients.slice(1).flatMap((c) => p.set(f32.add(f32.mul(p.get, r.get), float(c)))),
+        ...when(
+          i32.lt(n.get, int(0)),
+          repeat(
+            [...p.set(f32.mul(p.get, float(0.5))), ...n.set(i32.add(n.get, int(1)))],
+            i32.lt(n.get, int(0)),
+          ),
+        ),
+        ...p.get,
+      ],
+      float(0),
+    );
+  },
   violation: () => undefined,
   range: () => ({ lo: 0, hi: 1 }),
 };

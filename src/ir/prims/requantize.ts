@@ -3,7 +3,19 @@
  * in (0, 2^31), the shift in 0..30. Products reach 2^62, beyond float64's 2^53, so the JavaScript meaning
  * splits the multiplier into 16-bit halves, whose products with an int32 are exact.
  */
-import type { Interval, Primitive } from '../primitive.ts';
+import { type Code, int } from '../../wasm/code.ts';
+import {
+  f32,
+  float,
+  highProduct,
+  i32,
+  i32x4,
+  i64,
+  powerOfTwo,
+  product31,
+  select,
+} from '../../wasm/instructions.ts';
+import type { FreshLocal, Interval, Primitive } from '../primitive.ts';
 
 /** floor(acc * multiplier + addend) / 2^bits), exactly; 16 <= bits, 0 <= addend < 2^52. */
 function scaledFloor(acc: number, multiplier: number, addend: number, bits: number): number {
@@ -64,6 +76,16 @@ const params = [
   { name: 'shift', type: 'i32' },
 ] as const;
 
+const wide = (...operands: readonly [Code, Code]): Code =>
+  i64.mul(i64.extend(operands[0]), i64.extend(operands[1]));
+const wideShift = (x: Code, by: Code): Code => i32.wrap(i64.shr(x, i64.extend(by)));
+
+/** (a * b + addend) / 2^31, rounded down. */
+function scaledLanes(fresh: FreshLocal, a: Code, b: Code, addend = 0): Code {
+  const [x, y] = [fresh('v128'), fresh('v128')];
+  return [...x.set(a), ...y.set(b), ...product31(x.get, y.get, addend)];
+}
+
 /** One rounding, halves up. */
 export const requantizeSingle: Primitive = {
   name: 'requantize_single',
@@ -72,6 +94,10 @@ export const requantizeSingle: Primitive = {
   result: 'i32',
   c99: ['return (int32_t)(((int64_t)acc * multiplier + ((int64_t)1 << (30 + shift))) >> (31 + shift));'],
   js: single,
+  wasm(_, acc = [], multiplier = [], shift = []) {
+    const half = i64.shl(i64.extend(int(1)), i64.extend(i32.add(int(30), shift)));
+    return wideShift(i64.add(wide(acc, multiplier), half), i32.add(int(31), shift));
+  },
   violation: multiplierRule(0),
   range: cornerRange(single),
 };
@@ -90,6 +116,17 @@ export const requantizeHigh: Primitive = {
     'return (high + ((int32_t)1 << (shift - 2))) >> (shift - 1);',
   ],
   js: single,
+  wasm(_, acc = [], multiplier = [], shift = []) {
+    const high = wideShift(wide(acc, multiplier), int(32));
+    const half = i32.shl(int(1), i32.sub(shift, int(2)));
+    return i32.shr(i32.add(high, half), i32.sub(shift, int(1)));
+  },
+  lanes(fresh, acc = [], multiplier = [], shift = []) {
+    const half = powerOfTwo(i32x4.sub(shift, i32x4.splat(int(2))));
+    // / 2^(shift - 1), with 2^(32 - shift) / 2^31
+    const scale = powerOfTwo(i32x4.sub(i32x4.splat(int(32)), shift));
+    return scaledLanes(fresh, i32x4.add(highProduct(acc, multiplier), half), scale);
+  },
   violation: multiplierRule(2),
   range: cornerRange(single),
 };
@@ -106,6 +143,16 @@ export const requantizeDouble: Primitive = {
     'return (high >> shift) + ((high & mask) > (mask >> 1) + (high < 0));',
   ],
   js: double,
+  wasm(fresh, acc = [], multiplier = [], shift = []) {
+    const [high, mask] = [fresh('i32'), fresh('i32')];
+    const half = i64.extend(int(2 ** 30));
+    const threshold = i32.add(i32.shr(mask.get, int(1)), i32.lt(high.get, int(0)));
+    return [
+      ...high.set(wideShift(i64.add(wide(acc, multiplier), half), int(31))),
+      ...mask.set(i32.sub(i32.shl(int(1), shift), int(1))),
+      ...i32.add(i32.shr(high.get, shift), i32.gt(i32.and(high.get, mask.get), threshold)),
+    ];
+  },
   violation: multiplierRule(0),
   range: cornerRange(double),
 };
@@ -126,6 +173,12 @@ export const requantizeFloat: Primitive = {
     'return (int32_t)(x - 12582912.0f);',
   ],
   js: (acc = 0, scale = 0) => Math.max(-(2 ** 21), Math.min(2 ** 21, ortFloat(acc, scale))),
+  wasm(fresh, acc = [], scale = []) {
+    const x = fresh('f32');
+    const [lo, hi, magic] = [float(-(2 ** 21)), float(2 ** 21), float(1.5 * 2 ** 23)];
+    const cut = select(lo, select(hi, x.get, f32.gt(x.get, hi)), f32.lt(x.get, lo));
+    return [...x.set(f32.mul(f32.convert(acc), scale)), ...i32.truncate(f32.sub(f32.add(cut, magic), magic))];
+  },
   violation: () => undefined,
   range: () => ({ lo: -(2 ** 21), hi: 2 ** 21 }),
 };
@@ -142,7 +195,13 @@ export const requantizePow2: Primitive = {
   // Halving first keeps the rounding term from overflowing.
   c99: ['return ((acc >> (shift - 1)) + 1) >> 1;'],
   js: pow2,
-  violation: (_acc = { lo: 0, hi: 0 }, shift = { lo: 0, hi: 0 }) => outside('shift', shift, 1, 30),
+  wasm: (_, acc = [], shift = []) => i32.shr(i32.add(i32.shr(acc, i32.sub(shift, int(1))), int(1)), int(1)),
+  lanes: (fresh, acc = [], shift = []) =>
+    scaledLanes(fresh, acc, powerOfTwo(i32x4.sub(i32x4.splat(int(31)), shift)), 2 ** 30),
+  violation: (acc = { lo: 0, hi: 0 }, shift = { lo: 0, hi: 0 }) =>
+    outside('shift', shift, 1, 30) ??
+    // Halved by shifts of 2 and more, acc leaves room for the 1.
+    (shift.lo === 1 ? outside('acc', acc, -(2 ** 31), 2 ** 31 - 2) : undefined),
   range: (acc = { lo: 0, hi: 0 }, shift = { lo: 0, hi: 0 }) => ({
     lo: Math.min(pow2(acc.lo, shift.lo), pow2(acc.lo, shift.hi)),
     hi: Math.max(pow2(acc.hi, shift.lo), pow2(acc.hi, shift.hi)),
@@ -163,6 +222,15 @@ export const requantizeCompact: Primitive = {
   result: 'i32',
   c99: ['return (acc * multiplier + ((int32_t)1 << (shift - 1))) >> shift;'],
   js: compact,
+  wasm(_, acc = [], multiplier = [], shift = []) {
+    const half = i32.shl(int(1), i32.sub(shift, int(1)));
+    return i32.shr(i32.add(i32.mul(acc, multiplier), half), shift);
+  },
+  lanes(fresh, acc = [], multiplier = [], shift = []) {
+    const half = powerOfTwo(i32x4.sub(shift, i32x4.splat(int(1))));
+    const scale = powerOfTwo(i32x4.sub(i32x4.splat(int(31)), shift));
+    return scaledLanes(fresh, i32x4.add(i32x4.mul(acc, multiplier), half), scale);
+  },
   violation(acc = { lo: 0, hi: 0 }, multiplier = { lo: 1, hi: 1 }, shift = { lo: 1, hi: 1 }) {
     const products = [acc.lo, acc.hi].flatMap((a) => [a * multiplier.lo, a * multiplier.hi]);
     const sum = { lo: Math.min(...products), hi: Math.max(...products) + 2 ** (shift.hi - 1) };

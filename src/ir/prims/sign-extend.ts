@@ -1,3 +1,5 @@
+import { int } from '../../wasm/code.ts';
+import { i32 } from '../../wasm/instructions.ts';
 import type { Interval, Primitive } from '../primitive.ts';
 
 const half = (bits: number): number => 2 ** (bits - 1);
@@ -16,6 +18,10 @@ export const signExtend: Primitive = {
   result: 'i32',
   c99: ['return (int32_t)((uint32_t)x << (32 - bits)) >> (32 - bits);'],
   js: (x = 0, bits = 1) => (x << (32 - bits)) >> (32 - bits),
+  wasm(_, x = [], bits = []) {
+    const away = i32.sub(int(32), bits);
+    return i32.shr(i32.shl(x, away), away);
+  },
   violation: (_x, bits = { lo: 0, hi: 0 }) =>
     bits.lo < 1 || bits.hi > 31 ? `bits in ${bits.lo}..${bits.hi}, defined for 1..31` : undefined,
   range: (x: Interval = { lo: 0, hi: 0 }, bits: Interval = { lo: 1, hi: 1 }) => {

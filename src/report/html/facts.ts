@@ -1,10 +1,10 @@
 /** The numbers of a report, before anybody draws them. */
 import { decodeRows } from '../../decode.ts';
+import { inference } from '../../engines.ts';
 import { formatName } from '../../ir/formats/format.ts';
 import { elemBytes, type Kernel, type Table } from '../../ir/kernel.ts';
 import type { Program } from '../../ir/program.ts';
 import { type CostTarget, modelledInstructions } from '../../passes/cost/model.ts';
-import { createSimulator } from '../../sim/simulate.ts';
 import { slotBytes } from '../program.ts';
 
 /** A buffer in the arena: bytes from `from` to before `to`, while steps `first` to `last` run. */
@@ -121,7 +121,7 @@ export function activationLayers(
   inputs: readonly Uint8Array[],
 ): readonly ActivationLayer[] {
   if (program.arith === 'float32') return [];
-  const simulator = createSimulator(program, { mode: 'fast' });
+  const run = inference(program);
   const layers = program.steps.flatMap(({ kernel, args }, step) => {
     const slot = program.slots[args[kernel.params.findIndex(({ role }) => role === 'out')] ?? -1];
     return slot?.quant === undefined
@@ -129,7 +129,7 @@ export function activationLayers(
       : [{ slot, step, kernel: kernel.name, quant: slot.quant, counts: new Array<number>(256).fill(0) }];
   });
   for (const input of inputs) {
-    const { arenas } = simulator.run(input, { keepArenas: true });
+    const { arenas } = run(input, { keepArenas: true });
     for (const { slot, step, counts } of layers)
       for (const byte of arenas[step]?.subarray(slot.address, slot.address + slotBytes(slot)) ?? [])
         counts[byte] = (counts[byte] ?? 0) + 1;

@@ -35,8 +35,15 @@ export interface Column<T> {
   readonly text?: boolean;
 }
 
-/** Numbers to the right, texts to the left; the first column heads its row. */
-export function dataTable<T>(columns: readonly Column<T>[], rows: readonly T[]): Html {
+/**
+ * Numbers to the right, texts to the left; the first column heads its row.
+ * @param foot of all rows together: a cell per column
+ */
+export function dataTable<T>(
+  columns: readonly Column<T>[],
+  rows: readonly T[],
+  foot: readonly string[] = [],
+): Html {
   const side = ({ text }: Column<T>): string => (text ? 'text' : 'number');
   const head = columns.map((c) => html`<th scope="col" class="${side(c)}">${c.head}</th>`);
   const cells = (row: T) =>
@@ -46,5 +53,11 @@ export function dataTable<T>(columns: readonly Column<T>[], rows: readonly T[]):
         : html`<td class="${side(c)}${c.cell(row).length > 40 ? ' long' : ''}">${c.cell(row)}</td>`,
     );
   const body = rows.map((row) => html`<tr>${cells(row)}</tr>`);
-  return html`<div class="scroll" tabindex="0"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+  const last = columns.map((c, i) =>
+    i === 0
+      ? html`<th scope="row" class="${side(c)}">${foot[i]}</th>`
+      : html`<td class="${side(c)}">${foot[i]}</td>`,
+  );
+  const sums = foot.length === 0 ? undefined : html`<tfoot><tr>${last}</tr></tfoot>`;
+  return html`<div class="scroll" tabindex="0"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody>${sums}</table></div>`;
 }

@@ -1,6 +1,7 @@
 /** `thimble report`: what a build is, as one HTML page. */
 import type { Artifact } from '../../artifact.ts';
 import { diff, type Inference } from '../../diff/compare.ts';
+import type { MeasuredTarget } from '../measured.ts';
 import { formatBytes, formatCount, formatPercent } from '../numbers.ts';
 import { totalsOf } from '../program.ts';
 import { wilson } from '../wilson.ts';
@@ -12,17 +13,21 @@ import {
   arena,
   errors,
   flash,
-  instructions,
   type LayerSqnr,
   pareto,
   type SweptBuild,
   weights,
 } from './sections.ts';
+import { instructions, targets } from './targets.ts';
 
 export interface ReportInput {
   readonly artifact: Artifact;
+  /** Bytes of the program's input, one array per inference: what the activations are shown of. */
+  readonly inputs?: readonly Uint8Array[];
   /** The float model's side of some inferences, to measure each layer's error. */
   readonly inferences?: readonly Inference[];
+  /** Where the C was built and run: counts instead of models. */
+  readonly targets?: readonly MeasuredTarget[];
   readonly sweep?: { readonly target: string; readonly builds: readonly SweptBuild[] };
 }
 
@@ -69,20 +74,26 @@ function layerErrors({ program }: Artifact, inferences: readonly Inference[]): r
 }
 
 /** One HTML file. It needs no network and no script; the same input gives the same bytes. */
-export async function reportHtml({ artifact, inferences, sweep }: ReportInput): Promise<string> {
+export async function reportHtml({
+  artifact,
+  inferences = [],
+  inputs = inferences.flatMap(({ input }) => input ?? []),
+  targets: measured = [],
+  sweep,
+}: ReportInput): Promise<string> {
   const { program, manifest } = artifact;
   const draw = await charts();
   const why = (kernel: string): string => manifest.layers.find((l) => l.kernel === kernel)?.why ?? '';
-  const rows = inferences === undefined ? [] : layerErrors(artifact, inferences);
-  const inputs = (inferences ?? []).flatMap(({ input }) => input ?? []);
+  const rows = inferences.length === 0 ? [] : layerErrors(artifact, inferences);
   const seen = inputs.length === 0 ? [] : activationLayers(program, inputs);
   const sections: readonly (Section | undefined)[] = [
     arena(program, manifest.memory.lowerBound, draw),
     flash(program, draw),
-    instructions(program, draw),
+    instructions(program, measured, draw),
+    targets(measured, draw),
     weights(program, draw, why),
     seen.length === 0 ? undefined : activations(seen, inputs.length, draw),
-    rows.length === 0 ? undefined : errors(rows, inferences?.length ?? 0, draw),
+    rows.length === 0 ? undefined : errors(rows, inferences.length, draw),
     sweep && pareto(sweep.builds, sweep.target, draw),
   ];
   const about = `Made by thimble ${manifest.version}: ${manifest.command}`;

@@ -1,31 +1,18 @@
 /** Each picture of a report with the same numbers as a table. */
 import type { Program } from '../../ir/program.ts';
-import type { CostTarget } from '../../passes/cost/model.ts';
 import { formatBytes, formatCount, formatPercent } from '../numbers.ts';
+import { leftFor, names, shortCount } from './axes.ts';
 import { type Charts, palette } from './chart.ts';
 import {
   type ActivationLayer,
   arenaRects,
   flashKinds,
   flashParts,
-  instructionCounts,
   type StoredLayer,
   storedLayers,
 } from './facts.ts';
 import { dataTable, type Html, html } from './markup.ts';
 import type { Section } from './page.ts';
-
-/** `240k`, for axes. */
-const shortCount = (n: number): string => {
-  if (n >= 1e6) return `${Number((n / 1e6).toPrecision(3))}M`;
-  return n >= 1e4 ? `${Number((n / 1e3).toPrecision(3))}k` : formatCount(n);
-};
-
-const names = ({ steps }: Program): readonly string[] => steps.map(({ kernel }) => kernel.name);
-
-/** Long names of layers do not fit beside an axis. */
-const leftFor = (labels: readonly string[]): number =>
-  Math.min(160, 24 + 7 * Math.max(...labels.map((label) => label.length)));
 
 export function arena(program: Program, lowerBound: number, charts: Charts): Section {
   const rects = arenaRects(program);
@@ -105,47 +92,6 @@ export function flash(program: Program, charts: Charts): Section {
         { head: 'layer', cell: (k) => k, text: true },
         ...flashKinds.map((kind) => ({ head: kind, cell: (k: string) => formatCount(of(k, kind)) })),
         { head: 'bytes', cell: (k) => formatCount(flashKinds.reduce((sum, kind) => sum + of(k, kind), 0)) },
-      ],
-      kernels,
-    ),
-  };
-}
-
-const shownTargets: readonly CostTarget[] = ['cortex-m0', 'cortex-m4', 'rv32imc'];
-
-export function instructions(program: Program, charts: Charts): Section {
-  const counts = instructionCounts(program, shownTargets);
-  const kernels = names(program);
-  const of = (kernel: string, target: string): number =>
-    counts.find((c) => c.kernel === kernel && c.target === target)?.instructions ?? 0;
-  const chart = charts((plot) => ({
-    width: 1000,
-    height: 76 + 3 * 14 * kernels.length,
-    marginLeft: leftFor(kernels),
-    marginBottom: 44,
-    color: { legend: true, domain: [...shownTargets], range: palette },
-    fy: { domain: kernels, label: null, padding: 0.2 },
-    y: { domain: [...shownTargets], axis: null },
-    x: { label: 'instructions of one inference', grid: true, tickFormat: shortCount },
-    marks: [
-      plot.barX(counts, { x: 'instructions', y: 'target', fy: 'kernel', fill: 'target' }),
-      plot.axisFy({ anchor: 'left', textAnchor: 'end', dx: -8 }),
-      plot.ruleX([0]),
-    ],
-  }));
-  return {
-    title: 'Instructions by layer',
-    caption:
-      'Modelled for gcc -O3 (the model is fitted to exact counts under QEMU; docs/sparse.md has its error). `thimble verify` counts them exactly.',
-    chart,
-    table: dataTable(
-      [
-        { head: 'layer', cell: (k) => k, text: true },
-        {
-          head: 'MAC',
-          cell: (k) => formatCount(program.steps.find(({ kernel }) => kernel.name === k)?.kernel.macs ?? 0),
-        },
-        ...shownTargets.map((target) => ({ head: target, cell: (k: string) => formatCount(of(k, target)) })),
       ],
       kernels,
     ),

@@ -54,6 +54,15 @@ test('ties of double round away from zero, of single up', () => {
   expect(requantizeSingle.js(-2, 2 ** 30, 1)).toBe(0);
 });
 
+test('pow2 of the largest accumulator by one bit has no room for the rounding', () => {
+  const [largest, one] = [
+    { lo: 2 ** 31 - 1, hi: 2 ** 31 - 1 },
+    { lo: 1, hi: 1 },
+  ];
+  expect(requantizePow2.violation(largest, one)).toMatch('acc in 2147483647..2147483647');
+  expect(requantizePow2.violation({ lo: 0, hi: 2 ** 31 - 2 }, one)).toBeUndefined();
+});
+
 test('pow2 is a rounding shift', () =>
   fc.assert(
     fc.property(int32, fc.integer({ min: 1, max: 30 }), (acc, s) => {

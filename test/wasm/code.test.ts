@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { kernelModule } from '../../src/train/kernels.ts';
-import { func, int, moduleOf, plus, storeFloat, sweep, times } from '../../src/train/wasm.ts';
+import { func, int, moduleOf, plus, storeFloat, sweep, times } from '../../src/wasm/code.ts';
 
 interface Assembly {
   readonly Memory: new (descriptor: { readonly initial: number }) => { readonly buffer: ArrayBuffer };

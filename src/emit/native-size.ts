@@ -1,0 +1,23 @@
+/** Sizes of a program's C as an object file, without running it. */
+import type { Program } from '../ir/program.ts';
+import { inFolder, writeAll } from './native.ts';
+import { compileC99, type Sections, sectionsOf } from './native-build.ts';
+import { type TargetName, targets } from './native-targets.ts';
+
+/**
+ * Bytes of code, constants and variables of the network's own object file; nothing is linked, so it need not fit.
+ * @param opt the compiler's optimization, for example `-Os`
+ * @throws InputError when the compiler is missing or too old; DefectError when it does not take the C.
+ */
+export const sizesOf = (
+  program: Program,
+  files: ReadonlyMap<string, string>,
+  target: TargetName,
+  opt: string,
+): Promise<Sections> =>
+  inFolder(async (folder) => {
+    await writeAll(folder, files);
+    const build = { target: targets[target], folder, opt, sanitize: false };
+    await compileC99(build, [`${program.name}.c`], ['-o', 'net.o']);
+    return sectionsOf(build, 'net.o');
+  });

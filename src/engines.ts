@@ -1,0 +1,39 @@
+/** Who runs a program: WebAssembly, JavaScript, or JavaScript with all of C's rules. */
+import type { Outcome, Program } from './ir/program.ts';
+import { createSimulator } from './sim/simulate.ts';
+import { bestInstructions, createEngine, type Instructions } from './sim/wasm/engine.ts';
+
+/**
+ * `wasm-simd`, `wasm`: WebAssembly made of the Kernel IR, with and without vectors. `js`: JavaScript made of it.
+ * `checked`: JavaScript in which everything that C leaves undefined traps. All leave the same bytes.
+ */
+export type EngineName = Instructions | 'js' | 'checked';
+
+export interface Chosen {
+  readonly engine: EngineName;
+  readonly note?: string;
+}
+
+/** What this machine runs fastest, and why it is slower than elsewhere, where it is. */
+export function fastest(): Chosen {
+  const engine = bestInstructions();
+  if (engine === 'wasm-simd') return { engine };
+  if (engine === 'wasm')
+    return {
+      engine,
+      note: 'this machine has no WebAssembly SIMD: inference takes about ten times as long',
+    };
+  return {
+    engine: 'js',
+    note: 'this machine has no WebAssembly: inference takes about thirty times as long',
+  };
+}
+
+/** The bytes of the input slot in; see `Simulator.run`. */
+export type RunProgram = (input: Uint8Array, options?: { readonly keepArenas?: boolean }) => Outcome;
+
+/** @throws as `createEngine` and `createSimulator`; the inference as theirs */
+export function inference(program: Program, engine: EngineName = fastest().engine): RunProgram {
+  if (engine === 'wasm-simd' || engine === 'wasm') return createEngine(program, engine).run;
+  return createSimulator(program, { mode: engine === 'js' ? 'fast' : 'checked' }).run;
+}

@@ -1,0 +1,65 @@
+/** What a build costs on targets: counted and weighed, not modelled. */
+import type { Artifact } from './artifact.ts';
+import type { Measures } from './emit/native.ts';
+import { sizesOf } from './emit/native-size.ts';
+import { type TargetName, targets } from './emit/native-targets.ts';
+import { InputError } from './ir/errors.ts';
+import type { Program } from './ir/program.ts';
+import type { CodeSize, MeasuredTarget } from './report/measured.ts';
+import { type VerifyRow, verifyArtifact } from './verify-artifact.ts';
+
+export interface MeasureOptions {
+  /** Bytes of the program's input slot, one array per inference. */
+  readonly inputs: readonly Uint8Array[];
+  readonly targets: readonly TargetName[];
+  readonly onProgress?: (what: string, done: number, total: number) => void;
+}
+
+/** What is run, and what is smallest. */
+const optimizations = ['-O3', '-Os'] as const;
+
+/** Undefined on the host, whose code goes into no chip, and where the compiler is missing. */
+async function sizesOn({ program, sources }: Artifact, target: TargetName): Promise<CodeSize[] | undefined> {
+  if (!('machine' in targets[target])) return undefined;
+  try {
+    return await Promise.all(
+      optimizations.map(async (opt) => {
+        const { code, constants } = await sizesOf(program, sources, target, opt);
+        return { opt, code, constants };
+      }),
+    );
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  }
+}
+
+const layersOf = ({ steps }: Program, { instructions }: Measures): NonNullable<MeasuredTarget['layers']> =>
+  steps.map(({ kernel }, i) => ({ kernel: kernel.name, instructions: instructions.perStep[i] ?? 0 }));
+
+/** Where a target's compiler does not take the C, that is what its row says already. */
+const sizesUnless = async (artifact: Artifact, row: VerifyRow, target: TargetName) =>
+  row.status === 'failed' || row.status === 'skipped' ? undefined : sizesOn(artifact, target);
+
+/**
+ * Builds the artifact's C at -O3 (on the host at -O1, with sanitizers), compares every arena byte with the
+ * simulator, counts instructions of the whole and of each layer under QEMU, and weighs the code, at -Os too.
+ * Targets whose compiler or emulator is missing are skipped, and said to be.
+ * @throws Trap when the simulated program breaks a rule; InputError for inputs of a wrong length.
+ */
+export async function measureTargets(
+  artifact: Artifact,
+  options: MeasureOptions,
+): Promise<readonly MeasuredTarget[]> {
+  const { rows } = await verifyArtifact(artifact, options);
+  return Promise.all(
+    rows.map(async ({ measures, ...row }, i) => {
+      const sizes = await sizesUnless(artifact, row, options.targets[i] ?? 'host-gcc');
+      return {
+        ...row,
+        ...(measures === undefined ? {} : { layers: layersOf(artifact.program, measures) }),
+        ...(sizes === undefined ? {} : { sizes }),
+      };
+    }),
+  );
+}

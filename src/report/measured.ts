@@ -1,0 +1,27 @@
+/** What compilers and emulators said about a build, for pages that show it beside what is modelled. */
+
+/** Of the network's own object file, in bytes. */
+export interface CodeSize {
+  /** The compiler's optimization, for example `-Os`. */
+  readonly opt: string;
+  readonly code: number;
+  readonly constants: number;
+}
+
+/** A target that the C was built for, and run on where that is possible here. */
+export interface MeasuredTarget {
+  readonly target: string;
+  /** Of all arena bytes after every kernel, against the simulator. */
+  readonly status: 'equal' | 'differs' | 'does not fit' | 'skipped' | 'failed';
+  /** Why it was skipped, failed or does not fit; where it differs first. */
+  readonly note?: string;
+  readonly bytesCompared: number;
+  readonly mismatches: number;
+  /** Executed by one inference: the first. Absent where the target does not count them, as the host. */
+  readonly instructions?: number;
+  /** The same by layer, in the program's order; their sum differs a little from `instructions`. */
+  readonly layers?: readonly { readonly kernel: string; readonly instructions: number }[];
+  readonly stackBytes?: number;
+  /** Absent on the host. */
+  readonly sizes?: readonly CodeSize[];
+}

@@ -1,0 +1,141 @@
+/**
+ * Programs in WebAssembly, made of the same Kernel IR as the C and the checking simulator, without any checks.
+ * Statement by statement; with SIMD, sums of rows of weights four rows at a time.
+ */
+import { DefectError, must } from '../../ir/errors.ts';
+import type { Kernel } from '../../ir/kernel.ts';
+import { checkKernel } from '../../ir/kernel-check.ts';
+import { arenaFill, type Outcome, type Program, type Slot } from '../../ir/program.ts';
+import { tableBytes, tableLength } from '../../ir/table-bytes.ts';
+import { type Func, func, moduleOf, zeroLanes } from '../../wasm/code.ts';
+import { canRun, instantiate } from '../../wasm/host.ts';
+import { slotBytes } from '../arena.ts';
+import { checkInput } from '../simulate.ts';
+import type { Addresses, Body } from './body.ts';
+import { type VectorPlan, vectorPlanOf } from './plan.ts';
+import { nothingReplaced } from './replaced.ts';
+import { block } from './stmt.ts';
+
+export type Instructions = 'wasm-simd' | 'wasm';
+
+export interface Engine {
+  readonly instructions: Instructions;
+  /** One inference, as `Simulator.run`. @throws InputError for an input of another size. */
+  run(input: Uint8Array, options?: { readonly keepArenas?: boolean }): Outcome;
+}
+
+const probe = (vector: boolean): Uint8Array =>
+  moduleOf([func('probe', {}, [], ['v'], ({ v }) => (vector ? [v.set(zeroLanes)] : []))]);
+
+/** Weights are packed in the machine's byte order, which has to be WebAssembly's. */
+const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/** The best that this machine runs; undefined without WebAssembly. */
+export function bestInstructions(): Instructions | undefined {
+  if (littleEndian && canRun(probe(true))) return 'wasm-simd';
+  return canRun(moduleOf([func('probe', {}, ['i'], [], () => [])])) ? 'wasm' : undefined;
+}
+
+/** Memory is handed out from 0 on, in vectors. */
+class Allotment {
+  bytes = 0;
+  take(bytes: number): number {
+    const at = this.bytes;
+    this.bytes += Math.ceil(bytes / 16) * 16;
+    return at;
+  }
+}
+
+interface Placed {
+  readonly kernel: Kernel;
+  readonly addresses: Addresses;
+  readonly vectors: boolean;
+  readonly plan: VectorPlan | undefined;
+  readonly weights: number;
+}
+
+const slotAt = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
+
+/** The arena lies at 0, then tables and packed weights, each kernel's once, then what steps use in turn. */
+function placeAll(program: Program, simd: boolean, memory: Allotment): readonly Placed[] {
+  memory.take(program.arenaBytes);
+  const known = new Map<Kernel, Omit<Placed, 'addresses'> & { readonly tables: readonly number[] }>();
+  return program.steps.map(({ kernel, args }) => {
+    let made = known.get(kernel);
+    if (made === undefined) {
+      const plan = simd ? vectorPlanOf(kernel) : undefined;
+      const tables = kernel.tables.map((table) => memory.take(tableLength(table)));
+      made = { kernel, vectors: simd, plan, weights: memory.take(plan?.weightBytes ?? 0), tables };
+      known.set(kernel, made);
+    }
+    const params = args.map((slot) => slotAt(program, slot).address);
+    const { tables, ...rest } = made;
+    return { ...rest, addresses: { params, tables } };
+  });
+}
+
+function functionOf(placed: Placed, name: string, wide: number, sums: number): Func {
+  const { kernel, addresses, plan, weights } = placed;
+  const replaced = plan === undefined ? nothingReplaced : plan.replaced({ wide, sums, weights });
+  const body: Body = {
+    kernel,
+    arrays: checkKernel(kernel),
+    addresses,
+    locals: new Map(),
+    types: [],
+    vectors: placed.vectors,
+    replaced,
+  };
+  const code = block(body, kernel.body);
+  return { name, params: [], locals: body.types, body: code };
+}
+
+const place = (buffer: ArrayBuffer, at: number, { buffer: from, byteLength }: Int16Array | Int32Array) =>
+  new Uint8Array(buffer).set(new Uint8Array(from, 0, byteLength), at);
+
+function fillTables(placed: readonly Placed[], buffer: ArrayBuffer): void {
+  const done = new Set<Kernel>();
+  for (const { kernel, addresses, plan, weights } of placed) {
+    if (done.has(kernel)) continue;
+    done.add(kernel);
+    kernel.tables.forEach((table, i) => {
+      new Uint8Array(buffer).set(tableBytes(table), addresses.tables[i]);
+    });
+    if (plan !== undefined) place(buffer, weights, plan.weights());
+  }
+}
+
+const stepName = (index: number): string => `s${index}`;
+
+/**
+ * @throws DefectError for a program that breaks the static rules of Kernel IR; where the machine has no such
+ * instructions, what the machine throws.
+ */
+export function createEngine(program: Program, instructions: Instructions): Engine {
+  if (program.steps.some(({ kernel, args }) => kernel.params.length !== args.length))
+    throw new DefectError(`program ${program.name}: arguments do not fit their kernels`);
+  const memory = new Allotment();
+  const placed = placeAll(program, instructions === 'wasm-simd', memory);
+  const wide = memory.take(Math.max(0, ...placed.map(({ plan }) => plan?.wideBytes ?? 0)));
+  const sums = memory.take(Math.max(0, ...placed.map(({ plan }) => plan?.sumsBytes ?? 0)));
+  const module = moduleOf(placed.map((p, i) => functionOf(p, stepName(i), wide, sums)));
+  const { buffer, exports } = instantiate(module, memory.bytes + 64);
+  fillTables(placed, buffer);
+  const steps = placed.map((_, i) => (exports as Record<string, () => void>)[stepName(i)] as () => void);
+  return { instructions, run: runner(program, steps, new Uint8Array(buffer, 0, program.arenaBytes)) };
+}
+
+function runner(program: Program, steps: readonly (() => void)[], arena: Uint8Array): Engine['run'] {
+  const [input, output] = [slotAt(program, program.input), slotAt(program, program.output)];
+  return (bytes, { keepArenas = false } = {}) => {
+    checkInput(program, input, bytes);
+    arena.fill(arenaFill);
+    arena.set(bytes, input.address);
+    const arenas: Uint8Array[] = [];
+    for (const step of steps) {
+      step();
+      if (keepArenas) arenas.push(arena.slice());
+    }
+    return { output: arena.slice(output.address, output.address + slotBytes(output)), arenas };
+  };
+}

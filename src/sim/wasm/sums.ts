@@ -1,0 +1,94 @@
+/**
+ * Where all sums of rows of a kernel can be made at once: before the outermost loop that changes neither the
+ * inputs nor where they are.
+ */
+import { must } from '../../ir/errors.ts';
+import type { Expr, Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
+import { type Arrays, checkKernel, rootName } from '../../ir/kernel-check.ts';
+import { eachStmt } from '../../ir/kernel-walk.ts';
+import { type Loop, namesIn, rowSumSites, type SumSite } from '../../ir/row-sums.ts';
+import { isNeighbour } from './vector-expr.ts';
+
+/** Sums of all rows at the same places of the same array. */
+export interface SumGroup {
+  /** A parameter. */
+  readonly from: string;
+  /** Where rows begin, each once. */
+  readonly places: readonly Expr[];
+  readonly members: readonly { readonly sum: RowSum; readonly place: number }[];
+  /** What is not needed any more; never empty. The first stands where the sums are added. */
+  readonly statements: readonly Stmt[];
+  /** In front of it all sums can be made. */
+  readonly ahead: Stmt;
+}
+
+/** Names that a loop gives values to, and parameters that it writes. */
+function changedBy(loop: Loop, arrays: Arrays): ReadonlySet<string> {
+  const names = new Set<string>();
+  eachStmt([loop], (s) => {
+    if ('name' in s) names.add(s.name);
+    if ('to' in s && typeof s.to === 'string') names.add(rootName(must(arrays.get(s.to), 'an array').root));
+  });
+  return names;
+}
+
+const roundsOf = ({ from, to, step }: Loop): number =>
+  from.kind === 'int' && to.kind === 'int' ? Math.ceil((to.value - from.value) / step) : 0;
+
+/** An input keeps its first value for the whole step: what is written over it was read before. */
+function leaves(loop: Loop, kernel: Kernel, from: string, needed: ReadonlySet<string>): boolean {
+  const changed = changedBy(loop, checkKernel(kernel));
+  const isInput = kernel.params.some(({ name, role }) => name === from && role === 'in');
+  return (isInput || !changed.has(from)) && [...needed].every((name) => !changed.has(name));
+}
+
+function groupOf(kernel: Kernel, site: SumSite, rows: number): SumGroup | undefined {
+  const { loops, sums, statements } = site;
+  const [{ from }] = sums as readonly [RowSum];
+  if (sums.some((sum) => sum.from !== from)) return undefined;
+  const texts = sums.map((sum) => JSON.stringify(sum.first));
+  const distinct = [...new Set(texts)];
+  const places = distinct.map((text) => must(sums[texts.indexOf(text)], 'a sum').first);
+  const needed = new Set(places.flatMap((place) => [...namesIn(place)]));
+  const passed = loops.slice(1 + loops.findLastIndex((l) => !leaves(l, kernel, from, needed)));
+  const rounds = passed.reduce((n, l) => n * roundsOf(l), 1);
+  // Otherwise rows would be made that belong to other places.
+  if (passed.length < loops.length && rounds * (sums.length / places.length) !== rows) return undefined;
+  const members = sums.map((sum, i) => ({ sum, place: distinct.indexOf(texts[i] ?? '') }));
+  return { from, places, members, statements, ahead: must(passed[0] ?? statements[0], 'a statement') };
+}
+
+/** Groups of sums that may be made otherwise than by the kernel's own statements. */
+export const sumGroups = (kernel: Kernel): readonly SumGroup[] =>
+  rowSumSites(kernel).flatMap((site) => {
+    const group = groupOf(kernel, site, kernel.weights?.layout.rows ?? 0);
+    return group === undefined ? [] : [group];
+  });
+
+/** Sums of a loop over rows in which each row has inputs of its own, one element behind those of the row before. */
+export interface NeighbourSums {
+  readonly loop: Loop;
+  /** A parameter. */
+  readonly from: string;
+  readonly sums: readonly RowSum[];
+  /** What is not needed any more; never empty. The first stands where the sums are added. */
+  readonly statements: readonly Stmt[];
+}
+
+/** Depthwise convolutions are such loops. */
+export const neighbourSums = (kernel: Kernel): readonly NeighbourSums[] =>
+  rowSumSites(kernel).flatMap(({ loops, sums, statements }) => {
+    const loop = loops.at(-1);
+    const [{ from }] = sums as readonly [RowSum];
+    if (loop === undefined || roundsOf(loop) !== kernel.weights?.layout.rows) return [];
+    const isRow = ({ row }: RowSum): boolean => row.kind === 'local' && row.name === loop.name;
+    const inner = changedBy(loop, checkKernel(kernel));
+    const fits = sums.every(
+      (sum) =>
+        sum.from === from && isRow(sum) && isNeighbour(sum.first, loop.name, (name) => inner.has(name)),
+    );
+    const kept = leaves(loop, kernel, from, new Set());
+    return fits && kept && loop.from.kind === 'int' && loop.from.value === 0 && loop.step === 1
+      ? [{ loop, from, sums, statements }]
+      : [];
+  });

@@ -1,0 +1,97 @@
+/** The grids that an int8 program's weights lie on, and what of the given model's weights lies beyond them. */
+import type { Compiled } from './compile.ts';
+import { must } from './ir/errors.ts';
+import type { Graph, Node } from './ir/graph.ts';
+import type { QuantizedMac } from './ir/mac.ts';
+import type { Program, Slot } from './ir/program.ts';
+import type { Tensor } from './ir/tensor.ts';
+
+export interface WeightGrid {
+  /** Real value of one stored step: the least and the most of all output channels that have weights. */
+  readonly steps: readonly [number, number];
+  /**
+   * Share of the weights, of those that are not stored as zero, which in the given model are over half a step
+   * beyond the largest (or smallest) that can be stored.
+   */
+  readonly clipped: number;
+}
+
+/** The integers that a weight may be stored as: least and most. */
+function limits({ bits, codebook }: QuantizedMac): readonly [number, number] {
+  const most = 2 ** (bits - 1) - 1;
+  return [codebook?.[0] ?? -most, codebook?.at(-1) ?? most];
+}
+
+function clippedShare(mac: QuantizedMac, given: (i: number) => number): number {
+  const [least, most] = limits(mac);
+  const terms = mac.weights.length / mac.weightScales.length;
+  let [clipped, kept] = [0, 0];
+  mac.weights.forEach((q, i) => {
+    if (q === 0) return;
+    const steps = given(i) / (mac.weightScales[Math.floor(i / terms)] as number);
+    kept++;
+    if (steps < least - 0.501 || steps > most + 0.501) clipped++;
+  });
+  return kept === 0 ? 0 : clipped / kept;
+}
+
+interface Layer {
+  readonly node: Node;
+  readonly input: Slot;
+  readonly output: Slot;
+}
+
+/** Where a stored weight is in the given model, which may have more rows and columns. */
+function placeIn(given: Tensor, { input, output }: Layer, terms: number): (i: number) => number {
+  const givenTerms = given.data.length / (given.shape[0] ?? 1);
+  const columns = givenTerms === terms ? undefined : input.kept;
+  const inner = terms / (columns?.length ?? terms);
+  return (i) => {
+    const [row, term] = [Math.floor(i / terms), i % terms];
+    const column = (columns?.[Math.floor(term / inner)] ?? Math.floor(term / inner)) * inner + (term % inner);
+    return (output.kept?.[row] ?? row) * givenTerms + column;
+  };
+}
+
+function gridOf(layer: Layer, graph: Graph<'float'>): WeightGrid {
+  const { node } = layer;
+  const mac = node.quantized as QuantizedMac;
+  const terms = mac.weights.length / mac.weightScales.length;
+  const used = mac.weightScales.filter((_, row) =>
+    mac.weights.subarray(row * terms, (row + 1) * terms).some((q) => q !== 0),
+  );
+  const origin = graph.nodes.find(({ name }) => name === node.name)?.inputs[1] ?? '';
+  const given = must(graph.tensors.get(origin)?.constant, `'${node.name}' has weights in the given model`);
+  const place = placeIn(given, layer, terms);
+  return {
+    steps: [Math.min(...used), Math.max(...used)],
+    clipped: clippedShare(mac, (i) => given.data[place(i)] as number),
+  };
+}
+
+function layersOf({ slots, steps }: Program, graph: Graph<'int8'>): readonly Layer[] {
+  return steps.flatMap(({ kernel, args }) => {
+    const [input, output] = (['in', 'out'] as const).map(
+      (role) => slots[args[kernel.params.findIndex((p) => p.role === role)] ?? -1],
+    );
+    if (kernel.weights === undefined || input === undefined || output === undefined) return [];
+    const node = graph.nodes.find(({ outputs }) => outputs[0] === output.name);
+    return [{ node: must(node, `tensor '${output.name}' is made by a node of the graph`), input, output }];
+  });
+}
+
+/** By name of the tensor that a layer makes; empty for float32 programs, without layers whose weights are all zero. */
+export function weightGrids({
+  program,
+  lowered,
+  fused,
+  given = fused,
+}: Compiled): ReadonlyMap<string, WeightGrid> {
+  if (lowered.stage !== 'int8') return new Map();
+  return new Map(
+    layersOf(program, lowered as Graph<'int8'>).flatMap((layer) => {
+      const grid = gridOf(layer, given);
+      return Number.isFinite(grid.steps[0]) ? [[layer.output.name, grid] as const] : [];
+    }),
+  );
+}

@@ -1,0 +1,127 @@
+/** Errors of layers against the stored weights and against the model that was given; grids of weights. */
+import { expect, test } from 'vitest';
+import { artifactOf } from '../src/artifact.ts';
+import { type CompileOptions, compile } from '../src/compile.ts';
+import { drawDigit } from '../src/data/digits.ts';
+import { inference } from '../src/engines.ts';
+import { evaluate } from '../src/ir/evaluate.ts';
+import { importOnnx } from '../src/ir/import/onnx.ts';
+import type { QuantizedMac } from '../src/ir/mac.ts';
+import { floats } from '../src/ir/tensor.ts';
+import { layerErrors } from '../src/measure.ts';
+import { decodeOutput } from '../src/run.ts';
+import { weightGrids } from '../src/weight-grids.ts';
+import { readBytes, root } from './support/shared.ts';
+
+const bytes = readBytes(`${root}/models/lenet5.onnx`);
+const model = importOnnx(bytes, { name: 'lenet5' });
+const inputs = Array.from({ length: 12 }, (_, i) =>
+  Float32Array.from({ length: 1024 }, (_, at) => {
+    const [y, x] = [Math.floor(at / 32) - 2, (at % 32) - 2];
+    return y >= 0 && y < 28 && x >= 0 && x < 28 ? (drawDigit(i % 10, i)[y * 28 + x] ?? 0) / 255 : 0;
+  }),
+);
+const int8: CompileOptions = { name: 'lenet5', arith: 'int8', calibration: { inputs } };
+const plain = compile(model, int8);
+const pruned = compile(model, {
+  ...int8,
+  prune: { sparsity: 0.4, method: 'magnitude' },
+  weightBits: 4,
+});
+const channels = compile(model, { ...int8, prune: { sparsity: 0.5, method: 'channel' } });
+const reportOf = (compiled: typeof plain): string =>
+  artifactOf(compiled, { command: '', version: '', model: bytes, preprocessing: {} }).get('report.md')!;
+
+test("a build with the model's own weights has one distance", () => {
+  expect(layerErrors(plain).every(({ given }) => given === undefined)).toBe(true);
+  expect(reportOf(plain)).not.toContain('given model');
+});
+
+test('pruned and rounded: far from the given model, close to the stored weights', () => {
+  const errors = layerErrors(pruned);
+  for (const { kernel, sqnr, worst, given } of errors) {
+    expect(given!.sqnr, kernel).toBeLessThan(sqnr - 3);
+    expect(given!.worst, kernel).toBeGreaterThan(worst);
+  }
+  const run = inference(pruned.program);
+  let [signal, noise] = [0, 0];
+  pruned.examples.forEach((example, i) => {
+    const x = floats([1, 1, 32, 32], inputs[i]!);
+    const real = evaluate(pruned.floatGraph, new Map([['input', x]])).get('output')!;
+    decodeOutput(pruned.program, run(example).output).forEach((y, at) => {
+      signal += real.data[at]! ** 2;
+      noise += (real.data[at]! - y) ** 2;
+    });
+  });
+  expect(errors.at(-1)!.given!.sqnr).toBeCloseTo(10 * Math.log10(signal / noise), 3);
+  expect(reportOf(pruned)).toContain('| SQNR, given model | worst | SQNR, stored weights | worst |');
+});
+
+test('removed channels: the others are compared with theirs', () => {
+  const { program, examples, given } = channels;
+  const errors = layerErrors(channels);
+  const run = inference(program);
+  let checked = 0;
+  program.steps.forEach(({ kernel, args }, step) => {
+    const slot = program.slots[args[kernel.params.findIndex(({ role }) => role === 'out')]!]!;
+    if (slot.kept === undefined || slot.order !== undefined) return;
+    let [signal, noise] = [0, 0];
+    examples.forEach((example, i) => {
+      const real = new Map<string, ArrayLike<number | bigint>>();
+      evaluate(given!, new Map([['input', floats([1, 1, 32, 32], inputs[i]!)]]), (name, { data }) =>
+        real.set(name, data),
+      );
+      const arena = run(example, { keepArenas: true }).arenas[step]!;
+      slot.kept!.forEach((channel, at) => {
+        const y = (arena[slot.address + at]! - slot.quant!.zeroPoint) * slot.quant!.scale;
+        const x = Number(real.get(slot.name)![channel]);
+        signal += x * x;
+        noise += (x - y) ** 2;
+      });
+    });
+    expect(errors[step]!.given!.sqnr).toBeCloseTo(10 * Math.log10(signal / noise), 3);
+    checked++;
+  });
+  expect(checked).toBeGreaterThan(0);
+});
+
+test('grids: steps of the channels in use, and kept weights beyond them', () => {
+  for (const { steps, clipped } of weightGrids(plain).values()) {
+    expect(steps[0]).toBeGreaterThan(0);
+    expect(steps[1]).toBeGreaterThanOrEqual(steps[0]);
+    expect(clipped).toBe(0);
+  }
+  const grids = weightGrids(pruned);
+  let shrunk = 0;
+  const givenRows = (tensor: string): number => pruned.given!.tensors.get(tensor)!.shape[0]!;
+  expect(grids.size).toBe(5);
+  for (const [name, { clipped }] of grids) {
+    const node = pruned.lowered.nodes.find(({ outputs }) => outputs[0] === name)!;
+    const mac = node.quantized as QuantizedMac;
+    const own = pruned.given!.nodes.find((other) => other.name === node.name)!;
+    const { data } = pruned.given!.tensors.get(own.inputs[1]!)!.constant!;
+    const { kernel, args } = pruned.program.steps.find(
+      (step) =>
+        pruned.program.slots[step.args[step.kernel.params.findIndex((p) => p.role === 'out')]!]!.name ===
+        name,
+    )!;
+    const slotOf = (role: string) =>
+      pruned.program.slots[args[kernel.params.findIndex((p) => p.role === role)]!]!;
+    const [rows, columns] = [slotOf('out').kept, slotOf('in').kept];
+    shrunk += Number(columns !== undefined);
+    const terms = mac.weights.length / mac.weightScales.length;
+    const givenTerms = data.length / givenRows(own.inputs[1]!);
+    const perColumn = terms / (columns?.length ?? terms);
+    const left = Array.from(data, Number).filter((_, i) => {
+      const [row, column] = [Math.floor(i / givenTerms), Math.floor((i % givenTerms) / perColumn)];
+      return (rows?.includes(row) ?? true) && (columns?.includes(column) ?? true);
+    });
+    expect(left).toHaveLength(mac.weights.length);
+    const beyond = [...mac.weights].filter(
+      (q, i) => q !== 0 && Math.abs(left[i]! / mac.weightScales[Math.floor(i / terms)]!) > 7.501,
+    );
+    expect(clipped).toBe(beyond.length / mac.weights.filter((q) => q !== 0).length);
+  }
+  expect(shrunk).toBeGreaterThan(0);
+  expect([...grids.values()].some(({ clipped }) => clipped > 0)).toBe(true);
+});
