@@ -1,5 +1,5 @@
 /** Instructions against sparsity as a picture: a panel for each target, a line for each format. */
-import { charts, palette } from '../src/report/html/chart.ts';
+import { charts, hues } from '../src/report/html/chart.ts';
 
 /** One format of one layer on one target. */
 export interface Curve {
@@ -59,6 +59,8 @@ interface PanelOptions {
   readonly target: string;
   readonly last: boolean;
 }
+
+const palette: readonly string[] = Object.values(hues);
 
 function panel(curves: readonly Curve[], { target, last }: PanelOptions, draw: Draw): string {
   const reference = (curves[0]?.dense ?? 0) / 1000;
