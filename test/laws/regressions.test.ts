@@ -53,6 +53,13 @@ const cases: Readonly<Record<string, Recipe>> = {
     layers: [pooled, { kind: 'clip', bounds: [[0, 1e9]] }],
     raw: 'channels',
   },
+  'a normalization of five channels of raw pixels: a vector of rows and one left over': {
+    ...plain,
+    input: [5, 4, 4],
+    layers: [{ kind: 'linear', as: 'linear', out: 1, weights: drawn }],
+    mode: 'pow2',
+    raw: 'channels',
+  },
   'a pointwise convolution, ReLU, max-pool': {
     ...plain,
     input: [3, 5, 6],

@@ -42,6 +42,8 @@ const spanOf = (kernel: number, dilation: number): number => (kernel - 1) * dila
 const image = fc
   .record({
     channels: fc.integer({ min: 1, max: 5 }),
+    // A depthwise layer's: below, between and at whole vectors of rows.
+    depth: fc.integer({ min: 1, max: 13 }),
     kernel: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 })),
     stride: fc.integer({ min: 1, max: 2 }),
     dilation: fc.integer({ min: 1, max: 2 }),
@@ -50,8 +52,9 @@ const image = fc
     groups: fc.constantFrom(1, 1, 1, 2, 'depthwise' as const),
     extra: fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 60 })),
   })
-  .map(({ channels, kernel, stride, dilation, pad, pooled, groups, extra }) => {
+  .map(({ channels: few, depth, kernel, stride, dilation, pad, pooled, groups, extra }) => {
     const wanted = pooled ? 2 * stride : stride;
+    const channels = groups === 'depthwise' ? depth : few;
     return {
       channels: groups === 2 ? 2 * channels : channels,
       height: spanOf(kernel[0], dilation) + wanted + extra[0],

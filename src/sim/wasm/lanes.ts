@@ -237,7 +237,7 @@ export const rowSums = (layout: WeightLayout, bench: Bench, place: number, row: 
 
 const termsOf = ({ segments, pieces, run }: WeightLayout): number => segments * pieces * run;
 
-/** Bytes of the weights of rows whose inputs are neighbours. */
+/** Bytes of the weights of rows whose inputs are neighbours; up to twelve more are read. */
 export const neighbourBytes = (layout: WeightLayout): number =>
   termsOf(layout) * vectorsOf(layout.rows) * vectorBytes;
 
@@ -251,9 +251,23 @@ export function packNeighbours(rows: readonly Int32Array[], layout: WeightLayout
   return packed;
 }
 
+/** Bytes from a row's first weight to its next. */
+const neighbourStride = lanes * 4;
+
+/** Code of where a row's first weight lies: behind those of the rows of full vectors, beside those of its own. */
+const neighbourAddress = ({ weights }: Bench, layout: WeightLayout, row: Code): Code =>
+  plus(
+    plus(
+      times(i32.and(row, int(-lanes)), int(4 * termsOf(layout))),
+      times(i32.and(row, int(lanes - 1)), int(4)),
+    ),
+    int(weights),
+  );
+
 /**
- * Adds to each vector the sums of four rows, from `row` on, whose inputs are neighbours; `firsts` are code of the
- * indices of the first row's inputs. A dot product of pairs (x, 0) and (w, its sign) is x w.
+ * Adds to each vector the sums of four rows, from `row` on, whose inputs are neighbours; `first` is code of the
+ * index of the first row's first input. From a row on that does not begin a vector only the first lane is a sum.
+ * A dot product of pairs (x, 0) and (w, its sign) is x w.
  */
 export function sumNeighbours(
   b: Body,
@@ -270,14 +284,14 @@ export function sumNeighbours(
   });
   const levels = levelsOf(layout, { count: layout.run, step: wideBytes });
   return [
-    ...weights.set(plus(times(row, int(4 * termsOf(layout))), int(bench.weights))),
+    ...weights.set(neighbourAddress(bench, layout, row)),
     ...pointers.flatMap((p, j) =>
       p.set(plus(times(places[j]?.first ?? [], int(wideBytes)), int(bench.wide))),
     ),
     ...walk(b, pointers, levels, [
       ...held.set(load.v128(0, weights.get)),
       ...term,
-      ...advance(weights, vectorBytes),
+      ...advance(weights, neighbourStride),
     ]),
   ];
 }

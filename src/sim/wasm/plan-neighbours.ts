@@ -1,9 +1,11 @@
 /** Kernels in which each row of weights has inputs beside those of the row before: depthwise convolutions. */
 import { decodeRows } from '../../decode.ts';
+import { must } from '../../ir/errors.ts';
 import type { WeightLayout } from '../../ir/formats/format.ts';
 import type { Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
-import type { Code } from '../../wasm/code.ts';
-import { localOf } from './body.ts';
+import { type Code, zeroLanes } from '../../wasm/code.ts';
+import { i32, i32x4 } from '../../wasm/instructions.ts';
+import { type Body, fresh, localOf } from './body.ts';
 import { value } from './expr.ts';
 import { type Bench, neighbourBytes, packNeighbours, sumNeighbours, wideBytesOf } from './lanes.ts';
 import type { VectorPlan } from './plan.ts';
@@ -24,12 +26,31 @@ export function neighbourPlan(kernel: Kernel): VectorPlan | undefined {
     sumsBytes: 0,
     weights: () => packNeighbours(decodeRows(kernel), layout),
     replaced(bench) {
+      const instead = new Map<Stmt, (b: Body) => Code>();
       const lanes = new Map<Stmt, (p: Passes) => Code | undefined>();
-      for (const s of statements)
-        lanes.set(s, (p) => (s === statements[0] ? addedLanes(p, layout, bench, sums) : []));
-      return { before: widenedBefore(kernel, source, bench, loop, () => []), instead: new Map(), lanes };
+      for (const s of statements) {
+        const isFirst = s === statements[0];
+        // Also in the passes left over: the statements walk along the weights, which vectors do not.
+        instead.set(s, (b) => (isFirst ? added(b, layout, bench, sums) : []));
+        lanes.set(s, (p) => (isFirst ? addedLanes(p, layout, bench, sums) : []));
+      }
+      return { before: widenedBefore(kernel, source, bench, loop, () => []), instead, lanes };
     },
   };
+}
+
+/** One row's sums, in the first lane. */
+function added(b: Body, layout: WeightLayout, bench: Bench, sums: readonly RowSum[]): Code {
+  const row = value(b, must(sums[0], 'a sum').row);
+  const places = sums.map(({ first }) => ({ first: value(b, first), sum: fresh(b, 'v128') }));
+  return [
+    ...places.flatMap(({ sum }) => sum.set(zeroLanes)),
+    ...sumNeighbours(b, layout, bench, row, places),
+    ...sums.flatMap(({ local }, j) => {
+      const [to, sum] = [localOf(b, local), must(places[j], 'a place per sum').sum];
+      return to.set(i32.add(to.get, i32x4.first(sum.get)));
+    }),
+  ];
 }
 
 function addedLanes(

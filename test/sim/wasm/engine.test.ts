@@ -14,6 +14,7 @@ import {
   allFormats,
   codebookFor,
   inMemory,
+  type LayerRecipe,
   layerOf,
   layerRecipes,
   programOf,
@@ -75,6 +76,24 @@ test('layers in every format: vectors give what the integer model gives, whereve
     runs(150),
   );
   expect(replaced).toBeGreaterThan(50);
+});
+
+test('dense depthwise layers: the rows left over after whole vectors have their own weights', () => {
+  const isDepthwise = ({ image }: LayerRecipe) => image !== undefined && image.groups === image.channels;
+  const dense = fc.constantFrom(8 as const, 4 as const, 2 as const);
+  let leftOver = 0;
+  fc.assert(
+    fc.property(layerRecipes.filter(isDepthwise), dense, (drawn, bits) => {
+      const recipe = { ...drawn, density: 1, bits };
+      const layer = layerOf(recipe);
+      const program = programOf(layer, layer.kernel({ format: { kind: 'dense', bits } }));
+      const { output } = createEngine(program, 'wasm-simd').run(inMemory(layer.inputPlace, layer.input));
+      expect([...output]).toEqual([...inMemory(layer.outputPlace, layer.expected)]);
+      leftOver += (recipe.image?.channels ?? 0) % 4 > 0 ? 1 : 0;
+    }),
+    runs(100),
+  );
+  expect(leftOver).toBeGreaterThan(30);
 });
 
 test('an input of another size is refused, and the machine says what it can', () => {
