@@ -261,6 +261,9 @@ describe('the page', () => {
     const float = await reportHtml({ artifact: artifactFrom(compiledWith({ arith: 'float32' })) });
     expect(float).toContain('The arena over time');
     expect(float).not.toContain('<h2>Weights</h2>');
+    // The model of instructions knows int8 code only.
+    expect(float).toContain('there is no model of float32 code');
+    expect(float).not.toContain('modelled');
     expect(await sweepHtml('net', sweep.target, sweep.builds)).toContain('3 builds, 2 of them unbeaten.');
   });
 });

@@ -46,8 +46,21 @@ export interface LayerSqnr {
   readonly clipped: number;
 }
 
-export function errors(rows: readonly LayerSqnr[], samples: number, charts: Charts): Section {
-  const finite = (x: number): number => Math.min(120, x);
+const usual = {
+  int8: '8 bits give 35 to 50, 4 bits 20 to 30; what was pruned counts as error too.',
+  float32: 'float32 gives over 100: only the order of rounding differs.',
+} as const;
+
+export function errors(
+  rows: readonly LayerSqnr[],
+  { arith }: Pick<Program, 'arith'>,
+  samples: number,
+  charts: Charts,
+): Section {
+  // The same numbers have no end of decibels: their bars are as long as the longest.
+  const decibelsOf = rows.flatMap(({ isolated, cumulative }) => [isolated, cumulative]);
+  const longest = Math.max(1, ...decibelsOf.filter(Number.isFinite));
+  const finite = (x: number): number => Math.min(longest, x);
   const bars = rows.flatMap(({ kernel, isolated, cumulative }) => [
     { kernel, kind: 'this layer alone', sqnr: finite(isolated) },
     { kernel, kind: 'with all before it', sqnr: finite(cumulative) },
@@ -57,7 +70,7 @@ export function errors(rows: readonly LayerSqnr[], samples: number, charts: Char
   const decibels = (x: number): string => (Number.isFinite(x) ? x.toFixed(1) : 'same');
   return {
     title: 'Error by layer',
-    caption: `Signal to error against the float model, in decibels, over ${samples} inputs: more is better. 8 bits give 35 to 50, 4 bits 20 to 30; what was pruned counts as error too.`,
+    caption: `Signal to error against the float model, in decibels, over ${samples} inputs: more is better. ${usual[arith]}`,
     chart: charts((plot) => ({
       width: wide,
       height: 76 + 2 * 16 * kernels.length,
