@@ -59,7 +59,7 @@ export function arena(program: Program, lowerBound: number, charts: Charts): Sec
         inset: 1.5,
         title: 'name',
       }),
-      plot.rect(overlaps, { ...sides, fill: () => kinds[2], fillOpacity: 0.55, inset: 1.5 }),
+      plot.rect(overlaps, { ...sides, fill: () => kinds[2], fillOpacity: 0.4, inset: 1.5 }),
       plot.ruleY([lowerBound], { stroke: colours.limit, strokeWidth: 1.5, strokeDasharray: '6 4' }),
       plot.text(rects, {
         x: (r: ArenaRect) => r.first + 0.5,
