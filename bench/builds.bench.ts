@@ -2,7 +2,6 @@
  * Whole builds of LeNet-5: constants, code, RAM, stack, instructions and top-1 of one and the same build in each
  * row, with every byte compared on every chip. BUILDS=name,name runs some of them and replaces their rows.
  */
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'vitest';
 import { artifactOf, loadArtifact } from '../src/artifact.ts';
@@ -17,8 +16,8 @@ import { arrangeInput } from '../src/run.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { onThreads } from '../src/train/node-threads.ts';
 import { type VerifyRow, verifyArtifact } from '../src/verify-artifact.ts';
-import { labelsOf, modelBytes, modelOf, nets, root, samplesOf, shared } from './models.ts';
-import { count, markdown, writeSection } from './page.ts';
+import { labelsOf, modelBytes, modelOf, nets, samplesOf, shared } from './models.ts';
+import { count, markdown, standingRows, writeSection } from './page.ts';
 
 const lenet = nets[0]!;
 const train = samplesOf(lenet, 'train');
@@ -184,28 +183,11 @@ const head = [
   'seconds to build',
 ];
 
-/** The rows that stand in the page, by name. */
-function standing(): Map<string, readonly string[]> {
-  const page = readFileSync(path.join(root, 'docs/benchmarks.md'), 'utf8');
-  const [, section = ''] = /<!-- builds: begin -->([\s\S]*?)<!-- builds: end -->/.exec(page) ?? [];
-  const rows = section
-    .split('\n')
-    .filter((line) => line.startsWith('|'))
-    .slice(2)
-    .map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
-  return new Map(rows.map((cells) => [cells[0] ?? '', cells]));
-}
-
 const wanted = process.env.BUILDS?.split(',');
 
 test('builds', async () => {
   for (const b of builds.filter(({ name }) => wanted?.includes(name) ?? true)) {
-    const rows = standing().set(b.name, await row(b));
+    const rows = standingRows('builds').set(b.name, await row(b));
     const ordered = builds.flatMap(({ name }) => (rows.has(name) ? [rows.get(name)!] : []));
     writeSection('builds', markdown(head, ordered));
   }

@@ -3,18 +3,22 @@ import { test } from 'vitest';
 import { artifactOf, loadArtifact } from '../src/artifact.ts';
 import type { Compiled } from '../src/compile.ts';
 import { chips, type TargetName } from '../src/emit/native-targets.ts';
-import { type VerifyRow, verifyArtifact } from '../src/verify-artifact.ts';
+import { type VerifyOptions, type VerifyRow, verifyArtifact } from '../src/verify-artifact.ts';
 import { compiledOf, modelBytes, type Net, nets } from './models.ts';
 import { count, markdown, writeSection } from './page.ts';
 
 const targets: readonly TargetName[] = ['host-gcc', 'host-clang', ...chips];
 
-async function rowsOf(net: Net, compiled: Compiled): Promise<readonly VerifyRow[]> {
+async function rowsOf(
+  net: Net,
+  compiled: Compiled,
+  how: Partial<VerifyOptions> = {},
+): Promise<readonly VerifyRow[]> {
   const made = { command: 'bench', version: '0', model: modelBytes(net), preprocessing: {} };
   const files = artifactOf(compiled, made);
   const bytes = new Map([...files].map(([name, text]) => [name, new TextEncoder().encode(text)]));
   const inputs = compiled.examples.slice(0, 2);
-  return (await verifyArtifact(loadArtifact(bytes), { inputs, targets, opt: '-O3' })).rows;
+  return (await verifyArtifact(loadArtifact(bytes), { inputs, targets, opt: '-O3', ...how })).rows;
 }
 
 function cells(net: Net, { program }: Compiled, row: VerifyRow): readonly string[] {
@@ -47,4 +51,28 @@ test('chips', async () => {
     'wrong bytes',
   ];
   writeSection('chips', markdown(head, rows));
+});
+
+const percentLess = (a: number, b: number): string => `${(100 - (100 * b) / a).toFixed(0)} %`;
+
+test('dsp', async () => {
+  const rows: (readonly string[])[] = [];
+  for (const net of nets) {
+    const compiled = compiledOf(net);
+    const one = { targets: ['cortex-m4'] } as const;
+    const [plain, dsp] = [
+      ...(await rowsOf(net, compiled, one)),
+      ...(await rowsOf(net, compiled, { ...one, dsp: true })),
+    ].map(({ measures, status }) => {
+      if (measures === undefined || status !== 'equal') throw new Error(`${net.title}: ${status}`);
+      return measures;
+    });
+    if (plain === undefined || dsp === undefined) throw new Error('two runs');
+    const [a, b] = [plain.instructions.total, dsp.instructions.total];
+    const code = [plain, dsp].map(({ sections }) => count(sections.code));
+    const stack = [plain, dsp].map(({ stackBytes }) => count(stackBytes));
+    rows.push([net.title, count(a), count(b), percentLess(a, b), code.join(' / '), stack.join(' / ')]);
+  }
+  const head = ['net, dense int8', 'portable', 'with DSP', 'fewer', 'code B', 'stack B'];
+  writeSection('dsp', markdown(head, rows));
 });

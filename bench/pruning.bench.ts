@@ -18,10 +18,11 @@ import { lower } from '../src/passes/lower.ts';
 import { macLayers } from '../src/passes/prune/layers.ts';
 import { type PruneOptions, prune } from '../src/passes/prune/prune.ts';
 import { roundWeights } from '../src/passes/prune/round-weights.ts';
+import { Shared } from '../src/passes/prune/shared.ts';
 import { quantize } from '../src/passes/quantize.ts';
 import { decodeOutput, encodeInput } from '../src/run.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
-import { labelsOf, modelOf, nets, samplesOf, shared } from './models.ts';
+import { labelsOf, modelOf, nets, samplesOf, shared as sharedFolder } from './models.ts';
 import { count, markdown, writeSection } from './page.ts';
 
 const lenet = nets[0]!;
@@ -42,7 +43,7 @@ const fused = fuse.run(canonicalize.run(modelOf(lenet)));
 
 function scoredDigits(): Scored {
   if (holdout) {
-    const labels = readLabels(`${shared}/data/mnist/train-labels-idx1-ubyte.gz`).slice(50_000, 55_000);
+    const labels = readLabels(`${sharedFolder}/data/mnist/train-labels-idx1-ubyte.gz`).slice(50_000, 55_000);
     return { images: Array.from(labels, (_, i) => train.real(50_000 + i)), labels };
   }
   const digits = samplesOf(lenet, 'test');
@@ -62,11 +63,11 @@ function floatTop1(graph: Graph<'float'>, scored: Scored): number {
   });
 }
 
-function integerTop1(pruned: Graph<'float'>, weightBits: number, scored: Scored): number {
+function integerTop1(pruned: Graph<'float'>, weightBits: number, { scored, shared }: Common): number {
   const { graph, weightSteps } =
     weightBits === 8
       ? { graph: pruned, weightSteps: new Map() }
-      : roundWeights(pruned, { bitsOf: () => weightBits, samples, reference: fused });
+      : roundWeights(pruned, { bitsOf: () => weightBits, samples, reference: fused, shared });
   const calibration = calibrate(graph, samples, 'minmax');
   const options = { mode: 'single', weightBits, weightSteps, biasCorrection: true } as const;
   const { program } = lower(quantize(calibration, options).run(graph), { name: 'net', strategy: 'overlap' });
@@ -74,9 +75,18 @@ function integerTop1(pruned: Graph<'float'>, weightBits: number, scored: Scored)
   return top1(scored, (image) => decodeOutput(program, simulator.run(encodeInput(program, image)).output));
 }
 
-function row(sparsity: number, price: 'flash' | 'macs', scored: Scored, base: number): readonly string[] {
+/** Of all rows of a price. */
+interface Common {
+  readonly price: 'flash' | 'macs';
+  readonly scored: Scored;
+  readonly base: number;
+  readonly shared: Shared;
+}
+
+function row(sparsity: number, common: Common): readonly string[] {
+  const { price, scored, base, shared } = common;
   const options: PruneOptions = { method: 'obs', sparsity, price, samples };
-  const { graph, layers } = prune(fused, options);
+  const { graph, layers } = prune(fused, options, shared);
   const uses = macLayers(fused).map(({ positions }) => positions);
   const macs = layers.reduce((sum, { kept }, i) => sum + kept * (uses[i] ?? 1), 0);
   const dense = layers.reduce((sum, { weights }, i) => sum + weights * (uses[i] ?? 1), 0);
@@ -84,7 +94,7 @@ function row(sparsity: number, price: 'flash' | 'macs', scored: Scored, base: nu
   const cells = [
     `${(100 * sparsity).toFixed(0)} %`,
     shown(floatTop1(graph, scored)),
-    ...bits.map((b) => shown(integerTop1(graph, b, scored))),
+    ...bits.map((b) => shown(integerTop1(graph, b, common))),
     count(layers.reduce((sum, { kept }) => sum + kept, 0)),
     `${count(macs)} (1/${(dense / macs).toFixed(2)})`,
     layers.map(({ density }) => (100 * density).toFixed(0)).join(' / '),
@@ -106,7 +116,8 @@ test.each(prices)('pruning priced by %s', (price) => {
     'MAC',
     'density of each layer, %',
   ];
-  const rows = sparsities.map((sparsity) => row(sparsity, price, scored, base));
+  const common = { price, scored, base, shared: new Shared() };
+  const rows = sparsities.map((sparsity) => row(sparsity, common));
   const title = `Float, all weights: ${base.toFixed(2)} % of ${count(scored.images.length)} images.`;
   if (!holdout) writeSection(`pruned for ${price}`, `${title}\n\n${markdown(head, rows)}`, 'pruning.md');
 });

@@ -1,7 +1,9 @@
 /**
  * Pruned LeNet-5 on chips, exactly counted, and where storing less begins to pay, by the cost model and exactly:
- * the tables of docs/sparse.md.
+ * the tables and curves of docs/sparse.md. `-t break-even` draws the curves alone.
  */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'vitest';
 import { certify } from '../src/certify.ts';
 import { formatName, type WeightFormat } from '../src/ir/formats/format.ts';
@@ -9,6 +11,8 @@ import type { Graph } from '../src/ir/graph.ts';
 import { chooseFormats } from '../src/passes/choose-formats.ts';
 import { type CostTarget, modelledInstructions, tableBytesOf } from '../src/passes/cost/model.ts';
 import type { FormatObjective } from '../src/passes/format-objective.ts';
+import { breakEvenSvg, type Curve, crossingAt, type Point } from './break-even.ts';
+import { root } from './models.ts';
 import { count, markdown, writeSection } from './page.ts';
 import { flashPriced, lenet, macPriced, measured, programFrom, prunedGraph, stored } from './pruned.ts';
 
@@ -130,50 +134,76 @@ const curves: readonly WeightFormat[] = [
 const densities = [5, 10, 20, 30, 40, 50, 60, 80, 100];
 /** Of LeNet-5's steps. */
 const layersDrawn = [
-  { title: 'conv2, 5x5, 6 -> 16, pooled', step: 1 },
-  { title: 'linear1, 400 -> 120', step: 2 },
+  { title: 'conv2, 5x5, 6 -> 16, pooled', picture: 'conv2', step: 1 },
+  { title: 'linear1, 400 -> 120', picture: 'linear1', step: 2 },
 ];
 
-/** The density at which the line through the points falls below `limit`. */
-function crossing(points: readonly (readonly [number, number])[], limit: number): string {
-  const above = points.findIndex(([, y]) => y > limit);
+/** Where the line through the points reaches `limit`, in words. */
+function crossing(points: readonly Point[], limit: number): string {
+  const at = crossingAt(points, limit);
+  if (at !== undefined) return `${at.toFixed(0)} %`;
   const last = points.at(-1)?.[0] ?? 0;
-  if (above < 0) return last === 100 ? 'always' : `more than ${last} %`;
-  if (above === 0) return 'never';
-  const [[x0, y0], [x1, y1]] = [points[above - 1]!, points[above]!];
-  return `${(x0 + ((x1 - x0) * (limit - y0)) / (y1 - y0)).toFixed(0)} %`;
+  if ((points[0]?.[1] ?? 0) > limit) return 'never';
+  return last === 100 ? 'always' : `more than ${last} %`;
+}
+
+interface Drawn extends Curve {
+  readonly layer: string;
+  /** Of all tables, at each density, and with dense weights. */
+  readonly bytes: readonly Point[];
+  readonly denseBytes: number;
+}
+
+async function curvesOf({ title, step }: (typeof layersDrawn)[number]): Promise<readonly Drawn[]> {
+  const graphs = densities.map((d) => prunedGraph(lenet, { percents: Array(5).fill(d), mode: 'compact' }));
+  const whole = programFrom(graphs.at(-1)!);
+  const denseBytes = tableBytesOf(whole.steps[step]!.kernel);
+  const drawn: Drawn[] = [];
+  for (const target of targets) {
+    const dense = (await measured(whole, target)).perStep[step]!;
+    for (const format of curves) {
+      const kernels = graphs.map((g) => programFrom(stored(g, Array(5).fill(format))).steps[step]!.kernel);
+      drawn.push({
+        layer: title,
+        target,
+        format: formatName(format),
+        dense,
+        points: densities.map((d, i) => [d, modelledInstructions(kernels[i]!, target)]),
+        exact: await exactly(graphs, format, target, step),
+        bytes: densities.map((d, i) => [d, tableBytesOf(kernels[i]!)]),
+        denseBytes,
+      });
+    }
+  }
+  return drawn;
+}
+
+const evenRow = ({ layer, target, format, dense, points, exact, bytes, denseBytes }: Drawn): string[] => [
+  `${layer}, ${target}`,
+  format,
+  crossing(points, dense),
+  exact.length === 0 ? '' : crossing(exact, dense),
+  crossing(bytes, denseBytes),
+];
+
+function curveRow({ layer, target, format, dense, points, exact }: Drawn): string[] {
+  const cells = points.map(([density, n]) => {
+    const found = exact.find(([d]) => d === density);
+    return `${(n / 1000).toFixed(0)}${found === undefined ? '' : ` (${(found[1] / 1000).toFixed(0)})`}`;
+  });
+  return [`${layer}, ${target}`, format, (dense / 1000).toFixed(0), ...cells];
 }
 
 async function breakEven(): Promise<void> {
-  const graphs = densities.map((d) => prunedGraph(lenet, { percents: Array(5).fill(d), mode: 'compact' }));
-  const rows: string[][] = [];
-  const even: string[][] = [];
-  for (const { title, step } of layersDrawn)
-    for (const target of targets) {
-      const dense = (await measured(programFrom(graphs.at(-1)!), target)).perStep[step]!;
-      for (const format of curves) {
-        const kernels = graphs.map((g) => programFrom(stored(g, Array(5).fill(format))).steps[step]!.kernel);
-        const modelled = kernels.map((kernel) => modelledInstructions(kernel, target));
-        const exact = await exactly(graphs, format, target, step);
-        const points = densities.map((d, i) => [d, modelled[i]!] as const);
-        const bytes = densities.map((d, i) => [d, tableBytesOf(kernels[i]!)] as const);
-        const denseBytes = tableBytesOf(programFrom(graphs.at(-1)!).steps[step]!.kernel);
-        even.push([
-          `${title}, ${target}`,
-          formatName(format),
-          crossing(points, dense),
-          exact.length === 0 ? '' : crossing(exact, dense),
-          crossing(bytes, denseBytes),
-        ]);
-        const cells = modelled.map((n, i) => {
-          const found = exact.find(([d]) => d === densities[i]);
-          return `${(n / 1000).toFixed(0)}${found === undefined ? '' : ` (${(found[1] / 1000).toFixed(0)})`}`;
-        });
-        rows.push([`${title}, ${target}`, formatName(format), (dense / 1000).toFixed(0), ...cells]);
-      }
-    }
+  const all: Drawn[] = [];
+  for (const layer of layersDrawn) {
+    const drawn = await curvesOf(layer);
+    const picture = path.join(root, 'docs/images', `break-even-${layer.picture}.svg`);
+    writeFileSync(picture, await breakEvenSvg(`${layer.title}, 8-bit weights`, drawn));
+    all.push(...drawn);
+  }
   const head = ['layer, target', 'format', 'dense8', ...densities.map((d) => `${d} %`)];
-  writeSection('curves', markdown(head, rows), 'sparse.md');
+  writeSection('curves', markdown(head, all.map(curveRow)), 'sparse.md');
   const evenHead = [
     'layer, target',
     'format',
@@ -181,7 +211,7 @@ async function breakEven(): Promise<void> {
     'faster below (exact)',
     'smaller below',
   ];
-  writeSection('break-even', markdown(evenHead, even), 'sparse.md');
+  writeSection('break-even', markdown(evenHead, all.map(evenRow)), 'sparse.md');
 }
 
 /** Some points of the first two curves, counted. */
@@ -190,9 +220,9 @@ async function exactly(
   format: WeightFormat,
   target: CostTarget,
   step: number,
-): Promise<(readonly [number, number])[]> {
+): Promise<readonly Point[]> {
   if (format.kind !== 'csr') return [];
-  const points: (readonly [number, number])[] = [];
+  const points: Point[] = [];
   for (const [i, density] of densities.entries()) {
     if (![10, 20, 40, 60].includes(density)) continue;
     const { perStep } = await measured(programFrom(stored(graphs[i]!, Array(5).fill(format))), target);
@@ -201,8 +231,6 @@ async function exactly(
   return points;
 }
 
-test('sparse', async () => {
-  await speed();
-  await flash();
-  await breakEven();
-});
+test('speed', speed);
+test('flash', flash);
+test('break-even', breakEven);

@@ -21,6 +21,7 @@ import type { MemoryPlan, PlanStrategy } from './passes/plan-memory.ts';
 import { checkCodebook, checkWeightBits, codebookOf } from './passes/prune/check-weights.ts';
 import { type PruneOptions, prunePass } from './passes/prune/prune.ts';
 import { needsRounding, type RoundedWeights, roundWeights } from './passes/prune/round-weights.ts';
+import { Shared } from './passes/prune/shared.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleImages } from './passes/settle-images.ts';
 import { showPlan } from './report/plan.ts';
@@ -127,12 +128,18 @@ export function compile(model: Graph<'imported'>, options: CompileOptions): Comp
 /**
  * The passes after fusion.
  * @param network stands for `made.fused` in another training state: the same nodes with other weights.
+ * @param shared with other builds of this network and these options, but for sparsity, bits and formats.
  */
-export function compileFused(made: Front, options: CompileOptions, network = made.fused): Compiled {
+export function compileFused(
+  made: Front,
+  options: CompileOptions,
+  network = made.fused,
+  shared = new Shared(),
+): Compiled {
   const step = stepper(options);
   const needsInputs = options.arith === 'int8' || options.prune !== undefined;
   const inputs = needsInputs ? calibrationInputs(options) : [];
-  const { graph, weightSteps, codebooks } = compressed(network, inputs, options, step);
+  const { graph, weightSteps, codebooks } = compressed(network, inputs, options, { step, shared });
   const changed = options.prune !== undefined || network !== made.fused || weightSteps.size > 0;
   const common = {
     floatGraph: made.floatGraph,
@@ -169,14 +176,15 @@ function compressed(
   fused: Graph<'float'>,
   samples: readonly Float32Array[],
   options: CompileOptions,
-  step: Stepper,
+  { step, shared }: { readonly step: Stepper; readonly shared: Shared },
 ): RoundedWeights {
   const { prune: wanted, weightBits = 8, codebook, arith, requant = 'single', onProgress } = options;
   const done = options.rounded ?? false;
   checkWeightBits(weightBits, fused);
   checkCodebook(codebook, { weightBits, requant, rounded: done }, fused);
   const report = onProgress === undefined ? {} : { onProgress };
-  const zeroed = wanted === undefined ? fused : step.run(prunePass({ ...wanted, ...report, samples }), fused);
+  const zeroed =
+    wanted === undefined ? fused : step.run(prunePass({ ...wanted, ...report, samples }, shared), fused);
   const pruned = step.run(dropDeadChannels, zeroed);
   const grids = {
     bitsOf: (node: string) => bitsOf(weightBits, node),
@@ -185,7 +193,8 @@ function compressed(
   if (arith === 'float32' || done || !needsRounding(fused, grids, requant))
     return { graph: pruned, weightSteps: new Map(), codebooks: new Map() };
   const reference = sameShapes(pruned, fused) ? fused : pruned;
-  const rounded = roundWeights(pruned, { ...grids, samples, reference, ...report });
+  const known = reference === fused ? { shared } : {};
+  const rounded = roundWeights(pruned, { ...grids, samples, reference, ...known, ...report });
   step.show('round-weights', rounded.graph);
   return rounded;
 }

@@ -12,6 +12,7 @@ import type { CodebookSize, WeightBits } from './ir/op.ts';
 import type { Program } from './ir/program.ts';
 import { countOf, floats } from './ir/tensor.ts';
 import { type CostTarget, modelledInstructions } from './passes/cost/model.ts';
+import { Shared } from './passes/prune/shared.ts';
 import { totalsOf } from './report/program.ts';
 import { decodeOutput, encodeInput } from './run.ts';
 
@@ -82,6 +83,7 @@ export class Search {
   readonly #heldOut: HeldOut;
   readonly #options: SearchOptions;
   readonly #built = new Map<string, Built>();
+  readonly #shared = new Shared();
   /** The answers that count as right, and how many of them the float model gives. */
   readonly #answers: readonly number[];
   readonly floatRight: number;
@@ -100,6 +102,11 @@ export class Search {
   /** Of the program. */
   get name(): string {
     return this.#options.compile.name;
+  }
+
+  /** That builds are judged by. */
+  get samples(): number {
+    return this.#heldOut.inputs.length;
   }
 
   judgement({ right }: Built): Judgement {
@@ -123,13 +130,14 @@ export class Search {
     if (known !== undefined) return known;
     const { objective, target, compile, method = 'obs', onBuilt } = this.#options;
     const price = objective === 'speed' ? 'macs' : 'flash';
-    const compiled = compileFused(this.#front, {
+    const options: CompileOptions = {
       ...compile,
       weightBits: point.weightBits,
       ...(point.codebook === undefined ? {} : { codebook: point.codebook }),
       formats: { objective, target },
       ...(point.sparsity > 0 ? { prune: { method, sparsity: point.sparsity, price } } : {}),
-    });
+    };
+    const compiled = compileFused(this.#front, options, this.#front.fused, this.#shared);
     const built = this.#judged(point, compiled);
     this.#built.set(key, built);
     onBuilt?.(built);

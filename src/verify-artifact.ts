@@ -14,6 +14,8 @@ export interface VerifyOptions {
   readonly targets: readonly TargetName[];
   /** The compiler's optimization on chips. */
   readonly opt?: string;
+  /** With DSP instructions, on chips that have them. */
+  readonly dsp?: boolean;
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
@@ -58,7 +60,7 @@ async function verifyTarget(
   { program, sources }: Artifact,
   target: TargetName,
   expected: readonly Outcome[],
-  { inputs, opt }: VerifyOptions,
+  { inputs, opt, dsp = false }: VerifyOptions,
 ): Promise<VerifyRow> {
   const none = { target, bytesCompared: 0, mismatches: 0 };
   try {
@@ -66,6 +68,7 @@ async function verifyTarget(
     const chip = 'machine' in targets[target];
     const result = await runNative(program, sources, target, inputs, {
       keepArenas: true,
+      dsp,
       ...(opt === undefined || !chip ? {} : { opt }),
     });
     if (result.kind === 'does not fit') {

@@ -31,6 +31,19 @@ test('a build is made once', () => {
   expect(s.tried).toHaveLength(1);
 });
 
+test('what builds have in common is computed once, and each is what it would be alone', () => {
+  const points = [
+    { sparsity: 0.5, weightBits: 8 },
+    { sparsity: 0.8, weightBits: 4 },
+    { sparsity: 0.5, weightBits: 4 },
+    { sparsity: 0, weightBits: 4 },
+    { sparsity: 0.2, weightBits: 8 },
+  ] as const;
+  const together = search();
+  for (const point of points)
+    expect(together.build(point).compiled.program).toEqual(search().build(point).compiled.program);
+});
+
 describe('limits', () => {
   test('on flash: it fits, and of all that fit it loses least', () => {
     const s = search({ grids: [{ weightBits: 8 }] });

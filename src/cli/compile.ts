@@ -6,7 +6,7 @@ import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { checkIdentifier } from '../emit/identifier.ts';
 import { writeFolder } from '../emit/native-files.ts';
 import type { Slot } from '../ir/program.ts';
-import { builtFields, builtTable, formatFields, formatTable } from '../report/built.ts';
+import { builtFields, formatFields, formatTable, searchText } from '../report/built.ts';
 import { formatBytes, formatCount, formatMany } from '../report/numbers.ts';
 import { inputSlot, outputSlot, planTable, stepsOf, stepTable, totalsOf } from '../report/program.ts';
 import { formatShare } from '../report/wilson.ts';
@@ -109,7 +109,11 @@ async function report(context: Context, made: Made, flags: Flags): Promise<void>
   else if (!flags.quiet) {
     describe(context, compiled, samples > 0 ? `, calibrated on ${formatMany(samples, 'sample')}` : '');
     if (accuracy !== undefined) context.io.out(`${accuracyText(accuracy, compiled.program.arith)}\n`);
-    if (tried.length > 0) context.io.out(`\n${builtTable(tried, context.io.columns)}\n`);
+    if (tried.length > 0) {
+      const build = tried.find((b) => b.compiled === compiled);
+      const chosen = { build, fits: over.length === 0, target: flags.target };
+      context.io.out(`\n${searchText(tried, chosen, context.io.columns)}`);
+    }
     if (folder !== null) describeFiles(context, folder, files);
     else if (over.length === 0) context.io.out('nothing was written: give -o FOLDER\n');
   }

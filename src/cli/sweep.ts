@@ -3,6 +3,7 @@ import { front } from '../compile.ts';
 import { writeFolder } from '../emit/native-files.ts';
 import { builtFields, builtTable } from '../report/built.ts';
 import { sweepHtml } from '../report/html/report.ts';
+import { formatCount, formatMany } from '../report/numbers.ts';
 import { allGrids, paretoFront, Search, sparsities } from '../search.ts';
 import { calibrationOf, heldOutOf, readSamplesFor } from './calibrate.ts';
 import { type CompressFlags, codebookOf, gridsOf, withCompressOptions } from './compress.ts';
@@ -61,6 +62,12 @@ async function run(context: Context, file: string, flags: Flags): Promise<void> 
   await report(context, search, flags);
 }
 
+/** What the tables' columns are about. */
+function judgedText({ floatRight, samples }: Search, { target }: Flags): string {
+  const right = `of which float gets ${formatCount(floatRight)} right`;
+  return `Instructions are modelled for ${target}.\nPoints are lost on ${formatMany(samples, 'held-out sample')}, ${right}.`;
+}
+
 async function report(context: Context, search: Search, flags: Flags): Promise<void> {
   const { tried } = search;
   const best = paretoFront(tried);
@@ -71,7 +78,7 @@ async function report(context: Context, search: Search, flags: Flags): Promise<v
     floatRight: search.floatRight,
     builds: tried.map((b) => ({ ...builtFields(b), pareto: best.includes(b) })),
   };
-  const text = `All builds\n${builtTable(tried)}\n\nThose that no other beats in everything\n${builtTable(best)}\n`;
+  const text = `All builds\n${builtTable(tried)}\n\nThose that no other beats in everything\n${builtTable(best)}\n\n${judgedText(search, flags)}\n`;
   if (flags.out !== undefined)
     await writeFolder(
       flags.out,

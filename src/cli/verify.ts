@@ -18,6 +18,7 @@ interface Flags extends InputFlags {
   readonly samples: number;
   readonly targets: readonly TargetName[];
   readonly opt?: string;
+  readonly dsp?: boolean;
   readonly json?: boolean;
 }
 
@@ -106,7 +107,13 @@ async function run(context: Context, folder: string, flags: Flags): Promise<void
   const progress = progressOn(io, flags.json === true);
   const { report: onProgress } = progress;
   const report = await api
-    .verifyArtifact(artifact, { inputs, targets: flags.targets, onProgress, ...optOf(flags) })
+    .verifyArtifact(artifact, {
+      inputs,
+      targets: flags.targets,
+      dsp: flags.dsp === true,
+      onProgress,
+      ...optOf(flags),
+    })
     .finally(progress.end);
   const ok = isVerified(report);
   if (flags.json) printJson(context, { command: 'verify', ok, inputs: inputs.length, rows: report.rows });
@@ -134,6 +141,7 @@ export function addVerify(program: Command, context: () => Context): void {
         .default(parseTargets(verifyTargets.join()), 'all of them'),
     );
   command.addOption(new Option('--opt <LEVEL>', 'optimization on chips').choices(['O1', 'O2', 'O3', 'Os']));
+  command.option('--dsp', 'define <NAME>_DSP on chips with the DSP extension (M4, M7, M33, M55)');
   withInputOptions(command);
   withJson(command)
     .addHelpText(

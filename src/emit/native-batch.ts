@@ -3,12 +3,13 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../ir/errors.ts';
 import type { Outcome, Program } from '../ir/program.ts';
+import { dspMacro } from './dsp.ts';
 import { inFolder, writeAll } from './native.ts';
 import { type Build, compileC99, link, type Overflow } from './native-build.ts';
 import { type BatchMember, batchDriver, batchHooks, driverFiles } from './native-driver.ts';
 import { execute } from './native-execute.ts';
 import { joinInputs, outcomesIn } from './native-results.ts';
-import { type Target, type TargetName, targets } from './native-targets.ts';
+import { hasDsp, type Target, type TargetName, targets } from './native-targets.ts';
 
 export interface BatchItem {
   /** Its name differs from every other in the batch. */
@@ -24,6 +25,8 @@ export interface BatchOptions {
   /** Instead of each arena its `arenaChecksum`, four bytes. */
   readonly checksums?: boolean;
   readonly timeoutMs?: number;
+  /** With DSP instructions, on chips that have them. */
+  readonly dsp?: boolean;
 }
 
 /** FNV-1a, 32 bits, of an arena: little-endian, as the batch driver writes it. */
@@ -58,10 +61,14 @@ async function writeBatch(folder: string, items: readonly BatchItem[], checksums
 }
 
 /** One compiler process takes several files, and two run at a time. */
-async function compileAll(build: Build, sources: readonly string[]): Promise<void> {
+async function compileAll(
+  build: Build,
+  sources: readonly string[],
+  options: readonly string[],
+): Promise<void> {
   const half = Math.ceil(sources.length / 2);
   const parts = [sources.slice(0, half), sources.slice(half)].filter((part) => part.length > 0);
-  await Promise.all(parts.map((part) => compileC99(build, part, ['-include', 'batch-hooks.h'])));
+  await Promise.all(parts.map((part) => compileC99(build, part, [...options, '-include', 'batch-hooks.h'])));
 }
 
 /** A batch may need more memory than a chip has: it takes the larger machine where there is one. */
@@ -87,7 +94,7 @@ export async function runNativeBatch(
   if (items.length === 0) return [];
   checkUnique(items);
   const target: Target = targets[targetName];
-  const { opt = '-O1', checksums = false, timeoutMs = 120_000 } = options;
+  const { opt = '-O1', checksums = false, timeoutMs = 120_000, dsp = false } = options;
   const sanitize = target.machine === undefined && (options.sanitize ?? true);
   return inFolder(async (folder) => {
     const build: Build = { target, folder, opt, sanitize };
@@ -96,6 +103,7 @@ export async function runNativeBatch(
     await compileAll(
       build,
       names.map((name) => `${name}.c`),
+      dsp && hasDsp(target) ? items.map(({ program }) => `-D${dspMacro(program)}`) : [],
     );
     const memory = await linkBatch(
       build,

@@ -44,6 +44,10 @@ export interface Target {
   readonly machine?: Machine;
 }
 
+/** Whether the chip has the DSP extension of Armv7E-M or Armv8-M. */
+export const hasDsp = ({ flags }: Target): boolean =>
+  flags.some((flag) => /^-mcpu=cortex-m(4|7|33|55)$/.test(flag));
+
 const kib = 1024;
 const region = (origin: number, bytes: number): Region => ({ origin, bytes });
 const map = (rom: Region, ram: Region, stackBytes = 16 * kib): MemoryMap => ({ rom, ram, stackBytes });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DefectError } from '../ir/errors.ts';
 import type { Outcome, Program } from '../ir/program.ts';
+import { dspMacro } from './dsp.ts';
 import { fileNames } from './names.ts';
 import {
   type Build,
@@ -18,7 +19,7 @@ import { removingAfter } from './native-cleanup.ts';
 import { countedDriver, driverFiles, hookedDriver, plainDriver } from './native-driver.ts';
 import { execute } from './native-execute.ts';
 import { type Instructions, instructionsIn, joinInputs, outcomesIn } from './native-results.ts';
-import { type MemoryMap, type Target, type TargetName, targets } from './native-targets.ts';
+import { hasDsp, type MemoryMap, type Target, type TargetName, targets } from './native-targets.ts';
 
 export interface NativeOptions {
   /** The compiler's optimization, for example `-Os`; `-O1` on the host, `-O3` elsewhere. */
@@ -29,6 +30,8 @@ export interface NativeOptions {
   readonly sanitize?: boolean;
   /** For each run of the compiled program. Default: 2 minutes. */
   readonly timeoutMs?: number;
+  /** With DSP instructions, on chips that have them. */
+  readonly dsp?: boolean;
 }
 
 /** What a target tells beyond the outcomes. */
@@ -62,6 +65,8 @@ interface Job {
   readonly inputs: number;
   readonly keep: boolean;
   readonly timeoutMs: number;
+  /** Options of the compiler for the network's own file. */
+  readonly options: readonly string[];
 }
 
 const hookOn = ({ name }: Program): string => `-D${name.toUpperCase()}_HOOK=native_hook`;
@@ -73,24 +78,28 @@ async function outcomes({ program, build, inputs }: Job, perStep: number): Promi
 
 /** The host: one build, hooked only when the arenas are wanted. */
 async function runHost(job: Job): Promise<NativeResult> {
-  const { program, build, inputs, keep } = job;
+  const { program, build, inputs, keep, options } = job;
   const text = keep ? hookedDriver(program, inputs, true) : plainDriver(program, inputs);
   await writeAll(build.folder, [['the-driver.c', text]]);
-  await compileC99(build, [`${program.name}.c`], ['-o', 'net.o', ...(keep ? [hookOn(program)] : [])]);
+  await compileC99(
+    build,
+    [`${program.name}.c`],
+    [...options, '-o', 'net.o', ...(keep ? [hookOn(program)] : [])],
+  );
   await link(build, 'run', ['the-driver.c', 'net.o'], undefined);
   await execute(build, 'run', { memory: undefined, timeoutMs: job.timeoutMs, counted: false });
   return { kind: 'ran', outcomes: await outcomes(job, keep ? program.arenaBytes : 0) };
 }
 
 /** Two programs of the same network, without and with the hook. */
-async function compileBoth({ program, build, inputs, keep }: Job): Promise<void> {
+async function compileBoth({ program, build, inputs, keep, options }: Job): Promise<void> {
   await writeAll(build.folder, [
     ['plain-driver.c', countedDriver(program, inputs)],
     ['hooked-driver.c', hookedDriver(program, inputs, keep)],
   ]);
   await Promise.all([
-    compileC99(build, [`${program.name}.c`], ['-o', 'net.o']),
-    compileC99(build, [`${program.name}.c`], ['-o', 'net_hooked.o', hookOn(program)]),
+    compileC99(build, [`${program.name}.c`], [...options, '-o', 'net.o']),
+    compileC99(build, [`${program.name}.c`], [...options, '-o', 'net_hooked.o', hookOn(program)]),
   ]);
 }
 
@@ -179,7 +188,8 @@ export async function runNative(
     const sanitize = target.machine === undefined && (options.sanitize ?? true);
     const opt = options.opt ?? (target.machine ? '-O3' : '-O1');
     const build: Build = { target, folder, opt, sanitize };
-    const job: Job = { program, build, inputs: inputs.length, keep, timeoutMs };
+    const fast = options.dsp === true && hasDsp(target) ? [`-D${dspMacro(program)}`] : [];
+    const job: Job = { program, build, inputs: inputs.length, keep, timeoutMs, options: fast };
     return target.machine ? runChip(job, target.machine) : runHost(job);
   });
 }

@@ -2,6 +2,7 @@
 import { DefectError, must } from '../ir/errors.ts';
 import { type Elem, type Expr, elemBytes, type Kernel, type Param, type Stmt } from '../ir/kernel.ts';
 import type { Interval, Primitive } from '../ir/primitive.ts';
+import { dspSites } from './dsp.ts';
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
 import { isIdentifier } from './identifier.ts';
 import { comment, cScalar, cType, wrapCode } from './text.ts';
@@ -16,6 +17,14 @@ export interface PrintOptions {
   readonly tables?: ReadonlyMap<string, string>;
   /** What stands before `void`; `static` when absent. */
   readonly linkage?: string;
+  /** The macro that turns DSP instructions on, where they are printed. */
+  readonly dsp?: string;
+}
+
+/** Lines in place of statements, where a macro is defined. */
+interface Faster {
+  readonly statements: readonly Stmt[];
+  readonly lines: readonly string[];
 }
 
 interface Printer {
@@ -23,6 +32,9 @@ interface Printer {
   readonly ranges: ReadonlyMap<string, Interval>;
   /** Arrays that are only read: `const` in C. */
   readonly constants: ReadonlySet<string>;
+  readonly macro: string;
+  /** By each of the statements. */
+  readonly faster: ReadonlyMap<Stmt, Faster>;
 }
 
 const step = '    ';
@@ -149,7 +161,25 @@ function statement(s: Stmt, indent: string, printer: Printer): string[] {
 }
 
 const block = (body: readonly Stmt[], indent: string, printer: Printer): string[] =>
-  body.flatMap((s) => statement(s, indent, printer));
+  body.flatMap((s) => {
+    const faster = printer.faster.get(s);
+    if (faster === undefined) return statement(s, indent, printer);
+    return faster.statements[0] === s ? choices(faster, indent, printer) : [];
+  });
+
+/** Both ways, for the preprocessor to choose from. */
+const choices = ({ statements, lines }: Faster, indent: string, printer: Printer): string[] => [
+  `#ifdef ${printer.macro}`,
+  ...lines.map((line) => indent + line),
+  '#else',
+  ...statements.flatMap((s) => statement(s, indent, printer)),
+  '#endif',
+];
+
+function fasterIn(kernel: Kernel, rename: Rename): ReadonlyMap<Stmt, Faster> {
+  const found = dspSites(kernel, rename).map(({ site, lines }) => ({ statements: site.statements, lines }));
+  return new Map(found.flatMap((faster) => faster.statements.map((s) => [s, faster])));
+}
 
 const parameter = (p: Param): string => `${pointerType(p.elem, p.role === 'in')}${p.name}`;
 
@@ -170,7 +200,9 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
   const rename: Rename = (name) => options.tables?.get(name) ?? name;
   const sums = accumulatedIn(kernel.body);
   const ranges = new Map([...(options.ranges ?? [])].filter(([name]) => sums.has(name)));
-  const printer = { rename, ranges, constants: constantArrays(kernel) };
+  const faster = options.dsp === undefined ? new Map() : fasterIn(kernel, rename);
+  const constants = constantArrays(kernel);
+  const printer: Printer = { rename, ranges, constants, macro: options.dsp ?? '', faster };
   const used = arraysUsed(kernel.body);
   const unused = kernel.params.filter((p) => !used.has(p.name)).map((p) => `${step}(void)${p.name};`);
   const linkage = options.linkage ?? 'static';
@@ -179,8 +211,8 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
   return [...comment(kernel.doc), ...wrapCode(head), '{', ...body.flatMap(wrapLine), '}', ''].join('\n');
 }
 
-/** Comments are wrapped already. */
-const wrapLine = (line: string): string[] => (/^\s*(\/\*| \*)/.test(line) ? [line] : wrapCode(line));
+/** Comments are wrapped already, and the preprocessor's lines end where they end. */
+const wrapLine = (line: string): string[] => (/^(#|\s*(\/\*| \*))/.test(line) ? [line] : wrapCode(line));
 
 /** A primitive as the `static inline` function that kernels call. */
 export function printPrimitive(primitive: Primitive): string {

@@ -5,10 +5,11 @@
  *   real y = sum w (sx (x - zx)) + b = sx sw (sum q x + bias),  bias = round(b / (sx sw)) - zx sum q
  */
 import { float, maximum, minimum } from './build.ts';
-import { InputError } from './errors.ts';
+import { InputError, must } from './errors.ts';
 import { dense8, formatName, type WeightFormat } from './formats/format.ts';
 import type { Expr, Table } from './kernel.ts';
-import type { Quant, RequantMode, ScaleContext } from './op.ts';
+import type { InputType, Quant, RequantMode, ScaleContext } from './op.ts';
+import { noFinerThan } from './quant.ts';
 import {
   compactHolds,
   compactOf,
@@ -19,6 +20,7 @@ import {
   requantOf,
   type Saturation,
 } from './requant.ts';
+import type { Tensor } from './tensor.ts';
 
 /** Values that a fused activation keeps; both in real units. */
 export interface Clamp {
@@ -102,8 +104,23 @@ export function compactSteps(needed: Float64Array, input: Quant, output: Quant):
   return needed.map((step) => multiplier(step) / (unit * 2 ** shift));
 }
 
+/** The second input: what a layer multiplies by. */
+export const weightsOf = (inputs: readonly (InputType | undefined)[]): Tensor =>
+  must(inputs[1]?.constant, 'a layer to be compiled has constant weights');
+
+/** As fine as the range allows and requantization can serve. */
+export const macOutputQuant = (c: ScaleContext<unknown>): Quant =>
+  noFinerThan(
+    finestStep(
+      c,
+      Float32Array.from(weightsOf(c.inputTypes).data),
+      must(c.inputQuants[0], 'the input is quantized'),
+    ),
+    c.range,
+  );
+
 /** The finest output step that a requantization scale of at most 1 (1/2 for pow2) can serve. */
-export function finestStep(
+function finestStep(
   { mode, weightBits, weightSteps }: Pick<ScaleContext<unknown>, 'mode' | 'weightBits' | 'weightSteps'>,
   weight: Float32Array,
   input: Quant,

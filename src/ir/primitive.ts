@@ -23,6 +23,8 @@ export interface Primitive {
   readonly js: (...args: number[]) => number;
   /** WebAssembly that leaves the result. The arguments are locals or literals, so they may be repeated. */
   readonly wasm: (fresh: FreshLocal, ...args: Code[]) => Code;
+  /** The same of four i32 at a time, where there is a way. */
+  readonly lanes?: (fresh: FreshLocal, ...args: Code[]) => Code;
   /**
    * Why these arguments are outside of what the C defines, or undefined if they are inside. Must hold for
    * every combination in the intervals to return undefined.

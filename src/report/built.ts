@@ -45,6 +45,23 @@ export function builtTable(builds: readonly Built[], width?: number): string {
   return table(columns, rows, width);
 }
 
+/** What was searched, and which of it came out. */
+export function searchText(
+  tried: readonly Built[],
+  chosen: { readonly build: Built | undefined; readonly fits: boolean; readonly target: string },
+  width?: number,
+): string {
+  const { build, fits, target } = chosen;
+  const which =
+    build === undefined
+      ? ''
+      : `\n${fits ? 'chosen' : 'nearest'}: ${formatPercent(build.point.sparsity)} zeros, ${gridText(build)}`;
+  return `Tried, with instructions modelled for ${target}:\n\n${builtTable(tried, width)}${which}\n`;
+}
+
+const gridText = (b: Built): string =>
+  b.point.codebook === undefined ? `${gridName(b)} bits` : `a codebook of ${gridName(b)}`;
+
 export const formatFields = (c: LayerChoice) => ({
   node: c.node,
   format: formatName(c.chosen.format),

@@ -122,7 +122,8 @@ function compileStep(
   };
 }
 
-function checkInput(program: Program, slot: Slot, bytes: Uint8Array): void {
+/** @throws InputError unless these are as many bytes as the slot has. */
+export function checkInput(program: Program, slot: Slot, bytes: Uint8Array): void {
   if (bytes.length === slotBytes(slot)) return;
   throw new InputError({
     where: `input '${slot.name}' of ${program.name}`,

@@ -1,5 +1,5 @@
 /** The instructions by their names in the specification: operands in, code that leaves the result. */
-import { type Code, memory, op, simd } from './code.ts';
+import { type Code, int, memory, op, simd } from './code.ts';
 
 export const i32 = {
   eqz: op(0x45),
@@ -64,8 +64,12 @@ export const load = {
   /** Eight bytes to eight 16-bit lanes. */
   i8x8: memory(0xfd, 1),
   u8x8: memory(0xfd, 2),
+  /** Four 16-bit numbers to 32-bit lanes, without sign. */
+  u16x4: memory(0xfd, 4),
   /** The same 32 bits in all four lanes. */
   splat32: memory(0xfd, 9),
+  /** 32 bits to the first lane, zeros to the others. */
+  first32: memory(0xfd, 0x5c),
 } as const;
 
 export const store = {
@@ -84,7 +88,71 @@ export const copyBytes = op(0xfc, 0x0a, 0, 0);
 export const fillBytes = op(0xfc, 0x0b, 0);
 
 export const i32x4 = {
+  splat: simd(0x11),
+  eq: simd(0x37),
+  ne: simd(0x38),
+  lt: simd(0x39),
+  gt: simd(0x3b),
+  le: simd(0x3d),
+  ge: simd(0x3f),
+  shl: simd(0xab),
+  shr: simd(0xac),
   add: simd(0xae),
+  sub: simd(0xb1),
+  mul: simd(0xb5),
   /** Eight products of 16-bit lanes, neighbours added. */
   dot: simd(0xba),
+  /** Of four f32, towards 0. */
+  truncate: simd(0xf8),
+  /** The first lane. */
+  first: (lanes: Code): Code => [lanes, 0xfd, 0x1b, 0],
 } as const;
+
+const i64x2 = {
+  splat: simd(0x12),
+  shr: simd(0xcc),
+  add: simd(0xce),
+  /** 64-bit products of the first and of the last two 32-bit lanes. */
+  productsLow: simd(0xdc),
+  productsHigh: simd(0xdd),
+} as const;
+
+/** (a, b, mask): bits of a where the mask has ones, else of b. */
+export const choose = simd(0x52);
+/** Of 8-bit lanes to 16-bit ones, of 16-bit lanes to 32-bit ones: the first half of a vector. */
+export const extend = {
+  i8: (lanes: Code): Code => simd(0xa7)(simd(0x87)(lanes)),
+  u8: (lanes: Code): Code => simd(0xa9)(simd(0x89)(lanes)),
+} as const;
+/** 32-bit lanes to bytes, cut off at 0 and 255 (u8) or -128 and 127 (i8): the first four bytes. */
+export const narrow = {
+  u8: (lanes: Code): Code => bytesOf(0x66, lanes),
+  i8: (lanes: Code): Code => bytesOf(0x65, lanes),
+} as const;
+
+/** 32-bit lanes to 16-bit ones with sign; what is twice on the stack is computed twice, so give locals. */
+function bytesOf(instruction: number, lanes: Code): Code {
+  const words = simd(0x85)(lanes, lanes);
+  return simd(instruction)(words, words);
+}
+
+const words = (...which: readonly number[]): Code =>
+  which.flatMap((w) => [4 * w, 4 * w + 1, 4 * w + 2, 4 * w + 3]);
+const shuffle = (a: Code, b: Code, lanes: Code): Code => [a, b, 0xfd, 0x0d, ...lanes];
+
+/** 2^x in each lane, for x in 0..30: the exponent of a float. */
+export const powerOfTwo = (x: Code): Code =>
+  i32x4.truncate(i32x4.shl(i32x4.add(x, i32x4.splat(int(127))), int(23)));
+
+/** a * b / 2^32 in each lane, rounded down. */
+export const highProduct = (a: Code, b: Code): Code =>
+  shuffle(i64x2.productsLow(a, b), i64x2.productsHigh(a, b), words(1, 3, 5, 7));
+
+/** (a * b + addend) / 2^31 in each lane, rounded down; it fits. */
+export function product31(a: Code, b: Code, addend = 0): Code {
+  const scaled = (product: Code): Code => {
+    const sum = addend === 0 ? product : i64x2.add(product, i64x2.splat(i64.extend(int(addend))));
+    return i64x2.shr(sum, int(31));
+  };
+  return shuffle(scaled(i64x2.productsLow(a, b)), scaled(i64x2.productsHigh(a, b)), words(0, 2, 4, 6));
+}

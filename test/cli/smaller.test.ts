@@ -171,6 +171,14 @@ describe('budgets', () => {
     expect(built.folder).toBe(inFolder('fits'));
   });
 
+  test('the text says which of those tried it is', async () => {
+    const flash = Math.floor(plain.tableBytes * 0.6);
+    const { out } = await bench().run('compile', model, ...base, '--flash', String(flash));
+    const [, sparsity = ''] = /\nchosen: ([0-9.]+ %) zeros, [48] bits\n/.exec(out) ?? [];
+    expect(sparsity).not.toBe('');
+    expect(out).toMatch(new RegExp(`\n +${sparsity} `));
+  });
+
   test('--instructions counts on the target', async () => {
     const { tried } = await compiled('--instructions', '1M', '--target', 'rv32imc');
     expect(tried).toContainEqual(expect.objectContaining({ instructions: expect.any(Number) }));
@@ -197,6 +205,7 @@ describe('budgets', () => {
     expect(err).toContain('over budget: the nearest build has');
     expect(err).toContain(named);
     expect(text).toContain('points lost');
+    expect(text).toMatch(/\nnearest: [0-9.]+ % zeros, [48] bits\n/);
     expect(existsSync(out)).toBe(false);
   });
 

@@ -3,10 +3,9 @@ import type { Kernel } from '../kernel.ts';
 import { convolution } from '../kernels/convolution.ts';
 import { clampWords, docOf } from '../kernels/doc.ts';
 import type { Arithmetic, QuantizedMac } from '../mac.ts';
-import { finestStep, float32Arithmetic, int8Arithmetic, quantizeMac } from '../mac.ts';
+import { float32Arithmetic, int8Arithmetic, macOutputQuant, quantizeMac, weightsOf } from '../mac.ts';
 import { requireSpatial, spatialOrder } from '../memory-order.ts';
 import type { InputType, KernelContext, OpDef, QuantizeContext } from '../op.ts';
-import { noFinerThan } from '../quant.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
@@ -169,8 +168,6 @@ function convReference(attrs: ConvAttrs, inputs: Inputs<Tensor>): Tensor {
   return rounded(type.dtype, type.shape, clampAll(values, attrs.clamp));
 }
 
-const weightsOf = (inputs: Inputs<InputType>): Tensor =>
-  must(inputs[1]?.constant, 'a convolution to be compiled has constant weights');
 const floatsOf = (tensor: Tensor | undefined): Float32Array | undefined =>
   tensor === undefined ? undefined : Float32Array.from(tensor.data);
 
@@ -297,15 +294,7 @@ export const conv: OpDef<ConvAttrs, QuantizedConv> = {
     requireSpatial(inputs[0]);
     return spatialOrder(output);
   },
-  outputQuant: (c) =>
-    noFinerThan(
-      finestStep(
-        c,
-        Float32Array.from(weightsOf(c.inputTypes).data),
-        must(c.inputQuants[0], 'the input is quantized'),
-      ),
-      c.range,
-    ),
+  outputQuant: macOutputQuant,
   quantize: quantizeConv,
   int8: (attrs, q, context) =>
     convKernel(

@@ -3,9 +3,8 @@ import type { Kernel } from '../kernel.ts';
 import { clampWords, docOf } from '../kernels/doc.ts';
 import { linear as linearKernel } from '../kernels/linear.ts';
 import type { Arithmetic, QuantizedMac } from '../mac.ts';
-import { finestStep, float32Arithmetic, int8Arithmetic, quantizeMac } from '../mac.ts';
+import { float32Arithmetic, int8Arithmetic, macOutputQuant, quantizeMac, weightsOf } from '../mac.ts';
 import type { InputType, KernelContext, OpDef, Place } from '../op.ts';
-import { noFinerThan } from '../quant.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { complain, required, requireFloats, requireShape } from './common/inputs.ts';
 import { type Clamp, clampAll, rounded } from './common/round.ts';
@@ -45,9 +44,6 @@ function linearReference(attrs: LinearAttrs, inputs: readonly (Tensor | undefine
   return rounded(dtype, shape, clampAll(sums, attrs.clamp));
 }
 
-const weightsOf = (inputs: readonly (InputType | undefined)[]): Tensor =>
-  must(inputs[1]?.constant, 'a linear layer to be compiled has constant weights');
-
 /** The columns of each row in the order in which the input lies in memory. */
 function inMemoryOrder<T extends Int8Array | Float32Array>(weights: T, input: Place): T {
   const { order } = input;
@@ -75,15 +71,7 @@ export const linear: OpDef<LinearAttrs, QuantizedMac> = {
   infer: (_attrs, inputs) => [linearType(inputs)],
   reference: (attrs, inputs) => [linearReference(attrs, inputs)],
   order: () => undefined,
-  outputQuant: (c) =>
-    noFinerThan(
-      finestStep(
-        c,
-        Float32Array.from(weightsOf(c.inputTypes).data),
-        must(c.inputQuants[0], 'the input is quantized'),
-      ),
-      c.range,
-    ),
+  outputQuant: macOutputQuant,
   quantize: (c) =>
     quantizeMac({
       name: c.name,

@@ -4,8 +4,18 @@
  * splits the multiplier into 16-bit halves, whose products with an int32 are exact.
  */
 import { type Code, int } from '../../wasm/code.ts';
-import { f32, float, i32, i64, select } from '../../wasm/instructions.ts';
-import type { Interval, Primitive } from '../primitive.ts';
+import {
+  f32,
+  float,
+  highProduct,
+  i32,
+  i32x4,
+  i64,
+  powerOfTwo,
+  product31,
+  select,
+} from '../../wasm/instructions.ts';
+import type { FreshLocal, Interval, Primitive } from '../primitive.ts';
 
 /** floor(acc * multiplier + addend) / 2^bits), exactly; 16 <= bits, 0 <= addend < 2^52. */
 function scaledFloor(acc: number, multiplier: number, addend: number, bits: number): number {
@@ -70,6 +80,12 @@ const wide = (...operands: readonly [Code, Code]): Code =>
   i64.mul(i64.extend(operands[0]), i64.extend(operands[1]));
 const wideShift = (x: Code, by: Code): Code => i32.wrap(i64.shr(x, i64.extend(by)));
 
+/** (a * b + addend) / 2^31, rounded down. */
+function scaledLanes(fresh: FreshLocal, a: Code, b: Code, addend = 0): Code {
+  const [x, y] = [fresh('v128'), fresh('v128')];
+  return [...x.set(a), ...y.set(b), ...product31(x.get, y.get, addend)];
+}
+
 /** One rounding, halves up. */
 export const requantizeSingle: Primitive = {
   name: 'requantize_single',
@@ -104,6 +120,12 @@ export const requantizeHigh: Primitive = {
     const high = wideShift(wide(acc, multiplier), int(32));
     const half = i32.shl(int(1), i32.sub(shift, int(2)));
     return i32.shr(i32.add(high, half), i32.sub(shift, int(1)));
+  },
+  lanes(fresh, acc = [], multiplier = [], shift = []) {
+    const half = powerOfTwo(i32x4.sub(shift, i32x4.splat(int(2))));
+    // / 2^(shift - 1), with 2^(32 - shift) / 2^31
+    const scale = powerOfTwo(i32x4.sub(i32x4.splat(int(32)), shift));
+    return scaledLanes(fresh, i32x4.add(highProduct(acc, multiplier), half), scale);
   },
   violation: multiplierRule(2),
   range: cornerRange(single),
@@ -174,6 +196,8 @@ export const requantizePow2: Primitive = {
   c99: ['return ((acc >> (shift - 1)) + 1) >> 1;'],
   js: pow2,
   wasm: (_, acc = [], shift = []) => i32.shr(i32.add(i32.shr(acc, i32.sub(shift, int(1))), int(1)), int(1)),
+  lanes: (fresh, acc = [], shift = []) =>
+    scaledLanes(fresh, acc, powerOfTwo(i32x4.sub(i32x4.splat(int(31)), shift)), 2 ** 30),
   violation: (acc = { lo: 0, hi: 0 }, shift = { lo: 0, hi: 0 }) =>
     outside('shift', shift, 1, 30) ??
     // Halved by shifts of 2 and more, acc leaves room for the 1.
@@ -201,6 +225,11 @@ export const requantizeCompact: Primitive = {
   wasm(_, acc = [], multiplier = [], shift = []) {
     const half = i32.shl(int(1), i32.sub(shift, int(1)));
     return i32.shr(i32.add(i32.mul(acc, multiplier), half), shift);
+  },
+  lanes(fresh, acc = [], multiplier = [], shift = []) {
+    const half = powerOfTwo(i32x4.sub(shift, i32x4.splat(int(1))));
+    const scale = powerOfTwo(i32x4.sub(i32x4.splat(int(31)), shift));
+    return scaledLanes(fresh, i32x4.add(i32x4.mul(acc, multiplier), half), scale);
   },
   violation(acc = { lo: 0, hi: 0 }, multiplier = { lo: 1, hi: 1 }, shift = { lo: 1, hi: 1 }) {
     const products = [acc.lo, acc.hi].flatMap((a) => [a * multiplier.lo, a * multiplier.hi]);

@@ -21,6 +21,8 @@ interface Run {
   readonly env: Map<string, number>;
   /** Where operations are added up: of the whole kernel, or of the loop that is being learned. */
   total: Counts;
+  /** What each statement executes by itself. */
+  readonly own: Map<Stmt, Counts>;
   readonly learned: Map<Stmt, Learned>;
 }
 
@@ -132,10 +134,17 @@ function block(run: Run, body: readonly Stmt[], times: number): void {
   for (const s of body) statement(run, s, times);
 }
 
+function ownOf({ own }: Run, s: Stmt): Counts {
+  const old = own.get(s);
+  if (old !== undefined) return old;
+  const counts = noCounts();
+  countStmt(counts, s);
+  own.set(s, counts);
+  return counts;
+}
+
 function statement(run: Run, s: Stmt, times: number): void {
-  const own = noCounts();
-  countStmt(own, s);
-  addTimes(run.total, own, times);
+  addTimes(run.total, ownOf(run, s), times);
   if ('name' in s && run.needed.has(s.name)) follow(run, s);
   if (s.kind === 'for') loop(run, s, times);
   else if (s.kind === 'if') conditional(run, s, times);
@@ -248,6 +257,7 @@ export function operationsOf(kernel: Kernel): Counts {
     needed: neededNames(kernel),
     env: new Map(),
     total: noCounts(),
+    own: new Map(),
     learned: new Map(),
   };
   count(run.total, 'kernel');

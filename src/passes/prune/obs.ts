@@ -20,6 +20,13 @@ interface Candidate extends Offer {
   readonly units: readonly Unit[];
 }
 
+/** What a network's weights stand for, and in which order each row's would go. */
+export interface Ranked {
+  readonly layers: readonly MacLayer[];
+  readonly problems: readonly Problem[];
+  readonly candidates: readonly Candidate[];
+}
+
 /** Found on LeNet-5's training digits; 3e-3 to 3e-2 are within a tenth of a point. */
 const traceDamping = 1e-2;
 

@@ -9,13 +9,14 @@ import { checkSamples } from '../calibrate.ts';
 import type { Pass } from '../pass.ts';
 import { pruneChannels } from './channel.ts';
 import { macLayers } from './layers.ts';
-import { candidates, masksFor } from './obs.ts';
+import { candidates, masksFor, type Ranked } from './obs.ts';
 import { checkOptions, type PruneOptions } from './options.ts';
 import { masked, refitted, withWeights } from './refit.ts';
+import { Shared } from './shared.ts';
 import { statistics } from './statistics.ts';
 import { type PrunedLayer, summary } from './summary.ts';
 import { sweep } from './sweep.ts';
-import { targetsOf } from './targets.ts';
+import { attention, targetsOf } from './targets.ts';
 
 export type { PrunedLayer, PruneOptions };
 
@@ -27,35 +28,40 @@ export interface Pruned {
 
 /**
  * @param graph fused.
+ * @param shared with other prunings of it that differ in sparsity only
  * @throws InputError for a sparsity, pattern, price or sample that cannot be used.
  */
-export function prune(graph: Graph<'float'>, options: PruneOptions): Pruned {
-  checkOptions(options, graph);
-  const input = must(graph.inputs[0], 'a float graph has an input');
-  checkSamples(options.samples, must(graph.tensors.get(input), 'the input has a type').shape);
-  const pruned = prunedBy(graph, options);
+export function prune(graph: Graph<'float'>, options: PruneOptions, shared = new Shared()): Pruned {
+  const pruned = checkedAndPruned(graph, options, shared);
   return { graph: pruned, layers: summary(pruned, graph, options.samples) };
 }
 
-function prunedBy(graph: Graph<'float'>, options: PruneOptions): Graph<'float'> {
+function checkedAndPruned(graph: Graph<'float'>, options: PruneOptions, shared: Shared): Graph<'float'> {
+  checkOptions(options, graph);
+  const input = must(graph.inputs[0], 'a float graph has an input');
+  checkSamples(options.samples, must(graph.tensors.get(input), 'the input has a type').shape);
+  return shared.pruned(options.sparsity, () => prunedBy(graph, options, shared));
+}
+
+function prunedBy(graph: Graph<'float'>, options: PruneOptions, shared: Shared): Graph<'float'> {
   const { method } = options;
   switch (method) {
     case 'channel':
       return pruneChannels(graph, options);
     case 'magnitude':
-      return withoutLeast(graph, options, masked);
+      return withoutLeast(ranking(graph, options, shared), graph, options.sparsity, masked);
     case 'obs':
-      return inStages(graph, options);
+      return inStages(graph, options, shared);
     default:
       return method satisfies never;
   }
 }
 
 /** `prune` as a pass, for what its layers' summary is not needed. */
-export const prunePass = (options: PruneOptions): Pass<'float', 'float'> => ({
+export const prunePass = (options: PruneOptions, shared = new Shared()): Pass<'float', 'float'> => ({
   name: 'prune',
   doc: 'zeros for the weights that matter least, the others fitted to make up for them',
-  run: (graph) => prune(graph, options).graph,
+  run: (graph) => checkedAndPruned(graph, options, shared),
 });
 
 /**
@@ -68,12 +74,14 @@ const densities = [2, 1.4, 1];
 const stagesFor = (sparsity: number): readonly number[] =>
   densities.map((d) => 1 - d * (1 - sparsity)).filter((part) => part > 0 || part === sparsity);
 
-function inStages(graph: Graph<'float'>, options: PruneOptions): Graph<'float'> {
-  const { samples, sparsity } = options;
-  const targets = targetsOf(graph, samples, measuring(options, 'measuring outputs'));
+function inStages(graph: Graph<'float'>, options: PruneOptions, shared: Shared): Graph<'float'> {
+  const { samples, sparsity, seed = 1 } = options;
+  const make = () => targetsOf(graph, samples, measuring(options, 'measuring outputs'));
+  const targets = shared.targets(seed, make);
   let current = graph;
   for (const part of stagesFor(sparsity)) {
-    const pruned = withoutLeast(current, { ...options, sparsity: part }, refitted);
+    const ranked = current === graph ? ranking(graph, options, shared) : rank(current, options);
+    const pruned = withoutLeast(ranked, current, part, refitted);
     current = sweep(pruned, targets, samples, { damping: 1e-3 });
   }
   return current;
@@ -81,19 +89,32 @@ function inStages(graph: Graph<'float'>, options: PruneOptions): Graph<'float'> 
 
 const measuring = ({ seed = 1, onProgress }: PruneOptions, what: string) => ({
   seed,
-  projections: 2,
-  focus: 0.5,
+  ...attention,
   onProgress: (done: number, total: number) => onProgress?.(what, done, total),
 });
 
-/** @param remake what becomes of the weights that stay */
-function withoutLeast(graph: Graph<'float'>, options: PruneOptions, remake: typeof refitted): Graph<'float'> {
+const ranking = (graph: Graph<'float'>, options: PruneOptions, shared: Shared): Ranked =>
+  shared.ranked(() => rank(graph, options));
+
+/** The expensive half of a stage, which does not depend on the sparsity. */
+function rank(graph: Graph<'float'>, options: PruneOptions): Ranked {
   const layers = macLayers(graph);
-  const weights = layers.reduce((sum, layer) => sum + layer.weights.length, 0);
   const problems = statistics(graph, layers, options.samples, measuring(options, 'measuring layers'));
-  const all = candidates(problems, options, (done, total) =>
-    options.onProgress?.('ranking weights', done, total),
-  );
-  const masks = masksFor(layers, all, Math.round(options.sparsity * weights));
+  const report = (done: number, total: number) => options.onProgress?.('ranking weights', done, total);
+  return { layers, problems, candidates: candidates(problems, options, report) };
+}
+
+/**
+ * @param graph that was ranked
+ * @param remake what becomes of the weights that stay
+ */
+function withoutLeast(
+  { layers, problems, candidates: all }: Ranked,
+  graph: Graph<'float'>,
+  sparsity: number,
+  remake: typeof refitted,
+): Graph<'float'> {
+  const weights = layers.reduce((sum, layer) => sum + layer.weights.length, 0);
+  const masks = masksFor(layers, all, Math.round(sparsity * weights));
   return withWeights(graph, remake(layers, problems, masks));
 }

@@ -9,9 +9,10 @@ import { type Codebook, type SharedRow, shareWeights } from './codebook.ts';
 import { codebookGrid, levelsOf, uniformGrid } from './grid.ts';
 import { type MacLayer, macLayers } from './layers.ts';
 import { type Rounded, type RoundingNorm, roundingNorm, roundRow } from './obq.ts';
+import { Shared } from './shared.ts';
 import { type FittedRow, sweep } from './sweep.ts';
 import { at, meanDiagonal, type Symmetric } from './symmetric.ts';
-import { targetsOf } from './targets.ts';
+import { attention, targetsOf } from './targets.ts';
 
 export interface RoundOptions {
   /** Bits of the weights of a node; 8 leaves them to the quantization pass, which rounds to nearest. */
@@ -21,6 +22,8 @@ export interface RoundOptions {
   readonly samples: readonly Float32Array[];
   /** The network whose sums are to be kept: the one before pruning, with the same layers. */
   readonly reference?: Graph<'float'>;
+  /** What the reference's pruning has found out about it; with the same samples. */
+  readonly shared?: Shared;
   readonly seed?: number;
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
@@ -52,12 +55,14 @@ const roundingDamping = 1e-2;
 export function roundWeights(graph: Graph<'float'>, options: RoundOptions): RoundedWeights {
   const steps = new Map<string, Float64Array>();
   const codebooks = new Map<string, Int8Array>();
-  const targets = targetsOf(options.reference ?? graph, options.samples, {
-    seed: options.seed ?? 1,
-    projections: 2,
-    focus: 0.5,
-    onProgress: (done, total) => options.onProgress?.('rounding weights', done, total),
-  });
+  const { seed = 1, shared = new Shared() } = options;
+  const measure = () =>
+    targetsOf(options.reference ?? graph, options.samples, {
+      seed,
+      ...attention,
+      onProgress: (done, total) => options.onProgress?.('rounding weights', done, total),
+    });
+  const targets = shared.targets(seed, measure);
   const rounded = sweep(graph, targets, options.samples, {
     damping: 1e-3,
     unfitted(layer) {

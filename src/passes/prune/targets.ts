@@ -26,6 +26,9 @@ export interface TargetOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** How closely networks are looked at by all that compresses them. */
+export const attention = { projections: 2, focus: 0.5 } as const;
+
 /** Columns of a layer that are looked at, over all samples: enough for some thousand weights per row. */
 const columnsPerLayer = 20_000;
 

@@ -6,7 +6,7 @@ type Plot = typeof PlotModule;
 type Draw = (plot: Plot) => PlotModule.PlotOptions;
 
 /** Colours that differ in lightness too, and stand on white and on near black. */
-const hues = {
+export const hues = {
   blue: '#4269d0',
   orange: '#e08a00',
   red: '#d1403f',

@@ -3,7 +3,7 @@ import { must } from '../../ir/errors.ts';
 import { type Elem, type Expr, elemBytes, type Kernel, type Scalar } from '../../ir/kernel.ts';
 import { type Arrays, type Root, rootElem } from '../../ir/kernel-check.ts';
 import { type Code, int, type Local, localAt, plus, times, type ValueType } from '../../wasm/code.ts';
-import type { Replaced } from './sums.ts';
+import type { Replaced } from './replaced.ts';
 
 /** Where a kernel's arrays are, in bytes: parameters in their order, tables in theirs. */
 export interface Addresses {
@@ -19,6 +19,8 @@ export interface Body {
   readonly locals: Map<string, Local>;
   /** Of all locals so far, in order. */
   readonly types: ValueType[];
+  /** Whether there are vectors. */
+  readonly vectors: boolean;
   /** What is computed otherwise than by the kernel's statements. */
   readonly replaced: Replaced;
 }

@@ -2,7 +2,7 @@
  * Programs in WebAssembly, made of the same Kernel IR as the C and the checking simulator, without any checks.
  * Statement by statement; with SIMD, sums of rows of weights four rows at a time.
  */
-import { DefectError, InputError, must } from '../../ir/errors.ts';
+import { DefectError, must } from '../../ir/errors.ts';
 import type { Kernel } from '../../ir/kernel.ts';
 import { checkKernel } from '../../ir/kernel-check.ts';
 import { arenaFill, type Outcome, type Program, type Slot } from '../../ir/program.ts';
@@ -10,10 +10,11 @@ import { tableBytes, tableLength } from '../../ir/table-bytes.ts';
 import { type Func, func, moduleOf, zeroLanes } from '../../wasm/code.ts';
 import { canRun, instantiate } from '../../wasm/host.ts';
 import { slotBytes } from '../arena.ts';
+import { checkInput } from '../simulate.ts';
 import type { Addresses, Body } from './body.ts';
-import { packedWeights, replacedBy, type VectorPlan, vectorPlanOf } from './plan.ts';
+import { type VectorPlan, vectorPlanOf } from './plan.ts';
+import { nothingReplaced } from './replaced.ts';
 import { block } from './stmt.ts';
-import { nothingReplaced } from './sums.ts';
 
 export type Instructions = 'wasm-simd' | 'wasm';
 
@@ -26,9 +27,12 @@ export interface Engine {
 const probe = (vector: boolean): Uint8Array =>
   moduleOf([func('probe', {}, [], ['v'], ({ v }) => (vector ? [v.set(zeroLanes)] : []))]);
 
+/** Weights are packed in the machine's byte order, which has to be WebAssembly's. */
+const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
 /** The best that this machine runs; undefined without WebAssembly. */
 export function bestInstructions(): Instructions | undefined {
-  if (canRun(probe(true))) return 'wasm-simd';
+  if (littleEndian && canRun(probe(true))) return 'wasm-simd';
   return canRun(moduleOf([func('probe', {}, ['i'], [], () => [])])) ? 'wasm' : undefined;
 }
 
@@ -45,6 +49,7 @@ class Allotment {
 interface Placed {
   readonly kernel: Kernel;
   readonly addresses: Addresses;
+  readonly vectors: boolean;
   readonly plan: VectorPlan | undefined;
   readonly weights: number;
 }
@@ -60,28 +65,33 @@ function placeAll(program: Program, simd: boolean, memory: Allotment): readonly 
     if (made === undefined) {
       const plan = simd ? vectorPlanOf(kernel) : undefined;
       const tables = kernel.tables.map((table) => memory.take(tableLength(table)));
-      made = { kernel, plan, weights: memory.take(plan?.weightBytes ?? 0), tables };
+      made = { kernel, vectors: simd, plan, weights: memory.take(plan?.weightBytes ?? 0), tables };
       known.set(kernel, made);
     }
     const params = args.map((slot) => slotAt(program, slot).address);
-    return { kernel, plan: made.plan, weights: made.weights, addresses: { params, tables: made.tables } };
+    const { tables, ...rest } = made;
+    return { ...rest, addresses: { params, tables } };
   });
 }
 
 function functionOf(placed: Placed, name: string, wide: number, sums: number): Func {
   const { kernel, addresses, plan, weights } = placed;
-  const replaced = plan === undefined ? nothingReplaced : replacedBy(plan, { wide, sums, weights });
+  const replaced = plan === undefined ? nothingReplaced : plan.replaced({ wide, sums, weights });
   const body: Body = {
     kernel,
     arrays: checkKernel(kernel),
     addresses,
     locals: new Map(),
     types: [],
+    vectors: placed.vectors,
     replaced,
   };
   const code = block(body, kernel.body);
   return { name, params: [], locals: body.types, body: code };
 }
+
+const place = (buffer: ArrayBuffer, at: number, { buffer: from, byteLength }: Int16Array | Int32Array) =>
+  new Uint8Array(buffer).set(new Uint8Array(from, 0, byteLength), at);
 
 function fillTables(placed: readonly Placed[], buffer: ArrayBuffer): void {
   const done = new Set<Kernel>();
@@ -91,7 +101,7 @@ function fillTables(placed: readonly Placed[], buffer: ArrayBuffer): void {
     kernel.tables.forEach((table, i) => {
       new Uint8Array(buffer).set(tableBytes(table), addresses.tables[i]);
     });
-    if (plan !== undefined) new Int16Array(buffer, weights).set(packedWeights(plan));
+    if (plan !== undefined) place(buffer, weights, plan.weights());
   }
 }
 
@@ -118,13 +128,7 @@ export function createEngine(program: Program, instructions: Instructions): Engi
 function runner(program: Program, steps: readonly (() => void)[], arena: Uint8Array): Engine['run'] {
   const [input, output] = [slotAt(program, program.input), slotAt(program, program.output)];
   return (bytes, { keepArenas = false } = {}) => {
-    if (bytes.length !== slotBytes(input))
-      throw new InputError({
-        where: `input '${input.name}' of ${program.name}`,
-        found: `${bytes.length} bytes`,
-        supported: `${slotBytes(input)} bytes: ${input.length} elements of ${input.elem}`,
-        todo: 'give one whole input',
-      });
+    checkInput(program, input, bytes);
     arena.fill(arenaFill);
     arena.set(bytes, input.address);
     const arenas: Uint8Array[] = [];

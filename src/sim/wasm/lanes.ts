@@ -148,25 +148,30 @@ function looped(b: Body, rounds: number, body: Code): Code {
 }
 
 /**
- * Every pair of the levels, in order; pointers end where they began, the weights' behind what was used. One pair
- * per round: written out 4 at a time LeNet-5 takes 1.3 times as long in V8, 16 at a time 2.1 times, for want of
- * registers.
+ * `each` at every place of the levels, in order; pointers end where they began. One place per round: written out
+ * 4 at a time LeNet-5 takes 1.3 times as long in V8, 16 at a time 2.1 times, for want of registers.
  */
-function walk(b: Body, r: Registers, [level, ...inner]: readonly Level[]): Code {
-  if (level === undefined) return [...pair(r), ...advance(r.weights, r.sums.length * vectorBytes)];
-  const move = (bytes: number): Code => r.pointers.flatMap((p) => advance(p, bytes));
+function walk(b: Body, pointers: readonly Local[], [level, ...inner]: readonly Level[], each: Code): Code {
+  if (level === undefined) return each;
+  const move = (bytes: number): Code => pointers.flatMap((p) => advance(p, bytes));
   return [
-    ...looped(b, level.count, [...walk(b, r, inner), ...move(level.step)]),
+    ...looped(b, level.count, [...walk(b, pointers, inner, each), ...move(level.step)]),
     ...move(-level.count * level.step),
   ];
 }
 
-const levelsOf = ({ segments, segmentStride, pieces, pieceStride, run }: WeightLayout): readonly Level[] =>
+/** @param inRun how the terms of a run are taken */
+const levelsOf = (
+  { segments, segmentStride, pieces, pieceStride }: WeightLayout,
+  inRun: Level,
+): readonly Level[] =>
   [
     { count: segments, step: wideBytes * segmentStride },
     { count: pieces, step: wideBytes * pieceStride },
-    { count: pairsOf(run), step: 2 * wideBytes },
+    inRun,
   ].filter(({ count }) => count > 1);
+
+const inPairs = ({ run }: WeightLayout): Level => ({ count: pairsOf(run), step: 2 * wideBytes });
 
 /** One block: `depth` vectors of rows at the places of the pointers; `out` moves on to the next block's sums. */
 function block(b: Body, layout: WeightLayout, shared: Registers, depth: number, out: Local): Code {
@@ -175,7 +180,10 @@ function block(b: Body, layout: WeightLayout, shared: Registers, depth: number, 
   const apart = vectorsOf(layout.rows) * vectorBytes;
   return [
     ...sums.flat().flatMap((sum) => sum.set(zeroLanes)),
-    ...walk(b, r, levelsOf(layout)),
+    ...walk(b, r.pointers, levelsOf(layout, inPairs(layout)), [
+      ...pair(r),
+      ...advance(r.weights, depth * vectorBytes),
+    ]),
     ...sums.flatMap((ofVector, v) =>
       ofVector.flatMap((sum, j) => store.v128(v * vectorBytes + j * apart, out.get, sum.get)),
     ),
@@ -222,3 +230,54 @@ export function sumRows(b: Body, layout: WeightLayout, bench: Bench, firsts: rea
 /** Code that leaves the sum of a row, given as code, at a place. */
 export const rowSum = (layout: WeightLayout, bench: Bench, place: number, row: Code): Code =>
   load.i32(bench.sums + sumsBytes(place, layout.rows), times(row, int(4)));
+
+/** The sums of four neighbouring rows. */
+export const rowSums = (layout: WeightLayout, bench: Bench, place: number, row: Code): Code =>
+  load.v128(bench.sums + sumsBytes(place, layout.rows), times(row, int(4)));
+
+const termsOf = ({ segments, pieces, run }: WeightLayout): number => segments * pieces * run;
+
+/** Bytes of the weights of rows whose inputs are neighbours. */
+export const neighbourBytes = (layout: WeightLayout): number =>
+  termsOf(layout) * vectorsOf(layout.rows) * vectorBytes;
+
+/** i32[four rows][term][row]: a term of four rows meets four neighbouring inputs. */
+export function packNeighbours(rows: readonly Int32Array[], layout: WeightLayout): Int32Array {
+  const packed = new Int32Array(neighbourBytes(layout) / 4);
+  rows.forEach((row, r) => {
+    const first = Math.floor(r / lanes) * lanes * row.length + (r % lanes);
+    for (let term = 0; term < row.length; term++) packed[first + lanes * term] = row[term] as number;
+  });
+  return packed;
+}
+
+/**
+ * Adds to each vector the sums of four rows, from `row` on, whose inputs are neighbours; `firsts` are code of the
+ * indices of the first row's inputs. A dot product of pairs (x, 0) and (w, its sign) is x w.
+ */
+export function sumNeighbours(
+  b: Body,
+  layout: WeightLayout,
+  bench: Bench,
+  row: Code,
+  places: readonly { readonly first: Code; readonly sum: Local }[],
+): Code {
+  const pointers = places.map(() => fresh(b, 'i32'));
+  const [weights, held] = [fresh(b, 'i32'), fresh(b, 'v128')];
+  const term = places.flatMap(({ sum }, j) => {
+    const input = load.u16x4(0, must(pointers[j], 'a pointer per place').get);
+    return sum.set(i32x4.add(sum.get, i32x4.dot(input, held.get)));
+  });
+  const levels = levelsOf(layout, { count: layout.run, step: wideBytes });
+  return [
+    ...weights.set(plus(times(row, int(4 * termsOf(layout))), int(bench.weights))),
+    ...pointers.flatMap((p, j) =>
+      p.set(plus(times(places[j]?.first ?? [], int(wideBytes)), int(bench.wide))),
+    ),
+    ...walk(b, pointers, levels, [
+      ...held.set(load.v128(0, weights.get)),
+      ...term,
+      ...advance(weights, vectorBytes),
+    ]),
+  ];
+}

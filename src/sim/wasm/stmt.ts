@@ -4,6 +4,7 @@ import { type Code, int, repeat, when } from '../../wasm/code.ts';
 import { copyBytes, f32, fillBytes, i32, store } from '../../wasm/instructions.ts';
 import { addressOf, type Body, bytesOf, declare, localOf, placeOf } from './body.ts';
 import { value } from './expr.ts';
+import { vectorLoop } from './vector-loop.ts';
 
 type Of<K extends Stmt['kind']> = Stmt & { readonly kind: K };
 
@@ -65,6 +66,13 @@ function declared(b: Body, s: Of<'let'>): Code {
 }
 
 function loop(b: Body, s: Of<'for'>): Code {
+  const vectors = vectorLoop(b, s);
+  if (vectors !== undefined)
+    return [...vectors.code, ...(vectors.rest === undefined ? [] : passByPass(b, vectors.rest))];
+  return passByPass(b, s);
+}
+
+function passByPass(b: Body, s: Of<'for'>): Code {
   const from = value(b, s.from);
   const counter = declare(b, s.name, 'i32');
   const more = i32.lt(counter.get, value(b, s.to));

@@ -1,22 +1,13 @@
 /**
- * Which statements of a kernel only add up rows of weights (`RowSum`), and where all of those sums can be made
- * at once: before the outermost loop that changes neither the inputs nor where they are. There is no operator
- * here: loops, names and arrays only.
+ * Where all sums of rows of a kernel can be made at once: before the outermost loop that changes neither the
+ * inputs nor where they are.
  */
 import { must } from '../../ir/errors.ts';
 import type { Expr, Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
 import { type Arrays, checkKernel, rootName } from '../../ir/kernel-check.ts';
-import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel-walk.ts';
-import type { Code } from '../../wasm/code.ts';
-import type { Body } from './body.ts';
-
-/** Code in place of statements of the kernel, and code in front of them. */
-export interface Replaced {
-  readonly before: ReadonlyMap<Stmt, (b: Body) => Code>;
-  readonly instead: ReadonlyMap<Stmt, (b: Body) => Code>;
-}
-
-export const nothingReplaced: Replaced = { before: new Map(), instead: new Map() };
+import { eachStmt } from '../../ir/kernel-walk.ts';
+import { type Loop, namesIn, rowSumSites, type SumSite } from '../../ir/row-sums.ts';
+import { isNeighbour } from './vector-expr.ts';
 
 /** Sums of all rows at the same places of the same array. */
 export interface SumGroup {
@@ -29,51 +20,6 @@ export interface SumGroup {
   readonly statements: readonly Stmt[];
   /** In front of it all sums can be made. */
   readonly ahead: Stmt;
-}
-
-type Loop = Stmt & { readonly kind: 'for' };
-
-interface Site {
-  readonly loops: readonly Loop[];
-  readonly block: readonly Stmt[];
-  readonly sums: readonly RowSum[];
-}
-
-/** Blocks that declare accumulators of row sums, with the loops around them. */
-function sitesOf(body: readonly Stmt[], sums: ReadonlyMap<string, RowSum>, loops: readonly Loop[]): Site[] {
-  const own = body.flatMap((s) => (s.kind === 'let' && sums.has(s.name) ? [s.name] : []));
-  const here = own.map((name) => must(sums.get(name), 'a sum'));
-  return [
-    ...(here.length === 0 ? [] : [{ loops, block: body, sums: here }]),
-    ...body.flatMap((s) => {
-      if (s.kind === 'for') return sitesOf(s.body, sums, [...loops, s]);
-      return s.kind === 'if' ? [...sitesOf(s.yes, sums, loops), ...sitesOf(s.no, sums, loops)] : [];
-    }),
-  ];
-}
-
-const namesIn = (e: Expr): ReadonlySet<string> => {
-  const names = new Set<string>();
-  eachExpr(e, (part) => {
-    if (part.kind === 'local') names.add(part.name);
-  });
-  return names;
-};
-
-function reads(s: Stmt, names: ReadonlySet<string>): boolean {
-  let found = false;
-  eachStmt([s], (inner) => {
-    for (const e of expressionsOf(inner)) for (const name of namesIn(e)) found ||= names.has(name);
-  });
-  return found;
-}
-
-/** From the last declaration to the first use. */
-function summing({ block, sums }: Site): readonly Stmt[] {
-  const names = new Set(sums.map(({ local }) => local));
-  const first = 1 + block.findLastIndex((s) => s.kind === 'let' && names.has(s.name));
-  const length = block.slice(first).findIndex((s) => reads(s, names));
-  return block.slice(first, length < 0 ? undefined : first + length);
 }
 
 /** Names that a loop gives values to, and parameters that it writes. */
@@ -96,31 +42,53 @@ function leaves(loop: Loop, kernel: Kernel, from: string, needed: ReadonlySet<st
   return (isInput || !changed.has(from)) && [...needed].every((name) => !changed.has(name));
 }
 
-function groupOf(kernel: Kernel, site: Site, rows: number): SumGroup | undefined {
-  const statements = summing(site);
-  const [first] = statements;
-  const [{ from }] = site.sums as readonly [RowSum];
-  if (first === undefined || site.sums.some((sum) => sum.from !== from)) return undefined;
-  const texts = site.sums.map((sum) => JSON.stringify(sum.first));
+function groupOf(kernel: Kernel, site: SumSite, rows: number): SumGroup | undefined {
+  const { loops, sums, statements } = site;
+  const [{ from }] = sums as readonly [RowSum];
+  if (sums.some((sum) => sum.from !== from)) return undefined;
+  const texts = sums.map((sum) => JSON.stringify(sum.first));
   const distinct = [...new Set(texts)];
-  const places = distinct.map((text) => must(site.sums[texts.indexOf(text)], 'a sum').first);
+  const places = distinct.map((text) => must(sums[texts.indexOf(text)], 'a sum').first);
   const needed = new Set(places.flatMap((place) => [...namesIn(place)]));
-  const passed = site.loops.length - site.loops.findLastIndex((l) => !leaves(l, kernel, from, needed)) - 1;
-  const rounds = site.loops.slice(site.loops.length - passed).reduce((n, l) => n * roundsOf(l), 1);
-  const once = passed === site.loops.length;
+  const passed = loops.slice(1 + loops.findLastIndex((l) => !leaves(l, kernel, from, needed)));
+  const rounds = passed.reduce((n, l) => n * roundsOf(l), 1);
   // Otherwise rows would be made that belong to other places.
-  if (!once && rounds * (site.sums.length / places.length) !== rows) return undefined;
-  const members = site.sums.map((sum, i) => ({ sum, place: distinct.indexOf(texts[i] ?? '') }));
-  return { from, places, members, statements, ahead: site.loops[site.loops.length - passed] ?? first };
+  if (passed.length < loops.length && rounds * (sums.length / places.length) !== rows) return undefined;
+  const members = sums.map((sum, i) => ({ sum, place: distinct.indexOf(texts[i] ?? '') }));
+  return { from, places, members, statements, ahead: must(passed[0] ?? statements[0], 'a statement') };
 }
 
 /** Groups of sums that may be made otherwise than by the kernel's own statements. */
-export function sumGroups(kernel: Kernel): readonly SumGroup[] {
-  const { weights } = kernel;
-  if (weights?.sums === undefined) return [];
-  const sums = new Map(weights.sums.map((sum) => [sum.local, sum]));
-  return sitesOf(kernel.body, sums, []).flatMap((site) => {
-    const group = groupOf(kernel, site, weights.layout.rows);
+export const sumGroups = (kernel: Kernel): readonly SumGroup[] =>
+  rowSumSites(kernel).flatMap((site) => {
+    const group = groupOf(kernel, site, kernel.weights?.layout.rows ?? 0);
     return group === undefined ? [] : [group];
   });
+
+/** Sums of a loop over rows in which each row has inputs of its own, one element behind those of the row before. */
+export interface NeighbourSums {
+  readonly loop: Loop;
+  /** A parameter. */
+  readonly from: string;
+  readonly sums: readonly RowSum[];
+  /** What is not needed any more; never empty. The first stands where the sums are added. */
+  readonly statements: readonly Stmt[];
 }
+
+/** Depthwise convolutions are such loops. */
+export const neighbourSums = (kernel: Kernel): readonly NeighbourSums[] =>
+  rowSumSites(kernel).flatMap(({ loops, sums, statements }) => {
+    const loop = loops.at(-1);
+    const [{ from }] = sums as readonly [RowSum];
+    if (loop === undefined || roundsOf(loop) !== kernel.weights?.layout.rows) return [];
+    const isRow = ({ row }: RowSum): boolean => row.kind === 'local' && row.name === loop.name;
+    const inner = changedBy(loop, checkKernel(kernel));
+    const fits = sums.every(
+      (sum) =>
+        sum.from === from && isRow(sum) && isNeighbour(sum.first, loop.name, (name) => inner.has(name)),
+    );
+    const kept = leaves(loop, kernel, from, new Set());
+    return fits && kept && loop.from.kind === 'int' && loop.from.value === 0 && loop.step === 1
+      ? [{ loop, from, sums, statements }]
+      : [];
+  });

@@ -55,5 +55,6 @@ test.each([...primitives.values()].map((p) => [p.name, p] as const))('%s', (_, p
   const input = new Uint8Array(1);
   const { output } = createSimulator(program, { mode: 'checked' }).run(input);
   expect(createEngine(program, 'wasm').run(input).output).toEqual(output);
+  expect(createEngine(program, 'wasm-simd').run(input).output).toEqual(output);
   expect(new Set(output).size).toBeGreaterThan(8);
 });

@@ -38,6 +38,7 @@ test('random kernels leave the same arenas', () => {
       if (outcome === undefined) return;
       compared++;
       expect(createEngine(p, 'wasm').run(input, { keepArenas: true })).toEqual(outcome);
+      expect(createEngine(p, 'wasm-simd').run(input, { keepArenas: true })).toEqual(outcome);
     }),
     runs(1000),
   );
@@ -65,7 +66,9 @@ test('layers in every format: vectors give what the integer model gives, whereve
         inMemory(layer.inputPlace, layer.input),
       );
       expect([...output]).toEqual([...inMemory(layer.outputPlace, layer.expected)]);
-      const apart = (recipe.image?.groups ?? 1) > 1;
+      // A loop over fewer rows than a vector has is not entered, but planned.
+      const { groups = 1, channels = 1 } = recipe.image ?? {};
+      const apart = groups > 1 && groups < channels;
       expect(vectorPlanOf(kernel) === undefined).toBe(apart);
       replaced += apart ? 0 : 1;
     }),

@@ -1,0 +1,62 @@
+/**
+ * The statements of a kernel that only add up rows of weights (`RowSum`): who can multiply faster replaces them.
+ * There is no operator here: loops, names and arrays only.
+ */
+import { must } from './errors.ts';
+import type { Expr, Kernel, RowSum, Stmt } from './kernel.ts';
+import { eachExpr, eachStmt, expressionsOf } from './kernel-walk.ts';
+
+export type Loop = Stmt & { readonly kind: 'for' };
+
+/** A block that declares accumulators of row sums. */
+export interface SumSite {
+  /** Around it, outer ones first. */
+  readonly loops: readonly Loop[];
+  /** At least one. */
+  readonly sums: readonly RowSum[];
+  /** Neighbours in the block, from the last accumulator's declaration to the first use; at least one. */
+  readonly statements: readonly Stmt[];
+}
+
+export const namesIn = (e: Expr): ReadonlySet<string> => {
+  const names = new Set<string>();
+  eachExpr(e, (part) => {
+    if (part.kind === 'local') names.add(part.name);
+  });
+  return names;
+};
+
+function reads(s: Stmt, names: ReadonlySet<string>): boolean {
+  let found = false;
+  eachStmt([s], (inner) => {
+    for (const e of expressionsOf(inner)) for (const name of namesIn(e)) found ||= names.has(name);
+  });
+  return found;
+}
+
+function summing(block: readonly Stmt[], names: ReadonlySet<string>): readonly Stmt[] {
+  const first = 1 + block.findLastIndex((s) => s.kind === 'let' && names.has(s.name));
+  const length = block.slice(first).findIndex((s) => reads(s, names));
+  return block.slice(first, length < 0 ? undefined : first + length);
+}
+
+type Sums = ReadonlyMap<string, RowSum>;
+
+function siteOf(block: readonly Stmt[], all: Sums, loops: readonly Loop[]): readonly SumSite[] {
+  const names = block.flatMap((s) => (s.kind === 'let' && all.has(s.name) ? [s.name] : []));
+  const statements = names.length === 0 ? [] : summing(block, new Set(names));
+  if (statements.length === 0) return [];
+  return [{ loops, sums: names.map((name) => must(all.get(name), 'a sum')), statements }];
+}
+
+const sitesIn = (block: readonly Stmt[], all: Sums, loops: readonly Loop[]): readonly SumSite[] => [
+  ...siteOf(block, all, loops),
+  ...block.flatMap((s) => {
+    if (s.kind === 'for') return sitesIn(s.body, all, [...loops, s]);
+    return s.kind === 'if' ? [...sitesIn(s.yes, all, loops), ...sitesIn(s.no, all, loops)] : [];
+  }),
+];
+
+/** All of a kernel's; none where it does not say which rows its accumulators get. */
+export const rowSumSites = ({ weights, body }: Kernel): readonly SumSite[] =>
+  weights?.sums === undefined ? [] : sitesIn(body, new Map(weights.sums.map((sum) => [sum.local, sum])), []);

@@ -1,0 +1,95 @@
+/** Kernels in which all rows of weights meet the same inputs: convolutions and linear layers. */
+import { decodeRows } from '../../decode.ts';
+import type { WeightLayout } from '../../ir/formats/format.ts';
+import type { Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
+import type { Code } from '../../wasm/code.ts';
+import { i32, i32x4 } from '../../wasm/instructions.ts';
+import { type Body, localOf } from './body.ts';
+import { value } from './expr.ts';
+import {
+  type Bench,
+  packedBytes,
+  packWeights,
+  rowSum,
+  rowSums,
+  sumRows,
+  sumsBytes,
+  wideBytesOf,
+} from './lanes.ts';
+import type { VectorPlan } from './plan.ts';
+import type { Replaced } from './replaced.ts';
+import { type SumGroup, sumGroups } from './sums.ts';
+import { isUnitStride, type Passes } from './vector-expr.ts';
+import { type Source, sourceOf, widenedBefore } from './widened.ts';
+
+export function rowPlan(kernel: Kernel): VectorPlan | undefined {
+  const order = ({ ahead }: SumGroup): number => kernel.body.indexOf(ahead);
+  const groups = sumGroups(kernel).toSorted((a, b) => order(a) - order(b));
+  const [group, ...others] = groups;
+  const layout = kernel.weights?.layout;
+  const source = group && sourceOf(kernel, group.from);
+  if (group === undefined || layout === undefined || source === undefined) return undefined;
+  // One set of packed weights and of sums: all groups ask for the same ones.
+  if (!others.every((o) => o.from === group.from && sameSums(kernel, o, group))) return undefined;
+  const places = group.places.length;
+  return {
+    weightBytes: packedBytes(layout),
+    wideBytes: wideBytesOf(source.length),
+    sumsBytes: sumsBytes(places, layout.rows),
+    weights: () => packWeights(decodeRows(kernel), layout, places),
+    replaced: (bench) => replaced({ kernel, layout, source, bench }, group, groups),
+  };
+}
+
+/** The sums made ahead of one statement of the kernel's own block are still there at a later one. */
+const sameSums = (kernel: Kernel, a: SumGroup, b: SumGroup): boolean =>
+  JSON.stringify(a.places) === JSON.stringify(b.places) &&
+  kernel.body.includes(a.ahead) &&
+  kernel.body.includes(b.ahead);
+
+interface Place {
+  readonly kernel: Kernel;
+  readonly layout: WeightLayout;
+  readonly source: Source;
+  readonly bench: Bench;
+}
+
+function replaced(at: Place, group: SumGroup, groups: readonly SumGroup[]): Replaced {
+  const { kernel, layout, source, bench } = at;
+  const summed = (b: Body): Code =>
+    sumRows(
+      b,
+      layout,
+      bench,
+      group.places.map((place) => value(b, place)),
+    );
+  const instead = new Map<Stmt, (b: Body) => Code>();
+  const lanes = new Map<Stmt, (p: Passes) => Code | undefined>();
+  for (const { members, statements } of groups)
+    for (const s of statements) {
+      const isFirst = s === statements[0];
+      instead.set(s, (b) => (isFirst ? members.flatMap((member) => added(b, at, member)) : []));
+      lanes.set(s, (p) => (isFirst ? addedLanes(p, at, members) : []));
+    }
+  return { before: widenedBefore(kernel, source, bench, group.ahead, summed), instead, lanes };
+}
+
+interface Member {
+  readonly sum: RowSum;
+  readonly place: number;
+}
+
+function added(b: Body, { layout, bench }: Place, { sum, place }: Member): Code {
+  const local = localOf(b, sum.local);
+  return local.set(i32.add(local.get, rowSum(layout, bench, place, value(b, sum.row))));
+}
+
+/** Rows that follow the passes lie side by side. */
+function addedLanes(p: Passes, { layout, bench }: Place, members: readonly Member[]): Code | undefined {
+  const parts = members.map(({ sum, place }) => {
+    const local = p.vectors.get(sum.local);
+    if (local === undefined || !isUnitStride(p, sum.row)) return undefined;
+    return local.set(i32x4.add(local.get, rowSums(layout, bench, place, value(p.body, sum.row))));
+  });
+  return parts.includes(undefined) ? undefined : parts.flatMap((part) => part ?? []);
+}

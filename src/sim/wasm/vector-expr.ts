@@ -1,0 +1,122 @@
+/** Expressions of four neighbouring passes of a loop at once: i32 only, one lane for each pass. */
+import type { CompareOp, Elem, Expr } from '../../ir/kernel.ts';
+import { eachExpr } from '../../ir/kernel-walk.ts';
+import { primitiveOf } from '../../ir/prims/index.ts';
+import type { Code, Local } from '../../wasm/code.ts';
+import { choose, extend, i32x4, load } from '../../wasm/instructions.ts';
+import { type Body, fresh, placeOf } from './body.ts';
+import { value } from './expr.ts';
+
+/** The loop whose passes are taken four at a time; its counter's local has the first pass's value. */
+export interface Passes {
+  readonly body: Body;
+  readonly counter: string;
+  /** Names that the loop declares: one value a pass. */
+  readonly vectors: Map<string, Local>;
+}
+
+type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
+
+const sumTerms = (e: Expr): readonly Expr[] =>
+  e.kind === 'binary' && e.op === 'add' ? [...sumTerms(e.a), ...sumTerms(e.b)] : [e];
+
+function mentions(e: Expr, has: (name: string) => boolean): boolean {
+  let found = false;
+  eachExpr(e, (part) => {
+    if (part.kind === 'local') found ||= has(part.name);
+    if (part.kind === 'load') found ||= has(part.from);
+  });
+  return found;
+}
+
+/** Whether an index is the counter plus what is the same in every pass. */
+export function isNeighbour(index: Expr, counter: string, varies: (name: string) => boolean): boolean {
+  const terms = sumTerms(index);
+  const own = terms.filter((t) => t.kind === 'local' && t.name === counter);
+  const others = terms.filter((t) => !(t.kind === 'local' && t.name === counter));
+  return own.length === 1 && !others.some((t) => mentions(t, varies));
+}
+
+const varies =
+  ({ counter, vectors }: Passes) =>
+  (name: string): boolean =>
+    name === counter || vectors.has(name);
+
+export const isUnitStride = (p: Passes, index: Expr): boolean => isNeighbour(index, p.counter, varies(p));
+
+const compareOps: Readonly<Record<CompareOp, (a: Code, b: Code) => Code>> = {
+  lt: i32x4.lt,
+  le: i32x4.le,
+  gt: i32x4.gt,
+  ge: i32x4.ge,
+  eq: i32x4.eq,
+  ne: i32x4.ne,
+};
+
+/** Code that leaves the four values; undefined where there is no way to have them at once. */
+export function lanes(p: Passes, e: Expr): Code | undefined {
+  if (!mentions(e, varies(p)))
+    return 'type' in e && e.type === 'f32' ? undefined : i32x4.splat(value(p.body, e));
+  switch (e.kind) {
+    case 'local':
+      return p.vectors.get(e.name)?.get;
+    case 'binary':
+      return binary(p, e);
+    case 'select':
+      return selected(p, e);
+    case 'load':
+      return loaded(p, e);
+    case 'call':
+      return called(p, e);
+    case 'int':
+    case 'float':
+    case 'compare':
+    case 'toFloat':
+    case 'toInt':
+      return undefined;
+    default:
+      return e satisfies never;
+  }
+}
+
+function binary(p: Passes, e: Of<'binary'>): Code | undefined {
+  if (e.type === 'f32') return undefined;
+  const a = lanes(p, e.a);
+  if (a === undefined) return undefined;
+  if (e.op === 'shr' && e.b.kind === 'int') return i32x4.shr(a, value(p.body, e.b));
+  const b = lanes(p, e.b);
+  if (b === undefined || (e.op !== 'add' && e.op !== 'sub' && e.op !== 'mul')) return undefined;
+  return i32x4[e.op](a, b);
+}
+
+/** Both are computed, so neither may be what only one pass could. */
+function selected(p: Passes, e: Of<'select'>): Code | undefined {
+  const { test } = e;
+  if (test.kind !== 'compare' || test.type !== 'i32' || e.type !== 'i32') return undefined;
+  const [a, b, yes, no] = [test.a, test.b, e.yes, e.no].map((part) => lanes(p, part));
+  if (a === undefined || b === undefined || yes === undefined || no === undefined) return undefined;
+  const plain = [e.yes, e.no].every((part) => part.kind === 'local' || part.kind === 'int');
+  return plain ? choose(yes, no, compareOps[test.op](a, b)) : undefined;
+}
+
+const readers: Readonly<Partial<Record<Elem, (offset: number, address: Code) => Code>>> = {
+  i32: load.v128,
+  u8: (offset, address) => extend.u8(load.first32(offset, address)),
+  i8: (offset, address) => extend.i8(load.first32(offset, address)),
+};
+
+function loaded(p: Passes, e: Of<'load'>): Code | undefined {
+  const read = readers[e.elem];
+  if (read === undefined || !isUnitStride(p, e.index) || p.vectors.has(e.from)) return undefined;
+  const { address, offset } = placeOf(p.body, e.from, e.index, (index) => value(p.body, index));
+  return read(offset, address);
+}
+
+function called(p: Passes, e: Of<'call'>): Code | undefined {
+  const primitive = primitiveOf(e.primitive);
+  const args = e.args.map((arg) => lanes(p, arg));
+  if (primitive.lanes === undefined || args.includes(undefined)) return undefined;
+  const held = args.map(() => fresh(p.body, 'v128'));
+  const sets = held.flatMap((local, i) => local.set(args[i] ?? []));
+  return [...sets, ...primitive.lanes((type) => fresh(p.body, type), ...held.map(({ get }) => get))];
+}

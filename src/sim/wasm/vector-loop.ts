@@ -1,0 +1,119 @@
+/**
+ * Loops whose passes do not depend on each other, four passes at a time: each local gets a lane for each pass.
+ * What is left over runs pass by pass. Reading earlier than the kernel would is safe: no program reads what it has
+ * overwritten.
+ */
+import type { Stmt } from '../../ir/kernel.ts';
+import { rootName } from '../../ir/kernel-check.ts';
+import { eachExpr, expressionsOf } from '../../ir/kernel-walk.ts';
+import type { Loop } from '../../ir/row-sums.ts';
+import { type Code, int, plus, repeat } from '../../wasm/code.ts';
+import { i32, i32x4, narrow, store } from '../../wasm/instructions.ts';
+import { type Body, declare, fresh, placeOf } from './body.ts';
+import { value } from './expr.ts';
+import { isUnitStride, lanes, type Passes } from './vector-expr.ts';
+
+const width = 4;
+
+type Of<K extends Stmt['kind']> = Stmt & { readonly kind: K };
+
+/** Parameters that the statements write and read again. */
+function readsBack(b: Body, body: readonly Stmt[]): boolean {
+  const root = (name: string): string => {
+    const found = b.arrays.get(name);
+    return found === undefined ? name : rootName(found.root);
+  };
+  const written = new Set(body.flatMap((s) => (s.kind === 'store' ? [root(s.to)] : [])));
+  let found = false;
+  for (const s of body)
+    for (const e of expressionsOf(s))
+      eachExpr(e, (part) => {
+        if (part.kind === 'load') found ||= written.has(root(part.from));
+      });
+  return found;
+}
+
+/** Code for the statement in every lane; undefined where there is none. */
+function statement(p: Passes, s: Stmt): Code | undefined {
+  const replaced = p.body.replaced.lanes.get(s);
+  if (replaced !== undefined) return replaced(p);
+  switch (s.kind) {
+    case 'let':
+      return s.type === 'i32' ? declared(p, s) : undefined;
+    case 'assign':
+    case 'accumulate':
+      return changed(p, s);
+    case 'store':
+      return stored(p, s);
+    case 'comment':
+      return [];
+    case 'pointer':
+    case 'advance':
+    case 'for':
+    case 'if':
+    case 'copy':
+    case 'fill':
+      return undefined;
+    default:
+      return s satisfies never;
+  }
+}
+
+function declared(p: Passes, s: Of<'let'>): Code | undefined {
+  const code = lanes(p, s.value);
+  if (code === undefined) return undefined;
+  const local = fresh(p.body, 'v128');
+  p.vectors.set(s.name, local);
+  return local.set(code);
+}
+
+function changed(p: Passes, s: Of<'assign' | 'accumulate'>): Code | undefined {
+  const local = p.vectors.get(s.name);
+  const code = lanes(p, s.value);
+  if (local === undefined || code === undefined) return undefined;
+  return local.set(s.kind === 'assign' ? code : i32x4.add(local.get, code));
+}
+
+function stored(p: Passes, s: Of<'store'>): Code | undefined {
+  const code = lanes(p, s.value);
+  if (code === undefined || !isUnitStride(p, s.index)) return undefined;
+  const { address, offset } = placeOf(p.body, s.to, s.index, (e) => value(p.body, e));
+  if (s.elem === 'i32') return store.v128(offset, address, code);
+  if (s.elem !== 'u8' && s.elem !== 'i8') return undefined;
+  const held = fresh(p.body, 'v128');
+  return [...held.set(code), ...store.i32(offset, address, i32x4.first(narrow[s.elem](held.get)))];
+}
+
+function fourAtATime(p: Passes, s: Loop): Code | undefined {
+  const all: Code[] = [];
+  for (const inner of s.body) {
+    const code = statement(p, inner);
+    if (code === undefined) return undefined;
+    all.push(code);
+  }
+  return all;
+}
+
+/** The loop four passes at a time, and the passes left over as a loop; undefined where that cannot be. */
+export function vectorLoop(
+  b: Body,
+  s: Loop,
+): { readonly code: Code; readonly rest: Loop | undefined } | undefined {
+  const { from, to } = s;
+  if (!b.vectors || s.step !== 1 || from.kind !== 'int' || to.kind !== 'int') return undefined;
+  const whole = Math.floor((to.value - from.value) / width) * width;
+  if (whole < width || readsBack(b, s.body)) return undefined;
+  const counter = declare(b, s.name, 'i32');
+  const code = fourAtATime({ body: b, counter: s.name, vectors: new Map() }, s);
+  if (code === undefined) return undefined;
+  const end = from.value + whole;
+  return {
+    code: [
+      ...counter.set(int(from.value)),
+      ...repeat([...code, ...counter.set(plus(counter.get, int(width)))], i32.lt(counter.get, int(end))),
+    ],
+    rest: end === to.value ? undefined : { ...s, from: int32(end) },
+  };
+}
+
+const int32 = (n: number) => ({ kind: 'int', value: n }) as const;
