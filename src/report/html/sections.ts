@@ -102,6 +102,8 @@ export function errors(
 export interface SweptBuild {
   readonly sparsity: number;
   readonly weightBits: number;
+  /** How many values the weights share; null or absent where they lie on a grid of their bits. */
+  readonly codebook?: number | null;
   readonly flashBytes: number;
   readonly ramBytes: number;
   readonly instructions: number;
@@ -109,6 +111,9 @@ export interface SweptBuild {
   readonly loss: number;
   readonly pareto: boolean;
 }
+
+const gridOf = ({ weightBits, codebook }: SweptBuild): string =>
+  typeof codebook === 'number' ? `${codebook} values` : `${weightBits} bits`;
 
 /** Of these, those that no smaller build beats in loss: by size, losing less and less. */
 export function smallest(builds: readonly SweptBuild[]): readonly SweptBuild[] {
@@ -123,7 +128,7 @@ export function smallest(builds: readonly SweptBuild[]): readonly SweptBuild[] {
 }
 
 export function pareto(builds: readonly SweptBuild[], target: string, charts: Charts): Section {
-  const grids = [...new Set(builds.map(({ weightBits }) => `${weightBits} bits`))];
+  const grids = [...new Set(builds.map(gridOf))];
   return {
     title: 'Size against accuracy',
     caption:
@@ -141,8 +146,8 @@ export function pareto(builds: readonly SweptBuild[], target: string, charts: Ch
         plot.dot(builds, {
           x: 'flashBytes',
           y: 'loss',
-          stroke: (b: SweptBuild) => `${b.weightBits} bits`,
-          fill: (b: SweptBuild) => (b.pareto ? `${b.weightBits} bits` : 'none'),
+          stroke: gridOf,
+          fill: (b: SweptBuild) => (b.pareto ? gridOf(b) : 'none'),
           r: 5,
         }),
       ],
@@ -150,7 +155,7 @@ export function pareto(builds: readonly SweptBuild[], target: string, charts: Ch
     table: dataTable(
       [
         { head: 'zeros', cell: (b) => formatPercent(b.sparsity) },
-        { head: 'bits', cell: (b) => String(b.weightBits) },
+        { head: 'weights', cell: gridOf, text: true },
         { head: 'constants', cell: (b) => formatBytes(b.flashBytes) },
         { head: 'RAM', cell: (b) => formatBytes(b.ramBytes) },
         { head: `instructions, ${target}`, cell: (b) => formatCount(b.instructions) },
