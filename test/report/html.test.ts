@@ -261,6 +261,13 @@ describe('the page', () => {
     const float = await reportHtml({ artifact: artifactFrom(compiledWith({ arith: 'float32' })) });
     expect(float).toContain('The arena over time');
     expect(float).not.toContain('<h2>Weights</h2>');
-    expect(await sweepHtml('net', sweep.target, sweep.builds)).toContain('3 builds, 2 of them unbeaten.');
+    // The model of instructions knows int8 code only.
+    expect(float).toContain('there is no model of float32 code');
+    expect(float).not.toContain('modelled');
+    const shared = sweep.builds.map((b) => ({ ...b, codebook: b.weightBits === 4 ? 16 : null }));
+    const swept = await sweepHtml('net', sweep.target, shared);
+    expect(swept).toContain('3 builds, 2 of them unbeaten.');
+    for (const words of ['8 bits', '16 values']) expect(swept).toContain(`<td class="text">${words}</td>`);
+    expect(swept).not.toContain('4 bits');
   });
 });

@@ -11,7 +11,7 @@ const kinds = ['activation', 'scratch', 'written over what was read'] as const;
 const kindColours = [colours.activation, colours.scratch, colours.reused];
 
 const box = { marginLeft: 52, marginRight: 12, height: 340 } as const;
-const characterWidth = 6.2;
+const characterWidth = 6;
 
 /** A buffer's name where it fits into its first layer's part of the rectangle; cut names would say nothing. */
 export function labelOf(
@@ -20,7 +20,7 @@ export function labelOf(
 ): string {
   const column = (wide - box.marginLeft - box.marginRight) / steps.length;
   const height = ((rect.to - rect.from) / arenaBytes) * (box.height - 60);
-  return height >= 16 && rect.name.length * characterWidth + 8 <= column ? rect.name : '';
+  return height >= 16 && rect.name.length * characterWidth + 4 <= column ? rect.name : '';
 }
 
 /** The input's stands higher: it begins with the first layer's output, and often lies in the same bytes. */
@@ -59,7 +59,7 @@ export function arena(program: Program, lowerBound: number, charts: Charts): Sec
         inset: 1.5,
         title: 'name',
       }),
-      plot.rect(overlaps, { ...sides, fill: () => kinds[2], fillOpacity: 0.55, inset: 1.5 }),
+      plot.rect(overlaps, { ...sides, fill: () => kinds[2], fillOpacity: 0.4, inset: 1.5 }),
       plot.ruleY([lowerBound], { stroke: colours.limit, strokeWidth: 1.5, strokeDasharray: '6 4' }),
       plot.text(rects, {
         x: (r: ArenaRect) => r.first + 0.5,

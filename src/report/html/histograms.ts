@@ -18,8 +18,10 @@ import type { Section } from './page.ts';
 export const realText = (x: number): string => Number(x.toPrecision(3)).toString();
 
 /** A share that is not 0 does not read as 0. */
-const shareText = (share: number): string =>
-  share > 0 && share < 0.00005 ? '< 0.01 %' : formatPercent(share);
+function shareText(share: number): string {
+  if (share === 0) return '0 %';
+  return share < 0.00005 ? '< 0.01 %' : formatPercent(share);
+}
 
 /** For the narrow axes of small pictures. */
 const tinyCount = (n: number): string =>

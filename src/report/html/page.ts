@@ -69,7 +69,7 @@ export function page(
   numbers: readonly Big[],
   sections: readonly Section[],
 ): string {
-  const body = html`<main><h1>${title}</h1><p>${about}</p><dl class="big">${numbers.map(big)}</dl>${sections.map(figure)}</main>`;
+  const body = html`<main><h1>${title}</h1><p>${about}</p>${numbers.length === 0 ? undefined : html`<dl class="big">${numbers.map(big)}</dl>`}${sections.map(figure)}</main>`;
   const head = html`<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><title>${title}</title><style>${trusted(style)}</style>`;
   return html`<!doctype html><html lang="en"><head>${head}</head><body>${body}</body></html>`.html.concat(
     '\n',

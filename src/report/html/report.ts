@@ -82,10 +82,10 @@ export async function reportHtml({
     arena(program, manifest.memory.lowerBound, draw),
     flash(program, draw),
     instructions(program, measured, draw),
-    targets(measured, draw),
+    targets(program, measured, draw),
     weights(program, manifest.layers, draw),
     seen.length === 0 ? undefined : activations(seen, floatLayers(program, inferences), inputs.length, draw),
-    rows.length === 0 ? undefined : errors(rows, inferences.length, draw),
+    rows.length === 0 ? undefined : errors(rows, program, inferences.length, draw),
     sweep && pareto(sweep.builds, sweep.target, draw),
   ];
   const about = `Made by thimble ${manifest.version}: ${manifest.command}`;

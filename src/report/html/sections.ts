@@ -46,8 +46,21 @@ export interface LayerSqnr {
   readonly clipped: number;
 }
 
-export function errors(rows: readonly LayerSqnr[], samples: number, charts: Charts): Section {
-  const finite = (x: number): number => Math.min(120, x);
+const usual = {
+  int8: '8 bits give 35 to 50, 4 bits 20 to 30; what was pruned counts as error too.',
+  float32: 'float32 gives over 100: only the order of rounding differs.',
+} as const;
+
+export function errors(
+  rows: readonly LayerSqnr[],
+  { arith }: Pick<Program, 'arith'>,
+  samples: number,
+  charts: Charts,
+): Section {
+  // The same numbers have no end of decibels: their bars are as long as the longest.
+  const decibelsOf = rows.flatMap(({ isolated, cumulative }) => [isolated, cumulative]);
+  const longest = Math.max(1, ...decibelsOf.filter(Number.isFinite));
+  const finite = (x: number): number => Math.min(longest, x);
   const bars = rows.flatMap(({ kernel, isolated, cumulative }) => [
     { kernel, kind: 'this layer alone', sqnr: finite(isolated) },
     { kernel, kind: 'with all before it', sqnr: finite(cumulative) },
@@ -57,7 +70,7 @@ export function errors(rows: readonly LayerSqnr[], samples: number, charts: Char
   const decibels = (x: number): string => (Number.isFinite(x) ? x.toFixed(1) : 'same');
   return {
     title: 'Error by layer',
-    caption: `Signal to error against the float model, in decibels, over ${samples} inputs: more is better. 8 bits give 35 to 50, 4 bits 20 to 30; what was pruned counts as error too.`,
+    caption: `Signal to error against the float model, in decibels, over ${samples} inputs: more is better. ${usual[arith]}`,
     chart: charts((plot) => ({
       width: wide,
       height: 76 + 2 * 16 * kernels.length,
@@ -89,6 +102,8 @@ export function errors(rows: readonly LayerSqnr[], samples: number, charts: Char
 export interface SweptBuild {
   readonly sparsity: number;
   readonly weightBits: number;
+  /** How many values the weights share; null or absent where they lie on a grid of their bits. */
+  readonly codebook?: number | null;
   readonly flashBytes: number;
   readonly ramBytes: number;
   readonly instructions: number;
@@ -96,6 +111,9 @@ export interface SweptBuild {
   readonly loss: number;
   readonly pareto: boolean;
 }
+
+const gridOf = ({ weightBits, codebook }: SweptBuild): string =>
+  typeof codebook === 'number' ? `${codebook} values` : `${weightBits} bits`;
 
 /** Of these, those that no smaller build beats in loss: by size, losing less and less. */
 export function smallest(builds: readonly SweptBuild[]): readonly SweptBuild[] {
@@ -110,7 +128,7 @@ export function smallest(builds: readonly SweptBuild[]): readonly SweptBuild[] {
 }
 
 export function pareto(builds: readonly SweptBuild[], target: string, charts: Charts): Section {
-  const grids = [...new Set(builds.map(({ weightBits }) => `${weightBits} bits`))];
+  const grids = [...new Set(builds.map(gridOf))];
   return {
     title: 'Size against accuracy',
     caption:
@@ -128,8 +146,8 @@ export function pareto(builds: readonly SweptBuild[], target: string, charts: Ch
         plot.dot(builds, {
           x: 'flashBytes',
           y: 'loss',
-          stroke: (b: SweptBuild) => `${b.weightBits} bits`,
-          fill: (b: SweptBuild) => (b.pareto ? `${b.weightBits} bits` : 'none'),
+          stroke: gridOf,
+          fill: (b: SweptBuild) => (b.pareto ? gridOf(b) : 'none'),
           r: 5,
         }),
       ],
@@ -137,7 +155,7 @@ export function pareto(builds: readonly SweptBuild[], target: string, charts: Ch
     table: dataTable(
       [
         { head: 'zeros', cell: (b) => formatPercent(b.sparsity) },
-        { head: 'bits', cell: (b) => String(b.weightBits) },
+        { head: 'weights', cell: gridOf, text: true },
         { head: 'constants', cell: (b) => formatBytes(b.flashBytes) },
         { head: 'RAM', cell: (b) => formatBytes(b.ramBytes) },
         { head: `instructions, ${target}`, cell: (b) => formatCount(b.instructions) },

@@ -6,7 +6,7 @@ import { formatBytes, formatCount } from '../numbers.ts';
 import { leftFor, names, shortCount } from './axes.ts';
 import { type Charts, colours, seriesColours, wide } from './chart.ts';
 import { instructionCounts } from './facts.ts';
-import { type Column, dataTable } from './markup.ts';
+import { type Column, dataTable, type Html } from './markup.ts';
 import type { Section } from './page.ts';
 
 /** Instructions of one inference, by layer, on one chip. */
@@ -18,8 +18,9 @@ export interface CostSeries {
 }
 
 const shownTargets: readonly CostTarget[] = ['cortex-m0', 'cortex-m4', 'rv32imc'];
-const isModelled = (target: string): target is CostTarget =>
-  (costTargets as readonly string[]).includes(target);
+/** The model is fitted to int8 code; of float32's it would tell half, or a tenth on chips without an FPU. */
+const isModelled = ({ arith }: Program, target: string): target is CostTarget =>
+  arith === 'int8' && (costTargets as readonly string[]).includes(target);
 
 function modelled(program: Program, target: CostTarget): CostSeries {
   const counts = instructionCounts(program, [target]);
@@ -44,9 +45,11 @@ export function costSeries(program: Program, measured: readonly MeasuredTarget[]
             total: instructions,
           },
         ]),
-    ...(isModelled(target) ? [modelled(program, target)] : []),
+    ...(isModelled(program, target) ? [modelled(program, target)] : []),
   ]);
-  return series.length > 0 ? series : shownTargets.map((target) => modelled(program, target));
+  return series.length > 0
+    ? series
+    : shownTargets.filter((t) => isModelled(program, t)).map((target) => modelled(program, target));
 }
 
 const nameOf = ({ target, how }: CostSeries): string => `${target}, ${how}`;
@@ -59,6 +62,8 @@ const modelling =
 /** What is counted and what is modelled. */
 function captionOf(series: readonly CostSeries[]): string {
   const has = (wanted: CostSeries['how']): boolean => series.some(({ how }) => how === wanted);
+  if (series.length === 0)
+    return 'Not known: there is no model of float32 code. With --targets, `thimble report` counts them.';
   if (!has('counted')) return `${modelling} With --targets, \`thimble report\` counts them.`;
   return has('modelled') ? `${counting} ${modelling} The picture has what was counted.` : counting;
 }
@@ -70,15 +75,12 @@ const drawn = (series: readonly CostSeries[]): readonly CostSeries[] =>
       how === 'counted' || !series.some((other) => other.how === 'counted' && other.target === target),
   );
 
-export function instructions(program: Program, measured: readonly MeasuredTarget[], charts: Charts): Section {
-  const series = costSeries(program, measured);
-  const shown = drawn(series);
-  const kernels = names(program);
+function instructionChart(shown: readonly CostSeries[], kernels: readonly string[], charts: Charts): Html {
   const domain = shown.map(nameOf);
   const bars = shown.flatMap((one) =>
     kernels.map((kernel) => ({ kernel, series: nameOf(one), instructions: one.byKernel.get(kernel) ?? 0 })),
   );
-  const chart = charts((plot) => ({
+  return charts((plot) => ({
     width: wide,
     height: 76 + Math.max(24, 14 * shown.length) * kernels.length,
     marginLeft: leftFor(kernels),
@@ -93,6 +95,12 @@ export function instructions(program: Program, measured: readonly MeasuredTarget
       plot.ruleX([0]),
     ],
   }));
+}
+
+export function instructions(program: Program, measured: readonly MeasuredTarget[], charts: Charts): Section {
+  const series = costSeries(program, measured);
+  const shown = drawn(series);
+  const kernels = names(program);
   const macs = (k: string): number => program.steps.find(({ kernel }) => kernel.name === k)?.kernel.macs ?? 0;
   const columns: readonly Column<string>[] = [
     { head: 'layer', cell: (k) => k, text: true },
@@ -106,7 +114,7 @@ export function instructions(program: Program, measured: readonly MeasuredTarget
   return {
     title: 'Instructions by layer',
     caption: captionOf(series),
-    chart,
+    ...(shown.length === 0 ? {} : { chart: instructionChart(shown, kernels, charts) }),
     table: dataTable(columns, kernels, ['one inference', ...totals.map(formatCount)]),
   };
 }
@@ -115,8 +123,8 @@ const statusText = ({ status, bytesCompared }: MeasuredTarget): string =>
   status === 'equal' ? `equal, ${formatCount(bytesCompared)} bytes` : status;
 
 /** What each target's row says, and that a model stands in for what is missing. */
-function noteOf({ target, instructions, status, note = '' }: MeasuredTarget): string {
-  const model = status !== 'equal' && instructions === undefined && isModelled(target);
+function noteOf(program: Program, { target, instructions, status, note = '' }: MeasuredTarget): string {
+  const model = status !== 'equal' && instructions === undefined && isModelled(program, target);
   return [note, model ? 'its instructions are modelled instead' : ''].filter((s) => s !== '').join('; ');
 }
 
@@ -124,7 +132,11 @@ const optional = <T>(x: T | undefined, format: (x: T) => string): string =>
   x === undefined ? '' : format(x);
 
 /** Code, stack and the comparison of every target that was asked for; absent when none was. */
-export function targets(measured: readonly MeasuredTarget[], charts: Charts): Section | undefined {
+export function targets(
+  program: Program,
+  measured: readonly MeasuredTarget[],
+  charts: Charts,
+): Section | undefined {
   if (measured.length === 0) return undefined;
   const sizes = measured.flatMap(({ target, sizes = [] }) =>
     sizes.flatMap(({ opt, code, constants }) => [
@@ -138,7 +150,7 @@ export function targets(measured: readonly MeasuredTarget[], charts: Charts): Se
       m.sizes?.find(({ opt }) => opt === wanted),
       (size) => formatBytes(size.code),
     );
-  const notes = measured.some((m) => noteOf(m) !== '');
+  const notes = measured.some((m) => noteOf(program, m) !== '');
   const columns: readonly Column<MeasuredTarget>[] = [
     { head: 'target', cell: (m) => m.target, text: true },
     { head: 'against the simulator', cell: statusText, text: true },
@@ -147,7 +159,7 @@ export function targets(measured: readonly MeasuredTarget[], charts: Charts): Se
     { head: 'code, -O3', cell: (m) => code(m, '-O3') },
     { head: 'code, -Os', cell: (m) => code(m, '-Os') },
     { head: 'constants', cell: (m) => optional(m.sizes?.[0], (size) => formatBytes(size.constants)) },
-    ...(notes ? [{ head: 'note', cell: noteOf, text: true }] : []),
+    ...(notes ? [{ head: 'note', cell: (m: MeasuredTarget) => noteOf(program, m), text: true }] : []),
   ];
   return {
     title: 'On targets',
