@@ -6,14 +6,19 @@ import { type Compiled, compile } from '../../src/compile.ts';
 import { mulberry32 } from '../../src/data/random.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import type { Program } from '../../src/ir/program.ts';
+import { labelOf } from '../../src/report/html/arena.ts';
 import {
   activationLayers,
   arenaRects,
   flashParts,
+  floatLayers,
   instructionCounts,
+  overlapsOf,
+  rangeOf,
   storedLayers,
 } from '../../src/report/html/facts.ts';
 import { reportHtml, sweepHtml } from '../../src/report/html/report.ts';
+import { smallest } from '../../src/report/html/sections.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { encodeModel, floatTensor, int, valueInfo } from '../support/onnx-model.ts';
 
@@ -151,6 +156,64 @@ describe('the facts', () => {
     expect(counts).toHaveLength(4);
     for (const { instructions } of counts) expect(instructions).toBeGreaterThan(0);
   });
+});
+
+describe('the arena', () => {
+  test('bytes that two buffers share while a layer runs, once per pair', () => {
+    const rects = arenaRects(program);
+    const shared = (step: number, byte: number) =>
+      rects.filter((r) => r.first <= step && step <= r.last && r.from <= byte && byte < r.to).length;
+    const marked = (step: number, byte: number) =>
+      overlapsOf(rects).filter((o) => o.first <= step && step <= o.last && o.from <= byte && byte < o.to)
+        .length;
+    let doubled = 0;
+    for (let step = 0; step < program.steps.length; step++)
+      for (let byte = 0; byte < program.arenaBytes; byte++) {
+        const n = shared(step, byte);
+        expect(marked(step, byte)).toBe(n === 0 ? 0 : (n * (n - 1)) / 2);
+        doubled += Number(n > 1);
+      }
+    expect(doubled).toBeGreaterThan(0);
+  });
+
+  test('names stand only where they fit', () => {
+    const two = { arenaBytes: 100, steps: program.steps.slice(0, 2) };
+    const rect = { name: 'input', from: 0, to: 50, first: 0, last: 0, scratch: false };
+    expect(labelOf(rect, two)).toBe('input');
+    expect(labelOf({ ...rect, to: 5 }, two)).toBe('');
+    expect(labelOf({ ...rect, name: 'x'.repeat(60) }, two)).toBe('');
+  });
+});
+
+describe('what float computes where bytes are stored', () => {
+  const layer = (...values: number[]) =>
+    floatLayers(program, [
+      {
+        theirs: {
+          written: (slot) => ({
+            kind: 'real',
+            values: slot === program.output ? Float32Array.from(values) : new Float32Array(5),
+          }),
+        },
+      },
+    ]).at(-1)!;
+
+  test('what is beyond the range by over half a step is cut off; zeros are counted apart', () => {
+    const { quant } = program.slots[program.output]!;
+    const [least, most] = rangeOf(quant!);
+    const found = layer(0, most + 0.4 * quant!.scale, most + 3 * quant!.scale, least - quant!.scale);
+    expect(found).toMatchObject({ below: 0.25, above: 0.25, zeros: 0.25 });
+    expect(found.bins.counts.reduce((a, b) => a + b, 0)).toBe(3);
+    expect(found.bins.from).toBeCloseTo(least - quant!.scale, 5);
+    expect(found.bins.from + found.bins.width * found.bins.counts.length).toBeCloseTo(
+      most + 3 * quant!.scale,
+      5,
+    );
+  });
+});
+
+test('the front by size and loss alone', () => {
+  expect(smallest(sweep.builds).map(({ flashBytes }) => flashBytes)).toEqual([300, 900]);
 });
 
 describe('the page', () => {

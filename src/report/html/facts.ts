@@ -1,9 +1,11 @@
 /** The numbers of a report, before anybody draws them. */
 import { decodeRows } from '../../decode.ts';
+import type { Inference } from '../../diff/compare.ts';
 import { inference } from '../../engines.ts';
 import { formatName } from '../../ir/formats/format.ts';
 import { elemBytes, type Kernel, type Table } from '../../ir/kernel.ts';
-import type { Program } from '../../ir/program.ts';
+import type { Quant } from '../../ir/op.ts';
+import type { Program, Slot } from '../../ir/program.ts';
 import { type CostTarget, modelledInstructions } from '../../passes/cost/model.ts';
 import { slotBytes } from '../program.ts';
 
@@ -28,6 +30,23 @@ export const arenaRects = ({ slots, steps }: Program): readonly ArenaRect[] =>
     last: Math.min(steps.length - 1, slot.lastStep),
     scratch: slot.name.startsWith('scratch:'),
   }));
+
+/** Bytes that two buffers share while a step runs: it writes over what it has read. */
+export interface Overlap extends ArenaRect {
+  readonly over: string;
+}
+
+/** Every pair of buffers that share bytes and steps. */
+export const overlapsOf = (rects: readonly ArenaRect[]): readonly Overlap[] =>
+  rects.flatMap((a, i) =>
+    rects.slice(i + 1).flatMap((b) => {
+      const [from, to] = [Math.max(a.from, b.from), Math.min(a.to, b.to)];
+      const [first, last] = [Math.max(a.first, b.first), Math.min(a.last, b.last)];
+      return from < to && first <= last
+        ? [{ name: a.name, over: b.name, from, to, first, last, scratch: false }]
+        : [];
+    }),
+  );
 
 export const flashKinds = ['weights', 'indices', 'biases', 'requantization'] as const;
 export type FlashKind = (typeof flashKinds)[number];
@@ -107,6 +126,13 @@ export const storedLayers = ({ steps }: Program): readonly StoredLayer[] =>
     ];
   });
 
+/** A histogram of equal bins. */
+export interface Bins {
+  readonly from: number;
+  readonly width: number;
+  readonly counts: readonly number[];
+}
+
 export interface ActivationLayer {
   readonly kernel: string;
   readonly scale: number;
@@ -115,19 +141,40 @@ export interface ActivationLayer {
   readonly counts: readonly number[];
 }
 
+/** What the float model computes where a layer stores bytes, and what of it the bytes cannot hold. */
+export interface FloatLayer {
+  readonly kernel: string;
+  /** Without exact zeros, of which ReLU makes many. */
+  readonly bins: Bins;
+  /** Shares of all elements: of those below and above what is stored, by over half a step, and of exact zeros. */
+  readonly below: number;
+  readonly above: number;
+  readonly zeros: number;
+}
+
+interface QuantizedStep {
+  readonly kernel: string;
+  readonly step: number;
+  readonly index: number;
+  readonly slot: Slot;
+  readonly quant: Quant;
+}
+
+/** Steps whose outputs are bytes with a scale: none in float32 programs. */
+const quantizedSteps = ({ steps, slots }: Program): readonly QuantizedStep[] =>
+  steps.flatMap(({ kernel, args }, step) => {
+    const index = args[kernel.params.findIndex(({ role }) => role === 'out')] ?? -1;
+    const slot = slots[index];
+    return slot?.quant === undefined ? [] : [{ kernel: kernel.name, step, index, slot, quant: slot.quant }];
+  });
+
 /** Outputs of all layers of an int8 program over some inputs; empty for float32. */
 export function activationLayers(
   program: Program,
   inputs: readonly Uint8Array[],
 ): readonly ActivationLayer[] {
-  if (program.arith === 'float32') return [];
   const run = inference(program);
-  const layers = program.steps.flatMap(({ kernel, args }, step) => {
-    const slot = program.slots[args[kernel.params.findIndex(({ role }) => role === 'out')] ?? -1];
-    return slot?.quant === undefined
-      ? []
-      : [{ slot, step, kernel: kernel.name, quant: slot.quant, counts: new Array<number>(256).fill(0) }];
-  });
+  const layers = quantizedSteps(program).map((made) => ({ ...made, counts: new Array<number>(256).fill(0) }));
   for (const input of inputs) {
     const { arenas } = run(input, { keepArenas: true });
     for (const { slot, step, counts } of layers)
@@ -135,4 +182,59 @@ export function activationLayers(
         counts[byte] = (counts[byte] ?? 0) + 1;
   }
   return layers.map(({ kernel, quant, counts }) => ({ kernel, ...quant, counts }));
+}
+
+/** The least and most real number that bytes with this scale stand for. */
+export const rangeOf = ({ scale, zeroPoint }: Quant): readonly [number, number] => [
+  -zeroPoint * scale,
+  (255 - zeroPoint) * scale,
+];
+
+const binCount = 64;
+
+/** Bins over all values and the whole stored range, so that what is cut off is seen beside what is not. */
+function binsOf(arrays: readonly Float32Array[], [least, most]: readonly [number, number]): Bins {
+  let [from, to] = [least, most];
+  for (const array of arrays)
+    for (const x of array) {
+      if (x < from) from = x;
+      if (x > to) to = x;
+    }
+  const width = (to - from) / binCount || 1;
+  const counts = new Array<number>(binCount).fill(0);
+  for (const array of arrays)
+    for (const x of array) {
+      if (x === 0) continue;
+      const bin = Math.min(binCount - 1, Math.floor((x - from) / width));
+      counts[bin] = (counts[bin] as number) + 1;
+    }
+  return { from, width, counts };
+}
+
+const share = (arrays: readonly Float32Array[], wanted: (x: number) => boolean): number => {
+  const total = arrays.reduce((sum, { length }) => sum + length, 0);
+  const found = arrays.reduce((sum, array) => sum + array.filter(wanted).length, 0);
+  return total === 0 ? 0 : found / total;
+};
+
+/** Of an int8 program's layers whose tensors the other side has as real numbers. */
+export function floatLayers(program: Program, inferences: readonly Inference[]): readonly FloatLayer[] {
+  return quantizedSteps(program).flatMap(({ kernel, index, quant }) => {
+    const arrays = inferences.flatMap(({ theirs }) => {
+      const held = theirs.written(index);
+      return held?.kind === 'real' ? [held.values] : [];
+    });
+    if (arrays.length === 0) return [];
+    const range = rangeOf(quant);
+    const slack = 0.501 * quant.scale;
+    return [
+      {
+        kernel,
+        bins: binsOf(arrays, range),
+        below: share(arrays, (x) => x < range[0] - slack),
+        above: share(arrays, (x) => x > range[1] + slack),
+        zeros: share(arrays, (x) => x === 0),
+      },
+    ];
+  });
 }

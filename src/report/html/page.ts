@@ -21,18 +21,24 @@ code { font-size: 14px; overflow-wrap: anywhere; }
 figure { margin: 0; }
 .scroll { overflow-x: auto; }
 .scroll:focus-visible { outline: 2px solid #4269d0; outline-offset: 2px; }
-.scroll > svg, .scroll > figure > svg { min-width: 560px; }
+.scroll > svg, .scroll > figure > svg { width: 100%; min-width: 620px; max-width: 860px; height: auto; }
+figure [class*='-swatches'] { font-size: 14px !important; min-height: 30px; }
+.scroll h2 { margin: 0; }
 svg { color: var(--ink); }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; margin: 8px 0 0; }
 th, td { padding: 5px 10px; border-bottom: 1px solid var(--line); white-space: nowrap; font-weight: 400; }
-thead th { color: var(--soft); font-weight: 600; }
+thead th { color: var(--soft); font-weight: 600; white-space: normal; vertical-align: bottom; }
+tfoot th, tfoot td { font-weight: 600; }
 .number { text-align: right; } .text { text-align: left; } td.long { white-space: normal; min-width: 44ch; }
 .small { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 16px; }
 .small svg { width: 100%; height: auto; }
-.small h3 { margin: 0; font-size: 14px; font-weight: 600; }
+.small h3 { margin: 0; font-size: 14px; font-weight: 600; overflow-wrap: anywhere; }
+.small p { margin: 0; font-size: 13px; line-height: 1.35; }
+.small > div { display: grid; grid-template-rows: auto 1fr auto; break-inside: avoid; }
 @media print {
   :root { --ink: #000; --soft: #333; --line: #bbb; --paper: #fff; --card: #fff; }
-  main { padding: 0; max-width: none; } h2 { break-after: avoid; } figure, table { break-inside: avoid; }
+  main { padding: 0; max-width: none; } h2 { break-after: avoid; } figcaption { break-after: avoid; } svg, tr { break-inside: avoid; } .scroll { break-inside: avoid; } .scroll:has(> .small) { break-inside: auto; }
+  table { font-size: 8.5pt; } th, td { white-space: normal; padding: 3px 6px; } td.long { min-width: 0; }
   .scroll { overflow: visible; } .scroll > svg, .scroll > figure > svg { min-width: 0; } body { font-size: 11pt; }
 }
 `;

@@ -5,19 +5,12 @@ import type { MeasuredTarget } from '../measured.ts';
 import { formatBytes, formatCount, formatPercent } from '../numbers.ts';
 import { totalsOf } from '../program.ts';
 import { wilson } from '../wilson.ts';
+import { arena } from './arena.ts';
 import { charts } from './chart.ts';
-import { activationLayers } from './facts.ts';
+import { activationLayers, floatLayers } from './facts.ts';
+import { activations, weights } from './histograms.ts';
 import { type Big, page, type Section } from './page.ts';
-import {
-  activations,
-  arena,
-  errors,
-  flash,
-  type LayerSqnr,
-  pareto,
-  type SweptBuild,
-  weights,
-} from './sections.ts';
+import { errors, flash, type LayerSqnr, pareto, type SweptBuild } from './sections.ts';
 import { instructions, targets } from './targets.ts';
 
 export interface ReportInput {
@@ -83,7 +76,6 @@ export async function reportHtml({
 }: ReportInput): Promise<string> {
   const { program, manifest } = artifact;
   const draw = await charts();
-  const why = (kernel: string): string => manifest.layers.find((l) => l.kernel === kernel)?.why ?? '';
   const rows = inferences.length === 0 ? [] : layerErrors(artifact, inferences);
   const seen = inputs.length === 0 ? [] : activationLayers(program, inputs);
   const sections: readonly (Section | undefined)[] = [
@@ -91,8 +83,8 @@ export async function reportHtml({
     flash(program, draw),
     instructions(program, measured, draw),
     targets(measured, draw),
-    weights(program, draw, why),
-    seen.length === 0 ? undefined : activations(seen, inputs.length, draw),
+    weights(program, manifest.layers, draw),
+    seen.length === 0 ? undefined : activations(seen, floatLayers(program, inferences), inputs.length, draw),
     rows.length === 0 ? undefined : errors(rows, inferences.length, draw),
     sweep && pareto(sweep.builds, sweep.target, draw),
   ];

@@ -4,7 +4,7 @@ import { type CostTarget, costTargets } from '../../passes/cost/model.ts';
 import type { MeasuredTarget } from '../measured.ts';
 import { formatBytes, formatCount } from '../numbers.ts';
 import { leftFor, names, shortCount } from './axes.ts';
-import { type Charts, palette } from './chart.ts';
+import { type Charts, colours, seriesColours, wide } from './chart.ts';
 import { instructionCounts } from './facts.ts';
 import { type Column, dataTable } from './markup.ts';
 import type { Section } from './page.ts';
@@ -79,11 +79,11 @@ export function instructions(program: Program, measured: readonly MeasuredTarget
     kernels.map((kernel) => ({ kernel, series: nameOf(one), instructions: one.byKernel.get(kernel) ?? 0 })),
   );
   const chart = charts((plot) => ({
-    width: 1000,
+    width: wide,
     height: 76 + Math.max(24, 14 * shown.length) * kernels.length,
     marginLeft: leftFor(kernels),
     marginBottom: 44,
-    color: { legend: true, domain, range: palette },
+    color: { legend: true, domain, range: seriesColours },
     fy: { domain: kernels, label: null, padding: 0.2 },
     y: { domain, axis: null },
     x: { label: 'instructions of one inference', grid: true, tickFormat: shortCount },
@@ -157,12 +157,12 @@ export function targets(measured: readonly MeasuredTarget[], charts: Charts): Se
       ? {}
       : {
           chart: charts((plot) => ({
-            width: 1000,
+            width: wide,
             height: 76 + 22 * rows.length,
             marginLeft: leftFor(rows),
             marginBottom: 44,
-            color: { legend: true, domain: ['constants', 'code'], range: palette },
-            x: { label: 'bytes of flash', grid: true, tickFormat: formatCount },
+            color: { legend: true, domain: ['constants', 'code'], range: [colours.constants, colours.code] },
+            x: { label: 'bytes of flash', grid: true, tickFormat: shortCount },
             y: { domain: rows, label: null },
             marks: [
               plot.barX(sizes, {
