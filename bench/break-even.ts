@@ -1,5 +1,5 @@
 /** Instructions against sparsity as a picture: a panel for each target, a line for each format. */
-import { charts, palette } from '../src/report/html/chart.ts';
+import { charts, seriesColours } from '../src/report/html/chart.ts';
 
 /** One format of one layer on one target. */
 export interface Curve {
@@ -74,7 +74,7 @@ function panel(curves: readonly Curve[], { target, last }: PanelOptions, draw: D
   ];
   const labels = labelsOf(ends, top);
   const names = curves.map(({ format }) => format);
-  const colour = (d: Mark): string => palette[names.indexOf(d.name)] ?? 'currentColor';
+  const colour = (d: Mark): string => seriesColours[names.indexOf(d.name)] ?? 'currentColor';
   return draw((plot) => ({
     width,
     height: panelHeight,
