@@ -15,7 +15,7 @@ import { elemBytes } from './ir/kernel.ts';
 import type { Program, Slot } from './ir/program.ts';
 import { layerErrors } from './measure.ts';
 import type { LayerChoice } from './passes/choose-formats.ts';
-import { programFrom, programText } from './program-text.ts';
+import { bytesOfBase64, programFrom, programText } from './program-text.ts';
 import { proveProgram } from './prove.ts';
 import { reportText } from './report/markdown.ts';
 import { stepsOf, totalsOf } from './report/program.ts';
@@ -261,21 +261,28 @@ interface Files {
   get(name: string): Uint8Array | undefined;
 }
 
+/** What a machine may have faster ways to do. */
+export interface Natives {
+  readonly hexOfSha256: (content: Uint8Array) => string;
+  readonly bytesOfBase64: (base64: string) => Uint8Array<ArrayBuffer>;
+}
+
+const portable: Natives = { hexOfSha256: hashOf, bytesOfBase64 };
+
 /**
  * What runs, without the C.
- * @param hexOfSha256 another implementation, where there is a faster one.
  * @throws InputError when they are no artifact of this format, or the program is not the one that was written.
  */
 export function loadProgram(
   files: Files,
-  hexOfSha256: (content: Uint8Array) => string = hashOf,
+  natives: Natives = portable,
 ): Pick<Artifact, 'manifest' | 'program'> {
   const manifest = readManifest(textOf(files, manifestFile));
   const name = programFile(manifest.name);
   const program = bytesIn(files, name);
-  if (hexOfSha256(program) !== manifest.sha256[name])
+  if (natives.hexOfSha256(program) !== manifest.sha256[name])
     throw broken(name, 'not the file that its manifest names');
-  return { manifest, program: programFrom(decoder.decode(program)) };
+  return { manifest, program: programFrom(decoder.decode(program), natives.bytesOfBase64) };
 }
 
 /**

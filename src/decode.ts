@@ -4,12 +4,12 @@
  */
 import { DefectError, must } from './ir/errors.ts';
 import type { WeightLayout } from './ir/formats/format.ts';
-import type { Kernel, StoredWeights } from './ir/kernel.ts';
+import type { Kernel, StoredWeights, Table } from './ir/kernel.ts';
 
 /** Numbers of a table in order, each given once. */
 class Reader {
   readonly #name: string;
-  readonly #data: ArrayLike<number>;
+  readonly #data: Table['data'];
   #at = 0;
 
   constructor(kernel: Kernel, name: string | undefined) {
@@ -26,6 +26,15 @@ class Reader {
     if (value === undefined)
       throw new DefectError(`table '${this.#name}' ends after ${this.#at - 1} numbers`);
     return value;
+  }
+
+  /** The next so many numbers. */
+  many(count: number): Table['data'] {
+    const from = this.#at;
+    this.#at += count;
+    if (this.#at > this.#data.length)
+      throw new DefectError(`table '${this.#name}' ends after ${this.#data.length} numbers`);
+    return this.#data.slice(from, this.#at);
   }
 
   /** Everything was read: nothing is stored that nobody uses. One 0 stands for an empty table. */
@@ -73,7 +82,12 @@ function decodePlain(kernel: Kernel, { layout, stream: name }: StoredWeights): I
   const stream = new Reader(kernel, name);
   for (let first = 0; first < layout.rows; first += layout.lanes) {
     const block = rows.slice(first, first + layout.lanes);
-    for (let i = 0; i < termCount(layout); i++) for (const row of block) row[i] = stream.next();
+    const part = stream.many(termCount(layout) * block.length);
+    // Natively where rows lie one by one: element by element it took 6 of the 40 ms of loading ResNet-8.
+    block.forEach((row, r) => {
+      if (block.length === 1) row.set(part);
+      else for (let i = 0; i < row.length; i++) row[i] = part[i * block.length + r] as number;
+    });
   }
   stream.end();
   return rows;

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { loadProgram, manifestFile } from './artifact.ts';
+import { loadProgram, manifestFile, type Natives } from './artifact.ts';
 import { type CompileOptions, compile } from './compile.ts';
 import { isFolder, readBytes } from './data/files.ts';
 import { identifierFrom } from './emit/identifier.ts';
@@ -59,8 +59,11 @@ function artifactIn(folder: string): { get(name: string): Uint8Array | undefined
   };
 }
 
-/** Node's own, which is several times as fast as one in JavaScript that has not been optimized yet. */
-const hexOfSha256 = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
+/** Node's own, which are several times as fast as JavaScript that has not been optimized yet. */
+const natives: Natives = {
+  hexOfSha256: (content) => createHash('sha256').update(content).digest('hex'),
+  bytesOfBase64: (base64) => new Uint8Array(Buffer.from(base64, 'base64')),
+};
 
 function compiledNet(file: string, { compile: options = {}, ...net }: LoadOptions): Net {
   const name = identifierFrom(
@@ -81,7 +84,7 @@ function compiledNet(file: string, { compile: options = {}, ...net }: LoadOption
  */
 export async function load(file: string, options: LoadOptions = {}): Promise<LoadedNet> {
   const net = isFolder(file)
-    ? netOfArtifact(loadProgram(artifactIn(file), hexOfSha256), options)
+    ? netOfArtifact(loadProgram(artifactIn(file), natives), options)
     : compiledNet(file, options);
   return withThreads(net);
 }

@@ -3,9 +3,9 @@
  * order of images.
  */
 import { must } from './ir/errors.ts';
-import type { Table } from './ir/kernel.ts';
+import type { Kernel, Table } from './ir/kernel.ts';
 import { type Order, sameOrder, spatialOrder } from './ir/memory-order.ts';
-import type { Program, Slot } from './ir/program.ts';
+import type { Program, Slot, Step } from './ir/program.ts';
 import { tableBytes } from './ir/table-bytes.ts';
 
 /** 4/3 characters a byte. */
@@ -23,8 +23,7 @@ export function bytesOfBase64(base64: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function tableData(elem: Table['elem'], base64: string): Table['data'] {
-  const { buffer } = bytesOfBase64(base64);
+function tableData(elem: Table['elem'], { buffer }: Uint8Array<ArrayBuffer>): Table['data'] {
   switch (elem) {
     case 'u8':
       return new Uint8Array(buffer);
@@ -43,19 +42,28 @@ function tableData(elem: Table['elem'], base64: string): Table['data'] {
   }
 }
 
-type Packed<T, K extends keyof T> = Omit<T, K> & Readonly<Partial<Record<K, unknown>>>;
-
 /** Most images lie as height, width, channel: a word instead of as many numbers as the tensor has. */
 const inner = 'channels innermost';
 
-function packedSlot(slot: Slot): Packed<Slot, 'order'> {
+type PackedSlot = Omit<Slot, 'order'> & { readonly order?: Order | typeof inner };
+type PackedTable = Omit<Table, 'data'> & { readonly data: string };
+type PackedKernel = Omit<Kernel, 'tables'> & { readonly tables: readonly PackedTable[] };
+type PackedStep = Omit<Step, 'kernel'> & { readonly kernel: PackedKernel };
+
+/** A program as JSON knows it. */
+export interface PackedProgram extends Omit<Program, 'slots' | 'steps'> {
+  readonly slots: readonly PackedSlot[];
+  readonly steps: readonly PackedStep[];
+}
+
+function packedSlot(slot: Slot): PackedSlot {
   const spatial = slot.order !== undefined && sameOrder(slot.order, spatialOrder(slot.shape));
   return spatial ? { ...slot, order: inner } : slot;
 }
 
-function unpackedSlots(slots: readonly Packed<Slot, 'order'>[]): readonly Slot[] {
+function unpackedSlots(slots: readonly PackedSlot[]): readonly Slot[] {
   const known = new Map<string, Order>();
-  return slots.map((slot) => {
+  return slots.map((slot): Slot => {
     if (slot.order !== inner) return slot as Slot;
     const key = slot.shape.join();
     const order = must(known.get(key) ?? spatialOrder(slot.shape), 'an image');
@@ -64,23 +72,31 @@ function unpackedSlots(slots: readonly Packed<Slot, 'order'>[]): readonly Slot[]
   });
 }
 
-/** For `JSON.stringify`: the slots and tables of all programs anywhere in a value. */
-export function packPrograms(key: string, value: unknown): unknown {
-  if (key === 'slots') return (value as readonly Slot[]).map(packedSlot);
-  if (key !== 'tables') return value;
-  return (value as readonly Table[]).map((t) => ({ ...t, data: base64Of(tableBytes(t)) }));
-}
+const packedKernel = (kernel: Kernel): PackedKernel => ({
+  ...kernel,
+  tables: kernel.tables.map((t) => ({ ...t, data: base64Of(tableBytes(t)) })),
+});
 
-/** For `JSON.parse` of what `packPrograms` packed. */
-export function unpackPrograms(key: string, value: unknown): unknown {
-  if (key === 'slots') return unpackedSlots(value as readonly Packed<Slot, 'order'>[]);
-  if (key !== 'tables') return value;
-  return (value as readonly (Omit<Table, 'data'> & { data: string })[]).map((t) => ({
-    ...t,
-    data: tableData(t.elem, t.data),
-  }));
-}
+export const packProgram = (program: Program): PackedProgram => ({
+  ...program,
+  slots: program.slots.map(packedSlot),
+  steps: program.steps.map((step) => ({ ...step, kernel: packedKernel(step.kernel) })),
+});
 
-export const programText = (program: Program): string => `${JSON.stringify(program, packPrograms)}\n`;
+type Base64Reader = (base64: string) => Uint8Array<ArrayBuffer>;
 
-export const programFrom = (json: string): Program => JSON.parse(json, unpackPrograms) as Program;
+/** @param bytesOf another implementation, where there is a faster one; its arrays have buffers of their own */
+export const unpackProgram = (packed: PackedProgram, bytesOf: Base64Reader = bytesOfBase64): Program => ({
+  ...packed,
+  slots: unpackedSlots(packed.slots),
+  steps: packed.steps.map((step) => {
+    const tables = step.kernel.tables.map((t) => ({ ...t, data: tableData(t.elem, bytesOf(t.data)) }));
+    return { ...step, kernel: { ...step.kernel, tables } };
+  }),
+});
+
+export const programText = (program: Program): string => `${JSON.stringify(packProgram(program))}\n`;
+
+// Places by name: a reviver, which is called for every number of the JSON, takes four times as long.
+export const programFrom = (json: string, bytesOf?: Base64Reader): Program =>
+  unpackProgram(JSON.parse(json) as PackedProgram, bytesOf);

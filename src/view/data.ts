@@ -1,7 +1,7 @@
 /** What a page holds besides its code: the programs and everything the visitor may ask about them. */
 import type { Preprocessing } from '../artifact.ts';
 import type { Program } from '../ir/program.ts';
-import { packPrograms, unpackPrograms } from '../program-text.ts';
+import { type PackedProgram, packProgram, unpackProgram } from '../program-text.ts';
 
 /** The float32 program of the same model, or a sentence on why there is none. */
 export type FloatSide =
@@ -27,8 +27,28 @@ export interface ViewData {
   readonly examples: readonly Example[];
 }
 
-/** JSON that may stand inside of a `script` element: no `<` begins anything there. */
-export const viewText = (data: ViewData): string =>
-  JSON.stringify(data, packPrograms).replaceAll('<', '\\u003c');
+type Packed<T> = Omit<T, 'program'> & { readonly program: PackedProgram };
+type PackedFloat = Packed<FloatSide & { kind: 'program' }> | (FloatSide & { kind: 'none' });
+type PackedData = Omit<Packed<ViewData>, 'float'> & { readonly float: PackedFloat };
 
-export const viewDataFrom = (text: string): ViewData => JSON.parse(text, unpackPrograms) as ViewData;
+const packed = <T extends { readonly program: Program }>(side: T) => ({
+  ...side,
+  program: packProgram(side.program),
+});
+const unpacked = <T extends { readonly program: PackedProgram }>(side: T) => ({
+  ...side,
+  program: unpackProgram(side.program),
+});
+
+/** JSON that may stand inside of a `script` element: no `<` begins anything there. */
+export function viewText(data: ViewData): string {
+  const { float } = data;
+  const all: PackedData = { ...packed(data), float: float.kind === 'program' ? packed(float) : float };
+  return JSON.stringify(all).replaceAll('<', '\\u003c');
+}
+
+export function viewDataFrom(text: string): ViewData {
+  const data = JSON.parse(text) as PackedData;
+  const { float } = data;
+  return { ...unpacked(data), float: float.kind === 'program' ? unpacked(float) : float };
+}

@@ -15,6 +15,7 @@ import type { Addresses, Body } from './body.ts';
 import { type VectorPlan, vectorPlanOf } from './plan.ts';
 import { nothingReplaced } from './replaced.ts';
 import { block } from './stmt.ts';
+import type { Checked } from './sums.ts';
 
 export type Instructions = 'wasm-simd' | 'wasm';
 
@@ -46,8 +47,7 @@ class Allotment {
   }
 }
 
-interface Placed {
-  readonly kernel: Kernel;
+interface Placed extends Checked {
   readonly addresses: Addresses;
   readonly vectors: boolean;
   readonly plan: VectorPlan | undefined;
@@ -63,9 +63,10 @@ function placeAll(program: Program, simd: boolean, memory: Allotment): readonly 
   return program.steps.map(({ kernel, args }) => {
     let made = known.get(kernel);
     if (made === undefined) {
-      const plan = simd ? vectorPlanOf(kernel) : undefined;
+      const checked = { kernel, arrays: checkKernel(kernel) };
+      const plan = simd ? vectorPlanOf(checked) : undefined;
       const tables = kernel.tables.map((table) => memory.take(tableLength(table)));
-      made = { kernel, vectors: simd, plan, weights: memory.take(plan?.weightBytes ?? 0), tables };
+      made = { ...checked, vectors: simd, plan, weights: memory.take(plan?.weightBytes ?? 0), tables };
       known.set(kernel, made);
     }
     const params = args.map((slot) => slotAt(program, slot).address);
@@ -75,11 +76,11 @@ function placeAll(program: Program, simd: boolean, memory: Allotment): readonly 
 }
 
 function functionOf(placed: Placed, name: string, wide: number, sums: number): Func {
-  const { kernel, addresses, plan, weights } = placed;
+  const { kernel, arrays, addresses, plan, weights } = placed;
   const replaced = plan === undefined ? nothingReplaced : plan.replaced({ wide, sums, weights });
   const body: Body = {
     kernel,
-    arrays: checkKernel(kernel),
+    arrays,
     addresses,
     locals: new Map(),
     types: [],
