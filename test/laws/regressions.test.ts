@@ -25,6 +25,15 @@ const pooled: LayerRecipe = {
   countPad: false,
 };
 
+/** Padding that is no multiple of the dilation: the first element inside of the image is not the image's first. */
+const dilated = (of: 'max' | 'avg'): LayerRecipe => ({
+  kind: 'pool',
+  of,
+  window: { kernel: [3, 2], strides: [1, 2], dilations: [2, 3], pads: [3, 2, 1, 2] },
+  ceil: true,
+  countPad: false,
+});
+
 const drawn = { kind: 'uniform', bias: 'uniform', seed: 3 } as const;
 const threeByThree: LayerRecipe = {
   kind: 'conv',
@@ -35,6 +44,8 @@ const threeByThree: LayerRecipe = {
 };
 
 const cases: Readonly<Record<string, Recipe>> = {
+  'dilated max-pool over a padded border': { ...plain, input: [2, 5, 6], layers: [dilated('max')] },
+  'dilated average pool over a padded border': { ...plain, input: [2, 5, 6], layers: [dilated('avg')] },
   'an image that a linear layer makes': {
     ...plain,
     input: [5],

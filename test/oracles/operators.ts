@@ -164,7 +164,7 @@ function pooled(
 /** Ceil mode: one more window where it begins inside of the image or the padding before it. */
 function ceilSizes(w: Window, { height, width }: Image): readonly [number, number] {
   const along = (size: number, before: number, after: number, axis: 0 | 1): number => {
-    const room = size + before + after - w.kernel[axis];
+    const room = size + before + after - (w.kernel[axis] - 1) * w.dilations[axis] - 1;
     const last = Math.ceil(room / w.strides[axis]);
     return last * w.strides[axis] < size + before ? last + 1 : last;
   };

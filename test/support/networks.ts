@@ -175,26 +175,27 @@ class Builder {
   }
 
   /** The window's lists for this image, or undefined where not even a smaller kernel fits. */
-  #window(w: WindowRecipe, dilated: boolean, padsBelowKernel: boolean): WindowAttrs {
+  #window(w: WindowRecipe, pooling: boolean): WindowAttrs {
     const first = 2 - this.#spatial.length;
     const pick = (pair: readonly [number, number]): number[] => pair.slice(first);
-    const dilations = pick(dilated ? w.dilations : [1, 1]);
+    // A pooling window that steps over the whole image would hold nothing.
+    const dilations = pick(w.dilations).map((d, i) => (pooling && d > this.#spatial[i]! ? 1 : d));
     const [top, left, bottom, right] = w.pads;
     let befores = [top, left].slice(first);
     let afters = [bottom, right].slice(first);
-    const kernel = pick(w.kernel).map((k, i) => {
+    const fitting = (k: number, i: number): number => {
       const room = this.#spatial[i]! + befores[i]! + afters[i]!;
       return Math.max(1, Math.min(k, Math.floor((room - 1) / dilations[i]!) + 1));
-    });
-    if (padsBelowKernel) {
-      befores = befores.map((p, i) => Math.min(p, kernel[i]! - 1));
-      afters = afters.map((p, i) => Math.min(p, kernel[i]! - 1));
+    };
+    let kernel = pick(w.kernel).map(fitting);
+    const below = (p: number, i: number): number => Math.min(p, (kernel[i]! - 1) * dilations[i]!);
+    if (pooling) {
+      befores = befores.map(below);
+      afters = afters.map(below);
       // Less padding is less room.
-      kernel.forEach((k, i) => {
-        kernel[i] = Math.min(k, this.#spatial[i]! + befores[i]! + afters[i]!);
-      });
-      befores = befores.map((p, i) => Math.min(p, kernel[i]! - 1));
-      afters = afters.map((p, i) => Math.min(p, kernel[i]! - 1));
+      kernel = kernel.map(fitting);
+      befores = befores.map(below);
+      afters = afters.map(below);
     }
     return { kernel, strides: pick(w.strides), pads: [...befores, ...afters], autoPad: 'NOTSET', dilations };
   }
@@ -211,7 +212,7 @@ class Builder {
     const count = groups === 'one' ? 1 : groups === 'depthwise' ? channels : commonDivisor(channels, out);
     // A depthwise recipe keeps the channels; every third one multiplies them.
     const outs = groups === 'depthwise' ? channels * (out % 3 === 0 ? 2 : 1) : out;
-    this.#convolve(this.#window(window, true, false), outs, count, weights);
+    this.#convolve(this.#window(window, false), outs, count, weights);
   }
 
   #convolve(window: WindowAttrs, outs: number, groups: number, weights: Weights): void {
@@ -243,7 +244,7 @@ class Builder {
       this.#compute(globalAvgPool, {}, [this.at]);
       return;
     }
-    const attrs = this.#window(window, false, true);
+    const attrs = this.#window(window, true);
     // Both at once have no kernel.
     const countIncludePad = average && countPad && !ceil;
     this.#compute(average ? avgPool : maxPool, { ...attrs, ceilMode: ceil, countIncludePad }, [this.at]);

@@ -8,7 +8,7 @@ import type { WindowShape } from './window.ts';
 
 const unit: WindowAxis = { in: 1, out: 1, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0 };
 
-/** Rows and columns; one spatial axis is one row. @throws InputError for three, and for dilated windows. */
+/** Rows and columns; one spatial axis is one row. @throws InputError for three. */
 export function poolPlane(attrs: PoolAttrs, context: KernelContext): readonly [WindowAxis, WindowAxis] {
   const input = must(context.inputs[0], 'pooling has an input');
   requireSpatial(input);
@@ -16,8 +16,6 @@ export function poolPlane(attrs: PoolAttrs, context: KernelContext): readonly [W
   const [y, x] = axes.length === 1 ? [unit, axes[0]] : axes;
   if (axes.length > 2 || y === undefined || x === undefined)
     throw new InputError({ found: `pooling over ${axes.length} axes`, supported: '1 or 2' });
-  if (y.dilation !== 1 || x.dilation !== 1)
-    throw new InputError({ found: 'pooling with dilation', supported: 'dilation 1' });
   return [y, x];
 }
 
@@ -28,7 +26,7 @@ export function poolWindow([y, x]: readonly [WindowAxis, WindowAxis], channels: 
     channels,
     kernel: [y.kernel, x.kernel],
     strides: [y.stride, x.stride],
-    dilations: [1, 1],
+    dilations: [y.dilation, x.dilation],
     padTop: y.before,
     padLeft: x.before,
     outHeight: y.out,

@@ -5,6 +5,7 @@ import {
   assign,
   call,
   constant,
+  div,
   int,
   load,
   local,
@@ -35,43 +36,74 @@ export interface Pooling {
 interface Span {
   readonly from: Expr;
   readonly to: Expr;
-  /** to - from */
+  readonly step: number;
+  /** Inputs from `from` to before `to`, `step` apart. */
   readonly count: Expr;
   readonly declare: readonly Stmt[];
 }
 
-/** The part of a window, in input rows (or columns), that lies inside of the image. */
-function spanOf(
-  axis: 'y' | 'x',
-  out: Expr,
-  stride: number,
-  pad: number,
-  kernel: number,
-  size: number,
-  outSize: number,
-): Span {
+/** Of rows or of columns. */
+interface Axis {
+  readonly name: 'y' | 'x';
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly pad: number;
+  readonly size: number;
+  readonly outSize: number;
+}
+
+const rowsOf = (w: WindowShape): Axis => ({
+  name: 'y',
+  kernel: w.kernel[0],
+  stride: w.strides[0],
+  dilation: w.dilations[0],
+  pad: w.padTop,
+  size: w.height,
+  outSize: w.outHeight,
+});
+
+const columnsOf = (w: WindowShape): Axis => ({
+  name: 'x',
+  kernel: w.kernel[1],
+  stride: w.strides[1],
+  dilation: w.dilations[1],
+  pad: w.padLeft,
+  size: w.width,
+  outSize: w.outWidth,
+});
+
+/** The part of the window of output `out`, in input rows (or columns), that lies inside of the image. */
+function spanOf({ name, kernel, stride, dilation: step, pad, size, outSize }: Axis, out: Expr): Span {
   const start = sub(mul(out, stride), pad);
-  const inside = pad === 0 && (outSize - 1) * stride + kernel <= size;
-  if (inside) return { from: start, to: add(start, kernel), count: int(kernel), declare: [] };
-  const [from, to] = [`${axis}_from`, `${axis}_to`];
+  const extent = (kernel - 1) * step + 1;
+  const inside = pad === 0 && (outSize - 1) * stride + extent <= size;
+  if (inside) return { from: start, to: add(start, extent), step, count: int(kernel), declare: [] };
+  const [from, to] = [`${name}_from`, `${name}_to`];
+  const within = (i: Expr): Expr => call('clamp', 'i32', i, int(0), int(size));
+  const length = sub(local(to), local(from));
   return {
     from: local(from),
     to: local(to),
-    count: sub(local(to), local(from)),
+    step,
+    count: step === 1 ? length : div(add(length, step - 1), step),
     declare: [
-      constant(from, call('clamp', 'i32', start, int(0), int(size))),
-      constant(to, call('clamp', 'i32', add(start, kernel), int(0), int(size))),
+      constant(from, within(step === 1 ? start : add(start, beforeImage(start, step)))),
+      constant(to, within(add(start, extent))),
     ],
   };
 }
+
+/** From the window's start to the first of its inputs that is not before the image: ceil(-start / step) steps. */
+const beforeImage = (start: Expr, step: number): Expr =>
+  mul(div(maximum(sub(int(step - 1), start), int(0)), step), step);
 
 export function pooling(p: Pooling): Kernel {
   const w = p.window;
   const scalar = p.elem === 'f32' ? 'f32' : 'i32';
   const body = loop('y', w.outHeight, (y) =>
     loop('x', w.outWidth, (x) => {
-      const rows = spanOf('y', y, w.strides[0], w.padTop, w.kernel[0], w.height, w.outHeight);
-      const cols = spanOf('x', x, w.strides[1], w.padLeft, w.kernel[1], w.width, w.outWidth);
+      const [rows, cols] = [spanOf(rowsOf(w), y), spanOf(columnsOf(w), x)];
       const count = mul(rows.count, cols.count);
       const at = (iy: Expr, ix: Expr, c: Expr) => add(mul(add(mul(iy, w.width), ix), w.channels), c);
       return [
@@ -106,7 +138,7 @@ export function pooling(p: Pooling): Kernel {
 }
 
 const span = (name: string, s: Span, body: (i: Expr) => readonly Stmt[]): readonly Stmt[] =>
-  loop(name, s.to, body, { from: s.from });
+  loop(name, s.to, body, { from: s.from, step: s.step });
 
 /** Joins by the larger value. */
 export const joinMax =

@@ -12,7 +12,7 @@ import { epilogue, type Requant, requantOf } from '../requant.ts';
 import { complain, newestOpset, required } from './common/inputs.ts';
 import { explicitPool, inferPool, type PoolAttrs, parsePool, poolAxes, poolTensor } from './common/pool.ts';
 import { addTap, type Sweep } from './common/sweep.ts';
-import type { WindowAxis } from './common/window.ts';
+import { extentOf, type WindowAxis } from './common/window.ts';
 
 /** Elements of each window along one axis that count: the real ones, or with padding those in the padded axis. */
 function countsAlong(axis: WindowAxis, includePad: boolean): number[] {
@@ -49,8 +49,9 @@ export interface QuantizedAverage {
 /** What a window's sum is divided by: always the whole window, or the inputs that it holds. */
 function divisorOf(attrs: PoolAttrs, context: KernelContext): 'window' | 'inputs' {
   const plane = poolPlane(attrs, context);
-  const padded = plane.some((a) => a.before > 0 || (a.out - 1) * a.stride + a.kernel > a.before + a.in);
-  const beyond = plane.some((a) => (a.out - 1) * a.stride + a.kernel > a.before + a.in + a.after);
+  const endOf = (a: WindowAxis): number => (a.out - 1) * a.stride + extentOf(a);
+  const padded = plane.some((a) => a.before > 0 || endOf(a) > a.before + a.in);
+  const beyond = plane.some((a) => endOf(a) > a.before + a.in + a.after);
   if (!padded) return 'window';
   if (!attrs.countIncludePad) return 'inputs';
   if (beyond) throw complain('ceil_mode with count_include_pad', 'either of them');

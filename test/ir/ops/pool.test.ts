@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { avgPool } from '../../../src/ir/ops/avg-pool.ts';
 import type { PoolAttrs } from '../../../src/ir/ops/common/pool.ts';
-import { poolAxes } from '../../../src/ir/ops/common/pool.ts';
+import { extentOf, windowAxes } from '../../../src/ir/ops/common/window.ts';
 import { maxPool } from '../../../src/ir/ops/max-pool.ts';
 import type { Tensor } from '../../../src/ir/tensor.ts';
 import { at, indicesOf, randomTensor, seedArbitrary } from '../../support/float-tensors.ts';
@@ -22,7 +22,7 @@ const made = fc
 
 /** What lies under each window: the real elements, and how many places of the padded tensor there are. */
 function windowsOver(attrs: PoolAttrs, x: Tensor) {
-  const axes = poolAxes(attrs, x.shape);
+  const axes = windowAxes(attrs, x.shape, attrs.kernel, attrs.ceilMode);
   const shape = [...x.shape.slice(0, 2), ...axes.map((axis) => axis.out)];
   return indicesOf(shape).map(([n = 0, c = 0, ...out]) => {
     const places = indicesOf(axes.map((axis) => axis.kernel)).map((tap) =>
@@ -72,6 +72,23 @@ test.each([maxPool, avgPool])('explicit attributes of $kind mean the same', (op)
       expect(op.explicit!(explicit, [x])).toEqual(explicit);
     }),
   );
+});
+
+test('windows without a real element are refused, and no others but for more padding than a window', () => {
+  let refused = 0;
+  fc.assert(
+    fc.property(made, ({ attrs, x }) => {
+      const infer = () => avgPool.infer(attrs, [x]);
+      const axes = windowAxes(attrs, x.shape, attrs.kernel, attrs.ceilMode);
+      if (!allHold(attrs, x)) {
+        refused++;
+        expect(infer).toThrow(/padding/);
+      } else if (axes.every((axis) => Math.max(axis.before, axis.after) < extentOf(axis)))
+        expect(infer).not.toThrow();
+    }),
+    { numRuns: 500 },
+  );
+  expect(refused).toBeGreaterThan(2);
 });
 
 test('a window that could lie in the padding alone is refused', () => {

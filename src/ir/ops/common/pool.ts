@@ -25,7 +25,7 @@ export const parsePool = (node: OnnxNode): PoolAttrs => ({
   countIncludePad: node.attributes.int('count_include_pad', 0) !== 0,
 });
 
-/** @throws InputError when the windows do not fit, or one could lie in the padding alone. */
+/** @throws InputError when the windows do not fit, or one could hold nothing but padding. */
 export function poolAxes(attrs: PoolAttrs, shape: Shape): WindowAxis[] {
   const axes = windowAxes(attrs, shape, attrs.kernel, attrs.ceilMode);
   const empty = axes.find((axis) => Math.max(axis.before, axis.after) >= extentOf(axis));
@@ -34,8 +34,22 @@ export function poolAxes(attrs: PoolAttrs, shape: Shape): WindowAxis[] {
       `padding ${empty.before}, ${empty.after} of a window of ${extentOf(empty)}`,
       'less padding',
     );
+  const astride = axes.find(stepsOver);
+  if (astride !== undefined)
+    throw complain(
+      `a window on padding at both sides of an axis of ${astride.in}`,
+      'less dilation or padding',
+    );
   return axes;
 }
+
+/** Whether a dilated window begins before the axis and has its next element behind it. */
+const stepsOver = (axis: WindowAxis): boolean =>
+  axis.dilation > axis.in &&
+  Array.from({ length: Math.min(axis.out, Math.ceil(axis.before / axis.stride)) }, (_, i) => {
+    const start = i * axis.stride - axis.before;
+    return start + Math.ceil(-start / axis.dilation) * axis.dilation;
+  }).some((first) => first >= axis.in);
 
 export function inferPool(attrs: PoolAttrs, inputs: readonly (InputType | undefined)[]): TensorType[] {
   const x = required(inputs, 0, 'X');
