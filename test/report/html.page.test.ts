@@ -50,7 +50,9 @@ async function reportText(): Promise<string> {
     formats: { objective: 'flash', target: 'cortex-m4' },
   });
   const { program, floatGraph } = compiled;
-  const made = { command: 'thimble compile', version: '1', model: bytes, preprocessing: {} };
+  // A path without a place to break.
+  const command = `thimble compile /home/${'somebody/'.repeat(9)}lenet5.onnx -o out`;
+  const made = { command, version: '1', model: bytes, preprocessing: {} };
   const accuracy = { samples: 2000, labelled: true, float: 1987, compiled: 1985 };
   const files = [...artifactOf(compiled, { ...made, accuracy })];
   const artifact = loadArtifact(new Map(files.map(([name, text]) => [name, new TextEncoder().encode(text)])));

@@ -11,7 +11,7 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 sy
 main { max-width: 1080px; margin: 0 auto; padding: 24px 20px 64px; }
 h1 { margin: 0 0 4px; font-size: 28px; overflow-wrap: anywhere; }
 h2 { margin: 48px 0 8px; font-size: 20px; }
-p, figcaption { color: var(--soft); margin: 0 0 12px; max-width: 72ch; }
+p, figcaption { color: var(--soft); margin: 0 0 12px; max-width: 72ch; overflow-wrap: anywhere; }
 code { font-size: 14px; overflow-wrap: anywhere; }
 .big { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 20px 0; padding: 0; }
 .big div { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; }
