@@ -107,6 +107,13 @@ const arithmetic: readonly Case[] = [
     values: [1, 1073741824, 0],
   },
   {
+    name: 'precondition of a float primitive',
+    rule: 'precondition',
+    c: 'outside the range of representable values',
+    kernel: storing(ir.toInt(ir.callFloat('exp_f32', ir.mul(ir.toFloat(input), ir.float(2 ** 29))))),
+    values: [7 * 2 ** 29],
+  },
+  {
     name: 'narrowing to u8',
     rule: 'narrowing loses bits',
     c: { silent: 'the cast is explicit' },

@@ -1,5 +1,15 @@
 /** Terse constructors of Kernel IR and programs for tests. */
-import type { BinaryOp, CompareOp, Elem, Expr, Kernel, Param, Stmt, Table } from '../../src/ir/kernel.ts';
+import type {
+  BinaryOp,
+  CompareOp,
+  Elem,
+  Expr,
+  Kernel,
+  Param,
+  Scalar,
+  Stmt,
+  Table,
+} from '../../src/ir/kernel.ts';
 import { elemBytes } from '../../src/ir/kernel.ts';
 import { typeOf } from '../../src/ir/kernel-walk.ts';
 import type { Program, Slot, Step } from '../../src/ir/program.ts';
@@ -52,12 +62,16 @@ export const load = (from: string, elem: Elem, index: Expr | number): Expr => ({
 });
 export const toFloat = (value: Expr): Expr => ({ kind: 'toFloat', value });
 export const toInt = (value: Expr): Expr => ({ kind: 'toInt', value });
-export const call = (primitive: string, ...args: (Expr | number)[]): Expr => ({
-  kind: 'call',
-  primitive,
-  type: 'i32',
-  args: args.map(asExpr),
-});
+const callOf =
+  (type: Scalar) =>
+  (primitive: string, ...args: (Expr | number)[]): Expr => ({
+    kind: 'call',
+    primitive,
+    type,
+    args: args.map(asExpr),
+  });
+export const call = callOf('i32');
+export const callFloat = callOf('f32');
 
 export const let_ = (name: string, value: Expr | number, mutable = true): Stmt => ({
   kind: 'let',
