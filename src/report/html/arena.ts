@@ -3,8 +3,8 @@ import type { Program } from '../../ir/program.ts';
 import { formatBytes, formatCount } from '../numbers.ts';
 import { names, shortCount } from './axes.ts';
 import { type Charts, colours, wide } from './chart.ts';
-import { type ArenaRect, arenaRects, overlapsOf } from './facts.ts';
-import { dataTable } from './markup.ts';
+import { type ArenaRect, arenaRects, type Overlap, overlapsOf } from './facts.ts';
+import { dataTable, type Html } from './markup.ts';
 import type { Section } from './page.ts';
 
 const kinds = ['activation', 'scratch', 'written over what was read'] as const;
@@ -27,19 +27,14 @@ export function labelOf(
 const labelHeight = ({ from, to }: ArenaRect, index: number): number =>
   from + (to - from) * (index === 0 ? 0.8 : 0.4);
 
-/** The dashed line: no plan takes less. */
-export function arena(program: Program, lowerBound: number, charts: Charts): Section {
-  const rects = arenaRects(program);
-  const overlaps = overlapsOf(rects);
-  const kernels = names(program);
+const sides = { x1: 'first', x2: (d: ArenaRect) => d.last + 1, y1: 'from', y2: 'to' } as const;
+
+/** A column of the picture per layer; many names stand aslant. */
+function layerAxis(kernels: readonly string[]) {
   const crowded = kernels.length > 7;
   const longest = Math.max(...kernels.map((kernel) => kernel.length));
-  const sides = { x1: 'first', x2: (d: ArenaRect) => d.last + 1, y1: 'from', y2: 'to' } as const;
-  const chart = charts((plot) => ({
-    width: wide,
-    ...box,
+  return {
     marginBottom: crowded ? 24 + 4.6 * longest : 28,
-    color: { legend: true, domain: [...kinds], range: kindColours },
     x: {
       domain: [0, kernels.length],
       ticks: kernels.map((_, i) => i + 0.5),
@@ -48,6 +43,21 @@ export function arena(program: Program, lowerBound: number, charts: Charts): Sec
       tickSize: 0,
       label: null,
     },
+  };
+}
+
+const arenaChart = (
+  program: Program,
+  rects: readonly ArenaRect[],
+  overlaps: readonly Overlap[],
+  lowerBound: number,
+  charts: Charts,
+): Html =>
+  charts((plot) => ({
+    width: wide,
+    ...box,
+    ...layerAxis(names(program)),
+    color: { legend: true, domain: [...kinds], range: kindColours },
     y: { domain: [0, program.arenaBytes], label: 'byte of the arena', grid: true, tickFormat: shortCount },
     marks: [
       plot.rect(rects, {
@@ -69,27 +79,40 @@ export function arena(program: Program, lowerBound: number, charts: Charts): Sec
       }),
     ],
   }));
+
+function bufferTable(
+  kernels: readonly string[],
+  rects: readonly ArenaRect[],
+  overlaps: readonly Overlap[],
+): Html {
   const partners = (name: string): string =>
     overlaps
       .filter((o) => o.name === name || o.over === name)
       .map((o) => `${o.name === name ? o.over : o.name} (${formatBytes(o.to - o.from)})`)
       .join(', ');
-  const ends = (step: number): string => kernels[step] ?? 'the caller';
+  const layer = (step: number): string => kernels[step] ?? 'the caller';
+  return dataTable(
+    [
+      { head: 'buffer', cell: (r) => r.name, text: true },
+      { head: 'bytes', cell: (r) => formatCount(r.to - r.from) },
+      { head: 'from', cell: (r) => formatCount(r.from) },
+      { head: 'to', cell: (r) => formatCount(r.to - 1) },
+      { head: 'from layer', cell: (r) => layer(r.first), text: true },
+      { head: 'to layer', cell: (r) => layer(r.last), text: true },
+      { head: 'shares bytes with', cell: (r) => partners(r.name), text: true },
+    ],
+    rects,
+  );
+}
+
+/** The dashed line: no plan takes less. */
+export function arena(program: Program, lowerBound: number, charts: Charts): Section {
+  const rects = arenaRects(program);
+  const overlaps = overlapsOf(rects);
   return {
     title: 'The arena over time',
     caption: `Every activation and scratch buffer: bytes upwards, layers to the right. Where two buffers have the same bytes while a layer runs, it writes over what it has read. The dashed line is the lower bound of every plan, ${formatBytes(lowerBound)}; this one takes ${formatBytes(program.arenaBytes)}.`,
-    chart,
-    table: dataTable(
-      [
-        { head: 'buffer', cell: (r) => r.name, text: true },
-        { head: 'bytes', cell: (r) => formatCount(r.to - r.from) },
-        { head: 'from', cell: (r) => formatCount(r.from) },
-        { head: 'to', cell: (r) => formatCount(r.to - 1) },
-        { head: 'from layer', cell: (r) => ends(r.first), text: true },
-        { head: 'to layer', cell: (r) => ends(r.last), text: true },
-        { head: 'shares bytes with', cell: (r) => partners(r.name), text: true },
-      ],
-      rects,
-    ),
+    chart: arenaChart(program, rects, overlaps, lowerBound, charts),
+    table: bufferTable(names(program), rects, overlaps),
   };
 }

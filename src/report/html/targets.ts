@@ -131,13 +131,29 @@ function noteOf(program: Program, { target, instructions, status, note = '' }: M
 const optional = <T>(x: T | undefined, format: (x: T) => string): string =>
   x === undefined ? '' : format(x);
 
-/** Code, stack and the comparison of every target that was asked for; absent when none was. */
-export function targets(
-  program: Program,
-  measured: readonly MeasuredTarget[],
-  charts: Charts,
-): Section | undefined {
-  if (measured.length === 0) return undefined;
+const codeAt = ({ sizes }: MeasuredTarget, wanted: string): string =>
+  optional(
+    sizes?.find(({ opt }) => opt === wanted),
+    (size) => formatBytes(size.code),
+  );
+
+function targetTable(program: Program, measured: readonly MeasuredTarget[]): Html {
+  const note = (m: MeasuredTarget): string => noteOf(program, m);
+  const columns: readonly Column<MeasuredTarget>[] = [
+    { head: 'target', cell: (m) => m.target, text: true },
+    { head: 'against the simulator', cell: statusText, text: true },
+    { head: 'instructions', cell: (m) => optional(m.instructions, formatCount) },
+    { head: 'stack', cell: (m) => optional(m.stackBytes, formatBytes) },
+    { head: 'code, -O3', cell: (m) => codeAt(m, '-O3') },
+    { head: 'code, -Os', cell: (m) => codeAt(m, '-Os') },
+    { head: 'constants', cell: (m) => optional(m.sizes?.[0], (size) => formatBytes(size.constants)) },
+    ...(measured.some((m) => note(m) !== '') ? [{ head: 'note', cell: note, text: true }] : []),
+  ];
+  return dataTable(columns, measured);
+}
+
+/** Flash by target and level of optimization; undefined where no size is known. */
+function flashChart(measured: readonly MeasuredTarget[], charts: Charts): Html | undefined {
   const sizes = measured.flatMap(({ target, sizes = [] }) =>
     sizes.flatMap(({ opt, code, constants }) => [
       { row: `${target} ${opt}`, kind: 'code', bytes: code },
@@ -145,49 +161,35 @@ export function targets(
     ]),
   );
   const rows = [...new Set(sizes.map(({ row }) => row))];
-  const code = (m: MeasuredTarget, wanted: string): string =>
-    optional(
-      m.sizes?.find(({ opt }) => opt === wanted),
-      (size) => formatBytes(size.code),
-    );
-  const notes = measured.some((m) => noteOf(program, m) !== '');
-  const columns: readonly Column<MeasuredTarget>[] = [
-    { head: 'target', cell: (m) => m.target, text: true },
-    { head: 'against the simulator', cell: statusText, text: true },
-    { head: 'instructions', cell: (m) => optional(m.instructions, formatCount) },
-    { head: 'stack', cell: (m) => optional(m.stackBytes, formatBytes) },
-    { head: 'code, -O3', cell: (m) => code(m, '-O3') },
-    { head: 'code, -Os', cell: (m) => code(m, '-Os') },
-    { head: 'constants', cell: (m) => optional(m.sizes?.[0], (size) => formatBytes(size.constants)) },
-    ...(notes ? [{ head: 'note', cell: (m: MeasuredTarget) => noteOf(program, m), text: true }] : []),
-  ];
+  if (rows.length === 0) return undefined;
+  return charts((plot) => ({
+    width: wide,
+    height: 76 + 22 * rows.length,
+    marginLeft: leftFor(rows),
+    marginBottom: 44,
+    color: { legend: true, domain: ['constants', 'code'], range: [colours.constants, colours.code] },
+    x: { label: 'bytes of flash', grid: true, tickFormat: shortCount },
+    y: { domain: rows, label: null },
+    marks: [
+      plot.barX(sizes, { x: 'bytes', y: 'row', fill: 'kind', order: ['constants', 'code'], inset: 1 }),
+      plot.ruleX([0]),
+    ],
+  }));
+}
+
+/** Code, stack and the comparison of every target that was asked for; absent when none was. */
+export function targets(
+  program: Program,
+  measured: readonly MeasuredTarget[],
+  charts: Charts,
+): Section | undefined {
+  if (measured.length === 0) return undefined;
+  const chart = flashChart(measured, charts);
   return {
     title: 'On targets',
     caption:
       'Measured: this C, compiled and run, every byte of the arena compared with the simulator after every kernel. Code and constants are those of the object file, gcc -O3 as it was run, and -Os; stack is what one call takes at -O3. The host is compiled with sanitizers and counts nothing.',
-    ...(rows.length === 0
-      ? {}
-      : {
-          chart: charts((plot) => ({
-            width: wide,
-            height: 76 + 22 * rows.length,
-            marginLeft: leftFor(rows),
-            marginBottom: 44,
-            color: { legend: true, domain: ['constants', 'code'], range: [colours.constants, colours.code] },
-            x: { label: 'bytes of flash', grid: true, tickFormat: shortCount },
-            y: { domain: rows, label: null },
-            marks: [
-              plot.barX(sizes, {
-                x: 'bytes',
-                y: 'row',
-                fill: 'kind',
-                order: ['constants', 'code'],
-                inset: 1,
-              }),
-              plot.ruleX([0]),
-            ],
-          })),
-        }),
-    table: dataTable(columns, measured),
+    ...(chart === undefined ? {} : { chart }),
+    table: targetTable(program, measured),
   };
 }
