@@ -7,7 +7,7 @@ import { emitC } from '../../src/emit/emit.ts';
 import { DefectError, InputError } from '../../src/ir/errors.ts';
 import type { Program } from '../../src/ir/program.ts';
 import { filesOf, infoOf } from '../support/golden.ts';
-import { cmp, int, kernel, load, param, slot, store } from '../support/hand.ts';
+import { compare, int, kernel, load, param, slot, store } from '../support/ir.ts';
 import { int8Sample, samples } from '../support/sample-programs.ts';
 import { crossTools, hostTools, testWith } from '../support/toolchain.ts';
 
@@ -134,12 +134,12 @@ const tiny = (kernelName: string, tableName: string, more: Partial<Program> = {}
   ],
   steps: [
     {
-      kernel: kernel({
-        name: kernelName,
-        params: [param('in', 'in', 'u8', 1), param('out', 'out', 'u8', 1)],
-        tables: [{ name: tableName, elem: 'u8', data: [1, 2] }],
-        body: [store('out', 'u8', int(0), load(tableName, 'u8', load('in', 'u8', int(0))))],
-      }),
+      kernel: kernel(
+        kernelName,
+        [param('in', 'in', 'u8', 1), param('out', 'out', 'u8', 1)],
+        [store('out', 'u8', int(0), load(tableName, 'u8', load('in', 'u8', int(0))))],
+        [{ name: tableName, elem: 'u8', data: [1, 2] }],
+      ),
       args: [0, 1],
       origin: ['a */ #error "x" /*'],
     },
@@ -213,7 +213,7 @@ testWith(['gcc'])('infinities in tables have their header', () => {
   const [step] = tiny('k', 't').steps;
   const tables = [{ name: 't', elem: 'f32', data: [-Infinity, 1] }] as const;
   const body = [
-    store('out', 'u8', int(0), cmp('lt', load('t', 'f32', int(0)), load('t', 'f32', int(1)), 'f32')),
+    store('out', 'u8', int(0), compare('lt', load('t', 'f32', int(0)), load('t', 'f32', int(1)))),
   ];
   const program = tiny('k', 't', { steps: [{ ...step!, kernel: { ...step!.kernel, tables, body } }] });
   const cwd = mkdtempSync(path.join(folder, 'infinity-'));

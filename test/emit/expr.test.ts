@@ -8,11 +8,26 @@ import type { Expr } from '../../src/ir/kernel.ts';
 import type { Outcome, Program } from '../../src/ir/program.ts';
 import { evaluate, Undefined } from '../oracles/kernel-evaluator.ts';
 import { type Expressions, expressions, programOf } from '../support/expressions.ts';
-import { add, bin, cmp, int, load, mul, prim, select, v } from '../support/hand.ts';
+import {
+  add,
+  and,
+  call,
+  compare,
+  div,
+  int,
+  load,
+  local,
+  mul,
+  or,
+  select,
+  shl,
+  shr,
+  sub,
+} from '../support/ir.ts';
 import { hostTools, testWith } from '../support/toolchain.ts';
 
 const show = (e: Expr): string => cExpr(e, (name) => name);
-const [a, b, c] = [v('a'), v('b'), v('c')];
+const [a, b, c] = [local('a'), local('b'), local('c')];
 
 describe('the fewest parentheses that are clear', () => {
   test.each<[Expr, string]>([
@@ -20,27 +35,27 @@ describe('the fewest parentheses that are clear', () => {
     [add(a, add(b, c)), 'a + (b + c)'],
     [add(mul(a, b), c), 'a * b + c'],
     [mul(add(a, b), c), '(a + b) * c'],
-    [bin('sub', a, bin('sub', b, c)), 'a - (b - c)'],
-    [bin('div', mul(a, b), c), 'a * b / c'],
-    [bin('and', bin('shr', a, int(1)), int(1)), '(a >> 1) & 1'],
-    [bin('or', bin('or', a, b), c), 'a | b | c'],
-    [bin('or', bin('and', a, b), c), '(a & b) | c'],
-    [bin('shl', add(a, b), c), '(a + b) << c'],
-    [cmp('lt', add(a, b), c), 'a + b < c'],
-    [cmp('lt', bin('and', a, b), c), '(a & b) < c'],
-    [cmp('eq', cmp('lt', a, b), c), '(a < b) == c'],
-    [select(cmp('lt', a, b), a, select(cmp('lt', b, c), b, c)), 'a < b ? a : b < c ? b : c'],
+    [sub(a, sub(b, c)), 'a - (b - c)'],
+    [div(mul(a, b), c), 'a * b / c'],
+    [and(shr(a, int(1)), int(1)), '(a >> 1) & 1'],
+    [or(or(a, b), c), 'a | b | c'],
+    [or(and(a, b), c), '(a & b) | c'],
+    [shl(add(a, b), c), '(a + b) << c'],
+    [compare('lt', add(a, b), c), 'a + b < c'],
+    [compare('lt', and(a, b), c), '(a & b) < c'],
+    [compare('eq', compare('lt', a, b), c), '(a < b) == c'],
+    [select(compare('lt', a, b), a, select(compare('lt', b, c), b, c)), 'a < b ? a : b < c ? b : c'],
     [select(a, select(b, a, b), c), 'a ? (b ? a : b) : c'],
     [add(select(a, b, c), c), '(a ? b : c) + c'],
     [add(a, int(-5)), 'a - 5'],
-    [bin('sub', a, int(-5)), 'a + 5'],
+    [sub(a, int(-5)), 'a + 5'],
     [add(a, int(-(2 ** 31))), 'a + INT32_MIN'],
-    [bin('sub', add(a, b), int(-1)), 'a + b + 1'],
+    [sub(add(a, b), int(-1)), 'a + b + 1'],
     [mul(a, int(-5)), 'a * -5'],
     [{ kind: 'toFloat', value: add(a, b) }, '(float)(a + b)'],
     [{ kind: 'toFloat', value: load('t', 'u8', a) }, '(float)t[a]'],
     [{ kind: 'toInt', value: { kind: 'float', value: -1.5 } }, '(int32_t)(-1.5f)'],
-    [prim('clamp', a, int(-1), add(b, c)), 'clamp(a, -1, b + c)'],
+    [call('clamp', a, int(-1), add(b, c)), 'clamp(a, -1, b + c)'],
   ])('%#', (e, expected) => {
     expect(show(e)).toBe(expected);
   });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { layoutLines } from '../../src/emit/layout.ts';
-import { slot } from '../support/hand.ts';
+import { slot } from '../support/ir.ts';
 
 /** What the header's formula says about element (c, y, x). */
 function position(lines: readonly string[], c: number, y: number, x: number): number {

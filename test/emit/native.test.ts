@@ -9,20 +9,20 @@ import { evaluate } from '../oracles/kernel-evaluator.ts';
 import { filesOf } from '../support/golden.ts';
 import {
   add,
+  and,
   assign,
-  bin,
+  call,
+  for_,
   int,
   kernel,
   let_,
   load,
-  loop,
+  local,
   mul,
   param,
-  prim,
   slot,
   store,
-  v,
-} from '../support/hand.ts';
+} from '../support/ir.ts';
 import { type Sample, samples } from '../support/sample-programs.ts';
 import { crossTools, hostTools, testWith } from '../support/toolchain.ts';
 
@@ -41,7 +41,7 @@ function tiny(body: readonly Stmt[], arenaBytes = 2, tables: Kernel['tables'] = 
       slot({ name: 'x', address: 0, elem: 'u8', length: 1 }),
       slot({ name: 'y', address: 1, elem: 'u8', length: 1 }),
     ],
-    steps: [{ kernel: kernel({ name: 'only', params, body, tables }), args: [0, 1], origin: [] }],
+    steps: [{ kernel: kernel('only', params, body, tables), args: [0, 1], origin: [] }],
     input: 0,
     output: 1,
   };
@@ -108,9 +108,13 @@ describe('instruction counts', () => {
       const totals: number[] = [];
       for (const turns of [100, 101, 1100]) {
         // Multiplying by 5 and adding 1, modulo 256: no compiler shortens it.
-        const next = bin('and', add(mul(v('x'), int(5)), int(1)), int(255));
-        const body = loop('i', turns, [assign('x', next)]);
-        const program = tiny([let_('x', load('in', 'u8', int(0))), body, store('out', 'u8', int(0), v('x'))]);
+        const next = and(add(mul(local('x'), int(5)), int(1)), int(255));
+        const body = for_('i', 0, turns, [assign('x', next)]);
+        const program = tiny([
+          let_('x', load('in', 'u8', int(0))),
+          body,
+          store('out', 'u8', int(0), local('x')),
+        ]);
         totals.push(measuresOf(await runTiny(program, target, { opt: '-O1' })).instructions.total);
       }
       const [a = 0, b = 0, c = 0] = totals;
@@ -168,7 +172,7 @@ describe('what goes wrong at run time', () => {
     tiny([store('out', 'u8', mul(load('in', 'u8', int(0)), int(by)), int(1))]);
   const product = mul(load('in', 'u8', int(0)), int(2 ** 31 - 1));
   // Of a product of which only low bits are used, gcc computes no more, and sees no overflow.
-  const overflow = tiny([store('out', 'u8', int(0), prim('clamp', product, int(0), int(1)))]);
+  const overflow = tiny([store('out', 'u8', int(0), call('clamp', product, int(0), int(1)))]);
 
   testWith(hostTools).each(['host-gcc', 'host-clang'] as const)(
     '%s: sanitizers see it',
@@ -193,7 +197,7 @@ describe('what goes wrong at run time', () => {
 
   testWith(hostTools)('no end', slow, async () => {
     const body = [store('out', 'u8', int(0), add(load('out', 'u8', int(0)), int(0)))];
-    const forever = tiny([loop('i', 2 ** 31 - 1, [loop('j', 2 ** 31 - 1, body)])]);
+    const forever = tiny([for_('i', 0, 2 ** 31 - 1, [for_('j', 0, 2 ** 31 - 1, body)])]);
     const options = { opt: '-O0', timeoutMs: 300 };
     await expect(runTiny(forever, 'host-gcc', options)).rejects.toThrow('did not end in time');
   });

@@ -2,7 +2,23 @@
 import fc from 'fast-check';
 import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../../src/ir/kernel.ts';
 import type { Program } from '../../src/ir/program.ts';
-import { add, bin, cmp, float, int, kernel, let_, load, param, select, slot, store, v } from './hand.ts';
+import {
+  add,
+  binary,
+  compare,
+  float,
+  flocal,
+  int,
+  kernel,
+  let_,
+  load,
+  local,
+  mul,
+  param,
+  select,
+  slot,
+  store,
+} from './ir.ts';
 
 const ops: readonly BinaryOp[] = ['add', 'sub', 'mul', 'div', 'mod', 'shl', 'shr', 'and', 'or', 'xor'];
 const floatOps: readonly BinaryOp[] = ['add', 'sub', 'mul', 'div'];
@@ -10,13 +26,13 @@ const comparisons: readonly CompareOp[] = ['lt', 'le', 'gt', 'ge', 'eq', 'ne'];
 
 const intLeaf = fc.oneof(
   fc.integer({ min: -4, max: 9 }).map(int),
-  fc.constantFrom('x', 'y', 'z').map((name) => v(name)),
+  fc.constantFrom('x', 'y', 'z').map((name) => local(name)),
   fc.integer({ min: 0, max: 7 }).map((i) => load('bytes', 'i8', int(i))),
   fc.integer({ min: 0, max: 7 }).map((i) => load('halves', 'u16', int(i))),
 );
 const floatLeaf = fc.oneof(
   fc.constantFrom(-1.5, 0.1, 3, -0, 2 ** -20).map(float),
-  fc.constantFrom('u', 'v', 'w').map((name) => v(name, 'f32')),
+  fc.constantFrom('u', 'v', 'w').map((name) => flocal(name)),
 );
 
 /** Deep enough for every pair of operators to meet on either side. */
@@ -27,18 +43,18 @@ const { i: intExpr, f: floatExpr } = fc.letrec((tie) => {
     i: fc.oneof(
       { maxDepth: 5, depthSize: 'medium' },
       intLeaf,
-      fc.tuple(fc.constantFrom(...ops), i, i).map(([op, a, b]) => bin(op, a, b)),
-      fc.tuple(fc.constantFrom(...ops), i, i).map(([op, a, b]) => bin(op, a, b)),
-      fc.tuple(fc.constantFrom(...comparisons), i, i).map(([op, a, b]) => cmp(op, a, b)),
+      fc.tuple(fc.constantFrom(...ops), i, i).map(([op, a, b]) => binary(op, a, b)),
+      fc.tuple(fc.constantFrom(...ops), i, i).map(([op, a, b]) => binary(op, a, b)),
+      fc.tuple(fc.constantFrom(...comparisons), i, i).map(([op, a, b]) => compare(op, a, b)),
       fc.tuple(i, i, i).map(([t, a, b]) => select(t, a, b)),
-      fc.tuple(fc.constantFrom(...comparisons), f, f).map(([op, a, b]) => cmp(op, a, b, 'f32')),
+      fc.tuple(fc.constantFrom(...comparisons), f, f).map(([op, a, b]) => compare(op, a, b)),
       f.map((value): Expr => ({ kind: 'toInt', value })),
     ),
     f: fc.oneof(
       { maxDepth: 5, depthSize: 'medium' },
       floatLeaf,
-      fc.tuple(fc.constantFrom(...floatOps), f, f).map(([op, a, b]) => bin(op, a, b, 'f32')),
-      fc.tuple(i, f, f).map(([t, a, b]) => select(t, a, b, 'f32')),
+      fc.tuple(fc.constantFrom(...floatOps), f, f).map(([op, a, b]) => binary(op, a, b)),
+      fc.tuple(i, f, f).map(([t, a, b]) => select(t, a, b)),
       i.map((value): Expr => ({ kind: 'toFloat', value })),
     ),
   };
@@ -57,44 +73,40 @@ export const expressions: fc.Arbitrary<Expressions> = fc.record({
 const locals: readonly Stmt[] = [
   ...['x', 'y', 'z'].map((name, i) => let_(name, load('in', 'i32', int(i)))),
   ...['u', 'v', 'w'].map((name, i) =>
-    let_(name, bin('mul', { kind: 'toFloat', value: load('in', 'i32', int(i)) }, float(0.37), 'f32'), 'f32'),
+    let_(name, mul({ kind: 'toFloat', value: load('in', 'i32', int(i)) }, float(0.37))),
   ),
 ];
 
 /** A kernel that stores each expression. */
 function kernelOf(name: string, { ints, floats }: Expressions): Kernel {
-  return kernel({
+  return kernel(
     name,
-    params: [
+    [
       param('in', 'in', 'i32', 3),
       param('out', 'out', 'i32', ints.length),
       param('reals', 'out', 'f32', floats.length),
     ],
-    tables: [
-      { name: 'bytes', elem: 'i8', data: [0, 1, -1, 5, -128, 127, -7, 31] },
-      { name: 'halves', elem: 'u16', data: [0, 1, 2, 3, 31, 255, 256, 65535] },
-    ],
-    body: [
+    [
       ...locals,
       // Every local and table is used, whatever the expressions use.
       let_(
         'all',
         add(
-          add(v('x'), v('y')),
-          add(v('z'), add(load('bytes', 'i8', int(0)), load('halves', 'u16', int(0)))),
+          add(local('x'), local('y')),
+          add(local('z'), add(load('bytes', 'i8', int(0)), load('halves', 'u16', int(0)))),
         ),
       ),
-      let_(
-        'reals_all',
-        bin('add', v('u', 'f32'), bin('add', v('v', 'f32'), v('w', 'f32'), 'f32'), 'f32'),
-        'f32',
-      ),
-      store('out', 'i32', int(0), v('all')),
-      store('reals', 'f32', int(0), v('reals_all', 'f32')),
+      let_('reals_all', add(flocal('u'), add(flocal('v'), flocal('w')))),
+      store('out', 'i32', int(0), local('all')),
+      store('reals', 'f32', int(0), flocal('reals_all')),
       ...ints.map((e, i) => store('out', 'i32', int(i), e)),
       ...floats.map((e, i) => store('reals', 'f32', int(i), e)),
     ],
-  });
+    [
+      { name: 'bytes', elem: 'i8', data: [0, 1, -1, 5, -128, 127, -7, 31] },
+      { name: 'halves', elem: 'u16', data: [0, 1, 2, 3, 31, 255, 256, 65535] },
+    ],
+  );
 }
 
 export function programOf(name: string, e: Expressions): Program {

@@ -20,25 +20,27 @@ export const float = (value: number): Expr => ({ kind: 'float', value: Math.frou
 export const local = (name: string): Expr => ({ kind: 'local', name, type: 'i32' });
 export const flocal = (name: string): Expr => ({ kind: 'local', name, type: 'f32' });
 
-const binary =
+export const binary = (op: BinaryOp, a: Expr | number, b: Expr | number): Expr => ({
+  kind: 'binary',
+  op,
+  type: typeOf(asExpr(a)),
+  a: asExpr(a),
+  b: asExpr(b),
+});
+const binaryOf =
   (op: BinaryOp) =>
-  (a: Expr | number, b: Expr | number): Expr => ({
-    kind: 'binary',
-    op,
-    type: typeOf(asExpr(a)),
-    a: asExpr(a),
-    b: asExpr(b),
-  });
-export const add = binary('add');
-export const sub = binary('sub');
-export const mul = binary('mul');
-export const div = binary('div');
-export const mod = binary('mod');
-export const shl = binary('shl');
-export const shr = binary('shr');
-export const and = binary('and');
-export const or = binary('or');
-export const xor = binary('xor');
+  (a: Expr | number, b: Expr | number): Expr =>
+    binary(op, a, b);
+export const add = binaryOf('add');
+export const sub = binaryOf('sub');
+export const mul = binaryOf('mul');
+export const div = binaryOf('div');
+export const mod = binaryOf('mod');
+export const shl = binaryOf('shl');
+export const shr = binaryOf('shr');
+export const and = binaryOf('and');
+export const or = binaryOf('or');
+export const xor = binaryOf('xor');
 
 export const compare = (op: CompareOp, a: Expr | number, b: Expr | number): Expr => ({
   kind: 'compare',
@@ -159,14 +161,7 @@ export const kernel = (
   macs = 0,
 ): Kernel => ({ name, doc: [name], params, tables, body, macs });
 
-export interface SlotSpec {
-  readonly name: string;
-  readonly address: number;
-  readonly elem: Elem;
-  readonly length: number;
-  readonly shape?: readonly number[];
-  readonly order?: readonly number[];
-}
+export type SlotSpec = Pick<Slot, 'name' | 'address' | 'elem' | 'length'> & Partial<Slot>;
 export const slot = (spec: SlotSpec): Slot => ({
   shape: [spec.length],
   firstStep: -1,

@@ -2,48 +2,58 @@
 import type { Kernel, Stmt } from '../../src/ir/kernel.ts';
 import type { Program } from '../../src/ir/program.ts';
 import {
-  acc,
+  accumulate,
   add,
   advance,
+  and,
   assign,
-  bin,
-  cmp,
+  call,
+  compare,
+  div,
   float,
+  flocal,
+  for_,
+  if_,
   int,
   kernel,
   let_,
   load,
-  loop,
+  local,
+  mod,
   mul,
+  or,
   param,
   pointer,
-  prim,
   select,
+  shl,
+  shr,
   slot,
   store,
-  v,
-  when,
-} from './hand.ts';
+  sub,
+  xor,
+} from './ir.ts';
 
-const pad: Kernel = kernel({
-  name: 'pad',
+const pad: Kernel = {
+  ...kernel(
+    'pad',
+    [param('in', 'in', 'u8', 64), param('out', 'out', 'u8', 100)],
+    [
+      { kind: 'fill', elem: 'u8', to: 'out', index: int(0), value: int(7), count: int(100) },
+      for_('y', 0, 8, [
+        {
+          kind: 'copy',
+          elem: 'u8',
+          to: 'out',
+          toIndex: add(mul(local('y'), int(10)), int(11)),
+          from: 'in',
+          fromIndex: mul(local('y'), int(8)),
+          count: int(8),
+        },
+      ]),
+    ],
+  ),
   doc: ['pad: 8x8 -> 10x10, a border of zero points.'],
-  params: [param('in', 'in', 'u8', 64), param('out', 'out', 'u8', 100)],
-  body: [
-    { kind: 'fill', elem: 'u8', to: 'out', index: int(0), value: int(7), count: int(100) },
-    loop('y', 8, [
-      {
-        kind: 'copy',
-        elem: 'u8',
-        to: 'out',
-        toIndex: add(mul(v('y'), int(10)), int(11)),
-        from: 'in',
-        fromIndex: mul(v('y'), int(8)),
-        count: int(8),
-      },
-    ]),
-  ],
-});
+};
 
 const convWeights = Array.from({ length: 36 }, (_, i) => ((i * 37) % 255) - 127);
 const convBias = [-900, 1234, 0, 70000];
@@ -51,85 +61,90 @@ const convMultiplier = [1518500250, 1073741824, 2147483647, 1250000001];
 const convShift = [7, 6, 9, 8];
 
 const window: Stmt[] = [
-  let_('corner', add(add(mul(int(2), v('y')), bin('shr', v('w'), int(1))), int(0)), 'i32', false),
+  let_('corner', add(add(mul(int(2), local('y')), shr(local('w'), int(1))), int(0)), false),
   pointer(
     'px',
     'in',
     'u8',
-    add(mul(v('corner'), int(10)), add(mul(int(2), v('x')), bin('and', v('w'), int(1)))),
+    add(mul(local('corner'), int(10)), add(mul(int(2), local('x')), and(local('w'), int(1)))),
   ),
-  pointer('weight', 'conv_weights', 'i8', mul(v('oc'), int(9))),
-  let_('acc', load('conv_bias', 'i32', v('oc'))),
-  loop('ky', 3, [
-    loop('kx', 3, [acc('acc', mul(load('px', 'u8', v('kx')), load('weight', 'i8', v('kx'))))]),
+  pointer('weight', 'conv_weights', 'i8', mul(local('oc'), int(9))),
+  let_('acc', load('conv_bias', 'i32', local('oc'))),
+  for_('ky', 0, 3, [
+    for_('kx', 0, 3, [
+      accumulate('acc', mul(load('px', 'u8', local('kx')), load('weight', 'i8', local('kx')))),
+    ]),
     advance('px', int(10)),
     advance('weight', int(3)),
   ]),
-  assign('best', select(cmp('gt', v('acc'), v('best')), v('acc'), v('best'))),
+  assign('best', select(compare('gt', local('acc'), local('best')), local('acc'), local('best'))),
 ];
 
-const conv: Kernel = kernel({
-  name: 'conv',
-  doc: ['conv: 3x3 convolution 1 -> 4, 2x2 max-pool.  u8[10][10][1] -> u8[4][4][4].  2,304 MAC.'],
-  params: [param('in', 'in', 'u8', 100), param('out', 'out', 'u8', 64)],
-  tables: [
-    { name: 'conv_weights', elem: 'i8', data: Int8Array.from(convWeights), rowLength: 9 },
-    { name: 'conv_bias', elem: 'i32', data: convBias },
-    { name: 'conv_multiplier', elem: 'i32', data: Int32Array.from(convMultiplier) },
-    { name: 'conv_shift', elem: 'u8', data: Uint8Array.from(convShift) },
-  ],
-  macs: 2304,
-  body: [
-    loop('y', 4, [
-      loop('x', 4, [
-        loop('oc', 4, [
-          let_('best', int(-(2 ** 31))),
-          loop('w', 4, window),
-          let_(
-            'q',
-            prim(
-              'requantize_single',
-              v('best'),
-              load('conv_multiplier', 'i32', v('oc')),
-              load('conv_shift', 'u8', v('oc')),
+const conv: Kernel = {
+  ...kernel(
+    'conv',
+    [param('in', 'in', 'u8', 100), param('out', 'out', 'u8', 64)],
+    [
+      for_('y', 0, 4, [
+        for_('x', 0, 4, [
+          for_('oc', 0, 4, [
+            let_('best', int(-(2 ** 31))),
+            for_('w', 0, 4, window),
+            let_(
+              'q',
+              call(
+                'requantize_single',
+                local('best'),
+                load('conv_multiplier', 'i32', local('oc')),
+                load('conv_shift', 'u8', local('oc')),
+              ),
+              false,
             ),
-            'i32',
-            false,
-          ),
-          store(
-            'out',
-            'u8',
-            add(mul(add(mul(v('y'), int(4)), v('x')), int(4)), v('oc')),
-            prim('clamp', v('q'), int(0), int(255)),
-          ),
+            store(
+              'out',
+              'u8',
+              add(mul(add(mul(local('y'), int(4)), local('x')), int(4)), local('oc')),
+              call('clamp', local('q'), int(0), int(255)),
+            ),
+          ]),
         ]),
       ]),
-    ]),
-  ],
-});
+    ],
+    [
+      { name: 'conv_weights', elem: 'i8', data: Int8Array.from(convWeights), rowLength: 9 },
+      { name: 'conv_bias', elem: 'i32', data: convBias },
+      { name: 'conv_multiplier', elem: 'i32', data: Int32Array.from(convMultiplier) },
+      { name: 'conv_shift', elem: 'u8', data: Uint8Array.from(convShift) },
+    ],
+    2304,
+  ),
+  doc: ['conv: 3x3 convolution 1 -> 4, 2x2 max-pool.  u8[10][10][1] -> u8[4][4][4].  2,304 MAC.'],
+};
 
-const sign: Kernel = kernel({
-  name: 'sign',
+const sign: Kernel = {
+  ...kernel(
+    'sign',
+    [param('in', 'in', 'u8', 64), param('out', 'out', 'i8', 64)],
+    [
+      for_('i', 0, 64, [
+        { kind: 'comment', text: 'Thresholds */ of the sample; the text is made harmless.' },
+        let_('x', load('in', 'u8', local('i')), false),
+        if_(
+          compare('lt', local('x'), int(60)),
+          [store('out', 'i8', local('i'), int(-1))],
+          [
+            if_(
+              compare('lt', local('x'), int(180)),
+              [store('out', 'i8', local('i'), int(0))],
+              [store('out', 'i8', local('i'), sub(local('x'), int(170)))],
+            ),
+          ],
+        ),
+      ]),
+    ],
+  ),
   doc: ['sign: -1, 0 or 1 by thresholds, in place.'],
-  params: [param('in', 'in', 'u8', 64), param('out', 'out', 'i8', 64)],
-  body: [
-    loop('i', 64, [
-      { kind: 'comment', text: 'Thresholds */ of the sample; the text is made harmless.' },
-      let_('x', load('in', 'u8', v('i')), 'i32', false),
-      when(
-        cmp('lt', v('x'), int(60)),
-        [store('out', 'i8', v('i'), int(-1))],
-        [
-          when(
-            cmp('lt', v('x'), int(180)),
-            [store('out', 'i8', v('i'), int(0))],
-            [store('out', 'i8', v('i'), bin('sub', v('x'), int(170)))],
-          ),
-        ],
-      ),
-    ]),
-  ],
-});
+};
 
 /** u8 image, padding, convolution with pooling, and a step in place. */
 export const int8Sample: Program = {
@@ -169,74 +184,65 @@ export const int8Sample: Program = {
 
 const denseWeights = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i * 1.7) * 10 ** ((i % 7) - 3));
 
-const dense: Kernel = kernel({
-  name: 'dense',
-  doc: ['dense: f32[8] -> f32[3], the largest of all kept too.'],
-  params: [param('in', 'in', 'f32', 8), param('out', 'out', 'f32', 4)],
-  tables: [
-    { name: 'dense_weights', elem: 'f32', data: denseWeights, rowLength: 8 },
-    { name: 'dense_bias', elem: 'f32', data: Float32Array.of(0.1, -2.5e-8, 3) },
-  ],
-  macs: 24,
-  body: [
-    let_('best', float(-Infinity), 'f32'),
-    pointer('w', 'dense_weights', 'f32', int(0)),
-    loop('o', 3, [
-      let_('sum', load('dense_bias', 'f32', v('o')), 'f32'),
-      loop('i', 8, [
-        acc('sum', bin('mul', load('in', 'f32', v('i')), load('w', 'f32', v('i')), 'f32'), 'f32'),
+const dense: Kernel = {
+  ...kernel(
+    'dense',
+    [param('in', 'in', 'f32', 8), param('out', 'out', 'f32', 4)],
+    [
+      let_('best', float(-Infinity)),
+      pointer('w', 'dense_weights', 'f32', int(0)),
+      for_('o', 0, 3, [
+        let_('sum', load('dense_bias', 'f32', local('o'))),
+        for_('i', 0, 8, [
+          accumulate('sum', mul(load('in', 'f32', local('i')), load('w', 'f32', local('i')))),
+        ]),
+        advance('w', int(8)),
+        store('out', 'f32', local('o'), flocal('sum')),
+        assign('best', select(compare('gt', flocal('sum'), flocal('best')), flocal('sum'), flocal('best'))),
       ]),
-      advance('w', int(8)),
-      store('out', 'f32', v('o'), v('sum', 'f32')),
-      assign(
-        'best',
-        select(cmp('gt', v('sum', 'f32'), v('best', 'f32'), 'f32'), v('sum', 'f32'), v('best', 'f32'), 'f32'),
-        'f32',
-      ),
-    ]),
-    store('out', 'f32', int(3), v('best', 'f32')),
-  ],
-});
+      store('out', 'f32', int(3), flocal('best')),
+    ],
+    [
+      { name: 'dense_weights', elem: 'f32', data: denseWeights, rowLength: 8 },
+      { name: 'dense_bias', elem: 'f32', data: Float32Array.of(0.1, -2.5e-8, 3) },
+    ],
+    24,
+  ),
+  doc: ['dense: f32[8] -> f32[3], the largest of all kept too.'],
+};
 
-const steps: Kernel = kernel({
-  name: 'sample_float_run',
+const steps: Kernel = {
+  ...kernel(
+    'sample_float_run',
+    [param('in', 'in', 'f32', 4), param('out', 'out', 'f32', 4), param('whole', 'scratch', 'f32', 4)],
+    [
+      {
+        kind: 'copy',
+        elem: 'f32',
+        to: 'whole',
+        toIndex: int(0),
+        from: 'in',
+        fromIndex: int(0),
+        count: int(4),
+      },
+      for_('i', 0, 4, [
+        let_('x', load('whole', 'f32', local('i')), false),
+        let_(
+          'size',
+          select(compare('lt', flocal('x'), float(0)), sub(float(-0), flocal('x')), flocal('x')),
+          false,
+        ),
+        let_(
+          'part',
+          sub(flocal('x'), { kind: 'toFloat', value: { kind: 'toInt', value: mul(flocal('x'), float(1)) } }),
+          false,
+        ),
+        store('out', 'f32', local('i'), div(flocal('part'), add(flocal('size'), float(1.5)))),
+      ]),
+    ],
+  ),
   doc: ['steps: (x - trunc(x)) / (|x| + 1.5), with a name that the interface has taken.'],
-  params: [param('in', 'in', 'f32', 4), param('out', 'out', 'f32', 4), param('whole', 'scratch', 'f32', 4)],
-  body: [
-    { kind: 'copy', elem: 'f32', to: 'whole', toIndex: int(0), from: 'in', fromIndex: int(0), count: int(4) },
-    loop('i', 4, [
-      let_('x', load('whole', 'f32', v('i')), 'f32', false),
-      let_(
-        'size',
-        select(
-          cmp('lt', v('x', 'f32'), float(0), 'f32'),
-          bin('sub', float(-0), v('x', 'f32'), 'f32'),
-          v('x', 'f32'),
-          'f32',
-        ),
-        'f32',
-        false,
-      ),
-      let_(
-        'part',
-        bin(
-          'sub',
-          v('x', 'f32'),
-          { kind: 'toFloat', value: { kind: 'toInt', value: bin('mul', v('x', 'f32'), float(1), 'f32') } },
-          'f32',
-        ),
-        'f32',
-        false,
-      ),
-      store(
-        'out',
-        'f32',
-        v('i'),
-        bin('div', v('part', 'f32'), bin('add', v('size', 'f32'), float(1.5), 'f32'), 'f32'),
-      ),
-    ]),
-  ],
-});
+};
 
 const floatSample: Program = {
   name: 'sample_float',
@@ -256,89 +262,89 @@ const floatSample: Program = {
   output: 3,
 };
 
-const x = load('in', 'i16', v('i'));
-const words: Kernel = kernel({
-  name: 'words',
-  doc: ['words: every integer operation, through arrays of several widths.'],
-  params: [
-    param('in', 'in', 'i16', 8),
-    param('wide', 'out', 'i32', 8),
-    param('half', 'out', 'u16', 8),
-    param('unused', 'scratch', 'u8', 4),
-  ],
-  tables: [
-    { name: 'limits', elem: 'i32', data: [-(2 ** 31), 2 ** 31 - 1, -1, 0] },
-    { name: 'halves', elem: 'u16', data: [1, 65535, 3, 4] },
-    { name: 'shorts', elem: 'i16', data: [-32768, 32767, -3, 5] },
-  ],
-  body: [
-    loop(
-      'i',
-      8,
-      [
-        let_('a', add(mul(x, int(-3)), int(-5)), 'i32', false),
-        let_('b', add(bin('and', v('a'), int(15)), int(1)), 'i32', false),
-        let_(
-          'c',
-          add(bin('mod', bin('div', v('a'), v('b')), int(7)), bin('mod', v('a'), v('b'))),
-          'i32',
-          false,
-        ),
-        let_(
-          'd',
-          bin(
-            'xor',
-            bin('or', bin('shl', v('b'), int(3)), bin('and', v('a'), int(6))),
-            bin('shr', v('a'), int(2)),
+const x = load('in', 'i16', local('i'));
+const words: Kernel = {
+  ...kernel(
+    'words',
+    [
+      param('in', 'in', 'i16', 8),
+      param('wide', 'out', 'i32', 8),
+      param('half', 'out', 'u16', 8),
+      param('unused', 'scratch', 'u8', 4),
+    ],
+    [
+      for_(
+        'i',
+        0,
+        8,
+        [
+          let_('a', add(mul(x, int(-3)), int(-5)), false),
+          let_('b', add(and(local('a'), int(15)), int(1)), false),
+          let_('c', add(mod(div(local('a'), local('b')), int(7)), mod(local('a'), local('b'))), false),
+          let_(
+            'd',
+            xor(or(shl(local('b'), int(3)), and(local('a'), int(6))), shr(local('a'), int(2))),
+            false,
           ),
-          'i32',
-          false,
-        ),
-        let_('e', bin('sub', v('d'), bin('sub', v('c'), bin('add', v('b'), int(-1)))), 'i32', false),
-        store('wide', 'i32', v('i'), select(cmp('ge', v('a'), int(0)), v('e'), bin('mul', v('e'), int(-2)))),
-        store(
-          'half',
-          'u16',
-          v('i'),
-          bin(
-            'and',
-            add(
-              v('e'),
-              add(load('halves', 'u16', bin('and', v('i'), int(3))), load('shorts', 'i16', int(0))),
+          let_('e', sub(local('d'), sub(local('c'), add(local('b'), int(-1)))), false),
+          store(
+            'wide',
+            'i32',
+            local('i'),
+            select(compare('ge', local('a'), int(0)), local('e'), mul(local('e'), int(-2))),
+          ),
+          store(
+            'half',
+            'u16',
+            local('i'),
+            and(
+              add(
+                local('e'),
+                add(load('halves', 'u16', and(local('i'), int(3))), load('shorts', 'i16', int(0))),
+              ),
+              int(65535),
             ),
-            int(65535),
           ),
-        ),
-        when(cmp('eq', v('i'), int(6)), [
-          store('wide', 'i32', v('i'), load('limits', 'i32', cmp('ne', v('a'), v('b')))),
-        ]),
-      ],
-      0,
-      2,
-    ),
-    loop('k', 4, [
-      store('wide', 'i32', add(mul(v('k'), int(2)), int(1)), load('limits', 'i32', v('k'))),
-      store('half', 'u16', add(mul(v('k'), int(2)), int(1)), cmp('le', v('k'), int(1))),
-    ]),
-  ],
-});
-
-const narrow: Kernel = kernel({
-  name: 'narrow',
-  doc: [],
-  params: [param('wide', 'in', 'i32', 8), param('half', 'in', 'u16', 8), param('out', 'out', 'i8', 8)],
-  body: [
-    loop('i', 8, [
-      let_(
-        'mixed',
-        add(prim('requantize_pow2', load('wide', 'i32', v('i')), int(4)), load('half', 'u16', v('i'))),
-        'i32',
-        false,
+          if_(compare('eq', local('i'), int(6)), [
+            store('wide', 'i32', local('i'), load('limits', 'i32', compare('ne', local('a'), local('b')))),
+          ]),
+        ],
+        2,
       ),
-      store('out', 'i8', v('i'), prim('clamp', v('mixed'), int(-128), int(127))),
-    ]),
-  ],
-});
+      for_('k', 0, 4, [
+        store('wide', 'i32', add(mul(local('k'), int(2)), int(1)), load('limits', 'i32', local('k'))),
+        store('half', 'u16', add(mul(local('k'), int(2)), int(1)), compare('le', local('k'), int(1))),
+      ]),
+    ],
+    [
+      { name: 'limits', elem: 'i32', data: [-(2 ** 31), 2 ** 31 - 1, -1, 0] },
+      { name: 'halves', elem: 'u16', data: [1, 65535, 3, 4] },
+      { name: 'shorts', elem: 'i16', data: [-32768, 32767, -3, 5] },
+    ],
+  ),
+  doc: ['words: every integer operation, through arrays of several widths.'],
+};
+
+const narrow: Kernel = {
+  ...kernel(
+    'narrow',
+    [param('wide', 'in', 'i32', 8), param('half', 'in', 'u16', 8), param('out', 'out', 'i8', 8)],
+    [
+      for_('i', 0, 8, [
+        let_(
+          'mixed',
+          add(
+            call('requantize_pow2', load('wide', 'i32', local('i')), int(4)),
+            load('half', 'u16', local('i')),
+          ),
+          false,
+        ),
+        store('out', 'i8', local('i'), call('clamp', local('mixed'), int(-128), int(127))),
+      ]),
+    ],
+  ),
+  doc: [],
+};
 
 /** Elements of four widths in one arena. */
 const wordSample: Program = {
