@@ -71,6 +71,8 @@ export interface KernelContext {
   readonly name: string;
   readonly inputs: readonly Place[];
   readonly outputs: readonly Place[];
+  /** From the last pixel to the first, of operators that `turn`. */
+  readonly backward?: boolean;
 }
 
 /**
@@ -158,6 +160,8 @@ export interface OpDef<A = unknown, Q = unknown> {
   outputQuant?(context: ScaleContext<A>): Quant;
   /** The integers of the quantized operator. @throws InputError naming the node. */
   quantize?(context: QuantizeContext<A>): Q;
+  /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */
+  readonly turns?: true;
   /** `constants` are the node's inputs, undefined where they are activations. */
   float32?(attrs: A, context: KernelContext, constants: readonly (Tensor | undefined)[]): Kernel;
   int8?(attrs: A, quantized: Q, context: KernelContext): Kernel;

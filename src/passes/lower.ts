@@ -11,6 +11,7 @@ import type { Normalization, Program, Slot, Step } from '../ir/program.ts';
 import { countOf } from '../ir/tensor.ts';
 import { overlapOf } from './overlap.ts';
 import { placesOf } from './places.ts';
+import { planDirections, type Turnable, type Way } from './plan-directions.ts';
 import {
   type Buffer,
   type MemoryPlan,
@@ -44,6 +45,8 @@ interface Draft {
 
 interface DraftStep {
   readonly kernel: Kernel;
+  /** The same from the last pixel to the first, where the operator turns. */
+  readonly backward?: () => Kernel;
   readonly args: readonly Draft[];
   readonly origin: readonly string[];
 }
@@ -76,10 +79,16 @@ export function lower(graph: Graph<'float'> | Graph<'int8'>, options: LowerOptio
         at.set(name, renamed(must(sources[0], 'an alias has an input'), target));
         return;
       }
-      const kernel = kernelOf(graph, node, { name: names.next(node), inputs: places, outputs: [target] });
+      const context: KernelContext = { name: names.next(node), inputs: places, outputs: [target] };
+      const kernel = kernelOf(graph, node, context);
       const made = draft(name, target, steps.length, elem, countOf(target.shape));
       at.set(name, made);
-      steps.push({ kernel, args: argsOf(kernel, sources, made, draft, steps.length), origin: node.origin });
+      steps.push({
+        kernel,
+        args: argsOf(kernel, sources, made, draft, steps.length),
+        origin: node.origin,
+        ...(node.op.turns ? { backward: () => kernelOf(graph, node, { ...context, backward: true }) } : {}),
+      });
       for (const source of sources) source.lastStep = steps.length - 1;
     });
   if (steps.length === 0)
@@ -181,8 +190,17 @@ function assemble(
       lastStep: d.lastStep,
     }),
   );
-  const sharings = options.strategy === 'overlap' ? steps.flatMap((s) => sharingsOf(s, indexOf)) : [];
-  const plan = planMemory(buffers, sharings, options.strategy);
+  const { kernels, sharings, plan } =
+    options.strategy === 'overlap'
+      ? planDirections(
+          buffers,
+          steps.map((step) => turnable(step, indexOf)),
+        )
+      : {
+          kernels: steps.map(({ kernel }) => kernel),
+          sharings: [],
+          plan: planMemory(buffers, [], options.strategy),
+        };
   verifyPlan(buffers, sharings, plan);
   const outputDraft = must(at.get(output), 'the output has a place');
   const outputIndex = indexOf(outputDraft);
@@ -203,7 +221,13 @@ function assemble(
     arith: elem === 'u8' ? 'int8' : 'float32',
     arenaBytes: plan.arenaBytes,
     slots,
-    steps: steps.map((s): Step => ({ kernel: s.kernel, args: s.args.map(indexOf), origin: s.origin })),
+    steps: steps.map(
+      ({ args, origin }, i): Step => ({
+        kernel: must(kernels[i], 'a kernel per step'),
+        args: args.map(indexOf),
+        origin,
+      }),
+    ),
     input: indexOf(must(at.get(input), 'the input has a place')),
     output: outputIndex,
     ...(options.rawInput === undefined ? {} : { rawInput: options.rawInput }),
@@ -211,13 +235,24 @@ function assemble(
   return { program, plan };
 }
 
+function turnable({ kernel, backward, args }: DraftStep, indexOf: (d: Draft) => number): Turnable {
+  const way = (k: Kernel): Way => ({ kernel: k, sharings: sharingsOf(k, args, indexOf) });
+  return {
+    forward: way(kernel),
+    ...(backward === undefined ? {} : { backward: () => way(backward()) }),
+  };
+}
+
 /** What the kernel's own order of reads and writes allows its output to share with each input. */
-function sharingsOf({ kernel, args }: DraftStep, indexOf: (d: Draft) => number): Sharing[] {
-  return (overlapOf(kernel) ?? []).map((o) => ({
+const sharingsOf = (
+  kernel: Kernel,
+  args: readonly Draft[],
+  indexOf: (d: Draft) => number,
+): readonly Sharing[] =>
+  (overlapOf(kernel) ?? []).map((o) => ({
     input: indexOf(must(args[o.input], 'an input argument')),
     output: indexOf(must(args[o.output], 'an output argument')),
     below: o.below,
     above: o.above,
     inPlace: o.inPlace,
   }));
-}

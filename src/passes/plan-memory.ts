@@ -48,10 +48,12 @@ interface Problem {
   readonly strategy: PlanStrategy;
 }
 
+/** @param attempts how many shuffled orders of placement are tried before the best plan so far is taken */
 export function planMemory(
   buffers: readonly Buffer[],
   sharings: readonly Sharing[],
   strategy: PlanStrategy = 'overlap',
+  attempts = thorough,
 ): MemoryPlan {
   const usable = strategy === 'overlap' ? sharings.filter((s) => dies(buffers, s)) : [];
   const problem: Problem = {
@@ -60,7 +62,7 @@ export function planMemory(
     strategy,
   };
   const lowerBound = boundOf(problem);
-  const addresses = search(problem, lowerBound);
+  const addresses = search(problem, lowerBound, attempts);
   return { strategy, addresses, arenaBytes: Math.max(0, ...ends(problem, addresses)), lowerBound };
 }
 
@@ -126,13 +128,13 @@ function savingOf({ buffers }: Problem, s: Sharing): number {
   return Math.max(0, input + output - together);
 }
 
-/** Orders tried before the best plan so far is taken; the bound usually ends the search at once. */
-const attempts = 600;
+/** The bound usually ends the search at once. */
+const thorough = 600;
 
-function search(problem: Problem, lowerBound: number): readonly number[] {
+function search(problem: Problem, lowerBound: number, attempts: number): readonly number[] {
   let best: readonly number[] | undefined;
   let bestSize = Infinity;
-  for (const order of orders(problem.buffers)) {
+  for (const order of orders(problem.buffers, attempts)) {
     const addresses = place(problem, order);
     const size = Math.max(0, ...ends(problem, addresses));
     if (size < bestSize) [best, bestSize] = [addresses, size];
@@ -142,7 +144,7 @@ function search(problem: Problem, lowerBound: number): readonly number[] {
 }
 
 /** Orders of placement: forward and backward in time, by size, then shuffles of the last from a fixed seed. */
-function* orders(buffers: readonly Buffer[]): Generator<readonly number[]> {
+function* orders(buffers: readonly Buffer[], attempts: number): Generator<readonly number[]> {
   const all = buffers.map((_, i) => i);
   const by = (key: (b: Buffer) => number): number[] =>
     all.toSorted((i, j) => key(must(buffers[i], 'buffer')) - key(must(buffers[j], 'buffer')) || i - j);

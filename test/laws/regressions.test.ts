@@ -1,7 +1,8 @@
 /** Networks on which a law was broken once, as small as they came. */
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { dense8 } from '../../src/ir/formats/format.ts';
 import { lawNames, laws } from '../support/laws.ts';
+import { built } from '../support/pipeline.ts';
 import type { LayerRecipe, Recipe } from '../support/recipes.ts';
 
 const plain: Omit<Recipe, 'layers' | 'input'> = {
@@ -43,7 +44,17 @@ const threeByThree: LayerRecipe = {
   weights: drawn,
 };
 
+const pointwise: LayerRecipe = {
+  ...threeByThree,
+  window: { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] },
+  out: 8,
+};
+const separable: readonly LayerRecipe[] = [{ ...threeByThree, out: 8, groups: 'depthwise' }, pointwise];
+/** Forward kernels alone would climb down the arena, layer by layer. */
+const climbing: Recipe = { ...plain, input: [8, 10, 5], layers: [separable, separable, separable].flat() };
+
 const cases: Readonly<Record<string, Recipe>> = {
+  'kernels that run backward': climbing,
   'dilated max-pool over a padded border': { ...plain, input: [2, 5, 6], layers: [dilated('max')] },
   'dilated average pool over a padded border': { ...plain, input: [2, 5, 6], layers: [dilated('avg')] },
   'an image that a linear layer makes': {
@@ -101,4 +112,13 @@ describe.each(Object.entries(cases))('%s', (_, recipe) => {
     laws[name]({ ...recipe, arith: 'int8' });
     laws[name]({ ...recipe, arith: 'float32' });
   });
+});
+
+test.each(['int8', 'float32'] as const)('of a separable %s chain every other layer is turned', (arith) => {
+  const { program } = built({ ...climbing, arith }, 'net');
+  const turned = program.steps.map(({ kernel }) =>
+    kernel.doc.some((line) => line.startsWith('From the last pixel')),
+  );
+  expect(turned.filter(Boolean).length).toBeGreaterThanOrEqual(2);
+  expect(turned.filter((is) => !is).length).toBeGreaterThanOrEqual(2);
 });

@@ -17,6 +17,7 @@ import {
   maximum,
   mul,
   store,
+  sub,
   times,
   variable,
 } from '../build.ts';
@@ -39,6 +40,8 @@ export interface Convolution {
   readonly padding: readonly number[];
   /** Sums that are accumulated at a time, where pooling leaves the choice. */
   readonly lanes: number;
+  /** From the last tile of outputs to the first. */
+  readonly backward: boolean;
   readonly arithmetic: Arithmetic;
 }
 
@@ -108,8 +111,8 @@ export function convolution(c: Convolution): Kernel {
   const { tile, windows, step } = tiling;
   const padding: Padding = { elem: c.arithmetic.elem, values: c.padding };
   let used: Used = { scratch: [], tables: [], weights: undefined };
-  const body = loop('y', tile.countY, (y) =>
-    loop('x', tile.countX, (x) => {
+  const body = inOrder(c, 'y', tile.countY, (y) =>
+    inOrder(c, 'x', tile.countX, (x) => {
       const first = tile.lastX === undefined ? mul(x, windows) : local('first');
       const column = mul(first, step);
       const view = viewOf(c.name, w, tile, y, column, padding);
@@ -134,6 +137,17 @@ export function convolution(c: Convolution): Kernel {
     }),
   );
   return kernelOf(c, w, tiling, body, used);
+}
+
+/** Tiles along an axis, from the first to the last or the other way round. */
+function inOrder(
+  { backward }: Convolution,
+  name: 'y' | 'x',
+  count: number,
+  body: (i: Expr) => readonly Stmt[],
+): readonly Stmt[] {
+  if (!backward || count === 1) return loop(name, count, body);
+  return loop(`${name}_done`, count, (done) => [constant(name, sub(count - 1, done)), ...body(local(name))]);
 }
 
 function kernelOf(c: Convolution, w: WindowShape, tiling: Tiling, body: readonly Stmt[], used: Used): Kernel {

@@ -221,6 +221,7 @@ function convKernel(
   padding: readonly number[],
   lanes: number,
 ): Kernel {
+  const { backward = false } = context;
   const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
   requireSpatial(input);
   const channels = input.shape[1] ?? 1;
@@ -232,7 +233,12 @@ function convKernel(
   const poolWords = pool === undefined ? '' : `, ${pool.kernel.join('x')} max-pool`;
   return convolution({
     name: context.name,
-    doc: docOf(words + clampWords(attrs.clamp) + poolWords, [input], output, arithmetic.elem, macs),
+    doc: [
+      ...docOf(words + clampWords(attrs.clamp) + poolWords, [input], output, arithmetic.elem, macs),
+      ...(backward
+        ? ['From the last pixel to the first, so that the output may lie a little above the input.']
+        : []),
+    ],
     window: {
       height: y.in,
       width: x.in,
@@ -252,6 +258,7 @@ function convKernel(
       : { pool: { kernel: plane(pool.kernel, 1), strides: plane(pool.strides, 1) } }),
     padding,
     lanes,
+    backward,
     arithmetic,
   });
 }
@@ -295,6 +302,7 @@ export const conv: OpDef<ConvAttrs, QuantizedConv> = {
     return spatialOrder(output);
   },
   outputQuant: macOutputQuant,
+  turns: true,
   quantize: quantizeConv,
   int8: (attrs, q, context) =>
     convKernel(
