@@ -32,8 +32,12 @@ export interface Directed {
 const worthwhile = 1 / 16;
 
 /** Shuffled orders of placement for each trial; the plan that is taken is searched for thoroughly. */
-const glance = 20;
+const glance = 3;
 
+/**
+ * The plan of strategy `overlap`, and the kernels that it is for. `steps` in order; their sharings name buffers by
+ * index. Backward kernels are made only where forward ones stay a sixteenth above their bound.
+ */
 export function planDirections(buffers: readonly Buffer[], steps: readonly Turnable[]): Directed {
   const forward = steps.map((step) => step.forward);
   const straight = planned(buffers, forward);
@@ -41,9 +45,13 @@ export function planDirections(buffers: readonly Buffer[], steps: readonly Turna
   const enough = arenaBytes * (1 - worthwhile);
   if (lowerBound > enough || steps.every(({ backward }) => backward === undefined)) return straight;
   const backward = steps.map((step) => step.backward?.());
-  const trials = startsOf(forward, backward).map((start) => descended(buffers, start, forward, backward));
-  const [best] = trials.toSorted((a, b) => a.size - b.size);
-  const turned = planned(buffers, best?.ways ?? forward);
+  let best: Trial = { ways: forward, size: arenaBytes, optimal: false };
+  for (const start of startsOf(forward, backward)) {
+    if (best.optimal) break;
+    const found = descended(buffers, start, forward, backward);
+    if (found.size < best.size) best = found;
+  }
+  const turned = planned(buffers, best.ways);
   return turned.plan.arenaBytes <= enough ? turned : straight;
 }
 
@@ -67,18 +75,21 @@ interface Trial {
   readonly ways: Ways;
   /** Bytes of arena, at a glance. */
   readonly size: number;
+  /** No plan for these kernels is smaller. */
+  readonly optimal: boolean;
 }
 
 /** Turns one step at a time, over and over, as long as the arena shrinks. */
 function descended(buffers: readonly Buffer[], start: Ways, forward: Ways, backward: MaybeWays): Trial {
-  const trialOf = (ways: Ways): Trial => ({
-    ways,
-    size: planMemory(buffers, sharingsOf(ways), 'overlap', glance).arenaBytes,
-  });
+  const trialOf = (ways: Ways): Trial => {
+    const { arenaBytes: size, lowerBound } = planMemory(buffers, sharingsOf(ways), 'overlap', glance);
+    return { ways, size, optimal: size <= lowerBound };
+  };
   let best = trialOf(start);
   for (let before = Infinity; best.size < before; ) {
     before = best.size;
     for (const [i, other] of backward.entries()) {
+      if (best.optimal) return best;
       const way = best.ways[i] === other ? forward[i] : other;
       if (way === undefined) continue;
       const trial = trialOf(best.ways.with(i, way));
