@@ -1,5 +1,4 @@
 /** How far each layer of an int8 program is from the float network, on the inputs that it was calibrated on. */
-
 import type { Compiled } from './compile.ts';
 import { pick } from './diff/capture.ts';
 import { inference } from './engines.ts';

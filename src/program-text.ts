@@ -3,7 +3,7 @@
  * order of images.
  */
 import { must } from './ir/errors.ts';
-import type { Kernel, Table } from './ir/kernel.ts';
+import { elemArrays, type Kernel, type Table } from './ir/kernel.ts';
 import { type Order, sameOrder, spatialOrder } from './ir/memory-order.ts';
 import type { Program, Slot, Step } from './ir/program.ts';
 import { tableBytes } from './ir/table-bytes.ts';
@@ -21,25 +21,6 @@ export function bytesOfBase64(base64: string): Uint8Array<ArrayBuffer> {
   // Three times as fast as Uint8Array.from with a function, which counts when an artifact is loaded.
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;
-}
-
-function tableData(elem: Table['elem'], { buffer }: Uint8Array<ArrayBuffer>): Table['data'] {
-  switch (elem) {
-    case 'u8':
-      return new Uint8Array(buffer);
-    case 'i8':
-      return new Int8Array(buffer);
-    case 'u16':
-      return new Uint16Array(buffer);
-    case 'i16':
-      return new Int16Array(buffer);
-    case 'i32':
-      return new Int32Array(buffer);
-    case 'f32':
-      return new Float32Array(buffer);
-    default:
-      return elem satisfies never;
-  }
 }
 
 /** Most images lie as height, width, channel: a word instead of as many numbers as the tensor has. */
@@ -90,7 +71,10 @@ export const unpackProgram = (packed: PackedProgram, bytesOf: Base64Reader = byt
   ...packed,
   slots: unpackedSlots(packed.slots),
   steps: packed.steps.map((step) => {
-    const tables = step.kernel.tables.map((t) => ({ ...t, data: tableData(t.elem, bytesOf(t.data)) }));
+    const tables = step.kernel.tables.map((t) => ({
+      ...t,
+      data: new elemArrays[t.elem](bytesOf(t.data).buffer),
+    }));
     return { ...step, kernel: { ...step.kernel, tables } };
   }),
 });

@@ -5,6 +5,7 @@ import { type TargetName, targets } from './emit/native-targets.ts';
 import { InputError } from './ir/errors.ts';
 import type { Outcome } from './ir/program.ts';
 import { proveProgram } from './prove.ts';
+import type { MeasuredTarget } from './report/measured.ts';
 import { compareOutcomes, differenceText } from './sim/compare.ts';
 import { createSimulator } from './sim/simulate.ts';
 
@@ -19,16 +20,8 @@ export interface VerifyOptions {
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
-export interface VerifyRow {
-  readonly target: string;
-  readonly status: 'equal' | 'differs' | 'does not fit' | 'skipped' | 'failed';
-  /** Why it was skipped, failed or does not fit; where it differs first. */
-  readonly note?: string;
-  readonly bytesCompared: number;
-  readonly mismatches: number;
-  /** Executed instructions of one inference, where the target counts them. */
-  readonly instructions?: number;
-  readonly stackBytes?: number;
+/** A target and what was measured on it. */
+export interface VerifyRow extends Omit<MeasuredTarget, 'layers' | 'sizes'> {
   readonly measures?: Measures;
 }
 

@@ -1,5 +1,4 @@
 /** What the commands call. They are given it, so that they can be tested without a compiler behind them. */
-
 import type { Artifact, Made } from '../artifact.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { EngineName, RunProgram } from '../engines.ts';

@@ -9,7 +9,7 @@
  */
 import { DefectError } from './errors.ts';
 import type { Elem, Expr, Kernel, Param, Scalar, Stmt, Table } from './kernel.ts';
-import { scalarOf } from './kernel.ts';
+import { elemArrays, scalarOf } from './kernel.ts';
 import { type KernelNode, nodeText } from './kernel-text.ts';
 import { expressionsOf, partsOf, typeOf } from './kernel-walk.ts';
 import { primitives } from './prims/index.ts';
@@ -231,18 +231,9 @@ class Checker {
   }
 }
 
-const typeNames: Readonly<Record<Elem, string>> = {
-  u8: 'Uint8Array',
-  i8: 'Int8Array',
-  u16: 'Uint16Array',
-  i16: 'Int16Array',
-  i32: 'Int32Array',
-  f32: 'Float32Array',
-};
-
 /** An array of the element's own type can hold nothing else. */
 function fits(table: Table): boolean {
-  if (table.data.constructor.name === typeNames[table.elem]) return true;
+  if (table.data instanceof elemArrays[table.elem]) return true;
   const range = elemRange(table.elem);
   const inside = (x: number) =>
     range === undefined

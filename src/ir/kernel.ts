@@ -13,6 +13,15 @@ export type Elem = 'u8' | 'i8' | 'u16' | 'i16' | 'i32' | 'f32';
 export type Scalar = 'i32' | 'f32';
 
 export const elemBytes: Readonly<Record<Elem, number>> = { u8: 1, i8: 1, u16: 2, i16: 2, i32: 4, f32: 4 };
+/** The arrays that hold elements of a type, and nothing else. */
+export const elemArrays = {
+  u8: Uint8Array,
+  i8: Int8Array,
+  u16: Uint16Array,
+  i16: Int16Array,
+  i32: Int32Array,
+  f32: Float32Array,
+} as const satisfies Record<Elem, unknown>;
 export const scalarOf = (elem: Elem): Scalar => (elem === 'f32' ? 'f32' : 'i32');
 
 /** i32 only: `mod`, `shl`, `shr` (arithmetic), `and`, `or`, `xor`. `div` truncates on i32, rounds on f32. */

@@ -4,7 +4,7 @@
  * and owners are literals in the source, so that an engine sees constants.
  */
 import { must } from '../ir/errors.ts';
-import type { Elem, Kernel, Table } from '../ir/kernel.ts';
+import { elemArrays, type Kernel, type Table } from '../ir/kernel.ts';
 import { checkKernel } from '../ir/kernel-check.ts';
 import type { KernelNode } from '../ir/kernel-text.ts';
 import type { Interval } from '../ir/primitive.ts';
@@ -110,17 +110,8 @@ export const point = (x: number): Interval => ({ lo: x, hi: x });
 
 type TypedArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Int32Array | Float32Array;
 
-const arrayTypes = {
-  u8: Uint8Array,
-  i8: Int8Array,
-  u16: Uint16Array,
-  i16: Int16Array,
-  i32: Int32Array,
-  f32: Float32Array,
-} as const satisfies Record<Elem, unknown>;
-
 /** The table's numbers in an array of its element type. */
 export function typedTable(table: Table): TypedArray {
-  const type = arrayTypes[table.elem];
+  const type = elemArrays[table.elem];
   return table.data instanceof type ? table.data : new type(table.data);
 }

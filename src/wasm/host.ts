@@ -9,7 +9,7 @@ interface WebAssemblyLike {
   validate(bytes: Uint8Array): boolean;
 }
 
-const wasm = (globalThis as unknown as { readonly WebAssembly?: WebAssemblyLike }).WebAssembly;
+const { WebAssembly: wasm } = globalThis as { readonly WebAssembly?: WebAssemblyLike };
 
 const pageBytes = 65_536;
 

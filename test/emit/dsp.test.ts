@@ -6,7 +6,14 @@ import { emitC } from '../../src/emit/emit.ts';
 import { runNative } from '../../src/emit/native.ts';
 import { type BatchItem, runNativeBatch } from '../../src/emit/native-batch.ts';
 import { hasDsp, type TargetName, targets } from '../../src/emit/native-targets.ts';
-import { inMemory, type LayerRecipe, layerOf, layerRecipes, programOf } from '../support/stored-layers.ts';
+import {
+  inMemory,
+  type LayerRecipe,
+  layerOf,
+  layerRecipes,
+  plainImage,
+  programOf,
+} from '../support/stored-layers.ts';
 import { testWith } from '../support/toolchain.ts';
 
 const info = { command: '', version: '', hash: '', golden: [] } as const;
@@ -24,17 +31,7 @@ function itemOf(
   };
 }
 
-const image = {
-  channels: 6,
-  height: 12,
-  width: 12,
-  kernel: [5, 5],
-  stride: 1,
-  dilation: 1,
-  pad: 0,
-  pooled: true,
-  groups: 1,
-} as const;
+const image = { ...plainImage, channels: 6, kernel: [5, 5] } as const;
 const fixed: readonly LayerRecipe[] = [
   { seed: 1, density: 1, bits: 8, inputs: 1, outputs: 16, image },
   { seed: 2, density: 1, bits: 8, inputs: 1, outputs: 8, image: { ...image, kernel: [1, 1], pooled: false } },

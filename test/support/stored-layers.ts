@@ -68,6 +68,12 @@ const image = fc
     };
   });
 
+/** Of a 3x3 convolution with a pool of 2x2 behind it. */
+export const plainImage: NonNullable<LayerRecipe['image']> = {
+  ...{ channels: 3, height: 12, width: 12, stride: 1, dilation: 1, pad: 0, pooled: true, groups: 1 },
+  kernel: [3, 3],
+};
+
 export const layerRecipes: fc.Arbitrary<LayerRecipe> = fc.record(
   {
     seed: fc.nat({ max: 1_000_000 }),

@@ -17,12 +17,13 @@ import {
   variable,
 } from '../build.ts';
 import type { Expr, Kernel, Stmt, Table } from '../kernel.ts';
-import type { WindowShape } from './window.ts';
+import { extentOf, type WindowAxis } from '../ops/common/window.ts';
 
 export interface Pooling {
   readonly name: string;
   readonly doc: readonly string[];
-  readonly window: WindowShape;
+  readonly plane: readonly [WindowAxis, WindowAxis];
+  readonly channels: number;
   readonly elem: 'u8' | 'f32';
   readonly tables: readonly Table[];
   /** Where a channel's running value begins. */
@@ -42,43 +43,13 @@ interface Span {
   readonly declare: readonly Stmt[];
 }
 
-/** Of rows or of columns. */
-interface Axis {
-  readonly name: 'y' | 'x';
-  readonly kernel: number;
-  readonly stride: number;
-  readonly dilation: number;
-  readonly pad: number;
-  readonly size: number;
-  readonly outSize: number;
-}
-
-const rowsOf = (w: WindowShape): Axis => ({
-  name: 'y',
-  kernel: w.kernel[0],
-  stride: w.strides[0],
-  dilation: w.dilations[0],
-  pad: w.padTop,
-  size: w.height,
-  outSize: w.outHeight,
-});
-
-const columnsOf = (w: WindowShape): Axis => ({
-  name: 'x',
-  kernel: w.kernel[1],
-  stride: w.strides[1],
-  dilation: w.dilations[1],
-  pad: w.padLeft,
-  size: w.width,
-  outSize: w.outWidth,
-});
-
 /** The part of the window of output `out`, in input rows (or columns), that lies inside of the image. */
-function spanOf({ name, kernel, stride, dilation: step, pad, size, outSize }: Axis, out: Expr): Span {
-  const start = sub(mul(out, stride), pad);
-  const extent = (kernel - 1) * step + 1;
-  const inside = pad === 0 && (outSize - 1) * stride + extent <= size;
-  if (inside) return { from: start, to: add(start, extent), step, count: int(kernel), declare: [] };
+function spanOf(name: 'y' | 'x', axis: WindowAxis, out: Expr): Span {
+  const { stride, dilation: step, in: size } = axis;
+  const start = sub(mul(out, stride), axis.before);
+  const extent = extentOf(axis);
+  const inside = axis.before === 0 && (axis.out - 1) * stride + extent <= size;
+  if (inside) return { from: start, to: add(start, extent), step, count: int(axis.kernel), declare: [] };
   const [from, to] = [`${name}_from`, `${name}_to`];
   const within = (i: Expr): Expr => call('clamp', 'i32', i, int(0), int(size));
   const length = sub(local(to), local(from));
@@ -99,26 +70,25 @@ const beforeImage = (start: Expr, step: number): Expr =>
   mul(div(maximum(sub(int(step - 1), start), int(0)), step), step);
 
 export function pooling(p: Pooling): Kernel {
-  const w = p.window;
-  const scalar = p.elem === 'f32' ? 'f32' : 'i32';
-  const body = loop('y', w.outHeight, (y) =>
-    loop('x', w.outWidth, (x) => {
-      const [rows, cols] = [spanOf(rowsOf(w), y), spanOf(columnsOf(w), x)];
-      const count = mul(rows.count, cols.count);
-      const at = (iy: Expr, ix: Expr, c: Expr) => add(mul(add(mul(iy, w.width), ix), w.channels), c);
+  const { channels, elem } = p;
+  const [vertical, horizontal] = p.plane;
+  const at = (width: number, y: Expr, x: Expr, c: Expr): Expr => add(mul(add(mul(y, width), x), channels), c);
+  const body = loop('y', vertical.out, (y) =>
+    loop('x', horizontal.out, (x) => {
+      const [rows, cols] = [spanOf('y', vertical, y), spanOf('x', horizontal, x)];
+      const joined = (iy: Expr, c: Expr): readonly Stmt[] =>
+        span('ix', cols, (ix) => [p.join('value', load('in', elem, at(horizontal.in, iy, ix, c)))]);
       return [
         ...rows.declare,
         ...cols.declare,
-        ...loop('c', w.channels, (c) => [
+        ...loop('c', channels, (c) => [
           variable('value', p.first),
-          ...span('iy', rows, (iy) =>
-            span('ix', cols, (ix) => [p.join('value', load('in', p.elem, at(iy, ix, c)))]),
-          ),
+          ...span('iy', rows, (iy) => joined(iy, c)),
           store(
             'out',
-            p.elem,
-            add(mul(add(mul(y, w.outWidth), x), w.channels), c),
-            p.finish(local('value', scalar), count),
+            elem,
+            at(horizontal.out, y, x, c),
+            p.finish(local('value', elem === 'f32' ? 'f32' : 'i32'), mul(rows.count, cols.count)),
           ),
         ]),
       ];
@@ -128,8 +98,8 @@ export function pooling(p: Pooling): Kernel {
     name: p.name,
     doc: p.doc,
     params: [
-      { name: 'in', role: 'in', elem: p.elem, length: w.height * w.width * w.channels },
-      { name: 'out', role: 'out', elem: p.elem, length: w.outHeight * w.outWidth * w.channels },
+      { name: 'in', role: 'in', elem, length: vertical.in * horizontal.in * channels },
+      { name: 'out', role: 'out', elem, length: vertical.out * horizontal.out * channels },
     ],
     tables: p.tables,
     body,

@@ -2,7 +2,7 @@ import { div, float, int, mul, sub } from '../build.ts';
 import { must } from '../errors.ts';
 import type { Expr, Kernel } from '../kernel.ts';
 import { docOf } from '../kernels/doc.ts';
-import { poolPlane, poolWindow } from '../kernels/pool-window.ts';
+import { poolPlane } from '../kernels/pool-plane.ts';
 import { joinSum, pooling } from '../kernels/pooling.ts';
 import { saturationOf } from '../mac.ts';
 import { requireSpatial, spatialOrder } from '../memory-order.ts';
@@ -70,7 +70,8 @@ function kernelOf(
   return pooling({
     name: context.name,
     doc: docOf(`${attrs.kernel.join('x')} average pool`, [input], output, elem),
-    window: poolWindow(poolPlane(attrs, context), input.shape[1] ?? 1),
+    plane: poolPlane(attrs, context),
+    channels: input.shape[1] ?? 1,
     elem,
     tables,
     first: elem === 'f32' ? float(0) : int(0),

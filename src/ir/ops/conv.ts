@@ -14,6 +14,7 @@ import { padInto, type Sweep, sweepOf } from './common/sweep.ts';
 import {
   explicitWindow,
   parseWindow,
+  unitAxis,
   type WindowAttrs,
   type WindowAxis,
   windowAxes,
@@ -265,8 +266,6 @@ function convKernel(
 
 /** More accumulators than this are spilled by dense kernels on Cortex-M (13 usable registers). */
 const fewLanes = 4;
-
-const unitAxis: WindowAxis = { in: 1, out: 1, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0 };
 
 /**
  * Convolution with an optional clamp and max-pool behind it. x[N,C,spatial...], w[OC,C/groups,kernel...],

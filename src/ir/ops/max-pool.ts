@@ -2,7 +2,7 @@ import { float, int } from '../build.ts';
 import { must } from '../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { docOf } from '../kernels/doc.ts';
-import { poolPlane, poolWindow } from '../kernels/pool-window.ts';
+import { poolPlane } from '../kernels/pool-plane.ts';
 import { joinMax, pooling } from '../kernels/pooling.ts';
 import { requireSpatial, spatialOrder } from '../memory-order.ts';
 import type { KernelContext, OpDef } from '../op.ts';
@@ -29,11 +29,11 @@ const lowestFloat = -(2 - 2 ** -23) * 2 ** 127;
 
 function kernelOf(attrs: PoolAttrs, context: KernelContext, elem: 'u8' | 'f32'): Kernel {
   const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
-  const plane = poolPlane(attrs, context);
   return pooling({
     name: context.name,
     doc: docOf(`${attrs.kernel.join('x')} max-pool`, [input], output, elem),
-    window: poolWindow(plane, input.shape[1] ?? 1),
+    plane: poolPlane(attrs, context),
+    channels: input.shape[1] ?? 1,
     elem,
     tables: [],
     first: elem === 'f32' ? float(lowestFloat) : int(0),

@@ -55,6 +55,6 @@ export async function charts(): Promise<Charts> {
   return (draw) => {
     const options = { style: { background: 'transparent', fontSize: '11px' }, ...draw(plot), document };
     const drawn = plot.plot(options as PlotModule.PlotOptions);
-    return trusted((drawn as unknown as { readonly outerHTML: string }).outerHTML);
+    return trusted('outerHTML' in drawn ? String(drawn.outerHTML) : '');
   };
 }

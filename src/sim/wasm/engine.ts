@@ -15,7 +15,6 @@ import type { Addresses, Body } from './body.ts';
 import { type VectorPlan, vectorPlanOf } from './plan.ts';
 import { nothingReplaced } from './replaced.ts';
 import { block } from './stmt.ts';
-import type { Checked } from './sums.ts';
 
 export type Instructions = 'wasm-simd' | 'wasm';
 
@@ -47,7 +46,8 @@ class Allotment {
   }
 }
 
-interface Placed extends Checked {
+interface Placed {
+  readonly kernel: Kernel;
   readonly addresses: Addresses;
   readonly vectors: boolean;
   readonly plan: VectorPlan | undefined;
@@ -63,10 +63,9 @@ function placeAll(program: Program, simd: boolean, memory: Allotment): readonly 
   return program.steps.map(({ kernel, args }) => {
     let made = known.get(kernel);
     if (made === undefined) {
-      const checked = { kernel, arrays: checkKernel(kernel) };
-      const plan = simd ? vectorPlanOf(checked) : undefined;
+      const plan = simd ? vectorPlanOf(kernel) : undefined;
       const tables = kernel.tables.map((table) => memory.take(tableLength(table)));
-      made = { ...checked, vectors: simd, plan, weights: memory.take(plan?.weightBytes ?? 0), tables };
+      made = { kernel, vectors: simd, plan, weights: memory.take(plan?.weightBytes ?? 0), tables };
       known.set(kernel, made);
     }
     const params = args.map((slot) => slotAt(program, slot).address);
@@ -76,11 +75,11 @@ function placeAll(program: Program, simd: boolean, memory: Allotment): readonly 
 }
 
 function functionOf(placed: Placed, name: string, wide: number, sums: number): Func {
-  const { kernel, arrays, addresses, plan, weights } = placed;
+  const { kernel, addresses, plan, weights } = placed;
   const replaced = plan === undefined ? nothingReplaced : plan.replaced({ wide, sums, weights });
   const body: Body = {
     kernel,
-    arrays,
+    arrays: checkKernel(kernel),
     addresses,
     locals: new Map(),
     types: [],

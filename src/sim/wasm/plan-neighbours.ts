@@ -2,20 +2,19 @@
 import { decodeRows } from '../../decode.ts';
 import { must } from '../../ir/errors.ts';
 import type { WeightLayout } from '../../ir/formats/format.ts';
-import type { RowSum, Stmt } from '../../ir/kernel.ts';
+import type { Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
 import { type Code, zeroLanes } from '../../wasm/code.ts';
 import { i32, i32x4 } from '../../wasm/instructions.ts';
 import { type Body, fresh, localOf } from './body.ts';
 import { value } from './expr.ts';
 import { type Bench, neighbourBytes, packNeighbours, sumNeighbours, wideBytesOf } from './lanes.ts';
 import type { VectorPlan } from './plan.ts';
-import { type Checked, neighbourSums } from './sums.ts';
+import { neighbourSums } from './sums.ts';
 import type { Passes } from './vector-expr.ts';
 import { sourceOf, widenedBefore } from './widened.ts';
 
-export function neighbourPlan(checked: Checked): VectorPlan | undefined {
-  const { kernel } = checked;
-  const [found, ...others] = neighbourSums(checked);
+export function neighbourPlan(kernel: Kernel): VectorPlan | undefined {
+  const [found, ...others] = neighbourSums(kernel);
   const layout = kernel.weights?.layout;
   const source = found && sourceOf(kernel, found.from);
   if (found === undefined || others.length > 0 || layout === undefined || source === undefined)

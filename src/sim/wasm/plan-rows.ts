@@ -18,14 +18,13 @@ import {
 } from './lanes.ts';
 import type { VectorPlan } from './plan.ts';
 import type { Replaced } from './replaced.ts';
-import { type Checked, type SumGroup, sumGroups } from './sums.ts';
+import { type SumGroup, sumGroups } from './sums.ts';
 import { isUnitStride, type Passes } from './vector-expr.ts';
 import { type Source, sourceOf, widenedBefore } from './widened.ts';
 
-export function rowPlan(checked: Checked): VectorPlan | undefined {
-  const { kernel } = checked;
+export function rowPlan(kernel: Kernel): VectorPlan | undefined {
   const order = ({ ahead }: SumGroup): number => kernel.body.indexOf(ahead);
-  const groups = sumGroups(checked).toSorted((a, b) => order(a) - order(b));
+  const groups = sumGroups(kernel).toSorted((a, b) => order(a) - order(b));
   const [group, ...others] = groups;
   const layout = kernel.weights?.layout;
   const source = group && sourceOf(kernel, group.from);

@@ -1,9 +1,9 @@
 /** What of a kernel is computed by vectors, the memory that this takes, and the code of it. */
+import type { Kernel } from '../../ir/kernel.ts';
 import type { Bench } from './lanes.ts';
 import { neighbourPlan } from './plan-neighbours.ts';
 import { rowPlan } from './plan-rows.ts';
 import type { Replaced } from './replaced.ts';
-import type { Checked } from './sums.ts';
 
 export interface VectorPlan {
   /** In bytes. The weights stay, the others are only used during the step. */
@@ -16,5 +16,5 @@ export interface VectorPlan {
 }
 
 /** Undefined where the kernel's own statements are as good. */
-export const vectorPlanOf = (checked: Checked): VectorPlan | undefined =>
-  rowPlan(checked) ?? neighbourPlan(checked);
+export const vectorPlanOf = (kernel: Kernel): VectorPlan | undefined =>
+  rowPlan(kernel) ?? neighbourPlan(kernel);

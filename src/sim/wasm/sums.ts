@@ -4,16 +4,10 @@
  */
 import { must } from '../../ir/errors.ts';
 import type { Expr, Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
-import { type Arrays, rootName } from '../../ir/kernel-check.ts';
+import { type Arrays, checkKernel, rootName } from '../../ir/kernel-check.ts';
 import { eachStmt } from '../../ir/kernel-walk.ts';
 import { type Loop, namesIn, rowSumSites, type SumSite } from '../../ir/row-sums.ts';
 import { isNeighbour } from './vector-expr.ts';
-
-/** A kernel that follows the static rules, and what its arrays are. */
-export interface Checked {
-  readonly kernel: Kernel;
-  readonly arrays: Arrays;
-}
 
 /** Sums of all rows at the same places of the same array. */
 export interface SumGroup {
@@ -42,13 +36,13 @@ const roundsOf = ({ from, to, step }: Loop): number =>
   from.kind === 'int' && to.kind === 'int' ? Math.ceil((to.value - from.value) / step) : 0;
 
 /** An input keeps its first value for the whole step: what is written over it was read before. */
-function leaves(loop: Loop, { kernel, arrays }: Checked, from: string, needed: ReadonlySet<string>): boolean {
-  const changed = changedBy(loop, arrays);
+function leaves(loop: Loop, kernel: Kernel, from: string, needed: ReadonlySet<string>): boolean {
+  const changed = changedBy(loop, checkKernel(kernel));
   const isInput = kernel.params.some(({ name, role }) => name === from && role === 'in');
   return (isInput || !changed.has(from)) && [...needed].every((name) => !changed.has(name));
 }
 
-function groupOf(checked: Checked, site: SumSite, rows: number): SumGroup | undefined {
+function groupOf(kernel: Kernel, site: SumSite, rows: number): SumGroup | undefined {
   const { loops, sums, statements } = site;
   const [{ from }] = sums as readonly [RowSum];
   if (sums.some((sum) => sum.from !== from)) return undefined;
@@ -56,7 +50,7 @@ function groupOf(checked: Checked, site: SumSite, rows: number): SumGroup | unde
   const distinct = [...new Set(texts)];
   const places = distinct.map((text) => must(sums[texts.indexOf(text)], 'a sum').first);
   const needed = new Set(places.flatMap((place) => [...namesIn(place)]));
-  const passed = loops.slice(1 + loops.findLastIndex((l) => !leaves(l, checked, from, needed)));
+  const passed = loops.slice(1 + loops.findLastIndex((l) => !leaves(l, kernel, from, needed)));
   const rounds = passed.reduce((n, l) => n * roundsOf(l), 1);
   // Otherwise rows would be made that belong to other places.
   if (passed.length < loops.length && rounds * (sums.length / places.length) !== rows) return undefined;
@@ -65,9 +59,9 @@ function groupOf(checked: Checked, site: SumSite, rows: number): SumGroup | unde
 }
 
 /** Groups of sums that may be made otherwise than by the kernel's own statements. */
-export const sumGroups = (checked: Checked): readonly SumGroup[] =>
-  rowSumSites(checked.kernel).flatMap((site) => {
-    const group = groupOf(checked, site, checked.kernel.weights?.layout.rows ?? 0);
+export const sumGroups = (kernel: Kernel): readonly SumGroup[] =>
+  rowSumSites(kernel).flatMap((site) => {
+    const group = groupOf(kernel, site, kernel.weights?.layout.rows ?? 0);
     return group === undefined ? [] : [group];
   });
 
@@ -82,18 +76,18 @@ export interface NeighbourSums {
 }
 
 /** Depthwise convolutions are such loops. */
-export const neighbourSums = (checked: Checked): readonly NeighbourSums[] =>
-  rowSumSites(checked.kernel).flatMap(({ loops, sums, statements }) => {
+export const neighbourSums = (kernel: Kernel): readonly NeighbourSums[] =>
+  rowSumSites(kernel).flatMap(({ loops, sums, statements }) => {
     const loop = loops.at(-1);
     const [{ from }] = sums as readonly [RowSum];
-    if (loop === undefined || roundsOf(loop) !== checked.kernel.weights?.layout.rows) return [];
+    if (loop === undefined || roundsOf(loop) !== kernel.weights?.layout.rows) return [];
     const isRow = ({ row }: RowSum): boolean => row.kind === 'local' && row.name === loop.name;
-    const inner = changedBy(loop, checked.arrays);
+    const inner = changedBy(loop, checkKernel(kernel));
     const fits = sums.every(
       (sum) =>
         sum.from === from && isRow(sum) && isNeighbour(sum.first, loop.name, (name) => inner.has(name)),
     );
-    const kept = leaves(loop, checked, from, new Set());
+    const kept = leaves(loop, kernel, from, new Set());
     return fits && kept && loop.from.kind === 'int' && loop.from.value === 0 && loop.step === 1
       ? [{ loop, from, sums, statements }]
       : [];

@@ -17,23 +17,23 @@ export interface State {
   /** Where the sample is from, for people. */
   readonly origin: string;
   /** Set while the sample is what was drawn. */
-  readonly strokes?: readonly (readonly Point[])[];
+  readonly strokes?: readonly (readonly Point[])[] | undefined;
   readonly centre: boolean;
   /** 0: the input is there; k: step k - 1 has run. */
   readonly moment: number;
   readonly side: Side;
   readonly look: Look;
-  readonly focus?: Focus;
+  readonly focus?: Focus | undefined;
   /** The focus stays where it is while the pointer moves. */
   readonly pinned: boolean;
   readonly theme: Theme;
   /** Of the last file that could not be used. */
-  readonly complaint?: string;
+  readonly complaint?: string | undefined;
 }
 
 export interface Store {
   readonly state: State;
-  set(change: { readonly [K in keyof State]?: State[K] | undefined }): void;
+  set(change: Partial<State>): void;
 }
 
 /** Calls `render` once for all changes of one frame. */
@@ -49,8 +49,7 @@ export function createStore(initial: State, render: () => void): Store {
       return state;
     },
     set(change) {
-      const kept = Object.entries({ ...state, ...change }).filter(([, value]) => value !== undefined);
-      state = Object.fromEntries(kept) as unknown as State;
+      state = { ...state, ...change };
       if (!waiting) requestAnimationFrame(draw);
       waiting = true;
     },

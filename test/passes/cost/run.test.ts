@@ -5,26 +5,15 @@ import { entropyFloor } from '../../../src/passes/cost/entropy.ts';
 import { type Feature, features } from '../../../src/passes/cost/features.ts';
 import { operationsOf } from '../../../src/passes/cost/run.ts';
 import * as ir from '../../support/ir.ts';
-import { layerOf } from '../../support/stored-layers.ts';
+import { layerOf, plainImage } from '../../support/stored-layers.ts';
 
 const counted = (kernel: Kernel, feature: Feature): number =>
   operationsOf(kernel)[features.indexOf(feature)]!;
 
 const linear = { seed: 3, density: 0.3, bits: 4, inputs: 101, outputs: 7 } as const;
-const image = {
-  channels: 3,
-  height: 12,
-  width: 12,
-  kernel: [3, 3],
-  stride: 1,
-  dilation: 1,
-  pad: 0,
-  pooled: true,
-  groups: 1,
-} as const;
 
 test('dense kernels multiply as often as the field counts', () => {
-  for (const recipe of [linear, { ...linear, image }]) {
+  for (const recipe of [linear, { ...linear, image: plainImage }]) {
     const kernel = layerOf(recipe).kernel({});
     expect(counted(kernel, 'mac')).toBe(kernel.macs);
   }
@@ -36,7 +25,7 @@ test('sparse kernels multiply once per stored entry and sum', () => {
   const nonzeros = flat.mac.weights.filter((w) => w !== 0).length;
   // 101 inputs: no distance needs a bridge.
   expect(counted(flat.kernel({ format: csr }), 'mac')).toBe(nonzeros);
-  const windows = layerOf({ ...linear, image });
+  const windows = layerOf({ ...linear, image: plainImage });
   const kept = windows.mac.weights.filter((w) => w !== 0).length;
   expect(counted(windows.kernel({ format: csr }), 'mac')).toBe(kept * 5 * 5 * 4);
   const bitmap = windows.kernel({ format: { kind: 'bitmap', bits: 4 } });

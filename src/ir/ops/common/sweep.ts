@@ -4,7 +4,7 @@
  * float64.
  */
 import type { Numbers } from '../../tensor.ts';
-import { paddedSize, type WindowAxis } from './window.ts';
+import { paddedSize, unitAxis, type WindowAxis } from './window.ts';
 
 /** Depth, height, width; missing ones are 1. */
 type Three<T> = readonly [T, T, T];
@@ -26,11 +26,9 @@ export interface Sweep {
   readonly padded: Three<number>;
 }
 
-const unit: WindowAxis = { in: 1, out: 1, kernel: 1, stride: 1, dilation: 1, before: 0, after: 0 };
-
 export function sweepOf(spatial: readonly WindowAxis[]): Sweep {
-  const [a = unit, b = unit, c = unit] = [
-    ...new Array<WindowAxis>(3 - spatial.length).fill(unit),
+  const [a = unitAxis, b = unitAxis, c = unitAxis] = [
+    ...new Array<WindowAxis>(3 - spatial.length).fill(unitAxis),
     ...spatial,
   ];
   const axes: Three<WindowAxis> = [a, b, c];

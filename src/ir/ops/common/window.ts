@@ -30,6 +30,12 @@ export interface WindowAxis {
   readonly after: number;
 }
 
+/** Of an axis that is not there. */
+export const unitAxis: WindowAxis = {
+  ...{ in: 1, out: 1, before: 0, after: 0 },
+  ...{ kernel: 1, stride: 1, dilation: 1 },
+};
+
 export function parseWindow(attributes: Attributes): WindowAttrs {
   const autoPad = attributes.string('auto_pad', 'NOTSET');
   const known = autoPads.find((mode) => mode === autoPad);
