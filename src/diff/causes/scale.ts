@@ -1,18 +1,35 @@
 import { must } from '../../ir/errors.ts';
-import { affine } from './arrange.ts';
+import { type Affine, affine } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
 const rounded = (x: number): string => Number(x.toPrecision(3)).toString();
 
-/** Their stored numbers are ours, stretched or moved. */
-export function scale({ program, slot, step, ours, theirs }: Suspect): Diagnosis | undefined {
+/** Share of the squared difference that the line may leave: more of it is something else. */
+const mostLeft = 1 / 4;
+
+/** How much of their squared difference from ours their squared difference from the line is. */
+function leftBy({ factor, offset }: Affine, { ours, theirs }: Suspect, take: (i: number) => boolean): number {
+  let [before, after] = [0, 0];
+  theirs.forEach((their, i) => {
+    if (!take(i)) return;
+    const our = ours[i] as number;
+    before += (their - our) ** 2;
+    after += (their - factor * our - offset) ** 2;
+  });
+  return after / before;
+}
+
+/** Their stored numbers are ours, stretched or moved, and that is most of what is wrong with them. */
+export function scale(suspect: Suspect): Diagnosis | undefined {
+  const { program, slot, step, ours, theirs } = suspect;
   if (step < 0 || program.arith === 'float32') return undefined;
   const { name } = must(program.slots[slot], 'a slot of the program');
   const free = (i: number): boolean =>
     ours[i] !== 0 && ours[i] !== 255 && theirs[i] !== 0 && theirs[i] !== 255;
   const count = [...ours.keys()].filter(free).length;
-  const { factor, offset, fit } = affine(ours, theirs, free);
-  if (count < 4 || fit < 0.98) return undefined;
+  const line = affine(ours, theirs, free);
+  const { factor, offset, fit } = line;
+  if (count < 4 || fit < 0.98 || leftBy(line, suspect, free) > mostLeft) return undefined;
   const stretched = Math.abs(factor - 1) > 0.02;
   if (!stretched && Math.abs(offset) < 0.75) return undefined;
   const what = stretched
