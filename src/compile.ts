@@ -4,7 +4,7 @@ import { mulberry32 } from './data/random.ts';
 import { dumpGraph } from './ir/dump.ts';
 import { InputError, must } from './ir/errors.ts';
 import type { Graph, Stage } from './ir/graph.ts';
-import type { CodebookSize, Quant, RequantMode, WeightBits } from './ir/op.ts';
+import type { CodebookSize, Quant, Range, RequantMode, WeightBits } from './ir/op.ts';
 import type { Normalization, Program } from './ir/program.ts';
 import { sameShape } from './ir/tensor.ts';
 import { verifyGraph } from './ir/verify.ts';
@@ -12,7 +12,7 @@ import { type Calibration, type CalibrationMethod, calibrate } from './passes/ca
 import { canonicalize } from './passes/canonicalize.ts';
 import { chooseFormats, type FormatOptions, type LayerChoice } from './passes/choose-formats.ts';
 import { dropDeadChannels } from './passes/drop-dead-channels.ts';
-import { foldBatchNorm } from './passes/fold-batch-norm.ts';
+import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
 import { fuse } from './passes/fuse.ts';
 import { lower } from './passes/lower.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
@@ -94,6 +94,9 @@ export const passNames = [
   'lower',
 ] as const;
 
+/** What a stored byte can be. */
+const storedRange: Range = { lo: 0, hi: 255 };
+
 /** Stored bytes are their own unit; what they mean is in the first layer's weights. */
 const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 
@@ -110,7 +113,8 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const floatGraph = step.run(canonicalize, model);
   const raw = rawOf(options);
   const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
-  const merged = step.run(fuse, step.run(foldBatchNorm, input));
+  const fold = raw === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
+  const merged = step.run(fuse, step.run(fold, input));
   return { floatGraph, fused: step.run(settleImages, merged) };
 }
 

@@ -4,7 +4,8 @@
  *
  *   real y = sum w (sx (x - zx)) + b = sx sw (sum q x + bias),  bias = round(b / (sx sw)) - zx sum q
  */
-import { float, maximum, minimum } from './build.ts';
+import { float, int, load, maximum, minimum, mul } from './build.ts';
+import { type Bound, boundOf, type Clamp, clampAt, largestFloat, type RowClamp } from './clamp.ts';
 import { InputError, must } from './errors.ts';
 import { dense8, formatName, type WeightFormat } from './formats/format.ts';
 import type { Expr, Table } from './kernel.ts';
@@ -22,12 +23,6 @@ import {
 } from './requant.ts';
 import type { Tensor } from './tensor.ts';
 
-/** Values that a fused activation keeps; both in real units. */
-export interface Clamp {
-  readonly lo: number;
-  readonly hi: number;
-}
-
 export interface QuantizedMac {
   /** channels x terms, row-major in the float weight's own order; symmetric, |q| <= 2^(bits - 1) - 1. */
   readonly weights: Int8Array;
@@ -42,6 +37,8 @@ export interface QuantizedMac {
   readonly format?: WeightFormat;
   /** At most 16 values, ascending, of which every weight is one: formats of few bits then store their indices. */
   readonly codebook?: Int8Array;
+  /** Sums are multiplied by 2^up before they are requantized: 0 when absent. For outputs finer than a sum's step. */
+  readonly up?: number;
   /** Sums accumulated at a time where the kernel has a choice: 4 when absent. 8 halve the cost of decoding. */
   readonly lanes?: 4 | 8;
 }
@@ -59,7 +56,7 @@ export interface MacToQuantize {
   readonly bias: Float32Array | undefined;
   readonly input: Quant;
   readonly output: Quant;
-  readonly clamp: Clamp | undefined;
+  readonly clamp: RowClamp | undefined;
   /** Mean of the input that each term of a row multiplies, in real units; undefined: no bias correction. */
   readonly meanOf: ((term: number, row: number) => number) | undefined;
 }
@@ -79,7 +76,7 @@ function stepOf(mac: MacToQuantize, row: Float32Array, bias: number, given: numb
   const { input, output, bits, mode } = mac;
   const needed = Math.max(
     given > 0 ? given : largest(row) / (2 ** (bits - 1) - 1),
-    Math.abs(bias) / (input.scale * (largest(row) > 0 ? largestBias : lonelyBias)),
+    Math.abs(atZero(row, bias, input)) / (input.scale * (largest(row) > 0 ? largestBias : lonelyBias)),
     // Far below what matters: a row of zeros still needs a positive scale that a shift of 30 can express.
     (output.scale / input.scale) * 2 ** -28,
   );
@@ -119,16 +116,41 @@ export const macOutputQuant = (c: ScaleContext<unknown>): Quant =>
     c.range,
   );
 
-/** The finest output step that a requantization scale of at most 1 (1/2 for pow2) can serve. */
-function finestStep(
-  { mode, weightBits, weightSteps }: Pick<ScaleContext<unknown>, 'mode' | 'weightBits' | 'weightSteps'>,
-  weight: Float32Array,
-  input: Quant,
-): number {
+/** The finest output step that a requantization scale of at most 1 (1/2 for pow2) can serve, with sums shifted up. */
+function finestStep(c: ScaleContext<unknown>, weight: Float32Array, input: Quant): number {
+  const { mode, weightBits, weightSteps } = c;
   const weightStep = largest(weight) / (2 ** (weightBits - 1) - 1);
-  const accumulatorStep = Math.max(weightStep, ...(weightSteps ?? [])) * input.scale;
-  return accumulatorStep * (mode === 'pow2' ? 4 : 1);
+  const accumulatorStep =
+    (weightSteps?.reduce((a, b) => Math.max(a, b), weightStep) ?? weightStep) * input.scale;
+  if (mode === 'pow2' || mode === 'compact') return accumulatorStep * (mode === 'pow2' ? 4 : 1);
+  return accumulatorStep / 2 ** headroom(c, weight, input);
 }
+
+/** Sums of a linear layer of 8 inputs still have room for 2^12. */
+const mostUp = 12;
+
+/** How far all sums can be shifted up without leaving int32: of rows at their largest step, rounding included. */
+function headroom(c: ScaleContext<unknown>, weight: Float32Array, input: Quant): number {
+  const bias = c.inputTypes[2]?.constant?.data;
+  const rows = weightsOf(c.inputTypes).shape[0] ?? 1;
+  const terms = weight.length / rows;
+  let reach = 1;
+  for (let row = 0; row < rows; row++) {
+    const values = weight.subarray(row * terms, (row + 1) * terms);
+    const most = largest(values);
+    const given = c.weightSteps?.[row] ?? 0;
+    const step = given > 0 ? given : most / (2 ** (c.weightBits - 1) - 1);
+    if (!(step > 0)) continue;
+    const sum = values.reduce((total, w) => total + Math.abs(w) / step + 1, 0);
+    const first = Math.abs(atZero(values, bias?.[row] ?? 0, input)) / (input.scale * step);
+    reach = Math.max(reach, 255 * sum + first);
+  }
+  return Math.max(0, Math.min(mostUp, Math.floor(Math.log2((2 ** 31 - 1) / reach))));
+}
+
+/** The sum of a row where every input is stored as 0, in real units: what the integer bias stands for. */
+const atZero = (row: Float32Array, bias: number, { scale, zeroPoint }: Quant): number =>
+  bias - zeroPoint * scale * row.reduce((sum, w) => sum + w, 0);
 
 /**
  * @throws InputError when an accumulator could leave int32 for some input, in any order of summation:
@@ -157,17 +179,26 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
     weights.set(steps, channel * terms);
     bias[channel] = biasSteps(mac, row, steps, step, mac.bias?.[channel] ?? 0, channel);
   }
-  const scales = Array.from(weightScales, (step) => Math.min(1, (input.scale * step) / output.scale));
+  const ratios = Array.from(weightScales, (step) => (input.scale * step) / output.scale);
+  const up = mac.mode === 'pow2' || mac.mode === 'compact' ? 0 : shiftUp(ratios);
+  const scales = ratios.map((ratio) => Math.min(1, ratio * 2 ** -up));
   return {
     weights,
     bits: mac.bits,
     weightScales,
     bias,
+    ...(up === 0 ? {} : { up }),
     requant: requantFor(mac.mode, scales, weights, bias),
-    saturation: saturationOf(output, mac.clamp),
+    saturation: rowSaturation(output, mac.clamp, channels),
     ...(mac.codebook === undefined ? {} : { codebook: mac.codebook }),
   };
 }
+
+/** So that no scale is above 1, but for rounding. */
+const shiftUp = (ratios: readonly number[]): number => {
+  const most = ratios.reduce((a, b) => Math.max(a, b), 0);
+  return Math.max(0, Math.ceil(Math.log2(most * (1 - 1e-9))));
+};
 
 /** The nearest integer, or the nearest value of the codebook; 0 stays 0 in both. */
 function integerOf(steps: number, codebook: Int8Array | undefined): number {
@@ -221,15 +252,19 @@ function biasSteps(
   real: number,
   channel: number,
 ): number {
+  const { scale, zeroPoint } = mac.input;
+  // Far from 0, a weight's rounding times the input's offset is more than the signal.
+  const offset = zeroPoint < 0 || zeroPoint > 255 ? () => scale * (127.5 - zeroPoint) : undefined;
+  const meanOf = mac.meanOf ?? offset;
   let correction = 0;
   let sum = 0;
   let magnitude = 0;
   steps.forEach((q, term) => {
-    if (mac.meanOf !== undefined) correction += (q * step - (row[term] ?? 0)) * mac.meanOf(term, channel);
+    if (meanOf !== undefined) correction += (q * step - (row[term] ?? 0)) * meanOf(term, channel);
     sum += q;
     magnitude += Math.abs(q);
   });
-  const bias = Math.round((real - correction) / (mac.input.scale * step) - mac.input.zeroPoint * sum);
+  const bias = Math.round((real - correction) / (scale * step) - zeroPoint * sum);
   if (Math.abs(bias) + 255 * magnitude >= 2 ** 31)
     throw new InputError({
       where: `node '${mac.name}', output channel ${channel}`,
@@ -241,13 +276,25 @@ function biasSteps(
 }
 
 /** Where a clamp (and the storage) saturates, in output steps. */
-export function saturationOf(output: Quant, clamp: Clamp | undefined): Saturation {
+export function saturationOf(output: Quant, clamp: Clamp | undefined): Saturation & Clamp {
   const stored = (real: number): number =>
     Math.max(0, Math.min(255, Math.round(real / output.scale) + output.zeroPoint));
   return {
     zeroPoint: output.zeroPoint,
     lo: clamp === undefined ? 0 : stored(clamp.lo),
     hi: clamp === undefined ? 255 : stored(clamp.hi),
+  };
+}
+
+/** The same by output channel. */
+function rowSaturation(output: Quant, clamp: RowClamp | undefined, channels: number): Saturation {
+  const rows = Array.from({ length: channels }, (_, c) =>
+    saturationOf(output, clamp === undefined ? undefined : clampAt(clamp, c)),
+  );
+  return {
+    zeroPoint: output.zeroPoint,
+    lo: boundOf(rows.map(({ lo }) => lo)),
+    hi: boundOf(rows.map(({ hi }) => hi)),
   };
 }
 
@@ -284,7 +331,7 @@ export function int8Arithmetic(prefix: string, mac: QuantizedMac): Arithmetic {
     tables: end.tables,
     format,
     ...(mac.codebook === undefined ? {} : { codebook: mac.codebook }),
-    finish: end.value,
+    finish: (accumulator, channel) => end.value(mul(accumulator, 2 ** (mac.up ?? 0)), channel),
   };
 }
 
@@ -295,21 +342,45 @@ export function clampFloat(x: Expr, clamp: Clamp | undefined): Expr {
   return clamp.hi < Infinity ? minimum(above, float(clamp.hi)) : above;
 }
 
+/** What C can write down of a bound: the largest float32 bounds nothing. */
+const finite = (x: number): number => Math.max(-largestFloat, Math.min(largestFloat, Math.fround(x)));
+
+/** The tables of bounds that differ by channel, and `x` between the bounds of its channel. */
+function clampFloatRows(prefix: string, clamp: RowClamp | undefined) {
+  const tables: Table[] = [];
+  const bound = (side: 'lo' | 'hi', channel: Expr): Expr | undefined => {
+    const values: Bound = clamp?.[side] ?? Infinity;
+    if (typeof values === 'number') return Number.isFinite(values) ? float(values) : undefined;
+    const name = `${prefix}_${side}`;
+    if (!tables.some((table) => table.name === name))
+      tables.push({ name, elem: 'f32', data: Float32Array.from(values, finite) });
+    return load(name, 'f32', channel);
+  };
+  const value = (x: Expr, channel: Expr): Expr => {
+    const [lo, hi] = [bound('lo', channel), bound('hi', channel)];
+    const above = lo === undefined ? x : maximum(x, lo);
+    return hi === undefined ? above : minimum(above, hi);
+  };
+  value(float(0), int(0));
+  return { tables, value };
+}
+
 export function float32Arithmetic(
   prefix: string,
   weights: Float32Array,
   channels: number,
   bias: Float32Array | undefined,
-  clamp: Clamp | undefined,
+  clamp: RowClamp | undefined,
 ): Arithmetic {
+  const bounds = clampFloatRows(prefix, clamp);
   return {
     elem: 'f32',
     accumulator: 'f32',
     weightElem: 'f32',
     weights,
     bias: { name: `${prefix}_bias`, elem: 'f32', data: bias ?? new Float32Array(channels) },
-    tables: [],
+    tables: bounds.tables,
     format: dense8,
-    finish: (accumulator) => clampFloat(accumulator, clamp),
+    finish: bounds.value,
   };
 }

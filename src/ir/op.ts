@@ -48,7 +48,10 @@ export interface NodeView<A> {
   readonly outputTypes: readonly TensorType[];
 }
 
-/** An affine 8-bit activation: real = scale * (stored - zeroPoint), stored in 0..255. */
+/**
+ * An affine 8-bit activation: real = scale * (stored - zeroPoint), stored in 0..255. The zero point is an integer in
+ * 0..255 where the tensor's range holds 0, any int32 elsewhere.
+ */
 export interface Quant {
   readonly scale: number;
   readonly zeroPoint: number;
@@ -108,7 +111,7 @@ export interface ScaleContext<A> extends NodeView<A> {
   readonly codebook?: Int8Array;
   /** The inputs' quantization in the node's order; undefined for constants. */
   readonly inputQuants: readonly (Quant | undefined)[];
-  /** What the output took during calibration. */
+  /** What the output took during calibration, with what its readers need it to hold. */
   readonly range: Range;
 }
 
@@ -160,6 +163,13 @@ export interface OpDef<A = unknown, Q = unknown> {
   outputQuant?(context: ScaleContext<A>): Quant;
   /** The integers of the quantized operator. @throws InputError naming the node. */
   quantize?(context: QuantizeContext<A>): Q;
+  /**
+   * Set where ranges without 0 do: `computes` reads inputs and makes outputs of any zero point; `moves` hands its
+   * input's bytes on, so that the readers of its output decide. Absent: its tensors hold 0.
+   */
+  readonly anyZeroPoint?: 'computes' | 'moves';
+  /** Real values that the first input must be able to hold beside its own: what padding stands for. */
+  padding?(attrs: A): readonly number[];
   /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */
   readonly turns?: true;
   /** `constants` are the node's inputs, undefined where they are activations. */

@@ -1,5 +1,6 @@
 /** Requantization as data: which rounding, and per channel the multiplier and shift that stand for a real scale. */
 import { add, call, float, int, load } from './build.ts';
+import type { Bound } from './clamp.ts';
 import { DefectError } from './errors.ts';
 import type { Expr, Table } from './kernel.ts';
 import type { RequantMode } from './op.ts';
@@ -19,8 +20,8 @@ export interface Requant {
 /** The output range of a requantization: zero point and saturation bounds, all in stored steps. */
 export interface Saturation {
   readonly zeroPoint: number;
-  readonly lo: number;
-  readonly hi: number;
+  readonly lo: Bound;
+  readonly hi: Bound;
 }
 
 /** multiplier in [2^30, 2^31) where the shift allows it: a relative error of at most 2^-31. */
@@ -80,6 +81,13 @@ function entry(table: Table, channel: Expr, tables: Table[]): Expr {
   return load(table.name, table.elem, channel);
 }
 
+/** Stored bounds, by channel. */
+const boundTable = (name: string, bound: Bound): Table => ({
+  name,
+  elem: 'u8',
+  data: typeof bound === 'number' ? [bound] : bound,
+});
+
 /** What a kernel builder needs to end an accumulation: the tables, and the 8-bit value of an accumulator. */
 export interface Epilogue {
   readonly tables: readonly Table[];
@@ -111,13 +119,17 @@ export function epilogue(prefix: string, requant: Requant, saturation: Saturatio
         return requant.mode satisfies never;
     }
   };
+  const bounds = {
+    lo: boundTable(`${prefix}_lo`, saturation.lo),
+    hi: boundTable(`${prefix}_hi`, saturation.hi),
+  };
   const value = (accumulator: Expr, channel: Expr): Expr =>
     call(
       'clamp',
       'i32',
       add(rounded(accumulator, channel), saturation.zeroPoint),
-      int(saturation.lo),
-      int(saturation.hi),
+      entry(bounds.lo, channel, tables),
+      entry(bounds.hi, channel, tables),
     );
   // Building the value once registers the tables that it reads.
   value(int(0), int(0));

@@ -18,8 +18,8 @@ import { countOf, type DType, numbersFor, sameShape, showShape } from './tensor.
  * Stages
  *  9. After the imported stage there is one input, of batch 1, and one output.
  * 10. After the imported stage every operator is canonical, and its attributes leave nothing to be inferred.
- * 11. Only int8 graphs hold quantizations; there every activation has one: a scale above 0, a zero point in
- *     0..255.
+ * 11. Only int8 graphs hold quantizations; there every activation has one: a scale above 0, an integer zero point,
+ *     in 0..255 where an operator reads or makes the tensor that needs 0 in it.
  *
  * Not checked: types in the imported stage, which may be unknown; that constants are finite (canonicalize
  * complains to the user); that `origin` names nodes of the file; that `quantized` fits its operator and
@@ -180,6 +180,14 @@ function verifyQuant(graph: AnyGraph, name: string, { quant, constant }: Info): 
   if (constant !== undefined) return;
   const { scale, zeroPoint } = quant ?? fail(11, `tensor '${name}' has no quantization`);
   if (!(scale > 0 && Number.isFinite(scale))) fail(11, `tensor '${name}' has scale ${scale}`);
-  if (!Number.isInteger(zeroPoint) || zeroPoint < 0 || zeroPoint > 255)
-    fail(11, `tensor '${name}' has zero point ${zeroPoint}`);
+  if (zeroPoint !== (zeroPoint | 0)) fail(11, `tensor '${name}' has zero point ${zeroPoint}`);
+  if ((zeroPoint < 0 || zeroPoint > 255) && needsZero(graph, name))
+    fail(11, `tensor '${name}' has zero point ${zeroPoint}, and an operator that needs 0 in its range`);
 }
+
+/** Whether an operator makes or reads the tensor that knows zero points of 0..255 only. */
+const needsZero = (graph: AnyGraph, name: string): boolean =>
+  graph.nodes.some(
+    ({ op, inputs, outputs }) =>
+      op.anyZeroPoint === undefined && (inputs.includes(name) || outputs.includes(name)),
+  );

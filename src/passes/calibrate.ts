@@ -3,6 +3,7 @@ import { InputError, must } from '../ir/errors.ts';
 import { evaluate } from '../ir/evaluate.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Range } from '../ir/op.ts';
+import { holding } from '../ir/quant.ts';
 import { countOf, floats, type Shape, showShape, type Tensor } from '../ir/tensor.ts';
 
 /**
@@ -92,7 +93,13 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): 
   const channels = tensor.shape[1] ?? 1;
   let g = all.get(name);
   if (g === undefined) {
-    g = { lo: 0, hi: 0, sums: new Float64Array(channels), count: 0, histogram: new Float64Array(bins) };
+    g = {
+      lo: Infinity,
+      hi: -Infinity,
+      sums: new Float64Array(channels),
+      count: 0,
+      histogram: new Float64Array(bins),
+    };
     all.set(name, g);
   }
   const inner = tensor.data.length / channels;
@@ -134,7 +141,9 @@ function rangeOf(g: Gathered, method: CalibrationMethod): Range {
   }
 }
 
-/** The range without the fraction `tail` of the values at either end; 0 stays inside. */
+const holdsZero = ({ lo, hi }: Range): boolean => lo <= 0 && hi >= 0;
+
+/** The range without the fraction `tail` of the values at either end; a 0 stays inside. */
 function percentileRange(g: Gathered, tail: number): Range {
   const total = g.histogram.reduce((sum, n) => sum + n, 0);
   const width = (g.hi - g.lo) / bins;
@@ -146,10 +155,8 @@ function percentileRange(g: Gathered, tail: number): Range {
     });
     return Math.max(0, at) * width;
   };
-  return {
-    lo: Math.min(0, g.lo + end(g.histogram)),
-    hi: Math.max(0, g.hi - end(g.histogram.toReversed())),
-  };
+  const range = { lo: g.lo + end(g.histogram), hi: g.hi - end(g.histogram.toReversed()) };
+  return holdsZero(g) ? holding(range, [0]) : range;
 }
 
 /** The largest fraction of the range tried first, so that ties keep it whole. */
@@ -159,8 +166,9 @@ function leastSquaresRange(g: Gathered): Range {
   if (g.hi === g.lo) return { lo: g.lo, hi: g.hi };
   let best: Range = { lo: g.lo, hi: g.hi };
   let least = Infinity;
+  const fixed = holdsZero(g) ? 0 : (g.lo + g.hi) / 2;
   for (const fraction of fractions) {
-    const range = { lo: g.lo * fraction, hi: g.hi * fraction };
+    const range = { lo: fixed + (g.lo - fixed) * fraction, hi: fixed + (g.hi - fixed) * fraction };
     const error = squaredError(g, range);
     if (error < least) [best, least] = [range, error];
   }

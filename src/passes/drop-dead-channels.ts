@@ -3,6 +3,7 @@
  * not pass the activation, and those that every reader multiplies by 0. Taking one out can leave another without
  * effect, so this goes on until none is. No output changes.
  */
+import { clampAt } from '../ir/clamp.ts';
 import { type Graph, is, type Node } from '../ir/graph.ts';
 import { add } from '../ir/ops/add.ts';
 import { clip } from '../ir/ops/clip.ts';
@@ -61,7 +62,7 @@ function isSilent(graph: Graph<'float'>, maker: Node, row: number): boolean {
   const weights = dataOf(graph, maker, 1);
   if (weights === undefined || !zeroes(weights, row, weights.length / rows)) return false;
   const bias = dataOf(graph, maker, 2)?.[row] ?? 0;
-  const { lo, hi } = maker.attrs.clamp ?? { lo: -Infinity, hi: Infinity };
+  const { lo, hi } = clampAt(maker.attrs.clamp ?? { lo: -Infinity, hi: Infinity }, row);
   return Math.min(Math.max(bias, lo), hi) === 0;
 }
 

@@ -3,8 +3,8 @@
  * into the convolution before it. Clamping is monotone, so clamp(max(x)) = max(clamp(x)) and their order does
  * not matter; no number changes.
  */
+import { clampedAgain } from '../ir/clamp.ts';
 import { is } from '../ir/graph.ts';
-import type { Clamp } from '../ir/mac.ts';
 import { add } from '../ir/ops/add.ts';
 import { clip } from '../ir/ops/clip.ts';
 import { type ConvAttrs, conv } from '../ir/ops/conv.ts';
@@ -14,16 +14,10 @@ import { countOf, type Shape } from '../ir/tensor.ts';
 import type { Pass } from './pass.ts';
 import { activationInput, constantOf, type Merged, type MergeView, mergeAll } from './rewrite.ts';
 
-/** First `a`, then `b`. */
-const both = (a: Clamp | undefined, b: Clamp): Clamp => ({
-  lo: Math.min(Math.max(a?.lo ?? -Infinity, b.lo), b.hi),
-  hi: Math.max(Math.min(a?.hi ?? Infinity, b.hi), b.lo),
-});
-
 function clampInto({ first, second }: MergeView): Merged | undefined {
   if (!is(second, clip)) return undefined;
   if (!is(first, conv) && !is(first, linear) && !is(first, add)) return undefined;
-  const clamp = both(first.attrs.clamp, second.attrs);
+  const clamp = clampedAgain(first.attrs.clamp, second.attrs);
   return { op: first.op, attrs: { ...first.attrs, clamp }, inputs: first.inputs };
 }
 

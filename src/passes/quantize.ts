@@ -5,7 +5,7 @@
 import { DefectError, locate, must } from '../ir/errors.ts';
 import type { Graph, Node, TensorInfo } from '../ir/graph.ts';
 import type { InputType, Quant, QuantizeContext, Range, RequantMode, ScaleContext } from '../ir/op.ts';
-import { quantOf } from '../ir/quant.ts';
+import { holding, quantOf, withCheapZero } from '../ir/quant.ts';
 import type { Calibration } from './calibrate.ts';
 import type { Pass } from './pass.ts';
 
@@ -36,8 +36,10 @@ function quantizeGraph(
   options: QuantizeOptions,
 ): Graph<'int8'> {
   const quants = new Map<string, Quant>();
-  const rangeOf = (name: string): Range =>
-    must(calibration.ranges.get(name), `tensor '${name}' was calibrated`);
+  const rangeOf = (name: string): Range => {
+    const range = must(calibration.ranges.get(name), `tensor '${name}' was calibrated`);
+    return withCheapZero(holding(range, heldBeside(graph, name)));
+  };
   for (const input of graph.inputs) quants.set(input, options.input ?? quantOf(rangeOf(input)));
   const nodes = graph.nodes.map(
     (node): Node =>
@@ -67,6 +69,30 @@ function quantizeGraph(
     }),
   );
   return { ...graph, stage: 'int8', tensors, nodes };
+}
+
+/** Values that a tensor's range must hold besides those that it took: 0, unless no operator needs it, and padding. */
+function heldBeside(graph: Graph<'float'>, name: string): readonly number[] {
+  const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
+  const free = maker === undefined || maker.op.anyZeroPoint !== undefined;
+  return [...(free ? [] : [0]), ...neededBy(graph, name)];
+}
+
+/** What the readers of a tensor need it to hold. */
+function neededBy(graph: Graph<'float'>, name: string): readonly number[] {
+  return graph.nodes.flatMap(({ op, attrs, inputs, outputs }): readonly number[] => {
+    if (!inputs.includes(name)) return [];
+    switch (op.anyZeroPoint) {
+      case 'computes':
+        return op.padding?.(attrs) ?? [];
+      case 'moves':
+        return outputs.flatMap((output) => neededBy(graph, output));
+      case undefined:
+        return [0];
+      default:
+        return op.anyZeroPoint satisfies never;
+    }
+  });
 }
 
 export const bitsOf = (bits: QuantizeOptions['weightBits'], node: string): number =>

@@ -4,6 +4,7 @@
  *
  *   reshape(W x, [1, C, H, W]) = transpose(reshape(P W x, [1, H, W, C])),  P the permutation of CHW to HWC.
  */
+import { pickedClamp } from '../ir/clamp.ts';
 import { type Graph, is, type Node } from '../ir/graph.ts';
 import { spatialOrder } from '../ir/memory-order.ts';
 import { linear } from '../ir/ops/linear.ts';
@@ -23,6 +24,12 @@ function inRows(t: Tensor, rows: readonly number[]): Tensor {
       (_, i) => t.data[(rows[Math.floor(i / length)] ?? 0) * length + (i % length)] as number,
     ),
   );
+}
+
+/** The layer's attributes, with bounds that differ by row in the rows' order. */
+function inRowsOf(layer: Node, rows: readonly number[]): unknown {
+  if (!is(layer, linear) || layer.attrs.clamp === undefined) return layer.attrs;
+  return { ...layer.attrs, clamp: pickedClamp(layer.attrs.clamp, rows) };
 }
 
 interface Found {
@@ -83,7 +90,17 @@ function settle(graph: Graph<'float'>, { layer, image, shape, rows }: Found): Gr
   const [made, laid] = [freshName(graph, `${vector}.hwc`), freshName(graph, `${vector}.image`)];
   const perm = [0, shape.length - 1, ...spatial.map((_, i) => i + 1)];
   const replaced: ReadonlyMap<Node, readonly Node[]> = new Map([
-    [layer, [{ ...layer, inputs: [layer.inputs[0] ?? '', ...names], outputs: [made] }]],
+    [
+      layer,
+      [
+        {
+          ...layer,
+          attrs: inRowsOf(layer, rows),
+          inputs: [layer.inputs[0] ?? '', ...names],
+          outputs: [made],
+        },
+      ],
+    ],
     [
       image,
       [

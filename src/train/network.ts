@@ -3,9 +3,9 @@
  * linear layers with weights that learn, and with fixed ones padding, average pools, additions and transposes.
  * Everything here is plain data, so that it can be sent to other threads.
  */
+import { type Clamp, clampAt, type RowClamp } from '../ir/clamp.ts';
 import { InputError, locate, must } from '../ir/errors.ts';
 import { type Graph, is, type Node } from '../ir/graph.ts';
-import type { Clamp } from '../ir/mac.ts';
 import { add } from '../ir/ops/add.ts';
 import { avgPool } from '../ir/ops/avg-pool.ts';
 import { clip } from '../ir/ops/clip.ts';
@@ -117,8 +117,20 @@ class Builder {
     return { at, shape, learns };
   }
 
-  clamp({ at, shape, learns }: Place, clamp: Clamp | undefined): void {
-    if (clamp !== undefined) this.steps.push({ kind: 'clamp', x: at, count: countOf(shape), clamp, learns });
+  /** Bounds that differ by channel are a step per channel. */
+  clamp({ at, shape, learns }: Place, clamp: RowClamp | undefined): void {
+    if (clamp === undefined) return;
+    const { lo, hi } = clamp;
+    if (typeof lo === 'number' && typeof hi === 'number') {
+      this.steps.push({ kind: 'clamp', x: at, count: countOf(shape), clamp: { lo, hi }, learns });
+      return;
+    }
+    const [, channels = 1, ...spatial] = shape;
+    const count = countOf(spatial);
+    for (let c = 0; c < channels; c++) {
+      const x = at + c * count * elementBytes;
+      this.steps.push({ kind: 'clamp', x, count, clamp: clampAt(clamp, c), learns });
+    }
   }
 
   /** Element i of the new place is bias[i] plus weight x value over `terms(i)`: [address in elements, weight]. */
@@ -303,7 +315,7 @@ function linearLayer(
   b: Builder,
   graph: Graph<'float'>,
   node: Node,
-  clamp: Clamp | undefined,
+  clamp: RowClamp | undefined,
   x: Place,
 ): Place {
   const [outs = 0, features = 0] = weightOf(graph, node).shape;
@@ -335,7 +347,7 @@ function addition(
   b: Builder,
   graph: Graph<'float'>,
   node: Node,
-  clamp: Clamp | undefined,
+  clamp: RowClamp | undefined,
   shape: Shape,
 ): Place {
   const constants = node.inputs.map((name) => graph.tensors.get(name)?.constant);

@@ -108,7 +108,7 @@ export function convOracle(attrs: ConvAttrs, q: QuantizedConv, x: Bytes): Bytes 
               : q.padding[c]!;
             acc += stored * q.weights[(oc * depth + i) * taps + tap]!;
           });
-        data[(oc * height + y) * width + ox] = byteOf(acc, q.requant, oc, q.saturation);
+        data[(oc * height + y) * width + ox] = byteOf(acc * 2 ** (q.up ?? 0), q.requant, oc, q.saturation);
       }
   }
   const made = { shape: shapeLike(x, outs, height, width), data };
@@ -121,7 +121,7 @@ export function linearOracle(q: QuantizedMac, x: Bytes): Bytes {
   const data = Uint8Array.from({ length: outs }, (_, o) => {
     let acc = q.bias[o]!;
     for (let f = 0; f < features; f++) acc += x.data[f]! * q.weights[o * features + f]!;
-    return byteOf(acc, q.requant, o, q.saturation);
+    return byteOf(acc * 2 ** (q.up ?? 0), q.requant, o, q.saturation);
   });
   return { shape: [1, outs], data };
 }

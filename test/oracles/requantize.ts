@@ -50,6 +50,7 @@ export function requantized(acc: number, requant: Requant, channel: number): num
 
 /** The stored byte of an accumulator. */
 export function byteOf(acc: number, requant: Requant, channel: number, saturation: Saturation): number {
+  const bound = (of: Saturation['lo']): number => (typeof of === 'number' ? of : of[channel]!);
   const { zeroPoint, lo, hi } = saturation;
-  return Math.min(hi, Math.max(lo, requantized(acc, requant, channel) + zeroPoint));
+  return Math.min(bound(hi), Math.max(bound(lo), requantized(acc, requant, channel) + zeroPoint));
 }

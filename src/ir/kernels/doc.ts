@@ -1,6 +1,6 @@
 /** The words of the comment above a kernel. */
 
-import type { Clamp } from '../mac.ts';
+import type { RowClamp } from '../clamp.ts';
 import type { Place } from '../op.ts';
 import { countOf } from '../tensor.ts';
 
@@ -12,7 +12,8 @@ export function extents(place: Place, elem: 'u8' | 'f32'): string {
   return `${elem === 'u8' ? 'u8' : 'float'}${sizes.map((n) => `[${n}]`).join('')}`;
 }
 
-export function clampWords(clamp: Clamp | undefined): string {
+export function clampWords(clamp: RowClamp | undefined): string {
+  if (typeof clamp?.lo === 'object' || typeof clamp?.hi === 'object') return ', clamp by channel';
   if (clamp === undefined || (clamp.lo === -Infinity && clamp.hi === Infinity)) return '';
   if (clamp.lo === 0 && clamp.hi === Infinity) return ', ReLU';
   if (clamp.lo === 0 && clamp.hi === 6) return ', ReLU6';

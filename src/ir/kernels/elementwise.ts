@@ -1,7 +1,8 @@
 /** Element by element: sums of 8-bit operands on different scales, clamped; and their float32 sisters. */
 import { add, call, constant, int, load, local, loop, mul, shr, store, times } from '../build.ts';
+import type { Clamp } from '../clamp.ts';
 import type { Expr, Kernel } from '../kernel.ts';
-import { type Clamp, clampFloat, saturationOf } from '../mac.ts';
+import { clampFloat, saturationOf } from '../mac.ts';
 import type { Quant } from '../op.ts';
 
 /**

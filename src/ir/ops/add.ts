@@ -1,3 +1,4 @@
+import type { Clamp } from '../clamp.ts';
 import { must } from '../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { clampWords, docOf } from '../kernels/doc.ts';
@@ -15,7 +16,6 @@ import { noFinerThan } from '../quant.ts';
 import { countOf, sameShape, showShape } from '../tensor.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
 import { complain, newestOpset } from './common/inputs.ts';
-import type { Clamp } from './common/round.ts';
 
 export interface AddAttrs {
   /** Applied to the sums. */

@@ -1,3 +1,4 @@
+import { type Clamp, clampAll, largestFloat } from '../clamp.ts';
 import { must } from '../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { clampWords, docOf } from '../kernels/doc.ts';
@@ -13,15 +14,15 @@ import type { KernelContext, OpDef } from '../op.ts';
 import { noFinerThan } from '../quant.ts';
 import { countOf } from '../tensor.ts';
 import { newestOpset, required } from './common/inputs.ts';
-import { type Clamp, clampAll, rounded } from './common/round.ts';
+import { rounded } from './common/round.ts';
 
 /** `lo` and `hi` may be infinite. */
 export type ClipAttrs = Clamp;
 
-/** The largest float32: exporters write it where they mean no bound. */
-const largestFloat = (2 - 2 ** -23) * 2 ** 127;
-
-/** min(max(x, lo), hi) is hi everywhere when lo > hi (ONNX Clip-13 says so). */
+/**
+ * Exporters write the largest float32 where they mean no bound.
+ * min(max(x, lo), hi) is hi everywhere when lo > hi (ONNX Clip-13 says so).
+ */
 export const clipAttrs = (lo: number, hi: number): ClipAttrs => ({
   lo: lo <= -largestFloat ? Number.NEGATIVE_INFINITY : Math.min(lo, hi),
   hi: hi >= largestFloat ? Number.POSITIVE_INFINITY : hi,

@@ -1,3 +1,4 @@
+import { clampRows, type RowClamp } from '../clamp.ts';
 import { must } from '../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { convolution } from '../kernels/convolution.ts';
@@ -9,7 +10,7 @@ import type { InputType, KernelContext, OpDef, QuantizeContext } from '../op.ts'
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
-import { type Clamp, clampAll, rounded } from './common/round.ts';
+import { rounded } from './common/round.ts';
 import { padInto, type Sweep, sweepOf } from './common/sweep.ts';
 import {
   explicitWindow,
@@ -24,7 +25,7 @@ import { maxPool } from './max-pool.ts';
 export interface ConvAttrs extends WindowAttrs {
   readonly groups: number;
   /** Applied to the sums. */
-  readonly clamp?: Clamp;
+  readonly clamp?: RowClamp;
   /** Max-pool of the clamped sums. */
   readonly pool?: PoolAttrs;
   /** The real value of the padding, per input channel; 0 when absent. */
@@ -166,7 +167,7 @@ function convReference(attrs: ConvAttrs, inputs: Inputs<Tensor>): Tensor {
       convolve(attrs, paddedInput(attrs, x, n, sweep), w, inputs[2], sweep),
       n * outs * sweep.outCount,
     );
-  return rounded(type.dtype, type.shape, clampAll(values, attrs.clamp));
+  return rounded(type.dtype, type.shape, clampRows(values, attrs.clamp, outs, sweep.outCount));
 }
 
 const floatsOf = (tensor: Tensor | undefined): Float32Array | undefined =>
@@ -301,6 +302,8 @@ export const conv: OpDef<ConvAttrs, QuantizedConv> = {
     return spatialOrder(output);
   },
   outputQuant: macOutputQuant,
+  anyZeroPoint: 'computes',
+  padding: ({ pads, padValues }) => (pads.every((p) => p === 0) ? [] : (padValues ?? [0])),
   turns: true,
   quantize: quantizeConv,
   int8: (attrs, q, context) =>

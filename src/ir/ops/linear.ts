@@ -1,3 +1,4 @@
+import { clampRows, type RowClamp } from '../clamp.ts';
 import { must } from '../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { clampWords, docOf } from '../kernels/doc.ts';
@@ -7,11 +8,11 @@ import { float32Arithmetic, int8Arithmetic, macOutputQuant, quantizeMac, weights
 import type { InputType, KernelContext, OpDef, Place } from '../op.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { complain, required, requireFloats, requireShape } from './common/inputs.ts';
-import { type Clamp, clampAll, rounded } from './common/round.ts';
+import { rounded } from './common/round.ts';
 
 export interface LinearAttrs {
   /** Applied to the sums. */
-  readonly clamp?: Clamp;
+  readonly clamp?: RowClamp;
 }
 
 function linearType(inputs: readonly (InputType | undefined)[]): TensorType {
@@ -41,7 +42,7 @@ function linearReference(attrs: LinearAttrs, inputs: readonly (Tensor | undefine
   for (let row = 0; row < rows; row++)
     for (let out = 0; out < outs; out++)
       sums[row * outs + out] = dot(x, row, w, out, w.shape[1] ?? 0) + (b?.data[out] ?? 0);
-  return rounded(dtype, shape, clampAll(sums, attrs.clamp));
+  return rounded(dtype, shape, clampRows(sums, attrs.clamp, outs, 1));
 }
 
 /** The columns of each row in the order in which the input lies in memory. */
@@ -72,6 +73,7 @@ export const linear: OpDef<LinearAttrs, QuantizedMac> = {
   reference: (attrs, inputs) => [linearReference(attrs, inputs)],
   order: () => undefined,
   outputQuant: macOutputQuant,
+  anyZeroPoint: 'computes',
   quantize: (c) =>
     quantizeMac({
       name: c.name,

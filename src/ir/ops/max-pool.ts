@@ -59,6 +59,7 @@ export const maxPool: OpDef<PoolAttrs> = {
     return spatialOrder(output);
   },
   outputQuant: sameAsInput,
+  anyZeroPoint: 'moves',
   quantize: () => ({}),
   int8: (attrs, _quantized, context) => kernelOf(attrs, context, 'u8'),
   float32: (attrs, context) => kernelOf(attrs, context, 'f32'),

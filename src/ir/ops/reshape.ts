@@ -23,4 +23,5 @@ export const reshape: OpDef<ReshapeAttrs> = {
     return [{ dtype, shape, data }];
   },
   outputQuant: (c) => sameAsInput(c),
+  anyZeroPoint: 'moves',
 };

@@ -79,4 +79,5 @@ export const transpose: OpDef<TransposeAttrs> = {
   order: (attrs, inputs) => orderOf(attrs, inputs[0]),
   explicit: (attrs, inputs) => ({ perm: permOf(attrs, required(inputs, 0, 'data').shape) }),
   outputQuant: (c) => sameAsInput(c),
+  anyZeroPoint: 'moves',
 };

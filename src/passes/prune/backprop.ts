@@ -2,6 +2,7 @@
  * Gradients of a weighted sum of the network's outputs with respect to every layer's sums, for one sample.
  * Clamps pass a gradient strictly inside of their bounds; a max-pool passes it to the first largest element.
  */
+import { type Clamp, clampAt, type RowClamp } from '../../ir/clamp.ts';
 import { DefectError, must } from '../../ir/errors.ts';
 import { type Graph, is, type Node } from '../../ir/graph.ts';
 import { add } from '../../ir/ops/add.ts';
@@ -10,7 +11,6 @@ import { batchNorm } from '../../ir/ops/batch-norm.ts';
 import { clip } from '../../ir/ops/clip.ts';
 import { broadcastIndex } from '../../ir/ops/common/broadcast.ts';
 import { type PoolAttrs, poolAxes } from '../../ir/ops/common/pool.ts';
-import type { Clamp } from '../../ir/ops/common/round.ts';
 import { type Sweep, sweepOf } from '../../ir/ops/common/sweep.ts';
 import { type ConvAttrs, conv, convAxes } from '../../ir/ops/conv.ts';
 import { linear } from '../../ir/ops/linear.ts';
@@ -139,10 +139,20 @@ function summedTo(gradient: Float64Array, from: Int32Array, length: number): Flo
   return made;
 }
 
-function throughClamp(gradient: Float64Array, { data }: Tensor, clamp: Clamp | undefined): Float64Array {
+/** @param data [1, channels, ...], before the clamp */
+function throughClamp(
+  gradient: Float64Array,
+  { data, shape }: Tensor,
+  clamp: RowClamp | undefined,
+): Float64Array {
   if (clamp === undefined) return gradient;
-  const { lo, hi } = clamp;
-  return gradient.map((g, i) => ((data[i] as number) > lo && (data[i] as number) < hi ? g : 0));
+  const [, channels = 1, ...spatial] = shape;
+  const inner = countOf(spatial);
+  const bounds = Array.from({ length: channels }, (_, c) => clampAt(clamp, c));
+  return gradient.map((g, i) => {
+    const { lo, hi } = must(bounds[Math.floor(i / inner) % channels], 'a channel has bounds');
+    return (data[i] as number) > lo && (data[i] as number) < hi ? g : 0;
+  });
 }
 
 /** y[row] = w[row] x: the gradient of x is wT times that of y. */

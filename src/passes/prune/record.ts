@@ -1,11 +1,12 @@
 /** A run of the float network that keeps what back-propagation needs: every tensor, and sums before clamps. */
+import { clampRows, type RowClamp } from '../../ir/clamp.ts';
 import { must } from '../../ir/errors.ts';
 import { type Graph, is, type Node } from '../../ir/graph.ts';
-import { clampAll, rounded } from '../../ir/ops/common/round.ts';
+import { rounded } from '../../ir/ops/common/round.ts';
 import { conv } from '../../ir/ops/conv.ts';
 import { linear } from '../../ir/ops/linear.ts';
 import { maxPool } from '../../ir/ops/max-pool.ts';
-import { floats, type Tensor } from '../../ir/tensor.ts';
+import { countOf, floats, type Tensor } from '../../ir/tensor.ts';
 
 export interface NodeRun {
   readonly output: Tensor;
@@ -29,9 +30,11 @@ export function runNode(node: Node, inputs: readonly (Tensor | undefined)[]): No
   return { output: must(node.op.reference(node.attrs, inputs)[0], `${node.op.kind} has an output`) };
 }
 
-function clampedOf(sums: Tensor, clamp: Parameters<typeof clampAll>[1]): Tensor {
+function clampedOf(sums: Tensor, clamp: RowClamp | undefined): Tensor {
   if (clamp === undefined) return sums;
-  return rounded(sums.dtype, sums.shape, clampAll(Float64Array.from(sums.data), clamp));
+  const [, channels = 1, ...spatial] = sums.shape;
+  const values = clampRows(Float64Array.from(sums.data), clamp, channels, countOf(spatial));
+  return rounded(sums.dtype, sums.shape, values);
 }
 
 export interface Recorded {

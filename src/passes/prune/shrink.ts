@@ -1,4 +1,5 @@
 /** Channels that nothing reads any more are taken out of the graph; what it computes stays the same. */
+import { pickedClamp } from '../../ir/clamp.ts';
 import { must } from '../../ir/errors.ts';
 import { type Graph, is, type Node, type TensorInfo } from '../../ir/graph.ts';
 import { batchNorm } from '../../ir/ops/batch-norm.ts';
@@ -52,11 +53,13 @@ function shrunkNode(graph: Graph<'float'>, node: Node, spaces: ChannelSpaces, ke
   const depthwise = isDepthwise(graph, node);
   const weight = must(constants.get(1), 'a layer has weights');
   if (!depthwise && !(is(node, conv) && node.attrs.groups > 1)) constants.set(1, picked(weight, 1, columns));
-  if (!is(node, conv)) return { attrs: node.attrs, constants };
+  const { clamp } = node.attrs;
+  const bounds = clamp === undefined ? {} : { clamp: pickedClamp(clamp, rows) };
+  if (!is(node, conv)) return { attrs: { ...node.attrs, ...bounds }, constants };
   const { padValues } = node.attrs;
   const padding = padValues === undefined ? {} : { padValues: columns.map((c) => padValues[c] ?? 0) };
   const groups = depthwise ? { groups: rows.length } : {};
-  return { attrs: { ...node.attrs, ...padding, ...groups }, constants };
+  return { attrs: { ...node.attrs, ...bounds, ...padding, ...groups }, constants };
 }
 
 /** Some indices along axis 0 or 1. */

@@ -1,0 +1,43 @@
+/** How far an int8 build is from the float network, on inputs that did not calibrate. */
+import { type CompileOptions, compile } from '../../src/compile.ts';
+import { inference } from '../../src/engines.ts';
+import { loadOnnx } from '../../src/index.ts';
+import { evaluate } from '../../src/ir/evaluate.ts';
+import { floats } from '../../src/ir/tensor.ts';
+import { decodeOutput, encodeInput } from '../../src/run.ts';
+
+/** 10 log10 of the variance of `real` over the mean square of the difference. */
+export function decibels(real: readonly Float32Array[], stored: readonly Float32Array[]): number {
+  const values = real.flatMap((x) => [...x]);
+  const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
+  const signal = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);
+  const noise = stored.flatMap((x) => [...x]).reduce((sum, x, i) => sum + (x - values[i]!) ** 2, 0);
+  return 10 * Math.log10(signal / noise);
+}
+
+/** Half of the inputs calibrates, the other half judges. */
+export function int8Error(
+  model: Uint8Array,
+  inputs: readonly Float32Array[],
+  options: Partial<CompileOptions> = {},
+): { readonly sqnr: number; readonly compiled: ReturnType<typeof compile> } {
+  const half = Math.floor(inputs.length / 2);
+  const compiled = compile(loadOnnx(model, { name: 'net' }), {
+    name: 'net',
+    arith: 'int8',
+    calibration: { inputs: inputs.slice(0, half) },
+    ...options,
+  });
+  const { floatGraph, program } = compiled;
+  const [input = '', output = ''] = [floatGraph.inputs[0], floatGraph.outputs[0]];
+  const { shape } = floatGraph.tensors.get(input)!;
+  const run = inference(program);
+  const judged = inputs.slice(half);
+  const real = judged.map((x) =>
+    Float32Array.from(
+      evaluate(floatGraph, new Map([[input, floats(shape, x)]])).get(output)!.data as Float32Array,
+    ),
+  );
+  const stored = judged.map((x) => decodeOutput(program, run(encodeInput(program, x)).output));
+  return { sqnr: decibels(real, stored), compiled };
+}
