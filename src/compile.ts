@@ -5,6 +5,7 @@ import { dumpGraph } from './ir/dump.ts';
 import { InputError, must } from './ir/errors.ts';
 import type { Graph, Stage } from './ir/graph.ts';
 import type { CodebookSize, Quant, RequantMode, WeightBits } from './ir/op.ts';
+import { pixelsOf } from './ir/port.ts';
 import type { Normalization, Program } from './ir/program.ts';
 import { sameShape } from './ir/tensor.ts';
 import { verifyGraph } from './ir/verify.ts';
@@ -262,14 +263,5 @@ function calibrationInputs({ name, calibration, arith }: CompileOptions): readon
       todo: 'give training inputs with --calibrate FILE, or compile with --type float32',
     });
   const { inputs, raw } = calibration;
-  return raw === undefined || arith === 'float32' ? inputs : inputs.map((x) => storedFrom(x, raw));
-}
-
-/** What the sensor stored for a normalized input: x * std + mean per channel, rounded. */
-export function storedFrom(input: Float32Array, { mean, std }: Normalization): Float32Array {
-  const plane = input.length / mean.length;
-  return input.map((x, i) => {
-    const c = Math.floor(i / plane);
-    return Math.max(0, Math.min(255, Math.round(x * (std[c] ?? 1) + (mean[c] ?? 0))));
-  });
+  return raw === undefined || arith === 'float32' ? inputs : inputs.map((x) => pixelsOf(raw, x));
 }
