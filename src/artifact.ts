@@ -9,10 +9,11 @@ import { type Certificate, certify } from './certify.ts';
 import type { Compiled } from './compile.ts';
 import { emitC } from './emit/emit.ts';
 import type { Golden } from './emit/info.ts';
-import { DefectError, InputError, must } from './ir/errors.ts';
+import { DefectError, InputError } from './ir/errors.ts';
 import type { Graph } from './ir/graph.ts';
 import { elemBytes } from './ir/kernel.ts';
-import type { Program, Slot } from './ir/program.ts';
+import { inputPort, outputPort, type Port, printedGrid } from './ir/port.ts';
+import type { Program } from './ir/program.ts';
 import { layerErrors } from './measure.ts';
 import type { LayerChoice } from './passes/choose-formats.ts';
 import { bytesOfBase64, programFrom, programText } from './program-text.ts';
@@ -46,13 +47,15 @@ export interface Made {
 const text = v.string();
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
 const shape = v.array(whole);
+/** Of all elements, or of each channel. */
+const numbers = v.union([v.number(), v.array(v.number())]);
 const portSchema = v.object({
   tensor: text,
   type: v.picklist(['uint8', 'float32']),
   count: whole,
   shape,
-  scale: v.exactOptional(v.number()),
-  zeroPoint: v.exactOptional(v.number()),
+  scale: v.exactOptional(numbers),
+  zeroPoint: v.exactOptional(numbers),
 });
 const manifestSchema = v.object({
   generator: v.literal('thimble'),
@@ -102,6 +105,7 @@ const manifestSchema = v.object({
   ),
   files: v.array(text),
   sha256: v.record(text, text),
+  seal: v.record(text, text),
 });
 
 /** `manifest.json`; docs/artifact.md says what each field means. */
@@ -167,15 +171,15 @@ function certified({ program, lowered }: Compiled): Certificate | undefined {
   throw new DefectError(`the tables of '${wrong.node}' do not hold its weights`);
 }
 
-const slotOf = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
-
-function portOf(slot: Slot): v.InferOutput<typeof portSchema> {
+function portFields(port: Port): Manifest['input'] {
+  const { slot, raw } = port;
   return {
     tensor: slot.name,
     type: slot.elem === 'f32' ? 'float32' : 'uint8',
     count: slot.length,
     shape: [...slot.shape],
-    ...(slot.quant === undefined ? {} : { scale: slot.quant.scale, zeroPoint: slot.quant.zeroPoint }),
+    ...printedGrid(port),
+    ...(raw === undefined ? {} : { raw: { mean: [...raw.mean], std: [...raw.std] } }),
   };
 }
 
@@ -188,61 +192,70 @@ function gridFields(grid: WeightGrid | undefined): Pick<Manifest['layers'][numbe
   return { weights: { smallestStep: steps[0], largestStep: steps[1], clipped } };
 }
 
-function layersOf(compiled: Compiled): Manifest['layers'] {
-  const { program, formats = [] } = compiled;
+function layersOf(compiled: Compiled, stated: Stated['layers']): Manifest['layers'] {
+  const { formats = [] } = compiled;
   const grids = weightGrids(compiled);
-  return stepsOf(program).map(({ name, origin, macs, tableBytes, output, outputShape }) => ({
-    ...whyOf(formats.find(({ node }) => origin.includes(node))),
-    ...gridFields(grids.get(output)),
+  return stated.map((layer) => ({
+    ...layer,
+    ...whyOf(formats.find(({ node }) => layer.origin.includes(node))),
+    ...gridFields(grids.get(layer.output)),
+  }));
+}
+
+/** What the program itself says: a manifest that says anything else is not its own. */
+const statedBy = (program: Program) => ({
+  name: program.name,
+  arith: program.arith,
+  input: portFields(inputPort(program)),
+  output: portFields(outputPort(program)),
+  memory: {
+    arenaBytes: program.arenaBytes,
+    slots: program.slots.map((s) => ({
+      name: s.name,
+      address: s.address,
+      bytes: s.length * elemBytes[s.elem],
+      firstStep: s.firstStep,
+      lastStep: s.lastStep,
+    })),
+  },
+  layers: stepsOf(program).map(({ name, origin, macs, tableBytes, output, outputShape }) => ({
     kernel: name,
     origin: [...origin],
     macs,
     tableBytes,
     output,
     shape: [...outputShape],
-  }));
-}
+  })),
+  totals: { macs: totalsOf(program).macs, tableBytes: totalsOf(program).tableBytes },
+});
+type Stated = ReturnType<typeof statedBy>;
 
 function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, string>): Manifest {
   const { program, plan, calibration } = compiled;
-  const raw = program.rawInput;
-  const { macs, tableBytes } = totalsOf(program);
-  return {
+  const stated = statedBy(program);
+  const content = {
     generator: 'thimble',
     format: 1,
     version: made.version,
     command: made.command,
     model: { sha256: hashOf(made.model), bytes: made.model.length },
-    name: program.name,
-    arith: program.arith,
+    name: stated.name,
+    arith: stated.arith,
     ...(program.arith === 'int8' ? { requant: compiled.requant } : {}),
     ...(calibration === undefined
       ? {}
       : { calibration: { method: calibration.method, samples: calibration.samples } }),
-    input: {
-      ...portOf(slotOf(program, program.input)),
-      ...(raw === undefined ? {} : { raw: { mean: [...raw.mean], std: [...raw.std] } }),
-    },
-    output: portOf(slotOf(program, program.output)),
-    memory: {
-      strategy: plan.strategy,
-      arenaBytes: plan.arenaBytes,
-      lowerBound: plan.lowerBound,
-      slots: program.slots.map((s) => ({
-        name: s.name,
-        address: s.address,
-        bytes: s.length * elemBytes[s.elem],
-        firstStep: s.firstStep,
-        lastStep: s.lastStep,
-      })),
-    },
-    layers: layersOf(compiled),
-    totals: { macs, tableBytes },
+    input: stated.input,
+    output: stated.output,
+    memory: { strategy: plan.strategy, lowerBound: plan.lowerBound, ...stated.memory },
+    layers: layersOf(compiled, stated.layers),
+    totals: stated.totals,
     preprocessing: made.preprocessing as Manifest['preprocessing'],
     ...(made.accuracy === undefined ? {} : { accuracy: made.accuracy }),
     files: [...files.keys()].sort(),
     sha256: Object.fromEntries([...files].map(([name, content]) => [name, hashOf(content)])),
-  };
+  } as const;
+  return { ...content, seal: sealOf(content) };
 }
 
 /** `<NAME>_BUILD` of the C: the first 16 hex digits of the SHA-256 of `<name>.program.json`. */
@@ -269,20 +282,55 @@ export interface Natives {
 
 const portable: Natives = { hexOfSha256: hashOf, bytesOfBase64 };
 
+/** The first 16 hex digits of the SHA-256 of each field's JSON, by its name. */
+const sealOf = (content: object, hexOf: Natives['hexOfSha256'] = hashOf): Manifest['seal'] =>
+  Object.fromEntries(
+    Object.entries(content).map(([field, value]) => [
+      field,
+      hexOf(bytesOf(JSON.stringify(value))).slice(0, 16),
+    ]),
+  );
+
+/** Fields that say which file is the program. */
+const pointers: readonly string[] = ['name', 'sha256'] satisfies (keyof Manifest)[];
+
 /**
  * What runs, without the C.
- * @throws InputError when they are no artifact of this format, or the program is not the one that was written.
+ * @throws InputError when they are no artifact of this format, when the program is not the one that was written, and
+ * when the manifest says anything but what was written, above all about the program: it names the field.
  */
 export function loadProgram(
   files: Files,
   natives: Natives = portable,
 ): Pick<Artifact, 'manifest' | 'program'> {
-  const manifest = readManifest(textOf(files, manifestFile));
+  const { manifest, edited } = readManifest(textOf(files, manifestFile), natives);
+  const refuseEdited = (): InputError => broken(manifestFile, `'${edited}' is not what was written there`);
+  if (edited !== undefined && pointers.includes(edited)) throw refuseEdited();
   const name = programFile(manifest.name);
-  const program = bytesIn(files, name);
-  if (natives.hexOfSha256(program) !== manifest.sha256[name])
+  const bytes = bytesIn(files, name);
+  if (natives.hexOfSha256(bytes) !== manifest.sha256[name])
     throw broken(name, 'not the file that its manifest names');
-  return { manifest, program: programFrom(decoder.decode(program), natives.bytesOfBase64) };
+  const program = programFrom(decoder.decode(bytes), natives.bytesOfBase64);
+  const difference = differenceOf(statedBy(program), manifest);
+  if (difference !== undefined) throw broken(manifestFile, difference);
+  if (edited !== undefined) throw refuseEdited();
+  return { manifest, program };
+}
+
+/** Where `found` is not what the program says, in words; it may say more. */
+function differenceOf(said: unknown, found: unknown, at = ''): string | undefined {
+  if (typeof said !== 'object' || said === null || typeof found !== 'object' || found === null)
+    return said === found
+      ? undefined
+      : `'${at}' is ${JSON.stringify(found)}, in the program ${JSON.stringify(said)}`;
+  const other = new Map(Object.entries(found));
+  if (Array.isArray(said) && said.length !== other.size)
+    return `'${at}' has ${other.size} entries, in the program ${said.length}`;
+  for (const [key, value] of Object.entries(said)) {
+    const difference = differenceOf(value, other.get(key), at === '' ? key : `${at}.${key}`);
+    if (difference !== undefined) return difference;
+  }
+  return undefined;
 }
 
 /**
@@ -305,7 +353,13 @@ function bytesIn(files: Files, name: string): Uint8Array {
 
 const textOf = (files: Files, name: string): string => decoder.decode(bytesIn(files, name));
 
-function readManifest(json: string): Manifest {
+interface ReadManifest {
+  readonly manifest: Manifest;
+  /** A field that is not what `compile` wrote. */
+  readonly edited?: string;
+}
+
+function readManifest(json: string, { hexOfSha256 }: Natives): ReadManifest {
   let value: unknown;
   try {
     value = JSON.parse(json);
@@ -313,7 +367,12 @@ function readManifest(json: string): Manifest {
     throw broken(manifestFile, 'not JSON');
   }
   const parsed = v.safeParse(manifestSchema, value);
-  if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  throw broken(manifestFile, `${v.getDotPath(issue) ?? 'its content'}: ${issue.message}`);
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    throw broken(manifestFile, `${v.getDotPath(issue) ?? 'its content'}: ${issue.message}`);
+  }
+  const { seal, ...content } = value as Manifest;
+  const found = sealOf(content, hexOfSha256);
+  const edited = Object.keys({ ...seal, ...found }).find((field) => seal[field] !== found[field]);
+  return { manifest: parsed.output, ...(edited === undefined ? {} : { edited }) };
 }

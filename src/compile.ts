@@ -5,6 +5,7 @@ import { dumpGraph } from './ir/dump.ts';
 import { InputError, must } from './ir/errors.ts';
 import type { Graph, Stage } from './ir/graph.ts';
 import type { CodebookSize, Quant, Range, RequantMode, WeightBits } from './ir/op.ts';
+import { pixelsOf, storedBy } from './ir/port.ts';
 import type { Normalization, Program } from './ir/program.ts';
 import { sameShape } from './ir/tensor.ts';
 import { verifyGraph } from './ir/verify.ts';
@@ -14,6 +15,7 @@ import { chooseFormats, type FormatOptions, type LayerChoice } from './passes/ch
 import { dropDeadChannels } from './passes/drop-dead-channels.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
 import { fuse } from './passes/fuse.ts';
+import { inputGrids } from './passes/input-grids.ts';
 import { lower } from './passes/lower.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
@@ -104,6 +106,8 @@ const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 export interface Front {
   readonly floatGraph: Graph<'float'>;
   readonly fused: Graph<'float'>;
+  /** Set where each channel of the input has a grid of its own: `fused` then takes stored numbers. */
+  readonly grids?: readonly Quant[];
 }
 
 /** The passes up to fusion. @throws InputError for networks that cannot be compiled. */
@@ -112,11 +116,29 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   step.show('import', model);
   const floatGraph = step.run(canonicalize, model);
   const raw = rawOf(options);
-  const input = raw === undefined ? floatGraph : step.run(normalizeInput(raw), floatGraph);
+  const grids = raw === undefined ? gridsFor(floatGraph, options) : undefined;
+  const stored = raw ?? (grids && normalizationBy(grids));
+  const input = stored === undefined ? floatGraph : step.run(normalizeInput(stored), floatGraph);
   const fold = raw === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
   const merged = step.run(fuse, step.run(fold, input));
-  return { floatGraph, fused: step.run(settleImages, merged) };
+  const fused = step.run(settleImages, merged);
+  return { floatGraph, fused, ...(grids === undefined ? {} : { grids }) };
 }
+
+/** Grids per channel of the input, where its layers ask for them. */
+function gridsFor(
+  graph: Graph<'float'>,
+  { arith, calibration }: CompileOptions,
+): readonly Quant[] | undefined {
+  if (arith === 'float32' || calibration === undefined) return undefined;
+  return inputGrids(fuse.run(foldBatchNorm.run(graph)), calibration.inputs);
+}
+
+/** Real = scale (stored - zero point) = (stored - mean) / std. */
+const normalizationBy = (grids: readonly Quant[]): Normalization => ({
+  mean: grids.map(({ zeroPoint }) => zeroPoint),
+  std: grids.map(({ scale }) => 1 / scale),
+});
 
 const rawOf = ({ arith, calibration }: CompileOptions): Normalization | undefined =>
   arith === 'int8' ? calibration?.raw : undefined;
@@ -142,7 +164,7 @@ export function compileFused(
 ): Compiled {
   const step = stepper(options);
   const needsInputs = options.arith === 'int8' || options.prune !== undefined;
-  const inputs = needsInputs ? calibrationInputs(options) : [];
+  const inputs = needsInputs ? calibrationInputs(options, made.grids) : [];
   const { graph, weightSteps, codebooks } = compressed(network, inputs, options, { step, shared });
   const changed = options.prune !== undefined || network !== made.fused || weightSteps.size > 0;
   const common = {
@@ -151,7 +173,7 @@ export function compileFused(
     requant: options.requant ?? 'single',
     ...(changed ? { given: made.fused } : {}),
   };
-  if (options.arith === 'float32') return { ...common, ...lowered(graph, options) };
+  if (options.arith === 'float32') return { ...common, ...lowered(graph, options, undefined) };
   const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
     options.onProgress?.('calibrating', done, total),
   );
@@ -161,7 +183,7 @@ export function compileFused(
     weightSteps,
     codebooks,
     biasCorrection: options.biasCorrection ?? true,
-    ...(rawOf(options) === undefined ? {} : { input: rawQuant }),
+    ...(rawOf(options) === undefined && made.grids === undefined ? {} : { input: rawQuant }),
   });
   const integers = step.run(pass, graph);
   const chosen = options.formats === undefined ? undefined : chooseFormats(integers, options.formats);
@@ -170,7 +192,7 @@ export function compileFused(
     ...common,
     calibration,
     calibrated: inputs,
-    ...lowered(chosen?.graph ?? integers, options),
+    ...lowered(chosen?.graph ?? integers, options, made.grids),
     ...(chosen === undefined ? {} : { formats: chosen.layers }),
   };
 }
@@ -245,19 +267,24 @@ function stepper({ onPass }: CompileOptions): Stepper {
 function lowered(
   graph: Compiled['lowered'],
   options: CompileOptions,
+  grids: readonly Quant[] | undefined,
 ): Pick<Compiled, 'program' | 'plan' | 'lowered' | 'examples'> {
   const raw = rawOf(options);
   const { program, plan } = lower(graph, {
     name: options.name,
     strategy: options.plan ?? 'overlap',
     ...(raw === undefined ? {} : { rawInput: raw }),
+    ...(grids === undefined ? {} : { inputGrids: grids }),
   });
   options.onPass?.('lower', showPlan(program, plan));
   return { program, plan, lowered: graph, examples: examplesFor(program, options) };
 }
 
 /** As the fused graph takes them. */
-function calibrationInputs({ name, calibration, arith }: CompileOptions): readonly Float32Array[] {
+function calibrationInputs(
+  { name, calibration, arith }: CompileOptions,
+  grids: readonly Quant[] | undefined,
+): readonly Float32Array[] {
   if (calibration === undefined)
     throw new InputError({
       where: `network '${name}'`,
@@ -266,14 +293,6 @@ function calibrationInputs({ name, calibration, arith }: CompileOptions): readon
       todo: 'give training inputs with --calibrate FILE, or compile with --type float32',
     });
   const { inputs, raw } = calibration;
-  return raw === undefined || arith === 'float32' ? inputs : inputs.map((x) => storedFrom(x, raw));
-}
-
-/** What the sensor stored for a normalized input: x * std + mean per channel, rounded. */
-export function storedFrom(input: Float32Array, { mean, std }: Normalization): Float32Array {
-  const plane = input.length / mean.length;
-  return input.map((x, i) => {
-    const c = Math.floor(i / plane);
-    return Math.max(0, Math.min(255, Math.round(x * (std[c] ?? 1) + (mean[c] ?? 0))));
-  });
+  if (grids !== undefined) return inputs.map((x) => storedBy(grids, x));
+  return raw === undefined || arith === 'float32' ? inputs : inputs.map((x) => pixelsOf(raw, x));
 }

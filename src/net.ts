@@ -115,12 +115,7 @@ function numbersIn(program: Program, slot: Slot, input: NetInput, layout: string
 
 function encoded(program: Program, slot: Slot, input: NetInput, layout: string): Uint8Array {
   const numbers = numbersIn(program, slot, input, layout);
-  if (numbers instanceof Float32Array) {
-    const at = numbers.findIndex((x) => !Number.isFinite(x));
-    if (at >= 0)
-      throw refuse(program, `${numbers[at]} at ${at}`, 'finite numbers', 'look where it comes from');
-    return encodeInput(program, numbers);
-  }
+  if (numbers instanceof Float32Array) return encodeInput(program, numbers);
   if (program.rawInput === undefined)
     throw refuse(
       program,
@@ -131,9 +126,9 @@ function encoded(program: Program, slot: Slot, input: NetInput, layout: string):
   return arrangeInput(program, numbers);
 }
 
-function valuesOf(slot: Slot, stored: Uint8Array): Values {
-  const real = decodeSlot(slot, stored);
-  const { shape } = slot;
+function valuesOf(program: Program, index: number, stored: Uint8Array): Values {
+  const real = decodeSlot(program, index, stored);
+  const { shape } = slotAt(program, index);
   return {
     shape,
     real,
@@ -149,9 +144,11 @@ const slotAt = (program: Program, index: number): Slot => must(program.slots[ind
 function outputsOfSteps(program: Program, arenas: readonly Uint8Array[]): ReadonlyMap<string, Values> {
   return new Map(
     program.steps.map(({ kernel, args }, step) => {
-      const slot = slotAt(program, args[kernel.params.findIndex(({ role }) => role === 'out')] ?? -1);
+      const index = must(args[kernel.params.findIndex(({ role }) => role === 'out')], 'a step has an output');
+      const slot = slotAt(program, index);
       const arena = must(arenas[step], 'an arena per step');
-      return [slot.name, valuesOf(slot, arena.slice(slot.address, slot.address + slotBytes(slot)))];
+      const stored = arena.slice(slot.address, slot.address + slotBytes(slot));
+      return [slot.name, valuesOf(program, index, stored)];
     }),
   );
 }
@@ -188,7 +185,7 @@ export function netOf(
   const run: Net['run'] = (x, options = {}) => {
     const outcome = execute(encode(x, options), { keepArenas: options.layers === true });
     return {
-      output: valuesOf(output, outcome.output),
+      output: valuesOf(program, program.output, outcome.output),
       ...(options.layers === true ? { layers: outputsOfSteps(program, outcome.arenas) } : {}),
     };
   };
@@ -199,7 +196,7 @@ export function netOf(
     inputShape: input.shape,
     outputShape: output.shape,
     encode,
-    decode: (stored) => valuesOf(output, stored),
+    decode: (stored) => valuesOf(program, program.output, stored),
     run,
     classify(image, options) {
       const scores = run(isPicture(image) ? prepared(program, image, preprocessing ?? {}) : image, options)

@@ -5,10 +5,10 @@ import { readBytes } from '../data/files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { checkIdentifier } from '../emit/identifier.ts';
 import { writeFolder } from '../emit/native-files.ts';
-import type { Slot } from '../ir/program.ts';
+import { inputPort, outputPort, type Port, printedGrid } from '../ir/port.ts';
 import { builtFields, formatFields, formatTable, searchText } from '../report/built.ts';
 import { formatBytes, formatCount, formatMany } from '../report/numbers.ts';
-import { inputSlot, outputSlot, planTable, stepsOf, stepTable, totalsOf } from '../report/program.ts';
+import { planTable, stepsOf, stepTable, totalsOf } from '../report/program.ts';
 import { formatShare } from '../report/wilson.ts';
 import type { Judgement } from '../search.ts';
 import { build, type Delivered } from './build.ts';
@@ -52,10 +52,10 @@ type Files = ReadonlyMap<string, string | Uint8Array>;
 const fileSizes = (files: Files): readonly { readonly name: string; readonly bytes: number }[] =>
   [...files].map(([name, content]) => ({ name, bytes: Buffer.byteLength(content) }));
 
-const port = ({ elem, shape, quant }: Slot): object => ({
-  shape,
-  elem,
-  ...(quant ? { scale: quant.scale, zeroPoint: quant.zeroPoint } : {}),
+const portFields = (port: Port): object => ({
+  shape: port.slot.shape,
+  elem: port.slot.elem,
+  ...printedGrid(port),
 });
 
 const jsonOf = ({ compiled, files, over, tried, accuracy }: Made, folder: string | null): object => ({
@@ -63,8 +63,8 @@ const jsonOf = ({ compiled, files, over, tried, accuracy }: Made, folder: string
   name: compiled.program.name,
   arith: compiled.program.arith,
   ...totalsOf(compiled.program),
-  input: { ...port(inputSlot(compiled.program)), raw: compiled.program.rawInput ?? null },
-  output: port(outputSlot(compiled.program)),
+  input: { ...portFields(inputPort(compiled.program)), raw: compiled.program.rawInput ?? null },
+  output: portFields(outputPort(compiled.program)),
   steps: stepsOf(compiled.program),
   formats: (compiled.formats ?? []).map(formatFields),
   tried: tried.map(builtFields),

@@ -2,6 +2,8 @@
 import { type Compiled, type CompileOptions, compileFused, type Front, front } from '../compile.ts';
 import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
+import type { Quant } from '../ir/op.ts';
+import { storedBy } from '../ir/port.ts';
 import { type Finetuned, finetune } from '../train/finetune.ts';
 import { onThreads } from '../train/node-threads.ts';
 import type { FinetuneOptions, TrainingData } from '../train/options.ts';
@@ -54,8 +56,19 @@ async function stoppable(work: (signal: AbortSignal) => Promise<Finetuned>): Pro
   }
 }
 
-async function learned({ fused }: Front, flags: CompressFlags, training: Training): Promise<Finetuned> {
+/** Inputs as the fused network takes them, where each of their channels has a grid of its own. */
+const storedData = (data: TrainingData, grids: readonly Quant[]): TrainingData => ({
+  ...data,
+  input: (i) => storedBy(grids, data.input(i)),
+});
+
+async function learned(
+  { fused, grids }: Front,
+  flags: CompressFlags,
+  training: Training,
+): Promise<Finetuned> {
   const { keeping } = training;
+  const data = grids === undefined ? training.data : storedData(training.data, grids);
   const checkpoint = keeping && loadCheckpoint(keeping.file, keeping.identity, keeping.resume);
   const save = (state: Uint8Array): void => {
     if (keeping !== undefined) saveCheckpoint(keeping.file, keeping.identity, state);
@@ -64,7 +77,7 @@ async function learned({ fused }: Front, flags: CompressFlags, training: Trainin
     finetune(
       fused,
       fused,
-      training.data,
+      data,
       {
         ...settingsFor(flags, training),
         signal,

@@ -1,5 +1,6 @@
 /** What inferences left in the tensors of a program, whoever ran them: the other side of a comparison. */
 import { must } from '../ir/errors.ts';
+import { portOf, sameMeaning } from '../ir/port.ts';
 import type { Outcome, Program, Slot } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { decodeSlot } from '../run.ts';
@@ -73,12 +74,7 @@ export function captureOfTensors(program: Program, tensorFor: (slot: number) => 
 const sameOrder = (a: Slot, b: Slot): boolean =>
   a.length === b.length && (a.order ?? []).every((x, i) => x === b.order?.[i]) && !a.order === !b.order;
 
-const sameMeaning = (a: Slot, b: Slot): boolean =>
-  a.elem === b.elem &&
-  sameOrder(a, b) &&
-  a.quant?.scale === b.quant?.scale &&
-  a.quant?.zeroPoint === b.quant?.zeroPoint &&
-  `${a.kept}` === `${b.kept}`;
+const sameStorage = (a: Slot, b: Slot): boolean => sameOrder(a, b) && `${a.kept}` === `${b.kept}`;
 
 /**
  * Of another build of the same model, its tensors matched by name. Stored bytes are compared where both builds
@@ -95,8 +91,9 @@ export function captureOfBuild(program: Program, other: Program, capture: Captur
     const held = twin < 0 ? undefined : capture.written(twin);
     if (held === undefined) return 'no tensor of its name';
     const [slot, source] = [slotOf(program, index), slotOf(other, twin)];
-    if (held.kind === 'stored' && sameMeaning(slot, source)) return held;
-    const values = held.kind === 'real' ? held.values : decodeSlot(source, held.bytes);
+    const same = sameStorage(slot, source) && sameMeaning(portOf(program, index), portOf(other, twin));
+    if (held.kind === 'stored' && same) return held;
+    const values = held.kind === 'real' ? held.values : decodeSlot(other, twin, held.bytes);
     if (`${slot.kept}` === `${source.kept}` && slot.length === source.length) return { kind: 'real', values };
     if (source.kept !== undefined) return 'channels that are not there';
     const picked = pick(slot, { dtype: 'float32', shape: source.shape, data: values });

@@ -3,6 +3,7 @@
  * inputs (isolated: an error shows where it is made) or on its own (cumulative: as it runs).
  */
 import { must } from '../ir/errors.ts';
+import { gridAt, type Port, portOf, realOf } from '../ir/port.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { stridesOf } from '../ir/tensor.ts';
 import { decodeSlot, encodeSlot } from '../run.ts';
@@ -35,7 +36,7 @@ export interface LayerDiff {
   readonly tensor: string;
   /** Index of its slot. */
   readonly slot: number;
-  /** Real units of one stored step; absent in float32 programs. */
+  /** Real units of one stored step; absent in float32 programs, and where channels differ in it. */
   readonly scale?: number;
   /** Whether the other side's are the stored bytes, which must be the same, or real numbers. */
   readonly exact: boolean;
@@ -68,17 +69,7 @@ const storedOf = (program: Program, slot: number, held: Captured): Uint8Array =>
   held.kind === 'stored' ? held.bytes : encodeSlot(program, slot, held.values);
 
 /** The real numbers of a slot; raw pixels are normalized first, as the model takes them. */
-function realsOf(program: Program, index: number, bytes: Uint8Array): Float32Array {
-  const slot = slotAt(program, index);
-  const real = decodeSlot(slot, bytes);
-  const raw = index === program.input ? program.rawInput : undefined;
-  if (raw === undefined) return real;
-  const plane = slot.length / raw.mean.length;
-  return real.map((x, i) => {
-    const c = Math.floor(i / plane);
-    return (x - (raw.mean[c] ?? 0)) / (raw.std[c] ?? 1);
-  });
-}
+const realsOf = decodeSlot;
 
 function coordinates(slot: Slot, element: number): readonly number[] {
   const strides = stridesOf(slot.shape);
@@ -110,14 +101,15 @@ function addSlot(
     realsOf(program, index, sides.ours),
     sides.theirs.kind === 'real' ? sides.theirs.values : realsOf(program, index, theirBytes),
   ];
-  const step = slot.quant?.scale ?? 0;
+  const port = portOf(program, index);
   const alone = new Measuring();
   for (let position = 0; position < slot.length; position++) {
     const element = slot.order?.[position] ?? position;
     const [a, b] = [storedAt(slot, sides.ours, position), storedAt(slot, theirBytes, position)];
     const [x, y] = [ours[element] ?? 0, theirs[element] ?? 0];
-    const held = (b - (slot.quant?.zeroPoint ?? 0)) * step;
-    const clipped = slot.quant !== undefined && index !== program.input && Math.abs(y - held) > step * 0.501;
+    const step = gridAt(port, element)?.scale;
+    const clipped =
+      step !== undefined && index !== program.input && Math.abs(y - realOf(port, element, b)) > step * 0.501;
     const place = (): Place => ({
       inference,
       element,
@@ -220,6 +212,10 @@ interface Row {
   note?: string;
 }
 
+/** Absent where there is none, and where each channel has its own. */
+const scaleOf = ({ grids: [grid, ...more] }: Port): Pick<LayerDiff, 'scale'> =>
+  grid === undefined || more.length > 0 ? {} : { scale: grid.scale };
+
 function finished(program: Program, row: Row, { minSqnr = quietEnough }: DiffOptions): LayerDiff {
   const slot = slotAt(program, row.slot);
   const step = row.slot === program.input ? -1 : slot.firstStep;
@@ -233,7 +229,7 @@ function finished(program: Program, row: Row, { minSqnr = quietEnough }: DiffOpt
     origin,
     tensor: slot.name,
     slot: row.slot,
-    ...(slot.quant === undefined ? {} : { scale: slot.quant.scale }),
+    ...scaleOf(portOf(program, row.slot)),
     exact: row.exact,
     ...(compared ? { measures } : {}),
     ...(row.checksums > 0 ? { checksums: { compared: row.checksums, different: row.unequal } } : {}),

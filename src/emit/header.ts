@@ -1,13 +1,13 @@
 /** `<name>.h`: the interface, and all that its user has to know. */
 import { must } from '../ir/errors.ts';
 import { elemBytes } from '../ir/kernel.ts';
-import type { Quant } from '../ir/op.ts';
+import { type PrintedGrid, portOf, printedGrid } from '../ir/port.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import type { Arena } from './arena.ts';
 import { type EmitInfo, noBuild } from './info.ts';
 import { layoutLines, normalizationLines } from './layout.ts';
 import { kernelsOf } from './names.ts';
-import { cFloat, comment, cType } from './text.ts';
+import { cFloat, columns, comment, cType, fillWords } from './text.ts';
 
 export const slotAt = (program: Program, index: number): Slot =>
   must(program.slots[index], `program '${program.name}' has no slot ${index}`);
@@ -30,41 +30,53 @@ function figures(program: Program, arena: Arena): string {
   return `${count(macs)} multiply-accumulates per inference, ${count(constants)} bytes of constants, ${ram}`;
 }
 
-/** What a stored number means: scale * (q - zeroPoint). A raw input's means its normalized value. */
-function meaningOf(program: Program, slot: Slot, role: 'input' | 'output'): Quant | undefined {
-  const raw = role === 'input' ? program.rawInput : undefined;
-  if (raw === undefined) return slot.quant;
-  const [mean = 0, std = 1] = [raw.mean[0], raw.std[0]];
-  const uniform = raw.mean.every((m) => m === mean) && raw.std.every((s) => s === std);
-  return uniform ? { scale: 1 / std, zeroPoint: mean } : undefined;
+const cNumber = (x: number): string => {
+  const number = Number.isInteger(x) ? String(x) : cFloat(Math.fround(x));
+  return x < 0 ? `(${number})` : number;
+};
+
+const cScale = (x: number): string => cFloat(Math.fround(x));
+
+/** `#define` of a number, or of the initializer of an array with one per channel. */
+function definition(
+  name: string,
+  numbers: number | readonly number[],
+  show: (x: number) => string,
+): string[] {
+  if (typeof numbers === 'number') return [`#define ${name} ${show(numbers)}`];
+  const lines = fillWords(numbers.map(show).join(', '), columns - 10).map((line) => `    ${line}`);
+  return [...[`#define ${name}S {`, ...lines].map((line) => `${line} \\`), '}'];
 }
 
-function quantLines(quant: Quant | undefined, prefix: string): string[] {
-  if (quant === undefined) return [];
-  const { scale, zeroPoint } = quant;
-  const zero = Number.isInteger(zeroPoint) ? String(zeroPoint) : cFloat(Math.fround(zeroPoint));
+const gridLines = ({ scale, zeroPoint }: PrintedGrid, prefix: string): string[] => [
+  ...definition(`${prefix}_SCALE`, scale, cScale),
+  ...definition(`${prefix}_ZERO_POINT`, zeroPoint, cNumber),
+];
+
+function meaning({ scale, zeroPoint }: PrintedGrid, prefix: string): string[] {
+  if (typeof scale === 'number' || typeof zeroPoint === 'number')
+    return ['An element q stands for the real number', `  ${prefix}_SCALE * (q - ${prefix}_ZERO_POINT)`];
+  const type = zeroPoint.every(Number.isInteger) ? 'int32_t' : 'float';
   return [
-    `#define ${prefix}_SCALE ${cFloat(Math.fround(scale))}`,
-    `#define ${prefix}_ZERO_POINT ${zeroPoint < 0 ? `(${zero})` : zero}`,
+    'An element q of channel c stands for the real number scale[c] * (q - zero_point[c]), with',
+    `  float scale[] = ${prefix}_SCALES;`,
+    `  ${type} zero_point[] = ${prefix}_ZERO_POINTS;`,
   ];
 }
 
-function meaning(quant: Quant | undefined, prefix: string): string[] {
-  if (quant === undefined) return [];
-  return ['An element q stands for the real number', `  ${prefix}_SCALE * (q - ${prefix}_ZERO_POINT)`];
-}
-
-function port(program: Program, index: number, role: 'input' | 'output'): string[] {
-  const slot = slotAt(program, index);
+function portLines(program: Program, index: number, role: 'input' | 'output'): string[] {
+  const port = portOf(program, index);
+  const { slot } = port;
   const prefix = `${program.name}_${role}`.toUpperCase();
-  const raw = role === 'input' && program.rawInput ? normalizationLines(program.rawInput) : [];
-  const quant = meaningOf(program, slot, role);
+  const raw = port.raw === undefined ? [] : normalizationLines(port.raw);
+  const grid = printedGrid(port);
+  const [says, macros] = grid === undefined ? [[], []] : [meaning(grid, prefix), gridLines(grid, prefix)];
   const title = `${role === 'input' ? 'Input' : 'Output'} '${slot.name}': ${cType[slot.elem]},`;
   const [first = '', ...rest] = layoutLines(slot, role);
   return [
-    ...comment([`${title} ${first}`, ...rest, ...meaning(quant, prefix), ...raw]),
+    ...comment([`${title} ${first}`, ...rest, ...says, ...raw]),
     `#define ${prefix}_COUNT ${slot.length}`,
-    ...quantLines(quant, prefix),
+    ...macros,
     `typedef ${cType[slot.elem]} ${program.name}_${role}_t;`,
     '',
   ];
@@ -136,8 +148,8 @@ export function headerFile(program: Program, arena: Arena, info: EmitInfo): stri
     'extern "C" {',
     '#endif',
     '',
-    ...port(program, program.input, 'input'),
-    ...port(program, program.output, 'output'),
+    ...portLines(program, program.input, 'input'),
+    ...portLines(program, program.output, 'output'),
     ...structure(program, arena),
     ...functions(program),
     ...build(program, info),

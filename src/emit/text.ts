@@ -74,7 +74,7 @@ export const commentText = (text: string): string =>
     .replace(/\?(?=\?)/g, '? ');
 
 /** Greedy filling of words into lines of at most `width`; leading blanks of the text are kept on each line. */
-function fillWords(text: string, width: number): string[] {
+export function fillWords(text: string, width: number): string[] {
   const indent = /^ */.exec(text)?.[0] ?? '';
   const lines: string[] = [];
   let line = indent;

@@ -52,6 +52,8 @@ export interface Program {
   readonly output: number;
   /** Set when the input takes raw pixels 0..255 and this was folded into the first layer. */
   readonly rawInput?: Normalization;
+  /** Set when the input's channels (equal stretches of its elements) each have a grid, folded into the first layer. */
+  readonly inputGrids?: readonly Quant[];
 }
 
 /** The byte that every arena is filled with before its input is written, on every executor. */

@@ -255,6 +255,30 @@ function foldsForward(
   });
 }
 
+/** Two in a row at the input are one: y = g2 (g1 x + h1) + h2. Further in, the second is of what was trained. */
+function composed(view: MergeView): Merged | undefined {
+  const { graph, first, second, fresh } = view;
+  if (!is(first, batchNorm) || !is(second, batchNorm)) return undefined;
+  const [input = ''] = first.inputs;
+  if (!graph.inputs.includes(input)) return undefined;
+  const [a, b] = [affineOf(graph, first, first.attrs.epsilon), affineOf(graph, second, second.attrs.epsilon)];
+  const gain = b.gain.map((g, c) => g * at(a.gain, c));
+  const shift = b.gain.map((g, c) => g * at(a.shift, c) + at(b.shift, c));
+  const constants = new Map(
+    [gain, shift, gain.map(() => 0), gain.map(() => 1)].map(
+      (values, i) =>
+        [fresh(`${second.name}.both.${i}`), constantOf([values.length], Float32Array.from(values))] as const,
+    ),
+  );
+  return {
+    named: second,
+    op: batchNorm,
+    attrs: { epsilon: 0 } satisfies BatchNormAttrs,
+    inputs: [input, ...constants.keys()],
+    constants,
+  };
+}
+
 /** w'[o, c] = w[o, c] g[c], b' = b + sum w[o, c] h[c]; a convolution's padding becomes -h / g. */
 function foldBefore(view: MergeView, inputs: InputGrid): Merged | undefined {
   const { first, second, graph } = view;
@@ -380,7 +404,7 @@ export const foldBatchNormFor = (inputs: InputGrid): Pass<'float', 'float'> => (
     let current = graph;
     const once = () => foldBack(current) ?? splitSigns(current);
     for (let next = once(); next !== undefined; next = once()) current = next;
-    return asConvolution(mergeAll(current, (view) => foldBefore(view, inputs)));
+    return asConvolution(mergeAll(current, (view) => composed(view) ?? foldBefore(view, inputs)));
   },
 });
 

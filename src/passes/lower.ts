@@ -26,6 +26,7 @@ export interface LowerOptions {
   readonly name: string;
   readonly strategy: PlanStrategy;
   readonly rawInput?: Normalization;
+  readonly inputGrids?: Program['inputGrids'];
 }
 
 export interface Lowered {
@@ -231,6 +232,7 @@ function assemble(
     input: indexOf(must(at.get(input), 'the input has a place')),
     output: outputIndex,
     ...(options.rawInput === undefined ? {} : { rawInput: options.rawInput }),
+    ...(options.inputGrids === undefined ? {} : { inputGrids: options.inputGrids }),
   };
   return { program, plan };
 }

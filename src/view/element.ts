@@ -3,7 +3,6 @@ import { must } from '../ir/errors.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { stridesOf } from '../ir/tensor.ts';
-import { decodeSlot } from '../run.ts';
 import { readElement } from '../sim/compare.ts';
 import type { Recording } from './record.ts';
 
@@ -56,26 +55,6 @@ export function coordinateText({ shape }: Slot, element: number): string {
   const strides = stridesOf(shape);
   const parts = shape.map((size, i) => `${names[i]}=${Math.floor(element / (strides[i] ?? 1)) % size}`);
   return (names[0] === 'n' ? parts.slice(1) : parts).join(', ');
-}
-
-/** What the slot's bytes mean, row-major, in the unit that the network was trained in. */
-export function realNumbers(program: Program, index: number, bytes: Uint8Array): Float32Array {
-  const stored = decodeSlot(slotAt(program, index), bytes);
-  const raw = program.rawInput;
-  if (index !== program.input || raw === undefined) return stored;
-  const plane = stored.length / raw.mean.length;
-  return stored.map((x, i) => {
-    const c = Math.floor(i / plane);
-    return (x - (raw.mean[c] ?? 0)) / (raw.std[c] ?? 1);
-  });
-}
-
-/** The numbers in memory, row-major. */
-export function storedNumbers(slot: Slot, bytes: Uint8Array): Float64Array {
-  const out = new Float64Array(slot.length);
-  for (let position = 0; position < slot.length; position++)
-    out[slot.order?.[position] ?? position] = readElement(bytes, slot, position * elemBytes[slot.elem]);
-  return out;
 }
 
 /** A time at which a byte of the arena was written. */

@@ -228,11 +228,12 @@ const float32Law: Law = (recipe) => {
 /** Every tensor that has a place of its own, by name. */
 function observedFloats(program: Program, output: string, outcome: Outcome): Map<string, Tensor> {
   const last = program.slots[program.output]!;
-  const values = new Map([[output, f64(last.shape, decodeSlot(last, outcome.output))]]);
+  const values = new Map([[output, f64(last.shape, decodeSlot(program, program.output, outcome.output))]]);
   outcome.arenas.forEach((arena, step) => {
     const slot = outputSlot(program, step);
     const bytes = arena.subarray(slot.address, slot.address + 4 * slot.length);
-    if (slot !== last) values.set(slot.name, f64(slot.shape, decodeSlot(slot, bytes)));
+    if (slot !== last)
+      values.set(slot.name, f64(slot.shape, decodeSlot(program, program.slots.indexOf(slot), bytes)));
   });
   return values;
 }

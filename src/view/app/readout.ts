@@ -1,6 +1,7 @@
 /** One line about the element or byte that is pointed at. */
 import { elemBytes } from '../../ir/kernel.ts';
-import { coordinateText, type Place, placeAt, storedNumbers } from '../element.ts';
+import { storedNumbers } from '../../run.ts';
+import { coordinateText, type Place, placeAt } from '../element.ts';
 import { type Child, el } from './dom.ts';
 import { formatCount, formatReal, formatSigned } from './format.ts';
 import { type Lab, slotAt, slotName } from './lab.ts';
@@ -22,7 +23,7 @@ export function valueText(lab: Lab, store: Store, { slot, element }: Place): str
   if (bytes === undefined || own?.kind !== 'numbers') return '';
   const real = own.real[element] ?? 0;
   const { elem, quant } = slotAt(lab, slot);
-  const stored = storedNumbers(slotAt(lab, slot), bytes)[element] ?? 0;
+  const stored = storedNumbers(lab.program, slot, bytes)[element] ?? 0;
   const value =
     quant === undefined ? `value ${formatReal(real)}` : `stored ${stored}, real ${formatReal(real)}`;
   const float = lab.numbers(sample, slot, 'float');

@@ -1,0 +1,139 @@
+/**
+ * What the stored numbers of a tensor stand for, above all of the network's input and output. This file alone reads
+ * a slot's scale and zero point and the normalization of raw pixels: the header, the manifest, `load`, `run`, `diff`
+ * and the viewer ask it.
+ */
+import { InputError, must } from './errors.ts';
+import type { Normalization, Program, Slot } from './program.ts';
+import { showShape } from './tensor.ts';
+
+/** A stored number q stands for scale * (q - zeroPoint). The zero point of raw pixels need not be whole. */
+export interface Grid {
+  /** Above 0. */
+  readonly scale: number;
+  /** Any number: the stored numbers 0..255 need not hold the one that stands for 0. */
+  readonly zeroPoint: number;
+}
+
+export interface Port {
+  /** The program's and the tensor's name, for complaints. */
+  readonly where: string;
+  readonly slot: Slot;
+  /**
+   * Empty where the stored numbers are the real ones. Otherwise one for all elements, or one per channel: equal
+   * stretches of the row-major elements, since the batch axis before axis 1 is 1.
+   */
+  readonly grids: readonly Grid[];
+  /** Set where the stored numbers are raw pixels, which stand for normalized ones. */
+  readonly raw?: Normalization;
+}
+
+const sameGrid = (a: Grid, b: Grid | undefined): boolean =>
+  a.scale === b?.scale && a.zeroPoint === b.zeroPoint;
+
+/** Real = (pixel - mean) / std, per channel. */
+function gridsOfPixels({ mean, std }: Normalization): readonly Grid[] {
+  const grids = mean.map((zeroPoint, c) => ({ scale: 1 / must(std[c], 'a deviation per mean'), zeroPoint }));
+  return grids.every((grid) => sameGrid(grid, grids[0])) ? grids.slice(0, 1) : grids;
+}
+
+function gridsOf(
+  { quant }: Slot,
+  raw: Normalization | undefined,
+  own: readonly Grid[] | undefined,
+): readonly Grid[] {
+  if (raw !== undefined) return gridsOfPixels(raw);
+  return own ?? (quant === undefined ? [] : [quant]);
+}
+
+/** @param index of a slot, of any: only an input's numbers can be raw */
+export function portOf(program: Program, index: number): Port {
+  const slot = must(program.slots[index], `program '${program.name}' has a slot ${index}`);
+  const isInput = index === program.input;
+  const raw = isInput ? program.rawInput : undefined;
+  const role = isInput ? 'input' : index === program.output ? 'output' : 'tensor';
+  const where = `${role} '${slot.name}' of ${program.name}`;
+  return {
+    where,
+    slot,
+    grids: gridsOf(slot, raw, isInput ? program.inputGrids : undefined),
+    ...(raw === undefined ? {} : { raw }),
+  };
+}
+
+export const inputPort = (program: Program): Port => portOf(program, program.input);
+export const outputPort = (program: Program): Port => portOf(program, program.output);
+
+const pick = (grids: readonly Grid[], length: number, element: number): Grid | undefined =>
+  grids.length < 2 ? grids[0] : grids[Math.floor(element / (length / grids.length))];
+
+/** Of a row-major element of the slot's shape. @returns undefined where the stored numbers are the real ones */
+export const gridAt = ({ slot, grids }: Port, element: number): Grid | undefined =>
+  pick(grids, slot.length, element);
+
+/** The real number that `stored` stands for at a row-major element. */
+export function realOf(port: Port, element: number, stored: number): number {
+  const grid = gridAt(port, element);
+  return grid === undefined ? stored : (stored - grid.zeroPoint) * grid.scale;
+}
+
+/** The nearest of 0..255, halves up. */
+function nearest(grid: Grid | undefined, real: number): number {
+  const { scale, zeroPoint } = must(grid, 'an 8-bit slot has a scale');
+  return Math.max(0, Math.min(255, Math.round(real / scale + zeroPoint)));
+}
+
+/** What is stored for a real number at a row-major element: the nearest that 8 bits hold, or itself in float32. */
+export const storedOf = (port: Port, element: number, real: number): number =>
+  port.slot.elem === 'f32' ? Math.fround(real) : nearest(gridAt(port, element), real);
+
+/** What a sensor stored for one normalized input, row-major. */
+export const pixelsOf = (raw: Normalization, input: Float32Array): Float32Array =>
+  storedBy(gridsOfPixels(raw), input);
+
+/** What is stored for one input, row-major, with one grid for all or one per channel. */
+export function storedBy(grids: readonly Grid[], input: Float32Array): Float32Array {
+  return input.map((real, element) => nearest(pick(grids, input.length, element), real));
+}
+
+/** A grid to be printed: numbers, or one per channel each; undefined where the stored numbers are the real ones. */
+export interface PrintedGrid {
+  readonly scale: number | number[];
+  readonly zeroPoint: number | number[];
+}
+
+export function printedGrid({ grids }: Port): PrintedGrid | undefined {
+  const [first, ...more] = grids;
+  if (first === undefined) return undefined;
+  if (more.length === 0) return { scale: first.scale, zeroPoint: first.zeroPoint };
+  return { scale: grids.map(({ scale }) => scale), zeroPoint: grids.map(({ zeroPoint }) => zeroPoint) };
+}
+
+/** Whether equal stored numbers at equal elements are equal real numbers. */
+export const sameMeaning = (a: Port, b: Port): boolean =>
+  a.slot.elem === b.slot.elem &&
+  a.grids.length === b.grids.length &&
+  a.grids.every((grid, c) => sameGrid(grid, b.grids[c]));
+
+/** @throws InputError unless there is one number for each element: it names both counts. */
+export function requireWhole({ where, slot }: Port, found: number, unit = 'numbers'): void {
+  if (found === slot.length) return;
+  throw new InputError({
+    where,
+    found: `${found} ${unit}`,
+    supported: `${slot.length}: ${showShape(slot.shape)}`,
+    todo: 'give one whole input',
+  });
+}
+
+/** @throws InputError for the first number that is not finite: it names the number and its place. */
+export function requireFinite({ where }: Pick<Port, 'where'>, numbers: Float32Array): void {
+  const at = numbers.findIndex((x) => !Number.isFinite(x));
+  if (at < 0) return;
+  throw new InputError({
+    where,
+    found: `${numbers[at]} at ${at}`,
+    supported: 'finite numbers',
+    todo: 'look where it comes from',
+  });
+}

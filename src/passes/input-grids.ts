@@ -1,0 +1,165 @@
+/**
+ * Features of very different size in one input (kelvin beside pascal, one of 1e5 beside three of 1) each get a scale
+ * and a zero point of their own, if that is worth it: the first layer's columns take the scales, its bias the zero
+ * points. What a layer's row makes of rounding its inputs and weights, with steps s of inputs and S of the row:
+ *
+ *   noise = sum over channels c of  s[c]^2 / 12 |w[c]|^2  +  S^2 / 12 n[c] var[c] / s[c]^2,   S = max |w[c]| s[c] / 127
+ *
+ * for n[c] weights w[c] of a channel of variance var[c]; its signal is the sum of var[c] |w[c]|^2.
+ */
+import { must } from '../ir/errors.ts';
+import { type Graph, is, type Node } from '../ir/graph.ts';
+import type { Quant, Range } from '../ir/op.ts';
+import { type ConvAttrs, conv } from '../ir/ops/conv.ts';
+import { linear } from '../ir/ops/linear.ts';
+import { reshape } from '../ir/ops/reshape.ts';
+import { holding, quantOf, withCheapZero } from '../ir/quant.ts';
+import { countOf } from '../ir/tensor.ts';
+import { constantAt } from './rewrite.ts';
+
+interface Channel extends Range {
+  readonly variance: number;
+}
+
+/** By index along axis 1. */
+function channelsOf(samples: readonly Float32Array[], channels: number): readonly Channel[] {
+  return Array.from({ length: channels }, (_, c) => {
+    let [lo, hi, sum, squares, count] = [Infinity, -Infinity, 0, 0, 0];
+    const [first] = samples;
+    const origin = first?.[(c * first.length) / channels] ?? 0;
+    for (const sample of samples) {
+      const plane = sample.length / channels;
+      for (const x of sample.subarray(c * plane, (c + 1) * plane)) {
+        lo = Math.min(lo, x);
+        hi = Math.max(hi, x);
+        // About the first value: squares of 1e5 would drown a variance of 1.
+        sum += x - origin;
+        squares += (x - origin) ** 2;
+        count++;
+      }
+    }
+    return { lo, hi, variance: Math.max(0, squares / count - (sum / count) ** 2) };
+  });
+}
+
+/** A layer that reads the input. */
+interface Reader {
+  /** Per row, by channel of the input: its weights; none where a group leaves the channel out. */
+  readonly rows: readonly (readonly Float32Array[])[];
+  /** What it pads each channel with. */
+  readonly padding: readonly number[] | undefined;
+}
+
+/** Rows of weights cut into the input's channels. */
+function readerOf(graph: Graph<'float'>, node: Node, channels: number): Reader | undefined {
+  const weight = constantAt(graph, node, 1);
+  if (weight === undefined || !(is(node, conv) || is(node, linear))) return undefined;
+  const [outs = 1] = weight.shape;
+  const data = Float32Array.from(weight.data);
+  const groups = is(node, conv) ? node.attrs.groups : 1;
+  const [row, depth] = [data.length / outs, channels / groups];
+  const each = row / depth;
+  const rows = Array.from({ length: outs }, (_, o) => {
+    const first = Math.floor((o * groups) / outs) * depth;
+    return Array.from({ length: channels }, (_, c) => {
+      const at = c - first;
+      return at < 0 || at >= depth
+        ? new Float32Array(0)
+        : data.subarray(o * row + at * each, o * row + (at + 1) * each);
+    });
+  });
+  return { rows, padding: is(node, conv) ? paddingOf(node.attrs, channels) : undefined };
+}
+
+const paddingOf = ({ pads, padValues }: ConvAttrs, channels: number): readonly number[] | undefined =>
+  pads.every((p) => p === 0) ? undefined : (padValues ?? new Array<number>(channels).fill(0));
+
+/** All that read the tensor, through reshapes; undefined where one is no layer. */
+function readersOf(graph: Graph<'float'>, name: string, channels: number): readonly Reader[] | undefined {
+  const made: Reader[] = [];
+  if (graph.outputs.includes(name)) return undefined;
+  for (const node of graph.nodes.filter(({ inputs }) => inputs.includes(name))) {
+    const reader = readerOf(graph, node, channels);
+    const more = is(node, reshape) ? readersOf(graph, node.outputs[0] ?? '', channels) : reader && [reader];
+    if (more === undefined) return undefined;
+    made.push(...more);
+  }
+  return made;
+}
+
+/** Noise over signal of a layer's rows, on average; rows without a signal do not count. */
+function relativeNoise(
+  readers: readonly Reader[],
+  channels: readonly Channel[],
+  steps: readonly number[],
+): number {
+  let [sum, count] = [0, 0];
+  for (const row of readers.flatMap(({ rows }) => rows)) {
+    const step = Math.max(...row.map((w, c) => largest(w) * (steps[c] ?? 0))) / 127;
+    let [noise, signal] = [0, 0];
+    row.forEach((w, c) => {
+      const { variance } = must(channels[c], 'a channel');
+      const s = must(steps[c], 'a step per channel');
+      const square = w.reduce((total, x) => total + x * x, 0);
+      signal += variance * square;
+      if (variance > 0) noise += (s ** 2 * square + ((step ** 2 * variance) / s ** 2) * w.length) / 12;
+    });
+    if (signal > 0) [sum, count] = [sum + noise / signal, count + 1];
+  }
+  return count === 0 ? 0 : sum / count;
+}
+
+const largest = (w: Float32Array): number => w.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+
+/** A scale per channel must save 6 dB, and only where one for all leaves less than 35 dB. */
+const worthwhile = 4;
+const goodEnough = 10 ** -3.5;
+
+/** Of what never changes: so fine a step that its weights take no bits; a power of two. */
+const constantZero = 2 ** 30;
+
+function gridOf({ lo, hi }: Range): Quant {
+  if (lo !== hi || lo === 0) return quantOf(withCheapZero({ lo, hi }));
+  return { scale: Math.abs(lo) / constantZero, zeroPoint: -Math.sign(lo) * constantZero };
+}
+
+/** Scales that float32 can square, and their inverses. */
+const isOrdinary = ({ scale }: Quant): boolean => scale > 1e-15 && scale < 1e15;
+
+/**
+ * A grid for each index along axis 1 of the input, or undefined where one for all serves nearly as well.
+ * @param graph fused; @param samples of the input, in real units, finite
+ */
+export function inputGrids(
+  graph: Graph<'float'>,
+  samples: readonly Float32Array[],
+): readonly Quant[] | undefined {
+  const input = must(graph.inputs[0], 'a float graph has an input');
+  const { shape } = must(graph.tensors.get(input), 'the input has a type');
+  const count = shape[1] ?? 1;
+  if (count === 1 || samples.length === 0 || samples.some(({ length }) => length !== countOf(shape)))
+    return undefined;
+  const readers = readersOf(graph, input, count);
+  if (readers === undefined || readers.length === 0) return undefined;
+  const channels = channelsOf(samples, count);
+  const padded = channels.map((channel, c) =>
+    holding(
+      channel,
+      readers.flatMap(({ padding }) => padding?.[c] ?? []),
+    ),
+  );
+  const whole = padded.reduce((all, { lo, hi }) => holding(all, [lo, hi]));
+  const together = quantOf(withCheapZero(whole)).scale;
+  const grids = padded.map(gridOf);
+  const one = relativeNoise(
+    readers,
+    channels,
+    channels.map(() => together),
+  );
+  const own = relativeNoise(
+    readers,
+    channels,
+    grids.map(({ scale }) => scale),
+  );
+  return one > goodEnough && one > worthwhile * own && grids.every(isOrdinary) ? grids : undefined;
+}
