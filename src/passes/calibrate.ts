@@ -3,11 +3,11 @@ import { InputError, must } from '../ir/errors.ts';
 import { evaluate } from '../ir/evaluate.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Range } from '../ir/op.ts';
-import { holding } from '../ir/quant.ts';
+import { holding, nothingSeen, widened } from '../ir/quant.ts';
 import { countOf, floats, type Shape, showShape, type Tensor } from '../ir/tensor.ts';
 
 /**
- * How a range is chosen: `minmax` takes all values; `percentile` leaves out 0.01 % at either end; `mse` takes
+ * How a range is chosen: `minmax` takes all values, and room for more where they are fewer than a thousand; `percentile` leaves out 0.01 % at either end; `mse` takes
  * the clipped range with the least squared error of an 8-bit grid.
  */
 export type CalibrationMethod = 'minmax' | 'percentile' | 'mse';
@@ -27,6 +27,8 @@ const bins = 2048;
 interface Gathered {
   lo: number;
   hi: number;
+  timesLo: number;
+  timesHi: number;
   readonly sums: Float64Array;
   /** Values per channel summed up. */
   count: number;
@@ -94,8 +96,7 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): 
   let g = all.get(name);
   if (g === undefined) {
     g = {
-      lo: Infinity,
-      hi: -Infinity,
+      ...nothingSeen,
       sums: new Float64Array(channels),
       count: 0,
       histogram: new Float64Array(bins),
@@ -104,18 +105,18 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): 
   }
   const inner = tensor.data.length / channels;
   g.count += inner;
-  let [lo, hi] = [g.lo, g.hi];
+  let { lo, hi, timesLo, timesHi } = g;
   for (let c = 0; c < channels; c++) {
     let sum = 0;
     for (let i = c * inner; i < (c + 1) * inner; i++) {
       const x = tensor.data[i] as number;
       sum += x;
-      if (x < lo) lo = x;
-      if (x > hi) hi = x;
+      if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
+      if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];
     }
     g.sums[c] = (g.sums[c] ?? 0) + sum;
   }
-  [g.lo, g.hi] = [lo, hi];
+  Object.assign(g, { lo, hi, timesLo, timesHi });
 }
 
 function gatherHistogram(all: Map<string, Gathered>, name: string, tensor: Tensor): void {
@@ -131,7 +132,7 @@ function gatherHistogram(all: Map<string, Gathered>, name: string, tensor: Tenso
 function rangeOf(g: Gathered, method: CalibrationMethod): Range {
   switch (method) {
     case 'minmax':
-      return { lo: g.lo, hi: g.hi };
+      return widened({ ...g, count: g.count * g.sums.length });
     case 'percentile':
       return percentileRange(g, 1e-4);
     case 'mse':

@@ -13,32 +13,33 @@ import type { Quant, Range } from '../ir/op.ts';
 import { type ConvAttrs, conv } from '../ir/ops/conv.ts';
 import { linear } from '../ir/ops/linear.ts';
 import { reshape } from '../ir/ops/reshape.ts';
-import { holding, quantOf, withCheapZero } from '../ir/quant.ts';
+import { holding, nothingSeen, quantOf, type Seen, widened, withCheapZero } from '../ir/quant.ts';
 import { countOf } from '../ir/tensor.ts';
 import { constantAt } from './rewrite.ts';
 
-interface Channel extends Range {
+interface Channel extends Seen {
   readonly variance: number;
 }
 
 /** By index along axis 1. */
 function channelsOf(samples: readonly Float32Array[], channels: number): readonly Channel[] {
   return Array.from({ length: channels }, (_, c) => {
-    let [lo, hi, sum, squares, count] = [Infinity, -Infinity, 0, 0, 0];
+    let { lo, hi, count, timesLo, timesHi } = nothingSeen;
+    let [sum, squares] = [0, 0];
     const [first] = samples;
     const origin = first?.[(c * first.length) / channels] ?? 0;
     for (const sample of samples) {
       const plane = sample.length / channels;
       for (const x of sample.subarray(c * plane, (c + 1) * plane)) {
-        lo = Math.min(lo, x);
-        hi = Math.max(hi, x);
+        if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
+        if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];
         // About the first value: squares of 1e5 would drown a variance of 1.
         sum += x - origin;
         squares += (x - origin) ** 2;
         count++;
       }
     }
-    return { lo, hi, variance: Math.max(0, squares / count - (sum / count) ** 2) };
+    return { lo, hi, count, timesLo, timesHi, variance: Math.max(0, squares / count - (sum / count) ** 2) };
   });
 }
 
@@ -144,7 +145,7 @@ export function inputGrids(
   const channels = channelsOf(samples, count);
   const padded = channels.map((channel, c) =>
     holding(
-      channel,
+      widened(channel),
       readers.flatMap(({ padding }) => padding?.[c] ?? []),
     ),
   );
