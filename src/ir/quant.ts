@@ -27,12 +27,13 @@ export const nothingSeen: Seen = { lo: Infinity, hi: -Infinity, count: 0, timesL
 
 /**
  * The range that a thousand values would span of which `count` have been seen, were they normal: 1.3 times that of
- * 75, 1.7 times that of 20. An end that was met again stays, and 0 is not crossed: what never was negative may
+ * 75, 1.7 times that of 20, at most twice. An end that was met again stays, and 0 is not crossed: what never was negative may
  * never be.
  */
 export function widened({ lo, hi, count, timesLo, timesHi }: Seen): Range {
   if (count >= manyValues || count < 2) return { lo, hi };
-  const more = ((farthestOf(manyValues) / farthestOf(count) - 1) * (hi - lo)) / 2;
+  const wider = Math.min(2, farthestOf(manyValues) / farthestOf(count));
+  const more = ((wider - 1) * (hi - lo)) / 2;
   const [below, above] = [timesLo > 1 ? lo : lo - more, timesHi > 1 ? hi : hi + more];
   return { lo: lo >= 0 ? Math.max(0, below) : below, hi: hi <= 0 ? Math.min(0, above) : above };
 }

@@ -56,7 +56,6 @@ export function calibrate(
       const note = (name: string, tensor: Tensor): void => {
         if (graph.tensors.get(name)?.constant === undefined) gather(gathered, name, tensor);
       };
-      note(input, floats(shape, sample));
       evaluate(graph, new Map([[input, floats(shape, sample)]]), note);
     });
   });
@@ -64,7 +63,7 @@ export function calibrate(
   return {
     method,
     samples: samples.length,
-    ranges: new Map(entries.map(([name, g]) => [name, rangeOf(g, method)])),
+    ranges: new Map(entries.map(([name, g]) => [name, rangeOf(g, method, samples.length)])),
     means: new Map(entries.map(([name, g]) => [name, g.sums.map((sum) => sum / g.count)])),
   };
 }
@@ -129,10 +128,11 @@ function gatherHistogram(all: Map<string, Gathered>, name: string, tensor: Tenso
   }
 }
 
-function rangeOf(g: Gathered, method: CalibrationMethod): Range {
+/** Pixels of one channel of one sample are much alike: they count as one value. */
+function rangeOf(g: Gathered, method: CalibrationMethod, samples: number): Range {
   switch (method) {
     case 'minmax':
-      return widened({ ...g, count: g.count * g.sums.length });
+      return widened({ ...g, count: samples * g.sums.length });
     case 'percentile':
       return percentileRange(g, 1e-4);
     case 'mse':

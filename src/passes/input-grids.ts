@@ -39,7 +39,14 @@ function channelsOf(samples: readonly Float32Array[], channels: number): readonl
         count++;
       }
     }
-    return { lo, hi, count, timesLo, timesHi, variance: Math.max(0, squares / count - (sum / count) ** 2) };
+    return {
+      lo,
+      hi,
+      count: samples.length,
+      timesLo,
+      timesHi,
+      variance: Math.max(0, squares / count - (sum / count) ** 2),
+    };
   });
 }
 

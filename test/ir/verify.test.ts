@@ -145,6 +145,10 @@ test('an int8 graph wants a good quantization on each activation', () => {
   expect(() => verifyGraph(int8(undefined))).toThrow(/rule 11 .*tensor 'x' has no quantization/);
   for (const scale of [0, -1, Number.NaN, Infinity])
     expect(() => verifyGraph(int8({ scale, zeroPoint: 0 }))).toThrow(/rule 11 .*tensor 'x' has scale/);
-  for (const zeroPoint of [-1, 256, 0.5])
+  for (const zeroPoint of [0.5, 2 ** 31, Number.NaN])
     expect(() => verifyGraph(int8({ scale: 1, zeroPoint }))).toThrow(/rule 11 .*tensor 'x' has zero point/);
+  for (const zeroPoint of [-1, 256])
+    expect(() => verifyGraph(int8({ scale: 1, zeroPoint }))).toThrow(
+      /rule 11 .*zero point -?\d+, and an operator that needs 0 in its range/,
+    );
 });

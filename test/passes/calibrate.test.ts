@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/ir/errors.ts';
 import type { Graph } from '../../src/ir/graph.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
-import { quantOf } from '../../src/ir/quant.ts';
+import { holding, quantOf } from '../../src/ir/quant.ts';
 import { calibrate } from '../../src/passes/calibrate.ts';
+import { Draw } from '../support/draw.ts';
 
 const shape = [1, 2, 2, 1];
 const graph: Graph<'float'> = {
@@ -24,12 +25,29 @@ const graph: Graph<'float'> = {
 const samples = (...rows: readonly (readonly number[])[]): Float32Array[] =>
   rows.map((r) => Float32Array.from(r));
 
-test('minmax: the smallest and largest value of all samples, and 0', () => {
-  const { ranges, means, samples: n } = calibrate(graph, samples([-1, 2, 3, 4], [5, -6, 0, 1]), 'minmax');
+test('minmax: the smallest and largest value of all samples', () => {
+  const given = samples([-6, 2, 3, 5], [5, -6, 0, 1], [5, -6, 1, 1]);
+  const { ranges, means, samples: n } = calibrate(graph, given, 'minmax');
   expect(ranges.get('x')).toEqual({ lo: -6, hi: 5 });
   expect(ranges.get('y')).toEqual({ lo: 0, hi: 5 });
-  expect([...(means.get('x') ?? [])]).toEqual([0, 2]);
-  expect(n).toBe(2);
+  expect([...(means.get('x') ?? [])]).toEqual([-1, 11 / 6]);
+  expect(n).toBe(3);
+});
+
+test('minmax of few values leaves room on the sides that are no bound, up to 0', () => {
+  const few = calibrate(graph, samples([-2, -1, 3, 4], [3, 2, 1, 4]), 'minmax').ranges;
+  expect(few.get('x')).toEqual({ lo: -5, hi: 4 });
+  expect(few.get('y')).toEqual({ lo: 0, hi: 4 });
+  const draw = new Draw(1);
+  const many = Array.from({ length: 500 }, () => draw.floats(4, 1, 2));
+  const { lo, hi } = calibrate(graph, many, 'minmax').ranges.get('x')!;
+  expect([lo, hi]).toEqual([
+    Math.min(...many.map((x) => Math.min(...x))),
+    Math.max(...many.map((x) => Math.max(...x))),
+  ]);
+  const half = calibrate(graph, many.slice(0, 37), 'minmax').ranges.get('x')!;
+  expect(half.hi - half.lo).toBeGreaterThan(1.2);
+  expect(half.hi - half.lo).toBeLessThan(1.4);
 });
 
 test('percentile leaves out the outermost values, mse clips only where that pays', () => {
@@ -60,13 +78,32 @@ describe('refused', () => {
   });
 });
 
-test('0 is stored exactly, whatever the range', () => {
+test('a range without 0 has a zero point outside of 0..255', () => {
   for (const [lo, hi] of [
+    [280, 310],
+    [-7, -6],
+    [101_225, 101_425],
+    [5, 5],
+    [-1e-20, -1e-20],
+  ] as const) {
+    const { scale, zeroPoint } = quantOf({ lo, hi });
+    expect(Number.isInteger(zeroPoint)).toBe(true);
+    expect(Math.abs(zeroPoint)).toBeLessThanOrEqual(2 ** 22);
+    for (const real of [lo, hi]) {
+      const stored = Math.max(0, Math.min(255, Math.round(real / scale + zeroPoint)));
+      expect(Math.abs((stored - zeroPoint) * scale - real)).toBeLessThanOrEqual(scale * 0.501);
+    }
+  }
+});
+
+test('0 is stored exactly where the range holds it', () => {
+  for (const range of [
     [-3, 5],
     [0.5, 2],
     [-7, -1],
     [-1e-9, 1e9],
   ] as const) {
+    const { lo, hi } = holding({ lo: range[0], hi: range[1] }, [0]);
     const { scale, zeroPoint } = quantOf({ lo, hi });
     expect(Number.isInteger(zeroPoint)).toBe(true);
     expect(zeroPoint).toBeGreaterThanOrEqual(0);

@@ -53,7 +53,7 @@ export function normalizedNetwork(n: Normalized): {
   const deviations = spreads(n);
   const isInput = before[n.before] === 0;
   const inputChannels = isInput ? channels : 2;
-  const inputs = Array.from({ length: 24 }, () =>
+  const inputs = Array.from({ length: 48 }, () =>
     Float32Array.from({ length: inputChannels * side * side }, (_, i) => {
       const c = Math.floor(i / (side * side));
       return gaussian(draw) * (isInput ? (deviations[c] ?? 1) : 1);
