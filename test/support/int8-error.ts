@@ -15,12 +15,20 @@ export function decibels(real: readonly Float32Array[], stored: readonly Float32
   return 10 * Math.log10(signal / noise);
 }
 
+export interface Int8Error {
+  readonly sqnr: number;
+  readonly compiled: ReturnType<typeof compile>;
+  /** The outputs of all judged inputs, one after the other. */
+  readonly real: readonly number[];
+  readonly stored: readonly number[];
+}
+
 /** Half of the inputs calibrates, the other half judges. */
 export function int8Error(
   model: Uint8Array,
   inputs: readonly Float32Array[],
   options: Partial<CompileOptions> = {},
-): { readonly sqnr: number; readonly compiled: ReturnType<typeof compile> } {
+): Int8Error {
   const half = Math.floor(inputs.length / 2);
   const compiled = compile(loadOnnx(model, { name: 'net' }), {
     name: 'net',
@@ -39,5 +47,6 @@ export function int8Error(
     ),
   );
   const stored = judged.map((x) => decodeOutput(program, run(encodeInput(program, x)).output));
-  return { sqnr: decibels(real, stored), compiled };
+  const flat = (all: readonly Float32Array[]): number[] => all.flatMap((x) => [...x]);
+  return { sqnr: decibels(real, stored), compiled, real: flat(real), stored: flat(stored) };
 }
