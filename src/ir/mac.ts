@@ -106,15 +106,13 @@ export const weightsOf = (inputs: readonly (InputType | undefined)[]): Tensor =>
   must(inputs[1]?.constant, 'a layer to be compiled has constant weights');
 
 /** As fine as the range allows and requantization can serve. */
-export const macOutputQuant = (c: ScaleContext<unknown>): Quant =>
-  noFinerThan(
-    finestStep(
-      c,
-      Float32Array.from(weightsOf(c.inputTypes).data),
-      must(c.inputQuants[0], 'the input is quantized'),
-    ),
-    c.range,
-  );
+export function macOutputQuant(c: ScaleContext<unknown>): Quant {
+  const weight = Float32Array.from(weightsOf(c.inputTypes).data);
+  const step = finestStep(c, weight, must(c.inputQuants[0], 'the input is quantized'));
+  // Requantization in float32 ends at 2^21: the zero point must leave it room.
+  const far = c.mode === 'ort-float' ? Math.max(c.range.lo, -c.range.hi) / 2 ** 20 : 0;
+  return noFinerThan(Math.max(step, far), c.range);
+}
 
 /** The finest output step that a requantization scale of at most 1 (1/2 for pow2) can serve, with sums shifted up. */
 function finestStep(c: ScaleContext<unknown>, weight: Float32Array, input: Quant): number {
@@ -129,7 +127,7 @@ function finestStep(c: ScaleContext<unknown>, weight: Float32Array, input: Quant
 /** Sums of a linear layer of 8 inputs still have room for 2^12. */
 const mostUp = 12;
 
-/** How far all sums can be shifted up without leaving int32: of rows at their largest step, rounding included. */
+/** How far all sums can be shifted up and stay below 2^30, so that a zero point can be added to them. */
 function headroom(c: ScaleContext<unknown>, weight: Float32Array, input: Quant): number {
   const bias = c.inputTypes[2]?.constant?.data;
   const rows = weightsOf(c.inputTypes).shape[0] ?? 1;
@@ -145,7 +143,7 @@ function headroom(c: ScaleContext<unknown>, weight: Float32Array, input: Quant):
     const first = Math.abs(atZero(values, bias?.[row] ?? 0, input)) / (input.scale * step);
     reach = Math.max(reach, 255 * sum + first);
   }
-  return Math.max(0, Math.min(mostUp, Math.floor(Math.log2((2 ** 31 - 1) / reach))));
+  return Math.max(0, Math.min(mostUp, Math.floor(Math.log2(2 ** 30 / reach))));
 }
 
 /** The sum of a row where every input is stored as 0, in real units: what the integer bias stands for. */

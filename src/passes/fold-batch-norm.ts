@@ -231,9 +231,12 @@ const farthestPadding = 8;
 /** What the tensor in front of a batch normalization can hold: any range per channel, or one for all. */
 export type InputGrid = 'by channel' | Range;
 
+const isAliased = (graph: Graph<'float'>, name: string): boolean =>
+  graph.nodes.some(({ op, outputs }) => op.alias === true && outputs.includes(name));
+
 /** Whether the tensor before the batch normalization can serve the layer behind it in 8 bits. */
 function foldsForward(
-  { graph, first }: MergeView,
+  { graph, first, second }: MergeView,
   { attrs: { epsilon } }: NodeOf<{ readonly epsilon: number }>,
   affine: Affine,
   padding: readonly number[] | undefined,
@@ -243,6 +246,8 @@ function foldsForward(
   if (padding !== undefined && affine.gain.some((g) => g === 0)) return false;
   const isInput = graph.inputs.includes(first.inputs[0] ?? '');
   if (isInput && inputs === 'by channel') return true;
+  // A depthwise convolution reads images only: features that a flatten left in the order of memory are none.
+  if (is(second, linear) && isAliased(graph, first.inputs[0] ?? '')) return true;
   const gains = affine.gain.filter((g) => g !== 0).map(Math.abs);
   if (Math.max(...gains) > alikeGains * Math.min(...gains)) return false;
   if (padding === undefined) return true;

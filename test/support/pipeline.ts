@@ -10,7 +10,7 @@ import { verifyGraph } from '../../src/ir/verify.ts';
 import { type Calibration, calibrate } from '../../src/passes/calibrate.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { dropDeadChannels } from '../../src/passes/drop-dead-channels.ts';
-import { foldBatchNorm } from '../../src/passes/fold-batch-norm.ts';
+import { foldBatchNorm, foldBatchNormFor } from '../../src/passes/fold-batch-norm.ts';
 import { fuse } from '../../src/passes/fuse.ts';
 import { type Lowered, lower } from '../../src/passes/lower.ts';
 import { normalizeInput } from '../../src/passes/normalize-input.ts';
@@ -65,7 +65,8 @@ export function floatStages(recipe: Recipe): FloatStages {
   const normalization = recipe.arith === 'int8' ? normalizationOf(recipe) : undefined;
   const normalized =
     normalization === undefined ? canonical : verified(normalizeInput(normalization).run(canonical));
-  const folded = verified(foldBatchNorm.run(normalized));
+  const fold = normalization === undefined ? foldBatchNorm : foldBatchNormFor({ lo: 0, hi: 255 });
+  const folded = verified(fold.run(normalized));
   const fused = verified(fuse.run(folded));
   const settled = verified(settleImages.run(fused));
   const samples = samplesOf(recipe, sampleCount).map((x) =>
@@ -116,6 +117,7 @@ interface Integers {
   readonly requant: Requant;
   readonly bias: Int32Array;
   readonly weights: Int8Array;
+  readonly up?: number;
 }
 
 /** Other integers of the same form, which the kernels must serve just as well. */
@@ -127,6 +129,8 @@ function tweaked(recipe: Recipe, graph: Graph<'int8'>): Graph<'int8'> {
     const q = node.quantized as Partial<Integers> | undefined;
     // Compact multipliers have 8 bits, and products that must stay in int32.
     if (q?.requant === undefined || q.bias === undefined || q.requant.mode === 'compact') return node;
+    // Sums that are shifted up leave the extremes no room.
+    if (q.up !== undefined) return node;
     return { ...node, quantized: { ...q, ...change(q as Integers, draw) } };
   });
   return { ...graph, nodes };
