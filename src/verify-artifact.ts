@@ -1,8 +1,9 @@
 /** The C of an artifact, compiled and run, against the simulator: every arena byte after every kernel. */
 import type { Artifact } from './artifact.ts';
+import { wrongMacroIn } from './emit/header.ts';
 import { type Measures, runNative } from './emit/native.ts';
 import { type TargetName, targets } from './emit/native-targets.ts';
-import { InputError } from './ir/errors.ts';
+import { InputError, must } from './ir/errors.ts';
 import type { Outcome } from './ir/program.ts';
 import { proveProgram } from './prove.ts';
 import type { MeasuredTarget } from './report/measured.ts';
@@ -72,7 +73,10 @@ async function verifyTarget(
         note: `needs ${needed} bytes of ${region}, has ${available}`,
       };
     }
-    return { target, ...compared(program, expected, result.outcomes), ...measuresOf(result.measures) };
+    const wrong = wrongMacroIn(must(sources.get(`${program.name}.h`), 'an artifact has a header'), program);
+    const bytes = compared(program, expected, result.outcomes);
+    const told = wrong === undefined ? {} : { status: 'differs' as const, note: bytes.note ?? wrong };
+    return { target, ...bytes, ...told, ...measuresOf(result.measures) };
   } catch (error) {
     if (error instanceof InputError) return { ...none, status: 'skipped', note: error.message };
     if (error instanceof Error) return { ...none, status: 'failed', note: error.message };

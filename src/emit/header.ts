@@ -82,6 +82,27 @@ function portLines(program: Program, index: number, role: 'input' | 'output'): s
   ];
 }
 
+/** The text of each macro; lines that go on are one. */
+const macrosIn = (c: string): ReadonlyMap<string, string> =>
+  new Map(
+    [...c.replaceAll(/\\\r?\n/g, ' ').matchAll(/^#define +(\w+) +(.*)$/gm)].map(
+      ([, name = '', text = '']) => [name, text.replaceAll(/\s+/g, ' ').trim()],
+    ),
+  );
+
+/** What a header, edited, says of the ports that is not the program's meaning of them; undefined: nothing. */
+export function wrongMacroIn(header: string, program: Program): string | undefined {
+  const found = macrosIn(header);
+  const ports = [
+    ...portLines(program, program.input, 'input'),
+    ...portLines(program, program.output, 'output'),
+  ];
+  for (const [name, text] of macrosIn(ports.join('\n')))
+    if (found.get(name) !== text)
+      return `${name} is ${found.get(name) ?? 'not defined'}, of the program that was written ${text}`;
+  return undefined;
+}
+
 function structure(program: Program, arena: Arena): string[] {
   const upper = program.name.toUpperCase();
   return [

@@ -55,12 +55,9 @@ export function portOf(program: Program, index: number): Port {
 export const inputPort = (program: Program): Port => portOf(program, program.input);
 export const outputPort = (program: Program): Port => portOf(program, program.output);
 
-const pick = (grids: readonly Grid[], length: number, element: number): Grid | undefined =>
-  grids.length < 2 ? grids[0] : grids[Math.floor(element / (length / grids.length))];
-
 /** Of a row-major element of the slot's shape. @returns undefined where the stored numbers are the real ones */
 export const gridAt = ({ slot, grids }: Port, element: number): Grid | undefined =>
-  pick(grids, slot.length, element);
+  grids.length < 2 ? grids[0] : grids[Math.floor(element / (slot.length / grids.length))];
 
 /** The real number that `stored` stands for at a row-major element. */
 export function realOf(port: Port, element: number, stored: number): number {
@@ -68,21 +65,46 @@ export function realOf(port: Port, element: number, stored: number): number {
   return grid === undefined ? stored : (stored - grid.zeroPoint) * grid.scale;
 }
 
-/** The nearest of 0..255, halves up. */
-function nearest(grid: Grid | undefined, real: number): number {
-  const { scale, zeroPoint } = must(grid, 'an 8-bit slot has a scale');
-  return Math.max(0, Math.min(255, Math.round(real / scale + zeroPoint)));
+/** Each grid with the row-major elements that it is for. */
+function eachGrid(
+  grids: readonly Grid[],
+  length: number,
+  visit: (grid: Grid, from: number, to: number) => void,
+): void {
+  const each = length / grids.length;
+  grids.forEach((grid, channel) => {
+    visit(grid, channel * each, (channel + 1) * each);
+  });
 }
 
-/** What is stored for a real number at a row-major element: the nearest that 8 bits hold, or itself in float32. */
-export const storedOf = (port: Port, element: number, real: number): number =>
-  port.slot.elem === 'f32' ? Math.fround(real) : nearest(gridAt(port, element), real);
+/** Real numbers of stored ones, row-major. */
+export function realNumbers({ grids }: Port, stored: Uint8Array | Float64Array): Float32Array {
+  const real = new Float32Array(stored);
+  eachGrid(grids, real.length, ({ scale, zeroPoint }, from, to) => {
+    for (let i = from; i < to; i++) real[i] = ((real[i] as number) - zeroPoint) * scale;
+  });
+  return real;
+}
+
+/** The nearest of 0..255, halves up. */
+function quantized(grids: readonly Grid[], real: Float32Array): Uint8Array {
+  const stored = new Uint8Array(real.length);
+  eachGrid(grids, real.length, ({ scale, zeroPoint }, from, to) => {
+    for (let i = from; i < to; i++)
+      stored[i] = Math.max(0, Math.min(255, Math.round((real[i] as number) / scale + zeroPoint)));
+  });
+  return stored;
+}
+
+/** What a slot of 8 bits stores for real numbers, row-major: the nearest that it can. */
+export function storedNumbers({ where, grids }: Port, real: Float32Array): Uint8Array {
+  must(grids[0], `${where} has a scale`);
+  return quantized(grids, real);
+}
 
 /** What a sensor stored for one normalized input, row-major. */
-export function pixelsOf(raw: Normalization, input: Float32Array): Float32Array {
-  const grids = gridsOfPixels(raw);
-  return input.map((real, element) => nearest(pick(grids, input.length, element), real));
-}
+export const pixelsOf = (raw: Normalization, input: Float32Array): Float32Array =>
+  new Float32Array(quantized(gridsOfPixels(raw), input));
 
 /** A grid to be printed: numbers, or one per channel each; undefined where the stored numbers are the real ones. */
 export interface PrintedGrid {
@@ -115,13 +137,13 @@ export function requireWhole({ where, slot }: Port, found: number, unit = 'numbe
 }
 
 /** @throws InputError for the first number that is not finite: it names the number and its place. */
-export function requireFinite({ where }: Pick<Port, 'where'>, numbers: Float32Array): void {
-  const at = numbers.findIndex((x) => !Number.isFinite(x));
-  if (at < 0) return;
-  throw new InputError({
-    where,
-    found: `${numbers[at]} at ${at}`,
-    supported: 'finite numbers',
-    todo: 'look where it comes from',
-  });
+export function requireFinite({ where }: Port, numbers: Float32Array): void {
+  for (let at = 0; at < numbers.length; at++)
+    if (!Number.isFinite(numbers[at]))
+      throw new InputError({
+        where,
+        found: `${numbers[at]} at ${at}`,
+        supported: 'finite numbers',
+        todo: 'look where it comes from',
+      });
 }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { elemBytes } from '../../src/ir/kernel.ts';
 import type { Program } from '../../src/ir/program.ts';
-import { decodeSlot, inputBytes, storedNumbers } from '../../src/run.ts';
+import { decodeSlot, inputBytes, readSlot } from '../../src/run.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { addressOf, coordinateText, historyOf, placeAt } from '../../src/view/element.ts';
 import { createRecorder } from '../../src/view/record.ts';
@@ -97,7 +97,7 @@ describe.each([
   test('numbers: stored ones, and what they mean', () => {
     const bytes = recording.tensors.get(program.output)!;
     const slot = program.slots[program.output]!;
-    const stored = storedNumbers(program, program.output, bytes);
+    const stored = readSlot(program, program.output, bytes);
     const { scale, zeroPoint } = slot.quant ?? { scale: 1, zeroPoint: 0 };
     expect(Float32Array.from(stored, (q) => (q - zeroPoint) * scale)).toEqual(
       decodeSlot(program, program.output, bytes),
