@@ -91,7 +91,9 @@ const refuse = (program: Program, found: string, supported: string, todo: string
 function chwOf<T extends Float32Array | Uint8Array>(data: T, shape: Shape): T {
   const [, channels = 1, ...spatial] = shape;
   const pixels = countOf(spatial);
-  return data.map((_, i) => data[(i % pixels) * channels + Math.floor(i / pixels)] ?? 0) as T;
+  return data.map((_, i) =>
+    must(data[(i % pixels) * channels + Math.floor(i / pixels)], 'a number per element'),
+  ) as T;
 }
 
 /** Row-major in the model's shape: bytes are pixels. */

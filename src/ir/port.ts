@@ -31,9 +31,12 @@ export interface Port {
 const sameGrid = (a: Grid, b: Grid | undefined): boolean =>
   a.scale === b?.scale && a.zeroPoint === b.zeroPoint;
 
-/** Real = (pixel - mean) / std, per channel. */
+/** Real = (pixel - mean) / std; a list of one number is for all channels. */
 function gridsOfPixels({ mean, std }: Normalization): readonly Grid[] {
-  const grids = mean.map((zeroPoint, c) => ({ scale: 1 / must(std[c], 'a deviation per mean'), zeroPoint }));
+  const count = Math.max(mean.length, std.length);
+  const at = (numbers: readonly number[], c: number): number =>
+    must(numbers[numbers.length === 1 ? 0 : c], 'one number for all channels or one each');
+  const grids = Array.from({ length: count }, (_, c) => ({ scale: 1 / at(std, c), zeroPoint: at(mean, c) }));
   return grids.every((grid) => sameGrid(grid, grids[0])) ? grids.slice(0, 1) : grids;
 }
 

@@ -100,6 +100,11 @@ describe('printed', () => {
     });
   });
 
+  test('a list of one is for all channels, of means and of deviations alike', () => {
+    expect(printed({ mean: [5], std: [1, 2, 4] })).toEqual({ scale: [1, 0.5, 0.25], zeroPoint: [5, 5, 5] });
+    expect(printed({ mean: [5, 6, 7], std: [2] })).toEqual({ scale: [0.5, 0.5, 0.5], zeroPoint: [5, 6, 7] });
+  });
+
   test('only the input is raw; float32 has none', () => {
     expect(printedGrid(portOf(programOf({}, { mean: [5], std: [4] }), 1))).toEqual({
       scale: 0.5,

@@ -129,6 +129,15 @@ const quantizeLaw: Law = (recipe) => {
 
 export const strategies: readonly PlanStrategy[] = ['overlap', 'disjoint', 'separate'];
 
+/** What the input's bytes stand for is stored as these bytes. */
+function requireThereAndBack(program: Program, input: Uint8Array): void {
+  const real = decodeSlot(program, program.input, input);
+  const again = encodeInput(program, real);
+  const at = input.findIndex((byte, i) => byte !== again[i]);
+  if (at >= 0)
+    throw new Error(`byte ${at} of the input, ${input[at]}, stands for a number stored as ${again[at]}`);
+}
+
 /** Every tensor holds the integer model's bytes, whatever the plan; no run traps; every site is proved. */
 const loweringLaw: Law = (recipe) => {
   const { integers, normalization } = integerStages(int8(recipe));
@@ -139,6 +148,7 @@ const loweringLaw: Law = (recipe) => {
     const facts = factsOf(program);
     requireProved(program, facts);
     const inputs = logical.map((bytes) => arrangeInput(program, bytes));
+    for (const input of inputs) requireThereAndBack(program, input);
     simulated(program, inputs, facts).forEach(({ arenas }, i) => {
       arenas.forEach((arena, step) => {
         requireTensor(program, integers, step, arena, wanted[i]!);

@@ -5,7 +5,7 @@ import { importOnnx } from '../../src/ir/import/onnx.ts';
 import type { Normalization } from '../../src/ir/program.ts';
 import { encodeModel, floatTensor, int, valueInfo } from './onnx-model.ts';
 
-const model = encodeModel({
+export const model = encodeModel({
   inputs: [valueInfo('x', [1, 3, 2, 2])],
   initializers: [
     floatTensor(
@@ -19,7 +19,9 @@ const model = encodeModel({
     { op: 'Gemm', inputs: ['f', 'w'], outputs: ['y'], attributes: [int('transB', 1)] },
   ],
 });
-const inputs = [1, 2, 3].map((seed) => Float32Array.from({ length: 12 }, (_, i) => Math.sin(i * seed)));
+export const inputs = [1, 2, 3].map((seed) =>
+  Float32Array.from({ length: 12 }, (_, i) => Math.sin(i * seed)),
+);
 const preprocessing = { pad: 1, resize: { height: 2, width: 2 }, normalize: { mean: [0.5], std: [0.25] } };
 const accuracy = { samples: 5, labelled: true, float: 4, compiled: 3 };
 
