@@ -208,6 +208,44 @@ describe('thimble verify', () => {
   });
 });
 
+describe('a manifest that was edited', () => {
+  const file = path.join(out, 'manifest.json');
+  test.each([
+    [
+      'the scale of the input',
+      /"scale": 0\.0039[0-9]*/,
+      '"scale": 1',
+      /^thimble: manifest.json: 'input.scale' is 1, in the program 0.0039/,
+    ],
+    [
+      'the padding of samples',
+      '"pad": 2',
+      '"pad": 1',
+      /^thimble: manifest.json: 'preprocessing' is not what was written/,
+    ],
+  ])('%s: no command goes on', async (_, from, to, message) => {
+    const text = readFileSync(file, 'utf8');
+    expect(text).toMatch(from);
+    writeFileSync(file, text.replace(from, to));
+    try {
+      for (const argv of [
+        ['run', out, '--input', files.images],
+        ['eval', out, '--input', files.images, '--labels', files.labels],
+        ['verify', out],
+        ['inspect', out],
+        ['report', out, '-o', path.join(files.folder, 'edited.html')],
+        ['view', out, '-o', path.join(files.folder, 'edited.html')],
+      ]) {
+        const result = await cli.run(...argv);
+        expect(result, argv[0]).toMatchObject({ code: 2, out: '' });
+        expect(result.err, argv[0]).toMatch(message);
+      }
+    } finally {
+      writeFileSync(file, text);
+    }
+  });
+});
+
 describe('thimble inspect', () => {
   test('a model', async () => {
     const result = await cli.run('inspect', model);

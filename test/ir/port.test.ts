@@ -8,6 +8,7 @@ import {
   pixelsOf,
   portOf,
   printedGrid,
+  realNumbers,
   realOf,
   sameMeaning,
   storedNumbers,
@@ -78,6 +79,13 @@ describe('there and back', () => {
     ]);
     const float = portOf(programOf({ elem: 'f32' }), 0);
     expect([realOf(float, 3, 0.25), gridAt(float, 3)]).toEqual([0.25, undefined]);
+  });
+
+  test('arrays mean what their elements mean', () => {
+    const raw = { mean: [0, 10.5, 100], std: [1, 60.25, 255] };
+    const stored = Uint8Array.from({ length: 12 }, (_, i) => i * 23);
+    for (const port of [portOf(programOf({}, raw), 0), portOf(programOf({}), 1), portOf(programOf({}), 0)])
+      expect(realNumbers(port, stored)).toEqual(Float32Array.from(stored, (q, i) => realOf(port, i, q)));
   });
 
   test('a sensor stores what the input slot would', () => {
