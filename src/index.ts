@@ -84,7 +84,7 @@ export { quantize } from './passes/quantize.ts';
 export { type Facts, proveProgram } from './prove.ts';
 export { type ReportInput, reportHtml, sweepHtml } from './report/html/report.ts';
 export type { CodeSize, MeasuredTarget } from './report/measured.ts';
-export { arrangeInput, decodeOutput, decodeSlot, encodeInput } from './run.ts';
+export { arrangeInput, decodeOutput, decodePort, decodeSlot, encodeInput } from './run.ts';
 export { compareOutcomes, type Difference, differenceText } from './sim/compare.ts';
 export { createSimulator, type Simulator } from './sim/simulate.ts';
 export { Trap } from './sim/trap.ts';

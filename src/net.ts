@@ -7,7 +7,7 @@ import { InputError, must } from './ir/errors.ts';
 import type { Program, Slot } from './ir/program.ts';
 import { countOf, type Numbers, type Shape } from './ir/tensor.ts';
 import { fromNdarray, toNdarray } from './ndarray.ts';
-import { arrangeInput, decodeSlot, encodeInput } from './run.ts';
+import { arrangeInput, decodePort, encodeInput } from './run.ts';
 import { slotBytes } from './sim/arena.ts';
 
 /**
@@ -129,7 +129,7 @@ function encoded(program: Program, slot: Slot, input: NetInput, layout: string):
 }
 
 function valuesOf(program: Program, index: number, stored: Uint8Array): Values {
-  const real = decodeSlot(program, index, stored);
+  const real = decodePort(program, index, stored);
   const { shape } = slotAt(program, index);
   return {
     shape,

@@ -5,6 +5,7 @@ import {
   inputPort,
   type Port,
   portOf,
+  portOfSlot,
   realNumbers,
   requireFinite,
   requireWhole,
@@ -86,16 +87,23 @@ export const inputBytes = (program: Program, { real, raw }: Sample): Uint8Array 
     : encodeInput(program, real);
 
 /**
- * @param bytes of slot `index`. @returns real numbers, row-major: of raw pixels, the normalized ones.
+ * @param bytes of slot `index`. @returns real numbers, row-major, in units of what the network was trained on: of raw
+ * pixels, the normalized ones.
  * @throws InputError for another count of bytes than the slot has.
  */
-export function decodeSlot(program: Program, index: number, bytes: Uint8Array): Float32Array {
-  return realNumbers(portOf(program, index), readSlot(program, index, bytes));
-}
+export const decodePort = (program: Program, index: number, bytes: Uint8Array): Float32Array =>
+  decoded(portOf(program, index), bytes);
+
+/**
+ * As `decodePort`, but of a slot by itself, in the unit that the integer network computes with: of a raw input the
+ * pixels.
+ */
+export const decodeSlot = (slot: Slot, bytes: Uint8Array): Float32Array => decoded(portOfSlot(slot), bytes);
+
+const decoded = (port: Port, bytes: Uint8Array): Float32Array => realNumbers(port, readSlot(port, bytes));
 
 /** The numbers in memory, row-major. @throws InputError for another count of bytes than the slot has. */
-export function readSlot(program: Program, index: number, bytes: Uint8Array): Uint8Array | Float64Array {
-  const { where, slot } = portOf(program, index);
+export function readSlot({ where, slot }: Port, bytes: Uint8Array): Uint8Array | Float64Array {
   const { elem, order, length } = slot;
   if (bytes.length !== slotBytes(slot))
     throw new InputError({
@@ -115,6 +123,6 @@ export function readSlot(program: Program, index: number, bytes: Uint8Array): Ui
 const elementsOf = (slot: Slot, bytes: Uint8Array): Float64Array =>
   Float64Array.from({ length: slot.length }, (_, p) => readElement(bytes, slot, p * elemBytes[slot.elem]));
 
-/** The real outputs of an outcome, row-major. @throws InputError as `decodeSlot` */
+/** The real outputs of an outcome, row-major. @throws InputError as `decodePort` */
 export const decodeOutput = (program: Program, output: Uint8Array): Float32Array =>
-  decodeSlot(program, program.output, output);
+  decodePort(program, program.output, output);

@@ -3,7 +3,7 @@ import { must } from '../ir/errors.ts';
 import { portOf, sameMeaning } from '../ir/port.ts';
 import type { Outcome, Program, Slot } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { decodeSlot } from '../run.ts';
+import { decodePort } from '../run.ts';
 import { slotBytes } from '../sim/arena.ts';
 
 /** `stored`: bytes as the slot has them. `real`: row-major numbers in the slot's shape. */
@@ -93,7 +93,7 @@ export function captureOfBuild(program: Program, other: Program, capture: Captur
     const [slot, source] = [slotOf(program, index), slotOf(other, twin)];
     const same = sameStorage(slot, source) && sameMeaning(portOf(program, index), portOf(other, twin));
     if (held.kind === 'stored' && same) return held;
-    const values = held.kind === 'real' ? held.values : decodeSlot(other, twin, held.bytes);
+    const values = held.kind === 'real' ? held.values : decodePort(other, twin, held.bytes);
     if (`${slot.kept}` === `${source.kept}` && slot.length === source.length) return { kind: 'real', values };
     if (source.kept !== undefined) return 'channels that are not there';
     const picked = pick(slot, { dtype: 'float32', shape: source.shape, data: values });

@@ -6,7 +6,7 @@ import { must } from '../ir/errors.ts';
 import { gridAt, type Port, portOf, realOf } from '../ir/port.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { stridesOf } from '../ir/tensor.ts';
-import { decodeSlot, encodeSlot } from '../run.ts';
+import { decodePort, encodeSlot } from '../run.ts';
 import { createSimulator, type Simulator } from '../sim/simulate.ts';
 import { crc32 } from '../trace/crc32.ts';
 import { type Capture, type Captured, captureOfOutcome } from './capture.ts';
@@ -69,7 +69,7 @@ const storedOf = (program: Program, slot: number, held: Captured): Uint8Array =>
   held.kind === 'stored' ? held.bytes : encodeSlot(program, slot, held.values);
 
 /** The real numbers of a slot; raw pixels are normalized first, as the model takes them. */
-const realsOf = decodeSlot;
+const realsOf = decodePort;
 
 function coordinates(slot: Slot, element: number): readonly number[] {
   const strides = stridesOf(slot.shape);

@@ -40,19 +40,21 @@ function gridsOfPixels({ mean, std }: Normalization): readonly Grid[] {
   return grids.every((grid) => sameGrid(grid, grids[0])) ? grids.slice(0, 1) : grids;
 }
 
-const gridsOf = ({ quant }: Slot, raw: Normalization | undefined): readonly Grid[] => {
-  if (raw !== undefined) return gridsOfPixels(raw);
-  return quant === undefined ? [] : [quant];
-};
+/** A slot by itself, in the unit that the integer network computes with: raw pixels stand for themselves. */
+export const portOfSlot = (slot: Slot): Port => ({
+  where: `tensor '${slot.name}'`,
+  slot,
+  grids: slot.quant === undefined ? [] : [slot.quant],
+});
 
-/** @param index of a slot, of any: only an input's numbers can be raw */
+/** @param index of a slot, of any: in the unit of what the network was trained on. Only an input can be raw. */
 export function portOf(program: Program, index: number): Port {
   const slot = must(program.slots[index], `program '${program.name}' has a slot ${index}`);
   const isInput = index === program.input;
-  const raw = isInput ? program.rawInput : undefined;
   const role = isInput ? 'input' : index === program.output ? 'output' : 'tensor';
-  const where = `${role} '${slot.name}' of ${program.name}`;
-  return { where, slot, grids: gridsOf(slot, raw), ...(raw === undefined ? {} : { raw }) };
+  const port = { ...portOfSlot(slot), where: `${role} '${slot.name}' of ${program.name}` };
+  const raw = isInput ? program.rawInput : undefined;
+  return raw === undefined ? port : { ...port, grids: gridsOfPixels(raw), raw };
 }
 
 export const inputPort = (program: Program): Port => portOf(program, program.input);

@@ -9,7 +9,7 @@ import { linear } from '../../src/ir/ops/linear.ts';
 import type { Outcome, Program } from '../../src/ir/program.ts';
 import { countOf, type Tensor } from '../../src/ir/tensor.ts';
 import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
-import { arrangeInput, decodeSlot, encodeInput } from '../../src/run.ts';
+import { arrangeInput, decodePort, decodeSlot, encodeInput } from '../../src/run.ts';
 import { oracle } from '../oracles/network.ts';
 import { constantsOf, f64, map, plus, type Values, valuesOf } from './float64.ts';
 import { factsOf, outputSlot, requireProved, requireSound, rowMajor, simulated } from './kernel-laws.ts';
@@ -131,7 +131,7 @@ export const strategies: readonly PlanStrategy[] = ['overlap', 'disjoint', 'sepa
 
 /** What the input's bytes stand for is stored as these bytes. */
 function requireThereAndBack(program: Program, input: Uint8Array): void {
-  const real = decodeSlot(program, program.input, input);
+  const real = decodePort(program, program.input, input);
   const again = encodeInput(program, real);
   const at = input.findIndex((byte, i) => byte !== again[i]);
   if (at >= 0)
@@ -238,12 +238,11 @@ const float32Law: Law = (recipe) => {
 /** Every tensor that has a place of its own, by name. */
 function observedFloats(program: Program, output: string, outcome: Outcome): Map<string, Tensor> {
   const last = program.slots[program.output]!;
-  const values = new Map([[output, f64(last.shape, decodeSlot(program, program.output, outcome.output))]]);
+  const values = new Map([[output, f64(last.shape, decodeSlot(last, outcome.output))]]);
   outcome.arenas.forEach((arena, step) => {
     const slot = outputSlot(program, step);
     const bytes = arena.subarray(slot.address, slot.address + 4 * slot.length);
-    if (slot !== last)
-      values.set(slot.name, f64(slot.shape, decodeSlot(program, program.slots.indexOf(slot), bytes)));
+    if (slot !== last) values.set(slot.name, f64(slot.shape, decodeSlot(slot, bytes)));
   });
   return values;
 }

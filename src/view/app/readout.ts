@@ -24,8 +24,9 @@ export function valueText(lab: Lab, store: Store, { slot, element }: Place): str
   if (bytes === undefined || own?.kind !== 'numbers') return '';
   const real = own.real[element] ?? 0;
   const { elem } = slotAt(lab, slot);
-  const isReal = portOf(lab.program, slot).grids.length === 0;
-  const stored = readSlot(lab.program, slot, bytes)[element] ?? 0;
+  const port = portOf(lab.program, slot);
+  const isReal = port.grids.length === 0;
+  const stored = readSlot(port, bytes)[element] ?? 0;
   const value = isReal ? `value ${formatReal(real)}` : `stored ${stored}, real ${formatReal(real)}`;
   const float = lab.numbers(sample, slot, 'float');
   if (float.kind === 'none' || elem === 'f32') return value;
