@@ -7,6 +7,7 @@ import type { QuantizedMac } from '../../src/ir/mac.ts';
 import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
+import { averageOf } from './cmsis-nn.ts';
 import { byteOf } from './requantize.ts';
 
 /** Stored bytes in row-major order. */
@@ -176,24 +177,32 @@ export const maxPoolOracle = (attrs: PoolAttrs, x: Bytes): Bytes =>
 
 /** The sum of (stored - zero point) over the image, divided by what counts; padding stands for real zeros. */
 export function avgPoolOracle(attrs: PoolAttrs, q: QuantizedAverage, x: Bytes): Bytes {
-  const saturation = { zeroPoint: q.output.zeroPoint, lo: 0, hi: 255 };
+  const { input, output, requant } = q;
+  const saturation = { zeroPoint: output.zeroPoint, lo: 0, hi: 255 };
   return pooled(attrs, x, (held, padded) => {
-    const centred = held.reduce((sum, byte) => sum + byte - q.input.zeroPoint, 0);
     const counted = attrs.countIncludePad ? padded : held.length;
-    return byteOf(centred, q.requant, counted - 1, saturation);
+    if (requant === undefined) {
+      // The output's byte for each real number of the window, a 0 for each that is padding.
+      const bytes = held.map((byte) => byte - input.zeroPoint + output.zeroPoint);
+      const padding = new Array<number>(counted - held.length).fill(output.zeroPoint);
+      return Math.min(255, Math.max(0, averageOf([...bytes, ...padding])));
+    }
+    const centred = held.reduce((sum, byte) => sum + byte - input.zeroPoint, 0);
+    return byteOf(centred, requant, counted - 1, saturation);
   });
 }
 
-/** round(256 e / sum), halves up, at most 255, with e = round(32767 exp(-difference to the largest)). */
+/** round(256 e / sum), halves up, at most 255, with e = round(unit exp(-difference to the largest)). */
 export function softmaxOracle(axis: number, inputScale: number, { shape, data }: Bytes): Bytes {
   const out = new Uint8Array(data.length);
   const length = shape[axis]!;
   const stride = product(shape.slice(axis + 1));
+  const unit = Math.min(4194304, Math.floor(2147483647 / length));
   for (let line = 0; line < data.length / length; line++) {
     const start = Math.floor(line / stride) * length * stride + (line % stride);
     const at = Array.from({ length }, (_, i) => start + i * stride);
     const largest = Math.max(...at.map((i) => data[i]!));
-    const powers = at.map((i) => Math.round(Math.exp(-(largest - data[i]!) * inputScale) * 32767));
+    const powers = at.map((i) => Math.round(Math.exp(-(largest - data[i]!) * inputScale) * unit));
     const sum = powers.reduce((total, e) => total + e, 0);
     at.forEach((i, k) => {
       out[i] = Math.min(255, Math.floor((256 * powers[k]! + Math.floor(sum / 2)) / sum));

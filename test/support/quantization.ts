@@ -135,6 +135,7 @@ function paddings(node: Node, input: Quant) {
 }
 
 const averageBound = ({ requant, output }: QuantizedAverage, y: Tensor): Tensor => {
+  if (requant === undefined) return map(y, () => output.scale / 2);
   const rounding = Math.max(...Array.from(requant.shift, (_, c) => outputRounding(requant, c)));
   return map(y, (value) => output.scale * rounding + 2 * Math.abs(value) * factorError(requant));
 };
@@ -152,12 +153,13 @@ const affineBound = (
   });
 
 /**
- * With exponentials e in steps of 1/32767, each off by up to 1/2, and their sum S >= 32767 off by n/2, a share
- * is off by at most (1 + n p) / (2 S); then 1/2 of an output step, and 1/2 more in S where S is odd.
+ * With exponentials e in steps of 1/unit, each off by up to 1/2, and their sum S >= unit off by n/2, a share is off
+ * by at most (1 + n p) / (2 S); then 1/2 of an output step, and 1/2 more in S where S is odd.
  */
 function softmaxBound(node: Node, x: Tensor): Tensor {
   const { axis } = node.attrs as { readonly axis: number };
   const length = x.shape[axis]!;
+  const unit = Math.min(2 ** 22, Math.floor((2 ** 31 - 1) / length));
   const [y] = node.op.reference(node.attrs, [x]);
-  return map(y!, (p) => 0.5 / 256 + (0.5 * (1 + length * p)) / 32767 + 0.5 / 256 / 32767);
+  return map(y!, (p) => 0.5 / 256 + (0.5 * (1 + length * p)) / unit + 0.5 / 256 / unit);
 }
