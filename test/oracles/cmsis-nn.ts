@@ -48,13 +48,13 @@ export interface Grid {
 
 const clampTo = (lo: number, hi: number, x: number): number => Math.min(hi, Math.max(lo, x));
 
-/** Sums of every byte `a` and every byte `b`, at 256 a + b: operands with 20 more bits on a common grid, then one rescaling. */
-export function additionTable(
+/** The sum of two bytes: operands with 20 more bits on a common grid, then one rescaling. */
+export function additionOf(
   [first, second]: readonly [Grid, Grid],
   output: Grid,
   rounding: Rounding,
   [lo, hi]: readonly [number, number] = [0, 255],
-): Uint8Array {
+): (a: number, b: number) => number {
   const twice = 2 * Math.max(first.scale, second.scale);
   const lifted = ({ scale, zeroPoint }: Grid): bigint[] =>
     Array.from({ length: 256 }, (_, byte) =>
@@ -62,10 +62,7 @@ export function additionTable(
     );
   const [a, b] = [lifted(first), lifted(second)];
   const back = factorOf(twice / (2 ** 20 * output.scale));
-  return Uint8Array.from({ length: 65536 }, (_, i) => {
-    const sum = rescale(a[i >> 8]! + b[i & 255]!, back, rounding);
-    return clampTo(lo, hi, Number(sum) + output.zeroPoint);
-  });
+  return (x, y) => clampTo(lo, hi, Number(rescale(a[x]! + b[y]!, back, rounding)) + output.zeroPoint);
 }
 
 /** The mean of stored bytes: halves away from 0, which is byte 128. */

@@ -2,12 +2,13 @@
  * The integer model: every quantized operator as the plainest loops over row-major (ONNX) order. Nothing here
  * knows of memory, layouts, fusion or C, and nothing is shared with the kernels but the integers themselves.
  */
-import type { AffineSum } from '../../src/ir/kernels/elementwise.ts';
+import type { AffineSum } from '../../src/ir/kernels/affine-sum.ts';
 import type { QuantizedMac } from '../../src/ir/mac.ts';
+import type { QuantizedAdd } from '../../src/ir/ops/add.ts';
 import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
-import { averageOf } from './cmsis-nn.ts';
+import { additionOf, averageOf, type Grid } from './cmsis-nn.ts';
 import { byteOf } from './requantize.ts';
 
 /** Stored bytes in row-major order. */
@@ -127,16 +128,24 @@ export function linearOracle(q: QuantizedMac, x: Bytes): Bytes {
   return { shape: [1, outs], data };
 }
 
-/** floor((sum of multiplier * stored + bias) / 2^shift), saturated: Add of two operands, Clip of one. */
-export function affineOracle(q: AffineSum, inputs: readonly Bytes[]): Bytes {
-  const { shape, data } = inputs[0]!;
-  return {
-    shape,
-    data: data.map((_, i) => {
-      const sum = inputs.reduce((total, x, k) => total + q.multipliers[k]! * x.data[i]!, q.bias);
-      return Math.min(q.hi, Math.max(q.lo, Math.floor(sum / 2 ** q.shift)));
-    }),
-  };
+/** floor((multiplier * stored + bias) / 2^shift), saturated. */
+export const clipOracle = (q: AffineSum, { shape, data }: Bytes): Bytes => ({
+  shape,
+  data: data.map((byte) =>
+    Math.min(q.hi, Math.max(q.lo, Math.floor((q.multipliers[0]! * byte + q.bias) / 2 ** q.shift))),
+  ),
+});
+
+/** TensorFlow Lite's sum, from the grids alone: of the quantized operator only how it rounds and saturates. */
+export function addOracle(
+  q: QuantizedAdd,
+  grids: readonly [Grid, Grid],
+  output: Grid,
+  [a, b]: readonly [Bytes, Bytes],
+): Bytes {
+  const double = q.kind === 'rescaled' && q.rescaling.primitive === 'requantize_double';
+  const sum = additionOf(grids, output, double ? 'double' : 'single', [q.lo, q.hi]);
+  return { shape: a.shape, data: a.data.map((x, i) => sum(x, b.data[i]!)) };
 }
 
 /** Windows of a pooling operator channel by channel; `value` of the stored bytes inside of the image. */
