@@ -4,6 +4,7 @@ import { elemBytes } from '../ir/kernel.ts';
 import { type PrintedGrid, portOf, printedGrid } from '../ir/port.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import type { Arena } from './arena.ts';
+import { noDspMacro, usesDsp } from './dsp.ts';
 import { type EmitInfo, noBuild } from './info.ts';
 import { layoutLines, normalizationLines } from './layout.ts';
 import { kernelsOf } from './names.ts';
@@ -147,13 +148,19 @@ function traceFunction({ name }: Program): string[] {
   ];
 }
 
-function advice({ name, arith }: Program): string[] {
+function advice(program: Program): string[] {
+  const { name, arith } = program;
   const upper = name.toUpperCase();
   const hook = `To see every layer, compile ${name}.c with -D${upper}_HOOK=f for a function of your own,`;
   const f = `void f(const struct ${name} *net, int step): it is called with step -1 before the first layer and`;
   const float =
     'Compile with -ffp-contract=off and without -ffast-math: floats are then the same everywhere.';
-  return [`${hook} ${f} with the layer's number after each.`, ...(arith === 'float32' ? [float] : [])];
+  const dsp = `Where the compiler defines __ARM_FEATURE_DSP (Cortex-M4, M7, M33, M55) sums use DSP instructions; -D${noDspMacro(program)} gives plain C, and the same bytes.`;
+  return [
+    `${hook} ${f} with the layer's number after each.`,
+    ...(usesDsp(program) ? [dsp] : []),
+    ...(arith === 'float32' ? [float] : []),
+  ];
 }
 
 export function headerFile(program: Program, arena: Arena, info: EmitInfo): string {

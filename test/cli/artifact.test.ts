@@ -197,6 +197,16 @@ describe('thimble verify', () => {
     expect(none.err).toContain('nothing was verified');
   });
 
+  test('which form of the C a row is about, where a chip runs two', async () => {
+    rows['cortex-m7'] = {
+      ...{ target: 'cortex-m7', form: 'plain', status: 'differs', bytesCompared: 10, mismatches: 1 },
+      note: 'step 0, conv1',
+    };
+    const result = await cli.run('verify', out, '--targets', 'host,cortex-m7', '--dsp');
+    expect(result.out).toMatch(/^cortex-m7, plain +differs/m);
+    expect(result.out).toContain('cortex-m7, plain: differs: step 0, conv1');
+  });
+
   test('--json', async () => {
     const { out: text } = await cli.run('verify', out, '--targets', 'host', '--json');
     expect(JSON.parse(text)).toEqual({
