@@ -1,6 +1,6 @@
 /** The numbers of a report, before anybody draws them. */
 import { decodeRows } from '../../decode.ts';
-import type { Inference } from '../../diff/compare.ts';
+import type { Inference } from '../../diff/feed.ts';
 import { inference } from '../../engines.ts';
 import { formatName } from '../../ir/formats/format.ts';
 import { elemBytes, type Kernel, type Table } from '../../ir/kernel.ts';
