@@ -6,7 +6,7 @@ import type { Tensor } from '../ir/tensor.ts';
 import { type Assigned, assign } from './assign.ts';
 import { type Capture, captureOfTensors, type Gap } from './capture.ts';
 import { slotAt } from './feed.ts';
-import type { NamedNode } from './modules.ts';
+import { type NamedNode, scopesOf } from './modules.ts';
 
 type Arrays = ReadonlyMap<string, Tensor>;
 
@@ -22,9 +22,15 @@ export function sampleOf({ dtype, shape, data }: Tensor, sample: number): Tensor
   } as Tensor;
 }
 
-function namedNode(graph: Graph<'imported'>, { name, inputs, outputs, scopes = [] }: Node): NamedNode {
-  const weighted = graph.tensors.get(inputs[1] ?? '')?.constant !== undefined;
-  return { name, inputs, output: outputs[0] ?? '', scopes, weighted };
+/** Bounds of a clip are scalars, shapes and axes are whole numbers: neither makes a layer of its own. */
+function isWeighted(graph: Graph<'imported'>, { inputs }: Node): boolean {
+  const constant = graph.tensors.get(inputs[1] ?? '')?.constant;
+  return constant !== undefined && constant.dtype === 'float32' && constant.shape.length > 0;
+}
+
+function namedNode(graph: Graph<'imported'>, node: Node): NamedNode {
+  const { name, inputs, outputs, scopes = [] } = node;
+  return { name, inputs, output: outputs[0] ?? '', scopes, weighted: isWeighted(graph, node) };
 }
 
 /** Without the model only names are known, and of a step's nodes only what the last one makes. */
@@ -50,6 +56,9 @@ export interface Activations {
   readonly count: number;
 }
 
+/** Tensors that are said to be the same one; none, or a gap, where nothing is known. */
+type Found = readonly Tensor[] | Gap;
+
 interface Known {
   readonly arrays: Arrays;
   readonly assigned: ReadonlyMap<string, Assigned>;
@@ -57,56 +66,65 @@ interface Known {
 }
 
 /** All arrays of one tensor and sample: several where modules end with the same node. */
-function tensorsOf({ arrays, assigned }: Known, tensor: string, sample: number): readonly Tensor[] | Gap {
+function tensorsOf({ arrays, assigned }: Known, tensor: string, sample: number): Found {
   const names = assigned.get(tensor) ?? [];
   if ('why' in names) return names;
   return names.flatMap((name) => sampleOf(must(arrays.get(name), 'an array of the file'), sample) ?? []);
 }
 
+const isGap = (found: readonly unknown[] | Gap): found is Gap => 'why' in found;
+
 /**
- * A tensor of a step that was captured, or that follows from one of the step's that was: what a functional
- * activation or pooling makes has no module, and is computed from the module before it as the model says.
+ * A tensor that was captured, or that follows from what was: what a functional activation, pooling or addition
+ * makes has no module, and is computed as the model says. A node with weights is a layer of its own, and is only
+ * computed from another one of its step, as a normalization from the convolution before it.
  */
-function derived(
+function derived(known: Known, tensor: string, sample: number, origin: ReadonlySet<string>): Found {
+  const found = tensorsOf(known, tensor, sample);
+  const { graph } = known;
+  if (isGap(found) || found.length > 0 || graph === undefined) return found;
+  const maker = graph.nodes.find(({ outputs }) => outputs.includes(tensor));
+  if (maker === undefined) return [];
+  const inStep = isWeighted(graph, maker);
+  const inputs: (Tensor | undefined)[] = [];
+  for (const name of maker.inputs) {
+    const constant = graph.tensors.get(name)?.constant;
+    const source =
+      constant === undefined && name !== '' ? sourceOf(known, name, sample, origin, inStep) : [constant];
+    if (isGap(source)) return source;
+    if (source.length === 0) return [];
+    inputs.push(source[0]);
+  }
+  return maker.op.reference(maker.attrs, inputs).slice(0, 1);
+}
+
+/** An input of a node: of one with weights only if the step makes it too. */
+function sourceOf(
   known: Known,
   tensor: string,
   sample: number,
   origin: ReadonlySet<string>,
-): readonly Tensor[] | Gap {
-  const found = tensorsOf(known, tensor, sample);
-  if ('why' in found || found.length > 0) return found;
-  const maker = known.graph?.nodes.find(({ outputs }) => outputs.includes(tensor));
-  if (maker === undefined || !origin.has(maker.name)) return [];
-  const inputs: (Tensor | undefined)[] = [];
-  let captured = false;
-  for (const name of maker.inputs) {
-    const constant = known.graph?.tensors.get(name)?.constant;
-    if (constant !== undefined || name === '') {
-      inputs.push(constant);
-      continue;
-    }
-    const madeHere = known.graph?.nodes.some((node) => node.outputs.includes(name) && origin.has(node.name));
-    const source = madeHere ? derived(known, name, sample, origin) : [];
-    if ('why' in source) return source;
-    if (source[0] === undefined) return [];
-    captured = true;
-    inputs.push(source[0]);
-  }
-  return captured ? maker.op.reference(maker.attrs, inputs).slice(0, 1) : [];
+  inStep: boolean,
+): Found {
+  const madeHere = known.graph?.nodes.some(
+    ({ name, outputs }) => outputs.includes(tensor) && origin.has(name),
+  );
+  return inStep && madeHere !== true ? [] : derived(known, tensor, sample, origin);
 }
 
-/** Whether a file has a tensor of the step before its last one: the model could tell the rest. */
-function modelWouldHelp({ assigned, graph }: Known, origin: readonly string[]): boolean {
-  return graph === undefined && origin.some((node) => assigned.has(`${node}:0`));
+/** Without the model nothing is known of an operator outside of modules. */
+function needsModel({ graph }: Known, node: string | undefined): boolean {
+  if (graph !== undefined || node === undefined) return false;
+  return scopesOf({ name: node, inputs: [], output: '', scopes: [], weighted: false }).length === 0;
 }
 
-function tensorFor(known: Known, program: Program, index: number, sample: number): readonly Tensor[] | Gap {
+function tensorFor(known: Known, program: Program, index: number, sample: number): Found {
   const slot = slotAt(program, index);
   const origin = index === program.input ? [] : (program.steps[slot.firstStep]?.origin ?? []);
   const found = derived(known, slot.name, sample, new Set(origin));
-  if ('why' in found || found.length > 0 || !modelWouldHelp(known, origin)) return found;
-  const why = `${origin.at(-1)} is not a module: give --model MODEL.onnx`;
-  return { kind: 'not captured', why };
+  const last = origin.at(-1);
+  if (isGap(found) || found.length > 0 || !needsModel(known, last)) return found;
+  return { kind: 'not captured', why: `${last} is not a module's: give --model MODEL.onnx` };
 }
 
 const nothing: Gap = { kind: 'not captured', why: 'no tensor of its name' };

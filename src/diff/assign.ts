@@ -6,7 +6,7 @@
 import type { Shape, Tensor } from '../ir/tensor.ts';
 import { sameShape } from '../ir/tensor.ts';
 import type { Gap } from './capture.ts';
-import { calledModule, hasOtherWeights, type NamedNode, scopesOf } from './modules.ts';
+import { calledModule, hasOtherWeights, type NamedNode, saysModules, scopesOf } from './modules.ts';
 
 /** Arrays that are all this tensor, the innermost module's first; or why none can be taken. */
 export type Assigned = readonly string[] | Gap;
@@ -132,6 +132,7 @@ function resolved(
   naming: Naming,
 ): string | Gap {
   const { array, node } = claim;
+  if (!saysModules(node)) return array;
   const besides = followers.beside(array);
   const siblings = layers.filter(
     (other) => parentOf(other.array) === parentOf(array) && followers.isAlike(other.array, array),
@@ -206,24 +207,24 @@ function assigned(
       chosen(all, (claim) => resolved(claim, followers, layers, naming)),
     );
   }
-  for (const [tensor, name] of exact) made.set(tensor, [name]);
-  addPort(made, input, inputNames, arrays);
-  addPort(made, output, outputNames, arrays);
+  for (const [tensor, name] of exact) addName(made, tensor, [name], arrays);
+  addName(made, input, [input, ...inputNames], arrays);
+  addName(made, output, [output, ...outputNames], arrays);
   return made;
 }
 
-/** The network's input or output may have a name of its own, besides a module's. */
-function addPort(
+/** A tensor may have a name of its own, besides its module's: each of both arrays has to be right. */
+function addName(
   made: Map<string, Assigned>,
-  port: string,
+  tensor: string,
   names: readonly string[],
   arrays: ReadonlyMap<string, Tensor>,
 ): void {
-  const found = made.get(port);
-  const name = [port, ...names].find((candidate) => arrays.has(candidate));
+  const found = made.get(tensor);
+  const name = names.find((candidate) => arrays.has(candidate));
   if (name === undefined) return;
   const before = found === undefined || 'why' in found ? [] : found;
-  made.set(port, [...new Set([...before, name])]);
+  made.set(tensor, [...new Set([...before, name])]);
 }
 
 type Renaming = (name: string) => string;

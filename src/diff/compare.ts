@@ -9,10 +9,18 @@ import type { Program, Slot } from '../ir/program.ts';
 import { stridesOf } from '../ir/tensor.ts';
 import { decodeSlot } from '../run.ts';
 import { createSimulator } from '../sim/simulate.ts';
-import { crc32 } from '../trace/crc32.ts';
 import type { Captured, Gap } from './capture.ts';
 import type { Suspect } from './causes/cause.ts';
-import { type DiffMode, type Fed, fitting, type Inference, oursIn, slotAt, storedOf } from './feed.ts';
+import {
+  type DiffMode,
+  type Fed,
+  fitting,
+  type Inference,
+  oursIn,
+  sameBytes,
+  slotAt,
+  storedOf,
+} from './feed.ts';
 import { type LayerMeasures, Measuring, type Place } from './measure.ts';
 
 export interface DiffOptions {
@@ -287,12 +295,6 @@ function compareRow(
   row.checksums++;
   if (!same) row.unequal++;
   return 0;
-}
-
-/** Whether stored bytes are the same, by their checksum where only that is known; real numbers never are. */
-function sameBytes(ours: Uint8Array, theirs: Captured | undefined, checksum: number | undefined): boolean {
-  if (theirs === undefined) return crc32(ours) === checksum;
-  return theirs.kind === 'stored' && ours.every((byte, i) => byte === theirs.bytes[i]);
 }
 
 const squaredDistance = (a: Float32Array, b: Float32Array): number =>

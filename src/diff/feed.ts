@@ -4,6 +4,7 @@ import type { Program, Slot } from '../ir/program.ts';
 import { encodeSlot } from '../run.ts';
 import { slotBytes } from '../sim/arena.ts';
 import type { Simulator } from '../sim/simulate.ts';
+import { crc32 } from '../trace/crc32.ts';
 import { type Capture, type Captured, captureOfOutcome, type Gap } from './capture.ts';
 
 export type DiffMode = 'isolated' | 'cumulative';
@@ -65,19 +66,40 @@ function sourcesOf(program: Program, index: number): readonly number[] {
   return args.filter((_, i) => kernel.params[i]?.role === 'in');
 }
 
-/** What a slot is computed from, back to where the other side is known. */
-function unknownBehind(program: Program, slot: number, theirs: Capture): readonly number[] {
-  const found = new Set<number>();
+/** Whether stored bytes are the same, by their checksum where only that is known; real numbers never are. */
+export function sameBytes(
+  ours: Uint8Array | undefined,
+  theirs: Captured | undefined,
+  checksum: number | undefined,
+): boolean {
+  if (ours === undefined) return false;
+  if (theirs === undefined) return crc32(ours) === checksum;
+  return theirs.kind === 'stored' && ours.every((byte, i) => byte === theirs.bytes[i]);
+}
+
+/**
+ * What a slot is computed from and the other side does not know, back to where both sides are the same: behind
+ * what differs, something that is not known may be to blame. Real numbers differ anyway: they end the search.
+ */
+function unknownBehind(
+  program: Program,
+  slot: number,
+  theirs: Capture,
+  ours: (slot: number) => Uint8Array | undefined,
+): readonly number[] {
+  const [seen, unknown] = [new Set<number>(), new Set<number>()];
   const visit = (index: number): void => {
     for (const source of sourcesOf(program, index)) {
-      const known = theirs.written(source) !== undefined || theirs.checksum?.(source) !== undefined;
-      if (known || found.has(source)) continue;
-      found.add(source);
+      if (seen.has(source)) continue;
+      seen.add(source);
+      const [held, checksum] = [theirs.written(source), theirs.checksum?.(source)];
+      if (held?.kind === 'real' || sameBytes(ours(source), held, checksum)) continue;
+      if (held === undefined && checksum === undefined) unknown.add(source);
       visit(source);
     }
   };
   visit(slot);
-  return [...found];
+  return [...unknown];
 }
 
 /** From the input on. */
@@ -86,11 +108,14 @@ function cumulative(program: Program, simulator: Simulator, { input: own, theirs
   const input = own ?? (given && storedOf(program, program.input, given));
   if (input === undefined) return { written: () => undefined };
   const capture = captureOfOutcome(program, input, simulator.run(input, { keepArenas: true }));
+  const bytesOf = (slot: number): Uint8Array | undefined => {
+    const held = capture.written(slot);
+    return held?.kind === 'stored' ? held.bytes : undefined;
+  };
   return {
     written(slot) {
-      const held = slot === program.input && own === undefined ? undefined : capture.written(slot);
-      if (held?.kind !== 'stored') return undefined;
-      return { bytes: held.bytes, derived: unknownBehind(program, slot, theirs) };
+      const bytes = slot === program.input && own === undefined ? undefined : bytesOf(slot);
+      return bytes && { bytes, derived: unknownBehind(program, slot, theirs, bytesOf) };
     },
   };
 }

@@ -37,6 +37,10 @@ const segmentsOf = (node: string): readonly string[] =>
         .slice(0, -1)
     : [];
 
+/** Whether the file says in which module a node was called; else what follows it may be any node's. */
+export const saysModules = ({ name, scopes }: NamedNode): boolean =>
+  scopes.length > 0 || segmentsOf(name).length > 0;
+
 const parameter = /^(.+)\.weight$/;
 
 /** Of a node's modules, outermost first; the last one has called it. */
