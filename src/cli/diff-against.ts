@@ -24,7 +24,8 @@ import { floats, type Tensor } from '../ir/tensor.ts';
 import { encodeInput, inputBytes, type Sample } from '../run.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import { readTraces } from '../trace/read.ts';
-import type { DeviceTrace } from '../trace/trace.ts';
+import type { DeviceTrace, TraceRun } from '../trace/trace.ts';
+import { tagOf } from '../trace/write.ts';
 import type { Api } from './api.ts';
 import { foundModel, loadArtifact, loadModel, onlyInput, requireModelOf } from './model.ts';
 
@@ -154,10 +155,39 @@ function againstArrays(asked: Asked, bytes: Uint8Array): Against {
   return { ...plain, who: against, inferences };
 }
 
-/** The runs of this build; else the last of this network, or of any. */
+/**
+ * The runs of this build; else the last of this network, or of any. Runs that do not say whose they are belong to
+ * the only network of the log.
+ */
 function traceFor(traces: readonly DeviceTrace[], name: string, build: string): DeviceTrace | undefined {
   const own = traces.filter((trace) => (trace.name ?? name) === name);
-  return own.find((trace) => trace.build === build) ?? own.at(-1) ?? traces.at(-1);
+  const found = own.find((trace) => trace.build === build) ?? own.at(-1) ?? traces.at(-1);
+  const named = traces.filter((trace) => trace.name !== undefined);
+  if (found === undefined || named.length !== 1 || found !== named[0]) return found;
+  const runs = traces.flatMap((trace) => trace.runs).sort((a, b) => a.offset - b.offset);
+  return { ...found, runs };
+}
+
+/**
+ * The input of each run: the one that its tag was made of, since whole runs may have been lost. Where no tag fits,
+ * inputs are prepared in another way on the device, and runs and samples go one by one.
+ */
+function inputsOfRuns(
+  runs: readonly TraceRun[],
+  inputs: readonly Uint8Array[],
+  network: string,
+): readonly (Uint8Array | undefined)[] {
+  const tags = inputs.map((input) => tagOf(network, input));
+  if (!runs.some(({ tag }) => tags.includes(tag))) return runs.map((_, i) => inputs[i]);
+  let next = 0;
+  return runs.map(({ tag }, i) => {
+    const ahead = tags.indexOf(tag, next);
+    const at = ahead >= 0 ? ahead : tags.indexOf(tag);
+    if (at >= 0) next = at + 1;
+    // One that fits nowhere took the next sample, unless the run after it did.
+    const free = tags[next] !== runs[i + 1]?.tag;
+    return at >= 0 ? inputs[at] : free ? inputs[next++] : undefined;
+  });
 }
 
 /** Steps and slots of another build have other numbers: nothing of it is compared. */
@@ -177,10 +207,12 @@ function againstTrace({ artifact, against, samples }: Asked, bytes: Uint8Array):
     });
   const testimonies = found.runs.map((run) => ({ program, build, trace: found, run }));
   const stale = found.build !== undefined && found.build !== build ? found.build : undefined;
+  const given = samples.map((sample) => inputBytes(program, sample));
+  const inputs = inputsOfRuns(found.runs, given, `${program.name} ${build}`);
   const inferences = found.runs.map((run, i): Inference => {
-    const sample = samples[i];
+    const input = inputs[i];
     return {
-      ...(sample === undefined ? {} : { input: inputBytes(program, sample) }),
+      ...(input === undefined ? {} : { input }),
       theirs: stale === undefined ? captureOfRun(run) : otherBuild(stale, build),
     };
   });

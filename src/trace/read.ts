@@ -56,6 +56,7 @@ function runOf(run: RunLines, index: number, report: Report): TraceRun {
   for (const { kind, offset, what } of findings) report(kind, offset, what);
   const [first] = run.records.values();
   return {
+    tag: run.tag,
     index,
     ...headOf(run),
     tables: tablesOf(run),

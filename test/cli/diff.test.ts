@@ -532,6 +532,29 @@ describe('a log that is not whole', () => {
     expect(await compared(whole, both, ...input)).toMatchObject({ code: 0, causes: [] });
   });
 
+  test.each([1, 2] as const)(
+    'whole runs were lost: each other one has the input that it ran on, level %d',
+    async (level) => {
+      const runs = traceOf(whole, 4, level).split(/(?=boot )/);
+      for (const left of [runs.slice(1), runs.toSpliced(1, 2), [...runs.slice(2), runs[2]!]])
+        expect(await compared(whole, fileWith('runs.log', left.join('')), ...input)).toMatchObject({
+          code: 0,
+          inferences: left.length,
+        });
+    },
+  );
+
+  test('a run without its first and last lines belongs to the only network of the log', async () => {
+    const one = traceOf(whole, 1, 2);
+    const lines = one.split('\n');
+    const middle = lines.filter((line) => !/^~[BTE]/.test(line)).join('\n');
+    const found = await compared(whole, fileWith('middle.log', `${one}${middle}\n`), ...input);
+    expect(found).toMatchObject({ code: 0, inferences: 2 });
+    const cut = await compared(whole, fileWith('half.log', one + middle.slice(0, 4000)), ...input);
+    expect(cut).toMatchObject({ code: 4, inferences: 2, coverage: { layers: 5 } });
+    expect(cut.coverage.partly).toBeGreaterThan(0);
+  });
+
   test("in UTF-16, as PowerShell's > writes it", async () => {
     const log = traceOf(whole, 2, 2).replaceAll('\n', '\r\n');
     for (const bytes of [
