@@ -118,10 +118,23 @@ function needsModel({ graph }: Known, node: string | undefined): boolean {
   return scopesOf({ name: node, inputs: [], output: '', scopes: [], weighted: false }).length === 0;
 }
 
+/**
+ * The model's name of what a step writes. Where a pass made another, it is what the last of its nodes makes, with
+ * its axes apart, unless a later step finishes that node.
+ */
+function tensorName({ graph }: Known, program: Program, index: number): string {
+  const { name, firstStep } = slotAt(program, index);
+  const last = program.steps[firstStep]?.origin.at(-1);
+  const maker = graph?.nodes.find((node) => node.name === last);
+  if (maker === undefined || index === program.input || graph?.tensors.has(name) === true) return name;
+  const isFinished = program.steps.slice(firstStep + 1).every(({ origin }) => !origin.includes(maker.name));
+  return isFinished ? (maker.outputs[0] ?? name) : name;
+}
+
 function tensorFor(known: Known, program: Program, index: number, sample: number): Found {
   const slot = slotAt(program, index);
   const origin = index === program.input ? [] : (program.steps[slot.firstStep]?.origin ?? []);
-  const found = derived(known, slot.name, sample, new Set(origin));
+  const found = derived(known, tensorName(known, program, index), sample, new Set(origin));
   const last = origin.at(-1);
   if (isGap(found) || found.length > 0 || !needsModel(known, last)) return found;
   return { kind: 'not captured', why: `${last} is not a module's: give --model MODEL.onnx` };

@@ -480,6 +480,51 @@ describe('against a capture of nested and functional modules', () => {
   });
 });
 
+test('a mean over space is no module and has a name of its own in the program: it is compared', async () => {
+  const shape = [1, 1, 4, 4];
+  const onnx = encodeModel({
+    inputs: [valueInfo('x', shape)],
+    initializers: [
+      floatTensor('c.weight', [2, 1, 1, 1], [1, -2]),
+      floatTensor('f.weight', [2, 2], [1, 2, 3, -1]),
+    ],
+    nodes: [
+      {
+        op: 'Conv',
+        name: '/c/Conv',
+        inputs: ['x', 'c.weight'],
+        outputs: ['c'],
+        attributes: [ints('kernel_shape', [1, 1])],
+      },
+      {
+        op: 'ReduceMean',
+        name: '/ReduceMean',
+        inputs: ['c'],
+        outputs: ['m'],
+        attributes: [ints('axes', [2, 3]), int('keepdims', 0)],
+      },
+      { op: 'Gemm', name: '/f/Gemm', inputs: ['m', 'f.weight'], attributes: [int('transB', 1)] },
+    ],
+  });
+  const data = Float32Array.from({ length: 8 * 16 }, (_, i) => ((i * 29) % 64) / 64 - Math.floor(i / 16) / 8);
+  const made: Record<string, number[]> = { c: [], m: [], y: [] };
+  for (let i = 0; i < 8; i++) {
+    const given = floats(shape, data.slice(16 * i, 16 * (i + 1)));
+    evaluate(importOnnx(onnx), new Map([['x', given]]), (name, t) =>
+      made[name]?.push(...Array.from(t.data as Float32Array)),
+    );
+  }
+  const arrays = {
+    x: floats([8, 1, 4, 4], data),
+    c: floats([8, 2, 4, 4], Float32Array.from(made.c!)),
+    f: floats([8, 2], Float32Array.from(made.y!)),
+  };
+  const [model, samples] = [fileWith('mean.onnx', onnx), fileWith('mean.npy', writeNpy(arrays.x))];
+  await bench().run('compile', model, '--calibrate', samples, '-o', inFolder('mean'), '-q');
+  const found = await compared(inFolder('mean'), fileWith('mean.npz', npzOf(arrays)));
+  expect(found).toMatchObject({ code: 0, coverage: { layers: 3, compared: 3 } });
+});
+
 describe('a log that is not whole', () => {
   /** A device that is wrong in one step, which all after it read. */
   function faulty(folder: string, step: number): readonly string[] {
