@@ -1,5 +1,5 @@
 /**
- * A program, simulated, against what somebody else computed: layer by layer, the layers each on the other side's
+ * A program, simulated, against what was computed elsewhere: layer by layer, the layers each on the other side's
  * inputs (isolated: an error shows where it is made) or on its own (cumulative: as it runs). What was not
  * compared is counted, with the reason; it is never right.
  */
