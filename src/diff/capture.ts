@@ -150,8 +150,7 @@ const sameOrder = (a: Slot, b: Slot): boolean =>
 const sameMeaning = (a: Slot, b: Slot): boolean =>
   a.elem === b.elem &&
   sameOrder(a, b) &&
-  a.quant?.scale === b.quant?.scale &&
-  a.quant?.zeroPoint === b.quant?.zeroPoint &&
+  JSON.stringify(a.quant) === JSON.stringify(b.quant) &&
   `${a.kept}` === `${b.kept}`;
 
 /**
