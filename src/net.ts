@@ -4,6 +4,7 @@ import type { Artifact, Preprocessing } from './artifact.ts';
 import { prepare } from './data/prepare.ts';
 import { type EngineName, fastest, inference } from './engines.ts';
 import { InputError, must } from './ir/errors.ts';
+import { indexOfLargest } from './ir/extremes.ts';
 import type { Program, Slot } from './ir/program.ts';
 import { countOf, type Numbers, type Shape } from './ir/tensor.ts';
 import { fromNdarray, toNdarray } from './ndarray.ts';
@@ -203,7 +204,7 @@ export function netOf(
     classify(image, options) {
       const scores = run(isPicture(image) ? prepared(program, image, preprocessing ?? {}) : image, options)
         .output.real;
-      const index = scores.indexOf(Math.max(...scores));
+      const index = indexOfLargest(scores);
       return { index, score: scores[index] ?? Number.NaN, scores };
     },
   };

@@ -1,6 +1,8 @@
 /** Models and artifacts from the command line's paths. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Artifact } from '../artifact.ts';
 import { isFolder, readBytes, readSamples } from '../data/files.ts';
 import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts';
@@ -90,4 +92,23 @@ export const readPrepared = (file: string, sampleShape: Shape, options: PrepareO
 export function spread(count: number, wanted: number): readonly number[] {
   const n = Math.min(count, wanted);
   return Array.from({ length: n }, (_, i) => Math.floor((i * count) / n));
+}
+
+const isModelOf = ({ manifest }: Artifact, file: string): boolean =>
+  bytesToHex(sha256(readBytes(file))) === manifest.model.sha256;
+
+/** The model that the artifact was compiled from, if it still lies where its command line says. */
+export function foundModel(artifact: Artifact): string | undefined {
+  const words = artifact.manifest.command.split(' ').map((word) => word.replaceAll("'", ''));
+  return words.find((word) => word.endsWith('.onnx') && existsSync(word) && isModelOf(artifact, word));
+}
+
+/** @throws InputError for another model. */
+export function requireModelOf(artifact: Artifact, model: string): void {
+  if (isModelOf(artifact, model)) return;
+  throw new InputError({
+    where: `--model ${model}`,
+    found: 'another model than the artifact was compiled from (their SHA-256 differ)',
+    todo: `give the model of: ${artifact.manifest.command}`,
+  });
 }

@@ -1,7 +1,4 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Command } from 'commander';
 import type { Artifact } from '../artifact.ts';
 import { readBytes } from '../data/files.ts';
@@ -17,11 +14,13 @@ import type { Api } from './api.ts';
 import { readCalibration } from './calibrate.ts';
 import { type Context, printJson } from './context.ts';
 import {
+  foundModel,
   identifierOf,
   type Loaded,
   load,
   loadModel,
   readPrepared,
+  requireModelOf,
   sampleShapeOfProgram,
   spread,
 } from './model.ts';
@@ -68,15 +67,6 @@ function artifactFor(context: Context, loaded: Loaded, flags: Flags): Artifact {
   return api.loadArtifact(new Map([...files].map(([name, content]) => [name, bytesOf(content)])));
 }
 
-const isModelOf = ({ manifest }: Artifact, file: string): boolean =>
-  bytesToHex(sha256(readBytes(file))) === manifest.model.sha256;
-
-/** The model that the artifact was compiled from, if it still lies where its command line says. */
-function foundModel(artifact: Artifact): string | undefined {
-  const words = artifact.manifest.command.split(' ').map((word) => word.replaceAll("'", ''));
-  return words.find((word) => word.endsWith('.onnx') && existsSync(word) && isModelOf(artifact, word));
-}
-
 function floatProgram(api: Api, file: string, name: string): FloatSide {
   const { program } = api.compile(loadModel(api, file), { name, arith: 'float32' });
   return { kind: 'program', program };
@@ -85,12 +75,7 @@ function floatProgram(api: Api, file: string, name: string): FloatSide {
 /** @throws InputError for a --model that is not the artifact's. */
 function floatSide(api: Api, artifact: Artifact, loaded: Loaded, { model }: Flags): FloatSide {
   const { program } = artifact;
-  if (model !== undefined && !isModelOf(artifact, model))
-    throw new InputError({
-      where: `--model ${model}`,
-      found: 'another model than the artifact was compiled from (their SHA-256 differ)',
-      todo: `give the model of: ${artifact.manifest.command}`,
-    });
+  if (model !== undefined) requireModelOf(artifact, model);
   if (program.arith === 'float32')
     return {
       kind: 'none',

@@ -6,6 +6,7 @@
  */
 import { float, maximum, minimum } from './build.ts';
 import { InputError, must } from './errors.ts';
+import { largestOf } from './extremes.ts';
 import { dense8, formatName, type WeightFormat } from './formats/format.ts';
 import type { Expr, Table } from './kernel.ts';
 import type { InputType, Quant, RequantMode, ScaleContext } from './op.ts';
@@ -126,7 +127,7 @@ function finestStep(
   input: Quant,
 ): number {
   const weightStep = largest(weight) / (2 ** (weightBits - 1) - 1);
-  const accumulatorStep = Math.max(weightStep, ...(weightSteps ?? [])) * input.scale;
+  const accumulatorStep = Math.max(weightStep, largestOf(weightSteps ?? [])) * input.scale;
   return accumulatorStep * (mode === 'pow2' ? 4 : 1);
 }
 

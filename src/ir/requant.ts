@@ -1,6 +1,7 @@
 /** Requantization as data: which rounding, and per channel the multiplier and shift that stand for a real scale. */
 import { add, call, float, int, load } from './build.ts';
 import { DefectError } from './errors.ts';
+import { largestOf } from './extremes.ts';
 import type { Expr, Table } from './kernel.ts';
 import type { RequantMode } from './op.ts';
 
@@ -66,7 +67,7 @@ export function compactOf(scales: readonly number[], largest: number): Requant {
 
 /** 1..30; the finest unit 2^-shift of which no scale is more than `largest` (and a half, for rounding errors). */
 export const compactShift = (scales: readonly number[], largest: number): number =>
-  Math.max(1, Math.min(30, Math.floor(Math.log2((largest + 0.5) / Math.max(...scales)))));
+  Math.max(1, Math.min(30, Math.floor(Math.log2((largest + 0.5) / largestOf(scales)))));
 
 /** Whether acc * multiplier + 2^(shift - 1) stays in int32 for |acc| <= `magnitude`, by channel. */
 export const compactHolds = ({ multiplier, shift }: Requant, magnitude: readonly number[]): boolean =>
@@ -89,7 +90,7 @@ export interface Epilogue {
 /** `prefix` names the tables. */
 export function epilogue(prefix: string, requant: Requant, saturation: Saturation): Epilogue {
   const tables: Table[] = [];
-  const elem = requant.mode === 'compact' ? (Math.max(...requant.multiplier) < 256 ? 'u8' : 'u16') : 'i32';
+  const elem = requant.mode === 'compact' ? (largestOf(requant.multiplier) < 256 ? 'u8' : 'u16') : 'i32';
   const multiplier: Table = { name: `${prefix}_multiplier`, elem, data: [...requant.multiplier] };
   const shift: Table = { name: `${prefix}_shift`, elem: 'u8', data: requant.shift };
   const scale: Table = { name: `${prefix}_scale`, elem: 'f32', data: requant.scale };

@@ -1,6 +1,6 @@
 /** The numbers of a report, before anybody draws them. */
 import { decodeRows } from '../../decode.ts';
-import type { Inference } from '../../diff/compare.ts';
+import type { Inference } from '../../diff/feed.ts';
 import { inference } from '../../engines.ts';
 import { must } from '../../ir/errors.ts';
 import { formatName } from '../../ir/formats/format.ts';
