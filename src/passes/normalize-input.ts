@@ -2,7 +2,7 @@
  * Raw input: the network is given what the sensor gives, stored numbers 0..255, and normalizes them itself:
  * real = (stored - mean) / std per channel, as a batch normalization in front that the next pass folds away.
  */
-import { must } from '../ir/errors.ts';
+import { InputError, must } from '../ir/errors.ts';
 import type { Graph, Node } from '../ir/graph.ts';
 import { batchNorm } from '../ir/ops/batch-norm.ts';
 import type { Normalization } from '../ir/program.ts';
@@ -19,7 +19,20 @@ export const normalizeInput = (normalization: Normalization): Pass<'float', 'flo
   run: (graph) => inFront(graph, normalization),
 });
 
-function inFront(graph: Graph<'float'>, { mean, std }: Normalization): Graph<'float'> {
+/** @throws InputError for deviations whose square is no float32 above 0 */
+function requireSquares({ std }: Normalization): void {
+  const odd = std.find((s) => !(Math.fround(s * s) > 0 && Math.fround(s * s) < Infinity));
+  if (odd === undefined) return;
+  throw new InputError({
+    where: 'the normalization of raw input',
+    found: `a standard deviation of ${odd} in units of a pixel`,
+    supported: '1e-20 to 1e19',
+  });
+}
+
+function inFront(graph: Graph<'float'>, normalization: Normalization): Graph<'float'> {
+  requireSquares(normalization);
+  const { mean, std } = normalization;
   const input = must(graph.inputs[0], 'a float graph has an input');
   const info = must(graph.tensors.get(input), 'the input has a type');
   const channels = info.shape[1] ?? 1;
