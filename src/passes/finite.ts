@@ -7,10 +7,10 @@ import { floats, showShape, type Tensor } from '../ir/tensor.ts';
 
 const label = (node: Node): string => nodeLabel(node.name, node.op.kind);
 
-/** The first that is not finite, and where it lies: `NaN (element 3 of 1x4)`. */
-function offender({ data, shape }: Tensor): string | undefined {
+/** The first that is not finite, and where it lies: `NaN in its output 'y' (element 3 of 1x4)`. */
+function offender({ data, shape }: Tensor, what: string): string | undefined {
   const index = data.findIndex((x: number) => !Number.isFinite(x));
-  return index < 0 ? undefined : `${data[index]} (element ${index} of ${showShape(shape)})`;
+  return index < 0 ? undefined : `${data[index]} in ${what} (element ${index} of ${showShape(shape)})`;
 }
 
 /** @throws InputError for a constant of the file that holds NaN or an infinity and is needed. */
@@ -18,11 +18,11 @@ export function requireFiniteFile(graph: Graph<'float'>): void {
   for (const node of graph.nodes)
     for (const name of node.inputs) {
       const constant = graph.tensors.get(name)?.constant;
-      const found = constant && offender(constant);
+      const found = constant && offender(constant, `its constant '${name}'`);
       if (found !== undefined)
         throw new InputError({
           where: label(node),
-          found: `${found} in its constant '${name}'`,
+          found,
           supported: 'finite numbers',
           todo: 'the training diverged, or the file is damaged: look at these weights in PyTorch',
         });
@@ -55,20 +55,20 @@ export function requireFiniteGraph(graph: Graph<'float'>, pass: string): void {
     if (odd !== undefined) throw complaint(node, `${odd} in its attributes`);
     for (const name of node.inputs) {
       const constant = graph.tensors.get(name)?.constant;
-      const found = constant && offender(constant);
-      if (found !== undefined) throw complaint(node, `${found} in '${name}'`);
+      const found = constant && offender(constant, `'${name}'`);
+      if (found !== undefined) throw complaint(node, found);
     }
   }
 }
 
 /** @throws InputError for an activation that is not finite; it names the node that made it */
 export function requireFiniteActivation(graph: Graph<'float'>, name: string, tensor: Tensor): void {
-  const found = offender(tensor);
+  const found = offender(tensor, `tensor '${name}'`);
   if (found === undefined) return;
   const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
   throw new InputError({
     where: maker === undefined ? `input '${name}'` : label(maker),
-    found: `${found} in its output '${name}', on one of the samples`,
+    found: `${found} for one of the samples`,
     supported: 'activations within float32 (up to 3.4e38)',
     todo: 'the weights or the samples are too large: look at them, and normalize the samples as in training',
   });

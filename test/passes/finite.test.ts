@@ -65,7 +65,7 @@ test.each(types)(
   (arith) => {
     const message = refusal(normed(1e-30, 0, 1e30), [ones(8)], { arith });
     expect(message).toMatch(
-      /node 'conv' .*Infinity \(element \d of .* after pass 'fold-batch-norm', computed from norm, conv/,
+      /node 'conv' .*Infinity in '.*' \(element \d of .* after pass 'fold-batch-norm', computed from norm, conv/,
     );
   },
 );
@@ -79,7 +79,9 @@ const huge = encodeModel({
 });
 
 test.each(types)('%s: an activation beyond float32 is named with the node that makes it', (arith) => {
-  expect(refusal(huge, [ones(4)], { arith })).toMatch(/^node 'second' .*Infinity \(element 0 of 1x4\)/);
+  expect(refusal(huge, [ones(4)], { arith })).toMatch(
+    /^node 'second' .*Infinity in tensor .* \(element 0 of 1x4\)/,
+  );
 });
 
 test.each(types)('%s: numbers of the file and of samples are named', (arith) => {
@@ -87,7 +89,9 @@ test.each(types)('%s: numbers of the file and of samples are named', (arith) => 
     nodes: [{ op: 'MatMul', name: 'product', inputs: ['x', 'w'] }],
     initializers: [floatTensor('w', [4, 1], [0, 1, -Infinity, 0])],
   });
-  expect(refusal(model, [ones(4)], { arith })).toMatch(/^node 'product' .*-Infinity \(element 2 of/);
+  expect(refusal(model, [ones(4)], { arith })).toMatch(
+    /^node 'product' .*-Infinity in its constant '.*w' \(element 2 of/,
+  );
 });
 
 test('samples that are not finite are named with the element', () => {
@@ -121,8 +125,8 @@ test('weights and samples of any size compile, or are refused', () => {
       if (refusesCleanly(() => compile(graph, options))) ends.compiled++;
       else ends.refused++;
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
-  expect(ends.compiled).toBeGreaterThan(30);
-  expect(ends.refused).toBeGreaterThan(8);
+  expect(ends.compiled).toBeGreaterThan(20);
+  expect(ends.refused).toBeGreaterThan(4);
 }, 60_000);
