@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Artifact } from '../artifact.ts';
-import { isFolder, readBytes, readSamples } from '../data/files.ts';
+import { isFolder, readBeside, readBytes, readSamples } from '../data/files.ts';
 import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts';
 import { identifierFrom } from '../emit/identifier.ts';
 import { InputError, must } from '../ir/errors.ts';
@@ -25,15 +25,11 @@ export function loadModel(api: Api, file: string): Graph<'imported'> {
       supported: '.onnx files',
       todo: 'name the model',
     });
+  const read = new Map<string, Uint8Array>();
   const external = (location: string): Uint8Array => {
-    const inside = path.resolve(path.dirname(file), location);
-    if (path.relative(path.dirname(path.resolve(file)), inside).startsWith('..'))
-      throw new InputError({
-        where: file,
-        found: `weights in '${location}', outside of the model's folder`,
-        todo: 'put both files into one folder',
-      });
-    return readBytes(inside);
+    const bytes = read.get(location) ?? readBeside(file, location);
+    read.set(location, bytes);
+    return bytes;
   };
   return api.loadOnnx(readBytes(file), { name: file, external });
 }
