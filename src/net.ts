@@ -1,7 +1,7 @@
 /** A compiled network to be called: typed arrays and ndarrays in and out, the bytes of the C inside. */
 import type { NdArray } from 'ndarray';
 import type { Artifact, Preprocessing } from './artifact.ts';
-import { prepare } from './data/prepare.ts';
+import { prepare, sampleShapeOfSlot } from './data/prepare.ts';
 import { type EngineName, fastest, inference } from './engines.ts';
 import { InputError, must } from './ir/errors.ts';
 import type { Program, Slot } from './ir/program.ts';
@@ -168,7 +168,7 @@ function prepared(
       where: 'picture',
       array: { dtype: 'uint8', shape: [1, height, width, channels], data: new Uint8Array(data) },
     },
-    slot.shape.slice(1),
+    sampleShapeOfSlot(slot),
     { ...how, layout: 'nhwc' } as Parameters<typeof prepare>[2],
   );
   return program.rawInput === undefined || pixels === undefined ? real(0) : pixels.raw(0);

@@ -3,11 +3,18 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Artifact } from '../artifact.ts';
 import { isFolder, readBeside, readBytes, readSamples } from '../data/files.ts';
-import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts';
+import {
+  channelsFirst,
+  type Prepared,
+  type PrepareOptions,
+  prepare,
+  type SampleShape,
+  sampleShapeOfSlot,
+} from '../data/prepare.ts';
 import { identifierFrom } from '../emit/identifier.ts';
 import { InputError, must } from '../ir/errors.ts';
 import type { Graph, Stage } from '../ir/graph.ts';
-import type { Shape } from '../ir/tensor.ts';
+import { channelsLast } from '../passes/places.ts';
 import { inputSlot } from '../report/program.ts';
 import type { Api } from './api.ts';
 
@@ -68,19 +75,20 @@ export function onlyInput<S extends Stage>(graph: Graph<S>): string {
 }
 
 /** The shape of one sample: the model's input without the batch axis. */
-export function sampleShapeOf(graph: Graph<'float'>): Shape {
+export function sampleShapeOf(graph: Graph<'float'>): SampleShape {
   const info = must(graph.tensors.get(onlyInput(graph)), 'the input is a tensor of the graph');
-  return info.shape.slice(1);
+  const shape = info.shape.slice(1);
+  return channelsLast(graph) === undefined ? shape : { channelsLast: shape };
 }
 
 /** The same of a program. */
-export function sampleShapeOfProgram({ program }: Artifact): Shape {
-  const { shape } = inputSlot(program);
-  return shape[0] === 1 && shape.length > 1 ? shape.slice(1) : shape;
-}
+export const sampleShapeOfProgram = ({ program }: Artifact): SampleShape =>
+  sampleShapeOfSlot(inputSlot(program));
 
-export const readPrepared = (file: string, sampleShape: Shape, options: PrepareOptions): Prepared =>
-  prepare(readSamples(file, sampleShape.length === 3 ? sampleShape[0] : undefined), sampleShape, options);
+export function readPrepared(file: string, sample: SampleShape, options: PrepareOptions): Prepared {
+  const shape = channelsFirst(sample);
+  return prepare(readSamples(file, shape.length === 3 ? shape[0] : undefined), sample, options);
+}
 
 /** At most `wanted` of `count` indices, evenly spread over them. */
 export function spread(count: number, wanted: number): readonly number[] {

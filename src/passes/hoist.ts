@@ -78,31 +78,33 @@ function movedBack(constant: Tensor, elements: Tensor['data'], from: Shape, to: 
   return constantOf(from, data);
 }
 
-/** The views behind the moved node, the last with its output; one more where the output has more axes. */
-function viewsAfter(graph: Graph<'float'>, found: Found, from: string, output: string): readonly Node[] {
-  const { views, second } = found;
-  const [before, after] = [
-    shapeOf(graph, activationInput(graph, second)),
-    shapeOf(graph, second.outputs[0] ?? ''),
-  ];
-  const grown: readonly Node[] = sameShape(before, after)
-    ? []
-    : [
-        {
-          name: `${second.name}~view`,
-          op: reshape,
-          attrs: { shape: after },
-          inputs: [],
-          outputs: [activationInput(graph, second)],
-          origin: second.origin,
-        } as Node,
-      ];
-  const all = [...views, ...grown];
-  return all.map((view, i) => ({
-    ...view,
-    inputs: [i === 0 ? from : (all[i - 1]?.outputs[0] ?? '')],
-    outputs: i === all.length - 1 ? [output] : view.outputs,
-  }));
+interface Moved {
+  readonly nodes: readonly Node[];
+  readonly shapes: ReadonlyMap<string, Shape>;
+}
+
+/** The views behind the moved node, under new names as they hold other numbers; one more where axes are added. */
+function viewsAfter(graph: Graph<'float'>, { views, second }: Found, from: string, last: string): Moved {
+  const [before, after] = [activationInput(graph, second), second.outputs[0] ?? ''].map((name) =>
+    shapeOf(graph, name),
+  );
+  const grown: Node = {
+    name: `${second.name}~view`,
+    op: reshape,
+    attrs: { shape: after },
+    inputs: [],
+    outputs: second.outputs,
+    origin: second.origin,
+  };
+  const all = sameShape(before ?? [], after ?? []) ? views : [...views, grown];
+  const nameOf = (i: number): string => {
+    if (i < 0) return from;
+    return i === all.length - 1 ? last : freshName(graph, `${all[i]?.outputs[0]}~view`);
+  };
+  return {
+    nodes: all.map((view, i) => ({ ...view, inputs: [nameOf(i - 1)], outputs: [nameOf(i)] })),
+    shapes: new Map(all.map((view, i) => [nameOf(i), shapeOf(graph, view.outputs[0] ?? '')])),
+  };
 }
 
 function move(graph: Graph<'float'>, found: Found): Graph<'float'> {
@@ -121,15 +123,16 @@ function move(graph: Graph<'float'>, found: Found): Graph<'float'> {
     constants.set(fresh, movedBack(constant, elements, from, shapeOf(graph, output)));
     return fresh;
   });
-  const made = [{ ...second, inputs, outputs: [moved] }, ...viewsAfter(graph, found, moved, last)];
+  const after = viewsAfter(graph, found, moved, last);
+  const made = [{ ...second, inputs, outputs: [moved] }, ...after.nodes];
   const nodes = graph.nodes.flatMap((node) => {
     if (node === second) return made;
     const inputs = node.inputs.map((name) => (name === output ? last : name));
     return views.includes(node) ? [] : [{ ...node, inputs }];
   });
-  const tensors = new Map(graph.tensors)
-    .set(last, { dtype: 'float32', shape: shapeOf(graph, output) })
-    .set(moved, { dtype: 'float32', shape: from });
+  const tensors = new Map(graph.tensors);
+  for (const [name, shape] of [...after.shapes, [moved, from] as const])
+    tensors.set(name, { dtype: 'float32', shape });
   return withConstants({ ...graph, tensors, nodes }, constants);
 }
 

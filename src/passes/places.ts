@@ -53,11 +53,8 @@ function inputViews(graph: Compiled): readonly InputView[] {
   return views;
 }
 
-/**
- * The input may lie in any order: in the one that makes the last image among its views lie as images do. So an
- * input of height, width and channel that is transposed at once lies as the model has it.
- */
-function inputOrder(graph: Compiled): Place['order'] {
+/** In which the last image among the input's views lies as images do. */
+function orderForImage(graph: Compiled): Place['order'] {
   const views = inputViews(graph);
   const { shape, elements } = must(views.findLast((view) => view.shape.length > 2) ?? views[0], 'a view');
   const at = new Int32Array(elements.length);
@@ -67,15 +64,18 @@ function inputOrder(graph: Compiled): Place['order'] {
   return simplified(Array.from(spatialOrder(shape) ?? elements.keys(), (element) => at[element] ?? 0));
 }
 
-/** Of an input of height, width and channels: channels, height, width. Undefined: it is none. */
-export function channelsLast(graph: Compiled): Shape | undefined {
+/**
+ * The tensor that an input of height, width and channels becomes as channels, height and width, by a transpose (or
+ * a reshape of one channel) at once. Undefined: it is no such input.
+ */
+export function channelsLast(graph: Compiled): string | undefined {
   const [input, ...others] = inputViews(graph);
-  const [batch, height = 0, width = 0, channels = 0] = input?.shape ?? [];
-  const image = [batch ?? 0, channels, height, width];
-  if (input?.shape.length !== 4 || batch !== 1 || sameShape(input.shape, image)) return undefined;
-  const isImage = ({ shape, elements }: InputView): boolean =>
-    sameShape(shape, image) && sameOrder(simplified(elements), spatialOrder(shape));
-  return others.some(isImage) ? image.slice(1) : undefined;
+  const [batch = 0, height = 0, width = 0, channels = 0] = input?.shape ?? [];
+  const image = [batch, channels, height, width];
+  if (input?.shape.length !== 4 || batch !== 1) return undefined;
+  return others.find(
+    ({ shape, elements }) => sameShape(shape, image) && sameOrder(simplified(elements), spatialOrder(shape)),
+  )?.name;
 }
 
 function placesFrom(graph: Compiled, order: Place['order']): ReadonlyMap<string, Place> {
@@ -92,14 +92,19 @@ function placesFrom(graph: Compiled, order: Place['order']): ReadonlyMap<string,
   return places;
 }
 
-/** By tensor name, without constants. @throws InputError naming the node that cannot read its input's order. */
+/**
+ * By tensor name, without constants. The input lies as images do, or row-major where its channels are last; where an
+ * operator cannot read that, as the image that is made of it must lie.
+ * @throws InputError naming the node that cannot read its input's order
+ */
 export function placesOf(graph: Compiled): ReadonlyMap<string, Place> {
   const { shape } = placeOf(graph, graph.inputs[0] ?? '', undefined);
-  const [wanted, usual] = [inputOrder(graph), spatialOrder(shape)];
+  const usual = channelsLast(graph) === undefined ? spatialOrder(shape) : undefined;
   try {
-    return placesFrom(graph, wanted);
+    return placesFrom(graph, usual);
   } catch (error) {
-    if (!(error instanceof InputError) || sameOrder(wanted, usual)) throw error;
+    const other = orderForImage(graph);
+    if (!(error instanceof InputError) || sameOrder(other, usual)) throw error;
+    return placesFrom(graph, other);
   }
-  return placesFrom(graph, usual);
 }
