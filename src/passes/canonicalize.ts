@@ -125,11 +125,22 @@ function requireFree(draft: Draft, name: string): void {
   throw new InputError({ found: `the name of ${tensorLabel(name)} is taken`, todo: 'rename that tensor' });
 }
 
+function requireElements(types: readonly (TensorType | undefined)[]): void {
+  const empty = types.find((type) => type?.shape.includes(0));
+  if (empty === undefined) return;
+  throw new InputError({
+    found: `a tensor of shape ${showShape(empty.shape)}, without elements`,
+    supported: 'sizes of 1 or more',
+    todo: 'export the model again with an example input of its real size',
+  });
+}
+
 /** Adds a canonical node, with explicit attributes and its outputs' types. */
 function emit(draft: Draft, node: Omit<Node, 'quantized'>): void {
   const inputTypes = node.inputs.map((name) => typeOf(draft, name));
   const attrs = node.op.explicit?.(node.attrs, inputTypes) ?? node.attrs;
   const types = node.op.infer(attrs, inputTypes);
+  requireElements([...inputTypes, ...types]);
   const outputs = node.outputs.slice(0, types.length);
   const { name, op, inputs, origin } = node;
   draft.nodes.push({ name, op, attrs, inputs, outputs, origin });
