@@ -110,7 +110,8 @@ function numbersIn(program: Program, slot: Slot, input: NetInput, layout: string
     : numbers instanceof Float32Array
       ? numbers
       : Float32Array.from(numbers as ArrayLike<number>);
-  return layout === 'hwc' && !isNdarray(input) ? chwOf(plain, slot.shape) : plain;
+  const turned = layout === 'hwc' && !isNdarray(input) && !('channelsLast' in sampleShapeOfSlot(slot));
+  return turned ? chwOf(plain, slot.shape) : plain;
 }
 
 function encoded(program: Program, slot: Slot, input: NetInput, layout: string): Uint8Array {

@@ -88,7 +88,11 @@ export function checkSamples(samples: readonly Float32Array[], shape: Shape): vo
       });
     const odd = sample.findIndex((x) => !Number.isFinite(x));
     if (odd >= 0)
-      throw new InputError({ where, found: `${sample[odd]} at element ${odd}`, todo: 'remove the sample' });
+      throw new InputError({
+        where,
+        found: `a number that is not finite: ${sample[odd]} at element ${odd}`,
+        todo: 'remove the sample',
+      });
   });
 }
 

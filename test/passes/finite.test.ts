@@ -96,7 +96,9 @@ test.each(types)('%s: numbers of the file and of samples are named', (arith) => 
 
 test('samples that are not finite are named with the element', () => {
   const sample = Float32Array.of(1, 2, Number.NaN, 4);
-  expect(refusal(huge, [ones(4), sample], {})).toMatch(/calibration sample 1: NaN at element 2/);
+  expect(refusal(huge, [ones(4), sample], {})).toMatch(
+    /calibration sample 1: a number that is not finite: NaN at element 2/,
+  );
 });
 
 /** Each constant times a power of ten of its own. */
