@@ -1,7 +1,7 @@
 /** A compiled network to be called: typed arrays and ndarrays in and out, the bytes of the C inside. */
 import type { NdArray } from 'ndarray';
 import type { Artifact, Preprocessing } from './artifact.ts';
-import { prepare } from './data/prepare.ts';
+import { prepare, sampleShapeOfSlot } from './data/prepare.ts';
 import { type EngineName, fastest, inference } from './engines.ts';
 import { InputError, must } from './ir/errors.ts';
 import { indexOfLargest } from './ir/extremes.ts';
@@ -113,7 +113,8 @@ function numbersIn(program: Program, slot: Slot, input: NetInput, layout: string
     : numbers instanceof Float32Array
       ? numbers
       : Float32Array.from(numbers as ArrayLike<number>);
-  return layout === 'hwc' && !isNdarray(input) ? chwOf(plain, slot.shape) : plain;
+  const turned = layout === 'hwc' && !isNdarray(input) && !('channelsLast' in sampleShapeOfSlot(slot));
+  return turned ? chwOf(plain, slot.shape) : plain;
 }
 
 function encoded(program: Program, slot: Slot, input: NetInput, layout: string): Uint8Array {
@@ -168,7 +169,7 @@ function prepared(
       where: 'picture',
       array: { dtype: 'uint8', shape: [1, height, width, channels], data: new Uint8Array(data) },
     },
-    slot.shape.slice(1),
+    sampleShapeOfSlot(slot),
     { ...how, layout: 'nhwc' } as Parameters<typeof prepare>[2],
   );
   return program.rawInput === undefined || pixels === undefined ? real(0) : pixels.raw(0);

@@ -4,12 +4,19 @@ import path from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Artifact } from '../artifact.ts';
-import { isFolder, readBytes, readSamples } from '../data/files.ts';
-import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts';
+import { isFolder, readBeside, readBytes, readSamples } from '../data/files.ts';
+import {
+  channelsFirst,
+  type Prepared,
+  type PrepareOptions,
+  prepare,
+  type SampleShape,
+  sampleShapeOfSlot,
+} from '../data/prepare.ts';
 import { identifierFrom } from '../emit/identifier.ts';
 import { InputError, must } from '../ir/errors.ts';
 import type { Graph, Stage } from '../ir/graph.ts';
-import type { Shape } from '../ir/tensor.ts';
+import { channelsLast } from '../passes/places.ts';
 import { inputSlot } from '../report/program.ts';
 import type { Api } from './api.ts';
 
@@ -27,15 +34,11 @@ export function loadModel(api: Api, file: string): Graph<'imported'> {
       supported: '.onnx files',
       todo: 'name the model',
     });
+  const read = new Map<string, Uint8Array>();
   const external = (location: string): Uint8Array => {
-    const inside = path.resolve(path.dirname(file), location);
-    if (path.relative(path.dirname(path.resolve(file)), inside).startsWith('..'))
-      throw new InputError({
-        where: file,
-        found: `weights in '${location}', outside of the model's folder`,
-        todo: 'put both files into one folder',
-      });
-    return readBytes(inside);
+    const bytes = read.get(location) ?? readBeside(file, location);
+    read.set(location, bytes);
+    return bytes;
   };
   return api.loadOnnx(readBytes(file), { name: file, external });
 }
@@ -74,19 +77,20 @@ export function onlyInput<S extends Stage>(graph: Graph<S>): string {
 }
 
 /** The shape of one sample: the model's input without the batch axis. */
-export function sampleShapeOf(graph: Graph<'float'>): Shape {
+export function sampleShapeOf(graph: Graph<'float'>): SampleShape {
   const info = must(graph.tensors.get(onlyInput(graph)), 'the input is a tensor of the graph');
-  return info.shape.slice(1);
+  const shape = info.shape.slice(1);
+  return channelsLast(graph) === undefined ? shape : { channelsLast: shape };
 }
 
 /** The same of a program. */
-export function sampleShapeOfProgram({ program }: Artifact): Shape {
-  const { shape } = inputSlot(program);
-  return shape[0] === 1 && shape.length > 1 ? shape.slice(1) : shape;
-}
+export const sampleShapeOfProgram = ({ program }: Artifact): SampleShape =>
+  sampleShapeOfSlot(inputSlot(program));
 
-export const readPrepared = (file: string, sampleShape: Shape, options: PrepareOptions): Prepared =>
-  prepare(readSamples(file, sampleShape.length === 3 ? sampleShape[0] : undefined), sampleShape, options);
+export function readPrepared(file: string, sample: SampleShape, options: PrepareOptions): Prepared {
+  const shape = channelsFirst(sample);
+  return prepare(readSamples(file, shape.length === 3 ? shape[0] : undefined), sample, options);
+}
 
 /** At most `wanted` of `count` indices, evenly spread over them. */
 export function spread(count: number, wanted: number): readonly number[] {

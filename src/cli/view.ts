@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import type { Artifact } from '../artifact.ts';
 import { readBytes } from '../data/files.ts';
+import { channelsFirst } from '../data/prepare.ts';
 import { InputError } from '../ir/errors.ts';
 import { formatBytes, formatMany } from '../report/numbers.ts';
 import { outputSlot } from '../report/program.ts';
@@ -99,7 +100,9 @@ function examplesFor(artifact: Artifact, flags: Flags): readonly Example[] {
     return examplesFrom(path.basename(flags.input), prepared, spread(prepared.count, exampleCount));
   }
   const frame = frameOf(program, manifest.preprocessing);
-  return frame?.channels === 1 ? digitExamples(frame) : noiseExamples(shape, frame !== undefined);
+  return frame?.channels === 1
+    ? digitExamples(frame)
+    : noiseExamples(channelsFirst(shape), frame !== undefined);
 }
 
 /** @throws InputError unless there is one name per output. */

@@ -183,6 +183,23 @@ describe('thimble verify', () => {
     expect((await cli.run('verify', out, '--targets', 'cortex-m0,host')).code).toBe(1);
   });
 
+  test('a chip that is too small fails where it is named, and is skipped and said where it is not', async () => {
+    const note = 'needs 40024 bytes of RAM, has 16384';
+    rows.fe310 = { target: 'fe310', status: 'does not fit', bytesCompared: 0, mismatches: 0, note };
+    const all = await cli.run('verify', out);
+    expect(all).toMatchObject({ code: 0, err: '' });
+    expect(all.out).toContain(`fe310: skipped: too small for the program: ${note}`);
+    const json = JSON.parse((await cli.run('verify', out, '--json')).out);
+    expect(json).toMatchObject({
+      ok: true,
+      rows: expect.arrayContaining([{ ...rows.fe310, status: 'skipped', note: expect.any(String) }]),
+    });
+    const named = await cli.run('verify', out, '--targets', 'host,fe310');
+    expect(named.code).toBe(1);
+    expect(named.out).toContain('fe310: does not fit: needs 40024');
+    delete rows.fe310;
+  });
+
   test('skipped targets do not fail, but nothing else is not a success', async () => {
     rows.fe310 = {
       target: 'fe310',
