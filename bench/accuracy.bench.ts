@@ -1,7 +1,7 @@
 /** Top-1 of the float model and of the int8 program on the test images. */
 import { test } from 'vitest';
-import { topOne } from '../src/cli/engines.ts';
 import { evaluate } from '../src/ir/evaluate.ts';
+import { indexOfLargest } from '../src/ir/extremes.ts';
 import { floats } from '../src/ir/tensor.ts';
 import { formatPercent } from '../src/report/numbers.ts';
 import { wilson } from '../src/report/wilson.ts';
@@ -20,9 +20,9 @@ function row(net: Net): readonly string[] {
   let [float, int8, same] = [0, 0, 0];
   for (let i = 0; i < test.count; i++) {
     const real = evaluate(floatGraph, new Map([[input, floats(shape, test.real(i))]])).get(output);
-    const f = topOne(Float32Array.from(real!.data));
+    const f = indexOfLargest(Float32Array.from(real!.data));
     const bytes = arrangeInput(program, test.pixels!.raw(i));
-    const q = topOne(decodeOutput(program, simulator.run(bytes).output));
+    const q = indexOfLargest(decodeOutput(program, simulator.run(bytes).output));
     float += Number(f === labels[i]);
     int8 += Number(q === labels[i]);
     same += Number(f === q);

@@ -18,7 +18,8 @@ async function rowsOf(
   const files = artifactOf(compiled, made);
   const bytes = new Map([...files].map(([name, text]) => [name, new TextEncoder().encode(text)]));
   const inputs = compiled.examples.slice(0, 2);
-  return (await verifyArtifact(loadArtifact(bytes), { inputs, targets, opt: '-O3', ...how })).rows;
+  return (await verifyArtifact(loadArtifact(bytes), { inputs, targets, opt: '-O3', form: 'DSP', ...how }))
+    .rows;
 }
 
 function cells(net: Net, { program }: Compiled, row: VerifyRow): readonly string[] {
@@ -61,8 +62,8 @@ test('dsp', async () => {
     const compiled = compiledOf(net);
     const one = { targets: ['cortex-m4'] } as const;
     const [plain, dsp] = [
-      ...(await rowsOf(net, compiled, one)),
-      ...(await rowsOf(net, compiled, { ...one, dsp: true })),
+      ...(await rowsOf(net, compiled, { ...one, form: 'plain' })),
+      ...(await rowsOf(net, compiled, { ...one, form: 'DSP' })),
     ].map(({ measures, status }) => {
       if (measures === undefined || status !== 'equal') throw new Error(`${net.title}: ${status}`);
       return measures;
@@ -73,6 +74,6 @@ test('dsp', async () => {
     const stack = [plain, dsp].map(({ stackBytes }) => count(stackBytes));
     rows.push([net.title, count(a), count(b), percentLess(a, b), code.join(' / '), stack.join(' / ')]);
   }
-  const head = ['net, dense int8', 'portable', 'with DSP', 'fewer', 'code B', 'stack B'];
+  const head = ['net, dense int8', 'plain C', 'with DSP', 'fewer', 'code B', 'stack B'];
   writeSection('dsp', markdown(head, rows));
 });

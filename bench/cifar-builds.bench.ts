@@ -80,7 +80,9 @@ function nativeCells(rows: readonly VerifyRow[]): readonly string[] {
 
 function verdict(rows: readonly VerifyRow[]): string {
   const wrong = rows.filter(({ status }) => status !== 'equal').map((r) => `${r.target}: ${r.status}`);
-  return wrong.length === 0 ? `0 on ${rows.length} targets` : wrong.join(', ');
+  return wrong.length === 0
+    ? `0 on ${new Set(rows.map(({ target }) => target)).size} targets`
+    : wrong.join(', ');
 }
 
 async function rowsOf(name: string, flags: string): Promise<readonly (readonly string[])[]> {

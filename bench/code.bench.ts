@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'vitest';
+import { noDspMacro } from '../src/emit/dsp.ts';
 import { emitC } from '../src/emit/emit.ts';
 import { inFolder, writeAll } from '../src/emit/native.ts';
 import { compileC99, functionsOf } from '../src/emit/native-build.ts';
@@ -106,13 +107,14 @@ async function sizesOf(
   opt: string,
 ): Promise<ReadonlyMap<string, number>> {
   const files = emitC(program, { command: 'bench', version: '0', hash: '', golden: [] });
-  const text = `${target} ${opt} ${[...files].filter(([name]) => name.endsWith('.c')).join('')}`;
+  const text = `${target} ${opt} plain ${[...files].filter(([name]) => name.endsWith('.c')).join('')}`;
   const file = path.join(cache, createHash('sha256').update(text).digest('hex'));
   if (existsSync(file)) return new Map(JSON.parse(readFileSync(file, 'utf8')) as [string, number][]);
   const sizes = await inFolder(async (folder) => {
     await writeAll(folder, [...files]);
     const build = { target: targets[target], folder, opt, sanitize: false };
-    await compileC99(build, [`${program.name}.c`], ['-o', 'net.o']);
+    // The model is of plain C.
+    await compileC99(build, [`${program.name}.c`], ['-o', 'net.o', `-D${noDspMacro(program)}`]);
     return functionsOf(build, 'net.o');
   });
   mkdirSync(cache, { recursive: true });

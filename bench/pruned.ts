@@ -116,7 +116,7 @@ const cache = path.join(tmpdir(), 'thimble-counts');
  */
 export async function measured(program: Program, target: TargetName): Promise<Measured> {
   const files = emitC(program, { command: 'bench', version: '0', hash: '', golden: [] });
-  const text = `${target} ${[...files].filter(([name]) => name.endsWith('.c')).join('')}`;
+  const text = `${target} plain ${[...files].filter(([name]) => name.endsWith('.c')).join('')}`;
   const file = path.join(cache, createHash('sha256').update(text).digest('hex'));
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Measured;
   const found = await run(program, files, target);
@@ -132,7 +132,8 @@ async function run(
 ): Promise<Measured> {
   const input = program.slots[program.input];
   const bytes = Uint8Array.from({ length: input?.length ?? 0 }, (_, i) => (i * 37 + (i >> 3)) & 255);
-  const result = await runNative(program, files, target, [bytes]);
+  // Models of cost are of plain C.
+  const result = await runNative(program, files, target, [bytes], { plain: true });
   if (result.kind !== 'ran' || result.measures === undefined) throw new Error(`${target}: not measured`);
   const expected = createSimulator(program, { mode: 'fast' }).run(bytes).output;
   if (Buffer.compare(expected, result.outcomes[0]?.output ?? new Uint8Array()) !== 0)

@@ -6,9 +6,9 @@
  * and constants were chosen by.
  */
 import { test } from 'vitest';
-import { topOne } from '../src/cli/engines.ts';
 import { readLabels } from '../src/data/files.ts';
 import { evaluate } from '../src/ir/evaluate.ts';
+import { indexOfLargest } from '../src/ir/extremes.ts';
 import type { Graph } from '../src/ir/graph.ts';
 import { floats } from '../src/ir/tensor.ts';
 import { calibrate } from '../src/passes/calibrate.ts';
@@ -51,7 +51,7 @@ function scoredDigits(): Scored {
 }
 
 function top1({ images, labels }: Scored, run: (image: Float32Array) => Float32Array): number {
-  const hits = images.reduce((sum, image, i) => sum + Number(topOne(run(image)) === labels[i]), 0);
+  const hits = images.reduce((sum, image, i) => sum + Number(indexOfLargest(run(image)) === labels[i]), 0);
   return (100 * hits) / images.length;
 }
 

@@ -282,13 +282,15 @@ export interface Natives {
 
 const portable: Natives = { hexOfSha256: hashOf, bytesOfBase64 };
 
-/** The first 16 hex digits of the SHA-256 of each field's JSON, by its name. */
+/** Told, and never acted on: a model that is found by the command line is known by its hash. */
+const told: readonly string[] = ['version', 'command'] satisfies (keyof Manifest)[];
+
+/** The first 16 hex digits of the SHA-256 of each other field's JSON, by its name. */
 const sealOf = (content: object, hexOf: Natives['hexOfSha256'] = hashOf): Manifest['seal'] =>
   Object.fromEntries(
-    Object.entries(content).map(([field, value]) => [
-      field,
-      hexOf(bytesOf(JSON.stringify(value))).slice(0, 16),
-    ]),
+    Object.entries(content)
+      .filter(([field]) => !told.includes(field))
+      .map(([field, value]) => [field, hexOf(bytesOf(JSON.stringify(value))).slice(0, 16)]),
   );
 
 /** Fields that say which file is the program. */

@@ -9,10 +9,12 @@ import { formatName } from './ir/formats/format.ts';
 import type { Graph, Node } from './ir/graph.ts';
 import type { Kernel } from './ir/kernel.ts';
 import type { QuantizedMac } from './ir/mac.ts';
+import type { Place } from './ir/op.ts';
 import type { Program, Slot, Step } from './ir/program.ts';
 import type { Shape, Tensor } from './ir/tensor.ts';
 import { entropyFloor } from './passes/cost/entropy.ts';
 import { tableBytesOf } from './passes/cost/model.ts';
+import { placesOf } from './passes/places.ts';
 
 export interface WeightMismatch {
   readonly count: number;
@@ -53,8 +55,8 @@ export interface Certificate {
   readonly holds: boolean;
 }
 
-/** The row-major element of a weight tensor that a row's term t stands for, by the order of memory. */
-function modelTerm(shape: Shape, order: readonly number[] | undefined): (term: number) => number {
+/** The row-major element of a weight tensor that a row's term t stands for, by the order of the input's memory. */
+function modelTerm(shape: Shape, { order }: Place): (term: number) => number {
   const [, depth = 1, ...window] = shape;
   if (window.length === 0) return (term) => order?.[term] ?? term;
   const taps = window.reduce((product, n) => product * n, 1);
@@ -100,11 +102,10 @@ function sqnrOf(real: Tensor, { weights, weightScales }: QuantizedMac): number {
 const bytesOfTables = (kernel: Kernel, names: readonly (string | undefined)[]): number =>
   tableBytesOf({ ...kernel, tables: kernel.tables.filter(({ name }) => names.includes(name)) });
 
-function certifyStep(step: Step, node: Node, input: Slot, real: Tensor): LayerCertificate {
-  const { kernel } = step;
+function certifyStep({ kernel }: Step, node: Node, input: Place, real: Tensor): LayerCertificate {
   const mac = node.quantized as QuantizedMac;
   const how = must(kernel.weights, 'a kernel with weights');
-  const mismatch = compared(decodeRows(kernel), mac, modelTerm(real.shape, input.order));
+  const mismatch = compared(decodeRows(kernel), mac, modelTerm(real.shape, input));
   const nonzeros = mac.weights.reduce((n, w) => n + (w === 0 ? 0 : 1), 0);
   const largest = mac.weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
   return {
@@ -123,24 +124,27 @@ function certifyStep(step: Step, node: Node, input: Slot, real: Tensor): LayerCe
   };
 }
 
-const slotFor = (program: Program, { kernel, args }: Step, role: 'in' | 'out'): Slot =>
-  must(program.slots[args[kernel.params.findIndex((p) => p.role === role)] ?? -1], `an '${role}' slot`);
+const outputSlotOf = (program: Program, { kernel, args }: Step): Slot =>
+  must(program.slots[args[kernel.params.findIndex((p) => p.role === 'out')] ?? -1], `an 'out' slot`);
 
 /**
  * @param graph the one that the program was lowered from
  * @throws DefectError for tables that do not follow their format, or a program of another graph
  */
 export function certify(program: Program, graph: Graph<'int8'>): Certificate {
+  // By tensor, not by slot: a slot has the order of the tensor that it was made for, and aliases have others.
+  const places = placesOf(graph);
   const layers = program.steps
     .filter(({ kernel }) => kernel.weights !== undefined)
     .map((step) => {
-      const made = slotFor(program, step, 'out').name;
+      const made = outputSlotOf(program, step).name;
       const node = must(
         graph.nodes.find(({ outputs }) => outputs[0] === made),
         `tensor '${made}' is made by a node of the graph`,
       );
       const real = must(graph.tensors.get(node.inputs[1] ?? '')?.constant, `'${node.name}' has weights`);
-      return certifyStep(step, node, slotFor(program, step, 'in'), real);
+      const input = must(places.get(node.inputs[0] ?? ''), `the input of '${node.name}' has a place`);
+      return certifyStep(step, node, input, real);
     });
   const total = (key: keyof Certificate['totals']): number =>
     layers.reduce((sum, layer) => sum + layer[key], 0);

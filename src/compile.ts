@@ -7,12 +7,13 @@ import type { Graph, Stage } from './ir/graph.ts';
 import type { CodebookSize, Quant, Range, RequantMode, WeightBits } from './ir/op.ts';
 import { pixelsOf, storedBy } from './ir/port.ts';
 import type { Normalization, Program } from './ir/program.ts';
-import { sameShape } from './ir/tensor.ts';
+import { countOf, sameShape } from './ir/tensor.ts';
 import { verifyGraph } from './ir/verify.ts';
-import { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
+import { type Calibration, type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import { chooseFormats, type FormatOptions, type LayerChoice } from './passes/choose-formats.ts';
 import { dropDeadChannels } from './passes/drop-dead-channels.ts';
+import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
 import { fuse } from './passes/fuse.ts';
 import { inputGrids } from './passes/input-grids.ts';
@@ -131,6 +132,8 @@ function gridsFor(
   { arith, calibration }: CompileOptions,
 ): readonly Quant[] | undefined {
   if (arith === 'float32' || calibration === undefined) return undefined;
+  const [input = ''] = graph.inputs;
+  checkSamples(calibration.inputs, must(graph.tensors.get(input), 'the input has a type').shape);
   return inputGrids(fuse.run(foldBatchNorm.run(graph)), calibration.inputs);
 }
 
@@ -173,7 +176,10 @@ export function compileFused(
     requant: options.requant ?? 'single',
     ...(changed ? { given: made.fused } : {}),
   };
-  if (options.arith === 'float32') return { ...common, ...lowered(graph, options, undefined) };
+  if (options.arith === 'float32') {
+    requireFiniteRuns(graph, exampleInputs(graph, options));
+    return { ...common, ...lowered(graph, options, undefined) };
+  }
   const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
     options.onProgress?.('calibrating', done, total),
   );
@@ -234,14 +240,13 @@ const sameShapes = (a: Graph<'float'>, b: Graph<'float'>): boolean =>
 /** How many inputs the self-test of the C runs. */
 const exampleCount = 4;
 
-function examplesFor(program: Program, { calibration }: CompileOptions): readonly Uint8Array[] {
+/** Some of the calibration's, or else random ones of 0 to 1. */
+function exampleInputs(graph: Compiled['lowered'], { calibration }: CompileOptions): readonly Float32Array[] {
   const inputs = calibration?.inputs ?? [];
-  if (inputs.length > 0) return inputs.slice(0, exampleCount).map((x) => encodeInput(program, x));
+  if (inputs.length > 0) return inputs.slice(0, exampleCount);
   const random = mulberry32(1);
-  const { length } = must(program.slots[program.input], 'a program has an input');
-  return Array.from({ length: exampleCount }, () =>
-    encodeInput(program, Float32Array.from({ length }, random)),
-  );
+  const { shape } = must(graph.tensors.get(graph.inputs[0] ?? ''), 'the input has a type');
+  return Array.from({ length: exampleCount }, () => Float32Array.from({ length: countOf(shape) }, random));
 }
 
 interface Stepper {
@@ -252,6 +257,7 @@ interface Stepper {
 function stepper({ onPass }: CompileOptions): Stepper {
   const show = (name: string, graph: Graph<Stage>): void => {
     verifyGraph(graph as Parameters<typeof verifyGraph>[0]);
+    if (graph.stage === 'float') requireFiniteGraph(graph as Graph<'float'>, name);
     onPass?.(name, dumpGraph(graph as Parameters<typeof dumpGraph>[0]));
   };
   return {
@@ -277,7 +283,12 @@ function lowered(
     ...(grids === undefined ? {} : { inputGrids: grids }),
   });
   options.onPass?.('lower', showPlan(program, plan));
-  return { program, plan, lowered: graph, examples: examplesFor(program, options) };
+  return {
+    program,
+    plan,
+    lowered: graph,
+    examples: exampleInputs(graph, options).map((x) => encodeInput(program, x)),
+  };
 }
 
 /** As the fused graph takes them. */

@@ -23,12 +23,15 @@ export {
   captureOfBuild,
   captureOfOutcome,
   captureOfTensors,
+  type Gap,
 } from './diff/capture.ts';
 export type { CauseName, Diagnosis, Testimony } from './diff/causes/cause.ts';
-export { type Diff, type DiffOptions, diff, type Inference, type LayerDiff } from './diff/compare.ts';
+export { type Diff, type DiffOptions, diff, type LayerDiff } from './diff/compare.ts';
 export { diagnose } from './diff/diagnose.ts';
+export type { Inference } from './diff/feed.ts';
 export type { LayerMeasures, Place } from './diff/measure.ts';
 export { captureOfRun } from './diff/trace-capture.ts';
+export { type Coverage, coverageOf, type Verdict, verdictOf } from './diff/verdict.ts';
 export { emitC, emitC as emit } from './emit/emit.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';
 export { type NativeOptions, type NativeResult, runNative } from './emit/native.ts';
@@ -84,7 +87,7 @@ export { quantize } from './passes/quantize.ts';
 export { type Facts, proveProgram } from './prove.ts';
 export { type ReportInput, reportHtml, sweepHtml } from './report/html/report.ts';
 export type { CodeSize, MeasuredTarget } from './report/measured.ts';
-export { arrangeInput, decodeOutput, decodeSlot, encodeInput } from './run.ts';
+export { arrangeInput, decodeOutput, decodePort, decodeSlot, encodeInput } from './run.ts';
 export { compareOutcomes, type Difference, differenceText } from './sim/compare.ts';
 export { createSimulator, type Simulator } from './sim/simulate.ts';
 export { Trap } from './sim/trap.ts';

@@ -83,11 +83,7 @@ function sumsAgainst(compiled: Compiled, graph: Graph<'float'>): readonly Sums[]
           : pick(slot, tensor);
       if (typeof wanted === 'string') return;
       const stored = arena.subarray(slot.address, slot.address + slot.length * elemBytes[slot.elem]);
-      addTo(
-        must(sums[step], 'a sum per step'),
-        wanted,
-        decodeSlot(program, program.slots.indexOf(slot), stored),
-      );
+      addTo(must(sums[step], 'a sum per step'), wanted, decodeSlot(slot, stored));
     });
   });
   return sums;

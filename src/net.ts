@@ -1,13 +1,14 @@
 /** A compiled network to be called: typed arrays and ndarrays in and out, the bytes of the C inside. */
 import type { NdArray } from 'ndarray';
 import type { Artifact, Preprocessing } from './artifact.ts';
-import { prepare } from './data/prepare.ts';
+import { prepare, sampleShapeOfSlot } from './data/prepare.ts';
 import { type EngineName, fastest, inference } from './engines.ts';
 import { InputError, must } from './ir/errors.ts';
+import { indexOfLargest } from './ir/extremes.ts';
 import type { Program, Slot } from './ir/program.ts';
 import { countOf, type Numbers, type Shape } from './ir/tensor.ts';
 import { fromNdarray, toNdarray } from './ndarray.ts';
-import { arrangeInput, decodeSlot, encodeInput } from './run.ts';
+import { arrangeInput, decodePort, encodeInput } from './run.ts';
 import { slotBytes } from './sim/arena.ts';
 
 /**
@@ -91,7 +92,9 @@ const refuse = (program: Program, found: string, supported: string, todo: string
 function chwOf<T extends Float32Array | Uint8Array>(data: T, shape: Shape): T {
   const [, channels = 1, ...spatial] = shape;
   const pixels = countOf(spatial);
-  return data.map((_, i) => data[(i % pixels) * channels + Math.floor(i / pixels)] ?? 0) as T;
+  return data.map((_, i) =>
+    must(data[(i % pixels) * channels + Math.floor(i / pixels)], 'a number per element'),
+  ) as T;
 }
 
 /** Row-major in the model's shape: bytes are pixels. */
@@ -110,7 +113,8 @@ function numbersIn(program: Program, slot: Slot, input: NetInput, layout: string
     : numbers instanceof Float32Array
       ? numbers
       : Float32Array.from(numbers as ArrayLike<number>);
-  return layout === 'hwc' && !isNdarray(input) ? chwOf(plain, slot.shape) : plain;
+  const turned = layout === 'hwc' && !isNdarray(input) && !('channelsLast' in sampleShapeOfSlot(slot));
+  return turned ? chwOf(plain, slot.shape) : plain;
 }
 
 function encoded(program: Program, slot: Slot, input: NetInput, layout: string): Uint8Array {
@@ -127,7 +131,7 @@ function encoded(program: Program, slot: Slot, input: NetInput, layout: string):
 }
 
 function valuesOf(program: Program, index: number, stored: Uint8Array): Values {
-  const real = decodeSlot(program, index, stored);
+  const real = decodePort(program, index, stored);
   const { shape } = slotAt(program, index);
   return {
     shape,
@@ -165,7 +169,7 @@ function prepared(
       where: 'picture',
       array: { dtype: 'uint8', shape: [1, height, width, channels], data: new Uint8Array(data) },
     },
-    slot.shape.slice(1),
+    sampleShapeOfSlot(slot),
     { ...how, layout: 'nhwc' } as Parameters<typeof prepare>[2],
   );
   return program.rawInput === undefined || pixels === undefined ? real(0) : pixels.raw(0);
@@ -201,7 +205,7 @@ export function netOf(
     classify(image, options) {
       const scores = run(isPicture(image) ? prepared(program, image, preprocessing ?? {}) : image, options)
         .output.real;
-      const index = scores.indexOf(Math.max(...scores));
+      const index = indexOfLargest(scores);
       return { index, score: scores[index] ?? Number.NaN, scores };
     },
   };

@@ -44,6 +44,7 @@ const sizesUnless = async (artifact: Artifact, row: VerifyRow, target: TargetNam
 /**
  * Builds the artifact's C at -O3 (on the host at -O1, with sanitizers), compares every arena byte with the
  * simulator, counts instructions of the whole and of each layer under QEMU, and weighs the code, at -Os too.
+ * With DSP instructions on chips that have them, as a compiler takes the C.
  * Targets whose compiler or emulator is missing are skipped, and said to be.
  * @throws Trap when the simulated program breaks a rule; InputError for inputs of a wrong length.
  */
@@ -51,7 +52,7 @@ export async function measureTargets(
   artifact: Artifact,
   options: MeasureOptions,
 ): Promise<readonly MeasuredTarget[]> {
-  const { rows } = await verifyArtifact(artifact, options);
+  const { rows } = await verifyArtifact(artifact, { ...options, form: 'DSP' });
   return Promise.all(
     rows.map(async ({ measures, ...row }, i) => {
       const sizes = await sizesUnless(artifact, row, options.targets[i] ?? 'host-gcc');

@@ -1,8 +1,17 @@
 /** Between real numbers and a program's bytes. What a stored number stands for says `ir/port.ts`. */
-import { InputError, must } from './ir/errors.ts';
+import { InputError } from './ir/errors.ts';
 import { elemBytes } from './ir/kernel.ts';
-import { inputPort, type Port, portOf, realOf, requireFinite, requireWhole, storedOf } from './ir/port.ts';
-import type { Program } from './ir/program.ts';
+import {
+  inputPort,
+  type Port,
+  portOf,
+  portOfSlot,
+  realNumbers,
+  requireFinite,
+  requireWhole,
+  storedNumbers,
+} from './ir/port.ts';
+import type { Program, Slot } from './ir/program.ts';
 import { slotBytes } from './sim/arena.ts';
 import { readElement } from './sim/compare.ts';
 
@@ -29,15 +38,19 @@ export function encodeSlot(program: Program, index: number, input: Float32Array)
   return encoded(port, input);
 }
 
-/** Positions of memory and elements of the shape are the same many: `requireWhole` has been asked. */
+/** As many numbers as the slot has. */
 function encoded(port: Port, input: Float32Array): Uint8Array {
-  const { elem, order, length } = port.slot;
-  const stored = elem === 'f32' ? new Float32Array(length) : new Uint8Array(length);
-  for (let p = 0; p < length; p++) {
-    const element = order?.[p] ?? p;
-    stored[p] = storedOf(port, element, input[element] ?? Number.NaN);
-  }
-  return new Uint8Array(stored.buffer);
+  const { slot } = port;
+  if (slot.elem === 'f32') return new Uint8Array(inMemory(slot, input, new Float32Array(input)).buffer);
+  const stored = storedNumbers(port, input);
+  return inMemory(slot, stored, new Uint8Array(stored));
+}
+
+/** Row-major numbers, as many as the slot has, in its order, which is a permutation; `copy` is one of them. */
+function inMemory<T extends Float32Array | Uint8Array>({ order }: Slot, numbers: T, copy: T): T {
+  if (order !== undefined)
+    for (let p = 0; p < copy.length; p++) copy[p] = numbers[order[p] as number] as number;
+  return copy;
 }
 
 /**
@@ -46,8 +59,7 @@ function encoded(port: Port, input: Float32Array): Uint8Array {
  */
 export function arrangeInput(program: Program, pixels: Uint8Array): Uint8Array {
   const port = inputPort(program);
-  const { elem, order, length } = port.slot;
-  if (elem === 'f32')
+  if (port.slot.elem === 'f32')
     throw new InputError({
       where: port.where,
       found: 'stored bytes',
@@ -55,12 +67,7 @@ export function arrangeInput(program: Program, pixels: Uint8Array): Uint8Array {
       todo: 'normalize them first',
     });
   requireWhole(port, pixels.length, 'bytes');
-  if (order === undefined) return pixels;
-  const bytes = new Uint8Array(length);
-  order.forEach((element, p) => {
-    bytes[p] = must(pixels[element], 'an element of the shape');
-  });
-  return bytes;
+  return inMemory(port.slot, pixels, new Uint8Array(pixels));
 }
 
 /** One sample as a network computes with it, and as a sensor gave it where that is known. */
@@ -80,21 +87,23 @@ export const inputBytes = (program: Program, { real, raw }: Sample): Uint8Array 
     : encodeInput(program, real);
 
 /**
- * @param bytes of slot `index`. @returns real numbers, row-major: of raw pixels, the normalized ones.
+ * @param bytes of slot `index`. @returns real numbers, row-major, in units of what the network was trained on: of raw
+ * pixels, the normalized ones.
  * @throws InputError for another count of bytes than the slot has.
  */
-export function decodeSlot(program: Program, index: number, bytes: Uint8Array): Float32Array {
-  const port = portOf(program, index);
-  const real = new Float32Array(port.slot.length);
-  storedNumbers(program, index, bytes).forEach((stored, element) => {
-    real[element] = realOf(port, element, stored);
-  });
-  return real;
-}
+export const decodePort = (program: Program, index: number, bytes: Uint8Array): Float32Array =>
+  decoded(portOf(program, index), bytes);
+
+/**
+ * As `decodePort`, but of a slot by itself, in the unit that the integer network computes with: of a raw input the
+ * pixels.
+ */
+export const decodeSlot = (slot: Slot, bytes: Uint8Array): Float32Array => decoded(portOfSlot(slot), bytes);
+
+const decoded = (port: Port, bytes: Uint8Array): Float32Array => realNumbers(port, readSlot(port, bytes));
 
 /** The numbers in memory, row-major. @throws InputError for another count of bytes than the slot has. */
-export function storedNumbers(program: Program, index: number, bytes: Uint8Array): Float64Array {
-  const { where, slot } = portOf(program, index);
+export function readSlot({ where, slot }: Port, bytes: Uint8Array): Uint8Array | Float64Array {
   const { elem, order, length } = slot;
   if (bytes.length !== slotBytes(slot))
     throw new InputError({
@@ -103,13 +112,17 @@ export function storedNumbers(program: Program, index: number, bytes: Uint8Array
       supported: `${slotBytes(slot)} bytes: ${length} elements of ${elem}`,
       todo: 'give the whole slot',
     });
-  const stored = new Float64Array(length);
-  if (elem === 'u8' && order === undefined) stored.set(bytes);
-  else
-    for (let p = 0; p < length; p++) stored[order?.[p] ?? p] = readElement(bytes, slot, p * elemBytes[elem]);
+  const inOrder = elem === 'u8' ? bytes : elementsOf(slot, bytes);
+  if (order === undefined) return inOrder;
+  const stored = elem === 'u8' ? new Uint8Array(length) : new Float64Array(length);
+  for (let p = 0; p < length; p++) stored[order[p] as number] = inOrder[p] as number;
   return stored;
 }
 
-/** The real outputs of an outcome, row-major. @throws InputError as `decodeSlot` */
+/** In memory's order. */
+const elementsOf = (slot: Slot, bytes: Uint8Array): Float64Array =>
+  Float64Array.from({ length: slot.length }, (_, p) => readElement(bytes, slot, p * elemBytes[slot.elem]));
+
+/** The real outputs of an outcome, row-major. @throws InputError as `decodePort` */
 export const decodeOutput = (program: Program, output: Uint8Array): Float32Array =>
-  decodeSlot(program, program.output, output);
+  decodePort(program, program.output, output);

@@ -1,11 +1,13 @@
 /** The C of an artifact, compiled and run, against the simulator: every arena byte after every kernel. */
 import type { Artifact } from './artifact.ts';
+import { noDspMacro } from './emit/dsp.ts';
+import { wrongMacroIn } from './emit/header.ts';
 import { type Measures, runNative } from './emit/native.ts';
-import { type TargetName, targets } from './emit/native-targets.ts';
-import { InputError } from './ir/errors.ts';
+import { hasDsp, type TargetName, targets } from './emit/native-targets.ts';
+import { InputError, must } from './ir/errors.ts';
 import type { Outcome } from './ir/program.ts';
 import { proveProgram } from './prove.ts';
-import type { MeasuredTarget } from './report/measured.ts';
+import type { Form, MeasuredTarget } from './report/measured.ts';
 import { compareOutcomes, differenceText } from './sim/compare.ts';
 import { createSimulator } from './sim/simulate.ts';
 
@@ -15,8 +17,8 @@ export interface VerifyOptions {
   readonly targets: readonly TargetName[];
   /** The compiler's optimization on chips. */
   readonly opt?: string;
-  /** With DSP instructions, on chips that have them. */
-  readonly dsp?: boolean;
+  /** What runs on chips that have DSP instructions, of C that uses them; both when absent. */
+  readonly form?: Form;
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
@@ -29,20 +31,40 @@ export interface VerifyReport {
   readonly rows: readonly VerifyRow[];
 }
 
+/** A program, and its C. */
+export type Sources = Pick<Artifact, 'program' | 'sources'>;
+
+/** A build of the C for a target; without a form where the C has only one for it. */
+interface Job {
+  readonly target: TargetName;
+  readonly form?: Form;
+}
+
+/** C of earlier versions does not know the macro, and has one form unless it is asked for another. */
+function jobsOf({ program, sources }: Sources, { targets: names, form }: VerifyOptions): readonly Job[] {
+  const two = sources.get(`${program.name}.c`)?.includes(noDspMacro(program)) === true;
+  const forms: readonly Form[] = form === undefined ? ['DSP', 'plain'] : [form];
+  return names.flatMap((target): readonly Job[] =>
+    two && hasDsp(targets[target]) ? forms.map((one) => ({ target, form: one })) : [{ target }],
+  );
+}
+
 /**
- * Targets whose compiler or emulator is missing are skipped, and said to be. The simulator runs with all of C's
+ * On chips that have DSP instructions, C that uses them is verified with and without: a row for each. Targets
+ * whose compiler or emulator is missing are skipped, and said to be. The simulator runs with all of C's
  * rules checked.
  * @throws Trap when the simulated program breaks a rule; InputError for inputs of a wrong length.
  */
-export async function verifyArtifact(artifact: Artifact, options: VerifyOptions): Promise<VerifyReport> {
+export async function verifyArtifact(artifact: Sources, options: VerifyOptions): Promise<VerifyReport> {
   const { program } = artifact;
   const simulator = createSimulator(program, { mode: 'checked', facts: proveProgram(program) });
   const expected = options.inputs.map((input) => simulator.run(input, { keepArenas: true }));
   let done = 0;
+  const jobs = jobsOf(artifact, options);
   const rows = await Promise.all(
-    options.targets.map(async (target) => {
-      const row = await verifyTarget(artifact, target, expected, options);
-      options.onProgress?.('verifying', ++done, options.targets.length);
+    jobs.map(async (job) => {
+      const row = await verifyTarget(artifact, job, expected, options);
+      options.onProgress?.('verifying', ++done, jobs.length);
       return row;
     }),
   );
@@ -50,18 +72,19 @@ export async function verifyArtifact(artifact: Artifact, options: VerifyOptions)
 }
 
 async function verifyTarget(
-  { program, sources }: Artifact,
-  target: TargetName,
+  { program, sources }: Sources,
+  job: Job,
   expected: readonly Outcome[],
-  { inputs, opt, dsp = false }: VerifyOptions,
+  { inputs, opt }: VerifyOptions,
 ): Promise<VerifyRow> {
-  const none = { target, bytesCompared: 0, mismatches: 0 };
+  const { target } = job;
+  const none = { ...job, bytesCompared: 0, mismatches: 0 };
   try {
     // The host's own default optimization suits its sanitizers.
     const chip = 'machine' in targets[target];
     const result = await runNative(program, sources, target, inputs, {
       keepArenas: true,
-      dsp,
+      plain: job.form === 'plain',
       ...(opt === undefined || !chip ? {} : { opt }),
     });
     if (result.kind === 'does not fit') {
@@ -72,7 +95,10 @@ async function verifyTarget(
         note: `needs ${needed} bytes of ${region}, has ${available}`,
       };
     }
-    return { target, ...compared(program, expected, result.outcomes), ...measuresOf(result.measures) };
+    const wrong = wrongMacroIn(must(sources.get(`${program.name}.h`), 'an artifact has a header'), program);
+    const bytes = compared(program, expected, result.outcomes);
+    const told = wrong === undefined ? {} : { status: 'differs' as const, note: bytes.note ?? wrong };
+    return { ...job, ...bytes, ...told, ...measuresOf(result.measures) };
   } catch (error) {
     if (error instanceof InputError) return { ...none, status: 'skipped', note: error.message };
     if (error instanceof Error) return { ...none, status: 'failed', note: error.message };

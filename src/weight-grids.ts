@@ -1,6 +1,7 @@
 /** The grids that an int8 program's weights lie on, and what of the given model's weights lies beyond them. */
 import type { Compiled } from './compile.ts';
 import { must } from './ir/errors.ts';
+import { largestOf, smallestOf } from './ir/extremes.ts';
 import type { Graph, Node } from './ir/graph.ts';
 import type { QuantizedMac } from './ir/mac.ts';
 import type { Program, Slot } from './ir/program.ts';
@@ -64,7 +65,7 @@ function gridOf(layer: Layer, graph: Graph<'float'>): WeightGrid {
   const given = must(graph.tensors.get(origin)?.constant, `'${node.name}' has weights in the given model`);
   const place = placeIn(given, layer, terms);
   return {
-    steps: [Math.min(...used), Math.max(...used)],
+    steps: [smallestOf(used), largestOf(used)],
     clipped: clippedShare(mac, (i) => given.data[place(i)] as number),
   };
 }

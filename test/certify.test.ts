@@ -8,9 +8,11 @@ import { fits } from '../src/ir/formats/index.ts';
 import type { Graph } from '../src/ir/graph.ts';
 import type { Kernel } from '../src/ir/kernel.ts';
 import type { QuantizedMac } from '../src/ir/mac.ts';
+import { sameOrder } from '../src/ir/memory-order.ts';
 import type { Program } from '../src/ir/program.ts';
 import { lower } from '../src/passes/lower.ts';
-import { recipes } from './support/recipes.ts';
+import { placesOf } from '../src/passes/places.ts';
+import { type Recipe, recipes } from './support/recipes.ts';
 import { isMac, sparseNetwork } from './support/sparse-networks.ts';
 import { allFormats } from './support/stored-layers.ts';
 
@@ -63,6 +65,67 @@ test('it holds of every format, and its numbers are those of the weights', () =>
     }),
     { numRuns: 40 },
   );
+});
+
+/** A convolution or none, then reshapes and transposes only, then a linear layer. */
+const renamed = fc
+  .record({
+    any: recipes({ arith: 'int8' }),
+    input: fc.tuple(
+      fc.integer({ min: 2, max: 4 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 2, max: 4 }),
+    ),
+    conv: fc.boolean(),
+    aliases: fc.array(
+      fc.oneof(
+        fc.record({ kind: fc.constant('transpose' as const), turn: fc.nat({ max: 5 }) }),
+        fc.record({
+          kind: fc.constant('reshape' as const),
+          to: fc.constantFrom('row' as const, 'line' as const, 'image' as const),
+          cut: fc.nat({ max: 5 }),
+        }),
+      ),
+      { minLength: 1, maxLength: 4 },
+    ),
+    seed: fc.nat({ max: 9999 }),
+  })
+  .map(({ any, input, conv, aliases, seed }): Recipe => {
+    const weights = { kind: 'uniform', bias: 'uniform', seed } as const;
+    const pointwise = {
+      kernel: [1, 1],
+      strides: [1, 1],
+      dilations: [1, 1],
+      pads: [0, 0, 0, 0],
+    } as const;
+    return {
+      ...any,
+      input,
+      layers: [
+        ...(conv ? [{ kind: 'conv', window: pointwise, out: 3, groups: 'one', weights } as const] : []),
+        ...aliases,
+        { kind: 'linear', as: 'linear', out: 3, weights },
+      ],
+    };
+  });
+
+test('it holds behind every order that reshapes and transposes give', () => {
+  let unusual = 0;
+  fc.assert(
+    fc.property(renamed, (recipe) => {
+      const graph = sparseNetwork(recipe);
+      const { program } = lower(graph, { name: 'net', strategy: 'overlap' });
+      const { holds, layers } = certify(program, graph);
+      expect(layers.length).toBeGreaterThan(0);
+      expect(holds).toBe(true);
+      const read = graph.nodes.findLast(isMac)!.inputs[0]!;
+      const { order } = placesOf(graph).get(read)!;
+      const slot = program.slots[program.steps.at(-1)!.args[0]!]!;
+      if (!sameOrder(order, slot.order)) unusual++;
+    }),
+    { numRuns: 100 },
+  );
+  expect(unusual).toBeGreaterThan(30);
 });
 
 /** The kernel's stream with one byte changed. */

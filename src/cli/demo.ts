@@ -8,6 +8,7 @@ import { readBytes } from '../data/files.ts';
 import { type Prepared, prepare } from '../data/prepare.ts';
 import { writeFolder } from '../emit/native-files.ts';
 import type { TargetName } from '../emit/native-targets.ts';
+import { indexOfLargest } from '../ir/extremes.ts';
 import type { Graph } from '../ir/graph.ts';
 import { formatBytes, formatCount } from '../report/numbers.ts';
 import { halfBlocks, sideBySide } from '../report/picture.ts';
@@ -17,7 +18,7 @@ import type { VerifyReport } from '../verify-artifact.ts';
 import type { Api } from './api.ts';
 import { calibrationOf } from './calibrate.ts';
 import { type Context, paint, printJson } from './context.ts';
-import { type Engine, floatEngine, programEngine, sampleAt, topOne } from './engines.ts';
+import { type Engine, floatEngine, programEngine, sampleAt } from './engines.ts';
 import { exitCodes } from './exit.ts';
 import { loadModel, sampleShapeOf } from './model.ts';
 import { withJson } from './options.ts';
@@ -58,7 +59,11 @@ function guess(float: Engine, int8: Engine, digits: Prepared, progress: Progress
   return Array.from({ length: digits.count }, (_, i) => {
     const sample = sampleAt(digits, i);
     progress.report('digits', i + 1, digits.count);
-    return { drawn: i % 10, float: topOne(float.run(sample)), int8: topOne(int8.run(sample)) };
+    return {
+      drawn: i % 10,
+      float: indexOfLargest(float.run(sample)),
+      int8: indexOfLargest(int8.run(sample)),
+    };
   });
 }
 

@@ -4,21 +4,30 @@ import type { Artifact } from '../artifact.ts';
 import { isFolder, readBytes } from '../data/files.ts';
 import { isZip, readNpz } from '../data/npz.ts';
 import type { Prepared } from '../data/prepare.ts';
-import { type Capture, captureOfBuild, captureOfOutcome, captureOfTensors } from '../diff/capture.ts';
+import { activationsIn } from '../diff/activations.ts';
+import {
+  type Capture,
+  captureOfBuild,
+  captureOfNothing,
+  captureOfOutcome,
+  captureOfTensors,
+} from '../diff/capture.ts';
 import type { Testimony } from '../diff/causes/cause.ts';
-import type { Inference } from '../diff/compare.ts';
-import { arrayFor, sampleOf } from '../diff/names.ts';
+import type { Inference } from '../diff/feed.ts';
 import { captureOfRun } from '../diff/trace-capture.ts';
 import { runNative } from '../emit/native.ts';
 import { targetNamed } from '../emit/native-targets.ts';
 import { InputError, must } from '../ir/errors.ts';
 import { evaluate } from '../ir/evaluate.ts';
+import type { Graph } from '../ir/graph.ts';
 import { floats, type Tensor } from '../ir/tensor.ts';
 import { encodeInput, inputBytes, type Sample } from '../run.ts';
 import { createSimulator } from '../sim/simulate.ts';
-import { readTrace } from '../trace/read.ts';
+import { readTraces } from '../trace/read.ts';
+import type { DeviceTrace, TraceRun } from '../trace/trace.ts';
+import { tagOf } from '../trace/write.ts';
 import type { Api } from './api.ts';
-import { loadArtifact, loadModel, onlyInput } from './model.ts';
+import { foundModel, loadArtifact, loadModel, onlyInput, requireModelOf } from './model.ts';
 
 export interface Against {
   /** What it is, in words. */
@@ -33,6 +42,8 @@ export interface Asked {
   readonly api: Api;
   readonly artifact: Artifact;
   readonly against: string;
+  /** Of --model: what the artifact was compiled from. */
+  readonly model?: string;
   /** Samples of --input. */
   readonly samples: readonly Sample[];
 }
@@ -106,61 +117,103 @@ async function againstTarget(asked: Asked, name: string): Promise<Against> {
   return { ...plain, who: target, inferences };
 }
 
-function againstArrays({ artifact, against, samples }: Asked, bytes: Uint8Array): Against {
+/** Where the model is not at hand, names are all there is. @throws InputError for a --model that is another. */
+function modelOf({ api, artifact, model }: Asked): Graph<'imported'> | undefined {
+  if (model !== undefined) requireModelOf(artifact, model);
+  const file = model ?? foundModel(artifact);
+  return file === undefined ? undefined : loadModel(api, file);
+}
+
+function againstArrays(asked: Asked, bytes: Uint8Array): Against {
+  const { artifact, against, samples } = asked;
   const { program } = artifact;
   const arrays = readNpz(bytes, against);
-  const known = program.slots.flatMap((_, slot) => arrayFor(program, slot, arrays) ?? []);
-  if (known.length === 0)
+  const activations = activationsIn(program, arrays, modelOf(asked));
+  if (!program.slots.some((_, slot) => activations.has(slot)))
     throw new InputError({
       where: against,
       found: `arrays called ${[...arrays.keys()].slice(0, 8).join(', ')}`,
       supported: 'names of tensors, nodes or PyTorch modules of the model',
       todo: 'capture them as docs/diff.md shows',
     });
-  const input = arrayFor(program, program.input, arrays);
-  const count = samples.length > 0 ? samples.length : (input?.shape[0] ?? 0);
-  const inferences = Array.from({ length: count }, (_, i): Inference => {
-    const given = samples[i];
-    const theirInput = input && sampleOf(input, i);
-    const own =
-      given === undefined
-        ? theirInput && encodeInput(program, Float32Array.from(theirInput.data as Float32Array))
-        : inputBytes(program, given);
-    return {
-      ...(own === undefined ? {} : { input: own }),
-      theirs: captureOfTensors(program, (slot) => {
-        const array = arrayFor(program, slot, arrays);
-        return array && sampleOf(array, i);
-      }),
-    };
-  });
+  const count = samples.length > 0 ? samples.length : activations.count;
   if (count === 0)
     throw new InputError({
       where: against,
       found: 'no array of inputs',
       todo: 'save the input too, or give --input FILE',
     });
+  const inferences = Array.from({ length: count }, (_, i): Inference => {
+    const given = samples[i];
+    const theirs = activations.input(i);
+    const own =
+      given === undefined
+        ? theirs && encodeInput(program, Float32Array.from(theirs.data as Float32Array))
+        : inputBytes(program, given);
+    return { ...(own === undefined ? {} : { input: own }), theirs: activations.captureOf(i) };
+  });
   return { ...plain, who: against, inferences };
 }
 
+/**
+ * The runs of this build; else the last of this network, or of any. Runs that do not say whose they are belong to
+ * the only network of the log.
+ */
+function traceFor(traces: readonly DeviceTrace[], name: string, build: string): DeviceTrace | undefined {
+  const own = traces.filter((trace) => (trace.name ?? name) === name);
+  const found = own.find((trace) => trace.build === build) ?? own.at(-1) ?? traces.at(-1);
+  const named = traces.filter((trace) => trace.name !== undefined);
+  if (found === undefined || named.length !== 1 || found !== named[0]) return found;
+  const runs = traces.flatMap((trace) => trace.runs).sort((a, b) => a.offset - b.offset);
+  return { ...found, runs };
+}
+
+/**
+ * The input of each run: the one that its tag was made of, since whole runs may have been lost. Where no tag fits,
+ * inputs are prepared in another way on the device, and runs and samples go one by one.
+ */
+function inputsOfRuns(
+  runs: readonly TraceRun[],
+  inputs: readonly Uint8Array[],
+  network: string,
+): readonly (Uint8Array | undefined)[] {
+  const tags = inputs.map((input) => tagOf(network, input));
+  if (!runs.some(({ tag }) => tags.includes(tag))) return runs.map((_, i) => inputs[i]);
+  let next = 0;
+  return runs.map(({ tag }, i) => {
+    const ahead = tags.indexOf(tag, next);
+    const at = ahead >= 0 ? ahead : tags.indexOf(tag);
+    if (at >= 0) next = at + 1;
+    // One that fits nowhere took the next sample, unless the run after it did.
+    const free = tags[next] !== runs[i + 1]?.tag;
+    return at >= 0 ? inputs[at] : free ? inputs[next++] : undefined;
+  });
+}
+
+/** Steps and slots of another build have other numbers: nothing of it is compared. */
+const otherBuild = (found: string, build: string): Capture =>
+  captureOfNothing({ kind: 'other build', why: `of build ${found}, this is ${build}` });
+
 function againstTrace({ artifact, against, samples }: Asked, bytes: Uint8Array): Against {
   const { program, manifest } = artifact;
-  const trace = readTrace(bytes, program.name);
-  const found = trace.runs.length > 0 ? trace : readTrace(bytes);
-  if (found.runs.length === 0)
+  const build = must(manifest.sha256[`${program.name}.program.json`], 'the hash of the program').slice(0, 16);
+  const found = traceFor(readTraces(bytes), program.name, build);
+  if (found === undefined)
     throw new InputError({
       where: against,
       found: 'no trace of a network in it',
       supported: 'what a device printed with the trace on, .onnx, .npz, folders of compile, qemu:CHIP',
       todo: `compile the C with -D${program.name.toUpperCase()}_TRACE=2 and capture its console`,
     });
-  const build = (manifest.sha256[`${program.name}.program.json`] ?? '').slice(0, 16);
   const testimonies = found.runs.map((run) => ({ program, build, trace: found, run }));
+  const stale = found.build !== undefined && found.build !== build ? found.build : undefined;
+  const given = samples.map((sample) => inputBytes(program, sample));
+  const inputs = inputsOfRuns(found.runs, given, `${program.name} ${build}`);
   const inferences = found.runs.map((run, i): Inference => {
-    const sample = samples[i];
+    const input = inputs[i];
     return {
-      ...(sample === undefined ? {} : { input: inputBytes(program, sample) }),
-      theirs: captureOfRun(run),
+      ...(input === undefined ? {} : { input }),
+      theirs: stale === undefined ? captureOfRun(run) : otherBuild(stale, build),
     };
   });
   const warnings = found.problems

@@ -1,9 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Artifact } from '../artifact.ts';
 import type { Diagnosis } from '../diff/causes/cause.ts';
-import { type Diff, type DiffMode, diff } from '../diff/compare.ts';
+import { type Diff, diff } from '../diff/compare.ts';
 import { diagnose } from '../diff/diagnose.ts';
-import { diffTable, firstWrongText } from '../report/diff.ts';
+import type { DiffMode } from '../diff/feed.ts';
+import { coverageOf, type Verdict, verdictOf } from '../diff/verdict.ts';
+import { diffTable, notComparedText, verdictText } from '../report/diff.ts';
 import { formatMany } from '../report/numbers.ts';
 import { wrapped } from '../report/table.ts';
 import type { Sample } from '../run.ts';
@@ -19,6 +21,8 @@ interface Flags extends InputFlags {
   readonly input?: string;
   readonly limit: number;
   readonly cumulative?: boolean;
+  readonly partial?: boolean;
+  readonly model?: string;
   readonly minSqnr: number;
   readonly json?: boolean;
 }
@@ -57,8 +61,11 @@ function describe(context: Context, against: Against, found: Diff, causes: reado
   const c = paint(context);
   io.out(`${formatMany(found.inferences, 'inference')}, ${found.mode}, against ${against.who}\n\n`);
   io.out(`${diffTable(found, io.columns)}\n\n`);
-  const first = firstWrongText(found, against.who, io.columns);
-  io.out(`${found.first === undefined ? c.green(first) : c.red(first)}\n`);
+  const verdict = verdictOf(found);
+  const colour = { wrong: c.red, unknown: c.yellow, right: c.green }[verdict];
+  io.out(`${colour(verdictText(found, against.who, io.columns))}\n`);
+  const gaps = notComparedText(found, io.columns);
+  if (gaps !== '') io.out(`${gaps}\n`);
   const worst = worstInferences(found);
   if (worst.length > 0) io.out(`Outputs differ most in inference ${worst.join(', ')}.\n`);
   if (found.flips > 0)
@@ -69,33 +76,41 @@ function describe(context: Context, against: Against, found: Diff, causes: reado
   }
 }
 
-const jsonOf = (
-  against: Against,
-  { layers, first, ...rest }: Diff,
-  causes: readonly Diagnosis[],
-): object => ({
+const jsonOf = (against: Against, found: Diff, verdict: Verdict, causes: readonly Diagnosis[]): object => ({
   command: 'diff',
   against: against.who,
-  ...rest,
-  layers: layers.map(({ slot: _, each, ...layer }) => ({ ...layer, inferences: each })),
-  firstWrong: first?.kernel ?? null,
+  mode: found.mode,
+  flips: found.flips,
+  inferences: found.inferences,
+  verdict,
+  coverage: coverageOf(found),
+  layers: found.layers.map(({ slot: _, each, ...layer }) => ({ ...layer, inferences: each })),
+  firstWrong: found.first?.kernel ?? null,
   causes,
   warnings: against.warnings,
 });
+
+const codeOf = {
+  wrong: exitCodes.foundWrong,
+  unknown: exitCodes.notAllChecked,
+  right: exitCodes.ok,
+} as const satisfies Record<Verdict, number>;
 
 async function run(context: Context, folder: string, flags: Flags): Promise<void> {
   const { api, io } = context;
   const artifact = loadArtifact(api, folder);
   const samples = samplesFor(artifact, flags);
-  const asked = { api, artifact, against: flags.against, samples };
+  const { model } = flags;
+  const asked = { api, artifact, against: flags.against, samples, ...(model === undefined ? {} : { model }) };
   const against = await inferencesAgainst(asked, (other) => samplesFor(other, flags));
   const { minSqnr } = flags;
   const found = diff(artifact.program, against.inferences, { mode: modeFor(against, flags), minSqnr });
   const causes = diagnose(artifact.program, against.inferences, against.testimonies, found);
-  if (flags.json) printJson(context, jsonOf(against, found, causes));
+  const verdict = causes.length > 0 ? 'wrong' : verdictOf(found, flags);
+  if (flags.json) printJson(context, jsonOf(against, found, verdict, causes));
   else describe(context, against, found, causes);
   for (const warning of against.warnings) io.err(`thimble: ${warning}\n`);
-  if (found.first !== undefined || causes.length > 0) context.finish(exitCodes.foundWrong);
+  context.finish(codeOf[verdict]);
 }
 
 export function addDiff(program: Command, context: () => Context): void {
@@ -107,6 +122,11 @@ export function addDiff(program: Command, context: () => Context): void {
     .option('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG')
     .option('--limit <N>', 'only the first N samples', positiveInteger, 100)
     .option('--cumulative', 'run from the input on, instead of feeding each layer what the other side read')
+    .option(
+      '--partial',
+      'accept layers that the other side has not captured; lines that were lost are not accepted',
+    )
+    .option('--model <FILE>', 'of activations: what the folder was compiled from, if it lies elsewhere now')
     .addOption(
       new Option('--min-sqnr <DB>', 'a layer that is worse against real numbers is wrong')
         .argParser(decibels)
@@ -124,7 +144,8 @@ Examples:
   thimble diff out --against activations.npz
   thimble diff out --against other-out --input digits.npy
 
-Exit code 1: something is wrong. docs/diff.md leads from symptoms to causes.`,
+Exit code 1: something is wrong. 4: nothing is wrong in what was compared, and not
+every layer was. docs/diff.md leads from symptoms to causes.`,
     )
     .action((folder: string, flags: Flags) => run(context(), folder, flags));
 }

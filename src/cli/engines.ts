@@ -46,6 +46,3 @@ export function sampleAt(prepared: Prepared, i: number): Sample {
   const real = prepared.real(i);
   return prepared.pixels ? { real, raw: prepared.pixels.raw(i) } : { real };
 }
-
-/** The index of the largest number, the first of equals. */
-export const topOne = (output: Float32Array): number => output.indexOf(Math.max(...output));

@@ -3,10 +3,11 @@ import { readLabels } from '../data/files.ts';
 import { requireClasses, requireLabelCount } from '../data/labels.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { InputError } from '../ir/errors.ts';
+import { indexOfLargest } from '../ir/extremes.ts';
 import { formatPercent } from '../report/numbers.ts';
 import { formatShare, type Share, wilson } from '../report/wilson.ts';
 import { type Context, printJson } from './context.ts';
-import { type Engine, floatEngine, programEngine, sampleAt, topOne } from './engines.ts';
+import { type Engine, floatEngine, programEngine, sampleAt } from './engines.ts';
 import { exitCodes } from './exit.ts';
 import { type Loaded, load, loadModel, readPrepared } from './model.ts';
 import {
@@ -77,7 +78,7 @@ function classify(
   for (let i = 0; i < count; i++) {
     const sample = sampleAt(prepared, i);
     engines.forEach((engine, e) => {
-      (classes[e] ?? new Int32Array(0))[i] = topOne(engine.run(sample));
+      (classes[e] ?? new Int32Array(0))[i] = indexOfLargest(engine.run(sample));
     });
     progress.report('samples', i + 1, count);
   }

@@ -3,7 +3,15 @@ import { CommanderError } from 'commander';
 import { InputError } from '../ir/errors.ts';
 import type { Io } from './io.ts';
 
-export const exitCodes = { ok: 0, foundWrong: 1, badInput: 2, defect: 3, interrupted: 130 } as const;
+export const exitCodes = {
+  ok: 0,
+  foundWrong: 1,
+  badInput: 2,
+  defect: 3,
+  /** Nothing is wrong in what was checked, and not everything was. */
+  notAllChecked: 4,
+  interrupted: 130,
+} as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** The user ended work that can go on later. */

@@ -1,13 +1,22 @@
 /** Models and artifacts from the command line's paths. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Artifact } from '../artifact.ts';
-import { isFolder, readBytes, readSamples } from '../data/files.ts';
-import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts';
+import { isFolder, readBeside, readBytes, readSamples } from '../data/files.ts';
+import {
+  channelsFirst,
+  type Prepared,
+  type PrepareOptions,
+  prepare,
+  type SampleShape,
+  sampleShapeOfSlot,
+} from '../data/prepare.ts';
 import { identifierFrom } from '../emit/identifier.ts';
 import { InputError, must } from '../ir/errors.ts';
 import type { Graph, Stage } from '../ir/graph.ts';
-import type { Shape } from '../ir/tensor.ts';
+import { channelsLast } from '../passes/places.ts';
 import { inputSlot } from '../report/program.ts';
 import type { Api } from './api.ts';
 
@@ -25,15 +34,11 @@ export function loadModel(api: Api, file: string): Graph<'imported'> {
       supported: '.onnx files',
       todo: 'name the model',
     });
+  const read = new Map<string, Uint8Array>();
   const external = (location: string): Uint8Array => {
-    const inside = path.resolve(path.dirname(file), location);
-    if (path.relative(path.dirname(path.resolve(file)), inside).startsWith('..'))
-      throw new InputError({
-        where: file,
-        found: `weights in '${location}', outside of the model's folder`,
-        todo: 'put both files into one folder',
-      });
-    return readBytes(inside);
+    const bytes = read.get(location) ?? readBeside(file, location);
+    read.set(location, bytes);
+    return bytes;
   };
   return api.loadOnnx(readBytes(file), { name: file, external });
 }
@@ -72,22 +77,42 @@ export function onlyInput<S extends Stage>(graph: Graph<S>): string {
 }
 
 /** The shape of one sample: the model's input without the batch axis. */
-export function sampleShapeOf(graph: Graph<'float'>): Shape {
+export function sampleShapeOf(graph: Graph<'float'>): SampleShape {
   const info = must(graph.tensors.get(onlyInput(graph)), 'the input is a tensor of the graph');
-  return info.shape.slice(1);
+  const shape = info.shape.slice(1);
+  return channelsLast(graph) === undefined ? shape : { channelsLast: shape };
 }
 
 /** The same of a program. */
-export function sampleShapeOfProgram({ program }: Artifact): Shape {
-  const { shape } = inputSlot(program);
-  return shape[0] === 1 && shape.length > 1 ? shape.slice(1) : shape;
-}
+export const sampleShapeOfProgram = ({ program }: Artifact): SampleShape =>
+  sampleShapeOfSlot(inputSlot(program));
 
-export const readPrepared = (file: string, sampleShape: Shape, options: PrepareOptions): Prepared =>
-  prepare(readSamples(file, sampleShape.length === 3 ? sampleShape[0] : undefined), sampleShape, options);
+export function readPrepared(file: string, sample: SampleShape, options: PrepareOptions): Prepared {
+  const shape = channelsFirst(sample);
+  return prepare(readSamples(file, shape.length === 3 ? shape[0] : undefined), sample, options);
+}
 
 /** At most `wanted` of `count` indices, evenly spread over them. */
 export function spread(count: number, wanted: number): readonly number[] {
   const n = Math.min(count, wanted);
   return Array.from({ length: n }, (_, i) => Math.floor((i * count) / n));
+}
+
+const isModelOf = ({ manifest }: Artifact, file: string): boolean =>
+  bytesToHex(sha256(readBytes(file))) === manifest.model.sha256;
+
+/** The model that the artifact was compiled from, if it still lies where its command line says. */
+export function foundModel(artifact: Artifact): string | undefined {
+  const words = artifact.manifest.command.split(' ').map((word) => word.replaceAll("'", ''));
+  return words.find((word) => word.endsWith('.onnx') && existsSync(word) && isModelOf(artifact, word));
+}
+
+/** @throws InputError for another model. */
+export function requireModelOf(artifact: Artifact, model: string): void {
+  if (isModelOf(artifact, model)) return;
+  throw new InputError({
+    where: `--model ${model}`,
+    found: 'another model than the artifact was compiled from (their SHA-256 differ)',
+    todo: `give the model of: ${artifact.manifest.command}`,
+  });
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Artifact } from '../artifact.ts';
 import { readBytes } from '../data/files.ts';
-import type { Inference } from '../diff/compare.ts';
+import type { Inference } from '../diff/feed.ts';
 import type { TargetName } from '../emit/native-targets.ts';
 import { InputError } from '../ir/errors.ts';
 import { reportHtml } from '../report/html/report.ts';

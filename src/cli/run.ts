@@ -2,11 +2,12 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { writeNpy } from '../data/npy.ts';
 import type { Prepared } from '../data/prepare.ts';
+import { indexOfLargest } from '../ir/extremes.ts';
 import { floats } from '../ir/tensor.ts';
 import { formatMany } from '../report/numbers.ts';
 import { table } from '../report/table.ts';
 import { type Context, printJson } from './context.ts';
-import { type Engine, sampleAt, topOne } from './engines.ts';
+import { type Engine, sampleAt } from './engines.ts';
 import { load, readPrepared } from './model.ts';
 import {
   type InputFlags,
@@ -56,7 +57,7 @@ const digits = (x: number): string => x.toPrecision(5);
 function describe({ io }: Context, engine: Engine, outputs: readonly Float32Array[]): void {
   const rows = outputs.slice(0, 100).map((output, i) => {
     const numbers = Array.from(output.slice(0, shown), digits).join(' ');
-    return [String(i), String(topOne(output)), output.length > shown ? `${numbers} ...` : numbers];
+    return [String(i), String(indexOfLargest(output)), output.length > shown ? `${numbers} ...` : numbers];
   });
   const columns = [
     { head: 'sample', align: 'right' },
@@ -73,7 +74,7 @@ const jsonOf = (engine: Engine, outputs: readonly Float32Array[]): object => ({
   command: 'run',
   engine: engine.name,
   shape: engine.outputShape,
-  top1: outputs.map(topOne),
+  top1: outputs.map(indexOfLargest),
   outputs: outputs.map((output) => [...output]),
 });
 

@@ -1,9 +1,8 @@
 /** What a command is about (a model or an artifact), with the sample shape and the engines it offers. */
 
-import type { PrepareOptions } from '../data/prepare.ts';
+import type { PrepareOptions, SampleShape } from '../data/prepare.ts';
 import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
-import type { Shape } from '../ir/tensor.ts';
 import type { Api } from './api.ts';
 import { readCalibration } from './calibrate.ts';
 import { type Engine, floatEngine, programEngine } from './engines.ts';
@@ -11,7 +10,7 @@ import { identifierOf, type Loaded, sampleShapeOf, sampleShapeOfProgram } from '
 import type { Kept, QuantizeFlags } from './options.ts';
 import type { Progress } from './progress.ts';
 
-export const sampleShapeOfLoaded = (api: Api, loaded: Loaded): Shape =>
+export const sampleShapeOfLoaded = (api: Api, loaded: Loaded): SampleShape =>
   loaded.kind === 'artifact'
     ? sampleShapeOfProgram(loaded.artifact)
     : sampleShapeOf(api.toFloatGraph(loaded.graph));

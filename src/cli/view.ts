@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Command } from 'commander';
 import type { Artifact } from '../artifact.ts';
 import { readBytes } from '../data/files.ts';
+import { channelsFirst } from '../data/prepare.ts';
 import { InputError } from '../ir/errors.ts';
 import { formatBytes, formatMany } from '../report/numbers.ts';
 import { outputSlot } from '../report/program.ts';
@@ -17,11 +15,13 @@ import type { Api } from './api.ts';
 import { readCalibration } from './calibrate.ts';
 import { type Context, printJson } from './context.ts';
 import {
+  foundModel,
   identifierOf,
   type Loaded,
   load,
   loadModel,
   readPrepared,
+  requireModelOf,
   sampleShapeOfProgram,
   spread,
 } from './model.ts';
@@ -68,15 +68,6 @@ function artifactFor(context: Context, loaded: Loaded, flags: Flags): Artifact {
   return api.loadArtifact(new Map([...files].map(([name, content]) => [name, bytesOf(content)])));
 }
 
-const isModelOf = ({ manifest }: Artifact, file: string): boolean =>
-  bytesToHex(sha256(readBytes(file))) === manifest.model.sha256;
-
-/** The model that the artifact was compiled from, if it still lies where its command line says. */
-function foundModel(artifact: Artifact): string | undefined {
-  const words = artifact.manifest.command.split(' ').map((word) => word.replaceAll("'", ''));
-  return words.find((word) => word.endsWith('.onnx') && existsSync(word) && isModelOf(artifact, word));
-}
-
 function floatProgram(api: Api, file: string, name: string): FloatSide {
   const { program } = api.compile(loadModel(api, file), { name, arith: 'float32' });
   return { kind: 'program', program };
@@ -85,12 +76,7 @@ function floatProgram(api: Api, file: string, name: string): FloatSide {
 /** @throws InputError for a --model that is not the artifact's. */
 function floatSide(api: Api, artifact: Artifact, loaded: Loaded, { model }: Flags): FloatSide {
   const { program } = artifact;
-  if (model !== undefined && !isModelOf(artifact, model))
-    throw new InputError({
-      where: `--model ${model}`,
-      found: 'another model than the artifact was compiled from (their SHA-256 differ)',
-      todo: `give the model of: ${artifact.manifest.command}`,
-    });
+  if (model !== undefined) requireModelOf(artifact, model);
   if (program.arith === 'float32')
     return {
       kind: 'none',
@@ -114,7 +100,9 @@ function examplesFor(artifact: Artifact, flags: Flags): readonly Example[] {
     return examplesFrom(path.basename(flags.input), prepared, spread(prepared.count, exampleCount));
   }
   const frame = frameOf(program, manifest.preprocessing);
-  return frame?.channels === 1 ? digitExamples(frame) : noiseExamples(shape, frame !== undefined);
+  return frame?.channels === 1
+    ? digitExamples(frame)
+    : noiseExamples(channelsFirst(shape), frame !== undefined);
 }
 
 /** @throws InputError unless there is one name per output. */

@@ -1,6 +1,7 @@
 /** Which reader a file is for: by its first bytes, and for CIFAR-10's headless format by its name. */
 import { InputError } from '../ir/errors.ts';
 import { readCifar } from './cifar.ts';
+import { textOfBytes } from './encoding.ts';
 import { gunzip, isGzip } from './gzip.ts';
 import { isIdx, readIdx } from './idx.ts';
 import { labelsOf, labelsOfText } from './labels.ts';
@@ -55,5 +56,5 @@ export function decodeLabels(file: NamedBytes): Int32Array {
   if (isZip(bytes)) return labelsOf(readNpzMember(bytes, name, member), name);
   if (isCifar(name)) return readCifar(bytes, name).labels ?? new Int32Array(0);
   if (isIdx(bytes)) return labelsOf(readIdx(bytes, name), name);
-  return labelsOfText(new TextDecoder().decode(bytes), name);
+  return labelsOfText(textOfBytes(bytes), name);
 }

@@ -1,8 +1,20 @@
 /** The only file of this folder that touches the file system. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
 import path from 'node:path';
 import { InputError } from '../ir/errors.ts';
 import { decodeLabels, decodeSamples, type NamedBytes } from './detect.ts';
+import { largestFile, largestUnpacked } from './limits.ts';
 import { readPng, stackPictures } from './png.ts';
 import type { Samples } from './samples.ts';
 
@@ -23,12 +35,81 @@ const unreadable = (where: string, error: unknown): InputError =>
     todo: 'check the path',
   });
 
-/** @throws InputError when it cannot be read. */
+const tooLarge = (where: string, found: string, limit: number): InputError =>
+  new InputError({ where, found, supported: `up to ${limit / 2 ** 20} MiB`, todo: 'check the path' });
+
+/** All that a pipe or device gives, up to `largestUnpacked`. */
+function readStream(file: string, descriptor: number): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  for (;;) {
+    const chunk = new Uint8Array(2 ** 16);
+    const count = readSync(descriptor, chunk);
+    if (count === 0) return new Uint8Array(Buffer.concat(chunks));
+    total += count;
+    if (total > largestUnpacked) throw tooLarge(file, 'a stream without an end', largestUnpacked);
+    chunks.push(chunk.subarray(0, count));
+  }
+}
+
+/** A file that the user named; it may be a pipe. @throws InputError when it cannot be read, or has no end. */
 export function readBytes(file: string): Uint8Array {
+  let descriptor: number | undefined;
   try {
-    return new Uint8Array(readFileSync(file));
+    descriptor = openSync(file, 'r');
+    const stat = fstatSync(descriptor);
+    return stat.isFile() || stat.isDirectory()
+      ? new Uint8Array(readFileSync(descriptor))
+      : readStream(file, descriptor);
   } catch (error) {
-    throw unreadable(file, error);
+    throw error instanceof InputError ? error : unreadable(file, error);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+const notBeside = (model: string, location: string, found: string): InputError =>
+  new InputError({
+    where: model,
+    found: `weights in '${location}', ${found}`,
+    supported: "regular files in the model's folder or below",
+    todo: 'put both files into one folder, and copy what is linked',
+  });
+
+/** Where a location leads, without links on the way. */
+function pathBeside(model: string, location: string): string {
+  const folder = path.dirname(path.resolve(model));
+  const inside = path.resolve(folder, location);
+  const relative = path.relative(folder, inside);
+  if (relative === '' || relative.split(path.sep)[0] === '..' || path.isAbsolute(relative))
+    throw notBeside(model, location, "outside of the model's folder");
+  // A device or pipe is not opened: that may wait, or do something.
+  const stat = lstatSync(inside);
+  if (stat.isSymbolicLink() || realpathSync(inside) !== path.join(realpathSync(folder), relative))
+    throw notBeside(model, location, 'behind a symbolic link');
+  if (!stat.isFile()) throw notBeside(model, location, 'which is no regular file');
+  if (stat.size > largestFile) throw tooLarge(`${model}: '${location}'`, `${stat.size} bytes`, largestFile);
+  return inside;
+}
+
+/**
+ * A file that a model names, not the user.
+ * @param model the model's path, by whose folder `location` is resolved
+ * @throws InputError unless it is a regular file there or below, reached without links, of at most `largestFile`
+ */
+export function readBeside(model: string, location: string): Uint8Array {
+  try {
+    // Should the file be swapped for a link or pipe meanwhile, opening fails or returns at once.
+    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+    const descriptor = openSync(pathBeside(model, location), flags);
+    try {
+      if (!fstatSync(descriptor).isFile()) throw notBeside(model, location, 'which is no regular file');
+      return new Uint8Array(readFileSync(descriptor));
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    throw error instanceof InputError ? error : unreadable(`${model}: '${location}'`, error);
   }
 }
 

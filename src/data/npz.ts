@@ -2,6 +2,7 @@
 import { unzipSync } from 'fflate';
 import { InputError } from '../ir/errors.ts';
 import type { Tensor } from '../ir/tensor.ts';
+import { largestUnpacked } from './limits.ts';
 import { readNpy } from './npy.ts';
 
 /** DEFLATE cannot shrink by more than 1032:1, so a member that claims more is damaged (or a bomb). */
@@ -12,14 +13,17 @@ export const isZip = (bytes: Uint8Array): boolean =>
   bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 3 && bytes[3] === 4;
 
 function unzip(bytes: Uint8Array, where: string): Record<string, Uint8Array> {
-  let members = 0;
+  let [members, total] = [0, 0];
   try {
     return unzipSync(bytes, {
       filter: ({ name, size, originalSize }) => {
         members += 1;
         if (members > memberLimit) throw new Error(`more than ${memberLimit} members`);
         if (originalSize > deflateLimit * size + 64) throw new Error(`'${name}' has an impossible size`);
-        return name.endsWith('.npy');
+        if (!name.endsWith('.npy')) return false;
+        total += originalSize;
+        if (total > largestUnpacked) throw new Error(`${total} bytes, of at most ${largestUnpacked}`);
+        return true;
       },
     });
   } catch (error) {

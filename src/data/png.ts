@@ -1,5 +1,6 @@
 /** PNG pictures (ISO/IEC 15948) as 8-bit pixels. Alpha is dropped; 16-bit samples are rounded to 8. */
 import { type DecodedPng, decode } from 'fast-png';
+import { Unzlib } from 'fflate';
 import { InputError } from '../ir/errors.ts';
 import type { Samples } from './samples.ts';
 
@@ -37,10 +38,72 @@ function checkHeader(bytes: Uint8Array, where: string): void {
   if (interlaced && depth < 8) throw unusable(where, `an interlaced picture of ${depth} bits per sample`);
 }
 
+interface Chunk {
+  readonly type: string;
+  /** With its length, type and check sum. */
+  readonly whole: Uint8Array;
+}
+
+/** Up to the first that is cut off. */
+function chunksOf(bytes: Uint8Array): readonly Chunk[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const chunks: Chunk[] = [];
+  for (let at = signature.length; at + 12 <= bytes.length; ) {
+    const end = at + 12 + view.getUint32(at);
+    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    chunks.push({ type, whole: bytes.subarray(at, end) });
+    at = end;
+  }
+  return chunks;
+}
+
+/** What makes the pixels. Others, such as colour profiles, may unpack to any size. */
+const needed = ['IHDR', 'PLTE', 'tRNS', 'IDAT', 'IEND'];
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const made = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    made.set(part, at);
+    at += part.length;
+  }
+  return made;
+}
+
+const channelsOfType: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
+
+/** Rows of packed samples behind a filter byte; seven smaller pictures, so more rows, where interlaced. */
+function rawBytes(header: Uint8Array): number {
+  const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
+  const [width, height] = [view.getUint32(16), view.getUint32(20)];
+  const bits = view.getUint8(24) * (channelsOfType[view.getUint8(25)] ?? 4);
+  return height * (Math.ceil((width * bits) / 8) + 5) + 64;
+}
+
+/** @throws Error when the pixels unpack to more than their picture holds */
+function requireNoBomb(bytes: Uint8Array, chunks: readonly Chunk[]): void {
+  const limit = rawBytes(bytes);
+  let total = 0;
+  const counter = new Unzlib((part) => {
+    total += part.length;
+    if (total > limit) throw new Error(`its pixels unpack to more than the ${limit} bytes of its size`);
+  });
+  const data = joined(chunks.filter(({ type }) => type === 'IDAT').map(({ whole }) => whole.subarray(8, -4)));
+  if (data.length * deflateLimit <= limit) return;
+  for (let at = 0; at < data.length; at += piece) counter.push(data.subarray(at, at + piece));
+}
+
+/** DEFLATE's largest ratio, and how much is unpacked at once. */
+const deflateLimit = 1032;
+const piece = 2 ** 12;
+
 function decoded(bytes: Uint8Array, where: string): DecodedPng {
   checkHeader(bytes, where);
   try {
-    return decode(bytes, { checkCrc: true });
+    const chunks = chunksOf(bytes);
+    requireNoBomb(bytes, chunks);
+    const kept = chunks.filter(({ type }) => needed.includes(type)).map(({ whole }) => whole);
+    return decode(joined([bytes.subarray(0, signature.length), ...kept]), { checkCrc: true });
   } catch (error) {
     throw unusable(where, `a damaged PNG (${error instanceof Error ? error.message : String(error)})`);
   }

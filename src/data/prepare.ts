@@ -1,6 +1,7 @@
 /** From a file's samples to a model's input: resize, pad, scale to 0..1, normalize; in this order. */
 import { InputError } from '../ir/errors.ts';
-import type { Normalization } from '../ir/program.ts';
+import { spatialOrder } from '../ir/memory-order.ts';
+import type { Normalization, Slot } from '../ir/program.ts';
 import type { Shape } from '../ir/tensor.ts';
 import { type Dataset, datasetFor, type Geometry, sizeAfter } from './dataset.ts';
 import { type Layout, layouts } from './layout.ts';
@@ -31,6 +32,48 @@ export interface Prepared {
   readonly labels?: Int32Array;
 }
 
+/**
+ * The shape of a model's sample, without the batch axis: channels first where it has three axes, unless it says
+ * `channelsLast` (then it is height, width, channels).
+ */
+export type SampleShape = Shape | { readonly channelsLast: Shape };
+
+/** Of a program's input: images lie with channels innermost, so that what lies row-major has them last. */
+export function sampleShapeOfSlot({ shape, order }: Pick<Slot, 'shape' | 'order'>): SampleShape {
+  const last = shape.length === 4 && order === undefined && spatialOrder(shape) !== undefined;
+  const sample = shape[0] === 1 && shape.length > 1 ? shape.slice(1) : shape;
+  return last ? { channelsLast: sample } : sample;
+}
+
+/** Channels, height and width, where a sample has three axes; else its own axes. */
+export function channelsFirst(sample: SampleShape): Shape {
+  if (!('channelsLast' in sample)) return sample;
+  const [height = 1, width = 1, channels = 1] = sample.channelsLast;
+  return [channels, height, width];
+}
+
+/** From planes to pixels: channel, row, column to row, column, channel. */
+function interleaved<T extends Uint8Array | Float32Array>(planes: T, channels: number): T {
+  const plane = planes.length / channels;
+  return planes.map((_, i) => planes[(i % channels) * plane + Math.floor(i / channels)] as number) as T;
+}
+
+const isUniform = (numbers: readonly number[]): boolean => numbers.every((x) => x === numbers[0]);
+
+/**
+ * The same samples in the order of a model with channels last. One normalization for all channels stays with the
+ * pixels; one per channel is done here.
+ */
+function withChannelsLast({ pixels, ...planes }: Prepared, sampleShape: Shape): Prepared {
+  const channels = sampleShape[2] ?? 1;
+  const common = { ...planes, sampleShape, real: (i: number) => interleaved(planes.real(i), channels) };
+  if (pixels === undefined) return common;
+  const { mean, std } = pixels.normalization;
+  if (!isUniform(mean) || !isUniform(std)) return common;
+  const normalization = { mean: mean.slice(0, 1), std: std.slice(0, 1) };
+  return { ...common, pixels: { raw: (i) => interleaved(pixels.raw(i), channels), normalization } };
+}
+
 function shaped<T extends Uint8Array | Float32Array>(data: T, dataset: Dataset, geometry: Geometry): T {
   const { resize, pad } = geometry;
   const resized = resize ? resizePlanes(data, dataset.sampleShape, resize.height, resize.width) : data;
@@ -56,11 +99,16 @@ function normalizeReal(data: Float32Array, { mean, std }: Normalize): Float32Arr
 }
 
 /**
- * Samples for a model whose input has the shape `sampleShape` (without the batch axis). Pixels are scaled to
+ * Samples for a model whose input has the shape `sample`. Pixels are scaled to
  * 0..1 before they are normalized; real numbers are only normalized, when that is asked for.
  * @throws InputError when the samples do not fit the model, with the option that would make them.
  */
-export function prepare(samples: Samples, sampleShape: Shape, options: PrepareOptions = {}): Prepared {
+export function prepare(samples: Samples, sample: SampleShape, options: PrepareOptions = {}): Prepared {
+  const planes = prepared(samples, channelsFirst(sample), options);
+  return 'channelsLast' in sample ? withChannelsLast(planes, sample.channelsLast) : planes;
+}
+
+function prepared(samples: Samples, sampleShape: Shape, options: PrepareOptions): Prepared {
   const dataset = datasetFor(samples, sampleShape, options, options.layout);
   const { where, labels } = samples;
   const [channels] = dataset.sampleShape;

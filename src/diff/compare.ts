@@ -1,19 +1,28 @@
 /**
- * A program, simulated, against what somebody else computed: layer by layer, the layers each on the other side's
- * inputs (isolated: an error shows where it is made) or on its own (cumulative: as it runs).
+ * A program, simulated, against what was computed elsewhere: layer by layer, the layers each on the other side's
+ * inputs (isolated: an error shows where it is made) or on its own (cumulative: as it runs). What was not
+ * compared is counted, with the reason; it is never right.
  */
 import { must } from '../ir/errors.ts';
-import { gridAt, type Port, portOf, realOf } from '../ir/port.ts';
+import { indexOfLargest } from '../ir/extremes.ts';
+import { gridAt, type Port, portOf } from '../ir/port.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { stridesOf } from '../ir/tensor.ts';
-import { decodeSlot, encodeSlot } from '../run.ts';
-import { createSimulator, type Simulator } from '../sim/simulate.ts';
-import { crc32 } from '../trace/crc32.ts';
-import { type Capture, type Captured, captureOfOutcome } from './capture.ts';
+import { decodePort } from '../run.ts';
+import { createSimulator } from '../sim/simulate.ts';
+import type { Captured, Gap } from './capture.ts';
 import type { Suspect } from './causes/cause.ts';
+import {
+  type DiffMode,
+  type Fed,
+  fitting,
+  type Inference,
+  oursIn,
+  sameBytes,
+  slotAt,
+  storedOf,
+} from './feed.ts';
 import { type LayerMeasures, Measuring, type Place } from './measure.ts';
-
-export type DiffMode = 'isolated' | 'cumulative';
 
 export interface DiffOptions {
   readonly mode: DiffMode;
@@ -21,11 +30,9 @@ export interface DiffOptions {
   readonly minSqnr?: number;
 }
 
-/** One inference on both sides. */
-export interface Inference {
-  /** Bytes of the program's input slot; absent where only the other side knows it. */
-  readonly input?: Uint8Array;
-  readonly theirs: Capture;
+/** A reason why a layer was not compared, and in how many inferences. */
+export interface CountedGap extends Gap {
+  readonly inferences: number;
 }
 
 export interface LayerDiff {
@@ -40,13 +47,23 @@ export interface LayerDiff {
   readonly scale?: number;
   /** Whether the other side's are the stored bytes, which must be the same, or real numbers. */
   readonly exact: boolean;
-  /** Absent where it could not be compared, and `note` says why. */
+  /** Absent where no inference could be compared, and `gaps` say why. */
   readonly measures?: LayerMeasures;
   /** Inferences of which only a checksum is known on the other side. */
   readonly checksums?: { readonly compared: number; readonly different: number };
   readonly wrong: boolean;
-  /** Of each inference: elements that differ, and the real units' SQNR. */
-  readonly each: readonly { readonly different: number; readonly sqnr: number }[];
+  /** Inferences in which it was compared, by its numbers or their checksum. */
+  readonly compared: number;
+  /** Why not in the others; empty where it was compared in all. */
+  readonly gaps: readonly CountedGap[];
+  /**
+   * Kernels before it that were not compared and whose outputs went into it as they are here: where it is wrong,
+   * one of them may be instead.
+   */
+  readonly unchecked: readonly string[];
+  /** Of each inference whose numbers were compared: elements that differ, and their SQNR against the layer's signal. */
+  readonly each: readonly { readonly inference: number; readonly different: number; readonly sqnr: number }[];
+  /** The first gap in words. */
   readonly note?: string;
 }
 
@@ -62,14 +79,8 @@ export interface Diff {
 
 const quietEnough = 20;
 
-const slotAt = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
-
-/** The bytes that a slot would hold. */
-const storedOf = (program: Program, slot: number, held: Captured): Uint8Array =>
-  held.kind === 'stored' ? held.bytes : encodeSlot(program, slot, held.values);
-
 /** The real numbers of a slot; raw pixels are normalized first, as the model takes them. */
-const realsOf = decodeSlot;
+const realsOf = decodePort;
 
 function coordinates(slot: Slot, element: number): readonly number[] {
   const strides = stridesOf(slot.shape);
@@ -97,19 +108,19 @@ function addSlot(
 ): Measuring {
   const slot = slotAt(program, index);
   const theirBytes = storedOf(program, index, sides.theirs);
-  const [ours, theirs] = [
-    realsOf(program, index, sides.ours),
-    sides.theirs.kind === 'real' ? sides.theirs.values : realsOf(program, index, theirBytes),
-  ];
+  const ours = realsOf(program, index, sides.ours);
+  const theirStored = realsOf(program, index, theirBytes);
+  const theirs = sides.theirs.kind === 'real' ? sides.theirs.values : theirStored;
   const port = portOf(program, index);
+  const isInput = index === program.input;
   const alone = new Measuring();
   for (let position = 0; position < slot.length; position++) {
     const element = slot.order?.[position] ?? position;
     const [a, b] = [storedAt(slot, sides.ours, position), storedAt(slot, theirBytes, position)];
-    const [x, y] = [ours[element] ?? 0, theirs[element] ?? 0];
+    const [x, y] = [must(ours[element], 'an element'), must(theirs[element], 'an element')];
     const step = gridAt(port, element)?.scale;
-    const clipped =
-      step !== undefined && index !== program.input && Math.abs(y - realOf(port, element, b)) > step * 0.501;
+    const half = isInput || step === undefined ? Infinity : step * 0.501;
+    const clipped = Math.abs(y - must(theirStored[element], 'an element')) > half;
     const place = (): Place => ({
       inference,
       element,
@@ -118,56 +129,12 @@ function addSlot(
       theirs: y,
       stored: [a, b],
     });
-    into.add(x, y, Object.is(a, b) || a === b, clipped, place);
-    alone.add(x, y, a === b, clipped, place);
+    const equal = Object.is(a, b) || a === b;
+    into.add(x, y, equal, clipped, place);
+    alone.add(x, y, equal, clipped, place);
   }
   return alone;
 }
-
-/** What the program computes in one inference, each step on the inputs that the mode gives it. */
-interface Ours {
-  written(slot: number): Uint8Array | undefined;
-}
-
-function cumulative(program: Program, simulator: Simulator, inference: Inference): Ours {
-  const given = inference.theirs.written(program.input);
-  const input = inference.input ?? (given && storedOf(program, program.input, given));
-  if (input === undefined) return { written: () => undefined };
-  const capture = captureOfOutcome(program, input, simulator.run(input, { keepArenas: true }));
-  return {
-    written(slot) {
-      const held = capture.written(slot);
-      return held?.kind === 'stored' ? held.bytes : undefined;
-    },
-  };
-}
-
-/** Where the other side does not tell what a layer read, it is fed what the program computed itself. */
-function isolated(program: Program, simulator: Simulator, inference: Inference): Ours {
-  const { theirs } = inference;
-  let own: Ours | undefined;
-  const fallback = (slot: number): Uint8Array | undefined => {
-    own ??= cumulative(program, simulator, inference);
-    return own.written(slot);
-  };
-  return {
-    written(index) {
-      if (index === program.input) return inference.input;
-      const step = slotAt(program, index).firstStep;
-      const { args, kernel } = must(program.steps[step], 'a step of the program');
-      const inputs = args.map((slot, i) => {
-        if (kernel.params[i]?.role !== 'in') return undefined;
-        const held = theirs.read?.(slot, step) ?? theirs.written(slot);
-        if (held !== undefined) return storedOf(program, slot, held);
-        return slot === program.input ? inference.input : fallback(slot);
-      });
-      const complete = args.every((_, i) => kernel.params[i]?.role !== 'in' || inputs[i] !== undefined);
-      return complete ? simulator.runStep(step, inputs)[args.indexOf(index)] : undefined;
-    },
-  };
-}
-
-const oursIn = (mode: DiffMode) => (mode === 'isolated' ? isolated : cumulative);
 
 /** What a layer of one inference is on both sides, for whoever asks why; undefined where one is not known. */
 export function suspectIn(
@@ -177,8 +144,9 @@ export function suspectIn(
   mode: DiffMode,
 ): Suspect | undefined {
   const simulator = createSimulator(program, { mode: 'fast' });
-  const ours = oursIn(mode)(program, simulator, inference).written(slot);
-  const held = inference.theirs.written(slot);
+  const fitted = { ...inference, theirs: fitting(program, inference.theirs) };
+  const ours = oursIn(mode, program, simulator, fitted).written(slot)?.bytes;
+  const held = fitted.theirs.written(slot);
   if (ours === undefined || held === undefined) return undefined;
   const theirs = storedOf(program, slot, held);
   return {
@@ -187,9 +155,10 @@ export function suspectIn(
     step: slot === program.input ? -1 : slotAt(program, slot).firstStep,
     ours,
     theirs,
+    stored: held.kind === 'stored',
     ourReals: realsOf(program, slot, ours),
     theirReals: held.kind === 'real' ? held.values : realsOf(program, slot, theirs),
-    inference,
+    inference: fitted,
   };
 }
 
@@ -201,15 +170,31 @@ function comparedSlots(program: Program): readonly number[] {
   return [program.input, ...outputs];
 }
 
-interface Row {
+const kernelOf = (program: Program, slot: number): string =>
+  slot === program.input
+    ? 'input'
+    : must(program.steps[slotAt(program, slot).firstStep], 'a step of the program').kernel.name;
+
+class Row {
   readonly slot: number;
   /** Inferences of which only the checksum is known on the other side, and of these those that differ. */
-  checksums: number;
-  unequal: number;
-  readonly sums: Measuring;
-  readonly each: { different: number; sqnr: number }[];
-  exact: boolean;
-  note?: string;
+  checksums = 0;
+  unequal = 0;
+  readonly sums = new Measuring();
+  readonly each: { inference: number; different: number; noise: number; elements: number }[] = [];
+  readonly gaps = new Map<string, CountedGap>();
+  /** Slots that were taken from here in an inference in which it differs. */
+  readonly derived = new Set<number>();
+  exact = false;
+
+  constructor(slot: number) {
+    this.slot = slot;
+  }
+
+  skip(gap: Gap): void {
+    const key = `${gap.kind} ${gap.why}`;
+    this.gaps.set(key, { ...gap, inferences: (this.gaps.get(key)?.inferences ?? 0) + 1 });
+  }
 }
 
 /** Absent where there is none, and where each channel has its own. */
@@ -221,12 +206,12 @@ function finished(program: Program, row: Row, { minSqnr = quietEnough }: DiffOpt
   const step = row.slot === program.input ? -1 : slot.firstStep;
   const measures = row.sums.result;
   const compared = measures.elements > 0;
-  const { kernel, origin } = program.steps[step] ?? { kernel: { name: 'input' }, origin: [] };
-  const wrong = row.exact ? measures.equal < measures.elements : measures.sqnr < minSqnr;
+  const wrong = row.exact ? measures.equal < measures.elements : !(measures.sqnr >= minSqnr);
+  const gaps = [...row.gaps.values()];
   return {
     step,
-    kernel: kernel.name,
-    origin,
+    kernel: kernelOf(program, row.slot),
+    origin: program.steps[step]?.origin ?? [],
     tensor: slot.name,
     slot: row.slot,
     ...scaleOf(portOf(program, row.slot)),
@@ -234,23 +219,27 @@ function finished(program: Program, row: Row, { minSqnr = quietEnough }: DiffOpt
     ...(compared ? { measures } : {}),
     ...(row.checksums > 0 ? { checksums: { compared: row.checksums, different: row.unequal } } : {}),
     wrong: (compared && wrong) || row.unequal > 0,
-    each: row.each,
-    ...(row.note === undefined ? {} : { note: row.note }),
+    compared: row.each.length + row.checksums,
+    gaps,
+    unchecked: [...row.derived].sort((a, b) => a - b).map((index) => kernelOf(program, index)),
+    each: row.each.map(({ inference, different, noise, elements }) => ({
+      inference,
+      different,
+      sqnr: row.sums.sqnrOf(noise, elements),
+    })),
+    ...(gaps[0] === undefined ? {} : { note: gaps[0].why }),
   };
 }
-
-const topOf = (values: Float32Array): number => values.indexOf(Math.max(...values));
 
 /** @throws Trap when the simulated program breaks a rule */
 export function diff(program: Program, inferences: Iterable<Inference>, options: DiffOptions): Diff {
   const simulator = createSimulator(program, { mode: 'fast' });
-  const rows = comparedSlots(program).map(
-    (slot): Row => ({ slot, checksums: 0, unequal: 0, sums: new Measuring(), each: [], exact: false }),
-  );
+  const rows = comparedSlots(program).map((slot) => new Row(slot));
   let [flips, count] = [0, 0];
-  for (const inference of inferences) {
-    const ours = oursIn(options.mode)(program, simulator, inference);
-    for (const row of rows) flips += compareRow(program, row, inference, ours, count);
+  for (const given of inferences) {
+    const inference = { ...given, theirs: fitting(program, given.theirs) };
+    const ours = oursIn(options.mode, program, simulator, inference);
+    for (const row of rows) flips += compareRow(program, row, inference, ours.written(row.slot), count);
     count++;
   }
   const layers = rows.map((row) => finished(program, row, options));
@@ -258,36 +247,70 @@ export function diff(program: Program, inferences: Iterable<Inference>, options:
   return { mode: options.mode, layers, ...(first === undefined ? {} : { first }), flips, inferences: count };
 }
 
+/** Why a slot that is known on one side at most cannot be compared. */
+function gapOf(program: Program, slot: number, { theirs }: Inference): Gap {
+  if (theirs.written(slot) === undefined && theirs.checksum?.(slot) === undefined)
+    return theirs.missing?.(slot) ?? { kind: 'not captured', why: 'not captured' };
+  const why = slot === program.input ? 'not given on this side' : 'what it reads is not known';
+  return { kind: 'no input', why };
+}
+
+/** Where what a differing layer reads was lost, nothing is known of the layer. */
+function unclear(program: Program, { derived }: Fed, { theirs }: Inference): Gap | undefined {
+  const lost = derived.filter((slot) => theirs.missing?.(slot)?.kind === 'lost');
+  if (lost.length === 0) return undefined;
+  const names = [...lost].sort((a, b) => a - b).map((slot) => kernelOf(program, slot));
+  return { kind: 'unclear', why: `it differs, or ${names.join(', ')}, of which lines were lost` };
+}
+
 /** @returns 1 where the outputs' largest elements differ. */
-function compareRow(program: Program, row: Row, inference: Inference, ours: Ours, index: number): number {
+function compareRow(
+  program: Program,
+  row: Row,
+  inference: Inference,
+  ours: Fed | undefined,
+  index: number,
+): number {
   const theirs = inference.theirs.written(row.slot);
-  const bytes = ours.written(row.slot);
   const checksum = theirs === undefined ? inference.theirs.checksum?.(row.slot) : undefined;
-  if (checksum !== undefined && bytes !== undefined) {
-    row.exact = true;
-    row.checksums++;
-    if (crc32(bytes) !== checksum) row.unequal++;
+  if (ours === undefined || (theirs === undefined && checksum === undefined)) {
+    row.skip(gapOf(program, row.slot, inference));
     return 0;
   }
-  if (theirs === undefined || bytes === undefined) {
-    row.note ??=
-      theirs === undefined
-        ? (inference.theirs.missing?.(row.slot) ?? 'not captured')
-        : row.slot === program.input
-          ? 'not given on this side'
-          : 'what it reads is not known';
+  const same = sameBytes(ours.bytes, theirs, checksum);
+  const doubt = same ? undefined : unclear(program, ours, inference);
+  if (doubt !== undefined) {
+    row.skip(doubt);
     return 0;
   }
+  if (!same) for (const slot of ours.derived) row.derived.add(slot);
+  if (theirs !== undefined) return addInference(program, row, index, { ours: ours.bytes, theirs });
+  row.exact = true;
+  row.checksums++;
+  if (!same) row.unequal++;
+  return 0;
+}
+
+const squaredDistance = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((sum, x, i) => sum + (x - must(b[i], 'as many numbers')) ** 2, 0);
+
+/** Of several arrays for one tensor the one that is farthest from ours: each of them has to be right. */
+function farthest(program: Program, slot: number, ours: Uint8Array, held: Captured): Captured {
+  if (held.kind === 'stored' || held.others === undefined) return held;
+  const real = realsOf(program, slot, ours);
+  const all = [held.values, ...held.others];
+  const distances = all.map((values) => squaredDistance(real, values));
+  return { kind: 'real', values: must(all[indexOfLargest(distances)] ?? held.values, 'an array') };
+}
+
+function addInference(program: Program, row: Row, inference: number, sides: Sides): 0 | 1 {
+  const { ours } = sides;
+  const theirs = farthest(program, row.slot, ours, sides.theirs);
   row.exact = theirs.kind === 'stored';
-  const { elements, equal, sqnr } = addSlot(
-    program,
-    row.slot,
-    index,
-    { ours: bytes, theirs },
-    row.sums,
-  ).result;
-  row.each.push({ different: elements - equal, sqnr });
+  const alone = addSlot(program, row.slot, inference, { ours, theirs }, row.sums);
+  const { elements, equal } = alone.result;
+  row.each.push({ inference, different: elements - equal, noise: alone.noise, elements });
   if (row.slot !== program.output) return 0;
   const other = theirs.kind === 'real' ? theirs.values : realsOf(program, row.slot, theirs.bytes);
-  return topOf(realsOf(program, row.slot, bytes)) === topOf(other) ? 0 : 1;
+  return indexOfLargest(realsOf(program, row.slot, ours)) === indexOfLargest(other) ? 0 : 1;
 }

@@ -9,7 +9,8 @@ import { rounding } from './causes/rounding.ts';
 import { saturation } from './causes/saturation.ts';
 import { scale } from './causes/scale.ts';
 import { weightsDiffer } from './causes/weights.ts';
-import { type Diff, type Inference, suspectIn } from './compare.ts';
+import { type Diff, suspectIn } from './compare.ts';
+import type { Inference } from './feed.ts';
 
 /** Of a device's own account; each that speaks is said. */
 export const testimonyCauses: readonly ((testimony: Testimony) => Diagnosis | undefined)[] = [
@@ -34,15 +35,18 @@ function diagnoseDevice(testimony: Testimony): readonly Diagnosis[] {
   return testimonyCauses.flatMap((cause) => cause(testimony) ?? []);
 }
 
-/** The first wrong tensor, in the first inference in which it is wrong; undefined where nothing is known of it. */
+/**
+ * The first wrong tensor, in the first inference in which it is wrong; undefined where nothing is known of it, and
+ * where the other side would store the same bytes: there is no difference then that a cause could explain.
+ */
 export function firstSuspect(
   program: Program,
   inferences: readonly Inference[],
   { first, mode }: Diff,
 ): Suspect | undefined {
   if (first === undefined) return undefined;
-  const at = first.each.findIndex(({ different }) => different > 0);
-  const inference = inferences[Math.max(0, at)];
+  const at = first.each.find(({ different }) => different > 0)?.inference;
+  const inference = at === undefined ? undefined : inferences[at];
   return inference && suspectIn(program, first.slot, inference, mode);
 }
 

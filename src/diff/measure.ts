@@ -23,7 +23,11 @@ export interface LayerMeasures {
   /** Largest and mean absolute difference, real units. */
   readonly maxError: number;
   readonly meanError: number;
-  /** 10 log10 of sum theirs^2 / sum (ours - theirs)^2; Infinity where they are the same. */
+  /**
+   * 10 log10 of sum (theirs - mean)^2 / sum (ours - theirs)^2 with the mean of theirs: what is the same in all
+   * elements carries no signal. Infinity where both are the same. Where theirs is one number throughout there is
+   * no signal to compare with, and the number itself takes its place.
+   */
   readonly sqnr: number;
   /** Of the two as vectors; 1 for two zero vectors, 0 for one. */
   readonly cosine: number;
@@ -33,12 +37,19 @@ export interface LayerMeasures {
   readonly worst?: Place;
 }
 
+/** A standard deviation below this share of the mean is float32's rounding of a constant. */
+const constantBelow = 1e-6;
+
 /** Adds up elements; `result` may be asked for at any time. */
 export class Measuring {
   #elements = 0;
   #equal = 0;
   #clipped = 0;
-  #signal = 0;
+  #squares = 0;
+  /** Sums about the first number of theirs, so that a large mean takes no digits from the variance. */
+  #pivot = 0;
+  #moved = 0;
+  #movedSquares = 0;
   #ours = 0;
   #product = 0;
   #noise = 0;
@@ -50,10 +61,14 @@ export class Measuring {
   /** `place` is called for the first and for each worst element only. */
   add(ours: number, theirs: number, equal: boolean, clipped: boolean, place: () => Place): void {
     const error = Math.abs(ours - theirs);
+    if (this.#elements === 0) this.#pivot = theirs;
+    const moved = theirs - this.#pivot;
     this.#elements++;
     this.#sum += error;
     this.#noise += error * error;
-    this.#signal += theirs * theirs;
+    this.#squares += theirs * theirs;
+    this.#moved += moved;
+    this.#movedSquares += moved * moved;
     this.#ours += ours * ours;
     this.#product += ours * theirs;
     if (clipped) this.#clipped++;
@@ -63,15 +78,33 @@ export class Measuring {
     this.#max = Math.max(this.#max, error);
   }
 
+  /** Sum of squared differences. */
+  get noise(): number {
+    return this.#noise;
+  }
+
+  /** Sum of squares of the signal, about its mean where it varies. */
+  get #signal(): number {
+    if (this.#elements === 0) return 0;
+    const varying = this.#movedSquares - (this.#moved * this.#moved) / this.#elements;
+    return varying > constantBelow ** 2 * this.#squares ? varying : this.#squares;
+  }
+
+  /** Decibels of `noise` in `elements` of these elements against the signal of all of them. */
+  sqnrOf(noise: number, elements: number): number {
+    if (noise === 0) return Infinity;
+    return 10 * Math.log10((this.#signal / this.#elements) * (elements / noise));
+  }
+
   get result(): LayerMeasures {
-    const lengths = Math.sqrt(this.#signal) * Math.sqrt(this.#ours);
-    const alike = this.#signal === this.#ours;
+    const lengths = Math.sqrt(this.#squares) * Math.sqrt(this.#ours);
+    const alike = this.#squares === this.#ours;
     return {
       elements: this.#elements,
       equal: this.#equal,
       maxError: this.#max,
       meanError: this.#elements === 0 ? 0 : this.#sum / this.#elements,
-      sqnr: this.#noise === 0 ? Infinity : 10 * Math.log10(this.#signal / this.#noise),
+      sqnr: this.sqnrOf(this.#noise, this.#elements),
       cosine: lengths === 0 ? (alike ? 1 : 0) : Math.min(1, this.#product / lengths),
       clipped: this.#clipped,
       ...(this.#first === undefined ? {} : { first: this.#first }),

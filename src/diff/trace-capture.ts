@@ -7,8 +7,8 @@ const whole = (tensor: TraceTensor | undefined): Captured | undefined =>
     ? undefined
     : { kind: 'stored', bytes: tensor.bytes };
 
-/** Slots whose bytes arrived whole, and the checksums of the others. */
-export function captureOfRun({ layers, level }: TraceRun): Capture {
+/** Slots whose bytes arrived whole, and the checksums of the others; what did not arrive is lost. */
+export function captureOfRun({ layers }: TraceRun): Capture {
   const outputs = layers.flatMap((layer) => layer.outputs);
   const writtenTo = (slot: number) => outputs.find((tensor) => tensor.slot === slot);
   return {
@@ -16,6 +16,6 @@ export function captureOfRun({ layers, level }: TraceRun): Capture {
     read: (slot, step) =>
       whole(layers.find((layer) => layer.step === step)?.inputs.find((tensor) => tensor.slot === slot)),
     checksum: (slot) => writtenTo(slot)?.crc,
-    missing: () => (level === 1 ? 'the trace has checksums only' : 'its lines were lost'),
+    missing: () => ({ kind: 'lost', why: 'its lines were lost' }),
   };
 }

@@ -4,6 +4,7 @@ import { elemBytes } from '../ir/kernel.ts';
 import { type PrintedGrid, portOf, printedGrid } from '../ir/port.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import type { Arena } from './arena.ts';
+import { noDspMacro, usesDsp } from './dsp.ts';
 import { type EmitInfo, noBuild } from './info.ts';
 import { layoutLines, normalizationLines } from './layout.ts';
 import { kernelsOf } from './names.ts';
@@ -82,6 +83,27 @@ function portLines(program: Program, index: number, role: 'input' | 'output'): s
   ];
 }
 
+/** The text of each macro; lines that go on are one. */
+const macrosIn = (c: string): ReadonlyMap<string, string> =>
+  new Map(
+    [...c.replaceAll(/\\\r?\n/g, ' ').matchAll(/^#define +(\w+) +(.*)$/gm)].map(
+      ([, name = '', text = '']) => [name, text.replaceAll(/\s+/g, ' ').trim()],
+    ),
+  );
+
+/** What a header, edited, says of the ports that is not the program's meaning of them; undefined: nothing. */
+export function wrongMacroIn(header: string, program: Program): string | undefined {
+  const found = macrosIn(header);
+  const ports = [
+    ...portLines(program, program.input, 'input'),
+    ...portLines(program, program.output, 'output'),
+  ];
+  for (const [name, text] of macrosIn(ports.join('\n')))
+    if (found.get(name) !== text)
+      return `${name} is ${found.get(name) ?? 'not defined'}, of the program that was written ${text}`;
+  return undefined;
+}
+
 function structure(program: Program, arena: Arena): string[] {
   const upper = program.name.toUpperCase();
   return [
@@ -126,13 +148,19 @@ function traceFunction({ name }: Program): string[] {
   ];
 }
 
-function advice({ name, arith }: Program): string[] {
+function advice(program: Program): string[] {
+  const { name, arith } = program;
   const upper = name.toUpperCase();
   const hook = `To see every layer, compile ${name}.c with -D${upper}_HOOK=f for a function of your own,`;
   const f = `void f(const struct ${name} *net, int step): it is called with step -1 before the first layer and`;
   const float =
     'Compile with -ffp-contract=off and without -ffast-math: floats are then the same everywhere.';
-  return [`${hook} ${f} with the layer's number after each.`, ...(arith === 'float32' ? [float] : [])];
+  const dsp = `Where the compiler defines __ARM_FEATURE_DSP (Cortex-M4, M7, M33, M55) sums use DSP instructions; -D${noDspMacro(program)} gives plain C, and the same bytes.`;
+  return [
+    `${hook} ${f} with the layer's number after each.`,
+    ...(usesDsp(program) ? [dsp] : []),
+    ...(arith === 'float32' ? [float] : []),
+  ];
 }
 
 export function headerFile(program: Program, arena: Arena, info: EmitInfo): string {

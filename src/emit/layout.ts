@@ -37,8 +37,8 @@ export function layoutLines(slot: Slot, array: string): string[] {
       `  ${firstOf(order)}`,
     ];
   if (chw === undefined) return [`${shape}, row-major`];
-  const [, h, w] = chw;
-  return [`${shape}, row-major:`, `  element (c, y, x) is ${array}[(c * ${h} + y) * ${w} + x]`];
+  const [, second, third] = chw;
+  return [`${shape}, row-major:`, `  element (i, j, k) is ${array}[(i * ${second} + j) * ${third} + k]`];
 }
 
 /** How raw pixels relate to what the network was trained on. */

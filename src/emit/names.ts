@@ -3,6 +3,7 @@ import { must } from '../ir/errors.ts';
 import type { Kernel, Table } from '../ir/kernel.ts';
 import { primitives } from '../ir/prims/index.ts';
 import type { Program } from '../ir/program.ts';
+import { dspNames } from './dsp.ts';
 import { uniqueNames } from './identifier.ts';
 import { libraryNames } from './library.ts';
 import type { PrintOptions } from './to-c.ts';
@@ -38,6 +39,7 @@ function takenNames(program: Program, kernels: readonly Kernel[]): string[] {
     ...traceNames(name),
     `${name}_c_is_as_expected`,
     ...libraryNames,
+    ...dspNames,
     ...primitives.keys(),
     ...inner,
   ];

@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../ir/errors.ts';
 import type { Outcome, Program } from '../ir/program.ts';
-import { dspMacro } from './dsp.ts';
+import { noDspMacro } from './dsp.ts';
 import { inFolder, writeAll } from './native.ts';
 import { type Build, compileC99, link, type Overflow } from './native-build.ts';
 import { type BatchMember, batchDriver, batchHooks, driverFiles } from './native-driver.ts';
 import { execute } from './native-execute.ts';
 import { joinInputs, outcomesIn } from './native-results.ts';
-import { hasDsp, type Target, type TargetName, targets } from './native-targets.ts';
+import { type Target, type TargetName, targets } from './native-targets.ts';
 
 export interface BatchItem {
   /** Its name differs from every other in the batch. */
@@ -25,8 +25,8 @@ export interface BatchOptions {
   /** Instead of each arena its `arenaChecksum`, four bytes. */
   readonly checksums?: boolean;
   readonly timeoutMs?: number;
-  /** With DSP instructions, on chips that have them. */
-  readonly dsp?: boolean;
+  /** Plain C on chips that have DSP instructions too. */
+  readonly plain?: boolean;
 }
 
 /** FNV-1a, 32 bits, of an arena: little-endian, as the batch driver writes it. */
@@ -94,7 +94,7 @@ export async function runNativeBatch(
   if (items.length === 0) return [];
   checkUnique(items);
   const target: Target = targets[targetName];
-  const { opt = '-O1', checksums = false, timeoutMs = 120_000, dsp = false } = options;
+  const { opt = '-O1', checksums = false, timeoutMs = 120_000, plain = false } = options;
   const sanitize = target.machine === undefined && (options.sanitize ?? true);
   return inFolder(async (folder) => {
     const build: Build = { target, folder, opt, sanitize };
@@ -103,7 +103,7 @@ export async function runNativeBatch(
     await compileAll(
       build,
       names.map((name) => `${name}.c`),
-      dsp && hasDsp(target) ? items.map(({ program }) => `-D${dspMacro(program)}`) : [],
+      plain ? items.map(({ program }) => `-D${noDspMacro(program)}`) : [],
     );
     const memory = await linkBatch(
       build,

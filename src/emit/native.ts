@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DefectError } from '../ir/errors.ts';
 import type { Outcome, Program } from '../ir/program.ts';
-import { dspMacro } from './dsp.ts';
+import { noDspMacro } from './dsp.ts';
 import { fileNames } from './names.ts';
 import {
   type Build,
@@ -19,7 +19,7 @@ import { removingAfter } from './native-cleanup.ts';
 import { countedDriver, driverFiles, hookedDriver, plainDriver } from './native-driver.ts';
 import { execute } from './native-execute.ts';
 import { type Instructions, instructionsIn, joinInputs, outcomesIn } from './native-results.ts';
-import { hasDsp, type MemoryMap, type Target, type TargetName, targets } from './native-targets.ts';
+import { type MemoryMap, type Target, type TargetName, targets } from './native-targets.ts';
 
 export interface NativeOptions {
   /** The compiler's optimization, for example `-Os`; `-O1` on the host, `-O3` elsewhere. */
@@ -30,8 +30,8 @@ export interface NativeOptions {
   readonly sanitize?: boolean;
   /** For each run of the compiled program. Default: 2 minutes. */
   readonly timeoutMs?: number;
-  /** With DSP instructions, on chips that have them. */
-  readonly dsp?: boolean;
+  /** Plain C on chips that have DSP instructions too. */
+  readonly plain?: boolean;
 }
 
 /** What a target tells beyond the outcomes. */
@@ -188,8 +188,8 @@ export async function runNative(
     const sanitize = target.machine === undefined && (options.sanitize ?? true);
     const opt = options.opt ?? (target.machine ? '-O3' : '-O1');
     const build: Build = { target, folder, opt, sanitize };
-    const fast = options.dsp === true && hasDsp(target) ? [`-D${dspMacro(program)}`] : [];
-    const job: Job = { program, build, inputs: inputs.length, keep, timeoutMs, options: fast };
+    const form = options.plain === true ? [`-D${noDspMacro(program)}`] : [];
+    const job: Job = { program, build, inputs: inputs.length, keep, timeoutMs, options: form };
     return target.machine ? runChip(job, target.machine) : runHost(job);
   });
 }

@@ -4,7 +4,7 @@ import type { Kernel } from '../ir/kernel.ts';
 import { primitiveOf } from '../ir/prims/index.ts';
 import type { Program, Step } from '../ir/program.ts';
 import type { Arena } from './arena.ts';
-import { dspHelpers, dspMacro, dspSites } from './dsp.ts';
+import { dspHelpers, dspMacro, usesDsp } from './dsp.ts';
 import { provenance, slotAt } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { type FileNames, fileNames, kernelsOf, namesIn } from './names.ts';
@@ -21,8 +21,6 @@ function hasInfinity(kernel: Kernel): boolean {
     if (e.kind === 'float' && !Number.isFinite(e.value)) return true;
   return false;
 }
-
-const usesDsp = (kernel: Kernel): boolean => dspSites(kernel, (name) => name).length > 0;
 
 function usesLibrary(kernel: Kernel): boolean {
   for (const s of statementsIn(kernel.body)) if (s.kind === 'copy' || s.kind === 'fill') return true;
@@ -183,7 +181,7 @@ export function sourceFile(program: Program, arena: Arena, info: EmitInfo): stri
     ...apart(program),
     ...hook(program),
     ...primitivesText(program),
-    ...(kernelsOf(program).some(usesDsp) ? dspHelpers(program) : []),
+    ...(usesDsp(program) ? dspHelpers(program) : []),
     ...kernelsText(program, names, info),
     ...inputFunction(program, arena),
     ...trace(program),

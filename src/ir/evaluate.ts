@@ -2,13 +2,13 @@
 import { InputError, locate, must } from './errors.ts';
 import type { Graph } from './graph.ts';
 import { nodeLabel } from './label.ts';
-import { sameShape, showShape, type Tensor } from './tensor.ts';
+import { countOf, sameShape, showShape, type Tensor } from './tensor.ts';
 
 /**
  * The graph's outputs by name.
  * @param inputs one tensor for each of `graph.inputs`
  * @param observe called with each activation: the inputs, then every node's outputs in order of execution
- * @throws InputError when an input is missing or of another type, or a node cannot take what it gets
+ * @throws InputError when an input is missing or of another type or length, or a node cannot take what it gets
  */
 export function evaluate(
   graph: Graph<'imported'> | Graph<'float'>,
@@ -47,6 +47,14 @@ function checkedInput(
       where,
       found: `a tensor of shape ${showShape(tensor.shape)}`,
       supported: showShape(declared.shape),
+    });
+  const count = countOf(tensor.shape);
+  if (tensor.data.length !== count)
+    throw new InputError({
+      where,
+      found: `${tensor.data.length} numbers`,
+      supported: `${count}: ${showShape(tensor.shape)}`,
+      todo: 'give one whole input',
     });
   return tensor;
 }

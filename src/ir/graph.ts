@@ -20,6 +20,8 @@ export interface Node {
   readonly outputs: readonly string[];
   /** Names of the ONNX nodes that this one stands for, in order. */
   readonly origin: readonly string[];
+  /** PyTorch's modules in which it was called, outermost first, where the file says so; imported stage only. */
+  readonly scopes?: readonly string[];
 }
 
 /** In the imported stage both `dtype` and `shape` are absent where they depend on input data. */

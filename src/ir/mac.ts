@@ -7,6 +7,7 @@
 import { float, int, load, maximum, minimum, mul } from './build.ts';
 import { type Bound, boundOf, type Clamp, clampAt, largestFloat, type RowClamp } from './clamp.ts';
 import { InputError, must } from './errors.ts';
+import { largestOf } from './extremes.ts';
 import { dense8, formatName, type WeightFormat } from './formats/format.ts';
 import type { Expr, Table } from './kernel.ts';
 import type { InputType, Quant, RequantMode, ScaleContext } from './op.ts';
@@ -18,6 +19,7 @@ import {
   epilogue,
   largestCompact,
   type Requant,
+  type RowSaturation,
   requantOf,
   type Saturation,
 } from './requant.ts';
@@ -32,7 +34,7 @@ export interface QuantizedMac {
   /** Holds -zx * sum(q) too. */
   readonly bias: Int32Array;
   readonly requant: Requant;
-  readonly saturation: Saturation;
+  readonly saturation: RowSaturation;
   /** How the weights are stored; `dense8` when absent. */
   readonly format?: WeightFormat;
   /** At most 16 values, ascending, of which every weight is one: formats of few bits then store their indices. */
@@ -68,6 +70,12 @@ const largestBias = 2 ** 28;
 /** Of rows of zeros, whose output is their bias: fine enough for 8 bits, and stored in 16. */
 const lonelyBias = 2 ** 14;
 
+const leastStep = (row: Float32Array, bias: number, input: Quant, bits: number, given: number): number =>
+  Math.max(
+    given > 0 ? given : largest(row) / (2 ** (bits - 1) - 1),
+    Math.abs(atZero(row, bias, input)) / (input.scale * (largest(row) > 0 ? largestBias : lonelyBias)),
+  );
+
 /**
  * The step of a row of weights: the given one, or its largest weight is the largest step; unless the bias asks for
  * a coarser one.
@@ -75,8 +83,7 @@ const lonelyBias = 2 ** 14;
 function stepOf(mac: MacToQuantize, row: Float32Array, bias: number, given: number): number {
   const { input, output, bits, mode } = mac;
   const needed = Math.max(
-    given > 0 ? given : largest(row) / (2 ** (bits - 1) - 1),
-    Math.abs(atZero(row, bias, input)) / (input.scale * (largest(row) > 0 ? largestBias : lonelyBias)),
+    leastStep(row, bias, input, bits, given),
     // Far below what matters: a row of zeros still needs a positive scale that a shift of 30 can express.
     (output.scale / input.scale) * 2 ** -28,
   );
@@ -114,36 +121,43 @@ export function macOutputQuant(c: ScaleContext<unknown>): Quant {
   return noFinerThan(Math.max(step, far), c.range);
 }
 
+/** The least step of each row: the given one, or its largest weight is the largest step, coarser for a large bias. */
+function leastSteps(c: ScaleContext<unknown>, weight: Float32Array, input: Quant): readonly RowStep[] {
+  const bias = c.inputTypes[2]?.constant?.data;
+  const rows = weightsOf(c.inputTypes).shape[0] ?? 1;
+  const terms = weight.length / rows;
+  return Array.from({ length: rows }, (_, row) => {
+    const values = weight.subarray(row * terms, (row + 1) * terms);
+    const b = Number(bias?.[row] ?? 0);
+    return { values, bias: b, step: leastStep(values, b, input, c.weightBits, c.weightSteps?.[row] ?? 0) };
+  });
+}
+
+interface RowStep {
+  readonly values: Float32Array;
+  readonly bias: number;
+  readonly step: number;
+}
+
 /** The finest output step that a requantization scale of at most 1 (1/2 for pow2) can serve, with sums shifted up. */
 function finestStep(c: ScaleContext<unknown>, weight: Float32Array, input: Quant): number {
-  const { mode, weightBits, weightSteps } = c;
-  const weightStep = largest(weight) / (2 ** (weightBits - 1) - 1);
-  const accumulatorStep =
-    (weightSteps?.reduce((a, b) => Math.max(a, b), weightStep) ?? weightStep) * input.scale;
-  if (mode === 'pow2' || mode === 'compact') return accumulatorStep * (mode === 'pow2' ? 4 : 1);
-  return accumulatorStep / 2 ** headroom(c, weight, input);
+  const rows = leastSteps(c, weight, input);
+  const accumulatorStep = largestOf(rows.map(({ step }) => step)) * input.scale;
+  if (c.mode === 'pow2' || c.mode === 'compact') return accumulatorStep * (c.mode === 'pow2' ? 4 : 1);
+  return accumulatorStep / 2 ** headroom(rows, input);
 }
 
 /** Sums of a linear layer of 8 inputs still have room for 2^12. */
 const mostUp = 12;
 
 /** How far all sums can be shifted up and stay below 2^30, so that a zero point can be added to them. */
-function headroom(c: ScaleContext<unknown>, weight: Float32Array, input: Quant): number {
-  const bias = c.inputTypes[2]?.constant?.data;
-  const rows = weightsOf(c.inputTypes).shape[0] ?? 1;
-  const terms = weight.length / rows;
-  let reach = 1;
-  for (let row = 0; row < rows; row++) {
-    const values = weight.subarray(row * terms, (row + 1) * terms);
-    const most = largest(values);
-    const given = c.weightSteps?.[row] ?? 0;
-    const step = given > 0 ? given : most / (2 ** (c.weightBits - 1) - 1);
-    if (!(step > 0)) continue;
+function headroom(rows: readonly RowStep[], input: Quant): number {
+  const reaches = rows.map(({ values, bias, step }) => {
+    if (!(step > 0)) return 1;
     const sum = values.reduce((total, w) => total + Math.abs(w) / step + 1, 0);
-    const first = Math.abs(atZero(values, bias?.[row] ?? 0, input)) / (input.scale * step);
-    reach = Math.max(reach, 255 * sum + first);
-  }
-  return Math.max(0, Math.min(mostUp, Math.floor(Math.log2(2 ** 30 / reach))));
+    return 255 * sum + Math.abs(atZero(values, bias, input)) / (input.scale * step);
+  });
+  return Math.max(0, Math.min(mostUp, Math.floor(Math.log2(2 ** 30 / Math.max(1, largestOf(reaches))))));
 }
 
 /** The sum of a row where every input is stored as 0, in real units: what the integer bias stands for. */
@@ -274,7 +288,7 @@ function biasSteps(
 }
 
 /** Where a clamp (and the storage) saturates, in output steps. */
-export function saturationOf(output: Quant, clamp: Clamp | undefined): Saturation & Clamp {
+export function saturationOf(output: Quant, clamp: Clamp | undefined): Saturation {
   const stored = (real: number): number =>
     Math.max(0, Math.min(255, Math.round(real / output.scale) + output.zeroPoint));
   return {
@@ -285,7 +299,7 @@ export function saturationOf(output: Quant, clamp: Clamp | undefined): Saturatio
 }
 
 /** The same by output channel. */
-function rowSaturation(output: Quant, clamp: RowClamp | undefined, channels: number): Saturation {
+function rowSaturation(output: Quant, clamp: RowClamp | undefined, channels: number): RowSaturation {
   const rows = Array.from({ length: channels }, (_, c) =>
     saturationOf(output, clamp === undefined ? undefined : clampAt(clamp, c)),
   );

@@ -31,45 +31,40 @@ export interface Port {
 const sameGrid = (a: Grid, b: Grid | undefined): boolean =>
   a.scale === b?.scale && a.zeroPoint === b.zeroPoint;
 
-/** Real = (pixel - mean) / std, per channel. */
+/** Real = (pixel - mean) / std; a list of one number is for all channels. */
 function gridsOfPixels({ mean, std }: Normalization): readonly Grid[] {
-  const grids = mean.map((zeroPoint, c) => ({ scale: 1 / must(std[c], 'a deviation per mean'), zeroPoint }));
+  const count = Math.max(mean.length, std.length);
+  const at = (numbers: readonly number[], c: number): number =>
+    must(numbers[numbers.length === 1 ? 0 : c], 'one number for all channels or one each');
+  const grids = Array.from({ length: count }, (_, c) => ({ scale: 1 / at(std, c), zeroPoint: at(mean, c) }));
   return grids.every((grid) => sameGrid(grid, grids[0])) ? grids.slice(0, 1) : grids;
 }
 
-function gridsOf(
-  { quant }: Slot,
-  raw: Normalization | undefined,
-  own: readonly Grid[] | undefined,
-): readonly Grid[] {
-  if (raw !== undefined) return gridsOfPixels(raw);
-  return own ?? (quant === undefined ? [] : [quant]);
-}
+/** A slot by itself, in the unit that the integer network computes with: raw pixels stand for themselves. */
+export const portOfSlot = (slot: Slot): Port => ({
+  where: `tensor '${slot.name}'`,
+  slot,
+  grids: slot.quant === undefined ? [] : [slot.quant],
+});
 
-/** @param index of a slot, of any: only an input's numbers can be raw */
+/** @param index of a slot, of any: in the unit of what the network was trained on. Only an input can be raw. */
 export function portOf(program: Program, index: number): Port {
   const slot = must(program.slots[index], `program '${program.name}' has a slot ${index}`);
   const isInput = index === program.input;
-  const raw = isInput ? program.rawInput : undefined;
   const role = isInput ? 'input' : index === program.output ? 'output' : 'tensor';
-  const where = `${role} '${slot.name}' of ${program.name}`;
-  return {
-    where,
-    slot,
-    grids: gridsOf(slot, raw, isInput ? program.inputGrids : undefined),
-    ...(raw === undefined ? {} : { raw }),
-  };
+  const port = { ...portOfSlot(slot), where: `${role} '${slot.name}' of ${program.name}` };
+  const { rawInput: raw, inputGrids } = program;
+  if (!isInput) return port;
+  if (raw !== undefined) return { ...port, grids: gridsOfPixels(raw), raw };
+  return inputGrids === undefined ? port : { ...port, grids: inputGrids };
 }
 
 export const inputPort = (program: Program): Port => portOf(program, program.input);
 export const outputPort = (program: Program): Port => portOf(program, program.output);
 
-const pick = (grids: readonly Grid[], length: number, element: number): Grid | undefined =>
-  grids.length < 2 ? grids[0] : grids[Math.floor(element / (length / grids.length))];
-
 /** Of a row-major element of the slot's shape. @returns undefined where the stored numbers are the real ones */
 export const gridAt = ({ slot, grids }: Port, element: number): Grid | undefined =>
-  pick(grids, slot.length, element);
+  grids.length < 2 ? grids[0] : grids[Math.floor(element / (slot.length / grids.length))];
 
 /** The real number that `stored` stands for at a row-major element. */
 export function realOf(port: Port, element: number, stored: number): number {
@@ -77,24 +72,50 @@ export function realOf(port: Port, element: number, stored: number): number {
   return grid === undefined ? stored : (stored - grid.zeroPoint) * grid.scale;
 }
 
-/** The nearest of 0..255, halves up. */
-function nearest(grid: Grid | undefined, real: number): number {
-  const { scale, zeroPoint } = must(grid, 'an 8-bit slot has a scale');
-  return Math.max(0, Math.min(255, Math.round(real / scale + zeroPoint)));
+/** Each grid with the row-major elements that it is for. */
+function eachGrid(
+  grids: readonly Grid[],
+  length: number,
+  visit: (grid: Grid, from: number, to: number) => void,
+): void {
+  const each = length / grids.length;
+  grids.forEach((grid, channel) => {
+    visit(grid, channel * each, (channel + 1) * each);
+  });
 }
 
-/** What is stored for a real number at a row-major element: the nearest that 8 bits hold, or itself in float32. */
-export const storedOf = (port: Port, element: number, real: number): number =>
-  port.slot.elem === 'f32' ? Math.fround(real) : nearest(gridAt(port, element), real);
+/** Real numbers of stored ones, row-major. */
+export function realNumbers({ grids }: Port, stored: Uint8Array | Float64Array): Float32Array {
+  const real = new Float32Array(stored);
+  eachGrid(grids, real.length, ({ scale, zeroPoint }, from, to) => {
+    for (let i = from; i < to; i++) real[i] = ((real[i] as number) - zeroPoint) * scale;
+  });
+  return real;
+}
+
+/** The nearest of 0..255, halves up. */
+function quantized(grids: readonly Grid[], real: Float32Array): Uint8Array {
+  const stored = new Uint8Array(real.length);
+  eachGrid(grids, real.length, ({ scale, zeroPoint }, from, to) => {
+    for (let i = from; i < to; i++)
+      stored[i] = Math.max(0, Math.min(255, Math.round((real[i] as number) / scale + zeroPoint)));
+  });
+  return stored;
+}
+
+/** What a slot of 8 bits stores for real numbers, row-major: the nearest that it can. */
+export function storedNumbers({ where, grids }: Port, real: Float32Array): Uint8Array {
+  must(grids[0], `${where} has a scale`);
+  return quantized(grids, real);
+}
 
 /** What a sensor stored for one normalized input, row-major. */
 export const pixelsOf = (raw: Normalization, input: Float32Array): Float32Array =>
   storedBy(gridsOfPixels(raw), input);
 
 /** What is stored for one input, row-major, with one grid for all or one per channel. */
-export function storedBy(grids: readonly Grid[], input: Float32Array): Float32Array {
-  return input.map((real, element) => nearest(pick(grids, input.length, element), real));
-}
+export const storedBy = (grids: readonly Grid[], input: Float32Array): Float32Array =>
+  new Float32Array(quantized(grids, input));
 
 /** A grid to be printed: numbers, or one per channel each; undefined where the stored numbers are the real ones. */
 export interface PrintedGrid {
@@ -127,13 +148,13 @@ export function requireWhole({ where, slot }: Port, found: number, unit = 'numbe
 }
 
 /** @throws InputError for the first number that is not finite: it names the number and its place. */
-export function requireFinite({ where }: Pick<Port, 'where'>, numbers: Float32Array): void {
-  const at = numbers.findIndex((x) => !Number.isFinite(x));
-  if (at < 0) return;
-  throw new InputError({
-    where,
-    found: `${numbers[at]} at ${at}`,
-    supported: 'finite numbers',
-    todo: 'look where it comes from',
-  });
+export function requireFinite({ where }: Port, numbers: Float32Array): void {
+  for (let at = 0; at < numbers.length; at++)
+    if (!Number.isFinite(numbers[at]))
+      throw new InputError({
+        where,
+        found: `${numbers[at]} at ${at}`,
+        supported: 'finite numbers',
+        todo: 'look where it comes from',
+      });
 }

@@ -2,6 +2,7 @@
 import { add, call, float, int, load } from './build.ts';
 import type { Bound } from './clamp.ts';
 import { DefectError } from './errors.ts';
+import { largestOf } from './extremes.ts';
 import type { Expr, Table } from './kernel.ts';
 import type { RequantMode } from './op.ts';
 
@@ -19,6 +20,13 @@ export interface Requant {
 
 /** The output range of a requantization: zero point and saturation bounds, all in stored steps. */
 export interface Saturation {
+  readonly zeroPoint: number;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** The same where the bounds may differ by channel. */
+export interface RowSaturation {
   readonly zeroPoint: number;
   readonly lo: Bound;
   readonly hi: Bound;
@@ -67,7 +75,7 @@ export function compactOf(scales: readonly number[], largest: number): Requant {
 
 /** 1..30; the finest unit 2^-shift of which no scale is more than `largest` (and a half, for rounding errors). */
 export const compactShift = (scales: readonly number[], largest: number): number =>
-  Math.max(1, Math.min(30, Math.floor(Math.log2((largest + 0.5) / Math.max(...scales)))));
+  Math.max(1, Math.min(30, Math.floor(Math.log2((largest + 0.5) / largestOf(scales)))));
 
 /** Whether acc * multiplier + 2^(shift - 1) stays in int32 for |acc| <= `magnitude`, by channel. */
 export const compactHolds = ({ multiplier, shift }: Requant, magnitude: readonly number[]): boolean =>
@@ -95,9 +103,9 @@ export interface Epilogue {
 }
 
 /** `prefix` names the tables. */
-export function epilogue(prefix: string, requant: Requant, saturation: Saturation): Epilogue {
+export function epilogue(prefix: string, requant: Requant, saturation: RowSaturation): Epilogue {
   const tables: Table[] = [];
-  const elem = requant.mode === 'compact' ? (Math.max(...requant.multiplier) < 256 ? 'u8' : 'u16') : 'i32';
+  const elem = requant.mode === 'compact' ? (largestOf(requant.multiplier) < 256 ? 'u8' : 'u16') : 'i32';
   const multiplier: Table = { name: `${prefix}_multiplier`, elem, data: [...requant.multiplier] };
   const shift: Table = { name: `${prefix}_shift`, elem: 'u8', data: requant.shift };
   const scale: Table = { name: `${prefix}_scale`, elem: 'f32', data: requant.scale };

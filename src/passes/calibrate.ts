@@ -5,6 +5,7 @@ import type { Graph } from '../ir/graph.ts';
 import type { Range } from '../ir/op.ts';
 import { holding, nothingSeen, widened } from '../ir/quant.ts';
 import { countOf, floats, type Shape, showShape, type Tensor } from '../ir/tensor.ts';
+import { requireFiniteActivation } from './finite.ts';
 
 /**
  * How a range is chosen: `minmax` takes all values, and room for more where they are fewer than a thousand; `percentile` leaves out 0.01 % at either end; `mse` takes
@@ -54,7 +55,9 @@ export function calibrate(
     samples.forEach((sample, i) => {
       onProgress?.(pass * samples.length + i, passes.length * samples.length);
       const note = (name: string, tensor: Tensor): void => {
-        if (graph.tensors.get(name)?.constant === undefined) gather(gathered, name, tensor);
+        if (graph.tensors.get(name)?.constant !== undefined) return;
+        if (pass === 0) requireFiniteActivation(graph, name, tensor);
+        gather(gathered, name, tensor);
       };
       evaluate(graph, new Map([[input, floats(shape, sample)]]), note);
     });
@@ -85,8 +88,13 @@ export function checkSamples(samples: readonly Float32Array[], shape: Shape): vo
         found: `${sample.length} numbers`,
         supported: `${showShape(shape)} = ${countOf(shape)} numbers, the network's input`,
       });
-    if (!sample.every(Number.isFinite))
-      throw new InputError({ where, found: 'a number that is not finite', todo: 'remove the sample' });
+    const odd = sample.findIndex((x) => !Number.isFinite(x));
+    if (odd >= 0)
+      throw new InputError({
+        where,
+        found: `a number that is not finite: ${sample[odd]} at element ${odd}`,
+        todo: 'remove the sample',
+      });
   });
 }
 

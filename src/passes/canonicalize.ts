@@ -3,7 +3,8 @@ import type { Graph, Node, TensorInfo } from '../ir/graph.ts';
 import { nodeLabel, tensorLabel } from '../ir/label.ts';
 import type { InputType, NodeView, Replacement } from '../ir/op.ts';
 import { reshape } from '../ir/ops/reshape.ts';
-import { showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
+import { showShape, type TensorType } from '../ir/tensor.ts';
+import { requireFiniteFile } from './finite.ts';
 
 /** What has been rewritten so far. */
 interface Draft {
@@ -124,11 +125,22 @@ function requireFree(draft: Draft, name: string): void {
   throw new InputError({ found: `the name of ${tensorLabel(name)} is taken`, todo: 'rename that tensor' });
 }
 
+function requireElements(types: readonly (TensorType | undefined)[]): void {
+  const empty = types.find((type) => type?.shape.includes(0));
+  if (empty === undefined) return;
+  throw new InputError({
+    found: `a tensor of shape ${showShape(empty.shape)}, without elements`,
+    supported: 'sizes of 1 or more',
+    todo: 'export the model again with an example input of its real size',
+  });
+}
+
 /** Adds a canonical node, with explicit attributes and its outputs' types. */
 function emit(draft: Draft, node: Omit<Node, 'quantized'>): void {
   const inputTypes = node.inputs.map((name) => typeOf(draft, name));
   const attrs = node.op.explicit?.(node.attrs, inputTypes) ?? node.attrs;
   const types = node.op.infer(attrs, inputTypes);
+  requireElements([...inputTypes, ...types]);
   const outputs = node.outputs.slice(0, types.length);
   const { name, op, inputs, origin } = node;
   draft.nodes.push({ name, op, attrs, inputs, outputs, origin });
@@ -188,18 +200,7 @@ function finished(graph: Graph<'float'>): Graph<'float'> {
   const read = new Set(graph.nodes.flatMap((node) => node.inputs));
   const kept = new Set([...graph.inputs, ...graph.outputs, ...read]);
   const tensors = new Map([...graph.tensors].filter(([name]) => kept.has(name)));
-  for (const node of graph.nodes)
-    for (const name of node.inputs) requireFinite(node, name, tensors.get(name)?.constant);
-  return { ...graph, tensors };
-}
-
-function requireFinite(node: Node, name: string, constant: Tensor | undefined): void {
-  const index = constant?.data.findIndex((x) => !Number.isFinite(x)) ?? -1;
-  if (constant === undefined || index < 0) return;
-  throw new InputError({
-    where: nodeLabel(node.name, node.op.kind),
-    found: `${constant.data[index]} in its constant '${name}' (element ${index} of ${showShape(constant.shape)})`,
-    supported: 'finite numbers',
-    todo: 'the training diverged, or the file is damaged: look at these weights in PyTorch',
-  });
+  const made = { ...graph, tensors };
+  requireFiniteFile(made);
+  return made;
 }

@@ -7,10 +7,12 @@ import { clampedAgain } from '../ir/clamp.ts';
 import { is } from '../ir/graph.ts';
 import { add } from '../ir/ops/add.ts';
 import { clip } from '../ir/ops/clip.ts';
+import { broadcastTo } from '../ir/ops/common/broadcast.ts';
 import { type ConvAttrs, conv } from '../ir/ops/conv.ts';
 import { linear } from '../ir/ops/linear.ts';
 import { maxPool, type PoolAttrs } from '../ir/ops/max-pool.ts';
-import { countOf, type Shape } from '../ir/tensor.ts';
+import { type Shape, sameShape, type Tensor } from '../ir/tensor.ts';
+import { hoisted } from './hoist.ts';
 import type { Pass } from './pass.ts';
 import { activationInput, constantOf, type Merged, type MergeView, mergeAll } from './rewrite.ts';
 
@@ -50,14 +52,15 @@ function addIntoBias(view: MergeView): Merged | undefined {
   const index = second.inputs.findIndex((name) => graph.tensors.get(name)?.constant !== undefined);
   const addend = view.constant(second, index);
   const weight = view.constant(first, 1);
-  const output = graph.tensors.get(second.outputs[0] ?? '')?.shape ?? [];
-  const channels = weight?.shape[0] ?? 0;
-  if (addend === undefined || !perChannel(addend.shape, output, channels)) return undefined;
-  const old = view.constant(first, 2);
-  const bias = Float32Array.from(
-    { length: channels },
-    (_, c) => (old?.data[c] ?? 0) + (addend.data[addend.data.length === 1 ? 0 : c] ?? 0),
+  const [made, output] = [first, second].map(
+    ({ outputs }) => graph.tensors.get(outputs[0] ?? '')?.shape ?? [],
   );
+  const channels = weight?.shape[0] ?? 0;
+  if (addend === undefined || made === undefined || output === undefined) return undefined;
+  const added = sameShape(made, output) ? perChannel(addend, output, channels) : undefined;
+  if (added === undefined) return undefined;
+  const old = view.constant(first, 2);
+  const bias = added.map((x, c) => (old?.data[c] ?? 0) + x);
   const name = view.fresh(`${first.name}.bias`);
   const attrs = {
     ...first.attrs,
@@ -71,15 +74,16 @@ function addIntoBias(view: MergeView): Merged | undefined {
   };
 }
 
-/** Whether broadcasting `shape` to `output` gives one number per channel (axis 1). */
-function perChannel(shape: Shape, output: Shape, channels: number): boolean {
-  if (countOf(shape) === 1) return true;
-  const aligned = [...new Array<number>(Math.max(0, output.length - shape.length)).fill(1), ...shape];
-  return aligned.length === output.length && aligned.every((n, axis) => n === (axis === 1 ? channels : 1));
+/** One number per channel (axis 1), where broadcasting to `shape` gives each channel one. */
+function perChannel(addend: Tensor, shape: Shape, channels: number): Float32Array | undefined {
+  const { data } = broadcastTo(addend, shape);
+  const plane = data.length / channels;
+  const numbers = Float32Array.from({ length: channels }, (_, c) => data[c * plane] as number);
+  return data.every((x: number, i: number) => x === numbers[Math.floor(i / plane)]) ? numbers : undefined;
 }
 
 export const fuse: Pass<'float', 'float'> = {
   name: 'fuse',
   doc: 'biases, activations and max-pools join the operator before them; outputs stay the same',
-  run: (graph) => mergeAll(graph, (view) => addIntoBias(view) ?? clampInto(view) ?? poolInto(view)),
+  run: (graph) => mergeAll(hoisted(graph), (view) => addIntoBias(view) ?? clampInto(view) ?? poolInto(view)),
 };

@@ -2,16 +2,35 @@
  * Raw input: the network is given what the sensor gives, stored numbers 0..255, and normalizes them itself:
  * real = (stored - mean) / std per channel, as a batch normalization in front that the next pass folds away.
  */
-import { must } from '../ir/errors.ts';
+import { InputError, must } from '../ir/errors.ts';
 import type { Graph, Node } from '../ir/graph.ts';
 import { batchNorm } from '../ir/ops/batch-norm.ts';
 import type { Normalization } from '../ir/program.ts';
 import type { Pass } from './pass.ts';
+import { channelsLast } from './places.ts';
 import { constantOf, freshName, withConstants } from './rewrite.ts';
 
-/** One number for all channels, or one each. */
-const perChannel = (numbers: readonly number[], channels: number): Float32Array =>
-  Float32Array.from({ length: channels }, (_, c) => numbers[numbers.length === 1 ? 0 : c] ?? 0);
+/** One number for all channels, or one each. @throws InputError for any other count, and numbers that make none. */
+function perChannel(what: 'mean' | 'std', numbers: readonly number[], channels: number): Float32Array {
+  const [first = Number.NaN] = numbers;
+  const all = numbers.length === 1 ? new Array<number>(channels).fill(first) : numbers;
+  if (all.length !== channels)
+    throw unusable(
+      `${numbers.length} numbers for ${channels} channels`,
+      `${what} of all channels, or of each`,
+    );
+  const wrong = all.find((x) => !Number.isFinite(x) || (what === 'std' && x <= 0));
+  if (wrong === undefined) return Float32Array.from(all);
+  throw unusable(`${what} ${wrong}`, what === 'std' ? 'numbers above 0' : 'finite numbers');
+}
+
+const unusable = (found: string, supported: string): InputError =>
+  new InputError({
+    where: 'normalization of raw input',
+    found,
+    supported,
+    todo: 'give that of the training',
+  });
 
 export const normalizeInput = (normalization: Normalization): Pass<'float', 'float'> => ({
   name: 'normalize-input',
@@ -19,8 +38,23 @@ export const normalizeInput = (normalization: Normalization): Pass<'float', 'flo
   run: (graph) => inFront(graph, normalization),
 });
 
-function inFront(graph: Graph<'float'>, { mean, std }: Normalization): Graph<'float'> {
-  const input = must(graph.inputs[0], 'a float graph has an input');
+/** @throws InputError for deviations whose square is no float32 above 0 */
+function requireSquares({ std }: Normalization): void {
+  const odd = std.find((s) => !(Math.fround(s * s) > 0 && Math.fround(s * s) < Infinity));
+  if (odd === undefined) return;
+  throw new InputError({
+    where: 'the normalization of raw input',
+    found: `a standard deviation of ${odd} in units of a pixel`,
+    supported: '1e-20 to 1e19',
+  });
+}
+
+function inFront(graph: Graph<'float'>, normalization: Normalization): Graph<'float'> {
+  requireSquares(normalization);
+  const { mean, std } = normalization;
+  const first = must(graph.inputs[0], 'a float graph has an input');
+  // Channels are axis 1 of the image that is made of an input with channels last.
+  const input = channelsLast(graph) ?? first;
   const info = must(graph.tensors.get(input), 'the input has a type');
   const channels = info.shape[1] ?? 1;
   const real = freshName(graph, `${input}.normalized`);
@@ -28,8 +62,8 @@ function inFront(graph: Graph<'float'>, { mean, std }: Normalization): Graph<'fl
   const constants = new Map([
     [freshName(graph, `${input}.one`), vector(new Float32Array(channels).fill(1))],
     [freshName(graph, `${input}.zero`), vector(new Float32Array(channels))],
-    [freshName(graph, `${input}.mean`), vector(perChannel(mean, channels))],
-    [freshName(graph, `${input}.variance`), vector(perChannel(std, channels).map((s) => s * s))],
+    [freshName(graph, `${input}.mean`), vector(perChannel('mean', mean, channels))],
+    [freshName(graph, `${input}.variance`), vector(perChannel('std', std, channels).map((s) => s * s))],
   ]);
   const node: Node = {
     name: freshNodeName(graph, 'normalize'),
@@ -39,12 +73,15 @@ function inFront(graph: Graph<'float'>, { mean, std }: Normalization): Graph<'fl
     outputs: [real],
     origin: [],
   };
-  const renamed = graph.nodes.map((n) => ({
-    ...n,
-    inputs: n.inputs.map((name) => (name === input ? real : name)),
-  }));
+  const from = graph.nodes.findIndex(({ outputs }) => outputs.includes(input)) + 1;
+  const renamed = graph.nodes.map(
+    (n): Node => ({
+      ...n,
+      inputs: n.inputs.map((name) => (name === input ? real : name)),
+    }),
+  );
   const tensors = new Map(graph.tensors).set(real, info);
-  return withConstants({ ...graph, tensors, nodes: [node, ...renamed] }, constants);
+  return withConstants({ ...graph, tensors, nodes: renamed.toSpliced(from, 0, node) }, constants);
 }
 
 function freshNodeName(graph: Graph<'float'>, stem: string): string {

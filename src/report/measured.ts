@@ -8,9 +8,14 @@ export interface CodeSize {
   readonly constants: number;
 }
 
+/** The C with DSP instructions, which a compiler for such a chip takes, or without: -D<NAME>_NO_DSP. */
+export type Form = 'DSP' | 'plain';
+
 /** A target that the C was built for, and run on where that is possible here. */
 export interface MeasuredTarget {
   readonly target: string;
+  /** Which of the two forms of the C ran, where it has two and the chip can run both. */
+  readonly form?: Form;
   /** Of all arena bytes after every kernel, against the simulator. */
   readonly status: 'equal' | 'differs' | 'does not fit' | 'skipped' | 'failed';
   /** Why it was skipped, failed or does not fit; where it differs first. */

@@ -150,8 +150,11 @@ function checkOutput(program: Program, arena: Arena, slot: Slot): void {
   });
 }
 
-/** What no run is needed for: slots lie aligned inside of the arena, and arguments fit their parameters. */
-function checkPlan(program: Program): void {
+/**
+ * What no run is needed for: slots lie aligned inside of the arena, and arguments fit their parameters.
+ * @throws DefectError, or Trap for a slot
+ */
+export function checkPlan(program: Program): void {
   if (program.slots.length > maxSlots)
     throw new DefectError(`program ${program.name}: ${program.slots.length} slots, at most ${maxSlots}`);
   for (const slot of program.slots) checkSlot(program, slot);

@@ -1,4 +1,5 @@
 /** Reads a raw capture of a device's console: docs/trace.md has the format. */
+import { narrowed } from '../data/encoding.ts';
 import { parseRecord } from './record.ts';
 import { collectRuns, type PlacedRecord, type RunLines } from './runs.ts';
 import { type ScannedLine, scan } from './scan.ts';
@@ -55,6 +56,7 @@ function runOf(run: RunLines, index: number, report: Report): TraceRun {
   for (const { kind, offset, what } of findings) report(kind, offset, what);
   const [first] = run.records.values();
   return {
+    tag: run.tag,
     index,
     ...headOf(run),
     tables: tablesOf(run),
@@ -94,7 +96,7 @@ function networksIn(runs: readonly RunLines[], report: Report): Omit<DeviceTrace
   });
 }
 
-/** Line numbers of offsets that come in order. */
+/** Line numbers of characters that come in order. */
 function lineCounter(bytes: Uint8Array): (offset: number) => number {
   let [at, line] = [0, 1];
   return (offset) => {
@@ -120,17 +122,28 @@ function placed(line: ScannedLine, report: Report): PlacedRecord[] {
  * Every network and build in a capture, in the order of their first lines, each with the problems of the whole
  * capture; runs that do not say whose they are come first, without a name. Empty when there is no trace in it.
  * Nothing is thrown, whatever the bytes are.
- * @param bytes as they came from the serial line: with other text around, between and inside of the lines.
+ * @param bytes as they came from the serial line: with other text around, between and inside of the lines; UTF-16,
+ * as PowerShell redirects it, is read too.
  */
 export function readTraces(bytes: Uint8Array): readonly DeviceTrace[] {
   const { networks, problems } = readAll(bytes);
   return networks.map((network) => ({ ...network, problems }));
 }
 
-function readAll(bytes: Uint8Array): {
+/** Characters of the text as bytes of the file. */
+const placedIn = (
+  network: Omit<DeviceTrace, 'problems'>,
+  offsetOf: (character: number) => number,
+): Omit<DeviceTrace, 'problems'> => ({
+  ...network,
+  runs: network.runs.map((run) => ({ ...run, offset: offsetOf(run.offset) })),
+});
+
+function readAll(file: Uint8Array): {
   readonly networks: readonly Omit<DeviceTrace, 'problems'>[];
   readonly problems: readonly TraceProblem[];
 } {
+  const { bytes, offsetOf } = narrowed(file);
   const found: Omit<TraceProblem, 'line'>[] = [];
   const report: Report = (kind, offset, what) => {
     found.push({ kind, offset, what });
@@ -143,7 +156,12 @@ function readAll(bytes: Uint8Array): {
   const networks = networksIn(runs, report);
   const lineOf = lineCounter(bytes);
   const sorted = found.sort((a, b) => a.offset - b.offset);
-  return { networks, problems: sorted.map((problem) => ({ ...problem, line: lineOf(problem.offset) })) };
+  const problems = sorted.map(({ offset, ...problem }) => ({
+    ...problem,
+    line: lineOf(offset),
+    offset: offsetOf(offset),
+  }));
+  return { networks: networks.map((network) => placedIn(network, offsetOf)), problems };
 }
 
 /**

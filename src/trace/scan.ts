@@ -61,10 +61,10 @@ export function scan(bytes: Uint8Array): Scanned {
   for (const found of text.matchAll(shape)) {
     const [whole, body = '', crc] = found;
     if (crc32(ascii(body)) !== Number.parseInt(crc ?? '', 16)) continue;
-    other.push(...otherText(text.slice(end, found.index), end));
+    for (const stretch of otherText(text.slice(end, found.index), end)) other.push(stretch);
     lines.push({ body, offset: found.index });
     end = found.index + whole.length;
   }
-  other.push(...otherText(text.slice(end), end));
+  for (const stretch of otherText(text.slice(end), end)) other.push(stretch);
   return { lines, other };
 }

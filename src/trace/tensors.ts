@@ -1,4 +1,5 @@
 /** The tensors of one run, from the lines that arrived. */
+import { largestOf } from '../ir/extremes.ts';
 import { crc32 } from './crc32.ts';
 import type { Content } from './record.ts';
 import type { PlacedRecord } from './runs.ts';
@@ -55,7 +56,7 @@ function joined(
   length: number | undefined,
   findings: Finding[],
 ): Pick<TraceTensor, 'bytes' | 'missing'> {
-  const end = length ?? Math.max(0, ...chunks.map(({ at, bytes }) => at + bytes.length));
+  const end = length ?? Math.max(0, largestOf(chunks.map(({ at, bytes }) => at + bytes.length)));
   const fits = ({ at, bytes }: Parts['chunks'][number]): boolean => at + bytes.length <= end;
   const inside = chunks.filter(fits);
   for (const chunk of chunks)

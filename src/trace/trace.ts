@@ -62,6 +62,8 @@ export interface TraceTable {
 
 /** One inference. */
 export interface TraceRun {
+  /** Of network, build and input: runs of other inputs have others, but for one in 65,536. */
+  readonly tag: string;
   /** Among the runs of its network in the capture. */
   readonly index: number;
   /** 1: checksums; 2: all bytes. Undefined when the run's first line was lost; so are the next three. */

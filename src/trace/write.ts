@@ -41,7 +41,8 @@ class Lines {
   }
 }
 
-function tagOf(network: string, input: Uint8Array): string {
+/** @param network its C prefix, a blank, its build. @param input the bytes of the input slot. */
+export function tagOf(network: string, input: Uint8Array): string {
   return hex(crcState(crcState(-1, ascii(network)), input) & 0xffff);
 }
 

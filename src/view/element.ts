@@ -2,8 +2,7 @@
 import { must } from '../ir/errors.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import type { Program, Slot } from '../ir/program.ts';
-import { stridesOf } from '../ir/tensor.ts';
-import { readElement } from '../sim/compare.ts';
+import { coordinates, readElement } from '../sim/compare.ts';
 import type { Recording } from './record.ts';
 
 /** An element of a slot; `position` counts in memory, `element` in the row-major logical shape. */
@@ -37,7 +36,8 @@ function inverseOf(order: readonly number[]): Int32Array {
 
 /** The first byte of a row-major element. */
 export function addressOf(slot: Slot, element: number): number {
-  const position = slot.order === undefined ? element : (inverseOf(slot.order)[element] ?? 0);
+  const position =
+    slot.order === undefined ? element : must(inverseOf(slot.order)[element], 'an element of the slot');
   return slot.address + position * elemBytes[slot.elem];
 }
 
@@ -52,8 +52,7 @@ const axisNames: Readonly<Record<number, readonly string[]>> = {
 export function coordinateText({ shape }: Slot, element: number): string {
   const names = axisNames[shape.length];
   if (names === undefined) return `element ${element}`;
-  const strides = stridesOf(shape);
-  const parts = shape.map((size, i) => `${names[i]}=${Math.floor(element / (strides[i] ?? 1)) % size}`);
+  const parts = coordinates(shape, element).map((at, axis) => `${names[axis]}=${at}`);
   return (names[0] === 'n' ? parts.slice(1) : parts).join(', ');
 }
 
@@ -69,13 +68,18 @@ export interface Write extends Place {
 export function historyOf(program: Program, { moments }: Recording, address: number): readonly Write[] {
   const writes: Write[] = [];
   moments.forEach(({ bytes, owners }, moment) => {
-    const owner = owners[address] ?? 0;
+    const owner = must(owners[address], 'a byte of the arena');
     const before = moments[moment - 1]?.owners[address] ?? 0;
     if (owner === 0 || owner === before) return;
     const place = placeAt(program, owner - 1, address);
     const slot = slotAt(program, owner - 1);
     const first = slot.address + place.position * elemBytes[slot.elem];
-    writes.push({ ...place, moment, byte: bytes[address] ?? 0, stored: readElement(bytes, slot, first) });
+    writes.push({
+      ...place,
+      moment,
+      byte: must(bytes[address], 'a byte of the arena'),
+      stored: readElement(bytes, slot, first),
+    });
   });
   return writes;
 }

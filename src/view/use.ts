@@ -63,8 +63,8 @@ export function runsAt(program: Program, recording: Recording, moment: number): 
   const runs: Run[] = [];
   for (let start = 0, at = 1; at <= codes.length; at++) {
     if (codes[at] === codes[start] && owners[at] === owners[start]) continue;
-    const owner = owners[start] ?? 0;
-    const use = must(uses[codes[start] ?? 0], 'a use');
+    const owner = must(owners[start], 'a byte of the arena');
+    const use = must(uses[must(codes[start], 'a byte of the arena')], 'a use');
     runs.push({ start, end: at, use, slot: owner === 0 ? undefined : owner - 1 });
     start = at;
   }

@@ -183,6 +183,23 @@ describe('thimble verify', () => {
     expect((await cli.run('verify', out, '--targets', 'cortex-m0,host')).code).toBe(1);
   });
 
+  test('a chip that is too small fails where it is named, and is skipped and said where it is not', async () => {
+    const note = 'needs 40024 bytes of RAM, has 16384';
+    rows.fe310 = { target: 'fe310', status: 'does not fit', bytesCompared: 0, mismatches: 0, note };
+    const all = await cli.run('verify', out);
+    expect(all).toMatchObject({ code: 0, err: '' });
+    expect(all.out).toContain(`fe310: skipped: too small for the program: ${note}`);
+    const json = JSON.parse((await cli.run('verify', out, '--json')).out);
+    expect(json).toMatchObject({
+      ok: true,
+      rows: expect.arrayContaining([{ ...rows.fe310, status: 'skipped', note: expect.any(String) }]),
+    });
+    const named = await cli.run('verify', out, '--targets', 'host,fe310');
+    expect(named.code).toBe(1);
+    expect(named.out).toContain('fe310: does not fit: needs 40024');
+    delete rows.fe310;
+  });
+
   test('skipped targets do not fail, but nothing else is not a success', async () => {
     rows.fe310 = {
       target: 'fe310',
@@ -197,6 +214,16 @@ describe('thimble verify', () => {
     expect(none.err).toContain('nothing was verified');
   });
 
+  test('which form of the C a row is about, where a chip runs two', async () => {
+    rows['cortex-m7'] = {
+      ...{ target: 'cortex-m7', form: 'plain', status: 'differs', bytesCompared: 10, mismatches: 1 },
+      note: 'step 0, conv1',
+    };
+    const result = await cli.run('verify', out, '--targets', 'host,cortex-m7', '--dsp');
+    expect(result.out).toMatch(/^cortex-m7, plain +differs/m);
+    expect(result.out).toContain('cortex-m7, plain: differs: step 0, conv1');
+  });
+
   test('--json', async () => {
     const { out: text } = await cli.run('verify', out, '--targets', 'host', '--json');
     expect(JSON.parse(text)).toEqual({
@@ -205,6 +232,44 @@ describe('thimble verify', () => {
       inputs: 4,
       rows: [{ target: 'host-gcc', status: 'equal', bytesCompared: 10, mismatches: 0 }],
     });
+  });
+});
+
+describe('a manifest that was edited', () => {
+  const file = path.join(out, 'manifest.json');
+  test.each([
+    [
+      'the scale of the input',
+      /"scale": 0\.0039[0-9]*/,
+      '"scale": 1',
+      /^thimble: manifest.json: 'input.scale' is 1, in the program 0.0039/,
+    ],
+    [
+      'the padding of samples',
+      '"pad": 2',
+      '"pad": 1',
+      /^thimble: manifest.json: 'preprocessing' is not what was written/,
+    ],
+  ])('%s: no command goes on', async (_, from, to, message) => {
+    const text = readFileSync(file, 'utf8');
+    expect(text).toMatch(from);
+    writeFileSync(file, text.replace(from, to));
+    try {
+      for (const argv of [
+        ['run', out, '--input', files.images],
+        ['eval', out, '--input', files.images, '--labels', files.labels],
+        ['verify', out],
+        ['inspect', out],
+        ['report', out, '-o', path.join(files.folder, 'edited.html')],
+        ['view', out, '-o', path.join(files.folder, 'edited.html')],
+      ]) {
+        const result = await cli.run(...argv);
+        expect(result, argv[0]).toMatchObject({ code: 2, out: '' });
+        expect(result.err, argv[0]).toMatch(message);
+      }
+    } finally {
+      writeFileSync(file, text);
+    }
   });
 });
 

@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { identifierOf, loadModel, onlyInput, spread } from '../../src/cli/model.ts';
+import { readBeside } from '../../src/data/files.ts';
 import { checkIdentifier } from '../../src/emit/identifier.ts';
 import { InputError } from '../../src/ir/errors.ts';
 import type { Graph } from '../../src/ir/graph.ts';
@@ -61,6 +63,32 @@ describe('weights in files of their own', () => {
       expect(() => reading(location)).toThrow("outside of the model's folder");
     }
     expect(() => reading('missing.data')).toThrow('there is no such file');
+    expect(() => reading('.')).toThrow(InputError);
+  });
+
+  test('links, folders, pipes and giants are refused before anything is read', () => {
+    mkdirSync(path.join(folder, 'inner'));
+    writeFileSync(path.join(folder, 'inner', 'w.data'), 'below');
+    expect(reading('inner/w.data')).toBe('below');
+    symlinkSync('net.data', path.join(folder, 'link.data'));
+    symlinkSync('/etc/hostname', path.join(folder, 'out.data'));
+    symlinkSync('inner', path.join(folder, 'linked'));
+    for (const location of ['link.data', 'out.data', 'linked/w.data'])
+      expect(() => reading(location)).toThrow('behind a symbolic link');
+    expect(() => reading('inner')).toThrow('which is no regular file');
+    execFileSync('mkfifo', [path.join(folder, 'pipe.data')]);
+    expect(() => reading('pipe.data')).toThrow('which is no regular file');
+    writeFileSync(path.join(folder, 'giant.data'), '');
+    truncateSync(path.join(folder, 'giant.data'), 2 ** 30 + 1);
+    expect(() => reading('giant.data')).toThrow('1073741825 bytes; supported: up to 1024 MiB');
+  });
+
+  test('a linked folder in front of the model is the user’s own', () => {
+    const linked = mkdtempSync(path.join(tmpdir(), 'thimble-link-'));
+    symlinkSync(folder, path.join(linked, 'models'));
+    const bytes = readBeside(path.join(linked, 'models', 'net.onnx'), 'net.data');
+    expect(Buffer.from(bytes).toString()).toBe('weights');
+    rmSync(linked, { recursive: true });
   });
 });
 

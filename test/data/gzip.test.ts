@@ -33,3 +33,16 @@ test('damage never passes as data', () => {
     { numRuns: 2000 },
   );
 });
+
+test('what claims to be more than a gigabyte is not unpacked, and no more comes out than is claimed', () => {
+  const claiming = (length: number, size: number): Uint8Array => {
+    const bytes = new Uint8Array(size);
+    bytes.set(packed.subarray(0, -8));
+    new DataView(bytes.buffer).setUint32(size - 4, length, true);
+    return bytes;
+  };
+  expect(() => gunzip(claiming(2 ** 30 + 1, 2 ** 21), 'x.gz')).toThrow('1073741825 bytes, of at most');
+  const zeros = new Uint8Array(nodeGzip(new Uint8Array(2 ** 24)));
+  new DataView(zeros.buffer).setUint32(zeros.length - 4, 100, true);
+  expect(() => gunzip(zeros, 'x.gz')).toThrow(/truncated or damaged/);
+});

@@ -42,6 +42,18 @@ test('a member that claims a size no compression reaches is not even allocated',
   expect(() => readNpz(bomb, 'x.npz')).toThrow("'a.npy' has an impossible size");
 });
 
+test('members that together claim more than a gigabyte are not allocated', () => {
+  const bytes = zipSync(
+    Object.fromEntries(
+      Array.from({ length: 40 }, (_, i) => [`${i}.npy`, [new Uint8Array(2 ** 15), { level: 0 }]]),
+    ),
+  );
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  for (let at = 0; at + 4 < bytes.length; at++)
+    if (view.getUint32(at, true) === 0x0201_4b50) view.setUint32(at + 24, 2 ** 25, true);
+  expect(() => readNpz(bytes, 'x.npz')).toThrow(/bytes, of at most 1073741824/);
+});
+
 test('fuzzed archives throw nothing but InputError', () => {
   fc.assert(
     fc.property(damagedCopies(archive), (bytes) => {

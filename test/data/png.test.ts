@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { encode } from 'fast-png';
+import { zlibSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
 import { readPng, stackPictures } from '../../src/data/png.ts';
 import { damagedCopies, refusesCleanly } from '../support/fuzz.ts';
-import { packPng } from '../support/png.ts';
+import { chunk, packPng } from '../support/png.ts';
 
 const size = { width: 2, height: 2 };
 
@@ -105,4 +106,19 @@ describe('stackPictures', () => {
     const wide = { ...gray, where: 'w.png', width: 4, height: 1 };
     expect(() => stackPictures([gray, wide], 'folder')).toThrow('w.png: 4 x 1 pixels, but g.png has 2 x 2');
   });
+});
+
+test('pixels that unpack to more than the picture holds end at its size', () => {
+  const rows = [[1, 2], ...Array.from({ length: 200 }, () => new Array<number>(2 ** 16).fill(0))];
+  expect(() => readPng(packPng(2, 1, 8, 0, rows), 'x.png')).toThrow(/unpack to more than the \d+ bytes/);
+});
+
+test('colour profiles are not unpacked, however large', () => {
+  const plain = packPng(2, 1, 8, 0, [[7, 9]]);
+  const header = 8 + 25;
+  const profile = chunk('iCCP', Buffer.concat([Buffer.from('p\0\0'), zlibSync(new Uint8Array(2 ** 20))]));
+  // Not even whether it can be unpacked matters.
+  profile.fill(0, 20, 40);
+  const png = Buffer.concat([plain.subarray(0, header), profile, plain.subarray(header)]);
+  expect([...readPng(new Uint8Array(png), 'x.png').pixels]).toEqual([7, 9]);
 });

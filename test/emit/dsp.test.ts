@@ -1,11 +1,14 @@
-/** The sums with DSP instructions are those of the portable C, on the chips that have them. */
+/** The sums with DSP instructions are those of plain C, on the chips that have them, and C takes them by itself. */
+import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { dspMacro } from '../../src/emit/dsp.ts';
+import { dspMacro, dspSites, noDspMacro, usesDsp } from '../../src/emit/dsp.ts';
 import { emitC } from '../../src/emit/emit.ts';
 import { runNative } from '../../src/emit/native.ts';
 import { type BatchItem, runNativeBatch } from '../../src/emit/native-batch.ts';
 import { hasDsp, type TargetName, targets } from '../../src/emit/native-targets.ts';
+import type { RowSum } from '../../src/ir/kernel.ts';
+import { binary, int } from '../support/ir.ts';
 import {
   inMemory,
   type LayerRecipe,
@@ -16,6 +19,8 @@ import {
 } from '../support/stored-layers.ts';
 import { testWith } from '../support/toolchain.ts';
 
+/** In place of the headers of a C library, which clang has not for chips. */
+const declared = '#include <stddef.h>\nvoid *memcpy(void *, const void *, size_t);\n';
 const info = { command: '', version: '', hash: '', golden: [] } as const;
 
 /** One dense layer, with what the integer model gives for it. */
@@ -40,48 +45,118 @@ const fixed: readonly LayerRecipe[] = [
 ];
 const convolutions = layerRecipes.filter(({ image: i }) => i !== undefined);
 const items = [...fixed, ...fc.sample(convolutions, { numRuns: 60, seed: 20_261_121 })].map(itemOf);
-const isFaster = ({ item: { program, files } }: (typeof items)[number]): boolean =>
+const hasBoth = ({ item: { program, files } }: (typeof items)[number]): boolean =>
   files.get(`${program.name}.c`)!.includes(`#ifdef ${dspMacro(program)}\n`);
 
 test('runs of four and more neighbours are summed two products at a time, in every kind of convolution', () => {
-  expect(items.slice(0, fixed.length).map(isFaster)).toEqual([true, true, true, true]);
-  expect(items.filter(isFaster).length).toBeGreaterThan(20);
+  expect(items.slice(0, fixed.length).map(hasBoth)).toEqual([true, true, true, true]);
+  expect(items.filter(hasBoth).length).toBeGreaterThan(20);
+  expect(items.map(({ item: { program } }) => usesDsp(program))).toEqual(items.map(hasBoth));
+});
+
+test('weights of several rows that lie between each other are no neighbours', () => {
+  const { weights } = layerOf({ seed: 5, density: 1, bits: 8, inputs: 24, outputs: 8 }).kernel({});
+  expect(weights).toMatchObject({ layout: { lanes: 4, run: 24 }, format: { kind: 'dense', bits: 8 } });
+  const kernels = [8, 6, 4, 3].map((outputs) =>
+    layerOf({ seed: 5, density: 1, bits: 8, inputs: 24, outputs }).kernel({}),
+  );
+  for (const kernel of kernels) expect(dspSites(kernel, (name) => name)).toEqual([]);
+});
+
+test('sums that begin in front of the first, or at no constant distance from it, stay plain', () => {
+  const kernel = layerOf(fixed[0]!).kernel({});
+  const { sums = [] } = kernel.weights!;
+  expect(sums.length).toBeGreaterThan(1);
+  const [first] = sums;
+  const sitesWhen = (change: (sum: RowSum, i: number) => RowSum) =>
+    dspSites({ ...kernel, weights: { ...kernel.weights!, sums: sums.map(change) } }, (name) => name).length;
+  const moved = (by: number) => (sum: RowSum, i: number) =>
+    i === 0 ? sum : { ...sum, first: binary('add', first!.first, int(by)) };
+  expect(sitesWhen((sum) => sum)).toBe(1);
+  expect(sitesWhen(moved(1))).toBe(1);
+  expect(sitesWhen(moved(-1))).toBe(0);
+  expect(
+    sitesWhen((sum, i) => (i === 0 ? sum : { ...sum, first: binary('mul', first!.first, int(2)) })),
+  ).toBe(0);
 });
 
 for (const chip of ['cortex-m4', 'cortex-m33'] satisfies TargetName[])
   testWith(['arm-none-eabi-gcc', 'qemu-system-arm'])(
-    `${chip}: the integer model's bytes`,
+    `${chip}: the integer model's bytes, and the same of plain C`,
     async () => {
-      const ran = await runNativeBatch(
-        items.map(({ item }) => item),
-        chip,
-        { dsp: true, checksums: true },
-      );
-      expect(ran.map(([outcome]) => [...outcome!.output])).toEqual(items.map(({ output }) => output));
+      for (const plain of [false, true]) {
+        const batch = items.map(({ item }) => item);
+        const ran = await runNativeBatch(batch, chip, { plain, checksums: true });
+        expect(ran.map(([outcome]) => [...outcome!.output])).toEqual(items.map(({ output }) => output));
+      }
     },
     120_000,
   );
 
 testWith(['arm-none-eabi-gcc', 'qemu-system-arm'])(
-  'it pays: a dense 5x5 convolution of 6 channels',
+  'it pays, unasked: a dense 5x5 convolution of 6 channels',
   async () => {
     const [{ item }] = items as [(typeof items)[number]];
-    const instructions = async (dsp: boolean): Promise<number> => {
-      const ran = await runNative(item.program, item.files, 'cortex-m4', item.inputs, { dsp });
+    const instructions = async (plain: boolean): Promise<number> => {
+      const ran = await runNative(item.program, item.files, 'cortex-m4', item.inputs, { plain });
       return ran.kind === 'ran' ? ran.measures!.instructions.total : Number.NaN;
     };
-    expect(await instructions(true)).toBeLessThan(0.72 * (await instructions(false)));
+    expect(await instructions(false)).toBeLessThan(0.72 * (await instructions(true)));
   },
 );
 
-testWith(['arm-none-eabi-gcc'])('a chip without them refuses the macro, and is not given it', async () => {
+/** How often the assembly of the first layer's C has the instruction that sums two products. */
+function dualSums(
+  compiler: string,
+  flags: readonly string[],
+  edited = (text: string): string => text,
+): number {
+  const [{ item }] = items as [(typeof items)[number]];
+  const { name } = item.program;
+  const text = `${item.files.get(`${name}.h`)!}${item.files.get(`${name}.c`)!}`
+    .replace(`#include "${name}.h"`, '')
+    .replaceAll('#include <string.h>', declared);
+  const ran = spawnSync(compiler, [...flags, '-std=c99', '-O2', '-xc', '-S', '-o', '-', '-'], {
+    input: edited(text),
+    encoding: 'utf8',
+  });
+  expect(ran.stderr).toBe('');
+  return [...ran.stdout.matchAll(/^\s*smlad\s/gm)].length;
+}
+
+testWith(['arm-none-eabi-gcc'])('the compiler decides by the chip, and the macro against it', () => {
+  const [{ item }] = items as [(typeof items)[number]];
+  const sums = (...flags: readonly string[]) => dualSums('arm-none-eabi-gcc', flags);
+  for (const chip of ['m4', 'm7', 'm33', 'm55'])
+    expect(sums(`-mcpu=cortex-${chip}`, '-mthumb', '-mfloat-abi=soft')).toBeGreaterThan(0);
+  const m4 = ['-mcpu=cortex-m4', '-mthumb', '-mfloat-abi=soft'];
+  for (const plain of [
+    [...m4, `-D${noDspMacro(item.program)}`],
+    [...m4, '-mno-unaligned-access'],
+    [...m4, '-mbig-endian'],
+    ['-mcpu=cortex-m3', '-mthumb'],
+    ['-mcpu=cortex-m0', '-mthumb'],
+    ['-mcpu=cortex-m33+nodsp', '-mthumb', '-mfloat-abi=soft'],
+    // The old DSP multiplications, none of two products.
+    ['-march=armv5te', '-marm', '-mfloat-abi=soft'],
+  ])
+    expect(sums(...plain)).toBe(0);
   expect(hasDsp(targets['cortex-m0'])).toBe(false);
   expect(hasDsp(targets['cortex-m55'])).toBe(true);
-  const [{ item }] = items as [(typeof items)[number]];
-  const source = `${item.program.name}.c`;
-  const defined = `#define ${dspMacro(item.program)}\n${item.files.get(source)!}`;
-  const files = new Map([...item.files, [source, defined]]);
-  await expect(runNative(item.program, files, 'cortex-m3', item.inputs)).rejects.toThrow(
-    /this chip has no DSP instructions/,
-  );
+});
+
+testWith(['arm-none-eabi-gcc'])('older compilers, and headers that are missing, do not matter', () => {
+  const old = (text: string) => text.replaceAll('__has_builtin', '__had_builtin');
+  expect(dualSums('arm-none-eabi-gcc', ['-mcpu=cortex-m4', '-mthumb', '-mfloat-abi=soft'], old)).toBe(0);
+  for (const { item } of items)
+    expect(item.files.get(`${item.program.name}.c`)).not.toMatch(/#include <(?!stdint|string)/);
+});
+
+testWith(['clang'])('clang has them where it may load words from any address', () => {
+  const clang = (flag: string) => {
+    const m4 = ['--target=arm-none-eabi', '-ffreestanding', '-mcpu=cortex-m4', '-mfloat-abi=soft'];
+    return dualSums('clang', [...m4, flag]);
+  };
+  expect(clang('-munaligned-access')).toBeGreaterThan(0);
+  expect(clang('-mno-unaligned-access')).toBe(0);
 });

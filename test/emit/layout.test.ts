@@ -3,10 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { layoutLines } from '../../src/emit/layout.ts';
 import { slot } from '../support/ir.ts';
 
-/** What the header's formula says about element (c, y, x). */
+/** What the header's formula says about element (c, y, x), or (i, j, k). */
 function position(lines: readonly string[], c: number, y: number, x: number): number {
   const formula = /\[(.*)\]$/.exec(lines.at(-1)!)![1]!;
-  return new Function('c', 'y', 'x', `return ${formula}`)(c, y, x);
+  const names = /element \((.*)\) is/.exec(lines.at(-1)!)![1]!.split(', ');
+  return new Function(...names, `return ${formula}`)(c, y, x);
 }
 
 describe('the formula in the header finds every element', () => {

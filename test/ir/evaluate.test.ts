@@ -39,6 +39,11 @@ test.each([
     new Map([['x', { ...x, dtype: 'int8' as const, data: new Int8Array(4) }]]),
     /input 'x': a tensor of int8; supported: float32/,
   ],
+  [
+    'fewer numbers than its shape has',
+    new Map([['x', { ...x, data: new Float32Array(3) }]]),
+    /input 'x': 3 numbers; supported: 4: 1x4; give one whole input/,
+  ],
 ])('%s is refused', (_, inputs, message) => {
   expect(() => evaluate(graph, inputs)).toThrow(message);
 });

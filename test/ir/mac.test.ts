@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { InputError } from '../../src/ir/errors.ts';
-import { type MacToQuantize, quantizeMac } from '../../src/ir/mac.ts';
+import { int8Arithmetic, type MacToQuantize, quantizeMac } from '../../src/ir/mac.ts';
 
 const mac = (weight: readonly number[], more: Partial<MacToQuantize> = {}): MacToQuantize => ({
   name: 'fc',
@@ -128,4 +128,14 @@ test('a layer whose compact products could leave int32 is requantized in 64 bits
   const weight = new Float32Array(60_000).fill(1);
   const q = quantizeMac({ ...mac([]), mode: 'compact', weight, output: { scale: 1e6, zeroPoint: 0 } });
   expect(q.requant.mode).toBe('single');
+});
+
+test.each([
+  [[32_767, -32_768], 'i16'],
+  [[32_768, 0], 'i32'],
+  [[0, -32_769], 'i32'],
+] as const)('biases %j of a layer that is stored small are %s', (bias, elem) => {
+  const q = quantizeMac(mac([1, 1], { mode: 'compact', channels: 2 }));
+  expect(q.requant.mode).toBe('compact');
+  expect(int8Arithmetic('fc', { ...q, bias: Int32Array.from(bias) }).bias.elem).toBe(elem);
 });

@@ -4,12 +4,14 @@ import { describe, expect, test } from 'vitest';
 import {
   type Grid,
   gridAt,
+  type Port,
   pixelsOf,
   portOf,
   printedGrid,
+  realNumbers,
   realOf,
   sameMeaning,
-  storedOf,
+  storedNumbers,
 } from '../../src/ir/port.ts';
 import type { Normalization, Program, Slot } from '../../src/ir/program.ts';
 
@@ -30,20 +32,24 @@ function programOf(input: Partial<Slot>, rawInput?: Normalization): Program {
   return { name: 'net', arith: 'int8', arenaBytes: 24, slots, steps: [], input: 0, output: 1, ...raw };
 }
 
+/** What is stored for `x` at an element. */
+const storedAt = (port: Port, element: number, x: number): number =>
+  storedNumbers(
+    port,
+    Float32Array.from({ length: 12 }, (_, i) => (i === element ? x : 0)),
+  )[element]!;
+
 const scales = fc.double({ min: 1e-9, max: 1e9, noNaN: true });
-const zeroPoints = fc.oneof(
-  fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
-  fc.integer({ min: 0, max: 255 }),
-);
+const zeroPoints = fc.oneof(fc.integer({ min: -(2 ** 22), max: 2 ** 22 }), fc.integer({ min: 0, max: 255 }));
 const grids = fc.record({ scale: scales, zeroPoint: zeroPoints });
 const pixels = fc.record({ mean: fc.double({ min: -300, max: 300, noNaN: true }), std: scales });
 
 describe('there and back', () => {
-  test('every stored number, for every scale and zero point of 32 bits', () => {
+  test('every stored number, for every scale and zero point that float32 tells apart: to 2^22', () => {
     fc.assert(
       fc.property(grids, fc.nat(255), fc.nat(11), (quant, q, element) => {
         const port = portOf(programOf({ quant }), 0);
-        expect(storedOf(port, element, realOf(port, element, q))).toBe(q);
+        expect(storedAt(port, element, realOf(port, element, q))).toBe(q);
       }),
     );
   });
@@ -60,7 +66,7 @@ describe('there and back', () => {
           const { mean, std } = all[element >> 2]!;
           const real = realOf(port, element, q);
           expect(Math.abs(real * std - (q - mean))).toBeLessThanOrEqual(1e-12 * (300 + q));
-          expect(storedOf(port, element, real)).toBe(q);
+          expect(storedAt(port, element, real)).toBe(q);
         },
       ),
     );
@@ -68,22 +74,25 @@ describe('there and back', () => {
 
   test('what no byte stands for is the nearest that one does; float32 is itself', () => {
     const port = portOf(programOf({ quant: { scale: 0.1, zeroPoint: -2731 } }), 0);
-    expect([0, 273.1, 298.6, 1e9, -1e9, 280.04, 280.06].map((x) => storedOf(port, 0, x))).toEqual([
+    expect([0, 273.1, 298.6, 1e9, -1e9, 280.04, 280.06].map((x) => storedAt(port, 0, x))).toEqual([
       0, 0, 255, 255, 0, 69, 70,
     ]);
     const float = portOf(programOf({ elem: 'f32' }), 0);
-    expect([storedOf(float, 3, -1e9), realOf(float, 3, 0.25), gridAt(float, 3)]).toEqual([
-      -1e9,
-      0.25,
-      undefined,
-    ]);
+    expect([realOf(float, 3, 0.25), gridAt(float, 3)]).toEqual([0.25, undefined]);
+  });
+
+  test('arrays mean what their elements mean', () => {
+    const raw = { mean: [0, 10.5, 100], std: [1, 60.25, 255] };
+    const stored = Uint8Array.from({ length: 12 }, (_, i) => i * 23);
+    for (const port of [portOf(programOf({}, raw), 0), portOf(programOf({}), 1), portOf(programOf({}), 0)])
+      expect(realNumbers(port, stored)).toEqual(Float32Array.from(stored, (q, i) => realOf(port, i, q)));
   });
 
   test('a sensor stores what the input slot would', () => {
     const raw = { mean: [0, 10.5, 100], std: [1, 60.25, 255] };
     const port = portOf(programOf({}, raw), 0);
     const real = Float32Array.from({ length: 12 }, (_, i) => Math.sin(i) * 3);
-    expect([...pixelsOf(raw, real)]).toEqual(Array.from(real, (x, i) => storedOf(port, i, x)));
+    expect([...pixelsOf(raw, real)]).toEqual(Array.from(real, (x, i) => storedAt(port, i, x)));
   });
 });
 
@@ -97,6 +106,11 @@ describe('printed', () => {
       scale: [0.25, 0.25, 0.5],
       zeroPoint: [5, 6, 5],
     });
+  });
+
+  test('a list of one is for all channels, of means and of deviations alike', () => {
+    expect(printed({ mean: [5], std: [1, 2, 4] })).toEqual({ scale: [1, 0.5, 0.25], zeroPoint: [5, 5, 5] });
+    expect(printed({ mean: [5, 6, 7], std: [2] })).toEqual({ scale: [0.5, 0.5, 0.5], zeroPoint: [5, 6, 7] });
   });
 
   test('only the input is raw; float32 has none', () => {

@@ -1,17 +1,20 @@
 /** The integer model of a whole network: what every tensor of an int8 graph holds for one input. */
 import type { Graph, Node } from '../../src/ir/graph.ts';
-import type { AffineSum } from '../../src/ir/kernels/elementwise.ts';
+import type { AffineSum } from '../../src/ir/kernels/affine-sum.ts';
 import type { QuantizedMac } from '../../src/ir/mac.ts';
+import type { QuantizedAdd } from '../../src/ir/ops/add.ts';
 import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
 import type { ReshapeAttrs } from '../../src/ir/ops/reshape.ts';
 import type { QuantizedSoftmax, SoftmaxAttrs } from '../../src/ir/ops/softmax.ts';
 import type { TransposeAttrs } from '../../src/ir/ops/transpose.ts';
+import type { Grid } from './cmsis-nn.ts';
 import {
-  affineOracle,
+  addOracle,
   avgPoolOracle,
   type Bytes,
+  clipOracle,
   convOracle,
   linearOracle,
   maxPoolOracle,
@@ -19,13 +22,19 @@ import {
   transposeOracle,
 } from './operators.ts';
 
-type Meaning = (node: Node, inputs: readonly Bytes[]) => Bytes;
+type Meaning = (node: Node, inputs: readonly Bytes[], gridOf: (tensor: string) => Grid) => Bytes;
 
 const meanings: Readonly<Record<string, Meaning>> = {
   conv: (n, [x]) => convOracle(n.attrs as ConvAttrs, n.quantized as QuantizedConv, x!),
   linear: (n, [x]) => linearOracle(n.quantized as QuantizedMac, x!),
-  add: (n, inputs) => affineOracle(n.quantized as AffineSum, inputs),
-  clip: (n, inputs) => affineOracle(n.quantized as AffineSum, inputs),
+  add: (n, [a, b], gridOf) =>
+    addOracle(
+      n.quantized as QuantizedAdd,
+      [gridOf(n.inputs[0]!), gridOf(n.inputs[1]!)],
+      gridOf(n.outputs[0]!),
+      [a!, b!],
+    ),
+  clip: (n, [x]) => clipOracle(n.quantized as AffineSum, x!),
   maxPool: (n, [x]) => maxPoolOracle(n.attrs as PoolAttrs, x!),
   avgPool: (n, [x]) => avgPoolOracle(n.attrs as PoolAttrs, n.quantized as QuantizedAverage, x!),
   softmax: (n, [x]) =>
@@ -45,7 +54,10 @@ export function oracle(graph: Graph<'int8'>, input: Uint8Array): ReadonlyMap<str
     const meaning = meanings[node.op.kind];
     if (meaning === undefined) throw new Error(`there is no oracle for ${node.op.kind}`);
     const activations = node.inputs.flatMap((tensor) => values.get(tensor) ?? []);
-    values.set(node.outputs[0]!, meaning(node, activations));
+    values.set(
+      node.outputs[0]!,
+      meaning(node, activations, (tensor) => graph.tensors.get(tensor)!.quant!),
+    );
   }
   return new Map([...values].map(([tensor, { data }]) => [tensor, data]));
 }

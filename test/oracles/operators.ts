@@ -2,11 +2,13 @@
  * The integer model: every quantized operator as the plainest loops over row-major (ONNX) order. Nothing here
  * knows of memory, layouts, fusion or C, and nothing is shared with the kernels but the integers themselves.
  */
-import type { AffineSum } from '../../src/ir/kernels/elementwise.ts';
+import type { AffineSum } from '../../src/ir/kernels/affine-sum.ts';
 import type { QuantizedMac } from '../../src/ir/mac.ts';
+import type { QuantizedAdd } from '../../src/ir/ops/add.ts';
 import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
+import { additionOf, averageOf, type Grid } from './cmsis-nn.ts';
 import { byteOf } from './requantize.ts';
 
 /** Stored bytes in row-major order. */
@@ -126,16 +128,24 @@ export function linearOracle(q: QuantizedMac, x: Bytes): Bytes {
   return { shape: [1, outs], data };
 }
 
-/** floor((sum of multiplier * stored + bias) / 2^shift), saturated: Add of two operands, Clip of one. */
-export function affineOracle(q: AffineSum, inputs: readonly Bytes[]): Bytes {
-  const { shape, data } = inputs[0]!;
-  return {
-    shape,
-    data: data.map((_, i) => {
-      const sum = inputs.reduce((total, x, k) => total + q.multipliers[k]! * x.data[i]!, q.bias);
-      return Math.min(q.hi, Math.max(q.lo, Math.floor(sum / 2 ** q.shift)));
-    }),
-  };
+/** floor((multiplier * stored + bias) / 2^shift), saturated. */
+export const clipOracle = (q: AffineSum, { shape, data }: Bytes): Bytes => ({
+  shape,
+  data: data.map((byte) =>
+    Math.min(q.hi, Math.max(q.lo, Math.floor((q.multipliers[0]! * byte + q.bias) / 2 ** q.shift))),
+  ),
+});
+
+/** TensorFlow Lite's sum, from the grids alone: of the quantized operator only how it rounds and saturates. */
+export function addOracle(
+  q: QuantizedAdd,
+  grids: readonly [Grid, Grid],
+  output: Grid,
+  [a, b]: readonly [Bytes, Bytes],
+): Bytes {
+  const double = q.kind === 'rescaled' && q.rescaling.primitive === 'requantize_double';
+  const sum = additionOf(grids, output, double ? 'double' : 'single', [q.lo, q.hi]);
+  return { shape: a.shape, data: a.data.map((x, i) => sum(x, b.data[i]!)) };
 }
 
 /** Windows of a pooling operator channel by channel; `value` of the stored bytes inside of the image. */
@@ -176,24 +186,32 @@ export const maxPoolOracle = (attrs: PoolAttrs, x: Bytes): Bytes =>
 
 /** The sum of (stored - zero point) over the image, divided by what counts; padding stands for real zeros. */
 export function avgPoolOracle(attrs: PoolAttrs, q: QuantizedAverage, x: Bytes): Bytes {
-  const saturation = { zeroPoint: q.output.zeroPoint, lo: 0, hi: 255 };
+  const { input, output, requant } = q;
+  const saturation = { zeroPoint: output.zeroPoint, lo: 0, hi: 255 };
   return pooled(attrs, x, (held, padded) => {
-    const centred = held.reduce((sum, byte) => sum + byte - q.input.zeroPoint, 0);
     const counted = attrs.countIncludePad ? padded : held.length;
-    return byteOf(centred, q.requant, counted - 1, saturation);
+    if (requant === undefined) {
+      // The output's byte for each real number of the window, a 0 for each that is padding.
+      const bytes = held.map((byte) => byte - input.zeroPoint + output.zeroPoint);
+      const padding = new Array<number>(counted - held.length).fill(output.zeroPoint);
+      return Math.min(255, Math.max(0, averageOf([...bytes, ...padding])));
+    }
+    const centred = held.reduce((sum, byte) => sum + byte - input.zeroPoint, 0);
+    return byteOf(centred, requant, counted - 1, saturation);
   });
 }
 
-/** round(256 e / sum), halves up, at most 255, with e = round(32767 exp(-difference to the largest)). */
+/** round(256 e / sum), halves up, at most 255, with e = round(unit exp(-difference to the largest)). */
 export function softmaxOracle(axis: number, inputScale: number, { shape, data }: Bytes): Bytes {
   const out = new Uint8Array(data.length);
   const length = shape[axis]!;
   const stride = product(shape.slice(axis + 1));
+  const unit = Math.min(4194304, Math.floor(2147483647 / length));
   for (let line = 0; line < data.length / length; line++) {
     const start = Math.floor(line / stride) * length * stride + (line % stride);
     const at = Array.from({ length }, (_, i) => start + i * stride);
     const largest = Math.max(...at.map((i) => data[i]!));
-    const powers = at.map((i) => Math.round(Math.exp(-(largest - data[i]!) * inputScale) * 32767));
+    const powers = at.map((i) => Math.round(Math.exp(-(largest - data[i]!) * inputScale) * unit));
     const sum = powers.reduce((total, e) => total + e, 0);
     at.forEach((i, k) => {
       out[i] = Math.min(255, Math.floor((256 * powers[k]! + Math.floor(sum / 2)) / sum));

@@ -2,7 +2,7 @@
  * Requantization over mathematical integers: acc * multiplier * 2^-31 * 2^-shift, with each mode's rounding
  * written as its definition says. Right shifts of a BigInt are floors.
  */
-import type { Requant, Saturation } from '../../src/ir/requant.ts';
+import type { Requant, RowSaturation } from '../../src/ir/requant.ts';
 
 const two = (bits: bigint): bigint => 1n << bits;
 
@@ -49,8 +49,8 @@ export function requantized(acc: number, requant: Requant, channel: number): num
 }
 
 /** The stored byte of an accumulator. */
-export function byteOf(acc: number, requant: Requant, channel: number, saturation: Saturation): number {
-  const bound = (of: Saturation['lo']): number => (typeof of === 'number' ? of : of[channel]!);
+export function byteOf(acc: number, requant: Requant, channel: number, saturation: RowSaturation): number {
+  const bound = (of: RowSaturation['lo']): number => (typeof of === 'number' ? of : of[channel]!);
   const { zeroPoint, lo, hi } = saturation;
   return Math.min(bound(hi), Math.max(bound(lo), requantized(acc, requant, channel) + zeroPoint));
 }

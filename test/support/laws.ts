@@ -9,7 +9,7 @@ import { linear } from '../../src/ir/ops/linear.ts';
 import type { Outcome, Program } from '../../src/ir/program.ts';
 import { countOf, type Tensor } from '../../src/ir/tensor.ts';
 import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
-import { arrangeInput, decodeSlot, encodeInput } from '../../src/run.ts';
+import { arrangeInput, decodePort, decodeSlot, encodeInput } from '../../src/run.ts';
 import { oracle } from '../oracles/network.ts';
 import { constantsOf, f64, map, plus, type Values, valuesOf } from './float64.ts';
 import { factsOf, outputSlot, requireProved, requireSound, rowMajor, simulated } from './kernel-laws.ts';
@@ -85,16 +85,21 @@ const fuseLaw: Law = (recipe) => {
         before,
         roundingBounds(folded, before, () => gamma(1 + adds)),
       );
-    else requireEqual(before, valuesOf(fused, sample));
+    else requireEqual(before, known(before, valuesOf(fused, sample)));
+    if (!fused.outputs.every((name) => before.has(name))) throw new Error('an output was lost');
   }
 };
+
+/** Without the tensors that a pass brought. */
+const known = (before: Values, after: Values): Values =>
+  new Map([...after].filter(([name]) => before.has(name)));
 
 /** Exactly the same numbers; only tensors between the layer and its image are other ones. */
 const settleLaw: Law = (recipe) => {
   const { fused, settled, samples } = floatStages(int8(recipe));
   for (const sample of samples) {
     const [before, after] = [valuesOf(fused, sample), valuesOf(settled, sample)];
-    requireEqual(before, new Map([...after].filter(([name]) => before.has(name))));
+    requireEqual(before, known(before, after));
     if (!settled.outputs.every((name) => after.has(name))) throw new Error('an output was lost');
   }
 };
@@ -129,6 +134,15 @@ const quantizeLaw: Law = (recipe) => {
 
 export const strategies: readonly PlanStrategy[] = ['overlap', 'disjoint', 'separate'];
 
+/** What the input's bytes stand for is stored as these bytes. */
+function requireThereAndBack(program: Program, input: Uint8Array): void {
+  const real = decodePort(program, program.input, input);
+  const again = encodeInput(program, real);
+  const at = input.findIndex((byte, i) => byte !== again[i]);
+  if (at >= 0)
+    throw new Error(`byte ${at} of the input, ${input[at]}, stands for a number stored as ${again[at]}`);
+}
+
 /** Every tensor holds the integer model's bytes, whatever the plan; no run traps; every site is proved. */
 const loweringLaw: Law = (recipe) => {
   const { integers, normalization } = integerStages(int8(recipe));
@@ -139,6 +153,7 @@ const loweringLaw: Law = (recipe) => {
     const facts = factsOf(program);
     requireProved(program, facts);
     const inputs = logical.map((bytes) => arrangeInput(program, bytes));
+    for (const input of inputs) requireThereAndBack(program, input);
     simulated(program, inputs, facts).forEach(({ arenas }, i) => {
       arenas.forEach((arena, step) => {
         requireTensor(program, integers, step, arena, wanted[i]!);
@@ -228,12 +243,11 @@ const float32Law: Law = (recipe) => {
 /** Every tensor that has a place of its own, by name. */
 function observedFloats(program: Program, output: string, outcome: Outcome): Map<string, Tensor> {
   const last = program.slots[program.output]!;
-  const values = new Map([[output, f64(last.shape, decodeSlot(program, program.output, outcome.output))]]);
+  const values = new Map([[output, f64(last.shape, decodeSlot(last, outcome.output))]]);
   outcome.arenas.forEach((arena, step) => {
     const slot = outputSlot(program, step);
     const bytes = arena.subarray(slot.address, slot.address + 4 * slot.length);
-    if (slot !== last)
-      values.set(slot.name, f64(slot.shape, decodeSlot(program, program.slots.indexOf(slot), bytes)));
+    if (slot !== last) values.set(slot.name, f64(slot.shape, decodeSlot(slot, bytes)));
   });
   return values;
 }

@@ -31,7 +31,6 @@ const macBudget = 24_000;
 class Builder {
   readonly tensors = new Map<string, TensorInfo<'imported'>>();
   readonly nodes: Node[] = [];
-  readonly #recipe: Recipe;
   /** The tensor that the next layer reads. */
   at = 'x';
   shape: Shape;
@@ -49,7 +48,6 @@ class Builder {
   #settled = false;
 
   constructor(recipe: Recipe) {
-    this.#recipe = recipe;
     this.shape = [1, ...recipe.input];
     this.#order = spatialOrder(this.shape);
     this.tensors.set('x', { dtype: 'float32', shape: this.shape });
@@ -238,8 +236,7 @@ class Builder {
 
   #pool({ of, window, ceil, countPad }: Layer<'pool'>): void {
     if (!this.#isImage) return;
-    // Averages have no power-of-two form.
-    const average = of !== 'max' && this.#recipe.mode !== 'pow2';
+    const average = of !== 'max';
     if (of === 'global' && average) {
       this.#compute(globalAvgPool, {}, [this.at]);
       return;

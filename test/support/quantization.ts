@@ -4,7 +4,7 @@
  * half steps; the rounding of the multiplier. Clamps and max-pools never stretch a distance.
  */
 import { type Graph, is, type Node } from '../../src/ir/graph.ts';
-import type { AffineSum } from '../../src/ir/kernels/elementwise.ts';
+import type { AffineSum } from '../../src/ir/kernels/affine-sum.ts';
 import type { QuantizedMac } from '../../src/ir/mac.ts';
 import type { Quant } from '../../src/ir/op.ts';
 import { avgPool, type QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
@@ -76,8 +76,9 @@ export function quantizationBound(stages: IntegerStages, node: Node, inputs: rea
   if (is(node, conv) || is(node, linear))
     return macBound(stages, node, inputs[0]!, quants[0]!, output.quant!);
   if (is(node, avgPool)) return averageBound(node.quantized!, idealOf(integers, node, inputs));
-  if (node.op.kind === 'add' || node.op.kind === 'clip')
-    return affineBound(node.quantized as AffineSum, inputs, quants, output.quant!);
+  if (node.op.kind === 'add') return additionBound(inputs, quants, output.quant!);
+  if (node.op.kind === 'clip')
+    return clipBound(node.quantized as AffineSum, inputs[0]!, quants[0]!, output.quant!);
   if (node.op.kind === 'softmax') return softmaxBound(node, inputs[0]!);
   // Pooling by the maximum, reshapes and transposes only move bytes.
   return none;
@@ -135,29 +136,35 @@ function paddings(node: Node, input: Quant) {
 }
 
 const averageBound = ({ requant, output }: QuantizedAverage, y: Tensor): Tensor => {
+  if (requant === undefined) return map(y, () => output.scale / 2);
   const rounding = Math.max(...Array.from(requant.shift, (_, c) => outputRounding(requant, c)));
   return map(y, (value) => output.scale * rounding + 2 * Math.abs(value) * factorError(requant));
 };
 
-/** Multipliers are rounded to 2^-shift. */
-const affineBound = (
-  q: AffineSum,
-  inputs: readonly Tensor[],
-  quants: readonly Quant[],
-  output: Quant,
-): Tensor =>
-  map(inputs[0]!, (_, i) => {
-    const steps = inputs.reduce((sum, x, k) => sum + Math.abs(x.data[i]! / quants[k]!.scale), 0);
-    return output.scale * (0.5 + steps * 2 ** -(q.shift + 1));
+/**
+ * The output's half step, and of two roundings 2^-11 more at most: shifts back are 10 and above. Operands with 20
+ * more bits are off by at most one unit each, half of it where they are rounded once; factors by 2^-31.
+ */
+const additionBound = (inputs: readonly Tensor[], quants: readonly Quant[], output: Quant): Tensor => {
+  const unit = (2 * Math.max(...quants.map((q) => q.scale))) / 2 ** 20;
+  return map(inputs[0]!, (_, i) => {
+    const size = inputs.reduce((sum, x) => sum + Math.abs(x.data[i]!), 0);
+    return output.scale * (0.5 + 2 ** -11) + 2 * unit + size * 2 ** -29;
   });
+};
+
+/** The nearest step, or with multipliers rounded to 2^-shift. */
+const clipBound = (q: AffineSum, x: Tensor, input: Quant, output: Quant): Tensor =>
+  map(x, (value) => output.scale * (0.5 + Math.abs(value / input.scale) * 2 ** -(q.shift + 1) + 1e-9));
 
 /**
- * With exponentials e in steps of 1/32767, each off by up to 1/2, and their sum S >= 32767 off by n/2, a share
- * is off by at most (1 + n p) / (2 S); then 1/2 of an output step, and 1/2 more in S where S is odd.
+ * With exponentials e in steps of 1/unit, each off by up to 1/2, and their sum S >= unit off by n/2, a share is off
+ * by at most (1 + n p) / (2 S); then 1/2 of an output step, and 1/2 more in S where S is odd.
  */
 function softmaxBound(node: Node, x: Tensor): Tensor {
   const { axis } = node.attrs as { readonly axis: number };
   const length = x.shape[axis]!;
+  const unit = Math.min(2 ** 22, Math.floor((2 ** 31 - 1) / length));
   const [y] = node.op.reference(node.attrs, [x]);
-  return map(y!, (p) => 0.5 / 256 + (0.5 * (1 + length * p)) / 32767 + 0.5 / 256 / 32767);
+  return map(y!, (p) => 0.5 / 256 + (0.5 * (1 + length * p)) / unit + 0.5 / 256 / unit);
 }

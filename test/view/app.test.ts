@@ -8,7 +8,7 @@ import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { drawDigit } from '../../src/data/digits.ts';
 import { writeNpy } from '../../src/data/npy.ts';
-import { decodeOutput, decodeSlot, encodeInput } from '../../src/run.ts';
+import { decodeOutput, decodePort, encodeInput } from '../../src/run.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { addressOf } from '../../src/view/element.ts';
 import { viewPage } from '../../src/view/page.ts';
@@ -63,7 +63,7 @@ function largestDifference(): number {
   const sample = sampleOfExample(program, data.preprocessing, data.examples[0]!);
   const [int8, float] = [program, data.float.program].map((p) => {
     const slot = p.slots.findIndex(({ firstStep }) => firstStep === 0);
-    return decodeSlot(p, slot, createRecorder(p)(sample).tensors.get(slot)!);
+    return decodePort(p, slot, createRecorder(p)(sample).tensors.get(slot)!);
   });
   return Math.max(...int8!.map((x, i) => Math.abs(x - float![i]!)));
 }

@@ -1,8 +1,9 @@
 /** A recorded inference against the simulator's arenas and the memory plan, byte by byte. */
 import { describe, expect, test } from 'vitest';
 import { elemBytes } from '../../src/ir/kernel.ts';
+import { portOf } from '../../src/ir/port.ts';
 import type { Program } from '../../src/ir/program.ts';
-import { decodeSlot, inputBytes, storedNumbers } from '../../src/run.ts';
+import { decodePort, inputBytes, readSlot } from '../../src/run.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { addressOf, coordinateText, historyOf, placeAt } from '../../src/view/element.ts';
 import { createRecorder } from '../../src/view/record.ts';
@@ -97,13 +98,13 @@ describe.each([
   test('numbers: stored ones, and what they mean', () => {
     const bytes = recording.tensors.get(program.output)!;
     const slot = program.slots[program.output]!;
-    const stored = storedNumbers(program, program.output, bytes);
+    const stored = readSlot(portOf(program, program.output), bytes);
     const { scale, zeroPoint } = slot.quant ?? { scale: 1, zeroPoint: 0 };
     expect(Float32Array.from(stored, (q) => (q - zeroPoint) * scale)).toEqual(
-      decodeSlot(program, program.output, bytes),
+      decodePort(program, program.output, bytes),
     );
     const input = recording.tensors.get(program.input)!;
-    const real = decodeSlot(program, program.input, input);
+    const real = decodePort(program, program.input, input);
     real.forEach((x, i) => {
       expect(x).toBeCloseTo(sample.real[i]!, 6);
     });

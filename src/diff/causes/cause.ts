@@ -1,7 +1,7 @@
 /** What a cause is told, and what it says. */
 import type { Program } from '../../ir/program.ts';
 import type { DeviceTrace, TraceRun } from '../../trace/trace.ts';
-import type { Inference } from '../compare.ts';
+import type { Inference } from '../feed.ts';
 
 export const causeNames = [
   'wrong build',
@@ -40,6 +40,8 @@ export interface Suspect {
   readonly step: number;
   readonly ours: Uint8Array;
   readonly theirs: Uint8Array;
+  /** Whether `theirs` are what the other side stored; else what would be stored for its real numbers. */
+  readonly stored: boolean;
   /** Row-major real numbers of both. */
   readonly ourReals: Float32Array;
   readonly theirReals: Float32Array;

@@ -1,4 +1,5 @@
 import { must } from '../../ir/errors.ts';
+import { largestOf, smallestOf } from '../../ir/extremes.ts';
 import { affine, arrangements } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
@@ -11,10 +12,25 @@ function sizeOf(values: Float32Array): number {
   return values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
 }
 
-/** Whether their pixels are in 0..1 (and were then rounded to bytes) where 0..255 is meant. */
+/** Whether their pixels are ours in 0..1, stored as bytes, where 0..255 is meant. */
 function isUnitRange({ ours, theirs, program }: Suspect): boolean {
-  return program.rawInput !== undefined && Math.max(...theirs) <= 1 && Math.max(...ours) > 16;
+  if (program.rawInput === undefined || largestOf(theirs) !== 1) return false;
+  return ours.every((x, i) => Math.abs(x / 255 - must(theirs[i], 'as many bytes')) < 1);
 }
+
+/** Their input is one number throughout, and ours is not: it says nothing about preparation. */
+function isBlank({ ours, theirs }: Suspect): boolean {
+  return smallestOf(theirs) === largestOf(theirs) && smallestOf(ours) < largestOf(ours);
+}
+
+/** As a sensor gives it, or as the network computes with it. */
+const firstOf = ({ program, theirs, theirReals }: Suspect): number =>
+  must(program.rawInput === undefined ? theirReals[0] : theirs[0], 'an input has elements');
+
+const blankText = (value: number): string =>
+  value === 0
+    ? 'the input is 0 everywhere: nothing was written into it before the run, or numbers below 1 were cut off'
+    : `the input is ${rounded(value)} everywhere: it was filled, or the sensor gave nothing`;
 
 /** What relates two inputs, channel by channel: a factor and an offset, of the fit asked for. */
 function perChannel(ours: Float32Array, theirs: Float32Array, channels: number) {
@@ -28,6 +44,7 @@ export function preprocessing(suspect: Suspect): Diagnosis | undefined {
   if (step >= 0) return undefined;
   const cause = 'input preprocessing';
   const { shape } = must(program.slots[slot], 'a slot of the program');
+  if (isBlank(suspect)) return { cause, text: blankText(firstOf(suspect)) };
   if (isUnitRange(suspect))
     return { cause, text: 'the input is in 0..1 where pixels of 0..255 are expected' };
   const channels = shape[1] ?? 1;

@@ -64,9 +64,14 @@ function again({ program, slot, step, inference }: Suspect, meanings: Meanings):
   return createSimulator(program, { mode: 'fast', meanings }).runStep(step, inputs)[args.indexOf(slot)];
 }
 
-/** Another rounding of the same sums gives exactly their bytes. */
+/** With fewer elements than this a rounding may fit by chance. */
+const fewest = 4;
+
+/** Another rounding of the same sums gives exactly their bytes, and ours does not. */
 export function rounding(suspect: Suspect): Diagnosis | undefined {
-  if (suspect.step < 0 || suspect.program.arith === 'float32') return undefined;
+  const { step, program, stored, ours, theirs } = suspect;
+  if (step < 0 || program.arith === 'float32' || !stored || ours.length < fewest) return undefined;
+  if (ours.every((byte, i) => byte === theirs[i])) return undefined;
   const matches = Object.entries(roundings).filter(([, round]) => {
     const bytes = again(suspect, meaningsOf(round));
     return bytes?.every((byte, i) => byte === suspect.theirs[i]);

@@ -1,3 +1,4 @@
+import { largestOf, smallestOf } from '../../ir/extremes.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
 /** Stored bytes that the other side cut off elsewhere, or let wrap. */
@@ -12,8 +13,8 @@ export function saturation({ program, step, ours, theirs }: Suspect): Diagnosis 
       cause: 'saturation',
       text: `${kernel} does not saturate: all ${different.length} elements that differ are cut off at 0 or 255 here, and wrapped around there`,
     };
-  const most = Math.max(...theirs);
-  const least = Math.min(...theirs);
+  const most = largestOf(theirs);
+  const least = smallestOf(theirs);
   const cut = (bound: number, beyond: (x: number) => boolean): boolean =>
     different.length > 1 && different.every((i) => theirs[i] === bound && beyond(ours[i] ?? 0));
   if (most < 255 && cut(most, (x) => x > most)) return clippedAt(kernel, 'above', most);

@@ -1,12 +1,13 @@
 /** From the bytes of an ONNX file to a graph. */
 import { InputError, locate } from '../errors.ts';
-import type { Graph, TensorInfo } from '../graph.ts';
+import type { Graph, Node, TensorInfo } from '../graph.ts';
 import { tensorLabel } from '../label.ts';
 import { newestOpset } from '../ops/common/inputs.ts';
 import { inOrder } from '../order.ts';
 import { outputsOf } from '../propagate.ts';
 import { decodeNodes } from './nodes.ts';
 import { decodeModel, type GraphProto, listOf, type ModelProto, numberOf, textOf } from './proto.ts';
+import { scopesIn } from './scopes.ts';
 import { decodeTensor, type ExternalFiles } from './tensor.ts';
 import { inputType, uniqueNames } from './values.ts';
 
@@ -27,14 +28,23 @@ type Tensors = Map<string, TensorInfo<'imported'>>;
 export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Graph<'imported'> {
   const where = options.name ?? 'the model';
   const model = decodeModel(bytes, where);
-  return locate(where, () => graphOf(model, model.graph, options));
+  return locate(where, () => graphOf(model, model.graph, scopesIn(bytes), options));
 }
 
-function graphOf(model: ModelProto, graph: GraphProto, { name, external }: ImportOptions): Graph<'imported'> {
+function graphOf(
+  model: ModelProto,
+  graph: GraphProto,
+  scopes: readonly (readonly string[])[],
+  { name, external }: ImportOptions,
+): Graph<'imported'> {
   const opset = opsetOf(model);
   const tensors = initializersOf(graph, external);
   const inputs = declareInputs(graph, tensors);
-  const nodes = inOrder(decodeNodes(listOf(graph.node), opset, external), new Set(tensors.keys()));
+  const decoded = decodeNodes(listOf(graph.node), opset, external).map((node, i): Node => {
+    const modules = scopes[i] ?? [];
+    return modules.length === 0 ? node : { ...node, scopes: modules };
+  });
+  const nodes = inOrder(decoded, new Set(tensors.keys()));
   for (const node of nodes)
     outputsOf(node, (input) => tensors.get(input)).forEach((info, i) => {
       tensors.set(node.outputs[i] ?? '', info);

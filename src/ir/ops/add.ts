@@ -1,17 +1,13 @@
 import type { Clamp } from '../clamp.ts';
 import { must } from '../errors.ts';
 import type { Kernel } from '../kernel.ts';
+import { type AffineSum, affineSumThatIs, affineSumValue, finestSumStep } from '../kernels/affine-sum.ts';
 import { clampWords, docOf } from '../kernels/doc.ts';
-import {
-  type AffineSum,
-  affineSumOf,
-  affineSumValue,
-  elementwise,
-  finestSumStep,
-  floatSumValue,
-} from '../kernels/elementwise.ts';
+import { elementwise, floatSumValue } from '../kernels/elementwise.ts';
+import { everySum, type RescaledSum, rescaledSumOf, rescaledSumValue } from '../kernels/rescaled-sum.ts';
+import { saturationOf } from '../mac.ts';
 import { requireSame } from '../memory-order.ts';
-import type { KernelContext, OpDef, Quant } from '../op.ts';
+import type { KernelContext, OpDef, Quant, QuantizeContext } from '../op.ts';
 import { noFinerThan } from '../quant.ts';
 import { countOf, sameShape, showShape } from '../tensor.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
@@ -30,6 +26,28 @@ const quantsOf = (quants: readonly (Quant | undefined)[]): Quant[] =>
       'constants of one number per channel after a conv or linear layer',
     );
   });
+
+export type QuantizedAdd =
+  | ({ readonly kind: 'affine' } & AffineSum)
+  | ({ readonly kind: 'rescaled' } & RescaledSum);
+
+/**
+ * TensorFlow Lite's sums: with its two roundings under tfl-double, else with one. For nearly all grids one
+ * multiplication per operand gives the latter too, for every pair of bytes.
+ */
+function quantizeSum(c: QuantizeContext<AddAttrs>): QuantizedAdd {
+  const inputs = quantsOf(c.inputQuants);
+  const saturation = saturationOf(c.outputQuant, c.attrs.clamp);
+  const rounding = c.mode === 'tfl-double' ? c.mode : 'single';
+  const rescaled = rescaledSumOf(inputs, c.outputQuant, saturation, rounding);
+  const affine =
+    rounding === 'single'
+      ? affineSumThatIs(everySum(rescaled), inputs, c.outputQuant, saturation)
+      : undefined;
+  return affine === undefined ? { kind: 'rescaled', ...rescaled } : { kind: 'affine', ...affine };
+}
+
+const sumValue = (q: QuantizedAdd) => (q.kind === 'affine' ? affineSumValue(q) : rescaledSumValue(q));
 
 /** @throws InputError for operands of different shapes. */
 function kernelOf(
@@ -54,7 +72,7 @@ function kernelOf(
 }
 
 /** a + b, clamped, with ONNX broadcasting. ONNX Add-1, 6 (no axis), 7, 13, 14. */
-export const add: OpDef<AddAttrs, AffineSum> = {
+export const add: OpDef<AddAttrs, QuantizedAdd> = {
   kind: 'add',
   onnx: {
     Add: {
@@ -76,7 +94,7 @@ export const add: OpDef<AddAttrs, AffineSum> = {
     return inputs[0]?.order;
   },
   outputQuant: (c) => noFinerThan(finestSumStep(quantsOf(c.inputQuants)), c.range),
-  quantize: (c) => affineSumOf(quantsOf(c.inputQuants), c.outputQuant, c.attrs.clamp),
-  int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', affineSumValue(q)),
+  quantize: quantizeSum,
+  int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', sumValue(q)),
   float32: (attrs, context) => kernelOf(attrs, context, 'f32', floatSumValue(attrs.clamp)),
 };

@@ -1,4 +1,4 @@
-import { div, float, int, mul, sub } from '../build.ts';
+import { add, call, div, float, int, mul, sub } from '../build.ts';
 import { must } from '../errors.ts';
 import type { Expr, Kernel } from '../kernel.ts';
 import { docOf } from '../kernels/doc.ts';
@@ -6,7 +6,7 @@ import { poolPlane } from '../kernels/pool-plane.ts';
 import { joinSum, pooling } from '../kernels/pooling.ts';
 import { saturationOf } from '../mac.ts';
 import { requireSpatial, spatialOrder } from '../memory-order.ts';
-import type { KernelContext, OpDef, Quant } from '../op.ts';
+import type { KernelContext, OpDef, Quant, RequantMode, ScaleContext } from '../op.ts';
 import { noFinerThan } from '../quant.ts';
 import { epilogue, type Requant, requantOf } from '../requant.ts';
 import { complain, newestOpset, required } from './common/inputs.ts';
@@ -31,6 +31,15 @@ const divisors = (axes: readonly WindowAxis[], includePad: boolean): number[] =>
     .map((axis) => countsAlong(axis, includePad))
     .reduce((all, counts) => all.flatMap((n) => counts.map((m) => n * m)), [1]);
 
+const divisorsOf = ({ attrs, inputTypes }: ScaleContext<PoolAttrs>): number[] =>
+  divisors(poolAxes(attrs, required(inputTypes, 0, 'X').shape), attrs.countIncludePad);
+
+/**
+ * TensorFlow Lite's average pools have their input's scale and zero point; powers of two have no other way to
+ * divide by 3.
+ */
+const keepsStep = (mode: RequantMode): boolean => mode === 'tfl-double' || mode === 'pow2';
+
 const averageOfTaps =
   (counts: readonly number[]) =>
   (out: Float64Array, padded: Float64Array, sweep: Sweep): void => {
@@ -38,12 +47,15 @@ const averageOfTaps =
     for (let i = 0; i < out.length; i++) out[i] = (out[i] as number) / (counts[i] as number);
   };
 
-/** The integers of an average: one requantization for every number of elements that a window can have. */
+/** The integers of an average. */
 export interface QuantizedAverage {
   readonly input: Quant;
   readonly output: Quant;
-  /** Channel n - 1 divides by n. Only the last is used where the divisor is always the whole window. */
-  readonly requant: Requant;
+  /**
+   * One requantization for every number of elements that a window can have: channel n - 1 divides by n. Only the
+   * last is used where the divisor is always the whole window. Absent where the step stays: an integer average.
+   */
+  readonly requant?: Requant;
 }
 
 /** What a window's sum is divided by: always the whole window, or the inputs that it holds. */
@@ -80,8 +92,9 @@ function kernelOf(
   });
 }
 
-/** sy (y - zy) = sx (sum - n zx) / n for n inputs. */
+/** sy (y - zy) = sx (sum - inputs zx) / n; elements of the padding that count, count as zeros. */
 function int8Kernel(attrs: PoolAttrs, q: QuantizedAverage, context: KernelContext): Kernel {
+  if (q.requant === undefined) return integerAverage(attrs, q, context);
   const taps = q.requant.multiplier.length;
   const used = divisorOf(attrs, context) === 'inputs' ? q.requant : lastOf(q.requant);
   const end = epilogue(context.name, used, saturationOf(q.output, undefined));
@@ -94,6 +107,29 @@ function int8Kernel(attrs: PoolAttrs, q: QuantizedAverage, context: KernelContex
       return end.value(centred, divisor === 'window' ? int(taps - 1) : sub(count, 1));
     },
     end.tables,
+  );
+}
+
+/**
+ * With sx = sy, y - 128 = sum(x - 128 + zy - zx) / n to the nearest, halves away from 0: what TensorFlow Lite and
+ * CMSIS-NN do on signed bytes, x - 128.
+ */
+function integerAverage(
+  attrs: PoolAttrs,
+  { input, output }: QuantizedAverage,
+  context: KernelContext,
+): Kernel {
+  const taps = attrs.kernel.reduce((n, k) => n * k, 1);
+  return kernelOf(
+    attrs,
+    context,
+    'u8',
+    (sum, count, divisor) => {
+      const n = divisor === 'window' ? int(taps) : count;
+      const shifted = add(sub(sum, mul(count, input.zeroPoint)), mul(n, output.zeroPoint - 128));
+      return call('clamp', 'i32', add(call('divide_nearest', 'i32', shifted, n), 128), int(0), int(255));
+    },
+    [],
   );
 }
 
@@ -134,21 +170,23 @@ export const avgPool: OpDef<PoolAttrs, QuantizedAverage> = {
     requireSpatial(inputs[0]);
     return spatialOrder(output);
   },
-  // With one input in the window the scale is sx / sy: at most 1 (1/2 for pow2).
   outputQuant: (c) => {
-    const { scale } = must(c.inputQuants[0], 'the input is quantized');
-    if (c.mode !== 'pow2') return noFinerThan(scale, c.range);
-    throw complain('average pooling with power-of-two requantization', 'the other modes');
+    const input = must(c.inputQuants[0], 'the input is quantized');
+    if (keepsStep(c.mode)) return input;
+    // sx / (sy n) is at most 1 for the least n: the means of many inputs may have steps far finer than theirs.
+    const least = Math.min(...divisorsOf(c));
+    return noFinerThan(input.scale / least, c.range);
   },
   quantize: (c) => {
     const input = must(c.inputQuants[0], 'the input is quantized');
+    const output = c.outputQuant;
+    if (input.scale === output.scale) return { input, output };
     const taps = c.attrs.kernel.reduce((n, k) => n * k, 1);
-    const scales = Array.from({ length: taps }, (_, i) => input.scale / (c.outputQuant.scale * (i + 1)));
-    return {
-      input,
-      output: c.outputQuant,
-      requant: requantOf(c.mode === 'compact' ? 'single' : c.mode, scales),
-    };
+    // Fewer inputs than the least window has never stand under one.
+    const scales = Array.from({ length: taps }, (_, i) =>
+      Math.min(1, input.scale / (output.scale * (i + 1))),
+    );
+    return { input, output, requant: requantOf(c.mode === 'compact' ? 'single' : c.mode, scales) };
   },
   int8: int8Kernel,
   float32: float32Kernel,

@@ -45,6 +45,17 @@ function normalized({ epsilon }: BatchNormAttrs, inputs: readonly (Tensor | unde
   return rounded(dtype, shape, values);
 }
 
+/** @throws InputError for a constant variance that has no root with epsilon added */
+function requireRoots({ epsilon }: BatchNormAttrs, variance: Tensor | undefined): void {
+  const c = variance?.data.findIndex((v: number) => !(v + epsilon > 0 && v + epsilon < Infinity)) ?? -1;
+  if (c < 0) return;
+  throw complain(
+    `variance ${variance?.data[c]} plus epsilon ${epsilon} of channel ${c}`,
+    'sums above 0, of which the square root is taken',
+    'the running statistics are damaged: look at running_var in PyTorch',
+  );
+}
+
 /**
  * Batch normalization at inference. x[N,C,...], then scale, bias, mean and variance, each [C].
  * ONNX BatchNormalization-6 (is_test), 7, 9, 14, 15 with training_mode 0 and one output.
@@ -56,6 +67,7 @@ export const batchNorm: OpDef<BatchNormAttrs> = {
   reference: (attrs, inputs) => [normalized(attrs, inputs)],
   explicit(attrs, inputs) {
     for (const input of inputs.slice(1)) constantOf(input, 'scale, B, mean or var');
+    requireRoots(attrs, inputs[4]?.constant);
     return attrs;
   },
 };

@@ -1,17 +1,19 @@
 import { type Clamp, clampAll, largestFloat } from '../clamp.ts';
 import { must } from '../errors.ts';
 import type { Kernel } from '../kernel.ts';
-import { clampWords, docOf } from '../kernels/doc.ts';
 import {
   type AffineSum,
-  affineSumOf,
+  affineSumThatIs,
   affineSumValue,
-  elementwise,
   finestSumStep,
-  floatSumValue,
-} from '../kernels/elementwise.ts';
-import type { KernelContext, OpDef } from '../op.ts';
+  nearestAffineSum,
+} from '../kernels/affine-sum.ts';
+import { clampWords, docOf } from '../kernels/doc.ts';
+import { elementwise, floatSumValue } from '../kernels/elementwise.ts';
+import { saturationOf } from '../mac.ts';
+import type { KernelContext, OpDef, Quant, QuantizeContext } from '../op.ts';
 import { noFinerThan } from '../quant.ts';
+import type { Saturation } from '../requant.ts';
 import { countOf } from '../tensor.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
@@ -45,6 +47,22 @@ function kernelOf(
   });
 }
 
+/** The nearest step to each byte's real value, halves up. */
+const everyByte = (input: Quant, output: Quant, { lo, hi }: Saturation): Uint8Array =>
+  Uint8Array.from({ length: 256 }, (_, byte) => {
+    const steps = ((byte - input.zeroPoint) * input.scale) / output.scale;
+    return Math.max(lo, Math.min(hi, Math.floor(steps + 0.5) + output.zeroPoint));
+  });
+
+function quantizeClip({ attrs, inputQuants, outputQuant }: QuantizeContext<ClipAttrs>): AffineSum {
+  const input = must(inputQuants[0], 'the input is quantized');
+  const saturation = saturationOf(outputQuant, attrs);
+  return (
+    affineSumThatIs(everyByte(input, outputQuant, saturation), [input], outputQuant, saturation) ??
+    nearestAffineSum([input], outputQuant, saturation)
+  );
+}
+
 /** min(max(x, lo), hi), element by element. ONNX Relu-1, 6, 13, 14; Clip-1 and 6, which have the bounds as attributes. */
 export const clip: OpDef<ClipAttrs, AffineSum> = {
   kind: 'clip',
@@ -66,7 +84,7 @@ export const clip: OpDef<ClipAttrs, AffineSum> = {
     return [rounded(dtype, shape, clampAll(Float64Array.from(data), attrs))];
   },
   outputQuant: (c) => noFinerThan(finestSumStep([must(c.inputQuants[0], 'the input is quantized')]), c.range),
-  quantize: (c) => affineSumOf([must(c.inputQuants[0], 'the input is quantized')], c.outputQuant, c.attrs),
+  quantize: quantizeClip,
   int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', affineSumValue(q)),
   float32: (attrs, context) => kernelOf(attrs, context, 'f32', floatSumValue(attrs)),
 };

@@ -5,6 +5,7 @@ import { broadcastShape, broadcastTo } from './common/broadcast.ts';
 import { reshapeTo } from './common/imported.ts';
 import { complain, newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
+import { rowsProduct } from './common/rows.ts';
 import { linear } from './linear.ts';
 import { transpose } from './transpose.ts';
 
@@ -82,8 +83,7 @@ function biasOf(c: Tensor, n: number, beta: number): Tensor {
 
 /** The row vector A: as it is, or a column reshaped. */
 function rowOf({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>): [string, Replacement[]] {
-  const [m, k] = sizes(attrs, inputTypes);
-  if (m !== 1) throw complain(`a product with ${m} rows`, 'one row', 'export with batch 1');
+  const [, k] = sizes(attrs, inputTypes);
   const [from = '', row] = [inputs[0], `${outputs[0]}~row`];
   return attrs.transA && k !== 1 ? [row, [reshapeTo(from, row, [1, k])]] : [from, []];
 }
@@ -105,8 +105,29 @@ function bias({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>, c: Tensor
   return [name, new Map([[name, biasOf(c, n, attrs.beta)]])];
 }
 
+/** Several rows: a constant C of one number per column is their bias. */
+function severalRows({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>): readonly Replacement[] {
+  const [m, k, n] = sizes(attrs, inputTypes);
+  const c = attrs.beta === 0 ? undefined : inputTypes[2];
+  if (attrs.transA)
+    throw complain(`the product of a transposed matrix with ${m} rows`, 'transA = 0, or one row');
+  if (c !== undefined && (c.constant === undefined || c.shape.at(-2) === m))
+    throw complain(`C ${showShape(c.shape)} for ${m} rows`, 'a constant C of one number per column');
+  return rowsProduct({
+    from: inputs[0] ?? '',
+    shape: [m, k],
+    to: outputs[0] ?? '',
+    target: [m, n],
+    rows: m,
+    depth: k,
+    weights: weightsOf(required(inputTypes, 1, 'B'), attrs.transB, attrs.alpha),
+    ...(c?.constant === undefined ? {} : { bias: biasOf(c.constant, n, attrs.beta) }),
+  });
+}
+
 function canonical(node: NodeView<Attrs>): readonly Replacement[] {
   const { attrs, outputs, inputTypes } = node;
+  if (sizes(attrs, inputTypes)[0] !== 1) return severalRows(node);
   const [row, before] = rowOf(node);
   const [w, constants] = weights(node);
   const c = attrs.beta === 0 ? undefined : inputTypes[2];

@@ -1,11 +1,10 @@
 import type { InputType, NodeView, OpDef, Replacement } from '../op.ts';
 import { countOf, type Shape, showShape, type Tensor } from '../tensor.ts';
 import { broadcastIndex, broadcastShape } from './common/broadcast.ts';
-import { reshapeTo } from './common/imported.ts';
 import { complain, newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
+import { rowsProduct } from './common/rows.ts';
 import { weightsOf } from './gemm.ts';
-import { linear } from './linear.ts';
 
 interface Product {
   readonly m: number;
@@ -49,18 +48,23 @@ function multiplied(a: Tensor, b: Tensor): Tensor {
 const shapesOf = (inputs: readonly (InputType | undefined)[]): Product =>
   productOf(required(inputs, 0, 'A').shape, required(inputs, 1, 'B').shape);
 
-/** A row vector times a constant matrix; other ranks are reshaped to that and back. */
+/** Rows times a constant matrix; the matrix may stand in a stack of one, or be a vector. */
 function canonical({ inputs, outputs, inputTypes }: NodeView<unknown>): readonly Replacement[] {
   const [a, b] = [required(inputTypes, 0, 'A'), required(inputTypes, 1, 'B')];
-  const { k, shape } = productOf(a.shape, b.shape);
-  if (countOf(a.shape) !== k || b.shape.length !== 2)
-    throw complain(`${showShape(a.shape)} times ${showShape(b.shape)}`, 'one row times a matrix of weights');
-  const [from = '', to = ''] = [inputs[0], outputs[0]];
-  const plain = a.shape.length === 2;
-  const [row, sum, w] = plain ? [from, to, `${to}~w`] : [`${to}~row`, `${to}~sum`, `${to}~w`];
-  const constants = new Map([[w, weightsOf(b, false, 1)]]);
-  const product = { op: linear, attrs: {}, inputs: [row, w], outputs: [sum], constants };
-  return plain ? [product] : [reshapeTo(from, row, [1, k]), product, reshapeTo(sum, to, shape)];
+  const { k, n, shape } = productOf(a.shape, b.shape);
+  if (countOf(b.shape) !== k * n)
+    throw complain(`${showShape(a.shape)} times ${showShape(b.shape)}`, 'rows times one matrix of weights');
+  const matrix = { ...b, shape: [k, n] };
+  const constant = b.constant && { ...b.constant, shape: matrix.shape };
+  return rowsProduct({
+    from: inputs[0] ?? '',
+    shape: a.shape,
+    to: outputs[0] ?? '',
+    target: shape,
+    rows: countOf(a.shape) / k,
+    depth: k,
+    weights: weightsOf(constant === undefined ? matrix : { ...matrix, constant }, false, 1),
+  });
 }
 
 /** ONNX MatMul-1, 9, 13: numpy.matmul. */

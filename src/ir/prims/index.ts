@@ -1,6 +1,7 @@
 import { DefectError } from '../errors.ts';
 import type { Primitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
+import { divideNearest } from './divide.ts';
 import { exp32 } from './exp.ts';
 import {
   requantizeCompact,
@@ -16,6 +17,7 @@ import { signExtend } from './sign-extend.ts';
 export const primitives: ReadonlyMap<string, Primitive> = new Map(
   [
     clamp,
+    divideNearest,
     exp32,
     requantizeCompact,
     requantizeDouble,

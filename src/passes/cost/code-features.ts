@@ -36,6 +36,7 @@ export type CodeFeature = (typeof codeFeatures)[number];
 const calls: Readonly<Record<string, CodeFeature>> = {
   sign_extend: 'signExtend',
   clamp: 'clamp',
+  divide_nearest: 'divide',
   requantize_single: 'requantize64',
   requantize_high: 'requantize64',
   requantize_double: 'requantize64',

@@ -61,6 +61,7 @@ function countLoad(counts: Counts, e: Expr & { kind: 'load' }): void {
 const calls: Readonly<Record<string, Feature>> = {
   sign_extend: 'signExtend',
   clamp: 'clamp',
+  divide_nearest: 'divide',
   requantize_single: 'requantize64',
   requantize_high: 'requantize64',
   requantize_double: 'requantize64',

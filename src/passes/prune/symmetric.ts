@@ -1,5 +1,5 @@
 /** Symmetric positive definite matrices in float64, of which only the lower triangle is kept up to date. */
-import { DefectError } from '../../ir/errors.ts';
+import { DefectError, InputError } from '../../ir/errors.ts';
 
 export interface Symmetric {
   readonly size: number;
@@ -38,9 +38,23 @@ export function restricted(a: Symmetric, index: ArrayLike<number>): Symmetric {
   return made;
 }
 
+/** Callers add damping first; only numbers beyond float64, or nearly, are the user's. */
+function notDefinite({ size, data }: Symmetric, term: number): Error {
+  const largest = data.reduce((most, x) => (Number.isNaN(x) ? x : Math.max(most, Math.abs(x))), 0);
+  if (largest < 1e290)
+    return new DefectError(`a Hessian of ${size} terms is not positive definite at term ${term}`);
+  return new InputError({
+    where: 'pruning or rounding weights',
+    found: `squares of activations times gradients of ${largest}`,
+    supported: 'sums of squares within float64 (up to 1.8e308)',
+    todo: 'the weights or the samples are too large: look at them, and normalize the samples as in training',
+  });
+}
+
 /**
  * The lower factor L of a = L LT.
- * @throws DefectError when `a` is not positive definite: callers add damping first.
+ * @throws DefectError when `a` is not positive definite: callers add damping first; InputError when it is for
+ * numbers beyond float64.
  */
 export function cholesky(a: Symmetric): Symmetric {
   const { size: n } = a;
@@ -50,8 +64,8 @@ export function cholesky(a: Symmetric): Symmetric {
       let sum = l[i * n + j] as number;
       for (let k = 0; k < j; k++) sum -= (l[i * n + k] as number) * (l[j * n + k] as number);
       if (i > j) l[i * n + j] = sum / (l[j * n + j] as number);
-      else if (sum > 0) l[j * n + j] = Math.sqrt(sum);
-      else throw new DefectError(`a Hessian of ${n} terms is not positive definite at term ${j}`);
+      else if (sum > 0 && sum < Infinity) l[j * n + j] = Math.sqrt(sum);
+      else throw notDefinite(a, j);
     }
   }
   return { size: n, data: l };

@@ -44,6 +44,7 @@ export function targetsOf(
   const layers = macLayers(reference);
   const outputs = countOf(must(reference.tensors.get(logitsOf(reference)), 'the logits have a type').shape);
   const all = layers.map((): Targets[] => []);
+  const units = layers.map(() => 1);
   samples.forEach((sample, i) => {
     options.onProgress?.(i, samples.length);
     const run = record(reference, sample);
@@ -52,13 +53,28 @@ export function targetsOf(
       const { name } = layer.node;
       const sums = must(run.sums.get(name), 'the reference has the layer').data;
       const positions = chosen(layer.positions, Math.ceil(columnsPerLayer / samples.length), random);
-      const none = new Float64Array(sums.length);
+      const found = squares.get(name) ?? new Float64Array(sums.length);
+      const unit = units[l] === 1 ? unitOf(found) : (units[l] ?? 1);
+      units[l] = unit;
+      const weights = found.map((x) => Math.min(x / unit, largestWeight));
       const pick = (from: ArrayLike<number>) => at(from, layer, positions);
-      all[l]?.push({ positions, sums: pick(sums), weights: pick(squares.get(name) ?? none) });
+      all[l]?.push({ positions, sums: pick(sums), weights: pick(weights) });
     });
   });
   for (const [l, targets] of all.entries()) soften(targets, layers[l]?.rows ?? 0, options.focus);
   return all;
+}
+
+const largestWeight = 2 ** 120;
+
+/**
+ * Squared gradients count relative to each other, in any unit. Where their own is near the ends of float32, in
+ * which they are kept: a power of two near the largest; else 1.
+ */
+function unitOf(squares: Float64Array): number {
+  const largest = squares.reduce((most, x) => Math.max(most, x), 0);
+  const exponent = Math.round(Math.log2(Math.min(largest, Number.MAX_VALUE)));
+  return largest === 0 || Math.abs(exponent) < 60 ? 1 : 2 ** Math.min(exponent, 1023);
 }
 
 /** `wanted` of 0..count-1 without repetition, by a partial shuffle. */

@@ -1,10 +1,11 @@
 /** The numbers of a report, before anybody draws them. */
 import { decodeRows } from '../../decode.ts';
-import type { Inference } from '../../diff/compare.ts';
+import type { Inference } from '../../diff/feed.ts';
 import { inference } from '../../engines.ts';
+import { must } from '../../ir/errors.ts';
 import { formatName } from '../../ir/formats/format.ts';
 import { elemBytes, type Kernel, type Table } from '../../ir/kernel.ts';
-import type { Quant } from '../../ir/op.ts';
+import { type Grid, portOf } from '../../ir/port.ts';
 import type { Program, Slot } from '../../ir/program.ts';
 import { type CostTarget, modelledInstructions } from '../../passes/cost/model.ts';
 import { slotBytes } from '../program.ts';
@@ -157,15 +158,18 @@ interface QuantizedStep {
   readonly step: number;
   readonly index: number;
   readonly slot: Slot;
-  readonly quant: Quant;
+  readonly grid: Grid;
 }
 
-/** Steps whose outputs are bytes with a scale: none in float32 programs. */
-const quantizedSteps = ({ steps, slots }: Program): readonly QuantizedStep[] =>
-  steps.flatMap(({ kernel, args }, step) => {
-    const index = args[kernel.params.findIndex(({ role }) => role === 'out')] ?? -1;
-    const slot = slots[index];
-    return slot?.quant === undefined ? [] : [{ kernel: kernel.name, step, index, slot, quant: slot.quant }];
+/** Steps whose outputs are bytes with one scale: none in float32 programs. */
+const quantizedSteps = (program: Program): readonly QuantizedStep[] =>
+  program.steps.flatMap(({ kernel, args }, step) => {
+    const index = must(args[kernel.params.findIndex(({ role }) => role === 'out')], 'a step has an output');
+    const {
+      slot,
+      grids: [grid, ...more],
+    } = portOf(program, index);
+    return grid === undefined || more.length > 0 ? [] : [{ kernel: kernel.name, step, index, slot, grid }];
   });
 
 /** Outputs of all layers of an int8 program over some inputs; empty for float32. */
@@ -181,11 +185,11 @@ export function activationLayers(
       for (const byte of arenas[step]?.subarray(slot.address, slot.address + slotBytes(slot)) ?? [])
         counts[byte] = (counts[byte] ?? 0) + 1;
   }
-  return layers.map(({ kernel, quant, counts }) => ({ kernel, ...quant, counts }));
+  return layers.map(({ kernel, grid, counts }) => ({ kernel, ...grid, counts }));
 }
 
 /** The least and most real number that bytes with this scale stand for. */
-export const rangeOf = ({ scale, zeroPoint }: Quant): readonly [number, number] => [
+export const rangeOf = ({ scale, zeroPoint }: Grid): readonly [number, number] => [
   -zeroPoint * scale,
   (255 - zeroPoint) * scale,
 ];
@@ -219,14 +223,14 @@ const share = (arrays: readonly Float32Array[], wanted: (x: number) => boolean):
 
 /** Of an int8 program's layers whose tensors the other side has as real numbers. */
 export function floatLayers(program: Program, inferences: readonly Inference[]): readonly FloatLayer[] {
-  return quantizedSteps(program).flatMap(({ kernel, index, quant }) => {
+  return quantizedSteps(program).flatMap(({ kernel, index, grid }) => {
     const arrays = inferences.flatMap(({ theirs }) => {
       const held = theirs.written(index);
       return held?.kind === 'real' ? [held.values] : [];
     });
     if (arrays.length === 0) return [];
-    const range = rangeOf(quant);
-    const slack = 0.501 * quant.scale;
+    const range = rangeOf(grid);
+    const slack = 0.501 * grid.scale;
     return [
       {
         kernel,

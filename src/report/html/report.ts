@@ -1,6 +1,7 @@
 /** `thimble report`: what a build is, as one HTML page. */
 import type { Artifact } from '../../artifact.ts';
-import { diff, type Inference } from '../../diff/compare.ts';
+import { diff } from '../../diff/compare.ts';
+import type { Inference } from '../../diff/feed.ts';
 import type { MeasuredTarget } from '../measured.ts';
 import { formatBytes, formatCount, formatPercent } from '../numbers.ts';
 import { totalsOf } from '../program.ts';

@@ -55,9 +55,9 @@ export function costSeries(program: Program, measured: readonly MeasuredTarget[]
 const nameOf = ({ target, how }: CostSeries): string => `${target}, ${how}`;
 
 const counting =
-  'Counted: executed under QEMU, gcc -O3, on the first input, a layer at a time with a hook between them; the hook stands in the way of a few optimizations, so the layers may differ a little from the whole in the last line, which is counted without it.';
+  'Counted: executed under QEMU, gcc -O3, with DSP instructions where the chip has them, on the first input, a layer at a time with a hook between them; the hook stands in the way of a few optimizations, so the layers may differ a little from the whole in the last line, which is counted without it.';
 const modelling =
-  'Modelled: for gcc -O3, by a model that is fitted to exact counts under QEMU; docs/sparse.md has its error.';
+  'Modelled: plain C without DSP instructions, for gcc -O3, by a model that is fitted to exact counts under QEMU; docs/sparse.md has its error.';
 
 /** What is counted and what is modelled. */
 function captionOf(series: readonly CostSeries[]): string {

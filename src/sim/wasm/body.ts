@@ -19,6 +19,8 @@ export interface Body {
   readonly locals: Map<string, Local>;
   /** Of all locals so far, in order. */
   readonly types: ValueType[];
+  /** Counters of the loops that are taken four passes at a time. */
+  readonly widened: string[];
   /** Whether there are vectors. */
   readonly vectors: boolean;
   /** What is computed otherwise than by the kernel's statements. */

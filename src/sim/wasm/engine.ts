@@ -2,7 +2,7 @@
  * Programs in WebAssembly, made of the same Kernel IR as the C and the checking simulator, without any checks.
  * Statement by statement; with SIMD, sums of rows of weights four rows at a time.
  */
-import { DefectError, must } from '../../ir/errors.ts';
+import { must } from '../../ir/errors.ts';
 import type { Kernel } from '../../ir/kernel.ts';
 import { checkKernel } from '../../ir/kernel-check.ts';
 import { arenaFill, type Outcome, type Program, type Slot } from '../../ir/program.ts';
@@ -10,7 +10,7 @@ import { tableBytes, tableLength } from '../../ir/table-bytes.ts';
 import { type Func, func, moduleOf, zeroLanes } from '../../wasm/code.ts';
 import { canRun, instantiate } from '../../wasm/host.ts';
 import { slotBytes } from '../arena.ts';
-import { checkInput } from '../simulate.ts';
+import { checkInput, checkPlan } from '../simulate.ts';
 import type { Addresses, Body } from './body.ts';
 import { type VectorPlan, vectorPlanOf } from './plan.ts';
 import { nothingReplaced } from './replaced.ts';
@@ -20,6 +20,8 @@ export type Instructions = 'wasm-simd' | 'wasm';
 
 export interface Engine {
   readonly instructions: Instructions;
+  /** Loops of all steps that are taken four passes at a time, and steps whose sums of rows are made by vectors. */
+  readonly widened: { readonly loops: number; readonly sums: number };
   /** One inference, as `Simulator.run`. @throws InputError for an input of another size. */
   run(input: Uint8Array, options?: { readonly keepArenas?: boolean }): Outcome;
 }
@@ -74,7 +76,12 @@ function placeAll(program: Program, simd: boolean, memory: Allotment): readonly 
   });
 }
 
-function functionOf(placed: Placed, name: string, wide: number, sums: number): Func {
+interface Made {
+  readonly func: Func;
+  readonly widened: number;
+}
+
+function functionOf(placed: Placed, name: string, wide: number, sums: number): Made {
   const { kernel, addresses, plan, weights } = placed;
   const replaced = plan === undefined ? nothingReplaced : plan.replaced({ wide, sums, weights });
   const body: Body = {
@@ -83,11 +90,12 @@ function functionOf(placed: Placed, name: string, wide: number, sums: number): F
     addresses,
     locals: new Map(),
     types: [],
+    widened: [],
     vectors: placed.vectors,
     replaced,
   };
   const code = block(body, kernel.body);
-  return { name, params: [], locals: body.types, body: code };
+  return { func: { name, params: [], locals: body.types, body: code }, widened: body.widened.length };
 }
 
 const place = (buffer: ArrayBuffer, at: number, { buffer: from, byteLength }: Int16Array | Int32Array) =>
@@ -108,21 +116,29 @@ function fillTables(placed: readonly Placed[], buffer: ArrayBuffer): void {
 const stepName = (index: number): string => `s${index}`;
 
 /**
- * @throws DefectError for a program that breaks the static rules of Kernel IR; where the machine has no such
- * instructions, what the machine throws.
+ * @throws DefectError for a program that breaks the static rules of Kernel IR; Trap for slots that do not fit the
+ * arena; where the machine has no such instructions, what the machine throws.
  */
 export function createEngine(program: Program, instructions: Instructions): Engine {
-  if (program.steps.some(({ kernel, args }) => kernel.params.length !== args.length))
-    throw new DefectError(`program ${program.name}: arguments do not fit their kernels`);
+  checkPlan(program);
   const memory = new Allotment();
   const placed = placeAll(program, instructions === 'wasm-simd', memory);
   const wide = memory.take(Math.max(0, ...placed.map(({ plan }) => plan?.wideBytes ?? 0)));
   const sums = memory.take(Math.max(0, ...placed.map(({ plan }) => plan?.sumsBytes ?? 0)));
-  const module = moduleOf(placed.map((p, i) => functionOf(p, stepName(i), wide, sums)));
+  const made = placed.map((p, i) => functionOf(p, stepName(i), wide, sums));
+  const module = moduleOf(made.map(({ func }) => func));
   const { buffer, exports } = instantiate(module, memory.bytes + 64);
   fillTables(placed, buffer);
   const steps = placed.map((_, i) => (exports as Record<string, () => void>)[stepName(i)] as () => void);
-  return { instructions, run: runner(program, steps, new Uint8Array(buffer, 0, program.arenaBytes)) };
+  const widened = {
+    loops: made.reduce((n, one) => n + one.widened, 0),
+    sums: placed.filter(({ plan }) => plan !== undefined).length,
+  };
+  return {
+    instructions,
+    widened,
+    run: runner(program, steps, new Uint8Array(buffer, 0, program.arenaBytes)),
+  };
 }
 
 function runner(program: Program, steps: readonly (() => void)[], arena: Uint8Array): Engine['run'] {

@@ -2,6 +2,7 @@
 import { decodeRows } from '../../decode.ts';
 import type { WeightLayout } from '../../ir/formats/format.ts';
 import type { Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
+import { namesIn } from '../../ir/row-sums.ts';
 import type { Code } from '../../wasm/code.ts';
 import { i32, i32x4 } from '../../wasm/instructions.ts';
 import { type Body, localOf } from './body.ts';
@@ -29,8 +30,10 @@ export function rowPlan(kernel: Kernel): VectorPlan | undefined {
   const layout = kernel.weights?.layout;
   const source = group && sourceOf(kernel, group.from);
   if (group === undefined || layout === undefined || source === undefined) return undefined;
-  // One set of packed weights and of sums: all groups ask for the same ones.
-  if (!others.every((o) => o.from === group.from && sameSums(kernel, o, group))) return undefined;
+  // One set of packed weights and of sums: all groups ask for the same ones, of what never changes.
+  const isLasting = source.role === 'in' && group.places.every((place) => namesIn(place).size === 0);
+  if (!others.every((o) => isLasting && o.from === group.from && sameSums(kernel, o, group)))
+    return undefined;
   const places = group.places.length;
   return {
     weightBytes: packedBytes(layout),

@@ -5,7 +5,7 @@
 import { must } from '../../ir/errors.ts';
 import type { Expr, Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
 import { type Arrays, checkKernel, rootName } from '../../ir/kernel-check.ts';
-import { eachStmt } from '../../ir/kernel-walk.ts';
+import { eachExpr, eachStmt } from '../../ir/kernel-walk.ts';
 import { type Loop, namesIn, rowSumSites, type SumSite } from '../../ir/row-sums.ts';
 import { isNeighbour } from './vector-expr.ts';
 
@@ -58,9 +58,25 @@ function groupOf(kernel: Kernel, site: SumSite, rows: number): SumGroup | undefi
   return { from, places, members, statements, ahead: must(passed[0] ?? statements[0], 'a statement') };
 }
 
+/** Whether it is clear where the sum's inputs and its row are: not by what the kernel itself may write. */
+const isPlaced = ({ first, row }: RowSum, kernel: Kernel): boolean => {
+  const params = new Set(kernel.params.map(({ name }) => name));
+  const arrays = checkKernel(kernel);
+  return [first, row].every((e) => {
+    let found = true;
+    eachExpr(e, (part) => {
+      if (part.kind === 'load') found &&= !params.has(rootName(must(arrays.get(part.from), 'an array').root));
+    });
+    return found;
+  });
+};
+
+const placedSites = (kernel: Kernel): readonly SumSite[] =>
+  rowSumSites(kernel).filter(({ sums }) => sums.every((sum) => isPlaced(sum, kernel)));
+
 /** Groups of sums that may be made otherwise than by the kernel's own statements. */
 export const sumGroups = (kernel: Kernel): readonly SumGroup[] =>
-  rowSumSites(kernel).flatMap((site) => {
+  placedSites(kernel).flatMap((site) => {
     const group = groupOf(kernel, site, kernel.weights?.layout.rows ?? 0);
     return group === undefined ? [] : [group];
   });
@@ -77,7 +93,7 @@ export interface NeighbourSums {
 
 /** Depthwise convolutions are such loops. */
 export const neighbourSums = (kernel: Kernel): readonly NeighbourSums[] =>
-  rowSumSites(kernel).flatMap(({ loops, sums, statements }) => {
+  placedSites(kernel).flatMap(({ loops, sums, statements }) => {
     const loop = loops.at(-1);
     const [{ from }] = sums as readonly [RowSum];
     if (loop === undefined || roundsOf(loop) !== kernel.weights?.layout.rows) return [];

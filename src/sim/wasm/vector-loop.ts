@@ -1,40 +1,23 @@
 /**
  * Loops whose passes do not depend on each other, four passes at a time: each local gets a lane for each pass.
- * What is left over runs pass by pass. Reading earlier than the kernel would is safe: no program reads what it has
- * overwritten.
+ * What is left over runs pass by pass.
  */
 import type { Stmt } from '../../ir/kernel.ts';
-import { rootName } from '../../ir/kernel-check.ts';
-import { eachExpr, expressionsOf } from '../../ir/kernel-walk.ts';
 import type { Loop } from '../../ir/row-sums.ts';
 import { type Code, int, plus, repeat } from '../../wasm/code.ts';
 import { i32, i32x4, narrow, store } from '../../wasm/instructions.ts';
 import { type Body, declare, fresh, placeOf } from './body.ts';
 import { value } from './expr.ts';
+import { isIndependent } from './independent.ts';
 import { isUnitStride, lanes, type Passes } from './vector-expr.ts';
 
 const width = 4;
 
 type Of<K extends Stmt['kind']> = Stmt & { readonly kind: K };
 
-/** Parameters that the statements write and read again. */
-function readsBack(b: Body, body: readonly Stmt[]): boolean {
-  const root = (name: string): string => {
-    const found = b.arrays.get(name);
-    return found === undefined ? name : rootName(found.root);
-  };
-  const written = new Set(body.flatMap((s) => (s.kind === 'store' ? [root(s.to)] : [])));
-  let found = false;
-  for (const s of body)
-    for (const e of expressionsOf(s))
-      eachExpr(e, (part) => {
-        if (part.kind === 'load') found ||= written.has(root(part.from));
-      });
-  return found;
-}
-
 /** Code for the statement in every lane; undefined where there is none. */
 function statement(p: Passes, s: Stmt): Code | undefined {
+  if (p.body.replaced.before.has(s)) return undefined;
   const replaced = p.body.replaced.lanes.get(s);
   if (replaced !== undefined) return replaced(p);
   switch (s.kind) {
@@ -102,11 +85,12 @@ export function vectorLoop(
   const { from, to } = s;
   if (!b.vectors || s.step !== 1 || from.kind !== 'int' || to.kind !== 'int') return undefined;
   const whole = Math.floor((to.value - from.value) / width) * width;
-  if (whole < width || readsBack(b, s.body)) return undefined;
+  const end = from.value + whole;
+  if (whole < width || !isIndependent(b, s, from.value, end, width)) return undefined;
   const counter = declare(b, s.name, 'i32');
   const code = fourAtATime({ body: b, counter: s.name, vectors: new Map() }, s);
   if (code === undefined) return undefined;
-  const end = from.value + whole;
+  b.widened.push(s.name);
   return {
     code: [
       ...counter.set(int(from.value)),

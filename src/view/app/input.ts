@@ -1,6 +1,7 @@
 /** The input: a pad to draw on, samples to choose, files to drop. */
 import { digitSide, type Point } from '../../data/digits.ts';
 import { InputError } from '../../ir/errors.ts';
+import { largestOf, smallestOf } from '../../ir/extremes.ts';
 import type { Sample } from '../../run.ts';
 import {
   type Frame,
@@ -26,7 +27,7 @@ function drawSample(canvas: HTMLCanvasElement, { real, raw }: Sample, frame: Fra
   const [width, height] = [frame.width + 2 * frame.pad, frame.height + 2 * frame.pad];
   const plane = width * height;
   const rgba = new Uint8ClampedArray(4 * plane).fill(255);
-  const [lo, hi] = raw === undefined ? [Math.min(...real), Math.max(...real)] : [0, 255];
+  const [lo, hi] = raw === undefined ? [smallestOf(real), largestOf(real)] : [0, 255];
   const numbers = raw ?? real;
   for (let i = 0; i < plane; i++)
     for (let c = 0; c < 3; c++) {

@@ -3,7 +3,7 @@ import { must } from '../../ir/errors.ts';
 import { elemBytes } from '../../ir/kernel.ts';
 import type { Program, Slot } from '../../ir/program.ts';
 import { sameShape } from '../../ir/tensor.ts';
-import { decodeSlot, type Sample } from '../../run.ts';
+import { decodePort, type Sample } from '../../run.ts';
 import type { ViewData } from '../data.ts';
 import { createRecorder, type Recording } from '../record.ts';
 import { argumentsOf } from '../use.ts';
@@ -56,7 +56,7 @@ function floatNumbers(program: Program, float: Twin | string, sample: Sample, in
   if (twin === undefined || slot === undefined || !sameShape(slot.shape, shape))
     return { kind: 'none', reason: 'The float network has no such tensor: pruning changed its shape.' };
   const bytes = must(float.recording(sample).tensors.get(twin), 'every tensor is made');
-  return { kind: 'numbers', real: decodeSlot(float.program, twin, bytes) };
+  return { kind: 'numbers', real: decodePort(float.program, twin, bytes) };
 }
 
 export function createLab(data: ViewData): Lab {
@@ -74,7 +74,7 @@ export function createLab(data: ViewData): Lab {
       ? float.reason
       : { program: float.program, recording: lastOf(createRecorder(float.program)) };
   const own = (sample: Sample, index: number): Float32Array =>
-    decodeSlot(program, index, must(recording(sample).tensors.get(index), 'every tensor is made'));
+    decodePort(program, index, must(recording(sample).tensors.get(index), 'every tensor is made'));
   const numbers = (sample: Sample, index: number, side: Side): Numbers => {
     if (side === 'program') return { kind: 'numbers', real: own(sample, index) };
     const other = floatNumbers(program, twin, sample, index);

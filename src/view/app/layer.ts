@@ -1,7 +1,8 @@
 /** The step that has just run: what it computes, what it read, what it made. */
 
 import { must } from '../../ir/errors.ts';
-import { storedNumbers } from '../../run.ts';
+import { portOf } from '../../ir/port.ts';
+import { readSlot } from '../../run.ts';
 import { scaleOf } from '../picture.ts';
 import { type Child, type Choice, choices, el, onChange, type Part } from './dom.ts';
 import type { Pointing } from './focus.ts';
@@ -26,7 +27,7 @@ function contentOf({ lab, store, slot }: Shown): Content | string {
   const scale = scaleOf(others);
   if (side === 'float') return { real, scale, text: (i) => formatReal(real[i] ?? 0) };
   const bytes = must(lab.recording(sample).tensors.get(slot), 'every tensor is made');
-  const stored = storedNumbers(lab.program, slot, bytes);
+  const stored = readSlot(portOf(lab.program, slot), bytes);
   const isFloat = slotAt(lab, slot).elem === 'f32';
   return { real, scale, text: (i) => (isFloat ? formatReal(real[i] ?? 0) : String(stored[i])) };
 }

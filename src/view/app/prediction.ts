@@ -1,5 +1,6 @@
 /** The network's answer: a bar per output, the float network's as a tick on it. */
 import { must } from '../../ir/errors.ts';
+import { largestOf, smallestOf } from '../../ir/extremes.ts';
 import { el, onChange, type Part } from './dom.ts';
 import { formatReal } from './format.ts';
 import type { Lab } from './lab.ts';
@@ -84,7 +85,7 @@ export function predictionPart(lab: Lab, store: Store): Part {
     const float = best(answers, (a) => a.float ?? Number.NEGATIVE_INFINITY);
     const shown = shownOf(answers);
     const numbers = shown.flatMap(({ value, float: other }) => [value, other ?? 0]);
-    const span = [Math.min(0, ...numbers), Math.max(0, ...numbers)] as const;
+    const span = [Math.min(0, smallestOf(numbers)), Math.max(0, largestOf(numbers))] as const;
     verdict.replaceChildren('It reads ', el('strong', {}, winner.name));
     list.replaceChildren(...shown.map((answer) => bar(answer, span, answer === winner)));
     const said =

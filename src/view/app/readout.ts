@@ -1,6 +1,7 @@
 /** One line about the element or byte that is pointed at. */
 import { elemBytes } from '../../ir/kernel.ts';
-import { storedNumbers } from '../../run.ts';
+import { portOf } from '../../ir/port.ts';
+import { readSlot } from '../../run.ts';
 import { coordinateText, type Place, placeAt } from '../element.ts';
 import { type Child, el } from './dom.ts';
 import { formatCount, formatReal, formatSigned } from './format.ts';
@@ -22,10 +23,11 @@ export function valueText(lab: Lab, store: Store, { slot, element }: Place): str
   const own = bytes === undefined ? undefined : lab.numbers(sample, slot, 'program');
   if (bytes === undefined || own?.kind !== 'numbers') return '';
   const real = own.real[element] ?? 0;
-  const { elem, quant } = slotAt(lab, slot);
-  const stored = storedNumbers(lab.program, slot, bytes)[element] ?? 0;
-  const value =
-    quant === undefined ? `value ${formatReal(real)}` : `stored ${stored}, real ${formatReal(real)}`;
+  const { elem } = slotAt(lab, slot);
+  const port = portOf(lab.program, slot);
+  const isReal = port.grids.length === 0;
+  const stored = readSlot(port, bytes)[element] ?? 0;
+  const value = isReal ? `value ${formatReal(real)}` : `stored ${stored}, real ${formatReal(real)}`;
   const float = lab.numbers(sample, slot, 'float');
   if (float.kind === 'none' || elem === 'f32') return value;
   const other = float.real[element] ?? 0;

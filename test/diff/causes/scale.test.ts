@@ -14,6 +14,7 @@ const reals = new Float32Array(count);
 
 const suspectOf = (theirs: Uint8Array): Suspect => ({
   ...{ program, slot: 1, step: 0, ours, theirs, ourReals: reals, theirReals: reals },
+  stored: true,
   inference: { input: ours, theirs: { written: () => undefined } },
 });
 

@@ -1,6 +1,7 @@
 /** The model of machine code against its laws, and against the compiler on chips. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { noDspMacro } from '../../../src/emit/dsp.ts';
 import { emitC } from '../../../src/emit/emit.ts';
 import { inFolder, writeAll } from '../../../src/emit/native.ts';
 import { compileC99, functionsOf } from '../../../src/emit/native-build.ts';
@@ -48,6 +49,7 @@ for (const target of ['cortex-m0', 'cortex-m4', 'rv32imc'] as const)
       await compileC99(
         build,
         programs.map(({ name }) => `${name}.c`),
+        programs.map((program) => `-D${noDspMacro(program)}`), // the model is of plain C
       );
       for (const { name, steps } of programs) {
         const { kernel } = steps[0]!;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Kernel } from '../../../src/ir/kernel.ts';
+import { codeFeatures, codeParts } from '../../../src/passes/cost/code-features.ts';
 import { entropyFloor } from '../../../src/passes/cost/entropy.ts';
 import { type Feature, features } from '../../../src/passes/cost/features.ts';
 import { operationsOf } from '../../../src/passes/cost/run.ts';
@@ -30,6 +31,23 @@ test('sparse kernels multiply once per stored entry and sum', () => {
   expect(counted(windows.kernel({ format: csr }), 'mac')).toBe(kept * 5 * 5 * 4);
   const bitmap = windows.kernel({ format: { kind: 'bitmap', bits: 4 } });
   expect(counted(bitmap, 'mac')).toBe(kept * 5 * 5 * 4);
+});
+
+test.each([
+  ['u8', 0, 'loadNear'],
+  ['i8', 31, 'loadNear'],
+  ['u8', 32, 'loadFar'],
+  ['u16', 0, 'loadWide'],
+  ['i16', 0, 'loadWide'],
+  ['i32', 40, 'loadWide'],
+] as const)('a load of %s at %i counts as %s', (elem, index, feature) => {
+  const body = [ir.store('out', 'i32', 0, ir.load('some', elem, index))];
+  const some = ir.table('some', elem, new Array(41).fill(1));
+  const kernel = ir.kernel('k', [ir.param('out', 'out', 'i32', 1)], body, [some]);
+  for (const each of ['loadNear', 'loadFar', 'loadWide'] as const)
+    expect(counted(kernel, each), each).toBe(each === feature ? 1 : 0);
+  const parts = codeParts(kernel);
+  expect(parts[codeFeatures.indexOf(feature)]).toBe(1);
 });
 
 /** A loop that nothing hides from, and one whose length is read from a table in each round. */

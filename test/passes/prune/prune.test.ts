@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { dumpGraph } from '../../../src/ir/dump.ts';
-import { InputError } from '../../../src/ir/errors.ts';
+import { DefectError, InputError } from '../../../src/ir/errors.ts';
 import type { Graph } from '../../../src/ir/graph.ts';
 import { floats } from '../../../src/ir/tensor.ts';
 import { verifyGraph } from '../../../src/ir/verify.ts';
 import { type MacLayer, macLayers } from '../../../src/passes/prune/layers.ts';
 import { type PruneOptions, prune } from '../../../src/passes/prune/prune.ts';
+import { roundWeights } from '../../../src/passes/prune/round-weights.ts';
 import { distance, outputsOf, prunableInputs, prunableNet } from '../../support/prunable.ts';
 
 const net = prunableNet();
@@ -125,6 +126,64 @@ describe('what is degenerate', () => {
     }
     expect(zerosOf(graph)).toBe(Math.round(0.7 * total));
   });
+});
+
+/** The constants of these names times a power of two. */
+function inUnits(graph: Graph<'float'>, names: readonly string[], exponent: number): Graph<'float'> {
+  const tensors = new Map(graph.tensors);
+  for (const name of names) {
+    const info = graph.tensors.get(name)!;
+    const data = Float32Array.from(info.constant!.data, (x) => x * 2 ** exponent);
+    tensors.set(name, { ...info, constant: floats(info.shape, data) });
+  }
+  return { ...graph, tensors };
+}
+
+/** What compressing makes of a network, as numbers that its units do not change. */
+function compressedBy(
+  how: PruneOptions['method'] | 'round',
+  graph: Graph<'float'>,
+  inputs = samples,
+): Graph<'float'> {
+  return how === 'round'
+    ? roundWeights(graph, { bitsOf: () => 4, samples: inputs }).graph
+    : pruned({ method: how, samples: inputs }, graph).graph;
+}
+
+describe.each(['obs', 'magnitude', 'channel', 'round'] as const)('units, by %s', (how) => {
+  const plain = compressedBy(how, net);
+
+  test.each([-100, 100])('the outputs may have any (2^%i)', (exponent) => {
+    const { inputs } = layerOf(net, 'logits').node;
+    const other = compressedBy(how, inUnits(net, inputs.slice(1), exponent));
+    expect(zerosOf(other)).toBe(zerosOf(plain));
+    const fitted = layerOf(other, 'logits').node.inputs.slice(1);
+    const back = inUnits(other, fitted, -exponent);
+    // Rounding mixes the Hessians of rows that matter and rows that never do, whose weight has a unit.
+    expect(distance(plain, back, fresh)).toBeLessThan(how === 'round' ? 1e-3 : 1e-9);
+  });
+
+  test.each([-60, 60])('the inputs may have any (2^%i)', (exponent) => {
+    const stem = layerOf(net, 'stem').node.inputs[1]!;
+    const scaled = (all: readonly Float32Array[]) => all.map((x) => x.map((v) => v * 2 ** exponent));
+    const other = compressedBy(how, inUnits(net, [stem], -exponent), scaled(samples));
+    expect(zerosOf(other)).toBe(zerosOf(plain));
+    const back = inUnits(other, [layerOf(other, 'stem').node.inputs[1]!], exponent);
+    expect(distance(plain, back, fresh)).toBeLessThan(1e-9);
+  });
+
+  test('one sample, the same sample often, and constants leave finite numbers', () => {
+    const flat = [new Float32Array(128).fill(3), new Float32Array(128).fill(3)];
+    for (const inputs of [samples.slice(0, 1), [samples[0]!, samples[0]!, samples[0]!], flat])
+      expect([...outputsOf(compressedBy(how, net, inputs), fresh[0]!)].every(Number.isFinite)).toBe(true);
+  });
+});
+
+test('gradients whose squares leave float64 are the weights’ fault, and said to be', () => {
+  const layers = ['narrow', 'hidden', 'logits'].map((name) => layerOf(net, name).node.inputs[1]!);
+  const tiny = samples.map((x) => x.map((v) => v * 1e-38));
+  const huge = inUnits(net, layers, 120);
+  expect(() => pruned({ samples: tiny }, huge)).not.toThrow(DefectError);
 });
 
 describe('patterns', () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { InputError } from '../../../src/ir/errors.ts';
 import { fits } from '../../../src/ir/formats/index.ts';
+import type { RowSum } from '../../../src/ir/kernel.ts';
 import type { Program } from '../../../src/ir/program.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { Trap } from '../../../src/sim/trap.ts';
@@ -17,6 +18,7 @@ import {
   type LayerRecipe,
   layerOf,
   layerRecipes,
+  plainImage,
   programOf,
 } from '../../support/stored-layers.ts';
 
@@ -94,6 +96,40 @@ test('dense depthwise layers: the rows left over after whole vectors have their 
     runs(100),
   );
   expect(leftOver).toBeGreaterThan(30);
+});
+
+test('sums whose place or row is read from what the kernel may write are left to its own statements', () => {
+  const kernels = [plainImage, { ...plainImage, groups: plainImage.channels }].map((image) =>
+    layerOf({ seed: 3, density: 1, bits: 8, inputs: 1, outputs: 8, image }).kernel({}),
+  );
+  for (const kernel of kernels) {
+    const [from] = kernel.params;
+    const read = ir.load(from!.name, from!.elem, 0);
+    const planned = (change: (sum: RowSum) => RowSum) => {
+      const { sums = [], ...weights } = kernel.weights!;
+      return vectorPlanOf({ ...kernel, weights: { ...weights, sums: sums.map(change) } }) !== undefined;
+    };
+    expect(planned((sum) => sum)).toBe(true);
+    expect(planned((sum) => ({ ...sum, first: ir.add(sum.first, read) }))).toBe(false);
+    expect(planned((sum) => ({ ...sum, row: ir.add(sum.row, read) }))).toBe(false);
+  }
+});
+
+test('the layers of networks are made by vectors: sums of rows, and the loop that puts their bytes down', () => {
+  const images = [
+    plainImage,
+    { ...plainImage, pooled: false },
+    { ...plainImage, pooled: false, kernel: [1, 1] as const, channels: 8 },
+    { ...plainImage, pooled: false, channels: 8, groups: 8 },
+  ];
+  for (const image of images) {
+    const layer = layerOf({ seed: 3, density: 1, bits: 8, inputs: 1, outputs: 8, image });
+    const program = programOf(layer, layer.kernel({}));
+    expect(createEngine(program, 'wasm').widened).toEqual({ loops: 0, sums: 0 });
+    const { loops, sums } = createEngine(program, 'wasm-simd').widened;
+    expect(sums).toBe(1);
+    expect(loops).toBeGreaterThan(0);
+  }
 });
 
 test('an input of another size is refused, and the machine says what it can', () => {

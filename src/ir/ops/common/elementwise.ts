@@ -15,6 +15,7 @@ export function checkLegacyBroadcast(node: OnnxNode): void {
 
 export function inferPair(inputs: readonly (InputType | undefined)[]): TensorType[] {
   const [a, b] = [required(inputs, 0, 'A'), required(inputs, 1, 'B')];
+  if (inputs.length > 2) throw complain(`${inputs.length} inputs`, '2');
   if (a.dtype !== b.dtype) throw complain(`inputs of type ${a.dtype} and ${b.dtype}`, 'one type');
   return [{ dtype: a.dtype, shape: broadcastShape(a.shape, b.shape) }];
 }

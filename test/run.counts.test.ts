@@ -2,7 +2,15 @@
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../src/ir/errors.ts';
 import type { Normalization, Program, Slot } from '../src/ir/program.ts';
-import { arrangeInput, decodeOutput, decodeSlot, encodeInput, encodeSlot, inputBytes } from '../src/run.ts';
+import {
+  arrangeInput,
+  decodeOutput,
+  decodePort,
+  decodeSlot,
+  encodeInput,
+  encodeSlot,
+  inputBytes,
+} from '../src/run.ts';
 
 const shape = [1, 2, 2, 2];
 const order = [0, 4, 1, 5, 2, 6, 3, 7];
@@ -80,7 +88,7 @@ test.each([Number.NaN, Infinity, -Infinity])('%d is no number that an input may 
     );
   expect(complaint(() => encodeSlot(int8, 1, numbers))).toContain(`'y' of net: ${x} at 2`);
   // A float32 slot can hold it, and a device that computed it is to be compared.
-  expect([...decodeSlot(float, 1, encodeSlot(float, 1, numbers))]).toEqual([...numbers]);
+  expect([...decodePort(float, 1, encodeSlot(float, 1, numbers))]).toEqual([...numbers]);
 });
 
 test('bytes are no input of a float32 program', () => {
@@ -94,5 +102,7 @@ test('order and normalization, there and back', () => {
     10, 36, 12, 40, 14, 44, 16, 48,
   ]);
   for (const program of [int8, raw, float])
-    expect([...decodeSlot(program, 0, encodeInput(program, real))]).toEqual([...real]);
+    expect([...decodePort(program, 0, encodeInput(program, real))]).toEqual([...real]);
+  // The slot by itself knows no normalization.
+  expect([...decodeSlot(raw.slots[0]!, encodeInput(raw, real))]).toEqual([0, 1, 2, 3, 13, 15, 17, 19]);
 });

@@ -1,0 +1,174 @@
+/** What a model's layers made elsewhere, from a file of arrays by name. */
+import { must } from '../ir/errors.ts';
+import type { Graph, Node } from '../ir/graph.ts';
+import type { Program } from '../ir/program.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import { type Assigned, assign } from './assign.ts';
+import { type Capture, captureOfTensors, type Gap } from './capture.ts';
+import { slotAt } from './feed.ts';
+import { type NamedNode, scopesOf } from './modules.ts';
+
+type Arrays = ReadonlyMap<string, Tensor>;
+
+/** Sample `sample` of an array whose first axis is the batch. */
+export function sampleOf({ dtype, shape, data }: Tensor, sample: number): Tensor | undefined {
+  const [batch = 1] = shape;
+  const size = data.length / batch;
+  if (sample >= batch) return undefined;
+  return {
+    dtype,
+    shape: [1, ...shape.slice(1)],
+    data: data.slice(sample * size, (sample + 1) * size),
+  } as Tensor;
+}
+
+/** Bounds of a clip are scalars, shapes and axes are whole numbers: neither makes a layer of its own. */
+function isWeighted(graph: Graph<'imported'>, { inputs }: Node): boolean {
+  const constant = graph.tensors.get(inputs[1] ?? '')?.constant;
+  return constant !== undefined && constant.dtype === 'float32' && constant.shape.length > 0;
+}
+
+function namedNode(graph: Graph<'imported'>, node: Node): NamedNode {
+  const { name, inputs, outputs, scopes = [] } = node;
+  return { name, inputs, output: outputs[0] ?? '', scopes, weighted: isWeighted(graph, node) };
+}
+
+/** Without the model only names are known, and of a step's nodes only what the last one makes. */
+const nodesOfProgram = (program: Program): readonly NamedNode[] =>
+  program.steps.flatMap(({ origin, args, kernel }) => {
+    const out = must(args[kernel.params.findIndex(({ role }) => role === 'out')], 'a step has an output');
+    return origin.map((name, i) => ({
+      name,
+      inputs: [],
+      output: i === origin.length - 1 ? slotAt(program, out).name : `${name}:0`,
+      scopes: [],
+      weighted: i === 0 && kernel.weights !== undefined,
+    }));
+  });
+
+/** Arrays as tensors of the program's slots. */
+export interface Activations {
+  /** By slot: whether a file has anything of it. */
+  has(slot: number): boolean;
+  captureOf(sample: number): Capture;
+  input(sample: number): Tensor | undefined;
+  /** Samples in the file, where it has inputs. */
+  readonly count: number;
+}
+
+/** Tensors that are said to be the same one; none, or a gap, where nothing is known. */
+type Found = readonly Tensor[] | Gap;
+
+interface Known {
+  readonly arrays: Arrays;
+  readonly assigned: ReadonlyMap<string, Assigned>;
+  readonly graph: Graph<'imported'> | undefined;
+}
+
+/** All arrays of one tensor and sample: several where modules end with the same node. */
+function tensorsOf({ arrays, assigned }: Known, tensor: string, sample: number): Found {
+  const names = assigned.get(tensor) ?? [];
+  if ('why' in names) return names;
+  return names.flatMap((name) => sampleOf(must(arrays.get(name), 'an array of the file'), sample) ?? []);
+}
+
+const isGap = (found: readonly unknown[] | Gap): found is Gap => 'why' in found;
+
+/**
+ * A tensor that was captured, or that follows from what was: what a functional activation, pooling or addition
+ * makes has no module, and is computed as the model says. A node with weights is a layer of its own, and is only
+ * computed from another one of its step, as a normalization from the convolution before it.
+ */
+function derived(known: Known, tensor: string, sample: number, origin: ReadonlySet<string>): Found {
+  const found = tensorsOf(known, tensor, sample);
+  const { graph } = known;
+  if (isGap(found) || found.length > 0 || graph === undefined) return found;
+  const maker = graph.nodes.find(({ outputs }) => outputs.includes(tensor));
+  if (maker === undefined) return [];
+  const inStep = isWeighted(graph, maker);
+  const inputs: (Tensor | undefined)[] = [];
+  for (const name of maker.inputs) {
+    const constant = graph.tensors.get(name)?.constant;
+    const source =
+      constant === undefined && name !== '' ? sourceOf(known, name, sample, origin, inStep) : [constant];
+    if (isGap(source)) return source;
+    if (source.length === 0) return [];
+    inputs.push(source[0]);
+  }
+  return maker.op.reference(maker.attrs, inputs).slice(0, 1);
+}
+
+/** An input of a node: of one with weights only if the step makes it too. */
+function sourceOf(
+  known: Known,
+  tensor: string,
+  sample: number,
+  origin: ReadonlySet<string>,
+  inStep: boolean,
+): Found {
+  const madeHere = known.graph?.nodes.some(
+    ({ name, outputs }) => outputs.includes(tensor) && origin.has(name),
+  );
+  return inStep && madeHere !== true ? [] : derived(known, tensor, sample, origin);
+}
+
+/** Without the model nothing is known of an operator outside of modules. */
+function needsModel({ graph }: Known, node: string | undefined): boolean {
+  if (graph !== undefined || node === undefined) return false;
+  return scopesOf({ name: node, inputs: [], output: '', scopes: [], weighted: false }).length === 0;
+}
+
+/**
+ * The model's name of what a step writes. Where a pass made another, it is what the last of its nodes makes, with
+ * its axes apart, unless a later step finishes that node.
+ */
+function tensorName({ graph }: Known, program: Program, index: number): string {
+  const { name, firstStep } = slotAt(program, index);
+  const last = program.steps[firstStep]?.origin.at(-1);
+  const maker = graph?.nodes.find((node) => node.name === last);
+  if (maker === undefined || index === program.input || graph?.tensors.has(name) === true) return name;
+  const isFinished = program.steps.slice(firstStep + 1).every(({ origin }) => !origin.includes(maker.name));
+  return isFinished ? (maker.outputs[0] ?? name) : name;
+}
+
+function tensorFor(known: Known, program: Program, index: number, sample: number): Found {
+  const slot = slotAt(program, index);
+  const origin = index === program.input ? [] : (program.steps[slot.firstStep]?.origin ?? []);
+  const found = derived(known, tensorName(known, program, index), sample, new Set(origin));
+  const last = origin.at(-1);
+  if (isGap(found) || found.length > 0 || !needsModel(known, last)) return found;
+  return { kind: 'not captured', why: `${last} is not a module's: give --model MODEL.onnx` };
+}
+
+const nothing: Gap = { kind: 'not captured', why: 'no tensor of its name' };
+
+/**
+ * @param graph the model that the program was compiled from, where it is at hand: it says which nodes modules
+ *   end with, and what functional operators make of what was captured
+ */
+export function activationsIn(
+  program: Program,
+  arrays: Arrays,
+  graph: Graph<'imported'> | undefined,
+): Activations {
+  const input = slotAt(program, program.input).name;
+  const output = slotAt(program, program.output).name;
+  const nodes =
+    graph === undefined ? nodesOfProgram(program) : graph.nodes.map((node) => namedNode(graph, node));
+  const known: Known = { arrays, graph, assigned: assign(nodes, arrays, { input, output }) };
+  const inputs = known.assigned.get(input);
+  const inputArray = inputs === undefined || 'why' in inputs ? undefined : arrays.get(inputs[0] ?? '');
+  return {
+    has: (slot) => {
+      const found = tensorFor(known, program, slot, 0);
+      return 'why' in found || found.length > 0;
+    },
+    captureOf: (sample) =>
+      captureOfTensors(program, (slot) => {
+        const found = tensorFor(known, program, slot, sample);
+        return 'why' in found ? found : found.length > 0 ? found : nothing;
+      }),
+    input: (sample) => inputArray && sampleOf(inputArray, sample),
+    count: inputArray?.shape[0] ?? 0,
+  };
+}

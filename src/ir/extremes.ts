@@ -1,0 +1,26 @@
+/** The largest and smallest of many numbers. Arguments of a function (`Math.max(...xs)`) end at some 120,000. */
+
+/** The largest number; -Infinity of none, NaN where one is. */
+export function largestOf(values: ArrayLike<number>): number {
+  let most = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < values.length; i++) most = Math.max(most, values[i] as number);
+  return most;
+}
+
+/** The smallest number; Infinity of none, NaN where one is. */
+export function smallestOf(values: ArrayLike<number>): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < values.length; i++) least = Math.min(least, values[i] as number);
+  return least;
+}
+
+/** Where the largest number stands first; -1 of none, and where one is NaN. */
+export function indexOfLargest(values: ArrayLike<number>): number {
+  let at = values.length === 0 ? -1 : 0;
+  for (let i = 0; i < values.length; i++) {
+    const x = values[i] as number;
+    if (Number.isNaN(x)) return -1;
+    if (x > (values[at] as number)) at = i;
+  }
+  return at;
+}

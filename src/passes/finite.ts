@@ -1,0 +1,89 @@
+/** Numbers that are not finite, in a model's constants or made of them: the user is told which, and where. */
+import { InputError, must } from '../ir/errors.ts';
+import { evaluate } from '../ir/evaluate.ts';
+import type { Graph, Node } from '../ir/graph.ts';
+import { nodeLabel } from '../ir/label.ts';
+import { floats, showShape, type Tensor } from '../ir/tensor.ts';
+
+const label = (node: Node): string => nodeLabel(node.name, node.op.kind);
+
+/** The first that is not finite, and where it lies: `NaN in its output 'y' (element 3 of 1x4)`. */
+function offender({ data, shape }: Tensor, what: string): string | undefined {
+  const index = data.findIndex((x: number) => !Number.isFinite(x));
+  return index < 0 ? undefined : `${data[index]} in ${what} (element ${index} of ${showShape(shape)})`;
+}
+
+/** @throws InputError for a constant of the file that holds NaN or an infinity and is needed. */
+export function requireFiniteFile(graph: Graph<'float'>): void {
+  for (const node of graph.nodes)
+    for (const name of node.inputs) {
+      const constant = graph.tensors.get(name)?.constant;
+      const found = constant && offender(constant, `its constant '${name}'`);
+      if (found !== undefined)
+        throw new InputError({
+          where: label(node),
+          found,
+          supported: 'finite numbers',
+          todo: 'the training diverged, or the file is damaged: look at these weights in PyTorch',
+        });
+    }
+}
+
+/** A number in a list of an attribute must be finite; bounds may be infinite, but never NaN. */
+function oddNumber(value: unknown, finite = false): number | undefined {
+  if (typeof value === 'number')
+    return Number.isNaN(value) || (finite && !Number.isFinite(value)) ? value : undefined;
+  if (value === null || typeof value !== 'object') return undefined;
+  const inside = Object.entries(value).map(([key, part]: [string, unknown]) =>
+    oddNumber(part, Array.isArray(value) ? finite : Array.isArray(part) && !isBound(key)),
+  );
+  return inside.find((x) => x !== undefined);
+}
+
+const isBound = (key: string): boolean => key === 'lo' || key === 'hi';
+
+/**
+ * @param pass what made the graph
+ * @throws InputError for constants and attributes that the pass brought beyond float32
+ */
+export function requireFiniteGraph(graph: Graph<'float'>, pass: string): void {
+  const complaint = (node: Node, found: string): InputError =>
+    new InputError({
+      where: label(node),
+      found: `${found} after pass '${pass}', computed from ${node.origin.join(', ')}`,
+      supported: 'numbers that stay within float32',
+      todo: 'look at the weights, gains and variances of these layers in PyTorch',
+    });
+  for (const node of graph.nodes) {
+    const odd = oddNumber(node.attrs);
+    if (odd !== undefined) throw complaint(node, `${odd} in its attributes`);
+    for (const name of node.inputs) {
+      const constant = graph.tensors.get(name)?.constant;
+      const found = constant && offender(constant, `'${name}'`);
+      if (found !== undefined) throw complaint(node, found);
+    }
+  }
+}
+
+/** @throws InputError for an activation that is not finite; it names the node that made it */
+export function requireFiniteActivation(graph: Graph<'float'>, name: string, tensor: Tensor): void {
+  const found = offender(tensor, `tensor '${name}'`);
+  if (found === undefined) return;
+  const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
+  throw new InputError({
+    where: maker === undefined ? `input '${name}'` : label(maker),
+    found: `${found} for one of the samples`,
+    supported: 'activations within float32 (up to 3.4e38)',
+    todo: 'the weights or the samples are too large: look at them, and normalize the samples as in training',
+  });
+}
+
+/** Runs the float network. @throws InputError for an activation that is not finite */
+export function requireFiniteRuns(graph: Graph<'float'>, samples: readonly Float32Array[]): void {
+  const input = must(graph.inputs[0], 'a float graph has an input');
+  const { shape } = must(graph.tensors.get(input), 'the input has a type');
+  for (const sample of samples)
+    evaluate(graph, new Map([[input, floats(shape, sample)]]), (name, tensor) =>
+      requireFiniteActivation(graph, name, tensor),
+    );
+}

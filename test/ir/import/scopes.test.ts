@@ -1,0 +1,51 @@
+/** Modules in the metadata of nodes, which the schema of the reader does not have. */
+import proto from 'onnx-proto';
+import { expect, test } from 'vitest';
+import { importOnnx } from '../../../src/ir/import/onnx.ts';
+import { scopesIn } from '../../../src/ir/import/scopes.ts';
+import { withMetadata } from '../../support/metadata.ts';
+import { encodeModel } from '../../support/onnx-model.ts';
+
+const model = encodeModel({
+  nodes: [
+    { op: 'Relu', name: 'node_relu', outputs: ['relu'] },
+    { op: 'Relu', name: 'node_relu_1', inputs: ['relu'], outputs: ['relu_1'] },
+    { op: 'Relu', name: 'node_relu_2', inputs: ['relu_1'] },
+  ],
+});
+
+const both = withMetadata(model, [
+  { 'pkg.torch.onnx.name_scopes': `['', 'network', "network.0", 'relu']`, other: 'x'.repeat(300) },
+  {
+    namespace:
+      ': __main__.Net/network: torch.nn.Sequential/network.1@1: torch.nn.ReLU/relu_1: aten.relu.default',
+  },
+  {},
+]);
+
+test('scopes of both spellings; what is not said is empty', () => {
+  expect(scopesIn(both)).toEqual([['network', 'network.0'], ['network', 'network.1'], []]);
+  expect(scopesIn(model)).toEqual([[], [], []]);
+});
+
+test('an imported node knows its modules, and nothing else changes', () => {
+  const [first, second, third] = importOnnx(both).nodes;
+  expect(first).toMatchObject({ name: 'node_relu', scopes: ['network', 'network.0'] });
+  expect(second).toMatchObject({ scopes: ['network', 'network.1'] });
+  expect(third).not.toHaveProperty('scopes');
+  expect(importOnnx(model).nodes.map(({ name }) => name)).toEqual(
+    importOnnx(both).nodes.map(({ name }) => name),
+  );
+});
+
+test('the bytes of the test are what ONNX reads', () => {
+  expect(proto.onnx.ModelProto.decode(both).graph?.node?.map(({ name }) => name)).toEqual([
+    'node_relu',
+    'node_relu_1',
+    'node_relu_2',
+  ]);
+});
+
+test('cut anywhere, nothing is thrown', () => {
+  for (let end = 0; end < both.length; end++) expect(() => scopesIn(both.subarray(0, end))).not.toThrow();
+});

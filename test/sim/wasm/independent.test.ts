@@ -1,0 +1,207 @@
+/** Loops are taken four passes at a time only where that is the same, wherever their arrays lie. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { DefectError } from '../../../src/ir/errors.ts';
+import type { CompareOp, Expr, Stmt } from '../../../src/ir/kernel.ts';
+import type { Outcome, Program } from '../../../src/ir/program.ts';
+import { createSimulator } from '../../../src/sim/simulate.ts';
+import { Trap } from '../../../src/sim/trap.ts';
+import { createEngine } from '../../../src/sim/wasm/engine.ts';
+import * as ir from '../../support/ir.ts';
+import { runs } from '../../support/kernels.ts';
+
+const length = 32;
+const input = Uint8Array.from({ length }, (_, i) => (37 * i + 11) & 127);
+const i = ir.local('i');
+
+/**
+ * One kernel of an input, an output and a scratch, all of bytes, at these addresses; what is compared is the arena.
+ * The program's own output is a byte beside them.
+ */
+function programOf(body: readonly Stmt[], addresses: readonly [number, number, number]): Program {
+  const params = [
+    ir.param('in', 'in', 'u8', length),
+    ir.param('done', 'out', 'u8', 1),
+    ir.param('out', 'out', 'u8', length),
+    ir.param('tmp', 'scratch', 'u8', length),
+  ];
+  const kernel = ir.kernel('loops', params, [...body, ir.store('done', 'u8', 0, 1)], []);
+  const end = Math.max(...addresses) + length;
+  const [input, out, tmp] = addresses;
+  const places = [input, end, out, tmp];
+  const slots = params.map(({ name, elem, length: n }, p) => ({
+    name,
+    elem,
+    length: n,
+    address: places[p]!,
+  }));
+  return ir.program(slots, [[kernel, [0, 1, 2, 3]]]);
+}
+
+const overIndex = (body: readonly Stmt[], from = 0, to = 16): Stmt => ir.for_('i', from, to, body);
+const at = (by: number): Expr => (by === 0 ? i : ir.add(i, by));
+const put = (to: string, by: number, value: Expr | number): Stmt => ir.store(to, 'u8', at(by), value);
+const get = (from: string, by: number): Expr => ir.load(from, 'u8', at(by));
+
+/** The outcome under C's rules, or undefined where the program breaks one. */
+function defined(p: Program): Outcome | undefined {
+  try {
+    return createSimulator(p, { mode: 'checked' }).run(input, { keepArenas: true });
+  } catch (error) {
+    if (error instanceof Trap) return undefined;
+    throw error;
+  }
+}
+
+/** How many loops were widened, of a program that runs to its end. */
+function widened(p: Program): number {
+  const outcome = defined(p);
+  expect(outcome).toBeDefined();
+  const engine = createEngine(p, 'wasm-simd');
+  expect(engine.run(input, { keepArenas: true })).toEqual(outcome);
+  return engine.widened.loops;
+}
+
+const apart = [0, 40, 80] as const;
+
+test('a second store, ahead of what later passes store', () => {
+  expect(widened(programOf([overIndex([put('out', 0, get('in', 0)), put('out', 1, 7)])], apart))).toBe(0);
+  expect(widened(programOf([overIndex([put('out', 4, get('in', 0)), put('out', 0, 7)])], apart))).toBe(1);
+  expect(widened(programOf([overIndex([put('out', 1, get('in', 0)), put('out', 0, 7)])], apart))).toBe(1);
+});
+
+test('a store in front of a load, in slots that overlap', () => {
+  const body = [overIndex([put('out', 0, 7), put('tmp', 0, get('in', 0))])];
+  for (let by = 1; by < 8; by++) expect(widened(programOf(body, [by, 0, 60]))).toBe(by > 3 ? 1 : 0);
+  expect(widened(programOf(body, apart))).toBe(1);
+});
+
+test('a load of what an earlier pass has stored', () => {
+  const first = ir.copy('u8', 'tmp', 0, 'in', 0, length);
+  for (const by of [1, 2, 3])
+    expect(widened(programOf([first, overIndex([put('tmp', by, get('tmp', 0))])], apart))).toBe(0);
+  expect(widened(programOf([first, overIndex([put('tmp', 4, get('tmp', 0))])], apart))).toBe(1);
+  expect(widened(programOf([first, overIndex([put('tmp', 0, ir.add(get('tmp', 0), 1))])], apart))).toBe(1);
+});
+
+test('a load that is the same in every pass, of what one pass stores', () => {
+  const first = ir.copy('u8', 'tmp', 0, 'in', 0, length);
+  const same = (place: number) =>
+    programOf([first, overIndex([put('tmp', 0, ir.load('tmp', 'u8', place))])], apart);
+  expect(widened(same(5))).toBe(0);
+  expect(widened(same(18))).toBe(1);
+});
+
+test('one slot under two names is refused, as by the simulator', () => {
+  const p = programOf([overIndex([put('out', 0, get('in', 0))])], apart);
+  const [step] = p.steps;
+  const same = { ...p, steps: [{ ...step!, args: [0, 0, 2, 3] }] };
+  expect(() => createSimulator(same, { mode: 'checked' })).toThrow(DefectError);
+  expect(() => createEngine(same, 'wasm-simd')).toThrow(DefectError);
+});
+
+interface Access {
+  readonly kind: 'store' | 'load';
+  readonly array: 'out' | 'tmp' | 'in';
+  readonly by: number;
+  readonly place: 'next' | 'same' | 'down' | 'second';
+}
+
+const indexOf = ({ by, place }: Access): Expr => {
+  switch (place) {
+    case 'next':
+      return at(by);
+    case 'same':
+      return ir.int(by);
+    case 'down':
+      return ir.sub(20 + by, i);
+    case 'second':
+      return ir.add(ir.mul(i, 2), by);
+    default:
+      return place satisfies never;
+  }
+};
+
+const places = fc.oneof(
+  { weight: 12, arbitrary: fc.constant('next' as const) },
+  { weight: 1, arbitrary: fc.constantFrom('same' as const, 'down' as const, 'second' as const) },
+);
+const accesses: fc.Arbitrary<Access> = fc.record({
+  kind: fc.constantFrom('store', 'load'),
+  array: fc.constantFrom('in', 'out', 'tmp'),
+  by: fc.nat({ max: 6 }),
+  place: places,
+});
+
+/** Loads add to a number that the stores behind them put down. */
+function loopOf(first: Expr | number, all: readonly Access[], n: number): Stmt {
+  const value = ir.call('clamp', ir.local('x'), 0, 255);
+  const body = all.map((access) =>
+    access.kind === 'load' || access.array === 'in'
+      ? ir.accumulate('x', ir.load(access.array, 'u8', indexOf(access)))
+      : ir.store(access.array, 'u8', indexOf(access), value),
+  );
+  return ir.for_('i', 0, n, [ir.let_('x', first), ...body, put('out', 0, value)]);
+}
+
+const written = [ir.fill('u8', 'out', 0, 5, length), ir.copy('u8', 'tmp', 0, 'in', 0, length)];
+
+const cases = fc.record({
+  body: fc.array(accesses, { minLength: 1, maxLength: 4 }),
+  passes: fc.integer({ min: 4, max: 13 }),
+  first: fc.option(fc.nat({ max: 9 }), { nil: undefined }),
+  start: fc.boolean(),
+  distances: fc.tuple(fc.integer({ min: -9, max: 9 }), fc.integer({ min: -9, max: 9 })),
+  overlap: fc.oneof(
+    { weight: 2, arbitrary: fc.constant(true) },
+    { weight: 1, arbitrary: fc.constant(false) },
+  ),
+});
+
+test('random loops of several loads and stores, in slots at every small distance', () => {
+  // Loops that were widened, those of them in slots that overlap, and loops that had to stay as they were.
+  let [compared, wide, overlapping, kept] = [0, 0, 0, 0];
+  fc.assert(
+    fc.property(cases, ({ first, body, passes, start, distances, overlap }) => {
+      const [a, b] = distances;
+      const place = (by: number, far: number): number => (overlap ? 10 + by : far);
+      const statements = [
+        ...(start ? written : []),
+        loopOf(first === undefined ? 1 : get('in', first), body, passes),
+      ];
+      const p = programOf(statements, [place(0, 10), place(a, 50), place(b, 90)]);
+      const outcome = defined(p);
+      if (outcome === undefined) return;
+      const engine = createEngine(p, 'wasm-simd');
+      expect(engine.run(input, { keepArenas: true })).toEqual(outcome);
+      const { loops } = engine.widened;
+      compared++;
+      wide += loops;
+      overlapping += overlap ? loops : 0;
+      kept += loops === 0 && body.every(({ place }) => place === 'next') ? 1 : 0;
+    }),
+    runs(1500),
+  );
+  expect(compared).toBeGreaterThan(350);
+  expect(wide).toBeGreaterThan(250);
+  expect(overlapping).toBeGreaterThan(50);
+  expect(kept).toBeGreaterThan(20);
+});
+
+const ops = ['lt', 'le', 'gt', 'ge', 'eq', 'ne'] as const satisfies readonly CompareOp[];
+
+test.each(ops)('%s of smaller, equal and larger numbers, one pass and four at a time', (op) => {
+  const chosen = ir.select(ir.compare(op, ir.local('x'), 64), 1, 2);
+  const program = programOf(
+    [overIndex([ir.let_('x', get('in', 0), false), put('out', 0, chosen)], 0, 10)],
+    apart,
+  );
+  const numbers = Uint8Array.from({ length }, (_, n) => 62 + (n % 5));
+  const outcome = createSimulator(program, { mode: 'checked' }).run(numbers, { keepArenas: true });
+  expect(new Set(outcome.arenas[0]!.slice(40, 50)).size).toBe(2);
+  for (const instructions of ['wasm', 'wasm-simd'] as const) {
+    const engine = createEngine(program, instructions);
+    expect(engine.widened.loops).toBe(instructions === 'wasm' ? 0 : 1);
+    expect(engine.run(numbers, { keepArenas: true })).toEqual(outcome);
+  }
+});
