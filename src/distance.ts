@@ -15,8 +15,8 @@ export interface Distance {
 export const decibels = (signal: number, noise: number): number =>
   noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
 
-/** float32 cannot tell numbers of this relative distance apart after a few operations. */
-const floatNoise = 2 ** -20;
+/** Relative: results in float32 that should be the same differ by half of it. */
+const floatNoise = 2 ** -23;
 
 /** Adds up pairs of numbers; what they amount to may be asked for at any time. */
 export class Distances {

@@ -10,7 +10,7 @@ import { charts } from './chart.ts';
 import { activationLayers, floatLayers } from './facts.ts';
 import { activations, weights } from './histograms.ts';
 import { type Big, page, type Section } from './page.ts';
-import { errors, flash, type LayerSqnr, pareto, type SweptBuild } from './sections.ts';
+import { errors, flash, type LayerSqnr, pareto, type SweptBuild, warnings } from './sections.ts';
 import { instructions, targets } from './targets.ts';
 
 export interface ReportInput {
@@ -36,6 +36,21 @@ function accuracyOf({ manifest }: Artifact): Big | undefined {
   };
 }
 
+/** Of int8 programs: how near the float network they stay, and the samples that say so. */
+function agreementOf({ manifest }: Artifact): Big | undefined {
+  const { agreement } = manifest;
+  if (agreement === undefined) return undefined;
+  const { sqnr, worst, sameClass, samples, heldBack, calibration } = agreement;
+  const text = (x: number | null): string => (x === null ? 'no noise or no signal' : `${x.toFixed(1)} dB`);
+  const notes = [
+    `worst layer ${worst.kernel} ${text(worst.sqnr)}`,
+    ...(sameClass === null ? [] : [`same class ${formatPercent(sameClass.hits / sameClass.total)}`]),
+    `${samples} samples ${heldBack ? 'held back from calibration' : 'that calibrated'}`,
+    ...(calibration.odd === null ? [] : [`calibrated on ${calibration.count}, ${calibration.odd}`]),
+  ];
+  return { name: 'int8 against float', value: text(sqnr), note: notes.join('; ') };
+}
+
 function bigNumbers(artifact: Artifact): readonly Big[] {
   const { program, manifest } = artifact;
   const { macs, tableBytes } = totalsOf(program);
@@ -49,6 +64,7 @@ function bigNumbers(artifact: Artifact): readonly Big[] {
     },
     { name: 'multiply-accumulates', value: formatCount(macs) },
     { name: 'arithmetic', value: program.arith, note: manifest.requant ?? '' },
+    ...[agreementOf(artifact) ?? []].flat(),
     ...[accuracyOf(artifact) ?? []].flat(),
   ];
 }
@@ -79,6 +95,7 @@ export async function reportHtml({
   const rows = inferences.length === 0 ? [] : layerErrors(artifact, inferences);
   const seen = inputs.length === 0 ? [] : activationLayers(program, inputs);
   const sections: readonly (Section | undefined)[] = [
+    warnings(manifest.warnings ?? []),
     arena(program, manifest.memory.lowerBound, draw),
     flash(program, draw),
     instructions(program, measured, draw),
