@@ -104,9 +104,15 @@ export function sparseText(choices: readonly LayerChoice[]): string | undefined 
   if (chosen < dense)
     return `most weights are zeros: stored sparse, ${formatBytes(chosen)}; one byte each ${formatBytes(dense)}`;
   const least = sum(({ candidates }) => Math.min(...candidates.map(({ bytes, code }) => bytes + code)));
-  if (least >= worthSaying * sum(({ candidates: [c] }) => (c?.bytes ?? 0) + (c?.code ?? 0))) return undefined;
+  if (
+    dense < fewBytes ||
+    least >= worthSaying * sum(({ candidates: [c] }) => (c?.bytes ?? 0) + (c?.code ?? 0))
+  )
+    return undefined;
   return `most weights are zeros: ${formatBytes(dense)} one byte each; --optimize flash stores them smaller, and slower`;
 }
 
 /** Of dense tables and code. */
 const worthSaying = 0.75;
+/** Below, no format is worth a line. */
+const fewBytes = 512;

@@ -5,7 +5,7 @@
 import type { Compiled } from '../compile.ts';
 import { must } from '../ir/errors.ts';
 import type { Node } from '../ir/graph.ts';
-import type { QuantizedMac } from '../ir/mac.ts';
+import type { Clamp, QuantizedMac } from '../ir/mac.ts';
 import { floats, type Tensor } from '../ir/tensor.ts';
 import { channelOf, type Measured, outputOf, type Run, type SlotGrid, type TensorFacts } from '../measure.ts';
 
@@ -75,9 +75,12 @@ export function padValuesOf({ attrs }: Node): readonly number[] | undefined {
   return Array.isArray(attrs.padValues) ? (attrs.padValues as readonly number[]) : undefined;
 }
 
-/** Whether its values are bounded by an activation that was fused into it. */
-export const isClamped = ({ attrs }: Node): boolean =>
-  typeof attrs === 'object' && attrs !== null && 'clamp' in attrs && attrs.clamp !== undefined;
+/** Whether an activation that was fused into it bounds its values at both ends. */
+export function isClamped({ attrs }: Node): boolean {
+  if (typeof attrs !== 'object' || attrs === null || !('clamp' in attrs)) return false;
+  const { lo, hi } = { lo: -Infinity, hi: Infinity, ...(attrs.clamp as Partial<Clamp> | undefined) };
+  return Number.isFinite(lo) && Number.isFinite(hi);
+}
 
 export const macOf = ({ quantized }: Node): QuantizedMac | undefined =>
   typeof quantized === 'object' && quantized !== null && 'weightScales' in quantized

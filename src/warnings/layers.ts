@@ -76,7 +76,9 @@ function largeColumns(
   compiled: Compiled,
   { node }: Layer,
 ): { readonly columns: readonly number[]; readonly all: number } {
-  const weight = (compiled.given ?? compiled.fused).tensors.get(node.inputs[1] ?? '')?.constant;
+  const graph = compiled.given ?? compiled.fused;
+  const own = graph.nodes.find(({ name }) => name === node.name);
+  const weight = graph.tensors.get(own?.inputs[1] ?? '')?.constant;
   if (weight === undefined) return { columns: [], all: 0 };
   const maxima = columnMaxima(weight.data as ArrayLike<number>, weight.shape);
   const sorted = maxima.toSorted();
@@ -141,6 +143,13 @@ function ofRounding({ calibration }: Compiled, { facts, node }: Layer): Finding 
   const step = largestStep(facts);
   const range = calibration?.ranges.get(node.outputs[0] ?? '');
   const asked = range === undefined ? step : (range.hi - range.lo) / 255;
+  if (step > 4 * asked && !isClamped(node))
+    return {
+      kind: 'range',
+      tensor: facts.slot.name,
+      text: `its values (${spanOf(facts)}) are narrow beside a step of ${short(step)}, which is one of its accumulator: its input's step times its largest weight's`,
+      todo: 'bring the channels of its input, and its rows of weights, to one size',
+    };
   if (isClamped(node) && step > 4 * asked)
     return {
       kind: 'clip',

@@ -201,6 +201,42 @@ describe('calibration that says little', () => {
   });
 });
 
+describe('layers that are too far from float', () => {
+  const kindsOf = ({ warnings }: Said): readonly string[] => warnings.map(({ kind }) => kind);
+
+  test('values beyond what was calibrated: calibration, by layer', async () => {
+    const grown = samplesOf('beyond.npy', 6, 100, (i, f) => noise[6 * i + f]! * (i % 2 === 0 ? 1 : 100));
+    const { warnings } = await said(model, '--calibrate', grown, '--samples', '50');
+    expect(
+      warnings
+        .slice(1)
+        .map(({ text }) => text)
+        .join(),
+    ).toMatch(/linear\d \(.*below 20 dB/);
+    expect(kindsOf({ warnings } as Said)).not.toContain('bits');
+  });
+
+  test('too few bits', async () => {
+    const far = await said(model, '--calibrate', varied, '--weight-bits', '2', '--min-sqnr', '15');
+    expect(far.code).toBe(1);
+    expect((await said(model, '--calibrate', varied)).warnings).toEqual([]);
+  });
+
+  test('too much pruned', async () => {
+    const { warnings } = await said(model, '--calibrate', varied, '--sparsity', '0.95');
+    expect(warnings).toContainEqual(expect.objectContaining({ kind: 'pruning', kernel: expect.any(String) }));
+  });
+
+  test('an output that varies by less than a step beside a large one', async () => {
+    const rows = (_: number, count: number): number[] =>
+      numbers(count, 1).map((w, i) => (i < count / 2 ? 1e4 * w : w));
+    const two = linears('two.onnx', [6, 2], rows, [1e6, 0]);
+    const { warnings, code } = await said(two, '--calibrate', varied, '--min-sqnr', '20');
+    expect(warnings).toContainEqual(expect.objectContaining({ kind: 'range', tensor: 'y0', channels: [1] }));
+    expect(code).toBe(1);
+  });
+});
+
 describe('sparsity that is not reached', () => {
   // 6 inputs and 4 outputs stay whatever happens: of 6x4 weights nothing can go by channels.
   const shallow = linears('shallow.onnx', [6, 4], (_, count) => numbers(count, 1));
