@@ -12,7 +12,6 @@ import {
   samplesText,
   storedText,
   warningFields,
-  warningText,
 } from '../report/agreement.ts';
 import { builtFields, formatFields, formatTable, searchText, sparseText } from '../report/built.ts';
 import { formatBytes, formatCount } from '../report/numbers.ts';
@@ -36,6 +35,7 @@ import {
   withQuantizeOptions,
 } from './options.ts';
 import { textAfterPass } from './passes.ts';
+import { warn } from './warn.ts';
 
 interface Flags extends InputFlags, QuantizeFlags, CompressFlags {
   readonly out?: string;
@@ -121,12 +121,6 @@ function describeFiles({ io }: Context, folder: string, files: Files): void {
 
 interface Made extends Delivered {
   readonly files: Files;
-}
-
-/** On stderr, whatever else is printed. */
-function warn({ io }: Context, { agreement }: Compiled): void {
-  for (const warning of agreement?.warnings ?? [])
-    io.err(`thimble: warning: ${warning.kind}: ${warningText(warning)}\n`);
 }
 
 async function report(context: Context, made: Made, flags: Flags): Promise<void> {
