@@ -175,7 +175,7 @@ describe('calibration that says little', () => {
     expect(result.out.split('\n')[0]).toContain(odd);
     expect(result.err).toMatch(/^thimble: warning: calibration: calibrated on /);
     expect(await pageOf(out)).toContain(
-      `<td class="text long">calibrated on ${count === 1 ? '1 sample' : ''}`,
+      `<li><strong>calibration</strong>: calibrated on ${count === 1 ? '1 sample' : ''}`,
     );
     expect(readFileSync(path.join(out, 'report.md'), 'utf8')).toMatch(/^- calibration: calibrated on/m);
     const json = await said(model, '--calibrate', calibrate);

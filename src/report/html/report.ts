@@ -10,7 +10,7 @@ import { charts } from './chart.ts';
 import { activationLayers, floatLayers } from './facts.ts';
 import { activations, weights } from './histograms.ts';
 import { type Big, page, type Section } from './page.ts';
-import { errors, flash, type LayerSqnr, pareto, type SweptBuild, warnings } from './sections.ts';
+import { errors, flash, type LayerSqnr, pareto, type SweptBuild } from './sections.ts';
 import { instructions, targets } from './targets.ts';
 
 export interface ReportInput {
@@ -95,7 +95,6 @@ export async function reportHtml({
   const rows = inferences.length === 0 ? [] : layerErrors(artifact, inferences);
   const seen = inputs.length === 0 ? [] : activationLayers(program, inputs);
   const sections: readonly (Section | undefined)[] = [
-    warnings(manifest.warnings ?? []),
     arena(program, manifest.memory.lowerBound, draw),
     flash(program, draw),
     instructions(program, measured, draw),
@@ -111,6 +110,7 @@ export async function reportHtml({
     about,
     bigNumbers(artifact),
     sections.filter((s) => s !== undefined),
+    (manifest.warnings ?? []).map(({ kind, text, todo }) => ({ about: kind, text: `${text}; ${todo}` })),
   );
 }
 

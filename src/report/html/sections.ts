@@ -1,5 +1,4 @@
 /** Each picture of a report with the same numbers as a table. */
-import type { Manifest } from '../../artifact.ts';
 import type { Program } from '../../ir/program.ts';
 import { formatBytes, formatCount, formatPercent } from '../numbers.ts';
 import { leftFor, names, shortCount } from './axes.ts';
@@ -38,26 +37,6 @@ export function flash(program: Program, charts: Charts): Section {
     ),
   };
 }
-
-type ManifestWarning = NonNullable<Manifest['warnings']>[number];
-
-/** What the build says against itself; nothing where it says nothing. */
-export const warnings = (rows: readonly ManifestWarning[]): Section | undefined =>
-  rows.length === 0
-    ? undefined
-    : {
-        title: 'Warnings',
-        caption: 'What was found when the program was compared with the float network, and what to do.',
-        table: dataTable(
-          [
-            { head: 'kind', cell: (w) => w.kind, text: true },
-            { head: 'layer', cell: (w) => w.kernel ?? '', text: true },
-            { head: 'found', cell: (w) => w.text, text: true },
-            { head: 'to do', cell: (w) => w.todo, text: true },
-          ],
-          rows,
-        ),
-      };
 
 /** A layer's error: in decibels of real units. */
 export interface LayerSqnr {
