@@ -35,7 +35,7 @@ import {
   withQuantizeOptions,
 } from './options.ts';
 import { textAfterPass } from './passes.ts';
-import { warn } from './warn.ts';
+import { warn, warningLines } from './warn.ts';
 
 interface Flags extends InputFlags, QuantizeFlags, CompressFlags {
   readonly out?: string;
@@ -105,7 +105,8 @@ function describe(context: Context, compiled: Compiled): void {
   if (formats.length > 0) io.out(`${formatTable(formats, io.columns)}\n\n`);
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
   const said = agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)];
-  for (const line of [...said, sparseText(formats)]) if (line !== undefined) io.out(`${line}\n`);
+  for (const line of [...said, sparseText(formats), ...warningLines(compiled)])
+    if (line !== undefined) io.out(`${line}\n`);
 }
 
 function accuracyText({ samples: total, labelled, float, compiled }: Judgement, arith: string): string {
@@ -129,7 +130,8 @@ async function report(context: Context, made: Made, flags: Flags): Promise<void>
   const folder = flags.out !== undefined && failed.length === 0 ? flags.out : null;
   if (folder !== null) await writeFolder(folder, files);
   if (flags.json) printJson(context, jsonOf(made, folder));
-  else if (!flags.quiet) {
+  else if (flags.quiet) warn(context, compiled);
+  else {
     describe(context, compiled);
     if (accuracy !== undefined) context.io.out(`${accuracyText(accuracy, compiled.program.arith)}\n`);
     if (tried.length > 0) {
@@ -140,7 +142,6 @@ async function report(context: Context, made: Made, flags: Flags): Promise<void>
     if (folder !== null) describeFiles(context, folder, files);
     else if (failed.length === 0) context.io.out('nothing was written: give -o FOLDER\n');
   }
-  warn(context, compiled);
   for (const line of failed) context.io.err(`thimble: ${line}; nothing was written\n`);
   if (failed.length > 0) context.finish(exitCodes.foundWrong);
 }

@@ -2,8 +2,10 @@ import type { Compiled } from '../compile.ts';
 import { warningText } from '../report/agreement.ts';
 import type { Context } from './context.ts';
 
-/** What a build says against itself: on stderr, whatever else is printed. */
-export function warn({ io }: Pick<Context, 'io'>, { agreement }: Compiled): void {
-  for (const warning of agreement?.warnings ?? [])
-    io.err(`thimble: warning: ${warning.kind}: ${warningText(warning)}\n`);
+export const warningLines = ({ agreement }: Compiled): readonly string[] =>
+  (agreement?.warnings ?? []).map((warning) => `warning: ${warning.kind}: ${warningText(warning)}`);
+
+/** On stderr, for commands whose output is about something else. */
+export function warn({ io }: Pick<Context, 'io'>, compiled: Compiled): void {
+  for (const line of warningLines(compiled)) io.err(`thimble: ${line}\n`);
 }

@@ -173,7 +173,10 @@ describe('calibration that says little', () => {
     const out = path.join(folder, name);
     const result = await bench().run('compile', model, '--calibrate', calibrate, '-o', out);
     expect(result.out.split('\n')[0]).toContain(odd);
-    expect(result.err).toMatch(/^thimble: warning: calibration: calibrated on /);
+    expect(result.out).toMatch(/^warning: calibration: calibrated on /m);
+    expect(result.err).toBe('');
+    const quiet = await bench().run('compile', model, '--calibrate', calibrate, '-q');
+    expect(quiet).toMatchObject({ out: '', err: expect.stringMatching(/^thimble: warning: calibration/) });
     expect(await pageOf(out)).toContain(
       `<li><strong>calibration</strong>: calibrated on ${count === 1 ? '1 sample' : ''}`,
     );
@@ -246,7 +249,7 @@ describe('sparsity that is not reached', () => {
     const out = path.join(folder, 'short');
     const result = await bench().run('compile', shallow, ...prune, '-o', out);
     expect(result.code).toBe(0);
-    expect(result.err).toContain('warning: pruning: asked for 90 % zeros, reached 0 %: ');
+    expect(result.out).toContain('warning: pruning: asked for 90 % zeros, reached 0 %: ');
     expect(readFileSync(path.join(out, 'report.md'), 'utf8')).toContain('asked for 90 % zeros, reached 0 %');
     expect((await said(shallow, ...prune)).sparsity).toEqual({ asked: 0.9, reached: 0 });
   });
