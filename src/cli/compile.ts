@@ -35,7 +35,7 @@ import {
   withQuantizeOptions,
 } from './options.ts';
 import { textAfterPass } from './passes.ts';
-import { warn, warningLines } from './warn.ts';
+import { warningLines } from './warn.ts';
 
 interface Flags extends InputFlags, QuantizeFlags, CompressFlags {
   readonly out?: string;
@@ -130,8 +130,7 @@ async function report(context: Context, made: Made, flags: Flags): Promise<void>
   const folder = flags.out !== undefined && failed.length === 0 ? flags.out : null;
   if (folder !== null) await writeFolder(folder, files);
   if (flags.json) printJson(context, jsonOf(made, folder));
-  else if (flags.quiet) warn(context, compiled);
-  else {
+  else if (!flags.quiet) {
     describe(context, compiled);
     if (accuracy !== undefined) context.io.out(`${accuracyText(accuracy, compiled.program.arith)}\n`);
     if (tried.length > 0) {
