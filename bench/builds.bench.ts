@@ -5,6 +5,7 @@
 import path from 'node:path';
 import { test } from 'vitest';
 import { artifactOf, loadArtifact } from '../src/artifact.ts';
+import { calibrationOf } from '../src/cli/calibrate.ts';
 import { trainedBuild } from '../src/cli/finetune.ts';
 import { type Compiled, type CompileOptions, compile } from '../src/compile.ts';
 import { readLabels } from '../src/data/files.ts';
@@ -79,10 +80,7 @@ const builds: readonly Build[] = [
 ];
 
 function trainingOptions(b: Build): CompileOptions {
-  const step = train.count / 1000;
-  const inputs = Array.from({ length: 1000 }, (_, i) => train.real(Math.floor(i * step)));
-  const raw = train.pixels!.normalization;
-  return { name: 'lenet5', arith: 'int8', calibration: { inputs, raw }, ...b.options };
+  return { name: 'lenet5', arith: 'int8', calibration: calibrationOf(train, 1000), ...b.options };
 }
 
 async function built(b: Build): Promise<Compiled> {

@@ -3,6 +3,7 @@
  * rounding see training images only. CODEBOOKS=lenet5 or cifarnet makes one table.
  */
 import { test } from 'vitest';
+import { calibrationOf } from '../src/cli/calibrate.ts';
 import { type Compiled, type CompileOptions, compileFused, front } from '../src/compile.ts';
 import { formatPercent } from '../src/report/numbers.ts';
 import { totalsOf } from '../src/report/program.ts';
@@ -72,14 +73,11 @@ test.each(plans.filter(({ net }) => wanted === undefined || wanted === net.name)
   'codebooks of $net.name',
   async ({ net, samples, sparsities }) => {
     const train = samplesOf(net, 'train');
-    const inputs = Array.from({ length: samples }, (_, i) =>
-      train.real(Math.floor((i * train.count) / samples)),
-    );
     const options: CompileOptions = {
       name: net.name,
       arith: 'int8',
       requant: 'compact',
-      calibration: { inputs, raw: train.pixels!.normalization },
+      calibration: calibrationOf(train, samples),
       formats: { objective: 'flash', target: 'cortex-m4' },
     };
     const made = front(modelOf(net), options);

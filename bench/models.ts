@@ -1,6 +1,7 @@
 /** The networks that are measured, with the data that they are calibrated and judged on. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { calibrationOf } from '../src/cli/calibrate.ts';
 import { type Compiled, type CompileOptions, compile } from '../src/compile.ts';
 import { readLabels, readSamples } from '../src/data/files.ts';
 import { type Prepared, type PrepareOptions, prepare } from '../src/data/prepare.ts';
@@ -74,14 +75,10 @@ export const modelOf = (net: Net): Graph<'imported'> => importOnnx(modelBytes(ne
 
 /** Calibrated on 512 training images spread over the file, as the command line does. */
 export function compiledOf(net: Net, options: Partial<CompileOptions> = {}): Compiled {
-  const train = samplesOf(net, 'train');
-  const step = train.count / 512;
-  const inputs = Array.from({ length: 512 }, (_, i) => train.real(Math.floor(i * step)));
-  const raw = train.pixels?.normalization;
   return compile(modelOf(net), {
     name: net.name,
     arith: 'int8',
-    calibration: { inputs, ...(raw === undefined ? {} : { raw }) },
+    calibration: calibrationOf(samplesOf(net, 'train'), 512),
     ...options,
   });
 }

@@ -5,6 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import * as v from 'valibot';
+import { withAgreement } from './agreement.ts';
 import { type Certificate, certify } from './certify.ts';
 import type { Compiled } from './compile.ts';
 import { emitC } from './emit/emit.ts';
@@ -14,14 +15,15 @@ import type { Graph } from './ir/graph.ts';
 import { elemBytes } from './ir/kernel.ts';
 import { inputPort, outputPort, type Port, printedGrid } from './ir/port.ts';
 import type { Program } from './ir/program.ts';
-import { layerErrors } from './measure.ts';
 import type { LayerChoice } from './passes/choose-formats.ts';
 import { bytesOfBase64, programFrom, programText } from './program-text.ts';
 import { proveProgram } from './prove.ts';
+import { agreementFields, warningFields } from './report/agreement.ts';
 import { reportText } from './report/markdown.ts';
 import { stepsOf, totalsOf } from './report/program.ts';
 import type { Judgement } from './search.ts';
 import { createSimulator } from './sim/simulate.ts';
+import { warningKinds } from './warnings/warning.ts';
 import { type WeightGrid, weightGrids } from './weight-grids.ts';
 
 /** How samples were brought to the model, so that later commands can do the same. */
@@ -57,6 +59,7 @@ const portSchema = v.object({
   scale: v.exactOptional(numbers),
   zeroPoint: v.exactOptional(numbers),
 });
+const distanceSchema = v.object({ sqnr: v.nullable(v.number()), exact: v.boolean(), worst: v.number() });
 const manifestSchema = v.object({
   generator: v.literal('thimble'),
   format: v.literal(1),
@@ -103,6 +106,46 @@ const manifestSchema = v.object({
   accuracy: v.exactOptional(
     v.object({ samples: whole, labelled: v.boolean(), float: whole, compiled: whole }),
   ),
+  /** Of int8 programs: how near the float network they stay. */
+  agreement: v.exactOptional(
+    v.object({
+      text,
+      samples: whole,
+      heldBack: v.boolean(),
+      calibration: v.object({
+        count: whole,
+        distinct: whole,
+        zeros: whole,
+        constant: whole,
+        odd: v.nullable(text),
+      }),
+      sqnr: v.nullable(v.number()),
+      worst: v.object({ kernel: text, sqnr: v.nullable(v.number()) }),
+      sameClass: v.nullable(v.object({ hits: whole, total: whole })),
+      layers: v.array(
+        v.object({
+          kernel: text,
+          tensor: text,
+          ...distanceSchema.entries,
+          given: v.nullable(distanceSchema),
+        }),
+      ),
+    }),
+  ),
+  warnings: v.exactOptional(
+    v.array(
+      v.object({
+        kind: v.picklist(warningKinds),
+        kernel: v.nullable(text),
+        nodes: v.array(text),
+        tensor: v.nullable(text),
+        channels: v.array(whole),
+        sqnr: v.nullable(v.number()),
+        text,
+        todo: text,
+      }),
+    ),
+  ),
   files: v.array(text),
   sha256: v.record(text, text),
   seal: v.record(text, text),
@@ -126,8 +169,9 @@ const bytesOf = (content: string | Uint8Array): Uint8Array =>
 const hashOf = (content: string | Uint8Array): string => bytesToHex(sha256(bytesOf(content)));
 
 /** File names and contents, the manifest among them. Pure and deterministic. */
-export function artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, string> {
-  const { program } = compiled;
+export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, string> {
+  const compiled = withAgreement(built);
+  const { program, agreement } = compiled;
   const hash = `sha256 ${hashOf(made.model)}`;
   const golden = goldenOf(program, compiled.examples);
   const facts = proveProgram(program);
@@ -140,14 +184,13 @@ export function artifactOf(compiled: Compiled, made: Made): ReadonlyMap<string, 
   const origin = [`thimble ${made.version}: \`${made.command}\``, `model ${hash}`];
   const { plan } = compiled;
   const certificate = certified(compiled);
-  const errors = layerErrors(compiled);
   files.set(
     'report.md',
     reportText({
       program,
       plan,
       facts,
-      errors,
+      agreement,
       origin,
       certificate,
       accuracy: made.accuracy,
@@ -230,6 +273,11 @@ const statedBy = (program: Program) => ({
 });
 type Stated = ReturnType<typeof statedBy>;
 
+const agreementOf = ({ agreement }: Compiled): Pick<Manifest, 'agreement' | 'warnings'> =>
+  agreement === undefined
+    ? {}
+    : { agreement: agreementFields(agreement), warnings: agreement.warnings.map(warningFields) };
+
 function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, string>): Manifest {
   const { program, plan, calibration } = compiled;
   const stated = statedBy(program);
@@ -252,6 +300,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     totals: stated.totals,
     preprocessing: made.preprocessing as Manifest['preprocessing'],
     ...(made.accuracy === undefined ? {} : { accuracy: made.accuracy }),
+    ...agreementOf(compiled),
     files: [...files.keys()].sort(),
     sha256: Object.fromEntries([...files].map(([name, content]) => [name, hashOf(content)])),
   } as const;

@@ -4,6 +4,7 @@
  * Complete: no weight is sampled, and a weight that the tables hold too much is found like one they lack.
  */
 import { decodeRows } from './decode.ts';
+import { decibels } from './distance.ts';
 import { DefectError, must } from './ir/errors.ts';
 import { formatName } from './ir/formats/format.ts';
 import type { Graph, Node } from './ir/graph.ts';
@@ -96,7 +97,7 @@ function sqnrOf(real: Tensor, { weights, weightScales }: QuantizedMac): number {
     signal += w * w;
     noise += (w - q * (weightScales[Math.floor(i / terms)] as number)) ** 2;
   });
-  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
+  return decibels(signal, noise);
 }
 
 const bytesOfTables = (kernel: Kernel, names: readonly (string | undefined)[]): number =>

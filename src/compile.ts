@@ -1,17 +1,25 @@
 /** The compiler: one readable list of passes, with the graph's rules checked after each. */
 
+import { type Agreement, withAgreement } from './agreement.ts';
 import { mulberry32 } from './data/random.ts';
+import { type Split, split } from './held-back.ts';
 import { dumpGraph } from './ir/dump.ts';
 import { InputError, must } from './ir/errors.ts';
 import type { Graph, Stage } from './ir/graph.ts';
 import type { CodebookSize, Quant, Range, RequantMode, WeightBits } from './ir/op.ts';
-import { pixelsOf, storedBy } from './ir/port.ts';
+import { pixelsOf, storedBy, unroundedBy } from './ir/port.ts';
 import type { Normalization, Program } from './ir/program.ts';
 import { countOf, sameShape } from './ir/tensor.ts';
 import { verifyGraph } from './ir/verify.ts';
 import { type Calibration, type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
-import { chooseFormats, type FormatOptions, type LayerChoice } from './passes/choose-formats.ts';
+import {
+  chooseFormats,
+  type FormatChoices,
+  type FormatOptions,
+  hasZeros,
+  type LayerChoice,
+} from './passes/choose-formats.ts';
 import { dropDeadChannels } from './passes/drop-dead-channels.ts';
 import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
@@ -29,6 +37,7 @@ import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleImages } from './passes/settle-images.ts';
 import { showPlan } from './report/plan.ts';
 import { encodeInput } from './run.ts';
+import { type Sparsity, sparsityOf } from './warnings/pruning.ts';
 
 export interface CompileOptions {
   /** The prefix of everything public in the C: a C identifier. */
@@ -36,9 +45,14 @@ export interface CompileOptions {
   readonly arith: 'int8' | 'float32';
   /**
    * Inputs as the network computes with them (row-major, normalized): needed for int8. With `raw`, the program
-   * takes stored bytes of which these are the normalized form.
+   * takes stored bytes of which these are the normalized form. The build is judged by `heldBack`; where that is
+   * absent, by a tenth of `inputs` (at most 64, none of fewer than 8), which then calibrates nothing.
    */
-  readonly calibration?: { readonly inputs: readonly Float32Array[]; readonly raw?: Normalization };
+  readonly calibration?: {
+    readonly inputs: readonly Float32Array[];
+    readonly heldBack?: readonly Float32Array[];
+    readonly raw?: Normalization;
+  };
   readonly requant?: RequantMode;
   readonly calibrationMethod?: CalibrationMethod;
   /** Zeros for the weights that matter least, before calibration; needs calibration inputs. */
@@ -61,6 +75,14 @@ export interface CompileOptions {
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
+/** Samples as the fused network takes them. */
+export interface Judging {
+  readonly calibrating: readonly Float32Array[];
+  readonly samples: readonly Float32Array[];
+  /** Whether `samples` are none of `calibrating`. */
+  readonly heldBack: boolean;
+}
+
 export interface Compiled {
   readonly program: Program;
   readonly plan: MemoryPlan;
@@ -70,7 +92,12 @@ export interface Compiled {
   readonly fused: Graph<'float'>;
   /** The fused graph with the weights of the model that was given, where `fused` has others. */
   readonly given?: Graph<'float'>;
-  readonly calibrated?: readonly Float32Array[];
+  /** What an int8 program was calibrated on, and what it is judged by. */
+  readonly judging?: Judging;
+  /** How near it is to the float network; of float32 programs, and of builds that are still searched, absent. */
+  readonly agreement?: Agreement;
+  /** What is zero of the weights, where they may have been pruned. */
+  readonly sparsity?: Sparsity;
   /** The graph that was lowered. */
   readonly lowered: Graph<'float'> | Graph<'int8'>;
   readonly calibration?: Calibration;
@@ -134,7 +161,7 @@ function gridsFor(
   if (arith === 'float32' || calibration === undefined) return undefined;
   const [input = ''] = graph.inputs;
   checkSamples(calibration.inputs, must(graph.tensors.get(input), 'the input has a type').shape);
-  return inputGrids(fuse.run(foldBatchNorm.run(graph)), calibration.inputs);
+  return inputGrids(fuse.run(foldBatchNorm.run(graph)), partsOf(calibration).calibrating);
 }
 
 /** Real = scale (stored - zero point) = (stored - mean) / std. */
@@ -151,7 +178,7 @@ const rawOf = ({ arith, calibration }: CompileOptions): Normalization | undefine
  * thimble's own fault.
  */
 export function compile(model: Graph<'imported'>, options: CompileOptions): Compiled {
-  return compileFused(front(model, options), options);
+  return withAgreement(compileFused(front(model, options), options));
 }
 
 /**
@@ -167,14 +194,15 @@ export function compileFused(
 ): Compiled {
   const step = stepper(options);
   const needsInputs = options.arith === 'int8' || options.prune !== undefined;
-  const inputs = needsInputs ? calibrationInputs(options, made.grids) : [];
-  const { graph, weightSteps, codebooks } = compressed(network, inputs, options, { step, shared });
+  const judging = needsInputs ? calibrationInputs(options, made.grids) : noSamples;
+  const inputs = judging.calibrating;
+  const { graph, weightSteps, codebooks, pruned } = compressed(network, inputs, options, { step, shared });
   const changed = options.prune !== undefined || network !== made.fused || weightSteps.size > 0;
   const common = {
     floatGraph: made.floatGraph,
     fused: graph,
     requant: options.requant ?? 'single',
-    ...(changed ? { given: made.fused } : {}),
+    ...(changed ? { given: made.fused, sparsity: sparsityOf(made.fused, pruned, options.prune) } : {}),
   };
   if (options.arith === 'float32') {
     requireFiniteRuns(graph, exampleInputs(graph, options));
@@ -192,16 +220,21 @@ export function compileFused(
     ...(rawOf(options) === undefined && made.grids === undefined ? {} : { input: rawQuant }),
   });
   const integers = step.run(pass, graph);
-  const chosen = options.formats === undefined ? undefined : chooseFormats(integers, options.formats);
+  const chosen = formatsFor(integers, options);
   if (chosen !== undefined) step.show('choose-formats', chosen.graph);
   return {
     ...common,
     calibration,
-    calibrated: inputs,
+    judging,
     ...lowered(chosen?.graph ?? integers, options, made.grids),
     ...(chosen === undefined ? {} : { formats: chosen.layers }),
   };
 }
+
+const formatsFor = (graph: Graph<'int8'>, { formats }: CompileOptions): FormatChoices | undefined =>
+  formats === undefined || (formats.objective === 'zeros' && !hasZeros(graph))
+    ? undefined
+    : chooseFormats(graph, formats);
 
 /** Pruning and rounding to few bits, each where it is asked for. */
 function compressed(
@@ -209,7 +242,7 @@ function compressed(
   samples: readonly Float32Array[],
   options: CompileOptions,
   { step, shared }: { readonly step: Stepper; readonly shared: Shared },
-): RoundedWeights {
+): RoundedWeights & { readonly pruned: Graph<'float'> } {
   const { prune: wanted, weightBits = 8, codebook, arith, requant = 'single', onProgress } = options;
   const done = options.rounded ?? false;
   checkWeightBits(weightBits, fused);
@@ -223,12 +256,12 @@ function compressed(
     codebookOf: (node: string) => codebookOf(codebook, node),
   };
   if (arith === 'float32' || done || !needsRounding(fused, grids, requant))
-    return { graph: pruned, weightSteps: new Map(), codebooks: new Map() };
+    return { graph: pruned, weightSteps: new Map(), codebooks: new Map(), pruned };
   const reference = sameShapes(pruned, fused) ? fused : pruned;
   const known = reference === fused ? { shared } : {};
   const rounded = roundWeights(pruned, { ...grids, samples, reference, ...known, ...report });
   step.show('round-weights', rounded.graph);
-  return rounded;
+  return { ...rounded, pruned };
 }
 
 /** Whether both graphs' tensors have the same shapes: no channel was removed from either. */
@@ -291,11 +324,10 @@ function lowered(
   };
 }
 
+const noSamples: Judging = { calibrating: [], samples: [], heldBack: false };
+
 /** As the fused graph takes them. */
-function calibrationInputs(
-  { name, calibration, arith }: CompileOptions,
-  grids: readonly Quant[] | undefined,
-): readonly Float32Array[] {
+function calibrationInputs({ name, calibration, arith }: CompileOptions, grids: Front['grids']): Judging {
   if (calibration === undefined)
     throw new InputError({
       where: `network '${name}'`,
@@ -304,6 +336,19 @@ function calibrationInputs(
       todo: 'give training inputs with --calibrate FILE, or compile with --type float32',
     });
   const { inputs, raw } = calibration;
-  if (grids !== undefined) return inputs.map((x) => storedBy(grids, x));
-  return raw === undefined || arith === 'float32' ? inputs : inputs.map((x) => pixelsOf(raw, x));
+  if (arith === 'float32') return { ...noSamples, calibrating: inputs };
+  const parts = partsOf(calibration);
+  const pixels = (x: Float32Array): Float32Array => (raw === undefined ? x : pixelsOf(raw, x));
+  return {
+    calibrating: parts.calibrating.map((x) => (grids === undefined ? pixels(x) : storedBy(grids, x))),
+    // Not rounded to their grids: what an input loses there is judged too.
+    samples: parts.judging.map((x) => (grids === undefined ? pixels(x) : unroundedBy(grids, x))),
+    heldBack: parts.heldBack,
+  };
 }
+
+const partsOf = ({
+  inputs,
+  heldBack = [],
+}: NonNullable<CompileOptions['calibration']>): Split<Float32Array> =>
+  heldBack.length > 0 ? { calibrating: inputs, judging: heldBack, heldBack: true } : split(inputs);

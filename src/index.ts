@@ -6,6 +6,7 @@
  *   const { output } = simulate(compiled.program, encodeInput(compiled.program, input));
  *   const files = artifactOf(compiled, { command: '', version: '', model: bytes, preprocessing: {} });
  */
+export { type Agreement, agreementOf } from './agreement.ts';
 export {
   type Artifact,
   artifactOf,
@@ -32,6 +33,7 @@ export type { Inference } from './diff/feed.ts';
 export type { LayerMeasures, Place } from './diff/measure.ts';
 export { captureOfRun } from './diff/trace-capture.ts';
 export { type Coverage, coverageOf, type Verdict, verdictOf } from './diff/verdict.ts';
+export type { Distance } from './distance.ts';
 export { emitC, emitC as emit } from './emit/emit.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';
 export { type NativeOptions, type NativeResult, runNative } from './emit/native.ts';
@@ -50,6 +52,7 @@ export type { CodebookSize, Quant, RequantMode, WeightBits } from './ir/op.ts';
 export type { Normalization, Outcome, Program, Slot, Step } from './ir/program.ts';
 export type { Shape, Tensor } from './ir/tensor.ts';
 export { verifyGraph } from './ir/verify.ts';
+export type { LayerError } from './measure.ts';
 export { fromNdarray, toNdarray } from './ndarray.ts';
 export {
   type Classified,
@@ -110,3 +113,4 @@ export { type Epoch, type Finetuned, finetune } from './train/finetune.ts';
 export { onThreads } from './train/node-threads.ts';
 export type { FinetuneOptions, Progress, TrainingData } from './train/options.ts';
 export { type VerifyReport, type VerifyRow, verifyArtifact } from './verify-artifact.ts';
+export type { Warning } from './warnings/warning.ts';

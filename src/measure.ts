@@ -1,22 +1,15 @@
-/** How far each layer of an int8 program is from the float network, on the inputs that it was calibrated on. */
+/** How far an int8 program is from the float network, layer by layer, on samples that did not calibrate it. */
 import type { Compiled } from './compile.ts';
 import { pick } from './diff/capture.ts';
-import { inference } from './engines.ts';
+import { type Distance, Distances } from './distance.ts';
+import { inference, type RunProgram } from './engines.ts';
 import { must } from './ir/errors.ts';
 import { evaluate } from './ir/evaluate.ts';
 import type { Graph } from './ir/graph.ts';
 import { elemBytes } from './ir/kernel.ts';
-import type { Slot } from './ir/program.ts';
+import type { Program, Slot } from './ir/program.ts';
 import { floats, type Tensor } from './ir/tensor.ts';
-import { decodeSlot } from './run.ts';
-
-/** Between what a layer stores, in real units, and what a float network computes. */
-export interface Distance {
-  /** Signal to noise: 10 log10(sum real^2 / sum (real - stored)^2), in decibels. */
-  readonly sqnr: number;
-  /** The largest difference, in real units. */
-  readonly worst: number;
-}
+import { arrangeInput, decodeSlot, encodeInput } from './run.ts';
 
 export interface LayerError extends Distance {
   readonly kernel: string;
@@ -28,36 +21,93 @@ export interface LayerError extends Distance {
   readonly given?: Distance;
 }
 
-const output = (compiled: Compiled, step: number): Slot | undefined => {
-  const { program } = compiled;
-  const { kernel, args } = must(program.steps[step], 'a step');
-  return program.slots[args[kernel.params.findIndex((p) => p.role === 'out')] ?? -1];
+/** What the bytes of a slot can stand for, by row-major element, in real units. */
+export interface SlotGrid {
+  readonly lo: Float32Array;
+  readonly hi: Float32Array;
+  /** Of one stored step. */
+  readonly step: Float32Array;
+}
+
+/** How one tensor was stored: the network's input, or what a step made. */
+export interface TensorFacts {
+  readonly slot: Slot;
+  /** Its name in the float network. */
+  readonly tensor: string;
+  readonly grid: SlotGrid;
+  readonly own: Distances;
+  readonly given: Distances;
+  /** Of each index along axis 1. */
+  readonly channels: readonly Distances[];
+  /** The least and the most that the float network made of it. */
+  lo: number;
+  hi: number;
+}
+
+/** One sample on both sides. */
+export interface Run {
+  /** By name of the float network's tensor. */
+  readonly real: ReadonlyMap<string, Tensor>;
+  /** Of the model that was given, where its weights were changed. */
+  readonly given: ReadonlyMap<string, Tensor>;
+  /** By index of slot: what was stored, in real units. */
+  readonly stored: (slot: number) => Float32Array;
+}
+
+export interface Measured {
+  /** By step. */
+  readonly steps: readonly TensorFacts[];
+  readonly input: TensorFacts;
+  /** Of the first samples, to look closer at. */
+  readonly runs: readonly Run[];
+  /** Of samples whose output is a list of classes: how often both sides say the same one. */
+  readonly sameClass?: { readonly hits: number; readonly total: number };
+  /** How many classes the float network named. */
+  readonly classes: number;
+}
+
+/** Index of the slot that a step writes. */
+export const outputOf = ({ steps }: Program, step: number): number => {
+  const { kernel, args } = must(steps[step], 'a step');
+  return must(args[kernel.params.findIndex(({ role }) => role === 'out')], 'a kernel has an output');
 };
 
-interface Sums {
-  signal: number;
-  noise: number;
-  worst: number;
-  elements: number;
+const slotAt = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
+
+/** The float network's tensor that a slot holds: the output under its last name. */
+const tensorIn = ({ program, fused }: Compiled, index: number): string =>
+  index === program.output ? (fused.outputs[0] ?? '') : slotAt(program, index).name;
+
+export function gridOf(slot: Slot): SlotGrid {
+  const bytes = slot.length * elemBytes[slot.elem];
+  const lo = decodeSlot(slot, new Uint8Array(bytes));
+  const hi = decodeSlot(slot, new Uint8Array(bytes).fill(255));
+  return { lo, hi, step: hi.map((x, i) => (x - (lo[i] ?? 0)) / 255) };
 }
 
-function addTo(sums: Sums, real: Float32Array, stored: Float32Array): void {
-  stored.forEach((x, i) => {
-    const y = real[i] ?? 0;
-    sums.signal += y * y;
-    sums.noise += (y - x) ** 2;
-    sums.worst = Math.max(sums.worst, Math.abs(y - x));
-  });
-  sums.elements += stored.length;
-}
+/** Which index along axis 1 a row-major element has. */
+export const channelOf = ({ shape, length }: Slot): ((element: number) => number) => {
+  const channels = shape[1] ?? 1;
+  const inner = Math.max(1, length / channels);
+  return (element) => Math.floor(element / inner) % channels;
+};
 
-const distance = ({ signal, noise, worst }: Sums): Distance => ({
-  sqnr: 10 * Math.log10(signal / noise),
-  worst,
-});
+function factsFor(compiled: Compiled, index: number): TensorFacts {
+  const slot = slotAt(compiled.program, index);
+  return {
+    slot,
+    tensor: tensorIn(compiled, index),
+    grid: gridOf(slot),
+    own: new Distances(),
+    given: new Distances(),
+    channels: Array.from({ length: slot.shape[1] ?? 1 }, () => new Distances()),
+    lo: Infinity,
+    hi: -Infinity,
+  };
+}
 
 /** All tensors that a float network computes from one input, by name. */
-function tensorsOf(graph: Graph<'float'>, sample: Float32Array): ReadonlyMap<string, Tensor> {
+export function tensorsOf(graph: Graph<'float'>, sample: Float32Array): ReadonlyMap<string, Tensor> {
   const input = must(graph.inputs[0], 'an input');
   const { shape } = must(graph.tensors.get(input), 'the input has a type');
   const real = new Map<string, Tensor>();
@@ -65,42 +115,117 @@ function tensorsOf(graph: Graph<'float'>, sample: Float32Array): ReadonlyMap<str
   return real;
 }
 
-/** By step, what the program stores in the calibration's first inputs, against `graph`, which may have more channels. */
-function sumsAgainst(compiled: Compiled, graph: Graph<'float'>): readonly Sums[] {
-  const { program, calibrated = [], examples } = compiled;
-  const run = inference(program);
-  const sums = program.steps.map((): Sums => ({ signal: 0, noise: 0, worst: 0, elements: 0 }));
-  examples.forEach((bytes, i) => {
-    const sample = must(calibrated[i], 'examples are the first of the calibration inputs');
-    const real = tensorsOf(graph, sample);
-    run(bytes, { keepArenas: true }).arenas.forEach((arena, step) => {
-      const slot = output(compiled, step);
-      const tensor = slot && real.get(slot.name);
-      if (slot === undefined || tensor === undefined) return;
-      const wanted =
-        tensor.data.length === slot.length
-          ? Float32Array.from(tensor.data as ArrayLike<number>)
-          : pick(slot, tensor);
-      if (typeof wanted === 'string') return;
-      const stored = arena.subarray(slot.address, slot.address + slot.length * elemBytes[slot.elem]);
-      addTo(must(sums[step], 'a sum per step'), wanted, decodeSlot(slot, stored));
-    });
-  });
-  return sums;
+/** @param sample as the fused network takes it: in stored steps where the input is raw or has a grid per channel */
+function bothSides(compiled: Compiled, run: RunProgram, sample: Float32Array): Run {
+  const { program, fused, given } = compiled;
+  const stored = program.rawInput !== undefined || program.inputGrids !== undefined;
+  const bytes = stored
+    ? arrangeInput(
+        program,
+        Uint8Array.from(sample, (x) => Math.max(0, Math.min(255, Math.round(x)))),
+      )
+    : encodeInput(program, sample);
+  const { arenas } = run(bytes, { keepArenas: true });
+  return {
+    real: tensorsOf(fused, sample),
+    given: given === undefined ? new Map() : tensorsOf(given, sample),
+    stored(index) {
+      const slot = slotAt(program, index);
+      if (index === program.input) return decodeSlot(slot, bytes);
+      const arena = must(arenas[slot.firstStep], 'a slot is written by a step');
+      return decodeSlot(
+        slot,
+        arena.subarray(slot.address, slot.address + slot.length * elemBytes[slot.elem]),
+      );
+    },
+  };
 }
 
-/** Cumulative: every layer is fed what the program computed before it. Empty for float32 programs. */
-export function layerErrors(compiled: Compiled): readonly LayerError[] {
-  const { program, calibrated, fused, given } = compiled;
-  if (program.arith === 'float32' || calibrated === undefined) return [];
-  const fromGiven = given === undefined ? [] : sumsAgainst(compiled, given);
-  return sumsAgainst(compiled, fused).map((sums, step) => {
-    const other = fromGiven[step];
+function addTensor(facts: TensorFacts, real: Tensor | undefined, stored: Float32Array): void {
+  if (real === undefined || real.data.length !== stored.length) return;
+  const channel = channelOf(facts.slot);
+  stored.forEach((x, i) => {
+    const y = real.data[i] as number;
+    facts.own.add(y, x);
+    facts.channels[channel(i)]?.add(y, x);
+    facts.lo = Math.min(facts.lo, y);
+    facts.hi = Math.max(facts.hi, y);
+  });
+}
+
+function addGiven({ slot, given }: TensorFacts, real: Tensor | undefined, stored: Float32Array): void {
+  const wanted = real === undefined ? 'none' : pick(slot, real);
+  if (typeof wanted === 'string') return;
+  stored.forEach((x, i) => {
+    given.add(wanted[i] as number, x);
+  });
+}
+
+/** The largest of a list of several numbers: the class that a classifier names. @returns undefined for other outputs */
+export function classOf(slot: Slot, values: ArrayLike<number | bigint>): number | undefined {
+  if (slot.length < 2 || slot.shape.filter((n) => n > 1).length !== 1) return undefined;
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
+  return best;
+}
+
+/** So many samples are kept for a closer look. */
+const kept = 8;
+
+/**
+ * Cumulative: every layer is fed what the program computed before it.
+ * @param compiled an int8 program
+ * @param samples as its fused network takes them
+ */
+export function measure(compiled: Compiled, samples: readonly Float32Array[]): Measured {
+  const { program, fused, given } = compiled;
+  const steps = program.steps.map((_, step) => factsFor(compiled, outputOf(program, step)));
+  const input = factsFor(compiled, program.input);
+  const output = slotAt(program, program.output);
+  const run = inference(program);
+  const runs: Run[] = [];
+  const classes = new Set<number>();
+  let hits = 0;
+  for (const sample of samples) {
+    const sides = bothSides(compiled, run, sample);
+    addTensor(input, sides.real.get(input.tensor), sides.stored(program.input));
+    steps.forEach((facts, step) => {
+      const stored = sides.stored(outputOf(program, step));
+      addTensor(facts, sides.real.get(facts.tensor), stored);
+      addGiven(facts, sides.given.get(facts.tensor), stored);
+    });
+    const answers = (given === undefined ? sides.real : sides.given).get(fused.outputs[0] ?? '');
+    const wanted = answers && classOf(output, answers.data);
+    if (wanted !== undefined) {
+      classes.add(wanted);
+      hits += Number(classOf(output, sides.stored(program.output)) === wanted);
+    }
+    if (runs.length < kept) runs.push(sides);
+  }
+  return {
+    steps,
+    input,
+    runs,
+    classes: classes.size,
+    ...(classes.size === 0 ? {} : { sameClass: { hits, total: samples.length } }),
+  };
+}
+
+const stepOf = ({ grid }: TensorFacts): number => grid.step.reduce((most, x) => Math.max(most, x), 0);
+
+export const distanceOf = (facts: TensorFacts): Distance => facts.own.result(stepOf(facts));
+
+export const givenDistanceOf = (facts: TensorFacts): Distance | undefined =>
+  facts.given.count === 0 ? undefined : facts.given.result(stepOf(facts));
+
+export function layerErrors({ program }: Compiled, { steps }: Measured): readonly LayerError[] {
+  return steps.map((facts, step) => {
+    const given = givenDistanceOf(facts);
     return {
       kernel: must(program.steps[step], 'a step').kernel.name,
-      tensor: output(compiled, step)?.name ?? '',
-      ...distance(sums),
-      ...(other === undefined || other.elements === 0 ? {} : { given: distance(other) }),
+      tensor: facts.slot.name,
+      ...distanceOf(facts),
+      ...(given === undefined ? {} : { given }),
     };
   });
 }

@@ -10,7 +10,6 @@ import { InputError } from '../src/ir/errors.ts';
 import { evaluate } from '../src/ir/evaluate.ts';
 import { importOnnx } from '../src/ir/import/onnx.ts';
 import { floats } from '../src/ir/tensor.ts';
-import { layerErrors } from '../src/measure.ts';
 import { proveProgram } from '../src/prove.ts';
 import { arrangeInput, decodeOutput, encodeInput } from '../src/run.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
@@ -48,7 +47,7 @@ describe('LeNet-5', () => {
   });
 
   test('every layer is close to the float network', () => {
-    for (const { kernel, sqnr } of layerErrors(compile(model, int8)))
+    for (const { kernel, sqnr } of compile(model, int8).agreement!.layers)
       expect(sqnr, kernel).toBeGreaterThan(30);
   });
 

@@ -8,8 +8,8 @@ import { evaluate } from '../src/ir/evaluate.ts';
 import { importOnnx } from '../src/ir/import/onnx.ts';
 import type { QuantizedMac } from '../src/ir/mac.ts';
 import { floats } from '../src/ir/tensor.ts';
-import { layerErrors } from '../src/measure.ts';
-import { decodeOutput } from '../src/run.ts';
+import type { LayerError } from '../src/measure.ts';
+import { decodeOutput, encodeInput } from '../src/run.ts';
 import { weightGrids } from '../src/weight-grids.ts';
 import { readBytes, root } from './support/shared.ts';
 
@@ -29,6 +29,14 @@ const pruned = compile(model, {
   weightBits: 4,
 });
 const channels = compile(model, { ...int8, prune: { sparsity: 0.5, method: 'channel' } });
+/** About the mean of what is real, from scratch. */
+function sqnr(pairs: readonly (readonly [real: number, stored: number])[]): number {
+  const mean = pairs.reduce((sum, [x]) => sum + x, 0) / pairs.length;
+  const power = (of: (real: number, stored: number) => number): number =>
+    pairs.reduce((sum, [x, y]) => sum + of(x, y) ** 2, 0);
+  return 10 * Math.log10(power((x) => x - mean) / power((x, y) => x - y));
+}
+const layerErrors = ({ agreement }: typeof plain): readonly LayerError[] => agreement!.layers;
 const reportOf = (compiled: typeof plain): string =>
   artifactOf(compiled, { command: '', version: '', model: bytes, preprocessing: {} }).get('report.md')!;
 
@@ -44,42 +52,36 @@ test('pruned and rounded: far from the given model, close to the stored weights'
     expect(given!.worst, kernel).toBeGreaterThan(worst);
   }
   const run = inference(pruned.program);
-  let [signal, noise] = [0, 0];
-  pruned.examples.forEach((example, i) => {
-    const x = floats([1, 1, 32, 32], inputs[i]!);
+  const pairs = pruned.judging!.samples.flatMap((sample) => {
+    const x = floats([1, 1, 32, 32], sample);
     const real = evaluate(pruned.floatGraph, new Map([['input', x]])).get('output')!;
-    decodeOutput(pruned.program, run(example).output).forEach((y, at) => {
-      signal += real.data[at]! ** 2;
-      noise += (real.data[at]! - y) ** 2;
-    });
+    const { output } = run(encodeInput(pruned.program, sample));
+    return Array.from(decodeOutput(pruned.program, output), (y, at) => [real.data[at]!, y] as const);
   });
-  expect(errors.at(-1)!.given!.sqnr).toBeCloseTo(10 * Math.log10(signal / noise), 3);
+  expect(errors.at(-1)!.given!.sqnr).toBeCloseTo(sqnr(pairs), 3);
   expect(reportOf(pruned)).toContain('| SQNR, given model | worst | SQNR, stored weights | worst |');
 });
 
 test('removed channels: the others are compared with theirs', () => {
-  const { program, examples, given } = channels;
+  const { program, judging, given } = channels;
   const errors = layerErrors(channels);
   const run = inference(program);
   let checked = 0;
   program.steps.forEach(({ kernel, args }, step) => {
     const slot = program.slots[args[kernel.params.findIndex(({ role }) => role === 'out')]!]!;
     if (slot.kept === undefined || slot.order !== undefined) return;
-    let [signal, noise] = [0, 0];
-    examples.forEach((example, i) => {
+    const pairs = judging!.samples.flatMap((sample) => {
       const real = new Map<string, ArrayLike<number | bigint>>();
-      evaluate(given!, new Map([['input', floats([1, 1, 32, 32], inputs[i]!)]]), (name, { data }) =>
+      evaluate(given!, new Map([['input', floats([1, 1, 32, 32], sample)]]), (name, { data }) =>
         real.set(name, data),
       );
-      const arena = run(example, { keepArenas: true }).arenas[step]!;
-      slot.kept!.forEach((channel, at) => {
+      const arena = run(encodeInput(program, sample), { keepArenas: true }).arenas[step]!;
+      return slot.kept!.map((channel, at) => {
         const y = (arena[slot.address + at]! - slot.quant!.zeroPoint) * slot.quant!.scale;
-        const x = Number(real.get(slot.name)![channel]);
-        signal += x * x;
-        noise += (x - y) ** 2;
+        return [Number(real.get(slot.name)![channel]), y] as const;
       });
     });
-    expect(errors[step]!.given!.sqnr).toBeCloseTo(10 * Math.log10(signal / noise), 3);
+    expect(errors[step]!.given!.sqnr).toBeCloseTo(sqnr(pairs), 3);
     checked++;
   });
   expect(checked).toBeGreaterThan(0);

@@ -1,11 +1,15 @@
 /** The build that the flags of `compile` describe: as told, trained, or found by a search. */
+import { leastOf, withAgreement } from '../agreement.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { Prepared } from '../data/prepare.ts';
+import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
-import type { Program } from '../ir/program.ts';
+import { agreementText } from '../report/agreement.ts';
 import { formatBytes, formatCount } from '../report/numbers.ts';
 import { totalsOf } from '../report/program.ts';
 import { type Built, type Judgement, judge } from '../search.ts';
+import { fallsShort, shortfallText } from '../warnings/pruning.ts';
+import { decibelText } from '../warnings/warning.ts';
 import { heldOutOf, trainingOf } from './calibrate.ts';
 import { identityOf, removeCheckpoint } from './checkpoint.ts';
 import { type CompressFlags, isSearched, limitsOf, searchBuild } from './compress.ts';
@@ -15,6 +19,7 @@ import { progressOn } from './progress.ts';
 
 export interface BuildFlags extends CompressFlags {
   readonly samples: number;
+  readonly minSqnr?: number;
   readonly out?: string;
   readonly quiet?: boolean;
   readonly json?: boolean;
@@ -30,7 +35,7 @@ export interface Order {
   readonly flags: BuildFlags;
 }
 
-export interface Delivered {
+interface Made {
   readonly compiled: Compiled;
   /** Limits that are not kept, a sentence each. */
   readonly over: readonly string[];
@@ -42,17 +47,38 @@ export interface Delivered {
   readonly written?: () => void;
 }
 
-/** Each limit that the program is over, as one sentence. */
-function overBudget(program: Program, flags: CompressFlags): readonly string[] {
+export interface Delivered extends Made {
+  /** What is farther from the float network than allowed, a sentence each. */
+  readonly far: readonly string[];
+  /** Which of the builds that were tried it is. */
+  readonly chosen: Compiled;
+}
+
+/** Each limit that the program is over, as one sentence; and with limits, a sparsity that was not reached. */
+function overBudget({ program, sparsity }: Compiled, flags: CompressFlags): readonly string[] {
   const { arenaBytes, tableBytes } = totalsOf(program);
-  const { ramBytes, flashBytes } = limitsOf(flags);
+  const limits = limitsOf(flags);
+  const { ramBytes, flashBytes } = limits;
   const over = (what: string, bytes: number, limit: number | undefined): string[] =>
     limit !== undefined && bytes > limit
       ? [
           `${what} ${formatBytes(bytes)}, ${formatBytes(bytes - limit)} over the limit of ${formatBytes(limit)}`,
         ]
       : [];
-  return [...over('RAM', arenaBytes, ramBytes), ...over('constants', tableBytes, flashBytes)];
+  const short = Object.keys(limits).length > 0 && sparsity !== undefined && fallsShort(sparsity);
+  return [
+    ...over('RAM', arenaBytes, ramBytes),
+    ...over('constants', tableBytes, flashBytes),
+    ...(short ? [shortfallText(sparsity)] : []),
+  ];
+}
+
+/** What is below `--min-sqnr`, a sentence each. */
+function tooFar({ agreement }: Compiled, { minSqnr }: BuildFlags): readonly string[] {
+  if (minSqnr === undefined || agreement === undefined || leastOf(agreement) >= minSqnr) return [];
+  return [
+    `${agreementText(agreement)}; the least is ${decibelText(leastOf(agreement))}, below --min-sqnr ${minSqnr}`,
+  ];
 }
 
 const shortfall = (best: Built): string =>
@@ -61,7 +87,7 @@ const shortfall = (best: Built): string =>
 
 type Report = CompileOptions['onProgress'] & {};
 
-async function trained(order: Order, prepared: Prepared, onProgress: Report): Promise<Delivered> {
+async function trained(order: Order, prepared: Prepared, onProgress: Report): Promise<Made> {
   const { graph, options, model, flags } = order;
   const data = trainingOf(prepared, flags);
   const file = flags.checkpoint ?? (flags.out === undefined ? undefined : `${flags.out}.checkpoint`);
@@ -70,14 +96,14 @@ async function trained(order: Order, prepared: Prepared, onProgress: Report): Pr
       ? undefined
       : { file, identity: identityOf(model, data, flags), resume: flags.resume === true };
   const compiled = await trainedBuild(graph, options, flags, { data, keeping, onProgress });
-  const over = overBudget(compiled.program, flags);
+  const over = overBudget(compiled, flags);
   const written = () => {
     if (file !== undefined && over.length === 0) removeCheckpoint(file);
   };
   return { compiled, over, tried: [], written };
 }
 
-function searched({ graph, options, flags }: Order, prepared: Prepared, onProgress: Report): Delivered {
+function searched({ graph, options, flags }: Order, prepared: Prepared, onProgress: Report): Made {
   const { best, found, search } = searchBuild(graph, options, flags, heldOutOf(prepared, flags), onProgress);
   return {
     compiled: best.compiled,
@@ -87,7 +113,17 @@ function searched({ graph, options, flags }: Order, prepared: Prepared, onProgre
   };
 }
 
+/** @throws InputError for what is asked of float32 programs although it means nothing there */
 export async function build(context: Context, order: Order): Promise<Delivered> {
+  const { minSqnr } = order.flags;
+  if (minSqnr !== undefined && order.options.arith === 'float32')
+    throw new InputError({ where: '--min-sqnr', found: '--type float32', supported: 'int8' });
+  const made = await asOrdered(context, order);
+  const compiled = withAgreement(made.compiled);
+  return { ...made, compiled, chosen: made.compiled, far: tooFar(compiled, order.flags) };
+}
+
+async function asOrdered(context: Context, order: Order): Promise<Made> {
   const { graph, options, prepared, flags } = order;
   const progress = progressOn(context.io, flags.quiet === true || flags.json === true);
   try {
@@ -101,7 +137,7 @@ export async function build(context: Context, order: Order): Promise<Delivered> 
     const compiled = context.api.compile(graph, { ...options, onProgress: progress.report });
     return {
       compiled,
-      over: overBudget(compiled.program, flags),
+      over: overBudget(compiled, flags),
       tried: [],
       ...(prepared === undefined || flags.labels === undefined
         ? {}

@@ -3,6 +3,7 @@
 import type { CompileOptions } from '../compile.ts';
 import { readLabels } from '../data/files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
+import { mostJudging, oneOfEach } from '../held-back.ts';
 import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { HeldOut } from '../search.ts';
@@ -13,10 +14,26 @@ import type { QuantizeFlags } from './options.ts';
 
 type Calibration = NonNullable<CompileOptions['calibration']>;
 
-export const calibrationOf = (prepared: Prepared, samples: number): Calibration => ({
-  inputs: spread(prepared.count, samples).map((i) => prepared.real(i)),
-  ...(prepared.pixels ? { raw: prepared.pixels.normalization } : {}),
-});
+/** Indices of the samples that calibrate nothing. */
+function spareOf({ count }: Prepared, samples: number): readonly number[] {
+  const used = new Set(spread(count, samples));
+  return Array.from({ length: count }, (_, i) => i).filter((i) => !used.has(i));
+}
+
+/**
+ * What calibrates, and what the build is judged by: samples of the file that are left over, where there are enough;
+ * else `compile` holds back some of those that would calibrate.
+ */
+export function calibrationOf(prepared: Prepared, samples: number): Calibration {
+  const inputs = spread(prepared.count, samples).map((i) => prepared.real(i));
+  const spare = spareOf(prepared, samples);
+  const judging = oneOfEach(spare.length, Math.min(mostJudging, inputs.length)).map((at) => spare[at] ?? 0);
+  return {
+    inputs,
+    ...(spare.length >= inputs.length / 10 ? { heldBack: judging.map((i) => prepared.real(i)) } : {}),
+    ...(prepared.pixels ? { raw: prepared.pixels.normalization } : {}),
+  };
+}
 
 /** @throws InputError when there is no --calibrate, or its samples do not fit the model. */
 export function readSamplesFor(
@@ -60,8 +77,7 @@ export function heldOutOf(
   prepared: Prepared,
   flags: Pick<QuantizeFlags, 'samples'> & { readonly heldOut: number; readonly labels?: string },
 ): HeldOut {
-  const used = new Set(spread(prepared.count, flags.samples));
-  const free = Array.from({ length: prepared.count }, (_, i) => i).filter((i) => !used.has(i));
+  const free = spareOf(prepared, flags.samples);
   const chosen = spread(free.length, flags.heldOut).map((at) => free[at] ?? 0);
   const labels = labelsFor(prepared, flags.labels);
   return {

@@ -6,8 +6,15 @@ import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { checkIdentifier } from '../emit/identifier.ts';
 import { writeFolder } from '../emit/native-files.ts';
 import { inputPort, outputPort, type Port, printedGrid } from '../ir/port.ts';
-import { builtFields, formatFields, formatTable, searchText } from '../report/built.ts';
-import { formatBytes, formatCount, formatMany } from '../report/numbers.ts';
+import {
+  agreementFields,
+  agreementText,
+  samplesText,
+  storedText,
+  warningFields,
+} from '../report/agreement.ts';
+import { builtFields, formatFields, formatTable, searchText, sparseText } from '../report/built.ts';
+import { formatBytes, formatCount } from '../report/numbers.ts';
 import { planTable, stepsOf, stepTable, totalsOf } from '../report/program.ts';
 import { formatShare } from '../report/wilson.ts';
 import type { Judgement } from '../search.ts';
@@ -18,6 +25,7 @@ import { type Context, paint, printJson } from './context.ts';
 import { exitCodes } from './exit.ts';
 import { identifierOf, loadModel } from './model.ts';
 import {
+  decibels,
   type InputFlags,
   prepareOptions,
   preprocessingOf,
@@ -27,11 +35,14 @@ import {
   withQuantizeOptions,
 } from './options.ts';
 import { textAfterPass } from './passes.ts';
+import { warningLines } from './warn.ts';
 
 interface Flags extends InputFlags, QuantizeFlags, CompressFlags {
   readonly out?: string;
   readonly name?: string;
   readonly type: 'int8' | 'float32';
+  /** In decibels. */
+  readonly minSqnr?: number;
   readonly stopAfter?: string;
   readonly quiet?: boolean;
   readonly json?: boolean;
@@ -58,7 +69,13 @@ const portFields = (port: Port): object => ({
   ...printedGrid(port),
 });
 
-const jsonOf = ({ compiled, files, over, tried, accuracy }: Made, folder: string | null): object => ({
+const agreementIn = ({ agreement, sparsity }: Compiled): object => ({
+  agreement: agreement === undefined ? null : agreementFields(agreement),
+  warnings: (agreement?.warnings ?? []).map(warningFields),
+  sparsity: sparsity === undefined ? null : { asked: sparsity.asked ?? null, reached: sparsity.reached },
+});
+
+const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: string | null): object => ({
   command: 'compile',
   name: compiled.program.name,
   arith: compiled.program.arith,
@@ -69,19 +86,27 @@ const jsonOf = ({ compiled, files, over, tried, accuracy }: Made, folder: string
   formats: (compiled.formats ?? []).map(formatFields),
   tried: tried.map(builtFields),
   accuracy: accuracy ?? null,
+  ...agreementIn(compiled),
   overBudget: over,
+  belowMinSqnr: far,
   folder,
   files: folder === null ? [] : fileSizes(files),
 });
 
-function describe(context: Context, { program, formats = [] }: Compiled, used: string): void {
+function describe(context: Context, compiled: Compiled): void {
+  const { program, formats = [], agreement } = compiled;
   const { io } = context;
   const c = paint(context);
   const { macs, tableBytes, arenaBytes } = totalsOf(program);
-  io.out(`${c.bold(program.name)}: ${program.arith}${used}\n\n`);
+  io.out(
+    `${c.bold(program.name)}: ${program.arith}${agreement === undefined ? '' : `, ${samplesText(agreement)}`}\n\n`,
+  );
   io.out(`${stepTable(program, io.columns)}\n\n${planTable(program, io.columns)}\n\n`);
   if (formats.length > 0) io.out(`${formatTable(formats, io.columns)}\n\n`);
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
+  const said = agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)];
+  for (const line of [...said, sparseText(formats), ...warningLines(compiled)])
+    if (line !== undefined) io.out(`${line}\n`);
 }
 
 function accuracyText({ samples: total, labelled, float, compiled }: Judgement, arith: string): string {
@@ -97,28 +122,27 @@ function describeFiles({ io }: Context, folder: string, files: Files): void {
 
 interface Made extends Delivered {
   readonly files: Files;
-  /** How many samples were used. */
-  readonly samples: number;
 }
 
 async function report(context: Context, made: Made, flags: Flags): Promise<void> {
-  const { compiled, files, samples, over, tried, accuracy } = made;
-  const folder = flags.out !== undefined && over.length === 0 ? flags.out : null;
+  const { compiled, files, chosen, over, far, tried, accuracy } = made;
+  const failed = [...over.map((line) => `over budget: ${line}`), ...far];
+  const folder = flags.out !== undefined && failed.length === 0 ? flags.out : null;
   if (folder !== null) await writeFolder(folder, files);
   if (flags.json) printJson(context, jsonOf(made, folder));
   else if (!flags.quiet) {
-    describe(context, compiled, samples > 0 ? `, calibrated on ${formatMany(samples, 'sample')}` : '');
+    describe(context, compiled);
     if (accuracy !== undefined) context.io.out(`${accuracyText(accuracy, compiled.program.arith)}\n`);
     if (tried.length > 0) {
-      const build = tried.find((b) => b.compiled === compiled);
-      const chosen = { build, fits: over.length === 0, target: flags.target };
-      context.io.out(`\n${searchText(tried, chosen, context.io.columns)}`);
+      const best = tried.find((b) => b.compiled === chosen);
+      const found = { build: best, fits: over.length === 0, target: flags.target };
+      context.io.out(`\n${searchText(tried, found, context.io.columns)}`);
     }
     if (folder !== null) describeFiles(context, folder, files);
-    else if (over.length === 0) context.io.out('nothing was written: give -o FOLDER\n');
+    else if (failed.length === 0) context.io.out('nothing was written: give -o FOLDER\n');
   }
-  for (const line of over) context.io.err(`thimble: over budget: ${line}; nothing was written\n`);
-  if (over.length > 0) context.finish(exitCodes.foundWrong);
+  for (const line of failed) context.io.err(`thimble: ${line}; nothing was written\n`);
+  if (failed.length > 0) context.finish(exitCodes.foundWrong);
 }
 
 async function run(context: Context, file: string, flags: Flags): Promise<void> {
@@ -138,7 +162,7 @@ async function run(context: Context, file: string, flags: Flags): Promise<void> 
   const { compiled, accuracy } = built;
   const made = { command, version, model, preprocessing, ...(accuracy === undefined ? {} : { accuracy }) };
   const files = api.artifactOf(compiled, made);
-  await report(context, { ...built, files, samples: options.calibration?.inputs.length ?? 0 }, flags);
+  await report(context, { ...built, files }, flags);
   built.written?.();
 }
 
@@ -154,6 +178,7 @@ export function addCompile(program: Command, context: () => Context): void {
     .option('-o, --out <FOLDER>', 'where the C, its header, manifest and report go')
     .option('--name <ID>', "prefix of everything in the C (default: the file's name)")
     .addOption(new Option('--type <TYPE>', 'arithmetic').choices(['int8', 'float32']).default('int8'))
+    .option('--min-sqnr <DB>', 'fail if a layer or the output is farther from float', decibels)
     .option('--stop-after <PASS>', 'print the graph after this pass and end')
     .option('-q, --quiet', 'print nothing but errors');
   withJson(command)

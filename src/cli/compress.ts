@@ -161,7 +161,7 @@ export function compressOptions(flags: CompressFlags): Partial<CompileOptions> {
   const { sparsity, weightBits, target, seed, prune: method, pattern } = flags;
   const codebook = codebookOf(flags);
   const compresses = (sparsity ?? 0) > 0 || (weightBits ?? 8) < 8 || codebook !== undefined;
-  const objective = flags.optimize ?? (compresses ? 'flash' : undefined);
+  const objective = flags.optimize ?? (compresses ? 'flash' : 'zeros');
   const price = objective === 'speed' ? 'macs' : 'flash';
   return {
     ...(sparsity === undefined || sparsity === 0
@@ -169,7 +169,7 @@ export function compressOptions(flags: CompressFlags): Partial<CompileOptions> {
       : { prune: { method, pattern, sparsity, price, seed } }),
     ...(weightBits === undefined ? {} : { weightBits }),
     ...(codebook === undefined ? {} : { codebook }),
-    ...(objective === undefined ? {} : { formats: { objective, target } }),
+    formats: { objective, target },
   };
 }
 

@@ -50,7 +50,7 @@ function enginesOf(
     ];
   const engines = [float(loaded.graph)];
   if (flags.calibrate !== undefined)
-    engines.push(compiledEngine(api, loaded.graph, loaded.file, flags, options, progress));
+    engines.push(compiledEngine(context, loaded.graph, loaded.file, flags, options, progress));
   return engines;
 }
 

@@ -120,5 +120,8 @@ export async function trainedBuild(
   const made = front(model, options);
   const { graph } = await learned(made, flags, training);
   const { prune: _, ...rest } = options;
-  return compileFused(made, { ...rest, rounded: true }, graph);
+  const compiled = compileFused(made, { ...rest, rounded: true }, graph);
+  const { sparsity } = compiled;
+  if (sparsity === undefined || flags.sparsity === undefined) return compiled;
+  return { ...compiled, sparsity: { ...sparsity, asked: flags.sparsity } };
 }

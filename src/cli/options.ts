@@ -23,6 +23,12 @@ export function percentage(text: string): number {
   throw new InvalidArgumentError('It has to be a number from 0 to 100.');
 }
 
+export function decibels(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('It has to be a number of decibels, for example 30.');
+}
+
 export interface InputFlags {
   readonly normalize?: Normalize;
   readonly pad?: number;

@@ -85,7 +85,7 @@ function run(context: Context, file: string, flags: Flags): void {
   const options = prepareOptions(flags, keptPreprocessing(loaded));
   const prepared = readPrepared(flags.input, sampleShapeOfLoaded(api, loaded), options);
   const progress = progressOn(io, flags.json === true);
-  const engine = chosenEngine(api, loaded, flags, options, progress);
+  const engine = chosenEngine(context, loaded, flags, options, progress);
   const count = Math.min(prepared.count, flags.limit ?? prepared.count);
   const outputs = outputsOf(engine, prepared, count, progress);
   if (flags.output !== undefined) writeOutputs(flags.output, engine, outputs);

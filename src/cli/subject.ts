@@ -5,10 +5,12 @@ import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Api } from './api.ts';
 import { readCalibration } from './calibrate.ts';
+import type { Context } from './context.ts';
 import { type Engine, floatEngine, programEngine } from './engines.ts';
 import { identifierOf, type Loaded, sampleShapeOf, sampleShapeOfProgram } from './model.ts';
 import type { Kept, QuantizeFlags } from './options.ts';
 import type { Progress } from './progress.ts';
+import { warn } from './warn.ts';
 
 export const sampleShapeOfLoaded = (api: Api, loaded: Loaded): SampleShape =>
   loaded.kind === 'artifact'
@@ -21,13 +23,14 @@ export const keptPreprocessing = (loaded: Loaded): Kept =>
 
 /** Compiles in memory, for commands that compare a model with its int8 program. */
 export function compiledEngine(
-  api: Api,
+  context: Context,
   graph: Graph<'imported'>,
   file: string,
   flags: QuantizeFlags,
   options: PrepareOptions,
   progress: Progress,
 ): Engine {
+  const { api } = context;
   const compiled = api.compile(graph, {
     name: identifierOf(file),
     arith: 'int8',
@@ -36,6 +39,7 @@ export function compiledEngine(
     calibration: readCalibration(api, graph, flags, options),
     onProgress: progress.report,
   });
+  warn(context, compiled);
   return programEngine(api, compiled.program);
 }
 
@@ -52,14 +56,15 @@ export function requireNoEngine(loaded: Loaded, option: string | undefined): voi
 
 /** The engine for `run`: an artifact's own, or the chosen one of a model. */
 export function chosenEngine(
-  api: Api,
+  context: Context,
   loaded: Loaded,
   flags: QuantizeFlags & { readonly engine?: 'float' | 'int8' },
   options: PrepareOptions,
   progress: Progress,
 ): Engine {
+  const { api } = context;
   if (loaded.kind === 'artifact') return programEngine(api, loaded.artifact.program, 'checked');
   if (flags.engine === 'int8')
-    return compiledEngine(api, loaded.graph, loaded.file, flags, options, progress);
+    return compiledEngine(context, loaded.graph, loaded.file, flags, options, progress);
   return floatEngine(api, api.toFloatGraph(loaded.graph));
 }

@@ -35,6 +35,7 @@ import {
   withQuantizeOptions,
 } from './options.ts';
 import { progressOn } from './progress.ts';
+import { warn } from './warn.ts';
 import { writeOneFile } from './write.ts';
 
 interface Flags extends InputFlags, QuantizeFlags {
@@ -63,6 +64,7 @@ function artifactFor(context: Context, loaded: Loaded, flags: Flags): Artifact {
     onProgress: progress.report,
   });
   progress.end();
+  warn(context, compiled);
   const made = { command, version, model: readBytes(loaded.file), preprocessing: preprocessingOf(options) };
   const files = api.artifactOf(compiled, made);
   return api.loadArtifact(new Map([...files].map(([name, content]) => [name, bytesOf(content)])));

@@ -117,6 +117,15 @@ export const pixelsOf = (raw: Normalization, input: Float32Array): Float32Array 
 export const storedBy = (grids: readonly Grid[], input: Float32Array): Float32Array =>
   new Float32Array(quantized(grids, input));
 
+/** The same without rounding and bounds: the place of a real number between the stored ones. */
+export function unroundedBy(grids: readonly Grid[], input: Float32Array): Float32Array {
+  const places = new Float32Array(input);
+  eachGrid(grids, input.length, ({ scale, zeroPoint }, from, to) => {
+    for (let i = from; i < to; i++) places[i] = (input[i] as number) / scale + zeroPoint;
+  });
+  return places;
+}
+
 /** A grid to be printed: numbers, or one per channel each; undefined where the stored numbers are the real ones. */
 export interface PrintedGrid {
   readonly scale: number | number[];

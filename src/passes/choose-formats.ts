@@ -45,6 +45,8 @@ export interface LayerChoice {
   /** How many values its weights share, where they are stored as indices. */
   readonly codebook?: number;
   readonly floor: EntropyFloor;
+  /** Whether its own zeros were what it was chosen by. */
+  readonly byZeros: boolean;
   readonly why: string;
 }
 
@@ -125,8 +127,10 @@ const totalOf = ({ choices }: Best<Priced>, rest: Cost): Cost => ({
 
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
 
-const wanted = (objective: FormatObjective): string =>
-  typeof objective === 'string' ? objective : 'its budget';
+function wanted(objective: FormatObjective): string {
+  if (objective === 'zeros') return 'the zeros of its model';
+  return typeof objective === 'string' ? objective : 'its budget';
+}
 
 function explained(
   layer: Layer,
@@ -149,7 +153,17 @@ function explained(
     `(${than('bytes')} of dense8, floor ${floor.bytes}) and about ${chosen.code} of code, ` +
     `${chosen.instructions} instructions (${than('instructions')}); for ${wanted(objective)} ` +
     comparison(objective, chosen, candidates);
-  return { node: layer.node.name, chosen, candidates, density, bits, ...coded, floor, why };
+  return {
+    node: layer.node.name,
+    chosen,
+    candidates,
+    density,
+    bits,
+    ...coded,
+    floor,
+    byZeros: objective === 'zeros' && isOpen(objective, layer),
+    why,
+  };
 }
 
 function withChoice(node: Node, chosen: Candidate | undefined): Node {
@@ -158,6 +172,20 @@ function withChoice(node: Node, chosen: Candidate | undefined): Node {
   const tile = lanes === undefined ? {} : { lanes };
   return { ...node, quantized: { ...(node.quantized as object), format, ...tile } };
 }
+
+/** Share of a layer's weights. */
+const mostly = 0.5;
+
+/** Whether a layer's weights are zeros for the most part, so that the objective `zeros` has something to choose. */
+export const hasZeros = (graph: Graph<'int8'>): boolean =>
+  graph.nodes.some(({ quantized }) => isMac(quantized) && shareOfZeros(quantized) >= mostly);
+
+const shareOfZeros = ({ weights }: QuantizedMac): number =>
+  weights.reduce((n, w) => n + Number(w === 0), 0) / weights.length;
+
+/** With `zeros`, layers without many stay as they are. */
+const isOpen = (objective: FormatObjective, { mac }: Layer): boolean =>
+  objective !== 'zeros' || shareOfZeros(mac) >= mostly;
 
 /**
  * @throws InputError for a budget that cannot be met.
@@ -178,7 +206,10 @@ export function chooseFormats(graph: Graph<'int8'>, { objective, target }: Forma
   const candidates = layers.map((layer) =>
     locate(`node '${layer.node.name}'`, () => candidatesOf(layer, target)),
   );
-  const priced = candidates.map((all) => pricedFor(objective, all));
+  const priced = candidates.map((all, i) => {
+    const layer = must(layers[i], 'one per layer');
+    return pricedFor(objective, isOpen(objective, layer) ? all : all.slice(0, 1));
+  });
   const best = bestFor(objective, combine(rest, priced), rest);
   const chosen = new Map(
     layers.map(({ node }, i) => [node.name, must(best.choices[i], 'one per layer').candidate]),

@@ -4,13 +4,15 @@ import type { Cost } from './cost/pareto.ts';
 
 /**
  * `flash`: the fewest bytes of tables and code, then the fewest instructions; `tables`: without the code; `speed`:
- * the fewest instructions, then bytes of tables. A budget: the fewest instructions within `flashBytes` of tables, or the fewest bytes of tables
+ * the fewest instructions, then bytes of tables; `zeros`: one byte each, but for layers most of whose weights are zero
+ * and which a sparse format stores much smaller and not much slower. A budget: the fewest instructions within `flashBytes` of tables, or the fewest bytes of tables
  * and code within `instructions`; of the whole network.
  */
 export type FormatObjective =
   | 'flash'
   | 'tables'
   | 'speed'
+  | 'zeros'
   | { readonly flashBytes?: number; readonly instructions?: number };
 
 export interface Candidate extends Cost {
@@ -25,6 +27,7 @@ export interface Candidate extends Cost {
 const isForBytes = (objective: FormatObjective): boolean =>
   objective === 'flash' ||
   objective === 'tables' ||
+  objective === 'zeros' ||
   (typeof objective === 'object' &&
     objective.instructions !== undefined &&
     objective.flashBytes === undefined);
@@ -34,11 +37,30 @@ export interface Priced extends Cost {
   readonly candidate: Candidate;
 }
 
+/** Of dense bytes, code included, and of dense instructions: what is worth another format without being asked. */
+const muchSmaller = 0.75;
+const notMuchSlower = 1.25;
+
+/** Dense, and what beats it clearly; 8-bit layers without zeros have nothing of the kind. */
+function clearlyBetter([dense, ...others]: readonly Candidate[]): readonly Candidate[] {
+  if (dense === undefined) return [];
+  const size = ({ bytes, code }: Candidate): number => bytes + code;
+  return [
+    dense,
+    ...others.filter(
+      (c) =>
+        c.format.kind !== dense.format.kind &&
+        size(c) <= muchSmaller * size(dense) &&
+        c.instructions <= notMuchSlower * dense.instructions,
+    ),
+  ];
+}
+
 /** For flash alone, tables never become larger than dense ones for the sake of code. */
 export function pricedFor(objective: FormatObjective, candidates: readonly Candidate[]): readonly Priced[] {
   const most = candidates[0]?.bytes ?? Infinity;
   const withCode = objective !== 'tables' && isForBytes(objective);
-  return candidates
+  return (objective === 'zeros' ? clearlyBetter(candidates) : candidates)
     .filter(({ bytes }) => objective !== 'flash' || bytes <= most)
     .map((candidate) => ({
       bytes: candidate.bytes + (withCode ? candidate.code : 0),
@@ -73,6 +95,7 @@ export function comparison(
   const other = priced.find(({ candidate }) => candidate.format.kind !== chosen.format.kind);
   const [of, unit] = {
     flash: ['bytes', 'bytes of tables and code'] as const,
+    zeros: ['bytes', 'bytes of tables and code'] as const,
     tables: ['bytes', 'bytes of tables'] as const,
     speed: ['instructions', 'instructions'] as const,
   }[objective];

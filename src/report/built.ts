@@ -94,3 +94,25 @@ export function formatTable(choices: readonly LayerChoice[], width?: number): st
   ]);
   return table(columns, rows, width);
 }
+
+/** Where the zeros of the model chose a format, or could have: both sizes, of the weights' tables. */
+export function sparseText(choices: readonly LayerChoice[]): string | undefined {
+  const open = choices.filter(({ byZeros }) => byZeros);
+  const sum = (of: (c: LayerChoice) => number): number => open.reduce((total, c) => total + of(c), 0);
+  const dense = sum(({ candidates }) => candidates[0]?.bytes ?? 0);
+  const chosen = sum((c) => c.chosen.bytes);
+  if (chosen < dense)
+    return `most weights are zeros: stored sparse, ${formatBytes(chosen)}; one byte each ${formatBytes(dense)}`;
+  const least = sum(({ candidates }) => Math.min(...candidates.map(({ bytes, code }) => bytes + code)));
+  if (
+    dense < fewBytes ||
+    least >= worthSaying * sum(({ candidates: [c] }) => (c?.bytes ?? 0) + (c?.code ?? 0))
+  )
+    return undefined;
+  return `most weights are zeros: ${formatBytes(dense)} one byte each; --optimize flash stores them smaller, and slower`;
+}
+
+/** Of dense tables and code. */
+const worthSaying = 0.75;
+/** Below, no format is worth a line. */
+const fewBytes = 512;

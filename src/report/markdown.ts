@@ -1,14 +1,18 @@
 /** `report.md` of an artifact: what was built, in numbers that a person reads. */
+import type { Agreement } from '../agreement.ts';
 import type { Certificate } from '../certify.ts';
+import type { Distance } from '../distance.ts';
 import { formatName } from '../ir/formats/format.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import type { Program } from '../ir/program.ts';
-import type { Distance, LayerError } from '../measure.ts';
+import type { LayerError } from '../measure.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { MemoryPlan } from '../passes/plan-memory.ts';
 import type { KernelFacts } from '../passes/prove.ts';
 import type { Facts } from '../prove.ts';
 import type { Judgement } from '../search.ts';
+import { decibelText } from '../warnings/warning.ts';
+import { agreementText, samplesText, storedText, warningText } from './agreement.ts';
 import { formatBytes, formatCount, formatPercent } from './numbers.ts';
 import { stepsOf, totalsOf } from './program.ts';
 import { formatShare } from './wilson.ts';
@@ -17,7 +21,8 @@ export interface Report {
   readonly program: Program;
   readonly plan: MemoryPlan;
   readonly facts: Facts;
-  readonly errors: readonly LayerError[];
+  /** Of int8 programs. */
+  readonly agreement: Agreement | undefined;
   /** Of the stored weights; absent in float32 programs. */
   readonly certificate: Certificate | undefined;
   readonly accuracy: Judgement | undefined;
@@ -43,9 +48,10 @@ function bounds(facts: KernelFacts | undefined): string {
 }
 
 const distanceCells = (d: Distance | undefined): readonly string[] =>
-  d === undefined ? ['', ''] : [`${d.sqnr.toFixed(1)} dB`, d.worst.toPrecision(3)];
+  d === undefined ? ['', ''] : [decibelText(d.sqnr), d.worst.toPrecision(3)];
 
-function layers({ program, facts, errors }: Report): string {
+function layers({ program, facts, agreement }: Report): string {
+  const errors = agreement?.layers ?? [];
   const changed = errors.some(({ given }) => given !== undefined);
   const rows = stepsOf(program).map((step, i) => {
     const error = errors[i];
@@ -72,7 +78,7 @@ function layers({ program, facts, errors }: Report): string {
 function distanceNote(errors: readonly LayerError[]): string {
   if (errors.length === 0) return '';
   const own =
-    'SQNR and worst: against the float network in its own units, over the self-test inputs, errors of earlier layers included.';
+    'SQNR and worst: against the float network in its own units, the signal about its mean, over the samples compared, errors of earlier layers included.';
   if (errors.every(({ given }) => given === undefined)) return `\n${own}\n`;
   return `\n${own} Given model: the one that was compiled, with its own weights. Stored weights: the float network with the weights as they were pruned, rounded or trained, so that only 8-bit arithmetic is left of the error.\n`;
 }
@@ -150,18 +156,30 @@ function proofs({ program, facts }: Report): string {
   return `Not proven for every input, and checked by the simulator at run time instead:\n\n${open.join('\n')}`;
 }
 
+function agreementLines(agreement: Agreement | undefined): string {
+  if (agreement === undefined) return '';
+  const lines = [samplesText(agreement), agreementText(agreement), storedText(agreement)];
+  return lines.map((line) => (line === undefined ? '' : `\n- ${line}`)).join('');
+}
+
+function warningSection(agreement: Agreement | undefined): string {
+  const warnings = agreement?.warnings ?? [];
+  if (warnings.length === 0) return '';
+  return `\n## Warnings\n\n${warnings.map((w) => `- ${w.kind}: ${warningText(w)}`).join('\n')}\n`;
+}
+
 export function reportText(report: Report): string {
-  const { program, errors } = report;
+  const { program, agreement } = report;
   const { macs, tableBytes, arenaBytes } = totalsOf(program);
   return `# ${program.name}
 
 ${report.origin.map((line) => `- ${line}`).join('\n')}
-- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}${accuracyLine(report)}
-
+- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}${agreementLines(agreement)}${accuracyLine(report)}
+${warningSection(agreement)}
 ## Layers
 
 ${layers(report)}
-${distanceNote(errors)}
+${distanceNote(agreement?.layers ?? [])}
 ${weights(report)}${reasons(report)}## Memory
 
 ${memory(report)}

@@ -17,7 +17,10 @@ describe('thimble compile', () => {
     const result = await run(...int8, '-o', out);
     expect(result).toMatchObject({ code: 0, err: '' });
     expect(readdirSync(out)).toEqual(expect.arrayContaining(['lenet5.c', 'lenet5.h', 'manifest.json']));
-    expect(result.out).toContain('lenet5: int8, calibrated on 20 samples');
+    expect(result.out).toContain('lenet5: int8, calibrated on 18 samples; compared on 2 held back');
+    expect(result.out).toMatch(
+      /^int8 against float: [\d.]+ dB, same class [\d.]+ %; worst layer \w+ [\d.]+ dB$/m,
+    );
     expect(result.out).toContain(`next: thimble verify ${out}`);
     for (const line of result.out.split('\n'))
       if (!line.includes(out)) expect(line.length).toBeLessThanOrEqual(80);
@@ -42,7 +45,11 @@ describe('thimble compile', () => {
       'formats',
       'tried',
       'accuracy',
+      'agreement',
+      'warnings',
+      'sparsity',
       'overBudget',
+      'belowMinSqnr',
       'folder',
       'files',
     ]);

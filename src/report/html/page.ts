@@ -11,6 +11,7 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 sy
 main { max-width: 1080px; margin: 0 auto; padding: 24px 20px 64px; }
 h1 { margin: 0 0 4px; font-size: 28px; overflow-wrap: anywhere; }
 h2 { margin: 48px 0 8px; font-size: 20px; }
+li { margin: 0 0 8px; max-width: 80ch; overflow-wrap: anywhere; }
 p, figcaption { color: var(--soft); margin: 0 0 12px; max-width: 72ch; overflow-wrap: anywhere; }
 code { font-size: 14px; overflow-wrap: anywhere; }
 .big { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 20px 0; padding: 0; }
@@ -63,13 +64,23 @@ export interface Big {
 const big = ({ name, value, note }: Big): Html =>
   html`<div><dt>${name}</dt><dd>${value}${note === undefined ? undefined : html`<small>${note}</small>`}</dd></div>`;
 
+/** What a reader should know first: what it is about, and what was found. */
+export interface Remark {
+  readonly about: string;
+  readonly text: string;
+}
+
+const remarked = (remarks: readonly Remark[]): Html =>
+  html`<section><h2>Warnings</h2><ul>${remarks.map(({ about, text }) => html`<li><strong>${about}</strong>: ${text}</li>`)}</ul></section>`;
+
 export function page(
   title: string,
   about: string,
   numbers: readonly Big[],
   sections: readonly Section[],
+  remarks: readonly Remark[] = [],
 ): string {
-  const body = html`<main><h1>${title}</h1><p>${about}</p>${numbers.length === 0 ? undefined : html`<dl class="big">${numbers.map(big)}</dl>`}${sections.map(figure)}</main>`;
+  const body = html`<main><h1>${title}</h1><p>${about}</p>${numbers.length === 0 ? undefined : html`<dl class="big">${numbers.map(big)}</dl>`}${remarks.length === 0 ? undefined : remarked(remarks)}${sections.map(figure)}</main>`;
   const head = html`<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><title>${title}</title><style>${trusted(style)}</style>`;
   return html`<!doctype html><html lang="en"><head>${head}</head><body>${body}</body></html>`.html.concat(
     '\n',

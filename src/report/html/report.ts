@@ -37,6 +37,21 @@ function accuracyOf({ manifest }: Artifact): Big | undefined {
   };
 }
 
+/** Of int8 programs: how near the float network they stay, and the samples that say so. */
+function agreementOf({ manifest }: Artifact): Big | undefined {
+  const { agreement } = manifest;
+  if (agreement === undefined) return undefined;
+  const { sqnr, worst, sameClass, samples, heldBack, calibration } = agreement;
+  const text = (x: number | null): string => (x === null ? 'no noise or no signal' : `${x.toFixed(1)} dB`);
+  const notes = [
+    `worst layer ${worst.kernel} ${text(worst.sqnr)}`,
+    ...(sameClass === null ? [] : [`same class ${formatPercent(sameClass.hits / sameClass.total)}`]),
+    `${samples} samples ${heldBack ? 'held back from calibration' : 'that calibrated'}`,
+    ...(calibration.odd === null ? [] : [`calibrated on ${calibration.count}, ${calibration.odd}`]),
+  ];
+  return { name: 'int8 against float', value: text(sqnr), note: notes.join('; ') };
+}
+
 function bigNumbers(artifact: Artifact): readonly Big[] {
   const { program, manifest } = artifact;
   const { macs, tableBytes } = totalsOf(program);
@@ -50,6 +65,7 @@ function bigNumbers(artifact: Artifact): readonly Big[] {
     },
     { name: 'multiply-accumulates', value: formatCount(macs) },
     { name: 'arithmetic', value: program.arith, note: manifest.requant ?? '' },
+    ...[agreementOf(artifact) ?? []].flat(),
     ...[accuracyOf(artifact) ?? []].flat(),
   ];
 }
@@ -95,6 +111,7 @@ export async function reportHtml({
     about,
     bigNumbers(artifact),
     sections.filter((s) => s !== undefined),
+    (manifest.warnings ?? []).map(({ kind, text, todo }) => ({ about: kind, text: `${text}; ${todo}` })),
   );
 }
 

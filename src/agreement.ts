@@ -1,0 +1,76 @@
+/** What every int8 build says of itself: how near the float network it stays, and what speaks against it. */
+import type { Compiled, Judging } from './compile.ts';
+import type { Distance } from './distance.ts';
+import { must } from './ir/errors.ts';
+import { classOf, type LayerError, layerErrors, measure, outputOf, tensorsOf } from './measure.ts';
+import { layerWarnings } from './warnings/layers.ts';
+import { pruningWarnings } from './warnings/pruning.ts';
+import { rangeWarnings } from './warnings/ranges.ts';
+import { oneClass, type SampleFacts, sampleFacts, sampleWarnings } from './warnings/samples.ts';
+import type { Warning } from './warnings/warning.ts';
+
+export interface Agreement {
+  /** That were judged by. */
+  readonly samples: number;
+  /** Whether they did not calibrate. */
+  readonly heldBack: boolean;
+  /** Of what calibrated. */
+  readonly calibration: SampleFacts;
+  /** By step; errors of earlier layers are included. */
+  readonly layers: readonly LayerError[];
+  readonly output: LayerError;
+  /** The layer that is farthest off. */
+  readonly worst: LayerError;
+  /** Of outputs that are a list of several numbers: samples in which the largest is the same. */
+  readonly sameClass?: { readonly hits: number; readonly total: number };
+  readonly warnings: readonly Warning[];
+}
+
+/** From the model that was given, where that is another than the one that is stored. */
+export const fromGiven = (error: LayerError): Distance => error.given ?? error;
+
+function oneClassWarnings({ fused, program }: Compiled, { calibrating }: Judging): readonly Warning[] {
+  const slot = must(program.slots[program.output], 'a program has an output');
+  return oneClass(calibrating, (sample) => {
+    const output = tensorsOf(fused, sample).get(fused.outputs[0] ?? '');
+    return output && classOf(slot, output.data);
+  });
+}
+
+/** Undefined for float32 programs. */
+export function agreementOf(compiled: Compiled): Agreement | undefined {
+  const { program, judging } = compiled;
+  if (judging === undefined) return undefined;
+  const measured = measure(compiled, judging.samples);
+  const layers = layerErrors(compiled, measured);
+  const last = program.steps.findIndex((_, step) => outputOf(program, step) === program.output);
+  const calibration = sampleFacts(judging.calibrating);
+  const odd = sampleWarnings(calibration);
+  return {
+    samples: judging.samples.length,
+    heldBack: judging.heldBack,
+    calibration,
+    layers,
+    output: must(layers[last], 'a step writes the output'),
+    worst: layers.reduce((a, b) => (fromGiven(b).sqnr < fromGiven(a).sqnr ? b : a)),
+    ...(measured.sameClass === undefined ? {} : { sameClass: measured.sameClass }),
+    warnings: [
+      ...odd,
+      ...(odd.length > 0 || measured.classes > 1 ? [] : oneClassWarnings(compiled, judging)),
+      ...rangeWarnings(compiled, measured),
+      ...layerWarnings(compiled, measured),
+      ...pruningWarnings(compiled),
+    ],
+  };
+}
+
+/** With its agreement, where it was not taken yet. */
+export function withAgreement(compiled: Compiled): Compiled {
+  if (compiled.agreement !== undefined) return compiled;
+  const agreement = agreementOf(compiled);
+  return agreement === undefined ? compiled : { ...compiled, agreement };
+}
+
+/** The least of what was measured, warnings about single channels included: what `--min-sqnr` is held to. */
+export const leastOf = ({ worst, warnings }: Agreement): number =>
+  Math.min(fromGiven(worst).sqnr, ...warnings.map(({ sqnr }) => sqnr ?? Infinity));

@@ -1,0 +1,233 @@
+/**
+ * Where the noise of one layer comes from: the float operator is run again with one thing at a time as the program
+ * has it, and what that changes is a part of the noise.
+ */
+import type { Compiled } from '../compile.ts';
+import type { Bound, RowClamp } from '../ir/clamp.ts';
+import { must } from '../ir/errors.ts';
+import type { Node } from '../ir/graph.ts';
+import type { QuantizedMac } from '../ir/mac.ts';
+import { floats, type Tensor } from '../ir/tensor.ts';
+import { channelOf, type Measured, outputOf, type Run, type SlotGrid, type TensorFacts } from '../measure.ts';
+
+export interface Source {
+  /** The step that made it; -1: the network's input. */
+  readonly step: number;
+  /** Index of its slot. */
+  readonly slot: number;
+  readonly facts: TensorFacts;
+}
+
+/** A layer, and what it was made of. */
+export interface Layer {
+  readonly step: number;
+  readonly kernel: string;
+  readonly nodes: readonly string[];
+  readonly facts: TensorFacts;
+  /** In the graph that was lowered. */
+  readonly node: Node;
+  /** What its activations are, in the order of the node's. */
+  readonly sources: readonly Source[];
+}
+
+export interface Part {
+  readonly of: 'input' | 'padding' | 'weights' | 'clipping' | 'rounding';
+  /** sum of squares, over the runs that were looked at. */
+  readonly noise: number;
+  /** The input that it is of. */
+  readonly source?: Source;
+}
+
+export interface Evidence {
+  /** The layer's own, of the same runs. */
+  readonly noise: number;
+  /** The largest first. */
+  readonly parts: readonly Part[];
+}
+
+const madeBy = (nodes: readonly Node[], tensor: string): Node =>
+  must(
+    nodes.find(({ outputs }) => outputs[0] === tensor),
+    `tensor '${tensor}' is made by a node`,
+  );
+
+/** The node that makes a tensor, looking through those that only rename memory. */
+function makerOf(nodes: readonly Node[], tensor: string): Node {
+  const node = madeBy(nodes, tensor);
+  return node.op.alias ? makerOf(nodes, node.inputs[0] ?? '') : node;
+}
+
+export function layerOf({ program, lowered }: Compiled, measured: Measured, step: number): Layer {
+  const { kernel, args, origin } = must(program.steps[step], 'a step');
+  const facts = must(measured.steps[step], 'facts of a step');
+  const sources = args.flatMap((index, i): Source[] => {
+    if (kernel.params[i]?.role !== 'in') return [];
+    if (index === program.input) return [{ step: -1, slot: index, facts: measured.input }];
+    const maker = program.steps.findIndex((_, s) => outputOf(program, s) === index);
+    return [{ step: maker, slot: index, facts: must(measured.steps[maker], 'a slot is written by a step') }];
+  });
+  const node = makerOf(lowered.nodes, facts.tensor);
+  return { step, kernel: kernel.name, nodes: origin, facts, node, sources };
+}
+
+/** Padding that is not 0, per input channel, of operators that have it. */
+export function padValuesOf({ attrs }: Node): readonly number[] | undefined {
+  if (typeof attrs !== 'object' || attrs === null || !('padValues' in attrs)) return undefined;
+  return Array.isArray(attrs.padValues) ? (attrs.padValues as readonly number[]) : undefined;
+}
+
+const isFiniteBound = (bound: Bound): boolean =>
+  typeof bound === 'number' ? Number.isFinite(bound) : bound.every(Number.isFinite);
+
+/** Whether an activation that was fused into it bounds its values at both ends. */
+export function isClamped({ attrs }: Node): boolean {
+  if (typeof attrs !== 'object' || attrs === null || !('clamp' in attrs)) return false;
+  const { lo, hi } = { lo: -Infinity, hi: Infinity, ...(attrs.clamp as Partial<RowClamp> | undefined) };
+  return isFiniteBound(lo) && isFiniteBound(hi);
+}
+
+export const macOf = ({ quantized }: Node): QuantizedMac | undefined =>
+  typeof quantized === 'object' && quantized !== null && 'weightScales' in quantized
+    ? (quantized as QuantizedMac)
+    : undefined;
+
+/** What a slot makes of real numbers: cut off at its ends, and rounded to its steps. */
+function held(
+  real: ArrayLike<number>,
+  { lo, hi, step }: SlotGrid,
+): { cut: Float32Array; rounded: Float32Array } {
+  const at = (list: Float32Array, i: number): number => list[i] ?? 0;
+  const cut = Float32Array.from(real, (x, i) => Math.max(at(lo, i), Math.min(at(hi, i), x)));
+  const rounded = cut.map((x, i) =>
+    at(step, i) > 0 ? at(lo, i) + Math.round((x - at(lo, i)) / at(step, i)) * at(step, i) : x,
+  );
+  return { cut, rounded };
+}
+
+const squares = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += ((a[i] ?? 0) - (b[i] ?? 0)) ** 2;
+  return sum;
+};
+
+/** Padding values as the input's slot can hold them. */
+export function heldPadding({ node, sources }: Layer): readonly number[] | undefined {
+  const values = padValuesOf(node);
+  const [source] = sources;
+  if (values === undefined || source === undefined) return undefined;
+  const { lo, hi, step } = source.facts.grid;
+  const inner = lo.length / values.length;
+  const first = (list: Float32Array): Float32Array =>
+    Float32Array.from(values, (_, c) => list[c * inner] ?? 0);
+  return [...held(values, { lo: first(lo), hi: first(hi), step: first(step) }).rounded];
+}
+
+/** The stored weights, as real numbers in the shape of the float ones. */
+function storedWeights(mac: QuantizedMac, like: Tensor): Tensor {
+  const terms = mac.weights.length / mac.weightScales.length;
+  return floats(
+    like.shape,
+    Float32Array.from(mac.weights, (q, i) => q * (mac.weightScales[Math.floor(i / terms)] ?? 0)),
+  );
+}
+
+/** Asks one layer in one run. */
+class Trial {
+  readonly #compiled: Compiled;
+  readonly #layer: Layer;
+  readonly #real: ArrayLike<number>;
+  readonly #inputs: readonly (Tensor | undefined)[];
+
+  constructor(compiled: Compiled, layer: Layer, run: Run) {
+    const { fused } = compiled;
+    this.#compiled = compiled;
+    this.#layer = layer;
+    this.#inputs = layer.node.inputs.map((name) => fused.tensors.get(name)?.constant ?? run.real.get(name));
+    this.#real = this.#made(layer.node.attrs, this.#inputs);
+  }
+
+  #made(attrs: unknown, inputs: readonly (Tensor | undefined)[]): ArrayLike<number> {
+    const [made] = this.#layer.node.op.reference(attrs, inputs);
+    return must(made, 'an operator has an output').data as ArrayLike<number>;
+  }
+
+  #with(index: number, other: Tensor): number {
+    const inputs = this.#inputs.map((input, i) => (i === index ? other : input));
+    return squares(this.#made(this.#layer.node.attrs, inputs), this.#real);
+  }
+
+  /** With an activation as the program had it. @param index of the node's inputs */
+  input(index: number, source: string, stored: Float32Array): number {
+    const name = this.#layer.node.inputs[index] ?? '';
+    return this.#with(index, this.#renamed(name, source, stored));
+  }
+
+  /** What `name` is where `source`, which it is another name of, holds `stored`. */
+  #renamed(name: string, source: string, stored: Float32Array): Tensor {
+    const { tensors, nodes } = this.#compiled.fused;
+    if (name === source) return floats(must(tensors.get(name), `tensor '${name}' has a type`).shape, stored);
+    const { op, attrs, inputs } = madeBy(nodes, name);
+    const [made] = op.reference(attrs, [this.#renamed(inputs[0] ?? '', source, stored)]);
+    return must(made, 'an alias has an output');
+  }
+
+  weights(): number {
+    const [mac, like] = [macOf(this.#layer.node), this.#inputs[1]];
+    return mac === undefined || like === undefined ? 0 : this.#with(1, storedWeights(mac, like));
+  }
+
+  padding(): number {
+    const padValues = heldPadding(this.#layer);
+    if (padValues === undefined) return 0;
+    return squares(
+      this.#made({ ...(this.#layer.node.attrs as object), padValues }, this.#inputs),
+      this.#real,
+    );
+  }
+
+  output(): { readonly clipping: number; readonly rounding: number } {
+    const { cut, rounded } = held(this.#real, this.#layer.facts.grid);
+    return { clipping: squares(this.#real, cut), rounding: squares(cut, rounded) };
+  }
+}
+
+export function evidenceOf(compiled: Compiled, measured: Measured, layer: Layer): Evidence {
+  const { program, fused } = compiled;
+  const activations = layer.node.inputs.flatMap((name, i) =>
+    fused.tensors.get(name)?.constant === undefined && name !== '' ? [i] : [],
+  );
+  const sums = { padding: 0, weights: 0, clipping: 0, rounding: 0 };
+  const inherited = layer.sources.map(() => 0);
+  let noise = 0;
+  for (const run of measured.runs) {
+    const trial = new Trial(compiled, layer, run);
+    const real = run.real.get(layer.facts.tensor);
+    noise += squares(run.stored(outputOf(program, layer.step)), (real?.data ?? []) as ArrayLike<number>);
+    layer.sources.forEach((source, i) => {
+      const stored = run.stored(source.slot);
+      inherited[i] = (inherited[i] ?? 0) + trial.input(activations[i] ?? -1, source.facts.tensor, stored);
+    });
+    sums.padding += trial.padding();
+    sums.weights += trial.weights();
+    const { clipping, rounding } = trial.output();
+    sums.clipping += clipping;
+    sums.rounding += rounding;
+  }
+  const own = Object.entries(sums).map(([of, sum]) => ({ of: of as keyof typeof sums, noise: sum }));
+  const inputs = layer.sources.map((source, i) => ({
+    of: 'input' as const,
+    noise: inherited[i] ?? 0,
+    source,
+  }));
+  return { noise, parts: [...own, ...inputs].toSorted((a, b) => b.noise - a.noise) };
+}
+
+/** Indices along axis 1 whose float values vary, but by less than one stored step. */
+export function lostChannels({ slot, grid, channels }: TensorFacts): readonly number[] {
+  const channel = channelOf(slot);
+  const steps = new Float64Array(channels.length);
+  grid.step.forEach((step, i) => {
+    steps[channel(i)] = Math.max(steps[channel(i)] ?? 0, step);
+  });
+  return channels.flatMap(({ deviation }, c) => (deviation > 0 && deviation < (steps[c] ?? 0) ? [c] : []));
+}

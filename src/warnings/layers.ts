@@ -1,0 +1,271 @@
+/** Layers that are too far from the float network: which, and why as far as the evidence goes. */
+import type { Compiled } from '../compile.ts';
+import { must } from '../ir/errors.ts';
+import type { QuantizedMac } from '../ir/mac.ts';
+import type { Shape } from '../ir/tensor.ts';
+import { distanceOf, givenDistanceOf, type Measured, type TensorFacts } from '../measure.ts';
+import {
+  type Evidence,
+  evidenceOf,
+  heldPadding,
+  isClamped,
+  type Layer,
+  layerOf,
+  lostChannels,
+  macOf,
+  type Part,
+  padValuesOf,
+} from './evidence.ts';
+import { decibelText, short, someOf, type Warning } from './warning.ts';
+
+/** What was found of a layer: everything of a warning but the layer. */
+type Finding = Pick<Warning, 'kind' | 'text' | 'todo'> & Partial<Pick<Warning, 'channels' | 'tensor'>>;
+
+/**
+ * From the float network with the weights that are stored: what is below is a warning. Trained networks of 8 bits
+ * have 25 to 45 dB in their worst layer.
+ */
+export const leastSqnr = 20;
+
+/**
+ * From the model that was given, where weights were changed. LeNet-5's worst layer has 23.5 dB at 4 bits and 11.4 at
+ * 2, and answers as before at 4; of a build with 0.5 dB nothing is left.
+ */
+const leastFromGiven = { 8: 20, 4: 15, 2: 8, pruned: 10 } as const;
+
+export interface Change {
+  /** More weights are zero than were. */
+  readonly pruned: boolean;
+  /** Of the layer with the fewest: 2 for a codebook of 4 values, 4 for one of 16. */
+  readonly bits: 8 | 4 | 2;
+}
+
+export const leastFrom = ({ pruned, bits }: Change): number =>
+  pruned ? Math.min(leastFromGiven.pruned, leastFromGiven[bits]) : leastFromGiven[bits];
+
+const bitsOf = ({ bits, codebook }: QuantizedMac): 8 | 4 | 2 => {
+  const stored = codebook === undefined ? bits : codebook.length > 4 ? 4 : 2;
+  return stored <= 2 ? 2 : stored <= 4 ? 4 : 8;
+};
+
+export function changeOf({ lowered, sparsity }: Compiled): Change {
+  const bits = lowered.nodes.flatMap((node) => {
+    const mac = macOf(node);
+    return mac === undefined ? [] : [bitsOf(mac)];
+  });
+  const fewest = bits.reduce((least, b) => (b < least ? b : least), 8 as 8 | 4 | 2);
+  return { bits: fewest, pruned: sparsity !== undefined && sparsity.reached > sparsity.given + 0.01 };
+}
+
+/** Largest weight of each column (input channel), of weights rows x columns x window. */
+function columnMaxima(weights: ArrayLike<number>, [rows = 1, columns = 1, ...window]: Shape): Float64Array {
+  const inner = window.reduce((n, k) => n * k, 1);
+  const most = new Float64Array(columns);
+  for (let i = 0; i < rows * columns * inner; i++) {
+    const c = Math.floor(i / inner) % columns;
+    most[c] = Math.max(most[c] ?? 0, Math.abs(weights[i] ?? 0));
+  }
+  return most;
+}
+
+/** Columns so much larger than the usual one take the bits of all others: their rows have one step. */
+const unequal = 16;
+
+/** Columns that dwarf the others. */
+function largeColumns(
+  compiled: Compiled,
+  { node }: Layer,
+): { readonly columns: readonly number[]; readonly all: number } {
+  const graph = compiled.given ?? compiled.fused;
+  const own = graph.nodes.find(({ name }) => name === node.name);
+  const weight = graph.tensors.get(own?.inputs[1] ?? '')?.constant;
+  if (weight === undefined) return { columns: [], all: 0 };
+  const maxima = columnMaxima(weight.data as ArrayLike<number>, weight.shape);
+  const sorted = maxima.toSorted();
+  const usual = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+  return {
+    columns: [...maxima.keys()].filter((c) => (maxima[c] ?? 0) > unequal * usual),
+    all: maxima.length,
+  };
+}
+
+const spanOf = ({ lo, hi }: TensorFacts): string => `${short(lo)}..${short(hi)}`;
+
+const gridSpan = ({ grid }: TensorFacts): string =>
+  `${short(grid.lo.reduce((a, b) => Math.min(a, b)))}..${short(grid.hi.reduce((a, b) => Math.max(a, b)))}`;
+
+const largestStep = ({ grid }: TensorFacts): number => grid.step.reduce((a, b) => Math.max(a, b), 0);
+
+function ofPadding(layer: Layer): Finding {
+  const [wanted = [], held = []] = [padValuesOf(layer.node), heldPadding(layer)];
+  const off = (c: number): number => Math.abs((wanted[c] ?? 0) - (held[c] ?? 0));
+  const worst = [...wanted.keys()].reduce((a, b) => (off(b) > off(a) ? b : a), 0);
+  return {
+    kind: 'pad value',
+    text: `its padding stands for ${short(wanted[worst] ?? 0)} (channel ${worst}), and the nearest that its input can hold is ${short(held[worst] ?? 0)}`,
+    todo: 'put the batch normalization behind the convolution, or pad with what it makes of 0',
+  };
+}
+
+function ofWeights(compiled: Compiled, layer: Layer): Finding {
+  const { columns, all } = largeColumns(compiled, layer);
+  const mac = macOf(layer.node);
+  if (columns.length > 0)
+    return {
+      kind: 'dead channel',
+      channels: columns,
+      text: `the weights of input channels ${someOf(columns, all)} are more than ${unequal} times those of the others and take their bits`,
+      todo: 'remove channels that are constant (dead ReLU, tiny variance before a batch normalization), or scale them down in the layer before',
+    };
+  const bits = mac === undefined ? 8 : bitsOf(mac);
+  return {
+    kind: 'bits',
+    text:
+      bits < 8
+        ? `its weights have ${bits} bits`
+        : "the steps of its weights are coarse: one row's weights, or its bias, differ too much in size",
+    todo:
+      bits < 8
+        ? 'give --weight-bits 8, or --finetune'
+        : 'train with weight decay, or compile with --type float32',
+  };
+}
+
+function ofClipping({ facts }: Layer): Finding {
+  return {
+    kind: 'calibration',
+    text: `the samples make ${spanOf(facts)} of it, calibrated was ${gridSpan(facts)}: what is beyond is cut off`,
+    todo: 'give --calibrate more samples, of all kinds that the network will see',
+  };
+}
+
+function ofRounding({ calibration }: Compiled, { facts, node }: Layer): Finding {
+  const step = largestStep(facts);
+  const range = calibration?.ranges.get(node.outputs[0] ?? '');
+  const asked = range === undefined ? step : (range.hi - range.lo) / 255;
+  if (step > 4 * asked && !isClamped(node))
+    return {
+      kind: 'range',
+      tensor: facts.slot.name,
+      text: `its values (${spanOf(facts)}) are narrow beside a step of ${short(step)}, which is one of its accumulator: its input's step times its largest weight's`,
+      todo: 'bring the channels of its input, and its rows of weights, to one size',
+    };
+  if (isClamped(node) && step > 4 * asked)
+    return {
+      kind: 'clip',
+      text: `its activation keeps ${range === undefined ? '' : `${short(range.lo)}..${short(range.hi)}, `}narrow beside a step of ${short(step)}, which is one of its accumulator`,
+      todo: 'make the clip wider, or scale its layer up',
+    };
+  return rangeOf(facts, 'its values');
+}
+
+function rangeOf(facts: TensorFacts, what: string): Finding {
+  const lost = lostChannels(facts);
+  const step = `a step of ${short(largestStep(facts))}`;
+  const which = lost.length > 0 ? `channels ${someOf(lost, facts.channels.length)} of ${what}` : what;
+  return {
+    kind: 'range',
+    tensor: facts.slot.name,
+    ...(lost.length > 0 ? { channels: lost } : {}),
+    text: `${which} (tensor '${facts.slot.name}', ${spanOf(facts)}) vary little beside ${step}`,
+    todo: 'normalize: subtract the mean, and bring channels to one size',
+  };
+}
+
+/** Of an input that is close to the float network itself. */
+function ofInput(compiled: Compiled, layer: Layer, { source }: Part): Finding {
+  const { facts } = must(source, 'a part of an input has one');
+  if (lostChannels(facts).length > 0) return rangeOf(facts, 'its input');
+  const { columns, all } = largeColumns(compiled, layer);
+  if (columns.length > 0)
+    return {
+      kind: 'range',
+      tensor: facts.slot.name,
+      channels: columns,
+      text: `it amplifies input channels ${someOf(columns, all)} more than ${unequal} times as much as the others, and with them the rounding to steps of ${short(largestStep(facts))}`,
+      todo: 'bring the channels of its input to one size (a batch normalization of tiny variance does not)',
+    };
+  return {
+    kind: 'unknown',
+    tensor: facts.slot.name,
+    text: `it amplifies the error of its input (tensor '${facts.slot.name}', ${decibelText(distanceOf(facts).sqnr)}), which adds up from the layers before`,
+    todo: 'calibrate with more samples, or compile with --type float32',
+  };
+}
+
+const unknown: Finding = {
+  kind: 'unknown',
+  text: 'no single cause was found',
+  todo: 'calibrate with more samples, or compile with --type float32',
+};
+
+/** A part explains a layer's noise from this share of it on. */
+const explains = 0.4;
+
+function causeOf(compiled: Compiled, layer: Layer, { noise, parts: [part] }: Evidence): Finding {
+  if (part === undefined || part.noise < explains * noise) return unknown;
+  switch (part.of) {
+    case 'padding':
+      return ofPadding(layer);
+    case 'weights':
+      return ofWeights(compiled, layer);
+    case 'clipping':
+      return ofClipping(layer);
+    case 'rounding':
+      return ofRounding(compiled, layer);
+    case 'input':
+      return ofInput(compiled, layer, part);
+    default:
+      return part.of satisfies never;
+  }
+}
+
+/** Why a layer with changed weights is far from the model that was given, though close to what is stored. */
+function ofChange(compiled: Compiled, layer: Layer, { pruned, bits }: Change): Finding {
+  const weights = ofWeights(compiled, layer);
+  if (weights.kind === 'dead channel' && !pruned) return weights;
+  if (pruned)
+    return {
+      kind: 'pruning',
+      text: 'of the weights that were removed too many mattered',
+      todo: 'prune less, or give --finetune',
+    };
+  return bits < 8
+    ? { kind: 'bits', text: `weights have ${bits} bits`, todo: 'give --weight-bits 8, or --finetune' }
+    : unknown;
+}
+
+const named = (layer: Layer, sqnr: number, limit: number, from: string, found: Finding): Warning => ({
+  kernel: layer.kernel,
+  nodes: layer.nodes,
+  sqnr,
+  ...found,
+  text: `${layer.kernel} (${layer.nodes.join(' ')}): ${decibelText(sqnr)}${from}, below ${limit} dB: ${found.text}`,
+});
+
+/** Whether what is wrong with a layer is wrong with one of its inputs already. */
+const inherits = ({ parts: [part], noise }: Evidence, low: ReadonlySet<number>): boolean =>
+  part?.of === 'input' && part.noise >= explains * noise && low.has(part.source?.step ?? -1);
+
+/** Each layer below its limit, but for those whose error comes from one before that is named. */
+export function layerWarnings(compiled: Compiled, measured: Measured): readonly Warning[] {
+  const low = new Set<number>();
+  const change = changeOf(compiled);
+  let changed = false;
+  return measured.steps.flatMap((facts, step): Warning[] => {
+    const { sqnr } = distanceOf(facts);
+    const given = givenDistanceOf(facts)?.sqnr ?? Infinity;
+    if (sqnr < leastSqnr) {
+      const layer = layerOf(compiled, measured, step);
+      const evidence = evidenceOf(compiled, measured, layer);
+      low.add(step);
+      return inherits(evidence, low)
+        ? []
+        : [named(layer, sqnr, leastSqnr, '', causeOf(compiled, layer, evidence))];
+    }
+    if (given >= leastFrom(change) || changed) return [];
+    changed = true;
+    const layer = layerOf(compiled, measured, step);
+    return [named(layer, given, leastFrom(change), ' from the model', ofChange(compiled, layer, change))];
+  });
+}

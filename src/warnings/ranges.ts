@@ -1,0 +1,101 @@
+/** What the ranges of a network's input and output lose, whatever it does to the sums of all channels. */
+import type { Compiled } from '../compile.ts';
+import { Distances } from '../distance.ts';
+import { evaluate } from '../ir/evaluate.ts';
+import { floats } from '../ir/tensor.ts';
+import { channelOf, type Measured, type TensorFacts } from '../measure.ts';
+import { lostChannels } from './evidence.ts';
+import { decibelText, short, someOf, type Warning } from './warning.ts';
+
+/** The best that a channel which varies by less than a step has in common with the float one. */
+const sqnrOf = ({ channels }: TensorFacts, lost: readonly number[]): number =>
+  Math.min(...lost.map((c) => channels[c]?.result().sqnr ?? Infinity));
+
+function warningOf(what: string, facts: TensorFacts, lost: readonly number[]): Warning {
+  const steps = facts.grid.step.reduce((most, x) => Math.max(most, x), 0);
+  const [first = 0] = lost;
+  return {
+    kind: 'range',
+    tensor: facts.slot.name,
+    channels: lost,
+    sqnr: sqnrOf(facts, lost),
+    text:
+      `${what} '${facts.tensor}': channels ${someOf(lost, facts.channels.length)} vary by less than one stored step: ` +
+      `channel ${first} by ${short(facts.channels[first]?.deviation ?? 0)} around ${short(facts.channels[first]?.mean ?? 0)}, a step is ${short(steps)}`,
+    todo: 'normalize: subtract the mean, and bring channels to one size',
+  };
+}
+
+/** Of the float network's output, with some channels of the input as the program stores them; in decibels. */
+function effectOf({ fused, program }: Compiled, { runs, input }: Measured, lost: readonly number[]): number {
+  const channel = channelOf(input.slot);
+  const distances = new Distances();
+  const [output = ''] = fused.outputs;
+  for (const run of runs) {
+    const real = run.real.get(input.tensor);
+    if (real === undefined) continue;
+    const stored = run.stored(program.input);
+    const mixed = Float32Array.from(stored, (x, i) =>
+      lost.includes(channel(i)) ? x : (real.data[i] as number),
+    );
+    const made = evaluate(fused, new Map([[input.tensor, floats(real.shape, mixed)]])).get(output);
+    const wanted = run.real.get(output);
+    made?.data.forEach((x: number | bigint, i: number) => {
+      distances.add(Number(wanted?.data[i] ?? 0), Number(x));
+    });
+  }
+  return distances.result().sqnr;
+}
+
+/** What is lost of an input matters where the output would be farther off than this. */
+const matters = 30;
+
+function inputWarnings(compiled: Compiled, measured: Measured): readonly Warning[] {
+  const lost = lostChannels(measured.input);
+  if (lost.length === 0 || compiled.program.rawInput !== undefined) return [];
+  const effect = effectOf(compiled, measured, lost);
+  if (effect >= matters) return [];
+  const warning = warningOf('input', measured.input, lost);
+  return [{ ...warning, text: `${warning.text}; that alone leaves ${decibelText(effect)} of the output` }];
+}
+
+/** A classifier is for its largest output: one that is never near it may be lost. */
+const isClassifier = ({ classes, sameClass }: Measured): boolean =>
+  classes > 1 && sameClass !== undefined && sameClass.hits >= 0.9 * sameClass.total;
+
+function outputWarnings({ program }: Compiled, measured: Measured): readonly Warning[] {
+  const output = measured.steps.find(({ slot }) => slot === program.slots[program.output]);
+  if (output === undefined || isClassifier(measured)) return [];
+  const lost = lostChannels(output);
+  return lost.length === 0 ? [] : [warningOf('output', output, lost)];
+}
+
+/** Shares of a calibrated range's width. */
+const far = 0.5;
+
+/** The first tensor whose range the float network leaves by far; a range that was cut on purpose is no news. */
+function leftRanges({ calibration, program }: Compiled, { steps, input }: Measured): readonly Warning[] {
+  if (calibration?.method !== 'minmax') return [];
+  const all = program.rawInput === undefined ? [input, ...steps] : steps;
+  for (const { tensor, lo, hi } of all) {
+    const range = calibration.ranges.get(tensor);
+    if (range === undefined) continue;
+    const over = Math.max(hi - range.hi, range.lo - lo);
+    if (over <= far * (range.hi - range.lo) || over <= 0) continue;
+    return [
+      {
+        kind: 'calibration',
+        tensor,
+        text: `tensor '${tensor}' was calibrated to ${short(range.lo)}..${short(range.hi)}, and other samples make ${short(lo)}..${short(hi)} of it`,
+        todo: 'give --calibrate more samples, of all kinds that the network will see',
+      },
+    ];
+  }
+  return [];
+}
+
+export const rangeWarnings = (compiled: Compiled, measured: Measured): readonly Warning[] => [
+  ...leftRanges(compiled, measured),
+  ...inputWarnings(compiled, measured),
+  ...outputWarnings(compiled, measured),
+];
