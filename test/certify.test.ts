@@ -11,6 +11,7 @@ import type { QuantizedMac } from '../src/ir/mac.ts';
 import type { Program } from '../src/ir/program.ts';
 import { lower } from '../src/passes/lower.ts';
 import { recipes } from './support/recipes.ts';
+import { runsOf } from './support/seeds.ts';
 import { isMac, sparseNetwork } from './support/sparse-networks.ts';
 import { allFormats } from './support/stored-layers.ts';
 
@@ -61,7 +62,7 @@ test('it holds of every format, and its numbers are those of the weights', () =>
         expect(layer.density).toBe(layer.nonzeros / layer.weights);
       }
     }),
-    { numRuns: 40 },
+    { numRuns: runsOf(40) },
   );
 });
 
@@ -100,7 +101,7 @@ test('a value that is not the model’s is found, and where it is', () => {
         model: other[at],
       });
     }),
-    { numRuns: 40 },
+    { numRuns: runsOf(40) },
   );
 });
 
@@ -128,6 +129,6 @@ test('a byte of the tables that is another is found; tables too short or too lon
       );
       expect(() => certify(edited({ ...kernel, tables }), graph)).toThrow(DefectError);
     }),
-    { numRuns: 40 },
+    { numRuns: runsOf(40) },
   );
 });

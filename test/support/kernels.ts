@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { type Elem, type Expr, type Kernel, type Param, type Stmt, scalarOf } from '../../src/ir/kernel.ts';
 import { elemRange } from '../../src/ir/kernel-check.ts';
 import * as ir from './ir.ts';
+import { runsOf } from './seeds.ts';
 
 export interface KernelOptions {
   /** Addresses, trip counts and branches follow from the kernel alone, and nothing traps. */
@@ -304,7 +305,10 @@ export const kernels = (options: KernelOptions = {}): fc.Arbitrary<Kernel> =>
  * Shrinking a long tape takes minutes, so a failure first only prints its seed and path: set SHRINK=1 for the
  * smallest kernel.
  */
-export const runs = (numRuns: number) => ({ numRuns, endOnFailure: process.env.SHRINK === undefined });
+export const runs = (count: number) => ({
+  numRuns: runsOf(count),
+  endOnFailure: process.env.SHRINK === undefined,
+});
 
 /** Contents of the 8-element input, in the given bounds of bytes. */
 export const inputs = (lo = 0, hi = 255): fc.Arbitrary<Uint8Array> =>
