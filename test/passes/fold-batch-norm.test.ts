@@ -17,6 +17,12 @@ const kinds = (graph: Graph<'float'>): string[] => graph.nodes.map(({ op }) => o
 /** Gains 2 and -0.5, shifts -5 and 3: (x - 3) 4 / sqrt(4) + 1 and (x - 4) (-1) / sqrt(4) + 1. */
 const twice = norm({ scale: [4, -1], bias: [1, 1], mean: [3, 4], variance: [4, 4] }, 0);
 
+/** With a ReLU of its own, as fusion leaves it. */
+const clipped = (spec: LayerSpec): LayerSpec => ({
+  ...spec,
+  attrs: { ...(spec.attrs as object), clamp: { lo: 0, hi: Infinity } },
+});
+
 describe('of the networks', () => {
   const images = [1, 2, 2, 2];
   const x = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -41,6 +47,20 @@ describe('of the networks', () => {
       'before a padded depthwise one',
       images,
       [twice, convolution([2, 1, 2, 2], [1, -2, 3, 4, 5, -6, 7, 8], { pad: 1, groups: 2 })],
+      ['conv'],
+    ],
+    [
+      'two of them before a padded one',
+      images,
+      [
+        twice,
+        twice,
+        convolution(
+          [1, 2, 3, 3],
+          Array.from({ length: 18 }, (_, i) => i - 8),
+          { pad: 1 },
+        ),
+      ],
       ['conv'],
     ],
     ['between two convolutions', images, [pointwise, twice, pointwise], ['conv', 'conv']],
@@ -93,6 +113,14 @@ test('a gain of 0 before padding: no stored value becomes 0 there, and the outpu
   );
   const folded = foldBatchNorm.run(graph);
   expect(kinds(folded)).not.toContain('batchNorm');
+  const x = [1, 2, 3, 4, 5, 6, 7, 8];
+  expect(outputOf(folded, x)).toEqual(outputOf(graph, x));
+});
+
+test('not into a layer whose sums are clipped already', () => {
+  const graph = floatGraph([1, 2, 2, 2], [clipped(convolution([2, 2, 1, 1], [1, 2, -3, -4])), twice]);
+  const folded = foldBatchNorm.run(graph);
+  expect(kinds(folded)).toEqual(['conv', 'conv']);
   const x = [1, 2, 3, 4, 5, 6, 7, 8];
   expect(outputOf(folded, x)).toEqual(outputOf(graph, x));
 });

@@ -11,7 +11,7 @@ import { convolution, dense, relu } from '../support/affine-layers.ts';
 import { floatGraph, type LayerSpec, layer } from '../support/float-graph.ts';
 import { constant } from '../support/small-network.ts';
 
-const input = Array.from({ length: 32 }, (_, i) => ((i * 7) % 13) - 6);
+const input = Array.from({ length: 50 }, (_, i) => ((i * 7) % 13) - 6);
 const outputOf = (graph: Graph<'float'>): number[] => {
   const { shape } = graph.tensors.get('x')!;
   const x = Float32Array.from(
@@ -33,6 +33,17 @@ const pool = (kernel: number, stride: number, pad = 0, ceil = 0): LayerSpec =>
     dilations: [1, 1],
     ceil: ceil === 1,
   });
+/** Its last windows end within the image. */
+const above = layer(maxPool, {
+  ...{
+    kernel: [2, 2],
+    strides: [3, 3],
+    pads: [1, 0, 0, 0],
+    autoPad: 'NOTSET',
+    dilations: [1, 1],
+    ceil: false,
+  },
+});
 const pointwise = convolution([2, 2, 1, 1], [1, -2, 3, 4], { bias: [1, 2] });
 const plus = (shape: readonly number[], numbers: readonly number[]): LayerSpec =>
   layer(add, {}, { constants: [constant(shape, numbers)] });
@@ -50,7 +61,7 @@ const cases: readonly (readonly [string, readonly number[], readonly LayerSpec[]
   [
     'clips that have no number in common',
     image,
-    [pointwise, layer(clip, { lo: 2, hi: 3 }), layer(clip, { lo: 5, hi: 9 })],
+    [pointwise, layer(clip, { lo: 5, hi: 9 }), layer(clip, { lo: 2, hi: 3 })],
     ['conv'],
   ],
   ['a ReLU and a max-pool, in either order', image, [pointwise, pool(2, 2), relu], ['conv']],
@@ -63,6 +74,7 @@ const cases: readonly (readonly [string, readonly number[], readonly LayerSpec[]
   ],
   ['not a max-pool whose windows overlap', image, [pointwise, pool(3, 2)], ['conv', 'maxPool']],
   ['not a padded max-pool', image, [pointwise, pool(2, 2, 1)], ['conv', 'maxPool']],
+  ['not a max-pool padded above only', [1, 2, 5, 5], [pointwise, above], ['conv', 'maxPool']],
   ['not a constant behind a clip', image, [pointwise, relu, plus([2, 1, 1], [10, 20])], ['conv', 'add']],
   ['not a constant that differs along a row', image, [pointwise, plus([4], [1, 2, 3, 4])], ['conv', 'add']],
 ];
@@ -72,6 +84,12 @@ test.each(cases)('%s', (_, shape, layers, left) => {
   const fused = fuse.run(graph);
   expect(fused.nodes.map(({ op }) => op.kind)).toEqual(left);
   expect(outputOf(fused)).toEqual(outputOf(graph));
+});
+
+test('of clips that have no number in common one number is left', () => {
+  const narrow = [layer(clip, { lo: 5, hi: 9 }), layer(clip, { lo: 2, hi: 3 })];
+  const [first] = fuse.run(floatGraph(image, [pointwise, ...narrow])).nodes;
+  expect(first!.attrs).toMatchObject({ clamp: { lo: 3, hi: 3 } });
 });
 
 test('what someone else reads too is not clipped for both', () => {
