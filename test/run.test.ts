@@ -1,7 +1,7 @@
 /** Real numbers and bytes of slots: the nearest stored, in the slot's order, raw or not. */
 import { expect, test } from 'vitest';
 import type { Program, Slot } from '../src/ir/program.ts';
-import { arrangeInput, decodeSlot, encodeInput, inputBytes } from '../src/run.ts';
+import { arrangeInput, decodeOutput, encodeInput, inputBytes } from '../src/run.ts';
 import * as ir from './support/ir.ts';
 
 const single = ir.single(
@@ -9,13 +9,13 @@ const single = ir.single(
 );
 /** Two channels of two pixels; in memory pixel by pixel. */
 const order = [0, 2, 1, 3];
-const withInput = (changes: Partial<Slot>, more: Partial<Program> = {}): Program => ({
+const withSlot = (index: number, changes: Partial<Slot>, more: Partial<Program> = {}): Program => ({
   ...single,
   ...more,
-  slots: single.slots.map((slot, i) =>
-    i === single.input ? { ...slot, shape: [1, 2, 1, 2], ...changes } : slot,
-  ),
+  slots: single.slots.map((slot, i) => (i === index ? { ...slot, shape: [1, 2, 1, 2], ...changes } : slot)),
 });
+const withInput = (changes: Partial<Slot>, more: Partial<Program> = {}): Program =>
+  withSlot(single.input, changes, more);
 const quant = { scale: 0.5, zeroPoint: 10 };
 
 test('the nearest byte, halves up, within 0 and 255, in the order of memory', () => {
@@ -25,8 +25,8 @@ test('the nearest byte, halves up, within 0 and 255, in the order of memory', ()
 });
 
 test('decoding gives the real numbers back, row by row', () => {
-  const slot = withInput({ quant, order }).slots[single.input]!;
-  expect([...decodeSlot(slot, Uint8Array.of(10, 12, 11, 0))]).toEqual([0, 0.5, 1, -5]);
+  const program = withSlot(single.output, { quant, order });
+  expect([...decodeOutput(program, Uint8Array.of(10, 12, 11, 0))]).toEqual([0, 0.5, 1, -5]);
 });
 
 test('raw pixels: each channel by its own mean and deviation', () => {
@@ -49,5 +49,6 @@ test('float32 slots hold the numbers themselves', () => {
   const program = withInput({ elem: 'f32', order });
   const bytes = encodeInput(program, Float32Array.of(1.5, -2, 3, 4));
   expect([...new Float32Array(bytes.buffer)]).toEqual([1.5, 3, -2, 4]);
-  expect([...decodeSlot(program.slots[program.input]!, bytes)]).toEqual([1.5, -2, 3, 4]);
+  const output = withSlot(single.output, { elem: 'f32', order });
+  expect([...decodeOutput(output, bytes)]).toEqual([1.5, -2, 3, 4]);
 });

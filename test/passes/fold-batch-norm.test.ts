@@ -117,10 +117,10 @@ test('a gain of 0 before padding: no stored value becomes 0 there, and the outpu
   expect(outputOf(folded, x)).toEqual(outputOf(graph, x));
 });
 
-test('not into a layer whose sums are clipped already', () => {
+test('behind a layer whose sums are clipped already: not into its rows as they are', () => {
   const graph = floatGraph([1, 2, 2, 2], [clipped(convolution([2, 2, 1, 1], [1, 2, -3, -4])), twice]);
   const folded = foldBatchNorm.run(graph);
-  expect(kinds(folded)).toEqual(['conv', 'conv']);
+  expect(kinds(folded)).not.toContain('batchNorm');
   const x = [1, 2, 3, 4, 5, 6, 7, 8];
   expect(outputOf(folded, x)).toEqual(outputOf(graph, x));
 });
