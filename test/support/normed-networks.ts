@@ -216,3 +216,46 @@ export function normedNetwork(r: NormedRecipe, count: number): Normed {
   const layers = [...front, middle];
   return { graph: floatGraph(shapeOf(r), [...layers, ...behind(r, draw, layers.length - 1)]), samples };
 }
+
+export const featureRecipes = fc.record({
+  inputs: fc.constantFrom(...inputKinds),
+  features: fc.integer({ min: 2, max: 8 }),
+  /** Before the first layer: by the samples' means and deviations. */
+  normed: fc.boolean(),
+  /** What a regression is near. */
+  near: fc.constantFrom(0, 1000, -300),
+  seed: fc.nat({ max: 9999 }),
+});
+export type FeatureRecipe = typeof featureRecipes extends fc.Arbitrary<infer T> ? T : never;
+
+/** Two linear layers over features of any size; the first layer's weights are small where a feature is large. */
+export function featureNetwork(
+  { inputs, features, normed, near, seed }: FeatureRecipe,
+  count: number,
+): Normed {
+  const draw = new Draw(seed);
+  const channels = Array.from({ length: features }, (_, c) => c);
+  const sizeOf = (c: number): number =>
+    ({ signed: 3, kelvin: 15, pascal: 100, unlike: c === 0 ? 1e5 : 3 })[inputs];
+  const offset = { signed: 0, kelvin: 295, pascal: 101_325, unlike: 0 }[inputs];
+  const samples = Array.from({ length: count }, () =>
+    Float32Array.from(channels, (c) => offset + draw.between(-1, 1) * sizeOf(c)),
+  );
+  const scales = normed ? channels.map(() => 1) : channels.map((c) => 1 / sizeOf(c));
+  const weights = uniform(draw, 8 * features, features).map((w, i) => w * scales[i % features]!);
+  // Centred, as training leaves it.
+  const bias = Array.from({ length: 8 }, (_, o) =>
+    normed ? 0 : -weights.slice(o * features, (o + 1) * features).reduce((sum, w) => sum + w * offset, 0),
+  );
+  const middle = norm({
+    ...{ scale: channels.map(() => 1), bias: channels.map(() => 0), mean: channels.map(() => offset) },
+    variance: channels.map((c) => sizeOf(c) ** 2 / 3),
+  });
+  const layers = [
+    ...(normed ? [middle] : []),
+    dense([8, features], weights, bias),
+    withClip(0, Infinity),
+    dense([1, 8], uniform(draw, 8, 8), [near]),
+  ];
+  return { graph: floatGraph([1, features], layers), samples };
+}
