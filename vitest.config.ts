@@ -1,20 +1,21 @@
 import { defineConfig } from 'vitest/config';
 import { ClosingLine } from './test/support/closing-line.ts';
 import { originOfFresh } from './test/support/commit-seed.ts';
-import { testsThatStartPrograms } from './test/support/quick.ts';
+import { slowTests } from './test/support/quick.ts';
 
 const root = import.meta.dirname;
 
-/** `--mode quick`: without files that start other programs, data beside the project, and most of the laws' runs. */
+/** `--mode quick`: without files that start other programs or run whole commands, data beside the project, and most of the laws' runs. */
 export default defineConfig(({ mode }) => {
   const quick = mode === 'quick';
-  const leftOut = quick ? testsThatStartPrograms(root) : [];
+  const leftOut = quick ? slowTests(root) : [];
   const fresh = originOfFresh(root, process.env.THIMBLE_SEED);
   return {
     test: {
       include: ['test/**/*.test.ts'],
       exclude: [...leftOut],
       testTimeout: 60_000,
+      hookTimeout: 60_000,
       // One more than vitest's own choice on two cores: many tests wait for compilers and emulators.
       maxWorkers: 2,
       // Modules are loaded once per worker, not once per file: a third less processor time.

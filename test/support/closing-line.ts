@@ -13,7 +13,7 @@ function choicesText({ fresh, leftOut }: Choices): string {
   if (leftOut.length === 0) return seeds;
   return [
     seeds,
-    `left out: nine tenths of the runs of long properties, suites on data beside the project, and ${leftOut.length} files that start other programs:`,
+    `left out: nine tenths of the runs of long properties, suites on data beside the project, and ${leftOut.length} files that start other programs or run whole commands:`,
     ...leftOut.map((file) => `  ${file}`),
   ].join('\n');
 }

@@ -6,7 +6,6 @@ import fc from 'fast-check';
 import { type Elem, type Expr, type Kernel, type Param, type Stmt, scalarOf } from '../../src/ir/kernel.ts';
 import { elemRange } from '../../src/ir/kernel-check.ts';
 import * as ir from './ir.ts';
-import { runsOf } from './seeds.ts';
 
 export interface KernelOptions {
   /** Addresses, trip counts and branches follow from the kernel alone, and nothing traps. */
@@ -306,7 +305,7 @@ export const kernels = (options: KernelOptions = {}): fc.Arbitrary<Kernel> =>
  * smallest kernel.
  */
 export const runs = (count: number) => ({
-  numRuns: runsOf(count),
+  numRuns: count,
   endOnFailure: process.env.SHRINK === undefined,
 });
 
