@@ -13,6 +13,7 @@ import type { Program } from '../src/ir/program.ts';
 import { lower } from '../src/passes/lower.ts';
 import { placesOf } from '../src/passes/places.ts';
 import { type Recipe, recipes } from './support/recipes.ts';
+import { runsOf } from './support/seeds.ts';
 import { isMac, sparseNetwork } from './support/sparse-networks.ts';
 import { allFormats } from './support/stored-layers.ts';
 
@@ -63,7 +64,7 @@ test('it holds of every format, and its numbers are those of the weights', () =>
         expect(layer.density).toBe(layer.nonzeros / layer.weights);
       }
     }),
-    { numRuns: 40 },
+    { numRuns: runsOf(40) },
   );
 });
 
@@ -163,7 +164,7 @@ test('a value that is not the model’s is found, and where it is', () => {
         model: other[at],
       });
     }),
-    { numRuns: 40 },
+    { numRuns: runsOf(40) },
   );
 });
 
@@ -191,6 +192,6 @@ test('a byte of the tables that is another is found; tables too short or too lon
       );
       expect(() => certify(edited({ ...kernel, tables }), graph)).toThrow(DefectError);
     }),
-    { numRuns: 40 },
+    { numRuns: runsOf(40) },
   );
 });

@@ -11,6 +11,7 @@ import { floats } from '../src/ir/tensor.ts';
 import type { LayerError } from '../src/measure.ts';
 import { decodeOutput, encodeInput } from '../src/run.ts';
 import { weightGrids } from '../src/weight-grids.ts';
+import { encodeModel, floatTensor, valueInfo } from './support/onnx-model.ts';
 import { readBytes, root } from './support/shared.ts';
 
 const bytes = readBytes(`${root}/models/lenet5.onnx`);
@@ -43,6 +44,41 @@ const reportOf = (compiled: typeof plain): string =>
 test("a build with the model's own weights has one distance", () => {
   expect(layerErrors(plain).every(({ given }) => given === undefined)).toBe(true);
   expect(reportOf(plain)).not.toContain('given model');
+});
+
+/** Inputs and their negatives, and no bias: the mean of every output is 0, about which nothing has to be said. */
+test('the distance of a layer: the energy of the signal over that of the difference, and the worst difference', () => {
+  const bytes = encodeModel({
+    nodes: [{ op: 'MatMul', inputs: ['x', 'w'], outputs: ['y'] }],
+    initializers: [floatTensor('w', [2, 3], [1, -0.37, 0.11, 0.5, 0.93, -0.71])],
+    inputs: [valueInfo('x', [1, 2])],
+    outputs: ['y'],
+  });
+  const samples = [
+    [0.9, 0.31],
+    [-0.47, 0.77],
+  ].flatMap((x) => [x, x.map((v) => -v)]);
+  const compiled = compile(importOnnx(bytes, { name: 'net' }), {
+    ...{ name: 'net', arith: 'int8' },
+    calibration: { inputs: samples.map((x) => Float32Array.from(x)) },
+  });
+  expect(compiled.judging!.samples).toHaveLength(samples.length);
+  const [layer] = layerErrors(compiled);
+  const run = inference(compiled.program);
+  let [signal, noise, worst] = [0, 0, 0];
+  compiled.judging!.samples.forEach((sample) => {
+    const real = evaluate(compiled.floatGraph, new Map([['x', floats([1, 2], sample)]])).get('y')!.data;
+    const { output } = run(encodeInput(compiled.program, sample));
+    decodeOutput(compiled.program, output).forEach((stored, at) => {
+      const error = (real[at] as number) - stored;
+      signal += (real[at] as number) ** 2;
+      noise += error ** 2;
+      worst = Math.max(worst, Math.abs(error));
+    });
+  });
+  expect(noise).toBeGreaterThan(0);
+  expect(layer!.sqnr).toBeCloseTo(10 * Math.log10(signal / noise), 6);
+  expect(layer!.worst).toBeCloseTo(worst, 6);
 });
 
 test('pruned and rounded: far from the given model, close to the stored weights', () => {

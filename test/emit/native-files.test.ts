@@ -9,18 +9,22 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { manifestName, writeFolder } from '../../src/emit/native-files.ts';
 import { InputError } from '../../src/ir/errors.ts';
 
-const disk = vi.hoisted(() => ({ writeFile: vi.fn<typeof import('node:fs/promises').writeFile>() }));
-vi.mock('node:fs/promises', async (original) => ({
-  ...(await original<typeof import('node:fs/promises')>()),
-  writeFile: disk.writeFile,
-}));
-const { writeFile } = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises');
+const { writeFile } = fs;
+const disk = { writeFile: vi.fn<typeof writeFile>() };
+
+/** For all who import it; a mock of the module would only reach those who were not loaded before. */
+function writeWith(write: typeof writeFile): void {
+  fs.writeFile = write;
+  syncBuiltinESMExports();
+}
 
 let parent = '';
 let out = '';
@@ -31,10 +35,12 @@ const files = new Map<string, string | Uint8Array>([
 
 beforeEach(() => {
   disk.writeFile.mockImplementation(writeFile);
+  writeWith(disk.writeFile);
   parent = mkdtempSync(path.join(tmpdir(), 'thimble-test-'));
   out = path.join(parent, 'out');
 });
 afterEach(() => {
+  writeWith(writeFile);
   rmSync(parent, { recursive: true });
 });
 

@@ -1,7 +1,7 @@
 /** The laws of every pass, of lowering, of the prover and the simulator, on random networks. */
 import { test } from 'vitest';
 import { type LawName, laws } from '../support/laws.ts';
-import { requireLaw } from '../support/property.ts';
+import { requireLawInTurn } from '../support/property.ts';
 
 const runs: Readonly<Record<LawName, number>> = {
   canonicalize: 500,
@@ -19,8 +19,4 @@ const runs: Readonly<Record<LawName, number>> = {
 // Half a minute for the slowest on a machine of its own.
 const limit = 600_000;
 
-test.each(Object.entries(runs))(
-  '%s',
-  (name, count) => requireLaw(laws[name as LawName], { runs: count }),
-  limit,
-);
+test.each(Object.entries(runs))('%s', (name, count) => requireLawInTurn(laws[name as LawName], count), limit);

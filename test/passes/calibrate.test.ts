@@ -58,6 +58,38 @@ test('percentile leaves out the outermost values, mse clips only where that pays
   expect(calibrate(graph, spread.slice(0, 50), 'mse').ranges.get('y')!.hi).toBeCloseTo(0.75, 5);
 });
 
+/** The range of 40,000 values in -1..1 but for so many outliers at either end; 0.01 % of them are four values. */
+function rangeWithOutliers(count: number): readonly [number, number] {
+  const values = Float32Array.from({ length: 40_000 }, (_, i) => Math.sin(i));
+  values.fill(100, 0, count).fill(-50, count, 2 * count);
+  const rows = Array.from({ length: 10_000 }, (_, i) => values.subarray(4 * i, 4 * i + 4));
+  const { lo, hi } = calibrate(graph, rows, 'percentile').ranges.get('x')!;
+  return [lo, hi];
+}
+
+test('percentile leaves out 0.01 % at either end, and no value more', () => {
+  const [low, high] = rangeWithOutliers(4);
+  expect(high).toBeLessThan(1.1);
+  expect(low).toBeGreaterThan(-1.1);
+  const [lowest, highest] = rangeWithOutliers(5);
+  expect(highest).toBeGreaterThan(99);
+  expect(lowest).toBeLessThan(-49);
+});
+
+/** k values of h among n in 0..1: n (f h / 255)^2 / 12 + k (h - f h)^2 is least at f = 1 / (1 + n / (12 * 255^2 k)). */
+test('mse clips where the squared error is least', () => {
+  const count = 12 * 255 ** 2;
+  const length = count / 4;
+  const wide = {
+    ...graph,
+    tensors: new Map([...graph.tensors].map(([name, t]) => [name, { ...t, shape: [1, 1, 1, length] }])),
+  };
+  const values = Float32Array.from({ length }, (_, i) => (i === 0 ? 20 : (i % 100) / 100));
+  const { lo, hi } = calibrate(wide, [values], 'mse').ranges.get('y')!;
+  expect(lo).toBe(0);
+  expect(hi).toBeCloseTo(0.8 * 20, 9);
+});
+
 test('a tensor of zeros has a range of nothing, and still a scale', () => {
   for (const method of ['minmax', 'percentile', 'mse'] as const) {
     const range = calibrate(graph, samples([-1, -2, -3, -4]), method).ranges.get('y')!;
@@ -110,4 +142,11 @@ test('0 is stored exactly where the range holds it', () => {
     expect(zeroPoint).toBeLessThanOrEqual(255);
     expect(scale * 255).toBeCloseTo(Math.max(0, hi) - Math.min(0, lo), 6);
   }
+});
+
+test('the stored 0 is the byte nearest to it', () => {
+  expect(quantOf({ lo: -1, hi: 1.01 }).zeroPoint).toBe(127);
+  expect(quantOf({ lo: -1.01, hi: 1 }).zeroPoint).toBe(128);
+  expect(quantOf({ lo: -0.001, hi: 1 }).zeroPoint).toBe(0);
+  expect(quantOf({ lo: -0.003, hi: 1 }).zeroPoint).toBe(1);
 });

@@ -13,6 +13,7 @@ import { lower } from '../../src/passes/lower.ts';
 import { prove } from '../../src/passes/prove.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { recipes } from '../support/recipes.ts';
+import { runsOf } from '../support/seeds.ts';
 import { isMac, sparseNetwork } from '../support/sparse-networks.ts';
 
 const programOf = (graph: Graph<'int8'>): Program =>
@@ -44,7 +45,7 @@ test('the network computes the same, certified and proven, and its cost is what 
       const run = (program: Program) => createSimulator(program, { mode: 'checked' }).run(input).output;
       expect(run(sparse)).toEqual(run(dense));
     }),
-    { numRuns: 25 },
+    { numRuns: runsOf(25) },
   );
 });
 
@@ -64,7 +65,7 @@ test('nothing is larger, or slower, than dense', () => {
         expect(chosen.instructions).toBe(Math.min(...candidates.map((c) => c.instructions)));
       }
     }),
-    { numRuns: 10 },
+    { numRuns: runsOf(10) },
   );
 });
 
@@ -107,7 +108,7 @@ test('a budget is kept, and met as well as can be', () => {
         expect(refuse).toThrow(/a budget of .*supported: \d+ bytes/);
       },
     ),
-    { numRuns: 4 },
+    { numRuns: runsOf(4) },
   );
 });
 

@@ -53,6 +53,18 @@ test('separate buffers need their sum', () => {
   expect(planMemory(chain(5, 6, 7), [], 'separate').arenaBytes).toBe(18);
 });
 
+test('the bound is the largest footprint of a step: of the first, of one in between, of the last', () => {
+  const boundOf = (all: readonly Buffer[], sharings: readonly Sharing[] = []): number =>
+    planMemory(all, sharings, 'overlap').lowerBound;
+  expect(boundOf([buffer(9, -1, -1), buffer(4, 0, 1)])).toBe(9);
+  expect(boundOf(chain(5, 7, 3))).toBe(12);
+  expect(boundOf([buffer(4, 0, 1), buffer(9, 2, 2)])).toBe(9);
+  // 10 bytes and 8 that begin 2 below them end where the 10 end: 12 together; 3 above: 11.
+  expect(boundOf(chain(10, 8), [sharing(0, 2, 18)])).toBe(12);
+  expect(boundOf(chain(10, 8), [sharing(0, 18, 3)])).toBe(11);
+  expect(boundOf(chain(10, 8), [sharing(0, 18, 18)])).toBe(18);
+});
+
 test('in place, one buffer is enough', () => {
   const plan = planMemory(chain(100, 100, 100), [sharing(0, 0, 100, true), sharing(1, 0, 100, true)]);
   expect(plan.arenaBytes).toBe(100);

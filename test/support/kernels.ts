@@ -304,7 +304,10 @@ export const kernels = (options: KernelOptions = {}): fc.Arbitrary<Kernel> =>
  * Shrinking a long tape takes minutes, so a failure first only prints its seed and path: set SHRINK=1 for the
  * smallest kernel.
  */
-export const runs = (numRuns: number) => ({ numRuns, endOnFailure: process.env.SHRINK === undefined });
+export const runs = (count: number) => ({
+  numRuns: count,
+  endOnFailure: process.env.SHRINK === undefined,
+});
 
 /** Contents of the 8-element input, in the given bounds of bytes. */
 export const inputs = (lo = 0, hi = 255): fc.Arbitrary<Uint8Array> =>

@@ -1,7 +1,30 @@
-import fc from 'fast-check';
-
 /**
- * Properties draw the same cases in every run, so that a run's result is the code's doing and not luck's.
- * THIMBLE_SEED=n draws others; campaigns draw many more.
+ * Every property without a seed of its own draws its cases in turn from the fixed seed and from the fresh one
+ * (seeds.ts): half of its runs are those of every run before, half are this commit's.
  */
-fc.configureGlobal({ ...fc.readConfigureGlobal(), seed: Number(process.env.THIMBLE_SEED ?? 20_201_120) });
+import fc from 'fast-check';
+import { xorshift128plus } from 'pure-rand/generator/xorshift128plus';
+import type { JumpableRandomGenerator } from 'pure-rand/types/JumpableRandomGenerator';
+import { fixedSeed, freshSeed } from './seeds.ts';
+
+/** fast-check jumps once before each case, and draws the case from a clone. */
+function inTurn(now: JumpableRandomGenerator, next: JumpableRandomGenerator): JumpableRandomGenerator {
+  return {
+    clone: () => now.clone(),
+    next: () => now.next(),
+    getState: () => now.getState(),
+    jump: () => {
+      [now, next] = [next, now];
+      now.jump();
+    },
+  };
+}
+
+fc.configureGlobal({
+  ...fc.readConfigureGlobal(),
+  seed: fixedSeed,
+  randomType: (seed) =>
+    seed === fixedSeed
+      ? inTurn(xorshift128plus(freshSeed()), xorshift128plus(fixedSeed))
+      : xorshift128plus(seed),
+});

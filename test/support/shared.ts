@@ -2,12 +2,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, test } from 'vitest';
+import { isQuick } from './seeds.ts';
 
 export const root = resolve(import.meta.dirname, '../..');
 export const shared = resolve(root, '../shared');
 
 /** `describe` when all paths exist; else the suite is skipped, and its title and the console say why. */
 export function describeWith(paths: readonly string[], title: string, body: () => void): void {
+  if (isQuick()) {
+    test.skip(`${title} (npm run test:quick leaves out data beside the project)`);
+    return;
+  }
   const missing = paths.filter((path) => !existsSync(path));
   if (missing.length === 0) {
     describe(title, body);

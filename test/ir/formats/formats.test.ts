@@ -10,6 +10,7 @@ import type { StoredWeights } from '../../../src/ir/kernel.ts';
 import { overlapOf } from '../../../src/passes/overlap.ts';
 import { prove } from '../../../src/passes/prove.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
+import { runsOf } from '../../support/seeds.ts';
 import {
   allFormats,
   codebookFor,
@@ -57,7 +58,7 @@ test('every format computes what its weights say, without a trap, proven, and in
       expect(complete).toBe(true);
       expect(overlapOf(kernel)).toBeDefined();
     }),
-    { numRuns: 150 },
+    { numRuns: runsOf(150) },
   );
 });
 
@@ -89,7 +90,7 @@ test('what is stored can be read back, weight by weight', () => {
       const kernel = layer.kernel(changes);
       expect(decodeRows(kernel).map((row) => [...row])).toEqual(rowsInMemory(layer, kernel.weights!));
     }),
-    { numRuns: 300 },
+    { numRuns: runsOf(300) },
   );
 });
 
