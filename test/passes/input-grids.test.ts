@@ -95,7 +95,7 @@ test('a clip much narrower than an accumulator step is above it or below it as i
 
 test('every requantization follows float where no range holds 0', () => {
   const modes: readonly RequantMode[] = ['single', 'tfl-double', 'ort-float', 'pow2', 'compact'];
-  const { model, inputs } = regression({ ...far['pascal']!, output: { mean: 1000, deviation: 1 } });
+  const { model, inputs } = regression({ ...far.pascal!, output: { mean: 1000, deviation: 1 } });
   for (const requant of modes)
     expect.soft(int8Error(model, inputs, { requant }).sqnr, requant).toBeGreaterThan(30);
 });
@@ -106,7 +106,7 @@ test('inputs without far features keep one grid, those with have one each', () =
     return int8Error(model, inputs).compiled.program.inputGrids?.length;
   };
   expect(gridsOf(alike)).toBeUndefined();
-  expect(gridsOf(far['kelvin']!)).toBeUndefined();
+  expect(gridsOf(far.kelvin!)).toBeUndefined();
   expect(gridsOf(far['one of 1e5 beside three of 1']!)).toBe(4);
 });
 
