@@ -45,8 +45,9 @@ export interface CompileOptions {
   readonly arith: 'int8' | 'float32';
   /**
    * Inputs as the network computes with them (row-major, normalized): needed for int8. With `raw`, the program
-   * takes stored bytes of which these are the normalized form. The build is judged by `heldBack`; where that is
-   * absent, by a tenth of `inputs` (at most 64, none of fewer than 8), which then calibrates nothing.
+   * takes stored bytes of which these are the normalized form; an input with channels last can only have one mean
+   * and one std for all of them. The build is judged by `heldBack`; where that is absent, by a tenth of `inputs` (at
+   * most 64, none of fewer than 8), which then calibrates nothing.
    */
   readonly calibration?: {
     readonly inputs: readonly Float32Array[];

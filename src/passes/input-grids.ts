@@ -15,6 +15,7 @@ import { linear } from '../ir/ops/linear.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { holding, nothingSeen, quantOf, type Seen, widened, withCheapZero } from '../ir/quant.ts';
 import { countOf } from '../ir/tensor.ts';
+import { channelsLast } from './places.ts';
 import { constantAt } from './rewrite.ts';
 
 interface Channel extends Seen {
@@ -65,6 +66,8 @@ function readerOf(graph: Graph<'float'>, node: Node, channels: number): Reader |
   const [outs = 1] = weight.shape;
   const data = Float32Array.from(weight.data);
   const groups = is(node, conv) ? node.attrs.groups : 1;
+  // A reshape in between may have made an image of other channels.
+  if (is(node, conv) && weight.shape[1] !== channels / groups) return undefined;
   const [row, depth] = [data.length / outs, channels / groups];
   const each = row / depth;
   const rows = Array.from({ length: outs }, (_, o) => {
@@ -135,7 +138,8 @@ function gridOf({ lo, hi }: Range): Quant {
 const isOrdinary = ({ scale }: Quant): boolean => scale > 1e-15 && scale < 1e15;
 
 /**
- * A grid for each index along axis 1 of the input, or undefined where one for all serves nearly as well.
+ * A grid for each index along axis 1 of the input, or undefined where one for all serves nearly as well, and where
+ * axis 1 is not that of the channels.
  * @param graph fused; @param samples of the input, in real units, finite
  */
 export function inputGrids(
@@ -147,6 +151,7 @@ export function inputGrids(
   const count = shape[1] ?? 1;
   if (count === 1 || samples.length === 0 || samples.some(({ length }) => length !== countOf(shape)))
     return undefined;
+  if (channelsLast(graph) !== undefined) return undefined;
   const readers = readersOf(graph, input, count);
   if (readers === undefined || readers.length === 0) return undefined;
   const channels = channelsOf(samples, count);

@@ -7,7 +7,15 @@ import { oracle } from '../oracles/network.ts';
 import { Draw } from '../support/draw.ts';
 import { int8Error } from '../support/int8-error.ts';
 import { readNpy } from '../support/npy.ts';
-import { encodeModel, floatTensor, int, ints, type NodeSpec, valueInfo } from '../support/onnx-model.ts';
+import {
+  encodeModel,
+  floatTensor,
+  int,
+  ints,
+  intTensor,
+  type NodeSpec,
+  valueInfo,
+} from '../support/onnx-model.ts';
 import { readBytes, root } from '../support/shared.ts';
 
 interface Features {
@@ -129,6 +137,45 @@ test('channels of an image have grids of their own where a convolution reads the
   expect(compiled.program.inputGrids).toHaveLength(3);
   expect(sqnr).toBeGreaterThan(35);
 });
+
+/** 4 rows of 3 numbers, the first row 1e5 times as large, reshaped to an image of `channels`. */
+function reshaped(rank: 3 | 4, channels: number, layer: 'Conv' | 'Gemm') {
+  const draw = new Draw(3);
+  const [height, row] = [4 / channels, (i: number) => Math.floor((i % 12) / 3)];
+  const weights = [...draw.floats(24, -1, 1)].map((w, i) => (row(i) === 0 ? w / 1e5 : w));
+  const shape = [2, channels, height, 3];
+  const layers: Record<typeof layer, readonly NodeSpec[]> = {
+    Conv: [{ op: 'Conv', inputs: ['image', 'w'], outputs: ['y'] }],
+    Gemm: [
+      { op: 'Flatten', inputs: ['image'], outputs: ['f'] },
+      { op: 'Gemm', inputs: ['f', 'w'], outputs: ['y'], attributes: [int('transB', 1)] },
+    ],
+  };
+  const model = encodeModel({
+    nodes: [{ op: 'Reshape', inputs: ['x', 'shape'], outputs: ['image'] }, ...layers[layer]],
+    initializers: [
+      intTensor('shape', [4], [1, ...shape.slice(1)]),
+      floatTensor('w', layer === 'Conv' ? shape : [2, 12], weights),
+    ],
+    inputs: [valueInfo('x', rank === 3 ? [1, 4, 3] : [1, 4, 3, 1])],
+  });
+  const inputs = Array.from({ length: 80 }, () =>
+    Float32Array.from({ length: 12 }, (_, i) => gaussian(draw) * (row(i) === 0 ? 1e5 : 1)),
+  );
+  return { model, inputs };
+}
+
+test.each([
+  [4, 1, 'Conv'],
+  [4, 1, 'Gemm'],
+  [3, 2, 'Conv'],
+] as const)(
+  'an input of rank %i that becomes an image of %i channels keeps one grid (%s)',
+  (rank, channels, layer) => {
+    const { model, inputs } = reshaped(rank, channels, layer);
+    expect(int8Error(model, inputs).compiled.program.inputGrids).toBeUndefined();
+  },
+);
 
 test.each(['01-bn-dead-channel-net', '01-bn-dead-channel-smallest', '07-features-of-different-size-net'])(
   '%s: int8 within 30 dB of float',
