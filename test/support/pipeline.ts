@@ -18,6 +18,7 @@ import { channelsLast } from '../../src/passes/places.ts';
 import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
 import { needsRounding, roundWeights } from '../../src/passes/prune/round-weights.ts';
 import { quantize } from '../../src/passes/quantize.ts';
+import { settleConstants } from '../../src/passes/settle-constants.ts';
 import { settleImages } from '../../src/passes/settle-images.ts';
 import { arrangeInput, encodeInput } from '../../src/run.ts';
 import { Draw } from './draw.ts';
@@ -82,7 +83,8 @@ const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 export function integerStages(recipe: Recipe): IntegerStages {
   const stages = floatStages(recipe);
   const bitsOf = () => recipe.bits;
-  const live = verified(dropDeadChannels.run(stages.settled));
+  const constants = verified(settleConstants(stages.samples).run(stages.settled));
+  const live = verified(dropDeadChannels.run(constants));
   const { graph: fused, weightSteps } = needsRounding(live, { bitsOf }, recipe.mode)
     ? roundWeights(live, { bitsOf, samples: stages.samples })
     : { graph: live, weightSteps: new Map() };
