@@ -34,6 +34,7 @@ import { type PruneOptions, prunePass } from './passes/prune/prune.ts';
 import { needsRounding, type RoundedWeights, roundWeights } from './passes/prune/round-weights.ts';
 import { Shared } from './passes/prune/shared.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
+import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
 import { showPlan } from './report/plan.ts';
 import { encodeInput } from './run.ts';
@@ -116,6 +117,7 @@ export const passNames = [
   foldBatchNorm.name,
   fuse.name,
   settleImages.name,
+  'settle-constants',
   'prune',
   dropDeadChannels.name,
   'round-weights',
@@ -149,7 +151,11 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const input = stored === undefined ? floatGraph : step.run(normalizeInput(stored), floatGraph);
   const fold = raw === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
   const merged = step.run(fuse, step.run(fold, input));
-  const fused = step.run(settleImages, merged);
+  const images = step.run(settleImages, merged);
+  const samples = options.arith === 'int8' && options.calibration !== undefined;
+  const fused = samples
+    ? step.run(settleConstants(calibrationInputs(options, grids).calibrating), images)
+    : images;
   return { floatGraph, fused, ...(grids === undefined ? {} : { grids }) };
 }
 

@@ -71,7 +71,11 @@ function againstModel(asked: Asked): Against {
     const tensors = new Map<string, Tensor>([[name, input]]);
     const outputs = evaluate(graph, new Map([[name, input]]), (made, tensor) => tensors.set(made, tensor));
     for (const [made, tensor] of outputs) tensors.set(made, tensor);
-    return captureOfTensors(program, (slot) => tensors.get(must(program.slots[slot], 'a slot').name));
+    return captureOfTensors(program, (slot) => {
+      const known = tensors.get(must(program.slots[slot], 'a slot').name);
+      // The layer that makes the output may have a name of its own: a view stands between.
+      return known ?? (slot === program.output ? tensors.get(graph.outputs[0] ?? '') : undefined);
+    });
   };
   const inferences = samplesOf(asked).map((sample) => ({
     input: inputBytes(program, sample),

@@ -158,10 +158,12 @@ export function addVerify(program: Command, context: () => Context): void {
     .addHelpText(
       'after',
       `
-Chips with DSP instructions (M4, M7, M33, M55) run the C with and without them: "DSP" and "plain".
-Targets whose compiler or emulator is not installed are skipped, and said to be; so are chips that
-are too small, unless --targets names them.
-Exit code 1: bytes differ, the program does not fit a named target, or all was skipped.
+Chips with DSP instructions (M4, M7, M33, M55) run the C with and without them:
+"DSP" and "plain".
+Targets whose compiler or emulator is not installed are skipped, and said to be;
+so are chips that are too small, unless --targets names them.
+Exit code 1: bytes differ, the program does not fit a named target, or all was
+skipped.
 
 Example:
   thimble verify out --input digits.npy --targets host,cortex-m4`,

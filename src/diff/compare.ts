@@ -4,7 +4,7 @@
  * compared is counted, with the reason; it is never right.
  */
 import { must } from '../ir/errors.ts';
-import { indexOfLargest } from '../ir/extremes.ts';
+import { indexOfLargest, largestOf } from '../ir/extremes.ts';
 import { gridAt, type Port, portOf } from '../ir/port.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { stridesOf } from '../ir/tensor.ts';
@@ -197,9 +197,9 @@ class Row {
   }
 }
 
-/** Absent where there is none, and where each channel has its own. */
-const scaleOf = ({ grids: [grid, ...more] }: Port): Pick<LayerDiff, 'scale'> =>
-  grid === undefined || more.length > 0 ? {} : { scale: grid.scale };
+/** Absent where there is none; the largest where each channel has its own: the largest difference is of that one. */
+const scaleOf = ({ grids }: Port): Pick<LayerDiff, 'scale'> =>
+  grids.length === 0 ? {} : { scale: largestOf(grids.map(({ scale }) => scale)) };
 
 function finished(program: Program, row: Row, { minSqnr = quietEnough }: DiffOptions): LayerDiff {
   const slot = slotAt(program, row.slot);

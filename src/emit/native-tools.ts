@@ -52,11 +52,13 @@ async function check(name: ToolName): Promise<string> {
   return ran.stdout;
 }
 
-const known = new Map<ToolName, Promise<string>>();
+/** By name and PATH, which decides what is found under the name. */
+const known = new Map<string, Promise<string>>();
 
-/** What a tool says its version is. @throws InputError when the tool is missing or too old; asked once per process. */
+/** What a tool says its version is. @throws InputError when the tool is missing or too old; asked once per PATH. */
 export function requireTool(name: ToolName): Promise<string> {
-  const asked = known.get(name) ?? check(name);
-  known.set(name, asked);
+  const key = `${name} on ${process.env.PATH}`;
+  const asked = known.get(key) ?? check(name);
+  known.set(key, asked);
   return asked;
 }

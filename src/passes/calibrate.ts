@@ -6,10 +6,12 @@ import type { Range } from '../ir/op.ts';
 import { holding, nothingSeen, widened } from '../ir/quant.ts';
 import { countOf, floats, type Shape, showShape, type Tensor } from '../ir/tensor.ts';
 import { requireFiniteActivation } from './finite.ts';
+import { channelsLast } from './places.ts';
 
 /**
- * How a range is chosen: `minmax` takes all values, and room for more where they are fewer than a thousand; `percentile` leaves out 0.01 % at either end; `mse` takes
- * the clipped range with the least squared error of an 8-bit grid.
+ * How a range is chosen: `minmax` takes all values, and room for more where they are fewer than a thousand;
+ * `percentile` leaves out 0.01 % at either end; `mse` takes the clipped range with the least squared error of an
+ * 8-bit grid.
  */
 export type CalibrationMethod = 'minmax' | 'percentile' | 'mse';
 
@@ -66,9 +68,18 @@ export function calibrate(
   return {
     method,
     samples: samples.length,
-    ranges: new Map(entries.map(([name, g]) => [name, rangeOf(g, method, samples.length)])),
+    ranges: new Map(
+      entries.map(([name, g]) => [name, rangeOf(g, method, samples.length * channelsIn(graph, name))]),
+    ),
     means: new Map(entries.map(([name, g]) => [name, g.sums.map((sum) => sum / g.count)])),
   };
+}
+
+/** Along axis 1, or the last axis of an input whose channels are there. */
+function channelsIn(graph: Graph<'float'>, name: string): number {
+  const { shape } = must(graph.tensors.get(name), `tensor '${name}' is known`);
+  const last = graph.inputs.includes(name) && channelsLast(graph) !== undefined;
+  return shape.at(last ? -1 : 1) ?? 1;
 }
 
 /** @throws InputError for no samples, a wrong length, or numbers that are not finite. */
@@ -136,11 +147,11 @@ function gatherHistogram(all: Map<string, Gathered>, name: string, tensor: Tenso
   }
 }
 
-/** Pixels of one channel of one sample are much alike: they count as one value. */
-function rangeOf(g: Gathered, method: CalibrationMethod, samples: number): Range {
+/** @param count of channels in all samples: pixels of one channel of one sample are alike, and count as one value */
+function rangeOf(g: Gathered, method: CalibrationMethod, count: number): Range {
   switch (method) {
     case 'minmax':
-      return widened({ ...g, count: samples * g.sums.length });
+      return widened({ ...g, count });
     case 'percentile':
       return percentileRange(g, 1e-4);
     case 'mse':

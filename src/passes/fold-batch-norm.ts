@@ -231,8 +231,12 @@ const farthestPadding = 8;
 /** What the tensor in front of a batch normalization can hold: any range per channel, or one for all. */
 export type InputGrid = 'by channel' | Range;
 
-const isAliased = (graph: Graph<'float'>, name: string): boolean =>
-  graph.nodes.some(({ op, outputs }) => op.alias === true && outputs.includes(name));
+/** Whether a reshape or transpose stands before a tensor, since the last layer. */
+function isAliased(graph: Graph<'float'>, name: string): boolean {
+  const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
+  if (maker === undefined || is(maker, conv) || is(maker, linear)) return false;
+  return maker.op.alias === true || maker.inputs.some((input) => isAliased(graph, input));
+}
 
 /** Whether the tensor before the batch normalization can serve the layer behind it in 8 bits. */
 function foldsForward(

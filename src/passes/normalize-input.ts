@@ -19,9 +19,37 @@ function perChannel(what: 'mean' | 'std', numbers: readonly number[], channels: 
       `${numbers.length} numbers for ${channels} channels`,
       `${what} of all channels, or of each`,
     );
-  const wrong = all.find((x) => !Number.isFinite(x) || (what === 'std' && x <= 0));
+  const { holds, supported } = usable[what];
+  const wrong = all.find((x) => !holds(x));
   if (wrong === undefined) return Float32Array.from(all);
-  throw unusable(`${what} ${wrong}`, what === 'std' ? 'numbers above 0' : 'finite numbers');
+  throw unusable(`${what} ${wrong} in units of a pixel`, supported);
+}
+
+const isFinite32 = (x: number): boolean => Number.isFinite(Math.fround(x));
+
+/** The pass takes the deviation's square as a float32 variance, which must not become 0 or infinite. */
+const usable = {
+  mean: { holds: isFinite32, supported: 'finite numbers' },
+  std: {
+    holds: (x: number) => x > 0 && isFinite32(x * x) && Math.fround(x * x) > 0,
+    supported: 'numbers above 0, of 1e-20 to 1e19',
+  },
+} as const;
+
+const isUniform = (numbers: readonly number[]): boolean => numbers.every((x) => x === numbers[0]);
+
+/**
+ * The numbers of a channel that lies last are no stretch of the input, as a grid per channel is (`ir/port.ts`).
+ * @throws InputError for an input with channels last that are not all normalized alike
+ */
+function requireAlike({ mean, std }: Normalization): void {
+  if (isUniform(mean) && isUniform(std)) return;
+  throw new InputError({
+    where: 'normalization of raw input',
+    found: 'another mean or std for each channel, and an input whose channels are its last axis',
+    supported: 'one mean and one std for all channels of such an input',
+    todo: 'give normalized inputs, without a normalization of raw ones',
+  });
 }
 
 const unusable = (found: string, supported: string): InputError =>
@@ -38,23 +66,12 @@ export const normalizeInput = (normalization: Normalization): Pass<'float', 'flo
   run: (graph) => inFront(graph, normalization),
 });
 
-/** @throws InputError for deviations whose square is no float32 above 0 */
-function requireSquares({ std }: Normalization): void {
-  const odd = std.find((s) => !(Math.fround(s * s) > 0 && Math.fround(s * s) < Infinity));
-  if (odd === undefined) return;
-  throw new InputError({
-    where: 'the normalization of raw input',
-    found: `a standard deviation of ${odd} in units of a pixel`,
-    supported: '1e-20 to 1e19',
-  });
-}
-
 function inFront(graph: Graph<'float'>, normalization: Normalization): Graph<'float'> {
-  requireSquares(normalization);
   const { mean, std } = normalization;
   const first = must(graph.inputs[0], 'a float graph has an input');
   // Channels are axis 1 of the image that is made of an input with channels last.
-  const input = channelsLast(graph) ?? first;
+  const image = channelsLast(graph);
+  const input = image ?? first;
   const info = must(graph.tensors.get(input), 'the input has a type');
   const channels = info.shape[1] ?? 1;
   const real = freshName(graph, `${input}.normalized`);
@@ -65,6 +82,7 @@ function inFront(graph: Graph<'float'>, normalization: Normalization): Graph<'fl
     [freshName(graph, `${input}.mean`), vector(perChannel('mean', mean, channels))],
     [freshName(graph, `${input}.variance`), vector(perChannel('std', std, channels).map((s) => s * s))],
   ]);
+  if (image !== undefined) requireAlike(normalization);
   const node: Node = {
     name: freshNodeName(graph, 'normalize'),
     op: batchNorm,

@@ -1,6 +1,5 @@
 /**
- * Faults that people make, put into real C and run under QEMU with the trace on: the cause is named, and nobody
- * else speaks up.
+ * Faults that people make, put into real C and run under QEMU with the trace on: the cause is named, and no other.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -18,7 +17,9 @@ import { emitC } from '../../src/emit/emit.ts';
 import type { TargetName } from '../../src/emit/native-targets.ts';
 import { traceFirmware, traceNative } from '../../src/emit/native-trace.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
+import { requantizeDouble } from '../../src/ir/prims/requantize.ts';
 import { arrangeInput } from '../../src/run.ts';
+import { createSimulator } from '../../src/sim/simulate.ts';
 import { readTrace } from '../../src/trace/read.ts';
 import { root } from '../support/shared.ts';
 import { crossTools, testWith } from '../support/toolchain.ts';
@@ -37,7 +38,18 @@ const { program } = compile(model, {
     raw: { mean: [0], std: [255] },
   },
 });
-const inputs = images.slice(0, 2).map((image) => arrangeInput(program, image));
+const stored = images.map((image) => arrangeInput(program, image));
+
+/** Of most images, two roundings change no byte at all. */
+function changesRoundedTwice(input: Uint8Array): boolean {
+  const meanings = new Map([['requantize_high', requantizeDouble.js]]);
+  const [once, twice] = [{}, { meanings }].map((how) =>
+    createSimulator(program, { mode: 'fast', ...how }).run(input, { keepArenas: true }),
+  );
+  return once!.arenas.some((arena, step) => arena.some((byte, i) => byte !== twice!.arenas[step]![i]));
+}
+
+const inputs = [stored.find(changesRoundedTwice)!, stored[1]!];
 const build = buildOf(program);
 const good = emitC(program, { command: '', version: '', hash: '', build, golden: [] });
 

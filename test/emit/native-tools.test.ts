@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { requireTool, type ToolName, versionFault } from '../../src/emit/native-tools.ts';
 import { InputError } from '../../src/ir/errors.ts';
+import { hostTools, testWith } from '../support/toolchain.ts';
 
 describe('versions', () => {
   test.each<[ToolName, string]>([
@@ -33,6 +34,10 @@ describe('tools on the PATH', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'thimble-test-'));
   afterEach(() => {
     vi.unstubAllEnvs();
+  });
+
+  testWith(hostTools)('the one that is installed will do, and stands for no other PATH', async () => {
+    expect(versionFault('clang', await requireTool('clang'))).toBeUndefined();
   });
 
   test('a missing one is an input error with the package and the script', async () => {

@@ -46,6 +46,9 @@ const normalizeLaw: Law = (recipe) => {
   const { canonical, normalized, normalization, samples } = floatStages(int8(recipe));
   if (normalization === undefined) return;
   const { mean, std } = normalization;
+  const at = normalized.nodes.findIndex(({ name }) => canonical.nodes.every((node) => node.name !== name));
+  const made = normalized.nodes[at]!;
+  const storedNames = [...canonical.inputs, ...normalized.nodes.slice(0, at).flatMap((n) => n.outputs)];
   for (const stored of samples) {
     const plane = stored.length / mean.length;
     const real = Array.from(stored, (s, i) => {
@@ -53,8 +56,11 @@ const normalizeLaw: Law = (recipe) => {
       return (s - mean[c]!) / std[c]!;
     });
     const after = valuesOf(normalized, stored);
-    const bounds = roundingBounds(normalized, after, (node) => (node === normalized.nodes[0] ? gamma(3) : 0));
-    const before = new Map([...valuesOf(canonical, real)].filter(([name]) => name !== canonical.inputs[0]));
+    const before = new Map(valuesOf(canonical, real));
+    const bounds = roundingBounds(normalized, after, (node) => (node === made ? gamma(3) : 0));
+    // The normalized numbers have a new name; what comes before them are stored ones.
+    before.set(made.outputs[0]!, before.get(made.inputs[0]!)!);
+    for (const name of storedNames) before.delete(name);
     requireWithin(before, after, bounds);
   }
 };

@@ -14,9 +14,11 @@ import { foldBatchNorm, foldBatchNormFor } from '../../src/passes/fold-batch-nor
 import { fuse } from '../../src/passes/fuse.ts';
 import { type Lowered, lower } from '../../src/passes/lower.ts';
 import { normalizeInput } from '../../src/passes/normalize-input.ts';
+import { channelsLast } from '../../src/passes/places.ts';
 import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
 import { needsRounding, roundWeights } from '../../src/passes/prune/round-weights.ts';
 import { quantize } from '../../src/passes/quantize.ts';
+import { settleConstants } from '../../src/passes/settle-constants.ts';
 import { settleImages } from '../../src/passes/settle-images.ts';
 import { arrangeInput, encodeInput } from '../../src/run.ts';
 import { Draw } from './draw.ts';
@@ -48,10 +50,11 @@ const verified = <G extends Graph<Stage>>(graph: G): G => {
 
 export const sampleCount = 3;
 
-export function normalizationOf(recipe: Recipe): Normalization | undefined {
+/** An input with channels last has one for all channels. */
+function normalizationOf(recipe: Recipe, graph: Graph<'float'>): Normalization | undefined {
   if (recipe.raw === 'no') return undefined;
   const draw = new Draw(recipe.seed + 7);
-  const count = recipe.raw === 'one' ? 1 : recipe.input[0]!;
+  const count = recipe.raw === 'one' || channelsLast(graph) !== undefined ? 1 : recipe.input[0]!;
   return {
     mean: Array.from({ length: count }, () => draw.between(0, 160)),
     std: Array.from({ length: count }, () => draw.between(10, 90)),
@@ -62,7 +65,7 @@ export function normalizationOf(recipe: Recipe): Normalization | undefined {
 export function floatStages(recipe: Recipe): FloatStages {
   const imported = verified(networkOf(recipe));
   const canonical = verified(canonicalize.run(imported));
-  const normalization = recipe.arith === 'int8' ? normalizationOf(recipe) : undefined;
+  const normalization = recipe.arith === 'int8' ? normalizationOf(recipe, canonical) : undefined;
   const normalized =
     normalization === undefined ? canonical : verified(normalizeInput(normalization).run(canonical));
   const fold = normalization === undefined ? foldBatchNorm : foldBatchNormFor({ lo: 0, hi: 255 });
@@ -80,7 +83,8 @@ const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 export function integerStages(recipe: Recipe): IntegerStages {
   const stages = floatStages(recipe);
   const bitsOf = () => recipe.bits;
-  const live = verified(dropDeadChannels.run(stages.settled));
+  const constants = verified(settleConstants(stages.samples).run(stages.settled));
+  const live = verified(dropDeadChannels.run(constants));
   const { graph: fused, weightSteps } = needsRounding(live, { bitsOf }, recipe.mode)
     ? roundWeights(live, { bitsOf, samples: stages.samples })
     : { graph: live, weightSteps: new Map() };
