@@ -126,6 +126,9 @@ const largest = (w: Float32Array): number => w.reduce((most, x) => Math.max(most
 const worthwhile = 4;
 const goodEnough = 10 ** -3.5;
 
+/** Fewer samples say too little of each channel. */
+const fewest = 8;
+
 /** Of what never changes: so fine a step that its weights take no bits; a power of two. */
 const constantZero = 2 ** 30;
 
@@ -149,7 +152,7 @@ export function inputGrids(
   const input = must(graph.inputs[0], 'a float graph has an input');
   const { shape } = must(graph.tensors.get(input), 'the input has a type');
   const count = shape[1] ?? 1;
-  if (count === 1 || samples.length === 0 || samples.some(({ length }) => length !== countOf(shape)))
+  if (count === 1 || samples.length < fewest || samples.some(({ length }) => length !== countOf(shape)))
     return undefined;
   if (channelsLast(graph) !== undefined) return undefined;
   const readers = readersOf(graph, input, count);
