@@ -1,7 +1,8 @@
 /**
  * What `npm run test:quick` runs: every file of tests that starts no other program and runs no whole command. Which
  * those are is read from the files themselves: a file that imports one of the doors below, or imports a file of
- * test/ that does, is out.
+ * test/ that does, is out. So are the tests of what changes weights, and the laws of `diff`: they count what many
+ * runs reached.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,6 +11,10 @@ import path from 'node:path';
 const doors = ['node:child_process', 'playwright-core'];
 /** Commands are run from their arguments to the files they write: compressing and training take minutes. */
 const commands = path.join('support', 'cli.ts');
+
+const counted = ['passes/prune/', 'train/', 'measure.test.ts', 'diff/laws.test.ts'];
+
+const isCounted = (file: string): boolean => counted.some((start) => file.startsWith(start));
 
 const importsOf = (file: string): readonly string[] =>
   [...readFileSync(file, 'utf8').matchAll(/(?:from|import) '([^']+)';/g)].flatMap(([, name]) => name ?? []);
@@ -29,7 +34,8 @@ function isSlow(file: string, within: string, seen: Set<string>): boolean {
 export function slowTests(root: string): readonly string[] {
   const within = path.join(root, 'test');
   return readdirSync(within, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.test.ts') && isSlow(path.join(within, file), within, new Set()))
+    .filter((file) => file.endsWith('.test.ts'))
+    .filter((file) => isCounted(file) || isSlow(path.join(within, file), within, new Set()))
     .map((file) => `test/${file}`)
     .sort();
 }

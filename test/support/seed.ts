@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { xorshift128plus } from 'pure-rand/generator/xorshift128plus';
 import type { JumpableRandomGenerator } from 'pure-rand/types/JumpableRandomGenerator';
-import { fixedSeed, freshSeed } from './seeds.ts';
+import { fixedSeed, freshSeed, runsOf } from './seeds.ts';
 
 /** fast-check jumps once before each case, and draws the case from a clone. */
 function inTurn(now: JumpableRandomGenerator, next: JumpableRandomGenerator): JumpableRandomGenerator {
@@ -22,6 +22,7 @@ function inTurn(now: JumpableRandomGenerator, next: JumpableRandomGenerator): Ju
 
 fc.configureGlobal({
   ...fc.readConfigureGlobal(),
+  numRuns: runsOf(100),
   seed: fixedSeed,
   randomType: (seed) =>
     seed === fixedSeed
