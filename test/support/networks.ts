@@ -28,6 +28,29 @@ const relu: Layer<'clip'> = { kind: 'clip', bounds: [[0, 1e9]] };
 /** Multiply-accumulates of a whole network: thousands of networks are run per minute. */
 const macBudget = 24_000;
 
+/** Scale, bias, mean and variance of a batch normalization. */
+function normParameters(
+  draw: Draw,
+  channels: number,
+  flavour: Layer<'batchNorm'>['flavour'],
+): readonly Float32Array[] {
+  if (flavour === 'extreme') {
+    const power = (lo: number, hi: number): Float32Array => draw.floats(channels, lo, hi).map((x) => 10 ** x);
+    const gain = power(-3, 1).map((g) => (draw.unit() < 0.5 ? -g : g));
+    return [gain, draw.floats(channels, -8, 8), draw.floats(channels, -1, 1), power(-12, 6)];
+  }
+  const spread = flavour === 'steep' ? 8 : 1.5;
+  const gain = draw.floats(channels, -spread, spread);
+  if (flavour === 'zeroGain') gain[draw.int(0, channels - 1)] = 0;
+  const variance = [flavour === 'steep' ? 0 : 0.5, 2] as const;
+  return [
+    gain,
+    draw.floats(channels, -1, 1),
+    draw.floats(channels, -1, 1),
+    draw.floats(channels, ...variance),
+  ];
+}
+
 class Builder {
   readonly tensors = new Map<string, TensorInfo<'imported'>>();
   readonly nodes: Node[] = [];
@@ -280,15 +303,11 @@ class Builder {
     // On a flattened image only a linear layer behind it can take it in.
     const needsLinear = !this.#foldsNorm && !stands;
     if (needsLinear && (this.shape.length !== 2 || this.#macs + 2 * channels > macBudget)) return;
-    const draw = new Draw(seed);
-    const spread = flavour === 'steep' ? 8 : 1.5;
-    const gain = draw.floats(channels, -spread, spread);
-    if (flavour === 'zeroGain') gain[draw.int(0, channels - 1)] = 0;
-    const parameters = [gain, draw.floats(channels, -1, 1), draw.floats(channels, -1, 1)];
-    const variance = draw.floats(channels, flavour === 'steep' ? 0 : 0.5, 2);
-    const names = [...parameters, variance].map((data) => this.#constant([channels], data));
+    const parameters = normParameters(new Draw(seed), channels, flavour);
+    const names = parameters.map((data) => this.#constant([channels], data));
     const [folded, image, free] = [this.#foldsNorm, this.shape.length === 4, this.#rowsAreFree];
-    this.#pointwise(batchNorm, { epsilon: Math.fround(1e-2) }, [this.at, ...names]);
+    const epsilon = Math.fround(flavour === 'extreme' ? 1e-5 : 1e-2);
+    this.#pointwise(batchNorm, { epsilon }, [this.at, ...names]);
     this.#foldsNorm = folded;
     this.#foldsConstant = folded || image;
     this.#rowsAreFree = folded && free;

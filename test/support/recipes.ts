@@ -64,7 +64,12 @@ export type LayerRecipe =
     }
   /** One after the other. */
   | { readonly kind: 'clip'; readonly bounds: readonly Pair[] }
-  | { readonly kind: 'batchNorm'; readonly seed: number; readonly flavour: 'plain' | 'steep' | 'zeroGain' }
+  /** `extreme`: gains of 1e-3 to 10, shifts to 8, variances of 1e-12 (dead channels) to 1e6. */
+  | {
+      readonly kind: 'batchNorm';
+      readonly seed: number;
+      readonly flavour: 'plain' | 'steep' | 'zeroGain' | 'extreme';
+    }
   | {
       readonly kind: 'residual';
       readonly window: WindowRecipe;
@@ -181,7 +186,7 @@ const clip: fc.Arbitrary<LayerRecipe> = fc.record({
 const batchNorm: fc.Arbitrary<LayerRecipe> = fc.record({
   kind: fc.constant('batchNorm'),
   seed,
-  flavour: fc.constantFrom('plain', 'plain', 'steep', 'zeroGain'),
+  flavour: fc.constantFrom('plain', 'plain', 'steep', 'zeroGain', 'extreme'),
 });
 const residual: fc.Arbitrary<LayerRecipe> = fc.record({
   kind: fc.constant('residual'),
