@@ -105,7 +105,8 @@ function movedBounds(clamp: RowClamp, { gain, shift }: Affine): RowClamp {
     if (g === 0) return { lo: h, hi: h };
     return g > 0 ? { lo: g * lo + h, hi: g * hi + h } : { lo: g * hi + h, hi: g * lo + h };
   });
-  return { lo: boundOf(moved.map(({ lo }) => lo)), hi: boundOf(moved.map(({ hi }) => hi)) };
+  const rounded = (bounds: readonly number[]) => boundOf(bounds.map(Math.fround));
+  return { lo: rounded(moved.map(({ lo }) => lo)), hi: rounded(moved.map(({ hi }) => hi)) };
 }
 
 /** w' = g w, b' = g b + h, row by row. */
