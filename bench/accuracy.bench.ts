@@ -1,12 +1,12 @@
 /** Top-1 of the float model and of the int8 program on the test images. */
 import { test } from 'vitest';
+import { indexOfLargest } from '../src/base/extremes.ts';
 import { evaluate } from '../src/ir/evaluate.ts';
-import { indexOfLargest } from '../src/ir/extremes.ts';
 import { floats } from '../src/ir/tensor.ts';
-import { formatPercent } from '../src/report/numbers.ts';
-import { wilson } from '../src/report/wilson.ts';
 import { arrangeInput, decodeOutput } from '../src/run.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
+import { formatPercent } from '../src/text/numbers.ts';
+import { wilson } from '../src/text/wilson.ts';
 import { compiledOf, labelsOf, type Net, nets, samplesOf } from './models.ts';
 import { count, markdown, writeSection } from './page.ts';
 

@@ -5,11 +5,11 @@
 import { test } from 'vitest';
 import { calibrationOf } from '../src/cli/calibrate.ts';
 import { type Compiled, type CompileOptions, compileFused, front } from '../src/compile.ts';
-import { formatPercent } from '../src/report/numbers.ts';
 import { totalsOf } from '../src/report/program.ts';
-import { wilson } from '../src/report/wilson.ts';
 import { arrangeInput } from '../src/run.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
+import { formatPercent } from '../src/text/numbers.ts';
+import { wilson } from '../src/text/wilson.ts';
 import { labelsOf, modelOf, type Net, nets, samplesOf } from './models.ts';
 import { count, markdown, writeSection } from './page.ts';
 import { measured } from './pruned.ts';

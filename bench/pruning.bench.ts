@@ -6,9 +6,9 @@
  * and constants were chosen by.
  */
 import { test } from 'vitest';
+import { indexOfLargest } from '../src/base/extremes.ts';
 import { readLabels } from '../src/data/files.ts';
 import { evaluate } from '../src/ir/evaluate.ts';
-import { indexOfLargest } from '../src/ir/extremes.ts';
 import type { Graph } from '../src/ir/graph.ts';
 import { floats } from '../src/ir/tensor.ts';
 import { calibrate } from '../src/passes/calibrate.ts';

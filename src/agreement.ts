@@ -1,7 +1,8 @@
 /** What every int8 build says of itself: how near the float network it stays, and what speaks against it. */
+
+import type { Distance } from './base/distance.ts';
+import { must } from './base/errors.ts';
 import type { Compiled, Judging } from './compile.ts';
-import type { Distance } from './distance.ts';
-import { must } from './ir/errors.ts';
 import { classOf, type LayerError, layerErrors, measure, outputOf, tensorsOf } from './measure.ts';
 import { layerWarnings } from './warnings/layers.ts';
 import { pruningWarnings } from './warnings/pruning.ts';

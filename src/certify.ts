@@ -3,9 +3,10 @@
  * with the encoders but the description of the format, and compared with the integer model weight by weight.
  * Complete: no weight is sampled, and a weight that the tables hold too much is found like one they lack.
  */
+
+import { decibels } from './base/distance.ts';
+import { DefectError, must } from './base/errors.ts';
 import { decodeRows } from './decode.ts';
-import { decibels } from './distance.ts';
-import { DefectError, must } from './ir/errors.ts';
 import { formatName } from './ir/formats/format.ts';
 import type { Graph, Node } from './ir/graph.ts';
 import type { Kernel } from './ir/kernel.ts';

@@ -1,10 +1,10 @@
 /** The compiler: one readable list of passes, with the graph's rules checked after each. */
 
 import { type Agreement, withAgreement } from './agreement.ts';
-import { mulberry32 } from './data/random.ts';
+import { InputError, must } from './base/errors.ts';
+import { mulberry32 } from './base/random.ts';
 import { type Split, split } from './held-back.ts';
 import { dumpGraph } from './ir/dump.ts';
-import { InputError, must } from './ir/errors.ts';
 import type { Graph, Stage } from './ir/graph.ts';
 import type { CodebookSize, Quant, Range, RequantMode, WeightBits } from './ir/op.ts';
 import { pixelsOf, storedBy, unroundedBy } from './ir/port.ts';

@@ -2,7 +2,7 @@
  * Reads weights back from a kernel's tables, by nothing but the description that the kernel carries: what a
  * reader of the C would do with a pencil. Written apart from src/ir/formats, which writes the tables.
  */
-import { DefectError, must } from './ir/errors.ts';
+import { DefectError, must } from './base/errors.ts';
 import type { WeightLayout } from './ir/formats/format.ts';
 import type { Kernel, StoredWeights, Table } from './ir/kernel.ts';
 

@@ -16,6 +16,8 @@ export {
   type Manifest,
   type Preprocessing,
 } from './artifact.ts';
+export type { Distance } from './base/distance.ts';
+export { DefectError, InputError } from './base/errors.ts';
 export { type Certificate, certify, type LayerCertificate, type WeightMismatch } from './certify.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
 export {
@@ -33,7 +35,6 @@ export type { Inference } from './diff/feed.ts';
 export type { LayerMeasures, Place } from './diff/measure.ts';
 export { captureOfRun } from './diff/trace-capture.ts';
 export { type Coverage, coverageOf, type Verdict, verdictOf } from './diff/verdict.ts';
-export type { Distance } from './distance.ts';
 export { emitC, emitC as emit } from './emit/emit.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';
 export { type NativeOptions, type NativeResult, runNative } from './emit/native.ts';
@@ -42,7 +43,6 @@ export { type TraceRunOptions, traceNative } from './emit/native-trace.ts';
 export { tracedTables } from './emit/traced.ts';
 export { type EngineName, inference, type RunProgram } from './engines.ts';
 export { dumpGraph } from './ir/dump.ts';
-export { DefectError, InputError } from './ir/errors.ts';
 export { evaluate } from './ir/evaluate.ts';
 export { formatName, type WeightFormat } from './ir/formats/format.ts';
 export type { Graph, Node, Stage } from './ir/graph.ts';

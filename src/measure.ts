@@ -1,9 +1,10 @@
 /** How far an int8 program is from the float network, layer by layer, on samples that did not calibrate it. */
+
+import { type Distance, Distances } from './base/distance.ts';
+import { must } from './base/errors.ts';
 import type { Compiled } from './compile.ts';
 import { pick } from './diff/capture.ts';
-import { type Distance, Distances } from './distance.ts';
 import { inference, type RunProgram } from './engines.ts';
-import { must } from './ir/errors.ts';
 import { evaluate } from './ir/evaluate.ts';
 import type { Graph } from './ir/graph.ts';
 import { elemBytes } from './ir/kernel.ts';

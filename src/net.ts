@@ -1,10 +1,10 @@
 /** A compiled network to be called: typed arrays and ndarrays in and out, the bytes of the C inside. */
 import type { NdArray } from 'ndarray';
 import type { Artifact, Preprocessing } from './artifact.ts';
+import { InputError, must } from './base/errors.ts';
+import { indexOfLargest } from './base/extremes.ts';
 import { prepare, sampleShapeOfSlot } from './data/prepare.ts';
 import { type EngineName, fastest, inference } from './engines.ts';
-import { InputError, must } from './ir/errors.ts';
-import { indexOfLargest } from './ir/extremes.ts';
 import type { Program, Slot } from './ir/program.ts';
 import { countOf, type Numbers, type Shape } from './ir/tensor.ts';
 import { fromNdarray, toNdarray } from './ndarray.ts';

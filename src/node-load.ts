@@ -6,10 +6,10 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { loadProgram, manifestFile, type Natives } from './artifact.ts';
+import { InputError } from './base/errors.ts';
 import { type CompileOptions, compile } from './compile.ts';
 import { isFolder, readBytes } from './data/files.ts';
 import { identifierFrom } from './emit/identifier.ts';
-import { InputError } from './ir/errors.ts';
 import { importOnnx } from './ir/import/onnx.ts';
 import {
   type Net,

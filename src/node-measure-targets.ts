@@ -1,9 +1,9 @@
 /** What a build costs on targets: counted and weighed, not modelled. */
 import type { Artifact } from './artifact.ts';
+import { InputError } from './base/errors.ts';
 import type { Measures } from './emit/native.ts';
 import { sizesOf } from './emit/native-size.ts';
 import { type TargetName, targets } from './emit/native-targets.ts';
-import { InputError } from './ir/errors.ts';
 import type { Program } from './ir/program.ts';
 import type { CodeSize, MeasuredTarget } from './report/measured.ts';
 import { type VerifyRow, verifyArtifact } from './verify-artifact.ts';

@@ -1,7 +1,7 @@
 /** A thread of `runBatch`: input slots in, output slots out. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { must } from './base/errors.ts';
 import { type EngineName, inference } from './engines.ts';
-import { must } from './ir/errors.ts';
 import type { Program } from './ir/program.ts';
 
 export interface BatchSetup {

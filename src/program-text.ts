@@ -2,7 +2,7 @@
  * A program as JSON: plain data but for its tables, whose numbers are base64 of little-endian bytes, and for the
  * order of images.
  */
-import { must } from './ir/errors.ts';
+import { must } from './base/errors.ts';
 import { elemArrays, type Kernel, type Table } from './ir/kernel.ts';
 import { type Order, sameOrder, spatialOrder } from './ir/memory-order.ts';
 import type { Program, Slot, Step } from './ir/program.ts';

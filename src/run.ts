@@ -1,5 +1,5 @@
 /** Between real numbers and a program's bytes. What a stored number stands for says `ir/port.ts`. */
-import { InputError } from './ir/errors.ts';
+import { InputError } from './base/errors.ts';
 import { elemBytes } from './ir/kernel.ts';
 import {
   inputPort,

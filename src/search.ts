@@ -3,10 +3,11 @@
  * chip at the least loss, or loses no more than allowed at the least size. Loss is judged on inputs that nothing
  * was calibrated or pruned on.
  */
+
+import { InputError, must } from './base/errors.ts';
 import { type Compiled, type CompileOptions, compileFused, type Front } from './compile.ts';
 import { requireClasses } from './data/labels.ts';
 import { inference } from './engines.ts';
-import { InputError, must } from './ir/errors.ts';
 import { evaluate } from './ir/evaluate.ts';
 import type { CodebookSize, WeightBits } from './ir/op.ts';
 import type { Program } from './ir/program.ts';

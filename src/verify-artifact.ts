@@ -1,10 +1,10 @@
 /** The C of an artifact, compiled and run, against the simulator: every arena byte after every kernel. */
 import type { Artifact } from './artifact.ts';
+import { InputError, must } from './base/errors.ts';
 import { noDspMacro } from './emit/dsp.ts';
 import { wrongMacroIn } from './emit/header.ts';
 import { type Measures, runNative } from './emit/native.ts';
 import { hasDsp, type TargetName, targets } from './emit/native-targets.ts';
-import { InputError, must } from './ir/errors.ts';
 import type { Outcome } from './ir/program.ts';
 import { proveProgram } from './prove.ts';
 import type { Form, MeasuredTarget } from './report/measured.ts';

@@ -1,7 +1,8 @@
 /** The grids that an int8 program's weights lie on, and what of the given model's weights lies beyond them. */
+
+import { must } from './base/errors.ts';
+import { largestOf, smallestOf } from './base/extremes.ts';
 import type { Compiled } from './compile.ts';
-import { must } from './ir/errors.ts';
-import { largestOf, smallestOf } from './ir/extremes.ts';
 import type { Graph, Node } from './ir/graph.ts';
 import type { QuantizedMac } from './ir/mac.ts';
 import type { Program, Slot } from './ir/program.ts';

@@ -1,7 +1,7 @@
 /** What stands in the folder beside the program: each field of the manifest is the program's, or is refused. */
 import { describe, expect, test } from 'vitest';
 import { loadArtifact, loadProgram } from '../src/artifact.ts';
-import { InputError } from '../src/ir/errors.ts';
+import { InputError } from '../src/base/errors.ts';
 import { bytesOf, each, filesOf, one } from './support/small-artifact.ts';
 
 const kinds = [

@@ -1,8 +1,8 @@
 /** The certificate holds of what the compiler made, and of nothing else. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { DefectError } from '../src/base/errors.ts';
 import { certify } from '../src/certify.ts';
-import { DefectError } from '../src/ir/errors.ts';
 import type { WeightFormat } from '../src/ir/formats/format.ts';
 import { fits } from '../src/ir/formats/index.ts';
 import type { Graph } from '../src/ir/graph.ts';

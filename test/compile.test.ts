@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { artifactOf, loadArtifact } from '../src/artifact.ts';
+import { InputError } from '../src/base/errors.ts';
 import { type CompileOptions, compile, passNames } from '../src/compile.ts';
 import { drawDigit } from '../src/data/digits.ts';
 import { readLabels, readSamples } from '../src/data/files.ts';
 import { prepare } from '../src/data/prepare.ts';
-import { InputError } from '../src/ir/errors.ts';
 import { evaluate } from '../src/ir/evaluate.ts';
 import { importOnnx } from '../src/ir/import/onnx.ts';
 import { floats } from '../src/ir/tensor.ts';

@@ -1,7 +1,7 @@
 /** Tables read back by their description alone, and tables that do not follow it. */
 import { describe, expect, test } from 'vitest';
+import { DefectError } from '../src/base/errors.ts';
 import { decodeRows } from '../src/decode.ts';
-import { DefectError } from '../src/ir/errors.ts';
 import type { WeightFormat, WeightLayout } from '../src/ir/formats/format.ts';
 import type { Kernel, StoredWeights } from '../src/ir/kernel.ts';
 import * as ir from './support/ir.ts';

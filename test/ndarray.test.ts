@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import ndarray from 'ndarray';
 import { expect, test } from 'vitest';
-import { InputError } from '../src/ir/errors.ts';
+import { InputError } from '../src/base/errors.ts';
 import { fromNdarray, toNdarray } from '../src/ndarray.ts';
 
 test('a transposed array becomes a row-major tensor', () => {

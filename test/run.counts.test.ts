@@ -1,6 +1,6 @@
 /** Inputs and outputs of a program: as many numbers as it has elements, all of them finite, and none made up. */
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../src/ir/errors.ts';
+import { InputError } from '../src/base/errors.ts';
 import type { Normalization, Program, Slot } from '../src/ir/program.ts';
 import {
   arrangeInput,

@@ -1,8 +1,8 @@
 /** Builds within limits, on a network of which a build takes a moment. */
 import { describe, expect, test } from 'vitest';
+import { InputError } from '../src/base/errors.ts';
+import { mulberry32 } from '../src/base/random.ts';
 import type { CompileOptions } from '../src/compile.ts';
-import { mulberry32 } from '../src/data/random.ts';
-import { InputError } from '../src/ir/errors.ts';
 import { fitWithin, paretoFront, Search, type SearchOptions, sparsities } from '../src/search.ts';
 import { network } from './support/small-network.ts';
 

@@ -1,13 +1,13 @@
 /** The build that the flags of `compile` describe: as told, trained, or found by a search. */
 import { leastOf, withAgreement } from '../agreement.ts';
+import { InputError } from '../base/errors.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { Prepared } from '../data/prepare.ts';
-import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import { agreementText } from '../report/agreement.ts';
-import { formatBytes, formatCount } from '../report/numbers.ts';
 import { totalsOf } from '../report/program.ts';
 import { type Built, type Judgement, judge } from '../search.ts';
+import { formatBytes, formatCount } from '../text/numbers.ts';
 import { fallsShort, shortfallText } from '../warnings/pruning.ts';
 import { decibelText } from '../warnings/warning.ts';
 import { heldOutOf, trainingOf } from './calibrate.ts';

@@ -1,10 +1,10 @@
 /** From --calibrate and its companions to the options of the compiler. */
 
+import { InputError } from '../base/errors.ts';
 import type { CompileOptions } from '../compile.ts';
 import { readLabels } from '../data/files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { mostJudging, oneOfEach } from '../held-back.ts';
-import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { HeldOut } from '../search.ts';
 import type { TrainingData } from '../train/options.ts';

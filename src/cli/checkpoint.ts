@@ -1,7 +1,7 @@
 /** The file that an interrupted fine-tuning goes on from, and whose run it belongs to. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { TrainingData } from '../train/options.ts';
 import { writeOneFile } from './write.ts';
 

@@ -14,10 +14,10 @@ import {
   warningFields,
 } from '../report/agreement.ts';
 import { builtFields, formatFields, formatTable, searchText, sparseText } from '../report/built.ts';
-import { formatBytes, formatCount } from '../report/numbers.ts';
 import { planTable, stepsOf, stepTable, totalsOf } from '../report/program.ts';
-import { formatShare } from '../report/wilson.ts';
 import type { Judgement } from '../search.ts';
+import { formatBytes, formatCount } from '../text/numbers.ts';
+import { formatShare } from '../text/wilson.ts';
 import { build, type Delivered } from './build.ts';
 import { calibrationOf, readSamplesFor } from './calibrate.ts';
 import { type CompressFlags, compressOptions, withCompressOptions, withFinetuneOptions } from './compress.ts';

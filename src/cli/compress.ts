@@ -1,7 +1,7 @@
 /** Options that make a network smaller, and the build that they ask for. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { InputError } from '../base/errors.ts';
 import { type CompileOptions, front } from '../compile.ts';
-import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { CodebookSize, WeightBits } from '../ir/op.ts';
 import { type CostTarget, costTargets } from '../passes/cost/model.ts';

@@ -1,6 +1,7 @@
 /** What `--against` names, as inferences to compare with. */
 import { existsSync } from 'node:fs';
 import type { Artifact } from '../artifact.ts';
+import { InputError, must } from '../base/errors.ts';
 import { isFolder, readBytes } from '../data/files.ts';
 import { isZip, readNpz } from '../data/npz.ts';
 import type { Prepared } from '../data/prepare.ts';
@@ -17,7 +18,6 @@ import type { Inference } from '../diff/feed.ts';
 import { captureOfRun } from '../diff/trace-capture.ts';
 import { runNative } from '../emit/native.ts';
 import { targetNamed } from '../emit/native-targets.ts';
-import { InputError, must } from '../ir/errors.ts';
 import { evaluate } from '../ir/evaluate.ts';
 import type { Graph } from '../ir/graph.ts';
 import { floats, type Tensor } from '../ir/tensor.ts';

@@ -1,7 +1,8 @@
 /** Ways to compute a model's output for one sample. */
+
+import { must } from '../base/errors.ts';
 import type { Prepared } from '../data/prepare.ts';
 import type { EngineName } from '../engines.ts';
-import { must } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Program } from '../ir/program.ts';
 import { floats, type Shape } from '../ir/tensor.ts';

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
+import { InputError } from '../base/errors.ts';
+import { indexOfLargest } from '../base/extremes.ts';
 import { readLabels } from '../data/files.ts';
 import { requireClasses, requireLabelCount } from '../data/labels.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
-import { InputError } from '../ir/errors.ts';
-import { indexOfLargest } from '../ir/extremes.ts';
-import { formatPercent } from '../report/numbers.ts';
-import { formatShare, type Share, wilson } from '../report/wilson.ts';
+import { formatPercent } from '../text/numbers.ts';
+import { formatShare, type Share, wilson } from '../text/wilson.ts';
 import { type Context, printJson } from './context.ts';
 import { type Engine, floatEngine, programEngine, sampleAt } from './engines.ts';
 import { exitCodes } from './exit.ts';

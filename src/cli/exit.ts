@@ -1,6 +1,6 @@
 /** What a command's end means to the shell. */
 import { CommanderError } from 'commander';
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { Io } from './io.ts';
 
 export const exitCodes = {

@@ -1,6 +1,7 @@
 /** `--finetune`: pruning and rounding while training, on all cores; Ctrl-C leaves a checkpoint to go on from. */
+
+import { InputError } from '../base/errors.ts';
 import { type Compiled, type CompileOptions, compileFused, type Front, front } from '../compile.ts';
-import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Quant } from '../ir/op.ts';
 import { storedBy } from '../ir/port.ts';

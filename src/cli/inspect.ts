@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import type { Artifact } from '../artifact.ts';
+import { must } from '../base/errors.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
-import { must } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import { showShape } from '../ir/tensor.ts';
 import { arenaMap } from '../report/arena-map.ts';
-import { formatBytes, formatCount, formatMany } from '../report/numbers.ts';
 import { planTable, slotBytes, stepsOf, stepTable, totalsOf } from '../report/program.ts';
+import { formatBytes, formatCount, formatMany } from '../text/numbers.ts';
 import { type Context, paint, printJson } from './context.ts';
 import { identifierOf, load } from './model.ts';
 import { withJson } from './options.ts';

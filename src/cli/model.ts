@@ -4,6 +4,7 @@ import path from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Artifact } from '../artifact.ts';
+import { InputError, must } from '../base/errors.ts';
 import { isFolder, readBeside, readBytes, readSamples } from '../data/files.ts';
 import {
   channelsFirst,
@@ -14,7 +15,6 @@ import {
   sampleShapeOfSlot,
 } from '../data/prepare.ts';
 import { identifierFrom } from '../emit/identifier.ts';
-import { InputError, must } from '../ir/errors.ts';
 import type { Graph, Stage } from '../ir/graph.ts';
 import { channelsLast } from '../passes/places.ts';
 import { inputSlot } from '../report/program.ts';

@@ -1,6 +1,7 @@
 /** The compiler stopped after a pass, for looking at what it has made so far. */
+
+import { InputError } from '../base/errors.ts';
 import type { CompileOptions } from '../compile.ts';
-import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Api } from './api.ts';
 

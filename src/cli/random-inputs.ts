@@ -1,4 +1,4 @@
-import { mulberry32 } from '../data/random.ts';
+import { mulberry32 } from '../base/random.ts';
 import type { Program } from '../ir/program.ts';
 import { inputSlot } from '../report/program.ts';
 

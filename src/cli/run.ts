@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import { indexOfLargest } from '../base/extremes.ts';
 import { writeNpy } from '../data/npy.ts';
 import type { Prepared } from '../data/prepare.ts';
-import { indexOfLargest } from '../ir/extremes.ts';
 import { floats } from '../ir/tensor.ts';
-import { formatMany } from '../report/numbers.ts';
-import { table } from '../report/table.ts';
+import { formatMany } from '../text/numbers.ts';
+import { table } from '../text/table.ts';
 import { type Context, printJson } from './context.ts';
 import { type Engine, sampleAt } from './engines.ts';
 import { load, readPrepared } from './model.ts';

@@ -1,7 +1,7 @@
 /** What a command is about (a model or an artifact), with the sample shape and the engines it offers. */
 
+import { InputError } from '../base/errors.ts';
 import type { PrepareOptions, SampleShape } from '../data/prepare.ts';
-import { InputError } from '../ir/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Api } from './api.ts';
 import { readCalibration } from './calibrate.ts';

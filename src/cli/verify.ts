@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander';
 import type { Artifact } from '../artifact.ts';
 import { chips, type TargetName, targetNamed } from '../emit/native-targets.ts';
-import { formatBytes, formatCount } from '../report/numbers.ts';
-import { table } from '../report/table.ts';
 import { inputBytes } from '../run.ts';
+import { formatBytes, formatCount } from '../text/numbers.ts';
+import { table } from '../text/table.ts';
 import type { VerifyReport, VerifyRow } from '../verify-artifact.ts';
 import { type Context, paint, printJson } from './context.ts';
 import { sampleAt } from './engines.ts';

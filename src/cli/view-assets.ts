@@ -1,7 +1,7 @@
 /** The page's script and style, as `npm run build` left them. */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { DefectError } from '../ir/errors.ts';
+import { DefectError } from '../base/errors.ts';
 import type { ViewAssets } from '../view/page.ts';
 
 /** This file runs from dist/cli, and in tests from src/cli. */

@@ -1,11 +1,11 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import type { Artifact } from '../artifact.ts';
+import { InputError } from '../base/errors.ts';
 import { readBytes } from '../data/files.ts';
 import { channelsFirst } from '../data/prepare.ts';
-import { InputError } from '../ir/errors.ts';
-import { formatBytes, formatMany } from '../report/numbers.ts';
 import { outputSlot } from '../report/program.ts';
+import { formatBytes, formatMany } from '../text/numbers.ts';
 import { cFunctions } from '../view/c-functions.ts';
 import type { Example, FloatSide, ViewData } from '../view/data.ts';
 import { digitExamples, examplesFrom, noiseExamples } from '../view/examples.ts';

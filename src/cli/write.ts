@@ -1,7 +1,7 @@
 /** One file, whole or not at all. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 
 const ignore = (): void => undefined;
 

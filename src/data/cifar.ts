@@ -1,5 +1,5 @@
 /** The CIFAR-10 binary format: per record a label byte, then 32x32 planes of red, green and blue. */
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { Samples } from './samples.ts';
 
 const pixels = 3 * 32 * 32;

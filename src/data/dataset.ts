@@ -1,5 +1,5 @@
 /** Samples as a model sees them: channels, rows, columns; pixels or real numbers. */
-import { InputError, must } from '../ir/errors.ts';
+import { InputError, must } from '../base/errors.ts';
 import { countOf, type Numbers, type Shape, showShape } from '../ir/tensor.ts';
 import { type Layout, layouts, sameView, type View, viewAs, viewsOf } from './layout.ts';
 import type { Samples } from './samples.ts';

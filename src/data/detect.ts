@@ -1,5 +1,5 @@
 /** Which reader a file is for: by its first bytes, and for CIFAR-10's headless format by its name. */
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import { readCifar } from './cifar.ts';
 import { textOfBytes } from './encoding.ts';
 import { gunzip, isGzip } from './gzip.ts';

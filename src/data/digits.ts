@@ -3,8 +3,8 @@
  * few strokes; a seed bends, slants and thickens them. What comes out looks as MNIST's digits do: 28x28, white
  * on black, the ink in a box of 20x20, its centre of mass in the middle (LeCun et al., 1998).
  */
-import { must } from '../ir/errors.ts';
-import { mulberry32, normal } from './random.ts';
+import { must } from '../base/errors.ts';
+import { mulberry32, normal } from '../base/random.ts';
 
 export const digitSide = 28;
 const box = 20;

@@ -1,5 +1,5 @@
 /** Arrays of numbers as bytes, of either byte order, independent of the machine's own. */
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import { type DType, type Numbers, numbersFor } from '../ir/tensor.ts';
 
 export const storedBytes: Readonly<Record<DType, number>> = {

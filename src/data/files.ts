@@ -12,7 +12,7 @@ import {
   statSync,
 } from 'node:fs';
 import path from 'node:path';
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import { decodeLabels, decodeSamples, type NamedBytes } from './detect.ts';
 import { largestFile, largestUnpacked } from './limits.ts';
 import { readPng, stackPictures } from './png.ts';

@@ -1,6 +1,6 @@
 /** gzip files (RFC 1952) with their two checks made: the length and the CRC of what comes out. */
 import { gunzipSync } from 'fflate';
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import { largestUnpacked } from './limits.ts';
 
 const deflateLimit = 1032;

@@ -1,5 +1,5 @@
 /** The idx files of MNIST: two zero bytes, a type, the number of axes, sizes as big endian u32, elements. */
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import { countOf, type DType, type Shape, type Tensor } from '../ir/tensor.ts';
 import { readElements, storedBytes } from './elements.ts';
 

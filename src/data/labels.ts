@@ -1,5 +1,5 @@
 /** Class labels: one whole number per sample. */
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { Tensor } from '../ir/tensor.ts';
 
 const bad = (where: string, found: string): InputError =>

@@ -1,5 +1,5 @@
 /** Normalization as torchvision.transforms.Normalize: (x - mean) / std per channel, on pixels / 255. */
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { Normalization } from '../ir/program.ts';
 
 /** In units of the scaled pixel, 0..1. One number for all channels, or one per channel. */

@@ -1,5 +1,5 @@
 /** NumPy's .npy files: format versions 1 to 3 of numpy.lib.format (NEP 1). */
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import { countOf, type DType, type Numbers, numbersFor, type Shape, type Tensor } from '../ir/tensor.ts';
 import { readElements, storedBytes, writeElements } from './elements.ts';
 

@@ -1,6 +1,6 @@
 /** NumPy's .npz files: zip archives of .npy files. */
 import { unzipSync } from 'fflate';
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { largestUnpacked } from './limits.ts';
 import { readNpy } from './npy.ts';

@@ -1,7 +1,7 @@
 /** PNG pictures (ISO/IEC 15948) as 8-bit pixels. Alpha is dropped; 16-bit samples are rounded to 8. */
 import { type DecodedPng, decode } from 'fast-png';
 import { Unzlib } from 'fflate';
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { Samples } from './samples.ts';
 
 const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];

@@ -1,5 +1,5 @@
 /** What a model's layers made elsewhere, from a file of arrays by name. */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph.ts';
 import type { Program } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';

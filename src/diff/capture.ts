@@ -1,6 +1,6 @@
 /** What inferences left in the tensors of a program, whoever ran them: the other side of a comparison. */
-import { must } from '../ir/errors.ts';
-import { largestOf } from '../ir/extremes.ts';
+import { must } from '../base/errors.ts';
+import { largestOf } from '../base/extremes.ts';
 import { portOf, sameMeaning } from '../ir/port.ts';
 import type { Outcome, Program, Slot } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';

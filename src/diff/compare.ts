@@ -3,8 +3,8 @@
  * inputs (isolated: an error shows where it is made) or on its own (cumulative: as it runs). What was not
  * compared is counted, with the reason; it is never right.
  */
-import { must } from '../ir/errors.ts';
-import { indexOfLargest, largestOf } from '../ir/extremes.ts';
+import { must } from '../base/errors.ts';
+import { indexOfLargest, largestOf } from '../base/extremes.ts';
 import { gridAt, type Port, portOf } from '../ir/port.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { stridesOf } from '../ir/tensor.ts';

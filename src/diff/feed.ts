@@ -1,10 +1,11 @@
 /** What a program computes in one inference, and from what: the other side's inputs, or its own. */
-import { must } from '../ir/errors.ts';
+
+import { crc32 } from '../base/crc32.ts';
+import { must } from '../base/errors.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { encodeSlot } from '../run.ts';
 import { slotBytes } from '../sim/arena.ts';
 import type { Simulator } from '../sim/simulate.ts';
-import { crc32 } from '../trace/crc32.ts';
 import { type Capture, type Captured, captureOfOutcome, type Gap } from './capture.ts';
 
 export type DiffMode = 'isolated' | 'cumulative';

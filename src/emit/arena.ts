@@ -1,5 +1,5 @@
 /** How the arena is declared in C, so that each tensor in it is aligned and of a type that C lets it have. */
-import { DefectError } from '../ir/errors.ts';
+import { DefectError } from '../base/errors.ts';
 import { type Elem, elemBytes } from '../ir/kernel.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { cType } from './text.ts';

@@ -4,7 +4,7 @@
  * integers may be made in any order, and SMLAD wraps. The preprocessor takes it where the compiler says that the
  * chip has these instructions.
  */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import { dense8, formatName } from '../ir/formats/format.ts';
 import type { Expr, Kernel, StoredWeights } from '../ir/kernel.ts';
 import type { Program } from '../ir/program.ts';

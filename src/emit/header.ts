@@ -1,5 +1,5 @@
 /** `<name>.h`: the interface, and all that its user has to know. */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import { type PrintedGrid, portOf, printedGrid } from '../ir/port.ts';
 import type { Program, Slot } from '../ir/program.ts';

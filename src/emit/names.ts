@@ -1,5 +1,5 @@
 /** The names of everything in one generated C file. */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import type { Kernel, Table } from '../ir/kernel.ts';
 import { primitives } from '../ir/prims/index.ts';
 import type { Program } from '../ir/program.ts';

@@ -1,7 +1,7 @@
 /** Runs many small programs as one: one link, one process. For properties over random programs. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { DefectError } from '../ir/errors.ts';
+import { DefectError } from '../base/errors.ts';
 import type { Outcome, Program } from '../ir/program.ts';
 import { noDspMacro } from './dsp.ts';
 import { inFolder, writeAll } from './native.ts';

@@ -1,7 +1,7 @@
 /** Compiles and links test programs, and reads what compilers say about code. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { DefectError, InputError } from '../ir/errors.ts';
+import { DefectError, InputError } from '../base/errors.ts';
 import { cached, targetsFolder } from './native-cache.ts';
 import { runProcess } from './native-process.ts';
 import type { Machine, MemoryMap, Region, Target } from './native-targets.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { access, lstat, mkdir, readFile, rename } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 
 /** Where targets/ lies, for src/emit and dist/emit alike. */
 export const targetsFolder = path.join(import.meta.dirname, '../../targets');

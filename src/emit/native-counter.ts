@@ -1,6 +1,6 @@
 /** The QEMU plugin that counts executed instructions, and its report. */
 import path from 'node:path';
-import { DefectError } from '../ir/errors.ts';
+import { DefectError } from '../base/errors.ts';
 import { cached, targetsFolder } from './native-cache.ts';
 import { runProcess } from './native-process.ts';
 import { requireTool } from './native-tools.ts';

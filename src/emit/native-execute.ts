@@ -1,7 +1,7 @@
 /** Runs a linked test program: a process of the host, or QEMU. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { DefectError } from '../ir/errors.ts';
+import { DefectError } from '../base/errors.ts';
 import { type Build, markAddress } from './native-build.ts';
 import { counterPlugin, marksIn } from './native-counter.ts';
 import { type Ran, runProcess } from './native-process.ts';

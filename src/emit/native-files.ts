@@ -2,7 +2,7 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import { removingAfter } from './native-cleanup.ts';
 
 export const manifestName = 'manifest.json';

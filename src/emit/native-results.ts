@@ -1,5 +1,5 @@
 /** Cuts a driver's result file into outcomes. */
-import { DefectError, must } from '../ir/errors.ts';
+import { DefectError, must } from '../base/errors.ts';
 import type { Outcome, Program } from '../ir/program.ts';
 import { slotBytes } from './native-driver.ts';
 

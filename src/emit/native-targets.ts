@@ -1,5 +1,5 @@
 /** Where generated C can be run: the host, and microcontrollers under QEMU. */
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { ToolName } from './native-tools.ts';
 
 export interface Region {

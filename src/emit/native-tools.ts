@@ -1,5 +1,5 @@
 /** Compilers and emulators: which there are, how old they may be, which package has them. */
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import { runProcess } from './native-process.ts';
 
 interface Tool {

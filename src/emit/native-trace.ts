@@ -1,7 +1,7 @@
 /** Runs a network with its trace on, and captures what a real serial port would carry. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { DefectError } from '../ir/errors.ts';
+import { DefectError } from '../base/errors.ts';
 import { arenaFill, type Program } from '../ir/program.ts';
 import { inFolder, writeAll } from './native.ts';
 import { type Build, compileC99, labObject, link } from './native-build.ts';

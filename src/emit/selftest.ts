@@ -1,5 +1,5 @@
 /** `<name>_selftest.c`: runs recorded inputs and compares the recorded outputs, byte for byte. */
-import { DefectError } from '../ir/errors.ts';
+import { DefectError } from '../base/errors.ts';
 import { type Elem, elemBytes } from '../ir/kernel.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { provenance, slotAt } from './header.ts';

@@ -1,5 +1,5 @@
 /** `<name>.c`: tables, kernels, and the function that runs them. */
-import { DefectError, must } from '../ir/errors.ts';
+import { DefectError, must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel.ts';
 import { primitiveOf } from '../ir/prims/index.ts';
 import type { Program, Step } from '../ir/program.ts';

@@ -1,5 +1,5 @@
 /** Constant arrays as C. */
-import { DefectError } from '../ir/errors.ts';
+import { DefectError } from '../base/errors.ts';
 import type { Table } from '../ir/kernel.ts';
 import { cFloat, cInt, columns, cType } from './text.ts';
 

@@ -1,5 +1,5 @@
 /** Lines of C: wrapping, comments, numbers. */
-import { DefectError } from '../ir/errors.ts';
+import { DefectError } from '../base/errors.ts';
 import type { Elem, Scalar } from '../ir/kernel.ts';
 
 export const columns = 100;

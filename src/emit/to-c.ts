@@ -1,5 +1,5 @@
 /** Prints a kernel as a C99 function. Knows no operator. */
-import { DefectError, must } from '../ir/errors.ts';
+import { DefectError, must } from '../base/errors.ts';
 import { type Elem, type Expr, elemBytes, type Kernel, type Param, type Stmt } from '../ir/kernel.ts';
 import type { Interval, Primitive } from '../ir/primitive.ts';
 import { dspSites } from './dsp.ts';

@@ -2,7 +2,7 @@
  * `<name>_trace.h`: what `<name>.c` includes when it is to print what every layer reads and writes. The format
  * of the lines is in docs/trace.md; src/trace writes and reads the same.
  */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import type { Program } from '../ir/program.ts';
 import { provenance, slotAt } from './header.ts';
 import type { EmitInfo } from './info.ts';

@@ -1,5 +1,5 @@
 /** What a trace of a program prints, in its order: shared by the printed C and by the writer in TypeScript. */
-import { DefectError, must } from '../ir/errors.ts';
+import { DefectError, must } from '../base/errors.ts';
 import { elemBytes, type Table } from '../ir/kernel.ts';
 import type { Program, Step } from '../ir/program.ts';
 import { slotAt } from './header.ts';

@@ -4,10 +4,11 @@
  *
  *   real y = sum w (sx (x - zx)) + b = sx sw (sum q x + bias),  bias = round(b / (sx sw)) - zx sum q
  */
+
+import { InputError, must } from '../base/errors.ts';
+import { largestOf } from '../base/extremes.ts';
 import { float, int, load, maximum, minimum, mul } from './build.ts';
 import { type Bound, boundOf, type Clamp, clampAt, largestFloat, type RowClamp } from './clamp.ts';
-import { InputError, must } from './errors.ts';
-import { largestOf } from './extremes.ts';
 import { dense8, formatName, type WeightFormat } from './formats/format.ts';
 import type { Expr, Table } from './kernel.ts';
 import type { InputType, Quant, RequantMode, ScaleContext } from './op.ts';

@@ -1,5 +1,5 @@
 /** In which order a tensor's elements lie in memory. */
-import { InputError } from './errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { Place } from './op.ts';
 import { countOf, type Shape, showShape } from './tensor.ts';
 

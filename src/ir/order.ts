@@ -1,5 +1,5 @@
 /** Orders of execution. */
-import { InputError } from './errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { Node } from './graph.ts';
 import { nodeLabel } from './label.ts';
 

@@ -3,7 +3,7 @@
  * a slot's scale and zero point and the normalization of raw pixels: the header, the manifest, `load`, `run`, `diff`
  * and the viewer ask it.
  */
-import { InputError, must } from './errors.ts';
+import { InputError, must } from '../base/errors.ts';
 import type { Normalization, Program, Slot } from './program.ts';
 import { showShape } from './tensor.ts';
 

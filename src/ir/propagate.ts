@@ -1,5 +1,5 @@
 /** Types forward through a graph, with constants folded on the way. */
-import { DynamicShapeError, InputError, locate } from './errors.ts';
+import { DynamicShapeError, InputError, locate } from '../base/errors.ts';
 import type { Node, TensorInfo } from './graph.ts';
 import { nodeLabel } from './label.ts';
 import type { InputType } from './op.ts';

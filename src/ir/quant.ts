@@ -1,4 +1,4 @@
-import { must } from './errors.ts';
+import { must } from '../base/errors.ts';
 import type { Quant, Range } from './op.ts';
 
 /** The least range that holds the values too. */

@@ -1,8 +1,9 @@
 /** Requantization as data: which rounding, and per channel the multiplier and shift that stand for a real scale. */
+
+import { DefectError } from '../base/errors.ts';
+import { largestOf } from '../base/extremes.ts';
 import { add, call, float, int, load } from './build.ts';
 import type { Bound } from './clamp.ts';
-import { DefectError } from './errors.ts';
-import { largestOf } from './extremes.ts';
 import type { Expr, Table } from './kernel.ts';
 import type { RequantMode } from './op.ts';
 

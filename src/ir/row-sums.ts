@@ -2,7 +2,7 @@
  * The statements of a kernel that only add up rows of weights (`RowSum`): who can multiply faster replaces them.
  * There is no operator here: loops, names and arrays only.
  */
-import { must } from './errors.ts';
+import { must } from '../base/errors.ts';
 import type { Expr, Kernel, RowSum, Stmt } from './kernel.ts';
 import { eachExpr, eachStmt, expressionsOf } from './kernel-walk.ts';
 

@@ -1,5 +1,5 @@
 /** The rules of graphs. Every pass is followed by `verifyGraph`; what it throws is a defect of that pass. */
-import { DefectError, InputError } from './errors.ts';
+import { DefectError, InputError } from '../base/errors.ts';
 import type { Graph, Node, Stage, TensorInfo } from './graph.ts';
 import { countOf, type DType, numbersFor, sameShape, showShape } from './tensor.ts';
 

@@ -1,5 +1,5 @@
 /** Calibration: the float network runs on sample inputs, and every activation's range is noted. */
-import { InputError, must } from '../ir/errors.ts';
+import { InputError, must } from '../base/errors.ts';
 import { evaluate } from '../ir/evaluate.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Range } from '../ir/op.ts';

@@ -1,4 +1,4 @@
-import { InputError, locate } from '../ir/errors.ts';
+import { InputError, locate } from '../base/errors.ts';
 import type { Graph, Node, TensorInfo } from '../ir/graph.ts';
 import { nodeLabel, tensorLabel } from '../ir/label.ts';
 import type { InputType, NodeView, Replacement } from '../ir/op.ts';

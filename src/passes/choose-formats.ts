@@ -5,7 +5,7 @@
  * that no other pair beats in both. Dense weights are among the candidates: for speed nothing becomes slower than
  * they are, and for flash no tables larger, though code is in the price.
  */
-import { InputError, locate, must } from '../ir/errors.ts';
+import { InputError, locate, must } from '../base/errors.ts';
 import { formatName } from '../ir/formats/format.ts';
 import { candidatesFor } from '../ir/formats/index.ts';
 import { isCoded } from '../ir/formats/values.ts';

@@ -1,5 +1,5 @@
 /** Numbers that are not finite, in a model's constants or made of them: the user is told which, and where. */
-import { InputError, must } from '../ir/errors.ts';
+import { InputError, must } from '../base/errors.ts';
 import { evaluate } from '../ir/evaluate.ts';
 import type { Graph, Node } from '../ir/graph.ts';
 import { nodeLabel } from '../ir/label.ts';

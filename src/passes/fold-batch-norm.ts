@@ -14,8 +14,9 @@
  * Every fold is computed in float64 and rounded once, so that outputs move by at most a few units in the last
  * place of the terms summed.
  */
+
+import { must } from '../base/errors.ts';
 import { boundOf, type Clamp, clampAt, clampedAgain, type RowClamp } from '../ir/clamp.ts';
-import { must } from '../ir/errors.ts';
 import { type Graph, is, type Node, type NodeOf } from '../ir/graph.ts';
 import type { Range } from '../ir/op.ts';
 import { avgPool } from '../ir/ops/avg-pool.ts';

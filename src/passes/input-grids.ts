@@ -7,7 +7,7 @@
  *
  * for n[c] weights w[c] of a channel of variance var[c]; its signal is the sum of var[c] |w[c]|^2.
  */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import { type Graph, is, type Node } from '../ir/graph.ts';
 import type { Quant, Range } from '../ir/op.ts';
 import { type ConvAttrs, conv } from '../ir/ops/conv.ts';

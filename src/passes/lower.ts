@@ -2,7 +2,7 @@
  * Lowering: every node becomes a kernel, every activation a buffer with an order in memory, and the plan puts
  * the buffers into one arena. Nodes that only rename memory (reshape, transpose) leave no code behind.
  */
-import { DefectError, InputError, locate, must } from '../ir/errors.ts';
+import { DefectError, InputError, locate, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph.ts';
 import type { Kernel, Param } from '../ir/kernel.ts';
 import { elemBytes } from '../ir/kernel.ts';

@@ -2,7 +2,7 @@
  * Raw input: the network is given what the sensor gives, stored numbers 0..255, and normalizes them itself:
  * real = (stored - mean) / std per channel, as a batch normalization in front that the next pass folds away.
  */
-import { InputError, must } from '../ir/errors.ts';
+import { InputError, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph.ts';
 import { batchNorm } from '../ir/ops/batch-norm.ts';
 import type { Normalization } from '../ir/program.ts';

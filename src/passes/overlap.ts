@@ -8,7 +8,7 @@
  *   w - d < M(first write of w) for all w,    so d = max(0, max over w of w - M + 1).
  * The pair that attains the maximum coincides at d - 1: no smaller bound holds for all placements above it.
  */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import { elemBytes, type Kernel, type Param } from '../ir/kernel.ts';
 import { runIntervals, type Trace } from './interval/run.ts';
 

@@ -4,7 +4,7 @@
  * was measured on the kernel's own order of reads and writes (`overlap.ts`): distance 0 is in place, and a
  * convolution's output may trail its input by a few rows.
  */
-import { DefectError, must } from '../ir/errors.ts';
+import { DefectError, must } from '../base/errors.ts';
 
 export interface Buffer {
   readonly name: string;

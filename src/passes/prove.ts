@@ -3,7 +3,7 @@
  * interval and everything else (counters, addresses, weights) concrete, so the bounds of an accumulator are
  * sums over the actual weights, and the walk of a sparse gather is followed step by step.
  */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import type { Expr, Kernel, Param, Stmt } from '../ir/kernel.ts';
 import { elemRange } from '../ir/kernel-check.ts';
 import { type KernelNode, nodeText } from '../ir/kernel-text.ts';

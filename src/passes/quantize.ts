@@ -2,7 +2,7 @@
  * Quantization: every activation gets an affine 8-bit scale, every operator its integers. What each operator
  * makes of its weights stands in its own file; this pass only hands out the scales in order.
  */
-import { DefectError, locate, must } from '../ir/errors.ts';
+import { DefectError, locate, must } from '../base/errors.ts';
 import type { Graph, Node, TensorInfo } from '../ir/graph.ts';
 import type { InputType, Quant, QuantizeContext, Range, RequantMode, ScaleContext } from '../ir/op.ts';
 import { holding, quantOf, withCheapZero } from '../ir/quant.ts';

@@ -1,5 +1,5 @@
 /** Rewriting of float graphs by merging a node into the only reader of its output. */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph.ts';
 import { countOf, type Tensor } from '../ir/tensor.ts';
 

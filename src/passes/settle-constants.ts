@@ -7,7 +7,7 @@
  *
  * An 8-bit tensor cuts such a channel off at its one value anyway. Columns of ordinary size stay.
  */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import { evaluate } from '../ir/evaluate.ts';
 import { type Graph, is, type Node } from '../ir/graph.ts';
 import { conv } from '../ir/ops/conv.ts';

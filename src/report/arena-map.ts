@@ -1,7 +1,7 @@
 /** The arena over time, drawn in characters: addresses across, steps down. */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import type { Program, Slot } from '../ir/program.ts';
-import { formatBytes, formatCount } from './numbers.ts';
+import { formatBytes, formatCount } from '../text/numbers.ts';
 import { slotBytes } from './program.ts';
 
 /** What a step does with a byte, the most telling first: a column shows the first that any of its bytes has. */

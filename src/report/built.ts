@@ -2,8 +2,8 @@
 import { formatName } from '../ir/formats/format.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { Built } from '../search.ts';
-import { formatBytes, formatCount, formatPercent } from './numbers.ts';
-import { table } from './table.ts';
+import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
+import { table } from '../text/table.ts';
 
 const right = { align: 'right' } as const;
 

@@ -2,8 +2,8 @@
 import type { Diff, LayerDiff } from '../diff/compare.ts';
 import type { Place } from '../diff/measure.ts';
 import { type Coverage, coverageOf } from '../diff/verdict.ts';
-import { formatCount } from './numbers.ts';
-import { table, wrapped } from './table.ts';
+import { formatCount } from '../text/numbers.ts';
+import { table, wrapped } from '../text/table.ts';
 
 const right = { align: 'right' } as const;
 

@@ -1,7 +1,7 @@
 /** `report.md` of an artifact: what was built, in numbers that a person reads. */
 import type { Agreement } from '../agreement.ts';
+import type { Distance } from '../base/distance.ts';
 import type { Certificate } from '../certify.ts';
-import type { Distance } from '../distance.ts';
 import { formatName } from '../ir/formats/format.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import type { Program } from '../ir/program.ts';
@@ -11,11 +11,11 @@ import type { MemoryPlan } from '../passes/plan-memory.ts';
 import type { KernelFacts } from '../passes/prove.ts';
 import type { Facts } from '../prove.ts';
 import type { Judgement } from '../search.ts';
+import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
+import { formatShare } from '../text/wilson.ts';
 import { decibelText } from '../warnings/warning.ts';
 import { agreementText, samplesText, storedText, warningText } from './agreement.ts';
-import { formatBytes, formatCount, formatPercent } from './numbers.ts';
 import { stepsOf, totalsOf } from './program.ts';
-import { formatShare } from './wilson.ts';
 
 export interface Report {
   readonly program: Program;

@@ -1,11 +1,11 @@
 /** A program as tables: its steps, and where everything lies in the arena. */
 
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import { elemBytes, type Table } from '../ir/kernel.ts';
 import type { Program, Slot, Step } from '../ir/program.ts';
 import { showShape } from '../ir/tensor.ts';
-import { formatBytes, formatCount } from './numbers.ts';
-import { table } from './table.ts';
+import { formatBytes, formatCount } from '../text/numbers.ts';
+import { table } from '../text/table.ts';
 
 export interface StepSummary {
   readonly name: string;

@@ -1,6 +1,6 @@
 /** From a site that failed and the numbers seen there to a Trap that a person can act on. */
 
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import { checkKernel } from '../ir/kernel-check.ts';
 import { nodeText } from '../ir/kernel-text.ts';

@@ -1,6 +1,6 @@
 /** State of one translation of a kernel to JavaScript, and the places in it that can trap. */
 
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import type { Elem, Kernel } from '../ir/kernel.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import { type Arrays, rootElem, rootLength } from '../ir/kernel-check.ts';

@@ -1,5 +1,5 @@
 /** Statements of Kernel IR as lines of JavaScript with C's rules. */
-import { DefectError } from '../ir/errors.ts';
+import { DefectError } from '../base/errors.ts';
 import { type Elem, elemBytes, type Stmt } from '../ir/kernel.ts';
 import { stmtText } from '../ir/kernel-text.ts';
 import { ownerOf } from './arena.ts';

@@ -1,5 +1,5 @@
 /** Runs a program on one arena, step by step, under C's rules and those of memory plans. */
-import { DefectError, InputError, must } from '../ir/errors.ts';
+import { DefectError, InputError, must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import type { KernelNode } from '../ir/kernel-text.ts';

@@ -3,7 +3,7 @@
  * (C's meaning under `-ffp-contract=off`), pointers as element indices of typed arrays. Addresses, lengths
  * and owners are literals in the source, so that an engine sees constants.
  */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import { elemArrays, type Kernel, type Table } from '../ir/kernel.ts';
 import { checkKernel } from '../ir/kernel-check.ts';
 import type { KernelNode } from '../ir/kernel-text.ts';

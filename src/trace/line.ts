@@ -1,5 +1,5 @@
 /** The spelling of one line of a trace: docs/trace.md. */
-import { crc32 } from './crc32.ts';
+import { crc32 } from '../base/crc32.ts';
 
 /** `B`egin, `T`able, tensor as `I`nput or `O`utput, the bytes of one as `i` or `o`, `E`nd. */
 export type LineKind = 'B' | 'T' | 'I' | 'O' | 'i' | 'o' | 'E';

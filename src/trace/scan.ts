@@ -1,5 +1,5 @@
 /** A capture of a console, cut into undamaged lines of traces and everything else. */
-import { crc32 } from './crc32.ts';
+import { crc32 } from '../base/crc32.ts';
 import { ascii } from './line.ts';
 
 export interface ScannedLine {

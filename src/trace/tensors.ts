@@ -1,6 +1,7 @@
 /** The tensors of one run, from the lines that arrived. */
-import { largestOf } from '../ir/extremes.ts';
-import { crc32 } from './crc32.ts';
+
+import { crc32 } from '../base/crc32.ts';
+import { largestOf } from '../base/extremes.ts';
 import type { Content } from './record.ts';
 import type { PlacedRecord } from './runs.ts';
 import type { ByteRange, TraceInput, TraceLayer, TraceTensor } from './trace.ts';

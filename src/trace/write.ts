@@ -1,10 +1,11 @@
 /** The trace that a device would print, made of what the simulator (or anybody else) left in the arena. */
+
+import { crc32, crcState } from '../base/crc32.ts';
+import { InputError, must } from '../base/errors.ts';
 import { noBuild } from '../emit/info.ts';
 import { bytesPerLine, type TracedRow, tracedRows, tracedTables } from '../emit/traced.ts';
-import { InputError, must } from '../ir/errors.ts';
 import type { Outcome, Program } from '../ir/program.ts';
 import { tableBytes } from '../ir/table-bytes.ts';
-import { crc32, crcState } from './crc32.ts';
 import { ascii, base64, hex, type LineKind, lineText } from './line.ts';
 
 /** One inference. */

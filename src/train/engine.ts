@@ -1,5 +1,5 @@
 /** A network in memory: a group of samples forward, and the gradients of the loss backward. */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import { elementBytes, type Kernels, lanes } from './kernels.ts';
 import { machineOf } from './machine.ts';
 import type { Affine, Network, Step, Terms } from './network.ts';

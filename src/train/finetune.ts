@@ -1,6 +1,7 @@
 /** Fine-tuning of a pruned or rounded network, held to what the unpruned one answers. */
+
+import { InputError } from '../base/errors.ts';
 import { requireClasses } from '../data/labels.ts';
-import { InputError } from '../ir/errors.ts';
 import type { Graph, TensorInfo } from '../ir/graph.ts';
 import { countOf, floats, showShape } from '../ir/tensor.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';

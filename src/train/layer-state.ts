@@ -1,5 +1,5 @@
 /** What is learned of a layer, and which of its weights are kept. */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import { type Parameter, parameterOf } from './adam.ts';
 import { firstSteps, type Grid } from './grid.ts';

@@ -3,8 +3,9 @@
  * linear layers with weights that learn, and with fixed ones padding, average pools, additions and transposes.
  * Everything here is plain data, so that it can be sent to other threads.
  */
+
+import { InputError, locate, must } from '../base/errors.ts';
 import { type Clamp, clampAt, type RowClamp } from '../ir/clamp.ts';
-import { InputError, locate, must } from '../ir/errors.ts';
 import { type Graph, is, type Node } from '../ir/graph.ts';
 import { add } from '../ir/ops/add.ts';
 import { avgPool } from '../ir/ops/avg-pool.ts';

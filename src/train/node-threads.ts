@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { DefectError } from '../ir/errors.ts';
+import { DefectError } from '../base/errors.ts';
 import type { Terms } from './network.ts';
 import { inProcess, type Runner, type RunnerKind, type ShardSetup } from './shard.ts';
 

@@ -1,5 +1,5 @@
 /** What the user may choose about fine-tuning. */
-import { InputError } from '../ir/errors.ts';
+import { InputError } from '../base/errors.ts';
 import type { Importance, Price } from './prune.ts';
 
 /** The training samples: inputs as the network computes with them, row-major, and classes where they are known. */

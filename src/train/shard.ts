@@ -2,7 +2,7 @@
  * One step's gradient, cut into shards of 16 samples. Whoever is free computes a shard; what comes out depends
  * on the shard alone, so that any number of threads gives the same bits.
  */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import type { Graph } from '../ir/graph.ts';
 import { pictureOf, place } from './augment.ts';
 import { Engine } from './engine.ts';

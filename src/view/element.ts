@@ -1,5 +1,5 @@
 /** From bytes of the arena to elements of tensors, and back. */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { coordinates, readElement } from '../sim/compare.ts';

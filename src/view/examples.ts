@@ -1,7 +1,8 @@
 /** What a page shows before anybody has drawn or dropped anything. */
+
+import { mulberry32 } from '../base/random.ts';
 import { digitSide, drawDigit } from '../data/digits.ts';
 import type { Prepared } from '../data/prepare.ts';
-import { mulberry32 } from '../data/random.ts';
 import { padPlanes, resizePlanes } from '../data/resize.ts';
 import { countOf } from '../ir/tensor.ts';
 import type { Example } from './data.ts';

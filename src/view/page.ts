@@ -1,6 +1,6 @@
 /** The page: one HTML file that holds the app, its style and the data, and needs nothing else. */
 import { sha256 } from '@noble/hashes/sha2.js';
-import { DefectError } from '../ir/errors.ts';
+import { DefectError } from '../base/errors.ts';
 import { base64Of } from '../program-text.ts';
 import { type ViewData, viewText } from './data.ts';
 

@@ -1,5 +1,5 @@
 /** One inference, written down: the arena and its owners at every moment, and each tensor when it was whole. */
-import { must } from '../ir/errors.ts';
+import { must } from '../base/errors.ts';
 import type { Outcome, Program, Slot } from '../ir/program.ts';
 import { inputBytes, type Sample } from '../run.ts';
 import { slotBytes } from '../sim/arena.ts';

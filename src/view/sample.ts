@@ -1,11 +1,11 @@
 /** What a visitor draws or drops, as an input of the network. */
 import type { Preprocessing } from '../artifact.ts';
+import { InputError, must } from '../base/errors.ts';
 import { decodeSamples } from '../data/detect.ts';
 import { centred, digitSide, type Point, render } from '../data/digits.ts';
 import { isPng, type Picture, readPng } from '../data/png.ts';
 import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts';
 import { padPlanes, resizePlanes } from '../data/resize.ts';
-import { InputError, must } from '../ir/errors.ts';
 import type { Program } from '../ir/program.ts';
 import type { Shape } from '../ir/tensor.ts';
 import type { Sample } from '../run.ts';

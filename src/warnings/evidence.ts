@@ -2,9 +2,10 @@
  * Where the noise of one layer comes from: the float operator is run again with one thing at a time as the program
  * has it, and what that changes is a part of the noise.
  */
+
+import { must } from '../base/errors.ts';
 import type { Compiled } from '../compile.ts';
 import type { Bound, RowClamp } from '../ir/clamp.ts';
-import { must } from '../ir/errors.ts';
 import type { Node } from '../ir/graph.ts';
 import type { QuantizedMac } from '../ir/mac.ts';
 import { floats, type Tensor } from '../ir/tensor.ts';

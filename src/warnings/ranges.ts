@@ -1,6 +1,7 @@
 /** What the ranges of a network's input and output lose, whatever it does to the sums of all channels. */
+
+import { Distances } from '../base/distance.ts';
 import type { Compiled } from '../compile.ts';
-import { Distances } from '../distance.ts';
 import { evaluate } from '../ir/evaluate.ts';
 import { floats } from '../ir/tensor.ts';
 import { channelOf, type Measured, type TensorFacts } from '../measure.ts';

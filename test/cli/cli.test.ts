@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { DefectError } from '../../src/base/errors.ts';
 import { createCli } from '../../src/cli/cli.ts';
-import { DefectError } from '../../src/ir/errors.ts';
 import { bench, fakeApi } from '../support/cli.ts';
 
 const commands = ['compile', 'run', 'verify', 'inspect', 'eval', 'demo'];

@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { mulberry32 } from '../../src/base/random.ts';
 import { parseCodebook } from '../../src/cli/compress.ts';
 import { writeNpy } from '../../src/data/npy.ts';
-import { mulberry32 } from '../../src/data/random.ts';
 import { bench } from '../support/cli.ts';
 import { encodeModel, floatTensor, int, ints, valueInfo } from '../support/onnx-model.ts';
 import { sampleFiles } from '../support/sample-files.ts';

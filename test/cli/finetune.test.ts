@@ -2,11 +2,11 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { identityOf, loadCheckpoint } from '../../src/cli/checkpoint.ts';
 import { Interrupted } from '../../src/cli/exit.ts';
 import { type Keeping, trainedBuild } from '../../src/cli/finetune.ts';
 import type { CompileOptions } from '../../src/compile.ts';
-import { InputError } from '../../src/ir/errors.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import type { TrainingData } from '../../src/train/options.ts';
 import { inProcess } from '../../src/train/shard.ts';

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { identifierOf, loadModel, onlyInput, spread } from '../../src/cli/model.ts';
 import { readBeside } from '../../src/data/files.ts';
 import { checkIdentifier } from '../../src/emit/identifier.ts';
-import { InputError } from '../../src/ir/errors.ts';
 import type { Graph } from '../../src/ir/graph.ts';
 import { fakeApi } from '../support/cli.ts';
 

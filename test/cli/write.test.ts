@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { writeOneFile } from '../../src/cli/write.ts';
-import { InputError } from '../../src/ir/errors.ts';
 
 let folder = '';
 beforeEach(() => {

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { encode } from 'fast-png';
 import { zipSync } from 'fflate';
 import { afterAll, expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { readBytes, readLabels, readSamples } from '../../src/data/files.ts';
 import { writeNpy } from '../../src/data/npy.ts';
-import { InputError } from '../../src/ir/errors.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'thimble-files-'));
 afterAll(() => rmSync(folder, { recursive: true }));

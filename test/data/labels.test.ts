@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { labelsOf, labelsOfText, requireLabelCount } from '../../src/data/labels.ts';
-import { InputError } from '../../src/ir/errors.ts';
 
 describe('labels', () => {
   test('from arrays: one axis, or N x 1', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { expanded, parseNormalize, pixelNormalization, pixelTable } from '../../src/data/normalize.ts';
-import { InputError } from '../../src/ir/errors.ts';
 
 describe('parseNormalize', () => {
   test('one pair, or a list of each', () => {

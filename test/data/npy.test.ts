@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { readNpy, writeNpy } from '../../src/data/npy.ts';
-import { InputError } from '../../src/ir/errors.ts';
 import { countOf, type DType, numbersFor, type Tensor } from '../../src/ir/tensor.ts';
 import { describeWith, readBytes, shared } from '../support/shared.ts';
 

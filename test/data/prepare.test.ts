@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { gunzip } from '../../src/data/gzip.ts';
 import { readIdx } from '../../src/data/idx.ts';
 import { readNpy } from '../../src/data/npy.ts';
 import { parseLayout, parseResize, prepare } from '../../src/data/prepare.ts';
 import type { Samples } from '../../src/data/samples.ts';
-import { InputError } from '../../src/ir/errors.ts';
 import { describeWith, readBytes, shared } from '../support/shared.ts';
 
 const pixels: Samples = {

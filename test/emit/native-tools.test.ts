@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { requireTool, type ToolName, versionFault } from '../../src/emit/native-tools.ts';
-import { InputError } from '../../src/ir/errors.ts';
 import { hostTools, testWith } from '../support/toolchain.ts';
 
 describe('versions', () => {

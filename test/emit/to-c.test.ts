@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { DefectError } from '../../src/base/errors.ts';
 import { printKernel, printPrimitive } from '../../src/emit/to-c.ts';
-import { DefectError } from '../../src/ir/errors.ts';
 import type { Stmt } from '../../src/ir/kernel.ts';
 import { primitiveOf } from '../../src/ir/prims/index.ts';
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DefectError } from '../../src/ir/errors.ts';
+import { DefectError } from '../../src/base/errors.ts';
 import type { Kernel, Stmt } from '../../src/ir/kernel.ts';
 import { checkKernel, elemRange, rootLength, rootName } from '../../src/ir/kernel-check.ts';
 import * as ir from '../support/ir.ts';

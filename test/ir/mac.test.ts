@@ -1,7 +1,7 @@
 /** Weights and biases in integers: grids, bounds, the proof against overflow. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { InputError } from '../../src/ir/errors.ts';
+import { InputError } from '../../src/base/errors.ts';
 import { int8Arithmetic, type MacToQuantize, quantizeMac } from '../../src/ir/mac.ts';
 
 const mac = (weight: readonly number[], more: Partial<MacToQuantize> = {}): MacToQuantize => ({

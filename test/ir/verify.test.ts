@@ -1,6 +1,6 @@
 /** Each rule, broken once. */
 import { expect, test } from 'vitest';
-import { DefectError } from '../../src/ir/errors.ts';
+import { DefectError } from '../../src/base/errors.ts';
 import type { Graph, Node, TensorInfo } from '../../src/ir/graph.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { identity } from '../../src/ir/ops/identity.ts';

@@ -1,6 +1,6 @@
 /** Calibration: ranges, means, and samples that cannot be used. */
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../../src/ir/errors.ts';
+import { InputError } from '../../src/base/errors.ts';
 import type { Graph } from '../../src/ir/graph.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
 import { holding, quantOf } from '../../src/ir/quant.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { certify } from '../../src/certify.ts';
-import { InputError } from '../../src/ir/errors.ts';
 import { formatName } from '../../src/ir/formats/format.ts';
 import type { Graph } from '../../src/ir/graph.ts';
 import type { Program } from '../../src/ir/program.ts';

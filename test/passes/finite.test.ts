@@ -1,8 +1,8 @@
 /** Numbers beyond float32 end compiling with the node and the number, wherever they arise. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { type CompileOptions, compile } from '../../src/compile.ts';
-import { InputError } from '../../src/ir/errors.ts';
 import type { Graph, TensorInfo } from '../../src/ir/graph.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { Draw } from '../support/draw.ts';

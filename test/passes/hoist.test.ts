@@ -4,9 +4,9 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { certify } from '../../src/certify.ts';
 import { compile } from '../../src/compile.ts';
-import { InputError } from '../../src/ir/errors.ts';
 import { evaluate } from '../../src/ir/evaluate.ts';
 import type { Graph } from '../../src/ir/graph.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';

@@ -1,6 +1,6 @@
 /** From nodes to kernels on an arena: names, live ranges, and nodes that leave no code behind. */
 import { expect, test } from 'vitest';
-import { InputError } from '../../src/ir/errors.ts';
+import { InputError } from '../../src/base/errors.ts';
 import { add } from '../../src/ir/ops/add.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
 import { lower } from '../../src/passes/lower.ts';

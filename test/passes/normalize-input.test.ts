@@ -1,7 +1,7 @@
 /** The normalization of raw input: the law says what it computes; here, what it refuses. */
 import { expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { compile } from '../../src/compile.ts';
-import { InputError } from '../../src/ir/errors.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import type { Normalization } from '../../src/ir/program.ts';
 import { encodeModel, floatTensor, ints, valueInfo } from '../support/onnx-model.ts';

@@ -1,7 +1,7 @@
 /** Memory plans: never a clash, never below the bound, and the smallest where brute force can tell. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DefectError } from '../../src/ir/errors.ts';
+import { DefectError } from '../../src/base/errors.ts';
 import {
   type Buffer,
   type PlanStrategy,

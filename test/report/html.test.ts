@@ -2,8 +2,8 @@
 import { parseHTML } from 'linkedom';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Artifact, artifactOf, loadArtifact } from '../../src/artifact.ts';
+import { mulberry32 } from '../../src/base/random.ts';
 import { type Compiled, compile } from '../../src/compile.ts';
-import { mulberry32 } from '../../src/data/random.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import type { Program } from '../../src/ir/program.ts';
 import { labelOf } from '../../src/report/html/arena.ts';

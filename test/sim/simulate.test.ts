@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DefectError, InputError } from '../../src/ir/errors.ts';
+import { DefectError, InputError } from '../../src/base/errors.ts';
 import type { Kernel } from '../../src/ir/kernel.ts';
 import type { Outcome, Program } from '../../src/ir/program.ts';
 import { createSimulator, type SimulatorOptions } from '../../src/sim/simulate.ts';

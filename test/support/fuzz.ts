@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { InputError } from '../../src/ir/errors.ts';
+import { InputError } from '../../src/base/errors.ts';
 
 /** `bytes` with up to four bytes changed and possibly cut off. */
 export const damagedCopies = (bytes: Uint8Array): fc.Arbitrary<Uint8Array> =>

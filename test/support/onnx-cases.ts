@@ -1,7 +1,7 @@
 /** ONNX's own operator tests: a model each, with recorded inputs and outputs. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import proto from 'onnx-proto';
-import { InputError } from '../../src/ir/errors.ts';
+import { InputError } from '../../src/base/errors.ts';
 import { evaluate } from '../../src/ir/evaluate.ts';
 import type { Graph } from '../../src/ir/graph.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';

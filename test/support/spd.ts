@@ -1,6 +1,6 @@
 /** Small least-squares problems for laws. */
 import fc from 'fast-check';
-import { mulberry32, normal } from '../../src/data/random.ts';
+import { mulberry32, normal } from '../../src/base/random.ts';
 import { addOuter, type Symmetric, zeros } from '../../src/passes/prune/symmetric.ts';
 
 export interface SmallProblem {

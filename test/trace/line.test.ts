@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { crc32 } from '../../src/trace/crc32.ts';
+import { crc32 } from '../../src/base/crc32.ts';
 import { ascii, base64, fromBase64, lineText } from '../../src/trace/line.ts';
 
 test('the check value of CRC-32', () => {

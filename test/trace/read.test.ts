@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../../src/ir/errors.ts';
+import { InputError } from '../../src/base/errors.ts';
 import type { Program } from '../../src/ir/program.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { lineText } from '../../src/trace/line.ts';

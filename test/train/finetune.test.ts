@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../../src/ir/errors.ts';
+import { InputError } from '../../src/base/errors.ts';
 import { quantizeMac } from '../../src/ir/mac.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { verifyGraph } from '../../src/ir/verify.ts';

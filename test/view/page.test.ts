@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { DefectError } from '../../src/ir/errors.ts';
+import { DefectError } from '../../src/base/errors.ts';
 import { cFunctions } from '../../src/view/c-functions.ts';
 import { viewDataFrom, viewText } from '../../src/view/data.ts';
 import { viewPage } from '../../src/view/page.ts';

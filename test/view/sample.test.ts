@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { InputError } from '../../src/base/errors.ts';
 import { drawDigit } from '../../src/data/digits.ts';
 import { writeNpy } from '../../src/data/npy.ts';
-import { InputError } from '../../src/ir/errors.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { frameOf, inkOf, inverted, openFile, sampleOfInk, sampleOfPicture } from '../../src/view/sample.ts';
 import { packPng } from '../support/png.ts';

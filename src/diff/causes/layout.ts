@@ -1,4 +1,4 @@
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { arrangements } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 

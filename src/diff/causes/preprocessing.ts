@@ -1,5 +1,5 @@
-import { must } from '../../ir/errors.ts';
-import { largestOf, smallestOf } from '../../ir/extremes.ts';
+import { must } from '../../base/errors.ts';
+import { largestOf, smallestOf } from '../../base/extremes.ts';
 import { affine, arrangements } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 

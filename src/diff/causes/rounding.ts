@@ -1,4 +1,4 @@
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { createSimulator } from '../../sim/simulate.ts';
 import type { Meanings } from '../../sim/to-js.ts';
 import type { Diagnosis, Suspect } from './cause.ts';

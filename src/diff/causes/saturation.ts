@@ -1,4 +1,4 @@
-import { largestOf, smallestOf } from '../../ir/extremes.ts';
+import { largestOf, smallestOf } from '../../base/extremes.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
 /** Stored bytes that the other side cut off elsewhere, or let wrap. */

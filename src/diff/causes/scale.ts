@@ -1,4 +1,4 @@
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { type Affine, affine } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 

@@ -1,6 +1,7 @@
 /** Runs of neighbours: one 8-bit distance, then the values, zeros among them: 1 + width bytes per block. */
+
+import { DefectError } from '../../base/errors.ts';
 import { load, times } from '../build.ts';
-import { DefectError } from '../errors.ts';
 import type { BlockFormat } from './format.ts';
 import { gatherWalk, type UnitCode } from './gather.ts';
 import { signExtended } from './values.ts';

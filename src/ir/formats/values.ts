@@ -1,6 +1,7 @@
 /** Values of fewer than 8 bits: two's complement, or indices into a codebook. */
+
+import { DefectError } from '../../base/errors.ts';
 import { and, call, int, load, shr } from '../build.ts';
-import { DefectError } from '../errors.ts';
 import type { Expr, Table } from '../kernel.ts';
 
 export interface ValueCode {

@@ -1,6 +1,7 @@
 /** Attributes out of an ONNX file. */
+
+import { InputError } from '../../base/errors.ts';
 import { Attributes, type AttributeValue } from '../attributes.ts';
-import { InputError } from '../errors.ts';
 import { type AttributeProto, attributeType, listOf, numberOf, textOf } from './proto.ts';
 import { decodeTensor, type ExternalFiles } from './tensor.ts';
 

@@ -1,5 +1,5 @@
 /** Nodes out of an ONNX file: named, looked up, parsed. */
-import { InputError, locate, must } from '../errors.ts';
+import { InputError, locate, must } from '../../base/errors.ts';
 import type { Node } from '../graph.ts';
 import { nodeLabel } from '../label.ts';
 import { type OnnxMatch, opOfOnnx, supportedOnnx } from '../ops/index.ts';

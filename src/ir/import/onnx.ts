@@ -1,5 +1,5 @@
 /** From the bytes of an ONNX file to a graph. */
-import { InputError, locate } from '../errors.ts';
+import { InputError, locate } from '../../base/errors.ts';
 import type { Graph, Node, TensorInfo } from '../graph.ts';
 import { tensorLabel } from '../label.ts';
 import { newestOpset } from '../ops/common/inputs.ts';

@@ -1,7 +1,7 @@
 /** The ONNX protobuf schema, and what of it the rest of the importer works with. */
 import type LongNumber from 'long';
 import proto, { type onnx } from 'onnx-proto';
-import { InputError } from '../errors.ts';
+import { InputError } from '../../base/errors.ts';
 
 declare global {
   /** onnx-proto's types name it as a global. */

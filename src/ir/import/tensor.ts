@@ -1,5 +1,5 @@
 /** Tensors out of an ONNX file, in whichever of its encodings. */
-import { InputError } from '../errors.ts';
+import { InputError } from '../../base/errors.ts';
 import { onnxTypeName, widerDtypeOfOnnx } from '../onnx-types.ts';
 import { type DType, largestTensor, numbersFor, type Tensor } from '../tensor.ts';
 import { brainToNumber, halfToNumber } from './half.ts';

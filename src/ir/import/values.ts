@@ -1,5 +1,5 @@
 /** Declared types of a graph's inputs. */
-import { InputError } from '../errors.ts';
+import { InputError } from '../../base/errors.ts';
 import { onnxTypeName, widerDtypeOfOnnx } from '../onnx-types.ts';
 import { largestTensor, type TensorType } from '../tensor.ts';
 import { numberOf, textOf, type ValueInfoProto } from './proto.ts';

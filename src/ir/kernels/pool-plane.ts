@@ -1,5 +1,5 @@
 /** A pooling operator's windows over a two-dimensional image. */
-import { InputError, must } from '../errors.ts';
+import { InputError, must } from '../../base/errors.ts';
 import { requireSpatial } from '../memory-order.ts';
 import type { KernelContext } from '../op.ts';
 import { type PoolAttrs, poolAxes } from '../ops/common/pool.ts';

@@ -1,5 +1,5 @@
+import { must } from '../../base/errors.ts';
 import type { Clamp } from '../clamp.ts';
-import { must } from '../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { type AffineSum, affineSumThatIs, affineSumValue, finestSumStep } from '../kernels/affine-sum.ts';
 import { clampWords, docOf } from '../kernels/doc.ts';

@@ -1,5 +1,5 @@
+import { must } from '../../base/errors.ts';
 import { add, call, div, float, int, mul, sub } from '../build.ts';
-import { must } from '../errors.ts';
 import type { Expr, Kernel } from '../kernel.ts';
 import { docOf } from '../kernels/doc.ts';
 import { poolPlane } from '../kernels/pool-plane.ts';

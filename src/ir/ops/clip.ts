@@ -1,5 +1,5 @@
+import { must } from '../../base/errors.ts';
 import { type Clamp, clampAll, largestFloat } from '../clamp.ts';
-import { must } from '../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import {
   type AffineSum,

@@ -1,5 +1,5 @@
+import { must } from '../../base/errors.ts';
 import { clampRows, type RowClamp } from '../clamp.ts';
-import { must } from '../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { clampWords, docOf } from '../kernels/doc.ts';
 import { linear as linearKernel } from '../kernels/linear.ts';

@@ -1,5 +1,5 @@
+import { must } from '../../base/errors.ts';
 import { float, int } from '../build.ts';
-import { must } from '../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { docOf } from '../kernels/doc.ts';
 import { poolPlane } from '../kernels/pool-plane.ts';

@@ -1,4 +1,4 @@
-import { must } from '../errors.ts';
+import { must } from '../../base/errors.ts';
 import { docOf } from '../kernels/doc.ts';
 import {
   longestInt8Softmax,

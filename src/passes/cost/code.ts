@@ -2,7 +2,7 @@
  * Modelled machine code of a kernel: its parts, each counted once, times what each takes in gcc's code at -Os.
  * docs/sparse.md says how far the model is from the compiler.
  */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Kernel } from '../../ir/kernel.ts';
 import { codeFeatures, codeParts } from './code-features.ts';
 import { fittedCode } from './code-weights.ts';

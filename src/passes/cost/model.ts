@@ -3,7 +3,7 @@
  * docs/sparse.md says how far the model is from exact counts of gcc's code at -O3.
  */
 
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { elemBytes, type Kernel } from '../../ir/kernel.ts';
 import { features } from './features.ts';
 import { operationsOf } from './run.ts';

@@ -3,7 +3,7 @@
  * its values, everything else is only counted. A loop whose body decides nothing is counted in one step, and one
  * that begins in a state that it began in before does what it did then.
  */
-import { InputError } from '../../ir/errors.ts';
+import { InputError } from '../../base/errors.ts';
 import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../../ir/kernel.ts';
 import { elemBytes } from '../../ir/kernel.ts';
 import type { Arrays } from '../../ir/kernel-check.ts';

@@ -2,7 +2,7 @@
  * Code that runs a kernel on intervals: i32 values that depend on the input are pairs of bounds, all others
  * are plain numbers. This file holds the state of the translation and the arithmetic of such values.
  */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Kernel } from '../../ir/kernel.ts';
 import { type ArrayName, elemRange, type Root, rootLength } from '../../ir/kernel-check.ts';
 import type { KernelNode } from '../../ir/kernel-text.ts';

@@ -1,5 +1,5 @@
 /** Builds the interval code of a kernel and runs it once. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Expr, Kernel } from '../../ir/kernel.ts';
 import { elemRange } from '../../ir/kernel-check.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel-walk.ts';

@@ -2,8 +2,9 @@
  * Gradients of a weighted sum of the network's outputs with respect to every layer's sums, for one sample.
  * Clamps pass a gradient strictly inside of their bounds; a max-pool passes it to the first largest element.
  */
+
+import { DefectError, must } from '../../base/errors.ts';
 import { type Clamp, clampAt, type RowClamp } from '../../ir/clamp.ts';
-import { DefectError, must } from '../../ir/errors.ts';
 import { type Graph, is, type Node } from '../../ir/graph.ts';
 import { add } from '../../ir/ops/add.ts';
 import { avgPool } from '../../ir/ops/avg-pool.ts';

@@ -1,5 +1,5 @@
 /** Which channels of a network belong together: those that can only be removed all at once. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { type Graph, is, type Node } from '../../ir/graph.ts';
 import { add } from '../../ir/ops/add.ts';
 import { avgPool } from '../../ir/ops/avg-pool.ts';

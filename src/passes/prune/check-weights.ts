@@ -1,5 +1,5 @@
 /** What may be asked of the weights of each layer. */
-import { InputError } from '../../ir/errors.ts';
+import { InputError } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { CodebookSize, RequantMode } from '../../ir/op.ts';
 import { macLayers } from './layers.ts';

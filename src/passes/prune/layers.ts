@@ -1,5 +1,5 @@
 /** Convolutions and linear layers as what pruning sees: matrices of weights on columns of inputs. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { type Graph, is, type Node } from '../../ir/graph.ts';
 import { spatialOrder } from '../../ir/memory-order.ts';
 import { sweepOf } from '../../ir/ops/common/sweep.ts';

@@ -1,6 +1,6 @@
 /** Unstructured, n:m and block pruning: traces, a global choice, and the masks that it leaves. */
 
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { allocate, type Offer } from './allocate.ts';
 import type { MacLayer } from './layers.ts';
 import type { Price, PruneOptions } from './options.ts';

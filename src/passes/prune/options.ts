@@ -1,4 +1,4 @@
-import { InputError } from '../../ir/errors.ts';
+import { InputError } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { checkPattern, type Pattern } from './pattern.ts';
 

@@ -1,5 +1,5 @@
 /** Which weights go together: single weights, at most n of every m in a row, or blocks. */
-import { InputError } from '../../ir/errors.ts';
+import { InputError } from '../../base/errors.ts';
 import type { Region } from './problems.ts';
 import type { TraceTask, Unit } from './trace.ts';
 

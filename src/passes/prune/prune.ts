@@ -3,7 +3,7 @@
  * left make up for them. Needs a few hundred unlabelled inputs.
  */
 
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { checkSamples } from '../calibrate.ts';
 import type { Pass } from '../pass.ts';

@@ -1,5 +1,5 @@
 /** New weights and biases for given masks, and graphs that hold them. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { constantOf, freshName, withConstants } from '../rewrite.ts';
 import type { MacLayer } from './layers.ts';

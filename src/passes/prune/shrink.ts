@@ -1,6 +1,7 @@
 /** Channels that nothing reads any more are taken out of the graph; what it computes stays the same. */
+
+import { must } from '../../base/errors.ts';
 import { pickedClamp } from '../../ir/clamp.ts';
-import { must } from '../../ir/errors.ts';
 import { type Graph, is, type Node, type TensorInfo } from '../../ir/graph.ts';
 import { batchNorm } from '../../ir/ops/batch-norm.ts';
 import { conv } from '../../ir/ops/conv.ts';

@@ -8,8 +8,9 @@
  * identity as the outputs' Hessian). Rows keep their mean square; positions weigh the columns of the shared
  * Hessian, so that what a max-pool drops or a ReLU cuts off counts little.
  */
-import { mulberry32 } from '../../data/random.ts';
-import { must } from '../../ir/errors.ts';
+
+import { must } from '../../base/errors.ts';
+import { mulberry32 } from '../../base/random.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { gradients, logitsOf } from './backprop.ts';
 import type { MacLayer } from './layers.ts';

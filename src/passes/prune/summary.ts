@@ -1,5 +1,5 @@
 /** What pruning did to each layer. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { macLayers } from './layers.ts';
 import { record } from './record.ts';

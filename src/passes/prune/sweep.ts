@@ -2,7 +2,7 @@
  * One sweep through a compressed network, layer by layer: each layer's weights are fitted anew to what the layer
  * computed in the reference network, on the inputs that the layers before it, already compressed, really give.
  */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Graph, Node } from '../../ir/graph.ts';
 import { floats, type Tensor } from '../../ir/tensor.ts';
 import { type MacLayer, macLayers } from './layers.ts';

@@ -1,5 +1,5 @@
 /** Symmetric positive definite matrices in float64, of which only the lower triangle is kept up to date. */
-import { DefectError, InputError } from '../../ir/errors.ts';
+import { DefectError, InputError } from '../../base/errors.ts';
 
 export interface Symmetric {
   readonly size: number;

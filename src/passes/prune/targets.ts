@@ -1,6 +1,7 @@
 /** What each layer of a reference network computed at some positions of each sample, and how much it matters. */
-import { mulberry32 } from '../../data/random.ts';
-import { must } from '../../ir/errors.ts';
+
+import { must } from '../../base/errors.ts';
+import { mulberry32 } from '../../base/random.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { countOf } from '../../ir/tensor.ts';
 import { logitsOf } from './backprop.ts';

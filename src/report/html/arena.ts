@@ -1,6 +1,6 @@
 /** The arena over time: bytes upwards, layers to the right. */
 import type { Program } from '../../ir/program.ts';
-import { formatBytes, formatCount } from '../numbers.ts';
+import { formatBytes, formatCount } from '../../text/numbers.ts';
 import { names, shortCount } from './axes.ts';
 import { type Charts, colours, wide } from './chart.ts';
 import { type ArenaRect, arenaRects, type Overlap, overlapsOf } from './facts.ts';

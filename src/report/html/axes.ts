@@ -1,6 +1,6 @@
 /** What the axes of several pictures have in common. */
 import type { Program } from '../../ir/program.ts';
-import { formatCount } from '../numbers.ts';
+import { formatCount } from '../../text/numbers.ts';
 
 /** `240k`, for axes. */
 export const shortCount = (n: number): string => {

@@ -1,8 +1,9 @@
 /** The numbers of a report, before anybody draws them. */
+
+import { must } from '../../base/errors.ts';
 import { decodeRows } from '../../decode.ts';
 import type { Inference } from '../../diff/feed.ts';
 import { inference } from '../../engines.ts';
-import { must } from '../../ir/errors.ts';
 import { formatName } from '../../ir/formats/format.ts';
 import { elemBytes, type Kernel, type Table } from '../../ir/kernel.ts';
 import { type Grid, portOf } from '../../ir/port.ts';

@@ -1,8 +1,8 @@
 /** What a build costs on chips: as counted where compilers and emulators are, else as modelled. */
 import type { Program } from '../../ir/program.ts';
 import { type CostTarget, costTargets } from '../../passes/cost/model.ts';
+import { formatBytes, formatCount } from '../../text/numbers.ts';
 import type { MeasuredTarget } from '../measured.ts';
-import { formatBytes, formatCount } from '../numbers.ts';
 import { leftFor, names, shortCount } from './axes.ts';
 import { type Charts, colours, seriesColours, wide } from './chart.ts';
 import { instructionCounts } from './facts.ts';

@@ -1,5 +1,5 @@
 /** The body of a kernel's WebAssembly function while it is written: where arrays lie, and its locals. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { type Elem, type Expr, elemBytes, type Kernel, type Scalar } from '../../ir/kernel.ts';
 import { type Arrays, type Root, rootElem } from '../../ir/kernel-check.ts';
 import { type Code, int, type Local, localAt, plus, times, type ValueType } from '../../wasm/code.ts';

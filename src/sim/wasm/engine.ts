@@ -2,7 +2,7 @@
  * Programs in WebAssembly, made of the same Kernel IR as the C and the checking simulator, without any checks.
  * Statement by statement; with SIMD, sums of rows of weights four rows at a time.
  */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Kernel } from '../../ir/kernel.ts';
 import { checkKernel } from '../../ir/kernel-check.ts';
 import { arenaFill, type Outcome, type Program, type Slot } from '../../ir/program.ts';

@@ -6,7 +6,7 @@
  * that another slot has overwritten, which no program does (a slot that is written is one argument only).
  */
 
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { type Elem, type Expr, elemBytes, type Stmt } from '../../ir/kernel.ts';
 import { type Root, rootElem, rootLength } from '../../ir/kernel-check.ts';
 import { eachExpr, expressionsOf } from '../../ir/kernel-walk.ts';

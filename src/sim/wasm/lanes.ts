@@ -5,7 +5,7 @@
  * inputs up to 20 rows. Sums of integers may be made in any order: no row can overflow, and if one could, both
  * orders wrap to the same bits.
  */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { WeightLayout } from '../../ir/formats/format.ts';
 import { type Code, int, type Local, plus, repeat, times, zeroLanes } from '../../wasm/code.ts';
 import { i32, i32x4, load, store } from '../../wasm/instructions.ts';

@@ -1,6 +1,7 @@
 /** Kernels in which each row of weights has inputs beside those of the row before: depthwise convolutions. */
+
+import { must } from '../../base/errors.ts';
 import { decodeRows } from '../../decode.ts';
-import { must } from '../../ir/errors.ts';
 import type { WeightLayout } from '../../ir/formats/format.ts';
 import type { Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
 import { type Code, zeroLanes } from '../../wasm/code.ts';

@@ -2,7 +2,7 @@
  * Where all sums of rows of a kernel can be made at once: before the outermost loop that changes neither the
  * inputs nor where they are.
  */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Expr, Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
 import { type Arrays, checkKernel, rootName } from '../../ir/kernel-check.ts';
 import { eachExpr, eachStmt } from '../../ir/kernel-walk.ts';

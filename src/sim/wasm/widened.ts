@@ -1,5 +1,5 @@
 /** Inputs as 16-bit numbers, where vectors read them. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Kernel, Param, Stmt } from '../../ir/kernel.ts';
 import type { Code } from '../../wasm/code.ts';
 import { type Body, baseOf } from './body.ts';

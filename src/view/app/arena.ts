@@ -1,5 +1,5 @@
 /** The arena: who owns which byte when, and every byte of the present moment. */
-import { formatBytes } from '../../report/numbers.ts';
+import { formatBytes } from '../../text/numbers.ts';
 import type { Use } from '../use.ts';
 import { byteGrid } from './byte-grid.ts';
 import { el, onChange, type Part } from './dom.ts';

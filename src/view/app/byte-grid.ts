@@ -1,5 +1,5 @@
 /** Every byte of the arena at one moment: its use as hue, its number as brightness. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Rgb } from '../picture.ts';
 import { uses, usesAt } from '../use.ts';
 import { pixelsOf, sized, walkable } from './canvas.ts';

@@ -1,5 +1,5 @@
 /** Canvases that are sharp on every screen, and that keyboards can walk over. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 
 export const contextOf = (canvas: HTMLCanvasElement): CanvasRenderingContext2D =>
   must(canvas.getContext('2d'), 'a 2D canvas');

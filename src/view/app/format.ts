@@ -1,7 +1,7 @@
 /** Numbers and shapes as the page writes them. */
 import type { Slot } from '../../ir/program.ts';
 
-export { formatBytes, formatCount } from '../../report/numbers.ts';
+export { formatBytes, formatCount } from '../../text/numbers.ts';
 
 /** Four significant digits, a real minus sign, never an exponent for ordinary numbers. */
 export function formatReal(x: number): string {

@@ -1,7 +1,8 @@
 /** The input: a pad to draw on, samples to choose, files to drop. */
+
+import { InputError } from '../../base/errors.ts';
+import { largestOf, smallestOf } from '../../base/extremes.ts';
 import { digitSide, type Point } from '../../data/digits.ts';
-import { InputError } from '../../ir/errors.ts';
-import { largestOf, smallestOf } from '../../ir/extremes.ts';
 import type { Sample } from '../../run.ts';
 import {
   type Frame,

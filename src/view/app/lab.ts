@@ -1,5 +1,5 @@
 /** The programs at work: what was computed for the sample that is looked at. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { elemBytes } from '../../ir/kernel.ts';
 import type { Program, Slot } from '../../ir/program.ts';
 import { sameShape } from '../../ir/tensor.ts';

@@ -1,6 +1,6 @@
 /** The step that has just run: what it computes, what it read, what it made. */
 
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { portOf } from '../../ir/port.ts';
 import { readSlot } from '../../run.ts';
 import { scaleOf } from '../picture.ts';

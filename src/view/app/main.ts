@@ -1,5 +1,5 @@
 /** The page comes to life: data out of the document, parts into it, keys to steps. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { Trap } from '../../sim/trap.ts';
 import { viewDataFrom } from '../data.ts';
 import { sampleOfExample } from '../sample.ts';

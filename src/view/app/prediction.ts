@@ -1,6 +1,6 @@
 /** The network's answer: a bar per output, the float network's as a tick on it. */
-import { must } from '../../ir/errors.ts';
-import { largestOf, smallestOf } from '../../ir/extremes.ts';
+import { must } from '../../base/errors.ts';
+import { largestOf, smallestOf } from '../../base/extremes.ts';
 import { el, onChange, type Part } from './dom.ts';
 import { formatReal } from './format.ts';
 import type { Lab } from './lab.ts';

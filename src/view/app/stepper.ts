@@ -1,5 +1,5 @@
 /** The kernels in order, and where in them the visitor stands. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { button, el, onChange, type Part } from './dom.ts';
 import { formatSlot } from './format.ts';
 import { type Lab, madeBy, momentName, slotAt } from './lab.ts';

@@ -1,5 +1,5 @@
 /** The arena over time: a row for each moment, addresses from left to right. */
-import { must } from '../../ir/errors.ts';
+import { must } from '../../base/errors.ts';
 import { type Run, runsAt } from '../use.ts';
 import { button, el, onChange, type Part } from './dom.ts';
 import { formatBytes, formatCount } from './format.ts';

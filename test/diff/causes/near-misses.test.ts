@@ -1,6 +1,6 @@
 /** What a cause explains, and beside it what only looks like it. */
 import { describe, expect, test } from 'vitest';
-import { mulberry32 } from '../../../src/data/random.ts';
+import { mulberry32 } from '../../../src/base/random.ts';
 import { layout } from '../../../src/diff/causes/layout.ts';
 import { preprocessing } from '../../../src/diff/causes/preprocessing.ts';
 import { saturation } from '../../../src/diff/causes/saturation.ts';

@@ -1,6 +1,6 @@
 /** A line through the stored numbers is a cause where it explains them, not where it is only near. */
 import { expect, test } from 'vitest';
-import { mulberry32 } from '../../../src/data/random.ts';
+import { mulberry32 } from '../../../src/base/random.ts';
 import { scale } from '../../../src/diff/causes/scale.ts';
 import { suspectOf } from '../../support/suspects.ts';
 

@@ -1,8 +1,8 @@
 /** Every storage format against the integer model, under C's rules, proven, and read back. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { DefectError } from '../../../src/base/errors.ts';
 import { decodeRows } from '../../../src/decode.ts';
-import { DefectError } from '../../../src/ir/errors.ts';
 import { dense8, formatName } from '../../../src/ir/formats/format.ts';
 import { entriesOf } from '../../../src/ir/formats/gather.ts';
 import { fits } from '../../../src/ir/formats/index.ts';

@@ -1,7 +1,7 @@
 /** Every way in which an ONNX file can be wrong has a message that says where, what, and what to do. */
 import proto, { type onnx } from 'onnx-proto';
 import { expect, test } from 'vitest';
-import { InputError } from '../../../src/ir/errors.ts';
+import { InputError } from '../../../src/base/errors.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { largestFile } from '../../../src/ir/import/proto.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';

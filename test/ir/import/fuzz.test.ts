@@ -1,7 +1,7 @@
 /** Damaged files: whatever the damage, the importer ends, and with a graph or an InputError that says something. */
 import fc from 'fast-check';
 import { test } from 'vitest';
-import { InputError } from '../../../src/ir/errors.ts';
+import { InputError } from '../../../src/base/errors.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { verifyGraph } from '../../../src/ir/verify.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';

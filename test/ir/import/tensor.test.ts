@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import Long from 'long';
 import proto, { type onnx } from 'onnx-proto';
 import { expect, test } from 'vitest';
-import { InputError } from '../../../src/ir/errors.ts';
+import { InputError } from '../../../src/base/errors.ts';
 import { brainToNumber, halfToNumber } from '../../../src/ir/import/half.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { decodeTensor } from '../../../src/ir/import/tensor.ts';

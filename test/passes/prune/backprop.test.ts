@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { must } from '../../../src/ir/errors.ts';
+import { must } from '../../../src/base/errors.ts';
 import type { Graph } from '../../../src/ir/graph.ts';
 import { gradients } from '../../../src/passes/prune/backprop.ts';
 import { macLayers } from '../../../src/passes/prune/layers.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mulberry32, normal } from '../../../src/data/random.ts';
+import { mulberry32, normal } from '../../../src/base/random.ts';
 import { type SharedRow, shareWeights } from '../../../src/passes/prune/codebook.ts';
 import { codebookGrid, uniformGrid } from '../../../src/passes/prune/grid.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { DefectError, InputError } from '../../../src/base/errors.ts';
 import { dumpGraph } from '../../../src/ir/dump.ts';
-import { DefectError, InputError } from '../../../src/ir/errors.ts';
 import type { Graph } from '../../../src/ir/graph.ts';
 import { floats } from '../../../src/ir/tensor.ts';
 import { verifyGraph } from '../../../src/ir/verify.ts';

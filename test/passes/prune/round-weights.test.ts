@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { InputError } from '../../../src/base/errors.ts';
 import { certify } from '../../../src/certify.ts';
 import { type CompileOptions, compile } from '../../../src/compile.ts';
-import { InputError } from '../../../src/ir/errors.ts';
 import type { Graph } from '../../../src/ir/graph.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import type { QuantizedMac } from '../../../src/ir/mac.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DefectError } from '../../../src/ir/errors.ts';
+import { DefectError } from '../../../src/base/errors.ts';
 import { reconstruct, times } from '../../../src/passes/prune/reconstruct.ts';
 import {
   cholesky,

@@ -1,7 +1,7 @@
 /** The engine's bytes are the simulator's: here for any Kernel IR; for networks it is one of the laws. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { InputError } from '../../../src/ir/errors.ts';
+import { InputError } from '../../../src/base/errors.ts';
 import { fits } from '../../../src/ir/formats/index.ts';
 import type { RowSum } from '../../../src/ir/kernel.ts';
 import type { Program } from '../../../src/ir/program.ts';

@@ -1,7 +1,7 @@
 /** Loops are taken four passes at a time only where that is the same, wherever their arrays lie. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DefectError } from '../../../src/ir/errors.ts';
+import { DefectError } from '../../../src/base/errors.ts';
 import type { CompareOp, Expr, Stmt } from '../../../src/ir/kernel.ts';
 import type { Outcome, Program } from '../../../src/ir/program.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';

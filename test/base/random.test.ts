@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mulberry32, normal } from '../../src/data/random.ts';
+import { mulberry32, normal } from '../../src/base/random.ts';
 
 test('mulberry32 gives its published sequence', () => {
   const random = mulberry32(1);

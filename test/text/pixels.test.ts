@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { halfBlocks, sideBySide } from '../../src/report/picture.ts';
+import { halfBlocks, sideBySide } from '../../src/text/pixels.ts';
 
 test('two rows of pixels in one of characters', () => {
   const pixels = Uint8Array.of(0, 255, 0, 255, 0, 0, 255, 255, 200, 20, 200, 20);

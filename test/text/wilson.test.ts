@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatShare, wilson } from '../../src/report/wilson.ts';
+import { formatShare, wilson } from '../../src/text/wilson.ts';
 
 const counted = fc
   .integer({ min: 1, max: 100_000 })

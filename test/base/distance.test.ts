@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Distance, Distances } from '../src/distance.ts';
+import { type Distance, Distances } from '../../src/base/distance.ts';
 
 const between = (real: readonly number[], stored: readonly number[], step = 0): Distance => {
   const distances = new Distances();

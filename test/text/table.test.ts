@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { table } from '../../src/report/table.ts';
+import { table } from '../../src/text/table.ts';
 
 describe('table', () => {
   test('columns under their heads, numbers to the right, no blanks at line ends', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatBytes, formatCount, formatMany, formatPercent } from '../../src/report/numbers.ts';
+import { formatBytes, formatCount, formatMany, formatPercent } from '../../src/text/numbers.ts';
 
 test('numbers as people read them', () => {
   expect(formatCount(1234567)).toBe('1,234,567');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { indexOfLargest, largestOf, smallestOf } from '../../src/ir/extremes.ts';
+import { indexOfLargest, largestOf, smallestOf } from '../../src/base/extremes.ts';
 
 test('of a million numbers', () => {
   const values = Float32Array.from({ length: 1_000_000 }, (_, i) => Math.sin(i));
