@@ -65,3 +65,7 @@ export function must<T>(value: T | undefined | null, invariant: string): T {
   if (value === undefined || value === null) throw new DefectError(invariant);
   return value;
 }
+
+/** How messages name things. */
+export const nodeLabel = (name: string, type: string): string => `node '${name}' (${type})`;
+export const tensorLabel = (name: string): string => `tensor '${name}'`;

@@ -1,7 +1,6 @@
 /** Networks run by the meaning of their operators: the float model that everything else is held to. */
-import { InputError, locate, must } from '../base/errors.ts';
+import { InputError, locate, must, nodeLabel } from '../base/errors.ts';
 import type { Graph } from './graph.ts';
-import { nodeLabel } from './label.ts';
 import { countOf, sameShape, showShape, type Tensor } from './tensor.ts';
 
 /**

@@ -1,7 +1,6 @@
 /** Orders of execution. */
-import { InputError } from '../base/errors.ts';
+import { InputError, nodeLabel } from '../base/errors.ts';
 import type { Node } from './graph.ts';
-import { nodeLabel } from './label.ts';
 
 /**
  * The nodes with every tensor made before it is used; otherwise as they stood.

@@ -1,7 +1,6 @@
 /** Types forward through a graph, with constants folded on the way. */
-import { DynamicShapeError, InputError, locate } from '../base/errors.ts';
+import { DynamicShapeError, InputError, locate, nodeLabel } from '../base/errors.ts';
 import type { Node, TensorInfo } from './graph.ts';
-import { nodeLabel } from './label.ts';
 import type { InputType } from './op.ts';
 import { countOf, largestTensor, numbersFor, showShape, type Tensor, type TensorType } from './tensor.ts';
 

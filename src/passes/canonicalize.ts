@@ -1,6 +1,5 @@
-import { InputError, locate } from '../base/errors.ts';
+import { InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
 import type { Graph, Node, TensorInfo } from '../ir/graph.ts';
-import { nodeLabel, tensorLabel } from '../ir/label.ts';
 import type { InputType, NodeView, Replacement } from '../ir/op.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { showShape, type TensorType } from '../ir/tensor.ts';

@@ -1,7 +1,6 @@
 /** Nodes out of an ONNX file: named, looked up, parsed. */
-import { InputError, locate, must } from '../../base/errors.ts';
+import { InputError, locate, must, nodeLabel } from '../../base/errors.ts';
 import type { Node } from '../graph.ts';
-import { nodeLabel } from '../label.ts';
 import { type OnnxMatch, opOfOnnx, supportedOnnx } from '../ops/index.ts';
 import { decodeAttributes } from './attributes.ts';
 import { listOf, type NodeProto, textOf } from './proto.ts';

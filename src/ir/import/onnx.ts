@@ -1,7 +1,6 @@
 /** From the bytes of an ONNX file to a graph. */
-import { InputError, locate } from '../../base/errors.ts';
+import { InputError, locate, tensorLabel } from '../../base/errors.ts';
 import type { Graph, Node, TensorInfo } from '../graph.ts';
-import { tensorLabel } from '../label.ts';
 import { newestOpset } from '../ops/common/inputs.ts';
 import { inOrder } from '../order.ts';
 import { outputsOf } from '../propagate.ts';
