@@ -12,7 +12,7 @@ import type { Compiled } from './compile.ts';
 import { emitC } from './emit/emit.ts';
 import type { Golden } from './emit/info.ts';
 import type { Graph } from './ir/graph.ts';
-import { elemBytes } from './ir/kernel.ts';
+import { elemBytes } from './ir/kernel/kernel.ts';
 import { inputPort, outputPort, type Port, printedGrid } from './ir/port.ts';
 import type { Program } from './ir/program.ts';
 import type { LayerChoice } from './passes/choose-formats.ts';

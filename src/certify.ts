@@ -7,9 +7,9 @@
 import { decibels } from './base/distance.ts';
 import { DefectError, must } from './base/errors.ts';
 import { decodeRows } from './decode.ts';
-import { formatName } from './ir/formats/format.ts';
 import type { Graph, Node } from './ir/graph.ts';
-import type { Kernel } from './ir/kernel.ts';
+import type { Kernel } from './ir/kernel/kernel.ts';
+import { formatName } from './ir/kernel/weight-format.ts';
 import type { QuantizedMac } from './ir/mac.ts';
 import type { Place } from './ir/op.ts';
 import type { Program, Slot, Step } from './ir/program.ts';

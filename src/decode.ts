@@ -3,8 +3,8 @@
  * reader of the C would do with a pencil. Written apart from src/ir/formats, which writes the tables.
  */
 import { DefectError, must } from './base/errors.ts';
-import type { WeightLayout } from './ir/formats/format.ts';
-import type { Kernel, StoredWeights, Table } from './ir/kernel.ts';
+import type { Kernel, StoredWeights, Table } from './ir/kernel/kernel.ts';
+import type { WeightLayout } from './ir/kernel/weight-format.ts';
 
 /** Numbers of a table in order, each given once. */
 class Reader {

@@ -7,7 +7,7 @@ import { pick } from './diff/capture.ts';
 import { inference, type RunProgram } from './engines.ts';
 import { evaluate } from './ir/evaluate.ts';
 import type { Graph } from './ir/graph.ts';
-import { elemBytes } from './ir/kernel.ts';
+import { elemBytes } from './ir/kernel/kernel.ts';
 import type { Program, Slot } from './ir/program.ts';
 import { floats, type Tensor } from './ir/tensor.ts';
 import { arrangeInput, decodeSlot, encodeInput } from './run.ts';

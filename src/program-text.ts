@@ -3,10 +3,10 @@
  * order of images.
  */
 import { must } from './base/errors.ts';
-import { elemArrays, type Kernel, type Table } from './ir/kernel.ts';
-import { type Order, sameOrder, spatialOrder } from './ir/memory-order.ts';
+import { elemArrays, type Kernel, type Table } from './ir/kernel/kernel.ts';
+import { type Order, sameOrder, spatialOrder } from './ir/kernel/memory-order.ts';
+import { tableBytes } from './ir/kernel/table-bytes.ts';
 import type { Program, Slot, Step } from './ir/program.ts';
-import { tableBytes } from './ir/table-bytes.ts';
 
 /** 4/3 characters a byte. */
 export function base64Of(bytes: Uint8Array): string {

@@ -1,5 +1,5 @@
 /** What holds of a program for every input. */
-import type { Kernel } from './ir/kernel.ts';
+import type { Kernel } from './ir/kernel/kernel.ts';
 import type { Program } from './ir/program.ts';
 import { type KernelFacts, prove } from './passes/prove.ts';
 

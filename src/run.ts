@@ -1,6 +1,6 @@
 /** Between real numbers and a program's bytes. What a stored number stands for says `ir/port.ts`. */
 import { InputError } from './base/errors.ts';
-import { elemBytes } from './ir/kernel.ts';
+import { elemBytes } from './ir/kernel/kernel.ts';
 import {
   inputPort,
   type Port,

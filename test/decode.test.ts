@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { DefectError } from '../src/base/errors.ts';
 import { decodeRows } from '../src/decode.ts';
-import type { WeightFormat, WeightLayout } from '../src/ir/formats/format.ts';
-import type { Kernel, StoredWeights } from '../src/ir/kernel.ts';
+import type { Kernel, StoredWeights } from '../src/ir/kernel/kernel.ts';
+import type { WeightFormat, WeightLayout } from '../src/ir/kernel/weight-format.ts';
 import * as ir from './support/ir.ts';
 
 /** Rows of four terms. */

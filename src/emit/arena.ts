@@ -1,6 +1,6 @@
 /** How the arena is declared in C, so that each tensor in it is aligned and of a type that C lets it have. */
 import { DefectError } from '../base/errors.ts';
-import { type Elem, elemBytes } from '../ir/kernel.ts';
+import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { cType } from './text.ts';
 

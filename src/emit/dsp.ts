@@ -5,12 +5,12 @@
  * chip has these instructions.
  */
 import { must } from '../base/errors.ts';
-import { dense8, formatName } from '../ir/formats/format.ts';
-import type { Expr, Kernel, StoredWeights } from '../ir/kernel.ts';
+import type { Expr, Kernel, StoredWeights } from '../ir/kernel/kernel.ts';
+import { namesIn, rowSumSites, type SumSite } from '../ir/kernel/row-sums.ts';
+import { statementsIn } from '../ir/kernel/walk.ts';
+import { dense8, formatName } from '../ir/kernel/weight-format.ts';
 import type { Program } from '../ir/program.ts';
-import { namesIn, rowSumSites, type SumSite } from '../ir/row-sums.ts';
 import { cAddress, type Rename } from './expr.ts';
-import { statementsIn } from './walk.ts';
 
 type Named = Pick<Program, 'name'>;
 

@@ -1,6 +1,6 @@
 /** `<name>.h`: the interface, and all that its user has to know. */
 import { must } from '../base/errors.ts';
-import { elemBytes } from '../ir/kernel.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
 import { type PrintedGrid, portOf, printedGrid } from '../ir/port.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import type { Arena } from './arena.ts';

@@ -1,13 +1,13 @@
 /** The names of everything in one generated C file. */
 import { must } from '../base/errors.ts';
-import type { Kernel, Table } from '../ir/kernel.ts';
-import { primitives } from '../ir/prims/index.ts';
+import type { Kernel, Table } from '../ir/kernel/kernel.ts';
+import { primitives } from '../ir/kernel/prims/index.ts';
+import { declaredIn } from '../ir/kernel/walk.ts';
 import type { Program } from '../ir/program.ts';
 import { dspNames } from './dsp.ts';
 import { uniqueNames } from './identifier.ts';
 import { libraryNames } from './library.ts';
 import type { PrintOptions } from './to-c.ts';
-import { declaredIn } from './walk.ts';
 
 export interface FileNames {
   readonly kernels: ReadonlyMap<Kernel, string>;

@@ -1,5 +1,5 @@
 /** The C of the test programs that feed a generated network and write down what it leaves behind. */
-import { elemBytes } from '../ir/kernel.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
 import { arenaFill, type Program } from '../ir/program.ts';
 import { slotAt } from './header.ts';
 

@@ -1,6 +1,6 @@
 /** `<name>_selftest.c`: runs recorded inputs and compares the recorded outputs, byte for byte. */
 import { DefectError } from '../base/errors.ts';
-import { type Elem, elemBytes } from '../ir/kernel.ts';
+import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { provenance, slotAt } from './header.ts';
 import type { EmitInfo, Golden } from './info.ts';

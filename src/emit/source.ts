@@ -1,7 +1,8 @@
 /** `<name>.c`: tables, kernels, and the function that runs them. */
 import { DefectError, must } from '../base/errors.ts';
-import type { Kernel } from '../ir/kernel.ts';
-import { primitiveOf } from '../ir/prims/index.ts';
+import type { Kernel } from '../ir/kernel/kernel.ts';
+import { primitiveOf } from '../ir/kernel/prims/index.ts';
+import { arraysUsed, expressionsIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
 import type { Program, Step } from '../ir/program.ts';
 import type { Arena } from './arena.ts';
 import { dspHelpers, dspMacro, usesDsp } from './dsp.ts';
@@ -12,7 +13,6 @@ import { printTable } from './tables.ts';
 import { comment, wrapCode } from './text.ts';
 import { printKernel, printPrimitive } from './to-c.ts';
 import { traceFile } from './trace-header.ts';
-import { arraysUsed, expressionsIn, primitivesUsed, statementsIn } from './walk.ts';
 
 function hasInfinity(kernel: Kernel): boolean {
   const tables = kernel.tables.some((t) => t.elem === 'f32' && !t.data.every(Number.isFinite));

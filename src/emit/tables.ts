@@ -1,6 +1,6 @@
 /** Constant arrays as C. */
 import { DefectError } from '../base/errors.ts';
-import type { Table } from '../ir/kernel.ts';
+import type { Table } from '../ir/kernel/kernel.ts';
 import { cFloat, cInt, columns, cType } from './text.ts';
 
 /** Numbers with commas, filled into lines. */

@@ -7,10 +7,10 @@
 
 import { InputError, must } from '../base/errors.ts';
 import { largestOf } from '../base/extremes.ts';
-import { float, int, load, maximum, minimum, mul } from './build.ts';
 import { type Bound, boundOf, type Clamp, clampAt, largestFloat, type RowClamp } from './clamp.ts';
-import { dense8, formatName, type WeightFormat } from './formats/format.ts';
-import type { Expr, Table } from './kernel.ts';
+import { float, int, load, maximum, minimum, mul } from './kernel/builders.ts';
+import type { Expr, Table } from './kernel/kernel.ts';
+import { dense8, formatName, type WeightFormat } from './kernel/weight-format.ts';
 import type { InputType, Quant, RequantMode, ScaleContext } from './op.ts';
 import { noFinerThan } from './quant.ts';
 import {

@@ -1,6 +1,6 @@
 /** What an operator is. One file in `ops/` each; nothing else in the compiler knows any operator by name. */
 import type { Attributes } from './attributes.ts';
-import type { Kernel } from './kernel.ts';
+import type { Kernel } from './kernel/kernel.ts';
 import type { Tensor, TensorType } from './tensor.ts';
 
 /** A node as the ONNX file states it, after its opset is known. `''` stands for an omitted optional input. */

@@ -1,5 +1,5 @@
 /** A program: kernels with their arguments at planned addresses of one arena of bytes. */
-import type { Elem, Kernel } from './kernel.ts';
+import type { Elem, Kernel } from './kernel/kernel.ts';
 import type { Quant } from './op.ts';
 
 /** A stretch of the arena that holds one tensor (or a kernel's scratch) for a while. */

@@ -2,9 +2,9 @@
 
 import { DefectError } from '../base/errors.ts';
 import { largestOf } from '../base/extremes.ts';
-import { add, call, float, int, load } from './build.ts';
 import type { Bound } from './clamp.ts';
-import type { Expr, Table } from './kernel.ts';
+import { add, call, float, int, load } from './kernel/builders.ts';
+import type { Expr, Table } from './kernel/kernel.ts';
 import type { RequantMode } from './op.ts';
 
 /**

@@ -6,11 +6,11 @@
  * they are, and for flash no tables larger, though code is in the price.
  */
 import { InputError, locate, must } from '../base/errors.ts';
-import { formatName } from '../ir/formats/format.ts';
+import { isCoded } from '../ir/formats/codes.ts';
 import { candidatesFor } from '../ir/formats/index.ts';
-import { isCoded } from '../ir/formats/values.ts';
 import type { Graph, Node } from '../ir/graph.ts';
-import type { Kernel } from '../ir/kernel.ts';
+import type { Kernel } from '../ir/kernel/kernel.ts';
+import { formatName } from '../ir/kernel/weight-format.ts';
 import type { QuantizedMac } from '../ir/mac.ts';
 import type { Place } from '../ir/op.ts';
 import { modelledCode } from './cost/code.ts';

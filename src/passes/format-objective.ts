@@ -1,5 +1,5 @@
 /** What a choice of formats is to make least, and how it weighs one format against another. */
-import { formatName, type WeightFormat } from '../ir/formats/format.ts';
+import { formatName, type WeightFormat } from '../ir/kernel/weight-format.ts';
 import type { Cost } from './cost/pareto.ts';
 
 /**

@@ -4,8 +4,8 @@
  */
 import { DefectError, InputError, locate, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph.ts';
-import type { Kernel, Param } from '../ir/kernel.ts';
-import { elemBytes } from '../ir/kernel.ts';
+import type { Kernel, Param } from '../ir/kernel/kernel.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { KernelContext, Place } from '../ir/op.ts';
 import type { Normalization, Program, Slot, Step } from '../ir/program.ts';
 import { countOf } from '../ir/tensor.ts';

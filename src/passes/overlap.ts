@@ -9,7 +9,7 @@
  * The pair that attains the maximum coincides at d - 1: no smaller bound holds for all placements above it.
  */
 import { must } from '../base/errors.ts';
-import { elemBytes, type Kernel, type Param } from '../ir/kernel.ts';
+import { elemBytes, type Kernel, type Param } from '../ir/kernel/kernel.ts';
 import { runIntervals, type Trace } from './interval/run.ts';
 
 export interface Overlap {

@@ -1,7 +1,7 @@
 /** Where the elements of every activation lie: its order in memory follows from the operators, in order. */
 import { InputError, locate, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph.ts';
-import { sameOrder, simplified, spatialOrder } from '../ir/memory-order.ts';
+import { sameOrder, simplified, spatialOrder } from '../ir/kernel/memory-order.ts';
 import type { Place } from '../ir/op.ts';
 import { countOf, type Shape, sameShape } from '../ir/tensor.ts';
 

@@ -3,7 +3,7 @@
  * dying input, from the last to the first a little above. A chain of the former alone climbs down the arena, a
  * step with every layer; turning some of them keeps it in one place.
  */
-import type { Kernel } from '../ir/kernel.ts';
+import type { Kernel } from '../ir/kernel/kernel.ts';
 import { type Buffer, type MemoryPlan, planMemory, type Sharing } from './plan-memory.ts';
 
 /** A kernel, and what its order of reads and writes allows. */

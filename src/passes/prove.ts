@@ -4,11 +4,11 @@
  * sums over the actual weights, and the walk of a sparse gather is followed step by step.
  */
 import { must } from '../base/errors.ts';
-import type { Expr, Kernel, Param, Stmt } from '../ir/kernel.ts';
-import { elemRange } from '../ir/kernel-check.ts';
-import { type KernelNode, nodeText } from '../ir/kernel-text.ts';
-import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel-walk.ts';
-import type { Interval } from '../ir/primitive.ts';
+import { elemRange } from '../ir/kernel/check.ts';
+import type { Expr, Kernel, Param, Stmt } from '../ir/kernel/kernel.ts';
+import type { Interval } from '../ir/kernel/primitive.ts';
+import { type KernelNode, nodeText } from '../ir/kernel/text.ts';
+import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
 import { allInts } from './interval/code.ts';
 import { runIntervals, type Seen } from './interval/run.ts';
 

@@ -6,7 +6,7 @@
  */
 import { pickedClamp } from '../ir/clamp.ts';
 import { type Graph, is, type Node } from '../ir/graph.ts';
-import { spatialOrder } from '../ir/memory-order.ts';
+import { spatialOrder } from '../ir/kernel/memory-order.ts';
 import { linear } from '../ir/ops/linear.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { transpose } from '../ir/ops/transpose.ts';

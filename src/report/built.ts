@@ -1,5 +1,5 @@
 /** What was built and tried, in tables. */
-import { formatName } from '../ir/formats/format.ts';
+import { formatName } from '../ir/kernel/weight-format.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { Built } from '../search.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';

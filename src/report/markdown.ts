@@ -2,8 +2,8 @@
 import type { Agreement } from '../agreement.ts';
 import type { Distance } from '../base/distance.ts';
 import type { Certificate } from '../certify.ts';
-import { formatName } from '../ir/formats/format.ts';
-import { elemBytes } from '../ir/kernel.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
+import { formatName } from '../ir/kernel/weight-format.ts';
 import type { Program } from '../ir/program.ts';
 import type { LayerError } from '../measure.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';

@@ -1,4 +1,4 @@
-import { elemBytes } from '../ir/kernel.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program } from '../ir/program.ts';
 import type { MemoryPlan } from '../passes/plan-memory.ts';
 

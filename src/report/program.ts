@@ -1,7 +1,7 @@
 /** A program as tables: its steps, and where everything lies in the arena. */
 
 import { must } from '../base/errors.ts';
-import { elemBytes, type Table } from '../ir/kernel.ts';
+import { elemBytes, type Table } from '../ir/kernel/kernel.ts';
 import type { Program, Slot, Step } from '../ir/program.ts';
 import { showShape } from '../ir/tensor.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';

@@ -1,6 +1,6 @@
 /** The arena's bytes, typed views of them, and for each byte the slot that last wrote it. */
 
-import { elemBytes } from '../ir/kernel.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
 import { arenaFill, type Slot } from '../ir/program.ts';
 
 /** Owners are slot indices plus one in 16 bits; 0 is nobody. */

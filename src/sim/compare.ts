@@ -1,6 +1,6 @@
 /** Where two runs of one program first differ, said in the network's own coordinates. */
 import { must } from '../base/errors.ts';
-import { elemBytes } from '../ir/kernel.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { Outcome, Program, Slot } from '../ir/program.ts';
 import { stridesOf } from '../ir/tensor.ts';
 

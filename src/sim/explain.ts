@@ -1,10 +1,10 @@
 /** From a site that failed and the numbers seen there to a Trap that a person can act on. */
 
 import { must } from '../base/errors.ts';
-import { elemBytes } from '../ir/kernel.ts';
-import { checkKernel } from '../ir/kernel-check.ts';
-import { nodeText } from '../ir/kernel-text.ts';
-import { primitiveOf } from '../ir/prims/index.ts';
+import { checkKernel } from '../ir/kernel/check.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
+import { primitiveOf } from '../ir/kernel/prims/index.ts';
+import { nodeText } from '../ir/kernel/text.ts';
 import type { Program, Slot, Step } from '../ir/program.ts';
 import { type Arena, ownerOf } from './arena.ts';
 import type { Site } from './js-site.ts';

@@ -1,5 +1,5 @@
 /** Expressions of Kernel IR as JavaScript expressions with C's rules. */
-import { type BinaryOp, type CompareOp, type Elem, type Expr, elemBytes } from '../ir/kernel.ts';
+import { type BinaryOp, type CompareOp, type Elem, type Expr, elemBytes } from '../ir/kernel/kernel.ts';
 import { ownerOf, ownerPair } from './arena.ts';
 import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './js-site.ts';
 import type { Rule } from './trap.ts';

@@ -1,7 +1,7 @@
 /** Statements of Kernel IR as lines of JavaScript with C's rules. */
 import { DefectError } from '../base/errors.ts';
-import { type Elem, elemBytes, type Stmt } from '../ir/kernel.ts';
-import { stmtText } from '../ir/kernel-text.ts';
+import { type Elem, elemBytes, type Stmt } from '../ir/kernel/kernel.ts';
+import { stmtText } from '../ir/kernel/text.ts';
 import { ownerOf } from './arena.ts';
 import { elementIndex, own, test, value } from './js-expr.ts';
 import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './js-site.ts';

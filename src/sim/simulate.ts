@@ -1,8 +1,8 @@
 /** Runs a program on one arena, step by step, under C's rules and those of memory plans. */
 import { DefectError, InputError, must } from '../base/errors.ts';
-import type { Kernel } from '../ir/kernel.ts';
-import { elemBytes } from '../ir/kernel.ts';
-import type { KernelNode } from '../ir/kernel-text.ts';
+import type { Kernel } from '../ir/kernel/kernel.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
+import type { KernelNode } from '../ir/kernel/text.ts';
 import type { Outcome, Program, Slot, Step } from '../ir/program.ts';
 import {
   type Arena,

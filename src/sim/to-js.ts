@@ -4,11 +4,11 @@
  * and owners are literals in the source, so that an engine sees constants.
  */
 import { must } from '../base/errors.ts';
-import { elemArrays, type Kernel, type Table } from '../ir/kernel.ts';
-import { checkKernel } from '../ir/kernel-check.ts';
-import type { KernelNode } from '../ir/kernel-text.ts';
-import type { Interval } from '../ir/primitive.ts';
-import { primitiveOf } from '../ir/prims/index.ts';
+import { checkKernel } from '../ir/kernel/check.ts';
+import { elemArrays, type Kernel, type Table } from '../ir/kernel/kernel.ts';
+import type { Interval } from '../ir/kernel/primitive.ts';
+import { primitiveOf } from '../ir/kernel/prims/index.ts';
+import type { KernelNode } from '../ir/kernel/text.ts';
 import type { Arena } from './arena.ts';
 import { type Binding, type Context, jsName, type Site } from './js-site.ts';
 import { block } from './js-stmt.ts';

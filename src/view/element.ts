@@ -1,6 +1,6 @@
 /** From bytes of the arena to elements of tensors, and back. */
 import { must } from '../base/errors.ts';
-import { elemBytes } from '../ir/kernel.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../ir/program.ts';
 import { coordinates, readElement } from '../sim/compare.ts';
 import type { Recording } from './record.ts';

@@ -17,7 +17,7 @@ import { emitC } from '../../src/emit/emit.ts';
 import type { TargetName } from '../../src/emit/native-targets.ts';
 import { traceFirmware, traceNative } from '../../src/emit/native-trace.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
-import { requantizeDouble } from '../../src/ir/prims/requantize.ts';
+import { requantizeDouble } from '../../src/ir/kernel/prims/requantize.ts';
 import { arrangeInput } from '../../src/run.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { readTrace } from '../../src/trace/read.ts';

@@ -7,7 +7,7 @@ import { emitC } from '../../src/emit/emit.ts';
 import { runNative } from '../../src/emit/native.ts';
 import { type BatchItem, runNativeBatch } from '../../src/emit/native-batch.ts';
 import { hasDsp, type TargetName, targets } from '../../src/emit/native-targets.ts';
-import type { RowSum } from '../../src/ir/kernel.ts';
+import type { RowSum } from '../../src/ir/kernel/kernel.ts';
 import { binary, int } from '../support/ir.ts';
 import {
   inMemory,

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { DefectError } from '../../src/base/errors.ts';
 import { printKernel, printPrimitive } from '../../src/emit/to-c.ts';
-import type { Stmt } from '../../src/ir/kernel.ts';
-import { primitiveOf } from '../../src/ir/prims/index.ts';
+import type { Stmt } from '../../src/ir/kernel/kernel.ts';
+import { primitiveOf } from '../../src/ir/kernel/prims/index.ts';
 import {
   accumulate,
   add,

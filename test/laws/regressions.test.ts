@@ -1,6 +1,6 @@
 /** Networks on which a law was broken once, as small as they came. */
 import { describe, expect, test } from 'vitest';
-import { dense8 } from '../../src/ir/formats/format.ts';
+import { dense8 } from '../../src/ir/kernel/weight-format.ts';
 import { lawNames, laws } from '../support/laws.ts';
 import { built } from '../support/pipeline.ts';
 import type { LayerRecipe, Recipe } from '../support/recipes.ts';

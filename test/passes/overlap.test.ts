@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { elemBytes, type Kernel } from '../../src/ir/kernel.ts';
+import { elemBytes, type Kernel } from '../../src/ir/kernel/kernel.ts';
 import type { Program } from '../../src/ir/program.ts';
 import { type Overlap, overlapOf } from '../../src/passes/overlap.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { compile } from '../../src/compile.ts';
 import { sampleShapeOfSlot } from '../../src/data/prepare.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
-import { spatialOrder } from '../../src/ir/memory-order.ts';
+import { spatialOrder } from '../../src/ir/kernel/memory-order.ts';
 import type { Program } from '../../src/ir/program.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { channelsLast } from '../../src/passes/places.ts';

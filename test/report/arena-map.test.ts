@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Kernel } from '../../src/ir/kernel.ts';
+import type { Kernel } from '../../src/ir/kernel/kernel.ts';
 import type { Program, Slot } from '../../src/ir/program.ts';
 import { arenaMap } from '../../src/report/arena-map.ts';
 

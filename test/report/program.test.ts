@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Kernel } from '../../src/ir/kernel.ts';
+import type { Kernel } from '../../src/ir/kernel/kernel.ts';
 import type { Program } from '../../src/ir/program.ts';
 import { planTable, stepsOf, stepTable, totalsOf } from '../../src/report/program.ts';
 

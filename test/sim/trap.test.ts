@@ -1,7 +1,7 @@
 /** Every trap by a program that commits exactly that, and gcc's sanitizers' word on the same program in C. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DefectError } from '../../src/base/errors.ts';
-import type { Expr, Kernel, Param, Stmt, Table } from '../../src/ir/kernel.ts';
+import type { Expr, Kernel, Param, Stmt, Table } from '../../src/ir/kernel/kernel.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { type Rule, Trap } from '../../src/sim/trap.ts';
 import { compileSanitized, type Executable, gccOrSkip, sourceOfKernels } from '../support/host-c.ts';

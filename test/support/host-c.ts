@@ -6,9 +6,9 @@ import path from 'node:path';
 import { printTable } from '../../src/emit/tables.ts';
 import { cType } from '../../src/emit/text.ts';
 import { printKernel, printPrimitive } from '../../src/emit/to-c.ts';
-import type { Expr, Kernel } from '../../src/ir/kernel.ts';
-import { eachExpr, eachStmt, expressionsOf } from '../../src/ir/kernel-walk.ts';
-import { primitiveOf } from '../../src/ir/prims/index.ts';
+import type { Expr, Kernel } from '../../src/ir/kernel/kernel.ts';
+import { primitiveOf } from '../../src/ir/kernel/prims/index.ts';
+import { eachExpr, eachStmt, expressionsOf } from '../../src/ir/kernel/walk.ts';
 
 const hasGcc = spawnSync('gcc', ['--version']).status === 0;
 

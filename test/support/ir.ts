@@ -9,9 +9,9 @@ import type {
   Scalar,
   Stmt,
   Table,
-} from '../../src/ir/kernel.ts';
-import { elemBytes } from '../../src/ir/kernel.ts';
-import { typeOf } from '../../src/ir/kernel-walk.ts';
+} from '../../src/ir/kernel/kernel.ts';
+import { elemBytes } from '../../src/ir/kernel/kernel.ts';
+import { typeOf } from '../../src/ir/kernel/walk.ts';
 import type { Program, Slot, Step } from '../../src/ir/program.ts';
 
 export const asExpr = (x: Expr | number): Expr => (typeof x === 'number' ? { kind: 'int', value: x } : x);

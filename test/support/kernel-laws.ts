@@ -1,6 +1,6 @@
 /** What every program has to satisfy, whatever network it came from. */
-import type { Kernel } from '../../src/ir/kernel.ts';
-import type { Interval } from '../../src/ir/primitive.ts';
+import type { Kernel } from '../../src/ir/kernel/kernel.ts';
+import type { Interval } from '../../src/ir/kernel/primitive.ts';
 import type { Outcome, Program, Slot } from '../../src/ir/program.ts';
 import { type KernelFacts, prove } from '../../src/passes/prove.ts';
 import { compareOutcomes, differenceText } from '../../src/sim/compare.ts';

@@ -3,8 +3,15 @@
  * and with it the kernel. Most of them run to the end; some commit one of the traps.
  */
 import fc from 'fast-check';
-import { type Elem, type Expr, type Kernel, type Param, type Stmt, scalarOf } from '../../src/ir/kernel.ts';
-import { elemRange } from '../../src/ir/kernel-check.ts';
+import { elemRange } from '../../src/ir/kernel/check.ts';
+import {
+  type Elem,
+  type Expr,
+  type Kernel,
+  type Param,
+  type Stmt,
+  scalarOf,
+} from '../../src/ir/kernel/kernel.ts';
 import * as ir from './ir.ts';
 
 export interface KernelOptions {

@@ -1,8 +1,8 @@
 /** The laws of the whole compiler, each a function of one recipe that throws where the law is broken. */
 import { type CompileOptions, compile } from '../../src/compile.ts';
 import { emitC } from '../../src/emit/emit.ts';
-import { dense8 } from '../../src/ir/formats/format.ts';
 import { type Graph, is, type Node } from '../../src/ir/graph.ts';
+import { dense8 } from '../../src/ir/kernel/weight-format.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';

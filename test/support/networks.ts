@@ -1,6 +1,6 @@
 /** Builds the network of a recipe: shapes first, every number of the recipe fitted to what is possible. */
 import type { Graph, Node, TensorInfo } from '../../src/ir/graph.ts';
-import { sameOrder, spatialOrder } from '../../src/ir/memory-order.ts';
+import { sameOrder, spatialOrder } from '../../src/ir/kernel/memory-order.ts';
 import type { OpDef } from '../../src/ir/op.ts';
 import { add } from '../../src/ir/ops/add.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';

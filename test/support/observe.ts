@@ -1,6 +1,6 @@
 /** A kernel that also records the smallest and the largest value that each of its i32 locals takes. */
-import type { Kernel, Stmt } from '../../src/ir/kernel.ts';
-import { eachStmt } from '../../src/ir/kernel-walk.ts';
+import type { Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
+import { eachStmt } from '../../src/ir/kernel/walk.ts';
 import * as ir from './ir.ts';
 
 export interface Observed {

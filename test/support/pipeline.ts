@@ -1,7 +1,8 @@
 /** A recipe through the compiler's passes, one by one, with everything in between kept. */
-import { dense8, formatName } from '../../src/ir/formats/format.ts';
+
 import { fits } from '../../src/ir/formats/index.ts';
 import type { Graph, Node, Stage } from '../../src/ir/graph.ts';
+import { dense8, formatName } from '../../src/ir/kernel/weight-format.ts';
 import type { Quant } from '../../src/ir/op.ts';
 import type { Normalization, Program } from '../../src/ir/program.ts';
 import type { Requant } from '../../src/ir/requant.ts';

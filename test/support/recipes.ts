@@ -4,7 +4,7 @@
  * numbers, simpler weights) shrinks the network.
  */
 import fc from 'fast-check';
-import { dense8, type WeightFormat } from '../../src/ir/formats/format.ts';
+import { dense8, type WeightFormat } from '../../src/ir/kernel/weight-format.ts';
 import type { RequantMode, WeightBits } from '../../src/ir/op.ts';
 import type { CalibrationMethod } from '../../src/passes/calibrate.ts';
 import type { PlanStrategy } from '../../src/passes/plan-memory.ts';

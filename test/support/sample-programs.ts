@@ -1,5 +1,5 @@
 /** Programs written by hand that together use every construct of Kernel IR. */
-import type { Kernel, Stmt } from '../../src/ir/kernel.ts';
+import type { Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
 import type { Program } from '../../src/ir/program.ts';
 import {
   accumulate,

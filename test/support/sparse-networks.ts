@@ -1,6 +1,7 @@
 /** Random integer networks with most of their weights cut off. */
-import { dense8 } from '../../src/ir/formats/format.ts';
+
 import type { Graph, Node } from '../../src/ir/graph.ts';
+import { dense8 } from '../../src/ir/kernel/weight-format.ts';
 import type { QuantizedMac } from '../../src/ir/mac.ts';
 import { Draw } from './draw.ts';
 import { integerStages } from './pipeline.ts';

@@ -1,9 +1,9 @@
 /** Single quantized layers with sparse weights in any format: the kernel, its program, and the oracle's answer. */
 import fc from 'fast-check';
-import type { WeightFormat } from '../../src/ir/formats/format.ts';
-import { elemBytes, type Kernel } from '../../src/ir/kernel.ts';
+import { elemBytes, type Kernel } from '../../src/ir/kernel/kernel.ts';
+import { spatialOrder } from '../../src/ir/kernel/memory-order.ts';
+import type { WeightFormat } from '../../src/ir/kernel/weight-format.ts';
 import type { QuantizedMac } from '../../src/ir/mac.ts';
-import { spatialOrder } from '../../src/ir/memory-order.ts';
 import type { Place } from '../../src/ir/op.ts';
 import { type ConvAttrs, conv, type QuantizedConv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';

@@ -11,8 +11,8 @@ import { type Build, compileC99, type Sections, sectionsOf } from '../../src/emi
 import { type Target, type TargetName, targets } from '../../src/emit/native-targets.ts';
 import { traceNative } from '../../src/emit/native-trace.ts';
 import { tracedRows, tracedTables } from '../../src/emit/traced.ts';
+import { tableBytes } from '../../src/ir/kernel/table-bytes.ts';
 import type { Program } from '../../src/ir/program.ts';
-import { tableBytes } from '../../src/ir/table-bytes.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { readTrace } from '../../src/trace/read.ts';
 import type { DeviceTrace } from '../../src/trace/trace.ts';

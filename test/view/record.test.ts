@@ -1,6 +1,6 @@
 /** A recorded inference against the simulator's arenas and the memory plan, byte by byte. */
 import { describe, expect, test } from 'vitest';
-import { elemBytes } from '../../src/ir/kernel.ts';
+import { elemBytes } from '../../src/ir/kernel/kernel.ts';
 import { portOf } from '../../src/ir/port.ts';
 import type { Program } from '../../src/ir/program.ts';
 import { decodePort, inputBytes, readSlot } from '../../src/run.ts';

@@ -19,12 +19,12 @@ import {
   times,
   variable,
   when,
-} from '../build.ts';
-import type { Expr, Stmt, Table } from '../kernel.ts';
+} from '../kernel/builders.ts';
+import type { Expr, Stmt, Table } from '../kernel/kernel.ts';
+import type { BitmapFormat, WeightLayout } from '../kernel/weight-format.ts';
+import { signExtended, type ValueCode, valueCode } from './codes.ts';
 import { packRuns } from './dense.ts';
-import type { BitmapFormat, WeightLayout } from './format.ts';
-import { signExtended, type ValueCode, valueCode } from './values.ts';
-import type { RowsOfWeights, RowUse, Walk } from './walk.ts';
+import type { RowsOfWeights, RowUse, Walk } from './expansion.ts';
 
 function masksOf(values: ArrayLike<number>, { run }: WeightLayout): Uint8Array {
   const perRun = Math.ceil(run / 8);

@@ -1,11 +1,11 @@
 /** Runs of neighbours: one 8-bit distance, then the values, zeros among them: 1 + width bytes per block. */
 
 import { DefectError } from '../../base/errors.ts';
-import { load, times } from '../build.ts';
-import type { BlockFormat } from './format.ts';
-import { gatherWalk, type UnitCode } from './gather.ts';
-import { signExtended } from './values.ts';
-import type { RowsOfWeights, Walk } from './walk.ts';
+import { load, times } from '../kernel/builders.ts';
+import type { BlockFormat } from '../kernel/weight-format.ts';
+import { signExtended } from './codes.ts';
+import type { RowsOfWeights, Walk } from './expansion.ts';
+import { gatherWalk, type UnitCode } from './nonzeros.ts';
 
 const unitOf = (width: number): UnitCode => ({
   entriesPerUnit: 1,

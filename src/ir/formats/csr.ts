@@ -2,11 +2,11 @@
  * Compressed sparse rows: an 8-bit distance per nonzero. 8-bit values stand behind their distance; two 4-bit
  * values share the byte before theirs. Bytes per nonzero: 2, or 1.5.
  */
-import { constant, load, local } from '../build.ts';
-import type { GatherFormat } from './format.ts';
-import { gatherWalk, type UnitCode } from './gather.ts';
-import { above, signExtended, valueCode } from './values.ts';
-import type { RowsOfWeights, Walk } from './walk.ts';
+import { constant, load, local } from '../kernel/builders.ts';
+import type { GatherFormat } from '../kernel/weight-format.ts';
+import { above, signExtended, valueCode } from './codes.ts';
+import type { RowsOfWeights, Walk } from './expansion.ts';
+import { gatherWalk, type UnitCode } from './nonzeros.ts';
 
 const wide: UnitCode = {
   entriesPerUnit: 1,

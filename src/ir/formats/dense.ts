@@ -1,9 +1,9 @@
 /** Every weight is stored: 1, 2 or 4 of them to a byte, each stretch of neighbours beginning at a byte. */
-import { add, advance, constant, load, local, loop, mul, pointer, times } from '../build.ts';
-import type { Expr, Stmt, Table } from '../kernel.ts';
-import { type DenseFormat, segmentOffsets } from './format.ts';
-import { above, type ValueCode, valueCode } from './values.ts';
-import type { RowsOfWeights, RowUse, Walk } from './walk.ts';
+import { add, advance, constant, load, local, loop, mul, pointer, times } from '../kernel/builders.ts';
+import type { Expr, Stmt, Table } from '../kernel/kernel.ts';
+import { type DenseFormat, segmentOffsets } from '../kernel/weight-format.ts';
+import { above, type ValueCode, valueCode } from './codes.ts';
+import type { RowsOfWeights, RowUse, Walk } from './expansion.ts';
 
 /** The largest divisor of `run` up to `most`, so that an unrolled loop has no remainder. */
 export function unrollOf(run: number, most: number): number {

@@ -1,13 +1,13 @@
 /** Every format's walk. */
-import type { RowSum, StoredWeights } from '../kernel.ts';
+import type { RowSum, StoredWeights } from '../kernel/kernel.ts';
+import type { WeightFormat, WeightLayout } from '../kernel/weight-format.ts';
 import { bitmapWalk } from './bitmap.ts';
 import { blockWalk } from './block.ts';
+import { isCoded } from './codes.ts';
 import { csrWalk } from './csr.ts';
 import { denseWalk } from './dense.ts';
-import type { WeightFormat, WeightLayout } from './format.ts';
+import type { RowsOfWeights, Walk } from './expansion.ts';
 import { relWalk } from './rel.ts';
-import { isCoded } from './values.ts';
-import type { RowsOfWeights, Walk } from './walk.ts';
 
 /** @throws DefectError for weights that the format cannot hold: `fits` says so before. */
 export function walkOf(rows: RowsOfWeights, format: WeightFormat): Walk {

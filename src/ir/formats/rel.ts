@@ -2,11 +2,11 @@
  * 4-bit distances. With 4-bit values distance and value share a byte, value on top: 1 byte per nonzero. With
  * 8-bit values two distances share the byte before their values: 1.5 bytes. Distances beyond 15 cost an entry.
  */
-import { and, constant, load, local } from '../build.ts';
-import type { GatherFormat } from './format.ts';
-import { gatherWalk, type UnitCode } from './gather.ts';
-import { above, signExtended, valueCode } from './values.ts';
-import type { RowsOfWeights, Walk } from './walk.ts';
+import { and, constant, load, local } from '../kernel/builders.ts';
+import type { GatherFormat } from '../kernel/weight-format.ts';
+import { above, signExtended, valueCode } from './codes.ts';
+import type { RowsOfWeights, Walk } from './expansion.ts';
+import { gatherWalk, type UnitCode } from './nonzeros.ts';
 
 const wide: UnitCode = {
   entriesPerUnit: 2,

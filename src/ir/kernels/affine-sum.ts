@@ -3,8 +3,8 @@
  * The multipliers are looked for, so that every combination of bytes has the wanted sum: rounded to the nearest
  * they miss it a few times in 65,536.
  */
-import { add, call, int, mul, shr } from '../build.ts';
-import type { Expr } from '../kernel.ts';
+import { add, call, int, mul, shr } from '../kernel/builders.ts';
+import type { Expr } from '../kernel/kernel.ts';
 import type { Quant } from '../op.ts';
 import type { Saturation } from '../requant.ts';
 

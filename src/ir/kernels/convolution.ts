@@ -4,6 +4,10 @@
  * serves them all; the maximum is taken before requantization, which is monotone, so that the convolution
  * never exists unpooled.
  */
+
+import { unrolledWalk } from '../formats/dense.ts';
+import type { RowsOfWeights, RowUse, Walk } from '../formats/expansion.ts';
+import { storedAs, walkOf } from '../formats/index.ts';
 import {
   accumulate,
   add,
@@ -20,12 +24,9 @@ import {
   sub,
   times,
   variable,
-} from '../build.ts';
-import { unrolledWalk } from '../formats/dense.ts';
-import { dense8, formatName, termsOf, type WeightLayout } from '../formats/format.ts';
-import { storedAs, walkOf } from '../formats/index.ts';
-import type { RowsOfWeights, RowUse, Walk } from '../formats/walk.ts';
-import type { Expr, Kernel, RowSum, Stmt, Table } from '../kernel.ts';
+} from '../kernel/builders.ts';
+import type { Expr, Kernel, RowSum, Stmt, Table } from '../kernel/kernel.ts';
+import { dense8, formatName, termsOf, type WeightLayout } from '../kernel/weight-format.ts';
 import type { Arithmetic } from '../mac.ts';
 import { type Padding, pointInto, type Tile, type View, viewOf, type WindowShape } from './window.ts';
 

@@ -1,7 +1,8 @@
 /** Element by element: what several operands of one shape give, each element on its own. */
-import { add, constant, load, local, loop, store, times } from '../build.ts';
+
 import type { Clamp } from '../clamp.ts';
-import type { Expr, Kernel } from '../kernel.ts';
+import { add, constant, load, local, loop, store, times } from '../kernel/builders.ts';
+import type { Expr, Kernel } from '../kernel/kernel.ts';
 import { clampFloat } from '../mac.ts';
 
 export interface Elementwise {

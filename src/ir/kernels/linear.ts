@@ -2,6 +2,11 @@
  * Fully connected layers. Dense weights: a few outputs at a time, so that one load of an input serves them all.
  * All other formats: one output after the other, whose weights say which inputs to load.
  */
+
+import { type ValueCode, valueCode } from '../formats/codes.ts';
+import { packRuns, unpackRun, unrollOf } from '../formats/dense.ts';
+import type { RowsOfWeights, RowUse } from '../formats/expansion.ts';
+import { storedAs, walkOf } from '../formats/index.ts';
 import {
   accumulate,
   add,
@@ -16,13 +21,9 @@ import {
   store,
   times,
   variable,
-} from '../build.ts';
-import { packRuns, unpackRun, unrollOf } from '../formats/dense.ts';
-import type { WeightFormat, WeightLayout } from '../formats/format.ts';
-import { storedAs, walkOf } from '../formats/index.ts';
-import { type ValueCode, valueCode } from '../formats/values.ts';
-import type { RowsOfWeights, RowUse } from '../formats/walk.ts';
-import type { Expr, Kernel, RowSum, Stmt, Table } from '../kernel.ts';
+} from '../kernel/builders.ts';
+import type { Expr, Kernel, RowSum, Stmt, Table } from '../kernel/kernel.ts';
+import type { WeightFormat, WeightLayout } from '../kernel/weight-format.ts';
 import type { Arithmetic } from '../mac.ts';
 
 export interface Linear {

@@ -1,6 +1,6 @@
 /** A pooling operator's windows over a two-dimensional image. */
 import { InputError, must } from '../../base/errors.ts';
-import { requireSpatial } from '../memory-order.ts';
+import { requireSpatial } from '../kernel/memory-order.ts';
 import type { KernelContext } from '../op.ts';
 import { type PoolAttrs, poolAxes } from '../ops/common/pool.ts';
 import { unitAxis, type WindowAxis } from '../ops/common/window.ts';

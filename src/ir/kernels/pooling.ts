@@ -15,8 +15,8 @@ import {
   store,
   sub,
   variable,
-} from '../build.ts';
-import type { Expr, Kernel, Stmt, Table } from '../kernel.ts';
+} from '../kernel/builders.ts';
+import type { Expr, Kernel, Stmt, Table } from '../kernel/kernel.ts';
 import { extentOf, type WindowAxis } from '../ops/common/window.ts';
 
 export interface Pooling {

@@ -2,10 +2,10 @@
  * Sums of two 8-bit operands as TensorFlow Lite and CMSIS-NN define them: both operands, with 20 more bits, on one
  * grid whose step is twice the larger of theirs, and from there to the output's.
  */
-import { add, call, int, mul, sub } from '../build.ts';
-import type { Expr } from '../kernel.ts';
+import { add, call, int, mul, sub } from '../kernel/builders.ts';
+import type { Expr } from '../kernel/kernel.ts';
+import { primitiveOf } from '../kernel/prims/index.ts';
 import type { Quant } from '../op.ts';
-import { primitiveOf } from '../prims/index.ts';
 import { requantOf, type Saturation } from '../requant.ts';
 
 /** acc * multiplier * 2^-31 * 2^-shift by the primitive of that name. */

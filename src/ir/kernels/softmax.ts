@@ -16,8 +16,8 @@ import {
   store,
   sub,
   variable,
-} from '../build.ts';
-import type { Expr, Kernel, Stmt, Table } from '../kernel.ts';
+} from '../kernel/builders.ts';
+import type { Expr, Kernel, Stmt, Table } from '../kernel/kernel.ts';
 
 export interface Softmax {
   readonly name: string;

@@ -18,8 +18,8 @@ import {
   store,
   sub,
   when,
-} from '../build.ts';
-import type { Expr, Param, Stmt, Table } from '../kernel.ts';
+} from '../kernel/builders.ts';
+import type { Expr, Param, Stmt, Table } from '../kernel/kernel.ts';
 
 /** A window operator in two dimensions; sizes in elements of the image. */
 export interface WindowShape {

@@ -1,11 +1,11 @@
 import { must } from '../../base/errors.ts';
-import { add, call, div, float, int, mul, sub } from '../build.ts';
-import type { Expr, Kernel } from '../kernel.ts';
+import { add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
+import type { Expr, Kernel } from '../kernel/kernel.ts';
+import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { docOf } from '../kernels/doc.ts';
 import { poolPlane } from '../kernels/pool-plane.ts';
 import { joinSum, pooling } from '../kernels/pooling.ts';
 import { saturationOf } from '../mac.ts';
-import { requireSpatial, spatialOrder } from '../memory-order.ts';
 import type { KernelContext, OpDef, Quant, RequantMode, ScaleContext } from '../op.ts';
 import { noFinerThan } from '../quant.ts';
 import { epilogue, type Requant, requantOf } from '../requant.ts';

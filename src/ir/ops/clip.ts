@@ -1,6 +1,6 @@
 import { must } from '../../base/errors.ts';
 import { type Clamp, clampAll, largestFloat } from '../clamp.ts';
-import type { Kernel } from '../kernel.ts';
+import type { Kernel } from '../kernel/kernel.ts';
 import {
   type AffineSum,
   affineSumThatIs,

@@ -1,11 +1,11 @@
 import { must } from '../../base/errors.ts';
 import { clampRows, type RowClamp } from '../clamp.ts';
-import type { Kernel } from '../kernel.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { convolution } from '../kernels/convolution.ts';
 import { clampWords, docOf } from '../kernels/doc.ts';
 import type { Arithmetic, QuantizedMac } from '../mac.ts';
 import { float32Arithmetic, int8Arithmetic, macOutputQuant, quantizeMac, weightsOf } from '../mac.ts';
-import { requireSpatial, spatialOrder } from '../memory-order.ts';
 import type { InputType, KernelContext, OpDef, QuantizeContext } from '../op.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';

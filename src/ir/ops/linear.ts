@@ -1,6 +1,6 @@
 import { must } from '../../base/errors.ts';
 import { clampRows, type RowClamp } from '../clamp.ts';
-import type { Kernel } from '../kernel.ts';
+import type { Kernel } from '../kernel/kernel.ts';
 import { clampWords, docOf } from '../kernels/doc.ts';
 import { linear as linearKernel } from '../kernels/linear.ts';
 import type { Arithmetic, QuantizedMac } from '../mac.ts';

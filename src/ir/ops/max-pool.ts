@@ -1,10 +1,10 @@
 import { must } from '../../base/errors.ts';
-import { float, int } from '../build.ts';
-import type { Kernel } from '../kernel.ts';
+import { float, int } from '../kernel/builders.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { docOf } from '../kernels/doc.ts';
 import { poolPlane } from '../kernels/pool-plane.ts';
 import { joinMax, pooling } from '../kernels/pooling.ts';
-import { requireSpatial, spatialOrder } from '../memory-order.ts';
 import type { KernelContext, OpDef } from '../op.ts';
 import { sameAsInput } from '../quant.ts';
 import { newestOpset, required } from './common/inputs.ts';

@@ -1,4 +1,5 @@
 import { must } from '../../base/errors.ts';
+import { sameOrder, spatialOrder } from '../kernel/memory-order.ts';
 import { docOf } from '../kernels/doc.ts';
 import {
   longestInt8Softmax,
@@ -7,7 +8,6 @@ import {
   softmaxInt8,
   softmaxOutput,
 } from '../kernels/softmax.ts';
-import { sameOrder, spatialOrder } from '../memory-order.ts';
 import type { KernelContext, OpDef } from '../op.ts';
 import { countOf, showShape, type Tensor } from '../tensor.ts';
 import { axisIn, complain, newestOpset, required, requireFloats } from './common/inputs.ts';

@@ -1,4 +1,4 @@
-import { type Order, simplified } from '../memory-order.ts';
+import { type Order, simplified } from '../kernel/memory-order.ts';
 import type { OpDef, Place } from '../op.ts';
 import { sameAsInput } from '../quant.ts';
 import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';

@@ -3,7 +3,7 @@
  * docs/sparse.md says how far the model is from the compiler.
  */
 import { must } from '../../base/errors.ts';
-import type { Kernel } from '../../ir/kernel.ts';
+import type { Kernel } from '../../ir/kernel/kernel.ts';
 import { codeFeatures, codeParts } from './code-features.ts';
 import { fittedCode } from './code-weights.ts';
 import { type CostTarget, modelOf } from './model.ts';

@@ -4,7 +4,7 @@
  */
 
 import { must } from '../../base/errors.ts';
-import { elemBytes, type Kernel } from '../../ir/kernel.ts';
+import { elemBytes, type Kernel } from '../../ir/kernel/kernel.ts';
 import { features } from './features.ts';
 import { operationsOf } from './run.ts';
 import { fitted } from './weights.ts';

@@ -4,11 +4,11 @@
  * that begins in a state that it began in before does what it did then.
  */
 import { InputError } from '../../base/errors.ts';
-import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../../ir/kernel.ts';
-import { elemBytes } from '../../ir/kernel.ts';
-import type { Arrays } from '../../ir/kernel-check.ts';
-import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel-walk.ts';
-import { primitiveOf } from '../../ir/prims/index.ts';
+import type { Arrays } from '../../ir/kernel/check.ts';
+import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../../ir/kernel/kernel.ts';
+import { elemBytes } from '../../ir/kernel/kernel.ts';
+import { primitiveOf } from '../../ir/kernel/prims/index.ts';
+import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel/walk.ts';
 import { type BindingTimes, bindingTimes, isFixed } from '../interval/binding-time.ts';
 import { addTimes, type Counts, count, countStmt, noCounts, valuesHeld } from './features.ts';
 

@@ -1,6 +1,6 @@
 /** Interval arithmetic as code, exact where both operands are plain numbers. */
-import type { BinaryOp, Expr } from '../../ir/kernel.ts';
-import type { Interval } from '../../ir/primitive.ts';
+import type { BinaryOp, Expr } from '../../ir/kernel/kernel.ts';
+import type { Interval } from '../../ir/kernel/primitive.ts';
 import {
   type Code,
   exactly,

@@ -3,9 +3,10 @@
  * weights. All others depend on the input. A name depends on the input when an assignment to it does, or when
  * an assignment stands under an `if` or a loop that does and the name lives outside of it.
  */
-import type { Expr, Kernel, Stmt } from '../../ir/kernel.ts';
-import { type Arrays, checkKernel } from '../../ir/kernel-check.ts';
-import { partsOf } from '../../ir/kernel-walk.ts';
+
+import { type Arrays, checkKernel } from '../../ir/kernel/check.ts';
+import type { Expr, Kernel, Stmt } from '../../ir/kernel/kernel.ts';
+import { partsOf } from '../../ir/kernel/walk.ts';
 
 export interface BindingTimes {
   readonly arrays: Arrays;

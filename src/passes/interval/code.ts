@@ -3,10 +3,10 @@
  * are plain numbers. This file holds the state of the translation and the arithmetic of such values.
  */
 import { must } from '../../base/errors.ts';
-import type { Kernel } from '../../ir/kernel.ts';
-import { type ArrayName, elemRange, type Root, rootLength } from '../../ir/kernel-check.ts';
-import type { KernelNode } from '../../ir/kernel-text.ts';
-import type { Interval } from '../../ir/primitive.ts';
+import { type ArrayName, elemRange, type Root, rootLength } from '../../ir/kernel/check.ts';
+import type { Kernel } from '../../ir/kernel/kernel.ts';
+import type { Interval } from '../../ir/kernel/primitive.ts';
+import type { KernelNode } from '../../ir/kernel/text.ts';
 import type { BindingTimes } from './binding-time.ts';
 
 export const minInt = -2147483648;

@@ -1,9 +1,10 @@
 /** Expressions as code that computes their bounds and joins them into the quantities of their rules. */
-import type { CompareOp, Expr, Stmt } from '../../ir/kernel.ts';
-import { type Root, rootLength, rootName } from '../../ir/kernel-check.ts';
-import { exprText } from '../../ir/kernel-text.ts';
-import { partsOf, typeOf } from '../../ir/kernel-walk.ts';
-import type { Interval } from '../../ir/primitive.ts';
+
+import { type Root, rootLength, rootName } from '../../ir/kernel/check.ts';
+import type { CompareOp, Expr, Stmt } from '../../ir/kernel/kernel.ts';
+import type { Interval } from '../../ir/kernel/primitive.ts';
+import { exprText } from '../../ir/kernel/text.ts';
+import { partsOf, typeOf } from '../../ir/kernel/walk.ts';
 import { arithmetic, sum } from './arithmetic.ts';
 import { isFixed } from './binding-time.ts';
 import {

@@ -1,10 +1,10 @@
 /** Builds the interval code of a kernel and runs it once. */
 import { must } from '../../base/errors.ts';
-import type { Expr, Kernel } from '../../ir/kernel.ts';
-import { elemRange } from '../../ir/kernel-check.ts';
-import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel-walk.ts';
-import type { Interval } from '../../ir/primitive.ts';
-import { primitiveOf } from '../../ir/prims/index.ts';
+import { elemRange } from '../../ir/kernel/check.ts';
+import type { Expr, Kernel } from '../../ir/kernel/kernel.ts';
+import type { Interval } from '../../ir/kernel/primitive.ts';
+import { primitiveOf } from '../../ir/kernel/prims/index.ts';
+import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel/walk.ts';
 import { typedTable } from '../../sim/to-js.ts';
 import { bindingTimes } from './binding-time.ts';
 import { allInts, type Code, maxInt, type Quantity } from './code.ts';

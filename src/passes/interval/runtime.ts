@@ -1,7 +1,7 @@
 /** Functions that the generated interval code calls: bounds of the rarer operations, and followed memory. */
-import type { BinaryOp } from '../../ir/kernel.ts';
-import type { Interval } from '../../ir/primitive.ts';
-import { primitiveOf } from '../../ir/prims/index.ts';
+import type { BinaryOp } from '../../ir/kernel/kernel.ts';
+import type { Interval } from '../../ir/kernel/primitive.ts';
+import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { allInts, maxInt, minInt } from './code.ts';
 
 export const clampInt = (x: number): number => (x < minInt ? minInt : x > maxInt ? maxInt : x);

@@ -1,7 +1,8 @@
 /** Statements as interval code. */
-import type { Stmt } from '../../ir/kernel.ts';
-import { elemRange, type Root, rootLength, rootName } from '../../ir/kernel-check.ts';
-import { eachStmt } from '../../ir/kernel-walk.ts';
+
+import { elemRange, type Root, rootLength, rootName } from '../../ir/kernel/check.ts';
+import type { Stmt } from '../../ir/kernel/kernel.ts';
+import { eachStmt } from '../../ir/kernel/walk.ts';
 import { multiplied, sum } from './arithmetic.ts';
 import {
   accumulateProduct,

@@ -1,7 +1,7 @@
 /** Convolutions and linear layers as what pruning sees: matrices of weights on columns of inputs. */
 import { must } from '../../base/errors.ts';
 import { type Graph, is, type Node } from '../../ir/graph.ts';
-import { spatialOrder } from '../../ir/memory-order.ts';
+import { spatialOrder } from '../../ir/kernel/memory-order.ts';
 import { sweepOf } from '../../ir/ops/common/sweep.ts';
 import { type ConvAttrs, conv, convAxes, paddedInput } from '../../ir/ops/conv.ts';
 import { linear } from '../../ir/ops/linear.ts';

@@ -1,7 +1,7 @@
 /** The body of a kernel's WebAssembly function while it is written: where arrays lie, and its locals. */
 import { must } from '../../base/errors.ts';
-import { type Elem, type Expr, elemBytes, type Kernel, type Scalar } from '../../ir/kernel.ts';
-import { type Arrays, type Root, rootElem } from '../../ir/kernel-check.ts';
+import { type Arrays, type Root, rootElem } from '../../ir/kernel/check.ts';
+import { type Elem, type Expr, elemBytes, type Kernel, type Scalar } from '../../ir/kernel/kernel.ts';
 import { type Code, int, type Local, localAt, plus, times, type ValueType } from '../../wasm/code.ts';
 import type { Replaced } from './replaced.ts';
 

@@ -3,10 +3,10 @@
  * Statement by statement; with SIMD, sums of rows of weights four rows at a time.
  */
 import { must } from '../../base/errors.ts';
-import type { Kernel } from '../../ir/kernel.ts';
-import { checkKernel } from '../../ir/kernel-check.ts';
+import { checkKernel } from '../../ir/kernel/check.ts';
+import type { Kernel } from '../../ir/kernel/kernel.ts';
+import { tableBytes, tableLength } from '../../ir/kernel/table-bytes.ts';
 import { arenaFill, type Outcome, type Program, type Slot } from '../../ir/program.ts';
-import { tableBytes, tableLength } from '../../ir/table-bytes.ts';
 import { type Func, func, moduleOf, zeroLanes } from '../../wasm/code.ts';
 import { canRun, instantiate } from '../../wasm/host.ts';
 import { slotBytes } from '../arena.ts';

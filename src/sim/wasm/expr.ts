@@ -1,7 +1,7 @@
 /** Expressions of Kernel IR as WebAssembly. What C leaves undefined does not happen: it was proven or is checked. */
-import type { BinaryOp, CompareOp, Expr } from '../../ir/kernel.ts';
-import { partsOf } from '../../ir/kernel-walk.ts';
-import { primitiveOf } from '../../ir/prims/index.ts';
+import type { BinaryOp, CompareOp, Expr } from '../../ir/kernel/kernel.ts';
+import { primitiveOf } from '../../ir/kernel/prims/index.ts';
+import { partsOf } from '../../ir/kernel/walk.ts';
 import { type Code, either, int } from '../../wasm/code.ts';
 import { f32, float, i32, load, select } from '../../wasm/instructions.ts';
 import { type Body, fresh, localOf, placeOf } from './body.ts';

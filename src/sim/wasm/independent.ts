@@ -7,10 +7,10 @@
  */
 
 import { must } from '../../base/errors.ts';
-import { type Elem, type Expr, elemBytes, type Stmt } from '../../ir/kernel.ts';
-import { type Root, rootElem, rootLength } from '../../ir/kernel-check.ts';
-import { eachExpr, expressionsOf } from '../../ir/kernel-walk.ts';
-import type { Loop } from '../../ir/row-sums.ts';
+import { type Root, rootElem, rootLength } from '../../ir/kernel/check.ts';
+import { type Elem, type Expr, elemBytes, type Stmt } from '../../ir/kernel/kernel.ts';
+import type { Loop } from '../../ir/kernel/row-sums.ts';
+import { eachExpr, expressionsOf } from '../../ir/kernel/walk.ts';
 import { type Body, baseOf } from './body.ts';
 
 /** constant + counter * (the loop's counter) + terms, each a text times a factor. */

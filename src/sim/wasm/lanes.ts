@@ -6,7 +6,7 @@
  * orders wrap to the same bits.
  */
 import { must } from '../../base/errors.ts';
-import type { WeightLayout } from '../../ir/formats/format.ts';
+import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
 import { type Code, int, type Local, plus, repeat, times, zeroLanes } from '../../wasm/code.ts';
 import { i32, i32x4, load, store } from '../../wasm/instructions.ts';
 import { type Body, fresh } from './body.ts';

@@ -2,8 +2,8 @@
 
 import { must } from '../../base/errors.ts';
 import { decodeRows } from '../../decode.ts';
-import type { WeightLayout } from '../../ir/formats/format.ts';
-import type { Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
+import type { Kernel, RowSum, Stmt } from '../../ir/kernel/kernel.ts';
+import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
 import { type Code, zeroLanes } from '../../wasm/code.ts';
 import { i32, i32x4 } from '../../wasm/instructions.ts';
 import { type Body, fresh, localOf } from './body.ts';

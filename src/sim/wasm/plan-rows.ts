@@ -1,8 +1,8 @@
 /** Kernels in which all rows of weights meet the same inputs: convolutions and linear layers. */
 import { decodeRows } from '../../decode.ts';
-import type { WeightLayout } from '../../ir/formats/format.ts';
-import type { Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
-import { namesIn } from '../../ir/row-sums.ts';
+import type { Kernel, RowSum, Stmt } from '../../ir/kernel/kernel.ts';
+import { namesIn } from '../../ir/kernel/row-sums.ts';
+import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
 import type { Code } from '../../wasm/code.ts';
 import { i32, i32x4 } from '../../wasm/instructions.ts';
 import { type Body, localOf } from './body.ts';

@@ -1,5 +1,5 @@
 /** What of a kernel is computed by vectors, the memory that this takes, and the code of it. */
-import type { Kernel } from '../../ir/kernel.ts';
+import type { Kernel } from '../../ir/kernel/kernel.ts';
 import type { Bench } from './lanes.ts';
 import { neighbourPlan } from './plan-neighbours.ts';
 import { rowPlan } from './plan-rows.ts';

@@ -1,5 +1,5 @@
 /** Code in place of statements of a kernel. */
-import type { Stmt } from '../../ir/kernel.ts';
+import type { Stmt } from '../../ir/kernel/kernel.ts';
 import type { Code } from '../../wasm/code.ts';
 import type { Body } from './body.ts';
 import type { Passes } from './vector-expr.ts';

@@ -1,5 +1,5 @@
 /** Statements of Kernel IR as WebAssembly. */
-import type { Stmt } from '../../ir/kernel.ts';
+import type { Stmt } from '../../ir/kernel/kernel.ts';
 import { type Code, int, repeat, when } from '../../wasm/code.ts';
 import { copyBytes, f32, fillBytes, i32, store } from '../../wasm/instructions.ts';
 import { addressOf, type Body, bytesOf, declare, localOf, placeOf } from './body.ts';

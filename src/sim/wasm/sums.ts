@@ -3,10 +3,10 @@
  * inputs nor where they are.
  */
 import { must } from '../../base/errors.ts';
-import type { Expr, Kernel, RowSum, Stmt } from '../../ir/kernel.ts';
-import { type Arrays, checkKernel, rootName } from '../../ir/kernel-check.ts';
-import { eachExpr, eachStmt } from '../../ir/kernel-walk.ts';
-import { type Loop, namesIn, rowSumSites, type SumSite } from '../../ir/row-sums.ts';
+import { type Arrays, checkKernel, rootName } from '../../ir/kernel/check.ts';
+import type { Expr, Kernel, RowSum, Stmt } from '../../ir/kernel/kernel.ts';
+import { type Loop, namesIn, rowSumSites, type SumSite } from '../../ir/kernel/row-sums.ts';
+import { eachExpr, eachStmt } from '../../ir/kernel/walk.ts';
 import { isNeighbour } from './vector-expr.ts';
 
 /** Sums of all rows at the same places of the same array. */

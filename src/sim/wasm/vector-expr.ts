@@ -1,7 +1,7 @@
 /** Expressions of four neighbouring passes of a loop at once: i32 only, one lane for each pass. */
-import type { CompareOp, Elem, Expr } from '../../ir/kernel.ts';
-import { eachExpr } from '../../ir/kernel-walk.ts';
-import { primitiveOf } from '../../ir/prims/index.ts';
+import type { CompareOp, Elem, Expr } from '../../ir/kernel/kernel.ts';
+import { primitiveOf } from '../../ir/kernel/prims/index.ts';
+import { eachExpr } from '../../ir/kernel/walk.ts';
 import type { Code, Local } from '../../wasm/code.ts';
 import { choose, extend, i32x4, load } from '../../wasm/instructions.ts';
 import { type Body, fresh, placeOf } from './body.ts';

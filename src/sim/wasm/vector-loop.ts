@@ -2,8 +2,8 @@
  * Loops whose passes do not depend on each other, four passes at a time: each local gets a lane for each pass.
  * What is left over runs pass by pass.
  */
-import type { Stmt } from '../../ir/kernel.ts';
-import type { Loop } from '../../ir/row-sums.ts';
+import type { Stmt } from '../../ir/kernel/kernel.ts';
+import type { Loop } from '../../ir/kernel/row-sums.ts';
 import { type Code, int, plus, repeat } from '../../wasm/code.ts';
 import { i32, i32x4, narrow, store } from '../../wasm/instructions.ts';
 import { type Body, declare, fresh, placeOf } from './body.ts';

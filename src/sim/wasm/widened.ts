@@ -1,6 +1,6 @@
 /** Inputs as 16-bit numbers, where vectors read them. */
 import { must } from '../../base/errors.ts';
-import type { Kernel, Param, Stmt } from '../../ir/kernel.ts';
+import type { Kernel, Param, Stmt } from '../../ir/kernel/kernel.ts';
 import type { Code } from '../../wasm/code.ts';
 import { type Body, baseOf } from './body.ts';
 import { type Bench, widen } from './lanes.ts';

@@ -1,6 +1,6 @@
 /** The programs at work: what was computed for the sample that is looked at. */
 import { must } from '../../base/errors.ts';
-import { elemBytes } from '../../ir/kernel.ts';
+import { elemBytes } from '../../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../../ir/program.ts';
 import { sameShape } from '../../ir/tensor.ts';
 import { decodePort, type Sample } from '../../run.ts';

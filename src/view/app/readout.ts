@@ -1,5 +1,5 @@
 /** One line about the element or byte that is pointed at. */
-import { elemBytes } from '../../ir/kernel.ts';
+import { elemBytes } from '../../ir/kernel/kernel.ts';
 import { portOf } from '../../ir/port.ts';
 import { readSlot } from '../../run.ts';
 import { coordinateText, type Place, placeAt } from '../element.ts';

@@ -3,9 +3,9 @@ import { expect } from 'vitest';
 import { emitC } from '../../../src/emit/emit.ts';
 import { type BatchItem, runNativeBatch } from '../../../src/emit/native-batch.ts';
 import type { TargetName } from '../../../src/emit/native-targets.ts';
-import { formatName } from '../../../src/ir/formats/format.ts';
+import { isCoded } from '../../../src/ir/formats/codes.ts';
 import { fits } from '../../../src/ir/formats/index.ts';
-import { isCoded } from '../../../src/ir/formats/values.ts';
+import { formatName } from '../../../src/ir/kernel/weight-format.ts';
 import { requantOf } from '../../../src/ir/requant.ts';
 import {
   allFormats,

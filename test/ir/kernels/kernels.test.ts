@@ -1,7 +1,7 @@
 /** The loops that operators share, on numbers that can be checked by hand. */
 import { describe, expect, test } from 'vitest';
-import { int } from '../../../src/ir/build.ts';
-import type { Kernel } from '../../../src/ir/kernel.ts';
+import { int } from '../../../src/ir/kernel/builders.ts';
+import type { Kernel } from '../../../src/ir/kernel/kernel.ts';
 import { nearestAffineSum } from '../../../src/ir/kernels/affine-sum.ts';
 import { joinMax, joinSum, type Pooling, pooling } from '../../../src/ir/kernels/pooling.ts';
 import { exponentials, softmaxFloat32, softmaxInt8 } from '../../../src/ir/kernels/softmax.ts';

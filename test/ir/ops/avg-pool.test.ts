@@ -1,9 +1,9 @@
 /** Averages in integers: where the step stays they are TensorFlow Lite's and CMSIS-NN's, else on a grid of their own. */
 import { describe, expect, test } from 'vitest';
+import { divideNearest } from '../../../src/ir/kernel/prims/divide.ts';
 import type { RequantMode } from '../../../src/ir/op.ts';
 import { avgPool, type QuantizedAverage } from '../../../src/ir/ops/avg-pool.ts';
 import type { PoolAttrs } from '../../../src/ir/ops/common/pool.ts';
-import { divideNearest } from '../../../src/ir/prims/divide.ts';
 import { countOf, type Shape } from '../../../src/ir/tensor.ts';
 import { calibrate } from '../../../src/passes/calibrate.ts';
 import { lower } from '../../../src/passes/lower.ts';

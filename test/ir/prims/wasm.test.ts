@@ -1,9 +1,9 @@
 /** Every primitive's WebAssembly has the value of its JavaScript, wherever C defines one. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Expr } from '../../../src/ir/kernel.ts';
-import type { Primitive } from '../../../src/ir/primitive.ts';
-import { primitives } from '../../../src/ir/prims/index.ts';
+import type { Expr } from '../../../src/ir/kernel/kernel.ts';
+import type { Primitive } from '../../../src/ir/kernel/primitive.ts';
+import { primitives } from '../../../src/ir/kernel/prims/index.ts';
 import type { Program } from '../../../src/ir/program.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { createEngine } from '../../../src/sim/wasm/engine.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Kernel } from '../../../src/ir/kernel.ts';
+import type { Kernel } from '../../../src/ir/kernel/kernel.ts';
 import { codeFeatures, codeParts } from '../../../src/passes/cost/code-features.ts';
 import { entropyFloor } from '../../../src/passes/cost/entropy.ts';
 import { type Feature, features } from '../../../src/passes/cost/features.ts';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DefectError } from '../../../src/base/errors.ts';
-import type { CompareOp, Expr, Stmt } from '../../../src/ir/kernel.ts';
+import type { CompareOp, Expr, Stmt } from '../../../src/ir/kernel/kernel.ts';
 import type { Outcome, Program } from '../../../src/ir/program.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { Trap } from '../../../src/sim/trap.ts';

@@ -1,5 +1,5 @@
-import { int } from '../../wasm/code.ts';
-import { i32, select } from '../../wasm/instructions.ts';
+import { int } from '../../../wasm/code.ts';
+import { i32, select } from '../../../wasm/instructions.ts';
 import type { Interval, Primitive } from '../primitive.ts';
 
 function nearest(x: number, n: number): number {

@@ -2,10 +2,10 @@
  * The walk that all formats with one entry per nonzero share. A segment's entries are packed into units; the
  * number of units stands in a table, so that nothing beyond the last is ever read and no sentinel is needed.
  */
-import { advance, constant, load, local, loop, mul, pointer, times } from '../build.ts';
-import type { Expr, Stmt, Table } from '../kernel.ts';
-import { segmentOffsets, type WeightLayout } from './format.ts';
-import type { RowsOfWeights, RowUse, Walk } from './walk.ts';
+import { advance, constant, load, local, loop, mul, pointer, times } from '../kernel/builders.ts';
+import type { Expr, Stmt, Table } from '../kernel/kernel.ts';
+import { segmentOffsets, type WeightLayout } from '../kernel/weight-format.ts';
+import type { RowsOfWeights, RowUse, Walk } from './expansion.ts';
 
 /** The input pointer moves on by `delta`, then meets `values` side by side. */
 export interface Entry {

@@ -1,6 +1,6 @@
 /** What a format is to the kernels that use it: tables, and the code that walks one row of weights. */
-import type { Elem, Expr, Stmt, Table } from '../kernel.ts';
-import type { WeightLayout } from './format.ts';
+import type { Elem, Expr, Stmt, Table } from '../kernel/kernel.ts';
+import type { WeightLayout } from '../kernel/weight-format.ts';
 
 /** What the walk needs of the kernel around it. */
 export interface RowUse {

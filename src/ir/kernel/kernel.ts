@@ -6,7 +6,7 @@
  * rounded on its own). Memory is arrays of `Elem`. Everything is plain data.
  */
 
-import type { WeightFormat, WeightLayout } from './formats/format.ts';
+import type { WeightFormat, WeightLayout } from './weight-format.ts';
 
 /** Element types of memory. Loads of the narrow ones promote to i32; stores must not lose bits. */
 export type Elem = 'u8' | 'i8' | 'u16' | 'i16' | 'i32' | 'f32';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { signExtend } from '../../../src/ir/prims/sign-extend.ts';
+import { signExtend } from '../../../../src/ir/kernel/prims/sign-extend.ts';
 
 const bits = fc.integer({ min: 1, max: 31 });
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });

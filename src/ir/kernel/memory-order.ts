@@ -1,7 +1,7 @@
 /** In which order a tensor's elements lie in memory. */
-import { InputError } from '../base/errors.ts';
-import type { Place } from './op.ts';
-import { countOf, type Shape, showShape } from './tensor.ts';
+import { InputError } from '../../base/errors.ts';
+import type { Place } from '../op.ts';
+import { countOf, type Shape, showShape } from '../tensor.ts';
 
 /** `order[i]` is the row-major element at position i of memory; undefined: row-major itself. */
 export type Order = readonly number[] | undefined;

@@ -1,8 +1,8 @@
 /** Values of fewer than 8 bits: two's complement, or indices into a codebook. */
 
 import { DefectError } from '../../base/errors.ts';
-import { and, call, int, load, shr } from '../build.ts';
-import type { Expr, Table } from '../kernel.ts';
+import { and, call, int, load, shr } from '../kernel/builders.ts';
+import type { Expr, Table } from '../kernel/kernel.ts';
 
 export interface ValueCode {
   readonly tables: readonly Table[];

@@ -1,5 +1,5 @@
 /** What C spells differently per chip, or in many lines: spelling, meaning, bounds and precondition together. */
-import type { Code, Local, ValueType } from '../wasm/code.ts';
+import type { Code, Local, ValueType } from '../../wasm/code.ts';
 import type { Scalar } from './kernel.ts';
 
 /** Closed interval of integers. */

@@ -1,5 +1,5 @@
-import { either, int, repeat, when } from '../../wasm/code.ts';
-import { f32, float, i32 } from '../../wasm/instructions.ts';
+import { either, int, repeat, when } from '../../../wasm/code.ts';
+import { f32, float, i32 } from '../../../wasm/instructions.ts';
 import type { Primitive } from '../primitive.ts';
 
 const f = Math.fround;

@@ -2,9 +2,9 @@
  * The statements of a kernel that only add up rows of weights (`RowSum`): who can multiply faster replaces them.
  * There is no operator here: loops, names and arrays only.
  */
-import { must } from '../base/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Expr, Kernel, RowSum, Stmt } from './kernel.ts';
-import { eachExpr, eachStmt, expressionsOf } from './kernel-walk.ts';
+import { eachExpr, eachStmt, expressionsOf } from './walk.ts';
 
 export type Loop = Stmt & { readonly kind: 'for' };
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { DefectError } from '../../src/base/errors.ts';
-import type { Kernel, Stmt } from '../../src/ir/kernel.ts';
-import { checkKernel, elemRange, rootLength, rootName } from '../../src/ir/kernel-check.ts';
-import * as ir from '../support/ir.ts';
+import { DefectError } from '../../../src/base/errors.ts';
+import { checkKernel, elemRange, rootLength, rootName } from '../../../src/ir/kernel/check.ts';
+import type { Kernel, Stmt } from '../../../src/ir/kernel/kernel.ts';
+import * as ir from '../../support/ir.ts';
 
 const params = [ir.param('in', 'in', 'u8', 4), ir.param('out', 'out', 'i32', 4)];
 const kernel = (body: readonly Stmt[], more: Partial<Kernel> = {}): Kernel => ({

@@ -7,12 +7,12 @@
  * - a load, store, copy or pointer names an array of its own element type; steps of loops are positive.
  * Not checked here: whatever depends on values, and writes to inputs or tables (both trap when run).
  */
-import { DefectError } from '../base/errors.ts';
+import { DefectError } from '../../base/errors.ts';
 import type { Elem, Expr, Kernel, Param, Scalar, Stmt, Table } from './kernel.ts';
 import { elemArrays, scalarOf } from './kernel.ts';
-import { type KernelNode, nodeText } from './kernel-text.ts';
-import { expressionsOf, partsOf, typeOf } from './kernel-walk.ts';
 import { primitives } from './prims/index.ts';
+import { type KernelNode, nodeText } from './text.ts';
+import { expressionsOf, partsOf, typeOf } from './walk.ts';
 
 /** What a name for memory finally points into. */
 export type Root =

@@ -1,6 +1,6 @@
 /** Builders of Kernel IR: short names, constants folded, nothing else. */
 import type { BinaryOp, CompareOp, Elem, Expr, Scalar, Stmt } from './kernel.ts';
-import { typeOf } from './kernel-walk.ts';
+import { typeOf } from './walk.ts';
 
 type Operand = Expr | number;
 

@@ -3,7 +3,7 @@
  * in (0, 2^31), the shift in 0..30. Products reach 2^62, beyond float64's 2^53, so the JavaScript meaning
  * splits the multiplier into 16-bit halves, whose products with an int32 are exact.
  */
-import { type Code, int } from '../../wasm/code.ts';
+import { type Code, int } from '../../../wasm/code.ts';
 import {
   f32,
   float,
@@ -14,7 +14,7 @@ import {
   powerOfTwo,
   product31,
   select,
-} from '../../wasm/instructions.ts';
+} from '../../../wasm/instructions.ts';
 import type { FreshLocal, Interval, Primitive } from '../primitive.ts';
 
 /** floor(acc * multiplier + addend) / 2^bits), exactly; 16 <= bits, 0 <= addend < 2^52. */

@@ -1,7 +1,7 @@
 /** Requantization against its definitions, in integers of any size. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Interval, Primitive } from '../../../src/ir/primitive.ts';
+import type { Interval, Primitive } from '../../../../src/ir/kernel/primitive.ts';
 import {
   requantizeCompact,
   requantizeDouble,
@@ -9,8 +9,8 @@ import {
   requantizeHigh,
   requantizePow2,
   requantizeSingle,
-} from '../../../src/ir/prims/requantize.ts';
-import { requantOf } from '../../../src/ir/requant.ts';
+} from '../../../../src/ir/kernel/prims/requantize.ts';
+import { requantOf } from '../../../../src/ir/requant.ts';
 
 const int32 = fc.oneof(
   fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),

@@ -1,4 +1,4 @@
-import { choose, i32, i32x4, select } from '../../wasm/instructions.ts';
+import { choose, i32, i32x4, select } from '../../../wasm/instructions.ts';
 import type { Primitive } from '../primitive.ts';
 
 /** Saturation; compilers know the pattern (USAT, VMIN/VMAX). */

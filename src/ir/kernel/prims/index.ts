@@ -1,4 +1,4 @@
-import { DefectError } from '../../base/errors.ts';
+import { DefectError } from '../../../base/errors.ts';
 import type { Primitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';

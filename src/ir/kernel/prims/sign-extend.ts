@@ -1,5 +1,5 @@
-import { int } from '../../wasm/code.ts';
-import { i32 } from '../../wasm/instructions.ts';
+import { int } from '../../../wasm/code.ts';
+import { i32 } from '../../../wasm/instructions.ts';
 import type { Interval, Primitive } from '../primitive.ts';
 
 const half = (bits: number): number => 2 ** (bits - 1);

@@ -1,7 +1,7 @@
 /** Entries of sparse rows: as few as hold all nonzeros, and bridges only where a distance does not fit. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { entriesOf } from '../../../src/ir/formats/gather.ts';
+import { entriesOf } from '../../../src/ir/formats/nonzeros.ts';
 import { runs } from '../../support/kernels.ts';
 
 const single = (largestDelta: number) => ({ width: 1, largestDelta });
