@@ -1,7 +1,7 @@
 /** Top-1 of the float model and of the int8 program on the test images. */
 import { test } from 'vitest';
 import { indexOfLargest } from '../src/base/extremes.ts';
-import { evaluate } from '../src/ir/evaluate.ts';
+import { evaluate } from '../src/ir/graph/evaluate.ts';
 import { floats } from '../src/ir/tensor.ts';
 import { arrangeInput, decodeOutput } from '../src/run.ts';
 import { createSimulator } from '../src/sim/simulate.ts';

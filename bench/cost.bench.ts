@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'vitest';
 import type { TargetName } from '../src/emit/native-targets.ts';
-import type { Graph } from '../src/ir/graph.ts';
+import type { Graph } from '../src/ir/graph/graph.ts';
 import { formatName, type WeightFormat } from '../src/ir/kernel/weight-format.ts';
 import type { Program } from '../src/ir/program.ts';
 import { features } from '../src/passes/cost/features.ts';

@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { test } from 'vitest';
 import { readLabels } from '../src/data/files.ts';
 import type { Prepared } from '../src/data/prepare.ts';
-import type { Graph } from '../src/ir/graph.ts';
+import type { Graph } from '../src/ir/graph/graph.ts';
 import { calibrate } from '../src/passes/calibrate.ts';
 import { canonicalize } from '../src/passes/canonicalize.ts';
 import { foldBatchNorm } from '../src/passes/fold-batch-norm.ts';

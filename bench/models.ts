@@ -5,7 +5,7 @@ import { calibrationOf } from '../src/cli/calibrate.ts';
 import { type Compiled, type CompileOptions, compile } from '../src/compile.ts';
 import { readLabels, readSamples } from '../src/data/files.ts';
 import { type Prepared, type PrepareOptions, prepare } from '../src/data/prepare.ts';
-import type { Graph } from '../src/ir/graph.ts';
+import type { Graph } from '../src/ir/graph/graph.ts';
 import { importOnnx } from '../src/ir/import/onnx.ts';
 
 export const root = path.join(import.meta.dirname, '..');

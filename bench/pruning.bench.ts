@@ -8,8 +8,8 @@
 import { test } from 'vitest';
 import { indexOfLargest } from '../src/base/extremes.ts';
 import { readLabels } from '../src/data/files.ts';
-import { evaluate } from '../src/ir/evaluate.ts';
-import type { Graph } from '../src/ir/graph.ts';
+import { evaluate } from '../src/ir/graph/evaluate.ts';
+import type { Graph } from '../src/ir/graph/graph.ts';
 import { floats } from '../src/ir/tensor.ts';
 import { calibrate } from '../src/passes/calibrate.ts';
 import { canonicalize } from '../src/passes/canonicalize.ts';

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'vitest';
 import { certify } from '../src/certify.ts';
-import type { Graph } from '../src/ir/graph.ts';
+import type { Graph } from '../src/ir/graph/graph.ts';
 import { formatName, type WeightFormat } from '../src/ir/kernel/weight-format.ts';
 import { chooseFormats } from '../src/passes/choose-formats.ts';
 import { type CostTarget, modelledInstructions, tableBytesOf } from '../src/passes/cost/model.ts';

@@ -2,7 +2,7 @@
 import { cpus } from 'node:os';
 import { Bench } from 'tinybench';
 import { test } from 'vitest';
-import { evaluate } from '../src/ir/evaluate.ts';
+import { evaluate } from '../src/ir/graph/evaluate.ts';
 import { floats } from '../src/ir/tensor.ts';
 import { canonicalize } from '../src/passes/canonicalize.ts';
 import { foldBatchNorm } from '../src/passes/fold-batch-norm.ts';

@@ -11,7 +11,7 @@ import { type Certificate, certify } from './certify.ts';
 import type { Compiled } from './compile.ts';
 import { emitC } from './emit/emit.ts';
 import type { Golden } from './emit/info.ts';
-import type { Graph } from './ir/graph.ts';
+import type { Graph } from './ir/graph/graph.ts';
 import { elemBytes } from './ir/kernel/kernel.ts';
 import { inputPort, outputPort, type Port, printedGrid } from './ir/port.ts';
 import type { Program } from './ir/program.ts';

@@ -7,11 +7,11 @@
 import { decibels } from './base/distance.ts';
 import { DefectError, must } from './base/errors.ts';
 import { decodeRows } from './decode.ts';
-import type { Graph, Node } from './ir/graph.ts';
+import type { Graph, Node } from './ir/graph/graph.ts';
+import type { Place } from './ir/graph/op.ts';
+import type { QuantizedMac } from './ir/integers/mac.ts';
 import type { Kernel } from './ir/kernel/kernel.ts';
 import { formatName } from './ir/kernel/weight-format.ts';
-import type { QuantizedMac } from './ir/mac.ts';
-import type { Place } from './ir/op.ts';
 import type { Program, Slot, Step } from './ir/program.ts';
 import type { Shape, Tensor } from './ir/tensor.ts';
 import { entropyFloor } from './passes/cost/entropy.ts';

@@ -4,13 +4,13 @@ import { type Agreement, withAgreement } from './agreement.ts';
 import { InputError, must } from './base/errors.ts';
 import { mulberry32 } from './base/random.ts';
 import { type Split, split } from './held-back.ts';
-import { dumpGraph } from './ir/dump.ts';
-import type { Graph, Stage } from './ir/graph.ts';
-import type { CodebookSize, Quant, Range, RequantMode, WeightBits } from './ir/op.ts';
+import { verifyGraph } from './ir/graph/check.ts';
+import type { Graph, Stage } from './ir/graph/graph.ts';
+import type { CodebookSize, Quant, Range, RequantMode, WeightBits } from './ir/graph/op.ts';
+import { dumpGraph } from './ir/graph/text.ts';
 import { pixelsOf, storedBy, unroundedBy } from './ir/port.ts';
 import type { Normalization, Program } from './ir/program.ts';
 import { countOf, sameShape } from './ir/tensor.ts';
-import { verifyGraph } from './ir/verify.ts';
 import { type Calibration, type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import {

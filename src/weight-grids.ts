@@ -3,8 +3,8 @@
 import { must } from './base/errors.ts';
 import { largestOf, smallestOf } from './base/extremes.ts';
 import type { Compiled } from './compile.ts';
-import type { Graph, Node } from './ir/graph.ts';
-import type { QuantizedMac } from './ir/mac.ts';
+import type { Graph, Node } from './ir/graph/graph.ts';
+import type { QuantizedMac } from './ir/integers/mac.ts';
 import type { Program, Slot } from './ir/program.ts';
 import type { Tensor } from './ir/tensor.ts';
 

@@ -7,7 +7,7 @@ import { type CompileOptions, compile, passNames } from '../src/compile.ts';
 import { drawDigit } from '../src/data/digits.ts';
 import { readLabels, readSamples } from '../src/data/files.ts';
 import { prepare } from '../src/data/prepare.ts';
-import { evaluate } from '../src/ir/evaluate.ts';
+import { evaluate } from '../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../src/ir/import/onnx.ts';
 import { floats } from '../src/ir/tensor.ts';
 import { proveProgram } from '../src/prove.ts';

@@ -1,10 +1,10 @@
 /** The trained networks, in every form they were exported in, against PyTorch's own logits. */
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { evaluate } from '../src/ir/evaluate.ts';
-import type { Graph } from '../src/ir/graph.ts';
+import { verifyGraph } from '../src/ir/graph/check.ts';
+import { evaluate } from '../src/ir/graph/evaluate.ts';
+import type { Graph } from '../src/ir/graph/graph.ts';
 import { importOnnx } from '../src/ir/import/onnx.ts';
-import { verifyGraph } from '../src/ir/verify.ts';
 import { canonicalize } from '../src/passes/canonicalize.ts';
 import { largestDifference, readNpy, rowOf } from './support/npy.ts';
 import { describeWith, readBytes, root, shared } from './support/shared.ts';

@@ -2,7 +2,7 @@
 import type { Artifact, Made } from '../artifact.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { EngineName, RunProgram } from '../engines.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph } from '../ir/graph/graph.ts';
 import type { Program } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { MeasureOptions } from '../node-measure-targets.ts';

@@ -3,7 +3,7 @@ import { leastOf, withAgreement } from '../agreement.ts';
 import { InputError } from '../base/errors.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { Prepared } from '../data/prepare.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph } from '../ir/graph/graph.ts';
 import { agreementText } from '../report/agreement.ts';
 import { totalsOf } from '../report/program.ts';
 import { type Built, type Judgement, judge } from '../search.ts';

@@ -5,7 +5,7 @@ import type { CompileOptions } from '../compile.ts';
 import { readLabels } from '../data/files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { mostJudging, oneOfEach } from '../held-back.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph } from '../ir/graph/graph.ts';
 import type { HeldOut } from '../search.ts';
 import type { TrainingData } from '../train/options.ts';
 import type { Api } from './api.ts';

@@ -9,7 +9,7 @@ import { readBytes } from '../data/files.ts';
 import { type Prepared, prepare } from '../data/prepare.ts';
 import { writeFolder } from '../emit/native-files.ts';
 import type { TargetName } from '../emit/native-targets.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph } from '../ir/graph/graph.ts';
 import { planTable, stepTable, totalsOf } from '../report/program.ts';
 import { inputBytes } from '../run.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';

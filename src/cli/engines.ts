@@ -3,7 +3,7 @@
 import { must } from '../base/errors.ts';
 import type { Prepared } from '../data/prepare.ts';
 import type { EngineName } from '../engines.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph } from '../ir/graph/graph.ts';
 import type { Program } from '../ir/program.ts';
 import { floats, type Shape } from '../ir/tensor.ts';
 import { outputSlot } from '../report/program.ts';

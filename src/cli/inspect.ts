@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Artifact } from '../artifact.ts';
 import { must } from '../base/errors.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph } from '../ir/graph/graph.ts';
 import { showShape } from '../ir/tensor.ts';
 import { arenaMap } from '../report/arena-map.ts';
 import { planTable, slotBytes, stepsOf, stepTable, totalsOf } from '../report/program.ts';

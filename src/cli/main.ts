@@ -2,7 +2,7 @@
 import { artifactOf, loadArtifact } from '../artifact.ts';
 import { compile, passNames } from '../compile.ts';
 import { inference } from '../engines.ts';
-import { evaluate } from '../ir/evaluate.ts';
+import { evaluate } from '../ir/graph/evaluate.ts';
 import { importOnnx } from '../ir/import/onnx.ts';
 import { measureTargets } from '../node-measure-targets.ts';
 import { canonicalize } from '../passes/canonicalize.ts';

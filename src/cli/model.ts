@@ -15,7 +15,7 @@ import {
   sampleShapeOfSlot,
 } from '../data/prepare.ts';
 import { identifierFrom } from '../emit/identifier.ts';
-import type { Graph, Stage } from '../ir/graph.ts';
+import type { Graph, Stage } from '../ir/graph/graph.ts';
 import { channelsLast } from '../passes/places.ts';
 import { inputSlot } from '../report/program.ts';
 import type { Api } from './api.ts';

@@ -4,7 +4,7 @@ import type { Preprocessing } from '../artifact.ts';
 import { layouts } from '../data/layout.ts';
 import { type Normalize, parseNormalize } from '../data/normalize.ts';
 import { type PrepareOptions, parseLayout, parseResize } from '../data/prepare.ts';
-import type { RequantMode } from '../ir/op.ts';
+import type { RequantMode } from '../ir/graph/op.ts';
 import type { CalibrationMethod } from '../passes/calibrate.ts';
 
 export function positiveInteger(text: string): number {

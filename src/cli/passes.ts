@@ -2,7 +2,7 @@
 
 import { InputError } from '../base/errors.ts';
 import type { CompileOptions } from '../compile.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph } from '../ir/graph/graph.ts';
 import type { Api } from './api.ts';
 
 /** Ends a compilation from inside of its callback. */

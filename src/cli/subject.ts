@@ -2,7 +2,7 @@
 
 import { InputError } from '../base/errors.ts';
 import type { PrepareOptions, SampleShape } from '../data/prepare.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph } from '../ir/graph/graph.ts';
 import type { Api } from './api.ts';
 import { readCalibration } from './calibrate.ts';
 import type { Context } from './context.ts';

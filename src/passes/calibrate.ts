@@ -1,9 +1,9 @@
 /** Calibration: the float network runs on sample inputs, and every activation's range is noted. */
 import { InputError, must } from '../base/errors.ts';
-import { evaluate } from '../ir/evaluate.ts';
-import type { Graph } from '../ir/graph.ts';
-import type { Range } from '../ir/op.ts';
-import { holding, nothingSeen, widened } from '../ir/quant.ts';
+import { evaluate } from '../ir/graph/evaluate.ts';
+import type { Graph } from '../ir/graph/graph.ts';
+import type { Range } from '../ir/graph/op.ts';
+import { holding, nothingSeen, widened } from '../ir/integers/quant.ts';
 import { countOf, floats, type Shape, showShape, type Tensor } from '../ir/tensor.ts';
 import { requireFiniteActivation } from './finite.ts';
 import { channelsLast } from './places.ts';

@@ -1,6 +1,6 @@
 import { InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
-import type { Graph, Node, TensorInfo } from '../ir/graph.ts';
-import type { InputType, NodeView, Replacement } from '../ir/op.ts';
+import type { Graph, Node, TensorInfo } from '../ir/graph/graph.ts';
+import type { InputType, NodeView, Replacement } from '../ir/graph/op.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { showShape, type TensorType } from '../ir/tensor.ts';
 import { requireFiniteFile } from './finite.ts';

@@ -8,11 +8,11 @@
 import { InputError, locate, must } from '../base/errors.ts';
 import { isCoded } from '../ir/formats/codes.ts';
 import { candidatesFor } from '../ir/formats/index.ts';
-import type { Graph, Node } from '../ir/graph.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
+import type { Place } from '../ir/graph/op.ts';
+import type { QuantizedMac } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
-import type { QuantizedMac } from '../ir/mac.ts';
-import type { Place } from '../ir/op.ts';
 import { modelledCode } from './cost/code.ts';
 import { type EntropyFloor, entropyFloor } from './cost/entropy.ts';
 import { type CostTarget, modelledInstructions, tableBytesOf } from './cost/model.ts';

@@ -3,8 +3,9 @@
  * not pass the activation, and those that every reader multiplies by 0. Taking one out can leave another without
  * effect, so this goes on until none is. No output changes.
  */
-import { clampAt } from '../ir/clamp.ts';
-import { type Graph, is, type Node } from '../ir/graph.ts';
+
+import { type Graph, is, type Node } from '../ir/graph/graph.ts';
+import { clampAt } from '../ir/integers/row-clamp.ts';
 import { add } from '../ir/ops/add.ts';
 import { clip } from '../ir/ops/clip.ts';
 import { conv } from '../ir/ops/conv.ts';

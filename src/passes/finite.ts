@@ -1,7 +1,7 @@
 /** Numbers that are not finite, in a model's constants or made of them: the user is told which, and where. */
 import { InputError, must, nodeLabel } from '../base/errors.ts';
-import { evaluate } from '../ir/evaluate.ts';
-import type { Graph, Node } from '../ir/graph.ts';
+import { evaluate } from '../ir/graph/evaluate.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
 import { floats, showShape, type Tensor } from '../ir/tensor.ts';
 
 const label = (node: Node): string => nodeLabel(node.name, node.op.kind);

@@ -16,9 +16,9 @@
  */
 
 import { must } from '../base/errors.ts';
-import { boundOf, type Clamp, clampAt, clampedAgain, type RowClamp } from '../ir/clamp.ts';
-import { type Graph, is, type Node, type NodeOf } from '../ir/graph.ts';
-import type { Range } from '../ir/op.ts';
+import { type Graph, is, type Node, type NodeOf } from '../ir/graph/graph.ts';
+import type { Range } from '../ir/graph/op.ts';
+import { boundOf, type Clamp, clampAt, clampedAgain, type RowClamp } from '../ir/integers/row-clamp.ts';
 import { avgPool } from '../ir/ops/avg-pool.ts';
 import { type BatchNormAttrs, batchNorm } from '../ir/ops/batch-norm.ts';
 import { clip } from '../ir/ops/clip.ts';

@@ -3,11 +3,12 @@
  * into the convolution before it. Clamping is monotone, so clamp(max(x)) = max(clamp(x)) and their order does
  * not matter; no number changes.
  */
-import { clampedAgain } from '../ir/clamp.ts';
-import { is } from '../ir/graph.ts';
+
+import { broadcastTo } from '../ir/geometry/broadcast.ts';
+import { is } from '../ir/graph/graph.ts';
+import { clampedAgain } from '../ir/integers/row-clamp.ts';
 import { add } from '../ir/ops/add.ts';
 import { clip } from '../ir/ops/clip.ts';
-import { broadcastTo } from '../ir/ops/common/broadcast.ts';
 import { type ConvAttrs, conv } from '../ir/ops/conv.ts';
 import { linear } from '../ir/ops/linear.ts';
 import { maxPool, type PoolAttrs } from '../ir/ops/max-pool.ts';

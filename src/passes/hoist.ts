@@ -3,10 +3,11 @@
  * they can join it: f(view(x)) = view(f(x)) for what works element by element, with the constant's elements
  * moved back to where the view takes them from.
  */
-import { type Graph, is, type Node } from '../ir/graph.ts';
+
+import { broadcastTo } from '../ir/geometry/broadcast.ts';
+import { type Graph, is, type Node } from '../ir/graph/graph.ts';
 import { add } from '../ir/ops/add.ts';
 import { clip } from '../ir/ops/clip.ts';
-import { broadcastTo } from '../ir/ops/common/broadcast.ts';
 import { conv } from '../ir/ops/conv.ts';
 import { linear } from '../ir/ops/linear.ts';
 import { reshape } from '../ir/ops/reshape.ts';

@@ -8,12 +8,12 @@
  * for n[c] weights w[c] of a channel of variance var[c]; its signal is the sum of var[c] |w[c]|^2.
  */
 import { must } from '../base/errors.ts';
-import { type Graph, is, type Node } from '../ir/graph.ts';
-import type { Quant, Range } from '../ir/op.ts';
+import { type Graph, is, type Node } from '../ir/graph/graph.ts';
+import type { Quant, Range } from '../ir/graph/op.ts';
+import { holding, nothingSeen, quantOf, type Seen, widened, withCheapZero } from '../ir/integers/quant.ts';
 import { type ConvAttrs, conv } from '../ir/ops/conv.ts';
 import { linear } from '../ir/ops/linear.ts';
 import { reshape } from '../ir/ops/reshape.ts';
-import { holding, nothingSeen, quantOf, type Seen, widened, withCheapZero } from '../ir/quant.ts';
 import { countOf } from '../ir/tensor.ts';
 import { channelsLast } from './places.ts';
 import { constantAt } from './rewrite.ts';

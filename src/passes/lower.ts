@@ -3,10 +3,10 @@
  * the buffers into one arena. Nodes that only rename memory (reshape, transpose) leave no code behind.
  */
 import { DefectError, InputError, locate, must } from '../base/errors.ts';
-import type { Graph, Node } from '../ir/graph.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
+import type { KernelContext, Place } from '../ir/graph/op.ts';
 import type { Kernel, Param } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import type { KernelContext, Place } from '../ir/op.ts';
 import type { Normalization, Program, Slot, Step } from '../ir/program.ts';
 import { countOf } from '../ir/tensor.ts';
 import { overlapOf } from './overlap.ts';

@@ -3,7 +3,7 @@
  * real = (stored - mean) / std per channel, as a batch normalization in front that the next pass folds away.
  */
 import { InputError, must } from '../base/errors.ts';
-import type { Graph, Node } from '../ir/graph.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
 import { batchNorm } from '../ir/ops/batch-norm.ts';
 import type { Normalization } from '../ir/program.ts';
 import type { Pass } from './pass.ts';

@@ -1,4 +1,4 @@
-import type { Graph, Stage } from '../ir/graph.ts';
+import type { Graph, Stage } from '../ir/graph/graph.ts';
 
 /** A step of the compiler as a pure value: the stage it takes and the stage it gives are types. */
 export interface Pass<From extends Stage, To extends Stage> {

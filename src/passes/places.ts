@@ -1,8 +1,8 @@
 /** Where the elements of every activation lie: its order in memory follows from the operators, in order. */
 import { InputError, locate, must } from '../base/errors.ts';
-import type { Graph, Node } from '../ir/graph.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
+import type { Place } from '../ir/graph/op.ts';
 import { sameOrder, simplified, spatialOrder } from '../ir/kernel/memory-order.ts';
-import type { Place } from '../ir/op.ts';
 import { countOf, type Shape, sameShape } from '../ir/tensor.ts';
 
 type Compiled = Graph<'float'> | Graph<'int8'>;

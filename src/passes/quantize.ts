@@ -3,9 +3,9 @@
  * makes of its weights stands in its own file; this pass only hands out the scales in order.
  */
 import { DefectError, locate, must } from '../base/errors.ts';
-import type { Graph, Node, TensorInfo } from '../ir/graph.ts';
-import type { InputType, Quant, QuantizeContext, Range, RequantMode, ScaleContext } from '../ir/op.ts';
-import { holding, quantOf, withCheapZero } from '../ir/quant.ts';
+import type { Graph, Node, TensorInfo } from '../ir/graph/graph.ts';
+import type { InputType, Quant, QuantizeContext, Range, RequantMode, ScaleContext } from '../ir/graph/op.ts';
+import { holding, quantOf, withCheapZero } from '../ir/integers/quant.ts';
 import type { Calibration } from './calibrate.ts';
 import type { Pass } from './pass.ts';
 

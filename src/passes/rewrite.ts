@@ -1,6 +1,6 @@
 /** Rewriting of float graphs by merging a node into the only reader of its output. */
 import { must } from '../base/errors.ts';
-import type { Graph, Node } from '../ir/graph.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
 import { countOf, type Tensor } from '../ir/tensor.ts';
 
 /** What a merge makes of two nodes: one that reads `inputs` and writes the second one's output. */

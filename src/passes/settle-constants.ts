@@ -8,8 +8,8 @@
  * An 8-bit tensor cuts such a channel off at its one value anyway. Columns of ordinary size stay.
  */
 import { must } from '../base/errors.ts';
-import { evaluate } from '../ir/evaluate.ts';
-import { type Graph, is, type Node } from '../ir/graph.ts';
+import { evaluate } from '../ir/graph/evaluate.ts';
+import { type Graph, is, type Node } from '../ir/graph/graph.ts';
 import { conv } from '../ir/ops/conv.ts';
 import { linear } from '../ir/ops/linear.ts';
 import { floats, type Tensor } from '../ir/tensor.ts';

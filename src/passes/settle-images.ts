@@ -4,8 +4,9 @@
  *
  *   reshape(W x, [1, C, H, W]) = transpose(reshape(P W x, [1, H, W, C])),  P the permutation of CHW to HWC.
  */
-import { pickedClamp } from '../ir/clamp.ts';
-import { type Graph, is, type Node } from '../ir/graph.ts';
+
+import { type Graph, is, type Node } from '../ir/graph/graph.ts';
+import { pickedClamp } from '../ir/integers/row-clamp.ts';
 import { spatialOrder } from '../ir/kernel/memory-order.ts';
 import { linear } from '../ir/ops/linear.ts';
 import { reshape } from '../ir/ops/reshape.ts';

@@ -2,7 +2,7 @@
 
 import { InputError } from '../base/errors.ts';
 import { requireClasses } from '../data/labels.ts';
-import type { Graph, TensorInfo } from '../ir/graph.ts';
+import type { Graph, TensorInfo } from '../ir/graph/graph.ts';
 import { countOf, floats, showShape } from '../ir/tensor.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { forScaledInput, inputScale, scaledSamples } from './input-scale.ts';

@@ -1,6 +1,6 @@
 /** The weights while they learn: what the forward pass sees of them, and how gradients move them. */
 import { InputError } from '../base/errors.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph } from '../ir/graph/graph.ts';
 import { moveOne, type Pace, paceOf } from './adam.ts';
 import { removeDead } from './dead.ts';
 import { coarsestStep, onGrid, stepSlope } from './grid.ts';

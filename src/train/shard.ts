@@ -3,7 +3,7 @@
  * on the shard alone, so that any number of threads gives the same bits.
  */
 import { must } from '../base/errors.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph } from '../ir/graph/graph.ts';
 import { pictureOf, place } from './augment.ts';
 import { Engine } from './engine.ts';
 import { lanes } from './kernels.ts';

@@ -5,9 +5,9 @@
 
 import { must } from '../base/errors.ts';
 import type { Compiled } from '../compile.ts';
-import type { Bound, RowClamp } from '../ir/clamp.ts';
-import type { Node } from '../ir/graph.ts';
-import type { QuantizedMac } from '../ir/mac.ts';
+import type { Node } from '../ir/graph/graph.ts';
+import type { QuantizedMac } from '../ir/integers/mac.ts';
+import type { Bound, RowClamp } from '../ir/integers/row-clamp.ts';
 import { floats, type Tensor } from '../ir/tensor.ts';
 import { channelOf, type Measured, outputOf, type Run, type SlotGrid, type TensorFacts } from '../measure.ts';
 

@@ -2,7 +2,7 @@
 
 import { must } from '../base/errors.ts';
 import type { Compiled } from '../compile.ts';
-import type { QuantizedMac } from '../ir/mac.ts';
+import type { QuantizedMac } from '../ir/integers/mac.ts';
 import type { Shape } from '../ir/tensor.ts';
 import { distanceOf, givenDistanceOf, type Measured, type TensorFacts } from '../measure.ts';
 import {

@@ -1,6 +1,6 @@
 /** Fewer weights went than were to go. */
 import type { Compiled } from '../compile.ts';
-import type { Graph } from '../ir/graph.ts';
+import type { Graph } from '../ir/graph/graph.ts';
 import { macLayers } from '../passes/prune/layers.ts';
 import type { PruneOptions } from '../passes/prune/prune.ts';
 import type { Warning } from './warning.ts';

@@ -2,7 +2,7 @@
 
 import { Distances } from '../base/distance.ts';
 import type { Compiled } from '../compile.ts';
-import { evaluate } from '../ir/evaluate.ts';
+import { evaluate } from '../ir/graph/evaluate.ts';
 import { floats } from '../ir/tensor.ts';
 import { channelOf, type Measured, type TensorFacts } from '../measure.ts';
 import { lostChannels } from './evidence.ts';

@@ -7,7 +7,7 @@ import { type Artifact, loadArtifact } from '../../src/artifact.ts';
 import { mulberry32 } from '../../src/base/random.ts';
 import { readPrepared } from '../../src/cli/model.ts';
 import { writeNpy } from '../../src/data/npy.ts';
-import { evaluate } from '../../src/ir/evaluate.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { floats, type Tensor } from '../../src/ir/tensor.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';

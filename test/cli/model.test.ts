@@ -8,7 +8,7 @@ import { InputError } from '../../src/base/errors.ts';
 import { identifierOf, loadModel, onlyInput, spread } from '../../src/cli/model.ts';
 import { readBeside } from '../../src/data/files.ts';
 import { checkIdentifier } from '../../src/emit/identifier.ts';
-import type { Graph } from '../../src/ir/graph.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
 import { fakeApi } from '../support/cli.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'thimble-model-'));

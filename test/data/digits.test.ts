@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { drawDigit } from '../../src/data/digits.ts';
 import { prepare } from '../../src/data/prepare.ts';
-import { evaluate } from '../../src/ir/evaluate.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';

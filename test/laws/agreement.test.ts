@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compile } from '../../src/compile.ts';
 import { inference } from '../../src/engines.ts';
-import { evaluate } from '../../src/ir/evaluate.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { decodeOutput, encodeInput } from '../../src/run.ts';
 import { networkOf, samplesOf } from '../support/networks.ts';

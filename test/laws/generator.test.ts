@@ -1,6 +1,6 @@
 /** The random networks are worth their name, shrink, and can be drawn again from what a failure prints. */
 import { expect, test } from 'vitest';
-import { is } from '../../src/ir/graph.ts';
+import { is } from '../../src/ir/graph/graph.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { floatStages } from '../support/pipeline.ts';
 import { recipeAt, recipesOf, replayCommand, requireLaw } from '../support/property.ts';

@@ -1,10 +1,10 @@
 /** The integer model of a whole network: what every tensor of an int8 graph holds for one input. */
-import type { Graph, Node } from '../../src/ir/graph.ts';
-import type { AffineSum } from '../../src/ir/kernels/affine-sum.ts';
-import type { QuantizedMac } from '../../src/ir/mac.ts';
+import type { Graph, Node } from '../../src/ir/graph/graph.ts';
+import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
 import type { QuantizedAdd } from '../../src/ir/ops/add.ts';
 import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
+import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
 import type { ReshapeAttrs } from '../../src/ir/ops/reshape.ts';
 import type { QuantizedSoftmax, SoftmaxAttrs } from '../../src/ir/ops/softmax.ts';

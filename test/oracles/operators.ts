@@ -2,11 +2,12 @@
  * The integer model: every quantized operator as the plainest loops over row-major (ONNX) order. Nothing here
  * knows of memory, layouts, fusion or C, and nothing is shared with the kernels but the integers themselves.
  */
-import type { AffineSum } from '../../src/ir/kernels/affine-sum.ts';
-import type { QuantizedMac } from '../../src/ir/mac.ts';
+
+import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
 import type { QuantizedAdd } from '../../src/ir/ops/add.ts';
 import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
+import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
 import { additionOf, averageOf, type Grid } from './cmsis-nn.ts';
 import { byteOf } from './requantize.ts';

@@ -2,7 +2,7 @@
  * Requantization over mathematical integers: acc * multiplier * 2^-31 * 2^-shift, with each mode's rounding
  * written as its definition says. Right shifts of a BigInt are floors.
  */
-import type { Requant, RowSaturation } from '../../src/ir/requant.ts';
+import type { Requant, RowSaturation } from '../../src/ir/integers/requant.ts';
 
 const two = (bits: bigint): bigint => 1n << bits;
 

@@ -1,9 +1,9 @@
 /** Calibration: ranges, means, and samples that cannot be used. */
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/base/errors.ts';
-import type { Graph } from '../../src/ir/graph.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
+import { holding, quantOf } from '../../src/ir/integers/quant.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
-import { holding, quantOf } from '../../src/ir/quant.ts';
 import { calibrate } from '../../src/passes/calibrate.ts';
 import { Draw } from '../support/draw.ts';
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { dumpGraph } from '../../src/ir/dump.ts';
-import { evaluate } from '../../src/ir/evaluate.ts';
+import { verifyGraph } from '../../src/ir/graph/check.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import { dumpGraph } from '../../src/ir/graph/text.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
-import { verifyGraph } from '../../src/ir/verify.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { randomTensor } from '../support/float-tensors.ts';
 import { largestDifference } from '../support/npy.ts';

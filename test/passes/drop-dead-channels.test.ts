@@ -1,10 +1,10 @@
 /** Dead channels: shapes shrink, outputs do not change. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { evaluate } from '../../src/ir/evaluate.ts';
-import type { Graph } from '../../src/ir/graph.ts';
+import { verifyGraph } from '../../src/ir/graph/check.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
-import { verifyGraph } from '../../src/ir/verify.ts';
 import { dropDeadChannels } from '../../src/passes/drop-dead-channels.ts';
 import { constant, network } from '../support/small-network.ts';
 

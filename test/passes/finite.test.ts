@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { InputError } from '../../src/base/errors.ts';
 import { type CompileOptions, compile } from '../../src/compile.ts';
-import type { Graph, TensorInfo } from '../../src/ir/graph.ts';
+import type { Graph, TensorInfo } from '../../src/ir/graph/graph.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { Draw } from '../support/draw.ts';
 import { refusesCleanly } from '../support/fuzz.ts';

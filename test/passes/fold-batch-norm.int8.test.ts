@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { loadOnnx } from '../../src/index.ts';
-import { evaluate } from '../../src/ir/evaluate.ts';
-import { type Graph, is } from '../../src/ir/graph.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import { type Graph, is } from '../../src/ir/graph/graph.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
 import { conv } from '../../src/ir/ops/conv.ts';

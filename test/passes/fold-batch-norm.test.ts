@@ -1,7 +1,7 @@
 /** Batch normalization on both sides of layers, by numbers that can be checked by hand. */
 import { describe, expect, test } from 'vitest';
-import { evaluate } from '../../src/ir/evaluate.ts';
-import type { Graph } from '../../src/ir/graph.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { foldBatchNorm } from '../../src/passes/fold-batch-norm.ts';
 import { convolution, dense, norm, relu } from '../support/affine-layers.ts';

@@ -1,7 +1,7 @@
 /** What joins the operator before it, and what must not. */
 import { expect, test } from 'vitest';
-import { evaluate } from '../../src/ir/evaluate.ts';
-import type { Graph } from '../../src/ir/graph.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
 import { add } from '../../src/ir/ops/add.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';

@@ -1,7 +1,7 @@
 /** Inputs and outputs whose numbers are far from 0, or of very different size. */
 import { expect, test } from 'vitest';
 import { createSimulator } from '../../src/index.ts';
-import type { RequantMode } from '../../src/ir/op.ts';
+import type { RequantMode } from '../../src/ir/graph/op.ts';
 import { encodeInput } from '../../src/run.ts';
 import { oracle } from '../oracles/network.ts';
 import { Draw } from '../support/draw.ts';

@@ -1,7 +1,7 @@
 /** The scales of a network's activations, in order, and what its layers make of them. */
 import { expect, test } from 'vitest';
-import type { Graph } from '../../src/ir/graph.ts';
-import type { QuantizedMac } from '../../src/ir/mac.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
+import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
 import type { Calibration } from '../../src/passes/calibrate.ts';
 import { calibrate } from '../../src/passes/calibrate.ts';

@@ -1,6 +1,6 @@
 /** Channels that never change, with weights that would take all bits of a row. */
 import { expect, test } from 'vitest';
-import { is } from '../../src/ir/graph.ts';
+import { is } from '../../src/ir/graph/graph.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { Draw } from '../support/draw.ts';
 import { int8Error } from '../support/int8-error.ts';

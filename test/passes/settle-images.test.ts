@@ -1,7 +1,7 @@
 /** A linear layer that makes an image makes it in the order of memory. */
 import { expect, test } from 'vitest';
-import { evaluate } from '../../src/ir/evaluate.ts';
-import type { Graph } from '../../src/ir/graph.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { settleImages } from '../../src/passes/settle-images.ts';

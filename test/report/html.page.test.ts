@@ -9,7 +9,7 @@ import { artifactOf, loadArtifact } from '../../src/artifact.ts';
 import { compile } from '../../src/compile.ts';
 import { drawDigit } from '../../src/data/digits.ts';
 import { captureOfTensors } from '../../src/diff/capture.ts';
-import { evaluate } from '../../src/ir/evaluate.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { floats, type Tensor } from '../../src/ir/tensor.ts';
 import { reportHtml } from '../../src/report/html/report.ts';

@@ -1,8 +1,9 @@
 /** Float graphs by hand: a chain of canonical operators, with branches where a layer names what it reads. */
-import type { Graph, Node, TensorInfo } from '../../src/ir/graph.ts';
-import type { OpDef } from '../../src/ir/op.ts';
+
+import { verifyGraph } from '../../src/ir/graph/check.ts';
+import type { Graph, Node, TensorInfo } from '../../src/ir/graph/graph.ts';
+import type { OpDef } from '../../src/ir/graph/op.ts';
 import type { Shape, Tensor } from '../../src/ir/tensor.ts';
-import { verifyGraph } from '../../src/ir/verify.ts';
 
 export interface LayerSpec {
   readonly op: OpDef;

@@ -1,6 +1,6 @@
 /** Float networks in float64, where their own rounding is out of the way of what is to be measured. */
-import { evaluate } from '../../src/ir/evaluate.ts';
-import type { Graph, Node, TensorInfo } from '../../src/ir/graph.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import type { Graph, Node, TensorInfo } from '../../src/ir/graph/graph.ts';
 import type { Shape, Tensor } from '../../src/ir/tensor.ts';
 
 export type Values = ReadonlyMap<string, Tensor>;

@@ -2,7 +2,7 @@
 import { compile } from '../../src/compile.ts';
 import { drawDigit } from '../../src/data/digits.ts';
 import { prepare } from '../../src/data/prepare.ts';
-import { evaluate } from '../../src/ir/evaluate.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { encodeInput } from '../../src/run.ts';

@@ -2,7 +2,7 @@
 import { type CompileOptions, compile } from '../../src/compile.ts';
 import { inference } from '../../src/engines.ts';
 import { loadOnnx } from '../../src/index.ts';
-import { evaluate } from '../../src/ir/evaluate.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { decodeOutput, encodeInput } from '../../src/run.ts';
 

@@ -1,12 +1,13 @@
 /** Builds the network of a recipe: shapes first, every number of the recipe fitted to what is possible. */
-import type { Graph, Node, TensorInfo } from '../../src/ir/graph.ts';
+
+import type { WindowAttrs } from '../../src/ir/geometry/window.ts';
+import type { Graph, Node, TensorInfo } from '../../src/ir/graph/graph.ts';
+import type { OpDef } from '../../src/ir/graph/op.ts';
 import { sameOrder, spatialOrder } from '../../src/ir/kernel/memory-order.ts';
-import type { OpDef } from '../../src/ir/op.ts';
 import { add } from '../../src/ir/ops/add.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
-import type { WindowAttrs } from '../../src/ir/ops/common/window.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { flatten } from '../../src/ir/ops/flatten.ts';
 import { globalAvgPool } from '../../src/ir/ops/global-avg-pool.ts';

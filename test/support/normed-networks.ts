@@ -4,7 +4,7 @@
  * are those that the network's own samples have, as training leaves them, or numbers of their own.
  */
 import fc from 'fast-check';
-import type { Graph } from '../../src/ir/graph.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
 import { add } from '../../src/ir/ops/add.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { clip } from '../../src/ir/ops/clip.ts';

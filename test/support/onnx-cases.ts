@@ -2,12 +2,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import proto from 'onnx-proto';
 import { InputError } from '../../src/base/errors.ts';
-import { evaluate } from '../../src/ir/evaluate.ts';
-import type { Graph } from '../../src/ir/graph.ts';
+import { verifyGraph } from '../../src/ir/graph/check.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
-import { decodeTensor } from '../../src/ir/import/tensor.ts';
+import { decodeTensor } from '../../src/ir/import/tensor-proto.ts';
 import { type DType, sameShape, showShape, type Tensor } from '../../src/ir/tensor.ts';
-import { verifyGraph } from '../../src/ir/verify.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { shared } from './shared.ts';
 import { readTarGz } from './tar.ts';

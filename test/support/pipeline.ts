@@ -1,13 +1,13 @@
 /** A recipe through the compiler's passes, one by one, with everything in between kept. */
 
 import { fits } from '../../src/ir/formats/index.ts';
-import type { Graph, Node, Stage } from '../../src/ir/graph.ts';
+import { verifyGraph } from '../../src/ir/graph/check.ts';
+import type { Graph, Node, Stage } from '../../src/ir/graph/graph.ts';
+import type { Quant } from '../../src/ir/graph/op.ts';
+import type { Requant } from '../../src/ir/integers/requant.ts';
 import { dense8, formatName } from '../../src/ir/kernel/weight-format.ts';
-import type { Quant } from '../../src/ir/op.ts';
 import type { Normalization, Program } from '../../src/ir/program.ts';
-import type { Requant } from '../../src/ir/requant.ts';
 import { countOf } from '../../src/ir/tensor.ts';
-import { verifyGraph } from '../../src/ir/verify.ts';
 import { type Calibration, calibrate } from '../../src/passes/calibrate.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { dropDeadChannels } from '../../src/passes/drop-dead-channels.ts';

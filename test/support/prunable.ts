@@ -1,8 +1,8 @@
 /** A small network with everything that pruning has to walk through, with made-up weights and inputs. */
 import type { onnx } from 'onnx-proto';
 import { mulberry32, normal } from '../../src/base/random.ts';
-import { evaluate } from '../../src/ir/evaluate.ts';
-import type { Graph } from '../../src/ir/graph.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';

@@ -3,15 +3,15 @@
  * the rounding of the output, 1/2 (and 2^-(s + 1) where tfl-double rounds twice); the weights' and the bias's
  * half steps; the rounding of the multiplier. Clamps and max-pools never stretch a distance.
  */
-import { type Graph, is, type Node } from '../../src/ir/graph.ts';
-import type { AffineSum } from '../../src/ir/kernels/affine-sum.ts';
-import type { QuantizedMac } from '../../src/ir/mac.ts';
-import type { Quant } from '../../src/ir/op.ts';
+import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
+import type { Quant } from '../../src/ir/graph/op.ts';
+import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
+import type { Requant } from '../../src/ir/integers/requant.ts';
 import { avgPool, type QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import { type ConvAttrs, conv, type QuantizedConv } from '../../src/ir/ops/conv.ts';
+import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
-import type { Requant } from '../../src/ir/requant.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { abs, constantsOf, f64, map, plus, times } from './float64.ts';
 import type { IntegerStages } from './pipeline.ts';

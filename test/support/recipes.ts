@@ -4,8 +4,8 @@
  * numbers, simpler weights) shrinks the network.
  */
 import fc from 'fast-check';
+import type { RequantMode, WeightBits } from '../../src/ir/graph/op.ts';
 import { dense8, type WeightFormat } from '../../src/ir/kernel/weight-format.ts';
-import type { RequantMode, WeightBits } from '../../src/ir/op.ts';
 import type { CalibrationMethod } from '../../src/passes/calibrate.ts';
 import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
 

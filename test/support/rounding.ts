@@ -4,7 +4,7 @@
  * times is within gamma_n * sum |terms|, gamma_n = n u / (1 - n u) (Higham, Accuracy and Stability of Numerical
  * Algorithms, 3.1).
  */
-import { type Graph, is, type Node } from '../../src/ir/graph.ts';
+import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
 import { conv } from '../../src/ir/ops/conv.ts';

@@ -1,5 +1,5 @@
 /** A network that fits on a page: conv 1 -> 3 (2x2, ReLU) on 3x3, flattened, linear -> 4 (ReLU), linear -> 2. */
-import type { Graph, Node, TensorInfo } from '../../src/ir/graph.ts';
+import type { Graph, Node, TensorInfo } from '../../src/ir/graph/graph.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';

@@ -1,8 +1,8 @@
 /** Random integer networks with most of their weights cut off. */
 
-import type { Graph, Node } from '../../src/ir/graph.ts';
+import type { Graph, Node } from '../../src/ir/graph/graph.ts';
+import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
 import { dense8 } from '../../src/ir/kernel/weight-format.ts';
-import type { QuantizedMac } from '../../src/ir/mac.ts';
 import { Draw } from './draw.ts';
 import { integerStages } from './pipeline.ts';
 import type { Recipe } from './recipes.ts';

@@ -1,14 +1,14 @@
 /** Single quantized layers with sparse weights in any format: the kernel, its program, and the oracle's answer. */
 import fc from 'fast-check';
+import type { Place } from '../../src/ir/graph/op.ts';
+import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
+import { requantOf } from '../../src/ir/integers/requant.ts';
 import { elemBytes, type Kernel } from '../../src/ir/kernel/kernel.ts';
 import { spatialOrder } from '../../src/ir/kernel/memory-order.ts';
 import type { WeightFormat } from '../../src/ir/kernel/weight-format.ts';
-import type { QuantizedMac } from '../../src/ir/mac.ts';
-import type { Place } from '../../src/ir/op.ts';
 import { type ConvAttrs, conv, type QuantizedConv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import type { Program, Slot } from '../../src/ir/program.ts';
-import { requantOf } from '../../src/ir/requant.ts';
 import { countOf } from '../../src/ir/tensor.ts';
 import { type Bytes, convOracle, linearOracle } from '../oracles/operators.ts';
 import { Draw } from './draw.ts';

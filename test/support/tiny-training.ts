@@ -1,5 +1,5 @@
 /** A task small enough for tests: a teacher with made-up weights, half of them pruned away from the student. */
-import type { Graph } from '../../src/ir/graph.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';

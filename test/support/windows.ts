@@ -1,6 +1,6 @@
 /** Random windows that fit, over 1 to 3 spatial axes. */
 import fc from 'fast-check';
-import type { WindowAttrs } from '../../src/ir/ops/common/window.ts';
+import type { WindowAttrs } from '../../src/ir/geometry/window.ts';
 
 const axis = fc
   .record({

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { evaluate } from '../../src/ir/evaluate.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { accuracy, classify } from '../../src/train/classify.ts';
 import { tinyData, tinyTeacher } from '../support/tiny-training.ts';

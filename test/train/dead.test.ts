@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { evaluate } from '../../src/ir/evaluate.ts';
-import type { Graph } from '../../src/ir/graph.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
 import { add } from '../../src/ir/ops/add.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { conv } from '../../src/ir/ops/conv.ts';

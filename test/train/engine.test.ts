@@ -1,8 +1,8 @@
 /** The engine against the operators' references: values, and gradients by finite differences. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { evaluate } from '../../src/ir/evaluate.ts';
-import type { Graph } from '../../src/ir/graph.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
 import { add } from '../../src/ir/ops/add.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { batchNorm } from '../../src/ir/ops/batch-norm.ts';

@@ -1,7 +1,7 @@
 /** The trained networks through the engine: the answers of the reference, and gradients that lower a loss. */
 import { expect, test } from 'vitest';
-import { evaluate } from '../../src/ir/evaluate.ts';
-import type { Graph } from '../../src/ir/graph.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { foldBatchNorm } from '../../src/passes/fold-batch-norm.ts';

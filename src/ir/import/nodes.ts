@@ -1,10 +1,10 @@
 /** Nodes out of an ONNX file: named, looked up, parsed. */
 import { InputError, locate, must, nodeLabel } from '../../base/errors.ts';
-import type { Node } from '../graph.ts';
+import type { Node } from '../graph/graph.ts';
 import { type OnnxMatch, opOfOnnx, supportedOnnx } from '../ops/index.ts';
-import { decodeAttributes } from './attributes.ts';
+import { decodeAttributes } from './attribute-proto.ts';
 import { listOf, type NodeProto, textOf } from './proto.ts';
-import type { ExternalFiles } from './tensor.ts';
+import type { ExternalFiles } from './tensor-proto.ts';
 
 interface Named {
   readonly name: string;

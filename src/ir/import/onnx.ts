@@ -1,14 +1,14 @@
 /** From the bytes of an ONNX file to a graph. */
 import { InputError, locate, tensorLabel } from '../../base/errors.ts';
-import type { Graph, Node, TensorInfo } from '../graph.ts';
+import { inOrder } from '../graph/execution-order.ts';
+import type { Graph, Node, TensorInfo } from '../graph/graph.ts';
+import { outputsOf } from '../graph/propagate.ts';
 import { newestOpset } from '../ops/common/inputs.ts';
-import { inOrder } from '../order.ts';
-import { outputsOf } from '../propagate.ts';
+import { inputType, uniqueNames } from './declarations.ts';
 import { decodeNodes } from './nodes.ts';
 import { decodeModel, type GraphProto, listOf, type ModelProto, numberOf, textOf } from './proto.ts';
 import { scopesIn } from './scopes.ts';
-import { decodeTensor, type ExternalFiles } from './tensor.ts';
-import { inputType, uniqueNames } from './values.ts';
+import { decodeTensor, type ExternalFiles } from './tensor-proto.ts';
 
 export interface ImportOptions {
   /** How messages and later stages name the network; the file's name for the graph when absent. */

@@ -1,6 +1,6 @@
 /** In which order a tensor's elements lie in memory. */
 import { InputError } from '../../base/errors.ts';
-import type { Place } from '../op.ts';
+import type { Place } from '../graph/op.ts';
 import { countOf, type Shape, showShape } from '../tensor.ts';
 
 /** `order[i]` is the row-major element at position i of memory; undefined: row-major itself. */

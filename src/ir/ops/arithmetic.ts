@@ -1,5 +1,5 @@
 /** Subtraction, multiplication, division: for the arithmetic of shapes. */
-import type { OpDef } from '../op.ts';
+import type { OpDef } from '../graph/op.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { complain, isFloat, newestOpset } from './common/inputs.ts';

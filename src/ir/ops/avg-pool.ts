@@ -1,18 +1,25 @@
 import { must } from '../../base/errors.ts';
+import { addTap, type Sweep } from '../geometry/slide.ts';
+import { extentOf, type WindowAxis } from '../geometry/window.ts';
+import type { KernelContext, OpDef, Quant, RequantMode, ScaleContext } from '../graph/op.ts';
+import { saturationOf } from '../integers/mac.ts';
+import { noFinerThan } from '../integers/quant.ts';
+import { epilogue, type Requant, requantOf } from '../integers/requant.ts';
 import { add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
 import type { Expr, Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
-import { docOf } from '../kernels/doc.ts';
-import { poolPlane } from '../kernels/pool-plane.ts';
-import { joinSum, pooling } from '../kernels/pooling.ts';
-import { saturationOf } from '../mac.ts';
-import type { KernelContext, OpDef, Quant, RequantMode, ScaleContext } from '../op.ts';
-import { noFinerThan } from '../quant.ts';
-import { epilogue, type Requant, requantOf } from '../requant.ts';
 import { complain, newestOpset, required } from './common/inputs.ts';
-import { explicitPool, inferPool, type PoolAttrs, parsePool, poolAxes, poolTensor } from './common/pool.ts';
-import { addTap, type Sweep } from './common/sweep.ts';
-import { extentOf, type WindowAxis } from './common/window.ts';
+import {
+  explicitPool,
+  inferPool,
+  type PoolAttrs,
+  parsePool,
+  poolAxes,
+  poolPlane,
+  poolTensor,
+} from './common/pool.ts';
+import { docOf } from './kernels/doc.ts';
+import { joinSum, pooling } from './kernels/pooling.ts';
 
 /** Elements of each window along one axis that count: the real ones, or with padding those in the padded axis. */
 function countsAlong(axis: WindowAxis, includePad: boolean): number[] {

@@ -1,4 +1,4 @@
-import type { InputType, OnnxNode, OpDef } from '../op.ts';
+import type { InputType, OnnxNode, OpDef } from '../graph/op.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';

@@ -1,5 +1,5 @@
-import { dtypeOfOnnx, onnxTypeName } from '../onnx-types.ts';
-import type { OpDef } from '../op.ts';
+import { dtypeOfOnnx, onnxTypeName } from '../graph/onnx-types.ts';
+import type { OpDef } from '../graph/op.ts';
 import { type DType, numbersFor, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { complain, isFloat, newestOpset, required } from './common/inputs.ts';

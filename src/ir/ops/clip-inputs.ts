@@ -1,4 +1,4 @@
-import type { InputType, OpDef } from '../op.ts';
+import type { InputType, OpDef } from '../graph/op.ts';
 import { clip, clipAttrs } from './clip.ts';
 import { constantScalar, known, newestOpset, required } from './common/inputs.ts';
 

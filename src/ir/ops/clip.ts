@@ -1,22 +1,22 @@
 import { must } from '../../base/errors.ts';
-import { type Clamp, clampAll, largestFloat } from '../clamp.ts';
+import type { KernelContext, OpDef, Quant, QuantizeContext } from '../graph/op.ts';
+import { saturationOf } from '../integers/mac.ts';
+import { noFinerThan } from '../integers/quant.ts';
+import type { Saturation } from '../integers/requant.ts';
+import { type Clamp, clampAll, largestFloat } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { countOf } from '../tensor.ts';
+import { newestOpset, required } from './common/inputs.ts';
+import { rounded } from './common/round.ts';
 import {
   type AffineSum,
   affineSumThatIs,
   affineSumValue,
   finestSumStep,
   nearestAffineSum,
-} from '../kernels/affine-sum.ts';
-import { clampWords, docOf } from '../kernels/doc.ts';
-import { elementwise, floatSumValue } from '../kernels/elementwise.ts';
-import { saturationOf } from '../mac.ts';
-import type { KernelContext, OpDef, Quant, QuantizeContext } from '../op.ts';
-import { noFinerThan } from '../quant.ts';
-import type { Saturation } from '../requant.ts';
-import { countOf } from '../tensor.ts';
-import { newestOpset, required } from './common/inputs.ts';
-import { rounded } from './common/round.ts';
+} from './kernels/affine-sum.ts';
+import { clampWords, docOf } from './kernels/doc.ts';
+import { elementwise, floatSumValue } from './kernels/elementwise.ts';
 
 /** `lo` and `hi` may be infinite. */
 export type ClipAttrs = Clamp;

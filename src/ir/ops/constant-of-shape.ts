@@ -1,4 +1,4 @@
-import type { InputType, OpDef } from '../op.ts';
+import type { InputType, OpDef } from '../graph/op.ts';
 import { countOf, floats, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { complain, constantInts, known, newestOpset, required } from './common/inputs.ts';

@@ -1,4 +1,4 @@
-import type { OnnxNode, OpDef } from '../op.ts';
+import type { OnnxNode, OpDef } from '../graph/op.ts';
 import { floats, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { complain, newestOpset } from './common/inputs.ts';

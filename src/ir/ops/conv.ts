@@ -1,17 +1,5 @@
 import { must } from '../../base/errors.ts';
-import { clampRows, type RowClamp } from '../clamp.ts';
-import type { Kernel } from '../kernel/kernel.ts';
-import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
-import { convolution } from '../kernels/convolution.ts';
-import { clampWords, docOf } from '../kernels/doc.ts';
-import type { Arithmetic, QuantizedMac } from '../mac.ts';
-import { float32Arithmetic, int8Arithmetic, macOutputQuant, quantizeMac, weightsOf } from '../mac.ts';
-import type { InputType, KernelContext, OpDef, QuantizeContext } from '../op.ts';
-import { countOf, type Tensor, type TensorType } from '../tensor.ts';
-import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
-import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
-import { rounded } from './common/round.ts';
-import { padInto, type Sweep, sweepOf } from './common/sweep.ts';
+import { padInto, type Sweep, sweepOf } from '../geometry/slide.ts';
 import {
   explicitWindow,
   parseWindow,
@@ -19,7 +7,25 @@ import {
   type WindowAttrs,
   type WindowAxis,
   windowAxes,
-} from './common/window.ts';
+} from '../geometry/window.ts';
+import type { InputType, KernelContext, OpDef, QuantizeContext } from '../graph/op.ts';
+import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
+import {
+  float32Arithmetic,
+  int8Arithmetic,
+  macOutputQuant,
+  quantizeMac,
+  weightsOf,
+} from '../integers/mac.ts';
+import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
+import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
+import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
+import { rounded } from './common/round.ts';
+import { convolution } from './kernels/convolution.ts';
+import { clampWords, docOf } from './kernels/doc.ts';
 import { maxPool } from './max-pool.ts';
 
 export interface ConvAttrs extends WindowAttrs {

@@ -1,4 +1,4 @@
-import type { InputType, OpDef } from '../op.ts';
+import type { InputType, OpDef } from '../graph/op.ts';
 import { type DType, numbersFor } from '../tensor.ts';
 import { complain, constantScalar, known, newestOpset, required } from './common/inputs.ts';
 

@@ -1,4 +1,4 @@
-import type { OpDef } from '../op.ts';
+import type { OpDef } from '../graph/op.ts';
 import { countOf, type Shape } from '../tensor.ts';
 import { asReshape } from './common/imported.ts';
 import { complain, newestOpset, required } from './common/inputs.ts';

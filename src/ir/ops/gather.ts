@@ -1,4 +1,4 @@
-import type { InputType, OpDef } from '../op.ts';
+import type { InputType, OpDef } from '../graph/op.ts';
 import { countOf, numbersFor, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { axisIn, complain, newestOpset, required } from './common/inputs.ts';

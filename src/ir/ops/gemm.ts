@@ -1,7 +1,7 @@
-import type { InputType, NodeView, OpDef, Replacement } from '../op.ts';
+import { broadcastShape, broadcastTo } from '../geometry/broadcast.ts';
+import type { InputType, NodeView, OpDef, Replacement } from '../graph/op.ts';
 import { showShape, type Tensor, type TensorType } from '../tensor.ts';
 import { add } from './add.ts';
-import { broadcastShape, broadcastTo } from './common/broadcast.ts';
 import { reshapeTo } from './common/imported.ts';
 import { complain, newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';

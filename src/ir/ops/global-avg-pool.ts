@@ -1,4 +1,4 @@
-import type { OpDef } from '../op.ts';
+import type { OpDef } from '../graph/op.ts';
 import type { Shape } from '../tensor.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { averageOf, reduceMean } from './reduce-mean.ts';

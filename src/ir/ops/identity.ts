@@ -1,4 +1,4 @@
-import type { OpDef } from '../op.ts';
+import type { OpDef } from '../graph/op.ts';
 import { newestOpset, required } from './common/inputs.ts';
 
 /** ONNX Identity-1, 13, 14, 16, 19, 21, of tensors. */

@@ -1,4 +1,4 @@
-import type { OnnxRule, OpDef } from '../op.ts';
+import type { OnnxRule, OpDef } from '../graph/op.ts';
 import { add } from './add.ts';
 import { div, mul, sub } from './arithmetic.ts';
 import { avgPool } from './avg-pool.ts';

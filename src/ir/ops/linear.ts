@@ -1,14 +1,20 @@
 import { must } from '../../base/errors.ts';
-import { clampRows, type RowClamp } from '../clamp.ts';
+import type { InputType, KernelContext, OpDef, Place } from '../graph/op.ts';
+import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
+import {
+  float32Arithmetic,
+  int8Arithmetic,
+  macOutputQuant,
+  quantizeMac,
+  weightsOf,
+} from '../integers/mac.ts';
+import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { clampWords, docOf } from '../kernels/doc.ts';
-import { linear as linearKernel } from '../kernels/linear.ts';
-import type { Arithmetic, QuantizedMac } from '../mac.ts';
-import { float32Arithmetic, int8Arithmetic, macOutputQuant, quantizeMac, weightsOf } from '../mac.ts';
-import type { InputType, KernelContext, OpDef, Place } from '../op.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { complain, required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
+import { clampWords, docOf } from './kernels/doc.ts';
+import { linear as linearKernel } from './kernels/linear.ts';
 
 export interface LinearAttrs {
   /** Applied to the sums. */

@@ -1,6 +1,6 @@
-import type { InputType, NodeView, OpDef, Replacement } from '../op.ts';
+import { broadcastIndex, broadcastShape } from '../geometry/broadcast.ts';
+import type { InputType, NodeView, OpDef, Replacement } from '../graph/op.ts';
 import { countOf, type Shape, showShape, type Tensor } from '../tensor.ts';
-import { broadcastIndex, broadcastShape } from './common/broadcast.ts';
 import { complain, newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import { rowsProduct } from './common/rows.ts';

@@ -1,12 +1,10 @@
 import { must } from '../../base/errors.ts';
+import { maxTap } from '../geometry/slide.ts';
+import type { KernelContext, OpDef } from '../graph/op.ts';
+import { sameAsInput } from '../integers/quant.ts';
 import { float, int } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
-import { docOf } from '../kernels/doc.ts';
-import { poolPlane } from '../kernels/pool-plane.ts';
-import { joinMax, pooling } from '../kernels/pooling.ts';
-import type { KernelContext, OpDef } from '../op.ts';
-import { sameAsInput } from '../quant.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import {
   explicitMaxPool,
@@ -14,9 +12,11 @@ import {
   type PoolAttrs,
   type PoolChannel,
   parsePool,
+  poolPlane,
   poolTensor,
 } from './common/pool.ts';
-import { maxTap } from './common/sweep.ts';
+import { docOf } from './kernels/doc.ts';
+import { joinMax, pooling } from './kernels/pooling.ts';
 
 export type { PoolAttrs };
 

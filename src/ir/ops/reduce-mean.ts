@@ -1,4 +1,4 @@
-import type { InputType, NodeView, OpDef, Replacement } from '../op.ts';
+import type { InputType, NodeView, OpDef, Replacement } from '../graph/op.ts';
 import { countOf, type Shape, showShape, type Tensor } from '../tensor.ts';
 import { avgPool } from './avg-pool.ts';
 import { reshapeTo } from './common/imported.ts';

@@ -1,4 +1,4 @@
-import type { InputType, OpDef } from '../op.ts';
+import type { InputType, OpDef } from '../graph/op.ts';
 import { countOf, type Shape, showShape } from '../tensor.ts';
 import { asReshape } from './common/imported.ts';
 import { complain, constantInts, known, newestOpset, required } from './common/inputs.ts';

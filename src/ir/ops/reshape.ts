@@ -1,5 +1,5 @@
-import type { OpDef } from '../op.ts';
-import { sameAsInput } from '../quant.ts';
+import type { OpDef } from '../graph/op.ts';
+import { sameAsInput } from '../integers/quant.ts';
 import { countOf, type Shape, showShape } from '../tensor.ts';
 import { complain, required } from './common/inputs.ts';
 

@@ -1,4 +1,4 @@
-import type { NodeView, OpDef, Replacement } from '../op.ts';
+import type { NodeView, OpDef, Replacement } from '../graph/op.ts';
 import { countOf, type Shape } from '../tensor.ts';
 import { reshapeTo } from './common/imported.ts';
 import { axisIn, required } from './common/inputs.ts';

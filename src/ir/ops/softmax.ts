@@ -1,17 +1,17 @@
 import { must } from '../../base/errors.ts';
+import type { KernelContext, OpDef } from '../graph/op.ts';
 import { sameOrder, spatialOrder } from '../kernel/memory-order.ts';
-import { docOf } from '../kernels/doc.ts';
+import { countOf, showShape, type Tensor } from '../tensor.ts';
+import { axisIn, complain, newestOpset, required, requireFloats } from './common/inputs.ts';
+import { rounded } from './common/round.ts';
+import { docOf } from './kernels/doc.ts';
 import {
   longestInt8Softmax,
   type Softmax,
   softmaxFloat32,
   softmaxInt8,
   softmaxOutput,
-} from '../kernels/softmax.ts';
-import type { KernelContext, OpDef } from '../op.ts';
-import { countOf, showShape, type Tensor } from '../tensor.ts';
-import { axisIn, complain, newestOpset, required, requireFloats } from './common/inputs.ts';
-import { rounded } from './common/round.ts';
+} from './kernels/softmax.ts';
 
 export interface SoftmaxAttrs {
   /** The axis whose elements sum to 1. */

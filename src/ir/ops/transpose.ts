@@ -1,6 +1,6 @@
+import type { OpDef, Place } from '../graph/op.ts';
+import { sameAsInput } from '../integers/quant.ts';
 import { type Order, simplified } from '../kernel/memory-order.ts';
-import type { OpDef, Place } from '../op.ts';
-import { sameAsInput } from '../quant.ts';
 import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
 import { complain, newestOpset, required } from './common/inputs.ts';
 

@@ -4,15 +4,15 @@
  */
 
 import { DefectError, must } from '../../base/errors.ts';
-import { type Clamp, clampAt, type RowClamp } from '../../ir/clamp.ts';
-import { type Graph, is, type Node } from '../../ir/graph.ts';
+import { broadcastIndex } from '../../ir/geometry/broadcast.ts';
+import { type Sweep, sweepOf } from '../../ir/geometry/slide.ts';
+import { type Graph, is, type Node } from '../../ir/graph/graph.ts';
+import { type Clamp, clampAt, type RowClamp } from '../../ir/integers/row-clamp.ts';
 import { add } from '../../ir/ops/add.ts';
 import { avgPool } from '../../ir/ops/avg-pool.ts';
 import { batchNorm } from '../../ir/ops/batch-norm.ts';
 import { clip } from '../../ir/ops/clip.ts';
-import { broadcastIndex } from '../../ir/ops/common/broadcast.ts';
 import { type PoolAttrs, poolAxes } from '../../ir/ops/common/pool.ts';
-import { type Sweep, sweepOf } from '../../ir/ops/common/sweep.ts';
 import { type ConvAttrs, conv, convAxes } from '../../ir/ops/conv.ts';
 import { linear } from '../../ir/ops/linear.ts';
 import { maxPool } from '../../ir/ops/max-pool.ts';

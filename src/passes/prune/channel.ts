@@ -3,7 +3,7 @@
  * B of a channel is, summed over its rows, wT_B (H^-1_BB)^-1 w_B: optimal brain surgeon with a mask that all rows
  * share.
  */
-import type { Graph } from '../../ir/graph.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
 import { allocate, type Offer } from './allocate.ts';
 import { type ChannelSpaces, channelSpaces, type Space } from './channels.ts';
 import { Elimination } from './elimination.ts';

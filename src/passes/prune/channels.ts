@@ -1,6 +1,6 @@
 /** Which channels of a network belong together: those that can only be removed all at once. */
 import { must } from '../../base/errors.ts';
-import { type Graph, is, type Node } from '../../ir/graph.ts';
+import { type Graph, is, type Node } from '../../ir/graph/graph.ts';
 import { add } from '../../ir/ops/add.ts';
 import { avgPool } from '../../ir/ops/avg-pool.ts';
 import { batchNorm } from '../../ir/ops/batch-norm.ts';

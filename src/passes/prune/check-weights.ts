@@ -1,7 +1,7 @@
 /** What may be asked of the weights of each layer. */
 import { InputError } from '../../base/errors.ts';
-import type { Graph } from '../../ir/graph.ts';
-import type { CodebookSize, RequantMode } from '../../ir/op.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
+import type { CodebookSize, RequantMode } from '../../ir/graph/op.ts';
 import { macLayers } from './layers.ts';
 
 /** One number for all layers, or one by node name. */

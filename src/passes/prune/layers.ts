@@ -1,8 +1,8 @@
 /** Convolutions and linear layers as what pruning sees: matrices of weights on columns of inputs. */
 import { must } from '../../base/errors.ts';
-import { type Graph, is, type Node } from '../../ir/graph.ts';
+import { sweepOf } from '../../ir/geometry/slide.ts';
+import { type Graph, is, type Node } from '../../ir/graph/graph.ts';
 import { spatialOrder } from '../../ir/kernel/memory-order.ts';
-import { sweepOf } from '../../ir/ops/common/sweep.ts';
 import { type ConvAttrs, conv, convAxes, paddedInput } from '../../ir/ops/conv.ts';
 import { linear } from '../../ir/ops/linear.ts';
 import { countOf, type Tensor } from '../../ir/tensor.ts';

@@ -1,5 +1,5 @@
 import { InputError } from '../../base/errors.ts';
-import type { Graph } from '../../ir/graph.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
 import { checkPattern, type Pattern } from './pattern.ts';
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import { must } from '../../base/errors.ts';
-import type { Graph } from '../../ir/graph.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
 import { checkSamples } from '../calibrate.ts';
 import type { Pass } from '../pass.ts';
 import { pruneChannels } from './channel.ts';

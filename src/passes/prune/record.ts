@@ -1,8 +1,8 @@
 /** A run of the float network that keeps what back-propagation needs: every tensor, and sums before clamps. */
 
 import { must } from '../../base/errors.ts';
-import { clampRows, type RowClamp } from '../../ir/clamp.ts';
-import { type Graph, is, type Node } from '../../ir/graph.ts';
+import { type Graph, is, type Node } from '../../ir/graph/graph.ts';
+import { clampRows, type RowClamp } from '../../ir/integers/row-clamp.ts';
 import { rounded } from '../../ir/ops/common/round.ts';
 import { conv } from '../../ir/ops/conv.ts';
 import { linear } from '../../ir/ops/linear.ts';

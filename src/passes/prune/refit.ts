@@ -1,6 +1,6 @@
 /** New weights and biases for given masks, and graphs that hold them. */
 import { must } from '../../base/errors.ts';
-import type { Graph } from '../../ir/graph.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
 import { constantOf, freshName, withConstants } from '../rewrite.ts';
 import type { MacLayer } from './layers.ts';
 import type { Masks } from './obs.ts';

@@ -3,8 +3,8 @@
  * network's sums on the inputs that the layers before, already rounded, really give, is rounded by the optimal
  * brain quantizer.
  */
-import type { Graph } from '../../ir/graph.ts';
-import type { CodebookSize, RequantMode } from '../../ir/op.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
+import type { CodebookSize, RequantMode } from '../../ir/graph/op.ts';
 import { type Codebook, type SharedRow, shareWeights } from './codebook.ts';
 import { codebookGrid, levelsOf, uniformGrid } from './grid.ts';
 import { type MacLayer, macLayers } from './layers.ts';

@@ -1,5 +1,5 @@
 /** What several compressions of one network have in common: it is computed for the first and kept for the others. */
-import type { Graph } from '../../ir/graph.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
 import type { Ranked } from './obs.ts';
 import type { LayerTargets } from './targets.ts';
 

@@ -1,8 +1,8 @@
 /** Channels that nothing reads any more are taken out of the graph; what it computes stays the same. */
 
 import { must } from '../../base/errors.ts';
-import { pickedClamp } from '../../ir/clamp.ts';
-import { type Graph, is, type Node, type TensorInfo } from '../../ir/graph.ts';
+import { type Graph, is, type Node, type TensorInfo } from '../../ir/graph/graph.ts';
+import { pickedClamp } from '../../ir/integers/row-clamp.ts';
 import { batchNorm } from '../../ir/ops/batch-norm.ts';
 import { conv } from '../../ir/ops/conv.ts';
 import { linear } from '../../ir/ops/linear.ts';

@@ -11,7 +11,7 @@
 
 import { must } from '../../base/errors.ts';
 import { mulberry32 } from '../../base/random.ts';
-import type { Graph } from '../../ir/graph.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
 import { gradients, logitsOf } from './backprop.ts';
 import type { MacLayer } from './layers.ts';
 import { type Problem, type Region, regionsOf } from './problems.ts';

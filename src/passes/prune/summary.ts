@@ -1,6 +1,6 @@
 /** What pruning did to each layer. */
 import { must } from '../../base/errors.ts';
-import type { Graph } from '../../ir/graph.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
 import { macLayers } from './layers.ts';
 import { record } from './record.ts';
 

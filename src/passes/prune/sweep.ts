@@ -3,7 +3,7 @@
  * computed in the reference network, on the inputs that the layers before it, already compressed, really give.
  */
 import { must } from '../../base/errors.ts';
-import type { Graph, Node } from '../../ir/graph.ts';
+import type { Graph, Node } from '../../ir/graph/graph.ts';
 import { floats, type Tensor } from '../../ir/tensor.ts';
 import { type MacLayer, macLayers } from './layers.ts';
 import { solveSystem } from './reconstruct.ts';

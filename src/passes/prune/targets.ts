@@ -2,7 +2,7 @@
 
 import { must } from '../../base/errors.ts';
 import { mulberry32 } from '../../base/random.ts';
-import type { Graph } from '../../ir/graph.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
 import { countOf } from '../../ir/tensor.ts';
 import { logitsOf } from './backprop.ts';
 import { type MacLayer, macLayers } from './layers.ts';

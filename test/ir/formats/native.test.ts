@@ -5,8 +5,8 @@ import { type BatchItem, runNativeBatch } from '../../../src/emit/native-batch.t
 import type { TargetName } from '../../../src/emit/native-targets.ts';
 import { isCoded } from '../../../src/ir/formats/codes.ts';
 import { fits } from '../../../src/ir/formats/index.ts';
+import { requantOf } from '../../../src/ir/integers/requant.ts';
 import { formatName } from '../../../src/ir/kernel/weight-format.ts';
-import { requantOf } from '../../../src/ir/requant.ts';
 import {
   allFormats,
   codebookFor,

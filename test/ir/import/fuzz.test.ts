@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { InputError } from '../../../src/base/errors.ts';
+import { verifyGraph } from '../../../src/ir/graph/check.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
-import { verifyGraph } from '../../../src/ir/verify.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';
 import {
   encodeModel,

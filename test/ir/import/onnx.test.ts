@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { evaluate } from '../../../src/ir/evaluate.ts';
+import { evaluate } from '../../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';
 import { randomTensor } from '../../support/float-tensors.ts';

@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { int } from '../../../src/ir/kernel/builders.ts';
 import type { Kernel } from '../../../src/ir/kernel/kernel.ts';
-import { nearestAffineSum } from '../../../src/ir/kernels/affine-sum.ts';
-import { joinMax, joinSum, type Pooling, pooling } from '../../../src/ir/kernels/pooling.ts';
-import { exponentials, softmaxFloat32, softmaxInt8 } from '../../../src/ir/kernels/softmax.ts';
-import { isPadded, type Tile, type WindowShape } from '../../../src/ir/kernels/window.ts';
+import { nearestAffineSum } from '../../../src/ir/ops/kernels/affine-sum.ts';
+import { joinMax, joinSum, type Pooling, pooling } from '../../../src/ir/ops/kernels/pooling.ts';
+import { exponentials, softmaxFloat32, softmaxInt8 } from '../../../src/ir/ops/kernels/softmax.ts';
+import { isPadded, type Tile, type WindowShape } from '../../../src/ir/ops/kernels/window.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import * as ir from '../../support/ir.ts';
 

@@ -1,9 +1,9 @@
 /** Sums in integers: TensorFlow Lite's and CMSIS-NN's for every pair of bytes, in both of their roundings. */
 import { expect, test } from 'vitest';
-import { affineSumThatIs } from '../../../src/ir/kernels/affine-sum.ts';
-import { everySum, rescaledSumOf } from '../../../src/ir/kernels/rescaled-sum.ts';
-import type { Quant, RequantMode } from '../../../src/ir/op.ts';
+import type { Quant, RequantMode } from '../../../src/ir/graph/op.ts';
 import { type AddAttrs, add, type QuantizedAdd } from '../../../src/ir/ops/add.ts';
+import { affineSumThatIs } from '../../../src/ir/ops/kernels/affine-sum.ts';
+import { everySum, rescaledSumOf } from '../../../src/ir/ops/kernels/rescaled-sum.ts';
 import { prove } from '../../../src/passes/prove.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { additionOf } from '../../oracles/cmsis-nn.ts';

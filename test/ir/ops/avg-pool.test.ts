@@ -1,7 +1,7 @@
 /** Averages in integers: where the step stays they are TensorFlow Lite's and CMSIS-NN's, else on a grid of their own. */
 import { describe, expect, test } from 'vitest';
+import type { RequantMode } from '../../../src/ir/graph/op.ts';
 import { divideNearest } from '../../../src/ir/kernel/prims/divide.ts';
-import type { RequantMode } from '../../../src/ir/op.ts';
 import { avgPool, type QuantizedAverage } from '../../../src/ir/ops/avg-pool.ts';
 import type { PoolAttrs } from '../../../src/ir/ops/common/pool.ts';
 import { countOf, type Shape } from '../../../src/ir/tensor.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { extentOf, windowAxes } from '../../../src/ir/geometry/window.ts';
 import { avgPool } from '../../../src/ir/ops/avg-pool.ts';
 import type { PoolAttrs } from '../../../src/ir/ops/common/pool.ts';
-import { extentOf, windowAxes } from '../../../src/ir/ops/common/window.ts';
 import { maxPool } from '../../../src/ir/ops/max-pool.ts';
 import type { Tensor } from '../../../src/ir/tensor.ts';
 import { at, indicesOf, randomTensor, seedArbitrary } from '../../support/float-tensors.ts';

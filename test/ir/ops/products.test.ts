@@ -1,11 +1,11 @@
 /** Gemm and MatMul: their meaning against sums written out, and their canonical forms against their meaning. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { evaluate } from '../../../src/ir/evaluate.ts';
+import { verifyGraph } from '../../../src/ir/graph/check.ts';
+import { evaluate } from '../../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { linear } from '../../../src/ir/ops/linear.ts';
 import { matMul } from '../../../src/ir/ops/mat-mul.ts';
-import { verifyGraph } from '../../../src/ir/verify.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';
 import { randomTensor, seedArbitrary } from '../../support/float-tensors.ts';
 import { encodeModel, float, floatTensor, int, valueInfo } from '../../support/onnx-model.ts';

@@ -1,6 +1,6 @@
 /** The meaning of the small operators, by numbers that were worked out by hand. */
 import { expect, test } from 'vitest';
-import type { OpDef } from '../../../src/ir/op.ts';
+import type { OpDef } from '../../../src/ir/graph/op.ts';
 import { add } from '../../../src/ir/ops/add.ts';
 import { batchNorm } from '../../../src/ir/ops/batch-norm.ts';
 import { clip } from '../../../src/ir/ops/clip.ts';

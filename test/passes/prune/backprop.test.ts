@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { must } from '../../../src/base/errors.ts';
-import type { Graph } from '../../../src/ir/graph.ts';
+import type { Graph } from '../../../src/ir/graph/graph.ts';
 import { gradients } from '../../../src/passes/prune/backprop.ts';
 import { macLayers } from '../../../src/passes/prune/layers.ts';
 import { record } from '../../../src/passes/prune/record.ts';

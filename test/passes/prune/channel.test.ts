@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { verifyGraph } from '../../../src/ir/graph/check.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
-import { verifyGraph } from '../../../src/ir/verify.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';
 import { fuse } from '../../../src/passes/fuse.ts';
 import { channelSpaces } from '../../../src/passes/prune/channels.ts';

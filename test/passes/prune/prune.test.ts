@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { DefectError, InputError } from '../../../src/base/errors.ts';
-import { dumpGraph } from '../../../src/ir/dump.ts';
-import type { Graph } from '../../../src/ir/graph.ts';
+import { verifyGraph } from '../../../src/ir/graph/check.ts';
+import type { Graph } from '../../../src/ir/graph/graph.ts';
+import { dumpGraph } from '../../../src/ir/graph/text.ts';
 import { floats } from '../../../src/ir/tensor.ts';
-import { verifyGraph } from '../../../src/ir/verify.ts';
 import { type MacLayer, macLayers } from '../../../src/passes/prune/layers.ts';
 import { type PruneOptions, prune } from '../../../src/passes/prune/prune.ts';
 import { roundWeights } from '../../../src/passes/prune/round-weights.ts';

@@ -1,7 +1,8 @@
 /** Arithmetic on pairs of elements. */
-import type { InputType, OnnxNode } from '../../op.ts';
+
+import { broadcastShape, zip } from '../../geometry/broadcast.ts';
+import type { InputType, OnnxNode } from '../../graph/op.ts';
 import type { Tensor, TensorType } from '../../tensor.ts';
-import { broadcastShape, zip } from './broadcast.ts';
 import { complain, required } from './inputs.ts';
 
 /**

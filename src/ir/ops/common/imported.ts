@@ -1,5 +1,5 @@
 /** Rewritings that several imported operators share. */
-import type { NodeView, Replacement } from '../../op.ts';
+import type { NodeView, Replacement } from '../../graph/op.ts';
 import type { Shape } from '../../tensor.ts';
 import { reshape } from '../reshape.ts';
 import { complain } from './inputs.ts';

@@ -1,6 +1,6 @@
 /** What every operator asks of its inputs, with the complaint when it does not get it. */
 import { DynamicShapeError, InputError } from '../../../base/errors.ts';
-import type { InputType } from '../../op.ts';
+import type { InputType } from '../../graph/op.ts';
 import { type DType, type Shape, showShape, type Tensor } from '../../tensor.ts';
 
 /**

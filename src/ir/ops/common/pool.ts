@@ -1,17 +1,21 @@
 /** What max-pool and average-pool share. Channels are independent: N and C are one axis here. */
-import type { InputType, OnnxNode } from '../../op.ts';
-import { countOf, type Shape, type Tensor, type TensorType } from '../../tensor.ts';
-import { complain, required } from './inputs.ts';
-import { rounded } from './round.ts';
-import { padInto, type Sweep, sweepOf } from './sweep.ts';
+
+import { InputError, must } from '../../../base/errors.ts';
+import { padInto, type Sweep, sweepOf } from '../../geometry/slide.ts';
 import {
   explicitWindow,
   extentOf,
   parseWindow,
+  unitAxis,
   type WindowAttrs,
   type WindowAxis,
   windowAxes,
-} from './window.ts';
+} from '../../geometry/window.ts';
+import type { InputType, KernelContext, OnnxNode } from '../../graph/op.ts';
+import { requireSpatial } from '../../kernel/memory-order.ts';
+import { countOf, type Shape, type Tensor, type TensorType } from '../../tensor.ts';
+import { complain, required } from './inputs.ts';
+import { rounded } from './round.ts';
 
 export interface PoolAttrs extends WindowAttrs {
   readonly ceilMode: boolean;
@@ -99,4 +103,15 @@ export function poolTensor(attrs: PoolAttrs, x: Tensor, start: number, pool: Poo
     pool(values.subarray(c * sweep.outCount, (c + 1) * sweep.outCount), padded, sweep);
   }
   return rounded(x.dtype, shape, values);
+}
+
+/** Rows and columns; one spatial axis is one row. @throws InputError for three. */
+export function poolPlane(attrs: PoolAttrs, context: KernelContext): readonly [WindowAxis, WindowAxis] {
+  const input = must(context.inputs[0], 'pooling has an input');
+  requireSpatial(input);
+  const axes = poolAxes(attrs, input.shape);
+  const [y, x] = axes.length === 1 ? [unitAxis, axes[0]] : axes;
+  if (axes.length > 2 || y === undefined || x === undefined)
+    throw new InputError({ found: `pooling over ${axes.length} axes`, supported: '1 or 2' });
+  return [y, x];
 }

@@ -1,5 +1,5 @@
 /** A matrix of activations times constant weights, as a layer that has kernels. */
-import type { Replacement } from '../../op.ts';
+import type { Replacement } from '../../graph/op.ts';
 import { type Shape, sameShape, type Tensor } from '../../tensor.ts';
 import { type ConvAttrs, conv } from '../conv.ts';
 import { linear } from '../linear.ts';

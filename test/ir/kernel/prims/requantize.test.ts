@@ -1,6 +1,7 @@
 /** Requantization against its definitions, in integers of any size. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { requantOf } from '../../../../src/ir/integers/requant.ts';
 import type { Interval, Primitive } from '../../../../src/ir/kernel/primitive.ts';
 import {
   requantizeCompact,
@@ -10,7 +11,6 @@ import {
   requantizePow2,
   requantizeSingle,
 } from '../../../../src/ir/kernel/prims/requantize.ts';
-import { requantOf } from '../../../../src/ir/requant.ts';
 
 const int32 = fc.oneof(
   fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),

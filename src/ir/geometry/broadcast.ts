@@ -1,0 +1,53 @@
+/** ONNX's multidirectional broadcasting, as in docs/Broadcasting.md of ONNX 1.17. */
+
+import { complain } from '../ops/common/inputs.ts';
+import { countOf, numbersFor, type Shape, showShape, stridesOf, type Tensor } from '../tensor.ts';
+
+/** @throws InputError when the shapes do not fit. */
+export function broadcastShape(a: Shape, b: Shape): Shape {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const [m = 1, n = 1] = [a[i - rank + a.length], b[i - rank + b.length]];
+    if (m !== n && m !== 1 && n !== 1)
+      throw complain(`shapes ${showShape(a)} and ${showShape(b)}`, 'shapes that broadcast');
+    return m === 1 ? n : m;
+  });
+}
+
+/** Where in `tensor` each element of the broadcast `shape` lies. */
+export function broadcastIndex(from: Shape, shape: Shape): Int32Array {
+  const strides = stridesOf(from);
+  const lead = shape.length - from.length;
+  let index = new Int32Array(1);
+  shape.forEach((size, axis) => {
+    const stride = axis < lead || from[axis - lead] === 1 ? 0 : (strides[axis - lead] ?? 0);
+    index = spread(index, size, stride);
+  });
+  return index;
+}
+
+/** Each offset followed along one more axis. */
+function spread(offsets: Int32Array, size: number, stride: number): Int32Array<ArrayBuffer> {
+  const found = new Int32Array(offsets.length * size);
+  let next = 0;
+  for (const offset of offsets) for (let i = 0; i < size; i++) found[next++] = offset + i * stride;
+  return found;
+}
+
+/** `f` of each pair of elements, rounded to the type of `a`. */
+export function zip(a: Tensor, b: Tensor, f: (x: number, y: number) => number): Tensor {
+  const shape = broadcastShape(a.shape, b.shape);
+  const data = numbersFor(a.dtype, countOf(shape));
+  const [fromA, fromB] = [broadcastIndex(a.shape, shape), broadcastIndex(b.shape, shape)];
+  for (let i = 0; i < data.length; i++)
+    data[i] = f(a.data[fromA[i] as number] as number, b.data[fromB[i] as number] as number);
+  return { dtype: a.dtype, shape, data };
+}
+
+/** A tensor repeated to fill `shape`. */
+export function broadcastTo(tensor: Tensor, shape: Shape): Tensor {
+  const from = broadcastIndex(tensor.shape, shape);
+  const data = numbersFor(tensor.dtype, from.length);
+  for (let i = 0; i < data.length; i++) data[i] = tensor.data[from[i] as number] as number;
+  return { dtype: tensor.dtype, shape, data };
+}

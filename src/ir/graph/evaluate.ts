@@ -1,0 +1,59 @@
+/** Networks run by the meaning of their operators: the float model that everything else is held to. */
+import { InputError, locate, must, nodeLabel } from '../../base/errors.ts';
+import { countOf, sameShape, showShape, type Tensor } from '../tensor.ts';
+import type { Graph } from './graph.ts';
+
+/**
+ * The graph's outputs by name.
+ * @param inputs one tensor for each of `graph.inputs`
+ * @param observe called with each activation: the inputs, then every node's outputs in order of execution
+ * @throws InputError when an input is missing or of another type or length, or a node cannot take what it gets
+ */
+export function evaluate(
+  graph: Graph<'imported'> | Graph<'float'>,
+  inputs: ReadonlyMap<string, Tensor>,
+  observe: (tensorName: string, tensor: Tensor) => void = () => undefined,
+): ReadonlyMap<string, Tensor> {
+  const values = new Map<string, Tensor>();
+  const valueAt = (name: string) => graph.tensors.get(name)?.constant ?? values.get(name);
+  const set = (name: string, tensor: Tensor) => {
+    values.set(name, tensor);
+    observe(name, tensor);
+  };
+  for (const name of graph.inputs) set(name, checkedInput(graph, name, inputs.get(name)));
+  for (const { name, op, attrs, inputs: from, outputs } of graph.nodes) {
+    if (outputs.every((output) => graph.tensors.get(output)?.constant !== undefined)) continue;
+    const results = locate(nodeLabel(name, op.kind), () => op.reference(attrs, from.map(valueAt)));
+    outputs.forEach((output, i) => {
+      if (output !== '') set(output, must(results[i], `${op.kind} has an output ${i}`));
+    });
+  }
+  return new Map(graph.outputs.map((name) => [name, must(valueAt(name), `output '${name}' is made`)]));
+}
+
+function checkedInput(
+  graph: Graph<'imported'> | Graph<'float'>,
+  name: string,
+  tensor: Tensor | undefined,
+): Tensor {
+  const where = `input '${name}'`;
+  const declared = graph.tensors.get(name);
+  if (tensor === undefined) throw new InputError({ where, found: 'no tensor for it' });
+  if (declared?.dtype !== undefined && declared.dtype !== tensor.dtype)
+    throw new InputError({ where, found: `a tensor of ${tensor.dtype}`, supported: declared.dtype });
+  if (declared?.shape !== undefined && !sameShape(declared.shape, tensor.shape))
+    throw new InputError({
+      where,
+      found: `a tensor of shape ${showShape(tensor.shape)}`,
+      supported: showShape(declared.shape),
+    });
+  const count = countOf(tensor.shape);
+  if (tensor.data.length !== count)
+    throw new InputError({
+      where,
+      found: `${tensor.data.length} numbers`,
+      supported: `${count}: ${showShape(tensor.shape)}`,
+      todo: 'give one whole input',
+    });
+  return tensor;
+}

@@ -1,0 +1,79 @@
+/** Orders of execution. */
+import { InputError, nodeLabel } from '../../base/errors.ts';
+import type { Node } from './graph.ts';
+
+/**
+ * The nodes with every tensor made before it is used; otherwise as they stood.
+ * @param given names that no node makes: inputs and constants
+ * @throws InputError for a tensor that nobody makes, one that two make, and cycles
+ */
+export function inOrder(nodes: readonly Node[], given: ReadonlySet<string>): Node[] {
+  const makers = makersOf(nodes, given);
+  const [done, open] = [new Set<Node>(), new Set<Node>()];
+  const visit = (node: Node): void => {
+    // A stack of our own: chains may be longer than JavaScript's.
+    const stack = [node];
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1] as Node;
+      const next = done.has(top) ? undefined : before(top, makers, given).find((maker) => !done.has(maker));
+      if (next === undefined) {
+        done.add(top);
+        open.delete(top);
+        stack.pop();
+      } else if (open.has(next) || next === top) throw cycleError(next);
+      else {
+        open.add(top);
+        stack.push(next);
+      }
+    }
+  };
+  for (const node of nodes) visit(node);
+  return [...done];
+}
+
+function makersOf(nodes: readonly Node[], given: ReadonlySet<string>): Map<string, Node> {
+  const makers = new Map<string, Node>();
+  for (const node of nodes)
+    for (const name of node.outputs) {
+      if (name === '') continue;
+      const other = makers.get(name);
+      if (other !== undefined || given.has(name)) throw twiceError(node, name, other);
+      makers.set(name, node);
+    }
+  return makers;
+}
+
+/** The nodes that make what `node` reads. */
+function before(node: Node, makers: ReadonlyMap<string, Node>, given: ReadonlySet<string>): Node[] {
+  return node.inputs.flatMap((name) => {
+    const maker = makers.get(name);
+    if (maker === undefined && name !== '' && !given.has(name)) throw undefinedError(node, name);
+    return maker === undefined ? [] : [maker];
+  });
+}
+
+const label = (node: Node): string => nodeLabel(node.name, node.op.kind);
+const damaged = 'the file is damaged, or an initializer is missing: export it again';
+
+const twiceError = (node: Node, name: string, other: Node | undefined): InputError =>
+  new InputError({
+    where: label(node),
+    found: `its output '${name}' is also ${other === undefined ? 'an input or constant' : `made by ${label(other)}`}`,
+    supported: 'each tensor made once',
+    todo: damaged,
+  });
+
+const undefinedError = (node: Node, name: string): InputError =>
+  new InputError({
+    where: label(node),
+    found: `its input '${name}' is no input, no initializer and no node's output`,
+    todo: damaged,
+  });
+
+const cycleError = (node: Node): InputError =>
+  new InputError({
+    where: label(node),
+    found: 'a cycle: it needs its own output',
+    supported: 'networks without feedback',
+    todo: damaged,
+  });

@@ -1,0 +1,60 @@
+/** Networks as graphs of operators on named tensors, at one of three stages. */
+
+import type { Tensor, TensorType } from '../tensor.ts';
+import type { OpDef, Quant } from './op.ts';
+
+/**
+ * `imported`: ONNX operators as the file has them. `float`: canonical operators, batch 1, all shapes known.
+ * `int8`: the same operators, each with its integer form, every activation with a scale and zero point.
+ */
+export type Stage = 'imported' | 'float' | 'int8';
+
+export interface Node {
+  /** Unique in the graph. */
+  readonly name: string;
+  readonly op: OpDef;
+  readonly attrs: unknown;
+  /** What `OpDef.quantize` returned; only in the int8 stage. */
+  readonly quantized?: unknown;
+  /** Tensor names; '' for an omitted optional input. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Names of the ONNX nodes that this one stands for, in order. */
+  readonly origin: readonly string[];
+  /** PyTorch's modules in which it was called, outermost first, where the file says so; imported stage only. */
+  readonly scopes?: readonly string[];
+}
+
+/** In the imported stage both `dtype` and `shape` are absent where they depend on input data. */
+export type TensorInfo<S extends Stage> = (S extends 'imported' ? Partial<TensorType> : TensorType) & {
+  /** Present on weights and other constants. */
+  readonly constant?: Tensor;
+  /** Present on activations of the int8 stage. */
+  readonly quant?: Quant;
+  /** The name in the PyTorch or ONNX file, where a pass had to make another. */
+  readonly label?: string;
+  /** Which indices along axis 1 of the model's tensor are left, ascending, where some were taken out. */
+  readonly kept?: readonly number[];
+};
+
+export interface Graph<S extends Stage> {
+  readonly stage: S;
+  readonly name: string;
+  /** Of the default ONNX domain; 0 for graphs made by hand. */
+  readonly opset: number;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly tensors: ReadonlyMap<string, TensorInfo<S>>;
+  /** In an order of execution. */
+  readonly nodes: readonly Node[];
+}
+
+/** A node whose attributes are those of `op`, known after `is(node, op)`. */
+export type NodeOf<A, Q = unknown> = Omit<Node, 'attrs' | 'quantized' | 'op'> & {
+  readonly op: OpDef<A, Q>;
+  readonly attrs: A;
+  readonly quantized?: Q;
+};
+
+export const is = <A, Q>(node: Node, op: OpDef<A, Q>): node is Node & NodeOf<A, Q> =>
+  node.op.kind === op.kind;

@@ -1,0 +1,179 @@
+/** What an operator is. One file in `ops/` each; nothing else in the compiler knows any operator by name. */
+
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Tensor, TensorType } from '../tensor.ts';
+import type { Attributes } from './attributes.ts';
+
+/** A node as the ONNX file states it, after its opset is known. `''` stands for an omitted optional input. */
+export interface OnnxNode {
+  readonly name: string;
+  readonly opType: string;
+  readonly opset: number;
+  readonly attributes: Attributes;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/** The types of a node's inputs, and their values where they are constants. `undefined`: an omitted input. */
+export interface InputType extends TensorType {
+  readonly constant?: Tensor;
+}
+
+/** How an ONNX operator type becomes this operator. */
+export interface OnnxRule<A> {
+  /** The oldest and newest opset in which the ONNX operator has the meaning that `parse` knows. */
+  readonly since: number;
+  readonly upTo: number;
+  /** @throws InputError for attributes outside of what is supported. */
+  parse(node: OnnxNode): A;
+}
+
+/** A replacement of one node by simpler ones: canonical operators on the same inputs and outputs. */
+export interface Replacement {
+  readonly op: OpDef;
+  readonly attrs: unknown;
+  /** Names of existing tensors, or of constants given in `constants`; '' for omitted. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** New constant tensors by (fresh) name. */
+  readonly constants?: ReadonlyMap<string, Tensor>;
+}
+
+/** What a rule may see of the node that it rewrites. */
+export interface NodeView<A> {
+  readonly name: string;
+  readonly attrs: A;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly inputTypes: readonly (InputType | undefined)[];
+  readonly outputTypes: readonly TensorType[];
+}
+
+/**
+ * An affine 8-bit activation: real = scale * (stored - zeroPoint), stored in 0..255. The zero point is an integer in
+ * 0..255 where the tensor's range holds 0, any int32 elsewhere.
+ */
+export interface Quant {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** A tensor as a kernel sees it: how many elements, and how they are stored. */
+export interface Place {
+  readonly shape: readonly number[];
+  /** `order[i]` is the row-major element of `shape` at position i in memory; absent: row-major. */
+  readonly order?: readonly number[];
+  /** Absent in float programs. */
+  readonly quant?: Quant;
+  /** Which indices along axis 1 of the model's tensor are left, where some were taken out. */
+  readonly kept?: readonly number[];
+}
+
+/** What a kernel builder is given: the node's activations, in its order, without its constants. */
+export interface KernelContext {
+  /** A C identifier, unique in the program. */
+  readonly name: string;
+  readonly inputs: readonly Place[];
+  readonly outputs: readonly Place[];
+  /** From the last pixel to the first, of operators that `turn`. */
+  readonly backward?: boolean;
+}
+
+/**
+ * How exactly an accumulator becomes 8 bits again. See docs/numerics.md for the integer definitions:
+ * `single` rounds half up once; `tfl-double` is TensorFlow Lite's doubling high multiplication followed by a
+ * rounding shift; `ort-float` multiplies in float32 and rounds half to even; `pow2` only shifts; `compact`
+ * rounds half up once too, with multipliers of 8 bits and one shift for all channels.
+ */
+export type RequantMode = 'single' | 'tfl-double' | 'ort-float' | 'pow2' | 'compact';
+
+/** Symmetric grids: -127..127, -7..7 and -1..1 times a step per output channel. */
+export type WeightBits = 8 | 4 | 2;
+
+/** How many values the weights of a layer may share: their indices take 4 or 2 bits. */
+export type CodebookSize = 16 | 4;
+
+/** The values that an activation took, in real units. */
+export interface Range {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+export interface ScaleContext<A> extends NodeView<A> {
+  readonly mode: RequantMode;
+  /** Bits of a weight: 8, or fewer for layers that are to be stored smaller. */
+  readonly weightBits: number;
+  /**
+   * Set where the weights lie on symmetric grids of `weightBits`, or on those of the codebook, already: the real value of one step, per output
+   * channel; 0 leaves the choice open.
+   */
+  readonly weightSteps?: Float64Array;
+  /** Set with `weightSteps` where the weights of all channels are one of these many times their step. */
+  readonly codebook?: Int8Array;
+  /** The inputs' quantization in the node's order; undefined for constants. */
+  readonly inputQuants: readonly (Quant | undefined)[];
+  /** What the output took during calibration, with what its readers need it to hold. */
+  readonly range: Range;
+}
+
+export interface QuantizeContext<A> extends ScaleContext<A> {
+  readonly outputQuant: Quant;
+  /**
+   * Mean of the first input over the calibration images, per channel (axis 1), for bias correction; undefined:
+   * none is made.
+   */
+  readonly inputMean: Float64Array | undefined;
+}
+
+/**
+ * An operator with attributes `A`; `Q` is what its quantized form needs besides (integer weights, biases,
+ * multipliers): plain data, so that an integer network can be written down and read back.
+ */
+export interface OpDef<A = unknown, Q = unknown> {
+  readonly kind: string;
+  /** The ONNX operator types that parse to this operator. */
+  readonly onnx?: Readonly<Record<string, OnnxRule<A>>>;
+  /**
+   * Output types from input types.
+   * @throws DynamicShapeError when a shape depends on an input that is not constant, and InputError when the
+   * inputs cannot be.
+   */
+  infer(attrs: A, inputs: readonly (InputType | undefined)[]): readonly TensorType[];
+  /** The meaning, on whole tensors: sums in float64, rounded to the output's type once. */
+  reference(attrs: A, inputs: readonly (Tensor | undefined)[]): readonly Tensor[];
+  /** `reference` reads the types of its inputs, never their data (ONNX Shape). */
+  readonly typesOnly?: boolean;
+  /**
+   * Set on operators that only exist in the imported stage: how they become canonical ones, in an order of
+   * execution. An empty list: the first output is the first input.
+   */
+  canonicalize?(node: NodeView<A>): readonly Replacement[];
+  /**
+   * Set on canonical operators whose ONNX attributes leave something to the shapes (automatic padding, negative
+   * axes): the same meaning with nothing left. Holds of its own result.
+   */
+  explicit?(attrs: A, inputs: readonly (InputType | undefined)[]): A;
+  /** Set where the output is the input's memory under another shape or order of axes: there is no kernel. */
+  readonly alias?: boolean;
+  /**
+   * The output's order in memory (`Place.order`). Absent: the first input's.
+   * @throws InputError where an input's order is not one that the operator can read.
+   */
+  order?(attrs: A, inputs: readonly Place[], output: readonly number[]): readonly number[] | undefined;
+  /** The output's scale and zero point. Absent: what its range asks for. */
+  outputQuant?(context: ScaleContext<A>): Quant;
+  /** The integers of the quantized operator. @throws InputError naming the node. */
+  quantize?(context: QuantizeContext<A>): Q;
+  /**
+   * Set where ranges without 0 do: `computes` reads inputs and makes outputs of any zero point; `moves` hands its
+   * input's bytes on, so that the readers of its output decide. Absent: its tensors hold 0.
+   */
+  readonly anyZeroPoint?: 'computes' | 'moves';
+  /** Real values that the first input must be able to hold beside its own: what padding stands for. */
+  padding?(attrs: A): readonly number[];
+  /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */
+  readonly turns?: true;
+  /** `constants` are the node's inputs, undefined where they are activations. */
+  float32?(attrs: A, context: KernelContext, constants: readonly (Tensor | undefined)[]): Kernel;
+  int8?(attrs: A, quantized: Q, context: KernelContext): Kernel;
+}

@@ -1,0 +1,160 @@
+/** Tensors out of an ONNX file, in whichever of its encodings. */
+import { InputError } from '../../base/errors.ts';
+import { onnxTypeName, widerDtypeOfOnnx } from '../graph/onnx-types.ts';
+import { type DType, largestTensor, numbersFor, type Tensor } from '../tensor.ts';
+import { brainToNumber, halfToNumber } from './half.ts';
+import { externalLocation, listOf, numberOf, type TensorProto, textOf } from './proto.ts';
+
+/** Gives the bytes of a file that stands beside the model. @throws InputError when it cannot be read. */
+export type ExternalFiles = (location: string) => Uint8Array;
+
+/** How one element type is stored. */
+interface Encoding {
+  readonly bytes: number;
+  readonly read: (view: DataView, at: number) => number;
+  /** The typed field that is used when there is no raw data. */
+  readonly field: (tensor: TensorProto) => readonly (number | Long)[] | null | undefined;
+  /** What a number of that field means. */
+  readonly value?: (bits: number) => number;
+}
+
+const int32Field = (tensor: TensorProto) => tensor.int32Data;
+
+const encodings: Readonly<Record<string, Encoding>> = {
+  float32: { bytes: 4, read: (v, at) => v.getFloat32(at, true), field: (t) => t.floatData },
+  float64: { bytes: 8, read: (v, at) => v.getFloat64(at, true), field: (t) => t.doubleData },
+  int64: { bytes: 8, read: (v, at) => Number(v.getBigInt64(at, true)), field: (t) => t.int64Data },
+  int32: { bytes: 4, read: (v, at) => v.getInt32(at, true), field: int32Field },
+  int16: { bytes: 2, read: (v, at) => v.getInt16(at, true), field: int32Field },
+  int8: { bytes: 1, read: (v, at) => v.getInt8(at), field: int32Field },
+  uint8: { bytes: 1, read: (v, at) => v.getUint8(at), field: int32Field },
+  bool: { bytes: 1, read: (v, at) => v.getUint8(at), field: int32Field, value: (bits) => Number(bits !== 0) },
+  float16: {
+    bytes: 2,
+    read: (v, at) => halfToNumber(v.getUint16(at, true)),
+    field: int32Field,
+    value: halfToNumber,
+  },
+  bfloat16: {
+    bytes: 2,
+    read: (v, at) => brainToNumber(v.getUint16(at, true)),
+    field: int32Field,
+    value: brainToNumber,
+  },
+};
+
+/**
+ * @param where how messages name the tensor
+ * @throws InputError for element types without a counterpart here, sizes that do not fit the shape, and
+ * external data that is not to be had
+ */
+export function decodeTensor(tensor: TensorProto, where: string, external?: ExternalFiles): Tensor {
+  const { dtype, encoding } = typeOf(tensor, where);
+  const { shape, count } = shapeOf(tensor, where);
+  if (tensor.segment !== null && tensor.segment !== undefined)
+    throw new InputError({ where, found: 'a tensor in segments', supported: 'whole tensors' });
+  const data = numbersFor(dtype, 0);
+  if (tensor.dataLocation === externalLocation)
+    return {
+      dtype,
+      shape,
+      data: fromBytes(externalBytes(tensor, where, external), dtype, count, encoding, where),
+    };
+  if (tensor.rawData !== null && tensor.rawData !== undefined && tensor.rawData.length > 0)
+    return { dtype, shape, data: fromBytes(tensor.rawData, dtype, count, encoding, where) };
+  return { dtype, shape, data: count === 0 ? data : fromField(tensor, dtype, count, encoding, where) };
+}
+
+function typeOf(tensor: TensorProto, where: string): { dtype: DType; encoding: Encoding } {
+  const name = onnxTypeName(tensor.dataType ?? 0);
+  const [dtype, encoding] = [widerDtypeOfOnnx(tensor.dataType ?? 0), encodings[name]];
+  if (dtype !== undefined && encoding !== undefined) return { dtype, encoding };
+  throw new InputError({
+    where,
+    found: `elements of type ${name}`,
+    supported: Object.keys(encodings).join(', '),
+    todo: 'export the model in float32',
+  });
+}
+
+function shapeOf(tensor: TensorProto, where: string): { shape: number[]; count: number } {
+  const shape = listOf(tensor.dims).map(numberOf);
+  const count = shape.reduce((product, n) => product * n, 1);
+  if (shape.every((n) => Number.isSafeInteger(n) && n >= 0) && count <= largestTensor)
+    return { shape, count };
+  throw new InputError({
+    where,
+    found: `shape [${shape.join(', ')}]`,
+    supported: `sizes of 0 or more, up to ${largestTensor} elements in all`,
+  });
+}
+
+type Data = Tensor['data'];
+
+function fromBytes(bytes: Uint8Array, dtype: DType, count: number, encoding: Encoding, where: string): Data {
+  requireCount(bytes.length, count * encoding.bytes, 'bytes', where);
+  // The bytes stand anywhere in the file, so no typed array can be laid over them.
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const data = numbersFor(dtype, count);
+  for (let i = 0; i < count; i++) data[i] = encoding.read(view, i * encoding.bytes);
+  return data;
+}
+
+function fromField(
+  tensor: TensorProto,
+  dtype: DType,
+  count: number,
+  encoding: Encoding,
+  where: string,
+): Data {
+  const values = listOf(encoding.field(tensor));
+  requireCount(values.length, count, 'elements', where);
+  const data = numbersFor(dtype, count);
+  values.forEach((value, i) => {
+    data[i] = encoding.value === undefined ? numberOf(value) : encoding.value(numberOf(value));
+  });
+  return data;
+}
+
+function requireCount(found: number, wanted: number, unit: string, where: string): void {
+  if (found === wanted) return;
+  throw new InputError({
+    where,
+    found: `${found} ${unit} of data`,
+    supported: `${wanted}, as its shape says`,
+    todo: 'the file is cut off or damaged: export it again',
+  });
+}
+
+function externalBytes(tensor: TensorProto, where: string, external: ExternalFiles | undefined): Uint8Array {
+  const entries = new Map(
+    listOf(tensor.externalData).map((entry) => [textOf(entry.key), textOf(entry.value)]),
+  );
+  const location = entries.get('location') ?? '';
+  if (location === '' || /^([/\\]|[A-Za-z]:)|(^|[/\\])\.\.([/\\]|$)/.test(location))
+    throw new InputError({
+      where,
+      found: `data in the file '${location}'`,
+      supported: 'files beside the model',
+    });
+  if (external === undefined)
+    throw new InputError({
+      where,
+      found: `data in another file, '${location}'`,
+      todo: `give that file too, beside the model, or export with the weights inside`,
+    });
+  return partOf(external(location), entries, `${where} in '${location}'`);
+}
+
+/** The stretch that `offset` and `length` name; the whole rest without a length. */
+function partOf(file: Uint8Array, entries: ReadonlyMap<string, string>, where: string): Uint8Array {
+  const offset = Number(entries.get('offset') ?? 0);
+  const length = Number(entries.get('length') ?? file.length - offset);
+  const whole = [offset, length].every((n) => Number.isSafeInteger(n) && n >= 0);
+  if (whole && offset + length <= file.length) return file.subarray(offset, offset + length);
+  throw new InputError({
+    where,
+    found: `${length} bytes at ${offset} of a file of ${file.length}`,
+    todo: 'the file is cut off, or of another model: copy both files of one export',
+  });
+}

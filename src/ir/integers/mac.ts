@@ -1,0 +1,399 @@
+/**
+ * Multiply-accumulate operators (convolutions and linear layers) in integers: per-channel symmetric weights,
+ * int32 bias with the input's zero point folded in, one requantization per output.
+ *
+ *   real y = sum w (sx (x - zx)) + b = sx sw (sum q x + bias),  bias = round(b / (sx sw)) - zx sum q
+ */
+
+import { InputError, must } from '../../base/errors.ts';
+import { largestOf } from '../../base/extremes.ts';
+import type { InputType, Quant, RequantMode, ScaleContext } from '../graph/op.ts';
+import { float, int, load, maximum, minimum, mul } from '../kernel/builders.ts';
+import type { Expr, Table } from '../kernel/kernel.ts';
+import { dense8, formatName, type WeightFormat } from '../kernel/weight-format.ts';
+import type { Tensor } from '../tensor.ts';
+import { noFinerThan } from './quant.ts';
+import {
+  compactHolds,
+  compactOf,
+  compactShift,
+  epilogue,
+  largestCompact,
+  type Requant,
+  type RowSaturation,
+  requantOf,
+  type Saturation,
+} from './requant.ts';
+import { type Bound, boundOf, type Clamp, clampAt, largestFloat, type RowClamp } from './row-clamp.ts';
+
+export interface QuantizedMac {
+  /** channels x terms, row-major in the float weight's own order; symmetric, |q| <= 2^(bits - 1) - 1. */
+  readonly weights: Int8Array;
+  readonly bits: number;
+  /** The real value of one weight step, per output channel. */
+  readonly weightScales: Float64Array;
+  /** Holds -zx * sum(q) too. */
+  readonly bias: Int32Array;
+  readonly requant: Requant;
+  readonly saturation: RowSaturation;
+  /** How the weights are stored; `dense8` when absent. */
+  readonly format?: WeightFormat;
+  /** At most 16 values, ascending, of which every weight is one: formats of few bits then store their indices. */
+  readonly codebook?: Int8Array;
+  /** Sums are multiplied by 2^up before they are requantized: 0 when absent. For outputs finer than a sum's step. */
+  readonly up?: number;
+  /** Sums accumulated at a time where the kernel has a choice: 4 when absent. 8 halve the cost of decoding. */
+  readonly lanes?: 4 | 8;
+}
+
+export interface MacToQuantize {
+  readonly name: string;
+  readonly mode: RequantMode;
+  readonly bits: number;
+  readonly weight: Float32Array;
+  /** As `ScaleContext.weightSteps`. */
+  readonly weightSteps?: Float64Array | undefined;
+  /** As `ScaleContext.codebook`. */
+  readonly codebook?: Int8Array | undefined;
+  readonly channels: number;
+  readonly bias: Float32Array | undefined;
+  readonly input: Quant;
+  readonly output: Quant;
+  readonly clamp: RowClamp | undefined;
+  /** Mean of the input that each term of a row multiplies, in real units; undefined: no bias correction. */
+  readonly meanOf: ((term: number, row: number) => number) | undefined;
+}
+
+const largest = (row: Float32Array): number => row.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
+
+/** |bias| stays below 2^28 steps, so that no bias alone can bring an accumulator near 2^31. */
+const largestBias = 2 ** 28;
+/** Of rows of zeros, whose output is their bias: fine enough for 8 bits, and stored in 16. */
+const lonelyBias = 2 ** 14;
+
+const leastStep = (row: Float32Array, bias: number, input: Quant, bits: number, given: number): number =>
+  Math.max(
+    given > 0 ? given : largest(row) / (2 ** (bits - 1) - 1),
+    Math.abs(atZero(row, bias, input)) / (input.scale * (largest(row) > 0 ? largestBias : lonelyBias)),
+  );
+
+/**
+ * The step of a row of weights: the given one, or its largest weight is the largest step; unless the bias asks for
+ * a coarser one.
+ */
+function stepOf(mac: MacToQuantize, row: Float32Array, bias: number, given: number): number {
+  const { input, output, bits, mode } = mac;
+  const needed = Math.max(
+    leastStep(row, bias, input, bits, given),
+    // Far below what matters: a row of zeros still needs a positive scale that a shift of 30 can express.
+    (output.scale / input.scale) * 2 ** -28,
+  );
+  if (mode !== 'pow2') return needed;
+  const exponent = Math.floor(Math.log2(output.scale / (input.scale * needed)));
+  return (output.scale / input.scale) * 2 ** -Math.min(30, Math.max(1, exponent));
+}
+
+/**
+ * `needed` steps of a layer's rows, made coarser so that each requantization scale is a whole multiple, 1 to
+ * 255, of one power of two: compact requantization is then exact. The row of the largest step becomes coarser
+ * by at most 1/127, others by at most their multiplier's inverse.
+ */
+export function compactSteps(needed: Float64Array, input: Quant, output: Quant): Float64Array {
+  const unit = input.scale / output.scale;
+  const shift = compactShift(
+    Array.from(needed, (step) => step * unit),
+    largestCompact,
+  );
+  const multiplier = (step: number): number =>
+    Math.max(1, Math.min(largestCompact, Math.ceil(step * unit * 2 ** shift - 1e-9)));
+  return needed.map((step) => multiplier(step) / (unit * 2 ** shift));
+}
+
+/** The second input: what a layer multiplies by. */
+export const weightsOf = (inputs: readonly (InputType | undefined)[]): Tensor =>
+  must(inputs[1]?.constant, 'a layer to be compiled has constant weights');
+
+/** As fine as the range allows and requantization can serve. */
+export function macOutputQuant(c: ScaleContext<unknown>): Quant {
+  const weight = Float32Array.from(weightsOf(c.inputTypes).data);
+  const step = finestStep(c, weight, must(c.inputQuants[0], 'the input is quantized'));
+  // Requantization in float32 ends at 2^21: the zero point must leave it room.
+  const far = c.mode === 'ort-float' ? Math.max(c.range.lo, -c.range.hi) / 2 ** 20 : 0;
+  return noFinerThan(Math.max(step, far), c.range);
+}
+
+/** The least step of each row: the given one, or its largest weight is the largest step, coarser for a large bias. */
+function leastSteps(c: ScaleContext<unknown>, weight: Float32Array, input: Quant): readonly RowStep[] {
+  const bias = c.inputTypes[2]?.constant?.data;
+  const rows = weightsOf(c.inputTypes).shape[0] ?? 1;
+  const terms = weight.length / rows;
+  return Array.from({ length: rows }, (_, row) => {
+    const values = weight.subarray(row * terms, (row + 1) * terms);
+    const b = Number(bias?.[row] ?? 0);
+    return { values, bias: b, step: leastStep(values, b, input, c.weightBits, c.weightSteps?.[row] ?? 0) };
+  });
+}
+
+interface RowStep {
+  readonly values: Float32Array;
+  readonly bias: number;
+  readonly step: number;
+}
+
+/** The finest output step that a requantization scale of at most 1 (1/2 for pow2) can serve, with sums shifted up. */
+function finestStep(c: ScaleContext<unknown>, weight: Float32Array, input: Quant): number {
+  const rows = leastSteps(c, weight, input);
+  const accumulatorStep = largestOf(rows.map(({ step }) => step)) * input.scale;
+  if (c.mode === 'pow2' || c.mode === 'compact') return accumulatorStep * (c.mode === 'pow2' ? 4 : 1);
+  return accumulatorStep / 2 ** headroom(rows, input);
+}
+
+/** Sums of a linear layer of 8 inputs still have room for 2^12. */
+const mostUp = 12;
+
+/** How far all sums can be shifted up and stay below 2^30, so that a zero point can be added to them. */
+function headroom(rows: readonly RowStep[], input: Quant): number {
+  const reaches = rows.map(({ values, bias, step }) => {
+    if (!(step > 0)) return 1;
+    const sum = values.reduce((total, w) => total + Math.abs(w) / step + 1, 0);
+    return 255 * sum + Math.abs(atZero(values, bias, input)) / (input.scale * step);
+  });
+  return Math.max(0, Math.min(mostUp, Math.floor(Math.log2(2 ** 30 / Math.max(1, largestOf(reaches))))));
+}
+
+/** The sum of a row where every input is stored as 0, in real units: what the integer bias stands for. */
+const atZero = (row: Float32Array, bias: number, { scale, zeroPoint }: Quant): number =>
+  bias - zeroPoint * scale * row.reduce((sum, w) => sum + w, 0);
+
+/**
+ * @throws InputError when an accumulator could leave int32 for some input, in any order of summation:
+ * |bias| + 255 sum |q| >= 2^31; it names the channel.
+ */
+export function quantizeMac(mac: MacToQuantize): QuantizedMac {
+  const { channels, weight, input, output } = mac;
+  const terms = weight.length / channels;
+  const weights = new Int8Array(weight.length);
+  const weightScales = new Float64Array(channels);
+  const bias = new Int32Array(channels);
+  const rowOf = (channel: number) => weight.subarray(channel * terms, (channel + 1) * terms);
+  for (let channel = 0; channel < channels; channel++)
+    weightScales[channel] = stepOf(
+      mac,
+      rowOf(channel),
+      mac.bias?.[channel] ?? 0,
+      mac.weightSteps?.[channel] ?? 0,
+    );
+  const free = mac.weightSteps === undefined;
+  if (mac.mode === 'compact' && free) weightScales.set(compactSteps(weightScales, input, output));
+  for (let channel = 0; channel < channels; channel++) {
+    const row = rowOf(channel);
+    const step = weightScales[channel] as number;
+    const steps = row.map((w) => integerOf(w / step, mac.codebook));
+    weights.set(steps, channel * terms);
+    bias[channel] = biasSteps(mac, row, steps, step, mac.bias?.[channel] ?? 0, channel);
+  }
+  const ratios = Array.from(weightScales, (step) => (input.scale * step) / output.scale);
+  const up = mac.mode === 'pow2' || mac.mode === 'compact' ? 0 : shiftUp(ratios);
+  const scales = ratios.map((ratio) => Math.min(1, ratio * 2 ** -up));
+  return {
+    weights,
+    bits: mac.bits,
+    weightScales,
+    bias,
+    ...(up === 0 ? {} : { up }),
+    requant: requantFor(mac.mode, scales, weights, bias),
+    saturation: rowSaturation(output, mac.clamp, channels),
+    ...(mac.codebook === undefined ? {} : { codebook: mac.codebook }),
+  };
+}
+
+/** So that no scale is above 1, but for rounding. */
+const shiftUp = (ratios: readonly number[]): number => {
+  const most = ratios.reduce((a, b) => Math.max(a, b), 0);
+  return Math.max(0, Math.ceil(Math.log2(most * (1 - 1e-9))));
+};
+
+/** The nearest integer, or the nearest value of the codebook; 0 stays 0 in both. */
+function integerOf(steps: number, codebook: Int8Array | undefined): number {
+  const whole = Math.round(steps);
+  if (codebook === undefined || codebook.includes(whole)) return whole;
+  return codebook.reduce((best, v) => (Math.abs(v - steps) < Math.abs(best - steps) ? v : best));
+}
+
+/** |bias| + 255 sum |q|, by channel: no accumulator is larger, in any order of summation. */
+function magnitudes(weights: Int8Array, bias: Int32Array): number[] {
+  const terms = weights.length / bias.length;
+  return Array.from(bias, (b, channel) =>
+    weights
+      .subarray(channel * terms, (channel + 1) * terms)
+      .reduce((sum, q) => sum + 255 * Math.abs(q), Math.abs(b)),
+  );
+}
+
+/**
+ * Compact multipliers have one byte where that is exact (`compactSteps`), else up to 16 bits, as many as keep
+ * products in int32: weights whose steps were fixed before keep them. Layers that fit neither have 64-bit
+ * products.
+ */
+export function requantFor(
+  mode: RequantMode,
+  scales: readonly number[],
+  weights: Int8Array,
+  bias: Int32Array,
+): Requant {
+  if (mode !== 'compact') return requantOf(mode, scales);
+  const reach = magnitudes(weights, bias);
+  const narrow = compactOf(scales, largestCompact);
+  if (isWithin(narrow, 1e-6) && compactHolds(narrow, reach)) return narrow;
+  for (let bits = 16; bits >= 8; bits--) {
+    const wide = compactOf(scales, 2 ** bits - 1);
+    if (compactHolds(wide, reach) && isWithin(wide, 2 ** -9)) return wide;
+  }
+  return requantOf('single', scales);
+}
+
+/** Whether all multipliers are so close to their scales, relatively; 2^-9 is half a step of a full 8-bit output. */
+const isWithin = ({ multiplier, shift, scale }: Requant, error: number): boolean =>
+  multiplier.every((m, c) => Math.abs((m * 2 ** -(shift[c] ?? 0)) / (scale[c] ?? 1) - 1) <= error);
+
+/** The bias in accumulator steps, corrected by the mean error of rounding the weights: b - (q sw - w) E[x]. */
+function biasSteps(
+  mac: MacToQuantize,
+  row: Float32Array,
+  steps: Float32Array,
+  step: number,
+  real: number,
+  channel: number,
+): number {
+  const { scale, zeroPoint } = mac.input;
+  // Far from 0, a weight's rounding times the input's offset is more than the signal.
+  const offset = zeroPoint < 0 || zeroPoint > 255 ? () => scale * (127.5 - zeroPoint) : undefined;
+  const meanOf = mac.meanOf ?? offset;
+  let correction = 0;
+  let sum = 0;
+  let magnitude = 0;
+  steps.forEach((q, term) => {
+    if (meanOf !== undefined) correction += (q * step - (row[term] ?? 0)) * meanOf(term, channel);
+    sum += q;
+    magnitude += Math.abs(q);
+  });
+  const bias = Math.round((real - correction) / (scale * step) - zeroPoint * sum);
+  if (Math.abs(bias) + 255 * magnitude >= 2 ** 31)
+    throw new InputError({
+      where: `node '${mac.name}', output channel ${channel}`,
+      found: `an accumulator of up to ${Math.abs(bias) + 255 * magnitude}, beyond int32`,
+      supported: 'rows whose 255 * sum |weight| + |bias| stays below 2^31 steps',
+      todo: 'split the layer or reduce its inputs',
+    });
+  return bias;
+}
+
+/** Where a clamp (and the storage) saturates, in output steps. */
+export function saturationOf(output: Quant, clamp: Clamp | undefined): Saturation {
+  const stored = (real: number): number =>
+    Math.max(0, Math.min(255, Math.round(real / output.scale) + output.zeroPoint));
+  return {
+    zeroPoint: output.zeroPoint,
+    lo: clamp === undefined ? 0 : stored(clamp.lo),
+    hi: clamp === undefined ? 255 : stored(clamp.hi),
+  };
+}
+
+/** The same by output channel. */
+function rowSaturation(output: Quant, clamp: RowClamp | undefined, channels: number): RowSaturation {
+  const rows = Array.from({ length: channels }, (_, c) =>
+    saturationOf(output, clamp === undefined ? undefined : clampAt(clamp, c)),
+  );
+  return {
+    zeroPoint: output.zeroPoint,
+    lo: boundOf(rows.map(({ lo }) => lo)),
+    hi: boundOf(rows.map(({ hi }) => hi)),
+  };
+}
+
+/** The arithmetic of a multiply-accumulate kernel; the loops around it are the same for int8 and float32. */
+export interface Arithmetic {
+  readonly elem: 'u8' | 'f32';
+  readonly accumulator: 'i32' | 'f32';
+  readonly weightElem: 'i8' | 'f32';
+  /** Weights in their own order, channels x terms; the loops put them in theirs. */
+  readonly weights: Int8Array | Float32Array;
+  readonly bias: Table;
+  readonly tables: readonly Table[];
+  readonly format: WeightFormat;
+  readonly codebook?: Int8Array;
+  /** The stored output of an accumulator. */
+  readonly finish: (accumulator: Expr, channel: Expr) => Expr;
+}
+
+/** Half the bytes where the numbers allow it and the layer is stored small anyway. */
+function biasElem({ bias, requant }: QuantizedMac, format: WeightFormat): 'i16' | 'i32' {
+  const small = requant.mode === 'compact' || formatName(format) !== formatName(dense8);
+  return small && bias.every((b) => b >= -32768 && b <= 32767) ? 'i16' : 'i32';
+}
+
+export function int8Arithmetic(prefix: string, mac: QuantizedMac): Arithmetic {
+  const end = epilogue(prefix, mac.requant, mac.saturation);
+  const format = mac.format ?? dense8;
+  return {
+    elem: 'u8',
+    accumulator: 'i32',
+    weightElem: 'i8',
+    weights: mac.weights,
+    bias: { name: `${prefix}_bias`, elem: biasElem(mac, format), data: mac.bias },
+    tables: end.tables,
+    format,
+    ...(mac.codebook === undefined ? {} : { codebook: mac.codebook }),
+    finish: (accumulator, channel) => end.value(mul(accumulator, 2 ** (mac.up ?? 0)), channel),
+  };
+}
+
+/** `x` between the clamp's bounds; an infinite bound costs nothing. */
+export function clampFloat(x: Expr, clamp: Clamp | undefined): Expr {
+  if (clamp === undefined) return x;
+  const above = clamp.lo > -Infinity ? maximum(x, float(clamp.lo)) : x;
+  return clamp.hi < Infinity ? minimum(above, float(clamp.hi)) : above;
+}
+
+/** What C can write down of a bound: the largest float32 bounds nothing. */
+const finite = (x: number): number => Math.max(-largestFloat, Math.min(largestFloat, Math.fround(x)));
+
+/** The tables of bounds that differ by channel, and `x` between the bounds of its channel. */
+function clampFloatRows(prefix: string, clamp: RowClamp | undefined) {
+  const tables: Table[] = [];
+  const bound = (side: 'lo' | 'hi', channel: Expr): Expr | undefined => {
+    const values: Bound = clamp?.[side] ?? Infinity;
+    if (typeof values === 'number') return Number.isFinite(values) ? float(values) : undefined;
+    const name = `${prefix}_${side}`;
+    if (!tables.some((table) => table.name === name))
+      tables.push({ name, elem: 'f32', data: Float32Array.from(values, finite) });
+    return load(name, 'f32', channel);
+  };
+  const value = (x: Expr, channel: Expr): Expr => {
+    const [lo, hi] = [bound('lo', channel), bound('hi', channel)];
+    const above = lo === undefined ? x : maximum(x, lo);
+    return hi === undefined ? above : minimum(above, hi);
+  };
+  value(float(0), int(0));
+  return { tables, value };
+}
+
+export function float32Arithmetic(
+  prefix: string,
+  weights: Float32Array,
+  channels: number,
+  bias: Float32Array | undefined,
+  clamp: RowClamp | undefined,
+): Arithmetic {
+  const bounds = clampFloatRows(prefix, clamp);
+  return {
+    elem: 'f32',
+    accumulator: 'f32',
+    weightElem: 'f32',
+    weights,
+    bias: { name: `${prefix}_bias`, elem: 'f32', data: bias ?? new Float32Array(channels) },
+    tables: bounds.tables,
+    format: dense8,
+    finish: bounds.value,
+  };
+}

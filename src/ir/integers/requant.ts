@@ -1,0 +1,146 @@
+/** Requantization as data: which rounding, and per channel the multiplier and shift that stand for a real scale. */
+
+import { DefectError } from '../../base/errors.ts';
+import { largestOf } from '../../base/extremes.ts';
+import type { RequantMode } from '../graph/op.ts';
+import { add, call, float, int, load } from '../kernel/builders.ts';
+import type { Expr, Table } from '../kernel/kernel.ts';
+import type { Bound } from './row-clamp.ts';
+
+/**
+ * real = acc * multiplier[c] * 2^-31 * 2^-shift[c]; acc * scale[c] in float32 where `mode` is ort-float;
+ * acc * multiplier[c] * 2^-shift[c] where it is compact.
+ */
+export interface Requant {
+  readonly mode: RequantMode;
+  readonly multiplier: Int32Array;
+  /** 0..30 */
+  readonly shift: Uint8Array;
+  readonly scale: Float32Array;
+}
+
+/** The output range of a requantization: zero point and saturation bounds, all in stored steps. */
+export interface Saturation {
+  readonly zeroPoint: number;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** The same where the bounds may differ by channel. */
+export interface RowSaturation {
+  readonly zeroPoint: number;
+  readonly lo: Bound;
+  readonly hi: Bound;
+}
+
+/** multiplier in [2^30, 2^31) where the shift allows it: a relative error of at most 2^-31. */
+function fixedPoint(scale: number): { readonly multiplier: number; readonly shift: number } {
+  const shift = Math.max(0, Math.min(30, -Math.floor(Math.log2(scale)) - 1));
+  const multiplier = Math.round(scale * 2 ** (31 + shift));
+  if (multiplier < 2 ** 31) return { multiplier: Math.max(1, multiplier), shift };
+  return shift > 0 ? { multiplier: 2 ** 30, shift: shift - 1 } : { multiplier: 2 ** 31 - 1, shift: 0 };
+}
+
+/**
+ * @param scales one positive real per channel, at most 1 (and powers of two below 1 for `pow2`).
+ * @throws DefectError for scales outside of that: the quantizer chooses scales that avoid it.
+ */
+export function requantOf(mode: RequantMode, scales: readonly number[]): Requant {
+  const bad = scales.find((s) => !(s > 0 && s <= 1));
+  if (bad !== undefined) throw new DefectError(`requantization scale ${bad} is outside of (0, 1]`);
+  if (mode === 'compact') return compactOf(scales, largestCompact);
+  const fixed = scales.map(fixedPoint);
+  return {
+    mode,
+    multiplier: Int32Array.from(fixed, (f) => f.multiplier),
+    shift: Uint8Array.from(fixed, (f, i) =>
+      mode === 'pow2' ? Math.round(-Math.log2(scales[i] ?? 1)) : f.shift,
+    ),
+    scale: Float32Array.from(scales),
+  };
+}
+
+/** Multipliers of one byte. */
+export const largestCompact = 255;
+
+/**
+ * Compact requantization with multipliers up to `largest`. Scales that are whole multiples of one power of two,
+ * as `compactSteps` makes them, are exact; others are rounded, by half a unit of their multiplier.
+ */
+export function compactOf(scales: readonly number[], largest: number): Requant {
+  const shift = compactShift(scales, largest);
+  const multiplier = Int32Array.from(scales, (s) => Math.max(1, Math.round(s * 2 ** shift)));
+  const shifts = new Uint8Array(scales.length).fill(shift);
+  return { mode: 'compact', multiplier, shift: shifts, scale: Float32Array.from(scales) };
+}
+
+/** 1..30; the finest unit 2^-shift of which no scale is more than `largest` (and a half, for rounding errors). */
+export const compactShift = (scales: readonly number[], largest: number): number =>
+  Math.max(1, Math.min(30, Math.floor(Math.log2((largest + 0.5) / largestOf(scales)))));
+
+/** Whether acc * multiplier + 2^(shift - 1) stays in int32 for |acc| <= `magnitude`, by channel. */
+export const compactHolds = ({ multiplier, shift }: Requant, magnitude: readonly number[]): boolean =>
+  magnitude.every((m, c) => m * (multiplier[c] ?? 0) + 2 ** ((shift[c] ?? 1) - 1) < 2 ** 31);
+
+/** A table that is one number throughout is that number; `elem` of the table otherwise. */
+function entry(table: Table, channel: Expr, tables: Table[]): Expr {
+  const first = table.data[0] ?? 0;
+  if (table.data.every((x: number) => x === first)) return table.elem === 'f32' ? float(first) : int(first);
+  if (!tables.includes(table)) tables.push(table);
+  return load(table.name, table.elem, channel);
+}
+
+/** Stored bounds, by channel. */
+const boundTable = (name: string, bound: Bound): Table => ({
+  name,
+  elem: 'u8',
+  data: typeof bound === 'number' ? [bound] : bound,
+});
+
+/** What a kernel builder needs to end an accumulation: the tables, and the 8-bit value of an accumulator. */
+export interface Epilogue {
+  readonly tables: readonly Table[];
+  readonly value: (accumulator: Expr, channel: Expr) => Expr;
+}
+
+/** `prefix` names the tables. */
+export function epilogue(prefix: string, requant: Requant, saturation: RowSaturation): Epilogue {
+  const tables: Table[] = [];
+  const elem = requant.mode === 'compact' ? (largestOf(requant.multiplier) < 256 ? 'u8' : 'u16') : 'i32';
+  const multiplier: Table = { name: `${prefix}_multiplier`, elem, data: [...requant.multiplier] };
+  const shift: Table = { name: `${prefix}_shift`, elem: 'u8', data: requant.shift };
+  const scale: Table = { name: `${prefix}_scale`, elem: 'f32', data: requant.scale };
+  const rounded = (accumulator: Expr, channel: Expr): Expr => {
+    const fixed = (name: string) =>
+      call(name, 'i32', accumulator, entry(multiplier, channel, tables), entry(shift, channel, tables));
+    switch (requant.mode) {
+      case 'single':
+        return fixed(requant.shift.every((s) => s >= 2) ? 'requantize_high' : 'requantize_single');
+      case 'tfl-double':
+        return fixed('requantize_double');
+      case 'ort-float':
+        return call('requantize_float', 'i32', accumulator, entry(scale, channel, tables));
+      case 'pow2':
+        return call('requantize_pow2', 'i32', accumulator, entry(shift, channel, tables));
+      case 'compact':
+        return fixed('requantize_compact');
+      default:
+        return requant.mode satisfies never;
+    }
+  };
+  const bounds = {
+    lo: boundTable(`${prefix}_lo`, saturation.lo),
+    hi: boundTable(`${prefix}_hi`, saturation.hi),
+  };
+  const value = (accumulator: Expr, channel: Expr): Expr =>
+    call(
+      'clamp',
+      'i32',
+      add(rounded(accumulator, channel), saturation.zeroPoint),
+      entry(bounds.lo, channel, tables),
+      entry(bounds.hi, channel, tables),
+    );
+  // Building the value once registers the tables that it reads.
+  value(int(0), int(0));
+  return { tables, value };
+}

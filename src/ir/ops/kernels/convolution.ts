@@ -1,0 +1,297 @@
+/**
+ * Direct convolution over height x width x channel images, int8 and float32 alike. A tile of outputs (the
+ * window of a fused max-pool, or a few neighbours) is accumulated together, so that one load of a weight
+ * serves them all; the maximum is taken before requantization, which is monotone, so that the convolution
+ * never exists unpooled.
+ */
+
+import { unrolledWalk } from '../../formats/dense.ts';
+import type { RowsOfWeights, RowUse, Walk } from '../../formats/expansion.ts';
+import { storedAs, walkOf } from '../../formats/index.ts';
+import type { Arithmetic } from '../../integers/mac.ts';
+import {
+  accumulate,
+  add,
+  assign,
+  call,
+  constant,
+  int,
+  load,
+  local,
+  loop,
+  maximum,
+  mul,
+  store,
+  sub,
+  times,
+  variable,
+} from '../../kernel/builders.ts';
+import type { Expr, Kernel, RowSum, Stmt, Table } from '../../kernel/kernel.ts';
+import { dense8, formatName, termsOf, type WeightLayout } from '../../kernel/weight-format.ts';
+import { type Padding, pointInto, type Tile, type View, viewOf, type WindowShape } from './window.ts';
+
+export interface Convolution {
+  readonly name: string;
+  readonly doc: readonly string[];
+  readonly window: WindowShape;
+  readonly outChannels: number;
+  readonly groups: number;
+  /** A fused max-pool without padding; windows that do not fit are dropped. */
+  readonly pool?: { readonly kernel: readonly [number, number]; readonly strides: readonly [number, number] };
+  readonly padding: readonly number[];
+  /** Sums that are accumulated at a time, where pooling leaves the choice. */
+  readonly lanes: number;
+  /** From the last tile of outputs to the first. */
+  readonly backward: boolean;
+  readonly arithmetic: Arithmetic;
+}
+
+/** A pointwise convolution does not care for rows, unless it is pooled: its image is one row of all pixels. */
+function flattened({ window: w, pool }: Convolution): WindowShape {
+  const pointwise =
+    pool === undefined &&
+    w.kernel.every((k) => k === 1) &&
+    w.strides.every((s) => s === 1) &&
+    w.padTop === 0 &&
+    w.padLeft === 0 &&
+    w.outHeight === w.height &&
+    w.outWidth === w.width;
+  if (!pointwise) return w;
+  const pixels = w.height * w.width;
+  return { ...w, height: 1, width: pixels, outHeight: 1, outWidth: pixels };
+}
+
+/** Where a tile's accumulators belong: `windows` neighbouring outputs of `perWindow` sums each. */
+interface Tiling {
+  readonly tile: Tile;
+  readonly windows: number;
+  /** Outputs of the kernel in a row. */
+  readonly outputs: number;
+  /** Sums from one window to the next. */
+  readonly step: number;
+  /** Row and column of each sum of a window. */
+  readonly sums: readonly (readonly [number, number])[];
+}
+
+function tilingOf(c: Convolution, w: WindowShape): Tiling {
+  const [rows, cols] = c.pool?.kernel ?? [1, 1];
+  const [stepY, step] = c.pool?.strides ?? [1, 1];
+  const countY = Math.floor((w.outHeight - rows) / stepY) + 1;
+  const outputs = Math.floor((w.outWidth - cols) / step) + 1;
+  const windows = Math.min(outputs, Math.max(1, Math.floor(c.lanes / (rows * cols))));
+  const countX = Math.ceil(outputs / windows);
+  const tile = { rows, cols: (windows - 1) * step + cols, stepY, stepX: windows * step, countY, countX };
+  const last = outputs % windows === 0 ? {} : { lastX: (outputs - windows) * step };
+  const sums = times(rows * cols, (i) => [Math.floor(i / cols), i % cols] as const);
+  return { tile: { ...tile, ...last }, windows, outputs, step, sums };
+}
+
+/** What the loops over weights need to know. */
+interface Plan {
+  readonly c: Convolution;
+  readonly w: WindowShape;
+  readonly tiling: Tiling;
+  readonly view: View;
+  readonly walk: Walk;
+  /** Element offsets of the tile's outputs' inputs from the first one's. */
+  readonly lanes: readonly number[];
+}
+
+const lane = (i: number): string => `acc${i}`;
+
+/** What the code of a tile turned out to need. */
+interface Used {
+  readonly scratch: View['scratch'];
+  readonly tables: readonly Table[];
+  readonly weights: Kernel['weights'];
+}
+
+export function convolution(c: Convolution): Kernel {
+  const w = flattened(c);
+  const tiling = tilingOf(c, w);
+  const { tile, windows, step } = tiling;
+  const padding: Padding = { elem: c.arithmetic.elem, values: c.padding };
+  let used: Used = { scratch: [], tables: [], weights: undefined };
+  const body = inOrder(c, 'y', tile.countY, (y) =>
+    inOrder(c, 'x', tile.countX, (x) => {
+      const first = tile.lastX === undefined ? mul(x, windows) : local('first');
+      const column = mul(first, step);
+      const view = viewOf(c.name, w, tile, y, column, padding);
+      const rows = rowsOf(c, w, view.rowStride);
+      const walk = walkFor(c, rows);
+      const lanes = times(windows, (k) =>
+        tiling.sums.map(
+          ([row, col]) => row * w.strides[0] * view.rowStride + (k * step + col) * w.strides[1] * w.channels,
+        ),
+      ).flat();
+      const plan: Plan = { c, w, tiling, view, walk, lanes };
+      used = {
+        scratch: view.scratch,
+        tables: [...walk.tables, c.arithmetic.bias, ...c.arithmetic.tables, ...view.tables],
+        weights: c.arithmetic.elem === 'u8' ? storedAs(rows, c.arithmetic.format, sumsOf(plan)) : undefined,
+      };
+      return [
+        ...(tile.lastX === undefined ? [] : [constant('first', firstOutput(tiling, x))]),
+        ...view.prepare,
+        ...channels(plan, (channel) => output(plan, y, first, channel)),
+      ];
+    }),
+  );
+  return kernelOf(c, w, tiling, body, used);
+}
+
+/** Tiles along an axis, from the first to the last or the other way round. */
+function inOrder(
+  { backward }: Convolution,
+  name: 'y' | 'x',
+  count: number,
+  body: (i: Expr) => readonly Stmt[],
+): readonly Stmt[] {
+  if (!backward || count === 1) return loop(name, count, body);
+  return loop(`${name}_done`, count, (done) => [constant(name, sub(count - 1, done)), ...body(local(name))]);
+}
+
+function kernelOf(c: Convolution, w: WindowShape, tiling: Tiling, body: readonly Stmt[], used: Used): Kernel {
+  const { elem } = c.arithmetic;
+  const outputs = tiling.tile.countY * tiling.outputs * c.outChannels;
+  const depth = w.channels / c.groups;
+  return {
+    name: c.name,
+    doc: c.doc,
+    params: [
+      { name: 'in', role: 'in', elem, length: w.height * w.width * w.channels },
+      { name: 'out', role: 'out', elem, length: outputs },
+      ...used.scratch,
+    ],
+    tables: used.tables,
+    body,
+    macs: w.outHeight * w.outWidth * c.outChannels * w.kernel[0] * w.kernel[1] * depth,
+    ...(used.weights === undefined ? {} : { weights: used.weights }),
+  };
+}
+
+const isDepthwise = (c: Convolution): boolean =>
+  c.groups > 1 && c.groups === c.window.channels && c.outChannels === c.window.channels;
+
+/** Weights from [out][in / groups][ky][kx] to the order of use: [out][ky][kx][in / groups]. */
+function orderedWeights(c: Convolution, w: WindowShape): Arithmetic['weights'] {
+  const { weights } = c.arithmetic;
+  const depth = w.channels / c.groups;
+  const taps = w.kernel[0] * w.kernel[1];
+  const data = weights.slice();
+  for (let channel = 0; channel < c.outChannels; channel++)
+    for (let i = 0; i < depth; i++)
+      for (let tap = 0; tap < taps; tap++)
+        data[(channel * taps + tap) * depth + i] = weights[(channel * depth + i) * taps + tap] ?? 0;
+  return data;
+}
+
+/** Runs of inputs that lie side by side: a whole row of the window, or one pixel where columns are apart. */
+function layoutOf(c: Convolution, w: WindowShape, rowStride: number): WeightLayout {
+  const depth = w.channels / c.groups;
+  const joined = w.dilations[1] === 1 && c.groups === 1;
+  return {
+    rows: c.outChannels,
+    segments: w.kernel[0],
+    segmentStride: w.dilations[0] * rowStride,
+    pieces: joined ? 1 : w.kernel[1],
+    pieceStride: w.dilations[1] * w.channels,
+    run: joined ? w.kernel[1] * depth : depth,
+    lanes: 1,
+  };
+}
+
+const rowsOf = (c: Convolution, w: WindowShape, rowStride: number): RowsOfWeights => ({
+  name: c.name,
+  layout: layoutOf(c, w, rowStride),
+  values: orderedWeights(c, w),
+  elem: c.arithmetic.weightElem,
+  ...(c.arithmetic.codebook === undefined ? {} : { codebook: c.arithmetic.codebook }),
+});
+
+type Finish = (channel: Expr) => readonly Stmt[];
+
+/** Short depthwise windows are unrolled: neighbouring outputs then share inputs in registers. */
+function walkFor(c: Convolution, rows: RowsOfWeights): Walk {
+  const { format } = c.arithmetic;
+  const unrolled = isDepthwise(c) && termsOf(rows.layout) <= 25 && formatName(format) === formatName(dense8);
+  return unrolled ? unrolledWalk(rows) : walkOf(rows, format);
+}
+
+/** The output channel, and where the inputs of its group begin, by the names of the loops in `channels`. */
+function current({ c, w }: Plan): { readonly channel: Expr; readonly skip: Expr } {
+  if (c.groups > 1 && !isDepthwise(c))
+    return { channel: local('c'), skip: mul(local('group'), w.channels / c.groups) };
+  const channel = c.outChannels === 1 ? int(0) : local('c');
+  return { channel, skip: isDepthwise(c) ? channel : int(0) };
+}
+
+/** The loops over output channels around `finish`, which stores the tile's accumulators of one channel. */
+function channels(p: Plan, finish: Finish): readonly Stmt[] {
+  const { c, walk } = p;
+  const perGroup = c.outChannels / c.groups;
+  const body = oneChannel(p, finish);
+  if (c.groups === 1 || isDepthwise(c)) return [...walk.start, ...loop('c', c.outChannels, () => body)];
+  return [
+    ...walk.start,
+    ...loop('group', c.groups, (group) =>
+      loop('member', perGroup, (member) => [constant('c', add(mul(group, perGroup), member)), ...body]),
+    ),
+  ];
+}
+
+/** Each lane gets the channel's row over its own inputs. */
+function sumsOf(p: Plan): readonly RowSum[] {
+  const { channel, skip } = current(p);
+  return p.lanes.map((offset, j) => ({
+    local: lane(j),
+    row: channel,
+    from: p.view.base,
+    first: add(p.view.offset, skip, offset),
+  }));
+}
+
+/** One output channel of the tile: bias, the window's taps, the end. */
+function oneChannel(p: Plan, finish: Finish): readonly Stmt[] {
+  const { bias, accumulator } = p.c.arithmetic;
+  const { channel, skip } = current(p);
+  const first = load(bias.name, bias.elem, channel);
+  return [
+    ...p.lanes.map((_, i) => variable(lane(i), i === 0 ? first : local(lane(0), accumulator))),
+    ...p.walk.row(rowUse(p, skip)),
+    ...finish(channel),
+  ];
+}
+
+/** One weight serves all lanes. */
+function rowUse({ view, c, lanes }: Plan, skip: Expr): RowUse {
+  const { elem, accumulator } = c.arithmetic;
+  let weights = 0;
+  return {
+    from: (offset) => pointInto(view, elem, add(skip, offset)),
+    use(weight, at) {
+      const name = `w${weights++}`;
+      const product = (offset: number): Expr => mul(load('px', elem, offset + at), local(name, accumulator));
+      return [constant(name, weight), ...lanes.map((offset, j) => accumulate(lane(j), product(offset)))];
+    },
+  };
+}
+
+/** The last tile of a row is moved left to end with the row, and computes some outputs again. */
+const firstOutput = ({ windows, outputs }: Tiling, x: Expr): Expr =>
+  call('clamp', 'i32', mul(x, windows), int(0), int(outputs - windows));
+
+/** Stores a channel's results: of each window the maximum. */
+function output({ c, tiling }: Plan, y: Expr, first: Expr, channel: Expr): readonly Stmt[] {
+  const { elem, finish, accumulator } = c.arithmetic;
+  const at = add(mul(add(mul(y, tiling.outputs), first), c.outChannels), channel);
+  const perWindow = tiling.sums.length;
+  return times(tiling.windows, (k) => {
+    const best = local(lane(k * perWindow), accumulator);
+    const others = times(perWindow - 1, (i) => local(lane(k * perWindow + 1 + i), accumulator));
+    return [
+      ...others.map((value) => assign(lane(k * perWindow), maximum(value, best))),
+      store('out', elem, add(at, k * c.outChannels), finish(best, channel)),
+    ];
+  }).flat();
+}

@@ -1,0 +1,43 @@
+/** Element by element: what several operands of one shape give, each element on its own. */
+
+import { clampFloat } from '../../integers/mac.ts';
+import type { Clamp } from '../../integers/row-clamp.ts';
+import { add, constant, load, local, loop, store, times } from '../../kernel/builders.ts';
+import type { Expr, Kernel } from '../../kernel/kernel.ts';
+
+export interface Elementwise {
+  readonly name: string;
+  readonly doc: readonly string[];
+  readonly elem: 'u8' | 'f32';
+  readonly inputs: number;
+  readonly count: number;
+  readonly value: (inputs: readonly Expr[]) => Expr;
+}
+
+/** One input is called `in`, several `a`, `b`. */
+const inputNames = (n: number): readonly string[] =>
+  n === 1 ? ['in'] : times(n, (i) => String.fromCharCode(97 + i));
+
+export function elementwise(e: Elementwise): Kernel {
+  const names = inputNames(e.inputs);
+  const scalar = e.elem === 'f32' ? 'f32' : 'i32';
+  return {
+    name: e.name,
+    doc: e.doc,
+    params: [
+      ...names.map((name) => ({ name, role: 'in', elem: e.elem, length: e.count }) as const),
+      { name: 'out', role: 'out', elem: e.elem, length: e.count },
+    ],
+    tables: [],
+    body: loop('i', e.count, (i) => [
+      ...names.map((name, k) => constant(`x${k}`, load(name, e.elem, i))),
+      store('out', e.elem, i, e.value(names.map((_, k) => local(`x${k}`, scalar)))),
+    ]),
+    macs: 0,
+  };
+}
+
+export const floatSumValue =
+  (clamp: Clamp | undefined) =>
+  (inputs: readonly Expr[]): Expr =>
+    clampFloat(add(...inputs), clamp);

@@ -1,0 +1,126 @@
+/** Softmax over runs of neighbours: in integers by a table of exponentials, in float32 by a polynomial. */
+import {
+  accumulate,
+  add,
+  assign,
+  call,
+  constant,
+  div,
+  float,
+  int,
+  load,
+  local,
+  loop,
+  maximum,
+  mul,
+  store,
+  sub,
+  variable,
+} from '../../kernel/builders.ts';
+import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+
+export interface Softmax {
+  readonly name: string;
+  readonly doc: readonly string[];
+  /** Runs, and the elements of each. */
+  readonly rows: number;
+  readonly length: number;
+}
+
+/** Probabilities are stored in steps of 1/256; a certain class saturates at 255. */
+export const softmaxOutput = { scale: 1 / 256, zeroPoint: 0 };
+/** The longest run whose sum of exponentials, of at least 15 bits each, stays in int32. */
+export const longestInt8Softmax = 2 ** 16 - 1;
+
+/**
+ * What 1.0 is in the table: as much as keeps a sum of `length` in int32, and 256 e + sum / 2 too: 256 * 2^22 and
+ * half of 2^31 are 2^31 together, and one of the two is always less.
+ */
+export const unitOfExponentials = (length: number): number =>
+  Math.min(2 ** 22, Math.floor((2 ** 31 - 1) / length));
+
+/**
+ * exp(-d * scale) for the differences d = 0, 1, ... of two stored values, 1.0 being `unit`. The table ends with
+ * the first 0, or at d = 255.
+ */
+export function exponentials(scale: number, unit: number): Int32Array {
+  const all = Int32Array.from({ length: 256 }, (_, d) => Math.round(Math.exp(-d * scale) * unit));
+  const zero = all.indexOf(0);
+  return zero < 0 ? all : all.subarray(0, zero + 1);
+}
+
+const kernelOf = (
+  s: Softmax,
+  elem: 'u8' | 'f32',
+  tables: readonly Table[],
+  body: readonly Stmt[],
+): Kernel => ({
+  name: s.name,
+  doc: s.doc,
+  params: [
+    { name: 'in', role: 'in', elem, length: s.rows * s.length },
+    { name: 'out', role: 'out', elem, length: s.rows * s.length },
+  ],
+  tables,
+  body,
+  macs: 0,
+});
+
+/**
+ * out = min(255, (256 e + sum / 2) / sum) with e = table[largest - x], all in integers. The bounds that only
+ * algebra knows are said: a difference is in the table, and a sum is at least its largest term, table[0].
+ */
+export function softmaxInt8(s: Softmax, inputScale: number): Kernel {
+  const unit = unitOfExponentials(s.length);
+  const table: Table = { name: `${s.name}_exp`, elem: 'i32', data: exponentials(inputScale, unit) };
+  const last = int(table.data.length - 1);
+  const power = (x: Expr): Expr =>
+    load(table.name, 'i32', call('clamp', 'i32', sub(local('largest'), x), int(0), last));
+  const body = loop('row', s.rows, (row) => {
+    const at = (i: Expr): Expr => add(mul(row, s.length), i);
+    const x = (i: Expr): Expr => load('in', 'u8', at(i));
+    const share = div(add(mul(local('e'), 256), local('half')), local('sum'));
+    return [
+      variable('largest', int(0)),
+      ...loop('i', s.length, (i) => [
+        constant('x', x(i)),
+        assign('largest', maximum(local('x'), local('largest'))),
+      ]),
+      variable('sum', int(0)),
+      ...loop('j', s.length, (j) => [accumulate('sum', power(x(j)))]),
+      assign('sum', maximum(local('sum'), unit)),
+      constant('half', div(local('sum'), 2)),
+      ...loop('k', s.length, (k) => [
+        constant('e', power(x(k))),
+        store('out', 'u8', at(k), call('clamp', 'i32', share, int(0), int(255))),
+      ]),
+    ];
+  });
+  return kernelOf(s, 'u8', [table], body);
+}
+
+export function softmaxFloat32(s: Softmax): Kernel {
+  const body = loop('row', s.rows, (row) => {
+    const at = (i: Expr): Expr => add(mul(row, s.length), i);
+    const x = (i: Expr): Expr => load('in', 'f32', at(i));
+    const power = (value: Expr): Expr => call('exp_f32', 'f32', sub(value, local('largest', 'f32')));
+    return [
+      variable('largest', x(int(0))),
+      ...loop('i', s.length, (i) => [
+        constant('x', x(i)),
+        assign('largest', maximum(local('x', 'f32'), local('largest', 'f32'))),
+      ]),
+      variable('sum', float(0)),
+      // Stored and summed in one pass: the output may lie where the input is, so each input is read once more only.
+      ...loop('j', s.length, (j) => [
+        constant('e', power(x(j))),
+        accumulate('sum', local('e', 'f32')),
+        store('out', 'f32', at(j), local('e', 'f32')),
+      ]),
+      ...loop('k', s.length, (k) => [
+        store('out', 'f32', at(k), div(load('out', 'f32', at(k)), local('sum', 'f32'))),
+      ]),
+    ];
+  });
+  return kernelOf(s, 'f32', [], body);
+}
