@@ -3,7 +3,7 @@ import { test } from 'vitest';
 import { indexOfLargest } from '../src/base/extremes.ts';
 import { evaluate } from '../src/ir/graph/evaluate.ts';
 import { floats } from '../src/ir/tensor.ts';
-import { arrangeInput, decodeOutput } from '../src/run.ts';
+import { arrangeInput, decodeOutput } from '../src/program/values.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { formatPercent } from '../src/text/numbers.ts';
 import { wilson } from '../src/text/wilson.ts';

@@ -5,8 +5,8 @@
 import { test } from 'vitest';
 import { calibrationOf } from '../src/cli/calibrate.ts';
 import { type Compiled, type CompileOptions, compileFused, front } from '../src/compile.ts';
-import { totalsOf } from '../src/report/program.ts';
-import { arrangeInput } from '../src/run.ts';
+import { totalsOf } from '../src/program/listing.ts';
+import { arrangeInput } from '../src/program/values.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { formatPercent } from '../src/text/numbers.ts';
 import { wilson } from '../src/text/wilson.ts';

@@ -16,7 +16,7 @@ import { foldBatchNorm } from '../src/passes/fold-batch-norm.ts';
 import { fuse } from '../src/passes/fuse.ts';
 import { lower } from '../src/passes/lower.ts';
 import { quantize } from '../src/passes/quantize.ts';
-import { decodeOutput, encodeInput } from '../src/run.ts';
+import { decodeOutput, encodeInput } from '../src/program/values.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { formatPercent } from '../src/text/numbers.ts';
 import { accuracy } from '../src/train/classify.ts';

@@ -11,7 +11,6 @@ import type { Graph, Node } from '../src/ir/graph/graph.ts';
 import type { RequantMode } from '../src/ir/graph/op.ts';
 import type { QuantizedMac } from '../src/ir/integers/mac.ts';
 import type { WeightFormat } from '../src/ir/kernel/weight-format.ts';
-import type { Program } from '../src/ir/program.ts';
 import type { Tensor } from '../src/ir/tensor.ts';
 import { calibrate } from '../src/passes/calibrate.ts';
 import { canonicalize } from '../src/passes/canonicalize.ts';
@@ -20,6 +19,7 @@ import { fuse } from '../src/passes/fuse.ts';
 import { lower } from '../src/passes/lower.ts';
 import { normalizeInput } from '../src/passes/normalize-input.ts';
 import { quantize } from '../src/passes/quantize.ts';
+import type { Program } from '../src/program/program.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { modelOf, type Net, nets, samplesOf } from './models.ts';
 

@@ -20,7 +20,7 @@ import { type PruneOptions, prune } from '../src/passes/prune/prune.ts';
 import { roundWeights } from '../src/passes/prune/round-weights.ts';
 import { Shared } from '../src/passes/prune/shared.ts';
 import { quantize } from '../src/passes/quantize.ts';
-import { decodeOutput, encodeInput } from '../src/run.ts';
+import { decodeOutput, encodeInput } from '../src/program/values.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { labelsOf, modelOf, nets, samplesOf, shared as sharedFolder } from './models.ts';
 import { count, markdown, writeSection } from './page.ts';

@@ -6,7 +6,7 @@ import { type Build, compileC99, framesOf, link, sectionsOf } from '../src/emit/
 import { driverFiles, slotBytes } from '../src/emit/native-driver.ts';
 import { execute } from '../src/emit/native-execute.ts';
 import { type TargetName, targets } from '../src/emit/native-targets.ts';
-import type { Program } from '../src/ir/program.ts';
+import type { Program } from '../src/program/program.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { createTrace } from '../src/trace/write.ts';
 import { compiledOf, modelBytes, type Net, nets } from './models.ts';

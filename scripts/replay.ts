@@ -17,7 +17,7 @@ import { type CompileOptions, compile } from '../src/compile.ts';
 import { emitC } from '../src/emit/emit.ts';
 import { targetNamed } from '../src/emit/native-targets.ts';
 import { importOnnx } from '../src/ir/import/onnx.ts';
-import type { Program } from '../src/ir/program.ts';
+import type { Program } from '../src/program/program.ts';
 import { filesOf } from '../test/support/golden.ts';
 import { lawNames, laws } from '../test/support/laws.ts';
 import { compareOn, member } from '../test/support/native-laws.ts';

@@ -8,8 +8,6 @@ import { verifyGraph } from './ir/graph/check.ts';
 import type { Graph, Stage } from './ir/graph/graph.ts';
 import type { CodebookSize, Quant, Range, RequantMode, WeightBits } from './ir/graph/op.ts';
 import { dumpGraph } from './ir/graph/text.ts';
-import { pixelsOf, storedBy, unroundedBy } from './ir/port.ts';
-import type { Normalization, Program } from './ir/program.ts';
 import { countOf, sameShape } from './ir/tensor.ts';
 import { type Calibration, type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
@@ -36,8 +34,10 @@ import { Shared } from './passes/prune/shared.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
+import { pixelsOf, storedBy, unroundedBy } from './program/port.ts';
+import type { Normalization, Program } from './program/program.ts';
+import { encodeInput } from './program/values.ts';
 import { showPlan } from './report/plan.ts';
-import { encodeInput } from './run.ts';
 import { type Sparsity, sparsityOf } from './warnings/pruning.ts';
 
 export interface CompileOptions {

@@ -1,5 +1,5 @@
 /** Who runs a program: WebAssembly, JavaScript, or JavaScript with all of C's rules. */
-import type { Outcome, Program } from './ir/program.ts';
+import type { Outcome, Program } from './program/program.ts';
 import { createSimulator } from './sim/simulate.ts';
 import { bestInstructions, createEngine, type Instructions } from './sim/wasm/engine.ts';
 

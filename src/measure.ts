@@ -8,9 +8,9 @@ import { inference, type RunProgram } from './engines.ts';
 import { evaluate } from './ir/graph/evaluate.ts';
 import type { Graph } from './ir/graph/graph.ts';
 import { elemBytes } from './ir/kernel/kernel.ts';
-import type { Program, Slot } from './ir/program.ts';
 import { floats, type Tensor } from './ir/tensor.ts';
-import { arrangeInput, decodeSlot, encodeInput } from './run.ts';
+import type { Program, Slot } from './program/program.ts';
+import { arrangeInput, decodeSlot, encodeInput } from './program/values.ts';
 
 export interface LayerError extends Distance {
   readonly kernel: string;

@@ -5,10 +5,10 @@ import { InputError, must } from './base/errors.ts';
 import { indexOfLargest } from './base/extremes.ts';
 import { prepare, sampleShapeOfSlot } from './data/prepare.ts';
 import { type EngineName, fastest, inference } from './engines.ts';
-import type { Program, Slot } from './ir/program.ts';
 import { countOf, type Numbers, type Shape } from './ir/tensor.ts';
 import { fromNdarray, toNdarray } from './ndarray.ts';
-import { arrangeInput, decodePort, encodeInput } from './run.ts';
+import type { Program, Slot } from './program/program.ts';
+import { arrangeInput, decodePort, encodeInput } from './program/values.ts';
 import { slotBytes } from './sim/arena.ts';
 
 /**

@@ -4,7 +4,7 @@ import { InputError } from './base/errors.ts';
 import type { Measures } from './emit/native.ts';
 import { sizesOf } from './emit/native-size.ts';
 import { type TargetName, targets } from './emit/native-targets.ts';
-import type { Program } from './ir/program.ts';
+import type { Program } from './program/program.ts';
 import type { CodeSize, MeasuredTarget } from './report/measured.ts';
 import { type VerifyRow, verifyArtifact } from './verify-artifact.ts';
 

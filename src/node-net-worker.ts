@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { must } from './base/errors.ts';
 import { type EngineName, inference } from './engines.ts';
-import type { Program } from './ir/program.ts';
+import type { Program } from './program/program.ts';
 
 export interface BatchSetup {
   readonly program: Program;

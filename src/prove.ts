@@ -1,7 +1,7 @@
 /** What holds of a program for every input. */
 import type { Kernel } from './ir/kernel/kernel.ts';
-import type { Program } from './ir/program.ts';
 import { type KernelFacts, prove } from './passes/prove.ts';
+import type { Program } from './program/program.ts';
 
 export type Facts = ReadonlyMap<Kernel, KernelFacts>;
 

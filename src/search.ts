@@ -10,12 +10,12 @@ import { requireClasses } from './data/labels.ts';
 import { inference } from './engines.ts';
 import { evaluate } from './ir/graph/evaluate.ts';
 import type { CodebookSize, WeightBits } from './ir/graph/op.ts';
-import type { Program } from './ir/program.ts';
 import { countOf, floats } from './ir/tensor.ts';
 import { type CostTarget, modelledInstructions } from './passes/cost/model.ts';
 import { Shared } from './passes/prune/shared.ts';
-import { totalsOf } from './report/program.ts';
-import { decodeOutput, encodeInput } from './run.ts';
+import { totalsOf } from './program/listing.ts';
+import type { Program } from './program/program.ts';
+import { decodeOutput, encodeInput } from './program/values.ts';
 
 /** Inputs as the network computes with them; with their classes where they are known. */
 export interface HeldOut {

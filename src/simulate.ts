@@ -1,4 +1,4 @@
-import type { Outcome, Program } from './ir/program.ts';
+import type { Outcome, Program } from './program/program.ts';
 import { proveProgram } from './prove.ts';
 import { createSimulator } from './sim/simulate.ts';
 

@@ -5,8 +5,8 @@ import { largestOf, smallestOf } from './base/extremes.ts';
 import type { Compiled } from './compile.ts';
 import type { Graph, Node } from './ir/graph/graph.ts';
 import type { QuantizedMac } from './ir/integers/mac.ts';
-import type { Program, Slot } from './ir/program.ts';
 import type { Tensor } from './ir/tensor.ts';
+import type { Program, Slot } from './program/program.ts';
 
 export interface WeightGrid {
   /** Real value of one stored step: the least and the most of all output channels that have weights. */

@@ -9,7 +9,7 @@ import { importOnnx } from '../src/ir/import/onnx.ts';
 import type { QuantizedMac } from '../src/ir/integers/mac.ts';
 import { floats } from '../src/ir/tensor.ts';
 import type { LayerError } from '../src/measure.ts';
-import { decodeOutput, encodeInput } from '../src/run.ts';
+import { decodeOutput, encodeInput } from '../src/program/values.ts';
 import { weightGrids } from '../src/weight-grids.ts';
 import { encodeModel, floatTensor, valueInfo } from './support/onnx-model.ts';
 import { readBytes, root } from './support/shared.ts';

@@ -12,7 +12,7 @@ import { padPlanes } from '../src/data/resize.ts';
 import { runNative } from '../src/emit/native.ts';
 import { type Net, type NetInput, netOf } from '../src/net.ts';
 import { type LoadedNet, load, withThreads } from '../src/node-load.ts';
-import { arrangeInput, decodeSlot } from '../src/run.ts';
+import { arrangeInput, decodeSlot } from '../src/program/values.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { bench } from './support/cli.ts';
 import { sampleFiles } from './support/sample-files.ts';

@@ -1,8 +1,8 @@
 /** The C of an artifact: what it computes, and what its header says that the numbers stand for. */
 import { describe, expect } from 'vitest';
 import { type Artifact, loadArtifact } from '../src/artifact.ts';
-import { inputPort, outputPort, type Port, realOf } from '../src/ir/port.ts';
-import { arrangeInput } from '../src/run.ts';
+import { inputPort, outputPort, type Port, realOf } from '../src/program/port.ts';
+import { arrangeInput } from '../src/program/values.ts';
 import { verifyArtifact } from '../src/verify-artifact.ts';
 import { compileSanitized } from './support/host-c.ts';
 import { bytesOf, each, filesOf, one } from './support/small-artifact.ts';

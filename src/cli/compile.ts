@@ -5,7 +5,8 @@ import { readBytes } from '../data/files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { checkIdentifier } from '../emit/identifier.ts';
 import { writeFolder } from '../emit/native-files.ts';
-import { inputPort, outputPort, type Port, printedGrid } from '../ir/port.ts';
+import { planTable, stepsOf, stepTable, totalsOf } from '../program/listing.ts';
+import { inputPort, outputPort, type Port, printedGrid } from '../program/port.ts';
 import {
   agreementFields,
   agreementText,
@@ -14,7 +15,6 @@ import {
   warningFields,
 } from '../report/agreement.ts';
 import { builtFields, formatFields, formatTable, searchText, sparseText } from '../report/built.ts';
-import { planTable, stepsOf, stepTable, totalsOf } from '../report/program.ts';
 import type { Judgement } from '../search.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';
 import { formatShare } from '../text/wilson.ts';

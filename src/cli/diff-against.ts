@@ -21,7 +21,7 @@ import { targetNamed } from '../emit/native-targets.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { floats, type Tensor } from '../ir/tensor.ts';
-import { encodeInput, inputBytes, type Sample } from '../run.ts';
+import { encodeInput, inputBytes, type Sample } from '../program/values.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import { readTraces } from '../trace/read.ts';
 import type { DeviceTrace, TraceRun } from '../trace/trace.ts';

@@ -4,10 +4,10 @@ import { must } from '../base/errors.ts';
 import type { Prepared } from '../data/prepare.ts';
 import type { EngineName } from '../engines.ts';
 import type { Graph } from '../ir/graph/graph.ts';
-import type { Program } from '../ir/program.ts';
 import { floats, type Shape } from '../ir/tensor.ts';
-import { outputSlot } from '../report/program.ts';
-import { decodeOutput, inputBytes, type Sample } from '../run.ts';
+import { outputSlot } from '../program/listing.ts';
+import type { Program } from '../program/program.ts';
+import { decodeOutput, inputBytes, type Sample } from '../program/values.ts';
 import type { Api } from './api.ts';
 import { onlyInput } from './model.ts';
 

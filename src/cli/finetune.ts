@@ -4,7 +4,7 @@ import { InputError } from '../base/errors.ts';
 import { type Compiled, type CompileOptions, compileFused, type Front, front } from '../compile.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { Quant } from '../ir/graph/op.ts';
-import { storedBy } from '../ir/port.ts';
+import { storedBy } from '../program/port.ts';
 import { type Finetuned, finetune } from '../train/finetune.ts';
 import { onThreads } from '../train/node-threads.ts';
 import type { FinetuneOptions, TrainingData } from '../train/options.ts';

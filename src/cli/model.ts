@@ -17,7 +17,7 @@ import {
 import { identifierFrom } from '../emit/identifier.ts';
 import type { Graph, Stage } from '../ir/graph/graph.ts';
 import { channelsLast } from '../passes/places.ts';
-import { inputSlot } from '../report/program.ts';
+import { inputSlot } from '../program/listing.ts';
 import type { Api } from './api.ts';
 
 export type Loaded =

@@ -4,7 +4,7 @@ import type { Artifact } from '../artifact.ts';
 import { InputError } from '../base/errors.ts';
 import { readBytes } from '../data/files.ts';
 import { channelsFirst } from '../data/prepare.ts';
-import { outputSlot } from '../report/program.ts';
+import { outputSlot } from '../program/listing.ts';
 import { formatBytes, formatMany } from '../text/numbers.ts';
 import { cFunctions } from '../view/c-functions.ts';
 import type { Example, FloatSide, ViewData } from '../view/data.ts';

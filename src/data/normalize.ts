@@ -1,6 +1,6 @@
 /** Normalization as torchvision.transforms.Normalize: (x - mean) / std per channel, on pixels / 255. */
 import { InputError } from '../base/errors.ts';
-import type { Normalization } from '../ir/program.ts';
+import type { Normalization } from '../program/program.ts';
 
 /** In units of the scaled pixel, 0..1. One number for all channels, or one per channel. */
 export interface Normalize {

@@ -1,8 +1,8 @@
 /** From a file's samples to a model's input: resize, pad, scale to 0..1, normalize; in this order. */
 import { InputError } from '../base/errors.ts';
 import { spatialOrder } from '../ir/kernel/memory-order.ts';
-import type { Normalization, Slot } from '../ir/program.ts';
 import type { Shape } from '../ir/tensor.ts';
+import type { Normalization, Slot } from '../program/program.ts';
 import { type Dataset, datasetFor, type Geometry, sizeAfter } from './dataset.ts';
 import { type Layout, layouts } from './layout.ts';
 import { expanded, type Normalize, pixelNormalization, pixelTable } from './normalize.ts';

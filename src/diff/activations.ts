@@ -1,8 +1,8 @@
 /** What a model's layers made elsewhere, from a file of arrays by name. */
 import { must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
-import type { Program } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';
+import type { Program } from '../program/program.ts';
 import { type Assigned, assign } from './assign.ts';
 import { type Capture, captureOfTensors, type Gap } from './capture.ts';
 import { slotAt } from './feed.ts';

@@ -1,10 +1,10 @@
 /** What inferences left in the tensors of a program, whoever ran them: the other side of a comparison. */
 import { must } from '../base/errors.ts';
 import { largestOf } from '../base/extremes.ts';
-import { portOf, sameMeaning } from '../ir/port.ts';
-import type { Outcome, Program, Slot } from '../ir/program.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import { decodePort } from '../run.ts';
+import { portOf, sameMeaning } from '../program/port.ts';
+import type { Outcome, Program, Slot } from '../program/program.ts';
+import { decodePort } from '../program/values.ts';
 import { slotBytes } from '../sim/arena.ts';
 
 /** `stored`: bytes as the slot has them. `real`: row-major numbers in the slot's shape. */

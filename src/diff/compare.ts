@@ -5,10 +5,10 @@
  */
 import { must } from '../base/errors.ts';
 import { indexOfLargest, largestOf } from '../base/extremes.ts';
-import { gridAt, type Port, portOf } from '../ir/port.ts';
-import type { Program, Slot } from '../ir/program.ts';
 import { stridesOf } from '../ir/tensor.ts';
-import { decodePort } from '../run.ts';
+import { gridAt, type Port, portOf } from '../program/port.ts';
+import type { Program, Slot } from '../program/program.ts';
+import { decodePort } from '../program/values.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import type { Captured, Gap } from './capture.ts';
 import type { Suspect } from './causes/cause.ts';

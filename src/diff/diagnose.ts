@@ -1,5 +1,5 @@
 /** Why a layer is not what it should be, where the evidence shows it. */
-import type { Program } from '../ir/program.ts';
+import type { Program } from '../program/program.ts';
 import { wrongBuild } from './causes/build.ts';
 import type { Diagnosis, Suspect, Testimony } from './causes/cause.ts';
 import { layout } from './causes/layout.ts';

@@ -2,8 +2,8 @@
 
 import { crc32 } from '../base/crc32.ts';
 import { must } from '../base/errors.ts';
-import type { Program, Slot } from '../ir/program.ts';
-import { encodeSlot } from '../run.ts';
+import type { Program, Slot } from '../program/program.ts';
+import { encodeSlot } from '../program/values.ts';
 import { slotBytes } from '../sim/arena.ts';
 import type { Simulator } from '../sim/simulate.ts';
 import { type Capture, type Captured, captureOfOutcome, type Gap } from './capture.ts';

@@ -1,7 +1,7 @@
 /** How the arena is declared in C, so that each tensor in it is aligned and of a type that C lets it have. */
 import { DefectError } from '../base/errors.ts';
 import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
-import type { Program, Slot } from '../ir/program.ts';
+import type { Program, Slot } from '../program/program.ts';
 import { cType } from './text.ts';
 
 /** Bytes may be read through any type's memory; wider elements need memory declared as theirs. */

@@ -1,5 +1,5 @@
 /** `CMakeLists.txt`: a static library, and the self-test as a test of CMake's. */
-import type { Program } from '../ir/program.ts';
+import type { Program } from '../program/program.ts';
 
 /** Names of targets that CMake or its generators keep for themselves. */
 const kept = new Set(

@@ -9,7 +9,7 @@ import type { Expr, Kernel, StoredWeights } from '../ir/kernel/kernel.ts';
 import { namesIn, rowSumSites, type SumSite } from '../ir/kernel/row-sums.ts';
 import { statementsIn } from '../ir/kernel/walk.ts';
 import { dense8, formatName } from '../ir/kernel/weight-format.ts';
-import type { Program } from '../ir/program.ts';
+import type { Program } from '../program/program.ts';
 import { cAddress, type Rename } from './expr.ts';
 
 type Named = Pick<Program, 'name'>;

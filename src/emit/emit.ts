@@ -1,5 +1,5 @@
 /** A program as a small C package. Pure and deterministic: no files, no dates. */
-import type { Program } from '../ir/program.ts';
+import type { Program } from '../program/program.ts';
 import { arenaOf } from './arena.ts';
 import { cmakeFile } from './cmake.ts';
 import { headerFile } from './header.ts';

@@ -1,8 +1,8 @@
 /** `<name>.h`: the interface, and all that its user has to know. */
 import { must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import { type PrintedGrid, portOf, printedGrid } from '../ir/port.ts';
-import type { Program, Slot } from '../ir/program.ts';
+import { type PrintedGrid, portOf, printedGrid } from '../program/port.ts';
+import type { Program, Slot } from '../program/program.ts';
 import type { Arena } from './arena.ts';
 import { noDspMacro, usesDsp } from './dsp.ts';
 import { type EmitInfo, noBuild } from './info.ts';

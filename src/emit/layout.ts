@@ -1,6 +1,7 @@
 /** Says in words where the elements of an input or output lie. */
-import type { Normalization, Slot } from '../ir/program.ts';
+
 import { showShape } from '../ir/tensor.ts';
+import type { Normalization, Slot } from '../program/program.ts';
 
 const spatial = (shape: readonly number[]): readonly number[] | undefined =>
   shape.length === 4 && shape[0] === 1 ? shape.slice(1) : shape.length === 3 ? shape : undefined;

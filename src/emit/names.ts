@@ -3,7 +3,7 @@ import { must } from '../base/errors.ts';
 import type { Kernel, Table } from '../ir/kernel/kernel.ts';
 import { primitives } from '../ir/kernel/prims/index.ts';
 import { declaredIn } from '../ir/kernel/walk.ts';
-import type { Program } from '../ir/program.ts';
+import type { Program } from '../program/program.ts';
 import { dspNames } from './dsp.ts';
 import { uniqueNames } from './identifier.ts';
 import { libraryNames } from './library.ts';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
-import type { Outcome, Program } from '../ir/program.ts';
+import type { Outcome, Program } from '../program/program.ts';
 import { noDspMacro } from './dsp.ts';
 import { inFolder, writeAll } from './native.ts';
 import { type Build, compileC99, link, type Overflow } from './native-build.ts';

@@ -1,6 +1,6 @@
 /** The C of the test programs that feed a generated network and write down what it leaves behind. */
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import { arenaFill, type Program } from '../ir/program.ts';
+import { arenaFill, type Program } from '../program/program.ts';
 import { slotAt } from './header.ts';
 
 /** The driver reads `in.bin`, inputs one after the other, and writes these files. */

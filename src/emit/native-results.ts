@@ -1,6 +1,6 @@
 /** Cuts a driver's result file into outcomes. */
 import { DefectError, must } from '../base/errors.ts';
-import type { Outcome, Program } from '../ir/program.ts';
+import type { Outcome, Program } from '../program/program.ts';
 import { slotBytes } from './native-driver.ts';
 
 /** Reads a file of bytes piece by piece. */

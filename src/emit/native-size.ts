@@ -1,5 +1,5 @@
 /** Sizes of a program's C as an object file, without running it. */
-import type { Program } from '../ir/program.ts';
+import type { Program } from '../program/program.ts';
 import { inFolder, writeAll } from './native.ts';
 import { compileC99, type Sections, sectionsOf } from './native-build.ts';
 import { type TargetName, targets } from './native-targets.ts';

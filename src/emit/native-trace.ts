@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
-import { arenaFill, type Program } from '../ir/program.ts';
+import { arenaFill, type Program } from '../program/program.ts';
 import { inFolder, writeAll } from './native.ts';
 import { type Build, compileC99, labObject, link } from './native-build.ts';
 import { driverFiles, slotBytes } from './native-driver.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
-import type { Outcome, Program } from '../ir/program.ts';
+import type { Outcome, Program } from '../program/program.ts';
 import { noDspMacro } from './dsp.ts';
 import { fileNames } from './names.ts';
 import {

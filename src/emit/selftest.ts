@@ -1,7 +1,7 @@
 /** `<name>_selftest.c`: runs recorded inputs and compares the recorded outputs, byte for byte. */
 import { DefectError } from '../base/errors.ts';
 import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
-import type { Program, Slot } from '../ir/program.ts';
+import type { Program, Slot } from '../program/program.ts';
 import { provenance, slotAt } from './header.ts';
 import type { EmitInfo, Golden } from './info.ts';
 import { numberLines } from './tables.ts';

@@ -3,7 +3,7 @@ import { DefectError, must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
 import { arraysUsed, expressionsIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
-import type { Program, Step } from '../ir/program.ts';
+import type { Program, Step } from '../program/program.ts';
 import type { Arena } from './arena.ts';
 import { dspHelpers, dspMacro, usesDsp } from './dsp.ts';
 import { provenance, slotAt } from './header.ts';

@@ -3,12 +3,12 @@
  * of the lines is in docs/trace.md; src/trace writes and reads the same.
  */
 import { must } from '../base/errors.ts';
-import type { Program } from '../ir/program.ts';
+import type { Program } from '../program/program.ts';
+import { bytesPerLine, keptAt, type TracedRow, tracedRows, tracedTables } from '../program/traced.ts';
 import { provenance, slotAt } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { fileNames } from './names.ts';
 import { comment, commentText, wrapCode } from './text.ts';
-import { bytesPerLine, keptAt, type TracedRow, tracedRows, tracedTables } from './traced.ts';
 
 export const traceFile = ({ name }: Program): string => `${name}_trace.h`;
 

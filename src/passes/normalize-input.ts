@@ -5,7 +5,7 @@
 import { InputError, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { batchNorm } from '../ir/ops/batch-norm.ts';
-import type { Normalization } from '../ir/program.ts';
+import type { Normalization } from '../program/program.ts';
 import type { Pass } from './pass.ts';
 import { channelsLast } from './places.ts';
 import { constantOf, freshName, withConstants } from './rewrite.ts';

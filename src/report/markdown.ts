@@ -4,18 +4,18 @@ import type { Distance } from '../base/distance.ts';
 import type { Certificate } from '../certify.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
-import type { Program } from '../ir/program.ts';
 import type { LayerError } from '../measure.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { MemoryPlan } from '../passes/plan-memory.ts';
 import type { KernelFacts } from '../passes/prove.ts';
+import { stepsOf, totalsOf } from '../program/listing.ts';
+import type { Program } from '../program/program.ts';
 import type { Facts } from '../prove.ts';
 import type { Judgement } from '../search.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
 import { formatShare } from '../text/wilson.ts';
 import { decibelText } from '../warnings/warning.ts';
 import { agreementText, samplesText, storedText, warningText } from './agreement.ts';
-import { stepsOf, totalsOf } from './program.ts';
 
 export interface Report {
   readonly program: Program;

@@ -1,7 +1,7 @@
 /** The arena's bytes, typed views of them, and for each byte the slot that last wrote it. */
 
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import { arenaFill, type Slot } from '../ir/program.ts';
+import { arenaFill, type Slot } from '../program/program.ts';
 
 /** Owners are slot indices plus one in 16 bits; 0 is nobody. */
 export const maxSlots = 65534;

@@ -1,8 +1,8 @@
 /** Where two runs of one program first differ, said in the network's own coordinates. */
 import { must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import type { Outcome, Program, Slot } from '../ir/program.ts';
 import { stridesOf } from '../ir/tensor.ts';
+import type { Outcome, Program, Slot } from '../program/program.ts';
 
 export interface Difference {
   /** Index of the step after which the arenas differ; the last step when only outputs were kept. */

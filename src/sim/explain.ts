@@ -5,7 +5,7 @@ import { checkKernel } from '../ir/kernel/check.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
 import { nodeText } from '../ir/kernel/text.ts';
-import type { Program, Slot, Step } from '../ir/program.ts';
+import type { Program, Slot, Step } from '../program/program.ts';
 import { type Arena, ownerOf } from './arena.ts';
 import type { Site } from './js-site.ts';
 import { point } from './to-js.ts';

@@ -3,7 +3,7 @@ import { DefectError, InputError, must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { KernelNode } from '../ir/kernel/text.ts';
-import type { Outcome, Program, Slot, Step } from '../ir/program.ts';
+import type { Outcome, Program, Slot, Step } from '../program/program.ts';
 import {
   type Arena,
   createArena,

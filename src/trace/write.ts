@@ -3,9 +3,9 @@
 import { crc32, crcState } from '../base/crc32.ts';
 import { InputError, must } from '../base/errors.ts';
 import { noBuild } from '../emit/info.ts';
-import { bytesPerLine, type TracedRow, tracedRows, tracedTables } from '../emit/traced.ts';
 import { tableBytes } from '../ir/kernel/table-bytes.ts';
-import type { Outcome, Program } from '../ir/program.ts';
+import type { Outcome, Program } from '../program/program.ts';
+import { bytesPerLine, type TracedRow, tracedRows, tracedTables } from '../program/traced.ts';
 import { ascii, base64, hex, type LineKind, lineText } from './line.ts';
 
 /** One inference. */

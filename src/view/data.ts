@@ -1,7 +1,7 @@
 /** What a page holds besides its code: the programs and everything the visitor may ask about them. */
 import type { Preprocessing } from '../artifact.ts';
-import type { Program } from '../ir/program.ts';
-import { type PackedProgram, packProgram, unpackProgram } from '../program-text.ts';
+import { type PackedProgram, packProgram, unpackProgram } from '../program/json.ts';
+import type { Program } from '../program/program.ts';
 
 /** The float32 program of the same model, or a sentence on why there is none. */
 export type FloatSide =

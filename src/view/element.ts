@@ -1,7 +1,7 @@
 /** From bytes of the arena to elements of tensors, and back. */
 import { must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import type { Program, Slot } from '../ir/program.ts';
+import type { Program, Slot } from '../program/program.ts';
 import { coordinates, readElement } from '../sim/compare.ts';
 import type { Recording } from './record.ts';
 

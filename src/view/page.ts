@@ -1,7 +1,7 @@
 /** The page: one HTML file that holds the app, its style and the data, and needs nothing else. */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { DefectError } from '../base/errors.ts';
-import { base64Of } from '../program-text.ts';
+import { base64Of } from '../program/json.ts';
 import { type ViewData, viewText } from './data.ts';
 
 /** What `npm run build` makes of src/view/app: a classic script and its style sheet. */

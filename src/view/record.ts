@@ -1,7 +1,7 @@
 /** One inference, written down: the arena and its owners at every moment, and each tensor when it was whole. */
 import { must } from '../base/errors.ts';
-import type { Outcome, Program, Slot } from '../ir/program.ts';
-import { inputBytes, type Sample } from '../run.ts';
+import type { Outcome, Program, Slot } from '../program/program.ts';
+import { inputBytes, type Sample } from '../program/values.ts';
 import { slotBytes } from '../sim/arena.ts';
 import { createSimulator } from '../sim/simulate.ts';
 

@@ -6,9 +6,9 @@ import { centred, digitSide, type Point, render } from '../data/digits.ts';
 import { isPng, type Picture, readPng } from '../data/png.ts';
 import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts';
 import { padPlanes, resizePlanes } from '../data/resize.ts';
-import type { Program } from '../ir/program.ts';
 import type { Shape } from '../ir/tensor.ts';
-import type { Sample } from '../run.ts';
+import type { Program } from '../program/program.ts';
+import type { Sample } from '../program/values.ts';
 import type { Example } from './data.ts';
 
 /** One sample's shape: the program's input without its batch axis. */

@@ -1,6 +1,6 @@
 /** What a step does with each byte of the arena. */
 import { must } from '../base/errors.ts';
-import type { Program, Slot } from '../ir/program.ts';
+import type { Program, Slot } from '../program/program.ts';
 import { slotBytes } from '../sim/arena.ts';
 import type { Recording } from './record.ts';
 

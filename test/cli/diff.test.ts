@@ -11,7 +11,7 @@ import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { floats, type Tensor } from '../../src/ir/tensor.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
-import { arrangeInput } from '../../src/run.ts';
+import { arrangeInput } from '../../src/program/values.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { createTrace } from '../../src/trace/write.ts';
 import { bench } from '../support/cli.ts';

@@ -18,7 +18,7 @@ import type { TargetName } from '../../src/emit/native-targets.ts';
 import { traceFirmware, traceNative } from '../../src/emit/native-trace.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { requantizeDouble } from '../../src/ir/kernel/prims/requantize.ts';
-import { arrangeInput } from '../../src/run.ts';
+import { arrangeInput } from '../../src/program/values.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { readTrace } from '../../src/trace/read.ts';
 import { root } from '../support/shared.ts';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DefectError, InputError } from '../../src/base/errors.ts';
 import { emitC } from '../../src/emit/emit.ts';
-import type { Program } from '../../src/ir/program.ts';
+import type { Program } from '../../src/program/program.ts';
 import { filesOf, infoOf } from '../support/golden.ts';
 import { compare, int, kernel, load, param, slot, store } from '../support/ir.ts';
 import { int8Sample, samples } from '../support/sample-programs.ts';

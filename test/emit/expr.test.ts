@@ -6,7 +6,7 @@ import { runNativeBatch } from '../../src/emit/native-batch.ts';
 import type { TargetName } from '../../src/emit/native-targets.ts';
 import type { Expr } from '../../src/ir/kernel/kernel.ts';
 import { partsOf, typeOf } from '../../src/ir/kernel/walk.ts';
-import type { Outcome, Program } from '../../src/ir/program.ts';
+import type { Outcome, Program } from '../../src/program/program.ts';
 import { evaluate, Undefined } from '../oracles/kernel-evaluator.ts';
 import { type Expressions, expressions, programOf } from '../support/expressions.ts';
 import {

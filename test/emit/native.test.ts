@@ -4,7 +4,7 @@ import { emitC } from '../../src/emit/emit.ts';
 import { type Measures, type NativeOptions, type NativeResult, runNative } from '../../src/emit/native.ts';
 import { chips, type TargetName, targetNamed, targetNames } from '../../src/emit/native-targets.ts';
 import type { Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
-import type { Program } from '../../src/ir/program.ts';
+import type { Program } from '../../src/program/program.ts';
 import { evaluate } from '../oracles/kernel-evaluator.ts';
 import { filesOf } from '../support/golden.ts';
 import {

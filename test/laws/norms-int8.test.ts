@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compile } from '../../src/compile.ts';
 import { inference } from '../../src/engines.ts';
-import { decodeOutput, encodeInput } from '../../src/run.ts';
+import { decodeOutput, encodeInput } from '../../src/program/values.ts';
 import { valuesOf } from '../support/float64.ts';
 import {
   featureNetwork,

@@ -1,7 +1,7 @@
 /** The smallest meaning of Kernel IR: recursion over the tree, on one arena. No checks but for silent damage. */
 import { type Elem, type Expr, elemBytes, type Kernel, type Stmt } from '../../src/ir/kernel/kernel.ts';
 import { primitiveOf } from '../../src/ir/kernel/prims/index.ts';
-import { arenaFill, type Outcome, type Program } from '../../src/ir/program.ts';
+import { arenaFill, type Outcome, type Program } from '../../src/program/program.ts';
 
 interface Pointer {
   readonly view: DataView;

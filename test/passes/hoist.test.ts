@@ -12,7 +12,7 @@ import type { Graph } from '../../src/ir/graph/graph.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { countOf, floats, type Shape } from '../../src/ir/tensor.ts';
 import { fuse } from '../../src/passes/fuse.ts';
-import { decodeOutput, encodeInput } from '../../src/run.ts';
+import { decodeOutput, encodeInput } from '../../src/program/values.ts';
 import { simulate } from '../../src/simulate.ts';
 import { Draw } from '../support/draw.ts';
 import {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createSimulator } from '../../src/index.ts';
 import type { RequantMode } from '../../src/ir/graph/op.ts';
-import { encodeInput } from '../../src/run.ts';
+import { encodeInput } from '../../src/program/values.ts';
 import { oracle } from '../oracles/network.ts';
 import { Draw } from '../support/draw.ts';
 import { int8Error } from '../support/int8-error.ts';

@@ -4,7 +4,7 @@ import { InputError } from '../../src/base/errors.ts';
 import { add } from '../../src/ir/ops/add.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
 import { lower } from '../../src/passes/lower.ts';
-import { decodeOutput, encodeInput } from '../../src/run.ts';
+import { decodeOutput, encodeInput } from '../../src/program/values.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { convolution, dense, relu } from '../support/affine-layers.ts';
 import { floatGraph, type LayerSpec, layer } from '../support/float-graph.ts';

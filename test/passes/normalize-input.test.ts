@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { InputError } from '../../src/base/errors.ts';
 import { compile } from '../../src/compile.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
-import type { Normalization } from '../../src/ir/program.ts';
+import type { Normalization } from '../../src/program/program.ts';
 import { encodeModel, floatTensor, ints, valueInfo } from '../support/onnx-model.ts';
 import { inputs, model } from '../support/small-artifact.ts';
 

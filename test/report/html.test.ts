@@ -5,7 +5,7 @@ import { type Artifact, artifactOf, loadArtifact } from '../../src/artifact.ts';
 import { mulberry32 } from '../../src/base/random.ts';
 import { type Compiled, compile } from '../../src/compile.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
-import type { Program } from '../../src/ir/program.ts';
+import type { Program } from '../../src/program/program.ts';
 import { labelOf } from '../../src/report/html/arena.ts';
 import {
   activationLayers,

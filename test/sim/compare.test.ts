@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Outcome, Program } from '../../src/ir/program.ts';
+import type { Outcome, Program } from '../../src/program/program.ts';
 import { compareOutcomes, differenceText } from '../../src/sim/compare.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import * as ir from '../support/ir.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DefectError, InputError } from '../../src/base/errors.ts';
 import type { Kernel } from '../../src/ir/kernel/kernel.ts';
-import type { Outcome, Program } from '../../src/ir/program.ts';
+import type { Outcome, Program } from '../../src/program/program.ts';
 import { createSimulator, type SimulatorOptions } from '../../src/sim/simulate.ts';
 import { Trap } from '../../src/sim/trap.ts';
 import { evaluate, Undefined } from '../oracles/kernel-evaluator.ts';

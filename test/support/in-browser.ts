@@ -5,7 +5,7 @@ import { prepare } from '../../src/data/prepare.ts';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { floats } from '../../src/ir/tensor.ts';
-import { encodeInput } from '../../src/run.ts';
+import { encodeInput } from '../../src/program/values.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 
 const count = 12;

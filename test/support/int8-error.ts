@@ -4,7 +4,7 @@ import { inference } from '../../src/engines.ts';
 import { loadOnnx } from '../../src/index.ts';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { floats } from '../../src/ir/tensor.ts';
-import { decodeOutput, encodeInput } from '../../src/run.ts';
+import { decodeOutput, encodeInput } from '../../src/program/values.ts';
 
 /** 10 log10 of the variance of `real` over the mean square of the difference. */
 export function decibels(real: readonly Float32Array[], stored: readonly Float32Array[]): number {

@@ -12,7 +12,7 @@ import type {
 } from '../../src/ir/kernel/kernel.ts';
 import { elemBytes } from '../../src/ir/kernel/kernel.ts';
 import { typeOf } from '../../src/ir/kernel/walk.ts';
-import type { Program, Slot, Step } from '../../src/ir/program.ts';
+import type { Program, Slot, Step } from '../../src/program/program.ts';
 
 export const asExpr = (x: Expr | number): Expr => (typeof x === 'number' ? { kind: 'int', value: x } : x);
 export const int = (value: number): Expr => ({ kind: 'int', value });

@@ -1,6 +1,6 @@
 /** A network with the shapes of LeNet-5 (416,520 MAC) and made-up int8 weights, written directly in Kernel IR. */
 import type { Expr, Kernel, Stmt, Table } from '../../src/ir/kernel/kernel.ts';
-import type { Program } from '../../src/ir/program.ts';
+import type { Program } from '../../src/program/program.ts';
 import * as ir from './ir.ts';
 
 /** Deterministic numbers without correlation that matters: a multiplicative congruential generator. */

@@ -7,7 +7,7 @@ import { emitC } from '../../src/emit/emit.ts';
 import { runNative } from '../../src/emit/native.ts';
 import { arenaChecksum, runNativeBatch } from '../../src/emit/native-batch.ts';
 import type { TargetName } from '../../src/emit/native-targets.ts';
-import type { Outcome } from '../../src/ir/program.ts';
+import type { Outcome } from '../../src/program/program.ts';
 import { compareOutcomes, differenceText } from '../../src/sim/compare.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { type Built, built } from './pipeline.ts';

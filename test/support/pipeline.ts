@@ -6,7 +6,6 @@ import type { Graph, Node, Stage } from '../../src/ir/graph/graph.ts';
 import type { Quant } from '../../src/ir/graph/op.ts';
 import type { Requant } from '../../src/ir/integers/requant.ts';
 import { dense8, formatName } from '../../src/ir/kernel/weight-format.ts';
-import type { Normalization, Program } from '../../src/ir/program.ts';
 import { countOf } from '../../src/ir/tensor.ts';
 import { type Calibration, calibrate } from '../../src/passes/calibrate.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
@@ -21,7 +20,8 @@ import { needsRounding, roundWeights } from '../../src/passes/prune/round-weight
 import { quantize } from '../../src/passes/quantize.ts';
 import { settleConstants } from '../../src/passes/settle-constants.ts';
 import { settleImages } from '../../src/passes/settle-images.ts';
-import { arrangeInput, encodeInput } from '../../src/run.ts';
+import type { Normalization, Program } from '../../src/program/program.ts';
+import { arrangeInput, encodeInput } from '../../src/program/values.ts';
 import { Draw } from './draw.ts';
 import { networkOf, samplesOf } from './networks.ts';
 import type { Recipe } from './recipes.ts';

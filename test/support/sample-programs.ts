@@ -1,6 +1,6 @@
 /** Programs written by hand that together use every construct of Kernel IR. */
 import type { Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
-import type { Program } from '../../src/ir/program.ts';
+import type { Program } from '../../src/program/program.ts';
 import {
   accumulate,
   add,

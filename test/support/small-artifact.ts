@@ -2,7 +2,7 @@
 import { artifactOf } from '../../src/artifact.ts';
 import { compile } from '../../src/compile.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
-import type { Normalization } from '../../src/ir/program.ts';
+import type { Normalization } from '../../src/program/program.ts';
 import { encodeModel, floatTensor, int, valueInfo } from './onnx-model.ts';
 
 export const model = encodeModel({

@@ -8,8 +8,8 @@ import { spatialOrder } from '../../src/ir/kernel/memory-order.ts';
 import type { WeightFormat } from '../../src/ir/kernel/weight-format.ts';
 import { type ConvAttrs, conv, type QuantizedConv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
-import type { Program, Slot } from '../../src/ir/program.ts';
 import { countOf } from '../../src/ir/tensor.ts';
+import type { Program, Slot } from '../../src/program/program.ts';
 import { type Bytes, convOracle, linearOracle } from '../oracles/operators.ts';
 import { Draw } from './draw.ts';
 

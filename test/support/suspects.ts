@@ -1,6 +1,6 @@
 /** One tensor of a program of one layer, for tests of single causes. */
 import type { Suspect } from '../../src/diff/causes/cause.ts';
-import type { Program } from '../../src/ir/program.ts';
+import type { Program } from '../../src/program/program.ts';
 import * as ir from './ir.ts';
 
 const programOf = (count: number): Program =>

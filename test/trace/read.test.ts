@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/base/errors.ts';
-import type { Program } from '../../src/ir/program.ts';
+import type { Program } from '../../src/program/program.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { lineText } from '../../src/trace/line.ts';
 import { readTrace, readTraces } from '../../src/trace/read.ts';

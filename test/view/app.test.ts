@@ -8,7 +8,7 @@ import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { drawDigit } from '../../src/data/digits.ts';
 import { writeNpy } from '../../src/data/npy.ts';
-import { decodeOutput, decodePort, encodeInput } from '../../src/run.ts';
+import { decodeOutput, decodePort, encodeInput } from '../../src/program/values.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { addressOf } from '../../src/view/element.ts';
 import { viewPage } from '../../src/view/page.ts';

@@ -1,9 +1,9 @@
 /** A recorded inference against the simulator's arenas and the memory plan, byte by byte. */
 import { describe, expect, test } from 'vitest';
 import { elemBytes } from '../../src/ir/kernel/kernel.ts';
-import { portOf } from '../../src/ir/port.ts';
-import type { Program } from '../../src/ir/program.ts';
-import { decodePort, inputBytes, readSlot } from '../../src/run.ts';
+import { portOf } from '../../src/program/port.ts';
+import type { Program } from '../../src/program/program.ts';
+import { decodePort, inputBytes, readSlot } from '../../src/program/values.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { addressOf, coordinateText, historyOf, placeAt } from '../../src/view/element.ts';
 import { createRecorder } from '../../src/view/record.ts';

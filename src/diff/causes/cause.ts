@@ -1,5 +1,5 @@
 /** What a cause is told, and what it says. */
-import type { Program } from '../../ir/program.ts';
+import type { Program } from '../../program/program.ts';
 import type { DeviceTrace, TraceRun } from '../../trace/trace.ts';
 import type { Inference } from '../feed.ts';
 

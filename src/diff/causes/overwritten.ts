@@ -1,4 +1,4 @@
-import type { Program, Slot } from '../../ir/program.ts';
+import type { Program, Slot } from '../../program/program.ts';
 import { slotBytes } from '../../sim/arena.ts';
 import type { TraceRun, TraceTensor } from '../../trace/trace.ts';
 import type { Diagnosis, Testimony } from './cause.ts';

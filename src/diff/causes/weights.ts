@@ -1,6 +1,6 @@
 import { crc32 } from '../../base/crc32.ts';
-import { tracedTables } from '../../emit/traced.ts';
 import { tableBytes } from '../../ir/kernel/table-bytes.ts';
+import { tracedTables } from '../../program/traced.ts';
 import type { Diagnosis, Testimony } from './cause.ts';
 
 const hex = (n: number): string => `0x${n.toString(16).padStart(8, '0')}`;

@@ -1,5 +1,5 @@
 /** The arena over time: bytes upwards, layers to the right. */
-import type { Program } from '../../ir/program.ts';
+import type { Program } from '../../program/program.ts';
 import { formatBytes, formatCount } from '../../text/numbers.ts';
 import { names, shortCount } from './axes.ts';
 import { type Charts, colours, wide } from './chart.ts';

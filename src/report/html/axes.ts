@@ -1,5 +1,5 @@
 /** What the axes of several pictures have in common. */
-import type { Program } from '../../ir/program.ts';
+import type { Program } from '../../program/program.ts';
 import { formatCount } from '../../text/numbers.ts';
 
 /** `240k`, for axes. */

@@ -1,6 +1,6 @@
 /** How weights and activations are spread, with the scale that was chosen for them and what it cuts off. */
 import type { Manifest } from '../../artifact.ts';
-import type { Program } from '../../ir/program.ts';
+import type { Program } from '../../program/program.ts';
 import { formatCount, formatPercent } from '../../text/numbers.ts';
 import { shortCount } from './axes.ts';
 import { type Charts, colours } from './chart.ts';

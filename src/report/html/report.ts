@@ -2,10 +2,10 @@
 import type { Artifact } from '../../artifact.ts';
 import { diff } from '../../diff/compare.ts';
 import type { Inference } from '../../diff/feed.ts';
+import { totalsOf } from '../../program/listing.ts';
 import { formatBytes, formatCount, formatPercent } from '../../text/numbers.ts';
 import { wilson } from '../../text/wilson.ts';
 import type { MeasuredTarget } from '../measured.ts';
-import { totalsOf } from '../program.ts';
 import { arena } from './arena.ts';
 import { charts } from './chart.ts';
 import { activationLayers, floatLayers } from './facts.ts';

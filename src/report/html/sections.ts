@@ -1,5 +1,5 @@
 /** Each picture of a report with the same numbers as a table. */
-import type { Program } from '../../ir/program.ts';
+import type { Program } from '../../program/program.ts';
 import { formatBytes, formatCount, formatPercent } from '../../text/numbers.ts';
 import { leftFor, names, shortCount } from './axes.ts';
 import { type Charts, colours, seriesColours, wide } from './chart.ts';

@@ -6,7 +6,7 @@ import { must } from '../../base/errors.ts';
 import { checkKernel } from '../../ir/kernel/check.ts';
 import type { Kernel } from '../../ir/kernel/kernel.ts';
 import { tableBytes, tableLength } from '../../ir/kernel/table-bytes.ts';
-import { arenaFill, type Outcome, type Program, type Slot } from '../../ir/program.ts';
+import { arenaFill, type Outcome, type Program, type Slot } from '../../program/program.ts';
 import { type Func, func, moduleOf, zeroLanes } from '../../wasm/code.ts';
 import { canRun, instantiate } from '../../wasm/host.ts';
 import { slotBytes } from '../arena.ts';

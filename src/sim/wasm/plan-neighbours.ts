@@ -1,9 +1,9 @@
 /** Kernels in which each row of weights has inputs beside those of the row before: depthwise convolutions. */
 
 import { must } from '../../base/errors.ts';
-import { decodeRows } from '../../decode.ts';
 import type { Kernel, RowSum, Stmt } from '../../ir/kernel/kernel.ts';
 import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
+import { decodeRows } from '../../program/rows.ts';
 import { type Code, zeroLanes } from '../../wasm/code.ts';
 import { i32, i32x4 } from '../../wasm/instructions.ts';
 import { type Body, fresh, localOf } from './body.ts';

@@ -1,8 +1,9 @@
 /** Kernels in which all rows of weights meet the same inputs: convolutions and linear layers. */
-import { decodeRows } from '../../decode.ts';
+
 import type { Kernel, RowSum, Stmt } from '../../ir/kernel/kernel.ts';
 import { namesIn } from '../../ir/kernel/row-sums.ts';
 import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
+import { decodeRows } from '../../program/rows.ts';
 import type { Code } from '../../wasm/code.ts';
 import { i32, i32x4 } from '../../wasm/instructions.ts';
 import { type Body, localOf } from './body.ts';

@@ -1,5 +1,5 @@
 /** Numbers and shapes as the page writes them. */
-import type { Slot } from '../../ir/program.ts';
+import type { Slot } from '../../program/program.ts';
 
 export { formatBytes, formatCount } from '../../text/numbers.ts';
 

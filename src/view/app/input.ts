@@ -3,7 +3,7 @@
 import { InputError } from '../../base/errors.ts';
 import { largestOf, smallestOf } from '../../base/extremes.ts';
 import { digitSide, type Point } from '../../data/digits.ts';
-import type { Sample } from '../../run.ts';
+import type { Sample } from '../../program/values.ts';
 import {
   type Frame,
   frameOf,

@@ -1,9 +1,9 @@
 /** The programs at work: what was computed for the sample that is looked at. */
 import { must } from '../../base/errors.ts';
 import { elemBytes } from '../../ir/kernel/kernel.ts';
-import type { Program, Slot } from '../../ir/program.ts';
 import { sameShape } from '../../ir/tensor.ts';
-import { decodePort, type Sample } from '../../run.ts';
+import type { Program, Slot } from '../../program/program.ts';
+import { decodePort, type Sample } from '../../program/values.ts';
 import type { ViewData } from '../data.ts';
 import { createRecorder, type Recording } from '../record.ts';
 import { argumentsOf } from '../use.ts';

@@ -1,8 +1,8 @@
 /** The step that has just run: what it computes, what it read, what it made. */
 
 import { must } from '../../base/errors.ts';
-import { portOf } from '../../ir/port.ts';
-import { readSlot } from '../../run.ts';
+import { portOf } from '../../program/port.ts';
+import { readSlot } from '../../program/values.ts';
 import { scaleOf } from '../picture.ts';
 import { type Child, type Choice, choices, el, onChange, type Part } from './dom.ts';
 import type { Pointing } from './focus.ts';

@@ -1,7 +1,7 @@
 /** One line about the element or byte that is pointed at. */
 import { elemBytes } from '../../ir/kernel/kernel.ts';
-import { portOf } from '../../ir/port.ts';
-import { readSlot } from '../../run.ts';
+import { portOf } from '../../program/port.ts';
+import { readSlot } from '../../program/values.ts';
 import { coordinateText, type Place, placeAt } from '../element.ts';
 import { type Child, el } from './dom.ts';
 import { formatCount, formatReal, formatSigned } from './format.ts';

@@ -1,6 +1,6 @@
 /** What the visitor has chosen. All pictures follow from it and from the data. */
 import type { Point } from '../../data/digits.ts';
-import type { Sample } from '../../run.ts';
+import type { Sample } from '../../program/values.ts';
 
 export type Side = 'program' | 'float' | 'difference';
 export type Look = 'pictures' | 'numbers';

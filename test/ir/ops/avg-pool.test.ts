@@ -8,7 +8,7 @@ import { countOf, type Shape } from '../../../src/ir/tensor.ts';
 import { calibrate } from '../../../src/passes/calibrate.ts';
 import { lower } from '../../../src/passes/lower.ts';
 import { quantize } from '../../../src/passes/quantize.ts';
-import { arrangeInput } from '../../../src/run.ts';
+import { arrangeInput } from '../../../src/program/values.ts';
 import { averageOf } from '../../oracles/cmsis-nn.ts';
 import { oracle } from '../../oracles/network.ts';
 import { Draw } from '../../support/draw.ts';

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { Expr } from '../../../src/ir/kernel/kernel.ts';
 import type { Primitive } from '../../../src/ir/kernel/primitive.ts';
 import { primitives } from '../../../src/ir/kernel/prims/index.ts';
-import type { Program } from '../../../src/ir/program.ts';
+import type { Program } from '../../../src/program/program.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { createEngine } from '../../../src/sim/wasm/engine.ts';
 import * as ir from '../../support/ir.ts';

@@ -4,7 +4,7 @@ import { compile } from '../../../src/compile.ts';
 import { readLabels, readSamples } from '../../../src/data/files.ts';
 import { prepare } from '../../../src/data/prepare.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
-import { decodeOutput, encodeInput } from '../../../src/run.ts';
+import { decodeOutput, encodeInput } from '../../../src/program/values.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { describeWith, readBytes, shared } from '../../support/shared.ts';
 

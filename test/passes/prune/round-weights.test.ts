@@ -10,7 +10,7 @@ import { canonicalize } from '../../../src/passes/canonicalize.ts';
 import { macLayers } from '../../../src/passes/prune/layers.ts';
 import { prune } from '../../../src/passes/prune/prune.ts';
 import { roundWeights } from '../../../src/passes/prune/round-weights.ts';
-import { decodeOutput, encodeInput } from '../../../src/run.ts';
+import { decodeOutput, encodeInput } from '../../../src/program/values.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { encodeModel, floatTensor, int, valueInfo } from '../../support/onnx-model.ts';
 import { distance, outputsOf, prunableBytes, prunableInputs, prunableNet } from '../../support/prunable.ts';

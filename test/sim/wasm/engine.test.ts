@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { InputError } from '../../../src/base/errors.ts';
 import { fits } from '../../../src/ir/formats/index.ts';
 import type { RowSum } from '../../../src/ir/kernel/kernel.ts';
-import type { Program } from '../../../src/ir/program.ts';
+import type { Program } from '../../../src/program/program.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { Trap } from '../../../src/sim/trap.ts';
 import { bestInstructions, createEngine } from '../../../src/sim/wasm/engine.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DefectError } from '../../../src/base/errors.ts';
 import type { CompareOp, Expr, Stmt } from '../../../src/ir/kernel/kernel.ts';
-import type { Outcome, Program } from '../../../src/ir/program.ts';
+import type { Outcome, Program } from '../../../src/program/program.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { Trap } from '../../../src/sim/trap.ts';
 import { createEngine } from '../../../src/sim/wasm/engine.ts';

@@ -5,7 +5,7 @@ import { countOf, floats, type Shape } from '../../../../src/ir/tensor.ts';
 import { calibrate } from '../../../../src/passes/calibrate.ts';
 import { lower } from '../../../../src/passes/lower.ts';
 import { quantize } from '../../../../src/passes/quantize.ts';
-import { arrangeInput } from '../../../../src/run.ts';
+import { arrangeInput } from '../../../../src/program/values.ts';
 import { oracle } from '../../../oracles/network.ts';
 import { Draw } from '../../../support/draw.ts';
 import { floatGraph, layer } from '../../../support/float-graph.ts';

@@ -12,8 +12,8 @@ import {
   realOf,
   sameMeaning,
   storedNumbers,
-} from '../../src/ir/port.ts';
-import type { Normalization, Program, Slot } from '../../src/ir/program.ts';
+} from '../../src/program/port.ts';
+import type { Normalization, Program, Slot } from '../../src/program/program.ts';
 
 const slot = (changes: Partial<Slot>): Slot => ({
   name: 'x',

@@ -1,8 +1,8 @@
 /** The arena over time, drawn in characters: addresses across, steps down. */
 import { must } from '../base/errors.ts';
-import type { Program, Slot } from '../ir/program.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';
-import { slotBytes } from './program.ts';
+import { slotBytes } from './listing.ts';
+import type { Program, Slot } from './program.ts';
 
 /** What a step does with a byte, the most telling first: a column shows the first that any of its bytes has. */
 const glyphs = { both: '▓', writes: '█', reads: '▒', keeps: '░', free: '·' } as const;

@@ -4,8 +4,8 @@
  * and the viewer ask it.
  */
 import { InputError, must } from '../base/errors.ts';
+import { showShape } from '../ir/tensor.ts';
 import type { Normalization, Program, Slot } from './program.ts';
-import { showShape } from './tensor.ts';
 
 /** A stored number q stands for scale * (q - zeroPoint). The zero point of raw pixels need not be whole. */
 export interface Grid {

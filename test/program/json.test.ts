@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { programFrom, programText } from '../src/program-text.ts';
-import { built } from './support/pipeline.ts';
-import { recipes } from './support/recipes.ts';
+import { programFrom, programText } from '../../src/program/json.ts';
+import { built } from '../support/pipeline.ts';
+import { recipes } from '../support/recipes.ts';
 
 test('programs of random networks come back as they were', () => {
   let images = 0;

@@ -1,6 +1,8 @@
 /** Between real numbers and a program's bytes. What a stored number stands for says `ir/port.ts`. */
-import { InputError } from './base/errors.ts';
-import { elemBytes } from './ir/kernel/kernel.ts';
+import { InputError } from '../base/errors.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
+import { slotBytes } from '../sim/arena.ts';
+import { readElement } from '../sim/compare.ts';
 import {
   inputPort,
   type Port,
@@ -10,10 +12,8 @@ import {
   requireFinite,
   requireWhole,
   storedNumbers,
-} from './ir/port.ts';
-import type { Program, Slot } from './ir/program.ts';
-import { slotBytes } from './sim/arena.ts';
-import { readElement } from './sim/compare.ts';
+} from './port.ts';
+import type { Program, Slot } from './program.ts';
 
 /**
  * @param input row-major, as the network computes with it. @returns the bytes of the input slot.

@@ -1,10 +1,10 @@
 /** Tables read back by their description alone, and tables that do not follow it. */
 import { describe, expect, test } from 'vitest';
-import { DefectError } from '../src/base/errors.ts';
-import { decodeRows } from '../src/decode.ts';
-import type { Kernel, StoredWeights } from '../src/ir/kernel/kernel.ts';
-import type { WeightFormat, WeightLayout } from '../src/ir/kernel/weight-format.ts';
-import * as ir from './support/ir.ts';
+import { DefectError } from '../../src/base/errors.ts';
+import type { Kernel, StoredWeights } from '../../src/ir/kernel/kernel.ts';
+import type { WeightFormat, WeightLayout } from '../../src/ir/kernel/weight-format.ts';
+import { decodeRows } from '../../src/program/rows.ts';
+import * as ir from '../support/ir.ts';
 
 /** Rows of four terms. */
 const layout = (rows: number, lanes = 1): WeightLayout => ({

@@ -1,10 +1,10 @@
 /** What a trace of a program prints, in its order: shared by the printed C and by the writer in TypeScript. */
 import { DefectError, must } from '../base/errors.ts';
+import { slotAt } from '../emit/header.ts';
+import { kernelsOf } from '../emit/names.ts';
 import { elemBytes, type Table } from '../ir/kernel/kernel.ts';
 import { arraysUsed } from '../ir/kernel/walk.ts';
-import type { Program, Step } from '../ir/program.ts';
-import { slotAt } from './header.ts';
-import { kernelsOf } from './names.ts';
+import type { Program, Step } from './program.ts';
 
 /** Of a tensor on one line: lines then have at most 80 columns, and a damaged one costs little. */
 export const bytesPerLine = 36;

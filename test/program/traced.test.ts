@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { keptAt, type TracedRow, tracedRows, tracedTables } from '../../src/emit/traced.ts';
+import { keptAt, type TracedRow, tracedRows, tracedTables } from '../../src/program/traced.ts';
 import { built } from '../support/pipeline.ts';
 import { recipesOf } from '../support/property.ts';
 import { int8Sample } from '../support/sample-programs.ts';

@@ -1,7 +1,7 @@
 /** Inputs and outputs of a program: as many numbers as it has elements, all of them finite, and none made up. */
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../src/base/errors.ts';
-import type { Normalization, Program, Slot } from '../src/ir/program.ts';
+import { InputError } from '../../src/base/errors.ts';
+import type { Normalization, Program, Slot } from '../../src/program/program.ts';
 import {
   arrangeInput,
   decodeOutput,
@@ -10,7 +10,7 @@ import {
   encodeInput,
   encodeSlot,
   inputBytes,
-} from '../src/run.ts';
+} from '../../src/program/values.ts';
 
 const shape = [1, 2, 2, 2];
 const order = [0, 4, 1, 5, 2, 6, 3, 7];

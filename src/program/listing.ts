@@ -2,10 +2,10 @@
 
 import { must } from '../base/errors.ts';
 import { elemBytes, type Table } from '../ir/kernel/kernel.ts';
-import type { Program, Slot, Step } from '../ir/program.ts';
 import { showShape } from '../ir/tensor.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';
 import { table } from '../text/table.ts';
+import type { Program, Slot, Step } from './program.ts';
 
 export interface StepSummary {
   readonly name: string;

@@ -2,11 +2,11 @@
  * A program as JSON: plain data but for its tables, whose numbers are base64 of little-endian bytes, and for the
  * order of images.
  */
-import { must } from './base/errors.ts';
-import { elemArrays, type Kernel, type Table } from './ir/kernel/kernel.ts';
-import { type Order, sameOrder, spatialOrder } from './ir/kernel/memory-order.ts';
-import { tableBytes } from './ir/kernel/table-bytes.ts';
-import type { Program, Slot, Step } from './ir/program.ts';
+import { must } from '../base/errors.ts';
+import { elemArrays, type Kernel, type Table } from '../ir/kernel/kernel.ts';
+import { type Order, sameOrder, spatialOrder } from '../ir/kernel/memory-order.ts';
+import { tableBytes } from '../ir/kernel/table-bytes.ts';
+import type { Program, Slot, Step } from './program.ts';
 
 /** 4/3 characters a byte. */
 export function base64Of(bytes: Uint8Array): string {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Kernel } from '../../src/ir/kernel/kernel.ts';
-import type { Program } from '../../src/ir/program.ts';
-import { planTable, stepsOf, stepTable, totalsOf } from '../../src/report/program.ts';
+import { planTable, stepsOf, stepTable, totalsOf } from '../../src/program/listing.ts';
+import type { Program } from '../../src/program/program.ts';
 
 const kernel: Kernel = {
   name: 'fc',

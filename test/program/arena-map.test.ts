@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Kernel } from '../../src/ir/kernel/kernel.ts';
-import type { Program, Slot } from '../../src/ir/program.ts';
-import { arenaMap } from '../../src/report/arena-map.ts';
+import { arenaMap } from '../../src/program/arena-map.ts';
+import type { Program, Slot } from '../../src/program/program.ts';
 
 const kernel = (name: string, ...roles: readonly ('in' | 'out' | 'scratch')[]): Kernel => ({
   name,

@@ -1,8 +1,8 @@
 /** Real numbers and bytes of slots: the nearest stored, in the slot's order, raw or not. */
 import { expect, test } from 'vitest';
-import type { Program, Slot } from '../src/ir/program.ts';
-import { arrangeInput, decodeOutput, encodeInput, inputBytes } from '../src/run.ts';
-import * as ir from './support/ir.ts';
+import type { Program, Slot } from '../../src/program/program.ts';
+import { arrangeInput, decodeOutput, encodeInput, inputBytes } from '../../src/program/values.ts';
+import * as ir from '../support/ir.ts';
 
 const single = ir.single(
   ir.kernel('k', [ir.param('in', 'in', 'u8', 4), ir.param('out', 'out', 'u8', 4)], []),

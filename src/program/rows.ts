@@ -2,9 +2,9 @@
  * Reads weights back from a kernel's tables, by nothing but the description that the kernel carries: what a
  * reader of the C would do with a pencil. Written apart from src/ir/formats, which writes the tables.
  */
-import { DefectError, must } from './base/errors.ts';
-import type { Kernel, StoredWeights, Table } from './ir/kernel/kernel.ts';
-import type { WeightLayout } from './ir/kernel/weight-format.ts';
+import { DefectError, must } from '../base/errors.ts';
+import type { Kernel, StoredWeights, Table } from '../ir/kernel/kernel.ts';
+import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 
 /** Numbers of a table in order, each given once. */
 class Reader {
