@@ -7,7 +7,7 @@ import { floats } from '../src/ir/tensor.ts';
 import { canonicalize } from '../src/passes/canonicalize.ts';
 import { foldBatchNorm } from '../src/passes/fold-batch-norm.ts';
 import { fuse } from '../src/passes/fuse.ts';
-import { proveProgram } from '../src/prove.ts';
+import { proveProgram } from '../src/prove/prove.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { compiledOf, modelOf, type Net, nets, samplesOf } from './models.ts';
 import { count, markdown, writeSection } from './page.ts';

@@ -18,7 +18,7 @@ import { bytesOfBase64, programFrom, programText } from './program/json.ts';
 import { stepsOf, totalsOf } from './program/listing.ts';
 import { inputPort, outputPort, type Port, printedGrid } from './program/port.ts';
 import type { Program } from './program/program.ts';
-import { proveProgram } from './prove.ts';
+import { proveProgram } from './prove/prove.ts';
 import { agreementFields, warningFields } from './report/agreement.ts';
 import { reportText } from './report/markdown.ts';
 import type { Judgement } from './search.ts';

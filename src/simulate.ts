@@ -1,5 +1,5 @@
 import type { Outcome, Program } from './program/program.ts';
-import { proveProgram } from './prove.ts';
+import { proveProgram } from './prove/prove.ts';
 import { createSimulator } from './sim/simulate.ts';
 
 /**

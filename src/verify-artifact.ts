@@ -6,7 +6,7 @@ import { wrongMacroIn } from './emit/header.ts';
 import { type Measures, runNative } from './emit/native.ts';
 import { hasDsp, type TargetName, targets } from './emit/native-targets.ts';
 import type { Outcome } from './program/program.ts';
-import { proveProgram } from './prove.ts';
+import { proveProgram } from './prove/prove.ts';
 import type { Form, MeasuredTarget } from './report/measured.ts';
 import { compareOutcomes, differenceText } from './sim/compare.ts';
 import { createSimulator } from './sim/simulate.ts';

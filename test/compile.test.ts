@@ -11,7 +11,7 @@ import { evaluate } from '../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../src/ir/import/onnx.ts';
 import { floats } from '../src/ir/tensor.ts';
 import { arrangeInput, decodeOutput, encodeInput } from '../src/program/values.ts';
-import { proveProgram } from '../src/prove.ts';
+import { proveProgram } from '../src/prove/prove.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { readNpy } from './support/npy.ts';
 import { describeWith, readBytes, root, shared } from './support/shared.ts';

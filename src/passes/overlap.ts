@@ -10,7 +10,7 @@
  */
 import { must } from '../base/errors.ts';
 import { elemBytes, type Kernel, type Param } from '../ir/kernel/kernel.ts';
-import { runIntervals, type Trace } from './interval/run.ts';
+import { runIntervals, type Trace } from '../prove/interval/intervals.ts';
 
 export interface Overlap {
   /** Indices into the kernel's parameters: an 'in' and an 'out' one. */

@@ -1,8 +1,8 @@
 /** What every program has to satisfy, whatever network it came from. */
 import type { Kernel } from '../../src/ir/kernel/kernel.ts';
 import type { Interval } from '../../src/ir/kernel/primitive.ts';
-import { type KernelFacts, prove } from '../../src/passes/prove.ts';
 import type { Outcome, Program, Slot } from '../../src/program/program.ts';
+import { type KernelFacts, prove } from '../../src/prove/prove.ts';
 import { compareOutcomes, differenceText } from '../../src/sim/compare.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { createEngine } from '../../src/sim/wasm/engine.ts';

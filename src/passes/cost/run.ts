@@ -9,7 +9,7 @@ import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../../ir/kernel/ke
 import { elemBytes } from '../../ir/kernel/kernel.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel/walk.ts';
-import { type BindingTimes, bindingTimes, isFixed } from '../interval/binding-time.ts';
+import { type BindingTimes, bindingTimes, isFixed } from '../../prove/interval/binding-time.ts';
 import { addTimes, type Counts, count, countStmt, noCounts, valuesHeld } from './features.ts';
 
 interface Run {

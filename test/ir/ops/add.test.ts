@@ -4,7 +4,7 @@ import type { Quant, RequantMode } from '../../../src/ir/graph/op.ts';
 import { type AddAttrs, add, type QuantizedAdd } from '../../../src/ir/ops/add.ts';
 import { affineSumThatIs } from '../../../src/ir/ops/kernels/affine-sum.ts';
 import { everySum, rescaledSumOf } from '../../../src/ir/ops/kernels/rescaled-sum.ts';
-import { prove } from '../../../src/passes/prove.ts';
+import { prove } from '../../../src/prove/prove.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { additionOf } from '../../oracles/cmsis-nn.ts';
 import { Draw } from '../../support/draw.ts';

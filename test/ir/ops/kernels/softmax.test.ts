@@ -5,7 +5,7 @@ import {
   softmaxInt8,
   unitOfExponentials,
 } from '../../../../src/ir/ops/kernels/softmax.ts';
-import { prove } from '../../../../src/passes/prove.ts';
+import { prove } from '../../../../src/prove/prove.ts';
 import { createSimulator } from '../../../../src/sim/simulate.ts';
 import { createEngine } from '../../../../src/sim/wasm/engine.ts';
 import { softmaxRow } from '../../../oracles/cmsis-nn.ts';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Expr, Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
 import type { Interval } from '../../src/ir/kernel/primitive.ts';
 import { nodeText } from '../../src/ir/kernel/text.ts';
-import { type KernelFacts, prove, summarizeFacts } from '../../src/passes/prove.ts';
+import { type KernelFacts, prove, summarizeFacts } from '../../src/prove/prove.ts';
 import { createSimulator, type SimulatorOptions } from '../../src/sim/simulate.ts';
 import { Trap } from '../../src/sim/trap.ts';
 import * as ir from '../support/ir.ts';

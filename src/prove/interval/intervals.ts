@@ -7,7 +7,7 @@ import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel/walk.ts';
 import { typedTable } from '../../sim/to-js.ts';
 import { bindingTimes } from './binding-time.ts';
-import { allInts, type Code, maxInt, type Quantity } from './code.ts';
+import { allInts, type Code, maxInt, type Quantity } from './bounds.ts';
 import {
   addScaled,
   callBounds,

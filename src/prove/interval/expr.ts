@@ -27,7 +27,7 @@ import {
   pair,
   type Value,
   variable,
-} from './code.ts';
+} from './bounds.ts';
 
 type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
 

@@ -26,7 +26,7 @@ import {
   type Value,
   variable,
   wrapped,
-} from './code.ts';
+} from './bounds.ts';
 import { bounds, effects, indexRule, position, traceRead, truth } from './expr.ts';
 
 type Of<K extends Stmt['kind']> = Stmt & { readonly kind: K };

@@ -9,8 +9,9 @@ import type { Expr, Kernel, Param, Stmt } from '../ir/kernel/kernel.ts';
 import type { Interval } from '../ir/kernel/primitive.ts';
 import { type KernelNode, nodeText } from '../ir/kernel/text.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
-import { allInts } from './interval/code.ts';
-import { runIntervals, type Seen } from './interval/run.ts';
+import type { Program } from '../program/program.ts';
+import { allInts } from './interval/bounds.ts';
+import { runIntervals, type Seen } from './interval/intervals.ts';
 
 interface Unproven {
   readonly site: Expr | Stmt;
@@ -131,3 +132,9 @@ export function summarizeFacts(kernel: Kernel, facts: KernelFacts): FactsSummary
     storeRanges: plain(facts.storeRanges),
   };
 }
+
+export type Facts = ReadonlyMap<Kernel, KernelFacts>;
+
+/** Interval analysis of every kernel of a program. */
+export const proveProgram = (program: Program): Facts =>
+  new Map(program.steps.map(({ kernel }) => [kernel, prove(kernel)]));

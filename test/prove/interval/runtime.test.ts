@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Interval } from '../../../src/ir/kernel/primitive.ts';
-import { callBounds, rareRange } from '../../../src/passes/interval/runtime.ts';
+import { callBounds, rareRange } from '../../../src/prove/interval/runtime.ts';
 
 const min = -2147483648;
 const max = 2147483647;

@@ -2,7 +2,7 @@
 import type { BinaryOp } from '../../ir/kernel/kernel.ts';
 import type { Interval } from '../../ir/kernel/primitive.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
-import { allInts, maxInt, minInt } from './code.ts';
+import { allInts, maxInt, minInt } from './bounds.ts';
 
 export const clampInt = (x: number): number => (x < minInt ? minInt : x > maxInt ? maxInt : x);
 

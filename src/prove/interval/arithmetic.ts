@@ -13,7 +13,7 @@ import {
   pair,
   type Value,
   wrapped,
-} from './code.ts';
+} from './bounds.ts';
 import { rareRange } from './runtime.ts';
 
 type Binary = Expr & { readonly kind: 'binary' };
