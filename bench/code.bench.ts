@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'vitest';
+import { codeFeatures, codeParts } from '../src/cost/size-features.ts';
 import { noDspMacro } from '../src/emit/dsp.ts';
 import { emitC } from '../src/emit/emit.ts';
 import { inFolder, writeAll } from '../src/emit/native.ts';
@@ -16,7 +17,6 @@ import { isCoded } from '../src/ir/formats/codes.ts';
 import type { Graph, Node } from '../src/ir/graph/graph.ts';
 import type { QuantizedMac } from '../src/ir/integers/mac.ts';
 import { formatName, type WeightFormat } from '../src/ir/kernel/weight-format.ts';
-import { codeFeatures, codeParts } from '../src/passes/cost/code-features.ts';
 import { bestCentres } from '../src/passes/prune/k-means.ts';
 import type { Program } from '../src/program/program.ts';
 import { leastSquares } from './least-squares.ts';
@@ -191,7 +191,7 @@ test('code model', async () => {
       console.log(codeFeatures.map((f, i) => `${f} ${weights[i]}`).join(', '));
     }
   if (process.env.CODE_TRY !== undefined) return;
-  writeFileSync(path.join(root, 'src/passes/cost/code-weights.ts'), tableText(fitted));
+  writeFileSync(path.join(root, 'src/cost/fitted-size.ts'), tableText(fitted));
   const head = ['target', 'kernels', 'bytes', 'median error', '90 % below', 'largest', 'which'];
   writeSection('code', markdown(head, report), 'sparse.md');
 });

@@ -5,11 +5,11 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'vitest';
+import { operationsOf } from '../src/cost/counts.ts';
+import { features } from '../src/cost/speed-features.ts';
 import type { TargetName } from '../src/emit/native-targets.ts';
 import type { Graph } from '../src/ir/graph/graph.ts';
 import { formatName, type WeightFormat } from '../src/ir/kernel/weight-format.ts';
-import { features } from '../src/passes/cost/features.ts';
-import { operationsOf } from '../src/passes/cost/run.ts';
 import type { Program } from '../src/program/program.ts';
 import { leastSquares } from './least-squares.ts';
 import { nets, root } from './models.ts';
@@ -140,7 +140,7 @@ test('cost model', async () => {
       console.log(`    ${s.what}: ${s.instructions}, model ${Math.round(predicted(s, weights))}`);
     console.log(features.map((f, i) => `${f} ${weights[i]}`).join(', '));
   }
-  writeFileSync(path.join(root, 'src/passes/cost/weights.ts'), tableText(all));
+  writeFileSync(path.join(root, 'src/cost/fitted-speed.ts'), tableText(all));
   writeSection(
     'cost',
     markdown(['target', 'kernels', 'median error', '90 % below', 'largest', 'which'], report),

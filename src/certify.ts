@@ -6,14 +6,14 @@
 
 import { decibels } from './base/distance.ts';
 import { DefectError, must } from './base/errors.ts';
+import { entropyFloor } from './cost/entropy.ts';
+import { tableBytesOf } from './cost/speed.ts';
 import type { Graph, Node } from './ir/graph/graph.ts';
 import type { Place } from './ir/graph/op.ts';
 import type { QuantizedMac } from './ir/integers/mac.ts';
 import type { Kernel } from './ir/kernel/kernel.ts';
 import { formatName } from './ir/kernel/weight-format.ts';
 import type { Shape, Tensor } from './ir/tensor.ts';
-import { entropyFloor } from './passes/cost/entropy.ts';
-import { tableBytesOf } from './passes/cost/model.ts';
 import { placesOf } from './passes/places.ts';
 import type { Program, Slot, Step } from './program/program.ts';
 import { decodeRows } from './program/rows.ts';

@@ -2,9 +2,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { InputError } from '../base/errors.ts';
 import { type CompileOptions, front } from '../compile.ts';
+import { type CostTarget, costTargets } from '../cost/speed.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { CodebookSize, WeightBits } from '../ir/graph/op.ts';
-import { type CostTarget, costTargets } from '../passes/cost/model.ts';
 import type { Pattern } from '../passes/prune/pattern.ts';
 import { type Fit, fitWithin, type Grid, type HeldOut, type Limits, Search } from '../search.ts';
 import type { OnProgress } from './api.ts';

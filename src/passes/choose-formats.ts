@@ -6,6 +6,9 @@
  * they are, and for flash no tables larger, though code is in the price.
  */
 import { InputError, locate, must } from '../base/errors.ts';
+import { type EntropyFloor, entropyFloor } from '../cost/entropy.ts';
+import { modelledCode } from '../cost/size.ts';
+import { type CostTarget, modelledInstructions, tableBytesOf } from '../cost/speed.ts';
 import { isCoded } from '../ir/formats/codes.ts';
 import { candidatesFor } from '../ir/formats/index.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
@@ -13,10 +16,6 @@ import type { Place } from '../ir/graph/op.ts';
 import type { QuantizedMac } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
-import { modelledCode } from './cost/code.ts';
-import { type EntropyFloor, entropyFloor } from './cost/entropy.ts';
-import { type CostTarget, modelledInstructions, tableBytesOf } from './cost/model.ts';
-import { type Best, type Cost, combine } from './cost/pareto.ts';
 import {
   allowed,
   type Candidate,
@@ -26,6 +25,7 @@ import {
   type Priced,
   pricedFor,
 } from './format-objective.ts';
+import { type Best, type Cost, combine } from './format-pareto.ts';
 import { placesOf } from './places.ts';
 
 export interface FormatOptions {

@@ -1,6 +1,6 @@
 /** What a choice of formats is to make least, and how it weighs one format against another. */
 import { formatName, type WeightFormat } from '../ir/kernel/weight-format.ts';
-import type { Cost } from './cost/pareto.ts';
+import type { Cost } from './format-pareto.ts';
 
 /**
  * `flash`: the fewest bytes of tables and code, then the fewest instructions; `tables`: without the code; `speed`:

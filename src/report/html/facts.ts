@@ -1,11 +1,11 @@
 /** The numbers of a report, before anybody draws them. */
 
 import { must } from '../../base/errors.ts';
+import { type CostTarget, modelledInstructions } from '../../cost/speed.ts';
 import type { Inference } from '../../diff/feed.ts';
 import { inference } from '../../engines.ts';
 import { elemBytes, type Kernel, type Table } from '../../ir/kernel/kernel.ts';
 import { formatName } from '../../ir/kernel/weight-format.ts';
-import { type CostTarget, modelledInstructions } from '../../passes/cost/model.ts';
 import { slotBytes } from '../../program/listing.ts';
 import { type Grid, portOf } from '../../program/port.ts';
 import type { Program, Slot } from '../../program/program.ts';

@@ -1,6 +1,6 @@
 /** What a build costs on chips: as counted where compilers and emulators are, else as modelled. */
 
-import { type CostTarget, costTargets } from '../../passes/cost/model.ts';
+import { type CostTarget, costTargets } from '../../cost/speed.ts';
 import type { Program } from '../../program/program.ts';
 import { formatBytes, formatCount } from '../../text/numbers.ts';
 import type { MeasuredTarget } from '../measured.ts';

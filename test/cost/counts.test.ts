@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Kernel } from '../../../src/ir/kernel/kernel.ts';
-import { codeFeatures, codeParts } from '../../../src/passes/cost/code-features.ts';
-import { entropyFloor } from '../../../src/passes/cost/entropy.ts';
-import { type Feature, features } from '../../../src/passes/cost/features.ts';
-import { operationsOf } from '../../../src/passes/cost/run.ts';
-import * as ir from '../../support/ir.ts';
-import { layerOf, plainImage } from '../../support/stored-layers.ts';
+import { operationsOf } from '../../src/cost/counts.ts';
+import { entropyFloor } from '../../src/cost/entropy.ts';
+import { codeFeatures, codeParts } from '../../src/cost/size-features.ts';
+import { type Feature, features } from '../../src/cost/speed-features.ts';
+import type { Kernel } from '../../src/ir/kernel/kernel.ts';
+import * as ir from '../support/ir.ts';
+import { layerOf, plainImage } from '../support/stored-layers.ts';
 
 const counted = (kernel: Kernel, feature: Feature): number =>
   operationsOf(kernel)[features.indexOf(feature)]!;

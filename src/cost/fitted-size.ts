@@ -1,5 +1,5 @@
 /** Bytes of machine code per operation, fitted by bench/code.bench.ts, which writes this file. */
-import type { CodeFeature } from './code-features.ts';
+import type { CodeFeature } from './size-features.ts';
 
 export const fittedCode = {
   'cortex-m0 -Os': {

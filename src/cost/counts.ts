@@ -3,14 +3,14 @@
  * its values, everything else is only counted. A loop whose body decides nothing is counted in one step, and one
  * that begins in a state that it began in before does what it did then.
  */
-import { InputError } from '../../base/errors.ts';
-import type { Arrays } from '../../ir/kernel/check.ts';
-import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../../ir/kernel/kernel.ts';
-import { elemBytes } from '../../ir/kernel/kernel.ts';
-import { primitiveOf } from '../../ir/kernel/prims/index.ts';
-import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel/walk.ts';
-import { type BindingTimes, bindingTimes, isFixed } from '../../prove/interval/binding-time.ts';
-import { addTimes, type Counts, count, countStmt, noCounts, valuesHeld } from './features.ts';
+import { InputError } from '../base/errors.ts';
+import type { Arrays } from '../ir/kernel/check.ts';
+import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
+import { primitiveOf } from '../ir/kernel/prims/index.ts';
+import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
+import { type BindingTimes, bindingTimes, isFixed } from '../prove/interval/binding-time.ts';
+import { addTimes, type Counts, count, countStmt, noCounts, valuesHeld } from './speed-features.ts';
 
 interface Run {
   readonly kernel: Kernel;

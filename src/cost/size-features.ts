@@ -1,6 +1,6 @@
 /** What a kernel's machine code is made of: every statement counts once, however often it runs. */
-import type { Expr, Kernel, Stmt } from '../../ir/kernel/kernel.ts';
-import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel/walk.ts';
+import type { Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
+import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
 
 export const codeFeatures = [
   'kernel',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Cost, combine } from '../../../src/passes/cost/pareto.ts';
+import { type Cost, combine } from '../../src/passes/format-pareto.ts';
 
 const cost = fc.record({ bytes: fc.nat({ max: 20 }), instructions: fc.nat({ max: 20 }) });
 const layers = fc.array(fc.array(cost, { minLength: 1, maxLength: 4 }), { maxLength: 4 });

@@ -1,6 +1,6 @@
 /** What one run through a statement executes, in kinds of operations whose costs differ between chips. */
-import type { Expr, Stmt } from '../../ir/kernel/kernel.ts';
-import { expressionsOf, partsOf } from '../../ir/kernel/walk.ts';
+import type { Expr, Stmt } from '../ir/kernel/kernel.ts';
+import { expressionsOf, partsOf } from '../ir/kernel/walk.ts';
 
 export const features = [
   /** Once per kernel, per entered loop, per pass of a loop, per `if` that is decided. */

@@ -1,5 +1,5 @@
 /** Instructions per operation, fitted to exact counts by bench/cost.bench.ts, which writes this file. */
-import type { Feature } from './features.ts';
+import type { Feature } from './speed-features.ts';
 
 export const fitted = {
   'cortex-m0': {

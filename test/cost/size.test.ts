@@ -1,16 +1,16 @@
 /** The model of machine code against its laws, and against the compiler on chips. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { noDspMacro } from '../../../src/emit/dsp.ts';
-import { emitC } from '../../../src/emit/emit.ts';
-import { inFolder, writeAll } from '../../../src/emit/native.ts';
-import { compileC99, functionsOf } from '../../../src/emit/native-build.ts';
-import { targets } from '../../../src/emit/native-targets.ts';
-import { fits } from '../../../src/ir/formats/index.ts';
-import { modelledCode } from '../../../src/passes/cost/code.ts';
-import { costTargets } from '../../../src/passes/cost/model.ts';
-import { allFormats, layerOf, layerRecipes, plainImage, programOf } from '../../support/stored-layers.ts';
-import { crossTools, testWith } from '../../support/toolchain.ts';
+import { modelledCode } from '../../src/cost/size.ts';
+import { costTargets } from '../../src/cost/speed.ts';
+import { noDspMacro } from '../../src/emit/dsp.ts';
+import { emitC } from '../../src/emit/emit.ts';
+import { inFolder, writeAll } from '../../src/emit/native.ts';
+import { compileC99, functionsOf } from '../../src/emit/native-build.ts';
+import { targets } from '../../src/emit/native-targets.ts';
+import { fits } from '../../src/ir/formats/index.ts';
+import { allFormats, layerOf, layerRecipes, plainImage, programOf } from '../support/stored-layers.ts';
+import { crossTools, testWith } from '../support/toolchain.ts';
 
 test('a statement more is never fewer bytes, and how often it runs does not count', () => {
   fc.assert(

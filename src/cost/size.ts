@@ -2,11 +2,11 @@
  * Modelled machine code of a kernel: its parts, each counted once, times what each takes in gcc's code at -Os.
  * docs/sparse.md says how far the model is from the compiler.
  */
-import { must } from '../../base/errors.ts';
-import type { Kernel } from '../../ir/kernel/kernel.ts';
-import { codeFeatures, codeParts } from './code-features.ts';
-import { fittedCode } from './code-weights.ts';
-import { type CostTarget, modelOf } from './model.ts';
+import { must } from '../base/errors.ts';
+import type { Kernel } from '../ir/kernel/kernel.ts';
+import { fittedCode } from './fitted-size.ts';
+import { codeFeatures, codeParts } from './size-features.ts';
+import { type CostTarget, modelOf } from './speed.ts';
 
 /** Bytes of the kernel's function; primitives that are not inlined are shared and do not count. */
 export function modelledCode(kernel: Kernel, target: CostTarget): number {

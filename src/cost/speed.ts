@@ -3,11 +3,11 @@
  * docs/sparse.md says how far the model is from exact counts of gcc's code at -O3.
  */
 
-import { must } from '../../base/errors.ts';
-import { elemBytes, type Kernel } from '../../ir/kernel/kernel.ts';
-import { features } from './features.ts';
-import { operationsOf } from './run.ts';
-import { fitted } from './weights.ts';
+import { must } from '../base/errors.ts';
+import { elemBytes, type Kernel } from '../ir/kernel/kernel.ts';
+import { operationsOf } from './counts.ts';
+import { fitted } from './fitted-speed.ts';
+import { features } from './speed-features.ts';
 
 /** Chips of one instruction set share their weights: M7 and M33 execute what M4 does. */
 export const modelOf = {
