@@ -14,7 +14,7 @@ import type { QuantizedMac } from './ir/integers/mac.ts';
 import type { Kernel } from './ir/kernel/kernel.ts';
 import { formatName } from './ir/kernel/weight-format.ts';
 import type { Shape, Tensor } from './ir/tensor.ts';
-import { placesOf } from './passes/places.ts';
+import { placesOf } from './plan/orders.ts';
 import type { Program, Slot, Step } from './program/program.ts';
 import { decodeRows } from './program/rows.ts';
 

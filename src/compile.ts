@@ -23,10 +23,8 @@ import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
 import { fuse } from './passes/fuse.ts';
 import { inputGrids } from './passes/input-grids.ts';
-import { lower } from './passes/lower.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
-import type { MemoryPlan, PlanStrategy } from './passes/plan-memory.ts';
 import { checkCodebook, checkWeightBits, codebookOf } from './passes/prune/check-weights.ts';
 import { type PruneOptions, prunePass } from './passes/prune/prune.ts';
 import { needsRounding, type RoundedWeights, roundWeights } from './passes/prune/round-weights.ts';
@@ -34,10 +32,12 @@ import { Shared } from './passes/prune/shared.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
+import type { MemoryPlan, PlanStrategy } from './plan/addresses.ts';
+import { lower } from './plan/assemble.ts';
+import { showPlan } from './plan/text.ts';
 import { pixelsOf, storedBy, unroundedBy } from './program/port.ts';
 import type { Normalization, Program } from './program/program.ts';
 import { encodeInput } from './program/values.ts';
-import { showPlan } from './report/plan.ts';
 import { type Sparsity, sparsityOf } from './warnings/pruning.ts';
 
 export interface CompileOptions {

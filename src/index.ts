@@ -77,13 +77,13 @@ export {
 export { foldBatchNorm } from './passes/fold-batch-norm.ts';
 export type { Candidate, FormatObjective } from './passes/format-objective.ts';
 export { fuse } from './passes/fuse.ts';
-export { lower } from './passes/lower.ts';
 export { normalizeInput } from './passes/normalize-input.ts';
 export type { Pass } from './passes/pass.ts';
-export { type MemoryPlan, type PlanStrategy, planMemory } from './passes/plan-memory.ts';
 export { type Pruned, type PrunedLayer, type PruneOptions, prune } from './passes/prune/prune.ts';
 export { type RoundedWeights, type RoundOptions, roundWeights } from './passes/prune/round-weights.ts';
 export { quantize } from './passes/quantize.ts';
+export { type MemoryPlan, type PlanStrategy, planMemory } from './plan/addresses.ts';
+export { lower } from './plan/assemble.ts';
 export type { Normalization, Outcome, Program, Slot, Step } from './program/program.ts';
 export { tracedTables } from './program/traced.ts';
 export { arrangeInput, decodeOutput, decodePort, decodeSlot, encodeInput } from './program/values.ts';

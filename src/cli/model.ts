@@ -16,7 +16,7 @@ import {
 } from '../data/prepare.ts';
 import { identifierFrom } from '../emit/identifier.ts';
 import type { Graph, Stage } from '../ir/graph/graph.ts';
-import { channelsLast } from '../passes/places.ts';
+import { channelsLast } from '../plan/orders.ts';
 import { inputSlot } from '../program/listing.ts';
 import type { Api } from './api.ts';
 

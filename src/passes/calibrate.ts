@@ -5,8 +5,8 @@ import type { Graph } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
 import { holding, nothingSeen, widened } from '../ir/integers/quant.ts';
 import { countOf, floats, type Shape, showShape, type Tensor } from '../ir/tensor.ts';
+import { channelsLast } from '../plan/orders.ts';
 import { requireFiniteActivation } from './finite.ts';
-import { channelsLast } from './places.ts';
 
 /**
  * How a range is chosen: `minmax` takes all values, and room for more where they are fewer than a thousand;

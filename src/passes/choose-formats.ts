@@ -16,6 +16,7 @@ import type { Place } from '../ir/graph/op.ts';
 import type { QuantizedMac } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
+import { placesOf } from '../plan/orders.ts';
 import {
   allowed,
   type Candidate,
@@ -26,7 +27,6 @@ import {
   pricedFor,
 } from './format-objective.ts';
 import { type Best, type Cost, combine } from './format-pareto.ts';
-import { placesOf } from './places.ts';
 
 export interface FormatOptions {
   readonly objective: FormatObjective;

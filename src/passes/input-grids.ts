@@ -15,7 +15,7 @@ import { type ConvAttrs, conv } from '../ir/ops/conv.ts';
 import { linear } from '../ir/ops/linear.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { countOf } from '../ir/tensor.ts';
-import { channelsLast } from './places.ts';
+import { channelsLast } from '../plan/orders.ts';
 import { constantAt } from './rewrite.ts';
 
 interface Channel extends Seen {

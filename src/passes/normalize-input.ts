@@ -5,9 +5,9 @@
 import { InputError, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { batchNorm } from '../ir/ops/batch-norm.ts';
+import { channelsLast } from '../plan/orders.ts';
 import type { Normalization } from '../program/program.ts';
 import type { Pass } from './pass.ts';
-import { channelsLast } from './places.ts';
 import { constantOf, freshName, withConstants } from './rewrite.ts';
 
 /** One number for all channels, or one each. @throws InputError for any other count, and numbers that make none. */

@@ -6,7 +6,7 @@ import { elemBytes } from '../ir/kernel/kernel.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
 import type { LayerError } from '../measure.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
-import type { MemoryPlan } from '../passes/plan-memory.ts';
+import type { MemoryPlan } from '../plan/addresses.ts';
 import { stepsOf, totalsOf } from '../program/listing.ts';
 import type { Program } from '../program/program.ts';
 import type { Facts, KernelFacts } from '../prove/prove.ts';

@@ -8,7 +8,7 @@ import type { Graph } from '../../src/ir/graph/graph.ts';
 import { formatName } from '../../src/ir/kernel/weight-format.ts';
 import { chooseFormats } from '../../src/passes/choose-formats.ts';
 import type { FormatObjective } from '../../src/passes/format-objective.ts';
-import { lower } from '../../src/passes/lower.ts';
+import { lower } from '../../src/plan/assemble.ts';
 import type { Program } from '../../src/program/program.ts';
 import { prove } from '../../src/prove/prove.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';

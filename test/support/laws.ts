@@ -7,7 +7,7 @@ import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { countOf, type Tensor } from '../../src/ir/tensor.ts';
-import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
+import type { PlanStrategy } from '../../src/plan/addresses.ts';
 import type { Outcome, Program } from '../../src/program/program.ts';
 import { arrangeInput, decodePort, decodeSlot, encodeInput } from '../../src/program/values.ts';
 import { oracle } from '../oracles/network.ts';

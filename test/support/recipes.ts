@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import type { RequantMode, WeightBits } from '../../src/ir/graph/op.ts';
 import { dense8, type WeightFormat } from '../../src/ir/kernel/weight-format.ts';
 import type { CalibrationMethod } from '../../src/passes/calibrate.ts';
-import type { PlanStrategy } from '../../src/passes/plan-memory.ts';
+import type { PlanStrategy } from '../../src/plan/addresses.ts';
 
 /** How weights are drawn; the simplest first, to which shrinking goes. */
 export const weightKinds = [

@@ -6,7 +6,7 @@ import { fits } from '../../../src/ir/formats/index.ts';
 import { entriesOf } from '../../../src/ir/formats/nonzeros.ts';
 import type { StoredWeights } from '../../../src/ir/kernel/kernel.ts';
 import { dense8, formatName } from '../../../src/ir/kernel/weight-format.ts';
-import { overlapOf } from '../../../src/passes/overlap.ts';
+import { overlapOf } from '../../../src/plan/overlap.ts';
 import { decodeRows } from '../../../src/program/rows.ts';
 import { prove } from '../../../src/prove/prove.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';

@@ -6,8 +6,8 @@ import { avgPool, type QuantizedAverage } from '../../../src/ir/ops/avg-pool.ts'
 import type { PoolAttrs } from '../../../src/ir/ops/common/pool.ts';
 import { countOf, type Shape } from '../../../src/ir/tensor.ts';
 import { calibrate } from '../../../src/passes/calibrate.ts';
-import { lower } from '../../../src/passes/lower.ts';
 import { quantize } from '../../../src/passes/quantize.ts';
+import { lower } from '../../../src/plan/assemble.ts';
 import { arrangeInput } from '../../../src/program/values.ts';
 import { averageOf } from '../../oracles/cmsis-nn.ts';
 import { oracle } from '../../oracles/network.ts';

@@ -4,7 +4,7 @@
  * step with every layer; turning some of them keeps it in one place.
  */
 import type { Kernel } from '../ir/kernel/kernel.ts';
-import { type Buffer, type MemoryPlan, planMemory, type Sharing } from './plan-memory.ts';
+import { type Buffer, type MemoryPlan, planMemory, type Sharing } from './addresses.ts';
 
 /** A kernel, and what its order of reads and writes allows. */
 export interface Way {

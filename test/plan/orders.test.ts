@@ -6,7 +6,7 @@ import { sampleShapeOfSlot } from '../../src/data/prepare.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { spatialOrder } from '../../src/ir/kernel/memory-order.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
-import { channelsLast } from '../../src/passes/places.ts';
+import { channelsLast } from '../../src/plan/orders.ts';
 import type { Program } from '../../src/program/program.ts';
 import { encodeInput } from '../../src/program/values.ts';
 import { simulate } from '../../src/simulate.ts';

@@ -1,6 +1,6 @@
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import type { MemoryPlan } from '../passes/plan-memory.ts';
 import type { Program } from '../program/program.ts';
+import type { MemoryPlan } from './addresses.ts';
 
 /** The arena as text: a line per buffer by address, then what the plan needs and what no plan could beat. */
 export function showPlan(program: Program, plan: MemoryPlan): string {

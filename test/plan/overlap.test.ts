@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { elemBytes, type Kernel } from '../../src/ir/kernel/kernel.ts';
-import { type Overlap, overlapOf } from '../../src/passes/overlap.ts';
+import { type Overlap, overlapOf } from '../../src/plan/overlap.ts';
 import type { Program } from '../../src/program/program.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { Trap } from '../../src/sim/trap.ts';

@@ -1,8 +1,8 @@
 /** Kernels that run backward: asked for only where the arena gains, and then exactly as good as brute force. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { planDirections, type Turnable, type Way } from '../../src/passes/plan-directions.ts';
-import { type Buffer, planMemory, verifyPlan } from '../../src/passes/plan-memory.ts';
+import { type Buffer, planMemory, verifyPlan } from '../../src/plan/addresses.ts';
+import { planDirections, type Turnable, type Way } from '../../src/plan/directions.ts';
 import { kernel } from '../support/ir.ts';
 
 const bytes = 100;

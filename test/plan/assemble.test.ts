@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { InputError } from '../../src/base/errors.ts';
 import { add } from '../../src/ir/ops/add.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
-import { lower } from '../../src/passes/lower.ts';
+import { lower } from '../../src/plan/assemble.ts';
 import { decodeOutput, encodeInput } from '../../src/program/values.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { convolution, dense, relu } from '../support/affine-layers.ts';

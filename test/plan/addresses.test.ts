@@ -8,7 +8,7 @@ import {
   planMemory,
   type Sharing,
   verifyPlan,
-} from '../../src/passes/plan-memory.ts';
+} from '../../src/plan/addresses.ts';
 
 const buffer = (bytes: number, firstStep: number, lastStep: number, align = 1): Buffer => ({
   name: `b${bytes}.${firstStep}`,

@@ -9,9 +9,6 @@ import type { Kernel, Param } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { countOf } from '../ir/tensor.ts';
 import type { Normalization, Program, Slot, Step } from '../program/program.ts';
-import { overlapOf } from './overlap.ts';
-import { placesOf } from './places.ts';
-import { planDirections, type Turnable, type Way } from './plan-directions.ts';
 import {
   type Buffer,
   type MemoryPlan,
@@ -19,7 +16,10 @@ import {
   planMemory,
   type Sharing,
   verifyPlan,
-} from './plan-memory.ts';
+} from './addresses.ts';
+import { planDirections, type Turnable, type Way } from './directions.ts';
+import { placesOf } from './orders.ts';
+import { overlapOf } from './overlap.ts';
 
 export interface LowerOptions {
   /** A C identifier. */
