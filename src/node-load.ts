@@ -9,7 +9,7 @@ import { loadProgram, manifestFile, type Natives } from './artifact.ts';
 import { InputError } from './base/errors.ts';
 import { type CompileOptions, compile } from './compile.ts';
 import { isFolder, readBytes } from './data/files.ts';
-import { identifierFrom } from './emit/identifier.ts';
+import { identifierFrom } from './emit/c/identifier.ts';
 import { importOnnx } from './ir/import/onnx.ts';
 import {
   type Net,

@@ -8,7 +8,7 @@ import { hasDsp, type TargetName, targets } from './emit/native-targets.ts';
 import type { Outcome } from './program/program.ts';
 import { proveProgram } from './prove/prove.ts';
 import type { Form, MeasuredTarget } from './report/measured.ts';
-import { compareOutcomes, differenceText } from './sim/compare.ts';
+import { compareOutcomes, differenceText } from './sim/difference.ts';
 import { createSimulator } from './sim/simulate.ts';
 
 export interface VerifyOptions {

@@ -1,6 +1,6 @@
 /** On chips with DSP instructions both forms of the C are compared, each with what it did. */
 import { expect, test } from 'vitest';
-import { emitC } from '../src/emit/emit.ts';
+import { emitC } from '../src/emit/package.ts';
 import { verifyArtifact } from '../src/verify-artifact.ts';
 import { inMemory, layerOf, plainImage, programOf } from './support/stored-layers.ts';
 import { testWith } from './support/toolchain.ts';

@@ -3,7 +3,7 @@ import { Option } from 'commander';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import { readBytes } from '../data/files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
-import { checkIdentifier } from '../emit/identifier.ts';
+import { checkIdentifier } from '../emit/c/identifier.ts';
 import { writeFolder } from '../emit/native-files.ts';
 import { planTable, stepsOf, stepTable, totalsOf } from '../program/listing.ts';
 import { inputPort, outputPort, type Port, printedGrid } from '../program/port.ts';

@@ -14,7 +14,7 @@ import {
   type SampleShape,
   sampleShapeOfSlot,
 } from '../data/prepare.ts';
-import { identifierFrom } from '../emit/identifier.ts';
+import { identifierFrom } from '../emit/c/identifier.ts';
 import type { Graph, Stage } from '../ir/graph/graph.ts';
 import { channelsLast } from '../plan/orders.ts';
 import { inputSlot } from '../program/listing.ts';

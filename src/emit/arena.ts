@@ -2,7 +2,7 @@
 import { DefectError } from '../base/errors.ts';
 import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../program/program.ts';
-import { cType } from './text.ts';
+import { cType } from './c/lines.ts';
 
 /** Bytes may be read through any type's memory; wider elements need memory declared as theirs. */
 const wide = (slot: Slot): Elem | undefined => (elemBytes[slot.elem] === 1 ? undefined : signed(slot.elem));

@@ -10,7 +10,7 @@ import { namesIn, rowSumSites, type SumSite } from '../ir/kernel/row-sums.ts';
 import { statementsIn } from '../ir/kernel/walk.ts';
 import { dense8, formatName } from '../ir/kernel/weight-format.ts';
 import type { Program } from '../program/program.ts';
-import { cAddress, type Rename } from './expr.ts';
+import { cAddress, type Rename } from './c/expr.ts';
 
 type Named = Pick<Program, 'name'>;
 

@@ -4,11 +4,11 @@ import { elemBytes } from '../ir/kernel/kernel.ts';
 import { type PrintedGrid, portOf, printedGrid } from '../program/port.ts';
 import type { Program, Slot } from '../program/program.ts';
 import type { Arena } from './arena.ts';
+import { cFloat, columns, comment, cType, fillWords } from './c/lines.ts';
 import { noDspMacro, usesDsp } from './dsp.ts';
 import { type EmitInfo, noBuild } from './info.ts';
-import { layoutLines, normalizationLines } from './layout.ts';
 import { kernelsOf } from './names.ts';
-import { cFloat, columns, comment, cType, fillWords } from './text.ts';
+import { layoutLines, normalizationLines } from './order-text.ts';
 
 export const slotAt = (program: Program, index: number): Slot =>
   must(program.slots[index], `program '${program.name}' has no slot ${index}`);

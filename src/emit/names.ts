@@ -4,10 +4,10 @@ import type { Kernel, Table } from '../ir/kernel/kernel.ts';
 import { primitives } from '../ir/kernel/prims/index.ts';
 import { declaredIn } from '../ir/kernel/walk.ts';
 import type { Program } from '../program/program.ts';
+import { uniqueNames } from './c/identifier.ts';
+import type { PrintOptions } from './c/kernel.ts';
+import { libraryNames } from './c/library.ts';
 import { dspNames } from './dsp.ts';
-import { uniqueNames } from './identifier.ts';
-import { libraryNames } from './library.ts';
-import type { PrintOptions } from './to-c.ts';
 
 export interface FileNames {
   readonly kernels: ReadonlyMap<Kernel, string>;

@@ -2,10 +2,10 @@
 import { DefectError } from '../base/errors.ts';
 import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../program/program.ts';
+import { comment } from './c/lines.ts';
+import { numberLines } from './c/tables.ts';
 import { provenance, slotAt } from './header.ts';
 import type { EmitInfo, Golden } from './info.ts';
-import { numberLines } from './tables.ts';
-import { comment } from './text.ts';
 
 /** Elements as bit patterns, so that a float is exactly itself whatever the byte order. */
 function patterns(bytes: Uint8Array, elem: Elem): string[] {

@@ -5,13 +5,13 @@ import { primitiveOf } from '../ir/kernel/prims/index.ts';
 import { arraysUsed, expressionsIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
 import type { Program, Step } from '../program/program.ts';
 import type { Arena } from './arena.ts';
+import { printKernel, printPrimitive } from './c/kernel.ts';
+import { comment, wrapCode } from './c/lines.ts';
+import { printTable } from './c/tables.ts';
 import { dspHelpers, dspMacro, usesDsp } from './dsp.ts';
 import { provenance, slotAt } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { type FileNames, fileNames, kernelsOf, namesIn } from './names.ts';
-import { printTable } from './tables.ts';
-import { comment, wrapCode } from './text.ts';
-import { printKernel, printPrimitive } from './to-c.ts';
 import { traceFile } from './trace-header.ts';
 
 function hasInfinity(kernel: Kernel): boolean {

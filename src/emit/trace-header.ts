@@ -5,10 +5,10 @@
 import { must } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { bytesPerLine, keptAt, type TracedRow, tracedRows, tracedTables } from '../program/traced.ts';
+import { comment, commentText, wrapCode } from './c/lines.ts';
 import { provenance, slotAt } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { fileNames } from './names.ts';
-import { comment, commentText, wrapCode } from './text.ts';
 
 export const traceFile = ({ name }: Program): string => `${name}_trace.h`;
 

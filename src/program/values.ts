@@ -2,7 +2,7 @@
 import { InputError } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { slotBytes } from '../sim/arena.ts';
-import { readElement } from '../sim/compare.ts';
+import { readElement } from '../sim/difference.ts';
 import {
   inputPort,
   type Port,

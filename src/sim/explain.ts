@@ -7,8 +7,8 @@ import { primitiveOf } from '../ir/kernel/prims/index.ts';
 import { nodeText } from '../ir/kernel/text.ts';
 import type { Program, Slot, Step } from '../program/program.ts';
 import { type Arena, ownerOf } from './arena.ts';
-import type { Site } from './js-site.ts';
-import { point } from './to-js.ts';
+import { point } from './js/kernel.ts';
+import type { Site } from './js/site.ts';
 import { Trap, type TrapDetails } from './trap.ts';
 
 export interface Failure {

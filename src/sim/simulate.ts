@@ -15,7 +15,7 @@ import {
   startArena,
 } from './arena.ts';
 import { lostByteDetails, trapOf } from './explain.ts';
-import { type Meanings, type Mode, toJs } from './to-js.ts';
+import { type Meanings, type Mode, toJs } from './js/kernel.ts';
 import { Trap } from './trap.ts';
 
 export interface SimulatorOptions {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { DefectError, InputError } from '../../src/base/errors.ts';
-import { emitC } from '../../src/emit/emit.ts';
 import { type Measures, type NativeOptions, type NativeResult, runNative } from '../../src/emit/native.ts';
 import { chips, type TargetName, targetNamed, targetNames } from '../../src/emit/native-targets.ts';
+import { emitC } from '../../src/emit/package.ts';
 import type { Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
 import type { Program } from '../../src/program/program.ts';
 import { evaluate } from '../oracles/kernel-evaluator.ts';

@@ -1,6 +1,7 @@
 /** The sample programs' C, as it is kept under test/golden. */
-import { emitC } from '../../src/emit/emit.ts';
+
 import type { EmitInfo } from '../../src/emit/info.ts';
+import { emitC } from '../../src/emit/package.ts';
 import { evaluate } from '../oracles/kernel-evaluator.ts';
 import { type Sample, samples } from './sample-programs.ts';
 

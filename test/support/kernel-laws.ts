@@ -3,7 +3,7 @@ import type { Kernel } from '../../src/ir/kernel/kernel.ts';
 import type { Interval } from '../../src/ir/kernel/primitive.ts';
 import type { Outcome, Program, Slot } from '../../src/program/program.ts';
 import { type KernelFacts, prove } from '../../src/prove/prove.ts';
-import { compareOutcomes, differenceText } from '../../src/sim/compare.ts';
+import { compareOutcomes, differenceText } from '../../src/sim/difference.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { createEngine } from '../../src/sim/wasm/engine.ts';
 import { evaluate } from '../oracles/kernel-evaluator.ts';

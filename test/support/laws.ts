@@ -1,6 +1,6 @@
 /** The laws of the whole compiler, each a function of one recipe that throws where the law is broken. */
 import { type CompileOptions, compile } from '../../src/compile.ts';
-import { emitC } from '../../src/emit/emit.ts';
+import { emitC } from '../../src/emit/package.ts';
 import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
 import { dense8 } from '../../src/ir/kernel/weight-format.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';

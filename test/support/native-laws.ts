@@ -3,12 +3,13 @@
  * that compare checksums; where one differs, that network runs again alone with its whole arenas, and the first
  * difference is named.
  */
-import { emitC } from '../../src/emit/emit.ts';
+
 import { runNative } from '../../src/emit/native.ts';
 import { arenaChecksum, runNativeBatch } from '../../src/emit/native-batch.ts';
 import type { TargetName } from '../../src/emit/native-targets.ts';
+import { emitC } from '../../src/emit/package.ts';
 import type { Outcome } from '../../src/program/program.ts';
-import { compareOutcomes, differenceText } from '../../src/sim/compare.ts';
+import { compareOutcomes, differenceText } from '../../src/sim/difference.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { type Built, built } from './pipeline.ts';
 import type { Recipe } from './recipes.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { compile } from '../../src/compile.ts';
 import { drawDigit } from '../../src/data/digits.ts';
 import { prepare } from '../../src/data/prepare.ts';
-import { emitC } from '../../src/emit/emit.ts';
+import { emitC } from '../../src/emit/package.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { cFunctions } from '../../src/view/c-functions.ts';
 import type { ViewData } from '../../src/view/data.ts';

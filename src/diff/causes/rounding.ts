@@ -1,6 +1,6 @@
 import { must } from '../../base/errors.ts';
+import type { Meanings } from '../../sim/js/kernel.ts';
 import { createSimulator } from '../../sim/simulate.ts';
-import type { Meanings } from '../../sim/to-js.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
 /** acc * multiplier / 2^bits of each primitive that scales an accumulator, exactly. */

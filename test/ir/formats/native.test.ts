@@ -1,8 +1,8 @@
 /** The C of every storage format, byte for byte: the host's compilers with sanitizers, and chips under QEMU. */
 import { expect } from 'vitest';
-import { emitC } from '../../../src/emit/emit.ts';
 import { type BatchItem, runNativeBatch } from '../../../src/emit/native-batch.ts';
 import type { TargetName } from '../../../src/emit/native-targets.ts';
+import { emitC } from '../../../src/emit/package.ts';
 import { isCoded } from '../../../src/ir/formats/codes.ts';
 import { fits } from '../../../src/ir/formats/index.ts';
 import { requantOf } from '../../../src/ir/integers/requant.ts';

@@ -1,11 +1,11 @@
 /** State of one translation of a kernel to JavaScript, and the places in it that can trap. */
 
-import { must } from '../base/errors.ts';
-import { type Arrays, rootElem, rootLength } from '../ir/kernel/check.ts';
-import type { Elem, Kernel } from '../ir/kernel/kernel.ts';
-import { elemBytes } from '../ir/kernel/kernel.ts';
-import type { KernelNode } from '../ir/kernel/text.ts';
-import type { Rule } from './trap.ts';
+import { must } from '../../base/errors.ts';
+import { type Arrays, rootElem, rootLength } from '../../ir/kernel/check.ts';
+import type { Elem, Kernel } from '../../ir/kernel/kernel.ts';
+import { elemBytes } from '../../ir/kernel/kernel.ts';
+import type { KernelNode } from '../../ir/kernel/text.ts';
+import type { Rule } from '../trap.ts';
 
 /** A place in the generated code that can trap. */
 export interface Site {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { layoutLines } from '../../src/emit/layout.ts';
+import { layoutLines } from '../../src/emit/order-text.ts';
 import { slot } from '../support/ir.ts';
 
 /** What the header's formula says about element (c, y, x), or (i, j, k). */

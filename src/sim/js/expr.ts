@@ -1,8 +1,8 @@
 /** Expressions of Kernel IR as JavaScript expressions with C's rules. */
-import { type BinaryOp, type CompareOp, type Elem, type Expr, elemBytes } from '../ir/kernel/kernel.ts';
-import { ownerOf, ownerPair } from './arena.ts';
-import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './js-site.ts';
-import type { Rule } from './trap.ts';
+import { type BinaryOp, type CompareOp, type Elem, type Expr, elemBytes } from '../../ir/kernel/kernel.ts';
+import { ownerOf, ownerPair } from '../arena.ts';
+import type { Rule } from '../trap.ts';
+import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './site.ts';
 
 type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DefectError, InputError } from '../../src/base/errors.ts';
-import { emitC } from '../../src/emit/emit.ts';
+import { emitC } from '../../src/emit/package.ts';
 import type { Program } from '../../src/program/program.ts';
 import { filesOf, infoOf } from '../support/golden.ts';
 import { compare, int, kernel, load, param, slot, store } from '../support/ir.ts';

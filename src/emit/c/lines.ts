@@ -1,6 +1,6 @@
 /** Lines of C: wrapping, comments, numbers. */
-import { DefectError } from '../base/errors.ts';
-import type { Elem, Scalar } from '../ir/kernel/kernel.ts';
+import { DefectError } from '../../base/errors.ts';
+import type { Elem, Scalar } from '../../ir/kernel/kernel.ts';
 
 export const columns = 100;
 

@@ -1,10 +1,10 @@
 /** Statements of Kernel IR as lines of JavaScript with C's rules. */
-import { DefectError } from '../base/errors.ts';
-import { type Elem, elemBytes, type Stmt } from '../ir/kernel/kernel.ts';
-import { stmtText } from '../ir/kernel/text.ts';
-import { ownerOf } from './arena.ts';
-import { elementIndex, own, test, value } from './js-expr.ts';
-import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './js-site.ts';
+import { DefectError } from '../../base/errors.ts';
+import { type Elem, elemBytes, type Stmt } from '../../ir/kernel/kernel.ts';
+import { stmtText } from '../../ir/kernel/text.ts';
+import { ownerOf } from '../arena.ts';
+import { elementIndex, own, test, value } from './expr.ts';
+import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './site.ts';
 
 type Of<K extends Stmt['kind']> = Stmt & { readonly kind: K };
 

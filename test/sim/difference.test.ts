@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Outcome, Program } from '../../src/program/program.ts';
-import { compareOutcomes, differenceText } from '../../src/sim/compare.ts';
+import { compareOutcomes, differenceText } from '../../src/sim/difference.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import * as ir from '../support/ir.ts';
 

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { emitC } from '../../src/emit/emit.ts';
-import { cAddress, cExpr } from '../../src/emit/expr.ts';
-import { runNativeBatch } from '../../src/emit/native-batch.ts';
-import type { TargetName } from '../../src/emit/native-targets.ts';
-import type { Expr } from '../../src/ir/kernel/kernel.ts';
-import { partsOf, typeOf } from '../../src/ir/kernel/walk.ts';
-import type { Outcome, Program } from '../../src/program/program.ts';
-import { evaluate, Undefined } from '../oracles/kernel-evaluator.ts';
-import { type Expressions, expressions, programOf } from '../support/expressions.ts';
+import { cAddress, cExpr } from '../../../src/emit/c/expr.ts';
+import { runNativeBatch } from '../../../src/emit/native-batch.ts';
+import type { TargetName } from '../../../src/emit/native-targets.ts';
+import { emitC } from '../../../src/emit/package.ts';
+import type { Expr } from '../../../src/ir/kernel/kernel.ts';
+import { partsOf, typeOf } from '../../../src/ir/kernel/walk.ts';
+import type { Outcome, Program } from '../../../src/program/program.ts';
+import { evaluate, Undefined } from '../../oracles/kernel-evaluator.ts';
+import { type Expressions, expressions, programOf } from '../../support/expressions.ts';
 import {
   add,
   and,
@@ -24,8 +24,8 @@ import {
   shl,
   shr,
   sub,
-} from '../support/ir.ts';
-import { hostTools, testWith } from '../support/toolchain.ts';
+} from '../../support/ir.ts';
+import { hostTools, testWith } from '../../support/toolchain.ts';
 
 const show = (e: Expr): string => cExpr(e, (name) => name);
 const [a, b, c] = [local('a'), local('b'), local('c')];

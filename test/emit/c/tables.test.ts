@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { DefectError } from '../../src/base/errors.ts';
-import { printTable } from '../../src/emit/tables.ts';
-import { columns } from '../../src/emit/text.ts';
+import { DefectError } from '../../../src/base/errors.ts';
+import { columns } from '../../../src/emit/c/lines.ts';
+import { printTable } from '../../../src/emit/c/tables.ts';
 
 test('every row begins a line', () => {
   const table = { name: 't', elem: 'i8', data: Int8Array.of(1, -2, 3, 4, 5, -128), rowLength: 3 } as const;

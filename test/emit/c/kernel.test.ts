@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { DefectError } from '../../src/base/errors.ts';
-import { printKernel, printPrimitive } from '../../src/emit/to-c.ts';
-import type { Stmt } from '../../src/ir/kernel/kernel.ts';
-import { primitiveOf } from '../../src/ir/kernel/prims/index.ts';
+import { DefectError } from '../../../src/base/errors.ts';
+import { printKernel, printPrimitive } from '../../../src/emit/c/kernel.ts';
+import type { Stmt } from '../../../src/ir/kernel/kernel.ts';
+import { primitiveOf } from '../../../src/ir/kernel/prims/index.ts';
 import {
   accumulate,
   add,
@@ -18,7 +18,7 @@ import {
   param,
   pointer,
   store,
-} from '../support/ir.ts';
+} from '../../support/ir.ts';
 
 const params = [param('in', 'in', 'u8', 8), param('out', 'out', 'i8', 8)];
 const body = (...statements: Stmt[]): string =>

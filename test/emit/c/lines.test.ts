@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DefectError } from '../../src/base/errors.ts';
-import { cFloat, cInt, columns, comment, commentText, wrapCode } from '../../src/emit/text.ts';
+import { DefectError } from '../../../src/base/errors.ts';
+import { cFloat, cInt, columns, comment, commentText, wrapCode } from '../../../src/emit/c/lines.ts';
 
 /** Every bit pattern but NaNs'. */
 const float32 = fc

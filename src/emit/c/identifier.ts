@@ -1,5 +1,5 @@
 /** Names that C and C++ accept. */
-import { InputError } from '../base/errors.ts';
+import { InputError } from '../../base/errors.ts';
 
 /** Keywords of C99, C11, C23 and C++20, and names of the standard headers that generated C includes. */
 const reserved = new Set(

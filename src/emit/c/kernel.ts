@@ -1,12 +1,19 @@
 /** Prints a kernel as a C99 function. Knows no operator. */
-import { DefectError, must } from '../base/errors.ts';
-import { type Elem, type Expr, elemBytes, type Kernel, type Param, type Stmt } from '../ir/kernel/kernel.ts';
-import type { Interval, Primitive } from '../ir/kernel/primitive.ts';
-import { accumulatedIn, arraysUsed, declaredIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
-import { dspSites } from './dsp.ts';
+import { DefectError, must } from '../../base/errors.ts';
+import {
+  type Elem,
+  type Expr,
+  elemBytes,
+  type Kernel,
+  type Param,
+  type Stmt,
+} from '../../ir/kernel/kernel.ts';
+import type { Interval, Primitive } from '../../ir/kernel/primitive.ts';
+import { accumulatedIn, arraysUsed, declaredIn, primitivesUsed, statementsIn } from '../../ir/kernel/walk.ts';
+import { dspSites } from '../dsp.ts';
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
 import { isIdentifier } from './identifier.ts';
-import { comment, cScalar, cType, wrapCode } from './text.ts';
+import { comment, cScalar, cType, wrapCode } from './lines.ts';
 
 export interface PrintOptions {
   /** Proved bounds of locals, by name; printed where the local is declared. */

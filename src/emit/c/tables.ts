@@ -1,7 +1,7 @@
 /** Constant arrays as C. */
-import { DefectError } from '../base/errors.ts';
-import type { Table } from '../ir/kernel/kernel.ts';
-import { cFloat, cInt, columns, cType } from './text.ts';
+import { DefectError } from '../../base/errors.ts';
+import type { Table } from '../../ir/kernel/kernel.ts';
+import { cFloat, cInt, columns, cType } from './lines.ts';
 
 /** Numbers with commas, filled into lines. */
 function fillNumbers(numbers: readonly string[], step: string): string[] {

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../../src/base/errors.ts';
-import { checkIdentifier, identifierFrom, isIdentifier, uniqueNames } from '../../src/emit/identifier.ts';
+import { InputError } from '../../../src/base/errors.ts';
+import {
+  checkIdentifier,
+  identifierFrom,
+  isIdentifier,
+  uniqueNames,
+} from '../../../src/emit/c/identifier.ts';
 
 describe('checkIdentifier', () => {
   test.each(['lenet5', 'A', 'a_b_1', 'Net'])('takes %s', (name) => {

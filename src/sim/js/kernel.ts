@@ -3,15 +3,15 @@
  * (C's meaning under `-ffp-contract=off`), pointers as element indices of typed arrays. Addresses, lengths
  * and owners are literals in the source, so that an engine sees constants.
  */
-import { must } from '../base/errors.ts';
-import { checkKernel } from '../ir/kernel/check.ts';
-import { elemArrays, type Kernel, type Table } from '../ir/kernel/kernel.ts';
-import type { Interval } from '../ir/kernel/primitive.ts';
-import { primitiveOf } from '../ir/kernel/prims/index.ts';
-import type { KernelNode } from '../ir/kernel/text.ts';
-import type { Arena } from './arena.ts';
-import { type Binding, type Context, jsName, type Site } from './js-site.ts';
-import { block } from './js-stmt.ts';
+import { must } from '../../base/errors.ts';
+import { checkKernel } from '../../ir/kernel/check.ts';
+import { elemArrays, type Kernel, type Table } from '../../ir/kernel/kernel.ts';
+import type { Interval } from '../../ir/kernel/primitive.ts';
+import { primitiveOf } from '../../ir/kernel/prims/index.ts';
+import type { KernelNode } from '../../ir/kernel/text.ts';
+import type { Arena } from '../arena.ts';
+import { type Binding, type Context, jsName, type Site } from './site.ts';
+import { block } from './stmt.ts';
 
 export type Mode = 'checked' | 'fast';
 

@@ -1,9 +1,9 @@
 /** A program as a small C package. Pure and deterministic: no files, no dates. */
 import type { Program } from '../program/program.ts';
 import { arenaOf } from './arena.ts';
+import { checkPackageName } from './c/identifier.ts';
 import { cmakeFile } from './cmake.ts';
 import { headerFile } from './header.ts';
-import { checkPackageName } from './identifier.ts';
 import type { EmitInfo } from './info.ts';
 import { selftestFile } from './selftest.ts';
 import { sourceFile } from './source.ts';

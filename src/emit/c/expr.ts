@@ -1,6 +1,6 @@
 /** Expressions of Kernel IR as C99, with the parentheses that C needs or that compilers ask for. */
-import type { BinaryOp, CompareOp, Expr } from '../ir/kernel/kernel.ts';
-import { cFloat, cInt } from './text.ts';
+import type { BinaryOp, CompareOp, Expr } from '../../ir/kernel/kernel.ts';
+import { cFloat, cInt } from './lines.ts';
 
 /** C's spelling of names: tables and kernels may be called otherwise in the file. */
 export type Rename = (name: string) => string;
