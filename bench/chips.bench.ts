@@ -2,7 +2,7 @@
 import { test } from 'vitest';
 import { artifactOf, loadArtifact } from '../src/artifact.ts';
 import type { Compiled } from '../src/compile.ts';
-import { chips, type TargetName } from '../src/emit/native-targets.ts';
+import { chips, type TargetName } from '../src/targets/targets.ts';
 import { type VerifyOptions, type VerifyRow, verifyArtifact } from '../src/verify-artifact.ts';
 import { compiledOf, modelBytes, type Net, nets } from './models.ts';
 import { count, markdown, writeSection } from './page.ts';

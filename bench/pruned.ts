@@ -4,8 +4,6 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Prepared } from '../src/data/prepare.ts';
-import { runNative } from '../src/emit/native.ts';
-import type { TargetName } from '../src/emit/native-targets.ts';
 import { emitC } from '../src/emit/package.ts';
 import type { Graph, Node } from '../src/ir/graph/graph.ts';
 import type { RequantMode } from '../src/ir/graph/op.ts';
@@ -21,6 +19,8 @@ import { quantize } from '../src/passes/quantize.ts';
 import { lower } from '../src/plan/assemble.ts';
 import type { Program } from '../src/program/program.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
+import { runNative } from '../src/targets/native.ts';
+import type { TargetName } from '../src/targets/targets.ts';
 import { modelOf, type Net, nets, samplesOf } from './models.ts';
 
 /** ALGORITHMS: densities in percent of conv1, conv2, fc1, fc2, fc3. */

@@ -1,13 +1,13 @@
 /** What a trace costs: code, stack, instructions on chips, bytes on the wire. Writes a section of docs/trace.md. */
 import { test } from 'vitest';
 import { artifactOf } from '../src/artifact.ts';
-import { inFolder, writeAll } from '../src/emit/native.ts';
-import { type Build, compileC99, framesOf, link, sectionsOf } from '../src/emit/native-build.ts';
-import { driverFiles, slotBytes } from '../src/emit/native-driver.ts';
-import { execute } from '../src/emit/native-execute.ts';
-import { type TargetName, targets } from '../src/emit/native-targets.ts';
 import type { Program } from '../src/program/program.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
+import { driverFiles, slotBytes } from '../src/targets/drivers.ts';
+import { execute } from '../src/targets/execute.ts';
+import { type Build, compileC99, framesOf, link, sectionsOf } from '../src/targets/link.ts';
+import { inFolder, writeAll } from '../src/targets/native.ts';
+import { type TargetName, targets } from '../src/targets/targets.ts';
 import { createTrace } from '../src/trace/write.ts';
 import { compiledOf, modelBytes, type Net, nets } from './models.ts';
 import { count, markdown, writeSection } from './page.ts';

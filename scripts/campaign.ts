@@ -5,7 +5,7 @@
  * out all but the comparison on targets.
  */
 import { parseArgs } from 'node:util';
-import { chips, type TargetName, targetNamed } from '../src/emit/native-targets.ts';
+import { chips, type TargetName, targetNamed } from '../src/targets/targets.ts';
 import { lawNames, laws } from '../test/support/laws.ts';
 import { compareOn, member } from '../test/support/native-laws.ts';
 import { recipesOf, replayCommand } from '../test/support/property.ts';

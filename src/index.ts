@@ -36,9 +36,6 @@ export type { LayerMeasures, Place } from './diff/measure.ts';
 export { captureOfRun } from './diff/trace-capture.ts';
 export { type Coverage, coverageOf, type Verdict, verdictOf } from './diff/verdict.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';
-export { type NativeOptions, type NativeResult, runNative } from './emit/native.ts';
-export { type TargetName, targetNames } from './emit/native-targets.ts';
-export { type TraceRunOptions, traceNative } from './emit/native-trace.ts';
 export { emitC, emitC as emit } from './emit/package.ts';
 export { type EngineName, inference, type RunProgram } from './engines.ts';
 export { verifyGraph } from './ir/graph/check.ts';
@@ -89,11 +86,14 @@ export { tracedTables } from './program/traced.ts';
 export { arrangeInput, decodeOutput, decodePort, decodeSlot, encodeInput } from './program/values.ts';
 export { type Facts, type KernelFacts, prove, proveProgram } from './prove/prove.ts';
 export { type ReportInput, reportHtml, sweepHtml } from './report/html/report.ts';
-export type { CodeSize, MeasuredTarget } from './report/measured.ts';
 export { compareOutcomes, type Difference, differenceText } from './sim/difference.ts';
 export { createSimulator, type Simulator } from './sim/simulate.ts';
 export { Trap } from './sim/trap.ts';
 export { simulate } from './simulate.ts';
+export type { CodeSize, MeasuredTarget } from './targets/measured.ts';
+export { type NativeOptions, type NativeResult, runNative } from './targets/native.ts';
+export { type TargetName, targetNames } from './targets/targets.ts';
+export { type TraceRunOptions, traceNative } from './targets/trace.ts';
 export { readTrace, readTraces } from './trace/read.ts';
 export type {
   ByteRange,

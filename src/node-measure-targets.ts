@@ -1,11 +1,11 @@
 /** What a build costs on targets: counted and weighed, not modelled. */
 import type { Artifact } from './artifact.ts';
 import { InputError } from './base/errors.ts';
-import type { Measures } from './emit/native.ts';
-import { sizesOf } from './emit/native-size.ts';
-import { type TargetName, targets } from './emit/native-targets.ts';
 import type { Program } from './program/program.ts';
-import type { CodeSize, MeasuredTarget } from './report/measured.ts';
+import type { CodeSize, MeasuredTarget } from './targets/measured.ts';
+import type { Measures } from './targets/native.ts';
+import { sizesOf } from './targets/size.ts';
+import { type TargetName, targets } from './targets/targets.ts';
 import { type VerifyRow, verifyArtifact } from './verify-artifact.ts';
 
 export interface MeasureOptions {

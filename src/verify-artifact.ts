@@ -3,13 +3,13 @@ import type { Artifact } from './artifact.ts';
 import { InputError, must } from './base/errors.ts';
 import { noDspMacro } from './emit/dsp.ts';
 import { wrongMacroIn } from './emit/header.ts';
-import { type Measures, runNative } from './emit/native.ts';
-import { hasDsp, type TargetName, targets } from './emit/native-targets.ts';
 import type { Outcome } from './program/program.ts';
 import { proveProgram } from './prove/prove.ts';
-import type { Form, MeasuredTarget } from './report/measured.ts';
 import { compareOutcomes, differenceText } from './sim/difference.ts';
 import { createSimulator } from './sim/simulate.ts';
+import type { Form, MeasuredTarget } from './targets/measured.ts';
+import { type Measures, runNative } from './targets/native.ts';
+import { hasDsp, type TargetName, targets } from './targets/targets.ts';
 
 export interface VerifyOptions {
   /** Bytes of the program's input slot, one array per inference. */

@@ -6,7 +6,7 @@ import type { Graph } from '../ir/graph/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { MeasureOptions } from '../node-measure-targets.ts';
 import type { Program } from '../program/program.ts';
-import type { MeasuredTarget } from '../report/measured.ts';
+import type { MeasuredTarget } from '../targets/measured.ts';
 import type { VerifyOptions, VerifyReport } from '../verify-artifact.ts';
 import type { ViewAssets } from '../view/page.ts';
 

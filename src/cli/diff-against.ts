@@ -16,13 +16,13 @@ import {
 import type { Testimony } from '../diff/causes/cause.ts';
 import type { Inference } from '../diff/feed.ts';
 import { captureOfRun } from '../diff/trace-capture.ts';
-import { runNative } from '../emit/native.ts';
-import { targetNamed } from '../emit/native-targets.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { floats, type Tensor } from '../ir/tensor.ts';
 import { encodeInput, inputBytes, type Sample } from '../program/values.ts';
 import { createSimulator } from '../sim/simulate.ts';
+import { runNative } from '../targets/native.ts';
+import { targetNamed } from '../targets/targets.ts';
 import { readTraces } from '../trace/read.ts';
 import type { DeviceTrace, TraceRun } from '../trace/trace.ts';
 import { tagOf } from '../trace/write.ts';

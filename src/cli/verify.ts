@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Artifact } from '../artifact.ts';
-import { chips, type TargetName, targetNamed } from '../emit/native-targets.ts';
 import { inputBytes } from '../program/values.ts';
+import { chips, type TargetName, targetNamed } from '../targets/targets.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';
 import { table } from '../text/table.ts';
 import type { VerifyReport, VerifyRow } from '../verify-artifact.ts';

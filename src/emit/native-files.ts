@@ -3,7 +3,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InputError } from '../base/errors.ts';
-import { removingAfter } from './native-cleanup.ts';
+import { removingAfter } from '../targets/cleanup.ts';
 
 export const manifestName = 'manifest.json';
 

@@ -4,11 +4,11 @@ import { expect, test } from 'vitest';
 import { modelledCode } from '../../src/cost/size.ts';
 import { costTargets } from '../../src/cost/speed.ts';
 import { noDspMacro } from '../../src/emit/dsp.ts';
-import { inFolder, writeAll } from '../../src/emit/native.ts';
-import { compileC99, functionsOf } from '../../src/emit/native-build.ts';
-import { targets } from '../../src/emit/native-targets.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { fits } from '../../src/ir/formats/index.ts';
+import { compileC99, functionsOf } from '../../src/targets/link.ts';
+import { inFolder, writeAll } from '../../src/targets/native.ts';
+import { targets } from '../../src/targets/targets.ts';
 import { allFormats, layerOf, layerRecipes, plainImage, programOf } from '../support/stored-layers.ts';
 import { crossTools, testWith } from '../support/toolchain.ts';
 

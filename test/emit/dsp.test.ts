@@ -3,11 +3,11 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { dspMacro, dspSites, noDspMacro, usesDsp } from '../../src/emit/dsp.ts';
-import { runNative } from '../../src/emit/native.ts';
-import { type BatchItem, runNativeBatch } from '../../src/emit/native-batch.ts';
-import { hasDsp, type TargetName, targets } from '../../src/emit/native-targets.ts';
 import { emitC } from '../../src/emit/package.ts';
 import type { RowSum } from '../../src/ir/kernel/kernel.ts';
+import { type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
+import { runNative } from '../../src/targets/native.ts';
+import { hasDsp, type TargetName, targets } from '../../src/targets/targets.ts';
 import { binary, int } from '../support/ir.ts';
 import {
   inMemory,

@@ -1,7 +1,7 @@
 /** Random networks on the host with sanitizers, and on every chip under QEMU. */
 import { afterAll, expect } from 'vitest';
-import { chips, type TargetName } from '../../src/emit/native-targets.ts';
 import { dense8 } from '../../src/ir/kernel/weight-format.ts';
+import { chips, type TargetName } from '../../src/targets/targets.ts';
 import { compareOn, member } from '../support/native-laws.ts';
 import { failure, recipesOf } from '../support/property.ts';
 import type { Recipe } from '../support/recipes.ts';

@@ -4,13 +4,13 @@
  * difference is named.
  */
 
-import { runNative } from '../../src/emit/native.ts';
-import { arenaChecksum, runNativeBatch } from '../../src/emit/native-batch.ts';
-import type { TargetName } from '../../src/emit/native-targets.ts';
 import { emitC } from '../../src/emit/package.ts';
 import type { Outcome } from '../../src/program/program.ts';
 import { compareOutcomes, differenceText } from '../../src/sim/difference.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
+import { arenaChecksum, runNativeBatch } from '../../src/targets/batch.ts';
+import { runNative } from '../../src/targets/native.ts';
+import type { TargetName } from '../../src/targets/targets.ts';
 import { type Built, built } from './pipeline.ts';
 import type { Recipe } from './recipes.ts';
 

@@ -2,8 +2,8 @@
 
 import { type CostTarget, costTargets } from '../../cost/speed.ts';
 import type { Program } from '../../program/program.ts';
+import type { MeasuredTarget } from '../../targets/measured.ts';
 import { formatBytes, formatCount } from '../../text/numbers.ts';
-import type { MeasuredTarget } from '../measured.ts';
 import { leftFor, names, shortCount } from './axes.ts';
 import { type Charts, colours, seriesColours, wide } from './chart.ts';
 import { instructionCounts } from './facts.ts';

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cAddress, cExpr } from '../../../src/emit/c/expr.ts';
-import { runNativeBatch } from '../../../src/emit/native-batch.ts';
-import type { TargetName } from '../../../src/emit/native-targets.ts';
 import { emitC } from '../../../src/emit/package.ts';
 import type { Expr } from '../../../src/ir/kernel/kernel.ts';
 import { partsOf, typeOf } from '../../../src/ir/kernel/walk.ts';
 import type { Outcome, Program } from '../../../src/program/program.ts';
+import { runNativeBatch } from '../../../src/targets/batch.ts';
+import type { TargetName } from '../../../src/targets/targets.ts';
 import { evaluate, Undefined } from '../../oracles/kernel-evaluator.ts';
 import { type Expressions, expressions, programOf } from '../../support/expressions.ts';
 import {

@@ -1,12 +1,12 @@
 /** The C of every storage format, byte for byte: the host's compilers with sanitizers, and chips under QEMU. */
 import { expect } from 'vitest';
-import { type BatchItem, runNativeBatch } from '../../../src/emit/native-batch.ts';
-import type { TargetName } from '../../../src/emit/native-targets.ts';
 import { emitC } from '../../../src/emit/package.ts';
 import { isCoded } from '../../../src/ir/formats/codes.ts';
 import { fits } from '../../../src/ir/formats/index.ts';
 import { requantOf } from '../../../src/ir/integers/requant.ts';
 import { formatName } from '../../../src/ir/kernel/weight-format.ts';
+import { type BatchItem, runNativeBatch } from '../../../src/targets/batch.ts';
+import type { TargetName } from '../../../src/targets/targets.ts';
 import {
   allFormats,
   codebookFor,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { limiter, runProcess } from '../../src/emit/native-process.ts';
+import { limiter, runProcess } from '../../src/targets/process.ts';
 
 const node = (script: string, options: { timeoutMs?: number; maxOutput?: number } = {}) =>
   runProcess(process.execPath, ['-e', script], { timeoutMs: 20_000, ...options });

@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
 import { arenaFill, type Program } from '../program/program.ts';
+import { driverFiles, slotBytes } from './drivers.ts';
+import { execute } from './execute.ts';
+import { type Build, compileC99, labObject, link } from './link.ts';
 import { inFolder, writeAll } from './native.ts';
-import { type Build, compileC99, labObject, link } from './native-build.ts';
-import { driverFiles, slotBytes } from './native-driver.ts';
-import { execute } from './native-execute.ts';
-import { joinInputs } from './native-results.ts';
-import { type MemoryMap, type Target, type TargetName, targets } from './native-targets.ts';
+import { joinInputs } from './results.ts';
+import { type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
 
 export interface TraceRunOptions {
   /** 1: checksums; 2: all bytes. */

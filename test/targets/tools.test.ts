@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { InputError } from '../../src/base/errors.ts';
-import { requireTool, type ToolName, versionFault } from '../../src/emit/native-tools.ts';
+import { requireTool, type ToolName, versionFault } from '../../src/targets/tools.ts';
 import { hostTools, testWith } from '../support/toolchain.ts';
 
 describe('versions', () => {

@@ -1,6 +1,6 @@
 /** Where generated C can be run: the host, and microcontrollers under QEMU. */
 import { InputError } from '../base/errors.ts';
-import type { ToolName } from './native-tools.ts';
+import type { ToolName } from './tools.ts';
 
 export interface Region {
   readonly origin: number;

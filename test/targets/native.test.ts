@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { DefectError, InputError } from '../../src/base/errors.ts';
-import { type Measures, type NativeOptions, type NativeResult, runNative } from '../../src/emit/native.ts';
-import { chips, type TargetName, targetNamed, targetNames } from '../../src/emit/native-targets.ts';
 import { emitC } from '../../src/emit/package.ts';
 import type { Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
 import type { Program } from '../../src/program/program.ts';
+import { type Measures, type NativeOptions, type NativeResult, runNative } from '../../src/targets/native.ts';
+import { chips, type TargetName, targetNamed, targetNames } from '../../src/targets/targets.ts';
 import { evaluate } from '../oracles/kernel-evaluator.ts';
 import { filesOf } from '../support/golden.ts';
 import {

@@ -1,8 +1,8 @@
 /** Sizes of a program's C as an object file, without running it. */
 import type { Program } from '../program/program.ts';
+import { compileC99, type Sections, sectionsOf } from './link.ts';
 import { inFolder, writeAll } from './native.ts';
-import { compileC99, type Sections, sectionsOf } from './native-build.ts';
-import { type TargetName, targets } from './native-targets.ts';
+import { type TargetName, targets } from './targets.ts';
 
 /**
  * Bytes of code, constants and variables of the network's own object file; nothing is linked, so it need not fit.

@@ -2,14 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
+import { noDspMacro } from '../emit/dsp.ts';
 import type { Outcome, Program } from '../program/program.ts';
-import { noDspMacro } from './dsp.ts';
+import { type BatchMember, batchDriver, batchHooks, driverFiles } from './drivers.ts';
+import { execute } from './execute.ts';
+import { type Build, compileC99, link, type Overflow } from './link.ts';
 import { inFolder, writeAll } from './native.ts';
-import { type Build, compileC99, link, type Overflow } from './native-build.ts';
-import { type BatchMember, batchDriver, batchHooks, driverFiles } from './native-driver.ts';
-import { execute } from './native-execute.ts';
-import { joinInputs, outcomesIn } from './native-results.ts';
-import { type Target, type TargetName, targets } from './native-targets.ts';
+import { joinInputs, outcomesIn } from './results.ts';
+import { type Target, type TargetName, targets } from './targets.ts';
 
 export interface BatchItem {
   /** Its name differs from every other in the batch. */

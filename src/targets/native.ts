@@ -3,23 +3,15 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
+import { noDspMacro } from '../emit/dsp.ts';
+import { fileNames } from '../emit/names.ts';
 import type { Outcome, Program } from '../program/program.ts';
-import { noDspMacro } from './dsp.ts';
-import { fileNames } from './names.ts';
-import {
-  type Build,
-  compileC99,
-  framesOf,
-  link,
-  type Overflow,
-  type Sections,
-  sectionsOf,
-} from './native-build.ts';
-import { removingAfter } from './native-cleanup.ts';
-import { countedDriver, driverFiles, hookedDriver, plainDriver } from './native-driver.ts';
-import { execute } from './native-execute.ts';
-import { type Instructions, instructionsIn, joinInputs, outcomesIn } from './native-results.ts';
-import { type MemoryMap, type Target, type TargetName, targets } from './native-targets.ts';
+import { removingAfter } from './cleanup.ts';
+import { countedDriver, driverFiles, hookedDriver, plainDriver } from './drivers.ts';
+import { execute } from './execute.ts';
+import { type Build, compileC99, framesOf, link, type Overflow, type Sections, sectionsOf } from './link.ts';
+import { type Instructions, instructionsIn, joinInputs, outcomesIn } from './results.ts';
+import { type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
 
 export interface NativeOptions {
   /** The compiler's optimization, for example `-Os`; `-O1` on the host, `-O3` elsewhere. */

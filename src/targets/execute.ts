@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
-import { type Build, markAddress } from './native-build.ts';
-import { counterPlugin, marksIn } from './native-counter.ts';
-import { type Ran, runProcess } from './native-process.ts';
-import type { Machine, MemoryMap } from './native-targets.ts';
-import { requireTool } from './native-tools.ts';
+import { counterPlugin, marksIn } from './counter.ts';
+import { type Build, markAddress } from './link.ts';
+import { type Ran, runProcess } from './process.ts';
+import type { Machine, MemoryMap } from './targets.ts';
+import { requireTool } from './tools.ts';
 
 const console_ = ['-chardev', 'stdio,id=con', '-semihosting-config', 'enable=on,target=native,chardev=con'];
 const board = ['-nographic', '-monitor', 'none', '-no-reboot', ...console_];

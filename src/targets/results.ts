@@ -1,7 +1,7 @@
 /** Cuts a driver's result file into outcomes. */
 import { DefectError, must } from '../base/errors.ts';
 import type { Outcome, Program } from '../program/program.ts';
-import { slotBytes } from './native-driver.ts';
+import { slotBytes } from './drivers.ts';
 
 /** Reads a file of bytes piece by piece. */
 class Pieces {

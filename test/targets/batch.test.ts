@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { DefectError } from '../../src/base/errors.ts';
-import { arenaChecksum, type BatchItem, runNativeBatch } from '../../src/emit/native-batch.ts';
-import type { TargetName } from '../../src/emit/native-targets.ts';
+import { arenaChecksum, type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
+import type { TargetName } from '../../src/targets/targets.ts';
 import { evaluate } from '../oracles/kernel-evaluator.ts';
 import { filesOf } from '../support/golden.ts';
 import { type Sample, samples } from '../support/sample-programs.ts';

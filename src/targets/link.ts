@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError, InputError } from '../base/errors.ts';
-import { cached, targetsFolder } from './native-cache.ts';
-import { runProcess } from './native-process.ts';
-import type { Machine, MemoryMap, Region, Target } from './native-targets.ts';
-import { requireTool } from './native-tools.ts';
+import { cached, targetsFolder } from './cache.ts';
+import { runProcess } from './process.ts';
+import type { Machine, MemoryMap, Region, Target } from './targets.ts';
+import { requireTool } from './tools.ts';
 
 export interface Build {
   readonly target: Target;

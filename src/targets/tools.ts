@@ -1,6 +1,6 @@
 /** Compilers and emulators: which there are, how old they may be, which package has them. */
 import { InputError } from '../base/errors.ts';
-import { runProcess } from './native-process.ts';
+import { runProcess } from './process.ts';
 
 interface Tool {
   /** Of Debian 12. */

@@ -1,9 +1,9 @@
 /** The QEMU plugin that counts executed instructions, and its report. */
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
-import { cached, targetsFolder } from './native-cache.ts';
-import { runProcess } from './native-process.ts';
-import { requireTool } from './native-tools.ts';
+import { cached, targetsFolder } from './cache.ts';
+import { runProcess } from './process.ts';
+import { requireTool } from './tools.ts';
 
 const source = 'insncount.c';
 
