@@ -1,5 +1,5 @@
 /**
- * Fits the weights of src/passes/cost/code.ts to the machine code of a spread of kernels, and writes them there and
+ * Fits the weights of src/cost/size.ts to the machine code of a spread of kernels, and writes them there and
  * into docs/sparse.md, with the error that is left.
  */
 import { createHash } from 'node:crypto';

@@ -1,5 +1,5 @@
 /**
- * Fits the weights of src/passes/cost to exact instruction counts of a spread of kernels, and writes them there
+ * Fits the weights of src/cost/speed.ts to exact instruction counts of a spread of kernels, and writes them there
  * and into docs/sparse.md, with the error that is left.
  */
 import { writeFileSync } from 'node:fs';

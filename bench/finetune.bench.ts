@@ -15,7 +15,7 @@ import { canonicalize } from '../src/passes/canonicalize.ts';
 import { foldBatchNorm } from '../src/passes/fold-batch-norm.ts';
 import { fuse } from '../src/passes/fuse.ts';
 import { quantize } from '../src/passes/quantize.ts';
-import { lower } from '../src/plan/assemble.ts';
+import { assemble } from '../src/plan/assemble.ts';
 import { decodeOutput, encodeInput } from '../src/program/values.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { formatPercent } from '../src/text/numbers.ts';
@@ -138,7 +138,7 @@ function int8Accuracy(graph: Graph<'float'>, train: Labelled, judged: Labelled):
   const weightBits = typeof options.weightBits === 'number' ? options.weightBits : 8;
   const calibration = calibrate(graph, inputs, 'minmax');
   const integers = quantize(calibration, { mode: 'single', weightBits, biasCorrection: true }).run(graph);
-  const { program } = lower(integers, { name: net.name, strategy: 'overlap' });
+  const { program } = assemble(integers, { name: net.name, strategy: 'overlap' });
   const simulator = createSimulator(program, { mode: 'fast' });
   let right = 0;
   for (let i = 0; i < judged.count; i++) {

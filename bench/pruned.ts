@@ -16,7 +16,7 @@ import { foldBatchNorm } from '../src/passes/fold-batch-norm.ts';
 import { fuse } from '../src/passes/fuse.ts';
 import { normalizeInput } from '../src/passes/normalize-input.ts';
 import { quantize } from '../src/passes/quantize.ts';
-import { lower } from '../src/plan/assemble.ts';
+import { assemble } from '../src/plan/assemble.ts';
 import type { Program } from '../src/program/program.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { runNative } from '../src/targets/native.ts';
@@ -99,7 +99,7 @@ export function stored(graph: Graph<'int8'>, formats: readonly (WeightFormat | u
 }
 
 export const programFrom = (graph: Graph<'int8'>, name = 'net'): Program =>
-  lower(graph, { name, strategy: 'overlap' }).program;
+  assemble(graph, { name, strategy: 'overlap' }).program;
 
 export interface Measured {
   readonly total: number;

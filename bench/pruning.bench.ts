@@ -19,7 +19,7 @@ import { type PruneOptions, prune } from '../src/passes/prune/prune.ts';
 import { roundWeights } from '../src/passes/prune/round-weights.ts';
 import { Shared } from '../src/passes/prune/shared.ts';
 import { quantize } from '../src/passes/quantize.ts';
-import { lower } from '../src/plan/assemble.ts';
+import { assemble } from '../src/plan/assemble.ts';
 import { decodeOutput, encodeInput } from '../src/program/values.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { labelsOf, modelOf, nets, samplesOf, shared as sharedFolder } from './models.ts';
@@ -70,7 +70,10 @@ function integerTop1(pruned: Graph<'float'>, weightBits: number, { scored, share
       : roundWeights(pruned, { bitsOf: () => weightBits, samples, reference: fused, shared });
   const calibration = calibrate(graph, samples, 'minmax');
   const options = { mode: 'single', weightBits, weightSteps, biasCorrection: true } as const;
-  const { program } = lower(quantize(calibration, options).run(graph), { name: 'net', strategy: 'overlap' });
+  const { program } = assemble(quantize(calibration, options).run(graph), {
+    name: 'net',
+    strategy: 'overlap',
+  });
   const simulator = createSimulator(program, { mode: 'fast' });
   return top1(scored, (image) => decodeOutput(program, simulator.run(encodeInput(program, image)).output));
 }

@@ -206,9 +206,9 @@ function goldenOf(program: Program, inputs: readonly Uint8Array[]): Golden[] {
 }
 
 /** @throws DefectError when the tables do not hold the integer model's weights. */
-function certified({ program, lowered }: Compiled): Certificate | undefined {
-  if (lowered.stage !== 'int8') return undefined;
-  const certificate = certify(program, lowered as Graph<'int8'>);
+function certified({ program, assembled }: Compiled): Certificate | undefined {
+  if (assembled.stage !== 'int8') return undefined;
+  const certificate = certify(program, assembled as Graph<'int8'>);
   const wrong = certificate.layers.find(({ mismatch }) => mismatch !== undefined);
   if (wrong === undefined) return certificate;
   throw new DefectError(`the tables of '${wrong.node}' do not hold its weights`);

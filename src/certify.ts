@@ -130,7 +130,7 @@ const outputSlotOf = (program: Program, { kernel, args }: Step): Slot =>
   must(program.slots[args[kernel.params.findIndex((p) => p.role === 'out')] ?? -1], `an 'out' slot`);
 
 /**
- * @param graph the one that the program was lowered from
+ * @param graph the one that the program was assembled from
  * @throws DefectError for tables that do not follow their format, or a program of another graph
  */
 export function certify(program: Program, graph: Graph<'int8'>): Certificate {

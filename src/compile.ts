@@ -33,7 +33,7 @@ import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
 import type { MemoryPlan, PlanStrategy } from './plan/addresses.ts';
-import { lower } from './plan/assemble.ts';
+import { assemble } from './plan/assemble.ts';
 import { showPlan } from './plan/text.ts';
 import { pixelsOf, storedBy, unroundedBy } from './program/port.ts';
 import type { Normalization, Program } from './program/program.ts';
@@ -100,8 +100,8 @@ export interface Compiled {
   readonly agreement?: Agreement;
   /** What is zero of the weights, where they may have been pruned. */
   readonly sparsity?: Sparsity;
-  /** The graph that was lowered. */
-  readonly lowered: Graph<'float'> | Graph<'int8'>;
+  /** The graph that was assembled. */
+  readonly assembled: Graph<'float'> | Graph<'int8'>;
   readonly calibration?: Calibration;
   readonly requant: RequantMode;
   /** Of each layer with weights, where formats were chosen. */
@@ -124,7 +124,7 @@ export const passNames = [
   'round-weights',
   'quantize',
   'choose-formats',
-  'lower',
+  'assemble',
 ] as const;
 
 /** What a stored byte can be. */
@@ -213,7 +213,7 @@ export function compileFused(
   };
   if (options.arith === 'float32') {
     requireFiniteRuns(graph, exampleInputs(graph, options));
-    return { ...common, ...lowered(graph, options, undefined) };
+    return { ...common, ...assembled(graph, options, undefined) };
   }
   const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
     options.onProgress?.('calibrating', done, total),
@@ -233,7 +233,7 @@ export function compileFused(
     ...common,
     calibration,
     judging,
-    ...lowered(chosen?.graph ?? integers, options, made.grids),
+    ...assembled(chosen?.graph ?? integers, options, made.grids),
     ...(chosen === undefined ? {} : { formats: chosen.layers }),
   };
 }
@@ -281,7 +281,10 @@ const sameShapes = (a: Graph<'float'>, b: Graph<'float'>): boolean =>
 const exampleCount = 4;
 
 /** Some of the calibration's, or else random ones of 0 to 1. */
-function exampleInputs(graph: Compiled['lowered'], { calibration }: CompileOptions): readonly Float32Array[] {
+function exampleInputs(
+  graph: Compiled['assembled'],
+  { calibration }: CompileOptions,
+): readonly Float32Array[] {
   const inputs = calibration?.inputs ?? [];
   if (inputs.length > 0) return inputs.slice(0, exampleCount);
   const random = mulberry32(1);
@@ -310,23 +313,23 @@ function stepper({ onPass }: CompileOptions): Stepper {
   };
 }
 
-function lowered(
-  graph: Compiled['lowered'],
+function assembled(
+  graph: Compiled['assembled'],
   options: CompileOptions,
   grids: readonly Quant[] | undefined,
-): Pick<Compiled, 'program' | 'plan' | 'lowered' | 'examples'> {
+): Pick<Compiled, 'program' | 'plan' | 'assembled' | 'examples'> {
   const raw = rawOf(options);
-  const { program, plan } = lower(graph, {
+  const { program, plan } = assemble(graph, {
     name: options.name,
     strategy: options.plan ?? 'overlap',
     ...(raw === undefined ? {} : { rawInput: raw }),
     ...(grids === undefined ? {} : { inputGrids: grids }),
   });
-  options.onPass?.('lower', showPlan(program, plan));
+  options.onPass?.('assemble', showPlan(program, plan));
   return {
     program,
     plan,
-    lowered: graph,
+    assembled: graph,
     examples: exampleInputs(graph, options).map((x) => encodeInput(program, x)),
   };
 }

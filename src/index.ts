@@ -80,7 +80,7 @@ export { type Pruned, type PrunedLayer, type PruneOptions, prune } from './passe
 export { type RoundedWeights, type RoundOptions, roundWeights } from './passes/prune/round-weights.ts';
 export { quantize } from './passes/quantize.ts';
 export { type MemoryPlan, type PlanStrategy, planMemory } from './plan/addresses.ts';
-export { lower } from './plan/assemble.ts';
+export { assemble } from './plan/assemble.ts';
 export type { Normalization, Outcome, Program, Slot, Step } from './program/program.ts';
 export { tracedTables } from './program/traced.ts';
 export { arrangeInput, decodeOutput, decodePort, decodeSlot, encodeInput } from './program/values.ts';

@@ -85,13 +85,13 @@ function layersOf({ slots, steps }: Program, graph: Graph<'int8'>): readonly Lay
 /** By name of the tensor that a layer makes; empty for float32 programs, without layers whose weights are all zero. */
 export function weightGrids({
   program,
-  lowered,
+  assembled,
   fused,
   given = fused,
 }: Compiled): ReadonlyMap<string, WeightGrid> {
-  if (lowered.stage !== 'int8') return new Map();
+  if (assembled.stage !== 'int8') return new Map();
   return new Map(
-    layersOf(program, lowered as Graph<'int8'>).flatMap((layer) => {
+    layersOf(program, assembled as Graph<'int8'>).flatMap((layer) => {
       const grid = gridOf(layer, given);
       return Number.isFinite(grid.steps[0]) ? [[layer.output.name, grid] as const] : [];
     }),

@@ -9,7 +9,7 @@ import type { QuantizedMac } from '../src/ir/integers/mac.ts';
 import type { Kernel } from '../src/ir/kernel/kernel.ts';
 import { sameOrder } from '../src/ir/kernel/memory-order.ts';
 import type { WeightFormat } from '../src/ir/kernel/weight-format.ts';
-import { lower } from '../src/plan/assemble.ts';
+import { assemble } from '../src/plan/assemble.ts';
 import { placesOf } from '../src/plan/orders.ts';
 import type { Program } from '../src/program/program.ts';
 import { type Recipe, recipes } from './support/recipes.ts';
@@ -26,7 +26,7 @@ const largest = ({ weights }: QuantizedMac): number =>
 
 /** Each layer in the first format that holds it, counted from `first`. */
 function storedAnyhow(graph: Graph<'int8'>, first: number): Graph<'int8'> {
-  const dense = lower(graph, { name: 'net', strategy: 'overlap' }).program;
+  const dense = assemble(graph, { name: 'net', strategy: 'overlap' }).program;
   const layouts = new Map(
     dense.steps.map(({ kernel, args }) => {
       const out = args[kernel.params.findIndex((p) => p.role === 'out')]!;
@@ -52,7 +52,7 @@ test('it holds of every format, and its numbers are those of the weights', () =>
     fc.property(cases, ([graph, first]) => {
       const stored = storedAnyhow(graph, first);
       const { layers, totals, holds } = certify(
-        lower(stored, { name: 'net', strategy: 'overlap' }).program,
+        assemble(stored, { name: 'net', strategy: 'overlap' }).program,
         stored,
       );
       expect(holds).toBe(true);
@@ -115,7 +115,7 @@ test('it holds behind every order that reshapes and transposes give', () => {
   fc.assert(
     fc.property(renamed, (recipe) => {
       const graph = sparseNetwork(recipe);
-      const { program } = lower(graph, { name: 'net', strategy: 'overlap' });
+      const { program } = assemble(graph, { name: 'net', strategy: 'overlap' });
       const { holds, layers } = certify(program, graph);
       expect(layers.length).toBeGreaterThan(0);
       expect(holds).toBe(true);
@@ -144,7 +144,7 @@ test('a value that is not the model’s is found, and where it is', () => {
   fc.assert(
     fc.property(cases, fc.nat(), ([graph, first], pick) => {
       const stored = storedAnyhow(graph, first);
-      const { program } = lower(stored, { name: 'net', strategy: 'overlap' });
+      const { program } = assemble(stored, { name: 'net', strategy: 'overlap' });
       const node = stored.nodes.find(isMac)!;
       const mac = node.quantized as QuantizedMac;
       const other = mac.weights.slice();
@@ -169,7 +169,7 @@ test('a value that is not the model’s is found, and where it is', () => {
 });
 
 const denseNetwork = (graph: Graph<'int8'>): Program =>
-  lower(graph, { name: 'net', strategy: 'overlap' }).program;
+  assemble(graph, { name: 'net', strategy: 'overlap' }).program;
 
 test('a byte of the tables that is another is found; tables too short or too long are a defect', () => {
   fc.assert(

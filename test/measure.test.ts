@@ -134,7 +134,7 @@ test('grids: steps of the channels in use, and kept weights beyond them', () => 
   const givenRows = (tensor: string): number => pruned.given!.tensors.get(tensor)!.shape[0]!;
   expect(grids.size).toBe(5);
   for (const [name, { clipped }] of grids) {
-    const node = pruned.lowered.nodes.find(({ outputs }) => outputs[0] === name)!;
+    const node = pruned.assembled.nodes.find(({ outputs }) => outputs[0] === name)!;
     const mac = node.quantized as QuantizedMac;
     const own = pruned.given!.nodes.find((other) => other.name === node.name)!;
     const { data } = pruned.given!.tensors.get(own.inputs[1]!)!.constant!;

@@ -21,7 +21,7 @@ import { planDirections, type Turnable, type Way } from './directions.ts';
 import { placesOf } from './orders.ts';
 import { overlapOf } from './overlap.ts';
 
-export interface LowerOptions {
+export interface AssembleOptions {
   /** A C identifier. */
   readonly name: string;
   readonly strategy: PlanStrategy;
@@ -29,7 +29,7 @@ export interface LowerOptions {
   readonly inputGrids?: Program['inputGrids'];
 }
 
-export interface Lowered {
+export interface Assembled {
   readonly program: Program;
   readonly plan: MemoryPlan;
 }
@@ -53,7 +53,7 @@ interface DraftStep {
 }
 
 /** A float graph becomes a float32 program, an int8 graph an int8 one. @throws InputError naming a node. */
-export function lower(graph: Graph<'float'> | Graph<'int8'>, options: LowerOptions): Lowered {
+export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: AssembleOptions): Assembled {
   const elem = graph.stage === 'int8' ? 'u8' : 'f32';
   const input = must(graph.inputs[0], 'a graph has an input');
   const output = must(graph.outputs[0], 'a graph has an output');
@@ -99,7 +99,7 @@ export function lower(graph: Graph<'float'> | Graph<'int8'>, options: LowerOptio
       supported: 'at least one operator',
     });
   must(at.get(output), 'the output is computed').lastStep = steps.length;
-  return assemble(drafts, steps, at, [input, output], options, elem);
+  return planned(drafts, steps, at, [input, output], options, elem);
 }
 
 /** Another name for the same memory: the live range is the original's. */
@@ -173,14 +173,14 @@ function fitting({ name }: Kernel, param: Param, draft: Draft | undefined): Draf
   );
 }
 
-function assemble(
+function planned(
   drafts: readonly Draft[],
   steps: readonly DraftStep[],
   at: ReadonlyMap<string, Draft>,
   [input, output]: readonly [string, string],
-  options: LowerOptions,
+  options: AssembleOptions,
   elem: 'u8' | 'f32',
-): Lowered {
+): Assembled {
   const indexOf = (d: Draft): number => drafts.findIndex((other) => other.name === d.name);
   const buffers = drafts.map(
     (d): Buffer => ({

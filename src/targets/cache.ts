@@ -5,7 +5,7 @@ import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import { InputError } from '../base/errors.ts';
 
-/** Where targets/ lies, for src/emit and dist/emit alike. */
+/** Where targets/ lies, for src/targets and dist/targets alike. */
 export const targetsFolder = path.join(import.meta.dirname, '../../targets');
 
 /** A folder of this user alone: what is kept there gets loaded into a process. */

@@ -25,7 +25,7 @@ export interface Layer {
   readonly kernel: string;
   readonly nodes: readonly string[];
   readonly facts: TensorFacts;
-  /** In the graph that was lowered. */
+  /** In the graph that was assembled. */
   readonly node: Node;
   /** What its activations are, in the order of the node's. */
   readonly sources: readonly Source[];
@@ -58,7 +58,7 @@ function makerOf(nodes: readonly Node[], tensor: string): Node {
   return node.op.alias ? makerOf(nodes, node.inputs[0] ?? '') : node;
 }
 
-export function layerOf({ program, lowered }: Compiled, measured: Measured, step: number): Layer {
+export function layerOf({ program, assembled }: Compiled, measured: Measured, step: number): Layer {
   const { kernel, args, origin } = must(program.steps[step], 'a step');
   const facts = must(measured.steps[step], 'facts of a step');
   const sources = args.flatMap((index, i): Source[] => {
@@ -67,7 +67,7 @@ export function layerOf({ program, lowered }: Compiled, measured: Measured, step
     const maker = program.steps.findIndex((_, s) => outputOf(program, s) === index);
     return [{ step: maker, slot: index, facts: must(measured.steps[maker], 'a slot is written by a step') }];
   });
-  const node = makerOf(lowered.nodes, facts.tensor);
+  const node = makerOf(assembled.nodes, facts.tensor);
   return { step, kernel: kernel.name, nodes: origin, facts, node, sources };
 }
 

@@ -49,8 +49,8 @@ const bitsOf = ({ bits, codebook }: QuantizedMac): 8 | 4 | 2 => {
   return stored <= 2 ? 2 : stored <= 4 ? 4 : 8;
 };
 
-export function changeOf({ lowered, sparsity }: Compiled): Change {
-  const bits = lowered.nodes.flatMap((node) => {
+export function changeOf({ assembled, sparsity }: Compiled): Change {
+  const bits = assembled.nodes.flatMap((node) => {
     const mac = macOf(node);
     return mac === undefined ? [] : [bitsOf(mac)];
   });

@@ -1,4 +1,4 @@
-/** The laws of every pass, of lowering, of the prover and the simulator, on random networks. */
+/** The laws of every pass, of assembly, of the prover and the simulator, on random networks. */
 import { test } from 'vitest';
 import { type LawName, laws } from '../support/laws.ts';
 import { requireLawInTurn } from '../support/property.ts';
@@ -10,7 +10,7 @@ const runs: Readonly<Record<LawName, number>> = {
   fuse: 500,
   'settle-images': 200,
   quantize: 500,
-  lowering: 500,
+  assembly: 500,
   soundness: 300,
   determinism: 200,
   float32: 300,

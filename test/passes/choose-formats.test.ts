@@ -8,7 +8,7 @@ import type { Graph } from '../../src/ir/graph/graph.ts';
 import { formatName } from '../../src/ir/kernel/weight-format.ts';
 import { chooseFormats } from '../../src/passes/choose-formats.ts';
 import type { FormatObjective } from '../../src/passes/format-objective.ts';
-import { lower } from '../../src/plan/assemble.ts';
+import { assemble } from '../../src/plan/assemble.ts';
 import type { Program } from '../../src/program/program.ts';
 import { prove } from '../../src/prove/prove.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
@@ -17,7 +17,7 @@ import { runsOf } from '../support/seeds.ts';
 import { isMac, sparseNetwork } from '../support/sparse-networks.ts';
 
 const programOf = (graph: Graph<'int8'>): Program =>
-  lower(graph, { name: 'net', strategy: 'overlap' }).program;
+  assemble(graph, { name: 'net', strategy: 'overlap' }).program;
 
 /** Networks with at least one layer of weights. */
 const networks = recipes()

@@ -184,7 +184,7 @@ test('constants of any number of axes behind layers of any: right, or refused wi
           });
         }
         const integers = compile(graph, { name: 'net', arith: 'int8', calibration: { inputs } });
-        expect(certify(integers.program, integers.lowered as Graph<'int8'>).holds).toBe(true);
+        expect(certify(integers.program, integers.assembled as Graph<'int8'>).holds).toBe(true);
         // Whatever was added is in the layer: no constant is left to be added.
         expect(fused.nodes.filter(({ op }) => op.kind === 'add')).toEqual([]);
         ends.compiled++;

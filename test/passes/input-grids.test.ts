@@ -86,8 +86,8 @@ for (const [name, features] of Object.entries(far))
     expect(sqnr).toBeGreaterThan(30);
     const bytes = encodeInput(compiled.program, inputs[0]!);
     const { output } = createSimulator(compiled.program, { mode: 'checked' }).run(bytes);
-    if (compiled.lowered.stage !== 'int8') throw new Error('an int8 graph');
-    expect(output).toEqual(oracle(compiled.lowered, bytes).get(compiled.lowered.outputs[0]!));
+    if (compiled.assembled.stage !== 'int8') throw new Error('an int8 graph');
+    expect(output).toEqual(oracle(compiled.assembled, bytes).get(compiled.assembled.outputs[0]!));
   });
 
 test('a clip much narrower than an accumulator step is above it or below it as in float', () => {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { InputError } from '../../src/base/errors.ts';
 import { add } from '../../src/ir/ops/add.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
-import { lower } from '../../src/plan/assemble.ts';
+import { assemble } from '../../src/plan/assemble.ts';
 import { decodeOutput, encodeInput } from '../../src/program/values.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { convolution, dense, relu } from '../support/affine-layers.ts';
@@ -13,7 +13,7 @@ const pointwise = convolution([2, 2, 1, 1], [1, 2, 3, 4]);
 const to = (...shape: readonly number[]): LayerSpec => layer(reshape, { shape });
 const image = [1, 2, 1, 2];
 const programOf = (shape: readonly number[], layers: readonly LayerSpec[]) =>
-  lower(floatGraph(shape, layers), { name: 'net', strategy: 'disjoint' }).program;
+  assemble(floatGraph(shape, layers), { name: 'net', strategy: 'disjoint' }).program;
 
 test('kernels are named by kind, in order; a reshape is none', () => {
   const { steps } = programOf(image, [pointwise, relu, pointwise, to(1, 4), dense([1, 4], [1, 1, 1, 1])]);

@@ -14,7 +14,7 @@ import { oracle } from '../oracles/network.ts';
 import { constantsOf, f64, map, plus, type Values, valuesOf } from './float64.ts';
 import { factsOf, outputSlot, requireProved, requireSound, rowMajor, simulated } from './kernel-laws.ts';
 import { networkOf, samplesOf } from './networks.ts';
-import { built, byteInputs, floatStages, integerStages, lowered, sampleCount } from './pipeline.ts';
+import { assembled, built, byteInputs, floatStages, integerStages, sampleCount } from './pipeline.ts';
 import { idealOf, quantizationBound, realOf } from './quantization.ts';
 import type { Recipe } from './recipes.ts';
 import { beyond, gamma, nodeError, requireWithin, roundingBounds, zeros } from './rounding.ts';
@@ -150,12 +150,12 @@ function requireThereAndBack(program: Program, input: Uint8Array): void {
 }
 
 /** Every tensor holds the integer model's bytes, whatever the plan; no run traps; every site is proved. */
-const loweringLaw: Law = (recipe) => {
+const assemblyLaw: Law = (recipe) => {
   const { integers, normalization } = integerStages(int8(recipe));
   const logical = byteInputs(recipe);
   const wanted = logical.map((bytes) => oracle(integers, bytes));
   for (const strategy of strategies) {
-    const { program } = lowered(integers, `net_${strategy}`, strategy, normalization);
+    const { program } = assembled(integers, `net_${strategy}`, strategy, normalization);
     const facts = factsOf(program);
     requireProved(program, facts);
     const inputs = logical.map((bytes) => arrangeInput(program, bytes));
@@ -238,7 +238,7 @@ const deterministicLaw: Law = (recipe) => {
 const float32Law: Law = (recipe) => {
   const { settled: fused, samples } = floatStages(float32(recipe));
   const input = fused.inputs[0]!;
-  const { program } = lowered(fused, 'net', recipe.plan);
+  const { program } = assembled(fused, 'net', recipe.plan);
   const encoded = samples.slice(0, 2).map((x) => encodeInput(program, x));
   simulated(program, encoded, factsOf(program)).forEach((outcome, i) => {
     const values = observedFloats(program, fused.outputs[0]!, outcome);
@@ -311,7 +311,7 @@ export const laws = {
   fuse: fuseLaw,
   'settle-images': settleLaw,
   quantize: quantizeLaw,
-  lowering: loweringLaw,
+  assembly: assemblyLaw,
   soundness: soundnessLaw,
   determinism: deterministicLaw,
   float32: float32Law,

@@ -58,7 +58,7 @@ class Builder {
   /** The tensor that the next layer reads. */
   at = 'x';
   shape: Shape;
-  /** Row-major element at each position of memory, as lowering lays it out. */
+  /** Row-major element at each position of memory, as assembly lays it out. */
   #order: readonly number[] | undefined;
   #macs = 0;
   /** Whether something was added that has code. */

@@ -18,7 +18,7 @@ import { quantize } from '../../src/passes/quantize.ts';
 import { settleConstants } from '../../src/passes/settle-constants.ts';
 import { settleImages } from '../../src/passes/settle-images.ts';
 import type { PlanStrategy } from '../../src/plan/addresses.ts';
-import { type Lowered, lower } from '../../src/plan/assemble.ts';
+import { type Assembled, assemble } from '../../src/plan/assemble.ts';
 import { channelsLast } from '../../src/plan/orders.ts';
 import type { Normalization, Program } from '../../src/program/program.ts';
 import { arrangeInput, encodeInput } from '../../src/program/values.ts';
@@ -104,7 +104,7 @@ export function integerStages(recipe: Recipe): IntegerStages {
 /** With the recipe's weight format in every layer that it fits. */
 function stored({ format }: Recipe, graph: Graph<'int8'>): Graph<'int8'> {
   if (formatName(format) === formatName(dense8)) return graph;
-  const { program } = lower(graph, { name: 'dense', strategy: 'separate' });
+  const { program } = assemble(graph, { name: 'dense', strategy: 'separate' });
   const layouts = program.steps.flatMap(({ kernel }) => kernel.weights?.layout ?? []);
   let next = 0;
   const nodes = graph.nodes.map((node): Node => {
@@ -176,13 +176,13 @@ function withExtremes({ requant, bias }: Integers, draw: Draw): Partial<Integers
   };
 }
 
-export function lowered(
+export function assembled(
   graph: Graph<'float'> | Graph<'int8'>,
   name: string,
   strategy: PlanStrategy,
   normalization?: Normalization,
-): Lowered {
-  return lower(graph, {
+): Assembled {
+  return assemble(graph, {
     name,
     strategy,
     ...(normalization === undefined ? {} : { rawInput: normalization }),
@@ -207,10 +207,10 @@ export function built(recipe: Recipe, name: string, plan = recipe.plan): Built {
   if (recipe.arith === 'float32') {
     const { settled: whole, samples } = floatStages(recipe);
     const fused = verified(dropDeadChannels.run(whole));
-    const { program } = lowered(fused, name, plan);
+    const { program } = assembled(fused, name, plan);
     return { program, inputs: samples.slice(0, 2).map((x) => encodeInput(program, x)) };
   }
   const { integers, normalization } = integerStages(recipe);
-  const { program } = lowered(integers, name, plan, normalization);
+  const { program } = assembled(integers, name, plan, normalization);
   return { program, inputs: byteInputs(recipe).map((bytes) => arrangeInput(program, bytes)) };
 }

@@ -7,7 +7,7 @@ import type { PoolAttrs } from '../../../src/ir/ops/common/pool.ts';
 import { countOf, type Shape } from '../../../src/ir/tensor.ts';
 import { calibrate } from '../../../src/passes/calibrate.ts';
 import { quantize } from '../../../src/passes/quantize.ts';
-import { lower } from '../../../src/plan/assemble.ts';
+import { assemble } from '../../../src/plan/assemble.ts';
 import { arrangeInput } from '../../../src/program/values.ts';
 import { averageOf } from '../../oracles/cmsis-nn.ts';
 import { oracle } from '../../oracles/network.ts';
@@ -63,7 +63,7 @@ const cases: readonly (readonly [string, PoolAttrs, Shape])[] = [
 describe.each(cases)('%s', (_, attrs, shape) => {
   test.each(['single', 'tfl-double', 'ort-float', 'pow2', 'compact'] as const)('%s', (mode) => {
     const graph = pooled(attrs, shape, mode);
-    const { program } = lower(graph, { name: 'net', strategy: 'separate' });
+    const { program } = assemble(graph, { name: 'net', strategy: 'separate' });
     const facts = factsOf(program);
     requireProved(program, facts);
     const bytes = new Draw(6).bytes(countOf(shape));
@@ -97,7 +97,7 @@ test('an average with the same step but another zero point needs no multiplier',
   const [node] = graph.nodes;
   const q: QuantizedAverage = { input: { scale: 1, zeroPoint: 7 }, output: { scale: 1, zeroPoint: -300 } };
   const shifted = { ...graph, nodes: [{ ...node!, quantized: q }] };
-  const { program } = lower(shifted, { name: 'net', strategy: 'separate' });
+  const { program } = assemble(shifted, { name: 'net', strategy: 'separate' });
   const bytes = new Uint8Array(64).fill(255);
   // 255 - 7 - 300 is below the grid.
   expect([...simulated(program, [bytes], factsOf(program))[0]!.output]).toEqual(new Array(16).fill(0));

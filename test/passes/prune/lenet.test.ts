@@ -16,7 +16,7 @@ describeWith([digits, classes, file], 'LeNet-5 of 85 % zeros and 4 bits', () => 
   test('classifies digits that it was not pruned with', () => {
     const train = prepare(readSamples(digits), [1, 32, 32], { pad: 2 });
     const labels = readLabels(classes);
-    const { program, lowered } = compile(importOnnx(readBytes(file), { name: 'lenet5' }), {
+    const { program, assembled } = compile(importOnnx(readBytes(file), { name: 'lenet5' }), {
       name: 'lenet5',
       arith: 'int8',
       calibration: {
@@ -26,7 +26,7 @@ describeWith([digits, classes, file], 'LeNet-5 of 85 % zeros and 4 bits', () => 
       prune: { method: 'obs', sparsity: 0.85 },
       weightBits: 4,
     });
-    const weights = lowered.nodes.flatMap((n) => [
+    const weights = assembled.nodes.flatMap((n) => [
       ...((n.quantized as { weights?: Int8Array } | undefined)?.weights ?? []),
     ]);
     // Of 61,470; channels whose weights are all zero are gone altogether.

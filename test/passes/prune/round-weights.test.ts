@@ -84,7 +84,7 @@ describe('shared values', () => {
 describe('through the compiler', () => {
   const model = importOnnx(prunableBytes(), { name: 'prunable' });
   const macsOf = (compiled: ReturnType<typeof compile>): readonly (readonly [string, QuantizedMac])[] =>
-    compiled.lowered.nodes
+    compiled.assembled.nodes
       .filter((n) => n.op.kind === 'conv' || n.op.kind === 'linear')
       .map((n) => [n.name, n.quantized as QuantizedMac]);
 
@@ -101,7 +101,7 @@ describe('through the compiler', () => {
       ]),
       onPass: (pass) => passes.push(pass),
     });
-    const road = ['prune', 'drop-dead-channels', 'round-weights', 'quantize', 'lower'];
+    const road = ['prune', 'drop-dead-channels', 'round-weights', 'quantize', 'assemble'];
     expect(passes.slice(-road.length)).toEqual(road);
     const kept = macsOf(compiled).reduce((sum, [, q]) => sum + q.weights.filter((w) => w !== 0).length, 0);
     const all = macLayers(net).reduce((sum, { weights }) => sum + weights.length, 0);
@@ -154,7 +154,7 @@ describe('through the compiler', () => {
       });
       const stored = compiled.program.steps.filter(({ kernel }) => kernel.weights?.codebook !== undefined);
       expect(stored.length).toBeGreaterThan(2);
-      expect(certify(compiled.program, compiled.lowered as Graph<'int8'>).holds).toBe(true);
+      expect(certify(compiled.program, compiled.assembled as Graph<'int8'>).holds).toBe(true);
       for (const [, q] of macsOf(compiled)) {
         const values = new Set(q.weights);
         expect(values.size).toBeLessThanOrEqual(16);
@@ -241,7 +241,7 @@ test('weights that a file multiplies with a mask are the products', () => {
   // All of them change: the weights of one that does not would be in the bias.
   const inputs = Array.from({ length: 8 }, (_, i) => Float32Array.of(i, 1 - i, i % 3, (5 * i) % 7));
   const compiled = compile(imported, { name: 'net', arith: 'int8', calibration: { inputs } });
-  const [node] = compiled.lowered.nodes;
+  const [node] = compiled.assembled.nodes;
   expect([...(node!.quantized as QuantizedMac).weights].map((w) => w !== 0)).toEqual(
     [1, 0, 1, 0, 0, 1, 0, 1].map(Boolean),
   );
@@ -264,7 +264,7 @@ test('a layer too large for Hessians shares its values all the same', () => {
     calibration: { inputs },
     codebook: 4,
   });
-  const { weights: made, codebook } = compiled.lowered.nodes[0]!.quantized as QuantizedMac;
+  const { weights: made, codebook } = compiled.assembled.nodes[0]!.quantized as QuantizedMac;
   expect([...new Set(made)].sort((a, b) => a - b)).toEqual([...codebook!]);
   expect(codebook!.length).toBe(4);
   made.forEach((w, i) => {

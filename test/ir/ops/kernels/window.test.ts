@@ -4,7 +4,7 @@ import { conv, type QuantizedConv } from '../../../../src/ir/ops/conv.ts';
 import { countOf, floats, type Shape } from '../../../../src/ir/tensor.ts';
 import { calibrate } from '../../../../src/passes/calibrate.ts';
 import { quantize } from '../../../../src/passes/quantize.ts';
-import { lower } from '../../../../src/plan/assemble.ts';
+import { assemble } from '../../../../src/plan/assemble.ts';
 import { arrangeInput } from '../../../../src/program/values.ts';
 import { oracle } from '../../../oracles/network.ts';
 import { Draw } from '../../../support/draw.ts';
@@ -43,7 +43,7 @@ test.each([
   ['one pixel of padding, two channels', [1, 2, 5], [3], [200, 3]],
 ] as const)('%s', (_, shape, kernel, padding) => {
   const graph = convolved(shape, kernel, padding);
-  const { program } = lower(graph, { name: 'net', strategy: 'separate' });
+  const { program } = assemble(graph, { name: 'net', strategy: 'separate' });
   const draw = new Draw(9);
   for (const bytes of [draw.bytes(countOf(shape)), new Uint8Array(countOf(shape)).fill(255)]) {
     const [outcome] = simulated(program, [arrangeInput(program, bytes)], factsOf(program));
