@@ -11,8 +11,8 @@ import path from 'node:path';
 import { Bench } from 'tinybench';
 import { test } from 'vitest';
 import { artifactOf } from '../src/artifact.ts';
-import type { EngineName } from '../src/engines.ts';
-import { netOf } from '../src/net.ts';
+import { netOf } from '../src/net/net.ts';
+import type { EngineName } from '../src/runtime/engines.ts';
 import { compiledOf, modelBytes, type Net, nets, root, samplesOf } from './models.ts';
 import { count, markdown, writeSection } from './page.ts';
 

@@ -37,7 +37,6 @@ export { captureOfRun } from './diff/trace-capture.ts';
 export { type Coverage, coverageOf, type Verdict, verdictOf } from './diff/verdict.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';
 export { emitC, emitC as emit } from './emit/package.ts';
-export { type EngineName, inference, type RunProgram } from './engines.ts';
 export { verifyGraph } from './ir/graph/check.ts';
 export { evaluate } from './ir/graph/evaluate.ts';
 export type { Graph, Node, Stage } from './ir/graph/graph.ts';
@@ -48,7 +47,7 @@ export type { Kernel } from './ir/kernel/kernel.ts';
 export { formatName, type WeightFormat } from './ir/kernel/weight-format.ts';
 export type { Shape, Tensor } from './ir/tensor.ts';
 export type { LayerError } from './measure.ts';
-export { fromNdarray, toNdarray } from './ndarray.ts';
+export { fromNdarray, toNdarray } from './net/ndarray.ts';
 export {
   type Classified,
   type Net,
@@ -60,8 +59,8 @@ export {
   type Picture,
   type RunOptions,
   type Values,
-} from './net.ts';
-export { type BatchOptions, type LoadedNet, type LoadOptions, load, withThreads } from './node-load.ts';
+} from './net/net.ts';
+export { type BatchOptions, type LoadedNet, type LoadOptions, load, withThreads } from './net/node-load.ts';
 export { type MeasureOptions, measureTargets } from './node-measure-targets.ts';
 export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 export { canonicalize } from './passes/canonicalize.ts';
@@ -86,10 +85,10 @@ export { tracedTables } from './program/traced.ts';
 export { arrangeInput, decodeOutput, decodePort, decodeSlot, encodeInput } from './program/values.ts';
 export { type Facts, type KernelFacts, prove, proveProgram } from './prove/prove.ts';
 export { type ReportInput, reportHtml, sweepHtml } from './report/html/report.ts';
+export { type EngineName, inference, type RunProgram, simulate } from './runtime/engines.ts';
 export { compareOutcomes, type Difference, differenceText } from './sim/difference.ts';
 export { createSimulator, type Simulator } from './sim/simulate.ts';
 export { Trap } from './sim/trap.ts';
-export { simulate } from './simulate.ts';
 export type { CodeSize, MeasuredTarget } from './targets/measured.ts';
 export { type NativeOptions, type NativeResult, runNative } from './targets/native.ts';
 export { type TargetName, targetNames } from './targets/targets.ts';

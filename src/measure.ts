@@ -4,13 +4,13 @@ import { type Distance, Distances } from './base/distance.ts';
 import { must } from './base/errors.ts';
 import type { Compiled } from './compile.ts';
 import { pick } from './diff/capture.ts';
-import { inference, type RunProgram } from './engines.ts';
 import { evaluate } from './ir/graph/evaluate.ts';
 import type { Graph } from './ir/graph/graph.ts';
 import { elemBytes } from './ir/kernel/kernel.ts';
 import { floats, type Tensor } from './ir/tensor.ts';
 import type { Program, Slot } from './program/program.ts';
 import { arrangeInput, decodeSlot, encodeInput } from './program/values.ts';
+import { inference, type RunProgram } from './runtime/engines.ts';
 
 export interface LayerError extends Distance {
   readonly kernel: string;

@@ -2,12 +2,12 @@
 
 import { must } from '../base/errors.ts';
 import type { Prepared } from '../data/prepare.ts';
-import type { EngineName } from '../engines.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { floats, type Shape } from '../ir/tensor.ts';
 import { outputSlot } from '../program/listing.ts';
 import type { Program } from '../program/program.ts';
 import { decodeOutput, inputBytes, type Sample } from '../program/values.ts';
+import type { EngineName } from '../runtime/engines.ts';
 import type { Api } from './api.ts';
 import { onlyInput } from './model.ts';
 

@@ -1,11 +1,11 @@
 /** The command line with the compiler behind it. */
 import { artifactOf, loadArtifact } from '../artifact.ts';
 import { compile, passNames } from '../compile.ts';
-import { inference } from '../engines.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
 import { importOnnx } from '../ir/import/onnx.ts';
 import { measureTargets } from '../node-measure-targets.ts';
 import { canonicalize } from '../passes/canonicalize.ts';
+import { inference } from '../runtime/engines.ts';
 import { verifyArtifact } from '../verify-artifact.ts';
 import type { Api } from './api.ts';
 import { createCli } from './cli.ts';

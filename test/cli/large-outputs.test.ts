@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadProgram } from '../../src/artifact.ts';
 import { writeNpy } from '../../src/data/npy.ts';
 import { floats } from '../../src/ir/tensor.ts';
-import { netOf } from '../../src/net.ts';
+import { netOf } from '../../src/net/net.ts';
 import { bench } from '../support/cli.ts';
 import { encodeModel, floatTensor, int, ints, intTensor, valueInfo } from '../support/onnx-model.ts';
 import { sampleFiles } from '../support/sample-files.ts';

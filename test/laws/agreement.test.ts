@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compile } from '../../src/compile.ts';
-import { inference } from '../../src/engines.ts';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { decodeOutput, encodeInput } from '../../src/program/values.ts';
+import { inference } from '../../src/runtime/engines.ts';
 import { networkOf, samplesOf } from '../support/networks.ts';
 import { recipesOf, replayCommand } from '../support/property.ts';
 import type { Recipe } from '../support/recipes.ts';

@@ -5,8 +5,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compile } from '../../src/compile.ts';
-import { inference } from '../../src/engines.ts';
 import { decodeOutput, encodeInput } from '../../src/program/values.ts';
+import { inference } from '../../src/runtime/engines.ts';
 import { valuesOf } from '../support/float64.ts';
 import {
   featureNetwork,

@@ -13,7 +13,7 @@ import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { countOf, floats, type Shape } from '../../src/ir/tensor.ts';
 import { fuse } from '../../src/passes/fuse.ts';
 import { decodeOutput, encodeInput } from '../../src/program/values.ts';
-import { simulate } from '../../src/simulate.ts';
+import { simulate } from '../../src/runtime/engines.ts';
 import { Draw } from '../support/draw.ts';
 import {
   encodeModel,

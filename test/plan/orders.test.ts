@@ -9,7 +9,7 @@ import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { channelsLast } from '../../src/plan/orders.ts';
 import type { Program } from '../../src/program/program.ts';
 import { encodeInput } from '../../src/program/values.ts';
-import { simulate } from '../../src/simulate.ts';
+import { simulate } from '../../src/runtime/engines.ts';
 import { Draw } from '../support/draw.ts';
 import { encodeModel, floatTensor, ints, intTensor, valueInfo } from '../support/onnx-model.ts';
 

@@ -4,10 +4,10 @@ import type { Api } from '../../src/cli/api.ts';
 import { createCli } from '../../src/cli/cli.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { compile, passNames } from '../../src/compile.ts';
-import { inference } from '../../src/engines.ts';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
+import { inference } from '../../src/runtime/engines.ts';
 import type { VerifyOptions, VerifyRow } from '../../src/verify-artifact.ts';
 
 interface Trial {

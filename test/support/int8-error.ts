@@ -1,10 +1,10 @@
 /** How far an int8 build is from the float network, on inputs that did not calibrate. */
 import { type CompileOptions, compile } from '../../src/compile.ts';
-import { inference } from '../../src/engines.ts';
 import { loadOnnx } from '../../src/index.ts';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { decodeOutput, encodeInput } from '../../src/program/values.ts';
+import { inference } from '../../src/runtime/engines.ts';
 
 /** 10 log10 of the variance of `real` over the mean square of the difference. */
 export function decibels(real: readonly Float32Array[], stored: readonly Float32Array[]): number {

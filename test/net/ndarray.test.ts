@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import ndarray from 'ndarray';
 import { expect, test } from 'vitest';
-import { InputError } from '../src/base/errors.ts';
-import { fromNdarray, toNdarray } from '../src/ndarray.ts';
+import { InputError } from '../../src/base/errors.ts';
+import { fromNdarray, toNdarray } from '../../src/net/ndarray.ts';
 
 test('a transposed array becomes a row-major tensor', () => {
   const array = ndarray(new Float32Array([1, 2, 3, 4, 5, 6]), [2, 3]).transpose(1, 0);

@@ -5,12 +5,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { loadProgram, manifestFile, type Natives } from './artifact.ts';
-import { InputError } from './base/errors.ts';
-import { type CompileOptions, compile } from './compile.ts';
-import { isFolder, readBytes } from './data/files.ts';
-import { identifierFrom } from './emit/c/identifier.ts';
-import { importOnnx } from './ir/import/onnx.ts';
+import { loadProgram, manifestFile, type Natives } from '../artifact.ts';
+import { InputError } from '../base/errors.ts';
+import { type CompileOptions, compile } from '../compile.ts';
+import { isFolder, readBytes } from '../data/files.ts';
+import { identifierFrom } from '../emit/c/identifier.ts';
+import { importOnnx } from '../ir/import/onnx.ts';
 import {
   type Net,
   type NetInput,
@@ -20,7 +20,7 @@ import {
   type RunOptions,
   type Values,
 } from './net.ts';
-import type { BatchOrder, BatchSetup } from './node-net-worker.ts';
+import type { BatchOrder, BatchSetup } from './node-worker.ts';
 
 export interface LoadOptions extends NetOptions {
   /** Of a model: how it is compiled in memory. int8 with `calibration`, float32 without. */
@@ -89,7 +89,7 @@ export async function load(file: string, options: LoadOptions = {}): Promise<Loa
   return withThreads(net);
 }
 
-const entry = new URL('./node-net-worker.js', import.meta.url);
+const entry = new URL('./node-worker.js', import.meta.url);
 
 /** @param workerFile the compiled `node-net-worker`, where this module does not run from beside it */
 export function withThreads(net: Net, workerFile: URL = entry): LoadedNet {

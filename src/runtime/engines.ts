@@ -1,7 +1,8 @@
 /** Who runs a program: WebAssembly, JavaScript, or JavaScript with all of C's rules. */
-import type { Outcome, Program } from './program/program.ts';
-import { createSimulator } from './sim/simulate.ts';
-import { bestInstructions, createEngine, type Instructions } from './sim/wasm/engine.ts';
+import type { Outcome, Program } from '../program/program.ts';
+import { proveProgram } from '../prove/prove.ts';
+import { createSimulator } from '../sim/simulate.ts';
+import { bestInstructions, createEngine, type Instructions } from '../sim/wasm/engine.ts';
 
 /**
  * `wasm-simd`, `wasm`: WebAssembly made of the Kernel IR, with and without vectors. `js`: JavaScript made of it.
@@ -37,3 +38,14 @@ export function inference(program: Program, engine: EngineName = fastest().engin
   if (engine === 'wasm-simd' || engine === 'wasm') return createEngine(program, engine).run;
   return createSimulator(program, { mode: engine === 'js' ? 'fast' : 'checked' }).run;
 }
+
+/**
+ * One inference under C's rules, with everything checked that is not proven; for many, keep a simulator.
+ * @param input bytes of the input slot: `encodeInput` makes them
+ * @throws Trap where the program does what C leaves undefined; InputError for an input of another size.
+ */
+export const simulate = (
+  program: Program,
+  input: Uint8Array,
+  options: { readonly keepArenas?: boolean } = {},
+): Outcome => createSimulator(program, { mode: 'checked', facts: proveProgram(program) }).run(input, options);

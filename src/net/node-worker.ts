@@ -1,8 +1,8 @@
 /** A thread of `runBatch`: input slots in, output slots out. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { must } from './base/errors.ts';
-import { type EngineName, inference } from './engines.ts';
-import type { Program } from './program/program.ts';
+import { must } from '../base/errors.ts';
+import type { Program } from '../program/program.ts';
+import { type EngineName, inference } from '../runtime/engines.ts';
 
 export interface BatchSetup {
   readonly program: Program;

@@ -1,15 +1,15 @@
 /** A compiled network to be called: typed arrays and ndarrays in and out, the bytes of the C inside. */
 import type { NdArray } from 'ndarray';
-import type { Artifact, Preprocessing } from './artifact.ts';
-import { InputError, must } from './base/errors.ts';
-import { indexOfLargest } from './base/extremes.ts';
-import { prepare, sampleShapeOfSlot } from './data/prepare.ts';
-import { type EngineName, fastest, inference } from './engines.ts';
-import { countOf, type Numbers, type Shape } from './ir/tensor.ts';
+import type { Artifact, Preprocessing } from '../artifact.ts';
+import { InputError, must } from '../base/errors.ts';
+import { indexOfLargest } from '../base/extremes.ts';
+import { prepare, sampleShapeOfSlot } from '../data/prepare.ts';
+import { countOf, type Numbers, type Shape } from '../ir/tensor.ts';
+import type { Program, Slot } from '../program/program.ts';
+import { arrangeInput, decodePort, encodeInput } from '../program/values.ts';
+import { type EngineName, fastest, inference } from '../runtime/engines.ts';
+import { slotBytes } from '../sim/arena.ts';
 import { fromNdarray, toNdarray } from './ndarray.ts';
-import type { Program, Slot } from './program/program.ts';
-import { arrangeInput, decodePort, encodeInput } from './program/values.ts';
-import { slotBytes } from './sim/arena.ts';
 
 /**
  * Float32Array (or any ndarray but of uint8): what the network computes with, normalized. Uint8Array (or an ndarray

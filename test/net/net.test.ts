@@ -6,18 +6,18 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ndarray from 'ndarray';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { InputError } from '../src/base/errors.ts';
-import { drawDigit } from '../src/data/digits.ts';
-import { padPlanes } from '../src/data/resize.ts';
-import { type Net, type NetInput, netOf } from '../src/net.ts';
-import { type LoadedNet, load, withThreads } from '../src/node-load.ts';
-import { arrangeInput, decodeSlot } from '../src/program/values.ts';
-import { createSimulator } from '../src/sim/simulate.ts';
-import { runNative } from '../src/targets/native.ts';
-import { bench } from './support/cli.ts';
-import { sampleFiles } from './support/sample-files.ts';
-import { root } from './support/shared.ts';
-import { testWith } from './support/toolchain.ts';
+import { InputError } from '../../src/base/errors.ts';
+import { drawDigit } from '../../src/data/digits.ts';
+import { padPlanes } from '../../src/data/resize.ts';
+import { type Net, type NetInput, netOf } from '../../src/net/net.ts';
+import { type LoadedNet, load, withThreads } from '../../src/net/node-load.ts';
+import { arrangeInput, decodeSlot } from '../../src/program/values.ts';
+import { createSimulator } from '../../src/sim/simulate.ts';
+import { runNative } from '../../src/targets/native.ts';
+import { bench } from '../support/cli.ts';
+import { sampleFiles } from '../support/sample-files.ts';
+import { root } from '../support/shared.ts';
+import { testWith } from '../support/toolchain.ts';
 
 const files = sampleFiles();
 const folder = mkdtempSync(path.join(tmpdir(), 'thimble-net-'));
@@ -186,7 +186,7 @@ describe('load', () => {
   });
 });
 
-const worker = path.join(root, 'dist/node-net-worker.js');
+const worker = path.join(root, 'dist/net/node-worker.js');
 describe('runBatch', () => {
   const inputs = Array.from({ length: 23 }, (_, i) => pixels(i % 10));
 
@@ -216,9 +216,9 @@ describe('runBatch', () => {
 
 /** 1x3x2x2 through one linear layer, float32. */
 async function threeChannels() {
-  const { compile } = await import('../src/compile.ts');
-  const { importOnnx } = await import('../src/ir/import/onnx.ts');
-  const { encodeModel, floatTensor, int, valueInfo } = await import('./support/onnx-model.ts');
+  const { compile } = await import('../../src/compile.ts');
+  const { importOnnx } = await import('../../src/ir/import/onnx.ts');
+  const { encodeModel, floatTensor, int, valueInfo } = await import('../support/onnx-model.ts');
   const bytes = encodeModel({
     inputs: [valueInfo('x', [1, 3, 2, 2])],
     initializers: [

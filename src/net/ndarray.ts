@@ -1,7 +1,7 @@
 /** Tensors at the library's edges as ndarrays. */
 import ndarray, { type NdArray } from 'ndarray';
-import { InputError } from './base/errors.ts';
-import { countOf, type DType, type Numbers, numbersFor, type Tensor } from './ir/tensor.ts';
+import { InputError } from '../base/errors.ts';
+import { countOf, type DType, type Numbers, numbersFor, type Tensor } from '../ir/tensor.ts';
 
 /** A view of the tensor's own numbers, row-major: writing to one writes to the other. */
 export const toNdarray = (tensor: Tensor): NdArray<Numbers> => ndarray(tensor.data, [...tensor.shape]);
