@@ -4,7 +4,8 @@
  */
 import path from 'node:path';
 import { test } from 'vitest';
-import { artifactOf, loadArtifact } from '../src/artifact.ts';
+import { artifactOf, loadArtifact } from '../src/artifact/make.ts';
+import { type VerifyRow, verifyArtifact } from '../src/artifact/node-verify.ts';
 import { calibrationOf } from '../src/cli/calibrate.ts';
 import { trainedBuild } from '../src/cli/finetune.ts';
 import { type Compiled, type CompileOptions, compile } from '../src/compile.ts';
@@ -16,7 +17,6 @@ import { chips, type TargetName } from '../src/targets/targets.ts';
 import { formatPercent } from '../src/text/numbers.ts';
 import { wilson } from '../src/text/wilson.ts';
 import { onThreads } from '../src/train/node-threads.ts';
-import { type VerifyRow, verifyArtifact } from '../src/verify-artifact.ts';
 import { labelsOf, modelBytes, modelOf, nets, samplesOf, shared } from './models.ts';
 import { count, markdown, standingRows, writeSection } from './page.ts';
 

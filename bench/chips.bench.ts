@@ -1,9 +1,9 @@
 /** Instructions, code, constants, RAM and stack of every network on every chip, and whether every byte agrees. */
 import { test } from 'vitest';
-import { artifactOf, loadArtifact } from '../src/artifact.ts';
+import { artifactOf, loadArtifact } from '../src/artifact/make.ts';
+import { type VerifyOptions, type VerifyRow, verifyArtifact } from '../src/artifact/node-verify.ts';
 import type { Compiled } from '../src/compile.ts';
 import { chips, type TargetName } from '../src/targets/targets.ts';
-import { type VerifyOptions, type VerifyRow, verifyArtifact } from '../src/verify-artifact.ts';
 import { compiledOf, modelBytes, type Net, nets } from './models.ts';
 import { count, markdown, writeSection } from './page.ts';
 

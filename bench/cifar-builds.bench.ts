@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { test } from 'vitest';
+import type { VerifyRow } from '../src/artifact/node-verify.ts';
 import { formatPercent } from '../src/text/numbers.ts';
-import type { VerifyRow } from '../src/verify-artifact.ts';
 import { root, shared } from './models.ts';
 import { count, markdown, standingRows, writeSection } from './page.ts';
 

@@ -10,7 +10,7 @@ import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import { Bench } from 'tinybench';
 import { test } from 'vitest';
-import { artifactOf } from '../src/artifact.ts';
+import { artifactOf } from '../src/artifact/make.ts';
 import { netOf } from '../src/net/net.ts';
 import type { EngineName } from '../src/runtime/engines.ts';
 import { compiledOf, modelBytes, type Net, nets, root, samplesOf } from './models.ts';

@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'vitest';
-import { certify } from '../src/certify.ts';
+import { certify } from '../src/artifact/certify.ts';
 import { type CostTarget, modelledInstructions, tableBytesOf } from '../src/cost/speed.ts';
 import type { Graph } from '../src/ir/graph/graph.ts';
 import { formatName, type WeightFormat } from '../src/ir/kernel/weight-format.ts';

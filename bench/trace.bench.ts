@@ -1,6 +1,6 @@
 /** What a trace costs: code, stack, instructions on chips, bytes on the wire. Writes a section of docs/trace.md. */
 import { test } from 'vitest';
-import { artifactOf } from '../src/artifact.ts';
+import { artifactOf } from '../src/artifact/make.ts';
 import type { Program } from '../src/program/program.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { driverFiles, slotBytes } from '../src/targets/drivers.ts';

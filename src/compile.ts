@@ -1,14 +1,15 @@
 /** The compiler: one readable list of passes, with the graph's rules checked after each. */
 
-import { type Agreement, withAgreement } from './agreement.ts';
 import { InputError, must } from './base/errors.ts';
 import { mulberry32 } from './base/random.ts';
-import { type Split, split } from './held-back.ts';
+import { type Split, split } from './data/held-back.ts';
 import { verifyGraph } from './ir/graph/check.ts';
 import type { Graph, Stage } from './ir/graph/graph.ts';
 import type { CodebookSize, Quant, Range, RequantMode, WeightBits } from './ir/graph/op.ts';
 import { dumpGraph } from './ir/graph/text.ts';
 import { countOf, sameShape } from './ir/tensor.ts';
+import { type Agreement, withAgreement } from './judge/agreement.ts';
+import { type Sparsity, sparsityOf } from './judge/warnings/pruning.ts';
 import { type Calibration, type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import {
@@ -38,7 +39,6 @@ import { showPlan } from './plan/text.ts';
 import { pixelsOf, storedBy, unroundedBy } from './program/port.ts';
 import type { Normalization, Program } from './program/program.ts';
 import { encodeInput } from './program/values.ts';
-import { type Sparsity, sparsityOf } from './warnings/pruning.ts';
 
 export interface CompileOptions {
   /** The prefix of everything public in the C: a C identifier. */

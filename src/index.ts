@@ -6,7 +6,8 @@
  *   const { output } = simulate(compiled.program, encodeInput(compiled.program, input));
  *   const files = artifactOf(compiled, { command: '', version: '', model: bytes, preprocessing: {} });
  */
-export { type Agreement, agreementOf } from './agreement.ts';
+
+export { type Certificate, certify, type LayerCertificate, type WeightMismatch } from './artifact/certify.ts';
 export {
   type Artifact,
   artifactOf,
@@ -15,10 +16,11 @@ export {
   type Made,
   type Manifest,
   type Preprocessing,
-} from './artifact.ts';
+} from './artifact/make.ts';
+export { type MeasureOptions, measureTargets } from './artifact/node-target-costs.ts';
+export { type VerifyReport, type VerifyRow, verifyArtifact } from './artifact/node-verify.ts';
 export type { Distance } from './base/distance.ts';
 export { DefectError, InputError } from './base/errors.ts';
-export { type Certificate, certify, type LayerCertificate, type WeightMismatch } from './certify.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
 export {
   type Capture,
@@ -46,7 +48,9 @@ export { importOnnx as loadOnnx } from './ir/import/onnx.ts';
 export type { Kernel } from './ir/kernel/kernel.ts';
 export { formatName, type WeightFormat } from './ir/kernel/weight-format.ts';
 export type { Shape, Tensor } from './ir/tensor.ts';
-export type { LayerError } from './measure.ts';
+export { type Agreement, agreementOf } from './judge/agreement.ts';
+export type { LayerError } from './judge/layer-errors.ts';
+export type { Warning } from './judge/warnings/warning.ts';
 export { fromNdarray, toNdarray } from './net/ndarray.ts';
 export {
   type Classified,
@@ -61,7 +65,6 @@ export {
   type Values,
 } from './net/net.ts';
 export { type BatchOptions, type LoadedNet, type LoadOptions, load, withThreads } from './net/node-load.ts';
-export { type MeasureOptions, measureTargets } from './node-measure-targets.ts';
 export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 export { canonicalize } from './passes/canonicalize.ts';
 export {
@@ -110,5 +113,3 @@ export { accuracy, classify } from './train/classify.ts';
 export { type Epoch, type Finetuned, finetune } from './train/finetune.ts';
 export { onThreads } from './train/node-threads.ts';
 export type { FinetuneOptions, Progress, TrainingData } from './train/options.ts';
-export { type VerifyReport, type VerifyRow, verifyArtifact } from './verify-artifact.ts';
-export type { Warning } from './warnings/warning.ts';

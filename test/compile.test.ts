@@ -1,7 +1,7 @@
 /** The whole road on real networks: memory, proofs, agreement with the float model, errors. */
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { artifactOf, loadArtifact } from '../src/artifact.ts';
+import { artifactOf, loadArtifact } from '../src/artifact/make.ts';
 import { InputError } from '../src/base/errors.ts';
 import { type CompileOptions, compile, passNames } from '../src/compile.ts';
 import { drawDigit } from '../src/data/digits.ts';

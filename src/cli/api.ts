@@ -1,13 +1,13 @@
 /** What the commands call. They are given it, so that they can be tested without a compiler behind them. */
-import type { Artifact, Made } from '../artifact.ts';
+import type { Artifact, Made } from '../artifact/make.ts';
+import type { MeasureOptions } from '../artifact/node-target-costs.ts';
+import type { VerifyOptions, VerifyReport } from '../artifact/node-verify.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
-import type { MeasureOptions } from '../node-measure-targets.ts';
 import type { Program } from '../program/program.ts';
 import type { EngineName, RunProgram } from '../runtime/engines.ts';
 import type { MeasuredTarget } from '../targets/measured.ts';
-import type { VerifyOptions, VerifyReport } from '../verify-artifact.ts';
 import type { ViewAssets } from '../view/page.ts';
 
 /** `what` is being done: `done` of `total`. */

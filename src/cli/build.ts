@@ -1,15 +1,16 @@
 /** The build that the flags of `compile` describe: as told, trained, or found by a search. */
-import { leastOf, withAgreement } from '../agreement.ts';
+
 import { InputError } from '../base/errors.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { Prepared } from '../data/prepare.ts';
 import type { Graph } from '../ir/graph/graph.ts';
+import { leastOf, withAgreement } from '../judge/agreement.ts';
+import { agreementText } from '../judge/text.ts';
+import { fallsShort, shortfallText } from '../judge/warnings/pruning.ts';
+import { decibelText } from '../judge/warnings/warning.ts';
 import { totalsOf } from '../program/listing.ts';
-import { agreementText } from '../report/agreement.ts';
-import { type Built, type Judgement, judge } from '../search.ts';
+import { type Built, type Judgement, judge } from '../search/search.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';
-import { fallsShort, shortfallText } from '../warnings/pruning.ts';
-import { decibelText } from '../warnings/warning.ts';
 import { heldOutOf, trainingOf } from './calibrate.ts';
 import { identityOf, removeCheckpoint } from './checkpoint.ts';
 import { type CompressFlags, isSearched, limitsOf, searchBuild } from './compress.ts';

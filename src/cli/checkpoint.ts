@@ -1,9 +1,9 @@
 /** The file that an interrupted fine-tuning goes on from, and whose run it belongs to. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { writeOneFile } from '../artifact/node-folder.ts';
 import { InputError } from '../base/errors.ts';
 import type { TrainingData } from '../train/options.ts';
-import { writeOneFile } from './write.ts';
 
 /** What has to be the same for a run to go on, by what the user calls it. */
 export type Identity = Readonly<Record<string, string | number>>;

@@ -1,21 +1,15 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import { writeFolder } from '../artifact/node-folder.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import { readBytes } from '../data/files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { checkIdentifier } from '../emit/c/identifier.ts';
-import { writeFolder } from '../emit/native-files.ts';
+import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../judge/text.ts';
 import { planTable, stepsOf, stepTable, totalsOf } from '../program/listing.ts';
 import { inputPort, outputPort, type Port, printedGrid } from '../program/port.ts';
-import {
-  agreementFields,
-  agreementText,
-  samplesText,
-  storedText,
-  warningFields,
-} from '../report/agreement.ts';
-import { builtFields, formatFields, formatTable, searchText, sparseText } from '../report/built.ts';
-import type { Judgement } from '../search.ts';
+import type { Judgement } from '../search/search.ts';
+import { builtFields, formatFields, formatTable, searchText, sparseText } from '../search/text.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';
 import { formatShare } from '../text/wilson.ts';
 import { build, type Delivered } from './build.ts';

@@ -6,7 +6,7 @@ import { type CostTarget, costTargets } from '../cost/speed.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { CodebookSize, WeightBits } from '../ir/graph/op.ts';
 import type { Pattern } from '../passes/prune/pattern.ts';
-import { type Fit, fitWithin, type Grid, type HeldOut, type Limits, Search } from '../search.ts';
+import { type Fit, fitWithin, type Grid, type HeldOut, type Limits, Search } from '../search/search.ts';
 import type { OnProgress } from './api.ts';
 import { positiveInteger } from './options.ts';
 

@@ -1,6 +1,6 @@
 /** What `--against` names, as inferences to compare with. */
 import { existsSync } from 'node:fs';
-import type { Artifact } from '../artifact.ts';
+import type { Artifact } from '../artifact/make.ts';
 import { InputError, must } from '../base/errors.ts';
 import { isFolder, readBytes } from '../data/files.ts';
 import { isZip, readNpz } from '../data/npz.ts';

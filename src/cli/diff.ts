@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Artifact } from '../artifact.ts';
+import type { Artifact } from '../artifact/make.ts';
 import type { Diagnosis } from '../diff/causes/cause.ts';
 import { type Diff, diff } from '../diff/compare.ts';
 import { diagnose } from '../diff/diagnose.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Artifact } from '../artifact.ts';
+import type { Artifact } from '../artifact/make.ts';
 import { must } from '../base/errors.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { Graph } from '../ir/graph/graph.ts';

@@ -1,12 +1,12 @@
 /** The command line with the compiler behind it. */
-import { artifactOf, loadArtifact } from '../artifact.ts';
+import { artifactOf, loadArtifact } from '../artifact/make.ts';
+import { measureTargets } from '../artifact/node-target-costs.ts';
+import { verifyArtifact } from '../artifact/node-verify.ts';
 import { compile, passNames } from '../compile.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
 import { importOnnx } from '../ir/import/onnx.ts';
-import { measureTargets } from '../node-measure-targets.ts';
 import { canonicalize } from '../passes/canonicalize.ts';
 import { inference } from '../runtime/engines.ts';
-import { verifyArtifact } from '../verify-artifact.ts';
 import type { Api } from './api.ts';
 import { createCli } from './cli.ts';
 import { processIo } from './io.ts';

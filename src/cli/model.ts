@@ -3,7 +3,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { Artifact } from '../artifact.ts';
+import type { Artifact } from '../artifact/make.ts';
 import { InputError, must } from '../base/errors.ts';
 import { isFolder, readBeside, readBytes, readSamples } from '../data/files.ts';
 import {

@@ -1,6 +1,6 @@
 /** Options that several commands have, and how their text becomes values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Preprocessing } from '../artifact.ts';
+import type { Preprocessing } from '../artifact/make.ts';
 import { layouts } from '../data/layout.ts';
 import { type Normalize, parseNormalize } from '../data/normalize.ts';
 import { type PrepareOptions, parseLayout, parseResize } from '../data/prepare.ts';

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { type Command, Option } from 'commander';
-import type { Artifact } from '../artifact.ts';
+import type { Artifact } from '../artifact/make.ts';
+import { writeOneFile } from '../artifact/node-folder.ts';
 import { InputError } from '../base/errors.ts';
 import { readBytes } from '../data/files.ts';
 import type { Inference } from '../diff/feed.ts';
@@ -20,7 +21,6 @@ import { type InputFlags, positiveInteger, prepareOptions, withInputOptions, wit
 import { progressOn } from './progress.ts';
 import { randomInputs } from './random-inputs.ts';
 import { hasFailed, parseTargets, verifyTargets } from './verify.ts';
-import { writeOneFile } from './write.ts';
 
 interface Flags extends InputFlags {
   readonly out: string;

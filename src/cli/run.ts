@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import { writeOneFile } from '../artifact/node-folder.ts';
 import { indexOfLargest } from '../base/extremes.ts';
 import { writeNpy } from '../data/npy.ts';
 import type { Prepared } from '../data/prepare.ts';
@@ -20,7 +21,6 @@ import {
 } from './options.ts';
 import { type Progress, progressOn } from './progress.ts';
 import { chosenEngine, keptPreprocessing, requireNoEngine, sampleShapeOfLoaded } from './subject.ts';
-import { writeOneFile } from './write.ts';
 
 interface Flags extends InputFlags, QuantizeFlags {
   readonly input: string;

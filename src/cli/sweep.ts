@@ -1,9 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { writeFolder } from '../artifact/node-folder.ts';
 import { front } from '../compile.ts';
-import { writeFolder } from '../emit/native-files.ts';
-import { builtFields, builtTable } from '../report/built.ts';
 import { sweepHtml } from '../report/html/report.ts';
-import { allGrids, paretoFront, Search, sparsities } from '../search.ts';
+import { allGrids, paretoFront, Search, sparsities } from '../search/search.ts';
+import { builtFields, builtTable } from '../search/text.ts';
 import { formatCount, formatMany } from '../text/numbers.ts';
 import { calibrationOf, heldOutOf, readSamplesFor } from './calibrate.ts';
 import { type CompressFlags, codebookOf, gridsOf, withCompressOptions } from './compress.ts';

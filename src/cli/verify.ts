@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
-import type { Artifact } from '../artifact.ts';
+import type { Artifact } from '../artifact/make.ts';
+import type { VerifyReport, VerifyRow } from '../artifact/node-verify.ts';
 import { inputBytes } from '../program/values.ts';
 import { chips, type TargetName, targetNamed } from '../targets/targets.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';
 import { table } from '../text/table.ts';
-import type { VerifyReport, VerifyRow } from '../verify-artifact.ts';
 import { type Context, paint, printJson } from './context.ts';
 import { sampleAt } from './engines.ts';
 import { exitCodes } from './exit.ts';

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import type { Artifact } from '../artifact.ts';
+import type { Artifact } from '../artifact/make.ts';
+import { writeOneFile } from '../artifact/node-folder.ts';
 import { InputError } from '../base/errors.ts';
 import { readBytes } from '../data/files.ts';
 import { channelsFirst } from '../data/prepare.ts';
@@ -36,7 +37,6 @@ import {
 } from './options.ts';
 import { progressOn } from './progress.ts';
 import { warn } from './warn.ts';
-import { writeOneFile } from './write.ts';
 
 interface Flags extends InputFlags, QuantizeFlags {
   readonly model?: string;

@@ -1,5 +1,5 @@
 import type { Compiled } from '../compile.ts';
-import { warningText } from '../report/agreement.ts';
+import { warningText } from '../judge/text.ts';
 import type { Context } from './context.ts';
 
 export const warningLines = ({ agreement }: Compiled): readonly string[] =>

@@ -1,6 +1,6 @@
 /** A compiled network to be called: typed arrays and ndarrays in and out, the bytes of the C inside. */
 import type { NdArray } from 'ndarray';
-import type { Artifact, Preprocessing } from '../artifact.ts';
+import type { Artifact, Preprocessing } from '../artifact/make.ts';
 import { InputError, must } from '../base/errors.ts';
 import { indexOfLargest } from '../base/extremes.ts';
 import { prepare, sampleShapeOfSlot } from '../data/prepare.ts';

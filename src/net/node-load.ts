@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { loadProgram, manifestFile, type Natives } from '../artifact.ts';
+import { loadProgram, manifestFile, type Natives } from '../artifact/make.ts';
 import { InputError } from '../base/errors.ts';
 import { type CompileOptions, compile } from '../compile.ts';
 import { isFolder, readBytes } from '../data/files.ts';
@@ -91,7 +91,7 @@ export async function load(file: string, options: LoadOptions = {}): Promise<Loa
 
 const entry = new URL('./node-worker.js', import.meta.url);
 
-/** @param workerFile the compiled `node-net-worker`, where this module does not run from beside it */
+/** @param workerFile the compiled `node-worker`, where this module does not run from beside it */
 export function withThreads(net: Net, workerFile: URL = entry): LoadedNet {
   const threads: Worker[] = [];
   const grow = async (count: number): Promise<readonly Worker[]> => {

@@ -1,5 +1,5 @@
 /** What a page holds besides its code: the programs and everything the visitor may ask about them. */
-import type { Preprocessing } from '../artifact.ts';
+import type { Preprocessing } from '../artifact/make.ts';
 import { type PackedProgram, packProgram, unpackProgram } from '../program/json.ts';
 import type { Program } from '../program/program.ts';
 

@@ -1,5 +1,5 @@
 /** What a visitor draws or drops, as an input of the network. */
-import type { Preprocessing } from '../artifact.ts';
+import type { Preprocessing } from '../artifact/make.ts';
 import { InputError, must } from '../base/errors.ts';
 import { decodeSamples } from '../data/detect.ts';
 import { centred, digitSide, type Point, render } from '../data/digits.ts';

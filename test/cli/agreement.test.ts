@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Artifact, loadArtifact } from '../../src/artifact.ts';
+import { type Artifact, loadArtifact } from '../../src/artifact/make.ts';
 import { mulberry32 } from '../../src/base/random.ts';
 import { writeNpy } from '../../src/data/npy.ts';
 import { reportHtml } from '../../src/report/html/report.ts';

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildOf, loadArtifact } from '../../src/artifact.ts';
+import { buildOf, loadArtifact } from '../../src/artifact/make.ts';
+import type { VerifyRow } from '../../src/artifact/node-verify.ts';
 import { readNpy } from '../../src/data/npy.ts';
-import type { VerifyRow } from '../../src/verify-artifact.ts';
 import { type Bench, bench } from '../support/cli.ts';
 import { sampleFiles } from '../support/sample-files.ts';
 

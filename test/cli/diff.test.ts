@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Artifact, loadArtifact } from '../../src/artifact.ts';
+import { type Artifact, loadArtifact } from '../../src/artifact/make.ts';
 import { mulberry32 } from '../../src/base/random.ts';
 import { readPrepared } from '../../src/cli/model.ts';
 import { writeNpy } from '../../src/data/npy.ts';

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadProgram } from '../../src/artifact.ts';
+import { loadProgram } from '../../src/artifact/make.ts';
 import { writeNpy } from '../../src/data/npy.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { netOf } from '../../src/net/net.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseHTML } from 'linkedom';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { measureTargets } from '../../src/node-measure-targets.ts';
+import { measureTargets } from '../../src/artifact/node-target-costs.ts';
 import type { MeasuredTarget } from '../../src/targets/measured.ts';
 import { bench } from '../support/cli.ts';
 import { sampleFiles } from '../support/sample-files.ts';

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect } from 'vitest';
-import { buildOf } from '../../src/artifact.ts';
+import { buildOf } from '../../src/artifact/make.ts';
 import { compile } from '../../src/compile.ts';
 import { drawDigit } from '../../src/data/digits.ts';
 import { padPlanes } from '../../src/data/resize.ts';

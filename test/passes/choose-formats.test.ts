@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { certify } from '../../src/artifact/certify.ts';
 import { InputError } from '../../src/base/errors.ts';
-import { certify } from '../../src/certify.ts';
 import { costTargets, modelledInstructions, tableBytesOf } from '../../src/cost/speed.ts';
 import { verifyGraph } from '../../src/ir/graph/check.ts';
 import type { Graph } from '../../src/ir/graph/graph.ts';

@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { certify } from '../../src/artifact/certify.ts';
 import { InputError } from '../../src/base/errors.ts';
-import { certify } from '../../src/certify.ts';
 import { compile } from '../../src/compile.ts';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import type { Graph } from '../../src/ir/graph/graph.ts';

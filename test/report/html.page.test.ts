@@ -5,7 +5,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { artifactOf, loadArtifact } from '../../src/artifact.ts';
+import { artifactOf, loadArtifact } from '../../src/artifact/make.ts';
 import { compile } from '../../src/compile.ts';
 import { drawDigit } from '../../src/data/digits.ts';
 import { captureOfTensors } from '../../src/diff/capture.ts';

@@ -1,7 +1,7 @@
 /** The page of a build: every picture has its numbers beside it, and nothing in it can run. */
 import { parseHTML } from 'linkedom';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Artifact, artifactOf, loadArtifact } from '../../src/artifact.ts';
+import { type Artifact, artifactOf, loadArtifact } from '../../src/artifact/make.ts';
 import { mulberry32 } from '../../src/base/random.ts';
 import { type Compiled, compile } from '../../src/compile.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';

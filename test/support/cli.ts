@@ -1,5 +1,6 @@
 /** The command line with the real compiler behind it, but artifacts in memory and targets that are told. */
-import { artifactOf, loadArtifact, type Made } from '../../src/artifact.ts';
+import { artifactOf, loadArtifact, type Made } from '../../src/artifact/make.ts';
+import type { VerifyOptions, VerifyRow } from '../../src/artifact/node-verify.ts';
 import type { Api } from '../../src/cli/api.ts';
 import { createCli } from '../../src/cli/cli.ts';
 import type { Io } from '../../src/cli/io.ts';
@@ -8,7 +9,6 @@ import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { inference } from '../../src/runtime/engines.ts';
-import type { VerifyOptions, VerifyRow } from '../../src/verify-artifact.ts';
 
 interface Trial {
   readonly code: number;

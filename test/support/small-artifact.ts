@@ -1,5 +1,5 @@
 /** Artifacts of a linear layer on an image of three channels. */
-import { artifactOf } from '../../src/artifact.ts';
+import { artifactOf } from '../../src/artifact/make.ts';
 import { compile } from '../../src/compile.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import type { Normalization } from '../../src/program/program.ts';

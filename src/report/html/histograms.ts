@@ -1,5 +1,5 @@
 /** How weights and activations are spread, with the scale that was chosen for them and what it cuts off. */
-import type { Manifest } from '../../artifact.ts';
+import type { Manifest } from '../../artifact/make.ts';
 import type { Program } from '../../program/program.ts';
 import { formatCount, formatPercent } from '../../text/numbers.ts';
 import { shortCount } from './axes.ts';

@@ -1,5 +1,5 @@
 /** `thimble report`: what a build is, as one HTML page. */
-import type { Artifact } from '../../artifact.ts';
+import type { Artifact } from '../../artifact/make.ts';
 import { diff } from '../../diff/compare.ts';
 import type { Inference } from '../../diff/feed.ts';
 import { totalsOf } from '../../program/listing.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { certify } from '../../../src/artifact/certify.ts';
 import { InputError } from '../../../src/base/errors.ts';
-import { certify } from '../../../src/certify.ts';
 import { type CompileOptions, compile } from '../../../src/compile.ts';
 import type { Graph } from '../../../src/ir/graph/graph.ts';
 import type { WeightBits } from '../../../src/ir/graph/op.ts';

@@ -1,16 +1,16 @@
 /** How far an int8 program is from the float network, layer by layer, on samples that did not calibrate it. */
 
-import { type Distance, Distances } from './base/distance.ts';
-import { must } from './base/errors.ts';
-import type { Compiled } from './compile.ts';
-import { pick } from './diff/capture.ts';
-import { evaluate } from './ir/graph/evaluate.ts';
-import type { Graph } from './ir/graph/graph.ts';
-import { elemBytes } from './ir/kernel/kernel.ts';
-import { floats, type Tensor } from './ir/tensor.ts';
-import type { Program, Slot } from './program/program.ts';
-import { arrangeInput, decodeSlot, encodeInput } from './program/values.ts';
-import { inference, type RunProgram } from './runtime/engines.ts';
+import { type Distance, Distances } from '../base/distance.ts';
+import { must } from '../base/errors.ts';
+import type { Compiled } from '../compile.ts';
+import { pick } from '../diff/capture.ts';
+import { evaluate } from '../ir/graph/evaluate.ts';
+import type { Graph } from '../ir/graph/graph.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
+import { floats, type Tensor } from '../ir/tensor.ts';
+import type { Program, Slot } from '../program/program.ts';
+import { arrangeInput, decodeSlot, encodeInput } from '../program/values.ts';
+import { inference, type RunProgram } from '../runtime/engines.ts';
 
 export interface LayerError extends Distance {
   readonly kernel: string;

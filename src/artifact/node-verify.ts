@@ -1,15 +1,16 @@
 /** The C of an artifact, compiled and run, against the simulator: every arena byte after every kernel. */
-import type { Artifact } from './artifact.ts';
-import { InputError, must } from './base/errors.ts';
-import { noDspMacro } from './emit/dsp.ts';
-import { wrongMacroIn } from './emit/header.ts';
-import type { Outcome } from './program/program.ts';
-import { proveProgram } from './prove/prove.ts';
-import { compareOutcomes, differenceText } from './sim/difference.ts';
-import { createSimulator } from './sim/simulate.ts';
-import type { Form, MeasuredTarget } from './targets/measured.ts';
-import { type Measures, runNative } from './targets/native.ts';
-import { hasDsp, type TargetName, targets } from './targets/targets.ts';
+
+import { InputError, must } from '../base/errors.ts';
+import { noDspMacro } from '../emit/dsp.ts';
+import { wrongMacroIn } from '../emit/header.ts';
+import type { Outcome } from '../program/program.ts';
+import { proveProgram } from '../prove/prove.ts';
+import { compareOutcomes, differenceText } from '../sim/difference.ts';
+import { createSimulator } from '../sim/simulate.ts';
+import type { Form, MeasuredTarget } from '../targets/measured.ts';
+import { type Measures, runNative } from '../targets/native.ts';
+import { hasDsp, type TargetName, targets } from '../targets/targets.ts';
+import type { Artifact } from './make.ts';
 
 export interface VerifyOptions {
   /** Bytes of the program's input slot, one array per inference. */

@@ -1,21 +1,21 @@
 /** The certificate holds of what the compiler made, and of nothing else. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DefectError } from '../src/base/errors.ts';
-import { certify } from '../src/certify.ts';
-import { fits } from '../src/ir/formats/index.ts';
-import type { Graph } from '../src/ir/graph/graph.ts';
-import type { QuantizedMac } from '../src/ir/integers/mac.ts';
-import type { Kernel } from '../src/ir/kernel/kernel.ts';
-import { sameOrder } from '../src/ir/kernel/memory-order.ts';
-import type { WeightFormat } from '../src/ir/kernel/weight-format.ts';
-import { assemble } from '../src/plan/assemble.ts';
-import { placesOf } from '../src/plan/orders.ts';
-import type { Program } from '../src/program/program.ts';
-import { type Recipe, recipes } from './support/recipes.ts';
-import { runsOf } from './support/seeds.ts';
-import { isMac, sparseNetwork } from './support/sparse-networks.ts';
-import { allFormats } from './support/stored-layers.ts';
+import { certify } from '../../src/artifact/certify.ts';
+import { DefectError } from '../../src/base/errors.ts';
+import { fits } from '../../src/ir/formats/index.ts';
+import type { Graph } from '../../src/ir/graph/graph.ts';
+import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
+import type { Kernel } from '../../src/ir/kernel/kernel.ts';
+import { sameOrder } from '../../src/ir/kernel/memory-order.ts';
+import type { WeightFormat } from '../../src/ir/kernel/weight-format.ts';
+import { assemble } from '../../src/plan/assemble.ts';
+import { placesOf } from '../../src/plan/orders.ts';
+import type { Program } from '../../src/program/program.ts';
+import { type Recipe, recipes } from '../support/recipes.ts';
+import { runsOf } from '../support/seeds.ts';
+import { isMac, sparseNetwork } from '../support/sparse-networks.ts';
+import { allFormats } from '../support/stored-layers.ts';
 
 const networks = recipes()
   .map((recipe) => sparseNetwork(recipe))

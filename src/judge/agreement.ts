@@ -1,9 +1,9 @@
 /** What every int8 build says of itself: how near the float network it stays, and what speaks against it. */
 
-import type { Distance } from './base/distance.ts';
-import { must } from './base/errors.ts';
-import type { Compiled, Judging } from './compile.ts';
-import { classOf, type LayerError, layerErrors, measure, outputOf, tensorsOf } from './measure.ts';
+import type { Distance } from '../base/distance.ts';
+import { must } from '../base/errors.ts';
+import type { Compiled, Judging } from '../compile.ts';
+import { classOf, type LayerError, layerErrors, measure, outputOf, tensorsOf } from './layer-errors.ts';
 import { layerWarnings } from './warnings/layers.ts';
 import { pruningWarnings } from './warnings/pruning.ts';
 import { rangeWarnings } from './warnings/ranges.ts';

@@ -1,5 +1,5 @@
 /** Samples that say little about what the network will see. */
-import { oneOfEach } from '../held-back.ts';
+import { oneOfEach } from '../../data/held-back.ts';
 import type { Warning } from './warning.ts';
 
 /** How samples are alike. */

@@ -1,10 +1,10 @@
 /** Builds within limits, on a network of which a build takes a moment. */
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../src/base/errors.ts';
-import { mulberry32 } from '../src/base/random.ts';
-import type { CompileOptions } from '../src/compile.ts';
-import { fitWithin, paretoFront, Search, type SearchOptions, sparsities } from '../src/search.ts';
-import { network } from './support/small-network.ts';
+import { InputError } from '../../src/base/errors.ts';
+import { mulberry32 } from '../../src/base/random.ts';
+import type { CompileOptions } from '../../src/compile.ts';
+import { fitWithin, paretoFront, Search, type SearchOptions, sparsities } from '../../src/search/search.ts';
+import { network } from '../support/small-network.ts';
 
 const random = mulberry32(7);
 const numbers = (n: number): number[] => Array.from({ length: n }, () => random() * 2 - 1);

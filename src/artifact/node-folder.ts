@@ -1,5 +1,5 @@
 /** Writes a whole output folder at once, or nothing. */
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InputError } from '../base/errors.ts';
@@ -133,5 +133,26 @@ export async function writeFolder(
     await writeBeside(target, withManifest(files));
   } catch (error) {
     throw refused(out, error);
+  }
+}
+
+const ignore = (): void => undefined;
+
+/** Written beside its name first, then renamed; Ctrl-C meanwhile waits. @throws InputError when it cannot be written. */
+export function writeOneFile(file: string, content: string | Uint8Array): void {
+  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}.tmp`);
+  process.on('SIGINT', ignore);
+  try {
+    writeFileSync(temporary, content);
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw new InputError({
+      where: file,
+      found: `it cannot be written (${error instanceof Error ? error.message : String(error)})`,
+      todo: 'choose another place',
+    });
+  } finally {
+    process.off('SIGINT', ignore);
   }
 }

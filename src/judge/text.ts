@@ -1,9 +1,10 @@
 /** How near a build is to the float network, in words. */
-import { type Agreement, fromGiven } from '../agreement.ts';
+
 import type { Distance } from '../base/distance.ts';
 import { formatMany } from '../text/numbers.ts';
-import { oddity, type SampleFacts } from '../warnings/samples.ts';
-import { decibelText, type Warning } from '../warnings/warning.ts';
+import { type Agreement, fromGiven } from './agreement.ts';
+import { oddity, type SampleFacts } from './warnings/samples.ts';
+import { decibelText, type Warning } from './warnings/warning.ts';
 
 const share = ({ hits, total }: { readonly hits: number; readonly total: number }): string =>
   `${((100 * hits) / total).toFixed(1)} %`;

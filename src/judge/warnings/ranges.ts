@@ -1,10 +1,10 @@
 /** What the ranges of a network's input and output lose, whatever it does to the sums of all channels. */
 
-import { Distances } from '../base/distance.ts';
-import type { Compiled } from '../compile.ts';
-import { evaluate } from '../ir/graph/evaluate.ts';
-import { floats } from '../ir/tensor.ts';
-import { channelOf, type Measured, type TensorFacts } from '../measure.ts';
+import { Distances } from '../../base/distance.ts';
+import type { Compiled } from '../../compile.ts';
+import { evaluate } from '../../ir/graph/evaluate.ts';
+import { floats } from '../../ir/tensor.ts';
+import { channelOf, type Measured, type TensorFacts } from '../layer-errors.ts';
 import { lostChannels } from './evidence.ts';
 import { decibelText, short, someOf, type Warning } from './warning.ts';
 

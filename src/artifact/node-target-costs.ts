@@ -1,12 +1,13 @@
 /** What a build costs on targets: counted and weighed, not modelled. */
-import type { Artifact } from './artifact.ts';
-import { InputError } from './base/errors.ts';
-import type { Program } from './program/program.ts';
-import type { CodeSize, MeasuredTarget } from './targets/measured.ts';
-import type { Measures } from './targets/native.ts';
-import { sizesOf } from './targets/size.ts';
-import { type TargetName, targets } from './targets/targets.ts';
-import { type VerifyRow, verifyArtifact } from './verify-artifact.ts';
+
+import { InputError } from '../base/errors.ts';
+import type { Program } from '../program/program.ts';
+import type { CodeSize, MeasuredTarget } from '../targets/measured.ts';
+import type { Measures } from '../targets/native.ts';
+import { sizesOf } from '../targets/size.ts';
+import { type TargetName, targets } from '../targets/targets.ts';
+import type { Artifact } from './make.ts';
+import { type VerifyRow, verifyArtifact } from './node-verify.ts';
 
 export interface MeasureOptions {
   /** Bytes of the program's input slot, one array per inference. */

@@ -1,9 +1,9 @@
 /** What was built and tried, in tables. */
 import { formatName } from '../ir/kernel/weight-format.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
-import type { Built } from '../search.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
 import { table } from '../text/table.ts';
+import type { Built } from './search.ts';
 
 const right = { align: 'right' } as const;
 

@@ -1,8 +1,8 @@
 /** What stands in the folder beside the program: each field of the manifest is the program's, or is refused. */
 import { describe, expect, test } from 'vitest';
-import { loadArtifact, loadProgram } from '../src/artifact.ts';
-import { InputError } from '../src/base/errors.ts';
-import { bytesOf, each, filesOf, one } from './support/small-artifact.ts';
+import { loadArtifact, loadProgram } from '../../src/artifact/make.ts';
+import { InputError } from '../../src/base/errors.ts';
+import { bytesOf, each, filesOf, one } from '../support/small-artifact.ts';
 
 const kinds = [
   ['int8', filesOf('int8')],

@@ -1,12 +1,12 @@
 /** The grids that an int8 program's weights lie on, and what of the given model's weights lies beyond them. */
 
-import { must } from './base/errors.ts';
-import { largestOf, smallestOf } from './base/extremes.ts';
-import type { Compiled } from './compile.ts';
-import type { Graph, Node } from './ir/graph/graph.ts';
-import type { QuantizedMac } from './ir/integers/mac.ts';
-import type { Tensor } from './ir/tensor.ts';
-import type { Program, Slot } from './program/program.ts';
+import { must } from '../base/errors.ts';
+import { largestOf, smallestOf } from '../base/extremes.ts';
+import type { Compiled } from '../compile.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
+import type { QuantizedMac } from '../ir/integers/mac.ts';
+import type { Tensor } from '../ir/tensor.ts';
+import type { Program, Slot } from '../program/program.ts';
 
 export interface WeightGrid {
   /** Real value of one stored step: the least and the most of all output channels that have weights. */

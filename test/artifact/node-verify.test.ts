@@ -1,9 +1,9 @@
 /** On chips with DSP instructions both forms of the C are compared, each with what it did. */
 import { expect, test } from 'vitest';
-import { emitC } from '../src/emit/package.ts';
-import { verifyArtifact } from '../src/verify-artifact.ts';
-import { inMemory, layerOf, plainImage, programOf } from './support/stored-layers.ts';
-import { testWith } from './support/toolchain.ts';
+import { verifyArtifact } from '../../src/artifact/node-verify.ts';
+import { emitC } from '../../src/emit/package.ts';
+import { inMemory, layerOf, plainImage, programOf } from '../support/stored-layers.ts';
+import { testWith } from '../support/toolchain.ts';
 
 const info = { command: '', version: '', hash: '', golden: [] } as const;
 const image = { ...plainImage, channels: 6, kernel: [5, 5] } as const;

@@ -4,19 +4,19 @@
  * Complete: no weight is sampled, and a weight that the tables hold too much is found like one they lack.
  */
 
-import { decibels } from './base/distance.ts';
-import { DefectError, must } from './base/errors.ts';
-import { entropyFloor } from './cost/entropy.ts';
-import { tableBytesOf } from './cost/speed.ts';
-import type { Graph, Node } from './ir/graph/graph.ts';
-import type { Place } from './ir/graph/op.ts';
-import type { QuantizedMac } from './ir/integers/mac.ts';
-import type { Kernel } from './ir/kernel/kernel.ts';
-import { formatName } from './ir/kernel/weight-format.ts';
-import type { Shape, Tensor } from './ir/tensor.ts';
-import { placesOf } from './plan/orders.ts';
-import type { Program, Slot, Step } from './program/program.ts';
-import { decodeRows } from './program/rows.ts';
+import { decibels } from '../base/distance.ts';
+import { DefectError, must } from '../base/errors.ts';
+import { entropyFloor } from '../cost/entropy.ts';
+import { tableBytesOf } from '../cost/speed.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
+import type { Place } from '../ir/graph/op.ts';
+import type { QuantizedMac } from '../ir/integers/mac.ts';
+import type { Kernel } from '../ir/kernel/kernel.ts';
+import { formatName } from '../ir/kernel/weight-format.ts';
+import type { Shape, Tensor } from '../ir/tensor.ts';
+import { placesOf } from '../plan/orders.ts';
+import type { Program, Slot, Step } from '../program/program.ts';
+import { decodeRows } from '../program/rows.ts';
 
 export interface WeightMismatch {
   readonly count: number;

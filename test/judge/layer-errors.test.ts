@@ -1,18 +1,18 @@
 /** Errors of layers against the stored weights and against the model that was given; grids of weights. */
 import { expect, test } from 'vitest';
-import { artifactOf } from '../src/artifact.ts';
-import { type CompileOptions, compile } from '../src/compile.ts';
-import { drawDigit } from '../src/data/digits.ts';
-import { evaluate } from '../src/ir/graph/evaluate.ts';
-import { importOnnx } from '../src/ir/import/onnx.ts';
-import type { QuantizedMac } from '../src/ir/integers/mac.ts';
-import { floats } from '../src/ir/tensor.ts';
-import type { LayerError } from '../src/measure.ts';
-import { decodeOutput, encodeInput } from '../src/program/values.ts';
-import { inference } from '../src/runtime/engines.ts';
-import { weightGrids } from '../src/weight-grids.ts';
-import { encodeModel, floatTensor, valueInfo } from './support/onnx-model.ts';
-import { readBytes, root } from './support/shared.ts';
+import { artifactOf } from '../../src/artifact/make.ts';
+import { weightGrids } from '../../src/artifact/weight-grids.ts';
+import { type CompileOptions, compile } from '../../src/compile.ts';
+import { drawDigit } from '../../src/data/digits.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
+import { importOnnx } from '../../src/ir/import/onnx.ts';
+import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
+import { floats } from '../../src/ir/tensor.ts';
+import type { LayerError } from '../../src/judge/layer-errors.ts';
+import { decodeOutput, encodeInput } from '../../src/program/values.ts';
+import { inference } from '../../src/runtime/engines.ts';
+import { encodeModel, floatTensor, valueInfo } from '../support/onnx-model.ts';
+import { readBytes, root } from '../support/shared.ts';
 
 const bytes = readBytes(`${root}/models/lenet5.onnx`);
 const model = importOnnx(bytes, { name: 'lenet5' });

@@ -1,5 +1,5 @@
 /** Which samples calibrate, and which are held back to judge by. */
-import { mulberry32 } from './base/random.ts';
+import { mulberry32 } from '../base/random.ts';
 
 /** Of so many samples, that is enough to judge by; more would cost time. */
 export const mostJudging = 64;

@@ -1,12 +1,12 @@
 /** The C of an artifact: what it computes, and what its header says that the numbers stand for. */
 import { describe, expect } from 'vitest';
-import { type Artifact, loadArtifact } from '../src/artifact.ts';
-import { inputPort, outputPort, type Port, realOf } from '../src/program/port.ts';
-import { arrangeInput } from '../src/program/values.ts';
-import { verifyArtifact } from '../src/verify-artifact.ts';
-import { compileSanitized } from './support/host-c.ts';
-import { bytesOf, each, filesOf, one } from './support/small-artifact.ts';
-import { testWith } from './support/toolchain.ts';
+import { type Artifact, loadArtifact } from '../../src/artifact/make.ts';
+import { verifyArtifact } from '../../src/artifact/node-verify.ts';
+import { inputPort, outputPort, type Port, realOf } from '../../src/program/port.ts';
+import { arrangeInput } from '../../src/program/values.ts';
+import { compileSanitized } from '../support/host-c.ts';
+import { bytesOf, each, filesOf, one } from '../support/small-artifact.ts';
+import { testWith } from '../support/toolchain.ts';
 
 const kinds = [
   ['one scale', loadArtifact(bytesOf(filesOf('int8', one)))],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { split } from '../src/held-back.ts';
+import { split } from '../../src/data/held-back.ts';
 
 const numbers = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 

@@ -1,10 +1,10 @@
 /** Layers that are too far from the float network: which, and why as far as the evidence goes. */
 
-import { must } from '../base/errors.ts';
-import type { Compiled } from '../compile.ts';
-import type { QuantizedMac } from '../ir/integers/mac.ts';
-import type { Shape } from '../ir/tensor.ts';
-import { distanceOf, givenDistanceOf, type Measured, type TensorFacts } from '../measure.ts';
+import { must } from '../../base/errors.ts';
+import type { Compiled } from '../../compile.ts';
+import type { QuantizedMac } from '../../ir/integers/mac.ts';
+import type { Shape } from '../../ir/tensor.ts';
+import { distanceOf, givenDistanceOf, type Measured, type TensorFacts } from '../layer-errors.ts';
 import {
   type Evidence,
   evidenceOf,

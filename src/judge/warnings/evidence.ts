@@ -3,13 +3,20 @@
  * has it, and what that changes is a part of the noise.
  */
 
-import { must } from '../base/errors.ts';
-import type { Compiled } from '../compile.ts';
-import type { Node } from '../ir/graph/graph.ts';
-import type { QuantizedMac } from '../ir/integers/mac.ts';
-import type { Bound, RowClamp } from '../ir/integers/row-clamp.ts';
-import { floats, type Tensor } from '../ir/tensor.ts';
-import { channelOf, type Measured, outputOf, type Run, type SlotGrid, type TensorFacts } from '../measure.ts';
+import { must } from '../../base/errors.ts';
+import type { Compiled } from '../../compile.ts';
+import type { Node } from '../../ir/graph/graph.ts';
+import type { QuantizedMac } from '../../ir/integers/mac.ts';
+import type { Bound, RowClamp } from '../../ir/integers/row-clamp.ts';
+import { floats, type Tensor } from '../../ir/tensor.ts';
+import {
+  channelOf,
+  type Measured,
+  outputOf,
+  type Run,
+  type SlotGrid,
+  type TensorFacts,
+} from '../layer-errors.ts';
 
 export interface Source {
   /** The step that made it; -1: the network's input. */

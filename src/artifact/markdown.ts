@@ -1,20 +1,21 @@
 /** `report.md` of an artifact: what was built, in numbers that a person reads. */
-import type { Agreement } from '../agreement.ts';
+
 import type { Distance } from '../base/distance.ts';
-import type { Certificate } from '../certify.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
-import type { LayerError } from '../measure.ts';
+import type { Agreement } from '../judge/agreement.ts';
+import type { LayerError } from '../judge/layer-errors.ts';
+import { agreementText, samplesText, storedText, warningText } from '../judge/text.ts';
+import { decibelText } from '../judge/warnings/warning.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { MemoryPlan } from '../plan/addresses.ts';
 import { stepsOf, totalsOf } from '../program/listing.ts';
 import type { Program } from '../program/program.ts';
 import type { Facts, KernelFacts } from '../prove/prove.ts';
-import type { Judgement } from '../search.ts';
+import type { Judgement } from '../search/search.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
 import { formatShare } from '../text/wilson.ts';
-import { decibelText } from '../warnings/warning.ts';
-import { agreementText, samplesText, storedText, warningText } from './agreement.ts';
+import type { Certificate } from './certify.ts';
 
 export interface Report {
   readonly program: Program;

@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { writeOneFile } from '../../src/artifact/node-folder.ts';
 import { InputError } from '../../src/base/errors.ts';
-import { writeOneFile } from '../../src/cli/write.ts';
 
 let folder = '';
 beforeEach(() => {

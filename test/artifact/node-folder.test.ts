@@ -14,8 +14,8 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { manifestName, writeFolder } from '../../src/artifact/node-folder.ts';
 import { InputError } from '../../src/base/errors.ts';
-import { manifestName, writeFolder } from '../../src/emit/native-files.ts';
 
 const { writeFile } = fs;
 const disk = { writeFile: vi.fn<typeof writeFile>() };
