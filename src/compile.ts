@@ -12,6 +12,7 @@ import { type Agreement, withAgreement } from './judge/agreement.ts';
 import { type Sparsity, sparsityOf } from './judge/warnings/pruning.ts';
 import { type Calibration, type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
+import { dropDeadChannels } from './passes/channels/drop-dead-channels.ts';
 import {
   chooseFormats,
   type FormatChoices,
@@ -19,7 +20,6 @@ import {
   hasZeros,
   type LayerChoice,
 } from './passes/choose-formats.ts';
-import { dropDeadChannels } from './passes/drop-dead-channels.ts';
 import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
 import { fuse } from './passes/fuse.ts';

@@ -9,7 +9,7 @@ import { dense8, formatName } from '../../src/ir/kernel/weight-format.ts';
 import { countOf } from '../../src/ir/tensor.ts';
 import { type Calibration, calibrate } from '../../src/passes/calibrate.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
-import { dropDeadChannels } from '../../src/passes/drop-dead-channels.ts';
+import { dropDeadChannels } from '../../src/passes/channels/drop-dead-channels.ts';
 import { foldBatchNorm, foldBatchNormFor } from '../../src/passes/fold-batch-norm.ts';
 import { fuse } from '../../src/passes/fuse.ts';
 import { normalizeInput } from '../../src/passes/normalize-input.ts';

@@ -4,15 +4,15 @@
  * share.
  */
 import type { Graph } from '../../ir/graph/graph.ts';
+import { type KeptChannels, shrink } from '../channels/remove.ts';
+import { type ChannelSpaces, channelSpaces, type Space } from '../channels/spaces.ts';
 import { allocate, type Offer } from './allocate.ts';
-import { type ChannelSpaces, channelSpaces, type Space } from './channels.ts';
 import { Elimination } from './elimination.ts';
 import { type MacLayer, macLayers } from './layers.ts';
 import { priceOf } from './obs.ts';
 import type { PruneOptions } from './options.ts';
 import { augmentedRow, damped, type Problem } from './problems.ts';
 import { emptyWeights, type Weights, withWeights } from './refit.ts';
-import { type KeptChannels, shrink } from './shrink.ts';
 import { statistics } from './statistics.ts';
 import { sweep } from './sweep.ts';
 import { inverse } from './symmetric.ts';

@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { verifyGraph } from '../../../src/ir/graph/check.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';
+import { shrink } from '../../../src/passes/channels/remove.ts';
+import { channelSpaces } from '../../../src/passes/channels/spaces.ts';
 import { fuse } from '../../../src/passes/fuse.ts';
-import { channelSpaces } from '../../../src/passes/prune/channels.ts';
 import { macLayers } from '../../../src/passes/prune/layers.ts';
 import { prune } from '../../../src/passes/prune/prune.ts';
 import { withWeights } from '../../../src/passes/prune/refit.ts';
-import { shrink } from '../../../src/passes/prune/shrink.ts';
 import { encodeModel, floatTensor, intTensor, valueInfo } from '../../support/onnx-model.ts';
 import { distance, outputsOf, prunableInputs, prunableNet } from '../../support/prunable.ts';
 

@@ -1,12 +1,12 @@
 /** Dead channels: shapes shrink, outputs do not change. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { verifyGraph } from '../../src/ir/graph/check.ts';
-import { evaluate } from '../../src/ir/graph/evaluate.ts';
-import type { Graph } from '../../src/ir/graph/graph.ts';
-import type { Tensor } from '../../src/ir/tensor.ts';
-import { dropDeadChannels } from '../../src/passes/drop-dead-channels.ts';
-import { constant, network } from '../support/small-network.ts';
+import { verifyGraph } from '../../../src/ir/graph/check.ts';
+import { evaluate } from '../../../src/ir/graph/evaluate.ts';
+import type { Graph } from '../../../src/ir/graph/graph.ts';
+import type { Tensor } from '../../../src/ir/tensor.ts';
+import { dropDeadChannels } from '../../../src/passes/channels/drop-dead-channels.ts';
+import { constant, network } from '../../support/small-network.ts';
 
 const x: Tensor = constant([1, 1, 3, 3], [1, -2, 3, 4, 0.5, -1, 2, 2, 1]);
 const outputOf = (graph: Graph<'float'>): number[] => [

@@ -9,7 +9,7 @@ import { linear } from '../../ir/ops/linear.ts';
 import { reshape } from '../../ir/ops/reshape.ts';
 import { countOf, type Tensor } from '../../ir/tensor.ts';
 import { constantOf, freshName, withConstants } from '../rewrite.ts';
-import { type ChannelSpaces, isDepthwise, type Space } from './channels.ts';
+import { type ChannelSpaces, isDepthwise, type Space } from './spaces.ts';
 
 /** The channels of each space that stay, ascending; spaces that are not named keep all. */
 export type KeptChannels = ReadonlyMap<Space, readonly number[]>;

@@ -4,15 +4,15 @@
  * effect, so this goes on until none is. No output changes.
  */
 
-import { type Graph, is, type Node } from '../ir/graph/graph.ts';
-import { clampAt } from '../ir/integers/row-clamp.ts';
-import { add } from '../ir/ops/add.ts';
-import { clip } from '../ir/ops/clip.ts';
-import { conv } from '../ir/ops/conv.ts';
-import { linear } from '../ir/ops/linear.ts';
-import type { Pass } from './pass.ts';
-import { channelSpaces, type Space } from './prune/channels.ts';
-import { type KeptChannels, shrink } from './prune/shrink.ts';
+import { type Graph, is, type Node } from '../../ir/graph/graph.ts';
+import { clampAt } from '../../ir/integers/row-clamp.ts';
+import { add } from '../../ir/ops/add.ts';
+import { clip } from '../../ir/ops/clip.ts';
+import { conv } from '../../ir/ops/conv.ts';
+import { linear } from '../../ir/ops/linear.ts';
+import type { Pass } from '../pass.ts';
+import { type KeptChannels, shrink } from './remove.ts';
+import { channelSpaces, type Space } from './spaces.ts';
 
 export const dropDeadChannels: Pass<'float', 'float'> = {
   name: 'drop-dead-channels',
