@@ -112,7 +112,7 @@ async function built(b: Build): Promise<Compiled> {
   });
 }
 
-const workers = new URL('../dist/train/node-worker.js', import.meta.url);
+const workers = new URL('../dist/compress/train/node-worker.js', import.meta.url);
 
 async function measured(compiled: Compiled): Promise<readonly VerifyRow[]> {
   const made = { command: 'bench', version: '0', model: modelBytes(lenet), preprocessing: {} };

@@ -7,6 +7,10 @@
  */
 import { test } from 'vitest';
 import { indexOfLargest } from '../src/base/extremes.ts';
+import { macLayers } from '../src/compress/fit/layers.ts';
+import { Shared } from '../src/compress/fit/shared.ts';
+import { type PruneOptions, prune } from '../src/compress/prune/prune.ts';
+import { roundWeights } from '../src/compress/round/round-weights.ts';
 import { readLabels } from '../src/data/files.ts';
 import { evaluate } from '../src/ir/graph/evaluate.ts';
 import type { Graph } from '../src/ir/graph/graph.ts';
@@ -14,10 +18,6 @@ import { floats } from '../src/ir/tensor.ts';
 import { calibrate } from '../src/passes/calibrate.ts';
 import { canonicalize } from '../src/passes/canonicalize.ts';
 import { fuse } from '../src/passes/fuse.ts';
-import { macLayers } from '../src/passes/prune/layers.ts';
-import { type PruneOptions, prune } from '../src/passes/prune/prune.ts';
-import { roundWeights } from '../src/passes/prune/round-weights.ts';
-import { Shared } from '../src/passes/prune/shared.ts';
 import { quantize } from '../src/passes/quantize.ts';
 import { assemble } from '../src/plan/assemble.ts';
 import { decodeOutput, encodeInput } from '../src/program/values.ts';

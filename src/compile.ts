@@ -2,6 +2,10 @@
 
 import { InputError, must } from './base/errors.ts';
 import { mulberry32 } from './base/random.ts';
+import { Shared } from './compress/fit/shared.ts';
+import { type PruneOptions, prunePass } from './compress/prune/prune.ts';
+import { checkCodebook, checkWeightBits, codebookOf } from './compress/round/check-weights.ts';
+import { needsRounding, type RoundedWeights, roundWeights } from './compress/round/round-weights.ts';
 import { type Split, split } from './data/held-back.ts';
 import { verifyGraph } from './ir/graph/check.ts';
 import type { Graph, Stage } from './ir/graph/graph.ts';
@@ -26,10 +30,6 @@ import { fuse } from './passes/fuse.ts';
 import { inputGrids } from './passes/input-grids.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
-import { checkCodebook, checkWeightBits, codebookOf } from './passes/prune/check-weights.ts';
-import { type PruneOptions, prunePass } from './passes/prune/prune.ts';
-import { needsRounding, type RoundedWeights, roundWeights } from './passes/prune/round-weights.ts';
-import { Shared } from './passes/prune/shared.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';

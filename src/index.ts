@@ -22,6 +22,8 @@ export { type VerifyReport, type VerifyRow, verifyArtifact } from './artifact/no
 export type { Distance } from './base/distance.ts';
 export { DefectError, InputError } from './base/errors.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
+export { type Pruned, type PrunedLayer, type PruneOptions, prune } from './compress/prune/prune.ts';
+export { type RoundedWeights, type RoundOptions, roundWeights } from './compress/round/round-weights.ts';
 export {
   type Capture,
   type Captured,
@@ -78,8 +80,6 @@ export type { Candidate, FormatObjective } from './passes/format-objective.ts';
 export { fuse } from './passes/fuse.ts';
 export { normalizeInput } from './passes/normalize-input.ts';
 export type { Pass } from './passes/pass.ts';
-export { type Pruned, type PrunedLayer, type PruneOptions, prune } from './passes/prune/prune.ts';
-export { type RoundedWeights, type RoundOptions, roundWeights } from './passes/prune/round-weights.ts';
 export { quantize } from './passes/quantize.ts';
 export { type MemoryPlan, type PlanStrategy, planMemory } from './plan/addresses.ts';
 export { assemble } from './plan/assemble.ts';

@@ -2,10 +2,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { InputError } from '../base/errors.ts';
 import { type CompileOptions, front } from '../compile.ts';
+import type { Pattern } from '../compress/prune/pattern.ts';
 import { type CostTarget, costTargets } from '../cost/speed.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { CodebookSize, WeightBits } from '../ir/graph/op.ts';
-import type { Pattern } from '../passes/prune/pattern.ts';
 import { type Fit, fitWithin, type Grid, type HeldOut, type Limits, Search } from '../search/search.ts';
 import type { OnProgress } from './api.ts';
 import { positiveInteger } from './options.ts';

@@ -6,12 +6,12 @@
 
 import { InputError, must } from '../base/errors.ts';
 import { type Compiled, type CompileOptions, compileFused, type Front } from '../compile.ts';
+import { Shared } from '../compress/fit/shared.ts';
 import { type CostTarget, modelledInstructions } from '../cost/speed.ts';
 import { requireClasses } from '../data/labels.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
 import type { CodebookSize, WeightBits } from '../ir/graph/op.ts';
 import { countOf, floats } from '../ir/tensor.ts';
-import { Shared } from '../passes/prune/shared.ts';
 import { totalsOf } from '../program/listing.ts';
 import type { Program } from '../program/program.ts';
 import { decodeOutput, encodeInput } from '../program/values.ts';

@@ -1,5 +1,6 @@
 /** A recipe through the compiler's passes, one by one, with everything in between kept. */
 
+import { needsRounding, roundWeights } from '../../src/compress/round/round-weights.ts';
 import { fits } from '../../src/ir/formats/index.ts';
 import { verifyGraph } from '../../src/ir/graph/check.ts';
 import type { Graph, Node, Stage } from '../../src/ir/graph/graph.ts';
@@ -13,7 +14,6 @@ import { dropDeadChannels } from '../../src/passes/channels/drop-dead-channels.t
 import { foldBatchNorm, foldBatchNormFor } from '../../src/passes/fold-batch-norm.ts';
 import { fuse } from '../../src/passes/fuse.ts';
 import { normalizeInput } from '../../src/passes/normalize-input.ts';
-import { needsRounding, roundWeights } from '../../src/passes/prune/round-weights.ts';
 import { quantize } from '../../src/passes/quantize.ts';
 import { settleConstants } from '../../src/passes/settle-constants.ts';
 import { settleImages } from '../../src/passes/settle-images.ts';

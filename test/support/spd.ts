@@ -1,7 +1,7 @@
 /** Small least-squares problems for laws. */
 import fc from 'fast-check';
 import { mulberry32, normal } from '../../src/base/random.ts';
-import { addOuter, type Symmetric, zeros } from '../../src/passes/prune/symmetric.ts';
+import { addOuter, type Symmetric, zeros } from '../../src/compress/fit/symmetric.ts';
 
 export interface SmallProblem {
   /** Sum of columns' outer products; index 0 is a constant 1. Positive definite: more columns than terms. */

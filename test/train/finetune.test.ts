@@ -222,7 +222,7 @@ describe('bad input', () => {
   });
 });
 
-const workerFile = resolve(root, 'dist/train/node-worker.js');
+const workerFile = resolve(root, 'dist/compress/train/node-worker.js');
 describeWith([workerFile], 'threads', () => {
   const more = { ...options, batch: 72, epochs: 4, sparsity: 0.7, pruneEvery: 2, weightBits: 4 } as const;
   test('1, 2 and 3 of them learn the same bits', async () => {
@@ -238,7 +238,7 @@ describeWith([workerFile], 'threads', () => {
   });
 
   test('one that cannot start is an error, not a wait for ever', async () => {
-    const kind = onThreads(2, pathToFileURL(resolve(root, 'dist/train/missing.js')));
+    const kind = onThreads(2, pathToFileURL(resolve(root, 'dist/compress/train/missing.js')));
     await expect(finetune(tinyStudent, tinyTeacher, tinyData, more, kind)).rejects.toThrow(/missing.js/);
   });
 });

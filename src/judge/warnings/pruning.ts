@@ -1,8 +1,8 @@
 /** Fewer weights went than were to go. */
 import type { Compiled } from '../../compile.ts';
+import { macLayers } from '../../compress/fit/layers.ts';
+import type { PruneOptions } from '../../compress/prune/prune.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import { macLayers } from '../../passes/prune/layers.ts';
-import type { PruneOptions } from '../../passes/prune/prune.ts';
 import type { Warning } from './warning.ts';
 
 /** Shares of the weights of convolutions and linear layers, as many as the model that was given has. */

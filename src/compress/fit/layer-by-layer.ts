@@ -1,0 +1,139 @@
+/**
+ * One sweep through a compressed network, layer by layer: each layer's weights are fitted anew to what the layer
+ * computed in the reference network, on the inputs that the layers before it, already compressed, really give.
+ */
+import { must } from '../../base/errors.ts';
+import type { Graph, Node } from '../../ir/graph/graph.ts';
+import { floats, type Tensor } from '../../ir/tensor.ts';
+import { runNode } from '../gradient/forward.ts';
+import { type MacLayer, macLayers } from './layers.ts';
+import { solveSystem } from './reconstruct.ts';
+import type { LayerTargets, Targets } from './reference.ts';
+import { type AllWeights, emptyWeights, type Weights, withWeights } from './refit.ts';
+import { type RowSystem, rowSystems } from './row-systems.ts';
+
+/** A row's kept weights behind its bias, as they fit best, and the system that they solve. */
+export interface FittedRow {
+  readonly system: RowSystem;
+  readonly w: Float64Array;
+}
+
+/** What is made of each row of a layer. It is asked row by row, once all rows fit best. */
+export type Finish = (
+  layer: MacLayer,
+  fitted: (row: number) => FittedRow,
+) => (row: number, fitted: FittedRow) => Float64Array;
+
+export interface SweepOptions {
+  /** Weights are drawn to what they were by this share of the mean of the system's diagonal. */
+  readonly damping: number;
+  readonly finish?: Finish;
+  /** What becomes of a layer that is too large for Hessians; it stays when absent. */
+  readonly unfitted?: (layer: MacLayer) => Weights;
+}
+
+/**
+ * @param graph compressed; weights that are zero stay zero
+ * @param targets `targetsOf` the reference network, which has the same layers, on the same samples
+ * @returns the graph with new weights and biases
+ */
+export function sweep(
+  graph: Graph<'float'>,
+  targets: LayerTargets,
+  samples: readonly Float32Array[],
+  options: SweepOptions,
+): Graph<'float'> {
+  const layers = macLayers(graph);
+  const made = new Map<MacLayer, Weights>();
+  const frontier = new Frontier(graph, samples);
+  for (const node of graph.nodes) {
+    const l = layers.findIndex((layer) => layer.node === node);
+    const layer = layers[l];
+    if (layer !== undefined)
+      made.set(layer, fitted(layer, frontier.inputsOf(layer.input), must(targets[l], 'targets'), options));
+    frontier.pass(node, layer === undefined ? new Map() : new Map([[layer, made.get(layer) ?? layer]]));
+  }
+  return withWeights(graph, made);
+}
+
+function fitted(
+  layer: MacLayer,
+  inputs: readonly Tensor[],
+  targets: readonly Targets[],
+  { damping, finish, unfitted }: SweepOptions,
+): Weights {
+  const systems = rowSystems(layer);
+  if (systems === undefined) return unfitted?.(layer) ?? layer;
+  const column = new Float64Array(layer.terms + 1);
+  inputs.forEach((input, i) => {
+    const { positions, weights, sums } = must(targets[i], 'targets for every sample');
+    const columns = layer.columnsOf(input);
+    for (let group = 0; group < layer.groups; group++)
+      positions.forEach((position, p) => {
+        columns.fill(column, group, position);
+        systems.add(group, column, weights, sums, p * layer.rows);
+      });
+  });
+  const made = emptyWeights(layer);
+  const solved: Float64Array[] = [];
+  // Systems are asked for anew: those of large layers are only made when needed, and all would fill the memory.
+  const fittedRow = (row: number): FittedRow => {
+    const system = systems.system(row);
+    const old = Float64Array.from(system.kept, (c) => weightAt(layer, row, c));
+    solved[row] ??= solveSystem(system.hessian, system.right, old, damping);
+    return { system, w: solved[row] };
+  };
+  const finishRow = finish?.(layer, fittedRow) ?? ((_: number, { w }: FittedRow) => w);
+  for (let row = 0; row < layer.rows; row++) {
+    const { system, w } = fittedRow(row);
+    const final = finishRow(row, { system, w });
+    system.kept.forEach((c, i) => {
+      if (c === 0) made.bias[row] = final[i] as number;
+      else made.weights[row * layer.terms + c - 1] = final[i] as number;
+    });
+  }
+  return made;
+}
+
+const weightAt = ({ bias, weights, terms }: MacLayer, row: number, column: number): number =>
+  (column === 0 ? bias[row] : weights[row * terms + column - 1]) as number;
+
+/** The activations of all samples that are still to be read, one node after the other. */
+class Frontier {
+  readonly #graph: Graph<'float'>;
+  readonly #values: Map<string, readonly Tensor[]>;
+
+  constructor(graph: Graph<'float'>, samples: readonly Float32Array[]) {
+    const input = must(graph.inputs[0], 'a float graph has an input');
+    const { shape } = must(graph.tensors.get(input), 'the input has a type');
+    this.#graph = graph;
+    this.#values = new Map([[input, samples.map((sample) => floats(shape, sample))]]);
+  }
+
+  inputsOf(name: string): readonly Tensor[] {
+    return must(this.#values.get(name), `'${name}' is known`);
+  }
+
+  /** Runs the node on every sample, with new weights where it has some. */
+  pass(node: Node, weights: AllWeights): void {
+    const graph = weights.size === 0 ? this.#graph : withWeights(this.#graph, weights);
+    const current = must(
+      graph.nodes.find((n) => n.name === node.name),
+      'the node is there',
+    );
+    const sources = current.inputs.map((name) => graph.tensors.get(name)?.constant ?? this.inputsOf(name));
+    const count = this.inputsOf(node.inputs.find((name) => this.#values.has(name)) ?? '').length;
+    const outputs = Array.from({ length: count }, (_, i) => {
+      const inputs = sources.map((s) => ('data' in s ? s : must(s[i], 'a tensor for every sample')));
+      return runNode(current, inputs).output;
+    });
+    this.#values.set(must(node.outputs[0], 'a node has an output'), outputs);
+    this.#forget(node);
+  }
+
+  #forget(node: Node): void {
+    const later = this.#graph.nodes.slice(this.#graph.nodes.findIndex((n) => n.name === node.name) + 1);
+    for (const name of this.#values.keys())
+      if (!later.some((n) => n.inputs.includes(name))) this.#values.delete(name);
+  }
+}

@@ -1,0 +1,119 @@
+/** What each layer of a reference network computed at some positions of each sample, and how much it matters. */
+
+import { must } from '../../base/errors.ts';
+import { mulberry32 } from '../../base/random.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
+import { countOf } from '../../ir/tensor.ts';
+import { logitsOf } from '../gradient/backprop.ts';
+import { record } from '../gradient/forward.ts';
+import { type MacLayer, macLayers } from './layers.ts';
+import { squaredGradients } from './statistics.ts';
+
+/** Of one layer and one sample. */
+export interface Targets {
+  readonly positions: Int32Array;
+  /** positions x rows: the sums before clamp and pool. */
+  readonly sums: Float32Array;
+  /** positions x rows: how much a squared error there costs the network's outputs, on average never 0. */
+  readonly weights: Float32Array;
+}
+
+export interface TargetOptions {
+  readonly seed: number;
+  /** Back-propagated directions per sample. */
+  readonly projections: number;
+  /** Between 0 (all positions of a row count the same) and 1 (by their own squared gradients). */
+  readonly focus: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** How closely networks are looked at by all that compresses them. */
+export const attention = { projections: 2, focus: 0.5 } as const;
+
+/** Columns of a layer that are looked at, over all samples: enough for some thousand weights per row. */
+const columnsPerLayer = 20_000;
+
+/** By layer, then by sample. */
+export type LayerTargets = readonly (readonly Targets[])[];
+
+export function targetsOf(
+  reference: Graph<'float'>,
+  samples: readonly Float32Array[],
+  options: TargetOptions,
+): LayerTargets {
+  const random = mulberry32(options.seed);
+  const layers = macLayers(reference);
+  const outputs = countOf(must(reference.tensors.get(logitsOf(reference)), 'the logits have a type').shape);
+  const all = layers.map((): Targets[] => []);
+  const units = layers.map(() => 1);
+  samples.forEach((sample, i) => {
+    options.onProgress?.(i, samples.length);
+    const run = record(reference, sample);
+    const squares = squaredGradients(reference, run, outputs, options.projections, random);
+    layers.forEach((layer, l) => {
+      const { name } = layer.node;
+      const sums = must(run.sums.get(name), 'the reference has the layer').data;
+      const positions = chosen(layer.positions, Math.ceil(columnsPerLayer / samples.length), random);
+      const found = squares.get(name) ?? new Float64Array(sums.length);
+      const unit = units[l] === 1 ? unitOf(found) : (units[l] ?? 1);
+      units[l] = unit;
+      const weights = found.map((x) => Math.min(x / unit, largestWeight));
+      const pick = (from: ArrayLike<number>) => at(from, layer, positions);
+      all[l]?.push({ positions, sums: pick(sums), weights: pick(weights) });
+    });
+  });
+  for (const [l, targets] of all.entries()) soften(targets, layers[l]?.rows ?? 0, options.focus);
+  return all;
+}
+
+const largestWeight = 2 ** 120;
+
+/**
+ * Squared gradients count relative to each other, in any unit. Where their own is near the ends of float32, in
+ * which they are kept: a power of two near the largest; else 1.
+ */
+function unitOf(squares: Float64Array): number {
+  const largest = squares.reduce((most, x) => Math.max(most, x), 0);
+  const exponent = Math.round(Math.log2(Math.min(largest, Number.MAX_VALUE)));
+  return largest === 0 || Math.abs(exponent) < 60 ? 1 : 2 ** Math.min(exponent, 1023);
+}
+
+/** `wanted` of 0..count-1 without repetition, by a partial shuffle. */
+function chosen(count: number, wanted: number, random: () => number): Int32Array {
+  const all = Int32Array.from({ length: count }, (_, i) => i);
+  if (wanted >= count) return all;
+  for (let i = 0; i < wanted; i++) {
+    const j = i + Math.floor(random() * (count - i));
+    [all[i], all[j]] = [all[j] as number, all[i] as number];
+  }
+  return all.slice(0, wanted);
+}
+
+/** From rows x positions of one batch element to the chosen positions x rows. */
+function at(
+  from: ArrayLike<number>,
+  { rows, positions: count }: MacLayer,
+  positions: Int32Array,
+): Float32Array {
+  const made = new Float32Array(positions.length * rows);
+  positions.forEach((position, p) => {
+    for (let row = 0; row < rows; row++) made[p * rows + row] = from[row * count + position] as number;
+  });
+  return made;
+}
+
+/** weights = (1 - focus) * the row's mean + focus * weights. Rows that never mattered count a little. */
+function soften(targets: readonly Targets[], rows: number, focus: number): void {
+  const means = new Float64Array(rows);
+  let count = 0;
+  for (const { weights } of targets) {
+    for (let i = 0; i < weights.length; i++)
+      means[i % rows] = (means[i % rows] as number) + (weights[i] as number);
+    count += weights.length / rows;
+  }
+  for (const { weights } of targets)
+    for (let i = 0; i < weights.length; i++) {
+      const mean = (means[i % rows] as number) / count;
+      weights[i] = (1 - focus) * (mean > 0 ? mean : 1) + focus * (weights[i] as number);
+    }
+}

@@ -1,0 +1,140 @@
+/**
+ * What the samples say about each layer: the Hessian of its inputs, and how much each row matters to the
+ * network's outputs.
+ *
+ * With the outputs' squared error as the loss, a change dW of one layer costs E |J dW x|^2, J the derivative of
+ * the outputs by the layer's sums. For random v of +-1, E (vT J)^2 = diag JT J: one back-propagation of v gives
+ * an unbiased square of the gradient for every row and position (as in K-FAC, Martens and Grosse 2015, with the
+ * identity as the outputs' Hessian). Rows keep their mean square; positions weigh the columns of the shared
+ * Hessian, so that what a max-pool drops or a ReLU cuts off counts little.
+ */
+
+import { must } from '../../base/errors.ts';
+import { mulberry32 } from '../../base/random.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
+import { gradients, logitsOf } from '../gradient/backprop.ts';
+import { type Recorded, record } from '../gradient/forward.ts';
+import type { MacLayer } from './layers.ts';
+import { type Problem, type Region, regionsOf } from './problems.ts';
+import { addOuter, type Symmetric, zeros } from './symmetric.ts';
+
+export interface StatisticsOptions {
+  readonly seed: number;
+  /** Back-propagated directions per sample. */
+  readonly projections: number;
+  /** Between 0 (every position counts the same) and 1 (by its squared gradient). */
+  readonly focus: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Multiplications that the Hessians of one layer may take, over all samples: about a second. */
+const hessianBudget = 6e8;
+
+/** What is gathered for one region. */
+interface Gathered {
+  readonly region: Region;
+  readonly uniform: Symmetric;
+  readonly focused: Symmetric;
+  /** Per row: sum of squared gradients over samples and positions. */
+  readonly squares: Float64Array;
+  readonly column: Float64Array;
+  /** The share of positions that is looked at. */
+  readonly share: number;
+}
+
+/** The problems of every layer, in the layers' order. */
+export function statistics(
+  graph: Graph<'float'>,
+  layers: readonly MacLayer[],
+  samples: readonly Float32Array[],
+  options: StatisticsOptions,
+): readonly Problem[] {
+  const gathered = layers.map((layer) => regionsOf(layer).map((r) => emptyFor(r, samples.length)));
+  const random = mulberry32(options.seed);
+  const outputs = must(graph.tensors.get(logitsOf(graph)), 'the logits have a type').shape;
+  const count = outputs.reduce((product, n) => product * n, 1);
+  samples.forEach((sample, i) => {
+    options.onProgress?.(i, samples.length);
+    const run = record(graph, sample);
+    const squares = squaredGradients(graph, run, count, options.projections, random);
+    layers.forEach((layer, l) => {
+      const columns = layer.columnsOf(must(run.values.get(layer.input), 'a layer has an input'));
+      const weights = squares.get(layer.node.name) ?? new Float64Array(layer.rows * layer.positions);
+      for (const g of must(gathered[l], 'as many as layers'))
+        gather(g, (column, position) => columns.fill(column, g.region.group, position), weights, random);
+    });
+  });
+  return gathered.flat().map((g) => blended(g, samples.length, options.focus));
+}
+
+function emptyFor(region: Region, samples: number): Gathered {
+  const size = region.terms + 1;
+  const whole = (samples * region.layer.positions * region.layer.groups * size * size) / 2;
+  return {
+    region,
+    uniform: zeros(size),
+    focused: zeros(size),
+    squares: new Float64Array(region.rows),
+    column: new Float64Array(size),
+    share: Math.min(1, hessianBudget / whole),
+  };
+}
+
+/** By node name: the mean over directions of the squared gradient of each sum. */
+export function squaredGradients(
+  graph: Graph<'float'>,
+  run: Recorded,
+  outputs: number,
+  projections: number,
+  random: () => number,
+): ReadonlyMap<string, Float64Array> {
+  const sums = new Map<string, Float64Array>();
+  for (let p = 0; p < projections; p++) {
+    const direction = Float64Array.from({ length: outputs }, () => (random() < 0.5 ? -1 : 1));
+    for (const [name, gradient] of gradients(graph, run, direction)) {
+      const sum = sums.get(name) ?? new Float64Array(gradient.length);
+      for (let i = 0; i < sum.length; i++)
+        sum[i] = (sum[i] as number) + (gradient[i] as number) ** 2 / projections;
+      sums.set(name, sum);
+    }
+  }
+  return sums;
+}
+
+/** Gradients are rows x positions in convolutions, positions (of the batch) x rows in linear layers: one either way. */
+function gather(
+  g: Gathered,
+  fill: (column: Float64Array, position: number) => void,
+  squares: Float64Array,
+  random: () => number,
+): void {
+  const { region, column, share } = g;
+  const { layer, firstRow, firstTerm, rows, terms } = region;
+  const whole = terms === layer.terms ? column : new Float64Array(layer.terms + 1);
+  for (let position = 0; position < layer.positions; position++) {
+    let weight = 0;
+    for (let row = 0; row < rows; row++) {
+      const square = squares[(firstRow + row) * layer.positions + position] as number;
+      g.squares[row] = (g.squares[row] as number) + square;
+      weight += square;
+    }
+    if (share < 1 && random() >= share) continue;
+    fill(whole, position);
+    if (whole !== column) column.set(whole.subarray(firstTerm + 1, firstTerm + 1 + terms), 1);
+    column[0] = 1;
+    addOuter(g.uniform, column, 1 / share);
+    if (weight > 0) addOuter(g.focused, column, weight / share);
+  }
+}
+
+/** Both Hessians on the scale of squared output error, mixed. */
+function blended({ region, uniform, focused, squares }: Gathered, samples: number, focus: number): Problem {
+  const total = squares.reduce((sum, s) => sum + s, 0);
+  const perColumn = total > 0 ? total / (samples * region.layer.positions) : 1;
+  const data = uniform.data.map(
+    (u, i) => ((1 - focus) * perColumn * u + focus * (focused.data[i] as number)) / samples,
+  );
+  // Rows that never mattered count a millionth, so that their order is not arbitrary.
+  const importance = squares.map((s) => (total > 0 ? s / total + 1e-6 / region.rows : 1 / region.rows));
+  return { ...region, hessian: { size: uniform.size, data }, importance };
+}

@@ -1,0 +1,60 @@
+/** Which removals the whole network can best do without. */
+import type { Trace } from './removals.ts';
+
+/** The removals of rows that go together, with what a removed weight saves. */
+export interface Offer {
+  readonly trace: Trace;
+  /** Weights that removal i takes away. */
+  readonly sizes: Int32Array;
+  /** What one removed weight is worth. */
+  readonly price: number;
+}
+
+/**
+ * How many of its first removals each offer has to make so that at least `target` weights go, at least total
+ * cost per price. Removals of one trace can only be had in order, so costs are first smoothed to what is never
+ * cheaper later than before (pool adjacent violators: the convex minorant of the accumulated costs).
+ */
+export function allocate(offers: readonly Offer[], target: number): readonly number[] {
+  const counts = offers.map(({ trace }) => trace.forced);
+  let gone = offers.reduce((sum, { sizes, trace }) => sum + firstSum(sizes, trace.forced), 0);
+  const rest = offers.flatMap((offer, index) => slopes(offer).map((slope, i) => ({ index, slope, i })));
+  rest.sort((a, b) => a.slope - b.slope || a.index - b.index || a.i - b.i);
+  for (const { index } of rest) {
+    if (gone >= target) break;
+    const at = counts[index] ?? 0;
+    gone += offers[index]?.sizes[at] ?? 0;
+    counts[index] = at + 1;
+  }
+  return counts;
+}
+
+const firstSum = (sizes: Int32Array, count: number): number =>
+  sizes.subarray(0, count).reduce((sum, n) => sum + n, 0);
+
+/** A stretch of removals with one mean cost. */
+interface Stretch {
+  readonly cost: number;
+  readonly worth: number;
+  readonly steps: number;
+}
+
+/** Per removal behind the forced ones: cost per worth, never falling. */
+function slopes({ trace, sizes, price }: Offer): number[] {
+  const stretches: Stretch[] = [];
+  for (let i = trace.forced; i < sizes.length; i++) {
+    let next: Stretch = {
+      cost: Math.max(0, trace.costs[i] as number),
+      worth: (sizes[i] as number) * price,
+      steps: 1,
+    };
+    for (let last = stretches.at(-1); last !== undefined && isCheaper(next, last); last = stretches.at(-1)) {
+      stretches.pop();
+      next = { cost: last.cost + next.cost, worth: last.worth + next.worth, steps: last.steps + next.steps };
+    }
+    stretches.push(next);
+  }
+  return stretches.flatMap(({ cost, worth, steps }) => new Array<number>(steps).fill(cost / worth));
+}
+
+const isCheaper = (a: Stretch, b: Stretch): boolean => a.cost * b.worth < b.cost * a.worth;

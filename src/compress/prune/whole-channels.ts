@@ -1,0 +1,182 @@
+/**
+ * Whole channels: a channel goes where its readers can best make up for it. What a reader loses with the columns
+ * B of a channel is, summed over its rows, wT_B (H^-1_BB)^-1 w_B: optimal brain surgeon with a mask that all rows
+ * share.
+ */
+import type { Graph } from '../../ir/graph/graph.ts';
+import { type KeptChannels, shrink } from '../../passes/channels/remove.ts';
+import { type ChannelSpaces, channelSpaces, type Space } from '../../passes/channels/spaces.ts';
+import { Elimination } from '../fit/elimination.ts';
+import { sweep } from '../fit/layer-by-layer.ts';
+import { type MacLayer, macLayers } from '../fit/layers.ts';
+import { augmentedRow, damped, type Problem } from '../fit/problems.ts';
+import { targetsOf } from '../fit/reference.ts';
+import { emptyWeights, type Weights, withWeights } from '../fit/refit.ts';
+import { statistics } from '../fit/statistics.ts';
+import { inverse } from '../fit/symmetric.ts';
+import { allocate, type Offer } from './allocate.ts';
+import { priceOf } from './obs.ts';
+import type { PruneOptions } from './options.ts';
+import { costOf, type Trace, type Unit } from './removals.ts';
+
+const damping = 1e-2;
+
+/** @returns a smaller graph */
+export function pruneChannels(graph: Graph<'float'>, options: PruneOptions): Graph<'float'> {
+  const { samples, seed = 1, onProgress } = options;
+  const layers = macLayers(graph);
+  const spaces = channelSpaces(graph);
+  const report = (what: string) => (done: number, total: number) => onProgress?.(what, done, total);
+  const measured = { seed, projections: 2, focus: 0.5, onProgress: report('measuring layers') };
+  const problems = statistics(graph, layers, samples, measured);
+  const offers = spaces.free.map((space) => offerOf(spaces, space, layers, problems, options));
+  const kept = choose(layers, spaces, offers, options.sparsity);
+  const silent = withWeights(graph, silenced(graph, spaces, layers, kept));
+  const targets = targetsOf(graph, samples, { ...measured, onProgress: report('refitting') });
+  const fitted = sweep(silent, targets, samples, { damping: 1e-3 });
+  return shrink(fitted, spaces, kept);
+}
+
+/** The columns (0 is the bias) that each channel of a space is in a reader's part. */
+function unitsIn(spaces: ChannelSpaces, space: Space, { layer, firstTerm, terms }: Problem): Unit[] {
+  const { inner } = spaces.axisOf(layer.input);
+  const perChannel = (layer.terms / space.channels / inner) * inner;
+  return Array.from({ length: space.channels }, (_, c) =>
+    Array.from({ length: perChannel }, (_, i) => c * perChannel + i - firstTerm + 1).filter(
+      (column) => column >= 1 && column <= terms,
+    ),
+  );
+}
+
+interface Reader {
+  readonly elimination: Elimination;
+  readonly rows: readonly Float64Array[];
+  readonly importance: readonly number[];
+  readonly units: readonly Unit[];
+}
+
+function readerOf(spaces: ChannelSpaces, space: Space, problem: Problem): Reader {
+  const rows = Array.from({ length: problem.rows }, (_, row) => augmentedRow(problem, row));
+  const elimination = new Elimination(inverse(damped(problem.hessian, damping)), rows);
+  return { elimination, rows, importance: [...problem.importance], units: unitsIn(spaces, space, problem) };
+}
+
+function offerOf(
+  spaces: ChannelSpaces,
+  space: Space,
+  layers: readonly MacLayer[],
+  problems: readonly Problem[],
+  options: PruneOptions,
+): Offer {
+  const readers = problems
+    .filter((p) => space.readers.some((node) => node.name === p.layer.node.name))
+    .map((p) => readerOf(spaces, space, p));
+  const { order, costs } = channelTrace(readers, space.channels);
+  const touched = layers.filter((l) =>
+    [...space.makers, ...space.readers].some((n) => n.name === l.node.name),
+  );
+  const saved = touched.reduce((sum, l) => sum + weightsPerChannel(space, l), 0);
+  const worth = touched.reduce(
+    (sum, l) => sum + weightsPerChannel(space, l) * priceOf(l, options.price ?? 'flash'),
+    0,
+  );
+  // The last channel stays.
+  const trace: Trace = { order: order.subarray(0, -1), costs: costs.subarray(0, -1), forced: 0 };
+  return { trace, sizes: trace.order.map(() => saved), price: worth / saved };
+}
+
+const weightsPerChannel = (space: Space, layer: MacLayer): number => layer.weights.length / space.channels;
+
+/** Channels in the order of removal, the cheapest for all readers together first. */
+function channelTrace(readers: readonly Reader[], channels: number): Pick<Trace, 'order' | 'costs'> {
+  const left = new Set(Array.from({ length: channels }, (_, c) => c));
+  const order = new Int32Array(channels);
+  const costs = new Float64Array(channels);
+  for (let step = 0; step < channels; step++) {
+    let [best, cost] = [-1, Number.POSITIVE_INFINITY];
+    for (const channel of left) {
+      const found = readers.reduce((sum, r) => sum + costOf(r, r.elimination, r.units[channel] ?? []), 0);
+      if (found < cost || best < 0) [best, cost] = [channel, found];
+    }
+    [order[step], costs[step]] = [best, cost];
+    left.delete(best);
+    for (const r of readers) for (const weight of r.units[best] ?? []) r.elimination.fix(weight);
+  }
+  return { order, costs };
+}
+
+/**
+ * A channel's weights overlap with those of the spaces around it, so the offers' sizes are only estimates: what to
+ * ask of them is found by bisection on the weights that are really left.
+ */
+function choose(
+  layers: readonly MacLayer[],
+  spaces: ChannelSpaces,
+  offers: readonly Offer[],
+  sparsity: number,
+): KeptChannels {
+  const total = layers.reduce((sum, l) => sum + l.weights.length, 0);
+  const most = offers.reduce((sum, { sizes }) => sum + sizes.reduce((n, size) => n + size, 0), 0);
+  let [low, high] = [0, most];
+  for (let i = 0; i < 40 && high - low > 0.5; i++) {
+    const middle = (low + high) / 2;
+    const left = weightsLeft(layers, spaces, keptFor(spaces, offers, middle));
+    if (total - left >= sparsity * total) high = middle;
+    else low = middle;
+  }
+  return sparsity === 0 ? new Map() : keptFor(spaces, offers, high);
+}
+
+function keptFor(spaces: ChannelSpaces, offers: readonly Offer[], target: number): KeptChannels {
+  const counts = allocate(offers, target);
+  return new Map(
+    spaces.free.map((space, i) => {
+      const gone = new Set(offers[i]?.trace.order.subarray(0, counts[i]));
+      return [space, Array.from({ length: space.channels }, (_, c) => c).filter((c) => !gone.has(c))];
+    }),
+  );
+}
+
+function weightsLeft(layers: readonly MacLayer[], spaces: ChannelSpaces, kept: KeptChannels): number {
+  const share = (tensor: string): number => {
+    const { space } = spaces.axisOf(tensor);
+    return (kept.get(space)?.length ?? space.channels) / space.channels;
+  };
+  return layers.reduce((sum, { node, input, weights }) => {
+    const rows = share(node.outputs[0] ?? '');
+    const reads = spaces.axisOf(input).space.readers.some((n) => n.name === node.name);
+    return sum + weights.length * rows * (reads ? share(input) : 1);
+  }, 0);
+}
+
+/** The layers with zeros where a channel that goes is made or read: shapes stay, for the sweep. */
+function silenced(
+  graph: Graph<'float'>,
+  spaces: ChannelSpaces,
+  layers: readonly MacLayer[],
+  kept: KeptChannels,
+): ReadonlyMap<MacLayer, Weights> {
+  return new Map(
+    layers.map((layer) => {
+      const made = emptyWeights(layer);
+      made.bias.set(layer.bias);
+      const rows = flags(spaces, kept, layer.node.outputs[0] ?? '', layer.rows);
+      const reads = spaces.axisOf(layer.input).space.readers.some((n) => n.name === layer.node.name);
+      const features = graph.tensors.get(layer.input)?.shape[1] ?? 1;
+      const inputs = reads ? flags(spaces, kept, layer.input, features) : undefined;
+      layer.weights.forEach((w, i) => {
+        const [row, term] = [Math.floor(i / layer.terms), i % layer.terms];
+        const isRead = inputs === undefined || inputs[Math.floor((term * features) / layer.terms)];
+        made.weights[i] = rows[row] && isRead ? w : 0;
+      });
+      return [layer, made];
+    }),
+  );
+}
+
+/** Per element of axis 1: whether its channel stays. */
+function flags(spaces: ChannelSpaces, kept: KeptChannels, tensor: string, size: number): readonly boolean[] {
+  const { space, inner } = spaces.axisOf(tensor);
+  const stays = kept.get(space);
+  return Array.from({ length: size }, (_, i) => stays?.includes(Math.floor(i / inner)) ?? true);
+}
