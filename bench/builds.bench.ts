@@ -9,6 +9,7 @@ import { type VerifyRow, verifyArtifact } from '../src/artifact/node-verify.ts';
 import { calibrationOf } from '../src/cli/calibrate.ts';
 import { trainedBuild } from '../src/cli/finetune.ts';
 import { type Compiled, type CompileOptions, compile } from '../src/compile.ts';
+import { onThreads } from '../src/compress/train/node-threads.ts';
 import { readLabels } from '../src/data/files.ts';
 import { totalsOf } from '../src/program/listing.ts';
 import { arrangeInput } from '../src/program/values.ts';
@@ -16,7 +17,6 @@ import { createSimulator } from '../src/sim/simulate.ts';
 import { chips, type TargetName } from '../src/targets/targets.ts';
 import { formatPercent } from '../src/text/numbers.ts';
 import { wilson } from '../src/text/wilson.ts';
-import { onThreads } from '../src/train/node-threads.ts';
 import { labelsOf, modelBytes, modelOf, nets, samplesOf, shared } from './models.ts';
 import { count, markdown, standingRows, writeSection } from './page.ts';
 

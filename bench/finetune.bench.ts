@@ -7,6 +7,11 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { test } from 'vitest';
+import { type Layer, networkOf } from '../src/compress/gradient/network.ts';
+import { accuracy } from '../src/compress/train/classify.ts';
+import { finetune } from '../src/compress/train/finetune.ts';
+import { onThreads } from '../src/compress/train/node-threads.ts';
+import type { FinetuneOptions, TrainingData } from '../src/compress/train/options.ts';
 import { readLabels } from '../src/data/files.ts';
 import type { Prepared } from '../src/data/prepare.ts';
 import type { Graph } from '../src/ir/graph/graph.ts';
@@ -19,11 +24,6 @@ import { assemble } from '../src/plan/assemble.ts';
 import { decodeOutput, encodeInput } from '../src/program/values.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { formatPercent } from '../src/text/numbers.ts';
-import { accuracy } from '../src/train/classify.ts';
-import { finetune } from '../src/train/finetune.ts';
-import { type Layer, networkOf } from '../src/train/network.ts';
-import { onThreads } from '../src/train/node-threads.ts';
-import type { FinetuneOptions, TrainingData } from '../src/train/options.ts';
 import { labelsOf, modelOf, nets, root, samplesOf, shared } from './models.ts';
 import { markdown } from './page.ts';
 

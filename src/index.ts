@@ -24,6 +24,10 @@ export { DefectError, InputError } from './base/errors.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
 export { type Pruned, type PrunedLayer, type PruneOptions, prune } from './compress/prune/prune.ts';
 export { type RoundedWeights, type RoundOptions, roundWeights } from './compress/round/round-weights.ts';
+export { accuracy, classify } from './compress/train/classify.ts';
+export { type Epoch, type Finetuned, finetune } from './compress/train/finetune.ts';
+export { onThreads } from './compress/train/node-threads.ts';
+export type { FinetuneOptions, Progress, TrainingData } from './compress/train/options.ts';
 export {
   type Capture,
   type Captured,
@@ -109,7 +113,3 @@ export type {
   TraceTensor,
 } from './trace/trace.ts';
 export { createTrace, type TracedInference, type TraceOptions } from './trace/write.ts';
-export { accuracy, classify } from './train/classify.ts';
-export { type Epoch, type Finetuned, finetune } from './train/finetune.ts';
-export { onThreads } from './train/node-threads.ts';
-export type { FinetuneOptions, Progress, TrainingData } from './train/options.ts';

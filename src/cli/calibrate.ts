@@ -2,12 +2,12 @@
 
 import { InputError } from '../base/errors.ts';
 import type { CompileOptions } from '../compile.ts';
+import type { TrainingData } from '../compress/train/options.ts';
 import { readLabels } from '../data/files.ts';
 import { mostJudging, oneOfEach } from '../data/held-back.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { HeldOut } from '../search/search.ts';
-import type { TrainingData } from '../train/options.ts';
 import type { Api } from './api.ts';
 import { readPrepared, sampleShapeOf, spread } from './model.ts';
 import type { QuantizeFlags } from './options.ts';

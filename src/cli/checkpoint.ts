@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { writeOneFile } from '../artifact/node-folder.ts';
 import { InputError } from '../base/errors.ts';
-import type { TrainingData } from '../train/options.ts';
+import type { TrainingData } from '../compress/train/options.ts';
 
 /** What has to be the same for a run to go on, by what the user calls it. */
 export type Identity = Readonly<Record<string, string | number>>;

@@ -2,13 +2,13 @@
 
 import { InputError } from '../base/errors.ts';
 import { type Compiled, type CompileOptions, compileFused, type Front, front } from '../compile.ts';
+import { type Finetuned, finetune } from '../compress/train/finetune.ts';
+import { onThreads } from '../compress/train/node-threads.ts';
+import type { FinetuneOptions, TrainingData } from '../compress/train/options.ts';
+import type { RunnerKind } from '../compress/train/shard.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { Quant } from '../ir/graph/op.ts';
 import { storedBy } from '../program/port.ts';
-import { type Finetuned, finetune } from '../train/finetune.ts';
-import { onThreads } from '../train/node-threads.ts';
-import type { FinetuneOptions, TrainingData } from '../train/options.ts';
-import type { RunnerKind } from '../train/shard.ts';
 import type { OnProgress } from './api.ts';
 import { type Identity, loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import type { CompressFlags } from './compress.ts';

@@ -7,9 +7,9 @@ import { identityOf, loadCheckpoint } from '../../src/cli/checkpoint.ts';
 import { Interrupted } from '../../src/cli/exit.ts';
 import { type Keeping, trainedBuild } from '../../src/cli/finetune.ts';
 import type { CompileOptions } from '../../src/compile.ts';
+import type { TrainingData } from '../../src/compress/train/options.ts';
+import { inProcess } from '../../src/compress/train/shard.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
-import type { TrainingData } from '../../src/train/options.ts';
-import { inProcess } from '../../src/train/shard.ts';
 import { bench } from '../support/cli.ts';
 import { sampleFiles } from '../support/sample-files.ts';
 

@@ -1,9 +1,10 @@
 /** A task small enough for tests: a teacher with made-up weights, half of them pruned away from the student. */
+
+import type { TrainingData } from '../../src/compress/train/options.ts';
 import type { Graph } from '../../src/ir/graph/graph.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
-import type { TrainingData } from '../../src/train/options.ts';
 import { floatGraph, layer, withConstant } from './float-graph.ts';
 import { randomTensor } from './float-tensors.ts';
 

@@ -1,15 +1,15 @@
 /** The trained networks through the engine: the answers of the reference, and gradients that lower a loss. */
 import { expect, test } from 'vitest';
+import { lanes } from '../../src/compress/gradient/kernels.ts';
+import { networkOf } from '../../src/compress/gradient/network.ts';
+import { finetune } from '../../src/compress/train/finetune.ts';
+import { fixedEngine, weightsIn } from '../../src/compress/train/shard.ts';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import type { Graph } from '../../src/ir/graph/graph.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { foldBatchNorm } from '../../src/passes/fold-batch-norm.ts';
 import { fuse } from '../../src/passes/fuse.ts';
-import { finetune } from '../../src/train/finetune.ts';
-import { lanes } from '../../src/train/kernels.ts';
-import { networkOf } from '../../src/train/network.ts';
-import { fixedEngine, weightsIn } from '../../src/train/shard.ts';
 import { readNpy, rowOf } from '../support/npy.ts';
 import { describeWith, readBytes, shared } from '../support/shared.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { kernelModule } from '../../src/train/kernels.ts';
+import { kernelModule } from '../../src/compress/gradient/kernels.ts';
 import { func, int, moduleOf, plus, storeFloat, sweep, times } from '../../src/wasm/code.ts';
 
 interface Assembly {

@@ -1,16 +1,16 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../../src/base/errors.ts';
-import { verifyGraph } from '../../src/ir/graph/check.ts';
-import { quantizeMac } from '../../src/ir/integers/mac.ts';
-import { linear } from '../../src/ir/ops/linear.ts';
-import { type Finetuned, finetune } from '../../src/train/finetune.ts';
-import { onThreads } from '../../src/train/node-threads.ts';
-import type { FinetuneOptions } from '../../src/train/options.ts';
-import { floatGraph, layer, withConstant } from '../support/float-graph.ts';
-import { randomTensor } from '../support/float-tensors.ts';
-import { describeWith, root } from '../support/shared.ts';
+import { InputError } from '../../../src/base/errors.ts';
+import { type Finetuned, finetune } from '../../../src/compress/train/finetune.ts';
+import { onThreads } from '../../../src/compress/train/node-threads.ts';
+import type { FinetuneOptions } from '../../../src/compress/train/options.ts';
+import { verifyGraph } from '../../../src/ir/graph/check.ts';
+import { quantizeMac } from '../../../src/ir/integers/mac.ts';
+import { linear } from '../../../src/ir/ops/linear.ts';
+import { floatGraph, layer, withConstant } from '../../support/float-graph.ts';
+import { randomTensor } from '../../support/float-tensors.ts';
+import { describeWith, root } from '../../support/shared.ts';
 import {
   learnedNumbers,
   tinyData,
@@ -18,7 +18,7 @@ import {
   tinyTeacher,
   weightNames,
   weightsOf,
-} from '../support/tiny-training.ts';
+} from '../../support/tiny-training.ts';
 
 const options: FinetuneOptions = { epochs: 6, batch: 40, learningRate: 1e-2, shift: 1, seed: 3 };
 const run = (more: Partial<FinetuneOptions> = {}): Promise<Finetuned> =>

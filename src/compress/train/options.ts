@@ -1,6 +1,6 @@
 /** What the user may choose about fine-tuning. */
-import { InputError } from '../base/errors.ts';
-import type { Importance, Price } from './prune.ts';
+import { InputError } from '../../base/errors.ts';
+import type { Importance, Price } from './keep.ts';
 
 /** The training samples: inputs as the network computes with them, row-major, and classes where they are known. */
 export interface TrainingData {

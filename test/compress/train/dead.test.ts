@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { evaluate } from '../../src/ir/graph/evaluate.ts';
-import type { Graph } from '../../src/ir/graph/graph.ts';
-import { add } from '../../src/ir/ops/add.ts';
-import { avgPool } from '../../src/ir/ops/avg-pool.ts';
-import { conv } from '../../src/ir/ops/conv.ts';
-import { linear } from '../../src/ir/ops/linear.ts';
-import { reshape } from '../../src/ir/ops/reshape.ts';
-import { softmax } from '../../src/ir/ops/softmax.ts';
-import { removeDead } from '../../src/train/dead.ts';
-import { type LayerState, layerStateOf } from '../../src/train/layer-state.ts';
-import { networkOf } from '../../src/train/network.ts';
-import { floatGraph, layer, withConstant } from '../support/float-graph.ts';
-import { randomTensor } from '../support/float-tensors.ts';
+import { networkOf } from '../../../src/compress/gradient/network.ts';
+import { removeDead } from '../../../src/compress/train/dead.ts';
+import { type LayerState, layerStateOf } from '../../../src/compress/train/layer-state.ts';
+import { evaluate } from '../../../src/ir/graph/evaluate.ts';
+import type { Graph } from '../../../src/ir/graph/graph.ts';
+import { add } from '../../../src/ir/ops/add.ts';
+import { avgPool } from '../../../src/ir/ops/avg-pool.ts';
+import { conv } from '../../../src/ir/ops/conv.ts';
+import { linear } from '../../../src/ir/ops/linear.ts';
+import { reshape } from '../../../src/ir/ops/reshape.ts';
+import { softmax } from '../../../src/ir/ops/softmax.ts';
+import { floatGraph, layer, withConstant } from '../../support/float-graph.ts';
+import { randomTensor } from '../../support/float-tensors.ts';
 
 const relu = { lo: 0, hi: Number.POSITIVE_INFINITY };
 const window = (size: number, pad: number) => ({

@@ -3,11 +3,11 @@
  * all others, and Adam, whose steps do not know how large a weight is, tears them apart. Training therefore
  * sees x / f and f W, for a power of two f: the same sums, to the bit, and the same grids.
  */
-import type { Graph, Node, TensorInfo } from '../ir/graph/graph.ts';
-import { is } from '../ir/graph/graph.ts';
-import { conv } from '../ir/ops/conv.ts';
-import { linear } from '../ir/ops/linear.ts';
-import { floats } from '../ir/tensor.ts';
+import type { Graph, Node, TensorInfo } from '../../ir/graph/graph.ts';
+import { is } from '../../ir/graph/graph.ts';
+import { conv } from '../../ir/ops/conv.ts';
+import { linear } from '../../ir/ops/linear.ts';
+import { floats } from '../../ir/tensor.ts';
 import type { TrainingData } from './options.ts';
 
 /** Below this root mean square nothing is done. */

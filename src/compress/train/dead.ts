@@ -2,9 +2,9 @@
  * What pruning leaves without any effect: rows without weights answer 0 (their bias is set to it), so weights
  * that only ever read zeros can go, and so can rows that nobody reads. Removing these changes no output.
  */
-import { elementBytes } from './kernels.ts';
+import { elementBytes } from '../gradient/kernels.ts';
+import type { Affine, Network, Step } from '../gradient/network.ts';
 import type { LayerState } from './layer-state.ts';
-import type { Affine, Network, Step } from './network.ts';
 
 /**
  * Removes weights and rows without effect for good. Returns whether there were any. Where a whole layer has no

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { DefectError } from '../base/errors.ts';
-import type { Terms } from './network.ts';
+import { DefectError } from '../../base/errors.ts';
+import type { Terms } from '../gradient/network.ts';
 import { inProcess, type Runner, type RunnerKind, type ShardSetup } from './shard.ts';
 
 /** What the coordinator tells its threads. Messages arrive in the order in which they were sent. */

@@ -2,13 +2,13 @@
  * One step's gradient, cut into shards of 16 samples. Whoever is free computes a shard; what comes out depends
  * on the shard alone, so that any number of threads gives the same bits.
  */
-import { must } from '../base/errors.ts';
-import type { Graph } from '../ir/graph/graph.ts';
+import { must } from '../../base/errors.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
+import { lanes } from '../gradient/kernels.ts';
+import { Engine } from '../gradient/machine.ts';
+import type { Network, Terms } from '../gradient/network.ts';
 import { pictureOf, place } from './augment.ts';
-import { Engine } from './engine.ts';
-import { lanes } from './kernels.ts';
 import { Loss, type LossOptions } from './loss.ts';
-import type { Network, Terms } from './network.ts';
 
 /** A network's weights and biases per layer, dense. */
 export type FixedWeights = readonly { readonly weights: Float32Array; readonly bias: Float32Array }[];

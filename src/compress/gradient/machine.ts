@@ -1,7 +1,7 @@
 /** A network in memory: a group of samples forward, and the gradients of the loss backward. */
-import { must } from '../base/errors.ts';
-import { elementBytes, type Kernels, lanes } from './kernels.ts';
-import { machineOf } from './machine.ts';
+import { must } from '../../base/errors.ts';
+import { instantiate } from '../../wasm/host.ts';
+import { elementBytes, type Kernels, kernelModule, lanes } from './kernels.ts';
 import type { Affine, Network, Step, Terms } from './network.ts';
 import { softmaxBackward, softmaxForward } from './softmax.ts';
 
@@ -271,4 +271,10 @@ function affineRuns(step: Affine, at: Tables, kernels: Kernels, toGradient: numb
         );
     },
   };
+}
+
+/** Zeroed memory and the kernels that work in it. */
+export function machineOf(bytes: number): { readonly buffer: ArrayBuffer; readonly kernels: Kernels } {
+  const { buffer, exports } = instantiate(kernelModule(), bytes);
+  return { buffer, kernels: exports as Kernels };
 }

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { Learner } from '../../src/train/learner.ts';
-import { networkOf, type Terms } from '../../src/train/network.ts';
-import { settingsOf } from '../../src/train/options.ts';
-import { layoutOf, sharedFor } from '../../src/train/shard.ts';
-import { tinyStudent } from '../support/tiny-training.ts';
+import { networkOf, type Terms } from '../../../src/compress/gradient/network.ts';
+import { Learner } from '../../../src/compress/train/learner.ts';
+import { settingsOf } from '../../../src/compress/train/options.ts';
+import { layoutOf, sharedFor } from '../../../src/compress/train/shard.ts';
+import { tinyStudent } from '../../support/tiny-training.ts';
 
 const pruning = settingsOf(
   { epochs: 1, sparsity: 0.8, pruneEvery: 1, pruneBegin: 0, pruneEnd: 0.5, roundFrom: 0.25, weightBits: 4 },

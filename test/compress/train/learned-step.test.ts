@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { coarsestStep, firstSteps, onGrid, stepSlope } from '../../src/train/grid.ts';
-import { gridOf } from '../../src/train/layer-state.ts';
+import { gridOf } from '../../../src/compress/train/layer-state.ts';
+import { coarsestStep, firstSteps, onGrid, stepSlope } from '../../../src/compress/train/learned-step.ts';
 
 const bits = fc.constantFrom(2, 3, 4, 8);
 const weight = fc.double({ min: -4, max: 4, noNaN: true });

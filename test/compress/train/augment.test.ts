@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { pictureOf, place } from '../../src/train/augment.ts';
-import { lanes } from '../../src/train/kernels.ts';
+import { lanes } from '../../../src/compress/gradient/kernels.ts';
+import { pictureOf, place } from '../../../src/compress/train/augment.ts';
 
 const sample = Float32Array.from([1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16]);
 

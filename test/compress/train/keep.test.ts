@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type LayerState, layerStateOf } from '../../src/train/layer-state.ts';
-import { networkOf } from '../../src/train/network.ts';
-import { type Importance, type Price, prune } from '../../src/train/prune.ts';
-import { tinyStudent } from '../support/tiny-training.ts';
+import { networkOf } from '../../../src/compress/gradient/network.ts';
+import { type Importance, type Price, prune } from '../../../src/compress/train/keep.ts';
+import { type LayerState, layerStateOf } from '../../../src/compress/train/layer-state.ts';
+import { tinyStudent } from '../../support/tiny-training.ts';
 
 const layersOf = (): LayerState[] =>
   networkOf(tinyStudent).layers.map((layer) => layerStateOf(tinyStudent, layer, undefined));

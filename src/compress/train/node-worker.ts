@@ -1,6 +1,6 @@
 /** A training thread: takes shards until none is left. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { must } from '../base/errors.ts';
+import { must } from '../../base/errors.ts';
 import type { Order } from './node-threads.ts';
 import { type ShardSetup, ShardWorker, shardCount } from './shard.ts';
 

@@ -1,6 +1,6 @@
 /** Samples into the lanes of a group, moved by some pixels. */
-import type { Shape } from '../ir/tensor.ts';
-import { lanes } from './kernels.ts';
+import type { Shape } from '../../ir/tensor.ts';
+import { lanes } from '../gradient/kernels.ts';
 
 /** Channels, rows and columns of what is moved; other samples than images are one row that stays. */
 export interface Picture {

@@ -2,7 +2,7 @@
  * Distillation (Hinton et al. 2015): T^2 KL(teacher || student) of the softened answers, mixed with the cross
  * entropy of labels. T^2 keeps the gradient's size whatever the temperature.
  */
-import { lanes } from './kernels.ts';
+import { lanes } from '../gradient/kernels.ts';
 
 export interface LossOptions {
   readonly temperature: number;

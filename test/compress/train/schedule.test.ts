@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { rateAt, sparsityAt } from '../../src/train/schedule.ts';
+import { rateAt, sparsityAt } from '../../../src/compress/train/schedule.ts';
 
 test('the rate rises linearly, then falls along a half cosine', () => {
   expect(rateAt(0.05, 8, 0.1)).toBe(4);

@@ -1,5 +1,5 @@
 /** An interrupted run as bytes: a header in JSON behind its length, then every number of every layer. */
-import { InputError } from '../base/errors.ts';
+import { InputError } from '../../base/errors.ts';
 import type { LayerState } from './layer-state.ts';
 import type { Settings } from './options.ts';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { lanes } from '../../src/train/kernels.ts';
-import { Loss } from '../../src/train/loss.ts';
-import { randomTensor, seedArbitrary } from '../support/float-tensors.ts';
+import { lanes } from '../../../src/compress/gradient/kernels.ts';
+import { Loss } from '../../../src/compress/train/loss.ts';
+import { randomTensor, seedArbitrary } from '../../support/float-tensors.ts';
 
 const classes = 4;
 const logits = (seed: number): Float32Array =>

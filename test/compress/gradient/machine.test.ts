@@ -1,24 +1,24 @@
 /** The engine against the operators' references: values, and gradients by finite differences. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { evaluate } from '../../src/ir/graph/evaluate.ts';
-import type { Graph } from '../../src/ir/graph/graph.ts';
-import { add } from '../../src/ir/ops/add.ts';
-import { avgPool } from '../../src/ir/ops/avg-pool.ts';
-import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
-import { clip } from '../../src/ir/ops/clip.ts';
-import { conv } from '../../src/ir/ops/conv.ts';
-import { linear } from '../../src/ir/ops/linear.ts';
-import { maxPool } from '../../src/ir/ops/max-pool.ts';
-import { reshape } from '../../src/ir/ops/reshape.ts';
-import { softmax } from '../../src/ir/ops/softmax.ts';
-import { transpose } from '../../src/ir/ops/transpose.ts';
-import { floats } from '../../src/ir/tensor.ts';
-import { Engine } from '../../src/train/engine.ts';
-import { lanes } from '../../src/train/kernels.ts';
-import { networkOf } from '../../src/train/network.ts';
-import { floatGraph, type LayerSpec, layer, withConstant } from '../support/float-graph.ts';
-import { randomTensor, seedArbitrary } from '../support/float-tensors.ts';
+import { lanes } from '../../../src/compress/gradient/kernels.ts';
+import { Engine } from '../../../src/compress/gradient/machine.ts';
+import { networkOf } from '../../../src/compress/gradient/network.ts';
+import { evaluate } from '../../../src/ir/graph/evaluate.ts';
+import type { Graph } from '../../../src/ir/graph/graph.ts';
+import { add } from '../../../src/ir/ops/add.ts';
+import { avgPool } from '../../../src/ir/ops/avg-pool.ts';
+import { batchNorm } from '../../../src/ir/ops/batch-norm.ts';
+import { clip } from '../../../src/ir/ops/clip.ts';
+import { conv } from '../../../src/ir/ops/conv.ts';
+import { linear } from '../../../src/ir/ops/linear.ts';
+import { maxPool } from '../../../src/ir/ops/max-pool.ts';
+import { reshape } from '../../../src/ir/ops/reshape.ts';
+import { softmax } from '../../../src/ir/ops/softmax.ts';
+import { transpose } from '../../../src/ir/ops/transpose.ts';
+import { floats } from '../../../src/ir/tensor.ts';
+import { floatGraph, type LayerSpec, layer, withConstant } from '../../support/float-graph.ts';
+import { randomTensor, seedArbitrary } from '../../support/float-tensors.ts';
 
 const window = (kernel: number[], strides: number[], pads: number[], dilations: number[]) => ({
   kernel,

@@ -1,4 +1,4 @@
-import { mulberry32 } from '../base/random.ts';
+import { mulberry32 } from '../../base/random.ts';
 
 /**
  * A generator of its own for each (seed, purpose, index): nothing has to be remembered to go on with a run that

@@ -1,9 +1,9 @@
 /** What is learned of a layer, and which of its weights are kept. */
-import { must } from '../base/errors.ts';
-import type { Graph } from '../ir/graph/graph.ts';
+import { must } from '../../base/errors.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
+import type { Layer, Terms } from '../gradient/network.ts';
 import { type Parameter, parameterOf } from './adam.ts';
-import { firstSteps, type Grid } from './grid.ts';
-import type { Layer, Terms } from './network.ts';
+import { firstSteps, type Grid } from './learned-step.ts';
 
 export interface LayerState {
   readonly layer: Layer;

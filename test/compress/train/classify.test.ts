@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { evaluate } from '../../src/ir/graph/evaluate.ts';
-import { floats } from '../../src/ir/tensor.ts';
-import { accuracy, classify } from '../../src/train/classify.ts';
-import { tinyData, tinyTeacher } from '../support/tiny-training.ts';
+import { accuracy, classify } from '../../../src/compress/train/classify.ts';
+import { evaluate } from '../../../src/ir/graph/evaluate.ts';
+import { floats } from '../../../src/ir/tensor.ts';
+import { tinyData, tinyTeacher } from '../../support/tiny-training.ts';
 
 const data = { ...tinyData, count: 37 };
 const reference = Array.from({ length: data.count }, (_, i) => {

@@ -4,23 +4,23 @@
  * Everything here is plain data, so that it can be sent to other threads.
  */
 
-import { InputError, locate, must } from '../base/errors.ts';
-import { broadcastIndex } from '../ir/geometry/broadcast.ts';
-import { padInto, type Sweep, sweepOf } from '../ir/geometry/slide.ts';
-import { type WindowAxis, windowAxes } from '../ir/geometry/window.ts';
-import { type Graph, is, type Node } from '../ir/graph/graph.ts';
-import { type Clamp, clampAt, type RowClamp } from '../ir/integers/row-clamp.ts';
-import { add } from '../ir/ops/add.ts';
-import { avgPool } from '../ir/ops/avg-pool.ts';
-import { clip } from '../ir/ops/clip.ts';
-import { type PoolAttrs, poolAxes } from '../ir/ops/common/pool.ts';
-import { conv } from '../ir/ops/conv.ts';
-import { linear } from '../ir/ops/linear.ts';
-import { maxPool } from '../ir/ops/max-pool.ts';
-import { reshape } from '../ir/ops/reshape.ts';
-import { softmax } from '../ir/ops/softmax.ts';
-import { transpose } from '../ir/ops/transpose.ts';
-import { countOf, type Shape, type Tensor } from '../ir/tensor.ts';
+import { InputError, locate, must } from '../../base/errors.ts';
+import { broadcastIndex } from '../../ir/geometry/broadcast.ts';
+import { padInto, type Sweep, sweepOf } from '../../ir/geometry/slide.ts';
+import { type WindowAxis, windowAxes } from '../../ir/geometry/window.ts';
+import { type Graph, is, type Node } from '../../ir/graph/graph.ts';
+import { type Clamp, clampAt, type RowClamp } from '../../ir/integers/row-clamp.ts';
+import { add } from '../../ir/ops/add.ts';
+import { avgPool } from '../../ir/ops/avg-pool.ts';
+import { clip } from '../../ir/ops/clip.ts';
+import { type PoolAttrs, poolAxes } from '../../ir/ops/common/pool.ts';
+import { conv } from '../../ir/ops/conv.ts';
+import { linear } from '../../ir/ops/linear.ts';
+import { maxPool } from '../../ir/ops/max-pool.ts';
+import { reshape } from '../../ir/ops/reshape.ts';
+import { softmax } from '../../ir/ops/softmax.ts';
+import { transpose } from '../../ir/ops/transpose.ts';
+import { countOf, type Shape, type Tensor } from '../../ir/tensor.ts';
 import { elementBytes } from './kernels.ts';
 
 /** Row r has the terms `rowStarts[r]` to `rowStarts[r + 1]`, each a byte offset into its input. */

@@ -1,7 +1,7 @@
 /** The float network's answers to many samples, fast: for accuracies before and after. */
-import type { Graph } from '../ir/graph/graph.ts';
-import { lanes } from './kernels.ts';
-import { networkOf } from './network.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
+import { lanes } from '../gradient/kernels.ts';
+import { networkOf } from '../gradient/network.ts';
 import type { TrainingData } from './options.ts';
 import { fixedEngine, weightsIn } from './shard.ts';
 

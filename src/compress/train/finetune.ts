@@ -1,13 +1,13 @@
 /** Fine-tuning of a pruned or rounded network, held to what the unpruned one answers. */
 
-import { InputError } from '../base/errors.ts';
-import { requireClasses } from '../data/labels.ts';
-import type { Graph, TensorInfo } from '../ir/graph/graph.ts';
-import { countOf, floats, showShape } from '../ir/tensor.ts';
+import { InputError } from '../../base/errors.ts';
+import { requireClasses } from '../../data/labels.ts';
+import type { Graph, TensorInfo } from '../../ir/graph/graph.ts';
+import { countOf, floats, showShape } from '../../ir/tensor.ts';
+import { networkOf } from '../gradient/network.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { forScaledInput, inputScale, scaledSamples } from './input-scale.ts';
 import { Learner } from './learner.ts';
-import { networkOf } from './network.ts';
 import {
   type FinetuneOptions,
   type Progress,
@@ -15,8 +15,8 @@ import {
   settingsOf,
   type TrainingData,
 } from './options.ts';
-import { permutation, randomFor } from './random.ts';
 import { inProcess, type Runner, type RunnerKind, type Shared, sharedFor, weightsIn } from './shard.ts';
+import { permutation, randomFor } from './streams.ts';
 
 /** One epoch, as it was. */
 export type Epoch = Pick<Progress, 'epoch' | 'loss' | 'agreement' | 'sparsity'>;

@@ -36,7 +36,7 @@ import {
   when,
   without,
   zeroLanes,
-} from '../wasm/code.ts';
+} from '../../wasm/code.ts';
 
 /** Samples in a group: four vectors of four. */
 export const lanes = 16;

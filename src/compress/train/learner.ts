@@ -1,9 +1,10 @@
 /** The weights while they learn: what the forward pass sees of them, and how gradients move them. */
-import { InputError } from '../base/errors.ts';
-import type { Graph } from '../ir/graph/graph.ts';
+import { InputError } from '../../base/errors.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
+import type { Layer, Network, Terms } from '../gradient/network.ts';
 import { moveOne, type Pace, paceOf } from './adam.ts';
 import { removeDead } from './dead.ts';
-import { coarsestStep, onGrid, stepSlope } from './grid.ts';
+import { prune } from './keep.ts';
 import {
   type Active,
   activeOf,
@@ -14,9 +15,8 @@ import {
   layerStateOf,
   weightCount,
 } from './layer-state.ts';
-import type { Layer, Network, Terms } from './network.ts';
+import { coarsestStep, onGrid, stepSlope } from './learned-step.ts';
 import type { Settings } from './options.ts';
-import { prune } from './prune.ts';
 import { rateAt, sparsityAt } from './schedule.ts';
 import { layoutOf, type Region, type Shared } from './shard.ts';
 
