@@ -1,5 +1,5 @@
 /** Instructions against sparsity as a picture: a panel for each target, a line for each format. */
-import { charts, hues } from '../src/report/html/chart.ts';
+import { charts, hues } from '../src/report/chart.ts';
 
 /** One format of one layer on one target. */
 export interface Curve {

@@ -10,7 +10,7 @@ import { calibrationOf } from '../src/cli/calibrate.ts';
 import { trainedBuild } from '../src/cli/finetune.ts';
 import { type Compiled, type CompileOptions, compile } from '../src/compile.ts';
 import { onThreads } from '../src/compress/train/node-threads.ts';
-import { readLabels } from '../src/data/files.ts';
+import { readLabels } from '../src/data/node-files.ts';
 import { totalsOf } from '../src/program/listing.ts';
 import { arrangeInput } from '../src/program/values.ts';
 import { createSimulator } from '../src/sim/simulate.ts';

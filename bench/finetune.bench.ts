@@ -12,7 +12,7 @@ import { accuracy } from '../src/compress/train/classify.ts';
 import { finetune } from '../src/compress/train/finetune.ts';
 import { onThreads } from '../src/compress/train/node-threads.ts';
 import type { FinetuneOptions, TrainingData } from '../src/compress/train/options.ts';
-import { readLabels } from '../src/data/files.ts';
+import { readLabels } from '../src/data/node-files.ts';
 import type { Prepared } from '../src/data/prepare.ts';
 import type { Graph } from '../src/ir/graph/graph.ts';
 import { calibrate } from '../src/passes/calibrate.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { calibrationOf } from '../src/cli/calibrate.ts';
 import { type Compiled, type CompileOptions, compile } from '../src/compile.ts';
-import { readLabels, readSamples } from '../src/data/files.ts';
+import { readLabels, readSamples } from '../src/data/node-files.ts';
 import { type Prepared, type PrepareOptions, prepare } from '../src/data/prepare.ts';
 import type { Graph } from '../src/ir/graph/graph.ts';
 import { importOnnx } from '../src/ir/import/onnx.ts';

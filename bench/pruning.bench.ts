@@ -11,7 +11,7 @@ import { macLayers } from '../src/compress/fit/layers.ts';
 import { Shared } from '../src/compress/fit/shared.ts';
 import { type PruneOptions, prune } from '../src/compress/prune/prune.ts';
 import { roundWeights } from '../src/compress/round/round-weights.ts';
-import { readLabels } from '../src/data/files.ts';
+import { readLabels } from '../src/data/node-files.ts';
 import { evaluate } from '../src/ir/graph/evaluate.ts';
 import type { Graph } from '../src/ir/graph/graph.ts';
 import { floats } from '../src/ir/tensor.ts';

@@ -39,8 +39,8 @@ export {
 export type { CauseName, Diagnosis, Testimony } from './diff/causes/cause.ts';
 export { type Diff, type DiffOptions, diff, type LayerDiff } from './diff/compare.ts';
 export { diagnose } from './diff/diagnose.ts';
+export type { LayerMeasures, Place } from './diff/distance.ts';
 export type { Inference } from './diff/feed.ts';
-export type { LayerMeasures, Place } from './diff/measure.ts';
 export { captureOfRun } from './diff/trace-capture.ts';
 export { type Coverage, coverageOf, type Verdict, verdictOf } from './diff/verdict.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';
@@ -91,7 +91,7 @@ export type { Normalization, Outcome, Program, Slot, Step } from './program/prog
 export { tracedTables } from './program/traced.ts';
 export { arrangeInput, decodeOutput, decodePort, decodeSlot, encodeInput } from './program/values.ts';
 export { type Facts, type KernelFacts, prove, proveProgram } from './prove/prove.ts';
-export { type ReportInput, reportHtml, sweepHtml } from './report/html/report.ts';
+export { type ReportInput, reportHtml, sweepHtml } from './report/report.ts';
 export { type EngineName, inference, type RunProgram, simulate } from './runtime/engines.ts';
 export { compareOutcomes, type Difference, differenceText } from './sim/difference.ts';
 export { createSimulator, type Simulator } from './sim/simulate.ts';

@@ -5,7 +5,7 @@ import { artifactOf, loadArtifact } from '../src/artifact/make.ts';
 import { InputError } from '../src/base/errors.ts';
 import { type CompileOptions, compile, passNames } from '../src/compile.ts';
 import { drawDigit } from '../src/data/digits.ts';
-import { readLabels, readSamples } from '../src/data/files.ts';
+import { readLabels, readSamples } from '../src/data/node-files.ts';
 import { prepare } from '../src/data/prepare.ts';
 import { evaluate } from '../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../src/ir/import/onnx.ts';

@@ -3,8 +3,8 @@
 import { InputError } from '../base/errors.ts';
 import type { CompileOptions } from '../compile.ts';
 import type { TrainingData } from '../compress/train/options.ts';
-import { readLabels } from '../data/files.ts';
 import { mostJudging, oneOfEach } from '../data/held-back.ts';
+import { readLabels } from '../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { HeldOut } from '../search/search.ts';

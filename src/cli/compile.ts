@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { writeFolder } from '../artifact/node-folder.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
-import { readBytes } from '../data/files.ts';
+import { readBytes } from '../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { checkIdentifier } from '../emit/c/identifier.ts';
 import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../judge/text.ts';

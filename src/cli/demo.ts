@@ -7,7 +7,7 @@ import type { VerifyReport } from '../artifact/node-verify.ts';
 import { indexOfLargest } from '../base/extremes.ts';
 import type { Compiled } from '../compile.ts';
 import { digitSide, drawDigit } from '../data/digits.ts';
-import { readBytes } from '../data/files.ts';
+import { readBytes } from '../data/node-files.ts';
 import { type Prepared, prepare } from '../data/prepare.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { planTable, stepTable, totalsOf } from '../program/listing.ts';

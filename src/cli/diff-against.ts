@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Artifact } from '../artifact/make.ts';
 import { InputError, must } from '../base/errors.ts';
-import { isFolder, readBytes } from '../data/files.ts';
+import { isFolder, readBytes } from '../data/node-files.ts';
 import { isZip, readNpz } from '../data/npz.ts';
 import type { Prepared } from '../data/prepare.ts';
 import { activationsIn } from '../diff/activations.ts';

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { InputError } from '../base/errors.ts';
 import { indexOfLargest } from '../base/extremes.ts';
-import { readLabels } from '../data/files.ts';
 import { requireClasses, requireLabelCount } from '../data/labels.ts';
+import { readLabels } from '../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../data/prepare.ts';
 import { formatPercent } from '../text/numbers.ts';
 import { formatShare, type Share, wilson } from '../text/wilson.ts';

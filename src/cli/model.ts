@@ -5,7 +5,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Artifact } from '../artifact/make.ts';
 import { InputError, must } from '../base/errors.ts';
-import { isFolder, readBeside, readBytes, readSamples } from '../data/files.ts';
+import { isFolder, readBeside, readBytes, readSamples } from '../data/node-files.ts';
 import {
   channelsFirst,
   type Prepared,

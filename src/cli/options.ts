@@ -1,7 +1,7 @@
 /** Options that several commands have, and how their text becomes values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Preprocessing } from '../artifact/make.ts';
-import { layouts } from '../data/layout.ts';
+import { layouts } from '../data/axes.ts';
 import { type Normalize, parseNormalize } from '../data/normalize.ts';
 import { type PrepareOptions, parseLayout, parseResize } from '../data/prepare.ts';
 import type { RequantMode } from '../ir/graph/op.ts';

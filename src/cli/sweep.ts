@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { writeFolder } from '../artifact/node-folder.ts';
 import { front } from '../compile.ts';
-import { sweepHtml } from '../report/html/report.ts';
+import { sweepHtml } from '../report/report.ts';
 import { allGrids, paretoFront, Search, sparsities } from '../search/search.ts';
 import { builtFields, builtTable } from '../search/text.ts';
 import { formatCount, formatMany } from '../text/numbers.ts';

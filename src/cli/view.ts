@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Artifact } from '../artifact/make.ts';
 import { writeOneFile } from '../artifact/node-folder.ts';
 import { InputError } from '../base/errors.ts';
-import { readBytes } from '../data/files.ts';
+import { readBytes } from '../data/node-files.ts';
 import { channelsFirst } from '../data/prepare.ts';
 import { outputSlot } from '../program/listing.ts';
 import { formatBytes, formatMany } from '../text/numbers.ts';

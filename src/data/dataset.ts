@@ -1,7 +1,7 @@
 /** Samples as a model sees them: channels, rows, columns; pixels or real numbers. */
 import { InputError, must } from '../base/errors.ts';
 import { countOf, type Numbers, type Shape, showShape } from '../ir/tensor.ts';
-import { type Layout, layouts, sameView, type View, viewAs, viewsOf } from './layout.ts';
+import { type Layout, layouts, sameView, type View, viewAs, viewsOf } from './axes.ts';
 import type { Samples } from './samples.ts';
 
 interface DatasetOf<Raw extends boolean, Data> {

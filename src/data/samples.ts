@@ -1,5 +1,5 @@
 import type { Tensor } from '../ir/tensor.ts';
-import type { Layout } from './layout.ts';
+import type { Layout } from './axes.ts';
 
 /** What a file of samples holds, before anyone has asked what a model wants of it. */
 export interface Samples {

@@ -12,6 +12,7 @@ import { decodePort } from '../program/values.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import type { Captured, Gap } from './capture.ts';
 import type { Suspect } from './causes/cause.ts';
+import { type LayerMeasures, Measuring, type Place } from './distance.ts';
 import {
   type DiffMode,
   type Fed,
@@ -22,7 +23,6 @@ import {
   slotAt,
   storedOf,
 } from './feed.ts';
-import { type LayerMeasures, Measuring, type Place } from './measure.ts';
 
 export interface DiffOptions {
   readonly mode: DiffMode;

@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { loadProgram, manifestFile, type Natives } from '../artifact/make.ts';
 import { InputError } from '../base/errors.ts';
 import { type CompileOptions, compile } from '../compile.ts';
-import { isFolder, readBytes } from '../data/files.ts';
+import { isFolder, readBytes } from '../data/node-files.ts';
 import { identifierFrom } from '../emit/c/identifier.ts';
 import { importOnnx } from '../ir/import/onnx.ts';
 import {

@@ -3,7 +3,7 @@ import { must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../program/program.ts';
 import { coordinates, readElement } from '../sim/difference.ts';
-import type { Recording } from './record.ts';
+import type { Recording } from './recording.ts';
 
 /** An element of a slot; `position` counts in memory, `element` in the row-major logical shape. */
 export interface Place {

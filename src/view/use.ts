@@ -2,7 +2,7 @@
 import { must } from '../base/errors.ts';
 import type { Program, Slot } from '../program/program.ts';
 import { slotBytes } from '../sim/arena.ts';
-import type { Recording } from './record.ts';
+import type { Recording } from './recording.ts';
 
 /**
  * `reused`: read, then overwritten by the same step. `kept`: not touched, read later. `stale`: holds what

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type Artifact, loadArtifact } from '../../src/artifact/make.ts';
 import { mulberry32 } from '../../src/base/random.ts';
 import { writeNpy } from '../../src/data/npy.ts';
-import { reportHtml } from '../../src/report/html/report.ts';
+import { reportHtml } from '../../src/report/report.ts';
 import { bench } from '../support/cli.ts';
 import { encodeModel, floatTensor, int, valueInfo } from '../support/onnx-model.ts';
 

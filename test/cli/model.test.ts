@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { InputError } from '../../src/base/errors.ts';
 import { identifierOf, loadModel, onlyInput, spread } from '../../src/cli/model.ts';
-import { readBeside } from '../../src/data/files.ts';
+import { readBeside } from '../../src/data/node-files.ts';
 import { checkIdentifier } from '../../src/emit/c/identifier.ts';
 import type { Graph } from '../../src/ir/graph/graph.ts';
 import { fakeApi } from '../support/cli.ts';

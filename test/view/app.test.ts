@@ -12,7 +12,7 @@ import { decodeOutput, decodePort, encodeInput } from '../../src/program/values.
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { addressOf } from '../../src/view/element.ts';
 import { viewPage } from '../../src/view/page.ts';
-import { createRecorder } from '../../src/view/record.ts';
+import { createRecorder } from '../../src/view/recording.ts';
 import { frameOf, sampleOfExample, sampleOfInk } from '../../src/view/sample.ts';
 import { describeWithChromium, openPage } from '../support/chromium.ts';
 import { packPng } from '../support/png.ts';

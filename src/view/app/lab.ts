@@ -5,7 +5,7 @@ import { sameShape } from '../../ir/tensor.ts';
 import type { Program, Slot } from '../../program/program.ts';
 import { decodePort, type Sample } from '../../program/values.ts';
 import type { ViewData } from '../data.ts';
-import { createRecorder, type Recording } from '../record.ts';
+import { createRecorder, type Recording } from '../recording.ts';
 import { argumentsOf } from '../use.ts';
 import type { Side } from './state.ts';
 

@@ -6,13 +6,13 @@ import { sampleOfExample } from '../sample.ts';
 import { arenaPart } from './arena.ts';
 import { el, type Part } from './dom.ts';
 import { pointingAt } from './focus.ts';
-import { header } from './header.ts';
 import { inputPart } from './input.ts';
 import { createLab, type Lab } from './lab.ts';
 import { layerPart } from './layer.ts';
 import { predictionPart } from './prediction.ts';
 import { createStore, type State, type Store } from './state.ts';
 import { step, stepperPart } from './stepper.ts';
+import { header } from './title.ts';
 
 function initialState({ data, program }: Lab): State {
   const example = must(data.examples[0], 'a page has an example');

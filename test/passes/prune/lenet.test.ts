@@ -1,7 +1,7 @@
 /** LeNet-5 on real digits: what pruning and four bits cost there, with few samples to be quick. */
 import { expect, test } from 'vitest';
 import { compile } from '../../../src/compile.ts';
-import { readLabels, readSamples } from '../../../src/data/files.ts';
+import { readLabels, readSamples } from '../../../src/data/node-files.ts';
 import { prepare } from '../../../src/data/prepare.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { decodeOutput, encodeInput } from '../../../src/program/values.ts';

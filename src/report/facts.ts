@@ -1,15 +1,15 @@
 /** The numbers of a report, before anybody draws them. */
 
-import { must } from '../../base/errors.ts';
-import { type CostTarget, modelledInstructions } from '../../cost/speed.ts';
-import type { Inference } from '../../diff/feed.ts';
-import { elemBytes, type Kernel, type Table } from '../../ir/kernel/kernel.ts';
-import { formatName } from '../../ir/kernel/weight-format.ts';
-import { slotBytes } from '../../program/listing.ts';
-import { type Grid, portOf } from '../../program/port.ts';
-import type { Program, Slot } from '../../program/program.ts';
-import { decodeRows } from '../../program/rows.ts';
-import { inference } from '../../runtime/engines.ts';
+import { must } from '../base/errors.ts';
+import { type CostTarget, modelledInstructions } from '../cost/speed.ts';
+import type { Inference } from '../diff/feed.ts';
+import { elemBytes, type Kernel, type Table } from '../ir/kernel/kernel.ts';
+import { formatName } from '../ir/kernel/weight-format.ts';
+import { slotBytes } from '../program/listing.ts';
+import { type Grid, portOf } from '../program/port.ts';
+import type { Program, Slot } from '../program/program.ts';
+import { decodeRows } from '../program/rows.ts';
+import { inference } from '../runtime/engines.ts';
 
 /** A buffer in the arena: bytes from `from` to before `to`, while steps `first` to `last` run. */
 export interface ArenaRect {

@@ -13,7 +13,7 @@ import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { floats, type Tensor } from '../../src/ir/tensor.ts';
 import { encodeInput } from '../../src/program/values.ts';
-import { reportHtml } from '../../src/report/html/report.ts';
+import { reportHtml } from '../../src/report/report.ts';
 import { describeWithChromium, openPage, type Watched } from '../support/chromium.ts';
 import { readBytes, root } from '../support/shared.ts';
 

@@ -1,8 +1,7 @@
 /** The arena over time: bytes upwards, layers to the right. */
-import type { Program } from '../../program/program.ts';
-import { formatBytes, formatCount } from '../../text/numbers.ts';
-import { names, shortCount } from './axes.ts';
-import { type Charts, colours, wide } from './chart.ts';
+import type { Program } from '../program/program.ts';
+import { formatBytes, formatCount } from '../text/numbers.ts';
+import { type Charts, colours, names, shortCount, wide } from './chart.ts';
 import { type ArenaRect, arenaRects, type Overlap, overlapsOf } from './facts.ts';
 import { dataTable, type Html } from './markup.ts';
 import type { Section } from './page.ts';

@@ -6,7 +6,7 @@ import { mulberry32 } from '../../src/base/random.ts';
 import { type Compiled, compile } from '../../src/compile.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import type { Program } from '../../src/program/program.ts';
-import { labelOf } from '../../src/report/html/arena.ts';
+import { labelOf } from '../../src/report/arena.ts';
 import {
   activationLayers,
   arenaRects,
@@ -16,9 +16,9 @@ import {
   overlapsOf,
   rangeOf,
   storedLayers,
-} from '../../src/report/html/facts.ts';
-import { reportHtml, sweepHtml } from '../../src/report/html/report.ts';
-import { smallest } from '../../src/report/html/sections.ts';
+} from '../../src/report/facts.ts';
+import { reportHtml, sweepHtml } from '../../src/report/report.ts';
+import { smallest } from '../../src/report/sections.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { encodeModel, floatTensor, int, valueInfo } from '../support/onnx-model.ts';
 

@@ -1,8 +1,7 @@
 /** Each picture of a report with the same numbers as a table. */
-import type { Program } from '../../program/program.ts';
-import { formatBytes, formatCount, formatPercent } from '../../text/numbers.ts';
-import { leftFor, names, shortCount } from './axes.ts';
-import { type Charts, colours, seriesColours, wide } from './chart.ts';
+import type { Program } from '../program/program.ts';
+import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
+import { type Charts, colours, leftFor, names, seriesColours, shortCount, wide } from './chart.ts';
 import { flashKinds, flashParts } from './facts.ts';
 import { dataTable } from './markup.ts';
 import type { Section } from './page.ts';

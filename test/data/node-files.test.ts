@@ -5,7 +5,7 @@ import { encode } from 'fast-png';
 import { zipSync } from 'fflate';
 import { afterAll, expect, test } from 'vitest';
 import { InputError } from '../../src/base/errors.ts';
-import { readBytes, readLabels, readSamples } from '../../src/data/files.ts';
+import { readBytes, readLabels, readSamples } from '../../src/data/node-files.ts';
 import { writeNpy } from '../../src/data/npy.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'thimble-files-'));

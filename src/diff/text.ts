@@ -1,9 +1,10 @@
 /** A comparison of layers, as text. */
-import type { Diff, LayerDiff } from '../diff/compare.ts';
-import type { Place } from '../diff/measure.ts';
-import { type Coverage, coverageOf } from '../diff/verdict.ts';
+
 import { formatCount } from '../text/numbers.ts';
 import { table, wrapped } from '../text/table.ts';
+import type { Diff, LayerDiff } from './compare.ts';
+import type { Place } from './distance.ts';
+import { type Coverage, coverageOf } from './verdict.ts';
 
 const right = { align: 'right' } as const;
 

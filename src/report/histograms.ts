@@ -1,9 +1,8 @@
 /** How weights and activations are spread, with the scale that was chosen for them and what it cuts off. */
-import type { Manifest } from '../../artifact/make.ts';
-import type { Program } from '../../program/program.ts';
-import { formatCount, formatPercent } from '../../text/numbers.ts';
-import { shortCount } from './axes.ts';
-import { type Charts, colours } from './chart.ts';
+import type { Manifest } from '../artifact/make.ts';
+import type { Program } from '../program/program.ts';
+import { formatCount, formatPercent } from '../text/numbers.ts';
+import { type Charts, colours, shortCount } from './chart.ts';
 import {
   type ActivationLayer,
   type Bins,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Measuring, type Place } from '../../src/diff/measure.ts';
+import { Measuring, type Place } from '../../src/diff/distance.ts';
 
 const nowhere = (): Place => ({ inference: 0, element: 0, at: [], ours: 0, theirs: 0 });
 

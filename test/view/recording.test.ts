@@ -6,7 +6,7 @@ import type { Program } from '../../src/program/program.ts';
 import { decodePort, inputBytes, readSlot } from '../../src/program/values.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { addressOf, coordinateText, historyOf, placeAt } from '../../src/view/element.ts';
-import { createRecorder } from '../../src/view/record.ts';
+import { createRecorder } from '../../src/view/recording.ts';
 import { sampleOfExample } from '../../src/view/sample.ts';
 import { argumentsOf, runsAt, uses, usesAt } from '../../src/view/use.ts';
 import { demoData } from '../support/view.ts';

@@ -1,5 +1,7 @@
 /** Static SVG, without a browser: Observable Plot on linkedom's document. Both are loaded when first asked for. */
 import type * as PlotModule from '@observablehq/plot';
+import type { Program } from '../program/program.ts';
+import { formatCount } from '../text/numbers.ts';
 import { type Html, trusted } from './markup.ts';
 
 type Plot = typeof PlotModule;
@@ -58,3 +60,15 @@ export async function charts(): Promise<Charts> {
     return trusted('outerHTML' in drawn ? String(drawn.outerHTML) : '');
   };
 }
+
+/** `240k`, for axes. */
+export const shortCount = (n: number): string => {
+  if (n >= 1e6) return `${Number((n / 1e6).toPrecision(3))}M`;
+  return n >= 1e4 ? `${Number((n / 1e3).toPrecision(3))}k` : formatCount(n);
+};
+
+export const names = ({ steps }: Program): readonly string[] => steps.map(({ kernel }) => kernel.name);
+
+/** Long names of layers do not fit beside an axis. */
+export const leftFor = (labels: readonly string[]): number =>
+  Math.min(160, 24 + 7 * Math.max(...labels.map((label) => label.length)));

@@ -1,11 +1,11 @@
 /** `thimble report`: what a build is, as one HTML page. */
-import type { Artifact } from '../../artifact/make.ts';
-import { diff } from '../../diff/compare.ts';
-import type { Inference } from '../../diff/feed.ts';
-import { totalsOf } from '../../program/listing.ts';
-import type { MeasuredTarget } from '../../targets/measured.ts';
-import { formatBytes, formatCount, formatPercent } from '../../text/numbers.ts';
-import { wilson } from '../../text/wilson.ts';
+import type { Artifact } from '../artifact/make.ts';
+import { diff } from '../diff/compare.ts';
+import type { Inference } from '../diff/feed.ts';
+import { totalsOf } from '../program/listing.ts';
+import type { MeasuredTarget } from '../targets/measured.ts';
+import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
+import { wilson } from '../text/wilson.ts';
 import { arena } from './arena.ts';
 import { charts } from './chart.ts';
 import { activationLayers, floatLayers } from './facts.ts';
