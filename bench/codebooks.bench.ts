@@ -3,7 +3,7 @@
  * rounding see training images only. CODEBOOKS=lenet5 or cifarnet makes one table.
  */
 import { test } from 'vitest';
-import { calibrationOf } from '../src/cli/calibrate.ts';
+import { calibrationOf } from '../src/cli/flags/calibrate.ts';
 import { type Compiled, type CompileOptions, compileFused, front } from '../src/compile.ts';
 import { totalsOf } from '../src/program/listing.ts';
 import { arrangeInput } from '../src/program/values.ts';

@@ -1,7 +1,7 @@
 /** The networks that are measured, with the data that they are calibrated and judged on. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { calibrationOf } from '../src/cli/calibrate.ts';
+import { calibrationOf } from '../src/cli/flags/calibrate.ts';
 import { type Compiled, type CompileOptions, compile } from '../src/compile.ts';
 import { readLabels, readSamples } from '../src/data/node-files.ts';
 import { type Prepared, type PrepareOptions, prepare } from '../src/data/prepare.ts';

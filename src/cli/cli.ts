@@ -3,19 +3,19 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import type { Api } from './api.ts';
-import { addCompile } from './compile.ts';
+import { addCompile } from './commands/compile.ts';
+import { addDemo } from './commands/demo.ts';
+import { addDiff } from './commands/diff.ts';
+import { addEval } from './commands/eval.ts';
+import { addInspect } from './commands/inspect.ts';
+import { addReport } from './commands/report.ts';
+import { addRun } from './commands/run.ts';
+import { addSweep } from './commands/sweep.ts';
+import { addVerify } from './commands/verify.ts';
+import { addView } from './commands/view.ts';
 import type { Context } from './context.ts';
-import { addDemo } from './demo.ts';
-import { addDiff } from './diff.ts';
-import { addEval } from './eval.ts';
 import { type ExitCode, exitCodes, explain } from './exit.ts';
-import { addInspect } from './inspect.ts';
 import type { Io } from './io.ts';
-import { addReport } from './report.ts';
-import { addRun } from './run.ts';
-import { addSweep } from './sweep.ts';
-import { addVerify } from './verify.ts';
-import { addView } from './view.ts';
 
 /** `src/cli` and `dist/cli` lie equally deep in the package. */
 function versionOfPackage(): string {

@@ -1,0 +1,199 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { writeFolder } from '../../artifact/node-folder.ts';
+import type { Compiled, CompileOptions } from '../../compile.ts';
+import { readBytes } from '../../data/node-files.ts';
+import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
+import { checkIdentifier } from '../../emit/c/identifier.ts';
+import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../../judge/text.ts';
+import { planTable, stepsOf, stepTable, totalsOf } from '../../program/listing.ts';
+import { inputPort, outputPort, type Port, printedGrid } from '../../program/port.ts';
+import type { Judgement } from '../../search/search.ts';
+import { builtFields, formatFields, formatTable, searchText, sparseText } from '../../search/text.ts';
+import { formatBytes, formatCount } from '../../text/numbers.ts';
+import { formatShare } from '../../text/wilson.ts';
+import { type Context, paint, printJson } from '../context.ts';
+import { exitCodes } from '../exit.ts';
+import { build, type Delivered } from '../flags/build.ts';
+import { calibrationOf, readSamplesFor } from '../flags/calibrate.ts';
+import {
+  type CompressFlags,
+  compressOptions,
+  withCompressOptions,
+  withFinetuneOptions,
+} from '../flags/compress.ts';
+import { identifierOf, loadModel } from '../flags/model.ts';
+import {
+  decibels,
+  type InputFlags,
+  prepareOptions,
+  preprocessingOf,
+  type QuantizeFlags,
+  withInputOptions,
+  withJson,
+  withQuantizeOptions,
+} from '../flags/options.ts';
+import { textAfterPass } from '../flags/passes.ts';
+import { warningLines } from '../warn.ts';
+
+interface Flags extends InputFlags, QuantizeFlags, CompressFlags {
+  readonly out?: string;
+  readonly name?: string;
+  readonly type: 'int8' | 'float32';
+  /** In decibels. */
+  readonly minSqnr?: number;
+  readonly stopAfter?: string;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+function optionsFor(name: string, prepared: Prepared | undefined, flags: Flags): CompileOptions {
+  return {
+    name,
+    arith: flags.type,
+    requant: flags.requant,
+    calibrationMethod: flags.calibration,
+    ...(prepared === undefined ? {} : { calibration: calibrationOf(prepared, flags.samples) }),
+    ...(flags.type === 'int8' ? compressOptions(flags) : {}),
+  };
+}
+
+type Files = ReadonlyMap<string, string | Uint8Array>;
+const fileSizes = (files: Files): readonly { readonly name: string; readonly bytes: number }[] =>
+  [...files].map(([name, content]) => ({ name, bytes: Buffer.byteLength(content) }));
+
+const portFields = (port: Port): object => ({
+  shape: port.slot.shape,
+  elem: port.slot.elem,
+  ...printedGrid(port),
+});
+
+const agreementIn = ({ agreement, sparsity }: Compiled): object => ({
+  agreement: agreement === undefined ? null : agreementFields(agreement),
+  warnings: (agreement?.warnings ?? []).map(warningFields),
+  sparsity: sparsity === undefined ? null : { asked: sparsity.asked ?? null, reached: sparsity.reached },
+});
+
+const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: string | null): object => ({
+  command: 'compile',
+  name: compiled.program.name,
+  arith: compiled.program.arith,
+  ...totalsOf(compiled.program),
+  input: { ...portFields(inputPort(compiled.program)), raw: compiled.program.rawInput ?? null },
+  output: portFields(outputPort(compiled.program)),
+  steps: stepsOf(compiled.program),
+  formats: (compiled.formats ?? []).map(formatFields),
+  tried: tried.map(builtFields),
+  accuracy: accuracy ?? null,
+  ...agreementIn(compiled),
+  overBudget: over,
+  belowMinSqnr: far,
+  folder,
+  files: folder === null ? [] : fileSizes(files),
+});
+
+function describe(context: Context, compiled: Compiled): void {
+  const { program, formats = [], agreement } = compiled;
+  const { io } = context;
+  const c = paint(context);
+  const { macs, tableBytes, arenaBytes } = totalsOf(program);
+  io.out(
+    `${c.bold(program.name)}: ${program.arith}${agreement === undefined ? '' : `, ${samplesText(agreement)}`}\n\n`,
+  );
+  io.out(`${stepTable(program, io.columns)}\n\n${planTable(program, io.columns)}\n\n`);
+  if (formats.length > 0) io.out(`${formatTable(formats, io.columns)}\n\n`);
+  io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
+  const said = agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)];
+  for (const line of [...said, sparseText(formats), ...warningLines(compiled)])
+    if (line !== undefined) io.out(`${line}\n`);
+}
+
+function accuracyText({ samples: total, labelled, float, compiled }: Judgement, arith: string): string {
+  const share = (hits: number): string => formatShare({ hits, total });
+  if (!labelled) return `as float on held-out samples  ${share(compiled)}`;
+  return `top-1 on held-out samples\nfloat    ${share(float)}\n${arith.padEnd(8)} ${share(compiled)}`;
+}
+
+function describeFiles({ io }: Context, folder: string, files: Files): void {
+  for (const { name, bytes } of fileSizes(files)) io.out(`wrote ${folder}/${name} (${formatBytes(bytes)})\n`);
+  io.out(`next: thimble verify ${folder}\n`);
+}
+
+interface Made extends Delivered {
+  readonly files: Files;
+}
+
+async function report(context: Context, made: Made, flags: Flags): Promise<void> {
+  const { compiled, files, chosen, over, far, tried, accuracy } = made;
+  const failed = [...over.map((line) => `over budget: ${line}`), ...far];
+  const folder = flags.out !== undefined && failed.length === 0 ? flags.out : null;
+  if (folder !== null) await writeFolder(folder, files);
+  if (flags.json) printJson(context, jsonOf(made, folder));
+  else if (!flags.quiet) {
+    describe(context, compiled);
+    if (accuracy !== undefined) context.io.out(`${accuracyText(accuracy, compiled.program.arith)}\n`);
+    if (tried.length > 0) {
+      const best = tried.find((b) => b.compiled === chosen);
+      const found = { build: best, fits: over.length === 0, target: flags.target };
+      context.io.out(`\n${searchText(tried, found, context.io.columns)}`);
+    }
+    if (folder !== null) describeFiles(context, folder, files);
+    else if (failed.length === 0) context.io.out('nothing was written: give -o FOLDER\n');
+  }
+  for (const line of failed) context.io.err(`thimble: ${line}; nothing was written\n`);
+  if (failed.length > 0) context.finish(exitCodes.foundWrong);
+}
+
+async function run(context: Context, file: string, flags: Flags): Promise<void> {
+  const { api, io, commandLine: command, version } = context;
+  const graph = loadModel(api, file);
+  const name = flags.name === undefined ? identifierOf(file) : checkIdentifier(flags.name, '--name');
+  const wants: PrepareOptions = prepareOptions(flags);
+  const prepared = flags.type === 'int8' ? readSamplesFor(api, graph, flags, wants) : undefined;
+  const options = optionsFor(name, prepared, flags);
+  if (flags.stopAfter !== undefined) {
+    io.out(textAfterPass(api, graph, options, flags.stopAfter, '--stop-after'));
+    return;
+  }
+  const model = readBytes(file);
+  const built = await build(context, { graph, options, model, prepared, flags });
+  const preprocessing = preprocessingOf(wants);
+  const { compiled, accuracy } = built;
+  const made = { command, version, model, preprocessing, ...(accuracy === undefined ? {} : { accuracy }) };
+  const files = api.artifactOf(compiled, made);
+  await report(context, { ...built, files }, flags);
+  built.written?.();
+}
+
+export function addCompile(program: Command, context: () => Context): void {
+  const command = program
+    .command('compile')
+    .description('compile a trained model to C')
+    .argument('<model.onnx>', 'a model that torch.onnx.export wrote');
+  withQuantizeOptions(command);
+  withCompressOptions(command);
+  withFinetuneOptions(command);
+  withInputOptions(command)
+    .option('-o, --out <FOLDER>', 'where the C, its header, manifest and report go')
+    .option('--name <ID>', "prefix of everything in the C (default: the file's name)")
+    .addOption(new Option('--type <TYPE>', 'arithmetic').choices(['int8', 'float32']).default('int8'))
+    .option('--min-sqnr <DB>', 'fail if a layer or the output is farther from float', decibels)
+    .option('--stop-after <PASS>', 'print the graph after this pass and end')
+    .option('-q, --quiet', 'print nothing but errors');
+  withJson(command)
+    .addHelpText(
+      'after',
+      `
+Example:
+  thimble compile lenet5.onnx --pad 2 -o out \\
+      --calibrate train-images-idx3-ubyte.gz
+
+  reads 512 of MNIST's training images, compiles LeNet-5 to int8 C in out/.
+
+  thimble compile lenet5.onnx --calibrate train-images-idx3-ubyte.gz --pad 2 \\
+    --sparsity 0.85 --weight-bits 4 -o out
+
+  prunes 85 % of the weights first and stores the others in 4 bits.`,
+    )
+    .action((file: string, flags: Flags) => run(context(), file, flags));
+}

@@ -1,0 +1,194 @@
+import type { Command } from 'commander';
+import { InputError } from '../../base/errors.ts';
+import { indexOfLargest } from '../../base/extremes.ts';
+import { requireClasses, requireLabelCount } from '../../data/labels.ts';
+import { readLabels } from '../../data/node-files.ts';
+import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
+import { formatPercent } from '../../text/numbers.ts';
+import { formatShare, type Share, wilson } from '../../text/wilson.ts';
+import { type Context, printJson } from '../context.ts';
+import { exitCodes } from '../exit.ts';
+import { type Loaded, load, loadModel, readPrepared } from '../flags/model.ts';
+import {
+  type InputFlags,
+  percentage,
+  positiveInteger,
+  prepareOptions,
+  type QuantizeFlags,
+  withInputOptions,
+  withJson,
+  withQuantizeOptions,
+} from '../flags/options.ts';
+import {
+  compiledEngine,
+  type Engine,
+  floatEngine,
+  keptPreprocessing,
+  programEngine,
+  requireNoEngine,
+  sampleAt,
+  sampleShapeOfLoaded,
+} from '../flags/subject.ts';
+import { type Progress, progressOn } from '../progress.ts';
+
+interface Flags extends InputFlags, QuantizeFlags {
+  readonly input: string;
+  readonly labels?: string;
+  readonly against?: string;
+  readonly limit?: number;
+  readonly minTop1?: number;
+  readonly json?: boolean;
+}
+
+/** Float first, so that the later ones are compared with it. */
+function enginesOf(
+  context: Context,
+  loaded: Loaded,
+  flags: Flags,
+  options: PrepareOptions,
+  progress: Progress,
+): readonly Engine[] {
+  const { api } = context;
+  const float = (graph: Parameters<typeof api.toFloatGraph>[0]): Engine =>
+    floatEngine(api, api.toFloatGraph(graph));
+  if (loaded.kind === 'artifact')
+    return [
+      ...(flags.against === undefined ? [] : [float(loadModel(api, flags.against))]),
+      programEngine(api, loaded.artifact.program),
+    ];
+  const engines = [float(loaded.graph)];
+  if (flags.calibrate !== undefined)
+    engines.push(compiledEngine(context, loaded.graph, loaded.file, flags, options, progress));
+  return engines;
+}
+
+function labelsFor(flags: Flags, prepared: Prepared): Int32Array {
+  const labels = flags.labels === undefined ? prepared.labels : readLabels(flags.labels);
+  if (labels === undefined)
+    throw new InputError({
+      where: flags.input,
+      found: 'samples without labels',
+      supported: 'idx1, .npy, .npz or text with one class number per sample',
+      todo: 'give --labels FILE',
+    });
+  requireLabelCount(labels, prepared.count, flags.labels ?? flags.input);
+  return labels;
+}
+
+/** The class of each sample by each engine. */
+function classify(
+  engines: readonly Engine[],
+  prepared: Prepared,
+  count: number,
+  progress: Progress,
+): readonly Int32Array[] {
+  const classes = engines.map(() => new Int32Array(count));
+  for (let i = 0; i < count; i++) {
+    const sample = sampleAt(prepared, i);
+    engines.forEach((engine, e) => {
+      (classes[e] ?? new Int32Array(0))[i] = indexOfLargest(engine.run(sample));
+    });
+    progress.report('samples', i + 1, count);
+  }
+  return classes;
+}
+
+function matches(classes: Int32Array, others: Int32Array): Share {
+  let hits = 0;
+  classes.forEach((c, i) => {
+    if (c === others[i]) hits += 1;
+  });
+  return { hits, total: classes.length };
+}
+
+interface Result {
+  readonly engines: readonly { readonly name: string; readonly correct: Share }[];
+  /** Of the last engine with the first, where there are two. */
+  readonly agreement?: Share;
+}
+
+function resultOf(engines: readonly Engine[], classes: readonly Int32Array[], labels: Int32Array): Result {
+  const scored = engines.map(({ name }, e) => ({
+    name,
+    correct: matches(classes[e] ?? new Int32Array(0), labels),
+  }));
+  const [first, second] = classes;
+  return {
+    engines: scored,
+    ...(first !== undefined && second !== undefined ? { agreement: matches(first, second) } : {}),
+  };
+}
+
+function describe({ io }: Context, { engines, agreement }: Result): void {
+  for (const { name, correct } of engines) io.out(`${name.padEnd(8)} top-1 ${formatShare(correct)}\n`);
+  if (agreement === undefined) return;
+  const [a, b] = engines.map(({ correct }) => correct.hits / correct.total);
+  io.out(`same class for ${formatShare(agreement)}\n`);
+  io.out(`difference ${(100 * ((b ?? 0) - (a ?? 0))).toFixed(2)} points\n`);
+}
+
+const shareJson = (share: Share): object => {
+  const { hits, total, share: top1, low, high } = wilson(share);
+  return { hits, total, share: top1, low, high };
+};
+
+const jsonOf = ({ engines, agreement }: Result): object => ({
+  command: 'eval',
+  engines: engines.map(({ name, correct }) => ({ engine: name, top1: shareJson(correct) })),
+  agreement: agreement ? shareJson(agreement) : null,
+});
+
+/** --min-top1 is about the last engine: the one that would be deployed. */
+function judge(context: Context, { engines }: Result, minimum: number | undefined): void {
+  const last = engines.at(-1);
+  if (minimum === undefined || last === undefined) return;
+  const share = last.correct.hits / last.correct.total;
+  if (100 * share >= minimum) return;
+  context.io.err(`thimble: ${last.name} top-1 ${formatPercent(share)} is below ${minimum} %\n`);
+  context.finish(exitCodes.foundWrong);
+}
+
+function run(context: Context, file: string, flags: Flags): void {
+  const { api, io } = context;
+  const loaded = load(api, file);
+  requireNoEngine(loaded, flags.calibrate && '--calibrate');
+  const options = prepareOptions(flags, keptPreprocessing(loaded));
+  const prepared = readPrepared(flags.input, sampleShapeOfLoaded(api, loaded), options);
+  const labels = labelsFor(flags, prepared);
+  const progress = progressOn(io, flags.json === true);
+  const engines = enginesOf(context, loaded, flags, options, progress);
+  const count = Math.min(prepared.count, flags.limit ?? prepared.count);
+  const outputs = engines[0]?.outputShape.reduce((product, n) => product * n, 1) ?? 0;
+  requireClasses(labels, outputs, flags.labels ?? flags.input);
+  const classes = classify(engines, prepared, count, progress);
+  const result = resultOf(engines, classes, labels.slice(0, count));
+  if (flags.json) printJson(context, jsonOf(result));
+  else describe(context, result);
+  judge(context, result, flags.minTop1);
+}
+
+export function addEval(program: Command, context: () => Context): void {
+  const command = program
+    .command('eval')
+    .description('top-1 of a model on labelled samples, float against int8')
+    .argument('<model.onnx|folder>', 'a model, or a folder that compile -o made')
+    .requiredOption('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, folder of PNG')
+    .option('--labels <FILE>', 'class numbers: idx1, .npy, .npz, text (CIFAR-10 .bin has its own)')
+    .option('--against <MODEL>', 'with a folder: the .onnx it was made from, to compare with')
+    .option('--limit <N>', 'only the first N samples', positiveInteger)
+    .option('--min-top1 <PERCENT>', 'end with exit code 1 below this', percentage);
+  withInputOptions(withQuantizeOptions(command));
+  withJson(command)
+    .addHelpText(
+      'after',
+      `
+A model is evaluated in float, and with --calibrate compiled to int8 and
+compared too.
+
+Examples:
+  thimble eval lenet5.onnx --input t10k-images-idx3-ubyte.gz --pad 2 \\
+      --labels t10k-labels-idx1-ubyte.gz --calibrate train-images-idx3-ubyte.gz
+  thimble eval out --input images.npy --labels labels.npy --against lenet5.onnx`,
+    )
+    .action((file: string, flags: Flags) => run(context(), file, flags));
+}

@@ -1,0 +1,180 @@
+import { type Command, Option } from 'commander';
+import type { Artifact } from '../../artifact/make.ts';
+import type { VerifyReport, VerifyRow } from '../../artifact/node-verify.ts';
+import { inputBytes } from '../../program/values.ts';
+import { chips, type TargetName, targetNamed } from '../../targets/targets.ts';
+import { formatBytes, formatCount } from '../../text/numbers.ts';
+import { table } from '../../text/table.ts';
+import { type Context, paint, printJson } from '../context.ts';
+import { exitCodes } from '../exit.ts';
+import { loadArtifact, readPrepared, sampleShapeOfProgram, spread } from '../flags/model.ts';
+import {
+  type InputFlags,
+  positiveInteger,
+  prepareOptions,
+  withInputOptions,
+  withJson,
+} from '../flags/options.ts';
+import { randomInputs } from '../flags/random-inputs.ts';
+import { sampleAt } from '../flags/subject.ts';
+import { progressOn } from '../progress.ts';
+
+interface Flags extends InputFlags {
+  readonly input?: string;
+  readonly samples: number;
+  readonly targets: readonly TargetName[];
+  readonly opt?: string;
+  readonly json?: boolean;
+}
+
+export const verifyTargets = ['host', ...chips];
+
+export const parseTargets = (text: string): readonly TargetName[] =>
+  text.split(',').map((name) => targetNamed(name.trim()));
+
+function inputsFor(artifact: Artifact, flags: Flags): readonly Uint8Array[] {
+  if (flags.input === undefined) return randomInputs(artifact.program, flags.samples);
+  const options = prepareOptions(flags, artifact.manifest.preprocessing);
+  const prepared = readPrepared(flags.input, sampleShapeOfProgram(artifact), options);
+  return spread(prepared.count, flags.samples).map((i) =>
+    inputBytes(artifact.program, sampleAt(prepared, i)),
+  );
+}
+
+/** Whether a target that could be run is not the same. */
+export const hasFailed = ({ rows }: { readonly rows: readonly Pick<VerifyRow, 'status'>[] }): boolean =>
+  rows.some(({ status }) => status !== 'equal' && status !== 'skipped');
+
+const isVerified = (report: VerifyReport): boolean =>
+  !hasFailed(report) && report.rows.some(({ status }) => status === 'equal');
+
+function statusText(context: Context, { status }: VerifyRow): string {
+  const c = paint(context);
+  switch (status) {
+    case 'equal':
+      return c.green(status);
+    case 'differs':
+    case 'does not fit':
+    case 'failed':
+      return c.red(status);
+    case 'skipped':
+      return c.yellow(status);
+    default:
+      return status satisfies never;
+  }
+}
+
+const optional = (n: number | undefined, format: (n: number) => string): string =>
+  n === undefined ? '' : format(n);
+
+/** What ran: a target, and the form of the C where there are two. */
+const buildText = ({ target, form }: VerifyRow): string =>
+  form === undefined ? target : `${target}, ${form}`;
+
+const rowCells = (row: VerifyRow): readonly string[] => [
+  buildText(row),
+  row.status,
+  formatCount(row.bytesCompared),
+  row.mismatches > 0 ? formatCount(row.mismatches) : '',
+  optional(row.instructions, formatCount),
+  optional(row.stackBytes, formatBytes),
+];
+
+/** What there is to say, and of which targets: several lack the same compiler. */
+function notesOf(context: Context, rows: readonly VerifyRow[]): ReadonlyMap<string, readonly string[]> {
+  const notes = new Map<string, string[]>();
+  for (const row of rows) {
+    if (row.note === undefined) continue;
+    const text = `${statusText(context, row)}: ${row.note}`;
+    notes.set(text, [...(notes.get(text) ?? []), buildText(row)]);
+  }
+  return notes;
+}
+
+/** The table of a report, and a line for what was skipped or failed. */
+export function describeReport(context: Context, { rows }: VerifyReport): void {
+  const { io } = context;
+  const right = { align: 'right' } as const;
+  const columns = [
+    { head: 'target' },
+    { head: 'status' },
+    { head: 'bytes compared', ...right },
+    { head: 'wrong', ...right },
+    { head: 'instructions', ...right },
+    { head: 'stack', ...right },
+  ];
+  io.out(`${table(columns, rows.map(rowCells), io.columns)}\n`);
+  for (const [note, targets] of notesOf(context, rows)) io.out(`${targets.join(', ')}: ${note}\n`);
+}
+
+const optOf = ({ opt }: Flags): { opt?: string } => (opt === undefined ? {} : { opt: `-${opt}` });
+
+/** A chip that is too small is no failure where the user did not name it. */
+const passedOver = ({ rows }: VerifyReport): VerifyReport => ({
+  rows: rows.map((row): VerifyRow => {
+    if (row.status !== 'does not fit') return row;
+    return { ...row, status: 'skipped', note: `too small for the program: ${row.note ?? 'it does not fit'}` };
+  }),
+});
+
+async function run(context: Context, folder: string, flags: Flags, named: boolean): Promise<void> {
+  const { api, io } = context;
+  const artifact = loadArtifact(api, folder);
+  const inputs = inputsFor(artifact, flags);
+  const progress = progressOn(io, flags.json === true);
+  const { report: onProgress } = progress;
+  const found = await api
+    .verifyArtifact(artifact, {
+      inputs,
+      targets: flags.targets,
+      onProgress,
+      ...optOf(flags),
+    })
+    .finally(progress.end);
+  const report = named ? found : passedOver(found);
+  const ok = isVerified(report);
+  if (flags.json) printJson(context, { command: 'verify', ok, inputs: inputs.length, rows: report.rows });
+  else {
+    describeReport(context, report);
+    if (ok) io.out('Every byte is the same as in the simulator.\n');
+  }
+  if (ok) return;
+  io.err(
+    `thimble: ${hasFailed(report) ? 'verification failed' : 'nothing was verified: every target was skipped'}\n`,
+  );
+  context.finish(exitCodes.foundWrong);
+}
+
+export function addVerify(program: Command, context: () => Context): void {
+  const command = program
+    .command('verify')
+    .description('compile the C of an artifact, run it, and compare every byte with the simulator')
+    .argument('<folder>', 'a folder that compile -o made')
+    .option('--input <FILE>', 'samples to run (default: seeded random inputs)')
+    .option('--samples <N>', 'how many inferences per target', positiveInteger, 4)
+    .addOption(
+      new Option('--targets <LIST>', `of ${verifyTargets.join(', ')}`)
+        .argParser(parseTargets)
+        .default(parseTargets(verifyTargets.join()), 'all of them'),
+    );
+  command.addOption(new Option('--opt <LEVEL>', 'optimization on chips').choices(['O1', 'O2', 'O3', 'Os']));
+  command.addOption(new Option('--dsp', 'does nothing: C with and without DSP is compared').hideHelp());
+  withInputOptions(command);
+  withJson(command)
+    .addHelpText(
+      'after',
+      `
+Chips with DSP instructions (M4, M7, M33, M55) run the C with and without them:
+"DSP" and "plain".
+Targets whose compiler or emulator is not installed are skipped, and said to be;
+so are chips that are too small, unless --targets names them.
+Exit code 1: bytes differ, the program does not fit a named target, or all was
+skipped.
+
+Example:
+  thimble verify out --input digits.npy --targets host,cortex-m4`,
+    )
+    .action((folder: string, flags: Flags) =>
+      run(context(), folder, flags, command.getOptionValueSource('targets') !== 'default'),
+    );
+}

@@ -1,0 +1,211 @@
+/** Options that make a network smaller, and the build that they ask for. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { InputError } from '../../base/errors.ts';
+import { type CompileOptions, front } from '../../compile.ts';
+import type { Pattern } from '../../compress/prune/pattern.ts';
+import { type CostTarget, costTargets } from '../../cost/speed.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
+import type { CodebookSize, WeightBits } from '../../ir/graph/op.ts';
+import { type Fit, fitWithin, type Grid, type HeldOut, type Limits, Search } from '../../search/search.ts';
+import type { OnProgress } from '../api.ts';
+import { positiveInteger } from './options.ts';
+
+export interface CompressFlags {
+  readonly sparsity?: number;
+  readonly prune: 'obs' | 'magnitude' | 'channel';
+  readonly pattern: Pattern;
+  readonly weightBits?: WeightBits;
+  /** True: 16 values in every layer. */
+  readonly codebook?: true | NonNullable<CompileOptions['codebook']>;
+  readonly optimize?: 'flash' | 'tables' | 'speed';
+  readonly target: CostTarget;
+  readonly flash?: number;
+  readonly ram?: number;
+  readonly instructions?: number;
+  readonly maxLoss?: number;
+  readonly labels?: string;
+  readonly heldOut: number;
+  readonly seed: number;
+  /** Epochs. */
+  readonly finetune?: number;
+  readonly threads?: number;
+  readonly checkpoint?: string;
+  readonly resume?: boolean;
+}
+
+/** `12KB`, `1.5KB`, `900`: bytes; 1 KB is 1,024. */
+export function parseSize(text: string): number {
+  const [, number = '', unit = ''] = /^([0-9]+(?:\.[0-9]+)?)\s*(KB|K|MB|M|B)?$/i.exec(text) ?? [];
+  const factor = { k: 1024, m: 1024 ** 2, b: 1 }[unit.charAt(0).toLowerCase()] ?? 1;
+  const bytes = Math.floor(Number(number) * factor);
+  if (number !== '' && bytes > 0) return bytes;
+  throw new InvalidArgumentError('It has to be a size, for example 900, 12KB or 1.5KB.');
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError('It has to be a share from 0 to 1, for example 0.85.');
+}
+
+function points(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value <= 100) return value;
+  throw new InvalidArgumentError('It has to be a number of percentage points, for example 0.2.');
+}
+
+function count(text: string): number {
+  const [, number = '', unit = ''] = /^([0-9]+(?:\.[0-9]+)?)\s*([KM])?$/i.exec(text) ?? [];
+  const value = Math.floor(Number(number) * ({ k: 1e3, m: 1e6 }[unit.toLowerCase()] ?? 1));
+  if (number !== '' && value > 0) return value;
+  throw new InvalidArgumentError('It has to be a count, for example 550000, 550K or 0.55M.');
+}
+
+function bits(text: string): WeightBits {
+  if (text === '8' || text === '4' || text === '2') return Number(text) as WeightBits;
+  throw new InvalidArgumentError('It has to be 8, 4 or 2.');
+}
+
+function codebookSize(text: string | undefined): CodebookSize {
+  if (text === '16' || text === '4') return Number(text) as CodebookSize;
+  throw new InvalidArgumentError('It has to be 16, 4, or layers with one of them: /3/Conv=16,/9/Gemm=4.');
+}
+
+/** `16`, `4`, or layers by name: `/3/Conv=16,/9/Gemm=4`. */
+export function parseCodebook(text: string): NonNullable<CompileOptions['codebook']> {
+  if (!text.includes('=')) return codebookSize(text);
+  return new Map(
+    text.split(',').map((layer) => {
+      const [, name = '', size] = /^(.+)=(.*)$/.exec(layer) ?? [];
+      return [name, codebookSize(size)];
+    }),
+  );
+}
+
+/** `none`, `2:4` (at most 2 of every 4 stay), `1x4` (blocks). */
+export function parsePattern(text: string): Pattern {
+  if (text === 'none') return 'none';
+  const [, n, m] = /^([0-9]+):([0-9]+)$/.exec(text) ?? [];
+  if (n !== undefined && m !== undefined) return { n: Number(n), m: Number(m) };
+  const [, rows, cols] = /^([0-9]+)x([0-9]+)$/.exec(text) ?? [];
+  if (rows !== undefined && cols !== undefined) return { block: [Number(rows), Number(cols)] };
+  throw new InvalidArgumentError('It has to be none, N:M (2:4) or ROWSxCOLUMNS (1x4).');
+}
+
+const integer = (text: string): number => {
+  if (/^-?[0-9]{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It has to be a whole number.');
+};
+
+export const withCompressOptions = (command: Command): Command =>
+  command
+    .option('--sparsity <SHARE>', 'prune this share of the weights, 0 to 1', share)
+    .addOption(
+      new Option('--prune <METHOD>', 'which weights go')
+        .choices(['obs', 'magnitude', 'channel'])
+        .default('obs'),
+    )
+    .option('--pattern <PATTERN>', 'none, N:M (N of M stay), or blocks ROWSxCOLUMNS', parsePattern, 'none')
+    .option('--weight-bits <BITS>', 'of a stored weight: 8, 4 or 2', bits)
+    .option('--codebook [VALUES]', 'share 16 or 4 values: in all layers, or NAME=16,NAME=4', parseCodebook)
+    .addOption(
+      new Option('--optimize <WHAT>', 'choose how weights are stored').choices(['flash', 'tables', 'speed']),
+    )
+    .addOption(
+      new Option('--target <CHIP>', 'whose instructions are modelled')
+        .choices([...costTargets])
+        .default('cortex-m4'),
+    )
+    .option('--flash <SIZE>', 'constants may take this much, e.g. 12KB', parseSize)
+    .option('--ram <SIZE>', 'the arena may take this much, e.g. 1.5KB', parseSize)
+    .option('--instructions <N>', 'an inference may take this many on the target, e.g. 0.55M', count)
+    .option('--max-loss <POINTS>', 'the smallest build that loses no more on held-out samples', points)
+    .option('--labels <FILE>', 'classes of the samples of --calibrate, to judge by')
+    .option('--held-out <N>', 'how many samples to judge by', positiveInteger, 2000)
+    .option('--seed <N>', 'of everything random', integer, 1);
+
+export const withFinetuneOptions = (command: Command): Command =>
+  command
+    .option(
+      '--finetune <EPOCHS>',
+      'train on the samples of --calibrate, held to the float model',
+      positiveInteger,
+    )
+    .option('--threads <N>', 'that train (default: all cores)', positiveInteger)
+    .option('--checkpoint <FILE>', 'where interrupted training is kept (default: beside --out)')
+    .option('--resume', 'go on with interrupted training');
+
+export const limitsOf = (flags: CompressFlags): Limits => ({
+  ...(flags.flash === undefined ? {} : { flashBytes: flags.flash }),
+  ...(flags.ram === undefined ? {} : { ramBytes: flags.ram }),
+  ...(flags.instructions === undefined ? {} : { instructions: flags.instructions }),
+  ...(flags.maxLoss === undefined ? {} : { maxLoss: flags.maxLoss }),
+});
+
+/** Whether the sparsity is left for a search to find. */
+export const isSearched = (flags: CompressFlags): boolean =>
+  flags.sparsity === undefined && Object.keys(limitsOf(flags)).length > 0;
+
+export const codebookOf = ({ codebook }: CompressFlags): CompileOptions['codebook'] =>
+  codebook === true ? 16 : codebook;
+
+/** The ways to store weights that a search tries; undefined: its own. */
+export function gridsOf(flags: CompressFlags): readonly Grid[] | undefined {
+  const codebook = codebookOf(flags);
+  if (typeof codebook === 'number') return [{ weightBits: flags.weightBits ?? 8, codebook }];
+  return flags.weightBits === undefined ? undefined : [{ weightBits: flags.weightBits }];
+}
+
+/** What the flags add to the options of a build without a search. */
+export function compressOptions(flags: CompressFlags): Partial<CompileOptions> {
+  const { sparsity, weightBits, target, seed, prune: method, pattern } = flags;
+  const codebook = codebookOf(flags);
+  const compresses = (sparsity ?? 0) > 0 || (weightBits ?? 8) < 8 || codebook !== undefined;
+  const objective = flags.optimize ?? (compresses ? 'flash' : 'zeros');
+  const price = objective === 'speed' ? 'macs' : 'flash';
+  return {
+    ...(sparsity === undefined || sparsity === 0
+      ? {}
+      : { prune: { method, pattern, sparsity, price, seed } }),
+    ...(weightBits === undefined ? {} : { weightBits }),
+    ...(codebook === undefined ? {} : { codebook }),
+    formats: { objective, target },
+  };
+}
+
+/** What a search's builds are to make least: what is limited. A limit of flash counts tables. */
+function searched({ flash, instructions }: CompressFlags): 'flash' | 'tables' | 'speed' {
+  if (instructions !== undefined) return 'speed';
+  return flash === undefined ? 'flash' : 'tables';
+}
+
+export interface Searched extends Fit {
+  readonly search: Search;
+}
+
+/** @throws InputError without held-out samples, and for options that a search chooses itself. */
+export function searchBuild(
+  model: Graph<'imported'>,
+  options: CompileOptions,
+  flags: CompressFlags,
+  heldOut: HeldOut,
+  onProgress: OnProgress,
+): Searched {
+  if (options.arith === 'float32')
+    throw new InputError({
+      where: '--flash, --ram, --instructions, --max-loss',
+      found: '--type float32',
+      supported: 'int8',
+    });
+  let done = 0;
+  const grids = gridsOf(flags);
+  const search = new Search(front(model, options), heldOut, {
+    compile: options,
+    objective: flags.optimize ?? searched(flags),
+    target: flags.target,
+    method: flags.prune,
+    ...(grids === undefined ? {} : { grids }),
+    onBuilt: () => onProgress('building', ++done, Math.max(8, done + 1)),
+  });
+  return { search, ...fitWithin(search, limitsOf(flags)) };
+}

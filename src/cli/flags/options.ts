@@ -1,0 +1,102 @@
+/** Options that several commands have, and how their text becomes values. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Preprocessing } from '../../artifact/make.ts';
+import { layouts } from '../../data/axes.ts';
+import { type Normalize, parseNormalize } from '../../data/normalize.ts';
+import { type PrepareOptions, parseLayout, parseResize } from '../../data/prepare.ts';
+import type { RequantMode } from '../../ir/graph/op.ts';
+import type { CalibrationMethod } from '../../passes/calibrate.ts';
+
+export function positiveInteger(text: string): number {
+  if (/^[1-9][0-9]{0,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It has to be a whole number above 0.');
+}
+
+function wholeNumber(text: string): number {
+  if (/^[0-9]{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It has to be a whole number from 0 on.');
+}
+
+export function percentage(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value <= 100) return value;
+  throw new InvalidArgumentError('It has to be a number from 0 to 100.');
+}
+
+export function decibels(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('It has to be a number of decibels, for example 30.');
+}
+
+export interface InputFlags {
+  readonly normalize?: Normalize;
+  readonly pad?: number;
+  readonly resize?: { readonly height: number; readonly width: number };
+  readonly layout?: PrepareOptions['layout'];
+}
+
+/** --resize, --pad, --normalize and --layout: from a file's samples to the model's input, in this order. */
+export const withInputOptions = (command: Command): Command =>
+  command
+    .option('--resize <HxW>', 'bring pictures to this size (area mean when shrinking)', parseResize)
+    .option('--pad <N>', 'N zero pixels around, after resizing', wholeNumber)
+    .option('--normalize <M,S>', '(x - mean) / std on pixels / 255; or M,M,M;S,S,S', parseNormalize)
+    .option('--layout <AXES>', `order of axes in arrays: ${layouts.join(', ')}`, parseLayout);
+
+/** As a manifest has it, where absent fields may be there as undefined. */
+export type Kept = { readonly [K in keyof Preprocessing]?: Preprocessing[K] | undefined };
+
+/** What the options say, or else what the artifact was compiled with. */
+export function prepareOptions(flags: InputFlags, kept: Kept = {}): PrepareOptions {
+  const normalize = flags.normalize ?? kept.normalize;
+  const pad = flags.pad ?? kept.pad;
+  const resize = flags.resize ?? kept.resize;
+  return {
+    ...(normalize ? { normalize } : {}),
+    ...(pad === undefined ? {} : { pad }),
+    ...(resize ? { resize } : {}),
+    ...(flags.layout ? { layout: flags.layout } : {}),
+  };
+}
+
+/** The part of the options that an artifact keeps. */
+export function preprocessingOf({ normalize, pad, resize }: PrepareOptions): Preprocessing {
+  return {
+    ...(normalize ? { normalize } : {}),
+    ...(pad === undefined ? {} : { pad }),
+    ...(resize ? { resize } : {}),
+  };
+}
+
+export interface QuantizeFlags {
+  readonly calibrate?: string;
+  /** Of calibration. */
+  readonly samples: number;
+  readonly requant: RequantMode;
+  readonly calibration: CalibrationMethod;
+}
+
+const requantModes = [
+  'single',
+  'tfl-double',
+  'ort-float',
+  'pow2',
+  'compact',
+] as const satisfies readonly RequantMode[];
+const methods = ['minmax', 'percentile', 'mse'] as const satisfies readonly CalibrationMethod[];
+
+/** How a float model becomes an integer one. */
+export const withQuantizeOptions = (command: Command): Command =>
+  command
+    .option('--calibrate <FILE>', 'typical samples: .npy, .npz, idx, CIFAR-10 .bin, folder of PNG')
+    .option('--samples <N>', 'how many of them to use, evenly spread', positiveInteger, 512)
+    .addOption(
+      new Option('--requant <MODE>', 'rounding of accumulators').choices(requantModes).default('single'),
+    )
+    .addOption(
+      new Option('--calibration <METHOD>', 'how ranges are chosen').choices(methods).default('minmax'),
+    );
+
+export const withJson = (command: Command): Command =>
+  command.option('--json', 'print one JSON object and nothing else (docs/cli.md)');

@@ -1,0 +1,148 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { bench } from '../../support/cli.ts';
+import { sampleFiles } from '../../support/sample-files.ts';
+
+const files = sampleFiles();
+afterAll(files.remove);
+const model = 'models/lenet5.onnx';
+const int8 = ['compile', model, '--calibrate', files.images, '--pad', '2'];
+const folderNamed = (name: string): string => path.join(files.folder, name);
+
+describe('thimble compile', () => {
+  test('writes the artifact and says what is in it', async () => {
+    const out = folderNamed('out');
+    const { run, seen } = bench();
+    const result = await run(...int8, '-o', out);
+    expect(result).toMatchObject({ code: 0, err: '' });
+    expect(readdirSync(out)).toEqual(expect.arrayContaining(['lenet5.c', 'lenet5.h', 'manifest.json']));
+    expect(result.out).toContain('lenet5: int8, calibrated on 18 samples; compared on 2 held back');
+    expect(result.out).toMatch(
+      /^int8 against float: [\d.]+ dB, same class [\d.]+ %; worst layer \w+ [\d.]+ dB$/m,
+    );
+    expect(result.out).toContain(`next: thimble verify ${out}`);
+    for (const line of result.out.split('\n'))
+      if (!line.includes(out)) expect(line.length).toBeLessThanOrEqual(80);
+    expect(seen.made[0]).toMatchObject({ preprocessing: { pad: 2 }, version: expect.stringMatching(/^\d/) });
+    expect(seen.made[0]?.command).toBe(`thimble ${int8.join(' ')} -o ${out}`);
+  });
+
+  test('--json: stable fields, nothing else on stdout', async () => {
+    const out = folderNamed('json');
+    const result = await bench().run(...int8, '-o', out, '--json');
+    const json = JSON.parse(result.out) as Record<string, unknown>;
+    expect(Object.keys(json)).toEqual([
+      'command',
+      'name',
+      'arith',
+      'macs',
+      'tableBytes',
+      'arenaBytes',
+      'input',
+      'output',
+      'steps',
+      'formats',
+      'tried',
+      'accuracy',
+      'agreement',
+      'warnings',
+      'sparsity',
+      'overBudget',
+      'belowMinSqnr',
+      'folder',
+      'files',
+    ]);
+    expect(json).toMatchObject({
+      command: 'compile',
+      name: 'lenet5',
+      arith: 'int8',
+      macs: 416520,
+      input: { shape: [1, 1, 32, 32], elem: 'u8', raw: { mean: [0], std: [255] } },
+      output: { shape: [1, 10], elem: 'u8', scale: expect.any(Number), zeroPoint: expect.any(Number) },
+      folder: out,
+      files: expect.arrayContaining([{ name: 'lenet5.c', bytes: expect.any(Number) }]),
+    });
+    expect(json.steps).toContainEqual({
+      name: 'conv1',
+      origin: ['/0/Conv', '/1/Relu', '/2/MaxPool'],
+      output: '/2/MaxPool_output_0',
+      outputShape: [1, 6, 14, 14],
+      macs: 117600,
+      tableBytes: expect.any(Number),
+    });
+  });
+
+  test('float32 needs no calibration; --name names, --quiet says nothing', async () => {
+    const out = folderNamed('float');
+    const result = await bench().run(
+      'compile',
+      model,
+      '--type',
+      'float32',
+      '--name',
+      'reader',
+      '-q',
+      '-o',
+      out,
+    );
+    expect(result).toEqual({ code: 0, out: '', err: '' });
+    expect(existsSync(path.join(out, 'reader.c'))).toBe(true);
+  });
+
+  test('without -o nothing is written, and that is said', async () => {
+    const result = await bench().run('compile', model, '--type', 'float32');
+    expect(result.code).toBe(0);
+    expect(result.out).toContain('nothing was written: give -o FOLDER');
+  });
+
+  test('over a budget: exit code 1, nothing written', async () => {
+    const out = folderNamed('budget');
+    const result = await bench().run(
+      ...int8,
+      '-o',
+      out,
+      '--ram',
+      '1000',
+      '--flash',
+      '1MB',
+      '--sparsity',
+      '0',
+    );
+    expect(result.code).toBe(1);
+    expect(result.err).toMatch(
+      /^thimble: over budget: RAM [\d,]+ B, [\d,]+ B over the limit of 1,000 B; nothing was written\n$/,
+    );
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test('--stop-after prints the graph after a pass', async () => {
+    const result = await bench().run('compile', model, '--type', 'float32', '--stop-after', 'canonicalize');
+    expect(result.code).toBe(0);
+    expect(result.out).toContain('maxPool');
+    const unknown = await bench().run('compile', model, '--type', 'float32', '--stop-after', 'magic');
+    expect(unknown).toMatchObject({ code: 2, out: '' });
+    expect(unknown.err).toContain('--stop-after magic: no such pass; supported: import, canonicalize');
+    const inapplicable = await bench().run('compile', model, '--type', 'float32', '--stop-after', 'quantize');
+    expect(inapplicable.err).toContain('a pass that does not run for float32');
+  });
+
+  test.each([
+    [['compile', model], 'int8: no samples to measure the ranges'],
+    [['compile', model, '--calibrate', files.images], 'try --pad 2 or --resize 32x32'],
+    [[...int8, '--name', '2fast'], "--name: '2fast' is not a C identifier"],
+    [['compile', files.folder], 'a folder; supported: .onnx files'],
+    [['compile', files.images], 'images.npy'],
+  ])('%j is refused with exit code 2', async (argv, message) => {
+    const result = await bench().run(...argv);
+    expect(result).toMatchObject({ code: 2, out: '' });
+    expect(result.err).toContain(message);
+    expect(result.err).toMatch(/^thimble: [^\n]+\n$/);
+  });
+
+  test('an -o that is a file', async () => {
+    const file = folderNamed('a-file');
+    writeFileSync(file, 'precious');
+    expect(await bench().run(...int8, '-o', file)).toMatchObject({ code: 2 });
+  });
+});

@@ -1,0 +1,60 @@
+/** Every primitive's WebAssembly has the value of its JavaScript, wherever C defines one. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Expr } from '../../../../src/ir/kernel/kernel.ts';
+import type { Primitive } from '../../../../src/ir/kernel/primitive.ts';
+import { primitives } from '../../../../src/ir/kernel/prims/index.ts';
+import type { Program } from '../../../../src/program/program.ts';
+import { createSimulator } from '../../../../src/sim/simulate.ts';
+import { createEngine } from '../../../../src/sim/wasm/engine.ts';
+import * as ir from '../../../support/ir.ts';
+
+const integers = fc.oneof(
+  fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+  fc.integer({ min: -300, max: 300 }),
+  fc.integer({ min: 0, max: 31 }),
+  fc.constantFrom(-(2 ** 31), 2 ** 31 - 1, 2 ** 30, 65535, 65536),
+);
+/** Scales are below 1, and exponents of softmax never above 0. */
+const scales = fc.float({ noNaN: true, min: Math.fround(1e-9), max: 1 });
+const exponents = fc.oneof(
+  fc.float({ noNaN: true, noDefaultInfinity: true, max: 0 }),
+  fc.float({ noNaN: true, min: -100, max: 0 }),
+  fc.constantFrom(0, -0, -87, -1),
+);
+
+const cases = 2000;
+const seed = 20_261_121;
+
+/** Arguments for which C says what happens. */
+function argumentsOf(p: Primitive): readonly (readonly number[])[] {
+  const each = p.params.map(({ name, type }) =>
+    type === 'i32' ? integers : name === 'scale' ? scales : exponents,
+  );
+  const isDefined = (args: readonly number[]) =>
+    p.violation(...args.map((x) => ({ lo: x, hi: x }))) === undefined;
+  return fc.sample(fc.tuple(...each).filter(isDefined), { numRuns: cases, seed });
+}
+
+/** Argument i of each case in table i; the results one after the other. */
+function programFor(p: Primitive): Program {
+  const rows = argumentsOf(p);
+  const tables = p.params.map(({ name, type }, i) => {
+    const numbers = rows.map((args) => args[i]!);
+    return ir.table(`${name}s`, type, type === 'f32' ? Float32Array.from(numbers) : numbers);
+  });
+  const args = p.params.map(({ name, type }) => ir.load(`${name}s`, type, ir.local('i')));
+  const value: Expr = { kind: 'call', primitive: p.name, type: p.result, args };
+  const params = [ir.param('in', 'in', 'u8', 1), ir.param('out', 'out', p.result, cases)];
+  const body = [ir.for_('i', 0, cases, [ir.store('out', p.result, ir.local('i'), value)])];
+  return ir.single(ir.kernel('k', params, body, tables));
+}
+
+test.each([...primitives.values()].map((p) => [p.name, p] as const))('%s', (_, p) => {
+  const program = programFor(p);
+  const input = new Uint8Array(1);
+  const { output } = createSimulator(program, { mode: 'checked' }).run(input);
+  expect(createEngine(program, 'wasm').run(input).output).toEqual(output);
+  expect(createEngine(program, 'wasm-simd').run(input).output).toEqual(output);
+  expect(new Set(output).size).toBeGreaterThan(8);
+});
