@@ -11,7 +11,7 @@ import { trainedBuild } from '../src/cli/flags/finetune.ts';
 import { type Compiled, type CompileOptions, compile } from '../src/compile.ts';
 import { onThreads } from '../src/compress/train/node-threads.ts';
 import { readLabels } from '../src/data/node-files.ts';
-import { totalsOf } from '../src/program/listing.ts';
+import { totalsOf } from '../src/program/summary.ts';
 import { arrangeInput } from '../src/program/values.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { chips, type TargetName } from '../src/targets/targets.ts';

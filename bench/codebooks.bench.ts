@@ -5,7 +5,7 @@
 import { test } from 'vitest';
 import { calibrationOf } from '../src/cli/flags/calibrate.ts';
 import { type Compiled, type CompileOptions, compileFused, front } from '../src/compile.ts';
-import { totalsOf } from '../src/program/listing.ts';
+import { totalsOf } from '../src/program/summary.ts';
 import { arrangeInput } from '../src/program/values.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { formatPercent } from '../src/text/numbers.ts';

@@ -4,17 +4,19 @@ import { InputError, must } from './base/errors.ts';
 import { mulberry32 } from './base/random.ts';
 import { Shared } from './compress/fit/shared.ts';
 import { type PruneOptions, prunePass } from './compress/prune/prune.ts';
+import { sparsityOf } from './compress/prune/sparsity.ts';
 import { checkCodebook, checkWeightBits, codebookOf } from './compress/round/check-weights.ts';
 import { needsRounding, type RoundedWeights, roundWeights } from './compress/round/round-weights.ts';
 import { type Split, split } from './data/held-back.ts';
 import { verifyGraph } from './ir/graph/check.ts';
 import type { Graph, Stage } from './ir/graph/graph.ts';
-import type { CodebookSize, Quant, Range, RequantMode, WeightBits } from './ir/graph/op.ts';
+import type { CodebookSize, Range, RequantMode, WeightBits } from './ir/graph/op.ts';
 import { dumpGraph } from './ir/graph/text.ts';
+import type { Quant } from './ir/kernel/stored.ts';
 import { countOf, sameShape } from './ir/tensor.ts';
-import { type Agreement, withAgreement } from './judge/agreement.ts';
-import { type Sparsity, sparsityOf } from './judge/warnings/pruning.ts';
-import { type Calibration, type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
+import { type Agreement, agreementOf } from './judge/agreement.ts';
+import type { Build, Judging } from './judge/build.ts';
+import { type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import { dropDeadChannels } from './passes/channels/drop-dead-channels.ts';
 import {
@@ -37,7 +39,7 @@ import type { MemoryPlan, PlanStrategy } from './plan/addresses.ts';
 import { assemble } from './plan/assemble.ts';
 import { showPlan } from './plan/text.ts';
 import { pixelsOf, storedBy, unroundedBy } from './program/port.ts';
-import type { Normalization, Program } from './program/program.ts';
+import type { Normalization } from './program/program.ts';
 import { encodeInput } from './program/values.ts';
 
 export interface CompileOptions {
@@ -77,32 +79,12 @@ export interface CompileOptions {
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
-/** Samples as the fused network takes them. */
-export interface Judging {
-  readonly calibrating: readonly Float32Array[];
-  readonly samples: readonly Float32Array[];
-  /** Whether `samples` are none of `calibrating`. */
-  readonly heldBack: boolean;
-}
-
-export interface Compiled {
-  readonly program: Program;
+export interface Compiled extends Build {
   readonly plan: MemoryPlan;
   /** The float network that the program stands for, before fusion: what its outputs are compared to. */
   readonly floatGraph: Graph<'float'>;
-  /** The float graph after fusion, pruning and rounding of weights, and the inputs as it takes them: what calibration ran. */
-  readonly fused: Graph<'float'>;
-  /** The fused graph with the weights of the model that was given, where `fused` has others. */
-  readonly given?: Graph<'float'>;
-  /** What an int8 program was calibrated on, and what it is judged by. */
-  readonly judging?: Judging;
   /** How near it is to the float network; of float32 programs, and of builds that are still searched, absent. */
   readonly agreement?: Agreement;
-  /** What is zero of the weights, where they may have been pruned. */
-  readonly sparsity?: Sparsity;
-  /** The graph that was assembled. */
-  readonly assembled: Graph<'float'> | Graph<'int8'>;
-  readonly calibration?: Calibration;
   readonly requant: RequantMode;
   /** Of each layer with weights, where formats were chosen. */
   readonly formats?: readonly LayerChoice[];
@@ -362,3 +344,10 @@ const partsOf = ({
   heldBack = [],
 }: NonNullable<CompileOptions['calibration']>): Split<Float32Array> =>
   heldBack.length > 0 ? { calibrating: inputs, judging: heldBack, heldBack: true } : split(inputs);
+
+/** With its agreement, where it was not taken yet. */
+export function withAgreement(compiled: Compiled): Compiled {
+  if (compiled.agreement !== undefined) return compiled;
+  const agreement = agreementOf(compiled);
+  return agreement === undefined ? compiled : { ...compiled, agreement };
+}

@@ -9,14 +9,15 @@ import { DefectError, must } from '../base/errors.ts';
 import { entropyFloor } from '../cost/entropy.ts';
 import { tableBytesOf } from '../cost/speed.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
-import type { Place } from '../ir/graph/op.ts';
 import type { QuantizedMac } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
+import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
 import type { Shape, Tensor } from '../ir/tensor.ts';
 import { placesOf } from '../plan/orders.ts';
-import type { Program, Slot, Step } from '../program/program.ts';
+import type { Program, Step } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
+import { argOf, slotAt } from '../program/slots.ts';
 
 export interface WeightMismatch {
   readonly count: number;
@@ -58,7 +59,7 @@ export interface Certificate {
 }
 
 /** The row-major element of a weight tensor that a row's term t stands for, by the order of the input's memory. */
-function modelTerm(shape: Shape, { order }: Place): (term: number) => number {
+function modelTerm(shape: Shape, { order }: StoredTensor): (term: number) => number {
   const [, depth = 1, ...window] = shape;
   if (window.length === 0) return (term) => order?.[term] ?? term;
   const taps = window.reduce((product, n) => product * n, 1);
@@ -104,7 +105,7 @@ function sqnrOf(real: Tensor, { weights, weightScales }: QuantizedMac): number {
 const bytesOfTables = (kernel: Kernel, names: readonly (string | undefined)[]): number =>
   tableBytesOf({ ...kernel, tables: kernel.tables.filter(({ name }) => names.includes(name)) });
 
-function certifyStep({ kernel }: Step, node: Node, input: Place, real: Tensor): LayerCertificate {
+function certifyStep({ kernel }: Step, node: Node, input: StoredTensor, real: Tensor): LayerCertificate {
   const mac = node.quantized as QuantizedMac;
   const how = must(kernel.weights, 'a kernel with weights');
   const mismatch = compared(decodeRows(kernel), mac, modelTerm(real.shape, input));
@@ -126,9 +127,6 @@ function certifyStep({ kernel }: Step, node: Node, input: Place, real: Tensor): 
   };
 }
 
-const outputSlotOf = (program: Program, { kernel, args }: Step): Slot =>
-  must(program.slots[args[kernel.params.findIndex((p) => p.role === 'out')] ?? -1], `an 'out' slot`);
-
 /**
  * @param graph the one that the program was assembled from
  * @throws DefectError for tables that do not follow their format, or a program of another graph
@@ -139,7 +137,7 @@ export function certify(program: Program, graph: Graph<'int8'>): Certificate {
   const layers = program.steps
     .filter(({ kernel }) => kernel.weights !== undefined)
     .map((step) => {
-      const made = outputSlotOf(program, step).name;
+      const made = slotAt(program, argOf(step, 'out')).name;
       const node = must(
         graph.nodes.find(({ outputs }) => outputs[0] === made),
         `tensor '${made}' is made by a node of the graph`,

@@ -9,8 +9,8 @@ import { agreementText, samplesText, storedText, warningText } from '../judge/te
 import { decibelText } from '../judge/warnings/warning.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { MemoryPlan } from '../plan/addresses.ts';
-import { stepsOf, totalsOf } from '../program/listing.ts';
 import type { Program } from '../program/program.ts';
+import { stepsOf, totalsOf } from '../program/summary.ts';
 import type { Facts, KernelFacts } from '../prove/prove.ts';
 import type { Judgement } from '../search/search.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';

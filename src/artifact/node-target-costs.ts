@@ -1,8 +1,8 @@
 /** What a build costs on targets: counted and weighed, not modelled. */
 
 import { InputError } from '../base/errors.ts';
+import type { CodeSize, MeasuredTarget } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';
-import type { CodeSize, MeasuredTarget } from '../targets/measured.ts';
 import type { Measures } from '../targets/native.ts';
 import { sizesOf } from '../targets/size.ts';
 import { type TargetName, targets } from '../targets/targets.ts';

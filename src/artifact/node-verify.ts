@@ -3,11 +3,11 @@
 import { InputError, must } from '../base/errors.ts';
 import { noDspMacro } from '../emit/dsp.ts';
 import { wrongMacroIn } from '../emit/header.ts';
+import type { Form, MeasuredTarget } from '../program/measured.ts';
 import type { Outcome } from '../program/program.ts';
 import { proveProgram } from '../prove/prove.ts';
 import { compareOutcomes, differenceText } from '../sim/difference.ts';
 import { createSimulator } from '../sim/simulate.ts';
-import type { Form, MeasuredTarget } from '../targets/measured.ts';
 import { type Measures, runNative } from '../targets/native.ts';
 import { hasDsp, type TargetName, targets } from '../targets/targets.ts';
 import type { Artifact } from './make.ts';

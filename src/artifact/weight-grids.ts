@@ -7,6 +7,7 @@ import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { QuantizedMac } from '../ir/integers/mac.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Program, Slot } from '../program/program.ts';
+import { argOf, slotAt } from '../program/slots.ts';
 
 export interface WeightGrid {
   /** Real value of one stored step: the least and the most of all output channels that have weights. */
@@ -71,12 +72,10 @@ function gridOf(layer: Layer, graph: Graph<'float'>): WeightGrid {
   };
 }
 
-function layersOf({ slots, steps }: Program, graph: Graph<'int8'>): readonly Layer[] {
-  return steps.flatMap(({ kernel, args }) => {
-    const [input, output] = (['in', 'out'] as const).map(
-      (role) => slots[args[kernel.params.findIndex((p) => p.role === role)] ?? -1],
-    );
-    if (kernel.weights === undefined || input === undefined || output === undefined) return [];
+function layersOf(program: Program, graph: Graph<'int8'>): readonly Layer[] {
+  return program.steps.flatMap((step) => {
+    if (step.kernel.weights === undefined) return [];
+    const [input, output] = [slotAt(program, argOf(step, 'in')), slotAt(program, argOf(step, 'out'))];
     const node = graph.nodes.find(({ outputs }) => outputs[0] === output.name);
     return [{ node: must(node, `tensor '${output.name}' is made by a node of the graph`), input, output }];
   });

@@ -69,3 +69,11 @@ export function must<T>(value: T | undefined | null, invariant: string): T {
 /** How messages name things. */
 export const nodeLabel = (name: string, type: string): string => `node '${name}' (${type})`;
 export const tensorLabel = (name: string): string => `tensor '${name}'`;
+
+/** A complaint that gets its place (the node) from the caller's caller. */
+export const complain = (found: string, supported?: string, todo?: string): InputError =>
+  new InputError({
+    found,
+    ...(supported === undefined ? {} : { supported }),
+    ...(todo === undefined ? {} : { todo }),
+  });

@@ -5,9 +5,9 @@ import type { VerifyOptions, VerifyReport } from '../artifact/node-verify.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
+import type { MeasuredTarget } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';
 import type { EngineName, RunProgram } from '../runtime/engines.ts';
-import type { MeasuredTarget } from '../targets/measured.ts';
 import type { ViewAssets } from '../view/page.ts';
 
 /** `what` is being done: `done` of `total`. */

@@ -1,11 +1,12 @@
 /** What a model's layers made elsewhere, from a file of arrays by name. */
+
 import { must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Program } from '../program/program.ts';
+import { argOf, inputSlot, outputSlot, slotAt } from '../program/slots.ts';
 import { type Assigned, assign } from './assign.ts';
 import { type Capture, captureOfTensors, type Gap } from './capture.ts';
-import { slotAt } from './feed.ts';
 import { type NamedNode, scopesOf } from './modules.ts';
 
 type Arrays = ReadonlyMap<string, Tensor>;
@@ -35,12 +36,13 @@ function namedNode(graph: Graph<'imported'>, node: Node): NamedNode {
 
 /** Without the model only names are known, and of a step's nodes only what the last one makes. */
 const nodesOfProgram = (program: Program): readonly NamedNode[] =>
-  program.steps.flatMap(({ origin, args, kernel }) => {
-    const out = must(args[kernel.params.findIndex(({ role }) => role === 'out')], 'a step has an output');
+  program.steps.flatMap((step) => {
+    const { origin, kernel } = step;
+    const output = slotAt(program, argOf(step, 'out')).name;
     return origin.map((name, i) => ({
       name,
       inputs: [],
-      output: i === origin.length - 1 ? slotAt(program, out).name : `${name}:0`,
+      output: i === origin.length - 1 ? output : `${name}:0`,
       scopes: [],
       weighted: i === 0 && kernel.weights !== undefined,
     }));
@@ -151,8 +153,8 @@ export function activationsIn(
   arrays: Arrays,
   graph: Graph<'imported'> | undefined,
 ): Activations {
-  const input = slotAt(program, program.input).name;
-  const output = slotAt(program, program.output).name;
+  const input = inputSlot(program).name;
+  const output = outputSlot(program).name;
   const nodes =
     graph === undefined ? nodesOfProgram(program) : graph.nodes.map((node) => namedNode(graph, node));
   const known: Known = { arrays, graph, assigned: assign(nodes, arrays, { input, output }) };

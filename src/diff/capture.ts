@@ -1,11 +1,10 @@
 /** What inferences left in the tensors of a program, whoever ran them: the other side of a comparison. */
-import { must } from '../base/errors.ts';
-import { largestOf } from '../base/extremes.ts';
+
 import type { Tensor } from '../ir/tensor.ts';
 import { portOf, sameMeaning } from '../program/port.ts';
 import type { Outcome, Program, Slot } from '../program/program.ts';
-import { decodePort } from '../program/values.ts';
-import { slotBytes } from '../sim/arena.ts';
+import { slotAt, slotBytes } from '../program/slots.ts';
+import { decodePort, pick } from '../program/values.ts';
 
 /** `stored`: bytes as the slot has them. `real`: row-major numbers in the slot's shape. */
 export type Captured =
@@ -53,56 +52,17 @@ export interface Capture {
   missing?(slot: number): Gap | undefined;
 }
 
-const slotOf = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
-
 /** Of a run that kept the arena after every step: a slot is read from the arena of the step that wrote it. */
 export function captureOfOutcome(program: Program, input: Uint8Array, { arenas }: Outcome): Capture {
   return {
     written(index) {
       if (index === program.input) return { kind: 'stored', bytes: input };
-      const slot = slotOf(program, index);
+      const slot = slotAt(program, index);
       const arena = arenas[slot.firstStep];
       if (arena === undefined) return undefined;
       return { kind: 'stored', bytes: arena.slice(slot.address, slot.address + slotBytes(slot)) };
     },
   };
-}
-
-/** Ends of the stretches that the axes cut a row-major tensor into: [2, 3, 4] has 2, 6, 24. */
-function cutsOf(shape: readonly number[]): ReadonlySet<number> {
-  let size = 1;
-  return new Set(
-    shape.map((axis) => {
-      size *= axis;
-      return size;
-    }),
-  );
-}
-
-/**
- * Whether two shapes of as many elements can be one tensor in one row-major order: axes of 1 apart they are the
- * same, or one has neighbouring axes of the other in one. 4x8x8 and 8x8x4 are an image in two orders.
- */
-function sameImage(a: readonly number[], b: readonly number[]): boolean {
-  const [x, y] = [cutsOf(a), cutsOf(b)];
-  return [...x].every((cut) => y.has(cut)) || [...y].every((cut) => x.has(cut));
-}
-
-/** The elements of a model's tensor that a slot holds, or why it cannot hold them. */
-export function pick(slot: Slot, { shape, data }: Tensor): Float32Array | string {
-  const { kept } = slot;
-  const whole = Float32Array.from(data as ArrayLike<number>);
-  if (kept === undefined) {
-    const fits = whole.length === slot.length && sameImage(slot.shape, shape);
-    return fits ? whole : `${shape.join('x')}, here ${slot.shape.join('x')}`;
-  }
-  const inner = slot.length / kept.length;
-  if (whole.length % inner !== 0 || largestOf(kept) >= whole.length / inner)
-    return `${shape.join('x')}, here ${slot.shape.join('x')} of it`;
-  return Float32Array.from(
-    { length: slot.length },
-    (_, i) => whole[(kept[Math.floor(i / inner)] ?? 0) * inner + (i % inner)] ?? 0,
-  );
 }
 
 /** Of what is known or not, slot by slot. */
@@ -139,7 +99,7 @@ export const captureOfTensors = (
   captureOf((index) => {
     const found = tensorFor(index) ?? unnamed;
     if ('why' in found) return found;
-    return picked(slotOf(program, index), 'data' in found ? [found] : found);
+    return picked(slotAt(program, index), 'data' in found ? [found] : found);
   });
 
 /** Of an inference of which nothing is known, for one reason. */
@@ -158,13 +118,13 @@ export function captureOfBuild(program: Program, other: Program, capture: Captur
   const twinOf = (index: number): number => {
     if (index === program.input) return other.input;
     if (index === program.output) return other.output;
-    return other.slots.findIndex(({ name }) => name === slotOf(program, index).name);
+    return other.slots.findIndex(({ name }) => name === slotAt(program, index).name);
   };
   return captureOf((index) => {
     const twin = twinOf(index);
     const held = twin < 0 ? undefined : capture.written(twin);
     if (held === undefined) return unnamed;
-    const [slot, source] = [slotOf(program, index), slotOf(other, twin)];
+    const [slot, source] = [slotAt(program, index), slotAt(other, twin)];
     const same = sameStorage(slot, source) && sameMeaning(portOf(program, index), portOf(other, twin));
     if (held.kind === 'stored' && same) return held;
     const values = held.kind === 'real' ? held.values : decodePort(other, twin, held.bytes);

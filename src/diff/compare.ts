@@ -3,26 +3,19 @@
  * inputs (isolated: an error shows where it is made) or on its own (cumulative: as it runs). What was not
  * compared is counted, with the reason; it is never right.
  */
+
 import { must } from '../base/errors.ts';
 import { indexOfLargest, largestOf } from '../base/extremes.ts';
 import { stridesOf } from '../ir/tensor.ts';
 import { gridAt, type Port, portOf } from '../program/port.ts';
 import type { Program, Slot } from '../program/program.ts';
+import { argOf, slotAt } from '../program/slots.ts';
 import { decodePort } from '../program/values.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import type { Captured, Gap } from './capture.ts';
 import type { Suspect } from './causes/cause.ts';
-import { type LayerMeasures, Measuring, type Place } from './distance.ts';
-import {
-  type DiffMode,
-  type Fed,
-  fitting,
-  type Inference,
-  oursIn,
-  sameBytes,
-  slotAt,
-  storedOf,
-} from './feed.ts';
+import { type Coordinates, type LayerMeasures, Measuring } from './distance.ts';
+import { type DiffMode, type Fed, fitting, type Inference, oursIn, sameBytes, storedOf } from './feed.ts';
 
 export interface DiffOptions {
   readonly mode: DiffMode;
@@ -121,7 +114,7 @@ function addSlot(
     const step = gridAt(port, element)?.scale;
     const half = isInput || step === undefined ? Infinity : step * 0.501;
     const clipped = Math.abs(y - must(theirStored[element], 'an element')) > half;
-    const place = (): Place => ({
+    const place = (): Coordinates => ({
       inference,
       element,
       at: coordinates(slot, element),
@@ -164,9 +157,7 @@ export function suspectIn(
 
 /** The slots that are compared, in the order in which they are written: the input, then each step's output. */
 function comparedSlots(program: Program): readonly number[] {
-  const outputs = program.steps.map(({ kernel, args }) =>
-    must(args[kernel.params.findIndex(({ role }) => role === 'out')], 'a step has an output'),
-  );
+  const outputs = program.steps.map((step) => argOf(step, 'out'));
   return [program.input, ...outputs];
 }
 

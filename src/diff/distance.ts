@@ -1,7 +1,7 @@
 /** How far two versions of one tensor are from each other. */
 
 /** One element of a tensor. */
-export interface Place {
+export interface Coordinates {
   /** Of which inference. */
   readonly inference: number;
   /** Row-major. */
@@ -33,8 +33,8 @@ export interface LayerMeasures {
   readonly cosine: number;
   /** Elements of theirs beyond what the slot can store. */
   readonly clipped: number;
-  readonly first?: Place;
-  readonly worst?: Place;
+  readonly first?: Coordinates;
+  readonly worst?: Coordinates;
 }
 
 /** A standard deviation below this share of the mean is float32's rounding of a constant. */
@@ -55,11 +55,11 @@ export class Measuring {
   #noise = 0;
   #sum = 0;
   #max = 0;
-  #first: Place | undefined;
-  #worst: Place | undefined;
+  #first: Coordinates | undefined;
+  #worst: Coordinates | undefined;
 
   /** `place` is called for the first and for each worst element only. */
-  add(ours: number, theirs: number, equal: boolean, clipped: boolean, place: () => Place): void {
+  add(ours: number, theirs: number, equal: boolean, clipped: boolean, place: () => Coordinates): void {
     const error = Math.abs(ours - theirs);
     if (this.#elements === 0) this.#pivot = theirs;
     const moved = theirs - this.#pivot;

@@ -3,8 +3,8 @@
 import { crc32 } from '../base/crc32.ts';
 import { must } from '../base/errors.ts';
 import type { Program, Slot } from '../program/program.ts';
+import { slotAt, slotBytes } from '../program/slots.ts';
 import { encodeSlot } from '../program/values.ts';
-import { slotBytes } from '../sim/arena.ts';
 import type { Simulator } from '../sim/simulate.ts';
 import { type Capture, type Captured, captureOfOutcome, type Gap } from './capture.ts';
 
@@ -27,9 +27,6 @@ export interface Fed {
 export interface Ours {
   written(slot: number): Fed | undefined;
 }
-
-export const slotAt = (program: Program, index: number): Slot =>
-  must(program.slots[index], 'a slot of the program');
 
 /** The bytes that a slot would hold. */
 export const storedOf = (program: Program, slot: number, held: Captured): Uint8Array =>

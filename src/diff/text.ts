@@ -3,7 +3,7 @@
 import { formatCount } from '../text/numbers.ts';
 import { table, wrapped } from '../text/table.ts';
 import type { Diff, LayerDiff } from './compare.ts';
-import type { Place } from './distance.ts';
+import type { Coordinates } from './distance.ts';
 import { type Coverage, coverageOf } from './verdict.ts';
 
 const right = { align: 'right' } as const;
@@ -18,7 +18,7 @@ function equalText(equal: number, elements: number): string {
 }
 
 /** `[2, 0, 14] 17 there 18` */
-const placeText = ({ at, ours, theirs, stored }: Place, exact: boolean): string => {
+const placeText = ({ at, ours, theirs, stored }: Coordinates, exact: boolean): string => {
   const [a, b] = exact && stored !== undefined ? stored : [ours, theirs];
   return `[${at.join(', ')}] ${short(a)}, there ${short(b)}`;
 };

@@ -1,17 +1,12 @@
-/** `<name>.h`: the interface, and all that its user has to know. */
-import { must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { type PrintedGrid, portOf, printedGrid } from '../program/port.ts';
-import type { Program, Slot } from '../program/program.ts';
+import type { Program } from '../program/program.ts';
+import { kernelsOf } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { cFloat, columns, comment, cType, fillWords } from './c/lines.ts';
 import { noDspMacro, usesDsp } from './dsp.ts';
 import { type EmitInfo, noBuild } from './info.ts';
-import { kernelsOf } from './names.ts';
 import { layoutLines, normalizationLines } from './order-text.ts';
-
-export const slotAt = (program: Program, index: number): Slot =>
-  must(program.slots[index], `program '${program.name}' has no slot ${index}`);
 
 /** Who made the file, from what. */
 export const provenance = (info: EmitInfo): string[] => [

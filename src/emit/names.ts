@@ -1,9 +1,11 @@
 /** The names of everything in one generated C file. */
+
 import { must } from '../base/errors.ts';
 import type { Kernel, Table } from '../ir/kernel/kernel.ts';
 import { primitives } from '../ir/kernel/prims/index.ts';
 import { declaredIn } from '../ir/kernel/walk.ts';
 import type { Program } from '../program/program.ts';
+import { kernelsOf } from '../program/slots.ts';
 import { uniqueNames } from './c/identifier.ts';
 import type { PrintOptions } from './c/kernel.ts';
 import { libraryNames } from './c/library.ts';
@@ -13,11 +15,6 @@ export interface FileNames {
   readonly kernels: ReadonlyMap<Kernel, string>;
   readonly tables: ReadonlyMap<Table, string>;
 }
-
-/** Each kernel once, in the order of its first step. */
-export const kernelsOf = (program: Program): readonly Kernel[] => [
-  ...new Set(program.steps.map((step) => step.kernel)),
-];
 
 const traceParts =
   'network tables row rows crc char text hex field begin end tensor bytes start step after putc';

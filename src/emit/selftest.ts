@@ -1,10 +1,12 @@
 /** `<name>_selftest.c`: runs recorded inputs and compares the recorded outputs, byte for byte. */
+
 import { DefectError } from '../base/errors.ts';
 import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../program/program.ts';
+import { inputSlot, outputSlot } from '../program/slots.ts';
 import { comment } from './c/lines.ts';
 import { numberLines } from './c/tables.ts';
-import { provenance, slotAt } from './header.ts';
+import { provenance } from './header.ts';
 import type { EmitInfo, Golden } from './info.ts';
 
 /** Elements as bit patterns, so that a float is exactly itself whatever the byte order. */
@@ -62,8 +64,8 @@ function mainFunction({ name }: Program, samples: number): string[] {
 }
 
 export function selftestFile(program: Program, golden: readonly Golden[], info: EmitInfo): string {
-  const input = slotAt(program, program.input);
-  const output = slotAt(program, program.output);
+  const input = inputSlot(program);
+  const output = outputSlot(program);
   const inputs = golden.map((g) => g.input);
   const outputs = golden.map((g) => g.output);
   return [

@@ -1,17 +1,19 @@
 /** `<name>.c`: tables, kernels, and the function that runs them. */
+
 import { DefectError, must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
 import { arraysUsed, expressionsIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
 import type { Program, Step } from '../program/program.ts';
+import { inputSlot, kernelsOf, outputSlot, slotAt } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
 import { printTable } from './c/tables.ts';
 import { dspHelpers, dspMacro, usesDsp } from './dsp.ts';
-import { provenance, slotAt } from './header.ts';
+import { provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
-import { type FileNames, fileNames, kernelsOf, namesIn } from './names.ts';
+import { type FileNames, fileNames, namesIn } from './names.ts';
 import { traceFile } from './trace-header.ts';
 
 function hasInfinity(kernel: Kernel): boolean {
@@ -156,7 +158,7 @@ function runFunction(program: Program, arena: Arena, names: FileNames): string[]
     '{',
     `    ${program.name.toUpperCase()}_BEGIN();`,
     ...calls,
-    `    return ${arena.pointer(slotAt(program, program.output))};`,
+    `    return ${arena.pointer(outputSlot(program))};`,
     '}',
     '',
   ];
@@ -166,7 +168,7 @@ function inputFunction(program: Program, arena: Arena): string[] {
   return [
     `${program.name}_input_t *${program.name}_input(struct ${program.name} *net)`,
     '{',
-    `    return ${arena.pointer(slotAt(program, program.input))};`,
+    `    return ${arena.pointer(inputSlot(program))};`,
     '}',
     '',
   ];

@@ -4,9 +4,10 @@
  */
 import { must } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
+import { slotAt } from '../program/slots.ts';
 import { bytesPerLine, keptAt, type TracedRow, tracedRows, tracedTables } from '../program/traced.ts';
 import { comment, commentText, wrapCode } from './c/lines.ts';
-import { provenance, slotAt } from './header.ts';
+import { provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { fileNames } from './names.ts';
 

@@ -2,7 +2,8 @@
 
 import type { Distance } from '../base/distance.ts';
 import { must } from '../base/errors.ts';
-import type { Compiled, Judging } from '../compile.ts';
+import { outputSlot } from '../program/slots.ts';
+import type { Build, Judging } from './build.ts';
 import { classOf, type LayerError, layerErrors, measure, outputOf, tensorsOf } from './layer-errors.ts';
 import { layerWarnings } from './warnings/layers.ts';
 import { pruningWarnings } from './warnings/pruning.ts';
@@ -30,8 +31,8 @@ export interface Agreement {
 /** From the model that was given, where that is another than the one that is stored. */
 export const fromGiven = (error: LayerError): Distance => error.given ?? error;
 
-function oneClassWarnings({ fused, program }: Compiled, { calibrating }: Judging): readonly Warning[] {
-  const slot = must(program.slots[program.output], 'a program has an output');
+function oneClassWarnings({ fused, program }: Build, { calibrating }: Judging): readonly Warning[] {
+  const slot = outputSlot(program);
   return oneClass(calibrating, (sample) => {
     const output = tensorsOf(fused, sample).get(fused.outputs[0] ?? '');
     return output && classOf(slot, output.data);
@@ -39,11 +40,11 @@ function oneClassWarnings({ fused, program }: Compiled, { calibrating }: Judging
 }
 
 /** Undefined for float32 programs. */
-export function agreementOf(compiled: Compiled): Agreement | undefined {
-  const { program, judging } = compiled;
+export function agreementOf(build: Build): Agreement | undefined {
+  const { program, judging } = build;
   if (judging === undefined) return undefined;
-  const measured = measure(compiled, judging.samples);
-  const layers = layerErrors(compiled, measured);
+  const measured = measure(build, judging.samples);
+  const layers = layerErrors(build, measured);
   const last = program.steps.findIndex((_, step) => outputOf(program, step) === program.output);
   const calibration = sampleFacts(judging.calibrating);
   const odd = sampleWarnings(calibration);
@@ -57,19 +58,12 @@ export function agreementOf(compiled: Compiled): Agreement | undefined {
     ...(measured.sameClass === undefined ? {} : { sameClass: measured.sameClass }),
     warnings: [
       ...odd,
-      ...(odd.length > 0 || measured.classes > 1 ? [] : oneClassWarnings(compiled, judging)),
-      ...rangeWarnings(compiled, measured),
-      ...layerWarnings(compiled, measured),
-      ...pruningWarnings(compiled),
+      ...(odd.length > 0 || measured.classes > 1 ? [] : oneClassWarnings(build, judging)),
+      ...rangeWarnings(build, measured),
+      ...layerWarnings(build, measured),
+      ...pruningWarnings(build),
     ],
   };
-}
-
-/** With its agreement, where it was not taken yet. */
-export function withAgreement(compiled: Compiled): Compiled {
-  if (compiled.agreement !== undefined) return compiled;
-  const agreement = agreementOf(compiled);
-  return agreement === undefined ? compiled : { ...compiled, agreement };
 }
 
 /** The least of what was measured, warnings about single channels included: what `--min-sqnr` is held to. */

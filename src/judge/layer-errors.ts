@@ -2,15 +2,15 @@
 
 import { type Distance, Distances } from '../base/distance.ts';
 import { must } from '../base/errors.ts';
-import type { Compiled } from '../compile.ts';
-import { pick } from '../diff/capture.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { floats, type Tensor } from '../ir/tensor.ts';
 import type { Program, Slot } from '../program/program.ts';
-import { arrangeInput, decodeSlot, encodeInput } from '../program/values.ts';
+import { argOf, outputSlot, slotAt } from '../program/slots.ts';
+import { arrangeInput, decodeSlot, encodeInput, pick } from '../program/values.ts';
 import { inference, type RunProgram } from '../runtime/engines.ts';
+import type { Build } from './build.ts';
 
 export interface LayerError extends Distance {
   readonly kernel: string;
@@ -68,15 +68,11 @@ export interface Measured {
 }
 
 /** Index of the slot that a step writes. */
-export const outputOf = ({ steps }: Program, step: number): number => {
-  const { kernel, args } = must(steps[step], 'a step');
-  return must(args[kernel.params.findIndex(({ role }) => role === 'out')], 'a kernel has an output');
-};
-
-const slotAt = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
+export const outputOf = ({ steps }: Program, step: number): number =>
+  argOf(must(steps[step], 'a step'), 'out');
 
 /** The float network's tensor that a slot holds: the output under its last name. */
-const tensorIn = ({ program, fused }: Compiled, index: number): string =>
+const tensorIn = ({ program, fused }: Build, index: number): string =>
   index === program.output ? (fused.outputs[0] ?? '') : slotAt(program, index).name;
 
 export function gridOf(slot: Slot): SlotGrid {
@@ -93,11 +89,11 @@ export const channelOf = ({ shape, length }: Slot): ((element: number) => number
   return (element) => Math.floor(element / inner) % channels;
 };
 
-function factsFor(compiled: Compiled, index: number): TensorFacts {
-  const slot = slotAt(compiled.program, index);
+function factsFor(build: Build, index: number): TensorFacts {
+  const slot = slotAt(build.program, index);
   return {
     slot,
-    tensor: tensorIn(compiled, index),
+    tensor: tensorIn(build, index),
     grid: gridOf(slot),
     own: new Distances(),
     given: new Distances(),
@@ -117,8 +113,8 @@ export function tensorsOf(graph: Graph<'float'>, sample: Float32Array): Readonly
 }
 
 /** @param sample as the fused network takes it: in stored steps where the input is raw or has a grid per channel */
-function bothSides(compiled: Compiled, run: RunProgram, sample: Float32Array): Run {
-  const { program, fused, given } = compiled;
+function bothSides(build: Build, run: RunProgram, sample: Float32Array): Run {
+  const { program, fused, given } = build;
   const stored = program.rawInput !== undefined || program.inputGrids !== undefined;
   const bytes = stored
     ? arrangeInput(
@@ -175,20 +171,20 @@ const kept = 8;
 
 /**
  * Cumulative: every layer is fed what the program computed before it.
- * @param compiled an int8 program
+ * @param build an int8 program
  * @param samples as its fused network takes them
  */
-export function measure(compiled: Compiled, samples: readonly Float32Array[]): Measured {
-  const { program, fused, given } = compiled;
-  const steps = program.steps.map((_, step) => factsFor(compiled, outputOf(program, step)));
-  const input = factsFor(compiled, program.input);
-  const output = slotAt(program, program.output);
+export function measure(build: Build, samples: readonly Float32Array[]): Measured {
+  const { program, fused, given } = build;
+  const steps = program.steps.map((_, step) => factsFor(build, outputOf(program, step)));
+  const input = factsFor(build, program.input);
+  const output = outputSlot(program);
   const run = inference(program);
   const runs: Run[] = [];
   const classes = new Set<number>();
   let hits = 0;
   for (const sample of samples) {
-    const sides = bothSides(compiled, run, sample);
+    const sides = bothSides(build, run, sample);
     addTensor(input, sides.real.get(input.tensor), sides.stored(program.input));
     steps.forEach((facts, step) => {
       const stored = sides.stored(outputOf(program, step));
@@ -219,7 +215,7 @@ export const distanceOf = (facts: TensorFacts): Distance => facts.own.result(ste
 export const givenDistanceOf = (facts: TensorFacts): Distance | undefined =>
   facts.given.count === 0 ? undefined : facts.given.result(stepOf(facts));
 
-export function layerErrors({ program }: Compiled, { steps }: Measured): readonly LayerError[] {
+export function layerErrors({ program }: Build, { steps }: Measured): readonly LayerError[] {
   return steps.map((facts, step) => {
     const given = givenDistanceOf(facts);
     return {

@@ -1,4 +1,5 @@
 /** A compiled network to be called: typed arrays and ndarrays in and out, the bytes of the C inside. */
+
 import type { NdArray } from 'ndarray';
 import type { Artifact, Preprocessing } from '../artifact/make.ts';
 import { InputError, must } from '../base/errors.ts';
@@ -6,9 +7,9 @@ import { indexOfLargest } from '../base/extremes.ts';
 import { prepare, sampleShapeOfSlot } from '../data/prepare.ts';
 import { countOf, type Numbers, type Shape } from '../ir/tensor.ts';
 import type { Program, Slot } from '../program/program.ts';
+import { argOf, inputSlot, outputSlot, slotAt, slotBytes } from '../program/slots.ts';
 import { arrangeInput, decodePort, encodeInput } from '../program/values.ts';
 import { type EngineName, fastest, inference } from '../runtime/engines.ts';
-import { slotBytes } from '../sim/arena.ts';
 import { fromNdarray, toNdarray } from './ndarray.ts';
 
 /**
@@ -143,12 +144,10 @@ function valuesOf(program: Program, index: number, stored: Uint8Array): Values {
   };
 }
 
-const slotAt = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
-
 function outputsOfSteps(program: Program, arenas: readonly Uint8Array[]): ReadonlyMap<string, Values> {
   return new Map(
-    program.steps.map(({ kernel, args }, step) => {
-      const index = must(args[kernel.params.findIndex(({ role }) => role === 'out')], 'a step has an output');
+    program.steps.map((made, step) => {
+      const index = argOf(made, 'out');
       const slot = slotAt(program, index);
       const arena = must(arenas[step], 'an arena per step');
       const stored = arena.slice(slot.address, slot.address + slotBytes(slot));
@@ -163,7 +162,7 @@ function prepared(
   { width, height, channels, data }: Picture,
   how: Preprocessing,
 ): NetInput {
-  const slot = slotAt(program, program.input);
+  const slot = inputSlot(program);
   const { pixels, real } = prepare(
     {
       where: 'picture',
@@ -184,7 +183,7 @@ export function netOf(
 ): Net {
   const chosen = engine === 'fast' ? fastest() : { engine };
   const execute = inference(program, chosen.engine);
-  const [input, output] = [slotAt(program, program.input), slotAt(program, program.output)];
+  const [input, output] = [inputSlot(program), outputSlot(program)];
   const encode: Net['encode'] = (x, { layout = 'chw' } = {}) => encoded(program, input, x, layout);
   const run: Net['run'] = (x, options = {}) => {
     const outcome = execute(encode(x, options), { keepArenas: options.layers === true });

@@ -12,9 +12,9 @@ import { type CostTarget, modelledInstructions, tableBytesOf } from '../cost/spe
 import { isCoded } from '../ir/formats/codes.ts';
 import { candidatesFor } from '../ir/formats/index.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
-import type { Place } from '../ir/graph/op.ts';
 import type { QuantizedMac } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
+import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
 import { placesOf } from '../plan/orders.ts';
 import {
@@ -69,11 +69,11 @@ const isMac = (quantized: unknown): quantized is QuantizedMac =>
 
 function builderOf(
   node: Node,
-  places: ReadonlyMap<string, Place>,
+  places: ReadonlyMap<string, StoredTensor>,
 ): ((changes: object) => Kernel) | undefined {
   const { op, attrs, quantized } = node;
   if (op.alias || op.int8 === undefined) return undefined;
-  const at = (name: string): Place => must(places.get(name), `tensor '${name}' has a place`);
+  const at = (name: string): StoredTensor => must(places.get(name), `tensor '${name}' has a place`);
   const inputs = node.inputs.filter((name) => places.has(name)).map(at);
   const context = { name: 'layer', inputs, outputs: node.outputs.map(at) };
   return (changes) =>

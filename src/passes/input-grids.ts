@@ -9,8 +9,9 @@
  */
 import { must } from '../base/errors.ts';
 import { type Graph, is, type Node } from '../ir/graph/graph.ts';
-import type { Quant, Range } from '../ir/graph/op.ts';
+import type { Range } from '../ir/graph/op.ts';
 import { holding, nothingSeen, quantOf, type Seen, widened, withCheapZero } from '../ir/integers/quant.ts';
+import type { Quant } from '../ir/kernel/stored.ts';
 import { type ConvAttrs, conv } from '../ir/ops/conv.ts';
 import { linear } from '../ir/ops/linear.ts';
 import { reshape } from '../ir/ops/reshape.ts';

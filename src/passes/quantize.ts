@@ -4,8 +4,9 @@
  */
 import { DefectError, locate, must } from '../base/errors.ts';
 import type { Graph, Node, TensorInfo } from '../ir/graph/graph.ts';
-import type { InputType, Quant, QuantizeContext, Range, RequantMode, ScaleContext } from '../ir/graph/op.ts';
+import type { InputType, QuantizeContext, Range, RequantMode, ScaleContext } from '../ir/graph/op.ts';
 import { holding, quantOf, withCheapZero } from '../ir/integers/quant.ts';
+import type { Quant } from '../ir/kernel/stored.ts';
 import type { Calibration } from './calibrate.ts';
 import type { Pass } from './pass.ts';
 

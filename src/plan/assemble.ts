@@ -4,9 +4,10 @@
  */
 import { DefectError, InputError, locate, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
-import type { KernelContext, Place } from '../ir/graph/op.ts';
+import type { KernelContext } from '../ir/graph/op.ts';
 import type { Kernel, Param } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
+import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { countOf } from '../ir/tensor.ts';
 import type { Normalization, Program, Slot, Step } from '../program/program.ts';
 import {
@@ -37,7 +38,7 @@ export interface Assembled {
 /** A tensor (or scratch) with its place in memory, before it has an address. */
 interface Draft {
   readonly name: string;
-  readonly place: Place;
+  readonly place: StoredTensor;
   readonly elem: Param['elem'];
   readonly length: number;
   firstStep: number;
@@ -60,8 +61,14 @@ export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: Assembl
   const drafts: Draft[] = [];
   const at = new Map<string, Draft>();
   const known = placesOf(graph);
-  const place = (name: string): Place => must(known.get(name), `tensor '${name}' has a place`);
-  const draft = (name: string, p: Place, firstStep: number, e: Param['elem'], length: number): Draft => {
+  const place = (name: string): StoredTensor => must(known.get(name), `tensor '${name}' has a place`);
+  const draft = (
+    name: string,
+    p: StoredTensor,
+    firstStep: number,
+    e: Param['elem'],
+    length: number,
+  ): Draft => {
     const made = { name, place: p, elem: e, length, firstStep, lastStep: firstStep };
     drafts.push(made);
     return made;
@@ -103,7 +110,7 @@ export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: Assembl
 }
 
 /** Another name for the same memory: the live range is the original's. */
-function renamed(source: Draft, place: Place): Draft {
+function renamed(source: Draft, place: StoredTensor): Draft {
   return {
     ...source,
     place,
@@ -146,7 +153,7 @@ function argsOf(
   kernel: Kernel,
   sources: readonly Draft[],
   output: Draft,
-  draft: (name: string, p: Place, firstStep: number, e: Param['elem'], length: number) => Draft,
+  draft: (name: string, p: StoredTensor, firstStep: number, e: Param['elem'], length: number) => Draft,
   step: number,
 ): readonly Draft[] {
   let next = 0;

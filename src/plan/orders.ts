@@ -1,13 +1,13 @@
 /** Where the elements of every activation lie: its order in memory follows from the operators, in order. */
 import { InputError, locate, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
-import type { Place } from '../ir/graph/op.ts';
 import { sameOrder, simplified, spatialOrder } from '../ir/kernel/memory-order.ts';
+import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { countOf, type Shape, sameShape } from '../ir/tensor.ts';
 
 type Compiled = Graph<'float'> | Graph<'int8'>;
 
-function placeOf(graph: Compiled, name: string, order: Place['order']): Place {
+function placeOf(graph: Compiled, name: string, order: StoredTensor['order']): StoredTensor {
   const { shape, quant, kept } = must(graph.tensors.get(name), `tensor '${name}' is known`);
   return {
     shape,
@@ -54,7 +54,7 @@ function inputViews(graph: Compiled): readonly InputView[] {
 }
 
 /** In which the last image among the input's views lies as images do. */
-function orderForImage(graph: Compiled): Place['order'] {
+function orderForImage(graph: Compiled): StoredTensor['order'] {
   const views = inputViews(graph);
   const { shape, elements } = must(views.findLast((view) => view.shape.length > 2) ?? views[0], 'a view');
   const at = new Int32Array(elements.length);
@@ -78,8 +78,8 @@ export function channelsLast(graph: Compiled): string | undefined {
   )?.name;
 }
 
-function placesFrom(graph: Compiled, order: Place['order']): ReadonlyMap<string, Place> {
-  const places = new Map<string, Place>();
+function placesFrom(graph: Compiled, order: StoredTensor['order']): ReadonlyMap<string, StoredTensor> {
+  const places = new Map<string, StoredTensor>();
   for (const name of graph.inputs) places.set(name, placeOf(graph, name, order));
   for (const node of graph.nodes)
     locate(`node '${node.name}' (${node.op.kind})`, () => {
@@ -97,7 +97,7 @@ function placesFrom(graph: Compiled, order: Place['order']): ReadonlyMap<string,
  * operator cannot read that, as the image that is made of it must lie.
  * @throws InputError naming the node that cannot read its input's order
  */
-export function placesOf(graph: Compiled): ReadonlyMap<string, Place> {
+export function placesOf(graph: Compiled): ReadonlyMap<string, StoredTensor> {
   const { shape } = placeOf(graph, graph.inputs[0] ?? '', undefined);
   const usual = channelsLast(graph) === undefined ? spatialOrder(shape) : undefined;
   try {

@@ -1,8 +1,9 @@
 /** The arena over time, drawn in characters: addresses across, steps down. */
+
 import { must } from '../base/errors.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';
-import { slotBytes } from './listing.ts';
 import type { Program, Slot } from './program.ts';
+import { slotAt, slotBytes } from './slots.ts';
 
 /** What a step does with a byte, the most telling first: a column shows the first that any of its bytes has. */
 const glyphs = { both: '▓', writes: '█', reads: '▒', keeps: '░', free: '·' } as const;
@@ -31,7 +32,7 @@ function useOf(program: Program, step: number, bytes: Stretch): Use {
   const { kernel, args } = must(program.steps[step], 'a step of the program');
   const touched = args
     .map((index, i) => ({
-      ...stretchOf(must(program.slots[index], 'a slot of the program')),
+      ...stretchOf(slotAt(program, index)),
       read: kernel.params[i]?.role === 'in',
     }))
     .filter((argument) => meet(argument, bytes));

@@ -1,63 +1,11 @@
 /** A program as tables: its steps, and where everything lies in the arena. */
 
-import { must } from '../base/errors.ts';
-import { elemBytes, type Table } from '../ir/kernel/kernel.ts';
 import { showShape } from '../ir/tensor.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';
 import { table } from '../text/table.ts';
-import type { Program, Slot, Step } from './program.ts';
-
-export interface StepSummary {
-  readonly name: string;
-  readonly origin: readonly string[];
-  readonly output: string;
-  readonly outputShape: readonly number[];
-  readonly macs: number;
-  readonly tableBytes: number;
-}
-
-export const inputSlot = (program: Program): Slot =>
-  must(program.slots[program.input], `program ${program.name} has an input slot`);
-
-export const outputSlot = (program: Program): Slot =>
-  must(program.slots[program.output], `program ${program.name} has an output slot`);
-
-const bytesOfTable = ({ elem, data }: Table): number => elemBytes[elem] * data.length;
-
-const outputOf = (program: Program, { kernel, args }: Step): Slot | undefined =>
-  program.slots[args[kernel.params.findIndex(({ role }) => role === 'out')] ?? -1];
-
-export const slotBytes = (slot: Slot): number => elemBytes[slot.elem] * slot.length;
-
-/** One entry per kernel, in order of execution. */
-export const stepsOf = (program: Program): readonly StepSummary[] =>
-  program.steps.map((step) => {
-    const output = outputOf(program, step);
-    return {
-      name: step.kernel.name,
-      origin: step.origin,
-      output: output?.name ?? '',
-      outputShape: output?.shape ?? [],
-      macs: step.kernel.macs,
-      tableBytes: step.kernel.tables.reduce((sum, t) => sum + bytesOfTable(t), 0),
-    };
-  });
-
-export interface Totals {
-  readonly macs: number;
-  /** Constant tables: weights, biases, multipliers. Code is not counted. */
-  readonly tableBytes: number;
-  readonly arenaBytes: number;
-}
-
-export function totalsOf(program: Program): Totals {
-  const steps = stepsOf(program);
-  return {
-    macs: steps.reduce((sum, step) => sum + step.macs, 0),
-    tableBytes: steps.reduce((sum, step) => sum + step.tableBytes, 0),
-    arenaBytes: program.arenaBytes,
-  };
-}
+import type { Program } from './program.ts';
+import { slotBytes } from './slots.ts';
+import { stepsOf } from './summary.ts';
 
 export const stepTable = (program: Program, width?: number): string =>
   table(

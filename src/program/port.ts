@@ -3,9 +3,11 @@
  * a slot's scale and zero point and the normalization of raw pixels: the header, the manifest, `load`, `run`, `diff`
  * and the viewer ask it.
  */
+
 import { InputError, must } from '../base/errors.ts';
 import { showShape } from '../ir/tensor.ts';
 import type { Normalization, Program, Slot } from './program.ts';
+import { slotAt } from './slots.ts';
 
 /** A stored number q stands for scale * (q - zeroPoint). The zero point of raw pixels need not be whole. */
 export interface Grid {
@@ -49,7 +51,7 @@ export const portOfSlot = (slot: Slot): Port => ({
 
 /** @param index of a slot, of any: in the unit of what the network was trained on. Only an input can be raw. */
 export function portOf(program: Program, index: number): Port {
-  const slot = must(program.slots[index], `program '${program.name}' has a slot ${index}`);
+  const slot = slotAt(program, index);
   const isInput = index === program.input;
   const role = isInput ? 'input' : index === program.output ? 'output' : 'tensor';
   const port = { ...portOfSlot(slot), where: `${role} '${slot.name}' of ${program.name}` };

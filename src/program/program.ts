@@ -1,7 +1,7 @@
 /** A program: kernels with their arguments at planned addresses of one arena of bytes. */
 
-import type { Quant } from '../ir/graph/op.ts';
 import type { Elem, Kernel } from '../ir/kernel/kernel.ts';
+import type { Quant } from '../ir/kernel/stored.ts';
 
 /** A stretch of the arena that holds one tensor (or a kernel's scratch) for a while. */
 export interface Slot {

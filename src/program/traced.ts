@@ -1,10 +1,10 @@
 /** What a trace of a program prints, in its order: shared by the printed C and by the writer in TypeScript. */
+
 import { DefectError, must } from '../base/errors.ts';
-import { slotAt } from '../emit/header.ts';
-import { kernelsOf } from '../emit/names.ts';
 import { elemBytes, type Table } from '../ir/kernel/kernel.ts';
 import { arraysUsed } from '../ir/kernel/walk.ts';
 import type { Program, Step } from './program.ts';
+import { argsOf, kernelsOf, slotAt } from './slots.ts';
 
 /** Of a tensor on one line: lines then have at most 80 columns, and a damaged one costs little. */
 export const bytesPerLine = 36;
@@ -32,9 +32,7 @@ export const tracedTables = (program: Program): readonly Table[] => [
   ),
 ];
 
-function slotsOf({ kernel, args }: Step, role: 'in' | 'out'): readonly number[] {
-  return [...new Set(args.filter((_, i) => kernel.params[i]?.role === role))];
-}
+const slotsOf = (step: Step, role: 'in' | 'out'): readonly number[] => [...new Set(argsOf(step, role))];
 
 /** Each slot once per step and kind. */
 export function tracedRows(program: Program): readonly TracedRow[] {

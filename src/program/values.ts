@@ -1,8 +1,9 @@
 /** Between real numbers and a program's bytes. What a stored number stands for says `ir/port.ts`. */
+
 import { InputError } from '../base/errors.ts';
+import { largestOf } from '../base/extremes.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import { slotBytes } from '../sim/arena.ts';
-import { readElement } from '../sim/difference.ts';
+import type { Tensor } from '../ir/tensor.ts';
 import {
   inputPort,
   type Port,
@@ -14,6 +15,7 @@ import {
   storedNumbers,
 } from './port.ts';
 import type { Program, Slot } from './program.ts';
+import { readElement, slotBytes } from './slots.ts';
 
 /**
  * @param input row-major, as the network computes with it. @returns the bytes of the input slot.
@@ -126,3 +128,40 @@ const elementsOf = (slot: Slot, bytes: Uint8Array): Float64Array =>
 /** The real outputs of an outcome, row-major. @throws InputError as `decodePort` */
 export const decodeOutput = (program: Program, output: Uint8Array): Float32Array =>
   decodePort(program, program.output, output);
+
+/**
+ * Whether two shapes of as many elements can be one tensor in one row-major order: axes of 1 apart they are the
+ * same, or one has neighbouring axes of the other in one. 4x8x8 and 8x8x4 are an image in two orders.
+ */
+export function sameImage(a: readonly number[], b: readonly number[]): boolean {
+  const [x, y] = [cutsOf(a), cutsOf(b)];
+  return [...x].every((cut) => y.has(cut)) || [...y].every((cut) => x.has(cut));
+}
+
+/** Ends of the stretches that the axes cut a row-major tensor into: [2, 3, 4] has 2, 6, 24. */
+export function cutsOf(shape: readonly number[]): ReadonlySet<number> {
+  let size = 1;
+  return new Set(
+    shape.map((axis) => {
+      size *= axis;
+      return size;
+    }),
+  );
+}
+
+/** The elements of a model's tensor that a slot holds, or why it cannot hold them. */
+export function pick(slot: Slot, { shape, data }: Tensor): Float32Array | string {
+  const { kept } = slot;
+  const whole = Float32Array.from(data as ArrayLike<number>);
+  if (kept === undefined) {
+    const fits = whole.length === slot.length && sameImage(slot.shape, shape);
+    return fits ? whole : `${shape.join('x')}, here ${slot.shape.join('x')}`;
+  }
+  const inner = slot.length / kept.length;
+  if (whole.length % inner !== 0 || largestOf(kept) >= whole.length / inner)
+    return `${shape.join('x')}, here ${slot.shape.join('x')} of it`;
+  return Float32Array.from(
+    { length: slot.length },
+    (_, i) => whole[(kept[Math.floor(i / inner)] ?? 0) * inner + (i % inner)] ?? 0,
+  );
+}

@@ -1,14 +1,13 @@
 /** The numbers of a report, before anybody draws them. */
 
-import { must } from '../base/errors.ts';
 import { type CostTarget, modelledInstructions } from '../cost/speed.ts';
 import type { Inference } from '../diff/feed.ts';
 import { elemBytes, type Kernel, type Table } from '../ir/kernel/kernel.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
-import { slotBytes } from '../program/listing.ts';
 import { type Grid, portOf } from '../program/port.ts';
 import type { Program, Slot } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
+import { argOf, slotBytes } from '../program/slots.ts';
 import { inference } from '../runtime/engines.ts';
 
 /** A buffer in the arena: bytes from `from` to before `to`, while steps `first` to `last` run. */
@@ -164,13 +163,15 @@ interface QuantizedStep {
 
 /** Steps whose outputs are bytes with one scale: none in float32 programs. */
 const quantizedSteps = (program: Program): readonly QuantizedStep[] =>
-  program.steps.flatMap(({ kernel, args }, step) => {
-    const index = must(args[kernel.params.findIndex(({ role }) => role === 'out')], 'a step has an output');
+  program.steps.flatMap((made, step) => {
+    const index = argOf(made, 'out');
     const {
       slot,
       grids: [grid, ...more],
     } = portOf(program, index);
-    return grid === undefined || more.length > 0 ? [] : [{ kernel: kernel.name, step, index, slot, grid }];
+    return grid === undefined || more.length > 0
+      ? []
+      : [{ kernel: made.kernel.name, step, index, slot, grid }];
   });
 
 /** Outputs of all layers of an int8 program over some inputs; empty for float32. */

@@ -2,8 +2,8 @@
 import type { Artifact } from '../artifact/make.ts';
 import { diff } from '../diff/compare.ts';
 import type { Inference } from '../diff/feed.ts';
-import { totalsOf } from '../program/listing.ts';
-import type { MeasuredTarget } from '../targets/measured.ts';
+import type { MeasuredTarget } from '../program/measured.ts';
+import { totalsOf } from '../program/summary.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
 import { wilson } from '../text/wilson.ts';
 import { arena } from './arena.ts';

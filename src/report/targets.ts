@@ -1,8 +1,8 @@
 /** What a build costs on chips: as counted where compilers and emulators are, else as modelled. */
 
 import { type CostTarget, costTargets } from '../cost/speed.ts';
+import type { MeasuredTarget } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';
-import type { MeasuredTarget } from '../targets/measured.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';
 import { type Charts, colours, leftFor, names, seriesColours, shortCount, wide } from './chart.ts';
 import { instructionCounts } from './facts.ts';

@@ -12,8 +12,8 @@ import { requireClasses } from '../data/labels.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
 import type { CodebookSize, WeightBits } from '../ir/graph/op.ts';
 import { countOf, floats } from '../ir/tensor.ts';
-import { totalsOf } from '../program/listing.ts';
 import type { Program } from '../program/program.ts';
+import { totalsOf } from '../program/summary.ts';
 import { decodeOutput, encodeInput } from '../program/values.ts';
 import { inference } from '../runtime/engines.ts';
 

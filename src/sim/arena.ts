@@ -1,7 +1,7 @@
 /** The arena's bytes, typed views of them, and for each byte the slot that last wrote it. */
 
-import { elemBytes } from '../ir/kernel/kernel.ts';
 import { arenaFill, type Slot } from '../program/program.ts';
+import { slotBytes } from '../program/slots.ts';
 
 /** Owners are slot indices plus one in 16 bits; 0 is nobody. */
 export const maxSlots = 65534;
@@ -41,8 +41,6 @@ export const ownerOf = (slotIndex: number): number => slotIndex + 1;
 
 /** An owner in both halves of an element of `ownerPairs`. */
 export const ownerPair = (slotIndex: number): number => Math.imul(ownerOf(slotIndex), 0x10001);
-
-export const slotBytes = (slot: Slot): number => slot.length * elemBytes[slot.elem];
 
 /** Forgets everything and writes the program's input. */
 export function startArena(arena: Arena, slots: readonly Slot[], input: number, bytes: Uint8Array): void {

@@ -1,8 +1,10 @@
 /** Where two runs of one program first differ, said in the network's own coordinates. */
+
 import { must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { stridesOf } from '../ir/tensor.ts';
 import type { Outcome, Program, Slot } from '../program/program.ts';
+import { outputSlot, readElement } from '../program/slots.ts';
 
 export interface Difference {
   /** Index of the step after which the arenas differ; the last step when only outputs were kept. */
@@ -34,7 +36,7 @@ export function compareOutcomes(program: Program, a: Outcome, b: Outcome): Diffe
   }
   const offset = firstDifference(a.output, b.output);
   if (offset === undefined) return undefined;
-  const { address } = must(program.slots[program.output], 'the output slot');
+  const { address } = outputSlot(program);
   const whole = (output: Uint8Array) => {
     const arena = new Uint8Array(Math.max(program.arenaBytes, address + output.length));
     arena.set(output, address);
@@ -82,27 +84,6 @@ function holderOf(program: Program, step: number, byte: number): Slot | undefine
 export function coordinates(shape: readonly number[], element: number): readonly number[] {
   const strides = stridesOf(shape);
   return shape.map((size, i) => Math.floor(element / (strides[i] ?? 1)) % size);
-}
-
-/** The number that the slot's element type makes of the bytes from `address` on. */
-export function readElement(arena: Uint8Array, slot: Slot, address: number): number {
-  const view = new DataView(arena.buffer, arena.byteOffset, arena.byteLength);
-  switch (slot.elem) {
-    case 'u8':
-      return view.getUint8(address);
-    case 'i8':
-      return view.getInt8(address);
-    case 'u16':
-      return view.getUint16(address, true);
-    case 'i16':
-      return view.getInt16(address, true);
-    case 'i32':
-      return view.getInt32(address, true);
-    case 'f32':
-      return view.getFloat32(address, true);
-    default:
-      return slot.elem satisfies never;
-  }
 }
 
 /** `step 2, conv2: pool2[3, 0, 4] is 17 and 18 (arena byte 1093)` */

@@ -6,6 +6,7 @@ import { elemBytes } from '../ir/kernel/kernel.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
 import { nodeText } from '../ir/kernel/text.ts';
 import type { Program, Slot, Step } from '../program/program.ts';
+import { slotAt } from '../program/slots.ts';
 import { type Arena, ownerOf } from './arena.ts';
 import { point } from './js/kernel.ts';
 import type { Site } from './js/site.ts';
@@ -81,7 +82,7 @@ function memoryOf(failure: Failure, step: Step): MemoryDetails {
   const root = site.array === undefined ? undefined : checkKernel(step.kernel).get(site.array)?.root;
   if (root?.kind !== 'param') return {};
   const slotIndex = step.args[root.index] ?? -1;
-  const slot = must(program.slots[slotIndex], 'the slot of a bound parameter');
+  const slot = slotAt(program, slotIndex);
   const bytes = elemBytes[root.param.elem];
   if (site.rule === 'out of bounds' || site.rule === 'pointer out of bounds')
     return { address: slot.address + (values[0] ?? 0) * bytes, expected: slot.name };

@@ -1,19 +1,12 @@
 /** Runs a program on one arena, step by step, under C's rules and those of memory plans. */
+
 import { DefectError, InputError, must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { KernelNode } from '../ir/kernel/text.ts';
 import type { Outcome, Program, Slot, Step } from '../program/program.ts';
-import {
-  type Arena,
-  createArena,
-  disown,
-  lostByte,
-  maxSlots,
-  placeBytes,
-  slotBytes,
-  startArena,
-} from './arena.ts';
+import { inputSlot, outputSlot, slotAt, slotBytes } from '../program/slots.ts';
+import { type Arena, createArena, disown, lostByte, maxSlots, placeBytes, startArena } from './arena.ts';
 import { lostByteDetails, trapOf } from './explain.ts';
 import { type Meanings, type Mode, toJs } from './js/kernel.ts';
 import { Trap } from './trap.ts';
@@ -60,8 +53,8 @@ export function createSimulator(program: Program, options: SimulatorOptions): Si
   checkPlan(program);
   const arena = createArena(program.arenaBytes);
   const steps = program.steps.map((step, index) => compileStep(program, arena, step, index, options));
-  const input = slotAt(program, program.input);
-  const output = slotAt(program, program.output);
+  const input = inputSlot(program);
+  const output = outputSlot(program);
   const run = (bytes: Uint8Array, { keepArenas = false, onStep }: RunOptions = {}): Outcome => {
     checkInput(program, input, bytes);
     startArena(arena, program.slots, program.input, bytes);
@@ -93,9 +86,6 @@ export function createSimulator(program: Program, options: SimulatorOptions): Si
   };
   return { run, runStep };
 }
-
-const slotAt = (program: Program, index: number): Slot =>
-  must(program.slots[index], `program ${program.name} has a slot ${index}`);
 
 function compileStep(
   program: Program,

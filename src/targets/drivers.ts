@@ -1,8 +1,8 @@
 /** The C of the test programs that feed a generated network and write down what it leaves behind. */
 
-import { slotAt } from '../emit/header.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { arenaFill, type Program } from '../program/program.ts';
+import { slotAt } from '../program/slots.ts';
 
 /** The driver reads `in.bin`, inputs one after the other, and writes these files. */
 export const driverFiles = { input: 'in.bin', output: 'out.bin', stack: 'stack.bin' } as const;

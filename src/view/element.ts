@@ -1,21 +1,21 @@
 /** From bytes of the arena to elements of tensors, and back. */
+
 import { must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../program/program.ts';
-import { coordinates, readElement } from '../sim/difference.ts';
+import { readElement, slotAt } from '../program/slots.ts';
+import { coordinates } from '../sim/difference.ts';
 import type { Recording } from './recording.ts';
 
 /** An element of a slot; `position` counts in memory, `element` in the row-major logical shape. */
-export interface Place {
+export interface ElementAt {
   readonly slot: number;
   readonly position: number;
   readonly element: number;
 }
 
-const slotAt = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
-
 /** The element that lies at this byte of the arena, if it is one of the slot's. */
-export function placeAt(program: Program, index: number, address: number): Place {
+export function placeAt(program: Program, index: number, address: number): ElementAt {
   const { address: start, elem, order } = slotAt(program, index);
   const position = Math.floor((address - start) / elemBytes[elem]);
   return { slot: index, position, element: order?.[position] ?? position };
@@ -57,7 +57,7 @@ export function coordinateText({ shape }: Slot, element: number): string {
 }
 
 /** A time at which a byte of the arena was written. */
-export interface Write extends Place {
+export interface Write extends ElementAt {
   /** The moment from which on it holds. */
   readonly moment: number;
   readonly byte: number;

@@ -1,8 +1,9 @@
 /** One inference, written down: the arena and its owners at every moment, and each tensor when it was whole. */
+
 import { must } from '../base/errors.ts';
 import type { Outcome, Program, Slot } from '../program/program.ts';
+import { argsOf, slotAt, slotBytes } from '../program/slots.ts';
 import { inputBytes, type Sample } from '../program/values.ts';
-import { slotBytes } from '../sim/arena.ts';
 import { createSimulator } from '../sim/simulate.ts';
 
 /** Moment 0: the input is there. Moment k: step k - 1 has run. */
@@ -25,8 +26,7 @@ export const bytesOf = (arena: Uint8Array, slot: Slot): Uint8Array =>
 /** Slots that hold a tensor which the step has just made; -1 is the program's input. */
 function madeBy(program: Program, step: number): readonly number[] {
   if (step < 0) return [program.input];
-  const { kernel, args } = must(program.steps[step], 'a step of the program');
-  return args.filter((_, i) => kernel.params[i]?.role === 'out');
+  return argsOf(must(program.steps[step], 'a step of the program'), 'out');
 }
 
 /**
@@ -43,7 +43,7 @@ export function createRecorder(program: Program): (sample: Sample) => Recording 
         const moment = { bytes: bytes.slice(), owners: owners.slice(0, bytes.length) };
         moments.push(moment);
         for (const index of madeBy(program, step))
-          tensors.set(index, bytesOf(moment.bytes, must(program.slots[index], 'a slot of the program')));
+          tensors.set(index, bytesOf(moment.bytes, slotAt(program, index)));
       },
     });
     return { moments, tensors, output };

@@ -1,6 +1,7 @@
 /** What a visitor draws or drops, as an input of the network. */
+
 import type { Preprocessing } from '../artifact/make.ts';
-import { InputError, must } from '../base/errors.ts';
+import { InputError } from '../base/errors.ts';
 import { decodeSamples } from '../data/detect.ts';
 import { centred, digitSide, type Point, render } from '../data/digits.ts';
 import { isPng, type Picture, readPng } from '../data/png.ts';
@@ -8,12 +9,13 @@ import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts'
 import { padPlanes, resizePlanes } from '../data/resize.ts';
 import type { Shape } from '../ir/tensor.ts';
 import type { Program } from '../program/program.ts';
+import { inputSlot } from '../program/slots.ts';
 import type { Sample } from '../program/values.ts';
 import type { Example } from './data.ts';
 
 /** One sample's shape: the program's input without its batch axis. */
 export function sampleShapeOf(program: Program): Shape {
-  const { shape } = must(program.slots[program.input], 'a program has an input');
+  const { shape } = inputSlot(program);
   return shape[0] === 1 && shape.length > 1 ? shape.slice(1) : shape;
 }
 

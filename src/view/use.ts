@@ -1,7 +1,8 @@
 /** What a step does with each byte of the arena. */
+
 import { must } from '../base/errors.ts';
-import type { Program, Slot } from '../program/program.ts';
-import { slotBytes } from '../sim/arena.ts';
+import type { Program } from '../program/program.ts';
+import { slotAt, slotBytes } from '../program/slots.ts';
 import type { Recording } from './recording.ts';
 
 /**
@@ -13,8 +14,6 @@ export type Use = (typeof uses)[number];
 
 const codeOf = (use: Use): number => uses.indexOf(use);
 const [, STALE, KEPT, READ, WRITE, REUSED] = uses.map(codeOf) as [0, 1, 2, 3, 4, 5];
-
-const slotAt = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
 
 /** Slots that the step before this moment has as arguments of such roles. */
 export function argumentsOf(program: Program, moment: number, read: boolean): readonly number[] {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { Measuring, type Place } from '../../src/diff/distance.ts';
+import { type Coordinates, Measuring } from '../../src/diff/distance.ts';
 
-const nowhere = (): Place => ({ inference: 0, element: 0, at: [], ours: 0, theirs: 0 });
+const nowhere = (): Coordinates => ({ inference: 0, element: 0, at: [], ours: 0, theirs: 0 });
 
 function sqnrOf(ours: readonly number[], theirs: readonly number[]): number {
   const sums = new Measuring();

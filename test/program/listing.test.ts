@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Kernel } from '../../src/ir/kernel/kernel.ts';
-import { planTable, stepsOf, stepTable, totalsOf } from '../../src/program/listing.ts';
+import { planTable, stepTable } from '../../src/program/listing.ts';
 import type { Program } from '../../src/program/program.ts';
+import { stepsOf, totalsOf } from '../../src/program/summary.ts';
 
 const kernel: Kernel = {
   name: 'fc',

@@ -1,6 +1,6 @@
 /** Devices that compute something else in some layers, and what they print. */
 import type { Outcome, Program } from '../../src/program/program.ts';
-import { slotBytes } from '../../src/sim/arena.ts';
+import { slotBytes } from '../../src/program/slots.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { createTrace } from '../../src/trace/write.ts';
 

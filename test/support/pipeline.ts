@@ -4,8 +4,8 @@ import { needsRounding, roundWeights } from '../../src/compress/round/round-weig
 import { fits } from '../../src/ir/formats/index.ts';
 import { verifyGraph } from '../../src/ir/graph/check.ts';
 import type { Graph, Node, Stage } from '../../src/ir/graph/graph.ts';
-import type { Quant } from '../../src/ir/graph/op.ts';
 import type { Requant } from '../../src/ir/integers/requant.ts';
+import type { Quant } from '../../src/ir/kernel/stored.ts';
 import { dense8, formatName } from '../../src/ir/kernel/weight-format.ts';
 import { countOf } from '../../src/ir/tensor.ts';
 import { type Calibration, calibrate } from '../../src/passes/calibrate.ts';

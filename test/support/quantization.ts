@@ -4,9 +4,9 @@
  * half steps; the rounding of the multiplier. Clamps and max-pools never stretch a distance.
  */
 import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
-import type { Quant } from '../../src/ir/graph/op.ts';
 import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
 import type { Requant } from '../../src/ir/integers/requant.ts';
+import type { Quant } from '../../src/ir/kernel/stored.ts';
 import { avgPool, type QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import { type ConvAttrs, conv, type QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';

@@ -1,10 +1,10 @@
 /** Single quantized layers with sparse weights in any format: the kernel, its program, and the oracle's answer. */
 import fc from 'fast-check';
-import type { Place } from '../../src/ir/graph/op.ts';
 import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
 import { requantOf } from '../../src/ir/integers/requant.ts';
 import { elemBytes, type Kernel } from '../../src/ir/kernel/kernel.ts';
 import { spatialOrder } from '../../src/ir/kernel/memory-order.ts';
+import type { StoredTensor } from '../../src/ir/kernel/stored.ts';
 import type { WeightFormat } from '../../src/ir/kernel/weight-format.ts';
 import { type ConvAttrs, conv, type QuantizedConv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
@@ -134,13 +134,13 @@ function macOf(draw: Draw, recipe: LayerRecipe, outs: number, terms: number): Qu
 export interface Layer {
   readonly mac: QuantizedMac;
   readonly input: Bytes;
-  readonly inputPlace: Place;
-  readonly outputPlace: Place;
+  readonly inputPlace: StoredTensor;
+  readonly outputPlace: StoredTensor;
   readonly expected: Bytes;
   readonly kernel: (changes: Partial<QuantizedMac>) => Kernel;
 }
 
-const placeOf = (shape: readonly number[]): Place => {
+const placeOf = (shape: readonly number[]): StoredTensor => {
   const order = shape.length > 2 ? spatialOrder(shape) : undefined;
   return { shape, ...(order === undefined ? {} : { order }) };
 };
@@ -219,7 +219,7 @@ export function programOf(layer: Layer, kernel: Kernel, name = 'net'): Program {
 }
 
 /** Row-major bytes in the order of memory. */
-export const inMemory = ({ order }: Place, { data }: Bytes): Uint8Array =>
+export const inMemory = ({ order }: StoredTensor, { data }: Bytes): Uint8Array =>
   order === undefined ? data : Uint8Array.from(order, (i) => data[i]!);
 
 /** A codebook of the weights, where they have at most 16 values; with 0, which bridges distances. */

@@ -5,7 +5,7 @@ import { writeOneFile } from '../../artifact/node-folder.ts';
 import { InputError } from '../../base/errors.ts';
 import { readBytes } from '../../data/node-files.ts';
 import { channelsFirst } from '../../data/prepare.ts';
-import { outputSlot } from '../../program/listing.ts';
+import { outputSlot } from '../../program/slots.ts';
 import { formatBytes, formatMany } from '../../text/numbers.ts';
 import { cFunctions } from '../../view/c-functions.ts';
 import type { Example, FloatSide, ViewData } from '../../view/data.ts';

@@ -2,13 +2,14 @@
 
 import { InputError } from '../../base/errors.ts';
 import type { Compiled, CompileOptions } from '../../compile.ts';
+import { withAgreement } from '../../compile.ts';
 import type { Prepared } from '../../data/prepare.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import { leastOf, withAgreement } from '../../judge/agreement.ts';
+import { leastOf } from '../../judge/agreement.ts';
 import { agreementText } from '../../judge/text.ts';
 import { fallsShort, shortfallText } from '../../judge/warnings/pruning.ts';
 import { decibelText } from '../../judge/warnings/warning.ts';
-import { totalsOf } from '../../program/listing.ts';
+import { totalsOf } from '../../program/summary.ts';
 import { type Built, type Judgement, judge } from '../../search/search.ts';
 import { formatBytes, formatCount } from '../../text/numbers.ts';
 import { identityOf, removeCheckpoint } from '../checkpoint.ts';

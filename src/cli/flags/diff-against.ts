@@ -1,4 +1,5 @@
 /** What `--against` names, as inferences to compare with. */
+
 import { existsSync } from 'node:fs';
 import type { Artifact } from '../../artifact/make.ts';
 import { InputError, must } from '../../base/errors.ts';
@@ -19,6 +20,7 @@ import { captureOfRun } from '../../diff/trace-capture.ts';
 import { evaluate } from '../../ir/graph/evaluate.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { floats, type Tensor } from '../../ir/tensor.ts';
+import { slotAt } from '../../program/slots.ts';
 import { encodeInput, inputBytes, type Sample } from '../../program/values.ts';
 import { createSimulator } from '../../sim/simulate.ts';
 import { runNative } from '../../targets/native.ts';
@@ -72,7 +74,7 @@ function againstModel(asked: Asked): Against {
     const outputs = evaluate(graph, new Map([[name, input]]), (made, tensor) => tensors.set(made, tensor));
     for (const [made, tensor] of outputs) tensors.set(made, tensor);
     return captureOfTensors(program, (slot) => {
-      const known = tensors.get(must(program.slots[slot], 'a slot').name);
+      const known = tensors.get(slotAt(program, slot).name);
       // The layer that makes the output may have a name of its own: a view stands between.
       return known ?? (slot === program.output ? tensors.get(graph.outputs[0] ?? '') : undefined);
     });

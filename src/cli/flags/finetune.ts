@@ -7,7 +7,7 @@ import { onThreads } from '../../compress/train/node-threads.ts';
 import type { FinetuneOptions, TrainingData } from '../../compress/train/options.ts';
 import type { RunnerKind } from '../../compress/train/shard.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import type { Quant } from '../../ir/graph/op.ts';
+import type { Quant } from '../../ir/kernel/stored.ts';
 import { storedBy } from '../../program/port.ts';
 import type { OnProgress } from '../api.ts';
 import { type Identity, loadCheckpoint, saveCheckpoint } from '../checkpoint.ts';

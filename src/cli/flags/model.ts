@@ -17,7 +17,7 @@ import {
 import { identifierFrom } from '../../emit/c/identifier.ts';
 import type { Graph, Stage } from '../../ir/graph/graph.ts';
 import { channelsLast } from '../../plan/orders.ts';
-import { inputSlot } from '../../program/listing.ts';
+import { inputSlot } from '../../program/slots.ts';
 import type { Api } from '../api.ts';
 
 export type Loaded =

@@ -1,6 +1,6 @@
 import { mulberry32 } from '../../base/random.ts';
-import { inputSlot } from '../../program/listing.ts';
 import type { Program } from '../../program/program.ts';
+import { inputSlot } from '../../program/slots.ts';
 
 /** Reproducible inputs: any byte may come from a sensor; floats are drawn from -1..1. */
 export function randomInputs(program: Program, count: number): readonly Uint8Array[] {

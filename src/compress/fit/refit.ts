@@ -2,7 +2,6 @@
 import { must } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { constantOf, freshName, withConstants } from '../../passes/rewrite.ts';
-import type { Masks } from '../prune/obs.ts';
 import type { MacLayer } from './layers.ts';
 import { augmentedRow, type Problem, type Region } from './problems.ts';
 import { reconstruct } from './reconstruct.ts';
@@ -109,3 +108,6 @@ function withLayer(graph: Graph<'float'>, { node, rows }: MacLayer, made: Weight
     ]),
   );
 }
+
+/** 1 where a weight stays; rows x terms of the layer. */
+export type Masks = ReadonlyMap<MacLayer, Uint8Array>;

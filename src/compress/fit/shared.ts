@@ -1,6 +1,5 @@
 /** What several compressions of one network have in common: it is computed for the first and kept for the others. */
 import type { Graph } from '../../ir/graph/graph.ts';
-import type { Ranked } from '../prune/obs.ts';
 import type { LayerTargets } from './reference.ts';
 
 /**
@@ -10,7 +9,6 @@ import type { LayerTargets } from './reference.ts';
 export class Shared {
   readonly #targets = new Map<number, LayerTargets>();
   readonly #pruned = new Map<number, Graph<'float'>>();
-  #ranked: Ranked | undefined;
 
   /** The network's own sums; a seed chooses where they are looked at. */
   targets(seed: number, make: () => LayerTargets): LayerTargets {
@@ -20,15 +18,14 @@ export class Shared {
   pruned(sparsity: number, make: () => Graph<'float'>): Graph<'float'> {
     return kept(this.#pruned, sparsity, make);
   }
-
-  /** The order in which the weights of the network as it is would go. */
-  ranked(make: () => Ranked): Ranked {
-    this.#ranked ??= make();
-    return this.#ranked;
-  }
 }
 
-function kept<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+/** What `map` has under a key; made, and kept there, where it has nothing. */
+export function kept<K, V>(
+  map: { get(key: K): V | undefined; set(key: K, value: V): unknown },
+  key: K,
+  make: () => V,
+): V {
   const old = map.get(key);
   if (old !== undefined) return old;
   const made = make();

@@ -100,7 +100,7 @@ export interface Network {
 }
 
 /** An activation while building. */
-interface Place {
+interface Span {
   readonly at: number;
   readonly shape: Shape;
   readonly learns: boolean;
@@ -109,17 +109,17 @@ interface Place {
 class Builder {
   readonly steps: Step[] = [];
   readonly layers: Layer[] = [];
-  readonly places = new Map<string, Place>();
+  readonly places = new Map<string, Span>();
   bytes = 0;
 
-  place(shape: Shape, learns: boolean): Place {
+  place(shape: Shape, learns: boolean): Span {
     const at = this.bytes;
     this.bytes += countOf(shape) * elementBytes;
     return { at, shape, learns };
   }
 
   /** Bounds that differ by channel are a step per channel. */
-  clamp({ at, shape, learns }: Place, clamp: RowClamp | undefined): void {
+  clamp({ at, shape, learns }: Span, clamp: RowClamp | undefined): void {
     if (clamp === undefined) return;
     const { lo, hi } = clamp;
     if (typeof lo === 'number' && typeof hi === 'number') {
@@ -137,10 +137,10 @@ class Builder {
   /** Element i of the new place is bias[i] plus weight x value over `terms(i)`: [address in elements, weight]. */
   fixed(
     shape: Shape,
-    from: readonly Place[],
+    from: readonly Span[],
     terms: (i: number) => readonly (readonly [address: number, weight: number])[],
     bias: (i: number) => number = () => 0,
-  ): Place {
+  ): Span {
     const learns = from.some((place) => place.learns);
     const to = this.place(shape, learns);
     const rows = countOf(shape);
@@ -182,9 +182,9 @@ function paddedIndex(sweep: Sweep): Int32Array {
   return Int32Array.from(padded);
 }
 
-const addressOf = (place: Place, element: number): number => place.at + element * elementBytes;
+const addressOf = (place: Span, element: number): number => place.at + element * elementBytes;
 
-function padded(b: Builder, x: Place, sweep: Sweep, value: (channel: number) => number): Place {
+function padded(b: Builder, x: Span, sweep: Sweep, value: (channel: number) => number): Span {
   if (sweep.paddedCount === sweep.inCount) return x;
   const index = paddedIndex(sweep);
   const inside = (i: number): number => index[i % sweep.paddedCount] ?? -1;
@@ -199,7 +199,7 @@ function padded(b: Builder, x: Place, sweep: Sweep, value: (channel: number) => 
 
 const inBytes = (elements: Int32Array): Int32Array => elements.map((n) => n * elementBytes);
 
-function pool(b: Builder, attrs: PoolAttrs, image: Place): Place {
+function pool(b: Builder, attrs: PoolAttrs, image: Span): Span {
   const axes = poolAxes(attrs, image.shape);
   const sweep = sweepOf(axes);
   const x = padded(b, image, sweep, () => Number.NEGATIVE_INFINITY);
@@ -218,7 +218,7 @@ function pool(b: Builder, attrs: PoolAttrs, image: Place): Place {
   return y;
 }
 
-function average(b: Builder, attrs: PoolAttrs, x: Place): Place {
+function average(b: Builder, attrs: PoolAttrs, x: Span): Span {
   const axes = poolAxes(attrs, x.shape);
   const sweep = sweepOf(axes);
   const index = paddedIndex(sweep);
@@ -241,7 +241,7 @@ function average(b: Builder, attrs: PoolAttrs, x: Place): Place {
 
 interface Weighted {
   readonly node: Node;
-  readonly x: Place;
+  readonly x: Span;
   readonly shape: Shape;
   readonly rows: number;
   /** Byte offsets of the terms of all rows. */
@@ -250,7 +250,7 @@ interface Weighted {
   readonly inputLearns: boolean;
 }
 
-function learned(b: Builder, layer: Weighted): Place {
+function learned(b: Builder, layer: Weighted): Span {
   const { node, x, rows, offsets, pixelStarts, shape, inputLearns } = layer;
   const weight = node.inputs[1] ?? '';
   if (b.layers.some((other) => other.weight === weight))
@@ -286,7 +286,7 @@ function learned(b: Builder, layer: Weighted): Place {
 
 type Convolution = Parameters<typeof conv.infer>[0];
 
-function convolution(b: Builder, graph: Graph<'float'>, node: Node, attrs: Convolution, input: Place): Place {
+function convolution(b: Builder, graph: Graph<'float'>, node: Node, attrs: Convolution, input: Span): Span {
   const w = weightOf(graph, node);
   const [outs = 0, depth = 0] = w.shape;
   const axes: WindowAxis[] = windowAxes(attrs, input.shape, w.shape.slice(2));
@@ -317,8 +317,8 @@ function linearLayer(
   graph: Graph<'float'>,
   node: Node,
   clamp: RowClamp | undefined,
-  x: Place,
-): Place {
+  x: Span,
+): Span {
   const [outs = 0, features = 0] = weightOf(graph, node).shape;
   if (x.shape[0] !== 1)
     throw new InputError({ found: `a linear layer on ${x.shape[0]} rows`, supported: 'one row per sample' });
@@ -350,7 +350,7 @@ function addition(
   node: Node,
   clamp: RowClamp | undefined,
   shape: Shape,
-): Place {
+): Span {
   const constants = node.inputs.map((name) => graph.tensors.get(name)?.constant);
   const places = node.inputs.map((name) => b.places.get(name));
   const index = node.inputs.map((_, i) =>
@@ -367,7 +367,7 @@ function addition(
   return y;
 }
 
-function transposed(b: Builder, node: Node, x: Place): Place {
+function transposed(b: Builder, node: Node, x: Span): Span {
   const index: Tensor = {
     dtype: 'int32',
     shape: x.shape,
@@ -380,7 +380,7 @@ function transposed(b: Builder, node: Node, x: Place): Place {
   return b.fixed(moved.shape, [x], (i) => [[addressOf(x, moved.data[i] ?? 0), 1]]);
 }
 
-function softmaxOf(b: Builder, axis: number, x: Place): Place {
+function softmaxOf(b: Builder, axis: number, x: Span): Span {
   const y = b.place(x.shape, x.learns);
   const size = x.shape[axis] ?? 1;
   const inner = countOf(x.shape.slice(axis + 1));
@@ -389,7 +389,7 @@ function softmaxOf(b: Builder, axis: number, x: Place): Place {
   return y;
 }
 
-function build(b: Builder, graph: Graph<'float'>, node: Node): Place {
+function build(b: Builder, graph: Graph<'float'>, node: Node): Span {
   if (is(node, add)) {
     const shape = must(graph.tensors.get(node.outputs[0] ?? ''), 'outputs have types').shape;
     return addition(b, graph, node, node.attrs.clamp, shape);

@@ -3,14 +3,12 @@
 import { must } from '../../base/errors.ts';
 import type { MacLayer } from '../fit/layers.ts';
 import { augmentedRow, damped, type Problem } from '../fit/problems.ts';
+import type { Masks } from '../fit/refit.ts';
 import { inverse, restricted, type Symmetric } from '../fit/symmetric.ts';
 import { allocate, type Offer } from './allocate.ts';
 import type { Price, PruneOptions } from './options.ts';
 import { rowsTogether, unitsOf } from './pattern.ts';
 import { traceOf, type Unit } from './removals.ts';
-
-/** 1 where a weight stays; rows x terms of the layer. */
-export type Masks = ReadonlyMap<MacLayer, Uint8Array>;
 
 /** Some rows of a problem that lose the same weights, and what they offer. */
 interface Candidate extends Offer {

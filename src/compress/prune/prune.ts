@@ -11,7 +11,7 @@ import { sweep } from '../fit/layer-by-layer.ts';
 import { macLayers } from '../fit/layers.ts';
 import { attention, targetsOf } from '../fit/reference.ts';
 import { masked, refitted, withWeights } from '../fit/refit.ts';
-import { Shared } from '../fit/shared.ts';
+import { kept, Shared } from '../fit/shared.ts';
 import { statistics } from '../fit/statistics.ts';
 import { candidates, masksFor, type Ranked } from './obs.ts';
 import { checkOptions, type PruneOptions } from './options.ts';
@@ -93,8 +93,11 @@ const measuring = ({ seed = 1, onProgress }: PruneOptions, what: string) => ({
   onProgress: (done: number, total: number) => onProgress?.(what, done, total),
 });
 
+/** The order in which the weights of a network as it is would go, for all builds that share it. */
+const rankings = new WeakMap<Shared, Ranked>();
+
 const ranking = (graph: Graph<'float'>, options: PruneOptions, shared: Shared): Ranked =>
-  shared.ranked(() => rank(graph, options));
+  kept(rankings, shared, () => rank(graph, options));
 
 /** The expensive half of a stage, which does not depend on the sparsity. */
 function rank(graph: Graph<'float'>, options: PruneOptions): Ranked {

@@ -1,4 +1,4 @@
-import { must } from '../../base/errors.ts';
+import { slotAt } from '../../program/slots.ts';
 import { arrangements } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
@@ -10,7 +10,7 @@ const enough = 0.98;
 
 /** The right numbers in another order. */
 export function layout({ program, slot, step, ourReals, theirReals }: Suspect): Diagnosis | undefined {
-  const { name, shape } = must(program.slots[slot], 'a slot of the program');
+  const { name, shape } = slotAt(program, slot);
   const straight = agreeing(ourReals, theirReals, Array.from(ourReals.keys()));
   const found = arrangements(shape.slice(1)).find(({ from }) => {
     const turned = agreeing(ourReals, theirReals, from);

@@ -1,5 +1,5 @@
 import type { Program, Slot } from '../../program/program.ts';
-import { slotBytes } from '../../sim/arena.ts';
+import { slotBytes } from '../../program/slots.ts';
 import type { TraceRun, TraceTensor } from '../../trace/trace.ts';
 import type { Diagnosis, Testimony } from './cause.ts';
 

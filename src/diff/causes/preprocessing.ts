@@ -1,5 +1,6 @@
 import { must } from '../../base/errors.ts';
 import { largestOf, smallestOf } from '../../base/extremes.ts';
+import { slotAt } from '../../program/slots.ts';
 import { affine, arrangements } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
@@ -43,7 +44,7 @@ export function preprocessing(suspect: Suspect): Diagnosis | undefined {
   const { program, slot, step, ourReals, theirReals } = suspect;
   if (step >= 0) return undefined;
   const cause = 'input preprocessing';
-  const { shape } = must(program.slots[slot], 'a slot of the program');
+  const { shape } = slotAt(program, slot);
   if (isBlank(suspect)) return { cause, text: blankText(firstOf(suspect)) };
   if (isUnitRange(suspect))
     return { cause, text: 'the input is in 0..1 where pixels of 0..255 are expected' };

@@ -1,4 +1,4 @@
-import { must } from '../../base/errors.ts';
+import { slotAt } from '../../program/slots.ts';
 import { type Affine, affine } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
@@ -23,7 +23,7 @@ function leftBy({ factor, offset }: Affine, { ours, theirs }: Suspect, take: (i:
 export function scale(suspect: Suspect): Diagnosis | undefined {
   const { program, slot, step, ours, theirs } = suspect;
   if (step < 0 || program.arith === 'float32') return undefined;
-  const { name } = must(program.slots[slot], 'a slot of the program');
+  const { name } = slotAt(program, slot);
   const free = (i: number): boolean =>
     ours[i] !== 0 && ours[i] !== 255 && theirs[i] !== 0 && theirs[i] !== 255;
   const count = [...ours.keys()].filter(free).length;

@@ -1,6 +1,6 @@
 /** ONNX's multidirectional broadcasting, as in docs/Broadcasting.md of ONNX 1.17. */
 
-import { complain } from '../ops/common/inputs.ts';
+import { complain } from '../../base/errors.ts';
 import { countOf, numbersFor, type Shape, showShape, stridesOf, type Tensor } from '../tensor.ts';
 
 /** @throws InputError when the shapes do not fit. */

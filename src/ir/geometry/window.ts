@@ -1,6 +1,7 @@
 /** Sliding windows over 1 to 3 spatial axes: the geometry that convolution and pooling share. */
+
+import { complain } from '../../base/errors.ts';
 import type { Attributes } from '../graph/attributes.ts';
-import { complain } from '../ops/common/inputs.ts';
 import { largestTensor, type Shape } from '../tensor.ts';
 
 const autoPads = ['NOTSET', 'SAME_UPPER', 'SAME_LOWER', 'VALID'] as const;

@@ -1,7 +1,8 @@
 /** Networks as graphs of operators on named tensors, at one of three stages. */
 
+import type { Quant } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
-import type { OpDef, Quant } from './op.ts';
+import type { OpDef } from './op.ts';
 
 /**
  * `imported`: ONNX operators as the file has them. `float`: canonical operators, batch 1, all shapes known.

@@ -1,6 +1,7 @@
 /** What an operator is. One file in `ops/` each; nothing else in the compiler knows any operator by name. */
 
 import type { Kernel } from '../kernel/kernel.ts';
+import type { Quant, StoredTensor } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
 import type { Attributes } from './attributes.ts';
 
@@ -49,32 +50,12 @@ export interface NodeView<A> {
   readonly outputTypes: readonly TensorType[];
 }
 
-/**
- * An affine 8-bit activation: real = scale * (stored - zeroPoint), stored in 0..255. The zero point is an integer in
- * 0..255 where the tensor's range holds 0, any int32 elsewhere.
- */
-export interface Quant {
-  readonly scale: number;
-  readonly zeroPoint: number;
-}
-
-/** A tensor as a kernel sees it: how many elements, and how they are stored. */
-export interface Place {
-  readonly shape: readonly number[];
-  /** `order[i]` is the row-major element of `shape` at position i in memory; absent: row-major. */
-  readonly order?: readonly number[];
-  /** Absent in float programs. */
-  readonly quant?: Quant;
-  /** Which indices along axis 1 of the model's tensor are left, where some were taken out. */
-  readonly kept?: readonly number[];
-}
-
 /** What a kernel builder is given: the node's activations, in its order, without its constants. */
 export interface KernelContext {
   /** A C identifier, unique in the program. */
   readonly name: string;
-  readonly inputs: readonly Place[];
-  readonly outputs: readonly Place[];
+  readonly inputs: readonly StoredTensor[];
+  readonly outputs: readonly StoredTensor[];
   /** From the last pixel to the first, of operators that `turn`. */
   readonly backward?: boolean;
 }
@@ -156,10 +137,10 @@ export interface OpDef<A = unknown, Q = unknown> {
   /** Set where the output is the input's memory under another shape or order of axes: there is no kernel. */
   readonly alias?: boolean;
   /**
-   * The output's order in memory (`Place.order`). Absent: the first input's.
+   * The output's order in memory (`StoredTensor.order`). Absent: the first input's.
    * @throws InputError where an input's order is not one that the operator can read.
    */
-  order?(attrs: A, inputs: readonly Place[], output: readonly number[]): readonly number[] | undefined;
+  order?(attrs: A, inputs: readonly StoredTensor[], output: readonly number[]): readonly number[] | undefined;
   /** The output's scale and zero point. Absent: what its range asks for. */
   outputQuant?(context: ScaleContext<A>): Quant;
   /** The integers of the quantized operator. @throws InputError naming the node. */

@@ -7,9 +7,10 @@
 
 import { InputError, must } from '../../base/errors.ts';
 import { largestOf } from '../../base/extremes.ts';
-import type { InputType, Quant, RequantMode, ScaleContext } from '../graph/op.ts';
+import type { InputType, RequantMode, ScaleContext } from '../graph/op.ts';
 import { float, int, load, maximum, minimum, mul } from '../kernel/builders.ts';
 import type { Expr, Table } from '../kernel/kernel.ts';
+import type { Quant } from '../kernel/stored.ts';
 import { dense8, formatName, type WeightFormat } from '../kernel/weight-format.ts';
 import type { Tensor } from '../tensor.ts';
 import { noFinerThan } from './quant.ts';

@@ -1,5 +1,6 @@
 import { must } from '../../base/errors.ts';
-import type { Quant, Range } from '../graph/op.ts';
+import type { Range } from '../graph/op.ts';
+import type { Quant } from '../kernel/stored.ts';
 
 /** The least range that holds the values too. */
 export const holding = (range: Range, values: readonly number[]): Range => ({

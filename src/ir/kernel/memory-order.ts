@@ -1,7 +1,7 @@
 /** In which order a tensor's elements lie in memory. */
 import { InputError } from '../../base/errors.ts';
-import type { Place } from '../graph/op.ts';
 import { countOf, type Shape, showShape } from '../tensor.ts';
+import type { StoredTensor } from './stored.ts';
 
 /** `order[i]` is the row-major element at position i of memory; undefined: row-major itself. */
 export type Order = readonly number[] | undefined;
@@ -27,7 +27,7 @@ export const simplified = (order: readonly number[]): Order =>
   order.every((x, i) => x === i) ? undefined : order;
 
 /** @throws InputError unless the elements lie as height, width, channel. */
-export function requireSpatial(place: Place | undefined): void {
+export function requireSpatial(place: StoredTensor | undefined): void {
   if (place !== undefined && sameOrder(place.order, spatialOrder(place.shape))) return;
   throw new InputError({
     found: `an image (${showShape(place?.shape ?? [])}) whose channels do not lie innermost in memory`,
@@ -37,7 +37,7 @@ export function requireSpatial(place: Place | undefined): void {
 }
 
 /** @throws InputError unless all inputs lie in the same order. */
-export function requireSame(places: readonly Place[]): void {
+export function requireSame(places: readonly StoredTensor[]): void {
   if (places.every((p) => sameOrder(p.order, places[0]?.order))) return;
   throw new InputError({
     found: 'inputs whose elements lie in different orders in memory',

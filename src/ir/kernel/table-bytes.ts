@@ -1,5 +1,5 @@
 /** Constant arrays as they lie in the memory of a little-endian machine. */
-import { type Elem, elemBytes, type Table } from './kernel.ts';
+import { type Elem, elemArrays, elemBytes, type Table } from './kernel.ts';
 
 /** Writes one number at a byte offset. */
 type Put = (view: DataView, at: number, x: number) => void;
@@ -23,3 +23,11 @@ export function tableBytes({ elem, data }: Table): Uint8Array {
   });
   return bytes;
 }
+
+/** The table's numbers in an array of its element type. */
+export function typedTable(table: Table): TypedArray {
+  const type = elemArrays[table.elem];
+  return table.data instanceof type ? table.data : new type(table.data);
+}
+
+export type TypedArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Int32Array | Float32Array;

@@ -1,13 +1,14 @@
-import { must } from '../../base/errors.ts';
-import type { KernelContext, OpDef, Quant, QuantizeContext } from '../graph/op.ts';
+import { complain, must } from '../../base/errors.ts';
+import type { KernelContext, OpDef, QuantizeContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import type { Clamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSame } from '../kernel/memory-order.ts';
+import type { Quant } from '../kernel/stored.ts';
 import { countOf, sameShape, showShape } from '../tensor.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
-import { complain, newestOpset } from './common/inputs.ts';
+import { newestOpset } from './common/inputs.ts';
 import { type AffineSum, affineSumThatIs, affineSumValue, finestSumStep } from './kernels/affine-sum.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import { elementwise, floatSumValue } from './kernels/elementwise.ts';

@@ -1,8 +1,10 @@
 /** Subtraction, multiplication, division: for the arithmetic of shapes. */
+
+import { complain } from '../../base/errors.ts';
 import type { OpDef } from '../graph/op.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
 import { onlyOnConstants } from './common/imported.ts';
-import { complain, isFloat, newestOpset } from './common/inputs.ts';
+import { isFloat, newestOpset } from './common/inputs.ts';
 
 function arithmetic(
   kind: string,

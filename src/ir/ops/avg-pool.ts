@@ -1,14 +1,15 @@
-import { must } from '../../base/errors.ts';
+import { complain, must } from '../../base/errors.ts';
 import { addTap, type Sweep } from '../geometry/slide.ts';
 import { extentOf, type WindowAxis } from '../geometry/window.ts';
-import type { KernelContext, OpDef, Quant, RequantMode, ScaleContext } from '../graph/op.ts';
+import type { KernelContext, OpDef, RequantMode, ScaleContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import { epilogue, type Requant, requantOf } from '../integers/requant.ts';
 import { add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
 import type { Expr, Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
-import { complain, newestOpset, required } from './common/inputs.ts';
+import type { Quant } from '../kernel/stored.ts';
+import { newestOpset, required } from './common/inputs.ts';
 import {
   explicitPool,
   inferPool,

@@ -1,6 +1,7 @@
+import { complain } from '../../base/errors.ts';
 import type { InputType, OnnxNode, OpDef } from '../graph/op.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
-import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
+import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 
 export interface BatchNormAttrs {

@@ -1,8 +1,9 @@
+import { complain } from '../../base/errors.ts';
 import { dtypeOfOnnx, onnxTypeName } from '../graph/onnx-types.ts';
 import type { OpDef } from '../graph/op.ts';
 import { type DType, numbersFor, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
-import { complain, isFloat, newestOpset, required } from './common/inputs.ts';
+import { isFloat, newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
   readonly to: DType;

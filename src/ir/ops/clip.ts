@@ -1,10 +1,11 @@
 import { must } from '../../base/errors.ts';
-import type { KernelContext, OpDef, Quant, QuantizeContext } from '../graph/op.ts';
+import type { KernelContext, OpDef, QuantizeContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import type { Saturation } from '../integers/requant.ts';
 import { type Clamp, clampAll, largestFloat } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { Quant } from '../kernel/stored.ts';
 import { countOf } from '../tensor.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';

@@ -1,7 +1,8 @@
+import { complain } from '../../base/errors.ts';
 import type { InputType, OpDef } from '../graph/op.ts';
 import { countOf, numbersFor, type Shape, showShape, type Tensor, type TensorType } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
-import { axisIn, complain, newestOpset, required } from './common/inputs.ts';
+import { axisIn, newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
   readonly axis: number;

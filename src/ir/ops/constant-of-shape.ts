@@ -1,7 +1,8 @@
+import { complain } from '../../base/errors.ts';
 import type { InputType, OpDef } from '../graph/op.ts';
 import { countOf, floats, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
-import { complain, constantInts, known, newestOpset, required } from './common/inputs.ts';
+import { constantInts, known, newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
   /** One element. */

@@ -1,7 +1,8 @@
+import { complain } from '../../base/errors.ts';
 import type { OnnxNode, OpDef } from '../graph/op.ts';
 import { floats, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
-import { complain, newestOpset } from './common/inputs.ts';
+import { newestOpset } from './common/inputs.ts';
 
 interface Attrs {
   readonly value: Tensor;

@@ -1,4 +1,4 @@
-import { must } from '../../base/errors.ts';
+import { complain, must } from '../../base/errors.ts';
 import { padInto, type Sweep, sweepOf } from '../geometry/slide.ts';
 import {
   explicitWindow,
@@ -21,7 +21,7 @@ import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
-import { complain, constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
+import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
 import { rounded } from './common/round.ts';
 import { convolution } from './kernels/convolution.ts';

@@ -1,6 +1,7 @@
+import { complain } from '../../base/errors.ts';
 import type { InputType, OpDef } from '../graph/op.ts';
 import { type DType, numbersFor } from '../tensor.ts';
-import { complain, constantScalar, known, newestOpset, required } from './common/inputs.ts';
+import { constantScalar, known, newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
   /** The type of the mask output: like the data before opset 10. */

@@ -1,7 +1,8 @@
+import { complain } from '../../base/errors.ts';
 import type { OpDef } from '../graph/op.ts';
 import { countOf, type Shape } from '../tensor.ts';
 import { asReshape } from './common/imported.ts';
-import { complain, newestOpset, required } from './common/inputs.ts';
+import { newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
   /** The first axis of the columns; -rank to rank. */

@@ -1,9 +1,10 @@
+import { complain } from '../../base/errors.ts';
 import { broadcastShape, broadcastTo } from '../geometry/broadcast.ts';
 import type { InputType, NodeView, OpDef, Replacement } from '../graph/op.ts';
 import { showShape, type Tensor, type TensorType } from '../tensor.ts';
 import { add } from './add.ts';
 import { reshapeTo } from './common/imported.ts';
-import { complain, newestOpset, required } from './common/inputs.ts';
+import { newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import { rowsProduct } from './common/rows.ts';
 import { linear } from './linear.ts';

@@ -1,5 +1,5 @@
-import { must } from '../../base/errors.ts';
-import type { InputType, KernelContext, OpDef, Place } from '../graph/op.ts';
+import { complain, must } from '../../base/errors.ts';
+import type { InputType, KernelContext, OpDef } from '../graph/op.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -10,8 +10,9 @@ import {
 } from '../integers/mac.ts';
 import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { StoredTensor } from '../kernel/stored.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
-import { complain, required, requireFloats, requireShape } from './common/inputs.ts';
+import { required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import { linear as linearKernel } from './kernels/linear.ts';
@@ -52,7 +53,7 @@ function linearReference(attrs: LinearAttrs, inputs: readonly (Tensor | undefine
 }
 
 /** The columns of each row in the order in which the input lies in memory. */
-function inMemoryOrder<T extends Int8Array | Float32Array>(weights: T, input: Place): T {
+function inMemoryOrder<T extends Int8Array | Float32Array>(weights: T, input: StoredTensor): T {
   const { order } = input;
   if (order === undefined) return weights;
   const inputs = order.length;

@@ -1,7 +1,8 @@
+import { complain } from '../../base/errors.ts';
 import { broadcastIndex, broadcastShape } from '../geometry/broadcast.ts';
 import type { InputType, NodeView, OpDef, Replacement } from '../graph/op.ts';
 import { countOf, type Shape, showShape, type Tensor } from '../tensor.ts';
-import { complain, newestOpset, required } from './common/inputs.ts';
+import { newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import { rowsProduct } from './common/rows.ts';
 import { weightsOf } from './gemm.ts';

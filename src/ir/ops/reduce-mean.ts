@@ -1,8 +1,9 @@
+import { complain } from '../../base/errors.ts';
 import type { InputType, NodeView, OpDef, Replacement } from '../graph/op.ts';
 import { countOf, type Shape, showShape, type Tensor } from '../tensor.ts';
 import { avgPool } from './avg-pool.ts';
 import { reshapeTo } from './common/imported.ts';
-import { axesIn, complain, constantInts, known, newestOpset, required } from './common/inputs.ts';
+import { axesIn, constantInts, known, newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import { transpose } from './transpose.ts';
 

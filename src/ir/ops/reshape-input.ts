@@ -1,7 +1,8 @@
+import { complain } from '../../base/errors.ts';
 import type { InputType, OpDef } from '../graph/op.ts';
 import { countOf, type Shape, showShape } from '../tensor.ts';
 import { asReshape } from './common/imported.ts';
-import { complain, constantInts, known, newestOpset, required } from './common/inputs.ts';
+import { constantInts, known, newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
   /** A 0 is a size, not "as in the input". */

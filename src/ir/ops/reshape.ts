@@ -1,7 +1,8 @@
+import { complain } from '../../base/errors.ts';
 import type { OpDef } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { countOf, type Shape, showShape } from '../tensor.ts';
-import { complain, required } from './common/inputs.ts';
+import { required } from './common/inputs.ts';
 
 export interface ReshapeAttrs {
   /** Of the output; as many elements as the input. */

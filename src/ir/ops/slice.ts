@@ -1,7 +1,8 @@
+import { complain } from '../../base/errors.ts';
 import type { InputType, OpDef } from '../graph/op.ts';
 import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
-import { axisIn, complain, constantInts, known, newestOpset, required } from './common/inputs.ts';
+import { axisIn, constantInts, known, newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
   /** Before opset 10; inputs from then on. */

@@ -1,8 +1,8 @@
-import { must } from '../../base/errors.ts';
+import { complain, must } from '../../base/errors.ts';
 import type { KernelContext, OpDef } from '../graph/op.ts';
 import { sameOrder, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, showShape, type Tensor } from '../tensor.ts';
-import { axisIn, complain, newestOpset, required, requireFloats } from './common/inputs.ts';
+import { axisIn, newestOpset, required, requireFloats } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import { docOf } from './kernels/doc.ts';
 import {

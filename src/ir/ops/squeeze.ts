@@ -1,8 +1,10 @@
 /** Axes of size 1 removed and added. From opset 13 on the axes are an input, before an attribute. */
+
+import { complain } from '../../base/errors.ts';
 import type { InputType, OpDef } from '../graph/op.ts';
 import { type Shape, showShape } from '../tensor.ts';
 import { asReshape } from './common/imported.ts';
-import { axesIn, complain, constantInts, known, newestOpset, required } from './common/inputs.ts';
+import { axesIn, constantInts, known, newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
   readonly axes?: readonly number[];

@@ -1,8 +1,10 @@
-import type { OpDef, Place } from '../graph/op.ts';
+import { complain } from '../../base/errors.ts';
+import type { OpDef } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { type Order, simplified } from '../kernel/memory-order.ts';
+import type { StoredTensor } from '../kernel/stored.ts';
 import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
-import { complain, newestOpset, required } from './common/inputs.ts';
+import { newestOpset, required } from './common/inputs.ts';
 
 export interface TransposeAttrs {
   /** Output axis i is input axis perm[i]. Empty in the imported stage for the axes reversed. */
@@ -42,7 +44,7 @@ function transposed(x: Tensor, perm: readonly number[]): Tensor {
 }
 
 /** Memory stays; each position now holds the element whose transposed index names what lies there. */
-function orderOf(attrs: TransposeAttrs, input: Place | undefined): Order {
+function orderOf(attrs: TransposeAttrs, input: StoredTensor | undefined): Order {
   const shape = input?.shape ?? [];
   const index: Tensor = {
     dtype: 'int32',

@@ -4,11 +4,11 @@
  */
 
 import { must } from '../../base/errors.ts';
-import type { Compiled } from '../../compile.ts';
 import type { Node } from '../../ir/graph/graph.ts';
 import type { QuantizedMac } from '../../ir/integers/mac.ts';
 import type { Bound, RowClamp } from '../../ir/integers/row-clamp.ts';
 import { floats, type Tensor } from '../../ir/tensor.ts';
+import type { Build } from '../build.ts';
 import {
   channelOf,
   type Measured,
@@ -65,7 +65,7 @@ function makerOf(nodes: readonly Node[], tensor: string): Node {
   return node.op.alias ? makerOf(nodes, node.inputs[0] ?? '') : node;
 }
 
-export function layerOf({ program, assembled }: Compiled, measured: Measured, step: number): Layer {
+export function layerOf({ program, assembled }: Build, measured: Measured, step: number): Layer {
   const { kernel, args, origin } = must(program.steps[step], 'a step');
   const facts = must(measured.steps[step], 'facts of a step');
   const sources = args.flatMap((index, i): Source[] => {
@@ -141,14 +141,14 @@ function storedWeights(mac: QuantizedMac, like: Tensor): Tensor {
 
 /** Asks one layer in one run. */
 class Trial {
-  readonly #compiled: Compiled;
+  readonly #build: Build;
   readonly #layer: Layer;
   readonly #real: ArrayLike<number>;
   readonly #inputs: readonly (Tensor | undefined)[];
 
-  constructor(compiled: Compiled, layer: Layer, run: Run) {
-    const { fused } = compiled;
-    this.#compiled = compiled;
+  constructor(build: Build, layer: Layer, run: Run) {
+    const { fused } = build;
+    this.#build = build;
     this.#layer = layer;
     this.#inputs = layer.node.inputs.map((name) => fused.tensors.get(name)?.constant ?? run.real.get(name));
     this.#real = this.#made(layer.node.attrs, this.#inputs);
@@ -172,7 +172,7 @@ class Trial {
 
   /** What `name` is where `source`, which it is another name of, holds `stored`. */
   #renamed(name: string, source: string, stored: Float32Array): Tensor {
-    const { tensors, nodes } = this.#compiled.fused;
+    const { tensors, nodes } = this.#build.fused;
     if (name === source) return floats(must(tensors.get(name), `tensor '${name}' has a type`).shape, stored);
     const { op, attrs, inputs } = madeBy(nodes, name);
     const [made] = op.reference(attrs, [this.#renamed(inputs[0] ?? '', source, stored)]);
@@ -199,8 +199,8 @@ class Trial {
   }
 }
 
-export function evidenceOf(compiled: Compiled, measured: Measured, layer: Layer): Evidence {
-  const { program, fused } = compiled;
+export function evidenceOf(build: Build, measured: Measured, layer: Layer): Evidence {
+  const { program, fused } = build;
   const activations = layer.node.inputs.flatMap((name, i) =>
     fused.tensors.get(name)?.constant === undefined && name !== '' ? [i] : [],
   );
@@ -208,7 +208,7 @@ export function evidenceOf(compiled: Compiled, measured: Measured, layer: Layer)
   const inherited = layer.sources.map(() => 0);
   let noise = 0;
   for (const run of measured.runs) {
-    const trial = new Trial(compiled, layer, run);
+    const trial = new Trial(build, layer, run);
     const real = run.real.get(layer.facts.tensor);
     noise += squares(run.stored(outputOf(program, layer.step)), (real?.data ?? []) as ArrayLike<number>);
     layer.sources.forEach((source, i) => {

@@ -1,9 +1,9 @@
 /** Layers that are too far from the float network: which, and why as far as the evidence goes. */
 
 import { must } from '../../base/errors.ts';
-import type { Compiled } from '../../compile.ts';
 import type { QuantizedMac } from '../../ir/integers/mac.ts';
 import type { Shape } from '../../ir/tensor.ts';
+import type { Build } from '../build.ts';
 import { distanceOf, givenDistanceOf, type Measured, type TensorFacts } from '../layer-errors.ts';
 import {
   type Evidence,
@@ -49,7 +49,7 @@ const bitsOf = ({ bits, codebook }: QuantizedMac): 8 | 4 | 2 => {
   return stored <= 2 ? 2 : stored <= 4 ? 4 : 8;
 };
 
-export function changeOf({ assembled, sparsity }: Compiled): Change {
+export function changeOf({ assembled, sparsity }: Build): Change {
   const bits = assembled.nodes.flatMap((node) => {
     const mac = macOf(node);
     return mac === undefined ? [] : [bitsOf(mac)];
@@ -74,10 +74,10 @@ const unequal = 16;
 
 /** Columns that dwarf the others. */
 function largeColumns(
-  compiled: Compiled,
+  build: Build,
   { node }: Layer,
 ): { readonly columns: readonly number[]; readonly all: number } {
-  const graph = compiled.given ?? compiled.fused;
+  const graph = build.given ?? build.fused;
   const own = graph.nodes.find(({ name }) => name === node.name);
   const weight = graph.tensors.get(own?.inputs[1] ?? '')?.constant;
   if (weight === undefined) return { columns: [], all: 0 };
@@ -108,8 +108,8 @@ function ofPadding(layer: Layer): Finding {
   };
 }
 
-function ofWeights(compiled: Compiled, layer: Layer): Finding {
-  const { columns, all } = largeColumns(compiled, layer);
+function ofWeights(build: Build, layer: Layer): Finding {
+  const { columns, all } = largeColumns(build, layer);
   const mac = macOf(layer.node);
   if (columns.length > 0)
     return {
@@ -140,7 +140,7 @@ function ofClipping({ facts }: Layer): Finding {
   };
 }
 
-function ofRounding({ calibration }: Compiled, { facts, node }: Layer): Finding {
+function ofRounding({ calibration }: Build, { facts, node }: Layer): Finding {
   const step = largestStep(facts);
   const range = calibration?.ranges.get(node.outputs[0] ?? '');
   const asked = range === undefined ? step : (range.hi - range.lo) / 255;
@@ -174,10 +174,10 @@ function rangeOf(facts: TensorFacts, what: string): Finding {
 }
 
 /** Of an input that is close to the float network itself. */
-function ofInput(compiled: Compiled, layer: Layer, { source }: Part): Finding {
+function ofInput(build: Build, layer: Layer, { source }: Part): Finding {
   const { facts } = must(source, 'a part of an input has one');
   if (lostChannels(facts).length > 0) return rangeOf(facts, 'its input');
-  const { columns, all } = largeColumns(compiled, layer);
+  const { columns, all } = largeColumns(build, layer);
   if (columns.length > 0)
     return {
       kind: 'range',
@@ -203,27 +203,27 @@ const unknown: Finding = {
 /** A part explains a layer's noise from this share of it on. */
 const explains = 0.4;
 
-function causeOf(compiled: Compiled, layer: Layer, { noise, parts: [part] }: Evidence): Finding {
+function causeOf(build: Build, layer: Layer, { noise, parts: [part] }: Evidence): Finding {
   if (part === undefined || part.noise < explains * noise) return unknown;
   switch (part.of) {
     case 'padding':
       return ofPadding(layer);
     case 'weights':
-      return ofWeights(compiled, layer);
+      return ofWeights(build, layer);
     case 'clipping':
       return ofClipping(layer);
     case 'rounding':
-      return ofRounding(compiled, layer);
+      return ofRounding(build, layer);
     case 'input':
-      return ofInput(compiled, layer, part);
+      return ofInput(build, layer, part);
     default:
       return part.of satisfies never;
   }
 }
 
 /** Why a layer with changed weights is far from the model that was given, though close to what is stored. */
-function ofChange(compiled: Compiled, layer: Layer, { pruned, bits }: Change): Finding {
-  const weights = ofWeights(compiled, layer);
+function ofChange(build: Build, layer: Layer, { pruned, bits }: Change): Finding {
+  const weights = ofWeights(build, layer);
   if (weights.kind === 'dead channel' && !pruned) return weights;
   if (pruned)
     return {
@@ -249,24 +249,24 @@ const inherits = ({ parts: [part], noise }: Evidence, low: ReadonlySet<number>):
   part?.of === 'input' && part.noise >= explains * noise && low.has(part.source?.step ?? -1);
 
 /** Each layer below its limit, but for those whose error comes from one before that is named. */
-export function layerWarnings(compiled: Compiled, measured: Measured): readonly Warning[] {
+export function layerWarnings(build: Build, measured: Measured): readonly Warning[] {
   const low = new Set<number>();
-  const change = changeOf(compiled);
+  const change = changeOf(build);
   let changed = false;
   return measured.steps.flatMap((facts, step): Warning[] => {
     const { sqnr } = distanceOf(facts);
     const given = givenDistanceOf(facts)?.sqnr ?? Infinity;
     if (sqnr < leastSqnr) {
-      const layer = layerOf(compiled, measured, step);
-      const evidence = evidenceOf(compiled, measured, layer);
+      const layer = layerOf(build, measured, step);
+      const evidence = evidenceOf(build, measured, layer);
       low.add(step);
       return inherits(evidence, low)
         ? []
-        : [named(layer, sqnr, leastSqnr, '', causeOf(compiled, layer, evidence))];
+        : [named(layer, sqnr, leastSqnr, '', causeOf(build, layer, evidence))];
     }
     if (given >= leastFrom(change) || changed) return [];
     changed = true;
-    const layer = layerOf(compiled, measured, step);
-    return [named(layer, given, leastFrom(change), ' from the model', ofChange(compiled, layer, change))];
+    const layer = layerOf(build, measured, step);
+    return [named(layer, given, leastFrom(change), ' from the model', ofChange(build, layer, change))];
   });
 }

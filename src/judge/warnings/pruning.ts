@@ -1,35 +1,7 @@
 /** Fewer weights went than were to go. */
-import type { Compiled } from '../../compile.ts';
-import { macLayers } from '../../compress/fit/layers.ts';
-import type { PruneOptions } from '../../compress/prune/prune.ts';
-import type { Graph } from '../../ir/graph/graph.ts';
+import type { Sparsity } from '../../compress/prune/sparsity.ts';
+import type { Build } from '../build.ts';
 import type { Warning } from './warning.ts';
-
-/** Shares of the weights of convolutions and linear layers, as many as the model that was given has. */
-export interface Sparsity {
-  /** Zero in the model already. */
-  readonly given: number;
-  /** Zero or gone in the build, before its weights were rounded. */
-  readonly reached: number;
-  readonly weights: number;
-  readonly asked?: number;
-  readonly method?: PruneOptions['method'];
-}
-
-const nonzeros = (graph: Graph<'float'>): number =>
-  macLayers(graph).reduce((sum, { weights }) => sum + weights.reduce((n, w) => n + Number(w !== 0), 0), 0);
-
-/** @param given before pruning, fused @param made after it */
-export function sparsityOf(
-  given: Graph<'float'>,
-  made: Graph<'float'>,
-  options: Pick<PruneOptions, 'sparsity' | 'method'> | undefined,
-): Sparsity {
-  const weights = macLayers(given).reduce((sum, layer) => sum + layer.weights.length, 0);
-  const share = (graph: Graph<'float'>): number => (weights === 0 ? 0 : 1 - nonzeros(graph) / weights);
-  const asked = options === undefined ? {} : { asked: options.sparsity, method: options.method };
-  return { given: share(given), reached: share(made), weights, ...asked };
-}
 
 /** Whether less was reached than asked, by more than one weight and half a point. */
 export const fallsShort = ({ asked = 0, reached, weights }: Sparsity): boolean =>
@@ -47,7 +19,7 @@ const reasons = {
 export const shortfallText = ({ asked = 0, reached, method = 'obs' }: Sparsity): string =>
   `asked for ${percent(asked)} zeros, reached ${percent(reached)}: ${reasons[method]}`;
 
-export const pruningWarnings = ({ sparsity }: Compiled): readonly Warning[] =>
+export const pruningWarnings = ({ sparsity }: Build): readonly Warning[] =>
   sparsity === undefined || !fallsShort(sparsity)
     ? []
     : [

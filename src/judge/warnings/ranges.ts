@@ -1,9 +1,9 @@
 /** What the ranges of a network's input and output lose, whatever it does to the sums of all channels. */
 
 import { Distances } from '../../base/distance.ts';
-import type { Compiled } from '../../compile.ts';
 import { evaluate } from '../../ir/graph/evaluate.ts';
 import { floats } from '../../ir/tensor.ts';
+import type { Build } from '../build.ts';
 import { channelOf, type Measured, type TensorFacts } from '../layer-errors.ts';
 import { lostChannels } from './evidence.ts';
 import { decibelText, short, someOf, type Warning } from './warning.ts';
@@ -28,7 +28,7 @@ function warningOf(what: string, facts: TensorFacts, lost: readonly number[]): W
 }
 
 /** Of the float network's output, with some channels of the input as the program stores them; in decibels. */
-function effectOf({ fused, program }: Compiled, { runs, input }: Measured, lost: readonly number[]): number {
+function effectOf({ fused, program }: Build, { runs, input }: Measured, lost: readonly number[]): number {
   const channel = channelOf(input.slot);
   const distances = new Distances();
   const [output = ''] = fused.outputs;
@@ -51,10 +51,10 @@ function effectOf({ fused, program }: Compiled, { runs, input }: Measured, lost:
 /** What is lost of an input matters where the output would be farther off than this. */
 const matters = 30;
 
-function inputWarnings(compiled: Compiled, measured: Measured): readonly Warning[] {
+function inputWarnings(build: Build, measured: Measured): readonly Warning[] {
   const lost = lostChannels(measured.input);
-  if (lost.length === 0 || compiled.program.rawInput !== undefined) return [];
-  const effect = effectOf(compiled, measured, lost);
+  if (lost.length === 0 || build.program.rawInput !== undefined) return [];
+  const effect = effectOf(build, measured, lost);
   if (effect >= matters) return [];
   const warning = warningOf('input', measured.input, lost);
   return [{ ...warning, text: `${warning.text}; that alone leaves ${decibelText(effect)} of the output` }];
@@ -64,7 +64,7 @@ function inputWarnings(compiled: Compiled, measured: Measured): readonly Warning
 const isClassifier = ({ classes, sameClass }: Measured): boolean =>
   classes > 1 && sameClass !== undefined && sameClass.hits >= 0.9 * sameClass.total;
 
-function outputWarnings({ program }: Compiled, measured: Measured): readonly Warning[] {
+function outputWarnings({ program }: Build, measured: Measured): readonly Warning[] {
   const output = measured.steps.find(({ slot }) => slot === program.slots[program.output]);
   if (output === undefined || isClassifier(measured)) return [];
   const lost = lostChannels(output);
@@ -75,7 +75,7 @@ function outputWarnings({ program }: Compiled, measured: Measured): readonly War
 const far = 0.5;
 
 /** The first tensor whose range the float network leaves by far; a range that was cut on purpose is no news. */
-function leftRanges({ calibration, program }: Compiled, { steps, input }: Measured): readonly Warning[] {
+function leftRanges({ calibration, program }: Build, { steps, input }: Measured): readonly Warning[] {
   if (calibration?.method !== 'minmax') return [];
   const all = program.rawInput === undefined ? [input, ...steps] : steps;
   for (const { tensor, lo, hi } of all) {
@@ -95,8 +95,8 @@ function leftRanges({ calibration, program }: Compiled, { steps, input }: Measur
   return [];
 }
 
-export const rangeWarnings = (compiled: Compiled, measured: Measured): readonly Warning[] => [
-  ...leftRanges(compiled, measured),
-  ...inputWarnings(compiled, measured),
-  ...outputWarnings(compiled, measured),
+export const rangeWarnings = (build: Build, measured: Measured): readonly Warning[] => [
+  ...leftRanges(build, measured),
+  ...inputWarnings(build, measured),
+  ...outputWarnings(build, measured),
 ];

@@ -4,8 +4,8 @@ import { elemRange } from '../../ir/kernel/check.ts';
 import type { Expr, Kernel } from '../../ir/kernel/kernel.ts';
 import type { Interval } from '../../ir/kernel/primitive.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
+import { typedTable } from '../../ir/kernel/table-bytes.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel/walk.ts';
-import { typedTable } from '../../sim/js/kernel.ts';
 import { bindingTimes } from './binding-time.ts';
 import { allInts, type Code, maxInt, type Quantity } from './bounds.ts';
 import {

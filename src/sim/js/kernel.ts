@@ -3,11 +3,13 @@
  * (C's meaning under `-ffp-contract=off`), pointers as element indices of typed arrays. Addresses, lengths
  * and owners are literals in the source, so that an engine sees constants.
  */
+
 import { must } from '../../base/errors.ts';
 import { checkKernel } from '../../ir/kernel/check.ts';
-import { elemArrays, type Kernel, type Table } from '../../ir/kernel/kernel.ts';
+import type { Kernel } from '../../ir/kernel/kernel.ts';
 import type { Interval } from '../../ir/kernel/primitive.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
+import { type TypedArray, typedTable } from '../../ir/kernel/table-bytes.ts';
 import type { KernelNode } from '../../ir/kernel/text.ts';
 import type { Arena } from '../arena.ts';
 import { type Binding, type Context, jsName, type Site } from './site.ts';
@@ -107,11 +109,3 @@ function link(
 }
 
 export const point = (x: number): Interval => ({ lo: x, hi: x });
-
-type TypedArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Int32Array | Float32Array;
-
-/** The table's numbers in an array of its element type. */
-export function typedTable(table: Table): TypedArray {
-  const type = elemArrays[table.elem];
-  return table.data instanceof type ? table.data : new type(table.data);
-}

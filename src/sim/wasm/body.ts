@@ -1,9 +1,16 @@
 /** The body of a kernel's WebAssembly function while it is written: where arrays lie, and its locals. */
+
 import { must } from '../../base/errors.ts';
 import { type Arrays, type Root, rootElem } from '../../ir/kernel/check.ts';
-import { type Elem, type Expr, elemBytes, type Kernel, type Scalar } from '../../ir/kernel/kernel.ts';
+import {
+  type Elem,
+  type Expr,
+  elemBytes,
+  type Kernel,
+  type Scalar,
+  type Stmt,
+} from '../../ir/kernel/kernel.ts';
 import { type Code, int, type Local, localAt, plus, times, type ValueType } from '../../wasm/code.ts';
-import type { Replaced } from './replaced.ts';
 
 /** Where a kernel's arrays are, in bytes: parameters in their order, tables in theirs. */
 export interface Addresses {
@@ -44,7 +51,7 @@ export const baseOf = ({ addresses }: Body, root: Root): number =>
   must((root.kind === 'param' ? addresses.params : addresses.tables)[root.index], 'the array has a place');
 
 /** Code that leaves an address, and bytes to be added to it by the instruction that uses it. */
-export interface Place {
+export interface Address {
   readonly address: Code;
   readonly offset: number;
 }
@@ -68,7 +75,7 @@ const scaled = (code: Code, bytes: number): Code => (bytes === 1 ? code : times(
  * Of element `index` of a parameter, table or pointer; `value` translates expressions. Offsets of instructions
  * are added without wrapping, so they only take what is added to an address that is never negative.
  */
-export function placeOf(b: Body, name: string, index: Expr, value: (e: Expr) => Code): Place {
+export function placeOf(b: Body, name: string, index: Expr, value: (e: Expr) => Code): Address {
   const { root, pointer } = must(b.arrays.get(name), `array '${name}' was checked`);
   const bytes = elemBytes[rootElem(root)];
   const { moving, fixed } = split(index);
@@ -86,3 +93,21 @@ export function addressOf(b: Body, name: string, index: Expr, value: (e: Expr) =
 }
 
 export const bytesOf = (elem: Elem, count: Code): Code => scaled(count, elemBytes[elem]);
+
+/** The loop whose passes are taken four at a time; its counter's local has the first pass's value. */
+export interface Passes {
+  readonly body: Body;
+  readonly counter: string;
+  /** Names that the loop declares: one value a pass. */
+  readonly vectors: Map<string, Local>;
+}
+
+export interface Replaced {
+  /** In front of a statement. */
+  readonly before: ReadonlyMap<Stmt, (b: Body) => Code>;
+  readonly instead: ReadonlyMap<Stmt, (b: Body) => Code>;
+  /** Instead of a statement of a loop whose passes are taken four at a time; undefined where that cannot be. */
+  readonly lanes: ReadonlyMap<Stmt, (p: Passes) => Code | undefined>;
+}
+
+export const nothingReplaced: Replaced = { before: new Map(), instead: new Map(), lanes: new Map() };

@@ -2,18 +2,19 @@
  * Programs in WebAssembly, made of the same Kernel IR as the C and the checking simulator, without any checks.
  * Statement by statement; with SIMD, sums of rows of weights four rows at a time.
  */
-import { must } from '../../base/errors.ts';
+
 import { checkKernel } from '../../ir/kernel/check.ts';
 import type { Kernel } from '../../ir/kernel/kernel.ts';
 import { tableBytes, tableLength } from '../../ir/kernel/table-bytes.ts';
-import { arenaFill, type Outcome, type Program, type Slot } from '../../program/program.ts';
+import { arenaFill, type Outcome, type Program } from '../../program/program.ts';
+import { inputSlot, outputSlot, slotAt, slotBytes } from '../../program/slots.ts';
 import { type Func, func, moduleOf, zeroLanes } from '../../wasm/code.ts';
 import { canRun, instantiate } from '../../wasm/host.ts';
-import { slotBytes } from '../arena.ts';
 import { checkInput, checkPlan } from '../simulate.ts';
 import type { Addresses, Body } from './body.ts';
-import { type VectorPlan, vectorPlanOf } from './plan.ts';
-import { nothingReplaced } from './replaced.ts';
+import { nothingReplaced } from './body.ts';
+import type { VectorPlan } from './lanes.ts';
+import { vectorPlanOf } from './plan.ts';
 import { block } from './stmt.ts';
 
 export type Instructions = 'wasm-simd' | 'wasm';
@@ -55,8 +56,6 @@ interface Placed {
   readonly plan: VectorPlan | undefined;
   readonly weights: number;
 }
-
-const slotAt = (program: Program, index: number): Slot => must(program.slots[index], 'a slot of the program');
 
 /** The arena lies at 0, then tables and packed weights, each kernel's once, then what steps use in turn. */
 function placeAll(program: Program, simd: boolean, memory: Allotment): readonly Placed[] {
@@ -142,7 +141,7 @@ export function createEngine(program: Program, instructions: Instructions): Engi
 }
 
 function runner(program: Program, steps: readonly (() => void)[], arena: Uint8Array): Engine['run'] {
-  const [input, output] = [slotAt(program, program.input), slotAt(program, program.output)];
+  const [input, output] = [inputSlot(program), outputSlot(program)];
   return (bytes, { keepArenas = false } = {}) => {
     checkInput(program, input, bytes);
     arena.fill(arenaFill);

@@ -5,11 +5,12 @@
  * inputs up to 20 rows. Sums of integers may be made in any order: no row can overflow, and if one could, both
  * orders wrap to the same bits.
  */
+
 import { must } from '../../base/errors.ts';
 import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
 import { type Code, int, type Local, plus, repeat, times, zeroLanes } from '../../wasm/code.ts';
 import { i32, i32x4, load, store } from '../../wasm/instructions.ts';
-import { type Body, fresh } from './body.ts';
+import { type Body, fresh, type Replaced } from './body.ts';
 
 /** Rows of a vector. */
 const lanes = 4;
@@ -294,4 +295,14 @@ export function sumNeighbours(
       ...advance(weights, neighbourStride),
     ]),
   ];
+}
+
+export interface VectorPlan {
+  /** In bytes. The weights stay, the others are only used during the step. */
+  readonly weightBytes: number;
+  readonly wideBytes: number;
+  readonly sumsBytes: number;
+  /** In the machine's byte order. */
+  readonly weights: () => Int16Array | Int32Array;
+  readonly replaced: (bench: Bench) => Replaced;
 }

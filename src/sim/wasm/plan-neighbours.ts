@@ -6,12 +6,12 @@ import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
 import { decodeRows } from '../../program/rows.ts';
 import { type Code, zeroLanes } from '../../wasm/code.ts';
 import { i32, i32x4 } from '../../wasm/instructions.ts';
+import type { Passes } from './body.ts';
 import { type Body, fresh, localOf } from './body.ts';
 import { value } from './expr.ts';
+import type { VectorPlan } from './lanes.ts';
 import { type Bench, neighbourBytes, packNeighbours, sumNeighbours, wideBytesOf } from './lanes.ts';
-import type { VectorPlan } from './plan.ts';
 import { neighbourSums } from './sums.ts';
-import type { Passes } from './vector-expr.ts';
 import { sourceOf, widenedBefore } from './widened.ts';
 
 export function neighbourPlan(kernel: Kernel): VectorPlan | undefined {

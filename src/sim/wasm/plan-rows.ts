@@ -6,8 +6,10 @@ import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
 import { decodeRows } from '../../program/rows.ts';
 import type { Code } from '../../wasm/code.ts';
 import { i32, i32x4 } from '../../wasm/instructions.ts';
-import { type Body, localOf } from './body.ts';
+import type { Replaced } from './body.ts';
+import { type Body, localOf, type Passes } from './body.ts';
 import { value } from './expr.ts';
+import type { VectorPlan } from './lanes.ts';
 import {
   type Bench,
   packedBytes,
@@ -18,10 +20,8 @@ import {
   sumsBytes,
   wideBytesOf,
 } from './lanes.ts';
-import type { VectorPlan } from './plan.ts';
-import type { Replaced } from './replaced.ts';
 import { type SumGroup, sumGroups } from './sums.ts';
-import { isUnitStride, type Passes } from './vector-expr.ts';
+import { isUnitStride } from './vector-expr.ts';
 import { type Source, sourceOf, widenedBefore } from './widened.ts';
 
 export function rowPlan(kernel: Kernel): VectorPlan | undefined {
@@ -51,14 +51,14 @@ const sameSums = (kernel: Kernel, a: SumGroup, b: SumGroup): boolean =>
   kernel.body.includes(a.ahead) &&
   kernel.body.includes(b.ahead);
 
-interface Place {
+interface Rows {
   readonly kernel: Kernel;
   readonly layout: WeightLayout;
   readonly source: Source;
   readonly bench: Bench;
 }
 
-function replaced(at: Place, group: SumGroup, groups: readonly SumGroup[]): Replaced {
+function replaced(at: Rows, group: SumGroup, groups: readonly SumGroup[]): Replaced {
   const { kernel, layout, source, bench } = at;
   const summed = (b: Body): Code =>
     sumRows(
@@ -83,13 +83,13 @@ interface Member {
   readonly place: number;
 }
 
-function added(b: Body, { layout, bench }: Place, { sum, place }: Member): Code {
+function added(b: Body, { layout, bench }: Rows, { sum, place }: Member): Code {
   const local = localOf(b, sum.local);
   return local.set(i32.add(local.get, rowSum(layout, bench, place, value(b, sum.row))));
 }
 
 /** Rows that follow the passes lie side by side. */
-function addedLanes(p: Passes, { layout, bench }: Place, members: readonly Member[]): Code | undefined {
+function addedLanes(p: Passes, { layout, bench }: Rows, members: readonly Member[]): Code | undefined {
   const parts = members.map(({ sum, place }) => {
     const local = p.vectors.get(sum.local);
     if (local === undefined || !isUnitStride(p, sum.row)) return undefined;

@@ -1,19 +1,12 @@
 /** Expressions of four neighbouring passes of a loop at once: i32 only, one lane for each pass. */
+
 import type { CompareOp, Elem, Expr } from '../../ir/kernel/kernel.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { eachExpr } from '../../ir/kernel/walk.ts';
-import type { Code, Local } from '../../wasm/code.ts';
+import type { Code } from '../../wasm/code.ts';
 import { choose, extend, i32x4, load } from '../../wasm/instructions.ts';
-import { type Body, fresh, placeOf } from './body.ts';
+import { fresh, type Passes, placeOf } from './body.ts';
 import { value } from './expr.ts';
-
-/** The loop whose passes are taken four at a time; its counter's local has the first pass's value. */
-export interface Passes {
-  readonly body: Body;
-  readonly counter: string;
-  /** Names that the loop declares: one value a pass. */
-  readonly vectors: Map<string, Local>;
-}
 
 type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
 

@@ -6,10 +6,10 @@ import type { Stmt } from '../../ir/kernel/kernel.ts';
 import type { Loop } from '../../ir/kernel/row-sums.ts';
 import { type Code, int, plus, repeat } from '../../wasm/code.ts';
 import { i32, i32x4, narrow, store } from '../../wasm/instructions.ts';
-import { type Body, declare, fresh, placeOf } from './body.ts';
+import { type Body, declare, fresh, type Passes, placeOf } from './body.ts';
 import { value } from './expr.ts';
 import { isIndependent } from './independent.ts';
-import { isUnitStride, lanes, type Passes } from './vector-expr.ts';
+import { isUnitStride, lanes } from './vector-expr.ts';
 
 const width = 4;
 

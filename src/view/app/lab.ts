@@ -84,8 +84,7 @@ export function createLab(data: ViewData): Lab {
   return { data, program, last: program.steps.length, recording, numbers, milliseconds: () => took };
 }
 
-export const slotAt = ({ program }: Lab, index: number): Slot =>
-  must(program.slots[index], 'a slot of the program');
+export const slotAt = ({ program }: Lab, index: number): Slot => slotAt(program, index);
 
 /** Tensors that the step of this moment reads, and makes; scratch is left out. */
 export const readBy = (lab: Lab, moment: number): readonly number[] => argumentsOf(lab.program, moment, true);

@@ -2,14 +2,14 @@
 import { elemBytes } from '../../ir/kernel/kernel.ts';
 import { portOf } from '../../program/port.ts';
 import { readSlot } from '../../program/values.ts';
-import { coordinateText, type Place, placeAt } from '../element.ts';
+import { coordinateText, type ElementAt, placeAt } from '../element.ts';
 import { type Child, el } from './dom.ts';
 import { formatCount, formatReal, formatSigned } from './format.ts';
 import { type Lab, slotAt, slotName } from './lab.ts';
 import type { Focus, Store } from './state.ts';
 
 /** The element that a focus means: of the slot that it names, else of the byte's owner at this moment. */
-export function placeOf(lab: Lab, store: Store, { address, slot }: Focus): Place | undefined {
+export function placeOf(lab: Lab, store: Store, { address, slot }: Focus): ElementAt | undefined {
   const { sample, moment } = store.state;
   const owner = lab.recording(sample).moments[moment]?.owners[address] ?? 0;
   const index = slot ?? (owner === 0 ? undefined : owner - 1);
@@ -17,7 +17,7 @@ export function placeOf(lab: Lab, store: Store, { address, slot }: Focus): Place
 }
 
 /** `stored 117, real 0.629; float 0.631, difference −0.002`. Scratch holds no tensor: nothing is said. */
-export function valueText(lab: Lab, store: Store, { slot, element }: Place): string {
+export function valueText(lab: Lab, store: Store, { slot, element }: ElementAt): string {
   const { sample } = store.state;
   const bytes = lab.recording(sample).tensors.get(slot);
   const own = bytes === undefined ? undefined : lab.numbers(sample, slot, 'program');
@@ -34,10 +34,10 @@ export function valueText(lab: Lab, store: Store, { slot, element }: Place): str
   return `${value}; float ${formatReal(other)}, difference ${formatSigned(real - other)}`;
 }
 
-export const elementText = (lab: Lab, { slot, element }: Place): string =>
+export const elementText = (lab: Lab, { slot, element }: ElementAt): string =>
   `${slotName(lab, slot)} [${coordinateText(slotAt(lab, slot), element)}]`;
 
-export function addressText(lab: Lab, { slot, position }: Place): string {
+export function addressText(lab: Lab, { slot, position }: ElementAt): string {
   const { address, elem } = slotAt(lab, slot);
   const first = address + position * elemBytes[elem];
   if (elemBytes[elem] === 1) return `arena byte ${formatCount(first)}`;

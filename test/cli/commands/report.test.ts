@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parseHTML } from 'linkedom';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { measureTargets } from '../../../src/artifact/node-target-costs.ts';
-import type { MeasuredTarget } from '../../../src/targets/measured.ts';
+import type { MeasuredTarget } from '../../../src/program/measured.ts';
 import { bench } from '../../support/cli.ts';
 import { sampleFiles } from '../../support/sample-files.ts';
 import { testWith } from '../../support/toolchain.ts';

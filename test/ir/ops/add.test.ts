@@ -1,6 +1,7 @@
 /** Sums in integers: TensorFlow Lite's and CMSIS-NN's for every pair of bytes, in both of their roundings. */
 import { expect, test } from 'vitest';
-import type { Quant, RequantMode } from '../../../src/ir/graph/op.ts';
+import type { RequantMode } from '../../../src/ir/graph/op.ts';
+import type { Quant } from '../../../src/ir/kernel/stored.ts';
 import { type AddAttrs, add, type QuantizedAdd } from '../../../src/ir/ops/add.ts';
 import { affineSumThatIs } from '../../../src/ir/ops/kernels/affine-sum.ts';
 import { everySum, rescaledSumOf } from '../../../src/ir/ops/kernels/rescaled-sum.ts';

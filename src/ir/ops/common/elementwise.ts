@@ -1,9 +1,10 @@
 /** Arithmetic on pairs of elements. */
 
+import { complain } from '../../../base/errors.ts';
 import { broadcastShape, zip } from '../../geometry/broadcast.ts';
 import type { InputType, OnnxNode } from '../../graph/op.ts';
 import type { Tensor, TensorType } from '../../tensor.ts';
-import { complain, required } from './inputs.ts';
+import { required } from './inputs.ts';
 
 /**
  * Before opset 7 broadcasting was asked for, and went one way only. Without `axis` it lines up the last axes,

@@ -1,8 +1,9 @@
 /** Rewritings that several imported operators share. */
+
+import { complain } from '../../../base/errors.ts';
 import type { NodeView, Replacement } from '../../graph/op.ts';
 import type { Shape } from '../../tensor.ts';
 import { reshape } from '../reshape.ts';
-import { complain } from './inputs.ts';
 
 /** For operators that are fine in the arithmetic of shapes, and have no kernel. @throws InputError */
 export const onlyOnConstants = (type: string) => (): readonly Replacement[] => {

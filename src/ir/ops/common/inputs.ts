@@ -1,5 +1,5 @@
 /** What every operator asks of its inputs, with the complaint when it does not get it. */
-import { DynamicShapeError, InputError } from '../../../base/errors.ts';
+import { complain, DynamicShapeError } from '../../../base/errors.ts';
 import type { InputType } from '../../graph/op.ts';
 import { type DType, type Shape, showShape, type Tensor } from '../../tensor.ts';
 
@@ -8,14 +8,6 @@ import { type DType, type Shape, showShape, type Tensor } from '../../tensor.ts'
  * (Cast-24 a rounding mode for one of those).
  */
 export const newestOpset = 25;
-
-/** A complaint that gets its place (the node) from the caller's caller. */
-export const complain = (found: string, supported?: string, todo?: string): InputError =>
-  new InputError({
-    found,
-    ...(supported === undefined ? {} : { supported }),
-    ...(todo === undefined ? {} : { todo }),
-  });
 
 /** @throws InputError when the input is omitted. */
 export function required<T>(inputs: readonly (T | undefined)[], index: number, role: string): T {

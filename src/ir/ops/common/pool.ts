@@ -1,6 +1,6 @@
 /** What max-pool and average-pool share. Channels are independent: N and C are one axis here. */
 
-import { InputError, must } from '../../../base/errors.ts';
+import { complain, InputError, must } from '../../../base/errors.ts';
 import { padInto, type Sweep, sweepOf } from '../../geometry/slide.ts';
 import {
   explicitWindow,
@@ -14,7 +14,7 @@ import {
 import type { InputType, KernelContext, OnnxNode } from '../../graph/op.ts';
 import { requireSpatial } from '../../kernel/memory-order.ts';
 import { countOf, type Shape, type Tensor, type TensorType } from '../../tensor.ts';
-import { complain, required } from './inputs.ts';
+import { required } from './inputs.ts';
 import { rounded } from './round.ts';
 
 export interface PoolAttrs extends WindowAttrs {

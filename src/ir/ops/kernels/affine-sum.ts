@@ -4,10 +4,10 @@
  * they miss it a few times in 65,536.
  */
 
-import type { Quant } from '../../graph/op.ts';
 import type { Saturation } from '../../integers/requant.ts';
 import { add, call, int, mul, shr } from '../../kernel/builders.ts';
 import type { Expr } from '../../kernel/kernel.ts';
+import type { Quant } from '../../kernel/stored.ts';
 
 /** Clamped to lo..hi. The zero points, the output's too, and the rounding half are in the bias. */
 export interface AffineSum {

@@ -1,11 +1,11 @@
 /** The words of the comment above a kernel. */
 
-import type { Place } from '../../graph/op.ts';
 import type { RowClamp } from '../../integers/row-clamp.ts';
+import type { StoredTensor } from '../../kernel/stored.ts';
 import { countOf } from '../../tensor.ts';
 
 /** `u8[32][32][1]`: the extents in the order of memory. */
-export function extents(place: Place, elem: 'u8' | 'f32'): string {
+export function extents(place: StoredTensor, elem: 'u8' | 'f32'): string {
   const [, channels = 1, ...spatial] = place.shape;
   const image = place.shape.length > 2 && place.shape[0] === 1;
   const sizes = image ? [...spatial, channels] : [countOf(place.shape)];
@@ -26,8 +26,8 @@ export const grouped = (n: number): string => n.toString().replace(/\B(?=(\d{3})
 /** What is computed, then from what to what and how much work it is. */
 export function docOf(
   what: string,
-  inputs: readonly Place[],
-  output: Place,
+  inputs: readonly StoredTensor[],
+  output: StoredTensor,
   elem: 'u8' | 'f32',
   macs = 0,
 ): readonly string[] {

@@ -3,11 +3,11 @@
  * grid whose step is twice the larger of theirs, and from there to the output's.
  */
 
-import type { Quant } from '../../graph/op.ts';
 import { requantOf, type Saturation } from '../../integers/requant.ts';
 import { add, call, int, mul, sub } from '../../kernel/builders.ts';
 import type { Expr } from '../../kernel/kernel.ts';
 import { primitiveOf } from '../../kernel/prims/index.ts';
+import type { Quant } from '../../kernel/stored.ts';
 
 /** acc * multiplier * 2^-31 * 2^-shift by the primitive of that name. */
 interface Rescaling {
