@@ -39,8 +39,8 @@ export {
 export type { CauseName, Diagnosis, Testimony } from './diff/causes/cause.ts';
 export { type Diff, type DiffOptions, diff, type LayerDiff } from './diff/compare.ts';
 export { diagnose } from './diff/diagnose.ts';
-export type { Coordinates, LayerMeasures } from './diff/distance.ts';
 export type { Inference } from './diff/feed.ts';
+export type { Coordinates, LayerMeasures } from './diff/measures.ts';
 export { captureOfRun } from './diff/trace-capture.ts';
 export { type Coverage, coverageOf, type Verdict, verdictOf } from './diff/verdict.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';

@@ -48,15 +48,25 @@ export class Distances {
     return this.#count === 0 ? 0 : this.#origin + this.#sum / this.#count;
   }
 
-  /** sum (real - mean)^2; 0 where the real numbers vary no more than float32 rounds. */
-  get signal(): number {
-    if (this.#count === 0) return 0;
-    const signal = this.#squares - this.#sum ** 2 / this.#count;
-    return signal <= this.#count * (floatNoise * this.#largest) ** 2 ? 0 : signal;
+  /** sum (real - mean)^2 */
+  get variation(): number {
+    return this.#count === 0 ? 0 : this.#squares - this.#sum ** 2 / this.#count;
   }
 
+  /** `variation`; 0 where the real numbers vary no more than float32 rounds. */
+  get signal(): number {
+    const { variation } = this;
+    return variation <= this.#count * (floatNoise * this.#largest) ** 2 ? 0 : variation;
+  }
+
+  /** sum (real - stored)^2 */
   get noise(): number {
     return this.#noise;
+  }
+
+  /** The largest difference. */
+  get worst(): number {
+    return this.#worst;
   }
 
   /** Of the real numbers, in their units. */

@@ -14,8 +14,8 @@ import { decodePort } from '../program/values.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import type { Captured, Gap } from './capture.ts';
 import type { Suspect } from './causes/cause.ts';
-import { type Coordinates, type LayerMeasures, Measuring } from './distance.ts';
 import { type DiffMode, type Fed, fitting, type Inference, oursIn, sameBytes, storedOf } from './feed.ts';
+import { type Coordinates, type LayerMeasures, Measuring } from './measures.ts';
 
 export interface DiffOptions {
   readonly mode: DiffMode;

@@ -3,7 +3,7 @@
 import { formatCount } from '../text/numbers.ts';
 import { table, wrapped } from '../text/table.ts';
 import type { Diff, LayerDiff } from './compare.ts';
-import type { Coordinates } from './distance.ts';
+import type { Coordinates } from './measures.ts';
 import { type Coverage, coverageOf } from './verdict.ts';
 
 const right = { align: 'right' } as const;

@@ -17,8 +17,11 @@ export function factorOf(real: number): Factor {
   let shift = Math.ceil(Math.log2(real));
   if (real / 2 ** shift >= 1) shift++;
   if (real / 2 ** shift < 0.5) shift--;
-  const multiplier = BigInt(Math.round((real / 2 ** shift) * 2 ** 31));
-  if (multiplier === 1n << 31n) return { multiplier: 1n << 30n, shift: shift + 1 };
+  let multiplier = BigInt(Math.round((real / 2 ** shift) * 2 ** 31));
+  if (multiplier === 1n << 31n) {
+    multiplier /= 2n;
+    shift++;
+  }
   return shift < -31 ? { multiplier: 0n, shift: 0 } : { multiplier, shift };
 }
 
@@ -103,7 +106,10 @@ function reciprocal(x: bigint): bigint {
   return doubled >= 1n << 31n ? (1n << 31n) - 1n : doubled;
 }
 
-/** One row of bytes to probabilities in steps of 1/256. */
+/**
+ * One row of bytes to probabilities in steps of 1/256. Where the exponentials add up to 512 or more, CMSIS-NN's
+ * scalar code shifts by over 31 bits, which C leaves undefined; its vector code has these numbers.
+ */
 export function softmaxRow(row: readonly number[], scale: number): number[] {
   const { multiplier, shift } = factorOf(Math.min(scale * 2 ** 26, 2 ** 31 - 1));
   const lowest = -Math.floor((31 * 2 ** 26) / 2 ** shift);

@@ -116,7 +116,7 @@ function ofWeights(build: Build, layer: Layer): Finding {
       kind: 'dead channel',
       channels: columns,
       text: `the weights of input channels ${someOf(columns, all)} are more than ${unequal} times those of the others and take their bits`,
-      todo: 'remove channels that are constant (dead ReLU, tiny variance before a batch normalization), or scale them down in the layer before',
+      todo: 'remove channels that are constant (dead ReLU, tiny variance before a batch normalization), or scale them up in the layer before and these weights down',
     };
   const bits = mac === undefined ? 8 : bitsOf(mac);
   return {
@@ -155,7 +155,7 @@ function ofRounding({ calibration }: Build, { facts, node }: Layer): Finding {
     return {
       kind: 'clip',
       text: `its activation keeps ${range === undefined ? '' : `${short(range.lo)}..${short(range.hi)}, `}narrow beside a step of ${short(step)}, which is one of its accumulator`,
-      todo: 'make the clip wider, or scale its layer up',
+      todo: 'make the clip wider, or scale its layer down',
     };
   return rangeOf(facts, 'its values');
 }

@@ -1,9 +1,12 @@
 /** What a cause explains, and beside it what only looks like it. */
 import { describe, expect, test } from 'vitest';
 import { mulberry32 } from '../../../src/base/random.ts';
+import type { Suspect } from '../../../src/diff/causes/cause.ts';
 import { layout } from '../../../src/diff/causes/layout.ts';
 import { preprocessing } from '../../../src/diff/causes/preprocessing.ts';
+import { rounding } from '../../../src/diff/causes/rounding.ts';
 import { saturation } from '../../../src/diff/causes/saturation.ts';
+import * as ir from '../../support/ir.ts';
 import { suspectOf } from '../../support/suspects.ts';
 
 const bytes = (...numbers: readonly number[]): Uint8Array => Uint8Array.from(numbers);
@@ -83,4 +86,37 @@ describe('preprocessing', () => {
         ),
       ),
     ).toBeUndefined());
+});
+
+describe('rounding', () => {
+  /** A layer that halves and rounds halves up, beside what another makes of the same input. */
+  const halved = (input: Uint8Array, theirs: (x: number) => number, held = input): Suspect => {
+    const half = ir.call('requantize_single', ir.load('in', 'u8', ir.local('i')), 2 ** 30, 0);
+    const program = ir.single(
+      ir.kernel(
+        'halve',
+        [ir.param('in', 'in', 'u8', input.length), ir.param('out', 'out', 'u8', input.length)],
+        [ir.for_('i', 0, input.length, [ir.store('out', 'u8', ir.local('i'), half)])],
+      ),
+    );
+    const sides = suspectOf(
+      input.map((x) => Math.floor((x + 1) / 2)),
+      input.map(theirs),
+    );
+    const read = () => ({ kind: 'stored', bytes: held }) as const;
+    return { ...sides, program, inference: { input, theirs: { read, written: () => undefined } } };
+  };
+  const down = (x: number): number => Math.floor(x / 2);
+  const input = bytes(1, 2, 3, 4, 5, 100, 201);
+
+  test('the same sums, cut off', () =>
+    expect(rounding(halved(input, down))?.text).toContain('halve rounds another way: downwards'));
+  test('not where one of seven is a step farther away', () =>
+    expect(rounding(halved(input, (x) => down(x) + Number(x === 100)))).toBeUndefined());
+  test('not where it would be that of other inputs than theirs', () =>
+    expect(rounding(halved(input, down, bytes(1, 2, 3, 4, 5, 100, 203)))).toBeUndefined());
+  test('not of three elements, which may fit by chance', () => {
+    expect(rounding(halved(bytes(1, 2, 3), down))).toBeUndefined();
+    expect(rounding(halved(bytes(1, 2, 3, 4), down))?.cause).toBe('rounding');
+  });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Coordinates, Measuring } from '../../src/diff/distance.ts';
+import { type Coordinates, Measuring } from '../../src/diff/measures.ts';
 
 const nowhere = (): Coordinates => ({ inference: 0, element: 0, at: [], ours: 0, theirs: 0 });
 

@@ -1,4 +1,5 @@
 /** How far two versions of one tensor are from each other. */
+import { Distances, decibels } from '../base/distance.ts';
 
 /** One element of a tensor. */
 export interface Coordinates {
@@ -42,69 +43,56 @@ const constantBelow = 1e-6;
 
 /** Adds up elements; `result` may be asked for at any time. */
 export class Measuring {
-  #elements = 0;
+  readonly #distances = new Distances();
   #equal = 0;
   #clipped = 0;
   #squares = 0;
-  /** Sums about the first number of theirs, so that a large mean takes no digits from the variance. */
-  #pivot = 0;
-  #moved = 0;
-  #movedSquares = 0;
   #ours = 0;
   #product = 0;
-  #noise = 0;
   #sum = 0;
-  #max = 0;
   #first: Coordinates | undefined;
   #worst: Coordinates | undefined;
 
   /** `place` is called for the first and for each worst element only. */
   add(ours: number, theirs: number, equal: boolean, clipped: boolean, place: () => Coordinates): void {
     const error = Math.abs(ours - theirs);
-    if (this.#elements === 0) this.#pivot = theirs;
-    const moved = theirs - this.#pivot;
-    this.#elements++;
     this.#sum += error;
-    this.#noise += error * error;
     this.#squares += theirs * theirs;
-    this.#moved += moved;
-    this.#movedSquares += moved * moved;
     this.#ours += ours * ours;
     this.#product += ours * theirs;
     if (clipped) this.#clipped++;
     if (equal) this.#equal++;
     else this.#first ??= place();
-    if (error > this.#max || (this.#worst === undefined && !equal)) this.#worst = place();
-    this.#max = Math.max(this.#max, error);
+    if (error > this.#distances.worst || (this.#worst === undefined && !equal)) this.#worst = place();
+    this.#distances.add(theirs, ours);
   }
 
   /** Sum of squared differences. */
   get noise(): number {
-    return this.#noise;
+    return this.#distances.noise;
   }
 
   /** Sum of squares of the signal, about its mean where it varies. */
   get #signal(): number {
-    if (this.#elements === 0) return 0;
-    const varying = this.#movedSquares - (this.#moved * this.#moved) / this.#elements;
-    return varying > constantBelow ** 2 * this.#squares ? varying : this.#squares;
+    const { variation } = this.#distances;
+    return variation > constantBelow ** 2 * this.#squares ? variation : this.#squares;
   }
 
   /** Decibels of `noise` in `elements` of these elements against the signal of all of them. */
   sqnrOf(noise: number, elements: number): number {
-    if (noise === 0) return Infinity;
-    return 10 * Math.log10((this.#signal / this.#elements) * (elements / noise));
+    return decibels((this.#signal / this.#distances.count) * elements, noise);
   }
 
   get result(): LayerMeasures {
     const lengths = Math.sqrt(this.#squares) * Math.sqrt(this.#ours);
     const alike = this.#squares === this.#ours;
+    const { count, noise, worst } = this.#distances;
     return {
-      elements: this.#elements,
+      elements: count,
       equal: this.#equal,
-      maxError: this.#max,
-      meanError: this.#elements === 0 ? 0 : this.#sum / this.#elements,
-      sqnr: this.sqnrOf(this.#noise, this.#elements),
+      maxError: worst,
+      meanError: count === 0 ? 0 : this.#sum / count,
+      sqnr: this.sqnrOf(noise, count),
       cosine: lengths === 0 ? (alike ? 1 : 0) : Math.min(1, this.#product / lengths),
       clipped: this.#clipped,
       ...(this.#first === undefined ? {} : { first: this.#first }),
