@@ -1,7 +1,7 @@
 /** What a model's layers made elsewhere, from a file of arrays by name. */
 
 import { must } from '../base/errors.ts';
-import type { Graph, Node } from '../ir/graph/graph.ts';
+import type { AnyNode, Graph } from '../ir/graph/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Program } from '../program/program.ts';
 import { argOf, inputSlot, outputSlot, slotAt } from '../program/slots.ts';
@@ -24,12 +24,12 @@ export function sampleOf({ dtype, shape, data }: Tensor, sample: number): Tensor
 }
 
 /** Bounds of a clip are scalars, shapes and axes are whole numbers: neither makes a layer of its own. */
-function isWeighted(graph: Graph<'imported'>, { inputs }: Node): boolean {
+function isWeighted(graph: Graph<'imported'>, { inputs }: AnyNode): boolean {
   const constant = graph.tensors.get(inputs[1] ?? '')?.constant;
   return constant !== undefined && constant.dtype === 'float32' && constant.shape.length > 0;
 }
 
-function namedNode(graph: Graph<'imported'>, node: Node): NamedNode {
+function namedNode(graph: Graph<'imported'>, node: AnyNode): NamedNode {
   const { name, inputs, outputs, scopes = [] } = node;
   return { name, inputs, output: outputs[0] ?? '', scopes, weighted: isWeighted(graph, node) };
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { DefectError } from '../../../src/base/errors.ts';
 import { verifyGraph } from '../../../src/ir/graph/check.ts';
 import type { Graph, Node, TensorInfo } from '../../../src/ir/graph/graph.ts';
+import type { CanonicalOp } from '../../../src/ir/graph/op.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { identity } from '../../../src/ir/ops/identity.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';
@@ -108,7 +109,11 @@ const broken: Readonly<Record<string, readonly [Float, number, RegExp]>> = {
   ],
   'two outputs': [{ ...good, outputs: ['y', 't'] }, 9, /1 inputs, 2 outputs/],
   'a batch of 2': [withTensor('x', { shape: [2, 1, 3, 3] }), 9, /'x' has batch 2/],
-  'an imported operator': [withNodes(conv, { ...relu, op: identity }), 10, /node 'r' is a identity/],
+  'an imported operator': [
+    withNodes(conv, { ...relu, op: identity as unknown as CanonicalOp }),
+    10,
+    /node 'r' is a identity/,
+  ],
   'attributes that leave something out': [
     withNodes({ ...conv, attrs: { ...(conv.attrs as object), strides: [] } }, relu),
     10,
