@@ -1,12 +1,14 @@
 /** Every byte of the arena at one moment: its use as hue, its number as brightness. */
+
 import { must } from '../../base/errors.ts';
+import { slotAt } from '../../program/slots.ts';
 import type { Rgb } from '../picture.ts';
 import { uses, usesAt } from '../use.ts';
 import { pixelsOf, sized, walkable } from './canvas.ts';
 import { el, onChange, type Part } from './dom.ts';
 import type { Pointing } from './focus.ts';
 import { formatCount } from './format.ts';
-import { bytesEach, type Lab, momentName, slotAt } from './lab.ts';
+import { bytesEach, type Lab, momentName } from './lab.ts';
 import { placeOf } from './readout.ts';
 import type { Store } from './state.ts';
 
@@ -98,7 +100,7 @@ function focusedBytes(lab: Lab, store: Store): readonly number[] {
   if (focus === undefined) return [];
   const place = placeOf(lab, store, focus);
   if (place === undefined) return [focus.address];
-  const slot = slotAt(lab, place.slot);
+  const slot = slotAt(lab.program, place.slot);
   const first = slot.address + place.position * bytesEach(slot);
   return Array.from({ length: bytesEach(slot) }, (_, i) => first + i);
 }

@@ -1,8 +1,10 @@
 /** Everything about one byte: what it holds now, and who wrote it when. */
+
+import { slotAt } from '../../program/slots.ts';
 import { historyOf, type Write } from '../element.ts';
 import { el, onChange, type Part } from './dom.ts';
 import { formatByte, formatCount, formatReal } from './format.ts';
-import { type Lab, momentName, slotAt } from './lab.ts';
+import { type Lab, momentName } from './lab.ts';
 import { addressText, elementText, placeOf, valueText } from './readout.ts';
 import type { Store } from './state.ts';
 
@@ -24,7 +26,7 @@ function facts(lab: Lab, store: Store, address: number): readonly HTMLElement[] 
 }
 
 const storedText = (lab: Lab, { slot, stored }: Write): string =>
-  slotAt(lab, slot).elem === 'f32' ? formatReal(stored) : String(stored);
+  slotAt(lab.program, slot).elem === 'f32' ? formatReal(stored) : String(stored);
 
 function written(lab: Lab, write: Write, now: number): HTMLElement {
   const who = write.moment === 0 ? 'the caller wrote' : `${momentName(lab, write.moment)} wrote`;

@@ -1,11 +1,12 @@
 /** One line about the element or byte that is pointed at. */
 import { elemBytes } from '../../ir/kernel/kernel.ts';
 import { portOf } from '../../program/port.ts';
+import { slotAt } from '../../program/slots.ts';
 import { readSlot } from '../../program/values.ts';
 import { coordinateText, type ElementAt, placeAt } from '../element.ts';
 import { type Child, el } from './dom.ts';
 import { formatCount, formatReal, formatSigned } from './format.ts';
-import { type Lab, slotAt, slotName } from './lab.ts';
+import { type Lab, slotName } from './lab.ts';
 import type { Focus, Store } from './state.ts';
 
 /** The element that a focus means: of the slot that it names, else of the byte's owner at this moment. */
@@ -23,7 +24,7 @@ export function valueText(lab: Lab, store: Store, { slot, element }: ElementAt):
   const own = bytes === undefined ? undefined : lab.numbers(sample, slot, 'program');
   if (bytes === undefined || own?.kind !== 'numbers') return '';
   const real = own.real[element] ?? 0;
-  const { elem } = slotAt(lab, slot);
+  const { elem } = slotAt(lab.program, slot);
   const port = portOf(lab.program, slot);
   const isReal = port.grids.length === 0;
   const stored = readSlot(port, bytes)[element] ?? 0;
@@ -35,10 +36,10 @@ export function valueText(lab: Lab, store: Store, { slot, element }: ElementAt):
 }
 
 export const elementText = (lab: Lab, { slot, element }: ElementAt): string =>
-  `${slotName(lab, slot)} [${coordinateText(slotAt(lab, slot), element)}]`;
+  `${slotName(lab, slot)} [${coordinateText(slotAt(lab.program, slot), element)}]`;
 
 export function addressText(lab: Lab, { slot, position }: ElementAt): string {
-  const { address, elem } = slotAt(lab, slot);
+  const { address, elem } = slotAt(lab.program, slot);
   const first = address + position * elemBytes[elem];
   if (elemBytes[elem] === 1) return `arena byte ${formatCount(first)}`;
   return `arena bytes ${formatCount(first)} to ${formatCount(first + elemBytes[elem] - 1)}`;
