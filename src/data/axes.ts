@@ -1,4 +1,5 @@
 /** What an array's axes mean: samples (n), channels (c), rows (h), columns (w). */
+import { at } from '../base/errors.ts';
 import { type Shape, stridesOf } from '../ir/tensor.ts';
 
 /** The arrangements that are understood, outermost axis first. A letter that is missing has size 1. */
@@ -21,9 +22,9 @@ export interface View {
 }
 
 function axisOf(layout: string, letter: string, shape: Shape, strides: Shape): Axis {
-  const at = layout.indexOf(letter);
-  const size = at < 0 ? 1 : (shape[at] ?? 1);
-  return { size, stride: size === 1 ? 0 : (strides[at] ?? 0) };
+  const axis = layout.indexOf(letter);
+  const size = axis < 0 ? 1 : at(shape, axis);
+  return { size, stride: size === 1 ? 0 : at(strides, axis) };
 }
 
 export function viewAs(layout: Layout, shape: Shape): View {

@@ -1,5 +1,5 @@
 /** Samples as a model sees them: channels, rows, columns; pixels or real numbers. */
-import { InputError, must } from '../base/errors.ts';
+import { at, InputError, must } from '../base/errors.ts';
 import { countOf, type Numbers, type Shape, showShape } from '../ir/tensor.ts';
 import { type Layout, layouts, sameView, type View, viewAs, viewsOf } from './axes.ts';
 import type { Samples } from './samples.ts';
@@ -133,7 +133,7 @@ function gather<T extends Uint8Array | Float32Array>(out: T, data: Numbers, view
   for (let c = 0; c < view.c.size; c++)
     for (let y = 0; y < view.h.size; y++) {
       const row = i * view.n.stride + c * view.c.stride + y * view.h.stride;
-      for (let x = 0; x < view.w.size; x++) out[to++] = data[row + x * view.w.stride] as number;
+      for (let x = 0; x < view.w.size; x++) out[to++] = at(data, row + x * view.w.stride);
     }
   return out;
 }

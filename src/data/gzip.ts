@@ -1,6 +1,7 @@
 /** gzip files (RFC 1952) with their two checks made: the length and the CRC of what comes out. */
+
 import { gunzipSync } from 'fflate';
-import { InputError } from '../base/errors.ts';
+import { at, InputError } from '../base/errors.ts';
 import { largestUnpacked } from './limits.ts';
 
 const deflateLimit = 1032;
@@ -16,7 +17,7 @@ const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
 
 function crc32(bytes: Uint8Array): number {
   let c = 0xffffffff;
-  for (const byte of bytes) c = (crcTable[(c ^ byte) & 255] as number) ^ (c >>> 8);
+  for (const byte of bytes) c = at(crcTable, (c ^ byte) & 255) ^ (c >>> 8);
   return (c ^ 0xffffffff) >>> 0;
 }
 

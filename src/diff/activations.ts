@@ -1,6 +1,6 @@
 /** What a model's layers made elsewhere, from a file of arrays by name. */
 
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import type { AnyNode, Graph } from '../ir/graph/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Program } from '../program/program.ts';
@@ -31,7 +31,7 @@ function isWeighted(graph: Graph<'imported'>, { inputs }: AnyNode): boolean {
 
 function namedNode(graph: Graph<'imported'>, node: AnyNode): NamedNode {
   const { name, inputs, outputs, scopes = [] } = node;
-  return { name, inputs, output: outputs[0] ?? '', scopes, weighted: isWeighted(graph, node) };
+  return { name, inputs, output: at(outputs, 0), scopes, weighted: isWeighted(graph, node) };
 }
 
 /** Without the model only names are known, and of a step's nodes only what the last one makes. */

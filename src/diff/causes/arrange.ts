@@ -1,3 +1,4 @@
+import { at } from '../../base/errors.ts';
 /** Whether one tensor is another one in another arrangement, or scaled. */
 
 /** `y[i]` of a tensor is `x[from[i]]`, row-major. */
@@ -45,7 +46,7 @@ export function affine(x: ArrayLike<number>, y: ArrayLike<number>, take: (i: num
   let [n, sx, sy, sxx, sxy, syy] = [0, 0, 0, 0, 0, 0];
   for (let i = 0; i < x.length; i++) {
     if (!take(i)) continue;
-    const [a, b] = [x[i] as number, y[i] as number];
+    const [a, b] = [at(x, i), at(y, i)];
     n++;
     sx += a;
     sy += b;

@@ -1,4 +1,4 @@
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { largestOf, smallestOf } from '../../base/extremes.ts';
 import { slotAt } from '../../program/slots.ts';
 import { affine, arrangements } from './arrange.ts';
@@ -51,7 +51,7 @@ export function preprocessing(suspect: Suspect): Diagnosis | undefined {
   const channels = shape[1] ?? 1;
   const identity = { name: '', from: Array.from(ourReals.keys()) };
   for (const { name, from } of [identity, ...arrangements(shape.slice(1))]) {
-    const turned = Float32Array.from(from, (at) => ourReals[at] ?? 0);
+    const turned = Float32Array.from(from, (i) => at(ourReals, i));
     const fits = perChannel(turned, theirReals, channels);
     if (!fits.every(({ fit }) => fit > 0.98)) continue;
     const order = name === '' ? '' : `; besides, the input has ${name}`;

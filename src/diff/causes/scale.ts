@@ -1,3 +1,4 @@
+import { at } from '../../base/errors.ts';
 import { slotAt } from '../../program/slots.ts';
 import { type Affine, affine } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
@@ -12,7 +13,7 @@ function leftBy({ factor, offset }: Affine, { ours, theirs }: Suspect, take: (i:
   let [before, after] = [0, 0];
   theirs.forEach((their, i) => {
     if (!take(i)) return;
-    const our = ours[i] as number;
+    const our = at(ours, i);
     before += (their - our) ** 2;
     after += (their - factor * our - offset) ** 2;
   });

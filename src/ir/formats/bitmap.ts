@@ -3,6 +3,7 @@
  * masks and the values are read in step; values of 4 or 2 bits lie one after the other through all rows, without
  * gaps.
  */
+import { at } from '../../base/errors.ts';
 import {
   accumulate,
   add,
@@ -30,8 +31,8 @@ function masksOf(values: ArrayLike<number>, { run }: WeightLayout): Uint8Array {
   const perRun = Math.ceil(run / 8);
   const masks = new Uint8Array((values.length / run) * perRun);
   for (let i = 0; i < values.length; i++) {
-    const at = Math.floor(i / run) * perRun + Math.floor((i % run) / 8);
-    if (values[i] !== 0) masks[at] = (masks[at] as number) | (1 << ((i % run) % 8));
+    const byte = Math.floor(i / run) * perRun + Math.floor((i % run) / 8);
+    if (values[i] !== 0) masks[byte] = at(masks, byte) | (1 << ((i % run) % 8));
   }
   return masks;
 }

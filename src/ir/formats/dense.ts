@@ -1,4 +1,5 @@
 /** Every weight is stored: 1, 2 or 4 of them to a byte, each stretch of neighbours beginning at a byte. */
+import { at } from '../../base/errors.ts';
 import { add, advance, constant, load, local, loop, mul, pointer, times } from '../kernel/builders.ts';
 import type { Expr, Stmt, Table } from '../kernel/kernel.ts';
 import { type DenseFormat, segmentOffsets } from '../kernel/weight-format.ts';
@@ -22,8 +23,8 @@ export function packRuns(
   const runBytes = Math.ceil(run / perByte);
   const bytes = new Uint8Array((values.length / run) * runBytes);
   values.forEach((value, i) => {
-    const at = Math.floor(i / run) * runBytes + Math.floor((i % run) / perByte);
-    bytes[at] = (bytes[at] as number) | (encode(value) << (((i % run) % perByte) * bits));
+    const byte = Math.floor(i / run) * runBytes + Math.floor((i % run) / perByte);
+    bytes[byte] = at(bytes, byte) | (encode(value) << (((i % run) % perByte) * bits));
   });
   return bytes;
 }

@@ -1,6 +1,6 @@
 /** Every byte of the arena at one moment: its use as hue, its number as brightness. */
 
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { slotAt } from '../../program/slots.ts';
 import type { Rgb } from '../picture.ts';
 import { uses, usesAt } from '../use.ts';
@@ -63,7 +63,7 @@ function pixels(lab: Lab, store: Store, palette: readonly Rgb[], { columns, rows
   const rgba = new Uint8ClampedArray(4 * columns * rows);
   codes.forEach((code, i) => {
     const base = palette[code] ?? [0, 0, 0];
-    rgba.set(code === 0 ? base : shade(base, bytes[i] ?? 0), 4 * i);
+    rgba.set(code === 0 ? base : shade(base, at(bytes, i)), 4 * i);
     rgba[4 * i + 3] = 255;
   });
   return pixelsOf(columns, rows, rgba);

@@ -1,5 +1,6 @@
 /** Everything about one byte: what it holds now, and who wrote it when. */
 
+import { at } from '../../base/errors.ts';
 import { slotAt } from '../../program/slots.ts';
 import { historyOf, type Write } from '../element.ts';
 import { el, onChange, type Part } from './dom.ts';
@@ -13,7 +14,7 @@ const line = (term: string, text: string): readonly HTMLElement[] =>
 
 function facts(lab: Lab, store: Store, address: number): readonly HTMLElement[] {
   const { focus, sample, moment } = store.state;
-  const byte = lab.recording(sample).moments[moment]?.bytes[address] ?? 0;
+  const byte = at(at(lab.recording(sample).moments, moment).bytes, address);
   const place = focus === undefined ? undefined : placeOf(lab, store, focus);
   const holds = line('now', `${formatByte(byte)} = ${byte}`);
   if (place === undefined) return [...holds, ...line('tensor', 'none: nobody has written it yet')];

@@ -1,6 +1,6 @@
 /** The programs at work: what was computed for the sample that is looked at. */
 
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { elemBytes } from '../../ir/kernel/kernel.ts';
 import { sameShape } from '../../ir/tensor.ts';
 import type { Program, Slot } from '../../program/program.ts';
@@ -81,7 +81,7 @@ export function createLab(data: ViewData): Lab {
     if (side === 'program') return { kind: 'numbers', real: own(sample, index) };
     const other = floatNumbers(program, twin, sample, index);
     if (side === 'float' || other.kind === 'none') return other;
-    return { kind: 'numbers', real: own(sample, index).map((x, i) => x - (other.real[i] ?? 0)) };
+    return { kind: 'numbers', real: own(sample, index).map((x, i) => x - at(other.real, i)) };
   };
   return { data, program, last: program.steps.length, recording, numbers, milliseconds: () => took };
 }

@@ -1,6 +1,6 @@
 /** The step that has just run: what it computes, what it read, what it made. */
 
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { portOf } from '../../program/port.ts';
 import { slotAt } from '../../program/slots.ts';
 import { readSlot } from '../../program/values.ts';
@@ -20,17 +20,17 @@ function contentOf({ lab, store, slot }: Shown): Content | string {
   if (numbers.kind === 'none') return numbers.reason;
   const { real } = numbers;
   if (side === 'difference')
-    return { real, scale: scaleOf([real], true), text: (i) => formatSigned(real[i] ?? 0) };
+    return { real, scale: scaleOf([real], true), text: (i) => formatSigned(at(real, i)) };
   const others = (['program', 'float'] as const).flatMap((which) => {
     const other = lab.numbers(sample, slot, which);
     return other.kind === 'none' ? [] : [other.real];
   });
   const scale = scaleOf(others);
-  if (side === 'float') return { real, scale, text: (i) => formatReal(real[i] ?? 0) };
+  if (side === 'float') return { real, scale, text: (i) => formatReal(at(real, i)) };
   const bytes = must(lab.recording(sample).tensors.get(slot), 'every tensor is made');
   const stored = readSlot(portOf(lab.program, slot), bytes);
   const isFloat = slotAt(lab.program, slot).elem === 'f32';
-  return { real, scale, text: (i) => (isFloat ? formatReal(real[i] ?? 0) : String(stored[i])) };
+  return { real, scale, text: (i) => (isFloat ? formatReal(at(real, i)) : String(stored[i])) };
 }
 
 /** The colours in use; a picture of differences that are all 0 has none. */

@@ -1,4 +1,5 @@
 /** One line about the element or byte that is pointed at. */
+import { at } from '../../base/errors.ts';
 import { elemBytes } from '../../ir/kernel/kernel.ts';
 import { portOf } from '../../program/port.ts';
 import { slotAt } from '../../program/slots.ts';
@@ -12,7 +13,7 @@ import type { Focus, Store } from './state.ts';
 /** The element that a focus means: of the slot that it names, else of the byte's owner at this moment. */
 export function placeOf(lab: Lab, store: Store, { address, slot }: Focus): ElementAt | undefined {
   const { sample, moment } = store.state;
-  const owner = lab.recording(sample).moments[moment]?.owners[address] ?? 0;
+  const owner = at(at(lab.recording(sample).moments, moment).owners, address);
   const index = slot ?? (owner === 0 ? undefined : owner - 1);
   return index === undefined ? undefined : placeAt(lab.program, index, address);
 }
@@ -23,15 +24,15 @@ export function valueText(lab: Lab, store: Store, { slot, element }: ElementAt):
   const bytes = lab.recording(sample).tensors.get(slot);
   const own = bytes === undefined ? undefined : lab.numbers(sample, slot, 'program');
   if (bytes === undefined || own?.kind !== 'numbers') return '';
-  const real = own.real[element] ?? 0;
+  const real = at(own.real, element);
   const { elem } = slotAt(lab.program, slot);
   const port = portOf(lab.program, slot);
   const isReal = port.grids.length === 0;
-  const stored = readSlot(port, bytes)[element] ?? 0;
+  const stored = at(readSlot(port, bytes), element);
   const value = isReal ? `value ${formatReal(real)}` : `stored ${stored}, real ${formatReal(real)}`;
   const float = lab.numbers(sample, slot, 'float');
   if (float.kind === 'none' || elem === 'f32') return value;
-  const other = float.real[element] ?? 0;
+  const other = at(float.real, element);
   return `${value}; float ${formatReal(other)}, difference ${formatSigned(real - other)}`;
 }
 
