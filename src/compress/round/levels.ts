@@ -3,8 +3,6 @@
 export interface Grid {
   /** In size. */
   readonly largest: number;
-  /** Half of the widest gap between neighbours: what is further from the grid lies beyond its ends. */
-  readonly halfGap: number;
   nearest(steps: number): number;
 }
 
@@ -14,7 +12,6 @@ export const levelsOf = (bits: number): number => 2 ** (bits - 1) - 1;
 /** -levels..levels */
 export const uniformGrid = (levels: number): Grid => ({
   largest: levels,
-  halfGap: 0.5,
   nearest: (steps) => Math.max(-levels, Math.min(levels, Math.round(steps))),
 });
 
@@ -23,7 +20,6 @@ export function codebookGrid(values: Int8Array): Grid {
   const ends = Float64Array.from(values.subarray(1), (v, i) => (v + (values[i] as number)) / 2);
   return {
     largest: values.reduce((most, v) => Math.max(most, Math.abs(v)), 0),
-    halfGap: ends.reduce((most, end, i) => Math.max(most, end - (values[i] as number)), 0.5),
     nearest(steps) {
       let i = 0;
       while (i < ends.length && steps >= (ends[i] as number)) i++;
