@@ -4,7 +4,7 @@ import { type Shape, stridesOf } from '../ir/tensor.ts';
 
 /** The arrangements that are understood, outermost axis first. A letter that is missing has size 1. */
 export const layouts = ['nchw', 'nhwc', 'chw', 'hwc', 'nhw', 'ncw', 'hw', 'nw', 'cw', 'w'] as const;
-export type Layout = (typeof layouts)[number];
+export type AxisOrder = (typeof layouts)[number];
 
 interface Axis {
   readonly size: number;
@@ -14,7 +14,7 @@ interface Axis {
 
 /** An array seen as samples of channels, rows and columns. */
 export interface View {
-  readonly layout: Layout;
+  readonly layout: AxisOrder;
   readonly n: Axis;
   readonly c: Axis;
   readonly h: Axis;
@@ -27,7 +27,7 @@ function axisOf(layout: string, letter: string, shape: Shape, strides: Shape): A
   return { size, stride: size === 1 ? 0 : at(strides, axis) };
 }
 
-export function viewAs(layout: Layout, shape: Shape): View {
+export function viewAs(layout: AxisOrder, shape: Shape): View {
   const strides = stridesOf(shape);
   const axis = (letter: string): Axis => axisOf(layout, letter, shape, strides);
   return { layout, n: axis('n'), c: axis('c'), h: axis('h'), w: axis('w') };

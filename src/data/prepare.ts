@@ -3,7 +3,7 @@ import { at, InputError } from '../base/errors.ts';
 import { spatialOrder } from '../ir/kernel/memory-order.ts';
 import type { Shape } from '../ir/tensor.ts';
 import type { Normalization, Slot } from '../program/program.ts';
-import { type Layout, layouts } from './axes.ts';
+import { type AxisOrder, layouts } from './axes.ts';
 import { type Dataset, datasetFor, type Geometry, sizeAfter } from './dataset.ts';
 import { expanded, type Normalize, pixelNormalization, pixelTable } from './normalize.ts';
 import { padPlanes, resizePlanes } from './resize.ts';
@@ -11,7 +11,7 @@ import type { Samples } from './samples.ts';
 
 export interface PrepareOptions extends Geometry {
   readonly normalize?: Normalize;
-  readonly layout?: Layout;
+  readonly layout?: AxisOrder;
 }
 
 /** Samples ready for a model; each is row-major in the model's own sample shape. */
@@ -138,7 +138,7 @@ export function parseResize(text: string): { height: number; width: number } {
 }
 
 /** @throws InputError for a layout that is not one of `layouts`. */
-export function parseLayout(text: string): Layout {
+export function parseLayout(text: string): AxisOrder {
   const found = layouts.find((layout) => layout === text.toLowerCase());
   if (found !== undefined) return found;
   throw new InputError({

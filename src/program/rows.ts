@@ -37,7 +37,7 @@ class Reader {
     return this.#data.slice(from, this.#at);
   }
 
-  /** Everything was read: nothing is stored that nobody uses. One 0 stands for an empty table. */
+  /** Everything was read: nothing is stored without use. One 0 stands for an empty table. */
   end(): void {
     const left = this.#data.length - this.#at;
     if (left > 0 && !(this.#at === 0 && left === 1 && this.#data[0] === 0))

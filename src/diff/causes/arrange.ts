@@ -34,7 +34,7 @@ export function arrangements(shape: readonly number[]): readonly Arrangement[] {
   return candidates.filter(({ from }) => from.some((x, i) => x !== i));
 }
 
-export interface Affine {
+export interface Line {
   readonly factor: number;
   readonly offset: number;
   /** Share of the variance that is explained, 0 to 1. */
@@ -42,7 +42,7 @@ export interface Affine {
 }
 
 /** The least squares of y = factor x + offset; fit 0 where x does not vary. */
-export function affine(x: ArrayLike<number>, y: ArrayLike<number>, take: (i: number) => boolean): Affine {
+export function lineOf(x: ArrayLike<number>, y: ArrayLike<number>, take: (i: number) => boolean): Line {
   let [n, sx, sy, sxx, sxy, syy] = [0, 0, 0, 0, 0, 0];
   for (let i = 0; i < x.length; i++) {
     if (!take(i)) continue;

@@ -1,7 +1,7 @@
 import { at, must } from '../../base/errors.ts';
 import { largestOf, smallestOf } from '../../base/extremes.ts';
 import { slotAt } from '../../program/slots.ts';
-import { affine, arrangements } from './arrange.ts';
+import { arrangements, lineOf } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
 const rounded = (x: number): string => Number(x.toPrecision(4)).toString();
@@ -36,7 +36,7 @@ const blankText = (value: number): string =>
 /** What relates two inputs, channel by channel: a factor and an offset, of the fit asked for. */
 function perChannel(ours: Float32Array, theirs: Float32Array, channels: number) {
   const plane = ours.length / channels;
-  return Array.from({ length: channels }, (_, c) => affine(ours, theirs, (i) => Math.floor(i / plane) === c));
+  return Array.from({ length: channels }, (_, c) => lineOf(ours, theirs, (i) => Math.floor(i / plane) === c));
 }
 
 /** The network was given something else than what it was trained on. */

@@ -25,7 +25,7 @@ import type { Expr, Stmt, Table } from '../kernel/kernel.ts';
 import type { BitmapFormat, WeightLayout } from '../kernel/weight-format.ts';
 import { signExtended, type ValueCode, valueCode } from './codes.ts';
 import { packRuns } from './dense.ts';
-import type { RowsOfWeights, RowUse, Walk } from './expansion.ts';
+import type { Expansion, RowsOfWeights, RowUse } from './expansion.ts';
 
 function masksOf(values: ArrayLike<number>, { run }: WeightLayout): Uint8Array {
   const perRun = Math.ceil(run / 8);
@@ -58,7 +58,7 @@ function nextValue(
   return { value: decode(shr(byte, shift)), step: [accumulate('taken', 1)] };
 }
 
-export function bitmapWalk(rows: RowsOfWeights, { bits }: BitmapFormat): Walk {
+export function bitmapExpansion(rows: RowsOfWeights, { bits }: BitmapFormat): Expansion {
   const { name, layout } = rows;
   const values = Int8Array.from(rows.values);
   const code = valueCode(name, bits, rows.codebook);

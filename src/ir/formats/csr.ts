@@ -6,8 +6,8 @@ import { at } from '../../base/errors.ts';
 import { constant, load, local } from '../kernel/builders.ts';
 import type { GatherFormat } from '../kernel/weight-format.ts';
 import { above, signExtended, valueCode } from './codes.ts';
-import type { RowsOfWeights, Walk } from './expansion.ts';
-import { gatherWalk, type UnitCode } from './nonzeros.ts';
+import type { Expansion, RowsOfWeights } from './expansion.ts';
+import { gatherExpansion, type UnitCode } from './nonzeros.ts';
 
 const wide: UnitCode = {
   entriesPerUnit: 1,
@@ -44,5 +44,5 @@ function narrow({ name, codebook }: RowsOfWeights): UnitCode {
   };
 }
 
-export const csrWalk = (rows: RowsOfWeights, format: GatherFormat): Walk =>
-  gatherWalk(rows, format.bits === 8 ? wide : narrow(rows), format);
+export const csrExpansion = (rows: RowsOfWeights, format: GatherFormat): Expansion =>
+  gatherExpansion(rows, format.bits === 8 ? wide : narrow(rows), format);

@@ -4,7 +4,7 @@ import { add, advance, constant, load, local, loop, mul, pointer, times } from '
 import type { Expr, Stmt, Table } from '../kernel/kernel.ts';
 import { type DenseFormat, segmentOffsets } from '../kernel/weight-format.ts';
 import { above, type ValueCode, valueCode } from './codes.ts';
-import type { RowsOfWeights, RowUse, Walk } from './expansion.ts';
+import type { Expansion, RowsOfWeights, RowUse } from './expansion.ts';
 
 /** The largest divisor of `run` up to `most`, so that an unrolled loop has no remainder. */
 export function unrollOf(run: number, most: number): number {
@@ -62,7 +62,7 @@ function runOf(run: number, perPass: number, bytesOf: (n: number) => number, ste
   ];
 }
 
-export function denseWalk(rows: RowsOfWeights, { bits }: DenseFormat): Walk {
+export function denseExpansion(rows: RowsOfWeights, { bits }: DenseFormat): Expansion {
   const { name, layout, values, elem } = rows;
   const { segments, segmentStride, pieces, pieceStride, run } = layout;
   const packed = bits !== 8 && values instanceof Int8Array;
@@ -111,7 +111,7 @@ function packedSteps(
 }
 
 /** All terms of a row in one straight line of code, 8 bits each. */
-export function unrolledWalk({ name, layout, values, elem }: RowsOfWeights): Walk {
+export function unrolledExpansion({ name, layout, values, elem }: RowsOfWeights): Expansion {
   const offsets = segmentOffsets(layout);
   const at = times(layout.segments, (s) => offsets.map((o) => s * layout.segmentStride + o)).flat();
   return {

@@ -6,8 +6,8 @@ import { at } from '../../base/errors.ts';
 import { and, constant, load, local } from '../kernel/builders.ts';
 import type { GatherFormat } from '../kernel/weight-format.ts';
 import { above, signExtended, valueCode } from './codes.ts';
-import type { RowsOfWeights, Walk } from './expansion.ts';
-import { gatherWalk, type UnitCode } from './nonzeros.ts';
+import type { Expansion, RowsOfWeights } from './expansion.ts';
+import { gatherExpansion, type UnitCode } from './nonzeros.ts';
 
 const wide: UnitCode = {
   entriesPerUnit: 2,
@@ -47,5 +47,5 @@ function narrow({ name, codebook }: RowsOfWeights): UnitCode {
   };
 }
 
-export const relWalk = (rows: RowsOfWeights, format: GatherFormat): Walk =>
-  gatherWalk(rows, format.bits === 8 ? wide : narrow(rows), format);
+export const relExpansion = (rows: RowsOfWeights, format: GatherFormat): Expansion =>
+  gatherExpansion(rows, format.bits === 8 ? wide : narrow(rows), format);

@@ -4,7 +4,7 @@ import { at, must } from '../../base/errors.ts';
 import { slotAt } from '../../program/slots.ts';
 import type { Rgb } from '../picture.ts';
 import { uses, usesAt } from '../use.ts';
-import { pixelsOf, sized, walkable } from './canvas.ts';
+import { pixelsOf, sized, withKeys } from './canvas.ts';
 import { el, onChange, type Part } from './dom.ts';
 import type { Pointing } from './focus.ts';
 import { formatCount } from './format.ts';
@@ -146,7 +146,7 @@ export function byteGrid(lab: Lab, store: Store, pointing: Pointing): Part {
   });
   const inArena = (at: number): number | undefined => (at >= 0 && at < arenaBytes ? at : undefined);
   const focusOf = (address: number) => ({ address, slot: undefined });
-  walkable(canvas, {
+  withKeys(canvas, {
     at({ x, y }) {
       const [column, row] = [Math.floor((x - margin) / shape.cell), Math.floor((y - above) / shape.cell)];
       return column < 0 || column >= shape.columns ? undefined : inArena(row * shape.columns + column);

@@ -17,7 +17,7 @@ function facts(lab: Lab, store: Store, address: number): readonly HTMLElement[] 
   const byte = at(at(lab.recording(sample).moments, moment).bytes, address);
   const place = focus === undefined ? undefined : placeOf(lab, store, focus);
   const holds = line('now', `${formatByte(byte)} = ${byte}`);
-  if (place === undefined) return [...holds, ...line('tensor', 'none: nobody has written it yet')];
+  if (place === undefined) return [...holds, ...line('tensor', 'none: not written yet')];
   return [
     ...holds,
     ...line('tensor', elementText(lab, place)),

@@ -52,7 +52,7 @@ export function readout(lab: Lab, store: Store): readonly Child[] {
   const { focus } = store.state;
   if (focus === undefined) return [hint];
   const place = placeOf(lab, store, focus);
-  if (place === undefined) return [`arena byte ${formatCount(focus.address)}: nobody has written it yet`];
+  if (place === undefined) return [`arena byte ${formatCount(focus.address)}: not written yet`];
   const value = valueText(lab, store, place);
   const parts = [value, addressText(lab, place)].filter((part) => part !== '');
   return [el('strong', {}, elementText(lab, place)), ` ${parts.join('; ')}`];

@@ -13,7 +13,7 @@ import {
   tilingFor,
   wantsBlack,
 } from '../picture.ts';
-import { pixelsOf, sized, walkable } from './canvas.ts';
+import { pixelsOf, sized, withKeys } from './canvas.ts';
 import { button, el } from './dom.ts';
 import type { Pointing } from './focus.ts';
 import { formatReal, formatSlot } from './format.ts';
@@ -109,7 +109,7 @@ export function picture(shown: Shown): TensorView {
     if (element !== undefined) markElement(context, planes, tiling, element);
   };
   const focusOf = (element: number) => ({ address: addressOf(slotAt(lab.program, slot), element), slot });
-  walkable(canvas, {
+  withKeys(canvas, {
     at: (point) => elementAt(planes, tiling, length, point),
     current: () => focusedElement(shown),
     next: (from, dx, dy) => {
