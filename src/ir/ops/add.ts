@@ -96,6 +96,7 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   },
   outputQuant: (c) => noFinerThan(finestSumStep(quantsOf(c.inputQuants)), c.range),
   quantize: quantizeSum,
+  rows: undefined,
   int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', sumValue(q)),
   float32: (attrs, context) => kernelOf(attrs, context, 'f32', floatSumValue(attrs.clamp)),
 };

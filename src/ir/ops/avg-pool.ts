@@ -196,6 +196,7 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
     );
     return { input, output, requant: requantOf(c.mode === 'compact' ? 'single' : c.mode, scales) };
   },
+  rows: undefined,
   int8: int8Kernel,
   float32: float32Kernel,
 };

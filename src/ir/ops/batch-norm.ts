@@ -71,4 +71,5 @@ export const batchNorm: CanonicalOp<BatchNormAttrs> = {
     requireRoots(attrs, inputs[4]?.constant);
     return attrs;
   },
+  rows: undefined,
 };

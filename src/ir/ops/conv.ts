@@ -9,6 +9,7 @@ import {
   windowAxes,
 } from '../geometry/window.ts';
 import type { CanonicalOp, InputType, KernelContext, QuantizeContext } from '../graph/op.ts';
+import type { WeightRows } from '../graph/rows.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -66,7 +67,7 @@ function convType(attrs: ConvAttrs, inputs: Inputs<InputType>): TensorType {
 }
 
 /** All channels of batch element `n`, padded. */
-export function paddedInput(attrs: ConvAttrs, x: Tensor, n: number, sweep: Sweep): Float64Array {
+function paddedInput(attrs: ConvAttrs, x: Tensor, n: number, sweep: Sweep): Float64Array {
   const channels = x.shape[1] ?? 0;
   const padded = new Float64Array(channels * sweep.paddedCount);
   for (let c = 0; c < channels; c++) {
@@ -133,6 +134,12 @@ function addGroup({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep
   }
 }
 
+/** Where the terms of a row, channel by channel, lie behind the first element of the padded input. */
+const termOffsets = (perGroup: number, { taps, paddedCount }: Sweep): Int32Array =>
+  Int32Array.from({ length: perGroup * taps.length }, (_, i) => {
+    return Math.floor(i / taps.length) * paddedCount + (taps[i % taps.length] ?? 0);
+  });
+
 /** The sums of one batch element, all output channels. */
 function convolve(
   attrs: ConvAttrs,
@@ -142,10 +149,8 @@ function convolve(
   sweep: Sweep,
 ): Float64Array {
   const [outs = 0, perGroup = 0] = w.shape;
-  const { taps, paddedCount, outCount } = sweep;
-  const offsets = Int32Array.from({ length: perGroup * taps.length }, (_, i) => {
-    return Math.floor(i / taps.length) * paddedCount + (taps[i % taps.length] ?? 0);
-  });
+  const { paddedCount, outCount } = sweep;
+  const offsets = termOffsets(perGroup, sweep);
   const sums = new Float64Array(outs * outCount);
   for (let oc = 0; oc < outs; oc++) sums.fill(b?.data[oc] ?? 0, oc * outCount, (oc + 1) * outCount);
   const rows = outs / attrs.groups;
@@ -175,6 +180,23 @@ function convReference(attrs: ConvAttrs, inputs: Inputs<Tensor>): Tensor {
     );
   return rounded(type.dtype, type.shape, clampRows(values, attrs.clamp, outs, sweep.outCount));
 }
+
+const rows: WeightRows<ConvAttrs> = {
+  of(attrs, inputs) {
+    const sweep = sweepOf(convAxes(attrs, inputs));
+    const perGroup = required(inputs, 1, 'W').shape[1] ?? 1;
+    return {
+      groups: attrs.groups,
+      groupStride: perGroup * sweep.paddedCount,
+      starts: sweep.starts,
+      offsets: termOffsets(perGroup, sweep),
+      order: spatialOrder([1, perGroup, sweep.taps.length]),
+      padded: (x) => paddedInput(attrs, x, 0, sweep),
+    };
+  },
+  scaled: ({ padValues, ...attrs }, factor) =>
+    padValues === undefined ? attrs : { ...attrs, padValues: padValues.map((x) => x * factor) },
+};
 
 const floatsOf = (tensor: Tensor | undefined): Float32Array | undefined =>
   tensor === undefined ? undefined : Float32Array.from(tensor.data);
@@ -312,6 +334,7 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
   padding: ({ pads, padValues }) => (pads.every((p) => p === 0) ? [] : (padValues ?? [0])),
   turns: true,
   quantize: quantizeConv,
+  rows,
   int8: (attrs, q, context) =>
     convKernel(
       attrs,

@@ -61,6 +61,7 @@ export const maxPool: CanonicalOp<PoolAttrs> = {
   outputQuant: sameAsInput,
   anyZeroPoint: 'moves',
   quantize: () => ({}),
+  rows: undefined,
   int8: (attrs, _quantized, context) => kernelOf(attrs, context, 'u8'),
   float32: (attrs, context) => kernelOf(attrs, context, 'f32'),
 };

@@ -25,4 +25,5 @@ export const reshape: CanonicalOp<ReshapeAttrs> = {
   },
   outputQuant: (c) => sameAsInput(c),
   anyZeroPoint: 'moves',
+  rows: undefined,
 };

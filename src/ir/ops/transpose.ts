@@ -82,4 +82,5 @@ export const transpose: CanonicalOp<TransposeAttrs> = {
   explicit: (attrs, inputs) => ({ perm: permOf(attrs, required(inputs, 0, 'data').shape) }),
   outputQuant: (c) => sameAsInput(c),
   anyZeroPoint: 'moves',
+  rows: undefined,
 };
