@@ -72,4 +72,5 @@ export const batchNorm: CanonicalOp<BatchNormAttrs> = {
     return attrs;
   },
   rows: undefined,
+  gradient: 'none',
 };

@@ -9,7 +9,6 @@ import {
   windowAxes,
 } from '../geometry/window.ts';
 import type { CanonicalOp, InputType, KernelContext, QuantizeContext } from '../graph/op.ts';
-import type { WeightRows } from '../graph/rows.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -23,11 +22,12 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
+import { padded } from './common/padding.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
 import { rounded } from './common/round.ts';
 import { convolution } from './kernels/convolution.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
-import { maxPool } from './max-pool.ts';
+import { largestOf, maxPool } from './max-pool.ts';
 
 export interface ConvAttrs extends WindowAttrs {
   readonly groups: number;
@@ -42,7 +42,7 @@ export interface ConvAttrs extends WindowAttrs {
 type Inputs<T> = readonly (T | undefined)[];
 
 /** @throws InputError when x, w, b and the attributes do not fit together. */
-export function convAxes(attrs: ConvAttrs, inputs: Inputs<TensorType>): WindowAxis[] {
+function convAxes(attrs: ConvAttrs, inputs: Inputs<TensorType>): WindowAxis[] {
   const [x, w, b] = [required(inputs, 0, 'X').shape, required(inputs, 1, 'W').shape, inputs[2]?.shape];
   const [, channels = 0] = x;
   const [outs = 0, perGroup = 0] = w;
@@ -181,23 +181,6 @@ function convReference(attrs: ConvAttrs, inputs: Inputs<Tensor>): Tensor {
   return rounded(type.dtype, type.shape, clampRows(values, attrs.clamp, outs, sweep.outCount));
 }
 
-const rows: WeightRows<ConvAttrs> = {
-  of(attrs, inputs) {
-    const sweep = sweepOf(convAxes(attrs, inputs));
-    const perGroup = required(inputs, 1, 'W').shape[1] ?? 1;
-    return {
-      groups: attrs.groups,
-      groupStride: perGroup * sweep.paddedCount,
-      starts: sweep.starts,
-      offsets: termOffsets(perGroup, sweep),
-      order: spatialOrder([1, perGroup, sweep.taps.length]),
-      padded: (x) => paddedInput(attrs, x, 0, sweep),
-    };
-  },
-  scaled: ({ padValues, ...attrs }, factor) =>
-    padValues === undefined ? attrs : { ...attrs, padValues: padValues.map((x) => x * factor) },
-};
-
 const floatsOf = (tensor: Tensor | undefined): Float32Array | undefined =>
   tensor === undefined ? undefined : Float32Array.from(tensor.data);
 
@@ -334,7 +317,31 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
   padding: ({ pads, padValues }) => (pads.every((p) => p === 0) ? [] : (padValues ?? [0])),
   turns: true,
   quantize: quantizeConv,
-  rows,
+  rows: {
+    of(attrs, inputs) {
+      const sweep = sweepOf(convAxes(attrs, inputs));
+      const perGroup = required(inputs, 1, 'W').shape[1] ?? 1;
+      return {
+        groups: attrs.groups,
+        groupStride: perGroup * sweep.paddedCount,
+        starts: sweep.starts,
+        offsets: termOffsets(perGroup, sweep),
+        order: spatialOrder([1, perGroup, sweep.taps.length]),
+        padded: (x) => paddedInput(attrs, x, 0, sweep),
+      };
+    },
+    scaled: ({ padValues, ...attrs }, factor) =>
+      padValues === undefined ? attrs : { ...attrs, padValues: padValues.map((x) => x * factor) },
+  },
+  gradient: {
+    of(attrs, steps) {
+      const sweep = sweepOf(convAxes(attrs, steps.types));
+      const x = padded(steps, steps.input(0), sweep, (channel) => attrs.padValues?.[channel] ?? 0);
+      const sums = steps.learned(x, convType(attrs, steps.types).shape);
+      const clamped = steps.clamp(sums, attrs.clamp);
+      return attrs.pool === undefined ? clamped : largestOf(steps, attrs.pool, clamped);
+    },
+  },
   int8: (attrs, q, context) =>
     convKernel(
       attrs,

@@ -113,6 +113,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
     },
     scaled: (attrs) => attrs,
   },
+  gradient: { of: ({ clamp }, steps) => steps.clamp(steps.learned(steps.input(0), steps.output), clamp) },
   float32(attrs, context, [, weight, bias]) {
     const w = must(weight, 'a linear layer to be compiled has constant weights');
     const rows = Float32Array.from(w.data);

@@ -26,4 +26,5 @@ export const reshape: CanonicalOp<ReshapeAttrs> = {
   outputQuant: (c) => sameAsInput(c),
   anyZeroPoint: 'moves',
   rows: undefined,
+  gradient: { of: ({ shape }, steps) => ({ ...steps.input(0), shape }) },
 };
