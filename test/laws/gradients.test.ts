@@ -54,6 +54,7 @@ const clamps = (channels: number): fc.Arbitrary<RowClamp | undefined> =>
   );
 const ifAny = (key: string, value: unknown) => (value === undefined ? {} : { [key]: value });
 const shapes = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 }).map((s) => [1, ...s]);
+
 /** Undefined where an operator refuses what was drawn. */
 function fitting<T>(make: () => T): T | undefined {
   try {
