@@ -68,9 +68,6 @@ const passesThatMakeNodes = ['canonicalize', 'normalize-input', 'settle-images']
 const pending = [
   'passes/(fuse|hoist|fold-batch-norm|settle-constants|input-grids)',
   'passes/channels/(spaces|remove|drop-dead-channels)',
-  'compress/fit/layers',
-  'compress/train/input-scale',
-  'compress/gradient/(network|forward|backprop)',
 ].map((file) => `^src/${file}[.]ts$`);
 
 /** What a functional activation or addition makes has no module: `diff` computes it as the model says. */
