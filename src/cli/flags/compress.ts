@@ -5,7 +5,7 @@ import { type CompileOptions, front } from '../../compile.ts';
 import type { Pattern } from '../../compress/prune/pattern.ts';
 import { type CostTarget, costTargets } from '../../cost/speed.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import type { CodebookSize, WeightBits } from '../../ir/graph/op.ts';
+import { type ByLayer, type CodebookSize, type WeightBits, weightBits } from '../../ir/graph/op.ts';
 import { type Fit, fitWithin, type Grid, type HeldOut, type Limits, Search } from '../../search/search.ts';
 import type { OnProgress } from '../api.ts';
 import { positiveInteger } from './options.ts';
@@ -16,7 +16,7 @@ export interface CompressFlags {
   readonly pattern: Pattern;
   readonly weightBits?: WeightBits;
   /** True: 16 values in every layer. */
-  readonly codebook?: true | NonNullable<CompileOptions['codebook']>;
+  readonly codebook?: true | ByLayer<CodebookSize>;
   readonly optimize?: 'flash' | 'tables' | 'speed';
   readonly target: CostTarget;
   readonly flash?: number;
@@ -62,8 +62,9 @@ function count(text: string): number {
 }
 
 function bits(text: string): WeightBits {
-  if (text === '8' || text === '4' || text === '2') return Number(text) as WeightBits;
-  throw new InvalidArgumentError('It has to be 8, 4 or 2.');
+  const found = weightBits.find((bits) => String(bits) === text);
+  if (found !== undefined) return found;
+  throw new InvalidArgumentError('It has to be a whole number from 2 to 8.');
 }
 
 function codebookSize(text: string | undefined): CodebookSize {
@@ -72,7 +73,7 @@ function codebookSize(text: string | undefined): CodebookSize {
 }
 
 /** `16`, `4`, or layers by name: `/3/Conv=16,/9/Gemm=4`. */
-export function parseCodebook(text: string): NonNullable<CompileOptions['codebook']> {
+export function parseCodebook(text: string): ByLayer<CodebookSize> {
   if (!text.includes('=')) return codebookSize(text);
   return new Map(
     text.split(',').map((layer) => {
@@ -106,7 +107,7 @@ export const withCompressOptions = (command: Command): Command =>
         .default('obs'),
     )
     .option('--pattern <PATTERN>', 'none, N:M (N of M stay), or blocks ROWSxCOLUMNS', parsePattern, 'none')
-    .option('--weight-bits <BITS>', 'of a stored weight: 8, 4 or 2', bits)
+    .option('--weight-bits <BITS>', 'of a weight: 2 to 8', bits)
     .option('--codebook [VALUES]', 'share 16 or 4 values: in all layers, or NAME=16,NAME=4', parseCodebook)
     .addOption(
       new Option('--optimize <WHAT>', 'choose how weights are stored').choices(['flash', 'tables', 'speed']),

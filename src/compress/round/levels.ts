@@ -8,9 +8,6 @@ export interface Grid {
   nearest(steps: number): number;
 }
 
-/** Largest integer of a symmetric grid: 127, 7 or 1. */
-export const levelsOf = (bits: number): number => 2 ** (bits - 1) - 1;
-
 /** -levels..levels */
 export const uniformGrid = (levels: number): Grid => ({
   largest: levels,

@@ -4,7 +4,7 @@
  * equations 1 to 3).
  */
 export interface Grid {
-  /** q is -largest .. largest: 2^(bits - 1) - 1, the grid of quantized multiply-accumulate operators. */
+  /** q is -largest .. largest, the grid of quantized multiply-accumulate operators. */
   readonly largest: number;
 }
 
