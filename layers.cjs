@@ -26,7 +26,7 @@ const house = {
     ['wasm', 'text', 'base'],
   ],
   'src/ir': [['import'], ['ops'], ['integers', 'geometry'], ['formats', 'graph'], ['kernel'], ['tensor']],
-  'src/compress': [['prune', 'round', 'train'], ['fit'], ['gradient']],
+  'src/compress': [['train'], ['prune', 'round'], ['fit'], ['gradient']],
 };
 
 /** A folder `compress` stands beside the door `compress.ts`; every other name is a folder or a file. */

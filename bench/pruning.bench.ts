@@ -81,7 +81,7 @@ function integerTop1(pruned: Graph<'float'>, weightBits: WeightBits, { scored, s
 
 /** Of all rows of a price. */
 interface Common {
-  readonly price: 'flash' | 'macs';
+  readonly price: 'weights' | 'macs';
   readonly scored: Scored;
   readonly base: number;
   readonly shared: Shared;
@@ -107,7 +107,7 @@ function row(sparsity: number, common: Common): readonly string[] {
   return cells;
 }
 
-const prices = (process.env.PRUNING_PRICE ?? 'flash,macs').split(',') as ('flash' | 'macs')[];
+const prices = (process.env.PRUNING_PRICE ?? 'weights,macs').split(',') as ('weights' | 'macs')[];
 
 test.each(prices)('pruning priced by %s', (price) => {
   const scored = scoredDigits();

@@ -130,7 +130,7 @@ export class Search {
     const known = this.#built.get(key);
     if (known !== undefined) return known;
     const { objective, target, compile, method = 'obs', onBuilt } = this.#options;
-    const price = objective === 'speed' ? 'macs' : 'flash';
+    const price = objective === 'speed' ? 'macs' : 'weights';
     const options: CompileOptions = {
       ...compile,
       weightBits: point.weightBits,

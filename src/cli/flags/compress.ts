@@ -163,7 +163,7 @@ export function compressOptions(flags: CompressFlags): Partial<CompileOptions> {
   const codebook = codebookOf(flags);
   const compresses = (sparsity ?? 0) > 0 || (weightBits ?? 8) < 8 || codebook !== undefined;
   const objective = flags.optimize ?? (compresses ? 'flash' : 'zeros');
-  const price = objective === 'speed' ? 'macs' : 'flash';
+  const price = objective === 'speed' ? 'macs' : 'weights';
   return {
     ...(sparsity === undefined || sparsity === 0
       ? {}

@@ -127,7 +127,8 @@ export class Learner {
     if (!last && (step < span.begin || step > span.end || step % pruneEvery !== 0)) return;
     const target = sparsityAt(step, this.#firstSparsity, sparsity, span);
     const count = Math.round((1 - target) * weightCount(this.layers));
-    prune(this.layers, count, { importance, price, regrow });
+    const prices = typeof price === 'string' ? price : new Map(price);
+    prune(this.layers, count, { importance, price: prices, regrow });
     const died = removeDead(this.network, this.layers);
     this.#count();
     // While weights may grow back all of them stay in the lists, and the lists stay as they are.

@@ -1,7 +1,8 @@
 /** What the user may choose about fine-tuning. */
 import { InputError } from '../../base/errors.ts';
 import { type ByLayer, type WeightBits, weightBits } from '../../ir/graph/op.ts';
-import type { Importance, Price } from './keep.ts';
+import type { Price } from '../prune/options.ts';
+import type { Importance } from './keep.ts';
 
 /** The training samples: inputs as the network computes with them, row-major, and classes where they are known. */
 export interface TrainingData {
@@ -75,7 +76,7 @@ export interface Settings {
   readonly roundFrom: number;
   readonly sparsity: number | null;
   readonly importance: Importance;
-  readonly price: Price;
+  readonly price: Exclude<Price, ReadonlyMap<string, number>> | readonly (readonly [string, number])[];
   readonly pruneBegin: number;
   readonly pruneEnd: number;
   readonly pruneEvery: number;
@@ -142,7 +143,7 @@ export function settingsOf(options: FinetuneOptions, samples: number): Settings 
     roundFrom: options.roundFrom ?? 0,
     sparsity: options.sparsity ?? null,
     importance: options.importance ?? 'damage',
-    price: options.price ?? 'bytes',
+    price: typeof options.price === 'object' ? [...options.price] : (options.price ?? 'bytes'),
     pruneBegin: options.pruneBegin ?? 0.05,
     pruneEnd: options.pruneEnd ?? 0.6,
     pruneEvery: options.pruneEvery ?? 50,

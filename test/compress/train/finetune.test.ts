@@ -196,6 +196,8 @@ describe('bad input', () => {
     [{ learningRate: Number.NaN }, /^option learningRate: NaN/],
     [{ weightBits: 9 as 8 }, /^option weightBits: 9; supported: weights of 2 to 8 bits/],
     [{ weightBits: new Map([['fc', 4]]) }, /^option weightBits: node 'fc'; supported: node0, node2, node3/],
+    [{ price: 'flash' as 'bytes' }, /price 'flash'; supported: weights, bytes, macs/],
+    [{ price: new Map([['fc', 2]]) }, /no node 'fc'; supported: node0/],
     [{ sparsity: 1 }, /^option sparsity: 1/],
     [{ sparsity: 0.2 }, /^option sparsity: 0.2 for a network that has 0\.[45]/],
     [{ pruneBegin: 0.7 }, /^option pruneEnd: 0.6; supported: more than pruneBegin, 0.7/],
