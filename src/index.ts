@@ -8,7 +8,7 @@
  *   const files = artifactOf(compiled, { command: '', version: '', model: bytes, preprocessing: {} });
  */
 
-export { type Certificate, certify, type LayerCertificate, type WeightMismatch } from './artifact/certify.ts';
+export * from './artifact/certify.ts';
 export {
   type Artifact,
   artifactOf,
@@ -79,15 +79,5 @@ export { compareOutcomes, type Difference, differenceText } from './sim/differen
 export { createSimulator, type Simulator } from './sim/simulate.ts';
 export { Trap } from './sim/trap.ts';
 export { readTrace, readTraces } from './trace/read.ts';
-export type {
-  ByteRange,
-  DeviceTrace,
-  TraceInput,
-  TraceLayer,
-  TraceProblem,
-  TraceProblemKind,
-  TraceRun,
-  TraceTable,
-  TraceTensor,
-} from './trace/trace.ts';
+export type * from './trace/trace.ts';
 export { createTrace, type TracedInference, type TraceOptions } from './trace/write.ts';

@@ -4,7 +4,7 @@ export { type MeasureOptions, measureTargets } from './artifact/node-target-cost
 export { type VerifyReport, type VerifyRow, verifyArtifact } from './artifact/node-verify.ts';
 export * from './browser.ts';
 export { onThreads } from './compress/train/node-threads.ts';
-export { type BatchOptions, type LoadedNet, type LoadOptions, load, withThreads } from './net/node-load.ts';
+export * from './net/node-load.ts';
 export { type NativeOptions, type NativeResult, runNative } from './targets/native.ts';
 export { type TargetName, targetNames } from './targets/targets.ts';
 export { type TraceRunOptions, traceNative } from './targets/trace.ts';

@@ -8,7 +8,7 @@ import type { Graph } from '../../ir/graph/graph.ts';
 import { type ByLayer, type CodebookSize, type WeightBits, weightBits } from '../../ir/graph/op.ts';
 import { type Fit, fitWithin, type Grid, type HeldOut, type Limits, Search } from '../../search/search.ts';
 import type { OnProgress } from '../api.ts';
-import { positiveInteger } from './options.ts';
+import { numberWithin, positiveInteger } from './options.ts';
 
 export interface CompressFlags {
   readonly sparsity?: number;
@@ -42,17 +42,8 @@ export function parseSize(text: string): number {
   throw new InvalidArgumentError('It has to be a size, for example 900, 12KB or 1.5KB.');
 }
 
-function share(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
-  throw new InvalidArgumentError('It has to be a share from 0 to 1, for example 0.85.');
-}
-
-function points(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= 100) return value;
-  throw new InvalidArgumentError('It has to be a number of percentage points, for example 0.2.');
-}
+const share = numberWithin(0, 1, 'a share from 0 to 1, for example 0.85');
+const points = numberWithin(0, 100, 'a number of percentage points, for example 0.2');
 
 function count(text: string): number {
   const [, number = '', unit = ''] = /^([0-9]+(?:\.[0-9]+)?)\s*([KM])?$/i.exec(text) ?? [];

@@ -1,6 +1,7 @@
 /** Unstructured, n:m and block pruning: traces, a global choice, and the masks that it leaves. */
 
 import { must } from '../../base/errors.ts';
+import { nonzerosIn } from '../../base/extremes.ts';
 import type { MacLayer } from '../fit/layers.ts';
 import { augmentedRow, damped, type Problem } from '../fit/problems.ts';
 import type { Masks } from '../fit/refit.ts';
@@ -113,35 +114,25 @@ function candidate(
  * and Dally 2015 prune. Without that a first layer that takes pixels of 0..255 would be gone first.
  */
 function meanSquare(weights: Float64Array): number {
-  let [sum, n] = [0, 0];
-  for (const w of weights) {
-    sum += w * w;
-    if (w !== 0) n++;
-  }
-  return n === 0 ? 1 : sum / n;
+  const count = nonzerosIn(weights);
+  return count === 0 ? 1 : weights.reduce((sum, w) => sum + w * w, 0) / count;
 }
 
 const columnsOf = (terms: number): number[] => Array.from({ length: terms }, (_, i) => i + 1);
 
 /** Of one weight of a layer, with values of 8 bits. */
 export const weightPrice = ({ node, positions, weights }: MacLayer, price: Price): number =>
-  priceOf({ node: node.name, positions, density: densityOf(weights), bits: 8 }, price);
-
-const densityOf = (weights: Float64Array): number =>
-  Math.max(
-    1,
-    weights.reduce((n, w) => n + Number(w !== 0), 0),
-  ) / weights.length;
+  priceOf(
+    { node: node.name, positions, density: Math.max(1, nonzerosIn(weights)) / weights.length, bits: 8 },
+    price,
+  );
 
 /** The masks that leave the cheapest removals out until `target` weights are zero, those that were included. */
 export function masksFor(layers: readonly MacLayer[], all: readonly Candidate[], target: number): Masks {
   const masks = new Map(
     layers.map((layer) => [layer, Uint8Array.from(layer.weights, (w) => (w === 0 ? 0 : 1))]),
   );
-  const gone = layers.reduce(
-    (sum, { weights }) => sum + weights.reduce((n, w) => n + (w === 0 ? 1 : 0), 0),
-    0,
-  );
+  const gone = layers.reduce((sum, { weights }) => sum + weights.length - nonzerosIn(weights), 0);
   const counts = allocate(all, target - gone);
   all.forEach((c, i) => {
     const { layer } = c.problem;

@@ -1,5 +1,7 @@
 /** The integers that weights may become, in steps of their row. */
 
+import { largestSize } from '../../base/extremes.ts';
+
 export interface Grid {
   /** In size. */
   readonly largest: number;
@@ -19,7 +21,7 @@ export const uniformGrid = (levels: number): Grid => ({
 export function codebookGrid(values: Int8Array): Grid {
   const ends = Float64Array.from(values.subarray(1), (v, i) => (v + (values[i] as number)) / 2);
   return {
-    largest: values.reduce((most, v) => Math.max(most, Math.abs(v)), 0),
+    largest: largestSize(values),
     halfGap: ends.reduce((most, end, i) => Math.max(most, end - (values[i] as number)), 0.5),
     nearest(steps) {
       let i = 0;

@@ -3,6 +3,7 @@
  * for the error, and the bias takes what is left (Frantar and Alistarh, "Optimal Brain Compression", 2022,
  * section 5). A grid is a set of integers times a step per row; zeros are not part of the problem.
  */
+import { largestSize } from '../../base/extremes.ts';
 import { Elimination } from '../fit/elimination.ts';
 import { damped } from '../fit/problems.ts';
 import { times } from '../fit/reconstruct.ts';
@@ -35,12 +36,12 @@ export function roundingNorm(hessian: Symmetric, damping: number): RoundingNorm 
   return { hessian: prepared, inverse: inverse(prepared) };
 }
 
-export const largestOf = (w: Float64Array): number =>
-  w.subarray(1).reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+/** Of a row behind its bias. */
+const largestWeightOf = (w: Float64Array): number => largestSize(w.subarray(1));
 
 /** Steps worth trying for a row on a uniform grid. */
 export const clippedSteps = (w: Float64Array, { largest }: Grid): readonly number[] =>
-  (largest > 7 ? shares.slice(0, 1) : shares).map((share) => (largestOf(w) / largest) * share);
+  (largest > 7 ? shares.slice(0, 1) : shares).map((share) => (largestWeightOf(w) / largest) * share);
 
 /**
  * @param w the row behind its bias; a row of zeros gets the step 0
@@ -53,7 +54,7 @@ export function roundRow(
   steps: readonly number[] = clippedSteps(w, grid),
 ): Rounded {
   const { hessian } = norm;
-  if (largestOf(w) === 0) return { step: 0, row: w.slice() };
+  if (largestWeightOf(w) === 0) return { step: 0, row: w.slice() };
   const round = (step: number): Float64Array => eliminated(norm.inverse, w, step, grid);
   const search = w.length <= longestSearched ? round : (step: number) => nearest(hessian, w, step, grid);
   const errors = steps.map((step) => errorOf(hessian, w, search(step)));

@@ -6,7 +6,7 @@
  */
 
 import { InputError, must } from '../../base/errors.ts';
-import { largestOf } from '../../base/extremes.ts';
+import { largestOf, largestSize } from '../../base/extremes.ts';
 import {
   type InputType,
   largestWeight,
@@ -53,6 +53,9 @@ export interface QuantizedMac {
   readonly lanes?: 4 | 8;
 }
 
+/** That the largest of them needs. */
+export const bitsOf = (weights: Int8Array): number => Math.ceil(Math.log2(largestSize(weights) + 1)) + 1;
+
 export interface MacToQuantize {
   readonly name: string;
   readonly mode: RequantMode;
@@ -71,8 +74,6 @@ export interface MacToQuantize {
   readonly meanOf: ((term: number, row: number) => number) | undefined;
 }
 
-const largest = (row: Float32Array): number => row.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
-
 /** |bias| stays below 2^28 steps, so that no bias alone can bring an accumulator near 2^31. */
 const largestBias = 2 ** 28;
 /** Of rows of zeros, whose output is their bias: fine enough for 8 bits, and stored in 16. */
@@ -80,8 +81,8 @@ const lonelyBias = 2 ** 14;
 
 const leastStep = (row: Float32Array, bias: number, input: Quant, bits: WeightBits, given: number): number =>
   Math.max(
-    given > 0 ? given : largest(row) / largestWeight(bits),
-    Math.abs(atZero(row, bias, input)) / (input.scale * (largest(row) > 0 ? largestBias : lonelyBias)),
+    given > 0 ? given : largestSize(row) / largestWeight(bits),
+    Math.abs(atZero(row, bias, input)) / (input.scale * (largestSize(row) > 0 ? largestBias : lonelyBias)),
   );
 
 /**
