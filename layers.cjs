@@ -23,7 +23,8 @@ const house = {
     ['prove', 'emit', 'sim', 'data'],
     ['program'],
     ['ir'],
-    ['wasm', 'text', 'base'],
+    ['wasm', 'text'],
+    ['base'],
   ],
   'src/ir': [['import'], ['ops'], ['integers', 'geometry'], ['formats', 'graph'], ['kernel'], ['tensor']],
   'src/compress': [['train'], ['prune', 'round'], ['fit'], ['gradient']],
@@ -66,25 +67,31 @@ const kernelRooms = [
 /** These passes make nodes of these operators; every other one asks an operator what it needs to know. */
 const passesThatMakeNodes = ['canonicalize', 'normalize-input', 'settle-images'];
 
+/** Still to ask by OpDef. */
+const pending = [
+  'passes/(fuse|hoist|fold-batch-norm|settle-constants|input-grids)',
+  'passes/channels/(spaces|remove|drop-dead-channels)',
+  'compress/fit/layers',
+  'compress/train/input-scale',
+  'compress/gradient/(network|forward|backprop)',
+].map((file) => `^src/${file}[.]ts$`);
+
 const seesNode = ['^src/cli/', '^src/targets/', '(^|/)node-[^/]*[.]ts$', '^src/node[.]ts$'];
 
 module.exports = {
   forbidden: [
     ...downwards,
-    rule(
-      'every file stands in a room',
-      { path: '^src/', pathNot: house.src.flat().map((name) => path('src', name)) },
-      {},
-    ),
-    rule(
-      'every file of ir stands in a room',
-      { path: '^src/ir/', pathNot: house['src/ir'].flat().map((name) => path('src/ir', name)) },
-      {},
-    ),
+    ...Object.entries({ src: house.src, 'src/ir': house['src/ir'] }).flatMap(([wing, rows]) => {
+      const outside = { path: `^${wing}/`, pathNot: rows.flat().map((name) => path(wing, name)) };
+      return [
+        rule(`every file of ${wing} stands in a room`, outside, {}),
+        rule(`every file of ${wing} that is imported stands in a room`, {}, outside),
+      ];
+    }),
     rule('node: where a process or a folder is', { pathNot: seesNode }, { dependencyTypes: ['core'] }),
     rule(
       'what sees node: is imported by what sees it',
-      { path: '^src/', pathNot: ['^src/cli/', '(^|/)node-[^/]*[.]ts$', '^src/node[.]ts$', '^src/targets/'] },
+      { path: '^src/', pathNot: seesNode },
       { path: ['(^|/)node-[^/]*[.]ts$', '^src/targets/'] },
     ),
     rule(
@@ -96,7 +103,11 @@ module.exports = {
       'operators are asked by their OpDef',
       {
         path: '^src/',
-        pathNot: ['^src/ir/(ops|import)/', `^src/passes/(${passesThatMakeNodes.join('|')})[.]ts$`],
+        pathNot: [
+          '^src/ir/(ops|import)/',
+          `^src/passes/(${passesThatMakeNodes.join('|')})[.]ts$`,
+          ...pending,
+        ],
       },
       { path: '^src/ir/ops/', pathNot: '^src/ir/ops/index[.]ts$' },
     ),

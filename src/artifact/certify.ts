@@ -5,7 +5,7 @@
  */
 
 import { decibels } from '../base/distance.ts';
-import { DefectError, must } from '../base/errors.ts';
+import { at, DefectError, must } from '../base/errors.ts';
 import { nonzerosIn } from '../base/extremes.ts';
 import { entropyFloor } from '../cost/entropy.ts';
 import { tableBytesOf } from '../cost/speed.ts';
@@ -82,7 +82,7 @@ function compared(
   stored.forEach((values, row) => {
     values.forEach((value, i) => {
       const term = toModel(i);
-      const model = mac.weights[row * terms + term] as number;
+      const model = at(mac.weights, row * terms + term);
       if (value === model) return;
       const first = mismatch ?? { row, term, stored: value, model };
       mismatch = { ...first, count: (mismatch?.count ?? 0) + 1 };
@@ -96,9 +96,9 @@ function sqnrOf(real: Tensor, { weights, weightScales }: QuantizedMac): number {
   const terms = weights.length / weightScales.length;
   let [signal, noise] = [0, 0];
   weights.forEach((q, i) => {
-    const w = real.data[i] as number;
+    const w = at(real.data, i);
     signal += w * w;
-    noise += (w - q * (weightScales[Math.floor(i / terms)] as number)) ** 2;
+    noise += (w - q * at(weightScales, Math.floor(i / terms))) ** 2;
   });
   return decibels(signal, noise);
 }

@@ -1,4 +1,5 @@
 /** gzip files (RFC 1952) with their two checks made: the length and the CRC of what comes out. */
+
 import { gunzipSync } from 'fflate';
 import { crc32 } from '../base/crc32.ts';
 import { InputError } from '../base/errors.ts';

@@ -1,6 +1,6 @@
 import { InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
-import { freshIn, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
-import type { InputType, NodeView, Replacement } from '../ir/graph/op.ts';
+import { type AnyNode, freshIn, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
+import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { showShape, type TensorType } from '../ir/tensor.ts';
 import { requireFiniteFile } from './finite.ts';
@@ -72,13 +72,13 @@ const isConstant = (draft: Draft, name: string): boolean =>
   name === '' || draft.imported.tensors.get(name)?.constant !== undefined;
 
 /** Adds what `node` becomes; nodes that were folded become nothing. */
-function rewrite(draft: Draft, node: Node): void {
+function rewrite(draft: Draft, node: AnyNode): void {
   if (node.outputs.every((name) => isConstant(draft, name))) return;
   const inputs = node.inputs.map((name) => draft.aliases.get(name) ?? name);
   const where = nodeLabel(node.name, node.op.kind);
   const { op } = node;
   locate(where, () => {
-    if (op.canonicalize === undefined) return emit(draft, { ...node, inputs });
+    if (isCanonical(op)) return emit(draft, { ...node, op, inputs });
     const replacements = op.canonicalize(viewOf(draft, { ...node, inputs }));
     if (replacements.length === 0) draft.aliases.set(node.outputs[0] ?? '', inputs[0] ?? '');
     replacements.forEach((part, i) => {
@@ -96,7 +96,7 @@ function freshName({ nodeNames }: Draft, stem: string): string {
   return name;
 }
 
-function viewOf(draft: Draft, node: Node): NodeView<unknown> {
+function viewOf(draft: Draft, node: AnyNode): NodeView<unknown> {
   const inputTypes = node.inputs.map((name) => typeOf(draft, name));
   return { ...node, inputTypes, outputTypes: node.op.infer(node.attrs, inputTypes) };
 }
@@ -184,7 +184,7 @@ function renamed(draft: Draft, from: string, to: string): readonly Node[] {
 }
 
 /** The nodes that the outputs need: the others need have no canonical form. */
-function liveNodes(graph: Graph<'imported'>): readonly Node[] {
+function liveNodes(graph: Graph<'imported'>): readonly AnyNode[] {
   const needed = new Set<string>(graph.outputs);
   const live = graph.nodes.toReversed().filter((node) => {
     const used = node.outputs.some((name) => needed.has(name));

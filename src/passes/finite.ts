@@ -1,10 +1,10 @@
 /** Numbers that are not finite, in a model's constants or made of them: the user is told which, and where. */
 import { InputError, must, nodeLabel } from '../base/errors.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
-import type { Graph, Node } from '../ir/graph/graph.ts';
+import type { AnyNode, Graph } from '../ir/graph/graph.ts';
 import { floats, showShape, type Tensor } from '../ir/tensor.ts';
 
-const label = (node: Node): string => nodeLabel(node.name, node.op.kind);
+const label = (node: AnyNode): string => nodeLabel(node.name, node.op.kind);
 
 /** The first that is not finite, and where it lies: `NaN in its output 'y' (element 3 of 1x4)`. */
 function offender({ data, shape }: Tensor, what: string): string | undefined {
@@ -46,7 +46,7 @@ const isBound = (key: string): boolean => key === 'lo' || key === 'hi';
  * @throws InputError for constants and attributes that the pass brought beyond float32
  */
 export function requireFiniteGraph(graph: Graph<'float'>, pass: string): void {
-  const complaint = (node: Node, found: string): InputError =>
+  const complaint = (node: AnyNode, found: string): InputError =>
     new InputError({
       where: label(node),
       found: `${found} after pass '${pass}', computed from ${node.origin.join(', ')}`,

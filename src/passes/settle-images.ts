@@ -46,7 +46,7 @@ function onlyReader(graph: Graph<'float'>, name: string): Node | undefined {
   return readers.length === 1 && !graph.outputs.includes(name) ? readers[0] : undefined;
 }
 
-/** The linear layer that `image` shows, through reshapes that nobody else reads. */
+/** The linear layer that `image` shows, through reshapes without other readers. */
 function layerBehind(graph: Graph<'float'>, image: Node): Node | undefined {
   const [name = ''] = image.inputs;
   const maker = graph.nodes.find(({ outputs }) => outputs[0] === name);

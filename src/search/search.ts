@@ -4,7 +4,7 @@
  * was calibrated or pruned on.
  */
 
-import { InputError, must } from '../base/errors.ts';
+import { at, InputError, must } from '../base/errors.ts';
 import { indexOfLargest } from '../base/extremes.ts';
 import { type Compiled, type CompileOptions, compileFused, type Front } from '../compile.ts';
 import { Shared } from '../compress/fit/shared.ts';
@@ -182,7 +182,7 @@ function checkHeldOut({ inputs, labels }: HeldOut, { floatGraph }: Pick<Front, '
       found: `${labels.length} for ${inputs.length} inputs`,
       supported: 'one label per input',
     });
-  const output = floatGraph.tensors.get(floatGraph.outputs[0] ?? '');
+  const output = floatGraph.tensors.get(at(floatGraph.outputs, 0));
   requireClasses(labels ?? [], countOf(output?.shape ?? []), 'labels');
 }
 
@@ -260,13 +260,13 @@ export function fitWithin(search: Search, limits: Limits): Fit {
   const sized = [limits.flashBytes, limits.ramBytes, limits.instructions].some((x) => x !== undefined);
   const allowed = limits.maxLoss ?? Infinity;
   const builds = search.grids.map((grid) => {
-    const at = (index: number): Built =>
+    const built = (index: number): Built =>
       search.build({
-        sparsity: sparsities[Math.max(0, Math.min(index, sparsities.length - 1))] ?? 0,
+        sparsity: at(sparsities, Math.max(0, Math.min(index, sparsities.length - 1))),
         ...grid,
       });
-    if (sized) return at(firstWhere(sparsities.length, (i) => excess(at(i), limits) === 0));
-    return at(firstWhere(sparsities.length, (i) => at(i).loss > allowed) - 1);
+    if (sized) return built(firstWhere(sparsities.length, (i) => excess(built(i), limits) === 0));
+    return built(firstWhere(sparsities.length, (i) => built(i).loss > allowed) - 1);
   });
   // All that was built on the way counts: loss does not grow evenly, and a sparser build can be the better one.
   const fits = search.tried.filter((b) => excess(b, limits) === 0 && b.loss <= allowed);
@@ -284,7 +284,7 @@ export function paretoFront(builds: readonly Built[]): readonly Built[] {
   const figures = (b: Built) => [b.flashBytes, b.ramBytes, b.instructions, b.loss];
   const beats = (a: Built, b: Built): boolean => {
     const [x, y] = [figures(a), figures(b)];
-    return x.every((n, i) => n <= (y[i] ?? 0)) && x.some((n, i) => n < (y[i] ?? 0));
+    return x.every((n, i) => n <= at(y, i)) && x.some((n, i) => n < at(y, i));
   };
   return builds.filter((b) => !builds.some((other) => beats(other, b)));
 }

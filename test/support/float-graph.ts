@@ -2,11 +2,11 @@
 
 import { verifyGraph } from '../../src/ir/graph/check.ts';
 import type { Graph, Node, TensorInfo } from '../../src/ir/graph/graph.ts';
-import type { OpDef } from '../../src/ir/graph/op.ts';
+import type { CanonicalOp } from '../../src/ir/graph/op.ts';
 import type { Shape, Tensor } from '../../src/ir/tensor.ts';
 
 export interface LayerSpec {
-  readonly op: OpDef;
+  readonly op: CanonicalOp;
   readonly attrs: unknown;
   readonly constants?: readonly Tensor[];
   /** Activations read, by name: 'x' is the input, 'y0' the first layer's output. Default: the layer before. */
@@ -14,7 +14,7 @@ export interface LayerSpec {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: operators of all attributes
-type AnyOp = OpDef<any, any>;
+type AnyOp = CanonicalOp<any, any>;
 export const layer = (op: AnyOp, attrs: unknown, more: Omit<LayerSpec, 'op' | 'attrs'> = {}): LayerSpec => ({
   op,
   attrs,

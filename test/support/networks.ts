@@ -1,7 +1,7 @@
 /** Builds the network of a recipe: shapes first, every number of the recipe fitted to what is possible. */
 
 import type { WindowAttrs } from '../../src/ir/geometry/window.ts';
-import type { Graph, Node, TensorInfo } from '../../src/ir/graph/graph.ts';
+import type { AnyNode, Graph, TensorInfo } from '../../src/ir/graph/graph.ts';
 import type { OpDef } from '../../src/ir/graph/op.ts';
 import { sameOrder, spatialOrder } from '../../src/ir/kernel/memory-order.ts';
 import { add } from '../../src/ir/ops/add.ts';
@@ -54,7 +54,7 @@ function normParameters(
 
 class Builder {
   readonly tensors = new Map<string, TensorInfo<'imported'>>();
-  readonly nodes: Node[] = [];
+  readonly nodes: AnyNode[] = [];
   /** The tensor that the next layer reads. */
   at = 'x';
   shape: Shape;
@@ -66,7 +66,7 @@ class Builder {
   /** Whether a batch norm, or an added constant, can be folded into what came last. */
   #foldsNorm = false;
   #foldsConstant = false;
-  /** Whether this is a linear layer's output and nobody else's, however reshaped, its rows in any order. */
+  /** Whether this is a linear layer's output and of no other node, however reshaped, its rows in any order. */
   #rowsAreFree = false;
   /** Whether this is an image whose order decided that of the rows; a transpose behind it leaves them alone. */
   #settled = false;

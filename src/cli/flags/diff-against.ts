@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import type { Artifact } from '../../artifact/make.ts';
-import { InputError, must } from '../../base/errors.ts';
+import { at, InputError, must } from '../../base/errors.ts';
 import { isFolder, readBytes } from '../../data/node-files.ts';
 import { isZip, readNpz } from '../../data/npz.ts';
 import type { Prepared } from '../../data/prepare.ts';
@@ -76,7 +76,7 @@ function againstModel(asked: Asked): Against {
     return captureOfTensors(program, (slot) => {
       const known = tensors.get(slotAt(program, slot).name);
       // The layer that makes the output may have a name of its own: a view stands between.
-      return known ?? (slot === program.output ? tensors.get(graph.outputs[0] ?? '') : undefined);
+      return known ?? (slot === program.output ? tensors.get(at(graph.outputs, 0)) : undefined);
     });
   };
   const inferences = samplesOf(asked).map((sample) => ({

@@ -33,7 +33,7 @@ export function pruneChannels(graph: Graph<'float'>, options: PruneOptions): Gra
   const kept = choose(layers, spaces, offers, options.sparsity);
   const silent = withWeights(graph, silenced(graph, spaces, layers, kept));
   const targets = targetsOf(graph, samples, { ...measured, onProgress: report('refitting') });
-  const fitted = sweep(silent, targets, samples, { damping: 1e-3 });
+  const fitted = sweep(silent, targets, samples, { damping: () => 1e-3 });
   return shrink(fitted, spaces, kept);
 }
 

@@ -42,7 +42,7 @@ export interface Shared {
   readonly gradients: readonly Float32Array[];
   /** Per shard: loss, answers that are the teacher's. */
   readonly results: Float64Array;
-  /** The next shard that nobody has taken. */
+  /** The next shard that is not taken. */
   readonly next: Int32Array;
 }
 

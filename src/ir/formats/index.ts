@@ -1,34 +1,34 @@
-/** Every format's walk. */
+/** Every format's expansion. */
 import { largestSize } from '../../base/extremes.ts';
 import type { RowSum, StoredWeights } from '../kernel/kernel.ts';
 import type { WeightFormat, WeightLayout } from '../kernel/weight-format.ts';
-import { bitmapWalk } from './bitmap.ts';
-import { blockWalk } from './block.ts';
+import { bitmapExpansion } from './bitmap.ts';
+import { blockExpansion } from './block.ts';
 import { isCoded } from './codes.ts';
-import { csrWalk } from './csr.ts';
-import { denseWalk } from './dense.ts';
-import type { RowsOfWeights, Walk } from './expansion.ts';
-import { relWalk } from './rel.ts';
+import { csrExpansion } from './csr.ts';
+import { denseExpansion } from './dense.ts';
+import type { Expansion, RowsOfWeights } from './expansion.ts';
+import { relExpansion } from './rel.ts';
 
 /** @throws DefectError for weights that the format cannot hold: `fits` says so before. */
-export function walkOf(rows: RowsOfWeights, format: WeightFormat): Walk {
+export function expansionOf(rows: RowsOfWeights, format: WeightFormat): Expansion {
   switch (format.kind) {
     case 'dense':
-      return denseWalk(rows, format);
+      return denseExpansion(rows, format);
     case 'csr':
-      return csrWalk(rows, format);
+      return csrExpansion(rows, format);
     case 'rel':
-      return relWalk(rows, format);
+      return relExpansion(rows, format);
     case 'block':
-      return blockWalk(rows, format);
+      return blockExpansion(rows, format);
     case 'bitmap':
-      return bitmapWalk(rows, format);
+      return bitmapExpansion(rows, format);
     default:
       return format satisfies never;
   }
 }
 
-/** What the tables of a walk are called and hold. */
+/** What the tables of an expansion are called and hold. */
 export function storedAs(
   { name, layout, codebook }: RowsOfWeights,
   format: WeightFormat,

@@ -1,7 +1,8 @@
 /** The rules of graphs. Every pass is followed by `verifyGraph`; what it throws is a defect of that pass. */
 import { DefectError, InputError } from '../../base/errors.ts';
 import { countOf, type DType, numbersFor, sameShape, showShape } from '../tensor.ts';
-import type { Graph, Node, Stage, TensorInfo } from './graph.ts';
+import type { AnyNode, Graph, Stage, TensorInfo } from './graph.ts';
+import { isCanonical } from './op.ts';
 
 /*
  * Names
@@ -69,13 +70,13 @@ function verifyNodes(graph: AnyGraph, tensors: ReadonlyMap<string, Info>): void 
     for (const input of node.inputs) read.add(input);
   }
   for (const name of tensors.keys()) {
-    if (!made.has(name)) fail(5, `tensor '${name}' is made by nobody`);
+    if (!made.has(name)) fail(5, `tensor '${name}' is made by no node`);
     if (graph.stage !== 'imported' && !read.has(name) && !graph.inputs.includes(name))
-      fail(5, `tensor '${name}' is read by nobody`);
+      fail(5, `tensor '${name}' is read by no node`);
   }
 }
 
-function verifyReads(node: Node, made: ReadonlySet<string>, tensors: ReadonlyMap<string, Info>): void {
+function verifyReads(node: AnyNode, made: ReadonlySet<string>, tensors: ReadonlyMap<string, Info>): void {
   for (const name of node.inputs) {
     if (name === '') continue;
     if (!tensors.has(name)) fail(3, `node '${node.name}' reads tensor '${name}', which is not in the graph`);
@@ -85,7 +86,7 @@ function verifyReads(node: Node, made: ReadonlySet<string>, tensors: ReadonlyMap
 
 function verifyMakes(
   graph: AnyGraph,
-  node: Node,
+  node: AnyNode,
   made: Set<string>,
   tensors: ReadonlyMap<string, Info>,
 ): void {
@@ -98,13 +99,16 @@ function verifyMakes(
   }
 }
 
-function verifyTypes(graph: AnyGraph, node: Node, tensors: ReadonlyMap<string, Info>): void {
+function verifyTypes(graph: AnyGraph, node: AnyNode, tensors: ReadonlyMap<string, Info>): void {
   const inputs = node.inputs.map((name) => tensors.get(name));
   if (graph.stage === 'imported') return;
   const { op, attrs } = node;
   // After the imported stage every tensor has its type: Graph's own type says so.
   const types = inputs as Parameters<typeof op.infer>[1];
-  if (op.canonicalize !== undefined) fail(10, `node '${node.name}' is a ${op.kind}, which is not canonical`);
+  if (!isCanonical(op)) {
+    fail(10, `node '${node.name}' is a ${op.kind}, which is not canonical`);
+    return;
+  }
   const [found, explicit] = inNode(node, () => [
     op.infer(attrs, types),
     op.explicit?.(attrs, types) ?? attrs,
@@ -130,7 +134,7 @@ function verifyTypes(graph: AnyGraph, node: Node, tensors: ReadonlyMap<string, I
 }
 
 /** An operator that rejects its inputs here was let through by a pass. */
-function inNode<T>(node: Node, work: () => T): T {
+function inNode<T>(node: AnyNode, work: () => T): T {
   try {
     return work();
   } catch (error) {
@@ -189,5 +193,5 @@ function verifyQuant(graph: AnyGraph, name: string, { quant, constant }: Info): 
 const needsZero = (graph: AnyGraph, name: string): boolean =>
   graph.nodes.some(
     ({ op, inputs, outputs }) =>
-      op.anyZeroPoint === undefined && (inputs.includes(name) || outputs.includes(name)),
+      isCanonical(op) && op.anyZeroPoint === undefined && (inputs.includes(name) || outputs.includes(name)),
   );

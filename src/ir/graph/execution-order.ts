@@ -1,20 +1,20 @@
 /** Orders of execution. */
 import { InputError, nodeLabel } from '../../base/errors.ts';
-import type { Node } from './graph.ts';
+import type { AnyNode } from './graph.ts';
 
 /**
  * The nodes with every tensor made before it is used; otherwise as they stood.
  * @param given names that no node makes: inputs and constants
- * @throws InputError for a tensor that nobody makes, one that two make, and cycles
+ * @throws InputError for a tensor that no node makes, one that two make, and cycles
  */
-export function inOrder(nodes: readonly Node[], given: ReadonlySet<string>): Node[] {
+export function inOrder(nodes: readonly AnyNode[], given: ReadonlySet<string>): AnyNode[] {
   const makers = makersOf(nodes, given);
-  const [done, open] = [new Set<Node>(), new Set<Node>()];
-  const visit = (node: Node): void => {
+  const [done, open] = [new Set<AnyNode>(), new Set<AnyNode>()];
+  const visit = (node: AnyNode): void => {
     // A stack of our own: chains may be longer than JavaScript's.
     const stack = [node];
     while (stack.length > 0) {
-      const top = stack[stack.length - 1] as Node;
+      const top = stack[stack.length - 1] as AnyNode;
       const next = done.has(top) ? undefined : before(top, makers, given).find((maker) => !done.has(maker));
       if (next === undefined) {
         done.add(top);
@@ -31,8 +31,8 @@ export function inOrder(nodes: readonly Node[], given: ReadonlySet<string>): Nod
   return [...done];
 }
 
-function makersOf(nodes: readonly Node[], given: ReadonlySet<string>): Map<string, Node> {
-  const makers = new Map<string, Node>();
+function makersOf(nodes: readonly AnyNode[], given: ReadonlySet<string>): Map<string, AnyNode> {
+  const makers = new Map<string, AnyNode>();
   for (const node of nodes)
     for (const name of node.outputs) {
       if (name === '') continue;
@@ -44,7 +44,7 @@ function makersOf(nodes: readonly Node[], given: ReadonlySet<string>): Map<strin
 }
 
 /** The nodes that make what `node` reads. */
-function before(node: Node, makers: ReadonlyMap<string, Node>, given: ReadonlySet<string>): Node[] {
+function before(node: AnyNode, makers: ReadonlyMap<string, AnyNode>, given: ReadonlySet<string>): AnyNode[] {
   return node.inputs.flatMap((name) => {
     const maker = makers.get(name);
     if (maker === undefined && name !== '' && !given.has(name)) throw undefinedError(node, name);
@@ -52,10 +52,10 @@ function before(node: Node, makers: ReadonlyMap<string, Node>, given: ReadonlySe
   });
 }
 
-const label = (node: Node): string => nodeLabel(node.name, node.op.kind);
+const label = (node: AnyNode): string => nodeLabel(node.name, node.op.kind);
 const damaged = 'the file is damaged, or an initializer is missing: export it again';
 
-const twiceError = (node: Node, name: string, other: Node | undefined): InputError =>
+const twiceError = (node: AnyNode, name: string, other: AnyNode | undefined): InputError =>
   new InputError({
     where: label(node),
     found: `its output '${name}' is also ${other === undefined ? 'an input or constant' : `made by ${label(other)}`}`,
@@ -63,14 +63,14 @@ const twiceError = (node: Node, name: string, other: Node | undefined): InputErr
     todo: damaged,
   });
 
-const undefinedError = (node: Node, name: string): InputError =>
+const undefinedError = (node: AnyNode, name: string): InputError =>
   new InputError({
     where: label(node),
     found: `its input '${name}' is no input, no initializer and no node's output`,
     todo: damaged,
   });
 
-const cycleError = (node: Node): InputError =>
+const cycleError = (node: AnyNode): InputError =>
   new InputError({
     where: label(node),
     found: 'a cycle: it needs its own output',

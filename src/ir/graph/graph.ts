@@ -2,7 +2,7 @@
 
 import type { Quant } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
-import type { OpDef } from './op.ts';
+import type { CanonicalOp, OpDef } from './op.ts';
 
 /**
  * `imported`: ONNX operators as the file has them. `float`: canonical operators, batch 1, all shapes known.
@@ -10,12 +10,13 @@ import type { OpDef } from './op.ts';
  */
 export type Stage = 'imported' | 'float' | 'int8';
 
-export interface Node {
+/** @typeParam Op the operators of its stage */
+export interface Node<Op extends OpDef = CanonicalOp> {
   /** Unique in the graph. */
   readonly name: string;
-  readonly op: OpDef;
+  readonly op: Op;
   readonly attrs: unknown;
-  /** What `OpDef.quantize` returned; only in the int8 stage. */
+  /** What `CanonicalOp.quantize` returned; only in the int8 stage. */
   readonly quantized?: unknown;
   /** Tensor names; '' for an omitted optional input. */
   readonly inputs: readonly string[];
@@ -38,6 +39,12 @@ export type TensorInfo<S extends Stage> = (S extends 'imported' ? Partial<Tensor
   readonly kept?: readonly number[];
 };
 
+/** A node of some stage. */
+export type AnyNode = Node<OpDef>;
+
+/** A node of a graph of stage `S`. */
+export type NodeIn<S extends Stage> = S extends 'imported' ? AnyNode : Node;
+
 export interface Graph<S extends Stage> {
   readonly stage: S;
   readonly name: string;
@@ -47,17 +54,17 @@ export interface Graph<S extends Stage> {
   readonly outputs: readonly string[];
   readonly tensors: ReadonlyMap<string, TensorInfo<S>>;
   /** In an order of execution. */
-  readonly nodes: readonly Node[];
+  readonly nodes: readonly NodeIn<S>[];
 }
 
 /** A node whose attributes are those of `op`, known after `is(node, op)`. */
 export type NodeOf<A, Q = unknown> = Omit<Node, 'attrs' | 'quantized' | 'op'> & {
-  readonly op: OpDef<A, Q>;
+  readonly op: CanonicalOp<A, Q>;
   readonly attrs: A;
   readonly quantized?: Q;
 };
 
-export const is = <A, Q>(node: Node, op: OpDef<A, Q>): node is Node & NodeOf<A, Q> =>
+export const is = <A, Q>(node: Node, op: CanonicalOp<A, Q>): node is Node & NodeOf<A, Q> =>
   node.op.kind === op.kind;
 
 /** `stem`, or where that is taken the first of `stem_2`, `stem_3`, ... that is not. */

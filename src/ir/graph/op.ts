@@ -31,7 +31,7 @@ export interface OnnxRule<A> {
 
 /** A replacement of one node by simpler ones: canonical operators on the same inputs and outputs. */
 export interface Replacement {
-  readonly op: OpDef;
+  readonly op: CanonicalOp;
   readonly attrs: unknown;
   /** Names of existing tensors, or of constants given in `constants`; '' for omitted. */
   readonly inputs: readonly string[];
@@ -113,11 +113,8 @@ export interface QuantizeContext<A> extends ScaleContext<A> {
   readonly inputMean: Float64Array | undefined;
 }
 
-/**
- * An operator with attributes `A`; `Q` is what its quantized form needs besides (integer weights, biases,
- * multipliers): plain data, so that an integer network can be written down and read back.
- */
-export interface OpDef<A = unknown, Q = unknown> {
+/** What every operator has, whatever stage it is of. */
+interface OpBase<A> {
   readonly kind: string;
   /** The ONNX operator types that parse to this operator. */
   readonly onnx?: Readonly<Record<string, OnnxRule<A>>>;
@@ -131,14 +128,26 @@ export interface OpDef<A = unknown, Q = unknown> {
   reference(attrs: A, inputs: readonly (Tensor | undefined)[]): readonly Tensor[];
   /** `reference` reads the types of its inputs, never their data (ONNX Shape). */
   readonly typesOnly?: boolean;
+}
+
+/** An operator of the imported stage only. */
+export interface ImportedOp<A = unknown> extends OpBase<A> {
   /**
-   * Set on operators that only exist in the imported stage: how they become canonical ones, in an order of
-   * execution. An empty list: the first output is the first input.
+   * How it becomes canonical operators, in an order of execution. An empty list: the first output is the first
+   * input.
    */
-  canonicalize?(node: NodeView<A>): readonly Replacement[];
+  canonicalize(node: NodeView<A>): readonly Replacement[];
+}
+
+/**
+ * An operator of every stage, with attributes `A`, and all that the compiler knows of it: what is required here, the
+ * type checker asks of each operator. `Q` is what its quantized form needs besides (integer weights, biases,
+ * multipliers): plain data, so that an integer network can be written down and read back.
+ */
+export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   /**
-   * Set on canonical operators whose ONNX attributes leave something to the shapes (automatic padding, negative
-   * axes): the same meaning with nothing left. Holds of its own result.
+   * Set where ONNX attributes leave something to the shapes (automatic padding, negative axes): the same meaning
+   * with nothing left. Holds of its own result.
    */
   explicit?(attrs: A, inputs: readonly (InputType | undefined)[]): A;
   /** Set where the output is the input's memory under another shape or order of axes: there is no kernel. */
@@ -165,3 +174,8 @@ export interface OpDef<A = unknown, Q = unknown> {
   float32?(attrs: A, context: KernelContext, constants: readonly (Tensor | undefined)[]): Kernel;
   int8?(attrs: A, quantized: Q, context: KernelContext): Kernel;
 }
+
+export type OpDef<A = unknown, Q = unknown> = ImportedOp<A> | CanonicalOp<A, Q>;
+
+/** Whether an operator is one of every stage. */
+export const isCanonical = (op: OpDef): op is CanonicalOp => !('canonicalize' in op);

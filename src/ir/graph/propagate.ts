@@ -1,7 +1,7 @@
 /** Types forward through a graph, with constants folded on the way. */
 import { DynamicShapeError, InputError, locate, nodeLabel } from '../../base/errors.ts';
 import { countOf, largestTensor, numbersFor, showShape, type Tensor, type TensorType } from '../tensor.ts';
-import type { Node, TensorInfo } from './graph.ts';
+import type { AnyNode, TensorInfo } from './graph.ts';
 import type { InputType } from './op.ts';
 
 type Info = TensorInfo<'imported'>;
@@ -17,7 +17,7 @@ const largestFolded = 2 ** 22;
  * Outputs that depend on unknown shapes come back empty.
  * @throws InputError which names the node
  */
-export function outputsOf(node: Node, infoOf: (name: string) => Info | undefined): readonly Info[] {
+export function outputsOf(node: AnyNode, infoOf: (name: string) => Info | undefined): readonly Info[] {
   const inputs = node.inputs.map(infoOf);
   const types = inputs.map(fullType);
   if (types.some((type, i) => type === undefined && inputs[i] !== undefined))
@@ -35,7 +35,10 @@ function fullType(info: Info | undefined): InputType | undefined {
   return info.constant === undefined ? type : { ...type, constant: info.constant };
 }
 
-function inferred(node: Node, types: readonly (InputType | undefined)[]): readonly TensorType[] | undefined {
+function inferred(
+  node: AnyNode,
+  types: readonly (InputType | undefined)[],
+): readonly TensorType[] | undefined {
   try {
     const found = node.op.infer(node.attrs, types);
     if (found.length < node.outputs.length)
@@ -61,7 +64,7 @@ function requireModest({ shape }: TensorType): void {
 }
 
 function folded(
-  node: Node,
+  node: AnyNode,
   types: readonly (InputType | undefined)[],
   outputs: readonly TensorType[],
 ): readonly Info[] | undefined {

@@ -1,7 +1,7 @@
 /** Graphs as text: the same graph gives the same text, on every machine. */
 
 import { showShape } from '../tensor.ts';
-import type { Graph, Node, Stage, TensorInfo } from './graph.ts';
+import type { AnyNode, Graph, Stage, TensorInfo } from './graph.ts';
 
 type AnyGraph = { [S in Stage]: Graph<S> }[Stage];
 type Tensors = ReadonlyMap<string, TensorInfo<'imported'>>;
@@ -22,7 +22,7 @@ export function dumpGraph(graph: AnyGraph): string {
   return `${lines.join('\n')}\n`;
 }
 
-function showNode(tensors: Tensors, { name, op, attrs, inputs, outputs }: Node): string {
+function showNode(tensors: Tensors, { name, op, attrs, inputs, outputs }: AnyNode): string {
   const from = inputs.map((input) => showTensor(tensors, input)).join(', ');
   const to = outputs.map((output) => showTensor(tensors, output)).join(', ');
   return `${name}: ${op.kind}${showAttrs(attrs)} (${from}) -> ${to}`;

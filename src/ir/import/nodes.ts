@@ -1,6 +1,6 @@
 /** Nodes out of an ONNX file: named, looked up, parsed. */
 import { InputError, locate, must, nodeLabel } from '../../base/errors.ts';
-import { freshIn, type Node } from '../graph/graph.ts';
+import { type AnyNode, freshIn } from '../graph/graph.ts';
 import { type OnnxMatch, opOfOnnx, supportedOnnx } from '../ops/index.ts';
 import { decodeAttributes } from './attribute-proto.ts';
 import { listOf, type NodeProto, textOf } from './proto.ts';
@@ -12,7 +12,11 @@ interface Named {
 }
 
 /** @throws InputError for duplicate names and, in one message, for all operators that are not supported. */
-export function decodeNodes(protos: readonly NodeProto[], opset: number, external?: ExternalFiles): Node[] {
+export function decodeNodes(
+  protos: readonly NodeProto[],
+  opset: number,
+  external?: ExternalFiles,
+): AnyNode[] {
   const named = nameNodes(protos);
   const matches = new Map(named.map(({ name, proto }) => [name, matchOf(proto, opset)]));
   const unsupported = named.filter(({ name }) => matches.get(name) === undefined);
@@ -59,7 +63,7 @@ function decodeNode(
   { op, rule }: OnnxMatch,
   opset: number,
   external?: ExternalFiles,
-): Node {
+): AnyNode {
   const opType = textOf(proto.opType);
   const where = nodeLabel(name, opType);
   const attributes = decodeAttributes(listOf(proto.attribute), where, external);

@@ -1,7 +1,7 @@
 /** From the bytes of an ONNX file to a graph. */
 import { InputError, locate, tensorLabel } from '../../base/errors.ts';
 import { inOrder } from '../graph/execution-order.ts';
-import type { Graph, Node, TensorInfo } from '../graph/graph.ts';
+import type { AnyNode, Graph, TensorInfo } from '../graph/graph.ts';
 import { outputsOf } from '../graph/propagate.ts';
 import { newestOpset } from '../ops/common/inputs.ts';
 import { inputType, uniqueNames } from './declarations.ts';
@@ -39,7 +39,7 @@ function graphOf(
   const opset = opsetOf(model);
   const tensors = initializersOf(graph, external);
   const inputs = declareInputs(graph, tensors);
-  const decoded = decodeNodes(listOf(graph.node), opset, external).map((node, i): Node => {
+  const decoded = decodeNodes(listOf(graph.node), opset, external).map((node, i): AnyNode => {
     const modules = scopes[i] ?? [];
     return modules.length === 0 ? node : { ...node, scopes: modules };
   });

@@ -5,7 +5,7 @@
  *   real y = sum w (sx (x - zx)) + b = sx sw (sum q x + bias),  bias = round(b / (sx sw)) - zx sum q
  */
 
-import { InputError, must } from '../../base/errors.ts';
+import { at, InputError, must } from '../../base/errors.ts';
 import { largestOf, largestSize } from '../../base/extremes.ts';
 import {
   type InputType,
@@ -195,7 +195,7 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
   if (mac.mode === 'compact' && free) weightScales.set(compactSteps(weightScales, input, output));
   for (let channel = 0; channel < channels; channel++) {
     const row = rowOf(channel);
-    const step = weightScales[channel] as number;
+    const step = at(weightScales, channel);
     const steps = row.map((w) => integerOf(w / step, mac.codebook));
     weights.set(steps, channel * terms);
     bias[channel] = biasSteps(mac, row, steps, step, mac.bias?.[channel] ?? 0, channel);
@@ -262,7 +262,7 @@ export function requantFor(
 
 /** Whether all multipliers are so close to their scales, relatively; 2^-9 is half a step of a full 8-bit output. */
 const isWithin = ({ multiplier, shift, scale }: Requant, error: number): boolean =>
-  multiplier.every((m, c) => Math.abs((m * 2 ** -(shift[c] ?? 0)) / (scale[c] ?? 1) - 1) <= error);
+  multiplier.every((m, c) => Math.abs((m * 2 ** -at(shift, c)) / at(scale, c) - 1) <= error);
 
 /** The bias in accumulator steps, corrected by the mean error of rounding the weights: b - (q sw - w) E[x]. */
 function biasSteps(
@@ -281,7 +281,7 @@ function biasSteps(
   let sum = 0;
   let magnitude = 0;
   steps.forEach((q, term) => {
-    if (meanOf !== undefined) correction += (q * step - (row[term] ?? 0)) * meanOf(term, channel);
+    if (meanOf !== undefined) correction += (q * step - at(row, term)) * meanOf(term, channel);
     sum += q;
     magnitude += Math.abs(q);
   });

@@ -1,3 +1,4 @@
+import { at } from '../../base/errors.ts';
 /** Bounds that an activation function puts around a value, in real units. */
 
 /** The largest float32. */
@@ -74,9 +75,9 @@ export function clampAll(values: Float64Array, clamp: Clamp | undefined): Float6
   if (clamp === undefined) return values;
   const { lo, hi } = clamp;
   for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
+    const value = at(values, i);
     if (value < lo) values[i] = lo;
-    if ((values[i] as number) > hi) values[i] = hi;
+    if (at(values, i) > hi) values[i] = hi;
   }
   return values;
 }

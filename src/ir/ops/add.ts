@@ -1,5 +1,5 @@
 import { complain, must } from '../../base/errors.ts';
-import type { KernelContext, OpDef, QuantizeContext } from '../graph/op.ts';
+import type { CanonicalOp, KernelContext, QuantizeContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import type { Clamp } from '../integers/row-clamp.ts';
@@ -73,7 +73,7 @@ function kernelOf(
 }
 
 /** a + b, clamped, with ONNX broadcasting. ONNX Add-1, 6 (no axis), 7, 13, 14. */
-export const add: OpDef<AddAttrs, QuantizedAdd> = {
+export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   kind: 'add',
   onnx: {
     Add: {

@@ -1,7 +1,7 @@
 /** Subtraction, multiplication, division: for the arithmetic of shapes. */
 
 import { complain } from '../../base/errors.ts';
-import type { OpDef } from '../graph/op.ts';
+import type { ImportedOp } from '../graph/op.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { isFloat, newestOpset } from './common/inputs.ts';
@@ -10,7 +10,7 @@ function arithmetic(
   kind: string,
   type: string,
   compute: (x: number, y: number, float: boolean) => number,
-): OpDef {
+): ImportedOp {
   return {
     kind,
     onnx: {

@@ -1,7 +1,7 @@
 import { complain, must } from '../../base/errors.ts';
 import { addTap, type Sweep } from '../geometry/slide.ts';
 import { extentOf, type WindowAxis } from '../geometry/window.ts';
-import type { KernelContext, OpDef, RequantMode, ScaleContext } from '../graph/op.ts';
+import type { CanonicalOp, KernelContext, RequantMode, ScaleContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import { epilogue, type Requant, requantOf } from '../integers/requant.ts';
@@ -164,7 +164,7 @@ const float32Kernel = (attrs: PoolAttrs, context: KernelContext): Kernel => {
  * Mean of each window. x[N,C,spatial...], 1 to 3 spatial axes. What ceil mode adds at the end is never
  * counted. ONNX AveragePool-1, 7, 10, 11, 19, 22.
  */
-export const avgPool: OpDef<PoolAttrs, QuantizedAverage> = {
+export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
   kind: 'avgPool',
   onnx: { AveragePool: { since: 1, upTo: newestOpset, parse: parsePool } },
   infer: inferPool,

@@ -1,5 +1,5 @@
 import { complain } from '../../base/errors.ts';
-import type { InputType, OnnxNode, OpDef } from '../graph/op.ts';
+import type { CanonicalOp, InputType, OnnxNode } from '../graph/op.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
@@ -61,7 +61,7 @@ function requireRoots({ epsilon }: BatchNormAttrs, variance: Tensor | undefined)
  * Batch normalization at inference. x[N,C,...], then scale, bias, mean and variance, each [C].
  * ONNX BatchNormalization-6 (is_test), 7, 9, 14, 15 with training_mode 0 and one output.
  */
-export const batchNorm: OpDef<BatchNormAttrs> = {
+export const batchNorm: CanonicalOp<BatchNormAttrs> = {
   kind: 'batchNorm',
   onnx: { BatchNormalization: { since: 6, upTo: newestOpset, parse } },
   infer: (_attrs, inputs) => [typeOf(inputs)],

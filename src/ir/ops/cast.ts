@@ -1,6 +1,6 @@
 import { complain } from '../../base/errors.ts';
 import { dtypeOfOnnx, onnxTypeName } from '../graph/onnx-types.ts';
-import type { OpDef } from '../graph/op.ts';
+import type { ImportedOp } from '../graph/op.ts';
 import { type DType, numbersFor, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { isFloat, newestOpset, required } from './common/inputs.ts';
@@ -19,7 +19,7 @@ function converted(x: Tensor, to: DType): Tensor {
 }
 
 /** ONNX Cast-6, 9, 13, 19, 21, between the types that tensors here have. */
-export const cast: OpDef<Attrs> = {
+export const cast: ImportedOp<Attrs> = {
   kind: 'cast',
   onnx: {
     Cast: {

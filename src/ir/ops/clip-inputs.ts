@@ -1,4 +1,4 @@
-import type { InputType, OpDef } from '../graph/op.ts';
+import type { ImportedOp, InputType } from '../graph/op.ts';
 import { clip, clipAttrs } from './clip.ts';
 import { constantScalar, known, newestOpset, required } from './common/inputs.ts';
 
@@ -9,7 +9,7 @@ const bounds = (inputs: readonly (InputType | undefined)[]) =>
   );
 
 /** ONNX Clip-11, 12, 13: the bounds are optional inputs. */
-export const clipInputs: OpDef = {
+export const clipInputs: ImportedOp = {
   kind: 'clipInputs',
   onnx: { Clip: { since: 11, upTo: newestOpset, parse: () => ({}) } },
   infer: (_attrs, inputs) => clip.infer(clipAttrs(0, 0), [required(inputs, 0, 'input')]),

@@ -1,5 +1,5 @@
 import { must } from '../../base/errors.ts';
-import type { KernelContext, OpDef, QuantizeContext } from '../graph/op.ts';
+import type { CanonicalOp, KernelContext, QuantizeContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import type { Saturation } from '../integers/requant.ts';
@@ -65,7 +65,7 @@ function quantizeClip({ attrs, inputQuants, outputQuant }: QuantizeContext<ClipA
 }
 
 /** min(max(x, lo), hi), element by element. ONNX Relu-1, 6, 13, 14; Clip-1 and 6, which have the bounds as attributes. */
-export const clip: OpDef<ClipAttrs, AffineSum> = {
+export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
   kind: 'clip',
   onnx: {
     Relu: { since: 1, upTo: newestOpset, parse: () => ({ lo: 0, hi: Number.POSITIVE_INFINITY }) },

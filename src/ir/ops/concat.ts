@@ -1,5 +1,5 @@
 import { complain } from '../../base/errors.ts';
-import type { InputType, OpDef } from '../graph/op.ts';
+import type { ImportedOp, InputType } from '../graph/op.ts';
 import { countOf, numbersFor, type Shape, showShape, type Tensor, type TensorType } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { axisIn, newestOpset, required } from './common/inputs.ts';
@@ -41,7 +41,7 @@ function joined(inputs: readonly Tensor[], { dtype, shape }: TensorType, axis: n
 }
 
 /** ONNX Concat-4, 11, 13. */
-export const concat: OpDef<Attrs> = {
+export const concat: ImportedOp<Attrs> = {
   kind: 'concat',
   onnx: {
     Concat: { since: 4, upTo: newestOpset, parse: ({ attributes }) => ({ axis: attributes.int('axis', 1) }) },

@@ -1,5 +1,5 @@
 import { complain } from '../../base/errors.ts';
-import type { InputType, OpDef } from '../graph/op.ts';
+import type { ImportedOp, InputType } from '../graph/op.ts';
 import { countOf, floats, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { constantInts, known, newestOpset, required } from './common/inputs.ts';
@@ -16,7 +16,7 @@ function shapeOf(inputs: readonly (InputType | undefined)[]): Shape {
 }
 
 /** ONNX ConstantOfShape-9, 20, 21. */
-export const constantOfShape: OpDef<Attrs> = {
+export const constantOfShape: ImportedOp<Attrs> = {
   kind: 'constantOfShape',
   onnx: {
     ConstantOfShape: {

@@ -1,5 +1,5 @@
 import { complain } from '../../base/errors.ts';
-import type { OnnxNode, OpDef } from '../graph/op.ts';
+import type { ImportedOp, OnnxNode } from '../graph/op.ts';
 import { floats, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { newestOpset } from './common/inputs.ts';
@@ -29,7 +29,7 @@ function valueIn({ attributes }: OnnxNode): Tensor {
 }
 
 /** ONNX Constant-1, 9, 11, 12, 13, 19, 21: of dense numbers. */
-export const constant: OpDef<Attrs> = {
+export const constant: ImportedOp<Attrs> = {
   kind: 'constant',
   onnx: { Constant: { since: 1, upTo: newestOpset, parse: (node) => ({ value: valueIn(node) }) } },
   infer: ({ value }) => [{ dtype: value.dtype, shape: value.shape }],

@@ -8,7 +8,7 @@ import {
   type WindowAxis,
   windowAxes,
 } from '../geometry/window.ts';
-import type { InputType, KernelContext, OpDef, QuantizeContext } from '../graph/op.ts';
+import type { CanonicalOp, InputType, KernelContext, QuantizeContext } from '../graph/op.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -279,7 +279,7 @@ const fewLanes = 4;
  * optional b[OC]; 1 to 3 spatial axes. The max of rounded sums is the rounded max: pooling after rounding is
  * exact. ONNX Conv-1, 11, 22.
  */
-export const conv: OpDef<ConvAttrs, QuantizedConv> = {
+export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
   kind: 'conv',
   onnx: {
     Conv: {

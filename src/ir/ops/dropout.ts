@@ -1,5 +1,5 @@
 import { complain } from '../../base/errors.ts';
-import type { InputType, OpDef } from '../graph/op.ts';
+import type { ImportedOp, InputType } from '../graph/op.ts';
 import { type DType, numbersFor } from '../tensor.ts';
 import { constantScalar, known, newestOpset, required } from './common/inputs.ts';
 
@@ -16,7 +16,7 @@ function requireInference(inputs: readonly (InputType | undefined)[]): void {
 }
 
 /** ONNX Dropout-7, 10, 12, 13, 22 at inference: the identity, and a mask of ones. */
-export const dropout: OpDef<Attrs> = {
+export const dropout: ImportedOp<Attrs> = {
   kind: 'dropout',
   onnx: {
     Dropout: { since: 7, upTo: newestOpset, parse: ({ opset }) => ({ mask: opset < 10 ? 'data' : 'bool' }) },

@@ -1,5 +1,5 @@
 import { complain } from '../../base/errors.ts';
-import type { OpDef } from '../graph/op.ts';
+import type { ImportedOp } from '../graph/op.ts';
 import { countOf, type Shape } from '../tensor.ts';
 import { asReshape } from './common/imported.ts';
 import { newestOpset, required } from './common/inputs.ts';
@@ -20,7 +20,7 @@ function matrix({ axis }: Attrs, shape: Shape): Shape {
 }
 
 /** ONNX Flatten-1, 9, 11, 13, 21: to a matrix. */
-export const flatten: OpDef<Attrs> = {
+export const flatten: ImportedOp<Attrs> = {
   kind: 'flatten',
   onnx: {
     Flatten: {

@@ -1,5 +1,5 @@
 import { complain } from '../../base/errors.ts';
-import type { InputType, OpDef } from '../graph/op.ts';
+import type { ImportedOp, InputType } from '../graph/op.ts';
 import { countOf, numbersFor, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { axisIn, newestOpset, required } from './common/inputs.ts';
@@ -45,7 +45,7 @@ function slicesOf(x: Tensor, axis: number, indices: Tensor): Tensor {
 }
 
 /** ONNX Gather-1, 11, 13: whole slices along one axis; negative indices count from the end. */
-export const gather: OpDef<Attrs> = {
+export const gather: ImportedOp<Attrs> = {
   kind: 'gather',
   onnx: {
     Gather: { since: 1, upTo: newestOpset, parse: ({ attributes }) => ({ axis: attributes.int('axis', 0) }) },

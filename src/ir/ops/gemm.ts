@@ -1,12 +1,12 @@
 import { complain } from '../../base/errors.ts';
 import { broadcastShape, broadcastTo } from '../geometry/broadcast.ts';
-import type { InputType, NodeView, OpDef, Replacement } from '../graph/op.ts';
+import type { ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
 import { showShape, type Tensor, type TensorType } from '../tensor.ts';
 import { add } from './add.ts';
 import { reshapeTo } from './common/imported.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
-import { rowsProduct } from './common/rows.ts';
+import { rowsProduct } from './common/row-products.ts';
 import { linear } from './linear.ts';
 import { transpose } from './transpose.ts';
 
@@ -155,7 +155,7 @@ function addedActivation(
 }
 
 /** ONNX Gemm-1, 6, 7, 9, 11, 13. */
-export const gemm: OpDef<Attrs> = {
+export const gemm: ImportedOp<Attrs> = {
   kind: 'gemm',
   onnx: {
     Gemm: {

@@ -1,4 +1,4 @@
-import type { OpDef } from '../graph/op.ts';
+import type { ImportedOp } from '../graph/op.ts';
 import type { Shape } from '../tensor.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { averageOf, reduceMean } from './reduce-mean.ts';
@@ -11,7 +11,7 @@ const meanAttrs = (shape: Shape) => ({
 });
 
 /** ONNX GlobalAveragePool-1, 22: the mean of each channel. */
-export const globalAvgPool: OpDef = {
+export const globalAvgPool: ImportedOp = {
   kind: 'globalAvgPool',
   onnx: { GlobalAveragePool: { since: 1, upTo: newestOpset, parse: () => ({}) } },
   infer(_attrs, inputs) {

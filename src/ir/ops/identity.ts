@@ -1,8 +1,8 @@
-import type { OpDef } from '../graph/op.ts';
+import type { ImportedOp } from '../graph/op.ts';
 import { newestOpset, required } from './common/inputs.ts';
 
 /** ONNX Identity-1, 13, 14, 16, 19, 21, of tensors. */
-export const identity: OpDef = {
+export const identity: ImportedOp = {
   kind: 'identity',
   onnx: { Identity: { since: 1, upTo: newestOpset, parse: () => ({}) } },
   infer(_attrs, inputs) {

@@ -1,4 +1,4 @@
-import type { OnnxRule, OpDef } from '../graph/op.ts';
+import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { add } from './add.ts';
 import { div, mul, sub } from './arithmetic.ts';
 import { avgPool } from './avg-pool.ts';
@@ -29,9 +29,8 @@ import { softmaxFlattened } from './softmax-flattened.ts';
 import { squeeze, unsqueeze } from './squeeze.ts';
 import { transpose } from './transpose.ts';
 
-/** Every operator. To add one: its file, a line here, its test. */
-export const ops: readonly OpDef[] = [
-  // Canonical: in every stage.
+/** The operators of every stage. To add one: its file, a line here, its test. */
+const canonical: readonly CanonicalOp[] = [
   add,
   avgPool,
   batchNorm,
@@ -42,7 +41,10 @@ export const ops: readonly OpDef[] = [
   reshape,
   softmax,
   transpose,
-  // In the imported stage only.
+];
+
+/** Those of the imported stage only. */
+const imported: readonly ImportedOp[] = [
   cast,
   clipInputs,
   concat,
@@ -66,6 +68,9 @@ export const ops: readonly OpDef[] = [
   sub,
   unsqueeze,
 ];
+
+/** Every operator. */
+export const ops: readonly OpDef[] = [...canonical, ...imported];
 
 export interface OnnxMatch {
   readonly op: OpDef;

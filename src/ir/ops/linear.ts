@@ -1,5 +1,5 @@
 import { complain, must } from '../../base/errors.ts';
-import type { InputType, KernelContext, OpDef } from '../graph/op.ts';
+import type { CanonicalOp, InputType, KernelContext } from '../graph/op.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -74,7 +74,7 @@ function kernelOf({ clamp }: LinearAttrs, context: KernelContext, arithmetic: Ar
 }
 
 /** x[N,F] times the transpose of w[OUT,F], plus optional b[OUT], clamped: PyTorch's nn.Linear with activation. */
-export const linear: OpDef<LinearAttrs, QuantizedMac> = {
+export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
   kind: 'linear',
   infer: (_attrs, inputs) => [linearType(inputs)],
   reference: (attrs, inputs) => [linearReference(attrs, inputs)],

@@ -1,10 +1,10 @@
 import { complain } from '../../base/errors.ts';
 import { broadcastIndex, broadcastShape } from '../geometry/broadcast.ts';
-import type { InputType, NodeView, OpDef, Replacement } from '../graph/op.ts';
+import type { ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
 import { countOf, type Shape, showShape, type Tensor } from '../tensor.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
-import { rowsProduct } from './common/rows.ts';
+import { rowsProduct } from './common/row-products.ts';
 import { weightsOf } from './gemm.ts';
 
 interface Product {
@@ -69,7 +69,7 @@ function canonical({ inputs, outputs, inputTypes }: NodeView<unknown>): readonly
 }
 
 /** ONNX MatMul-1, 9, 13: numpy.matmul. */
-export const matMul: OpDef = {
+export const matMul: ImportedOp = {
   kind: 'matMul',
   onnx: { MatMul: { since: 1, upTo: newestOpset, parse: () => ({}) } },
   infer: (_attrs, inputs) => [{ dtype: required(inputs, 0, 'A').dtype, shape: shapesOf(inputs).shape }],

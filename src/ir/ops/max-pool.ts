@@ -1,6 +1,6 @@
 import { must } from '../../base/errors.ts';
 import { maxTap } from '../geometry/slide.ts';
-import type { KernelContext, OpDef } from '../graph/op.ts';
+import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { float, int } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -46,7 +46,7 @@ function kernelOf(attrs: PoolAttrs, context: KernelContext, elem: 'u8' | 'f32'):
  * Largest element of each window. x[N,C,spatial...], 1 to 3 spatial axes; padding never wins.
  * ONNX MaxPool-1, 8, 10, 11, 12, 22 without the Indices output.
  */
-export const maxPool: OpDef<PoolAttrs> = {
+export const maxPool: CanonicalOp<PoolAttrs> = {
   kind: 'maxPool',
   onnx: { MaxPool: { since: 1, upTo: newestOpset, parse: parsePool } },
   infer: inferPool,

@@ -1,5 +1,5 @@
 import { complain } from '../../base/errors.ts';
-import type { InputType, NodeView, OpDef, Replacement } from '../graph/op.ts';
+import type { ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
 import { countOf, type Shape, showShape, type Tensor } from '../tensor.ts';
 import { avgPool } from './avg-pool.ts';
 import { reshapeTo } from './common/imported.ts';
@@ -72,7 +72,7 @@ export const averageOf = (kernel: readonly number[], from: string, to: string): 
 });
 
 /** ONNX ReduceMean-1, 11, 13 (axes are an attribute), 18 (an input). */
-export const reduceMean: OpDef<Attrs> = {
+export const reduceMean: ImportedOp<Attrs> = {
   kind: 'reduceMean',
   onnx: {
     ReduceMean: {

@@ -1,5 +1,5 @@
 import { complain } from '../../base/errors.ts';
-import type { InputType, OpDef } from '../graph/op.ts';
+import type { ImportedOp, InputType } from '../graph/op.ts';
 import { countOf, type Shape, showShape } from '../tensor.ts';
 import { asReshape } from './common/imported.ts';
 import { constantInts, known, newestOpset, required } from './common/inputs.ts';
@@ -34,7 +34,7 @@ function checked(shape: Shape, from: Shape, asked: Shape): Shape {
 }
 
 /** ONNX Reshape-5, 13, 14, 19, 21: the shape is an input; -1 is what remains, 0 as in the input. */
-export const reshapeInput: OpDef<Attrs> = {
+export const reshapeInput: ImportedOp<Attrs> = {
   kind: 'reshapeInput',
   onnx: {
     Reshape: {

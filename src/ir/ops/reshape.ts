@@ -1,5 +1,5 @@
 import { complain } from '../../base/errors.ts';
-import type { OpDef } from '../graph/op.ts';
+import type { CanonicalOp } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { countOf, type Shape, showShape } from '../tensor.ts';
 import { required } from './common/inputs.ts';
@@ -10,7 +10,7 @@ export interface ReshapeAttrs {
 }
 
 /** The same elements in the same row-major order under another shape. */
-export const reshape: OpDef<ReshapeAttrs> = {
+export const reshape: CanonicalOp<ReshapeAttrs> = {
   kind: 'reshape',
   alias: true,
   infer({ shape }, inputs) {

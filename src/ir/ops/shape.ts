@@ -1,4 +1,4 @@
-import type { OpDef } from '../graph/op.ts';
+import type { ImportedOp } from '../graph/op.ts';
 import type { Shape } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { newestOpset, required } from './common/inputs.ts';
@@ -12,7 +12,7 @@ interface Attrs {
 const part = ({ start, end }: Attrs, shape: Shape): Shape => shape.slice(start, end);
 
 /** ONNX Shape-1, 13, 15, 19, 21. */
-export const shape: OpDef<Attrs> = {
+export const shape: ImportedOp<Attrs> = {
   kind: 'shape',
   typesOnly: true,
   onnx: {

@@ -1,5 +1,5 @@
 import { complain } from '../../base/errors.ts';
-import type { InputType, OpDef } from '../graph/op.ts';
+import type { ImportedOp, InputType } from '../graph/op.ts';
 import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { axisIn, constantInts, known, newestOpset, required } from './common/inputs.ts';
@@ -65,7 +65,7 @@ function sliced(x: Tensor, ranges: readonly Range[]): Tensor {
 }
 
 /** ONNX Slice-1 (attributes), 10, 11, 13 (inputs, with steps). */
-export const slice: OpDef<Attrs> = {
+export const slice: ImportedOp<Attrs> = {
   kind: 'slice',
   onnx: {
     Slice: {

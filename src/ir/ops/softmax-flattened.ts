@@ -1,4 +1,4 @@
-import type { NodeView, OpDef, Replacement } from '../graph/op.ts';
+import type { ImportedOp, NodeView, Replacement } from '../graph/op.ts';
 import { countOf, type Shape } from '../tensor.ts';
 import { reshapeTo } from './common/imported.ts';
 import { axisIn, required } from './common/inputs.ts';
@@ -24,7 +24,7 @@ function canonical({ attrs, inputs, outputs, inputTypes }: NodeView<SoftmaxAttrs
 }
 
 /** ONNX Softmax-1 and 11: all axes from `axis` on are one. */
-export const softmaxFlattened: OpDef<SoftmaxAttrs> = {
+export const softmaxFlattened: ImportedOp<SoftmaxAttrs> = {
   kind: 'softmaxFlattened',
   onnx: { Softmax: { since: 1, upTo: 12, parse: ({ attributes }) => ({ axis: attributes.int('axis', 1) }) } },
   infer: (attrs, inputs) => softmax.infer(attrs, inputs),

@@ -1,5 +1,5 @@
 import { complain, must } from '../../base/errors.ts';
-import type { KernelContext, OpDef } from '../graph/op.ts';
+import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { sameOrder, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, showShape, type Tensor } from '../tensor.ts';
 import { axisIn, newestOpset, required, requireFloats } from './common/inputs.ts';
@@ -62,7 +62,7 @@ export interface QuantizedSoftmax {
 }
 
 /** ONNX Softmax-13: along one axis. */
-export const softmax: OpDef<SoftmaxAttrs, QuantizedSoftmax> = {
+export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   kind: 'softmax',
   onnx: {
     Softmax: {

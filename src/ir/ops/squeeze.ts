@@ -1,7 +1,7 @@
 /** Axes of size 1 removed and added. From opset 13 on the axes are an input, before an attribute. */
 
 import { complain } from '../../base/errors.ts';
-import type { InputType, OpDef } from '../graph/op.ts';
+import type { ImportedOp, InputType } from '../graph/op.ts';
 import { type Shape, showShape } from '../tensor.ts';
 import { asReshape } from './common/imported.ts';
 import { axesIn, constantInts, known, newestOpset, required } from './common/inputs.ts';
@@ -28,7 +28,7 @@ function unsqueezed(shape: Shape, asked: readonly number[] | undefined): Shape {
   return Array.from({ length: rank }, (_, i) => (axes.includes(i) ? 1 : (rest.shift() ?? 1)));
 }
 
-function reshaper(kind: string, type: string, change: Reshaper): OpDef<Attrs> {
+function reshaper(kind: string, type: string, change: Reshaper): ImportedOp<Attrs> {
   const shapeOf = (attrs: Attrs, inputs: readonly (InputType | undefined)[]): Shape =>
     change(required(inputs, 0, 'data').shape, attrs.axes ?? constantInts(inputs[1], 'axes'));
   return {

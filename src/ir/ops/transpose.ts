@@ -1,5 +1,5 @@
 import { complain } from '../../base/errors.ts';
-import type { OpDef } from '../graph/op.ts';
+import type { CanonicalOp } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { type Order, simplified } from '../kernel/memory-order.ts';
 import type { StoredTensor } from '../kernel/stored.ts';
@@ -60,7 +60,7 @@ function orderOf(attrs: TransposeAttrs, input: StoredTensor | undefined): Order 
 }
 
 /** Axes in another order. ONNX Transpose-1, 13, 21. */
-export const transpose: OpDef<TransposeAttrs> = {
+export const transpose: CanonicalOp<TransposeAttrs> = {
   kind: 'transpose',
   alias: true,
   onnx: {

@@ -3,7 +3,7 @@
  * has it, and what that changes is a part of the noise.
  */
 
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import type { Node } from '../../ir/graph/graph.ts';
 import type { QuantizedMac } from '../../ir/integers/mac.ts';
 import type { Bound, RowClamp } from '../../ir/integers/row-clamp.ts';
@@ -104,7 +104,6 @@ function held(
   real: ArrayLike<number>,
   { lo, hi, step }: SlotGrid,
 ): { cut: Float32Array; rounded: Float32Array } {
-  const at = (list: Float32Array, i: number): number => list[i] ?? 0;
   const cut = Float32Array.from(real, (x, i) => Math.max(at(lo, i), Math.min(at(hi, i), x)));
   const rounded = cut.map((x, i) =>
     at(step, i) > 0 ? at(lo, i) + Math.round((x - at(lo, i)) / at(step, i)) * at(step, i) : x,
@@ -114,7 +113,7 @@ function held(
 
 const squares = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += ((a[i] ?? 0) - (b[i] ?? 0)) ** 2;
+  for (let i = 0; i < a.length; i++) sum += (at(a, i) - at(b, i)) ** 2;
   return sum;
 };
 
@@ -126,7 +125,7 @@ export function heldPadding({ node, sources }: Layer): readonly number[] | undef
   const { lo, hi, step } = source.facts.grid;
   const inner = lo.length / values.length;
   const first = (list: Float32Array): Float32Array =>
-    Float32Array.from(values, (_, c) => list[c * inner] ?? 0);
+    Float32Array.from(values, (_, c) => at(list, c * inner));
   return [...held(values, { lo: first(lo), hi: first(hi), step: first(step) }).rounded];
 }
 
@@ -135,7 +134,7 @@ function storedWeights(mac: QuantizedMac, like: Tensor): Tensor {
   const terms = mac.weights.length / mac.weightScales.length;
   return floats(
     like.shape,
-    Float32Array.from(mac.weights, (q, i) => q * (mac.weightScales[Math.floor(i / terms)] ?? 0)),
+    Float32Array.from(mac.weights, (q, i) => q * at(mac.weightScales, Math.floor(i / terms))),
   );
 }
 
@@ -213,7 +212,7 @@ export function evidenceOf(build: Build, measured: Measured, layer: Layer): Evid
     noise += squares(run.stored(outputOf(program, layer.step)), (real?.data ?? []) as ArrayLike<number>);
     layer.sources.forEach((source, i) => {
       const stored = run.stored(source.slot);
-      inherited[i] = (inherited[i] ?? 0) + trial.input(activations[i] ?? -1, source.facts.tensor, stored);
+      inherited[i] = at(inherited, i) + trial.input(at(activations, i), source.facts.tensor, stored);
     });
     sums.padding += trial.padding();
     sums.weights += trial.weights();
@@ -224,7 +223,7 @@ export function evidenceOf(build: Build, measured: Measured, layer: Layer): Evid
   const own = Object.entries(sums).map(([of, sum]) => ({ of: of as keyof typeof sums, noise: sum }));
   const inputs = layer.sources.map((source, i) => ({
     of: 'input' as const,
-    noise: inherited[i] ?? 0,
+    noise: at(inherited, i),
     source,
   }));
   return { noise, parts: [...own, ...inputs].toSorted((a, b) => b.noise - a.noise) };
@@ -235,7 +234,7 @@ export function lostChannels({ slot, grid, channels }: TensorFacts): readonly nu
   const channel = channelOf(slot);
   const steps = new Float64Array(channels.length);
   grid.step.forEach((step, i) => {
-    steps[channel(i)] = Math.max(steps[channel(i)] ?? 0, step);
+    steps[channel(i)] = Math.max(at(steps, channel(i)), step);
   });
-  return channels.flatMap(({ deviation }, c) => (deviation > 0 && deviation < (steps[c] ?? 0) ? [c] : []));
+  return channels.flatMap(({ deviation }, c) => (deviation > 0 && deviation < at(steps, c) ? [c] : []));
 }

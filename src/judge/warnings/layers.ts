@@ -1,6 +1,6 @@
 /** Layers that are too far from the float network: which, and why as far as the evidence goes. */
 
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import type { WeightBits } from '../../ir/graph/op.ts';
 import type { QuantizedMac } from '../../ir/integers/mac.ts';
 import type { Shape } from '../../ir/tensor.ts';
@@ -62,7 +62,7 @@ function columnMaxima(weights: ArrayLike<number>, [rows = 1, columns = 1, ...win
   const most = new Float64Array(columns);
   for (let i = 0; i < rows * columns * inner; i++) {
     const c = Math.floor(i / inner) % columns;
-    most[c] = Math.max(most[c] ?? 0, Math.abs(weights[i] ?? 0));
+    most[c] = Math.max(at(most, c), Math.abs(at(weights, i)));
   }
   return most;
 }
@@ -81,9 +81,9 @@ function largeColumns(
   if (weight === undefined) return { columns: [], all: 0 };
   const maxima = columnMaxima(weight.data as ArrayLike<number>, weight.shape);
   const sorted = maxima.toSorted();
-  const usual = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+  const usual = at(sorted, Math.floor((sorted.length - 1) / 2));
   return {
-    columns: [...maxima.keys()].filter((c) => (maxima[c] ?? 0) > unequal * usual),
+    columns: [...maxima.keys()].filter((c) => at(maxima, c) > unequal * usual),
     all: maxima.length,
   };
 }
@@ -97,11 +97,11 @@ const largestStep = ({ grid }: TensorFacts): number => grid.step.reduce((a, b) =
 
 function ofPadding(layer: Layer): Finding {
   const [wanted = [], held = []] = [padValuesOf(layer.node), heldPadding(layer)];
-  const off = (c: number): number => Math.abs((wanted[c] ?? 0) - (held[c] ?? 0));
+  const off = (c: number): number => Math.abs(at(wanted, c) - at(held, c));
   const worst = [...wanted.keys()].reduce((a, b) => (off(b) > off(a) ? b : a), 0);
   return {
     kind: 'pad value',
-    text: `its padding stands for ${short(wanted[worst] ?? 0)} (channel ${worst}), and the nearest that its input can hold is ${short(held[worst] ?? 0)}`,
+    text: `its padding stands for ${short(at(wanted, worst))} (channel ${worst}), and the nearest that its input can hold is ${short(at(held, worst))}`,
     todo: 'put the batch normalization behind the convolution, or pad with what it makes of 0',
   };
 }
@@ -140,7 +140,7 @@ function ofClipping({ facts }: Layer): Finding {
 
 function ofRounding({ calibration }: Build, { facts, node }: Layer): Finding {
   const step = largestStep(facts);
-  const range = calibration?.ranges.get(node.outputs[0] ?? '');
+  const range = calibration?.ranges.get(at(node.outputs, 0));
   const asked = range === undefined ? step : (range.hi - range.lo) / 255;
   if (step > 4 * asked && !isClamped(node))
     return {

@@ -21,7 +21,7 @@ export interface ToJsOptions {
   readonly mode: Mode;
   /** Nodes whose rules hold for all inputs; the checked mode leaves their checks out. */
   readonly proven?: ReadonlySet<KernelNode>;
-  /** Other meanings of primitives by name: what somebody else may have computed. */
+  /** Other meanings of primitives by name: what another runtime may have computed. */
   readonly meanings?: Meanings;
 }
 

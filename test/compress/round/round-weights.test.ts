@@ -43,6 +43,15 @@ describe('rounding weights', () => {
     const mixed = roundWeights(net, { bitsOf: (node) => (node === 'hidden' ? 4 : 8), samples });
     expect([...mixed.weightSteps.keys()]).toEqual(['hidden']);
   });
+
+  test('with fewer samples than a row has weights, other samples lose little more', () => {
+    const lost = [1, 2, 3].map((seed) => {
+      const few = prunableInputs(12, seed);
+      return distance(net, roundWeights(net, { bitsOf: () => 4, samples: few }).graph, fresh);
+    });
+    // Measured: 0.0014; 0.0021 where how much the fit is drawn to the weights does not depend on the columns.
+    expect(lost.reduce((sum, x) => sum + x, 0)).toBeLessThan(0.0018);
+  });
 });
 
 describe('shared values', () => {

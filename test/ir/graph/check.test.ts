@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { DefectError } from '../../../src/base/errors.ts';
 import { verifyGraph } from '../../../src/ir/graph/check.ts';
 import type { Graph, Node, TensorInfo } from '../../../src/ir/graph/graph.ts';
+import type { CanonicalOp } from '../../../src/ir/graph/op.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { identity } from '../../../src/ir/ops/identity.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';
@@ -60,15 +61,15 @@ const broken: Readonly<Record<string, readonly [Float, number, RegExp]>> = {
   'an output twice': [{ ...good, outputs: ['y', 'y'] }, 4, /y, y/],
   'a constant input': [{ ...good, inputs: ['w'] }, 4, /'w' is constant/],
   'a result that is nowhere': [withoutTensor('t'), 5, /node 'c' makes tensor 't', which/],
-  'a tensor that nobody makes': [
+  'a tensor that no node makes': [
     withTensor('z', { dtype: 'float32', shape: [1] }),
     5,
-    /tensor 'z' is made by nobody/,
+    /tensor 'z' is made by no node/,
   ],
-  'a tensor that nobody reads': [
+  'a tensor that no node reads': [
     withTensor('z', { dtype: 'float32', shape: [18], constant: { ...w, shape: [18] } }),
     5,
-    /'z' is read by nobody/,
+    /'z' is read by no node/,
   ],
   'a size of 0': [withTensor('x', { shape: [1, 0, 3, 3] }), 8, /node 'c'/],
   'a size that is no integer': [
@@ -108,7 +109,11 @@ const broken: Readonly<Record<string, readonly [Float, number, RegExp]>> = {
   ],
   'two outputs': [{ ...good, outputs: ['y', 't'] }, 9, /1 inputs, 2 outputs/],
   'a batch of 2': [withTensor('x', { shape: [2, 1, 3, 3] }), 9, /'x' has batch 2/],
-  'an imported operator': [withNodes(conv, { ...relu, op: identity }), 10, /node 'r' is a identity/],
+  'an imported operator': [
+    withNodes(conv, { ...relu, op: identity as unknown as CanonicalOp }),
+    10,
+    /node 'r' is a identity/,
+  ],
   'attributes that leave something out': [
     withNodes({ ...conv, attrs: { ...(conv.attrs as object), strides: [] } }, relu),
     10,
