@@ -16,6 +16,7 @@ const shared = new Set([
     'report',
     'build',
     'calibrate',
+    'compress',
     'checkpoint',
     'finetune',
     'arena',

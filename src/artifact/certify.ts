@@ -6,10 +6,11 @@
 
 import { decibels } from '../base/distance.ts';
 import { at, DefectError, must } from '../base/errors.ts';
+import { nonzerosIn } from '../base/extremes.ts';
 import { entropyFloor } from '../cost/entropy.ts';
 import { tableBytesOf } from '../cost/speed.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
-import type { QuantizedMac } from '../ir/integers/mac.ts';
+import { bitsOf, type QuantizedMac } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
@@ -109,8 +110,7 @@ function certifyStep({ kernel }: Step, node: Node, input: StoredTensor, real: Te
   const mac = node.quantized as QuantizedMac;
   const how = must(kernel.weights, 'a kernel with weights');
   const mismatch = compared(decodeRows(kernel), mac, modelTerm(real.shape, input));
-  const nonzeros = mac.weights.reduce((n, w) => n + (w === 0 ? 0 : 1), 0);
-  const largest = mac.weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+  const nonzeros = nonzerosIn(mac.weights);
   return {
     node: node.name,
     kernel: kernel.name,
@@ -118,7 +118,7 @@ function certifyStep({ kernel }: Step, node: Node, input: StoredTensor, real: Te
     weights: mac.weights.length,
     nonzeros,
     density: nonzeros / mac.weights.length,
-    bits: Math.ceil(Math.log2(largest + 1)) + 1,
+    bits: bitsOf(mac.weights),
     weightBytes: bytesOfTables(kernel, [how.stream, how.counts, how.codebook]),
     tableBytes: tableBytesOf(kernel),
     floorBytes: entropyFloor(mac.weights).bytes,

@@ -4,6 +4,7 @@ import { at, must } from '../base/errors.ts';
 import { largestOf, smallestOf } from '../base/extremes.ts';
 import type { Compiled } from '../compile.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
+import { largestWeight } from '../ir/graph/op.ts';
 import type { QuantizedMac } from '../ir/integers/mac.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Program, Slot } from '../program/program.ts';
@@ -21,7 +22,7 @@ export interface WeightGrid {
 
 /** The integers that a weight may be stored as: least and most. */
 function limits({ bits, codebook }: QuantizedMac): readonly [number, number] {
-  const most = 2 ** (bits - 1) - 1;
+  const most = largestWeight(bits);
   return [codebook?.[0] ?? -most, codebook?.at(-1) ?? most];
 }
 

@@ -2,6 +2,7 @@
 
 import { type Distance, Distances } from '../base/distance.ts';
 import { at, must } from '../base/errors.ts';
+import { indexOfLargest } from '../base/extremes.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
@@ -159,11 +160,9 @@ function addGiven({ slot, given }: TensorFacts, real: Tensor | undefined, stored
 }
 
 /** The largest of a list of several numbers: the class that a classifier names. @returns undefined for other outputs */
-export function classOf(slot: Slot, values: ArrayLike<number | bigint>): number | undefined {
+export function classOf(slot: Slot, values: ArrayLike<number>): number | undefined {
   if (slot.length < 2 || slot.shape.filter((n) => n > 1).length !== 1) return undefined;
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (at(values, i) > at(values, best)) best = i;
-  return best;
+  return indexOfLargest(values);
 }
 
 /** So many samples are kept for a closer look. */

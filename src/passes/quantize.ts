@@ -4,7 +4,15 @@
  */
 import { DefectError, locate, must } from '../base/errors.ts';
 import type { Graph, Node, TensorInfo } from '../ir/graph/graph.ts';
-import type { InputType, QuantizeContext, Range, RequantMode, ScaleContext } from '../ir/graph/op.ts';
+import type {
+  ByLayer,
+  InputType,
+  QuantizeContext,
+  Range,
+  RequantMode,
+  ScaleContext,
+  WeightBits,
+} from '../ir/graph/op.ts';
 import { holding, quantOf, withCheapZero } from '../ir/integers/quant.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 import type { Calibration } from './calibrate.ts';
@@ -13,7 +21,7 @@ import type { Pass } from './pass.ts';
 export interface QuantizeOptions {
   readonly mode: RequantMode;
   /** For all layers, or by node name (8 for those without). */
-  readonly weightBits: number | ReadonlyMap<string, number>;
+  readonly weightBits: ByLayer<WeightBits>;
   /** By node name, for layers whose weights lie on grids already. */
   readonly weightSteps?: ReadonlyMap<string, Float64Array>;
   /** By node name, for layers whose weights share values. */
@@ -96,7 +104,7 @@ function neededBy(graph: Graph<'float'>, name: string): readonly number[] {
   });
 }
 
-export const bitsOf = (bits: QuantizeOptions['weightBits'], node: string): number =>
+export const bitsOf = (bits: ByLayer<WeightBits>, node: string): WeightBits =>
   typeof bits === 'number' ? bits : (bits.get(node) ?? 8);
 
 function weightsFor(

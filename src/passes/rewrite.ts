@@ -1,6 +1,6 @@
 /** Rewriting of float graphs by merging a node into the only reader of its output. */
 import { must } from '../base/errors.ts';
-import type { Graph, Node } from '../ir/graph/graph.ts';
+import { freshIn, type Graph, type Node } from '../ir/graph/graph.ts';
 import { countOf, type Tensor } from '../ir/tensor.ts';
 
 /** What a merge makes of two nodes: one that reads `inputs` and writes the second one's output. */
@@ -30,12 +30,8 @@ export type Merge = (view: MergeView) => Merged | undefined;
 export const constantAt = (graph: Graph<'float'>, node: Node, index: number): Tensor | undefined =>
   graph.tensors.get(node.inputs[index] ?? '')?.constant;
 
-export function freshName(graph: Graph<'float'>, stem: string): string {
-  if (!graph.tensors.has(stem)) return stem;
-  let i = 2;
-  while (graph.tensors.has(`${stem}_${i}`)) i++;
-  return `${stem}_${i}`;
-}
+/** A name that no tensor has. */
+export const freshName = ({ tensors }: Graph<'float'>, stem: string): string => freshIn(tensors, stem);
 
 /** Readers of each tensor; the graph's outputs count as read once more. */
 function readersOf(graph: Graph<'float'>): ReadonlyMap<string, readonly (Node | 'output')[]> {

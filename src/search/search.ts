@@ -5,6 +5,7 @@
  */
 
 import { at, InputError, must } from '../base/errors.ts';
+import { indexOfLargest } from '../base/extremes.ts';
 import { type Compiled, type CompileOptions, compileFused, type Front } from '../compile.ts';
 import { Shared } from '../compress/fit/shared.ts';
 import { type CostTarget, modelledInstructions } from '../cost/speed.ts';
@@ -73,12 +74,6 @@ export const sparsities = [0, 0.5, 0.7, 0.8, 0.85, 0.88, 0.9, 0.92, 0.94, 0.96, 
 /** The grids tried. */
 export const allGrids: readonly Grid[] = [{ weightBits: 8 }, { weightBits: 4 }];
 
-const topOne = (output: ArrayLike<number>): number => {
-  let best = 0;
-  for (let i = 1; i < output.length; i++) if (at(output, i) > at(output, best)) best = i;
-  return best;
-};
-
 export class Search {
   readonly #front: Front;
   readonly #heldOut: HeldOut;
@@ -130,7 +125,7 @@ export class Search {
     const known = this.#built.get(key);
     if (known !== undefined) return known;
     const { objective, target, compile, method = 'obs', onBuilt } = this.#options;
-    const price = objective === 'speed' ? 'macs' : 'flash';
+    const price = objective === 'speed' ? 'macs' : 'weights';
     const options: CompileOptions = {
       ...compile,
       weightBits: point.weightBits,
@@ -202,7 +197,7 @@ export interface Judgement {
 const countRight = (program: Program, inputs: HeldOut['inputs'], answers: readonly number[]): number => {
   const run = inference(program);
   const answer = (x: Float32Array): number =>
-    topOne(decodeOutput(program, run(encodeInput(program, x)).output));
+    indexOfLargest(decodeOutput(program, run(encodeInput(program, x)).output));
   return inputs.filter((x, i) => answer(x) === answers[i]).length;
 };
 
@@ -224,7 +219,7 @@ function floatAnswer({ floatGraph }: Pick<Front, 'floatGraph'>, x: Float32Array)
   const [input = '', output = ''] = [floatGraph.inputs[0], floatGraph.outputs[0]];
   const { shape } = must(floatGraph.tensors.get(input), 'the input has a type');
   const results = evaluate(floatGraph, new Map([[input, floats(shape, x)]]));
-  return topOne(must(results.get(output), 'the output is computed').data);
+  return indexOfLargest(must(results.get(output), 'the output is computed').data);
 }
 
 /** Sizes that are over their limit, each as a factor above 1. */

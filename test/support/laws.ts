@@ -168,7 +168,7 @@ const assemblyLaw: Law = (recipe) => {
   }
 };
 
-function requireTensor(
+export function requireTensor(
   program: Program,
   graph: Graph<'int8'>,
   step: number,
@@ -197,7 +197,7 @@ const emptyInfo = { command: '', version: '', hash: '', golden: [] } as const;
 
 const filesOf = (program: Program): string => JSON.stringify([...emitC(program, emptyInfo)]);
 
-function optionsOf(recipe: Recipe): CompileOptions {
+export function optionsOf(recipe: Recipe): CompileOptions {
   const { normalization } = floatStages(recipe);
   const real = samplesOf(recipe, sampleCount);
   const inputs =

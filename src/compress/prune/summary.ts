@@ -1,5 +1,7 @@
 /** What pruning did to each layer. */
+
 import { must } from '../../base/errors.ts';
+import { nonzerosIn } from '../../base/extremes.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { macLayers } from '../fit/layers.ts';
 import { SampleRun } from '../gradient/sample-run.ts';
@@ -44,7 +46,7 @@ export function summary(
   const sizes = new Map(macLayers(reference).map((l) => [l.node.name, l.weights.length]));
   return layers.map(({ node, weights }, l) => {
     const before = must(sizes.get(node.name), 'both have the layer');
-    const kept = weights.reduce((n, w) => n + (w === 0 ? 0 : 1), 0);
+    const kept = nonzerosIn(weights);
     const error = (whole[l] as number) > 0 ? (lost[l] as number) / (whole[l] as number) : 0;
     return { node: node.name, weights: before, kept, density: kept / before, error };
   });

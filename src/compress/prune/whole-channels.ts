@@ -15,7 +15,7 @@ import { emptyWeights, type Weights, withWeights } from '../fit/refit.ts';
 import { statistics } from '../fit/statistics.ts';
 import { inverse } from '../fit/symmetric.ts';
 import { allocate, type Offer } from './allocate.ts';
-import { priceOf } from './obs.ts';
+import { weightPrice } from './obs.ts';
 import type { PruneOptions } from './options.ts';
 import { costOf, type Trace, type Unit } from './removals.ts';
 
@@ -77,7 +77,7 @@ function offerOf(
   );
   const saved = touched.reduce((sum, l) => sum + weightsPerChannel(space, l), 0);
   const worth = touched.reduce(
-    (sum, l) => sum + weightsPerChannel(space, l) * priceOf(l, options.price ?? 'flash'),
+    (sum, l) => sum + weightsPerChannel(space, l) * weightPrice(l, options.price ?? 'weights'),
     0,
   );
   // The last channel stays.

@@ -1,13 +1,12 @@
 /** The integers that weights may become, in steps of their row. */
 
+import { largestSize } from '../../base/extremes.ts';
+
 export interface Grid {
   /** In size. */
   readonly largest: number;
   nearest(steps: number): number;
 }
-
-/** Largest integer of a symmetric grid: 127, 7 or 1. */
-export const levelsOf = (bits: number): number => 2 ** (bits - 1) - 1;
 
 /** -levels..levels */
 export const uniformGrid = (levels: number): Grid => ({
@@ -19,7 +18,7 @@ export const uniformGrid = (levels: number): Grid => ({
 export function codebookGrid(values: Int8Array): Grid {
   const ends = Float64Array.from(values.subarray(1), (v, i) => (v + (values[i] as number)) / 2);
   return {
-    largest: values.reduce((most, v) => Math.max(most, Math.abs(v)), 0),
+    largest: largestSize(values),
     nearest(steps) {
       let i = 0;
       while (i < ends.length && steps >= (ends[i] as number)) i++;

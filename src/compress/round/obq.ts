@@ -7,6 +7,7 @@
  * make up for the error, and the bias takes what is left (Babai's nearest plane, 1986; the same rounding as in
  * Frantar et al., "GPTQ", 2023). One factor serves all rows and steps; a row takes n^2 / 2 multiplications.
  */
+import { largestSize } from '../../base/extremes.ts';
 import { damped } from '../fit/problems.ts';
 import { times } from '../fit/reconstruct.ts';
 import { at, cholesky, restricted, type Symmetric } from '../fit/symmetric.ts';
@@ -51,12 +52,12 @@ export function roundingNorm(raw: Symmetric, damping: number): RoundingNorm {
 const spreadOf = (hessian: Symmetric, i: number): number =>
   at(hessian, i, i) - at(hessian, i, 0) ** 2 / at(hessian, 0, 0);
 
-export const largestOf = (w: Float64Array): number =>
-  w.subarray(1).reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+/** Of a row behind its bias. */
+const largestWeightOf = (w: Float64Array): number => largestSize(w.subarray(1));
 
 /** Steps worth trying for a row on a uniform grid. */
 export const clippedSteps = (w: Float64Array, { largest }: Grid): readonly number[] =>
-  (largest > 7 ? [1] : shares).map((share) => (largestOf(w) / largest) * share);
+  (largest > 7 ? [1] : shares).map((share) => (largestWeightOf(w) / largest) * share);
 
 /**
  * @param w the row behind its bias; a row of zeros gets the step 0
@@ -68,7 +69,7 @@ export function roundRow(
   grid: Grid,
   steps: readonly number[] = clippedSteps(w, grid),
 ): Rounded {
-  if (largestOf(w) === 0) return { step: 0, row: w.slice() };
+  if (largestWeightOf(w) === 0) return { step: 0, row: w.slice() };
   const [first = 0, ...others] = steps;
   let best = nearestPlane(norm, w, first, grid);
   for (const step of others) {

@@ -4,19 +4,19 @@
  * brain quantizer.
  */
 import type { Graph } from '../../ir/graph/graph.ts';
-import type { CodebookSize, RequantMode } from '../../ir/graph/op.ts';
+import { type CodebookSize, largestWeight, type RequantMode, type WeightBits } from '../../ir/graph/op.ts';
 import { type FittedRow, sweep } from '../fit/layer-by-layer.ts';
 import { type MacLayer, macLayers } from '../fit/layers.ts';
 import { attention, targetsOf } from '../fit/reference.ts';
 import { Shared } from '../fit/shared.ts';
 import { at, lastKept, meanDiagonal, type Symmetric } from '../fit/symmetric.ts';
 import { type Codebook, type SharedRow, shareWeights } from './codebook.ts';
-import { codebookGrid, levelsOf, uniformGrid } from './levels.ts';
+import { codebookGrid, uniformGrid } from './levels.ts';
 import { type Rounded, type RoundingNorm, roundingNorm, roundRow } from './obq.ts';
 
 export interface RoundOptions {
   /** Bits of the weights of a node; 8 leaves them to the quantization pass, which rounds to nearest. */
-  readonly bitsOf: (node: string) => number;
+  readonly bitsOf: (node: string) => WeightBits;
   /** Of nodes whose weights share values, how many; their bits do not count. Absent: of none. */
   readonly codebookOf?: (node: string) => CodebookSize | undefined;
   readonly samples: readonly Float32Array[];
@@ -87,7 +87,7 @@ export function roundWeights(graph: Graph<'float'>, options: RoundOptions): Roun
       const found = new Float64Array(layer.rows);
       steps.set(name, found);
       if (size === undefined)
-        return rounder(found, (norm, w) => roundRow(norm, w, uniformGrid(levelsOf(bits))));
+        return rounder(found, (norm, w) => roundRow(norm, w, uniformGrid(largestWeight(bits))));
       const codebook = sharedBy(layer, fittedRow, size);
       codebooks.set(name, codebook.values);
       const grid = codebookGrid(codebook.values);

@@ -5,6 +5,7 @@ import { requireClasses } from '../../data/labels.ts';
 import type { Graph, TensorInfo } from '../../ir/graph/graph.ts';
 import { countOf, floats, showShape } from '../../ir/tensor.ts';
 import { type Network, networkOf, weightsIn } from '../gradient/network.ts';
+import { checkPrice } from '../prune/options.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { forScaledInput, inputScale, scaledSamples } from './input-scale.ts';
 import { Learner } from './learner.ts';
@@ -87,6 +88,7 @@ class Run {
     this.#graph = graph;
     this.#data = data;
     this.#settings = settingsOf(options, data.count);
+    checkPrice(options.price ?? 'bytes', graph);
     const student = networkOf(graph);
     this.#teacherNetwork = networkOf(teacher);
     requireAlike(student, this.#teacherNetwork);

@@ -1,5 +1,5 @@
 import { at, must } from '../../base/errors.ts';
-import { largestOf, smallestOf } from '../../base/extremes.ts';
+import { largestOf, largestSize, smallestOf } from '../../base/extremes.ts';
 import { slotAt } from '../../program/slots.ts';
 import { arrangements, lineOf } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
@@ -8,10 +8,6 @@ const rounded = (x: number): string => Number(x.toPrecision(4)).toString();
 
 /** Within the rounding of 8-bit numbers. */
 const near = (x: number, y: number): boolean => Math.abs(x - y) < 0.02 * Math.abs(y);
-
-function sizeOf(values: Float32Array): number {
-  return values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-}
 
 /** Whether their pixels are ours in 0..1, stored as bytes, where 0..255 is meant. */
 function isUnitRange({ ours, theirs, program }: Suspect): boolean {
@@ -55,7 +51,7 @@ export function preprocessing(suspect: Suspect): Diagnosis | undefined {
     const fits = perChannel(turned, theirReals, channels);
     if (!fits.every(({ fit }) => fit > 0.98)) continue;
     const order = name === '' ? '' : `; besides, the input has ${name}`;
-    return { cause, text: `${relation(fits, sizeOf(theirReals))}${order}` };
+    return { cause, text: `${relation(fits, largestSize(theirReals))}${order}` };
   }
   return undefined;
 }

@@ -1,4 +1,5 @@
 /** Every format's expansion. */
+import { largestSize } from '../../base/extremes.ts';
 import type { RowSum, StoredWeights } from '../kernel/kernel.ts';
 import type { WeightFormat, WeightLayout } from '../kernel/weight-format.ts';
 import { bitmapExpansion } from './bitmap.ts';
@@ -85,7 +86,7 @@ export function candidatesFor(
   layout: WeightLayout,
   { weights, codebook }: { readonly weights: Int8Array; readonly codebook?: Int8Array },
 ): readonly WeightFormat[] {
-  const largest = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+  const largest = largestSize(weights);
   const dense = ([8, 4, 2] as const).map((bits): WeightFormat => ({ kind: 'dense', bits }));
   const bitmaps = ([8, 4, 2] as const).map((bits): WeightFormat => ({ kind: 'bitmap', bits }));
   return [...dense, ...gathers(layout), ...bitmaps].filter((format) =>

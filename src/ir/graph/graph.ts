@@ -66,3 +66,10 @@ export type NodeOf<A, Q = unknown> = Omit<Node, 'attrs' | 'quantized' | 'op'> & 
 
 export const is = <A, Q>(node: Node, op: CanonicalOp<A, Q>): node is Node & NodeOf<A, Q> =>
   node.op.kind === op.kind;
+
+/** `stem`, or where that is taken the first of `stem_2`, `stem_3`, ... that is not. */
+export function freshIn(taken: { has(name: string): boolean }, stem: string): string {
+  let name = stem;
+  for (let i = 2; taken.has(name); i++) name = `${stem}_${i}`;
+  return name;
+}

@@ -70,8 +70,15 @@ export interface KernelContext {
  */
 export type RequantMode = 'single' | 'tfl-double' | 'ort-float' | 'pow2' | 'compact';
 
-/** Symmetric grids: -127..127, -7..7 and -1..1 times a step per output channel. */
-export type WeightBits = 8 | 4 | 2;
+/** Bits of a weight, on a symmetric grid: `largestWeight` of either sign, times a step per output channel. */
+export const weightBits = [2, 3, 4, 5, 6, 7, 8] as const;
+export type WeightBits = (typeof weightBits)[number];
+
+/** 127 of 8 bits, 7 of 4, 1 of 2. */
+export const largestWeight = (bits: WeightBits): number => 2 ** (bits - 1) - 1;
+
+/** One for all layers, or one by node name. */
+export type ByLayer<N extends number> = N | ReadonlyMap<string, N>;
 
 /** How many values the weights of a layer may share: their indices take 4 or 2 bits. */
 export type CodebookSize = 16 | 4;
@@ -84,8 +91,8 @@ export interface Range {
 
 export interface ScaleContext<A> extends NodeView<A> {
   readonly mode: RequantMode;
-  /** Bits of a weight: 8, or fewer for layers that are to be stored smaller. */
-  readonly weightBits: number;
+  /** 8, or fewer for layers that are to be stored smaller. */
+  readonly weightBits: WeightBits;
   /**
    * Set where the weights lie on symmetric grids of `weightBits`, or on those of the codebook, already: the real value of one step, per output
    * channel; 0 leaves the choice open.

@@ -6,8 +6,14 @@
  */
 
 import { at, InputError, must } from '../../base/errors.ts';
-import { largestOf } from '../../base/extremes.ts';
-import type { InputType, RequantMode, ScaleContext } from '../graph/op.ts';
+import { largestOf, largestSize } from '../../base/extremes.ts';
+import {
+  type InputType,
+  largestWeight,
+  type RequantMode,
+  type ScaleContext,
+  type WeightBits,
+} from '../graph/op.ts';
 import { float, int, load, maximum, minimum, mul } from '../kernel/builders.ts';
 import type { Expr, Table } from '../kernel/kernel.ts';
 import type { Quant } from '../kernel/stored.ts';
@@ -28,9 +34,9 @@ import {
 import { type Bound, boundOf, type Clamp, clampAt, largestFloat, type RowClamp } from './row-clamp.ts';
 
 export interface QuantizedMac {
-  /** channels x terms, row-major in the float weight's own order; symmetric, |q| <= 2^(bits - 1) - 1. */
+  /** channels x terms, row-major in the float weight's own order; symmetric, |q| <= `largestWeight(bits)`. */
   readonly weights: Int8Array;
-  readonly bits: number;
+  readonly bits: WeightBits;
   /** The real value of one weight step, per output channel. */
   readonly weightScales: Float64Array;
   /** Holds -zx * sum(q) too. */
@@ -47,10 +53,13 @@ export interface QuantizedMac {
   readonly lanes?: 4 | 8;
 }
 
+/** That the largest of them needs. */
+export const bitsOf = (weights: Int8Array): number => Math.ceil(Math.log2(largestSize(weights) + 1)) + 1;
+
 export interface MacToQuantize {
   readonly name: string;
   readonly mode: RequantMode;
-  readonly bits: number;
+  readonly bits: WeightBits;
   readonly weight: Float32Array;
   /** As `ScaleContext.weightSteps`. */
   readonly weightSteps?: Float64Array | undefined;
@@ -65,17 +74,15 @@ export interface MacToQuantize {
   readonly meanOf: ((term: number, row: number) => number) | undefined;
 }
 
-const largest = (row: Float32Array): number => row.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
-
 /** |bias| stays below 2^28 steps, so that no bias alone can bring an accumulator near 2^31. */
 const largestBias = 2 ** 28;
 /** Of rows of zeros, whose output is their bias: fine enough for 8 bits, and stored in 16. */
 const lonelyBias = 2 ** 14;
 
-const leastStep = (row: Float32Array, bias: number, input: Quant, bits: number, given: number): number =>
+const leastStep = (row: Float32Array, bias: number, input: Quant, bits: WeightBits, given: number): number =>
   Math.max(
-    given > 0 ? given : largest(row) / (2 ** (bits - 1) - 1),
-    Math.abs(atZero(row, bias, input)) / (input.scale * (largest(row) > 0 ? largestBias : lonelyBias)),
+    given > 0 ? given : largestSize(row) / largestWeight(bits),
+    Math.abs(atZero(row, bias, input)) / (input.scale * (largestSize(row) > 0 ? largestBias : lonelyBias)),
   );
 
 /**
