@@ -5,8 +5,9 @@
  */
 import { InputError } from '../base/errors.ts';
 import type { Arrays } from '../ir/kernel/check.ts';
-import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
+import type { Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
+import type { BinaryOp, CompareOp } from '../ir/kernel/operations.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
 import { type BindingTimes, bindingTimes, isFixed } from '../prove/interval/binding-time.ts';

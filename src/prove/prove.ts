@@ -5,8 +5,8 @@
  */
 import { must } from '../base/errors.ts';
 import { elemRange } from '../ir/kernel/check.ts';
+import type { Interval } from '../ir/kernel/interval.ts';
 import type { Expr, Kernel, Param, Stmt } from '../ir/kernel/kernel.ts';
-import type { Interval } from '../ir/kernel/primitive.ts';
 import { type KernelNode, nodeText } from '../ir/kernel/text.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
 import type { Program } from '../program/program.ts';

@@ -1,6 +1,7 @@
 /** Random expressions of Kernel IR, over the i32 locals x, y, z and the f32 locals u, v, w. */
 import fc from 'fast-check';
-import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
+import type { Expr, Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
+import type { BinaryOp, CompareOp } from '../../src/ir/kernel/operations.ts';
 import type { Program } from '../../src/program/program.ts';
 import {
   add,

@@ -1,12 +1,7 @@
 /** What C spells differently per chip, or in many lines: spelling, meaning, bounds and precondition together. */
 import type { Code, Local, ValueType } from '../../wasm/code.ts';
+import type { Interval } from './interval.ts';
 import type { Scalar } from './kernel.ts';
-
-/** Closed interval of integers. */
-export interface Interval {
-  readonly lo: number;
-  readonly hi: number;
-}
 
 /** Takes a fresh local of a WebAssembly function. */
 export type FreshLocal = (type: ValueType) => Local;

@@ -1,6 +1,8 @@
 /** Interval arithmetic as code, exact where both operands are plain numbers. */
-import type { BinaryOp, Expr } from '../../ir/kernel/kernel.ts';
-import type { Interval } from '../../ir/kernel/primitive.ts';
+
+import type { Interval } from '../../ir/kernel/interval.ts';
+import type { Expr } from '../../ir/kernel/kernel.ts';
+import type { BinaryOp } from '../../ir/kernel/operations.ts';
 import {
   type Code,
   exactly,

@@ -4,8 +4,8 @@
  */
 import { must } from '../../base/errors.ts';
 import { type ArrayName, elemRange, type Root, rootLength } from '../../ir/kernel/check.ts';
+import type { Interval } from '../../ir/kernel/interval.ts';
 import type { Kernel } from '../../ir/kernel/kernel.ts';
-import type { Interval } from '../../ir/kernel/primitive.ts';
 import type { KernelNode } from '../../ir/kernel/text.ts';
 import type { BindingTimes } from './binding-time.ts';
 

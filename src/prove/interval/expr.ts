@@ -1,8 +1,9 @@
 /** Expressions as code that computes their bounds and joins them into the quantities of their rules. */
 
 import { type Root, rootLength, rootName } from '../../ir/kernel/check.ts';
-import type { CompareOp, Expr, Stmt } from '../../ir/kernel/kernel.ts';
-import type { Interval } from '../../ir/kernel/primitive.ts';
+import type { Interval } from '../../ir/kernel/interval.ts';
+import type { Expr, Stmt } from '../../ir/kernel/kernel.ts';
+import type { CompareOp } from '../../ir/kernel/operations.ts';
 import { exprText } from '../../ir/kernel/text.ts';
 import { partsOf, typeOf } from '../../ir/kernel/walk.ts';
 import { arithmetic, sum } from './arithmetic.ts';

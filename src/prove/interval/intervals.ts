@@ -1,8 +1,8 @@
 /** Builds the interval code of a kernel and runs it once. */
 import { must } from '../../base/errors.ts';
 import { elemRange } from '../../ir/kernel/check.ts';
+import type { Interval } from '../../ir/kernel/interval.ts';
 import type { Expr, Kernel } from '../../ir/kernel/kernel.ts';
-import type { Interval } from '../../ir/kernel/primitive.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { typedTable } from '../../ir/kernel/table-bytes.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel/walk.ts';

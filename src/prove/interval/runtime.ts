@@ -1,6 +1,7 @@
 /** Functions that the generated interval code calls: bounds of the rarer operations, and followed memory. */
-import type { BinaryOp } from '../../ir/kernel/kernel.ts';
-import type { Interval } from '../../ir/kernel/primitive.ts';
+
+import type { Interval } from '../../ir/kernel/interval.ts';
+import type { BinaryOp } from '../../ir/kernel/operations.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { allInts, maxInt, minInt } from './bounds.ts';
 

@@ -1,5 +1,6 @@
 /** Expressions of Kernel IR as JavaScript expressions with C's rules. */
-import { type BinaryOp, type CompareOp, type Elem, type Expr, elemBytes } from '../../ir/kernel/kernel.ts';
+import { type Elem, type Expr, elemBytes } from '../../ir/kernel/kernel.ts';
+import type { BinaryOp, CompareOp } from '../../ir/kernel/operations.ts';
 import { ownerOf, ownerPair } from '../arena.ts';
 import type { Rule } from '../trap.ts';
 import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './site.ts';

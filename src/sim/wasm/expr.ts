@@ -1,5 +1,6 @@
 /** Expressions of Kernel IR as WebAssembly. What C leaves undefined does not happen: it was proven or is checked. */
-import type { BinaryOp, CompareOp, Expr } from '../../ir/kernel/kernel.ts';
+import type { Expr } from '../../ir/kernel/kernel.ts';
+import type { BinaryOp, CompareOp } from '../../ir/kernel/operations.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { partsOf } from '../../ir/kernel/walk.ts';
 import { type Code, either, int } from '../../wasm/code.ts';

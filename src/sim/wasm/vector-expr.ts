@@ -1,6 +1,7 @@
 /** Expressions of four neighbouring passes of a loop at once: i32 only, one lane for each pass. */
 
-import type { CompareOp, Elem, Expr } from '../../ir/kernel/kernel.ts';
+import type { Elem, Expr } from '../../ir/kernel/kernel.ts';
+import type { CompareOp } from '../../ir/kernel/operations.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { eachExpr } from '../../ir/kernel/walk.ts';
 import type { Code } from '../../wasm/code.ts';

@@ -1,7 +1,7 @@
 /** Bounds of the rarer operations against all pairs of small intervals and the ends of int32. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Interval } from '../../../src/ir/kernel/primitive.ts';
+import type { Interval } from '../../../src/ir/kernel/interval.ts';
 import { callBounds, rareRange } from '../../../src/prove/interval/runtime.ts';
 
 const min = -2147483648;

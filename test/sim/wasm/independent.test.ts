@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DefectError } from '../../../src/base/errors.ts';
-import type { CompareOp, Expr, Stmt } from '../../../src/ir/kernel/kernel.ts';
+import type { Expr, Stmt } from '../../../src/ir/kernel/kernel.ts';
+import type { CompareOp } from '../../../src/ir/kernel/operations.ts';
 import type { Outcome, Program } from '../../../src/program/program.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { Trap } from '../../../src/sim/trap.ts';

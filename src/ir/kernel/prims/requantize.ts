@@ -15,7 +15,8 @@ import {
   product31,
   select,
 } from '../../../wasm/instructions.ts';
-import type { FreshLocal, Interval, Primitive } from '../primitive.ts';
+import type { Interval } from '../interval.ts';
+import type { FreshLocal, Primitive } from '../primitive.ts';
 
 /** floor(acc * multiplier + addend) / 2^bits), exactly; 16 <= bits, 0 <= addend < 2^52. */
 function scaledFloor(acc: number, multiplier: number, addend: number, bits: number): number {

@@ -1,6 +1,7 @@
 import { int } from '../../../wasm/code.ts';
 import { i32 } from '../../../wasm/instructions.ts';
-import type { Interval, Primitive } from '../primitive.ts';
+import type { Interval } from '../interval.ts';
+import type { Primitive } from '../primitive.ts';
 
 const half = (bits: number): number => 2 ** (bits - 1);
 
