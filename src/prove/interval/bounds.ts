@@ -4,14 +4,10 @@
  */
 import { must } from '../../base/errors.ts';
 import { type ArrayName, elemRange, type Root, rootLength } from '../../ir/kernel/check.ts';
-import type { Interval } from '../../ir/kernel/interval.ts';
+import { allInts, type Interval, isInt32, maxInt, minInt } from '../../ir/kernel/interval.ts';
 import type { Kernel } from '../../ir/kernel/kernel.ts';
 import type { KernelNode } from '../../ir/kernel/text.ts';
 import type { BindingTimes } from './binding-time.ts';
-
-export const minInt = -2147483648;
-export const maxInt = 2147483647;
-export const allInts: Interval = { lo: minInt, hi: maxInt };
 
 /**
  * An i32 in generated code. `lo` and `hi` are names or literals, the same text when the value is one number;
@@ -71,6 +67,7 @@ interface Anchor {
 export const fresh = (c: Code): string => `v${c.names++}`;
 
 export const literal = (x: number): Value => ({ lo: String(x), hi: String(x), min: x, max: x });
+export const rangeOf = (v: Value): Interval => ({ lo: v.min, hi: v.max });
 export const isOne = (v: Value): boolean => v.lo === v.hi;
 export const between = (range: Interval): Value =>
   range.lo === range.hi
@@ -146,7 +143,7 @@ export const cannotHold = (c: Code, node: KernelNode, what: string): void =>
  */
 export function wrapped(c: Code, exact: Value, node: KernelNode, rest: Rest): Value {
   mustLie(c, exact, node, allInts, rest);
-  if (exact.min >= minInt && exact.max <= maxInt) return exact;
+  if (isInt32(rangeOf(exact))) return exact;
   if (isOne(exact)) return one(c, `${exact.lo} | 0`);
   return pair(c, `clampInt(${exact.lo})`, `clampInt(${exact.hi})`);
 }

@@ -1,24 +1,23 @@
 /** Builds the interval code of a kernel and runs it once. */
 import { must } from '../../base/errors.ts';
 import { elemRange } from '../../ir/kernel/check.ts';
-import type { Interval } from '../../ir/kernel/interval.ts';
+import { allInts, clampInt, type Interval, maxInt } from '../../ir/kernel/interval.ts';
 import type { Expr, Kernel } from '../../ir/kernel/kernel.ts';
+import { binaryOperations } from '../../ir/kernel/operations.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { typedTable } from '../../ir/kernel/table-bytes.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel/walk.ts';
 import { bindingTimes } from './binding-time.ts';
-import { allInts, type Code, maxInt, type Quantity } from './bounds.ts';
+import type { Code, Quantity } from './bounds.ts';
 import {
   addScaled,
   callBounds,
-  clampInt,
   clampTo,
   copyFollowed,
   type Followed,
   firstWrite,
   follow,
   note,
-  rareRange,
   readFollowed,
   tableRange,
   writeFollowed,
@@ -139,7 +138,7 @@ const runtime = {
   copyFollowed,
   firstWrite,
   note,
-  rareRange,
+  binaryOperations,
   readFollowed,
   tableRange,
   writeFollowed,
