@@ -5,7 +5,7 @@
  */
 import { must } from '../base/errors.ts';
 import { elemRange } from '../ir/kernel/check.ts';
-import { allInts, type Interval } from '../ir/kernel/interval.ts';
+import { allInts, cutTo, hull, type Interval } from '../ir/kernel/interval.ts';
 import type { Expr, Kernel, Param, Stmt } from '../ir/kernel/kernel.ts';
 import { binaryOperations } from '../ir/kernel/operations.ts';
 import { type KernelNode, nodeText } from '../ir/kernel/text.ts';
@@ -103,9 +103,7 @@ function joinBy(
     const key = keyOf(quantity);
     if (key === undefined || range === undefined) continue;
     const old = joined.get(key) ?? range;
-    const limit = possible(key);
-    const lo = Math.max(limit.lo, Math.min(old.lo, range.lo));
-    joined.set(key, { lo, hi: Math.min(limit.hi, Math.max(old.hi, range.hi)) });
+    joined.set(key, cutTo(hull([old.lo, old.hi, range.lo, range.hi]), possible(key)));
   }
   return joined;
 }

@@ -1,8 +1,8 @@
 /** Closed intervals of integers, and what the rarer operations make of them. */
 
-export interface Interval {
-  readonly lo: number;
-  readonly hi: number;
+export interface Interval<T = number> {
+  readonly lo: T;
+  readonly hi: T;
 }
 
 export const minInt = -2147483648;

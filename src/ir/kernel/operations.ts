@@ -4,24 +4,15 @@
  */
 import type { Code } from '../../wasm/code.ts';
 import { f32, i32, i32x4 } from '../../wasm/instructions.ts';
-import {
-  allInts,
-  andRange,
-  cutTo,
-  divRange,
-  hull,
-  type Interval,
-  maxInt,
-  minInt,
-  modRange,
-  orRange,
-} from './interval.ts';
+import { allInts, andRange, cutTo, divRange, hull, type Interval, modRange, orRange } from './interval.ts';
 
 type Numbers<Result> = (a: number, b: number) => Result;
 /** Operands are JavaScript's literals, names, or in parentheses. */
 type Spelling = (a: string, b: string) => string;
 type Instruction = (a: Code, b: Code) => Code;
 type Operand = 'a' | 'b';
+/** Which ends give an operation's bounds: those of the same side, those of opposite sides, the extremes of all. */
+type Ends = 'same' | 'opposite' | 'all';
 
 /** What C leaves undefined on i32. */
 export type OperandRule = {
@@ -51,8 +42,7 @@ interface BinaryOperation<Op> {
   /** a op right = a; left op b = b; a op zero = zero op b = 0. */
   readonly folding?: { readonly left?: number; readonly right?: number; readonly zero?: number };
   readonly rules: readonly OperandRule[];
-  /** Which ends give the bounds: those of the same side, those of opposite sides, the extremes of all four. */
-  readonly interval: 'same' | 'opposite' | 'all' | ((a: Interval, b: Interval) => Interval);
+  readonly interval: Ends | ((a: Interval, b: Interval) => Interval);
   /** On i32 where no rule is broken; in float64, exact where overflow is a rule, to be rounded for f32. */
   readonly js: { readonly int: Spelling; readonly real: Spelling };
   readonly wasm: Instruction;
@@ -64,33 +54,35 @@ interface BinaryOperation<Op> {
   readonly cost: 'add' | 'mul' | 'divide' | 'bits';
 }
 
-const overflow = (what: string): OperandRule => ({ kind: 'overflow', trap: 'signed overflow', what });
-/** INT32_MIN % -1 too, since its quotient overflows. */
-const division: readonly OperandRule[] = [
-  { kind: 'never', trap: 'division by zero', what: 'whether the divisor can be 0', operands: [['b', 0]] },
-  {
-    kind: 'never',
-    trap: 'signed overflow',
-    what: 'whether it can be INT32_MIN / -1',
-    operands: [
-      ['a', minInt],
-      ['b', -1],
-    ],
-  },
-];
-/** C99 6.5.7; left shifts are of non-negative values, and of those whose result is representable. */
-const amount: OperandRule = {
+const overflow = (what: string, trap: OperandRule['trap'] = 'signed overflow'): OperandRule => ({
+  kind: 'overflow',
+  trap,
+  what,
+});
+const never = (
+  trap: OperandRule['trap'],
+  what: string,
+  ...operands: readonly (readonly [Operand, number])[]
+): OperandRule => ({ kind: 'never', trap, what, operands });
+/** C99 6.5.7 */
+const shift = (operand: Operand, hi: number, what: string): OperandRule => ({
   kind: 'within',
   trap: 'bad shift',
-  what: 'shift amount',
-  operand: 'b',
-  limits: { lo: 0, hi: 31 },
-};
-
-const spelled = (sign: string): BinaryOperation<never>['js'] => ({
-  int: (a, b) => `(${a} ${sign} ${b} | 0)`,
-  real: (a, b) => `${a} ${sign} ${b}`,
+  what,
+  operand,
+  limits: { lo: 0, hi },
 });
+/** INT32_MIN % -1 too, since its quotient overflows. */
+const division: readonly OperandRule[] = [
+  never('division by zero', 'whether the divisor can be 0', ['b', 0]),
+  never('signed overflow', 'whether it can be INT32_MIN / -1', ['a', allInts.lo], ['b', -1]),
+];
+
+const signed = (sign: string): Pick<BinaryOperation<never>, 'sign' | 'js'> => ({
+  sign,
+  js: { int: (a, b) => `(${a} ${sign} ${b} | 0)`, real: (a, b) => `${a} ${sign} ${b}` },
+});
+const bitwise = { chains: true, rules: [], cost: 'bits' } as const;
 const rounded = Math.fround;
 
 const binaryTable = <Op extends string>(
@@ -99,28 +91,26 @@ const binaryTable = <Op extends string>(
 
 export const binaryOperations = binaryTable({
   add: {
-    sign: '+',
+    ...signed('+'),
     precedence: 1,
     opposite: 'sub',
     meaning: (a, b) => a + b,
     folding: { left: 0, right: 0 },
     rules: [overflow('sum')],
     interval: 'same',
-    js: spelled('+'),
     wasm: i32.add,
     lanes: { code: i32x4.add },
     f32: { meaning: (a, b) => rounded(a + b), wasm: f32.add },
     cost: 'add',
   },
   sub: {
-    sign: '-',
+    ...signed('-'),
     precedence: 1,
     opposite: 'add',
     meaning: (a, b) => a - b,
     folding: { right: 0 },
     rules: [overflow('difference')],
     interval: 'opposite',
-    js: spelled('-'),
     wasm: i32.sub,
     lanes: { code: i32x4.sub },
     f32: { meaning: (a, b) => rounded(a - b), wasm: f32.sub },
@@ -134,7 +124,7 @@ export const binaryOperations = binaryTable({
     folding: { left: 1, right: 1, zero: 0 },
     rules: [overflow('product')],
     interval: 'all',
-    js: { ...spelled('*'), int: (a, b) => `imul(${a}, ${b})` },
+    js: { int: (a, b) => `imul(${a}, ${b})`, real: (a, b) => `${a} * ${b}` },
     wasm: i32.mul,
     lanes: { code: i32x4.mul },
     f32: { meaning: (a, b) => rounded(a * b), wasm: f32.mul },
@@ -142,23 +132,21 @@ export const binaryOperations = binaryTable({
   },
   /** Truncates on i32. The double quotient of two int32 is never rounded across an integer. */
   div: {
-    sign: '/',
+    ...signed('/'),
     precedence: 2,
     meaning: (a, b) => Math.trunc(a / b) + 0,
     rules: division,
     interval: divRange,
-    js: spelled('/'),
     wasm: i32.div,
     f32: { meaning: (a, b) => rounded(a / b), wasm: f32.div },
     cost: 'divide',
   },
   mod: {
-    sign: '%',
+    ...signed('%'),
     precedence: 2,
     meaning: (a, b) => (a % b) + 0,
     rules: division,
     interval: modRange,
-    js: spelled('%'),
     wasm: i32.rem,
     cost: 'divide',
   },
@@ -167,64 +155,48 @@ export const binaryOperations = binaryTable({
     meaning: (a, b) => a * 2 ** b,
     folding: { right: 0 },
     rules: [
-      amount,
-      {
-        kind: 'within',
-        trap: 'bad shift',
-        what: 'shifted value',
-        operand: 'a',
-        limits: { lo: 0, hi: maxInt },
-      },
-      { kind: 'overflow', trap: 'bad shift', what: 'shifted result' },
+      shift('b', 31, 'shift amount'),
+      shift('a', allInts.hi, 'shifted value'),
+      overflow('shifted result', 'bad shift'),
     ],
     interval: 'same',
-    js: { ...spelled('<<'), real: (a, b) => `${a} * 2 ** ${b}` },
+    js: { int: (a, b) => `(${a} << ${b} | 0)`, real: (a, b) => `${a} * 2 ** ${b}` },
     wasm: i32.shl,
     cost: 'bits',
   },
   /** Arithmetic: rounds down. */
   shr: {
-    sign: '>>',
+    ...signed('>>'),
     meaning: (a, b) => a >> b,
     folding: { right: 0 },
-    rules: [amount],
+    rules: [shift('b', 31, 'shift amount')],
     interval: 'all',
-    js: spelled('>>'),
     wasm: i32.shr,
     lanes: { code: i32x4.shr, by: 'literal' },
     cost: 'bits',
   },
   and: {
-    sign: '&',
-    chains: true,
+    ...signed('&'),
+    ...bitwise,
     meaning: (a, b) => a & b,
-    rules: [],
     interval: andRange,
-    js: spelled('&'),
     wasm: i32.and,
-    cost: 'bits',
   },
   or: {
-    sign: '|',
-    chains: true,
+    ...signed('|'),
+    ...bitwise,
     meaning: (a, b) => a | b,
     folding: { right: 0 },
-    rules: [],
     interval: orRange,
-    js: spelled('|'),
     wasm: i32.or,
-    cost: 'bits',
   },
   xor: {
-    sign: '^',
-    chains: true,
+    ...signed('^'),
+    ...bitwise,
     meaning: (a, b) => a ^ b,
     folding: { right: 0 },
-    rules: [],
     interval: orRange,
-    js: spelled('^'),
     wasm: i32.xor,
-    cost: 'bits',
   },
 });
 
@@ -256,26 +228,23 @@ export const allowedOf = (op: BinaryOp, operand: Operand): Interval =>
     allInts,
   );
 
+/** f of those ends of a and b that give the bounds of an operation. */
+export function atEnds<T, R>(
+  which: Ends,
+  a: Interval<T>,
+  b: Interval<T>,
+  f: (a: T, b: T) => R,
+): readonly [R, R, ...R[]] {
+  if (which === 'same') return [f(a.lo, b.lo), f(a.hi, b.hi)];
+  if (which === 'opposite') return [f(a.lo, b.hi), f(a.hi, b.lo)];
+  return [f(a.lo, b.lo), f(a.lo, b.hi), f(a.hi, b.lo), f(a.hi, b.hi)];
+}
+
 /** Bounds of an i32 operation on all operands that no rule forbids; with overflow they may leave i32. */
 export function intervalOf(op: BinaryOp, a: Interval, b: Interval): Interval {
   const { interval, meaning } = binaryOperations[op];
   const [x, y] = [cutTo(a, allowedOf(op, 'a')), cutTo(b, allowedOf(op, 'b'))];
-  switch (interval) {
-    case 'same':
-      return { lo: meaning(x.lo, y.lo), hi: meaning(x.hi, y.hi) };
-    case 'opposite':
-      return { lo: meaning(x.lo, y.hi), hi: meaning(x.hi, y.lo) };
-    case 'all':
-      return hull([x.lo, x.hi].flatMap((end) => [meaning(end, y.lo), meaning(end, y.hi)]));
-    default:
-      return interval(x, y);
-  }
-}
-
-/** Names of the bounds of an i32 in generated JavaScript. */
-interface Bounds {
-  readonly lo: string;
-  readonly hi: string;
+  return typeof interval === 'function' ? interval(x, y) : hull(atEnds(interval, x, y, meaning));
 }
 
 interface CompareOperation<Op> {
@@ -285,11 +254,10 @@ interface CompareOperation<Op> {
   /** What holds where this does not, NaN aside. */
   readonly opposite: Op;
   /** JavaScript: whether it holds for every pair of integers. */
-  readonly always: (a: Bounds, b: Bounds) => string;
+  readonly always: (a: Interval<string>, b: Interval<string>) => string;
   /** What `a op b ? a : b` is. */
   readonly picks?: 'max' | 'min';
-  readonly wasm: { readonly i32: Instruction; readonly f32: Instruction };
-  readonly lanes: Instruction;
+  readonly wasm: Readonly<Record<'i32' | 'f32' | 'i32x4', Instruction>>;
 }
 
 const compareTable = <Op extends string>(
@@ -305,8 +273,7 @@ export const compareOperations = compareTable({
     opposite: 'ge',
     always: (a, b) => `${a.hi} < ${b.lo}`,
     picks: 'min',
-    wasm: { i32: i32.lt, f32: f32.lt },
-    lanes: i32x4.lt,
+    wasm: { i32: i32.lt, f32: f32.lt, i32x4: i32x4.lt },
   },
   le: {
     sign: '<=',
@@ -315,8 +282,7 @@ export const compareOperations = compareTable({
     opposite: 'gt',
     always: (a, b) => `${a.hi} <= ${b.lo}`,
     picks: 'min',
-    wasm: { i32: i32.le, f32: f32.le },
-    lanes: i32x4.le,
+    wasm: { i32: i32.le, f32: f32.le, i32x4: i32x4.le },
   },
   gt: {
     sign: '>',
@@ -325,8 +291,7 @@ export const compareOperations = compareTable({
     opposite: 'le',
     always: (a, b) => `${a.lo} > ${b.hi}`,
     picks: 'max',
-    wasm: { i32: i32.gt, f32: f32.gt },
-    lanes: i32x4.gt,
+    wasm: { i32: i32.gt, f32: f32.gt, i32x4: i32x4.gt },
   },
   ge: {
     sign: '>=',
@@ -335,8 +300,7 @@ export const compareOperations = compareTable({
     opposite: 'lt',
     always: (a, b) => `${a.lo} >= ${b.hi}`,
     picks: 'max',
-    wasm: { i32: i32.ge, f32: f32.ge },
-    lanes: i32x4.ge,
+    wasm: { i32: i32.ge, f32: f32.ge, i32x4: i32x4.ge },
   },
   eq: {
     sign: '==',
@@ -344,8 +308,7 @@ export const compareOperations = compareTable({
     meaning: (a, b) => a === b,
     opposite: 'ne',
     always: (a, b) => `${a.lo} === ${b.hi} && ${a.hi} === ${b.lo}`,
-    wasm: { i32: i32.eq, f32: f32.eq },
-    lanes: i32x4.eq,
+    wasm: { i32: i32.eq, f32: f32.eq, i32x4: i32x4.eq },
   },
   ne: {
     sign: '!=',
@@ -353,8 +316,7 @@ export const compareOperations = compareTable({
     meaning: (a, b) => a !== b,
     opposite: 'eq',
     always: (a, b) => `${a.hi} < ${b.lo} || ${a.lo} > ${b.hi}`,
-    wasm: { i32: i32.ne, f32: f32.ne },
-    lanes: i32x4.ne,
+    wasm: { i32: i32.ne, f32: f32.ne, i32x4: i32x4.ne },
   },
 });
 

@@ -4,6 +4,7 @@ import { type Interval, isInt32 } from '../../ir/kernel/interval.ts';
 import type { Expr } from '../../ir/kernel/kernel.ts';
 import {
   allowedOf,
+  atEnds,
   type BinaryOp,
   binaryOperations,
   intervalOf,
@@ -77,26 +78,12 @@ function exactResult(c: Code, op: BinaryOp, a: Value, b: Value): Value {
     const only = spelled(a.lo, b.lo);
     return exactly(c, true, only, only, known);
   }
-  switch (interval) {
-    case 'same':
-      return exactly(c, false, spelled(a.lo, b.lo), spelled(a.hi, b.hi), known);
-    case 'opposite':
-      return exactly(c, false, spelled(a.lo, b.hi), spelled(a.hi, b.lo), known);
-    case 'all':
-      return extremes(
-        c,
-        [a.lo, a.hi].flatMap((x) => [spelled(x, b.lo), spelled(x, b.hi)]),
-        known,
-      );
-    default:
-      return computed(c, op, a, b, known);
-  }
-}
-
-/** Where one operand is a plain number, corners meet. */
-function extremes(c: Code, corners: readonly string[], known: Interval): Value {
-  const ends = [...new Set(corners)].map((js) => one(c, js).lo).join(', ');
-  return exactly(c, false, `min(${ends})`, `max(${ends})`, known);
+  if (typeof interval === 'function') return computed(c, op, a, b, known);
+  const ends = atEnds(interval, a, b, spelled);
+  if (interval !== 'all') return exactly(c, false, ends[0], ends[1], known);
+  // Where one operand is a plain number, corners meet.
+  const corners = [...new Set(ends)].map((js) => one(c, js).lo).join(', ');
+  return exactly(c, false, `min(${corners})`, `max(${corners})`, known);
 }
 
 function computed(c: Code, op: BinaryOp, a: Value, b: Value, known: Interval): Value {

@@ -8,6 +8,7 @@ import { allInts, type Interval, isInt32, maxInt, minInt } from '../../ir/kernel
 import type { Kernel } from '../../ir/kernel/kernel.ts';
 import type { KernelNode } from '../../ir/kernel/text.ts';
 import type { BindingTimes } from './binding-time.ts';
+import { tableRange } from './runtime.ts';
 
 /**
  * An i32 in generated code. `lo` and `hi` are names or literals, the same text when the value is one number;
@@ -199,12 +200,7 @@ export function contentRange(c: Code, root: Root): Interval | undefined {
   if (root.table.elem === 'f32') return undefined;
   const known = c.tableBounds.get(root.table.name);
   if (known !== undefined) return known;
-  let [lo, hi] = [maxInt, minInt];
-  for (const x of root.table.data) {
-    if (x < lo) lo = x;
-    if (x > hi) hi = x;
-  }
-  const bounds = lo > hi ? { lo: 0, hi: 0 } : { lo, hi };
+  const bounds = tableRange(root.table.data, 0, root.table.data.length - 1);
   c.tableBounds.set(root.table.name, bounds);
   return bounds;
 }

@@ -128,16 +128,11 @@ export function truth(c: Code, e: Expr): Truth {
 }
 
 function comparison(c: Code, op: CompareOp, a: Value, b: Value): Truth {
+  const { js, always, opposite } = compareOperations[op];
   const decided = isOne(a) && isOne(b);
-  const name = fresh(c);
-  const js = decided ? `${a.lo} ${compareOperations[op].js} ${b.lo} ? 1 : 0` : threeValued(op, a, b);
-  c.lines.push(`const ${name} = ${js};`);
-  return { js: name, decided };
-}
-
-function threeValued(op: CompareOp, a: Value, b: Value): string {
-  const { always, opposite } = compareOperations[op];
-  return `${always(a, b)} ? 1 : ${compareOperations[opposite].always(a, b)} ? 0 : 2`;
+  const never = compareOperations[opposite].always(a, b);
+  const test = decided ? `${a.lo} ${js} ${b.lo} ? 1 : 0` : `${always(a, b)} ? 1 : ${never} ? 0 : 2`;
+  return { js: one(c, test).lo, decided };
 }
 
 function truthBounds(c: Code, t: Truth): Value {

@@ -113,12 +113,6 @@ export function readFollowed(memory: Followed, from: number, to: number): Interv
   return lo > hi ? memory.all : { lo, hi };
 }
 
-/** What remains of a value after a store that may not lose bits. */
-export const clampTo = ({ all }: Followed, lo: number, hi: number): Interval => ({
-  lo: Math.max(lo, all.lo),
-  hi: Math.min(hi, all.hi),
-});
-
 export function copyFollowed(to: Followed, from: Followed, t: number, f: number, n: number): void {
   for (let i = 0; i < n; i++) {
     const { lo, hi } = readFollowed(from, f + i, f + i);

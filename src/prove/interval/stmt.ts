@@ -149,7 +149,7 @@ function written(c: Code, root: Root, at: Value, count: Value, value: Value | un
   if (!c.followed.has(name) || value === undefined) return;
   const certain = isOne(at) && isOne(count) ? 'maybe === 0' : 'false';
   const last = `${at.hi} + ${count.hi} - 1`;
-  const range = `clampTo(memory_${name}, ${value.lo}, ${value.hi})`;
+  const range = `cutTo({ lo: ${value.lo}, hi: ${value.hi} }, memory_${name}.all)`;
   c.lines.push(`writeFollowed(memory_${name}, ${at.lo}, ${last}, ${range}, ${certain});`);
 }
 

@@ -79,7 +79,7 @@ function selected(p: Passes, e: Of<'select'>): Code | undefined {
   const [a, b, yes, no] = [test.a, test.b, e.yes, e.no].map((part) => lanes(p, part));
   if (a === undefined || b === undefined || yes === undefined || no === undefined) return undefined;
   const plain = [e.yes, e.no].every((part) => part.kind === 'local' || part.kind === 'int');
-  return plain ? choose(yes, no, compareOperations[test.op].lanes(a, b)) : undefined;
+  return plain ? choose(yes, no, compareOperations[test.op].wasm.i32x4(a, b)) : undefined;
 }
 
 const readers: Readonly<Partial<Record<Elem, (offset: number, address: Code) => Code>>> = {

@@ -36,4 +36,5 @@ export const divideNearest: Primitive = {
     const at = [x.lo, x.hi].flatMap((a) => [nearest(a, Math.max(1, n.lo)), nearest(a, Math.max(1, n.hi))]);
     return { lo: Math.min(...at), hi: Math.max(...at) };
   },
+  cost: 'divide',
 };

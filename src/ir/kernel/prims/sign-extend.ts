@@ -30,4 +30,6 @@ export const signExtend: Primitive = {
     if (x.lo >= -kept && x.hi < kept) return x;
     return { lo: -half(bits.hi), hi: half(bits.hi) - 1 };
   },
+  // To 8 bits it is part of the byte's load.
+  cost: (_, bits) => (bits?.kind === 'int' && bits.value === 8 ? undefined : 'signExtend'),
 };
