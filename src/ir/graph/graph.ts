@@ -2,6 +2,7 @@
 
 import type { Quant } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
+import type { Channels } from './channels.ts';
 import type { CanonicalOp, OpDef } from './op.ts';
 
 /**
@@ -66,3 +67,9 @@ export type NodeOf<A, Q = unknown> = Omit<Node, 'attrs' | 'quantized' | 'op'> & 
 
 export const is = <A, Q>(node: Node, op: CanonicalOp<A, Q>): node is Node & NodeOf<A, Q> =>
   node.op.kind === op.kind;
+
+export const channelsOf = (graph: Graph<'float'>, { op, attrs, inputs }: Node): Channels =>
+  op.channels(
+    attrs,
+    inputs.map((name) => graph.tensors.get(name)),
+  );

@@ -9,6 +9,9 @@ export interface Clamp {
   readonly hi: number;
 }
 
+/** Whether 0 stays 0. */
+export const holdsZero = ({ lo, hi }: Clamp): boolean => lo <= 0 && hi >= 0;
+
 /** One number for all output channels, or one each. */
 export type Bound = number | readonly number[];
 
