@@ -78,7 +78,7 @@ test('taking out channels that nothing reads changes no output', () => {
     });
 });
 
-test('what forbids that channels go stays as it is: constant addends, reshapes to several axes', () => {
+test('what forbids that channels go stays as it is: constant addends, the output', () => {
   const bytes = encodeModel({
     nodes: [
       { op: 'Conv', name: 'one', inputs: ['x', 'w'], outputs: ['a'] },
