@@ -38,43 +38,29 @@ function seenIn(samples: readonly Float32Array[], channels: number): readonly Ch
         count++;
       }
     }
-    return {
-      lo,
-      hi,
-      count: samples.length,
-      timesLo,
-      timesHi,
-      variance: Math.max(0, squares / count - (sum / count) ** 2),
-    };
+    const variance = Math.max(0, squares / count - (sum / count) ** 2);
+    return { lo, hi, count: samples.length, timesLo, timesHi, variance };
   });
 }
 
-/** The weights of one row and channel. */
-interface Weights {
-  readonly count: number;
-  /** Without its sign. */
-  readonly largest: number;
-  /** The sum of squares. */
-  readonly power: number;
+/** The weights of one row for some neighbouring channels of a layer's own input; `power` is the sum of squares. */
+function weightsIn(columns: Columns, row: number, first: number, end: number) {
+  let [count, largest, power] = [0, 0, 0];
+  for (let c = first; c < end; c++)
+    for (const w of weightsAt(columns, row, c)) {
+      count++;
+      power += w * w;
+      largest = Math.max(largest, Math.abs(w));
+    }
+  return { count, largest, power };
 }
 
 /** A layer that reads the input. */
 interface Reader {
   /** By row and channel of the input. */
-  readonly rows: readonly (readonly Weights[])[];
+  readonly rows: readonly (readonly ReturnType<typeof weightsIn>[])[];
   /** What it pads each channel with. */
   readonly padding: readonly number[] | undefined;
-}
-
-/** Of some neighbouring channels of a layer's own input. */
-function weightsIn(columns: Columns, row: number, first: number, end: number): Weights {
-  let [count, largest, power] = [0, 0, 0];
-  for (let c = first; c < end; c++)
-    for (const w of weightsAt(columns, row, c)) {
-      [count, power] = [count + 1, power + w * w];
-      largest = Math.max(largest, Math.abs(w));
-    }
-  return { count, largest, power };
 }
 
 /** @param channels of the network's input: a linear layer may read as many features of each */
@@ -159,24 +145,14 @@ export function inputGrids(
   const readers = readersOf(graph, input, count);
   if (readers === undefined || readers.length === 0) return undefined;
   const channels = seenIn(samples, count);
-  const padded = channels.map((channel, c) =>
-    holding(
-      widened(channel),
-      readers.flatMap(({ padding }) => padding?.[c] ?? []),
-    ),
-  );
+  const padded = channels.map((channel, c) => {
+    const padding = readers.flatMap((reader) => reader.padding?.[c] ?? []);
+    return holding(widened(channel), padding);
+  });
   const whole = padded.reduce((all, { lo, hi }) => holding(all, [lo, hi]));
   const together = quantOf(withCheapZero(whole)).scale;
   const grids = padded.map(gridOf);
-  const one = relativeNoise(
-    readers,
-    channels,
-    channels.map(() => together),
-  );
-  const own = relativeNoise(
-    readers,
-    channels,
-    grids.map(({ scale }) => scale),
-  );
+  const noise = (steps: readonly number[]): number => relativeNoise(readers, channels, steps);
+  const [one, own] = [noise(channels.map(() => together)), noise(grids.map(({ scale }) => scale))];
   return one > goodEnough && one > worthwhile * own && grids.every(isOrdinary) ? grids : undefined;
 }

@@ -101,12 +101,9 @@ function seenBy(
 }
 
 function joined(spans: Spans | undefined, { shape, data }: Tensor): Spans {
-  const channels = shape[1] ?? 1;
-  const { lo, hi } = spans ?? {
-    lo: new Float64Array(channels).fill(Infinity),
-    hi: new Float64Array(channels).fill(-Infinity),
-  };
-  const plane = data.length / channels;
+  const all = (x: number) => new Float64Array(shape[1] ?? 1).fill(x);
+  const { lo, hi } = spans ?? { lo: all(Infinity), hi: all(-Infinity) };
+  const plane = data.length / lo.length;
   for (let i = 0; i < data.length; i++) {
     const [c, x] = [Math.floor(i / plane), data[i] as number];
     lo[c] = Math.min(lo[c] as number, x);

@@ -5,7 +5,7 @@
  */
 import type { Graph } from '../../ir/graph/graph.ts';
 import { type KeptChannels, shrink } from '../../passes/channels/remove.ts';
-import { type ChannelSpaces, channelSpaces, type Space } from '../../passes/channels/spaces.ts';
+import { type ChannelSpaces, channelSpaces, channelsIn, type Space } from '../../passes/channels/spaces.ts';
 import { Elimination } from '../fit/elimination.ts';
 import { sweep } from '../fit/layer-by-layer.ts';
 import { type MacLayer, macLayers } from '../fit/layers.ts';
@@ -37,16 +37,13 @@ export function pruneChannels(graph: Graph<'float'>, options: PruneOptions): Gra
   return shrink(fitted, spaces, kept);
 }
 
-const reads = (space: Space, layer: MacLayer): boolean =>
-  space.readers.some(({ node }) => node.name === layer.node.name);
-
-const makes = (space: Space, layer: MacLayer): boolean =>
-  space.makers.some(({ node }) => node.name === layer.node.name);
+const isOneOf = (ends: Space['readers' | 'makers'], layer: MacLayer): boolean =>
+  ends.some(({ node }) => node.name === layer.node.name);
 
 /** The columns (0 is the bias) that each channel of a space is in a reader's part. */
 function unitsIn(space: Space, { layer, firstTerm, terms }: Problem): Unit[] {
   const perChannel = layer.terms / space.channels;
-  return Array.from({ length: space.channels }, (_, c) =>
+  return channelsIn(space).map((c) =>
     Array.from({ length: perChannel }, (_, i) => c * perChannel + i - firstTerm + 1).filter(
       (column) => column >= 1 && column <= terms,
     ),
@@ -70,16 +67,13 @@ function offerOf(
   space: Space,
   layers: readonly MacLayer[],
   problems: readonly Problem[],
-  options: PruneOptions,
+  { price = 'flash' }: PruneOptions,
 ): Offer {
-  const readers = problems.filter((p) => reads(space, p.layer)).map((p) => readerOf(space, p));
+  const readers = problems.filter((p) => isOneOf(space.readers, p.layer)).map((p) => readerOf(space, p));
   const { order, costs } = channelTrace(readers, space.channels);
-  const touched = layers.filter((l) => makes(space, l) || reads(space, l));
+  const touched = layers.filter((l) => isOneOf(space.makers, l) || isOneOf(space.readers, l));
   const saved = touched.reduce((sum, l) => sum + weightsPerChannel(space, l), 0);
-  const worth = touched.reduce(
-    (sum, l) => sum + weightsPerChannel(space, l) * priceOf(l, options.price ?? 'flash'),
-    0,
-  );
+  const worth = touched.reduce((sum, l) => sum + weightsPerChannel(space, l) * priceOf(l, price), 0);
   // The last channel stays.
   const trace: Trace = { order: order.subarray(0, -1), costs: costs.subarray(0, -1), forced: 0 };
   return { trace, sizes: trace.order.map(() => saved), price: worth / saved };
@@ -132,7 +126,7 @@ function keptFor(spaces: ChannelSpaces, offers: readonly Offer[], target: number
   return new Map(
     spaces.free.map((space, i) => {
       const gone = new Set(offers[i]?.trace.order.subarray(0, counts[i]));
-      return [space, Array.from({ length: space.channels }, (_, c) => c).filter((c) => !gone.has(c))];
+      return [space, channelsIn(space).filter((c) => !gone.has(c))];
     }),
   );
 }
@@ -145,7 +139,9 @@ function weightsLeft(layers: readonly MacLayer[], spaces: ChannelSpaces, kept: K
   return layers.reduce((sum, layer) => {
     const { node, input, weights } = layer;
     const rows = share(node.outputs[0] ?? '');
-    return sum + weights.length * rows * (reads(spaces.axisOf(input).space, layer) ? share(input) : 1);
+    return (
+      sum + weights.length * rows * (isOneOf(spaces.axisOf(input).space.readers, layer) ? share(input) : 1)
+    );
   }, 0);
 }
 
@@ -162,7 +158,7 @@ function silenced(
       made.bias.set(layer.bias);
       const { space } = spaces.axisOf(input);
       const rowStays = staying(spaces.axisOf(node.outputs[0] ?? '').space, kept, rows);
-      const termStays = reads(space, layer) ? staying(space, kept, terms) : () => true;
+      const termStays = isOneOf(space.readers, layer) ? staying(space, kept, terms) : () => true;
       layer.weights.forEach((w, i) => {
         made.weights[i] = rowStays(Math.floor(i / terms)) && termStays(i % terms) ? w : 0;
       });
@@ -173,6 +169,6 @@ function silenced(
 
 /** Whether the channel of an element stays, of `count` that are in the order of channels. */
 function staying(space: Space, kept: KeptChannels, count: number): (element: number) => boolean {
-  const stays = new Set(kept.get(space) ?? Array.from({ length: space.channels }, (_, c) => c));
+  const stays = new Set(kept.get(space) ?? channelsIn(space));
   return (element) => stays.has(Math.floor((element * space.channels) / count));
 }

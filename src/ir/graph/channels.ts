@@ -20,15 +20,14 @@ export type Channels<A = unknown> =
 export interface Removal<A = unknown> {
   /** Whether a channel of the output is always 0; of those that are handed on, where it is 0 in the inputs. */
   isSilent(channel: number): boolean;
-  /** @param inputs channels of the activations that it reads that stay, ascending; @param outputs of its output */
-  reduced(inputs: readonly number[], outputs: readonly number[]): Reduced<A>;
-}
-
-/** A node after some of its channels went. */
-export interface Reduced<A = unknown> {
-  readonly attrs: A;
-  /** By place in its inputs; those that stay as they are may be left out. */
-  readonly constants?: readonly (Tensor | undefined)[];
+  /**
+   * Attributes and constants, in the order of its inputs, after some channels went; constants that are left out stay.
+   * @param inputs channels of the activations that it reads that stay, ascending; @param outputs of its output
+   */
+  reduced(
+    inputs: readonly number[],
+    outputs: readonly number[],
+  ): { readonly attrs: A; readonly constants?: readonly (Tensor | undefined)[] };
 }
 
 /** A layer's weights, input 1 of its node, by row (output channel) and channel of input 0. Input 2 is its bias, if any. */

@@ -68,8 +68,7 @@ export type NodeOf<A, Q = unknown> = Omit<Node, 'attrs' | 'quantized' | 'op'> & 
 export const is = <A, Q>(node: Node, op: CanonicalOp<A, Q>): node is Node & NodeOf<A, Q> =>
   node.op.kind === op.kind;
 
-export const channelsOf = (graph: Graph<'float'>, { op, attrs, inputs }: Node): Channels =>
-  op.channels(
-    attrs,
-    inputs.map((name) => graph.tensors.get(name)),
-  );
+export function channelsOf({ tensors }: Graph<'float'>, { op, attrs, inputs }: Node): Channels {
+  const types = inputs.map((name) => tensors.get(name));
+  return op.channels(attrs, types);
+}

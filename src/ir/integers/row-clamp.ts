@@ -9,9 +9,6 @@ export interface Clamp {
   readonly hi: number;
 }
 
-/** Whether 0 stays 0. */
-export const holdsZero = ({ lo, hi }: Clamp): boolean => lo <= 0 && hi >= 0;
-
 /** One number for all output channels, or one each. */
 export type Bound = number | readonly number[];
 
@@ -50,6 +47,9 @@ export const clampedAgain = (a: RowClamp | undefined, b: Clamp): RowClamp => ({
   lo: mapped(a?.lo ?? -Infinity, (lo) => Math.min(Math.max(lo, b.lo), b.hi)),
   hi: mapped(a?.hi ?? Infinity, (hi) => Math.max(Math.min(hi, b.hi), b.lo)),
 });
+
+/** Whether 0 stays 0. */
+export const holdsZero = ({ lo, hi }: Clamp): boolean => lo <= 0 && hi >= 0;
 
 /** Of some channels, in the order given. */
 export const pickedClamp = ({ lo, hi }: RowClamp, rows: readonly number[]): RowClamp => ({

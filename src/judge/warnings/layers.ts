@@ -62,10 +62,7 @@ export function changeOf({ assembled, sparsity }: Build): Change {
 const unequal = 16;
 
 /** Columns that dwarf the others. */
-function largeColumns(
-  build: Build,
-  { node }: Layer,
-): { readonly columns: readonly number[]; readonly all: number } {
+function largeColumns(build: Build, { node }: Layer) {
   const graph = build.given ?? build.fused;
   const own = graph.nodes.find(({ name }) => name === node.name);
   const columns = own && channelsOf(graph, own).columns;

@@ -8,7 +8,7 @@ import { type Channels, isUnread } from '../../ir/graph/channels.ts';
 import { channelsOf, type Graph } from '../../ir/graph/graph.ts';
 import type { Pass } from '../pass.ts';
 import { type KeptChannels, shrink } from './remove.ts';
-import { channelSpaces, type Space } from './spaces.ts';
+import { channelSpaces, channelsIn, type Space } from './spaces.ts';
 
 export const dropDeadChannels: Pass<'float', 'float'> = {
   name: 'drop-dead-channels',
@@ -38,8 +38,7 @@ function dropOnce(graph: Graph<'float'>): Graph<'float'> | undefined {
 
 /** Ascending; at least one, because no tensor may be empty. */
 function liveOf(space: Space): readonly number[] {
-  const all = Array.from({ length: space.channels }, (_, c) => c);
-  const live = all.filter((c) => !isSilent(space, c) && !isIgnored(space, c));
+  const live = channelsIn(space).filter((c) => !isSilent(space, c) && !isIgnored(space, c));
   return live.length > 0 ? live : [0];
 }
 

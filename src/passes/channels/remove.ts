@@ -3,7 +3,7 @@
 import { channelsOf, type Graph, type Node, type TensorInfo } from '../../ir/graph/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { freshName, withConstants } from '../rewrite.ts';
-import type { ChannelSpaces, Space } from './spaces.ts';
+import { type ChannelSpaces, channelsIn, type Space } from './spaces.ts';
 
 /** The channels of each space that stay, ascending; spaces that are not named keep all. */
 export type KeptChannels = ReadonlyMap<Space, readonly number[]>;
@@ -15,10 +15,10 @@ export function shrink(graph: Graph<'float'>, spaces: ChannelSpaces, kept: KeptC
     const channels = channelsOf(graph, node);
     if (channels.flow === 'opaque') return node;
     const [output = ''] = node.outputs;
-    const left = keptOf(graph, spaces, kept, output);
+    const left = keptOf(spaces, kept, output);
     const info = graph.tensors.get(output);
     if (info !== undefined) tensors.set(output, shrunkInfo(info, left));
-    const reduced = channels.reduced(keptOf(graph, spaces, kept, node.inputs[0] ?? ''), left);
+    const reduced = channels.reduced(keptOf(spaces, kept, node.inputs[0] ?? ''), left);
     const inputs = node.inputs.map((name, i) => {
       const constant = reduced.constants?.[i];
       if (constant === undefined) return name;
@@ -32,11 +32,9 @@ export function shrink(graph: Graph<'float'>, spaces: ChannelSpaces, kept: KeptC
 }
 
 /** Indices along axis 1 of a tensor that stay. */
-function keptOf(graph: Graph<'float'>, spaces: ChannelSpaces, kept: KeptChannels, tensor: string): number[] {
+function keptOf(spaces: ChannelSpaces, kept: KeptChannels, tensor: string): number[] {
   const { space, inner } = spaces.axisOf(tensor);
-  const size = graph.tensors.get(tensor)?.shape[1] ?? 1;
-  const channels = kept.get(space);
-  if (channels === undefined) return Array.from({ length: size }, (_, i) => i);
+  const channels = kept.get(space) ?? channelsIn(space);
   return channels.flatMap((c) => Array.from({ length: inner }, (_, i) => c * inner + i));
 }
 

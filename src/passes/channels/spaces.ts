@@ -4,7 +4,7 @@ import type { Channels, Columns, Removal } from '../../ir/graph/channels.ts';
 import { channelsOf, type Graph, type Node } from '../../ir/graph/graph.ts';
 
 /** A node that makes or reads a tensor of a space, of which each channel is so many elements of axis 1. */
-interface Place {
+interface End {
   readonly node: Node;
   readonly inner: number;
 }
@@ -13,9 +13,9 @@ interface Place {
 export interface Space {
   readonly channels: number;
   /** Nodes whose outputs have them. */
-  readonly makers: readonly (Place & Pick<Removal, 'isSilent'>)[];
+  readonly makers: readonly (End & Pick<Removal, 'isSilent'>)[];
   /** Layers that read a channel as some of their columns. */
-  readonly readers: readonly (Place & { readonly columns: Columns })[];
+  readonly readers: readonly (End & { readonly columns: Columns })[];
 }
 
 /** Elements of axis 1 of a tensor: element i belongs to channel floor(i / inner). */
@@ -23,6 +23,9 @@ export interface ChannelAxis {
   readonly space: Space;
   readonly inner: number;
 }
+
+/** All channels of a space. */
+export const channelsIn = ({ channels }: Space): readonly number[] => [...Array(channels).keys()];
 
 export interface ChannelSpaces {
   /** Those of which channels can be removed. */

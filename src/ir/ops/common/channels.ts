@@ -2,7 +2,7 @@
 import type { Channels, Columns, Removal } from '../../graph/channels.ts';
 import type { InputType } from '../../graph/op.ts';
 import { weightsOf } from '../../integers/mac.ts';
-import { clampAt, pickedClamp, type RowClamp } from '../../integers/row-clamp.ts';
+import { clampAll, clampAt, pickedClamp, type RowClamp } from '../../integers/row-clamp.ts';
 import { countOf, picked, type Tensor } from '../../tensor.ts';
 
 export const opaqueChannels = (): Channels<never> => ({ flow: 'opaque' });
@@ -58,9 +58,9 @@ export function layerChannels<A extends LayerAttrs>(
     flow: dense ? 'made' : 'kept',
     columns,
     isSilent(row) {
-      const { lo, hi } = clampAt(clamp ?? { lo: -Infinity, hi: Infinity }, row);
-      const silent = weights.data.subarray(row * terms, (row + 1) * terms).every((w) => w === 0);
-      return silent && Math.min(Math.max(bias?.data[row] ?? 0, lo), hi) === 0;
+      const sum = Float64Array.of(bias?.data[row] ?? 0);
+      if (weights.data.subarray(row * terms, (row + 1) * terms).some((w) => w !== 0)) return false;
+      return clampAll(sum, clamp && clampAt(clamp, row))[0] === 0;
     },
     reduced: (channels, rows) => ({
       attrs: {
