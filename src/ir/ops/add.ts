@@ -8,7 +8,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { requireSame } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { countOf, sameShape, showShape } from '../tensor.ts';
-import { opaqueChannels, sameChannels } from './common/channels.ts';
+import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { type AffineSum, affineSumThatIs, affineSumValue, finestSumStep } from './kernels/affine-sum.ts';

@@ -9,7 +9,7 @@ import { add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
 import type { Expr, Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
-import { sameChannels } from './common/channels.ts';
+import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { paddedIndex } from './common/padding.ts';
 import {

@@ -7,7 +7,7 @@ import { type Clamp, clampAll, holdsZero, largestFloat } from '../integers/row-c
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { countOf } from '../tensor.ts';
-import { sameChannels } from './common/channels.ts';
+import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import {

@@ -21,7 +21,7 @@ import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
-import { layerChannels } from './common/channels.ts';
+import { layerChannels } from './common/channel-flows.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { padded } from './common/padding.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';

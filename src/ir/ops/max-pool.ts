@@ -6,7 +6,7 @@ import { sameAsInput } from '../integers/quant.ts';
 import { float, int } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
-import { sameChannels } from './common/channels.ts';
+import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { padded } from './common/padding.ts';
 import {

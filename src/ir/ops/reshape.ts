@@ -2,7 +2,7 @@ import { complain } from '../../base/errors.ts';
 import type { CanonicalOp } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { countOf, type Shape, showShape } from '../tensor.ts';
-import { opaqueChannels } from './common/channels.ts';
+import { opaqueChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
 
 export interface ReshapeAttrs {

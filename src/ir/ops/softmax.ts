@@ -2,7 +2,7 @@ import { complain, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { sameOrder, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, showShape, type Tensor } from '../tensor.ts';
-import { opaqueChannels } from './common/channels.ts';
+import { opaqueChannels } from './common/channel-flows.ts';
 import { axisIn, newestOpset, required, requireFloats } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import { docOf } from './kernels/doc.ts';

@@ -4,7 +4,7 @@ import { sameAsInput } from '../integers/quant.ts';
 import { type Order, simplified } from '../kernel/memory-order.ts';
 import type { StoredTensor } from '../kernel/stored.ts';
 import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
-import { opaqueChannels } from './common/channels.ts';
+import { opaqueChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
 
 export interface TransposeAttrs {

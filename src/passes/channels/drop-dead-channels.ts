@@ -4,8 +4,8 @@
  * effect, so this goes on until none is. No output changes.
  */
 
-import { type Channels, isUnread } from '../../ir/graph/channels.ts';
-import { channelsOf, type Graph } from '../../ir/graph/graph.ts';
+import { isUnread } from '../../ir/graph/channels.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
 import type { Pass } from '../pass.ts';
 import { type KeptChannels, shrink } from './remove.ts';
 import { channelSpaces, channelsIn, type Space } from './spaces.ts';
@@ -14,16 +14,11 @@ export const dropDeadChannels: Pass<'float', 'float'> = {
   name: 'drop-dead-channels',
   doc: 'channels that are always 0, or that nothing reads, are gone; outputs stay the same',
   run(graph) {
-    // An activation that is not 0 at 0 brings a silent channel back to life.
-    if (graph.nodes.some((node) => lifts(channelsOf(graph, node)))) return graph;
     let current = graph;
     for (let next = dropOnce(current); next !== undefined; next = dropOnce(current)) current = next;
     return current;
   },
 };
-
-const lifts = (channels: Channels): boolean =>
-  channels.flow === 'kept' && channels.columns === undefined && !channels.isSilent(0);
 
 function dropOnce(graph: Graph<'float'>): Graph<'float'> | undefined {
   const spaces = channelSpaces(graph);
