@@ -71,9 +71,6 @@ const passesThatMakeNodes = ['canonicalize', 'normalize-input', 'settle-images']
 const pending = [
   'passes/(fuse|hoist|fold-batch-norm|settle-constants|input-grids)',
   'passes/channels/(spaces|remove|drop-dead-channels)',
-  'compress/fit/layers',
-  'compress/train/input-scale',
-  'compress/gradient/(network|forward|backprop)',
 ].map((file) => `^src/${file}[.]ts$`);
 
 const seesNode = ['^src/cli/', '^src/targets/', '(^|/)node-[^/]*[.]ts$', '^src/node[.]ts$'];

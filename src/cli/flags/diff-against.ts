@@ -18,7 +18,7 @@ import type { Testimony } from '../../diff/causes/cause.ts';
 import type { Inference } from '../../diff/feed.ts';
 import { captureOfRun } from '../../diff/trace-capture.ts';
 import { evaluate } from '../../ir/graph/evaluate.ts';
-import type { Graph, Node } from '../../ir/graph/graph.ts';
+import type { AnyNode, Graph } from '../../ir/graph/graph.ts';
 import { floats, type Tensor } from '../../ir/tensor.ts';
 import { slotAt } from '../../program/slots.ts';
 import { encodeInput, inputBytes, type Sample } from '../../program/values.ts';
@@ -134,7 +134,7 @@ function modelOf({ api, artifact, model }: Asked): Graph<'imported'> | undefined
 const isWeight = (constant: Tensor | undefined): boolean =>
   constant?.dtype === 'float32' && constant.shape.length > 0;
 
-function modelNode(graph: Graph<'imported'>, node: Node): ModelNode {
+function modelNode(graph: Graph<'imported'>, node: AnyNode): ModelNode {
   const { name, op, attrs, inputs, outputs, scopes = [] } = node;
   const constants = inputs.map((input) => graph.tensors.get(input)?.constant);
   const reads = inputs.filter((input, i) => input !== '' && constants[i] === undefined);

@@ -2,9 +2,9 @@
 import { indexOfLargest } from '../../base/extremes.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { lanes } from '../gradient/kernels.ts';
-import { networkOf } from '../gradient/network.ts';
+import { networkOf, weightsIn } from '../gradient/network.ts';
 import type { TrainingData } from './options.ts';
-import { fixedEngine, weightsIn } from './shard.ts';
+import { fixedEngine } from './shard.ts';
 
 /**
  * The class of the largest output for each sample. Sums are float32: an answer can differ from the reference's

@@ -4,6 +4,8 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Quant, StoredTensor } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
 import type { Attributes } from './attributes.ts';
+import type { Steps, Value } from './gradient.ts';
+import type { WeightRows } from './weight-rows.ts';
 
 /** A node as the ONNX file states it, after its opset is known. `''` stands for an omitted optional input. */
 export interface OnnxNode {
@@ -170,6 +172,10 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   padding?(attrs: A): readonly number[];
   /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */
   readonly turns?: true;
+  /** Its weights as a matrix on columns of its first input; undefined for operators without weights. */
+  readonly rows: WeightRows<A> | undefined;
+  /** Its output, made of differentiable steps; 'none' where training is not to meet the operator. */
+  readonly gradient: { of(attrs: A, steps: Steps): Value } | 'none';
   /** `constants` are the node's inputs, undefined where they are activations. */
   float32?(attrs: A, context: KernelContext, constants: readonly (Tensor | undefined)[]): Kernel;
   int8?(attrs: A, quantized: Q, context: KernelContext): Kernel;

@@ -1,4 +1,5 @@
 import { complain, must } from '../../base/errors.ts';
+import { broadcastIndex } from '../geometry/broadcast.ts';
 import type { CanonicalOp, KernelContext, QuantizeContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
@@ -8,7 +9,7 @@ import { requireSame } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { countOf, sameShape, showShape } from '../tensor.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
-import { newestOpset } from './common/inputs.ts';
+import { newestOpset, required } from './common/inputs.ts';
 import { type AffineSum, affineSumThatIs, affineSumValue, finestSumStep } from './kernels/affine-sum.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import { elementwise, floatSumValue } from './kernels/elementwise.ts';
@@ -96,6 +97,23 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   },
   outputQuant: (c) => noFinerThan(finestSumStep(quantsOf(c.inputQuants)), c.range),
   quantize: quantizeSum,
+  rows: undefined,
+  gradient: {
+    of({ clamp }, steps) {
+      const operands = [0, 1].map((i) => {
+        const [constant, { shape }] = [steps.constant(i), required(steps.types, i, 'operand')];
+        const value = constant === undefined ? steps.input(i) : undefined;
+        return { value, constant, at: broadcastIndex(shape, steps.output) };
+      });
+      const sums = steps.fixed(
+        steps.output,
+        (i) =>
+          operands.flatMap(({ value, at }) => (value === undefined ? [] : [[value, at[i] as number, 1]])),
+        (i) => operands.reduce((sum, { constant, at }) => sum + (constant?.data[at[i] as number] ?? 0), 0),
+      );
+      return steps.clamp(sums, clamp);
+    },
+  },
   int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', sumValue(q)),
   float32: (attrs, context) => kernelOf(attrs, context, 'f32', floatSumValue(attrs.clamp)),
 };

@@ -71,4 +71,6 @@ export const batchNorm: CanonicalOp<BatchNormAttrs> = {
     requireRoots(attrs, inputs[4]?.constant);
     return attrs;
   },
+  rows: undefined,
+  gradient: 'none',
 };

@@ -86,6 +86,8 @@ export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
   },
   outputQuant: (c) => noFinerThan(finestSumStep([must(c.inputQuants[0], 'the input is quantized')]), c.range),
   quantize: quantizeClip,
+  rows: undefined,
+  gradient: { of: (attrs, steps) => steps.clamp(steps.input(0), attrs) },
   int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', affineSumValue(q)),
   float32: (attrs, context) => kernelOf(attrs, context, 'f32', floatSumValue(attrs)),
 };

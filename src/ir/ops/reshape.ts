@@ -25,4 +25,6 @@ export const reshape: CanonicalOp<ReshapeAttrs> = {
   },
   outputQuant: (c) => sameAsInput(c),
   anyZeroPoint: 'moves',
+  rows: undefined,
+  gradient: { of: ({ shape }, steps) => ({ ...steps.input(0), shape }) },
 };

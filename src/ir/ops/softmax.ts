@@ -83,6 +83,8 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   },
   explicit: ({ axis }, inputs) => ({ axis: axisIn(axis, required(inputs, 0, 'input').shape.length) }),
   outputQuant: () => softmaxOutput,
+  rows: undefined,
+  gradient: { of: ({ axis }, steps) => steps.softmax(steps.input(0), axis) },
   quantize: (c) => ({ inputScale: must(c.inputQuants[0], 'the input is quantized').scale }),
   int8(attrs, { inputScale }, context) {
     const runs = runsOf(attrs, context, 'u8');

@@ -211,6 +211,19 @@ describe('bad input', () => {
       await expect(failure).rejects.toBeInstanceOf(InputError);
     });
 
+  test('weights that two layers share', async () => {
+    const twice = floatGraph(
+      [1, 64],
+      [
+        layer(linear, {}, { constants: [randomTensor([64, 64], 1)] }),
+        layer(linear, {}, { reads: ['y0', 'c0_0'] }),
+      ],
+    );
+    await expect(finetune(twice, twice, tinyData, options)).rejects.toThrow(
+      /^node 'node1': weights 'c0_0' shared with another layer/,
+    );
+  });
+
   test('no samples, samples of another size, another teacher', async () => {
     const tune = (data: typeof tinyData, teacher = tinyTeacher) =>
       finetune(tinyStudent, teacher, data, options);
