@@ -111,7 +111,7 @@ function tableText(all: ReadonlyMap<string, Float64Array>): string {
   });
   return [
     '/** Instructions per operation, fitted to exact counts by bench/cost.bench.ts, which writes this file. */',
-    "import type { Feature } from './features.ts';",
+    "import type { Feature } from './speed-features.ts';",
     '',
     'export const fitted = {',
     ...rows,

@@ -3,7 +3,7 @@
  * makes of its weights stands in its own file; this pass only hands out the scales in order.
  */
 import { DefectError, locate, must } from '../base/errors.ts';
-import type { Graph, Node, TensorInfo } from '../ir/graph/graph.ts';
+import { channelsOf, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
 import type {
   ByLayer,
   InputType,
@@ -89,11 +89,12 @@ function heldBeside(graph: Graph<'float'>, name: string): readonly number[] {
 
 /** What the readers of a tensor need it to hold. */
 function neededBy(graph: Graph<'float'>, name: string): readonly number[] {
-  return graph.nodes.flatMap(({ op, attrs, inputs, outputs }): readonly number[] => {
+  return graph.nodes.flatMap((node): readonly number[] => {
+    const { op, inputs, outputs } = node;
     if (!inputs.includes(name)) return [];
     switch (op.anyZeroPoint) {
       case 'computes':
-        return op.padding?.(attrs) ?? [];
+        return channelsOf(graph, node).columns?.padding?.values ?? [];
       case 'moves':
         return outputs.flatMap((output) => neededBy(graph, output));
       case undefined:

@@ -11,6 +11,7 @@ import type { PlanStrategy } from '../../src/plan/addresses.ts';
 import type { Outcome, Program } from '../../src/program/program.ts';
 import { arrangeInput, decodePort, decodeSlot, encodeInput } from '../../src/program/values.ts';
 import { oracle } from '../oracles/network.ts';
+import { channelsLaw } from './channel-laws.ts';
 import { constantsOf, f64, map, plus, type Values, valuesOf } from './float64.ts';
 import { factsOf, outputSlot, requireProved, requireSound, rowMajor, simulated } from './kernel-laws.ts';
 import { networkOf, samplesOf } from './networks.ts';
@@ -310,6 +311,7 @@ export const laws = {
   'fold-batch-norm': foldLaw,
   fuse: fuseLaw,
   'settle-images': settleLaw,
+  channels: channelsLaw,
   quantize: quantizeLaw,
   assembly: assemblyLaw,
   soundness: soundnessLaw,

@@ -2,6 +2,7 @@
 
 import type { Quant } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
+import type { Channels } from './channels.ts';
 import type { CanonicalOp, OpDef } from './op.ts';
 
 /**
@@ -72,4 +73,9 @@ export function freshIn(taken: { has(name: string): boolean }, stem: string): st
   let name = stem;
   for (let i = 2; taken.has(name); i++) name = `${stem}_${i}`;
   return name;
+}
+
+export function channelsOf({ tensors }: Graph<'float'>, { op, attrs, inputs }: Node): Channels {
+  const types = inputs.map((name) => tensors.get(name));
+  return op.channels(attrs, types);
 }

@@ -4,6 +4,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { Quant, StoredTensor } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
 import type { Attributes } from './attributes.ts';
+import type { Channels } from './channels.ts';
 import type { Steps, Value } from './gradient.ts';
 import type { WeightRows } from './weight-rows.ts';
 
@@ -147,6 +148,8 @@ export interface ImportedOp<A = unknown> extends OpBase<A> {
  * multipliers): plain data, so that an integer network can be written down and read back.
  */
 export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
+  /** What it does with axis 1 of the activations; `opaqueChannels` where nothing can be said. */
+  channels(attrs: A, inputs: readonly (InputType | undefined)[]): Channels<A>;
   /**
    * Set where ONNX attributes leave something to the shapes (automatic padding, negative axes): the same meaning
    * with nothing left. Holds of its own result.
@@ -168,8 +171,6 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
    * input's bytes on, so that the readers of its output decide. Absent: its tensors hold 0.
    */
   readonly anyZeroPoint?: 'computes' | 'moves';
-  /** Real values that the first input must be able to hold beside its own: what padding stands for. */
-  padding?(attrs: A): readonly number[];
   /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */
   readonly turns?: true;
   /** Its weights as a matrix on columns of its first input; undefined for operators without weights. */

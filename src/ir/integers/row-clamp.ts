@@ -49,6 +49,9 @@ export const clampedAgain = (a: RowClamp | undefined, b: Clamp): RowClamp => ({
   hi: mapped(a?.hi ?? Infinity, (hi) => Math.max(Math.min(hi, b.hi), b.lo)),
 });
 
+/** Whether 0 stays 0. */
+export const holdsZero = ({ lo, hi }: Clamp): boolean => lo <= 0 && hi >= 0;
+
 /** Of some channels, in the order given. */
 export const pickedClamp = ({ lo, hi }: RowClamp, rows: readonly number[]): RowClamp => ({
   lo: typeof lo === 'number' ? lo : boundOf(rows.map((row) => boundAt(lo, row))),

@@ -3,11 +3,12 @@ import { broadcastIndex } from '../geometry/broadcast.ts';
 import type { CanonicalOp, KernelContext, QuantizeContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
-import type { Clamp } from '../integers/row-clamp.ts';
+import { type Clamp, holdsZero } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSame } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { countOf, sameShape, showShape } from '../tensor.ts';
+import { opaqueChannels, sameChannels } from './common/channels.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { type AffineSum, affineSumThatIs, affineSumValue, finestSumStep } from './kernels/affine-sum.ts';
@@ -90,6 +91,12 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   reference({ clamp }, inputs) {
     const { lo, hi } = clamp ?? { lo: Number.NEGATIVE_INFINITY, hi: Number.POSITIVE_INFINITY };
     return [pairwise(inputs, (a, b) => Math.min(Math.max(a + b, lo), hi))];
+  },
+  /** A constant or broadcast operand has none of its own. */
+  channels(attrs, [a, b]) {
+    const alike = a !== undefined && b !== undefined && sameShape(a.shape, b.shape);
+    if (!alike || a.constant !== undefined || b.constant !== undefined) return opaqueChannels();
+    return { ...sameChannels(attrs), isSilent: () => attrs.clamp === undefined || holdsZero(attrs.clamp) };
   },
   order: (_attrs, inputs) => {
     requireSame(inputs);

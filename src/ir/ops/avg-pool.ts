@@ -9,6 +9,7 @@ import { add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
 import type { Expr, Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
+import { sameChannels } from './common/channels.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { paddedIndex } from './common/padding.ts';
 import {
@@ -175,6 +176,7 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
     return [poolTensor(attrs, x, 0, averageOfTaps(counts))];
   },
   explicit: explicitPool,
+  channels: sameChannels,
   order: (_attrs, inputs, output) => {
     requireSpatial(inputs[0]);
     return spatialOrder(output);

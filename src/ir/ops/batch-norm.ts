@@ -1,6 +1,6 @@
 import { complain } from '../../base/errors.ts';
 import type { CanonicalOp, InputType, OnnxNode } from '../graph/op.ts';
-import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { countOf, picked, type Tensor, type TensorType } from '../tensor.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 
@@ -66,6 +66,14 @@ export const batchNorm: CanonicalOp<BatchNormAttrs> = {
   onnx: { BatchNormalization: { since: 6, upTo: newestOpset, parse } },
   infer: (_attrs, inputs) => [typeOf(inputs)],
   reference: (attrs, inputs) => [normalized(attrs, inputs)],
+  channels: (attrs, inputs) => ({
+    flow: 'kept',
+    isSilent: () => false,
+    reduced: (_inputs, kept) => ({
+      attrs,
+      constants: inputs.map((input) => input?.constant && picked(input.constant, 0, kept)),
+    }),
+  }),
   explicit(attrs, inputs) {
     for (const input of inputs.slice(1)) constantOf(input, 'scale, B, mean or var');
     requireRoots(attrs, inputs[4]?.constant);

@@ -3,10 +3,11 @@ import type { CanonicalOp, KernelContext, QuantizeContext } from '../graph/op.ts
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import type { Saturation } from '../integers/requant.ts';
-import { type Clamp, clampAll, largestFloat } from '../integers/row-clamp.ts';
+import { type Clamp, clampAll, holdsZero, largestFloat } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { countOf } from '../tensor.ts';
+import { sameChannels } from './common/channels.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import {
@@ -84,6 +85,7 @@ export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
     const { dtype, shape, data } = required(inputs, 0, 'input');
     return [rounded(dtype, shape, clampAll(Float64Array.from(data), attrs))];
   },
+  channels: (attrs) => ({ ...sameChannels(attrs), isSilent: () => holdsZero(attrs) }),
   outputQuant: (c) => noFinerThan(finestSumStep([must(c.inputQuants[0], 'the input is quantized')]), c.range),
   quantize: quantizeClip,
   rows: undefined,

@@ -21,6 +21,7 @@ import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { layerChannels } from './common/channels.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { padded } from './common/padding.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
@@ -314,7 +315,7 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
   },
   outputQuant: macOutputQuant,
   anyZeroPoint: 'computes',
-  padding: ({ pads, padValues }) => (pads.every((p) => p === 0) ? [] : (padValues ?? [0])),
+  channels: layerChannels,
   turns: true,
   quantize: quantizeConv,
   rows: {

@@ -12,6 +12,7 @@ import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { StoredTensor } from '../kernel/stored.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { layerChannels } from './common/channels.ts';
 import { required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
@@ -78,6 +79,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
   kind: 'linear',
   infer: (_attrs, inputs) => [linearType(inputs)],
   reference: (attrs, inputs) => [linearReference(attrs, inputs)],
+  channels: layerChannels,
   order: () => undefined,
   outputQuant: macOutputQuant,
   anyZeroPoint: 'computes',

@@ -6,6 +6,7 @@ import { sameAsInput } from '../integers/quant.ts';
 import { float, int } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
+import { sameChannels } from './common/channels.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { padded } from './common/padding.ts';
 import {
@@ -66,6 +67,7 @@ export const maxPool: CanonicalOp<PoolAttrs> = {
     poolTensor(attrs, required(inputs, 0, 'X'), Number.NEGATIVE_INFINITY, maxOfTaps),
   ],
   explicit: explicitMaxPool,
+  channels: sameChannels,
   order: (_attrs, inputs, output) => {
     requireSpatial(inputs[0]);
     return spatialOrder(output);

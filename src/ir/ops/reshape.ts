@@ -2,6 +2,7 @@ import { complain } from '../../base/errors.ts';
 import type { CanonicalOp } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { countOf, type Shape, showShape } from '../tensor.ts';
+import { opaqueChannels } from './common/channels.ts';
 import { required } from './common/inputs.ts';
 
 export interface ReshapeAttrs {
@@ -22,6 +23,16 @@ export const reshape: CanonicalOp<ReshapeAttrs> = {
   reference({ shape }, inputs) {
     const { dtype, data } = required(inputs, 0, 'x');
     return [{ dtype, shape, data }];
+  },
+  channels({ shape }, inputs) {
+    const [batch, channels = 1] = required(inputs, 0, 'x').shape;
+    const [rows, features = 0] = shape;
+    if (batch !== 1 || rows !== 1 || features === 0 || features % channels !== 0) return opaqueChannels();
+    return {
+      flow: 'spread',
+      isSilent: () => true,
+      reduced: (_inputs, kept) => ({ attrs: { shape: shape.with(1, kept.length) } }),
+    };
   },
   outputQuant: (c) => sameAsInput(c),
   anyZeroPoint: 'moves',

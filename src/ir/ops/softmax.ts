@@ -2,6 +2,7 @@ import { complain, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { sameOrder, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, showShape, type Tensor } from '../tensor.ts';
+import { opaqueChannels } from './common/channels.ts';
 import { axisIn, newestOpset, required, requireFloats } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import { docOf } from './kernels/doc.ts';
@@ -82,6 +83,7 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
     return [softmaxAlong(x, axisIn(axis, x.shape.length))];
   },
   explicit: ({ axis }, inputs) => ({ axis: axisIn(axis, required(inputs, 0, 'input').shape.length) }),
+  channels: opaqueChannels,
   outputQuant: () => softmaxOutput,
   rows: undefined,
   gradient: { of: ({ axis }, steps) => steps.softmax(steps.input(0), axis) },

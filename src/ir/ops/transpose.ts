@@ -4,6 +4,7 @@ import { sameAsInput } from '../integers/quant.ts';
 import { type Order, simplified } from '../kernel/memory-order.ts';
 import type { StoredTensor } from '../kernel/stored.ts';
 import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
+import { opaqueChannels } from './common/channels.ts';
 import { newestOpset, required } from './common/inputs.ts';
 
 export interface TransposeAttrs {
@@ -82,6 +83,7 @@ export const transpose: CanonicalOp<TransposeAttrs> = {
   },
   order: (attrs, inputs) => orderOf(attrs, inputs[0]),
   explicit: (attrs, inputs) => ({ perm: permOf(attrs, required(inputs, 0, 'data').shape) }),
+  channels: opaqueChannels,
   outputQuant: (c) => sameAsInput(c),
   anyZeroPoint: 'moves',
   rows: undefined,

@@ -4,7 +4,8 @@
  */
 
 import { at, must } from '../../base/errors.ts';
-import type { Node } from '../../ir/graph/graph.ts';
+import type { Padding } from '../../ir/graph/channels.ts';
+import { channelsOf, type Node } from '../../ir/graph/graph.ts';
 import type { QuantizedMac } from '../../ir/integers/mac.ts';
 import type { Bound, RowClamp } from '../../ir/integers/row-clamp.ts';
 import { floats, type Tensor } from '../../ir/tensor.ts';
@@ -34,6 +35,8 @@ export interface Layer {
   readonly facts: TensorFacts;
   /** In the graph that was assembled. */
   readonly node: Node;
+  /** What its input is padded with, if it is. */
+  readonly padding: Padding | undefined;
   /** What its activations are, in the order of the node's. */
   readonly sources: readonly Source[];
 }
@@ -65,7 +68,7 @@ function makerOf(nodes: readonly Node[], tensor: string): Node {
   return node.op.alias ? makerOf(nodes, node.inputs[0] ?? '') : node;
 }
 
-export function layerOf({ program, assembled }: Build, measured: Measured, step: number): Layer {
+export function layerOf({ program, assembled, fused }: Build, measured: Measured, step: number): Layer {
   const { kernel, args, origin } = must(program.steps[step], 'a step');
   const facts = must(measured.steps[step], 'facts of a step');
   const sources = args.flatMap((index, i): Source[] => {
@@ -75,13 +78,8 @@ export function layerOf({ program, assembled }: Build, measured: Measured, step:
     return [{ step: maker, slot: index, facts: must(measured.steps[maker], 'a slot is written by a step') }];
   });
   const node = makerOf(assembled.nodes, facts.tensor);
-  return { step, kernel: kernel.name, nodes: origin, facts, node, sources };
-}
-
-/** Padding that is not 0, per input channel, of operators that have it. */
-export function padValuesOf({ attrs }: Node): readonly number[] | undefined {
-  if (typeof attrs !== 'object' || attrs === null || !('padValues' in attrs)) return undefined;
-  return Array.isArray(attrs.padValues) ? (attrs.padValues as readonly number[]) : undefined;
+  const padding = channelsOf(fused, node).columns?.padding;
+  return { step, kernel: kernel.name, nodes: origin, facts, node, padding, sources };
 }
 
 const isFiniteBound = (bound: Bound): boolean =>
@@ -118,10 +116,10 @@ const squares = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 };
 
 /** Padding values as the input's slot can hold them. */
-export function heldPadding({ node, sources }: Layer): readonly number[] | undefined {
-  const values = padValuesOf(node);
+export function heldPadding({ padding, sources }: Layer): readonly number[] | undefined {
   const [source] = sources;
-  if (values === undefined || source === undefined) return undefined;
+  if (padding === undefined || source === undefined) return undefined;
+  const { values } = padding;
   const { lo, hi, step } = source.facts.grid;
   const inner = lo.length / values.length;
   const first = (list: Float32Array): Float32Array =>
@@ -184,12 +182,9 @@ class Trial {
   }
 
   padding(): number {
-    const padValues = heldPadding(this.#layer);
-    if (padValues === undefined) return 0;
-    return squares(
-      this.#made({ ...(this.#layer.node.attrs as object), padValues }, this.#inputs),
-      this.#real,
-    );
+    const values = heldPadding(this.#layer);
+    const attrs = values && this.#layer.padding?.replaced(values);
+    return attrs === undefined ? 0 : squares(this.#made(attrs, this.#inputs), this.#real);
   }
 
   output(): { readonly clipping: number; readonly rounding: number } {

@@ -1,9 +1,10 @@
 /** Layers that are too far from the float network: which, and why as far as the evidence goes. */
 
 import { at, must } from '../../base/errors.ts';
+import { largeChannels } from '../../ir/graph/channels.ts';
+import { channelsOf } from '../../ir/graph/graph.ts';
 import type { WeightBits } from '../../ir/graph/op.ts';
 import type { QuantizedMac } from '../../ir/integers/mac.ts';
-import type { Shape } from '../../ir/tensor.ts';
 import type { Build } from '../build.ts';
 import { distanceOf, givenDistanceOf, type Measured, type TensorFacts } from '../layer-errors.ts';
 import {
@@ -16,7 +17,6 @@ import {
   lostChannels,
   macOf,
   type Part,
-  padValuesOf,
 } from './evidence.ts';
 import { decibelText, short, someOf, type Warning } from './warning.ts';
 
@@ -56,36 +56,17 @@ export function changeOf({ assembled, sparsity }: Build): Change {
   return { bits, pruned: sparsity !== undefined && sparsity.reached > sparsity.given + 0.01 };
 }
 
-/** Largest weight of each column (input channel), of weights rows x columns x window. */
-function columnMaxima(weights: ArrayLike<number>, [rows = 1, columns = 1, ...window]: Shape): Float64Array {
-  const inner = window.reduce((n, k) => n * k, 1);
-  const most = new Float64Array(columns);
-  for (let i = 0; i < rows * columns * inner; i++) {
-    const c = Math.floor(i / inner) % columns;
-    most[c] = Math.max(at(most, c), Math.abs(at(weights, i)));
-  }
-  return most;
-}
-
 /** Columns so much larger than the usual one take the bits of all others: their rows have one step. */
 const unequal = 16;
 
 /** Columns that dwarf the others. */
-function largeColumns(
-  build: Build,
-  { node }: Layer,
-): { readonly columns: readonly number[]; readonly all: number } {
+function largeColumns(build: Build, { node }: Layer) {
   const graph = build.given ?? build.fused;
   const own = graph.nodes.find(({ name }) => name === node.name);
-  const weight = graph.tensors.get(own?.inputs[1] ?? '')?.constant;
-  if (weight === undefined) return { columns: [], all: 0 };
-  const maxima = columnMaxima(weight.data as ArrayLike<number>, weight.shape);
-  const sorted = maxima.toSorted();
-  const usual = at(sorted, Math.floor((sorted.length - 1) / 2));
-  return {
-    columns: [...maxima.keys()].filter((c) => at(maxima, c) > unequal * usual),
-    all: maxima.length,
-  };
+  const columns = own && channelsOf(graph, own).columns;
+  if (columns === undefined) return { columns: [], all: 0 };
+  const limit = (sizes: readonly number[]) => unequal * must(sizes[(sizes.length - 1) >> 1], 'a median');
+  return { columns: largeChannels(columns, limit), all: columns.channels };
 }
 
 const spanOf = ({ lo, hi }: TensorFacts): string => `${short(lo)}..${short(hi)}`;
@@ -96,7 +77,7 @@ const gridSpan = ({ grid }: TensorFacts): string =>
 const largestStep = ({ grid }: TensorFacts): number => grid.step.reduce((a, b) => Math.max(a, b), 0);
 
 function ofPadding(layer: Layer): Finding {
-  const [wanted = [], held = []] = [padValuesOf(layer.node), heldPadding(layer)];
+  const [wanted = [], held = []] = [layer.padding?.values, heldPadding(layer)];
   const off = (c: number): number => Math.abs(at(wanted, c) - at(held, c));
   const worst = [...wanted.keys()].reduce((a, b) => (off(b) > off(a) ? b : a), 0);
   return {
