@@ -47,10 +47,16 @@ export function tagOf(network: string, input: Uint8Array): string {
   return hex(crcState(crcState(-1, ascii(network)), input) & 0xffff);
 }
 
-function addTables(lines: Lines, program: Program, addresses: readonly number[]): void {
+function addTables(lines: Lines, program: Program, addresses: readonly number[] | undefined): void {
   for (const [i, table] of tracedTables(program).entries()) {
     const bytes = tableBytes(table);
-    lines.add('T', hex(i), hex(at(addresses, i)), hex(bytes.length), hex(crc32(bytes)));
+    lines.add(
+      'T',
+      hex(i),
+      hex(addresses === undefined ? 0 : at(addresses, i)),
+      hex(bytes.length),
+      hex(crc32(bytes)),
+    );
   }
 }
 
@@ -86,7 +92,7 @@ function checkArenas({ name, steps, arenaBytes }: Program, { arenas }: Outcome):
  */
 export function createTrace(program: Program, inference: TracedInference, options: TraceOptions): string {
   checkArenas(program, inference.outcome);
-  const { level, build = noBuild, arena = 0, stack = 0, tableAddresses = [] } = options;
+  const { level, build = noBuild, arena = 0, stack = 0, tableAddresses } = options;
   const network = `${program.name} ${build}`;
   const lines = new Lines(tagOf(network, inference.input));
   lines.add('B', network, hex(level), hex(program.steps.length), hex(arena), hex(stack));

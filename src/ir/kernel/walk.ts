@@ -119,29 +119,19 @@ function arraysOf(s: Stmt): readonly string[] {
 
 /** Every parameter, table and pointer that is used. */
 export function arraysUsed(body: readonly Stmt[]): ReadonlySet<string> {
-  const used = new Set<string>();
-  for (const s of statementsIn(body)) for (const name of arraysOf(s)) used.add(name);
-  for (const e of expressionsIn(body)) if (e.kind === 'load') used.add(e.from);
-  return used;
+  const loads = [...expressionsIn(body)].flatMap((e) => (e.kind === 'load' ? [e.from] : []));
+  return new Set([...[...statementsIn(body)].flatMap(arraysOf), ...loads]);
 }
 
-export function primitivesUsed(body: readonly Stmt[]): ReadonlySet<string> {
-  const used = new Set<string>();
-  for (const e of expressionsIn(body)) if (e.kind === 'call') used.add(e.primitive);
-  return used;
-}
+export const primitivesUsed = (body: readonly Stmt[]): ReadonlySet<string> =>
+  new Set([...expressionsIn(body)].flatMap((e) => (e.kind === 'call' ? [e.primitive] : [])));
+
+const declarations: ReadonlySet<Stmt['kind']> = new Set(['let', 'pointer', 'for']);
 
 /** Names that a body declares: locals, loop variables, pointers. */
-export function declaredIn(body: readonly Stmt[]): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const s of statementsIn(body))
-    if (s.kind === 'let' || s.kind === 'pointer' || s.kind === 'for') names.add(s.name);
-  return names;
-}
+export const declaredIn = (body: readonly Stmt[]): ReadonlySet<string> =>
+  new Set([...statementsIn(body)].flatMap((s) => ('name' in s && declarations.has(s.kind) ? [s.name] : [])));
 
 /** The locals that something is added to. */
-export function accumulatedIn(body: readonly Stmt[]): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const s of statementsIn(body)) if (s.kind === 'accumulate') names.add(s.name);
-  return names;
-}
+export const accumulatedIn = (body: readonly Stmt[]): ReadonlySet<string> =>
+  new Set([...statementsIn(body)].flatMap((s) => (s.kind === 'accumulate' ? [s.name] : [])));
