@@ -15,6 +15,7 @@ import { flatten } from './flatten.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
 import { globalAvgPool } from './global-avg-pool.ts';
+import { hardSigmoid } from './hard-sigmoid.ts';
 import { identity } from './identity.ts';
 import { linear } from './linear.ts';
 import { matMul } from './mat-mul.ts';
@@ -23,10 +24,12 @@ import { reduceMean } from './reduce-mean.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
 import { shape } from './shape.ts';
+import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
 import { softmax } from './softmax.ts';
 import { softmaxFlattened } from './softmax-flattened.ts';
 import { squeeze, unsqueeze } from './squeeze.ts';
+import { tanh } from './tanh.ts';
 import { transpose } from './transpose.ts';
 
 /** The operators of every stage. To add one: its file, a line here, its test. */
@@ -36,10 +39,13 @@ const canonical: readonly CanonicalOp[] = [
   batchNorm,
   clip,
   conv,
+  hardSigmoid,
   linear,
   maxPool,
   reshape,
+  sigmoid,
   softmax,
+  tanh,
   transpose,
 ];
 

@@ -3,7 +3,7 @@
 import { clampFloat } from '../../integers/mac.ts';
 import type { Clamp } from '../../integers/row-clamp.ts';
 import { add, constant, load, local, loop, store, times } from '../../kernel/builders.ts';
-import type { Expr, Kernel } from '../../kernel/kernel.ts';
+import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
 
 export interface Elementwise {
   readonly name: string;
@@ -11,6 +11,10 @@ export interface Elementwise {
   readonly elem: 'u8' | 'f32';
   readonly inputs: number;
   readonly count: number;
+  /** Absent: none. */
+  readonly tables?: readonly Table[];
+  /** What is computed before the value, for each element. */
+  readonly before?: (inputs: readonly Expr[]) => readonly Stmt[];
   readonly value: (inputs: readonly Expr[]) => Expr;
 }
 
@@ -20,7 +24,7 @@ const inputNames = (n: number): readonly string[] =>
 
 export function elementwise(e: Elementwise): Kernel {
   const names = inputNames(e.inputs);
-  const scalar = e.elem === 'f32' ? 'f32' : 'i32';
+  const values = names.map((_, k) => local(`x${k}`, e.elem === 'f32' ? 'f32' : 'i32'));
   return {
     name: e.name,
     doc: e.doc,
@@ -28,10 +32,11 @@ export function elementwise(e: Elementwise): Kernel {
       ...names.map((name) => ({ name, role: 'in', elem: e.elem, length: e.count }) as const),
       { name: 'out', role: 'out', elem: e.elem, length: e.count },
     ],
-    tables: [],
+    tables: e.tables ?? [],
     body: loop('i', e.count, (i) => [
       ...names.map((name, k) => constant(`x${k}`, load(name, e.elem, i))),
-      store('out', e.elem, i, e.value(names.map((_, k) => local(`x${k}`, scalar)))),
+      ...(e.before?.(values) ?? []),
+      store('out', e.elem, i, e.value(values)),
     ]),
     macs: 0,
   };
