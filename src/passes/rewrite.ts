@@ -1,6 +1,8 @@
 /** Rewriting of float graphs by merging a node into the only reader of its output. */
 import { must } from '../base/errors.ts';
+import type { Remade } from '../ir/graph/affine.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
+import type { NodeView } from '../ir/graph/op.ts';
 import { countOf, type Tensor } from '../ir/tensor.ts';
 
 /** What a merge makes of two nodes: one that reads `inputs` and writes the second one's output. */
@@ -22,6 +24,24 @@ export interface MergeView {
   constant(node: Node, index: number): Tensor | undefined;
   /** A name that no tensor has. */
   fresh(stem: string): string;
+}
+
+/** A node with what it knows of its tensors, for the rules of its operator. */
+export function viewOf(graph: Graph<'float'>, node: Node): Node & NodeView<unknown> {
+  const typeOf = (name: string) => graph.tensors.get(name);
+  const outputTypes = node.outputs.map((name) => must(typeOf(name), 'outputs have types'));
+  return { ...node, inputTypes: node.inputs.map(typeOf), outputTypes };
+}
+
+/** A node on `input` with other numbers, its constants under new names. */
+export function remade(
+  fresh: MergeView['fresh'],
+  node: Node,
+  { attrs, constants }: Remade<unknown>,
+  input: string,
+): Merged & { readonly constants: ReadonlyMap<string, Tensor> } {
+  const named = new Map(Object.entries(constants).map(([role, t]) => [fresh(`${node.name}.${role}`), t]));
+  return { named: node, op: node.op, attrs, inputs: [input, ...named.keys()], constants: named };
 }
 
 /** Returns undefined where it does not apply. */

@@ -1,25 +1,10 @@
 /** Bounds that an activation function puts around a value, in real units. */
+import type { Bound, ChannelMap, Clamp, RowClamp } from '../graph/affine.ts';
+
+export type { Bound, Clamp, RowClamp };
 
 /** The largest float32. */
 export const largestFloat = (2 - 2 ** -23) * 2 ** 127;
-
-/** ReLU is 0 to Infinity, ReLU6 0 to 6. */
-export interface Clamp {
-  readonly lo: number;
-  readonly hi: number;
-}
-
-/** One number for all output channels, or one each. */
-export type Bound = number | readonly number[];
-
-/**
- * Bounds of the sums of a layer. They differ by channel where a batch normalization stands behind the activation:
- * g clip(a, lo, hi) + h = clip(g a + h, g lo + h, g hi + h), and the other way round for g < 0.
- */
-export interface RowClamp {
-  readonly lo: Bound;
-  readonly hi: Bound;
-}
 
 export const boundAt = (bound: Bound, channel: number): number => {
   if (typeof bound === 'number') return bound;
@@ -39,14 +24,49 @@ export function boundOf(values: readonly number[]): Bound {
   return first !== undefined && values.every((x) => x === first) ? first : values;
 }
 
-const mapped = (bound: Bound, f: (x: number) => number): Bound =>
-  typeof bound === 'number' ? f(bound) : boundOf(bound.map(f));
+/** f of what two bounds are for each channel. */
+const paired = (a: Bound, b: Bound, f: (x: number, y: number) => number): Bound => {
+  if (typeof a === 'number' && typeof b === 'number') return f(a, b);
+  const channels = Math.max(...[a, b].map((x) => (typeof x === 'number' ? 1 : x.length)));
+  return boundOf(Array.from({ length: channels }, (_, c) => f(boundAt(a, c), boundAt(b, c))));
+};
 
 /** First `a`, then `b`. */
-export const clampedAgain = (a: RowClamp | undefined, b: Clamp): RowClamp => ({
-  lo: mapped(a?.lo ?? -Infinity, (lo) => Math.min(Math.max(lo, b.lo), b.hi)),
-  hi: mapped(a?.hi ?? Infinity, (hi) => Math.max(Math.min(hi, b.hi), b.lo)),
-});
+export function clampedAgain(a: Clamp | undefined, b: Clamp): Clamp;
+export function clampedAgain(a: RowClamp | undefined, b: RowClamp): RowClamp;
+export function clampedAgain(a: RowClamp | undefined, b: RowClamp): RowClamp {
+  return {
+    lo: paired(paired(a?.lo ?? -Infinity, b.lo, Math.max), b.hi, Math.min),
+    hi: paired(paired(a?.hi ?? Infinity, b.hi, Math.min), b.lo, Math.max),
+  };
+}
+
+/** g clip(x, lo, hi) + h as bounds of g x + h. */
+function movedBounds(clamp: RowClamp, { gain, shift }: ChannelMap): RowClamp {
+  const moved = gain.map((g, c): Clamp => {
+    const { lo, hi } = clampAt(clamp, c);
+    const h = boundAt(shift, c);
+    if (g === 0) return { lo: h, hi: h };
+    return g > 0 ? { lo: g * lo + h, hi: g * hi + h } : { lo: g * hi + h, hi: g * lo + h };
+  });
+  return { lo: boundOf(moved.map(({ lo }) => lo)), hi: boundOf(moved.map(({ hi }) => hi)) };
+}
+
+/** The bounds of f(clip(x)) around g x + h. */
+export function boundsBehind(clamp: RowClamp | undefined, f: ChannelMap): RowClamp | undefined {
+  const moved = clamp && movedBounds(clamp, f);
+  return f.clamp === undefined ? moved : clampedAgain(moved, f.clamp);
+}
+
+/** First `a`, then `b`. */
+export function composed(a: ChannelMap, b: ChannelMap): ChannelMap {
+  const clamp = boundsBehind(a.clamp, b);
+  return {
+    gain: b.gain.map((g, c) => g * boundAt(a.gain, c)),
+    shift: b.gain.map((g, c) => g * boundAt(a.shift, c) + boundAt(b.shift, c)),
+    ...(clamp === undefined ? {} : { clamp }),
+  };
+}
 
 /** Of some channels, in the order given. */
 export const pickedClamp = ({ lo, hi }: RowClamp, rows: readonly number[]): RowClamp => ({

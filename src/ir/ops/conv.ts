@@ -8,7 +8,8 @@ import {
   type WindowAxis,
   windowAxes,
 } from '../geometry/window.ts';
-import type { CanonicalOp, InputType, KernelContext, QuantizeContext } from '../graph/op.ts';
+import type { ChannelMap, Remade } from '../graph/affine.ts';
+import type { CanonicalOp, InputType, KernelContext, NodeView, QuantizeContext } from '../graph/op.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -17,13 +18,14 @@ import {
   quantizeMac,
   weightsOf,
 } from '../integers/mac.ts';
-import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
+import { boundAt, clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
 import { rounded } from './common/round.ts';
+import { sumsAfter, sumsBefore } from './common/sums.ts';
 import { convolution } from './kernels/convolution.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import { maxPool } from './max-pool.ts';
@@ -271,6 +273,16 @@ function convKernel(
   });
 }
 
+/** Padding becomes what f maps to what it was: (p - h) / g. A gain of 0 has no such number. */
+function before(f: ChannelMap, node: NodeView<ConvAttrs>): Remade<ConvAttrs> | undefined {
+  const { pads, padValues } = node.attrs;
+  const padded = pads.some((p) => p !== 0);
+  if (padded && f.gain.some((g) => g === 0)) return undefined;
+  const constants = sumsBefore(f, node, node.attrs.groups);
+  const moved = f.gain.map((g, c) => ((padValues?.[c] ?? 0) - boundAt(f.shift, c)) / g);
+  return constants && { attrs: padded ? { ...node.attrs, padValues: moved } : node.attrs, constants };
+}
+
 /** More accumulators than this are spilled by dense kernels on Cortex-M (13 usable registers). */
 const fewLanes = 4;
 
@@ -306,6 +318,13 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
   order: (_attrs, inputs, output) => {
     requireSpatial(inputs[0]);
     return spatialOrder(output);
+  },
+  affine: {
+    kind: 'weighted',
+    // What falls does not pass the maximum behind the sums.
+    after: (f, node) =>
+      node.attrs.pool !== undefined && f.gain.some((g) => g < 0) ? undefined : sumsAfter(f, node),
+    before,
   },
   outputQuant: macOutputQuant,
   anyZeroPoint: 'computes',

@@ -14,6 +14,7 @@ import type { StoredTensor } from '../kernel/stored.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
+import { sumsAfter, sumsBefore } from './common/sums.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import { linear as linearKernel } from './kernels/linear.ts';
 
@@ -79,6 +80,14 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
   infer: (_attrs, inputs) => [linearType(inputs)],
   reference: (attrs, inputs) => [linearReference(attrs, inputs)],
   order: () => undefined,
+  affine: {
+    kind: 'weighted',
+    after: sumsAfter,
+    before(f, node) {
+      const constants = sumsBefore(f, node, 1);
+      return constants && { attrs: node.attrs, constants };
+    },
+  },
   outputQuant: macOutputQuant,
   anyZeroPoint: 'computes',
   quantize: (c) =>

@@ -58,6 +58,7 @@ export const maxPool: CanonicalOp<PoolAttrs> = {
     requireSpatial(inputs[0]);
     return spatialOrder(output);
   },
+  affine: { kind: 'commuting', commutes: ({ gain }) => gain.every((g) => g >= 0) },
   outputQuant: sameAsInput,
   anyZeroPoint: 'moves',
   quantize: () => ({}),

@@ -23,6 +23,11 @@ export const reshape: CanonicalOp<ReshapeAttrs> = {
     const { dtype, data } = required(inputs, 0, 'x');
     return [{ dtype, shape, data }];
   },
+  affine: {
+    kind: 'commuting',
+    commutes: ({ gain }, { inputTypes, outputTypes }) =>
+      [inputTypes[0], outputTypes[0]].every((type) => type?.shape[1] === gain.length),
+  },
   outputQuant: (c) => sameAsInput(c),
   anyZeroPoint: 'moves',
 };

@@ -82,6 +82,7 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
     return [softmaxAlong(x, axisIn(axis, x.shape.length))];
   },
   explicit: ({ axis }, inputs) => ({ axis: axisIn(axis, required(inputs, 0, 'input').shape.length) }),
+  affine: { kind: 'opaque' },
   outputQuant: () => softmaxOutput,
   quantize: (c) => ({ inputScale: must(c.inputQuants[0], 'the input is quantized').scale }),
   int8(attrs, { inputScale }, context) {

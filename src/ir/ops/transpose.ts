@@ -80,6 +80,7 @@ export const transpose: CanonicalOp<TransposeAttrs> = {
   },
   order: (attrs, inputs) => orderOf(attrs, inputs[0]),
   explicit: (attrs, inputs) => ({ perm: permOf(attrs, required(inputs, 0, 'data').shape) }),
+  affine: { kind: 'opaque' },
   outputQuant: (c) => sameAsInput(c),
   anyZeroPoint: 'moves',
 };

@@ -1,0 +1,120 @@
+/** Gains and shifts of single channels into the layer before them, or alone as a layer that has kernels. */
+
+import { must } from '../base/errors.ts';
+import type { ChannelMap, Remade } from '../ir/graph/affine.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
+import { composed } from '../ir/integers/row-clamp.ts';
+import { activationInput, freshName, remade, viewOf, withConstants } from './rewrite.ts';
+
+/** What a node that nothing computes as it stands maps its channels to; undefined of every other node. */
+export function mapOf(graph: Graph<'float'>, node: Node): ChannelMap | undefined {
+  const { affine } = node.op;
+  if (affine.kind !== 'channelwise' || affine.alone === undefined) return undefined;
+  return affine.map(viewOf(graph, node));
+}
+
+/** What stands between a layer and the map that is folded into it. */
+interface Way {
+  readonly layer: Node;
+  readonly folded: Remade<unknown>;
+  /** Pools and views that stay, from the layer on. */
+  readonly kept: readonly Node[];
+  /** Maps that are in the layer now. */
+  readonly gone: readonly Node[];
+}
+
+/** The node that makes what `reader` reads, where nothing else does. */
+function makerFor(graph: Graph<'float'>, reader: Node): Node | undefined {
+  const name = activationInput(graph, reader);
+  const shared =
+    graph.outputs.includes(name) || graph.nodes.some((n) => n !== reader && n.inputs.includes(name));
+  return shared ? undefined : graph.nodes.find(({ outputs }) => outputs.includes(name));
+}
+
+/** From f of what `reader` reads back to a layer that takes it in; undefined where the way is barred. */
+export function wayBack(graph: Graph<'float'>, reader: Node, f: ChannelMap): Way | undefined {
+  const node = makerFor(graph, reader);
+  if (node === undefined) return undefined;
+  const [view, { affine }] = [viewOf(graph, node), node.op];
+  switch (affine.kind) {
+    case 'opaque':
+      return undefined;
+    case 'weighted': {
+      const folded = affine.after(f, view);
+      return folded && { layer: node, folded, kept: [], gone: [] };
+    }
+    case 'commuting': {
+      const way = affine.commutes(f, view) ? wayBack(graph, node, f) : undefined;
+      return way && { ...way, kept: [...way.kept, node] };
+    }
+    case 'channelwise': {
+      const own = affine.map(view);
+      const way = own && wayBack(graph, node, composed(own, f));
+      return way && { ...way, gone: [...way.gone, node] };
+    }
+    default:
+      return affine satisfies never;
+  }
+}
+
+/** Tensors between the layer and the last node hold mapped numbers now: they get names of their own. */
+function withFolded(graph: Graph<'float'>, last: Node, way: Way): Graph<'float'> {
+  const { layer, folded, kept, gone } = way;
+  const made = remade((stem) => freshName(graph, stem), layer, folded, layer.inputs[0] ?? '');
+  const chain = [layer, ...kept];
+  const tensors = new Map(graph.tensors);
+  const outputs = chain.map((node, i) => {
+    if (i === chain.length - 1) return last.outputs[0] ?? '';
+    const [old = ''] = node.outputs;
+    const name = freshName({ ...graph, tensors }, `${old}.normalized`);
+    tensors.set(name, must(graph.tensors.get(old), 'a known tensor'));
+    return name;
+  });
+  const origin = [layer, ...gone, last].flatMap((node) => node.origin);
+  const nodes = graph.nodes.flatMap((node): readonly Node[] => {
+    const i = chain.indexOf(node);
+    if (i < 0) return node === last || gone.includes(node) ? [] : [node];
+    const moved = { ...node, outputs: outputs.slice(i, i + 1) };
+    if (i === 0) return [{ ...moved, attrs: made.attrs, inputs: made.inputs, origin }];
+    return [{ ...moved, inputs: [outputs[i - 1] ?? '', ...node.inputs.slice(1)] }];
+  });
+  return withConstants({ ...graph, tensors, nodes }, made.constants);
+}
+
+/** The graph with one of the nodes folded into the layer before it; undefined where none can be. */
+export function foldBack(graph: Graph<'float'>, nodes: readonly Node[]): Graph<'float'> | undefined {
+  for (const node of nodes) {
+    const f = mapOf(graph, node);
+    const way = f && wayBack(graph, node, f);
+    if (way !== undefined) return withFolded(graph, node, way);
+  }
+  return undefined;
+}
+
+/** The graph with a map as a layer of its own. */
+export function asLayer(graph: Graph<'float'>, node: Node): Graph<'float'> {
+  const { affine } = node.op;
+  const f = mapOf(graph, node);
+  if (affine.kind !== 'channelwise' || affine.alone === undefined || f === undefined) return graph;
+  const tensors = new Map(graph.tensors);
+  const names = new Map([...node.inputs, ...node.outputs].map((name) => [name, name]));
+  const named = (stem: string): string => {
+    const name = names.get(stem) ?? freshName(graph, stem);
+    names.set(stem, name);
+    return name;
+  };
+  const made = affine.alone(f, viewOf(graph, node)).map((part): Node => {
+    for (const [stem, constant] of part.constants ?? []) tensors.set(named(stem), { ...constant, constant });
+    const [inputs, outputs] = [part.inputs.map(named), part.outputs.map(named)];
+    const types = part.op.infer(
+      part.attrs,
+      inputs.map((input) => tensors.get(input)),
+    );
+    outputs.forEach((output, i) => tensors.set(output, must(types[i], 'an operator has its outputs')));
+    const { op, attrs } = part;
+    const name = op.alias ? `${node.name}.${outputs[0]}` : node.name;
+    return { name, op, attrs, inputs, outputs, origin: node.origin };
+  });
+  const nodes = graph.nodes.flatMap((n) => (n === node ? made : [n]));
+  return withConstants({ ...graph, tensors, nodes }, new Map());
+}
