@@ -4,7 +4,7 @@ import { must } from '../base/errors.ts';
 import type { ChannelMap, Remade } from '../ir/graph/affine.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { composed } from '../ir/integers/row-clamp.ts';
-import { activationInput, freshName, remade, viewOf, withConstants } from './rewrite.ts';
+import { activationInput, freshName, onlyReader, remade, viewOf, withConstants } from './rewrite.ts';
 
 /** What a node that nothing computes as it stands maps its channels to; undefined of every other node. */
 export function mapOf(graph: Graph<'float'>, node: Node): ChannelMap | undefined {
@@ -26,9 +26,7 @@ interface Way {
 /** The node that makes what `reader` reads, where nothing else does. */
 function makerFor(graph: Graph<'float'>, reader: Node): Node | undefined {
   const name = activationInput(graph, reader);
-  const shared =
-    graph.outputs.includes(name) || graph.nodes.some((n) => n !== reader && n.inputs.includes(name));
-  return shared ? undefined : graph.nodes.find(({ outputs }) => outputs.includes(name));
+  return onlyReader(graph, name) && graph.nodes.find(({ outputs }) => outputs.includes(name));
 }
 
 /** From f of what `reader` reads back to a layer that takes it in; undefined where the way is barred. */
@@ -57,28 +55,43 @@ export function wayBack(graph: Graph<'float'>, reader: Node, f: ChannelMap): Way
   }
 }
 
-/** Tensors between the layer and the last node hold mapped numbers now: they get names of their own. */
-function withFolded(graph: Graph<'float'>, last: Node, way: Way): Graph<'float'> {
+/**
+ * The graph with what `last` is in the layer, or all of it but the `rest`. Tensors in between hold mapped numbers
+ * now: they get names of their own.
+ */
+export function withFolded(
+  graph: Graph<'float'>,
+  last: Node,
+  way: Way,
+  rest?: Remade<unknown>,
+): Graph<'float'> {
   const { layer, folded, kept, gone } = way;
-  const made = remade((stem) => freshName(graph, stem), layer, folded, layer.inputs[0] ?? '');
+  const fresh = (stem: string) => freshName(graph, stem);
+  const made = remade(fresh, layer, folded, layer.inputs[0] ?? '');
   const chain = [layer, ...kept];
   const tensors = new Map(graph.tensors);
   const outputs = chain.map((node, i) => {
-    if (i === chain.length - 1) return last.outputs[0] ?? '';
-    const [old = ''] = node.outputs;
-    const name = freshName({ ...graph, tensors }, `${old}.normalized`);
+    const [[old = ''], [end = '']] = [node.outputs, last.outputs];
+    const isEnd = i === chain.length - 1;
+    if (isEnd && rest === undefined) return end;
+    const name = freshName({ ...graph, tensors }, isEnd ? `${end}.sized` : `${old}.normalized`);
     tensors.set(name, must(graph.tensors.get(old), 'a known tensor'));
     return name;
   });
   const origin = [layer, ...gone, last].flatMap((node) => node.origin);
+  const left = rest && remade(fresh, last, rest, outputs.at(-1) ?? '');
   const nodes = graph.nodes.flatMap((node): readonly Node[] => {
     const i = chain.indexOf(node);
-    if (i < 0) return node === last || gone.includes(node) ? [] : [node];
+    if (node === last) return left === undefined ? [] : [{ ...last, attrs: left.attrs, inputs: left.inputs }];
+    if (i < 0) return gone.includes(node) ? [] : [node];
     const moved = { ...node, outputs: outputs.slice(i, i + 1) };
     if (i === 0) return [{ ...moved, attrs: made.attrs, inputs: made.inputs, origin }];
     return [{ ...moved, inputs: [outputs[i - 1] ?? '', ...node.inputs.slice(1)] }];
   });
-  return withConstants({ ...graph, tensors, nodes }, made.constants);
+  return withConstants(
+    { ...graph, tensors, nodes },
+    new Map([...made.constants, ...(left?.constants ?? [])]),
+  );
 }
 
 /** The graph with one of the nodes folded into the layer before it; undefined where none can be. */
@@ -110,7 +123,8 @@ export function asLayer(graph: Graph<'float'>, node: Node): Graph<'float'> {
       part.attrs,
       inputs.map((input) => tensors.get(input)),
     );
-    outputs.forEach((output, i) => tensors.set(output, must(types[i], 'an operator has its outputs')));
+    for (const [i, output] of outputs.entries())
+      tensors.set(output, must(types[i], 'all outputs have types'));
     const { op, attrs } = part;
     const name = op.alias ? `${node.name}.${outputs[0]}` : node.name;
     return { name, op, attrs, inputs, outputs, origin: node.origin };

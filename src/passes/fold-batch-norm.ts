@@ -20,17 +20,9 @@ import type { ChannelMap, Remade } from '../ir/graph/affine.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
 import { composed } from '../ir/integers/row-clamp.ts';
-import { asLayer, foldBack, mapOf, wayBack } from './fold-back.ts';
+import { asLayer, foldBack, mapOf, wayBack, withFolded } from './fold-back.ts';
 import type { Pass } from './pass.ts';
-import {
-  freshName,
-  type Merged,
-  type MergeView,
-  mergeAll,
-  remade,
-  viewOf,
-  withConstants,
-} from './rewrite.ts';
+import { type Merged, type MergeView, mergeAll, remade, viewOf } from './rewrite.ts';
 
 /** Normalizations have no kernel; constants that are added may join a layer by other ways too (`fuse.ts`). */
 const norms = (graph: Graph<'float'>): readonly Node[] =>
@@ -50,31 +42,12 @@ const again = ({ op: { affine } }: Node, f: ChannelMap): Remade<unknown> | undef
 function splitSigns(graph: Graph<'float'>): Graph<'float'> | undefined {
   for (const norm of norms(graph)) {
     const { gain, shift } = must(mapOf(graph, norm), 'a normalization is a map');
-    const magnitudes = { gain: gain.map(Math.abs), shift: gain.map(() => 0) };
+    const sizes = { gain: gain.map((g) => Math.fround(Math.abs(g))), shift: gain.map(() => 0) };
     const signs = again(norm, { gain: gain.map(Math.sign), shift });
-    const sizes = again(norm, magnitudes);
-    const splits = sizes !== undefined && signs !== undefined && !isUnit(magnitudes.gain);
-    if (splits && wayBack(graph, norm, magnitudes) !== undefined) return inTwo(graph, norm, sizes, signs);
+    const way = signs === undefined || isUnit(sizes.gain) ? undefined : wayBack(graph, norm, sizes);
+    if (way !== undefined) return withFolded(graph, norm, way, signs);
   }
   return undefined;
-}
-
-function inTwo(
-  graph: Graph<'float'>,
-  norm: Node,
-  first: Remade<unknown>,
-  second: Remade<unknown>,
-): Graph<'float'> {
-  const [input = '', output = ''] = [norm.inputs[0], norm.outputs[0]];
-  const sized = freshName(graph, `${output}.sized`);
-  const size = { ...norm, name: `${norm.name}.size`, outputs: [sized] };
-  const fresh = (stem: string) => freshName(graph, stem);
-  const made = [remade(fresh, size, first, input), remade(fresh, norm, second, sized)] as const;
-  const parts = made.map(({ attrs, inputs }, i): Node => ({ ...(i === 0 ? size : norm), attrs, inputs }));
-  const nodes = graph.nodes.flatMap((node) => (node === norm ? parts : [node]));
-  const tensors = new Map(graph.tensors).set(sized, must(graph.tensors.get(input), 'a known tensor'));
-  const constants = made.flatMap((part) => [...part.constants]);
-  return withConstants({ ...graph, tensors, nodes }, new Map(constants));
 }
 
 /** Gains that differ by more leave the columns of the smaller ones too few of the bits of a row. */

@@ -20,8 +20,6 @@ export interface MergeView {
   readonly graph: Graph<'float'>;
   readonly first: Node;
   readonly second: Node;
-  /** The constant that input `index` of a node names. */
-  constant(node: Node, index: number): Tensor | undefined;
   /** A name that no tensor has. */
   fresh(stem: string): string;
 }
@@ -57,15 +55,10 @@ export function freshName(graph: Graph<'float'>, stem: string): string {
   return `${stem}_${i}`;
 }
 
-/** Readers of each tensor; the graph's outputs count as read once more. */
-function readersOf(graph: Graph<'float'>): ReadonlyMap<string, readonly (Node | 'output')[]> {
-  const readers = new Map<string, (Node | 'output')[]>();
-  const note = (tensor: string, reader: Node | 'output') => {
-    readers.set(tensor, [...(readers.get(tensor) ?? []), reader]);
-  };
-  for (const node of graph.nodes) for (const input of node.inputs) note(input, node);
-  for (const output of graph.outputs) note(output, 'output');
-  return readers;
+/** The only reader of a tensor that is no output of the graph. */
+export function onlyReader(graph: Graph<'float'>, name: string): Node | undefined {
+  const [reader, ...more] = graph.nodes.filter(({ inputs }) => inputs.includes(name));
+  return more.length === 0 && !graph.outputs.includes(name) ? reader : undefined;
 }
 
 /** Applies `merge` wherever a node is the only reader of another's output, until it applies nowhere. */
@@ -77,18 +70,10 @@ export function mergeAll(graph: Graph<'float'>, merge: Merge): Graph<'float'> {
 }
 
 function mergeOnce(graph: Graph<'float'>, merge: Merge): Graph<'float'> | undefined {
-  const readers = readersOf(graph);
   for (const first of graph.nodes) {
-    const [output] = first.outputs;
-    const [second, ...more] = readers.get(output ?? '') ?? [];
-    if (second === undefined || second === 'output' || more.length > 0) continue;
-    const merged = merge({
-      graph,
-      first,
-      second,
-      constant: (node, index) => constantAt(graph, node, index),
-      fresh: (stem) => freshName(graph, stem),
-    });
+    const second = onlyReader(graph, first.outputs[0] ?? '');
+    if (second === undefined) continue;
+    const merged = merge({ graph, first, second, fresh: (stem) => freshName(graph, stem) });
     if (merged !== undefined) return replace(graph, first, second, merged);
   }
   return undefined;

@@ -13,7 +13,7 @@ import { reshape } from '../ir/ops/reshape.ts';
 import { transpose } from '../ir/ops/transpose.ts';
 import type { Shape, Tensor } from '../ir/tensor.ts';
 import type { Pass } from './pass.ts';
-import { constantAt, constantOf, freshName, withConstants } from './rewrite.ts';
+import { constantAt, constantOf, freshName, onlyReader, withConstants } from './rewrite.ts';
 
 /** `rows[i]` becomes row i. */
 function inRows(t: Tensor, rows: readonly number[]): Tensor {
@@ -38,12 +38,6 @@ interface Found {
   readonly image: Node;
   readonly shape: Shape;
   readonly rows: readonly number[];
-}
-
-/** The only reader of a tensor that is no output of the graph. */
-function onlyReader(graph: Graph<'float'>, name: string): Node | undefined {
-  const readers = graph.nodes.filter(({ inputs }) => inputs.includes(name));
-  return readers.length === 1 && !graph.outputs.includes(name) ? readers[0] : undefined;
 }
 
 /** The linear layer that `image` shows, through reshapes that nobody else reads. */

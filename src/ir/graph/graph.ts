@@ -64,5 +64,7 @@ export type NodeOf<A, Q = unknown> = Omit<Node, 'attrs' | 'quantized' | 'op'> & 
   readonly quantized?: Q;
 };
 
-export const is = <A, Q>(node: Node, op: CanonicalOp<A, Q>): node is Node & NodeOf<A, Q> =>
-  node.op.kind === op.kind;
+export const is = <A, Q, N extends Pick<Node, 'op' | 'attrs'>>(
+  node: N,
+  op: CanonicalOp<A, Q>,
+): node is N & NodeOf<A, Q> => node.op.kind === op.kind;

@@ -137,6 +137,11 @@ interface Weighted<A> {
 /** What becomes of maps beside an operator. `opaque`: they stay where they are. */
 export type AffineRule<A> = { readonly kind: 'opaque' } | Channelwise<A> | Commuting<A> | Weighted<A>;
 
+/** The only reader of what a node makes. */
+export interface NextNode extends NodeView<unknown> {
+  readonly op: CanonicalOp;
+}
+
 /** What every operator has, whatever stage it is of. */
 interface OpBase<A> {
   readonly kind: string;
@@ -192,6 +197,10 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   readonly anyZeroPoint?: 'computes' | 'moves';
   /** What becomes of maps of single channels before and behind it: gains, shifts and bounds. */
   readonly affine: AffineRule<A>;
+  /** Its attributes with the next node in it, an activation or a pool; undefined: they stay two. */
+  absorb(node: NodeView<A>, next: NextNode): A | undefined;
+  /** Each element of the output is made of the elements at its place alone, after broadcasting. */
+  readonly elementwise: boolean;
   /** Real values that the first input must be able to hold beside its own: what padding stands for. */
   padding?(attrs: A): readonly number[];
   /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */

@@ -24,38 +24,36 @@ export function boundOf(values: readonly number[]): Bound {
   return first !== undefined && values.every((x) => x === first) ? first : values;
 }
 
-/** f of what two bounds are for each channel. */
-const paired = (a: Bound, b: Bound, f: (x: number, y: number) => number): Bound => {
-  if (typeof a === 'number' && typeof b === 'number') return f(a, b);
-  const channels = Math.max(...[a, b].map((x) => (typeof x === 'number' ? 1 : x.length)));
-  return boundOf(Array.from({ length: channels }, (_, c) => f(boundAt(a, c), boundAt(b, c))));
-};
+const mapped = (bound: Bound, f: (x: number) => number): Bound =>
+  typeof bound === 'number' ? f(bound) : boundOf(bound.map(f));
 
 /** First `a`, then `b`. */
 export function clampedAgain(a: Clamp | undefined, b: Clamp): Clamp;
-export function clampedAgain(a: RowClamp | undefined, b: RowClamp): RowClamp;
-export function clampedAgain(a: RowClamp | undefined, b: RowClamp): RowClamp {
+export function clampedAgain(a: RowClamp | undefined, b: Clamp): RowClamp;
+export function clampedAgain(a: RowClamp | undefined, b: Clamp): RowClamp {
   return {
-    lo: paired(paired(a?.lo ?? -Infinity, b.lo, Math.max), b.hi, Math.min),
-    hi: paired(paired(a?.hi ?? Infinity, b.hi, Math.min), b.lo, Math.max),
+    lo: mapped(a?.lo ?? -Infinity, (lo) => Math.min(Math.max(lo, b.lo), b.hi)),
+    hi: mapped(a?.hi ?? Infinity, (hi) => Math.max(Math.min(hi, b.hi), b.lo)),
   };
 }
 
 /** g clip(x, lo, hi) + h as bounds of g x + h. */
-function movedBounds(clamp: RowClamp, { gain, shift }: ChannelMap): RowClamp {
-  const moved = gain.map((g, c): Clamp => {
-    const { lo, hi } = clampAt(clamp, c);
-    const h = boundAt(shift, c);
-    if (g === 0) return { lo: h, hi: h };
-    return g > 0 ? { lo: g * lo + h, hi: g * hi + h } : { lo: g * hi + h, hi: g * lo + h };
-  });
-  return { lo: boundOf(moved.map(({ lo }) => lo)), hi: boundOf(moved.map(({ hi }) => hi)) };
+function movedBounds({ lo, hi }: Clamp, g: number, h: number): Clamp {
+  if (g === 0) return { lo: h, hi: h };
+  return g > 0 ? { lo: g * lo + h, hi: g * hi + h } : { lo: g * hi + h, hi: g * lo + h };
 }
 
-/** The bounds of f(clip(x)) around g x + h. */
+const unbounded: Clamp = { lo: -Infinity, hi: Infinity };
+
+/** The bounds of f(clip(x)) around g x + h, in float32. */
 export function boundsBehind(clamp: RowClamp | undefined, f: ChannelMap): RowClamp | undefined {
-  const moved = clamp && movedBounds(clamp, f);
-  return f.clamp === undefined ? moved : clampedAgain(moved, f.clamp);
+  if (clamp === undefined && f.clamp === undefined) return undefined;
+  const both = f.gain.map((g, c) => {
+    const moved = clamp && movedBounds(clampAt(clamp, c), g, boundAt(f.shift, c));
+    return clampedAgain(moved, f.clamp === undefined ? unbounded : clampAt(f.clamp, c));
+  });
+  const rounded = (end: 'lo' | 'hi') => boundOf(both.map((clamp) => Math.fround(clamp[end])));
+  return { lo: rounded('lo'), hi: rounded('hi') };
 }
 
 /** First `a`, then `b`. */

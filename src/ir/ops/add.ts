@@ -9,6 +9,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { requireSame } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { countOf, sameShape, showShape } from '../tensor.ts';
+import { absorbClip } from './common/absorb.ts';
 import { depthwise } from './common/depthwise.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
 import { newestOpset, required } from './common/inputs.ts';
@@ -111,6 +112,8 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
     return inputs[0]?.order;
   },
   affine: { kind: 'channelwise', map: mapOf, again: undefined, alone: depthwise },
+  absorb: ({ attrs }, next) => absorbClip(attrs, next),
+  elementwise: true,
   outputQuant: (c) => noFinerThan(finestSumStep(quantsOf(c.inputQuants)), c.range),
   quantize: quantizeSum,
   int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', sumValue(q)),

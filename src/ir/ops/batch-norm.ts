@@ -89,6 +89,8 @@ export const batchNorm: CanonicalOp<BatchNormAttrs> = {
   infer: (_attrs, inputs) => [typeOf(inputs)],
   reference: (attrs, inputs) => [normalized(attrs, inputs)],
   affine: { kind: 'channelwise', map: mapOf, again, alone: depthwise },
+  absorb: () => undefined,
+  elementwise: false,
   explicit(attrs, inputs) {
     for (const input of inputs.slice(1)) constantOf(input, 'scale, B, mean or var');
     requireRoots(attrs, inputs[4]?.constant);

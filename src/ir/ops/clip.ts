@@ -93,6 +93,8 @@ export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
     again: undefined,
     alone: undefined,
   },
+  absorb: () => undefined,
+  elementwise: true,
   outputQuant: (c) => noFinerThan(finestSumStep([must(c.inputQuants[0], 'the input is quantized')]), c.range),
   quantize: quantizeClip,
   int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', affineSumValue(q)),

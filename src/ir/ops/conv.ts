@@ -9,7 +9,15 @@ import {
   windowAxes,
 } from '../geometry/window.ts';
 import type { ChannelMap, Remade } from '../graph/affine.ts';
-import type { CanonicalOp, InputType, KernelContext, NodeView, QuantizeContext } from '../graph/op.ts';
+import { is } from '../graph/graph.ts';
+import type {
+  CanonicalOp,
+  InputType,
+  KernelContext,
+  NextNode,
+  NodeView,
+  QuantizeContext,
+} from '../graph/op.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -22,8 +30,9 @@ import { boundAt, clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { absorbClip } from './common/absorb.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
-import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
+import { explicitMaxPool, inferPool, type PoolAttrs, poolAxes } from './common/pool.ts';
 import { rounded } from './common/round.ts';
 import { sumsAfter, sumsBefore } from './common/sums.ts';
 import { convolution } from './kernels/convolution.ts';
@@ -283,6 +292,20 @@ function before(f: ChannelMap, node: NodeView<ConvAttrs>): Remade<ConvAttrs> | u
   return constants && { attrs: padded ? { ...node.attrs, padValues: moved } : node.attrs, constants };
 }
 
+/** Windows that overlap would compute the convolution more than once; padded ones need a value for -infinity. */
+function absorbPool(attrs: ConvAttrs, image: TensorType | undefined, next: NextNode): ConvAttrs | undefined {
+  if (!is(next, maxPool) || attrs.pool !== undefined || image?.shape.length !== 4) return undefined;
+  const pool = next.attrs;
+  const isInside = poolAxes(pool, image.shape).every(
+    (axis) =>
+      axis.before + axis.after === 0 &&
+      axis.dilation === 1 &&
+      axis.kernel <= axis.stride &&
+      (axis.out - 1) * axis.stride + axis.kernel <= axis.in,
+  );
+  return isInside ? { ...attrs, pool } : undefined;
+}
+
 /** More accumulators than this are spilled by dense kernels on Cortex-M (13 usable registers). */
 const fewLanes = 4;
 
@@ -326,6 +349,9 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
       node.attrs.pool !== undefined && f.gain.some((g) => g < 0) ? undefined : sumsAfter(f, node),
     before,
   },
+  absorb: ({ attrs, outputTypes }, next) =>
+    absorbClip(attrs, next) ?? absorbPool(attrs, outputTypes[0], next),
+  elementwise: false,
   outputQuant: macOutputQuant,
   anyZeroPoint: 'computes',
   padding: ({ pads, padValues }) => (pads.every((p) => p === 0) ? [] : (padValues ?? [0])),

@@ -12,6 +12,7 @@ import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { StoredTensor } from '../kernel/stored.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { absorbClip } from './common/absorb.ts';
 import { required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import { sumsAfter, sumsBefore } from './common/sums.ts';
@@ -88,6 +89,8 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
       return constants && { attrs: node.attrs, constants };
     },
   },
+  absorb: ({ attrs }, next) => absorbClip(attrs, next),
+  elementwise: false,
   outputQuant: macOutputQuant,
   anyZeroPoint: 'computes',
   quantize: (c) =>

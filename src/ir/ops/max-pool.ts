@@ -59,6 +59,8 @@ export const maxPool: CanonicalOp<PoolAttrs> = {
     return spatialOrder(output);
   },
   affine: { kind: 'commuting', commutes: ({ gain }) => gain.every((g) => g >= 0) },
+  absorb: () => undefined,
+  elementwise: false,
   outputQuant: sameAsInput,
   anyZeroPoint: 'moves',
   quantize: () => ({}),

@@ -28,6 +28,8 @@ export const reshape: CanonicalOp<ReshapeAttrs> = {
     commutes: ({ gain }, { inputTypes, outputTypes }) =>
       [inputTypes[0], outputTypes[0]].every((type) => type?.shape[1] === gain.length),
   },
+  absorb: () => undefined,
+  elementwise: false,
   outputQuant: (c) => sameAsInput(c),
   anyZeroPoint: 'moves',
 };

@@ -83,6 +83,8 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   },
   explicit: ({ axis }, inputs) => ({ axis: axisIn(axis, required(inputs, 0, 'input').shape.length) }),
   affine: { kind: 'opaque' },
+  absorb: () => undefined,
+  elementwise: false,
   outputQuant: () => softmaxOutput,
   quantize: (c) => ({ inputScale: must(c.inputQuants[0], 'the input is quantized').scale }),
   int8(attrs, { inputScale }, context) {

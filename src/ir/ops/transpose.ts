@@ -81,6 +81,8 @@ export const transpose: CanonicalOp<TransposeAttrs> = {
   order: (attrs, inputs) => orderOf(attrs, inputs[0]),
   explicit: (attrs, inputs) => ({ perm: permOf(attrs, required(inputs, 0, 'data').shape) }),
   affine: { kind: 'opaque' },
+  absorb: () => undefined,
+  elementwise: false,
   outputQuant: (c) => sameAsInput(c),
   anyZeroPoint: 'moves',
 };

@@ -1,7 +1,7 @@
 /** Sums of inputs times constant weights, rows x columns x taps, with one bias per row. */
 import type { ChannelMap, Remade, RowClamp } from '../../graph/affine.ts';
 import type { InputType } from '../../graph/op.ts';
-import { boundAt, boundOf, boundsBehind } from '../../integers/row-clamp.ts';
+import { boundAt, boundsBehind } from '../../integers/row-clamp.ts';
 import { floats, type Tensor } from '../../tensor.ts';
 import { required } from './inputs.ts';
 
@@ -23,13 +23,6 @@ const constants = (shape: readonly number[], weight: Float32Array, bias: Float32
   bias: floats([bias.length], bias),
 });
 
-/** Bounds are numbers of float32. */
-const rounded = ({ lo, hi }: RowClamp): RowClamp => {
-  const round = (bound: RowClamp['lo']) =>
-    typeof bound === 'number' ? Math.fround(bound) : boundOf(bound.map(Math.fround));
-  return { lo: round(lo), hi: round(hi) };
-};
-
 /** f of the clamped sums: w' = g w, b' = g b + h, row by row, and other bounds. */
 export function sumsAfter<A extends Clamped>(
   f: ChannelMap,
@@ -41,7 +34,7 @@ export function sumsAfter<A extends Clamped>(
   const row = weight.data.length / gain.length;
   const clamp = boundsBehind(attrs.clamp, f);
   return {
-    attrs: clamp === undefined ? attrs : { ...attrs, clamp: rounded(clamp) },
+    attrs: clamp === undefined ? attrs : { ...attrs, clamp },
     constants: constants(
       weight.shape,
       Float32Array.from(weight.data, (w, i) => w * boundAt(gain, Math.floor(i / row))),
