@@ -1,10 +1,9 @@
 /** Gains and shifts of single channels into the layer before them, or alone as a layer that has kernels. */
 
-import { must } from '../base/errors.ts';
 import type { ChannelMap, Remade } from '../ir/graph/affine.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { composed } from '../ir/integers/row-clamp.ts';
-import { activationInput, freshName, onlyReader, remade, viewOf, withConstants } from './rewrite.ts';
+import { activationInput, freshName, inRow, onlyReader, remade, viewOf, withNodes } from './rewrite.ts';
 
 /** What a node that nothing computes as it stands maps its channels to; undefined of every other node. */
 export function mapOf(graph: Graph<'float'>, node: Node): ChannelMap | undefined {
@@ -67,31 +66,23 @@ export function withFolded(
 ): Graph<'float'> {
   const { layer, folded, kept, gone } = way;
   const fresh = (stem: string) => freshName(graph, stem);
+  const [end = ''] = last.outputs;
+  const inner = (node: Node) => fresh(`${node.outputs[0]}.normalized`);
+  const names = [
+    ...[layer, ...kept].slice(0, -1).map(inner),
+    rest === undefined ? end : fresh(`${end}.sized`),
+  ];
   const made = remade(fresh, layer, folded, layer.inputs[0] ?? '');
-  const chain = [layer, ...kept];
-  const tensors = new Map(graph.tensors);
-  const outputs = chain.map((node, i) => {
-    const [[old = ''], [end = '']] = [node.outputs, last.outputs];
-    const isEnd = i === chain.length - 1;
-    if (isEnd && rest === undefined) return end;
-    const name = freshName({ ...graph, tensors }, isEnd ? `${end}.sized` : `${old}.normalized`);
-    tensors.set(name, must(graph.tensors.get(old), 'a known tensor'));
-    return name;
-  });
+  const left = rest && remade(fresh, last, rest, names.at(-1) ?? '');
   const origin = [layer, ...gone, last].flatMap((node) => node.origin);
-  const left = rest && remade(fresh, last, rest, outputs.at(-1) ?? '');
+  const first = { ...layer, attrs: made.attrs, inputs: made.inputs, outputs: names.slice(0, 1), origin };
+  const chain = [first, ...inRow(kept, names)];
   const nodes = graph.nodes.flatMap((node): readonly Node[] => {
-    const i = chain.indexOf(node);
     if (node === last) return left === undefined ? [] : [{ ...last, attrs: left.attrs, inputs: left.inputs }];
-    if (i < 0) return gone.includes(node) ? [] : [node];
-    const moved = { ...node, outputs: outputs.slice(i, i + 1) };
-    if (i === 0) return [{ ...moved, attrs: made.attrs, inputs: made.inputs, origin }];
-    return [{ ...moved, inputs: [outputs[i - 1] ?? '', ...node.inputs.slice(1)] }];
+    if (gone.includes(node)) return [];
+    return [chain[[layer, ...kept].indexOf(node)] ?? node];
   });
-  return withConstants(
-    { ...graph, tensors, nodes },
-    new Map([...made.constants, ...(left?.constants ?? [])]),
-  );
+  return withNodes(graph, nodes, new Map([...made.constants, ...(left?.constants ?? [])]));
 }
 
 /** The graph with one of the nodes folded into the layer before it; undefined where none can be. */
@@ -109,26 +100,19 @@ export function asLayer(graph: Graph<'float'>, node: Node): Graph<'float'> {
   const { affine } = node.op;
   const f = mapOf(graph, node);
   if (affine.kind !== 'channelwise' || affine.alone === undefined || f === undefined) return graph;
-  const tensors = new Map(graph.tensors);
   const names = new Map([...node.inputs, ...node.outputs].map((name) => [name, name]));
   const named = (stem: string): string => {
     const name = names.get(stem) ?? freshName(graph, stem);
     names.set(stem, name);
     return name;
   };
-  const made = affine.alone(f, viewOf(graph, node)).map((part): Node => {
-    for (const [stem, constant] of part.constants ?? []) tensors.set(named(stem), { ...constant, constant });
+  const parts = affine.alone(f, viewOf(graph, node));
+  const made = parts.map(({ op, attrs, ...part }): Node => {
     const [inputs, outputs] = [part.inputs.map(named), part.outputs.map(named)];
-    const types = part.op.infer(
-      part.attrs,
-      inputs.map((input) => tensors.get(input)),
-    );
-    for (const [i, output] of outputs.entries())
-      tensors.set(output, must(types[i], 'all outputs have types'));
-    const { op, attrs } = part;
     const name = op.alias ? `${node.name}.${outputs[0]}` : node.name;
     return { name, op, attrs, inputs, outputs, origin: node.origin };
   });
+  const constants = parts.flatMap((part) => [...(part.constants ?? [])]);
   const nodes = graph.nodes.flatMap((n) => (n === node ? made : [n]));
-  return withConstants({ ...graph, tensors, nodes }, new Map());
+  return withNodes(graph, nodes, new Map(constants.map(([stem, constant]) => [named(stem), constant])));
 }

@@ -19,14 +19,16 @@ import { must } from '../base/errors.ts';
 import type { ChannelMap, Remade } from '../ir/graph/affine.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
-import { composed } from '../ir/integers/row-clamp.ts';
+import { boundAt, composed } from '../ir/integers/row-clamp.ts';
 import { asLayer, foldBack, mapOf, wayBack, withFolded } from './fold-back.ts';
 import type { Pass } from './pass.ts';
-import { type Merged, type MergeView, mergeAll, remade, viewOf } from './rewrite.ts';
+import { exhausted, type Merged, type MergeView, mergeAll, remade, viewOf } from './rewrite.ts';
 
-/** Normalizations have no kernel; constants that are added may join a layer by other ways too (`fuse.ts`). */
+/** What has no kernel at all. Constants that are added are left to `fuse`, behind whose views they may belong. */
+const normOf = (graph: Graph<'float'>, node: Node): ChannelMap | undefined =>
+  node.op.float32 === undefined ? mapOf(graph, node) : undefined;
 const norms = (graph: Graph<'float'>): readonly Node[] =>
-  graph.nodes.filter((node) => node.op.float32 === undefined && mapOf(graph, node) !== undefined);
+  graph.nodes.filter((node) => normOf(graph, node) !== undefined);
 
 /** Gains that are all 1 (or 0) leave nothing to be folded of them. */
 const isUnit = (gain: readonly number[]): boolean => gain.every((g) => g === 0 || Math.abs(g - 1) < 1e-6);
@@ -41,7 +43,7 @@ const again = ({ op: { affine } }: Node, f: ChannelMap): Remade<unknown> | undef
  */
 function splitSigns(graph: Graph<'float'>): Graph<'float'> | undefined {
   for (const norm of norms(graph)) {
-    const { gain, shift } = must(mapOf(graph, norm), 'a normalization is a map');
+    const { gain, shift } = must(normOf(graph, norm), 'a normalization is a map');
     const sizes = { gain: gain.map((g) => Math.fround(Math.abs(g))), shift: gain.map(() => 0) };
     const signs = again(norm, { gain: gain.map(Math.sign), shift });
     const way = signs === undefined || isUnit(sizes.gain) ? undefined : wayBack(graph, norm, sizes);
@@ -81,10 +83,9 @@ function servesLayer(
   if (Math.max(...gains) > alikeGains * Math.min(...gains)) return false;
   if (isInput && inputs !== 'by channel')
     return padding.every((p) => p >= inputs.lo - 0.5 && p <= inputs.hi + 0.5);
-  return padding.every((p, c) => {
-    const [mean = 0, deviation = 0] = [trained?.mean[c], trained?.deviation[c]];
-    return Math.abs(p - mean) <= farthestPadding * deviation;
-  });
+  if (trained === undefined) return padding.length === 0;
+  const { mean, deviation } = trained;
+  return padding.every((p, c) => Math.abs(p - boundAt(mean, c)) <= farthestPadding * boundAt(deviation, c));
 }
 
 /** Two in a row at the input are one. Further in, the second is of what was trained. */
@@ -98,7 +99,7 @@ function bothAsOne({ graph, first, second, fresh }: MergeView): Merged | undefin
 
 /** Into the columns, bias and padding of the layer behind it. */
 function foldForward({ graph, first, second, fresh }: MergeView, inputs: InputGrid): Merged | undefined {
-  const [f, { affine }] = [mapOf(graph, first), second.op];
+  const [f, { affine }] = [normOf(graph, first), second.op];
   if (f === undefined || affine.kind !== 'weighted') return undefined;
   const folded = affine.before(f, viewOf(graph, second));
   if (folded === undefined) return undefined;
@@ -112,10 +113,8 @@ export const foldBatchNormFor = (inputs: InputGrid): Pass<'float', 'float'> => (
   name: 'fold-batch-norm',
   doc: 'no batch normalization is left; outputs move within float32 rounding',
   run(graph) {
-    let current = graph;
-    const once = () => foldBack(current, norms(current)) ?? splitSigns(current);
-    for (let next = once(); next !== undefined; next = once()) current = next;
-    const forward = mergeAll(current, (view) => bothAsOne(view) ?? foldForward(view, inputs));
+    const back = exhausted(graph, (current) => foldBack(current, norms(current)) ?? splitSigns(current));
+    const forward = mergeAll(back, (view) => bothAsOne(view) ?? foldForward(view, inputs));
     return norms(forward).reduce(asLayer, forward);
   },
 });

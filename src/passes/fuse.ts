@@ -8,18 +8,12 @@ import type { Graph } from '../ir/graph/graph.ts';
 import { asLayer, foldBack } from './fold-back.ts';
 import { hoisted } from './hoist.ts';
 import type { Pass } from './pass.ts';
-import { type Merged, type MergeView, mergeAll, viewOf } from './rewrite.ts';
+import { exhausted, type Merged, type MergeView, mergeAll, viewOf } from './rewrite.ts';
 
 /** Constants of one number per channel into the layers before them, or as layers of their own. */
 function withoutAddends(graph: Graph<'float'>): Graph<'float'> {
-  let current = graph;
-  for (
-    let next = foldBack(current, current.nodes);
-    next !== undefined;
-    next = foldBack(current, current.nodes)
-  )
-    current = next;
-  return current.nodes.reduce(asLayer, current);
+  const folded = exhausted(graph, (current) => foldBack(current, current.nodes));
+  return folded.nodes.reduce(asLayer, folded);
 }
 
 function absorbed({ graph, first, second }: MergeView): Merged | undefined {

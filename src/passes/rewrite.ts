@@ -61,13 +61,23 @@ export function onlyReader(graph: Graph<'float'>, name: string): Node | undefine
   return more.length === 0 && !graph.outputs.includes(name) ? reader : undefined;
 }
 
-/** Applies `merge` wherever a node is the only reader of another's output, until it applies nowhere. */
-export function mergeAll(graph: Graph<'float'>, merge: Merge): Graph<'float'> {
+/** Rewrites a graph until there is nothing left to do. */
+export function exhausted(
+  graph: Graph<'float'>,
+  once: (graph: Graph<'float'>) => Graph<'float'> | undefined,
+): Graph<'float'> {
   let current = graph;
-  for (let next = mergeOnce(current, merge); next !== undefined; next = mergeOnce(current, merge))
-    current = next;
+  for (let next = once(current); next !== undefined; next = once(current)) current = next;
   return current;
 }
+
+/** Applies `merge` wherever a node is the only reader of another's output, until it applies nowhere. */
+export const mergeAll = (graph: Graph<'float'>, merge: Merge): Graph<'float'> =>
+  exhausted(graph, (current) => mergeOnce(current, merge));
+
+/** Nodes in a row, each on what the one before makes: the first reads the first name. */
+export const inRow = (nodes: readonly Node[], names: readonly string[]): readonly Node[] =>
+  nodes.map((node, i) => ({ ...node, inputs: names.slice(i, i + 1), outputs: names.slice(i + 1, i + 2) }));
 
 function mergeOnce(graph: Graph<'float'>, merge: Merge): Graph<'float'> | undefined {
   for (const first of graph.nodes) {
@@ -90,7 +100,23 @@ function replace(graph: Graph<'float'>, first: Node, second: Node, merged: Merge
   };
   // At the second's place: what it reads besides the first's output may be computed in between.
   const nodes = graph.nodes.filter((n) => n !== first).map((n) => (n === second ? node : n));
-  return withConstants({ ...graph, nodes }, merged.constants ?? new Map());
+  return withNodes(graph, nodes, merged.constants);
+}
+
+/** The graph with other nodes, and the types of what new ones make. */
+export function withNodes(
+  graph: Graph<'float'>,
+  nodes: readonly Node[],
+  constants: ReadonlyMap<string, Tensor> = new Map(),
+): Graph<'float'> {
+  const tensors = new Map(graph.tensors);
+  const typeOf = (name: string) => constants.get(name) ?? tensors.get(name);
+  for (const { op, attrs, inputs, outputs } of nodes.filter((node) => !graph.nodes.includes(node)))
+    for (const [i, type] of op.infer(attrs, inputs.map(typeOf)).entries()) {
+      const name = must(outputs[i], 'every output has a name');
+      tensors.set(name, { ...tensors.get(name), ...type });
+    }
+  return withConstants({ ...graph, tensors, nodes }, constants);
 }
 
 /** The graph with `constants` added and every tensor that nothing names any more removed. */
