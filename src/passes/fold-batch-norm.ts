@@ -20,15 +20,13 @@ import type { ChannelMap, Remade } from '../ir/graph/affine.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
 import { boundAt, composed } from '../ir/integers/row-clamp.ts';
-import { asLayer, foldBack, mapOf, wayBack, withFolded } from './fold-back.ts';
+import { asLayer, foldBack, foldForward, mapOf, type Serves, wayBack, withFolded } from './fold-maps.ts';
 import type { Pass } from './pass.ts';
-import { exhausted, type Merged, type MergeView, mergeAll, remade, viewOf } from './rewrite.ts';
+import { exhausted, type Merged, type MergeView, mergeAll, remade } from './rewrite.ts';
 
 /** What has no kernel at all. Constants that are added are left to `fuse`, behind whose views they may belong. */
-const normOf = (graph: Graph<'float'>, node: Node): ChannelMap | undefined =>
-  node.op.float32 === undefined ? mapOf(graph, node) : undefined;
-const norms = (graph: Graph<'float'>): readonly Node[] =>
-  graph.nodes.filter((node) => normOf(graph, node) !== undefined);
+const isNorm = ({ op }: Node): boolean => op.float32 === undefined && op.affine.kind === 'channelwise';
+const norms = (graph: Graph<'float'>): readonly Node[] => graph.nodes.filter(isNorm);
 
 /** Gains that are all 1 (or 0) leave nothing to be folded of them. */
 const isUnit = (gain: readonly number[]): boolean => gain.every((g) => g === 0 || Math.abs(g - 1) < 1e-6);
@@ -43,7 +41,7 @@ const again = ({ op: { affine } }: Node, f: ChannelMap): Remade<unknown> | undef
  */
 function splitSigns(graph: Graph<'float'>): Graph<'float'> | undefined {
   for (const norm of norms(graph)) {
-    const { gain, shift } = must(normOf(graph, norm), 'a normalization is a map');
+    const { gain, shift } = must(mapOf(graph, norm), 'a normalization is a map');
     const sizes = { gain: gain.map((g) => Math.fround(Math.abs(g))), shift: gain.map(() => 0) };
     const signs = again(norm, { gain: gain.map(Math.sign), shift });
     const way = signs === undefined || isUnit(sizes.gain) ? undefined : wayBack(graph, norm, sizes);
@@ -70,10 +68,10 @@ function isAliased(graph: Graph<'float'>, name: string): boolean {
 /** Whether the tensor before the map can serve the layer behind it in 8 bits, where that pads with these numbers. */
 function servesLayer(
   graph: Graph<'float'>,
+  inputs: InputGrid,
   input: string,
   { gain, trained }: ChannelMap,
   padding: readonly number[],
-  inputs: InputGrid,
 ): boolean {
   const isInput = graph.inputs.includes(input);
   if (isInput && inputs === 'by channel') return true;
@@ -93,19 +91,9 @@ function bothAsOne({ graph, first, second, fresh }: MergeView): Merged | undefin
   const [input = ''] = first.inputs;
   const [a, b] = [mapOf(graph, first), mapOf(graph, second)];
   if (a === undefined || b === undefined || !graph.inputs.includes(input)) return undefined;
-  const both = again(second, composed(a, b));
-  return both && remade(fresh, second, both, input);
-}
-
-/** Into the columns, bias and padding of the layer behind it. */
-function foldForward({ graph, first, second, fresh }: MergeView, inputs: InputGrid): Merged | undefined {
-  const [f, { affine }] = [normOf(graph, first), second.op];
-  if (f === undefined || affine.kind !== 'weighted') return undefined;
-  const folded = affine.before(f, viewOf(graph, second));
-  if (folded === undefined) return undefined;
-  const [input = ''] = first.inputs;
-  const padding = second.op.padding?.(folded.attrs) ?? [];
-  return servesLayer(graph, input, f, padding, inputs) ? remade(fresh, second, folded, input) : undefined;
+  const both = composed(a, b);
+  const made = both.clamp === undefined ? again(second, both) : undefined;
+  return made && remade(fresh, second, made, input);
 }
 
 /** @param inputs what the network's input can hold */
@@ -114,7 +102,10 @@ export const foldBatchNormFor = (inputs: InputGrid): Pass<'float', 'float'> => (
   doc: 'no batch normalization is left; outputs move within float32 rounding',
   run(graph) {
     const back = exhausted(graph, (current) => foldBack(current, norms(current)) ?? splitSigns(current));
-    const forward = mergeAll(back, (view) => bothAsOne(view) ?? foldForward(view, inputs));
+    const forward = mergeAll(back, (view) => {
+      const serves: Serves = (...asked) => servesLayer(view.graph, inputs, ...asked);
+      return bothAsOne(view) ?? (isNorm(view.first) ? foldForward(view, serves) : undefined);
+    });
     return norms(forward).reduce(asLayer, forward);
   },
 });

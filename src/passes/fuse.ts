@@ -5,15 +5,17 @@
  */
 
 import type { Graph } from '../ir/graph/graph.ts';
-import { asLayer, foldBack } from './fold-back.ts';
+import { asLayer, foldBack, foldForward, type Serves } from './fold-maps.ts';
 import { hoisted } from './hoist.ts';
 import type { Pass } from './pass.ts';
 import { exhausted, type Merged, type MergeView, mergeAll, viewOf } from './rewrite.ts';
 
-/** Constants of one number per channel into the layers before them, or as layers of their own. */
+/** Constants of one number per channel into the layers before or behind them, or as layers of their own. */
 function withoutAddends(graph: Graph<'float'>): Graph<'float'> {
-  const folded = exhausted(graph, (current) => foldBack(current, current.nodes));
-  return folded.nodes.reduce(asLayer, folded);
+  const back = exhausted(graph, (current) => foldBack(current, current.nodes));
+  const unpadded: Serves = (_input, _f, padding) => padding.length === 0;
+  const forward = mergeAll(back, (view) => foldForward(view, unpadded));
+  return forward.nodes.reduce(asLayer, forward);
 }
 
 function absorbed({ graph, first, second }: MergeView): Merged | undefined {

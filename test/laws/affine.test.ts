@@ -11,6 +11,7 @@ import {
   type NodeView,
   type Replacement,
 } from '../../src/ir/graph/op.ts';
+import { composed } from '../../src/ir/integers/row-clamp.ts';
 import { ops } from '../../src/ir/ops/index.ts';
 import { countOf, floats, type Shape, type Tensor } from '../../src/ir/tensor.ts';
 import { Draw } from '../support/draw.ts';
@@ -232,6 +233,14 @@ const met: Readonly<Record<string, readonly string[]>> = {
 test.each(canonical.map((op) => [op.kind, op] as const))('maps beside %s', (kind, op) => {
   const claims = casesOf(op, runsOf(400)).flatMap(([c, draw]) => holdToClaims(c, draw));
   for (const claim of met[kind]!) expect(claims, kind).toContain(claim);
+});
+
+test('two maps in a row are one', () => {
+  for (let seed = fixedSeed; seed < fixedSeed + 200; seed++) {
+    const draw = new Draw(seed);
+    const [a, b, x] = [mapFor(draw, 3, true), mapFor(draw, 3, true), drawn(draw, [1, 3, 2, 4])];
+    requireAlike(mapped(composed(a, b), x), mapped(b, mapped(a, x)), `maps of seed ${seed}`);
+  }
 });
 
 /** What may stand behind a tensor: an activation, or a pool that fits. */

@@ -6,6 +6,7 @@ import { add } from '../../src/ir/ops/add.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
+import { reshape } from '../../src/ir/ops/reshape.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { fuse } from '../../src/passes/fuse.ts';
 import { convolution, dense, relu } from '../support/affine-layers.ts';
@@ -106,7 +107,25 @@ const cases: readonly (readonly [string, readonly number[], readonly LayerSpec[]
     ['conv', 'avgPool', 'clip', 'conv'],
   ],
   [
-    'not a constant without a layer before it, which is one',
+    'a constant in front of a linear layer, behind a view',
+    [1, 2, 2, 2],
+    [
+      pool(2, 1),
+      layer(reshape, { shape: [1, 2] }),
+      plus([2], [10, 20]),
+      dense([2, 2], [1, 2, 3, 4]),
+      plus([2], [5, 6]),
+    ],
+    ['maxPool', 'reshape', 'linear'],
+  ],
+  [
+    'not a constant in front of padding, which is a layer',
+    image,
+    [plus([2, 1, 1], [10, 20]), convolution([1, 2, 3, 3], new Array<number>(18).fill(1), { pad: 1 })],
+    ['conv', 'conv'],
+  ],
+  [
+    'not a constant without a layer beside it, which is one',
     [1, 4],
     [plus([4], [1, 2, 3, 4]), relu],
     ['reshape', 'conv', 'reshape', 'clip'],

@@ -26,10 +26,7 @@ export interface AddAttrs {
 const quantsOf = (quants: readonly (Quant | undefined)[]): Quant[] =>
   quants.map((q) => {
     if (q !== undefined) return q;
-    throw complain(
-      'an addition of a constant',
-      'constants of one number per channel after a conv or linear layer',
-    );
+    throw complain('an addition of a constant', 'constants of one number per channel');
   });
 
 export type QuantizedAdd =

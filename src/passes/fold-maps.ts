@@ -1,9 +1,19 @@
-/** Gains and shifts of single channels into the layer before them, or alone as a layer that has kernels. */
+/** Gains and shifts of single channels into the layers beside them, or alone as a layer that has kernels. */
 
 import type { ChannelMap, Remade } from '../ir/graph/affine.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { composed } from '../ir/integers/row-clamp.ts';
-import { activationInput, freshName, inRow, onlyReader, remade, viewOf, withNodes } from './rewrite.ts';
+import {
+  activationInput,
+  freshName,
+  inRow,
+  type Merged,
+  type MergeView,
+  onlyReader,
+  remade,
+  viewOf,
+  withNodes,
+} from './rewrite.ts';
 
 /** What a node that nothing computes as it stands maps its channels to; undefined of every other node. */
 export function mapOf(graph: Graph<'float'>, node: Node): ChannelMap | undefined {
@@ -93,6 +103,19 @@ export function foldBack(graph: Graph<'float'>, nodes: readonly Node[]): Graph<'
     if (way !== undefined) return withFolded(graph, node, way);
   }
   return undefined;
+}
+
+/** Whether the tensor that f reads may be read by the layer behind f, which then pads with these numbers. */
+export type Serves = (input: string, f: ChannelMap, padding: readonly number[]) => boolean;
+
+/** A map without bounds in the columns, bias and padding of the layer behind it. */
+export function foldForward({ graph, first, second, fresh }: MergeView, serves: Serves): Merged | undefined {
+  const [f, { affine, padding }] = [mapOf(graph, first), second.op];
+  if (f === undefined || f.clamp !== undefined || affine.kind !== 'weighted') return undefined;
+  const folded = affine.before(f, viewOf(graph, second));
+  const input = activationInput(graph, first);
+  const serving = folded !== undefined && serves(input, f, padding?.(folded.attrs) ?? []);
+  return serving ? remade(fresh, second, folded, input) : undefined;
 }
 
 /** The graph with a map as a layer of its own. */
