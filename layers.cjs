@@ -7,7 +7,10 @@
 const house = {
   src: [
     ['cli'],
-    ['index', 'node', 'browser', 'compress.ts'],
+    ['node'],
+    ['browser'],
+    ['index'],
+    ['compress.ts'],
     ['report', 'view', 'net'],
     ['artifact', 'diff'],
     ['search'],
@@ -20,17 +23,11 @@ const house = {
     ['prove', 'emit', 'sim', 'data'],
     ['program'],
     ['ir'],
-    ['wasm', 'text', 'base'],
+    ['wasm', 'text'],
+    ['base'],
   ],
-  'src/ir': [
-    ['import'],
-    ['ops'],
-    ['integers', 'geometry'],
-    ['formats', 'graph'],
-    ['kernel'],
-    ['tensor'],
-  ],
-  'src/compress': [['prune', 'round', 'train'], ['fit'], ['gradient']],
+  'src/ir': [['import'], ['ops'], ['integers', 'geometry'], ['formats', 'graph'], ['kernel'], ['tensor']],
+  'src/compress': [['train'], ['prune', 'round'], ['fit'], ['gradient']],
 };
 
 /** A folder `compress` stands beside the door `compress.ts`; every other name is a folder or a file. */
@@ -53,30 +50,42 @@ const downwards = Object.entries(house).flatMap(([wing, rows]) =>
 );
 
 /** They know kernels and programs, and neither graph nor operator. */
-const kernelRooms = ['sim', 'emit', 'prove', 'cost', 'lower', 'program', 'trace', 'runtime', 'targets', 'view', 'diff'];
+const kernelRooms = [
+  'sim',
+  'emit',
+  'prove',
+  'cost',
+  'lower',
+  'program',
+  'trace',
+  'runtime',
+  'targets',
+  'view',
+  'diff',
+];
 
 /** These passes make nodes of these operators; every other one asks an operator what it needs to know. */
 const passesThatMakeNodes = ['canonicalize', 'normalize-input', 'settle-images'];
+
+/** Still to ask by OpDef. */
+const pending = ['passes/(fuse|hoist|fold-batch-norm)'].map((file) => `^src/${file}[.]ts$`);
 
 const seesNode = ['^src/cli/', '^src/targets/', '(^|/)node-[^/]*[.]ts$', '^src/node[.]ts$'];
 
 module.exports = {
   forbidden: [
     ...downwards,
-    rule(
-      'every file stands in a room',
-      { path: '^src/', pathNot: house.src.flat().map((name) => path('src', name)) },
-      {},
-    ),
-    rule(
-      'every file of ir stands in a room',
-      { path: '^src/ir/', pathNot: house['src/ir'].flat().map((name) => path('src/ir', name)) },
-      {},
-    ),
+    ...Object.entries({ src: house.src, 'src/ir': house['src/ir'] }).flatMap(([wing, rows]) => {
+      const outside = { path: `^${wing}/`, pathNot: rows.flat().map((name) => path(wing, name)) };
+      return [
+        rule(`every file of ${wing} stands in a room`, outside, {}),
+        rule(`every file of ${wing} that is imported stands in a room`, {}, outside),
+      ];
+    }),
     rule('node: where a process or a folder is', { pathNot: seesNode }, { dependencyTypes: ['core'] }),
     rule(
       'what sees node: is imported by what sees it',
-      { path: '^src/', pathNot: ['^src/cli/', '(^|/)node-[^/]*[.]ts$', '^src/node[.]ts$', '^src/targets/'] },
+      { path: '^src/', pathNot: seesNode },
       { path: ['(^|/)node-[^/]*[.]ts$', '^src/targets/'] },
     ),
     rule(
@@ -88,11 +97,19 @@ module.exports = {
       'operators are asked by their OpDef',
       {
         path: '^src/',
-        pathNot: ['^src/ir/(ops|import)/', `^src/passes/(${passesThatMakeNodes.join('|')})[.]ts$`],
+        pathNot: [
+          '^src/ir/(ops|import)/',
+          `^src/passes/(${passesThatMakeNodes.join('|')})[.]ts$`,
+          ...pending,
+        ],
       },
       { path: '^src/ir/ops/', pathNot: '^src/ir/ops/index[.]ts$' },
     ),
-    rule('protobuf stands in import', { path: '^src/', pathNot: '^src/ir/import/' }, { path: 'onnx-proto|^long$|/long/' }),
+    rule(
+      'protobuf stands in import',
+      { path: '^src/', pathNot: '^src/ir/import/' },
+      { path: 'onnx-proto|^long$|/long/' },
+    ),
     rule(
       'rows are read without what writes them',
       { path: '^src/program/rows[.]ts$' },

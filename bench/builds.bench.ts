@@ -31,7 +31,7 @@ interface Build {
   readonly finetune?: { readonly epochs: number; readonly sparsity: number; readonly bits: 8 | 4 | 2 };
 }
 
-const prune = (sparsity: number, price: 'flash' | 'macs') =>
+const prune = (sparsity: number, price: 'weights' | 'macs') =>
   ({ method: 'obs', sparsity, price, seed: 1 }) as const;
 const flash = { objective: 'flash', target: 'cortex-m4' } as const;
 const tables = { objective: 'tables', target: 'cortex-m4' } as const;
@@ -47,17 +47,17 @@ const builds: readonly Build[] = [
   {
     name: 'pruned',
     flags: '--sparsity 0.85 --weight-bits 4 --requant compact',
-    options: { requant: 'compact', weightBits: 4, prune: prune(0.85, 'flash'), formats: flash },
+    options: { requant: 'compact', weightBits: 4, prune: prune(0.85, 'weights'), formats: flash },
   },
   {
     name: 'pruned for constants',
     flags: '--sparsity 0.85 --weight-bits 4 --optimize tables --requant compact',
-    options: { requant: 'compact', weightBits: 4, prune: prune(0.85, 'flash'), formats: tables },
+    options: { requant: 'compact', weightBits: 4, prune: prune(0.85, 'weights'), formats: tables },
   },
   {
     name: 'pruned harder',
     flags: '--sparsity 0.9 --weight-bits 4 --requant compact',
-    options: { requant: 'compact', weightBits: 4, prune: prune(0.9, 'flash'), formats: flash },
+    options: { requant: 'compact', weightBits: 4, prune: prune(0.9, 'weights'), formats: flash },
   },
   {
     name: 'trained',

@@ -152,7 +152,7 @@ function tableText(all: ReadonlyMap<string, Float64Array>): string {
   });
   return [
     '/** Bytes of machine code per operation, fitted by bench/code.bench.ts, which writes this file. */',
-    "import type { CodeFeature } from './code-features.ts';",
+    "import type { CodeFeature } from './size-features.ts';",
     '',
     'export const fittedCode = {',
     ...rows,

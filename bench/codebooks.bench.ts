@@ -84,7 +84,7 @@ test.each(plans.filter(({ net }) => wanted === undefined || wanted === net.name)
     const rows: string[][] = [];
     for (const sparsity of sparsities)
       for (const [name, more] of grids) {
-        const prune = { method: 'obs', sparsity, price: 'flash', seed: 1 } as const;
+        const prune = { method: 'obs', sparsity, price: 'weights', seed: 1 } as const;
         const compiled = compileFused(made, { ...options, ...more, ...(sparsity > 0 ? { prune } : {}) });
         rows.push(await row(compiled, net, [formatPercent(sparsity), name]));
         console.log(rows.at(-1)!.join(' | '));

@@ -62,7 +62,7 @@ const variants = [
 
 function lenetVariants(): { readonly what: string; readonly program: Program }[] {
   return variants.flatMap(({ percents, mode, formats, wide }) =>
-    [8, 4].flatMap((bits) => {
+    ([8, 4] as const).flatMap((bits) => {
       const graph = prunedGraph(lenet, { percents, bits, mode });
       return (bits === 8 ? eightBit : fourBit).slice(0, formats).flatMap((format, i) => {
         const made = stored(graph, [format, format, format, format, format]);
@@ -111,7 +111,7 @@ function tableText(all: ReadonlyMap<string, Float64Array>): string {
   });
   return [
     '/** Instructions per operation, fitted to exact counts by bench/cost.bench.ts, which writes this file. */',
-    "import type { Feature } from './features.ts';",
+    "import type { Feature } from './speed-features.ts';",
     '',
     'export const fitted = {',
     ...rows,

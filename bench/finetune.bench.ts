@@ -15,6 +15,7 @@ import type { FinetuneOptions, TrainingData } from '../src/compress/train/option
 import { readLabels } from '../src/data/node-files.ts';
 import type { Prepared } from '../src/data/prepare.ts';
 import type { Graph } from '../src/ir/graph/graph.ts';
+import type { WeightBits } from '../src/ir/graph/op.ts';
 import { calibrate } from '../src/passes/calibrate.ts';
 import { canonicalize } from '../src/passes/canonicalize.ts';
 import { foldBatchNorm } from '../src/passes/fold-batch-norm.ts';
@@ -31,7 +32,7 @@ interface Settings extends FinetuneOptions {
   readonly net?: string;
   readonly threads?: number;
   readonly start?: number;
-  readonly bits?: Readonly<Record<string, number>>;
+  readonly bits?: Readonly<Record<string, WeightBits>>;
   readonly final?: boolean;
 }
 

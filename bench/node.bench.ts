@@ -77,7 +77,7 @@ async function race(contestants: readonly Contestant[]): Promise<readonly number
 /** Milliseconds of the first `load` of a process, the modules being there. */
 function loadTimes(folder: string): readonly number[] {
   const script = `
-    import { load } from ${JSON.stringify(path.join(root, 'dist/index.js'))};
+    import { load } from ${JSON.stringify(path.join(root, 'dist/node.js'))};
     const start = performance.now();
     await load(${JSON.stringify(folder)});
     console.log(performance.now() - start);`;

@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { Prepared } from '../src/data/prepare.ts';
 import { emitC } from '../src/emit/package.ts';
 import type { Graph, Node } from '../src/ir/graph/graph.ts';
-import type { RequantMode } from '../src/ir/graph/op.ts';
+import type { RequantMode, WeightBits } from '../src/ir/graph/op.ts';
 import type { QuantizedMac } from '../src/ir/integers/mac.ts';
 import type { WeightFormat } from '../src/ir/kernel/weight-format.ts';
 import type { Tensor } from '../src/ir/tensor.ts';
@@ -56,7 +56,7 @@ function pruned(graph: Graph<'float'>, percents: readonly number[]): Graph<'floa
 
 export interface PrunedOptions {
   readonly percents: readonly number[];
-  readonly bits?: number;
+  readonly bits?: WeightBits;
   readonly mode?: RequantMode;
 }
 

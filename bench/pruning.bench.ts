@@ -14,6 +14,7 @@ import { roundWeights } from '../src/compress/round/round-weights.ts';
 import { readLabels } from '../src/data/node-files.ts';
 import { evaluate } from '../src/ir/graph/evaluate.ts';
 import type { Graph } from '../src/ir/graph/graph.ts';
+import type { WeightBits } from '../src/ir/graph/op.ts';
 import { floats } from '../src/ir/tensor.ts';
 import { calibrate } from '../src/passes/calibrate.ts';
 import { canonicalize } from '../src/passes/canonicalize.ts';
@@ -27,10 +28,10 @@ import { count, markdown, writeSection } from './page.ts';
 
 const lenet = nets[0]!;
 const holdout = process.env.PRUNING_SCORE === 'holdout';
-const listOf = (name: string, standard: string): number[] =>
-  (process.env[name] ?? standard).split(',').map(Number);
+const listOf = <N extends number>(name: string, standard: string): N[] =>
+  (process.env[name] ?? standard).split(',').map((text) => Number(text) as N);
 const sparsities = listOf('PRUNING_SPARSITY', '0.8,0.85,0.9,0.92,0.95');
-const bits = listOf('PRUNING_BITS', '8,4');
+const bits = listOf<WeightBits>('PRUNING_BITS', '8,4');
 
 interface Scored {
   readonly images: readonly Float32Array[];
@@ -63,7 +64,7 @@ function floatTop1(graph: Graph<'float'>, scored: Scored): number {
   });
 }
 
-function integerTop1(pruned: Graph<'float'>, weightBits: number, { scored, shared }: Common): number {
+function integerTop1(pruned: Graph<'float'>, weightBits: WeightBits, { scored, shared }: Common): number {
   const { graph, weightSteps } =
     weightBits === 8
       ? { graph: pruned, weightSteps: new Map() }
@@ -80,7 +81,7 @@ function integerTop1(pruned: Graph<'float'>, weightBits: number, { scored, share
 
 /** Of all rows of a price. */
 interface Common {
-  readonly price: 'flash' | 'macs';
+  readonly price: 'weights' | 'macs';
   readonly scored: Scored;
   readonly base: number;
   readonly shared: Shared;
@@ -106,7 +107,7 @@ function row(sparsity: number, common: Common): readonly string[] {
   return cells;
 }
 
-const prices = (process.env.PRUNING_PRICE ?? 'flash,macs').split(',') as ('flash' | 'macs')[];
+const prices = (process.env.PRUNING_PRICE ?? 'weights,macs').split(',') as ('weights' | 'macs')[];
 
 test.each(prices)('pruning priced by %s', (price) => {
   const scored = scoredDigits();

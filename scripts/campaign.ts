@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util';
 import { chips, type TargetName, targetNamed } from '../src/targets/targets.ts';
 import { lawNames, laws } from '../test/support/laws.ts';
-import { compareOn, member } from '../test/support/native-laws.ts';
+import { compareOn, type Member, member } from '../test/support/native-laws.ts';
 import { recipesOf, replayCommand } from '../test/support/property.ts';
 import type { Recipe } from '../test/support/recipes.ts';
 
@@ -53,10 +53,21 @@ function targetsOf(batch: number): readonly TargetName[] {
   return other === undefined ? [always] : [always, other];
 }
 
+/** A random network that does not compile is a fault too; the others of its batch go on. */
+function compiled(recipe: Recipe, seed: number, index: number): readonly Member[] {
+  try {
+    return [member(recipe, `net${index}`)];
+  } catch (error) {
+    counts.broken++;
+    report(seed, index, `compile: ${String(error)}`);
+    return [];
+  }
+}
+
 async function runOnTargets(recipes: readonly Recipe[], seed: number, batch: number): Promise<void> {
   const chosen = targetsOf(batch);
   if (chosen.length === 0) return;
-  const members = recipes.map((recipe, i) => member(recipe, `net${i}`));
+  const members = recipes.flatMap((recipe, i) => compiled(recipe, seed, i));
   counts.onTargets += members.length;
   await Promise.all(
     chosen.map(async (target) => {

@@ -10,7 +10,7 @@ import { needsRounding, type RoundedWeights, roundWeights } from './compress/rou
 import { type Split, split } from './data/held-back.ts';
 import { verifyGraph } from './ir/graph/check.ts';
 import type { Graph, Stage } from './ir/graph/graph.ts';
-import type { CodebookSize, Range, RequantMode, WeightBits } from './ir/graph/op.ts';
+import type { ByLayer, CodebookSize, Range, RequantMode, WeightBits } from './ir/graph/op.ts';
 import { dumpGraph } from './ir/graph/text.ts';
 import type { Quant } from './ir/kernel/stored.ts';
 import { countOf, sameShape } from './ir/tensor.ts';
@@ -62,12 +62,12 @@ export interface CompileOptions {
   /** Zeros for the weights that matter least, before calibration; needs calibration inputs. */
   readonly prune?: Omit<PruneOptions, 'samples' | 'onProgress'>;
   /** For all layers, or by node name (8 for those without). Below 8 they are rounded to what fits best. */
-  readonly weightBits?: WeightBits | ReadonlyMap<string, WeightBits>;
+  readonly weightBits?: ByLayer<WeightBits>;
   /**
    * So many values, chosen by k-means, for the weights of every layer, or of layers by node name: formats of 4 (or
    * 2) bits then store indices. Layers without a codebook have `weightBits`.
    */
-  readonly codebook?: CodebookSize | ReadonlyMap<string, CodebookSize>;
+  readonly codebook?: ByLayer<CodebookSize>;
   /** The weights are on grids of `weightBits` already, by training: they are not rounded again. */
   readonly rounded?: boolean;
   readonly biasCorrection?: boolean;

@@ -1,5 +1,6 @@
 /**
- * thimble as a library: each step of `thimble compile` usable alone.
+ * thimble as a library: each step of `thimble compile` usable alone. It sees nothing of Node; `browser.ts` and
+ * `node.ts` are the doors to it.
  *
  *   const model = loadOnnx(bytes, { name: 'lenet5' });
  *   const compiled = compile(model, { name: 'lenet5', arith: 'int8', calibration: { inputs } });
@@ -7,7 +8,7 @@
  *   const files = artifactOf(compiled, { command: '', version: '', model: bytes, preprocessing: {} });
  */
 
-export { type Certificate, certify, type LayerCertificate, type WeightMismatch } from './artifact/certify.ts';
+export * from './artifact/certify.ts';
 export {
   type Artifact,
   artifactOf,
@@ -17,17 +18,10 @@ export {
   type Manifest,
   type Preprocessing,
 } from './artifact/make.ts';
-export { type MeasureOptions, measureTargets } from './artifact/node-target-costs.ts';
-export { type VerifyReport, type VerifyRow, verifyArtifact } from './artifact/node-verify.ts';
 export type { Distance } from './base/distance.ts';
 export { DefectError, InputError } from './base/errors.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
-export { type Pruned, type PrunedLayer, type PruneOptions, prune } from './compress/prune/prune.ts';
-export { type RoundedWeights, type RoundOptions, roundWeights } from './compress/round/round-weights.ts';
-export { accuracy, classify } from './compress/train/classify.ts';
-export { type Epoch, type Finetuned, finetune } from './compress/train/finetune.ts';
-export { onThreads } from './compress/train/node-threads.ts';
-export type { FinetuneOptions, Progress, TrainingData } from './compress/train/options.ts';
+export * from './compress.ts';
 export {
   type Capture,
   type Captured,
@@ -44,7 +38,7 @@ export type { Coordinates, LayerMeasures } from './diff/measures.ts';
 export { captureOfRun } from './diff/trace-capture.ts';
 export { type Coverage, coverageOf, type Verdict, verdictOf } from './diff/verdict.ts';
 export type { EmitInfo, Golden } from './emit/info.ts';
-export { emitC, emitC as emit } from './emit/package.ts';
+export { emitC } from './emit/package.ts';
 export { verifyGraph } from './ir/graph/check.ts';
 export { evaluate } from './ir/graph/evaluate.ts';
 export type { Graph, Node, Stage } from './ir/graph/graph.ts';
@@ -58,20 +52,6 @@ export type { Shape, Tensor } from './ir/tensor.ts';
 export { type Agreement, agreementOf } from './judge/agreement.ts';
 export type { LayerError } from './judge/layer-errors.ts';
 export type { Warning } from './judge/warnings/warning.ts';
-export { fromNdarray, toNdarray } from './net/ndarray.ts';
-export {
-  type Classified,
-  type Net,
-  type NetInput,
-  type NetOptions,
-  type NetResult,
-  netOf,
-  netOfArtifact,
-  type Picture,
-  type RunOptions,
-  type Values,
-} from './net/net.ts';
-export { type BatchOptions, type LoadedNet, type LoadOptions, load, withThreads } from './net/node-load.ts';
 export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 export { canonicalize } from './passes/canonicalize.ts';
 export {
@@ -98,19 +78,6 @@ export { type EngineName, inference, type RunProgram, simulate } from './runtime
 export { compareOutcomes, type Difference, differenceText } from './sim/difference.ts';
 export { createSimulator, type Simulator } from './sim/simulate.ts';
 export { Trap } from './sim/trap.ts';
-export { type NativeOptions, type NativeResult, runNative } from './targets/native.ts';
-export { type TargetName, targetNames } from './targets/targets.ts';
-export { type TraceRunOptions, traceNative } from './targets/trace.ts';
 export { readTrace, readTraces } from './trace/read.ts';
-export type {
-  ByteRange,
-  DeviceTrace,
-  TraceInput,
-  TraceLayer,
-  TraceProblem,
-  TraceProblemKind,
-  TraceRun,
-  TraceTable,
-  TraceTensor,
-} from './trace/trace.ts';
+export type * from './trace/trace.ts';
 export { createTrace, type TracedInference, type TraceOptions } from './trace/write.ts';

@@ -199,7 +199,7 @@ test('the library: from the file to the output in four calls', async () => {
   const {
     compile: compiling,
     decodeOutput: decode,
-    emit,
+    emitC,
     encodeInput: encode,
     loadOnnx,
     simulate,
@@ -207,6 +207,6 @@ test('the library: from the file to the output in four calls', async () => {
   const { program } = compiling(loadOnnx(bytes, { name: 'lenet5' }), int8);
   const { output } = simulate(program, encode(program, digit(4)));
   expect(argmax(decode(program, output))).toBe(4);
-  const files = emit(program, { command: '', version: '0', hash: '', golden: [] });
+  const files = emitC(program, { command: '', version: '0', hash: '', golden: [] });
   expect([...files.keys()]).toEqual(['lenet5.h', 'lenet5.c', 'lenet5_trace.h', 'CMakeLists.txt']);
 });

@@ -5,11 +5,12 @@
  */
 
 import { decibels } from '../base/distance.ts';
-import { DefectError, must } from '../base/errors.ts';
+import { at, DefectError, must } from '../base/errors.ts';
+import { nonzerosIn } from '../base/extremes.ts';
 import { entropyFloor } from '../cost/entropy.ts';
 import { tableBytesOf } from '../cost/speed.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
-import type { QuantizedMac } from '../ir/integers/mac.ts';
+import { bitsOf, type QuantizedMac } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
@@ -81,7 +82,7 @@ function compared(
   stored.forEach((values, row) => {
     values.forEach((value, i) => {
       const term = toModel(i);
-      const model = mac.weights[row * terms + term] as number;
+      const model = at(mac.weights, row * terms + term);
       if (value === model) return;
       const first = mismatch ?? { row, term, stored: value, model };
       mismatch = { ...first, count: (mismatch?.count ?? 0) + 1 };
@@ -95,9 +96,9 @@ function sqnrOf(real: Tensor, { weights, weightScales }: QuantizedMac): number {
   const terms = weights.length / weightScales.length;
   let [signal, noise] = [0, 0];
   weights.forEach((q, i) => {
-    const w = real.data[i] as number;
+    const w = at(real.data, i);
     signal += w * w;
-    noise += (w - q * (weightScales[Math.floor(i / terms)] as number)) ** 2;
+    noise += (w - q * at(weightScales, Math.floor(i / terms))) ** 2;
   });
   return decibels(signal, noise);
 }
@@ -109,8 +110,7 @@ function certifyStep({ kernel }: Step, node: Node, input: StoredTensor, real: Te
   const mac = node.quantized as QuantizedMac;
   const how = must(kernel.weights, 'a kernel with weights');
   const mismatch = compared(decodeRows(kernel), mac, modelTerm(real.shape, input));
-  const nonzeros = mac.weights.reduce((n, w) => n + (w === 0 ? 0 : 1), 0);
-  const largest = mac.weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+  const nonzeros = nonzerosIn(mac.weights);
   return {
     node: node.name,
     kernel: kernel.name,
@@ -118,7 +118,7 @@ function certifyStep({ kernel }: Step, node: Node, input: StoredTensor, real: Te
     weights: mac.weights.length,
     nonzeros,
     density: nonzeros / mac.weights.length,
-    bits: Math.ceil(Math.log2(largest + 1)) + 1,
+    bits: bitsOf(mac.weights),
     weightBytes: bytesOfTables(kernel, [how.stream, how.counts, how.codebook]),
     tableBytes: tableBytesOf(kernel),
     floorBytes: entropyFloor(mac.weights).bytes,

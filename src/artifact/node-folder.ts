@@ -54,7 +54,7 @@ const foreign = (out: string, found: string): InputError =>
   new InputError({
     where: out,
     found,
-    supported: 'a new folder, an empty one, or one that thimble wrote and nobody added to',
+    supported: 'a new folder, an empty one, or one that thimble wrote and that holds nothing else',
     todo: 'choose another folder, or remove this one yourself',
   });
 

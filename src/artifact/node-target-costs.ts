@@ -1,6 +1,6 @@
 /** What a build costs on targets: counted and weighed, not modelled. */
 
-import { InputError } from '../base/errors.ts';
+import { at, InputError } from '../base/errors.ts';
 import type { CodeSize, MeasuredTarget } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';
 import type { Measures } from '../targets/native.ts';
@@ -36,7 +36,7 @@ async function sizesOn({ program, sources }: Artifact, target: TargetName): Prom
 }
 
 const layersOf = ({ steps }: Program, { instructions }: Measures): NonNullable<MeasuredTarget['layers']> =>
-  steps.map(({ kernel }, i) => ({ kernel: kernel.name, instructions: instructions.perStep[i] ?? 0 }));
+  steps.map(({ kernel }, i) => ({ kernel: kernel.name, instructions: at(instructions.perStep, i) }));
 
 /** Where a target's compiler does not take the C, that is what its row says already. */
 const sizesUnless = async (artifact: Artifact, row: VerifyRow, target: TargetName) =>

@@ -1,9 +1,10 @@
 /** The grids that an int8 program's weights lie on, and what of the given model's weights lies beyond them. */
 
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import { largestOf, smallestOf } from '../base/extremes.ts';
 import type { Compiled } from '../compile.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
+import { largestWeight } from '../ir/graph/op.ts';
 import type { QuantizedMac } from '../ir/integers/mac.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Program, Slot } from '../program/program.ts';
@@ -21,7 +22,7 @@ export interface WeightGrid {
 
 /** The integers that a weight may be stored as: least and most. */
 function limits({ bits, codebook }: QuantizedMac): readonly [number, number] {
-  const most = 2 ** (bits - 1) - 1;
+  const most = largestWeight(bits);
   return [codebook?.[0] ?? -most, codebook?.at(-1) ?? most];
 }
 
@@ -31,7 +32,7 @@ function clippedShare(mac: QuantizedMac, given: (i: number) => number): number {
   let [clipped, kept] = [0, 0];
   mac.weights.forEach((q, i) => {
     if (q === 0) return;
-    const steps = given(i) / (mac.weightScales[Math.floor(i / terms)] as number);
+    const steps = given(i) / at(mac.weightScales, Math.floor(i / terms));
     kept++;
     if (steps < least - 0.501 || steps > most + 0.501) clipped++;
   });
@@ -68,7 +69,7 @@ function gridOf(layer: Layer, graph: Graph<'float'>): WeightGrid {
   const place = placeIn(given, layer, terms);
   return {
     steps: [smallestOf(used), largestOf(used)],
-    clipped: clippedShare(mac, (i) => given.data[place(i)] as number),
+    clipped: clippedShare(mac, (i) => at(given.data, place(i))),
   };
 }
 

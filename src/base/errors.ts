@@ -66,6 +66,13 @@ export function must<T>(value: T | undefined | null, invariant: string): T {
   return value;
 }
 
+/** Element `index` of a list that has one there: the index is a claim. @throws DefectError where it does not hold */
+export function at<T>(list: ArrayLike<T>, index: number): T {
+  const found = list[index];
+  if (found === undefined) throw new DefectError(`index ${index} of a list of ${list.length}`);
+  return found;
+}
+
 /** How messages name things. */
 export const nodeLabel = (name: string, type: string): string => `node '${name}' (${type})`;
 export const tensorLabel = (name: string): string => `tensor '${name}'`;

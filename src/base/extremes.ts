@@ -1,4 +1,4 @@
-/** The largest and smallest of many numbers. Arguments of a function (`Math.max(...xs)`) end at some 120,000. */
+/** The largest and smallest of many numbers, and how many are not 0. Arguments of a function (`Math.max(...xs)`) end at some 120,000. */
 
 /** The largest number; -Infinity of none, NaN where one is. */
 export function largestOf(values: ArrayLike<number>): number {
@@ -12,6 +12,20 @@ export function smallestOf(values: ArrayLike<number>): number {
   let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < values.length; i++) least = Math.min(least, values[i] as number);
   return least;
+}
+
+/** The largest size of a number, of either sign; 0 of none, NaN where one is. */
+export function largestSize(values: ArrayLike<number>): number {
+  let most = 0;
+  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i] as number));
+  return most;
+}
+
+/** How many numbers are not 0. */
+export function nonzerosIn(values: ArrayLike<number>): number {
+  let count = 0;
+  for (let i = 0; i < values.length; i++) if (values[i] !== 0) count++;
+  return count;
 }
 
 /** Where the largest number stands first; -1 of none, and where one is NaN. */

@@ -83,7 +83,7 @@ function requireSame(file: string, then: Identity, now: Identity): void {
 
 /**
  * The state to go on from, or undefined to begin.
- * @throws InputError when there is nothing to resume, something that nobody asked to resume, another run's file
+ * @throws InputError when there is nothing to resume, a file that was not asked for, another run's file
  */
 export function loadCheckpoint(file: string, identity: Identity, resume: boolean): Uint8Array | undefined {
   if (!existsSync(file)) {

@@ -5,12 +5,13 @@
  */
 import { InputError } from '../base/errors.ts';
 import type { Arrays } from '../ir/kernel/check.ts';
-import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
+import type { Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
+import { binaryOperations, compareOperations } from '../ir/kernel/operations.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
-import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
+import { eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
 import { type BindingTimes, bindingTimes, isFixed } from '../prove/interval/binding-time.ts';
-import { addTimes, type Counts, count, countStmt, noCounts, valuesHeld } from './speed-features.ts';
+import { addNames, addTimes, type Counts, count, countStmt, noCounts, valuesHeld } from './speed-features.ts';
 
 interface Run {
   readonly kernel: Kernel;
@@ -43,13 +44,6 @@ function deciding(s: Stmt): readonly Expr[] {
   return s.kind === 'copy' || s.kind === 'fill' ? [s.count] : [];
 }
 
-function addNames(e: Expr, names: Set<string>): void {
-  eachExpr(e, (part) => {
-    if (part.kind === 'local') names.add(part.name);
-    if (part.kind === 'load') names.add(part.from);
-  });
-}
-
 /** Everything that flows into a decision. */
 function neededNames(kernel: Kernel): ReadonlySet<string> {
   const needed = new Set<string>();
@@ -67,28 +61,6 @@ function neededNames(kernel: Kernel): ReadonlySet<string> {
   return needed;
 }
 
-const binaryJs: Readonly<Record<BinaryOp, (a: number, b: number) => number>> = {
-  add: (a, b) => a + b,
-  sub: (a, b) => a - b,
-  mul: (a, b) => Math.imul(a, b),
-  div: (a, b) => Math.trunc(a / b),
-  mod: (a, b) => a % b,
-  shl: (a, b) => a << b,
-  shr: (a, b) => a >> b,
-  and: (a, b) => a & b,
-  or: (a, b) => a | b,
-  xor: (a, b) => a ^ b,
-};
-
-const compareJs: Readonly<Record<CompareOp, (a: number, b: number) => boolean>> = {
-  lt: (a, b) => a < b,
-  le: (a, b) => a <= b,
-  gt: (a, b) => a > b,
-  ge: (a, b) => a >= b,
-  eq: (a, b) => a === b,
-  ne: (a, b) => a !== b,
-};
-
 function evaluated(run: Run, e: Expr): number {
   switch (e.kind) {
     case 'int':
@@ -97,9 +69,9 @@ function evaluated(run: Run, e: Expr): number {
     case 'local':
       return run.env.get(e.name) ?? 0;
     case 'binary':
-      return binaryJs[e.op](evaluated(run, e.a), evaluated(run, e.b));
+      return binaryOperations[e.op].meaning(evaluated(run, e.a), evaluated(run, e.b));
     case 'compare':
-      return compareJs[e.op](evaluated(run, e.a), evaluated(run, e.b)) ? 1 : 0;
+      return compareOperations[e.op].meaning(evaluated(run, e.a), evaluated(run, e.b)) ? 1 : 0;
     case 'select':
       return evaluated(run, e.test) !== 0 ? evaluated(run, e.yes) : evaluated(run, e.no);
     case 'load':

@@ -1,12 +1,12 @@
 /** What a kernel's machine code is made of: every statement counts once, however often it runs. */
 import type { Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
+import { kindOf } from './kinds.ts';
 
 export const codeFeatures = [
   'kernel',
   'loop',
   'branch',
-  /** Loads at an index below 32 (Thumb's immediate offsets), at others, from wide elements; stores. */
   'loadNear',
   'loadFar',
   'loadWide',
@@ -33,50 +33,8 @@ export const codeFeatures = [
 
 export type CodeFeature = (typeof codeFeatures)[number];
 
-const calls: Readonly<Record<string, CodeFeature>> = {
-  sign_extend: 'signExtend',
-  clamp: 'clamp',
-  divide_nearest: 'divide',
-  requantize_single: 'requantize64',
-  requantize_high: 'requantize64',
-  requantize_double: 'requantize64',
-  requantize_compact: 'requantize32',
-  requantize_pow2: 'requantize32',
-};
-
-function loadFeature(e: Expr & { kind: 'load' }): CodeFeature {
-  if (e.elem !== 'u8' && e.elem !== 'i8') return 'loadWide';
-  return e.index.kind === 'int' && e.index.value < 32 ? 'loadNear' : 'loadFar';
-}
-
-function expressionFeature(e: Expr): CodeFeature | undefined {
-  switch (e.kind) {
-    case 'binary':
-      if (e.op === 'mul') return 'mul';
-      if (e.op === 'add' || e.op === 'sub') return 'add';
-      return e.op === 'div' || e.op === 'mod' ? 'divide' : 'bits';
-    case 'compare':
-    case 'select':
-      return 'select';
-    case 'load':
-      return loadFeature(e);
-    case 'call':
-      // A sign extension to 8 bits of a loaded byte is part of the load.
-      if (e.primitive === 'sign_extend' && e.args[1]?.kind === 'int' && e.args[1].value === 8)
-        return undefined;
-      return calls[e.primitive] ?? 'otherCall';
-    case 'toFloat':
-    case 'toInt':
-      return 'otherCall';
-    case 'int':
-      return Math.abs(e.value) > 255 ? 'wideConstant' : undefined;
-    case 'float':
-    case 'local':
-      return undefined;
-    default:
-      return e satisfies never;
-  }
-}
+const expressionFeature = (e: Expr): CodeFeature | undefined =>
+  e.kind === 'int' && Math.abs(e.value) > 255 ? 'wideConstant' : kindOf(e);
 
 function statementFeature(s: Stmt): CodeFeature | undefined {
   switch (s.kind) {

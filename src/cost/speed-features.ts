@@ -1,6 +1,7 @@
 /** What one run through a statement executes, in kinds of operations whose costs differ between chips. */
 import type { Expr, Stmt } from '../ir/kernel/kernel.ts';
 import { expressionsOf, partsOf } from '../ir/kernel/walk.ts';
+import { kindOf } from './kinds.ts';
 
 export const features = [
   /** Once per kernel, per entered loop, per pass of a loop, per `if` that is decided. */
@@ -8,7 +9,6 @@ export const features = [
   'loop',
   'pass',
   'branch',
-  /** Loads of one byte at an index below 32 (Thumb's immediate offsets), at others; of wider elements. */
   'loadNear',
   'loadFar',
   'loadWide',
@@ -53,59 +53,11 @@ export function addTimes(counts: Counts, more: Counts, times: number): void {
   for (let i = 0; i < counts.length; i++) counts[i] = (counts[i] as number) + times * (more[i] as number);
 }
 
-function countLoad(counts: Counts, e: Expr & { kind: 'load' }): void {
-  if (e.elem !== 'u8' && e.elem !== 'i8') count(counts, 'loadWide');
-  else count(counts, e.index.kind === 'int' && e.index.value < 32 ? 'loadNear' : 'loadFar');
-}
-
-const calls: Readonly<Record<string, Feature>> = {
-  sign_extend: 'signExtend',
-  clamp: 'clamp',
-  divide_nearest: 'divide',
-  requantize_single: 'requantize64',
-  requantize_high: 'requantize64',
-  requantize_double: 'requantize64',
-  requantize_compact: 'requantize32',
-  requantize_pow2: 'requantize32',
-};
-
-function countBinary(counts: Counts, e: Expr & { kind: 'binary' }): void {
-  if (e.op === 'mul') count(counts, 'mul');
-  else if (e.op === 'add' || e.op === 'sub') count(counts, 'add');
-  else count(counts, e.op === 'div' || e.op === 'mod' ? 'divide' : 'bits');
-}
-
-/** A sign extension to 8 bits of a loaded byte is part of the load. */
-const isFree = (e: Expr): boolean =>
-  e.kind === 'call' && e.primitive === 'sign_extend' && e.args[1]?.kind === 'int' && e.args[1].value === 8;
-
-export function countExpr(counts: Counts, e: Expr): void {
+/** A comparison is half of the choice that it is made for, mostly. */
+function countExpr(counts: Counts, e: Expr): void {
   for (const part of partsOf(e)) countExpr(counts, part);
-  switch (e.kind) {
-    case 'binary':
-      countBinary(counts, e);
-      return;
-    case 'compare':
-    case 'select':
-      count(counts, 'select', 0.5);
-      return;
-    case 'load':
-      countLoad(counts, e);
-      return;
-    case 'call':
-      if (!isFree(e)) count(counts, calls[e.primitive] ?? 'otherCall');
-      return;
-    case 'toFloat':
-    case 'toInt':
-      count(counts, 'otherCall');
-      return;
-    case 'int':
-    case 'float':
-    case 'local':
-      return;
-    default:
-      e satisfies never;
-  }
+  const kind = kindOf(e);
+  if (kind !== undefined) count(counts, kind, kind === 'select' ? 0.5 : 1);
 }
 
 function countAccumulate(counts: Counts, value: Expr): void {
@@ -142,13 +94,14 @@ export function valuesHeld(body: readonly Stmt[]): number {
   for (const s of body) {
     if (s.kind === 'let' || s.kind === 'pointer') inner.add(s.name);
     if (s.kind === 'accumulate' || s.kind === 'assign' || s.kind === 'advance') held.add(s.name);
-    for (const e of expressionsOf(s)) namesIn(e, held);
+    for (const e of expressionsOf(s)) addNames(e, held);
   }
   return [...held].filter((name) => !inner.has(name)).length + 3;
 }
 
-function namesIn(e: Expr, names: Set<string>): void {
+/** Locals and arrays that the expression reads. */
+export function addNames(e: Expr, names: Set<string>): void {
   if (e.kind === 'local') names.add(e.name);
   if (e.kind === 'load') names.add(e.from);
-  for (const part of partsOf(e)) namesIn(part, names);
+  for (const part of partsOf(e)) addNames(part, names);
 }

@@ -1,9 +1,10 @@
 /** What an array's axes mean: samples (n), channels (c), rows (h), columns (w). */
+import { at } from '../base/errors.ts';
 import { type Shape, stridesOf } from '../ir/tensor.ts';
 
 /** The arrangements that are understood, outermost axis first. A letter that is missing has size 1. */
 export const layouts = ['nchw', 'nhwc', 'chw', 'hwc', 'nhw', 'ncw', 'hw', 'nw', 'cw', 'w'] as const;
-export type Layout = (typeof layouts)[number];
+export type AxisOrder = (typeof layouts)[number];
 
 interface Axis {
   readonly size: number;
@@ -13,7 +14,7 @@ interface Axis {
 
 /** An array seen as samples of channels, rows and columns. */
 export interface View {
-  readonly layout: Layout;
+  readonly layout: AxisOrder;
   readonly n: Axis;
   readonly c: Axis;
   readonly h: Axis;
@@ -21,12 +22,12 @@ export interface View {
 }
 
 function axisOf(layout: string, letter: string, shape: Shape, strides: Shape): Axis {
-  const at = layout.indexOf(letter);
-  const size = at < 0 ? 1 : (shape[at] ?? 1);
-  return { size, stride: size === 1 ? 0 : (strides[at] ?? 0) };
+  const axis = layout.indexOf(letter);
+  const size = axis < 0 ? 1 : at(shape, axis);
+  return { size, stride: size === 1 ? 0 : at(strides, axis) };
 }
 
-export function viewAs(layout: Layout, shape: Shape): View {
+export function viewAs(layout: AxisOrder, shape: Shape): View {
   const strides = stridesOf(shape);
   const axis = (letter: string): Axis => axisOf(layout, letter, shape, strides);
   return { layout, n: axis('n'), c: axis('c'), h: axis('h'), w: axis('w') };

@@ -1,5 +1,5 @@
 /** The CIFAR-10 binary format: per record a label byte, then 32x32 planes of red, green and blue. */
-import { InputError } from '../base/errors.ts';
+import { at, InputError } from '../base/errors.ts';
 import type { Samples } from './samples.ts';
 
 const pixels = 3 * 32 * 32;
@@ -18,7 +18,7 @@ export function readCifar(bytes: Uint8Array, where: string): Samples {
   const data = new Uint8Array(count * pixels);
   const labels = new Int32Array(count);
   for (let i = 0; i < count; i++) {
-    labels[i] = bytes[i * record] as number;
+    labels[i] = at(bytes, i * record);
     data.set(bytes.subarray(i * record + 1, (i + 1) * record), i * pixels);
   }
   return { where, array: { dtype: 'uint8', shape: [count, 3, 32, 32], data }, layout: 'nchw', labels };

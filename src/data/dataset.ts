@@ -1,7 +1,7 @@
 /** Samples as a model sees them: channels, rows, columns; pixels or real numbers. */
-import { InputError, must } from '../base/errors.ts';
+import { at, InputError, must } from '../base/errors.ts';
 import { countOf, type Numbers, type Shape, showShape } from '../ir/tensor.ts';
-import { type Layout, layouts, sameView, type View, viewAs, viewsOf } from './axes.ts';
+import { type AxisOrder, layouts, sameView, type View, viewAs, viewsOf } from './axes.ts';
 import type { Samples } from './samples.ts';
 
 interface DatasetOf<Raw extends boolean, Data> {
@@ -87,7 +87,7 @@ function ambiguity({ where, array }: Samples, views: readonly View[]): InputErro
   });
 }
 
-function stated(samples: Samples, layout: Layout | undefined): Layout | undefined {
+function stated(samples: Samples, layout: AxisOrder | undefined): AxisOrder | undefined {
   const { layout: known, where, array } = samples;
   if (layout === undefined || layout === known) return known;
   if (known !== undefined)
@@ -106,7 +106,7 @@ function stated(samples: Samples, layout: Layout | undefined): Layout | undefine
 }
 
 /** The one way to see the array that the model can take. */
-function viewFor(samples: Samples, sample: Shape, geometry: Geometry, layout: Layout | undefined): View {
+function viewFor(samples: Samples, sample: Shape, geometry: Geometry, layout: AxisOrder | undefined): View {
   const known = stated(samples, layout);
   const views = known ? [viewAs(known, samples.array.shape)] : viewsOf(samples.array.shape);
   const fitting = views.filter((view) => accepts(sample, view, geometry));
@@ -133,7 +133,7 @@ function gather<T extends Uint8Array | Float32Array>(out: T, data: Numbers, view
   for (let c = 0; c < view.c.size; c++)
     for (let y = 0; y < view.h.size; y++) {
       const row = i * view.n.stride + c * view.c.stride + y * view.h.stride;
-      for (let x = 0; x < view.w.size; x++) out[to++] = data[row + x * view.w.stride] as number;
+      for (let x = 0; x < view.w.size; x++) out[to++] = at(data, row + x * view.w.stride);
     }
   return out;
 }
@@ -147,7 +147,7 @@ export function datasetFor(
   samples: Samples,
   sample: Shape,
   geometry: Geometry = {},
-  layout?: Layout,
+  layout?: AxisOrder,
 ): Dataset {
   const { where, array } = samples;
   if (countOf(array.shape) === 0)

@@ -1,5 +1,5 @@
 /** Arrays of numbers as bytes, of either byte order, independent of the machine's own. */
-import { InputError } from '../base/errors.ts';
+import { at, InputError } from '../base/errors.ts';
 import { type DType, type Numbers, numbersFor } from '../ir/tensor.ts';
 
 export const storedBytes: Readonly<Record<DType, number>> = {
@@ -68,6 +68,6 @@ export function writeElements(dtype: DType, data: Numbers): Uint8Array {
   const bytes = new Uint8Array(data.length * size);
   const view = new DataView(bytes.buffer);
   const set = setters[dtype];
-  for (let i = 0; i < data.length; i++) set(view, i * size, data[i] as number);
+  for (let i = 0; i < data.length; i++) set(view, i * size, at(data, i));
   return bytes;
 }

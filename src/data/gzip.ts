@@ -1,24 +1,13 @@
 /** gzip files (RFC 1952) with their two checks made: the length and the CRC of what comes out. */
+
 import { gunzipSync } from 'fflate';
+import { crc32 } from '../base/crc32.ts';
 import { InputError } from '../base/errors.ts';
 import { largestUnpacked } from './limits.ts';
 
 const deflateLimit = 1032;
 
 export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
-
-/** RFC 1952, section 8: the polynomial 0xedb88320, reflected. */
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let c = byte;
-  for (let bit = 0; bit < 8; bit++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c;
-});
-
-function crc32(bytes: Uint8Array): number {
-  let c = 0xffffffff;
-  for (const byte of bytes) c = (crcTable[(c ^ byte) & 255] as number) ^ (c >>> 8);
-  return (c ^ 0xffffffff) >>> 0;
-}
 
 function inflate(bytes: Uint8Array, claimed: number): Uint8Array {
   if (claimed > deflateLimit * bytes.length) throw new Error('impossible length');

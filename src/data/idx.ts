@@ -1,5 +1,5 @@
 /** The idx files of MNIST: two zero bytes, a type, the number of axes, sizes as big endian u32, elements. */
-import { InputError } from '../base/errors.ts';
+import { at, InputError } from '../base/errors.ts';
 import { countOf, type DType, type Shape, type Tensor } from '../ir/tensor.ts';
 import { readElements, storedBytes } from './elements.ts';
 
@@ -13,7 +13,7 @@ const dtypes: Readonly<Record<number, DType>> = {
 };
 
 export const isIdx = (bytes: Uint8Array): boolean =>
-  bytes.length >= 4 && bytes[0] === 0 && bytes[1] === 0 && dtypes[bytes[2] ?? 0] !== undefined;
+  bytes.length >= 4 && bytes[0] === 0 && bytes[1] === 0 && dtypes[at(bytes, 2)] !== undefined;
 
 const damaged = (where: string, found: string): InputError =>
   new InputError({
@@ -24,7 +24,7 @@ const damaged = (where: string, found: string): InputError =>
   });
 
 function shapeOf(bytes: Uint8Array, where: string): Shape {
-  const axes = bytes[3] ?? 0;
+  const axes = at(bytes, 3);
   if (bytes.length < 4 + 4 * axes) throw damaged(where, 'truncated inside of its header');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Array.from({ length: axes }, (_, i) => view.getUint32(4 + 4 * i, false));
@@ -32,7 +32,7 @@ function shapeOf(bytes: Uint8Array, where: string): Shape {
 
 /** @throws InputError when it is no idx file, or not as long as its header says. */
 export function readIdx(bytes: Uint8Array, where: string): Tensor {
-  const dtype = isIdx(bytes) ? dtypes[bytes[2] ?? 0] : undefined;
+  const dtype = isIdx(bytes) ? dtypes[at(bytes, 2)] : undefined;
   if (dtype === undefined) throw damaged(where, 'not an idx file (wrong first four bytes)');
   const shape = shapeOf(bytes, where);
   const start = 4 + 4 * shape.length;

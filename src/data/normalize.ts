@@ -1,5 +1,5 @@
 /** Normalization as torchvision.transforms.Normalize: (x - mean) / std per channel, on pixels / 255. */
-import { InputError } from '../base/errors.ts';
+import { at, InputError } from '../base/errors.ts';
 import type { Normalization } from '../program/program.ts';
 
 /** In units of the scaled pixel, 0..1. One number for all channels, or one per channel. */
@@ -48,7 +48,7 @@ const showNormalize = ({ mean, std }: Normalize): string => `${mean.join(',')};$
 
 function perChannel(numbers: readonly number[], channels: number, all: Normalize): readonly number[] {
   if (numbers.length === channels) return numbers;
-  if (numbers.length === 1) return new Array<number>(channels).fill(numbers[0] ?? 0);
+  if (numbers.length === 1) return new Array<number>(channels).fill(at(numbers, 0));
   throw unusable(showNormalize(all), `${numbers.length} numbers for samples of ${channels} channels`);
 }
 

@@ -1,5 +1,5 @@
 /** NumPy's .npy files: format versions 1 to 3 of numpy.lib.format (NEP 1). */
-import { InputError } from '../base/errors.ts';
+import { at, InputError } from '../base/errors.ts';
 import { countOf, type DType, type Numbers, numbersFor, type Shape, type Tensor } from '../ir/tensor.ts';
 import { readElements, storedBytes, writeElements } from './elements.ts';
 
@@ -78,7 +78,10 @@ function fromFortran(dtype: DType, shape: Shape, data: Numbers): Numbers {
   const position = new Array<number>(shape.length).fill(0);
   const strides = shape.map((_, axis) => countOf(shape.slice(0, axis)));
   for (let i = 0; i < out.length; i++) {
-    out[i] = data[position.reduce((sum, p, axis) => sum + p * (strides[axis] ?? 0), 0)] as number;
+    out[i] = at(
+      data,
+      position.reduce((sum, p, axis) => sum + p * at(strides, axis), 0),
+    );
     advance(position, shape);
   }
   return out;
@@ -87,8 +90,8 @@ function fromFortran(dtype: DType, shape: Shape, data: Numbers): Numbers {
 /** The next position in row-major order. */
 function advance(position: number[], shape: Shape): void {
   for (let axis = shape.length - 1; axis >= 0; axis--) {
-    position[axis] = (position[axis] ?? 0) + 1;
-    if ((position[axis] ?? 0) < (shape[axis] ?? 0)) return;
+    position[axis] = at(position, axis) + 1;
+    if (at(position, axis) < at(shape, axis)) return;
     position[axis] = 0;
   }
 }

@@ -1,7 +1,8 @@
 /** PNG pictures (ISO/IEC 15948) as 8-bit pixels. Alpha is dropped; 16-bit samples are rounded to 8. */
+
 import { type DecodedPng, decode } from 'fast-png';
 import { Unzlib } from 'fflate';
-import { InputError } from '../base/errors.ts';
+import { at, InputError } from '../base/errors.ts';
 import type { Samples } from './samples.ts';
 
 const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -116,7 +117,7 @@ function samplesOf({ data, depth, width, height, channels }: DecodedPng): ArrayL
   const out = new Uint8Array(width * height * channels);
   for (let i = 0; i < out.length; i++) {
     const column = i % (width * channels);
-    const byte = data[Math.floor(i / (width * channels)) * rowBytes + ((column * depth) >> 3)] as number;
+    const byte = at(data, Math.floor(i / (width * channels)) * rowBytes + ((column * depth) >> 3));
     out[i] = (byte >> (8 - depth - ((column * depth) & 7))) & (2 ** depth - 1);
   }
   return out;
@@ -126,9 +127,9 @@ function paletteRgb(png: DecodedPng, palette: readonly (readonly number[])[], wh
   const indices = samplesOf(png);
   const out = new Uint8Array(indices.length * 3);
   for (let i = 0; i < indices.length; i++) {
-    const colour = palette[indices[i] as number];
+    const colour = palette[at(indices, i)];
     if (colour === undefined) throw unusable(where, 'a damaged PNG (a colour outside of its palette)');
-    for (let c = 0; c < 3; c++) out[3 * i + c] = colour[c] ?? 0;
+    for (let c = 0; c < 3; c++) out[3 * i + c] = at(colour, c);
   }
   return out;
 }
@@ -140,8 +141,8 @@ function plainPixels(png: DecodedPng): Uint8Array {
   const top = 2 ** png.depth - 1;
   const out = new Uint8Array(png.width * png.height * kept);
   for (let i = 0; i < out.length; i++) {
-    const at = Math.floor(i / kept) * png.channels + (i % kept);
-    out[i] = Math.round(((samples[at] as number) * 255) / top);
+    const sample = at(samples, Math.floor(i / kept) * png.channels + (i % kept));
+    out[i] = Math.round((sample * 255) / top);
   }
   return out;
 }
@@ -165,7 +166,7 @@ function isGray({ channels, pixels }: Picture): boolean {
 function withChannels({ channels, pixels, width, height }: Picture, wanted: 1 | 3): Uint8Array {
   if (channels === wanted) return pixels;
   const out = new Uint8Array(width * height * wanted);
-  for (let i = 0; i < out.length; i++) out[i] = pixels[wanted === 3 ? Math.floor(i / 3) : 3 * i] as number;
+  for (let i = 0; i < out.length; i++) out[i] = at(pixels, wanted === 3 ? Math.floor(i / 3) : 3 * i);
   return out;
 }
 

@@ -1,9 +1,9 @@
 /** From a file's samples to a model's input: resize, pad, scale to 0..1, normalize; in this order. */
-import { InputError } from '../base/errors.ts';
+import { at, InputError } from '../base/errors.ts';
 import { spatialOrder } from '../ir/kernel/memory-order.ts';
 import type { Shape } from '../ir/tensor.ts';
 import type { Normalization, Slot } from '../program/program.ts';
-import { type Layout, layouts } from './axes.ts';
+import { type AxisOrder, layouts } from './axes.ts';
 import { type Dataset, datasetFor, type Geometry, sizeAfter } from './dataset.ts';
 import { expanded, type Normalize, pixelNormalization, pixelTable } from './normalize.ts';
 import { padPlanes, resizePlanes } from './resize.ts';
@@ -11,7 +11,7 @@ import type { Samples } from './samples.ts';
 
 export interface PrepareOptions extends Geometry {
   readonly normalize?: Normalize;
-  readonly layout?: Layout;
+  readonly layout?: AxisOrder;
 }
 
 /** Samples ready for a model; each is row-major in the model's own sample shape. */
@@ -55,7 +55,7 @@ export function channelsFirst(sample: SampleShape): Shape {
 /** From planes to pixels: channel, row, column to row, column, channel. */
 function interleaved<T extends Uint8Array | Float32Array>(planes: T, channels: number): T {
   const plane = planes.length / channels;
-  return planes.map((_, i) => planes[(i % channels) * plane + Math.floor(i / channels)] as number) as T;
+  return planes.map((_, i) => at(planes, (i % channels) * plane + Math.floor(i / channels))) as T;
 }
 
 const isUniform = (numbers: readonly number[]): boolean => numbers.every((x) => x === numbers[0]);
@@ -65,7 +65,7 @@ const isUniform = (numbers: readonly number[]): boolean => numbers.every((x) => 
  * pixels; one per channel is done here.
  */
 function withChannelsLast({ pixels, ...planes }: Prepared, sampleShape: Shape): Prepared {
-  const channels = sampleShape[2] ?? 1;
+  const channels = at(sampleShape, 2);
   const common = { ...planes, sampleShape, real: (i: number) => interleaved(planes.real(i), channels) };
   if (pixels === undefined) return common;
   const { mean, std } = pixels.normalization;
@@ -85,7 +85,7 @@ function scalePixels(pixels: Uint8Array, tables: readonly Float32Array[]): Float
   const plane = pixels.length / tables.length;
   const out = new Float32Array(pixels.length);
   tables.forEach((table, c) => {
-    for (let i = c * plane; i < (c + 1) * plane; i++) out[i] = table[pixels[i] as number] as number;
+    for (let i = c * plane; i < (c + 1) * plane; i++) out[i] = at(table, pixels[i] as number);
   });
   return out;
 }
@@ -94,7 +94,7 @@ function normalizeReal(data: Float32Array, { mean, std }: Normalize): Float32Arr
   const plane = data.length / mean.length;
   return data.map((x, i) => {
     const c = Math.floor(i / plane);
-    return Math.fround(x - Math.fround(mean[c] ?? 0)) / Math.fround(std[c] ?? 1);
+    return Math.fround(x - Math.fround(at(mean, c))) / Math.fround(at(std, c));
   });
 }
 
@@ -119,7 +119,7 @@ function prepared(samples: Samples, sampleShape: Shape, options: PrepareOptions)
     return { ...common, real: (i) => (normalize ? normalizeReal(plain(i), normalize) : plain(i)) };
   }
   const { mean, std } = expanded(normalize ?? { mean: [0], std: [1] }, channels);
-  const tables = mean.map((m, c) => pixelTable(m, std[c] ?? 1));
+  const tables = mean.map((m, c) => pixelTable(m, at(std, c)));
   const raw = (i: number): Uint8Array => shaped(dataset.get(i), dataset, options);
   const normalization = pixelNormalization(normalize, channels);
   return { ...common, real: (i) => scalePixels(raw(i), tables), pixels: { raw, normalization } };
@@ -138,7 +138,7 @@ export function parseResize(text: string): { height: number; width: number } {
 }
 
 /** @throws InputError for a layout that is not one of `layouts`. */
-export function parseLayout(text: string): Layout {
+export function parseLayout(text: string): AxisOrder {
   const found = layouts.find((layout) => layout === text.toLowerCase());
   if (found !== undefined) return found;
   throw new InputError({

@@ -1,3 +1,5 @@
+import { at } from '../base/errors.ts';
+
 /**
  * Resizing of planes, each axis on its own. An axis that shrinks: each output pixel is the mean of the input
  * over its share of the axis (area interpolation). One that grows: linear interpolation between pixel centres,
@@ -32,8 +34,7 @@ const tapsOf = (from: number, to: number): readonly Taps[] =>
 /** One output element: its taps lie `stride` apart, from `base` on. */
 function weigh(data: ArrayLike<number>, base: number, stride: number, { first, weights }: Taps): number {
   let total = 0;
-  for (let k = 0; k < weights.length; k++)
-    total += (data[base + (first + k) * stride] as number) * (weights[k] as number);
+  for (let k = 0; k < weights.length; k++) total += at(data, base + (first + k) * stride) * at(weights, k);
   return total;
 }
 

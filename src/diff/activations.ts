@@ -1,7 +1,6 @@
 /** What a model's layers made elsewhere, from a file of arrays by name. */
 
 import { must } from '../base/errors.ts';
-import type { AnyNode, Graph } from '../ir/graph/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Program } from '../program/program.ts';
 import { argOf, inputSlot, outputSlot, slotAt } from '../program/slots.ts';
@@ -23,15 +22,12 @@ export function sampleOf({ dtype, shape, data }: Tensor, sample: number): Tensor
   } as Tensor;
 }
 
-/** Bounds of a clip are scalars, shapes and axes are whole numbers: neither makes a layer of its own. */
-function isWeighted(graph: Graph<'imported'>, { inputs }: AnyNode): boolean {
-  const constant = graph.tensors.get(inputs[1] ?? '')?.constant;
-  return constant !== undefined && constant.dtype === 'float32' && constant.shape.length > 0;
-}
-
-function namedNode(graph: Graph<'imported'>, node: AnyNode): NamedNode {
-  const { name, inputs, outputs, scopes = [] } = node;
-  return { name, inputs, output: outputs[0] ?? '', scopes, weighted: isWeighted(graph, node) };
+/** A node of the model at hand. */
+export interface ModelNode extends NamedNode {
+  /** Those of its inputs that are activations, in order. */
+  readonly reads: readonly string[];
+  /** Its output, from what it reads. */
+  compute(values: readonly Tensor[]): Tensor;
 }
 
 /** Without the model only names are known, and of a step's nodes only what the last one makes. */
@@ -64,7 +60,7 @@ type Found = readonly Tensor[] | Gap;
 interface Known {
   readonly arrays: Arrays;
   readonly assigned: ReadonlyMap<string, Assigned>;
-  readonly graph: Graph<'imported'> | undefined;
+  readonly model: readonly ModelNode[] | undefined;
 }
 
 /** All arrays of one tensor and sample: several where modules end with the same node. */
@@ -83,21 +79,18 @@ const isGap = (found: readonly unknown[] | Gap): found is Gap => 'why' in found;
  */
 function derived(known: Known, tensor: string, sample: number, origin: ReadonlySet<string>): Found {
   const found = tensorsOf(known, tensor, sample);
-  const { graph } = known;
-  if (isGap(found) || found.length > 0 || graph === undefined) return found;
-  const maker = graph.nodes.find(({ outputs }) => outputs.includes(tensor));
+  if (isGap(found) || found.length > 0) return found;
+  const maker = known.model?.find(({ output }) => output === tensor);
   if (maker === undefined) return [];
-  const inStep = isWeighted(graph, maker);
-  const inputs: (Tensor | undefined)[] = [];
-  for (const name of maker.inputs) {
-    const constant = graph.tensors.get(name)?.constant;
-    const source =
-      constant === undefined && name !== '' ? sourceOf(known, name, sample, origin, inStep) : [constant];
+  const values: Tensor[] = [];
+  for (const name of maker.reads) {
+    const source = sourceOf(known, name, sample, origin, maker.weighted);
     if (isGap(source)) return source;
-    if (source.length === 0) return [];
-    inputs.push(source[0]);
+    const [value] = source;
+    if (value === undefined) return [];
+    values.push(value);
   }
-  return maker.op.reference(maker.attrs, inputs).slice(0, 1);
+  return [maker.compute(values)];
 }
 
 /** An input of a node: of one with weights only if the step makes it too. */
@@ -108,15 +101,13 @@ function sourceOf(
   origin: ReadonlySet<string>,
   inStep: boolean,
 ): Found {
-  const madeHere = known.graph?.nodes.some(
-    ({ name, outputs }) => outputs.includes(tensor) && origin.has(name),
-  );
+  const madeHere = known.model?.some(({ name, output }) => output === tensor && origin.has(name));
   return inStep && madeHere !== true ? [] : derived(known, tensor, sample, origin);
 }
 
 /** Without the model nothing is known of an operator outside of modules. */
-function needsModel({ graph }: Known, node: string | undefined): boolean {
-  if (graph !== undefined || node === undefined) return false;
+function needsModel({ model }: Known, node: string | undefined): boolean {
+  if (model !== undefined || node === undefined) return false;
   return scopesOf({ name: node, inputs: [], output: '', scopes: [], weighted: false }).length === 0;
 }
 
@@ -124,13 +115,14 @@ function needsModel({ graph }: Known, node: string | undefined): boolean {
  * The model's name of what a step writes. Where a pass made another, it is what the last of its nodes makes, with
  * its axes apart, unless a later step finishes that node.
  */
-function tensorName({ graph }: Known, program: Program, index: number): string {
+function tensorName({ model }: Known, program: Program, index: number): string {
   const { name, firstStep } = slotAt(program, index);
   const last = program.steps[firstStep]?.origin.at(-1);
-  const maker = graph?.nodes.find((node) => node.name === last);
-  if (maker === undefined || index === program.input || graph?.tensors.has(name) === true) return name;
+  const maker = model?.find((node) => node.name === last);
+  const isModels = model?.some(({ output, reads }) => output === name || reads.includes(name));
+  if (maker === undefined || index === program.input || isModels === true) return name;
   const isFinished = program.steps.slice(firstStep + 1).every(({ origin }) => !origin.includes(maker.name));
-  return isFinished ? (maker.outputs[0] ?? name) : name;
+  return isFinished ? maker.output : name;
 }
 
 function tensorFor(known: Known, program: Program, index: number, sample: number): Found {
@@ -145,19 +137,18 @@ function tensorFor(known: Known, program: Program, index: number, sample: number
 const nothing: Gap = { kind: 'not captured', why: 'no tensor of its name' };
 
 /**
- * @param graph the model that the program was compiled from, where it is at hand: it says which nodes modules
+ * @param model nodes of what the program was compiled from, where it is at hand: it says which nodes modules
  *   end with, and what functional operators make of what was captured
  */
 export function activationsIn(
   program: Program,
   arrays: Arrays,
-  graph: Graph<'imported'> | undefined,
+  model: readonly ModelNode[] | undefined,
 ): Activations {
   const input = inputSlot(program).name;
   const output = outputSlot(program).name;
-  const nodes =
-    graph === undefined ? nodesOfProgram(program) : graph.nodes.map((node) => namedNode(graph, node));
-  const known: Known = { arrays, graph, assigned: assign(nodes, arrays, { input, output }) };
+  const nodes = model ?? nodesOfProgram(program);
+  const known: Known = { arrays, model, assigned: assign(nodes, arrays, { input, output }) };
   const inputs = known.assigned.get(input);
   const inputArray = inputs === undefined || 'why' in inputs ? undefined : arrays.get(inputs[0] ?? '');
   return {

@@ -4,7 +4,7 @@
  * compared is counted, with the reason; it is never right.
  */
 
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import { indexOfLargest, largestOf } from '../base/extremes.ts';
 import { stridesOf } from '../ir/tensor.ts';
 import { gridAt, type Port, portOf } from '../program/port.ts';
@@ -77,7 +77,7 @@ const realsOf = decodePort;
 
 function coordinates(slot: Slot, element: number): readonly number[] {
   const strides = stridesOf(slot.shape);
-  const all = slot.shape.map((size, i) => Math.floor(element / (strides[i] ?? 1)) % size);
+  const all = slot.shape.map((size, i) => Math.floor(element / at(strides, i)) % size);
   return all.length > 1 ? all.slice(1) : all;
 }
 

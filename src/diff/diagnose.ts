@@ -1,8 +1,8 @@
 /** Why a layer is not what it should be, where the evidence shows it. */
 import type { Program } from '../program/program.ts';
-import { wrongBuild } from './causes/build.ts';
 import type { Diagnosis, Suspect, Testimony } from './causes/cause.ts';
 import { layout } from './causes/layout.ts';
+import { wrongBuild } from './causes/other-build.ts';
 import { overwritten } from './causes/overwritten.ts';
 import { preprocessing } from './causes/preprocessing.ts';
 import { rounding } from './causes/rounding.ts';

@@ -1,5 +1,5 @@
 /** What a package says of itself. */
-import type { Interval } from '../ir/kernel/primitive.ts';
+import type { Interval } from '../ir/kernel/interval.ts';
 
 /** One inference on record: the bytes of the input and output slots, little-endian. */
 export interface Golden {

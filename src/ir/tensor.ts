@@ -61,3 +61,16 @@ export function numbersFor(dtype: DType, count: number): Numbers {
 }
 
 export const floats = (shape: Shape, data: Float32Array): Tensor => ({ dtype: 'float32', shape, data });
+
+/** The slices at some indices along an axis, in the order given. */
+export function picked({ dtype, shape, data }: Tensor, axis: number, index: readonly number[]): Tensor {
+  const size = shape[axis] ?? 1;
+  const [outer, inner] = [countOf(shape.slice(0, axis)), countOf(shape.slice(axis + 1))];
+  const made = numbersFor(dtype, outer * index.length * inner);
+  for (let o = 0; o < outer; o++)
+    index.forEach((from, to) => {
+      const at = (o * size + from) * inner;
+      made.set(data.subarray(at, at + inner), (o * index.length + to) * inner);
+    });
+  return { dtype, shape: shape.with(axis, index.length), data: made };
+}

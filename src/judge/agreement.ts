@@ -1,7 +1,7 @@
 /** What every int8 build says of itself: how near the float network it stays, and what speaks against it. */
 
 import type { Distance } from '../base/distance.ts';
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import { outputSlot } from '../program/slots.ts';
 import type { Build, Judging } from './build.ts';
 import { classOf, type LayerError, layerErrors, measure, outputOf, tensorsOf } from './layer-errors.ts';
@@ -34,7 +34,7 @@ export const fromGiven = (error: LayerError): Distance => error.given ?? error;
 function oneClassWarnings({ fused, program }: Build, { calibrating }: Judging): readonly Warning[] {
   const slot = outputSlot(program);
   return oneClass(calibrating, (sample) => {
-    const output = tensorsOf(fused, sample).get(fused.outputs[0] ?? '');
+    const output = tensorsOf(fused, sample).get(at(fused.outputs, 0));
     return output && classOf(slot, output.data);
   });
 }

@@ -1,7 +1,8 @@
 /** How far an int8 program is from the float network, layer by layer, on samples that did not calibrate it. */
 
 import { type Distance, Distances } from '../base/distance.ts';
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
+import { indexOfLargest } from '../base/extremes.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
@@ -73,13 +74,13 @@ export const outputOf = ({ steps }: Program, step: number): number =>
 
 /** The float network's tensor that a slot holds: the output under its last name. */
 const tensorIn = ({ program, fused }: Build, index: number): string =>
-  index === program.output ? (fused.outputs[0] ?? '') : slotAt(program, index).name;
+  index === program.output ? at(fused.outputs, 0) : slotAt(program, index).name;
 
 export function gridOf(slot: Slot): SlotGrid {
   const bytes = slot.length * elemBytes[slot.elem];
   const lo = decodeSlot(slot, new Uint8Array(bytes));
   const hi = decodeSlot(slot, new Uint8Array(bytes).fill(255));
-  return { lo, hi, step: hi.map((x, i) => (x - (lo[i] ?? 0)) / 255) };
+  return { lo, hi, step: hi.map((x, i) => (x - at(lo, i)) / 255) };
 }
 
 /** Which index along axis 1 a row-major element has. */
@@ -142,7 +143,7 @@ function addTensor(facts: TensorFacts, real: Tensor | undefined, stored: Float32
   if (real === undefined || real.data.length !== stored.length) return;
   const channel = channelOf(facts.slot);
   stored.forEach((x, i) => {
-    const y = real.data[i] as number;
+    const y = at(real.data, i);
     facts.own.add(y, x);
     facts.channels[channel(i)]?.add(y, x);
     facts.lo = Math.min(facts.lo, y);
@@ -154,16 +155,14 @@ function addGiven({ slot, given }: TensorFacts, real: Tensor | undefined, stored
   const wanted = real === undefined ? 'none' : pick(slot, real);
   if (typeof wanted === 'string') return;
   stored.forEach((x, i) => {
-    given.add(wanted[i] as number, x);
+    given.add(at(wanted, i), x);
   });
 }
 
 /** The largest of a list of several numbers: the class that a classifier names. @returns undefined for other outputs */
-export function classOf(slot: Slot, values: ArrayLike<number | bigint>): number | undefined {
+export function classOf(slot: Slot, values: ArrayLike<number>): number | undefined {
   if (slot.length < 2 || slot.shape.filter((n) => n > 1).length !== 1) return undefined;
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
-  return best;
+  return indexOfLargest(values);
 }
 
 /** So many samples are kept for a closer look. */
@@ -191,7 +190,7 @@ export function measure(build: Build, samples: readonly Float32Array[]): Measure
       addTensor(facts, sides.real.get(facts.tensor), stored);
       addGiven(facts, sides.given.get(facts.tensor), stored);
     });
-    const answers = (given === undefined ? sides.real : sides.given).get(fused.outputs[0] ?? '');
+    const answers = (given === undefined ? sides.real : sides.given).get(at(fused.outputs, 0));
     const wanted = answers && classOf(output, answers.data);
     if (wanted !== undefined) {
       classes.add(wanted);

@@ -1,6 +1,7 @@
 /** Tensors at the library's edges as ndarrays. */
+
 import ndarray, { type NdArray } from 'ndarray';
-import { InputError } from '../base/errors.ts';
+import { at, InputError } from '../base/errors.ts';
 import { countOf, type DType, type Numbers, numbersFor, type Tensor } from '../ir/tensor.ts';
 
 /** A view of the tensor's own numbers, row-major: writing to one writes to the other. */
@@ -34,8 +35,8 @@ export function fromNdarray(array: NdArray): Tensor {
   for (let i = 0; i < data.length; i++) {
     data[i] = Number(array.get(...index));
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      index[axis] = (index[axis] ?? 0) + 1;
-      if ((index[axis] ?? 0) < (shape[axis] ?? 0)) break;
+      index[axis] = at(index, axis) + 1;
+      if (at(index, axis) < at(shape, axis)) break;
       index[axis] = 0;
     }
   }

@@ -1,5 +1,5 @@
 import { InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
-import type { AnyNode, Graph, Node, TensorInfo } from '../ir/graph/graph.ts';
+import { type AnyNode, freshIn, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { countOf, sameShape, showShape, type TensorType } from '../ir/tensor.ts';
@@ -90,9 +90,9 @@ function rewrite(draft: Draft, node: AnyNode): void {
   });
 }
 
-function freshName(draft: Draft, name: string): string {
-  if (draft.nodeNames.has(name)) return freshName(draft, `${name}~`);
-  draft.nodeNames.add(name);
+function freshName({ nodeNames }: Draft, stem: string): string {
+  const name = freshIn(nodeNames, stem);
+  nodeNames.add(name);
   return name;
 }
 

@@ -5,14 +5,16 @@
  * that no other pair beats in both. Dense weights are among the candidates: for speed nothing becomes slower than
  * they are, and for flash no tables larger, though code is in the price.
  */
+
 import { InputError, locate, must } from '../base/errors.ts';
+import { nonzerosIn } from '../base/extremes.ts';
 import { type EntropyFloor, entropyFloor } from '../cost/entropy.ts';
 import { modelledCode } from '../cost/size.ts';
 import { type CostTarget, modelledInstructions, tableBytesOf } from '../cost/speed.ts';
 import { isCoded } from '../ir/formats/codes.ts';
 import { candidatesFor } from '../ir/formats/index.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
-import type { QuantizedMac } from '../ir/integers/mac.ts';
+import { bitsOf, type QuantizedMac } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
@@ -141,9 +143,8 @@ function explained(
   const { weights, codebook } = layer.mac;
   const { format } = chosen;
   const coded = 'bits' in format && isCoded(format.bits, codebook) ? { codebook: codebook.length } : {};
-  const largest = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
-  const density = weights.reduce((n, w) => n + (w === 0 ? 0 : 1), 0) / weights.length;
-  const bits = Math.ceil(Math.log2(largest + 1)) + 1;
+  const density = nonzerosIn(weights) / weights.length;
+  const bits = bitsOf(weights);
   const [dense] = candidates;
   const floor = entropyFloor(weights);
   const than = (of: 'bytes' | 'instructions'): string =>
@@ -181,7 +182,7 @@ export const hasZeros = (graph: Graph<'int8'>): boolean =>
   graph.nodes.some(({ quantized }) => isMac(quantized) && shareOfZeros(quantized) >= mostly);
 
 const shareOfZeros = ({ weights }: QuantizedMac): number =>
-  weights.reduce((n, w) => n + Number(w === 0), 0) / weights.length;
+  (weights.length - nonzerosIn(weights)) / weights.length;
 
 /** With `zeros`, layers without many stay as they are. */
 const isOpen = (objective: FormatObjective, { mac }: Layer): boolean =>

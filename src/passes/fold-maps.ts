@@ -110,12 +110,13 @@ export type Serves = (input: string, f: ChannelMap, padding: readonly number[]) 
 
 /** A map without bounds in the columns, bias and padding of the layer behind it. */
 export function foldForward({ graph, first, second, fresh }: MergeView, serves: Serves): Merged | undefined {
-  const [f, { affine, padding }] = [mapOf(graph, first), second.op];
-  if (f === undefined || f.clamp !== undefined || affine.kind !== 'weighted') return undefined;
-  const folded = affine.before(f, viewOf(graph, second));
+  const [f, view, { op }] = [mapOf(graph, first), viewOf(graph, second), second];
+  if (f === undefined || f.clamp !== undefined || op.affine.kind !== 'weighted') return undefined;
+  const folded = op.affine.before(f, view);
   const input = activationInput(graph, first);
-  const serving = folded !== undefined && serves(input, f, padding?.(folded.attrs) ?? []);
-  return serving ? remade(fresh, second, folded, input) : undefined;
+  if (folded === undefined) return undefined;
+  const { columns } = op.channels(folded.attrs, view.inputTypes);
+  return serves(input, f, columns?.padding?.values ?? []) ? remade(fresh, second, folded, input) : undefined;
 }
 
 /** The graph with a map as a layer of its own. */

@@ -8,23 +8,20 @@
  * for n[c] weights w[c] of a channel of variance var[c]; its signal is the sum of var[c] |w[c]|^2.
  */
 import { must } from '../base/errors.ts';
-import { type Graph, is, type Node } from '../ir/graph/graph.ts';
+import { type Columns, weightsAt } from '../ir/graph/channels.ts';
+import { channelsOf, type Graph } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
 import { holding, nothingSeen, quantOf, type Seen, widened, withCheapZero } from '../ir/integers/quant.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
-import { type ConvAttrs, conv } from '../ir/ops/conv.ts';
-import { linear } from '../ir/ops/linear.ts';
-import { reshape } from '../ir/ops/reshape.ts';
 import { countOf } from '../ir/tensor.ts';
 import { channelsLast } from '../plan/orders.ts';
-import { constantAt } from './rewrite.ts';
 
 interface Channel extends Seen {
   readonly variance: number;
 }
 
 /** By index along axis 1. */
-function channelsOf(samples: readonly Float32Array[], channels: number): readonly Channel[] {
+function seenIn(samples: readonly Float32Array[], channels: number): readonly Channel[] {
   return Array.from({ length: channels }, (_, c) => {
     let { lo, hi, count, timesLo, timesHi } = nothingSeen;
     let [sum, squares] = [0, 0];
@@ -41,58 +38,50 @@ function channelsOf(samples: readonly Float32Array[], channels: number): readonl
         count++;
       }
     }
-    return {
-      lo,
-      hi,
-      count: samples.length,
-      timesLo,
-      timesHi,
-      variance: Math.max(0, squares / count - (sum / count) ** 2),
-    };
+    const variance = Math.max(0, squares / count - (sum / count) ** 2);
+    return { lo, hi, count: samples.length, timesLo, timesHi, variance };
   });
+}
+
+/** The weights of one row for some neighbouring channels of a layer's own input; `power` is the sum of squares. */
+function weightsIn(columns: Columns, row: number, first: number, end: number) {
+  let [count, largest, power] = [0, 0, 0];
+  for (let c = first; c < end; c++)
+    for (const w of weightsAt(columns, row, c)) {
+      count++;
+      power += w * w;
+      largest = Math.max(largest, Math.abs(w));
+    }
+  return { count, largest, power };
 }
 
 /** A layer that reads the input. */
 interface Reader {
-  /** Per row, by channel of the input: its weights; none where a group leaves the channel out. */
-  readonly rows: readonly (readonly Float32Array[])[];
+  /** By row and channel of the input. */
+  readonly rows: readonly (readonly ReturnType<typeof weightsIn>[])[];
   /** What it pads each channel with. */
   readonly padding: readonly number[] | undefined;
 }
 
-/** Rows of weights cut into the input's channels. */
-function readerOf(graph: Graph<'float'>, node: Node, channels: number): Reader | undefined {
-  const weight = constantAt(graph, node, 1);
-  if (weight === undefined || !(is(node, conv) || is(node, linear))) return undefined;
-  const [outs = 1] = weight.shape;
-  const data = Float32Array.from(weight.data);
-  const groups = is(node, conv) ? node.attrs.groups : 1;
-  // A reshape in between may have made an image of other channels.
-  if (is(node, conv) && weight.shape[1] !== channels / groups) return undefined;
-  const [row, depth] = [data.length / outs, channels / groups];
-  const each = row / depth;
-  const rows = Array.from({ length: outs }, (_, o) => {
-    const first = Math.floor((o * groups) / outs) * depth;
-    return Array.from({ length: channels }, (_, c) => {
-      const at = c - first;
-      return at < 0 || at >= depth
-        ? new Float32Array(0)
-        : data.subarray(o * row + at * each, o * row + (at + 1) * each);
-    });
-  });
-  return { rows, padding: is(node, conv) ? paddingOf(node.attrs, channels) : undefined };
+/** @param channels of the network's input: a linear layer may read as many features of each */
+function readerOf(columns: Columns, channels: number): Reader | undefined {
+  const each = columns.channels / channels;
+  // A reshape in between made an image of other channels.
+  if (each > 1 && columns.weights.shape.length > 2) return undefined;
+  const rows = Array.from({ length: columns.rows }, (_, row) =>
+    Array.from({ length: channels }, (_, c) => weightsIn(columns, row, c * each, (c + 1) * each)),
+  );
+  return { rows, padding: columns.padding?.values };
 }
-
-const paddingOf = ({ pads, padValues }: ConvAttrs, channels: number): readonly number[] | undefined =>
-  pads.every((p) => p === 0) ? undefined : (padValues ?? new Array<number>(channels).fill(0));
 
 /** All that read the tensor, through reshapes; undefined where one is no layer. */
 function readersOf(graph: Graph<'float'>, name: string, channels: number): readonly Reader[] | undefined {
   const made: Reader[] = [];
   if (graph.outputs.includes(name)) return undefined;
   for (const node of graph.nodes.filter(({ inputs }) => inputs.includes(name))) {
-    const reader = readerOf(graph, node, channels);
-    const more = is(node, reshape) ? readersOf(graph, node.outputs[0] ?? '', channels) : reader && [reader];
+    const { flow, columns } = channelsOf(graph, node);
+    const reader = columns && readerOf(columns, channels);
+    const more = flow === 'spread' ? readersOf(graph, node.outputs[0] ?? '', channels) : reader && [reader];
     if (more === undefined) return undefined;
     made.push(...more);
   }
@@ -107,21 +96,18 @@ function relativeNoise(
 ): number {
   let [sum, count] = [0, 0];
   for (const row of readers.flatMap(({ rows }) => rows)) {
-    const step = Math.max(...row.map((w, c) => largest(w) * (steps[c] ?? 0))) / 127;
+    const step = Math.max(...row.map(({ largest }, c) => largest * (steps[c] ?? 0))) / 127;
     let [noise, signal] = [0, 0];
-    row.forEach((w, c) => {
+    row.forEach(({ count, power }, c) => {
       const { variance } = must(channels[c], 'a channel');
       const s = must(steps[c], 'a step per channel');
-      const square = w.reduce((total, x) => total + x * x, 0);
-      signal += variance * square;
-      if (variance > 0) noise += (s ** 2 * square + ((step ** 2 * variance) / s ** 2) * w.length) / 12;
+      signal += variance * power;
+      if (variance > 0) noise += (s ** 2 * power + ((step ** 2 * variance) / s ** 2) * count) / 12;
     });
     if (signal > 0) [sum, count] = [sum + noise / signal, count + 1];
   }
   return count === 0 ? 0 : sum / count;
 }
-
-const largest = (w: Float32Array): number => w.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
 
 /** A scale per channel must save 6 dB, and only where one for all leaves less than 35 dB. */
 const worthwhile = 4;
@@ -158,25 +144,15 @@ export function inputGrids(
   if (channelsLast(graph) !== undefined) return undefined;
   const readers = readersOf(graph, input, count);
   if (readers === undefined || readers.length === 0) return undefined;
-  const channels = channelsOf(samples, count);
-  const padded = channels.map((channel, c) =>
-    holding(
-      widened(channel),
-      readers.flatMap(({ padding }) => padding?.[c] ?? []),
-    ),
-  );
+  const channels = seenIn(samples, count);
+  const padded = channels.map((channel, c) => {
+    const padding = readers.flatMap((reader) => reader.padding?.[c] ?? []);
+    return holding(widened(channel), padding);
+  });
   const whole = padded.reduce((all, { lo, hi }) => holding(all, [lo, hi]));
   const together = quantOf(withCheapZero(whole)).scale;
   const grids = padded.map(gridOf);
-  const one = relativeNoise(
-    readers,
-    channels,
-    channels.map(() => together),
-  );
-  const own = relativeNoise(
-    readers,
-    channels,
-    grids.map(({ scale }) => scale),
-  );
+  const noise = (steps: readonly number[]): number => relativeNoise(readers, channels, steps);
+  const [one, own] = [noise(channels.map(() => together)), noise(grids.map(({ scale }) => scale))];
   return one > goodEnough && one > worthwhile * own && grids.every(isOrdinary) ? grids : undefined;
 }

@@ -3,8 +3,16 @@
  * makes of its weights stands in its own file; this pass only hands out the scales in order.
  */
 import { DefectError, locate, must } from '../base/errors.ts';
-import type { Graph, Node, TensorInfo } from '../ir/graph/graph.ts';
-import type { InputType, QuantizeContext, Range, RequantMode, ScaleContext } from '../ir/graph/op.ts';
+import { channelsOf, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
+import type {
+  ByLayer,
+  InputType,
+  QuantizeContext,
+  Range,
+  RequantMode,
+  ScaleContext,
+  WeightBits,
+} from '../ir/graph/op.ts';
 import { holding, quantOf, withCheapZero } from '../ir/integers/quant.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 import type { Calibration } from './calibrate.ts';
@@ -13,7 +21,7 @@ import type { Pass } from './pass.ts';
 export interface QuantizeOptions {
   readonly mode: RequantMode;
   /** For all layers, or by node name (8 for those without). */
-  readonly weightBits: number | ReadonlyMap<string, number>;
+  readonly weightBits: ByLayer<WeightBits>;
   /** By node name, for layers whose weights lie on grids already. */
   readonly weightSteps?: ReadonlyMap<string, Float64Array>;
   /** By node name, for layers whose weights share values. */
@@ -81,11 +89,12 @@ function heldBeside(graph: Graph<'float'>, name: string): readonly number[] {
 
 /** What the readers of a tensor need it to hold. */
 function neededBy(graph: Graph<'float'>, name: string): readonly number[] {
-  return graph.nodes.flatMap(({ op, attrs, inputs, outputs }): readonly number[] => {
+  return graph.nodes.flatMap((node): readonly number[] => {
+    const { op, inputs, outputs } = node;
     if (!inputs.includes(name)) return [];
     switch (op.anyZeroPoint) {
       case 'computes':
-        return op.padding?.(attrs) ?? [];
+        return channelsOf(graph, node).columns?.padding?.values ?? [];
       case 'moves':
         return outputs.flatMap((output) => neededBy(graph, output));
       case undefined:
@@ -96,7 +105,7 @@ function neededBy(graph: Graph<'float'>, name: string): readonly number[] {
   });
 }
 
-export const bitsOf = (bits: QuantizeOptions['weightBits'], node: string): number =>
+export const bitsOf = (bits: ByLayer<WeightBits>, node: string): WeightBits =>
   typeof bits === 'number' ? bits : (bits.get(node) ?? 8);
 
 function weightsFor(

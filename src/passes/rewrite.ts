@@ -1,7 +1,7 @@
 /** Rewriting of float graphs by merging a node into the only reader of its output. */
 import { must } from '../base/errors.ts';
 import type { Remade } from '../ir/graph/affine.ts';
-import type { Graph, Node } from '../ir/graph/graph.ts';
+import { freshIn, type Graph, type Node } from '../ir/graph/graph.ts';
 import type { NodeView } from '../ir/graph/op.ts';
 import { countOf, type Tensor } from '../ir/tensor.ts';
 
@@ -48,12 +48,8 @@ export type Merge = (view: MergeView) => Merged | undefined;
 export const constantAt = (graph: Graph<'float'>, node: Node, index: number): Tensor | undefined =>
   graph.tensors.get(node.inputs[index] ?? '')?.constant;
 
-export function freshName(graph: Graph<'float'>, stem: string): string {
-  if (!graph.tensors.has(stem)) return stem;
-  let i = 2;
-  while (graph.tensors.has(`${stem}_${i}`)) i++;
-  return `${stem}_${i}`;
-}
+/** A name that no tensor has. */
+export const freshName = ({ tensors }: Graph<'float'>, stem: string): string => freshIn(tensors, stem);
 
 /** The only reader of a tensor that is no output of the graph. */
 export function onlyReader(graph: Graph<'float'>, name: string): Node | undefined {

@@ -8,10 +8,9 @@
  * An 8-bit tensor cuts such a channel off at its one value anyway. Columns of ordinary size stay.
  */
 import { must } from '../base/errors.ts';
+import { largeChannels } from '../ir/graph/channels.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
-import { type Graph, is, type Node } from '../ir/graph/graph.ts';
-import { conv } from '../ir/ops/conv.ts';
-import { linear } from '../ir/ops/linear.ts';
+import { channelsOf, type Graph, type Node } from '../ir/graph/graph.ts';
 import { floats, type Tensor } from '../ir/tensor.ts';
 import type { Pass } from './pass.ts';
 import { constantAt, constantOf, freshName, withConstants } from './rewrite.ts';
@@ -19,26 +18,11 @@ import { constantAt, constantOf, freshName, withConstants } from './rewrite.ts';
 /** A column is large beside the median of the columns' largest weights. */
 const large = 8;
 
-/** A layer whose columns are channels of its whole input, none of which is padded. */
-const isPlain = (node: Node): boolean =>
-  is(node, linear) || (is(node, conv) && node.attrs.groups === 1 && node.attrs.pads.every((p) => p === 0));
-
-/** The largest weight of each column, rows x columns x taps. */
-function columnsOf({ shape, data }: Tensor): readonly number[] {
-  const [rows = 1, columns = 1] = shape;
-  const taps = data.length / (rows * columns);
-  const most = new Array<number>(columns).fill(0);
-  data.forEach((w: number, i: number) => {
-    const c = Math.floor(i / taps) % columns;
-    most[c] = Math.max(must(most[c], 'a column'), Math.abs(w));
-  });
-  return most;
-}
-
-function largeColumns(weight: Tensor): readonly number[] {
-  const most = columnsOf(weight);
-  const median = most.toSorted((a, b) => a - b)[Math.floor(most.length / 2)] ?? 0;
-  return [...most.keys()].filter((c) => must(most[c], 'a column') > large * median);
+/** Columns of large weights, of a layer whose rows read its whole input, none of which is padded. */
+function largeColumns(graph: Graph<'float'>, node: Node): readonly number[] {
+  const { flow, columns } = channelsOf(graph, node);
+  if (flow !== 'made' || columns.padding !== undefined) return [];
+  return largeChannels(columns, (sizes) => large * must(sizes[Math.floor(sizes.length / 2)], 'a median'));
 }
 
 /** What each channel of a tensor was in all samples. */
@@ -59,26 +43,24 @@ function constantsOf({ lo, hi }: Spans, channels: readonly number[]): ReadonlyMa
 
 /** The layer with the columns of constant channels in its bias. */
 function settled(graph: Graph<'float'>, node: Node, constants: ReadonlyMap<number, number>): Graph<'float'> {
-  const weight = must(constantAt(graph, node, 1), 'a layer has weights');
-  const [rows = 1, columns = 1] = weight.shape;
-  const taps = weight.data.length / (rows * columns);
-  const bias = Float64Array.from({ length: rows }, (_, row) =>
-    Number(constantAt(graph, node, 2)?.data[row] ?? 0),
-  );
-  const left = Float32Array.from(weight.data, (w, i) => {
-    const value = constants.get(Math.floor(i / taps) % columns);
-    if (value === undefined) return w;
-    const row = Math.floor(i / (taps * columns));
-    bias[row] = must(bias[row], 'a row') + w * value;
-    return 0;
+  const { weights, rows, taps, start } = must(channelsOf(graph, node).columns, 'a layer has columns');
+  const left = Float32Array.from(weights.data);
+  const bias = Float32Array.from({ length: rows }, (_, row) => {
+    let sum = constantAt(graph, node, 2)?.data[row] ?? 0;
+    for (const [channel, value] of constants) {
+      const from = must(start(row, channel), 'each row reads all');
+      for (const w of left.subarray(from, from + taps)) sum += w * value;
+      left.fill(0, from, from + taps);
+    }
+    return sum;
   });
   const names = ['weight', 'bias'].map((what) => freshName(graph, `${node.name}.${what}.settled`));
   const inputs = [node.inputs[0] ?? '', ...names];
   return withConstants(
     { ...graph, nodes: graph.nodes.map((n) => (n === node ? { ...node, inputs } : n)) },
     new Map([
-      [names[0] ?? '', constantOf(weight.shape, left)],
-      [names[1] ?? '', constantOf([rows], Float32Array.from(bias))],
+      [names[0] ?? '', constantOf(weights.shape, left)],
+      [names[1] ?? '', constantOf([rows], bias)],
     ]),
   );
 }
@@ -89,8 +71,7 @@ export const settleConstants = (samples: readonly Float32Array[]): Pass<'float',
   doc: 'large weights of channels that are constant are in the bias; outputs on the samples stay the same',
   run(graph) {
     const asked = graph.nodes.flatMap((node) => {
-      const weight = isPlain(node) ? constantAt(graph, node, 1) : undefined;
-      const columns = weight === undefined ? [] : largeColumns(weight);
+      const columns = largeColumns(graph, node);
       return columns.length === 0 ? [] : [{ node, columns }];
     });
     if (asked.length === 0) return graph;
@@ -120,12 +101,9 @@ function seenBy(
 }
 
 function joined(spans: Spans | undefined, { shape, data }: Tensor): Spans {
-  const channels = shape[1] ?? 1;
-  const { lo, hi } = spans ?? {
-    lo: new Float64Array(channels).fill(Infinity),
-    hi: new Float64Array(channels).fill(-Infinity),
-  };
-  const plane = data.length / channels;
+  const all = (x: number) => new Float64Array(shape[1] ?? 1).fill(x);
+  const { lo, hi } = spans ?? { lo: all(Infinity), hi: all(-Infinity) };
+  const plane = data.length / lo.length;
   for (let i = 0; i < data.length; i++) {
     const [c, x] = [Math.floor(i / plane), data[i] as number];
     lo[c] = Math.min(lo[c] as number, x);

@@ -40,7 +40,7 @@ interface Found {
   readonly rows: readonly number[];
 }
 
-/** The linear layer that `image` shows, through reshapes that nobody else reads. */
+/** The linear layer that `image` shows, through reshapes without other readers. */
 function layerBehind(graph: Graph<'float'>, image: Node): Node | undefined {
   const [name = ''] = image.inputs;
   const maker = graph.nodes.find(({ outputs }) => outputs[0] === name);

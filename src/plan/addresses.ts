@@ -4,7 +4,7 @@
  * was measured on the kernel's own order of reads and writes (`overlap.ts`): distance 0 is in place, and a
  * convolution's output may trail its input by a few rows.
  */
-import { DefectError, must } from '../base/errors.ts';
+import { at, DefectError, must } from '../base/errors.ts';
 
 export interface Buffer {
   readonly name: string;
@@ -67,7 +67,7 @@ export function planMemory(
 }
 
 const dies = (buffers: readonly Buffer[], { input, output }: Sharing): boolean =>
-  buffers[input]?.lastStep === buffers[output]?.firstStep;
+  at(buffers, input).lastStep === at(buffers, output).firstStep;
 
 const ends = ({ buffers }: Problem, addresses: readonly number[]): number[] =>
   buffers.map((b, i) => must(addresses[i], 'every buffer has an address') + b.bytes);
@@ -106,11 +106,11 @@ function boundOf(problem: Problem): number {
   let bound = 0;
   for (let step = -1; step <= last; step++) {
     const live = buffers.filter((b) => b.firstStep <= step && step <= b.lastStep);
-    const shared = [...saved].filter(([output]) => buffers[output]?.firstStep === step);
+    const shared = [...saved].filter(([output]) => at(buffers, output).firstStep === step);
     bound = Math.max(
       bound,
       total(live) -
-        shared.reduce((sum, [output, bytes]) => sum + Math.min(bytes, buffers[output]?.bytes ?? 0), 0),
+        shared.reduce((sum, [output, bytes]) => sum + Math.min(bytes, at(buffers, output).bytes), 0),
     );
   }
   return bound;
@@ -118,8 +118,8 @@ function boundOf(problem: Problem): number {
 
 /** Bytes that an input and an output have in common at the closest distance they may stand at. */
 function savingOf({ buffers }: Problem, s: Sharing): number {
-  const input = buffers[s.input]?.bytes ?? 0;
-  const output = buffers[s.output]?.bytes ?? 0;
+  const input = at(buffers, s.input).bytes;
+  const output = at(buffers, s.output).bytes;
   const together = Math.min(
     Math.max(s.below + input, output),
     Math.max(s.above + output, input),
@@ -159,7 +159,7 @@ function* orders(buffers: readonly Buffer[], attempts: number): Generator<readon
       return state / 2 ** 32;
     });
     // Large buffers tend to stay in front: their place decides most.
-    const rank = (i: number): number => (keys[i] ?? 0) * (1 + bySize.indexOf(i));
+    const rank = (i: number): number => at(keys, i) * (1 + bySize.indexOf(i));
     yield all.toSorted((i, j) => rank(i) - rank(j));
   }
 }

@@ -1,5 +1,5 @@
 /** Where the elements of every activation lie: its order in memory follows from the operators, in order. */
-import { InputError, locate, must } from '../base/errors.ts';
+import { at, InputError, locate, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { sameOrder, simplified, spatialOrder } from '../ir/kernel/memory-order.ts';
 import type { StoredTensor } from '../ir/kernel/stored.ts';
@@ -57,11 +57,11 @@ function inputViews(graph: Compiled): readonly InputView[] {
 function orderForImage(graph: Compiled): StoredTensor['order'] {
   const views = inputViews(graph);
   const { shape, elements } = must(views.findLast((view) => view.shape.length > 2) ?? views[0], 'a view');
-  const at = new Int32Array(elements.length);
+  const places = new Int32Array(elements.length);
   elements.forEach((element, i) => {
-    at[element] = i;
+    places[element] = i;
   });
-  return simplified(Array.from(spatialOrder(shape) ?? elements.keys(), (element) => at[element] ?? 0));
+  return simplified(Array.from(spatialOrder(shape) ?? elements.keys(), (element) => at(places, element)));
 }
 
 /**

@@ -8,7 +8,7 @@
  *   w - d < M(first write of w) for all w,    so d = max(0, max over w of w - M + 1).
  * The pair that attains the maximum coincides at d - 1: no smaller bound holds for all placements above it.
  */
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import { elemBytes, type Kernel, type Param } from '../ir/kernel/kernel.ts';
 import { runIntervals, type Trace } from '../prove/interval/intervals.ts';
 
@@ -62,8 +62,8 @@ function distances(input: Times, output: Times): Pick<Overlap, 'below' | 'above'
   output.times.forEach((time, element) => {
     if (time >= lowest.length) return;
     const first = element * output.bytes;
-    below = Math.max(below, first + output.bytes - (lowest[time] as number));
-    above = Math.max(above, (highest[time] as number) + 1 - first);
+    below = Math.max(below, first + output.bytes - at(lowest, time));
+    above = Math.max(above, at(highest, time) + 1 - first);
   });
   return { below, above, inPlace: safeAtSameBase(input, output) };
 }
@@ -78,12 +78,12 @@ function laterReads({ times, bytes }: Times): {
   const highest = new Float64Array(last + 1).fill(-Infinity);
   times.forEach((t, element) => {
     if (t < 0) return;
-    lowest[t] = Math.min(lowest[t] as number, element * bytes);
-    highest[t] = Math.max(highest[t] as number, element * bytes + bytes - 1);
+    lowest[t] = Math.min(at(lowest, t), element * bytes);
+    highest[t] = Math.max(at(highest, t), element * bytes + bytes - 1);
   });
   for (let t = last - 1; t >= 0; t--) {
-    lowest[t] = Math.min(lowest[t] as number, lowest[t + 1] as number);
-    highest[t] = Math.max(highest[t] as number, highest[t + 1] as number);
+    lowest[t] = Math.min(at(lowest, t), at(lowest, t + 1));
+    highest[t] = Math.max(at(highest, t), at(highest, t + 1));
   }
   return { lowest, highest };
 }
@@ -91,8 +91,8 @@ function laterReads({ times, bytes }: Times): {
 function safeAtSameBase(input: Times, output: Times): boolean {
   const end = Math.min(input.times.length * input.bytes, output.times.length * output.bytes);
   for (let byte = 0; byte < end; byte++) {
-    const read = input.times[Math.floor(byte / input.bytes)] as number;
-    const write = output.times[Math.floor(byte / output.bytes)] as number;
+    const read = at(input.times, Math.floor(byte / input.bytes));
+    const write = at(output.times, Math.floor(byte / output.bytes));
     if (write <= read) return false;
   }
   return true;

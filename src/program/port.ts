@@ -4,7 +4,7 @@
  * and the viewer ask it.
  */
 
-import { InputError, must } from '../base/errors.ts';
+import { at, InputError, must } from '../base/errors.ts';
 import { showShape } from '../ir/tensor.ts';
 import type { Normalization, Program, Slot } from './program.ts';
 import { slotAt } from './slots.ts';
@@ -90,7 +90,7 @@ function eachGrid(
 export function realNumbers({ grids }: Port, stored: Uint8Array | Float64Array): Float32Array {
   const real = new Float32Array(stored);
   eachGrid(grids, real.length, ({ scale, zeroPoint }, from, to) => {
-    for (let i = from; i < to; i++) real[i] = ((real[i] as number) - zeroPoint) * scale;
+    for (let i = from; i < to; i++) real[i] = (at(real, i) - zeroPoint) * scale;
   });
   return real;
 }
@@ -100,7 +100,7 @@ function quantized(grids: readonly Grid[], real: Float32Array): Uint8Array {
   const stored = new Uint8Array(real.length);
   eachGrid(grids, real.length, ({ scale, zeroPoint }, from, to) => {
     for (let i = from; i < to; i++)
-      stored[i] = Math.max(0, Math.min(255, Math.round((real[i] as number) / scale + zeroPoint)));
+      stored[i] = Math.max(0, Math.min(255, Math.round(at(real, i) / scale + zeroPoint)));
   });
   return stored;
 }
@@ -123,7 +123,7 @@ export const storedBy = (grids: readonly Grid[], input: Float32Array): Float32Ar
 export function unroundedBy(grids: readonly Grid[], input: Float32Array): Float32Array {
   const places = new Float32Array(input);
   eachGrid(grids, input.length, ({ scale, zeroPoint }, from, to) => {
-    for (let i = from; i < to; i++) places[i] = (input[i] as number) / scale + zeroPoint;
+    for (let i = from; i < to; i++) places[i] = at(input, i) / scale + zeroPoint;
   });
   return places;
 }

@@ -1,10 +1,10 @@
 /** A program: kernels with their arguments at planned addresses of one arena of bytes. */
 
 import type { Elem, Kernel } from '../ir/kernel/kernel.ts';
-import type { Quant } from '../ir/kernel/stored.ts';
+import type { Quant, StoredTensor } from '../ir/kernel/stored.ts';
 
 /** A stretch of the arena that holds one tensor (or a kernel's scratch) for a while. */
-export interface Slot {
+export interface Slot extends StoredTensor {
   /** The tensor's name; `scratch:<kernel>` for scratch. */
   readonly name: string;
   /** In bytes from the start of the arena. */
@@ -12,16 +12,6 @@ export interface Slot {
   readonly elem: Elem;
   /** In elements. */
   readonly length: number;
-  /** The logical (ONNX, row-major) shape. */
-  readonly shape: readonly number[];
-  /**
-   * `order[i]` is the logical, row-major element that lies at position i of the slot. Absent: the same order.
-   * Spatial tensors lie as height, width, channel.
-   */
-  readonly order?: readonly number[];
-  readonly quant?: Quant;
-  /** Which indices along axis 1 of the model's tensor it holds, where some were taken out. */
-  readonly kept?: readonly number[];
   /** Steps from the one that writes it (-1 for the program's input) to the last that reads it. */
   readonly firstStep: number;
   readonly lastStep: number;

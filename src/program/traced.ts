@@ -52,7 +52,7 @@ export function tracedRows(program: Program): readonly TracedRow[] {
 
 /**
  * Where the checksum of each row's slot is kept from when it is written to its last row: places are used again
- * when nobody needs their slot any more, so there are as many as tensors live at once.
+ * when nothing needs their slot any more, so there are as many as tensors live at once.
  * @throws DefectError for a slot that is read before it is written.
  */
 export function keptAt(rows: readonly TracedRow[]): { readonly places: readonly number[]; count: number } {
@@ -61,7 +61,7 @@ export function keptAt(rows: readonly TracedRow[]): { readonly places: readonly 
   let count = 0;
   const places = rows.map(({ slot, kind }, i) => {
     if (!held.has(slot) && kind === 'read')
-      throw new DefectError(`slot ${slot} is read, and nobody wrote it`);
+      throw new DefectError(`slot ${slot} is read before it is written`);
     const taken = new Set(held.values());
     const place = held.get(slot) ?? must(freePlaces(taken).next().value, 'places do not run out');
     held.set(slot, place);

@@ -1,6 +1,6 @@
 /** Between real numbers and a program's bytes. What a stored number stands for says `ir/port.ts`. */
 
-import { InputError } from '../base/errors.ts';
+import { at, InputError } from '../base/errors.ts';
 import { largestOf } from '../base/extremes.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { Tensor } from '../ir/tensor.ts';
@@ -50,8 +50,7 @@ function encoded(port: Port, input: Float32Array): Uint8Array {
 
 /** Row-major numbers, as many as the slot has, in its order, which is a permutation; `copy` is one of them. */
 function inMemory<T extends Float32Array | Uint8Array>({ order }: Slot, numbers: T, copy: T): T {
-  if (order !== undefined)
-    for (let p = 0; p < copy.length; p++) copy[p] = numbers[order[p] as number] as number;
+  if (order !== undefined) for (let p = 0; p < copy.length; p++) copy[p] = at(numbers, order[p] as number);
   return copy;
 }
 
@@ -117,7 +116,7 @@ export function readSlot({ where, slot }: Port, bytes: Uint8Array): Uint8Array |
   const inOrder = elem === 'u8' ? bytes : elementsOf(slot, bytes);
   if (order === undefined) return inOrder;
   const stored = elem === 'u8' ? new Uint8Array(length) : new Float64Array(length);
-  for (let p = 0; p < length; p++) stored[order[p] as number] = inOrder[p] as number;
+  for (let p = 0; p < length; p++) stored[at(order, p)] = at(inOrder, p);
   return stored;
 }
 
@@ -160,8 +159,7 @@ export function pick(slot: Slot, { shape, data }: Tensor): Float32Array | string
   const inner = slot.length / kept.length;
   if (whole.length % inner !== 0 || largestOf(kept) >= whole.length / inner)
     return `${shape.join('x')}, here ${slot.shape.join('x')} of it`;
-  return Float32Array.from(
-    { length: slot.length },
-    (_, i) => whole[(kept[Math.floor(i / inner)] ?? 0) * inner + (i % inner)] ?? 0,
+  return Float32Array.from({ length: slot.length }, (_, i) =>
+    at(whole, at(kept, Math.floor(i / inner)) * inner + (i % inner)),
   );
 }

@@ -5,12 +5,12 @@
  */
 import { must } from '../base/errors.ts';
 import { elemRange } from '../ir/kernel/check.ts';
+import { allInts, cutTo, hull, type Interval } from '../ir/kernel/interval.ts';
 import type { Expr, Kernel, Param, Stmt } from '../ir/kernel/kernel.ts';
-import type { Interval } from '../ir/kernel/primitive.ts';
+import { binaryOperations } from '../ir/kernel/operations.ts';
 import { type KernelNode, nodeText } from '../ir/kernel/text.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
 import type { Program } from '../program/program.ts';
-import { allInts } from './interval/bounds.ts';
 import { runIntervals, type Seen } from './interval/intervals.ts';
 
 interface Unproven {
@@ -87,7 +87,7 @@ function ruleNodes(kernel: Kernel): readonly KernelNode[] {
 }
 
 function hasRule(node: KernelNode): boolean {
-  if (node.kind === 'binary') return node.type === 'i32' && !['and', 'or', 'xor'].includes(node.op);
+  if (node.kind === 'binary') return node.type === 'i32' && binaryOperations[node.op].rules.length > 0;
   if (node.kind === 'accumulate') return node.type === 'i32';
   return ['load', 'toInt', 'call', 'pointer', 'advance', 'store', 'for', 'copy', 'fill'].includes(node.kind);
 }
@@ -103,9 +103,7 @@ function joinBy(
     const key = keyOf(quantity);
     if (key === undefined || range === undefined) continue;
     const old = joined.get(key) ?? range;
-    const limit = possible(key);
-    const lo = Math.max(limit.lo, Math.min(old.lo, range.lo));
-    joined.set(key, { lo, hi: Math.min(limit.hi, Math.max(old.hi, range.hi)) });
+    joined.set(key, cutTo(hull([old.lo, old.hi, range.lo, range.hi]), possible(key)));
   }
   return joined;
 }

@@ -1,4 +1,3 @@
-/** The arena over time: bytes upwards, layers to the right. */
 import type { Program } from '../program/program.ts';
 import { formatBytes, formatCount } from '../text/numbers.ts';
 import { type Charts, colours, names, shortCount, wide } from './chart.ts';
@@ -37,7 +36,7 @@ function layerAxis(kernels: readonly string[]) {
     x: {
       domain: [0, kernels.length],
       ticks: kernels.map((_, i) => i + 0.5),
-      tickFormat: (at: number) => kernels[Math.floor(at)] ?? '',
+      tickFormat: (x: number) => kernels[Math.floor(x)] ?? '',
       tickRotate: crowded ? -45 : 0,
       tickSize: 0,
       label: null,

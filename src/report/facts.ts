@@ -1,5 +1,6 @@
 /** The numbers of a report, before anybody draws them. */
 
+import { at } from '../base/errors.ts';
 import { type CostTarget, modelledInstructions } from '../cost/speed.ts';
 import type { Inference } from '../diff/feed.ts';
 import { elemBytes, type Kernel, type Table } from '../ir/kernel/kernel.ts';
@@ -185,7 +186,7 @@ export function activationLayers(
     const { arenas } = run(input, { keepArenas: true });
     for (const { slot, step, counts } of layers)
       for (const byte of arenas[step]?.subarray(slot.address, slot.address + slotBytes(slot)) ?? [])
-        counts[byte] = (counts[byte] ?? 0) + 1;
+        counts[byte] = at(counts, byte) + 1;
   }
   return layers.map(({ kernel, grid, counts }) => ({ kernel, ...grid, counts }));
 }
@@ -212,7 +213,7 @@ function binsOf(arrays: readonly Float32Array[], [least, most]: readonly [number
     for (const x of array) {
       if (x === 0) continue;
       const bin = Math.min(binCount - 1, Math.floor((x - from) / width));
-      counts[bin] = (counts[bin] as number) + 1;
+      counts[bin] = at(counts, bin) + 1;
     }
   return { from, width, counts };
 }

@@ -1,5 +1,7 @@
 /** How weights and activations are spread, with the scale that was chosen for them and what it cuts off. */
+
 import type { Manifest } from '../artifact/make.ts';
+import { at } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { formatCount, formatPercent } from '../text/numbers.ts';
 import { type Charts, colours, shortCount } from './chart.ts';
@@ -182,7 +184,7 @@ export function activations(
 ): Section {
   const of = (kernel: string) => floats.find((layer) => layer.kernel === kernel);
   const total = ({ counts }: ActivationLayer): number => counts.reduce((a, b) => a + b, 0);
-  const shareAt = (l: ActivationLayer, byte: number): string => shareText((l.counts[byte] ?? 0) / total(l));
+  const shareAt = (l: ActivationLayer, byte: number): string => shareText(at(l.counts, byte) / total(l));
   const floatCell =
     (cell: (float: FloatLayer) => string) =>
     (l: ActivationLayer): string => {

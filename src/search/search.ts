@@ -4,7 +4,8 @@
  * was calibrated or pruned on.
  */
 
-import { InputError, must } from '../base/errors.ts';
+import { at, InputError, must } from '../base/errors.ts';
+import { indexOfLargest } from '../base/extremes.ts';
 import { type Compiled, type CompileOptions, compileFused, type Front } from '../compile.ts';
 import { Shared } from '../compress/fit/shared.ts';
 import { type CostTarget, modelledInstructions } from '../cost/speed.ts';
@@ -73,12 +74,6 @@ export const sparsities = [0, 0.5, 0.7, 0.8, 0.85, 0.88, 0.9, 0.92, 0.94, 0.96, 
 /** The grids tried. */
 export const allGrids: readonly Grid[] = [{ weightBits: 8 }, { weightBits: 4 }];
 
-const topOne = (output: ArrayLike<number>): number => {
-  let best = 0;
-  for (let i = 1; i < output.length; i++) if ((output[i] ?? 0) > (output[best] ?? 0)) best = i;
-  return best;
-};
-
 export class Search {
   readonly #front: Front;
   readonly #heldOut: HeldOut;
@@ -130,7 +125,7 @@ export class Search {
     const known = this.#built.get(key);
     if (known !== undefined) return known;
     const { objective, target, compile, method = 'obs', onBuilt } = this.#options;
-    const price = objective === 'speed' ? 'macs' : 'flash';
+    const price = objective === 'speed' ? 'macs' : 'weights';
     const options: CompileOptions = {
       ...compile,
       weightBits: point.weightBits,
@@ -187,7 +182,7 @@ function checkHeldOut({ inputs, labels }: HeldOut, { floatGraph }: Pick<Front, '
       found: `${labels.length} for ${inputs.length} inputs`,
       supported: 'one label per input',
     });
-  const output = floatGraph.tensors.get(floatGraph.outputs[0] ?? '');
+  const output = floatGraph.tensors.get(at(floatGraph.outputs, 0));
   requireClasses(labels ?? [], countOf(output?.shape ?? []), 'labels');
 }
 
@@ -202,7 +197,7 @@ export interface Judgement {
 const countRight = (program: Program, inputs: HeldOut['inputs'], answers: readonly number[]): number => {
   const run = inference(program);
   const answer = (x: Float32Array): number =>
-    topOne(decodeOutput(program, run(encodeInput(program, x)).output));
+    indexOfLargest(decodeOutput(program, run(encodeInput(program, x)).output));
   return inputs.filter((x, i) => answer(x) === answers[i]).length;
 };
 
@@ -224,7 +219,7 @@ function floatAnswer({ floatGraph }: Pick<Front, 'floatGraph'>, x: Float32Array)
   const [input = '', output = ''] = [floatGraph.inputs[0], floatGraph.outputs[0]];
   const { shape } = must(floatGraph.tensors.get(input), 'the input has a type');
   const results = evaluate(floatGraph, new Map([[input, floats(shape, x)]]));
-  return topOne(must(results.get(output), 'the output is computed').data);
+  return indexOfLargest(must(results.get(output), 'the output is computed').data);
 }
 
 /** Sizes that are over their limit, each as a factor above 1. */
@@ -265,13 +260,13 @@ export function fitWithin(search: Search, limits: Limits): Fit {
   const sized = [limits.flashBytes, limits.ramBytes, limits.instructions].some((x) => x !== undefined);
   const allowed = limits.maxLoss ?? Infinity;
   const builds = search.grids.map((grid) => {
-    const at = (index: number): Built =>
+    const built = (index: number): Built =>
       search.build({
-        sparsity: sparsities[Math.max(0, Math.min(index, sparsities.length - 1))] ?? 0,
+        sparsity: at(sparsities, Math.max(0, Math.min(index, sparsities.length - 1))),
         ...grid,
       });
-    if (sized) return at(firstWhere(sparsities.length, (i) => excess(at(i), limits) === 0));
-    return at(firstWhere(sparsities.length, (i) => at(i).loss > allowed) - 1);
+    if (sized) return built(firstWhere(sparsities.length, (i) => excess(built(i), limits) === 0));
+    return built(firstWhere(sparsities.length, (i) => built(i).loss > allowed) - 1);
   });
   // All that was built on the way counts: loss does not grow evenly, and a sparser build can be the better one.
   const fits = search.tried.filter((b) => excess(b, limits) === 0 && b.loss <= allowed);
@@ -289,7 +284,7 @@ export function paretoFront(builds: readonly Built[]): readonly Built[] {
   const figures = (b: Built) => [b.flashBytes, b.ramBytes, b.instructions, b.loss];
   const beats = (a: Built, b: Built): boolean => {
     const [x, y] = [figures(a), figures(b)];
-    return x.every((n, i) => n <= (y[i] ?? 0)) && x.some((n, i) => n < (y[i] ?? 0));
+    return x.every((n, i) => n <= at(y, i)) && x.some((n, i) => n < at(y, i));
   };
   return builds.filter((b) => !builds.some((other) => beats(other, b)));
 }

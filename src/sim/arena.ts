@@ -3,7 +3,7 @@
 import { arenaFill, type Slot } from '../program/program.ts';
 import { slotBytes } from '../program/slots.ts';
 
-/** Owners are slot indices plus one in 16 bits; 0 is nobody. */
+/** Owners are slot indices plus one in 16 bits; 0 is none. */
 export const maxSlots = 65534;
 
 export interface Arena {

@@ -15,7 +15,7 @@ export interface SimulatorOptions {
   /** `checked` traps on everything that C leaves undefined; `fast` assumes that it does not happen. */
   readonly mode: Mode;
   /** What was proven of each kernel: those nodes run unchecked. */
-  /** Other meanings of primitives by name: what somebody else may have computed. */
+  /** Other meanings of primitives by name: what another runtime may have computed. */
   readonly meanings?: Meanings;
   readonly facts?: ReadonlyMap<Kernel, { readonly proven: ReadonlySet<KernelNode> }>;
 }
@@ -25,7 +25,7 @@ interface RunOptions {
   readonly keepArenas?: boolean;
   /**
    * Shown the arena itself after the input was written (step -1) and after each step: its bytes, and in the
-   * checked mode for each the slot index plus one that wrote it last (0: nobody). Copy what is to be kept.
+   * checked mode for each the slot index plus one that wrote it last (0: none). Copy what is to be kept.
    */
   readonly onStep?: (step: number, arena: Pick<Arena, 'bytes' | 'owners'>) => void;
 }

@@ -1,9 +1,9 @@
 /** What C calls undefined, and a memory plan may not do, is a trap: the run ends and says exactly where. */
 
+import type { OperandRule } from '../ir/kernel/operations.ts';
+
 export type Rule =
-  | 'signed overflow'
-  | 'division by zero'
-  | 'bad shift'
+  | OperandRule['trap']
   | 'out of bounds'
   | 'pointer out of bounds'
   | 'narrowing loses bits'

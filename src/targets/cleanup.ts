@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 
 const folders = new Set<string>();
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** Signals that somebody else listens to, who then decides what becomes of the process. */
+/** Signals that other code listens to, which then decides what becomes of the process. */
 const heeded = new Set<NodeJS.Signals>();
 
 /** Ends the process as the signal would have. */

@@ -1,7 +1,8 @@
 /** Compiles and links test programs, and reads what compilers say about code. */
+
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { DefectError, InputError } from '../base/errors.ts';
+import { at, DefectError, InputError } from '../base/errors.ts';
 import { cached, targetsFolder } from './cache.ts';
 import { runProcess } from './process.ts';
 import type { Machine, MemoryMap, Region, Target } from './targets.ts';
@@ -42,7 +43,7 @@ function missingLibrary(stderr: string): InputError | undefined {
     return undefined;
   return new InputError({
     where: 'compiler',
-    found: stderr.split('\n')[0] ?? '',
+    found: at(stderr.split('\n'), 0),
     todo: "install its C library with 'npm run toolchain'",
   });
 }
@@ -170,7 +171,7 @@ function sum(lines: readonly (readonly [string, number])[], pattern: RegExp): nu
 
 async function sectionSizes(build: Build, object: string): Promise<(readonly [string, number])[]> {
   const listing = await binutil(build, 'size', ['-A', object]);
-  return [...listing.matchAll(/^(\.\S+)\s+(\d+)/gm)].map((m) => [m[1] ?? '', Number(m[2])] as const);
+  return [...listing.matchAll(/^(\.\S+)\s+(\d+)/gm)].map((m) => [at(m, 1), Number(m[2])] as const);
 }
 
 /** Bytes of machine code by function; parts that the compiler split off count with theirs. */

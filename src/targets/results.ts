@@ -1,5 +1,5 @@
 /** Cuts a driver's result file into outcomes. */
-import { DefectError, must } from '../base/errors.ts';
+import { at, DefectError } from '../base/errors.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { slotBytes } from './drivers.ts';
 
@@ -69,7 +69,6 @@ export interface Instructions {
   readonly perStep: readonly number[];
 }
 
-const at = (marks: readonly number[], i: number): number => must(marks[i], `mark ${i} was counted`);
 const between = (marks: readonly number[], i: number): number => at(marks, i + 1) - at(marks, i);
 
 /** `plain`: two marks around one instruction, then two around each run. See the drivers. */
@@ -83,5 +82,5 @@ export function instructionsIn(
   // Marks 1 and 2 lie between two calls of the hook; 5 is the end of the one before the first step.
   const hook = between(hooked, 1);
   const perStep = Array.from({ length: steps }, (_, i) => between(hooked, 2 * i + 5) - hook);
-  return { total: totals[0] ?? 0, most: totals.reduce((a, b) => (a > b ? a : b), 0), perStep };
+  return { total: at(totals, 0), most: totals.reduce((a, b) => (a > b ? a : b), 0), perStep };
 }

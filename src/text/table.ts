@@ -1,5 +1,7 @@
 /** Tables of text that fit a terminal. */
+
 import CliTable from 'cli-table3';
+import { at } from '../base/errors.ts';
 
 export interface Column {
   readonly head: string;
@@ -44,13 +46,11 @@ function widthsFor(
   rows: readonly (readonly string[])[],
   width: number,
 ): number[] {
-  const widths = columns.map(({ head }, i) =>
-    Math.max(head.length, ...rows.map((row) => (row[i] ?? '').length)),
-  );
+  const widths = columns.map(({ head }, i) => Math.max(head.length, ...rows.map((row) => at(row, i).length)));
   const room = width - gap * (columns.length - 1);
   while (widths.reduce((a, b) => a + b, 0) > room && Math.max(...widths) > narrowest) {
     const widest = widths.indexOf(Math.max(...widths));
-    widths[widest] = (widths[widest] ?? 0) - 1;
+    widths[widest] = at(widths, widest) - 1;
   }
   return widths;
 }

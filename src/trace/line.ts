@@ -1,5 +1,7 @@
 /** The spelling of one line of a trace: docs/trace.md. */
+
 import { crc32 } from '../base/crc32.ts';
+import { at } from '../base/errors.ts';
 
 /** `B`egin, `T`able, tensor as `I`nput or `O`utput, the bytes of one as `i` or `o`, `E`nd. */
 export type LineKind = 'B' | 'T' | 'I' | 'O' | 'i' | 'o' | 'E';
@@ -32,7 +34,7 @@ export function fromBase64(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
   let bits = 0;
   for (let i = 0; i < text.length; i++) {
-    const digit = alphabet.indexOf(text[i] ?? '');
+    const digit = alphabet.indexOf(at(text, i));
     if (digit < 0) return undefined;
     bits = (bits << 6) | digit;
     // Six bits more per digit: a byte is full after the second, third and fourth of each four.

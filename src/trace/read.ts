@@ -1,4 +1,5 @@
 /** Reads a raw capture of a device's console: docs/trace.md has the format. */
+import { at } from '../base/errors.ts';
 import { narrowed } from '../data/encoding.ts';
 import { parseRecord } from './record.ts';
 import { collectRuns, type PlacedRecord, type RunLines } from './runs.ts';
@@ -106,7 +107,7 @@ function lineCounter(bytes: Uint8Array): (offset: number) => number {
 }
 
 function snippet(text: string): string {
-  const line = text.trim().split(/[\r\n]/)[0] ?? '';
+  const line = at(text.trim().split(/[\r\n]/), 0);
   const plain = line.replace(/[^\x20-\x7e]/g, '.');
   return `'${plain.length > 60 ? `${plain.slice(0, 60)}...` : plain}'`;
 }

@@ -1,4 +1,5 @@
 /** What one undamaged line says. */
+import { must } from '../base/errors.ts';
 import { fromBase64 } from './line.ts';
 
 interface Network {
@@ -60,7 +61,8 @@ const patterns = {
 
 type Groups = Readonly<Record<string, string>>;
 
-const numberIn = (groups: Groups, name: string): number => Number.parseInt(groups[name] ?? '', 16);
+const numberIn = (groups: Groups, name: string): number =>
+  Number.parseInt(must(groups[name], `a group '${name}'`), 16);
 const networkIn = ({ name = '', build = '' }: Groups): Network => ({ name, build });
 const momentIn = (groups: Groups): Moment => ({
   read: groups.kind === 'I' || groups.kind === 'i',

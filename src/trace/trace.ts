@@ -31,7 +31,7 @@ export interface TraceTensor {
 export interface TraceInput extends TraceTensor {
   /**
    * Whether it was something else when it was written, by the layer that made it (or by the caller, of the
-   * network's input): somebody else wrote in between. Undefined when one of both checksums was lost.
+   * network's input): something else wrote in between. Undefined when one of both checksums was lost.
    */
   readonly changed?: boolean;
 }

@@ -1,7 +1,7 @@
 /** The trace that a device would print, made of what the simulator (or anybody else) left in the arena. */
 
 import { crc32, crcState } from '../base/crc32.ts';
-import { InputError, must } from '../base/errors.ts';
+import { at, InputError, must } from '../base/errors.ts';
 import { noBuild } from '../emit/info.ts';
 import { tableBytes } from '../ir/kernel/table-bytes.ts';
 import type { Outcome, Program } from '../program/program.ts';
@@ -50,7 +50,7 @@ export function tagOf(network: string, input: Uint8Array): string {
 function addTables(lines: Lines, program: Program, addresses: readonly number[]): void {
   for (const [i, table] of tracedTables(program).entries()) {
     const bytes = tableBytes(table);
-    lines.add('T', hex(i), hex(addresses[i] ?? 0), hex(bytes.length), hex(crc32(bytes)));
+    lines.add('T', hex(i), hex(at(addresses, i)), hex(bytes.length), hex(crc32(bytes)));
   }
 }
 

@@ -1,3 +1,5 @@
+import { at } from '../base/errors.ts';
+
 /** Out of generated C, the functions by name: what the printer writes begins and ends in column 0. */
 
 const opening = /^(?:\w+ )*void (\w+)\(.*\)$/;
@@ -8,7 +10,7 @@ export function cFunctions(source: string): ReadonlyMap<string, string> {
   const lines = source.split('\n');
   let comment = -1;
   for (let i = 0; i < lines.length; i++) {
-    const line = lines[i] ?? '';
+    const line = at(lines, i);
     if (line.startsWith('/*')) comment = i;
     else if (line === '') comment = -1;
     const name = opening.exec(line)?.[1];

@@ -1,6 +1,6 @@
 /** From bytes of the arena to elements of tensors, and back. */
 
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../program/program.ts';
 import { readElement, slotAt } from '../program/slots.ts';
@@ -69,7 +69,7 @@ export function historyOf(program: Program, { moments }: Recording, address: num
   const writes: Write[] = [];
   moments.forEach(({ bytes, owners }, moment) => {
     const owner = must(owners[address], 'a byte of the arena');
-    const before = moments[moment - 1]?.owners[address] ?? 0;
+    const before = moment === 0 ? 0 : at(at(moments, moment - 1).owners, address);
     if (owner === 0 || owner === before) return;
     const place = placeAt(program, owner - 1, address);
     const slot = slotAt(program, owner - 1);

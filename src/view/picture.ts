@@ -1,4 +1,5 @@
 /** Tensors as pictures: which planes there are, and which colour stands for a number. */
+import { at } from '../base/errors.ts';
 import { countOf, type Shape } from '../ir/tensor.ts';
 
 export interface Planes {
@@ -89,7 +90,7 @@ export function scaleOf(arrays: readonly ArrayLike<number>[], difference = false
   let [lo, hi] = [0, 0];
   for (const numbers of arrays)
     for (let i = 0; i < numbers.length; i++) {
-      const x = numbers[i] as number;
+      const x = at(numbers, i);
       if (x < lo) lo = x;
       if (x > hi) hi = x;
     }

@@ -9,7 +9,7 @@ import { createSimulator } from '../sim/simulate.ts';
 /** Moment 0: the input is there. Moment k: step k - 1 has run. */
 export interface Moment {
   readonly bytes: Uint8Array;
-  /** For each byte the slot index plus one that wrote it last; 0: nobody. */
+  /** For each byte the slot index plus one that wrote it last; 0: none. */
   readonly owners: Uint16Array;
 }
 

@@ -1,7 +1,7 @@
 /** What a visitor draws or drops, as an input of the network. */
 
 import type { Preprocessing } from '../artifact/make.ts';
-import { InputError } from '../base/errors.ts';
+import { at, InputError } from '../base/errors.ts';
 import { decodeSamples } from '../data/detect.ts';
 import { centred, digitSide, type Point, render } from '../data/digits.ts';
 import { isPng, type Picture, readPng } from '../data/png.ts';
@@ -98,12 +98,12 @@ export function sampleOfExample(program: Program, how: Preprocessing, example: E
 /** Red, green and blue to the luma of ITU-R BT.601; one channel to three equal ones. */
 function planesWanted({ pixels, width, height, channels }: Picture, wanted: number): Uint8Array {
   const count = width * height;
-  const at = (i: number, c: number): number => pixels[i * channels + (channels === 1 ? 0 : c)] as number;
+  const light = (i: number, c: number): number => at(pixels, i * channels + (channels === 1 ? 0 : c));
   if (wanted === 1 && channels === 3)
     return Uint8Array.from({ length: count }, (_, i) =>
-      Math.round(0.299 * at(i, 0) + 0.587 * at(i, 1) + 0.114 * at(i, 2)),
+      Math.round(0.299 * light(i, 0) + 0.587 * light(i, 1) + 0.114 * light(i, 2)),
     );
-  return Uint8Array.from({ length: wanted * count }, (_, i) => at(i % count, Math.floor(i / count)));
+  return Uint8Array.from({ length: wanted * count }, (_, i) => light(i % count, Math.floor(i / count)));
 }
 
 /** A picture of any size: brought to the frame's, padded as the network's samples are. */

@@ -7,7 +7,7 @@ import type { Recording } from './recording.ts';
 
 /**
  * `reused`: read, then overwritten by the same step. `kept`: not touched, read later. `stale`: holds what
- * nobody reads any more. `free`: never written.
+ * nothing reads any more. `free`: never written.
  */
 export const uses = ['free', 'stale', 'kept', 'read', 'write', 'reused'] as const;
 export type Use = (typeof uses)[number];
@@ -52,7 +52,7 @@ export interface Run {
   readonly start: number;
   readonly end: number;
   readonly use: Use;
-  /** The slot whose bytes they are after the step; undefined: nobody's. */
+  /** The slot whose bytes they are after the step; undefined: of none. */
   readonly slot: number | undefined;
 }
 

@@ -35,36 +35,6 @@ export const memory =
   ];
 
 export const int = (value: number): Code => [0x41, ...signed(value)];
-const i32Add = op(0x6a);
-const i32Mul = op(0x6c);
-export const plus = (a: Code, ...more: readonly Code[]): Code => more.reduce((sum, b) => i32Add(sum, b), a);
-export const times = (a: Code, b: Code): Code => i32Mul(a, b);
-const below = op(0x49);
-export const loadInt = op(0x28, 2, 0);
-export const storeFloat = op(0x38, 2, 0);
-export const addFloat = op(0x92);
-
-/** `offset` bytes behind the address. */
-export const loadLanes = (address: Code, offset = 0): Code => op(0xfd, 0, 2, ...unsigned(offset))(address);
-export const storeLanes = (address: Code, value: Code, offset = 0): Code =>
-  op(0xfd, 0x0b, 2, ...unsigned(offset))(address, value);
-/** One float32 in all four lanes. */
-export const loadSplat = op(0xfd, 0x09, 2, 0);
-export const splat = simd(0x13);
-export const lane = (value: Code, index: number): Code => [value, 0xfd, 0x1f, index];
-export const zeroLanes: Code = [0xfd, 0x0c, ...new Array<number>(16).fill(0)];
-export const equal = simd(0x41);
-export const less = simd(0x43);
-export const greater = simd(0x44);
-export const and = simd(0x4e);
-/** a and not b */
-export const without = simd(0x4f);
-export const or = simd(0x50);
-export const anyTrue = simd(0x53);
-export const sum = simd(0xe4);
-export const product = simd(0xe6);
-export const smaller = simd(0xe8);
-export const larger = simd(0xe9);
 
 const noResult = 0x40;
 
@@ -90,13 +60,6 @@ export const either = (type: ValueType, test: Code, yes: Code, no: Code): Code =
 
 /** The body, and again as long as the test behind it holds. */
 export const repeat = (body: Code, again: Code): Code => [0x03, noResult, body, again, 0x0d, 0, 0x0b];
-
-/** While local `pointer` is below `end`: the body, then the pointer is moved by `step` bytes. */
-export const sweep = (pointer: Local, end: Code, step: number, body: Code): Code =>
-  when(
-    below(pointer.get, end),
-    repeat([body, pointer.set(plus(pointer.get, int(step)))], below(pointer.get, end)),
-  );
 
 export interface Local {
   readonly get: Code;

@@ -1,11 +1,13 @@
 /** The instructions by their names in the specification: operands in, code that leaves the result. */
-import { type Code, int, memory, op, simd } from './code.ts';
+import { type Code, int, type Local, memory, op, repeat, simd, when } from './code.ts';
 
 export const i32 = {
   eqz: op(0x45),
   eq: op(0x46),
   ne: op(0x47),
   lt: op(0x48),
+  /** Less, without sign. */
+  below: op(0x49),
   gt: op(0x4a),
   le: op(0x4c),
   ge: op(0x4e),
@@ -135,6 +137,43 @@ function bytesOf(instruction: number, lanes: Code): Code {
   const words = simd(0x85)(lanes, lanes);
   return simd(instruction)(words, words);
 }
+
+/** Sums and products of addresses. */
+export const plus = (a: Code, ...more: readonly Code[]): Code => more.reduce((all, b) => i32.add(all, b), a);
+export const times = (a: Code, b: Code): Code => i32.mul(a, b);
+
+/** While local `pointer` is below `end`: the body, then the pointer is moved by `step` bytes. */
+export const sweep = (pointer: Local, end: Code, step: number, body: Code): Code =>
+  when(
+    i32.below(pointer.get, end),
+    repeat([body, pointer.set(plus(pointer.get, int(step)))], i32.below(pointer.get, end)),
+  );
+
+export const loadInt = (address: Code): Code => load.i32(0, address);
+export const storeFloat = (address: Code, value: Code): Code => store.f32(0, address, value);
+export const addFloat = f32.add;
+
+/** Four float32 side by side, `offset` bytes behind the address. */
+export const loadLanes = (address: Code, offset = 0): Code => load.v128(offset, address);
+export const storeLanes = (address: Code, value: Code, offset = 0): Code =>
+  store.v128(offset, address, value);
+/** One float32 in all four lanes. */
+export const loadSplat = (address: Code): Code => load.splat32(0, address);
+export const splat = simd(0x13);
+export const lane = (value: Code, index: number): Code => [value, 0xfd, 0x1f, index];
+export const zeroLanes: Code = [0xfd, 0x0c, ...new Array<number>(16).fill(0)];
+export const equal = simd(0x41);
+export const less = simd(0x43);
+export const greater = simd(0x44);
+export const and = simd(0x4e);
+/** a and not b */
+export const without = simd(0x4f);
+export const or = simd(0x50);
+export const anyTrue = simd(0x53);
+export const sum = simd(0xe4);
+export const product = simd(0xe6);
+export const smaller = simd(0xe8);
+export const larger = simd(0xe9);
 
 const words = (...which: readonly number[]): Code =>
   which.flatMap((w) => [4 * w, 4 * w + 1, 4 * w + 2, 4 * w + 3]);

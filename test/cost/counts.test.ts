@@ -5,6 +5,7 @@ import { entropyFloor } from '../../src/cost/entropy.ts';
 import { codeFeatures, codeParts } from '../../src/cost/size-features.ts';
 import { type Feature, features } from '../../src/cost/speed-features.ts';
 import type { Kernel } from '../../src/ir/kernel/kernel.ts';
+import { type BinaryOp, binaryOperations } from '../../src/ir/kernel/operations.ts';
 import * as ir from '../support/ir.ts';
 import { layerOf, plainImage } from '../support/stored-layers.ts';
 
@@ -48,6 +49,28 @@ test.each([
     expect(counted(kernel, each), each).toBe(each === feature ? 1 : 0);
   const parts = codeParts(kernel);
   expect(parts[codeFeatures.indexOf(feature)]).toBe(1);
+});
+
+const some = ir.param('in', 'in', 'i32', 2);
+const out = ir.param('out', 'out', 'i32', 1);
+
+test.each(Object.entries(binaryOperations))('%s counts as its cost, once, in both models', (op, { cost }) => {
+  const value = ir.binary(op as BinaryOp, ir.load('in', 'i32', 0), ir.load('in', 'i32', 1));
+  const kernel = ir.kernel('k', [some, out], [ir.store('out', 'i32', 0, value)]);
+  for (const each of ['add', 'mul', 'divide', 'bits'] as const) {
+    expect(counted(kernel, each), each).toBe(each === cost ? 1 : 0);
+    expect(codeParts(kernel)[codeFeatures.indexOf(each)], each).toBe(each === cost ? 1 : 0);
+  }
+});
+
+test.each([
+  [8, 0],
+  [7, 1],
+])('a sign extension of %i bits counts %i times', (bits, times) => {
+  const value = ir.call('sign_extend', ir.load('in', 'i32', 0), bits);
+  const kernel = ir.kernel('k', [some, out], [ir.store('out', 'i32', 0, value)]);
+  expect(counted(kernel, 'signExtend')).toBe(times);
+  expect(codeParts(kernel)[codeFeatures.indexOf('signExtend')]).toBe(times);
 });
 
 /** A loop that nothing hides from, and one whose length is read from a table in each round. */

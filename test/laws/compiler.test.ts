@@ -9,6 +9,7 @@ const runs: Readonly<Record<LawName, number>> = {
   'fold-batch-norm': 500,
   fuse: 500,
   'settle-images': 200,
+  channels: 300,
   quantize: 500,
   assembly: 500,
   soundness: 300,

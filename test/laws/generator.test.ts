@@ -1,7 +1,9 @@
 /** The random networks are worth their name, shrink, and can be drawn again from what a failure prints. */
 import { expect, test } from 'vitest';
 import { is } from '../../src/ir/graph/graph.ts';
+import { isCanonical } from '../../src/ir/graph/op.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
+import { ops } from '../../src/ir/ops/index.ts';
 import { floatStages } from '../support/pipeline.ts';
 import { recipeAt, recipesOf, replayCommand, requireLaw } from '../support/property.ts';
 import type { Recipe } from '../support/recipes.ts';
@@ -35,6 +37,18 @@ test('a thousand networks hold every operator and every special case several tim
   const conv = ['depthwise', 'grouped', 'padded', 'pooled', 'clamped', 'one axis', ...rare];
   const kinds = ['conv', 'linear', 'add', 'clip', 'maxPool', 'avgPool', 'softmax', 'reshape', 'transpose'];
   for (const trait of [...kinds, ...conv]) expect(counts.get(trait) ?? 0, trait).toBeGreaterThanOrEqual(10);
+});
+
+test('each operator of every stage is in what the laws see', () => {
+  const seen = new Set(
+    recipesOf(1, 200).flatMap((recipe) => floatStages(recipe).canonical.nodes.map(({ op }) => op.kind)),
+  );
+  expect([...seen].sort()).toEqual(
+    ops
+      .filter(isCanonical)
+      .map(({ kind }) => kind)
+      .sort(),
+  );
 });
 
 test('a failure names the shrunk recipe and how to replay it', () => {

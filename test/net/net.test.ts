@@ -97,7 +97,7 @@ describe('run', () => {
 
   test('a machine without WebAssembly: the same in JavaScript, and it says so', () => {
     const script = `
-      const { load } = await import(${JSON.stringify(pathToFileURL(path.join(root, 'dist/index.js')))});
+      const { load } = await import(${JSON.stringify(pathToFileURL(path.join(root, 'dist/node.js')))});
       const net = await load(${JSON.stringify(out)});
       const { output } = net.run(Uint8Array.of(${pixels(5)}));
       console.log(JSON.stringify({ engine: net.engine, note: net.note, stored: [...output.stored] }));`;

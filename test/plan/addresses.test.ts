@@ -162,3 +162,7 @@ describe('the check finds', () => {
     expect(() => verifyPlan([buffer(4, 0, 1, 4)], [], plan([2]))).toThrow(/misaligned/);
   });
 });
+
+test('a sharing of a buffer that is not there is a defect', () => {
+  expect(() => planMemory(chain(4, 4), [{ ...sharing(0, 0, 0), output: 7 }])).toThrow(DefectError);
+});

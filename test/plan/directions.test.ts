@@ -42,7 +42,7 @@ test('a chain that climbs down stays in one place when every other kernel is tur
   expect(turned).toHaveLength(3);
 });
 
-test('nobody asks for backward kernels where forward ones reach the bound, or nearly', () => {
+test('no backward kernels are asked for where forward ones reach the bound, or nearly', () => {
   let asked = 0;
   const steps = [turnable(0, 5, () => asked++), turnable(1, 5, () => asked++)];
   // 110 bytes, where 105 are the bound.

@@ -13,7 +13,7 @@ const row = (slot: number, kind: TracedRow['kind']): TracedRow => ({
 });
 
 describe('places of checksums', () => {
-  test('are used again when nobody needs their slot', () => {
+  test('are used again when nothing needs their slot', () => {
     const rows = [
       row(0, 'written'),
       row(0, 'read'),
@@ -41,7 +41,7 @@ describe('places of checksums', () => {
     }
   });
 
-  test('a slot that nobody wrote', () => {
+  test('a slot that is never written', () => {
     expect(() => keptAt([row(4, 'read')])).toThrow('slot 4 is read');
   });
 });

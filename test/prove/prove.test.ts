@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Interval } from '../../src/ir/kernel/interval.ts';
 import type { Expr, Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
-import type { Interval } from '../../src/ir/kernel/primitive.ts';
 import { nodeText } from '../../src/ir/kernel/text.ts';
 import { type KernelFacts, prove, summarizeFacts } from '../../src/prove/prove.ts';
 import { createSimulator, type SimulatorOptions } from '../../src/sim/simulate.ts';

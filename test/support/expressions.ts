@@ -1,6 +1,12 @@
 /** Random expressions of Kernel IR, over the i32 locals x, y, z and the f32 locals u, v, w. */
 import fc from 'fast-check';
-import type { BinaryOp, CompareOp, Expr, Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
+import type { Expr, Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
+import {
+  type BinaryOp,
+  binaryOperations,
+  type CompareOp,
+  compareOperations,
+} from '../../src/ir/kernel/operations.ts';
 import type { Program } from '../../src/program/program.ts';
 import {
   add,
@@ -20,9 +26,9 @@ import {
   store,
 } from './ir.ts';
 
-const ops: readonly BinaryOp[] = ['add', 'sub', 'mul', 'div', 'mod', 'shl', 'shr', 'and', 'or', 'xor'];
-const floatOps: readonly BinaryOp[] = ['add', 'sub', 'mul', 'div'];
-const comparisons: readonly CompareOp[] = ['lt', 'le', 'gt', 'ge', 'eq', 'ne'];
+const ops = Object.keys(binaryOperations) as BinaryOp[];
+const floatOps = ops.filter((op) => binaryOperations[op].f32 !== undefined);
+const comparisons = Object.keys(compareOperations) as CompareOp[];
 
 const intLeaf = fc.oneof(
   fc.integer({ min: -4, max: 9 }).map(int),

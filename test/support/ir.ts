@@ -1,16 +1,7 @@
 /** Terse constructors of Kernel IR and programs for tests. */
-import type {
-  BinaryOp,
-  CompareOp,
-  Elem,
-  Expr,
-  Kernel,
-  Param,
-  Scalar,
-  Stmt,
-  Table,
-} from '../../src/ir/kernel/kernel.ts';
+import type { Elem, Expr, Kernel, Param, Scalar, Stmt, Table } from '../../src/ir/kernel/kernel.ts';
 import { elemBytes } from '../../src/ir/kernel/kernel.ts';
+import type { BinaryOp, CompareOp } from '../../src/ir/kernel/operations.ts';
 import { typeOf } from '../../src/ir/kernel/walk.ts';
 import type { Program, Slot, Step } from '../../src/program/program.ts';
 

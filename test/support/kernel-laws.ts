@@ -1,6 +1,7 @@
 /** What every program has to satisfy, whatever network it came from. */
+
+import type { Interval } from '../../src/ir/kernel/interval.ts';
 import type { Kernel } from '../../src/ir/kernel/kernel.ts';
-import type { Interval } from '../../src/ir/kernel/primitive.ts';
 import type { Outcome, Program, Slot } from '../../src/program/program.ts';
 import { type KernelFacts, prove } from '../../src/prove/prove.ts';
 import { compareOutcomes, differenceText } from '../../src/sim/difference.ts';

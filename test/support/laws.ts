@@ -11,6 +11,7 @@ import type { PlanStrategy } from '../../src/plan/addresses.ts';
 import type { Outcome, Program } from '../../src/program/program.ts';
 import { arrangeInput, decodePort, decodeSlot, encodeInput } from '../../src/program/values.ts';
 import { oracle } from '../oracles/network.ts';
+import { channelsLaw } from './channel-laws.ts';
 import { constantsOf, f64, map, plus, type Values, valuesOf } from './float64.ts';
 import { factsOf, outputSlot, requireProved, requireSound, rowMajor, simulated } from './kernel-laws.ts';
 import { networkOf, samplesOf } from './networks.ts';
@@ -168,7 +169,7 @@ const assemblyLaw: Law = (recipe) => {
   }
 };
 
-function requireTensor(
+export function requireTensor(
   program: Program,
   graph: Graph<'int8'>,
   step: number,
@@ -197,7 +198,7 @@ const emptyInfo = { command: '', version: '', hash: '', golden: [] } as const;
 
 const filesOf = (program: Program): string => JSON.stringify([...emitC(program, emptyInfo)]);
 
-function optionsOf(recipe: Recipe): CompileOptions {
+export function optionsOf(recipe: Recipe): CompileOptions {
   const { normalization } = floatStages(recipe);
   const real = samplesOf(recipe, sampleCount);
   const inputs =
@@ -310,6 +311,7 @@ export const laws = {
   'fold-batch-norm': foldLaw,
   fuse: fuseLaw,
   'settle-images': settleLaw,
+  channels: channelsLaw,
   quantize: quantizeLaw,
   assembly: assemblyLaw,
   soundness: soundnessLaw,

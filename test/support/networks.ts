@@ -65,7 +65,7 @@ class Builder {
   hasKernel = false;
   /** Whether a batch norm can be folded into what came last. */
   #foldsNorm = false;
-  /** Whether this is a linear layer's output and nobody else's, however reshaped, its rows in any order. */
+  /** Whether this is a linear layer's output and of no other node, however reshaped, its rows in any order. */
   #rowsAreFree = false;
   /** Whether this is an image whose order decided that of the rows; a transpose behind it leaves them alone. */
   #settled = false;

@@ -114,7 +114,7 @@ function compare(graph: Graph<'imported'> | Graph<'float'>, { inputs, outputs }:
 }
 
 /**
- * The recorded outputs were computed in float32, in an order of summation that nobody wrote down: a sum of n
+ * The recorded outputs were computed in float32, in an order of summation that is not on record: a sum of n
  * products is off by up to n * 2^-24 of the sum of their magnitudes, the reference by nothing before its one
  * rounding. The longest sums have 144 products: 9e-6. The absolute part is for sums whose terms cancel.
  * Measured: at most a tenth of what is allowed. Types other than floats are exact.

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { kernelModule } from '../../src/compress/gradient/kernels.ts';
-import { func, int, moduleOf, plus, storeFloat, sweep, times } from '../../src/wasm/code.ts';
+import { func, int, moduleOf } from '../../src/wasm/code.ts';
+import { plus, storeFloat, sweep, times } from '../../src/wasm/instructions.ts';
 
 interface Assembly {
   readonly Memory: new (descriptor: { readonly initial: number }) => { readonly buffer: ArrayBuffer };

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { writeFolder } from '../../artifact/node-folder.ts';
 import type { VerifyReport } from '../../artifact/node-verify.ts';
+import { at } from '../../base/errors.ts';
 import { indexOfLargest } from '../../base/extremes.ts';
 import type { Compiled } from '../../compile.ts';
 import { digitSide, drawDigit } from '../../data/digits.ts';
@@ -73,7 +74,7 @@ function cropped(pixels: Uint8Array, margin: number): readonly string[] {
   const side = digitSide - 2 * margin;
   const inner = Uint8Array.from({ length: side * side }, (_, i) => {
     const [x, y] = [i % side, Math.floor(i / side)];
-    return pixels[(y + margin) * digitSide + x + margin] as number;
+    return at(pixels, (y + margin) * digitSide + x + margin);
   });
   return halfBlocks(inner, side, side);
 }

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Artifact } from '../../artifact/make.ts';
 import type { Diagnosis } from '../../diff/causes/cause.ts';
 import { type Diff, diff } from '../../diff/compare.ts';
@@ -14,6 +14,7 @@ import { exitCodes } from '../exit.ts';
 import { type Against, inferencesAgainst, samplesIn } from '../flags/diff-against.ts';
 import { loadArtifact, readPrepared, sampleShapeOfProgram } from '../flags/model.ts';
 import {
+  decibels,
   type InputFlags,
   positiveInteger,
   prepareOptions,
@@ -31,12 +32,6 @@ interface Flags extends InputFlags {
   readonly model?: string;
   readonly minSqnr: number;
   readonly json?: boolean;
-}
-
-function decibels(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('It has to be a number of decibels, for example 30.');
 }
 
 function samplesFor(artifact: Artifact, flags: Flags): readonly Sample[] {

@@ -1,6 +1,6 @@
 /** From --calibrate and its companions to the options of the compiler. */
 
-import { InputError } from '../../base/errors.ts';
+import { at, InputError } from '../../base/errors.ts';
 import type { CompileOptions } from '../../compile.ts';
 import type { TrainingData } from '../../compress/train/options.ts';
 import { mostJudging, oneOfEach } from '../../data/held-back.ts';
@@ -27,7 +27,7 @@ function spareOf({ count }: Prepared, samples: number): readonly number[] {
 export function calibrationOf(prepared: Prepared, samples: number): Calibration {
   const inputs = spread(prepared.count, samples).map((i) => prepared.real(i));
   const spare = spareOf(prepared, samples);
-  const judging = oneOfEach(spare.length, Math.min(mostJudging, inputs.length)).map((at) => spare[at] ?? 0);
+  const judging = oneOfEach(spare.length, Math.min(mostJudging, inputs.length)).map((i) => at(spare, i));
   return {
     inputs,
     ...(spare.length >= inputs.length / 10 ? { heldBack: judging.map((i) => prepared.real(i)) } : {}),
@@ -78,11 +78,11 @@ export function heldOutOf(
   flags: Pick<QuantizeFlags, 'samples'> & { readonly heldOut: number; readonly labels?: string },
 ): HeldOut {
   const free = spareOf(prepared, flags.samples);
-  const chosen = spread(free.length, flags.heldOut).map((at) => free[at] ?? 0);
+  const chosen = spread(free.length, flags.heldOut).map((i) => at(free, i));
   const labels = labelsFor(prepared, flags.labels);
   return {
     inputs: chosen.map((i) => prepared.real(i)),
-    ...(labels === undefined ? {} : { labels: chosen.map((i) => labels[i] ?? -1) }),
+    ...(labels === undefined ? {} : { labels: chosen.map((i) => at(labels, i)) }),
   };
 }
 
@@ -93,6 +93,6 @@ export function trainingOf(prepared: Prepared, flags: { readonly labels?: string
   return {
     count: prepared.count,
     input: (i) => (pixels === undefined ? prepared.real(i) : Float32Array.from(pixels.raw(i))),
-    ...(labels === undefined ? {} : { label: (i: number) => labels[i] ?? 0 }),
+    ...(labels === undefined ? {} : { label: (i: number) => at(labels, i) }),
   };
 }

@@ -5,10 +5,10 @@ import { type CompileOptions, front } from '../../compile.ts';
 import type { Pattern } from '../../compress/prune/pattern.ts';
 import { type CostTarget, costTargets } from '../../cost/speed.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import type { CodebookSize, WeightBits } from '../../ir/graph/op.ts';
+import { type ByLayer, type CodebookSize, type WeightBits, weightBits } from '../../ir/graph/op.ts';
 import { type Fit, fitWithin, type Grid, type HeldOut, type Limits, Search } from '../../search/search.ts';
 import type { OnProgress } from '../api.ts';
-import { positiveInteger } from './options.ts';
+import { numberWithin, positiveInteger } from './options.ts';
 
 export interface CompressFlags {
   readonly sparsity?: number;
@@ -16,7 +16,7 @@ export interface CompressFlags {
   readonly pattern: Pattern;
   readonly weightBits?: WeightBits;
   /** True: 16 values in every layer. */
-  readonly codebook?: true | NonNullable<CompileOptions['codebook']>;
+  readonly codebook?: true | ByLayer<CodebookSize>;
   readonly optimize?: 'flash' | 'tables' | 'speed';
   readonly target: CostTarget;
   readonly flash?: number;
@@ -42,17 +42,8 @@ export function parseSize(text: string): number {
   throw new InvalidArgumentError('It has to be a size, for example 900, 12KB or 1.5KB.');
 }
 
-function share(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
-  throw new InvalidArgumentError('It has to be a share from 0 to 1, for example 0.85.');
-}
-
-function points(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= 100) return value;
-  throw new InvalidArgumentError('It has to be a number of percentage points, for example 0.2.');
-}
+const share = numberWithin(0, 1, 'a share from 0 to 1, for example 0.85');
+const points = numberWithin(0, 100, 'a number of percentage points, for example 0.2');
 
 function count(text: string): number {
   const [, number = '', unit = ''] = /^([0-9]+(?:\.[0-9]+)?)\s*([KM])?$/i.exec(text) ?? [];
@@ -62,8 +53,9 @@ function count(text: string): number {
 }
 
 function bits(text: string): WeightBits {
-  if (text === '8' || text === '4' || text === '2') return Number(text) as WeightBits;
-  throw new InvalidArgumentError('It has to be 8, 4 or 2.');
+  const found = weightBits.find((bits) => String(bits) === text);
+  if (found !== undefined) return found;
+  throw new InvalidArgumentError('It has to be a whole number from 2 to 8.');
 }
 
 function codebookSize(text: string | undefined): CodebookSize {
@@ -72,7 +64,7 @@ function codebookSize(text: string | undefined): CodebookSize {
 }
 
 /** `16`, `4`, or layers by name: `/3/Conv=16,/9/Gemm=4`. */
-export function parseCodebook(text: string): NonNullable<CompileOptions['codebook']> {
+export function parseCodebook(text: string): ByLayer<CodebookSize> {
   if (!text.includes('=')) return codebookSize(text);
   return new Map(
     text.split(',').map((layer) => {
@@ -106,7 +98,7 @@ export const withCompressOptions = (command: Command): Command =>
         .default('obs'),
     )
     .option('--pattern <PATTERN>', 'none, N:M (N of M stay), or blocks ROWSxCOLUMNS', parsePattern, 'none')
-    .option('--weight-bits <BITS>', 'of a stored weight: 8, 4 or 2', bits)
+    .option('--weight-bits <BITS>', 'of a weight: 2 to 8', bits)
     .option('--codebook [VALUES]', 'share 16 or 4 values: in all layers, or NAME=16,NAME=4', parseCodebook)
     .addOption(
       new Option('--optimize <WHAT>', 'choose how weights are stored').choices(['flash', 'tables', 'speed']),
@@ -162,7 +154,7 @@ export function compressOptions(flags: CompressFlags): Partial<CompileOptions> {
   const codebook = codebookOf(flags);
   const compresses = (sparsity ?? 0) > 0 || (weightBits ?? 8) < 8 || codebook !== undefined;
   const objective = flags.optimize ?? (compresses ? 'flash' : 'zeros');
-  const price = objective === 'speed' ? 'macs' : 'flash';
+  const price = objective === 'speed' ? 'macs' : 'weights';
   return {
     ...(sparsity === undefined || sparsity === 0
       ? {}

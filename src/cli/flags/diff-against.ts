@@ -2,11 +2,11 @@
 
 import { existsSync } from 'node:fs';
 import type { Artifact } from '../../artifact/make.ts';
-import { InputError, must } from '../../base/errors.ts';
+import { at, InputError, must } from '../../base/errors.ts';
 import { isFolder, readBytes } from '../../data/node-files.ts';
 import { isZip, readNpz } from '../../data/npz.ts';
 import type { Prepared } from '../../data/prepare.ts';
-import { activationsIn } from '../../diff/activations.ts';
+import { activationsIn, type ModelNode } from '../../diff/activations.ts';
 import {
   type Capture,
   captureOfBuild,
@@ -18,7 +18,7 @@ import type { Testimony } from '../../diff/causes/cause.ts';
 import type { Inference } from '../../diff/feed.ts';
 import { captureOfRun } from '../../diff/trace-capture.ts';
 import { evaluate } from '../../ir/graph/evaluate.ts';
-import type { Graph } from '../../ir/graph/graph.ts';
+import type { AnyNode, Graph } from '../../ir/graph/graph.ts';
 import { floats, type Tensor } from '../../ir/tensor.ts';
 import { slotAt } from '../../program/slots.ts';
 import { encodeInput, inputBytes, type Sample } from '../../program/values.ts';
@@ -76,7 +76,7 @@ function againstModel(asked: Asked): Against {
     return captureOfTensors(program, (slot) => {
       const known = tensors.get(slotAt(program, slot).name);
       // The layer that makes the output may have a name of its own: a view stands between.
-      return known ?? (slot === program.output ? tensors.get(graph.outputs[0] ?? '') : undefined);
+      return known ?? (slot === program.output ? tensors.get(at(graph.outputs, 0)) : undefined);
     });
   };
   const inferences = samplesOf(asked).map((sample) => ({
@@ -130,11 +130,32 @@ function modelOf({ api, artifact, model }: Asked): Graph<'imported'> | undefined
   return file === undefined ? undefined : loadModel(api, file);
 }
 
+/** Bounds of a clip are scalars, shapes and axes are whole numbers: neither makes a layer of its own. */
+const isWeight = (constant: Tensor | undefined): boolean =>
+  constant?.dtype === 'float32' && constant.shape.length > 0;
+
+function modelNode(graph: Graph<'imported'>, node: AnyNode): ModelNode {
+  const { name, op, attrs, inputs, outputs, scopes = [] } = node;
+  const constants = inputs.map((input) => graph.tensors.get(input)?.constant);
+  const reads = inputs.filter((input, i) => input !== '' && constants[i] === undefined);
+  const compute = (values: readonly Tensor[]): Tensor => {
+    const made = op.reference(
+      attrs,
+      inputs.map((input, i) => constants[i] ?? values[reads.indexOf(input)]),
+    );
+    return must(made[0], 'a node makes its first output');
+  };
+  const weighted = isWeight(constants[1]);
+  return { name, inputs, output: outputs[0] ?? '', scopes, weighted, reads, compute };
+}
+
 function againstArrays(asked: Asked, bytes: Uint8Array): Against {
   const { artifact, against, samples } = asked;
   const { program } = artifact;
   const arrays = readNpz(bytes, against);
-  const activations = activationsIn(program, arrays, modelOf(asked));
+  const graph = modelOf(asked);
+  const model = graph?.nodes.map((node) => modelNode(graph, node));
+  const activations = activationsIn(program, arrays, model);
   if (!program.slots.some((_, slot) => activations.has(slot)))
     throw new InputError({
       where: against,

@@ -17,17 +17,19 @@ function wholeNumber(text: string): number {
   throw new InvalidArgumentError('It has to be a whole number from 0 on.');
 }
 
-export function percentage(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= 100) return value;
-  throw new InvalidArgumentError('It has to be a number from 0 to 100.');
-}
+/** Reads a number from `least` to `most`; `what` is what the complaint says it has to be. */
+export const numberWithin =
+  (least: number, most: number, what: string) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It has to be ${what}.`);
+  };
 
-export function decibels(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('It has to be a number of decibels, for example 30.');
-}
+const finite = Number.MAX_VALUE;
+
+export const percentage = numberWithin(0, 100, 'a number from 0 to 100');
+export const decibels = numberWithin(-finite, finite, 'a number of decibels, for example 30');
 
 export interface InputFlags {
   readonly normalize?: Normalize;
@@ -53,15 +55,13 @@ export function prepareOptions(flags: InputFlags, kept: Kept = {}): PrepareOptio
   const pad = flags.pad ?? kept.pad;
   const resize = flags.resize ?? kept.resize;
   return {
-    ...(normalize ? { normalize } : {}),
-    ...(pad === undefined ? {} : { pad }),
-    ...(resize ? { resize } : {}),
+    ...preprocessingOf({ normalize, pad, resize }),
     ...(flags.layout ? { layout: flags.layout } : {}),
   };
 }
 
 /** The part of the options that an artifact keeps. */
-export function preprocessingOf({ normalize, pad, resize }: PrepareOptions): Preprocessing {
+export function preprocessingOf({ normalize, pad, resize }: Kept): Preprocessing {
   return {
     ...(normalize ? { normalize } : {}),
     ...(pad === undefined ? {} : { pad }),

@@ -5,17 +5,19 @@
 import { must } from '../../base/errors.ts';
 import type { Graph, Node } from '../../ir/graph/graph.ts';
 import { floats, type Tensor } from '../../ir/tensor.ts';
-import { runNode } from '../gradient/forward.ts';
 import { type MacLayer, macLayers } from './layers.ts';
-import { solveSystem } from './reconstruct.ts';
+import { solverOf } from './reconstruct.ts';
 import type { LayerTargets, Targets } from './reference.ts';
 import { type AllWeights, emptyWeights, type Weights, withWeights } from './refit.ts';
 import { type RowSystem, rowSystems } from './row-systems.ts';
+import { lastKept } from './symmetric.ts';
 
 /** A row's kept weights behind its bias, as they fit best, and the system that they solve. */
 export interface FittedRow {
   readonly system: RowSystem;
   readonly w: Float64Array;
+  /** Columns of inputs that the system is the sum over. */
+  readonly columns: number;
 }
 
 /** What is made of each row of a layer. It is asked row by row, once all rows fit best. */
@@ -25,8 +27,11 @@ export type Finish = (
 ) => (row: number, fitted: FittedRow) => Float64Array;
 
 export interface SweepOptions {
-  /** Weights are drawn to what they were by this share of the mean of the system's diagonal. */
-  readonly damping: number;
+  /**
+   * Weights are drawn to what they were by this share of the mean of the system's diagonal: for a row of `size`
+   * weights and so many columns of inputs.
+   */
+  readonly damping: (size: number, columns: number) => number;
   readonly finish?: Finish;
   /** What becomes of a layer that is too large for Hessians; it stays when absent. */
   readonly unfitted?: (layer: MacLayer) => Weights;
@@ -64,30 +69,32 @@ function fitted(
 ): Weights {
   const systems = rowSystems(layer);
   if (systems === undefined) return unfitted?.(layer) ?? layer;
+  const columns = targets.reduce((sum, { positions }) => sum + positions.length, 0);
   const column = new Float64Array(layer.terms + 1);
   inputs.forEach((input, i) => {
     const { positions, weights, sums } = must(targets[i], 'targets for every sample');
-    const columns = layer.columnsOf(input);
+    const from = layer.columnsOf(input);
     for (let group = 0; group < layer.groups; group++)
       positions.forEach((position, p) => {
-        columns.fill(column, group, position);
+        from.fill(column, group, position);
         systems.add(group, column, weights, sums, p * layer.rows);
       });
   });
   const made = emptyWeights(layer);
   const solved: Float64Array[] = [];
+  const solver = lastKept((hessian) => solverOf(hessian, damping(hessian.size, columns)));
   // Systems are asked for anew: those of large layers are only made when needed, and all would fill the memory.
   const fittedRow = (row: number): FittedRow => {
     const system = systems.system(row);
     const old = Float64Array.from(system.kept, (c) => weightAt(layer, row, c));
-    solved[row] ??= solveSystem(system.hessian, system.right, old, damping);
-    return { system, w: solved[row] };
+    solved[row] ??= solver(system.hessian).solve(system.right, old);
+    return { system, w: solved[row], columns };
   };
   const finishRow = finish?.(layer, fittedRow) ?? ((_: number, { w }: FittedRow) => w);
   for (let row = 0; row < layer.rows; row++) {
-    const { system, w } = fittedRow(row);
-    const final = finishRow(row, { system, w });
-    system.kept.forEach((c, i) => {
+    const fit = fittedRow(row);
+    const final = finishRow(row, fit);
+    fit.system.kept.forEach((c, i) => {
       if (c === 0) made.bias[row] = final[i] as number;
       else made.weights[row * layer.terms + c - 1] = final[i] as number;
     });
@@ -125,7 +132,7 @@ class Frontier {
     const count = this.inputsOf(node.inputs.find((name) => this.#values.has(name)) ?? '').length;
     const outputs = Array.from({ length: count }, (_, i) => {
       const inputs = sources.map((s) => ('data' in s ? s : must(s[i], 'a tensor for every sample')));
-      return runNode(current, inputs).output;
+      return must(current.op.reference(current.attrs, inputs)[0], 'a node has an output');
     });
     this.#values.set(must(node.outputs[0], 'a node has an output'), outputs);
     this.#forget(node);

@@ -1,10 +1,8 @@
-/** Convolutions and linear layers as what pruning sees: matrices of weights on columns of inputs. */
+/** Layers as what pruning sees: matrices of weights on columns of inputs. */
 import { must } from '../../base/errors.ts';
-import { sweepOf } from '../../ir/geometry/slide.ts';
-import { type Graph, is, type Node } from '../../ir/graph/graph.ts';
+import type { Graph, Node } from '../../ir/graph/graph.ts';
+import type { Rows } from '../../ir/graph/weight-rows.ts';
 import { spatialOrder } from '../../ir/kernel/memory-order.ts';
-import { type ConvAttrs, conv, convAxes, paddedInput } from '../../ir/ops/conv.ts';
-import { linear } from '../../ir/ops/linear.ts';
 import { countOf, type Tensor } from '../../ir/tensor.ts';
 
 export interface MacLayer {
@@ -33,78 +31,40 @@ export interface Columns {
   fill(column: Float64Array, group: number, position: number): void;
 }
 
-/** Every convolution and linear layer of the graph with constant weights, in its order. */
+/** Every node of the graph that has rows of weights, in its order; they are constant. */
 export const macLayers = (graph: Graph<'float'>): readonly MacLayer[] =>
   graph.nodes.flatMap((node) => {
-    if (is(node, conv)) return [convLayer(graph, node, node.attrs)];
-    return is(node, linear) ? [linearLayer(graph, node)] : [];
+    const types = node.inputs.map((name) => graph.tensors.get(name));
+    const rows = node.op.rows?.of(node.attrs, types);
+    return rows === undefined ? [] : [macLayer(graph, node, rows)];
   });
 
-const constantAt = (graph: Graph<'float'>, node: Node, index: number): Tensor | undefined =>
-  graph.tensors.get(node.inputs[index] ?? '')?.constant;
-
-type Common = Pick<MacLayer, 'node' | 'input' | 'rows' | 'terms' | 'weights' | 'bias'>;
-
-function common(graph: Graph<'float'>, node: Node): Common & { readonly weight: Tensor } {
-  const weight = must(constantAt(graph, node, 1), `the weights of '${node.name}' are constant`);
+function macLayer(graph: Graph<'float'>, node: Node, { groups, starts, order, ...at }: Rows): MacLayer {
+  const constantAt = (index: number) => graph.tensors.get(node.inputs[index] ?? '')?.constant;
+  const weight = must(constantAt(1), `the weights of '${node.name}' are constant`);
   const [rows = 1] = weight.shape;
+  const [input = ''] = node.inputs;
+  const terms = at.offsets.length;
   return {
     node,
-    input: node.inputs[0] ?? '',
+    input,
     rows,
-    terms: weight.data.length / rows,
+    terms,
+    groups,
     weights: Float64Array.from(weight.data),
-    bias: Float64Array.from(constantAt(graph, node, 2)?.data ?? new Float64Array(rows)),
-    weight,
-  };
-}
-
-function convLayer(graph: Graph<'float'>, node: Node, attrs: ConvAttrs): MacLayer {
-  const { weight, ...base } = common(graph, node);
-  const types = node.inputs.map((name) => graph.tensors.get(name));
-  const sweep = sweepOf(convAxes(attrs, types));
-  const { taps, starts, paddedCount } = sweep;
-  const perGroup = weight.shape[1] ?? 1;
-  const offsets = Int32Array.from({ length: base.terms }, (_, term) => {
-    return Math.floor(term / taps.length) * paddedCount + (taps[term % taps.length] as number);
-  });
-  return {
-    ...base,
-    groups: attrs.groups,
-    positions: sweep.outCount,
-    memoryOrder: Int32Array.from(
-      { length: base.terms },
-      (_, i) => (i % perGroup) * taps.length + Math.floor(i / perGroup),
-    ),
-    columnsOf(input) {
-      const padded = paddedInput(attrs, input, 0, sweep);
+    bias: Float64Array.from(constantAt(2)?.data ?? new Float64Array(rows)),
+    positions: starts.length,
+    memoryOrder: Int32Array.from(order ?? flattenedOrder(graph, input, terms)),
+    columnsOf(x) {
+      const padded = at.padded(x);
       return {
         fill(column, group, position) {
-          const from = group * perGroup * paddedCount + (starts[position] as number);
+          const from = group * at.groupStride + (starts[position] as number);
           column[0] = 1;
-          for (let i = 0; i < offsets.length; i++)
-            column[i + 1] = padded[from + (offsets[i] as number)] as number;
+          for (let i = 0; i < terms; i++) column[i + 1] = padded[from + (at.offsets[i] as number)] as number;
         },
       };
     },
-  };
-}
-
-function linearLayer(graph: Graph<'float'>, node: Node): MacLayer {
-  const { weight, ...base } = common(graph, node);
-  const [, terms = 1] = weight.shape;
-  const batch = graph.tensors.get(base.input)?.shape[0] ?? 1;
-  return {
-    ...base,
-    groups: 1,
-    positions: batch,
-    memoryOrder: Int32Array.from(flattenedOrder(graph, base.input, terms)),
-    columnsOf: ({ data }) => ({
-      fill(column, _group, position) {
-        column[0] = 1;
-        for (let i = 0; i < terms; i++) column[i + 1] = data[position * terms + i] as number;
-      },
-    }),
   };
 }
 

@@ -1,34 +1,38 @@
 /** The best values of the weights that are left: least squares on what the layer computed before. */
 import { at, cholesky, meanDiagonal, restricted, type Symmetric, solveFactored } from './symmetric.ts';
 
+/** Least squares whose matrix is factored once, for as many right-hand sides as share it. */
+export interface Solver {
+  /** The w that minimizes wT H w - 2 wT t + d |w - w0|^2. */
+  solve(t: Float64Array, w0: Float64Array): Float64Array;
+}
+
 /**
- * The w that minimizes wT H w - 2 wT t + d |w - w0|^2, where d is `damping` times the mean of H's diagonal (almost
- * nothing on the bias, index 0, whose unit is another):
+ * d is `damping` times the mean of H's diagonal (almost nothing on the bias, index 0, whose unit is another):
  *
  *   (H + D) w = t + D w0
  */
-export function solveSystem(
-  hessian: Symmetric,
-  t: Float64Array,
-  w0: Float64Array,
-  damping: number,
-): Float64Array {
+export function solverOf(hessian: Symmetric, damping: number): Solver {
   const { size } = hessian;
   const system = { size, data: hessian.data.slice() };
   const mean = meanDiagonal(hessian, 1);
   const constant = hessian.data[0] as number;
-  const right = t.slice();
-  for (let i = 0; i < size; i++) {
-    const d = i === 0 ? (constant > 0 ? 1e-9 * constant : 1) : damping * (mean > 0 ? mean : 1);
-    system.data[i * size + i] = at(system, i, i) + d;
-    right[i] = (right[i] as number) + d * (w0[i] as number);
-  }
-  return solveFactored(cholesky(system), right);
+  const added = new Float64Array(size).fill(damping * (mean > 0 ? mean : 1));
+  added[0] = constant > 0 ? 1e-9 * constant : 1;
+  for (let i = 0; i < size; i++) system.data[i * size + i] = at(system, i, i) + (added[i] as number);
+  const factor = cholesky(system);
+  return {
+    solve: (t, w0) =>
+      solveFactored(
+        factor,
+        t.map((x, i) => x + (added[i] as number) * (w0[i] as number)),
+      ),
+  };
 }
 
 /**
- * The entries in `kept` that minimize (w - w0)T H (w - w0), all others being 0: `solveSystem` on the kept rows and
- * columns with t = H w0.
+ * The entries in `kept` that minimize (w - w0)T H (w - w0), all others being 0: a solver's on the kept rows and
+ * columns, with t = H w0.
  */
 export function reconstruct(
   hessian: Symmetric,
@@ -38,7 +42,7 @@ export function reconstruct(
 ): Float64Array {
   const t = times(hessian, w0);
   const pick = (from: Float64Array) => Float64Array.from(kept, (i) => from[i] as number);
-  const solved = solveSystem(restricted(hessian, kept), pick(t), pick(w0), damping);
+  const solved = solverOf(restricted(hessian, kept), damping).solve(pick(t), pick(w0));
   const made = new Float64Array(w0.length);
   kept.forEach((index, i) => {
     made[index] = solved[i] as number;

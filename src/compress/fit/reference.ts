@@ -3,9 +3,7 @@
 import { must } from '../../base/errors.ts';
 import { mulberry32 } from '../../base/random.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import { countOf } from '../../ir/tensor.ts';
-import { logitsOf } from '../gradient/backprop.ts';
-import { record } from '../gradient/forward.ts';
+import { SampleRun } from '../gradient/sample-run.ts';
 import { type MacLayer, macLayers } from './layers.ts';
 import { squaredGradients } from './statistics.ts';
 
@@ -43,18 +41,17 @@ export function targetsOf(
 ): LayerTargets {
   const random = mulberry32(options.seed);
   const layers = macLayers(reference);
-  const outputs = countOf(must(reference.tensors.get(logitsOf(reference)), 'the logits have a type').shape);
+  const run = new SampleRun(reference);
   const all = layers.map((): Targets[] => []);
   const units = layers.map(() => 1);
   samples.forEach((sample, i) => {
     options.onProgress?.(i, samples.length);
-    const run = record(reference, sample);
-    const squares = squaredGradients(reference, run, outputs, options.projections, random);
+    run.forward(sample);
+    const squares = squaredGradients(run, options.projections, random);
     layers.forEach((layer, l) => {
-      const { name } = layer.node;
-      const sums = must(run.sums.get(name), 'the reference has the layer').data;
+      const sums = must(run.sums[l], 'the reference has the layer');
       const positions = chosen(layer.positions, Math.ceil(columnsPerLayer / samples.length), random);
-      const found = squares.get(name) ?? new Float64Array(sums.length);
+      const found = must(squares[l], 'the reference has the layer');
       const unit = units[l] === 1 ? unitOf(found) : (units[l] ?? 1);
       units[l] = unit;
       const weights = found.map((x) => Math.min(x / unit, largestWeight));

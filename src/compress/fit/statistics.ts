@@ -12,8 +12,7 @@
 import { must } from '../../base/errors.ts';
 import { mulberry32 } from '../../base/random.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import { gradients, logitsOf } from '../gradient/backprop.ts';
-import { type Recorded, record } from '../gradient/forward.ts';
+import { SampleRun } from '../gradient/sample-run.ts';
 import type { MacLayer } from './layers.ts';
 import { type Problem, type Region, regionsOf } from './problems.ts';
 import { addOuter, type Symmetric, zeros } from './symmetric.ts';
@@ -51,15 +50,14 @@ export function statistics(
 ): readonly Problem[] {
   const gathered = layers.map((layer) => regionsOf(layer).map((r) => emptyFor(r, samples.length)));
   const random = mulberry32(options.seed);
-  const outputs = must(graph.tensors.get(logitsOf(graph)), 'the logits have a type').shape;
-  const count = outputs.reduce((product, n) => product * n, 1);
+  const run = new SampleRun(graph);
   samples.forEach((sample, i) => {
     options.onProgress?.(i, samples.length);
-    const run = record(graph, sample);
-    const squares = squaredGradients(graph, run, count, options.projections, random);
+    run.forward(sample);
+    const squares = squaredGradients(run, options.projections, random);
     layers.forEach((layer, l) => {
-      const columns = layer.columnsOf(must(run.values.get(layer.input), 'a layer has an input'));
-      const weights = squares.get(layer.node.name) ?? new Float64Array(layer.rows * layer.positions);
+      const columns = layer.columnsOf(run.value(layer.input));
+      const weights = must(squares[l], 'as many as layers');
       for (const g of must(gathered[l], 'as many as layers'))
         gather(g, (column, position) => columns.fill(column, g.region.group, position), weights, random);
     });
@@ -80,28 +78,24 @@ function emptyFor(region: Region, samples: number): Gathered {
   };
 }
 
-/** By node name: the mean over directions of the squared gradient of each sum. */
+/** By layer: the mean over directions of the squared gradient of each sum, rows x positions. */
 export function squaredGradients(
-  graph: Graph<'float'>,
-  run: Recorded,
-  outputs: number,
+  run: SampleRun,
   projections: number,
   random: () => number,
-): ReadonlyMap<string, Float64Array> {
-  const sums = new Map<string, Float64Array>();
+): readonly Float64Array[] {
+  const squares = run.sums.map(({ length }) => new Float64Array(length));
   for (let p = 0; p < projections; p++) {
-    const direction = Float64Array.from({ length: outputs }, () => (random() < 0.5 ? -1 : 1));
-    for (const [name, gradient] of gradients(graph, run, direction)) {
-      const sum = sums.get(name) ?? new Float64Array(gradient.length);
+    const direction = Float64Array.from({ length: run.network.outputCount }, () => (random() < 0.5 ? -1 : 1));
+    for (const [l, gradients] of run.backward(direction).entries()) {
+      const sum = must(squares[l], 'as many as layers');
       for (let i = 0; i < sum.length; i++)
-        sum[i] = (sum[i] as number) + (gradient[i] as number) ** 2 / projections;
-      sums.set(name, sum);
+        sum[i] = (sum[i] as number) + (gradients[i] as number) ** 2 / projections;
     }
   }
-  return sums;
+  return squares;
 }
 
-/** Gradients are rows x positions in convolutions, positions (of the batch) x rows in linear layers: one either way. */
 function gather(
   g: Gathered,
   fill: (column: Float64Array, position: number) => void,

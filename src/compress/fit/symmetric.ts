@@ -12,6 +12,17 @@ export const zeros = (size: number): Symmetric => ({ size, data: new Float64Arra
 export const at = ({ size, data }: Symmetric, i: number, j: number): number =>
   data[i >= j ? i * size + j : j * size + i] as number;
 
+/** What is made of a matrix; asked for the same one again, it is not made anew. Rows that share one follow another. */
+export function lastKept<T, More extends readonly unknown[]>(
+  make: (a: Symmetric, ...more: More) => T,
+): (a: Symmetric, ...more: More) => T {
+  let last: { readonly of: Symmetric; readonly made: T } | undefined;
+  return (a, ...more) => {
+    if (last?.of !== a) last = { of: a, made: make(a, ...more) };
+    return last.made;
+  };
+}
+
 /** a += weight * x xT; what is 0 in x costs nothing (half of what a ReLU leaves is). */
 export function addOuter(a: Symmetric, x: Float64Array, weight: number): void {
   const { size, data } = a;

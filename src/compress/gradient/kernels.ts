@@ -5,24 +5,19 @@
  *
  * Addresses, offsets and lengths are bytes.
  */
+import { type Code, type Func, func, int, type Local, moduleOf, when } from '../../wasm/code.ts';
 import {
   addFloat,
   and,
   anyTrue,
-  type Code,
   equal,
-  type Func,
-  func,
   greater,
-  int,
-  type Local,
   lane,
   larger,
   less,
   loadInt,
   loadLanes,
   loadSplat,
-  moduleOf,
   or,
   plus,
   product,
@@ -33,10 +28,9 @@ import {
   sum,
   sweep,
   times,
-  when,
   without,
   zeroLanes,
-} from '../../wasm/code.ts';
+} from '../../wasm/instructions.ts';
 
 /** Samples in a group: four vectors of four. */
 export const lanes = 16;

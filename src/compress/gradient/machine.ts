@@ -204,9 +204,10 @@ function runsOf(step: Step, at: Places, kernels: Kernels, buffer: ArrayBuffer, t
       return clampRuns(step, kernels, toGradient);
     case 'softmax': {
       const values = new Float32Array(buffer);
+      const gradients = values.subarray(toGradient / 4);
       return {
-        forward: () => softmaxForward(values, step),
-        backward: () => softmaxBackward(values, step, toGradient / 4),
+        forward: () => softmaxForward(values, step, lanes),
+        backward: () => softmaxBackward(values, gradients, step, lanes),
       };
     }
     default:

@@ -1,5 +1,5 @@
 /** Softmax inside of a network (the one at its end is left to the loss). Rare, so in JavaScript. */
-import { lanes } from './kernels.ts';
+import { elementBytes } from './kernels.ts';
 
 interface Lines {
   /** Bytes. */
@@ -10,15 +10,23 @@ interface Lines {
   readonly inner: number;
 }
 
-/** Calls `line` with the first element, in floats, of each run of `size` that sums to 1. */
-function forLines({ lines, size, inner }: Lines, line: (from: number) => void): void {
-  for (let i = 0; i < lines; i++) for (let j = 0; j < inner * lanes; j++) line(i * size * inner * lanes + j);
+/** Where each run of `size` that sums to 1 begins in x and y, `stride` from element to element. */
+function forLines(
+  { x, y, lines, size, inner }: Lines,
+  lanes: number,
+  line: (x: number, y: number, stride: number) => void,
+): void {
+  const place = (bytes: number) => (bytes / elementBytes) * lanes;
+  for (let i = 0; i < lines; i++)
+    for (let j = 0; j < inner * lanes; j++) {
+      const from = i * size * inner * lanes + j;
+      line(place(x) + from, place(y) + from, inner * lanes);
+    }
 }
 
-export function softmaxForward(values: Float32Array, step: Lines): void {
-  const stride = step.inner * lanes;
-  forLines(step, (from) => {
-    const [x, y] = [step.x / 4 + from, step.y / 4 + from];
+/** @param lanes samples side by side */
+export function softmaxForward(values: Float32Array, step: Lines, lanes: number): void {
+  forLines(step, lanes, (x, y, stride) => {
     let largest = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < step.size; i++) largest = Math.max(largest, values[x + i * stride] as number);
     let sum = 0;
@@ -28,17 +36,20 @@ export function softmaxForward(values: Float32Array, step: Lines): void {
   });
 }
 
-/** dx = y (dy - sum of y dy) */
-export function softmaxBackward(values: Float32Array, step: Lines, toGradient: number): void {
-  const stride = step.inner * lanes;
-  forLines(step, (from) => {
-    const [x, y] = [step.x / 4 + from + toGradient, step.y / 4 + from];
+/** dx = y (dy - sum of y dy); gradients lie as values do. */
+export function softmaxBackward(
+  values: Float32Array,
+  gradients: Float32Array | Float64Array,
+  step: Lines,
+  lanes: number,
+): void {
+  forLines(step, lanes, (x, y, stride) => {
     let dot = 0;
     for (let i = 0; i < step.size; i++)
-      dot += (values[y + i * stride] as number) * (values[y + i * stride + toGradient] as number);
+      dot += (values[y + i * stride] as number) * (gradients[y + i * stride] as number);
     for (let i = 0; i < step.size; i++) {
-      const [value, dy] = [values[y + i * stride] as number, values[y + i * stride + toGradient] as number];
-      values[x + i * stride] = (values[x + i * stride] as number) + value * (dy - dot);
+      const [value, dy] = [values[y + i * stride] as number, gradients[y + i * stride] as number];
+      gradients[x + i * stride] = (gradients[x + i * stride] as number) + value * (dy - dot);
     }
   });
 }

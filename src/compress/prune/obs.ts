@@ -1,12 +1,13 @@
 /** Unstructured, n:m and block pruning: traces, a global choice, and the masks that it leaves. */
 
 import { must } from '../../base/errors.ts';
+import { nonzerosIn } from '../../base/extremes.ts';
 import type { MacLayer } from '../fit/layers.ts';
 import { augmentedRow, damped, type Problem } from '../fit/problems.ts';
 import type { Masks } from '../fit/refit.ts';
 import { inverse, restricted, type Symmetric } from '../fit/symmetric.ts';
 import { allocate, type Offer } from './allocate.ts';
-import type { Price, PruneOptions } from './options.ts';
+import { type Price, type PruneOptions, priceOf } from './options.ts';
 import { rowsTogether, unitsOf } from './pattern.ts';
 import { traceOf, type Unit } from './removals.ts';
 
@@ -38,7 +39,7 @@ export function candidates(
   options: Choice,
   onProgress: Progress = () => undefined,
 ): readonly Candidate[] {
-  const { pattern = 'none', price = 'flash', method } = options;
+  const { pattern = 'none', price = 'weights', method } = options;
   const together = rowsTogether(pattern);
   const total = problems.reduce((sum, p) => sum + p.rows, 0);
   let done = 0;
@@ -104,7 +105,7 @@ function candidate(
     units,
     trace,
     sizes: trace.order.map((u) => sizeOf(units[u] ?? [])),
-    price: priceOf(problem.layer, price),
+    price: weightPrice(problem.layer, price),
   };
 }
 
@@ -113,37 +114,25 @@ function candidate(
  * and Dally 2015 prune. Without that a first layer that takes pixels of 0..255 would be gone first.
  */
 function meanSquare(weights: Float64Array): number {
-  let [sum, n] = [0, 0];
-  for (const w of weights) {
-    sum += w * w;
-    if (w !== 0) n++;
-  }
-  return n === 0 ? 1 : sum / n;
+  const count = nonzerosIn(weights);
+  return count === 0 ? 1 : weights.reduce((sum, w) => sum + w * w, 0) / count;
 }
 
 const columnsOf = (terms: number): number[] => Array.from({ length: terms }, (_, i) => i + 1);
 
-/**
- * With the exponent 1 a multiplication would be worth the same everywhere, with 0 a weight. On LeNet-5 at 80 %, other
- * digits: 0.5 leaves 1/2.4 of the multiplications; 0.75 1/3.4 and 1 1/5.1, with 0.0101 and 0.0172 as the outputs'
- * relative squared error.
- */
-const macExponent = 0.8;
-
-export function priceOf(layer: MacLayer, price: Price): number {
-  if (price === 'flash') return 1;
-  return price === 'macs' ? layer.positions ** macExponent : (price.get(layer.node.name) ?? 1);
-}
+/** Of one weight of a layer, with values of 8 bits. */
+export const weightPrice = ({ node, positions, weights }: MacLayer, price: Price): number =>
+  priceOf(
+    { node: node.name, positions, density: Math.max(1, nonzerosIn(weights)) / weights.length, bits: 8 },
+    price,
+  );
 
 /** The masks that leave the cheapest removals out until `target` weights are zero, those that were included. */
 export function masksFor(layers: readonly MacLayer[], all: readonly Candidate[], target: number): Masks {
   const masks = new Map(
     layers.map((layer) => [layer, Uint8Array.from(layer.weights, (w) => (w === 0 ? 0 : 1))]),
   );
-  const gone = layers.reduce(
-    (sum, { weights }) => sum + weights.reduce((n, w) => n + (w === 0 ? 1 : 0), 0),
-    0,
-  );
+  const gone = layers.reduce((sum, { weights }) => sum + weights.length - nonzerosIn(weights), 0);
   const counts = allocate(all, target - gone);
   all.forEach((c, i) => {
     const { layer } = c.problem;

@@ -82,7 +82,7 @@ function inStages(graph: Graph<'float'>, options: PruneOptions, shared: Shared):
   for (const part of stagesFor(sparsity)) {
     const ranked = current === graph ? ranking(graph, options, shared) : rank(current, options);
     const pruned = withoutLeast(ranked, current, part, refitted);
-    current = sweep(pruned, targets, samples, { damping: 1e-3 });
+    current = sweep(pruned, targets, samples, { damping: () => 1e-3 });
   }
   return current;
 }

@@ -1,4 +1,5 @@
 /** What is zero of a network's weights. */
+import { nonzerosIn } from '../../base/extremes.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { macLayers } from '../fit/layers.ts';
 import type { PruneOptions } from './prune.ts';
@@ -27,4 +28,4 @@ export function sparsityOf(
 }
 
 export const nonzeros = (graph: Graph<'float'>): number =>
-  macLayers(graph).reduce((sum, { weights }) => sum + weights.reduce((n, w) => n + Number(w !== 0), 0), 0);
+  macLayers(graph).reduce((sum, { weights }) => sum + nonzerosIn(weights), 0);

@@ -1,8 +1,10 @@
 /** What pruning did to each layer. */
+
 import { must } from '../../base/errors.ts';
+import { nonzerosIn } from '../../base/extremes.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { macLayers } from '../fit/layers.ts';
-import { record } from '../gradient/forward.ts';
+import { SampleRun } from '../gradient/sample-run.ts';
 
 export interface PrunedLayer {
   readonly node: string;
@@ -29,12 +31,13 @@ export function summary(
 ): readonly PrunedLayer[] {
   const layers = macLayers(graph);
   const [lost, whole] = [new Float64Array(layers.length), new Float64Array(layers.length)];
+  const [now, before] = [new SampleRun(graph), new SampleRun(reference)];
   for (const sample of samples.slice(0, measuredSamples)) {
-    const [now, before] = [record(graph, sample).sums, record(reference, sample).sums];
-    layers.forEach(({ node }, l) => {
-      const old = must(before.get(node.name), 'both have the layer').data;
-      if (old.length !== now.get(node.name)?.data.length) return;
-      must(now.get(node.name), 'both have the layer').data.forEach((x, i) => {
+    for (const run of [now, before]) run.forward(sample);
+    now.sums.forEach((sums, l) => {
+      const old = must(before.sums[l], 'both have the layer');
+      if (old.length !== sums.length) return;
+      sums.forEach((x, i) => {
         lost[l] = (lost[l] as number) + (x - (old[i] as number)) ** 2;
         whole[l] = (whole[l] as number) + (old[i] as number) ** 2;
       });
@@ -43,7 +46,7 @@ export function summary(
   const sizes = new Map(macLayers(reference).map((l) => [l.node.name, l.weights.length]));
   return layers.map(({ node, weights }, l) => {
     const before = must(sizes.get(node.name), 'both have the layer');
-    const kept = weights.reduce((n, w) => n + (w === 0 ? 0 : 1), 0);
+    const kept = nonzerosIn(weights);
     const error = (whole[l] as number) > 0 ? (lost[l] as number) / (whole[l] as number) : 0;
     return { node: node.name, weights: before, kept, density: kept / before, error };
   });

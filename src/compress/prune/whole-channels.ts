@@ -5,7 +5,7 @@
  */
 import type { Graph } from '../../ir/graph/graph.ts';
 import { type KeptChannels, shrink } from '../../passes/channels/remove.ts';
-import { type ChannelSpaces, channelSpaces, type Space } from '../../passes/channels/spaces.ts';
+import { type ChannelSpaces, channelSpaces, channelsIn, type Space } from '../../passes/channels/spaces.ts';
 import { Elimination } from '../fit/elimination.ts';
 import { sweep } from '../fit/layer-by-layer.ts';
 import { type MacLayer, macLayers } from '../fit/layers.ts';
@@ -15,7 +15,7 @@ import { emptyWeights, type Weights, withWeights } from '../fit/refit.ts';
 import { statistics } from '../fit/statistics.ts';
 import { inverse } from '../fit/symmetric.ts';
 import { allocate, type Offer } from './allocate.ts';
-import { priceOf } from './obs.ts';
+import { weightPrice } from './obs.ts';
 import type { PruneOptions } from './options.ts';
 import { costOf, type Trace, type Unit } from './removals.ts';
 
@@ -29,19 +29,21 @@ export function pruneChannels(graph: Graph<'float'>, options: PruneOptions): Gra
   const report = (what: string) => (done: number, total: number) => onProgress?.(what, done, total);
   const measured = { seed, projections: 2, focus: 0.5, onProgress: report('measuring layers') };
   const problems = statistics(graph, layers, samples, measured);
-  const offers = spaces.free.map((space) => offerOf(spaces, space, layers, problems, options));
+  const offers = spaces.free.map((space) => offerOf(space, layers, problems, options));
   const kept = choose(layers, spaces, offers, options.sparsity);
-  const silent = withWeights(graph, silenced(graph, spaces, layers, kept));
+  const silent = withWeights(graph, silenced(spaces, layers, kept));
   const targets = targetsOf(graph, samples, { ...measured, onProgress: report('refitting') });
-  const fitted = sweep(silent, targets, samples, { damping: 1e-3 });
+  const fitted = sweep(silent, targets, samples, { damping: () => 1e-3 });
   return shrink(fitted, spaces, kept);
 }
 
+const isOneOf = (ends: Space['readers' | 'makers'], layer: MacLayer): boolean =>
+  ends.some(({ node }) => node.name === layer.node.name);
+
 /** The columns (0 is the bias) that each channel of a space is in a reader's part. */
-function unitsIn(spaces: ChannelSpaces, space: Space, { layer, firstTerm, terms }: Problem): Unit[] {
-  const { inner } = spaces.axisOf(layer.input);
-  const perChannel = (layer.terms / space.channels / inner) * inner;
-  return Array.from({ length: space.channels }, (_, c) =>
+function unitsIn(space: Space, { layer, firstTerm, terms }: Problem): Unit[] {
+  const perChannel = layer.terms / space.channels;
+  return channelsIn(space).map((c) =>
     Array.from({ length: perChannel }, (_, i) => c * perChannel + i - firstTerm + 1).filter(
       (column) => column >= 1 && column <= terms,
     ),
@@ -55,31 +57,23 @@ interface Reader {
   readonly units: readonly Unit[];
 }
 
-function readerOf(spaces: ChannelSpaces, space: Space, problem: Problem): Reader {
+function readerOf(space: Space, problem: Problem): Reader {
   const rows = Array.from({ length: problem.rows }, (_, row) => augmentedRow(problem, row));
   const elimination = new Elimination(inverse(damped(problem.hessian, damping)), rows);
-  return { elimination, rows, importance: [...problem.importance], units: unitsIn(spaces, space, problem) };
+  return { elimination, rows, importance: [...problem.importance], units: unitsIn(space, problem) };
 }
 
 function offerOf(
-  spaces: ChannelSpaces,
   space: Space,
   layers: readonly MacLayer[],
   problems: readonly Problem[],
-  options: PruneOptions,
+  { price = 'weights' }: PruneOptions,
 ): Offer {
-  const readers = problems
-    .filter((p) => space.readers.some((node) => node.name === p.layer.node.name))
-    .map((p) => readerOf(spaces, space, p));
+  const readers = problems.filter((p) => isOneOf(space.readers, p.layer)).map((p) => readerOf(space, p));
   const { order, costs } = channelTrace(readers, space.channels);
-  const touched = layers.filter((l) =>
-    [...space.makers, ...space.readers].some((n) => n.name === l.node.name),
-  );
+  const touched = layers.filter((l) => isOneOf(space.makers, l) || isOneOf(space.readers, l));
   const saved = touched.reduce((sum, l) => sum + weightsPerChannel(space, l), 0);
-  const worth = touched.reduce(
-    (sum, l) => sum + weightsPerChannel(space, l) * priceOf(l, options.price ?? 'flash'),
-    0,
-  );
+  const worth = touched.reduce((sum, l) => sum + weightsPerChannel(space, l) * weightPrice(l, price), 0);
   // The last channel stays.
   const trace: Trace = { order: order.subarray(0, -1), costs: costs.subarray(0, -1), forced: 0 };
   return { trace, sizes: trace.order.map(() => saved), price: worth / saved };
@@ -132,7 +126,7 @@ function keptFor(spaces: ChannelSpaces, offers: readonly Offer[], target: number
   return new Map(
     spaces.free.map((space, i) => {
       const gone = new Set(offers[i]?.trace.order.subarray(0, counts[i]));
-      return [space, Array.from({ length: space.channels }, (_, c) => c).filter((c) => !gone.has(c))];
+      return [space, channelsIn(space).filter((c) => !gone.has(c))];
     }),
   );
 }
@@ -142,41 +136,39 @@ function weightsLeft(layers: readonly MacLayer[], spaces: ChannelSpaces, kept: K
     const { space } = spaces.axisOf(tensor);
     return (kept.get(space)?.length ?? space.channels) / space.channels;
   };
-  return layers.reduce((sum, { node, input, weights }) => {
+  return layers.reduce((sum, layer) => {
+    const { node, input, weights } = layer;
     const rows = share(node.outputs[0] ?? '');
-    const reads = spaces.axisOf(input).space.readers.some((n) => n.name === node.name);
-    return sum + weights.length * rows * (reads ? share(input) : 1);
+    return (
+      sum + weights.length * rows * (isOneOf(spaces.axisOf(input).space.readers, layer) ? share(input) : 1)
+    );
   }, 0);
 }
 
 /** The layers with zeros where a channel that goes is made or read: shapes stay, for the sweep. */
 function silenced(
-  graph: Graph<'float'>,
   spaces: ChannelSpaces,
   layers: readonly MacLayer[],
   kept: KeptChannels,
 ): ReadonlyMap<MacLayer, Weights> {
   return new Map(
     layers.map((layer) => {
+      const { input, node, rows, terms } = layer;
       const made = emptyWeights(layer);
       made.bias.set(layer.bias);
-      const rows = flags(spaces, kept, layer.node.outputs[0] ?? '', layer.rows);
-      const reads = spaces.axisOf(layer.input).space.readers.some((n) => n.name === layer.node.name);
-      const features = graph.tensors.get(layer.input)?.shape[1] ?? 1;
-      const inputs = reads ? flags(spaces, kept, layer.input, features) : undefined;
+      const { space } = spaces.axisOf(input);
+      const rowStays = staying(spaces.axisOf(node.outputs[0] ?? '').space, kept, rows);
+      const termStays = isOneOf(space.readers, layer) ? staying(space, kept, terms) : () => true;
       layer.weights.forEach((w, i) => {
-        const [row, term] = [Math.floor(i / layer.terms), i % layer.terms];
-        const isRead = inputs === undefined || inputs[Math.floor((term * features) / layer.terms)];
-        made.weights[i] = rows[row] && isRead ? w : 0;
+        made.weights[i] = rowStays(Math.floor(i / terms)) && termStays(i % terms) ? w : 0;
       });
       return [layer, made];
     }),
   );
 }
 
-/** Per element of axis 1: whether its channel stays. */
-function flags(spaces: ChannelSpaces, kept: KeptChannels, tensor: string, size: number): readonly boolean[] {
-  const { space, inner } = spaces.axisOf(tensor);
-  const stays = kept.get(space);
-  return Array.from({ length: size }, (_, i) => stays?.includes(Math.floor(i / inner)) ?? true);
+/** Whether the channel of an element stays, of `count` that are in the order of channels. */
+function staying(space: Space, kept: KeptChannels, count: number): (element: number) => boolean {
+  const stays = new Set(kept.get(space) ?? channelsIn(space));
+  return (element) => stays.has(Math.floor((element * space.channels) / count));
 }

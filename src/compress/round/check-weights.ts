@@ -1,11 +1,14 @@
 /** What may be asked of the weights of each layer. */
 import { InputError } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import type { CodebookSize, RequantMode } from '../../ir/graph/op.ts';
+import {
+  weightBits as allBits,
+  type ByLayer,
+  type CodebookSize,
+  type RequantMode,
+  type WeightBits,
+} from '../../ir/graph/op.ts';
 import { macLayers } from '../fit/layers.ts';
-
-/** One number for all layers, or one by node name. */
-type ByLayer<N extends number> = N | ReadonlyMap<string, N>;
 
 interface Rule {
   readonly what: string;
@@ -26,12 +29,12 @@ function check(wanted: ByLayer<number>, { what, numbers, supported }: Rule, grap
 }
 
 /** @throws InputError for bits that no grid has, or a name that no layer with weights has. */
-export const checkWeightBits = (weightBits: ByLayer<number>, graph: Graph<'float'>): void =>
-  check(weightBits, { what: 'bits of the weights', numbers: [8, 4, 2], supported: '8, 4 or 2' }, graph);
+export const checkWeightBits = (weightBits: ByLayer<WeightBits>, graph: Graph<'float'>): void =>
+  check(weightBits, { what: 'bits of the weights', numbers: allBits, supported: '2 to 8' }, graph);
 
 /** How the weights are to be rounded, as far as a codebook minds. */
 export interface Beside {
-  readonly weightBits: ByLayer<number>;
+  readonly weightBits: ByLayer<WeightBits>;
   readonly requant: RequantMode;
   /** On grids of `weightBits` already. */
   readonly rounded: boolean;

@@ -3,6 +3,7 @@
  * steps are found in turns, each the best for the other, in the norm of what an error of each weight costs.
  */
 
+import { largestSize } from '../../base/extremes.ts';
 import { bestCentres, type Points } from './k-means.ts';
 import { codebookGrid, type Grid } from './levels.ts';
 
@@ -79,7 +80,7 @@ function betterStep(
  * @param withZero 0 is one of them: for layers with weights that must stay 0
  */
 export function shareWeights(rows: readonly SharedRow[], size: number, withZero: boolean): Codebook {
-  let steps = Float64Array.from(rows, ({ w }) => w.reduce((max, x) => Math.max(max, Math.abs(x)), 0) / 127);
+  let steps = Float64Array.from(rows, ({ w }) => largestSize(w) / 127);
   let values = bestCentres(pointsOf(rows, steps), size, withZero);
   let least = Infinity;
   for (let round = 0; round < rounds; round++) {

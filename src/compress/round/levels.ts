@@ -1,20 +1,16 @@
 /** The integers that weights may become, in steps of their row. */
 
+import { largestSize } from '../../base/extremes.ts';
+
 export interface Grid {
   /** In size. */
   readonly largest: number;
-  /** Half of the widest gap between neighbours: what is further from the grid lies beyond its ends. */
-  readonly halfGap: number;
   nearest(steps: number): number;
 }
-
-/** Largest integer of a symmetric grid: 127, 7 or 1. */
-export const levelsOf = (bits: number): number => 2 ** (bits - 1) - 1;
 
 /** -levels..levels */
 export const uniformGrid = (levels: number): Grid => ({
   largest: levels,
-  halfGap: 0.5,
   nearest: (steps) => Math.max(-levels, Math.min(levels, Math.round(steps))),
 });
 
@@ -22,8 +18,7 @@ export const uniformGrid = (levels: number): Grid => ({
 export function codebookGrid(values: Int8Array): Grid {
   const ends = Float64Array.from(values.subarray(1), (v, i) => (v + (values[i] as number)) / 2);
   return {
-    largest: values.reduce((most, v) => Math.max(most, Math.abs(v)), 0),
-    halfGap: ends.reduce((most, end, i) => Math.max(most, end - (values[i] as number)), 0.5),
+    largest: largestSize(values),
     nearest(steps) {
       let i = 0;
       while (i < ends.length && steps >= (ends[i] as number)) i++;

@@ -1,12 +1,16 @@
 /**
- * Optimal brain quantizer: the weights of a row are rounded one after the other, those not yet rounded make up
- * for the error, and the bias takes what is left (Frantar and Alistarh, "Optimal Brain Compression", 2022,
- * section 5). A grid is a set of integers times a step per row; zeros are not part of the problem.
+ * Rounds a row of weights to a grid: a set of integers times a step per row; zeros are not part of the problem.
+ *
+ * With H = L LT over the bias (first) and the weights, the error of made weights q is
+ * sum over i of (L_ii (c_i - q_i))^2, c_i = w_i + sum over j > i of L_ji (w_j - q_j) / L_ii. From the last weight
+ * to the first each c_i, which depends on those before it only, goes to its nearest value: those not yet rounded
+ * make up for the error, and the bias takes what is left (Babai's nearest plane, 1986; the same rounding as in
+ * Frantar et al., "GPTQ", 2023). One factor serves all rows and steps; a row takes n^2 / 2 multiplications.
  */
-import { Elimination } from '../fit/elimination.ts';
+import { largestSize } from '../../base/extremes.ts';
 import { damped } from '../fit/problems.ts';
 import { times } from '../fit/reconstruct.ts';
-import { inverse, quadratic, type Symmetric } from '../fit/symmetric.ts';
+import { at, cholesky, restricted, type Symmetric } from '../fit/symmetric.ts';
 import type { Grid } from './levels.ts';
 
 export interface Rounded {
@@ -16,31 +20,44 @@ export interface Rounded {
   readonly row: Float64Array;
 }
 
-/** Clipped steps of a uniform grid that are tried, relative to the step that reaches the largest weight. */
-const shares = [1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3];
-
-/** Rows up to this length are rounded in full for every step that is tried; longer ones to nearest. */
-const longestSearched = 100;
+/**
+ * Steps of a uniform grid that are tried, relative to the one that reaches the largest weight: 1.1 to 0.3, the
+ * smaller ones clip.
+ */
+const shares = Array.from({ length: 33 }, (_, i) => (44 - i) / 40);
 
 const onGrid = (w: number, step: number, grid: Grid): number => step * grid.nearest(w / step);
 
-/** The damped Hessian of a row's inputs (index 0 is the constant that the bias multiplies) and its inverse. */
+/** Of a row's inputs; index 0 is the constant that the bias multiplies. */
 export interface RoundingNorm {
+  /** Damped. */
   readonly hessian: Symmetric;
-  readonly inverse: Symmetric;
+  /** The bias, then the weights: the last is rounded first. */
+  readonly order: Int32Array;
+  /** L of the Hessian in that order. */
+  readonly factor: Symmetric;
 }
 
-export function roundingNorm(hessian: Symmetric, damping: number): RoundingNorm {
-  const prepared = damped(hessian, damping);
-  return { hessian: prepared, inverse: inverse(prepared) };
+export function roundingNorm(raw: Symmetric, damping: number): RoundingNorm {
+  const hessian = damped(raw, damping);
+  const spread = Float64Array.from({ length: hessian.size }, (_, i) => spreadOf(hessian, i));
+  // What costs most is rounded while the most others can make up for it.
+  const weights = Array.from({ length: hessian.size - 1 }, (_, i) => i + 1);
+  weights.sort((a, b) => (spread[a] as number) - (spread[b] as number));
+  const order = Int32Array.from([0, ...weights]);
+  return { hessian, order, factor: cholesky(restricted(hessian, order)) };
 }
 
-export const largestOf = (w: Float64Array): number =>
-  w.subarray(1).reduce((max, x) => Math.max(max, Math.abs(x)), 0);
+/** The square of an input about its mean, which the bias takes. */
+const spreadOf = (hessian: Symmetric, i: number): number =>
+  at(hessian, i, i) - at(hessian, i, 0) ** 2 / at(hessian, 0, 0);
+
+/** Of a row behind its bias. */
+const largestWeightOf = (w: Float64Array): number => largestSize(w.subarray(1));
 
 /** Steps worth trying for a row on a uniform grid. */
 export const clippedSteps = (w: Float64Array, { largest }: Grid): readonly number[] =>
-  (largest > 7 ? shares.slice(0, 1) : shares).map((share) => (largestOf(w) / largest) * share);
+  (largest > 7 ? [1] : shares).map((share) => (largestWeightOf(w) / largest) * share);
 
 /**
  * @param w the row behind its bias; a row of zeros gets the step 0
@@ -52,58 +69,37 @@ export function roundRow(
   grid: Grid,
   steps: readonly number[] = clippedSteps(w, grid),
 ): Rounded {
-  const { hessian } = norm;
-  if (largestOf(w) === 0) return { step: 0, row: w.slice() };
-  const round = (step: number): Float64Array => eliminated(norm.inverse, w, step, grid);
-  const search = w.length <= longestSearched ? round : (step: number) => nearest(hessian, w, step, grid);
-  const errors = steps.map((step) => errorOf(hessian, w, search(step)));
-  const step = steps[errors.indexOf(Math.min(...errors))] as number;
-  return scaled(hessian, w, { step, row: round(step) });
-}
-
-const errorOf = (hessian: Symmetric, w: Float64Array, made: Float64Array): number =>
-  quadratic(
-    hessian,
-    made.map((x, i) => x - (w[i] as number)),
-  );
-
-/** Each weight to the grid by itself, and the bias that suits them best. */
-export function nearest(hessian: Symmetric, w: Float64Array, step: number, grid: Grid): Float64Array {
-  const made = w.map((x, i) => (i === 0 ? x : onGrid(x, step, grid)));
-  const error = made.map((x, i) => x - (w[i] as number));
-  const pull = times(hessian, error)[0] as number;
-  made[0] = (w[0] as number) - pull / (hessian.data[0] as number);
-  return made;
-}
-
-/** Outliers (further from the grid than half its widest gap) first, then the cheapest; the bias is never rounded. */
-function eliminated(whole: Symmetric, w: Float64Array, step: number, grid: Grid): Float64Array {
-  const elimination = new Elimination(whole, [w]);
-  const made = w.slice();
-  const left = Array.from({ length: w.length - 1 }, (_, i) => i + 1);
-  while (left.length > 0) {
-    const at = next(elimination, left, step, grid);
-    const weight = left[at] as number;
-    made[weight] = onGrid(elimination.value(0, weight), step, grid);
-    elimination.fix(weight, made[weight]);
-    left[at] = left[left.length - 1] as number;
-    left.pop();
+  if (largestWeightOf(w) === 0) return { step: 0, row: w.slice() };
+  const [first = 0, ...others] = steps;
+  let best = nearestPlane(norm, w, first, grid);
+  for (const step of others) {
+    const tried = nearestPlane(norm, w, step, grid);
+    if (tried.error < best.error) best = tried;
   }
-  made[0] = elimination.value(0, 0);
-  return made;
+  return scaled(norm.hessian, w, best);
 }
 
-/** The place in `left` of the weight to round next. */
-function next(elimination: Elimination, left: readonly number[], step: number, grid: Grid): number {
-  let [best, cost, outlier] = [0, Number.POSITIVE_INFINITY, step * grid.halfGap * 1.0000002];
-  left.forEach((weight, i) => {
-    const value = elimination.value(0, weight);
-    const error = Math.abs(value - onGrid(value, step, grid));
-    if (error > outlier) [best, outlier, cost] = [i, error, Number.NEGATIVE_INFINITY];
-    const found = (error * error) / elimination.inverseAt(weight, weight);
-    if (found < cost) [best, cost] = [i, found];
-  });
-  return best;
+/** The row of a step, and its error in the norm. */
+function nearestPlane(
+  { order, factor: { size, data } }: RoundingNorm,
+  w: Float64Array,
+  step: number,
+  grid: Grid,
+): Rounded & { readonly error: number } {
+  const row = new Float64Array(size);
+  // By place: the sum of L_ji (w_j - q_j) over those rounded.
+  const pull = new Float64Array(size);
+  let error = 0;
+  for (let i = size - 1; i >= 0; i--) {
+    const [weight, pivot] = [order[i] as number, data[i * size + i] as number];
+    const wanted = (w[weight] as number) + (pull[i] as number) / pivot;
+    const made = i === 0 ? wanted : onGrid(wanted, step, grid);
+    row[weight] = made;
+    error += (pivot * (wanted - made)) ** 2;
+    const missing = (w[weight] as number) - made;
+    for (let j = 0; j < i; j++) pull[j] = (pull[j] as number) + (data[i * size + j] as number) * missing;
+  }
+  return { step, row, error };
 }
 
 /**

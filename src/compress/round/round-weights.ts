@@ -4,19 +4,19 @@
  * brain quantizer.
  */
 import type { Graph } from '../../ir/graph/graph.ts';
-import type { CodebookSize, RequantMode } from '../../ir/graph/op.ts';
+import { type CodebookSize, largestWeight, type RequantMode, type WeightBits } from '../../ir/graph/op.ts';
 import { type FittedRow, sweep } from '../fit/layer-by-layer.ts';
 import { type MacLayer, macLayers } from '../fit/layers.ts';
 import { attention, targetsOf } from '../fit/reference.ts';
 import { Shared } from '../fit/shared.ts';
-import { at, meanDiagonal, type Symmetric } from '../fit/symmetric.ts';
+import { at, lastKept, meanDiagonal, type Symmetric } from '../fit/symmetric.ts';
 import { type Codebook, type SharedRow, shareWeights } from './codebook.ts';
-import { codebookGrid, levelsOf, uniformGrid } from './levels.ts';
+import { codebookGrid, uniformGrid } from './levels.ts';
 import { type Rounded, type RoundingNorm, roundingNorm, roundRow } from './obq.ts';
 
 export interface RoundOptions {
   /** Bits of the weights of a node; 8 leaves them to the quantization pass, which rounds to nearest. */
-  readonly bitsOf: (node: string) => number;
+  readonly bitsOf: (node: string) => WeightBits;
   /** Of nodes whose weights share values, how many; their bits do not count. Absent: of none. */
   readonly codebookOf?: (node: string) => CodebookSize | undefined;
   readonly samples: readonly Float32Array[];
@@ -49,7 +49,14 @@ export const needsRounding = (
   mode !== 'pow2' &&
   macLayers(graph).some(({ node }) => bitsOf(node.name) < 8 || codebookOf?.(node.name) !== undefined);
 
-const roundingDamping = 1e-2;
+/**
+ * How much weights of `size` terms are drawn to what they were. With few columns of inputs the best fit to those is
+ * far from the best fit to others, so that it grows with the terms per column. LeNet-5, 4 bits, 512 samples, relative
+ * squared error of the outputs on other training digits: 0.00132 without the second term when fitting, 0.00089 with
+ * a tenth of it, 0.00087 with it, 0.00090 with three times of it.
+ */
+const fittingDamping = (size: number, columns: number): number => 1e-3 + size / columns;
+const roundingDamping = (size: number, columns: number): number => 1e-2 + (0.1 * size) / columns;
 
 /** @param graph fused; pruned or not. */
 export function roundWeights(graph: Graph<'float'>, options: RoundOptions): RoundedWeights {
@@ -64,7 +71,7 @@ export function roundWeights(graph: Graph<'float'>, options: RoundOptions): Roun
     });
   const targets = shared.targets(seed, measure);
   const rounded = sweep(graph, targets, options.samples, {
-    damping: 1e-3,
+    damping: fittingDamping,
     unfitted(layer) {
       const size = options.codebookOf?.(layer.node.name);
       if (size === undefined) return layer;
@@ -80,7 +87,7 @@ export function roundWeights(graph: Graph<'float'>, options: RoundOptions): Roun
       const found = new Float64Array(layer.rows);
       steps.set(name, found);
       if (size === undefined)
-        return rounder(found, (norm, w) => roundRow(norm, w, uniformGrid(levelsOf(bits))));
+        return rounder(found, (norm, w) => roundRow(norm, w, uniformGrid(largestWeight(bits))));
       const codebook = sharedBy(layer, fittedRow, size);
       codebooks.set(name, codebook.values);
       const grid = codebookGrid(codebook.values);
@@ -95,11 +102,12 @@ function rounder(
   steps: Float64Array,
   round: (norm: RoundingNorm, w: Float64Array, row: number) => Rounded,
 ): (row: number, fitted: FittedRow) => Float64Array {
-  const norms = new WeakMap<Symmetric, RoundingNorm>();
-  return (row, { system: { hessian }, w }) => {
-    const norm = norms.get(hessian) ?? roundingNorm(hessian, roundingDamping);
-    norms.set(hessian, norm);
-    const made = round(norm, w, row);
+  // All rows of a layer have as many columns.
+  const normOf = lastKept((hessian, columns: number) =>
+    roundingNorm(hessian, roundingDamping(hessian.size, columns)),
+  );
+  return (row, { system: { hessian }, w, columns }) => {
+    const made = round(normOf(hessian, columns), w, row);
     steps[row] = made.step;
     return made.row;
   };
@@ -108,8 +116,8 @@ function rounder(
 /** The codebook of a layer whose rows fit best; 0 is in it where a weight is 0. */
 function sharedBy(layer: MacLayer, fittedRow: (row: number) => FittedRow, size: CodebookSize): Codebook {
   const rows = Array.from({ length: layer.rows }, (_, row): SharedRow => {
-    const { system, w } = fittedRow(row);
-    return { w: w.subarray(1), importance: importanceOf(system.hessian) };
+    const { system, w, columns } = fittedRow(row);
+    return { w: w.subarray(1), importance: importanceOf(system.hessian, columns) };
   });
   return shareWeights(rows, size, layer.weights.includes(0));
 }
@@ -133,8 +141,8 @@ function sharedAsTheyAre(
 }
 
 /** What the square of an error of each weight costs by itself: the diagonal of the damped Hessian. */
-function importanceOf(hessian: Symmetric): Float64Array {
-  const damping = roundingDamping * (meanDiagonal(hessian, 1) || 1);
+function importanceOf(hessian: Symmetric, columns: number): Float64Array {
+  const damping = roundingDamping(hessian.size, columns) * (meanDiagonal(hessian, 1) || 1);
   return Float64Array.from({ length: hessian.size - 1 }, (_, i) => at(hessian, i + 1, i + 1) + damping);
 }
 

@@ -1,9 +1,10 @@
 /** The float network's answers to many samples, fast: for accuracies before and after. */
+import { indexOfLargest } from '../../base/extremes.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { lanes } from '../gradient/kernels.ts';
-import { networkOf } from '../gradient/network.ts';
+import { networkOf, weightsIn } from '../gradient/network.ts';
 import type { TrainingData } from './options.ts';
-import { fixedEngine, weightsIn } from './shard.ts';
+import { fixedEngine } from './shard.ts';
 
 /**
  * The class of the largest output for each sample. Sums are float32: an answer can differ from the reference's
@@ -22,16 +23,10 @@ export function classify(graph: Graph<'float'>, { count, input }: TrainingData):
       for (let e = 0; e < sample.length; e++) engine.input[e * lanes + i] = sample[e] as number;
     }
     engine.forward();
-    for (let i = 0; i < group; i++) classes[first + i] = largest(engine.output, i);
+    for (let i = 0; i < group; i++)
+      classes[first + i] = indexOfLargest(engine.output.filter((_, e) => e % lanes === i));
   }
   return classes;
-}
-
-function largest(output: Float32Array, lane: number): number {
-  let best = 0;
-  for (let c = 1; c * lanes < output.length; c++)
-    if ((output[c * lanes + lane] as number) > (output[best * lanes + lane] as number)) best = c;
-  return best;
 }
 
 /** The share of samples whose class is their label. */

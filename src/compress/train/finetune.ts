@@ -4,7 +4,8 @@ import { InputError } from '../../base/errors.ts';
 import { requireClasses } from '../../data/labels.ts';
 import type { Graph, TensorInfo } from '../../ir/graph/graph.ts';
 import { countOf, floats, showShape } from '../../ir/tensor.ts';
-import { networkOf } from '../gradient/network.ts';
+import { type Network, networkOf, weightsIn } from '../gradient/network.ts';
+import { checkPrice } from '../prune/options.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { forScaledInput, inputScale, scaledSamples } from './input-scale.ts';
 import { Learner } from './learner.ts';
@@ -15,7 +16,7 @@ import {
   settingsOf,
   type TrainingData,
 } from './options.ts';
-import { inProcess, type Runner, type RunnerKind, type Shared, sharedFor, weightsIn } from './shard.ts';
+import { inProcess, type Runner, type RunnerKind, type Shared, sharedFor } from './shard.ts';
 import { permutation, randomFor } from './streams.ts';
 
 /** One epoch, as it was. */
@@ -69,7 +70,7 @@ class Run {
   readonly #settings: Settings;
   readonly #learner: Learner;
   readonly #shared: Shared;
-  readonly #teacherNetwork: ReturnType<typeof networkOf>;
+  readonly #teacherNetwork: Network;
   readonly #stepsPerEpoch: number;
   readonly #history: Epoch[] = [];
   #order: { readonly epoch: number; readonly samples: Int32Array } = { epoch: -1, samples: new Int32Array() };
@@ -87,9 +88,11 @@ class Run {
     this.#graph = graph;
     this.#data = data;
     this.#settings = settingsOf(options, data.count);
+    checkPrice(options.price ?? 'bytes', graph);
     const student = networkOf(graph);
     this.#teacherNetwork = networkOf(teacher);
     requireAlike(student, this.#teacherNetwork);
+    requireOwnWeights(student);
     requireLabels(data, student.outputCount);
     this.#shared = sharedFor(student, this.#settings.batch, memory);
     this.#stepsPerEpoch = Math.floor(data.count / this.#settings.batch);
@@ -239,7 +242,7 @@ function requireLabels({ count, label }: TrainingData, classes: number): void {
   );
 }
 
-function requireAlike(student: ReturnType<typeof networkOf>, teacher: ReturnType<typeof networkOf>): void {
+function requireAlike(student: Network, teacher: Network): void {
   if (
     countOf(student.inputShape) === countOf(teacher.inputShape) &&
     student.outputCount === teacher.outputCount
@@ -251,6 +254,16 @@ function requireAlike(student: ReturnType<typeof networkOf>, teacher: ReturnType
     found: show(teacher),
     supported: `${show(student)}, as the network that learns`,
     todo: 'give the network before pruning',
+  });
+}
+
+function requireOwnWeights({ layers }: Network): void {
+  const shared = layers.find(({ weight }, l) => layers.findIndex((other) => other.weight === weight) < l);
+  if (shared === undefined) return;
+  throw new InputError({
+    where: `node '${shared.node}'`,
+    found: `weights '${shared.weight}' shared with another layer`,
+    supported: 'own weights',
   });
 }
 

@@ -4,9 +4,6 @@
  * sees x / f and f W, for a power of two f: the same sums, to the bit, and the same grids.
  */
 import type { Graph, Node, TensorInfo } from '../../ir/graph/graph.ts';
-import { is } from '../../ir/graph/graph.ts';
-import { conv } from '../../ir/ops/conv.ts';
-import { linear } from '../../ir/ops/linear.ts';
 import { floats } from '../../ir/tensor.ts';
 import type { TrainingData } from './options.ts';
 
@@ -17,7 +14,7 @@ const looked = 64;
 /** A power of two; 1 where inputs are of an ordinary magnitude, or something else than a layer reads them. */
 export function inputScale(graph: Graph<'float'>, { count, input }: TrainingData): number {
   const readers = graph.nodes.filter(({ inputs }) => inputs.includes(graph.inputs[0] ?? ''));
-  if (!readers.every((node) => is(node, conv) || is(node, linear))) return 1;
+  if (!readers.every(({ op }) => op.rows !== undefined)) return 1;
   let [sum, n] = [0, 0];
   for (let i = 0; i < Math.min(count, looked); i++)
     for (const x of input(i)) {
@@ -41,8 +38,7 @@ export function forScaledInput(graph: Graph<'float'>, factor: number): Graph<'fl
       const scaled = Float32Array.from(data as ArrayLike<number>, (w) => w * factor);
       tensors.set(name, { ...info, constant: floats(shape, scaled) });
     }
-    if (!is(node, conv) || node.attrs.padValues === undefined) return node;
-    return { ...node, attrs: { ...node.attrs, padValues: node.attrs.padValues.map((x) => x / factor) } };
+    return { ...node, attrs: node.op.rows?.scaled(node.attrs, 1 / factor) ?? node.attrs };
   });
   return { ...graph, nodes, tensors };
 }

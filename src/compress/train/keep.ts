@@ -1,4 +1,5 @@
 /** Which weights stay, while learning: the least important of all layers go first. */
+import { type Price, priceOf } from '../prune/options.ts';
 import type { LayerState } from './layer-state.ts';
 
 /**
@@ -7,12 +8,6 @@ import type { LayerState } from './layer-state.ts';
  */
 export type Importance = 'damage' | 'magnitude';
 
-/**
- * What a weight that stays costs: the same everywhere (`weights`), or the bits that it takes (`bytes`): its value
- * and, from the density of its layer, its place; a row that keeps any weight costs its bias and scale besides.
- */
-export type Price = 'weights' | 'bytes';
-
 export interface PruneRules {
   readonly importance: Importance;
   readonly price: Price;
@@ -20,11 +15,8 @@ export interface PruneRules {
   readonly regrow: boolean;
 }
 
-/** Bits of a row that is not empty: two bytes of bias, one of scale, one for the number of its weights. */
+/** Bits of a row that is not empty, priced by bytes: two bytes of bias, one of scale, one for the number of its weights. */
 const rowBits = 32;
-
-/** log2(1 / density) + log2(e): the bits that say where the nonzeros of a sparse row are, per nonzero. */
-const placeBits = (density: number): number => Math.log2(1 / density) + Math.LOG2E;
 
 function importanceOf({ weight }: LayerState, i: number, importance: Importance): number {
   const w = weight.value[i] as number;
@@ -37,7 +29,7 @@ function importanceOf({ weight }: LayerState, i: number, importance: Importance)
  * earlier weight.
  */
 export function prune(layers: readonly LayerState[], count: number, rules: PruneRules): void {
-  const prices = layers.map((layer) => priceOf(layer, rules.price));
+  const prices = layers.map((layer) => weightPrice(layer, rules.price));
   const scores = layers.map((layer, l) => scoresOf(layer, prices[l] as number, rules));
   // No layer is ever left without any weight: nothing would get through to the next.
   for (const row of scores) {
@@ -87,10 +79,13 @@ function keepBest(layers: readonly LayerState[], scores: readonly Float64Array[]
   });
 }
 
-function priceOf({ kept, bits }: LayerState, price: Price): number {
-  if (price === 'weights') return 1;
-  const count = kept.reduce((sum, k) => sum + k, 0);
-  return (bits ?? 8) + placeBits(Math.max(1, count) / kept.length);
+function weightPrice({ layer, kept, bits = 8 }: LayerState, price: Price): number {
+  const density =
+    Math.max(
+      1,
+      kept.reduce((sum, k) => sum + k, 0),
+    ) / kept.length;
+  return priceOf({ node: layer.node, positions: layer.pixels, density, bits }, price);
 }
 
 const largestOf = (row: Float64Array): number => row.reduce((max, score) => Math.max(max, score), -1);

@@ -1,6 +1,7 @@
 /** What is learned of a layer, and which of its weights are kept. */
 import { must } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
+import { largestWeight, type WeightBits } from '../../ir/graph/op.ts';
 import type { Layer, Terms } from '../gradient/network.ts';
 import { type Parameter, parameterOf } from './adam.ts';
 import { firstSteps, type Grid } from './learned-step.ts';
@@ -17,10 +18,10 @@ export interface LayerState {
   readonly allowed: Uint8Array;
   /** 1 for rows that pruning emptied: they answer 0. */
   readonly dead: Uint8Array;
-  readonly bits: number | undefined;
+  readonly bits: WeightBits | undefined;
 }
 
-export function layerStateOf(graph: Graph<'float'>, layer: Layer, bits: number | undefined): LayerState {
+export function layerStateOf(graph: Graph<'float'>, layer: Layer, bits: WeightBits | undefined): LayerState {
   const data = must(graph.tensors.get(layer.weight)?.constant, 'a layer has constant weights').data;
   const bias = graph.tensors.get(layer.bias)?.constant?.data;
   const weights = Float32Array.from(data);
@@ -37,7 +38,7 @@ export function layerStateOf(graph: Graph<'float'>, layer: Layer, bits: number |
   };
 }
 
-export const gridOf = (bits: number): Grid => ({ largest: 2 ** (bits - 1) - 1 });
+export const gridOf = (bits: WeightBits): Grid => ({ largest: largestWeight(bits) });
 
 /** Sets each row's step to the one of least squared error for its kept weights: when rounding begins. */
 export function fitSteps({ layer, weight, logStep, kept, bits }: LayerState): void {

@@ -1,10 +1,12 @@
+import { largestSize } from '../../base/extremes.ts';
+
 /**
  * Weights on a grid while they learn: the forward pass sees w rounded to q step, the gradient goes through the
  * rounding as if it were none (straight-through), and each row's step learns too (Esser et al. 2020, LSQ,
  * equations 1 to 3).
  */
 export interface Grid {
-  /** q is -largest .. largest: 2^(bits - 1) - 1, the grid of quantized multiply-accumulate operators. */
+  /** q is -largest .. largest, the grid of quantized multiply-accumulate operators. */
   readonly largest: number;
 }
 
@@ -39,7 +41,7 @@ export function firstSteps(weights: Float32Array, rows: number, grid: Grid): Flo
 }
 
 function bestStep(row: Float32Array, grid: Grid): number {
-  const largestWeight = row.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
+  const largestWeight = largestSize(row);
   if (largestWeight === 0) return 1;
   const coarsest = coarsestStep(largestWeight, grid);
   const steps = shares.map((share) => Math.min(coarsest, (largestWeight / grid.largest) * share));

@@ -1,6 +1,7 @@
 /** The weights while they learn: what the forward pass sees of them, and how gradients move them. */
 import { InputError } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
+import type { WeightBits } from '../../ir/graph/op.ts';
 import type { Layer, Network, Terms } from '../gradient/network.ts';
 import { moveOne, type Pace, paceOf } from './adam.ts';
 import { removeDead } from './dead.ts';
@@ -20,7 +21,7 @@ import type { Settings } from './options.ts';
 import { rateAt, sparsityAt } from './schedule.ts';
 import { layoutOf, type Region, type Shared } from './shard.ts';
 
-function bitsFor(layers: readonly Layer[], { weightBits }: Settings): (number | undefined)[] {
+function bitsFor(layers: readonly Layer[], { weightBits }: Settings): (WeightBits | undefined)[] {
   if (weightBits === null) return layers.map(() => undefined);
   if (typeof weightBits === 'number') return layers.map(() => weightBits);
   const unknown = Object.keys(weightBits).find((name) => layers.every(({ node }) => node !== name));
@@ -126,7 +127,8 @@ export class Learner {
     if (!last && (step < span.begin || step > span.end || step % pruneEvery !== 0)) return;
     const target = sparsityAt(step, this.#firstSparsity, sparsity, span);
     const count = Math.round((1 - target) * weightCount(this.layers));
-    prune(this.layers, count, { importance, price, regrow });
+    const prices = typeof price === 'string' ? price : new Map(price);
+    prune(this.layers, count, { importance, price: prices, regrow });
     const died = removeDead(this.network, this.layers);
     this.#count();
     // While weights may grow back all of them stay in the lists, and the lists stay as they are.

@@ -2,6 +2,7 @@
  * Distillation (Hinton et al. 2015): T^2 KL(teacher || student) of the softened answers, mixed with the cross
  * entropy of labels. T^2 keeps the gradient's size whatever the temperature.
  */
+import { indexOfLargest } from '../../base/extremes.ts';
 import { lanes } from '../gradient/kernels.ts';
 
 export interface LossOptions {
@@ -21,12 +22,6 @@ function softened(out: Float64Array, logits: Float32Array, lane: number, tempera
     sum += power;
   }
   for (let c = 0; c < out.length; c++) out[c] = (out[c] as number) / sum;
-}
-
-function largestOf(values: Float64Array): number {
-  let best = 0;
-  for (let c = 1; c < values.length; c++) if ((values[c] as number) > (values[best] as number)) best = c;
-  return best;
 }
 
 const tiny = 1e-30;
@@ -79,7 +74,7 @@ export class Loss {
     const [p, q] = [this.#student, this.#teacher];
     softened(p, logits, lane, temperature);
     softened(q, wanted, lane, temperature);
-    if (largestOf(p) === largestOf(q)) this.agreed++;
+    if (indexOfLargest(p) === indexOfLargest(q)) this.agreed++;
     for (let c = 0; c < p.length; c++) {
       const [have, want] = [p[c] as number, q[c] as number];
       this.loss += scale * temperature * temperature * want * Math.log((want + tiny) / (have + tiny));

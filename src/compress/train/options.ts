@@ -1,6 +1,8 @@
 /** What the user may choose about fine-tuning. */
 import { InputError } from '../../base/errors.ts';
-import type { Importance, Price } from './keep.ts';
+import { type ByLayer, type WeightBits, weightBits } from '../../ir/graph/op.ts';
+import type { Price } from '../prune/options.ts';
+import type { Importance } from './keep.ts';
 
 /** The training samples: inputs as the network computes with them, row-major, and classes where they are known. */
 export interface TrainingData {
@@ -19,7 +21,7 @@ export interface FinetuneOptions {
   /** Share of the run in which the rate rises from 0. Default 0.02. */
   readonly warmup?: number;
   /** Bits of each weight, for all layers or by the name of the node; layers without an entry stay float. */
-  readonly weightBits?: number | ReadonlyMap<string, number>;
+  readonly weightBits?: ByLayer<WeightBits>;
   /** Share of the run from which on weights are rounded. Default 0. */
   readonly roundFrom?: number;
   /** Share of the weights of all layers that is 0 in the end. Absent: those that are 0 now stay, no others. */
@@ -70,11 +72,11 @@ export interface Settings {
   readonly batch: number;
   readonly learningRate: number;
   readonly warmup: number;
-  readonly weightBits: number | Readonly<Record<string, number>> | null;
+  readonly weightBits: WeightBits | Readonly<Record<string, WeightBits>> | null;
   readonly roundFrom: number;
   readonly sparsity: number | null;
   readonly importance: Importance;
-  readonly price: Price;
+  readonly price: Exclude<Price, ReadonlyMap<string, number>> | readonly (readonly [string, number])[];
   readonly pruneBegin: number;
   readonly pruneEnd: number;
   readonly pruneEvery: number;
@@ -122,14 +124,11 @@ const refuse = (option: string, value: unknown, supported: string): InputError =
     todo: `choose another ${option}`,
   });
 
-const bitsRule = 'weights of 2 to 8 bits';
-const goodBits = (bits: number): boolean => Number.isInteger(bits) && bits >= 2 && bits <= 8;
-
 function bitsSetting(given: FinetuneOptions['weightBits']): Settings['weightBits'] {
   if (given === undefined) return null;
   const all = typeof given === 'number' ? [given] : [...given.values()];
-  const bad = all.find((bits) => !goodBits(bits));
-  if (bad !== undefined) throw refuse('weightBits', bad, bitsRule);
+  const bad = all.find((bits) => !weightBits.includes(bits));
+  if (bad !== undefined) throw refuse('weightBits', bad, 'weights of 2 to 8 bits');
   return typeof given === 'number' ? given : Object.fromEntries(given);
 }
 
@@ -144,7 +143,7 @@ export function settingsOf(options: FinetuneOptions, samples: number): Settings 
     roundFrom: options.roundFrom ?? 0,
     sparsity: options.sparsity ?? null,
     importance: options.importance ?? 'damage',
-    price: options.price ?? 'bytes',
+    price: typeof options.price === 'object' ? [...options.price] : (options.price ?? 'bytes'),
     pruneBegin: options.pruneBegin ?? 0.05,
     pruneEnd: options.pruneEnd ?? 0.6,
     pruneEvery: options.pruneEvery ?? 50,

@@ -3,21 +3,11 @@
  * on the shard alone, so that any number of threads gives the same bits.
  */
 import { must } from '../../base/errors.ts';
-import type { Graph } from '../../ir/graph/graph.ts';
 import { lanes } from '../gradient/kernels.ts';
 import { Engine } from '../gradient/machine.ts';
-import type { Network, Terms } from '../gradient/network.ts';
+import type { FixedWeights, Network, Terms } from '../gradient/network.ts';
 import { pictureOf, place } from './augment.ts';
 import { Loss, type LossOptions } from './loss.ts';
-
-/** A network's weights and biases per layer, dense. */
-export type FixedWeights = readonly { readonly weights: Float32Array; readonly bias: Float32Array }[];
-
-export const weightsIn = (graph: Graph<'float'>, network: Network): FixedWeights =>
-  network.layers.map(({ weight, bias, rows }) => ({
-    weights: Float32Array.from(must(graph.tensors.get(weight)?.constant, 'constant weights').data),
-    bias: Float32Array.from(graph.tensors.get(bias)?.constant?.data ?? new Float32Array(rows)),
-  }));
 
 /** What a thread needs, as plain data; the arrays of `shared` are seen by all threads. */
 export interface ShardSetup {
@@ -42,7 +32,7 @@ export interface Shared {
   readonly gradients: readonly Float32Array[];
   /** Per shard: loss, answers that are the teacher's. */
   readonly results: Float64Array;
-  /** The next shard that nobody has taken. */
+  /** The next shard that is not taken. */
   readonly next: Int32Array;
 }
 

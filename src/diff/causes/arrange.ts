@@ -1,3 +1,4 @@
+import { at } from '../../base/errors.ts';
 /** Whether one tensor is another one in another arrangement, or scaled. */
 
 /** `y[i]` of a tensor is `x[from[i]]`, row-major. */
@@ -33,7 +34,7 @@ export function arrangements(shape: readonly number[]): readonly Arrangement[] {
   return candidates.filter(({ from }) => from.some((x, i) => x !== i));
 }
 
-export interface Affine {
+export interface Line {
   readonly factor: number;
   readonly offset: number;
   /** Share of the variance that is explained, 0 to 1. */
@@ -41,11 +42,11 @@ export interface Affine {
 }
 
 /** The least squares of y = factor x + offset; fit 0 where x does not vary. */
-export function affine(x: ArrayLike<number>, y: ArrayLike<number>, take: (i: number) => boolean): Affine {
+export function lineOf(x: ArrayLike<number>, y: ArrayLike<number>, take: (i: number) => boolean): Line {
   let [n, sx, sy, sxx, sxy, syy] = [0, 0, 0, 0, 0, 0];
   for (let i = 0; i < x.length; i++) {
     if (!take(i)) continue;
-    const [a, b] = [x[i] as number, y[i] as number];
+    const [a, b] = [at(x, i), at(y, i)];
     n++;
     sx += a;
     sy += b;

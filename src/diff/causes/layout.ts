@@ -1,9 +1,10 @@
+import { at } from '../../base/errors.ts';
 import { slotAt } from '../../program/slots.ts';
 import { arrangements } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
 const agreeing = (a: ArrayLike<number>, b: ArrayLike<number>, from: readonly number[]): number =>
-  from.reduce((n, at, i) => n + (Math.abs((a[at] as number) - (b[i] as number)) < 1e-9 ? 1 : 0), 0);
+  from.reduce((n, other, i) => n + (Math.abs(at(a, other) - at(b, i)) < 1e-9 ? 1 : 0), 0);
 
 /** At least this share of the elements has to be found in its other place. */
 const enough = 0.98;

@@ -1,17 +1,13 @@
-import { must } from '../../base/errors.ts';
-import { largestOf, smallestOf } from '../../base/extremes.ts';
+import { at, must } from '../../base/errors.ts';
+import { largestOf, largestSize, smallestOf } from '../../base/extremes.ts';
 import { slotAt } from '../../program/slots.ts';
-import { affine, arrangements } from './arrange.ts';
+import { arrangements, lineOf } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
 const rounded = (x: number): string => Number(x.toPrecision(4)).toString();
 
 /** Within the rounding of 8-bit numbers. */
 const near = (x: number, y: number): boolean => Math.abs(x - y) < 0.02 * Math.abs(y);
-
-function sizeOf(values: Float32Array): number {
-  return values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-}
 
 /** Whether their pixels are ours in 0..1, stored as bytes, where 0..255 is meant. */
 function isUnitRange({ ours, theirs, program }: Suspect): boolean {
@@ -36,7 +32,7 @@ const blankText = (value: number): string =>
 /** What relates two inputs, channel by channel: a factor and an offset, of the fit asked for. */
 function perChannel(ours: Float32Array, theirs: Float32Array, channels: number) {
   const plane = ours.length / channels;
-  return Array.from({ length: channels }, (_, c) => affine(ours, theirs, (i) => Math.floor(i / plane) === c));
+  return Array.from({ length: channels }, (_, c) => lineOf(ours, theirs, (i) => Math.floor(i / plane) === c));
 }
 
 /** The network was given something else than what it was trained on. */
@@ -51,11 +47,11 @@ export function preprocessing(suspect: Suspect): Diagnosis | undefined {
   const channels = shape[1] ?? 1;
   const identity = { name: '', from: Array.from(ourReals.keys()) };
   for (const { name, from } of [identity, ...arrangements(shape.slice(1))]) {
-    const turned = Float32Array.from(from, (at) => ourReals[at] ?? 0);
+    const turned = Float32Array.from(from, (i) => at(ourReals, i));
     const fits = perChannel(turned, theirReals, channels);
     if (!fits.every(({ fit }) => fit > 0.98)) continue;
     const order = name === '' ? '' : `; besides, the input has ${name}`;
-    return { cause, text: `${relation(fits, sizeOf(theirReals))}${order}` };
+    return { cause, text: `${relation(fits, largestSize(theirReals))}${order}` };
   }
   return undefined;
 }

@@ -1,20 +1,8 @@
 import { must } from '../../base/errors.ts';
+import { primitives } from '../../ir/kernel/prims/index.ts';
 import type { Meanings } from '../../sim/js/kernel.ts';
 import { createSimulator } from '../../sim/simulate.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
-
-/** acc * multiplier / 2^bits of each primitive that scales an accumulator, exactly. */
-const quotients: ReadonlyMap<string, (args: readonly number[]) => readonly [bigint, number]> = new Map([
-  ['requantize_single', fixed],
-  ['requantize_high', fixed],
-  ['requantize_double', fixed],
-  ['requantize_compact', ([acc = 0, m = 0, shift = 0]) => [BigInt(acc) * BigInt(m), shift]],
-  ['requantize_pow2', ([acc = 0, shift = 0]) => [BigInt(acc), shift]],
-]);
-
-function fixed([acc = 0, multiplier = 0, shift = 0]: readonly number[]): readonly [bigint, number] {
-  return [BigInt(acc) * BigInt(multiplier), 31 + shift];
-}
 
 /** Roundings of n / 2^bits. */
 const roundings: Readonly<Record<string, (n: bigint, bits: number) => bigint>> = {
@@ -43,12 +31,12 @@ function half(bits: number): bigint {
   return bits === 0 ? 0n : 1n << BigInt(bits - 1);
 }
 
+/** Every primitive that scales an accumulator, with this rounding. */
 const meaningsOf = (round: (n: bigint, bits: number) => bigint): Meanings =>
   new Map(
-    [...quotients].map(([name, quotient]) => [
-      name,
-      (...args: readonly number[]) => Number(round(...quotient(args))),
-    ]),
+    [...primitives.values()].flatMap(({ name, quotient }) =>
+      quotient === undefined ? [] : [[name, (...args) => Number(round(...quotient(...args)))] as const],
+    ),
   );
 
 /** The layer again with another rounding, on the inputs that the other side had. */

@@ -1,3 +1,4 @@
+import { at } from '../../base/errors.ts';
 import { largestOf, smallestOf } from '../../base/extremes.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
@@ -16,7 +17,7 @@ export function saturation({ program, step, ours, theirs }: Suspect): Diagnosis 
   const most = largestOf(theirs);
   const least = smallestOf(theirs);
   const cut = (bound: number, beyond: (x: number) => boolean): boolean =>
-    different.length > 1 && different.every((i) => theirs[i] === bound && beyond(ours[i] ?? 0));
+    different.length > 1 && different.every((i) => theirs[i] === bound && beyond(at(ours, i)));
   if (most < 255 && cut(most, (x) => x > most)) return clippedAt(kernel, 'above', most);
   if (least > 0 && cut(least, (x) => x < least)) return clippedAt(kernel, 'below', least);
   return undefined;

@@ -1,5 +1,6 @@
+import { at } from '../../base/errors.ts';
 import { slotAt } from '../../program/slots.ts';
-import { type Affine, affine } from './arrange.ts';
+import { type Line, lineOf } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
 const rounded = (x: number): string => Number(x.toPrecision(3)).toString();
@@ -8,11 +9,11 @@ const rounded = (x: number): string => Number(x.toPrecision(3)).toString();
 const mostLeft = 1 / 4;
 
 /** How much of their squared difference from ours their squared difference from the line is. */
-function leftBy({ factor, offset }: Affine, { ours, theirs }: Suspect, take: (i: number) => boolean): number {
+function leftBy({ factor, offset }: Line, { ours, theirs }: Suspect, take: (i: number) => boolean): number {
   let [before, after] = [0, 0];
   theirs.forEach((their, i) => {
     if (!take(i)) return;
-    const our = ours[i] as number;
+    const our = at(ours, i);
     before += (their - our) ** 2;
     after += (their - factor * our - offset) ** 2;
   });
@@ -27,7 +28,7 @@ export function scale(suspect: Suspect): Diagnosis | undefined {
   const free = (i: number): boolean =>
     ours[i] !== 0 && ours[i] !== 255 && theirs[i] !== 0 && theirs[i] !== 255;
   const count = [...ours.keys()].filter(free).length;
-  const line = affine(ours, theirs, free);
+  const line = lineOf(ours, theirs, free);
   const { factor, offset, fit } = line;
   if (count < 4 || fit < 0.98 || leftBy(line, suspect, free) > mostLeft) return undefined;
   const stretched = Math.abs(factor - 1) > 0.02;

@@ -1,48 +1,23 @@
 /** Expressions of Kernel IR as C99, with the parentheses that C needs or that compilers ask for. */
-import type { BinaryOp, CompareOp, Expr } from '../../ir/kernel/kernel.ts';
+import type { Expr } from '../../ir/kernel/kernel.ts';
+import { type BinaryOp, binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
 import { cFloat, cInt } from './lines.ts';
 
 /** C's spelling of names: tables and kernels may be called otherwise in the file. */
 export type Rename = (name: string) => string;
 
-const binarySign: Readonly<Record<BinaryOp, string>> = {
-  add: '+',
-  sub: '-',
-  mul: '*',
-  div: '/',
-  mod: '%',
-  shl: '<<',
-  shr: '>>',
-  and: '&',
-  or: '|',
-  xor: '^',
-};
-
-const compareSign: Readonly<Record<CompareOp, string>> = {
-  lt: '<',
-  le: '<=',
-  gt: '>',
-  ge: '>=',
-  eq: '==',
-  ne: '!=',
-};
-
-/** Precedence among + - * / %, which everyone knows; other mixtures get parentheses. */
-const arithmetic: Readonly<Partial<Record<BinaryOp, number>>> = { mul: 2, div: 2, mod: 2, add: 1, sub: 1 };
-const chains = (op: BinaryOp): boolean => op === 'and' || op === 'or' || op === 'xor';
-
 function binaryInBinary(child: BinaryOp, parent: BinaryOp, right: boolean): boolean {
-  const inner = arithmetic[child];
-  const outer = arithmetic[parent];
+  const { precedence: inner, chains } = binaryOperations[child];
+  const outer = binaryOperations[parent].precedence;
   if (inner !== undefined && outer !== undefined) return right ? inner <= outer : inner < outer;
-  return right || child !== parent || !chains(child);
+  return right || child !== parent || chains === undefined;
 }
 
 /** Whether `child` needs parentheses as an operand of `parent`. */
 function enclosed(child: Expr, parent: BinaryOp | 'compare', right: boolean): boolean {
   switch (child.kind) {
     case 'binary':
-      if (parent === 'compare') return arithmetic[child.op] === undefined;
+      if (parent === 'compare') return binaryOperations[child.op].precedence === undefined;
       return binaryInBinary(child.op, parent, right);
     case 'compare':
     case 'select':
@@ -80,11 +55,11 @@ function negated(e: Expr): Expr | undefined {
 }
 
 function binary(e: Expr & { kind: 'binary' }, rename: Rename): string {
-  const opposite = e.op === 'add' ? 'sub' : e.op === 'sub' ? 'add' : undefined;
+  const { opposite } = binaryOperations[e.op];
   const flipped = opposite && e.type === 'i32' ? negated(e.b) : undefined;
   // x + -3 is x - 3, for every x and with the same overflow.
   const op = flipped && opposite ? opposite : e.op;
-  return `${operand(e.a, op, false, rename)} ${binarySign[op]} ${operand(flipped ?? e.b, op, true, rename)}`;
+  return `${operand(e.a, op, false, rename)} ${binaryOperations[op].sign} ${operand(flipped ?? e.b, op, true, rename)}`;
 }
 
 function operand(e: Expr, parent: BinaryOp | 'compare', right: boolean, rename: Rename): string {
@@ -109,7 +84,7 @@ export function cExpr(e: Expr, rename: Rename): string {
       return binary(e, rename);
     case 'compare': {
       const a = operand(e.a, 'compare', false, rename);
-      return `${a} ${compareSign[e.op]} ${operand(e.b, 'compare', true, rename)}`;
+      return `${a} ${compareOperations[e.op].sign} ${operand(e.b, 'compare', true, rename)}`;
     }
     case 'select':
       return `${arm(e.test, false, rename)} ? ${arm(e.yes, false, rename)} : ${arm(e.no, true, rename)}`;

@@ -1,5 +1,6 @@
 /** Prints a kernel as a C99 function. Knows no operator. */
 import { DefectError, must } from '../../base/errors.ts';
+import type { Interval } from '../../ir/kernel/interval.ts';
 import {
   type Elem,
   type Expr,
@@ -8,7 +9,7 @@ import {
   type Param,
   type Stmt,
 } from '../../ir/kernel/kernel.ts';
-import type { Interval, Primitive } from '../../ir/kernel/primitive.ts';
+import type { Primitive } from '../../ir/kernel/primitive.ts';
 import { accumulatedIn, arraysUsed, declaredIn, primitivesUsed, statementsIn } from '../../ir/kernel/walk.ts';
 import { dspSites } from '../dsp.ts';
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';

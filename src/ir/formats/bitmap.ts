@@ -3,6 +3,7 @@
  * masks and the values are read in step; values of 4 or 2 bits lie one after the other through all rows, without
  * gaps.
  */
+import { at } from '../../base/errors.ts';
 import {
   accumulate,
   add,
@@ -24,14 +25,14 @@ import type { Expr, Stmt, Table } from '../kernel/kernel.ts';
 import type { BitmapFormat, WeightLayout } from '../kernel/weight-format.ts';
 import { signExtended, type ValueCode, valueCode } from './codes.ts';
 import { packRuns } from './dense.ts';
-import type { RowsOfWeights, RowUse, Walk } from './expansion.ts';
+import type { Expansion, RowsOfWeights, RowUse } from './expansion.ts';
 
 function masksOf(values: ArrayLike<number>, { run }: WeightLayout): Uint8Array {
   const perRun = Math.ceil(run / 8);
   const masks = new Uint8Array((values.length / run) * perRun);
   for (let i = 0; i < values.length; i++) {
-    const at = Math.floor(i / run) * perRun + Math.floor((i % run) / 8);
-    if (values[i] !== 0) masks[at] = (masks[at] as number) | (1 << ((i % run) % 8));
+    const byte = Math.floor(i / run) * perRun + Math.floor((i % run) / 8);
+    if (values[i] !== 0) masks[byte] = at(masks, byte) | (1 << ((i % run) % 8));
   }
   return masks;
 }
@@ -57,7 +58,7 @@ function nextValue(
   return { value: decode(shr(byte, shift)), step: [accumulate('taken', 1)] };
 }
 
-export function bitmapWalk(rows: RowsOfWeights, { bits }: BitmapFormat): Walk {
+export function bitmapExpansion(rows: RowsOfWeights, { bits }: BitmapFormat): Expansion {
   const { name, layout } = rows;
   const values = Int8Array.from(rows.values);
   const code = valueCode(name, bits, rows.codebook);

@@ -4,8 +4,8 @@ import { DefectError } from '../../base/errors.ts';
 import { load, times } from '../kernel/builders.ts';
 import type { BlockFormat } from '../kernel/weight-format.ts';
 import { signExtended } from './codes.ts';
-import type { RowsOfWeights, Walk } from './expansion.ts';
-import { gatherWalk, type UnitCode } from './nonzeros.ts';
+import type { Expansion, RowsOfWeights } from './expansion.ts';
+import { gatherExpansion, type UnitCode } from './nonzeros.ts';
 
 const unitOf = (width: number): UnitCode => ({
   entriesPerUnit: 1,
@@ -24,9 +24,9 @@ const unitOf = (width: number): UnitCode => ({
 });
 
 /** Terms `width` apart at most must be neighbours in memory: windows of one piece, counted by rows. */
-export function blockWalk(rows: RowsOfWeights, format: BlockFormat): Walk {
+export function blockExpansion(rows: RowsOfWeights, format: BlockFormat): Expansion {
   const { pieces, run, segments } = rows.layout;
   const neighbours = pieces === 1 && run >= format.width && (format.segmented || segments === 1);
   if (!neighbours) throw new DefectError(`${rows.name}: blocks of ${format.width} in stretches of ${run}`);
-  return gatherWalk(rows, unitOf(format.width), format);
+  return gatherExpansion(rows, unitOf(format.width), format);
 }

@@ -2,11 +2,12 @@
  * Compressed sparse rows: an 8-bit distance per nonzero. 8-bit values stand behind their distance; two 4-bit
  * values share the byte before theirs. Bytes per nonzero: 2, or 1.5.
  */
+import { at } from '../../base/errors.ts';
 import { constant, load, local } from '../kernel/builders.ts';
 import type { GatherFormat } from '../kernel/weight-format.ts';
 import { above, signExtended, valueCode } from './codes.ts';
-import type { RowsOfWeights, Walk } from './expansion.ts';
-import { gatherWalk, type UnitCode } from './nonzeros.ts';
+import type { Expansion, RowsOfWeights } from './expansion.ts';
+import { gatherExpansion, type UnitCode } from './nonzeros.ts';
 
 const wide: UnitCode = {
   entriesPerUnit: 1,
@@ -14,7 +15,7 @@ const wide: UnitCode = {
   largestDelta: 255,
   width: 1,
   tables: [],
-  pack: (entries) => entries.flatMap(({ delta, values }) => [delta, (values[0] ?? 0) & 255]),
+  pack: (entries) => entries.flatMap(({ delta, values }) => [delta, at(values, 0) & 255]),
   unpack: (at) => [
     { prepare: [], delta: load('wt', 'u8', at), values: [signExtended(load('wt', 'u8', at + 1), 8)] },
   ],
@@ -29,7 +30,7 @@ function narrow({ name, codebook }: RowsOfWeights): UnitCode {
     width: 1,
     tables: code.tables,
     pack(entries) {
-      const [low = 0, high = 0] = entries.map(({ values }) => code.encode(values[0] ?? 0));
+      const [low = 0, high = 0] = entries.map(({ values }) => code.encode(at(values, 0)));
       return [low | (high << 4), ...entries.map(({ delta }) => delta)];
     },
     unpack(at, tag) {
@@ -43,5 +44,5 @@ function narrow({ name, codebook }: RowsOfWeights): UnitCode {
   };
 }
 
-export const csrWalk = (rows: RowsOfWeights, format: GatherFormat): Walk =>
-  gatherWalk(rows, format.bits === 8 ? wide : narrow(rows), format);
+export const csrExpansion = (rows: RowsOfWeights, format: GatherFormat): Expansion =>
+  gatherExpansion(rows, format.bits === 8 ? wide : narrow(rows), format);

@@ -1,9 +1,10 @@
 /** Every weight is stored: 1, 2 or 4 of them to a byte, each stretch of neighbours beginning at a byte. */
+import { at } from '../../base/errors.ts';
 import { add, advance, constant, load, local, loop, mul, pointer, times } from '../kernel/builders.ts';
 import type { Expr, Stmt, Table } from '../kernel/kernel.ts';
 import { type DenseFormat, segmentOffsets } from '../kernel/weight-format.ts';
 import { above, type ValueCode, valueCode } from './codes.ts';
-import type { RowsOfWeights, RowUse, Walk } from './expansion.ts';
+import type { Expansion, RowsOfWeights, RowUse } from './expansion.ts';
 
 /** The largest divisor of `run` up to `most`, so that an unrolled loop has no remainder. */
 export function unrollOf(run: number, most: number): number {
@@ -22,8 +23,8 @@ export function packRuns(
   const runBytes = Math.ceil(run / perByte);
   const bytes = new Uint8Array((values.length / run) * runBytes);
   values.forEach((value, i) => {
-    const at = Math.floor(i / run) * runBytes + Math.floor((i % run) / perByte);
-    bytes[at] = (bytes[at] as number) | (encode(value) << (((i % run) % perByte) * bits));
+    const byte = Math.floor(i / run) * runBytes + Math.floor((i % run) / perByte);
+    bytes[byte] = at(bytes, byte) | (encode(value) << (((i % run) % perByte) * bits));
   });
   return bytes;
 }
@@ -61,7 +62,7 @@ function runOf(run: number, perPass: number, bytesOf: (n: number) => number, ste
   ];
 }
 
-export function denseWalk(rows: RowsOfWeights, { bits }: DenseFormat): Walk {
+export function denseExpansion(rows: RowsOfWeights, { bits }: DenseFormat): Expansion {
   const { name, layout, values, elem } = rows;
   const { segments, segmentStride, pieces, pieceStride, run } = layout;
   const packed = bits !== 8 && values instanceof Int8Array;
@@ -110,7 +111,7 @@ function packedSteps(
 }
 
 /** All terms of a row in one straight line of code, 8 bits each. */
-export function unrolledWalk({ name, layout, values, elem }: RowsOfWeights): Walk {
+export function unrolledExpansion({ name, layout, values, elem }: RowsOfWeights): Expansion {
   const offsets = segmentOffsets(layout);
   const at = times(layout.segments, (s) => offsets.map((o) => s * layout.segmentStride + o)).flat();
   return {

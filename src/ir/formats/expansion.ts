@@ -2,7 +2,7 @@
 import type { Elem, Expr, Stmt, Table } from '../kernel/kernel.ts';
 import type { WeightLayout } from '../kernel/weight-format.ts';
 
-/** What the walk needs of the kernel around it. */
+/** What the expansion needs of the kernel around it. */
 export interface RowUse {
   /** Declares the mutable pointer `px`, `offset` elements beyond the row's first input. */
   readonly from: (offset: Expr | number) => Stmt;
@@ -10,7 +10,7 @@ export interface RowUse {
   readonly use: (weight: Expr, at: number) => readonly Stmt[];
 }
 
-export interface Walk {
+export interface Expansion {
   /** The weights' table first, then the counts, where there are any. */
   readonly tables: readonly Table[];
   /** Before the first row: pointers to the tables. */

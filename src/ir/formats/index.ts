@@ -1,33 +1,34 @@
-/** Every format's walk. */
+/** Every format's expansion. */
+import { largestSize } from '../../base/extremes.ts';
 import type { RowSum, StoredWeights } from '../kernel/kernel.ts';
 import type { WeightFormat, WeightLayout } from '../kernel/weight-format.ts';
-import { bitmapWalk } from './bitmap.ts';
-import { blockWalk } from './block.ts';
+import { bitmapExpansion } from './bitmap.ts';
+import { blockExpansion } from './block.ts';
 import { isCoded } from './codes.ts';
-import { csrWalk } from './csr.ts';
-import { denseWalk } from './dense.ts';
-import type { RowsOfWeights, Walk } from './expansion.ts';
-import { relWalk } from './rel.ts';
+import { csrExpansion } from './csr.ts';
+import { denseExpansion } from './dense.ts';
+import type { Expansion, RowsOfWeights } from './expansion.ts';
+import { relExpansion } from './rel.ts';
 
 /** @throws DefectError for weights that the format cannot hold: `fits` says so before. */
-export function walkOf(rows: RowsOfWeights, format: WeightFormat): Walk {
+export function expansionOf(rows: RowsOfWeights, format: WeightFormat): Expansion {
   switch (format.kind) {
     case 'dense':
-      return denseWalk(rows, format);
+      return denseExpansion(rows, format);
     case 'csr':
-      return csrWalk(rows, format);
+      return csrExpansion(rows, format);
     case 'rel':
-      return relWalk(rows, format);
+      return relExpansion(rows, format);
     case 'block':
-      return blockWalk(rows, format);
+      return blockExpansion(rows, format);
     case 'bitmap':
-      return bitmapWalk(rows, format);
+      return bitmapExpansion(rows, format);
     default:
       return format satisfies never;
   }
 }
 
-/** What the tables of a walk are called and hold. */
+/** What the tables of an expansion are called and hold. */
 export function storedAs(
   { name, layout, codebook }: RowsOfWeights,
   format: WeightFormat,
@@ -85,7 +86,7 @@ export function candidatesFor(
   layout: WeightLayout,
   { weights, codebook }: { readonly weights: Int8Array; readonly codebook?: Int8Array },
 ): readonly WeightFormat[] {
-  const largest = weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+  const largest = largestSize(weights);
   const dense = ([8, 4, 2] as const).map((bits): WeightFormat => ({ kind: 'dense', bits }));
   const bitmaps = ([8, 4, 2] as const).map((bits): WeightFormat => ({ kind: 'bitmap', bits }));
   return [...dense, ...gathers(layout), ...bitmaps].filter((format) =>

@@ -1,11 +1,12 @@
 /**
- * The walk that all formats with one entry per nonzero share. A segment's entries are packed into units; the
+ * The expansion that all formats with one entry per nonzero share. A segment's entries are packed into units; the
  * number of units stands in a table, so that nothing beyond the last is ever read and no sentinel is needed.
  */
+import { at } from '../../base/errors.ts';
 import { advance, constant, load, local, loop, mul, pointer, times } from '../kernel/builders.ts';
 import type { Expr, Stmt, Table } from '../kernel/kernel.ts';
 import { segmentOffsets, type WeightLayout } from '../kernel/weight-format.ts';
-import type { RowsOfWeights, RowUse, Walk } from './expansion.ts';
+import type { Expansion, RowsOfWeights, RowUse } from './expansion.ts';
 
 /** The input pointer moves on by `delta`, then meets `values` side by side. */
 export interface Entry {
@@ -66,11 +67,11 @@ export function entriesOf(
       continue;
     }
     const first = Math.min(i, offsets.length - width);
-    const target = offsets[first] as number;
+    const target = at(offsets, first);
     for (; target - place > largestDelta; place += largestDelta)
       entries.push({ delta: largestDelta, values: new Array<number>(width).fill(0) });
     // Terms before i are stored already: a block that was moved back repeats them as 0.
-    const block = times(width, (j) => (first + j < i ? 0 : (values[first + j] as number)));
+    const block = times(width, (j) => (first + j < i ? 0 : at(values, first + j)));
     entries.push({ delta: target - place, values: block });
     place = target;
     i = first + width;
@@ -125,7 +126,7 @@ function pass(unit: UnitCode, unroll: number, { use }: RowUse): readonly Stmt[] 
   ];
 }
 
-export function gatherWalk(rows: RowsOfWeights, unit: UnitCode, options: GatherOptions): Walk {
+export function gatherExpansion(rows: RowsOfWeights, unit: UnitCode, options: GatherOptions): Expansion {
   const { stream, counts } = encode(rows, unit, options);
   const { segments, stride } = counted(rows.layout, options.segmented);
   // C has no empty arrays.

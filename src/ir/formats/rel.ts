@@ -2,11 +2,12 @@
  * 4-bit distances. With 4-bit values distance and value share a byte, value on top: 1 byte per nonzero. With
  * 8-bit values two distances share the byte before their values: 1.5 bytes. Distances beyond 15 cost an entry.
  */
+import { at } from '../../base/errors.ts';
 import { and, constant, load, local } from '../kernel/builders.ts';
 import type { GatherFormat } from '../kernel/weight-format.ts';
 import { above, signExtended, valueCode } from './codes.ts';
-import type { RowsOfWeights, Walk } from './expansion.ts';
-import { gatherWalk, type UnitCode } from './nonzeros.ts';
+import type { Expansion, RowsOfWeights } from './expansion.ts';
+import { gatherExpansion, type UnitCode } from './nonzeros.ts';
 
 const wide: UnitCode = {
   entriesPerUnit: 2,
@@ -16,7 +17,7 @@ const wide: UnitCode = {
   tables: [],
   pack(entries) {
     const [low = 0, high = 0] = entries.map(({ delta }) => delta);
-    return [low | (high << 4), ...entries.map(({ values }) => (values[0] ?? 0) & 255)];
+    return [low | (high << 4), ...entries.map(({ values }) => at(values, 0) & 255)];
   },
   unpack(at, tag) {
     const byte = local(`deltas${tag}`);
@@ -37,7 +38,7 @@ function narrow({ name, codebook }: RowsOfWeights): UnitCode {
     largestDelta: 15,
     width: 1,
     tables: code.tables,
-    pack: (entries) => entries.map(({ delta, values }) => delta | (code.encode(values[0] ?? 0) << 4)),
+    pack: (entries) => entries.map(({ delta, values }) => delta | (code.encode(at(values, 0)) << 4)),
     unpack(at, tag) {
       const byte = local(`entry${tag}`);
       const prepare = [constant(`entry${tag}`, load('wt', 'u8', at))];
@@ -46,5 +47,5 @@ function narrow({ name, codebook }: RowsOfWeights): UnitCode {
   };
 }
 
-export const relWalk = (rows: RowsOfWeights, format: GatherFormat): Walk =>
-  gatherWalk(rows, format.bits === 8 ? wide : narrow(rows), format);
+export const relExpansion = (rows: RowsOfWeights, format: GatherFormat): Expansion =>
+  gatherExpansion(rows, format.bits === 8 ? wide : narrow(rows), format);

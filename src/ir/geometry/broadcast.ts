@@ -1,6 +1,6 @@
 /** ONNX's multidirectional broadcasting, as in docs/Broadcasting.md of ONNX 1.17. */
 
-import { complain } from '../../base/errors.ts';
+import { at, complain } from '../../base/errors.ts';
 import { countOf, numbersFor, type Shape, showShape, stridesOf, type Tensor } from '../tensor.ts';
 
 /** @throws InputError when the shapes do not fit. */
@@ -20,7 +20,7 @@ export function broadcastIndex(from: Shape, shape: Shape): Int32Array {
   const lead = shape.length - from.length;
   let index = new Int32Array(1);
   shape.forEach((size, axis) => {
-    const stride = axis < lead || from[axis - lead] === 1 ? 0 : (strides[axis - lead] ?? 0);
+    const stride = axis < lead || from[axis - lead] === 1 ? 0 : at(strides, axis - lead);
     index = spread(index, size, stride);
   });
   return index;
@@ -40,7 +40,7 @@ export function zip(a: Tensor, b: Tensor, f: (x: number, y: number) => number): 
   const data = numbersFor(a.dtype, countOf(shape));
   const [fromA, fromB] = [broadcastIndex(a.shape, shape), broadcastIndex(b.shape, shape)];
   for (let i = 0; i < data.length; i++)
-    data[i] = f(a.data[fromA[i] as number] as number, b.data[fromB[i] as number] as number);
+    data[i] = f(at(a.data, fromA[i] as number), at(b.data, fromB[i] as number));
   return { dtype: a.dtype, shape, data };
 }
 
@@ -48,6 +48,6 @@ export function zip(a: Tensor, b: Tensor, f: (x: number, y: number) => number): 
 export function broadcastTo(tensor: Tensor, shape: Shape): Tensor {
   const from = broadcastIndex(tensor.shape, shape);
   const data = numbersFor(tensor.dtype, from.length);
-  for (let i = 0; i < data.length; i++) data[i] = tensor.data[from[i] as number] as number;
+  for (let i = 0; i < data.length; i++) data[i] = at(tensor.data, from[i] as number);
   return { dtype: tensor.dtype, shape, data };
 }

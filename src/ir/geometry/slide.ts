@@ -3,6 +3,7 @@
  * no loop has bounds to check; then each kernel tap is swept over all outputs at once, row by row. Sums are
  * float64.
  */
+import { at } from '../../base/errors.ts';
 import type { Numbers } from '../tensor.ts';
 import { paddedSize, unitAxis, type WindowAxis } from './window.ts';
 
@@ -65,7 +66,7 @@ export function padInto(target: Float64Array, to: number, source: Numbers, from:
   for (let z = 0; z < d.in; z++)
     for (let y = 0; y < h.in; y++) {
       const row = to + ((z + d.before) * sweep.padded[1] + y + h.before) * sweep.padded[2] + w.before;
-      for (let x = 0; x < w.in; x++) target[row + x] = source[read++] as number;
+      for (let x = 0; x < w.in; x++) target[row + x] = at(source, read++);
     }
 }
 
@@ -80,9 +81,9 @@ export function addTap(
   const { rows, width, step } = sweep;
   let out = 0;
   for (let r = 0; r < rows.length; r++) {
-    let read = tap + (rows[r] as number);
+    let read = tap + at(rows, r);
     for (let x = 0; x < width; x++, out++, read += step)
-      sums[out] = (sums[out] as number) + weight * (source[read] as number);
+      sums[out] = at(sums, out) + weight * at(source, read);
   }
 }
 
@@ -91,8 +92,8 @@ export function maxTap(best: Float64Array, source: Float64Array, tap: number, sw
   const { rows, width, step } = sweep;
   let out = 0;
   for (let r = 0; r < rows.length; r++) {
-    let read = tap + (rows[r] as number);
+    let read = tap + at(rows, r);
     for (let x = 0; x < width; x++, out++, read += step)
-      if ((source[read] as number) > (best[out] as number)) best[out] = source[read] as number;
+      if (at(source, read) > at(best, out)) best[out] = at(source, read);
   }
 }

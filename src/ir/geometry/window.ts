@@ -1,6 +1,6 @@
 /** Sliding windows over 1 to 3 spatial axes: the geometry that convolution and pooling share. */
 
-import { complain } from '../../base/errors.ts';
+import { at, complain } from '../../base/errors.ts';
 import type { Attributes } from '../graph/attributes.ts';
 import { largestTensor, type Shape } from '../tensor.ts';
 
@@ -54,6 +54,10 @@ export function parseWindow(attributes: Attributes): WindowAttrs {
 export const extentOf = (axis: Pick<WindowAxis, 'kernel' | 'dilation'>): number =>
   (axis.kernel - 1) * axis.dilation + 1;
 
+/** An attribute of an axis; a list that the file leaves away has ONNX's default for every axis. */
+const orDefault = (list: readonly number[], i: number, standard: number): number =>
+  list.length === 0 ? standard : at(list, i);
+
 /**
  * The spatial axes of a window `kernel` over x[N,C,spatial...] (ONNX Conv-22, AveragePool-22, MaxPool-22).
  * With `ceil`, a last window that begins in the trailing padding is dropped: PyTorch's rule, and ONNX's from
@@ -70,11 +74,11 @@ export function windowAxes(attrs: WindowAttrs, shape: Shape, kernel: Shape, ceil
   const axes = spatial.map((size, i) => {
     const axis = {
       in: size,
-      kernel: kernel[i] ?? 1,
-      stride: attrs.strides[i] ?? 1,
-      dilation: attrs.dilations[i] ?? 1,
+      kernel: at(kernel, i),
+      stride: orDefault(attrs.strides, i, 1),
+      dilation: orDefault(attrs.dilations, i, 1),
     };
-    return placed(axis, attrs.autoPad, attrs.pads[i] ?? 0, attrs.pads[rank + i] ?? 0, ceil);
+    return placed(axis, attrs.autoPad, orDefault(attrs.pads, i, 0), orDefault(attrs.pads, rank + i, 0), ceil);
   });
   if (axes.reduce((count, axis) => count * paddedSize(axis), channels) > largestTensor)
     throw complain(`${channels} channels padded to ${axes.map(paddedSize).join('x')}`, 'less padding');

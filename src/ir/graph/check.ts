@@ -70,9 +70,9 @@ function verifyNodes(graph: AnyGraph, tensors: ReadonlyMap<string, Info>): void 
     for (const input of node.inputs) read.add(input);
   }
   for (const name of tensors.keys()) {
-    if (!made.has(name)) fail(5, `tensor '${name}' is made by nobody`);
+    if (!made.has(name)) fail(5, `tensor '${name}' is made by no node`);
     if (graph.stage !== 'imported' && !read.has(name) && !graph.inputs.includes(name))
-      fail(5, `tensor '${name}' is read by nobody`);
+      fail(5, `tensor '${name}' is read by no node`);
   }
 }
 

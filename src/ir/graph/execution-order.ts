@@ -5,7 +5,7 @@ import type { AnyNode } from './graph.ts';
 /**
  * The nodes with every tensor made before it is used; otherwise as they stood.
  * @param given names that no node makes: inputs and constants
- * @throws InputError for a tensor that nobody makes, one that two make, and cycles
+ * @throws InputError for a tensor that no node makes, one that two make, and cycles
  */
 export function inOrder(nodes: readonly AnyNode[], given: ReadonlySet<string>): AnyNode[] {
   const makers = makersOf(nodes, given);

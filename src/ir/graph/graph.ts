@@ -2,6 +2,7 @@
 
 import type { Quant } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
+import type { Channels } from './channels.ts';
 import type { CanonicalOp, OpDef } from './op.ts';
 
 /**
@@ -68,3 +69,15 @@ export const is = <A, Q, N extends Pick<Node, 'op' | 'attrs'>>(
   node: N,
   op: CanonicalOp<A, Q>,
 ): node is N & NodeOf<A, Q> => node.op.kind === op.kind;
+
+/** `stem`, or where that is taken the first of `stem_2`, `stem_3`, ... that is not. */
+export function freshIn(taken: { has(name: string): boolean }, stem: string): string {
+  let name = stem;
+  for (let i = 2; taken.has(name); i++) name = `${stem}_${i}`;
+  return name;
+}
+
+export function channelsOf({ tensors }: Graph<'float'>, { op, attrs, inputs }: Node): Channels {
+  const types = inputs.map((name) => tensors.get(name));
+  return op.channels(attrs, types);
+}

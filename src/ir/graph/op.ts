@@ -5,6 +5,9 @@ import type { Quant, StoredTensor } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
 import type { ChannelMap, Remade } from './affine.ts';
 import type { Attributes } from './attributes.ts';
+import type { Channels } from './channels.ts';
+import type { Steps, Value } from './gradient.ts';
+import type { WeightRows } from './weight-rows.ts';
 
 /** A node as the ONNX file states it, after its opset is known. `''` stands for an omitted optional input. */
 export interface OnnxNode {
@@ -69,8 +72,15 @@ export interface KernelContext {
  */
 export type RequantMode = 'single' | 'tfl-double' | 'ort-float' | 'pow2' | 'compact';
 
-/** Symmetric grids: -127..127, -7..7 and -1..1 times a step per output channel. */
-export type WeightBits = 8 | 4 | 2;
+/** Bits of a weight, on a symmetric grid: `largestWeight` of either sign, times a step per output channel. */
+export const weightBits = [2, 3, 4, 5, 6, 7, 8] as const;
+export type WeightBits = (typeof weightBits)[number];
+
+/** 127 of 8 bits, 7 of 4, 1 of 2. */
+export const largestWeight = (bits: WeightBits): number => 2 ** (bits - 1) - 1;
+
+/** One for all layers, or one by node name. */
+export type ByLayer<N extends number> = N | ReadonlyMap<string, N>;
 
 /** How many values the weights of a layer may share: their indices take 4 or 2 bits. */
 export type CodebookSize = 16 | 4;
@@ -83,8 +93,8 @@ export interface Range {
 
 export interface ScaleContext<A> extends NodeView<A> {
   readonly mode: RequantMode;
-  /** Bits of a weight: 8, or fewer for layers that are to be stored smaller. */
-  readonly weightBits: number;
+  /** 8, or fewer for layers that are to be stored smaller. */
+  readonly weightBits: WeightBits;
   /**
    * Set where the weights lie on symmetric grids of `weightBits`, or on those of the codebook, already: the real value of one step, per output
    * channel; 0 leaves the choice open.
@@ -174,6 +184,8 @@ export interface ImportedOp<A = unknown> extends OpBase<A> {
  * multipliers): plain data, so that an integer network can be written down and read back.
  */
 export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
+  /** What it does with axis 1 of the activations; `opaqueChannels` where nothing can be said. */
+  channels(attrs: A, inputs: readonly (InputType | undefined)[]): Channels<A>;
   /**
    * Set where ONNX attributes leave something to the shapes (automatic padding, negative axes): the same meaning
    * with nothing left. Holds of its own result.
@@ -201,10 +213,12 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   absorb(node: NodeView<A>, next: NextNode): A | undefined;
   /** Each element of the output is made of the elements at its place alone, after broadcasting. */
   readonly elementwise: boolean;
-  /** Real values that the first input must be able to hold beside its own: what padding stands for. */
-  padding?(attrs: A): readonly number[];
   /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */
   readonly turns?: true;
+  /** Its weights as a matrix on columns of its first input; undefined for operators without weights. */
+  readonly rows: WeightRows<A> | undefined;
+  /** Its output, made of differentiable steps; 'none' where training is not to meet the operator. */
+  readonly gradient: { of(attrs: A, steps: Steps): Value } | 'none';
   /** `constants` are the node's inputs, undefined where they are activations. */
   float32?(attrs: A, context: KernelContext, constants: readonly (Tensor | undefined)[]): Kernel;
   int8?(attrs: A, quantized: Q, context: KernelContext): Kernel;

@@ -1,6 +1,6 @@
 /** Nodes out of an ONNX file: named, looked up, parsed. */
 import { InputError, locate, must, nodeLabel } from '../../base/errors.ts';
-import type { AnyNode } from '../graph/graph.ts';
+import { type AnyNode, freshIn } from '../graph/graph.ts';
 import { type OnnxMatch, opOfOnnx, supportedOnnx } from '../ops/index.ts';
 import { decodeAttributes } from './attribute-proto.ts';
 import { listOf, type NodeProto, textOf } from './proto.ts';
@@ -31,7 +31,7 @@ function nameNodes(protos: readonly NodeProto[]): Named[] {
   const taken = new Set(protos.map((proto) => textOf(proto.name)));
   const seen = new Set<string>();
   return protos.map((proto, i) => {
-    const name = textOf(proto.name) || freshName(`${textOf(proto.opType)}_${i}`, taken);
+    const name = textOf(proto.name) || freshIn(taken, `${textOf(proto.opType)}_${i}`);
     if (seen.has(name))
       throw new InputError({
         where: nodeLabel(name, textOf(proto.opType)),
@@ -41,10 +41,6 @@ function nameNodes(protos: readonly NodeProto[]): Named[] {
     seen.add(name);
     return { name, proto };
   });
-}
-
-function freshName(name: string, taken: ReadonlySet<string>): string {
-  return taken.has(name) ? freshName(`${name}_`, taken) : name;
 }
 
 const matchOf = (proto: NodeProto, opset: number): OnnxMatch | undefined =>

@@ -5,9 +5,15 @@
  *   real y = sum w (sx (x - zx)) + b = sx sw (sum q x + bias),  bias = round(b / (sx sw)) - zx sum q
  */
 
-import { InputError, must } from '../../base/errors.ts';
-import { largestOf } from '../../base/extremes.ts';
-import type { InputType, RequantMode, ScaleContext } from '../graph/op.ts';
+import { at, InputError, must } from '../../base/errors.ts';
+import { largestOf, largestSize } from '../../base/extremes.ts';
+import {
+  type InputType,
+  largestWeight,
+  type RequantMode,
+  type ScaleContext,
+  type WeightBits,
+} from '../graph/op.ts';
 import { float, int, load, maximum, minimum, mul } from '../kernel/builders.ts';
 import type { Expr, Table } from '../kernel/kernel.ts';
 import type { Quant } from '../kernel/stored.ts';
@@ -28,9 +34,9 @@ import {
 import { type Bound, boundOf, type Clamp, clampAt, largestFloat, type RowClamp } from './row-clamp.ts';
 
 export interface QuantizedMac {
-  /** channels x terms, row-major in the float weight's own order; symmetric, |q| <= 2^(bits - 1) - 1. */
+  /** channels x terms, row-major in the float weight's own order; symmetric, |q| <= `largestWeight(bits)`. */
   readonly weights: Int8Array;
-  readonly bits: number;
+  readonly bits: WeightBits;
   /** The real value of one weight step, per output channel. */
   readonly weightScales: Float64Array;
   /** Holds -zx * sum(q) too. */
@@ -47,10 +53,13 @@ export interface QuantizedMac {
   readonly lanes?: 4 | 8;
 }
 
+/** That the largest of them needs. */
+export const bitsOf = (weights: Int8Array): number => Math.ceil(Math.log2(largestSize(weights) + 1)) + 1;
+
 export interface MacToQuantize {
   readonly name: string;
   readonly mode: RequantMode;
-  readonly bits: number;
+  readonly bits: WeightBits;
   readonly weight: Float32Array;
   /** As `ScaleContext.weightSteps`. */
   readonly weightSteps?: Float64Array | undefined;
@@ -65,17 +74,15 @@ export interface MacToQuantize {
   readonly meanOf: ((term: number, row: number) => number) | undefined;
 }
 
-const largest = (row: Float32Array): number => row.reduce((max, w) => Math.max(max, Math.abs(w)), 0);
-
 /** |bias| stays below 2^28 steps, so that no bias alone can bring an accumulator near 2^31. */
 const largestBias = 2 ** 28;
 /** Of rows of zeros, whose output is their bias: fine enough for 8 bits, and stored in 16. */
 const lonelyBias = 2 ** 14;
 
-const leastStep = (row: Float32Array, bias: number, input: Quant, bits: number, given: number): number =>
+const leastStep = (row: Float32Array, bias: number, input: Quant, bits: WeightBits, given: number): number =>
   Math.max(
-    given > 0 ? given : largest(row) / (2 ** (bits - 1) - 1),
-    Math.abs(atZero(row, bias, input)) / (input.scale * (largest(row) > 0 ? largestBias : lonelyBias)),
+    given > 0 ? given : largestSize(row) / largestWeight(bits),
+    Math.abs(atZero(row, bias, input)) / (input.scale * (largestSize(row) > 0 ? largestBias : lonelyBias)),
   );
 
 /**
@@ -188,7 +195,7 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
   if (mac.mode === 'compact' && free) weightScales.set(compactSteps(weightScales, input, output));
   for (let channel = 0; channel < channels; channel++) {
     const row = rowOf(channel);
-    const step = weightScales[channel] as number;
+    const step = at(weightScales, channel);
     const steps = row.map((w) => integerOf(w / step, mac.codebook));
     weights.set(steps, channel * terms);
     bias[channel] = biasSteps(mac, row, steps, step, mac.bias?.[channel] ?? 0, channel);
@@ -255,7 +262,7 @@ export function requantFor(
 
 /** Whether all multipliers are so close to their scales, relatively; 2^-9 is half a step of a full 8-bit output. */
 const isWithin = ({ multiplier, shift, scale }: Requant, error: number): boolean =>
-  multiplier.every((m, c) => Math.abs((m * 2 ** -(shift[c] ?? 0)) / (scale[c] ?? 1) - 1) <= error);
+  multiplier.every((m, c) => Math.abs((m * 2 ** -at(shift, c)) / at(scale, c) - 1) <= error);
 
 /** The bias in accumulator steps, corrected by the mean error of rounding the weights: b - (q sw - w) E[x]. */
 function biasSteps(
@@ -274,7 +281,7 @@ function biasSteps(
   let sum = 0;
   let magnitude = 0;
   steps.forEach((q, term) => {
-    if (meanOf !== undefined) correction += (q * step - (row[term] ?? 0)) * meanOf(term, channel);
+    if (meanOf !== undefined) correction += (q * step - at(row, term)) * meanOf(term, channel);
     sum += q;
     magnitude += Math.abs(q);
   });

@@ -1,6 +1,6 @@
 /** Requantization as data: which rounding, and per channel the multiplier and shift that stand for a real scale. */
 
-import { DefectError } from '../../base/errors.ts';
+import { at, DefectError } from '../../base/errors.ts';
 import { largestOf } from '../../base/extremes.ts';
 import type { RequantMode } from '../graph/op.ts';
 import { add, call, float, int, load } from '../kernel/builders.ts';
@@ -54,7 +54,7 @@ export function requantOf(mode: RequantMode, scales: readonly number[]): Requant
     mode,
     multiplier: Int32Array.from(fixed, (f) => f.multiplier),
     shift: Uint8Array.from(fixed, (f, i) =>
-      mode === 'pow2' ? Math.round(-Math.log2(scales[i] ?? 1)) : f.shift,
+      mode === 'pow2' ? Math.round(-Math.log2(at(scales, i))) : f.shift,
     ),
     scale: Float32Array.from(scales),
   };
@@ -80,11 +80,11 @@ export const compactShift = (scales: readonly number[], largest: number): number
 
 /** Whether acc * multiplier + 2^(shift - 1) stays in int32 for |acc| <= `magnitude`, by channel. */
 export const compactHolds = ({ multiplier, shift }: Requant, magnitude: readonly number[]): boolean =>
-  magnitude.every((m, c) => m * (multiplier[c] ?? 0) + 2 ** ((shift[c] ?? 1) - 1) < 2 ** 31);
+  magnitude.every((m, c) => m * at(multiplier, c) + 2 ** (at(shift, c) - 1) < 2 ** 31);
 
 /** A table that is one number throughout is that number; `elem` of the table otherwise. */
 function entry(table: Table, channel: Expr, tables: Table[]): Expr {
-  const first = table.data[0] ?? 0;
+  const first = at(table.data, 0);
   if (table.data.every((x: number) => x === first)) return table.elem === 'f32' ? float(first) : int(first);
   if (!tables.includes(table)) tables.push(table);
   return load(table.name, table.elem, channel);

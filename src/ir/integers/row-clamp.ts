@@ -1,3 +1,4 @@
+import { at } from '../../base/errors.ts';
 /** Bounds that an activation function puts around a value, in real units. */
 import type { Bound, ChannelMap, Clamp, RowClamp } from '../graph/affine.ts';
 
@@ -66,6 +67,9 @@ export function composed(a: ChannelMap, b: ChannelMap): ChannelMap {
   };
 }
 
+/** Whether 0 stays 0. */
+export const holdsZero = ({ lo, hi }: Clamp): boolean => lo <= 0 && hi >= 0;
+
 /** Of some channels, in the order given. */
 export const pickedClamp = ({ lo, hi }: RowClamp, rows: readonly number[]): RowClamp => ({
   lo: typeof lo === 'number' ? lo : boundOf(rows.map((row) => boundAt(lo, row))),
@@ -92,9 +96,9 @@ export function clampAll(values: Float64Array, clamp: Clamp | undefined): Float6
   if (clamp === undefined) return values;
   const { lo, hi } = clamp;
   for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
+    const value = at(values, i);
     if (value < lo) values[i] = lo;
-    if ((values[i] as number) > hi) values[i] = hi;
+    if (at(values, i) > hi) values[i] = hi;
   }
   return values;
 }

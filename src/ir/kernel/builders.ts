@@ -1,5 +1,6 @@
 /** Builders of Kernel IR: short names, constants folded, nothing else. */
-import type { BinaryOp, CompareOp, Elem, Expr, Scalar, Stmt } from './kernel.ts';
+import type { Elem, Expr, Scalar, Stmt } from './kernel.ts';
+import { type BinaryOp, binaryOperations, brokenRule, type CompareOp } from './operations.ts';
 import { typeOf } from './walk.ts';
 
 type Operand = Expr | number;
@@ -9,25 +10,18 @@ export const float = (value: number): Expr => ({ kind: 'float', value: Math.frou
 export const local = (name: string, type: Scalar = 'i32'): Expr => ({ kind: 'local', name, type });
 
 const expr = (x: Operand): Expr => (typeof x === 'number' ? int(x) : x);
-const fold: Partial<Record<BinaryOp, (a: number, b: number) => number>> = {
-  add: (a, b) => a + b,
-  sub: (a, b) => a - b,
-  mul: (a, b) => a * b,
-};
+const isInt = (e: Expr, value: number | undefined): boolean => e.kind === 'int' && e.value === value;
 
-/** Constant operands are folded; x + 0, x * 1 and the like disappear. Index arithmetic only uses i32. */
-function binary(op: BinaryOp, left: Operand, right: Operand): Expr {
+/** Constant operands are folded; x + 0, x * 1 and the like disappear. */
+export function binary(op: BinaryOp, left: Operand, right: Operand): Expr {
   const a = expr(left);
   const b = expr(right);
-  const apply = fold[op];
-  if (a.kind === 'int' && b.kind === 'int' && apply !== undefined) return int(apply(a.value, b.value));
-  const neutral = op === 'mul' ? 1 : 0;
-  if (b.kind === 'int' && b.value === neutral && op !== 'div' && op !== 'mod') {
-    if (op !== 'and') return a;
-  }
-  if (a.kind === 'int' && a.value === neutral && (op === 'add' || op === 'mul')) return b;
-  if (op === 'mul' && ((a.kind === 'int' && a.value === 0) || (b.kind === 'int' && b.value === 0)))
-    return int(0);
+  const { meaning, folding = {} } = binaryOperations[op];
+  if (a.kind === 'int' && b.kind === 'int' && brokenRule(op, a.value, b.value) === undefined)
+    return int(meaning(a.value, b.value));
+  if (isInt(b, folding.right)) return a;
+  if (isInt(a, folding.left)) return b;
+  if (isInt(a, folding.zero) || isInt(b, folding.zero)) return int(0);
   return { kind: 'binary', op, type: typeOf(a), a, b };
 }
 

@@ -10,6 +10,7 @@
 import { DefectError } from '../../base/errors.ts';
 import type { Elem, Expr, Kernel, Param, Scalar, Stmt, Table } from './kernel.ts';
 import { elemArrays, scalarOf } from './kernel.ts';
+import { binaryOperations } from './operations.ts';
 import { primitives } from './prims/index.ts';
 import { type KernelNode, nodeText } from './text.ts';
 import { expressionsOf, partsOf, typeOf } from './walk.ts';
@@ -192,7 +193,7 @@ class Checker {
         return;
       }
       case 'binary':
-        this.#need(e.type === 'i32' || ['add', 'sub', 'mul', 'div'].includes(e.op), `${e.op} of f32`, e);
+        this.#need(e.type === 'i32' || binaryOperations[e.op].f32 !== undefined, `${e.op} of f32`, e);
         this.#types(e, e.type, e.a, e.b);
         return;
       case 'compare':

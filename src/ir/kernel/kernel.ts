@@ -6,6 +6,7 @@
  * rounded on its own). Memory is arrays of `Elem`. Everything is plain data.
  */
 
+import type { BinaryOp, CompareOp } from './operations.ts';
 import type { WeightFormat, WeightLayout } from './weight-format.ts';
 
 /** Element types of memory. Loads of the narrow ones promote to i32; stores must not lose bits. */
@@ -23,10 +24,6 @@ export const elemArrays = {
   f32: Float32Array,
 } as const satisfies Record<Elem, unknown>;
 export const scalarOf = (elem: Elem): Scalar => (elem === 'f32' ? 'f32' : 'i32');
-
-/** i32 only: `mod`, `shl`, `shr` (arithmetic), `and`, `or`, `xor`. `div` truncates on i32, rounds on f32. */
-export type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'mod' | 'shl' | 'shr' | 'and' | 'or' | 'xor';
-export type CompareOp = 'lt' | 'le' | 'gt' | 'ge' | 'eq' | 'ne';
 
 export type Expr =
   | { readonly kind: 'int'; readonly value: number }

@@ -1,15 +1,13 @@
 /** What C spells differently per chip, or in many lines: spelling, meaning, bounds and precondition together. */
 import type { Code, Local, ValueType } from '../../wasm/code.ts';
-import type { Scalar } from './kernel.ts';
-
-/** Closed interval of integers. */
-export interface Interval {
-  readonly lo: number;
-  readonly hi: number;
-}
+import type { Interval } from './interval.ts';
+import type { Expr, Scalar } from './kernel.ts';
 
 /** Takes a fresh local of a WebAssembly function. */
 export type FreshLocal = (type: ValueType) => Local;
+
+/** Products of 64 or of 32 bits and a shift; saturation; what is rare has no kind of its own. */
+type CallCost = 'signExtend' | 'clamp' | 'divide' | 'requantize64' | 'requantize32' | 'otherCall';
 
 export interface Primitive {
   readonly name: string;
@@ -32,4 +30,8 @@ export interface Primitive {
   readonly violation: (...args: Interval[]) => string | undefined;
   /** An interval that holds every result; unused for f32 results. */
   readonly range: (...args: Interval[]) => Interval;
+  /** Which kind of operation the models of speed and size count; where arguments decide, undefined for nothing. */
+  readonly cost: CallCost | ((...args: Expr[]) => CallCost | undefined);
+  /** Of primitives that round n / 2^bits: n and bits, exactly. */
+  readonly quotient?: (...args: number[]) => readonly [n: bigint, bits: number];
 }

@@ -11,8 +11,12 @@ export interface Quant {
 
 /** A tensor as a kernel sees it: how many elements, and how they are stored. */
 export interface StoredTensor {
+  /** The logical (ONNX, row-major) shape. */
   readonly shape: readonly number[];
-  /** `order[i]` is the row-major element of `shape` at position i in memory; absent: row-major. */
+  /**
+   * `order[i]` is the row-major element of `shape` at position i in memory; absent: row-major. Spatial tensors lie as
+   * height, width, channel.
+   */
   readonly order?: readonly number[];
   /** Absent in float programs. */
   readonly quant?: Quant;

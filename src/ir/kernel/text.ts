@@ -1,27 +1,6 @@
 /** Kernel IR in one line of C-like text, fully parenthesized: for messages, not for compilers. */
-import type { BinaryOp, CompareOp, Expr, Stmt } from './kernel.ts';
-
-const binaryText: Readonly<Record<BinaryOp, string>> = {
-  add: '+',
-  sub: '-',
-  mul: '*',
-  div: '/',
-  mod: '%',
-  shl: '<<',
-  shr: '>>',
-  and: '&',
-  or: '|',
-  xor: '^',
-};
-
-const compareText: Readonly<Record<CompareOp, string>> = {
-  lt: '<',
-  le: '<=',
-  gt: '>',
-  ge: '>=',
-  eq: '==',
-  ne: '!=',
-};
+import type { Expr, Stmt } from './kernel.ts';
+import { binaryOperations, compareOperations } from './operations.ts';
 
 /** `(px[i] * w)` */
 export function exprText(e: Expr): string {
@@ -32,9 +11,9 @@ export function exprText(e: Expr): string {
     case 'local':
       return e.name;
     case 'binary':
-      return `(${exprText(e.a)} ${binaryText[e.op]} ${exprText(e.b)})`;
+      return `(${exprText(e.a)} ${binaryOperations[e.op].sign} ${exprText(e.b)})`;
     case 'compare':
-      return `(${exprText(e.a)} ${compareText[e.op]} ${exprText(e.b)})`;
+      return `(${exprText(e.a)} ${compareOperations[e.op].sign} ${exprText(e.b)})`;
     case 'select':
       return `(${exprText(e.test)} ? ${exprText(e.yes)} : ${exprText(e.no)})`;
     case 'load':

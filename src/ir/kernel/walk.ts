@@ -59,18 +59,32 @@ function blocksOf(s: Stmt): readonly (readonly Stmt[])[] {
   return s.kind === 'if' ? [s.yes, s.no] : [];
 }
 
-/** Calls `visit` on every statement, outer ones first. */
-export function eachStmt(body: readonly Stmt[], visit: (s: Stmt) => void): void {
+/** Every statement, outer ones first. */
+export function* statementsIn(body: readonly Stmt[]): Generator<Stmt> {
   for (const s of body) {
-    visit(s);
-    for (const block of blocksOf(s)) eachStmt(block, visit);
+    yield s;
+    for (const block of blocksOf(s)) yield* statementsIn(block);
   }
 }
 
-/** Calls `visit` on `e` and every expression in it, inner ones first. */
+/** `e` and every expression in it, outer ones first. */
+function* partsIn(e: Expr): Generator<Expr> {
+  yield e;
+  for (const part of partsOf(e)) yield* partsIn(part);
+}
+
+export function* expressionsIn(body: readonly Stmt[]): Generator<Expr> {
+  for (const s of statementsIn(body)) for (const e of expressionsOf(s)) yield* partsIn(e);
+}
+
+/** Calls `visit` on what `statementsIn` gives. */
+export function eachStmt(body: readonly Stmt[], visit: (s: Stmt) => void): void {
+  for (const s of statementsIn(body)) visit(s);
+}
+
+/** Calls `visit` on `e` and every expression in it, outer ones first. */
 export function eachExpr(e: Expr, visit: (e: Expr) => void): void {
-  for (const part of partsOf(e)) eachExpr(part, visit);
-  visit(e);
+  for (const part of partsIn(e)) visit(part);
 }
 
 /** i32 or f32. */
@@ -93,22 +107,6 @@ export function typeOf(e: Expr): 'i32' | 'f32' {
     default:
       return e satisfies never;
   }
-}
-
-export function* statementsIn(body: readonly Stmt[]): Generator<Stmt> {
-  for (const s of body) {
-    yield s;
-    for (const block of blocksOf(s)) yield* statementsIn(block);
-  }
-}
-
-function* deep(e: Expr): Generator<Expr> {
-  yield e;
-  for (const inner of partsOf(e)) yield* deep(inner);
-}
-
-export function* expressionsIn(body: readonly Stmt[]): Generator<Expr> {
-  for (const s of statementsIn(body)) for (const e of expressionsOf(s)) yield* deep(e);
 }
 
 /** The arrays that a statement itself names, besides its expressions' loads. */

@@ -1,15 +1,16 @@
 import { complain, must } from '../../base/errors.ts';
-import { broadcastTo } from '../geometry/broadcast.ts';
+import { broadcastIndex, broadcastTo } from '../geometry/broadcast.ts';
 import type { ChannelMap } from '../graph/affine.ts';
 import type { CanonicalOp, KernelContext, NodeView, QuantizeContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
-import type { Clamp } from '../integers/row-clamp.ts';
+import { type Clamp, holdsZero } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSame } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { countOf, sameShape, showShape } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
+import { opaqueChannels, sameChannels } from './common/channels.ts';
 import { depthwise } from './common/depthwise.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
 import { newestOpset, required } from './common/inputs.ts';
@@ -104,6 +105,12 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
     const { lo, hi } = clamp ?? { lo: Number.NEGATIVE_INFINITY, hi: Number.POSITIVE_INFINITY };
     return [pairwise(inputs, (a, b) => Math.min(Math.max(a + b, lo), hi))];
   },
+  /** A constant or broadcast operand has none of its own. */
+  channels(attrs, [a, b]) {
+    const alike = a !== undefined && b !== undefined && sameShape(a.shape, b.shape);
+    if (!alike || a.constant !== undefined || b.constant !== undefined) return opaqueChannels();
+    return { ...sameChannels(attrs), isSilent: () => attrs.clamp === undefined || holdsZero(attrs.clamp) };
+  },
   order: (_attrs, inputs) => {
     requireSame(inputs);
     return inputs[0]?.order;
@@ -113,6 +120,23 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   elementwise: true,
   outputQuant: (c) => noFinerThan(finestSumStep(quantsOf(c.inputQuants)), c.range),
   quantize: quantizeSum,
+  rows: undefined,
+  gradient: {
+    of({ clamp }, steps) {
+      const operands = [0, 1].map((i) => {
+        const [constant, { shape }] = [steps.constant(i), required(steps.types, i, 'operand')];
+        const value = constant === undefined ? steps.input(i) : undefined;
+        return { value, constant, at: broadcastIndex(shape, steps.output) };
+      });
+      const sums = steps.fixed(
+        steps.output,
+        (i) =>
+          operands.flatMap(({ value, at }) => (value === undefined ? [] : [[value, at[i] as number, 1]])),
+        (i) => operands.reduce((sum, { constant, at }) => sum + (constant?.data[at[i] as number] ?? 0), 0),
+      );
+      return steps.clamp(sums, clamp);
+    },
+  },
   int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', sumValue(q)),
   float32: (attrs, context) => kernelOf(attrs, context, 'f32', floatSumValue(attrs.clamp)),
 };

@@ -1,5 +1,5 @@
 import { complain, must } from '../../base/errors.ts';
-import { addTap, type Sweep } from '../geometry/slide.ts';
+import { addTap, type Sweep, sweepOf } from '../geometry/slide.ts';
 import { extentOf, type WindowAxis } from '../geometry/window.ts';
 import type { CanonicalOp, KernelContext, RequantMode, ScaleContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
@@ -9,7 +9,9 @@ import { add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
 import type { Expr, Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
+import { sameChannels } from './common/channels.ts';
 import { newestOpset, required } from './common/inputs.ts';
+import { paddedIndex } from './common/padding.ts';
 import {
   explicitPool,
   inferPool,
@@ -174,6 +176,7 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
     return [poolTensor(attrs, x, 0, averageOfTaps(counts))];
   },
   explicit: explicitPool,
+  channels: sameChannels,
   order: (_attrs, inputs, output) => {
     requireSpatial(inputs[0]);
     return spatialOrder(output);
@@ -202,6 +205,23 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
       Math.min(1, input.scale / (output.scale * (i + 1))),
     );
     return { input, output, requant: requantOf(c.mode === 'compact' ? 'single' : c.mode, scales) };
+  },
+  rows: undefined,
+  gradient: {
+    of(attrs, steps) {
+      const x = steps.input(0);
+      const axes = poolAxes(attrs, x.shape);
+      const sweep = sweepOf(axes);
+      const { taps, starts, inCount, outCount } = sweep;
+      const index = paddedIndex(sweep);
+      const counts = divisors(axes, attrs.countIncludePad);
+      return steps.fixed(steps.output, (i) => {
+        const [channel, pixel] = [Math.floor(i / outCount), i % outCount];
+        const inside = Array.from(taps, (tap) => index[(starts[pixel] as number) + tap] ?? -1);
+        const share = 1 / (counts[pixel] as number);
+        return inside.filter((at) => at >= 0).map((at) => [x, channel * inCount + at, share] as const);
+      });
+    },
   },
   int8: int8Kernel,
   float32: float32Kernel,

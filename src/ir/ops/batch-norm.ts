@@ -2,7 +2,7 @@ import { complain, must } from '../../base/errors.ts';
 import type { ChannelMap, Remade } from '../graph/affine.ts';
 import type { CanonicalOp, InputType, NodeView, OnnxNode } from '../graph/op.ts';
 import { boundAt } from '../integers/row-clamp.ts';
-import { countOf, floats, type Tensor, type TensorType } from '../tensor.ts';
+import { countOf, floats, picked, type Tensor, type TensorType } from '../tensor.ts';
 import { depthwise } from './common/depthwise.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
@@ -91,9 +91,19 @@ export const batchNorm: CanonicalOp<BatchNormAttrs> = {
   affine: { kind: 'channelwise', map: mapOf, again, alone: depthwise },
   absorb: () => undefined,
   elementwise: false,
+  channels: (attrs, inputs) => ({
+    flow: 'kept',
+    isSilent: () => false,
+    reduced: (_inputs, kept) => ({
+      attrs,
+      constants: inputs.map((input) => input?.constant && picked(input.constant, 0, kept)),
+    }),
+  }),
   explicit(attrs, inputs) {
     for (const input of inputs.slice(1)) constantOf(input, 'scale, B, mean or var');
     requireRoots(attrs, inputs[4]?.constant);
     return attrs;
   },
+  rows: undefined,
+  gradient: 'none',
 };

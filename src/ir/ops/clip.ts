@@ -3,10 +3,11 @@ import type { CanonicalOp, KernelContext, QuantizeContext } from '../graph/op.ts
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import type { Saturation } from '../integers/requant.ts';
-import { type Clamp, clampAll, largestFloat } from '../integers/row-clamp.ts';
+import { type Clamp, clampAll, holdsZero, largestFloat } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { countOf } from '../tensor.ts';
+import { sameChannels } from './common/channels.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import {
@@ -95,8 +96,11 @@ export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
   },
   absorb: () => undefined,
   elementwise: true,
+  channels: (attrs) => ({ ...sameChannels(attrs), isSilent: () => holdsZero(attrs) }),
   outputQuant: (c) => noFinerThan(finestSumStep([must(c.inputQuants[0], 'the input is quantized')]), c.range),
   quantize: quantizeClip,
+  rows: undefined,
+  gradient: { of: (attrs, steps) => steps.clamp(steps.input(0), attrs) },
   int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', affineSumValue(q)),
   float32: (attrs, context) => kernelOf(attrs, context, 'f32', floatSumValue(attrs)),
 };

@@ -31,13 +31,15 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
+import { layerChannels } from './common/channels.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
+import { padded } from './common/padding.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs, poolAxes } from './common/pool.ts';
 import { rounded } from './common/round.ts';
 import { sumsAfter, sumsBefore } from './common/sums.ts';
 import { convolution } from './kernels/convolution.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
-import { maxPool } from './max-pool.ts';
+import { largestOf, maxPool } from './max-pool.ts';
 
 export interface ConvAttrs extends WindowAttrs {
   readonly groups: number;
@@ -52,7 +54,7 @@ export interface ConvAttrs extends WindowAttrs {
 type Inputs<T> = readonly (T | undefined)[];
 
 /** @throws InputError when x, w, b and the attributes do not fit together. */
-export function convAxes(attrs: ConvAttrs, inputs: Inputs<TensorType>): WindowAxis[] {
+function convAxes(attrs: ConvAttrs, inputs: Inputs<TensorType>): WindowAxis[] {
   const [x, w, b] = [required(inputs, 0, 'X').shape, required(inputs, 1, 'W').shape, inputs[2]?.shape];
   const [, channels = 0] = x;
   const [outs = 0, perGroup = 0] = w;
@@ -77,7 +79,7 @@ function convType(attrs: ConvAttrs, inputs: Inputs<InputType>): TensorType {
 }
 
 /** All channels of batch element `n`, padded. */
-export function paddedInput(attrs: ConvAttrs, x: Tensor, n: number, sweep: Sweep): Float64Array {
+function paddedInput(attrs: ConvAttrs, x: Tensor, n: number, sweep: Sweep): Float64Array {
   const channels = x.shape[1] ?? 0;
   const padded = new Float64Array(channels * sweep.paddedCount);
   for (let c = 0; c < channels; c++) {
@@ -144,6 +146,12 @@ function addGroup({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep
   }
 }
 
+/** Where the terms of a row, channel by channel, lie behind the first element of the padded input. */
+const termOffsets = (perGroup: number, { taps, paddedCount }: Sweep): Int32Array =>
+  Int32Array.from({ length: perGroup * taps.length }, (_, i) => {
+    return Math.floor(i / taps.length) * paddedCount + (taps[i % taps.length] ?? 0);
+  });
+
 /** The sums of one batch element, all output channels. */
 function convolve(
   attrs: ConvAttrs,
@@ -153,10 +161,8 @@ function convolve(
   sweep: Sweep,
 ): Float64Array {
   const [outs = 0, perGroup = 0] = w.shape;
-  const { taps, paddedCount, outCount } = sweep;
-  const offsets = Int32Array.from({ length: perGroup * taps.length }, (_, i) => {
-    return Math.floor(i / taps.length) * paddedCount + (taps[i % taps.length] ?? 0);
-  });
+  const { paddedCount, outCount } = sweep;
+  const offsets = termOffsets(perGroup, sweep);
   const sums = new Float64Array(outs * outCount);
   for (let oc = 0; oc < outs; oc++) sums.fill(b?.data[oc] ?? 0, oc * outCount, (oc + 1) * outCount);
   const rows = outs / attrs.groups;
@@ -354,9 +360,34 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
   elementwise: false,
   outputQuant: macOutputQuant,
   anyZeroPoint: 'computes',
-  padding: ({ pads, padValues }) => (pads.every((p) => p === 0) ? [] : (padValues ?? [0])),
+  channels: layerChannels,
   turns: true,
   quantize: quantizeConv,
+  rows: {
+    of(attrs, inputs) {
+      const sweep = sweepOf(convAxes(attrs, inputs));
+      const perGroup = required(inputs, 1, 'W').shape[1] ?? 1;
+      return {
+        groups: attrs.groups,
+        groupStride: perGroup * sweep.paddedCount,
+        starts: sweep.starts,
+        offsets: termOffsets(perGroup, sweep),
+        order: spatialOrder([1, perGroup, sweep.taps.length]),
+        padded: (x) => paddedInput(attrs, x, 0, sweep),
+      };
+    },
+    scaled: ({ padValues, ...attrs }, factor) =>
+      padValues === undefined ? attrs : { ...attrs, padValues: padValues.map((x) => x * factor) },
+  },
+  gradient: {
+    of(attrs, steps) {
+      const sweep = sweepOf(convAxes(attrs, steps.types));
+      const x = padded(steps, steps.input(0), sweep, (channel) => attrs.padValues?.[channel] ?? 0);
+      const sums = steps.learned(x, convType(attrs, steps.types).shape);
+      const clamped = steps.clamp(sums, attrs.clamp);
+      return attrs.pool === undefined ? clamped : largestOf(steps, attrs.pool, clamped);
+    },
+  },
   int8: (attrs, q, context) =>
     convKernel(
       attrs,

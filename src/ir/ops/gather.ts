@@ -1,6 +1,6 @@
 import { complain } from '../../base/errors.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
-import { countOf, numbersFor, type Shape, type Tensor, type TensorType } from '../tensor.ts';
+import { picked, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { axisIn, newestOpset, required } from './common/inputs.ts';
 
@@ -26,22 +26,10 @@ function indexIn(index: number, size: number): number {
   return index < 0 ? index + size : index;
 }
 
-function slicesOf(x: Tensor, axis: number, indices: Tensor): Tensor {
-  const [outer, size, inner] = [
-    countOf(x.shape.slice(0, axis)),
-    x.shape[axis] ?? 0,
-    countOf(x.shape.slice(axis + 1)),
-  ];
-  const shape = gathered(x.shape, axis, indices.shape);
-  const data = numbersFor(x.dtype, countOf(shape));
-  let to = 0;
-  for (let o = 0; o < outer; o++)
-    for (const index of indices.data) {
-      const from = (o * size + indexIn(index, size)) * inner;
-      data.set(x.data.subarray(from, from + inner), to);
-      to += inner;
-    }
-  return { dtype: x.dtype, shape, data };
+function slicesOf(x: Tensor, axis: number, { shape, data }: Tensor): Tensor {
+  const size = x.shape[axis] ?? 0;
+  const index = Array.from(data, (i) => indexIn(i, size));
+  return { ...picked(x, axis, index), shape: gathered(x.shape, axis, shape) };
 }
 
 /** ONNX Gather-1, 11, 13: whole slices along one axis; negative indices count from the end. */

@@ -6,7 +6,7 @@ import { add } from './add.ts';
 import { reshapeTo } from './common/imported.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
-import { rowsProduct } from './common/rows.ts';
+import { rowsProduct } from './common/row-products.ts';
 import { linear } from './linear.ts';
 import { transpose } from './transpose.ts';
 

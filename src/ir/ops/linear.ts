@@ -13,6 +13,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { StoredTensor } from '../kernel/stored.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
+import { layerChannels } from './common/channels.ts';
 import { required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import { sumsAfter, sumsBefore } from './common/sums.ts';
@@ -80,6 +81,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
   kind: 'linear',
   infer: (_attrs, inputs) => [linearType(inputs)],
   reference: (attrs, inputs) => [linearReference(attrs, inputs)],
+  channels: layerChannels,
   order: () => undefined,
   affine: {
     kind: 'weighted',
@@ -109,6 +111,23 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
       meanOf: c.inputMean && ((term) => c.inputMean?.[term] ?? 0),
     }),
   int8: (attrs, q, context) => kernelOf(attrs, context, int8Arithmetic(context.name, q)),
+  rows: {
+    of(_attrs, inputs) {
+      const [count = 0, features = 0] = required(inputs, 0, 'x').shape;
+      // Several are a convolution over one axis since canonicalize.
+      if (count !== 1) throw complain(`a linear layer on ${count} rows`, 'one row per sample');
+      return {
+        groups: 1,
+        groupStride: 0,
+        starts: Int32Array.of(0),
+        offsets: Int32Array.from({ length: features }, (_, i) => i),
+        order: undefined,
+        padded: ({ data }) => data,
+      };
+    },
+    scaled: (attrs) => attrs,
+  },
+  gradient: { of: ({ clamp }, steps) => steps.clamp(steps.learned(steps.input(0), steps.output), clamp) },
   float32(attrs, context, [, weight, bias]) {
     const w = must(weight, 'a linear layer to be compiled has constant weights');
     const rows = Float32Array.from(w.data);

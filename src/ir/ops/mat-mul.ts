@@ -4,7 +4,7 @@ import type { ImportedOp, InputType, NodeView, Replacement } from '../graph/op.t
 import { countOf, type Shape, showShape, type Tensor } from '../tensor.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
-import { rowsProduct } from './common/rows.ts';
+import { rowsProduct } from './common/row-products.ts';
 import { weightsOf } from './gemm.ts';
 
 interface Product {

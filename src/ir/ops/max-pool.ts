@@ -1,17 +1,21 @@
 import { must } from '../../base/errors.ts';
-import { maxTap } from '../geometry/slide.ts';
+import { maxTap, sweepOf } from '../geometry/slide.ts';
+import type { Steps, Value } from '../graph/gradient.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { float, int } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
+import { sameChannels } from './common/channels.ts';
 import { newestOpset, required } from './common/inputs.ts';
+import { padded } from './common/padding.ts';
 import {
   explicitMaxPool,
   inferPool,
   type PoolAttrs,
   type PoolChannel,
   parsePool,
+  poolAxes,
   poolPlane,
   poolTensor,
 } from './common/pool.ts';
@@ -42,6 +46,15 @@ function kernelOf(attrs: PoolAttrs, context: KernelContext, elem: 'u8' | 'f32'):
   });
 }
 
+export function largestOf(steps: Steps, attrs: PoolAttrs, image: Value): Value {
+  const axes = poolAxes(attrs, image.shape);
+  const sweep = sweepOf(axes);
+  const { paddedCount: plane, taps, starts } = sweep;
+  const x = padded(steps, image, sweep, () => Number.NEGATIVE_INFINITY);
+  const shape = [...image.shape.slice(0, 2), ...axes.map((axis) => axis.out)];
+  return steps.largest(x, shape, { plane, taps, starts });
+}
+
 /**
  * Largest element of each window. x[N,C,spatial...], 1 to 3 spatial axes; padding never wins.
  * ONNX MaxPool-1, 8, 10, 11, 12, 22 without the Indices output.
@@ -54,6 +67,7 @@ export const maxPool: CanonicalOp<PoolAttrs> = {
     poolTensor(attrs, required(inputs, 0, 'X'), Number.NEGATIVE_INFINITY, maxOfTaps),
   ],
   explicit: explicitMaxPool,
+  channels: sameChannels,
   order: (_attrs, inputs, output) => {
     requireSpatial(inputs[0]);
     return spatialOrder(output);
@@ -64,6 +78,8 @@ export const maxPool: CanonicalOp<PoolAttrs> = {
   outputQuant: sameAsInput,
   anyZeroPoint: 'moves',
   quantize: () => ({}),
+  rows: undefined,
+  gradient: { of: (attrs, steps) => largestOf(steps, attrs, steps.input(0)) },
   int8: (attrs, _quantized, context) => kernelOf(attrs, context, 'u8'),
   float32: (attrs, context) => kernelOf(attrs, context, 'f32'),
 };

@@ -2,6 +2,7 @@ import { complain } from '../../base/errors.ts';
 import type { CanonicalOp } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { countOf, type Shape, showShape } from '../tensor.ts';
+import { opaqueChannels } from './common/channels.ts';
 import { required } from './common/inputs.ts';
 
 export interface ReshapeAttrs {
@@ -30,6 +31,18 @@ export const reshape: CanonicalOp<ReshapeAttrs> = {
   },
   absorb: () => undefined,
   elementwise: false,
+  channels({ shape }, inputs) {
+    const [batch, channels = 1] = required(inputs, 0, 'x').shape;
+    const [rows, features = 0] = shape;
+    if (batch !== 1 || rows !== 1 || features === 0 || features % channels !== 0) return opaqueChannels();
+    return {
+      flow: 'spread',
+      isSilent: () => true,
+      reduced: (_inputs, kept) => ({ attrs: { shape: shape.with(1, kept.length) } }),
+    };
+  },
   outputQuant: (c) => sameAsInput(c),
   anyZeroPoint: 'moves',
+  rows: undefined,
+  gradient: { of: ({ shape }, steps) => ({ ...steps.input(0), shape }) },
 };

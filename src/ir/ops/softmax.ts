@@ -2,6 +2,7 @@ import { complain, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { sameOrder, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, showShape, type Tensor } from '../tensor.ts';
+import { opaqueChannels } from './common/channels.ts';
 import { axisIn, newestOpset, required, requireFloats } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 import { docOf } from './kernels/doc.ts';
@@ -85,7 +86,10 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   affine: { kind: 'opaque' },
   absorb: () => undefined,
   elementwise: false,
+  channels: opaqueChannels,
   outputQuant: () => softmaxOutput,
+  rows: undefined,
+  gradient: { of: ({ axis }, steps) => steps.softmax(steps.input(0), axis) },
   quantize: (c) => ({ inputScale: must(c.inputQuants[0], 'the input is quantized').scale }),
   int8(attrs, { inputScale }, context) {
     const runs = runsOf(attrs, context, 'u8');

@@ -4,6 +4,7 @@ import { sameAsInput } from '../integers/quant.ts';
 import { type Order, simplified } from '../kernel/memory-order.ts';
 import type { StoredTensor } from '../kernel/stored.ts';
 import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
+import { opaqueChannels } from './common/channels.ts';
 import { newestOpset, required } from './common/inputs.ts';
 
 export interface TransposeAttrs {
@@ -43,17 +44,19 @@ function transposed(x: Tensor, perm: readonly number[]): Tensor {
   return { dtype: x.dtype, shape, data };
 }
 
+/** Each element is its own row-major index. */
+const indices = (shape: Shape): Tensor => ({
+  dtype: 'int32',
+  shape,
+  data: Int32Array.from({ length: countOf(shape) }, (_, i) => i),
+});
+
 /** Memory stays; each position now holds the element whose transposed index names what lies there. */
 function orderOf(attrs: TransposeAttrs, input: StoredTensor | undefined): Order {
   const shape = input?.shape ?? [];
-  const index: Tensor = {
-    dtype: 'int32',
-    shape,
-    data: Int32Array.from({ length: countOf(shape) }, (_, i) => i),
-  };
   // target[old row-major index] = new row-major index.
-  const target = new Int32Array(index.data.length);
-  transposed(index, permOf(attrs, shape)).data.forEach((old: number, now: number) => {
+  const target = new Int32Array(countOf(shape));
+  transposed(indices(shape), permOf(attrs, shape)).data.forEach((old: number, now: number) => {
     target[old] = now;
   });
   return simplified(Array.from(target, (_, i) => target[input?.order?.[i] ?? i] ?? 0));
@@ -83,6 +86,15 @@ export const transpose: CanonicalOp<TransposeAttrs> = {
   affine: { kind: 'opaque' },
   absorb: () => undefined,
   elementwise: false,
+  channels: opaqueChannels,
   outputQuant: (c) => sameAsInput(c),
   anyZeroPoint: 'moves',
+  rows: undefined,
+  gradient: {
+    of({ perm }, steps) {
+      const x = steps.input(0);
+      const { shape, data } = transposed(indices(x.shape), perm);
+      return steps.fixed(shape, (i) => [[x, data[i] as number, 1]]);
+    },
+  },
 };

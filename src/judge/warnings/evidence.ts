@@ -3,8 +3,9 @@
  * has it, and what that changes is a part of the noise.
  */
 
-import { must } from '../../base/errors.ts';
-import type { Node } from '../../ir/graph/graph.ts';
+import { at, must } from '../../base/errors.ts';
+import type { Padding } from '../../ir/graph/channels.ts';
+import { channelsOf, type Node } from '../../ir/graph/graph.ts';
 import type { QuantizedMac } from '../../ir/integers/mac.ts';
 import type { Bound, RowClamp } from '../../ir/integers/row-clamp.ts';
 import { floats, type Tensor } from '../../ir/tensor.ts';
@@ -34,6 +35,8 @@ export interface Layer {
   readonly facts: TensorFacts;
   /** In the graph that was assembled. */
   readonly node: Node;
+  /** What its input is padded with, if it is. */
+  readonly padding: Padding | undefined;
   /** What its activations are, in the order of the node's. */
   readonly sources: readonly Source[];
 }
@@ -65,7 +68,7 @@ function makerOf(nodes: readonly Node[], tensor: string): Node {
   return node.op.alias ? makerOf(nodes, node.inputs[0] ?? '') : node;
 }
 
-export function layerOf({ program, assembled }: Build, measured: Measured, step: number): Layer {
+export function layerOf({ program, assembled, fused }: Build, measured: Measured, step: number): Layer {
   const { kernel, args, origin } = must(program.steps[step], 'a step');
   const facts = must(measured.steps[step], 'facts of a step');
   const sources = args.flatMap((index, i): Source[] => {
@@ -75,13 +78,8 @@ export function layerOf({ program, assembled }: Build, measured: Measured, step:
     return [{ step: maker, slot: index, facts: must(measured.steps[maker], 'a slot is written by a step') }];
   });
   const node = makerOf(assembled.nodes, facts.tensor);
-  return { step, kernel: kernel.name, nodes: origin, facts, node, sources };
-}
-
-/** Padding that is not 0, per input channel, of operators that have it. */
-export function padValuesOf({ attrs }: Node): readonly number[] | undefined {
-  if (typeof attrs !== 'object' || attrs === null || !('padValues' in attrs)) return undefined;
-  return Array.isArray(attrs.padValues) ? (attrs.padValues as readonly number[]) : undefined;
+  const padding = channelsOf(fused, node).columns?.padding;
+  return { step, kernel: kernel.name, nodes: origin, facts, node, padding, sources };
 }
 
 const isFiniteBound = (bound: Bound): boolean =>
@@ -104,7 +102,6 @@ function held(
   real: ArrayLike<number>,
   { lo, hi, step }: SlotGrid,
 ): { cut: Float32Array; rounded: Float32Array } {
-  const at = (list: Float32Array, i: number): number => list[i] ?? 0;
   const cut = Float32Array.from(real, (x, i) => Math.max(at(lo, i), Math.min(at(hi, i), x)));
   const rounded = cut.map((x, i) =>
     at(step, i) > 0 ? at(lo, i) + Math.round((x - at(lo, i)) / at(step, i)) * at(step, i) : x,
@@ -114,19 +111,19 @@ function held(
 
 const squares = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += ((a[i] ?? 0) - (b[i] ?? 0)) ** 2;
+  for (let i = 0; i < a.length; i++) sum += (at(a, i) - at(b, i)) ** 2;
   return sum;
 };
 
 /** Padding values as the input's slot can hold them. */
-export function heldPadding({ node, sources }: Layer): readonly number[] | undefined {
-  const values = padValuesOf(node);
+export function heldPadding({ padding, sources }: Layer): readonly number[] | undefined {
   const [source] = sources;
-  if (values === undefined || source === undefined) return undefined;
+  if (padding === undefined || source === undefined) return undefined;
+  const { values } = padding;
   const { lo, hi, step } = source.facts.grid;
   const inner = lo.length / values.length;
   const first = (list: Float32Array): Float32Array =>
-    Float32Array.from(values, (_, c) => list[c * inner] ?? 0);
+    Float32Array.from(values, (_, c) => at(list, c * inner));
   return [...held(values, { lo: first(lo), hi: first(hi), step: first(step) }).rounded];
 }
 
@@ -135,7 +132,7 @@ function storedWeights(mac: QuantizedMac, like: Tensor): Tensor {
   const terms = mac.weights.length / mac.weightScales.length;
   return floats(
     like.shape,
-    Float32Array.from(mac.weights, (q, i) => q * (mac.weightScales[Math.floor(i / terms)] ?? 0)),
+    Float32Array.from(mac.weights, (q, i) => q * at(mac.weightScales, Math.floor(i / terms))),
   );
 }
 
@@ -185,12 +182,9 @@ class Trial {
   }
 
   padding(): number {
-    const padValues = heldPadding(this.#layer);
-    if (padValues === undefined) return 0;
-    return squares(
-      this.#made({ ...(this.#layer.node.attrs as object), padValues }, this.#inputs),
-      this.#real,
-    );
+    const values = heldPadding(this.#layer);
+    const attrs = values && this.#layer.padding?.replaced(values);
+    return attrs === undefined ? 0 : squares(this.#made(attrs, this.#inputs), this.#real);
   }
 
   output(): { readonly clipping: number; readonly rounding: number } {
@@ -213,7 +207,7 @@ export function evidenceOf(build: Build, measured: Measured, layer: Layer): Evid
     noise += squares(run.stored(outputOf(program, layer.step)), (real?.data ?? []) as ArrayLike<number>);
     layer.sources.forEach((source, i) => {
       const stored = run.stored(source.slot);
-      inherited[i] = (inherited[i] ?? 0) + trial.input(activations[i] ?? -1, source.facts.tensor, stored);
+      inherited[i] = at(inherited, i) + trial.input(at(activations, i), source.facts.tensor, stored);
     });
     sums.padding += trial.padding();
     sums.weights += trial.weights();
@@ -224,7 +218,7 @@ export function evidenceOf(build: Build, measured: Measured, layer: Layer): Evid
   const own = Object.entries(sums).map(([of, sum]) => ({ of: of as keyof typeof sums, noise: sum }));
   const inputs = layer.sources.map((source, i) => ({
     of: 'input' as const,
-    noise: inherited[i] ?? 0,
+    noise: at(inherited, i),
     source,
   }));
   return { noise, parts: [...own, ...inputs].toSorted((a, b) => b.noise - a.noise) };
@@ -235,7 +229,7 @@ export function lostChannels({ slot, grid, channels }: TensorFacts): readonly nu
   const channel = channelOf(slot);
   const steps = new Float64Array(channels.length);
   grid.step.forEach((step, i) => {
-    steps[channel(i)] = Math.max(steps[channel(i)] ?? 0, step);
+    steps[channel(i)] = Math.max(at(steps, channel(i)), step);
   });
-  return channels.flatMap(({ deviation }, c) => (deviation > 0 && deviation < (steps[c] ?? 0) ? [c] : []));
+  return channels.flatMap(({ deviation }, c) => (deviation > 0 && deviation < at(steps, c) ? [c] : []));
 }

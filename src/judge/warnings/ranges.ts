@@ -1,6 +1,7 @@
 /** What the ranges of a network's input and output lose, whatever it does to the sums of all channels. */
 
 import { Distances } from '../../base/distance.ts';
+import { at } from '../../base/errors.ts';
 import { evaluate } from '../../ir/graph/evaluate.ts';
 import { floats } from '../../ir/tensor.ts';
 import type { Build } from '../build.ts';
@@ -22,7 +23,7 @@ function warningOf(what: string, facts: TensorFacts, lost: readonly number[]): W
     sqnr: sqnrOf(facts, lost),
     text:
       `${what} '${facts.tensor}': channels ${someOf(lost, facts.channels.length)} vary by less than one stored step: ` +
-      `channel ${first} by ${short(facts.channels[first]?.deviation ?? 0)} around ${short(facts.channels[first]?.mean ?? 0)}, a step is ${short(steps)}`,
+      `channel ${first} by ${short(at(facts.channels, first).deviation)} around ${short(at(facts.channels, first).mean)}, a step is ${short(steps)}`,
     todo: 'normalize: subtract the mean, and bring channels to one size',
   };
 }
@@ -36,9 +37,7 @@ function effectOf({ fused, program }: Build, { runs, input }: Measured, lost: re
     const real = run.real.get(input.tensor);
     if (real === undefined) continue;
     const stored = run.stored(program.input);
-    const mixed = Float32Array.from(stored, (x, i) =>
-      lost.includes(channel(i)) ? x : (real.data[i] as number),
-    );
+    const mixed = Float32Array.from(stored, (x, i) => (lost.includes(channel(i)) ? x : at(real.data, i)));
     const made = evaluate(fused, new Map([[input.tensor, floats(real.shape, mixed)]])).get(output);
     const wanted = run.real.get(output);
     made?.data.forEach((x: number | bigint, i: number) => {

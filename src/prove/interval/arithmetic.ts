@@ -1,124 +1,95 @@
 /** Interval arithmetic as code, exact where both operands are plain numbers. */
-import type { BinaryOp, Expr } from '../../ir/kernel/kernel.ts';
-import type { Interval } from '../../ir/kernel/primitive.ts';
+
+import { type Interval, isInt32 } from '../../ir/kernel/interval.ts';
+import type { Expr } from '../../ir/kernel/kernel.ts';
+import {
+  allowedOf,
+  atEnds,
+  type BinaryOp,
+  binaryOperations,
+  intervalOf,
+  type OperandRule,
+} from '../../ir/kernel/operations.ts';
 import {
   type Code,
   exactly,
   fresh,
   isOne,
-  maxInt,
-  minInt,
   mustLie,
   one,
   pair,
+  rangeOf,
   type Value,
   wrapped,
 } from './bounds.ts';
-import { rareRange } from './runtime.ts';
 
 type Binary = Expr & { readonly kind: 'binary' };
+type Operands = { readonly a: Value; readonly b: Value };
 
 /** The value of an i32 operation on these operands; notes its rules. */
 export function arithmetic(c: Code, e: Binary, a: Value, b: Value): Value {
-  switch (e.op) {
-    case 'add':
-      return wrapped(c, sum(c, a, b), e, { what: 'sum' });
-    case 'sub':
-      return wrapped(c, difference(c, a, b), e, { what: 'difference' });
-    case 'mul':
-      return multiplied(c, e, a, b);
-    case 'div':
-    case 'mod':
-      divisionRules(c, e, a, b);
-      return rare(c, e.op, a, b);
-    case 'shl':
-    case 'shr':
-      shiftRules(c, e, a, b);
-      return rare(c, e.op, a, b);
-    case 'and':
-    case 'or':
-    case 'xor':
-      return rare(c, e.op, a, b);
+  const { rules } = binaryOperations[e.op];
+  for (const rule of rules) operandRule(c, e, rule, { a, b });
+  const exact = exactResult(c, e.op, cut(c, a, allowedOf(e.op, 'a')), cut(c, b, allowedOf(e.op, 'b')));
+  const overflow = rules.find(({ kind }) => kind === 'overflow');
+  return overflow === undefined ? exact : wrapped(c, exact, e, { what: overflow.what });
+}
+
+function operandRule(c: Code, e: Binary, rule: OperandRule, operands: Operands): void {
+  switch (rule.kind) {
+    case 'within':
+      mustLie(c, operands[rule.operand], e, rule.limits, { what: rule.what });
+      return;
+    case 'never':
+      never(c, e, rule, operands);
+      return;
+    case 'overflow':
+      return;
     default:
-      return e.op satisfies never;
+      rule satisfies never;
   }
+}
+
+/** Broken where each operand can be its number. */
+function never(c: Code, e: Binary, rule: OperandRule & { kind: 'never' }, operands: Operands): void {
+  const forbidden = rule.operands.map(([operand, x]) => [operands[operand], x] as const);
+  if (!forbidden.every(([v, x]) => v.min <= x && v.max >= x)) return;
+  const can = forbidden.map(([v, x]) => `${v.lo} <= ${x} && ${v.hi} >= ${x}`).join(' && ');
+  mustLie(c, one(c, `${can} ? 1 : 0`), e, { lo: 0, hi: 0 }, { what: rule.what });
+}
+
+/** What remains of a value where the limits hold. */
+function cut(c: Code, v: Value, { lo, hi }: Interval): Value {
+  if (v.min >= lo && v.max <= hi) return v;
+  const js = (x: string) => `min(${hi}, max(${lo}, ${x}))`;
+  const [low, high] = [Math.max(lo, v.min), Math.min(hi, v.max)];
+  return isOne(v) ? one(c, js(v.lo), low, high) : pair(c, js(v.lo), js(v.hi), low, high);
 }
 
 /** The exact sum; its bounds may leave i32. */
-export function sum(c: Code, a: Value, b: Value): Value {
-  const both = isOne(a) && isOne(b);
-  const known = { lo: a.min + b.min, hi: a.max + b.max };
-  return exactly(c, both, `${a.lo} + ${b.lo}`, `${a.hi} + ${b.hi}`, known);
-}
+export const sum = (c: Code, a: Value, b: Value): Value => exactResult(c, 'add', a, b);
 
-function difference(c: Code, a: Value, b: Value): Value {
-  const both = isOne(a) && isOne(b);
-  const known = { lo: a.min - b.max, hi: a.max - b.min };
-  return exactly(c, both, `${a.lo} - ${b.hi}`, `${a.hi} - ${b.lo}`, known);
-}
-
-export const multiplied = (c: Code, e: Expr, a: Value, b: Value): Value =>
-  wrapped(c, product(c, a, b), e, { what: 'product' });
-
-/** Products beyond 2^53 are rounded, but stay on their side of i32's bounds. */
-function product(c: Code, a: Value, b: Value): Value {
-  const corners = [a.min * b.min, a.min * b.max, a.max * b.min, a.max * b.max];
-  const known = { lo: Math.min(...corners), hi: Math.max(...corners) };
+/** The result of operands that no rule forbids; with overflow its bounds leave i32. */
+function exactResult(c: Code, op: BinaryOp, a: Value, b: Value): Value {
+  const { interval, js } = binaryOperations[op];
+  const known = intervalOf(op, rangeOf(a), rangeOf(b));
+  const spelled = isInt32(known) ? js.int : js.real;
   if (isOne(a) && isOne(b)) {
-    const small = known.lo >= minInt && known.hi <= maxInt;
-    const js = small ? `imul(${a.lo}, ${b.lo})` : `${a.lo} * ${b.lo}`;
-    return exactly(c, true, js, js, known);
+    const only = spelled(a.lo, b.lo);
+    return exactly(c, true, only, only, known);
   }
-  if (isOne(a)) return scaled(c, a.lo, b, known);
-  if (isOne(b)) return scaled(c, b.lo, a, known);
-  const all = [`${a.lo} * ${b.lo}`, `${a.lo} * ${b.hi}`, `${a.hi} * ${b.lo}`, `${a.hi} * ${b.hi}`].join(', ');
-  return exactly(c, false, `min(${all})`, `max(${all})`, known);
+  if (typeof interval === 'function') return computed(c, op, a, b, known);
+  const ends = atEnds(interval, a, b, spelled);
+  if (interval !== 'all') return exactly(c, false, ends[0], ends[1], known);
+  // Where one operand is a plain number, corners meet.
+  const corners = [...new Set(ends)].map((js) => one(c, js).lo).join(', ');
+  return exactly(c, false, `min(${corners})`, `max(${corners})`, known);
 }
 
-/** A number times an interval: which end becomes which depends on the number's sign. */
-function scaled(c: Code, k: string, x: Value, known: Interval): Value {
-  const small = known.lo >= minInt && known.hi <= maxInt;
-  const times = (end: string) => (small ? `imul(${k}, ${end})` : `${k} * ${end}`);
-  const ends = exactly(c, false, times(x.lo), times(x.hi), known);
-  return exactly(c, false, `min(${ends.lo}, ${ends.hi})`, `max(${ends.lo}, ${ends.hi})`, known);
-}
-
-function divisionRules(c: Code, e: Binary, a: Value, b: Value): void {
-  if (b.min <= 0 && b.max >= 0) {
-    const zero = one(c, `${b.lo} <= 0 && ${b.hi} >= 0 ? 1 : 0`);
-    mustLie(c, zero, e, { lo: 0, hi: 0 }, { what: 'whether the divisor can be 0' });
-  }
-  if (a.min === minInt && b.min <= -1 && b.max >= -1) {
-    const js = `${a.lo} === ${minInt} && ${b.lo} <= -1 && ${b.hi} >= -1 ? 1 : 0`;
-    mustLie(c, one(c, js), e, { lo: 0, hi: 0 }, { what: 'whether it can be INT32_MIN / -1' });
-  }
-}
-
-function shiftRules(c: Code, e: Binary, a: Value, b: Value): void {
-  mustLie(c, b, e, { lo: 0, hi: 31 }, { what: 'shift amount' });
-  if (e.op === 'shr') return;
-  mustLie(c, a, e, { lo: 0, hi: maxInt }, { what: 'shifted value' });
-  if (Math.max(0, a.max) * 2 ** Math.max(0, b.max) <= maxInt) return;
-  const shifted = one(c, `${a.hi} * 2 ** ${b.hi}`);
-  mustLie(c, { ...shifted, max: Infinity }, e, { lo: -Infinity, hi: maxInt }, { what: 'shifted result' });
-}
-
-const concreteJs: Readonly<Record<Exclude<BinaryOp, 'add' | 'sub' | 'mul'>, string>> = {
-  div: '/',
-  mod: '%',
-  shl: '<<',
-  shr: '>>',
-  and: '&',
-  or: '|',
-  xor: '^',
-};
-
-function rare(c: Code, op: Exclude<BinaryOp, 'add' | 'sub' | 'mul'>, a: Value, b: Value): Value {
-  const known = rareRange(op, { lo: a.min, hi: a.max }, { lo: b.min, hi: b.max });
-  if (isOne(a) && isOne(b)) return one(c, `(${a.lo} ${concreteJs[op]} ${b.lo}) | 0`, known.lo, known.hi);
+function computed(c: Code, op: BinaryOp, a: Value, b: Value, known: Interval): Value {
   const r = fresh(c);
   c.lines.push(
-    `const ${r} = rareRange('${op}', { lo: ${a.lo}, hi: ${a.hi} }, { lo: ${b.lo}, hi: ${b.hi} });`,
+    `const ${r} = binaryOperations.${op}.interval({ lo: ${a.lo}, hi: ${a.hi} }, { lo: ${b.lo}, hi: ${b.hi} });`,
   );
   return pair(c, `${r}.lo`, `${r}.hi`, known.lo, known.hi);
 }

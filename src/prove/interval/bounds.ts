@@ -4,14 +4,11 @@
  */
 import { must } from '../../base/errors.ts';
 import { type ArrayName, elemRange, type Root, rootLength } from '../../ir/kernel/check.ts';
+import { allInts, type Interval, isInt32, maxInt, minInt } from '../../ir/kernel/interval.ts';
 import type { Kernel } from '../../ir/kernel/kernel.ts';
-import type { Interval } from '../../ir/kernel/primitive.ts';
 import type { KernelNode } from '../../ir/kernel/text.ts';
 import type { BindingTimes } from './binding-time.ts';
-
-export const minInt = -2147483648;
-export const maxInt = 2147483647;
-export const allInts: Interval = { lo: minInt, hi: maxInt };
+import { tableRange } from './runtime.ts';
 
 /**
  * An i32 in generated code. `lo` and `hi` are names or literals, the same text when the value is one number;
@@ -71,6 +68,7 @@ interface Anchor {
 export const fresh = (c: Code): string => `v${c.names++}`;
 
 export const literal = (x: number): Value => ({ lo: String(x), hi: String(x), min: x, max: x });
+export const rangeOf = (v: Value): Interval => ({ lo: v.min, hi: v.max });
 export const isOne = (v: Value): boolean => v.lo === v.hi;
 export const between = (range: Interval): Value =>
   range.lo === range.hi
@@ -146,7 +144,7 @@ export const cannotHold = (c: Code, node: KernelNode, what: string): void =>
  */
 export function wrapped(c: Code, exact: Value, node: KernelNode, rest: Rest): Value {
   mustLie(c, exact, node, allInts, rest);
-  if (exact.min >= minInt && exact.max <= maxInt) return exact;
+  if (isInt32(rangeOf(exact))) return exact;
   if (isOne(exact)) return one(c, `${exact.lo} | 0`);
   return pair(c, `clampInt(${exact.lo})`, `clampInt(${exact.hi})`);
 }
@@ -202,12 +200,7 @@ export function contentRange(c: Code, root: Root): Interval | undefined {
   if (root.table.elem === 'f32') return undefined;
   const known = c.tableBounds.get(root.table.name);
   if (known !== undefined) return known;
-  let [lo, hi] = [maxInt, minInt];
-  for (const x of root.table.data) {
-    if (x < lo) lo = x;
-    if (x > hi) hi = x;
-  }
-  const bounds = lo > hi ? { lo: 0, hi: 0 } : { lo, hi };
+  const bounds = tableRange(root.table.data, 0, root.table.data.length - 1);
   c.tableBounds.set(root.table.name, bounds);
   return bounds;
 }

@@ -1,14 +1,14 @@
 /** Expressions as code that computes their bounds and joins them into the quantities of their rules. */
 
 import { type Root, rootLength, rootName } from '../../ir/kernel/check.ts';
-import type { CompareOp, Expr, Stmt } from '../../ir/kernel/kernel.ts';
-import type { Interval } from '../../ir/kernel/primitive.ts';
+import { allInts, type Interval, maxInt, minInt } from '../../ir/kernel/interval.ts';
+import type { Expr, Stmt } from '../../ir/kernel/kernel.ts';
+import { type CompareOp, compareOperations } from '../../ir/kernel/operations.ts';
 import { exprText } from '../../ir/kernel/text.ts';
 import { partsOf, typeOf } from '../../ir/kernel/walk.ts';
 import { arithmetic, sum } from './arithmetic.ts';
 import { isFixed } from './binding-time.ts';
 import {
-  allInts,
   arrayOf,
   between,
   type Code,
@@ -19,8 +19,6 @@ import {
   indexRange,
   isOne,
   literal,
-  maxInt,
-  minInt,
   mustLie,
   mustLieNear,
   one,
@@ -117,15 +115,6 @@ export interface Truth {
   readonly decided: boolean;
 }
 
-const compareJs: Readonly<Record<CompareOp, string>> = {
-  lt: '<',
-  le: '<=',
-  gt: '>',
-  ge: '>=',
-  eq: '===',
-  ne: '!==',
-};
-
 export function truth(c: Code, e: Expr): Truth {
   if (c.trace && !isFixed(c.times, e)) {
     reads(c, e);
@@ -139,35 +128,12 @@ export function truth(c: Code, e: Expr): Truth {
 }
 
 function comparison(c: Code, op: CompareOp, a: Value, b: Value): Truth {
+  const { js, always, opposite } = compareOperations[op];
   const decided = isOne(a) && isOne(b);
-  const name = fresh(c);
-  const js = decided ? `${a.lo} ${compareJs[op]} ${b.lo} ? 1 : 0` : threeValued(op, a, b);
-  c.lines.push(`const ${name} = ${js};`);
-  return { js: name, decided };
+  const never = compareOperations[opposite].always(a, b);
+  const test = decided ? `${a.lo} ${js} ${b.lo} ? 1 : 0` : `${always(a, b)} ? 1 : ${never} ? 0 : 2`;
+  return { js: one(c, test).lo, decided };
 }
-
-function threeValued(op: CompareOp, a: Value, b: Value): string {
-  switch (op) {
-    case 'lt':
-      return `${a.hi} < ${b.lo} ? 1 : ${a.lo} >= ${b.hi} ? 0 : 2`;
-    case 'le':
-      return `${a.hi} <= ${b.lo} ? 1 : ${a.lo} > ${b.hi} ? 0 : 2`;
-    case 'gt':
-      return threeValued('lt', b, a);
-    case 'ge':
-      return threeValued('le', b, a);
-    case 'eq':
-      return equality(a, b, 1, 0);
-    case 'ne':
-      return equality(a, b, 0, 1);
-    default:
-      return op satisfies never;
-  }
-}
-
-const equality = (a: Value, b: Value, same: number, apart: number): string =>
-  `${a.hi} < ${b.lo} || ${a.lo} > ${b.hi} ? ${apart} : ` +
-  `${a.lo} === ${b.hi} && ${a.hi} === ${b.lo} ? ${same} : 2`;
 
 function truthBounds(c: Code, t: Truth): Value {
   if (t.decided) return { lo: t.js, hi: t.js, min: 0, max: 1 };
@@ -206,12 +172,12 @@ function select(c: Code, e: Of<'select'>): Value {
 /** `a > b ? a : b` and its likes: the larger or smaller of two values, whose bounds are exact. */
 function extremeOf(e: Of<'select'>): 'max' | 'min' | undefined {
   const { test } = e;
-  if (test.kind !== 'compare' || test.type !== 'i32' || test.op === 'eq' || test.op === 'ne')
-    return undefined;
+  const picks = test.kind === 'compare' && test.type === 'i32' && compareOperations[test.op].picks;
+  if (!picks) return undefined;
   const [a, b, yes, no] = [test.a, test.b, e.yes, e.no].map(exprText);
   const straight = a === yes && b === no;
   if (!straight && !(a === no && b === yes)) return undefined;
-  return straight === (test.op === 'gt' || test.op === 'ge') ? 'max' : 'min';
+  return straight ? picks : picks === 'max' ? 'min' : 'max';
 }
 
 function largerOrSmaller(c: Code, which: 'max' | 'min', a: Value, b: Value): Value {

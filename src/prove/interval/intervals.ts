@@ -1,24 +1,22 @@
 /** Builds the interval code of a kernel and runs it once. */
 import { must } from '../../base/errors.ts';
 import { elemRange } from '../../ir/kernel/check.ts';
-import type { Expr, Kernel } from '../../ir/kernel/kernel.ts';
-import type { Interval } from '../../ir/kernel/primitive.ts';
+import { allInts, clampInt, cutTo, type Interval, maxInt } from '../../ir/kernel/interval.ts';
+import type { Kernel } from '../../ir/kernel/kernel.ts';
+import { binaryOperations } from '../../ir/kernel/operations.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { typedTable } from '../../ir/kernel/table-bytes.ts';
-import { eachExpr, eachStmt, expressionsOf } from '../../ir/kernel/walk.ts';
+import { eachStmt, expressionsIn, primitivesUsed } from '../../ir/kernel/walk.ts';
 import { bindingTimes } from './binding-time.ts';
-import { allInts, type Code, maxInt, type Quantity } from './bounds.ts';
+import type { Code, Quantity } from './bounds.ts';
 import {
   addScaled,
   callBounds,
-  clampInt,
-  clampTo,
   copyFollowed,
   type Followed,
   firstWrite,
   follow,
   note,
-  rareRange,
   readFollowed,
   tableRange,
   writeFollowed,
@@ -91,11 +89,6 @@ function translate(kernel: Kernel, options: RunOptions): Code {
   return code;
 }
 
-const everyExpr = (kernel: Kernel, visit: (e: Expr) => void): void =>
-  eachStmt(kernel.body, (s) => {
-    for (const e of expressionsOf(s)) eachExpr(e, visit);
-  });
-
 /** Integer parameters that the kernel writes and also reads. */
 function followedOf(kernel: Kernel, { arrays }: ReturnType<typeof bindingTimes>): ReadonlySet<string> {
   const read = new Set<string>();
@@ -104,9 +97,7 @@ function followedOf(kernel: Kernel, { arrays }: ReturnType<typeof bindingTimes>)
     if (root?.kind === 'param' && root.param.role !== 'in' && root.param.elem !== 'f32')
       read.add(root.param.name);
   };
-  everyExpr(kernel, (e) => {
-    if (e.kind === 'load') add(e.from);
-  });
+  for (const e of expressionsIn(kernel.body)) if (e.kind === 'load') add(e.from);
   eachStmt(kernel.body, (s) => {
     if (s.kind === 'copy') add(s.from);
   });
@@ -123,23 +114,15 @@ function emptyTrace(kernel: Kernel): Trace {
   return { known: true, reads: of('in', -1), writes: of('out', maxInt) };
 }
 
-function primitivesOf(kernel: Kernel): readonly string[] {
-  const names = new Set<string>();
-  everyExpr(kernel, (e) => {
-    if (e.kind === 'call') names.add(e.primitive);
-  });
-  return [...names];
-}
-
 /** What the generated code calls, by these names. */
 const runtime = {
   addScaled,
+  binaryOperations,
   clampInt,
-  clampTo,
   copyFollowed,
+  cutTo,
   firstWrite,
   note,
-  rareRange,
   readFollowed,
   tableRange,
   writeFollowed,
@@ -152,7 +135,9 @@ function sourceOf(c: Code): string {
     'const { imul, min, max } = Math;',
     `const { ${Object.keys(runtime).join(', ')} } = runtime;`,
     ...c.kernel.tables.map(({ name }) => `const table_${name} = tables.get('${name}');`),
-    ...primitivesOf(c.kernel).map((p) => `const call_${p} = calls('${p}'), prim_${p} = prims('${p}');`),
+    ...[...primitivesUsed(c.kernel.body)].map(
+      (p) => `const call_${p} = calls('${p}'), prim_${p} = prims('${p}');`,
+    ),
     ...[...c.followed].flatMap((name) => [
       `const memory_${name} = memory('${name}');`,
       `const low_${name} = memory_${name}.lo, high_${name} = memory_${name}.hi;`,

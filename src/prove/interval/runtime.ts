@@ -1,10 +1,7 @@
-/** Functions that the generated interval code calls: bounds of the rarer operations, and followed memory. */
-import type { BinaryOp } from '../../ir/kernel/kernel.ts';
-import type { Interval } from '../../ir/kernel/primitive.ts';
-import { primitiveOf } from '../../ir/kernel/prims/index.ts';
-import { allInts, maxInt, minInt } from './bounds.ts';
+/** Functions that the generated interval code calls: quantities, bounds of calls, and followed memory. */
 
-export const clampInt = (x: number): number => (x < minInt ? minInt : x > maxInt ? maxInt : x);
+import { allInts, clampInt, type Interval, maxInt, minInt } from '../../ir/kernel/interval.ts';
+import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 
 /** Joins lo..hi into the range at `at`. */
 export function note(ranges: Float64Array, at: number, lo: number, hi: number): void {
@@ -27,81 +24,6 @@ export function addScaled(
   note(ranges, to, low, high);
   state[at] = clampInt(low);
   state[at + 1] = clampInt(high);
-}
-
-type Rare = Exclude<BinaryOp, 'add' | 'sub' | 'mul'>;
-
-/** Bounds of `a op b` over all pairs for which C defines it. */
-export function rareRange(op: Rare, a: Interval, b: Interval): Interval {
-  switch (op) {
-    case 'div':
-      return divRange(a, b);
-    case 'mod':
-      return modRange(a, b);
-    case 'shl':
-      return shlRange(a, clampShift(b));
-    case 'shr':
-      return shrRange(a, clampShift(b));
-    case 'and':
-      return andRange(a, b);
-    case 'or':
-    case 'xor':
-      return orRange(a, b);
-    default:
-      return op satisfies never;
-  }
-}
-
-const hull = (...xs: number[]): Interval => ({
-  lo: clampInt(Math.min(...xs)),
-  hi: clampInt(Math.max(...xs)),
-});
-
-/** |a / b| <= |a| / min |b|; within one sign of b the quotient is monotone in both, so corners bound it. */
-function divRange(a: Interval, b: Interval): Interval {
-  const ends: number[] = [];
-  if (b.lo < 0) ends.push(b.lo, Math.min(b.hi, -1));
-  if (b.hi > 0) ends.push(Math.max(b.lo, 1), b.hi);
-  if (ends.length === 0) return allInts;
-  return hull(...ends.flatMap((d) => [Math.trunc(a.lo / d), Math.trunc(a.hi / d)]));
-}
-
-/** The sign is the dividend's; the size is below the divisor's, and not above the dividend's. */
-function modRange(a: Interval, b: Interval): Interval {
-  const size = Math.max(Math.abs(b.lo), Math.abs(b.hi)) - 1;
-  const lo = a.lo < 0 ? Math.max(a.lo, -size) : 0;
-  const hi = a.hi > 0 ? Math.min(a.hi, size) : 0;
-  return { lo: Math.min(lo, hi), hi: Math.max(lo, hi) };
-}
-
-const clampShift = (n: Interval): Interval => ({
-  lo: Math.min(31, Math.max(0, n.lo)),
-  hi: Math.min(31, Math.max(0, n.hi)),
-});
-
-const shlRange = (a: Interval, n: Interval): Interval =>
-  hull(Math.max(0, a.lo) * 2 ** n.lo, Math.max(0, a.hi) * 2 ** n.hi);
-
-const shrRange = (a: Interval, n: Interval): Interval =>
-  hull(a.lo >> n.lo, a.lo >> n.hi, a.hi >> n.lo, a.hi >> n.hi);
-
-/** The least k-bit two's complement range that holds both intervals: closed under bit operations. */
-function bitHull(a: Interval, b: Interval): Interval {
-  const most = Math.max(a.hi, b.hi, -a.lo - 1, -b.lo - 1, 0);
-  const size = 2 ** (32 - Math.clz32(most));
-  return { lo: -size, hi: size - 1 };
-}
-
-function andRange(a: Interval, b: Interval): Interval {
-  if (a.lo >= 0 && b.lo >= 0) return { lo: 0, hi: Math.min(a.hi, b.hi) };
-  if (a.lo >= 0) return { lo: 0, hi: a.hi };
-  if (b.lo >= 0) return { lo: 0, hi: b.hi };
-  return bitHull(a, b);
-}
-
-function orRange(a: Interval, b: Interval): Interval {
-  const { lo, hi } = bitHull(a, b);
-  return { lo: a.lo >= 0 && b.lo >= 0 ? 0 : lo, hi };
 }
 
 /** Bounds of the elements `lo..hi` of a table; outside of the table nothing is read. */
@@ -190,12 +112,6 @@ export function readFollowed(memory: Followed, from: number, to: number): Interv
   }
   return lo > hi ? memory.all : { lo, hi };
 }
-
-/** What remains of a value after a store that may not lose bits. */
-export const clampTo = ({ all }: Followed, lo: number, hi: number): Interval => ({
-  lo: Math.max(lo, all.lo),
-  hi: Math.min(hi, all.hi),
-});
 
 export function copyFollowed(to: Followed, from: Followed, t: number, f: number, n: number): void {
   for (let i = 0; i < n; i++) {

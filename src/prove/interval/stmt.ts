@@ -1,12 +1,13 @@
 /** Statements as interval code. */
 
 import { elemRange, type Root, rootLength, rootName } from '../../ir/kernel/check.ts';
+import { allInts, isInt32, maxInt } from '../../ir/kernel/interval.ts';
 import type { Stmt } from '../../ir/kernel/kernel.ts';
+import { intervalOf } from '../../ir/kernel/operations.ts';
 import { eachStmt } from '../../ir/kernel/walk.ts';
-import { multiplied, sum } from './arithmetic.ts';
+import { arithmetic, sum } from './arithmetic.ts';
 import {
   accumulateProduct,
-  allInts,
   arrayOf,
   between,
   type Code,
@@ -17,11 +18,10 @@ import {
   isOne,
   jsName,
   literal,
-  maxInt,
-  minInt,
   mustLie,
   noteOnly,
   one,
+  rangeOf,
   setVariable,
   type Value,
   variable,
@@ -84,7 +84,7 @@ function setLocal(c: Code, s: Of<'let' | 'assign' | 'accumulate'>): void {
     return;
   }
   noteOnly(c, v, s, rest);
-  if (s.kind === 'let' && !s.mutable) c.staticBounds.set(s.name, { lo: v.min, hi: v.max });
+  if (s.kind === 'let' && !s.mutable) c.staticBounds.set(s.name, rangeOf(v));
   setVariable(c, s.name, v, s.kind === 'let');
 }
 
@@ -99,10 +99,9 @@ function isScaled(c: Code, s: Of<'accumulate'>): boolean {
   if (c.trace || !c.dependent.has(s.name) || value.kind !== 'binary' || value.op !== 'mul') return false;
   const [a, b] = [bounds(c, value.a), bounds(c, value.b)];
   const [factor, x] = isOne(a) ? [a, b] : [b, a];
-  const corners = [a.min * b.min, a.min * b.max, a.max * b.min, a.max * b.max];
-  const fits = Math.min(...corners) >= minInt && Math.max(...corners) <= maxInt;
-  if (isOne(factor) && fits) accumulateProduct(c, s, s.name, [factor, x]);
-  else accumulateGeneral(c, s, multiplied(c, value, a, b));
+  const product = intervalOf('mul', rangeOf(a), rangeOf(b));
+  if (isOne(factor) && isInt32(product)) accumulateProduct(c, s, s.name, [factor, x]);
+  else accumulateGeneral(c, s, arithmetic(c, value, a, b));
   return true;
 }
 
@@ -112,7 +111,7 @@ function movePointer(c: Code, s: Of<'pointer' | 'advance'>): void {
   const v = position(c, base, bounds(c, s.kind === 'pointer' ? s.offset : s.by));
   const length = rootLength(arrayOf(c, s.name).root);
   mustLie(c, v, s, { lo: 0, hi: length }, { what: `where ${s.name} points` });
-  if (s.kind === 'pointer' && !s.mutable) c.staticBounds.set(s.name, { lo: v.min, hi: v.max });
+  if (s.kind === 'pointer' && !s.mutable) c.staticBounds.set(s.name, rangeOf(v));
   c.anchors.delete(s.name);
   setVariable(c, s.name, v, s.kind === 'pointer');
 }
@@ -150,7 +149,7 @@ function written(c: Code, root: Root, at: Value, count: Value, value: Value | un
   if (!c.followed.has(name) || value === undefined) return;
   const certain = isOne(at) && isOne(count) ? 'maybe === 0' : 'false';
   const last = `${at.hi} + ${count.hi} - 1`;
-  const range = `clampTo(memory_${name}, ${value.lo}, ${value.hi})`;
+  const range = `cutTo({ lo: ${value.lo}, hi: ${value.hi} }, memory_${name}.all)`;
   c.lines.push(`writeFollowed(memory_${name}, ${at.lo}, ${last}, ${range}, ${certain});`);
 }
 

@@ -1,19 +1,11 @@
 /** Expressions of Kernel IR as JavaScript expressions with C's rules. */
-import { type BinaryOp, type CompareOp, type Elem, type Expr, elemBytes } from '../../ir/kernel/kernel.ts';
+import { type Elem, type Expr, elemBytes } from '../../ir/kernel/kernel.ts';
+import { binaryOperations, compareOperations, type OperandRule } from '../../ir/kernel/operations.ts';
 import { ownerOf, ownerPair } from '../arena.ts';
 import type { Rule } from '../trap.ts';
 import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './site.ts';
 
 type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
-
-const compareJs: Readonly<Record<CompareOp, string>> = {
-  lt: '<',
-  le: '<=',
-  gt: '>',
-  ge: '>=',
-  eq: '===',
-  ne: '!==',
-};
 
 /** A JavaScript expression of the same value; an i32 is always an integral double in range, never -0. */
 export function value(c: Context, e: Expr): string {
@@ -45,94 +37,47 @@ export function value(c: Context, e: Expr): string {
 
 /** A JavaScript condition that holds where the expression is not 0. */
 export function test(c: Context, e: Expr): string {
-  if (e.kind === 'compare') return `(${value(c, e.a)} ${compareJs[e.op]} ${value(c, e.b)})`;
+  if (e.kind === 'compare') return `(${value(c, e.a)} ${compareOperations[e.op].js} ${value(c, e.b)})`;
   return `(${value(c, e)} !== 0)`;
 }
-
-const floatSymbol: Partial<Record<BinaryOp, string>> = { add: '+', sub: '-', mul: '*', div: '/' };
 
 /**
  * Rounding a double result to binary32 is the binary32 result for + - * /: 53 >= 2 * 24 + 2 (Figueroa 1995).
  */
 const floatBinary = (c: Context, e: Of<'binary'>): string =>
-  `fround(${value(c, e.a)} ${floatSymbol[e.op]} ${value(c, e.b)})`;
+  `fround(${binaryOperations[e.op].js.real(value(c, e.a), value(c, e.b))})`;
 
+/** Both operands and, where it may overflow, the result are held in variables and looked at first. */
 function intBinary(c: Context, e: Of<'binary'>): string {
-  const a = value(c, e.a);
-  const b = value(c, e.b);
-  if (!isLive(c, e)) return uncheckedBinary(e.op, a, b);
-  switch (e.op) {
-    case 'add':
-    case 'sub':
-      return overflowing(c, e, a, b, e.op === 'add' ? '+' : '-');
-    case 'mul':
-      return overflowing(c, e, a, b, '*');
-    case 'div':
-    case 'mod':
-      return division(c, e, a, b);
-    case 'shl':
-    case 'shr':
-      return shift(c, e, a, b);
-    case 'and':
-    case 'or':
-    case 'xor':
-      return uncheckedBinary(e.op, a, b);
-    default:
-      return e.op satisfies never;
-  }
-}
-
-function uncheckedBinary(op: BinaryOp, a: string, b: string): string {
-  switch (op) {
-    case 'add':
-      return `(${a} + ${b} | 0)`;
-    case 'sub':
-      return `(${a} - ${b} | 0)`;
-    case 'mul':
-      return `imul(${a}, ${b})`;
-    // A double quotient of two int32 truncates to the right integer: it is never rounded across one.
-    case 'div':
-      return `(${a} / ${b} | 0)`;
-    case 'mod':
-      return `(${a} % ${b} | 0)`;
-    case 'shl':
-      return `(${a} << ${b})`;
-    case 'shr':
-      return `(${a} >> ${b})`;
-    case 'and':
-      return `(${a} & ${b})`;
-    case 'or':
-      return `(${a} | ${b})`;
-    case 'xor':
-      return `(${a} ^ ${b})`;
-    default:
-      return op satisfies never;
-  }
-}
-
-/** A product beyond 2^53 is rounded, but stays beyond int32. */
-function overflowing(c: Context, e: Expr, a: string, b: string, symbol: string): string {
-  const [x, y, r] = [temporary(c), temporary(c), temporary(c)];
-  const trap = fail(c, 'signed overflow', e, `${x}, ${y}`);
-  return `(${x} = ${a}, ${y} = ${b}, ${r} = ${x} ${symbol} ${y}, ${r} === (${r} | 0) ? ${r} | 0 : ${trap})`;
-}
-
-function division(c: Context, e: Of<'binary'>, a: string, b: string): string {
+  const { js, rules } = binaryOperations[e.op];
+  const [a, b] = [value(c, e.a), value(c, e.b)];
+  if (rules.length === 0 || !isLive(c, e)) return js.int(a, b);
   const [x, y] = [temporary(c), temporary(c)];
-  const zero = fail(c, 'division by zero', e, `${x}, ${y}`);
-  const overflow = fail(c, 'signed overflow', e, `${x}, ${y}`);
-  const result = uncheckedBinary(e.op, x, y);
-  const tooBig = `${y} === -1 && ${x} === -2147483648`;
-  return `(${x} = ${a}, ${y} = ${b}, ${y} === 0 ? ${zero} : ${tooBig} ? ${overflow} : ${result})`;
+  const exact = rules.some(({ kind }) => kind === 'overflow') ? temporary(c) : undefined;
+  const held = exact === undefined ? '' : `, ${exact} = ${js.real(x, y)}`;
+  const traps = [...new Set(rules.map(({ trap }) => trap))].map((trap) => {
+    const same = rules.filter((rule) => rule.trap === trap);
+    const broken = same.map((rule) => brokenJs(rule, { a: x, b: y }, exact)).join(' || ');
+    return `${broken} ? ${fail(c, trap, e, `${x}, ${y}`)} : `;
+  });
+  const result = exact === undefined ? js.int(x, y) : `${exact} | 0`;
+  return `(${x} = ${a}, ${y} = ${b}${held}, ${traps.join('')}${result})`;
 }
 
-/** C99 6.5.7: amounts 0..31; a left shift of a non-negative value whose result is representable. */
-function shift(c: Context, e: Of<'binary'>, a: string, b: string): string {
-  const [x, y] = [temporary(c), temporary(c)];
-  const trap = fail(c, 'bad shift', e, `${x}, ${y}`);
-  const amount = `${y} < 0 || ${y} > 31`;
-  const bad = e.op === 'shr' ? amount : `${amount} || ${x} < 0 || ${x} > 2147483647 >> ${y}`;
-  return `(${x} = ${a}, ${y} = ${b}, ${bad} ? ${trap} : ${uncheckedBinary(e.op, x, y)})`;
+/** The condition that breaks the rule, for operands in variables. */
+function brokenJs(rule: OperandRule, names: { readonly a: string; readonly b: string }, result = ''): string {
+  switch (rule.kind) {
+    case 'overflow':
+      return `${result} !== (${result} | 0)`;
+    case 'never':
+      return rule.operands.map(([operand, x]) => `${names[operand]} === ${x}`).join(' && ');
+    case 'within': {
+      const x = names[rule.operand];
+      return `${x} < ${rule.limits.lo} || ${x} > ${rule.limits.hi}`;
+    }
+    default:
+      return rule satisfies never;
+  }
 }
 
 function toInt(c: Context, e: Of<'toInt'>): string {

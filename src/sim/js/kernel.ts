@@ -6,8 +6,8 @@
 
 import { must } from '../../base/errors.ts';
 import { checkKernel } from '../../ir/kernel/check.ts';
+import type { Interval } from '../../ir/kernel/interval.ts';
 import type { Kernel } from '../../ir/kernel/kernel.ts';
-import type { Interval } from '../../ir/kernel/primitive.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { type TypedArray, typedTable } from '../../ir/kernel/table-bytes.ts';
 import type { KernelNode } from '../../ir/kernel/text.ts';
@@ -21,7 +21,7 @@ export interface ToJsOptions {
   readonly mode: Mode;
   /** Nodes whose rules hold for all inputs; the checked mode leaves their checks out. */
   readonly proven?: ReadonlySet<KernelNode>;
-  /** Other meanings of primitives by name: what somebody else may have computed. */
+  /** Other meanings of primitives by name: what another runtime may have computed. */
   readonly meanings?: Meanings;
 }
 

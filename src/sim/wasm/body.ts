@@ -10,7 +10,8 @@ import {
   type Scalar,
   type Stmt,
 } from '../../ir/kernel/kernel.ts';
-import { type Code, int, type Local, localAt, plus, times, type ValueType } from '../../wasm/code.ts';
+import { type Code, int, type Local, localAt, type ValueType } from '../../wasm/code.ts';
+import { plus, times } from '../../wasm/instructions.ts';
 
 /** Where a kernel's arrays are, in bytes: parameters in their order, tables in theirs. */
 export interface Addresses {

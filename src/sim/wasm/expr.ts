@@ -1,5 +1,7 @@
 /** Expressions of Kernel IR as WebAssembly. What C leaves undefined does not happen: it was proven or is checked. */
-import type { BinaryOp, CompareOp, Expr } from '../../ir/kernel/kernel.ts';
+import { must } from '../../base/errors.ts';
+import type { Expr } from '../../ir/kernel/kernel.ts';
+import { binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { partsOf } from '../../ir/kernel/walk.ts';
 import { type Code, either, int } from '../../wasm/code.ts';
@@ -7,38 +9,9 @@ import { f32, float, i32, load, select } from '../../wasm/instructions.ts';
 import { type Body, fresh, localOf, placeOf } from './body.ts';
 
 type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
-type TwoOperands = (a: Code, b: Code) => Code;
-
-const intOps: Readonly<Record<BinaryOp, TwoOperands>> = {
-  add: i32.add,
-  sub: i32.sub,
-  mul: i32.mul,
-  div: i32.div,
-  mod: i32.rem,
-  shl: i32.shl,
-  shr: i32.shr,
-  and: i32.and,
-  or: i32.or,
-  xor: i32.xor,
-};
-
-const floatOps: Readonly<Partial<Record<BinaryOp, TwoOperands>>> = {
-  add: f32.add,
-  sub: f32.sub,
-  mul: f32.mul,
-  div: f32.div,
-};
-
-const opOf = (e: Of<'binary'>): TwoOperands =>
-  e.type === 'f32' ? (floatOps[e.op] ?? intOps[e.op]) : intOps[e.op];
-
-const compareOps: Readonly<Record<CompareOp, 'lt' | 'le' | 'gt' | 'ge' | 'eq' | 'ne'>> = {
-  lt: 'lt',
-  le: 'le',
-  gt: 'gt',
-  ge: 'ge',
-  eq: 'eq',
-  ne: 'ne',
+const instructionOf = ({ op, type }: Of<'binary'>) => {
+  const { wasm, f32: real } = binaryOperations[op];
+  return type === 'i32' ? wasm : must(real, `${op} of f32 was checked`).wasm;
 };
 
 /** Code that leaves the value. */
@@ -51,9 +24,9 @@ export function value(b: Body, e: Expr): Code {
     case 'local':
       return localOf(b, e.name).get;
     case 'binary':
-      return opOf(e)(value(b, e.a), value(b, e.b));
+      return instructionOf(e)(value(b, e.a), value(b, e.b));
     case 'compare':
-      return (e.type === 'f32' ? f32 : i32)[compareOps[e.op]](value(b, e.a), value(b, e.b));
+      return compareOperations[e.op].wasm[e.type](value(b, e.a), value(b, e.b));
     case 'select':
       return selected(b, e);
     case 'load': {
@@ -71,11 +44,11 @@ export function value(b: Body, e: Expr): Code {
   }
 }
 
-/** Whether an expression may be computed where its value is not used: it cannot trap, and costs little. */
+/** Whether an expression may be computed where its value is not used: it cannot trap (divisions do), and costs little. */
 const isFree = (e: Expr): boolean =>
   e.kind !== 'load' &&
   e.kind !== 'call' &&
-  !(e.kind === 'binary' && (e.op === 'div' || e.op === 'mod')) &&
+  !(e.kind === 'binary' && binaryOperations[e.op].cost === 'divide') &&
   partsOf(e).every(isFree);
 
 function selected(b: Body, e: Of<'select'>): Code {

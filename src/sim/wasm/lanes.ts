@@ -8,8 +8,8 @@
 
 import { must } from '../../base/errors.ts';
 import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
-import { type Code, int, type Local, plus, repeat, times, zeroLanes } from '../../wasm/code.ts';
-import { i32, i32x4, load, store } from '../../wasm/instructions.ts';
+import { type Code, int, type Local, repeat } from '../../wasm/code.ts';
+import { i32, i32x4, load, plus, store, times, zeroLanes } from '../../wasm/instructions.ts';
 import { type Body, fresh, type Replaced } from './body.ts';
 
 /** Rows of a vector. */

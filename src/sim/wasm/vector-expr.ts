@@ -1,6 +1,7 @@
 /** Expressions of four neighbouring passes of a loop at once: i32 only, one lane for each pass. */
 
-import type { CompareOp, Elem, Expr } from '../../ir/kernel/kernel.ts';
+import type { Elem, Expr } from '../../ir/kernel/kernel.ts';
+import { binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { eachExpr } from '../../ir/kernel/walk.ts';
 import type { Code } from '../../wasm/code.ts';
@@ -37,15 +38,6 @@ const varies =
 
 export const isUnitStride = (p: Passes, index: Expr): boolean => isNeighbour(index, p.counter, varies(p));
 
-const compareOps: Readonly<Record<CompareOp, (a: Code, b: Code) => Code>> = {
-  lt: i32x4.lt,
-  le: i32x4.le,
-  gt: i32x4.gt,
-  ge: i32x4.ge,
-  eq: i32x4.eq,
-  ne: i32x4.ne,
-};
-
 /** Code that leaves the four values; undefined where there is no way to have them at once. */
 export function lanes(p: Passes, e: Expr): Code | undefined {
   if (!mentions(e, varies(p)))
@@ -73,13 +65,11 @@ export function lanes(p: Passes, e: Expr): Code | undefined {
 }
 
 function binary(p: Passes, e: Of<'binary'>): Code | undefined {
-  if (e.type === 'f32') return undefined;
+  const way = binaryOperations[e.op].lanes;
+  if (e.type === 'f32' || way === undefined || (way.by === 'literal' && e.b.kind !== 'int')) return undefined;
   const a = lanes(p, e.a);
-  if (a === undefined) return undefined;
-  if (e.op === 'shr' && e.b.kind === 'int') return i32x4.shr(a, value(p.body, e.b));
-  const b = lanes(p, e.b);
-  if (b === undefined || (e.op !== 'add' && e.op !== 'sub' && e.op !== 'mul')) return undefined;
-  return i32x4[e.op](a, b);
+  const b = way.by === 'literal' ? value(p.body, e.b) : lanes(p, e.b);
+  return a && b && way.code(a, b);
 }
 
 /** Both are computed, so neither may be what only one pass could. */
@@ -89,7 +79,7 @@ function selected(p: Passes, e: Of<'select'>): Code | undefined {
   const [a, b, yes, no] = [test.a, test.b, e.yes, e.no].map((part) => lanes(p, part));
   if (a === undefined || b === undefined || yes === undefined || no === undefined) return undefined;
   const plain = [e.yes, e.no].every((part) => part.kind === 'local' || part.kind === 'int');
-  return plain ? choose(yes, no, compareOps[test.op](a, b)) : undefined;
+  return plain ? choose(yes, no, compareOperations[test.op].wasm.i32x4(a, b)) : undefined;
 }
 
 const readers: Readonly<Partial<Record<Elem, (offset: number, address: Code) => Code>>> = {

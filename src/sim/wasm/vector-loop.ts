@@ -4,8 +4,8 @@
  */
 import type { Stmt } from '../../ir/kernel/kernel.ts';
 import type { Loop } from '../../ir/kernel/row-sums.ts';
-import { type Code, int, plus, repeat } from '../../wasm/code.ts';
-import { i32, i32x4, narrow, store } from '../../wasm/instructions.ts';
+import { type Code, int, repeat } from '../../wasm/code.ts';
+import { i32, i32x4, narrow, plus, store } from '../../wasm/instructions.ts';
 import { type Body, declare, fresh, type Passes, placeOf } from './body.ts';
 import { value } from './expr.ts';
 import { isIndependent } from './independent.ts';

@@ -1,12 +1,14 @@
 /** Every byte of the arena at one moment: its use as hue, its number as brightness. */
-import { must } from '../../base/errors.ts';
+
+import { at, must } from '../../base/errors.ts';
+import { slotAt } from '../../program/slots.ts';
 import type { Rgb } from '../picture.ts';
 import { uses, usesAt } from '../use.ts';
-import { pixelsOf, sized, walkable } from './canvas.ts';
+import { pixelsOf, sized, withKeys } from './canvas.ts';
 import { el, onChange, type Part } from './dom.ts';
 import type { Pointing } from './focus.ts';
 import { formatCount } from './format.ts';
-import { bytesEach, type Lab, momentName, slotAt } from './lab.ts';
+import { bytesEach, type Lab, momentName } from './lab.ts';
 import { placeOf } from './readout.ts';
 import type { Store } from './state.ts';
 
@@ -61,7 +63,7 @@ function pixels(lab: Lab, store: Store, palette: readonly Rgb[], { columns, rows
   const rgba = new Uint8ClampedArray(4 * columns * rows);
   codes.forEach((code, i) => {
     const base = palette[code] ?? [0, 0, 0];
-    rgba.set(code === 0 ? base : shade(base, bytes[i] ?? 0), 4 * i);
+    rgba.set(code === 0 ? base : shade(base, at(bytes, i)), 4 * i);
     rgba[4 * i + 3] = 255;
   });
   return pixelsOf(columns, rows, rgba);
@@ -98,7 +100,7 @@ function focusedBytes(lab: Lab, store: Store): readonly number[] {
   if (focus === undefined) return [];
   const place = placeOf(lab, store, focus);
   if (place === undefined) return [focus.address];
-  const slot = slotAt(lab, place.slot);
+  const slot = slotAt(lab.program, place.slot);
   const first = slot.address + place.position * bytesEach(slot);
   return Array.from({ length: bytesEach(slot) }, (_, i) => first + i);
 }
@@ -144,7 +146,7 @@ export function byteGrid(lab: Lab, store: Store, pointing: Pointing): Part {
   });
   const inArena = (at: number): number | undefined => (at >= 0 && at < arenaBytes ? at : undefined);
   const focusOf = (address: number) => ({ address, slot: undefined });
-  walkable(canvas, {
+  withKeys(canvas, {
     at({ x, y }) {
       const [column, row] = [Math.floor((x - margin) / shape.cell), Math.floor((y - above) / shape.cell)];
       return column < 0 || column >= shape.columns ? undefined : inArena(row * shape.columns + column);

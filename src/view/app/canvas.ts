@@ -34,7 +34,7 @@ export function pointOf(canvas: HTMLCanvasElement, event: MouseEvent): { x: numb
   return { x: event.clientX - box.left, y: event.clientY - box.top };
 }
 
-export interface Walk {
+export interface Keys {
   /** What is under the pointer. */
   at(point: { readonly x: number; readonly y: number }): number | undefined;
   /** What is focused now. */
@@ -54,24 +54,24 @@ const arrows: Readonly<Record<string, readonly [number, number]>> = {
 };
 
 /** Hovering, clicking and arrow keys on a canvas of cells. */
-export function walkable(canvas: HTMLCanvasElement, walk: Walk): void {
+export function withKeys(canvas: HTMLCanvasElement, keys: Keys): void {
   canvas.tabIndex = 0;
   canvas.addEventListener('pointermove', (event) => {
-    const index = walk.at(pointOf(canvas, event));
-    if (index === undefined) walk.leave();
-    else walk.enter(index);
+    const index = keys.at(pointOf(canvas, event));
+    if (index === undefined) keys.leave();
+    else keys.enter(index);
   });
-  canvas.addEventListener('pointerleave', walk.leave);
-  canvas.addEventListener('click', (event) => walk.pin(walk.at(pointOf(canvas, event))));
+  canvas.addEventListener('pointerleave', keys.leave);
+  canvas.addEventListener('click', (event) => keys.pin(keys.at(pointOf(canvas, event))));
   canvas.addEventListener('focus', () => {
-    if (canvas.matches(':focus-visible') && walk.current() === undefined) walk.enter(0);
+    if (canvas.matches(':focus-visible') && keys.current() === undefined) keys.enter(0);
   });
   canvas.addEventListener('keydown', (event) => {
     const arrow = arrows[event.key];
-    if (event.key === 'Enter' || event.key === ' ') walk.pin(walk.current());
+    if (event.key === 'Enter' || event.key === ' ') keys.pin(keys.current());
     else if (arrow !== undefined) {
-      const to = walk.next(walk.current() ?? 0, ...arrow);
-      if (to !== undefined) walk.enter(to);
+      const to = keys.next(keys.current() ?? 0, ...arrow);
+      if (to !== undefined) keys.enter(to);
     } else return;
     event.preventDefault();
     event.stopPropagation();

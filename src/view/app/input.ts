@@ -1,6 +1,6 @@
 /** The input: a pad to draw on, samples to choose, files to drop. */
 
-import { InputError } from '../../base/errors.ts';
+import { at, InputError } from '../../base/errors.ts';
 import { largestOf, smallestOf } from '../../base/extremes.ts';
 import { digitSide, type Point } from '../../data/digits.ts';
 import type { Sample } from '../../program/values.ts';
@@ -32,7 +32,7 @@ function drawSample(canvas: HTMLCanvasElement, { real, raw }: Sample, frame: Fra
   const numbers = raw ?? real;
   for (let i = 0; i < plane; i++)
     for (let c = 0; c < 3; c++) {
-      const x = numbers[frame.channels === 1 ? i : c * plane + i] as number;
+      const x = at(numbers, frame.channels === 1 ? i : c * plane + i);
       rgba[4 * i + c] = Math.round((255 * (x - lo)) / (hi - lo || 1));
     }
   const context = contextOf(canvas);
@@ -133,9 +133,8 @@ async function pictureFrom(file: File): Promise<Parameters<typeof sampleOfPictur
   const context = new OffscreenCanvas(width, height).getContext('2d');
   context?.drawImage(bitmap, 0, 0);
   const rgba = context?.getImageData(0, 0, width, height).data ?? new Uint8ClampedArray();
-  const pixels = Uint8Array.from(
-    { length: 3 * width * height },
-    (_, i) => rgba[4 * Math.floor(i / 3) + (i % 3)] as number,
+  const pixels = Uint8Array.from({ length: 3 * width * height }, (_, i) =>
+    at(rgba, 4 * Math.floor(i / 3) + (i % 3)),
   );
   return { where: file.name, width, height, channels: 3, pixels };
 }

@@ -1,8 +1,11 @@
 /** Everything about one byte: what it holds now, and who wrote it when. */
+
+import { at } from '../../base/errors.ts';
+import { slotAt } from '../../program/slots.ts';
 import { historyOf, type Write } from '../element.ts';
 import { el, onChange, type Part } from './dom.ts';
 import { formatByte, formatCount, formatReal } from './format.ts';
-import { type Lab, momentName, slotAt } from './lab.ts';
+import { type Lab, momentName } from './lab.ts';
 import { addressText, elementText, placeOf, valueText } from './readout.ts';
 import type { Store } from './state.ts';
 
@@ -11,10 +14,10 @@ const line = (term: string, text: string): readonly HTMLElement[] =>
 
 function facts(lab: Lab, store: Store, address: number): readonly HTMLElement[] {
   const { focus, sample, moment } = store.state;
-  const byte = lab.recording(sample).moments[moment]?.bytes[address] ?? 0;
+  const byte = at(at(lab.recording(sample).moments, moment).bytes, address);
   const place = focus === undefined ? undefined : placeOf(lab, store, focus);
   const holds = line('now', `${formatByte(byte)} = ${byte}`);
-  if (place === undefined) return [...holds, ...line('tensor', 'none: nobody has written it yet')];
+  if (place === undefined) return [...holds, ...line('tensor', 'none: not written yet')];
   return [
     ...holds,
     ...line('tensor', elementText(lab, place)),
@@ -24,7 +27,7 @@ function facts(lab: Lab, store: Store, address: number): readonly HTMLElement[] 
 }
 
 const storedText = (lab: Lab, { slot, stored }: Write): string =>
-  slotAt(lab, slot).elem === 'f32' ? formatReal(stored) : String(stored);
+  slotAt(lab.program, slot).elem === 'f32' ? formatReal(stored) : String(stored);
 
 function written(lab: Lab, write: Write, now: number): HTMLElement {
   const who = write.moment === 0 ? 'the caller wrote' : `${momentName(lab, write.moment)} wrote`;

@@ -1,8 +1,10 @@
 /** The programs at work: what was computed for the sample that is looked at. */
-import { must } from '../../base/errors.ts';
+
+import { at, must } from '../../base/errors.ts';
 import { elemBytes } from '../../ir/kernel/kernel.ts';
 import { sameShape } from '../../ir/tensor.ts';
 import type { Program, Slot } from '../../program/program.ts';
+import { slotAt } from '../../program/slots.ts';
 import { decodePort, type Sample } from '../../program/values.ts';
 import type { ViewData } from '../data.ts';
 import { createRecorder, type Recording } from '../recording.ts';
@@ -79,17 +81,15 @@ export function createLab(data: ViewData): Lab {
     if (side === 'program') return { kind: 'numbers', real: own(sample, index) };
     const other = floatNumbers(program, twin, sample, index);
     if (side === 'float' || other.kind === 'none') return other;
-    return { kind: 'numbers', real: own(sample, index).map((x, i) => x - (other.real[i] ?? 0)) };
+    return { kind: 'numbers', real: own(sample, index).map((x, i) => x - at(other.real, i)) };
   };
   return { data, program, last: program.steps.length, recording, numbers, milliseconds: () => took };
 }
 
-export const slotAt = ({ program }: Lab, index: number): Slot => slotAt(program, index);
-
 /** Tensors that the step of this moment reads, and makes; scratch is left out. */
 export const readBy = (lab: Lab, moment: number): readonly number[] => argumentsOf(lab.program, moment, true);
 export const madeBy = (lab: Lab, moment: number): readonly number[] =>
-  argumentsOf(lab.program, moment, false).filter((index) => !isScratch(slotAt(lab, index)));
+  argumentsOf(lab.program, moment, false).filter((index) => !isScratch(slotAt(lab.program, index)));
 
 const isScratch = ({ name }: Slot): boolean => name.startsWith('scratch:');
 
@@ -99,7 +99,7 @@ export const momentName = ({ program }: Lab, moment: number): string =>
 
 /** `input`, or whose output a slot is. */
 export function slotName(lab: Lab, index: number): string {
-  const slot = slotAt(lab, index);
+  const slot = slotAt(lab.program, index);
   if (index === lab.program.input) return 'input';
   const maker = momentName(lab, slot.firstStep + 1);
   return isScratch(slot) ? `${maker} scratch` : `${maker} output`;

@@ -1,13 +1,14 @@
 /** The step that has just run: what it computes, what it read, what it made. */
 
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { portOf } from '../../program/port.ts';
+import { slotAt } from '../../program/slots.ts';
 import { readSlot } from '../../program/values.ts';
 import { scaleOf } from '../picture.ts';
 import { type Child, type Choice, choices, el, onChange, type Part } from './dom.ts';
 import type { Pointing } from './focus.ts';
 import { formatReal, formatSigned, formatSlot } from './format.ts';
-import { type Lab, madeBy, momentName, readBy, slotAt, slotName } from './lab.ts';
+import { type Lab, madeBy, momentName, readBy, slotName } from './lab.ts';
 import { readout } from './readout.ts';
 import type { Look, Side, Store } from './state.ts';
 import { type Content, legend, numberTable, picture, type Shown, type TensorView } from './tensor.ts';
@@ -19,17 +20,17 @@ function contentOf({ lab, store, slot }: Shown): Content | string {
   if (numbers.kind === 'none') return numbers.reason;
   const { real } = numbers;
   if (side === 'difference')
-    return { real, scale: scaleOf([real], true), text: (i) => formatSigned(real[i] ?? 0) };
+    return { real, scale: scaleOf([real], true), text: (i) => formatSigned(at(real, i)) };
   const others = (['program', 'float'] as const).flatMap((which) => {
     const other = lab.numbers(sample, slot, which);
     return other.kind === 'none' ? [] : [other.real];
   });
   const scale = scaleOf(others);
-  if (side === 'float') return { real, scale, text: (i) => formatReal(real[i] ?? 0) };
+  if (side === 'float') return { real, scale, text: (i) => formatReal(at(real, i)) };
   const bytes = must(lab.recording(sample).tensors.get(slot), 'every tensor is made');
   const stored = readSlot(portOf(lab.program, slot), bytes);
-  const isFloat = slotAt(lab, slot).elem === 'f32';
-  return { real, scale, text: (i) => (isFloat ? formatReal(real[i] ?? 0) : String(stored[i])) };
+  const isFloat = slotAt(lab.program, slot).elem === 'f32';
+  return { real, scale, text: (i) => (isFloat ? formatReal(at(real, i)) : String(stored[i])) };
 }
 
 /** The colours in use; a picture of differences that are all 0 has none. */
@@ -49,13 +50,13 @@ function pane(shown: Shown): Pane {
   const view: TensorView = store.state.look === 'pictures' ? picture(shown) : numberTable(shown);
   const keys = el('span', { class: 'keys' });
   const missing = el('p', { class: 'note', hidden: true });
-  const { name } = slotAt(lab, slot);
+  const { name } = slotAt(lab.program, slot);
   const head = el(
     'h3',
     {},
     el('span', { class: `tag ${role}` }, verbs[role]),
     ` ${slotName(lab, slot)} `,
-    el('span', { class: 'shape', title: `tensor ${name}` }, formatSlot(slotAt(lab, slot))),
+    el('span', { class: 'shape', title: `tensor ${name}` }, formatSlot(slotAt(lab.program, slot))),
   );
   const element = el('div', { class: 'pane' }, head, view.element, missing, keys);
   const draw = (): void => {
@@ -124,7 +125,7 @@ function describe(lab: Lab, moment: number): readonly string[] {
   if (moment === 0) {
     const { input, rawInput } = lab.program;
     const how = rawInput === undefined ? '' : ' Scaling and normalization are in the first layer’s weights.';
-    return [`The caller writes ${formatSlot(slotAt(lab, input))} into the arena.${how}`];
+    return [`The caller writes ${formatSlot(slotAt(lab.program, input))} into the arena.${how}`];
   }
   return must(lab.program.steps[moment - 1], 'a step').kernel.doc;
 }

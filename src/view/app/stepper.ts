@@ -1,8 +1,10 @@
 /** The kernels in order, and where in them the visitor stands. */
+
 import { must } from '../../base/errors.ts';
+import { slotAt } from '../../program/slots.ts';
 import { button, el, onChange, type Part } from './dom.ts';
 import { formatSlot } from './format.ts';
-import { type Lab, madeBy, momentName, slotAt } from './lab.ts';
+import { type Lab, madeBy, momentName } from './lab.ts';
 import type { Store } from './state.ts';
 
 export function step(lab: Lab, store: Store, by: number): void {
@@ -15,7 +17,7 @@ function stop(lab: Lab, store: Store, moment: number): HTMLElement {
   const item = button('', { class: 'stop' }, () => store.set({ moment }));
   item.append(
     el('span', { class: 'stop-name' }, momentName(lab, moment)),
-    el('span', { class: 'stop-shape' }, formatSlot(slotAt(lab, made))),
+    el('span', { class: 'stop-shape' }, formatSlot(slotAt(lab.program, made))),
   );
   return el('li', {}, item);
 }

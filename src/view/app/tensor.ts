@@ -1,4 +1,6 @@
 /** One tensor of a step: its numbers as tiles of pixels, or one channel of them as a table. */
+
+import { slotAt } from '../../program/slots.ts';
 import { addressOf, placeAt } from '../element.ts';
 import {
   colourOf,
@@ -11,11 +13,11 @@ import {
   tilingFor,
   wantsBlack,
 } from '../picture.ts';
-import { pixelsOf, sized, walkable } from './canvas.ts';
+import { pixelsOf, sized, withKeys } from './canvas.ts';
 import { button, el } from './dom.ts';
 import type { Pointing } from './focus.ts';
 import { formatReal, formatSlot } from './format.ts';
-import { type Lab, slotAt, slotName } from './lab.ts';
+import { type Lab, slotName } from './lab.ts';
 import type { Store } from './state.ts';
 
 export interface Shown {
@@ -87,13 +89,13 @@ function markElement(
 /** Tiles, one per channel. */
 export function picture(shown: Shown): TensorView {
   const { lab, pointing, slot } = shown;
-  const { shape, length } = slotAt(lab, slot);
+  const { shape, length } = slotAt(lab.program, slot);
   const planes = planesOf(shape);
   const tiling = tilingFor(planes, shown.room);
   const canvas = el('canvas', { class: 'tiles', role: 'application' });
   canvas.setAttribute(
     'aria-label',
-    `${slotName(lab, slot)}, ${formatSlot(slotAt(lab, slot))}; arrow keys walk over it`,
+    `${slotName(lab, slot)}, ${formatSlot(slotAt(lab.program, slot))}; arrow keys walk over it`,
   );
   let tiles: readonly OffscreenCanvas[] = [];
   const mark = (): void => {
@@ -106,8 +108,8 @@ export function picture(shown: Shown): TensorView {
     const element = focusedElement(shown);
     if (element !== undefined) markElement(context, planes, tiling, element);
   };
-  const focusOf = (element: number) => ({ address: addressOf(slotAt(lab, slot), element), slot });
-  walkable(canvas, {
+  const focusOf = (element: number) => ({ address: addressOf(slotAt(lab.program, slot), element), slot });
+  withKeys(canvas, {
     at: (point) => elementAt(planes, tiling, length, point),
     current: () => focusedElement(shown),
     next: (from, dx, dy) => {
@@ -130,7 +132,7 @@ const mostCells = 32;
 /** One channel as numbers, at most the first 32 by 32 of them. */
 export function numberTable(shown: Shown): TensorView {
   const { lab, pointing, slot } = shown;
-  const planes = planesOf(slotAt(lab, slot).shape);
+  const planes = planesOf(slotAt(lab.program, slot).shape);
   const cut = planes.height > mostCells || planes.width > mostCells;
   let channel = 0;
   let content: Content | undefined;
@@ -147,7 +149,7 @@ export function numberTable(shown: Shown): TensorView {
     button('›', { class: 'quiet', 'aria-label': 'next channel' }, turn(1)),
   );
   const table = el('table', { class: 'numbers' });
-  const focusOf = (element: number) => ({ address: addressOf(slotAt(lab, slot), element), slot });
+  const focusOf = (element: number) => ({ address: addressOf(slotAt(lab.program, slot), element), slot });
   const redraw = (): void => {
     label.textContent = `channel ${channel} of ${planes.channels}${cut ? `, its first ${mostCells}×${mostCells} numbers` : ''}`;
     if (content !== undefined) table.replaceChildren(...rowsOf(planes, content, channel));

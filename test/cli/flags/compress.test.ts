@@ -143,12 +143,14 @@ describe('what goes', () => {
 
 test.each([
   ['8', 127],
+  ['5', 15],
   ['4', 7],
+  ['3', 3],
   ['2', 1],
 ])('--weight-bits %s: smaller with fewer', async (bits, largest) => {
   const built = await compiled('--weight-bits', bits, '--optimize', 'flash');
   for (const layer of built.formats) expect(layer.bits).toBeLessThanOrEqual(Math.log2(largest + 1) + 1);
-  if (bits !== '8') expect(built.tableBytes).toBeLessThan(plain.tableBytes);
+  if (Number(bits) <= 4) expect(built.tableBytes).toBeLessThan(plain.tableBytes);
 });
 
 describe('models that were pruned elsewhere', () => {
@@ -259,7 +261,8 @@ describe('bad input', () => {
   test.each([
     ['--sparsity', '1.5'],
     ['--sparsity', 'half'],
-    ['--weight-bits', '3'],
+    ['--weight-bits', '1'],
+    ['--weight-bits', '4.5'],
     ['--pattern', '4:2x'],
     ['--prune', 'luck'],
     ['--flash', '0'],

@@ -74,7 +74,7 @@ describe('how well', () => {
         (sum, { weights, positions }) => sum + positions * weights.filter((w) => w !== 0).length,
         0,
       );
-    expect(used(pruned({ price: 'macs' }).graph)).toBeLessThan(used(pruned({ price: 'flash' }).graph));
+    expect(used(pruned({ price: 'macs' }).graph)).toBeLessThan(used(pruned({ price: 'weights' }).graph));
     const { layers } = pruned({ price: new Map([['hidden', 1e6]]) });
     expect(layers.find((l) => l.node === 'hidden')?.density).toBeLessThan(0.1);
   });
@@ -223,6 +223,7 @@ describe('complaints', () => {
     [{ pattern: { n: 3, m: 2 } }, /pattern.*{"n":3,"m":2}/],
     [{ pattern: { block: [0, 4] } as const }, /pattern.*\[0,4\]/],
     [{ price: new Map([['nobody', 1]]) }, /no node 'nobody'.*stem/],
+    [{ price: 'flash' as 'bytes' }, /price 'flash'; supported: weights, bytes, macs/],
     [{ price: new Map([['stem', 0]]) }, /node 'stem'.*above 0/],
     [{ samples: [] }, /no samples/],
     [{ samples: [new Float32Array(3)] }, /3 numbers/],

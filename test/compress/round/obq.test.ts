@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { quadratic, type Symmetric } from '../../../src/compress/fit/symmetric.ts';
-import { levelsOf, uniformGrid } from '../../../src/compress/round/levels.ts';
-import { nearest, roundingNorm, roundRow } from '../../../src/compress/round/obq.ts';
+import { at, quadratic, type Symmetric } from '../../../src/compress/fit/symmetric.ts';
+import { type Grid, uniformGrid } from '../../../src/compress/round/levels.ts';
+import { roundingNorm, roundRow } from '../../../src/compress/round/obq.ts';
+import { largestWeight, weightBits } from '../../../src/ir/graph/op.ts';
 import { problemOf } from '../../support/spd.ts';
 
 const lossOf = (hessian: Symmetric, row: Float64Array, made: Float64Array): number =>
@@ -11,17 +12,25 @@ const lossOf = (hessian: Symmetric, row: Float64Array, made: Float64Array): numb
     made.map((x, i) => x - row[i]!),
   );
 
-const bits = fc.constantFrom(8, 4, 2);
+/** Each weight to the grid by itself, and the bias that suits them best. */
+function nearest(hessian: Symmetric, row: Float64Array, step: number, grid: Grid): Float64Array {
+  const made = row.map((x, i) => (i === 0 ? x : step * grid.nearest(x / step)));
+  const pull = made.reduce((sum, x, i) => sum + (x - row[i]!) * at(hessian, i, 0), 0);
+  made[0] = row[0]! - pull / at(hessian, 0, 0);
+  return made;
+}
+
+const bits = fc.constantFrom(...weightBits);
 
 test('weights are multiples of the step within the levels', () => {
   fc.assert(
     fc.property(fc.integer(), fc.integer({ min: 1, max: 40 }), bits, (seed, terms, b) => {
       const { hessian, row } = problemOf(terms, seed);
-      const { step, row: made } = roundRow(roundingNorm(hessian, 1e-2), row, uniformGrid(levelsOf(b)));
+      const { step, row: made } = roundRow(roundingNorm(hessian, 1e-2), row, uniformGrid(largestWeight(b)));
       expect(step).toBeGreaterThan(0);
       for (const w of made.subarray(1)) {
         expect(Math.abs(w / step - Math.round(w / step))).toBeLessThan(1e-9);
-        expect(Math.abs(Math.round(w / step))).toBeLessThanOrEqual(levelsOf(b));
+        expect(Math.abs(Math.round(w / step))).toBeLessThanOrEqual(largestWeight(b));
       }
     }),
     { numRuns: 60 },
@@ -31,11 +40,11 @@ test('weights are multiples of the step within the levels', () => {
 test.each([
   [4, 0.5],
   [2, 0.195],
-])('at %i bits the error is below that of rounding each weight by itself', (b, most) => {
+] as const)('at %i bits the error is below that of rounding each weight by itself', (b, most) => {
   let [own, plain] = [0, 0];
   for (let seed = 0; seed < 40; seed++) {
     const { hessian, row } = problemOf(24, seed);
-    const levels = levelsOf(b);
+    const levels = largestWeight(b);
     const widest = row.subarray(1).reduce((max, x) => Math.max(max, Math.abs(x)), 0) / levels;
     const made = roundRow(roundingNorm(hessian, 1e-2), row, uniformGrid(levels)).row;
     const [mine, other] = [

@@ -6,7 +6,7 @@ import { macLayers } from '../../../src/compress/fit/layers.ts';
 import { prune } from '../../../src/compress/prune/prune.ts';
 import { roundWeights } from '../../../src/compress/round/round-weights.ts';
 import type { Graph } from '../../../src/ir/graph/graph.ts';
-import type { WeightBits } from '../../../src/ir/graph/op.ts';
+import { largestWeight, type WeightBits } from '../../../src/ir/graph/op.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import type { QuantizedMac } from '../../../src/ir/integers/mac.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';
@@ -20,7 +20,7 @@ const samples = prunableInputs(60);
 const fresh = prunableInputs(40, 77);
 
 describe('rounding weights', () => {
-  test.each([4, 2])('to %i bits: each row lies on its grid, zeros stay', (bits) => {
+  test.each([7, 6, 5, 4, 3, 2] as const)('to %i bits: each row lies on its grid, zeros stay', (bits) => {
     const pruned = prune(net, { method: 'obs', sparsity: 0.5, samples }).graph;
     const { graph, weightSteps } = roundWeights(pruned, { bitsOf: () => bits, samples, reference: net });
     const before = macLayers(pruned);
@@ -29,19 +29,28 @@ describe('rounding weights', () => {
       weights.forEach((w, i) => {
         const q = w === 0 ? 0 : w / steps[Math.floor(i / terms)]!;
         expect(Math.abs(q - Math.round(q))).toBeLessThan(1e-5);
-        expect(Math.abs(Math.round(q))).toBeLessThanOrEqual(2 ** (bits - 1) - 1);
+        expect(Math.abs(Math.round(q))).toBeLessThanOrEqual(largestWeight(bits));
         if (before[l]!.weights[i] === 0) expect(w).toBe(0);
       });
     });
   });
 
   test('more bits are nearer, and layers of 8 bits are left to the quantization', () => {
-    const at = (bits: number) => roundWeights(net, { bitsOf: () => bits, samples });
+    const at = (bits: WeightBits) => roundWeights(net, { bitsOf: () => bits, samples });
     const [two, four] = [distance(net, at(2).graph, fresh), distance(net, at(4).graph, fresh)];
     expect(four).toBeLessThan(two / 2);
     expect(at(8).weightSteps.size).toBe(0);
     const mixed = roundWeights(net, { bitsOf: (node) => (node === 'hidden' ? 4 : 8), samples });
     expect([...mixed.weightSteps.keys()]).toEqual(['hidden']);
+  });
+
+  test('with fewer samples than a row has weights, other samples lose little more', () => {
+    const lost = [1, 2, 3].map((seed) => {
+      const few = prunableInputs(12, seed);
+      return distance(net, roundWeights(net, { bitsOf: () => 4, samples: few }).graph, fresh);
+    });
+    // Measured: 0.0014; 0.0021 where how much the fit is drawn to the weights does not depend on the columns.
+    expect(lost.reduce((sum, x) => sum + x, 0)).toBeLessThan(0.0018);
   });
 });
 
@@ -66,7 +75,7 @@ describe('shared values', () => {
   });
 
   test('16 are nearer to the network than 4 bits, 4 nearer than 2 bits', () => {
-    const uniform = (bits: number) =>
+    const uniform = (bits: WeightBits) =>
       distance(net, roundWeights(net, { bitsOf: () => bits, samples }).graph, fresh);
     // Measured: 0.41 and 0.91.
     expect(distance(net, sharedWith(16).graph, fresh) / uniform(4)).toBeLessThan(0.6);
@@ -107,9 +116,9 @@ describe('through the compiler', () => {
     const all = macLayers(net).reduce((sum, { weights }) => sum + weights.length, 0);
     expect(kept).toBeLessThanOrEqual(Math.round(all / 2));
     for (const [name, q] of macsOf(compiled)) {
-      const bits = { wide: 4, hidden: 2 }[name] ?? 8;
+      const bits: WeightBits = name === 'wide' ? 4 : name === 'hidden' ? 2 : 8;
       expect([name, q.bits]).toEqual([name, bits]);
-      expect(Math.max(...q.weights.map(Math.abs))).toBeLessThanOrEqual(2 ** (bits - 1) - 1);
+      expect(Math.max(...q.weights.map(Math.abs))).toBeLessThanOrEqual(largestWeight(bits));
     }
   });
 
@@ -190,7 +199,8 @@ describe('through the compiler', () => {
   });
 
   test.each([
-    [3, /'all layers': 3; supported: 8, 4 or 2/],
+    [1, /'all layers': 1; supported: 2 to 8/],
+    [4.5, /'all layers': 4.5; supported: 2 to 8/],
     [new Map([['nobody', 4]]), /'nobody': no such node; supported: stem, wide/],
   ])('bits %j are refused', (bits, message) => {
     const weightBits = bits as WeightBits;

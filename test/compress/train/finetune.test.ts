@@ -6,6 +6,7 @@ import { type Finetuned, finetune } from '../../../src/compress/train/finetune.t
 import { onThreads } from '../../../src/compress/train/node-threads.ts';
 import type { FinetuneOptions } from '../../../src/compress/train/options.ts';
 import { verifyGraph } from '../../../src/ir/graph/check.ts';
+import { weightBits } from '../../../src/ir/graph/op.ts';
 import { quantizeMac } from '../../../src/ir/integers/mac.ts';
 import { linear } from '../../../src/ir/ops/linear.ts';
 import { floatGraph, layer, withConstant } from '../../support/float-graph.ts';
@@ -108,7 +109,7 @@ describe('pruning while learning', () => {
 });
 
 describe('weights on a grid', () => {
-  for (const bits of [8, 4, 2])
+  for (const bits of weightBits)
     test(`${bits} bits: the quantizer finds the same weights`, async () => {
       const { graph } = await run({ weightBits: bits, roundFrom: 0.3 });
       for (const name of weightNames) {
@@ -193,8 +194,10 @@ describe('bad input', () => {
     [{ epochs: 0 }, /^option epochs: 0; supported: an integer from 1/],
     [{ batch: 1.5 }, /^option batch: 1.5/],
     [{ learningRate: Number.NaN }, /^option learningRate: NaN/],
-    [{ weightBits: 9 }, /^option weightBits: 9; supported: weights of 2 to 8 bits/],
+    [{ weightBits: 9 as 8 }, /^option weightBits: 9; supported: weights of 2 to 8 bits/],
     [{ weightBits: new Map([['fc', 4]]) }, /^option weightBits: node 'fc'; supported: node0, node2, node3/],
+    [{ price: 'flash' as 'bytes' }, /price 'flash'; supported: weights, bytes, macs/],
+    [{ price: new Map([['fc', 2]]) }, /no node 'fc'; supported: node0/],
     [{ sparsity: 1 }, /^option sparsity: 1/],
     [{ sparsity: 0.2 }, /^option sparsity: 0.2 for a network that has 0\.[45]/],
     [{ pruneBegin: 0.7 }, /^option pruneEnd: 0.6; supported: more than pruneBegin, 0.7/],
@@ -207,6 +210,19 @@ describe('bad input', () => {
       await expect(failure).rejects.toThrow(message);
       await expect(failure).rejects.toBeInstanceOf(InputError);
     });
+
+  test('weights that two layers share', async () => {
+    const twice = floatGraph(
+      [1, 64],
+      [
+        layer(linear, {}, { constants: [randomTensor([64, 64], 1)] }),
+        layer(linear, {}, { reads: ['y0', 'c0_0'] }),
+      ],
+    );
+    await expect(finetune(twice, twice, tinyData, options)).rejects.toThrow(
+      /^node 'node1': weights 'c0_0' shared with another layer/,
+    );
+  });
 
   test('no samples, samples of another size, another teacher', async () => {
     const tune = (data: typeof tinyData, teacher = tinyTeacher) =>

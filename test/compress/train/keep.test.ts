@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { networkOf } from '../../../src/compress/gradient/network.ts';
-import { type Importance, type Price, prune } from '../../../src/compress/train/keep.ts';
+import type { Price } from '../../../src/compress/prune/options.ts';
+import { type Importance, prune } from '../../../src/compress/train/keep.ts';
 import { type LayerState, layerStateOf } from '../../../src/compress/train/layer-state.ts';
 import { tinyStudent } from '../../support/tiny-training.ts';
 
@@ -91,7 +92,7 @@ test('as many as asked for, even of equals; all when there are fewer', () => {
     fc.property(
       fc.nat({ max: 600 }),
       fc.constantFrom<Importance>('damage', 'magnitude'),
-      fc.constantFrom<Price>('weights', 'bytes'),
+      fc.constantFrom<Price>('weights', 'bytes', 'macs', new Map([['node2', 3]])),
       fc.boolean(),
       (count, importance, price, regrow) => {
         const layers = layersOf();

@@ -1,9 +1,9 @@
 /** The trained networks through the engine: the answers of the reference, and gradients that lower a loss. */
 import { expect, test } from 'vitest';
 import { lanes } from '../../../src/compress/gradient/kernels.ts';
-import { networkOf } from '../../../src/compress/gradient/network.ts';
+import { networkOf, weightsIn } from '../../../src/compress/gradient/network.ts';
 import { finetune } from '../../../src/compress/train/finetune.ts';
-import { fixedEngine, weightsIn } from '../../../src/compress/train/shard.ts';
+import { fixedEngine } from '../../../src/compress/train/shard.ts';
 import { evaluate } from '../../../src/ir/graph/evaluate.ts';
 import type { Graph } from '../../../src/ir/graph/graph.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';

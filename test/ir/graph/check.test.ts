@@ -61,15 +61,15 @@ const broken: Readonly<Record<string, readonly [Float, number, RegExp]>> = {
   'an output twice': [{ ...good, outputs: ['y', 'y'] }, 4, /y, y/],
   'a constant input': [{ ...good, inputs: ['w'] }, 4, /'w' is constant/],
   'a result that is nowhere': [withoutTensor('t'), 5, /node 'c' makes tensor 't', which/],
-  'a tensor that nobody makes': [
+  'a tensor that no node makes': [
     withTensor('z', { dtype: 'float32', shape: [1] }),
     5,
-    /tensor 'z' is made by nobody/,
+    /tensor 'z' is made by no node/,
   ],
-  'a tensor that nobody reads': [
+  'a tensor that no node reads': [
     withTensor('z', { dtype: 'float32', shape: [18], constant: { ...w, shape: [18] } }),
     5,
-    /'z' is read by nobody/,
+    /'z' is read by no node/,
   ],
   'a size of 0': [withTensor('x', { shape: [1, 0, 3, 3] }), 8, /node 'c'/],
   'a size that is no integer': [

@@ -105,12 +105,12 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
     /^node 'a' \(add\): a cycle/,
   ],
   'a node that feeds itself': [{ nodes: [{ ...relu, inputs: ['y'] }] }, /^node 'r' \(clip\): a cycle/],
-  'an input that nobody makes (a missing initializer)': [
+  'an input that no node makes (a missing initializer)': [
     { nodes: [{ op: 'Add', name: 'a', inputs: ['x', 'w'] }] },
     /^node 'a' \(add\): its input 'w' is no input, no initializer and no node's output; .*export it again/,
   ],
   'no outputs': [{ nodes: [relu], outputs: [] }, /^model\.onnx: a graph without outputs/],
-  'an output that nobody makes': [{ nodes: [relu], outputs: ['z'] }, /^output 'z': no node makes it/],
+  'an output that no node makes': [{ nodes: [relu], outputs: ['z'] }, /^output 'z': no node makes it/],
   'a missing required input': [
     { nodes: [{ op: 'Add', name: 'a' }] },
     /^node 'a' \(add\): input 1 \(B\) is missing/,

@@ -37,7 +37,7 @@ test('nodes without names are called by their type and place', () => {
   expect(importOnnx(encodeModel({ nodes })).nodes.map((node) => node.name)).toEqual([
     'Relu_0',
     'Relu_2',
-    'Relu_2_',
+    'Relu_2_2',
   ]);
 });
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DefectError } from '../../../src/base/errors.ts';
-import type { CompareOp, Expr, Stmt } from '../../../src/ir/kernel/kernel.ts';
+import type { Expr, Stmt } from '../../../src/ir/kernel/kernel.ts';
 import type { Outcome, Program } from '../../../src/program/program.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { Trap } from '../../../src/sim/trap.ts';
@@ -186,22 +186,4 @@ test('random loops of several loads and stores, in slots at every small distance
   expect(wide).toBeGreaterThan(250);
   expect(overlapping).toBeGreaterThan(50);
   expect(kept).toBeGreaterThan(20);
-});
-
-const ops = ['lt', 'le', 'gt', 'ge', 'eq', 'ne'] as const satisfies readonly CompareOp[];
-
-test.each(ops)('%s of smaller, equal and larger numbers, one pass and four at a time', (op) => {
-  const chosen = ir.select(ir.compare(op, ir.local('x'), 64), 1, 2);
-  const program = programOf(
-    [overIndex([ir.let_('x', get('in', 0), false), put('out', 0, chosen)], 0, 10)],
-    apart,
-  );
-  const numbers = Uint8Array.from({ length }, (_, n) => 62 + (n % 5));
-  const outcome = createSimulator(program, { mode: 'checked' }).run(numbers, { keepArenas: true });
-  expect(new Set(outcome.arenas[0]!.slice(40, 50)).size).toBe(2);
-  for (const instructions of ['wasm', 'wasm-simd'] as const) {
-    const engine = createEngine(program, instructions);
-    expect(engine.widened.loops).toBe(instructions === 'wasm' ? 0 : 1);
-    expect(engine.run(numbers, { keepArenas: true })).toEqual(outcome);
-  }
 });

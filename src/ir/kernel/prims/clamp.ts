@@ -20,4 +20,5 @@ export const clamp: Primitive = {
     lo: Math.max(Math.min(x.lo, hi.lo), Math.min(lo.lo, hi.lo)),
     hi: Math.max(Math.min(x.hi, hi.hi), lo.hi),
   }),
+  cost: 'clamp',
 };

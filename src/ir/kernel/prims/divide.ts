@@ -1,6 +1,7 @@
 import { int } from '../../../wasm/code.ts';
 import { i32, select } from '../../../wasm/instructions.ts';
-import type { Interval, Primitive } from '../primitive.ts';
+import type { Interval } from '../interval.ts';
+import type { Primitive } from '../primitive.ts';
 
 function nearest(x: number, n: number): number {
   const half = Math.floor(n / 2);
@@ -35,4 +36,5 @@ export const divideNearest: Primitive = {
     const at = [x.lo, x.hi].flatMap((a) => [nearest(a, Math.max(1, n.lo)), nearest(a, Math.max(1, n.hi))]);
     return { lo: Math.min(...at), hi: Math.max(...at) };
   },
+  cost: 'divide',
 };

@@ -73,4 +73,5 @@ export const exp32: Primitive = {
   // Beyond, n is positive, and from 2^31 ln 2 on it is no int32_t.
   violation: (x = { lo: 0, hi: 0 }) => (x.hi > 0 ? `x up to ${x.hi}, not 0` : undefined),
   range: () => ({ lo: 0, hi: 1 }),
+  cost: 'otherCall',
 };

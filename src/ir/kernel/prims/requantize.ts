@@ -15,7 +15,8 @@ import {
   product31,
   select,
 } from '../../../wasm/instructions.ts';
-import type { FreshLocal, Interval, Primitive } from '../primitive.ts';
+import type { Interval } from '../interval.ts';
+import type { FreshLocal, Primitive } from '../primitive.ts';
 
 /** floor(acc * multiplier + addend) / 2^bits), exactly; 16 <= bits, 0 <= addend < 2^52. */
 function scaledFloor(acc: number, multiplier: number, addend: number, bits: number): number {
@@ -76,6 +77,11 @@ const params = [
   { name: 'shift', type: 'i32' },
 ] as const;
 
+const quotient31 = (acc = 0, multiplier = 0, shift = 0): readonly [bigint, number] => [
+  BigInt(acc) * BigInt(multiplier),
+  31 + shift,
+];
+
 const wide = (...operands: readonly [Code, Code]): Code =>
   i64.mul(i64.extend(operands[0]), i64.extend(operands[1]));
 const wideShift = (x: Code, by: Code): Code => i32.wrap(i64.shr(x, i64.extend(by)));
@@ -100,6 +106,8 @@ export const requantizeSingle: Primitive = {
   },
   violation: multiplierRule(0),
   range: cornerRange(single),
+  cost: 'requantize64',
+  quotient: quotient31,
 };
 
 /**
@@ -129,6 +137,8 @@ export const requantizeHigh: Primitive = {
   },
   violation: multiplierRule(2),
   range: cornerRange(single),
+  cost: 'requantize64',
+  quotient: quotient31,
 };
 
 /** TensorFlow Lite's two roundings: doubling high multiplication, then a shift that rounds halves away from 0. */
@@ -155,6 +165,8 @@ export const requantizeDouble: Primitive = {
   },
   violation: multiplierRule(0),
   range: cornerRange(double),
+  cost: 'requantize64',
+  quotient: quotient31,
 };
 
 /** ONNX Runtime's: a float32 product, halves to even. Adding 1.5 * 2^23 rounds a float below 2^22 to an integer. */
@@ -181,6 +193,7 @@ export const requantizeFloat: Primitive = {
   },
   violation: () => undefined,
   range: () => ({ lo: -(2 ** 21), hi: 2 ** 21 }),
+  cost: 'otherCall',
 };
 
 /** Power-of-two scales: a shift, halves up. */
@@ -206,6 +219,8 @@ export const requantizePow2: Primitive = {
     lo: Math.min(pow2(acc.lo, shift.lo), pow2(acc.lo, shift.hi)),
     hi: Math.max(pow2(acc.hi, shift.lo), pow2(acc.hi, shift.hi)),
   }),
+  cost: 'requantize32',
+  quotient: (acc = 0, shift = 0) => [BigInt(acc), shift],
 };
 
 const compact = (acc: number, multiplier: number, shift: number): number =>
@@ -241,4 +256,6 @@ export const requantizeCompact: Primitive = {
     );
   },
   range: cornerRange(compact),
+  cost: 'requantize32',
+  quotient: (acc = 0, multiplier = 0, shift = 0) => [BigInt(acc) * BigInt(multiplier), shift],
 };

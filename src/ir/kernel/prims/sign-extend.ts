@@ -1,6 +1,7 @@
 import { int } from '../../../wasm/code.ts';
 import { i32 } from '../../../wasm/instructions.ts';
-import type { Interval, Primitive } from '../primitive.ts';
+import type { Interval } from '../interval.ts';
+import type { Primitive } from '../primitive.ts';
 
 const half = (bits: number): number => 2 ** (bits - 1);
 
@@ -29,4 +30,6 @@ export const signExtend: Primitive = {
     if (x.lo >= -kept && x.hi < kept) return x;
     return { lo: -half(bits.hi), hi: half(bits.hi) - 1 };
   },
+  // To 8 bits it is part of the byte's load.
+  cost: (_, bits) => (bits?.kind === 'int' && bits.value === 8 ? undefined : 'signExtend'),
 };

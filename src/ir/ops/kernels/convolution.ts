@@ -5,9 +5,9 @@
  * never exists unpooled.
  */
 
-import { unrolledWalk } from '../../formats/dense.ts';
-import type { RowsOfWeights, RowUse, Walk } from '../../formats/expansion.ts';
-import { storedAs, walkOf } from '../../formats/index.ts';
+import { unrolledExpansion } from '../../formats/dense.ts';
+import type { Expansion, RowsOfWeights, RowUse } from '../../formats/expansion.ts';
+import { expansionOf, storedAs } from '../../formats/index.ts';
 import type { Arithmetic } from '../../integers/mac.ts';
 import {
   accumulate,
@@ -92,7 +92,7 @@ interface Plan {
   readonly w: WindowShape;
   readonly tiling: Tiling;
   readonly view: View;
-  readonly walk: Walk;
+  readonly walk: Expansion;
   /** Element offsets of the tile's outputs' inputs from the first one's. */
   readonly lanes: readonly number[];
 }
@@ -212,10 +212,10 @@ const rowsOf = (c: Convolution, w: WindowShape, rowStride: number): RowsOfWeight
 type Finish = (channel: Expr) => readonly Stmt[];
 
 /** Short depthwise windows are unrolled: neighbouring outputs then share inputs in registers. */
-function walkFor(c: Convolution, rows: RowsOfWeights): Walk {
+function walkFor(c: Convolution, rows: RowsOfWeights): Expansion {
   const { format } = c.arithmetic;
   const unrolled = isDepthwise(c) && termsOf(rows.layout) <= 25 && formatName(format) === formatName(dense8);
-  return unrolled ? unrolledWalk(rows) : walkOf(rows, format);
+  return unrolled ? unrolledExpansion(rows) : expansionOf(rows, format);
 }
 
 /** The output channel, and where the inputs of its group begin, by the names of the loops in `channels`. */

@@ -6,7 +6,7 @@
 import { type ValueCode, valueCode } from '../../formats/codes.ts';
 import { packRuns, unpackRun, unrollOf } from '../../formats/dense.ts';
 import type { RowsOfWeights, RowUse } from '../../formats/expansion.ts';
-import { storedAs, walkOf } from '../../formats/index.ts';
+import { expansionOf, storedAs } from '../../formats/index.ts';
 import type { Arithmetic } from '../../integers/mac.ts';
 import {
   accumulate,
@@ -84,7 +84,7 @@ export function linear(l: Linear): Kernel {
 /** One row of weights per output. */
 function byRows(l: Linear, rows: RowsOfWeights, format: WeightFormat): Code {
   const { bias, accumulator, finish, elem } = l.arithmetic;
-  const walk = walkOf(rows, format);
+  const walk = expansionOf(rows, format);
   const sum = local(lane(0), accumulator);
   let weights = 0;
   const use: RowUse = {

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { requantOf } from '../../../../src/ir/integers/requant.ts';
-import type { Interval, Primitive } from '../../../../src/ir/kernel/primitive.ts';
+import type { Interval } from '../../../../src/ir/kernel/interval.ts';
+import type { Primitive } from '../../../../src/ir/kernel/primitive.ts';
 import {
   requantizeCompact,
   requantizeDouble,

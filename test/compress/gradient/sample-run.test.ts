@@ -2,9 +2,10 @@ import { expect, test } from 'vitest';
 import { must } from '../../../src/base/errors.ts';
 import { macLayers } from '../../../src/compress/fit/layers.ts';
 import { withWeights } from '../../../src/compress/fit/refit.ts';
-import { gradients } from '../../../src/compress/gradient/backprop.ts';
-import { record } from '../../../src/compress/gradient/forward.ts';
+import { SampleRun } from '../../../src/compress/gradient/sample-run.ts';
+import { evaluate } from '../../../src/ir/graph/evaluate.ts';
 import type { Graph } from '../../../src/ir/graph/graph.ts';
+import { floats } from '../../../src/ir/tensor.ts';
 import { outputsOf, prunableInputs, prunableNet } from '../../support/prunable.ts';
 
 const net = prunableNet(3);
@@ -27,11 +28,13 @@ function moved(graph: Graph<'float'>, node: string, row: number, by: number): Gr
  * A bias is added to the sums at every position, so its derivative is the sum of theirs. The network is piecewise
  * linear: but for a kink within 1e-3, differences are exact up to float32's rounding of sums near 1, 1e-7 / 2e-3.
  */
-test.each(macLayers(net).map((l) => [l.node.name, l.rows] as const))(
+test.each(macLayers(net).map((layer, l) => [layer.node.name, layer.rows, l] as const))(
   'gradients of the sums of %s are differences by its biases',
-  (name, rows) => {
+  (name, rows, l) => {
     const [input] = prunableInputs(1, 11);
-    const gradient = must(gradients(net, record(net, input!), direction).get(name), name);
+    const run = new SampleRun(net);
+    run.forward(input!);
+    const gradient = run.backward(direction)[l]!;
     const positions = gradient.length / rows;
     for (let row = 0; row < rows; row++) {
       const sum = gradient.subarray(row * positions, (row + 1) * positions).reduce((s, g) => s + g, 0);
@@ -42,3 +45,13 @@ test.each(macLayers(net).map((l) => [l.node.name, l.rows] as const))(
     }
   },
 );
+
+test('values are the bits of the references', () => {
+  const [input] = prunableInputs(1, 12);
+  const run = new SampleRun(net);
+  run.forward(input!);
+  const { shape } = net.tensors.get(net.inputs[0]!)!;
+  evaluate(net, new Map([[net.inputs[0]!, floats(shape, input!)]]), (name, tensor) => {
+    expect(run.value(name), name).toEqual(tensor);
+  });
+});

@@ -1,0 +1,1 @@
+export function doubled(files: readonly string[]): readonly string[];

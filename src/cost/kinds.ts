@@ -1,0 +1,36 @@
+/** The kinds of operations that the models of speed and size both count, one for each expression. */
+import type { Expr } from '../ir/kernel/kernel.ts';
+import { binaryOperations } from '../ir/kernel/operations.ts';
+import { primitiveOf } from '../ir/kernel/prims/index.ts';
+
+/** Loads of one byte at an index below 32 (Thumb's immediate offsets), at others; of wider elements. */
+function loadKind({ elem, index }: Expr & { kind: 'load' }) {
+  if (elem !== 'u8' && elem !== 'i8') return 'loadWide';
+  return index.kind === 'int' && index.value < 32 ? 'loadNear' : 'loadFar';
+}
+
+/** Without the parts of the expression; undefined: nothing. */
+export function kindOf(e: Expr) {
+  switch (e.kind) {
+    case 'binary':
+      return binaryOperations[e.op].cost;
+    case 'compare':
+    case 'select':
+      return 'select';
+    case 'load':
+      return loadKind(e);
+    case 'call': {
+      const { cost } = primitiveOf(e.primitive);
+      return typeof cost === 'string' ? cost : cost(...e.args);
+    }
+    case 'toFloat':
+    case 'toInt':
+      return 'otherCall';
+    case 'int':
+    case 'float':
+    case 'local':
+      return undefined;
+    default:
+      return e satisfies never;
+  }
+}
