@@ -8,16 +8,8 @@ import {
   type WindowAxis,
   windowAxes,
 } from '../geometry/window.ts';
-import type { ChannelMap, Remade } from '../graph/affine.ts';
 import { is } from '../graph/graph.ts';
-import type {
-  CanonicalOp,
-  InputType,
-  KernelContext,
-  NextNode,
-  NodeView,
-  QuantizeContext,
-} from '../graph/op.ts';
+import type { CanonicalOp, InputType, KernelContext, NextNode, QuantizeContext } from '../graph/op.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -26,7 +18,7 @@ import {
   quantizeMac,
   weightsOf,
 } from '../integers/mac.ts';
-import { boundAt, clampRows, type RowClamp } from '../integers/row-clamp.ts';
+import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
@@ -288,16 +280,6 @@ function convKernel(
   });
 }
 
-/** Padding becomes what f maps to what it was: (p - h) / g. A gain of 0 has no such number. */
-function before(f: ChannelMap, node: NodeView<ConvAttrs>): Remade<ConvAttrs> | undefined {
-  const { pads, padValues } = node.attrs;
-  const padded = pads.some((p) => p !== 0);
-  if (padded && f.gain.some((g) => g === 0)) return undefined;
-  const constants = sumsBefore(f, node, node.attrs.groups);
-  const moved = f.gain.map((g, c) => ((padValues?.[c] ?? 0) - boundAt(f.shift, c)) / g);
-  return constants && { attrs: padded ? { ...node.attrs, padValues: moved } : node.attrs, constants };
-}
-
 /** Windows that overlap would compute the convolution more than once; padded ones need a value for -infinity. */
 function absorbPool(attrs: ConvAttrs, image: TensorType | undefined, next: NextNode): ConvAttrs | undefined {
   if (!is(next, maxPool) || attrs.pool !== undefined || image?.shape.length !== 4) return undefined;
@@ -353,7 +335,7 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
     // What falls does not pass the maximum behind the sums.
     after: (f, node) =>
       node.attrs.pool !== undefined && f.gain.some((g) => g < 0) ? undefined : sumsAfter(f, node),
-    before,
+    before: sumsBefore,
   },
   absorb: ({ attrs, outputTypes }, next) =>
     absorbClip(attrs, next) ?? absorbPool(attrs, outputTypes[0], next),

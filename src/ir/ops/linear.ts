@@ -83,14 +83,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
   reference: (attrs, inputs) => [linearReference(attrs, inputs)],
   channels: layerChannels,
   order: () => undefined,
-  affine: {
-    kind: 'weighted',
-    after: sumsAfter,
-    before(f, node) {
-      const constants = sumsBefore(f, node, 1);
-      return constants && { attrs: node.attrs, constants };
-    },
-  },
+  affine: { kind: 'weighted', after: sumsAfter, before: sumsBefore },
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: false,
   outputQuant: macOutputQuant,

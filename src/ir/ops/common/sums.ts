@@ -1,14 +1,10 @@
 /** Sums of inputs times constant weights, rows x columns x taps, with one bias per row. */
-import type { ChannelMap, Remade, RowClamp } from '../../graph/affine.ts';
+import type { ChannelMap, Remade } from '../../graph/affine.ts';
 import type { InputType } from '../../graph/op.ts';
+import { weightsOf } from '../../integers/mac.ts';
 import { boundAt, boundsBehind } from '../../integers/row-clamp.ts';
-import { floats, type Tensor } from '../../tensor.ts';
-import { required } from './inputs.ts';
-
-interface Clamped {
-  /** Applied to the sums. */
-  readonly clamp?: RowClamp;
-}
+import { floats } from '../../tensor.ts';
+import { columnsOf, type LayerAttrs } from './channels.ts';
 
 interface SumsView<A> {
   readonly attrs: A;
@@ -16,15 +12,13 @@ interface SumsView<A> {
   readonly inputTypes: readonly (InputType | undefined)[];
 }
 
-type Constants = { readonly weight: Tensor; readonly bias: Tensor };
-
-const constants = (shape: readonly number[], weight: Float32Array, bias: Float32Array): Constants => ({
+const constants = (shape: readonly number[], weight: Float32Array, bias: Float32Array) => ({
   weight: floats(shape, weight),
   bias: floats([bias.length], bias),
 });
 
 /** f of the clamped sums: w' = g w, b' = g b + h, row by row, and other bounds. */
-export function sumsAfter<A extends Clamped>(
+export function sumsAfter<A extends LayerAttrs>(
   f: ChannelMap,
   { attrs, inputTypes }: SumsView<A>,
 ): Remade<A> | undefined {
@@ -43,32 +37,29 @@ export function sumsAfter<A extends Clamped>(
   };
 }
 
-/** Of f(x): w'[o, c] = w[o, c] g[c], b' = b + sum w[o, c] h[c]. */
-export function sumsBefore(
+/** Of f(x): w'[o, c] = w[o, c] g[c], b' = b + sum w[o, c] h[c], and padding that f maps to what it was: (p - h) / g. */
+export function sumsBefore<A extends LayerAttrs>(
   { gain, shift }: ChannelMap,
-  { inputTypes }: SumsView<unknown>,
-  groups: number,
-): Constants | undefined {
-  const weight = required(inputTypes, 1, 'weights').constant;
-  if (weight === undefined) return undefined;
-  const [outputs = 1, depth = 1] = weight.shape;
-  const row = weight.data.length / outputs;
-  const channelOf = (i: number): number => {
-    const [o, c] = [Math.floor(i / row), Math.floor((i % row) / (row / depth))];
-    return Math.floor((o * groups) / outputs) * depth + c;
+  { attrs, inputTypes }: SumsView<A>,
+): Remade<A> | undefined {
+  const { weights, rows, taps, start, padding } = columnsOf(attrs, weightsOf(inputTypes));
+  // A gain of 0 maps all padding to one number.
+  if (padding !== undefined && gain.includes(0)) return undefined;
+  const scaled = Float32Array.from(weights.data);
+  const bias = Float32Array.from({ length: rows }, (_, row) => {
+    let sum = inputTypes[2]?.constant?.data[row] ?? 0;
+    for (const [c, g] of gain.entries()) {
+      const from = start(row, c);
+      if (from === undefined) continue;
+      const own = scaled.subarray(from, from + taps);
+      for (const w of own) sum += w * boundAt(shift, c);
+      own.set(own.map((w) => w * g));
+    }
+    return sum;
+  });
+  const moved = padding?.values.map((p, c) => (p - boundAt(shift, c)) / boundAt(gain, c));
+  return {
+    attrs: padding === undefined || moved === undefined ? attrs : padding.replaced(moved),
+    constants: constants(weights.shape, scaled, bias),
   };
-  const data = Float64Array.from(weight.data);
-  const bias = Float32Array.from({ length: outputs }, (_, o) =>
-    data
-      .subarray(o * row, (o + 1) * row)
-      .reduce(
-        (sum, w, i) => sum + w * boundAt(shift, channelOf(o * row + i)),
-        inputTypes[2]?.constant?.data[o] ?? 0,
-      ),
-  );
-  return constants(
-    weight.shape,
-    Float32Array.from(data, (w, i) => w * boundAt(gain, channelOf(i))),
-    bias,
-  );
 }
