@@ -28,7 +28,7 @@ import { constantOf, newestOpset, required, requireFloats, requireShape } from '
 import { padded } from './common/padding.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs, poolAxes } from './common/pool.ts';
 import { rounded } from './common/round.ts';
-import { sumsAfter, sumsBefore } from './common/sums.ts';
+import { sumsAfter, sumsBefore } from './common/weighted-sums.ts';
 import { convolution } from './kernels/convolution.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import { largestOf, maxPool } from './max-pool.ts';

@@ -16,7 +16,7 @@ import { absorbClip } from './common/absorb.ts';
 import { layerChannels } from './common/channel-flows.ts';
 import { required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
-import { sumsAfter, sumsBefore } from './common/sums.ts';
+import { sumsAfter, sumsBefore } from './common/weighted-sums.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import { linear as linearKernel } from './kernels/linear.ts';
 

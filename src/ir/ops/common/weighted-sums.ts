@@ -4,7 +4,7 @@ import type { InputType } from '../../graph/op.ts';
 import { weightsOf } from '../../integers/mac.ts';
 import { boundAt, boundsBehind } from '../../integers/row-clamp.ts';
 import { floats } from '../../tensor.ts';
-import { columnsOf, type LayerAttrs } from './channels.ts';
+import { columnsOf, type LayerAttrs } from './channel-flows.ts';
 
 interface SumsView<A> {
   readonly attrs: A;
