@@ -2,7 +2,7 @@ import { InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
 import { type AnyNode, freshIn, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
 import { reshape } from '../ir/ops/reshape.ts';
-import { showShape, type TensorType } from '../ir/tensor.ts';
+import { countOf, sameShape, showShape, type TensorType } from '../ir/tensor.ts';
 import { requireFiniteFile } from './finite.ts';
 
 /** What has been rewritten so far. */
@@ -134,8 +134,28 @@ function requireElements(types: readonly (TensorType | undefined)[]): void {
   });
 }
 
+/**
+ * The node on an activation with all axes of its output: a constant with more axes adds some of size 1, and what is
+ * computed element by element moves past a view.
+ */
+function withAllAxes(draft: Draft, node: Node): Node {
+  const [activation, another] = node.inputs.filter((name) => typeOf(draft, name)?.constant === undefined);
+  if (!node.op.elementwise || activation === undefined || another !== undefined) return node;
+  const types = node.inputs.map((name) => typeOf(draft, name));
+  const [from, to] = [
+    typeOf(draft, activation)?.shape ?? [],
+    node.op.infer(node.attrs, types)[0]?.shape ?? [],
+  ];
+  if (sameShape(from, to) || countOf(from) !== countOf(to)) return node;
+  const name = freshName(draft, `${node.name}~reshape`);
+  const grown = `${node.outputs[0]}~axes`;
+  emit(draft, { ...node, name, op: reshape, attrs: { shape: to }, inputs: [activation], outputs: [grown] });
+  return { ...node, inputs: node.inputs.map((input) => (input === activation ? grown : input)) };
+}
+
 /** Adds a canonical node, with explicit attributes and its outputs' types. */
-function emit(draft: Draft, node: Omit<Node, 'quantized'>): void {
+function emit(draft: Draft, given: Node): void {
+  const node = withAllAxes(draft, given);
   const inputTypes = node.inputs.map((name) => typeOf(draft, name));
   const attrs = node.op.explicit?.(node.attrs, inputTypes) ?? node.attrs;
   const types = node.op.infer(attrs, inputTypes);

@@ -5,56 +5,50 @@
  */
 
 import { broadcastTo } from '../ir/geometry/broadcast.ts';
-import { type Graph, is, type Node } from '../ir/graph/graph.ts';
-import { add } from '../ir/ops/add.ts';
-import { clip } from '../ir/ops/clip.ts';
-import { conv } from '../ir/ops/conv.ts';
-import { linear } from '../ir/ops/linear.ts';
-import { reshape } from '../ir/ops/reshape.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
 import { countOf, type Shape, sameShape, type Tensor } from '../ir/tensor.ts';
-import { activationInput, constantAt, constantOf, freshName, withConstants } from './rewrite.ts';
+import {
+  activationInput,
+  constantAt,
+  constantOf,
+  exhausted,
+  freshName,
+  inRow,
+  onlyReader,
+  withNodes,
+} from './rewrite.ts';
 
-interface Found {
+interface Behind {
   /** A layer's own output. */
   readonly source: string;
-  /** From the layer on; may be none. */
+  /** From the layer on. */
   readonly views: readonly Node[];
-  readonly second: Node;
 }
 
 const shapeOf = (graph: Graph<'float'>, name: string): Shape => graph.tensors.get(name)?.shape ?? [];
 
-const isOnlyReader = (graph: Graph<'float'>, node: Node, name: string): boolean =>
-  !graph.outputs.includes(name) && graph.nodes.every((n) => n === node || !n.inputs.includes(name));
-
 /** The views between a layer and `node`, each read by the next alone; undefined where no layer is behind them. */
-function viewsBehind(graph: Graph<'float'>, node: Node): Omit<Found, 'second'> | undefined {
+function viewsBehind(graph: Graph<'float'>, node: Node): Behind | undefined {
   const source = activationInput(graph, node);
   const maker = graph.nodes.find(({ outputs }) => outputs[0] === source);
-  if (maker === undefined || !isOnlyReader(graph, node, source)) return undefined;
-  if (is(maker, conv) || is(maker, linear) || isElementwise(graph, maker)) return { source, views: [] };
+  if (maker === undefined || onlyReader(graph, source) !== node) return undefined;
+  if (maker.op.affine.kind === 'weighted' || isElementwise(graph, maker)) return { source, views: [] };
   if (!maker.op.alias) return undefined;
   const before = viewsBehind(graph, maker);
   return before && { source: before.source, views: [...before.views, maker] };
 }
 
-/** What it computes has as many elements as what it reads: broadcasting repeats nothing. */
+/** Elements of one activation, each by itself; broadcasting repeats none. */
 function isElementwise(graph: Graph<'float'>, node: Node): boolean {
-  if (is(node, clip)) return true;
-  if (!is(node, add) || !node.inputs.some((_, i) => constantAt(graph, node, i))) return false;
-  const [from, to] = [activationInput(graph, node), node.outputs[0] ?? ''];
-  return countOf(shapeOf(graph, from)) === countOf(shapeOf(graph, to));
+  const activations = node.inputs.filter((_, i) => constantAt(graph, node, i) === undefined);
+  if (!node.op.elementwise || activations.length !== 1) return false;
+  return sameShape(shapeOf(graph, activations[0] ?? ''), shapeOf(graph, node.outputs[0] ?? ''));
 }
 
-function find(graph: Graph<'float'>): Found | undefined {
+function moveOne(graph: Graph<'float'>): Graph<'float'> | undefined {
   for (const second of graph.nodes) {
     const behind = isElementwise(graph, second) ? viewsBehind(graph, second) : undefined;
-    if (behind === undefined) continue;
-    const grows = !sameShape(
-      shapeOf(graph, activationInput(graph, second)),
-      shapeOf(graph, second.outputs[0] ?? ''),
-    );
-    if (behind.views.length > 0 || grows) return { ...behind, second };
+    if (behind !== undefined && behind.views.length > 0) return moved(graph, behind, second);
   }
   return undefined;
 }
@@ -79,43 +73,13 @@ function movedBack(constant: Tensor, elements: Tensor['data'], from: Shape, to: 
   return constantOf(from, data);
 }
 
-interface Moved {
-  readonly nodes: readonly Node[];
-  readonly shapes: ReadonlyMap<string, Shape>;
-}
-
-/** The views behind the moved node, under new names as they hold other numbers; one more where axes are added. */
-function viewsAfter(graph: Graph<'float'>, { views, second }: Found, from: string, last: string): Moved {
-  const [before, after] = [activationInput(graph, second), second.outputs[0] ?? ''].map((name) =>
-    shapeOf(graph, name),
-  );
-  const grown: Node = {
-    name: `${second.name}~view`,
-    op: reshape,
-    attrs: { shape: after },
-    inputs: [],
-    outputs: second.outputs,
-    origin: second.origin,
-  };
-  const all = sameShape(before ?? [], after ?? []) ? views : [...views, grown];
-  const nameOf = (i: number): string => {
-    if (i < 0) return from;
-    return i === all.length - 1 ? last : freshName(graph, `${all[i]?.outputs[0]}~view`);
-  };
-  return {
-    nodes: all.map((view, i) => ({ ...view, inputs: [nameOf(i - 1)], outputs: [nameOf(i)] })),
-    shapes: new Map(all.map((view, i) => [nameOf(i), shapeOf(graph, view.outputs[0] ?? '')])),
-  };
-}
-
-function move(graph: Graph<'float'>, found: Found): Graph<'float'> {
-  const { source, views, second } = found;
+function moved(graph: Graph<'float'>, { source, views }: Behind, second: Node): Graph<'float'> {
   const [from, output] = [shapeOf(graph, source), second.outputs[0] ?? ''];
   const elements = elementsBehind(from, views);
   const other = freshName(graph, `${output}~view`);
   // The name goes to what is computed where that has the same elements in the same order.
   const keeps = !graph.outputs.includes(output) && elements.every((e: number, i: number) => e === i);
-  const [moved, last] = keeps ? [output, other] : [other, output];
+  const [now, last] = keeps ? [output, other] : [other, output];
   const constants = new Map<string, Tensor>();
   const inputs = second.inputs.map((name, i) => {
     const constant = constantAt(graph, second, i);
@@ -124,22 +88,20 @@ function move(graph: Graph<'float'>, found: Found): Graph<'float'> {
     constants.set(fresh, movedBack(constant, elements, from, shapeOf(graph, output)));
     return fresh;
   });
-  const after = viewsAfter(graph, found, moved, last);
-  const made = [{ ...second, inputs, outputs: [moved] }, ...after.nodes];
+  // The views hold other numbers now.
+  const inner = views.slice(0, -1).map(({ outputs }) => freshName(graph, `${outputs[0]}~view`));
+  const behind = inRow(views, [now, ...inner, last]);
+  const made = [{ ...second, inputs, outputs: [now] }, ...behind];
+  const renamed = (node: Node) => ({
+    ...node,
+    inputs: node.inputs.map((name) => (name === output ? last : name)),
+  });
   const nodes = graph.nodes.flatMap((node) => {
     if (node === second) return made;
-    const inputs = node.inputs.map((name) => (name === output ? last : name));
-    return views.includes(node) ? [] : [{ ...node, inputs }];
+    return views.includes(node) ? [] : [renamed(node)];
   });
-  const tensors = new Map(graph.tensors);
-  for (const [name, shape] of [...after.shapes, [moved, from] as const])
-    tensors.set(name, { dtype: 'float32', shape });
-  return withConstants({ ...graph, tensors, nodes }, constants);
+  return withNodes(graph, nodes, constants);
 }
 
 /** Nothing is rounded: outputs stay the same. */
-export function hoisted(graph: Graph<'float'>): Graph<'float'> {
-  let current = graph;
-  for (let found = find(current); found !== undefined; found = find(current)) current = move(current, found);
-  return current;
-}
+export const hoisted = (graph: Graph<'float'>): Graph<'float'> => exhausted(graph, moveOne);

@@ -1,6 +1,8 @@
 /** Rewriting of float graphs by merging a node into the only reader of its output. */
 import { must } from '../base/errors.ts';
+import type { Remade } from '../ir/graph/affine.ts';
 import { freshIn, type Graph, type Node } from '../ir/graph/graph.ts';
+import type { NodeView } from '../ir/graph/op.ts';
 import { countOf, type Tensor } from '../ir/tensor.ts';
 
 /** What a merge makes of two nodes: one that reads `inputs` and writes the second one's output. */
@@ -18,10 +20,26 @@ export interface MergeView {
   readonly graph: Graph<'float'>;
   readonly first: Node;
   readonly second: Node;
-  /** The constant that input `index` of a node names. */
-  constant(node: Node, index: number): Tensor | undefined;
   /** A name that no tensor has. */
   fresh(stem: string): string;
+}
+
+/** A node with what it knows of its tensors, for the rules of its operator. */
+export function viewOf(graph: Graph<'float'>, node: Node): Node & NodeView<unknown> {
+  const typeOf = (name: string) => graph.tensors.get(name);
+  const outputTypes = node.outputs.map((name) => must(typeOf(name), 'outputs have types'));
+  return { ...node, inputTypes: node.inputs.map(typeOf), outputTypes };
+}
+
+/** A node on `input` with other numbers, its constants under new names. */
+export function remade(
+  fresh: MergeView['fresh'],
+  node: Node,
+  { attrs, constants }: Remade<unknown>,
+  input: string,
+): Merged & { readonly constants: ReadonlyMap<string, Tensor> } {
+  const named = new Map(Object.entries(constants).map(([role, t]) => [fresh(`${node.name}.${role}`), t]));
+  return { named: node, op: node.op, attrs, inputs: [input, ...named.keys()], constants: named };
 }
 
 /** Returns undefined where it does not apply. */
@@ -33,38 +51,35 @@ export const constantAt = (graph: Graph<'float'>, node: Node, index: number): Te
 /** A name that no tensor has. */
 export const freshName = ({ tensors }: Graph<'float'>, stem: string): string => freshIn(tensors, stem);
 
-/** Readers of each tensor; the graph's outputs count as read once more. */
-function readersOf(graph: Graph<'float'>): ReadonlyMap<string, readonly (Node | 'output')[]> {
-  const readers = new Map<string, (Node | 'output')[]>();
-  const note = (tensor: string, reader: Node | 'output') => {
-    readers.set(tensor, [...(readers.get(tensor) ?? []), reader]);
-  };
-  for (const node of graph.nodes) for (const input of node.inputs) note(input, node);
-  for (const output of graph.outputs) note(output, 'output');
-  return readers;
+/** The only reader of a tensor that is no output of the graph. */
+export function onlyReader(graph: Graph<'float'>, name: string): Node | undefined {
+  const [reader, ...more] = graph.nodes.filter(({ inputs }) => inputs.includes(name));
+  return more.length === 0 && !graph.outputs.includes(name) ? reader : undefined;
 }
 
-/** Applies `merge` wherever a node is the only reader of another's output, until it applies nowhere. */
-export function mergeAll(graph: Graph<'float'>, merge: Merge): Graph<'float'> {
+/** Rewrites a graph until there is nothing left to do. */
+export function exhausted(
+  graph: Graph<'float'>,
+  once: (graph: Graph<'float'>) => Graph<'float'> | undefined,
+): Graph<'float'> {
   let current = graph;
-  for (let next = mergeOnce(current, merge); next !== undefined; next = mergeOnce(current, merge))
-    current = next;
+  for (let next = once(current); next !== undefined; next = once(current)) current = next;
   return current;
 }
 
+/** Applies `merge` wherever a node is the only reader of another's output, until it applies nowhere. */
+export const mergeAll = (graph: Graph<'float'>, merge: Merge): Graph<'float'> =>
+  exhausted(graph, (current) => mergeOnce(current, merge));
+
+/** Nodes in a row, each on what the one before makes: the first reads the first name. */
+export const inRow = (nodes: readonly Node[], names: readonly string[]): readonly Node[] =>
+  nodes.map((node, i) => ({ ...node, inputs: names.slice(i, i + 1), outputs: names.slice(i + 1, i + 2) }));
+
 function mergeOnce(graph: Graph<'float'>, merge: Merge): Graph<'float'> | undefined {
-  const readers = readersOf(graph);
   for (const first of graph.nodes) {
-    const [output] = first.outputs;
-    const [second, ...more] = readers.get(output ?? '') ?? [];
-    if (second === undefined || second === 'output' || more.length > 0) continue;
-    const merged = merge({
-      graph,
-      first,
-      second,
-      constant: (node, index) => constantAt(graph, node, index),
-      fresh: (stem) => freshName(graph, stem),
-    });
+    const second = onlyReader(graph, first.outputs[0] ?? '');
+    if (second === undefined) continue;
+    const merged = merge({ graph, first, second, fresh: (stem) => freshName(graph, stem) });
     if (merged !== undefined) return replace(graph, first, second, merged);
   }
   return undefined;
@@ -81,7 +96,23 @@ function replace(graph: Graph<'float'>, first: Node, second: Node, merged: Merge
   };
   // At the second's place: what it reads besides the first's output may be computed in between.
   const nodes = graph.nodes.filter((n) => n !== first).map((n) => (n === second ? node : n));
-  return withConstants({ ...graph, nodes }, merged.constants ?? new Map());
+  return withNodes(graph, nodes, merged.constants);
+}
+
+/** The graph with other nodes, and the types of what new ones make. */
+export function withNodes(
+  graph: Graph<'float'>,
+  nodes: readonly Node[],
+  constants: ReadonlyMap<string, Tensor> = new Map(),
+): Graph<'float'> {
+  const tensors = new Map(graph.tensors);
+  const typeOf = (name: string) => constants.get(name) ?? tensors.get(name);
+  for (const { op, attrs, inputs, outputs } of nodes.filter((node) => !graph.nodes.includes(node)))
+    for (const [i, type] of op.infer(attrs, inputs.map(typeOf)).entries()) {
+      const name = must(outputs[i], 'every output has a name');
+      tensors.set(name, { ...tensors.get(name), ...type });
+    }
+  return withConstants({ ...graph, tensors, nodes }, constants);
 }
 
 /** The graph with `constants` added and every tensor that nothing names any more removed. */

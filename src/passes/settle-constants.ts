@@ -13,7 +13,7 @@ import { evaluate } from '../ir/graph/evaluate.ts';
 import { channelsOf, type Graph, type Node } from '../ir/graph/graph.ts';
 import { floats, type Tensor } from '../ir/tensor.ts';
 import type { Pass } from './pass.ts';
-import { constantAt, constantOf, freshName, withConstants } from './rewrite.ts';
+import { freshName, remade, viewOf, withNodes } from './rewrite.ts';
 
 /** A column is large beside the median of the columns' largest weights. */
 const large = 8;
@@ -41,27 +41,27 @@ function constantsOf({ lo, hi }: Spans, channels: readonly number[]): ReadonlyMa
   return made;
 }
 
-/** The layer with the columns of constant channels in its bias. */
+/** The layer with the columns of constant channels in its bias: it reads 0 x + value of them. */
 function settled(graph: Graph<'float'>, node: Node, constants: ReadonlyMap<number, number>): Graph<'float'> {
-  const { weights, rows, taps, start } = must(channelsOf(graph, node).columns, 'a layer has columns');
-  const left = Float32Array.from(weights.data);
-  const bias = Float32Array.from({ length: rows }, (_, row) => {
-    let sum = constantAt(graph, node, 2)?.data[row] ?? 0;
-    for (const [channel, value] of constants) {
-      const from = must(start(row, channel), 'each row reads all');
-      for (const w of left.subarray(from, from + taps)) sum += w * value;
-      left.fill(0, from, from + taps);
-    }
-    return sum;
-  });
-  const names = ['weight', 'bias'].map((what) => freshName(graph, `${node.name}.${what}.settled`));
-  const inputs = [node.inputs[0] ?? '', ...names];
-  return withConstants(
-    { ...graph, nodes: graph.nodes.map((n) => (n === node ? { ...node, inputs } : n)) },
-    new Map([
-      [names[0] ?? '', constantOf(weights.shape, left)],
-      [names[1] ?? '', constantOf([rows], bias)],
-    ]),
+  const { columns } = channelsOf(graph, node);
+  const channels = [...Array(must(columns, 'a layer has columns').channels).keys()];
+  const f = {
+    gain: channels.map((c) => (constants.has(c) ? 0 : 1)),
+    shift: channels.map((c) => constants.get(c) ?? 0),
+  };
+  const { affine } = node.op;
+  const folded = affine.kind === 'weighted' ? affine.before(f, viewOf(graph, node)) : undefined;
+  const made = remade(
+    (stem) => freshName(graph, stem),
+    node,
+    must(folded, 'a layer takes maps in'),
+    node.inputs[0] ?? '',
+  );
+  const { attrs, inputs } = made;
+  return withNodes(
+    graph,
+    graph.nodes.map((n) => (n === node ? { ...node, attrs, inputs } : n)),
+    made.constants,
   );
 }
 

@@ -13,7 +13,7 @@ import { reshape } from '../ir/ops/reshape.ts';
 import { transpose } from '../ir/ops/transpose.ts';
 import type { Shape, Tensor } from '../ir/tensor.ts';
 import type { Pass } from './pass.ts';
-import { constantAt, constantOf, freshName, withConstants } from './rewrite.ts';
+import { constantAt, constantOf, exhausted, freshName, onlyReader, withNodes } from './rewrite.ts';
 
 /** `rows[i]` becomes row i. */
 function inRows(t: Tensor, rows: readonly number[]): Tensor {
@@ -38,12 +38,6 @@ interface Found {
   readonly image: Node;
   readonly shape: Shape;
   readonly rows: readonly number[];
-}
-
-/** The only reader of a tensor that is no output of the graph. */
-function onlyReader(graph: Graph<'float'>, name: string): Node | undefined {
-  const readers = graph.nodes.filter(({ inputs }) => inputs.includes(name));
-  return readers.length === 1 && !graph.outputs.includes(name) ? readers[0] : undefined;
 }
 
 /** The linear layer that `image` shows, through reshapes without other readers. */
@@ -90,48 +84,24 @@ function settle(graph: Graph<'float'>, { layer, image, shape, rows }: Found): Gr
   const [vector = ''] = layer.outputs;
   const [made, laid] = [freshName(graph, `${vector}.hwc`), freshName(graph, `${vector}.image`)];
   const perm = [0, shape.length - 1, ...spatial.map((_, i) => i + 1)];
-  const replaced: ReadonlyMap<Node, readonly Node[]> = new Map([
-    [
-      layer,
-      [
-        {
-          ...layer,
-          attrs: inRowsOf(layer, rows),
-          inputs: [layer.inputs[0] ?? '', ...names],
-          outputs: [made],
-        },
-      ],
-    ],
-    [
-      image,
-      [
-        { ...image, attrs: { shape: turned }, inputs: [made], outputs: [laid] },
-        {
-          name: `${image.name}.chw`,
-          op: transpose,
-          attrs: { perm },
-          inputs: [laid],
-          outputs: image.outputs,
-          origin: image.origin,
-        } as Node,
-      ],
-    ],
-  ]);
-  const tensors = new Map(graph.tensors)
-    .set(made, { dtype: 'float32', shape: graph.tensors.get(vector)?.shape ?? [] })
-    .set(laid, { dtype: 'float32', shape: turned });
+  const toImage: Node = { ...image, attrs: { shape: turned }, inputs: [made], outputs: [laid] };
+  const turn: Node = { ...image, name: `${image.name}.chw`, op: transpose, attrs: { perm }, inputs: [laid] };
+  const inputs = [layer.inputs[0] ?? '', ...names];
   const between = reshapesBetween(graph, layer, image);
-  const nodes = graph.nodes.flatMap((node) => replaced.get(node) ?? (between.includes(node) ? [] : [node]));
-  return withConstants({ ...graph, tensors, nodes }, constants);
+  const nodes = graph.nodes.flatMap((node) => {
+    if (node === layer) return [{ ...layer, attrs: inRowsOf(layer, rows), inputs, outputs: [made] }];
+    if (node === image) return [toImage, turn];
+    return between.includes(node) ? [] : [node];
+  });
+  return withNodes(graph, nodes, constants);
 }
 
 export const settleImages: Pass<'float', 'float'> = {
   name: 'settle-images',
   doc: 'linear layers that make images make them in the order of memory; outputs stay the same',
-  run(graph) {
-    let current = graph;
-    for (let found = find(current); found !== undefined; found = find(current))
-      current = settle(current, found);
-    return current;
-  },
+  run: (graph) =>
+    exhausted(graph, (current) => {
+      const found = find(current);
+      return found && settle(current, found);
+    }),
 };

@@ -105,6 +105,34 @@ const cases: Readonly<Record<string, Recipe>> = {
       { kind: 'batchNorm', seed: 2939, flavour: 'zeroGain' },
     ],
   },
+  'a constant behind an activation with bounds by channel': {
+    ...plain,
+    input: [1, 5, 6],
+    layers: [
+      {
+        kind: 'conv',
+        window: { kernel: [1, 2], strides: [4, 1], dilations: [2, 1], pads: [0, 0, 0, 0] },
+        out: 7,
+        groups: 'depthwise',
+        weights: { kind: 'ones', bias: 'none', seed: 3478 },
+      },
+      {
+        kind: 'clip',
+        bounds: [
+          [-3, -1],
+          [0, 6],
+          [2, 2],
+        ],
+      },
+      { kind: 'batchNorm', seed: 1286, flavour: 'zeroGain' },
+      { kind: 'addConstant', seed: 2469, scalar: false },
+    ],
+    mode: 'tfl-double',
+    format: { kind: 'bitmap', bits: 8 },
+    correction: true,
+    method: 'percentile',
+    seed: 1816,
+  },
 };
 
 describe.each(Object.entries(cases))('%s', (_, recipe) => {

@@ -2,10 +2,12 @@
 import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import type { Graph } from '../../src/ir/graph/graph.ts';
+import { add } from '../../src/ir/ops/add.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { foldBatchNorm } from '../../src/passes/fold-batch-norm.ts';
 import { convolution, dense, norm, relu } from '../support/affine-layers.ts';
-import { floatGraph, type LayerSpec } from '../support/float-graph.ts';
+import { floatGraph, type LayerSpec, layer } from '../support/float-graph.ts';
+import { constant } from '../support/small-network.ts';
 
 const outputOf = (graph: Graph<'float'>, x: readonly number[]): number[] => {
   const { shape } = graph.tensors.get('x')!;
@@ -16,6 +18,8 @@ const kinds = (graph: Graph<'float'>): string[] => graph.nodes.map(({ op }) => o
 
 /** Gains 2 and -0.5, shifts -5 and 3: (x - 3) 4 / sqrt(4) + 1 and (x - 4) (-1) / sqrt(4) + 1. */
 const twice = norm({ scale: [4, -1], bias: [1, 1], mean: [3, 4], variance: [4, 4] }, 0);
+
+const plus = layer(add, {}, { constants: [constant([2, 1, 1], [4, -6])] });
 
 /** With a ReLU of its own, as fusion leaves it. */
 const clipped = (spec: LayerSpec): LayerSpec => ({
@@ -66,6 +70,8 @@ describe('of the networks', () => {
     ['between two convolutions', images, [pointwise, twice, pointwise], ['conv', 'conv']],
     ['behind a ReLU, before a convolution', images, [relu, twice, pointwise], ['clip', 'conv']],
     ['alone', images, [twice], ['conv']],
+    ['behind a ReLU and a constant that is added', images, [pointwise, relu, plus, twice], ['conv']],
+    ['before a constant that is added', images, [pointwise, twice, plus, twice], ['conv']],
     ['behind a linear layer', [1, 2], [dense([2, 2], [1, 2, 3, 4], [5, 6]), twice], ['linear']],
     ['before one', [1, 2], [twice, dense([2, 2], [1, 2, 3, 4], [5, 6])], ['linear']],
   ];

@@ -3,8 +3,10 @@ import { expect, test } from 'vitest';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import type { Graph } from '../../src/ir/graph/graph.ts';
 import { add } from '../../src/ir/ops/add.ts';
+import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
+import { reshape } from '../../src/ir/ops/reshape.ts';
 import { floats } from '../../src/ir/tensor.ts';
 import { fuse } from '../../src/passes/fuse.ts';
 import { convolution, dense, relu } from '../support/affine-layers.ts';
@@ -44,6 +46,15 @@ const above = layer(maxPool, {
     ceil: false,
   },
 });
+const mean = layer(avgPool, {
+  kernel: [2, 2],
+  strides: [2, 2],
+  pads: [0, 0, 0, 0],
+  autoPad: 'NOTSET',
+  dilations: [1, 1],
+  ceilMode: false,
+  countIncludePad: false,
+});
 const pointwise = convolution([2, 2, 1, 1], [1, -2, 3, 4], { bias: [1, 2] });
 const plus = (shape: readonly number[], numbers: readonly number[]): LayerSpec =>
   layer(add, {}, { constants: [constant(shape, numbers)] });
@@ -75,7 +86,50 @@ const cases: readonly (readonly [string, readonly number[], readonly LayerSpec[]
   ['not a max-pool whose windows overlap', image, [pointwise, pool(3, 2)], ['conv', 'maxPool']],
   ['not a padded max-pool', image, [pointwise, pool(2, 2, 1)], ['conv', 'maxPool']],
   ['not a max-pool padded above only', [1, 2, 5, 5], [pointwise, above], ['conv', 'maxPool']],
-  ['not a constant behind a clip', image, [pointwise, relu, plus([2, 1, 1], [10, 20])], ['conv', 'add']],
+  ['a constant behind a clip', image, [pointwise, relu, plus([2, 1, 1], [10, 20])], ['conv']],
+  [
+    'a constant behind clips, constants and a max-pool',
+    image,
+    [pointwise, plus([2, 1, 1], [-5, 9]), six, pool(2, 2), plus([1], [2]), relu, plus([2, 1, 1], [10, 20])],
+    ['conv'],
+  ],
+  [
+    'a constant behind a max-pool whose windows overlap',
+    image,
+    [pointwise, relu, pool(3, 2), plus([2, 1, 1], [10, 20])],
+    ['conv', 'maxPool'],
+  ],
+  ['a constant behind an average', image, [pointwise, mean, plus([2, 1, 1], [10, 20])], ['conv', 'avgPool']],
+  [
+    'not a constant behind a clipped average, which is a layer',
+    image,
+    [pointwise, mean, relu, plus([2, 1, 1], [10, 20])],
+    ['conv', 'avgPool', 'clip', 'conv'],
+  ],
+  [
+    'a constant in front of a linear layer, behind a view',
+    [1, 2, 2, 2],
+    [
+      pool(2, 1),
+      layer(reshape, { shape: [1, 2] }),
+      plus([2], [10, 20]),
+      dense([2, 2], [1, 2, 3, 4]),
+      plus([2], [5, 6]),
+    ],
+    ['maxPool', 'reshape', 'linear'],
+  ],
+  [
+    'not a constant in front of padding, which is a layer',
+    image,
+    [plus([2, 1, 1], [10, 20]), convolution([1, 2, 3, 3], new Array<number>(18).fill(1), { pad: 1 })],
+    ['conv', 'conv'],
+  ],
+  [
+    'not a constant without a layer beside it, which is one',
+    [1, 4],
+    [plus([4], [1, 2, 3, 4]), relu],
+    ['reshape', 'conv', 'reshape', 'clip'],
+  ],
   ['not a constant that differs along a row', image, [pointwise, plus([4], [1, 2, 3, 4])], ['conv', 'add']],
 ];
 

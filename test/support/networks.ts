@@ -63,9 +63,8 @@ class Builder {
   #macs = 0;
   /** Whether something was added that has code. */
   hasKernel = false;
-  /** Whether a batch norm, or an added constant, can be folded into what came last. */
+  /** Whether a batch norm can be folded into what came last. */
   #foldsNorm = false;
-  #foldsConstant = false;
   /** Whether this is a linear layer's output and of no other node, however reshaped, its rows in any order. */
   #rowsAreFree = false;
   /** Whether this is an image whose order decided that of the rows; a transpose behind it leaves them alone. */
@@ -97,7 +96,6 @@ class Builder {
     this.at = output;
     this.shape = type!.shape;
     this.#foldsNorm = false;
-    this.#foldsConstant = false;
     this.#rowsAreFree = false;
     this.#settled = false;
   }
@@ -118,6 +116,11 @@ class Builder {
 
   get #isImage(): boolean {
     return this.shape.length >= 3 && sameOrder(this.#order, spatialOrder(this.shape));
+  }
+
+  /** Whether a depthwise convolution can read it, with all axes but the channels as one. */
+  get #isImageOfChannels(): boolean {
+    return sameOrder(this.#order, spatialOrder([1, this.#channels, 1, countOf(this.shape) / this.#channels]));
   }
 
   get #spatial(): Shape {
@@ -175,9 +178,9 @@ class Builder {
   }
 
   #keeping(work: () => void): void {
-    const kept = [this.#foldsNorm, this.#foldsConstant, this.#rowsAreFree, this.#settled] as const;
+    const kept = [this.#foldsNorm, this.#rowsAreFree, this.#settled] as const;
     work();
-    [this.#foldsNorm, this.#foldsConstant, this.#rowsAreFree, this.#settled] = kept;
+    [this.#foldsNorm, this.#rowsAreFree, this.#settled] = kept;
   }
 
   #asRow(): void {
@@ -248,7 +251,6 @@ class Builder {
     if (!this.#affords(pixels * countOf(shape))) return;
     this.#compute(conv, { ...window, groups }, [this.at, ...this.#parameters(weights, shape)]);
     this.#foldsNorm = true;
-    this.#foldsConstant = true;
   }
 
   #parameters(weights: Weights, shape: Shape): string[] {
@@ -284,7 +286,6 @@ class Builder {
     }
     this.#order = undefined;
     this.#foldsNorm = true;
-    this.#foldsConstant = true;
     this.#rowsAreFree = true;
   }
 
@@ -299,18 +300,15 @@ class Builder {
   /** Where nothing can take it in, it becomes a depthwise convolution, which needs an image. */
   #batchNorm({ seed, flavour }: Pick<Layer<'batchNorm'>, 'seed' | 'flavour'>): void {
     const channels = this.#channels;
-    const asImage = [1, channels, 1, countOf(this.shape) / channels];
-    const stands = sameOrder(this.#order, spatialOrder(asImage));
     // On a flattened image only a linear layer behind it can take it in.
-    const needsLinear = !this.#foldsNorm && !stands;
+    const needsLinear = !this.#foldsNorm && !this.#isImageOfChannels;
     if (needsLinear && (this.shape.length !== 2 || this.#macs + 2 * channels > macBudget)) return;
     const parameters = normParameters(new Draw(seed), channels, flavour);
     const names = parameters.map((data) => this.#constant([channels], data));
-    const [folded, image, free] = [this.#foldsNorm, this.shape.length === 4, this.#rowsAreFree];
+    const [folded, free] = [this.#foldsNorm, this.#rowsAreFree];
     const epsilon = Math.fround(flavour === 'extreme' ? 1e-5 : 1e-2);
     this.#pointwise(batchNorm, { epsilon }, [this.at, ...names]);
     this.#foldsNorm = folded;
-    this.#foldsConstant = folded || image;
     this.#rowsAreFree = folded && free;
     if (needsLinear)
       this.#linear({
@@ -366,13 +364,13 @@ class Builder {
     if (norm) this.#batchNorm({ seed: weights.seed + 1, flavour: 'plain' });
   }
 
+  /** Where no layer can take it in, it becomes a depthwise convolution, as a batch norm does. */
   #addConstant({ seed, scalar }: Layer<'addConstant'>): void {
-    if (!this.#foldsConstant) return;
+    if (!this.#isImageOfChannels) return;
     const data = new Draw(seed).floats(scalar ? 1 : this.#channels, -2, 2);
     const shape = scalar ? [1] : [this.#channels, ...this.#spatial.map(() => 1)];
     const free = this.#rowsAreFree;
     this.#pointwise(add, {}, [this.at, this.#constant(shape, data)]);
-    this.#foldsConstant = true;
     this.#rowsAreFree = free;
   }
 

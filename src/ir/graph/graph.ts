@@ -65,8 +65,10 @@ export type NodeOf<A, Q = unknown> = Omit<Node, 'attrs' | 'quantized' | 'op'> & 
   readonly quantized?: Q;
 };
 
-export const is = <A, Q>(node: Node, op: CanonicalOp<A, Q>): node is Node & NodeOf<A, Q> =>
-  node.op.kind === op.kind;
+export const is = <A, Q, N extends Pick<Node, 'op' | 'attrs'>>(
+  node: N,
+  op: CanonicalOp<A, Q>,
+): node is N & NodeOf<A, Q> => node.op.kind === op.kind;
 
 /** `stem`, or where that is taken the first of `stem_2`, `stem_3`, ... that is not. */
 export function freshIn(taken: { has(name: string): boolean }, stem: string): string {

@@ -3,6 +3,7 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Quant, StoredTensor } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
+import type { ChannelMap, Remade } from './affine.ts';
 import type { Attributes } from './attributes.ts';
 import type { Channels } from './channels.ts';
 import type { Steps, Value } from './gradient.ts';
@@ -116,6 +117,41 @@ export interface QuantizeContext<A> extends ScaleContext<A> {
   readonly inputMean: Float64Array | undefined;
 }
 
+/** Itself a map, as a batch normalization, an addition of a constant, an activation with bounds. */
+interface Channelwise<A> {
+  readonly kind: 'channelwise';
+  /** Undefined where it is none: it reads two activations, or elements of one channel are treated unlike. */
+  map(node: NodeView<A>): ChannelMap | undefined;
+  /** The same operator as another map without bounds; undefined where it can be few. */
+  readonly again: ((f: ChannelMap) => Remade<A>) | undefined;
+  /** Operators with kernels that compute f in its place; undefined where it has a kernel itself. */
+  readonly alone: ((f: ChannelMap, node: NodeView<unknown>) => readonly Replacement[]) | undefined;
+}
+
+/** Hands on numbers of its channels: max-pools, averages, views. */
+interface Commuting<A> {
+  readonly kind: 'commuting';
+  /** Whether f(node(x)) = node(f(x)). */
+  commutes(f: ChannelMap, node: NodeView<A>): boolean;
+}
+
+/** Sums with weights, which take maps in. All constants; undefined where the node's numbers cannot. */
+interface Weighted<A> {
+  readonly kind: 'weighted';
+  /** f(node(x)): f is in its rows, bias and bounds. */
+  after(f: ChannelMap, node: NodeView<A>): Remade<A> | undefined;
+  /** node(f(x)): f, which has no bounds, is in its columns, bias and padding. */
+  before(f: ChannelMap, node: NodeView<A>): Remade<A> | undefined;
+}
+
+/** What becomes of maps beside an operator. `opaque`: they stay where they are. */
+export type AffineRule<A> = { readonly kind: 'opaque' } | Channelwise<A> | Commuting<A> | Weighted<A>;
+
+/** The only reader of what a node makes. */
+export interface NextNode extends NodeView<unknown> {
+  readonly op: CanonicalOp;
+}
+
 /** What every operator has, whatever stage it is of. */
 interface OpBase<A> {
   readonly kind: string;
@@ -171,6 +207,12 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
    * input's bytes on, so that the readers of its output decide. Absent: its tensors hold 0.
    */
   readonly anyZeroPoint?: 'computes' | 'moves';
+  /** What becomes of maps of single channels before and behind it: gains, shifts and bounds. */
+  readonly affine: AffineRule<A>;
+  /** Its attributes with the next node in it, an activation or a pool; undefined: they stay two. */
+  absorb(node: NodeView<A>, next: NextNode): A | undefined;
+  /** Each element of the output is made of the elements at its place alone, after broadcasting. */
+  readonly elementwise: boolean;
   /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */
   readonly turns?: true;
   /** Its weights as a matrix on columns of its first input; undefined for operators without weights. */

@@ -1,26 +1,11 @@
 import { at } from '../../base/errors.ts';
 /** Bounds that an activation function puts around a value, in real units. */
+import type { Bound, ChannelMap, Clamp, RowClamp } from '../graph/affine.ts';
+
+export type { Bound, Clamp, RowClamp };
 
 /** The largest float32. */
 export const largestFloat = (2 - 2 ** -23) * 2 ** 127;
-
-/** ReLU is 0 to Infinity, ReLU6 0 to 6. */
-export interface Clamp {
-  readonly lo: number;
-  readonly hi: number;
-}
-
-/** One number for all output channels, or one each. */
-export type Bound = number | readonly number[];
-
-/**
- * Bounds of the sums of a layer. They differ by channel where a batch normalization stands behind the activation:
- * g clip(a, lo, hi) + h = clip(g a + h, g lo + h, g hi + h), and the other way round for g < 0.
- */
-export interface RowClamp {
-  readonly lo: Bound;
-  readonly hi: Bound;
-}
 
 export const boundAt = (bound: Bound, channel: number): number => {
   if (typeof bound === 'number') return bound;
@@ -44,10 +29,43 @@ const mapped = (bound: Bound, f: (x: number) => number): Bound =>
   typeof bound === 'number' ? f(bound) : boundOf(bound.map(f));
 
 /** First `a`, then `b`. */
-export const clampedAgain = (a: RowClamp | undefined, b: Clamp): RowClamp => ({
-  lo: mapped(a?.lo ?? -Infinity, (lo) => Math.min(Math.max(lo, b.lo), b.hi)),
-  hi: mapped(a?.hi ?? Infinity, (hi) => Math.max(Math.min(hi, b.hi), b.lo)),
-});
+export function clampedAgain(a: Clamp | undefined, b: Clamp): Clamp;
+export function clampedAgain(a: RowClamp | undefined, b: Clamp): RowClamp;
+export function clampedAgain(a: RowClamp | undefined, b: Clamp): RowClamp {
+  return {
+    lo: mapped(a?.lo ?? -Infinity, (lo) => Math.min(Math.max(lo, b.lo), b.hi)),
+    hi: mapped(a?.hi ?? Infinity, (hi) => Math.max(Math.min(hi, b.hi), b.lo)),
+  };
+}
+
+/** g clip(x, lo, hi) + h as bounds of g x + h. */
+function movedBounds({ lo, hi }: Clamp, g: number, h: number): Clamp {
+  if (g === 0) return { lo: h, hi: h };
+  return g > 0 ? { lo: g * lo + h, hi: g * hi + h } : { lo: g * hi + h, hi: g * lo + h };
+}
+
+const unbounded: Clamp = { lo: -Infinity, hi: Infinity };
+
+/** The bounds of f(clip(x)) around g x + h, in float32. */
+export function boundsBehind(clamp: RowClamp | undefined, f: ChannelMap): RowClamp | undefined {
+  if (clamp === undefined && f.clamp === undefined) return undefined;
+  const both = f.gain.map((g, c) => {
+    const moved = clamp && movedBounds(clampAt(clamp, c), g, boundAt(f.shift, c));
+    return clampedAgain(moved, f.clamp === undefined ? unbounded : clampAt(f.clamp, c));
+  });
+  const rounded = (end: 'lo' | 'hi') => boundOf(both.map((clamp) => Math.fround(clamp[end])));
+  return { lo: rounded('lo'), hi: rounded('hi') };
+}
+
+/** First `a`, then `b`. */
+export function composed(a: ChannelMap, b: ChannelMap): ChannelMap {
+  const clamp = boundsBehind(a.clamp, b);
+  return {
+    gain: b.gain.map((g, c) => g * boundAt(a.gain, c)),
+    shift: b.gain.map((g, c) => g * boundAt(a.shift, c) + boundAt(b.shift, c)),
+    ...(clamp === undefined ? {} : { clamp }),
+  };
+}
 
 /** Whether 0 stays 0. */
 export const holdsZero = ({ lo, hi }: Clamp): boolean => lo <= 0 && hi >= 0;

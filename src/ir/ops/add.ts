@@ -1,6 +1,7 @@
 import { complain, must } from '../../base/errors.ts';
-import { broadcastIndex } from '../geometry/broadcast.ts';
-import type { CanonicalOp, KernelContext, QuantizeContext } from '../graph/op.ts';
+import { broadcastIndex, broadcastTo } from '../geometry/broadcast.ts';
+import type { ChannelMap } from '../graph/affine.ts';
+import type { CanonicalOp, KernelContext, NodeView, QuantizeContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import { type Clamp, holdsZero } from '../integers/row-clamp.ts';
@@ -8,7 +9,9 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { requireSame } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { countOf, sameShape, showShape } from '../tensor.ts';
+import { absorbClip } from './common/absorb.ts';
 import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
+import { depthwise } from './common/depthwise.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { type AffineSum, affineSumThatIs, affineSumValue, finestSumStep } from './kernels/affine-sum.ts';
@@ -24,10 +27,7 @@ export interface AddAttrs {
 const quantsOf = (quants: readonly (Quant | undefined)[]): Quant[] =>
   quants.map((q) => {
     if (q !== undefined) return q;
-    throw complain(
-      'an addition of a constant',
-      'constants of one number per channel after a conv or linear layer',
-    );
+    throw complain('an addition of a constant', 'constants of one number per channel');
   });
 
 export type QuantizedAdd =
@@ -74,6 +74,19 @@ function kernelOf(
   });
 }
 
+/** x + h, where a constant gives each channel one number. */
+function mapOf({ attrs, inputTypes, outputTypes }: NodeView<AddAttrs>): ChannelMap | undefined {
+  const constant = inputTypes.find((type) => type?.constant !== undefined)?.constant;
+  const input = inputTypes.find((type) => type?.constant === undefined);
+  const { shape } = required(outputTypes, 0, 'sums');
+  if (constant === undefined || input === undefined || !sameShape(input.shape, shape)) return undefined;
+  const whole = broadcastTo(constant, shape).data;
+  const [plane, channels] = [countOf(shape.slice(2)), shape[1] ?? 1];
+  const shift = Array.from({ length: channels }, (_, c) => Number(whole[c * plane]));
+  const alike = whole.every((x: number, i: number) => x === shift[Math.floor(i / plane) % channels]);
+  return alike ? { gain: shift.map(() => 1), shift, ...attrs } : undefined;
+}
+
 /** a + b, clamped, with ONNX broadcasting. ONNX Add-1, 6 (no axis), 7, 13, 14. */
 export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   kind: 'add',
@@ -102,6 +115,9 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
     requireSame(inputs);
     return inputs[0]?.order;
   },
+  affine: { kind: 'channelwise', map: mapOf, again: undefined, alone: depthwise },
+  absorb: ({ attrs }, next) => absorbClip(attrs, next),
+  elementwise: true,
   outputQuant: (c) => noFinerThan(finestSumStep(quantsOf(c.inputQuants)), c.range),
   quantize: quantizeSum,
   rows: undefined,

@@ -181,6 +181,13 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
     requireSpatial(inputs[0]);
     return spatialOrder(output);
   },
+  affine: {
+    kind: 'commuting',
+    commutes: ({ clamp }, { attrs }) =>
+      clamp === undefined && (!attrs.countIncludePad || attrs.pads.every((p) => p === 0)),
+  },
+  absorb: () => undefined,
+  elementwise: false,
   outputQuant: (c) => {
     const input = must(c.inputQuants[0], 'the input is quantized');
     if (keepsStep(c.mode)) return input;

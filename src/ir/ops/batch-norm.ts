@@ -1,6 +1,9 @@
-import { complain } from '../../base/errors.ts';
-import type { CanonicalOp, InputType, OnnxNode } from '../graph/op.ts';
-import { countOf, picked, type Tensor, type TensorType } from '../tensor.ts';
+import { complain, must } from '../../base/errors.ts';
+import type { ChannelMap, Remade } from '../graph/affine.ts';
+import type { CanonicalOp, InputType, NodeView, OnnxNode } from '../graph/op.ts';
+import { boundAt } from '../integers/row-clamp.ts';
+import { countOf, floats, picked, type Tensor, type TensorType } from '../tensor.ts';
+import { depthwise } from './common/depthwise.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
 
@@ -57,6 +60,25 @@ function requireRoots({ epsilon }: BatchNormAttrs, variance: Tensor | undefined)
   );
 }
 
+/** Gain scale / sqrt(var + epsilon), shift bias - gain mean. */
+function mapOf({ attrs: { epsilon }, inputTypes }: NodeView<BatchNormAttrs>): ChannelMap {
+  const numbers = (i: number) =>
+    Array.from(must(inputTypes[i]?.constant, 'parameters of a batch norm are constant').data);
+  const [scale, bias, mean, variance] = [numbers(1), numbers(2), numbers(3), numbers(4)];
+  const deviation = variance.map((v) => Math.sqrt(v + epsilon));
+  const gain = scale.map((s, c) => s / boundAt(deviation, c));
+  const shift = bias.map((b, c) => b - boundAt(gain, c) * boundAt(mean, c));
+  return { gain, shift, trained: { mean, deviation } };
+}
+
+/** With mean 0 and variance 1. */
+function again({ gain, shift }: ChannelMap): Remade<BatchNormAttrs> {
+  const vector = (values: readonly number[]) => floats([values.length], Float32Array.from(values));
+  const all = (x: number) => vector(gain.map(() => x));
+  const constants = { scale: vector(gain), bias: vector(shift), mean: all(0), variance: all(1) };
+  return { attrs: { epsilon: 0 }, constants };
+}
+
 /**
  * Batch normalization at inference. x[N,C,...], then scale, bias, mean and variance, each [C].
  * ONNX BatchNormalization-6 (is_test), 7, 9, 14, 15 with training_mode 0 and one output.
@@ -66,6 +88,9 @@ export const batchNorm: CanonicalOp<BatchNormAttrs> = {
   onnx: { BatchNormalization: { since: 6, upTo: newestOpset, parse } },
   infer: (_attrs, inputs) => [typeOf(inputs)],
   reference: (attrs, inputs) => [normalized(attrs, inputs)],
+  affine: { kind: 'channelwise', map: mapOf, again, alone: depthwise },
+  absorb: () => undefined,
+  elementwise: false,
   channels: (attrs, inputs) => ({
     flow: 'kept',
     isSilent: () => false,

@@ -85,6 +85,17 @@ export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
     const { dtype, shape, data } = required(inputs, 0, 'input');
     return [rounded(dtype, shape, clampAll(Float64Array.from(data), attrs))];
   },
+  affine: {
+    kind: 'channelwise',
+    map: ({ attrs, outputTypes }) => {
+      const channels = Array.from({ length: outputTypes[0]?.shape[1] ?? 1 });
+      return { gain: channels.map(() => 1), shift: channels.map(() => 0), clamp: attrs };
+    },
+    again: undefined,
+    alone: undefined,
+  },
+  absorb: () => undefined,
+  elementwise: true,
   channels: (attrs) => ({ ...sameChannels(attrs), isSilent: () => holdsZero(attrs) }),
   outputQuant: (c) => noFinerThan(finestSumStep([must(c.inputQuants[0], 'the input is quantized')]), c.range),
   quantize: quantizeClip,

@@ -8,7 +8,8 @@ import {
   type WindowAxis,
   windowAxes,
 } from '../geometry/window.ts';
-import type { CanonicalOp, InputType, KernelContext, QuantizeContext } from '../graph/op.ts';
+import { is } from '../graph/graph.ts';
+import type { CanonicalOp, InputType, KernelContext, NextNode, QuantizeContext } from '../graph/op.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -21,11 +22,13 @@ import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { absorbClip } from './common/absorb.ts';
 import { layerChannels } from './common/channel-flows.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { padded } from './common/padding.ts';
-import { explicitMaxPool, inferPool, type PoolAttrs } from './common/pool.ts';
+import { explicitMaxPool, inferPool, type PoolAttrs, poolAxes } from './common/pool.ts';
 import { rounded } from './common/round.ts';
+import { sumsAfter, sumsBefore } from './common/weighted-sums.ts';
 import { convolution } from './kernels/convolution.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import { largestOf, maxPool } from './max-pool.ts';
@@ -277,6 +280,20 @@ function convKernel(
   });
 }
 
+/** Windows that overlap would compute the convolution more than once; padded ones need a value for -infinity. */
+function absorbPool(attrs: ConvAttrs, image: TensorType | undefined, next: NextNode): ConvAttrs | undefined {
+  if (!is(next, maxPool) || attrs.pool !== undefined || image?.shape.length !== 4) return undefined;
+  const pool = next.attrs;
+  const isInside = poolAxes(pool, image.shape).every(
+    (axis) =>
+      axis.before + axis.after === 0 &&
+      axis.dilation === 1 &&
+      axis.kernel <= axis.stride &&
+      (axis.out - 1) * axis.stride + axis.kernel <= axis.in,
+  );
+  return isInside ? { ...attrs, pool } : undefined;
+}
+
 /** More accumulators than this are spilled by dense kernels on Cortex-M (13 usable registers). */
 const fewLanes = 4;
 
@@ -313,6 +330,16 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
     requireSpatial(inputs[0]);
     return spatialOrder(output);
   },
+  affine: {
+    kind: 'weighted',
+    // What falls does not pass the maximum behind the sums.
+    after: (f, node) =>
+      node.attrs.pool !== undefined && f.gain.some((g) => g < 0) ? undefined : sumsAfter(f, node),
+    before: sumsBefore,
+  },
+  absorb: ({ attrs, outputTypes }, next) =>
+    absorbClip(attrs, next) ?? absorbPool(attrs, outputTypes[0], next),
+  elementwise: false,
   outputQuant: macOutputQuant,
   anyZeroPoint: 'computes',
   channels: layerChannels,

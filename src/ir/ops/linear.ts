@@ -12,9 +12,11 @@ import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { StoredTensor } from '../kernel/stored.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { absorbClip } from './common/absorb.ts';
 import { layerChannels } from './common/channel-flows.ts';
 import { required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
+import { sumsAfter, sumsBefore } from './common/weighted-sums.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import { linear as linearKernel } from './kernels/linear.ts';
 
@@ -81,6 +83,9 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
   reference: (attrs, inputs) => [linearReference(attrs, inputs)],
   channels: layerChannels,
   order: () => undefined,
+  affine: { kind: 'weighted', after: sumsAfter, before: sumsBefore },
+  absorb: ({ attrs }, next) => absorbClip(attrs, next),
+  elementwise: false,
   outputQuant: macOutputQuant,
   anyZeroPoint: 'computes',
   quantize: (c) =>

@@ -72,6 +72,9 @@ export const maxPool: CanonicalOp<PoolAttrs> = {
     requireSpatial(inputs[0]);
     return spatialOrder(output);
   },
+  affine: { kind: 'commuting', commutes: ({ gain }) => gain.every((g) => g >= 0) },
+  absorb: () => undefined,
+  elementwise: false,
   outputQuant: sameAsInput,
   anyZeroPoint: 'moves',
   quantize: () => ({}),

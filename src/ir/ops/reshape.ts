@@ -24,6 +24,13 @@ export const reshape: CanonicalOp<ReshapeAttrs> = {
     const { dtype, data } = required(inputs, 0, 'x');
     return [{ dtype, shape, data }];
   },
+  affine: {
+    kind: 'commuting',
+    commutes: ({ gain }, { inputTypes, outputTypes }) =>
+      [inputTypes[0], outputTypes[0]].every((type) => type?.shape[1] === gain.length),
+  },
+  absorb: () => undefined,
+  elementwise: false,
   channels({ shape }, inputs) {
     const [batch, channels = 1] = required(inputs, 0, 'x').shape;
     const [rows, features = 0] = shape;

@@ -83,6 +83,9 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
     return [softmaxAlong(x, axisIn(axis, x.shape.length))];
   },
   explicit: ({ axis }, inputs) => ({ axis: axisIn(axis, required(inputs, 0, 'input').shape.length) }),
+  affine: { kind: 'opaque' },
+  absorb: () => undefined,
+  elementwise: false,
   channels: opaqueChannels,
   outputQuant: () => softmaxOutput,
   rows: undefined,

@@ -3,6 +3,13 @@ import { describe, expect, test } from 'vitest';
 import { cAddress, cExpr } from '../../../src/emit/c/expr.ts';
 import { emitC } from '../../../src/emit/package.ts';
 import type { Expr } from '../../../src/ir/kernel/kernel.ts';
+import {
+  type BinaryOp,
+  binaryOperations,
+  type CompareOp,
+  compareOperations,
+} from '../../../src/ir/kernel/operations.ts';
+import { exprText } from '../../../src/ir/kernel/text.ts';
 import { partsOf, typeOf } from '../../../src/ir/kernel/walk.ts';
 import type { Outcome, Program } from '../../../src/program/program.ts';
 import { runNativeBatch } from '../../../src/targets/batch.ts';
@@ -12,6 +19,7 @@ import { type Expressions, expressions, programOf } from '../../support/expressi
 import {
   add,
   and,
+  binary,
   call,
   compare,
   div,
@@ -69,6 +77,43 @@ describe('the fewest parentheses that are clear', () => {
     expect(address(mul(a, b))).toBe('p + a * b');
     expect(address(add(a, b))).toBe('&p[a + b]');
   });
+});
+
+/** C99 6.5.5 to 6.5.12, what binds most tightly first. */
+const levels = ['* / %', '+ -', '<< >>', '< <= > >=', '== !=', '&', '^', '|'].map((level) =>
+  level.split(' '),
+);
+
+/** The C of names, operators and parentheses, all parenthesized; two operators of a level go from left to right. */
+function parsed(text: string): string {
+  const tokens = text.match(/\w+|[()]|<<|>>|[<>=!]=|[-+*/%<>&^|]/g)!;
+  const operand = (): string => {
+    const token = tokens.shift()!;
+    if (token !== '(') return token;
+    const inside = chain(levels.length - 1);
+    tokens.shift();
+    return inside;
+  };
+  const chain = (level: number): string => {
+    const next = () => (level === 0 ? operand() : chain(level - 1));
+    let left = next();
+    while (levels[level]!.includes(tokens[0]!)) left = `(${left} ${tokens.shift()} ${next()})`;
+    return left;
+  };
+  return chain(levels.length - 1);
+}
+
+test('C reads every operation in every other one as the tree has it', () => {
+  const binaries = Object.keys(binaryOperations) as BinaryOp[];
+  const compares = Object.keys(compareOperations) as CompareOp[];
+  const makers = [
+    ...binaries.map((op) => (x: Expr, y: Expr) => binary(op, x, y)),
+    ...compares.map((op) => (x: Expr, y: Expr) => compare(op, x, y)),
+  ];
+  for (const outer of makers)
+    for (const inner of makers)
+      for (const e of [outer(inner(a, b), c), outer(a, inner(b, c)), outer(inner(a, b), inner(b, c))])
+        expect(parsed(show(e))).toBe(exprText(e));
 });
 
 const isConstant = (e: Expr): boolean =>

@@ -15,14 +15,14 @@ export const sameChannels = <A>(attrs: A): Removal<A> & { readonly flow: 'kept' 
 });
 
 /** Attributes of layers; groups are 1 when absent, and `padValues` 0, one per input channel. */
-interface LayerAttrs {
+export interface LayerAttrs {
   readonly clamp?: RowClamp;
   readonly groups?: number;
   readonly pads?: readonly number[];
   readonly padValues?: readonly number[];
 }
 
-function columnsOf<A extends LayerAttrs>(attrs: A, weights: Tensor): Columns<A> {
+export function columnsOf<A extends LayerAttrs>(attrs: A, weights: Tensor): Columns<A> {
   const { groups = 1, pads = [], padValues } = attrs;
   const [rows = 1, depth = 1, ...window] = weights.shape;
   const [channels, taps] = [depth * groups, countOf(window)];

@@ -1,0 +1,65 @@
+/** Sums of inputs times constant weights, rows x columns x taps, with one bias per row. */
+import type { ChannelMap, Remade } from '../../graph/affine.ts';
+import type { InputType } from '../../graph/op.ts';
+import { weightsOf } from '../../integers/mac.ts';
+import { boundAt, boundsBehind } from '../../integers/row-clamp.ts';
+import { floats } from '../../tensor.ts';
+import { columnsOf, type LayerAttrs } from './channel-flows.ts';
+
+interface SumsView<A> {
+  readonly attrs: A;
+  /** Activation, weights, bias. */
+  readonly inputTypes: readonly (InputType | undefined)[];
+}
+
+const constants = (shape: readonly number[], weight: Float32Array, bias: Float32Array) => ({
+  weight: floats(shape, weight),
+  bias: floats([bias.length], bias),
+});
+
+/** f of the clamped sums: w' = g w, b' = g b + h, row by row, and other bounds. */
+export function sumsAfter<A extends LayerAttrs>(
+  f: ChannelMap,
+  { attrs, inputTypes }: SumsView<A>,
+): Remade<A> | undefined {
+  const [, weight, bias] = inputTypes.map((type) => type?.constant);
+  const { gain, shift } = f;
+  if (weight === undefined || weight.shape[0] !== gain.length) return undefined;
+  const row = weight.data.length / gain.length;
+  const clamp = boundsBehind(attrs.clamp, f);
+  return {
+    attrs: clamp === undefined ? attrs : { ...attrs, clamp },
+    constants: constants(
+      weight.shape,
+      Float32Array.from(weight.data, (w, i) => w * boundAt(gain, Math.floor(i / row))),
+      Float32Array.from(gain, (g, c) => g * (bias?.data[c] ?? 0) + boundAt(shift, c)),
+    ),
+  };
+}
+
+/** Of f(x): w'[o, c] = w[o, c] g[c], b' = b + sum w[o, c] h[c], and padding that f maps to what it was: (p - h) / g. */
+export function sumsBefore<A extends LayerAttrs>(
+  { gain, shift }: ChannelMap,
+  { attrs, inputTypes }: SumsView<A>,
+): Remade<A> | undefined {
+  const { weights, rows, taps, start, padding } = columnsOf(attrs, weightsOf(inputTypes));
+  // A gain of 0 maps all padding to one number.
+  if (padding !== undefined && gain.includes(0)) return undefined;
+  const scaled = Float32Array.from(weights.data);
+  const bias = Float32Array.from({ length: rows }, (_, row) => {
+    let sum = inputTypes[2]?.constant?.data[row] ?? 0;
+    for (const [c, g] of gain.entries()) {
+      const from = start(row, c);
+      if (from === undefined) continue;
+      const own = scaled.subarray(from, from + taps);
+      for (const w of own) sum += w * boundAt(shift, c);
+      own.set(own.map((w) => w * g));
+    }
+    return sum;
+  });
+  const moved = padding?.values.map((p, c) => (p - boundAt(shift, c)) / boundAt(gain, c));
+  return {
+    attrs: padding === undefined || moved === undefined ? attrs : padding.replaced(moved),
+    constants: constants(weights.shape, scaled, bias),
+  };
+}
