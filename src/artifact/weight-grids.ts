@@ -45,15 +45,22 @@ interface Layer {
   readonly output: Slot;
 }
 
-/** Where a stored weight is in the given model, which may have more rows and columns. */
-function placeIn(given: Tensor, { input, output }: Layer, terms: number): (i: number) => number {
-  const givenTerms = given.data.length / (given.shape[0] ?? 1);
+/** Where a stored weight is in the given model, which may have more rows and columns: those that went are named. */
+function placeIn(
+  given: Tensor,
+  { input, output }: Layer,
+  rows: number,
+  terms: number,
+): (i: number) => number {
+  const givenRows = at(given.shape, 0);
+  const givenTerms = given.data.length / givenRows;
+  const keptRows = givenRows === rows ? undefined : output.kept;
   const columns = givenTerms === terms ? undefined : input.kept;
   const inner = terms / (columns?.length ?? terms);
   return (i) => {
     const [row, term] = [Math.floor(i / terms), i % terms];
     const column = (columns?.[Math.floor(term / inner)] ?? Math.floor(term / inner)) * inner + (term % inner);
-    return (output.kept?.[row] ?? row) * givenTerms + column;
+    return (keptRows?.[row] ?? row) * givenTerms + column;
   };
 }
 
@@ -66,7 +73,7 @@ function gridOf(layer: Layer, graph: Graph<'float'>): WeightGrid {
   );
   const origin = graph.nodes.find(({ name }) => name === node.name)?.inputs[1] ?? '';
   const given = must(graph.tensors.get(origin)?.constant, `'${node.name}' has weights in the given model`);
-  const place = placeIn(given, layer, terms);
+  const place = placeIn(given, layer, mac.weightScales.length, terms);
   return {
     steps: [smallestOf(used), largestOf(used)],
     clipped: clippedShare(mac, (i) => at(given.data, place(i))),

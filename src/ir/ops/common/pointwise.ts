@@ -66,6 +66,9 @@ export const pointwise = <A>(f: Pointwise<A>): CanonicalOp<A, Lookup> => ({
     ];
   },
   channels: (attrs) => ({ ...sameChannels(attrs), isSilent: () => f.value(attrs, 0) === 0 }),
+  affine: { kind: 'opaque' },
+  absorb: () => undefined,
+  elementwise: true,
   anyZeroPoint: 'computes',
   outputQuant: ({ range: { lo, hi } }) =>
     quantOf({ lo: Math.max(lo, f.range.lo), hi: Math.min(hi, f.range.hi) }),
