@@ -116,6 +116,9 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
     attrs: { shape: oneOf<Shape>(draw, [1, 4, 6], [1, 24], [1, 2, 4, 3]) },
     x: drawn(draw, [1, 4, 2, 3]),
   }),
+  hardSigmoid: (draw) => ({ attrs: { alpha: 0.2, beta: 0.5 }, x: drawn(draw, [1, 3, 2, 4]) }),
+  sigmoid: (draw) => ({ attrs: {}, x: drawn(draw, [1, 3, 2, 4]) }),
+  tanh: (draw) => ({ attrs: {}, x: drawn(draw, [1, 5]) }),
   softmax: (draw) => ({ attrs: { axis: 1 }, x: drawn(draw, [1, 4]) }),
   transpose: (draw) => ({ attrs: { perm: [0, 2, 1] }, x: drawn(draw, [1, 4, 3]) }),
 };
@@ -226,6 +229,9 @@ const met: Readonly<Record<string, readonly string[]>> = {
   linear: ['after', 'before'],
   maxPool: ['commuting', 'barred'],
   reshape: ['commuting', 'barred'],
+  hardSigmoid: ['opaque'],
+  sigmoid: ['opaque'],
+  tanh: ['opaque'],
   softmax: ['opaque'],
   transpose: ['opaque'],
 };

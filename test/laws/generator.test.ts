@@ -6,7 +6,7 @@ import { conv } from '../../src/ir/ops/conv.ts';
 import { ops } from '../../src/ir/ops/index.ts';
 import { floatStages } from '../support/pipeline.ts';
 import { recipeAt, recipesOf, replayCommand, requireLaw } from '../support/property.ts';
-import type { Recipe } from '../support/recipes.ts';
+import { functions, type Recipe } from '../support/recipes.ts';
 
 /** What a network has that a kernel must treat in a way of its own. */
 function traits(recipe: Recipe): readonly string[] {
@@ -36,6 +36,7 @@ test('a thousand networks hold every operator and every special case several tim
   const rare = ['dilated', 'stride beyond the kernel', 'padded with other than zeros', 'pooled pointwise'];
   const conv = ['depthwise', 'grouped', 'padded', 'pooled', 'clamped', 'one axis', ...rare];
   const kinds = ['conv', 'linear', 'add', 'clip', 'maxPool', 'avgPool', 'softmax', 'reshape', 'transpose'];
+  kinds.push(...functions);
   for (const trait of [...kinds, ...conv]) expect(counts.get(trait) ?? 0, trait).toBeGreaterThanOrEqual(10);
 });
 

@@ -170,6 +170,12 @@ const cases: Readonly<Record<string, Cases>> = {
     fc
       .tuple(shapes, bound, bound)
       .map(([shape, lo, more]) => ({ shape, attrs: { lo, hi: lo + more ** 2 }, constants: [] })),
+  hardSigmoid: () =>
+    fc
+      .tuple(shapes, bound, bound)
+      .map(([shape, alpha, beta]) => ({ shape, attrs: { alpha, beta }, constants: [] })),
+  sigmoid: () => shapes.map((shape) => ({ shape, attrs: {}, constants: [] })),
+  tanh: () => shapes.map((shape) => ({ shape, attrs: {}, constants: [] })),
   reshape: () => shapes.map((shape) => ({ shape, attrs: { shape: shape.toReversed() }, constants: [] })),
   transpose: () =>
     shapes.chain((shape) =>

@@ -1,8 +1,10 @@
 /** The integer model of a whole network: what every tensor of an int8 graph holds for one input. */
+
 import type { Graph, Node } from '../../src/ir/graph/graph.ts';
 import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
 import type { QuantizedAdd } from '../../src/ir/ops/add.ts';
 import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
+import type { Lookup } from '../../src/ir/ops/common/pointwise.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
@@ -17,12 +19,15 @@ import {
   clipOracle,
   convOracle,
   linearOracle,
+  lookupOracle,
   maxPoolOracle,
   softmaxOracle,
   transposeOracle,
 } from './operators.ts';
 
 type Meaning = (node: Node, inputs: readonly Bytes[], gridOf: (tensor: string) => Grid) => Bytes;
+
+const lookedUp: Meaning = (n, [x]) => lookupOracle(n.quantized as Lookup, x!);
 
 const meanings: Readonly<Record<string, Meaning>> = {
   conv: (n, [x]) => convOracle(n.attrs as ConvAttrs, n.quantized as QuantizedConv, x!),
@@ -39,6 +44,9 @@ const meanings: Readonly<Record<string, Meaning>> = {
   avgPool: (n, [x]) => avgPoolOracle(n.attrs as PoolAttrs, n.quantized as QuantizedAverage, x!),
   softmax: (n, [x]) =>
     softmaxOracle((n.attrs as SoftmaxAttrs).axis, (n.quantized as QuantizedSoftmax).inputScale, x!),
+  sigmoid: lookedUp,
+  tanh: lookedUp,
+  hardSigmoid: lookedUp,
   reshape: (n, [x]) => ({ shape: (n.attrs as ReshapeAttrs).shape, data: x!.data }),
   transpose: (n, [x]) => transposeOracle((n.attrs as TransposeAttrs).perm, x!),
 };

@@ -6,6 +6,7 @@
 import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
 import type { QuantizedAdd } from '../../src/ir/ops/add.ts';
 import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
+import type { Lookup } from '../../src/ir/ops/common/pointwise.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
@@ -135,6 +136,12 @@ export const clipOracle = (q: AffineSum, { shape, data }: Bytes): Bytes => ({
   data: data.map((byte) =>
     Math.min(q.hi, Math.max(q.lo, Math.floor((q.multipliers[0]! * byte + q.bias) / 2 ** q.shift))),
   ),
+});
+
+/** A function of one byte, as it is stored. */
+export const lookupOracle = ({ table }: Lookup, { shape, data }: Bytes): Bytes => ({
+  shape,
+  data: data.map((byte) => table[byte]!),
 });
 
 /** TensorFlow Lite's sum, from the grids alone: of the quantized operator only how it rounds and saturates. */

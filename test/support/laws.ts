@@ -18,7 +18,7 @@ import { networkOf, samplesOf } from './networks.ts';
 import { assembled, built, byteInputs, floatStages, integerStages, sampleCount } from './pipeline.ts';
 import { idealOf, quantizationBound, realOf } from './quantization.ts';
 import type { Recipe } from './recipes.ts';
-import { beyond, gamma, nodeError, requireWithin, roundingBounds, zeros } from './rounding.ts';
+import { beyond, gamma, isFunction, nodeError, requireWithin, roundingBounds, zeros } from './rounding.ts';
 
 export type Law = (recipe: Recipe) => void;
 
@@ -261,6 +261,12 @@ function observedFloats(program: Program, output: string, outcome: Outcome): Map
   return values;
 }
 
+/** What an operator's own approximation may add: polynomials of exponentials, and divisions of values near 1. */
+function ownRounding(node: Node, x: Tensor, ideal: Tensor): Tensor {
+  if (node.op.kind === 'softmax') return softmaxRounding(x, ideal);
+  return isFunction(node) ? map(ideal, () => 2 ** -20) : zeros(ideal);
+}
+
 /** What is only renamed memory gets the value that it stands for, with its error; everything else is compared. */
 function requireFloat(
   graph: Graph<'float'>,
@@ -277,7 +283,7 @@ function requireFloat(
     { node, inputs, moved, result: ideal, padError: undefined },
     gamma(termsOf(graph, node)),
   );
-  const bound = node.op.kind === 'softmax' ? plus(error, softmaxRounding(inputs[0]!, ideal)) : error;
+  const bound = plus(error, ownRounding(node, inputs[0]!, ideal));
   const got = values.get(output!);
   if (got === undefined) {
     values.set(output!, ideal);

@@ -15,6 +15,7 @@ import { maxPool } from '../../src/ir/ops/max-pool.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { abs, constantsOf, f64, map, plus, times } from './float64.ts';
 import type { IntegerStages } from './pipeline.ts';
+import { isFunction } from './rounding.ts';
 
 export const realOf = (graph: Graph<'int8'>, name: string, bytes: Uint8Array): Tensor => {
   const { shape, quant } = graph.tensors.get(name)!;
@@ -80,6 +81,8 @@ export function quantizationBound(stages: IntegerStages, node: Node, inputs: rea
   if (node.op.kind === 'clip')
     return clipBound(node.quantized as AffineSum, inputs[0]!, quants[0]!, output.quant!);
   if (node.op.kind === 'softmax') return softmaxBound(node, inputs[0]!);
+  // The nearest step to the function of each byte.
+  if (isFunction(node)) return map(none, () => output.quant!.scale * (0.5 + 1e-9));
   // Pooling by the maximum, reshapes and transposes only move bytes.
   return none;
 }

@@ -83,7 +83,11 @@ export type LayerRecipe =
   | { readonly kind: 'flatten' }
   | { readonly kind: 'reshape'; readonly to: 'row' | 'line' | 'image'; readonly cut: number }
   | { readonly kind: 'transpose'; readonly turn: number }
-  | { readonly kind: 'softmax'; readonly axis: number };
+  | { readonly kind: 'softmax'; readonly axis: number }
+  | { readonly kind: 'pointwise'; readonly of: (typeof functions)[number] };
+
+/** Operators that are one real function of each element. */
+export const functions = ['sigmoid', 'tanh', 'hardSigmoid'] as const;
 
 export interface Recipe {
   /** Without the batch: [features], [channels, width] or [channels, height, width]. */
@@ -218,6 +222,7 @@ const layer: fc.Arbitrary<LayerRecipe> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('transpose'), turn: fc.nat({ max: 5 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('softmax'), axis: fc.nat({ max: 3 }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('pointwise'), of: fc.constantFrom(...functions) }) },
 );
 
 const channels = fc.integer({ min: 1, max: 6 });

@@ -64,8 +64,15 @@ export function nodeError(at: At, unit: number): Tensor {
   }
   if (node.op.kind === 'softmax') return softmaxError(at);
   if (node.op.kind === 'clip') return moved[0]!;
+  const slope = slopes[node.op.kind];
+  if (slope !== undefined) return map(moved[0]!, (e) => slope * e + unit);
   return apply(node, {}, [moved[0]!]);
 }
+
+/** The steepest slope of operators that are one real function with values of at most 1. */
+const slopes: Readonly<Record<string, number>> = { sigmoid: 0.25, tanh: 1, hardSigmoid: 1 / 6 };
+
+export const isFunction = ({ op }: Node): boolean => slopes[op.kind] !== undefined;
 
 /** unit (|W||x| + |b|) + |W| e, and the largest of that where a max-pool follows. */
 function macError({ node, inputs: [x, w, b], moved, padError }: At, unit: number): Tensor {

@@ -28,4 +28,13 @@ export const hardSigmoid = pointwise<HardSigmoidAttrs>({
     before: [],
     value: clampFloat(add(mul(x, float(alpha)), float(beta)), { lo: 0, hi: 1 }),
   }),
+  gradient({ alpha, beta }, steps) {
+    const x = steps.input(0);
+    const line = steps.fixed(
+      x.shape,
+      (i) => [[x, i, alpha]],
+      () => beta,
+    );
+    return steps.clamp(line, { lo: 0, hi: 1 });
+  },
 });

@@ -1,6 +1,6 @@
 import { add, call, compare, constant, div, float, local, minimum, select, sub } from '../kernel/builders.ts';
 import { newestOpset } from './common/inputs.ts';
-import { pointwise } from './common/pointwise.ts';
+import { logistic, pointwise } from './common/pointwise.ts';
 
 /** 1 / (1 + e^-x). ONNX Sigmoid-1, 6, 13. */
 export const sigmoid = pointwise<unknown>({
@@ -17,4 +17,5 @@ export const sigmoid = pointwise<unknown>({
       value: div(select(compare('ge', x, float(0)), float(1), e), add(e, float(1))),
     };
   },
+  gradient: (_attrs, steps) => logistic(steps, 1, 1, 0),
 });

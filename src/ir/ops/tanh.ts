@@ -12,7 +12,7 @@ import {
   sub,
 } from '../kernel/builders.ts';
 import { newestOpset } from './common/inputs.ts';
-import { pointwise } from './common/pointwise.ts';
+import { logistic, pointwise } from './common/pointwise.ts';
 
 /** The hyperbolic tangent. ONNX Tanh-1, 6, 13. */
 export const tanh = pointwise<unknown>({
@@ -29,4 +29,5 @@ export const tanh = pointwise<unknown>({
       value: div(select(compare('ge', x, float(0)), sub(float(1), e), sub(e, float(1))), add(e, float(1))),
     };
   },
+  gradient: (_attrs, steps) => logistic(steps, 2, 2, -1),
 });

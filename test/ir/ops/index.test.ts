@@ -29,10 +29,13 @@ test('operators of the imported stage become canonical ones, and those stay as t
       'batchNorm',
       'clip',
       'conv',
+      'hardSigmoid',
       'linear',
       'maxPool',
       'reshape',
+      'sigmoid',
       'softmax',
+      'tanh',
       'transpose',
     ],
   ]);

@@ -1,5 +1,6 @@
 /** Operators that are one real function of each element. In 8 bits a table says what each byte becomes. */
 import { must } from '../../../base/errors.ts';
+import type { Steps, Value } from '../../graph/gradient.ts';
 import type { CanonicalOp, KernelContext, OnnxRule, Range } from '../../graph/op.ts';
 import { quantOf } from '../../integers/quant.ts';
 import { load } from '../../kernel/builders.ts';
@@ -23,6 +24,8 @@ export interface Pointwise<A> {
   readonly range: Range;
   /** The same in float32: what is computed of an element `x` before the value, and the value. */
   float32(attrs: A, x: Expr): { readonly before: readonly Stmt[]; readonly value: Expr };
+  /** The same as differentiable steps. */
+  gradient(attrs: A, steps: Steps): Value;
 }
 
 /** What each stored byte becomes. */
@@ -47,7 +50,19 @@ function kernelOf(title: string, context: KernelContext, elem: 'u8' | 'f32', loo
 
 const only = (inputs: readonly Expr[]): Expr => must(inputs[0], 'one input');
 
-/** An operator of every stage, of a function; see `Pointwise`. Training refuses it by name. */
+/** scale / (1 + e^(-slope x)) + shift, of the node's input: the first share of a softmax over slope x and 0. */
+export function logistic(steps: Steps, slope: number, scale: number, shift: number): Value {
+  const x = steps.input(0);
+  const pairs = steps.fixed([...x.shape, 2], (i) => (i % 2 === 0 ? [[x, i / 2, slope]] : []));
+  const shares = steps.softmax(pairs, x.shape.length);
+  return steps.fixed(
+    x.shape,
+    (i) => [[shares, 2 * i, scale]],
+    () => shift,
+  );
+}
+
+/** An operator of every stage, of a function; see `Pointwise`. */
 export const pointwise = <A>(f: Pointwise<A>): CanonicalOp<A, Lookup> => ({
   kind: f.kind,
   onnx: f.onnx,
@@ -76,7 +91,7 @@ export const pointwise = <A>(f: Pointwise<A>): CanonicalOp<A, Lookup> => ({
     table: tableOf((x) => f.value(attrs, x), must(inputQuants[0], 'the input is quantized'), outputQuant),
   }),
   rows: undefined,
-  gradient: 'none',
+  gradient: { of: (attrs, steps) => f.gradient(attrs, steps) },
   int8(_attrs, { table }, context) {
     const name = `${context.name}_table`;
     return kernelOf(f.title, context, 'u8', {
