@@ -37,6 +37,6 @@ test('files are followed within test/, to the programs', () => {
 test('of the project: the comparison on targets is out, the laws of the compiler are in', () => {
   const out = slowTests(root);
   expect(out).toContain('test/laws/native.test.ts');
-  expect(out).toContain('test/emit/native.test.ts');
+  expect(out).toContain('test/targets/native.test.ts');
   expect(out).not.toContain('test/laws/compiler.test.ts');
 });
