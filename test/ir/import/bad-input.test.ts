@@ -55,15 +55,15 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
   'several unsupported operators, all of which are named': [
     {
       nodes: [
-        { op: 'Sigmoid', name: 's', outputs: ['t'] },
+        { op: 'Erf', name: 's', outputs: ['t'] },
         { op: 'Relu', name: 'ok', inputs: ['t'], outputs: ['u'] },
         { op: 'LSTM', name: 'l', inputs: ['u'], outputs: ['v'] },
         { op: 'Relu', name: 'custom', domain: 'com.example', inputs: ['v'] },
       ],
     },
-    /3 nodes .* opset 13: Sigmoid \(node 's'\), LSTM \(node 'l'\), com\.example\.Relu \(node 'custom'\); supported: Add/,
+    /3 nodes .* opset 13: Erf \(node 's'\), LSTM \(node 'l'\), com\.example\.Relu \(node 'custom'\); supported: Add/,
   ],
-  'an unsupported operator without a name': [{ nodes: [{ op: 'Sigmoid' }] }, /Sigmoid \(node 'Sigmoid_0'\)/],
+  'an unsupported operator without a name': [{ nodes: [{ op: 'Erf' }] }, /Erf \(node 'Erf_0'\)/],
   'two nodes of one name': [
     {
       nodes: [
