@@ -1,7 +1,6 @@
 /**
  * Weights of fewer than 8 bits, and weights that share values: layer by layer, what was fitted to the reference
- * network's sums on the inputs that the layers before, already rounded, really give, is rounded by the optimal
- * brain quantizer.
+ * network's sums on the inputs that the layers before, already rounded, really give, is rounded to the nearest plane.
  */
 import type { Graph } from '../../ir/graph/graph.ts';
 import { type CodebookSize, largestWeight, type RequantMode, type WeightBits } from '../../ir/graph/op.ts';
@@ -12,7 +11,7 @@ import { Shared } from '../fit/shared.ts';
 import { at, lastKept, meanDiagonal, type Symmetric } from '../fit/symmetric.ts';
 import { type Codebook, type SharedRow, shareWeights } from './codebook.ts';
 import { codebookGrid, uniformGrid } from './levels.ts';
-import { type Rounded, type RoundingNorm, roundingNorm, roundRow } from './obq.ts';
+import { type Rounded, type RoundingNorm, roundingNorm, roundRow } from './nearest-plane.ts';
 
 export interface RoundOptions {
   /** Bits of the weights of a node; 8 leaves them to the quantization pass, which rounds to nearest. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { at, quadratic, type Symmetric } from '../../../src/compress/fit/symmetric.ts';
 import { type Grid, uniformGrid } from '../../../src/compress/round/levels.ts';
-import { roundingNorm, roundRow } from '../../../src/compress/round/obq.ts';
+import { roundingNorm, roundRow } from '../../../src/compress/round/nearest-plane.ts';
 import { largestWeight, weightBits } from '../../../src/ir/graph/op.ts';
 import { problemOf } from '../../support/spd.ts';
 
@@ -38,7 +38,7 @@ test('weights are multiples of the step within the levels', () => {
 });
 
 test.each([
-  [4, 0.5],
+  [4, 0.405],
   [2, 0.195],
 ] as const)('at %i bits the error is below that of rounding each weight by itself', (b, most) => {
   let [own, plain] = [0, 0];
@@ -54,7 +54,7 @@ test.each([
     own += mine;
     plain += other;
   }
-  // Measured: 0.41 at 4 bits, 0.185 at 2; there 0.203 where outliers do not go first.
+  // Measured: 0.398 at 4 bits, 0.192 at 2; 0.414 and 0.201 where weights go by their places, not what costs most first.
   expect(own / plain).toBeLessThan(most);
 });
 
