@@ -1,6 +1,6 @@
 /** The compiler: one readable list of passes, with the graph's rules checked after each. */
 
-import { InputError, must } from './base/errors.ts';
+import { at, InputError, must } from './base/errors.ts';
 import { mulberry32 } from './base/random.ts';
 import { Shared } from './compress/fit/shared.ts';
 import { type PruneOptions, prunePass } from './compress/prune/prune.ts';
@@ -270,7 +270,7 @@ function exampleInputs(
   const inputs = calibration?.inputs ?? [];
   if (inputs.length > 0) return inputs.slice(0, exampleCount);
   const random = mulberry32(1);
-  const { shape } = must(graph.tensors.get(graph.inputs[0] ?? ''), 'the input has a type');
+  const { shape } = must(graph.tensors.get(at(graph.inputs, 0)), 'the input has a type');
   return Array.from({ length: exampleCount }, () => Float32Array.from({ length: countOf(shape) }, random));
 }
 

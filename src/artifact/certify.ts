@@ -142,8 +142,8 @@ export function certify(program: Program, graph: Graph<'int8'>): Certificate {
         graph.nodes.find(({ outputs }) => outputs[0] === made),
         `tensor '${made}' is made by a node of the graph`,
       );
-      const real = must(graph.tensors.get(node.inputs[1] ?? '')?.constant, `'${node.name}' has weights`);
-      const input = must(places.get(node.inputs[0] ?? ''), `the input of '${node.name}' has a place`);
+      const real = must(graph.tensors.get(at(node.inputs, 1))?.constant, `'${node.name}' has weights`);
+      const input = must(places.get(at(node.inputs, 0)), `the input of '${node.name}' has a place`);
       return certifyStep(step, node, input, real);
     });
   const total = (key: keyof Certificate['totals']): number =>

@@ -73,6 +73,15 @@ export function at<T>(list: ArrayLike<T>, index: number): T {
   return found;
 }
 
+/** The same of numbers that may be absent altogether (a bias, the values of padding, means): 0 then. */
+export const atOr0 = (list: ArrayLike<number> | undefined, index: number): number =>
+  list === undefined ? 0 : at(list, index);
+
+/** Elements 0 to `count - 1` are there: said once before a loop that counts and reads them unchecked. @throws DefectError */
+export function holds(list: ArrayLike<unknown>, count: number): void {
+  if (list.length < count) throw new DefectError(`${count} elements of a list of ${list.length}`);
+}
+
 /** How messages name things. */
 export const nodeLabel = (name: string, type: string): string => `node '${name}' (${type})`;
 export const tensorLabel = (name: string): string => `tensor '${name}'`;

@@ -3,7 +3,7 @@
  * its values, everything else is only counted. A loop whose body decides nothing is counted in one step, and one
  * that begins in a state that it began in before does what it did then.
  */
-import { InputError } from '../base/errors.ts';
+import { at, InputError, must } from '../base/errors.ts';
 import type { Arrays } from '../ir/kernel/check.ts';
 import type { Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
@@ -67,7 +67,7 @@ function evaluated(run: Run, e: Expr): number {
     case 'float':
       return e.value;
     case 'local':
-      return run.env.get(e.name) ?? 0;
+      return currentOf(run, e.name);
     case 'binary':
       return binaryOperations[e.op].meaning(evaluated(run, e.a), evaluated(run, e.b));
     case 'compare':
@@ -86,11 +86,17 @@ function evaluated(run: Run, e: Expr): number {
   }
 }
 
+const currentOf = ({ env }: Run, name: string): number =>
+  must(env.get(name), 'a name has a value where it decides something');
+
+/** Where a pointer stands; arrays begin at 0. */
+const startOf = (run: Run, name: string): number =>
+  run.arrays.get(name)?.pointer === false ? 0 : currentOf(run, name);
+
 /** Only tables are read: whatever depends on the arena decides nothing here. */
 function loaded(run: Run, e: Expr & { kind: 'load' }): number {
   const root = run.arrays.get(e.from)?.root;
-  const at = (run.env.get(e.from) ?? 0) + evaluated(run, e.index);
-  return root?.kind === 'table' ? (root.table.data[at] ?? 0) : 0;
+  return root?.kind === 'table' ? at(root.table.data, startOf(run, e.from) + evaluated(run, e.index)) : 0;
 }
 
 /** Whether running it leaves nothing that a decision needs, and decides nothing but by its counters. */
@@ -126,11 +132,10 @@ function statement(run: Run, s: Stmt, times: number): void {
 
 function follow(run: Run, s: Stmt & { readonly name: string }): void {
   const { env } = run;
-  const old = env.get(s.name) ?? 0;
   if (s.kind === 'let' || s.kind === 'assign') env.set(s.name, evaluated(run, s.value));
-  else if (s.kind === 'accumulate') env.set(s.name, old + evaluated(run, s.value));
-  else if (s.kind === 'pointer') env.set(s.name, (env.get(s.base) ?? 0) + evaluated(run, s.offset));
-  else if (s.kind === 'advance') env.set(s.name, old + evaluated(run, s.by));
+  else if (s.kind === 'accumulate') env.set(s.name, currentOf(run, s.name) + evaluated(run, s.value));
+  else if (s.kind === 'pointer') env.set(s.name, startOf(run, s.base) + evaluated(run, s.offset));
+  else if (s.kind === 'advance') env.set(s.name, currentOf(run, s.name) + evaluated(run, s.by));
 }
 
 function requireFixed(run: Run, e: Expr): void {

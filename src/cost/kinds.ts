@@ -1,7 +1,17 @@
 /** The kinds of operations that the models of speed and size both count, one for each expression. */
+import { must } from '../base/errors.ts';
 import type { Expr } from '../ir/kernel/kernel.ts';
 import { binaryOperations } from '../ir/kernel/operations.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
+
+/**
+ * At which place of `list` a feature is counted.
+ * @throws DefectError for one that is in no list: nothing may be counted as something else, or not at all
+ */
+export function placesIn<F extends string>(list: readonly F[]): (feature: F) => number {
+  const places = new Map(list.map((feature, i) => [feature, i]));
+  return (feature) => must(places.get(feature), 'a feature of the cost model');
+}
 
 /** Loads of one byte at an index below 32 (Thumb's immediate offsets), at others; of wider elements. */
 function loadKind({ elem, index }: Expr & { kind: 'load' }) {

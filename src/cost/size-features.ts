@@ -1,7 +1,8 @@
 /** What a kernel's machine code is made of: every statement counts once, however often it runs. */
+import { at } from '../base/errors.ts';
 import type { Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
 import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
-import { kindOf } from './kinds.ts';
+import { kindOf, placesIn } from './kinds.ts';
 
 export const codeFeatures = [
   'kernel',
@@ -60,14 +61,15 @@ function statementFeature(s: Stmt): CodeFeature | undefined {
   }
 }
 
-const indexOf = new Map(codeFeatures.map((f, i) => [f, i] as const));
+const placeOf = placesIn(codeFeatures);
 
 /** How often each part stands in the kernel, in the order of `codeFeatures`. */
 export function codeParts(kernel: Kernel): Float64Array {
   const parts = new Float64Array(codeFeatures.length);
   const count = (feature: CodeFeature | undefined): void => {
-    const at = feature === undefined ? undefined : indexOf.get(feature);
-    if (at !== undefined) parts[at] = (parts[at] as number) + 1;
+    if (feature === undefined) return;
+    const place = placeOf(feature);
+    parts[place] = at(parts, place) + 1;
   };
   count('kernel');
   eachStmt(kernel.body, (s) => {

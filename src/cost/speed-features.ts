@@ -1,7 +1,8 @@
 /** What one run through a statement executes, in kinds of operations whose costs differ between chips. */
+import { at } from '../base/errors.ts';
 import type { Expr, Stmt } from '../ir/kernel/kernel.ts';
 import { expressionsOf, partsOf } from '../ir/kernel/walk.ts';
-import { kindOf } from './kinds.ts';
+import { kindOf, placesIn } from './kinds.ts';
 
 export const features = [
   /** Once per kernel, per entered loop, per pass of a loop, per `if` that is decided. */
@@ -39,16 +40,16 @@ export const features = [
 export type Feature = (typeof features)[number];
 export type Counts = Float64Array;
 
-const indexOf = new Map(features.map((f, i) => [f, i] as const));
+const placeOf = placesIn(features);
 
 export const noCounts = (): Counts => new Float64Array(features.length);
 
 export function count(counts: Counts, feature: Feature, times = 1): void {
-  const at = indexOf.get(feature) ?? 0;
-  counts[at] = (counts[at] as number) + times;
+  const place = placeOf(feature);
+  counts[place] = at(counts, place) + times;
 }
 
-/** counts += times * more */
+/** counts += times * more; read unchecked, as it runs for every statement of every pass: all counts have the same length */
 export function addTimes(counts: Counts, more: Counts, times: number): void {
   for (let i = 0; i < counts.length; i++) counts[i] = (counts[i] as number) + times * (more[i] as number);
 }

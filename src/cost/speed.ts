@@ -3,7 +3,7 @@
  * docs/sparse.md says how far the model is from exact counts of gcc's code at -O3.
  */
 
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import { elemBytes, type Kernel } from '../ir/kernel/kernel.ts';
 import { operationsOf } from './counts.ts';
 import { fitted } from './fitted-speed.ts';
@@ -26,7 +26,7 @@ export const costTargets = Object.keys(modelOf) as readonly CostTarget[];
 export function modelledInstructions(kernel: Kernel, target: CostTarget): number {
   const weights = must(fitted[modelOf[target]], `weights of '${target}' were fitted`);
   const operations = operationsOf(kernel);
-  const total = features.reduce((sum, feature, i) => sum + weights[feature] * (operations[i] as number), 0);
+  const total = features.reduce((sum, feature, i) => sum + weights[feature] * at(operations, i), 0);
   return Math.round(total);
 }
 

@@ -1,5 +1,7 @@
 /** Tensors: a shape, an element type and the numbers. No layout but row-major, no quantization. */
 
+import { at } from '../base/errors.ts';
+
 export type Shape = readonly number[];
 
 /** int64 numbers are held in float64 arrays: exact up to 2^53, which shapes never leave. */
@@ -25,10 +27,13 @@ export const largestTensor = 2 ** 27;
 /** The number of elements of a shape; 1 for a scalar. */
 export const countOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
 
+/** The size of axis 1; 1 where there is none. */
+export const channelCount = (shape: Shape): number => shape[1] ?? 1;
+
 /** Row-major strides in elements. */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length).fill(1);
-  for (let i = shape.length - 2; i >= 0; i--) strides[i] = (strides[i + 1] ?? 1) * (shape[i + 1] ?? 1);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = at(strides, i + 1) * at(shape, i + 1);
   return strides;
 }
 
@@ -64,13 +69,13 @@ export const floats = (shape: Shape, data: Float32Array): Tensor => ({ dtype: 'f
 
 /** The slices at some indices along an axis, in the order given. */
 export function picked({ dtype, shape, data }: Tensor, axis: number, index: readonly number[]): Tensor {
-  const size = shape[axis] ?? 1;
+  const size = at(shape, axis);
   const [outer, inner] = [countOf(shape.slice(0, axis)), countOf(shape.slice(axis + 1))];
   const made = numbersFor(dtype, outer * index.length * inner);
   for (let o = 0; o < outer; o++)
     index.forEach((from, to) => {
-      const at = (o * size + from) * inner;
-      made.set(data.subarray(at, at + inner), (o * index.length + to) * inner);
+      const first = (o * size + from) * inner;
+      made.set(data.subarray(first, first + inner), (o * index.length + to) * inner);
     });
   return { dtype, shape: shape.with(axis, index.length), data: made };
 }

@@ -6,7 +6,7 @@ import { indexOfLargest } from '../base/extremes.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import { floats, type Tensor } from '../ir/tensor.ts';
+import { channelCount, floats, type Tensor } from '../ir/tensor.ts';
 import type { Program, Slot } from '../program/program.ts';
 import { argOf, outputSlot, slotAt } from '../program/slots.ts';
 import { arrangeInput, decodeSlot, encodeInput, pick } from '../program/values.ts';
@@ -85,7 +85,7 @@ export function gridOf(slot: Slot): SlotGrid {
 
 /** Which index along axis 1 a row-major element has. */
 export const channelOf = ({ shape, length }: Slot): ((element: number) => number) => {
-  const channels = shape[1] ?? 1;
+  const channels = channelCount(shape);
   const inner = Math.max(1, length / channels);
   return (element) => Math.floor(element / inner) % channels;
 };
@@ -98,7 +98,7 @@ function factsFor(build: Build, index: number): TensorFacts {
     grid: gridOf(slot),
     own: new Distances(),
     given: new Distances(),
-    channels: Array.from({ length: slot.shape[1] ?? 1 }, () => new Distances()),
+    channels: Array.from({ length: channelCount(slot.shape) }, () => new Distances()),
     lo: Infinity,
     hi: -Infinity,
   };

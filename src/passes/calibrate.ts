@@ -1,10 +1,10 @@
 /** Calibration: the float network runs on sample inputs, and every activation's range is noted. */
-import { InputError, must } from '../base/errors.ts';
+import { at, InputError, must } from '../base/errors.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
 import { holding, nothingSeen, widened } from '../ir/integers/quant.ts';
-import { countOf, floats, type Shape, showShape, type Tensor } from '../ir/tensor.ts';
+import { channelCount, countOf, floats, type Shape, showShape, type Tensor } from '../ir/tensor.ts';
 import { channelsLast } from '../plan/orders.ts';
 import { requireFiniteActivation } from './finite.ts';
 
@@ -110,7 +110,7 @@ export function checkSamples(samples: readonly Float32Array[], shape: Shape): vo
 }
 
 function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): void {
-  const channels = tensor.shape[1] ?? 1;
+  const channels = channelCount(tensor.shape);
   let g = all.get(name);
   if (g === undefined) {
     g = {
@@ -126,13 +126,12 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): 
   let { lo, hi, timesLo, timesHi } = g;
   for (let c = 0; c < channels; c++) {
     let sum = 0;
-    for (let i = c * inner; i < (c + 1) * inner; i++) {
-      const x = tensor.data[i] as number;
+    for (const x of tensor.data.subarray(c * inner, (c + 1) * inner)) {
       sum += x;
       if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
       if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];
     }
-    g.sums[c] = (g.sums[c] ?? 0) + sum;
+    g.sums[c] = at(g.sums, c) + sum;
   }
   Object.assign(g, { lo, hi, timesLo, timesHi });
 }
@@ -143,7 +142,7 @@ function gatherHistogram(all: Map<string, Gathered>, name: string, tensor: Tenso
   const perUnit = bins / (g.hi - g.lo);
   for (const x of tensor.data) {
     const bin = Math.min(bins - 1, Math.floor((x - g.lo) * perUnit));
-    g.histogram[bin] = (g.histogram[bin] ?? 0) + 1;
+    g.histogram[bin] = at(g.histogram, bin) + 1;
   }
 }
 

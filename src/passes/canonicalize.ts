@@ -1,4 +1,4 @@
-import { InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
+import { at, InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
 import { type AnyNode, freshIn, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
 import { reshape } from '../ir/ops/reshape.ts';
@@ -80,7 +80,7 @@ function rewrite(draft: Draft, node: AnyNode): void {
   locate(where, () => {
     if (isCanonical(op)) return emit(draft, { ...node, op, inputs });
     const replacements = op.canonicalize(viewOf(draft, { ...node, inputs }));
-    if (replacements.length === 0) draft.aliases.set(node.outputs[0] ?? '', inputs[0] ?? '');
+    if (replacements.length === 0) draft.aliases.set(at(node.outputs, 0), at(inputs, 0));
     replacements.forEach((part, i) => {
       addConstants(draft, part);
       const name =

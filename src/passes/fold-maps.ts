@@ -1,5 +1,6 @@
 /** Gains and shifts of single channels into the layers beside them, or alone as a layer that has kernels. */
 
+import { at } from '../base/errors.ts';
 import type { ChannelMap, Remade } from '../ir/graph/affine.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { composed } from '../ir/integers/row-clamp.ts';
@@ -82,8 +83,8 @@ export function withFolded(
     ...[layer, ...kept].slice(0, -1).map(inner),
     rest === undefined ? end : fresh(`${end}.sized`),
   ];
-  const made = remade(fresh, layer, folded, layer.inputs[0] ?? '');
-  const left = rest && remade(fresh, last, rest, names.at(-1) ?? '');
+  const made = remade(fresh, layer, folded, at(layer.inputs, 0));
+  const left = rest && remade(fresh, last, rest, at(names, names.length - 1));
   const origin = [layer, ...gone, last].flatMap((node) => node.origin);
   const first = { ...layer, attrs: made.attrs, inputs: made.inputs, outputs: names.slice(0, 1), origin };
   const chain = [first, ...inRow(kept, names)];

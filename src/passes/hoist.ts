@@ -4,6 +4,7 @@
  * moved back to where the view takes them from.
  */
 
+import { at } from '../base/errors.ts';
 import { broadcastTo } from '../ir/geometry/broadcast.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { countOf, type Shape, sameShape, type Tensor } from '../ir/tensor.ts';
@@ -42,7 +43,7 @@ function viewsBehind(graph: Graph<'float'>, node: Node): Behind | undefined {
 function isElementwise(graph: Graph<'float'>, node: Node): boolean {
   const activations = node.inputs.filter((_, i) => constantAt(graph, node, i) === undefined);
   if (!node.op.elementwise || activations.length !== 1) return false;
-  return sameShape(shapeOf(graph, activations[0] ?? ''), shapeOf(graph, node.outputs[0] ?? ''));
+  return sameShape(shapeOf(graph, at(activations, 0)), shapeOf(graph, at(node.outputs, 0)));
 }
 
 function moveOne(graph: Graph<'float'>): Graph<'float'> | undefined {
@@ -68,13 +69,13 @@ function movedBack(constant: Tensor, elements: Tensor['data'], from: Shape, to: 
   const whole = broadcastTo(constant, to).data;
   const data = new Float32Array(whole.length);
   elements.forEach((element: number, i: number) => {
-    data[element] = whole[i] as number;
+    data[element] = at(whole, i);
   });
   return constantOf(from, data);
 }
 
 function moved(graph: Graph<'float'>, { source, views }: Behind, second: Node): Graph<'float'> {
-  const [from, output] = [shapeOf(graph, source), second.outputs[0] ?? ''];
+  const [from, output] = [shapeOf(graph, source), at(second.outputs, 0)];
   const elements = elementsBehind(from, views);
   const other = freshName(graph, `${output}~view`);
   // The name goes to what is computed where that has the same elements in the same order.

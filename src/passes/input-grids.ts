@@ -7,13 +7,13 @@
  *
  * for n[c] weights w[c] of a channel of variance var[c]; its signal is the sum of var[c] |w[c]|^2.
  */
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import { type Columns, weightsAt } from '../ir/graph/channels.ts';
 import { channelsOf, type Graph } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
 import { holding, nothingSeen, quantOf, type Seen, widened, withCheapZero } from '../ir/integers/quant.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
-import { countOf } from '../ir/tensor.ts';
+import { channelCount, countOf } from '../ir/tensor.ts';
 import { channelsLast } from '../plan/orders.ts';
 
 interface Channel extends Seen {
@@ -26,7 +26,7 @@ function seenIn(samples: readonly Float32Array[], channels: number): readonly Ch
     let { lo, hi, count, timesLo, timesHi } = nothingSeen;
     let [sum, squares] = [0, 0];
     const [first] = samples;
-    const origin = first?.[(c * first.length) / channels] ?? 0;
+    const origin = first === undefined ? 0 : at(first, (c * first.length) / channels);
     for (const sample of samples) {
       const plane = sample.length / channels;
       for (const x of sample.subarray(c * plane, (c + 1) * plane)) {
@@ -81,7 +81,7 @@ function readersOf(graph: Graph<'float'>, name: string, channels: number): reado
   for (const node of graph.nodes.filter(({ inputs }) => inputs.includes(name))) {
     const { flow, columns } = channelsOf(graph, node);
     const reader = columns && readerOf(columns, channels);
-    const more = flow === 'spread' ? readersOf(graph, node.outputs[0] ?? '', channels) : reader && [reader];
+    const more = flow === 'spread' ? readersOf(graph, at(node.outputs, 0), channels) : reader && [reader];
     if (more === undefined) return undefined;
     made.push(...more);
   }
@@ -96,7 +96,7 @@ function relativeNoise(
 ): number {
   let [sum, count] = [0, 0];
   for (const row of readers.flatMap(({ rows }) => rows)) {
-    const step = Math.max(...row.map(({ largest }, c) => largest * (steps[c] ?? 0))) / 127;
+    const step = Math.max(...row.map(({ largest }, c) => largest * at(steps, c))) / 127;
     let [noise, signal] = [0, 0];
     row.forEach(({ count, power }, c) => {
       const { variance } = must(channels[c], 'a channel');
@@ -138,7 +138,7 @@ export function inputGrids(
 ): readonly Quant[] | undefined {
   const input = must(graph.inputs[0], 'a float graph has an input');
   const { shape } = must(graph.tensors.get(input), 'the input has a type');
-  const count = shape[1] ?? 1;
+  const count = channelCount(shape);
   if (count === 1 || samples.length < fewest || samples.some(({ length }) => length !== countOf(shape)))
     return undefined;
   if (channelsLast(graph) !== undefined) return undefined;

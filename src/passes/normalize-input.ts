@@ -2,9 +2,11 @@
  * Raw input: the network is given what the sensor gives, stored numbers 0..255, and normalizes them itself:
  * real = (stored - mean) / std per channel, as a batch normalization in front that the next pass folds away.
  */
+
 import { InputError, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { batchNorm } from '../ir/ops/batch-norm.ts';
+import { channelCount } from '../ir/tensor.ts';
 import { channelsLast } from '../plan/orders.ts';
 import type { Normalization } from '../program/program.ts';
 import type { Pass } from './pass.ts';
@@ -73,7 +75,7 @@ function inFront(graph: Graph<'float'>, normalization: Normalization): Graph<'fl
   const image = channelsLast(graph);
   const input = image ?? first;
   const info = must(graph.tensors.get(input), 'the input has a type');
-  const channels = info.shape[1] ?? 1;
+  const channels = channelCount(info.shape);
   const real = freshName(graph, `${input}.normalized`);
   const vector = (data: Float32Array) => constantOf([channels], data);
   const constants = new Map([

@@ -2,7 +2,7 @@
  * Quantization: every activation gets an affine 8-bit scale, every operator its integers. What each operator
  * makes of its weights stands in its own file; this pass only hands out the scales in order.
  */
-import { DefectError, locate, must } from '../base/errors.ts';
+import { at, DefectError, locate, must } from '../base/errors.ts';
 import { channelsOf, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
 import type {
   ByLayer,
@@ -128,6 +128,6 @@ function quantizeNode(node: Node, context: QuantizeContext<unknown>): Node {
 }
 
 const meanFor = (node: Node, calibration: Calibration, options: QuantizeOptions): Float64Array | undefined =>
-  options.biasCorrection ? calibration.means.get(node.inputs[0] ?? '') : undefined;
+  options.biasCorrection ? calibration.means.get(at(node.inputs, 0)) : undefined;
 
 const typeOf = (graph: Graph<'float'>, name: string): InputType | undefined => graph.tensors.get(name);

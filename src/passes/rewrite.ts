@@ -1,7 +1,7 @@
 /** Rewriting of float graphs by merging a node into the only reader of its output. */
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import type { Remade } from '../ir/graph/affine.ts';
-import { freshIn, type Graph, type Node } from '../ir/graph/graph.ts';
+import { freshIn, type Graph, inputName, type Node } from '../ir/graph/graph.ts';
 import type { NodeView } from '../ir/graph/op.ts';
 import { countOf, type Tensor } from '../ir/tensor.ts';
 
@@ -46,7 +46,7 @@ export function remade(
 export type Merge = (view: MergeView) => Merged | undefined;
 
 export const constantAt = (graph: Graph<'float'>, node: Node, index: number): Tensor | undefined =>
-  graph.tensors.get(node.inputs[index] ?? '')?.constant;
+  graph.tensors.get(inputName(node, index))?.constant;
 
 /** A name that no tensor has. */
 export const freshName = ({ tensors }: Graph<'float'>, stem: string): string => freshIn(tensors, stem);
@@ -77,7 +77,7 @@ export const inRow = (nodes: readonly Node[], names: readonly string[]): readonl
 
 function mergeOnce(graph: Graph<'float'>, merge: Merge): Graph<'float'> | undefined {
   for (const first of graph.nodes) {
-    const second = onlyReader(graph, first.outputs[0] ?? '');
+    const second = onlyReader(graph, at(first.outputs, 0));
     if (second === undefined) continue;
     const merged = merge({ graph, first, second, fresh: (stem) => freshName(graph, stem) });
     if (merged !== undefined) return replace(graph, first, second, merged);

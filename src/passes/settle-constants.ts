@@ -7,11 +7,13 @@
  *
  * An 8-bit tensor cuts such a channel off at its one value anyway. Columns of ordinary size stay.
  */
-import { must } from '../base/errors.ts';
+
+import { at, must } from '../base/errors.ts';
+import { largestOf, smallestOf } from '../base/extremes.ts';
 import { largeChannels } from '../ir/graph/channels.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
 import { channelsOf, type Graph, type Node } from '../ir/graph/graph.ts';
-import { floats, type Tensor } from '../ir/tensor.ts';
+import { channelCount, floats, type Tensor } from '../ir/tensor.ts';
 import type { Pass } from './pass.ts';
 import { freshName, remade, viewOf, withNodes } from './rewrite.ts';
 
@@ -55,7 +57,7 @@ function settled(graph: Graph<'float'>, node: Node, constants: ReadonlyMap<numbe
     (stem) => freshName(graph, stem),
     node,
     must(folded, 'a layer takes maps in'),
-    node.inputs[0] ?? '',
+    at(node.inputs, 0),
   );
   const { attrs, inputs } = made;
   return withNodes(
@@ -75,9 +77,9 @@ export const settleConstants = (samples: readonly Float32Array[]): Pass<'float',
       return columns.length === 0 ? [] : [{ node, columns }];
     });
     if (asked.length === 0) return graph;
-    const seen = seenBy(graph, samples, new Set(asked.map(({ node }) => node.inputs[0] ?? '')));
+    const seen = seenBy(graph, samples, new Set(asked.map(({ node }) => at(node.inputs, 0))));
     return asked.reduce((made, { node, columns }) => {
-      const spans = must(seen.get(node.inputs[0] ?? ''), 'an input of a layer was computed');
+      const spans = must(seen.get(at(node.inputs, 0)), 'an input of a layer was computed');
       const constants = constantsOf(spans, columns);
       return constants.size === 0 ? made : settled(made, node, constants);
     }, graph);
@@ -101,13 +103,13 @@ function seenBy(
 }
 
 function joined(spans: Spans | undefined, { shape, data }: Tensor): Spans {
-  const all = (x: number) => new Float64Array(shape[1] ?? 1).fill(x);
+  const all = (x: number) => new Float64Array(channelCount(shape)).fill(x);
   const { lo, hi } = spans ?? { lo: all(Infinity), hi: all(-Infinity) };
   const plane = data.length / lo.length;
-  for (let i = 0; i < data.length; i++) {
-    const [c, x] = [Math.floor(i / plane), data[i] as number];
-    lo[c] = Math.min(lo[c] as number, x);
-    hi[c] = Math.max(hi[c] as number, x);
+  for (let c = 0; c < lo.length; c++) {
+    const values = data.subarray(c * plane, (c + 1) * plane);
+    lo[c] = Math.min(at(lo, c), smallestOf(values));
+    hi[c] = Math.max(at(hi, c), largestOf(values));
   }
   return { lo, hi };
 }

@@ -5,6 +5,7 @@
  *   reshape(W x, [1, C, H, W]) = transpose(reshape(P W x, [1, H, W, C])),  P the permutation of CHW to HWC.
  */
 
+import { at } from '../base/errors.ts';
 import { type Graph, is, type Node } from '../ir/graph/graph.ts';
 import { pickedClamp } from '../ir/integers/row-clamp.ts';
 import { spatialOrder } from '../ir/kernel/memory-order.ts';
@@ -20,10 +21,7 @@ function inRows(t: Tensor, rows: readonly number[]): Tensor {
   const length = t.data.length / rows.length;
   return constantOf(
     t.shape,
-    Float32Array.from(
-      t.data,
-      (_, i) => t.data[(rows[Math.floor(i / length)] ?? 0) * length + (i % length)] as number,
-    ),
+    Float32Array.from(t.data, (_, i) => at(t.data, at(rows, Math.floor(i / length)) * length + (i % length))),
   );
 }
 
@@ -58,7 +56,7 @@ function find(graph: Graph<'float'>): Found | undefined {
     if (!is(image, reshape)) continue;
     const { shape } = image.attrs;
     const rows = shape.length > 2 && shape[0] === 1 ? spatialOrder(shape) : undefined;
-    const reader = onlyReader(graph, image.outputs[0] ?? '');
+    const reader = onlyReader(graph, at(image.outputs, 0));
     const turned = reader !== undefined && is(reader, transpose);
     const layer = rows === undefined || turned ? undefined : layerBehind(graph, image);
     if (rows !== undefined && layer !== undefined) return { layer, image, shape, rows };
@@ -86,7 +84,7 @@ function settle(graph: Graph<'float'>, { layer, image, shape, rows }: Found): Gr
   const perm = [0, shape.length - 1, ...spatial.map((_, i) => i + 1)];
   const toImage: Node = { ...image, attrs: { shape: turned }, inputs: [made], outputs: [laid] };
   const turn: Node = { ...image, name: `${image.name}.chw`, op: transpose, attrs: { perm }, inputs: [laid] };
-  const inputs = [layer.inputs[0] ?? '', ...names];
+  const inputs = [at(layer.inputs, 0), ...names];
   const between = reshapesBetween(graph, layer, image);
   const nodes = graph.nodes.flatMap((node) => {
     if (node === layer) return [{ ...layer, attrs: inRowsOf(layer, rows), inputs, outputs: [made] }];

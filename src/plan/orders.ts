@@ -41,7 +41,7 @@ function inputViews(graph: Compiled): readonly InputView[] {
   for (
     let node = onlyReader(graph, start);
     node?.op.alias;
-    node = onlyReader(graph, views.at(-1)?.name ?? '')
+    node = onlyReader(graph, at(views, views.length - 1).name)
   ) {
     const [name = ''] = node.outputs;
     const before = must(views.at(-1), 'there is the input');
@@ -98,7 +98,7 @@ function placesFrom(graph: Compiled, order: StoredTensor['order']): ReadonlyMap<
  * @throws InputError naming the node that cannot read its input's order
  */
 export function placesOf(graph: Compiled): ReadonlyMap<string, StoredTensor> {
-  const { shape } = placeOf(graph, graph.inputs[0] ?? '', undefined);
+  const { shape } = placeOf(graph, at(graph.inputs, 0), undefined);
   const usual = channelsLast(graph) === undefined ? spatialOrder(shape) : undefined;
   try {
     return placesFrom(graph, usual);

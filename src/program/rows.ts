@@ -217,7 +217,7 @@ function decodeBitmap(kernel: Kernel, how: StoredWeights, bits: 8 | 4 | 2): Int3
   let held: number[] = [];
   const take = (): number => {
     if (held.length === 0) held = bits === 8 ? [stream.next()] : fields(stream.next(), bits);
-    return value(held.shift() ?? 0);
+    return value(must(held.shift(), 'a field of the stream'));
   };
   const rows = Array.from({ length: layout.rows }, () => {
     const row = new Int32Array(termCount(layout));

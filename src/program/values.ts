@@ -50,7 +50,7 @@ function encoded(port: Port, input: Float32Array): Uint8Array {
 
 /** Row-major numbers, as many as the slot has, in its order, which is a permutation; `copy` is one of them. */
 function inMemory<T extends Float32Array | Uint8Array>({ order }: Slot, numbers: T, copy: T): T {
-  if (order !== undefined) for (let p = 0; p < copy.length; p++) copy[p] = at(numbers, order[p] as number);
+  if (order !== undefined) for (let p = 0; p < copy.length; p++) copy[p] = at(numbers, at(order, p));
   return copy;
 }
 

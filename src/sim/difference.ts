@@ -1,6 +1,6 @@
 /** Where two runs of one program first differ, said in the network's own coordinates. */
 
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { stridesOf } from '../ir/tensor.ts';
 import type { Outcome, Program, Slot } from '../program/program.ts';
@@ -54,7 +54,7 @@ function firstDifference(x: Uint8Array, y: Uint8Array): number | undefined {
 function describe(program: Program, step: number, byte: number, x: Uint8Array, y: Uint8Array): Difference {
   const kernel = program.steps[step]?.kernel.name ?? 'none';
   const slot = holderOf(program, step, byte);
-  if (slot === undefined) return { step, kernel, byte, values: [x[byte] ?? 0, y[byte] ?? 0] };
+  if (slot === undefined) return { step, kernel, byte, values: [at(x, byte), at(y, byte)] };
   const bytes = elemBytes[slot.elem];
   const position = Math.floor((byte - slot.address) / bytes);
   const element = slot.order?.[position] ?? position;
@@ -83,7 +83,7 @@ function holderOf(program: Program, step: number, byte: number): Slot | undefine
 /** Of a row-major element of `shape`. */
 export function coordinates(shape: readonly number[], element: number): readonly number[] {
   const strides = stridesOf(shape);
-  return shape.map((size, i) => Math.floor(element / (strides[i] ?? 1)) % size);
+  return shape.map((size, i) => Math.floor(element / at(strides, i)) % size);
 }
 
 /** `step 2, conv2: pool2[3, 0, 4] is 17 and 18 (arena byte 1093)` */

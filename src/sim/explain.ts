@@ -1,6 +1,6 @@
 /** From a site that failed and the numbers seen there to a Trap that a person can act on. */
 
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import { checkKernel } from '../ir/kernel/check.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
@@ -29,7 +29,7 @@ export function trapOf(failure: Failure): Trap {
     step: failure.step,
     kernel: step.kernel.name,
     text: nodeText(site.node),
-    loops: Object.fromEntries(site.loops.map((name, i) => [name, failure.loops[i] ?? 0])),
+    loops: Object.fromEntries(site.loops.map((name, i) => [name, at(failure.loops, i)])),
     values: failure.values,
     found: foundOf(failure),
     ...memoryOf(failure, step),
@@ -71,7 +71,10 @@ function foundOf({ site, values }: Failure): string {
 
 function preconditionOf(site: Site, values: readonly number[]): string {
   if (site.node.kind !== 'call') return '';
-  return primitiveOf(site.node.primitive).violation(...values.map(point)) ?? '';
+  return must(
+    primitiveOf(site.node.primitive).violation(...values.map(point)),
+    'a precondition that is broken',
+  );
 }
 
 type MemoryDetails = Partial<Pick<TrapDetails, 'rule' | 'address' | 'owner' | 'expected' | 'found'>>;
@@ -81,15 +84,15 @@ function memoryOf(failure: Failure, step: Step): MemoryDetails {
   const { site, values, program, arena } = failure;
   const root = site.array === undefined ? undefined : checkKernel(step.kernel).get(site.array)?.root;
   if (root?.kind !== 'param') return {};
-  const slotIndex = step.args[root.index] ?? -1;
+  const slotIndex = at(step.args, root.index);
   const slot = slotAt(program, slotIndex);
   const bytes = elemBytes[root.param.elem];
   if (site.rule === 'out of bounds' || site.rule === 'pointer out of bounds')
-    return { address: slot.address + (values[0] ?? 0) * bytes, expected: slot.name };
+    return { address: slot.address + at(values, 0) * bytes, expected: slot.name };
   if (site.rule !== 'overwritten byte') return {};
-  const first = (values[0] ?? 0) * bytes;
-  const lost = [0, 1, 2, 3].slice(0, bytes).find((i) => arena.owners[first + i] !== ownerOf(slotIndex)) ?? 0;
-  return lostByteDetails(arena, program.slots, first + lost, slot);
+  const first = at(values, 0) * bytes;
+  const lost = [0, 1, 2, 3].slice(0, bytes).find((i) => arena.owners[first + i] !== ownerOf(slotIndex));
+  return lostByteDetails(arena, program.slots, first + must(lost, 'a byte that is lost'), slot);
 }
 
 /** Why a byte that should belong to `slot` does not. */
@@ -99,7 +102,7 @@ export function lostByteDetails(
   address: number,
   slot: Slot,
 ): MemoryDetails & { readonly found: string; readonly address: number } {
-  const holder = arena.owners[address] ?? 0;
+  const holder = at(arena.owners, address);
   const owner = slots[holder - 1]?.name;
   const expected = slot.name;
   if (owner === undefined)

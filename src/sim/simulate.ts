@@ -1,6 +1,6 @@
 /** Runs a program on one arena, step by step, under C's rules and those of memory plans. */
 
-import { DefectError, InputError, must } from '../base/errors.ts';
+import { at, DefectError, InputError, must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { KernelNode } from '../ir/kernel/text.ts';
@@ -178,7 +178,7 @@ function checkArguments(program: Program, { kernel, args }: Step): void {
     // Through another name of the same slot a read would not see that it was overwritten.
     if (param.role !== 'in' && args.filter((a) => a === args[i]).length > 1)
       throw wrong(`slot ${args[i]} is ${param.name} and another argument too`);
-    const slot = slotAt(program, args[i] ?? -1);
+    const slot = slotAt(program, at(args, i));
     if (slot.elem !== param.elem || slot.length < param.length)
       throw wrong(
         `${param.name} is ${param.elem}[${param.length}], ${slot.name} ${slot.elem}[${slot.length}]`,

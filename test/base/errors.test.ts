@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { at, DefectError, InputError, locate, must } from '../../src/base/errors.ts';
+import { at, atOr0, DefectError, holds, InputError, locate, must } from '../../src/base/errors.ts';
 
 test('an index that is claimed to be in range is looked at', () => {
   expect(at([5, 6], 1)).toBe(6);
@@ -21,4 +21,16 @@ test('a complaint gets its place once, the innermost', () => {
   expect(() => locate("model 'm'", () => locate("node 'n'", complain))).toThrow(
     "node 'n': rank 5; supported: 1 to 4; reshape it",
   );
+});
+
+test('numbers that are absent altogether are 0; one of those that are given has to be there', () => {
+  expect(atOr0(undefined, 5)).toBe(0);
+  expect(atOr0([3], 0)).toBe(3);
+  expect(() => atOr0([3], 1)).toThrow('index 1 of a list of 1');
+});
+
+test('a list may be longer than the loop that reads it, never shorter', () => {
+  holds([1, 2], 2);
+  holds([1, 2], 1);
+  expect(() => holds([1, 2], 3)).toThrow('3 elements of a list of 2');
 });

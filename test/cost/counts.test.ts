@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { DefectError } from '../../src/base/errors.ts';
 import { operationsOf } from '../../src/cost/counts.ts';
 import { entropyFloor } from '../../src/cost/entropy.ts';
+import { placesIn } from '../../src/cost/kinds.ts';
 import { codeFeatures, codeParts } from '../../src/cost/size-features.ts';
-import { type Feature, features } from '../../src/cost/speed-features.ts';
+import { count, type Feature, features, noCounts } from '../../src/cost/speed-features.ts';
 import type { Kernel } from '../../src/ir/kernel/kernel.ts';
 import { type BinaryOp, binaryOperations } from '../../src/ir/kernel/operations.ts';
 import * as ir from '../support/ir.ts';
@@ -49,6 +51,22 @@ test.each([
     expect(counted(kernel, each), each).toBe(each === feature ? 1 : 0);
   const parts = codeParts(kernel);
   expect(parts[codeFeatures.indexOf(feature)]).toBe(1);
+});
+
+test('what no model lists is not counted as something else', () => {
+  expect(() => count(noCounts(), 'wait' as Feature)).toThrow('a feature of the cost model');
+  expect(() => placesIn(['kernel', 'loop'])('wait' as 'loop')).toThrow(DefectError);
+});
+
+test('a length that is read behind the end of its table is a defect, not 0', () => {
+  const lengths = ir.table('lengths', 'u8', [3, 4]);
+  const loop = (index: number) => [
+    ir.for_('i', 0, ir.load('lengths', 'u8', index), [ir.store('out', 'i32', 0, 1)]),
+  ];
+  const kernel = (index: number) =>
+    ir.kernel('k', [ir.param('out', 'out', 'i32', 1)], loop(index), [lengths]);
+  expect(counted(kernel(1), 'pass')).toBe(4);
+  expect(() => operationsOf(kernel(2))).toThrow(DefectError);
 });
 
 const some = ir.param('in', 'in', 'i32', 2);

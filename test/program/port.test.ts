@@ -44,6 +44,12 @@ const zeroPoints = fc.oneof(fc.integer({ min: -(2 ** 22), max: 2 ** 22 }), fc.in
 const grids = fc.record({ scale: scales, zeroPoint: zeroPoints });
 const pixels = fc.record({ mean: fc.double({ min: -300, max: 300, noNaN: true }), std: scales });
 
+test('numbers of 8 bits without a scale stand for nothing', () => {
+  const { quant: _, ...bare } = slot({});
+  const port = { where: "tensor 'x'", slot: bare, grids: [] };
+  expect(() => storedNumbers(port, new Float32Array(12))).toThrow("tensor 'x' has a scale");
+});
+
 describe('there and back', () => {
   test('every stored number, for every scale and zero point that float32 tells apart: to 2^22', () => {
     fc.assert(

@@ -5,9 +5,13 @@
  * -H^-1_:p (w_p - t) / H^-1_pp, costs (w_p - t)^2 / H^-1_pp, and takes p out of the inverse:
  * H^-1 - H^-1_:p H^-1_p: / H^-1_pp (Hassibi and Stork 1993; Frantar and Alistarh 2022, lemma 1).
  */
+import { at, DefectError, holds } from '../../base/errors.ts';
 import type { Symmetric } from './symmetric.ts';
 
-/** What is left, packed: a fixed weight leaves no gap, so that work shrinks as weights go. */
+/**
+ * What is left, packed: a fixed weight leaves no gap, so that work shrinks as weights go. The loops count to what is
+ * left and read unchecked: the constructor checks the lengths.
+ */
 export class Elimination {
   readonly #stride: number;
   /** Lower triangle. */
@@ -24,6 +28,8 @@ export class Elimination {
     this.#stride = inverse.size;
     this.#size = inverse.size;
     this.#inverse = inverse.data.slice();
+    holds(inverse.data, inverse.size ** 2);
+    for (const row of rows) holds(row, inverse.size);
     this.#rows = rows.map((row) => row.slice());
     this.#weightAt = Int32Array.from({ length: inverse.size }, (_, i) => i);
     this.#placeOf = this.#weightAt.slice();
@@ -32,12 +38,19 @@ export class Elimination {
 
   /** Of H^-1 as it is now, for two weights that are left. */
   inverseAt(a: number, b: number): number {
-    return this.#at(this.#placeOf[a] as number, this.#placeOf[b] as number);
+    return this.#at(this.#place(a), this.#place(b));
   }
 
   /** The value that a weight has now. */
   value(row: number, weight: number): number {
-    return (this.#rows[row] as Float64Array)[this.#placeOf[weight] as number] as number;
+    return at(at(this.#rows, row), this.#place(weight));
+  }
+
+  /** @throws DefectError for a weight that is fixed already: another one may have taken its place */
+  #place(weight: number): number {
+    const place = at(this.#placeOf, weight);
+    if (place < 0) throw new DefectError(`weight ${weight} is fixed already`);
+    return place;
   }
 
   #at(i: number, j: number): number {
@@ -46,7 +59,7 @@ export class Elimination {
 
   /** Fixes a weight at `target` in every row. */
   fix(weight: number, target = 0): void {
-    const p = this.#placeOf[weight] as number;
+    const p = this.#place(weight);
     const [n, column] = [this.#size, this.#column];
     for (let j = 0; j < n; j++) column[j] = this.#at(p, j);
     const diagonal = column[p] as number;
@@ -56,6 +69,7 @@ export class Elimination {
       for (let j = 0; j < n; j++) row[j] = (row[j] as number) - factor * (column[j] as number);
     }
     this.#downdate(1 / diagonal);
+    this.#placeOf[weight] = -1;
     this.#fillGap(p);
   }
 
@@ -76,7 +90,7 @@ export class Elimination {
     const [last, stride, inverse] = [this.#size - 1, this.#stride, this.#inverse];
     this.#size = last;
     if (p === last) return;
-    const moved = this.#weightAt[last] as number;
+    const moved = at(this.#weightAt, last);
     for (const row of this.#rows) row[p] = row[last] as number;
     for (let j = 0; j < p; j++) inverse[p * stride + j] = inverse[last * stride + j] as number;
     for (let i = p + 1; i < last; i++) inverse[i * stride + p] = inverse[last * stride + i] as number;

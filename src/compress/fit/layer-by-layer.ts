@@ -2,7 +2,7 @@
  * One sweep through a compressed network, layer by layer: each layer's weights are fitted anew to what the layer
  * computed in the reference network, on the inputs that the layers before it, already compressed, really give.
  */
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import type { Graph, Node } from '../../ir/graph/graph.ts';
 import { floats, type Tensor } from '../../ir/tensor.ts';
 import { type MacLayer, macLayers } from './layers.ts';
@@ -95,15 +95,15 @@ function fitted(
     const fit = fittedRow(row);
     const final = finishRow(row, fit);
     fit.system.kept.forEach((c, i) => {
-      if (c === 0) made.bias[row] = final[i] as number;
-      else made.weights[row * layer.terms + c - 1] = final[i] as number;
+      if (c === 0) made.bias[row] = at(final, i);
+      else made.weights[row * layer.terms + c - 1] = at(final, i);
     });
   }
   return made;
 }
 
 const weightAt = ({ bias, weights, terms }: MacLayer, row: number, column: number): number =>
-  (column === 0 ? bias[row] : weights[row * terms + column - 1]) as number;
+  column === 0 ? at(bias, row) : at(weights, row * terms + column - 1);
 
 /** The activations of all samples that are still to be read, one node after the other. */
 class Frontier {
@@ -129,7 +129,8 @@ class Frontier {
       'the node is there',
     );
     const sources = current.inputs.map((name) => graph.tensors.get(name)?.constant ?? this.inputsOf(name));
-    const count = this.inputsOf(node.inputs.find((name) => this.#values.has(name)) ?? '').length;
+    const activation = node.inputs.find((name) => this.#values.has(name));
+    const count = this.inputsOf(must(activation, 'a node reads an activation')).length;
     const outputs = Array.from({ length: count }, (_, i) => {
       const inputs = sources.map((s) => ('data' in s ? s : must(s[i], 'a tensor for every sample')));
       return must(current.op.reference(current.attrs, inputs)[0], 'a node has an output');

@@ -1,6 +1,9 @@
 /** Layers as what pruning sees: matrices of weights on columns of inputs. */
-import { must } from '../../base/errors.ts';
+
+import { at, holds, must } from '../../base/errors.ts';
+import { largestOf } from '../../base/extremes.ts';
 import type { Graph, Node } from '../../ir/graph/graph.ts';
+import { inputName } from '../../ir/graph/graph.ts';
 import type { Rows } from '../../ir/graph/weight-rows.ts';
 import { spatialOrder } from '../../ir/kernel/memory-order.ts';
 import { countOf, type Tensor } from '../../ir/tensor.ts';
@@ -39,12 +42,13 @@ export const macLayers = (graph: Graph<'float'>): readonly MacLayer[] =>
     return rows === undefined ? [] : [macLayer(graph, node, rows)];
   });
 
-function macLayer(graph: Graph<'float'>, node: Node, { groups, starts, order, ...at }: Rows): MacLayer {
-  const constantAt = (index: number) => graph.tensors.get(node.inputs[index] ?? '')?.constant;
+function macLayer(graph: Graph<'float'>, node: Node, { groups, starts, order, ...rest }: Rows): MacLayer {
+  const constantAt = (index: number) => graph.tensors.get(inputName(node, index))?.constant;
   const weight = must(constantAt(1), `the weights of '${node.name}' are constant`);
   const [rows = 1] = weight.shape;
   const [input = ''] = node.inputs;
-  const terms = at.offsets.length;
+  const terms = rest.offsets.length;
+  const reach = largestOf(rest.offsets);
   return {
     node,
     input,
@@ -56,12 +60,14 @@ function macLayer(graph: Graph<'float'>, node: Node, { groups, starts, order, ..
     positions: starts.length,
     memoryOrder: Int32Array.from(order ?? flattenedOrder(graph, input, terms)),
     columnsOf(x) {
-      const padded = at.padded(x);
+      const padded = rest.padded(x);
       return {
         fill(column, group, position) {
-          const from = group * at.groupStride + (starts[position] as number);
+          const from = group * rest.groupStride + at(starts, position);
           column[0] = 1;
-          for (let i = 0; i < terms; i++) column[i + 1] = padded[from + (at.offsets[i] as number)] as number;
+          holds(padded, from + reach + 1);
+          for (let i = 0; i < terms; i++)
+            column[i + 1] = padded[from + (rest.offsets[i] as number)] as number;
         },
       };
     },
@@ -72,7 +78,7 @@ function macLayer(graph: Graph<'float'>, node: Node, { groups, starts, order, ..
 function flattenedOrder(graph: Graph<'float'>, name: string, terms: number): readonly number[] {
   const rowMajor = Array.from({ length: terms }, (_, i) => i);
   const maker = graph.nodes.find((n) => n.outputs.includes(name));
-  if (maker?.op.alias) return flattenedOrder(graph, maker.inputs[0] ?? '', terms);
+  if (maker?.op.alias) return flattenedOrder(graph, at(maker.inputs, 0), terms);
   const shape = graph.tensors.get(name)?.shape ?? [];
   return countOf(shape) === terms && shape.length > 2 ? (spatialOrder(shape) ?? rowMajor) : rowMajor;
 }

@@ -1,4 +1,5 @@
 /** Each layer as least-squares problems: rows of weights that share a Hessian. */
+import { at } from '../../base/errors.ts';
 import type { MacLayer } from './layers.ts';
 import type { Symmetric } from './symmetric.ts';
 
@@ -40,7 +41,7 @@ export function regionsOf(layer: MacLayer, longest = longestPart): readonly Regi
 /** The weights of a row in the region, behind the row's bias, which belongs to the first part. */
 export function augmentedRow({ layer, firstRow, firstTerm, terms }: Region, row: number): Float64Array {
   const made = new Float64Array(terms + 1);
-  made[0] = firstTerm === 0 ? (layer.bias[firstRow + row] as number) : 0;
+  made[0] = firstTerm === 0 ? at(layer.bias, firstRow + row) : 0;
   const from = (firstRow + row) * layer.terms + firstTerm;
   made.set(layer.weights.subarray(from, from + terms), 1);
   return made;
@@ -53,10 +54,10 @@ export function augmentedRow({ layer, firstRow, firstTerm, terms }: Region, row:
 export function damped({ size, data }: Symmetric, damping: number): Symmetric {
   const made = data.slice();
   let trace = 0;
-  for (let i = 1; i < size; i++) trace += data[i * size + i] as number;
-  const constant = (data[0] as number) > 0 ? (data[0] as number) : 1;
+  for (let i = 1; i < size; i++) trace += at(data, i * size + i);
+  const constant = at(data, 0) > 0 ? at(data, 0) : 1;
   const mean = trace > 0 ? trace / (size - 1) : constant;
   made[0] = constant * (1 + 1e-6);
-  for (let i = 1; i < size; i++) made[i * size + i] = (made[i * size + i] as number) + damping * mean;
+  for (let i = 1; i < size; i++) made[i * size + i] = at(made, i * size + i) + damping * mean;
   return { size, data: made };
 }

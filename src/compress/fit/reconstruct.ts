@@ -1,5 +1,6 @@
 /** The best values of the weights that are left: least squares on what the layer computed before. */
-import { at, cholesky, meanDiagonal, restricted, type Symmetric, solveFactored } from './symmetric.ts';
+import { at, holds } from '../../base/errors.ts';
+import { cholesky, entry, meanDiagonal, restricted, type Symmetric, solveFactored } from './symmetric.ts';
 
 /** Least squares whose matrix is factored once, for as many right-hand sides as share it. */
 export interface Solver {
@@ -16,16 +17,16 @@ export function solverOf(hessian: Symmetric, damping: number): Solver {
   const { size } = hessian;
   const system = { size, data: hessian.data.slice() };
   const mean = meanDiagonal(hessian, 1);
-  const constant = hessian.data[0] as number;
+  const constant = at(hessian.data, 0);
   const added = new Float64Array(size).fill(damping * (mean > 0 ? mean : 1));
   added[0] = constant > 0 ? 1e-9 * constant : 1;
-  for (let i = 0; i < size; i++) system.data[i * size + i] = at(system, i, i) + (added[i] as number);
+  for (let i = 0; i < size; i++) system.data[i * size + i] = entry(system, i, i) + at(added, i);
   const factor = cholesky(system);
   return {
     solve: (t, w0) =>
       solveFactored(
         factor,
-        t.map((x, i) => x + (added[i] as number) * (w0[i] as number)),
+        t.map((x, i) => x + at(added, i) * at(w0, i)),
       ),
   };
 }
@@ -41,18 +42,19 @@ export function reconstruct(
   damping: number,
 ): Float64Array {
   const t = times(hessian, w0);
-  const pick = (from: Float64Array) => Float64Array.from(kept, (i) => from[i] as number);
+  const pick = (from: Float64Array) => Float64Array.from(kept, (i) => at(from, i));
   const solved = solverOf(restricted(hessian, kept), damping).solve(pick(t), pick(w0));
   const made = new Float64Array(w0.length);
   kept.forEach((index, i) => {
-    made[index] = solved[i] as number;
+    made[index] = at(solved, i);
   });
   return made;
 }
 
-/** H w */
+/** H w; the loops read unchecked */
 export function times({ size, data }: Symmetric, w: Float64Array): Float64Array {
   const made = new Float64Array(size);
+  holds(w, size);
   for (let i = 0; i < size; i++) {
     const wi = w[i] as number;
     let sum = (data[i * size + i] as number) * wi;

@@ -1,6 +1,6 @@
 /** What each layer of a reference network computed at some positions of each sample, and how much it matters. */
 
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { mulberry32 } from '../../base/random.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { SampleRun } from '../gradient/sample-run.ts';
@@ -52,14 +52,14 @@ export function targetsOf(
       const sums = must(run.sums[l], 'the reference has the layer');
       const positions = chosen(layer.positions, Math.ceil(columnsPerLayer / samples.length), random);
       const found = must(squares[l], 'the reference has the layer');
-      const unit = units[l] === 1 ? unitOf(found) : (units[l] ?? 1);
+      const unit = units[l] === 1 ? unitOf(found) : at(units, l);
       units[l] = unit;
       const weights = found.map((x) => Math.min(x / unit, largestWeight));
-      const pick = (from: ArrayLike<number>) => at(from, layer, positions);
-      all[l]?.push({ positions, sums: pick(sums), weights: pick(weights) });
+      const pick = (from: ArrayLike<number>) => picked(from, layer, positions);
+      at(all, l).push({ positions, sums: pick(sums), weights: pick(weights) });
     });
   });
-  for (const [l, targets] of all.entries()) soften(targets, layers[l]?.rows ?? 0, options.focus);
+  for (const [l, targets] of all.entries()) soften(targets, at(layers, l).rows, options.focus);
   return all;
 }
 
@@ -81,20 +81,20 @@ function chosen(count: number, wanted: number, random: () => number): Int32Array
   if (wanted >= count) return all;
   for (let i = 0; i < wanted; i++) {
     const j = i + Math.floor(random() * (count - i));
-    [all[i], all[j]] = [all[j] as number, all[i] as number];
+    [all[i], all[j]] = [at(all, j), at(all, i)];
   }
   return all.slice(0, wanted);
 }
 
 /** From rows x positions of one batch element to the chosen positions x rows. */
-function at(
+function picked(
   from: ArrayLike<number>,
   { rows, positions: count }: MacLayer,
   positions: Int32Array,
 ): Float32Array {
   const made = new Float32Array(positions.length * rows);
   positions.forEach((position, p) => {
-    for (let row = 0; row < rows; row++) made[p * rows + row] = from[row * count + position] as number;
+    for (let row = 0; row < rows; row++) made[p * rows + row] = at(from, row * count + position);
   });
   return made;
 }
@@ -104,13 +104,12 @@ function soften(targets: readonly Targets[], rows: number, focus: number): void 
   const means = new Float64Array(rows);
   let count = 0;
   for (const { weights } of targets) {
-    for (let i = 0; i < weights.length; i++)
-      means[i % rows] = (means[i % rows] as number) + (weights[i] as number);
+    for (let i = 0; i < weights.length; i++) means[i % rows] = at(means, i % rows) + at(weights, i);
     count += weights.length / rows;
   }
   for (const { weights } of targets)
     for (let i = 0; i < weights.length; i++) {
-      const mean = (means[i % rows] as number) / count;
-      weights[i] = (1 - focus) * (mean > 0 ? mean : 1) + focus * (weights[i] as number);
+      const mean = at(means, i % rows) / count;
+      weights[i] = (1 - focus) * (mean > 0 ? mean : 1) + focus * at(weights, i);
     }
 }

@@ -1,5 +1,5 @@
 /** New weights and biases for given masks, and graphs that hold them. */
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { constantOf, freshName, withConstants } from '../../passes/rewrite.ts';
 import type { MacLayer } from './layers.ts';
@@ -35,9 +35,9 @@ export function putRow(
   row: number,
   w: Float64Array,
 ): void {
-  const at = firstRow + row;
-  into.weights.set(w.subarray(1), at * layer.terms + firstTerm);
-  into.bias[at] = (into.bias[at] as number) + (w[0] as number);
+  const index = firstRow + row;
+  into.weights.set(w.subarray(1), index * layer.terms + firstTerm);
+  into.bias[index] = at(into.bias, index) + at(w, 0);
 }
 
 export const emptyWeights = (layer: MacLayer): Weights => ({
@@ -77,8 +77,7 @@ export function masked(layers: readonly MacLayer[], problems: readonly Problem[]
       const kept = new Set(keptColumns(problem, mask, row));
       for (let i = 1; i < size; i++) {
         if (kept.has(i)) continue;
-        if ((data[0] as number) > 0)
-          w[0] = (w[0] as number) + ((w[i] as number) * (data[i * size] as number)) / (data[0] as number);
+        if (at(data, 0) > 0) w[0] = at(w, 0) + (at(w, i) * at(data, i * size)) / at(data, 0);
         w[i] = 0;
       }
       putRow(problem, into, row, w);
@@ -95,10 +94,10 @@ export function withWeights(graph: Graph<'float'>, all: AllWeights): Graph<'floa
 }
 
 function withLayer(graph: Graph<'float'>, { node, rows }: MacLayer, made: Weights): Graph<'float'> {
-  const old = must(graph.tensors.get(node.inputs[1] ?? '')?.constant, 'a layer has weights');
+  const old = must(graph.tensors.get(at(node.inputs, 1))?.constant, 'a layer has weights');
   const weight = freshName(graph, `${node.name}.fitted.weight`);
   const bias = freshName(graph, `${node.name}.fitted.bias`);
-  const inputs = [node.inputs[0] ?? '', weight, bias];
+  const inputs = [at(node.inputs, 0), weight, bias];
   const nodes = graph.nodes.map((n) => (n.name === node.name ? { ...n, inputs } : n));
   return withConstants(
     { ...graph, nodes },

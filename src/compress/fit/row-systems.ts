@@ -1,4 +1,5 @@
 /** Weighted least-squares systems of a layer's rows, each over the weights that the row has kept. */
+import { at, holds } from '../../base/errors.ts';
 import type { MacLayer } from './layers.ts';
 import { addOuter, restricted, type Symmetric, zeros } from './symmetric.ts';
 
@@ -42,9 +43,11 @@ export function rowSystems(layer: MacLayer): RowSystems | undefined {
 class OwnSystems implements RowSystems {
   readonly #systems: readonly (RowSystem & { readonly x: Float64Array })[];
   readonly #perGroup: number;
+  readonly #columns: number;
 
-  constructor({ rows, groups }: MacLayer, kept: readonly Int32Array[]) {
+  constructor({ rows, groups, terms }: MacLayer, kept: readonly Int32Array[]) {
     this.#perGroup = rows / groups;
+    this.#columns = terms + 1;
     this.#systems = kept.map((columns) => ({
       kept: columns,
       hessian: zeros(columns.length),
@@ -54,18 +57,20 @@ class OwnSystems implements RowSystems {
   }
 
   add(group: number, column: Float64Array, weights: Float32Array, targets: Float32Array, from: number): void {
+    // The columns that a row keeps are read unchecked below: they are of the layer's terms and the bias.
+    holds(column, this.#columns);
     for (let row = group * this.#perGroup; row < (group + 1) * this.#perGroup; row++) {
-      const weight = weights[from + row] as number;
+      const weight = at(weights, from + row);
       if (weight <= 0) continue;
-      const { kept, hessian, right, x } = this.#systems[row] as RowSystem & { readonly x: Float64Array };
+      const { kept, hessian, right, x } = at(this.#systems, row);
       for (let i = 0; i < x.length; i++) x[i] = column[kept[i] as number] as number;
       addOuter(hessian, x, weight);
-      addScaled(right, x, weight * (targets[from + row] as number));
+      addScaled(right, x, weight * at(targets, from + row));
     }
   }
 
   system(row: number): RowSystem {
-    return this.#systems[row] as RowSystem;
+    return at(this.#systems, row);
   }
 }
 
@@ -85,26 +90,27 @@ class SharedSystems implements RowSystems {
   add(group: number, column: Float64Array, weights: Float32Array, targets: Float32Array, from: number): void {
     const [first, end] = [group * this.#perGroup, (group + 1) * this.#perGroup];
     let weight = 0;
-    for (let row = first; row < end; row++) weight += (weights[from + row] as number) / this.#perGroup;
+    for (let row = first; row < end; row++) weight += at(weights, from + row) / this.#perGroup;
     if (weight <= 0) return;
-    addOuter(this.#hessians[group] as Symmetric, column, weight);
+    addOuter(at(this.#hessians, group), column, weight);
     for (let row = first; row < end; row++)
-      addScaled(this.#rights[row] as Float64Array, column, weight * (targets[from + row] as number));
+      addScaled(at(this.#rights, row), column, weight * at(targets, from + row));
   }
 
   system(row: number): RowSystem {
-    const kept = this.#kept[row] as Int32Array;
-    const right = this.#rights[row] as Float64Array;
-    const whole = this.#hessians[Math.floor(row / this.#perGroup)] as Symmetric;
+    const kept = at(this.#kept, row);
+    const right = at(this.#rights, row);
+    const whole = at(this.#hessians, Math.floor(row / this.#perGroup));
     return {
       kept,
       // Rows that keep everything share one object: what is made of it can be made once.
       hessian: kept.length === whole.size ? whole : restricted(whole, kept),
-      right: Float64Array.from(kept, (c) => right[c] as number),
+      right: Float64Array.from(kept, (c) => at(right, c)),
     };
   }
 }
 
 function addScaled(sum: Float64Array, x: Float64Array, factor: number): void {
+  holds(x, sum.length);
   for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + factor * (x[i] as number);
 }

@@ -9,7 +9,7 @@
  * Hessian, so that what a max-pool drops or a ReLU cuts off counts little.
  */
 
-import { must } from '../../base/errors.ts';
+import { at, holds, must } from '../../base/errors.ts';
 import { mulberry32 } from '../../base/random.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { SampleRun } from '../gradient/sample-run.ts';
@@ -89,6 +89,7 @@ export function squaredGradients(
     const direction = Float64Array.from({ length: run.network.outputCount }, () => (random() < 0.5 ? -1 : 1));
     for (const [l, gradients] of run.backward(direction).entries()) {
       const sum = must(squares[l], 'as many as layers');
+      holds(gradients, sum.length);
       for (let i = 0; i < sum.length; i++)
         sum[i] = (sum[i] as number) + (gradients[i] as number) ** 2 / projections;
     }
@@ -104,6 +105,8 @@ function gather(
 ): void {
   const { region, column, share } = g;
   const { layer, firstRow, firstTerm, rows, terms } = region;
+  // Read unchecked below, like the gradients above: these loops see every sum of every sample.
+  holds(squares, (firstRow + rows) * layer.positions);
   const whole = terms === layer.terms ? column : new Float64Array(layer.terms + 1);
   for (let position = 0; position < layer.positions; position++) {
     let weight = 0;
@@ -126,7 +129,7 @@ function blended({ region, uniform, focused, squares }: Gathered, samples: numbe
   const total = squares.reduce((sum, s) => sum + s, 0);
   const perColumn = total > 0 ? total / (samples * region.layer.positions) : 1;
   const data = uniform.data.map(
-    (u, i) => ((1 - focus) * perColumn * u + focus * (focused.data[i] as number)) / samples,
+    (u, i) => ((1 - focus) * perColumn * u + focus * at(focused.data, i)) / samples,
   );
   // Rows that never mattered count a millionth, so that their order is not arbitrary.
   const importance = squares.map((s) => (total > 0 ? s / total + 1e-6 / region.rows : 1 / region.rows));

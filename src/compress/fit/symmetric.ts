@@ -1,5 +1,9 @@
-/** Symmetric positive definite matrices in float64, of which only the lower triangle is kept up to date. */
-import { DefectError, InputError } from '../../base/errors.ts';
+/**
+ * Symmetric positive definite matrices in float64, of which only the lower triangle is kept up to date. The loops read
+ * unchecked, which is what pruning's time goes into: lengths are checked before them.
+ */
+import { DefectError, holds, InputError } from '../../base/errors.ts';
+import { largestOf } from '../../base/extremes.ts';
 
 export interface Symmetric {
   readonly size: number;
@@ -9,7 +13,7 @@ export interface Symmetric {
 
 export const zeros = (size: number): Symmetric => ({ size, data: new Float64Array(size * size) });
 
-export const at = ({ size, data }: Symmetric, i: number, j: number): number =>
+export const entry = ({ size, data }: Symmetric, i: number, j: number): number =>
   data[i >= j ? i * size + j : j * size + i] as number;
 
 /** What is made of a matrix; asked for the same one again, it is not made anew. Rows that share one follow another. */
@@ -26,6 +30,7 @@ export function lastKept<T, More extends readonly unknown[]>(
 /** a += weight * x xT; what is 0 in x costs nothing (half of what a ReLU leaves is). */
 export function addOuter(a: Symmetric, x: Float64Array, weight: number): void {
   const { size, data } = a;
+  holds(x, size);
   for (let i = 0; i < size; i++) {
     const scaled = weight * (x[i] as number);
     if (scaled === 0) continue;
@@ -37,15 +42,17 @@ export function addOuter(a: Symmetric, x: Float64Array, weight: number): void {
 /** The mean of the diagonal from `first` on; 0 for none. */
 export function meanDiagonal(a: Symmetric, first = 0): number {
   let sum = 0;
-  for (let i = first; i < a.size; i++) sum += at(a, i, i);
+  for (let i = first; i < a.size; i++) sum += entry(a, i, i);
   return a.size > first ? sum / (a.size - first) : 0;
 }
 
 /** Rows and columns `index`. */
 export function restricted(a: Symmetric, index: ArrayLike<number>): Symmetric {
   const made = zeros(index.length);
+  holds({ length: a.size }, largestOf(index) + 1);
   for (let i = 0; i < index.length; i++)
-    for (let j = 0; j <= i; j++) made.data[i * made.size + j] = at(a, index[i] as number, index[j] as number);
+    for (let j = 0; j <= i; j++)
+      made.data[i * made.size + j] = entry(a, index[i] as number, index[j] as number);
   return made;
 }
 
@@ -69,6 +76,7 @@ function notDefinite({ size, data }: Symmetric, term: number): Error {
  */
 export function cholesky(a: Symmetric): Symmetric {
   const { size: n } = a;
+  holds(a.data, n * n);
   const l = a.data.slice();
   for (let j = 0; j < n; j++) {
     for (let i = j; i < n; i++) {
@@ -85,6 +93,7 @@ export function cholesky(a: Symmetric): Symmetric {
 /** The solution x of L LT x = b, in place of b. */
 export function solveFactored(factor: Symmetric, b: Float64Array): Float64Array {
   const { size: n, data: l } = factor;
+  holds(b, n);
   for (let i = 0; i < n; i++) {
     let sum = b[i] as number;
     for (let k = 0; k < i; k++) sum -= (l[i * n + k] as number) * (b[k] as number);
@@ -130,6 +139,7 @@ export function inverse(a: Symmetric): Symmetric {
 /** xT a x */
 export function quadratic(a: Symmetric, x: Float64Array): number {
   const { size: n, data } = a;
+  holds(x, n);
   let total = 0;
   for (let i = 0; i < n; i++) {
     const xi = x[i] as number;

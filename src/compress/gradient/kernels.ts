@@ -5,6 +5,7 @@
  *
  * Addresses, offsets and lengths are bytes.
  */
+import { at } from '../../base/errors.ts';
 import { type Code, type Func, func, int, type Local, moduleOf, when } from '../../wasm/code.ts';
 import {
   addFloat,
@@ -42,7 +43,7 @@ const accumulators = ['a0', 'a1', 'a2', 'a3'] as const;
 type Accumulators = Readonly<Record<(typeof accumulators)[number], Local>>;
 const four = (v: Accumulators) => [v.a0, v.a1, v.a2, v.a3] as const;
 const each = (v: Accumulators, make: (a: Local, offset: number) => Code): Code =>
-  four(v).flatMap((a, i) => make(a, quarters[i] ?? 0));
+  four(v).flatMap((a, i) => make(a, at(quarters, i)));
 
 const i32 = 'i32' as const;
 /** Rows of products: row r has the terms `starts[r]` to `starts[r + 1]`; each pixel shifts where they read. */

@@ -1,5 +1,5 @@
 /** A network in memory: a group of samples forward, and the gradients of the loss backward. */
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { instantiate } from '../../wasm/host.ts';
 import { elementBytes, type Kernels, kernelModule, lanes } from './kernels.ts';
 import type { Affine, Network, Step, Terms } from './network.ts';
@@ -163,10 +163,10 @@ const memoryOf = (
 });
 
 /** Row starts as bytes of the offsets' table. */
-function writeTerms(buffer: ArrayBuffer, at: Tables, { rowStarts, offsets }: Terms): void {
-  const starts = new Int32Array(buffer, at.rowStarts, rowStarts.length);
-  for (let r = 0; r < rowStarts.length; r++) starts[r] = 4 * (rowStarts[r] as number);
-  new Int32Array(buffer, at.offsets, offsets.length).set(offsets);
+function writeTerms(buffer: ArrayBuffer, tables: Tables, { rowStarts, offsets }: Terms): void {
+  const starts = new Int32Array(buffer, tables.rowStarts, rowStarts.length);
+  for (let r = 0; r < rowStarts.length; r++) starts[r] = 4 * at(rowStarts, r);
+  new Int32Array(buffer, tables.offsets, offsets.length).set(offsets);
 }
 
 /** Everything that stays: which terms and pixels there are, and weights that do not learn. */

@@ -4,9 +4,9 @@
  * that it can be sent to other threads.
  */
 
-import { InputError, locate, must } from '../../base/errors.ts';
+import { at, InputError, locate, must } from '../../base/errors.ts';
 import type { Steps, Term, Value, Windows } from '../../ir/graph/gradient.ts';
-import type { Graph, Node } from '../../ir/graph/graph.ts';
+import { type Graph, inputName, type Node } from '../../ir/graph/graph.ts';
 import { type Clamp, clampAt, type RowClamp } from '../../ir/integers/row-clamp.ts';
 import { countOf, type Shape, type Tensor } from '../../ir/tensor.ts';
 import { elementBytes } from './kernels.ts';
@@ -98,9 +98,9 @@ class Builder {
   bytes = 0;
 
   place(shape: Shape, learns: boolean): Value {
-    const at = this.bytes;
+    const value = { at: this.bytes, shape, learns };
     this.bytes += countOf(shape) * elementBytes;
-    return { at, shape, learns };
+    return value;
   }
 }
 
@@ -116,7 +116,7 @@ class NodeSteps implements Steps {
 
   constructor(built: Builder, graph: Graph<'float'>, node: Node) {
     this.types = node.inputs.map((name) => graph.tensors.get(name));
-    this.output = must(graph.tensors.get(node.outputs[0] ?? ''), 'outputs have types').shape;
+    this.output = must(graph.tensors.get(at(node.outputs, 0)), 'outputs have types').shape;
     this.#built = built;
     this.#graph = graph;
     this.#node = node;
@@ -124,13 +124,13 @@ class NodeSteps implements Steps {
   }
 
   input(index: number): Value {
-    const value = this.#built.values.get(this.#node.inputs[index] ?? '');
+    const value = this.#built.values.get(inputName(this.#node, index));
     if (value !== undefined) return value;
     throw new InputError({ found: 'a constant as its input', supported: 'activations' });
   }
 
   constant(index: number): Tensor | undefined {
-    return this.#graph.tensors.get(this.#node.inputs[index] ?? '')?.constant;
+    return this.#graph.tensors.get(inputName(this.#node, index))?.constant;
   }
 
   fixed(shape: Shape, terms: (i: number) => readonly Term[], bias: (i: number) => number = () => 0): Value {
@@ -181,7 +181,7 @@ class NodeSteps implements Steps {
     const termsPerRow = ofRow.length;
     const offsets = Int32Array.from({ length: rows * termsPerRow }, (_, i) => {
       const group = Math.floor((Math.floor(i / termsPerRow) * groups) / rows);
-      return (group * groupStride + (ofRow[i % termsPerRow] as number)) * elementBytes;
+      return (group * groupStride + at(ofRow, i % termsPerRow)) * elementBytes;
     });
     const { steps, layers } = this.#built;
     const y = this.#built.place(shape, true);
@@ -219,7 +219,7 @@ class NodeSteps implements Steps {
   clamp(x: Value, bounds: RowClamp | undefined): Value {
     if (bounds === undefined) return x;
     const y = x.at < this.#begin ? this.fixed(x.shape, (i) => [[x, i, 1]]) : x;
-    const { at, shape, learns } = y;
+    const { shape, learns } = y;
     const { lo, hi } = bounds;
     const [, channels = 1, ...inner] = shape;
     const perChannel = typeof lo !== 'number' || typeof hi !== 'number';
@@ -227,7 +227,7 @@ class NodeSteps implements Steps {
     for (let c = 0; c < (perChannel ? channels : 1); c++)
       this.#built.steps.push({
         kind: 'clamp',
-        x: at + c * count * elementBytes,
+        x: y.at + c * count * elementBytes,
         count,
         clamp: clampAt(bounds, c),
         learns,
@@ -245,7 +245,7 @@ class NodeSteps implements Steps {
       x: x.at,
       y: y.at,
       lines,
-      size: shape[axis] ?? 1,
+      size: at(shape, axis),
       inner,
       learns,
     });
@@ -274,9 +274,9 @@ export function networkOf(graph: Graph<'float'>): Network {
   built.values.set(name, input);
   for (const node of graph.nodes) {
     const made = locate(`node '${node.name}'`, () => stepsOf(built, graph, node));
-    built.values.set(node.outputs[0] ?? '', made);
+    built.values.set(at(node.outputs, 0), made);
   }
-  const output = must(built.values.get(graph.outputs[0] ?? ''), 'the output is made by a node');
+  const output = must(built.values.get(at(graph.outputs, 0)), 'the output is made by a node');
   const last = built.steps.at(-1);
   const toLogits = last?.kind === 'softmax' && last.y === output.at;
   return {

@@ -2,7 +2,9 @@
  * A network's steps for one sample, in JavaScript: each step's values are rounded to float32 once, as the operators'
  * references round them; sums and gradients are float64.
  */
-import { must } from '../../base/errors.ts';
+
+import { holds, must } from '../../base/errors.ts';
+import { largestOf } from '../../base/extremes.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { countOf, floats, type Tensor } from '../../ir/tensor.ts';
 import { elementBytes } from './kernels.ts';
@@ -37,11 +39,11 @@ export class SampleRun {
     this.sums = layers.map(({ rows, pixels }) => new Float32Array(rows * pixels));
     this.#memory = { values: new Float32Array(elements), gradients: new Float64Array(elements) };
     this.#runs = steps.map((step) => {
-      if (step.kind !== 'affine') return runsOf(step);
+      if (step.kind !== 'affine') return runsOf(step, elements);
       const { values } = step;
-      if (values.kind === 'fixed') return affineRuns(step, values.weights, values.bias);
+      if (values.kind === 'fixed') return affineRuns(step, elements, values.weights, values.bias);
       const own = must(weights[values.layer], 'weights for each layer');
-      return affineRuns(step, Float64Array.from(own.weights), own.bias, this.sums[values.layer]);
+      return affineRuns(step, elements, Float64Array.from(own.weights), own.bias, this.sums[values.layer]);
     });
   }
 
@@ -81,6 +83,7 @@ const elementsOf = (bytes: Int32Array, from = 0): Int32Array => bytes.map((n) =>
 
 function affineRuns(
   step: Affine,
+  elements: number,
   weights: Float64Array,
   bias: Float32Array | Float64Array,
   sums?: Float32Array,
@@ -93,6 +96,7 @@ function affineRuns(
     weights,
     bias: Float64Array.from(bias),
   };
+  checkRows(rows, elements);
   return {
     forward({ values }) {
       addProducts(rows, values);
@@ -112,6 +116,18 @@ interface Rows {
   readonly y: number;
   readonly weights: Float64Array;
   readonly bias: Float64Array;
+}
+
+/**
+ * The loops over terms and taps read unchecked, as they are what a sample costs. Here it is said once that all they
+ * read is there: `count` of a list, and up to the last of `starts` and `offsets` together of the values.
+ */
+function checkRows({ rowStarts, offsets, starts, y, weights, bias }: Rows, elements: number): void {
+  holds(rowStarts, bias.length + 1);
+  holds(offsets, largestOf(rowStarts));
+  holds(weights, offsets.length);
+  holds({ length: elements }, y + bias.length * starts.length);
+  holds({ length: elements }, largestOf(starts) + largestOf(offsets) + 1);
 }
 
 /** Four pixels at a time: enough independent sums to hide the adder's latency. */
@@ -166,12 +182,13 @@ function addGradients({ rowStarts, offsets, starts, weights, bias, y }: Rows, gr
   }
 }
 
-function runsOf(step: Exclude<Step, Affine>): Runs {
+function runsOf(step: Exclude<Step, Affine>, elements: number): Runs {
   switch (step.kind) {
     case 'maxPool':
-      return poolRuns(step);
+      return poolRuns(step, elements);
     case 'clamp': {
       const from = step.x / elementBytes;
+      holds({ length: elements }, from + step.count);
       const [lo, hi] = [Math.fround(step.clamp.lo), Math.fround(step.clamp.hi)];
       return {
         forward({ values }) {
@@ -194,16 +211,20 @@ function runsOf(step: Exclude<Step, Affine>): Runs {
   }
 }
 
-function poolRuns(step: Extract<Step, { kind: 'maxPool' }>): Runs {
+function poolRuns(step: Extract<Step, { kind: 'maxPool' }>, elements: number): Runs {
   const taps = elementsOf(step.taps);
   const starts = elementsOf(step.pixelStarts, step.x);
   const first = step.y / elementBytes;
+  const plane = step.planeBytes / elementBytes;
+  holds(taps, 1);
+  holds({ length: elements }, first + step.channels * starts.length);
+  holds({ length: elements }, (step.channels - 1) * plane + largestOf(starts) + largestOf(taps) + 1);
   /** Where the first of the largest elements under each window lies. */
   const chosen = (values: Float32Array, use: (from: number, y: number) => void): void => {
     let y = first;
     for (let c = 0; c < step.channels; c++)
       for (let i = 0; i < starts.length; i++) {
-        const start = (starts[i] as number) + (c * step.planeBytes) / elementBytes;
+        const start = (starts[i] as number) + c * plane;
         let best = start + (taps[0] as number);
         for (let t = 1; t < taps.length; t++) {
           const at = start + (taps[t] as number);

@@ -1,4 +1,5 @@
 /** Softmax inside of a network (the one at its end is left to the loss). Rare, so in JavaScript. */
+import { at } from '../../base/errors.ts';
 import { elementBytes } from './kernels.ts';
 
 interface Lines {
@@ -28,11 +29,11 @@ function forLines(
 export function softmaxForward(values: Float32Array, step: Lines, lanes: number): void {
   forLines(step, lanes, (x, y, stride) => {
     let largest = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < step.size; i++) largest = Math.max(largest, values[x + i * stride] as number);
+    for (let i = 0; i < step.size; i++) largest = Math.max(largest, at(values, x + i * stride));
     let sum = 0;
-    for (let i = 0; i < step.size; i++) sum += Math.exp((values[x + i * stride] as number) - largest);
+    for (let i = 0; i < step.size; i++) sum += Math.exp(at(values, x + i * stride) - largest);
     for (let i = 0; i < step.size; i++)
-      values[y + i * stride] = Math.exp((values[x + i * stride] as number) - largest) / sum;
+      values[y + i * stride] = Math.exp(at(values, x + i * stride) - largest) / sum;
   });
 }
 
@@ -45,11 +46,10 @@ export function softmaxBackward(
 ): void {
   forLines(step, lanes, (x, y, stride) => {
     let dot = 0;
-    for (let i = 0; i < step.size; i++)
-      dot += (values[y + i * stride] as number) * (gradients[y + i * stride] as number);
+    for (let i = 0; i < step.size; i++) dot += at(values, y + i * stride) * at(gradients, y + i * stride);
     for (let i = 0; i < step.size; i++) {
-      const [value, dy] = [values[y + i * stride] as number, gradients[y + i * stride] as number];
-      gradients[x + i * stride] = (gradients[x + i * stride] as number) + value * (dy - dot);
+      const [value, dy] = [at(values, y + i * stride), at(gradients, y + i * stride)];
+      gradients[x + i * stride] = at(gradients, x + i * stride) + value * (dy - dot);
     }
   });
 }

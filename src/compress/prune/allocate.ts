@@ -1,4 +1,5 @@
 /** Which removals the whole network can best do without. */
+import { at } from '../../base/errors.ts';
 import type { Trace } from './removals.ts';
 
 /** The removals of rows that go together, with what a removed weight saves. */
@@ -22,9 +23,9 @@ export function allocate(offers: readonly Offer[], target: number): readonly num
   rest.sort((a, b) => a.slope - b.slope || a.index - b.index || a.i - b.i);
   for (const { index } of rest) {
     if (gone >= target) break;
-    const at = counts[index] ?? 0;
-    gone += offers[index]?.sizes[at] ?? 0;
-    counts[index] = at + 1;
+    const taken = at(counts, index);
+    gone += at(at(offers, index).sizes, taken);
+    counts[index] = taken + 1;
   }
   return counts;
 }
@@ -44,8 +45,8 @@ function slopes({ trace, sizes, price }: Offer): number[] {
   const stretches: Stretch[] = [];
   for (let i = trace.forced; i < sizes.length; i++) {
     let next: Stretch = {
-      cost: Math.max(0, trace.costs[i] as number),
-      worth: (sizes[i] as number) * price,
+      cost: Math.max(0, at(trace.costs, i)),
+      worth: at(sizes, i) * price,
       steps: 1,
     };
     for (let last = stretches.at(-1); last !== undefined && isCheaper(next, last); last = stretches.at(-1)) {

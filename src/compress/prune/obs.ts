@@ -1,6 +1,6 @@
 /** Unstructured, n:m and block pruning: traces, a global choice, and the masks that it leaves. */
 
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { nonzerosIn } from '../../base/extremes.ts';
 import type { MacLayer } from '../fit/layers.ts';
 import { augmentedRow, damped, type Problem } from '../fit/problems.ts';
@@ -91,8 +91,8 @@ function candidate(
   const placeOf = new Map(columns.map((column, place) => [column, place]));
   const trace = traceOf({
     inverse: inverseFor(columns),
-    rows: rows.map((row) => Float64Array.from(columns, (c) => row[c] as number)),
-    importance: index.map((row) => (method === 'magnitude' ? ownUnit : (problem.importance[row] ?? 0))),
+    rows: rows.map((row) => Float64Array.from(columns, (c) => at(row, c))),
+    importance: index.map((row) => (method === 'magnitude' ? ownUnit : at(problem.importance, row))),
     units: units.map((unit) => unit.map((c) => must(placeOf.get(c), 'units are made of columns'))),
     ...(quotas === undefined ? {} : { quotas }),
   });

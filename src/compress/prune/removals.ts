@@ -3,6 +3,7 @@
  * each removal costs; exact per row as in Frantar and Alistarh, "Optimal Brain Compression", 2022, algorithm 1.
  * A set B of weights costs wT_B (H^-1_BB)^-1 w_B and can be removed one weight after the other.
  */
+import { at } from '../../base/errors.ts';
 import { Elimination } from '../fit/elimination.ts';
 import { cholesky, type Symmetric, solveFactored } from '../fit/symmetric.ts';
 
@@ -43,14 +44,14 @@ export function traceOf(task: TraceTask): Trace {
   const trace = { order: new Int32Array(units.length), costs: new Float64Array(units.length), forced };
   const elimination = new Elimination(task.inverse, task.rows);
   const alive = new Uint8Array(units.length).fill(1);
-  const groupOf = (unit: number): number => quotas.groups[unit] as number;
+  const groupOf = (unit: number): number => at(quotas.groups, unit);
   for (let step = 0; step < units.length; step++) {
     const open = (unit: number): boolean =>
-      alive[unit] === 1 && (step >= forced || (left[groupOf(unit)] as number) > 0);
+      alive[unit] === 1 && (step >= forced || at(left, groupOf(unit)) > 0);
     const { index, cost } = cheapest(task, elimination, open);
     [trace.order[step], trace.costs[step], alive[index]] = [index, cost, 0];
-    left[groupOf(index)] = (left[groupOf(index)] as number) - 1;
-    for (const weight of units[index] as Unit) elimination.fix(weight);
+    left[groupOf(index)] = at(left, groupOf(index)) - 1;
+    for (const weight of at(units, index)) elimination.fix(weight);
   }
   return trace;
 }
@@ -63,7 +64,7 @@ function cheapest(
   let [index, cost] = [-1, Number.POSITIVE_INFINITY];
   for (let u = 0; u < task.units.length; u++) {
     if (!open(u)) continue;
-    const found = costOf(task, elimination, task.units[u] as Unit);
+    const found = costOf(task, elimination, at(task.units, u));
     if (found < cost || index < 0) [index, cost] = [u, found];
   }
   return { index, cost };
@@ -78,13 +79,15 @@ export function costOf(
   const solve = unit.length === 1 ? undefined : blockSolver(elimination, unit);
   let cost = 0;
   for (let r = 0; r < rows.length; r++) {
-    const share = importance[r] as number;
+    const share = at(importance, r);
     if (solve === undefined)
       cost += (share * elimination.value(r, weight) ** 2) / elimination.inverseAt(weight, weight);
     else {
       const w = Float64Array.from(unit, (u) => elimination.value(r, u));
       const solved = solve(w.slice());
-      for (let i = 0; i < w.length; i++) cost += share * (w[i] as number) * (solved[i] as number);
+      w.forEach((x, i) => {
+        cost += share * x * at(solved, i);
+      });
     }
   }
   return cost;
@@ -94,7 +97,7 @@ function blockSolver(elimination: Elimination, unit: Unit): (w: Float64Array) =>
   const size = unit.length;
   const block = { size, data: new Float64Array(size * size) };
   unit.forEach((a, i) => {
-    for (let j = 0; j <= i; j++) block.data[i * size + j] = elimination.inverseAt(a, unit[j] as number);
+    for (let j = 0; j <= i; j++) block.data[i * size + j] = elimination.inverseAt(a, at(unit, j));
   });
   const factor = cholesky(block);
   return (w) => solveFactored(factor, w);

@@ -1,6 +1,6 @@
 /** What pruning did to each layer. */
 
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { nonzerosIn } from '../../base/extremes.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { macLayers } from '../fit/layers.ts';
@@ -38,8 +38,8 @@ export function summary(
       const old = must(before.sums[l], 'both have the layer');
       if (old.length !== sums.length) return;
       sums.forEach((x, i) => {
-        lost[l] = (lost[l] as number) + (x - (old[i] as number)) ** 2;
-        whole[l] = (whole[l] as number) + (old[i] as number) ** 2;
+        lost[l] = at(lost, l) + (x - at(old, i)) ** 2;
+        whole[l] = at(whole, l) + at(old, i) ** 2;
       });
     });
   }
@@ -47,7 +47,7 @@ export function summary(
   return layers.map(({ node, weights }, l) => {
     const before = must(sizes.get(node.name), 'both have the layer');
     const kept = nonzerosIn(weights);
-    const error = (whole[l] as number) > 0 ? (lost[l] as number) / (whole[l] as number) : 0;
+    const error = at(whole, l) > 0 ? at(lost, l) / at(whole, l) : 0;
     return { node: node.name, weights: before, kept, density: kept / before, error };
   });
 }

@@ -3,6 +3,7 @@
  * B of a channel is, summed over its rows, wT_B (H^-1_BB)^-1 w_B: optimal brain surgeon with a mask that all rows
  * share.
  */
+import { at } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { type KeptChannels, shrink } from '../../passes/channels/remove.ts';
 import { type ChannelSpaces, channelSpaces, channelsIn, type Space } from '../../passes/channels/spaces.ts';
@@ -138,7 +139,7 @@ function weightsLeft(layers: readonly MacLayer[], spaces: ChannelSpaces, kept: K
   };
   return layers.reduce((sum, layer) => {
     const { node, input, weights } = layer;
-    const rows = share(node.outputs[0] ?? '');
+    const rows = share(at(node.outputs, 0));
     return (
       sum + weights.length * rows * (isOneOf(spaces.axisOf(input).space.readers, layer) ? share(input) : 1)
     );
@@ -157,7 +158,7 @@ function silenced(
       const made = emptyWeights(layer);
       made.bias.set(layer.bias);
       const { space } = spaces.axisOf(input);
-      const rowStays = staying(spaces.axisOf(node.outputs[0] ?? '').space, kept, rows);
+      const rowStays = staying(spaces.axisOf(at(node.outputs, 0)).space, kept, rows);
       const termStays = isOneOf(space.readers, layer) ? staying(space, kept, terms) : () => true;
       layer.weights.forEach((w, i) => {
         made.weights[i] = rowStays(Math.floor(i / terms)) && termStays(i % terms) ? w : 0;

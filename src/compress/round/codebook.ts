@@ -3,6 +3,7 @@
  * steps are found in turns, each the best for the other, in the norm of what an error of each weight costs.
  */
 
+import { at } from '../../base/errors.ts';
 import { largestSize } from '../../base/extremes.ts';
 import { bestCentres, type Points } from './k-means.ts';
 import { codebookGrid, type Grid } from './levels.ts';
@@ -26,16 +27,14 @@ const rounds = 8;
 
 /** Weights in steps of their rows; an error of one step costs step^2 * importance. */
 function pointsOf(rows: readonly SharedRow[], steps: Float64Array): Points {
-  const used = rows.flatMap((row, r) =>
-    (steps[r] as number) > 0 ? [{ row, step: steps[r] as number }] : [],
-  );
+  const used = rows.flatMap((row, r) => (at(steps, r) > 0 ? [{ row, step: at(steps, r) }] : []));
   const count = used.reduce((sum, { row }) => sum + row.w.length, 0);
   const points = { values: new Float64Array(count), weights: new Float64Array(count) };
-  let at = 0;
+  let next = 0;
   for (const { row, step } of used)
     row.w.forEach((w, i) => {
-      points.values[at] = w / step;
-      points.weights[at++] = step * step * (row.importance[i] as number);
+      points.values[next] = w / step;
+      points.weights[next++] = step * step * at(row.importance, i);
     });
   return points;
 }
@@ -45,8 +44,8 @@ function refined({ w, importance }: SharedRow, step: number, grid: Grid): number
   let [top, bottom] = [0, 0];
   w.forEach((x, i) => {
     const q = grid.nearest(x / step);
-    top += (importance[i] as number) * x * q;
-    bottom += (importance[i] as number) * q * q;
+    top += at(importance, i) * x * q;
+    bottom += at(importance, i) * q * q;
   });
   return top > 0 && bottom > 0 ? top / bottom : step;
 }
@@ -54,7 +53,7 @@ function refined({ w, importance }: SharedRow, step: number, grid: Grid): number
 function errorOf({ w, importance }: SharedRow, step: number, grid: Grid): number {
   let error = 0;
   w.forEach((x, i) => {
-    error += (importance[i] as number) * (x - step * grid.nearest(x / step)) ** 2;
+    error += at(importance, i) * (x - step * grid.nearest(x / step)) ** 2;
   });
   return error;
 }
@@ -85,7 +84,7 @@ export function shareWeights(rows: readonly SharedRow[], size: number, withZero:
   let least = Infinity;
   for (let round = 0; round < rounds; round++) {
     const grid = codebookGrid(values);
-    const better = rows.map((row, r) => betterStep(row, steps[r] as number, grid));
+    const better = rows.map((row, r) => betterStep(row, at(steps, r), grid));
     const error = better.reduce((sum, row) => sum + row.error, 0);
     if (error >= 0.999 * least) break;
     least = error;

@@ -7,6 +7,7 @@
  * least one (Wang and Song, "Ckmeans.1d.dp", 2011). Han, Mao and Dally ("Deep Compression", 2016, section 3) start
  * Lloyd's iteration from evenly spaced centres instead, which ends in a local minimum.
  */
+import { at, holds } from '../../base/errors.ts';
 
 /** Numbers and what an error of each costs, squared; of equal length. */
 export interface Points {
@@ -31,15 +32,14 @@ function momentsOf({ values, weights }: Points): Moments {
   const sums = [0, 1, 2].map(() => new Float64Array(borders)) as [Float64Array, Float64Array, Float64Array];
   values.forEach((x, i) => {
     // The first border h / 2 that is above x.
-    const at = Math.max(0, Math.min(borders - 1, Math.floor(2 * x) + 1 + 2 * reach));
-    const w = weights[i] as number;
+    const border = Math.max(0, Math.min(borders - 1, Math.floor(2 * x) + 1 + 2 * reach));
+    const w = at(weights, i);
     [w, w * x, w * x * x].forEach((term, power) => {
-      const sum = sums[power] as Float64Array;
-      sum[at] = (sum[at] as number) + term;
+      const sum = at(sums, power);
+      sum[border] = at(sum, border) + term;
     });
   });
-  for (const sum of sums)
-    for (let h = 1; h < borders; h++) sum[h] = (sum[h] as number) + (sum[h - 1] as number);
+  for (const sum of sums) for (let h = 1; h < borders; h++) sum[h] = at(sum, h) + at(sum, h - 1);
   const [w, wx, wxx] = sums;
   return { w, wx, wxx };
 }
@@ -78,7 +78,10 @@ interface Stage {
   readonly before: Int16Array;
 }
 
+/** Read unchecked: 32 000 pairs a stage. */
 function nextStage({ cost }: Stage, between: Float64Array): Stage {
+  holds(cost, integers);
+  holds(between, integers ** 2);
   const made = { cost: new Float64Array(integers).fill(Infinity), before: new Int16Array(integers) };
   for (let b = 1; b < integers; b++)
     for (let a = 0; a < b; a++) {
@@ -96,7 +99,7 @@ function stagesOf({ below, between }: Costs, count: number): readonly Stage[] {
     for (let b = a + 1; b < integers; b++) pairs[a * integers + b] = between(a - reach, b - reach);
   const first = Float64Array.from({ length: integers }, (_, b) => below(b - reach));
   const stages: Stage[] = [{ cost: first, before: new Int16Array(integers) }];
-  while (stages.length < count) stages.push(nextStage(stages.at(-1) as Stage, pairs));
+  while (stages.length < count) stages.push(nextStage(at(stages, stages.length - 1), pairs));
   return stages;
 }
 
@@ -109,18 +112,18 @@ export function bestCentres(points: Points, count: number, withZero: boolean): I
   const costs = costsOf(points, withZero);
   const stages = stagesOf(costs, count);
   // Differences that are rounding errors of the moments do not count.
-  const noise = 1e-12 * points.values.reduce((sum, x, i) => sum + (points.weights[i] as number) * x * x, 0);
+  const noise = 1e-12 * points.values.reduce((sum, x, i) => sum + at(points.weights, i) * x * x, 0);
   let [least, size, last] = [Infinity, 0, 0];
   stages.forEach(({ cost }, s) => {
     for (let b = 0; b < integers; b++) {
-      const sum = (cost[b] as number) + costs.above(b - reach);
+      const sum = at(cost, b) + costs.above(b - reach);
       if (sum < least - noise) [least, size, last] = [sum, s, b];
     }
   });
   const centres: number[] = [];
   for (let s = size, b = last; s >= 0; s--) {
     centres.unshift(b - reach);
-    b = stages[s]?.before[b] ?? 0;
+    b = at(at(stages, s).before, b);
   }
   return Int8Array.from(centres);
 }

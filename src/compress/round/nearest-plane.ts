@@ -7,10 +7,11 @@
  * make up for the error, and the bias takes what is left (Babai's nearest plane, 1986; the same rounding as in
  * Frantar et al., "GPTQ", 2023). One factor serves all rows and steps; a row takes n^2 / 2 multiplications.
  */
+import { at, holds } from '../../base/errors.ts';
 import { largestSize } from '../../base/extremes.ts';
 import { damped } from '../fit/problems.ts';
 import { times } from '../fit/reconstruct.ts';
-import { at, cholesky, restricted, type Symmetric } from '../fit/symmetric.ts';
+import { cholesky, entry, restricted, type Symmetric } from '../fit/symmetric.ts';
 import type { Grid } from './levels.ts';
 
 export interface Rounded {
@@ -43,14 +44,14 @@ export function roundingNorm(raw: Symmetric, damping: number): RoundingNorm {
   const spread = Float64Array.from({ length: hessian.size }, (_, i) => spreadOf(hessian, i));
   // What costs most is rounded while the most others can make up for it.
   const weights = Array.from({ length: hessian.size - 1 }, (_, i) => i + 1);
-  weights.sort((a, b) => (spread[a] as number) - (spread[b] as number));
+  weights.sort((a, b) => at(spread, a) - at(spread, b));
   const order = Int32Array.from([0, ...weights]);
   return { hessian, order, factor: cholesky(restricted(hessian, order)) };
 }
 
 /** The square of an input about its mean, which the bias takes. */
 const spreadOf = (hessian: Symmetric, i: number): number =>
-  at(hessian, i, i) - at(hessian, i, 0) ** 2 / at(hessian, 0, 0);
+  entry(hessian, i, i) - entry(hessian, i, 0) ** 2 / entry(hessian, 0, 0);
 
 /** Of a row behind its bias. */
 const largestWeightOf = (w: Float64Array): number => largestSize(w.subarray(1));
@@ -86,6 +87,9 @@ function nearestPlane(
   step: number,
   grid: Grid,
 ): Rounded & { readonly error: number } {
+  // Read unchecked below: this runs for every step that is tried.
+  holds(order, size);
+  holds(w, size);
   const row = new Float64Array(size);
   // By place: the sum of L_ji (w_j - q_j) over those rounded.
   const pull = new Float64Array(size);
@@ -109,14 +113,8 @@ function nearestPlane(
 function scaled(hessian: Symmetric, w: Float64Array, { step, row }: Rounded): Rounded {
   const q = row.map((x, i) => (i === 0 ? 0 : x / step));
   const [hq, hw] = [times(hessian, q), times(hessian, w)];
-  const dot = (a: Float64Array): number => a.reduce((sum, x, i) => sum + x * (q[i] as number), 0);
-  const [h00, h0q, hqq, w0, wq] = [
-    hessian.data[0] as number,
-    hq[0] as number,
-    dot(hq),
-    hw[0] as number,
-    dot(hw),
-  ];
+  const dot = (a: Float64Array): number => a.reduce((sum, x, i) => sum + x * at(q, i), 0);
+  const [h00, h0q, hqq, w0, wq] = [at(hessian.data, 0), at(hq, 0), dot(hq), at(hw, 0), dot(hw)];
   const determinant = h00 * hqq - h0q * h0q;
   const s = (h00 * wq - h0q * w0) / determinant;
   if (!(determinant > 0 && s >= step / 2 && s <= 2 * step)) return { step, row };

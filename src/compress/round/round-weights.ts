@@ -2,13 +2,14 @@
  * Weights of fewer than 8 bits, and weights that share values: layer by layer, what was fitted to the reference
  * network's sums on the inputs that the layers before, already rounded, really give, is rounded to the nearest plane.
  */
+import { at } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { type CodebookSize, largestWeight, type RequantMode, type WeightBits } from '../../ir/graph/op.ts';
 import { type FittedRow, sweep } from '../fit/layer-by-layer.ts';
 import { type MacLayer, macLayers } from '../fit/layers.ts';
 import { attention, targetsOf } from '../fit/reference.ts';
 import { Shared } from '../fit/shared.ts';
-import { at, lastKept, meanDiagonal, type Symmetric } from '../fit/symmetric.ts';
+import { entry, lastKept, meanDiagonal, type Symmetric } from '../fit/symmetric.ts';
 import { type Codebook, type SharedRow, shareWeights } from './codebook.ts';
 import { codebookGrid, uniformGrid } from './levels.ts';
 import { type Rounded, type RoundingNorm, roundingNorm, roundRow } from './nearest-plane.ts';
@@ -133,7 +134,7 @@ function sharedAsTheyAre(
   const codebook = shareWeights(own, size, weights.includes(0));
   const grid = codebookGrid(codebook.values);
   const shared = weights.map((w, i) => {
-    const step = codebook.steps[Math.floor(i / terms)] as number;
+    const step = at(codebook.steps, Math.floor(i / terms));
     return w === 0 ? 0 : step * grid.nearest(w / step);
   });
   return { weights: shared, codebook };
@@ -142,11 +143,11 @@ function sharedAsTheyAre(
 /** What the square of an error of each weight costs by itself: the diagonal of the damped Hessian. */
 function importanceOf(hessian: Symmetric, columns: number): Float64Array {
   const damping = roundingDamping(hessian.size, columns) * (meanDiagonal(hessian, 1) || 1);
-  return Float64Array.from({ length: hessian.size - 1 }, (_, i) => at(hessian, i + 1, i + 1) + damping);
+  return Float64Array.from({ length: hessian.size - 1 }, (_, i) => entry(hessian, i + 1, i + 1) + damping);
 }
 
 /** Relative to the step that the weights share best one by one. */
 const nearby = [0.8, 0.85, 0.9, 0.95, 1, 1.05, 1.1, 1.15, 1.2];
 
 const stepsNear = ({ steps }: Codebook, row: number): readonly number[] =>
-  nearby.map((factor) => factor * (steps[row] as number));
+  nearby.map((factor) => factor * at(steps, row));

@@ -28,7 +28,7 @@ export const paceOf = (rate: number, t: number): Pace => ({
   squareCorrection: 1 / (1 - squareDecay ** t),
 });
 
-/** Moves number `i` against its gradient. */
+/** Moves number `i`, which there is, against its gradient. Read unchecked: it runs for every weight in every step. */
 export function moveOne(p: Parameter, i: number, gradient: number, { rate, squareCorrection }: Pace): void {
   const mean = meanDecay * (p.mean[i] as number) + (1 - meanDecay) * gradient;
   const square = squareDecay * (p.square[i] as number) + (1 - squareDecay) * gradient * gradient;

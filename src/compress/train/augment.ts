@@ -1,4 +1,5 @@
 /** Samples into the lanes of a group, moved by some pixels. */
+import { holds } from '../../base/errors.ts';
 import type { Shape } from '../../ir/tensor.ts';
 import { lanes } from '../gradient/kernels.ts';
 
@@ -25,6 +26,8 @@ export function place(
   dy: number,
   dx: number,
 ): void {
+  // Read unchecked below: every number of every sample of every step.
+  holds(sample, channels * height * width);
   let to = lane;
   for (let c = 0; c < channels; c++)
     for (let y = 0; y < height; y++) {

@@ -1,4 +1,5 @@
 /** The float network's answers to many samples, fast: for accuracies before and after. */
+import { at } from '../../base/errors.ts';
 import { indexOfLargest } from '../../base/extremes.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { lanes } from '../gradient/kernels.ts';
@@ -20,7 +21,7 @@ export function classify(graph: Graph<'float'>, { count, input }: TrainingData):
     const group = Math.min(lanes, count - first);
     for (let i = 0; i < group; i++) {
       const sample = input(first + i);
-      for (let e = 0; e < sample.length; e++) engine.input[e * lanes + i] = sample[e] as number;
+      for (let e = 0; e < sample.length; e++) engine.input[e * lanes + i] = at(sample, e);
     }
     engine.forward();
     for (let i = 0; i < group; i++)

@@ -2,6 +2,7 @@
  * What pruning leaves without any effect: rows without weights answer 0 (their bias is set to it), so weights
  * that only ever read zeros can go, and so can rows that nobody reads. Removing these changes no output.
  */
+import { at } from '../../base/errors.ts';
 import { elementBytes } from '../gradient/kernels.ts';
 import type { Affine, Network, Step } from '../gradient/network.ts';
 import type { LayerState } from './layer-state.ts';
@@ -18,7 +19,7 @@ export function removeDead(network: Network, layers: readonly LayerState[]): boo
   for (const step of network.steps) if (step.kind === 'affine') markUseful(step, useful, zero, read);
   const whole = layers.every(({ kept }, l) => kept.some((k, i) => k === 1 && useful[l]?.[i] === 1));
   if (!whole) return emptied;
-  return layers.map((state, l) => removeUseless(state, useful[l] as Uint8Array)).includes(true) || emptied;
+  return layers.map((state, l) => removeUseless(state, at(useful, l))).includes(true) || emptied;
 }
 
 /** Rows of the answer itself keep their bias: 0 would be another answer. */
@@ -50,10 +51,10 @@ function forReads(step: Affine, use: (to: number, from: number, term: number) =>
   const { rowStarts, offsets } = step.terms;
   const pixels = step.pixelStarts.length;
   for (let row = 0; row < step.rows; row++)
-    for (let term = rowStarts[row] as number; term < (rowStarts[row + 1] as number); term++)
+    for (let term = at(rowStarts, row); term < at(rowStarts, row + 1); term++)
       for (let pixel = 0; pixel < pixels; pixel++) {
-        const at = step.x + (step.pixelStarts[pixel] as number) + (offsets[term] as number);
-        use(step.y / elementBytes + row * pixels + pixel, at / elementBytes, term);
+        const from = step.x + at(step.pixelStarts, pixel) + at(offsets, term);
+        use(step.y / elementBytes + row * pixels + pixel, from / elementBytes, term);
       }
 }
 
@@ -141,7 +142,7 @@ function readOf(network: Network, layers: readonly LayerState[]): Uint8Array {
 
 function markUseful(step: Affine, all: readonly Uint8Array[], zero: Uint8Array, read: Uint8Array): void {
   if (step.values.kind !== 'layer') return;
-  const useful = all[step.values.layer] as Uint8Array;
+  const useful = at(all, step.values.layer);
   forReads(step, (to, from, term) => {
     if (read[to] === 1 && zero[from] === 0) useful[term] = 1;
   });

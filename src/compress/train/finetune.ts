@@ -1,6 +1,6 @@
 /** Fine-tuning of a pruned or rounded network, held to what the unpruned one answers. */
 
-import { InputError } from '../../base/errors.ts';
+import { at, InputError } from '../../base/errors.ts';
 import { requireClasses } from '../../data/labels.ts';
 import type { Graph, TensorInfo } from '../../ir/graph/graph.ts';
 import { countOf, floats, showShape } from '../../ir/tensor.ts';
@@ -156,7 +156,7 @@ class Run {
     const random = randomFor(seed, 'shift', step);
     const into = this.#shared.samples[half];
     for (let i = 0; i < batch; i++) {
-      const index = samples[i] as number;
+      const index = at(samples, i);
       into.set(this.#input(index, into.length / batch), (i * into.length) / batch);
       this.#shared.labels[half][i] = this.#data.label?.(index) ?? -1;
       for (const axis of [0, 1] as const)
@@ -187,8 +187,8 @@ class Run {
   #note(): void {
     const { results } = this.#shared;
     for (let i = 0; i < results.length; i += 2) {
-      this.#loss += results[i] as number;
-      this.#agreed += results[i + 1] as number;
+      this.#loss += at(results, i);
+      this.#agreed += at(results, i + 1);
     }
   }
 

@@ -3,7 +3,8 @@
  * all others, and Adam, whose steps do not know how large a weight is, tears them apart. Training therefore
  * sees x / f and f W, for a power of two f: the same sums, to the bit, and the same grids.
  */
-import type { Graph, Node, TensorInfo } from '../../ir/graph/graph.ts';
+import { at } from '../../base/errors.ts';
+import { type Graph, inputName, type Node, type TensorInfo } from '../../ir/graph/graph.ts';
 import { floats } from '../../ir/tensor.ts';
 import type { TrainingData } from './options.ts';
 
@@ -13,7 +14,7 @@ const looked = 64;
 
 /** A power of two; 1 where inputs are of an ordinary magnitude, or something else than a layer reads them. */
 export function inputScale(graph: Graph<'float'>, { count, input }: TrainingData): number {
-  const readers = graph.nodes.filter(({ inputs }) => inputs.includes(graph.inputs[0] ?? ''));
+  const readers = graph.nodes.filter(({ inputs }) => inputs.includes(at(graph.inputs, 0)));
   if (!readers.every(({ op }) => op.rows !== undefined)) return 1;
   let [sum, n] = [0, 0];
   for (let i = 0; i < Math.min(count, looked); i++)
@@ -31,7 +32,7 @@ export function forScaledInput(graph: Graph<'float'>, factor: number): Graph<'fl
   const tensors = new Map<string, TensorInfo<'float'>>(graph.tensors);
   const nodes = graph.nodes.map((node): Node => {
     if (node.inputs[0] !== graph.inputs[0]) return node;
-    const name = node.inputs[1] ?? '';
+    const name = inputName(node, 1);
     const info = graph.tensors.get(name);
     if (info?.constant !== undefined) {
       const { shape, data } = info.constant;

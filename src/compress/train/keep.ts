@@ -1,4 +1,5 @@
 /** Which weights stay, while learning: the least important of all layers go first. */
+import { at } from '../../base/errors.ts';
 import { type Price, priceOf } from '../prune/options.ts';
 import type { LayerState } from './layer-state.ts';
 
@@ -19,8 +20,8 @@ export interface PruneRules {
 const rowBits = 32;
 
 function importanceOf({ weight }: LayerState, i: number, importance: Importance): number {
-  const w = weight.value[i] as number;
-  return importance === 'magnitude' ? Math.abs(w) : w * w * (weight.square[i] as number);
+  const w = at(weight.value, i);
+  return importance === 'magnitude' ? Math.abs(w) : w * w * at(weight.square, i);
 }
 
 /**
@@ -30,7 +31,7 @@ function importanceOf({ weight }: LayerState, i: number, importance: Importance)
  */
 export function prune(layers: readonly LayerState[], count: number, rules: PruneRules): void {
   const prices = layers.map((layer) => weightPrice(layer, rules.price));
-  const scores = layers.map((layer, l) => scoresOf(layer, prices[l] as number, rules));
+  const scores = layers.map((layer, l) => scoresOf(layer, at(prices, l), rules));
   // No layer is ever left without any weight: nothing would get through to the next.
   for (const row of scores) {
     const best = largestOf(row);
@@ -52,8 +53,8 @@ function withoutPoorRows(
 ): Float64Array[] {
   const threshold = nthLargest(scores, count);
   return layers.map(({ layer }, l) => {
-    const left = (scores[l] as Float64Array).slice();
-    const rowPrice = (rowBits / (prices[l] as number)) * threshold;
+    const left = at(scores, l).slice();
+    const rowPrice = (rowBits / at(prices, l)) * threshold;
     for (let r = 0; r < layer.rows; r++)
       dropPoorRow(left.subarray(r * layer.termsPerRow, (r + 1) * layer.termsPerRow), threshold, rowPrice);
     return left;
@@ -72,7 +73,7 @@ function keepBest(layers: readonly LayerState[], scores: readonly Float64Array[]
   let ties = count;
   for (const row of scores) for (const score of row) if (score > threshold) ties--;
   scores.forEach((row, l) => {
-    const { kept } = layers[l] as LayerState;
+    const { kept } = at(layers, l);
     row.forEach((score, i) => {
       kept[i] = score > threshold || (score === threshold && score >= 0 && ties-- > 0) ? 1 : 0;
     });
@@ -99,9 +100,9 @@ const scoresOf = (layer: LayerState, price: number, { importance, regrow }: Prun
 function nthLargest(scores: readonly Float64Array[], n: number): number {
   if (n <= 0) return Infinity;
   const all = new Float64Array(scores.reduce((sum, { length }) => sum + length, 0));
-  scores.reduce((at, row) => {
-    all.set(row, at);
-    return at + row.length;
+  scores.reduce((from, row) => {
+    all.set(row, from);
+    return from + row.length;
   }, 0);
-  return all.sort()[all.length - n] ?? -1;
+  return n > all.length ? -1 : at(all.sort(), all.length - n);
 }

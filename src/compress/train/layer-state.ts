@@ -1,5 +1,5 @@
 /** What is learned of a layer, and which of its weights are kept. */
-import { must } from '../../base/errors.ts';
+import { at, holds, must } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { largestWeight, type WeightBits } from '../../ir/graph/op.ts';
 import type { Layer, Terms } from '../gradient/network.ts';
@@ -53,16 +53,17 @@ export interface Active {
   readonly terms: Terms;
 }
 
-export function activeOf({ layer }: LayerState, used: Uint8Array): Active {
+export function activeOf({ layer, weight }: LayerState, used: Uint8Array): Active {
   const { rows, termsPerRow, offsets } = layer;
+  holds(weight.value, rows * termsPerRow);
   const positions: number[] = [];
   const rowStarts = new Int32Array(rows + 1);
   for (let row = 0; row < rows; row++) {
     for (let i = row * termsPerRow; i < (row + 1) * termsPerRow; i++) if (used[i] === 1) positions.push(i);
     rowStarts[row + 1] = positions.length;
   }
-  const at = Int32Array.from(positions);
-  return { positions: at, terms: { rowStarts, offsets: at.map((i) => offsets[i] as number) } };
+  const kept = Int32Array.from(positions);
+  return { positions: kept, terms: { rowStarts, offsets: kept.map((i) => at(offsets, i)) } };
 }
 
 export const keptCount = (layers: readonly LayerState[]): number =>

@@ -1,5 +1,5 @@
 /** The weights while they learn: what the forward pass sees of them, and how gradients move them. */
-import { InputError } from '../../base/errors.ts';
+import { at, holds, InputError } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import type { WeightBits } from '../../ir/graph/op.ts';
 import type { Layer, Network, Terms } from '../gradient/network.ts';
@@ -138,8 +138,8 @@ export class Learner {
   #write(active: readonly Active[]): void {
     const { values } = this.#shared;
     this.layers.forEach((layer, l) => {
-      const { positions, terms } = active[l] as Active;
-      const region = this.#regions[l] as Region;
+      const { positions, terms } = at(active, l);
+      const region = at(this.#regions, l);
       this.#setRowSteps(layer, l);
       this.#writeWeights(layer, l, positions, terms.rowStarts, region.weights);
       values.set(layer.bias.value, region.bias);
@@ -148,14 +148,14 @@ export class Learner {
 
   /** Rows that round: the learned step, but no coarser than the quantizer can find again. */
   #setRowSteps({ layer, weight, kept, logStep, bits }: LayerState, l: number): void {
-    const steps = this.#rowSteps[l] as Float64Array;
+    const steps = at(this.#rowSteps, l);
     if (bits === undefined || !this.#rounding) return;
     const grid = gridOf(bits);
     for (let row = 0; row < layer.rows; row++) {
       let largest = 0;
       for (let i = row * layer.termsPerRow; i < (row + 1) * layer.termsPerRow; i++)
         if (kept[i] === 1) largest = Math.max(largest, Math.abs(weight.value[i] as number));
-      const step = Math.exp(logStep.value[row] as number);
+      const step = Math.exp(at(logStep.value, row));
       steps[row] = largest === 0 ? 1 : Math.min(step, coarsestStep(largest, grid));
     }
   }
@@ -168,11 +168,11 @@ export class Learner {
     to: number,
   ): void {
     const { values } = this.#shared;
-    const steps = this.#rowSteps[l] as Float64Array;
+    const steps = at(this.#rowSteps, l);
     const grid = bits === undefined || !this.#rounding ? undefined : gridOf(bits);
     for (let row = 0; row + 1 < rowStarts.length; row++) {
-      const step = steps[row] as number;
-      for (let k = rowStarts[row] as number; k < (rowStarts[row + 1] as number); k++) {
+      const step = at(steps, row);
+      for (let k = at(rowStarts, row); k < at(rowStarts, row + 1); k++) {
         const i = positions[k] as number;
         const w = weight.value[i] as number;
         values[to + k] = kept[i] === 0 ? 0 : grid === undefined ? w : onGrid(w, step, grid);
@@ -180,21 +180,23 @@ export class Learner {
     }
   }
 
-  /** Moves everything by the gradients of `step`. */
+  /**
+   * Moves everything by the gradients of `step`. Loops over weights, here and above, read unchecked: `activeOf` made
+   * the positions, each of a weight that is there.
+   */
   learn(step: number): void {
     const { learningRate, warmup } = this.#settings;
     const pace = paceOf(rateAt((step + 0.5) / this.#steps, learningRate, warmup), step + 1);
     const active = this.#active ?? [];
     this.layers.forEach((layer, l) => {
-      const { positions, terms } = active[l] as Active;
-      const region = this.#regions[l] as Region;
+      const { positions, terms } = at(active, l);
+      const region = at(this.#regions, l);
       this.#sum(region.weights, positions.length);
       this.#sum(region.bias, layer.bias.value.length);
       this.#move(layer, l, positions, terms.rowStarts, region.weights, pace);
       if (layer.layer.bias === '') return;
       for (let row = 0; row < layer.bias.value.length; row++)
-        if (layer.dead[row] === 0)
-          moveOne(layer.bias, row, this.#gradient[region.bias + row] as number, pace);
+        if (layer.dead[row] === 0) moveOne(layer.bias, row, at(this.#gradient, region.bias + row), pace);
     });
   }
 
@@ -202,8 +204,11 @@ export class Learner {
   #sum(from: number, count: number): void {
     const into = this.#gradient;
     into.fill(0, from, from + count);
-    for (const gradient of this.#shared.gradients)
+    holds(into, from + count);
+    for (const gradient of this.#shared.gradients) {
+      holds(gradient, from + count);
       for (let i = from; i < from + count; i++) into[i] = (into[i] as number) + (gradient[i] as number);
+    }
   }
 
   #move(
@@ -215,11 +220,11 @@ export class Learner {
     pace: Pace,
   ): void {
     const grid = bits === undefined || !this.#rounding ? undefined : gridOf(bits);
-    const steps = this.#rowSteps[l] as Float64Array;
+    const steps = at(this.#rowSteps, l);
     for (let row = 0; row + 1 < rowStarts.length; row++) {
-      const step = steps[row] as number;
+      const step = at(steps, row);
       let slope = 0;
-      for (let k = rowStarts[row] as number; k < (rowStarts[row + 1] as number); k++) {
+      for (let k = at(rowStarts, row); k < at(rowStarts, row + 1); k++) {
         const i = positions[k] as number;
         const gradient = this.#gradient[from + k] as number;
         if (grid !== undefined && kept[i] === 1)
@@ -235,11 +240,11 @@ export class Learner {
     const active = this.layers.map((layer) => activeOf(layer, layer.kept));
     this.#write(active);
     for (const [l, { layer, bias }] of this.layers.entries()) {
-      const { positions } = active[l] as Active;
-      const from = (this.#regions[l] as Region).weights;
+      const { positions } = at(active, l);
+      const from = at(this.#regions, l).weights;
       const data = new Float32Array(layer.rows * layer.termsPerRow);
       positions.forEach((i, k) => {
-        data[i] = this.#shared.values[from + k] as number;
+        data[i] = at(this.#shared.values, from + k);
       });
       yield [layer.weight, data];
       if (layer.bias !== '') yield [layer.bias, bias.value.slice()];

@@ -2,6 +2,7 @@
  * Distillation (Hinton et al. 2015): T^2 KL(teacher || student) of the softened answers, mixed with the cross
  * entropy of labels. T^2 keeps the gradient's size whatever the temperature.
  */
+import { at } from '../../base/errors.ts';
 import { indexOfLargest } from '../../base/extremes.ts';
 import { lanes } from '../gradient/kernels.ts';
 
@@ -14,14 +15,14 @@ export interface LossOptions {
 /** exp(x / T - max) / sum of one lane of classes x lanes logits, into `out`; returns the entropy's part log sum. */
 function softened(out: Float64Array, logits: Float32Array, lane: number, temperature: number): void {
   let largest = Number.NEGATIVE_INFINITY;
-  for (let c = 0; c < out.length; c++) largest = Math.max(largest, logits[c * lanes + lane] as number);
+  for (let c = 0; c < out.length; c++) largest = Math.max(largest, at(logits, c * lanes + lane));
   let sum = 0;
   for (let c = 0; c < out.length; c++) {
-    const power = Math.exp(((logits[c * lanes + lane] as number) - largest) / temperature);
+    const power = Math.exp((at(logits, c * lanes + lane) - largest) / temperature);
     out[c] = power;
     sum += power;
   }
-  for (let c = 0; c < out.length; c++) out[c] = (out[c] as number) / sum;
+  for (let c = 0; c < out.length; c++) out[c] = at(out, c) / sum;
 }
 
 const tiny = 1e-30;
@@ -56,7 +57,7 @@ export class Loss {
     this.agreed = 0;
     gradients.fill(0);
     for (let lane = 0; lane < labels.length; lane++) {
-      const label = labels[lane] as number;
+      const label = at(labels, lane);
       const mix = label < 0 ? 0 : this.#options.labelsWeight;
       this.#distil(gradients, student, teacher, lane, scale * (1 - mix));
       if (mix > 0) this.#label(gradients, student, label, lane, scale * mix);
@@ -76,7 +77,7 @@ export class Loss {
     softened(q, wanted, lane, temperature);
     if (indexOfLargest(p) === indexOfLargest(q)) this.agreed++;
     for (let c = 0; c < p.length; c++) {
-      const [have, want] = [p[c] as number, q[c] as number];
+      const [have, want] = [at(p, c), at(q, c)];
       this.loss += scale * temperature * temperature * want * Math.log((want + tiny) / (have + tiny));
       gradients[c * lanes + lane] = scale * temperature * (have - want);
     }
@@ -85,10 +86,10 @@ export class Loss {
   #label(gradients: Float32Array, logits: Float32Array, label: number, lane: number, scale: number): void {
     const p = this.#student;
     softened(p, logits, lane, 1);
-    this.loss -= scale * Math.log((p[label] as number) + tiny);
+    this.loss -= scale * Math.log(at(p, label) + tiny);
     for (let c = 0; c < p.length; c++) {
-      const at = c * lanes + lane;
-      gradients[at] = (gradients[at] as number) + scale * ((p[c] as number) - (c === label ? 1 : 0));
+      const to = c * lanes + lane;
+      gradients[to] = at(gradients, to) + scale * (at(p, c) - (c === label ? 1 : 0));
     }
   }
 }

@@ -2,7 +2,7 @@
  * One step's gradient, cut into shards of 16 samples. Whoever is free computes a shard; what comes out depends
  * on the shard alone, so that any number of threads gives the same bits.
  */
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { lanes } from '../gradient/kernels.ts';
 import { Engine } from '../gradient/machine.ts';
 import type { FixedWeights, Network, Terms } from '../gradient/network.ts';
@@ -119,8 +119,8 @@ export class ShardWorker {
   begin(): void {
     const { values } = this.#setup.shared;
     this.#student.layers.forEach((memory, i) => {
-      const { weights, bias } = this.#regions[i] as Region;
-      memory.weights.set(values.subarray(weights, weights + (this.#counts[i] as number)));
+      const { weights, bias } = at(this.#regions, i);
+      memory.weights.set(values.subarray(weights, weights + at(this.#counts, i)));
       memory.bias.set(values.subarray(bias, bias + memory.bias.length));
     });
   }
@@ -148,18 +148,18 @@ export class ShardWorker {
     const picture = pictureOf(student.inputShape);
     for (let i = 0; i < count; i++) {
       const sample = shared.samples[half].subarray((first + i) * size, (first + i + 1) * size);
-      const at = 2 * (first + i);
-      const [dy, dx] = [shared.shifts[half][at] as number, shared.shifts[half][at + 1] as number];
+      const pair = 2 * (first + i);
+      const [dy, dx] = [at(shared.shifts[half], pair), at(shared.shifts[half], pair + 1)];
       place(this.#student.input, i, sample, picture, dy, dx);
     }
   }
 
   #store(shard: number): void {
     const { gradients, results } = this.#setup.shared;
-    const into = gradients[shard] as Float32Array;
+    const into = at(gradients, shard);
     this.#student.layers.forEach((memory, i) => {
-      const { weights, bias } = this.#regions[i] as Region;
-      into.set(memory.weightGradients.subarray(0, this.#counts[i] as number), weights);
+      const { weights, bias } = at(this.#regions, i);
+      into.set(memory.weightGradients.subarray(0, at(this.#counts, i)), weights);
       into.set(memory.biasGradients, bias);
     });
     results[2 * shard] = this.#loss.loss;

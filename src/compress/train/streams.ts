@@ -1,3 +1,4 @@
+import { at } from '../../base/errors.ts';
 import { mulberry32 } from '../../base/random.ts';
 
 /**
@@ -16,8 +17,8 @@ export function permutation(count: number, random: () => number): Int32Array {
   const order = Int32Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
-    const moved = order[i] as number;
-    order[i] = order[j] as number;
+    const moved = at(order, i);
+    order[i] = at(order, j);
     order[j] = moved;
   }
   return order;

@@ -1,5 +1,6 @@
 import { at, must } from '../../base/errors.ts';
 import { largestOf, largestSize, smallestOf } from '../../base/extremes.ts';
+import { channelCount } from '../../ir/tensor.ts';
 import { slotAt } from '../../program/slots.ts';
 import { arrangements, lineOf } from './arrange.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
@@ -44,7 +45,7 @@ export function preprocessing(suspect: Suspect): Diagnosis | undefined {
   if (isBlank(suspect)) return { cause, text: blankText(firstOf(suspect)) };
   if (isUnitRange(suspect))
     return { cause, text: 'the input is in 0..1 where pixels of 0..255 are expected' };
-  const channels = shape[1] ?? 1;
+  const channels = channelCount(shape);
   const identity = { name: '', from: Array.from(ourReals.keys()) };
   for (const { name, from } of [identity, ...arrangements(shape.slice(1))]) {
     const turned = Float32Array.from(from, (i) => at(ourReals, i));

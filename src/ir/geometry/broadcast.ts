@@ -39,8 +39,7 @@ export function zip(a: Tensor, b: Tensor, f: (x: number, y: number) => number): 
   const shape = broadcastShape(a.shape, b.shape);
   const data = numbersFor(a.dtype, countOf(shape));
   const [fromA, fromB] = [broadcastIndex(a.shape, shape), broadcastIndex(b.shape, shape)];
-  for (let i = 0; i < data.length; i++)
-    data[i] = f(at(a.data, fromA[i] as number), at(b.data, fromB[i] as number));
+  for (let i = 0; i < data.length; i++) data[i] = f(at(a.data, at(fromA, i)), at(b.data, at(fromB, i)));
   return { dtype: a.dtype, shape, data };
 }
 
@@ -48,6 +47,6 @@ export function zip(a: Tensor, b: Tensor, f: (x: number, y: number) => number): 
 export function broadcastTo(tensor: Tensor, shape: Shape): Tensor {
   const from = broadcastIndex(tensor.shape, shape);
   const data = numbersFor(tensor.dtype, from.length);
-  for (let i = 0; i < data.length; i++) data[i] = at(tensor.data, from[i] as number);
+  for (let i = 0; i < data.length; i++) data[i] = at(tensor.data, at(from, i));
   return { dtype: tensor.dtype, shape, data };
 }

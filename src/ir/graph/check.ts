@@ -1,5 +1,5 @@
 /** The rules of graphs. Every pass is followed by `verifyGraph`; what it throws is a defect of that pass. */
-import { DefectError, InputError } from '../../base/errors.ts';
+import { at, DefectError, InputError } from '../../base/errors.ts';
 import { countOf, type DType, numbersFor, sameShape, showShape } from '../tensor.ts';
 import type { AnyNode, Graph, Stage, TensorInfo } from './graph.ts';
 import { isCanonical } from './op.ts';
@@ -52,7 +52,7 @@ function verifyEnds(graph: AnyGraph, tensors: ReadonlyMap<string, Info>): void {
   if (graph.stage === 'imported') return;
   if (graph.inputs.length !== 1 || graph.outputs.length !== 1)
     fail(9, `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`);
-  const [batch] = tensors.get(graph.inputs[0] ?? '')?.shape ?? [];
+  const [batch] = tensors.get(at(graph.inputs, 0))?.shape ?? [];
   if (batch !== 1) fail(9, `the input tensor '${graph.inputs[0]}' has batch ${batch}`);
 }
 

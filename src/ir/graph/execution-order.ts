@@ -1,5 +1,5 @@
 /** Orders of execution. */
-import { InputError, nodeLabel } from '../../base/errors.ts';
+import { at, InputError, nodeLabel } from '../../base/errors.ts';
 import type { AnyNode } from './graph.ts';
 
 /**
@@ -14,7 +14,7 @@ export function inOrder(nodes: readonly AnyNode[], given: ReadonlySet<string>): 
     // A stack of our own: chains may be longer than JavaScript's.
     const stack = [node];
     while (stack.length > 0) {
-      const top = stack[stack.length - 1] as AnyNode;
+      const top = at(stack, stack.length - 1);
       const next = done.has(top) ? undefined : before(top, makers, given).find((maker) => !done.has(maker));
       if (next === undefined) {
         done.add(top);

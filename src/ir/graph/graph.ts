@@ -77,6 +77,9 @@ export function freshIn(taken: { has(name: string): boolean }, stem: string): st
   return name;
 }
 
+/** The name of input `index`; '' for an optional one that is omitted. */
+export const inputName = ({ inputs }: Pick<AnyNode, 'inputs'>, index: number): string => inputs[index] ?? '';
+
 export function channelsOf({ tensors }: Graph<'float'>, { op, attrs, inputs }: Node): Channels {
   const types = inputs.map((name) => tensors.get(name));
   return op.channels(attrs, types);

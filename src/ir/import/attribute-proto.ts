@@ -26,7 +26,7 @@ function valueIn(attribute: AttributeProto, where: string, external?: ExternalFi
   if (textOf(attribute.refAttrName) !== '') return { kind: 'other', value: 'reference' };
   switch (attribute.type || impliedType(attribute)) {
     case attributeType.FLOAT:
-      return { kind: 'float', value: attribute.f ?? 0 };
+      return { kind: 'float', value: numberOf(attribute.f) };
     case attributeType.INT:
       return { kind: 'int', value: numberOf(attribute.i) };
     case attributeType.STRING:
@@ -40,7 +40,7 @@ function valueIn(attribute: AttributeProto, where: string, external?: ExternalFi
     case attributeType.TENSOR:
       return { kind: 'tensor', value: decodeTensor(attribute.t ?? {}, where, external) };
     default:
-      return { kind: 'other', value: attributeType[attribute.type ?? 0] ?? `type ${attribute.type}` };
+      return { kind: 'other', value: attributeType[numberOf(attribute.type)] ?? `type ${attribute.type}` };
   }
 }
 

@@ -12,9 +12,9 @@ import { numberOf, textOf, type ValueInfoProto } from './proto.ts';
 export function inputType(info: ValueInfoProto): Partial<TensorType> & Pick<TensorType, 'dtype'> {
   const where = `input '${textOf(info.name)}'`;
   const type = info.type?.tensorType;
-  const dtype = widerDtypeOfOnnx(type?.elemType ?? 0);
+  const dtype = widerDtypeOfOnnx(numberOf(type?.elemType));
   if (dtype === undefined) {
-    const found = type ? `elements of type ${onnxTypeName(type.elemType ?? 0)}` : 'no tensor type';
+    const found = type ? `elements of type ${onnxTypeName(numberOf(type.elemType))}` : 'no tensor type';
     throw new InputError({ where, found, supported: 'float32, float64, integers up to 64 bits, bool' });
   }
   const dims = type?.shape?.dim;

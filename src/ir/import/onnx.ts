@@ -1,5 +1,5 @@
 /** From the bytes of an ONNX file to a graph. */
-import { InputError, locate, tensorLabel } from '../../base/errors.ts';
+import { at, InputError, locate, tensorLabel } from '../../base/errors.ts';
 import { inOrder } from '../graph/execution-order.ts';
 import type { AnyNode, Graph, TensorInfo } from '../graph/graph.ts';
 import { outputsOf } from '../graph/propagate.ts';
@@ -46,7 +46,7 @@ function graphOf(
   const nodes = inOrder(decoded, new Set(tensors.keys()));
   for (const node of nodes)
     outputsOf(node, (input) => tensors.get(input)).forEach((info, i) => {
-      tensors.set(node.outputs[i] ?? '', info);
+      tensors.set(at(node.outputs, i), info);
     });
   tensors.delete('');
   const outputs = outputsIn(graph, tensors);

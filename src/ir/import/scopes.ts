@@ -3,6 +3,7 @@
  * newer files that the schema behind `proto.ts` does not have. It is read from the wire format: keys of a field's
  * number and type, then a number or a length and as many bytes.
  */
+import { at, must } from '../../base/errors.ts';
 
 /** Numbers of fields in ONNX's schema. */
 const field = { graphOfModel: 7, nodeOfGraph: 1, metadataOfNode: 9, key: 1, value: 2 } as const;
@@ -13,11 +14,11 @@ interface Field {
   readonly bytes?: Uint8Array;
 }
 
-/** A base-128 number at `at`, and where it ends. */
-function varint(bytes: Uint8Array, at: number): readonly [number, number] {
+/** A base-128 number at `from`, and where it ends. */
+function varint(bytes: Uint8Array, from: number): readonly [number, number] {
   let [value, unit] = [0, 1];
-  for (let i = at; i < bytes.length; i++) {
-    const byte = bytes[i] ?? 0;
+  for (let i = from; i < bytes.length; i++) {
+    const byte = at(bytes, i);
     value += (byte & 127) * unit;
     if (byte < 128) return [value, i + 1];
     unit *= 128;
@@ -29,20 +30,20 @@ const fixedBytes: Readonly<Record<number, number>> = { 1: 8, 5: 4 };
 
 /** The fields of a message; what is damaged ends them, since whoever decodes the whole model complains. */
 function* fieldsOf(bytes: Uint8Array): Generator<Field> {
-  let at = 0;
-  while (at < bytes.length) {
-    const [key, start] = varint(bytes, at);
+  let next = 0;
+  while (next < bytes.length) {
+    const [key, start] = varint(bytes, next);
     const [number, type] = [Math.floor(key / 8), key % 8];
     if (type === 2) {
       const [length, from] = varint(bytes, start);
       yield { number, bytes: bytes.subarray(from, from + length) };
-      at = from + length;
+      next = from + length;
     } else if (type === 0) {
-      at = varint(bytes, start)[1];
+      next = varint(bytes, start)[1];
     } else {
       const size = fixedBytes[type];
       if (size === undefined) return;
-      at = start + size;
+      next = start + size;
     }
   }
 }
@@ -56,11 +57,11 @@ const textIn = (bytes: Uint8Array, number: number): string =>
 
 /** `['', 'features', 'features.0', 'conv2d']`, a Python list of strings. */
 const listed = (value: string): readonly string[] =>
-  [...value.matchAll(/'([^']*)'|"([^"]*)"/g)].map(([, a, b]) => a ?? b ?? '');
+  [...value.matchAll(/'([^']*)'|"([^"]*)"/g)].map(([, a, b]) => must(a ?? b, 'one way of quoting'));
 
 /** `: net.Net/features: torch.nn.Sequential/features.0: torch.nn.Conv2d/conv2d: aten.conv2d.default`. */
 const spaced = (value: string): readonly string[] =>
-  value.split('/').map((part) => (part.split(': ')[0] ?? '').replace(/:$/, '').trim());
+  value.split('/').map((part) => at(part.split(': '), 0).replace(/:$/, '').trim());
 
 const keys: readonly (readonly [string, (value: string) => readonly string[]])[] = [
   ['pkg.torch.onnx.name_scopes', listed],

@@ -66,8 +66,8 @@ export function decodeTensor(tensor: TensorProto, where: string, external?: Exte
 }
 
 function typeOf(tensor: TensorProto, where: string): { dtype: DType; encoding: Encoding } {
-  const name = onnxTypeName(tensor.dataType ?? 0);
-  const [dtype, encoding] = [widerDtypeOfOnnx(tensor.dataType ?? 0), encodings[name]];
+  const name = onnxTypeName(numberOf(tensor.dataType));
+  const [dtype, encoding] = [widerDtypeOfOnnx(numberOf(tensor.dataType)), encodings[name]];
   if (dtype !== undefined && encoding !== undefined) return { dtype, encoding };
   throw new InputError({
     where,

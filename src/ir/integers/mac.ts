@@ -5,7 +5,7 @@
  *   real y = sum w (sx (x - zx)) + b = sx sw (sum q x + bias),  bias = round(b / (sx sw)) - zx sum q
  */
 
-import { at, InputError, must } from '../../base/errors.ts';
+import { at, atOr0, InputError, must } from '../../base/errors.ts';
 import { largestOf, largestSize } from '../../base/extremes.ts';
 import {
   type InputType,
@@ -133,12 +133,12 @@ export function macOutputQuant(c: ScaleContext<unknown>): Quant {
 /** The least step of each row: the given one, or its largest weight is the largest step, coarser for a large bias. */
 function leastSteps(c: ScaleContext<unknown>, weight: Float32Array, input: Quant): readonly RowStep[] {
   const bias = c.inputTypes[2]?.constant?.data;
-  const rows = weightsOf(c.inputTypes).shape[0] ?? 1;
+  const rows = at(weightsOf(c.inputTypes).shape, 0);
   const terms = weight.length / rows;
   return Array.from({ length: rows }, (_, row) => {
     const values = weight.subarray(row * terms, (row + 1) * terms);
-    const b = Number(bias?.[row] ?? 0);
-    return { values, bias: b, step: leastStep(values, b, input, c.weightBits, c.weightSteps?.[row] ?? 0) };
+    const b = atOr0(bias, row);
+    return { values, bias: b, step: leastStep(values, b, input, c.weightBits, atOr0(c.weightSteps, row)) };
   });
 }
 
@@ -188,8 +188,8 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
     weightScales[channel] = stepOf(
       mac,
       rowOf(channel),
-      mac.bias?.[channel] ?? 0,
-      mac.weightSteps?.[channel] ?? 0,
+      atOr0(mac.bias, channel),
+      atOr0(mac.weightSteps, channel),
     );
   const free = mac.weightSteps === undefined;
   if (mac.mode === 'compact' && free) weightScales.set(compactSteps(weightScales, input, output));
@@ -198,7 +198,7 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
     const step = at(weightScales, channel);
     const steps = row.map((w) => integerOf(w / step, mac.codebook));
     weights.set(steps, channel * terms);
-    bias[channel] = biasSteps(mac, row, steps, step, mac.bias?.[channel] ?? 0, channel);
+    bias[channel] = biasSteps(mac, row, steps, step, atOr0(mac.bias, channel), channel);
   }
   const ratios = Array.from(weightScales, (step) => (input.scale * step) / output.scale);
   const up = mac.mode === 'pow2' || mac.mode === 'compact' ? 0 : shiftUp(ratios);

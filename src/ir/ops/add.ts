@@ -1,4 +1,4 @@
-import { complain, must } from '../../base/errors.ts';
+import { at, complain, must } from '../../base/errors.ts';
 import { broadcastIndex, broadcastTo } from '../geometry/broadcast.ts';
 import type { ChannelMap } from '../graph/affine.ts';
 import type { CanonicalOp, KernelContext, NodeView, QuantizeContext } from '../graph/op.ts';
@@ -8,7 +8,7 @@ import { type Clamp, holdsZero } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSame } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
-import { countOf, sameShape, showShape } from '../tensor.ts';
+import { channelCount, countOf, sameShape, showShape } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
 import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { depthwise } from './common/depthwise.ts';
@@ -81,7 +81,7 @@ function mapOf({ attrs, inputTypes, outputTypes }: NodeView<AddAttrs>): ChannelM
   const { shape } = required(outputTypes, 0, 'sums');
   if (constant === undefined || input === undefined || !sameShape(input.shape, shape)) return undefined;
   const whole = broadcastTo(constant, shape).data;
-  const [plane, channels] = [countOf(shape.slice(2)), shape[1] ?? 1];
+  const [plane, channels] = [countOf(shape.slice(2)), channelCount(shape)];
   const shift = Array.from({ length: channels }, (_, c) => Number(whole[c * plane]));
   const alike = whole.every((x: number, i: number) => x === shift[Math.floor(i / plane) % channels]);
   return alike ? { gain: shift.map(() => 1), shift, ...attrs } : undefined;
@@ -126,13 +126,16 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
       const operands = [0, 1].map((i) => {
         const [constant, { shape }] = [steps.constant(i), required(steps.types, i, 'operand')];
         const value = constant === undefined ? steps.input(i) : undefined;
-        return { value, constant, at: broadcastIndex(shape, steps.output) };
+        return { value, constant, from: broadcastIndex(shape, steps.output) };
       });
       const sums = steps.fixed(
         steps.output,
+        (i) => operands.flatMap(({ value, from }) => (value === undefined ? [] : [[value, at(from, i), 1]])),
         (i) =>
-          operands.flatMap(({ value, at }) => (value === undefined ? [] : [[value, at[i] as number, 1]])),
-        (i) => operands.reduce((sum, { constant, at }) => sum + (constant?.data[at[i] as number] ?? 0), 0),
+          operands.reduce(
+            (sum, { constant, from }) => sum + (constant === undefined ? 0 : at(constant.data, at(from, i))),
+            0,
+          ),
       );
       return steps.clamp(sums, clamp);
     },

@@ -1,4 +1,4 @@
-import { complain, must } from '../../base/errors.ts';
+import { at, complain, must } from '../../base/errors.ts';
 import { addTap, type Sweep, sweepOf } from '../geometry/slide.ts';
 import { extentOf, type WindowAxis } from '../geometry/window.ts';
 import type { CanonicalOp, KernelContext, RequantMode, ScaleContext } from '../graph/op.ts';
@@ -9,6 +9,7 @@ import { add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
 import type { Expr, Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
+import { channelCount } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { paddedIndex } from './common/padding.ts';
@@ -30,7 +31,7 @@ function countsAlong(axis: WindowAxis, includePad: boolean): number[] {
   return Array.from({ length: axis.out }, (_, i) => {
     const start = i * axis.stride - axis.before;
     return Array.from({ length: axis.kernel }, (_, k) => start + k * axis.dilation).filter(
-      (at) => at >= first && at < end,
+      (i) => i >= first && i < end,
     ).length;
   });
 }
@@ -54,7 +55,9 @@ const averageOfTaps =
   (counts: readonly number[]) =>
   (out: Float64Array, padded: Float64Array, sweep: Sweep): void => {
     for (const tap of sweep.taps) addTap(out, padded, tap, 1, sweep);
-    for (let i = 0; i < out.length; i++) out[i] = (out[i] as number) / (counts[i] as number);
+    out.forEach((sum, i) => {
+      out[i] = sum / at(counts, i);
+    });
   };
 
 /** The integers of an average. */
@@ -93,7 +96,7 @@ function kernelOf(
     name: context.name,
     doc: docOf(`${attrs.kernel.join('x')} average pool`, [input], output, elem),
     plane: poolPlane(attrs, context),
-    channels: input.shape[1] ?? 1,
+    channels: channelCount(input.shape),
     elem,
     tables,
     first: elem === 'f32' ? float(0) : int(0),
@@ -217,9 +220,9 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
       const counts = divisors(axes, attrs.countIncludePad);
       return steps.fixed(steps.output, (i) => {
         const [channel, pixel] = [Math.floor(i / outCount), i % outCount];
-        const inside = Array.from(taps, (tap) => index[(starts[pixel] as number) + tap] ?? -1);
-        const share = 1 / (counts[pixel] as number);
-        return inside.filter((at) => at >= 0).map((at) => [x, channel * inCount + at, share] as const);
+        const inside = Array.from(taps, (tap) => at(index, at(starts, pixel) + tap));
+        const share = 1 / at(counts, pixel);
+        return inside.filter((i) => i >= 0).map((i) => [x, channel * inCount + i, share] as const);
       });
     },
   },

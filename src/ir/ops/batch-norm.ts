@@ -1,8 +1,8 @@
-import { complain, must } from '../../base/errors.ts';
+import { at, complain, must } from '../../base/errors.ts';
 import type { ChannelMap, Remade } from '../graph/affine.ts';
 import type { CanonicalOp, InputType, NodeView, OnnxNode } from '../graph/op.ts';
 import { boundAt } from '../integers/row-clamp.ts';
-import { countOf, floats, picked, type Tensor, type TensorType } from '../tensor.ts';
+import { channelCount, countOf, floats, picked, type Tensor, type TensorType } from '../tensor.ts';
 import { depthwise } from './common/depthwise.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
@@ -25,26 +25,29 @@ function parse({ attributes, outputs, opset }: OnnxNode): BatchNormAttrs {
   return { epsilon: attributes.float('epsilon', 1e-5) };
 }
 
+const roles = ['X', 'scale', 'B', 'mean', 'var'];
+
 function typeOf(inputs: readonly (InputType | undefined)[]): TensorType {
   requireFloats(inputs);
   const { dtype, shape } = required(inputs, 0, 'X');
-  ['scale', 'B', 'mean', 'var'].forEach((role, i) => {
-    requireShape(required(inputs, i + 1, role).shape, [shape[1] ?? 1], role);
-  });
+  for (const [i, role] of roles.entries())
+    if (i > 0) requireShape(required(inputs, i, role).shape, [channelCount(shape)], role);
   return { dtype, shape };
 }
 
 /** y = scale * (x - mean) / sqrt(var + epsilon) + bias, per channel. */
 function normalized({ epsilon }: BatchNormAttrs, inputs: readonly (Tensor | undefined)[]): Tensor {
   const { dtype, shape } = typeOf(inputs);
-  const [x, scale, bias, mean, variance] = inputs.map((tensor) => tensor?.data);
-  const [channels, inner] = [shape[1] ?? 1, countOf(shape.slice(2))];
-  const values = Float64Array.from(x ?? []);
-  for (let from = 0, line = 0; from < values.length; from += inner, line++) {
-    const c = line % channels;
-    const factor = (scale?.[c] ?? 1) / Math.sqrt((variance?.[c] ?? 1) + epsilon);
-    const [m, b] = [mean?.[c] ?? 0, bias?.[c] ?? 0];
-    for (let i = from; i < from + inner; i++) values[i] = ((values[i] as number) - m) * factor + b;
+  const [x = [], scale = [], bias = [], mean = [], variance = []] = roles.map(
+    (role, i) => required(inputs, i, role).data,
+  );
+  const [channels, inner] = [channelCount(shape), countOf(shape.slice(2))];
+  const values = Float64Array.from(x);
+  for (let from = 0, c = 0; from < values.length; from += inner, c = (c + 1) % channels) {
+    const factor = at(scale, c) / Math.sqrt(at(variance, c) + epsilon);
+    const [m, b] = [at(mean, c), at(bias, c)];
+    const line = values.subarray(from, from + inner);
+    line.set(line.map((value) => (value - m) * factor + b));
   }
   return rounded(dtype, shape, values);
 }

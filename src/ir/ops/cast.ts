@@ -1,4 +1,4 @@
-import { complain } from '../../base/errors.ts';
+import { at, complain } from '../../base/errors.ts';
 import { dtypeOfOnnx, onnxTypeName } from '../graph/onnx-types.ts';
 import type { ImportedOp } from '../graph/op.ts';
 import { type DType, numbersFor, type Tensor } from '../tensor.ts';
@@ -14,7 +14,7 @@ function converted(x: Tensor, to: DType): Tensor {
   const data = numbersFor(to, x.data.length);
   const convert =
     to === 'bool' ? (v: number) => Number(v !== 0) : isFloat(to) ? (v: number) => v : Math.trunc;
-  for (let i = 0; i < data.length; i++) data[i] = convert(x.data[i] as number);
+  for (let i = 0; i < data.length; i++) data[i] = convert(at(x.data, i));
   return { dtype: to, shape: x.shape, data };
 }
 

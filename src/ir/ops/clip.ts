@@ -1,4 +1,4 @@
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext, QuantizeContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
@@ -6,7 +6,7 @@ import type { Saturation } from '../integers/requant.ts';
 import { type Clamp, clampAll, holdsZero, largestFloat } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Quant } from '../kernel/stored.ts';
-import { countOf } from '../tensor.ts';
+import { channelCount, countOf } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
@@ -88,7 +88,7 @@ export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
   affine: {
     kind: 'channelwise',
     map: ({ attrs, outputTypes }) => {
-      const channels = Array.from({ length: outputTypes[0]?.shape[1] ?? 1 });
+      const channels = Array.from({ length: channelCount(at(outputTypes, 0).shape) });
       return { gain: channels.map(() => 1), shift: channels.map(() => 0), clamp: attrs };
     },
     again: undefined,

@@ -1,4 +1,4 @@
-import { complain } from '../../base/errors.ts';
+import { at, complain } from '../../base/errors.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
 import { countOf, numbersFor, type Shape, showShape, type Tensor, type TensorType } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
@@ -11,14 +11,14 @@ interface Attrs {
 function typeOf({ axis }: Attrs, inputs: readonly (InputType | undefined)[]): TensorType {
   const all = inputs.map((_, i) => required(inputs, i, 'inputs'));
   const { dtype, shape } = required(inputs, 0, 'inputs');
-  const at = axisIn(axis, shape.length);
-  for (const other of all) requireJoinable(shape, other.shape, at);
+  const along = axisIn(axis, shape.length);
+  for (const other of all) requireJoinable(shape, other.shape, along);
   if (all.some((other) => other.dtype !== dtype)) throw complain('inputs of several types', 'one type');
   return {
     dtype,
     shape: shape.with(
-      at,
-      all.reduce((sum, x) => sum + (x.shape[at] ?? 0), 0),
+      along,
+      all.reduce((sum, x) => sum + at(x.shape, along), 0),
     ),
   };
 }

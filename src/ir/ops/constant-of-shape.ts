@@ -1,8 +1,8 @@
-import { complain } from '../../base/errors.ts';
+import { at, complain } from '../../base/errors.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
 import { countOf, floats, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
-import { constantInts, known, newestOpset, required } from './common/inputs.ts';
+import { constantInts, constantScalar, known, newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
   /** One element. */
@@ -22,16 +22,18 @@ export const constantOfShape: ImportedOp<Attrs> = {
     ConstantOfShape: {
       since: 9,
       upTo: newestOpset,
-      parse: ({ attributes }) => ({
-        value: attributes.get('value', 'tensor') ?? floats([1], new Float32Array(1)),
-      }),
+      parse({ attributes }) {
+        const value = attributes.get('value', 'tensor') ?? floats([1], new Float32Array(1));
+        constantScalar(known(value), 'value');
+        return { value };
+      },
     },
   },
   infer: ({ value }, inputs) => [{ dtype: value.dtype, shape: shapeOf(inputs) }],
   reference({ value }, inputs) {
     const shape = shapeOf(inputs.map(known));
     return [
-      { dtype: value.dtype, shape, data: numbersFor(value.dtype, countOf(shape)).fill(value.data[0] ?? 0) },
+      { dtype: value.dtype, shape, data: numbersFor(value.dtype, countOf(shape)).fill(at(value.data, 0)) },
     ];
   },
   canonicalize: onlyOnConstants('ConstantOfShape'),

@@ -1,4 +1,4 @@
-import { complain, must } from '../../base/errors.ts';
+import { at, atOr0, complain, holds, must } from '../../base/errors.ts';
 import { padInto, type Sweep, sweepOf } from '../geometry/slide.ts';
 import {
   explicitWindow,
@@ -21,7 +21,7 @@ import {
 import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
-import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { channelCount, countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
 import { layerChannels } from './common/channel-flows.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
@@ -67,18 +67,18 @@ function convType(attrs: ConvAttrs, inputs: Inputs<InputType>): TensorType {
   requireFloats(inputs);
   const [x, w] = [required(inputs, 0, 'X'), required(inputs, 1, 'W')];
   const spatial = convAxes(attrs, inputs).map((axis) => axis.out);
-  return { dtype: x.dtype, shape: [x.shape[0] ?? 1, w.shape[0] ?? 1, ...spatial] };
+  return { dtype: x.dtype, shape: [at(x.shape, 0), at(w.shape, 0), ...spatial] };
 }
 
 /** All channels of batch element `n`, padded. */
 function paddedInput(attrs: ConvAttrs, x: Tensor, n: number, sweep: Sweep): Float64Array {
-  const channels = x.shape[1] ?? 0;
+  const channels = at(x.shape, 1);
   const padded = new Float64Array(channels * sweep.paddedCount);
   for (let c = 0; c < channels; c++) {
-    const at = c * sweep.paddedCount;
-    const value = attrs.padValues?.[c] ?? 0;
-    if (value !== 0) padded.fill(value, at, at + sweep.paddedCount);
-    padInto(padded, at, x.data, (n * channels + c) * sweep.inCount, sweep);
+    const to = c * sweep.paddedCount;
+    const value = atOr0(attrs.padValues, c);
+    if (value !== 0) padded.fill(value, to, to + sweep.paddedCount);
+    padInto(padded, to, x.data, (n * channels + c) * sweep.inCount, sweep);
   }
   return padded;
 }
@@ -93,16 +93,16 @@ function groupWeights(w: Tensor, group: number, rows: number, count: number): Fl
   return padded;
 }
 
-/** Four rows of `w`, the first of which begins at `at`, each times the patch. */
-function dot4(result: Float64Array, w: Float64Array, at: number, patch: Float64Array): void {
+/** Four rows of `w`, the first of which begins at `from`, each times the patch. */
+function dot4(result: Float64Array, w: Float64Array, from: number, patch: Float64Array): void {
   const count = patch.length;
   let [a, b, c, d] = [0, 0, 0, 0];
   for (let i = 0; i < count; i++) {
     const x = patch[i] as number;
-    a += (w[at + i] as number) * x;
-    b += (w[at + count + i] as number) * x;
-    c += (w[at + 2 * count + i] as number) * x;
-    d += (w[at + 3 * count + i] as number) * x;
+    a += (w[from + i] as number) * x;
+    b += (w[from + count + i] as number) * x;
+    c += (w[from + 2 * count + i] as number) * x;
+    d += (w[from + 3 * count + i] as number) * x;
   }
   result[0] = a;
   result[1] = b;
@@ -125,14 +125,17 @@ function addGroup({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep
   const patch = new Float64Array(offsets.length);
   const four = new Float64Array(lanes);
   const rows = sums.length / outCount;
+  // Read unchecked below, as nearly all of a float run's time goes there.
+  holds(x, at(starts, outCount - 1) + at(offsets, offsets.length - 1) + 1); // both ascend
+  holds(w, Math.ceil(rows / lanes) * lanes * patch.length);
   for (let pixel = 0; pixel < outCount; pixel++) {
-    const start = starts[pixel] as number;
+    const start = at(starts, pixel);
     for (let i = 0; i < patch.length; i++) patch[i] = x[start + (offsets[i] as number)] as number;
     for (let row = 0; row < rows; row += lanes) {
       dot4(four, w, row * patch.length, patch);
       for (let i = 0; i < lanes && row + i < rows; i++) {
-        const at = (row + i) * outCount + pixel;
-        sums[at] = (sums[at] as number) + (four[i] as number);
+        const to = (row + i) * outCount + pixel;
+        sums[to] = (sums[to] as number) + (four[i] as number);
       }
     }
   }
@@ -141,7 +144,7 @@ function addGroup({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep
 /** Where the terms of a row, channel by channel, lie behind the first element of the padded input. */
 const termOffsets = (perGroup: number, { taps, paddedCount }: Sweep): Int32Array =>
   Int32Array.from({ length: perGroup * taps.length }, (_, i) => {
-    return Math.floor(i / taps.length) * paddedCount + (taps[i % taps.length] ?? 0);
+    return Math.floor(i / taps.length) * paddedCount + at(taps, i % taps.length);
   });
 
 /** The sums of one batch element, all output channels. */
@@ -156,7 +159,7 @@ function convolve(
   const { paddedCount, outCount } = sweep;
   const offsets = termOffsets(perGroup, sweep);
   const sums = new Float64Array(outs * outCount);
-  for (let oc = 0; oc < outs; oc++) sums.fill(b?.data[oc] ?? 0, oc * outCount, (oc + 1) * outCount);
+  for (let oc = 0; oc < outs; oc++) sums.fill(atOr0(b?.data, oc), oc * outCount, (oc + 1) * outCount);
   const rows = outs / attrs.groups;
   for (let group = 0; group < attrs.groups; group++)
     addGroup(
@@ -201,7 +204,7 @@ function quantizeConv(c: QuantizeContext<ConvAttrs>): QuantizedConv {
   const taps = weight.data.length / (outs * depth);
   // Rows of one group share their input channels; a depthwise row has one channel of its own.
   const meanOf = (term: number, row: number): number =>
-    mean?.[Math.floor((row * c.attrs.groups) / outs) * depth + Math.floor(term / taps)] ?? 0;
+    atOr0(mean, Math.floor((row * c.attrs.groups) / outs) * depth + Math.floor(term / taps));
   const mac = quantizeMac({
     name: c.name,
     mode: c.mode,
@@ -217,7 +220,7 @@ function quantizeConv(c: QuantizeContext<ConvAttrs>): QuantizedConv {
     meanOf: mean === undefined ? undefined : meanOf,
   });
   const padding = Array.from({ length: depth * c.attrs.groups }, (_, channel) => {
-    const stored = Math.round((c.attrs.padValues?.[channel] ?? 0) / input.scale + input.zeroPoint);
+    const stored = Math.round(atOr0(c.attrs.padValues, channel) / input.scale + input.zeroPoint);
     return Math.max(0, Math.min(255, stored));
   });
   return { ...mac, padding };
@@ -241,7 +244,7 @@ function convKernel(
   const { backward = false } = context;
   const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
   requireSpatial(input);
-  const channels = input.shape[1] ?? 1;
+  const channels = channelCount(input.shape);
   const [y, x] = plane(windowAxes(attrs, input.shape, attrs.kernel), unitAxis);
   const kernel = [y.kernel, x.kernel] as const;
   const pool = attrs.pool;
@@ -348,7 +351,7 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
   rows: {
     of(attrs, inputs) {
       const sweep = sweepOf(convAxes(attrs, inputs));
-      const perGroup = required(inputs, 1, 'W').shape[1] ?? 1;
+      const perGroup = at(required(inputs, 1, 'W').shape, 1);
       return {
         groups: attrs.groups,
         groupStride: perGroup * sweep.paddedCount,
@@ -364,7 +367,7 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
   gradient: {
     of(attrs, steps) {
       const sweep = sweepOf(convAxes(attrs, steps.types));
-      const x = padded(steps, steps.input(0), sweep, (channel) => attrs.padValues?.[channel] ?? 0);
+      const x = padded(steps, steps.input(0), sweep, (channel) => atOr0(attrs.padValues, channel));
       const sums = steps.learned(x, convType(attrs, steps.types).shape);
       const clamped = steps.clamp(sums, attrs.clamp);
       return attrs.pool === undefined ? clamped : largestOf(steps, attrs.pool, clamped);

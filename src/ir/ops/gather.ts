@@ -1,4 +1,4 @@
-import { complain } from '../../base/errors.ts';
+import { at, complain } from '../../base/errors.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
 import { picked, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
@@ -27,7 +27,7 @@ function indexIn(index: number, size: number): number {
 }
 
 function slicesOf(x: Tensor, axis: number, { shape, data }: Tensor): Tensor {
-  const size = x.shape[axis] ?? 0;
+  const size = at(x.shape, axis);
   const index = Array.from(data, (i) => indexIn(i, size));
   return { ...picked(x, axis, index), shape: gathered(x.shape, axis, shape) };
 }

@@ -1,4 +1,4 @@
-import { complain } from '../../base/errors.ts';
+import { at, atOr0, complain, holds } from '../../base/errors.ts';
 import { broadcastShape, broadcastTo } from '../geometry/broadcast.ts';
 import type { ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
 import { showShape, type Tensor, type TensorType } from '../tensor.ts';
@@ -47,13 +47,16 @@ function product(attrs: Attrs, inputs: readonly (Tensor | undefined)[]): Tensor 
   const [rowA, stepA] = attrs.transA ? [1, m] : [k, 1];
   const [columnB, stepB] = attrs.transB ? [k, 1] : [1, n];
   const addend = c === undefined ? undefined : broadcastTo(c, shape).data;
+  // Read unchecked in the loop.
+  holds(a, m * k);
+  holds(b, k * n);
   const values = new Float64Array(m * n);
   for (let i = 0; i < m; i++)
     for (let j = 0; j < n; j++) {
       let sum = 0;
       for (let f = 0; f < k; f++)
         sum += (a[i * rowA + f * stepA] as number) * (b[j * columnB + f * stepB] as number);
-      values[i * n + j] = attrs.alpha * sum + attrs.beta * (addend?.[i * n + j] ?? 0);
+      values[i * n + j] = attrs.alpha * sum + attrs.beta * atOr0(addend, i * n + j);
     }
   return rounded(dtype, shape, values);
 }
@@ -94,14 +97,14 @@ type Constant = readonly [name: string, added: ReadonlyMap<string, Tensor>];
 
 function weights({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>): Constant {
   const b = required(inputTypes, 1, 'B');
-  if (b.constant !== undefined && attrs.transB && attrs.alpha === 1) return [inputs[1] ?? '', new Map()];
+  if (b.constant !== undefined && attrs.transB && attrs.alpha === 1) return [at(inputs, 1), new Map()];
   const name = `${outputs[0]}~w`;
   return [name, new Map([[name, weightsOf(b, attrs.transB, attrs.alpha)]])];
 }
 
 function bias({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>, c: Tensor): Constant {
   const [, , n] = sizes(attrs, inputTypes);
-  if (c.shape.length === 1 && c.shape[0] === n && attrs.beta === 1) return [inputs[2] ?? '', new Map()];
+  if (c.shape.length === 1 && c.shape[0] === n && attrs.beta === 1) return [at(inputs, 2), new Map()];
   const name = `${outputs[0]}~b`;
   return [name, new Map([[name, biasOf(c, n, attrs.beta)]])];
 }
@@ -115,9 +118,9 @@ function severalRows({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>): r
   if (c !== undefined && (c.constant === undefined || c.shape.at(-2) === m))
     throw complain(`C ${showShape(c.shape)} for ${m} rows`, 'a constant C of one number per column');
   return rowsProduct({
-    from: inputs[0] ?? '',
+    from: at(inputs, 0),
     shape: [m, k],
-    to: outputs[0] ?? '',
+    to: at(outputs, 0),
     target: [m, n],
     rows: m,
     depth: k,
@@ -150,7 +153,7 @@ function addedActivation(
   const sum = `${outputs[0]}~product`;
   return [
     { op: linear, attrs: {}, inputs: [row, w], outputs: [sum], constants },
-    { op: add, attrs: {}, inputs: [sum, inputs[2] ?? ''], outputs },
+    { op: add, attrs: {}, inputs: [sum, at(inputs, 2)], outputs },
   ];
 }
 

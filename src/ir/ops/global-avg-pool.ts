@@ -1,3 +1,4 @@
+import { at } from '../../base/errors.ts';
 import type { ImportedOp } from '../graph/op.ts';
 import type { Shape } from '../tensor.ts';
 import { newestOpset, required } from './common/inputs.ts';
@@ -23,6 +24,6 @@ export const globalAvgPool: ImportedOp = {
     return reduceMean.reference(meanAttrs(x.shape), [x]);
   },
   canonicalize: ({ inputs, outputs, inputTypes }) => [
-    averageOf(required(inputTypes, 0, 'X').shape.slice(2), inputs[0] ?? '', outputs[0] ?? ''),
+    averageOf(required(inputTypes, 0, 'X').shape.slice(2), at(inputs, 0), at(outputs, 0)),
   ],
 };

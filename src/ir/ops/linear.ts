@@ -1,4 +1,4 @@
-import { complain, must } from '../../base/errors.ts';
+import { at, atOr0, complain, holds, must } from '../../base/errors.ts';
 import type { CanonicalOp, InputType, KernelContext } from '../graph/op.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
@@ -30,15 +30,17 @@ function linearType(inputs: readonly (InputType | undefined)[]): TensorType {
   const [x, w] = [required(inputs, 0, 'x'), required(inputs, 1, 'w')];
   const [outs = 0, features = 0] = w.shape;
   if (x.shape.length !== 2 || w.shape.length !== 2) throw complain('x or w is not a matrix', 'matrices');
-  requireShape([x.shape[1] ?? 0], [features], 'x per row');
+  requireShape([at(x.shape, 1)], [features], 'x per row');
   if (inputs[2] !== undefined) requireShape(inputs[2].shape, [outs], 'b');
-  return { dtype: x.dtype, shape: [x.shape[0] ?? 0, outs] };
+  return { dtype: x.dtype, shape: [at(x.shape, 0), outs] };
 }
 
-/** sum over f of x[row, f] * w[out, f] */
+/** sum over f of x[row, f] * w[out, f]; read unchecked in the loop */
 function dot(x: Tensor, row: number, w: Tensor, out: number, features: number): number {
   const [xs, ws] = [x.data, w.data];
   const [fromX, fromW] = [row * features, out * features];
+  holds(xs, fromX + features);
+  holds(ws, fromW + features);
   let sum = 0;
   for (let f = 0; f < features; f++) sum += (xs[fromX + f] as number) * (ws[fromW + f] as number);
   return sum;
@@ -51,7 +53,7 @@ function linearReference(attrs: LinearAttrs, inputs: readonly (Tensor | undefine
   const sums = new Float64Array(rows * outs);
   for (let row = 0; row < rows; row++)
     for (let out = 0; out < outs; out++)
-      sums[row * outs + out] = dot(x, row, w, out, w.shape[1] ?? 0) + (b?.data[out] ?? 0);
+      sums[row * outs + out] = dot(x, row, w, out, at(w.shape, 1)) + atOr0(b?.data, out);
   return rounded(dtype, shape, clampRows(sums, attrs.clamp, outs, 1));
 }
 
@@ -60,7 +62,7 @@ function inMemoryOrder<T extends Int8Array | Float32Array>(weights: T, input: St
   const { order } = input;
   if (order === undefined) return weights;
   const inputs = order.length;
-  return weights.map((_, i) => weights[i - (i % inputs) + (order[i % inputs] ?? 0)] ?? 0) as T;
+  return weights.map((_, i) => at(weights, i - (i % inputs) + at(order, i % inputs))) as T;
 }
 
 function kernelOf({ clamp }: LinearAttrs, context: KernelContext, arithmetic: Arithmetic): Kernel {
@@ -96,12 +98,12 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
       weightSteps: c.weightSteps,
       codebook: c.codebook,
       weight: Float32Array.from(weightsOf(c.inputTypes).data),
-      channels: weightsOf(c.inputTypes).shape[0] ?? 1,
+      channels: at(weightsOf(c.inputTypes).shape, 0),
       bias: c.inputTypes[2]?.constant && Float32Array.from(c.inputTypes[2].constant.data),
       input: must(c.inputQuants[0], 'the input is quantized'),
       output: c.outputQuant,
       clamp: c.attrs.clamp,
-      meanOf: c.inputMean && ((term) => c.inputMean?.[term] ?? 0),
+      meanOf: c.inputMean && ((term) => atOr0(c.inputMean, term)),
     }),
   int8: (attrs, q, context) => kernelOf(attrs, context, int8Arithmetic(context.name, q)),
   rows: {
@@ -128,7 +130,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
     return kernelOf(
       attrs,
       context,
-      float32Arithmetic(context.name, rows, w.shape[0] ?? 1, biases, attrs.clamp),
+      float32Arithmetic(context.name, rows, at(w.shape, 0), biases, attrs.clamp),
     );
   },
 };

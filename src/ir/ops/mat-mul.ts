@@ -1,4 +1,4 @@
-import { complain } from '../../base/errors.ts';
+import { at, complain } from '../../base/errors.ts';
 import { broadcastIndex, broadcastShape } from '../geometry/broadcast.ts';
 import type { ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
 import { countOf, type Shape, showShape, type Tensor } from '../tensor.ts';
@@ -21,8 +21,8 @@ interface Product {
 /** numpy.matmul: a vector on the left is a row, on the right a column, and that axis is dropped again. */
 function productOf(a: Shape, b: Shape): Product {
   if (a.length === 0 || b.length === 0) throw complain('a scalar factor', 'vectors and matrices');
-  const [m, k] = a.length === 1 ? [1, a[0] ?? 0] : [a.at(-2) ?? 0, a.at(-1) ?? 0];
-  const [k2, n] = b.length === 1 ? [b[0] ?? 0, 1] : [b.at(-2) ?? 0, b.at(-1) ?? 0];
+  const [m, k] = a.length === 1 ? [1, at(a, 0)] : [at(a, a.length - 2), at(a, a.length - 1)];
+  const [k2, n] = b.length === 1 ? [at(b, 0), 1] : [at(b, b.length - 2), at(b, b.length - 1)];
   if (k !== k2) throw complain(`${showShape(a)} times ${showShape(b)}`, 'shapes that multiply');
   const [stackA, stackB] = [a.slice(0, -2), b.slice(0, -2)];
   const stack = broadcastShape(stackA, stackB);
@@ -38,8 +38,9 @@ function multiplied(a: Tensor, b: Tensor): Tensor {
   for (let s = 0; s < fromA.length; s++)
     for (let i = 0; i < m; i++)
       for (let j = 0; j < n; j++) {
-        const [x, y] = [((fromA[s] as number) * m + i) * k, (fromB[s] as number) * k * n + j];
+        const [x, y] = [(at(fromA, s) * m + i) * k, at(fromB, s) * k * n + j];
         let sum = 0;
+        // Unchecked: of a matrix whose beginning is there all rows and columns are.
         for (let f = 0; f < k; f++) sum += (a.data[x + f] as number) * (b.data[y + f * n] as number);
         values[next++] = sum;
       }
@@ -58,9 +59,9 @@ function canonical({ inputs, outputs, inputTypes }: NodeView<unknown>): readonly
   const matrix = { ...b, shape: [k, n] };
   const constant = b.constant && { ...b.constant, shape: matrix.shape };
   return rowsProduct({
-    from: inputs[0] ?? '',
+    from: at(inputs, 0),
     shape: a.shape,
-    to: outputs[0] ?? '',
+    to: at(outputs, 0),
     target: shape,
     rows: countOf(a.shape) / k,
     depth: k,

@@ -6,6 +6,7 @@ import { sameAsInput } from '../integers/quant.ts';
 import { float, int } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
+import { channelCount } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { padded } from './common/padding.ts';
@@ -37,7 +38,7 @@ function kernelOf(attrs: PoolAttrs, context: KernelContext, elem: 'u8' | 'f32'):
     name: context.name,
     doc: docOf(`${attrs.kernel.join('x')} max-pool`, [input], output, elem),
     plane: poolPlane(attrs, context),
-    channels: input.shape[1] ?? 1,
+    channels: channelCount(input.shape),
     elem,
     tables: [],
     first: elem === 'f32' ? float(lowestFloat) : int(0),

@@ -1,4 +1,4 @@
-import { complain } from '../../base/errors.ts';
+import { at, complain } from '../../base/errors.ts';
 import type { ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
 import { countOf, type Shape, showShape, type Tensor } from '../tensor.ts';
 import { avgPool } from './avg-pool.ts';
@@ -31,12 +31,12 @@ const reducedShape = (shape: Shape, axes: readonly number[], keepDims: boolean):
 function means(x: Tensor, axes: readonly number[], keepDims: boolean): Tensor {
   const kept = x.shape.flatMap((_, i) => (axes.includes(i) ? [] : [i]));
   const [lined = x] = x.shape.length === 0 ? [x] : transpose.reference({ perm: [...kept, ...axes] }, [x]);
-  const count = countOf(axes.map((axis) => x.shape[axis] ?? 1));
+  const count = countOf(axes.map((axis) => at(x.shape, axis)));
   const shape = reducedShape(x.shape, axes, keepDims);
   const values = new Float64Array(countOf(shape));
   for (let i = 0; i < values.length; i++) {
     let sum = 0;
-    for (let k = 0; k < count; k++) sum += lined.data[i * count + k] as number;
+    for (const value of lined.data.subarray(i * count, (i + 1) * count)) sum += value;
     values[i] = sum / count;
   }
   return rounded(x.dtype, shape, values);

@@ -1,4 +1,4 @@
-import { complain } from '../../base/errors.ts';
+import { at, complain } from '../../base/errors.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
 import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
@@ -43,8 +43,8 @@ function rangesOf({ fixed }: Attrs, inputs: Inputs): Range[] {
     throw complain('starts, ends, axes and steps of different lengths', 'one of each per axis');
   const ranges = shape.map((size) => ({ first: 0, step: 1, count: size }));
   axes.forEach((axis, i) => {
-    const at = axisIn(axis, shape.length);
-    ranges[at] = rangeOf(starts[i] ?? 0, ends[i] ?? 0, steps[i] ?? 1, shape[at] ?? 0);
+    const along = axisIn(axis, shape.length);
+    ranges[along] = rangeOf(at(starts, i), at(ends, i), at(steps, i), at(shape, along));
   });
   return ranges;
 }
@@ -54,12 +54,12 @@ function sliced(x: Tensor, ranges: readonly Range[]): Tensor {
   const shape: Shape = ranges.map((range) => range.count);
   let offsets = [0];
   ranges.forEach(({ first, step, count }, axis) => {
-    const points = Array.from({ length: count }, (_, i) => (first + i * step) * (strides[axis] ?? 1));
+    const points = Array.from({ length: count }, (_, i) => (first + i * step) * at(strides, axis));
     offsets = offsets.flatMap((offset) => points.map((point) => offset + point));
   });
   const data = numbersFor(x.dtype, countOf(shape));
   offsets.forEach((offset, i) => {
-    data[i] = x.data[offset] as number;
+    data[i] = at(x.data, offset);
   });
   return { dtype: x.dtype, shape, data };
 }

@@ -1,4 +1,4 @@
-import { complain, must } from '../../base/errors.ts';
+import { at, complain, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { sameOrder, spatialOrder } from '../kernel/memory-order.ts';
 import { countOf, showShape, type Tensor } from '../tensor.ts';
@@ -22,18 +22,18 @@ export interface SoftmaxAttrs {
 /** exp(x - max) / sum, for `count` elements `stride` apart from `from` on. */
 function softmaxLine(out: Float64Array, x: Tensor, from: number, count: number, stride: number): void {
   let largest = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < count; i++) largest = Math.max(largest, x.data[from + i * stride] as number);
+  for (let i = 0; i < count; i++) largest = Math.max(largest, at(x.data, from + i * stride));
   let sum = 0;
   for (let i = 0; i < count; i++) {
-    const power = Math.exp((x.data[from + i * stride] as number) - largest);
+    const power = Math.exp(at(x.data, from + i * stride) - largest);
     out[from + i * stride] = power;
     sum += power;
   }
-  for (let i = 0; i < count; i++) out[from + i * stride] = (out[from + i * stride] as number) / sum;
+  for (let i = 0; i < count; i++) out[from + i * stride] = at(out, from + i * stride) / sum;
 }
 
 function softmaxAlong(x: Tensor, axis: number): Tensor {
-  const count = x.shape[axis] ?? 1;
+  const count = at(x.shape, axis);
   const stride = countOf(x.shape.slice(axis + 1));
   const out = new Float64Array(x.data.length);
   const lines = countOf(x.shape.slice(0, axis));
@@ -45,7 +45,7 @@ function softmaxAlong(x: Tensor, axis: number): Tensor {
 /** @throws InputError unless the elements that sum to 1 are neighbours in memory. */
 function runsOf({ axis }: SoftmaxAttrs, context: KernelContext, elem: 'u8' | 'f32'): Softmax {
   const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
-  const length = input.shape[axis] ?? 1;
+  const length = at(input.shape, axis);
   const rows = countOf(input.shape) / length;
   const last = countOf(input.shape.slice(axis + 1)) === 1 && input.order === undefined;
   const channels = axis === 1 && sameOrder(input.order, spatialOrder(input.shape));

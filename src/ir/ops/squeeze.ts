@@ -1,6 +1,6 @@
 /** Axes of size 1 removed and added. From opset 13 on the axes are an input, before an attribute. */
 
-import { complain } from '../../base/errors.ts';
+import { complain, must } from '../../base/errors.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
 import { type Shape, showShape } from '../tensor.ts';
 import { asReshape } from './common/imported.ts';
@@ -25,7 +25,9 @@ function unsqueezed(shape: Shape, asked: readonly number[] | undefined): Shape {
   const rank = shape.length + asked.length;
   const axes = axesIn(asked, rank);
   const rest = [...shape];
-  return Array.from({ length: rank }, (_, i) => (axes.includes(i) ? 1 : (rest.shift() ?? 1)));
+  return Array.from({ length: rank }, (_, i) =>
+    axes.includes(i) ? 1 : must(rest.shift(), 'an axis for each that is not new'),
+  );
 }
 
 function reshaper(kind: string, type: string, change: Reshaper): ImportedOp<Attrs> {

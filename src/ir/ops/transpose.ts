@@ -1,4 +1,4 @@
-import { complain } from '../../base/errors.ts';
+import { at, complain } from '../../base/errors.ts';
 import type { CanonicalOp } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { type Order, simplified } from '../kernel/memory-order.ts';
@@ -25,20 +25,20 @@ function permOf({ perm }: TransposeAttrs, { length: rank }: Shape): readonly num
 
 function transposed(x: Tensor, perm: readonly number[]): Tensor {
   const strides = stridesOf(x.shape);
-  const shape = perm.map((axis) => x.shape[axis] ?? 1);
-  const steps = perm.map((axis) => strides[axis] ?? 1);
+  const shape = perm.map((axis) => at(x.shape, axis));
+  const steps = perm.map((axis) => at(strides, axis));
   const data = numbersFor(x.dtype, countOf(shape));
-  const at = new Array<number>(shape.length).fill(0);
+  const place = new Array<number>(shape.length).fill(0);
   let from = 0;
   for (let i = 0; i < data.length; i++) {
-    data[i] = x.data[from] as number;
-    // Counts `at` up like an odometer, and `from` along with it.
+    data[i] = at(x.data, from);
+    // Counts `place` up like an odometer, and `from` along with it; unchecked, as the axes are those of the shape.
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      at[axis] = (at[axis] as number) + 1;
+      place[axis] = (place[axis] as number) + 1;
       from += steps[axis] as number;
-      if ((at[axis] as number) < (shape[axis] as number)) break;
+      if ((place[axis] as number) < (shape[axis] as number)) break;
       from -= (steps[axis] as number) * (shape[axis] as number);
-      at[axis] = 0;
+      place[axis] = 0;
     }
   }
   return { dtype: x.dtype, shape, data };
@@ -59,7 +59,7 @@ function orderOf(attrs: TransposeAttrs, input: StoredTensor | undefined): Order 
   transposed(indices(shape), permOf(attrs, shape)).data.forEach((old: number, now: number) => {
     target[old] = now;
   });
-  return simplified(Array.from(target, (_, i) => target[input?.order?.[i] ?? i] ?? 0));
+  return simplified(Array.from(target, (_, i) => at(target, input?.order?.[i] ?? i)));
 }
 
 /** Axes in another order. ONNX Transpose-1, 13, 21. */
@@ -75,7 +75,7 @@ export const transpose: CanonicalOp<TransposeAttrs> = {
   },
   infer(attrs, inputs) {
     const { dtype, shape } = required(inputs, 0, 'data');
-    return [{ dtype, shape: permOf(attrs, shape).map((axis) => shape[axis] ?? 1) }];
+    return [{ dtype, shape: permOf(attrs, shape).map((axis) => at(shape, axis)) }];
   },
   reference(attrs, inputs) {
     const x = required(inputs, 0, 'data');
@@ -94,7 +94,7 @@ export const transpose: CanonicalOp<TransposeAttrs> = {
     of({ perm }, steps) {
       const x = steps.input(0);
       const { shape, data } = transposed(indices(x.shape), perm);
-      return steps.fixed(shape, (i) => [[x, data[i] as number, 1]]);
+      return steps.fixed(shape, (i) => [[x, at(data, i), 1]]);
     },
   },
 };

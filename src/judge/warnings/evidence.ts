@@ -65,7 +65,7 @@ const madeBy = (nodes: readonly Node[], tensor: string): Node =>
 /** The node that makes a tensor, looking through those that only rename memory. */
 function makerOf(nodes: readonly Node[], tensor: string): Node {
   const node = madeBy(nodes, tensor);
-  return node.op.alias ? makerOf(nodes, node.inputs[0] ?? '') : node;
+  return node.op.alias ? makerOf(nodes, at(node.inputs, 0)) : node;
 }
 
 export function layerOf({ program, assembled, fused }: Build, measured: Measured, step: number): Layer {
@@ -163,7 +163,7 @@ class Trial {
 
   /** With an activation as the program had it. @param index of the node's inputs */
   input(index: number, source: string, stored: Float32Array): number {
-    const name = this.#layer.node.inputs[index] ?? '';
+    const name = at(this.#layer.node.inputs, index);
     return this.#with(index, this.#renamed(name, source, stored));
   }
 
@@ -172,7 +172,7 @@ class Trial {
     const { tensors, nodes } = this.#build.fused;
     if (name === source) return floats(must(tensors.get(name), `tensor '${name}' has a type`).shape, stored);
     const { op, attrs, inputs } = madeBy(nodes, name);
-    const [made] = op.reference(attrs, [this.#renamed(inputs[0] ?? '', source, stored)]);
+    const [made] = op.reference(attrs, [this.#renamed(at(inputs, 0), source, stored)]);
     return must(made, 'an alias has an output');
   }
 

@@ -1,5 +1,6 @@
 /** Channels that nothing reads any more are taken out of the graph; what it computes stays the same. */
 
+import { at } from '../../base/errors.ts';
 import { channelsOf, type Graph, type Node, type TensorInfo } from '../../ir/graph/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { freshName, withConstants } from '../rewrite.ts';
@@ -18,7 +19,7 @@ export function shrink(graph: Graph<'float'>, spaces: ChannelSpaces, kept: KeptC
     const left = keptOf(spaces, kept, output);
     const info = graph.tensors.get(output);
     if (info !== undefined) tensors.set(output, shrunkInfo(info, left));
-    const reduced = channels.reduced(keptOf(spaces, kept, node.inputs[0] ?? ''), left);
+    const reduced = channels.reduced(keptOf(spaces, kept, at(node.inputs, 0)), left);
     const inputs = node.inputs.map((name, i) => {
       const constant = reduced.constants?.[i];
       if (constant === undefined) return name;

@@ -1,7 +1,9 @@
 /** Which channels of a network belong together: those that can only be removed all at once. */
+
 import { must } from '../../base/errors.ts';
 import type { Channels, Columns, Removal } from '../../ir/graph/channels.ts';
 import { channelsOf, type Graph, type Node } from '../../ir/graph/graph.ts';
+import { channelCount } from '../../ir/tensor.ts';
 
 /** A node that makes or reads a tensor of a space, of which each channel is so many elements of axis 1. */
 interface End {
@@ -105,7 +107,7 @@ class Finder {
         for (const name of others) this.#join(space, this.axis(name).space);
         return { space, inner };
       case 'spread':
-        return { space, inner: (this.#shape(output)[1] ?? 1) / space.channels };
+        return { space, inner: channelCount(this.#shape(output)) / space.channels };
       default:
         return channels satisfies never;
     }

@@ -4,6 +4,7 @@
  * an assignment stands under an `if` or a loop that does and the name lives outside of it.
  */
 
+import { must } from '../../base/errors.ts';
 import { type Arrays, checkKernel } from '../../ir/kernel/check.ts';
 import type { Expr, Kernel, Stmt } from '../../ir/kernel/kernel.ts';
 import { partsOf } from '../../ir/kernel/walk.ts';
@@ -75,7 +76,7 @@ const declares = (state: State, s: Stmt & { kind: 'let' | 'pointer' }): boolean 
   s.kind === 'let' ? !isFixed(state, s.value) : !isFixed(state, s.offset) || state.dependent.has(s.base);
 
 function assigned(state: State, name: string, value: Expr, depth: number): void {
-  const conditional = depth > (state.depths.get(name) ?? 0);
+  const conditional = depth > must(state.depths.get(name), `'${name}' is declared`);
   if (conditional || !isFixed(state, value)) state.dependent.add(name);
 }
 

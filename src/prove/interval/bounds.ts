@@ -186,9 +186,9 @@ export function accumulateProduct(
   name: string,
   [factor, x]: readonly [Value, Value],
 ): void {
-  const at = c.dependent.get(name);
+  const index = must(c.dependent.get(name), `'${name}' depends on the input`);
   const k = c.quantities.push({ node, allowed: allInts, what: `value of ${name}`, local: name }) - 1;
-  c.lines.push(`addScaled(state, ${2 * (at ?? 0)}, ${factor.lo}, ${x.lo}, ${x.hi}, ranges, ${2 * k});`);
+  c.lines.push(`addScaled(state, ${2 * index}, ${factor.lo}, ${x.lo}, ${x.hi}, ranges, ${2 * k});`);
 }
 
 /** Bounds of everything that an array can hold; undefined for f32. */

@@ -1,5 +1,5 @@
 /** Builds the interval code of a kernel and runs it once. */
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { elemRange } from '../../ir/kernel/check.ts';
 import { allInts, clampInt, cutTo, type Interval, maxInt } from '../../ir/kernel/interval.ts';
 import type { Kernel } from '../../ir/kernel/kernel.ts';
@@ -62,7 +62,7 @@ export function runIntervals(kernel: Kernel, options: RunOptions): IntervalRun {
   const complete = link(code, trace, ranges, options.budget)();
   const seen = code.quantities.map((quantity, k): Seen => {
     const { quantity: other, by } = quantity.follows ?? { quantity: k, by: 0 };
-    const [lo, hi] = [(ranges[2 * other] as number) + by, (ranges[2 * other + 1] as number) + by];
+    const [lo, hi] = [at(ranges, 2 * other) + by, at(ranges, 2 * other + 1) + by];
     return { quantity, range: lo > hi ? undefined : { lo, hi } };
   });
   return { complete, seen, trace };

@@ -1,4 +1,8 @@
-/** Functions that the generated interval code calls: quantities, bounds of calls, and followed memory. */
+/**
+ * Functions that the generated interval code calls: quantities, bounds of calls, and followed memory. They read
+ * unchecked, as they run for each step of each loop: indices are places that the code's writer gave out, or cut to
+ * the length of what is read.
+ */
 
 import { allInts, clampInt, type Interval, maxInt, minInt } from '../../ir/kernel/interval.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';

@@ -6,7 +6,7 @@
  * orders wrap to the same bits.
  */
 
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
 import { type Code, int, type Local, repeat } from '../../wasm/code.ts';
 import { i32, i32x4, load, plus, store, times, zeroLanes } from '../../wasm/instructions.ts';
@@ -36,7 +36,7 @@ const pairsOf = (run: number): number => Math.ceil(run / 2);
 const allPairs = ({ segments, pieces, run }: WeightLayout): number => segments * pieces * pairsOf(run);
 
 /** Vectors of rows that are summed at the same time at so many places: with more, V8 runs out of registers. */
-const depthOf = (places: number): number => [0, 5, 3, 2, 2][places] ?? 1;
+const depthOf = (places: number): number => at([0, 5, 3, 2, 2], places);
 
 /** Places that are summed at the same time. */
 const placesAtOnce = 4;
@@ -60,14 +60,14 @@ function blocksOf(
 export const packedBytes = (layout: WeightLayout): number =>
   allPairs(layout) * vectorsOf(layout.rows) * vectorBytes;
 
-/** One row's pairs into every `depth * lanes`-th place from `at` on. */
-function packRow(packed: Int16Array, at: number, apart: number, row: Int32Array, run: number): void {
-  let to = at;
+/** One row's pairs into every `depth * lanes`-th place from `first` on. */
+function packRow(packed: Int16Array, first: number, apart: number, row: Int32Array, run: number): void {
+  let to = first;
   for (let start = 0; start < row.length; start += run) {
     const end = start + run;
     for (let term = start; term < end; term += 2, to += apart) {
-      packed[to] = row[term] as number;
-      if (term + 1 < end) packed[to + 1] = row[term + 1] as number;
+      packed[to] = at(row, term);
+      if (term + 1 < end) packed[to + 1] = at(row, term + 1);
     }
   }
 }
@@ -247,7 +247,9 @@ export function packNeighbours(rows: readonly Int32Array[], layout: WeightLayout
   const packed = new Int32Array(neighbourBytes(layout) / 4);
   rows.forEach((row, r) => {
     const first = Math.floor(r / lanes) * lanes * row.length + (r % lanes);
-    for (let term = 0; term < row.length; term++) packed[first + lanes * term] = row[term] as number;
+    row.forEach((weight, term) => {
+      packed[first + lanes * term] = weight;
+    });
   });
   return packed;
 }

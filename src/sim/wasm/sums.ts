@@ -2,7 +2,7 @@
  * Where all sums of rows of a kernel can be made at once: before the outermost loop that changes neither the
  * inputs nor where they are.
  */
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { type Arrays, checkKernel, rootName } from '../../ir/kernel/check.ts';
 import type { Expr, Kernel, RowSum, Stmt } from '../../ir/kernel/kernel.ts';
 import { type Loop, namesIn, rowSumSites, type SumSite } from '../../ir/kernel/row-sums.ts';
@@ -54,7 +54,7 @@ function groupOf(kernel: Kernel, site: SumSite, rows: number): SumGroup | undefi
   const rounds = passed.reduce((n, l) => n * roundsOf(l), 1);
   // Otherwise rows would be made that belong to other places.
   if (passed.length < loops.length && rounds * (sums.length / places.length) !== rows) return undefined;
-  const members = sums.map((sum, i) => ({ sum, place: distinct.indexOf(texts[i] ?? '') }));
+  const members = sums.map((sum, i) => ({ sum, place: distinct.indexOf(at(texts, i)) }));
   return { from, places, members, statements, ahead: must(passed[0] ?? statements[0], 'a statement') };
 }
 

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DefectError } from '../../../src/base/errors.ts';
+import { Elimination } from '../../../src/compress/fit/elimination.ts';
 import { reconstruct, times } from '../../../src/compress/fit/reconstruct.ts';
 import {
+  addOuter,
   cholesky,
   inverse,
   quadratic,
@@ -51,6 +53,28 @@ test('products and restrictions see both triangles', () => {
       ]);
     }),
   );
+});
+
+test('vectors that are too short and rows beyond the last are defects of the caller', () => {
+  const hessian = { size: 2, data: Float64Array.of(2, 0, 1, 2) };
+  const short = Float64Array.of(1);
+  expect(() => addOuter(hessian, short, 1)).toThrow(DefectError);
+  expect(() => solveFactored(cholesky(hessian), short)).toThrow(DefectError);
+  expect(() => quadratic(hessian, short)).toThrow(DefectError);
+  expect(() => times(hessian, short)).toThrow(DefectError);
+  expect(() => restricted(hessian, [0, 2])).toThrow(DefectError);
+  expect(() => cholesky({ size: 3, data: hessian.data })).toThrow(DefectError);
+});
+
+test('a weight is fixed once: another has its place then', () => {
+  const elimination = new Elimination({ size: 3, data: Float64Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1) }, [
+    Float64Array.of(1, 2, 3),
+  ]);
+  elimination.fix(1);
+  expect(elimination.value(0, 2)).toBe(3);
+  expect(() => elimination.fix(1)).toThrow('weight 1 is fixed already');
+  expect(() => elimination.value(0, 1)).toThrow(DefectError);
+  expect(() => elimination.inverseAt(2, 3)).toThrow(DefectError);
 });
 
 test('a matrix that is not positive definite is a defect of the caller', () => {

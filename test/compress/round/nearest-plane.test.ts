@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { at, quadratic, type Symmetric } from '../../../src/compress/fit/symmetric.ts';
+import { entry, quadratic, type Symmetric } from '../../../src/compress/fit/symmetric.ts';
 import { type Grid, uniformGrid } from '../../../src/compress/round/levels.ts';
 import { roundingNorm, roundRow } from '../../../src/compress/round/nearest-plane.ts';
 import { largestWeight, weightBits } from '../../../src/ir/graph/op.ts';
@@ -15,8 +15,8 @@ const lossOf = (hessian: Symmetric, row: Float64Array, made: Float64Array): numb
 /** Each weight to the grid by itself, and the bias that suits them best. */
 function nearest(hessian: Symmetric, row: Float64Array, step: number, grid: Grid): Float64Array {
   const made = row.map((x, i) => (i === 0 ? x : step * grid.nearest(x / step)));
-  const pull = made.reduce((sum, x, i) => sum + (x - row[i]!) * at(hessian, i, 0), 0);
-  made[0] = row[0]! - pull / at(hessian, 0, 0);
+  const pull = made.reduce((sum, x, i) => sum + (x - row[i]!) * entry(hessian, i, 0), 0);
+  made[0] = row[0]! - pull / entry(hessian, 0, 0);
   return made;
 }
 

@@ -182,6 +182,26 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
     },
     /^node 'c' \(constantOfShape\): a constant computed from and to 9000002 elements; supported: 4194304/,
   ],
+  'a constant of no number': [
+    {
+      nodes: [
+        {
+          op: 'ConstantOfShape',
+          name: 'c',
+          inputs: ['s'],
+          attributes: [
+            {
+              name: 'value',
+              type: proto.onnx.AttributeProto.AttributeType.TENSOR,
+              t: floatTensor('v', [0], []),
+            },
+          ],
+        },
+      ],
+      initializers: [intTensor('s', [1], [2])],
+    },
+    /^node 'c' .*its value has shape 0; supported: a single number/,
+  ],
   'a window larger than the image': [
     {
       nodes: [{ op: 'MaxPool', name: 'p', attributes: [ints('kernel_shape', [5, 5])] }],

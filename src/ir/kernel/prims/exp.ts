@@ -1,3 +1,4 @@
+import { at } from '../../../base/errors.ts';
 import { either, int, repeat, when } from '../../../wasm/code.ts';
 import { f32, float, i32 } from '../../../wasm/instructions.ts';
 import type { Primitive } from '../primitive.ts';
@@ -16,7 +17,7 @@ function expOf(x: number): number {
   if (!(x > -87)) return 0;
   let n = Math.trunc(f(f(x * log2e) - 0.5));
   const r = f(f(x - f(n * ln2High)) - f(n * ln2Low));
-  let p = coefficients[0] ?? 0;
+  let p = at(coefficients, 0);
   for (const c of coefficients.slice(1)) p = f(f(p * r) + c);
   for (; n < 0; n++) p = f(p * 0.5);
   return p;
@@ -39,7 +40,7 @@ export const exp32: Primitive = {
     '}',
     `int32_t n = (int32_t)(x * ${shown(log2e)} - 0.5f);`,
     `float r = (x - (float)n * ${shown(ln2High)}) - (float)n * ${shown(ln2Low)};`,
-    `float p = ${shown(coefficients[0] ?? 0)};`,
+    `float p = ${shown(at(coefficients, 0))};`,
     ...coefficients.slice(1).map((c) => `p = p * r + ${shown(c)};`),
     'for (; n < 0; n++) {',
     '    p = p * 0.5f;',
@@ -56,7 +57,7 @@ export const exp32: Primitive = {
       [
         ...n.set(i32.truncate(f32.sub(f32.mul(x, float(log2e)), float(0.5)))),
         ...r.set(f32.sub(f32.sub(x, times(ln2High)), times(ln2Low))),
-        ...p.set(float(coefficients[0] ?? 0)),
+        ...p.set(float(at(coefficients, 0))),
         ...coefficients.slice(1).flatMap((c) => p.set(f32.add(f32.mul(p.get, r.get), float(c)))),
         ...when(
           i32.lt(n.get, int(0)),

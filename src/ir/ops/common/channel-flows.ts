@@ -1,4 +1,5 @@
 /** What most operators do with channels. */
+import { at, atOr0 } from '../../../base/errors.ts';
 import type { Channels, Columns, Removal } from '../../graph/channels.ts';
 import type { InputType } from '../../graph/op.ts';
 import { weightsOf } from '../../integers/mac.ts';
@@ -58,7 +59,7 @@ export function layerChannels<A extends LayerAttrs>(
     flow: dense ? 'made' : 'kept',
     columns,
     isSilent(row) {
-      const sum = Float64Array.of(bias?.data[row] ?? 0);
+      const sum = Float64Array.of(atOr0(bias?.data, row));
       if (weights.data.subarray(row * terms, (row + 1) * terms).some((w) => w !== 0)) return false;
       return clampAll(sum, clamp && clampAt(clamp, row))[0] === 0;
     },
@@ -67,7 +68,7 @@ export function layerChannels<A extends LayerAttrs>(
         ...attrs,
         ...(dense ? {} : { groups: rows.length }),
         ...(clamp === undefined ? {} : { clamp: pickedClamp(clamp, rows) }),
-        ...(padValues === undefined ? {} : { padValues: channels.map((c) => padValues[c] ?? 0) }),
+        ...(padValues === undefined ? {} : { padValues: channels.map((c) => at(padValues, c)) }),
       },
       constants: [
         undefined,

@@ -1,6 +1,9 @@
 /** Padding as a step of training. */
+
+import { at } from '../../../base/errors.ts';
 import { padInto, type Sweep } from '../../geometry/slide.ts';
 import type { Steps, Value } from '../../graph/gradient.ts';
+import { channelCount } from '../../tensor.ts';
 
 /** Per element of a padded channel: the element of the channel that lies there, or -1. */
 export function paddedIndex(sweep: Sweep): Int32Array {
@@ -15,10 +18,10 @@ export function padded(steps: Steps, x: Value, sweep: Sweep, valueIn: (channel: 
   const { inCount, paddedCount } = sweep;
   if (paddedCount === inCount) return x;
   const index = paddedIndex(sweep);
-  const inside = (i: number): number => index[i % paddedCount] ?? -1;
+  const inside = (i: number): number => at(index, i % paddedCount);
   const channel = (i: number): number => Math.floor(i / paddedCount);
   return steps.fixed(
-    [1, x.shape[1] ?? 1, paddedCount],
+    [1, channelCount(x.shape), paddedCount],
     (i) => (inside(i) < 0 ? [] : [[x, channel(i) * inCount + inside(i), 1]]),
     (i) => (inside(i) < 0 ? valueIn(channel(i)) : 0),
   );

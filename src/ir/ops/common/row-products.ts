@@ -1,4 +1,5 @@
 /** A matrix of activations times constant weights, as a layer that has kernels. */
+import { at } from '../../../base/errors.ts';
 import type { Replacement } from '../../graph/op.ts';
 import { type Shape, sameShape, type Tensor } from '../../tensor.ts';
 import { type ConvAttrs, conv } from '../conv.ts';
@@ -41,7 +42,7 @@ const chained = (first: string, last: string, parts: readonly Part[]): readonly 
 /** One row is a linear layer; several are a convolution over one axis, whose pixels are the rows. */
 export function rowsProduct(product: RowsProduct): readonly Replacement[] {
   const { from, shape, to, target, rows, depth, weights, bias } = product;
-  const outputs = weights.shape[0] ?? 1;
+  const outputs = at(weights.shape, 0);
   const several = rows > 1;
   const [w, b] = [`${to}~w`, `${to}~b`];
   const constants = new Map([[w, several ? { ...weights, shape: [outputs, depth, 1] } : weights]]);

@@ -1,4 +1,5 @@
 /** Sums of inputs times constant weights, rows x columns x taps, with one bias per row. */
+import { atOr0 } from '../../../base/errors.ts';
 import type { ChannelMap, Remade } from '../../graph/affine.ts';
 import type { InputType } from '../../graph/op.ts';
 import { weightsOf } from '../../integers/mac.ts';
@@ -32,7 +33,7 @@ export function sumsAfter<A extends LayerAttrs>(
     constants: constants(
       weight.shape,
       Float32Array.from(weight.data, (w, i) => w * boundAt(gain, Math.floor(i / row))),
-      Float32Array.from(gain, (g, c) => g * (bias?.data[c] ?? 0) + boundAt(shift, c)),
+      Float32Array.from(gain, (g, c) => g * atOr0(bias?.data, c) + boundAt(shift, c)),
     ),
   };
 }
@@ -47,7 +48,7 @@ export function sumsBefore<A extends LayerAttrs>(
   if (padding !== undefined && gain.includes(0)) return undefined;
   const scaled = Float32Array.from(weights.data);
   const bias = Float32Array.from({ length: rows }, (_, row) => {
-    let sum = inputTypes[2]?.constant?.data[row] ?? 0;
+    let sum = atOr0(inputTypes[2]?.constant?.data, row);
     for (const [c, g] of gain.entries()) {
       const from = start(row, c);
       if (from === undefined) continue;

@@ -4,6 +4,7 @@
  * they miss it a few times in 65,536.
  */
 
+import { at } from '../../../base/errors.ts';
 import type { Saturation } from '../../integers/requant.ts';
 import { add, call, int, mul, shr } from '../../kernel/builders.ts';
 import type { Expr } from '../../kernel/kernel.ts';
@@ -41,7 +42,7 @@ const biasFor = (
   shift: number,
 ): number =>
   inputs.reduce(
-    (sum, q, i) => sum - q.zeroPoint * (multipliers[i] ?? 0),
+    (sum, q, i) => sum - q.zeroPoint * at(multipliers, i),
     output.zeroPoint * 2 ** shift + 2 ** (shift - 1),
   );
 
@@ -77,7 +78,7 @@ export function affineSumThatIs(
   const nearest = nearestAffineSum(inputs, output, saturation);
   const candidates = inputs.length === 1 ? tried[1] : tried[2];
   for (const steps of [...candidates].sort((a, b) => distance(a) - distance(b))) {
-    const multipliers = nearest.multipliers.map((m, i) => m + (steps[i] ?? 0));
+    const multipliers = nearest.multipliers.map((m, i) => m + at(steps, i));
     const range = biasesFor(wanted, { ...nearest, multipliers });
     const bias = biasFor(multipliers, inputs, output, nearest.shift);
     const sum = { ...nearest, multipliers, bias: Math.max(range.lo, Math.min(range.hi, bias)) };
@@ -96,7 +97,7 @@ function biasesFor(
   let [least, most] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
   for (let i = 0; i < wanted.length && least <= most; i++) {
     const sum = a * (i >> 8) + b * (i & 255);
-    const y = wanted[i] as number;
+    const y = at(wanted, i);
     // What saturates may lie anywhere beyond.
     if (y > lo && y * one - sum > least) least = y * one - sum;
     if (y < hi && (y + 1) * one - 1 - sum < most) most = (y + 1) * one - 1 - sum;
@@ -110,7 +111,7 @@ export const affineSumValue =
     call(
       'clamp',
       'i32',
-      shr(add(...inputs.map((x, i) => mul(x, q.multipliers[i] ?? 0)), q.bias), q.shift),
+      shr(add(...inputs.map((x, i) => mul(x, at(q.multipliers, i))), q.bias), q.shift),
       int(q.lo),
       int(q.hi),
     );

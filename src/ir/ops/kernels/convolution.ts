@@ -5,6 +5,7 @@
  * never exists unpooled.
  */
 
+import { at } from '../../../base/errors.ts';
 import { unrolledExpansion } from '../../formats/dense.ts';
 import type { Expansion, RowsOfWeights, RowUse } from '../../formats/expansion.ts';
 import { expansionOf, storedAs } from '../../formats/index.ts';
@@ -182,7 +183,7 @@ function orderedWeights(c: Convolution, w: WindowShape): Arithmetic['weights'] {
   for (let channel = 0; channel < c.outChannels; channel++)
     for (let i = 0; i < depth; i++)
       for (let tap = 0; tap < taps; tap++)
-        data[(channel * taps + tap) * depth + i] = weights[(channel * depth + i) * taps + tap] ?? 0;
+        data[(channel * taps + tap) * depth + i] = at(weights, (channel * depth + i) * taps + tap);
   return data;
 }
 

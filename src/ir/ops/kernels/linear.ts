@@ -3,6 +3,7 @@
  * All other formats: one output after the other, whose weights say which inputs to load.
  */
 
+import { at } from '../../../base/errors.ts';
 import { type ValueCode, valueCode } from '../../formats/codes.ts';
 import { packRuns, unpackRun, unrollOf } from '../../formats/dense.ts';
 import type { RowsOfWeights, RowUse } from '../../formats/expansion.ts';
@@ -154,11 +155,11 @@ function weightTable(b: Blocks, values: RowsOfWeights['values']): Table {
       : values;
   const perRow = cells.length / l.outputs;
   const data = cells.slice();
-  let at = 0;
+  let next = 0;
   for (let first = 0; first < l.outputs; first += lanes)
     for (let i = 0; i < perRow; i++)
       for (let o = first; o < Math.min(first + lanes, l.outputs); o++)
-        data[at++] = cells[o * perRow + i] ?? 0;
+        data[next++] = at(cells, o * perRow + i);
   return { name: `${l.name}_weights`, elem: b.elem, data, rowLength: perRow * lanes };
 }
 
@@ -235,7 +236,7 @@ function packedPass(
     const inputs = times(Math.min(perByte, count - byte * perByte), (u) => byte * perByte + u);
     const ofLane = (j: number) => {
       const { bytes, values } = unpackRun(inputs.length, byte * lanes + j, bits, code, `_${byte}_${j}${tag}`);
-      return [...bytes, ...values.map((value, u) => add1(j, inputs[u] ?? 0, value))];
+      return [...bytes, ...values.map((value, u) => add1(j, at(inputs, u), value))];
     };
     return [...inputs.map(input), ...times(lanes, ofLane).flat()];
   }).flat();

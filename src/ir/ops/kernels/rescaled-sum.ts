@@ -3,6 +3,7 @@
  * grid whose step is twice the larger of theirs, and from there to the output's.
  */
 
+import { at } from '../../../base/errors.ts';
 import { requantOf, type Saturation } from '../../integers/requant.ts';
 import { add, call, int, mul, sub } from '../../kernel/builders.ts';
 import type { Expr } from '../../kernel/kernel.ts';
@@ -81,7 +82,7 @@ export function everySum({ operands, rescaling, zeroPoint, lo, hi }: RescaledSum
   const rescale = by(rescaling);
   const sums = new Uint8Array(65536);
   for (let i = 0; i < sums.length; i++) {
-    const sum = rescale((a[i >> 8] as number) + (b[i & 255] as number)) + zeroPoint;
+    const sum = rescale(at(a, i >> 8) + at(b, i & 255)) + zeroPoint;
     sums[i] = Math.max(lo, Math.min(hi, sum));
   }
   return sums;

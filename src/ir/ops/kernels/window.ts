@@ -3,6 +3,7 @@
  * reads the image where it lies; with padding it copies the tile's inputs and the padding around them into a
  * small patch first, once for all output channels, so that the loops over weights never test for borders.
  */
+import { at } from '../../../base/errors.ts';
 import {
   add,
   call,
@@ -137,12 +138,12 @@ function fillPatch(
   uniform: boolean,
 ): readonly Stmt[] {
   const { elem, values } = padding;
-  if (elem === 'u8' && uniform) return [fill('patch', 'u8', 0, values[0] ?? 0, pixels * channels)];
+  if (elem === 'u8' && uniform) return [fill('patch', 'u8', 0, at(values, 0), pixels * channels)];
   const value = (c: Expr): Expr =>
     uniform
       ? elem === 'f32'
-        ? { kind: 'float', value: values[0] ?? 0 }
-        : int(values[0] ?? 0)
+        ? { kind: 'float', value: at(values, 0) }
+        : int(at(values, 0))
       : { kind: 'load', from: table.name, elem, index: c };
   return loop('pad', pixels, (p) =>
     loop('pad_c', channels, (c) => [store('patch', elem, add(mul(p, channels), c), value(c))]),
