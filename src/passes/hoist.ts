@@ -39,10 +39,11 @@ function viewsBehind(graph: Graph<'float'>, node: Node): Behind | undefined {
   return before && { source: before.source, views: [...before.views, maker] };
 }
 
-/** Elements of one activation, each by itself; broadcasting repeats none. */
+/** What a layer could take in: elements of one activation, each by itself; broadcasting repeats none. */
 function isElementwise(graph: Graph<'float'>, node: Node): boolean {
   const activations = node.inputs.filter((_, i) => constantAt(graph, node, i) === undefined);
-  if (!node.op.elementwise || activations.length !== 1) return false;
+  const { elementwise, affine } = node.op;
+  if (!elementwise || affine.kind !== 'channelwise' || activations.length !== 1) return false;
   return sameShape(shapeOf(graph, at(activations, 0)), shapeOf(graph, at(node.outputs, 0)));
 }
 

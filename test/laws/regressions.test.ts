@@ -133,6 +133,24 @@ const cases: Readonly<Record<string, Recipe>> = {
     method: 'percentile',
     seed: 1816,
   },
+  'a function behind a constant on an image that a linear layer makes: the image stays settled': {
+    ...plain,
+    input: [4, 12, 11],
+    layers: [
+      { kind: 'linear', as: 'linear', out: 15, weights: { kind: 'uniform', bias: 'none', seed: 3 } },
+      { kind: 'reshape', to: 'line', cut: 3 },
+      { kind: 'addConstant', seed: 9, scalar: true },
+      { kind: 'pointwise', of: 'tanh' },
+      {
+        kind: 'pool',
+        of: 'avg',
+        window: { kernel: [2, 1], strides: [1, 1], dilations: [3, 1], pads: [0, 0, 2, 2] },
+        ceil: false,
+        countPad: true,
+      },
+    ],
+    seed: 8958,
+  },
 };
 
 describe.each(Object.entries(cases))('%s', (_, recipe) => {
