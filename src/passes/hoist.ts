@@ -4,7 +4,7 @@
  * moved back to where the view takes them from.
  */
 
-import { at } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import { broadcastTo } from '../ir/geometry/broadcast.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { countOf, type Shape, sameShape, type Tensor } from '../ir/tensor.ts';
@@ -16,6 +16,7 @@ import {
   freshName,
   inRow,
   onlyReader,
+  viewOf,
   withNodes,
 } from './rewrite.ts';
 
@@ -50,10 +51,21 @@ function isElementwise(graph: Graph<'float'>, node: Node): boolean {
 function moveOne(graph: Graph<'float'>): Graph<'float'> | undefined {
   for (const second of graph.nodes) {
     const behind = isElementwise(graph, second) ? viewsBehind(graph, second) : undefined;
-    if (behind !== undefined && behind.views.length > 0) return moved(graph, behind, second);
+    if (behind === undefined || behind.views.length === 0) continue;
+    const made = moved(graph, behind, second);
+    const now = must(
+      made.nodes.find(({ name }) => name === second.name),
+      'the moved node',
+    );
+    // What is one number per channel behind the views stays there where it is not in front of them.
+    if (isMap(graph, second) && !isMap(made, now)) continue;
+    return made;
   }
   return undefined;
 }
+
+const isMap = (graph: Graph<'float'>, node: Node): boolean =>
+  node.op.affine.kind === 'channelwise' && node.op.affine.map(viewOf(graph, node)) !== undefined;
 
 /** Which element of `shape` each element behind the views is. */
 function elementsBehind(shape: Shape, views: readonly Node[]): Tensor['data'] {

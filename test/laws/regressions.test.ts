@@ -151,6 +151,25 @@ const cases: Readonly<Record<string, Recipe>> = {
     ],
     seed: 8958,
   },
+  'a constant per feature behind a flattened row, which would be many per channel in front of it': {
+    ...plain,
+    input: [1, 3],
+    layers: [
+      { kind: 'flatten' },
+      { kind: 'addConstant', seed: 1809, scalar: false },
+      { kind: 'softmax', axis: 3 },
+      {
+        kind: 'clip',
+        bounds: [
+          [0, 6],
+          [-3, -1],
+        ],
+      },
+    ],
+    mode: 'tfl-double',
+    raw: 'channels',
+    seed: 8707,
+  },
 };
 
 describe.each(Object.entries(cases))('%s', (_, recipe) => {
