@@ -3,6 +3,7 @@
  * exporter removed (a batch normalization folded into the convolution before it, a dropout) has an array and no
  * node: it follows the array of the module that it was folded into, and is what that node makes now.
  */
+import { must } from '../base/errors.ts';
 import type { Shape, Tensor } from '../ir/tensor.ts';
 import { sameShape } from '../ir/tensor.ts';
 import type { Gap } from './capture.ts';
@@ -57,7 +58,7 @@ function isInOrder(claims: readonly Claim[]): boolean {
   const place = new Map(claims.map(({ array }, i) => [array, i]));
   const containersLast = layers.every(({ array }) => {
     const outer = place.get(parentOf(array));
-    return outer === undefined || outer > (place.get(array) ?? 0);
+    return outer === undefined || outer > must(place.get(array), 'a place of each claim');
   });
   return ascending && containersLast;
 }

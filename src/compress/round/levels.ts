@@ -1,5 +1,6 @@
 /** The integers that weights may become, in steps of their row. */
 
+import { at } from '../../base/errors.ts';
 import { largestSize } from '../../base/extremes.ts';
 
 export interface Grid {
@@ -16,11 +17,12 @@ export const uniformGrid = (levels: number): Grid => ({
 
 /** @param values integers, ascending, at least one; halfway between two the larger is taken */
 export function codebookGrid(values: Int8Array): Grid {
-  const ends = Float64Array.from(values.subarray(1), (v, i) => (v + (values[i] as number)) / 2);
+  const ends = Float64Array.from(values.subarray(1), (v, i) => (v + at(values, i)) / 2);
   return {
     largest: largestSize(values),
     nearest(steps) {
       let i = 0;
+      // Read unchecked, as it runs for every weight of every step that is tried: ends are one fewer than values.
       while (i < ends.length && steps >= (ends[i] as number)) i++;
       return values[i] as number;
     },

@@ -2,7 +2,7 @@
  * Distillation (Hinton et al. 2015): T^2 KL(teacher || student) of the softened answers, mixed with the cross
  * entropy of labels. T^2 keeps the gradient's size whatever the temperature.
  */
-import { at } from '../../base/errors.ts';
+import { at, holds } from '../../base/errors.ts';
 import { indexOfLargest } from '../../base/extremes.ts';
 import { lanes } from '../gradient/kernels.ts';
 
@@ -14,20 +14,24 @@ export interface LossOptions {
 
 /** exp(x / T - max) / sum of one lane of classes x lanes logits, into `out`; returns the entropy's part log sum. */
 function softened(out: Float64Array, logits: Float32Array, lane: number, temperature: number): void {
+  holds(logits, out.length * lanes);
   let largest = Number.NEGATIVE_INFINITY;
-  for (let c = 0; c < out.length; c++) largest = Math.max(largest, at(logits, c * lanes + lane));
+  for (let c = 0; c < out.length; c++) largest = Math.max(largest, logits[c * lanes + lane] as number);
   let sum = 0;
   for (let c = 0; c < out.length; c++) {
-    const power = Math.exp((at(logits, c * lanes + lane) - largest) / temperature);
+    const power = Math.exp(((logits[c * lanes + lane] as number) - largest) / temperature);
     out[c] = power;
     sum += power;
   }
-  for (let c = 0; c < out.length; c++) out[c] = at(out, c) / sum;
+  for (let c = 0; c < out.length; c++) out[c] = (out[c] as number) / sum;
 }
 
 const tiny = 1e-30;
 
-/** The loss of a group of samples; its scratch arrays are made once. */
+/**
+ * The loss of a group of samples; its scratch arrays are made once. Lanes and classes are read unchecked: with a check
+ * of each the loss takes 2.5 times as long.
+ */
 export class Loss {
   readonly #options: LossOptions;
   readonly #student: Float64Array;
@@ -56,6 +60,7 @@ export class Loss {
     this.loss = 0;
     this.agreed = 0;
     gradients.fill(0);
+    holds(gradients, this.#student.length * lanes);
     for (let lane = 0; lane < labels.length; lane++) {
       const label = at(labels, lane);
       const mix = label < 0 ? 0 : this.#options.labelsWeight;
@@ -77,7 +82,7 @@ export class Loss {
     softened(q, wanted, lane, temperature);
     if (indexOfLargest(p) === indexOfLargest(q)) this.agreed++;
     for (let c = 0; c < p.length; c++) {
-      const [have, want] = [at(p, c), at(q, c)];
+      const [have, want] = [p[c] as number, q[c] as number];
       this.loss += scale * temperature * temperature * want * Math.log((want + tiny) / (have + tiny));
       gradients[c * lanes + lane] = scale * temperature * (have - want);
     }
@@ -89,7 +94,7 @@ export class Loss {
     this.loss -= scale * Math.log(at(p, label) + tiny);
     for (let c = 0; c < p.length; c++) {
       const to = c * lanes + lane;
-      gradients[to] = at(gradients, to) + scale * (at(p, c) - (c === label ? 1 : 0));
+      gradients[to] = (gradients[to] as number) + scale * ((p[c] as number) - (c === label ? 1 : 0));
     }
   }
 }

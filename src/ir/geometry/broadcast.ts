@@ -1,6 +1,6 @@
 /** ONNX's multidirectional broadcasting, as in docs/Broadcasting.md of ONNX 1.17. */
 
-import { at, complain } from '../../base/errors.ts';
+import { at, complain, holds } from '../../base/errors.ts';
 import { countOf, numbersFor, type Shape, showShape, stridesOf, type Tensor } from '../tensor.ts';
 
 /** @throws InputError when the shapes do not fit. */
@@ -34,19 +34,26 @@ function spread(offsets: Int32Array, size: number, stride: number): Int32Array<A
   return found;
 }
 
+/** Which element of the tensor each one of `shape` is; all of them are there, so that loops read them unchecked. */
+function elementsFor({ shape: own, data }: Tensor, shape: Shape): Int32Array {
+  holds(data, countOf(own));
+  return broadcastIndex(own, shape);
+}
+
 /** `f` of each pair of elements, rounded to the type of `a`. */
 export function zip(a: Tensor, b: Tensor, f: (x: number, y: number) => number): Tensor {
   const shape = broadcastShape(a.shape, b.shape);
   const data = numbersFor(a.dtype, countOf(shape));
-  const [fromA, fromB] = [broadcastIndex(a.shape, shape), broadcastIndex(b.shape, shape)];
-  for (let i = 0; i < data.length; i++) data[i] = f(at(a.data, at(fromA, i)), at(b.data, at(fromB, i)));
+  const [fromA, fromB] = [elementsFor(a, shape), elementsFor(b, shape)];
+  for (let i = 0; i < data.length; i++)
+    data[i] = f(a.data[fromA[i] as number] as number, b.data[fromB[i] as number] as number);
   return { dtype: a.dtype, shape, data };
 }
 
 /** A tensor repeated to fill `shape`. */
 export function broadcastTo(tensor: Tensor, shape: Shape): Tensor {
-  const from = broadcastIndex(tensor.shape, shape);
+  const from = elementsFor(tensor, shape);
   const data = numbersFor(tensor.dtype, from.length);
-  for (let i = 0; i < data.length; i++) data[i] = at(tensor.data, at(from, i));
+  for (let i = 0; i < data.length; i++) data[i] = tensor.data[from[i] as number] as number;
   return { dtype: tensor.dtype, shape, data };
 }

@@ -1,7 +1,7 @@
 /** What the ranges of a network's input and output lose, whatever it does to the sums of all channels. */
 
 import { Distances } from '../../base/distance.ts';
-import { at } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { evaluate } from '../../ir/graph/evaluate.ts';
 import { floats } from '../../ir/tensor.ts';
 import type { Build } from '../build.ts';
@@ -38,10 +38,11 @@ function effectOf({ fused, program }: Build, { runs, input }: Measured, lost: re
     if (real === undefined) continue;
     const stored = run.stored(program.input);
     const mixed = Float32Array.from(stored, (x, i) => (lost.includes(channel(i)) ? x : at(real.data, i)));
-    const made = evaluate(fused, new Map([[input.tensor, floats(real.shape, mixed)]])).get(output);
-    const wanted = run.real.get(output);
-    made?.data.forEach((x: number | bigint, i: number) => {
-      distances.add(Number(wanted?.data[i] ?? 0), Number(x));
+    const evaluated = evaluate(fused, new Map([[input.tensor, floats(real.shape, mixed)]]));
+    const made = must(evaluated.get(output), 'the output was computed');
+    const wanted = must(run.real.get(output), 'the output was computed');
+    made.data.forEach((x: number, i: number) => {
+      distances.add(at(wanted.data, i), x);
     });
   }
   return distances.result().sqnr;

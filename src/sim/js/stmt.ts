@@ -1,5 +1,5 @@
 /** Statements of Kernel IR as lines of JavaScript with C's rules. */
-import { DefectError } from '../../base/errors.ts';
+import { DefectError, must } from '../../base/errors.ts';
 import { type Elem, elemBytes, type Stmt } from '../../ir/kernel/kernel.ts';
 import { stmtText } from '../../ir/kernel/text.ts';
 import { ownerOf } from '../arena.ts';
@@ -187,7 +187,7 @@ function checkStretch(c: Context, s: Stmt, array: JsArray, at: string, count: st
 }
 
 function checkOwners(c: Context, s: Of<'copy'>, from: JsArray, at: string, count: string): void {
-  const slot = ownerOf(from.slot ?? 0);
+  const slot = ownerOf(must(from.slot, 'only arrays of the arena have owners'));
   const i = temporary(c);
   const bytes = elemBytes[from.elem];
   c.lines.push(`for (${i} = ${at} * ${bytes}; ${i} < (${at} + ${count}) * ${bytes}; ${i}++)`);
