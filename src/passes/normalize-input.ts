@@ -41,7 +41,7 @@ const usable = {
 const isUniform = (numbers: readonly number[]): boolean => numbers.every((x) => x === numbers[0]);
 
 /**
- * The numbers of a channel that lies last are no stretch of the input, as a grid per channel is (`ir/port.ts`).
+ * The numbers of a channel that lies last are no stretch of the input, as a grid per channel is (`program/port.ts`).
  * @throws InputError for an input with channels last that are not all normalized alike
  */
 function requireAlike({ mean, std }: Normalization): void {

@@ -1,4 +1,4 @@
-/** Between real numbers and a program's bytes. What a stored number stands for says `ir/port.ts`. */
+/** Between real numbers and a program's bytes. What a stored number stands for says `port.ts`. */
 
 import { at, InputError } from '../base/errors.ts';
 import { largestOf } from '../base/extremes.ts';
