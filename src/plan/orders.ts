@@ -2,15 +2,17 @@
 import { at, InputError, locate, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { sameOrder, simplified, spatialOrder } from '../ir/kernel/memory-order.ts';
-import type { StoredTensor } from '../ir/kernel/stored.ts';
+import { elemOf, elemOfType, type StoredTensor } from '../ir/kernel/stored.ts';
 import { countOf, type Shape, sameShape } from '../ir/tensor.ts';
 
 type Compiled = Graph<'float'> | Graph<'int8'>;
 
 function placeOf(graph: Compiled, name: string, order: StoredTensor['order']): StoredTensor {
-  const { shape, quant, kept } = must(graph.tensors.get(name), `tensor '${name}' is known`);
+  const { dtype, shape, quant, kept } = must(graph.tensors.get(name), `tensor '${name}' is known`);
+  const elem = must(quant === undefined ? elemOfType(dtype) : elemOf({ quant }), `${dtype} is stored`);
   return {
     shape,
+    ...(elem === elemOf(quant === undefined ? {} : { quant }) ? {} : { elem }),
     ...(order === undefined ? {} : { order }),
     ...(quant === undefined ? {} : { quant }),
     ...(kept === undefined ? {} : { kept }),
@@ -23,7 +25,7 @@ function onlyReader(graph: Compiled, name: string): Node | undefined {
   return readers.length === 1 ? readers[0] : undefined;
 }
 
-/** What the network's input is called on its way through operators that only rename memory. */
+/** What an input of the network is called on its way through operators that only rename memory. */
 interface InputView {
   readonly name: string;
   readonly shape: Shape;
@@ -32,8 +34,7 @@ interface InputView {
 }
 
 /** The input, and its other names, each behind the one before. */
-function inputViews(graph: Compiled): readonly InputView[] {
-  const start = must(graph.inputs[0], 'a graph has an input');
+function inputViews(graph: Compiled, start: string): readonly InputView[] {
   const { shape } = placeOf(graph, start, undefined);
   const views: InputView[] = [
     { name: start, shape, elements: Array.from({ length: countOf(shape) }, (_, i) => i) },
@@ -54,8 +55,8 @@ function inputViews(graph: Compiled): readonly InputView[] {
 }
 
 /** In which the last image among the input's views lies as images do. */
-function orderForImage(graph: Compiled): StoredTensor['order'] {
-  const views = inputViews(graph);
+function orderForImage(graph: Compiled, input: string): StoredTensor['order'] {
+  const views = inputViews(graph, input);
   const { shape, elements } = must(views.findLast((view) => view.shape.length > 2) ?? views[0], 'a view');
   const places = new Int32Array(elements.length);
   elements.forEach((element, i) => {
@@ -68,8 +69,8 @@ function orderForImage(graph: Compiled): StoredTensor['order'] {
  * The tensor that an input of height, width and channels becomes as channels, height and width, by a transpose (or
  * a reshape of one channel) at once. Undefined: it is no such input.
  */
-export function channelsLast(graph: Compiled): string | undefined {
-  const [input, ...others] = inputViews(graph);
+export function channelsLast(graph: Compiled, name = at(graph.inputs, 0)): string | undefined {
+  const [input, ...others] = inputViews(graph, name);
   const [batch = 0, height = 0, width = 0, channels = 0] = input?.shape ?? [];
   const image = [batch, channels, height, width];
   if (input?.shape.length !== 4 || batch !== 1) return undefined;
@@ -78,33 +79,44 @@ export function channelsLast(graph: Compiled): string | undefined {
   )?.name;
 }
 
-function placesFrom(graph: Compiled, order: StoredTensor['order']): ReadonlyMap<string, StoredTensor> {
+/** @param orders of the inputs */
+function placesFrom(
+  graph: Compiled,
+  orders: readonly StoredTensor['order'][],
+): ReadonlyMap<string, StoredTensor> {
   const places = new Map<string, StoredTensor>();
-  for (const name of graph.inputs) places.set(name, placeOf(graph, name, order));
+  graph.inputs.forEach((name, i) => {
+    places.set(name, placeOf(graph, name, orders[i]));
+  });
   for (const node of graph.nodes)
     locate(`node '${node.name}' (${node.op.kind})`, () => {
-      const [name = ''] = node.outputs;
       const inputs = node.inputs.flatMap((input) => places.get(input) ?? []);
-      const { shape } = placeOf(graph, name, undefined);
-      const made = node.op.order === undefined ? inputs[0]?.order : node.op.order(node.attrs, inputs, shape);
-      places.set(name, placeOf(graph, name, made));
+      for (const name of node.outputs.filter((output) => output !== '')) {
+        const { shape } = placeOf(graph, name, undefined);
+        const made =
+          node.op.order === undefined ? inputs[0]?.order : node.op.order(node.attrs, inputs, shape);
+        places.set(name, placeOf(graph, name, made));
+      }
     });
   return places;
 }
 
 /**
- * By tensor name, without constants. The input lies as images do, or row-major where its channels are last; where an
- * operator cannot read that, as the image that is made of it must lie.
+ * By tensor name, without constants. An input lies as images do, or row-major where its channels are last; where an
+ * operator cannot read that, inputs lie as the images that are made of them must.
  * @throws InputError naming the node that cannot read its input's order
  */
 export function placesOf(graph: Compiled): ReadonlyMap<string, StoredTensor> {
-  const { shape } = placeOf(graph, at(graph.inputs, 0), undefined);
-  const usual = channelsLast(graph) === undefined ? spatialOrder(shape) : undefined;
+  const usual = graph.inputs.map((input) =>
+    channelsLast(graph, input) === undefined
+      ? spatialOrder(placeOf(graph, input, undefined).shape)
+      : undefined,
+  );
   try {
     return placesFrom(graph, usual);
   } catch (error) {
-    const other = orderForImage(graph);
-    if (!(error instanceof InputError) || sameOrder(other, usual)) throw error;
+    const other = graph.inputs.map((input) => orderForImage(graph, input));
+    if (!(error instanceof InputError) || other.every((order, i) => sameOrder(order, usual[i]))) throw error;
     return placesFrom(graph, other);
   }
 }

@@ -75,7 +75,7 @@ const change =
 const beforeRun = (code: string) => change(/( *)net_run\(&net\);/g, `$1${code}\n$1net_run(&net);`);
 const slotNamed = (name: string) => program.slots.find((slot) => slot.name === name)!;
 
-const outputZero = program.slots[program.output]!.quant!.zeroPoint;
+const outputZero = program.slots[program.outputs[0]!.slot]!.quant!.zeroPoint;
 
 const pokeInput = (expression: string): string =>
   `uint8_t *in = net_input(&net); static uint8_t was[1024]; memcpy(was, in, 1024); for (int k = 0; k < 1024; k++) in[k] = (uint8_t)(${expression});`;

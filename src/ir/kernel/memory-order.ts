@@ -6,14 +6,16 @@ import type { StoredTensor } from './stored.ts';
 /** `order[i]` is the row-major element at position i of memory; undefined: row-major itself. */
 export type Order = readonly number[] | undefined;
 
-/** Height, width, channel for 1xCxHxW (and width, channel for 1xCxW). */
+/** Height, width, channel for NxCxHxW (and width, channel for NxCxW), one image after the other. */
 export function spatialOrder(shape: Shape): Order {
-  const [, channels = 1, ...spatial] = shape;
+  const [images = 1, channels = 1, ...spatial] = shape;
   const pixels = countOf(spatial);
   if (channels === 1 || pixels === 1) return undefined;
-  const order = new Array<number>(channels * pixels);
-  for (let pixel = 0, i = 0; pixel < pixels; pixel++)
-    for (let channel = 0; channel < channels; channel++) order[i++] = channel * pixels + pixel;
+  const order = new Array<number>(images * channels * pixels);
+  for (let image = 0, i = 0; image < images; image++)
+    for (let pixel = 0; pixel < pixels; pixel++)
+      for (let channel = 0; channel < channels; channel++)
+        order[i++] = (image * channels + channel) * pixels + pixel;
   return order;
 }
 
