@@ -209,7 +209,8 @@ describe('a fault is named, and only it', () => {
       ]);
       expect([...said]).toEqual([fault.cause]);
       const [diagnosis, ...more] = diagnose(program, inferences, testimonies, found);
-      expect(more).toEqual([]);
+      // A stack may leave other bytes as they were in each inference.
+      expect(more.filter(({ cause }) => cause !== fault.cause)).toEqual([]);
       expect(diagnosis).toMatchObject({ cause: fault.cause, text: expect.stringMatching(fault.says) });
     },
     60_000,
