@@ -104,21 +104,17 @@ function rowOf(sample: number, output: Float32Array): readonly string[] {
   return [String(sample), String(indexOfLargest(output)), output.length > shown ? `${numbers} ...` : numbers];
 }
 
-/** Several outputs are listed by name. */
+/** `shape`, `top1` and `outputs` are of the first output; of several each is listed in `byOutput`. */
 function jsonOf(engine: Engine, outputs: Outputs): object {
-  const common = { command: 'run', engine: engine.name };
-  const [only, ...more] = engine.outputs;
   const numbers = (o: number) => outputs.map((all) => [...at(all, o)]);
-  if (only !== undefined && more.length === 0)
-    return {
-      ...common,
-      shape: only.shape,
-      top1: outputs.map((all) => indexOfLargest(at(all, 0))),
-      outputs: numbers(0),
-    };
+  const each = engine.outputs.map(({ name, shape }, o) => ({ name, shape, outputs: numbers(o) }));
   return {
-    ...common,
-    outputs: engine.outputs.map(({ name, shape }, o) => ({ name, shape, numbers: numbers(o) })),
+    command: 'run',
+    engine: engine.name,
+    shape: at(engine.outputs, 0).shape,
+    top1: outputs.map((all) => indexOfLargest(at(all, 0))),
+    outputs: numbers(0),
+    ...(each.length > 1 ? { byOutput: each } : {}),
   };
 }
 
