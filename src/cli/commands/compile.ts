@@ -8,6 +8,7 @@ import { checkIdentifier } from '../../emit/c/identifier.ts';
 import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../../judge/text.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
 import { inputPorts, outputPorts, type Port, printedGrid } from '../../program/port.ts';
+import type { Program } from '../../program/program.ts';
 import { stepsOf, totalsOf } from '../../program/summary.ts';
 import type { Judgement } from '../../search/search.ts';
 import { builtFields, formatFields, formatTable, searchText, sparseText } from '../../search/text.ts';

@@ -10,8 +10,9 @@ import { countOf, floats, type Shape, type Tensor } from '../../ir/tensor.ts';
 import { formatMany } from '../../text/numbers.ts';
 import { table } from '../../text/table.ts';
 import { type Context, printJson } from '../context.ts';
-import { load, readPrepared } from '../flags/model.ts';
+import { load, readPrepared, type SampleFiles } from '../flags/model.ts';
 import {
+  collected,
   type InputFlags,
   positiveInteger,
   prepareOptions,
@@ -23,15 +24,15 @@ import {
 import {
   chosenEngine,
   type Engine,
+  inputsOfLoaded,
   keptPreprocessing,
   requireNoEngine,
   sampleAt,
-  sampleShapeOfLoaded,
 } from '../flags/subject.ts';
 import { type Progress, progressOn } from '../progress.ts';
 
 interface Flags extends InputFlags, QuantizeFlags {
-  readonly input: string;
+  readonly input: SampleFiles;
   readonly output?: string;
   readonly engine?: 'float' | 'int8';
   readonly limit?: number;
@@ -123,7 +124,7 @@ function run(context: Context, file: string, flags: Flags): void {
   const loaded = load(api, file);
   requireNoEngine(loaded, flags.engine && '--engine');
   const options = prepareOptions(flags, keptPreprocessing(loaded));
-  const prepared = readPrepared(flags.input, sampleShapeOfLoaded(api, loaded), options);
+  const prepared = readPrepared(flags.input, inputsOfLoaded(api, loaded), options);
   const progress = progressOn(io, flags.json === true);
   const engine = chosenEngine(context, loaded, flags, options, progress);
   const count = Math.min(prepared.count, flags.limit ?? prepared.count);
@@ -138,7 +139,11 @@ export function addRun(program: Command, context: () => Context): void {
     .command('run')
     .description('run a model, or simulate a compiled artifact, on samples')
     .argument('<model.onnx|folder>', 'a model, or a folder that compile -o made')
-    .requiredOption('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG')
+    .requiredOption(
+      '--input <FILE>',
+      'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG',
+      collected,
+    )
     .addOption(new Option('--engine <ENGINE>', 'of a model').choices(['float', 'int8']))
     .option('--output <FILE>', 'write all outputs as float32 .npy')
     .option('--limit <N>', 'only the first N samples', positiveInteger);
