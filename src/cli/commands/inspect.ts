@@ -3,9 +3,10 @@ import type { Artifact } from '../../artifact/make.ts';
 import { must } from '../../base/errors.ts';
 import type { Compiled, CompileOptions } from '../../compile.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import { showShape } from '../../ir/tensor.ts';
+import { type DType, showShape } from '../../ir/tensor.ts';
 import { arenaMap } from '../../program/arena-map.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
+import { inputPorts, outputPorts, type Port } from '../../program/port.ts';
 import { slotBytes } from '../../program/slots.ts';
 import { stepsOf, totalsOf } from '../../program/summary.ts';
 import { formatBytes, formatCount, formatMany } from '../../text/numbers.ts';
@@ -22,10 +23,16 @@ interface Flags {
 /** The float program: it needs no calibration, and shows shapes, MACs and bytes as well. */
 const floatOptions = (file: string): CompileOptions => ({ name: identifierOf(file), arith: 'float32' });
 
-const portOf = (graph: Graph<'float'>, name: string): { name: string; shape: readonly number[] } => ({
-  name,
-  shape: must(graph.tensors.get(name), 'inputs and outputs are tensors of the graph').shape,
-});
+interface ModelPort {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly type: DType;
+}
+
+function portOf(graph: Graph<'float'>, name: string): ModelPort {
+  const { shape, dtype } = must(graph.tensors.get(name), 'inputs and outputs are tensors of the graph');
+  return { name, shape, type: dtype };
+}
 
 function operatorCounts(graph: Graph<'imported'>): Readonly<Record<string, number>> {
   const counts = new Map<string, number>();
@@ -51,7 +58,10 @@ function describeModel(context: Context, graph: Graph<'imported'>, compiled: Com
   const { io } = context;
   const { floatGraph, program } = compiled;
   const ports = (names: readonly string[]): string =>
-    names.map((name) => `${name} ${showShape(portOf(floatGraph, name).shape)}`).join(', ');
+    names
+      .map((name) => portOf(floatGraph, name))
+      .map(({ name, shape, type }) => `${name} ${showShape(shape)}${type === 'float32' ? '' : ` ${type}`}`)
+      .join(', ');
   const { macs, tableBytes, arenaBytes } = totalsOf(program);
   io.out(
     `${paint(context).bold(graph.name)}: opset ${graph.opset}, ${formatMany(graph.nodes.length, 'node')}\n`,
@@ -77,6 +87,8 @@ function inspectModel(context: Context, graph: Graph<'imported'>, file: string, 
   else describeModel(context, graph, compiled);
 }
 
+const storedPort = ({ name, slot: { elem, shape } }: Port): object => ({ name, shape, elem });
+
 function artifactJson({ program, manifest }: Artifact): object {
   return {
     command: 'inspect',
@@ -84,6 +96,8 @@ function artifactJson({ program, manifest }: Artifact): object {
     name: program.name,
     arith: program.arith,
     ...totalsOf(program),
+    inputs: inputPorts(program).map(storedPort),
+    outputs: outputPorts(program).map(storedPort),
     steps: stepsOf(program),
     plan: program.slots.map((slot) => ({
       name: slot.name,
@@ -101,7 +115,10 @@ function artifactJson({ program, manifest }: Artifact): object {
 function describeArtifact(context: Context, { program }: Artifact): void {
   const { io } = context;
   const { macs, tableBytes, arenaBytes } = totalsOf(program);
-  io.out(`${paint(context).bold(program.name)}: compiled, ${program.arith}\n\n`);
+  const ports = (list: readonly Port[]): string =>
+    list.map(({ name, slot }) => `${name} ${slot.elem} ${showShape(slot.shape)}`).join(', ');
+  io.out(`${paint(context).bold(program.name)}: compiled, ${program.arith}\n`);
+  io.out(`input   ${ports(inputPorts(program))}\noutput  ${ports(outputPorts(program))}\n\n`);
   io.out(`${stepTable(program, io.columns)}\n\n${planTable(program, io.columns)}\n\n`);
   io.out(`${arenaMap(program, io.columns)}\n\n`);
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
