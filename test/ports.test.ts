@@ -112,8 +112,8 @@ describe('called from Node', () => {
     expect(() => net.run({ ...given, index: Float32Array.of(0, 0.5, 1) })).toThrow(
       "input 'index' of ports: 0.5 at 1",
     );
-    expect(() => net.run({ ...given, flag: Int32Array.of(0, 1, 256) })).toThrow(
-      "input 'flag' of ports: 256 at 2",
+    expect(() => net.run({ ...given, flag: Int32Array.of(0, 1, 2) })).toThrow(
+      "input 'flag' of ports: 2 at 2; supported: integers of 0 to 1",
     );
     expect(() => net.run({ ...given, index: Int32Array.of(1) })).toThrow("input 'index' of ports: 1 numbers");
   });
@@ -156,6 +156,8 @@ test('ports in C are named after the model’s, apart from each other even as ma
     'void ports_run(struct ports *net);',
     'const ports_output_column_t *ports_output_column(const struct ports *net);',
     ' * No layer reads it.',
+    ' * Elements are integers, int64 in the model, that stand for themselves.',
+    ' * Elements are 0 or 1: false or true.',
   ])
     expect(header).toContain(`${line}\n`);
   const named = (...names: string[]) =>
