@@ -35,6 +35,7 @@ import type { Pass } from './passes/pass.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
+import { settleOrders } from './passes/settle-orders.ts';
 import type { MemoryPlan, PlanStrategy } from './plan/addresses.ts';
 import { assemble } from './plan/assemble.ts';
 import { showPlan } from './plan/text.ts';
@@ -105,6 +106,7 @@ export const passNames = [
   dropDeadChannels.name,
   'round-weights',
   'quantize',
+  settleOrders.name,
   'choose-formats',
   'assemble',
 ] as const;
@@ -195,7 +197,7 @@ export function compileFused(
   };
   if (options.arith === 'float32') {
     requireFiniteRuns(graph, exampleInputs(graph, options));
-    return { ...common, ...assembled(graph, options, undefined) };
+    return { ...common, ...assembled(step.run<'float', 'float'>(settleOrders, graph), options, undefined) };
   }
   const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
     options.onProgress?.('calibrating', done, total),
@@ -208,7 +210,7 @@ export function compileFused(
     biasCorrection: options.biasCorrection ?? true,
     ...(rawOf(options) === undefined && made.grids === undefined ? {} : { input: rawQuant }),
   });
-  const integers = step.run(pass, graph);
+  const integers = step.run<'int8', 'int8'>(settleOrders, step.run(pass, graph));
   const chosen = formatsFor(integers, options);
   if (chosen !== undefined) step.show('choose-formats', chosen.graph);
   return {

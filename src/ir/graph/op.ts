@@ -1,6 +1,7 @@
 /** What an operator is. One file in `ops/` each; nothing else in the compiler knows any operator by name. */
 
 import type { Kernel } from '../kernel/kernel.ts';
+import type { Order } from '../kernel/memory-order.ts';
 import type { Quant, StoredTensor } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
 import type { ChannelMap, Remade } from './affine.ts';
@@ -194,10 +195,12 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   /** Set where the output is the input's memory under another shape or order of axes: there is no kernel. */
   readonly alias?: boolean;
   /**
-   * The output's order in memory (`StoredTensor.order`). Absent: the first input's.
-   * @throws InputError where an input's order is not one that the operator can read.
+   * In which order each activation is to lie, of those that it reads; absent: as they do. Where one lies otherwise,
+   * `settle-orders` puts a copy before the operator. Orders of images and row-major ones are worth asking for.
    */
-  order?(attrs: A, inputs: readonly StoredTensor[], output: readonly number[]): readonly number[] | undefined;
+  reads?(attrs: A, inputs: readonly StoredTensor[], output: readonly number[]): readonly Order[];
+  /** The output's order in memory (`StoredTensor.order`), of inputs that lie as it reads them. Absent: the first input's. */
+  order?(attrs: A, inputs: readonly StoredTensor[], output: readonly number[]): Order;
   /** The output's scale and zero point. Absent: what its range asks for. */
   outputQuant?(context: ScaleContext<A>): Quant;
   /** The integers of the quantized operator. @throws InputError naming the node. */

@@ -7,11 +7,12 @@ import { noFinerThan } from '../integers/quant.ts';
 import { epilogue, type Requant, requantOf } from '../integers/requant.ts';
 import { add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
 import type { Expr, Kernel } from '../kernel/kernel.ts';
-import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
+import { spatialOrder } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { channelCount } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
+import { asImages } from './common/orders.ts';
 import { paddedIndex } from './common/padding.ts';
 import {
   explicitPool,
@@ -180,10 +181,8 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
   },
   explicit: explicitPool,
   channels: sameChannels,
-  order: (_attrs, inputs, output) => {
-    requireSpatial(inputs[0]);
-    return spatialOrder(output);
-  },
+  reads: asImages,
+  order: (_attrs, _inputs, output) => spatialOrder(output),
   affine: {
     kind: 'commuting',
     commutes: ({ clamp }, { attrs }) =>

@@ -25,6 +25,7 @@ import { channelCount, countOf, type Tensor, type TensorType } from '../tensor.t
 import { absorbClip } from './common/absorb.ts';
 import { layerChannels } from './common/channel-flows.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
+import { asImages } from './common/orders.ts';
 import { padded } from './common/padding.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs, poolAxes } from './common/pool.ts';
 import { rounded } from './common/round.ts';
@@ -329,10 +330,8 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
       attrs.pool === undefined ? {} : { pool: explicitMaxPool(attrs.pool, [convType(attrs, inputs)]) };
     return { ...attrs, ...explicitWindow(convAxes(attrs, inputs)), ...pool };
   },
-  order: (_attrs, inputs, output) => {
-    requireSpatial(inputs[0]);
-    return spatialOrder(output);
-  },
+  reads: asImages,
+  order: (_attrs, _inputs, output) => spatialOrder(output),
   affine: {
     kind: 'weighted',
     // What falls does not pass the maximum behind the sums.

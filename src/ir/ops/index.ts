@@ -20,6 +20,7 @@ import { identity } from './identity.ts';
 import { linear } from './linear.ts';
 import { matMul } from './mat-mul.ts';
 import { maxPool } from './max-pool.ts';
+import { move } from './move.ts';
 import { reduceMean } from './reduce-mean.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
@@ -42,6 +43,7 @@ const canonical: readonly CanonicalOp[] = [
   hardSigmoid,
   linear,
   maxPool,
+  move,
   reshape,
   sigmoid,
   softmax,

@@ -5,10 +5,11 @@ import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { float, int } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
+import { spatialOrder } from '../kernel/memory-order.ts';
 import { channelCount } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
+import { asImages } from './common/orders.ts';
 import { padded } from './common/padding.ts';
 import {
   explicitMaxPool,
@@ -69,10 +70,8 @@ export const maxPool: CanonicalOp<PoolAttrs> = {
   ],
   explicit: explicitMaxPool,
   channels: sameChannels,
-  order: (_attrs, inputs, output) => {
-    requireSpatial(inputs[0]);
-    return spatialOrder(output);
-  },
+  reads: asImages,
+  order: (_attrs, _inputs, output) => spatialOrder(output),
   affine: { kind: 'commuting', commutes: ({ gain }) => gain.every((g) => g >= 0) },
   absorb: () => undefined,
   elementwise: false,
