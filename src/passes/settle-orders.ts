@@ -50,7 +50,7 @@ function nodeFor<S extends CompiledStage>(graph: Graph<S>, { source, order, name
   const lies = liesAs(shape, order);
   const words = lies === 'image' ? 'Channels innermost' : 'Channels outermost';
   const attrs: MoveAttrs = { shape, pieces: [wholePiece(shape)], lies, words };
-  const quantized: QuantizedMove = { tables: [undefined] };
+  const quantized: QuantizedMove = { sources: [{ kind: 'activation' }] };
   const made = { name, op: move, attrs, inputs: [source], outputs: [name], origin: [] };
   return graph.stage === 'int8' ? { ...made, quantized } : made;
 }

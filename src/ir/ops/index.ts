@@ -10,6 +10,7 @@ import { concat } from './concat.ts';
 import { constant } from './constant.ts';
 import { constantOfShape } from './constant-of-shape.ts';
 import { conv } from './conv.ts';
+import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
 import { flatten } from './flatten.ts';
 import { gather } from './gather.ts';
@@ -21,6 +22,7 @@ import { linear } from './linear.ts';
 import { matMul } from './mat-mul.ts';
 import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
+import { pad } from './pad.ts';
 import { reduceMean } from './reduce-mean.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
@@ -29,8 +31,10 @@ import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
 import { softmax } from './softmax.ts';
 import { softmaxFlattened } from './softmax-flattened.ts';
+import { split } from './split.ts';
 import { squeeze, unsqueeze } from './squeeze.ts';
 import { tanh } from './tanh.ts';
+import { expand, tile } from './tile.ts';
 import { transpose } from './transpose.ts';
 
 /** The operators of every stage. To add one: its file, a line here, its test. */
@@ -58,8 +62,10 @@ const imported: readonly ImportedOp[] = [
   concat,
   constant,
   constantOfShape,
+  depthToSpace,
   div,
   dropout,
+  expand,
   flatten,
   gather,
   gemm,
@@ -67,13 +73,17 @@ const imported: readonly ImportedOp[] = [
   identity,
   matMul,
   mul,
+  pad,
   reduceMean,
   reshapeInput,
   shape,
   slice,
   softmaxFlattened,
+  spaceToDepth,
+  split,
   squeeze,
   sub,
+  tile,
   unsqueeze,
 ];
 

@@ -1,5 +1,5 @@
 import { at, complain, must } from '../../base/errors.ts';
-import { type Piece, sourcesOf, targetsOf } from '../geometry/strided.ts';
+import { movedTo, type Piece, sourcesOf, targetsOf } from '../geometry/strided.ts';
 import type { CanonicalOp, InputType, KernelContext, QuantizeContext, ScaleContext } from '../graph/op.ts';
 import { quantOf } from '../integers/quant.ts';
 import { type Order, spatialOrder } from '../kernel/memory-order.ts';
@@ -7,8 +7,8 @@ import type { Quant, StoredTensor } from '../kernel/stored.ts';
 import { countOf, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
-import { imagesOrRows } from './common/orders.ts';
-import { movingKernel } from './kernels/move.ts';
+import { liesAsImage } from './common/orders.ts';
+import { movingKernel, type Source } from './kernels/move.ts';
 
 export interface MoveAttrs {
   /** Of the output. */
@@ -23,23 +23,16 @@ export interface MoveAttrs {
   readonly words: string;
 }
 
-/** What bytes of each input become, 256 of each, where its grid is not the output's; and the byte of what is filled. */
+/** Of each input, and the byte of what is filled. */
 export interface QuantizedMove {
-  readonly tables: readonly (readonly number[] | undefined)[];
+  readonly sources: readonly Source[];
   readonly fill?: number;
 }
 
 function moved({ shape, pieces, fill = 0 }: MoveAttrs, inputs: readonly (Tensor | undefined)[]): Tensor {
   const { dtype } = required(inputs, 0, 'data');
-  const data = numbersFor(dtype, countOf(shape)).fill(fill);
-  for (const piece of pieces) {
-    const source = required(inputs, piece.input, 'data').data;
-    const from = sourcesOf(piece);
-    targetsOf(piece).forEach((to, i) => {
-      data[to] = at(source, at(from, i));
-    });
-  }
-  return { dtype, shape, data };
+  const made = { dtype, shape, data: numbersFor(dtype, countOf(shape)).fill(fill) };
+  return movedTo(made, pieces, inputs);
 }
 
 const sameQuant = (a: Quant, b: Quant): boolean => a.scale === b.scale && a.zeroPoint === b.zeroPoint;
@@ -47,42 +40,58 @@ const sameQuant = (a: Quant, b: Quant): boolean => a.scale === b.scale && a.zero
 const byteOf = (real: number, { scale, zeroPoint }: Quant): number => Math.round(real / scale) + zeroPoint;
 const isByte = (n: number): boolean => n >= 0 && n <= 255;
 
-/** The inputs' grid where it is one, and what is filled has a byte on it; else what the range asks for. */
-function outputQuant({ attrs, inputQuants, range }: ScaleContext<MoveAttrs>): Quant {
-  const [first, ...others] = inputQuants.map((q) => must(q, 'activations are quantized'));
-  const grid = must(first, 'there is an input');
-  const held = attrs.fill === undefined || isByte(byteOf(attrs.fill, grid));
-  return held && others.every((other) => sameQuant(other, grid)) ? grid : quantOf(range);
+/** Whether all numbers have a byte. */
+const holdsAll = (quant: Quant, numbers: Iterable<number>): boolean => {
+  for (const x of numbers) if (!isByte(byteOf(x, quant))) return false;
+  return true;
+};
+
+/** The inputs' grid where it is one, and what else there is has bytes on it; otherwise what the range asks for. */
+function outputQuant({ attrs, inputQuants, inputTypes, range }: ScaleContext<MoveAttrs>): Quant {
+  const [first, ...others] = inputQuants.filter((q) => q !== undefined);
+  if (first === undefined || !others.every((other) => sameQuant(other, first))) return quantOf(range);
+  const constants = inputTypes.flatMap((type) => type?.constant ?? []);
+  const held = constants.every(({ data }) => holdsAll(first, data));
+  return held && holdsAll(first, attrs.fill === undefined ? [] : [attrs.fill]) ? first : quantOf(range);
 }
+
+const saturated = (real: number, quant: Quant): number => Math.min(255, Math.max(0, byteOf(real, quant)));
 
 /** The nearest byte on the output's grid of each byte, halves up. */
 const rescaled = (from: Quant, to: Quant): readonly number[] =>
-  Array.from({ length: 256 }, (_, q) =>
-    Math.min(255, Math.max(0, byteOf((q - from.zeroPoint) * from.scale, to))),
-  );
+  Array.from({ length: 256 }, (_, q) => saturated((q - from.zeroPoint) * from.scale, to));
 
-const quantized = ({ attrs, inputQuants, outputQuant: to }: QuantizeContext<MoveAttrs>): QuantizedMove => ({
-  tables: inputQuants.map((q) => {
-    const from = must(q, 'activations are quantized');
-    return sameQuant(from, to) ? undefined : rescaled(from, to);
-  }),
-  ...(attrs.fill === undefined ? {} : { fill: Math.min(255, Math.max(0, byteOf(attrs.fill, to))) }),
+function sourceOf(quant: Quant | undefined, constant: Tensor | undefined, to: Quant): Source {
+  if (constant !== undefined)
+    return { kind: 'constant', data: Array.from(constant.data, (x) => saturated(x, to)) };
+  const from = must(quant, 'activations are quantized');
+  return sameQuant(from, to) ? { kind: 'activation' } : { kind: 'activation', bytes: rescaled(from, to) };
+}
+
+const quantized = ({
+  attrs,
+  inputQuants,
+  inputTypes,
+  outputQuant: to,
+}: QuantizeContext<MoveAttrs>): QuantizedMove => ({
+  sources: inputQuants.map((quant, i) => sourceOf(quant, inputTypes[i]?.constant, to)),
+  ...(attrs.fill === undefined ? {} : { fill: saturated(attrs.fill, to) }),
 });
 
 const kernelOf = (
   { pieces, words }: MoveAttrs,
   { name, inputs, outputs }: KernelContext,
   elem: 'u8' | 'f32',
-  { tables, fill }: QuantizedMove,
+  { sources, fill }: QuantizedMove,
 ) =>
   movingKernel({
     name,
     words,
     elem,
+    sources,
     inputs,
     output: must(outputs[0], 'an output'),
     pieces,
-    tables,
     ...(fill === undefined ? {} : { fill }),
   });
 
@@ -99,7 +108,9 @@ function inferMove({ shape, pieces }: MoveAttrs, inputs: readonly (InputType | u
 
 function orderOf({ shape, lies }: MoveAttrs, inputs: readonly StoredTensor[]): Order {
   if (lies !== undefined) return lies === 'image' ? spatialOrder(shape) : undefined;
-  return inputs.some(({ order }) => order !== undefined) ? spatialOrder(shape) : undefined;
+  return inputs.some((input) => input.order !== undefined && liesAsImage(input))
+    ? spatialOrder(shape)
+    : undefined;
 }
 
 /**
@@ -110,7 +121,6 @@ export const move: CanonicalOp<MoveAttrs, QuantizedMove> = {
   kind: 'move',
   infer: inferMove,
   reference: (attrs, inputs) => [moved(attrs, inputs)],
-  reads: (attrs, inputs) => (isCopy(attrs) ? inputs.map(({ order }) => order) : imagesOrRows(attrs, inputs)),
   order: orderOf,
   channels: (attrs) => (isCopy(attrs) ? sameChannels(attrs) : opaqueChannels()),
   affine: { kind: 'opaque' },
@@ -133,16 +143,26 @@ export const move: CanonicalOp<MoveAttrs, QuantizedMove> = {
         steps.output,
         (i) => {
           const source = made[i];
-          return source === undefined ? [] : [[steps.input(source[0]), source[1], 1]];
+          if (source === undefined || steps.constant(source[0]) !== undefined) return [];
+          return [[steps.input(source[0]), source[1], 1]];
         },
-        (i) => (made[i] === undefined && fill !== undefined ? fill : 0),
+        (i) => {
+          const [input, element] = made[i] ?? [];
+          if (input === undefined || element === undefined) return fill ?? 0;
+          const constant = steps.constant(input);
+          return constant === undefined ? 0 : at(constant.data, element);
+        },
       );
     },
   },
   int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', q),
-  float32: (attrs, context) =>
+  float32: (attrs, context, constants) =>
     kernelOf(attrs, context, 'f32', {
-      tables: context.inputs.map(() => undefined),
+      sources: constants.map((constant) =>
+        constant === undefined
+          ? { kind: 'activation' }
+          : { kind: 'constant', data: Array.from(constant.data) },
+      ),
       ...(attrs.fill === undefined ? {} : { fill: attrs.fill }),
     }),
 };

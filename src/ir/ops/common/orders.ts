@@ -21,12 +21,6 @@ export function alike(_attrs: unknown, inputs: readonly StoredTensor[]): readonl
   return inputs.map(() => best);
 }
 
-/** Images where an input lies as one, else row-major: what moves elements between tensors of any shape. */
-export const imagesOrRows = (_attrs: unknown, inputs: readonly StoredTensor[]): readonly Order[] => {
-  const images = inputs.some((x) => x.order !== undefined && liesAsImage(x));
-  return inputs.map(({ shape }) => (images ? spatialOrder(shape) : undefined));
-};
-
 /** As they do where that is with strides along the axes, else row-major: what kernels of lines and matrices read. */
 export const strided = (_attrs: unknown, inputs: readonly StoredTensor[]): readonly Order[] =>
   inputs.map((input) => (memoryStrides(input) === undefined ? undefined : input.order));

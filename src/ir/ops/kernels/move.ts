@@ -1,5 +1,5 @@
 /** Loops that put elements elsewhere. */
-import { at, must } from '../../../base/errors.ts';
+import { at } from '../../../base/errors.ts';
 import { type Piece, sourcesOf, targetsOf } from '../../geometry/strided.ts';
 import { add, copy, fill, float, int, load, loop, mul, store } from '../../kernel/builders.ts';
 import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
@@ -8,15 +8,23 @@ import type { StoredTensor } from '../../kernel/stored.ts';
 import { countOf } from '../../tensor.ts';
 import { docOf } from './doc.ts';
 
+/** What a piece is taken from. */
+export type Source =
+  /** `bytes`: what each byte becomes; absent: they stay. */
+  | { readonly kind: 'activation'; readonly bytes?: readonly number[] }
+  /** Row-major elements as they are stored. */
+  | { readonly kind: 'constant'; readonly data: readonly number[] };
+
 export interface Moving {
   readonly name: string;
   readonly words: string;
   readonly elem: 'u8' | 'f32';
+  /** By number of a piece's input. */
+  readonly sources: readonly Source[];
+  /** The activations among them, in their order. */
   readonly inputs: readonly StoredTensor[];
   readonly output: StoredTensor;
   readonly pieces: readonly Piece[];
-  /** What bytes of an input become; undefined: they stay. */
-  readonly tables: readonly (readonly number[] | undefined)[];
   /** Of elements that no piece makes; absent: there are none. */
   readonly fill?: number;
 }
@@ -28,56 +36,74 @@ interface Ways {
 }
 
 /** In the order in which they are written. */
-function waysOf(piece: Piece, input: StoredTensor, output: StoredTensor): Ways {
+function waysOf(pieces: readonly Piece[], input: StoredTensor, output: StoredTensor): Ways {
   const [inPlaces, outPlaces] = [positionsOf(input), positionsOf(output)];
   const sources = new Int32Array(outPlaces.length).fill(-1);
-  const from = sourcesOf(piece);
-  targetsOf(piece).forEach((element, i) => {
-    sources[at(outPlaces, element)] = at(inPlaces, at(from, i));
-  });
+  for (const piece of pieces) {
+    const from = sourcesOf(piece);
+    targetsOf(piece).forEach((element, i) => {
+      sources[at(outPlaces, element)] = at(inPlaces, at(from, i));
+    });
+  }
   const to = Int32Array.from(sources.keys()).filter((place) => at(sources, place) >= 0);
   return { from: to.map((place) => at(sources, place)), to };
 }
 
-const inputNamesOf = (count: number): readonly string[] =>
-  count === 1 ? ['in'] : Array.from({ length: count }, (_, i) => `in${i}`);
+/** Where a source's elements are read: an array of the kernel, how it lies, and the table of its bytes. */
+interface Reading {
+  readonly array: string;
+  readonly place: StoredTensor;
+  readonly tables: readonly Table[];
+  readonly bytes?: string;
+}
+
+/** The parameter's name of an activation: `in` where it is the only one. */
+const parameterName = (count: number, index: number): string => (count === 1 ? 'in' : `in${index}`);
+
+function readingsOf({ name, elem, sources, inputs }: Moving): readonly Reading[] {
+  let activations = 0;
+  return sources.map((source, i): Reading => {
+    if (source.kind === 'constant') {
+      const table: Table = { name: `${name}_data${i}`, elem, data: source.data };
+      return { array: table.name, place: { shape: [source.data.length] }, tables: [table] };
+    }
+    const index = activations++;
+    const reading = { array: parameterName(inputs.length, index), place: at(inputs, index), tables: [] };
+    if (source.bytes === undefined) return reading;
+    const bytes: Table = { name: `${name}_grid${i}`, elem: 'u8', data: source.bytes };
+    return { ...reading, tables: [bytes], bytes: bytes.name };
+  });
+}
 
 /** As few elements as this are not worth a call of memcpy. */
 const fewest = 4;
 
-/** The loops of one piece. */
-class PieceLoops {
-  readonly #moving: Moving;
-  readonly #index: number;
-  readonly #from: string;
-  readonly #table: string | undefined;
+/** One element. */
+function put({ array, bytes }: Reading, elem: 'u8' | 'f32', to: Expr, from: Expr): Stmt {
+  const x = load(array, elem, from);
+  return store('out', elem, to, bytes === undefined ? x : load(bytes, 'u8', x));
+}
 
-  constructor(moving: Moving, index: number, from: string, table: string | undefined) {
-    this.#moving = moving;
-    this.#index = index;
-    this.#from = from;
-    this.#table = table;
-  }
-
-  /** One element. */
-  put(to: Expr, from: Expr): Stmt {
-    const { elem } = this.#moving;
-    const x = load(this.#from, elem, from);
-    return store('out', elem, to, this.#table === undefined ? x : load(this.#table, 'u8', x));
-  }
-
-  /** Loops over the digits from `axis` on; the offsets are those of the digits before. */
-  nest(from: Digits, to: Digits, axis: number, at0: Expr, at1: Expr): readonly Stmt[] {
-    const count = to.counts[axis];
-    if (count === undefined) return [this.put(at1, at0)];
-    const [step0, step1] = [at(from.strides, axis), at(to.strides, axis)];
-    const last = axis === to.counts.length - 1;
-    if (last && step0 === 1 && step1 === 1 && count >= fewest && this.#table === undefined)
-      return [copy(this.#moving.elem, ['out', at1], [this.#from, at0], count)];
-    return loop(`i${this.#index}_${axis}`, count, (i) =>
-      this.nest(from, to, axis + 1, add(at0, mul(i, step0)), add(at1, mul(i, step1))),
+/** The loops of a piece, numbered. */
+function loopsOf(
+  reading: Reading,
+  elem: 'u8' | 'f32',
+  piece: number,
+  from: Digits,
+  to: Digits,
+): readonly Stmt[] {
+  const nest = (digit: number, source: Expr, target: Expr): readonly Stmt[] => {
+    const count = to.counts[digit];
+    if (count === undefined) return [put(reading, elem, target, source)];
+    const [near, far] = [at(from.strides, digit), at(to.strides, digit)];
+    const last = digit === to.counts.length - 1;
+    if (last && near === 1 && far === 1 && count >= fewest && reading.bytes === undefined)
+      return [copy(elem, ['out', target], [reading.array, source], count)];
+    return loop(`i${piece}_${digit}`, count, (i) =>
+      nest(digit + 1, add(source, mul(i, near)), add(target, mul(i, far))),
     );
-  }
+  };
+  return nest(0, int(from.first), int(to.first));
 }
 
 /** Positions that no rule describes, as a table: `u16` where that holds them. */
@@ -86,27 +112,19 @@ function listed(name: string, places: Int32Array): Table {
   return { name, elem: wide ? 'i32' : 'u16', data: [...places] };
 }
 
-/** One piece as loops, and the tables that they need. */
-function piecePart(
-  moving: Moving,
-  piece: Piece,
-  index: number,
-): { body: readonly Stmt[]; tables: readonly Table[] } {
-  const { name, inputs, output, tables } = moving;
-  const { from, to } = waysOf(piece, must(inputs[piece.input], 'an input'), output);
-  const table = tables[piece.input] === undefined ? undefined : `${name}_grid${piece.input}`;
-  const loops = new PieceLoops(
-    moving,
-    index,
-    must(inputNamesOf(inputs.length)[piece.input], 'a name'),
-    table,
-  );
-  const [rule0, rule1] = digitsOf([from, to]) ?? [];
-  if (rule0 !== undefined && rule1 !== undefined)
-    return { body: loops.nest(rule0, rule1, 0, int(rule0.first), int(rule1.first)), tables: [] };
+interface Part {
+  readonly body: readonly Stmt[];
+  readonly tables: readonly Table[];
+}
+
+/** Ways as loops, and the tables that they need where no rule describes them. */
+function partOf({ name, elem }: Moving, reading: Reading, { from, to }: Ways, index: number): Part {
+  const [source, target] = digitsOf([from, to]) ?? [];
+  if (source !== undefined && target !== undefined)
+    return { body: loopsOf(reading, elem, index, source, target), tables: [] };
   const [reads, writes] = [listed(`${name}_from${index}`, from), listed(`${name}_to${index}`, to)];
   const body = loop(`i${index}`, to.length, (i) => [
-    loops.put(load(writes.name, writes.elem, i), load(reads.name, reads.elem, i)),
+    put(reading, elem, load(writes.name, writes.elem, i), load(reads.name, reads.elem, i)),
   ]);
   return { body, tables: [reads, writes] };
 }
@@ -118,24 +136,39 @@ function filling({ elem, output, fill: value }: Moving): readonly Stmt[] {
   return loop('i', count, (i) => [store('out', 'f32', i, float(value))]);
 }
 
+/** More pieces than this are listed element by element: a table takes less than their code. */
+const mostPieces = 16;
+
+/** The pieces by themselves; or, where they are many, all of a source at once. */
+function partsOf(moving: Moving, readings: readonly Reading[]): readonly Part[] {
+  const { pieces, output } = moving;
+  if (pieces.length <= mostPieces)
+    return pieces.map((piece, i) => {
+      const reading = at(readings, piece.input);
+      return partOf(moving, reading, waysOf([piece], reading.place, output), i);
+    });
+  return readings.flatMap((reading, source) => {
+    const own = pieces.filter(({ input }) => input === source);
+    return own.length === 0 ? [] : [partOf(moving, reading, waysOf(own, reading.place, output), source)];
+  });
+}
+
 /** Fills the output where that is asked for, and moves the pieces, each in the order of the output's memory. */
 export function movingKernel(moving: Moving): Kernel {
-  const { name, words, elem, inputs, output, pieces } = moving;
-  const parts = pieces.map((piece, i) => piecePart(moving, piece, i));
-  const grids = moving.tables.flatMap((data, i): Table[] =>
-    data === undefined ? [] : [{ name: `${name}_grid${i}`, elem: 'u8', data }],
-  );
-  const names = inputNamesOf(inputs.length);
+  const { name, words, elem, inputs, output } = moving;
+  const readings = readingsOf(moving);
+  const parts = partsOf(moving, readings);
   return {
     name,
     doc: docOf(words, inputs, output, elem),
     params: [
       ...inputs.map(
-        ({ shape }, i) => ({ name: at(names, i), role: 'in', elem, length: countOf(shape) }) as const,
+        ({ shape }, i) =>
+          ({ name: parameterName(inputs.length, i), role: 'in', elem, length: countOf(shape) }) as const,
       ),
       { name: 'out', role: 'out', elem, length: countOf(output.shape) },
     ],
-    tables: [...grids, ...parts.flatMap(({ tables }) => tables)],
+    tables: [...readings, ...parts].flatMap(({ tables }) => tables),
     body: [...filling(moving), ...parts.flatMap(({ body }) => body)],
     macs: 0,
   };
