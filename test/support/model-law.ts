@@ -53,7 +53,7 @@ export function holdsModel(
   const graph = float32.floatGraph;
   const count = countOf(graph.tensors.get(graph.inputs[0]!)!.shape);
   const draws = (n: number) => Array.from({ length: n }, () => draw.floats(count, lo, hi));
-  const [calibration, samples] = [draws(40), draws(6)];
+  const [calibration, samples] = [draws(200), draws(6)];
   const wanted = samples.map((x) => outputOf(graph, x));
   const largest = Math.max(1e-30, ...wanted.flatMap((y) => [...y.map(Math.abs)]));
   run(float32, samples.slice(0, 2)).forEach((y, i) => {

@@ -13,7 +13,7 @@ import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { depthwise } from './common/depthwise.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
 import { newestOpset, required } from './common/inputs.ts';
-import { alike } from './common/orders.ts';
+import { alike } from './common/reads.ts';
 import { type AffineSum, affineSumThatIs, affineSumValue, finestSumStep } from './kernels/affine-sum.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import { elementwise, floatSumValue } from './kernels/elementwise.ts';

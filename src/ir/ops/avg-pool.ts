@@ -12,7 +12,6 @@ import type { Quant } from '../kernel/stored.ts';
 import { channelCount } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
-import { asImages } from './common/orders.ts';
 import { paddedIndex } from './common/padding.ts';
 import {
   explicitPool,
@@ -23,6 +22,7 @@ import {
   poolPlane,
   poolTensor,
 } from './common/pool.ts';
+import { asImages } from './common/reads.ts';
 import { docOf } from './kernels/doc.ts';
 import { joinSum, pooling } from './kernels/pooling.ts';
 

@@ -25,9 +25,9 @@ import { channelCount, countOf, type Tensor, type TensorType } from '../tensor.t
 import { absorbClip } from './common/absorb.ts';
 import { layerChannels } from './common/channel-flows.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
-import { asImages } from './common/orders.ts';
 import { padded } from './common/padding.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs, poolAxes } from './common/pool.ts';
+import { asImages } from './common/reads.ts';
 import { rounded } from './common/round.ts';
 import { sumsAfter, sumsBefore } from './common/weighted-sums.ts';
 import { convolution } from './kernels/convolution.ts';

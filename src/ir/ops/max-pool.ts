@@ -9,7 +9,6 @@ import { spatialOrder } from '../kernel/memory-order.ts';
 import { channelCount } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
-import { asImages } from './common/orders.ts';
 import { padded } from './common/padding.ts';
 import {
   explicitMaxPool,
@@ -21,6 +20,7 @@ import {
   poolPlane,
   poolTensor,
 } from './common/pool.ts';
+import { asImages } from './common/reads.ts';
 import { docOf } from './kernels/doc.ts';
 import { joinMax, pooling } from './kernels/pooling.ts';
 

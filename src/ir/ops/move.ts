@@ -7,8 +7,8 @@ import type { Quant, StoredTensor } from '../kernel/stored.ts';
 import { countOf, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
-import { liesAsImage } from './common/orders.ts';
-import { movingKernel, type Source } from './kernels/move.ts';
+import { liesAsImage } from './common/reads.ts';
+import { movingKernel, type Source } from './kernels/moving.ts';
 
 export interface MoveAttrs {
   /** Of the output. */

@@ -3,10 +3,10 @@ import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { countOf, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { axisIn, newestOpset, required, requireFloats } from './common/inputs.ts';
-import { strided } from './common/orders.ts';
+import { strided } from './common/reads.ts';
 import { rounded } from './common/round.ts';
+import { linesOf } from './kernels/axis-lines.ts';
 import { docOf } from './kernels/doc.ts';
-import { linesOf } from './kernels/lines.ts';
 import {
   longestInt8Softmax,
   type Softmax,

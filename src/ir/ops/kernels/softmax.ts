@@ -18,7 +18,7 @@ import {
   variable,
 } from '../../kernel/builders.ts';
 import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
-import { eachLine, type Lines } from './lines.ts';
+import { eachLine, type Lines } from './axis-lines.ts';
 
 export interface Softmax {
   readonly name: string;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { int } from '../../../../src/ir/kernel/builders.ts';
 import type { Kernel } from '../../../../src/ir/kernel/kernel.ts';
 import { nearestAffineSum } from '../../../../src/ir/ops/kernels/affine-sum.ts';
-import { linesOf } from '../../../../src/ir/ops/kernels/lines.ts';
+import { linesOf } from '../../../../src/ir/ops/kernels/axis-lines.ts';
 import { joinMax, joinSum, type Pooling, pooling } from '../../../../src/ir/ops/kernels/pooling.ts';
 import { exponentials, softmaxFloat32, softmaxInt8 } from '../../../../src/ir/ops/kernels/softmax.ts';
 import { isPadded, type Tile, type WindowShape } from '../../../../src/ir/ops/kernels/window.ts';

@@ -1,6 +1,6 @@
 /** Softmax in integers: proved whole, its sums at their largest, and how near it is beside CMSIS-NN's. */
 import { describe, expect, test } from 'vitest';
-import { linesOf } from '../../../../src/ir/ops/kernels/lines.ts';
+import { linesOf } from '../../../../src/ir/ops/kernels/axis-lines.ts';
 import {
   longestInt8Softmax,
   softmaxInt8,
