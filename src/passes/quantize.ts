@@ -17,6 +17,7 @@ import { holding, quantOf, withCheapZero } from '../ir/integers/quant.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 import type { Calibration } from './calibrate.ts';
 import type { Pass } from './pass.ts';
+import { onlyReader } from './rewrite.ts';
 
 export interface QuantizeOptions {
   readonly mode: RequantMode;
@@ -46,8 +47,15 @@ function quantizeGraph(
 ): Graph<'int8'> {
   const quants = new Map<string, Quant>();
   const rangeOf = (name: string): Range => {
-    const range = must(calibration.ranges.get(name), `tensor '${name}' was calibrated`);
-    return withCheapZero(holding(range, heldBeside(graph, name)));
+    const whole = joinedIn(graph, name);
+    const range = must(calibration.ranges.get(whole), `tensor '${whole}' was calibrated`);
+    const joined =
+      whole !== name ||
+      joins(
+        graph,
+        graph.nodes.find(({ outputs }) => outputs.includes(name)),
+      );
+    return withCheapZero(holding(range, [...heldBeside(graph, name), ...(joined ? [0] : [])]));
   };
   for (const input of graph.inputs) quants.set(input, options.input ?? quantOf(rangeOf(input)));
   const nodes = graph.nodes.map(
@@ -78,6 +86,23 @@ function quantizeGraph(
     }),
   );
   return { ...graph, stage: 'int8', tensors, nodes };
+}
+
+/** Whether it moves elements of several activations into one tensor. */
+const joins = (graph: Graph<'float'>, node: Node | undefined): boolean =>
+  node?.op.anyZeroPoint === 'moves' &&
+  node.inputs.filter((name) => graph.tensors.get(name)?.constant === undefined).length > 1;
+
+/**
+ * The tensor whose range this one takes: where nothing but a concatenation reads it, that of the whole. Its maker
+ * then rounds once, onto the grid of the whole, and bytes are moved as they are.
+ */
+function joinedIn(graph: Graph<'float'>, name: string): string {
+  const reader = onlyReader(graph, name);
+  if (reader?.op.anyZeroPoint !== 'moves') return name;
+  const made = at(reader.outputs, 0);
+  const whole = joinedIn(graph, made);
+  return whole !== made || joins(graph, reader) ? whole : name;
 }
 
 /** Values that a tensor's range must hold besides those that it took: 0, unless no operator needs it, and padding. */

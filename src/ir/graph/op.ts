@@ -153,6 +153,12 @@ export interface NextNode extends NodeView<unknown> {
   readonly op: CanonicalOp;
 }
 
+/** Elements of one value around a tensor: how many before and behind each axis. */
+export interface ConstantPadding {
+  readonly pads: readonly (readonly [before: number, behind: number])[];
+  readonly value: number;
+}
+
 /** What every operator has, whatever stage it is of. */
 interface OpBase<A> {
   readonly kind: string;
@@ -214,6 +220,10 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   readonly affine: AffineRule<A>;
   /** Its attributes with the next node in it, an activation or a pool; undefined: they stay two. */
   absorb(node: NodeView<A>, next: NextNode): A | undefined;
+  /** Set where it does nothing but put elements of one value around its input: windows behind it can do that. */
+  pads?(attrs: A): ConstantPadding | undefined;
+  /** Its attributes on an input without that padding; undefined where its windows cannot take it. */
+  padded?(attrs: A, padding: ConstantPadding, input: TensorType): A | undefined;
   /** Each element of the output is made of the elements at its place alone, after broadcasting. */
   readonly elementwise: boolean;
   /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */

@@ -1,6 +1,13 @@
 import { at, complain, must } from '../../base/errors.ts';
 import { movedTo, type Piece, sourcesOf, targetsOf } from '../geometry/strided.ts';
-import type { CanonicalOp, InputType, KernelContext, QuantizeContext, ScaleContext } from '../graph/op.ts';
+import type {
+  CanonicalOp,
+  ConstantPadding,
+  InputType,
+  KernelContext,
+  QuantizeContext,
+  ScaleContext,
+} from '../graph/op.ts';
 import { quantOf } from '../integers/quant.ts';
 import { type Order, spatialOrder } from '../kernel/memory-order.ts';
 import type { Quant, StoredTensor } from '../kernel/stored.ts';
@@ -19,6 +26,8 @@ export interface MoveAttrs {
   readonly fill?: number;
   /** How the output lies, where that is the purpose: `image` is height, width, channel. Absent: as the inputs do. */
   readonly lies?: 'image' | 'rows';
+  /** Set where it is the pieces of a constant padding, and nothing else. */
+  readonly padding?: ConstantPadding;
   /** What the comment above the kernel says. */
   readonly words: string;
 }
@@ -127,6 +136,7 @@ export const move: CanonicalOp<MoveAttrs, QuantizedMove> = {
   absorb: () => undefined,
   elementwise: false,
   rows: undefined,
+  pads: ({ padding }) => padding,
   anyZeroPoint: 'moves',
   outputQuant,
   quantize: quantized,
