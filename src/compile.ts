@@ -105,8 +105,8 @@ export const passNames = [
   'prune',
   dropDeadChannels.name,
   'round-weights',
-  'quantize',
   settleOrders.name,
+  'quantize',
   'choose-formats',
   'assemble',
 ] as const;
@@ -187,7 +187,13 @@ export function compileFused(
   const needsInputs = options.arith === 'int8' || options.prune !== undefined;
   const judging = needsInputs ? calibrationInputs(options, made.grids) : noSamples;
   const inputs = judging.calibrating;
-  const { graph, weightSteps, codebooks, pruned } = compressed(network, inputs, options, { step, shared });
+  const {
+    graph: light,
+    weightSteps,
+    codebooks,
+    pruned,
+  } = compressed(network, inputs, options, { step, shared });
+  const graph = step.run(settleOrders, light);
   const changed = options.prune !== undefined || network !== made.fused || weightSteps.size > 0;
   const common = {
     floatGraph: made.floatGraph,
@@ -197,7 +203,7 @@ export function compileFused(
   };
   if (options.arith === 'float32') {
     requireFiniteRuns(graph, exampleInputs(graph, options));
-    return { ...common, ...assembled(step.run<'float', 'float'>(settleOrders, graph), options, undefined) };
+    return { ...common, ...assembled(graph, options, undefined) };
   }
   const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
     options.onProgress?.('calibrating', done, total),
@@ -210,7 +216,7 @@ export function compileFused(
     biasCorrection: options.biasCorrection ?? true,
     ...(rawOf(options) === undefined && made.grids === undefined ? {} : { input: rawQuant }),
   });
-  const integers = step.run<'int8', 'int8'>(settleOrders, step.run(pass, graph));
+  const integers = step.run(pass, graph);
   const chosen = formatsFor(integers, options);
   if (chosen !== undefined) step.show('choose-formats', chosen.graph);
   return {
