@@ -145,7 +145,7 @@ export const strategies: readonly PlanStrategy[] = ['overlap', 'disjoint', 'sepa
 
 /** What the input's bytes stand for is stored as these bytes. */
 function requireThereAndBack(program: Program, input: Uint8Array): void {
-  const real = decodePort(program, program.input, input);
+  const real = decodePort(program, program.inputs[0]!.slot, input);
   const again = encodeInput(program, real);
   const at = input.findIndex((byte, i) => byte !== again[i]);
   if (at >= 0)
@@ -180,7 +180,7 @@ export function requireTensor(
 ): void {
   const slot = outputSlot(program, step);
   // A reshape or transpose at the end renames the output's memory.
-  const name = slot === program.slots[program.output] ? graph.outputs[0]! : slot.name;
+  const name = slot === program.slots[program.outputs[0]!.slot] ? graph.outputs[0]! : slot.name;
   const [got, bytes] = [rowMajor(slot, arena), wanted.get(name)!];
   const i = bytes.findIndex((byte, k) => byte !== got[k]);
   if (i < 0 && got.length === bytes.length) return;
@@ -254,7 +254,7 @@ const float32Law: Law = (recipe) => {
 
 /** Every tensor that has a place of its own, by name. */
 function observedFloats(program: Program, output: string, outcome: Outcome): Map<string, Tensor> {
-  const last = program.slots[program.output]!;
+  const last = program.slots[program.outputs[0]!.slot]!;
   const values = new Map([[output, f64(last.shape, decodeSlot(last, outcome.output))]]);
   outcome.arenas.forEach((arena, step) => {
     const slot = outputSlot(program, step);
