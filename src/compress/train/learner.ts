@@ -4,7 +4,6 @@ import type { Graph } from '../../ir/graph/graph.ts';
 import type { WeightBits } from '../../ir/graph/op.ts';
 import type { Layer, Network, Terms } from '../gradient/network.ts';
 import { moveOne, type Pace, paceOf } from './adam.ts';
-import { removeDead } from './dead.ts';
 import { prune } from './keep.ts';
 import {
   type Active,
@@ -20,6 +19,7 @@ import { coarsestStep, onGrid, stepSlope } from './learned-step.ts';
 import type { Settings } from './options.ts';
 import { rateAt, sparsityAt } from './schedule.ts';
 import { layoutOf, type Region, type Shared } from './shard.ts';
+import { removeUseless } from './useless.ts';
 
 function bitsFor(layers: readonly Layer[], { weightBits }: Settings): (WeightBits | undefined)[] {
   if (weightBits === null) return layers.map(() => undefined);
@@ -39,6 +39,7 @@ export class Learner {
   readonly network: Network;
   readonly layers: readonly LayerState[];
   sparsity = 0;
+  readonly #graph: Graph<'float'>;
   readonly #settings: Settings;
   readonly #steps: number;
   readonly #shared: Shared;
@@ -53,6 +54,7 @@ export class Learner {
 
   constructor(graph: Graph<'float'>, network: Network, settings: Settings, steps: number, shared: Shared) {
     const bits = bitsFor(network.layers, settings);
+    this.#graph = graph;
     this.network = network;
     this.layers = network.layers.map((layer, i) => layerStateOf(graph, layer, bits[i]));
     this.#settings = settings;
@@ -129,7 +131,7 @@ export class Learner {
     const count = Math.round((1 - target) * weightCount(this.layers));
     const prices = typeof price === 'string' ? price : new Map(price);
     prune(this.layers, count, { importance, price: prices, regrow });
-    const died = removeDead(this.network, this.layers);
+    const died = removeUseless(this.#graph, this.network, this.layers);
     this.#count();
     // While weights may grow back all of them stay in the lists, and the lists stay as they are.
     if (last || !regrow || died) this.#active = undefined;
