@@ -9,7 +9,7 @@ import type { Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../ir/kernel/operations.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
-import { eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
+import { expressionsOf, statementsIn } from '../ir/kernel/walk.ts';
 import { type BindingTimes, bindingTimes, isFixed } from '../prove/interval/binding-time.ts';
 import { addNames, addTimes, type Counts, count, countStmt, noCounts, valuesHeld } from './speed-features.ts';
 
@@ -47,16 +47,16 @@ function deciding(s: Stmt): readonly Expr[] {
 /** Everything that flows into a decision. */
 function neededNames(kernel: Kernel): ReadonlySet<string> {
   const needed = new Set<string>();
-  eachStmt(kernel.body, (s) => {
+  for (const s of statementsIn(kernel.body)) {
     for (const e of deciding(s)) addNames(e, needed);
-  });
+  }
   for (let before = -1; before < needed.size; ) {
     before = needed.size;
-    eachStmt(kernel.body, (s) => {
-      if (!('name' in s) || !needed.has(s.name)) return;
+    for (const s of statementsIn(kernel.body)) {
+      if (!('name' in s) || !needed.has(s.name)) continue;
       for (const e of expressionsOf(s)) addNames(e, needed);
       if (s.kind === 'pointer') needed.add(s.base);
-    });
+    }
   }
   return needed;
 }
@@ -152,12 +152,12 @@ function learnedOf(run: Run, s: Stmt & { kind: 'for' }): Learned {
   if (old !== undefined) return old;
   const inner = new Set<string>();
   const used = new Set<string>();
-  eachStmt([s], (part) => {
+  for (const part of statementsIn([s])) {
     for (const e of expressionsOf(part)) addNames(e, used);
     if (part.kind === 'pointer') used.add(part.base);
     if (part.kind === 'let' || part.kind === 'pointer' || part.kind === 'for') inner.add(part.name);
     else if ('name' in part) used.add(part.name);
-  });
+  }
   const names = [...used].filter((name) => run.needed.has(name) && !inner.has(name));
   const made = { names, outcomes: new Map() };
   run.learned.set(s, made);

@@ -1,7 +1,7 @@
 /** The kinds of operations that the models of speed and size both count, one for each expression. */
 import { must } from '../base/errors.ts';
 import type { Expr } from '../ir/kernel/kernel.ts';
-import { binaryOperations } from '../ir/kernel/operations.ts';
+import { binaryOperations, compareOperations } from '../ir/kernel/operations.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
 
 /**
@@ -25,6 +25,7 @@ export function kindOf(e: Expr) {
     case 'binary':
       return binaryOperations[e.op].cost;
     case 'compare':
+      return compareOperations[e.op].cost;
     case 'select':
       return 'select';
     case 'load':

@@ -4,7 +4,7 @@ import { elemRange, type Root, rootLength, rootName } from '../../ir/kernel/chec
 import { allInts, isInt32, maxInt } from '../../ir/kernel/interval.ts';
 import type { Stmt } from '../../ir/kernel/kernel.ts';
 import { intervalOf } from '../../ir/kernel/operations.ts';
-import { eachStmt } from '../../ir/kernel/walk.ts';
+import { statementsIn } from '../../ir/kernel/walk.ts';
 import { arithmetic, sum } from './arithmetic.ts';
 import {
   accumulateProduct,
@@ -207,11 +207,11 @@ function fill(c: Code, s: Of<'fill'>): void {
 function changed(c: Code, body: readonly Stmt[]): readonly string[] {
   const inner = new Set<string>();
   const names = new Set<string>();
-  eachStmt(body, (s) => {
+  for (const s of statementsIn(body)) {
     if (s.kind === 'let' || s.kind === 'pointer' || s.kind === 'for') inner.add(s.name);
     if (s.kind === 'advance') names.add(s.name);
     if ((s.kind === 'assign' || s.kind === 'accumulate') && s.type === 'i32') names.add(s.name);
-  });
+  }
   return [...names].filter((name) => !inner.has(name) && c.times.dependent.has(name));
 }
 
@@ -300,10 +300,10 @@ function dependentLoop(c: Code, s: Of<'for'>): void {
 }
 
 function forgetMemory(c: Code, body: readonly Stmt[]): void {
-  eachStmt(body, (s) => {
-    if (s.kind !== 'store' && s.kind !== 'copy' && s.kind !== 'fill') return;
+  for (const s of statementsIn(body)) {
+    if (s.kind !== 'store' && s.kind !== 'copy' && s.kind !== 'fill') continue;
     const { root } = arrayOf(c, s.to);
     const all = elemRange(s.elem);
     if (all !== undefined) written(c, root, literal(0), literal(rootLength(root)), between(all));
-  });
+  }
 }

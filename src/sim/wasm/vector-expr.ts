@@ -3,7 +3,7 @@
 import type { Elem, Expr } from '../../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
-import { eachExpr } from '../../ir/kernel/walk.ts';
+import { partsIn } from '../../ir/kernel/walk.ts';
 import type { Code } from '../../wasm/code.ts';
 import { choose, extend, i32x4, load } from '../../wasm/instructions.ts';
 import { fresh, type Passes, placeOf } from './body.ts';
@@ -14,14 +14,10 @@ type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
 const sumTerms = (e: Expr): readonly Expr[] =>
   e.kind === 'binary' && e.op === 'add' ? [...sumTerms(e.a), ...sumTerms(e.b)] : [e];
 
-function mentions(e: Expr, has: (name: string) => boolean): boolean {
-  let found = false;
-  eachExpr(e, (part) => {
-    if (part.kind === 'local') found ||= has(part.name);
-    if (part.kind === 'load') found ||= has(part.from);
-  });
-  return found;
-}
+const mentions = (e: Expr, has: (name: string) => boolean): boolean =>
+  [...partsIn(e)].some(
+    (part) => (part.kind === 'local' && has(part.name)) || (part.kind === 'load' && has(part.from)),
+  );
 
 /** Whether an index is the counter plus what is the same in every pass. */
 export function isNeighbour(index: Expr, counter: string, varies: (name: string) => boolean): boolean {
