@@ -77,11 +77,8 @@ class Followers {
     this.#inOrder = inOrder;
   }
 
-  #fits(name: string | undefined, array: string): name is string {
-    const [a, b] = [this.#shapes.get(name ?? ''), this.#shapes.get(array)];
-    return (
-      name !== undefined && this.#free.has(name) && a !== undefined && b !== undefined && sameShape(a, b)
-    );
+  #fits(name: string, array: string): boolean {
+    return this.#free.has(name) && this.isAlike(name, array);
   }
 
   /** Right behind it in the file, where that is the order of execution. */

@@ -216,7 +216,7 @@ export function judge({ floatGraph, program }: Compiled, heldOut: HeldOut): Judg
 }
 
 function floatAnswer({ floatGraph }: Pick<Front, 'floatGraph'>, x: Float32Array): number {
-  const [input = '', output = ''] = [floatGraph.inputs[0], floatGraph.outputs[0]];
+  const [input, output] = [at(floatGraph.inputs, 0), at(floatGraph.outputs, 0)];
   const { shape } = must(floatGraph.tensors.get(input), 'the input has a type');
   const results = evaluate(floatGraph, new Map([[input, floats(shape, x)]]));
   return indexOfLargest(must(results.get(output), 'the output is computed').data);

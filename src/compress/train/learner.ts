@@ -156,7 +156,7 @@ export class Learner {
     for (let row = 0; row < layer.rows; row++) {
       let largest = 0;
       for (let i = row * layer.termsPerRow; i < (row + 1) * layer.termsPerRow; i++)
-        if (kept[i] === 1) largest = Math.max(largest, Math.abs(weight.value[i] as number));
+        if (kept[i] === 1) largest = Math.max(largest, Math.abs(at(weight.value, i)));
       const step = Math.exp(at(logStep.value, row));
       steps[row] = largest === 0 ? 1 : Math.min(step, coarsestStep(largest, grid));
     }
@@ -175,17 +175,14 @@ export class Learner {
     for (let row = 0; row + 1 < rowStarts.length; row++) {
       const step = at(steps, row);
       for (let k = at(rowStarts, row); k < at(rowStarts, row + 1); k++) {
-        const i = positions[k] as number;
-        const w = weight.value[i] as number;
+        const i = at(positions, k);
+        const w = at(weight.value, i);
         values[to + k] = kept[i] === 0 ? 0 : grid === undefined ? w : onGrid(w, step, grid);
       }
     }
   }
 
-  /**
-   * Moves everything by the gradients of `step`. Loops over weights, here and above, read unchecked: `activeOf` made
-   * the positions, each of a weight that is there.
-   */
+  /** Moves everything by the gradients of `step`. */
   learn(step: number): void {
     const { learningRate, warmup } = this.#settings;
     const pace = paceOf(rateAt((step + 0.5) / this.#steps, learningRate, warmup), step + 1);
@@ -227,10 +224,10 @@ export class Learner {
       const step = at(steps, row);
       let slope = 0;
       for (let k = at(rowStarts, row); k < at(rowStarts, row + 1); k++) {
-        const i = positions[k] as number;
-        const gradient = this.#gradient[from + k] as number;
+        const i = at(positions, k);
+        const gradient = at(this.#gradient, from + k);
         if (grid !== undefined && kept[i] === 1)
-          slope += gradient * stepSlope(weight.value[i] as number, step, grid);
+          slope += gradient * stepSlope(at(weight.value, i), step, grid);
         moveOne(weight, i, gradient, pace);
       }
       if (grid !== undefined) moveOne(logStep, row, slope * step, pace);

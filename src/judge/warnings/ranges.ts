@@ -11,11 +11,11 @@ import { decibelText, short, someOf, type Warning } from './warning.ts';
 
 /** The best that a channel which varies by less than a step has in common with the float one. */
 const sqnrOf = ({ channels }: TensorFacts, lost: readonly number[]): number =>
-  Math.min(...lost.map((c) => channels[c]?.result().sqnr ?? Infinity));
+  Math.min(...lost.map((c) => at(channels, c).result().sqnr ?? Infinity));
 
 function warningOf(what: string, facts: TensorFacts, lost: readonly number[]): Warning {
   const steps = facts.grid.step.reduce((most, x) => Math.max(most, x), 0);
-  const [first = 0] = lost;
+  const first = at(lost, 0);
   return {
     kind: 'range',
     tensor: facts.slot.name,
@@ -32,7 +32,7 @@ function warningOf(what: string, facts: TensorFacts, lost: readonly number[]): W
 function effectOf({ fused, program }: Build, { runs, input }: Measured, lost: readonly number[]): number {
   const channel = channelOf(input.slot);
   const distances = new Distances();
-  const [output = ''] = fused.outputs;
+  const output = at(fused.outputs, 0);
   for (const run of runs) {
     const real = run.real.get(input.tensor);
     if (real === undefined) continue;
