@@ -5,7 +5,7 @@
  */
 import { at, InputError, must } from '../base/errors.ts';
 import type { Arrays } from '../ir/kernel/check.ts';
-import type { Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
+import type { Expr, ExprOf, Kernel, Stmt, StmtOf } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../ir/kernel/operations.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
@@ -94,7 +94,7 @@ const startOf = (run: Run, name: string): number =>
   run.arrays.get(name)?.pointer === false ? 0 : currentOf(run, name);
 
 /** Only tables are read: whatever depends on the arena decides nothing here. */
-function loaded(run: Run, e: Expr & { kind: 'load' }): number {
+function loaded(run: Run, e: ExprOf<'load'>): number {
   const root = run.arrays.get(e.from)?.root;
   return root?.kind === 'table' ? at(root.table.data, startOf(run, e.from) + evaluated(run, e.index)) : 0;
 }
@@ -147,7 +147,7 @@ function requireFixed(run: Run, e: Expr): void {
   });
 }
 
-function learnedOf(run: Run, s: Stmt & { kind: 'for' }): Learned {
+function learnedOf(run: Run, s: StmtOf<'for'>): Learned {
   const old = run.learned.get(s);
   if (old !== undefined) return old;
   const inner = new Set<string>();
@@ -165,7 +165,7 @@ function learnedOf(run: Run, s: Stmt & { kind: 'for' }): Learned {
 }
 
 /** Adds what the loop does, learned where it has been in the same state before. */
-function loop(run: Run, s: Stmt & { kind: 'for' }, times: number): void {
+function loop(run: Run, s: StmtOf<'for'>, times: number): void {
   const { names, outcomes } = learnedOf(run, s);
   const state = names.map((name) => run.env.get(name)).join();
   let outcome = outcomes.get(state);
@@ -185,7 +185,7 @@ function loop(run: Run, s: Stmt & { kind: 'for' }, times: number): void {
   });
 }
 
-function rounds(run: Run, s: Stmt & { kind: 'for' }): void {
+function rounds(run: Run, s: StmtOf<'for'>): void {
   requireFixed(run, s.from);
   requireFixed(run, s.to);
   const [from, to] = [evaluated(run, s.from), evaluated(run, s.to)];
@@ -210,7 +210,7 @@ function pressure(run: Run, body: readonly Stmt[], times: number): void {
 }
 
 /** Where the input decides, each way counts half. */
-function conditional(run: Run, s: Stmt & { kind: 'if' }, times: number): void {
+function conditional(run: Run, s: StmtOf<'if'>, times: number): void {
   if (!isFixed(run.times, s.test)) {
     block(run, s.yes, times / 2);
     block(run, s.no, times / 2);

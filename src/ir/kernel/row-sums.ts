@@ -3,10 +3,10 @@
  * There is no operator here: loops, names and arrays only.
  */
 import { must } from '../../base/errors.ts';
-import type { Expr, Kernel, RowSum, Stmt } from './kernel.ts';
+import type { Expr, Kernel, RowSum, Stmt, StmtOf } from './kernel.ts';
 import { expressionsIn, partsIn } from './walk.ts';
 
-export type Loop = Stmt & { readonly kind: 'for' };
+export type Loop = StmtOf<'for'>;
 
 /** A block that declares accumulators of row sums. */
 export interface SumSite {
