@@ -14,7 +14,7 @@ interface Lines {
   readonly inner: number;
 }
 
-/** Where each run of `size` that sums to 1 begins in x and y, `stride` from element to element. */
+/** Where each line of `size` elements that sum to 1 begins in x and y, `stride` from element to element. */
 function forLines(
   numbers: readonly (Float32Array | Float64Array)[],
   { x, y, lines, size, inner }: Lines,
