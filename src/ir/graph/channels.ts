@@ -2,6 +2,7 @@
  * Channels are the indices along axis 1 of activations. What a node does with them decides which can only be taken
  * out together, and says what is left of the node without them.
  */
+import { at } from '../../base/errors.ts';
 import type { Tensor } from '../tensor.ts';
 
 /**
@@ -59,8 +60,12 @@ export function weightsAt(columns: Columns, row: number, channel: number): Tenso
 }
 
 /** Whether a row has weights for a channel that are not 0. */
-export const reads = (columns: Columns, row: number, channel: number): boolean =>
-  weightsAt(columns, row, channel).some((w) => w !== 0);
+export function reads({ weights, taps, start }: Columns, row: number, channel: number): boolean {
+  const first = start(row, channel);
+  if (first === undefined) return false;
+  for (let i = first; i < first + taps; i++) if (at(weights.data, i) !== 0) return true;
+  return false;
+}
 
 /** Channels whose largest weight is above a limit, given those of all channels that the same rows read, ascending. */
 export function largeChannels(

@@ -2,15 +2,19 @@
 import { at, atOr0, must } from '../../base/errors.ts';
 import { type Channels, type Columns, reads } from '../../ir/graph/channels.ts';
 import { channelsOf, type Graph, type Node } from '../../ir/graph/graph.ts';
+import { channelCount } from '../../ir/tensor.ts';
 
 /** Of each index along axis 1 of a tensor: 1 or 0. */
 type Marks = Uint8Array;
 
-/** Which channels of an input a channel of the output depends on, of those that are not always 0. */
+/** How an output of a node depends on an input. */
 interface Link {
   readonly input: string;
   readonly output: string;
-  heard(channel: number): readonly number[];
+  /** Channels of the input that are not always 0, or are padded with others. */
+  readonly audible: readonly number[];
+  /** Whether a channel of the output depends on one of those. */
+  hears(channel: number, source: number): boolean;
 }
 
 /**
@@ -18,20 +22,25 @@ interface Link {
  * not 0 whatever the input. Outputs have no others.
  */
 export function liveChannels(graph: Graph<'float'>): (tensor: string) => Uint8Array {
-  const marks = (name: string): Marks => {
-    const [, channels = 1] = must(graph.tensors.get(name), 'tensors have types').shape;
-    return new Uint8Array(channels);
-  };
+  const marks = (name: string): Marks =>
+    new Uint8Array(channelCount(must(graph.tensors.get(name), 'tensors have types').shape));
   const silent = new Map(graph.inputs.map((name) => [name, marks(name)]));
   const links = graph.nodes.flatMap((node) => linksOf(graph, node, silent, marks));
   const live = new Map([...silent.keys()].map((name) => [name, marks(name)]));
   const liveIn = (name: string): Marks => must(live.get(name), 'activations have channels');
   for (const output of graph.outputs) liveIn(output).fill(1);
-  for (const { input, output, heard } of links.toReversed())
-    liveIn(output).forEach((is, c) => {
-      if (is === 1) for (const i of heard(c)) liveIn(input)[i] = 1;
-    });
+  for (const link of links.toReversed()) wake(link, liveIn(link.input), liveIn(link.output));
   return liveIn;
+}
+
+/** Marks what live channels hear. Most is heard by the first of them: only what is left is asked of the next. */
+function wake({ audible, hears }: Link, sources: Marks, live: Marks): void {
+  let left = audible.filter((i) => sources[i] === 0);
+  live.forEach((is, c) => {
+    if (is === 0) return;
+    for (const i of left) if (hears(c, i)) sources[i] = 1;
+    left = left.filter((i) => sources[i] === 0);
+  });
 }
 
 /** Also marks which channels of the node's output are silent: always 0. */
@@ -48,10 +57,12 @@ function linksOf(
     const zero = silent.get(input);
     if (zero === undefined) return [];
     const columns = i === 0 ? channels.columns : undefined;
-    return [{ input, output, heard: hearing(channels, columns, zero, made.length) }];
+    return [{ input, output, ...hearing(channels, columns, zero, made.length) }];
   });
   const isSilent = (c: number): boolean =>
-    channels.flow !== 'opaque' && channels.isSilent(c) && links.every(({ heard }) => heard(c).length === 0);
+    channels.flow !== 'opaque' &&
+    channels.isSilent(c) &&
+    links.every(({ audible, hears }) => !audible.some((i) => hears(c, i)));
   silent.set(
     output,
     made.map((_, c) => (isSilent(c) ? 1 : 0)),
@@ -64,18 +75,17 @@ function hearing(
   columns: Columns | undefined,
   zero: Marks,
   outputs: number,
-): Link['heard'] {
-  // Where a channel of zeros is padded with others it counts.
-  const counts = (i: number): boolean => at(zero, i) === 0 || atOr0(columns?.padding?.values, i) !== 0;
-  const counted = [...zero.keys()].filter(counts);
-  if (columns !== undefined) return (c) => counted.filter((i) => reads(columns, c, i));
+): Pick<Link, 'audible' | 'hears'> {
+  const isPadded = (i: number): boolean => atOr0(columns?.padding?.values, i) !== 0;
+  const audible = [...zero.keys()].filter((i) => zero[i] === 0 || isPadded(i));
+  if (columns !== undefined) return { audible, hears: (c, i) => reads(columns, c, i) };
   switch (channels.flow) {
     case 'opaque':
     case 'made':
-      return () => counted;
+      return { audible, hears: () => true };
     case 'kept':
     case 'spread':
-      return (c) => [Math.floor((c * zero.length) / outputs)].filter(counts);
+      return { audible, hears: (c, i) => Math.floor((c * zero.length) / outputs) === i };
     default:
       return channels satisfies never;
   }
