@@ -49,7 +49,7 @@ interface ClampStep {
   readonly clamp: Clamp;
 }
 
-interface SoftmaxStep {
+export interface SoftmaxStep {
   readonly kind: 'softmax';
   readonly x: number;
   readonly y: number;

@@ -4,15 +4,9 @@
  */
 import { holds } from '../../base/errors.ts';
 import { elementBytes } from './kernels.ts';
+import type { SoftmaxStep } from './network.ts';
 
-interface Lines {
-  /** Bytes. */
-  readonly x: number;
-  readonly y: number;
-  readonly lines: number;
-  readonly size: number;
-  readonly inner: number;
-}
+type Lines = Omit<SoftmaxStep, 'kind'>;
 
 /** Where each line of `size` elements that sum to 1 begins in x and y, `stride` from element to element. */
 function forLines(
