@@ -1,7 +1,7 @@
 /** What a model's layers made elsewhere, from a file of arrays by name. */
 
 import { at, must } from '../base/errors.ts';
-import type { Tensor } from '../ir/tensor.ts';
+import { sizeAlong, type Tensor } from '../ir/tensor.ts';
 import type { Program } from '../program/program.ts';
 import { argOf, inputSlots, isInput, outputSlots, slotAt } from '../program/slots.ts';
 import { type Assigned, assign } from './assign.ts';
@@ -12,7 +12,7 @@ type Arrays = ReadonlyMap<string, Tensor>;
 
 /** Sample `sample` of an array whose first axis is the batch. */
 export function sampleOf({ dtype, shape, data }: Tensor, sample: number): Tensor | undefined {
-  const [batch = 1] = shape;
+  const batch = sizeAlong(shape, 0);
   const size = data.length / batch;
   if (sample >= batch) return undefined;
   return {
@@ -150,7 +150,8 @@ export function activationsIn(
   const nodes = model ?? nodesOfProgram(program);
   const known: Known = { arrays, model, assigned: assign(nodes, arrays, { input, output }) };
   const inputs = known.assigned.get(input);
-  const inputArray = inputs === undefined || 'why' in inputs ? undefined : arrays.get(inputs[0] ?? '');
+  const [inputName] = inputs === undefined || 'why' in inputs ? [] : inputs;
+  const inputArray = inputName === undefined ? undefined : arrays.get(inputName);
   return {
     has: (slot) => {
       const found = tensorFor(known, program, slot, 0);
@@ -162,6 +163,6 @@ export function activationsIn(
         return 'why' in found ? found : found.length > 0 ? found : nothing;
       }),
     input: (sample) => inputArray && sampleOf(inputArray, sample),
-    count: inputArray?.shape[0] ?? 0,
+    count: inputArray === undefined ? 0 : sizeAlong(inputArray.shape, 0),
   };
 }

@@ -8,7 +8,7 @@ import { at, InputError, locate, must } from '../../base/errors.ts';
 import type { Steps, Term, Value, Windows } from '../../ir/graph/gradient.ts';
 import { type Graph, inputName, type Node } from '../../ir/graph/graph.ts';
 import { type Clamp, clampAt, type RowClamp } from '../../ir/integers/row-clamp.ts';
-import { countOf, type Shape, type Tensor } from '../../ir/tensor.ts';
+import { channelCount, countOf, type Shape, type Tensor } from '../../ir/tensor.ts';
 import { elementBytes } from './kernels.ts';
 
 /** Row r has the terms `rowStarts[r]` to `rowStarts[r + 1]`, each a byte offset into its input. */
@@ -49,7 +49,7 @@ interface ClampStep {
   readonly clamp: Clamp;
 }
 
-interface SoftmaxStep {
+export interface SoftmaxStep {
   readonly kind: 'softmax';
   readonly x: number;
   readonly y: number;
@@ -166,8 +166,8 @@ class NodeSteps implements Steps {
   }
 
   learned(x: Value, shape: Shape): Value {
-    const { op, attrs, inputs } = this.#node;
-    const [, weight = '', bias = ''] = inputs;
+    const { op, attrs } = this.#node;
+    const [weight, bias] = [inputName(this.#node, 1), inputName(this.#node, 2)];
     const w = this.constant(1);
     if (w === undefined)
       throw new InputError({ found: `weights '${weight}' that are computed`, supported: 'constant weights' });
@@ -177,7 +177,7 @@ class NodeSteps implements Steps {
       starts,
       offsets: ofRow,
     } = must(op.rows, 'a node with weights').of(attrs, this.types);
-    const [rows = 1] = w.shape;
+    const rows = at(w.shape, 0);
     const termsPerRow = ofRow.length;
     const offsets = Int32Array.from({ length: rows * termsPerRow }, (_, i) => {
       const group = Math.floor((Math.floor(i / termsPerRow) * groups) / rows);
@@ -221,10 +221,10 @@ class NodeSteps implements Steps {
     const y = x.at < this.#begin ? this.fixed(x.shape, (i) => [[x, i, 1]]) : x;
     const { shape, learns } = y;
     const { lo, hi } = bounds;
-    const [, channels = 1, ...inner] = shape;
     const perChannel = typeof lo !== 'number' || typeof hi !== 'number';
-    const count = perChannel ? countOf(inner) : countOf(shape);
-    for (let c = 0; c < (perChannel ? channels : 1); c++)
+    const parts = perChannel ? channelCount(shape) : 1;
+    const count = countOf(shape) / parts;
+    for (let c = 0; c < parts; c++)
       this.#built.steps.push({
         kind: 'clamp',
         x: y.at + c * count * elementBytes,
