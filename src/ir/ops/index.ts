@@ -20,6 +20,7 @@ import { identity } from './identity.ts';
 import { linear } from './linear.ts';
 import { matMul } from './mat-mul.ts';
 import { maxPool } from './max-pool.ts';
+import { constantOps } from './on-constants.ts';
 import { reduceMean } from './reduce-mean.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
@@ -73,6 +74,7 @@ const imported: readonly ImportedOp[] = [
   squeeze,
   sub,
   unsqueeze,
+  ...constantOps,
 ];
 
 /** Every operator. */
