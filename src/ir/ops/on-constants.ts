@@ -5,9 +5,11 @@ import type { Attributes } from '../graph/attributes.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
 import {
   countOf,
+  largestTensor,
   numbersFor,
   picked,
   type Shape,
+  showShape,
   stridesOf,
   type Tensor,
   type TensorType,
@@ -69,6 +71,16 @@ const onConstants = (meaning: Meaning): ImportedOp<Attrs> => ({
   canonicalize: onlyOnConstants(meaning.type),
 });
 
+/** @throws InputError for a size below 0, or beyond all memory */
+function requireModest(shape: Shape): void {
+  const whole = shape.every((n) => Number.isSafeInteger(n) && n >= 0);
+  if (whole && countOf(shape) <= largestTensor) return;
+  throw complain(
+    `an output of shape ${showShape(shape)}`,
+    `sizes of 0 or more, up to ${largestTensor} elements`,
+  );
+}
+
 /** Of pairs of elements, to truth. */
 const comparison = (type: string, since: number, holds: (x: number, y: number) => boolean): Meaning => ({
   type,
@@ -120,12 +132,15 @@ function numbersFrom(inputs: Inputs): Tensor {
   ) as [number, number, number];
   if (delta === 0) throw complain('a step of 0');
   const count = Math.max(0, Math.ceil((limit - start) / delta));
+  requireModest([count]);
   const data = numbersFor(dtype, count).map((_, i) => start + i * delta);
   return { dtype, shape: [count], data };
 }
 
-const repeated = (x: Tensor, times: readonly number[]): Tensor =>
-  times.reduce((tensor, n, axis) => {
+function repeated(x: Tensor, times: readonly number[]): Tensor {
+  if (times.length !== x.shape.length) throw complain(`${times.length} repeats`, 'one per axis');
+  requireModest(x.shape.map((size, axis) => size * at(times, axis)));
+  return times.reduce((tensor, n, axis) => {
     const size = at(tensor.shape, axis);
     return picked(
       tensor,
@@ -133,6 +148,7 @@ const repeated = (x: Tensor, times: readonly number[]): Tensor =>
       Array.from({ length: n * size }, (_, i) => i % size),
     );
   }, x);
+}
 
 /** Indices of an element in each axis. */
 const placeOf = (index: number, shape: Shape, strides: readonly number[]): number[] =>
@@ -148,15 +164,17 @@ function nonZero({ shape, data }: Tensor): Tensor {
 /** Sums of all elements up to each one along an axis, itself included or not; `reverse`: from the end on. */
 function runningSums(inputs: Inputs, attributes: Attributes): Tensor {
   const x = required(inputs, 0, 'x');
-  const axis = axisIn(constantScalar(known(inputs[1]), 'axis') ?? 0, x.shape.length);
+  const axis = axisIn(required([constantScalar(known(inputs[1]), 'axis')], 0, 'axis'), x.shape.length);
   const [size, stride] = [at(x.shape, axis), at(stridesOf(x.shape), axis)];
   const [exclusive, reverse] = ['exclusive', 'reverse'].map((name) => attributes.int(name, 0) !== 0);
   const data = numbersFor(x.dtype, x.data.length);
-  for (let i = 0; i < data.length; i++) {
+  for (let n = 0; n < data.length; n++) {
+    const i = reverse ? data.length - 1 - n : n;
+    const before = reverse ? i + stride : i - stride;
     const own = Math.floor(i / stride) % size;
-    for (let k = 0; k < size; k++)
-      if (exclusive && k === own ? false : reverse ? k >= own : k <= own)
-        data[i] = at(data, i) + at(x.data, i + (k - own) * stride);
+    const first = own === (reverse ? size - 1 : 0);
+    const added = exclusive ? before : i;
+    data[i] = (first ? 0 : at(data, before)) + (first && exclusive ? 0 : at(x.data, added));
   }
   return { ...x, data };
 }
@@ -165,6 +183,7 @@ function runningSums(inputs: Inputs, attributes: Attributes): Tensor {
 function triangle(inputs: Inputs, attributes: Attributes): Tensor {
   const x = required(inputs, 0, 'input');
   const k = constantScalar(known(inputs[1]), 'k') ?? 0;
+  if (x.shape.length < 2) throw complain(`shape ${showShape(x.shape)}`, 'matrices');
   const [rows, columns] = [at(x.shape, x.shape.length - 2), at(x.shape, x.shape.length - 1)];
   const upper = attributes.int('upper', 1) !== 0;
   const data = x.data.map((value, i) => {
@@ -174,14 +193,22 @@ function triangle(inputs: Inputs, attributes: Attributes): Tensor {
   return { ...x, data };
 }
 
+/** In how many axes each row of indices points. */
+function depthOf({ shape }: Tensor): number {
+  const depth = shape.at(-1);
+  if (depth === undefined) throw complain('scalar indices', 'rows of indices');
+  return depth;
+}
+
 /** Where in `shape` the slices begin that rows of indices name, and how long each is. */
 function slicesIn(
   shape: Shape,
   indices: Tensor,
 ): { readonly starts: readonly number[]; readonly length: number } {
-  const depth = at(indices.shape, indices.shape.length - 1);
+  const depth = depthOf(indices);
+  if (depth > shape.length) throw complain(`indices of ${depth} axes into ${showShape(shape)}`);
   const strides = stridesOf(shape);
-  const starts = Array.from({ length: indices.data.length / depth }, (_, row) => {
+  const starts = Array.from({ length: countOf(indices.shape.slice(0, -1)) }, (_, row) => {
     let start = 0;
     for (let i = 0; i < depth; i++) {
       const [index, size] = [at(indices.data, row * depth + i), at(shape, i)];
@@ -201,7 +228,7 @@ function gathered(inputs: Inputs, attributes: Attributes): Tensor {
   starts.forEach((start, i) => {
     data.set(x.data.subarray(start, start + length), i * length);
   });
-  const depth = at(indices.shape, indices.shape.length - 1);
+  const depth = depthOf(indices);
   return { dtype: x.dtype, shape: [...indices.shape.slice(0, -1), ...x.shape.slice(depth)], data };
 }
 
@@ -214,6 +241,8 @@ function scattered(inputs: Inputs, attributes: Attributes): Tensor {
     required(inputs, 2, 'updates'),
   ];
   const { starts, length } = slicesIn(x.shape, indices);
+  if (updates.data.length !== starts.length * length)
+    throw complain(`updates of shape ${showShape(updates.shape)}`, `${starts.length * length} elements`);
   const data = x.data.slice();
   starts.forEach((start, i) => {
     data.set(updates.data.subarray(i * length, (i + 1) * length), start);
@@ -292,8 +321,9 @@ const meanings: readonly Meaning[] = [
     since: 8,
     value(inputs) {
       const x = required(inputs, 0, 'input');
-      const shape = Array.from(required(inputs, 1, 'shape').data);
-      return broadcastTo(x, broadcastShape(x.shape, shape));
+      const shape = broadcastShape(x.shape, Array.from(required(inputs, 1, 'shape').data));
+      requireModest(shape);
+      return broadcastTo(x, shape);
     },
   },
   {
