@@ -18,6 +18,7 @@ function resultOf(op: string, inputs: readonly (readonly number[] | number)[], m
       inputs: [valueInfo('x', ['batch', 4])],
     }),
   );
+  if (graph.obstacles?.[0] !== undefined) throw graph.obstacles[0].error;
   const { constant } = graph.tensors.get('y')!;
   return [constant!.dtype, constant!.shape, [...constant!.data]];
 }
@@ -58,5 +59,5 @@ test('remainders have the sign of the divisor, or of the dividend', () => {
   expect(resultOf('Mod', [[-5, 5, 7], [3]])).toEqual(['int64', [3], [1, 2, 1]]);
   expect(resultOf('Mod', [[-5, 5], [-3]])).toEqual(['int64', [2], [-2, -1]]);
   expect(resultOf('Mod', [[-5, 5], [3]], { attributes: [int('fmod', 1)] })).toEqual(['int64', [2], [-2, 2]]);
-  expect(() => resultOf('Mod', [[4], [0]])).toThrow(/^node 'n' \(mod\): 4 modulo 0 in integers/);
+  expect(() => resultOf('Mod', [[4], [0]])).toThrow(/^node 'n' \(Mod\): 4 modulo 0 in integers/);
 });
