@@ -6,7 +6,7 @@ import type { Obstacle } from '../graph/obstacles.ts';
 import { outputsOf } from '../graph/propagate.ts';
 import { newestOpset } from '../ops/common/inputs.ts';
 import { branchOf, type Call, conditionOf, Flattener } from './calls.ts';
-import { inputType, uniqueNames } from './declarations.ts';
+import { Declarations, type Sizes, uniqueNames } from './declarations.ts';
 import { functionsOf } from './functions.ts';
 import { metadataIn } from './metadata.ts';
 import { decodeNode, obstacleAt, undecided } from './nodes.ts';
@@ -19,10 +19,11 @@ import {
   numberOf,
   type TensorProto,
   textOf,
+  type ValueInfoProto,
 } from './proto.ts';
 import { decodeTensor, type ExternalFiles } from './tensor-proto.ts';
 
-export interface ImportOptions {
+export interface ImportOptions extends Sizes {
   /** How messages and later stages name the network; the file's name for the graph when absent. */
   readonly name?: string;
   /** For models whose weights stand in files of their own. */
@@ -59,20 +60,27 @@ function graphOf(
   bytes: Uint8Array,
   model: ModelProto,
   graph: GraphProto,
-  { name, external }: ImportOptions,
+  { name, external, ...sizes }: ImportOptions,
 ): Graph<'imported'> {
   const opset = opsetOf(model);
   const flattener = new Flattener(functionsOf(bytes, model), graph);
   const initializers = initializersOf(graph);
   const draft: Draft = { flattener, external, initializers, tensors: new Map(), nodes: [], obstacles: [] };
   const outputs = uniqueNames(listOf(graph.output), 'output');
-  const inputs = declareInputs(draft, graph);
+  const inputs = inputsIn(draft, graph);
+  const declared = new Declarations(inputs, sizes);
+  for (const info of inputs) draft.tensors.set(textOf(info.name), declared.typeOf(info));
   const read = readAll(draft, flattener.ofModel(graph, opset, metadataIn(bytes)), outputs);
   requireOutputs(draft, outputs);
   return {
     ...{ stage: 'imported', name: name ?? (textOf(graph.name) || 'network'), opset },
-    ...{ inputs: inputs.names, outputs, tensors: draft.tensors, nodes: draft.nodes },
-    obstacles: [...inputs.obstacles(read), ...draft.obstacles],
+    ...{
+      inputs: inputs.map((info) => textOf(info.name)),
+      outputs,
+      tensors: draft.tensors,
+      nodes: draft.nodes,
+    },
+    obstacles: [...declared.obstacles((input) => read.has(input)), ...draft.obstacles],
   };
 }
 
@@ -95,20 +103,10 @@ function initializersOf(graph: GraphProto): Map<string, TensorProto> {
   return new Map(protos.map((proto) => [textOf(proto.name), proto]));
 }
 
-/** The inputs that are not initializers (files before IR version 4 list those too), and what is wrong with those read. */
-function declareInputs(draft: Draft, graph: GraphProto) {
+/** The inputs that are not initializers: files before IR version 4 list those too. */
+function inputsIn({ initializers }: Draft, graph: GraphProto): readonly ValueInfoProto[] {
   uniqueNames(listOf(graph.input), 'input');
-  const infos = listOf(graph.input).filter((info) => !draft.initializers.has(textOf(info.name)));
-  const wrong = new Map<string, Obstacle>();
-  for (const info of infos) {
-    const name = textOf(info.name);
-    const { found, error } = attempt(() => inputType(info));
-    draft.tensors.set(name, found ?? {});
-    if (error !== undefined) wrong.set(name, { kind: 'input', error });
-  }
-  const obstacles = (read: ReadonlySet<string>) =>
-    [...wrong].flatMap(([name, obstacle]) => (read.has(name) ? [obstacle] : []));
-  return { names: infos.map((info) => textOf(info.name)), obstacles };
+  return listOf(graph.input).filter((info) => !initializers.has(textOf(info.name)));
 }
 
 /** What `work` finds, or the user's error in it. */

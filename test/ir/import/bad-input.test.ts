@@ -127,7 +127,7 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
   ],
   'a dynamic axis other than the batch': [
     { nodes: [relu], inputs: [valueInfo('x', ['n', 3, 'height', 32])] },
-    /^input 'x': axis 2 is dynamic \('height'\); supported: a dynamic batch .*dynamic_axes/,
+    /^axis 2 of input 'x': a dynamic size, 'height'; supported: .*; write --axis height=N with its size/,
   ],
   'an input of strings': [
     { nodes: [relu], inputs: [valueInfo('x', [1], 8)] },
