@@ -1,5 +1,6 @@
 import { at, InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
 import { type AnyNode, freshIn, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
+import { type Obstacle, refusal } from '../ir/graph/obstacles.ts';
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
 import { elemOfType } from '../ir/kernel/stored.ts';
 import { reshape } from '../ir/ops/reshape.ts';
@@ -14,6 +15,8 @@ interface Draft {
   readonly nodeNames: Set<string>;
   /** Tensors that are another one by another name: outputs of Identity and the like. */
   readonly aliases: Map<string, string>;
+  /** Made by nodes that are refused, and of a type that only those would tell. */
+  readonly unknown: Set<string>;
 }
 
 /**
@@ -26,10 +29,13 @@ export const canonicalize = {
   doc: 'canonical operators on known shapes; numbers move within float32 rounding',
   run(graph: Graph<'imported'>): Graph<'float'> {
     if (graph.inputs.length === 0) throw withoutInputs();
+    if (graph.obstacles?.some(({ kind }) => kind === 'input')) throw refusal(graph.name, graph.obstacles);
     const draft = draftOf(graph);
-    for (const node of liveNodes(graph)) rewrite(draft, node);
+    const obstacles = [...(graph.obstacles ?? []), ...liveNodes(graph).flatMap((node) => tried(draft, node))];
+    if (obstacles.length > 0) throw refusal(graph.name, obstacles);
     const outputs = finish(draft, graph.inputs, graph.outputs);
-    return finished({ ...graph, stage: 'float', tensors: draft.tensors, nodes: draft.nodes, outputs });
+    const { obstacles: _, ...rest } = graph;
+    return finished({ ...rest, stage: 'float', tensors: draft.tensors, nodes: draft.nodes, outputs });
   },
 } as const;
 
@@ -47,7 +53,7 @@ function draftOf(imported: Graph<'imported'>): Draft {
       tensors.set(name, { dtype: info.constant.dtype, shape: info.constant.shape, constant: info.constant });
   for (const input of imported.inputs) tensors.set(input, inputType(input, imported.tensors.get(input)));
   const nodeNames = new Set(imported.nodes.map((node) => node.name));
-  return { imported, tensors, nodes: [], nodeNames, aliases: new Map() };
+  return { imported, tensors, nodes: [], nodeNames, aliases: new Map(), unknown: new Set() };
 }
 
 function inputType(name: string, info: TensorInfo<'imported'> | undefined): TensorType {
@@ -67,11 +73,37 @@ function inputType(name: string, info: TensorInfo<'imported'> | undefined): Tens
 const isConstant = (draft: Draft, name: string): boolean =>
   name === '' || draft.imported.tensors.get(name)?.constant !== undefined;
 
+/** `rewrite`, or what is in its way; what follows is tried with the types that the file's nodes have. */
+function tried(draft: Draft, node: AnyNode): readonly Obstacle[] {
+  const { imported, unknown } = draft;
+  const refused = imported.obstacles?.some((obstacle) => obstacle.node?.name === node.name) === true;
+  const error = refused || node.inputs.some((name) => unknown.has(name)) ? undefined : errorIn(draft, node);
+  if (error === 'none') return [];
+  for (const name of node.outputs) {
+    const { dtype, shape } = imported.tensors.get(name) ?? {};
+    if (dtype === undefined || shape === undefined) unknown.add(name);
+    else draft.tensors.set(name, { dtype, shape });
+  }
+  const { name, type = node.op.kind, source } = node;
+  const place = { node: { name, type }, ...(source === undefined ? {} : { source }) };
+  return error === undefined ? [] : [{ kind: 'use', error, ...place }];
+}
+
+function errorIn(draft: Draft, node: AnyNode): InputError | 'none' {
+  try {
+    rewrite(draft, node);
+    return 'none';
+  } catch (error) {
+    if (error instanceof InputError) return error;
+    throw error;
+  }
+}
+
 /** Adds what `node` becomes; nodes that were folded become nothing. */
 function rewrite(draft: Draft, node: AnyNode): void {
   if (node.outputs.every((name) => isConstant(draft, name))) return;
   const inputs = node.inputs.map((name) => draft.aliases.get(name) ?? name);
-  const where = nodeLabel(node.name, node.op.kind);
+  const where = nodeLabel(node.name, node.type ?? node.op.kind);
   const { op } = node;
   locate(where, () => {
     if (isCanonical(op)) return emit(draft, { ...node, op, inputs });

@@ -20,6 +20,7 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import {
   chosenEngine,
   type Engine,
@@ -30,7 +31,7 @@ import {
 } from '../flags/subject.ts';
 import { type Progress, progressOn } from '../progress.ts';
 
-interface Flags extends InputFlags, QuantizeFlags {
+interface Flags extends InputFlags, QuantizeFlags, SizeFlags {
   readonly input: string;
   readonly output?: string;
   readonly engine?: 'float' | 'int8';
@@ -124,7 +125,7 @@ function jsonOf(engine: Engine, outputs: Outputs): object {
 
 function run(context: Context, file: string, flags: Flags): void {
   const { api, io } = context;
-  const loaded = load(api, file);
+  const loaded = load(api, file, flags);
   requireNoEngine(loaded, flags.engine && '--engine');
   const options = prepareOptions(flags, keptPreprocessing(loaded));
   const prepared = readPrepared(flags.input, sampleShapeOfLoaded(api, loaded), options);
@@ -146,7 +147,7 @@ export function addRun(program: Command, context: () => Context): void {
     .addOption(new Option('--engine <ENGINE>', 'of a model').choices(['float', 'int8']))
     .option('--output <FILE>', 'write all outputs as float32 .npy')
     .option('--limit <N>', 'only the first N samples', positiveInteger);
-  withInputOptions(withQuantizeOptions(command));
+  withSizeOptions(withInputOptions(withQuantizeOptions(command)));
   withJson(command)
     .addHelpText(
       'after',

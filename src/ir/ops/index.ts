@@ -22,6 +22,7 @@ import { linear } from './linear.ts';
 import { matMul } from './mat-mul.ts';
 import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
+import { constantOps } from './on-constants.ts';
 import { pad } from './pad.ts';
 import { reduceMean } from './reduce-mean.ts';
 import { reshape } from './reshape.ts';
@@ -85,6 +86,7 @@ const imported: readonly ImportedOp[] = [
   sub,
   tile,
   unsqueeze,
+  ...constantOps,
 ];
 
 /** Every operator. */
@@ -109,14 +111,13 @@ function grouped(): Map<string, OnnxMatch[]> {
 export const opOfOnnx = (type: string, opset: number): OnnxMatch | undefined =>
   byType.get(type)?.find(({ rule }) => rule.since <= opset && opset <= rule.upTo);
 
+/** The opsets in which the ONNX type means something here, `5 to 25`; undefined where there are none. */
+export function opsetsOf(type: string): string | undefined {
+  const rules = byType.get(type)?.map(({ rule }) => rule);
+  if (rules === undefined) return undefined;
+  return `${Math.min(...rules.map((rule) => rule.since))} to ${Math.max(...rules.map((rule) => rule.upTo))}`;
+}
+
 /** The ONNX operator types that some opset has support for, with those opsets, sorted. */
 export const supportedOnnx = (): readonly string[] =>
-  [...byType]
-    .map(([type, matches]) => {
-      const [since, upTo] = [
-        Math.min(...matches.map((m) => m.rule.since)),
-        Math.max(...matches.map((m) => m.rule.upTo)),
-      ];
-      return `${type} (opset ${since} to ${upTo})`;
-    })
-    .sort();
+  [...byType.keys()].map((type) => `${type} (opset ${opsetsOf(type)})`).sort();
