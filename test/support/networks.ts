@@ -12,20 +12,18 @@ import { conv } from '../../src/ir/ops/conv.ts';
 import { flatten } from '../../src/ir/ops/flatten.ts';
 import { gather } from '../../src/ir/ops/gather.ts';
 import { globalAvgPool } from '../../src/ir/ops/global-avg-pool.ts';
-import { hardSigmoid } from '../../src/ir/ops/hard-sigmoid.ts';
 import { identity } from '../../src/ir/ops/identity.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { matMul } from '../../src/ir/ops/mat-mul.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
 import { pad } from '../../src/ir/ops/pad.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
-import { sigmoid } from '../../src/ir/ops/sigmoid.ts';
 import { slice } from '../../src/ir/ops/slice.ts';
 import { softmax } from '../../src/ir/ops/softmax.ts';
-import { tanh } from '../../src/ir/ops/tanh.ts';
 import { transpose } from '../../src/ir/ops/transpose.ts';
 import { countOf, floats, type Shape } from '../../src/ir/tensor.ts';
 import { Draw } from './draw.ts';
+import { gentleSamples } from './functions.ts';
 import type { LayerRecipe, Recipe, Weights, WindowRecipe } from './recipes.ts';
 
 type Layer<K extends LayerRecipe['kind']> = LayerRecipe & { readonly kind: K };
@@ -368,7 +366,7 @@ class Builder {
       }
       case 'join': {
         const first = this.at;
-        if (draw.unit() < 0.6) this.#function(draw.of(['sigmoid', 'tanh']));
+        if (draw.unit() < 0.6) this.#function(draw.int(0, gentleSamples.length - 1));
         this.#compute(concat, { axis }, [first, this.at]);
         break;
       }
@@ -382,9 +380,9 @@ class Builder {
     }
   }
 
-  #function(of: Layer<'pointwise'>['of']): void {
-    if (of === 'hardSigmoid') this.#compute(hardSigmoid, { alpha: Math.fround(1 / 6), beta: 0.5 }, [this.at]);
-    else this.#compute(of === 'tanh' ? tanh : sigmoid, {}, [this.at]);
+  #function(of: number): void {
+    const { op, attrs } = gentleSamples[of % gentleSamples.length]!;
+    this.#compute(op, attrs as never, [this.at]);
   }
 
   graph(): Graph<'imported'> {

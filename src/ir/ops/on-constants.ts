@@ -7,7 +7,6 @@ import {
   countOf,
   largestTensor,
   numbersFor,
-  picked,
   type Shape,
   showShape,
   stridesOf,
