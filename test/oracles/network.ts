@@ -11,6 +11,7 @@ import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
 import type { ReshapeAttrs } from '../../src/ir/ops/reshape.ts';
 import type { QuantizedSoftmax, SoftmaxAttrs } from '../../src/ir/ops/softmax.ts';
 import type { TransposeAttrs } from '../../src/ir/ops/transpose.ts';
+import { realSamples } from '../support/functions.ts';
 import type { Grid } from './cmsis-nn.ts';
 import {
   addOracle,
@@ -44,9 +45,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   avgPool: (n, [x]) => avgPoolOracle(n.attrs as PoolAttrs, n.quantized as QuantizedAverage, x!),
   softmax: (n, [x]) =>
     softmaxOracle((n.attrs as SoftmaxAttrs).axis, (n.quantized as QuantizedSoftmax).inputScale, x!),
-  sigmoid: lookedUp,
-  tanh: lookedUp,
-  hardSigmoid: lookedUp,
+  ...Object.fromEntries(realSamples.map(({ op }) => [op.kind, lookedUp])),
   reshape: (n, [x]) => ({ shape: (n.attrs as ReshapeAttrs).shape, data: x!.data }),
   transpose: (n, [x]) => transposeOracle((n.attrs as TransposeAttrs).perm, x!),
 };

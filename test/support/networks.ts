@@ -11,18 +11,16 @@ import { clip } from '../../src/ir/ops/clip.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { flatten } from '../../src/ir/ops/flatten.ts';
 import { globalAvgPool } from '../../src/ir/ops/global-avg-pool.ts';
-import { hardSigmoid } from '../../src/ir/ops/hard-sigmoid.ts';
 import { identity } from '../../src/ir/ops/identity.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { matMul } from '../../src/ir/ops/mat-mul.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
-import { sigmoid } from '../../src/ir/ops/sigmoid.ts';
 import { softmax } from '../../src/ir/ops/softmax.ts';
-import { tanh } from '../../src/ir/ops/tanh.ts';
 import { transpose } from '../../src/ir/ops/transpose.ts';
 import { countOf, floats, type Shape, stridesOf } from '../../src/ir/tensor.ts';
 import { Draw } from './draw.ts';
+import { gentleSamples } from './functions.ts';
 import type { LayerRecipe, Recipe, Weights, WindowRecipe } from './recipes.ts';
 
 type Layer<K extends LayerRecipe['kind']> = LayerRecipe & { readonly kind: K };
@@ -400,10 +398,9 @@ class Builder {
     if (rows === 1 || last || alongChannels) this.#pointwise(softmax, { axis }, [this.at]);
   }
 
-  #function(of: Layer<'pointwise'>['of']): void {
-    if (of === 'hardSigmoid')
-      this.#pointwise(hardSigmoid, { alpha: Math.fround(1 / 6), beta: 0.5 }, [this.at]);
-    else this.#pointwise(of === 'tanh' ? tanh : sigmoid, {}, [this.at]);
+  #function(of: number): void {
+    const { op, attrs } = gentleSamples[of % gentleSamples.length]!;
+    this.#pointwise(op, attrs as never, [this.at]);
   }
 
   graph(): Graph<'imported'> {

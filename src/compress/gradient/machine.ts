@@ -1,6 +1,7 @@
 /** A network in memory: a group of samples forward, and the gradients of the loss backward. */
 import { at, must } from '../../base/errors.ts';
 import { instantiate } from '../../wasm/host.ts';
+import { curveBackward, curveForward } from './curve.ts';
 import { elementBytes, type Kernels, kernelModule, lanes } from './kernels.ts';
 import type { Affine, Network, Step, Terms } from './network.ts';
 import { softmaxBackward, softmaxForward } from './softmax.ts';
@@ -144,6 +145,7 @@ function placesOf(step: Step, room: Allotment): Places {
       };
     case 'clamp':
     case 'softmax':
+    case 'curve':
       return { kind: 'none' };
     default:
       return step satisfies never;
@@ -208,6 +210,14 @@ function runsOf(step: Step, at: Places, kernels: Kernels, buffer: ArrayBuffer, t
       return {
         forward: () => softmaxForward(values, step, lanes),
         backward: () => softmaxBackward(values, gradients, step, lanes),
+      };
+    }
+    case 'curve': {
+      const values = new Float32Array(buffer);
+      const gradients = values.subarray(toGradient / 4);
+      return {
+        forward: () => curveForward(values, step, lanes),
+        backward: () => curveBackward(values, gradients, step, lanes),
       };
     }
     default:

@@ -5,7 +5,7 @@
  */
 
 import { at, InputError, locate, must } from '../../base/errors.ts';
-import type { Steps, Term, Value, Windows } from '../../ir/graph/gradient.ts';
+import type { Curve, Steps, Term, Value, Windows } from '../../ir/graph/gradient.ts';
 import { type Graph, inputName, type Node } from '../../ir/graph/graph.ts';
 import { type Clamp, clampAt, type RowClamp } from '../../ir/integers/row-clamp.ts';
 import { countOf, type Shape, type Tensor } from '../../ir/tensor.ts';
@@ -59,8 +59,16 @@ interface SoftmaxStep {
   readonly inner: number;
 }
 
+interface CurveStep {
+  readonly kind: 'curve';
+  readonly f: Curve;
+  readonly x: number;
+  readonly y: number;
+  readonly count: number;
+}
+
 /** `learns`: whether its output depends on weights that learn, so that it has a backward step. */
-export type Step = (Affine | MaxPool | ClampStep | SoftmaxStep) & { readonly learns: boolean };
+export type Step = (Affine | MaxPool | ClampStep | SoftmaxStep | CurveStep) & { readonly learns: boolean };
 
 /** A node with weights: rows x terms in their own order. */
 export interface Layer {
@@ -249,6 +257,13 @@ class NodeSteps implements Steps {
       inner,
       learns,
     });
+    return y;
+  }
+
+  curve(x: Value, f: Curve): Value {
+    const { shape, learns } = x;
+    const y = this.#built.place(shape, learns);
+    this.#built.steps.push({ kind: 'curve', f, x: x.at, y: y.at, count: countOf(shape), learns });
     return y;
   }
 }

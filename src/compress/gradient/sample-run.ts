@@ -7,6 +7,7 @@ import { holds, must } from '../../base/errors.ts';
 import { largestOf } from '../../base/extremes.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { countOf, floats, type Tensor } from '../../ir/tensor.ts';
+import { curveBackward, curveForward } from './curve.ts';
 import { elementBytes } from './kernels.ts';
 import { type Affine, type Network, networkOf, type Step, weightsIn } from './network.ts';
 import { softmaxBackward, softmaxForward } from './softmax.ts';
@@ -205,6 +206,11 @@ function runsOf(step: Exclude<Step, Affine>, elements: number): Runs {
       return {
         forward: ({ values }) => softmaxForward(values, step, 1),
         backward: ({ values, gradients }) => softmaxBackward(values, gradients, step, 1),
+      };
+    case 'curve':
+      return {
+        forward: ({ values }) => curveForward(values, step, 1),
+        backward: ({ values, gradients }) => curveBackward(values, gradients, step, 1),
       };
     default:
       return step satisfies never;

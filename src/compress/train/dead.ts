@@ -80,6 +80,7 @@ function zerosOf(network: Network, layers: readonly LayerState[]): Uint8Array {
         break;
       }
       case 'softmax':
+      case 'curve':
         break;
       default:
         step satisfies never;
@@ -132,6 +133,10 @@ function readOf(network: Network, layers: readonly LayerState[]): Uint8Array {
       case 'softmax':
         // Of one line all elements matter to each.
         read.fill(1, step.x / elementBytes, step.x / elementBytes + step.lines * step.size * step.inner);
+        break;
+      case 'curve':
+        for (let i = 0; i < step.count; i++)
+          if (read[step.y / elementBytes + i] === 1) read[step.x / elementBytes + i] = 1;
         break;
       default:
         step satisfies never;

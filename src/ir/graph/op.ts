@@ -1,6 +1,6 @@
 /** What an operator is. One file in `ops/` each; nothing else in the compiler knows any operator by name. */
 
-import type { Kernel } from '../kernel/kernel.ts';
+import type { Expr, Kernel } from '../kernel/kernel.ts';
 import type { Order } from '../kernel/memory-order.ts';
 import type { Quant, StoredTensor } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
@@ -153,6 +153,19 @@ export interface NextNode extends NodeView<unknown> {
   readonly op: CanonicalOp;
 }
 
+/** Has a value computed once in a kernel, under this name or one like it; the result stands for it. */
+export type Hold = (stem: string, value: Expr) => Expr;
+
+/** A real function of the elements at one place, as many as the node has inputs. */
+export interface RealFunction<A> {
+  /** NaN outside of its domain. */
+  value(attrs: A, ...x: readonly number[]): number;
+  /**
+   * In float32, of locals. Outside of its domain it has the value of the domain's end.
+   */
+  float32(attrs: A, x: readonly Expr[], hold: Hold): Expr;
+}
+
 /** What every operator has, whatever stage it is of. */
 interface OpBase<A> {
   readonly kind: string;
@@ -216,6 +229,8 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   absorb(node: NodeView<A>, next: NextNode): A | undefined;
   /** Each element of the output is made of the elements at its place alone, after broadcasting. */
   readonly elementwise: boolean;
+  /** Set where each element of the output is one real function of those at its place, whatever its channel. */
+  readonly real?: RealFunction<A>;
   /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */
   readonly turns?: true;
   /** Its weights as a matrix on columns of its first input; undefined for operators without weights. */

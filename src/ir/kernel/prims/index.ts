@@ -3,6 +3,7 @@ import type { Primitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
 import { exp32 } from './exp.ts';
+import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
 import {
   requantizeCompact,
   requantizeDouble,
@@ -19,6 +20,8 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     clamp,
     divideNearest,
     exp32,
+    exponent32,
+    mantissa32,
     requantizeCompact,
     requantizeDouble,
     requantizeFloat,
@@ -26,6 +29,7 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     requantizePow2,
     requantizeSingle,
     signExtend,
+    sqrt32,
   ].map((p) => [p.name, p]),
 );
 
