@@ -10,7 +10,7 @@ import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { flatten } from '../../src/ir/ops/flatten.ts';
-import { globalAvgPool } from '../../src/ir/ops/global-avg-pool.ts';
+import { globalAvgPool } from '../../src/ir/ops/global-pools.ts';
 import { identity } from '../../src/ir/ops/identity.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { matMul } from '../../src/ir/ops/mat-mul.ts';

@@ -15,7 +15,7 @@ import { dropout } from './dropout.ts';
 import { flatten } from './flatten.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
-import { globalAvgPool } from './global-avg-pool.ts';
+import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { hardSigmoid } from './hard-sigmoid.ts';
 import { identity } from './identity.ts';
 import { linear } from './linear.ts';
@@ -36,7 +36,8 @@ import { move } from './move.ts';
 import { pad } from './pad.ts';
 import { pow, power } from './pow.ts';
 import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
-import { reduceMean } from './reduce-mean.ts';
+import { reduceOps } from './reduced.ts';
+import { reductions } from './reductions.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
 import { shape } from './shape.ts';
@@ -99,6 +100,7 @@ const canonical: readonly CanonicalOp[] = [
   tanh,
   thresholdedRelu,
   transpose,
+  ...reductions,
 ];
 
 /** Those of the imported stage only. */
@@ -116,12 +118,13 @@ const imported: readonly ImportedOp[] = [
   gather,
   gemm,
   globalAvgPool,
+  globalLpPool,
+  globalMaxPool,
   identity,
   matMul,
   mul,
   pad,
   pow,
-  reduceMean,
   reshapeInput,
   shape,
   slice,
@@ -132,6 +135,7 @@ const imported: readonly ImportedOp[] = [
   sub,
   tile,
   unsqueeze,
+  ...reduceOps,
 ];
 
 /** Every operator. */
