@@ -15,7 +15,7 @@ import { dropout } from './dropout.ts';
 import { flatten } from './flatten.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
-import { globalAvgPool } from './global-avg-pool.ts';
+import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { hardSigmoid } from './hard-sigmoid.ts';
 import { identity } from './identity.ts';
 import { linear } from './linear.ts';
@@ -37,7 +37,8 @@ import { constantOps } from './on-constants.ts';
 import { pad } from './pad.ts';
 import { pow, power } from './pow.ts';
 import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
-import { reduceMean } from './reduce-mean.ts';
+import { reduceOps } from './reduced.ts';
+import { reductions } from './reductions.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
 import { shape } from './shape.ts';
@@ -81,8 +82,8 @@ const canonical: readonly CanonicalOp[] = [
   linear,
   log,
   maxPool,
-  move,
   mish,
+  move,
   power,
   reciprocal,
   reshape,
@@ -100,6 +101,7 @@ const canonical: readonly CanonicalOp[] = [
   tanh,
   thresholdedRelu,
   transpose,
+  ...reductions,
 ];
 
 /** Those of the imported stage only. */
@@ -117,12 +119,13 @@ const imported: readonly ImportedOp[] = [
   gather,
   gemm,
   globalAvgPool,
+  globalLpPool,
+  globalMaxPool,
   identity,
   matMul,
   mul,
   pad,
   pow,
-  reduceMean,
   reshapeInput,
   shape,
   slice,
@@ -134,6 +137,7 @@ const imported: readonly ImportedOp[] = [
   tile,
   unsqueeze,
   ...constantOps,
+  ...reduceOps,
 ];
 
 /** Every operator. */

@@ -12,6 +12,7 @@ import {
   requantizePow2,
   requantizeSingle,
 } from './requantize.ts';
+import { log2, root15, rootShift } from './root.ts';
 import { signExtend } from './sign-extend.ts';
 
 /** Every primitive; Kernel IR calls them by name. */
@@ -22,12 +23,15 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     exp32,
     exponent32,
     mantissa32,
+    log2,
     requantizeCompact,
     requantizeDouble,
     requantizeFloat,
     requantizeHigh,
     requantizePow2,
     requantizeSingle,
+    root15,
+    rootShift,
     signExtend,
     sqrt32,
   ].map((p) => [p.name, p]),
