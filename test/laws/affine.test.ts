@@ -71,6 +71,14 @@ const pooled = (draw: Draw): Sample => ({
   x: drawn(draw, [1, draw.int(1, 4), 6, 7]),
 });
 
+/** An axis of 3 as one of 4. */
+const blurred = (axis: number) => ({
+  axis,
+  taps: 2,
+  first: [0, 0, 1, 1],
+  weights: [0.75, 0.25, 0.5, 0.5, 1, 0, 0.25, 0.75],
+});
+
 /** A random node of each operator of every stage. */
 const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
   add(draw) {
@@ -104,6 +112,10 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
     };
     const pool = draw.unit() < 0.3 ? { pool: { ...tile, ceilMode: false, countIncludePad: false } } : {};
     return { attrs: { ...attrs, ...padded, ...pool }, x, more };
+  },
+  resample(draw) {
+    const axes = oneOf(draw, [2], [3], [2, 3], [1, 3]);
+    return { attrs: { axes: axes.map(blurred), words: '' }, x: drawn(draw, [1, 3, 3, 3]) };
   },
   linear(draw) {
     const [rows, columns] = [draw.int(1, 4), draw.int(1, 5)];
@@ -228,6 +240,7 @@ const met: Readonly<Record<string, readonly string[]>> = {
   conv: ['after', 'before', 'barred', 'no before'],
   linear: ['after', 'before'],
   maxPool: ['commuting', 'barred'],
+  resample: ['commuting', 'barred'],
   reshape: ['commuting', 'barred'],
   hardSigmoid: ['opaque'],
   sigmoid: ['opaque'],

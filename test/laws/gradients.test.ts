@@ -176,6 +176,14 @@ const cases: Readonly<Record<string, Cases>> = {
       .map(([shape, alpha, beta]) => ({ shape, attrs: { alpha, beta }, constants: [] })),
   sigmoid: () => shapes.map((shape) => ({ shape, attrs: {}, constants: [] })),
   tanh: () => shapes.map((shape) => ({ shape, attrs: {}, constants: [] })),
+  resample: () =>
+    fc.constantFrom([2], [3, 1]).map((axes) => ({
+      shape: [1, 3, 3, 3],
+      attrs: {
+        axes: axes.map((axis) => ({ axis, taps: 2, first: [1, 0], weights: [0.75, 0.25, 0.5, 0.5] })),
+      },
+      constants: [],
+    })),
   reshape: () => shapes.map((shape) => ({ shape, attrs: { shape: shape.toReversed() }, constants: [] })),
   transpose: () =>
     shapes.chain((shape) =>

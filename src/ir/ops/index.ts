@@ -24,8 +24,10 @@ import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
 import { pad } from './pad.ts';
 import { reduceMean } from './reduce-mean.ts';
+import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
+import { resize } from './resize.ts';
 import { shape } from './shape.ts';
 import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
@@ -48,6 +50,7 @@ const canonical: readonly CanonicalOp[] = [
   linear,
   maxPool,
   move,
+  resample,
   reshape,
   sigmoid,
   softmax,
@@ -76,6 +79,7 @@ const imported: readonly ImportedOp[] = [
   pad,
   reduceMean,
   reshapeInput,
+  resize,
   shape,
   slice,
   softmaxFlattened,
