@@ -12,8 +12,9 @@ import {
   type Replacement,
 } from '../../src/ir/graph/op.ts';
 import { composed } from '../../src/ir/integers/row-clamp.ts';
+import { conv } from '../../src/ir/ops/conv.ts';
 import { ops } from '../../src/ir/ops/index.ts';
-import { countOf, floats, type Shape, type Tensor } from '../../src/ir/tensor.ts';
+import { countOf, floats, type Shape, type Tensor, type TensorType } from '../../src/ir/tensor.ts';
 import { Draw } from '../support/draw.ts';
 import { fixedSeed, freshSeed, runsOf } from '../support/seeds.ts';
 
@@ -71,6 +72,14 @@ const pooled = (draw: Draw): Sample => ({
   x: drawn(draw, [1, draw.int(1, 4), 6, 7]),
 });
 
+/** Two channels as neighbours in a row, without the first. */
+const pixelPairs = ([sums]: readonly TensorType[]) => {
+  const [, , height = 1, width = 1] = sums!.shape;
+  return {
+    shuffle: { block: [1, 2], neighbours: 'pixels' as const, crop: [0, 1], size: [height, 2 * width - 1] },
+  };
+};
+
 /** An axis of 3 as one of 4. */
 const blurred = (axis: number) => ({
   axis,
@@ -111,6 +120,8 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
       dilations: [1, 1],
     };
     const pool = draw.unit() < 0.3 ? { pool: { ...tile, ceilMode: false, countIncludePad: false } } : {};
+    if (rows === 2 && draw.unit() < 0.3)
+      return { attrs: { ...attrs, ...padded, ...pixelPairs(conv.infer(attrs, [x, weight])) }, x, more };
     return { attrs: { ...attrs, ...padded, ...pool }, x, more };
   },
   resample(draw) {
