@@ -10,6 +10,7 @@ import { concat } from './concat.ts';
 import { constant } from './constant.ts';
 import { constantOfShape } from './constant-of-shape.ts';
 import { conv } from './conv.ts';
+import { convTranspose } from './conv-transpose.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
 import { flatten } from './flatten.ts';
@@ -39,8 +40,10 @@ import { pow, power } from './pow.ts';
 import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
 import { reduceOps } from './reduced.ts';
 import { reductions } from './reductions.ts';
+import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
+import { resize } from './resize.ts';
 import { shape } from './shape.ts';
 import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
@@ -86,6 +89,7 @@ const canonical: readonly CanonicalOp[] = [
   move,
   power,
   reciprocal,
+  resample,
   reshape,
   round,
   sigmoid,
@@ -111,6 +115,7 @@ const imported: readonly ImportedOp[] = [
   concat,
   constant,
   constantOfShape,
+  convTranspose,
   depthToSpace,
   div,
   dropout,
@@ -127,6 +132,7 @@ const imported: readonly ImportedOp[] = [
   pad,
   pow,
   reshapeInput,
+  resize,
   shape,
   slice,
   softmaxFlattened,

@@ -15,14 +15,7 @@ import {
 } from '../tensor.ts';
 import { checkLegacyBroadcast, inferPair } from './common/elementwise.ts';
 import { onlyOnConstants } from './common/imported.ts';
-import {
-  axisIn,
-  constantScalar,
-  isFloat,
-  known,
-  newestOpset,
-  required,
-} from './common/inputs.ts';
+import { axisIn, constantScalar, isFloat, known, newestOpset, required } from './common/inputs.ts';
 
 type Inputs = readonly (Tensor | undefined)[];
 type Types = readonly (InputType | undefined)[];
@@ -87,11 +80,6 @@ const comparison = (type: string, since: number, holds: (x: number, y: number) =
     const [a, b] = [required(inputs, 0, 'A'), required(inputs, 1, 'B')];
     const truth: Tensor = { dtype: 'bool', shape: a.shape, data: a.data };
     return zip(truth, b, (x, y) => Number(holds(x, y)));
-  },
-});
-
-    const dropped = attributes.int('keepdims', 1) === 0;
-    return { dtype: x.dtype, shape: dropped ? kept.filter((_, i) => !axes.includes(i)) : kept, data };
   },
 });
 
