@@ -3,7 +3,7 @@ import { type AnyNode, freshIn, type Graph, type Node, type TensorInfo } from '.
 import { type Obstacle, refusal } from '../ir/graph/obstacles.ts';
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
 import { reshape } from '../ir/ops/reshape.ts';
-import { countOf, sameShape, showShape, type TensorType } from '../ir/tensor.ts';
+import { countOf, floats, sameShape, showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
 import { requireFiniteFile } from './finite.ts';
 
 /** What has been rewritten so far. */
@@ -51,18 +51,24 @@ function onlyOne(names: readonly string[], what: string): string {
 function draftOf(imported: Graph<'imported'>, input: string): Draft {
   const tensors = new Map<string, TensorInfo<'float'>>();
   for (const [name, info] of imported.tensors)
-    if (info.constant !== undefined)
-      tensors.set(name, { dtype: info.constant.dtype, shape: info.constant.shape, constant: info.constant });
+    if (info.constant !== undefined) {
+      const constant = inFloat32(info.constant);
+      tensors.set(name, { dtype: constant.dtype, shape: constant.shape, constant });
+    }
   tensors.set(input, inputType(input, imported.tensors.get(input)));
   const nodeNames = new Set(imported.nodes.map((node) => node.name));
   return { imported, tensors, nodes: [], nodeNames, aliases: new Map(), unknown: new Set() };
 }
 
+/** Networks of float64 are compiled as float32 ones. */
+const inFloat32 = (tensor: Tensor): Tensor =>
+  tensor.dtype === 'float64' ? floats(tensor.shape, Float32Array.from(tensor.data)) : tensor;
+
 function inputType(name: string, info: TensorInfo<'imported'> | undefined): TensorType {
   const where = `input '${name}'`;
   if (info?.shape === undefined)
     throw new InputError({ where, found: 'no shape', supported: 'fixed sizes; the batch may be dynamic' });
-  if (info.dtype !== 'float32')
+  if (info.dtype !== 'float32' && info.dtype !== 'float64')
     throw new InputError({ where, found: `elements of type ${info.dtype}`, supported: 'float32' });
   if (info.shape[0] !== 1)
     throw new InputError({
@@ -71,7 +77,7 @@ function inputType(name: string, info: TensorInfo<'imported'> | undefined): Tens
       supported: 'batch 1, or a dynamic batch',
       todo: `export with an example input of batch 1, or with dynamic_axes={'${name}': {0: 'batch'}}`,
     });
-  return { dtype: info.dtype, shape: info.shape };
+  return { dtype: 'float32', shape: info.shape };
 }
 
 const isConstant = (draft: Draft, name: string): boolean =>
@@ -86,7 +92,7 @@ function tried(draft: Draft, node: AnyNode): readonly Obstacle[] {
   for (const name of node.outputs) {
     const { dtype, shape } = imported.tensors.get(name) ?? {};
     if (dtype === undefined || shape === undefined) unknown.add(name);
-    else draft.tensors.set(name, { dtype, shape });
+    else draft.tensors.set(name, { dtype: dtype === 'float64' ? 'float32' : dtype, shape });
   }
   const { name, type = node.op.kind, source } = node;
   const place = { node: { name, type }, ...(source === undefined ? {} : { source }) };
