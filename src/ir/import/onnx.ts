@@ -47,6 +47,8 @@ interface Draft {
   readonly tensors: Map<string, Info>;
   readonly nodes: AnyNode[];
   readonly obstacles: Obstacle[];
+  /** Tensors of which nothing is known for an obstacle before them. */
+  readonly unknown: Set<string>;
   /** Element types of 16-bit floats that were met. */
   readonly halves: Set<string>;
 }
@@ -80,6 +82,7 @@ function graphOf(
     tensors: new Map(),
     nodes: [],
     obstacles: [],
+    unknown: new Set(),
     halves: new Set(),
   };
   const outputs = uniqueNames(listOf(graph.output), 'output');
@@ -193,7 +196,8 @@ function readAll(draft: Draft, calls: readonly Call[], wanted: readonly string[]
     const isBranch = call.domain === '' && call.type === 'If';
     const condition = isBranch ? infoOf(draft, conditionOf(call))?.constant : undefined;
     if (condition !== undefined) readBranch(draft, call, condition.data[0] !== 0);
-    else add(draft, call, isBranch ? undecided(call) : decodeNode(call, draft.external));
+    else
+      add(draft, call, isBranch ? undecided(call, isUnknown(draft, call)) : decodeNode(call, draft.external));
   }
   for (const name of needed) infoOf(draft, name);
   return needed;
@@ -202,13 +206,20 @@ function readAll(draft: Draft, calls: readonly Call[], wanted: readonly string[]
 /** The element type that a Cast makes. */
 const castOf = (call: Call): number => numberOf(call.attributes.find(({ name }) => name === 'to')?.i);
 
+const isUnknown = ({ unknown }: Draft, { inputs, captured }: Call): boolean =>
+  [...inputs, ...captured].some((name) => unknown.has(name));
+
 function add(draft: Draft, call: Call, { node, obstacle }: ReturnType<typeof decodeNode>): void {
   if (obstacle !== undefined) draft.obstacles.push(obstacle);
   if (call.type === 'Cast') noteType(draft, castOf(call));
   const { found, error } = attempt(() => outputsOf(node, (name) => infoOf(draft, name)));
   if (error !== undefined) draft.obstacles.push(obstacleAt(call, 'shape', error));
+  const behind = obstacle !== undefined || error !== undefined || isUnknown(draft, call);
   node.outputs.forEach((name, i) => {
-    if (name !== '') draft.tensors.set(name, found === undefined ? {} : at(found, i));
+    if (name === '') return;
+    const info = found === undefined ? {} : at(found, i);
+    draft.tensors.set(name, info);
+    if (behind && info.shape === undefined) draft.unknown.add(name);
   });
   draft.nodes.push(node);
 }

@@ -15,7 +15,7 @@ import {
   type TensorType,
 } from '../tensor.ts';
 import { checkLegacyBroadcast, inferPair } from './common/elementwise.ts';
-import { onlyOnConstants } from './common/imported.ts';
+import { onlyOnConstants, usedOnActivations } from './common/imported.ts';
 import {
   axesIn,
   axisIn,
@@ -46,7 +46,7 @@ interface Attrs {
 /** @throws DynamicShapeError where an input is not constant */
 function inferByValue({ type, value }: Meaning, types: Types, attributes: Attributes): readonly TensorType[] {
   if (types.some((input) => input !== undefined && input.constant === undefined))
-    throw new DynamicShapeError({ found: `${type} of what the network's input decides` });
+    throw new DynamicShapeError(usedOnActivations(type));
   const { dtype, shape } = value(
     types.map((input) => input?.constant),
     attributes,

@@ -51,8 +51,8 @@ function runsOf({ axis }: SoftmaxAttrs, context: KernelContext, elem: 'u8' | 'f3
   const channels = axis === 1 && sameOrder(input.order, spatialOrder(input.shape));
   if (rows > 1 && !last && !channels)
     throw complain(
-      `softmax along axis ${axis} of ${showShape(input.shape)}`,
-      'the channels, or the last axis',
+      `softmax along axis ${axis} of ${showShape(input.shape)}, whose numbers along it are no neighbours in memory`,
+      'the innermost axis in memory: the channels of images, the last axis of what was never one',
     );
   return { name: context.name, doc: docOf('Softmax', [input], output, elem), rows, length };
 }
