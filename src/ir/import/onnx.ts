@@ -85,7 +85,7 @@ function graphOf(
     unknown: new Set(),
     halves: new Set(),
   };
-  const outputs = uniqueNames(listOf(graph.output), 'output');
+  const outputs = listOf(graph.output).map(({ name }) => textOf(name));
   const inputs = inputsIn(draft, graph);
   const declared = new Declarations(inputs, sizes);
   for (const info of inputs) {

@@ -6,7 +6,6 @@ import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import { type Clamp, holdsZero } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { requireSame } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { channelCount, countOf, sameShape, showShape } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
@@ -14,6 +13,7 @@ import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { depthwise } from './common/depthwise.ts';
 import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
 import { newestOpset, required } from './common/inputs.ts';
+import { alike } from './common/reads.ts';
 import { type AffineSum, affineSumThatIs, affineSumValue, finestSumStep } from './kernels/affine-sum.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import { elementwise, floatSumValue } from './kernels/elementwise.ts';
@@ -111,10 +111,7 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
     if (!alike || a.constant !== undefined || b.constant !== undefined) return opaqueChannels();
     return { ...sameChannels(attrs), isSilent: () => attrs.clamp === undefined || holdsZero(attrs.clamp) };
   },
-  order: (_attrs, inputs) => {
-    requireSame(inputs);
-    return inputs[0]?.order;
-  },
+  reads: alike,
   affine: { kind: 'channelwise', map: mapOf, again: undefined, alone: depthwise },
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: true,

@@ -6,6 +6,7 @@ import {
   unitAxis,
   type WindowAttrs,
   type WindowAxis,
+  widerPads,
   windowAxes,
 } from '../geometry/window.ts';
 import { is } from '../graph/graph.ts';
@@ -27,6 +28,7 @@ import { layerChannels } from './common/channel-flows.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { padded } from './common/padding.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs, poolAxes } from './common/pool.ts';
+import { asImages } from './common/reads.ts';
 import { rounded } from './common/round.ts';
 import { sumsAfter, sumsBefore } from './common/weighted-sums.ts';
 import { convolution } from './kernels/convolution.ts';
@@ -329,10 +331,19 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
       attrs.pool === undefined ? {} : { pool: explicitMaxPool(attrs.pool, [convType(attrs, inputs)]) };
     return { ...attrs, ...explicitWindow(convAxes(attrs, inputs)), ...pool };
   },
-  order: (_attrs, inputs, output) => {
-    requireSpatial(inputs[0]);
-    return spatialOrder(output);
+  padded(attrs, { pads: more, value }, input) {
+    const pads = attrs.autoPad === 'NOTSET' ? widerPads(attrs.pads, more) : undefined;
+    const own = attrs.pads.some((p) => p > 0) ? (attrs.padValues ?? [0]) : [value];
+    if (pads === undefined || own.some((other) => other !== value)) return undefined;
+    const { padValues: _, ...rest } = attrs;
+    return {
+      ...rest,
+      pads,
+      ...(value === 0 ? {} : { padValues: new Array(at(input.shape, 1)).fill(value) }),
+    };
   },
+  reads: asImages,
+  order: (_attrs, _inputs, output) => spatialOrder(output),
   affine: {
     kind: 'weighted',
     // What falls does not pass the maximum behind the sums.

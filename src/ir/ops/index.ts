@@ -10,6 +10,7 @@ import { concat } from './concat.ts';
 import { constant } from './constant.ts';
 import { constantOfShape } from './constant-of-shape.ts';
 import { conv } from './conv.ts';
+import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
 import { flatten } from './flatten.ts';
 import { gather } from './gather.ts';
@@ -18,9 +19,24 @@ import { globalAvgPool } from './global-avg-pool.ts';
 import { hardSigmoid } from './hard-sigmoid.ts';
 import { identity } from './identity.ts';
 import { linear } from './linear.ts';
+import {
+  elu,
+  gelu,
+  hardSwish,
+  leakyRelu,
+  mish,
+  softplus,
+  softsign,
+  swish,
+  thresholdedRelu,
+} from './linear-units.ts';
 import { matMul } from './mat-mul.ts';
 import { maxPool } from './max-pool.ts';
+import { move } from './move.ts';
 import { constantOps } from './on-constants.ts';
+import { pad } from './pad.ts';
+import { pow, power } from './pow.ts';
+import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
 import { reduceMean } from './reduce-mean.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
@@ -29,24 +45,60 @@ import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
 import { softmax } from './softmax.ts';
 import { softmaxFlattened } from './softmax-flattened.ts';
+import { split } from './split.ts';
 import { squeeze, unsqueeze } from './squeeze.ts';
+import { abs, ceil, floor, round, sign } from './steps.ts';
 import { tanh } from './tanh.ts';
+import { expand, tile } from './tile.ts';
 import { transpose } from './transpose.ts';
+import { acos, acosh, asin, asinh, atan, atanh, cos, cosh, sin, sinh, tan } from './trigonometry.ts';
 
 /** The operators of every stage. To add one: its file, a line here, its test. */
 const canonical: readonly CanonicalOp[] = [
+  abs,
+  acos,
+  acosh,
   add,
+  asin,
+  asinh,
+  atan,
+  atanh,
   avgPool,
   batchNorm,
+  ceil,
   clip,
   conv,
+  cos,
+  cosh,
+  elu,
+  erf,
+  exp,
+  floor,
+  gelu,
   hardSigmoid,
+  hardSwish,
+  leakyRelu,
   linear,
+  log,
   maxPool,
+  move,
+  mish,
+  power,
+  reciprocal,
   reshape,
+  round,
   sigmoid,
+  sign,
+  sin,
+  sinh,
   softmax,
+  softplus,
+  softsign,
+  sqrt,
+  swish,
+  tan,
   tanh,
+  thresholdedRelu,
   transpose,
 ];
 
@@ -57,8 +109,10 @@ const imported: readonly ImportedOp[] = [
   concat,
   constant,
   constantOfShape,
+  depthToSpace,
   div,
   dropout,
+  expand,
   flatten,
   gather,
   gemm,
@@ -66,13 +120,18 @@ const imported: readonly ImportedOp[] = [
   identity,
   matMul,
   mul,
+  pad,
+  pow,
   reduceMean,
   reshapeInput,
   shape,
   slice,
   softmaxFlattened,
+  spaceToDepth,
+  split,
   squeeze,
   sub,
+  tile,
   unsqueeze,
   ...constantOps,
 ];

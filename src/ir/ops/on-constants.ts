@@ -7,7 +7,6 @@ import {
   countOf,
   largestTensor,
   numbersFor,
-  picked,
   type Shape,
   showShape,
   stridesOf,
@@ -135,19 +134,6 @@ function numbersFrom(inputs: Inputs): Tensor {
   requireModest([count]);
   const data = numbersFor(dtype, count).map((_, i) => start + i * delta);
   return { dtype, shape: [count], data };
-}
-
-function repeated(x: Tensor, times: readonly number[]): Tensor {
-  if (times.length !== x.shape.length) throw complain(`${times.length} repeats`, 'one per axis');
-  requireModest(x.shape.map((size, axis) => size * at(times, axis)));
-  return times.reduce((tensor, n, axis) => {
-    const size = at(tensor.shape, axis);
-    return picked(
-      tensor,
-      axis,
-      Array.from({ length: n * size }, (_, i) => i % size),
-    );
-  }, x);
 }
 
 /** Indices of an element in each axis. */
@@ -316,22 +302,6 @@ const meanings: readonly Meaning[] = [
   reduction('ReduceSum', 0, (sum, x) => sum + x),
   reduction('ReduceProd', 1, (product, x) => product * x),
   { type: 'Range', since: 11, value: numbersFrom },
-  {
-    type: 'Expand',
-    since: 8,
-    value(inputs) {
-      const x = required(inputs, 0, 'input');
-      const shape = broadcastShape(x.shape, Array.from(required(inputs, 1, 'shape').data));
-      requireModest(shape);
-      return broadcastTo(x, shape);
-    },
-  },
-  {
-    type: 'Tile',
-    since: 6,
-    value: (inputs) =>
-      repeated(required(inputs, 0, 'input'), Array.from(required(inputs, 1, 'repeats').data)),
-  },
   { type: 'NonZero', since: 9, value: (inputs) => nonZero(required(inputs, 0, 'X')) },
   { type: 'CumSum', since: 11, value: runningSums },
   { type: 'Trilu', since: 14, value: triangle },

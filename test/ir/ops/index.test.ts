@@ -32,6 +32,7 @@ test('operators of the imported stage become canonical ones, and those stay as t
       'hardSigmoid',
       'linear',
       'maxPool',
+      'move',
       'reshape',
       'sigmoid',
       'softmax',
