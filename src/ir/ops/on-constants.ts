@@ -14,7 +14,7 @@ import {
   type TensorType,
 } from '../tensor.ts';
 import { checkLegacyBroadcast, inferPair } from './common/elementwise.ts';
-import { onlyOnConstants } from './common/imported.ts';
+import { onlyOnConstants, usedOnActivations } from './common/imported.ts';
 import { axisIn, constantScalar, isFloat, known, newestOpset, required } from './common/inputs.ts';
 
 type Inputs = readonly (Tensor | undefined)[];
@@ -36,7 +36,7 @@ interface Attrs {
 /** @throws DynamicShapeError where an input is not constant */
 function inferByValue({ type, value }: Meaning, types: Types, attributes: Attributes): readonly TensorType[] {
   if (types.some((input) => input !== undefined && input.constant === undefined))
-    throw new DynamicShapeError({ found: `${type} of what the network's input decides` });
+    throw new DynamicShapeError(usedOnActivations(type));
   const { dtype, shape } = value(
     types.map((input) => input?.constant),
     attributes,
