@@ -20,6 +20,8 @@ export interface Calibration {
   readonly samples: number;
   /** By tensor name. */
   readonly ranges: ReadonlyMap<string, Range>;
+  /** By node name: of what nodes keep inside (`CanonicalOp.inside`), by `minmax`. */
+  readonly insideRanges: ReadonlyMap<string, Range>;
   /** Mean per channel (axis 1), by tensor name. */
   readonly means: ReadonlyMap<string, Float64Array>;
 }
@@ -52,6 +54,7 @@ export function calibrate(
   const shape = must(graph.tensors.get(input), 'the input has a type').shape;
   checkSamples(samples, shape);
   const gathered = new Map<string, Gathered>();
+  const inside = new Map<string, Gathered>();
   const passes = method === 'minmax' ? [gatherRange] : [gatherRange, gatherHistogram];
   passes.forEach((gather, pass) => {
     samples.forEach((sample, i) => {
@@ -61,7 +64,9 @@ export function calibrate(
         if (pass === 0) requireFiniteActivation(graph, name, tensor);
         gather(gathered, name, tensor);
       };
-      evaluate(graph, new Map([[input, floats(shape, sample)]]), note);
+      evaluate(graph, new Map([[input, floats(shape, sample)]]), note, (node, tensor) =>
+        gatherRange(inside, node, tensor),
+      );
     });
   });
   const entries = [...gathered];
@@ -70,6 +75,9 @@ export function calibrate(
     samples: samples.length,
     ranges: new Map(
       entries.map(([name, g]) => [name, rangeOf(g, method, samples.length * channelsIn(graph, name))]),
+    ),
+    insideRanges: new Map(
+      [...inside].map(([node, g]) => [node, rangeOf(g, 'minmax', samples.length * g.sums.length)]),
     ),
     means: new Map(entries.map(([name, g]) => [name, g.sums.map((sum) => sum / g.count)])),
   };

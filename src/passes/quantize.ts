@@ -68,7 +68,12 @@ function quantizeGraph(
         };
         const outputQuant = node.op.outputQuant?.(scale) ?? quantOf(scale.range);
         quants.set(output, outputQuant);
-        return quantizeNode(node, { ...scale, outputQuant, inputMean: meanFor(node, calibration, options) });
+        return quantizeNode(node, {
+          ...scale,
+          outputQuant,
+          inputMean: meanFor(node, calibration, options),
+          insideRange: calibration.insideRanges.get(node.name),
+        });
       }),
   );
   const tensors = new Map(

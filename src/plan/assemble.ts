@@ -164,12 +164,16 @@ function argsOf(
       case 'out':
         return fitting(kernel, param, output);
       case 'scratch':
-        return draft(`scratch:${kernel.name}`, { shape: [param.length] }, step, param.elem, param.length);
+        return draft(scratchName(kernel, param), { shape: [param.length] }, step, param.elem, param.length);
       default:
         return param.role satisfies never;
     }
   });
 }
+
+/** Of several, each has its parameter's name too. */
+const scratchName = ({ name, params }: Kernel, { name: own }: Param): string =>
+  params.filter(({ role }) => role === 'scratch').length > 1 ? `scratch:${name}:${own}` : `scratch:${name}`;
 
 /** A kernel takes and gives whole tensors. @throws DefectError */
 function fitting({ name }: Kernel, param: Param, draft: Draft | undefined): Draft {

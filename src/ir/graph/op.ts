@@ -116,6 +116,8 @@ export interface QuantizeContext<A> extends ScaleContext<A> {
    * none is made.
    */
   readonly inputMean: Float64Array | undefined;
+  /** What it took inside during calibration, of operators that keep numbers there. */
+  readonly insideRange?: Range | undefined;
 }
 
 /** Itself a map, as a batch normalization, an addition of a constant, an activation with bounds. */
@@ -210,6 +212,8 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
    * input's bytes on, so that the readers of its output decide. Absent: its tensors hold 0.
    */
   readonly anyZeroPoint?: 'computes' | 'moves';
+  /** Set where `reference` gives one tensor more than outputs: numbers kept inside, whose range `quantize` needs. */
+  readonly inside?: true;
   /** What becomes of maps of single channels before and behind it: gains, shifts and bounds. */
   readonly affine: AffineRule<A>;
   /** Its attributes with the next node in it, an activation or a pool; undefined: they stay two. */

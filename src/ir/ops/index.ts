@@ -23,6 +23,8 @@ import { matMul } from './mat-mul.ts';
 import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
 import { pad } from './pad.ts';
+import { gru, lstm, rnn } from './recurrent.ts';
+import { gruLayer, lstmLayer, rnnLayer } from './recurrent-layers.ts';
 import { reduceMean } from './reduce-mean.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
@@ -44,11 +46,14 @@ const canonical: readonly CanonicalOp[] = [
   batchNorm,
   clip,
   conv,
+  gru,
   hardSigmoid,
   linear,
+  lstm,
   maxPool,
   move,
   reshape,
+  rnn,
   sigmoid,
   softmax,
   tanh,
@@ -70,12 +75,15 @@ const imported: readonly ImportedOp[] = [
   gather,
   gemm,
   globalAvgPool,
+  gruLayer,
   identity,
+  lstmLayer,
   matMul,
   mul,
   pad,
   reduceMean,
   reshapeInput,
+  rnnLayer,
   shape,
   slice,
   softmaxFlattened,

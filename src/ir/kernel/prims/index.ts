@@ -3,10 +3,12 @@ import type { Primitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
 import { exp32 } from './exp.ts';
+import { interpolate } from './interpolate.ts';
 import {
   requantizeCompact,
   requantizeDouble,
   requantizeFloat,
+  requantizeHalves,
   requantizeHigh,
   requantizePow2,
   requantizeSingle,
@@ -19,9 +21,11 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     clamp,
     divideNearest,
     exp32,
+    interpolate,
     requantizeCompact,
     requantizeDouble,
     requantizeFloat,
+    requantizeHalves,
     requantizeHigh,
     requantizePow2,
     requantizeSingle,
