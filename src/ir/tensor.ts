@@ -67,6 +67,14 @@ export function numbersFor(dtype: DType, count: number): Numbers {
 
 export const floats = (shape: Shape, data: Float32Array): Tensor => ({ dtype: 'float32', shape, data });
 
+/** Numbers as a tensor of a type; of float32 the array itself. */
+export function tensorOf({ dtype, shape }: TensorType, numbers: Float32Array): Tensor {
+  if (dtype === 'float32') return { dtype, shape, data: numbers };
+  const data = numbersFor(dtype, numbers.length);
+  data.set(numbers);
+  return { dtype, shape, data };
+}
+
 /** The slices at some indices along an axis, in the order given. */
 export function picked({ dtype, shape, data }: Tensor, axis: number, index: readonly number[]): Tensor {
   const size = at(shape, axis);

@@ -17,7 +17,7 @@ const [, STALE, KEPT, READ, WRITE, REUSED] = uses.map(codeOf) as [0, 1, 2, 3, 4,
 
 /** Slots that the step before this moment has as arguments of such roles. */
 export function argumentsOf(program: Program, moment: number, read: boolean): readonly number[] {
-  if (moment === 0) return read ? [] : [program.input];
+  if (moment === 0) return read ? [] : program.inputs.map(({ slot }) => slot);
   const { kernel, args } = must(program.steps[moment - 1], 'a step of the program');
   return args.filter((_, i) => (kernel.params[i]?.role === 'in') === read);
 }

@@ -3,6 +3,7 @@
  * references within float32 rounding: random tensors, windows, padding, groups and bounds, gains of both signs and 0.
  */
 import { expect, test } from 'vitest';
+import { axiswise } from '../../src/ir/geometry/strided.ts';
 import type { Bound, ChannelMap, Remade, RowClamp } from '../../src/ir/graph/affine.ts';
 import {
   type CanonicalOp,
@@ -115,6 +116,10 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
   reshape: (draw) => ({
     attrs: { shape: oneOf<Shape>(draw, [1, 4, 6], [1, 24], [1, 2, 4, 3]) },
     x: drawn(draw, [1, 4, 2, 3]),
+  }),
+  move: (draw) => ({
+    attrs: { shape: [1, 4], pieces: axiswise(0, [1, 4], [[0], [3, 1, -1, 0]]), fill: 2, words: '' },
+    x: drawn(draw, [1, 4]),
   }),
   hardSigmoid: (draw) => ({ attrs: { alpha: 0.2, beta: 0.5 }, x: drawn(draw, [1, 3, 2, 4]) }),
   sigmoid: (draw) => ({ attrs: {}, x: drawn(draw, [1, 3, 2, 4]) }),
@@ -230,6 +235,7 @@ const met: Readonly<Record<string, readonly string[]>> = {
   maxPool: ['commuting', 'barred'],
   reshape: ['commuting', 'barred'],
   hardSigmoid: ['opaque'],
+  move: ['opaque'],
   sigmoid: ['opaque'],
   tanh: ['opaque'],
   softmax: ['opaque'],

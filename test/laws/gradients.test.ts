@@ -10,6 +10,7 @@ import { lanes } from '../../src/compress/gradient/kernels.ts';
 import { Engine } from '../../src/compress/gradient/machine.ts';
 import { type Network, weightsIn } from '../../src/compress/gradient/network.ts';
 import { SampleRun } from '../../src/compress/gradient/sample-run.ts';
+import { axiswise } from '../../src/ir/geometry/strided.ts';
 import type { Graph, Node } from '../../src/ir/graph/graph.ts';
 import { isCanonical } from '../../src/ir/graph/op.ts';
 import type { RowClamp } from '../../src/ir/integers/row-clamp.ts';
@@ -176,6 +177,26 @@ const cases: Readonly<Record<string, Cases>> = {
       .map(([shape, alpha, beta]) => ({ shape, attrs: { alpha, beta }, constants: [] })),
   sigmoid: () => shapes.map((shape) => ({ shape, attrs: {}, constants: [] })),
   tanh: () => shapes.map((shape) => ({ shape, attrs: {}, constants: [] })),
+  move: () =>
+    fc.tuple(shapes, seedArbitrary, fc.boolean()).map(([shape, seed, twice]) => {
+      const [size, joined] = [shape.at(-1)!, [...shape.with(-1, 2 * shape.at(-1)!)]];
+      const last = (index: readonly number[]) => [
+        ...shape.slice(0, -1).map((n) => Array.from({ length: n }, (_, i) => i)),
+        [...index, ...new Array<number>(2 * size - index.length).fill(-1)],
+      ];
+      const backward = Array.from({ length: size }, (_, i) => size - 1 - i);
+      const second = [...new Array<number>(size).fill(-1), ...backward].with(-1, -1);
+      const pieces = [
+        ...axiswise(0, shape, last(backward)),
+        ...axiswise(1, shape, [...last([]).slice(0, -1), second]),
+      ];
+      return {
+        shape,
+        attrs: { shape: joined, pieces, fill: 0.5, words: '' },
+        constants: twice ? [] : [coarse(shape, seed)],
+        twice,
+      };
+    }),
   reshape: () => shapes.map((shape) => ({ shape, attrs: { shape: shape.toReversed() }, constants: [] })),
   transpose: () =>
     shapes.chain((shape) =>

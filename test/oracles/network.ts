@@ -8,6 +8,7 @@ import type { Lookup } from '../../src/ir/ops/common/pointwise.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
+import type { MoveAttrs, QuantizedMove } from '../../src/ir/ops/move.ts';
 import type { ReshapeAttrs } from '../../src/ir/ops/reshape.ts';
 import type { QuantizedSoftmax, SoftmaxAttrs } from '../../src/ir/ops/softmax.ts';
 import type { TransposeAttrs } from '../../src/ir/ops/transpose.ts';
@@ -21,6 +22,7 @@ import {
   linearOracle,
   lookupOracle,
   maxPoolOracle,
+  moveOracle,
   softmaxOracle,
   transposeOracle,
 } from './operators.ts';
@@ -47,6 +49,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   sigmoid: lookedUp,
   tanh: lookedUp,
   hardSigmoid: lookedUp,
+  move: (n, inputs) => moveOracle(n.attrs as MoveAttrs, n.quantized as QuantizedMove, inputs),
   reshape: (n, [x]) => ({ shape: (n.attrs as ReshapeAttrs).shape, data: x!.data }),
   transpose: (n, [x]) => transposeOracle((n.attrs as TransposeAttrs).perm, x!),
 };

@@ -64,6 +64,12 @@ export function nodeError(at: At, unit: number): Tensor {
   }
   if (node.op.kind === 'softmax') return softmaxError(at);
   if (node.op.kind === 'clip') return moved[0]!;
+  if (node.op.kind === 'move')
+    return apply(
+      node,
+      { fill: 0 },
+      inputs.map((x, i) => moved[i] ?? zeros(x!)),
+    );
   const slope = slopes[node.op.kind];
   if (slope !== undefined) return map(moved[0]!, (e) => slope * e + unit);
   return apply(node, {}, [moved[0]!]);

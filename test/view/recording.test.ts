@@ -92,19 +92,19 @@ describe.each([
       pooled.address + ((4 * 14 + 5) * 6 + 3) * elemBytes[pooled.elem],
     );
     expect(coordinateText(pooled, 3 * 196 + 4 * 14 + 5)).toBe('c=3, y=4, x=5');
-    expect(coordinateText(program.slots[program.output]!, 7)).toBe('i=7');
+    expect(coordinateText(program.slots[program.outputs[0]!.slot]!, 7)).toBe('i=7');
   });
 
   test('numbers: stored ones, and what they mean', () => {
-    const bytes = recording.tensors.get(program.output)!;
-    const slot = program.slots[program.output]!;
-    const stored = readSlot(portOf(program, program.output), bytes);
+    const bytes = recording.tensors.get(program.outputs[0]!.slot)!;
+    const slot = program.slots[program.outputs[0]!.slot]!;
+    const stored = readSlot(portOf(program, program.outputs[0]!.slot), bytes);
     const { scale, zeroPoint } = slot.quant ?? { scale: 1, zeroPoint: 0 };
     expect(Float32Array.from(stored, (q) => (q - zeroPoint) * scale)).toEqual(
-      decodePort(program, program.output, bytes),
+      decodePort(program, program.outputs[0]!.slot, bytes),
     );
-    const input = recording.tensors.get(program.input)!;
-    const real = decodePort(program, program.input, input);
+    const input = recording.tensors.get(program.inputs[0]!.slot)!;
+    const real = decodePort(program, program.inputs[0]!.slot, input);
     real.forEach((x, i) => {
       expect(x).toBeCloseTo(sample.real[i]!, 6);
     });

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
-import { InputError } from '../../base/errors.ts';
+import { at, InputError } from '../../base/errors.ts';
 import { indexOfLargest } from '../../base/extremes.ts';
 import { requireClasses, requireLabelCount } from '../../data/labels.ts';
 import { readLabels } from '../../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
+import { countOf } from '../../ir/tensor.ts';
 import { formatPercent } from '../../text/numbers.ts';
 import { formatShare, type Share, wilson } from '../../text/wilson.ts';
 import { type Context, printJson } from '../context.ts';
@@ -75,7 +76,7 @@ function labelsFor(flags: Flags, prepared: Prepared): Int32Array {
   return labels;
 }
 
-/** The class of each sample by each engine. */
+/** The class of each sample by each engine: the largest of the first output. */
 function classify(
   engines: readonly Engine[],
   prepared: Prepared,
@@ -86,7 +87,7 @@ function classify(
   for (let i = 0; i < count; i++) {
     const sample = sampleAt(prepared, i);
     engines.forEach((engine, e) => {
-      (classes[e] ?? new Int32Array(0))[i] = indexOfLargest(engine.run(sample));
+      (classes[e] ?? new Int32Array(0))[i] = indexOfLargest(at(engine.run(sample), 0));
     });
     progress.report('samples', i + 1, count);
   }
@@ -158,7 +159,7 @@ function run(context: Context, file: string, flags: Flags): void {
   const progress = progressOn(io, flags.json === true);
   const engines = enginesOf(context, loaded, flags, options, progress);
   const count = Math.min(prepared.count, flags.limit ?? prepared.count);
-  const outputs = engines[0]?.outputShape.reduce((product, n) => product * n, 1) ?? 0;
+  const outputs = countOf(at(at(engines, 0).outputs, 0).shape);
   requireClasses(labels, outputs, flags.labels ?? flags.input);
   const classes = classify(engines, prepared, count, progress);
   const result = resultOf(engines, classes, labels.slice(0, count));

@@ -2,10 +2,10 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import type { Artifact } from '../../artifact/make.ts';
 import { writeOneFile } from '../../artifact/node-folder.ts';
-import { InputError } from '../../base/errors.ts';
+import { at, InputError } from '../../base/errors.ts';
 import { readBytes } from '../../data/node-files.ts';
 import { channelsFirst } from '../../data/prepare.ts';
-import { outputSlot } from '../../program/slots.ts';
+import { outputSlots } from '../../program/slots.ts';
 import { formatBytes, formatMany } from '../../text/numbers.ts';
 import { cFunctions } from '../../view/c-functions.ts';
 import type { Example, FloatSide, ViewData } from '../../view/data.ts';
@@ -110,7 +110,7 @@ function examplesFor(artifact: Artifact, flags: Flags): readonly Example[] {
 /** @throws InputError unless there is one name per output. */
 function classesFrom({ program }: Artifact, text: string): readonly string[] {
   const names = text.split(',').map((name) => name.trim());
-  const { length } = outputSlot(program);
+  const { length } = at(outputSlots(program), 0);
   if (names.length === length && names.every((name) => name !== '')) return names;
   throw new InputError({
     where: '--classes',

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Artifact } from '../../artifact/make.ts';
-import { InputError, must } from '../../base/errors.ts';
+import { at, InputError, must } from '../../base/errors.ts';
 import { isFolder, readBeside, readBytes, readSamples } from '../../data/node-files.ts';
 import {
   channelsFirst,
@@ -17,7 +17,7 @@ import {
 import { identifierFrom } from '../../emit/c/identifier.ts';
 import type { Graph, Stage } from '../../ir/graph/graph.ts';
 import { channelsLast } from '../../plan/orders.ts';
-import { inputSlot } from '../../program/slots.ts';
+import { inputSlots } from '../../program/slots.ts';
 import type { Api } from '../api.ts';
 
 export type Loaded =
@@ -85,7 +85,7 @@ export function sampleShapeOf(graph: Graph<'float'>): SampleShape {
 
 /** The same of a program. */
 export const sampleShapeOfProgram = ({ program }: Artifact): SampleShape =>
-  sampleShapeOfSlot(inputSlot(program));
+  sampleShapeOfSlot(at(inputSlots(program), 0));
 
 export function readPrepared(file: string, sample: SampleShape, options: PrepareOptions): Prepared {
   const shape = channelsFirst(sample);

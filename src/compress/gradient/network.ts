@@ -263,12 +263,26 @@ function stepsOf(built: Builder, graph: Graph<'float'>, node: Node): Value {
   });
 }
 
+/** @throws InputError for several inputs or outputs: there is one loss of one output. */
+function onlyInput({ inputs, outputs, tensors }: Graph<'float'>): string {
+  const [name, ...more] = inputs;
+  const real = [...inputs, ...outputs].every((port) => tensors.get(port)?.dtype === 'float32');
+  if (name !== undefined && more.length === 0 && outputs.length === 1 && real) return name;
+  throw new InputError({
+    where: 'training',
+    found: `a network with ${inputs.length} inputs (${inputs.join(', ')}) and ${outputs.length} outputs (${outputs.join(', ')})`,
+    supported: 'one input and one output of float32',
+    todo: 'compile without training or pruning by its gradients, or train in PyTorch',
+  });
+}
+
 /**
  * The network's steps up to its logits: a softmax at the end is left away (near 1 it hides every error).
- * @throws InputError naming the node for operators without a gradient and computed weights
+ * @throws InputError for several inputs or outputs, and naming the node for operators without a gradient and computed
+ * weights
  */
 export function networkOf(graph: Graph<'float'>): Network {
-  const name = must(graph.inputs[0], 'a float graph has an input');
+  const name = onlyInput(graph);
   const built = new Builder();
   const input = built.place(must(graph.tensors.get(name), 'the input has a type').shape, false);
   built.values.set(name, input);

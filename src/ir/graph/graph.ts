@@ -6,7 +6,7 @@ import type { Channels } from './channels.ts';
 import type { CanonicalOp, OpDef } from './op.ts';
 
 /**
- * `imported`: ONNX operators as the file has them. `float`: canonical operators, batch 1, all shapes known.
+ * `imported`: ONNX operators as the file has them. `float`: canonical operators, all shapes known.
  * `int8`: the same operators, each with its integer form, every activation with a scale and zero point.
  */
 export type Stage = 'imported' | 'float' | 'int8';
@@ -19,7 +19,7 @@ export interface Node<Op extends OpDef = CanonicalOp> {
   readonly attrs: unknown;
   /** What `CanonicalOp.quantize` returned; only in the int8 stage. */
   readonly quantized?: unknown;
-  /** Tensor names; '' for an omitted optional input. */
+  /** Tensor names; '' for an omitted optional input, or an output that nothing reads. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** Names of the ONNX nodes that this one stands for, in order. */
@@ -51,6 +51,7 @@ export interface Graph<S extends Stage> {
   readonly name: string;
   /** Of the default ONNX domain; 0 for graphs made by hand. */
   readonly opset: number;
+  /** Names of tensors: each is a port of the program, in this order. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly tensors: ReadonlyMap<string, TensorInfo<S>>;

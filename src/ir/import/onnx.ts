@@ -94,7 +94,7 @@ function declareInputs(graph: GraphProto, tensors: Tensors): string[] {
 }
 
 function outputsIn(graph: GraphProto, tensors: Tensors): string[] {
-  const outputs = uniqueNames(listOf(graph.output), 'output');
+  const outputs = listOf(graph.output).map(({ name }) => textOf(name));
   if (outputs.length === 0)
     throw new InputError({ found: 'a graph without outputs', todo: 'export it again' });
   const missing = outputs.find((name) => !tensors.has(name));

@@ -77,12 +77,13 @@ class Finder {
   }
 
   visit(node: Node, channels: Channels): void {
-    const [output = ''] = node.outputs;
+    const [output = '', ...more] = node.outputs;
     const inputs = node.inputs.filter((name) => this.#axes.has(name));
-    const axis = this.#after(node, channels, inputs);
+    // What several outputs have in common is not said.
+    const axis = more.length > 0 ? undefined : this.#after(node, channels, inputs);
     if (axis === undefined || channels.flow === 'opaque') {
       for (const name of inputs) this.axis(name).space.locked = true;
-      this.newAxis(output, true);
+      for (const name of node.outputs) if (name !== '') this.newAxis(name, true);
     } else {
       this.#axes.set(output, axis);
       axis.space.makers.push({ node, inner: axis.inner, isSilent: channels.isSilent });

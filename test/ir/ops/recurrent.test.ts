@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { Draw } from '../../support/draw.ts';
 import { holdsModel } from '../../support/model-law.ts';
-import { encodeModel, floatTensor, int, type NodeSpec, text, valueInfo } from '../../support/onnx-model.ts';
+import { encodeModel, floatTensor, int, type NodeSpec, valueInfo } from '../../support/onnx-model.ts';
 
 interface Layer {
   readonly op: 'LSTM' | 'GRU' | 'RNN';
