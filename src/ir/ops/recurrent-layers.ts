@@ -137,7 +137,6 @@ const isOutput =
     i < layers[cell].outputs;
 
 function inferLayer(cell: Cell, attrs: Attrs, inputs: Inputs): readonly TensorType[] {
-  requireWhole(attrs, inputs);
   const { op } = layers[cell];
   const types = attrs.directions.map((_, d) => op.infer(attrsOf(attrs, d), ofDirection(attrs, inputs, d)));
   const { all, state } = axesOf(attrs);
@@ -236,6 +235,7 @@ function stateNames(apart: Apart, cell: Cell, direction: number): readonly strin
 function canonical(cell: Cell, node: NodeView<Attrs>): readonly Replacement[] {
   const { attrs, outputs, outputTypes } = node;
   requireConstant(node.inputTypes);
+  requireWhole(attrs, node.inputTypes);
   const apart: Apart = { node, nodes: [], constants: new Map() };
   splitStates(apart);
   const { all, state } = axesOf(attrs);

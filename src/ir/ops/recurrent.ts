@@ -1,18 +1,20 @@
 import { at, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { noFinerThan } from '../integers/quant.ts';
-import { shr } from '../kernel/builders.ts';
-import type { Kernel, Table } from '../kernel/kernel.ts';
+import type { Kernel } from '../kernel/kernel.ts';
 import { memoryStrides } from '../kernel/memory-order.ts';
-import type { StoredTensor } from '../kernel/stored.ts';
+import { type Quant, type StoredTensor, storageOf } from '../kernel/stored.ts';
 import { showShape, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import {
   fromGrid,
+  type Inside,
   type QuantizedRecurrent,
   type QuantizedStart,
   quantizeRecurrent,
   toGrid,
+  wideMade,
+  wideRead,
 } from './common/quantized-recurrent.ts';
 import { strided } from './common/reads.ts';
 import {
@@ -25,13 +27,7 @@ import {
   type Sizes,
 } from './common/recurrent.ts';
 import { grouped } from './kernels/doc.ts';
-import {
-  type CellArithmetic,
-  type Given,
-  type Recurrent,
-  recurrent,
-  type Start,
-} from './kernels/recurrent.ts';
+import { type Given, type Recurrent, recurrent, type Start } from './kernels/recurrent.ts';
 import { floatCell } from './kernels/recurrent-float32.ts';
 import { integerCell, largestCell, largestState } from './kernels/recurrent-int8.ts';
 
@@ -111,24 +107,16 @@ function float32Kernel(
   });
 }
 
-/** Tables of states have their type: 16 bits, or 32 for cells. */
-function integerStart(
-  start: QuantizedStart | undefined,
-  name: string,
-  elem: 'i16' | 'i32',
-  bits: number,
-): Start {
+function integerStart(start: QuantizedStart | undefined, name: string, inside: Inside): Start {
   if (start === undefined) return { kind: 'zero' };
-  if (start.kind === 'constant') {
-    const table: Table = { name, elem, data: [...start.data] };
-    return { kind: 'constant', table };
-  }
-  return {
-    kind: 'given',
-    elem: 'u8',
-    value: fromGrid(start.quant, bits, elem === 'i16' ? largestState : largestCell),
-  };
+  if (start.kind === 'given')
+    return { kind: 'given', elem: storageOf(start.quant).elem, value: fromGrid(start.quant, inside) };
+  const elem = inside.largest > largestState ? 'i32' : 'i16';
+  return { kind: 'constant', table: { name, elem, data: [...start.data] } };
 }
+
+const integerOutput = (quant: Quant | undefined, inside: Inside): Given | undefined =>
+  quant && { elem: storageOf(quant).elem, value: toGrid(quant, inside) };
 
 function int8Kernel(
   cell: Cell,
@@ -137,29 +125,25 @@ function int8Kernel(
   context: KernelContext,
 ): Kernel {
   const { name } = context;
-  const arithmetic: CellArithmetic = integerCell({
-    name,
-    x: 'u8',
-    ofX: q.ofX,
-    ofState: q.ofState,
-    cellBits: q.cellBits,
-    peepholes: q.peepholes,
-    curved: cell !== 'rnn' || !attrs.relu,
-  });
-  const given = (index: number, bits: number): Given | undefined => {
-    const quant = q.outputs[index];
-    return quant && { elem: 'u8', value: toGrid(quant, bits) };
-  };
-  const cells = given(2, q.cellBits);
+  const state: Inside = { bits: q.stateBits, largest: largestState };
+  const cells: Inside = { bits: q.cellBits + 8, largest: largestCell };
   return kernelOf(cell, attrs, context, q.ofX.bias.length, {
-    arithmetic,
+    arithmetic: integerCell({
+      name,
+      x: q.x.bits === undefined ? 'u8' : 'i16',
+      ofX: q.ofX,
+      ofState: q.ofState,
+      cellBits: q.cellBits,
+      peepholes: q.peepholes,
+      curved: cell !== 'rnn' || !attrs.relu,
+    }),
     starts: {
-      state: integerStart(q.state, `${name}_first_state`, 'i16', q.stateBits),
-      cell: integerStart(q.cell, `${name}_first_cell`, 'i32', q.cellBits + 8),
+      state: integerStart(q.state, `${name}_first_state`, state),
+      cell: integerStart(q.cell, `${name}_first_cell`, cells),
     },
-    all: given(0, q.stateBits),
-    last: given(1, q.stateBits),
-    lastCell: cells && { elem: cells.elem, value: (c) => cells.value(shr(c, 8)) },
+    all: integerOutput(q.outputs[0], state),
+    last: integerOutput(q.outputs[1], state),
+    lastCell: integerOutput(q.outputs[2], cells),
   });
 }
 
@@ -181,6 +165,7 @@ const recurrentOp = (cell: Cell): CanonicalOp<RecurrentAttrs, QuantizedRecurrent
   elementwise: false,
   anyZeroPoint: 'computes',
   // No finer than a state's own steps.
+  wide: { read: wideRead, made: wideMade },
   outputQuant: ({ range }) => noFinerThan(2 ** -15, range),
   rows: undefined,
   gradient: 'none',

@@ -23,12 +23,23 @@ function layerModel({ op, steps, inputs, hidden, directions = 1, attributes = []
   const rows = gates[op] * hidden;
   const most = size ?? 1 / Math.sqrt(hidden);
   const weights = (name: string, ...dims: readonly number[]) =>
-    floatTensor(name, dims, [...draw.floats(dims.reduce((a, b) => a * b, 1), -most, most)]);
+    floatTensor(name, dims, [
+      ...draw.floats(
+        dims.reduce((a, b) => a * b, 1),
+        -most,
+        most,
+      ),
+    ]);
   return encodeModel({
     opset: 14,
     inputs: [valueInfo('x', [1, steps, inputs])],
     nodes: [
-      { op, inputs: ['x', 'w', 'r', 'b'], outputs: ['y'], attributes: [int('hidden_size', hidden), int('layout', 1), ...attributes] },
+      {
+        op,
+        inputs: ['x', 'w', 'r', 'b'],
+        outputs: ['y'],
+        attributes: [int('hidden_size', hidden), int('layout', 1), ...attributes],
+      },
     ],
     initializers: [
       weights('w', directions, rows, inputs),
@@ -40,7 +51,10 @@ function layerModel({ op, steps, inputs, hidden, directions = 1, attributes = []
 
 describe('recurrent layers', () => {
   test.each(['LSTM', 'GRU', 'RNN'] as const)('%s', (op) => {
-    const { sqnr, int8 } = holdsModel(layerModel({ op, steps: 20, inputs: 5, hidden: 8 }), { seed: 5, float: 1e-5 });
+    const { sqnr, int8 } = holdsModel(layerModel({ op, steps: 20, inputs: 5, hidden: 8 }), {
+      seed: 5,
+      float: 1e-5,
+    });
     console.log(op, sqnr, int8.program.arenaBytes);
     expect(sqnr).toBeGreaterThan(30);
   });

@@ -1,5 +1,5 @@
 /** The integers of recurrent layers. */
-import { at, must } from '../../../base/errors.ts';
+import { at, complain, type InputError, must } from '../../../base/errors.ts';
 import { largestSize } from '../../../base/extremes.ts';
 import type { QuantizeContext, Range } from '../../graph/op.ts';
 import { quantizeStateRows, type StateRows } from '../../integers/state-rows.ts';
@@ -24,6 +24,7 @@ export interface QuantizedRecurrent {
   readonly peepholes?: Peepholes;
   readonly state?: QuantizedStart;
   readonly cell?: QuantizedStart;
+  readonly x: Quant;
   /** By output; undefined where it is not read. */
   readonly outputs: readonly (Quant | undefined)[];
 }
@@ -55,6 +56,13 @@ function constantStart(constant: Tensor, bits: number, largest: number): Quantiz
   return { kind: 'constant', data };
 }
 
+const cellsTooLarge = (): InputError =>
+  complain(
+    `cells beyond ${Math.floor(256 / margin)}, which are an input or output of the network`,
+    `cells of up to ${Math.floor(256 / margin)} during calibration`,
+    'compile with --type float32, or look at the forget gates in PyTorch',
+  );
+
 export function quantizeRecurrent(
   cell: Cell,
   { relu }: RecurrentAttrs,
@@ -74,7 +82,7 @@ export function quantizeRecurrent(
     bias: Float32Array.from(b.subarray(0, rows)),
     scale: input.scale,
     zeroPoint: input.zeroPoint,
-    largest: 255,
+    largest: input.bits === undefined ? 255 : 2 ** 15,
     fraction,
   });
   const ofState = quantizeStateRows({
@@ -94,6 +102,8 @@ export function quantizeRecurrent(
     startOf(places.h, stateBits, largestState),
     startOf(places.c, cellBits + 8, largestCell),
   ];
+  const isPort = [c.inputQuants[places.c], c.outputQuants[2]].some((quant) => quant?.bits === 32);
+  if (cell === 'lstm' && isPort && cellBits < 7) throw cellsTooLarge();
   const peep = constant(places.p);
   return {
     ofX,
@@ -103,28 +113,66 @@ export function quantizeRecurrent(
     ...(peep === undefined ? {} : { peepholes: peepholesOf(peep, cellBits) }),
     ...(state === undefined ? {} : { state }),
     ...(start === undefined ? {} : { cell: start }),
-    outputs: [c.outputQuant],
+    x: input,
+    outputs: c.outputQuants,
   };
 }
 
-/** What a number of an 8-bit grid is in steps of 2^-bits, of at most `largest` of them. */
-export function fromGrid({ scale, zeroPoint }: Quant, bits: number, largest: number): (q: Expr) => Expr {
+/** The grid of an LSTM's cells at ports: 2^-23 of 32 bits is no coarser than what is inside. */
+const cellGrid: Quant = { scale: 2 ** -23, zeroPoint: 0, bits: 32 };
+const stateGrid: Quant = { scale: 2 ** -15, zeroPoint: 0, bits: 16 };
+/** Of states of a ReLU, which know no bound. */
+const openGrid: Quant = { scale: 2 ** -16, zeroPoint: 0, bits: 32 };
+
+/** The grid of states, or of cells, where they have more than 8 bits. */
+const ownGrid = ({ relu }: RecurrentAttrs, isCell: boolean): Quant =>
+  isCell ? cellGrid : relu ? openGrid : stateGrid;
+
+export const wideRead = (attrs: RecurrentAttrs, input: number, isPort: boolean): Quant | undefined => {
+  if (input === places.x) return isPort ? undefined : stateGrid;
+  return ownGrid(attrs, input === places.c);
+};
+
+/** All states have 8 bits where no other recurrent layer reads them: what they are for is done. */
+export const wideMade = (attrs: RecurrentAttrs, output: number, isRead: boolean): Quant | undefined => {
+  if (output === 0) return isRead ? ownGrid(attrs, false) : undefined;
+  return ownGrid(attrs, output === 2);
+};
+
+/** A number inside: in steps of 2^-bits, of at most `largest` of them. */
+export interface Inside {
+  readonly bits: number;
+  readonly largest: number;
+}
+
+/** What a stored number of a grid is inside. */
+export function fromGrid(quant: Quant, { bits, largest }: Inside): (q: Expr) => Expr {
+  const { scale, zeroPoint } = quant;
+  const clamped = (x: Expr): Expr => call('clamp', 'i32', x, -largest, largest);
+  if (quant.bits !== undefined) {
+    const finer = -Math.log2(scale) - bits;
+    return (q) => clamped(finer > 0 ? call('requantize_pow2', 'i32', q, finer) : mul(q, 2 ** -finer));
+  }
   const reach = 255 + Math.abs(zeroPoint);
   const ratio = scale * 2 ** bits;
   const shift = Math.max(0, Math.min(15, Math.floor(Math.log2(2 ** 30 / reach / ratio))));
   const multiplier = Math.round(Math.min(2 ** 30 / reach, ratio * 2 ** shift));
   return (q) => {
     const product = mul(sub(q, zeroPoint), multiplier);
-    const value = shift === 0 ? product : shr(add(product, 2 ** (shift - 1)), shift);
-    return call('clamp', 'i32', value, -largest, largest);
+    return clamped(shift === 0 ? product : shr(add(product, 2 ** (shift - 1)), shift));
   };
 }
 
-/** The byte of a 16-bit number in steps of 2^-bits: one rounding, in 32 bits. */
-export function toGrid({ scale, zeroPoint }: Quant, bits: number): (x: Expr) => Expr {
-  const ratio = 2 ** -bits / scale;
+/** What a number inside is on a grid; bytes are made of its upper 16 bits, with one rounding in 32 bits. */
+export function toGrid(quant: Quant, { bits, largest }: Inside): (x: Expr) => Expr {
+  const { scale, zeroPoint } = quant;
+  if (quant.bits !== undefined) return (x) => mul(x, 2 ** (-Math.log2(scale) - bits));
+  const spare = largest > largestState ? 8 : 0;
+  const ratio = 2 ** (spare - bits) / scale;
   const shift = Math.max(1, Math.min(30, 14 - Math.floor(Math.log2(ratio))));
   const multiplier = Math.max(1, Math.min(32767, Math.round(ratio * 2 ** shift)));
-  return (x) =>
-    call('clamp', 'i32', add(call('requantize_compact', 'i32', x, multiplier, shift), zeroPoint), 0, 255);
+  return (x) => {
+    const steps = call('requantize_compact', 'i32', shr(x, spare), multiplier, shift);
+    return call('clamp', 'i32', add(steps, zeroPoint), 0, 255);
+  };
 }
