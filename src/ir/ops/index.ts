@@ -10,12 +10,13 @@ import { concat } from './concat.ts';
 import { constant } from './constant.ts';
 import { constantOfShape } from './constant-of-shape.ts';
 import { conv } from './conv.ts';
+import { convTranspose } from './conv-transpose.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
 import { flatten } from './flatten.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
-import { globalAvgPool } from './global-avg-pool.ts';
+import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { hardSigmoid } from './hard-sigmoid.ts';
 import { identity } from './identity.ts';
 import { linear } from './linear.ts';
@@ -37,9 +38,14 @@ import { constantOps } from './on-constants.ts';
 import { pad } from './pad.ts';
 import { pow, power } from './pow.ts';
 import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
-import { reduceMean } from './reduce-mean.ts';
+import { gru, lstm, rnn } from './recurrent.ts';
+import { gruLayer, lstmLayer, rnnLayer } from './recurrent-layers.ts';
+import { reduceOps } from './reduced.ts';
+import { reductions } from './reductions.ts';
+import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
+import { resize } from './resize.ts';
 import { shape } from './shape.ts';
 import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
@@ -75,18 +81,22 @@ const canonical: readonly CanonicalOp[] = [
   exp,
   floor,
   gelu,
+  gru,
   hardSigmoid,
   hardSwish,
   leakyRelu,
   linear,
   log,
+  lstm,
   maxPool,
-  move,
   mish,
+  move,
   power,
   reciprocal,
+  resample,
   reshape,
   round,
+  rnn,
   sigmoid,
   sign,
   sin,
@@ -100,6 +110,7 @@ const canonical: readonly CanonicalOp[] = [
   tanh,
   thresholdedRelu,
   transpose,
+  ...reductions,
 ];
 
 /** Those of the imported stage only. */
@@ -109,6 +120,7 @@ const imported: readonly ImportedOp[] = [
   concat,
   constant,
   constantOfShape,
+  convTranspose,
   depthToSpace,
   div,
   dropout,
@@ -117,13 +129,18 @@ const imported: readonly ImportedOp[] = [
   gather,
   gemm,
   globalAvgPool,
+  globalLpPool,
+  globalMaxPool,
+  gruLayer,
   identity,
+  lstmLayer,
   matMul,
   mul,
   pad,
   pow,
-  reduceMean,
   reshapeInput,
+  resize,
+  rnnLayer,
   shape,
   slice,
   softmaxFlattened,
@@ -134,6 +151,7 @@ const imported: readonly ImportedOp[] = [
   tile,
   unsqueeze,
   ...constantOps,
+  ...reduceOps,
 ];
 
 /** Every operator. */

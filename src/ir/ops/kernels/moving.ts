@@ -133,7 +133,7 @@ function filling({ output, fill: value }: Moving): readonly Stmt[] {
 }
 
 /** More pieces than this are listed element by element: a table takes less than their code. */
-const mostPieces = 16;
+export const mostPieces = 16;
 
 /** The pieces by themselves; or, where they are many, all of a source at once. */
 function partsOf(moving: Moving, readings: readonly Reading[]): readonly Part[] {
