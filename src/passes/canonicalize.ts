@@ -17,7 +17,7 @@ interface Draft {
   readonly aliases: Map<string, string>;
   /** Names that a node reads, or that are outputs of the network. */
   readonly read: ReadonlySet<string>;
-  /** Made by nodes that are refused, and of a type that only those would tell. */
+  /** Weights that are refused, and what nodes make that are refused, where only those would tell its type. */
   readonly unknown: Set<string>;
 }
 

@@ -22,7 +22,7 @@ import {
   textOf,
   type ValueInfoProto,
 } from './proto.ts';
-import { decodeSparse, decodeTensor, type ExternalFiles } from './tensor-proto.ts';
+import { decodeSparse, decodeTensor, type ExternalFiles, typeError } from './tensor-proto.ts';
 
 export interface ImportOptions extends Sizes {
   /** How messages and later stages name the network; the file's name for the graph when absent. */
@@ -167,15 +167,21 @@ function attempt<T>(work: () => T): { readonly found?: T; readonly error?: Input
   }
 }
 
+const constantInfo = (constant: Tensor): Info => ({ dtype: constant.dtype, shape: constant.shape, constant });
+
 /** What is known of a tensor; an initializer is decoded now. */
 function infoOf(draft: Draft, name: string): Info | undefined {
   const known = draft.tensors.get(name);
   const initializer = draft.initializers.get(name);
   if (known !== undefined || initializer === undefined) return known;
   noteType(draft, initializer.code);
-  const constant = initializer.decode();
-  const info = { dtype: constant.dtype, shape: constant.shape, constant };
+  const error = typeError(initializer.code, tensorLabel(name));
+  const info = error === undefined ? constantInfo(initializer.decode()) : {};
   draft.tensors.set(name, info);
+  if (error !== undefined) {
+    draft.unknown.add(name);
+    draft.obstacles.push({ kind: 'tensor', error });
+  }
   return info;
 }
 
