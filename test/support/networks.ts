@@ -5,6 +5,7 @@ import type { AnyNode, Graph, TensorInfo } from '../../src/ir/graph/graph.ts';
 import type { OpDef } from '../../src/ir/graph/op.ts';
 import { sameOrder, spatialOrder } from '../../src/ir/kernel/memory-order.ts';
 import { add } from '../../src/ir/ops/add.ts';
+import { mul } from '../../src/ir/ops/arithmetic.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
@@ -15,12 +16,15 @@ import { identity } from '../../src/ir/ops/identity.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { matMul } from '../../src/ir/ops/mat-mul.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
+import { product } from '../../src/ir/ops/products.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
+import { sigmoid } from '../../src/ir/ops/sigmoid.ts';
 import { softmax } from '../../src/ir/ops/softmax.ts';
 import { transpose } from '../../src/ir/ops/transpose.ts';
 import { countOf, floats, type Shape, stridesOf } from '../../src/ir/tensor.ts';
 import { Draw } from './draw.ts';
 import { gentleSamples } from './functions.ts';
+import { pairSamples } from './pairs.ts';
 import type { LayerRecipe, Recipe, Weights, WindowRecipe } from './recipes.ts';
 
 type Layer<K extends LayerRecipe['kind']> = LayerRecipe & { readonly kind: K };
@@ -172,6 +176,15 @@ class Builder {
         break;
       case 'softmax':
         this.#softmax(layer.axis);
+        break;
+      case 'pair':
+        this.#pair(layer);
+        break;
+      case 'gate':
+        this.#gate(layer.squeezed);
+        break;
+      case 'scale':
+        this.#scale(layer);
         break;
       case 'pointwise':
         this.#function(layer.of);
@@ -401,6 +414,33 @@ class Builder {
   #function(of: number): void {
     const { op, attrs } = gentleSamples[of % gentleSamples.length]!;
     this.#pointwise(op, attrs as never, [this.at]);
+  }
+
+  #pair({ of, row, seed }: Layer<'pair'>): void {
+    const { op, attrs } = pairSamples[of % pairSamples.length]!;
+    const shape = row ? this.shape.slice(-1) : this.shape;
+    const constant = this.#constant(shape, new Draw(seed).floats(countOf(shape), 0.5, 2));
+    this.#pointwise(op, attrs as never, [this.at, constant]);
+  }
+
+  /** Means are of images, which lie as images do. */
+  #gate(squeezed: boolean): void {
+    const start = { at: this.at, shape: this.shape, order: this.#order };
+    if (squeezed && this.#isImage) this.#compute(globalAvgPool, {}, [this.at]);
+    this.#pointwise(sigmoid, {}, [this.at]);
+    const gate = this.at;
+    [this.at, this.shape, this.#order] = [start.at, start.shape, start.order];
+    this.#pointwise(product, {}, [this.at, gate]);
+  }
+
+  /** As a constant that is added, where it is one per channel. */
+  #scale({ seed, scalar }: Layer<'scale'>): void {
+    if (!scalar && !this.#isImageOfChannels) return;
+    const data = new Draw(seed).floats(scalar ? 1 : this.#channels, -2, 2);
+    const shape = scalar ? [1] : [this.#channels, ...this.#spatial.map(() => 1)];
+    const free = this.#rowsAreFree;
+    this.#pointwise(mul, {}, [this.at, this.#constant(shape, data)]);
+    this.#rowsAreFree = free;
   }
 
   graph(): Graph<'imported'> {

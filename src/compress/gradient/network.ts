@@ -67,8 +67,17 @@ interface CurveStep {
   readonly count: number;
 }
 
+interface ProductStep {
+  readonly kind: 'product';
+  readonly factors: readonly [number, number];
+  readonly y: number;
+  readonly count: number;
+}
+
 /** `learns`: whether its output depends on weights that learn, so that it has a backward step. */
-export type Step = (Affine | MaxPool | ClampStep | SoftmaxStep | CurveStep) & { readonly learns: boolean };
+export type Step = (Affine | MaxPool | ClampStep | SoftmaxStep | CurveStep | ProductStep) & {
+  readonly learns: boolean;
+};
 
 /** A node with weights: rows x terms in their own order. */
 export interface Layer {
@@ -257,6 +266,14 @@ class NodeSteps implements Steps {
       inner,
       learns,
     });
+    return y;
+  }
+
+  product(a: Value, b: Value): Value {
+    const learns = a.learns || b.learns;
+    const y = this.#built.place(a.shape, learns);
+    const count = countOf(a.shape);
+    this.#built.steps.push({ kind: 'product', factors: [a.at, b.at], y: y.at, count, learns });
     return y;
   }
 

@@ -81,6 +81,7 @@ function zerosOf(network: Network, layers: readonly LayerState[]): Uint8Array {
       }
       case 'softmax':
       case 'curve':
+      case 'product':
         break;
       default:
         step satisfies never;
@@ -137,6 +138,11 @@ function readOf(network: Network, layers: readonly LayerState[]): Uint8Array {
       case 'curve':
         for (let i = 0; i < step.count; i++)
           if (read[step.y / elementBytes + i] === 1) read[step.x / elementBytes + i] = 1;
+        break;
+      case 'product':
+        for (let i = 0; i < step.count; i++)
+          if (read[step.y / elementBytes + i] === 1)
+            for (const factor of step.factors) read[factor / elementBytes + i] = 1;
         break;
       default:
         step satisfies never;

@@ -35,13 +35,3 @@ export function requireSpatial(place: StoredTensor | undefined): void {
     todo: 'remove the transpose or reshape before it: no code is emitted for either',
   });
 }
-
-/** @throws InputError unless all inputs lie in the same order. */
-export function requireSame(places: readonly StoredTensor[]): void {
-  if (places.every((p) => sameOrder(p.order, places[0]?.order))) return;
-  throw new InputError({
-    found: 'inputs whose elements lie in different orders in memory',
-    supported: 'operands that went through the same reshapes and transposes',
-    todo: 'apply the reshape or transpose after the addition',
-  });
-}

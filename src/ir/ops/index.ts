@@ -1,6 +1,6 @@
 import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { add } from './add.ts';
-import { div, mul, sub } from './arithmetic.ts';
+import { div, mul, neg, sub } from './arithmetic.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
@@ -33,9 +33,13 @@ import { matMul } from './mat-mul.ts';
 import { maxPool } from './max-pool.ts';
 import { pow, power } from './pow.ts';
 import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
+import { preluSlopes } from './prelu-slopes.ts';
+import { largerOf, prelu, product, quotient, smallerOf } from './products.ts';
 import { reduceMean } from './reduce-mean.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
+import { line, scaleShift } from './scale-shift.ts';
+import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
 import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
@@ -71,19 +75,26 @@ const canonical: readonly CanonicalOp[] = [
   gelu,
   hardSigmoid,
   hardSwish,
+  largerOf,
   leakyRelu,
+  line,
   linear,
   log,
   maxPool,
   mish,
   power,
+  prelu,
+  product,
+  quotient,
   reciprocal,
   reshape,
   round,
+  scaleShift,
   sigmoid,
   sign,
   sin,
   sinh,
+  smallerOf,
   softmax,
   softplus,
   softsign,
@@ -110,8 +121,13 @@ const imported: readonly ImportedOp[] = [
   globalAvgPool,
   identity,
   matMul,
+  maxOf,
+  meanOf,
+  minOf,
   mul,
+  neg,
   pow,
+  preluSlopes,
   reduceMean,
   reshapeInput,
   shape,
@@ -119,6 +135,7 @@ const imported: readonly ImportedOp[] = [
   softmaxFlattened,
   squeeze,
   sub,
+  sumOf,
   unsqueeze,
 ];
 
