@@ -33,6 +33,8 @@ import {
 import { matMul } from './mat-mul.ts';
 import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
+import { normalize, rmsNormalize } from './normalize.ts';
+import { norms } from './norms.ts';
 import { pad } from './pad.ts';
 import { pow, power } from './pow.ts';
 import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
@@ -101,6 +103,8 @@ const canonical: readonly CanonicalOp[] = [
   thresholdedRelu,
   transpose,
   ...reductions,
+  normalize,
+  rmsNormalize,
 ];
 
 /** Those of the imported stage only. */
@@ -136,6 +140,7 @@ const imported: readonly ImportedOp[] = [
   tile,
   unsqueeze,
   ...reduceOps,
+  ...norms,
 ];
 
 /** Every operator. */
