@@ -33,7 +33,7 @@ import {
 import { matMul } from './mat-mul.ts';
 import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
-import { normalize, rmsNormalize } from './normalize.ts';
+import { normalize, rmsNormalize } from './normalize-groups.ts';
 import { norms } from './norms.ts';
 import { pad } from './pad.ts';
 import { pow, power } from './pow.ts';

@@ -3,7 +3,7 @@ import { at, complain } from '../../base/errors.ts';
 import type { CanonicalOp, ImportedOp, InputType, NodeView, OnnxNode, Replacement } from '../graph/op.ts';
 import { countOf, floats, type Shape, showShape, type Tensor } from '../tensor.ts';
 import { axesIn, axisIn, constantOf, newestOpset, required } from './common/inputs.ts';
-import { type NormalizeAttrs, normalize, rmsNormalize } from './normalize.ts';
+import { type NormalizeAttrs, normalize, rmsNormalize } from './normalize-groups.ts';
 
 /** How an operator is one of the canonical ones. */
 interface Form {

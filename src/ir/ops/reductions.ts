@@ -33,9 +33,9 @@ import {
   powerIn,
 } from './kernels/logarithm.ts';
 import type { Group } from './kernels/reducing.ts';
-import { type Root, rootOf, rootValue } from './kernels/root.ts';
 import { type ShiftedSum, shiftedEnd, shiftedSum } from './kernels/shifted-sum.ts';
 import { longestInt8Softmax } from './kernels/softmax.ts';
+import { type Root, rootOf, rootValue } from './kernels/square-root.ts';
 import { type RowGroups, reduction } from './reduce.ts';
 
 /** Bytes: their sum stays below 2^30. */

@@ -1,8 +1,8 @@
 /** Normalizations: float outputs, all engines' bytes, proofs, and integers near their meaning. */
 import { describe, expect, test } from 'vitest';
 import { spatialOrder } from '../../../src/ir/kernel/memory-order.ts';
-import { longestNormalized } from '../../../src/ir/ops/kernels/normalize.ts';
-import { type NormalizeAttrs, normalize, rmsNormalize } from '../../../src/ir/ops/normalize.ts';
+import { longestNormalized } from '../../../src/ir/ops/kernels/group-norm.ts';
+import { type NormalizeAttrs, normalize, rmsNormalize } from '../../../src/ir/ops/normalize-groups.ts';
 import { floats, type Tensor } from '../../../src/ir/tensor.ts';
 import { Draw } from '../../support/draw.ts';
 import { holdsModel } from '../../support/model-law.ts';

@@ -23,7 +23,7 @@ import {
   type Place,
   type QuantizedNormalization,
   quantizedNormalization,
-} from './kernels/normalize.ts';
+} from './kernels/group-norm.ts';
 
 export interface NormalizeAttrs {
   /** The input's elements, row-major, under another shape; the output has the input's. */
