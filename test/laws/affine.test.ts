@@ -3,6 +3,7 @@
  * references within float32 rounding: random tensors, windows, padding, groups and bounds, gains of both signs and 0.
  */
 import { expect, test } from 'vitest';
+import { axiswise } from '../../src/ir/geometry/strided.ts';
 import type { Bound, ChannelMap, Remade, RowClamp } from '../../src/ir/graph/affine.ts';
 import {
   type CanonicalOp,
@@ -12,8 +13,9 @@ import {
   type Replacement,
 } from '../../src/ir/graph/op.ts';
 import { composed } from '../../src/ir/integers/row-clamp.ts';
+import { conv } from '../../src/ir/ops/conv.ts';
 import { ops } from '../../src/ir/ops/index.ts';
-import { countOf, floats, type Shape, type Tensor } from '../../src/ir/tensor.ts';
+import { countOf, floats, type Shape, type Tensor, type TensorType } from '../../src/ir/tensor.ts';
 import { Draw } from '../support/draw.ts';
 import { realSamples } from '../support/functions.ts';
 import { fixedSeed, freshSeed, runsOf } from '../support/seeds.ts';
@@ -72,6 +74,22 @@ const pooled = (draw: Draw): Sample => ({
   x: drawn(draw, [1, draw.int(1, 4), 6, 7]),
 });
 
+/** Two channels as neighbours in a row, without the first. */
+const pixelPairs = ([sums]: readonly TensorType[]) => {
+  const [, , height = 1, width = 1] = sums!.shape;
+  return {
+    shuffle: { block: [1, 2], neighbours: 'pixels' as const, crop: [0, 1], size: [height, 2 * width - 1] },
+  };
+};
+
+/** An axis of 3 as one of 4. */
+const blurred = (axis: number) => ({
+  axis,
+  taps: 2,
+  first: [0, 0, 1, 1],
+  weights: [0.75, 0.25, 0.5, 0.5, 1, 0, 0.25, 0.75],
+});
+
 /** A random node of each operator of every stage. */
 const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
   add(draw) {
@@ -104,7 +122,13 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
       dilations: [1, 1],
     };
     const pool = draw.unit() < 0.3 ? { pool: { ...tile, ceilMode: false, countIncludePad: false } } : {};
+    if (rows === 2 && draw.unit() < 0.3)
+      return { attrs: { ...attrs, ...padded, ...pixelPairs(conv.infer(attrs, [x, weight])) }, x, more };
     return { attrs: { ...attrs, ...padded, ...pool }, x, more };
+  },
+  resample(draw) {
+    const axes = oneOf(draw, [2], [3], [2, 3], [1, 3]);
+    return { attrs: { axes: axes.map(blurred), words: '' }, x: drawn(draw, [1, 3, 3, 3]) };
   },
   linear(draw) {
     const [rows, columns] = [draw.int(1, 4), draw.int(1, 5)];
@@ -116,6 +140,10 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
   reshape: (draw) => ({
     attrs: { shape: oneOf<Shape>(draw, [1, 4, 6], [1, 24], [1, 2, 4, 3]) },
     x: drawn(draw, [1, 4, 2, 3]),
+  }),
+  move: (draw) => ({
+    attrs: { shape: [1, 4], pieces: axiswise(0, [1, 4], [[0], [3, 1, -1, 0]]), fill: 2, words: '' },
+    x: drawn(draw, [1, 4]),
   }),
   softmax: (draw) => ({ attrs: { axis: 1 }, x: drawn(draw, [1, 4]) }),
   transpose: (draw) => ({ attrs: { perm: [0, 2, 1] }, x: drawn(draw, [1, 4, 3]) }),
@@ -237,7 +265,9 @@ const met: Readonly<Record<string, readonly string[]>> = {
   conv: ['after', 'before', 'barred', 'no before'],
   linear: ['after', 'before'],
   maxPool: ['commuting', 'barred'],
+  resample: ['commuting', 'barred'],
   reshape: ['commuting', 'barred'],
+  move: ['opaque'],
   softmax: ['opaque'],
   transpose: ['opaque'],
   ...Object.fromEntries(realSamples.map(({ op }) => [op.kind, ['opaque']])),

@@ -36,7 +36,18 @@ test('a thousand networks hold every operator and every special case several tim
     for (const trait of traits(recipe)) counts.set(trait, (counts.get(trait) ?? 0) + 1);
   const rare = ['dilated', 'stride beyond the kernel', 'padded with other than zeros', 'pooled pointwise'];
   const conv = ['depthwise', 'grouped', 'padded', 'pooled', 'clamped', 'one axis', ...rare];
-  const kinds = ['conv', 'linear', 'add', 'clip', 'maxPool', 'avgPool', 'softmax', 'reshape', 'transpose'];
+  const kinds = [
+    'conv',
+    'linear',
+    'add',
+    'clip',
+    'maxPool',
+    'avgPool',
+    'softmax',
+    'reshape',
+    'transpose',
+    'move',
+  ];
   for (const trait of [...kinds, ...conv]) expect(counts.get(trait) ?? 0, trait).toBeGreaterThanOrEqual(10);
   for (const { op } of gentleSamples) expect(counts.get(op.kind) ?? 0, op.kind).toBeGreaterThanOrEqual(2);
 });

@@ -10,6 +10,7 @@ import { lanes } from '../../src/compress/gradient/kernels.ts';
 import { Engine } from '../../src/compress/gradient/machine.ts';
 import { type Network, weightsIn } from '../../src/compress/gradient/network.ts';
 import { SampleRun } from '../../src/compress/gradient/sample-run.ts';
+import { axiswise } from '../../src/ir/geometry/strided.ts';
 import type { Graph, Node } from '../../src/ir/graph/graph.ts';
 import { isCanonical } from '../../src/ir/graph/op.ts';
 import type { RowClamp } from '../../src/ir/integers/row-clamp.ts';
@@ -100,6 +101,7 @@ const convolutions: Cases = (seed) =>
       bias: fc.boolean(),
       padded: fc.boolean(),
       pool: fc.constantFrom(0, 1, 2),
+      shuffled: fc.boolean(),
     })
     .chain((c) => clamps(c.groups * c.outs).map((clamp) => convolution({ ...c, clamp }, seed)));
 
@@ -113,6 +115,8 @@ function convolution(
     readonly padded: boolean;
     /** Its stride; 0 for none. */
     readonly pool: number;
+    /** Two channels as neighbours, without the first, where there is no pool. */
+    readonly shuffled: boolean;
     readonly clamp: RowClamp | undefined;
   },
   seed: number,
@@ -126,6 +130,13 @@ function convolution(
   const pool = c.pool === 0 ? undefined : pool2(spatial.length, c.pool);
   const pooled = { ...plain, ...ifAny('pool', pool) };
   const types = [floats(shape, new Float32Array()), weight];
+  const sums = fitting(() => conv.infer(plain as unknown as ConvAttrs, types))?.[0];
+  const wide = sums?.shape.slice(2).map((n, i) => (i === 0 ? 2 * n : n)) ?? [];
+  const block = wide.map((_, i) => (i === 0 ? 2 : 1));
+  const crop = wide.map((_, i) => (i === 0 ? 1 : 0));
+  const shuffle = { block, neighbours: 'pixels', crop, size: wide.map((n, i) => n - crop[i]!) };
+  if (c.shuffled && c.outs === 2 && sums !== undefined)
+    return { shape, attrs: { ...plain, shuffle }, constants: [weight] };
   return {
     shape,
     attrs: fitting(() => conv.infer(pooled as unknown as ConvAttrs, types)) === undefined ? plain : pooled,
@@ -176,6 +187,34 @@ const cases: Readonly<Record<string, Cases>> = {
     fc
       .tuple(shapes, bound, bound)
       .map(([shape, lo, more]) => ({ shape, attrs: { lo, hi: lo + more ** 2 }, constants: [] })),
+  move: () =>
+    fc.tuple(shapes, seedArbitrary, fc.boolean()).map(([shape, seed, twice]) => {
+      const [size, joined] = [shape.at(-1)!, [...shape.with(-1, 2 * shape.at(-1)!)]];
+      const last = (index: readonly number[]) => [
+        ...shape.slice(0, -1).map((n) => Array.from({ length: n }, (_, i) => i)),
+        [...index, ...new Array<number>(2 * size - index.length).fill(-1)],
+      ];
+      const backward = Array.from({ length: size }, (_, i) => size - 1 - i);
+      const second = [...new Array<number>(size).fill(-1), ...backward].with(-1, -1);
+      const pieces = [
+        ...axiswise(0, shape, last(backward)),
+        ...axiswise(1, shape, [...last([]).slice(0, -1), second]),
+      ];
+      return {
+        shape,
+        attrs: { shape: joined, pieces, fill: 0.5, words: '' },
+        constants: twice ? [] : [coarse(shape, seed)],
+        twice,
+      };
+    }),
+  resample: () =>
+    fc.constantFrom([2], [3, 1]).map((axes) => ({
+      shape: [1, 3, 3, 3],
+      attrs: {
+        axes: axes.map((axis) => ({ axis, taps: 2, first: [1, 0], weights: [0.75, 0.25, 0.5, 0.5] })),
+      },
+      constants: [],
+    })),
   reshape: () => shapes.map((shape) => ({ shape, attrs: { shape: shape.toReversed() }, constants: [] })),
   transpose: () =>
     shapes.chain((shape) =>

@@ -57,8 +57,13 @@ export function ownError<A, Q>(
     ...{ mode: 'single', weightBits: 8, inputQuants: [input, ...constants.map(() => undefined)] },
     range: rangeOf(op as CanonicalOp, wanted),
   };
-  const output = op.outputQuant?.(scale) ?? quantOf(scale.range);
-  const quantized = op.quantize!({ ...scale, outputQuant: output, inputMean: undefined });
+  const output = op.outputQuant?.(scale, 0) ?? quantOf(scale.range);
+  const quantized = op.quantize!({
+    ...scale,
+    outputQuant: output,
+    outputQuants: [output],
+    inputMean: undefined,
+  });
   const from = { shape, quant: input, ...(order === undefined ? {} : { order }) };
   const outOrder = op.order === undefined ? order : op.order(attrs, [from], wanted[0]!.shape);
   const to = {

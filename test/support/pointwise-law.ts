@@ -44,7 +44,12 @@ export function holdsInt8<A>(
     inputQuants: [input],
     range: { lo: 0, hi: 1 },
   } as const;
-  const quantized = op.quantize!({ ...scale, outputQuant: output, inputMean: undefined });
+  const quantized = op.quantize!({
+    ...scale,
+    outputQuant: output,
+    outputQuants: [output],
+    inputMean: undefined,
+  });
   const place = (quant: Quant) => ({ shape: type.shape, quant });
   const kernel = op.int8!(attrs, quantized, { name: 'y', inputs: [place(input)], outputs: [place(output)] });
   const made = outputOf(kernel, 'u8', bytes, 256);

@@ -86,7 +86,16 @@ export type LayerRecipe =
   | { readonly kind: 'transpose'; readonly turn: number }
   | { readonly kind: 'softmax'; readonly axis: number }
   /** Which of `gentleSamples`. */
-  | { readonly kind: 'pointwise'; readonly of: number };
+  | { readonly kind: 'pointwise'; readonly of: number }
+  | {
+      readonly kind: 'move';
+      readonly of: (typeof moves)[number];
+      readonly turn: number;
+      readonly seed: number;
+    };
+
+/** What puts elements elsewhere, along one axis. */
+export const moves = ['slice', 'pad', 'join', 'pick'] as const;
 
 export interface Recipe {
   /** Without the batch: [features], [channels, width] or [channels, height, width]. */
@@ -224,6 +233,15 @@ const layer: fc.Arbitrary<LayerRecipe> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('pointwise'), of: fc.nat({ max: gentleSamples.length - 1 }) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('move'),
+      of: fc.constantFrom(...moves),
+      turn: fc.nat({ max: 2 }),
+      seed,
+    }),
   },
 );
 

@@ -65,6 +65,12 @@ export function nodeError(at: At, unit: number): Tensor {
   }
   if (node.op.kind === 'softmax') return softmaxError(at);
   if (node.op.kind === 'clip') return moved[0]!;
+  if (node.op.kind === 'move')
+    return apply(
+      node,
+      { fill: 0 },
+      inputs.map((x, i) => moved[i] ?? zeros(x!)),
+    );
   const slope = slopes.get(node.op.kind);
   if (slope !== undefined)
     return map(moved[0]!, (e, i) => slope * e + unit * Math.max(1, Math.abs(at.result.data[i]!)));

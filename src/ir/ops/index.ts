@@ -10,6 +10,7 @@ import { concat } from './concat.ts';
 import { constant } from './constant.ts';
 import { constantOfShape } from './constant-of-shape.ts';
 import { conv } from './conv.ts';
+import { convTranspose } from './conv-transpose.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
 import { flatten } from './flatten.ts';
@@ -35,13 +36,16 @@ import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
 import { normalize, rmsNormalize } from './normalize-groups.ts';
 import { norms } from './norms.ts';
+import { constantOps } from './on-constants.ts';
 import { pad } from './pad.ts';
 import { pow, power } from './pow.ts';
 import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
 import { reduceOps } from './reduced.ts';
 import { reductions } from './reductions.ts';
+import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
+import { resize } from './resize.ts';
 import { shape } from './shape.ts';
 import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
@@ -87,6 +91,7 @@ const canonical: readonly CanonicalOp[] = [
   move,
   power,
   reciprocal,
+  resample,
   reshape,
   round,
   sigmoid,
@@ -114,6 +119,7 @@ const imported: readonly ImportedOp[] = [
   concat,
   constant,
   constantOfShape,
+  convTranspose,
   depthToSpace,
   div,
   dropout,
@@ -130,6 +136,7 @@ const imported: readonly ImportedOp[] = [
   pad,
   pow,
   reshapeInput,
+  resize,
   shape,
   slice,
   softmaxFlattened,
@@ -139,6 +146,7 @@ const imported: readonly ImportedOp[] = [
   sub,
   tile,
   unsqueeze,
+  ...constantOps,
   ...reduceOps,
   ...norms,
 ];
@@ -165,14 +173,13 @@ function grouped(): Map<string, OnnxMatch[]> {
 export const opOfOnnx = (type: string, opset: number): OnnxMatch | undefined =>
   byType.get(type)?.find(({ rule }) => rule.since <= opset && opset <= rule.upTo);
 
+/** The opsets in which the ONNX type means something here, `5 to 25`; undefined where there are none. */
+export function opsetsOf(type: string): string | undefined {
+  const rules = byType.get(type)?.map(({ rule }) => rule);
+  if (rules === undefined) return undefined;
+  return `${Math.min(...rules.map((rule) => rule.since))} to ${Math.max(...rules.map((rule) => rule.upTo))}`;
+}
+
 /** The ONNX operator types that some opset has support for, with those opsets, sorted. */
 export const supportedOnnx = (): readonly string[] =>
-  [...byType]
-    .map(([type, matches]) => {
-      const [since, upTo] = [
-        Math.min(...matches.map((m) => m.rule.since)),
-        Math.max(...matches.map((m) => m.rule.upTo)),
-      ];
-      return `${type} (opset ${since} to ${upTo})`;
-    })
-    .sort();
+  [...byType.keys()].map((type) => `${type} (opset ${opsetsOf(type)})`).sort();

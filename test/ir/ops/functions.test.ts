@@ -45,6 +45,7 @@ test('bytes outside of the domain become what the nearest inside does', () => {
     inputQuants: [{ scale: 0.5, zeroPoint: 100 }],
     range: { lo: 0, hi: 1 },
     outputQuant: { scale: 0.1, zeroPoint: 30 },
+    outputQuants: [{ scale: 0.1, zeroPoint: 30 }],
     inputMean: undefined,
   } as const;
   const { table } = log.quantize!(context);

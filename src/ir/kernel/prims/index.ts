@@ -1,4 +1,4 @@
-import { DefectError } from '../../../base/errors.ts';
+import { must } from '../../../base/errors.ts';
 import type { Primitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
@@ -37,8 +37,5 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
   ].map((p) => [p.name, p]),
 );
 
-export function primitiveOf(name: string): Primitive {
-  const found = primitives.get(name);
-  if (found === undefined) throw new DefectError(`no primitive is called '${name}'`);
-  return found;
-}
+export const primitiveOf = (name: string): Primitive =>
+  must(primitives.get(name), `a primitive is called '${name}'`);
