@@ -15,6 +15,8 @@ interface Draft {
   readonly nodeNames: Set<string>;
   /** Tensors that are another one by another name: outputs of Identity and the like. */
   readonly aliases: Map<string, string>;
+  /** Names that a node reads, or that are outputs of the network. */
+  readonly read: ReadonlySet<string>;
   /** Made by nodes that are refused, and of a type that only those would tell. */
   readonly unknown: Set<string>;
 }
@@ -30,8 +32,9 @@ export const canonicalize = {
   run(graph: Graph<'imported'>): Graph<'float'> {
     if (graph.inputs.length === 0) throw withoutInputs();
     if (graph.obstacles?.some(({ kind }) => kind === 'input')) throw refusal(graph.name, graph.obstacles);
-    const draft = draftOf(graph);
-    const obstacles = [...(graph.obstacles ?? []), ...liveNodes(graph).flatMap((node) => tried(draft, node))];
+    const live = liveNodes(graph);
+    const draft = draftOf(graph, live);
+    const obstacles = [...(graph.obstacles ?? []), ...live.flatMap((node) => tried(draft, node))];
     if (obstacles.length > 0) throw refusal(graph.name, obstacles);
     const outputs = finish(draft, graph.inputs, graph.outputs);
     const { obstacles: _, ...rest } = graph;
@@ -46,7 +49,7 @@ const withoutInputs = (): InputError =>
     todo: 'export a module whose forward takes a tensor',
   });
 
-function draftOf(imported: Graph<'imported'>): Draft {
+function draftOf(imported: Graph<'imported'>, live: readonly AnyNode[]): Draft {
   const tensors = new Map<string, TensorInfo<'float'>>();
   for (const [name, info] of imported.tensors)
     if (info.constant !== undefined) {
@@ -55,7 +58,8 @@ function draftOf(imported: Graph<'imported'>): Draft {
     }
   for (const input of imported.inputs) tensors.set(input, inputType(input, imported.tensors.get(input)));
   const nodeNames = new Set(imported.nodes.map((node) => node.name));
-  return { imported, tensors, nodes: [], nodeNames, aliases: new Map(), unknown: new Set() };
+  const read = new Set([...imported.outputs, ...live.flatMap(({ inputs }) => inputs)]);
+  return { imported, tensors, nodes: [], nodeNames, aliases: new Map(), read, unknown: new Set() };
 }
 
 /** Networks of float64 are compiled as float32 ones. */
@@ -114,7 +118,8 @@ function rewrite(draft: Draft, node: AnyNode): void {
   const { op } = node;
   locate(where, () => {
     if (isCanonical(op)) return emit(draft, { ...node, op, inputs });
-    const replacements = op.canonicalize(viewOf(draft, { ...node, inputs }));
+    const outputs = node.outputs.map((name) => (draft.read.has(name) ? name : ''));
+    const replacements = op.canonicalize(viewOf(draft, { ...node, inputs, outputs }));
     if (replacements.length === 0) draft.aliases.set(at(node.outputs, 0), at(inputs, 0));
     replacements.forEach((part, i) => {
       addConstants(draft, part);

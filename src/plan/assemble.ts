@@ -171,12 +171,16 @@ function argsOf(
       case 'out':
         return fitting(kernel, param, outputs[made++]);
       case 'scratch':
-        return draft(`scratch:${kernel.name}`, { shape: [param.length], elem: param.elem }, step);
+        return draft(scratchName(kernel, param), { shape: [param.length], elem: param.elem }, step);
       default:
         return param.role satisfies never;
     }
   });
 }
+
+/** Of several, each has its parameter's name too. */
+const scratchName = ({ name, params }: Kernel, { name: own }: Param): string =>
+  params.filter(({ role }) => role === 'scratch').length > 1 ? `scratch:${name}:${own}` : `scratch:${name}`;
 
 /**
  * A kernel takes and gives whole tensors.

@@ -40,6 +40,8 @@ import { constantOps } from './on-constants.ts';
 import { pad } from './pad.ts';
 import { pow, power } from './pow.ts';
 import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
+import { gru, lstm, rnn } from './recurrent.ts';
+import { gruLayer, lstmLayer, rnnLayer } from './recurrent-layers.ts';
 import { reduceOps } from './reduced.ts';
 import { reductions } from './reductions.ts';
 import { resample } from './resample.ts';
@@ -81,11 +83,13 @@ const canonical: readonly CanonicalOp[] = [
   exp,
   floor,
   gelu,
+  gru,
   hardSigmoid,
   hardSwish,
   leakyRelu,
   linear,
   log,
+  lstm,
   maxPool,
   mish,
   move,
@@ -94,6 +98,7 @@ const canonical: readonly CanonicalOp[] = [
   resample,
   reshape,
   round,
+  rnn,
   sigmoid,
   sign,
   sin,
@@ -130,13 +135,16 @@ const imported: readonly ImportedOp[] = [
   globalAvgPool,
   globalLpPool,
   globalMaxPool,
+  gruLayer,
   identity,
+  lstmLayer,
   matMul,
   mul,
   pad,
   pow,
   reshapeInput,
   resize,
+  rnnLayer,
   shape,
   slice,
   softmaxFlattened,

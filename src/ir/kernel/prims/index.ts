@@ -4,10 +4,12 @@ import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
 import { exp32 } from './exp.ts';
 import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
+import { interpolate } from './interpolate.ts';
 import {
   requantizeCompact,
   requantizeDouble,
   requantizeFloat,
+  requantizeHalves,
   requantizeHigh,
   requantizePow2,
   requantizeSingle,
@@ -24,9 +26,11 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     exponent32,
     mantissa32,
     log2,
+    interpolate,
     requantizeCompact,
     requantizeDouble,
     requantizeFloat,
+    requantizeHalves,
     requantizeHigh,
     requantizePow2,
     requantizeSingle,
