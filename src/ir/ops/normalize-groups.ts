@@ -36,13 +36,13 @@ export interface NormalizeAttrs {
 }
 
 /** Gains and shifts, 1 and 0 where they are omitted, under one shape that broadcasts to the view. */
-interface Parameters {
+export interface Parameters {
   readonly shape: Shape;
   readonly gain: readonly number[];
   readonly shift: readonly number[];
 }
 
-function parametersOf(gain: Tensor | undefined, shift: Tensor | undefined): Parameters {
+export function parametersOf(gain: Tensor | undefined, shift: Tensor | undefined): Parameters {
   const shape = broadcastShape(gain?.shape ?? [], shift?.shape ?? []);
   const all = (tensor: Tensor | undefined, otherwise: number): readonly number[] =>
     tensor === undefined
