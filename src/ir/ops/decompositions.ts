@@ -13,8 +13,11 @@ import {
   tensor,
 } from '../graph/pattern.ts';
 import { countOf, floats, picked, type Shape, sameShape, type Tensor } from '../tensor.ts';
+import { axisIn } from './common/inputs.ts';
+import { logSoftmax } from './log-softmax.ts';
 import { type NormalizeAttrs, normalize, parametersOf, rmsNormalize } from './normalize-groups.ts';
 import { explicitAxes, type ReducedAttrs } from './reduced.ts';
+import { softmax } from './softmax.ts';
 
 const single = ({ data }: Tensor): boolean => data.length === 1;
 
@@ -160,6 +163,22 @@ function withConstant(type: 'Mul' | 'Add'): Recognition {
   };
 }
 
+/** Softmax grows with what it is of: the largest element stays where it is. */
+const argOfSoftmax: Recognition = {
+  pattern: node('ArgMax|ArgMin:arg', node('Softmax|LogSoftmax:softmax', x)),
+  make(found) {
+    const [arg, soft] = [found.node('arg'), found.node('softmax')];
+    const rank = found.info('x').shape?.length;
+    if (rank === undefined) return undefined;
+    const axisOf = ({ attrs }: { readonly attrs: unknown }) =>
+      axisIn((attrs as { readonly axis: number }).axis, rank);
+    const [own, summed] = [axisOf(arg), axisOf(soft)];
+    // Before opset 13 all axes from one on are summed over.
+    const within = soft.op === softmax || soft.op === logSoftmax ? own === summed : own >= summed;
+    return within ? { op: arg.op, attrs: arg.attrs, inputs: [found.name('x')] } : undefined;
+  },
+};
+
 /** In this order; what one makes, later nodes' patterns may hold. */
 export const decompositions: readonly Recognition[] = [
   layerNorm,
@@ -168,4 +187,5 @@ export const decompositions: readonly Recognition[] = [
   groupNorm,
   withConstant('Mul'),
   withConstant('Add'),
+  argOfSoftmax,
 ];

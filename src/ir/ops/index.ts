@@ -1,5 +1,6 @@
 import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { add } from './add.ts';
+import { argMax, argMin } from './arg-extreme.ts';
 import { div, mul, sub } from './arithmetic.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
@@ -31,6 +32,8 @@ import {
   swish,
   thresholdedRelu,
 } from './linear-units.ts';
+import { logSoftmax } from './log-softmax.ts';
+import { lrn } from './lrn.ts';
 import { matMul } from './mat-mul.ts';
 import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
@@ -52,12 +55,13 @@ import { shape } from './shape.ts';
 import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
 import { softmax } from './softmax.ts';
-import { softmaxFlattened } from './softmax-flattened.ts';
+import { logSoftmaxFlattened, softmaxFlattened } from './softmax-flattened.ts';
 import { split } from './split.ts';
 import { squeeze, unsqueeze } from './squeeze.ts';
 import { abs, ceil, floor, round, sign } from './steps.ts';
 import { tanh } from './tanh.ts';
 import { expand, tile } from './tile.ts';
+import { topK, topKInputs } from './top-k.ts';
 import { transpose } from './transpose.ts';
 import { acos, acosh, asin, asinh, atan, atanh, cos, cosh, sin, sinh, tan } from './trigonometry.ts';
 
@@ -115,6 +119,11 @@ const canonical: readonly CanonicalOp[] = [
   ...reductions,
   normalize,
   rmsNormalize,
+  argMax,
+  argMin,
+  topK,
+  logSoftmax,
+  lrn,
 ];
 
 /** Those of the imported stage only. */
@@ -157,6 +166,8 @@ const imported: readonly ImportedOp[] = [
   ...constantOps,
   ...reduceOps,
   ...norms,
+  topKInputs,
+  logSoftmaxFlattened,
 ];
 
 /** Every operator. */
