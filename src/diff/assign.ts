@@ -3,7 +3,7 @@
  * exporter removed (a batch normalization folded into the convolution before it, a dropout) has an array and no
  * node: it follows the array of the module that it was folded into, and is what that node makes now.
  */
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import type { Shape, Tensor } from '../ir/tensor.ts';
 import { sameShape } from '../ir/tensor.ts';
 import type { Gap } from './capture.ts';
@@ -51,7 +51,7 @@ function claimsOf(nodes: readonly NamedNode[], arrays: ReadonlyMap<string, Tenso
 
 const parentOf = (module: string): string => module.split('.').slice(0, -1).join('.');
 
-/** Forward hooks write a module's array when it has ended: layers as they run, containers after their layers. */
+/** Forward hooks write a module's array when it has ended: layers as they are done, containers after their layers. */
 function isInOrder(claims: readonly Claim[]): boolean {
   const layers = claims.filter(({ node, leaf }) => leaf && node.weighted);
   const ascending = layers.every(({ at }, i) => i === 0 || at >= (layers[i - 1]?.at ?? at));
@@ -77,11 +77,8 @@ class Followers {
     this.#inOrder = inOrder;
   }
 
-  #fits(name: string | undefined, array: string): name is string {
-    const [a, b] = [this.#shapes.get(name ?? ''), this.#shapes.get(array)];
-    return (
-      name !== undefined && this.#free.has(name) && a !== undefined && b !== undefined && sameShape(a, b)
-    );
+  #fits(name: string, array: string): boolean {
+    return this.#free.has(name) && this.isAlike(name, array);
   }
 
   /** Right behind it in the file, where that is the order of execution. */
@@ -139,16 +136,20 @@ function resolved(
     (other) => parentOf(other.array) === parentOf(array) && followers.isAlike(other.array, array),
   );
   const other = naming.weights && hasOtherWeights(node, array);
-  const runs = siblings.map((other) => followers.behind(other.array));
+  const followed = siblings.map((other) => followers.behind(other.array));
   const others = besides.join(', ');
   if (naming.renamed && !other && followers.behind(array).length === 0) return array;
-  if (runs.some((run) => run.length === 0) && runs.some((run) => run.length > 1) && besides.length > 0)
+  if (
+    followed.some((names) => names.length === 0) &&
+    followed.some((names) => names.length > 1) &&
+    besides.length > 0
+  )
     return ambiguous(`${array} or one of ${others}: something was folded into it, or not`);
-  const taken = new Set(runs.flat());
+  const taken = new Set(followed.flat());
   const behind = followers.behind(array).at(-1);
   if (behind !== undefined) return behind;
   const left = besides.filter((name) => !taken.has(name));
-  if (left.length === 1 && siblings.length === 1) return left[0] ?? array;
+  if (left.length === 1 && siblings.length === 1) return at(left, 0);
   const numbered = ofItsNumber(
     array,
     left,

@@ -52,7 +52,7 @@ const factFields = ({ count, distinct, zeros, constant }: SampleFacts) => ({
 
 /** What `--json` and the manifest have of it. */
 export function agreementFields(agreement: Agreement) {
-  const { samples, heldBack, calibration, layers, output, worst, sameClass } = agreement;
+  const { samples, heldBack, calibration, layers, output, outputs, worst, sameClass } = agreement;
   return {
     text: agreementText(agreement),
     samples,
@@ -61,6 +61,9 @@ export function agreementFields(agreement: Agreement) {
     sqnr: finite(fromGiven(output).sqnr),
     worst: { kernel: worst.kernel, sqnr: finite(fromGiven(worst).sqnr) },
     sameClass: sameClass === undefined ? null : { ...sameClass },
+    ...(outputs === undefined
+      ? {}
+      : { outputs: outputs.map((o) => ({ name: o.tensor, sqnr: finite(fromGiven(o).sqnr) })) }),
     layers: layers.map(({ kernel, tensor, given, ...own }) => ({
       kernel,
       tensor,

@@ -2,12 +2,12 @@
 
 import type { NdArray } from 'ndarray';
 import type { Artifact, Preprocessing } from '../artifact/make.ts';
-import { InputError, must } from '../base/errors.ts';
+import { at, InputError, must } from '../base/errors.ts';
 import { indexOfLargest } from '../base/extremes.ts';
 import { prepare, sampleShapeOfSlot } from '../data/prepare.ts';
 import { countOf, type Numbers, type Shape } from '../ir/tensor.ts';
 import type { Program, Slot } from '../program/program.ts';
-import { argOf, inputSlot, outputSlot, slotAt, slotBytes } from '../program/slots.ts';
+import { argOf, inputSlots, outputSlots, slotAt, slotBytes } from '../program/slots.ts';
 import { arrangeInput, decodePort, encodeInput } from '../program/values.ts';
 import { type EngineName, fastest, inference } from '../runtime/engines.ts';
 import { fromNdarray, toNdarray } from './ndarray.ts';
@@ -162,7 +162,7 @@ function prepared(
   { width, height, channels, data }: Picture,
   how: Preprocessing,
 ): NetInput {
-  const slot = inputSlot(program);
+  const slot = at(inputSlots(program), 0);
   const { pixels, real } = prepare(
     {
       where: 'picture',
@@ -183,12 +183,12 @@ export function netOf(
 ): Net {
   const chosen = engine === 'fast' ? fastest() : { engine };
   const execute = inference(program, chosen.engine);
-  const [input, output] = [inputSlot(program), outputSlot(program)];
+  const [input, output] = [at(inputSlots(program), 0), at(outputSlots(program), 0)];
   const encode: Net['encode'] = (x, { layout = 'chw' } = {}) => encoded(program, input, x, layout);
   const run: Net['run'] = (x, options = {}) => {
     const outcome = execute(encode(x, options), { keepArenas: options.layers === true });
     return {
-      output: valuesOf(program, program.output, outcome.output),
+      output: valuesOf(program, at(program.outputs, 0).slot, outcome.output),
       ...(options.layers === true ? { layers: outputsOfSteps(program, outcome.arenas) } : {}),
     };
   };
@@ -199,7 +199,7 @@ export function netOf(
     inputShape: input.shape,
     outputShape: output.shape,
     encode,
-    decode: (stored) => valuesOf(program, program.output, stored),
+    decode: (stored) => valuesOf(program, at(program.outputs, 0).slot, stored),
     run,
     classify(image, options) {
       const scores = run(isPicture(image) ? prepared(program, image, preprocessing ?? {}) : image, options)

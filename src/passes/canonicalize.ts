@@ -1,6 +1,8 @@
 import { at, InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
 import { type AnyNode, freshIn, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
+import { type Obstacle, refusal } from '../ir/graph/obstacles.ts';
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
+import { elemOfType } from '../ir/kernel/stored.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { countOf, sameShape, showShape, type TensorType } from '../ir/tensor.ts';
 import { requireFiniteFile } from './finite.ts';
@@ -13,57 +15,57 @@ interface Draft {
   readonly nodeNames: Set<string>;
   /** Tensors that are another one by another name: outputs of Identity and the like. */
   readonly aliases: Map<string, string>;
+  /** Made by nodes that are refused, and of a type that only those would tell. */
+  readonly unknown: Set<string>;
 }
 
 /**
- * ONNX operators to canonical ones: one float32 input of batch 1 and one output, every shape known, every
- * attribute explicit, no Identity or Dropout, nothing that the output does not need.
+ * ONNX operators to canonical ones: every shape known, every attribute explicit, no Identity or Dropout, nothing that
+ * no output needs.
  * @throws InputError for networks that have no such form
  */
 export const canonicalize = {
   name: 'canonicalize',
-  doc: 'canonical operators on known shapes, batch 1; numbers move within float32 rounding',
+  doc: 'canonical operators on known shapes; numbers move within float32 rounding',
   run(graph: Graph<'imported'>): Graph<'float'> {
-    const [input, output] = [onlyOne(graph.inputs, 'input'), onlyOne(graph.outputs, 'output')];
-    const draft = draftOf(graph, input);
-    for (const node of liveNodes(graph)) rewrite(draft, node);
-    const made = finish(draft, input, output);
-    return finished({ ...graph, stage: 'float', tensors: draft.tensors, nodes: made, outputs: [output] });
+    if (graph.inputs.length === 0) throw withoutInputs();
+    if (graph.obstacles?.some(({ kind }) => kind === 'input')) throw refusal(graph.name, graph.obstacles);
+    const draft = draftOf(graph);
+    const obstacles = [...(graph.obstacles ?? []), ...liveNodes(graph).flatMap((node) => tried(draft, node))];
+    if (obstacles.length > 0) throw refusal(graph.name, obstacles);
+    const outputs = finish(draft, graph.inputs, graph.outputs);
+    const { obstacles: _, ...rest } = graph;
+    return finished({ ...rest, stage: 'float', tensors: draft.tensors, nodes: draft.nodes, outputs });
   },
 } as const;
 
-function onlyOne(names: readonly string[], what: string): string {
-  const [name] = names;
-  if (name !== undefined && names.length === 1) return name;
-  throw new InputError({
-    found: `${names.length} ${what}s${names.length > 0 ? ` (${names.join(', ')})` : ''}`,
-    supported: `one ${what}`,
-    todo: `export a module whose forward has one ${what}`,
+const withoutInputs = (): InputError =>
+  new InputError({
+    found: 'no inputs',
+    supported: 'one or more',
+    todo: 'export a module whose forward takes a tensor',
   });
-}
 
-function draftOf(imported: Graph<'imported'>, input: string): Draft {
+function draftOf(imported: Graph<'imported'>): Draft {
   const tensors = new Map<string, TensorInfo<'float'>>();
   for (const [name, info] of imported.tensors)
     if (info.constant !== undefined)
       tensors.set(name, { dtype: info.constant.dtype, shape: info.constant.shape, constant: info.constant });
-  tensors.set(input, inputType(input, imported.tensors.get(input)));
+  for (const input of imported.inputs) tensors.set(input, inputType(input, imported.tensors.get(input)));
   const nodeNames = new Set(imported.nodes.map((node) => node.name));
-  return { imported, tensors, nodes: [], nodeNames, aliases: new Map() };
+  return { imported, tensors, nodes: [], nodeNames, aliases: new Map(), unknown: new Set() };
 }
 
 function inputType(name: string, info: TensorInfo<'imported'> | undefined): TensorType {
   const where = `input '${name}'`;
   if (info?.shape === undefined)
     throw new InputError({ where, found: 'no shape', supported: 'fixed sizes; the batch may be dynamic' });
-  if (info.dtype !== 'float32')
-    throw new InputError({ where, found: `elements of type ${info.dtype}`, supported: 'float32' });
-  if (info.shape[0] !== 1)
+  if (info.dtype === undefined || elemOfType(info.dtype) === undefined)
     throw new InputError({
       where,
-      found: `shape ${showShape(info.shape)}: a batch of ${info.shape[0] ?? 'no size'}`,
-      supported: 'batch 1, or a dynamic batch',
-      todo: `export with an example input of batch 1, or with dynamic_axes={'${name}': {0: 'batch'}}`,
+      found: `elements of type ${info.dtype}`,
+      supported: 'float32, integers, bool',
+      todo: 'export with example inputs of one of these',
     });
   return { dtype: info.dtype, shape: info.shape };
 }
@@ -71,11 +73,37 @@ function inputType(name: string, info: TensorInfo<'imported'> | undefined): Tens
 const isConstant = (draft: Draft, name: string): boolean =>
   name === '' || draft.imported.tensors.get(name)?.constant !== undefined;
 
+/** `rewrite`, or what is in its way; what follows is tried with the types that the file's nodes have. */
+function tried(draft: Draft, node: AnyNode): readonly Obstacle[] {
+  const { imported, unknown } = draft;
+  const refused = imported.obstacles?.some((obstacle) => obstacle.node?.name === node.name) === true;
+  const error = refused || node.inputs.some((name) => unknown.has(name)) ? undefined : errorIn(draft, node);
+  if (error === 'none') return [];
+  for (const name of node.outputs) {
+    const { dtype, shape } = imported.tensors.get(name) ?? {};
+    if (dtype === undefined || shape === undefined) unknown.add(name);
+    else draft.tensors.set(name, { dtype, shape });
+  }
+  const { name, type = node.op.kind, source } = node;
+  const place = { node: { name, type }, ...(source === undefined ? {} : { source }) };
+  return error === undefined ? [] : [{ kind: 'use', error, ...place }];
+}
+
+function errorIn(draft: Draft, node: AnyNode): InputError | 'none' {
+  try {
+    rewrite(draft, node);
+    return 'none';
+  } catch (error) {
+    if (error instanceof InputError) return error;
+    throw error;
+  }
+}
+
 /** Adds what `node` becomes; nodes that were folded become nothing. */
 function rewrite(draft: Draft, node: AnyNode): void {
   if (node.outputs.every((name) => isConstant(draft, name))) return;
   const inputs = node.inputs.map((name) => draft.aliases.get(name) ?? name);
-  const where = nodeLabel(node.name, node.op.kind);
+  const where = nodeLabel(node.name, node.type ?? node.op.kind);
   const { op } = node;
   locate(where, () => {
     if (isCanonical(op)) return emit(draft, { ...node, op, inputs });
@@ -165,42 +193,89 @@ function emit(draft: Draft, given: Node): void {
   draft.nodes.push({ name, op, attrs, inputs, outputs, origin });
   outputs.forEach((output, i) => {
     const type = types[i];
+    if (output === '' || type === undefined) return;
     requireFree(draft, output);
-    if (type?.dtype !== 'float32')
-      throw new InputError({ found: `activations of type ${type?.dtype}`, supported: 'float32' });
+    requireTypes(op, type);
     draft.tensors.set(output, type);
+  });
+  for (const input of inputs) {
+    const type = typeOf(draft, input);
+    if (type !== undefined && type.constant === undefined) requireTypes(op, type);
+  }
+}
+
+/** @throws InputError for an activation of a type that the operator's kernels do not have */
+function requireTypes(op: Node['op'], { dtype }: TensorType): void {
+  const known = op.alias || op.ownTypes ? elemOfType(dtype) !== undefined : dtype === 'float32';
+  if (!known) throw new InputError({ found: `activations of type ${dtype}`, supported: 'float32' });
+}
+
+/**
+ * The nodes, with every output under its own name where it was an alias; what is an input too, or another output,
+ * as a reshape of that.
+ * @returns the graph's outputs, by name
+ */
+function finish(draft: Draft, inputs: readonly string[], outputs: readonly string[]): readonly string[] {
+  const made = outputs.map((output) => draft.aliases.get(output) ?? output);
+  outputs.forEach((output, i) => {
+    requireComputed(draft, output, at(made, i));
+  });
+  if (outputs.every((output) => inputs.includes(output))) throw withoutLayers(at(outputs, 0));
+  const known = new Set([...inputs, ...made.filter((name, i) => name === outputs[i])]);
+  const names = new Map([...known].map((name) => [name, name]));
+  const seen = new Set<string>();
+  const taken = {
+    has: (name: string) => seen.has(name) || outputs.includes(name) || draft.tensors.has(name),
+  };
+  return outputs.map((output, i) => {
+    const from = at(made, i);
+    const name = seen.has(output) ? freshIn(taken, output) : output;
+    seen.add(name);
+    const now = names.get(from);
+    if (now === undefined) {
+      names.set(from, name);
+      rename(draft, from, name);
+    } else if (now !== name) copied(draft, now, name);
+    return name;
   });
 }
 
-/** The nodes, with the network's output under its own name even where it was an alias. */
-function finish(draft: Draft, input: string, output: string): readonly Node[] {
-  const made = draft.aliases.get(output) ?? output;
-  if (isConstant(draft, made))
-    throw new InputError({
-      where: `output '${output}'`,
-      found: 'a constant: it does not depend on the input',
-    });
-  if (made === output && made !== input) return draft.nodes;
-  return made === input ? passedThrough(draft, input, output) : renamed(draft, made, output);
+function requireComputed(draft: Draft, output: string, made: string): void {
+  if (!isConstant(draft, made)) return;
+  throw new InputError({
+    where: `output '${output}'`,
+    found: 'a constant: it does not depend on the input',
+    supported: 'outputs that are computed',
+    todo: 'leave it out of what forward returns',
+  });
 }
 
-function passedThrough(draft: Draft, input: string, output: string): readonly Node[] {
-  if (input === output)
-    throw new InputError({
-      where: `output '${output}'`,
-      found: 'the input itself: a network without layers',
-    });
-  const attrs = { shape: draft.tensors.get(input)?.shape ?? [] };
-  const [name, origin] = [freshName(draft, output), [] as readonly string[]];
-  emit(draft, { name, op: reshape, attrs, inputs: [input], outputs: [output], origin });
-  return draft.nodes;
+const withoutLayers = (output: string): InputError =>
+  new InputError({
+    where: `output '${output}'`,
+    found: 'the input itself: a network without layers',
+  });
+
+/** The same memory under a name of its own. */
+function copied(draft: Draft, from: string, to: string): void {
+  const attrs = { shape: draft.tensors.get(from)?.shape ?? [] };
+  emit(draft, {
+    name: freshName(draft, to),
+    op: reshape,
+    attrs,
+    inputs: [from],
+    outputs: [to],
+    origin: [],
+  });
 }
 
-function renamed(draft: Draft, from: string, to: string): readonly Node[] {
+function rename(draft: Draft, from: string, to: string): void {
   const info = draft.tensors.get(from);
   if (info !== undefined) draft.tensors.set(to, info);
   const change = (names: readonly string[]) => names.map((name) => (name === from ? to : name));
-  return draft.nodes.map((node) => ({ ...node, inputs: change(node.inputs), outputs: change(node.outputs) }));
+  draft.nodes.forEach((node, i) => {
+    draft.nodes[i] = { ...node, inputs: change(node.inputs), outputs: change(node.outputs) };
+  });
 }
 
 /** The nodes that the outputs need: the others need have no canonical form. */
@@ -219,7 +294,11 @@ function finished(graph: Graph<'float'>): Graph<'float'> {
   const read = new Set(graph.nodes.flatMap((node) => node.inputs));
   const kept = new Set([...graph.inputs, ...graph.outputs, ...read]);
   const tensors = new Map([...graph.tensors].filter(([name]) => kept.has(name)));
-  const made = { ...graph, tensors };
+  const named = (outputs: readonly string[]) => outputs.map((name) => (kept.has(name) ? name : ''));
+  const nodes = graph.nodes.map((node) =>
+    node.outputs.every((name) => kept.has(name)) ? node : { ...node, outputs: named(node.outputs) },
+  );
+  const made = { ...graph, tensors, nodes };
   requireFiniteFile(made);
   return made;
 }

@@ -5,13 +5,13 @@
  */
 import { DefectError, must } from '../base/errors.ts';
 import { wholePiece } from '../ir/geometry/strided.ts';
-import { freshIn, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
+import { freshIn, type Graph, type Node } from '../ir/graph/graph.ts';
 import { type Order, sameOrder, spatialOrder } from '../ir/kernel/memory-order.ts';
-import { type MoveAttrs, move, type QuantizedMove } from '../ir/ops/move.ts';
+import { type MoveAttrs, move } from '../ir/ops/move.ts';
 import type { Shape } from '../ir/tensor.ts';
 import { misplacedIn } from '../plan/orders.ts';
-
-type CompiledStage = 'float' | 'int8';
+import type { Pass } from './pass.ts';
+import { withNodes } from './rewrite.ts';
 
 /** A tensor's copy in another order, and who reads it instead. */
 interface Copy {
@@ -28,10 +28,10 @@ function liesAs(shape: Shape, order: Order): 'image' | 'rows' {
 }
 
 /** One copy for each tensor and order. */
-function copiesIn<S extends CompiledStage>(graph: Graph<S>): readonly Copy[] {
+function copiesIn(graph: Graph<'float'>): readonly Copy[] {
   const copies: (Copy & { readonly readers: Set<string> })[] = [];
   const taken = new Set(graph.tensors.keys());
-  for (const { node, tensor, order } of misplacedIn(graph as Graph<CompiledStage> as Graph<'float'>)) {
+  for (const { node, tensor, order } of misplacedIn(graph)) {
     const known = copies.find((copy) => copy.source === tensor && sameOrder(copy.order, order));
     if (known !== undefined) {
       known.readers.add(node.name);
@@ -45,40 +45,34 @@ function copiesIn<S extends CompiledStage>(graph: Graph<S>): readonly Copy[] {
   return copies;
 }
 
-function nodeFor<S extends CompiledStage>(graph: Graph<S>, { source, order, name }: Copy): Node {
+function nodeFor(graph: Graph<'float'>, { source, order, name }: Copy): Node {
   const { shape } = must(graph.tensors.get(source), `tensor '${source}' is known`);
   const lies = liesAs(shape, order);
   const words = lies === 'image' ? 'Channels innermost' : 'Channels outermost';
   const attrs: MoveAttrs = { shape, pieces: [wholePiece(shape)], lies, words };
-  const quantized: QuantizedMove = { sources: [{ kind: 'activation' }] };
-  const made = { name, op: move, attrs, inputs: [source], outputs: [name], origin: [] };
-  return graph.stage === 'int8' ? { ...made, quantized } : made;
+  return { name, op: move, attrs, inputs: [source], outputs: [name], origin: [] };
 }
 
 /** With a copy before the first of its readers. */
-function withCopies<S extends CompiledStage>(graph: Graph<S>, copies: readonly Copy[]): Graph<S> {
-  const tensors = new Map(graph.tensors);
-  for (const { source, name } of copies) {
-    const { label: _, ...info } = must(graph.tensors.get(source), `tensor '${source}' is known`);
-    tensors.set(name, info as TensorInfo<S>);
-  }
+function withCopies(graph: Graph<'float'>, copies: readonly Copy[]): Graph<'float'> {
   const made = new Set<Copy>();
-  const nodes = (graph.nodes as readonly Node[]).flatMap((node) => {
+  const nodes = graph.nodes.flatMap((node) => {
     const own = copies.filter(({ readers }) => readers.has(node.name));
     const first = own.filter((copy) => !made.has(copy));
     for (const copy of first) made.add(copy);
+    if (own.length === 0) return [node];
     const inputs = node.inputs.map((input) => own.find(({ source }) => source === input)?.name ?? input);
     return [...first.map((copy) => nodeFor(graph, copy)), { ...node, inputs }];
   });
-  return { ...graph, tensors, nodes: nodes as unknown as Graph<S>['nodes'] };
+  return withNodes(graph, nodes);
 }
 
 /** Copies where operators read other orders than tensors lie in. */
-export const settleOrders = {
+export const settleOrders: Pass<'float', 'float'> = {
   name: 'settle-orders',
   doc: 'a copy in memory where two operators cannot agree on an order; the same numbers',
-  run<S extends CompiledStage>(graph: Graph<S>): Graph<S> {
+  run(graph) {
     const copies = copiesIn(graph);
     return copies.length === 0 ? graph : withCopies(graph, copies);
   },
-} as const;
+};

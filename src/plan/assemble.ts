@@ -7,9 +7,10 @@ import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { KernelContext } from '../ir/graph/op.ts';
 import type { Kernel, Param } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import type { StoredTensor } from '../ir/kernel/stored.ts';
-import { countOf } from '../ir/tensor.ts';
-import type { Normalization, Program, Slot, Step } from '../program/program.ts';
+import { sameOrder } from '../ir/kernel/memory-order.ts';
+import { elemOf, type StoredTensor } from '../ir/kernel/stored.ts';
+import { countOf, sameShape } from '../ir/tensor.ts';
+import type { Normalization, Program, ProgramPort, Slot, Step } from '../program/program.ts';
 import {
   type Buffer,
   type MemoryPlan,
@@ -55,42 +56,37 @@ interface DraftStep {
 
 /** A float graph becomes a float32 program, an int8 graph an int8 one. @throws InputError naming a node. */
 export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: AssembleOptions): Assembled {
-  const elem = graph.stage === 'int8' ? 'u8' : 'f32';
-  const input = must(graph.inputs[0], 'a graph has an input');
-  const output = must(graph.outputs[0], 'a graph has an output');
   const drafts: Draft[] = [];
   const at = new Map<string, Draft>();
   const known = placesOf(graph);
   const place = (name: string): StoredTensor => must(known.get(name), `tensor '${name}' has a place`);
-  const draft = (
-    name: string,
-    p: StoredTensor,
-    firstStep: number,
-    e: Param['elem'],
-    length: number,
-  ): Draft => {
-    const made = { name, place: p, elem: e, length, firstStep, lastStep: firstStep };
+  const draft: Drafter = (name, p, firstStep) => {
+    const length = countOf(p.shape);
+    const made = { name, place: p, elem: elemOf(p), length, firstStep, lastStep: firstStep };
     drafts.push(made);
     return made;
   };
-  const inputPlace = place(input);
-  at.set(input, draft(input, inputPlace, -1, elem, countOf(inputPlace.shape)));
+  for (const input of graph.inputs) at.set(input, draft(input, place(input), -1));
   const steps: DraftStep[] = [];
   const names = new KernelNames();
   for (const node of graph.nodes)
     locate(`node '${node.name}' (${node.op.kind})`, () => {
-      const [name = ''] = node.outputs;
+      const read = node.outputs.filter((name) => name !== '');
       const sources = node.inputs.filter((i) => at.has(i)).map((i) => must(at.get(i), i));
       const places = sources.map((d) => d.place);
-      const target = place(name);
       if (node.op.alias) {
-        at.set(name, renamed(must(sources[0], 'an alias has an input'), target));
+        for (const name of read)
+          at.set(name, renamed(must(sources[0], 'an alias has an input'), place(name)));
         return;
       }
-      const context: KernelContext = { name: names.next(node), inputs: places, outputs: [target] };
+      const context: KernelContext = {
+        name: names.next(node),
+        inputs: places,
+        outputs: node.outputs.map((name) => (name === '' ? undefined : place(name))),
+      };
       const kernel = kernelOf(graph, node, context);
-      const made = draft(name, target, steps.length, elem, countOf(target.shape));
-      at.set(name, made);
+      const made = read.map((name) => draft(name, place(name), steps.length));
+      for (const d of made) at.set(d.name, d);
       steps.push({
         kernel,
         args: argsOf(kernel, sources, made, draft, steps.length),
@@ -105,8 +101,19 @@ export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: Assembl
       found: 'nothing to compute',
       supported: 'at least one operator',
     });
-  must(at.get(output), 'the output is computed').lastStep = steps.length;
-  return planned(drafts, steps, at, [input, output], options, elem);
+  const named = (list: readonly string[]): readonly Named[] =>
+    list.map((name) => ({ name, draft: must(at.get(name), `'${name}' is computed`) }));
+  const ports = { inputs: named(graph.inputs), outputs: named(graph.outputs) };
+  for (const output of ports.outputs) output.draft.lastStep = steps.length;
+  return planned(drafts, steps, ports, options, graph.stage === 'int8' ? 'int8' : 'float32');
+}
+
+type Drafter = (name: string, place: StoredTensor, firstStep: number) => Draft;
+
+/** A port, and what holds it. */
+interface Named {
+  readonly name: string;
+  readonly draft: Draft;
 }
 
 /** Another name for the same memory: the live range is the original's. */
@@ -148,32 +155,41 @@ function kernelOf(graph: Graph<'float'> | Graph<'int8'>, node: Node, context: Ke
   });
 }
 
-/** The kernel's parameters in order: inputs as they come, then the output, scratch as it is asked for. */
+/** The kernel's parameters in order: inputs and outputs as they come, scratch as it is asked for. */
 function argsOf(
   kernel: Kernel,
   sources: readonly Draft[],
-  output: Draft,
-  draft: (name: string, p: StoredTensor, firstStep: number, e: Param['elem'], length: number) => Draft,
+  outputs: readonly Draft[],
+  draft: Drafter,
   step: number,
 ): readonly Draft[] {
-  let next = 0;
+  let [read, made] = [0, 0];
   return kernel.params.map((param) => {
     switch (param.role) {
       case 'in':
-        return fitting(kernel, param, sources[next++]);
+        return fitting(kernel, param, sources[read++]);
       case 'out':
-        return fitting(kernel, param, output);
+        return fitting(kernel, param, outputs[made++]);
       case 'scratch':
-        return draft(`scratch:${kernel.name}`, { shape: [param.length] }, step, param.elem, param.length);
+        return draft(`scratch:${kernel.name}`, { shape: [param.length], elem: param.elem }, step);
       default:
         return param.role satisfies never;
     }
   });
 }
 
-/** A kernel takes and gives whole tensors. @throws DefectError */
+/**
+ * A kernel takes and gives whole tensors.
+ * @throws InputError for a tensor of another element type, and DefectError for one of another length
+ */
 function fitting({ name }: Kernel, param: Param, draft: Draft | undefined): Draft {
-  const found = must(draft, `kernel '${name}' has as many inputs as its node`);
+  const found = must(draft, `kernel '${name}' has as many inputs and outputs as its node`);
+  if (found.elem !== param.elem)
+    throw new InputError({
+      found: `tensor '${found.name}' is stored as ${found.elem}, which its kernel does not know`,
+      supported: param.elem,
+      todo: 'compile with --type float32, or without the operator',
+    });
   if (found.length === param.length) return found;
   throw new DefectError(
     `kernel '${name}': ${param.name} has ${param.length} elements, '${found.name}' ${found.length}`,
@@ -183,10 +199,9 @@ function fitting({ name }: Kernel, param: Param, draft: Draft | undefined): Draf
 function planned(
   drafts: readonly Draft[],
   steps: readonly DraftStep[],
-  at: ReadonlyMap<string, Draft>,
-  [input, output]: readonly [string, string],
+  ports: { readonly inputs: readonly Named[]; readonly outputs: readonly Named[] },
   options: AssembleOptions,
-  elem: 'u8' | 'f32',
+  arith: Program['arith'],
 ): Assembled {
   const indexOf = (d: Draft): number => drafts.findIndex((other) => other.name === d.name);
   const buffers = drafts.map(
@@ -210,10 +225,10 @@ function planned(
           plan: planMemory(buffers, [], options.strategy),
         };
   verifyPlan(buffers, sharings, plan);
-  const outputDraft = must(at.get(output), 'the output has a place');
-  const outputIndex = indexOf(outputDraft);
+  // An output's slot has its shape: the last of the names of its memory.
   const slots = drafts.map((d, i): Slot => {
-    const { place } = i === outputIndex ? outputDraft : d;
+    const output = d.firstStep < 0 ? undefined : ports.outputs.find((o) => indexOf(o.draft) === i);
+    const { place } = output?.draft ?? d;
     return {
       name: d.name,
       address: must(plan.addresses[i], 'every buffer has an address'),
@@ -226,7 +241,7 @@ function planned(
   });
   const program: Program = {
     name: options.name,
-    arith: elem === 'u8' ? 'int8' : 'float32',
+    arith,
     arenaBytes: plan.arenaBytes,
     slots,
     steps: steps.map(
@@ -236,12 +251,22 @@ function planned(
         origin,
       }),
     ),
-    input: indexOf(must(at.get(input), 'the input has a place')),
-    output: outputIndex,
+    inputs: ports.inputs.map(({ name, draft }) => ({ name, slot: indexOf(draft) })),
+    outputs: ports.outputs.map(({ name, draft }) => portFor(name, draft.place, slots, indexOf(draft))),
     ...(options.rawInput === undefined ? {} : { rawInput: options.rawInput }),
     ...(options.inputGrids === undefined ? {} : { inputGrids: options.inputGrids }),
   };
   return { program, plan };
+}
+
+function portFor(name: string, place: StoredTensor, slots: readonly Slot[], slot: number): ProgramPort {
+  const { shape, order } = must(slots[slot], 'a port has a slot');
+  if (sameShape(place.shape, shape) && sameOrder(place.order, order)) return { name, slot };
+  return {
+    name,
+    slot,
+    view: { shape: place.shape, ...(place.order === undefined ? {} : { order: place.order }) },
+  };
 }
 
 function turnable({ kernel, backward, args }: DraftStep, indexOf: (d: Draft) => number): Turnable {

@@ -2,15 +2,17 @@
 import { at, DefectError, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { type Order, sameOrder, simplified, spatialOrder } from '../ir/kernel/memory-order.ts';
-import type { StoredTensor } from '../ir/kernel/stored.ts';
+import { elemOf, elemOfType, type StoredTensor } from '../ir/kernel/stored.ts';
 import { countOf, type Shape, sameShape } from '../ir/tensor.ts';
 
 type Compiled = Graph<'float'> | Graph<'int8'>;
 
 function placeOf(graph: Compiled, name: string, order: StoredTensor['order']): StoredTensor {
-  const { shape, quant, kept } = must(graph.tensors.get(name), `tensor '${name}' is known`);
+  const { dtype, shape, quant, kept } = must(graph.tensors.get(name), `tensor '${name}' is known`);
+  const elem = must(quant === undefined ? elemOfType(dtype) : elemOf({ quant }), `${dtype} is stored`);
   return {
     shape,
+    ...(elem === elemOf(quant === undefined ? {} : { quant }) ? {} : { elem }),
     ...(order === undefined ? {} : { order }),
     ...(quant === undefined ? {} : { quant }),
     ...(kept === undefined ? {} : { kept }),
@@ -23,7 +25,7 @@ function onlyReader(graph: Compiled, name: string): Node | undefined {
   return readers.length === 1 ? readers[0] : undefined;
 }
 
-/** What the network's input is called on its way through operators that only rename memory. */
+/** What an input of the network is called on its way through operators that only rename memory. */
 interface InputView {
   readonly name: string;
   readonly shape: Shape;
@@ -98,23 +100,23 @@ function layoutFrom(graph: Compiled, orders: readonly Order[]): Layout {
   });
   for (const node of graph.nodes) {
     const { op, attrs } = node;
-    const [name = ''] = node.outputs;
-    const { shape } = placeOf(graph, name, undefined);
+    const made = node.outputs.filter((name) => name !== '');
+    const shapes = made.map((name) => placeOf(graph, name, undefined).shape);
     const read = node.inputs.flatMap((tensor) => {
       const place = places.get(tensor);
       return place === undefined ? [] : [{ tensor, place }];
     });
     const lying = read.map(({ place }) => place);
-    const wanted = op.reads?.(attrs, lying, shape);
+    const wanted = op.reads?.(attrs, lying, at(shapes, 0));
     const given = read.map(({ tensor, place }, i) => {
       if (wanted === undefined || sameOrder(place.order, wanted[i])) return place;
       misplaced.push({ node, tensor, order: wanted[i] });
       return placeOf(graph, tensor, wanted[i]);
     });
-    places.set(
-      name,
-      placeOf(graph, name, op.order === undefined ? given[0]?.order : op.order(attrs, given, shape)),
-    );
+    made.forEach((name, i) => {
+      const order = op.order === undefined ? given[0]?.order : op.order(attrs, given, at(shapes, i));
+      places.set(name, placeOf(graph, name, order));
+    });
   }
   return { places, misplaced };
 }

@@ -7,8 +7,50 @@ import type { Program, Slot, Step } from './program.ts';
 export const slotAt = (program: Program, index: number): Slot =>
   must(program.slots[index], `program '${program.name}' has no slot ${index}`);
 
-export const inputSlot = (program: Program): Slot => slotAt(program, program.input);
-export const outputSlot = (program: Program): Slot => slotAt(program, program.output);
+export const inputSlots = (program: Program): readonly Slot[] =>
+  program.inputs.map(({ slot }) => slotAt(program, slot));
+/** Of each output: one slot may come twice. */
+export const outputSlots = (program: Program): readonly Slot[] =>
+  program.outputs.map(({ slot }) => slotAt(program, slot));
+
+/** Whether the slot at an index is an input's, or an output's. */
+export const isInput = ({ inputs }: Program, index: number): boolean =>
+  inputs.some(({ slot }) => slot === index);
+export const isOutput = ({ outputs }: Program, index: number): boolean =>
+  outputs.some(({ slot }) => slot === index);
+
+/** The bytes of all inputs, or all outputs, one after the other. */
+export const inputBytesOf = (program: Program): number => totalBytes(inputSlots(program));
+export const outputBytesOf = (program: Program): number => totalBytes(outputSlots(program));
+
+const totalBytes = (slots: readonly Slot[]): number => slots.reduce((sum, slot) => sum + slotBytes(slot), 0);
+
+/** Bytes in as many parts as there are slots, of their sizes; the last has all that is left. They share memory. */
+export function partsFor(slots: readonly Slot[], bytes: Uint8Array): readonly Uint8Array[] {
+  let from = 0;
+  return slots.map((slot, i) => {
+    const first = from;
+    from += slotBytes(slot);
+    return bytes.subarray(first, i === slots.length - 1 ? bytes.length : from);
+  });
+}
+
+/** What an input's slot has of the bytes of all inputs; undefined of other slots. */
+export function inputPart(program: Program, index: number, bytes: Uint8Array): Uint8Array | undefined {
+  const input = program.inputs.findIndex(({ slot }) => slot === index);
+  return input < 0 ? undefined : partsFor(inputSlots(program), bytes)[input];
+}
+
+/** One after the other. */
+export function joinedBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let from = 0;
+  for (const part of parts) {
+    all.set(part, from);
+    from += part.length;
+  }
+  return all;
+}
 
 /** Indices of the slots that a step passes for parameters of a role, in their order. */
 export const argsOf = ({ kernel, args }: Step, role: Param['role']): readonly number[] =>

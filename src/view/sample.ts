@@ -9,13 +9,13 @@ import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts'
 import { padPlanes, resizePlanes } from '../data/resize.ts';
 import type { Shape } from '../ir/tensor.ts';
 import type { Program } from '../program/program.ts';
-import { inputSlot } from '../program/slots.ts';
+import { inputSlots } from '../program/slots.ts';
 import type { Sample } from '../program/values.ts';
 import type { Example } from './data.ts';
 
 /** One sample's shape: the program's input without its batch axis. */
 export function sampleShapeOf(program: Program): Shape {
-  const { shape } = inputSlot(program);
+  const { shape } = at(inputSlots(program), 0);
   return shape[0] === 1 && shape.length > 1 ? shape.slice(1) : shape;
 }
 

@@ -17,7 +17,7 @@ const [, STALE, KEPT, READ, WRITE, REUSED] = uses.map(codeOf) as [0, 1, 2, 3, 4,
 
 /** Slots that the step before this moment has as arguments of such roles. */
 export function argumentsOf(program: Program, moment: number, read: boolean): readonly number[] {
-  if (moment === 0) return read ? [] : [program.input];
+  if (moment === 0) return read ? [] : program.inputs.map(({ slot }) => slot);
   const { kernel, args } = must(program.steps[moment - 1], 'a step of the program');
   return args.filter((_, i) => (kernel.params[i]?.role === 'in') === read);
 }
@@ -48,7 +48,7 @@ export function usesAt(
 }
 
 /** Neighbouring bytes of one use and one owner. */
-export interface Run {
+export interface Stretch {
   readonly start: number;
   readonly end: number;
   readonly use: Use;
@@ -56,16 +56,16 @@ export interface Run {
   readonly slot: number | undefined;
 }
 
-export function runsAt(program: Program, recording: Recording, moment: number): readonly Run[] {
+export function stretchesAt(program: Program, recording: Recording, moment: number): readonly Stretch[] {
   const codes = usesAt(program, recording, moment);
   const { owners } = must(recording.moments[moment], 'a moment of the recording');
-  const runs: Run[] = [];
+  const stretches: Stretch[] = [];
   for (let start = 0, at = 1; at <= codes.length; at++) {
     if (codes[at] === codes[start] && owners[at] === owners[start]) continue;
     const owner = must(owners[start], 'a byte of the arena');
     const use = must(uses[must(codes[start], 'a byte of the arena')], 'a use');
-    runs.push({ start, end: at, use, slot: owner === 0 ? undefined : owner - 1 });
+    stretches.push({ start, end: at, use, slot: owner === 0 ? undefined : owner - 1 });
     start = at;
   }
-  return runs;
+  return stretches;
 }

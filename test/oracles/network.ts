@@ -8,9 +8,11 @@ import type { Lookup } from '../../src/ir/ops/common/pointwise.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
+import type { MoveAttrs, QuantizedMove } from '../../src/ir/ops/move.ts';
 import type { ReshapeAttrs } from '../../src/ir/ops/reshape.ts';
 import type { QuantizedSoftmax, SoftmaxAttrs } from '../../src/ir/ops/softmax.ts';
 import type { TransposeAttrs } from '../../src/ir/ops/transpose.ts';
+import { realSamples } from '../support/functions.ts';
 import type { Grid } from './cmsis-nn.ts';
 import {
   addOracle,
@@ -21,6 +23,7 @@ import {
   linearOracle,
   lookupOracle,
   maxPoolOracle,
+  moveOracle,
   softmaxOracle,
   transposeOracle,
 } from './operators.ts';
@@ -44,9 +47,8 @@ const meanings: Readonly<Record<string, Meaning>> = {
   avgPool: (n, [x]) => avgPoolOracle(n.attrs as PoolAttrs, n.quantized as QuantizedAverage, x!),
   softmax: (n, [x]) =>
     softmaxOracle((n.attrs as SoftmaxAttrs).axis, (n.quantized as QuantizedSoftmax).inputScale, x!),
-  sigmoid: lookedUp,
-  tanh: lookedUp,
-  hardSigmoid: lookedUp,
+  move: (n, inputs) => moveOracle(n.attrs as MoveAttrs, n.quantized as QuantizedMove, inputs),
+  ...Object.fromEntries(realSamples.map(({ op }) => [op.kind, lookedUp])),
   reshape: (n, [x]) => ({ shape: (n.attrs as ReshapeAttrs).shape, data: x!.data }),
   transpose: (n, [x]) => transposeOracle((n.attrs as TransposeAttrs).perm, x!),
 };

@@ -178,7 +178,7 @@ test('constants of any number of axes behind layers of any: right, or refused wi
         for (const sample of inputs) {
           const right = meant(graph, input, sample);
           const found = decodeOutput(program, simulate(program, encodeInput(program, sample)).output);
-          expect(program.slots[program.output]!.shape).toEqual(right.shape);
+          expect(program.slots[program.outputs[0]!.slot]!.shape).toEqual(right.shape);
           right.data.forEach((x, i) => {
             expect(Math.abs(found[i]! - x)).toBeLessThanOrEqual(1e-5 * (1 + Math.abs(x)));
           });

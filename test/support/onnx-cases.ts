@@ -178,13 +178,14 @@ function frozen(bytes: Uint8Array, inputs: readonly Tensor[]): Uint8Array {
 }
 
 /** Without names and numbers of the single case, so that reasons can be counted. */
-function reasonOf({ complaint }: InputError): string {
-  const operators = /not supported in opset \d+: (.*)$/.exec(complaint.found)?.[1];
+function reasonOf({ message, complaint }: InputError): string {
+  const types = [...message.matchAll(/\(([\w.]+)[^)]*\)[^:\n]*: \w+ is not supported/g)].map(
+    (found) => found[1]!,
+  );
+  if (types.length > 0) return `operator ${[...new Set(types)].sort().join(', ')}`;
   const place = complaint.where
     ?.replace(/^test_\w+$/, 'model')
     .replace(/'[^']*' ?/, '')
     .trim();
-  if (operators === undefined) return `${place}: ${complaint.found}`;
-  const types = operators.split(', ').map((entry) => entry.replace(/ \(node .*/, ''));
-  return `operator ${[...new Set(types)].sort().join(', ')}`;
+  return `${place}: ${[complaint.found, ...(complaint.lines ?? [])].join(' ')}`;
 }

@@ -83,6 +83,8 @@ export function quantizationBound(stages: IntegerStages, node: Node, inputs: rea
   if (node.op.kind === 'softmax') return softmaxBound(node, inputs[0]!);
   // The nearest step to the function of each byte.
   if (isFunction(node)) return map(none, () => output.quant!.scale * (0.5 + 1e-9));
+  // To another grid, and constants to theirs.
+  if (node.op.kind === 'move') return map(none, () => output.quant!.scale * (0.5 + 1e-9));
   // Pooling by the maximum, reshapes and transposes only move bytes.
   return none;
 }

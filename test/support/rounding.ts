@@ -12,6 +12,7 @@ import { linear } from '../../src/ir/ops/linear.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { abs, constantsOf, map, plus, times, type Values } from './float64.ts';
+import { gentleSamples } from './functions.ts';
 
 export const gamma = (n: number): number => (n * 2 ** -24) / (1 - n * 2 ** -24);
 
@@ -64,15 +65,24 @@ export function nodeError(at: At, unit: number): Tensor {
   }
   if (node.op.kind === 'softmax') return softmaxError(at);
   if (node.op.kind === 'clip') return moved[0]!;
-  const slope = slopes[node.op.kind];
-  if (slope !== undefined) return map(moved[0]!, (e) => slope * e + unit);
+  if (node.op.kind === 'move')
+    return apply(
+      node,
+      { fill: 0 },
+      inputs.map((x, i) => moved[i] ?? zeros(x!)),
+    );
+  const slope = slopes.get(node.op.kind);
+  if (slope !== undefined)
+    return map(moved[0]!, (e, i) => slope * e + unit * Math.max(1, Math.abs(at.result.data[i]!)));
   return apply(node, {}, [moved[0]!]);
 }
 
-/** The steepest slope of operators that are one real function with values of at most 1. */
-const slopes: Readonly<Record<string, number>> = { sigmoid: 0.25, tanh: 1, hardSigmoid: 1 / 6 };
+/** The steepest slopes of operators that are one real function. */
+const slopes = new Map<string, number>();
+for (const { op, slope } of gentleSamples)
+  slopes.set(op.kind, Math.max(slope ?? 0, slopes.get(op.kind) ?? 0));
 
-export const isFunction = ({ op }: Node): boolean => slopes[op.kind] !== undefined;
+export const isFunction = ({ op }: Node): boolean => slopes.has(op.kind);
 
 /** unit (|W||x| + |b|) + |W| e, and the largest of that where a max-pool follows. */
 function macError({ node, inputs: [x, w, b], moved, padError }: At, unit: number): Tensor {

@@ -79,7 +79,7 @@ async function checkOn(
 
 function randomInputs(program: Program, count: number): Uint8Array[] {
   const next = numbers(77);
-  const { length } = must(program.slots[program.input], 'an input');
+  const { length } = must(program.slots[program.inputs[0]!.slot], 'an input');
   return Array.from({ length: count }, () => Uint8Array.from({ length }, () => next(0, 255)));
 }
 

@@ -63,8 +63,8 @@ function guess(float: Engine, int8: Engine, digits: Prepared, progress: Progress
     progress.report('digits', i + 1, digits.count);
     return {
       drawn: i % 10,
-      float: indexOfLargest(float.run(sample)),
-      int8: indexOfLargest(int8.run(sample)),
+      float: indexOfLargest(at(float.run(sample), 0)),
+      int8: indexOfLargest(at(int8.run(sample), 0)),
     };
   });
 }

@@ -1,14 +1,15 @@
 import type { Command } from 'commander';
-import { InputError } from '../../base/errors.ts';
+import { at, InputError } from '../../base/errors.ts';
 import { indexOfLargest } from '../../base/extremes.ts';
 import { requireClasses, requireLabelCount } from '../../data/labels.ts';
 import { readLabels } from '../../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
+import { countOf } from '../../ir/tensor.ts';
 import { formatPercent } from '../../text/numbers.ts';
 import { formatShare, type Share, wilson } from '../../text/wilson.ts';
 import { type Context, printJson } from '../context.ts';
 import { exitCodes } from '../exit.ts';
-import { type Loaded, load, loadModel, readPrepared } from '../flags/model.ts';
+import { compiledSizes, type Loaded, load, loadModel, readPrepared } from '../flags/model.ts';
 import {
   type InputFlags,
   percentage,
@@ -19,6 +20,7 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import {
   compiledEngine,
   type Engine,
@@ -31,7 +33,7 @@ import {
 } from '../flags/subject.ts';
 import { type Progress, progressOn } from '../progress.ts';
 
-interface Flags extends InputFlags, QuantizeFlags {
+interface Flags extends InputFlags, QuantizeFlags, SizeFlags {
   readonly input: string;
   readonly labels?: string;
   readonly against?: string;
@@ -53,7 +55,9 @@ function enginesOf(
     floatEngine(api, api.toFloatGraph(graph));
   if (loaded.kind === 'artifact')
     return [
-      ...(flags.against === undefined ? [] : [float(loadModel(api, flags.against))]),
+      ...(flags.against === undefined
+        ? []
+        : [float(loadModel(api, flags.against, compiledSizes(loaded.artifact)))]),
       programEngine(api, loaded.artifact.program),
     ];
   const engines = [float(loaded.graph)];
@@ -75,7 +79,7 @@ function labelsFor(flags: Flags, prepared: Prepared): Int32Array {
   return labels;
 }
 
-/** The class of each sample by each engine. */
+/** The class of each sample by each engine: the largest of the first output. */
 function classify(
   engines: readonly Engine[],
   prepared: Prepared,
@@ -86,7 +90,7 @@ function classify(
   for (let i = 0; i < count; i++) {
     const sample = sampleAt(prepared, i);
     engines.forEach((engine, e) => {
-      (classes[e] ?? new Int32Array(0))[i] = indexOfLargest(engine.run(sample));
+      (classes[e] ?? new Int32Array(0))[i] = indexOfLargest(at(engine.run(sample), 0));
     });
     progress.report('samples', i + 1, count);
   }
@@ -150,7 +154,7 @@ function judge(context: Context, { engines }: Result, minimum: number | undefine
 
 function run(context: Context, file: string, flags: Flags): void {
   const { api, io } = context;
-  const loaded = load(api, file);
+  const loaded = load(api, file, flags);
   requireNoEngine(loaded, flags.calibrate && '--calibrate');
   const options = prepareOptions(flags, keptPreprocessing(loaded));
   const prepared = readPrepared(flags.input, sampleShapeOfLoaded(api, loaded), options);
@@ -158,7 +162,7 @@ function run(context: Context, file: string, flags: Flags): void {
   const progress = progressOn(io, flags.json === true);
   const engines = enginesOf(context, loaded, flags, options, progress);
   const count = Math.min(prepared.count, flags.limit ?? prepared.count);
-  const outputs = engines[0]?.outputShape.reduce((product, n) => product * n, 1) ?? 0;
+  const outputs = countOf(at(at(engines, 0).outputs, 0).shape);
   requireClasses(labels, outputs, flags.labels ?? flags.input);
   const classes = classify(engines, prepared, count, progress);
   const result = resultOf(engines, classes, labels.slice(0, count));
@@ -177,7 +181,7 @@ export function addEval(program: Command, context: () => Context): void {
     .option('--against <MODEL>', 'with a folder: the .onnx it was made from, to compare with')
     .option('--limit <N>', 'only the first N samples', positiveInteger)
     .option('--min-top1 <PERCENT>', 'end with exit code 1 below this', percentage);
-  withInputOptions(withQuantizeOptions(command));
+  withSizeOptions(withInputOptions(withQuantizeOptions(command)));
   withJson(command)
     .addHelpText(
       'after',

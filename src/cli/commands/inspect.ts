@@ -13,8 +13,9 @@ import { type Context, paint, printJson } from '../context.ts';
 import { identifierOf, load } from '../flags/model.ts';
 import { withJson } from '../flags/options.ts';
 import { textAfterPass } from '../flags/passes.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 
-interface Flags {
+interface Flags extends SizeFlags {
   readonly pass?: string;
   readonly json?: boolean;
 }
@@ -108,7 +109,7 @@ function describeArtifact(context: Context, { program }: Artifact): void {
 }
 
 function run(context: Context, file: string, flags: Flags): void {
-  const loaded = load(context.api, file);
+  const loaded = load(context.api, file, flags);
   if (loaded.kind === 'model') inspectModel(context, loaded.graph, loaded.file, flags);
   else if (flags.json) printJson(context, artifactJson(loaded.artifact));
   else describeArtifact(context, loaded.artifact);
@@ -120,7 +121,7 @@ export function addInspect(program: Command, context: () => Context): void {
     .description("show a model's layers, or an artifact's kernels and memory plan")
     .argument('<model.onnx|folder>', 'a model, or a folder that compile -o made')
     .option('--pass <PASS>', "print a model's graph after this pass");
-  withJson(command)
+  withJson(withSizeOptions(command))
     .addHelpText(
       'after',
       `

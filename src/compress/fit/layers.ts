@@ -45,8 +45,7 @@ export const macLayers = (graph: Graph<'float'>): readonly MacLayer[] =>
 function macLayer(graph: Graph<'float'>, node: Node, { groups, starts, order, ...rest }: Rows): MacLayer {
   const constantAt = (index: number) => graph.tensors.get(inputName(node, index))?.constant;
   const weight = must(constantAt(1), `the weights of '${node.name}' are constant`);
-  const [rows = 1] = weight.shape;
-  const [input = ''] = node.inputs;
+  const [rows, input] = [at(weight.shape, 0), at(node.inputs, 0)];
   const terms = rest.offsets.length;
   const reach = largestOf(rest.offsets);
   return {

@@ -5,10 +5,10 @@
  */
 
 import { at, InputError, locate, must } from '../../base/errors.ts';
-import type { Steps, Term, Value, Windows } from '../../ir/graph/gradient.ts';
+import type { Curve, Steps, Term, Value, Windows } from '../../ir/graph/gradient.ts';
 import { type Graph, inputName, type Node } from '../../ir/graph/graph.ts';
 import { type Clamp, clampAt, type RowClamp } from '../../ir/integers/row-clamp.ts';
-import { countOf, type Shape, type Tensor } from '../../ir/tensor.ts';
+import { channelCount, countOf, type Shape, type Tensor } from '../../ir/tensor.ts';
 import { elementBytes } from './kernels.ts';
 
 /** Row r has the terms `rowStarts[r]` to `rowStarts[r + 1]`, each a byte offset into its input. */
@@ -49,7 +49,7 @@ interface ClampStep {
   readonly clamp: Clamp;
 }
 
-interface SoftmaxStep {
+export interface SoftmaxStep {
   readonly kind: 'softmax';
   readonly x: number;
   readonly y: number;
@@ -59,8 +59,16 @@ interface SoftmaxStep {
   readonly inner: number;
 }
 
+interface CurveStep {
+  readonly kind: 'curve';
+  readonly f: Curve;
+  readonly x: number;
+  readonly y: number;
+  readonly count: number;
+}
+
 /** `learns`: whether its output depends on weights that learn, so that it has a backward step. */
-export type Step = (Affine | MaxPool | ClampStep | SoftmaxStep) & { readonly learns: boolean };
+export type Step = (Affine | MaxPool | ClampStep | SoftmaxStep | CurveStep) & { readonly learns: boolean };
 
 /** A node with weights: rows x terms in their own order. */
 export interface Layer {
@@ -166,8 +174,8 @@ class NodeSteps implements Steps {
   }
 
   learned(x: Value, shape: Shape): Value {
-    const { op, attrs, inputs } = this.#node;
-    const [, weight = '', bias = ''] = inputs;
+    const { op, attrs } = this.#node;
+    const [weight, bias] = [inputName(this.#node, 1), inputName(this.#node, 2)];
     const w = this.constant(1);
     if (w === undefined)
       throw new InputError({ found: `weights '${weight}' that are computed`, supported: 'constant weights' });
@@ -177,7 +185,7 @@ class NodeSteps implements Steps {
       starts,
       offsets: ofRow,
     } = must(op.rows, 'a node with weights').of(attrs, this.types);
-    const [rows = 1] = w.shape;
+    const rows = at(w.shape, 0);
     const termsPerRow = ofRow.length;
     const offsets = Int32Array.from({ length: rows * termsPerRow }, (_, i) => {
       const group = Math.floor((Math.floor(i / termsPerRow) * groups) / rows);
@@ -221,10 +229,10 @@ class NodeSteps implements Steps {
     const y = x.at < this.#begin ? this.fixed(x.shape, (i) => [[x, i, 1]]) : x;
     const { shape, learns } = y;
     const { lo, hi } = bounds;
-    const [, channels = 1, ...inner] = shape;
     const perChannel = typeof lo !== 'number' || typeof hi !== 'number';
-    const count = perChannel ? countOf(inner) : countOf(shape);
-    for (let c = 0; c < (perChannel ? channels : 1); c++)
+    const parts = perChannel ? channelCount(shape) : 1;
+    const count = countOf(shape) / parts;
+    for (let c = 0; c < parts; c++)
       this.#built.steps.push({
         kind: 'clamp',
         x: y.at + c * count * elementBytes,
@@ -251,6 +259,13 @@ class NodeSteps implements Steps {
     });
     return y;
   }
+
+  curve(x: Value, f: Curve): Value {
+    const { shape, learns } = x;
+    const y = this.#built.place(shape, learns);
+    this.#built.steps.push({ kind: 'curve', f, x: x.at, y: y.at, count: countOf(shape), learns });
+    return y;
+  }
 }
 
 function stepsOf(built: Builder, graph: Graph<'float'>, node: Node): Value {
@@ -263,12 +278,26 @@ function stepsOf(built: Builder, graph: Graph<'float'>, node: Node): Value {
   });
 }
 
+/** @throws InputError for several inputs or outputs: there is one loss of one output. */
+function onlyInput({ inputs, outputs, tensors }: Graph<'float'>): string {
+  const [name, ...more] = inputs;
+  const real = [...inputs, ...outputs].every((port) => tensors.get(port)?.dtype === 'float32');
+  if (name !== undefined && more.length === 0 && outputs.length === 1 && real) return name;
+  throw new InputError({
+    where: 'training',
+    found: `a network with ${inputs.length} inputs (${inputs.join(', ')}) and ${outputs.length} outputs (${outputs.join(', ')})`,
+    supported: 'one input and one output of float32',
+    todo: 'compile without training or pruning by its gradients, or train in PyTorch',
+  });
+}
+
 /**
  * The network's steps up to its logits: a softmax at the end is left away (near 1 it hides every error).
- * @throws InputError naming the node for operators without a gradient and computed weights
+ * @throws InputError for several inputs or outputs, and naming the node for operators without a gradient and computed
+ * weights
  */
 export function networkOf(graph: Graph<'float'>): Network {
-  const name = must(graph.inputs[0], 'a float graph has an input');
+  const name = onlyInput(graph);
   const built = new Builder();
   const input = built.place(must(graph.tensors.get(name), 'the input has a type').shape, false);
   built.values.set(name, input);

@@ -75,7 +75,7 @@ export function costOf(
   elimination: Elimination,
   unit: Unit,
 ): number {
-  const [weight = 0] = unit;
+  const weight = at(unit, 0);
   const solve = unit.length === 1 ? undefined : blockSolver(elimination, unit);
   let cost = 0;
   for (let r = 0; r < rows.length; r++) {

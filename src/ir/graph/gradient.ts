@@ -44,4 +44,12 @@ export interface Steps {
     bounds: { readonly lo: number | readonly number[]; readonly hi: number | readonly number[] } | undefined,
   ): Value;
   softmax(x: Value, axis: number): Value;
+  /** Each element by itself. */
+  curve(x: Value, f: Curve): Value;
+}
+
+/** An operator that is one real function, and its attributes: plain data. */
+export interface Curve {
+  readonly kind: string;
+  readonly attrs: unknown;
 }

@@ -10,7 +10,7 @@ type Info = TensorInfo<'imported'>;
  * Elements that a node may read and make to be folded: the largest product of matrices that this allows takes
  * seconds.
  */
-const largestFolded = 2 ** 22;
+const largestFolded = 2 ** 24;
 
 /**
  * What each output of `node` is, in order. A node whose inputs are all constant is computed.
@@ -22,7 +22,7 @@ export function outputsOf(node: AnyNode, infoOf: (name: string) => Info | undefi
   const types = inputs.map(fullType);
   if (types.some((type, i) => type === undefined && inputs[i] !== undefined))
     return node.outputs.map(() => ({}));
-  return locate(nodeLabel(node.name, node.op.kind), () => {
+  return locate(nodeLabel(node.name, node.type ?? node.op.kind), () => {
     const found = inferred(node, types);
     if (found === undefined) return node.outputs.map(() => ({}));
     return folded(node, types, found) ?? found;

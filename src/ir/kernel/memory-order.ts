@@ -9,7 +9,7 @@ export type Order = readonly number[] | undefined;
 /** Orders of images by shape: one array for all that have it, so that equal ones are mostly the same. */
 const spatialOrders = new Map<string, Order>();
 
-/** Height, width, channel for 1xCxHxW (and width, channel for 1xCxW). */
+/** Height, width, channel for NxCxHxW (and width, channel for NxCxW), one image after the other. */
 export function spatialOrder(shape: Shape): Order {
   const key = shape.join();
   const known = spatialOrders.get(key);
@@ -20,12 +20,14 @@ export function spatialOrder(shape: Shape): Order {
 }
 
 function madeSpatialOrder(shape: Shape): Order {
-  const [, channels = 1, ...spatial] = shape;
+  const [images = 1, channels = 1, ...spatial] = shape;
   const pixels = countOf(spatial);
   if (channels === 1 || pixels === 1) return undefined;
-  const order = new Array<number>(channels * pixels);
-  for (let pixel = 0, i = 0; pixel < pixels; pixel++)
-    for (let channel = 0; channel < channels; channel++) order[i++] = channel * pixels + pixel;
+  const order = new Array<number>(images * channels * pixels);
+  for (let image = 0, i = 0; image < images; image++)
+    for (let pixel = 0; pixel < pixels; pixel++)
+      for (let channel = 0; channel < channels; channel++)
+        order[i++] = (image * channels + channel) * pixels + pixel;
   return order;
 }
 

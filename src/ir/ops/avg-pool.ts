@@ -1,6 +1,6 @@
 import { at, complain, must } from '../../base/errors.ts';
 import { addTap, type Sweep, sweepOf } from '../geometry/slide.ts';
-import { extentOf, type WindowAxis } from '../geometry/window.ts';
+import { extentOf, type WindowAxis, widerPads } from '../geometry/window.ts';
 import type { CanonicalOp, KernelContext, RequantMode, ScaleContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
@@ -181,6 +181,11 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
   },
   explicit: explicitPool,
   channels: sameChannels,
+  padded(attrs, { pads: more, value }) {
+    const counted = attrs.countIncludePad || attrs.pads.every((p) => p === 0);
+    const pads = counted && value === 0 && !attrs.ceilMode ? widerPads(attrs.pads, more) : undefined;
+    return pads === undefined ? undefined : { ...attrs, pads, countIncludePad: true };
+  },
   reads: asImages,
   order: (_attrs, _inputs, output) => spatialOrder(output),
   affine: {

@@ -13,6 +13,7 @@ import {
   unitAxis,
   type WindowAttrs,
   type WindowAxis,
+  widerPads,
   windowAxes,
 } from '../geometry/window.ts';
 import type { ChannelMap } from '../graph/affine.ts';
@@ -418,6 +419,17 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
     const pool =
       attrs.pool === undefined ? {} : { pool: explicitMaxPool(attrs.pool, [convType(attrs, inputs)]) };
     return { ...attrs, ...explicitWindow(convAxes(attrs, inputs)), ...pool };
+  },
+  padded(attrs, { pads: more, value }, input) {
+    const pads = attrs.autoPad === 'NOTSET' ? widerPads(attrs.pads, more) : undefined;
+    const own = attrs.pads.some((p) => p > 0) ? (attrs.padValues ?? [0]) : [value];
+    if (pads === undefined || own.some((other) => other !== value)) return undefined;
+    const { padValues: _, ...rest } = attrs;
+    return {
+      ...rest,
+      pads,
+      ...(value === 0 ? {} : { padValues: new Array(at(input.shape, 1)).fill(value) }),
+    };
   },
   reads: asImages,
   order: (_attrs, _inputs, output) => spatialOrder(output),

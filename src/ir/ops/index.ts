@@ -20,10 +20,24 @@ import { globalAvgPool } from './global-avg-pool.ts';
 import { hardSigmoid } from './hard-sigmoid.ts';
 import { identity } from './identity.ts';
 import { linear } from './linear.ts';
+import {
+  elu,
+  gelu,
+  hardSwish,
+  leakyRelu,
+  mish,
+  softplus,
+  softsign,
+  swish,
+  thresholdedRelu,
+} from './linear-units.ts';
 import { matMul } from './mat-mul.ts';
 import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
+import { constantOps } from './on-constants.ts';
 import { pad } from './pad.ts';
+import { pow, power } from './pow.ts';
+import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
 import { reduceMean } from './reduce-mean.ts';
 import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
@@ -36,26 +50,59 @@ import { softmax } from './softmax.ts';
 import { softmaxFlattened } from './softmax-flattened.ts';
 import { split } from './split.ts';
 import { squeeze, unsqueeze } from './squeeze.ts';
+import { abs, ceil, floor, round, sign } from './steps.ts';
 import { tanh } from './tanh.ts';
 import { expand, tile } from './tile.ts';
 import { transpose } from './transpose.ts';
+import { acos, acosh, asin, asinh, atan, atanh, cos, cosh, sin, sinh, tan } from './trigonometry.ts';
 
 /** The operators of every stage. To add one: its file, a line here, its test. */
 const canonical: readonly CanonicalOp[] = [
+  abs,
+  acos,
+  acosh,
   add,
+  asin,
+  asinh,
+  atan,
+  atanh,
   avgPool,
   batchNorm,
+  ceil,
   clip,
   conv,
+  cos,
+  cosh,
+  elu,
+  erf,
+  exp,
+  floor,
+  gelu,
   hardSigmoid,
+  hardSwish,
+  leakyRelu,
   linear,
+  log,
   maxPool,
   move,
+  mish,
+  power,
+  reciprocal,
   resample,
   reshape,
+  round,
   sigmoid,
+  sign,
+  sin,
+  sinh,
   softmax,
+  softplus,
+  softsign,
+  sqrt,
+  swish,
+  tan,
   tanh,
+  thresholdedRelu,
   transpose,
 ];
 
@@ -79,6 +126,7 @@ const imported: readonly ImportedOp[] = [
   matMul,
   mul,
   pad,
+  pow,
   reduceMean,
   reshapeInput,
   resize,
@@ -91,6 +139,7 @@ const imported: readonly ImportedOp[] = [
   sub,
   tile,
   unsqueeze,
+  ...constantOps,
 ];
 
 /** Every operator. */
@@ -115,14 +164,13 @@ function grouped(): Map<string, OnnxMatch[]> {
 export const opOfOnnx = (type: string, opset: number): OnnxMatch | undefined =>
   byType.get(type)?.find(({ rule }) => rule.since <= opset && opset <= rule.upTo);
 
+/** The opsets in which the ONNX type means something here, `5 to 25`; undefined where there are none. */
+export function opsetsOf(type: string): string | undefined {
+  const rules = byType.get(type)?.map(({ rule }) => rule);
+  if (rules === undefined) return undefined;
+  return `${Math.min(...rules.map((rule) => rule.since))} to ${Math.max(...rules.map((rule) => rule.upTo))}`;
+}
+
 /** The ONNX operator types that some opset has support for, with those opsets, sorted. */
 export const supportedOnnx = (): readonly string[] =>
-  [...byType]
-    .map(([type, matches]) => {
-      const [since, upTo] = [
-        Math.min(...matches.map((m) => m.rule.since)),
-        Math.max(...matches.map((m) => m.rule.upTo)),
-      ];
-      return `${type} (opset ${since} to ${upTo})`;
-    })
-    .sort();
+  [...byType.keys()].map((type) => `${type} (opset ${opsetsOf(type)})`).sort();

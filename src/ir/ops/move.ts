@@ -1,9 +1,17 @@
 import { at, complain, must } from '../../base/errors.ts';
 import { movedTo, type Piece, sourcesOf, targetsOf } from '../geometry/strided.ts';
-import type { CanonicalOp, InputType, KernelContext, QuantizeContext, ScaleContext } from '../graph/op.ts';
+import type {
+  CanonicalOp,
+  ConstantPadding,
+  InputType,
+  KernelContext,
+  QuantizeContext,
+  ScaleContext,
+} from '../graph/op.ts';
 import { quantOf } from '../integers/quant.ts';
+import type { Kernel } from '../kernel/kernel.ts';
 import { type Order, spatialOrder } from '../kernel/memory-order.ts';
-import type { Quant, StoredTensor } from '../kernel/stored.ts';
+import { type Quant, type StoredTensor, storageOf } from '../kernel/stored.ts';
 import { countOf, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
@@ -19,6 +27,8 @@ export interface MoveAttrs {
   readonly fill?: number;
   /** How the output lies, where that is the purpose: `image` is height, width, channel. Absent: as the inputs do. */
   readonly lies?: 'image' | 'rows';
+  /** Set where it is the pieces of a constant padding, and nothing else. */
+  readonly padding?: ConstantPadding;
   /** What the comment above the kernel says. */
   readonly words: string;
 }
@@ -35,18 +45,23 @@ function moved({ shape, pieces, fill = 0 }: MoveAttrs, inputs: readonly (Tensor 
   return movedTo(made, pieces, inputs);
 }
 
-const sameQuant = (a: Quant, b: Quant): boolean => a.scale === b.scale && a.zeroPoint === b.zeroPoint;
+const sameQuant = (a: Quant, b: Quant): boolean =>
+  a.scale === b.scale && a.zeroPoint === b.zeroPoint && a.bits === b.bits;
 
-const byteOf = (real: number, { scale, zeroPoint }: Quant): number => Math.round(real / scale) + zeroPoint;
-const isByte = (n: number): boolean => n >= 0 && n <= 255;
+const storedOf = (real: number, { scale, zeroPoint }: Quant): number => Math.round(real / scale) + zeroPoint;
 
-/** Whether all numbers have a byte. */
+const saturated = (real: number, quant: Quant): number => {
+  const { lo, hi } = storageOf(quant);
+  return Math.min(hi, Math.max(lo, storedOf(real, quant)));
+};
+
+/** Whether all numbers have a place on the grid. */
 const holdsAll = (quant: Quant, numbers: Iterable<number>): boolean => {
-  for (const x of numbers) if (!isByte(byteOf(x, quant))) return false;
+  for (const x of numbers) if (saturated(x, quant) !== storedOf(x, quant)) return false;
   return true;
 };
 
-/** The inputs' grid where it is one, and what else there is has bytes on it; otherwise what the range asks for. */
+/** The inputs' grid where it is one, and what else there is lies on it; otherwise what the range asks for. */
 function outputQuant({ attrs, inputQuants, inputTypes, range }: ScaleContext<MoveAttrs>): Quant {
   const [first, ...others] = inputQuants.filter((q) => q !== undefined);
   if (first === undefined || !others.every((other) => sameQuant(other, first))) return quantOf(range);
@@ -55,45 +70,55 @@ function outputQuant({ attrs, inputQuants, inputTypes, range }: ScaleContext<Mov
   return held && holdsAll(first, attrs.fill === undefined ? [] : [attrs.fill]) ? first : quantOf(range);
 }
 
-const saturated = (real: number, quant: Quant): number => Math.min(255, Math.max(0, byteOf(real, quant)));
-
-/** The nearest byte on the output's grid of each byte, halves up. */
-const rescaled = (from: Quant, to: Quant): readonly number[] =>
-  Array.from({ length: 256 }, (_, q) => saturated((q - from.zeroPoint) * from.scale, to));
-
-function sourceOf(quant: Quant | undefined, constant: Tensor | undefined, to: Quant): Source {
-  if (constant !== undefined)
-    return { kind: 'constant', data: Array.from(constant.data, (x) => saturated(x, to)) };
-  const from = must(quant, 'activations are quantized');
-  return sameQuant(from, to) ? { kind: 'activation' } : { kind: 'activation', bytes: rescaled(from, to) };
+/** The nearest byte on the output's grid of each byte, halves up. @throws InputError for wider elements */
+function rescaled(from: Quant, to: Quant): readonly number[] {
+  if (from.bits !== undefined || to.bits !== undefined)
+    throw complain('elements of 16 bits beside others', 'one kind of elements');
+  return Array.from({ length: 256 }, (_, q) => saturated((q - from.zeroPoint) * from.scale, to));
 }
 
-const quantized = ({
+/** @param to undefined for integers, which stand for themselves */
+function sourceOf(from: Quant | undefined, constant: Tensor | undefined, to: Quant | undefined): Source {
+  if (constant !== undefined) {
+    const { data } = constant;
+    return { kind: 'constant', data: Array.from(data, (x) => (to === undefined ? x : saturated(x, to))) };
+  }
+  if (from === undefined || to === undefined || sameQuant(from, to)) return { kind: 'activation' };
+  return { kind: 'activation', bytes: rescaled(from, to) };
+}
+
+/** As they are stored without grids. */
+const unquantized = ({ fill }: MoveAttrs, constants: readonly (Tensor | undefined)[]): QuantizedMove => ({
+  sources: constants.map((constant) => sourceOf(undefined, constant, undefined)),
+  ...(fill === undefined ? {} : { fill }),
+});
+
+function quantized({
   attrs,
   inputQuants,
   inputTypes,
   outputQuant: to,
-}: QuantizeContext<MoveAttrs>): QuantizedMove => ({
-  sources: inputQuants.map((quant, i) => sourceOf(quant, inputTypes[i]?.constant, to)),
-  ...(attrs.fill === undefined ? {} : { fill: saturated(attrs.fill, to) }),
-});
+}: QuantizeContext<MoveAttrs>): QuantizedMove {
+  if (!inputQuants.some((quant) => quant !== undefined))
+    return unquantized(
+      attrs,
+      inputTypes.map((type) => type?.constant),
+    );
+  return {
+    sources: inputQuants.map((quant, i) => sourceOf(quant, inputTypes[i]?.constant, to)),
+    ...(attrs.fill === undefined ? {} : { fill: saturated(attrs.fill, to) }),
+  };
+}
 
-const kernelOf = (
+function kernelOf(
   { pieces, words }: MoveAttrs,
   { name, inputs, outputs }: KernelContext,
-  elem: 'u8' | 'f32',
   { sources, fill }: QuantizedMove,
-) =>
-  movingKernel({
-    name,
-    words,
-    elem,
-    sources,
-    inputs,
-    output: must(outputs[0], 'an output'),
-    pieces,
-    ...(fill === undefined ? {} : { fill }),
-  });
+): Kernel {
+  const output = must(outputs[0], 'an output');
+  const filled = fill === undefined ? {} : { fill };
+  return movingKernel({ name, words, sources, inputs, output, pieces, ...filled });
+}
 
 /** Whether it hands its one input on, element by element: a copy into another order in memory. */
 const isCopy = ({ lies }: MoveAttrs): boolean => lies !== undefined;
@@ -127,6 +152,7 @@ export const move: CanonicalOp<MoveAttrs, QuantizedMove> = {
   absorb: () => undefined,
   elementwise: false,
   rows: undefined,
+  pads: ({ padding }) => padding,
   anyZeroPoint: 'moves',
   outputQuant,
   quantize: quantized,
@@ -155,14 +181,7 @@ export const move: CanonicalOp<MoveAttrs, QuantizedMove> = {
       );
     },
   },
-  int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', q),
-  float32: (attrs, context, constants) =>
-    kernelOf(attrs, context, 'f32', {
-      sources: constants.map((constant) =>
-        constant === undefined
-          ? { kind: 'activation' }
-          : { kind: 'constant', data: Array.from(constant.data) },
-      ),
-      ...(attrs.fill === undefined ? {} : { fill: attrs.fill }),
-    }),
+  ownTypes: true,
+  int8: (attrs, q, context) => kernelOf(attrs, context, q),
+  float32: (attrs, context, constants) => kernelOf(attrs, context, unquantized(attrs, constants)),
 };

@@ -101,8 +101,10 @@ export const pad: ImportedOp<Attrs> = {
   canonicalize(node) {
     const indices = indicesOf(node.attrs, node.inputTypes);
     const pieces = axiswise(0, required(node.inputTypes, 0, 'data').shape, indices);
-    const filled = indices.some((index) => Array.from(index).includes(-1));
-    const fill = filled ? { fill: fillOf(node.attrs, node.inputTypes) } : {};
-    return [asMove(node, 'Padding', pieces, fill)];
+    if (!indices.some((index) => Array.from(index).includes(-1))) return [asMove(node, 'Padding', pieces)];
+    const fill = fillOf(node.attrs, node.inputTypes);
+    const pads = padsOf(node.attrs, node.inputTypes);
+    const cut = pads.some((ends) => ends.some((n) => n < 0));
+    return [asMove(node, 'Padding', pieces, { fill, ...(cut ? {} : { padding: { pads, value: fill } }) })];
   },
 };

@@ -35,6 +35,7 @@ function quantized({ inputs, output, attrs }: Case, mode: RequantMode): Quantize
     inputQuants: inputs,
     range: { lo: 0, hi: 1 },
     outputQuant: output,
+    outputQuants: [output],
     inputMean: undefined,
   });
 }

@@ -189,3 +189,75 @@ describe('elements that move', () => {
     });
   }
 });
+
+describe('constant padding before windows', () => {
+  const stepsOf = (window: NodeSpec, value: number, pads: readonly number[]) => {
+    const nodes = [{ op: 'Pad', inputs: ['a', 'p', 'value'], outputs: ['q'] }, window];
+    const constants = [
+      intTensor('p', [8], pads),
+      floatTensor('value', [], [value]),
+      floatTensor('k', [2, 6, 3, 3], [...new Draw(9).floats(108, -1, 1)]),
+    ];
+    return holdsModel(around(nodes, constants, 0, false), { seed: 7 }).int8.program.steps.map(
+      ({ kernel }) => kernel.name,
+    );
+  };
+  const conv: NodeSpec = {
+    op: 'Conv',
+    inputs: ['q', 'k'],
+    outputs: ['m'],
+    attributes: [ints('pads', [0, 0, 0, 1])],
+  };
+  const plain: NodeSpec = { op: 'Conv', inputs: ['q', 'k'], outputs: ['m'] };
+  const average: NodeSpec = {
+    op: 'AveragePool',
+    inputs: ['q'],
+    outputs: ['m'],
+    attributes: [ints('kernel_shape', [2, 3])],
+  };
+  const around4 = [0, 0, 1, 2, 0, 0, 1, 0];
+
+  test('joins a convolution, of any value where that has none of its own', () => {
+    expect(stepsOf(conv, 0, around4)).toEqual(['conv1', 'conv2']);
+    expect(stepsOf(plain, 0.75, around4)).toEqual(['conv1', 'conv2']);
+    expect(stepsOf(conv, 0.75, around4)).toEqual(['conv1', 'move1', 'conv2']);
+  });
+
+  test('joins an average that counts it', () => {
+    expect(stepsOf(average, 0, around4)).toEqual(['conv1', 'avg_pool1']);
+    expect(stepsOf(average, 0.5, around4)).toEqual(['conv1', 'move1', 'avg_pool1']);
+  });
+
+  test('of channels stays', () => {
+    const deep: NodeSpec = {
+      op: 'MaxPool',
+      inputs: ['q'],
+      outputs: ['m'],
+      attributes: [ints('kernel_shape', [2, 2])],
+    };
+    expect(stepsOf(deep, 0, [0, 1, 0, 0, 0, 2, 0, 0])).toEqual(['conv1', 'move1', 'max_pool1']);
+  });
+});
+
+test('branches of different ranges are made on the grid of what they are joined to', () => {
+  const draw = new Draw(4);
+  const model = encodeModel({
+    opset: 13,
+    inputs: [valueInfo('x', [1, 2, 5, 7])],
+    nodes: [
+      { op: 'Conv', inputs: ['x', 'v'], outputs: ['p'] },
+      { op: 'Conv', inputs: ['x', 'w'], outputs: ['q'] },
+      { op: 'Relu', inputs: ['q'], outputs: ['r'] },
+      { op: 'MaxPool', inputs: ['r'], outputs: ['s'], attributes: [ints('kernel_shape', [1, 1])] },
+      { op: 'Concat', inputs: ['p', 's'], outputs: ['y'], attributes: [int('axis', 1)] },
+    ],
+    initializers: [
+      floatTensor('v', [2, 2, 3, 3], [...draw.floats(36, -1, 1)]),
+      floatTensor('w', [3, 2, 3, 3], [...draw.floats(54, -2, 2)]),
+    ],
+  });
+  const { int8 } = holdsModel(model, { seed: 8 });
+  const [quant, ...others] = new Set(int8.program.slots.slice(1).map(({ quant }) => JSON.stringify(quant)));
+  expect([quant, others]).toEqual([JSON.stringify(int8.program.slots.at(-1)?.quant), []]);
+  expect(int8.program.steps.at(-1)?.kernel.tables).toEqual([]);
+});

@@ -1,8 +1,9 @@
-import { DefectError } from '../../../base/errors.ts';
+import { must } from '../../../base/errors.ts';
 import type { Primitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
 import { exp32 } from './exp.ts';
+import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
 import {
   requantizeCompact,
   requantizeDouble,
@@ -19,6 +20,8 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     clamp,
     divideNearest,
     exp32,
+    exponent32,
+    mantissa32,
     requantizeCompact,
     requantizeDouble,
     requantizeFloat,
@@ -26,11 +29,9 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     requantizePow2,
     requantizeSingle,
     signExtend,
+    sqrt32,
   ].map((p) => [p.name, p]),
 );
 
-export function primitiveOf(name: string): Primitive {
-  const found = primitives.get(name);
-  if (found === undefined) throw new DefectError(`no primitive is called '${name}'`);
-  return found;
-}
+export const primitiveOf = (name: string): Primitive =>
+  must(primitives.get(name), `a primitive is called '${name}'`);

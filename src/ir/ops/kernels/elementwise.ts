@@ -1,9 +1,12 @@
 /** Element by element: what several operands of one shape give, each element on its own. */
 
+import { freshIn } from '../../graph/graph.ts';
+import type { Hold } from '../../graph/op.ts';
 import { clampFloat } from '../../integers/mac.ts';
 import type { Clamp } from '../../integers/row-clamp.ts';
 import { add, constant, load, local, loop, store, times } from '../../kernel/builders.ts';
 import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import { typeOf } from '../../kernel/walk.ts';
 
 export interface Elementwise {
   readonly name: string;
@@ -13,9 +16,26 @@ export interface Elementwise {
   readonly count: number;
   /** Absent: none. */
   readonly tables?: readonly Table[];
-  /** What is computed before the value, for each element. */
-  readonly before?: (inputs: readonly Expr[]) => readonly Stmt[];
-  readonly value: (inputs: readonly Expr[]) => Expr;
+  readonly value: (inputs: readonly Expr[], hold: Hold) => Expr;
+}
+
+/** What is computed of each element before its value. */
+interface Held {
+  readonly statements: Stmt[];
+  readonly hold: Hold;
+}
+
+function holder(): Held {
+  const statements: Stmt[] = [];
+  const taken = new Set<string>();
+  const hold: Hold = (stem, value) => {
+    const name = freshIn(taken, stem);
+    taken.add(name);
+    const held = constant(name, value);
+    statements.push(held);
+    return local(name, typeOf(value));
+  };
+  return { statements, hold };
 }
 
 /** One input is called `in`, several `a`, `b`. */
@@ -25,6 +45,8 @@ const inputNames = (n: number): readonly string[] =>
 export function elementwise(e: Elementwise): Kernel {
   const names = inputNames(e.inputs);
   const values = names.map((_, k) => local(`x${k}`, e.elem === 'f32' ? 'f32' : 'i32'));
+  const { statements, hold } = holder();
+  const value = e.value(values, hold);
   return {
     name: e.name,
     doc: e.doc,
@@ -35,8 +57,8 @@ export function elementwise(e: Elementwise): Kernel {
     tables: e.tables ?? [],
     body: loop('i', e.count, (i) => [
       ...names.map((name, k) => constant(`x${k}`, load(name, e.elem, i))),
-      ...(e.before?.(values) ?? []),
-      store('out', e.elem, i, e.value(values)),
+      ...statements,
+      store('out', e.elem, i, value),
     ]),
     macs: 0,
   };

@@ -2,9 +2,9 @@
 import { at } from '../../../base/errors.ts';
 import { type Piece, sourcesOf, targetsOf } from '../../geometry/strided.ts';
 import { add, copy, fill, float, int, load, loop, mul, store } from '../../kernel/builders.ts';
-import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import type { Elem, Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
 import { type Digits, digitsOf, positionsOf } from '../../kernel/memory-order.ts';
-import type { StoredTensor } from '../../kernel/stored.ts';
+import { elemOf, type StoredTensor } from '../../kernel/stored.ts';
 import { countOf } from '../../tensor.ts';
 import { docOf } from './doc.ts';
 
@@ -18,7 +18,6 @@ export type Source =
 export interface Moving {
   readonly name: string;
   readonly words: string;
-  readonly elem: 'u8' | 'f32';
   /** By number of a piece's input. */
   readonly sources: readonly Source[];
   /** The activations among them, in their order. */
@@ -60,8 +59,9 @@ interface Reading {
 /** The parameter's name of an activation: `in` where it is the only one. */
 const parameterName = (count: number, index: number): string => (count === 1 ? 'in' : `in${index}`);
 
-function readingsOf({ name, elem, sources, inputs }: Moving): readonly Reading[] {
+function readingsOf({ name, output, sources, inputs }: Moving): readonly Reading[] {
   let activations = 0;
+  const elem = elemOf(output);
   return sources.map((source, i): Reading => {
     if (source.kind === 'constant') {
       const table: Table = { name: `${name}_data${i}`, elem, data: source.data };
@@ -79,19 +79,13 @@ function readingsOf({ name, elem, sources, inputs }: Moving): readonly Reading[]
 const fewest = 4;
 
 /** One element. */
-function put({ array, bytes }: Reading, elem: 'u8' | 'f32', to: Expr, from: Expr): Stmt {
+function put({ array, bytes }: Reading, elem: Elem, to: Expr, from: Expr): Stmt {
   const x = load(array, elem, from);
   return store('out', elem, to, bytes === undefined ? x : load(bytes, 'u8', x));
 }
 
 /** The loops of a piece, numbered. */
-function loopsOf(
-  reading: Reading,
-  elem: 'u8' | 'f32',
-  piece: number,
-  from: Digits,
-  to: Digits,
-): readonly Stmt[] {
+function loopsOf(reading: Reading, elem: Elem, piece: number, from: Digits, to: Digits): readonly Stmt[] {
   const nest = (digit: number, source: Expr, target: Expr): readonly Stmt[] => {
     const count = to.counts[digit];
     if (count === undefined) return [put(reading, elem, target, source)];
@@ -118,7 +112,8 @@ interface Part {
 }
 
 /** Ways as loops, and the tables that they need where no rule describes them. */
-function partOf({ name, elem }: Moving, reading: Reading, { from, to }: Ways, index: number): Part {
+function partOf({ name, output }: Moving, reading: Reading, { from, to }: Ways, index: number): Part {
+  const elem = elemOf(output);
   const [source, target] = digitsOf([from, to]) ?? [];
   if (source !== undefined && target !== undefined)
     return { body: loopsOf(reading, elem, index, source, target), tables: [] };
@@ -129,11 +124,12 @@ function partOf({ name, elem }: Moving, reading: Reading, { from, to }: Ways, in
   return { body, tables: [reads, writes] };
 }
 
-function filling({ elem, output, fill: value }: Moving): readonly Stmt[] {
+function filling({ output, fill: value }: Moving): readonly Stmt[] {
   if (value === undefined) return [];
   const count = countOf(output.shape);
-  if (elem === 'u8') return [fill('out', 'u8', 0, value, count)];
-  return loop('i', count, (i) => [store('out', 'f32', i, float(value))]);
+  const elem = elemOf(output);
+  if (elem === 'u8') return [fill('out', elem, 0, value, count)];
+  return loop('i', count, (i) => [store('out', elem, i, elem === 'f32' ? float(value) : int(value))]);
 }
 
 /** More pieces than this are listed element by element: a table takes less than their code. */
@@ -155,7 +151,8 @@ function partsOf(moving: Moving, readings: readonly Reading[]): readonly Part[] 
 
 /** Fills the output where that is asked for, and moves the pieces, each in the order of the output's memory. */
 export function movingKernel(moving: Moving): Kernel {
-  const { name, words, elem, inputs, output } = moving;
+  const { name, words, inputs, output } = moving;
+  const elem = elemOf(output);
   const readings = readingsOf(moving);
   const parts = partsOf(moving, readings);
   return {

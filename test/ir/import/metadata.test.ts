@@ -1,10 +1,12 @@
 /** Modules in the metadata of nodes, which the schema of the reader does not have. */
 import proto from 'onnx-proto';
 import { expect, test } from 'vitest';
+import { metadataIn } from '../../../src/ir/import/metadata.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
-import { scopesIn } from '../../../src/ir/import/scopes.ts';
 import { withMetadata } from '../../support/metadata.ts';
 import { encodeModel } from '../../support/onnx-model.ts';
+
+const scopesIn = (bytes: Uint8Array) => metadataIn(bytes).map(({ scopes }) => scopes);
 
 const model = encodeModel({
   nodes: [
