@@ -13,6 +13,7 @@ import { conv } from './conv.ts';
 import { convTranspose } from './conv-transpose.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
+import { einsum } from './einsum.ts';
 import { flatten } from './flatten.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
@@ -32,6 +33,7 @@ import {
   thresholdedRelu,
 } from './linear-units.ts';
 import { matMul } from './mat-mul.ts';
+import { matrices } from './matrices.ts';
 import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
 import { constantOps } from './on-constants.ts';
@@ -83,6 +85,7 @@ const canonical: readonly CanonicalOp[] = [
   leakyRelu,
   linear,
   log,
+  matrices,
   maxPool,
   move,
   mish,
@@ -117,6 +120,7 @@ const imported: readonly ImportedOp[] = [
   depthToSpace,
   div,
   dropout,
+  einsum,
   expand,
   flatten,
   gather,
