@@ -18,6 +18,7 @@ import { layerWarnings } from './warnings/layers.ts';
 import { pruningWarnings } from './warnings/pruning.ts';
 import { rangeWarnings } from './warnings/ranges.ts';
 import { oneClass, type SampleFacts, sampleFacts, sampleWarnings } from './warnings/samples.ts';
+import { unreadWarnings } from './warnings/unread.ts';
 import type { Warning } from './warnings/warning.ts';
 
 export interface Agreement {
@@ -89,6 +90,7 @@ export function agreementOf(build: Build): Agreement | undefined {
       ...rangeWarnings(build, measured),
       ...layerWarnings(build, measured),
       ...pruningWarnings(build),
+      ...unreadWarnings(program),
     ],
   };
 }

@@ -4,7 +4,7 @@ import { type Obstacle, refusal } from '../ir/graph/obstacles.ts';
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
 import { elemOfType } from '../ir/kernel/stored.ts';
 import { reshape } from '../ir/ops/reshape.ts';
-import { countOf, sameShape, showShape, type TensorType } from '../ir/tensor.ts';
+import { countOf, floats, sameShape, showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
 import { requireFiniteFile } from './finite.ts';
 
 /** What has been rewritten so far. */
@@ -15,6 +15,8 @@ interface Draft {
   readonly nodeNames: Set<string>;
   /** Tensors that are another one by another name: outputs of Identity and the like. */
   readonly aliases: Map<string, string>;
+  /** Names that a node reads, or that are outputs of the network. */
+  readonly read: ReadonlySet<string>;
   /** Made by nodes that are refused, and of a type that only those would tell. */
   readonly unknown: Set<string>;
 }
@@ -30,8 +32,9 @@ export const canonicalize = {
   run(graph: Graph<'imported'>): Graph<'float'> {
     if (graph.inputs.length === 0) throw withoutInputs();
     if (graph.obstacles?.some(({ kind }) => kind === 'input')) throw refusal(graph.name, graph.obstacles);
-    const draft = draftOf(graph);
-    const obstacles = [...(graph.obstacles ?? []), ...liveNodes(graph).flatMap((node) => tried(draft, node))];
+    const live = liveNodes(graph);
+    const draft = draftOf(graph, live);
+    const obstacles = [...(graph.obstacles ?? []), ...live.flatMap((node) => tried(draft, node))];
     if (obstacles.length > 0) throw refusal(graph.name, obstacles);
     const outputs = finish(draft, graph.inputs, graph.outputs);
     const { obstacles: _, ...rest } = graph;
@@ -46,28 +49,36 @@ const withoutInputs = (): InputError =>
     todo: 'export a module whose forward takes a tensor',
   });
 
-function draftOf(imported: Graph<'imported'>): Draft {
+function draftOf(imported: Graph<'imported'>, live: readonly AnyNode[]): Draft {
   const tensors = new Map<string, TensorInfo<'float'>>();
   for (const [name, info] of imported.tensors)
-    if (info.constant !== undefined)
-      tensors.set(name, { dtype: info.constant.dtype, shape: info.constant.shape, constant: info.constant });
+    if (info.constant !== undefined) {
+      const constant = inFloat32(info.constant);
+      tensors.set(name, { dtype: constant.dtype, shape: constant.shape, constant });
+    }
   for (const input of imported.inputs) tensors.set(input, inputType(input, imported.tensors.get(input)));
   const nodeNames = new Set(imported.nodes.map((node) => node.name));
-  return { imported, tensors, nodes: [], nodeNames, aliases: new Map(), unknown: new Set() };
+  const read = new Set([...imported.outputs, ...live.flatMap(({ inputs }) => inputs)]);
+  return { imported, tensors, nodes: [], nodeNames, aliases: new Map(), read, unknown: new Set() };
 }
+
+/** Networks of float64 are compiled as float32 ones. */
+const inFloat32 = (tensor: Tensor): Tensor =>
+  tensor.dtype === 'float64' ? floats(tensor.shape, Float32Array.from(tensor.data)) : tensor;
 
 function inputType(name: string, info: TensorInfo<'imported'> | undefined): TensorType {
   const where = `input '${name}'`;
   if (info?.shape === undefined)
     throw new InputError({ where, found: 'no shape', supported: 'fixed sizes; the batch may be dynamic' });
-  if (info.dtype === undefined || elemOfType(info.dtype) === undefined)
+  const dtype = info.dtype === 'float64' ? 'float32' : info.dtype;
+  if (dtype === undefined || elemOfType(dtype) === undefined)
     throw new InputError({
       where,
       found: `elements of type ${info.dtype}`,
       supported: 'float32, integers, bool',
       todo: 'export with example inputs of one of these',
     });
-  return { dtype: info.dtype, shape: info.shape };
+  return { dtype, shape: info.shape };
 }
 
 const isConstant = (draft: Draft, name: string): boolean =>
@@ -82,7 +93,7 @@ function tried(draft: Draft, node: AnyNode): readonly Obstacle[] {
   for (const name of node.outputs) {
     const { dtype, shape } = imported.tensors.get(name) ?? {};
     if (dtype === undefined || shape === undefined) unknown.add(name);
-    else draft.tensors.set(name, { dtype, shape });
+    else draft.tensors.set(name, { dtype: dtype === 'float64' ? 'float32' : dtype, shape });
   }
   const { name, type = node.op.kind, source } = node;
   const place = { node: { name, type }, ...(source === undefined ? {} : { source }) };
@@ -107,7 +118,8 @@ function rewrite(draft: Draft, node: AnyNode): void {
   const { op } = node;
   locate(where, () => {
     if (isCanonical(op)) return emit(draft, { ...node, op, inputs });
-    const replacements = op.canonicalize(viewOf(draft, { ...node, inputs }));
+    const outputs = node.outputs.map((name) => (draft.read.has(name) ? name : ''));
+    const replacements = op.canonicalize(viewOf(draft, { ...node, inputs, outputs }));
     if (replacements.length === 0) draft.aliases.set(at(node.outputs, 0), at(inputs, 0));
     replacements.forEach((part, i) => {
       addConstants(draft, part);

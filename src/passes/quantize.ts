@@ -18,6 +18,7 @@ import type { Quant } from '../ir/kernel/stored.ts';
 import type { Calibration } from './calibrate.ts';
 import type { Pass } from './pass.ts';
 import { onlyReader, viewOf } from './rewrite.ts';
+import { wideGridOf } from './wide-grids.ts';
 
 export interface QuantizeOptions {
   readonly mode: RequantMode;
@@ -59,7 +60,7 @@ function quantizeGraph(
   };
   for (const input of graph.inputs)
     if (isReal(graph, input))
-      quants.set(input, options.input ?? wantedOf(graph, input) ?? quantOf(rangeOf(input)));
+      quants.set(input, options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input)));
   const nodes = graph.nodes.map(
     (node): Node =>
       locate(`node '${node.name}'`, () => {
@@ -74,7 +75,7 @@ function quantizeGraph(
         const outputQuants = node.outputs.map((name, i) => {
           if (name === '' || !isReal(graph, name)) return undefined;
           const own = { ...scale, range: rangeOf(name) };
-          return node.op.outputQuant?.(own, i) ?? quantOf(own.range);
+          return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range);
         });
         node.outputs.forEach((name, i) => {
           const quant = outputQuants[i];
@@ -82,7 +83,8 @@ function quantizeGraph(
         });
         const outputQuant = outputQuants.find((quant) => quant !== undefined) ?? itself;
         const inputMean = meanFor(node, calibration, options);
-        return quantizeNode(node, { ...scale, outputQuant, outputQuants, inputMean });
+        const insideRange = calibration.insideRanges.get(node.name);
+        return quantizeNode(node, { ...scale, outputQuant, outputQuants, inputMean, insideRange });
       }),
   );
   const tensors = new Map(
@@ -115,16 +117,6 @@ function joinedIn(graph: Graph<'float'>, name: string): string {
 const itself: Quant = { scale: 1, zeroPoint: 0 };
 
 const isReal = (graph: Graph<'float'>, name: string): boolean => typeOf(graph, name)?.dtype === 'float32';
-
-/** The grid that the readers of an input of the network ask for. */
-function wantedOf(graph: Graph<'float'>, name: string): Quant | undefined {
-  for (const node of graph.nodes) {
-    const index = node.inputs.indexOf(name);
-    const wanted = index < 0 ? undefined : node.op.inputQuant?.(viewOf(graph, node), index);
-    if (wanted !== undefined) return wanted;
-  }
-  return undefined;
-}
 
 /** Values that a tensor's range must hold besides those that it took: 0, unless no operator needs it, and padding. */
 function heldBeside(graph: Graph<'float'>, name: string): readonly number[] {

@@ -9,7 +9,7 @@ import type { Kernel, Param } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { sameOrder } from '../ir/kernel/memory-order.ts';
 import { elemOf, type StoredTensor } from '../ir/kernel/stored.ts';
-import { countOf, sameShape } from '../ir/tensor.ts';
+import { countOf, sameShape, showShape } from '../ir/tensor.ts';
 import type { Normalization, Program, ProgramPort, Slot, Step } from '../program/program.ts';
 import {
   type Buffer,
@@ -171,16 +171,21 @@ function argsOf(
       case 'out':
         return fitting(kernel, param, outputs[made++]);
       case 'scratch':
-        return draft(`scratch:${kernel.name}`, { shape: [param.length], elem: param.elem }, step);
+        return draft(scratchName(kernel, param), { shape: [param.length], elem: param.elem }, step);
       default:
         return param.role satisfies never;
     }
   });
 }
 
+/** Of several, each has its parameter's name too. */
+const scratchName = ({ name, params }: Kernel, { name: own }: Param): string =>
+  params.filter(({ role }) => role === 'scratch').length > 1 ? `scratch:${name}:${own}` : `scratch:${name}`;
+
 /**
  * A kernel takes and gives whole tensors.
- * @throws InputError for a tensor of another element type, and DefectError for one of another length
+ * @throws InputError for a tensor of another element type, or of as many times the length as its first axis says;
+ * DefectError for one of any other length
  */
 function fitting({ name }: Kernel, param: Param, draft: Draft | undefined): Draft {
   const found = must(draft, `kernel '${name}' has as many inputs and outputs as its node`);
@@ -191,6 +196,13 @@ function fitting({ name }: Kernel, param: Param, draft: Draft | undefined): Draf
       todo: 'compile with --type float32, or without the operator',
     });
   if (found.length === param.length) return found;
+  const [first = 1] = found.place.shape;
+  if (found.length === first * param.length)
+    throw new InputError({
+      found: `tensor '${found.name}' of ${showShape(found.place.shape)}, whose first axis is above 1`,
+      supported: 'a first axis of 1',
+      todo: 'export with an example input of batch 1, or fold the axis into another with a reshape',
+    });
   throw new DefectError(
     `kernel '${name}': ${param.name} has ${param.length} elements, '${found.name}' ${found.length}`,
   );

@@ -5,7 +5,7 @@ import type { Quant, StoredTensor } from '../ir/kernel/stored.ts';
 
 /** A stretch of the arena that holds one tensor (or a kernel's scratch) for a while. */
 export interface Slot extends StoredTensor {
-  /** The tensor's name; `scratch:<kernel>` for scratch. */
+  /** The tensor's name; `scratch:<kernel>` for scratch, `scratch:<kernel>:<parameter>` where a kernel has several. */
   readonly name: string;
   /** In bytes from the start of the arena. */
   readonly address: number;

@@ -19,6 +19,12 @@ export const isInput = ({ inputs }: Program, index: number): boolean =>
 export const isOutput = ({ outputs }: Program, index: number): boolean =>
   outputs.some(({ slot }) => slot === index);
 
+/** Names of inputs that no step reads, and that are no outputs. */
+export const unreadInputs = (program: Program): readonly string[] =>
+  program.inputs.flatMap(({ name, slot }) =>
+    isOutput(program, slot) || program.steps.some((step) => argsOf(step, 'in').includes(slot)) ? [] : [name],
+  );
+
 /** The bytes of all inputs, or all outputs, one after the other. */
 export const inputBytesOf = (program: Program): number => totalBytes(inputSlots(program));
 export const outputBytesOf = (program: Program): number => totalBytes(outputSlots(program));

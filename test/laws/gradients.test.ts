@@ -187,14 +187,6 @@ const cases: Readonly<Record<string, Cases>> = {
     fc
       .tuple(shapes, bound, bound)
       .map(([shape, lo, more]) => ({ shape, attrs: { lo, hi: lo + more ** 2 }, constants: [] })),
-  resample: () =>
-    fc.constantFrom([2], [3, 1]).map((axes) => ({
-      shape: [1, 3, 3, 3],
-      attrs: {
-        axes: axes.map((axis) => ({ axis, taps: 2, first: [1, 0], weights: [0.75, 0.25, 0.5, 0.5] })),
-      },
-      constants: [],
-    })),
   move: () =>
     fc.tuple(shapes, seedArbitrary, fc.boolean()).map(([shape, seed, twice]) => {
       const [size, joined] = [shape.at(-1)!, [...shape.with(-1, 2 * shape.at(-1)!)]];
@@ -215,6 +207,14 @@ const cases: Readonly<Record<string, Cases>> = {
         twice,
       };
     }),
+  resample: () =>
+    fc.constantFrom([2], [3, 1]).map((axes) => ({
+      shape: [1, 3, 3, 3],
+      attrs: {
+        axes: axes.map((axis) => ({ axis, taps: 2, first: [1, 0], weights: [0.75, 0.25, 0.5, 0.5] })),
+      },
+      constants: [],
+    })),
   reshape: () => shapes.map((shape) => ({ shape, attrs: { shape: shape.toReversed() }, constants: [] })),
   transpose: () =>
     shapes.chain((shape) =>

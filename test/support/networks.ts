@@ -11,7 +11,7 @@ import { concat } from '../../src/ir/ops/concat.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { flatten } from '../../src/ir/ops/flatten.ts';
 import { gather } from '../../src/ir/ops/gather.ts';
-import { globalAvgPool } from '../../src/ir/ops/global-avg-pool.ts';
+import { globalAvgPool } from '../../src/ir/ops/global-pools.ts';
 import { identity } from '../../src/ir/ops/identity.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { matMul } from '../../src/ir/ops/mat-mul.ts';

@@ -4,7 +4,6 @@ import type { Artifact } from '../../artifact/make.ts';
 import { writeOneFile } from '../../artifact/node-folder.ts';
 import { at, InputError } from '../../base/errors.ts';
 import { readBytes } from '../../data/node-files.ts';
-import { channelsFirst } from '../../data/prepare.ts';
 import { outputSlots } from '../../program/slots.ts';
 import { formatBytes, formatMany } from '../../text/numbers.ts';
 import { cFunctions } from '../../view/c-functions.ts';
@@ -19,15 +18,17 @@ import {
   compiledSizes,
   foundModel,
   identifierOf,
+  inputsOfProgram,
   type Loaded,
   load,
   loadModel,
   readPrepared,
   requireModelOf,
-  sampleShapeOfProgram,
+  type SampleFiles,
   spread,
 } from '../flags/model.ts';
 import {
+  collected,
   type InputFlags,
   prepareOptions,
   preprocessingOf,
@@ -42,7 +43,7 @@ import { warn } from '../warn.ts';
 
 interface Flags extends InputFlags, QuantizeFlags, SizeFlags {
   readonly model?: string;
-  readonly input?: string;
+  readonly input?: SampleFiles;
   readonly classes?: string;
   readonly out: string;
   readonly json?: boolean;
@@ -98,15 +99,13 @@ const exampleCount = 12;
 
 function examplesFor(artifact: Artifact, flags: Flags): readonly Example[] {
   const { program, manifest } = artifact;
-  const shape = sampleShapeOfProgram(artifact);
+  const inputs = inputsOfProgram(artifact);
   if (flags.input !== undefined) {
-    const prepared = readPrepared(flags.input, shape, prepareOptions(flags, manifest.preprocessing));
-    return examplesFrom(path.basename(flags.input), prepared, spread(prepared.count, exampleCount));
+    const prepared = readPrepared(flags.input, inputs, prepareOptions(flags, manifest.preprocessing));
+    return examplesFrom(path.basename(prepared.where), prepared, spread(prepared.count, exampleCount));
   }
   const frame = frameOf(program, manifest.preprocessing);
-  return frame?.channels === 1
-    ? digitExamples(frame)
-    : noiseExamples(channelsFirst(shape), frame !== undefined);
+  return frame?.channels === 1 ? digitExamples(frame) : noiseExamples(inputs, frame !== undefined);
 }
 
 /** @throws InputError unless there is one name per output. */
@@ -166,7 +165,7 @@ export function addView(program: Command, context: () => Context): void {
     .description('write one HTML page with the simulator in it: draw, step, look at every byte')
     .argument('<folder|model.onnx>', 'a folder that compile -o made, or a model to compile in memory')
     .option('--model <FILE>', 'the model of an artifact, to compare int8 with float')
-    .option('--input <FILE>', 'samples to begin with (default: drawn digits, or noise)')
+    .option('--input <FILE>', 'samples to begin with (default: drawn digits, or noise)', collected)
     .option('--classes <A,B,C>', 'names of the outputs, in order')
     .option('-o, --out <FILE>', 'where the page goes', 'view.html');
   withQuantizeOptions(command);

@@ -78,6 +78,6 @@ function flattenedOrder(graph: Graph<'float'>, name: string, terms: number): rea
   const rowMajor = Array.from({ length: terms }, (_, i) => i);
   const maker = graph.nodes.find((n) => n.outputs.includes(name));
   if (maker?.op.alias) return flattenedOrder(graph, at(maker.inputs, 0), terms);
-  const shape = graph.tensors.get(name)?.shape ?? [];
+  const { shape } = must(graph.tensors.get(name), `tensor '${name}' has a type`);
   return countOf(shape) === terms && shape.length > 2 ? (spatialOrder(shape) ?? rowMajor) : rowMajor;
 }

@@ -1,5 +1,5 @@
 /** The weights while they learn: what the forward pass sees of them, and how gradients move them. */
-import { at, holds, InputError } from '../../base/errors.ts';
+import { at, holds, InputError, must } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import type { WeightBits } from '../../ir/graph/op.ts';
 import type { Layer, Network, Terms } from '../gradient/network.ts';
@@ -186,7 +186,7 @@ export class Learner {
   learn(step: number): void {
     const { learningRate, warmup } = this.#settings;
     const pace = paceOf(rateAt((step + 0.5) / this.#steps, learningRate, warmup), step + 1);
-    const active = this.#active ?? [];
+    const active = must(this.#active, 'a step was prepared');
     this.layers.forEach((layer, l) => {
       const { positions, terms } = at(active, l);
       const region = at(this.#regions, l);

@@ -3,17 +3,20 @@ import { InputError, locate, must, nodeLabel } from '../../base/errors.ts';
 import { countOf, sameShape, showShape, type Tensor, tensorOf } from '../tensor.ts';
 import type { Graph } from './graph.ts';
 import { refusal } from './obstacles.ts';
+import { isCanonical } from './op.ts';
 
 /**
  * The graph's outputs by name.
  * @param inputs one tensor for each of `graph.inputs`
  * @param observe called with each activation: the inputs, then every node's outputs in order of execution
+ * @param observeInside called with what nodes keep inside, by their names
  * @throws InputError when an input is missing or of another type or length, or a node cannot take what it gets
  */
 export function evaluate(
   graph: Graph<'imported'> | Graph<'float'>,
   inputs: ReadonlyMap<string, Tensor>,
   observe: (tensorName: string, tensor: Tensor) => void = () => undefined,
+  observeInside: (nodeName: string, tensor: Tensor) => void = () => undefined,
 ): ReadonlyMap<string, Tensor> {
   if (graph.obstacles !== undefined && graph.obstacles.length > 0) throw refusal(graph.name, graph.obstacles);
   const values = new Map<string, Tensor>();
@@ -29,6 +32,7 @@ export function evaluate(
     outputs.forEach((output, i) => {
       if (output !== '') set(output, must(results[i], `${op.kind} has an output ${i}`));
     });
+    if (isCanonical(op) && op.inside) observeInside(name, must(results.at(-1), `${op.kind} keeps something`));
   }
   return new Map(graph.outputs.map((name) => [name, must(valueAt(name), `output '${name}' is made`)]));
 }

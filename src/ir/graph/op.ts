@@ -123,6 +123,8 @@ export interface QuantizeContext<A> extends ScaleContext<A> {
    * none is made.
    */
   readonly inputMean: Float64Array | undefined;
+  /** What it took inside during calibration, of operators that keep numbers there. */
+  readonly insideRange?: Range | undefined;
 }
 
 /** Itself a map, as a batch normalization, an addition of a constant, an activation with bounds. */
@@ -154,6 +156,14 @@ interface Weighted<A> {
 
 /** What becomes of maps beside an operator. `opaque`: they stay where they are. */
 export type AffineRule<A> = { readonly kind: 'opaque' } | Channelwise<A> | Commuting<A> | Weighted<A>;
+
+/** By index of an input or output. Undefined: 8 bits. */
+interface WideGrids<A> {
+  /** @param isPort the tensor is an input of the network, or a view of one */
+  read(attrs: A, input: number, isPort: boolean): Quant | undefined;
+  /** @param isRead an operator reads the tensor, or a view of it */
+  made(attrs: A, output: number, isRead: boolean): Quant | undefined;
+}
 
 /** The only reader of what a node makes. */
 export interface NextNode extends NodeView<unknown> {
@@ -229,8 +239,8 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   order?(attrs: A, inputs: readonly StoredTensor[], output: readonly number[]): Order;
   /** The grid of a float32 output, by its index. Absent: what its range asks for, in 8 bits. */
   outputQuant?(context: ScaleContext<A>, output: number): Quant;
-  /** The grid that it wants of an input of the network that it reads first, by index: recurrent states. */
-  inputQuant?(node: NodeView<A>, input: number): Quant | undefined;
+  /** Its grids of more than 8 bits; a tensor has one where all who make and read it know the same. */
+  readonly wide?: WideGrids<A>;
   /** The integers of the quantized operator. @throws InputError naming the node. */
   quantize?(context: QuantizeContext<A>): Q;
   /**
@@ -238,6 +248,8 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
    * input's bytes on, so that the readers of its output decide. Absent: its tensors hold 0.
    */
   readonly anyZeroPoint?: 'computes' | 'moves';
+  /** Set where `reference` gives one tensor more than outputs: numbers kept inside, whose range `quantize` needs. */
+  readonly inside?: true;
   /** What becomes of maps of single channels before and behind it: gains, shifts and bounds. */
   readonly affine: AffineRule<A>;
   /** Its attributes with the next node in it, an activation or a pool; undefined: they stay two. */

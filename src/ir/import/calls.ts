@@ -198,8 +198,12 @@ const graphsIn = ({ g, graphs }: AttributeProto): readonly GraphProto[] => [
 
 const subgraphsOf = (node: NodeProto): readonly GraphProto[] => listOf(node.attribute).flatMap(graphsIn);
 
-/** What a subgraph reads and does not make. */
-function freeNames(graph: GraphProto): Set<string> {
+const deepest = 100;
+
+/** What a subgraph reads and does not make. @throws InputError for subgraphs in each other beyond all need */
+function freeNames(graph: GraphProto, depth = 0): Set<string> {
+  if (depth > deepest)
+    throw new InputError({ found: `subgraphs nested ${depth} deep`, supported: `up to ${deepest}` });
   const own = new Set([
     ...[...listOf(graph.input), ...listOf(graph.initializer)].map(({ name }) => textOf(name)),
     ...listOf(graph.node).flatMap((node) => listOf(node.output)),
@@ -208,7 +212,7 @@ function freeNames(graph: GraphProto): Set<string> {
     ...listOf(graph.output).map(({ name }) => textOf(name)),
     ...listOf(graph.node).flatMap((node) => [
       ...listOf(node.input),
-      ...subgraphsOf(node).flatMap((inner) => [...freeNames(inner)]),
+      ...subgraphsOf(node).flatMap((inner) => [...freeNames(inner, depth + 1)]),
     ]),
   ];
   return new Set(read.filter((name) => name !== '' && !own.has(name)));

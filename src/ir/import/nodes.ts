@@ -40,19 +40,17 @@ interface Decoded {
   readonly obstacle?: Obstacle;
 }
 
-/** An If whose condition is not known. */
-export const undecided = (call: Call): Decoded => ({
-  node: nodeOf(call, unknownOp(call.type), {}),
-  obstacle: obstacleAt(
-    call,
-    'shape',
-    complain(
-      "a condition that depends on the network's input",
-      'conditions that shapes and constants decide',
-      'use torch.where, or export the branch that is taken alone',
-    ),
-  ),
-});
+/** An If whose condition is not known; `behind` an obstacle, that is no other. */
+export function undecided(call: Call, behind: boolean): Decoded {
+  const node = nodeOf(call, unknownOp(call.type), {});
+  if (behind) return { node };
+  const error = complain(
+    "a condition that depends on the network's input",
+    'conditions that shapes and constants decide',
+    'use torch.where, or export the branch that is taken alone',
+  );
+  return { node, obstacle: obstacleAt(call, 'shape', error) };
+}
 
 export function decodeNode(call: Call, external: ExternalFiles | undefined): Decoded {
   const { name, type, domain, scope, inputs, outputs } = call;

@@ -3,8 +3,10 @@ import { at, complain, InputError, locate, tensorLabel } from '../../base/errors
 import { inOrder } from '../graph/execution-order.ts';
 import type { AnyNode, Graph, TensorInfo } from '../graph/graph.ts';
 import type { Obstacle } from '../graph/obstacles.ts';
+import { onnxTypeName } from '../graph/onnx-types.ts';
 import { outputsOf } from '../graph/propagate.ts';
 import { newestOpset } from '../ops/common/inputs.ts';
+import type { Tensor } from '../tensor.ts';
 import { branchOf, type Call, conditionOf, Flattener } from './calls.ts';
 import { Declarations, type Sizes, uniqueNames } from './declarations.ts';
 import { functionsOf } from './functions.ts';
@@ -17,11 +19,10 @@ import {
   listOf,
   type ModelProto,
   numberOf,
-  type TensorProto,
   textOf,
   type ValueInfoProto,
 } from './proto.ts';
-import { decodeTensor, type ExternalFiles } from './tensor-proto.ts';
+import { decodeSparse, decodeTensor, type ExternalFiles } from './tensor-proto.ts';
 
 export interface ImportOptions extends Sizes {
   /** How messages and later stages name the network; the file's name for the graph when absent. */
@@ -32,15 +33,24 @@ export interface ImportOptions extends Sizes {
 
 type Info = TensorInfo<'imported'>;
 
+/** Of ONNX's element type `code`; decoded when it is read. */
+interface Initializer {
+  readonly code: number;
+  readonly decode: () => Tensor;
+}
+
 /** What has been read so far. */
 interface Draft {
   readonly flattener: Flattener;
   readonly external: ExternalFiles | undefined;
-  /** Decoded when they are first read. */
-  readonly initializers: Map<string, TensorProto>;
+  readonly initializers: Map<string, Initializer>;
   readonly tensors: Map<string, Info>;
   readonly nodes: AnyNode[];
   readonly obstacles: Obstacle[];
+  /** Tensors of which nothing is known for an obstacle before them. */
+  readonly unknown: Set<string>;
+  /** Element types of 16-bit floats that were met. */
+  readonly halves: Set<string>;
 }
 
 /**
@@ -64,12 +74,24 @@ function graphOf(
 ): Graph<'imported'> {
   const opset = opsetOf(model);
   const flattener = new Flattener(functionsOf(bytes, model), graph);
-  const initializers = initializersOf(graph);
-  const draft: Draft = { flattener, external, initializers, tensors: new Map(), nodes: [], obstacles: [] };
+  const initializers = initializersOf(graph, external);
+  const draft: Draft = {
+    flattener,
+    external,
+    initializers,
+    tensors: new Map(),
+    nodes: [],
+    obstacles: [],
+    unknown: new Set(),
+    halves: new Set(),
+  };
   const outputs = listOf(graph.output).map(({ name }) => textOf(name));
   const inputs = inputsIn(draft, graph);
   const declared = new Declarations(inputs, sizes);
-  for (const info of inputs) draft.tensors.set(textOf(info.name), declared.typeOf(info));
+  for (const info of inputs) {
+    draft.tensors.set(textOf(info.name), declared.typeOf(info));
+    noteType(draft, numberOf(info.type?.tensorType?.elemType));
+  }
   const read = readAll(draft, flattener.ofModel(graph, opset, metadataIn(bytes)), outputs);
   requireOutputs(draft, outputs);
   return {
@@ -80,12 +102,29 @@ function graphOf(
       tensors: draft.tensors,
       nodes: draft.nodes,
     },
+    notes: notesOn(draft),
     obstacles: [...declared.obstacles((input) => read.has(input)), ...draft.obstacles],
   };
 }
 
+function noteType({ halves }: Draft, code: number): void {
+  const type = onnxTypeName(code);
+  if (type === 'float16' || type === 'bfloat16') halves.add(type);
+}
+
+function notesOn({ halves, tensors }: Draft): readonly string[] {
+  const isWide = [...tensors.values()].some(
+    (info) => info.dtype === 'float64' && info.constant === undefined,
+  );
+  return [...halves, ...(isWide ? ['float64'] : [])].map(
+    (type) => `the model computes in ${type}; here all of it is float32`,
+  );
+}
+
 function opsetOf(model: ModelProto): number {
   const ours = listOf(model.opsetImport).find((entry) => isDefaultDomain(entry.domain));
+  // Opsets came with IR version 3; what is older means the first.
+  if (ours === undefined && numberOf(model.irVersion) < 3) return 1;
   const opset = numberOf(ours?.version);
   if (ours !== undefined && opset >= 1 && opset <= newestOpset) return opset;
   throw new InputError({
@@ -95,12 +134,21 @@ function opsetOf(model: ModelProto): number {
   });
 }
 
-function initializersOf(graph: GraphProto): Map<string, TensorProto> {
-  const protos = listOf(graph.initializer);
-  if (listOf(graph.sparseInitializer).length > 0)
-    throw new InputError({ found: 'sparse initializers', supported: 'dense ones' });
-  uniqueNames(protos, 'initializer');
-  return new Map(protos.map((proto) => [textOf(proto.name), proto]));
+/** A sparse one has the name of its values. */
+function initializersOf(graph: GraphProto, external: ExternalFiles | undefined): Map<string, Initializer> {
+  const dense = listOf(graph.initializer).map((proto) => ({
+    name: textOf(proto.name),
+    code: numberOf(proto.dataType),
+    decode: () => decodeTensor(proto, tensorLabel(textOf(proto.name)), external),
+  }));
+  const sparse = listOf(graph.sparseInitializer).map((proto) => ({
+    name: textOf(proto.values?.name),
+    code: numberOf(proto.values?.dataType),
+    decode: () => decodeSparse(proto, tensorLabel(textOf(proto.values?.name)), external),
+  }));
+  const all = [...dense, ...sparse];
+  uniqueNames(all, 'initializer');
+  return new Map(all.map((one) => [one.name, one]));
 }
 
 /** The inputs that are not initializers: files before IR version 4 list those too. */
@@ -122,9 +170,10 @@ function attempt<T>(work: () => T): { readonly found?: T; readonly error?: Input
 /** What is known of a tensor; an initializer is decoded now. */
 function infoOf(draft: Draft, name: string): Info | undefined {
   const known = draft.tensors.get(name);
-  const proto = draft.initializers.get(name);
-  if (known !== undefined || proto === undefined) return known;
-  const constant = decodeTensor(proto, tensorLabel(name), draft.external);
+  const initializer = draft.initializers.get(name);
+  if (known !== undefined || initializer === undefined) return known;
+  noteType(draft, initializer.code);
+  const constant = initializer.decode();
   const info = { dtype: constant.dtype, shape: constant.shape, constant };
   draft.tensors.set(name, info);
   return info;
@@ -147,18 +196,30 @@ function readAll(draft: Draft, calls: readonly Call[], wanted: readonly string[]
     const isBranch = call.domain === '' && call.type === 'If';
     const condition = isBranch ? infoOf(draft, conditionOf(call))?.constant : undefined;
     if (condition !== undefined) readBranch(draft, call, condition.data[0] !== 0);
-    else add(draft, call, isBranch ? undecided(call) : decodeNode(call, draft.external));
+    else
+      add(draft, call, isBranch ? undecided(call, isUnknown(draft, call)) : decodeNode(call, draft.external));
   }
   for (const name of needed) infoOf(draft, name);
   return needed;
 }
 
+/** The element type that a Cast makes. */
+const castOf = (call: Call): number => numberOf(call.attributes.find(({ name }) => name === 'to')?.i);
+
+const isUnknown = ({ unknown }: Draft, { inputs, captured }: Call): boolean =>
+  [...inputs, ...captured].some((name) => unknown.has(name));
+
 function add(draft: Draft, call: Call, { node, obstacle }: ReturnType<typeof decodeNode>): void {
   if (obstacle !== undefined) draft.obstacles.push(obstacle);
+  if (call.type === 'Cast') noteType(draft, castOf(call));
   const { found, error } = attempt(() => outputsOf(node, (name) => infoOf(draft, name)));
   if (error !== undefined) draft.obstacles.push(obstacleAt(call, 'shape', error));
+  const behind = obstacle !== undefined || error !== undefined || isUnknown(draft, call);
   node.outputs.forEach((name, i) => {
-    if (name !== '') draft.tensors.set(name, found === undefined ? {} : at(found, i));
+    if (name === '') return;
+    const info = found === undefined ? {} : at(found, i);
+    draft.tensors.set(name, info);
+    if (behind && info.shape === undefined) draft.unknown.add(name);
   });
   draft.nodes.push(node);
 }
@@ -167,7 +228,7 @@ function add(draft: Draft, call: Call, { node, obstacle }: ReturnType<typeof dec
 function readBranch(draft: Draft, call: Call, condition: boolean): void {
   const graph = branchOf(call, condition);
   const { calls, names } = draft.flattener.ofBranch(call, graph);
-  for (const proto of listOf(graph.initializer)) draft.initializers.set(names(textOf(proto.name)), proto);
+  for (const [name, one] of initializersOf(graph, draft.external)) draft.initializers.set(names(name), one);
   readAll(draft, calls, call.outputs);
 }
 

@@ -17,7 +17,7 @@ import { einsum } from './einsum.ts';
 import { flatten } from './flatten.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
-import { globalAvgPool } from './global-avg-pool.ts';
+import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { hardSigmoid } from './hard-sigmoid.ts';
 import { identity } from './identity.ts';
 import { linear } from './linear.ts';
@@ -40,7 +40,10 @@ import { constantOps } from './on-constants.ts';
 import { pad } from './pad.ts';
 import { pow, power } from './pow.ts';
 import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
-import { reduceMean } from './reduce-mean.ts';
+import { gru, lstm, rnn } from './recurrent.ts';
+import { gruLayer, lstmLayer, rnnLayer } from './recurrent-layers.ts';
+import { reduceOps } from './reduced.ts';
+import { reductions } from './reductions.ts';
 import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
@@ -80,20 +83,28 @@ const canonical: readonly CanonicalOp[] = [
   exp,
   floor,
   gelu,
+  gru,
   hardSigmoid,
   hardSwish,
   leakyRelu,
   linear,
   log,
+<<<<<<< HEAD
   matrices,
   maxPool,
   move,
+=======
+  lstm,
+  maxPool,
+>>>>>>> main
   mish,
+  move,
   power,
   reciprocal,
   resample,
   reshape,
   round,
+  rnn,
   sigmoid,
   sign,
   sin,
@@ -107,6 +118,7 @@ const canonical: readonly CanonicalOp[] = [
   tanh,
   thresholdedRelu,
   transpose,
+  ...reductions,
 ];
 
 /** Those of the imported stage only. */
@@ -126,14 +138,18 @@ const imported: readonly ImportedOp[] = [
   gather,
   gemm,
   globalAvgPool,
+  globalLpPool,
+  globalMaxPool,
+  gruLayer,
   identity,
+  lstmLayer,
   matMul,
   mul,
   pad,
   pow,
-  reduceMean,
   reshapeInput,
   resize,
+  rnnLayer,
   shape,
   slice,
   softmaxFlattened,
@@ -144,6 +160,7 @@ const imported: readonly ImportedOp[] = [
   tile,
   unsqueeze,
   ...constantOps,
+  ...reduceOps,
 ];
 
 /** Every operator. */

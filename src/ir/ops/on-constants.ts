@@ -1,6 +1,6 @@
 /** Operators that are computed where all that they read is constant, and have no kernel: the arithmetic of shapes. */
 import { at, atOr0, complain, DynamicShapeError } from '../../base/errors.ts';
-import { broadcastIndex, broadcastShape, broadcastTo, zip } from '../geometry/broadcast.ts';
+import { broadcastShape, broadcastTo, zip } from '../geometry/broadcast.ts';
 import type { Attributes } from '../graph/attributes.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
 import {
@@ -14,17 +14,8 @@ import {
   type TensorType,
 } from '../tensor.ts';
 import { checkLegacyBroadcast, inferPair } from './common/elementwise.ts';
-import { onlyOnConstants } from './common/imported.ts';
-import {
-  axesIn,
-  axisIn,
-  constantInts,
-  constantScalar,
-  isFloat,
-  known,
-  newestOpset,
-  required,
-} from './common/inputs.ts';
+import { onlyOnConstants, usedOnActivations } from './common/imported.ts';
+import { axisIn, constantScalar, isFloat, known, newestOpset, required } from './common/inputs.ts';
 
 type Inputs = readonly (Tensor | undefined)[];
 type Types = readonly (InputType | undefined)[];
@@ -45,7 +36,7 @@ interface Attrs {
 /** @throws DynamicShapeError where an input is not constant */
 function inferByValue({ type, value }: Meaning, types: Types, attributes: Attributes): readonly TensorType[] {
   if (types.some((input) => input !== undefined && input.constant === undefined))
-    throw new DynamicShapeError({ found: `${type} of what the network's input decides` });
+    throw new DynamicShapeError(usedOnActivations(type));
   const { dtype, shape } = value(
     types.map((input) => input?.constant),
     attributes,
@@ -89,25 +80,6 @@ const comparison = (type: string, since: number, holds: (x: number, y: number) =
     const [a, b] = [required(inputs, 0, 'A'), required(inputs, 1, 'B')];
     const truth: Tensor = { dtype: 'bool', shape: a.shape, data: a.data };
     return zip(truth, b, (x, y) => Number(holds(x, y)));
-  },
-});
-
-/** Of the elements along some axes (opset 13 or 18 on: an input). */
-const reduction = (type: string, first: number, f: (sum: number, x: number) => number): Meaning => ({
-  type,
-  since: 1,
-  value(inputs, attributes) {
-    const x = required(inputs, 0, 'data');
-    const asked = attributes.ints('axes') ?? constantInts(known(inputs[1]), 'axes') ?? [];
-    const all = attributes.int('noop_with_empty_axes', 0) === 0 ? x.shape.map((_, i) => i) : [];
-    const axes = asked.length > 0 ? axesIn(asked, x.shape.length) : all;
-    const kept = x.shape.map((n, i) => (axes.includes(i) ? 1 : n));
-    const data = numbersFor(x.dtype, countOf(kept)).fill(first);
-    broadcastIndex(kept, x.shape).forEach((to, i) => {
-      data[to] = f(at(data, to), at(x.data, i));
-    });
-    const dropped = attributes.int('keepdims', 1) === 0;
-    return { dtype: x.dtype, shape: dropped ? kept.filter((_, i) => !axes.includes(i)) : kept, data };
   },
 });
 
@@ -299,8 +271,6 @@ const meanings: readonly Meaning[] = [
       return zip(a, b, (x, y) => remainder(x, y, fmod, isFloat(a.dtype)));
     },
   },
-  reduction('ReduceSum', 0, (sum, x) => sum + x),
-  reduction('ReduceProd', 1, (product, x) => product * x),
   { type: 'Range', since: 11, value: numbersFrom },
   { type: 'NonZero', since: 9, value: (inputs) => nonZero(required(inputs, 0, 'X')) },
   { type: 'CumSum', since: 11, value: runningSums },

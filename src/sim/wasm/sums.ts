@@ -73,7 +73,7 @@ const placedSites = (kernel: Kernel): readonly SumSite[] =>
 /** Groups of sums that may be made otherwise than by the kernel's own statements. */
 export const sumGroups = (kernel: Kernel): readonly SumGroup[] =>
   placedSites(kernel).flatMap((site) => {
-    const group = groupOf(kernel, site, kernel.weights?.layout.rows ?? 0);
+    const group = groupOf(kernel, site, must(kernel.weights, 'sums are of weights').layout.rows);
     return group === undefined ? [] : [group];
   });
 

@@ -381,11 +381,12 @@ function varint(n: number): number[] {
   return n < 128 ? [n] : [(n % 128) + 128, ...varint(Math.floor(n / 128))];
 }
 
-test('sparse initializers', () => {
-  const model = proto.onnx.ModelProto.decode(encodeModel({ nodes: [relu] }));
-  model.graph!.sparseInitializer = [{ dims: [4] }];
+test('a sparse initializer with a place outside of its shape', () => {
+  const model = proto.onnx.ModelProto.decode(encodeModel({ nodes: [{ op: 'Add', inputs: ['x', 'w'] }] }));
+  const indices = { dims: [1], dataType: 7, int64Data: [4] };
+  model.graph!.sparseInitializer = [{ values: floatTensor('w', [1], [1]), indices, dims: [4] }];
   expect(messageOf(() => compile(proto.onnx.ModelProto.encode(model).finish()))).toMatch(
-    /sparse initializers/,
+    /^tensor 'w': an index 4; supported: 0 to 3/,
   );
 });
 

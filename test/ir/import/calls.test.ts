@@ -189,3 +189,34 @@ function encodedKey(number: number, length: number): Buffer {
   const varint = (n: number): number[] => (n < 128 ? [n] : [(n % 128) + 128, ...varint(Math.floor(n / 128))]);
   return Buffer.from([...varint(number * 8 + 2), ...varint(length)]);
 }
+
+test('branches nested deeply end in a graph or a refusal', () => {
+  for (const depth of [10, 200]) {
+    let inner = graph('then_branch', [{ op: 'Relu', outputs: ['z'] }], ['z']);
+    for (let i = 0; i < depth; i++)
+      inner = graph(
+        'then_branch',
+        [{ op: 'If', inputs: ['yes'], outputs: ['z'], attributes: [inner] }],
+        ['z'],
+      );
+    const nodes = [
+      { op: 'Constant', inputs: [], outputs: ['yes'], attributes: [float('value_float', 1)] },
+      { op: 'If', inputs: ['yes'], attributes: [inner] },
+    ];
+    if (depth < 100) expect(outputOf({ nodes })).toEqual([0, 0, 1, 3]);
+    else expect(() => outputOf({ nodes })).toThrow(/subgraphs nested 101 deep; supported: up to 100/);
+  }
+});
+
+test('a condition behind an operator that is refused is no obstacle of its own', () => {
+  const nodes = [
+    { op: 'LSTM', name: 'l', outputs: ['t'] },
+    { op: 'Size', inputs: ['t'], outputs: ['c'] },
+    {
+      op: 'If',
+      inputs: ['c'],
+      attributes: [graph('then_branch', [], ['x']), graph('else_branch', [], ['t'])],
+    },
+  ];
+  expect(importOnnx(encodeModel({ nodes })).obstacles?.map(({ node }) => node?.name)).toEqual(['l']);
+});

@@ -4,14 +4,17 @@ import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
 import { exp32 } from './exp.ts';
 import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
+import { interpolate } from './interpolate.ts';
 import {
   requantizeCompact,
   requantizeDouble,
   requantizeFloat,
+  requantizeHalves,
   requantizeHigh,
   requantizePow2,
   requantizeSingle,
 } from './requantize.ts';
+import { log2, root15, rootShift } from './root.ts';
 import { signExtend } from './sign-extend.ts';
 
 /** Every primitive; Kernel IR calls them by name. */
@@ -22,12 +25,17 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     exp32,
     exponent32,
     mantissa32,
+    log2,
+    interpolate,
     requantizeCompact,
     requantizeDouble,
     requantizeFloat,
+    requantizeHalves,
     requantizeHigh,
     requantizePow2,
     requantizeSingle,
+    root15,
+    rootShift,
     signExtend,
     sqrt32,
   ].map((p) => [p.name, p]),

@@ -20,12 +20,12 @@ export interface Elementwise {
 }
 
 /** What is computed of each element before its value. */
-interface Held {
+export interface Held {
   readonly statements: Stmt[];
   readonly hold: Hold;
 }
 
-function holder(): Held {
+export function holder(): Held {
   const statements: Stmt[] = [];
   const taken = new Set<string>();
   const hold: Hold = (stem, value) => {
