@@ -89,14 +89,9 @@ const canonical: readonly CanonicalOp[] = [
   leakyRelu,
   linear,
   log,
-<<<<<<< HEAD
+  lstm,
   matrices,
   maxPool,
-  move,
-=======
-  lstm,
-  maxPool,
->>>>>>> main
   mish,
   move,
   power,
