@@ -18,7 +18,7 @@ interface Draft {
   readonly aliases: Map<string, string>;
   /** Names that a node reads, or that are outputs of the network. */
   readonly read: ReadonlySet<string>;
-  /** Made by nodes that are refused, and of a type that only those would tell. */
+  /** Weights that are refused, and what nodes make that are refused, where only those would tell its type. */
   readonly unknown: Set<string>;
 }
 
@@ -60,7 +60,9 @@ function draftOf(imported: Graph<'imported'>, live: readonly AnyNode[]): Draft {
   for (const input of imported.inputs) tensors.set(input, inputType(input, imported.tensors.get(input)));
   const nodeNames = new Set(imported.nodes.map((node) => node.name));
   const read = new Set([...imported.outputs, ...live.flatMap(({ inputs }) => inputs)]);
-  return { imported, tensors, nodes: [], nodeNames, aliases: new Map(), read, unknown: new Set() };
+  const made = new Set(imported.nodes.flatMap((node) => node.outputs));
+  const unknown = new Set([...read].filter((name) => name !== '' && !made.has(name) && !tensors.has(name)));
+  return { imported, tensors, nodes: [], nodeNames, aliases: new Map(), read, unknown };
 }
 
 /** Networks of float64 are compiled as float32 ones. */

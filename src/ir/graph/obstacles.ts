@@ -6,6 +6,7 @@ const headings = {
   operator:
     'operators without a counterpart here: write the layers with others, or leave them out of what is exported',
   input: 'inputs',
+  tensor: 'weights',
   attribute: 'attributes',
   shape: 'shapes',
   use: 'uses of operators',

@@ -34,7 +34,7 @@ const unknownOp = (type: string): ImportedOp => {
   return { kind: type, infer: refuse, reference: refuse, canonicalize: refuse };
 };
 
-interface Decoded {
+export interface Decoded {
   readonly node: AnyNode;
   /** What is wrong with it. */
   readonly obstacle?: Obstacle;

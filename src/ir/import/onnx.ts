@@ -11,7 +11,7 @@ import { branchOf, type Call, conditionOf, Flattener } from './calls.ts';
 import { Declarations, type Sizes, uniqueNames } from './declarations.ts';
 import { functionsOf } from './functions.ts';
 import { metadataIn } from './metadata.ts';
-import { decodeNode, obstacleAt, undecided } from './nodes.ts';
+import { type Decoded, decodeNode, obstacleAt, undecided } from './nodes.ts';
 import {
   decodeModel,
   type GraphProto,
@@ -22,7 +22,7 @@ import {
   textOf,
   type ValueInfoProto,
 } from './proto.ts';
-import { decodeSparse, decodeTensor, type ExternalFiles } from './tensor-proto.ts';
+import { decodeSparse, decodeTensor, type ExternalFiles, typeError } from './tensor-proto.ts';
 
 export interface ImportOptions extends Sizes {
   /** How messages and later stages name the network; the file's name for the graph when absent. */
@@ -167,15 +167,21 @@ function attempt<T>(work: () => T): { readonly found?: T; readonly error?: Input
   }
 }
 
+const constantInfo = (constant: Tensor): Info => ({ dtype: constant.dtype, shape: constant.shape, constant });
+
 /** What is known of a tensor; an initializer is decoded now. */
 function infoOf(draft: Draft, name: string): Info | undefined {
   const known = draft.tensors.get(name);
   const initializer = draft.initializers.get(name);
   if (known !== undefined || initializer === undefined) return known;
   noteType(draft, initializer.code);
-  const constant = initializer.decode();
-  const info = { dtype: constant.dtype, shape: constant.shape, constant };
+  const error = typeError(initializer.code, tensorLabel(name));
+  const info = error === undefined ? constantInfo(initializer.decode()) : {};
   draft.tensors.set(name, info);
+  if (error !== undefined) {
+    draft.unknown.add(name);
+    draft.obstacles.push({ kind: 'tensor', error });
+  }
   return info;
 }
 
@@ -187,17 +193,17 @@ function readAll(draft: Draft, calls: readonly Call[], wanted: readonly string[]
   const live = inOrder(reading, given)
     .toReversed()
     .flatMap(({ call, inputs }) => {
-      const outputs = call.outputs.slice(0, call.outputs.findLastIndex((name) => needed.has(name)) + 1);
-      if (outputs.length === 0) return [];
+      const outputs = call.outputs.findLastIndex((name) => needed.has(name)) + 1;
+      if (outputs === 0) return [];
       for (const name of inputs) needed.add(name);
-      return [{ ...call, outputs }];
+      return [{ call, outputs }];
     });
-  for (const call of live.toReversed()) {
+  for (const { call, outputs } of live.toReversed()) {
     const isBranch = call.domain === '' && call.type === 'If';
     const condition = isBranch ? infoOf(draft, conditionOf(call))?.constant : undefined;
-    if (condition !== undefined) readBranch(draft, call, condition.data[0] !== 0);
-    else
-      add(draft, call, isBranch ? undecided(call, isUnknown(draft, call)) : decodeNode(call, draft.external));
+    if (condition !== undefined) readBranch(draft, call, condition.data[0] !== 0, outputs);
+    else if (isBranch) add(draft, call, undecided(call, isUnknown(draft, call)), outputs);
+    else add(draft, call, decodeNode(call, draft.external), outputs);
   }
   for (const name of needed) infoOf(draft, name);
   return needed;
@@ -209,27 +215,29 @@ const castOf = (call: Call): number => numberOf(call.attributes.find(({ name }) 
 const isUnknown = ({ unknown }: Draft, { inputs, captured }: Call): boolean =>
   [...inputs, ...captured].some((name) => unknown.has(name));
 
-function add(draft: Draft, call: Call, { node, obstacle }: ReturnType<typeof decodeNode>): void {
+/** Outputs that the operator does not make here are left out where they are behind the last that is read. */
+function add(draft: Draft, call: Call, { node, obstacle }: Decoded, needed: number): void {
   if (obstacle !== undefined) draft.obstacles.push(obstacle);
   if (call.type === 'Cast') noteType(draft, castOf(call));
-  const { found, error } = attempt(() => outputsOf(node, (name) => infoOf(draft, name)));
+  const { found, error } = attempt(() => outputsOf(node, (name) => infoOf(draft, name), needed));
   if (error !== undefined) draft.obstacles.push(obstacleAt(call, 'shape', error));
   const behind = obstacle !== undefined || error !== undefined || isUnknown(draft, call);
-  node.outputs.forEach((name, i) => {
+  const outputs = node.outputs.slice(0, found?.length);
+  outputs.forEach((name, i) => {
     if (name === '') return;
     const info = found === undefined ? {} : at(found, i);
     draft.tensors.set(name, info);
     if (behind && info.shape === undefined) draft.unknown.add(name);
   });
-  draft.nodes.push(node);
+  draft.nodes.push({ ...node, outputs });
 }
 
 /** The branch that a constant condition takes; the other is not looked at. */
-function readBranch(draft: Draft, call: Call, condition: boolean): void {
+function readBranch(draft: Draft, call: Call, condition: boolean, needed: number): void {
   const graph = branchOf(call, condition);
   const { calls, names } = draft.flattener.ofBranch(call, graph);
   for (const [name, one] of initializersOf(graph, draft.external)) draft.initializers.set(names(name), one);
-  readAll(draft, calls, call.outputs);
+  readAll(draft, calls, call.outputs.slice(0, needed));
 }
 
 function requireOutputs({ tensors }: Draft, outputs: readonly string[]): void {

@@ -1,5 +1,5 @@
 /** Tensors out of an ONNX file, in whichever of its encodings. */
-import { at, InputError } from '../../base/errors.ts';
+import { at, InputError, must } from '../../base/errors.ts';
 import { onnxTypeName, widerDtypeOfOnnx } from '../graph/onnx-types.ts';
 import { type DType, largestTensor, numbersFor, stridesOf, type Tensor } from '../tensor.ts';
 import { brainToNumber, halfToNumber } from './half.ts';
@@ -92,16 +92,26 @@ export function decodeSparse(sparse: SparseTensorProto, where: string, external?
   return { dtype: values.dtype, shape, data };
 }
 
-function typeOf(tensor: TensorProto, where: string): { dtype: DType; encoding: Encoding } {
-  const name = onnxTypeName(numberOf(tensor.dataType));
-  const [dtype, encoding] = [widerDtypeOfOnnx(numberOf(tensor.dataType)), encodings[name]];
-  if (dtype !== undefined && encoding !== undefined) return { dtype, encoding };
-  throw new InputError({
+/** What is wrong with elements of ONNX's type `code`. */
+export function typeError(code: number, where: string): InputError | undefined {
+  const name = onnxTypeName(code);
+  if (encodings[name] !== undefined && widerDtypeOfOnnx(code) !== undefined) return undefined;
+  return new InputError({
     where,
     found: `elements of type ${name}`,
     supported: Object.keys(encodings).join(', '),
     todo: 'export the model in float32',
   });
+}
+
+function typeOf(tensor: TensorProto, where: string): { dtype: DType; encoding: Encoding } {
+  const code = numberOf(tensor.dataType);
+  const error = typeError(code, where);
+  if (error !== undefined) throw error;
+  return {
+    dtype: must(widerDtypeOfOnnx(code), 'a type without an error is held'),
+    encoding: must(encodings[onnxTypeName(code)], 'a type without an error has an encoding'),
+  };
 }
 
 function shapeOf(tensor: TensorProto, where: string): { shape: number[]; count: number } {

@@ -1,6 +1,6 @@
 import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { add } from './add.ts';
-import { div, mul, sub } from './arithmetic.ts';
+import { div, mul, neg, sub } from './arithmetic.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
@@ -40,6 +40,8 @@ import { constantOps } from './on-constants.ts';
 import { pad } from './pad.ts';
 import { pow, power } from './pow.ts';
 import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
+import { preluSlopes } from './prelu-slopes.ts';
+import { largerOf, prelu, product, quotient, smallerOf } from './products.ts';
 import { gru, lstm, rnn } from './recurrent.ts';
 import { gruLayer, lstmLayer, rnnLayer } from './recurrent-layers.ts';
 import { reduceOps } from './reduced.ts';
@@ -48,6 +50,8 @@ import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
 import { resize } from './resize.ts';
+import { line, scaleShift } from './scale-shift.ts';
+import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
 import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
@@ -86,7 +90,9 @@ const canonical: readonly CanonicalOp[] = [
   gru,
   hardSigmoid,
   hardSwish,
+  largerOf,
   leakyRelu,
+  line,
   linear,
   log,
   lstm,
@@ -95,15 +101,20 @@ const canonical: readonly CanonicalOp[] = [
   mish,
   move,
   power,
+  prelu,
+  product,
+  quotient,
   reciprocal,
   resample,
   reshape,
   round,
   rnn,
+  scaleShift,
   sigmoid,
   sign,
   sin,
   sinh,
+  smallerOf,
   softmax,
   softplus,
   softsign,
@@ -139,9 +150,14 @@ const imported: readonly ImportedOp[] = [
   identity,
   lstmLayer,
   matMul,
+  maxOf,
+  meanOf,
+  minOf,
   mul,
   pad,
   pow,
+  neg,
+  preluSlopes,
   reshapeInput,
   resize,
   rnnLayer,
@@ -153,6 +169,7 @@ const imported: readonly ImportedOp[] = [
   squeeze,
   sub,
   tile,
+  sumOf,
   unsqueeze,
   ...constantOps,
   ...reduceOps,

@@ -210,7 +210,7 @@ test('branches nested deeply end in a graph or a refusal', () => {
 
 test('a condition behind an operator that is refused is no obstacle of its own', () => {
   const nodes = [
-    { op: 'LSTM', name: 'l', outputs: ['t'] },
+    { op: 'Det', name: 'l', outputs: ['t'] },
     { op: 'Size', inputs: ['t'], outputs: ['c'] },
     {
       op: 'If',

@@ -6,7 +6,7 @@ import { evaluate } from '../../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { floats } from '../../../src/ir/tensor.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';
-import { encodeModel, floatTensor, int, type ModelSpec, valueInfo } from '../../support/onnx-model.ts';
+import { encodeModel, floatTensor, int, ints, type ModelSpec, valueInfo } from '../../support/onnx-model.ts';
 
 const code = proto.onnx.TensorProto.DataType;
 
@@ -98,6 +98,18 @@ const silent: Readonly<Record<string, Uint8Array>> = {
 
 test.each(Object.entries(silent))('%s', (_, bytes) => {
   expect(outputOf(bytes)).toEqual({ y: wanted, notes: [] });
+});
+
+test('outputs that nothing reads: what an operator does not make is left out, how many there are counts', () => {
+  const pool = encodeModel({
+    nodes: [{ op: 'MaxPool', outputs: ['y', 'indices'], attributes: [ints('kernel_shape', [1])] }],
+    inputs: [valueInfo('x', [1, 1, 4])],
+  });
+  expect(importOnnx(pool).nodes[0]?.outputs).toEqual(['y']);
+  const parts = encodeModel({
+    nodes: [{ op: 'Split', outputs: ['y', 'rest'], attributes: [int('axis', 1)] }],
+  });
+  expect(importOnnx(parts).tensors.get('y')?.shape).toEqual([1, 2]);
 });
 
 test('before IR version 3 there is no opset: it is the first', () => {
