@@ -14,6 +14,7 @@ import { conv } from './conv.ts';
 import { convTranspose } from './conv-transpose.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
+import { einsum } from './einsum.ts';
 import { flatten } from './flatten.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
@@ -35,6 +36,7 @@ import {
 import { logSoftmax } from './log-softmax.ts';
 import { lrn } from './lrn.ts';
 import { matMul } from './mat-mul.ts';
+import { matrices } from './matrices.ts';
 import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
 import { normalize, rmsNormalize } from './normalize-groups.ts';
@@ -100,6 +102,7 @@ const canonical: readonly CanonicalOp[] = [
   linear,
   log,
   lstm,
+  matrices,
   maxPool,
   mish,
   move,
@@ -148,6 +151,7 @@ const imported: readonly ImportedOp[] = [
   depthToSpace,
   div,
   dropout,
+  einsum,
   expand,
   flatten,
   gather,
