@@ -26,6 +26,7 @@ import {
   hasZeros,
   type LayerChoice,
 } from './passes/choose-formats.ts';
+import { findAttention } from './passes/find-attention.ts';
 import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
 import { fuse } from './passes/fuse.ts';
@@ -35,6 +36,7 @@ import type { Pass } from './passes/pass.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
+import { settleOrders } from './passes/settle-orders.ts';
 import type { MemoryPlan, PlanStrategy } from './plan/addresses.ts';
 import { assemble } from './plan/assemble.ts';
 import { showPlan } from './plan/text.ts';
@@ -98,6 +100,7 @@ export const passNames = [
   'import',
   canonicalize.name,
   'normalize-input',
+  findAttention.name,
   foldBatchNorm.name,
   fuse.name,
   settleImages.name,
@@ -105,6 +108,7 @@ export const passNames = [
   'prune',
   dropDeadChannels.name,
   'round-weights',
+  settleOrders.name,
   'quantize',
   'choose-formats',
   'assemble',
@@ -134,7 +138,7 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const stored = raw ?? (grids && normalizationBy(grids));
   const input = stored === undefined ? floatGraph : step.run(normalizeInput(stored), floatGraph);
   const fold = raw === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
-  const merged = step.run(fuse, step.run(fold, input));
+  const merged = step.run(fuse, step.run(fold, step.run(findAttention, input)));
   const images = step.run(settleImages, merged);
   const samples = options.arith === 'int8' && options.calibration !== undefined;
   const fused = samples
@@ -150,7 +154,7 @@ function gridsFor(
 ): readonly Quant[] | undefined {
   if (arith === 'float32' || calibration === undefined) return undefined;
   checkSamples(calibration.inputs, graph);
-  return inputGrids(fuse.run(foldBatchNorm.run(graph)), partsOf(calibration).calibrating);
+  return inputGrids(fuse.run(foldBatchNorm.run(findAttention.run(graph))), partsOf(calibration).calibrating);
 }
 
 /** Real = scale (stored - zero point) = (stored - mean) / std. */
@@ -185,7 +189,13 @@ export function compileFused(
   const needsInputs = options.arith === 'int8' || options.prune !== undefined;
   const judging = needsInputs ? calibrationInputs(options, made.grids) : noSamples;
   const inputs = judging.calibrating;
-  const { graph, weightSteps, codebooks, pruned } = compressed(network, inputs, options, { step, shared });
+  const {
+    graph: light,
+    weightSteps,
+    codebooks,
+    pruned,
+  } = compressed(network, inputs, options, { step, shared });
+  const graph = step.run(settleOrders, light);
   const changed = options.prune !== undefined || network !== made.fused || weightSteps.size > 0;
   const common = {
     floatGraph: made.floatGraph,

@@ -1,7 +1,7 @@
 /** What a model's layers made elsewhere, from a file of arrays by name. */
 
 import { must } from '../base/errors.ts';
-import type { Tensor } from '../ir/tensor.ts';
+import { sizeAlong, type Tensor } from '../ir/tensor.ts';
 import type { Program, ProgramPort } from '../program/program.ts';
 import { argOf, isInput, slotAt } from '../program/slots.ts';
 import { type Assigned, assign } from './assign.ts';
@@ -12,7 +12,7 @@ type Arrays = ReadonlyMap<string, Tensor>;
 
 /** Sample `sample` of an array whose first axis is the batch. */
 export function sampleOf({ dtype, shape, data }: Tensor, sample: number): Tensor | undefined {
-  const [batch = 1] = shape;
+  const batch = sizeAlong(shape, 0);
   const size = data.length / batch;
   if (sample >= batch) return undefined;
   return {
@@ -171,6 +171,6 @@ export function activationsIn(
       if (!whole || parts.length < given.length) return undefined;
       return Float32Array.from(parts.flatMap(({ data }) => Array.from(data)));
     },
-    count: whole ? Math.min(...given.map(({ shape }) => shape[0] ?? 0)) : 0,
+    count: whole ? Math.min(...given.map(({ shape }) => sizeAlong(shape, 0))) : 0,
   };
 }

@@ -62,7 +62,7 @@ function claimsOf(nodes: readonly NamedNode[], arrays: ReadonlyMap<string, Tenso
 
 const parentOf = (module: string): string => module.split('.').slice(0, -1).join('.');
 
-/** Forward hooks write a module's array when it has ended: layers as they run, containers after their layers. */
+/** Forward hooks write a module's array when it has ended: layers as they are done, containers after their layers. */
 function isInOrder(claims: readonly Claim[]): boolean {
   const layers = claims.filter(({ node, leaf }) => leaf && node.weighted);
   const ascending = layers.every(({ at }, i) => i === 0 || at >= (layers[i - 1]?.at ?? at));
@@ -88,11 +88,8 @@ class Followers {
     this.#inOrder = inOrder;
   }
 
-  #fits(name: string | undefined, array: string): name is string {
-    const [a, b] = [this.#shapes.get(name ?? ''), this.#shapes.get(array)];
-    return (
-      name !== undefined && this.#free.has(name) && a !== undefined && b !== undefined && sameShape(a, b)
-    );
+  #fits(name: string, array: string): boolean {
+    return this.#free.has(name) && this.isAlike(name, array);
   }
 
   /** Right behind it in the file, where that is the order of execution. */
@@ -150,16 +147,20 @@ function resolved(
     (other) => parentOf(other.array) === parentOf(array) && followers.isAlike(other.array, array),
   );
   const other = naming.weights && hasOtherWeights(node, array);
-  const runs = siblings.map((other) => followers.behind(other.array));
+  const followed = siblings.map((other) => followers.behind(other.array));
   const others = besides.join(', ');
   if (naming.renamed && !other && followers.behind(array).length === 0) return array;
-  if (runs.some((run) => run.length === 0) && runs.some((run) => run.length > 1) && besides.length > 0)
+  if (
+    followed.some((names) => names.length === 0) &&
+    followed.some((names) => names.length > 1) &&
+    besides.length > 0
+  )
     return ambiguous(`${array} or one of ${others}: something was folded into it, or not`);
-  const taken = new Set(runs.flat());
+  const taken = new Set(followed.flat());
   const behind = followers.behind(array).at(-1);
   if (behind !== undefined) return behind;
   const left = besides.filter((name) => !taken.has(name));
-  if (left.length === 1 && siblings.length === 1) return left[0] ?? array;
+  if (left.length === 1 && siblings.length === 1) return at(left, 0);
   const numbered = ofItsNumber(
     array,
     left,
@@ -262,15 +263,14 @@ export function assign(
 ): ReadonlyMap<string, Assigned> {
   const tries = renamings(nodes).map((rename) => {
     const original = new Map([...arrays.keys()].map((name) => [rename(name), name]));
-    const renamed = new Map([...original].map(([name, was]) => [name, arrays.get(was)] as const));
-    const known = new Map([...renamed].flatMap(([name, array]) => (array ? [[name, array] as const] : [])));
-    return { original, made: assigned(nodes, known, ports) };
+    const renamed = new Map([...arrays].map(([name, array]) => [rename(name), array]));
+    return { original, made: assigned(nodes, renamed, ports) };
   });
   const best = tries.reduce((most, one) => (one.made.size > most.made.size ? one : most));
   return new Map(
     [...best.made].map(([tensor, names]) => [
       tensor,
-      'why' in names ? names : names.map((name) => best.original.get(name) ?? name),
+      'why' in names ? names : names.map((name) => must(best.original.get(name), 'an array of the file')),
     ]),
   );
 }

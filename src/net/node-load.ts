@@ -10,6 +10,7 @@ import { at, InputError, must } from '../base/errors.ts';
 import { type CompileOptions, compile } from '../compile.ts';
 import { isFolder, readBytes } from '../data/node-files.ts';
 import { identifierFrom } from '../emit/c/identifier.ts';
+import type { Sizes } from '../ir/import/declarations.ts';
 import { importOnnx } from '../ir/import/onnx.ts';
 import {
   type NamedInputs,
@@ -27,6 +28,8 @@ import type { BatchOrder, BatchSetup } from './node-worker.ts';
 export interface LoadOptions extends NetOptions {
   /** Of a model: how it is compiled in memory. int8 with `calibration`, float32 without. */
   readonly compile?: Partial<CompileOptions>;
+  /** Of a model: sizes that its file leaves open. */
+  readonly sizes?: Sizes;
 }
 
 export interface BatchOptions extends RunOptions {
@@ -72,7 +75,7 @@ const natives: Natives = {
   bytesOfBase64: (base64) => new Uint8Array(Buffer.from(base64, 'base64')),
 };
 
-function compiledNet(file: string, { compile: options = {}, ...net }: LoadOptions): Net {
+function compiledNet(file: string, { compile: options = {}, sizes = {}, ...net }: LoadOptions): Net {
   const name = identifierFrom(
     path
       .basename(file)
@@ -80,7 +83,7 @@ function compiledNet(file: string, { compile: options = {}, ...net }: LoadOption
       .toLowerCase(),
   );
   const external = (location: string): Uint8Array => readBytes(path.join(path.dirname(file), location));
-  const graph = importOnnx(readBytes(file), { name: file, external });
+  const graph = importOnnx(readBytes(file), { name: file, external, ...sizes });
   const arith = options.arith ?? (options.calibration === undefined ? 'float32' : 'int8');
   return netOf(compile(graph, { name, ...options, arith }), net);
 }

@@ -20,6 +20,8 @@ export interface Calibration {
   readonly samples: number;
   /** By tensor name. */
   readonly ranges: ReadonlyMap<string, Range>;
+  /** By node name: of what nodes keep inside (`CanonicalOp.inside`), by `minmax`. */
+  readonly insideRanges: ReadonlyMap<string, Range>;
   /** Mean per channel (axis 1), by tensor name. */
   readonly means: ReadonlyMap<string, Float64Array>;
 }
@@ -50,6 +52,7 @@ export function calibrate(
 ): Calibration {
   checkSamples(samples, graph);
   const gathered = new Map<string, Gathered>();
+  const inside = new Map<string, Gathered>();
   const passes = method === 'minmax' ? [gatherRange] : [gatherRange, gatherHistogram];
   passes.forEach((gather, pass) => {
     samples.forEach((sample, i) => {
@@ -59,7 +62,7 @@ export function calibrate(
         if (pass === 0) requireFiniteActivation(graph, name, tensor);
         gather(gathered, name, tensor);
       };
-      evaluate(graph, inputTensors(graph, sample), note);
+      evaluate(graph, inputTensors(graph, sample), note, (node, tensor) => gatherRange(inside, node, tensor));
     });
   });
   const entries = [...gathered];
@@ -68,6 +71,9 @@ export function calibrate(
     samples: samples.length,
     ranges: new Map(
       entries.map(([name, g]) => [name, rangeOf(g, method, samples.length * channelsIn(graph, name))]),
+    ),
+    insideRanges: new Map(
+      [...inside].map(([node, g]) => [node, rangeOf(g, 'minmax', samples.length * g.sums.length)]),
     ),
     means: new Map(entries.map(([name, g]) => [name, g.sums.map((sum) => sum / g.count)])),
   };

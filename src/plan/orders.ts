@@ -1,7 +1,7 @@
 /** Where the elements of every activation lie: its order in memory follows from the operators, in order. */
-import { at, InputError, locate, must } from '../base/errors.ts';
+import { at, DefectError, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
-import { sameOrder, simplified, spatialOrder } from '../ir/kernel/memory-order.ts';
+import { type Order, sameOrder, simplified, spatialOrder } from '../ir/kernel/memory-order.ts';
 import { elemOf, elemOfType, type StoredTensor } from '../ir/kernel/stored.ts';
 import { countOf, type Shape, sameShape } from '../ir/tensor.ts';
 
@@ -33,7 +33,7 @@ interface InputView {
   readonly elements: readonly number[];
 }
 
-/** The input, and its other names, each behind the one before. */
+/** An input, and its other names, each behind the one before. */
 function inputViews(graph: Compiled, start: string): readonly InputView[] {
   const { shape } = placeOf(graph, start, undefined);
   const views: InputView[] = [
@@ -55,7 +55,7 @@ function inputViews(graph: Compiled, start: string): readonly InputView[] {
 }
 
 /** In which the last image among the input's views lies as images do. */
-function orderForImage(graph: Compiled, input: string): StoredTensor['order'] {
+function orderForImage(graph: Compiled, input: string): Order {
   const views = inputViews(graph, input);
   const { shape, elements } = must(views.findLast((view) => view.shape.length > 2) ?? views[0], 'a view');
   const places = new Int32Array(elements.length);
@@ -79,44 +79,93 @@ export function channelsLast(graph: Compiled, name = at(graph.inputs, 0)): strin
   )?.name;
 }
 
-/** @param orders of the inputs */
-function placesFrom(
-  graph: Compiled,
-  orders: readonly StoredTensor['order'][],
-): ReadonlyMap<string, StoredTensor> {
+/** A tensor that an operator reads in another order than it lies in. */
+export interface Misplaced {
+  readonly node: Node;
+  readonly tensor: string;
+  readonly order: Order;
+}
+
+interface Layout {
+  readonly places: ReadonlyMap<string, StoredTensor>;
+  readonly misplaced: readonly Misplaced[];
+}
+
+/** Where everything lies when the inputs lie so, each operator being given what it reads in the order that it asks for. */
+function layoutFrom(graph: Compiled, orders: readonly Order[]): Layout {
   const places = new Map<string, StoredTensor>();
+  const misplaced: Misplaced[] = [];
   graph.inputs.forEach((name, i) => {
     places.set(name, placeOf(graph, name, orders[i]));
   });
-  for (const node of graph.nodes)
-    locate(`node '${node.name}' (${node.op.kind})`, () => {
-      const inputs = node.inputs.flatMap((input) => places.get(input) ?? []);
-      for (const name of node.outputs.filter((output) => output !== '')) {
-        const { shape } = placeOf(graph, name, undefined);
-        const made =
-          node.op.order === undefined ? inputs[0]?.order : node.op.order(node.attrs, inputs, shape);
-        places.set(name, placeOf(graph, name, made));
-      }
+  for (const node of graph.nodes) {
+    const { op, attrs } = node;
+    const made = node.outputs.filter((name) => name !== '');
+    const shapes = made.map((name) => placeOf(graph, name, undefined).shape);
+    const read = node.inputs.flatMap((tensor) => {
+      const place = places.get(tensor);
+      return place === undefined ? [] : [{ tensor, place }];
     });
-  return places;
+    const lying = read.map(({ place }) => place);
+    const wanted = op.reads?.(attrs, lying, at(shapes, 0));
+    const given = read.map(({ tensor, place }, i) => {
+      if (wanted === undefined || sameOrder(place.order, wanted[i])) return place;
+      misplaced.push({ node, tensor, order: wanted[i] });
+      return placeOf(graph, tensor, wanted[i]);
+    });
+    made.forEach((name, i) => {
+      const order = op.order === undefined ? given[0]?.order : op.order(attrs, given, at(shapes, i));
+      places.set(name, placeOf(graph, name, order));
+    });
+  }
+  return { places, misplaced };
 }
 
+/** Orders for an input: as images lie, or row-major where its channels are last; as the image that is made of it. */
+function offersFor(graph: Compiled, name: string): readonly Order[] {
+  const { shape } = placeOf(graph, name, undefined);
+  const [image, other] = [spatialOrder(shape), orderForImage(graph, name)];
+  const usual = channelsLast(graph, name) === undefined ? image : undefined;
+  return [usual, other, image, undefined];
+}
+
+/** Elements that have to be copied, each tensor once for each order. */
+const copied = (graph: Compiled, { misplaced }: Layout): number => {
+  const seen: Misplaced[] = [];
+  for (const one of misplaced)
+    if (!seen.some(({ tensor, order }) => tensor === one.tensor && sameOrder(order, one.order)))
+      seen.push(one);
+  return seen.reduce((sum, { tensor }) => sum + countOf(placeOf(graph, tensor, undefined).shape), 0);
+};
+
+/** The orders of the inputs, one after the other, with which the fewest elements are copied; the first of equal ones. */
+function bestLayout(graph: Compiled): Layout {
+  const offers = graph.inputs.map((name) => offersFor(graph, name));
+  let orders = offers.map(([usual]) => usual);
+  let best = layoutFrom(graph, orders);
+  offers.forEach((own, i) => {
+    for (const order of own) {
+      if (best.misplaced.length === 0) return;
+      const trial = layoutFrom(graph, orders.with(i, order));
+      if (copied(graph, trial) < copied(graph, best)) [best, orders] = [trial, orders.with(i, order)];
+    }
+  });
+  return best;
+}
+
+/** What has to be copied into another order before operators can read it. */
+export const misplacedIn = (graph: Compiled): readonly Misplaced[] => bestLayout(graph).misplaced;
+
 /**
- * By tensor name, without constants. An input lies as images do, or row-major where its channels are last; where an
- * operator cannot read that, inputs lie as the images that are made of them must.
- * @throws InputError naming the node that cannot read its input's order
+ * By tensor name, without constants. An input lies as images do, or row-major where its channels are last; where fewer
+ * elements are to be copied so, as the image that is made of it must lie.
+ * @throws DefectError where an operator cannot read what it is given: `settle-orders` puts copies there
  */
 export function placesOf(graph: Compiled): ReadonlyMap<string, StoredTensor> {
-  const usual = graph.inputs.map((input) =>
-    channelsLast(graph, input) === undefined
-      ? spatialOrder(placeOf(graph, input, undefined).shape)
-      : undefined,
+  const { places, misplaced } = bestLayout(graph);
+  const [first] = misplaced;
+  if (first === undefined) return places;
+  throw new DefectError(
+    `node '${first.node.name}' reads '${first.tensor}' in an order in which it does not lie`,
   );
-  try {
-    return placesFrom(graph, usual);
-  } catch (error) {
-    const other = graph.inputs.map((input) => orderForImage(graph, input));
-    if (!(error instanceof InputError) || other.every((order, i) => sameOrder(order, usual[i]))) throw error;
-    return placesFrom(graph, other);
-  }
 }

@@ -6,7 +6,7 @@ import type { DType } from '../ir/tensor.ts';
 
 /** A stretch of the arena that holds one tensor (or a kernel's scratch) for a while. */
 export interface Slot extends StoredTensor {
-  /** The tensor's name; `scratch:<kernel>` for scratch. */
+  /** The tensor's name; `scratch:<kernel>` for scratch, `scratch:<kernel>:<parameter>` where a kernel has several. */
   readonly name: string;
   /** In bytes from the start of the arena. */
   readonly address: number;
@@ -16,6 +16,8 @@ export interface Slot extends StoredTensor {
   /** Steps from the one that writes it (-1 for inputs) to the last that reads it (the number of steps for outputs). */
   readonly firstStep: number;
   readonly lastStep: number;
+  /** Index of the slot of whose bytes its own are a part: a slice, or a branch of a concatenation. */
+  readonly within?: number;
 }
 
 export interface Step {

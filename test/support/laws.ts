@@ -1,4 +1,5 @@
 /** The laws of the whole compiler, each a function of one recipe that throws where the law is broken. */
+
 import { type CompileOptions, compile } from '../../src/compile.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
@@ -7,6 +8,7 @@ import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { countOf, type Tensor } from '../../src/ir/tensor.ts';
+import { settleOrders } from '../../src/passes/settle-orders.ts';
 import type { PlanStrategy } from '../../src/plan/addresses.ts';
 import type { Outcome, Program } from '../../src/program/program.ts';
 import { arrangeInput, decodePort, decodeSlot, encodeInput } from '../../src/program/values.ts';
@@ -237,7 +239,8 @@ const deterministicLaw: Law = (recipe) => {
 
 /** Float32 kernels, one at a time on their own inputs, stay within the rounding of their sums. */
 const float32Law: Law = (recipe) => {
-  const { settled: fused, samples } = floatStages(float32(recipe));
+  const { settled, samples } = floatStages(float32(recipe));
+  const fused = settleOrders.run(settled);
   const input = fused.inputs[0]!;
   const { program } = assembled(fused, 'net', recipe.plan);
   const encoded = samples.slice(0, 2).map((x) => encodeInput(program, x));

@@ -156,7 +156,7 @@ const decay = toy({
       Array.from(data(h), (value, i) => value / 2 + data(x)[i]! / 2),
     ),
   ],
-  inputQuant: (_node, input) => (input === 0 ? state : undefined),
+  wide: { read: (_attrs, input) => (input === 0 ? state : undefined), made: () => undefined },
   outputQuant: () => state,
   quantize: ({ inputQuants }) => ({
     zero: inputQuants[1]!.zeroPoint,

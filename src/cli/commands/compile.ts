@@ -36,9 +36,10 @@ import {
   withQuantizeOptions,
 } from '../flags/options.ts';
 import { textAfterPass } from '../flags/passes.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import { warningLines, warningsOf } from '../warn.ts';
 
-interface Flags extends InputFlags, QuantizeFlags, CompressFlags {
+interface Flags extends InputFlags, QuantizeFlags, CompressFlags, SizeFlags {
   readonly out?: string;
   readonly name?: string;
   readonly type: 'int8' | 'float32';
@@ -158,7 +159,7 @@ async function report(context: Context, made: Made, flags: Flags): Promise<void>
 
 async function run(context: Context, file: string, flags: Flags): Promise<void> {
   const { api, io, commandLine: command, version } = context;
-  const graph = loadModel(api, file);
+  const graph = loadModel(api, file, flags);
   const name = flags.name === undefined ? identifierOf(file) : checkIdentifier(flags.name, '--name');
   const wants: PrepareOptions = prepareOptions(flags);
   const prepared = flags.type === 'int8' ? readSamplesFor(api, graph, flags, wants) : undefined;
@@ -185,7 +186,7 @@ export function addCompile(program: Command, context: () => Context): void {
   withQuantizeOptions(command);
   withCompressOptions(command);
   withFinetuneOptions(command);
-  withInputOptions(command)
+  withSizeOptions(withInputOptions(command))
     .option('-o, --out <FOLDER>', 'where the C, its header, manifest and report go')
     .option('--name <ID>', "prefix of everything in the C (default: the file's name)")
     .addOption(new Option('--type <TYPE>', 'arithmetic').choices(['int8', 'float32']).default('int8'))

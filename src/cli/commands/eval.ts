@@ -9,7 +9,14 @@ import { formatPercent } from '../../text/numbers.ts';
 import { formatShare, type Share, wilson } from '../../text/wilson.ts';
 import { type Context, printJson } from '../context.ts';
 import { exitCodes } from '../exit.ts';
-import { type Loaded, load, loadModel, readPrepared, type SampleFiles } from '../flags/model.ts';
+import {
+  compiledSizes,
+  type Loaded,
+  load,
+  loadModel,
+  readPrepared,
+  type SampleFiles,
+} from '../flags/model.ts';
 import {
   collected,
   type InputFlags,
@@ -21,6 +28,7 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import {
   compiledEngine,
   type Engine,
@@ -33,7 +41,7 @@ import {
 } from '../flags/subject.ts';
 import { type Progress, progressOn } from '../progress.ts';
 
-interface Flags extends InputFlags, QuantizeFlags {
+interface Flags extends InputFlags, QuantizeFlags, SizeFlags {
   readonly input: SampleFiles;
   readonly labels?: string;
   readonly against?: string;
@@ -55,7 +63,9 @@ function enginesOf(
     floatEngine(api, api.toFloatGraph(graph));
   if (loaded.kind === 'artifact')
     return [
-      ...(flags.against === undefined ? [] : [float(loadModel(api, flags.against))]),
+      ...(flags.against === undefined
+        ? []
+        : [float(loadModel(api, flags.against, compiledSizes(loaded.artifact)))]),
       programEngine(api, loaded.artifact.program),
     ];
   const engines = [float(loaded.graph)];
@@ -152,7 +162,7 @@ function judge(context: Context, { engines }: Result, minimum: number | undefine
 
 function run(context: Context, file: string, flags: Flags): void {
   const { api, io } = context;
-  const loaded = load(api, file);
+  const loaded = load(api, file, flags);
   requireNoEngine(loaded, flags.calibrate && '--calibrate');
   const options = prepareOptions(flags, keptPreprocessing(loaded));
   const prepared = readPrepared(flags.input, inputsOfLoaded(api, loaded), options);
@@ -179,7 +189,7 @@ export function addEval(program: Command, context: () => Context): void {
     .option('--against <MODEL>', 'with a folder: the .onnx it was made from, to compare with')
     .option('--limit <N>', 'only the first N samples', positiveInteger)
     .option('--min-top1 <PERCENT>', 'end with exit code 1 below this', percentage);
-  withInputOptions(withQuantizeOptions(command));
+  withSizeOptions(withInputOptions(withQuantizeOptions(command)));
   withJson(command)
     .addHelpText(
       'after',

@@ -21,6 +21,7 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import {
   chosenEngine,
   type Engine,
@@ -31,7 +32,7 @@ import {
 } from '../flags/subject.ts';
 import { type Progress, progressOn } from '../progress.ts';
 
-interface Flags extends InputFlags, QuantizeFlags {
+interface Flags extends InputFlags, QuantizeFlags, SizeFlags {
   readonly input: SampleFiles;
   readonly output?: string;
   readonly engine?: 'float' | 'int8';
@@ -121,7 +122,7 @@ function jsonOf(engine: Engine, outputs: Outputs): object {
 
 function run(context: Context, file: string, flags: Flags): void {
   const { api, io } = context;
-  const loaded = load(api, file);
+  const loaded = load(api, file, flags);
   requireNoEngine(loaded, flags.engine && '--engine');
   const options = prepareOptions(flags, keptPreprocessing(loaded));
   const prepared = readPrepared(flags.input, inputsOfLoaded(api, loaded), options);
@@ -147,7 +148,7 @@ export function addRun(program: Command, context: () => Context): void {
     .addOption(new Option('--engine <ENGINE>', 'of a model').choices(['float', 'int8']))
     .option('--output <FILE>', 'write all outputs as float32 .npy')
     .option('--limit <N>', 'only the first N samples', positiveInteger);
-  withInputOptions(withQuantizeOptions(command));
+  withSizeOptions(withInputOptions(withQuantizeOptions(command)));
   withJson(command)
     .addHelpText(
       'after',

@@ -15,6 +15,7 @@ import type { Api } from '../api.ts';
 import { type Context, printJson } from '../context.ts';
 import { readCalibration } from '../flags/calibrate.ts';
 import {
+  compiledSizes,
   foundModel,
   identifierOf,
   inputsOfProgram,
@@ -36,10 +37,11 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import { progressOn } from '../progress.ts';
 import { warn } from '../warn.ts';
 
-interface Flags extends InputFlags, QuantizeFlags {
+interface Flags extends InputFlags, QuantizeFlags, SizeFlags {
   readonly model?: string;
   readonly input?: SampleFiles;
   readonly classes?: string;
@@ -71,8 +73,8 @@ function artifactFor(context: Context, loaded: Loaded, flags: Flags): Artifact {
   return api.loadArtifact(new Map([...files].map(([name, content]) => [name, bytesOf(content)])));
 }
 
-function floatProgram(api: Api, file: string, name: string): FloatSide {
-  const { program } = api.compile(loadModel(api, file), { name, arith: 'float32' });
+function floatProgram(api: Api, file: string, name: string, sizes: SizeFlags): FloatSide {
+  const { program } = api.compile(loadModel(api, file, sizes), { name, arith: 'float32' });
   return { kind: 'program', program };
 }
 
@@ -86,7 +88,7 @@ function floatSide(api: Api, artifact: Artifact, loaded: Loaded, { model }: Flag
       reason: 'This program is the float network: there is nothing to compare it with.',
     };
   const file = model ?? (loaded.kind === 'model' ? loaded.file : foundModel(artifact));
-  if (file !== undefined) return floatProgram(api, file, program.name);
+  if (file !== undefined) return floatProgram(api, file, program.name, compiledSizes(artifact));
   return {
     kind: 'none',
     reason: 'Float and difference need the model: make this page with --model MODEL.onnx.',
@@ -134,7 +136,7 @@ function dataFor(context: Context, artifact: Artifact, loaded: Loaded, flags: Fl
 
 function run(context: Context, file: string, flags: Flags): void {
   const { api, io } = context;
-  const loaded = load(api, file);
+  const loaded = load(api, file, flags);
   const artifact = artifactFor(context, loaded, flags);
   const data = dataFor(context, artifact, loaded, flags);
   const page = viewPage(data, api.viewAssets());
@@ -167,7 +169,7 @@ export function addView(program: Command, context: () => Context): void {
     .option('--classes <A,B,C>', 'names of the outputs, in order')
     .option('-o, --out <FILE>', 'where the page goes', 'view.html');
   withQuantizeOptions(command);
-  withInputOptions(command);
+  withSizeOptions(withInputOptions(command));
   withJson(command)
     .addHelpText(
       'after',

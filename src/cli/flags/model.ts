@@ -15,6 +15,7 @@ import type { Graph } from '../../ir/graph/graph.ts';
 import { channelsLast } from '../../plan/orders.ts';
 import { inputPorts } from '../../program/port.ts';
 import type { Api } from '../api.ts';
+import { addAxis, addShape, type SizeFlags, sizesOf } from './sizes.ts';
 
 export type Loaded =
   | { readonly kind: 'model'; readonly file: string; readonly graph: Graph<'imported'> }
@@ -22,7 +23,7 @@ export type Loaded =
 
 const stem = (file: string): string => path.basename(file).replace(/\.[^.]*$/, '');
 
-export function loadModel(api: Api, file: string): Graph<'imported'> {
+export function loadModel(api: Api, file: string, sizes: SizeFlags = {}): Graph<'imported'> {
   if (isFolder(file))
     throw new InputError({
       where: file,
@@ -36,7 +37,7 @@ export function loadModel(api: Api, file: string): Graph<'imported'> {
     read.set(location, bytes);
     return bytes;
   };
-  return api.loadOnnx(readBytes(file), { name: file, external });
+  return api.loadOnnx(readBytes(file), { name: file, external, ...sizesOf(sizes) });
 }
 
 export function loadArtifact(api: Api, folder: string): Artifact {
@@ -52,10 +53,16 @@ export function loadArtifact(api: Api, folder: string): Artifact {
 }
 
 /** A folder is an artifact, a file is a model. */
-export const load = (api: Api, file: string): Loaded =>
-  isFolder(file)
-    ? { kind: 'artifact', artifact: loadArtifact(api, file) }
-    : { kind: 'model', file, graph: loadModel(api, file) };
+export function load(api: Api, file: string, sizes: SizeFlags): Loaded {
+  if (!isFolder(file)) return { kind: 'model', file, graph: loadModel(api, file, sizes) };
+  if (sizes.shape !== undefined || sizes.axis !== undefined)
+    throw new InputError({
+      where: sizes.shape === undefined ? '--axis' : '--shape',
+      found: 'an artifact, whose sizes were fixed when it was compiled',
+      supported: 'this option with .onnx files',
+    });
+  return { kind: 'artifact', artifact: loadArtifact(api, file) };
+}
 
 /** A C identifier made of a file's name. */
 export const identifierOf = (file: string): string => identifierFrom(stem(file).toLowerCase());
@@ -174,10 +181,27 @@ export function spread(count: number, wanted: number): readonly number[] {
 const isModelOf = ({ manifest }: Artifact, file: string): boolean =>
   bytesToHex(sha256(readBytes(file))) === manifest.model.sha256;
 
+const commandOf = ({ manifest }: Artifact): readonly string[] =>
+  manifest.command.split(' ').map((word) => word.replaceAll("'", ''));
+
+/** The sizes that an artifact's model was compiled with. */
+export function compiledSizes(artifact: Artifact): SizeFlags {
+  const words = commandOf(artifact).flatMap(
+    (word) => /^(--axis|--shape)=(.*)/.exec(word)?.slice(1) ?? [word],
+  );
+  const given = (option: string): readonly string[] =>
+    words.filter((word, i) => words[i - 1] === option && /=\d/.test(word));
+  return {
+    shape: given('--shape').reduce((known, text) => addShape(text, known), {}),
+    axis: given('--axis').reduce((known, text) => addAxis(text, known), {}),
+  };
+}
+
 /** The model that the artifact was compiled from, if it still lies where its command line says. */
 export function foundModel(artifact: Artifact): string | undefined {
-  const words = artifact.manifest.command.split(' ').map((word) => word.replaceAll("'", ''));
-  return words.find((word) => word.endsWith('.onnx') && existsSync(word) && isModelOf(artifact, word));
+  return commandOf(artifact).find(
+    (word) => word.endsWith('.onnx') && existsSync(word) && isModelOf(artifact, word),
+  );
 }
 
 /** @throws InputError for another model. */

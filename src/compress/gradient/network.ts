@@ -6,10 +6,10 @@
 
 import { at, InputError, locate, must } from '../../base/errors.ts';
 import { inputCount } from '../../ir/graph/evaluate.ts';
-import type { Steps, Term, Value, Windows } from '../../ir/graph/gradient.ts';
+import type { Curve, Steps, Term, Value, Windows } from '../../ir/graph/gradient.ts';
 import { type Graph, inputName, type Node } from '../../ir/graph/graph.ts';
 import { type Clamp, clampAt, type RowClamp } from '../../ir/integers/row-clamp.ts';
-import { countOf, type Shape, type Tensor } from '../../ir/tensor.ts';
+import { channelCount, countOf, type Shape, type Tensor } from '../../ir/tensor.ts';
 import { elementBytes } from './kernels.ts';
 
 /** Row r has the terms `rowStarts[r]` to `rowStarts[r + 1]`, each a byte offset into its input. */
@@ -50,7 +50,7 @@ interface ClampStep {
   readonly clamp: Clamp;
 }
 
-interface SoftmaxStep {
+export interface SoftmaxStep {
   readonly kind: 'softmax';
   readonly x: number;
   readonly y: number;
@@ -60,8 +60,25 @@ interface SoftmaxStep {
   readonly inner: number;
 }
 
+interface CurveStep {
+  readonly kind: 'curve';
+  readonly f: Curve;
+  readonly x: number;
+  readonly y: number;
+  readonly count: number;
+}
+
+interface ProductStep {
+  readonly kind: 'product';
+  readonly factors: readonly [number, number];
+  readonly y: number;
+  readonly count: number;
+}
+
 /** `learns`: whether its output depends on weights that learn, so that it has a backward step. */
-export type Step = (Affine | MaxPool | ClampStep | SoftmaxStep) & { readonly learns: boolean };
+export type Step = (Affine | MaxPool | ClampStep | SoftmaxStep | CurveStep | ProductStep) & {
+  readonly learns: boolean;
+};
 
 /** A node with weights: rows x terms in their own order. */
 export interface Layer {
@@ -172,8 +189,8 @@ class NodeSteps implements Steps {
   }
 
   learned(x: Value, shape: Shape): Value {
-    const { op, attrs, inputs } = this.#node;
-    const [, weight = '', bias = ''] = inputs;
+    const { op, attrs } = this.#node;
+    const [weight, bias] = [inputName(this.#node, 1), inputName(this.#node, 2)];
     const w = this.constant(1);
     if (w === undefined)
       throw new InputError({ found: `weights '${weight}' that are computed`, supported: 'constant weights' });
@@ -183,7 +200,7 @@ class NodeSteps implements Steps {
       starts,
       offsets: ofRow,
     } = must(op.rows, 'a node with weights').of(attrs, this.types);
-    const [rows = 1] = w.shape;
+    const rows = at(w.shape, 0);
     const termsPerRow = ofRow.length;
     const offsets = Int32Array.from({ length: rows * termsPerRow }, (_, i) => {
       const group = Math.floor((Math.floor(i / termsPerRow) * groups) / rows);
@@ -227,10 +244,10 @@ class NodeSteps implements Steps {
     const y = x.at < this.#begin ? this.fixed(x.shape, (i) => [[x, i, 1]]) : x;
     const { shape, learns } = y;
     const { lo, hi } = bounds;
-    const [, channels = 1, ...inner] = shape;
     const perChannel = typeof lo !== 'number' || typeof hi !== 'number';
-    const count = perChannel ? countOf(inner) : countOf(shape);
-    for (let c = 0; c < (perChannel ? channels : 1); c++)
+    const parts = perChannel ? channelCount(shape) : 1;
+    const count = countOf(shape) / parts;
+    for (let c = 0; c < parts; c++)
       this.#built.steps.push({
         kind: 'clamp',
         x: y.at + c * count * elementBytes,
@@ -255,6 +272,21 @@ class NodeSteps implements Steps {
       inner,
       learns,
     });
+    return y;
+  }
+
+  product(a: Value, b: Value): Value {
+    const learns = a.learns || b.learns;
+    const y = this.#built.place(a.shape, learns);
+    const count = countOf(a.shape);
+    this.#built.steps.push({ kind: 'product', factors: [a.at, b.at], y: y.at, count, learns });
+    return y;
+  }
+
+  curve(x: Value, f: Curve): Value {
+    const { shape, learns } = x;
+    const y = this.#built.place(shape, learns);
+    this.#built.steps.push({ kind: 'curve', f, x: x.at, y: y.at, count: countOf(shape), learns });
     return y;
   }
 }
@@ -294,7 +326,7 @@ export function requireOneOutput({ outputs }: Graph<'float'>): void {
 
 /** What softmax is made of, where a value is made by one: near 1 it hides every error. */
 function logitsOf({ steps }: Builder, value: Value): Value {
-  const maker = steps.find((step) => step.kind === 'softmax' && step.y === value.at);
+  const maker = steps.filter((step) => step.kind === 'softmax').find(({ y }) => y === value.at);
   return maker === undefined ? value : { ...value, at: maker.x };
 }
 

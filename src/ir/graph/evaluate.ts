@@ -2,18 +2,23 @@
 import { InputError, locate, must, nodeLabel } from '../../base/errors.ts';
 import { countOf, sameShape, showShape, type Tensor, tensorOf } from '../tensor.ts';
 import type { Graph } from './graph.ts';
+import { refusal } from './obstacles.ts';
+import { isCanonical } from './op.ts';
 
 /**
  * The graph's outputs by name.
  * @param inputs one tensor for each of `graph.inputs`
  * @param observe called with each activation: the inputs, then every node's outputs in order of execution
+ * @param observeInside called with what nodes keep inside, by their names
  * @throws InputError when an input is missing or of another type or length, or a node cannot take what it gets
  */
 export function evaluate(
   graph: Graph<'imported'> | Graph<'float'>,
   inputs: ReadonlyMap<string, Tensor>,
   observe: (tensorName: string, tensor: Tensor) => void = () => undefined,
+  observeInside: (nodeName: string, tensor: Tensor) => void = () => undefined,
 ): ReadonlyMap<string, Tensor> {
+  if (graph.obstacles !== undefined && graph.obstacles.length > 0) throw refusal(graph.name, graph.obstacles);
   const values = new Map<string, Tensor>();
   const valueAt = (name: string) => graph.tensors.get(name)?.constant ?? values.get(name);
   const set = (name: string, tensor: Tensor) => {
@@ -21,12 +26,13 @@ export function evaluate(
     observe(name, tensor);
   };
   for (const name of graph.inputs) set(name, checkedInput(graph, name, inputs.get(name)));
-  for (const { name, op, attrs, inputs: from, outputs } of graph.nodes) {
+  for (const { name, type, op, attrs, inputs: from, outputs } of graph.nodes) {
     if (outputs.every((output) => graph.tensors.get(output)?.constant !== undefined)) continue;
-    const results = locate(nodeLabel(name, op.kind), () => op.reference(attrs, from.map(valueAt)));
+    const results = locate(nodeLabel(name, type ?? op.kind), () => op.reference(attrs, from.map(valueAt)));
     outputs.forEach((output, i) => {
       if (output !== '') set(output, must(results[i], `${op.kind} has an output ${i}`));
     });
+    if (isCanonical(op) && op.inside) observeInside(name, must(results.at(-1), `${op.kind} keeps something`));
   }
   return new Map(graph.outputs.map((name) => [name, must(valueAt(name), `output '${name}' is made`)]));
 }
