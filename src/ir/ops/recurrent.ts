@@ -2,7 +2,6 @@ import { at, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { memoryStrides } from '../kernel/memory-order.ts';
 import { type Quant, type StoredTensor, storageOf } from '../kernel/stored.ts';
 import { showShape, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
@@ -16,7 +15,6 @@ import {
   wideMade,
   wideRead,
 } from './common/quantized-recurrent.ts';
-import { strided } from './common/reads.ts';
 import {
   type Cell,
   gatesOf,
@@ -52,9 +50,6 @@ function kernelOf(
 ): Kernel {
   const x = must(context.inputs[0], 'an input');
   const sizes = sizesIn(cell, attrs, x, rows);
-  const strides = must(memoryStrides(x), 'the input has strides');
-  const [first, second, feature] = [at(strides, 0), at(strides, 1), at(strides, 2)];
-  const [sample, step] = attrs.batchFirst ? [first, second] : [second, first];
   const direction = attrs.backward ? ' from the last step to the first' : '';
   const kernel = recurrent({
     name: context.name,
@@ -62,7 +57,6 @@ function kernelOf(
     cell,
     attrs,
     sizes,
-    strides: { sample, step, feature },
     ...parts,
   });
   return {
@@ -158,7 +152,7 @@ const recurrentOp = (cell: Cell): CanonicalOp<RecurrentAttrs, QuantizedRecurrent
   reference: (attrs, inputs) => recurrentReference(cell, attrs, inputs),
   inside: true,
   channels: opaqueChannels,
-  reads: (attrs, inputs) => [...strided(attrs, inputs.slice(0, 1)), ...inputs.slice(1).map(() => undefined)],
+  reads: (_attrs, inputs) => inputs.map(() => undefined),
   order: () => undefined,
   affine: { kind: 'opaque' },
   absorb: () => undefined,

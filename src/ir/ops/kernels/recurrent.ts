@@ -94,8 +94,6 @@ export interface Recurrent {
   readonly cell: Cell;
   readonly attrs: RecurrentAttrs;
   readonly sizes: Sizes;
-  /** How far apart samples, steps and features of x lie. */
-  readonly strides: Readonly<Record<'sample' | 'step' | 'feature', number>>;
   readonly arithmetic: CellArithmetic;
   readonly starts: { readonly state: Start; readonly cell: Start };
   /** Those that are read: every step's state, the last one, the last cell. */
@@ -159,13 +157,11 @@ interface Half {
   readonly prefix: string;
   readonly from: string;
   readonly elem: Elem;
-  /** Between neighbours of what it reads. */
-  readonly stride: number;
   readonly terms: number;
   readonly weights: Int8Array | Float32Array;
 }
 
-function halvesOf({ name, arithmetic, sizes, strides }: Recurrent, { suffix, from }: Phase): readonly Half[] {
+function halvesOf({ name, arithmetic, sizes }: Recurrent, { suffix, from }: Phase): readonly Half[] {
   const { x, state, ofX, ofState } = arithmetic;
   const { inputs, hidden } = sizes;
   return [
@@ -174,7 +170,6 @@ function halvesOf({ name, arithmetic, sizes, strides }: Recurrent, { suffix, fro
       prefix: `${name}${suffix}`,
       from: 'x',
       elem: x,
-      stride: strides.feature,
       terms: inputs,
       weights: ofX,
     },
@@ -183,7 +178,6 @@ function halvesOf({ name, arithmetic, sizes, strides }: Recurrent, { suffix, fro
       prefix: `${name}${suffix}_state`,
       from,
       elem: state,
-      stride: 1,
       terms: hidden,
       weights: ofState,
     },
@@ -214,7 +208,7 @@ function sumsOf(r: Recurrent, phase: Phase, unit: Expr): Sums {
 
 function halfSums({ arithmetic, sizes }: Recurrent, phase: Phase, half: Half, unit: Expr) {
   const { gates, suffix } = phase;
-  const { of, prefix, from, elem, stride, terms } = half;
+  const { of, prefix, from, elem, terms } = half;
   const [scalar, lanes] = [scalarOf(elem), gates.length];
   const order = rowsOf(phase, sizes.hidden);
   const end = arithmetic.end(prefix, of, order);
@@ -238,7 +232,7 @@ function halfSums({ arithmetic, sizes }: Recurrent, phase: Phase, half: Half, un
           const name = `${of}_${k}${suffix}`;
           const weight = (g: number): Expr => load(pointerName, arithmetic.weight, k * lanes + g);
           return [
-            constant(name, load(from, elem, mul(add(i, k), stride))),
+            constant(name, load(from, elem, add(i, k))),
             ...times(lanes, (g) => accumulate(lane(g), mul(local(name, scalar), weight(g)))),
           ];
         }).flat(),
@@ -397,8 +391,8 @@ function give(
 
 /** All steps of a sample. */
 function sampleOf(r: Recurrent, step: Code, sample: Expr): readonly Stmt[] {
-  const { arithmetic: a, attrs, sizes, strides } = r;
-  const { steps, batch, hidden } = sizes;
+  const { arithmetic: a, attrs, sizes } = r;
+  const { steps, batch, inputs, hidden } = sizes;
   const first = mul(sample, hidden);
   return [
     ...begin(r, first),
@@ -406,7 +400,7 @@ function sampleOf(r: Recurrent, step: Code, sample: Expr): readonly Stmt[] {
       const time = attrs.backward ? sub(steps - 1, i) : i;
       const row = attrs.batchFirst ? add(mul(sample, steps), time) : add(mul(time, batch), sample);
       return [
-        pointer('x', 'in', a.x, add(mul(sample, strides.sample), mul(time, strides.step))),
+        pointer('x', 'in', a.x, mul(row, inputs)),
         ...step.body,
         ...taken(r),
         ...give(r.all, ['out', 'state', a.state], mul(row, hidden), hidden),
