@@ -12,8 +12,7 @@ import {
   type QuantizedStart,
   quantizeRecurrent,
   toGrid,
-  wideMade,
-  wideRead,
+  wideGrids,
 } from './common/quantized-recurrent.ts';
 import {
   type Cell,
@@ -23,7 +22,7 @@ import {
   recurrentReference,
   recurrentTypes,
   type Sizes,
-} from './common/recurrent.ts';
+} from './common/recurrent-cells.ts';
 import { grouped } from './kernels/doc.ts';
 import { type Given, type Recurrent, recurrent, type Start } from './kernels/recurrent.ts';
 import { floatCell } from './kernels/recurrent-float32.ts';
@@ -121,6 +120,7 @@ function int8Kernel(
   const { name } = context;
   const state: Inside = { bits: q.stateBits, largest: largestState };
   const cells: Inside = { bits: q.cellBits + 8, largest: largestCell };
+  const full = cell === 'gru' ? cells : state;
   return kernelOf(cell, attrs, context, q.ofX.bias.length, {
     arithmetic: integerCell({
       name,
@@ -132,11 +132,11 @@ function int8Kernel(
       curved: cell !== 'rnn' || !attrs.relu,
     }),
     starts: {
-      state: integerStart(q.state, `${name}_first_state`, state),
+      state: integerStart(q.state, `${name}_first_state`, full),
       cell: integerStart(q.cell, `${name}_first_cell`, cells),
     },
     all: integerOutput(q.outputs[0], state),
-    last: integerOutput(q.outputs[1], state),
+    last: integerOutput(q.outputs[1], full),
     lastCell: integerOutput(q.outputs[2], cells),
   });
 }
@@ -159,7 +159,7 @@ const recurrentOp = (cell: Cell): CanonicalOp<RecurrentAttrs, QuantizedRecurrent
   elementwise: false,
   anyZeroPoint: 'computes',
   // No finer than a state's own steps.
-  wide: { read: wideRead, made: wideMade },
+  wide: wideGrids(cell),
   outputQuant: ({ range }) => noFinerThan(2 ** -15, range),
   rows: undefined,
   gradient: 'none',

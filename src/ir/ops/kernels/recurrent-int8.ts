@@ -109,7 +109,6 @@ export function integerCell({
       wideOf(timesWide(forget, cell), shr(mul(input, candidate), 15 - cellBits)),
     mixed: (update, state, candidate) => wideOf(timesWide(update, state), mul(sub(32768, update), candidate)),
     narrow: (cell) => shr(cell, 8),
-    widened: (state) => mul(state, 256),
     peephole:
       peephole &&
       peepholes &&
