@@ -24,7 +24,7 @@ import {
   type Sizes,
 } from './common/recurrent-cells.ts';
 import { grouped } from './kernels/doc.ts';
-import { type Given, type Recurrent, recurrent, type Start } from './kernels/recurrent.ts';
+import { type Given, type Recurrent, recurrent, type Start } from './kernels/recurrence.ts';
 import { floatCell } from './kernels/recurrent-float32.ts';
 import { integerCell, largestCell, largestState } from './kernels/recurrent-int8.ts';
 

@@ -14,7 +14,7 @@ import {
   sub,
 } from '../../kernel/builders.ts';
 import type { Expr, Table } from '../../kernel/kernel.ts';
-import type { CellArithmetic, Hold } from './recurrent.ts';
+import type { CellArithmetic, Hold } from './recurrence.ts';
 
 export interface FloatCell {
   readonly name: string;

@@ -7,7 +7,7 @@ import type { StateRows } from '../../integers/state-rows.ts';
 import { sumEnd } from '../../integers/state-rows.ts';
 import { add, and, call, load, mul, shr, sub } from '../../kernel/builders.ts';
 import type { Expr, Table } from '../../kernel/kernel.ts';
-import type { CellArithmetic, Hold } from './recurrent.ts';
+import type { CellArithmetic, Hold } from './recurrence.ts';
 
 /** Bits of the fraction of sums before sigmoid and tanh: -16..16 in 16 bits. */
 export const sumBits = 11;
