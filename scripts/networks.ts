@@ -6,17 +6,10 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { InputError } from '../src/base/errors.ts';
+import type { InputError } from '../src/base/errors.ts';
 import { targetNamed } from '../src/targets/targets.ts';
-import { compareOn } from '../test/support/native-laws.ts';
-import {
-  compiledNetwork,
-  indexFile,
-  judged,
-  type Listed,
-  listed,
-  oneRun,
-} from '../test/support/real-networks.ts';
+import { type Studied, studied } from '../test/support/network-study.ts';
+import { indexFile, type Listed, listed } from '../test/support/real-networks.ts';
 
 const { values } = parseArgs({
   options: {
@@ -26,48 +19,13 @@ const { values } = parseArgs({
   },
 });
 
-type Result =
-  | { readonly kind: 'refused'; readonly error: InputError }
-  | { readonly kind: 'compiled'; readonly floatError: number; readonly quality: number };
-
-interface Row {
-  readonly one: Listed;
-  readonly result: Result;
-  readonly complaints: readonly string[];
-}
-
 const only = values.only.split(',').filter((name) => name !== '');
 const targets = values.targets
   .split(',')
   .filter((name) => name !== '')
   .map(targetNamed);
 
-async function studied(one: Listed): Promise<Row> {
-  try {
-    const compiled = compiledNetwork(one);
-    const { complaints, ...found } = judged(one, compiled);
-    const differences: string[] = [];
-    for (const target of targets)
-      for (const program of [compiled.float32, compiled.int8])
-        for (const { text } of (await compareOn([oneRun(one, program)], target)).differences)
-          differences.push(`${target}, ${program.name}: ${text}`);
-    const listedWrongly = one.refused === undefined ? [] : ['listed as refused, and compiles'];
-    return {
-      one,
-      result: { kind: 'compiled', ...found },
-      complaints: [...listedWrongly, ...complaints, ...differences],
-    };
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    return {
-      one,
-      result: { kind: 'refused', error },
-      complaints: one.refused === undefined ? [error.complaint.found] : [],
-    };
-  }
-}
-
-function line({ one, result, complaints }: Row): string {
+function line({ one, result, complaints }: Studied): string {
   const head = `${one.name} (${one.family}, ${one.exporter} exporter, opset ${one.opset})`;
   const tail = complaints.length === 0 ? '' : `\n    NOT AS LISTED: ${complaints.join('; ')}`;
   if (result.kind === 'refused') return `${head}: refused${tail}`;
@@ -81,7 +39,7 @@ const kindOf = ({ complaint }: InputError): string =>
     .replace(/'[^']*'/g, "'...'")
     .replace(/\d+(x\d+)+/g, 'NxM');
 
-function printObstacles(rows: readonly Row[]): void {
+function printObstacles(rows: readonly Studied[]): void {
   const groups = new Map<string, string[]>();
   for (const { one, result } of rows) {
     if (result.kind !== 'refused') continue;
@@ -101,9 +59,9 @@ function takeOut(compiling: ReadonlySet<string>): void {
   writeFileSync(indexFile, `[\n${lines.join(',\n')}\n]\n`);
 }
 
-const rows: Row[] = [];
+const rows: Studied[] = [];
 for (const one of listed.filter(({ name }) => only.length === 0 || only.includes(name))) {
-  const row = await studied(one);
+  const row = await studied(one, targets);
   console.log(line(row));
   rows.push(row);
 }

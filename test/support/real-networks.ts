@@ -63,8 +63,16 @@ export const int8Bound = 30;
 
 /** Of the outputs on record. */
 const recordedSeeds = [101, 102];
-const testSeeds = Array.from({ length: 8 }, (_, i) => 101 + i);
-const calibrationSeeds = Array.from({ length: 16 }, (_, i) => 5001 + i);
+
+/** Inputs of few numbers need more samples until their ranges are known: 16 for an image, 256 for a row of a table. */
+function seedsOf({ inputs }: Listed, numbers: number, least: number, most: number, first: number): number[] {
+  const each = inputs.reduce((sum, { shape }) => sum + countOf(shape), 0);
+  const count = Math.min(most, Math.max(least, Math.ceil(numbers / each)));
+  return Array.from({ length: count }, (_, i) => first + i);
+}
+
+const testSeeds = (one: Listed): number[] => seedsOf(one, 4096, 8, 64, 101);
+const calibrationSeeds = (one: Listed): number[] => seedsOf(one, 16384, 16, 256, 5001);
 
 export const modelOf = ({ name }: Listed): Graph<'imported'> =>
   importOnnx(new Uint8Array(gunzipSync(readFileSync(`${folder}/${name}.onnx.gz`))), { name });
@@ -88,13 +96,13 @@ export interface Compiled {
 }
 
 /** @throws InputError for networks that cannot be compiled */
-export function compiledNetwork(one: Listed, inputs = inputsOf(one, calibrationSeeds)): Compiled {
+export function compiledNetwork(one: Listed, inputs = inputsOf(one, calibrationSeeds(one))): Compiled {
   const model = modelOf(one);
   const name = one.name.replaceAll('-', '_');
   const made = (options: CompileOptions) => compileFused(front(model, options), options).program;
   return {
     float32: made({ name: `${name}_float32`, arith: 'float32' }),
-    int8: made({ name, arith: 'int8', calibration: { inputs, heldBack: inputsOf(one, testSeeds) } }),
+    int8: made({ name, arith: 'int8', calibration: { inputs, heldBack: inputsOf(one, testSeeds(one)) } }),
   };
 }
 
@@ -113,7 +121,7 @@ export function obstacleOf(one: Listed): InputError | undefined {
 /** A program with what the simulator makes of one input. */
 export function oneRun(one: Listed, program: Program): Ran {
   const files = emitC(program, { command: '', version: '', hash: '', golden: [] });
-  const inputs = inputsOf(one, testSeeds.slice(0, 1)).map((input) => encodeInput(program, input));
+  const inputs = inputsOf(one, recordedSeeds.slice(0, 1)).map((input) => encodeInput(program, input));
   const simulator = createSimulator(program, { mode: 'fast' });
   const outcomes = inputs.map((input) => simulator.run(input, { keepArenas: true }));
   return { built: { program, inputs }, files, outcomes };
@@ -156,7 +164,7 @@ export function floatError(one: Listed, program: Program): number {
 
 /** The worst output's SQNR; of an output of indices the share of those that are the same, times 100. */
 export function int8Quality(one: Listed, { float32, int8 }: Compiled): number {
-  const inputs = inputsOf(one, testSeeds);
+  const inputs = inputsOf(one, testSeeds(one));
   const outputs = recordedOutputs(one)[0]!;
   const [real, stored] = [float32, int8].map((program) =>
     outputsOf(program, inputs).map((numbers) => partsOf(numbers, outputs)),
