@@ -252,15 +252,14 @@ export function assign(
 ): ReadonlyMap<string, Assigned> {
   const tries = renamings(nodes).map((rename) => {
     const original = new Map([...arrays.keys()].map((name) => [rename(name), name]));
-    const renamed = new Map([...original].map(([name, was]) => [name, arrays.get(was)] as const));
-    const known = new Map([...renamed].flatMap(([name, array]) => (array ? [[name, array] as const] : [])));
-    return { original, made: assigned(nodes, known, ports) };
+    const renamed = new Map([...arrays].map(([name, array]) => [rename(name), array]));
+    return { original, made: assigned(nodes, renamed, ports) };
   });
   const best = tries.reduce((most, one) => (one.made.size > most.made.size ? one : most));
   return new Map(
     [...best.made].map(([tensor, names]) => [
       tensor,
-      'why' in names ? names : names.map((name) => best.original.get(name) ?? name),
+      'why' in names ? names : names.map((name) => must(best.original.get(name), 'an array of the file')),
     ]),
   );
 }

@@ -2,7 +2,6 @@
 
 import type { Distance } from '../base/distance.ts';
 import { at, must } from '../base/errors.ts';
-import { argsOf } from '../program/slots.ts';
 import type { Build, Judging } from './build.ts';
 import {
   classOf,
@@ -59,8 +58,8 @@ const farthestOf = (errors: readonly LayerError[]): LayerError | undefined =>
 /** By output; an input that is one too is not listed. */
 function outputErrors({ program }: Build, { tensors }: Measured): readonly LayerError[] {
   return program.outputs.flatMap(({ name, slot }) => {
-    const step = program.steps.findIndex((made) => argsOf(made, 'out').includes(slot));
     const facts = must(tensors.get(slot), 'facts of an output');
+    const step = facts.slot.firstStep;
     if (step < 0) return [];
     return [errorOf(must(program.steps[step], 'a step').kernel.name, name, facts)];
   });

@@ -42,8 +42,12 @@ interface Draft {
   readonly place: StoredTensor;
   readonly elem: Param['elem'];
   readonly length: number;
-  firstStep: number;
+  readonly firstStep: number;
   lastStep: number;
+  /** What it is another name of. */
+  readonly original?: Draft;
+  /** Set where its memory is a part of another's, from an element on. */
+  within?: { readonly whole: Draft; readonly offset: number };
 }
 
 interface DraftStep {
@@ -62,7 +66,7 @@ export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: Assembl
   const place = (name: string): StoredTensor => must(known.get(name), `tensor '${name}' has a place`);
   const draft: Drafter = (name, p, firstStep) => {
     const length = countOf(p.shape);
-    const made = { name, place: p, elem: elemOf(p), length, firstStep, lastStep: firstStep };
+    const made: Draft = { name, place: p, elem: elemOf(p), length, firstStep, lastStep: firstStep };
     drafts.push(made);
     return made;
   };
@@ -77,6 +81,12 @@ export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: Assembl
       if (node.op.alias) {
         for (const name of read)
           at.set(name, renamed(must(sources[0], 'an alias has an input'), place(name)));
+        return;
+      }
+      const laid = laidOver(graph, node, sources, place);
+      if (laid !== undefined) {
+        drafts.push(laid);
+        at.set(laid.name, laid);
         return;
       }
       const context: KernelContext = {
@@ -121,6 +131,7 @@ function renamed(source: Draft, place: StoredTensor): Draft {
   return {
     ...source,
     place,
+    original: source.original ?? source,
     get lastStep() {
       return source.lastStep;
     },
@@ -128,6 +139,57 @@ function renamed(source: Draft, place: StoredTensor): Draft {
       source.lastStep = step;
     },
   };
+}
+
+/**
+ * The output of a node whose memory is that of its inputs: a part of the only one, or all of them one behind the other.
+ * What is put together there must lie nowhere else: it is made by kernels, and each is read once.
+ */
+function laidOver(
+  graph: Graph<'float'> | Graph<'int8'>,
+  node: Node,
+  sources: readonly Draft[],
+  place: (name: string) => StoredTensor,
+): Draft | undefined {
+  const [name, ...others] = node.outputs;
+  if (name === undefined || others.length > 0 || sources.length !== node.inputs.length) return undefined;
+  const output = place(name);
+  const places = sources.map((source) => source.place);
+  const quantized = graph.stage === 'int8' ? node.quantized : undefined;
+  const view = node.op.view?.(node.attrs, quantized, places, output);
+  const own = sources.map((source) => source.original ?? source);
+  const firstStep = Math.max(...own.map((source) => source.firstStep));
+  const made: Draft = {
+    name,
+    place: output,
+    elem: elemOf(output),
+    length: countOf(output.shape),
+    firstStep,
+    lastStep: firstStep,
+  };
+  switch (view?.kind) {
+    case undefined:
+      return undefined;
+    case 'part':
+      return { ...made, within: { whole: must(own[0], 'a part has an input'), offset: view.offset } };
+    case 'whole': {
+      const free = own.every(({ within, firstStep: step }) => within === undefined && step >= 0);
+      if (!free || new Set(own).size < own.length) return undefined;
+      own.forEach((source, i) => {
+        source.within = { whole: made, offset: must(view.offsets[i], 'every input has an offset') };
+      });
+      return made;
+    }
+    default:
+      return view satisfies never;
+  }
+}
+
+/** What owns the memory of a tensor, and where in it the tensor begins, in elements. */
+function ownerOf(draft: Draft): { readonly owner: Draft; readonly offset: number } {
+  if (draft.within === undefined) return { owner: draft, offset: 0 };
+  const { owner, offset } = ownerOf(draft.within.whole);
+  return { owner, offset: offset + draft.within.offset };
 }
 
 /** `conv1`, `conv2`, `linear1`: short, in order, unique. */
@@ -216,20 +278,26 @@ function planned(
   arith: Program['arith'],
 ): Assembled {
   const indexOf = (d: Draft): number => drafts.findIndex((other) => other.name === d.name);
-  const buffers = drafts.map(
-    (d): Buffer => ({
-      name: d.name,
-      bytes: d.length * elemBytes[d.elem],
-      align: elemBytes[d.elem],
-      firstStep: d.firstStep,
-      lastStep: d.lastStep,
-    }),
-  );
+  const owned = drafts.map(ownerOf);
+  const owners = [...new Set(owned.map(({ owner }) => owner))];
+  const bufferOf = (d: Draft): number => owners.indexOf(must(owned[indexOf(d)], 'a draft').owner);
+  const ownBuffer = (d: Draft): number | undefined =>
+    drafts[indexOf(d)]?.within === undefined ? bufferOf(d) : undefined;
+  const buffers = owners.map((owner): Buffer => {
+    const all = drafts.filter((_, i) => owned[i]?.owner === owner);
+    return {
+      name: owner.name,
+      bytes: owner.length * elemBytes[owner.elem],
+      align: elemBytes[owner.elem],
+      firstStep: Math.min(...all.map(({ firstStep }) => firstStep)),
+      lastStep: Math.max(...all.map(({ lastStep }) => lastStep)),
+    };
+  });
   const { kernels, sharings, plan } =
     options.strategy === 'overlap'
       ? planDirections(
           buffers,
-          steps.map((step) => turnable(step, indexOf)),
+          steps.map((step) => turnable(step, ownBuffer)),
         )
       : {
           kernels: steps.map(({ kernel }) => kernel),
@@ -237,18 +305,23 @@ function planned(
           plan: planMemory(buffers, [], options.strategy),
         };
   verifyPlan(buffers, sharings, plan);
+  const addressOf = (d: Draft): number => {
+    const { offset } = must(owned[indexOf(d)], 'a draft');
+    return must(plan.addresses[bufferOf(d)], 'every buffer has an address') + offset * elemBytes[d.elem];
+  };
   // An output's slot has its shape: the last of the names of its memory.
   const slots = drafts.map((d, i): Slot => {
     const output = d.firstStep < 0 ? undefined : ports.outputs.find((o) => indexOf(o.draft) === i);
     const { place } = output?.draft ?? d;
     return {
       name: d.name,
-      address: must(plan.addresses[i], 'every buffer has an address'),
+      address: addressOf(d),
       elem: d.elem,
       length: d.length,
       ...place,
       firstStep: d.firstStep,
       lastStep: d.lastStep,
+      ...(owned[i]?.owner === d ? {} : { within: indexOf(must(owned[i], 'a draft').owner) }),
     };
   });
   const program: Program = {
@@ -281,24 +354,29 @@ function portFor(name: string, place: StoredTensor, slots: readonly Slot[], slot
   };
 }
 
-function turnable({ kernel, backward, args }: DraftStep, indexOf: (d: Draft) => number): Turnable {
-  const way = (k: Kernel): Way => ({ kernel: k, sharings: sharingsOf(k, args, indexOf) });
+/** @param bufferOf the buffer that a tensor has for itself; undefined: it is a part of one */
+function turnable(
+  { kernel, backward, args }: DraftStep,
+  bufferOf: (d: Draft) => number | undefined,
+): Turnable {
+  const way = (k: Kernel): Way => ({ kernel: k, sharings: sharingsOf(k, args, bufferOf) });
   return {
     forward: way(kernel),
     ...(backward === undefined ? {} : { backward: () => way(backward()) }),
   };
 }
 
-/** What the kernel's own order of reads and writes allows its output to share with each input. */
+/**
+ * What the kernel's own order of reads and writes allows its output to share with each input; nothing where others lie
+ * beside one of them, which the distance says nothing of.
+ */
 const sharingsOf = (
   kernel: Kernel,
   args: readonly Draft[],
-  indexOf: (d: Draft) => number,
+  bufferOf: (d: Draft) => number | undefined,
 ): readonly Sharing[] =>
-  (overlapOf(kernel) ?? []).map((o) => ({
-    input: indexOf(must(args[o.input], 'an input argument')),
-    output: indexOf(must(args[o.output], 'an output argument')),
-    below: o.below,
-    above: o.above,
-    inPlace: o.inPlace,
-  }));
+  (overlapOf(kernel) ?? []).flatMap(({ input: from, output: to, below, above, inPlace }) => {
+    const input = bufferOf(must(args[from], 'an input argument'));
+    const output = bufferOf(must(args[to], 'an output argument'));
+    return input === undefined || output === undefined ? [] : [{ input, output, below, above, inPlace }];
+  });

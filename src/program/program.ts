@@ -15,6 +15,8 @@ export interface Slot extends StoredTensor {
   /** Steps from the one that writes it (-1 for inputs) to the last that reads it (the number of steps for outputs). */
   readonly firstStep: number;
   readonly lastStep: number;
+  /** Index of the slot of whose bytes its own are a part: a slice, or a branch of a concatenation. */
+  readonly within?: number;
 }
 
 export interface Step {

@@ -2,7 +2,7 @@
 
 import { must } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
-import { slotAt, slotBytes } from '../program/slots.ts';
+import { ownerSlot, slotAt, slotBytes } from '../program/slots.ts';
 import type { Recording } from './recording.ts';
 
 /**
@@ -23,7 +23,10 @@ export function argumentsOf(program: Program, moment: number, read: boolean): re
 }
 
 function untouched(program: Program, moment: number, owners: Uint16Array): Uint8Array {
-  const alive = program.slots.map(({ lastStep }) => lastStep > moment - 1);
+  const alive = program.slots.map(() => false);
+  program.slots.forEach(({ lastStep }, i) => {
+    if (lastStep > moment - 1) alive[ownerSlot(program, i)] = true;
+  });
   return Uint8Array.from(owners, (owner) => (owner === 0 ? 0 : alive[owner - 1] ? KEPT : STALE));
 }
 
@@ -42,7 +45,7 @@ export function usesAt(
   for (const index of argumentsOf(program, moment, false)) {
     const slot = slotAt(program, index);
     for (let at = slot.address; at < slot.address + slotBytes(slot); at++)
-      if (owners[at] === index + 1) codes[at] = codes[at] === READ ? REUSED : WRITE;
+      if (owners[at] === ownerSlot(program, index) + 1) codes[at] = codes[at] === READ ? REUSED : WRITE;
   }
   return codes;
 }

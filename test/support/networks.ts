@@ -349,7 +349,7 @@ class Builder {
         const [first, step] = [draw.int(0, size - 1), draw.int(1, 2)];
         const backward = draw.unit() < 0.3;
         const ends = backward ? [-size - 1, -step] : [draw.int(first + 1, size), step];
-        this.#compute(slice, {}, [
+        this.#push(slice, {}, [
           this.at,
           ...[first, ends[0]!, axis, ends[1]!].map((n) => this.#integers([n])),
         ]);
@@ -361,18 +361,18 @@ class Builder {
         );
         const mode = size > 2 ? draw.of(['constant', 'edge', 'reflect'] as const) : 'constant';
         const value = draw.of([0, 0, 1.5, -2]);
-        this.#compute(pad, { mode, fixed: { pads, value } }, [this.at]);
+        this.#push(pad, { mode, fixed: { pads, value } }, [this.at]);
         break;
       }
       case 'join': {
         const first = this.at;
         if (draw.unit() < 0.6) this.#function(draw.int(0, gentleSamples.length - 1));
-        this.#compute(concat, { axis }, [first, this.at]);
+        this.#push(concat, { axis }, [first, this.at]);
         break;
       }
       case 'pick': {
         const index = Array.from({ length: draw.int(1, size + 1) }, () => draw.int(-size, size - 1));
-        this.#compute(gather, { axis }, [this.at, this.#integers(index)]);
+        this.#push(gather, { axis }, [this.at, this.#integers(index)]);
         break;
       }
       default:

@@ -189,6 +189,13 @@ export interface RealFunction<A> {
   float32(attrs: A, x: readonly Expr[], hold: Hold): Expr;
 }
 
+/** Whose memory an output's is, in elements. */
+export type MemoryView =
+  /** A part of its only input's, from an offset on. */
+  | { readonly kind: 'part'; readonly offset: number }
+  /** All inputs' together: where each begins in it. */
+  | { readonly kind: 'whole'; readonly offsets: readonly number[] };
+
 /** What every operator has, whatever stage it is of. */
 interface OpBase<A> {
   readonly kind: string;
@@ -230,6 +237,16 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   explicit?(attrs: A, inputs: readonly (InputType | undefined)[]): A;
   /** Set where the output is the input's memory under another shape or order of axes: there is no kernel. */
   readonly alias?: boolean;
+  /**
+   * Where its memory is that of its inputs, so that there is no kernel; undefined: there is one. Asked where all
+   * inputs are activations. @param quantized in int8 graphs
+   */
+  view?(
+    attrs: A,
+    quantized: Q | undefined,
+    inputs: readonly StoredTensor[],
+    output: StoredTensor,
+  ): MemoryView | undefined;
   /**
    * In which order each activation is to lie, of those that it reads; absent: as they do. Where one lies otherwise,
    * `settle-orders` puts a copy before the operator. Orders of images and row-major ones are worth asking for.

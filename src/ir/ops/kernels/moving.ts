@@ -29,13 +29,13 @@ export interface Moving {
 }
 
 /** Positions in memory: element i of `from` becomes element i of `to`, which ascends. */
-interface Ways {
+export interface Ways {
   readonly from: Int32Array;
   readonly to: Int32Array;
 }
 
 /** In the order in which they are written. */
-function waysOf(pieces: readonly Piece[], input: StoredTensor, output: StoredTensor): Ways {
+export function waysOf(pieces: readonly Piece[], input: StoredTensor, output: StoredTensor): Ways {
   const [inPlaces, outPlaces] = [positionsOf(input), positionsOf(output)];
   const sources = new Int32Array(outPlaces.length).fill(-1);
   for (const piece of pieces) {
