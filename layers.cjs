@@ -65,7 +65,7 @@ const kernelRooms = [
 ];
 
 /** These passes make nodes of these operators; every other one asks an operator what it needs to know. */
-const passesThatMakeNodes = ['canonicalize', 'normalize-input', 'settle-images'];
+const passesThatMakeNodes = ['canonicalize', 'compose', 'normalize-input', 'settle-images'];
 
 const seesNode = ['^src/cli/', '^src/targets/', '(^|/)node-[^/]*[.]ts$', '^src/node[.]ts$'];
 

@@ -3,6 +3,7 @@ import { type AnyNode, freshIn, type Graph, type Node, type TensorInfo } from '.
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { countOf, sameShape, showShape, type TensorType } from '../ir/tensor.ts';
+import { recognised } from './compose.ts';
 import { requireFiniteFile } from './finite.ts';
 
 /** What has been rewritten so far. */
@@ -28,7 +29,9 @@ export const canonicalize = {
     const draft = draftOf(graph, input);
     for (const node of liveNodes(graph)) rewrite(draft, node);
     const made = finish(draft, input, output);
-    return finished({ ...graph, stage: 'float', tensors: draft.tensors, nodes: made, outputs: [output] });
+    return recognised(
+      finished({ ...graph, stage: 'float', tensors: draft.tensors, nodes: made, outputs: [output] }),
+    );
   },
 } as const;
 

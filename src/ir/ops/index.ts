@@ -1,10 +1,8 @@
 import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
-import { add } from './add.ts';
 import { div, mul, neg, sub } from './arithmetic.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
-import { clip } from './clip.ts';
 import { clipInputs } from './clip-inputs.ts';
 import { concat } from './concat.ts';
 import { constant } from './constant.ts';
@@ -12,97 +10,39 @@ import { constantOfShape } from './constant-of-shape.ts';
 import { conv } from './conv.ts';
 import { dropout } from './dropout.ts';
 import { flatten } from './flatten.ts';
+import { realOps } from './formula.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
 import { globalAvgPool } from './global-avg-pool.ts';
-import { hardSigmoid } from './hard-sigmoid.ts';
 import { identity } from './identity.ts';
 import { linear } from './linear.ts';
-import {
-  elu,
-  gelu,
-  hardSwish,
-  leakyRelu,
-  mish,
-  softplus,
-  softsign,
-  swish,
-  thresholdedRelu,
-} from './linear-units.ts';
 import { matMul } from './mat-mul.ts';
 import { maxPool } from './max-pool.ts';
-import { pow, power } from './pow.ts';
-import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
+import { pow } from './pow.ts';
 import { preluSlopes } from './prelu-slopes.ts';
-import { largerOf, prelu, product, quotient, smallerOf } from './products.ts';
 import { reduceMean } from './reduce-mean.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
-import { line, scaleShift } from './scale-shift.ts';
+import { scaleShift } from './scale-shift.ts';
 import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
-import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
 import { softmax } from './softmax.ts';
 import { softmaxFlattened } from './softmax-flattened.ts';
 import { squeeze, unsqueeze } from './squeeze.ts';
-import { abs, ceil, floor, round, sign } from './steps.ts';
-import { tanh } from './tanh.ts';
 import { transpose } from './transpose.ts';
-import { acos, acosh, asin, asinh, atan, atanh, cos, cosh, sin, sinh, tan } from './trigonometry.ts';
 
 /** The operators of every stage. To add one: its file, a line here, its test. */
 const canonical: readonly CanonicalOp[] = [
-  abs,
-  acos,
-  acosh,
-  add,
-  asin,
-  asinh,
-  atan,
-  atanh,
+  ...realOps,
   avgPool,
   batchNorm,
-  ceil,
-  clip,
   conv,
-  cos,
-  cosh,
-  elu,
-  erf,
-  exp,
-  floor,
-  gelu,
-  hardSigmoid,
-  hardSwish,
-  largerOf,
-  leakyRelu,
-  line,
   linear,
-  log,
   maxPool,
-  mish,
-  power,
-  prelu,
-  product,
-  quotient,
-  reciprocal,
   reshape,
-  round,
   scaleShift,
-  sigmoid,
-  sign,
-  sin,
-  sinh,
-  smallerOf,
   softmax,
-  softplus,
-  softsign,
-  sqrt,
-  swish,
-  tan,
-  tanh,
-  thresholdedRelu,
   transpose,
 ];
 
