@@ -18,6 +18,7 @@ import { ops } from '../../src/ir/ops/index.ts';
 import { countOf, floats, type Shape, type Tensor, type TensorType } from '../../src/ir/tensor.ts';
 import { Draw } from '../support/draw.ts';
 import { realSamples } from '../support/functions.ts';
+import { pairSamples } from '../support/pairs.ts';
 import { fixedSeed, freshSeed, runsOf } from '../support/seeds.ts';
 
 interface Sample {
@@ -93,11 +94,12 @@ const blurred = (axis: number) => ({
 /** A random node of each operator of every stage. */
 const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
   add(draw) {
+    const minus = draw.unit() < 0.5 ? { minus: true } : {};
     const shape = oneOf(draw, [1, 3, 2, 4], [1, 5]);
     const [x, channels] = [drawn(draw, shape), [shape[1]!, ...shape.slice(2).map(() => 1)]];
     const activations = oneOf(draw, 1, 1, 1, 2);
     const other = activations === 2 ? shape : oneOf(draw, channels, [1], shape);
-    return { attrs: clamped(draw), x, more: [drawn(draw, other)], activations };
+    return { attrs: { ...clamped(draw), ...minus }, x, more: [drawn(draw, other)], activations };
   },
   avgPool: pooled,
   batchNorm(draw) {
@@ -147,6 +149,24 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
   }),
   softmax: (draw) => ({ attrs: { axis: 1 }, x: drawn(draw, [1, 4]) }),
   transpose: (draw) => ({ attrs: { perm: [0, 2, 1] }, x: drawn(draw, [1, 4, 3]) }),
+  scaleShift(draw) {
+    const shape = oneOf(draw, [1, 3, 2, 4], [1, 5], [1, 4, 3]);
+    return { attrs: {}, x: drawn(draw, shape), more: [drawn(draw, [shape[1]!]), drawn(draw, [shape[1]!])] };
+  },
+  line: (draw) => ({ attrs: { gain: -1.5, shift: 0.25 }, x: drawn(draw, [1, 3, 4]) }),
+  ...Object.fromEntries(
+    pairSamples
+      .filter(({ op }) => op.kind !== 'add')
+      .map(({ op, attrs }) => [
+        op.kind,
+        (draw: Draw) => ({
+          attrs,
+          x: drawn(draw, [1, 3, 4]),
+          more: [drawn(draw, [1, 3, 4])],
+          activations: 2,
+        }),
+      ]),
+  ),
   ...Object.fromEntries(
     realSamples.map(({ op, attrs, domain = [-2, 2] }) => [
       op.kind,
@@ -247,7 +267,9 @@ function holdToClaims(c: Case, draw: Draw): readonly string[] {
 }
 
 const canonical = ops.filter(isCanonical);
-const few = new Set(realSamples.map(({ op }) => op.kind));
+const few = new Set(
+  [...pairSamples, ...realSamples].map(({ op }) => op.kind).filter((kind) => kind !== 'add'),
+);
 const casesOf = (op: CanonicalOp, runs: number): readonly (readonly [Case, Draw])[] =>
   [fixedSeed, freshSeed()].flatMap((seed) =>
     Array.from({ length: runs / 2 }, (_, i) => {
@@ -270,7 +292,14 @@ const met: Readonly<Record<string, readonly string[]>> = {
   move: ['opaque'],
   softmax: ['opaque'],
   transpose: ['opaque'],
-  ...Object.fromEntries(realSamples.map(({ op }) => [op.kind, ['opaque']])),
+  scaleShift: ['channelwise', 'alone'],
+  line: ['opaque'],
+  ...Object.fromEntries(
+    [...pairSamples.filter(({ op }) => op.kind !== 'add'), ...realSamples].map(({ op }) => [
+      op.kind,
+      ['opaque'],
+    ]),
+  ),
 };
 
 test.each(canonical.map((op) => [op.kind, op] as const))('maps beside %s', (kind, op) => {

@@ -68,8 +68,17 @@ interface CurveStep {
   readonly count: number;
 }
 
+interface ProductStep {
+  readonly kind: 'product';
+  readonly factors: readonly [number, number];
+  readonly y: number;
+  readonly count: number;
+}
+
 /** `learns`: whether its output depends on weights that learn, so that it has a backward step. */
-export type Step = (Affine | MaxPool | ClampStep | SoftmaxStep | CurveStep) & { readonly learns: boolean };
+export type Step = (Affine | MaxPool | ClampStep | SoftmaxStep | CurveStep | ProductStep) & {
+  readonly learns: boolean;
+};
 
 /** A node with weights: rows x terms in their own order. */
 export interface Layer {
@@ -266,6 +275,14 @@ class NodeSteps implements Steps {
     return y;
   }
 
+  product(a: Value, b: Value): Value {
+    const learns = a.learns || b.learns;
+    const y = this.#built.place(a.shape, learns);
+    const count = countOf(a.shape);
+    this.#built.steps.push({ kind: 'product', factors: [a.at, b.at], y: y.at, count, learns });
+    return y;
+  }
+
   curve(x: Value, f: Curve): Value {
     const { shape, learns } = x;
     const y = this.#built.place(shape, learns);
@@ -279,8 +296,8 @@ function stepsOf(built: Builder, graph: Graph<'float'>, node: Node): Value {
   if (gradient !== 'none') return gradient.of(node.attrs, new NodeSteps(built, graph, node));
   throw new InputError({
     found: `operator '${kind}', which has no gradient`,
-    supported: 'what folding batch norms and fusing leave',
-    todo: 'fold batch norms and fuse the graph first',
+    supported: 'pruning, weights of few bits and training of networks whose operators have one',
+    todo: 'fold batch norms and fuse the graph first; otherwise compile without these',
   });
 }
 
@@ -309,7 +326,7 @@ export function requireOneOutput({ outputs }: Graph<'float'>): void {
 
 /** What softmax is made of, where a value is made by one: near 1 it hides every error. */
 function logitsOf({ steps }: Builder, value: Value): Value {
-  const maker = steps.find((step) => step.kind === 'softmax' && step.y === value.at);
+  const maker = steps.filter((step) => step.kind === 'softmax').find(({ y }) => y === value.at);
   return maker === undefined ? value : { ...value, at: maker.x };
 }
 

@@ -1,7 +1,7 @@
 import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { add } from './add.ts';
 import { argMax, argMin } from './arg-extreme.ts';
-import { div, mul, sub } from './arithmetic.ts';
+import { div, mul, neg, sub } from './arithmetic.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
@@ -14,6 +14,7 @@ import { conv } from './conv.ts';
 import { convTranspose } from './conv-transpose.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
+import { einsum } from './einsum.ts';
 import { flatten } from './flatten.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
@@ -35,6 +36,7 @@ import {
 import { logSoftmax } from './log-softmax.ts';
 import { lrn } from './lrn.ts';
 import { matMul } from './mat-mul.ts';
+import { matrices } from './matrices.ts';
 import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
 import { normalize, rmsNormalize } from './normalize-groups.ts';
@@ -43,6 +45,8 @@ import { constantOps } from './on-constants.ts';
 import { pad } from './pad.ts';
 import { pow, power } from './pow.ts';
 import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
+import { preluSlopes } from './prelu-slopes.ts';
+import { largerOf, prelu, product, quotient, smallerOf } from './products.ts';
 import { gru, lstm, rnn } from './recurrent.ts';
 import { gruLayer, lstmLayer, rnnLayer } from './recurrent-layers.ts';
 import { reduceOps } from './reduced.ts';
@@ -51,6 +55,8 @@ import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
 import { resize } from './resize.ts';
+import { line, scaleShift } from './scale-shift.ts';
+import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
 import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
@@ -90,23 +96,31 @@ const canonical: readonly CanonicalOp[] = [
   gru,
   hardSigmoid,
   hardSwish,
+  largerOf,
   leakyRelu,
+  line,
   linear,
   log,
   lstm,
+  matrices,
   maxPool,
   mish,
   move,
   power,
+  prelu,
+  product,
+  quotient,
   reciprocal,
   resample,
   reshape,
   round,
   rnn,
+  scaleShift,
   sigmoid,
   sign,
   sin,
   sinh,
+  smallerOf,
   softmax,
   softplus,
   softsign,
@@ -137,6 +151,7 @@ const imported: readonly ImportedOp[] = [
   depthToSpace,
   div,
   dropout,
+  einsum,
   expand,
   flatten,
   gather,
@@ -148,9 +163,14 @@ const imported: readonly ImportedOp[] = [
   identity,
   lstmLayer,
   matMul,
+  maxOf,
+  meanOf,
+  minOf,
   mul,
   pad,
   pow,
+  neg,
+  preluSlopes,
   reshapeInput,
   resize,
   rnnLayer,
@@ -162,6 +182,7 @@ const imported: readonly ImportedOp[] = [
   squeeze,
   sub,
   tile,
+  sumOf,
   unsqueeze,
   ...constantOps,
   ...reduceOps,

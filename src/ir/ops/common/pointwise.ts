@@ -8,7 +8,7 @@ import type { Expr, Kernel } from '../../kernel/kernel.ts';
 import type { Quant } from '../../kernel/stored.ts';
 import { countOf } from '../../tensor.ts';
 import { docOf } from '../kernels/doc.ts';
-import { type Elementwise, elementwise } from '../kernels/elementwise.ts';
+import { type Elementwise, elementwise, inOneOrder } from '../kernels/elementwise.ts';
 import { sameChannels } from './channel-flows.ts';
 import { required } from './inputs.ts';
 import { rounded } from './round.ts';
@@ -64,7 +64,14 @@ type Loop = Pick<Elementwise, 'tables' | 'value'>;
 function kernelOf(title: string, context: KernelContext, elem: 'u8' | 'f32', loop: Loop): Kernel {
   const output = must(context.outputs[0], 'an output');
   const doc = docOf(title, context.inputs, output, elem);
-  return elementwise({ name: context.name, doc, elem, inputs: 1, count: countOf(output.shape), ...loop });
+  return elementwise({
+    name: context.name,
+    doc,
+    elem,
+    operands: [inOneOrder(countOf(output.shape))],
+    count: countOf(output.shape),
+    ...loop,
+  });
 }
 
 const only = (inputs: readonly Expr[]): Expr => must(inputs[0], 'one input');
