@@ -70,13 +70,26 @@ thimble COMMAND --help shows a command's options and an example.
 Exit codes: 0 success, 1 checked and found wrong, 2 bad input, 3 our defect,
 130 interrupted.`;
 
+/** Reading a model, with a line for each note that it comes with. */
+function noted(api: Api, io: Io): Api['loadOnnx'] {
+  const told = new Set<string>();
+  return (bytes, source) => {
+    const graph = api.loadOnnx(bytes, source);
+    for (const note of graph.notes ?? []) {
+      if (!told.has(note)) io.err(`thimble: note: ${note}\n`);
+      told.add(note);
+    }
+    return graph;
+  };
+}
+
 /** A function that runs one command line and returns the exit code; it never throws. */
 export function createCli(api: Api, io: Io): (argv: readonly string[]) => Promise<ExitCode> {
   return async (argv) => {
     let code: ExitCode = exitCodes.ok;
     const version = versionOfPackage();
     const context = (): Context => ({
-      api,
+      api: { ...api, loadOnnx: noted(api, io) },
       io,
       version,
       commandLine: ['thimble', ...argv.map(quoted)].join(' '),

@@ -52,7 +52,7 @@ export interface Capture {
   missing?(slot: number): Gap | undefined;
 }
 
-/** Of a run that kept the arena after every step: a slot is read from the arena of the step that wrote it. */
+/** Of an inference that kept the arena after every step: a slot is read from the arena of the step that wrote it. */
 export function captureOfOutcome(program: Program, input: Uint8Array, { arenas }: Outcome): Capture {
   return {
     written(index) {

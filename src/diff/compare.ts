@@ -73,9 +73,6 @@ export interface Diff {
 
 const quietEnough = 20;
 
-/** The real numbers of a slot; raw pixels are normalized first, as the model takes them. */
-const realsOf = decodePort;
-
 function coordinates(slot: Slot, element: number): readonly number[] {
   const strides = stridesOf(slot.shape);
   const all = slot.shape.map((size, i) => Math.floor(element / at(strides, i)) % size);
@@ -100,8 +97,8 @@ function addSlot(
 ): Measuring {
   const slot = slotAt(program, index);
   const theirBytes = storedOf(program, index, sides.theirs);
-  const ours = realsOf(program, index, sides.ours);
-  const theirStored = realsOf(program, index, theirBytes);
+  const ours = decodePort(program, index, sides.ours);
+  const theirStored = decodePort(program, index, theirBytes);
   const theirs = sides.theirs.kind === 'real' ? sides.theirs.values : theirStored;
   const port = portOf(program, index);
   const given = isInput(program, index);
@@ -148,8 +145,8 @@ export function suspectIn(
     ours,
     theirs,
     stored: held.kind === 'stored',
-    ourReals: realsOf(program, slot, ours),
-    theirReals: held.kind === 'real' ? held.values : realsOf(program, slot, theirs),
+    ourReals: decodePort(program, slot, ours),
+    theirReals: held.kind === 'real' ? held.values : decodePort(program, slot, theirs),
     inference: fitted,
   };
 }
@@ -287,10 +284,11 @@ const squaredDistance = (a: Float32Array, b: Float32Array): number =>
 /** Of several arrays for one tensor the one that is farthest from ours: each of them has to be right. */
 function farthest(program: Program, slot: number, ours: Uint8Array, held: Captured): Captured {
   if (held.kind === 'stored' || held.others === undefined) return held;
-  const real = realsOf(program, slot, ours);
+  const real = decodePort(program, slot, ours);
   const all = [held.values, ...held.others];
   const distances = all.map((values) => squaredDistance(real, values));
-  return { kind: 'real', values: must(all[indexOfLargest(distances)] ?? held.values, 'an array') };
+  // Where a number is none, the first array shows it as well as any.
+  return { kind: 'real', values: all[indexOfLargest(distances)] ?? held.values };
 }
 
 function addInference(program: Program, row: Row, inference: number, sides: Sides): 0 | 1 {
@@ -301,6 +299,6 @@ function addInference(program: Program, row: Row, inference: number, sides: Side
   const { elements, equal } = alone.result;
   row.each.push({ inference, different: elements - equal, noise: alone.noise, elements });
   if (program.outputs[0]?.slot !== row.slot) return 0;
-  const other = theirs.kind === 'real' ? theirs.values : realsOf(program, row.slot, theirs.bytes);
-  return indexOfLargest(realsOf(program, row.slot, ours)) === indexOfLargest(other) ? 0 : 1;
+  const other = theirs.kind === 'real' ? theirs.values : decodePort(program, row.slot, theirs.bytes);
+  return indexOfLargest(decodePort(program, row.slot, ours)) === indexOfLargest(other) ? 0 : 1;
 }

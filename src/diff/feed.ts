@@ -3,7 +3,7 @@
 import { crc32 } from '../base/crc32.ts';
 import { must } from '../base/errors.ts';
 import type { Program, Slot } from '../program/program.ts';
-import { inputPart, isInput, joinedBytes, slotAt, slotBytes } from '../program/slots.ts';
+import { inputPart, isInput, joinedBytes, sharedBytes, slotAt, slotBytes } from '../program/slots.ts';
 import { encodeSlot } from '../program/values.ts';
 import type { Simulator } from '../sim/simulate.ts';
 import { type Capture, type Captured, captureOfOutcome, type Gap } from './capture.ts';
@@ -45,12 +45,38 @@ function misfit(slot: Slot, held: Captured | undefined): Gap | undefined {
   return { kind: 'other shape', why: `${found} ${what}, here ${wanted}` };
 }
 
+/** The bytes of a slot that are those of others; undefined where it has its own, or one of the others is not known. */
+function sharedIn(
+  program: Program,
+  index: number,
+  bytesOf: (slot: number) => Uint8Array | undefined,
+): Uint8Array | undefined {
+  const shared = sharedBytes(program, index);
+  if (shared.length === 0) return undefined;
+  const made = new Uint8Array(slotBytes(slotAt(program, index)));
+  for (const { slot, there, here, bytes } of shared) {
+    const from = bytesOf(slot);
+    if (from === undefined) return undefined;
+    made.set(from.subarray(there, there + bytes), here);
+  }
+  return made;
+}
+
 /** A capture without the tensors that are of another size than the program's. */
 export function fitting(program: Program, capture: Capture): Capture {
   const sized = (slot: number, held: Captured | undefined) =>
     misfit(slotAt(program, slot), held) === undefined ? held : undefined;
+  const written = (slot: number): Captured | undefined => {
+    const own = sized(slot, capture.written(slot));
+    if (own !== undefined) return own;
+    const bytes = sharedIn(program, slot, (other) => {
+      const held = written(other);
+      return held && storedOf(program, other, held);
+    });
+    return bytes && { kind: 'stored', bytes };
+  };
   return {
-    written: (slot) => sized(slot, capture.written(slot)),
+    written,
     read: (slot, step) => sized(slot, capture.read?.(slot, step)),
     checksum: (slot) => capture.checksum?.(slot),
     missing: (slot) => misfit(slotAt(program, slot), capture.written(slot)) ?? capture.missing?.(slot),
@@ -60,6 +86,8 @@ export function fitting(program: Program, capture: Capture): Capture {
 /** The slots that the step reads which writes a slot; none for the program's input. */
 function sourcesOf(program: Program, index: number): readonly number[] {
   if (isInput(program, index)) return [];
+  const shared = sharedBytes(program, index);
+  if (shared.length > 0) return shared.map(({ slot }) => slot);
   const { args, kernel } = must(program.steps[slotAt(program, index).firstStep], 'a step of the program');
   return args.filter((_, i) => kernel.params[i]?.role === 'in');
 }
@@ -150,6 +178,11 @@ class Isolated implements Ours {
       const { input } = this.#inference;
       const bytes = input && inputPart(program, index, input);
       return bytes && { bytes, derived: [] };
+    }
+    const sources = sharedBytes(program, index);
+    if (sources.length > 0) {
+      const bytes = sharedIn(program, index, (slot) => this.written(slot)?.bytes);
+      return bytes && { bytes, derived: sources.flatMap(({ slot }) => this.written(slot)?.derived ?? []) };
     }
     const step = slotAt(program, index).firstStep;
     const { args, kernel } = must(program.steps[step], 'a step of the program');

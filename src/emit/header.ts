@@ -2,7 +2,7 @@ import { at } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { inputPorts, outputPorts, type Port, type PrintedGrid, printedGrid } from '../program/port.ts';
 import type { Program } from '../program/program.ts';
-import { kernelsOf } from '../program/slots.ts';
+import { kernelsOf, unreadInputs } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { cFloat, columns, comment, cType, fillWords } from './c/lines.ts';
 import { noDspMacro, usesDsp } from './dsp.ts';
@@ -67,26 +67,34 @@ function portsLines(program: Program): string[] {
     ports.flatMap((port, i) => {
       // One output may be called as what it is another shape of.
       const name = ports.length === 1 ? port.slot.name : port.name;
-      return portLines({ ...port, name }, at(portStems(program, role), i), role);
+      const unread = role === 'input' && unreadInputs(program).includes(port.name);
+      return portLines({ ...port, name }, at(portStems(program, role), i), role, unread);
     });
   return [...linesOf(inputPorts(program), 'input'), ...linesOf(outputPorts(program), 'output')];
 }
 
-function portLines(port: Port, stem: string, role: Role): string[] {
+function portLines(port: Port, stem: string, role: Role, unread: boolean): string[] {
   const { slot } = port;
   const prefix = stem.toUpperCase();
-  const raw = port.raw === undefined ? [] : normalizationLines(port.raw);
   const grid = printedGrid(port);
-  const [says, macros] = grid === undefined ? [[], []] : [meaning(grid, prefix), gridLines(grid, prefix)];
   const title = `${role === 'input' ? 'Input' : 'Output'} '${port.name}': ${cType[slot.elem]},`;
   const [first = '', ...rest] = layoutLines(slot, role);
+  const says = grid === undefined ? wholeNumbers(port) : meaning(grid, prefix);
+  const raw = port.raw === undefined ? [] : normalizationLines(port.raw);
   return [
-    ...comment([`${title} ${first}`, ...rest, ...says, ...raw]),
+    ...comment([`${title} ${first}`, ...rest, ...says, ...raw, ...(unread ? ['No layer reads it.'] : [])]),
     `#define ${prefix}_COUNT ${slot.length}`,
-    ...macros,
+    ...(grid === undefined ? [] : gridLines(grid, prefix)),
     `typedef ${cType[slot.elem]} ${stem}_t;`,
     '',
   ];
+}
+
+/** What is said of elements that are no real numbers in the model. */
+function wholeNumbers({ type }: Port): string[] {
+  if (type === undefined) return [];
+  if (type === 'bool') return ['Elements are 0 or 1: false or true.'];
+  return [`Elements are integers, ${type} in the model, that stand for themselves.`];
 }
 
 /** The text of each macro; lines that go on are one. */
@@ -141,13 +149,12 @@ function functions(program: Program): string[] {
 /** What a run takes and leaves. */
 function runWords(program: Program): string[] {
   const several = program.inputs.length > 1;
-  const states = several || !returnsOutput(program);
   return [
     returnsOutput(program)
       ? `Computes ${program.name.toUpperCase()}_OUTPUT_COUNT elements, valid until ${several ? 'an input' : 'the input'} is written again.`
       : `Computes all outputs: the functions below say where they lie. They are valid until ${several ? 'an input' : 'the input'} is written again.`,
     ...(several ? ['Write every input before every run: none of them outlives it.'] : []),
-    ...(states && several
+    ...(several
       ? [
           'A state that goes on, an output that is an input of the next run: copy it out before any input is written.',
         ]

@@ -27,8 +27,10 @@ export const largestTensor = 2 ** 27;
 /** The number of elements of a shape; 1 for a scalar. */
 export const countOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
 
-/** The size of axis 1; 1 where there is none. */
-export const channelCount = (shape: Shape): number => shape[1] ?? 1;
+/** Places along an axis; 1 where there is none. */
+export const sizeAlong = (shape: Shape, axis: number): number => shape[axis] ?? 1;
+
+export const channelCount = (shape: Shape): number => sizeAlong(shape, 1);
 
 /** Row-major strides in elements. */
 export function stridesOf(shape: Shape): number[] {

@@ -2,7 +2,6 @@
 
 import type { Distance } from '../base/distance.ts';
 import { at, must } from '../base/errors.ts';
-import { argsOf } from '../program/slots.ts';
 import type { Build, Judging } from './build.ts';
 import {
   classOf,
@@ -18,6 +17,7 @@ import { layerWarnings } from './warnings/layers.ts';
 import { pruningWarnings } from './warnings/pruning.ts';
 import { rangeWarnings } from './warnings/ranges.ts';
 import { oneClass, type SampleFacts, sampleFacts, sampleWarnings } from './warnings/samples.ts';
+import { unreadWarnings } from './warnings/unread.ts';
 import type { Warning } from './warnings/warning.ts';
 
 export interface Agreement {
@@ -58,8 +58,8 @@ const farthestOf = (errors: readonly LayerError[]): LayerError | undefined =>
 /** By output; an input that is one too is not listed. */
 function outputErrors({ program }: Build, { tensors }: Measured): readonly LayerError[] {
   return program.outputs.flatMap(({ name, slot }) => {
-    const step = program.steps.findIndex((made) => argsOf(made, 'out').includes(slot));
     const facts = must(tensors.get(slot), 'facts of an output');
+    const step = facts.slot.firstStep;
     if (step < 0) return [];
     return [errorOf(must(program.steps[step], 'a step').kernel.name, name, facts)];
   });
@@ -89,6 +89,7 @@ export function agreementOf(build: Build): Agreement | undefined {
       ...rangeWarnings(build, measured),
       ...layerWarnings(build, measured),
       ...pruningWarnings(build),
+      ...unreadWarnings(program),
     ],
   };
 }

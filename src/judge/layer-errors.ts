@@ -5,11 +5,19 @@ import { at, must } from '../base/errors.ts';
 import { indexOfLargest } from '../base/extremes.ts';
 import { evaluate, inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
-import { elemBytes } from '../ir/kernel/kernel.ts';
 import { storageOf } from '../ir/kernel/stored.ts';
 import { channelCount, countOf, type Tensor } from '../ir/tensor.ts';
 import type { Program, Slot } from '../program/program.ts';
-import { argOf, argsOf, inputPart, isInput, outputSlots, slotAt } from '../program/slots.ts';
+import {
+  argOf,
+  argsOf,
+  inputPart,
+  isInput,
+  outputSlots,
+  ownerSlot,
+  slotAt,
+  slotBytes,
+} from '../program/slots.ts';
 import { arrangeInput, decodeSlot, encodeInput, pick } from '../program/values.ts';
 import { inference, type RunProgram } from '../runtime/engines.ts';
 import type { Build } from './build.ts';
@@ -61,7 +69,7 @@ export interface Measured {
   /** By step: of its first output. */
   readonly steps: readonly TensorFacts[];
   readonly inputs: readonly TensorFacts[];
-  /** By index of slot: inputs, and all that steps make. */
+  /** By index of slot: inputs, outputs, and all that steps read or make. */
   readonly tensors: ReadonlyMap<number, TensorFacts>;
   /** Of the first samples, to look closer at. */
   readonly runs: readonly Run[];
@@ -135,13 +143,12 @@ function bothSides(build: Build, run: RunProgram, sample: Float32Array): Run {
     given: given === undefined ? new Map() : tensorsOf(given, sample),
     stored(index) {
       const slot = slotAt(program, index);
-      const given = inputPart(program, index, bytes);
-      if (given !== undefined) return decodeSlot(slot, given);
+      const owner = ownerSlot(program, index);
+      const given = inputPart(program, owner, bytes);
+      const from = slot.address - slotAt(program, owner).address;
+      if (given !== undefined) return decodeSlot(slot, given.subarray(from, from + slotBytes(slot)));
       const arena = must(arenas[slot.firstStep], 'a slot is written by a step');
-      return decodeSlot(
-        slot,
-        arena.subarray(slot.address, slot.address + slot.length * elemBytes[slot.elem]),
-      );
+      return decodeSlot(slot, arena.subarray(slot.address, slot.address + slotBytes(slot)));
     },
   };
 }
@@ -192,10 +199,9 @@ const kept = 8;
  */
 export function measure(build: Build, samples: readonly Float32Array[]): Measured {
   const { program, fused, given } = build;
-  const made = program.steps.flatMap((step) => argsOf(step, 'out'));
-  const tensors = new Map(
-    [...program.inputs.map(({ slot }) => slot), ...made].map((index) => [index, factsFor(build, index)]),
-  );
+  const used = program.steps.flatMap((step) => [...argsOf(step, 'out'), ...argsOf(step, 'in')]);
+  const ports = [...program.inputs, ...program.outputs].map(({ slot }) => slot);
+  const tensors = new Map([...new Set([...ports, ...used])].map((index) => [index, factsFor(build, index)]));
   const factsOf = (index: number): TensorFacts => must(tensors.get(index), 'facts of a slot');
   const named = onlyOutput(program);
   const run = inference(program);

@@ -1,9 +1,10 @@
 import { at, InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
 import { type AnyNode, freshIn, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
+import { type Obstacle, refusal } from '../ir/graph/obstacles.ts';
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
 import { elemOfType } from '../ir/kernel/stored.ts';
 import { reshape } from '../ir/ops/reshape.ts';
-import { countOf, sameShape, showShape, type TensorType } from '../ir/tensor.ts';
+import { countOf, floats, sameShape, showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
 import { requireFiniteFile } from './finite.ts';
 
 /** What has been rewritten so far. */
@@ -14,6 +15,10 @@ interface Draft {
   readonly nodeNames: Set<string>;
   /** Tensors that are another one by another name: outputs of Identity and the like. */
   readonly aliases: Map<string, string>;
+  /** Names that a node reads, or that are outputs of the network. */
+  readonly read: ReadonlySet<string>;
+  /** Weights that are refused, and what nodes make that are refused, where only those would tell its type. */
+  readonly unknown: Set<string>;
 }
 
 /**
@@ -26,12 +31,14 @@ export const canonicalize = {
   doc: 'canonical operators on known shapes; numbers move within float32 rounding',
   run(graph: Graph<'imported'>): Graph<'float'> {
     if (graph.inputs.length === 0) throw withoutInputs();
-    const draft = draftOf(graph);
+    if (graph.obstacles?.some(({ kind }) => kind === 'input')) throw refusal(graph.name, graph.obstacles);
     const live = liveNodes(graph);
-    const read = new Set([...graph.outputs, ...live.flatMap(({ inputs }) => inputs)]);
-    for (const node of live) rewrite(draft, node, read);
+    const draft = draftOf(graph, live);
+    const obstacles = [...(graph.obstacles ?? []), ...live.flatMap((node) => tried(draft, node))];
+    if (obstacles.length > 0) throw refusal(graph.name, obstacles);
     const outputs = finish(draft, graph.inputs, graph.outputs);
-    return finished({ ...graph, stage: 'float', tensors: draft.tensors, nodes: draft.nodes, outputs });
+    const { obstacles: _, ...rest } = graph;
+    return finished({ ...rest, stage: 'float', tensors: draft.tensors, nodes: draft.nodes, outputs });
   },
 } as const;
 
@@ -42,42 +49,78 @@ const withoutInputs = (): InputError =>
     todo: 'export a module whose forward takes a tensor',
   });
 
-function draftOf(imported: Graph<'imported'>): Draft {
+function draftOf(imported: Graph<'imported'>, live: readonly AnyNode[]): Draft {
   const tensors = new Map<string, TensorInfo<'float'>>();
   for (const [name, info] of imported.tensors)
-    if (info.constant !== undefined)
-      tensors.set(name, { dtype: info.constant.dtype, shape: info.constant.shape, constant: info.constant });
+    if (info.constant !== undefined) {
+      const constant = inFloat32(info.constant);
+      tensors.set(name, { dtype: constant.dtype, shape: constant.shape, constant });
+    }
   for (const input of imported.inputs) tensors.set(input, inputType(input, imported.tensors.get(input)));
   const nodeNames = new Set(imported.nodes.map((node) => node.name));
-  return { imported, tensors, nodes: [], nodeNames, aliases: new Map() };
+  const read = new Set([...imported.outputs, ...live.flatMap(({ inputs }) => inputs)]);
+  const made = new Set(imported.nodes.flatMap((node) => node.outputs));
+  const unknown = new Set([...read].filter((name) => name !== '' && !made.has(name) && !tensors.has(name)));
+  return { imported, tensors, nodes: [], nodeNames, aliases: new Map(), read, unknown };
 }
+
+/** Networks of float64 are compiled as float32 ones. */
+const inFloat32 = (tensor: Tensor): Tensor =>
+  tensor.dtype === 'float64' ? floats(tensor.shape, Float32Array.from(tensor.data)) : tensor;
 
 function inputType(name: string, info: TensorInfo<'imported'> | undefined): TensorType {
   const where = `input '${name}'`;
   if (info?.shape === undefined)
     throw new InputError({ where, found: 'no shape', supported: 'fixed sizes; the batch may be dynamic' });
-  if (info.dtype === undefined || elemOfType(info.dtype) === undefined)
+  const dtype = info.dtype === 'float64' ? 'float32' : info.dtype;
+  if (dtype === undefined || elemOfType(dtype) === undefined)
     throw new InputError({
       where,
       found: `elements of type ${info.dtype}`,
       supported: 'float32, integers, bool',
       todo: 'export with example inputs of one of these',
     });
-  return { dtype: info.dtype, shape: info.shape };
+  return { dtype, shape: info.shape };
 }
 
 const isConstant = (draft: Draft, name: string): boolean =>
   name === '' || draft.imported.tensors.get(name)?.constant !== undefined;
 
-/** Adds what `node` becomes, of whose outputs some are read; nodes that were folded become nothing. */
-function rewrite(draft: Draft, node: AnyNode, read: ReadonlySet<string>): void {
+/** `rewrite`, or what is in its way; what follows is tried with the types that the file's nodes have. */
+function tried(draft: Draft, node: AnyNode): readonly Obstacle[] {
+  const { imported, unknown } = draft;
+  const refused = imported.obstacles?.some((obstacle) => obstacle.node?.name === node.name) === true;
+  const error = refused || node.inputs.some((name) => unknown.has(name)) ? undefined : errorIn(draft, node);
+  if (error === 'none') return [];
+  for (const name of node.outputs) {
+    const { dtype, shape } = imported.tensors.get(name) ?? {};
+    if (dtype === undefined || shape === undefined) unknown.add(name);
+    else draft.tensors.set(name, { dtype: dtype === 'float64' ? 'float32' : dtype, shape });
+  }
+  const { name, type = node.op.kind, source } = node;
+  const place = { node: { name, type }, ...(source === undefined ? {} : { source }) };
+  return error === undefined ? [] : [{ kind: 'use', error, ...place }];
+}
+
+function errorIn(draft: Draft, node: AnyNode): InputError | 'none' {
+  try {
+    rewrite(draft, node);
+    return 'none';
+  } catch (error) {
+    if (error instanceof InputError) return error;
+    throw error;
+  }
+}
+
+/** Adds what `node` becomes; nodes that were folded become nothing. */
+function rewrite(draft: Draft, node: AnyNode): void {
   if (node.outputs.every((name) => isConstant(draft, name))) return;
   const inputs = node.inputs.map((name) => draft.aliases.get(name) ?? name);
-  const where = nodeLabel(node.name, node.op.kind);
+  const where = nodeLabel(node.name, node.type ?? node.op.kind);
   const { op } = node;
   locate(where, () => {
     if (isCanonical(op)) return emit(draft, { ...node, op, inputs });
-    const outputs = node.outputs.map((name) => (read.has(name) ? name : ''));
+    const outputs = node.outputs.map((name) => (draft.read.has(name) ? name : ''));
     const replacements = op.canonicalize(viewOf(draft, { ...node, inputs, outputs }));
     if (replacements.length === 0) draft.aliases.set(at(node.outputs, 0), at(inputs, 0));
     replacements.forEach((part, i) => {

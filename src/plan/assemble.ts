@@ -9,7 +9,7 @@ import type { Kernel, Param } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { sameOrder } from '../ir/kernel/memory-order.ts';
 import { elemOf, type StoredTensor } from '../ir/kernel/stored.ts';
-import { countOf, sameShape } from '../ir/tensor.ts';
+import { countOf, sameShape, showShape } from '../ir/tensor.ts';
 import type { Normalization, Program, ProgramPort, Slot, Step } from '../program/program.ts';
 import {
   type Buffer,
@@ -42,8 +42,12 @@ interface Draft {
   readonly place: StoredTensor;
   readonly elem: Param['elem'];
   readonly length: number;
-  firstStep: number;
+  readonly firstStep: number;
   lastStep: number;
+  /** What it is another name of. */
+  readonly original?: Draft;
+  /** Set where its memory is a part of another's, from an element on. */
+  within?: { readonly whole: Draft; readonly offset: number };
 }
 
 interface DraftStep {
@@ -62,7 +66,7 @@ export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: Assembl
   const place = (name: string): StoredTensor => must(known.get(name), `tensor '${name}' has a place`);
   const draft: Drafter = (name, p, firstStep) => {
     const length = countOf(p.shape);
-    const made = { name, place: p, elem: elemOf(p), length, firstStep, lastStep: firstStep };
+    const made: Draft = { name, place: p, elem: elemOf(p), length, firstStep, lastStep: firstStep };
     drafts.push(made);
     return made;
   };
@@ -77,6 +81,12 @@ export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: Assembl
       if (node.op.alias) {
         for (const name of read)
           at.set(name, renamed(must(sources[0], 'an alias has an input'), place(name)));
+        return;
+      }
+      const laid = laidOver(graph, node, sources, place);
+      if (laid !== undefined) {
+        drafts.push(laid);
+        at.set(laid.name, laid);
         return;
       }
       const context: KernelContext = {
@@ -102,7 +112,11 @@ export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: Assembl
       supported: 'at least one operator',
     });
   const named = (list: readonly string[]): readonly Named[] =>
-    list.map((name) => ({ name, draft: must(at.get(name), `'${name}' is computed`) }));
+    list.map((name) => {
+      const dtype = graph.tensors.get(name)?.dtype;
+      const type = dtype === undefined || dtype === 'float32' ? {} : { type: dtype };
+      return { port: { name, ...type }, draft: must(at.get(name), `'${name}' is computed`) };
+    });
   const ports = { inputs: named(graph.inputs), outputs: named(graph.outputs) };
   for (const output of ports.outputs) output.draft.lastStep = steps.length;
   return planned(drafts, steps, ports, options, graph.stage === 'int8' ? 'int8' : 'float32');
@@ -112,7 +126,7 @@ type Drafter = (name: string, place: StoredTensor, firstStep: number) => Draft;
 
 /** A port, and what holds it. */
 interface Named {
-  readonly name: string;
+  readonly port: Pick<ProgramPort, 'name' | 'type'>;
   readonly draft: Draft;
 }
 
@@ -121,6 +135,7 @@ function renamed(source: Draft, place: StoredTensor): Draft {
   return {
     ...source,
     place,
+    original: source.original ?? source,
     get lastStep() {
       return source.lastStep;
     },
@@ -128,6 +143,57 @@ function renamed(source: Draft, place: StoredTensor): Draft {
       source.lastStep = step;
     },
   };
+}
+
+/**
+ * The output of a node whose memory is that of its inputs: a part of the only one, or all of them one behind the other.
+ * What is put together there must lie nowhere else: it is made by kernels, and each is read once.
+ */
+function laidOver(
+  graph: Graph<'float'> | Graph<'int8'>,
+  node: Node,
+  sources: readonly Draft[],
+  place: (name: string) => StoredTensor,
+): Draft | undefined {
+  const [name, ...others] = node.outputs;
+  if (name === undefined || others.length > 0 || sources.length !== node.inputs.length) return undefined;
+  const output = place(name);
+  const places = sources.map((source) => source.place);
+  const quantized = graph.stage === 'int8' ? node.quantized : undefined;
+  const view = node.op.view?.(node.attrs, quantized, places, output);
+  const own = sources.map((source) => source.original ?? source);
+  const firstStep = Math.max(...own.map((source) => source.firstStep));
+  const made: Draft = {
+    name,
+    place: output,
+    elem: elemOf(output),
+    length: countOf(output.shape),
+    firstStep,
+    lastStep: firstStep,
+  };
+  switch (view?.kind) {
+    case undefined:
+      return undefined;
+    case 'part':
+      return { ...made, within: { whole: must(own[0], 'a part has an input'), offset: view.offset } };
+    case 'whole': {
+      const free = own.every(({ within, firstStep: step }) => within === undefined && step >= 0);
+      if (!free || new Set(own).size < own.length) return undefined;
+      own.forEach((source, i) => {
+        source.within = { whole: made, offset: must(view.offsets[i], 'every input has an offset') };
+      });
+      return made;
+    }
+    default:
+      return view satisfies never;
+  }
+}
+
+/** What owns the memory of a tensor, and where in it the tensor begins, in elements. */
+function ownerOf(draft: Draft): { readonly owner: Draft; readonly offset: number } {
+  if (draft.within === undefined) return { owner: draft, offset: 0 };
+  const { owner, offset } = ownerOf(draft.within.whole);
+  return { owner, offset: offset + draft.within.offset };
 }
 
 /** `conv1`, `conv2`, `linear1`: short, in order, unique. */
@@ -184,7 +250,8 @@ const scratchName = ({ name, params }: Kernel, { name: own }: Param): string =>
 
 /**
  * A kernel takes and gives whole tensors.
- * @throws InputError for a tensor of another element type, and DefectError for one of another length
+ * @throws InputError for a tensor of another element type, or of as many times the length as its first axis says;
+ * DefectError for one of any other length
  */
 function fitting({ name }: Kernel, param: Param, draft: Draft | undefined): Draft {
   const found = must(draft, `kernel '${name}' has as many inputs and outputs as its node`);
@@ -195,6 +262,13 @@ function fitting({ name }: Kernel, param: Param, draft: Draft | undefined): Draf
       todo: 'compile with --type float32, or without the operator',
     });
   if (found.length === param.length) return found;
+  const [first = 1] = found.place.shape;
+  if (found.length === first * param.length)
+    throw new InputError({
+      found: `tensor '${found.name}' of ${showShape(found.place.shape)}, whose first axis is above 1`,
+      supported: 'a first axis of 1',
+      todo: 'export with an example input of batch 1, or fold the axis into another with a reshape',
+    });
   throw new DefectError(
     `kernel '${name}': ${param.name} has ${param.length} elements, '${found.name}' ${found.length}`,
   );
@@ -208,20 +282,26 @@ function planned(
   arith: Program['arith'],
 ): Assembled {
   const indexOf = (d: Draft): number => drafts.findIndex((other) => other.name === d.name);
-  const buffers = drafts.map(
-    (d): Buffer => ({
-      name: d.name,
-      bytes: d.length * elemBytes[d.elem],
-      align: elemBytes[d.elem],
-      firstStep: d.firstStep,
-      lastStep: d.lastStep,
-    }),
-  );
+  const owned = drafts.map(ownerOf);
+  const owners = [...new Set(owned.map(({ owner }) => owner))];
+  const bufferOf = (d: Draft): number => owners.indexOf(must(owned[indexOf(d)], 'a draft').owner);
+  const ownBuffer = (d: Draft): number | undefined =>
+    drafts[indexOf(d)]?.within === undefined ? bufferOf(d) : undefined;
+  const buffers = owners.map((owner): Buffer => {
+    const all = drafts.filter((_, i) => owned[i]?.owner === owner);
+    return {
+      name: owner.name,
+      bytes: owner.length * elemBytes[owner.elem],
+      align: elemBytes[owner.elem],
+      firstStep: Math.min(...all.map(({ firstStep }) => firstStep)),
+      lastStep: Math.max(...all.map(({ lastStep }) => lastStep)),
+    };
+  });
   const { kernels, sharings, plan } =
     options.strategy === 'overlap'
       ? planDirections(
           buffers,
-          steps.map((step) => turnable(step, indexOf)),
+          steps.map((step) => turnable(step, ownBuffer)),
         )
       : {
           kernels: steps.map(({ kernel }) => kernel),
@@ -229,18 +309,23 @@ function planned(
           plan: planMemory(buffers, [], options.strategy),
         };
   verifyPlan(buffers, sharings, plan);
+  const addressOf = (d: Draft): number => {
+    const { offset } = must(owned[indexOf(d)], 'a draft');
+    return must(plan.addresses[bufferOf(d)], 'every buffer has an address') + offset * elemBytes[d.elem];
+  };
   // An output's slot has its shape: the last of the names of its memory.
   const slots = drafts.map((d, i): Slot => {
     const output = d.firstStep < 0 ? undefined : ports.outputs.find((o) => indexOf(o.draft) === i);
     const { place } = output?.draft ?? d;
     return {
       name: d.name,
-      address: must(plan.addresses[i], 'every buffer has an address'),
+      address: addressOf(d),
       elem: d.elem,
       length: d.length,
       ...place,
       firstStep: d.firstStep,
       lastStep: d.lastStep,
+      ...(owned[i]?.owner === d ? {} : { within: indexOf(must(owned[i], 'a draft').owner) }),
     };
   });
   const program: Program = {
@@ -255,42 +340,52 @@ function planned(
         origin,
       }),
     ),
-    inputs: ports.inputs.map(({ name, draft }) => ({ name, slot: indexOf(draft) })),
-    outputs: ports.outputs.map(({ name, draft }) => portFor(name, draft.place, slots, indexOf(draft))),
+    inputs: ports.inputs.map(({ port, draft }) => ({ ...port, slot: indexOf(draft) })),
+    outputs: ports.outputs.map(({ port, draft }) => portFor(port, draft.place, slots, indexOf(draft))),
     ...(options.rawInput === undefined ? {} : { rawInput: options.rawInput }),
     ...(options.inputGrids === undefined ? {} : { inputGrids: options.inputGrids }),
   };
   return { program, plan };
 }
 
-function portFor(name: string, place: StoredTensor, slots: readonly Slot[], slot: number): ProgramPort {
+function portFor(
+  port: Named['port'],
+  place: StoredTensor,
+  slots: readonly Slot[],
+  slot: number,
+): ProgramPort {
   const { shape, order } = must(slots[slot], 'a port has a slot');
-  if (sameShape(place.shape, shape) && sameOrder(place.order, order)) return { name, slot };
+  if (sameShape(place.shape, shape) && sameOrder(place.order, order)) return { ...port, slot };
   return {
-    name,
+    ...port,
     slot,
     view: { shape: place.shape, ...(place.order === undefined ? {} : { order: place.order }) },
   };
 }
 
-function turnable({ kernel, backward, args }: DraftStep, indexOf: (d: Draft) => number): Turnable {
-  const way = (k: Kernel): Way => ({ kernel: k, sharings: sharingsOf(k, args, indexOf) });
+/** @param bufferOf the buffer that a tensor has for itself; undefined: it is a part of one */
+function turnable(
+  { kernel, backward, args }: DraftStep,
+  bufferOf: (d: Draft) => number | undefined,
+): Turnable {
+  const way = (k: Kernel): Way => ({ kernel: k, sharings: sharingsOf(k, args, bufferOf) });
   return {
     forward: way(kernel),
     ...(backward === undefined ? {} : { backward: () => way(backward()) }),
   };
 }
 
-/** What the kernel's own order of reads and writes allows its output to share with each input. */
+/**
+ * What the kernel's own order of reads and writes allows its output to share with each input; nothing where others lie
+ * beside one of them, which the distance says nothing of.
+ */
 const sharingsOf = (
   kernel: Kernel,
   args: readonly Draft[],
-  indexOf: (d: Draft) => number,
+  bufferOf: (d: Draft) => number | undefined,
 ): readonly Sharing[] =>
-  (overlapOf(kernel) ?? []).map((o) => ({
-    input: indexOf(must(args[o.input], 'an input argument')),
-    output: indexOf(must(args[o.output], 'an output argument')),
-    below: o.below,
-    above: o.above,
-    inPlace: o.inPlace,
-  }));
+  (overlapOf(kernel) ?? []).flatMap(({ input: from, output: to, below, above, inPlace }) => {
+    const input = bufferOf(must(args[from], 'an input argument'));
+    const output = bufferOf(must(args[to], 'an output argument'));
+    return input === undefined || output === undefined ? [] : [{ input, output, below, above, inPlace }];
+  });

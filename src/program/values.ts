@@ -118,15 +118,18 @@ export const inputBytes = (program: Program, { real, raw }: Sample): Uint8Array 
  * @throws InputError for another count of bytes than the slot has.
  */
 export const decodePort = (program: Program, index: number, bytes: Uint8Array): Float32Array =>
-  decoded(portOf(program, index), bytes);
+  decodedPort(portOf(program, index), bytes);
 
 /**
  * As `decodePort`, but of a slot by itself, in the unit that the integer network computes with: of a raw input the
  * pixels.
  */
-export const decodeSlot = (slot: Slot, bytes: Uint8Array): Float32Array => decoded(portOfSlot(slot), bytes);
+export const decodeSlot = (slot: Slot, bytes: Uint8Array): Float32Array =>
+  decodedPort(portOfSlot(slot), bytes);
 
-const decoded = (port: Port, bytes: Uint8Array): Float32Array => realNumbers(port, readSlot(port, bytes));
+/** Of an input or output. @throws InputError as `decodePort` */
+export const decodedPort = (port: Port, bytes: Uint8Array): Float32Array =>
+  realNumbers(port, readSlot(port, bytes));
 
 /** The numbers in memory, row-major. @throws InputError for another count of bytes than the slot has. */
 export function readSlot({ where, slot }: Port, bytes: Uint8Array): Uint8Array | Float64Array {
@@ -165,7 +168,7 @@ export function decodeOutputs(program: Program, output: Uint8Array): readonly Fl
   const ports = outputPorts(program);
   const parts = partsFor(outputSlots(program), output);
   requireBytes(program, output);
-  return ports.map((port, i) => decoded(port, at(parts, i)));
+  return ports.map((port, i) => decodedPort(port, at(parts, i)));
 }
 
 function requireBytes(program: Program, output: Uint8Array): void {

@@ -5,7 +5,15 @@ import type { Kernel } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { KernelNode } from '../ir/kernel/text.ts';
 import type { Outcome, Program, ProgramPort, Slot, Step } from '../program/program.ts';
-import { inputSlots, joinedBytes, outputSlots, partsFor, slotAt, slotBytes } from '../program/slots.ts';
+import {
+  inputSlots,
+  joinedBytes,
+  outputSlots,
+  ownerSlot,
+  partsFor,
+  slotAt,
+  slotBytes,
+} from '../program/slots.ts';
 import { type Arena, createArena, disown, lostByte, maxSlots, placeBytes, startArena } from './arena.ts';
 import { lostByteDetails, trapOf } from './explain.ts';
 import { type Meanings, type Mode, toJs } from './js/kernel.ts';
@@ -75,7 +83,7 @@ export function createSimulator(program: Program, options: SimulatorOptions): Si
       const bytes = inputs[i];
       if (kernel.params[i]?.role !== 'in' || bytes === undefined) return;
       checkBytes(program, slotAt(program, slot), bytes);
-      placeBytes(arena, slotAt(program, slot), slot, bytes);
+      placeBytes(arena, slotAt(program, slot), ownerSlot(program, slot), bytes);
     });
     steps[index]?.();
     return args.map((slot, i) => {
@@ -94,7 +102,10 @@ function compileStep(
   index: number,
   options: SimulatorOptions,
 ): () => void {
-  const bindings = step.args.map((slot) => ({ slot, address: slotAt(program, slot).address }));
+  const bindings = step.args.map((slot) => ({
+    slot: ownerSlot(program, slot),
+    address: slotAt(program, slot).address,
+  }));
   const proven = options.facts?.get(step.kernel)?.proven;
   const js = toJs(step.kernel, bindings, {
     mode: options.mode,
@@ -160,7 +171,7 @@ function checkOutputs(program: Program, arena: Arena): void {
 
 function checkOutput(program: Program, arena: Arena, port: ProgramPort): void {
   const slot = slotAt(program, port.slot);
-  const address = lostByte(arena, slot, port.slot);
+  const address = lostByte(arena, slot, ownerSlot(program, port.slot));
   if (address === undefined) return;
   const step = program.steps.length - 1;
   const kernel = program.steps[step]?.kernel.name ?? 'none';

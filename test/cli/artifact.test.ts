@@ -5,6 +5,7 @@ import { buildOf, loadArtifact } from '../../src/artifact/make.ts';
 import type { VerifyRow } from '../../src/artifact/node-verify.ts';
 import { readNpy } from '../../src/data/npy.ts';
 import { type Bench, bench } from '../support/cli.ts';
+import { encodeModel, valueInfo } from '../support/onnx-model.ts';
 import { sampleFiles } from '../support/sample-files.ts';
 
 const files = sampleFiles();
@@ -290,8 +291,40 @@ describe('thimble inspect', () => {
       'operators',
       'steps',
       'float32',
+      'refused',
     ]);
-    expect(json).toMatchObject({ kind: 'model', opset: 13, operators: { conv: 2, gemm: 3, maxPool: 2 } });
+    expect(json).toMatchObject({
+      kind: 'model',
+      opset: 13,
+      operators: { Conv: 2, Gemm: 3, MaxPool: 2 },
+      refused: null,
+    });
+  });
+
+  test('a model that does not compile: its ports, its operators, and what stands in the way', async () => {
+    const file = path.join(files.folder, 'refused.onnx');
+    const nodes = [
+      { op: 'Relu', outputs: ['t'] },
+      { op: 'Loop', name: 'l', inputs: ['t'], outputs: ['u'] },
+      { op: 'Unique', name: 'q', inputs: ['u'] },
+    ];
+    writeFileSync(file, encodeModel({ nodes, inputs: [valueInfo('x', [1, 'time'])] }));
+    const open = await cli.run('inspect', file);
+    expect(open).toMatchObject({ code: 0, err: '' });
+    expect(open.out).toMatch(
+      /input {3}x \?\noutput {2}y \?\n\nnodes {3}1 Loop, 1 Relu, 1 Unique\n\ndoes not compile: /,
+    );
+    expect(open.out).toContain("axis 1 of input 'x': a dynamic size, 'time'");
+    const given = await cli.run('inspect', file, '--axis', 'time=5', '--json');
+    expect(given.code).toBe(0);
+    expect(JSON.parse(given.out)).toMatchObject({
+      inputs: [{ name: 'x', shape: [1, 5] }],
+      outputs: [{ name: 'y', shape: null }],
+      operators: { Loop: 1, Relu: 1, Unique: 1 },
+      steps: null,
+      float32: null,
+      refused: expect.stringContaining("node 'l' (Loop): Loop is not supported"),
+    });
   });
 
   test('a model after a pass', async () => {

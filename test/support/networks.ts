@@ -4,6 +4,7 @@ import type { WindowAttrs } from '../../src/ir/geometry/window.ts';
 import type { AnyNode, Graph, TensorInfo } from '../../src/ir/graph/graph.ts';
 import type { OpDef } from '../../src/ir/graph/op.ts';
 import { add } from '../../src/ir/ops/add.ts';
+import { mul } from '../../src/ir/ops/arithmetic.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
@@ -11,21 +12,22 @@ import { concat } from '../../src/ir/ops/concat.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { flatten } from '../../src/ir/ops/flatten.ts';
 import { gather } from '../../src/ir/ops/gather.ts';
-import { globalAvgPool } from '../../src/ir/ops/global-avg-pool.ts';
-import { hardSigmoid } from '../../src/ir/ops/hard-sigmoid.ts';
+import { globalAvgPool } from '../../src/ir/ops/global-pools.ts';
 import { identity } from '../../src/ir/ops/identity.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { matMul } from '../../src/ir/ops/mat-mul.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
 import { pad } from '../../src/ir/ops/pad.ts';
+import { product } from '../../src/ir/ops/products.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
 import { sigmoid } from '../../src/ir/ops/sigmoid.ts';
 import { slice } from '../../src/ir/ops/slice.ts';
 import { softmax } from '../../src/ir/ops/softmax.ts';
-import { tanh } from '../../src/ir/ops/tanh.ts';
 import { transpose } from '../../src/ir/ops/transpose.ts';
 import { countOf, floats, type Shape } from '../../src/ir/tensor.ts';
 import { Draw } from './draw.ts';
+import { gentleSamples } from './functions.ts';
+import { pairSamples } from './pairs.ts';
 import type { LayerRecipe, Recipe, Weights, WindowRecipe } from './recipes.ts';
 
 type Layer<K extends LayerRecipe['kind']> = LayerRecipe & { readonly kind: K };
@@ -164,6 +166,15 @@ class Builder {
         break;
       case 'move':
         if (countOf(this.shape) < largestMoved) this.#move(layer);
+        break;
+      case 'pair':
+        this.#pair(layer);
+        break;
+      case 'gate':
+        this.#gate(layer.squeezed);
+        break;
+      case 'scale':
+        this.#scale(layer);
         break;
       case 'pointwise':
         this.#function(layer.of);
@@ -351,7 +362,7 @@ class Builder {
         const [first, step] = [draw.int(0, size - 1), draw.int(1, 2)];
         const backward = draw.unit() < 0.3;
         const ends = backward ? [-size - 1, -step] : [draw.int(first + 1, size), step];
-        this.#compute(slice, {}, [
+        this.#push(slice, {}, [
           this.at,
           ...[first, ends[0]!, axis, ends[1]!].map((n) => this.#integers([n])),
         ]);
@@ -363,18 +374,18 @@ class Builder {
         );
         const mode = size > 2 ? draw.of(['constant', 'edge', 'reflect'] as const) : 'constant';
         const value = draw.of([0, 0, 1.5, -2]);
-        this.#compute(pad, { mode, fixed: { pads, value } }, [this.at]);
+        this.#push(pad, { mode, fixed: { pads, value } }, [this.at]);
         break;
       }
       case 'join': {
         const first = this.at;
-        if (draw.unit() < 0.6) this.#function(draw.of(['sigmoid', 'tanh']));
-        this.#compute(concat, { axis }, [first, this.at]);
+        if (draw.unit() < 0.6) this.#function(draw.int(0, gentleSamples.length - 1));
+        this.#push(concat, { axis }, [first, this.at]);
         break;
       }
       case 'pick': {
         const index = Array.from({ length: draw.int(1, size + 1) }, () => draw.int(-size, size - 1));
-        this.#compute(gather, { axis }, [this.at, this.#integers(index)]);
+        this.#push(gather, { axis }, [this.at, this.#integers(index)]);
         break;
       }
       default:
@@ -382,9 +393,31 @@ class Builder {
     }
   }
 
-  #function(of: Layer<'pointwise'>['of']): void {
-    if (of === 'hardSigmoid') this.#compute(hardSigmoid, { alpha: Math.fround(1 / 6), beta: 0.5 }, [this.at]);
-    else this.#compute(of === 'tanh' ? tanh : sigmoid, {}, [this.at]);
+  #function(of: number): void {
+    const { op, attrs } = gentleSamples[of % gentleSamples.length]!;
+    this.#compute(op, attrs as never, [this.at]);
+  }
+
+  #pair({ of, row, seed }: Layer<'pair'>): void {
+    const { op, attrs } = pairSamples[of % pairSamples.length]!;
+    const shape = row ? this.shape.slice(-1) : this.shape;
+    const constant = this.#constant(shape, new Draw(seed).floats(countOf(shape), 0.5, 2));
+    this.#compute(op, attrs as never, [this.at, constant]);
+  }
+
+  #gate(squeezed: boolean): void {
+    const start = { at: this.at, shape: this.shape };
+    if (squeezed && this.#isImage) this.#compute(globalAvgPool, {}, [this.at]);
+    this.#compute(sigmoid, {}, [this.at]);
+    const gate = this.at;
+    [this.at, this.shape] = [start.at, start.shape];
+    this.#compute(product, {}, [this.at, gate]);
+  }
+
+  #scale({ seed, scalar }: Layer<'scale'>): void {
+    const data = new Draw(seed).floats(scalar ? 1 : this.#channels, -2, 2);
+    const shape = scalar ? [1] : [this.#channels, ...this.#spatial.map(() => 1)];
+    this.#compute(mul, {}, [this.at, this.#constant(shape, data)]);
   }
 
   graph(): Graph<'imported'> {

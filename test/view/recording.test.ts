@@ -8,7 +8,7 @@ import { createSimulator } from '../../src/sim/simulate.ts';
 import { addressOf, coordinateText, historyOf, placeAt } from '../../src/view/element.ts';
 import { createRecorder } from '../../src/view/recording.ts';
 import { sampleOfExample } from '../../src/view/sample.ts';
-import { argumentsOf, runsAt, uses, usesAt } from '../../src/view/use.ts';
+import { argumentsOf, stretchesAt, uses, usesAt } from '../../src/view/use.ts';
 import { demoData } from '../support/view.ts';
 
 const data = demoData();
@@ -59,10 +59,12 @@ describe.each([
         return program.slots[owner - 1]!.lastStep > moment - 1 ? 'kept' : 'stale';
       });
       expect(Array.from(codes, (code) => uses[code])).toEqual(expected);
-      const runs = runsAt(program, recording, moment);
-      expect(runs.flatMap(({ start, end, use }) => new Array(end - start).fill(use))).toEqual(expected);
+      const stretches = stretchesAt(program, recording, moment);
+      expect(stretches.flatMap(({ start, end, use }) => new Array(end - start).fill(use))).toEqual(expected);
       expect(
-        runs.every(({ start, end, slot }) => owners.slice(start, end).every((o) => o === (slot ?? -1) + 1)),
+        stretches.every(({ start, end, slot }) =>
+          owners.slice(start, end).every((o) => o === (slot ?? -1) + 1),
+        ),
       ).toBe(true);
     }
   });

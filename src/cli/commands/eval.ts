@@ -9,8 +9,16 @@ import { formatPercent } from '../../text/numbers.ts';
 import { formatShare, type Share, wilson } from '../../text/wilson.ts';
 import { type Context, printJson } from '../context.ts';
 import { exitCodes } from '../exit.ts';
-import { type Loaded, load, loadModel, readPrepared } from '../flags/model.ts';
 import {
+  compiledSizes,
+  type Loaded,
+  load,
+  loadModel,
+  readPrepared,
+  type SampleFiles,
+} from '../flags/model.ts';
+import {
+  collected,
   type InputFlags,
   percentage,
   positiveInteger,
@@ -20,20 +28,21 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import {
   compiledEngine,
   type Engine,
   floatEngine,
+  inputsOfLoaded,
   keptPreprocessing,
   programEngine,
   requireNoEngine,
   sampleAt,
-  sampleShapeOfLoaded,
 } from '../flags/subject.ts';
 import { type Progress, progressOn } from '../progress.ts';
 
-interface Flags extends InputFlags, QuantizeFlags {
-  readonly input: string;
+interface Flags extends InputFlags, QuantizeFlags, SizeFlags {
+  readonly input: SampleFiles;
   readonly labels?: string;
   readonly against?: string;
   readonly limit?: number;
@@ -54,7 +63,9 @@ function enginesOf(
     floatEngine(api, api.toFloatGraph(graph));
   if (loaded.kind === 'artifact')
     return [
-      ...(flags.against === undefined ? [] : [float(loadModel(api, flags.against))]),
+      ...(flags.against === undefined
+        ? []
+        : [float(loadModel(api, flags.against, compiledSizes(loaded.artifact)))]),
       programEngine(api, loaded.artifact.program),
     ];
   const engines = [float(loaded.graph)];
@@ -67,12 +78,12 @@ function labelsFor(flags: Flags, prepared: Prepared): Int32Array {
   const labels = flags.labels === undefined ? prepared.labels : readLabels(flags.labels);
   if (labels === undefined)
     throw new InputError({
-      where: flags.input,
+      where: prepared.where,
       found: 'samples without labels',
       supported: 'idx1, .npy, .npz or text with one class number per sample',
       todo: 'give --labels FILE',
     });
-  requireLabelCount(labels, prepared.count, flags.labels ?? flags.input);
+  requireLabelCount(labels, prepared.count, flags.labels ?? prepared.where);
   return labels;
 }
 
@@ -151,16 +162,16 @@ function judge(context: Context, { engines }: Result, minimum: number | undefine
 
 function run(context: Context, file: string, flags: Flags): void {
   const { api, io } = context;
-  const loaded = load(api, file);
+  const loaded = load(api, file, flags);
   requireNoEngine(loaded, flags.calibrate && '--calibrate');
   const options = prepareOptions(flags, keptPreprocessing(loaded));
-  const prepared = readPrepared(flags.input, sampleShapeOfLoaded(api, loaded), options);
+  const prepared = readPrepared(flags.input, inputsOfLoaded(api, loaded), options);
   const labels = labelsFor(flags, prepared);
   const progress = progressOn(io, flags.json === true);
   const engines = enginesOf(context, loaded, flags, options, progress);
   const count = Math.min(prepared.count, flags.limit ?? prepared.count);
   const outputs = countOf(at(at(engines, 0).outputs, 0).shape);
-  requireClasses(labels, outputs, flags.labels ?? flags.input);
+  requireClasses(labels, outputs, flags.labels ?? prepared.where);
   const classes = classify(engines, prepared, count, progress);
   const result = resultOf(engines, classes, labels.slice(0, count));
   if (flags.json) printJson(context, jsonOf(result));
@@ -173,12 +184,12 @@ export function addEval(program: Command, context: () => Context): void {
     .command('eval')
     .description('top-1 of a model on labelled samples, float against int8')
     .argument('<model.onnx|folder>', 'a model, or a folder that compile -o made')
-    .requiredOption('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, folder of PNG')
+    .requiredOption('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, folder of PNG', collected)
     .option('--labels <FILE>', 'class numbers: idx1, .npy, .npz, text (CIFAR-10 .bin has its own)')
     .option('--against <MODEL>', 'with a folder: the .onnx it was made from, to compare with')
     .option('--limit <N>', 'only the first N samples', positiveInteger)
     .option('--min-top1 <PERCENT>', 'end with exit code 1 below this', percentage);
-  withInputOptions(withQuantizeOptions(command));
+  withSizeOptions(withInputOptions(withQuantizeOptions(command)));
   withJson(command)
     .addHelpText(
       'after',

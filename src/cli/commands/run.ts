@@ -10,8 +10,9 @@ import { countOf, floats, type Shape, type Tensor } from '../../ir/tensor.ts';
 import { formatMany } from '../../text/numbers.ts';
 import { table } from '../../text/table.ts';
 import { type Context, printJson } from '../context.ts';
-import { load, readPrepared } from '../flags/model.ts';
+import { load, readPrepared, type SampleFiles } from '../flags/model.ts';
 import {
+  collected,
   type InputFlags,
   positiveInteger,
   prepareOptions,
@@ -20,18 +21,19 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import {
   chosenEngine,
   type Engine,
+  inputsOfLoaded,
   keptPreprocessing,
   requireNoEngine,
   sampleAt,
-  sampleShapeOfLoaded,
 } from '../flags/subject.ts';
 import { type Progress, progressOn } from '../progress.ts';
 
-interface Flags extends InputFlags, QuantizeFlags {
-  readonly input: string;
+interface Flags extends InputFlags, QuantizeFlags, SizeFlags {
+  readonly input: SampleFiles;
   readonly output?: string;
   readonly engine?: 'float' | 'int8';
   readonly limit?: number;
@@ -104,30 +106,26 @@ function rowOf(sample: number, output: Float32Array): readonly string[] {
   return [String(sample), String(indexOfLargest(output)), output.length > shown ? `${numbers} ...` : numbers];
 }
 
-/** Several outputs are listed by name. */
+/** `shape`, `top1` and `outputs` are of the first output; of several each is listed in `byOutput`. */
 function jsonOf(engine: Engine, outputs: Outputs): object {
-  const common = { command: 'run', engine: engine.name };
-  const [only, ...more] = engine.outputs;
   const numbers = (o: number) => outputs.map((all) => [...at(all, o)]);
-  if (only !== undefined && more.length === 0)
-    return {
-      ...common,
-      shape: only.shape,
-      top1: outputs.map((all) => indexOfLargest(at(all, 0))),
-      outputs: numbers(0),
-    };
+  const each = engine.outputs.map(({ name, shape }, o) => ({ name, shape, outputs: numbers(o) }));
   return {
-    ...common,
-    outputs: engine.outputs.map(({ name, shape }, o) => ({ name, shape, numbers: numbers(o) })),
+    command: 'run',
+    engine: engine.name,
+    shape: at(engine.outputs, 0).shape,
+    top1: outputs.map((all) => indexOfLargest(at(all, 0))),
+    outputs: numbers(0),
+    ...(each.length > 1 ? { byOutput: each } : {}),
   };
 }
 
 function run(context: Context, file: string, flags: Flags): void {
   const { api, io } = context;
-  const loaded = load(api, file);
+  const loaded = load(api, file, flags);
   requireNoEngine(loaded, flags.engine && '--engine');
   const options = prepareOptions(flags, keptPreprocessing(loaded));
-  const prepared = readPrepared(flags.input, sampleShapeOfLoaded(api, loaded), options);
+  const prepared = readPrepared(flags.input, inputsOfLoaded(api, loaded), options);
   const progress = progressOn(io, flags.json === true);
   const engine = chosenEngine(context, loaded, flags, options, progress);
   const count = Math.min(prepared.count, flags.limit ?? prepared.count);
@@ -142,11 +140,15 @@ export function addRun(program: Command, context: () => Context): void {
     .command('run')
     .description('run a model, or simulate a compiled artifact, on samples')
     .argument('<model.onnx|folder>', 'a model, or a folder that compile -o made')
-    .requiredOption('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG')
+    .requiredOption(
+      '--input <FILE>',
+      'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG',
+      collected,
+    )
     .addOption(new Option('--engine <ENGINE>', 'of a model').choices(['float', 'int8']))
     .option('--output <FILE>', 'write all outputs as float32 .npy')
     .option('--limit <N>', 'only the first N samples', positiveInteger);
-  withInputOptions(withQuantizeOptions(command));
+  withSizeOptions(withInputOptions(withQuantizeOptions(command)));
   withJson(command)
     .addHelpText(
       'after',

@@ -29,7 +29,7 @@ import { readTraces } from '../../trace/read.ts';
 import type { DeviceTrace, TraceRun } from '../../trace/trace.ts';
 import { tagOf } from '../../trace/write.ts';
 import type { Api } from '../api.ts';
-import { foundModel, loadArtifact, loadModel, requireModelOf } from './model.ts';
+import { compiledSizes, foundModel, loadArtifact, loadModel, requireModelOf } from './model.ts';
 
 export interface Against {
   /** What it is, in words. */
@@ -65,7 +65,7 @@ function samplesOf({ samples, against }: Asked): readonly Sample[] {
 function againstModel(asked: Asked): Against {
   const { api, artifact, against } = asked;
   const { program } = artifact;
-  const graph = api.toFloatGraph(loadModel(api, against));
+  const graph = api.toFloatGraph(loadModel(api, against, compiledSizes(artifact)));
   const captureFor = (sample: Sample): Capture => {
     const inputs = inputTensors(graph, sample.real);
     const tensors = new Map<string, Tensor>(inputs);
@@ -126,7 +126,7 @@ async function againstTarget(asked: Asked, name: string): Promise<Against> {
 function modelOf({ api, artifact, model }: Asked): Graph<'imported'> | undefined {
   if (model !== undefined) requireModelOf(artifact, model);
   const file = model ?? foundModel(artifact);
-  return file === undefined ? undefined : loadModel(api, file);
+  return file === undefined ? undefined : loadModel(api, file, compiledSizes(artifact));
 }
 
 /** Bounds of a clip are scalars, shapes and axes are whole numbers: neither makes a layer of its own. */
@@ -172,10 +172,7 @@ function againstArrays(asked: Asked, bytes: Uint8Array): Against {
   const inferences = Array.from({ length: count }, (_, i): Inference => {
     const given = samples[i];
     const theirs = activations.input(i);
-    const own =
-      given === undefined
-        ? theirs && encodeInput(program, Float32Array.from(theirs.data as Float32Array))
-        : inputBytes(program, given);
+    const own = given === undefined ? theirs && encodeInput(program, theirs) : inputBytes(program, given);
     return { ...(own === undefined ? {} : { input: own }), theirs: activations.captureOf(i) };
   });
   return { ...plain, who: against, inferences };

@@ -1,7 +1,8 @@
 /** What a command is about (a model or an artifact), with the sample shape and the engines it offers. */
 
 import { InputError, must } from '../../base/errors.ts';
-import type { Prepared, PrepareOptions, SampleShape } from '../../data/prepare.ts';
+import type { ModelInput } from '../../data/inputs.ts';
+import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import { inputTensors } from '../../ir/graph/evaluate.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import type { Shape } from '../../ir/tensor.ts';
@@ -14,13 +15,11 @@ import type { Context } from '../context.ts';
 import type { Progress } from '../progress.ts';
 import { warn } from '../warn.ts';
 import { readCalibration } from './calibrate.ts';
-import { identifierOf, type Loaded, sampleShapeOf, sampleShapeOfProgram } from './model.ts';
+import { identifierOf, inputsOf, inputsOfProgram, type Loaded } from './model.ts';
 import type { Kept, QuantizeFlags } from './options.ts';
 
-export const sampleShapeOfLoaded = (api: Api, loaded: Loaded): SampleShape =>
-  loaded.kind === 'artifact'
-    ? sampleShapeOfProgram(loaded.artifact)
-    : sampleShapeOf(api.toFloatGraph(loaded.graph));
+export const inputsOfLoaded = (api: Api, loaded: Loaded): readonly ModelInput[] =>
+  loaded.kind === 'artifact' ? inputsOfProgram(loaded.artifact) : inputsOf(api.toFloatGraph(loaded.graph));
 
 /** How an artifact's samples were prepared when it was compiled. */
 export const keptPreprocessing = (loaded: Loaded): Kept =>

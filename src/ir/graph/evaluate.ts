@@ -2,6 +2,7 @@
 import { InputError, locate, must, nodeLabel } from '../../base/errors.ts';
 import { countOf, sameShape, showShape, type Tensor, tensorOf } from '../tensor.ts';
 import type { Graph } from './graph.ts';
+import { refusal } from './obstacles.ts';
 import { isCanonical } from './op.ts';
 
 /**
@@ -17,6 +18,7 @@ export function evaluate(
   observe: (tensorName: string, tensor: Tensor) => void = () => undefined,
   observeInside: (nodeName: string, tensor: Tensor) => void = () => undefined,
 ): ReadonlyMap<string, Tensor> {
+  if (graph.obstacles !== undefined && graph.obstacles.length > 0) throw refusal(graph.name, graph.obstacles);
   const values = new Map<string, Tensor>();
   const valueAt = (name: string) => graph.tensors.get(name)?.constant ?? values.get(name);
   const set = (name: string, tensor: Tensor) => {
@@ -24,9 +26,9 @@ export function evaluate(
     observe(name, tensor);
   };
   for (const name of graph.inputs) set(name, checkedInput(graph, name, inputs.get(name)));
-  for (const { name, op, attrs, inputs: from, outputs } of graph.nodes) {
+  for (const { name, type, op, attrs, inputs: from, outputs } of graph.nodes) {
     if (outputs.every((output) => graph.tensors.get(output)?.constant !== undefined)) continue;
-    const results = locate(nodeLabel(name, op.kind), () => op.reference(attrs, from.map(valueAt)));
+    const results = locate(nodeLabel(name, type ?? op.kind), () => op.reference(attrs, from.map(valueAt)));
     outputs.forEach((output, i) => {
       if (output !== '') set(output, must(results[i], `${op.kind} has an output ${i}`));
     });

@@ -3,6 +3,7 @@
 import type { Quant } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
 import type { Channels } from './channels.ts';
+import type { Obstacle } from './obstacles.ts';
 import type { CanonicalOp, OpDef } from './op.ts';
 
 /**
@@ -26,6 +27,9 @@ export interface Node<Op extends OpDef = CanonicalOp> {
   readonly origin: readonly string[];
   /** PyTorch's modules in which it was called, outermost first, where the file says so; imported stage only. */
   readonly scopes?: readonly string[];
+  /** Its ONNX type and its place in the PyTorch source, where the file says so; imported stage only. */
+  readonly type?: string;
+  readonly source?: string;
 }
 
 /** In the imported stage both `dtype` and `shape` are absent where they depend on input data. */
@@ -57,6 +61,10 @@ export interface Graph<S extends Stage> {
   readonly tensors: ReadonlyMap<string, TensorInfo<S>>;
   /** In an order of execution. */
   readonly nodes: readonly NodeIn<S>[];
+  /** What of the file stands in the way; none after the imported stage. */
+  readonly obstacles?: readonly Obstacle[];
+  /** What the reader of the file took another way than it stands there, in sentences. */
+  readonly notes?: readonly string[];
 }
 
 /** A node whose attributes are those of `op`, known after `is(node, op)`. */

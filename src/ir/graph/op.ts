@@ -1,6 +1,6 @@
 /** What an operator is. One file in `ops/` each; nothing else in the compiler knows any operator by name. */
 
-import type { Kernel } from '../kernel/kernel.ts';
+import type { Expr, Kernel } from '../kernel/kernel.ts';
 import type { Order } from '../kernel/memory-order.ts';
 import type { Quant, StoredTensor } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
@@ -176,6 +176,26 @@ export interface ConstantPadding {
   readonly value: number;
 }
 
+/** Has a value computed once in a kernel, under this name or one like it; the result stands for it. */
+export type Hold = (stem: string, value: Expr) => Expr;
+
+/** A real function of the elements at one place, as many as the node has inputs. */
+export interface RealFunction<A> {
+  /** NaN outside of its domain. */
+  value(attrs: A, ...x: readonly number[]): number;
+  /**
+   * In float32, of locals. Outside of its domain it has the value of the domain's end.
+   */
+  float32(attrs: A, x: readonly Expr[], hold: Hold): Expr;
+}
+
+/** Whose memory an output's is, in elements. */
+export type MemoryView =
+  /** A part of its only input's, from an offset on. */
+  | { readonly kind: 'part'; readonly offset: number }
+  /** All inputs' together: where each begins in it. */
+  | { readonly kind: 'whole'; readonly offsets: readonly number[] };
+
 /** What every operator has, whatever stage it is of. */
 interface OpBase<A> {
   readonly kind: string;
@@ -218,6 +238,16 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   /** Set where the output is the input's memory under another shape or order of axes: there is no kernel. */
   readonly alias?: boolean;
   /**
+   * Where its memory is that of its inputs, so that there is no kernel; undefined: there is one. Asked where all
+   * inputs are activations. @param quantized in int8 graphs
+   */
+  view?(
+    attrs: A,
+    quantized: Q | undefined,
+    inputs: readonly StoredTensor[],
+    output: StoredTensor,
+  ): MemoryView | undefined;
+  /**
    * In which order each activation is to lie, of those that it reads; absent: as they do. Where one lies otherwise,
    * `settle-orders` puts a copy before the operator. Orders of images and row-major ones are worth asking for.
    */
@@ -252,6 +282,8 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
    * not have. Views need not say so.
    */
   readonly ownTypes?: true;
+  /** Set where each element of the output is one real function of those at its place, whatever its channel. */
+  readonly real?: RealFunction<A>;
   /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */
   readonly turns?: true;
   /** Its weights as a matrix on columns of its first input; undefined for operators without weights. */

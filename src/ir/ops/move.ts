@@ -5,6 +5,7 @@ import type {
   ConstantPadding,
   InputType,
   KernelContext,
+  MemoryView,
   QuantizeContext,
   ScaleContext,
 } from '../graph/op.ts';
@@ -16,7 +17,7 @@ import { countOf, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
 import { liesAsImage } from './common/reads.ts';
-import { movingKernel, type Source } from './kernels/moving.ts';
+import { movingKernel, type Source, type Ways, waysOf } from './kernels/moving.ts';
 
 export interface MoveAttrs {
   /** Of the output. */
@@ -120,6 +121,42 @@ function kernelOf(
   return movingKernel({ name, words, sources, inputs, output, pieces, ...filled });
 }
 
+/** By how much a run of positions that are all neighbours is moved; undefined where it is no such run. */
+function shiftOf({ from, to }: Ways): number | undefined {
+  const [first, target] = [from[0], to[0]];
+  if (first === undefined || target === undefined) return undefined;
+  const alike = from.every((position, i) => position === first + i && to[i] === target + i);
+  return alike ? target - first : undefined;
+}
+
+/** A stretch of its input, or its inputs one behind the other; none of them on another grid. */
+function viewOf(
+  { pieces, fill }: MoveAttrs,
+  quantized: QuantizedMove | undefined,
+  inputs: readonly StoredTensor[],
+  output: StoredTensor,
+): MemoryView | undefined {
+  const changed = quantized?.sources.some(
+    (source) => source.kind === 'constant' || source.bytes !== undefined,
+  );
+  if (fill !== undefined || changed === true) return undefined;
+  const ways = inputs.map((input, i) =>
+    waysOf(
+      pieces.filter((piece) => piece.input === i),
+      input,
+      output,
+    ),
+  );
+  const shifts = ways.map(shiftOf);
+  const [first] = shifts;
+  if (inputs.length === 1 && first !== undefined) return { kind: 'part', offset: -first };
+  const whole = ways.every(({ from }, i) => from.length === countOf(at(inputs, i).shape));
+  const offsets = shifts.filter((shift) => shift !== undefined);
+  return whole && inputs.length > 1 && offsets.length === inputs.length
+    ? { kind: 'whole', offsets }
+    : undefined;
+}
+
 /** Whether it hands its one input on, element by element: a copy into another order in memory. */
 const isCopy = ({ lies }: MoveAttrs): boolean => lies !== undefined;
 
@@ -147,6 +184,7 @@ export const move: CanonicalOp<MoveAttrs, QuantizedMove> = {
   infer: inferMove,
   reference: (attrs, inputs) => [moved(attrs, inputs)],
   order: orderOf,
+  view: viewOf,
   channels: (attrs) => (isCopy(attrs) ? sameChannels(attrs) : opaqueChannels()),
   affine: { kind: 'opaque' },
   absorb: () => undefined,

@@ -2,7 +2,7 @@ import { at, complain } from '../../base/errors.ts';
 import { broadcastShape } from '../geometry/broadcast.ts';
 import { type AxisIndex, axiswise, movedTo } from '../geometry/strided.ts';
 import type { ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
-import { countOf, numbersFor, type Shape, type Tensor } from '../tensor.ts';
+import { countOf, largestTensor, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { constantInts, known, newestOpset, required } from './common/inputs.ts';
 import { asMove } from './common/moves.ts';
 
@@ -31,11 +31,17 @@ function asRepetition(node: NodeView<unknown>, words: string): readonly Replacem
   return [asMove(node, words, axiswise(0, own, indicesOf(own, target)))];
 }
 
+/** @throws InputError for what only a damaged file asks for */
+function modest(shape: Shape): Shape {
+  if (countOf(shape) <= largestTensor) return shape;
+  throw complain(`${countOf(shape)} elements`, `at most ${largestTensor}`);
+}
+
 const repeating = (kind: string, type: string, since: number, target: Target): ImportedOp => ({
   kind,
   onnx: { [type]: { since, upTo: newestOpset, parse: () => ({}) } },
-  infer: (_attrs, inputs) => [{ dtype: required(inputs, 0, 'input').dtype, shape: target(inputs) }],
-  reference: (_attrs, inputs) => [repeated(required(inputs, 0, 'input'), target(inputs.map(known)))],
+  infer: (_attrs, inputs) => [{ dtype: required(inputs, 0, 'input').dtype, shape: modest(target(inputs)) }],
+  reference: (_attrs, inputs) => [repeated(required(inputs, 0, 'input'), modest(target(inputs.map(known))))],
   canonicalize: (node) => asRepetition(node, type),
 });
 

@@ -205,8 +205,8 @@ export function evidenceOf(build: Build, measured: Measured, layer: Layer): Evid
   let noise = 0;
   for (const run of measured.runs) {
     const trial = new Trial(build, layer, run);
-    const real = run.real.get(layer.facts.tensor);
-    noise += squares(run.stored(outputOf(program, layer.step)), (real?.data ?? []) as ArrayLike<number>);
+    const real = must(run.real.get(layer.facts.tensor), 'each tensor was computed');
+    noise += squares(run.stored(outputOf(program, layer.step)), real.data as ArrayLike<number>);
     layer.sources.forEach((source, i) => {
       const stored = run.stored(source.slot);
       inherited[i] = at(inherited, i) + trial.input(at(activations, i), source.facts.tensor, stored);

@@ -12,11 +12,11 @@ import { decibelText, short, someOf, type Warning } from './warning.ts';
 
 /** The best that a channel which varies by less than a step has in common with the float one. */
 const sqnrOf = ({ channels }: TensorFacts, lost: readonly number[]): number =>
-  Math.min(...lost.map((c) => channels[c]?.result().sqnr ?? Infinity));
+  Math.min(...lost.map((c) => at(channels, c).result().sqnr ?? Infinity));
 
 function warningOf(what: string, facts: TensorFacts, lost: readonly number[]): Warning {
   const steps = facts.grid.step.reduce((most, x) => Math.max(most, x), 0);
-  const [first = 0] = lost;
+  const first = at(lost, 0);
   return {
     kind: 'range',
     tensor: facts.slot.name,

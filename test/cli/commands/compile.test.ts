@@ -41,6 +41,8 @@ describe('thimble compile', () => {
       'arenaBytes',
       'input',
       'output',
+      'inputs',
+      'outputs',
       'steps',
       'formats',
       'tried',
@@ -60,6 +62,8 @@ describe('thimble compile', () => {
       macs: 416520,
       input: { shape: [1, 1, 32, 32], elem: 'u8', raw: { mean: [0], std: [255] } },
       output: { shape: [1, 10], elem: 'u8', scale: expect.any(Number), zeroPoint: expect.any(Number) },
+      inputs: [{ name: 'input', shape: [1, 1, 32, 32] }],
+      outputs: [{ name: 'output', shape: [1, 10] }],
       folder: out,
       files: expect.arrayContaining([{ name: 'lenet5.c', bytes: expect.any(Number) }]),
     });

@@ -33,6 +33,7 @@ test('operators of the imported stage become canonical ones, and those stay as t
       'linear',
       'maxPool',
       'move',
+      'resample',
       'reshape',
       'sigmoid',
       'softmax',

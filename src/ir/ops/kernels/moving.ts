@@ -29,13 +29,13 @@ export interface Moving {
 }
 
 /** Positions in memory: element i of `from` becomes element i of `to`, which ascends. */
-interface Ways {
+export interface Ways {
   readonly from: Int32Array;
   readonly to: Int32Array;
 }
 
 /** In the order in which they are written. */
-function waysOf(pieces: readonly Piece[], input: StoredTensor, output: StoredTensor): Ways {
+export function waysOf(pieces: readonly Piece[], input: StoredTensor, output: StoredTensor): Ways {
   const [inPlaces, outPlaces] = [positionsOf(input), positionsOf(output)];
   const sources = new Int32Array(outPlaces.length).fill(-1);
   for (const piece of pieces) {
@@ -133,7 +133,7 @@ function filling({ output, fill: value }: Moving): readonly Stmt[] {
 }
 
 /** More pieces than this are listed element by element: a table takes less than their code. */
-const mostPieces = 16;
+export const mostPieces = 16;
 
 /** The pieces by themselves; or, where they are many, all of a source at once. */
 function partsOf(moving: Moving, readings: readonly Reading[]): readonly Part[] {
