@@ -84,12 +84,6 @@ export const text = (name: string, s: string): onnx.IAttributeProto => ({
   s: new TextEncoder().encode(s),
 });
 
-export const strings = (name: string, values: readonly string[]): onnx.IAttributeProto => ({
-  name,
-  type: AttributeProto.AttributeType.STRINGS,
-  strings: values.map((s) => new TextEncoder().encode(s)),
-});
-
 export const nodeProto = ({ op, name, domain, inputs, outputs, attributes }: NodeSpec): onnx.INodeProto => ({
   opType: op,
   name: name ?? '',
@@ -114,6 +108,12 @@ export const graph = (
     initializer: [...initializer],
     output: outputs.map((output) => ({ name: output })),
   },
+});
+
+export const strings = (name: string, values: readonly string[]): onnx.IAttributeProto => ({
+  name,
+  type: AttributeProto.AttributeType.STRINGS,
+  strings: values.map((s) => new TextEncoder().encode(s)),
 });
 
 /** By default: x[1,4] -> y through the nodes. */
