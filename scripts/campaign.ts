@@ -8,7 +8,9 @@ import { parseArgs } from 'node:util';
 import { chips, type TargetName, targetNamed } from '../src/targets/targets.ts';
 import { lawNames, laws } from '../test/support/laws.ts';
 import { compareOn, type Member, member } from '../test/support/native-laws.ts';
+import { studied } from '../test/support/network-study.ts';
 import { recipesOf, replayCommand } from '../test/support/property.ts';
+import { listed } from '../test/support/real-networks.ts';
 import type { Recipe } from '../test/support/recipes.ts';
 
 const { values } = parseArgs({
@@ -18,6 +20,7 @@ const { values } = parseArgs({
     targets: { type: 'string', default: ['host-gcc', 'host-clang', ...chips].join(',') },
     every: { type: 'string', default: '1' },
     laws: { type: 'string', default: 'all' },
+    networks: { type: 'string', default: 'all' },
   },
 });
 
@@ -96,6 +99,12 @@ for (let batch = 0; batch * perBatch < nets; batch++) {
     const seconds = (Date.now() - started) / 1000;
     console.log(`${counts.nets} networks, ${counts.bytes} bytes compared, ${seconds.toFixed(0)} s`);
   }
+}
+/** The networks of models/networks, each on the first target and one of the others. */
+for (const [i, one] of (values.networks === 'none' ? [] : listed).entries()) {
+  const { complaints } = await studied(one, targetsOf(i * every));
+  if (complaints.length > 0) counts.mismatches++;
+  for (const complaint of complaints) console.log(`${one.name}: ${complaint}`);
 }
 console.log(
   `${counts.nets} networks under ${values.laws === 'none' ? 0 : lawNames.length} laws, ${counts.broken} broken; ` +

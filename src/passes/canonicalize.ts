@@ -7,6 +7,7 @@ import { add } from '../ir/ops/add.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { countOf, floats, sameShape, showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
 import { requireFiniteFile } from './finite.ts';
+import { recognised } from './recognise.ts';
 
 /** What has been rewritten so far. */
 interface Draft {
@@ -30,7 +31,8 @@ interface Draft {
 export const canonicalize = {
   name: 'canonicalize',
   doc: 'canonical operators on known shapes; numbers move within float32 rounding',
-  run(graph: Graph<'imported'>): Graph<'float'> {
+  run(given: Graph<'imported'>): Graph<'float'> {
+    const graph = recognised(given);
     if (graph.inputs.length === 0) throw withoutInputs();
     if (graph.obstacles?.some(({ kind }) => kind === 'input')) throw refusal(graph.name, graph.obstacles);
     const live = liveNodes(graph);

@@ -1,5 +1,6 @@
 import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { add } from './add.ts';
+import { argMax, argMin } from './arg-extreme.ts';
 import { div, mul, neg, sub } from './arithmetic.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
@@ -32,10 +33,14 @@ import {
   swish,
   thresholdedRelu,
 } from './linear-units.ts';
+import { logSoftmax } from './log-softmax.ts';
+import { lrn } from './lrn.ts';
 import { matMul } from './mat-mul.ts';
 import { matrices } from './matrices.ts';
 import { maxPool } from './max-pool.ts';
 import { move } from './move.ts';
+import { normalize, rmsNormalize } from './normalize-groups.ts';
+import { norms } from './norms.ts';
 import { constantOps } from './on-constants.ts';
 import { pad } from './pad.ts';
 import { pow, power } from './pow.ts';
@@ -56,12 +61,13 @@ import { shape } from './shape.ts';
 import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
 import { softmax } from './softmax.ts';
-import { softmaxFlattened } from './softmax-flattened.ts';
+import { logSoftmaxFlattened, softmaxFlattened } from './softmax-flattened.ts';
 import { split } from './split.ts';
 import { squeeze, unsqueeze } from './squeeze.ts';
 import { abs, ceil, floor, round, sign } from './steps.ts';
 import { tanh } from './tanh.ts';
 import { expand, tile } from './tile.ts';
+import { topK, topKInputs } from './top-k.ts';
 import { transpose } from './transpose.ts';
 import { acos, acosh, asin, asinh, atan, atanh, cos, cosh, sin, sinh, tan } from './trigonometry.ts';
 
@@ -125,6 +131,13 @@ const canonical: readonly CanonicalOp[] = [
   thresholdedRelu,
   transpose,
   ...reductions,
+  normalize,
+  rmsNormalize,
+  argMax,
+  argMin,
+  topK,
+  logSoftmax,
+  lrn,
 ];
 
 /** Those of the imported stage only. */
@@ -173,6 +186,9 @@ const imported: readonly ImportedOp[] = [
   unsqueeze,
   ...constantOps,
   ...reduceOps,
+  ...norms,
+  topKInputs,
+  logSoftmaxFlattened,
 ];
 
 /** Every operator. */

@@ -168,7 +168,11 @@ test('a constant is stored on a grid of its own', () => {
     [{ scale: 0.01, zeroPoint: 7 }, undefined],
     {},
   );
-  const { constants } = product.quantize!({ ...context, outputQuant: { scale: 0.1, zeroPoint: 3 } });
+  const { constants } = product.quantize!({
+    ...context,
+    outputQuant: { scale: 0.1, zeroPoint: 3 },
+    outputQuants: [{ scale: 0.1, zeroPoint: 3 }],
+  });
   expect(constants[0]).toBeUndefined();
   // -1..3 in 255 steps.
   expect([...constants[1]!.data]).toEqual([0, 64, 96, 128, 192, 255]);
