@@ -132,6 +132,18 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
     const axes = oneOf(draw, [2], [3], [2, 3], [1, 3]);
     return { attrs: { axes: axes.map(blurred), words: '' }, x: drawn(draw, [1, 3, 3, 3]) };
   },
+  matrices: (draw) => ({
+    attrs: { gain: 0.5 },
+    x: drawn(draw, [1, 2, 3]),
+    more: [drawn(draw, [1, 3, 2])],
+    activations: 2,
+  }),
+  attention: (draw) => ({
+    attrs: { gain: 0.5 },
+    x: drawn(draw, [1, 2, 3]),
+    more: [drawn(draw, [1, 3, 4]), drawn(draw, [1, 4, 2])],
+    activations: 3,
+  }),
   linear(draw) {
     const [rows, columns] = [draw.int(1, 4), draw.int(1, 5)];
     const weight = drawn(draw, [rows, columns], 1);
@@ -288,6 +300,8 @@ const met: Readonly<Record<string, readonly string[]>> = {
   conv: ['after', 'before', 'barred', 'no before'],
   linear: ['after', 'before'],
   maxPool: ['commuting', 'barred'],
+  matrices: ['opaque'],
+  attention: ['opaque'],
   resample: ['commuting', 'barred'],
   reshape: ['commuting', 'barred'],
   move: ['opaque'],
