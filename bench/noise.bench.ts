@@ -95,7 +95,7 @@ function averaged(
 }
 
 function stepsOf({ compiled: { program } }: Int8Error): number {
-  const [input, output] = [program.slots[program.input], program.slots[program.output]];
+  const [input, output] = [program.slots[program.inputs[0]!.slot], program.slots[program.outputs[0]!.slot]];
   return (output?.quant?.scale ?? Number.NaN) / (input?.quant?.scale ?? Number.NaN);
 }
 

@@ -130,7 +130,7 @@ async function run(
   files: ReadonlyMap<string, string>,
   target: TargetName,
 ): Promise<Measured> {
-  const input = program.slots[program.input];
+  const input = program.slots[program.inputs[0]!.slot];
   const bytes = Uint8Array.from({ length: input?.length ?? 0 }, (_, i) => (i * 37 + (i >> 3)) & 255);
   // Models of cost are of plain C.
   const result = await runNative(program, files, target, [bytes], { plain: true });

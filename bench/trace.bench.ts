@@ -3,7 +3,7 @@ import { test } from 'vitest';
 import { artifactOf } from '../src/artifact/make.ts';
 import type { Program } from '../src/program/program.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
-import { driverFiles, slotBytes } from '../src/targets/drivers.ts';
+import { driverFiles, readInputs } from '../src/targets/drivers.ts';
 import { execute } from '../src/targets/execute.ts';
 import { type Build, compileC99, framesOf, link, sectionsOf } from '../src/targets/link.ts';
 import { inFolder, writeAll } from '../src/targets/native.ts';
@@ -26,7 +26,7 @@ void ${program.name}_trace_putc(char c) { last = c; }
 int main(void)
 {
     lab_file in = lab_open("${driverFiles.input}", 0);
-    lab_read(in, ${program.name}_input(&net), ${slotBytes(program, program.input)}u);
+${readInputs(program, '&net')}
     lab_mark(0);
     ${program.name}_run(&net);
     lab_mark(1);

@@ -1,6 +1,6 @@
 /** The compiler: one readable list of passes, with the graph's rules checked after each. */
 
-import { at, InputError, must } from './base/errors.ts';
+import { InputError, must } from './base/errors.ts';
 import { mulberry32 } from './base/random.ts';
 import { Shared } from './compress/fit/shared.ts';
 import { type PruneOptions, prunePass } from './compress/prune/prune.ts';
@@ -26,6 +26,7 @@ import {
   hasZeros,
   type LayerChoice,
 } from './passes/choose-formats.ts';
+import { findAttention } from './passes/find-attention.ts';
 import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
 import { fuse } from './passes/fuse.ts';
@@ -35,6 +36,7 @@ import type { Pass } from './passes/pass.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
+import { settleOrders } from './passes/settle-orders.ts';
 import type { MemoryPlan, PlanStrategy } from './plan/addresses.ts';
 import { assemble } from './plan/assemble.ts';
 import { showPlan } from './plan/text.ts';
@@ -47,7 +49,8 @@ export interface CompileOptions {
   readonly name: string;
   readonly arith: 'int8' | 'float32';
   /**
-   * Inputs as the network computes with them (row-major, normalized): needed for int8. With `raw`, the program
+   * Inputs as the network computes with them (row-major, normalized; of several inputs all in one array, one after
+   * the other in the model's order): needed for int8. With `raw`, the program
    * takes stored bytes of which these are the normalized form; an input with channels last can only have one mean
    * and one std for all of them. The build is judged by `heldBack`; where that is absent, by a tenth of `inputs` (at
    * most 64, none of fewer than 8), which then calibrates nothing.
@@ -88,7 +91,7 @@ export interface Compiled extends Build {
   readonly requant: RequantMode;
   /** Of each layer with weights, where formats were chosen. */
   readonly formats?: readonly LayerChoice[];
-  /** Some inputs, as bytes of the input slot: of the calibration where there was one, else random. */
+  /** Some inputs, as bytes of the inputs' slots: of the calibration where there was one, else random. */
   readonly examples: readonly Uint8Array[];
 }
 
@@ -97,6 +100,7 @@ export const passNames = [
   'import',
   canonicalize.name,
   'normalize-input',
+  findAttention.name,
   foldBatchNorm.name,
   fuse.name,
   settleImages.name,
@@ -104,6 +108,7 @@ export const passNames = [
   'prune',
   dropDeadChannels.name,
   'round-weights',
+  settleOrders.name,
   'quantize',
   'choose-formats',
   'assemble',
@@ -133,7 +138,7 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const stored = raw ?? (grids && normalizationBy(grids));
   const input = stored === undefined ? floatGraph : step.run(normalizeInput(stored), floatGraph);
   const fold = raw === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
-  const merged = step.run(fuse, step.run(fold, input));
+  const merged = step.run(fuse, step.run(fold, step.run(findAttention, input)));
   const images = step.run(settleImages, merged);
   const samples = options.arith === 'int8' && options.calibration !== undefined;
   const fused = samples
@@ -148,9 +153,8 @@ function gridsFor(
   { arith, calibration }: CompileOptions,
 ): readonly Quant[] | undefined {
   if (arith === 'float32' || calibration === undefined) return undefined;
-  const [input = ''] = graph.inputs;
-  checkSamples(calibration.inputs, must(graph.tensors.get(input), 'the input has a type').shape);
-  return inputGrids(fuse.run(foldBatchNorm.run(graph)), partsOf(calibration).calibrating);
+  checkSamples(calibration.inputs, graph);
+  return inputGrids(fuse.run(foldBatchNorm.run(findAttention.run(graph))), partsOf(calibration).calibrating);
 }
 
 /** Real = scale (stored - zero point) = (stored - mean) / std. */
@@ -185,7 +189,13 @@ export function compileFused(
   const needsInputs = options.arith === 'int8' || options.prune !== undefined;
   const judging = needsInputs ? calibrationInputs(options, made.grids) : noSamples;
   const inputs = judging.calibrating;
-  const { graph, weightSteps, codebooks, pruned } = compressed(network, inputs, options, { step, shared });
+  const {
+    graph: light,
+    weightSteps,
+    codebooks,
+    pruned,
+  } = compressed(network, inputs, options, { step, shared });
+  const graph = step.run(settleOrders, light);
   const changed = options.prune !== undefined || network !== made.fused || weightSteps.size > 0;
   const common = {
     floatGraph: made.floatGraph,
@@ -270,9 +280,18 @@ function exampleInputs(
   const inputs = calibration?.inputs ?? [];
   if (inputs.length > 0) return inputs.slice(0, exampleCount);
   const random = mulberry32(1);
-  const { shape } = must(graph.tensors.get(at(graph.inputs, 0)), 'the input has a type');
-  return Array.from({ length: exampleCount }, () => Float32Array.from({ length: countOf(shape) }, random));
+  return Array.from({ length: exampleCount }, () => randomSample(graph, random));
 }
+
+/** Of all inputs, one after the other: real numbers in 0..1, integers that are 0 or 1, which index anything. */
+const randomSample = ({ inputs, tensors }: Compiled['assembled'], random: () => number): Float32Array =>
+  Float32Array.from(
+    inputs.flatMap((input) => {
+      const { dtype, shape } = must(tensors.get(input), 'an input has a type');
+      const number = dtype === 'float32' ? random : () => Math.floor(2 * random());
+      return Array.from({ length: countOf(shape) }, number);
+    }),
+  );
 
 interface Stepper {
   run<A extends Stage, B extends Stage>(pass: Pass<A, B>, graph: Graph<A>): Graph<B>;

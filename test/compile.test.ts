@@ -75,7 +75,7 @@ describe('LeNet-5', () => {
       return decodeOutput(program, output);
     };
     const [a] = [run({})];
-    const scale = reference.program.slots[reference.program.output]!.quant!.scale;
+    const scale = reference.program.slots[reference.program.outputs[0]!.slot]!.quant!.scale;
     for (const requant of ['tfl-double', 'ort-float'] as const)
       for (const [i, x] of run({ requant }).entries())
         expect(Math.abs(x - a[i]!)).toBeLessThanOrEqual(3 * scale);

@@ -14,7 +14,7 @@ import { bitsOf, type QuantizedMac } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
-import type { Shape, Tensor } from '../ir/tensor.ts';
+import { countOf, type Shape, type Tensor } from '../ir/tensor.ts';
 import { placesOf } from '../plan/orders.ts';
 import type { Program, Step } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
@@ -61,9 +61,9 @@ export interface Certificate {
 
 /** The row-major element of a weight tensor that a row's term t stands for, by the order of the input's memory. */
 function modelTerm(shape: Shape, { order }: StoredTensor): (term: number) => number {
-  const [, depth = 1, ...window] = shape;
+  const [depth, window] = [at(shape, 1), shape.slice(2)];
   if (window.length === 0) return (term) => order?.[term] ?? term;
-  const taps = window.reduce((product, n) => product * n, 1);
+  const taps = countOf(window);
   // Memory has channels innermost: term = tap * depth + channel.
   return (term) => (term % depth) * taps + Math.floor(term / depth);
 }
@@ -139,7 +139,7 @@ export function certify(program: Program, graph: Graph<'int8'>): Certificate {
     .map((step) => {
       const made = slotAt(program, argOf(step, 'out')).name;
       const node = must(
-        graph.nodes.find(({ outputs }) => outputs[0] === made),
+        graph.nodes.find(({ outputs }) => outputs.includes(made)),
         `tensor '${made}' is made by a node of the graph`,
       );
       const real = must(graph.tensors.get(at(node.inputs, 1))?.constant, `'${node.name}' has weights`);

@@ -11,12 +11,12 @@ import { withAgreement } from '../compile.ts';
 import type { Golden } from '../emit/info.ts';
 import { emitC } from '../emit/package.ts';
 import type { Graph } from '../ir/graph/graph.ts';
-import { elemBytes } from '../ir/kernel/kernel.ts';
+import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
 import { agreementFields, warningFields } from '../judge/text.ts';
 import { warningKinds } from '../judge/warnings/warning.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import { bytesOfBase64, programFrom, programText } from '../program/json.ts';
-import { inputPort, outputPort, type Port, printedGrid } from '../program/port.ts';
+import { inputPorts, outputPorts, type Port, printedGrid } from '../program/port.ts';
 import type { Program } from '../program/program.ts';
 import { stepsOf, totalsOf } from '../program/summary.ts';
 import { proveProgram } from '../prove/prove.ts';
@@ -52,8 +52,9 @@ const shape = v.array(whole);
 /** Of all elements, or of each channel. */
 const numbers = v.union([v.number(), v.array(v.number())]);
 const portSchema = v.object({
+  name: text,
   tensor: text,
-  type: v.picklist(['uint8', 'float32']),
+  type: v.picklist(['uint8', 'int8', 'uint16', 'int16', 'int32', 'float32']),
   count: whole,
   shape,
   scale: v.exactOptional(numbers),
@@ -62,7 +63,7 @@ const portSchema = v.object({
 const distanceSchema = v.object({ sqnr: v.nullable(v.number()), exact: v.boolean(), worst: v.number() });
 const manifestSchema = v.object({
   generator: v.literal('thimble'),
-  format: v.literal(1),
+  format: v.literal(2),
   version: text,
   command: text,
   model: v.object({ sha256: text, bytes: whole }),
@@ -70,11 +71,13 @@ const manifestSchema = v.object({
   arith: v.picklist(['int8', 'float32']),
   requant: v.exactOptional(text),
   calibration: v.exactOptional(v.object({ method: text, samples: whole })),
-  input: v.object({
-    ...portSchema.entries,
-    raw: v.exactOptional(v.object({ mean: v.array(v.number()), std: v.array(v.number()) })),
-  }),
-  output: portSchema,
+  inputs: v.array(
+    v.object({
+      ...portSchema.entries,
+      raw: v.exactOptional(v.object({ mean: v.array(v.number()), std: v.array(v.number()) })),
+    }),
+  ),
+  outputs: v.array(portSchema),
   memory: v.object({
     strategy: text,
     arenaBytes: whole,
@@ -122,6 +125,7 @@ const manifestSchema = v.object({
       sqnr: v.nullable(v.number()),
       worst: v.object({ kernel: text, sqnr: v.nullable(v.number()) }),
       sameClass: v.nullable(v.object({ hits: whole, total: whole })),
+      outputs: v.exactOptional(v.array(v.object({ name: text, sqnr: v.nullable(v.number()) }))),
       layers: v.array(
         v.object({
           kernel: text,
@@ -214,11 +218,22 @@ function certified({ program, assembled }: Compiled): Certificate | undefined {
   throw new DefectError(`the tables of '${wrong.node}' do not hold its weights`);
 }
 
-function portFields(port: Port): Manifest['input'] {
-  const { slot, raw } = port;
+/** As NumPy calls them. */
+const typeNames = {
+  u8: 'uint8',
+  i8: 'int8',
+  u16: 'uint16',
+  i16: 'int16',
+  i32: 'int32',
+  f32: 'float32',
+} as const satisfies Record<Elem, string>;
+
+function portFields(port: Port): Manifest['inputs'][number] {
+  const { name, slot, raw } = port;
   return {
+    name,
     tensor: slot.name,
-    type: slot.elem === 'f32' ? 'float32' : 'uint8',
+    type: typeNames[slot.elem],
     count: slot.length,
     shape: [...slot.shape],
     ...printedGrid(port),
@@ -249,8 +264,8 @@ function layersOf(compiled: Compiled, stated: Stated['layers']): Manifest['layer
 const statedBy = (program: Program) => ({
   name: program.name,
   arith: program.arith,
-  input: portFields(inputPort(program)),
-  output: portFields(outputPort(program)),
+  inputs: inputPorts(program).map(portFields),
+  outputs: outputPorts(program).map(portFields),
   memory: {
     arenaBytes: program.arenaBytes,
     slots: program.slots.map((s) => ({
@@ -283,7 +298,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
   const stated = statedBy(program);
   const content = {
     generator: 'thimble',
-    format: 1,
+    format: 2,
     version: made.version,
     command: made.command,
     model: { sha256: hashOf(made.model), bytes: made.model.length },
@@ -293,8 +308,8 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     ...(calibration === undefined
       ? {}
       : { calibration: { method: calibration.method, samples: calibration.samples } }),
-    input: stated.input,
-    output: stated.output,
+    inputs: stated.inputs,
+    outputs: stated.outputs,
     memory: { strategy: plan.strategy, lowerBound: plan.lowerBound, ...stated.memory },
     layers: layersOf(compiled, stated.layers),
     totals: stated.totals,

@@ -3,7 +3,7 @@
 import { at, must } from '../base/errors.ts';
 import { largestOf, smallestOf } from '../base/extremes.ts';
 import type { Compiled } from '../compile.ts';
-import type { Graph, Node } from '../ir/graph/graph.ts';
+import { type Graph, inputName, type Node } from '../ir/graph/graph.ts';
 import { largestWeight } from '../ir/graph/op.ts';
 import type { QuantizedMac } from '../ir/integers/mac.ts';
 import type { Tensor } from '../ir/tensor.ts';
@@ -71,8 +71,9 @@ function gridOf(layer: Layer, graph: Graph<'float'>): WeightGrid {
   const used = mac.weightScales.filter((_, row) =>
     mac.weights.subarray(row * terms, (row + 1) * terms).some((q) => q !== 0),
   );
-  const origin = graph.nodes.find(({ name }) => name === node.name)?.inputs[1] ?? '';
-  const given = must(graph.tensors.get(origin)?.constant, `'${node.name}' has weights in the given model`);
+  const origin = graph.nodes.find(({ name }) => name === node.name);
+  const weights = origin && graph.tensors.get(inputName(origin, 1));
+  const given = must(weights?.constant, `'${node.name}' has weights in the given model`);
   const place = placeIn(given, layer, mac.weightScales.length, terms);
   return {
     steps: [smallestOf(used), largestOf(used)],
@@ -84,7 +85,7 @@ function layersOf(program: Program, graph: Graph<'int8'>): readonly Layer[] {
   return program.steps.flatMap((step) => {
     if (step.kernel.weights === undefined) return [];
     const [input, output] = [slotAt(program, argOf(step, 'in')), slotAt(program, argOf(step, 'out'))];
-    const node = graph.nodes.find(({ outputs }) => outputs[0] === output.name);
+    const node = graph.nodes.find(({ outputs }) => outputs.includes(output.name));
     return [{ node: must(node, `tensor '${output.name}' is made by a node of the graph`), input, output }];
   });
 }

@@ -8,6 +8,8 @@ export interface Complaint {
   readonly supported?: string;
   /** What to do next. */
   readonly todo?: string;
+  /** Behind the sentence, one below the other: the single things that were found. */
+  readonly lines?: readonly string[];
 }
 
 /**
@@ -45,11 +47,11 @@ export function locate<T>(where: string, work: () => T): T {
   }
 }
 
-function sentence({ where, found, supported, todo }: Complaint): string {
+function sentence({ where, found, supported, todo, lines = [] }: Complaint): string {
   const parts = [where === undefined ? found : `${where}: ${found}`];
   if (supported !== undefined) parts.push(`supported: ${supported}`);
   if (todo !== undefined) parts.push(todo);
-  return parts.join('; ');
+  return [parts.join('; '), ...lines.map((line) => `  ${line}`)].join('\n');
 }
 
 /** A rule of the house was broken by thimble itself (a verifier found it). Never the user's fault. */

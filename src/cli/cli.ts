@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import pc from 'picocolors';
+import { didYouMean } from '../text/nearest.ts';
 import type { Api } from './api.ts';
 import { addCompile } from './commands/compile.ts';
 import { addDemo } from './commands/demo.ts';
@@ -38,13 +39,15 @@ Try:
 `);
 }
 
-/** Commander's message on one line, as all of ours are. */
+/** Commander's message on one line, as all of ours are; it suggests commands and options, and no choices. */
 const usageError = (text: string): string => {
   const plain = text
     .replace(/^error: /, '')
     .trim()
     .replaceAll(/\s*\n\s*/g, ' ');
-  return `thimble: ${plain} (thimble --help shows what there is)\n`;
+  const [, word, choices] = /argument '(.*)' is invalid. Allowed choices are (.*)\.$/.exec(plain) ?? [];
+  const meant = word === undefined ? undefined : didYouMean(word, (choices ?? '').split(', '));
+  return `thimble: ${plain}${meant === undefined ? '' : ` (${meant})`} (thimble --help shows what there is)\n`;
 };
 
 function programFor(io: Io, version: string): Command {
@@ -70,13 +73,26 @@ thimble COMMAND --help shows a command's options and an example.
 Exit codes: 0 success, 1 checked and found wrong, 2 bad input, 3 our defect,
 130 interrupted.`;
 
+/** Reading a model, with a line for each note that it comes with. */
+function noted(api: Api, io: Io): Api['loadOnnx'] {
+  const told = new Set<string>();
+  return (bytes, source) => {
+    const graph = api.loadOnnx(bytes, source);
+    for (const note of graph.notes ?? []) {
+      if (!told.has(note)) io.err(`thimble: note: ${note}\n`);
+      told.add(note);
+    }
+    return graph;
+  };
+}
+
 /** A function that runs one command line and returns the exit code; it never throws. */
 export function createCli(api: Api, io: Io): (argv: readonly string[]) => Promise<ExitCode> {
   return async (argv) => {
     let code: ExitCode = exitCodes.ok;
     const version = versionOfPackage();
     const context = (): Context => ({
-      api,
+      api: { ...api, loadOnnx: noted(api, io) },
       io,
       version,
       commandLine: ['thimble', ...argv.map(quoted)].join(' '),

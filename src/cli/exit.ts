@@ -24,6 +24,10 @@ function defect(io: Io, error: unknown): ExitCode {
   return exitCodes.defect;
 }
 
+/** A sentence on one line, and a list of what was found below it. */
+const printed = ({ message, complaint: { lines = [] } }: InputError): string =>
+  lines.length > 0 ? message : message.replaceAll(/\s*\n\s*/g, ' ');
+
 /** One line for what the user can mend, a stack for what only we can. Returns the exit code. */
 export function explain(io: Io, error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.badInput;
@@ -32,6 +36,6 @@ export function explain(io: Io, error: unknown): ExitCode {
     return exitCodes.interrupted;
   }
   if (!(error instanceof InputError)) return defect(io, error);
-  io.err(`thimble: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
+  io.err(`thimble: ${printed(error)}\n`);
   return exitCodes.badInput;
 }

@@ -1,9 +1,15 @@
 import type { Compiled } from '../compile.ts';
 import { warningText } from '../judge/text.ts';
+import { unreadWarnings } from '../judge/warnings/unread.ts';
+import type { Warning } from '../judge/warnings/warning.ts';
 import type { Context } from './context.ts';
 
-export const warningLines = ({ agreement }: Compiled): readonly string[] =>
-  (agreement?.warnings ?? []).map((warning) => `warning: ${warning.kind}: ${warningText(warning)}`);
+/** Of int8 builds all that was found; of others what needs no samples. */
+export const warningsOf = ({ agreement, program }: Compiled): readonly Warning[] =>
+  agreement?.warnings ?? unreadWarnings(program);
+
+export const warningLines = (compiled: Compiled): readonly string[] =>
+  warningsOf(compiled).map((warning) => `warning: ${warning.kind}: ${warningText(warning)}`);
 
 /** On stderr, for commands whose output is about something else. */
 export function warn({ io }: Pick<Context, 'io'>, compiled: Compiled): void {

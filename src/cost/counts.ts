@@ -5,11 +5,11 @@
  */
 import { at, InputError, must } from '../base/errors.ts';
 import type { Arrays } from '../ir/kernel/check.ts';
-import type { Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
+import type { Expr, ExprOf, Kernel, Stmt, StmtOf } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../ir/kernel/operations.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
-import { eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
+import { expressionsOf, statementsIn } from '../ir/kernel/walk.ts';
 import { type BindingTimes, bindingTimes, isFixed } from '../prove/interval/binding-time.ts';
 import { addNames, addTimes, type Counts, count, countStmt, noCounts, valuesHeld } from './speed-features.ts';
 
@@ -47,16 +47,16 @@ function deciding(s: Stmt): readonly Expr[] {
 /** Everything that flows into a decision. */
 function neededNames(kernel: Kernel): ReadonlySet<string> {
   const needed = new Set<string>();
-  eachStmt(kernel.body, (s) => {
+  for (const s of statementsIn(kernel.body)) {
     for (const e of deciding(s)) addNames(e, needed);
-  });
+  }
   for (let before = -1; before < needed.size; ) {
     before = needed.size;
-    eachStmt(kernel.body, (s) => {
-      if (!('name' in s) || !needed.has(s.name)) return;
+    for (const s of statementsIn(kernel.body)) {
+      if (!('name' in s) || !needed.has(s.name)) continue;
       for (const e of expressionsOf(s)) addNames(e, needed);
       if (s.kind === 'pointer') needed.add(s.base);
-    });
+    }
   }
   return needed;
 }
@@ -94,7 +94,7 @@ const startOf = (run: Run, name: string): number =>
   run.arrays.get(name)?.pointer === false ? 0 : currentOf(run, name);
 
 /** Only tables are read: whatever depends on the arena decides nothing here. */
-function loaded(run: Run, e: Expr & { kind: 'load' }): number {
+function loaded(run: Run, e: ExprOf<'load'>): number {
   const root = run.arrays.get(e.from)?.root;
   return root?.kind === 'table' ? at(root.table.data, startOf(run, e.from) + evaluated(run, e.index)) : 0;
 }
@@ -147,17 +147,17 @@ function requireFixed(run: Run, e: Expr): void {
   });
 }
 
-function learnedOf(run: Run, s: Stmt & { kind: 'for' }): Learned {
+function learnedOf(run: Run, s: StmtOf<'for'>): Learned {
   const old = run.learned.get(s);
   if (old !== undefined) return old;
   const inner = new Set<string>();
   const used = new Set<string>();
-  eachStmt([s], (part) => {
+  for (const part of statementsIn([s])) {
     for (const e of expressionsOf(part)) addNames(e, used);
     if (part.kind === 'pointer') used.add(part.base);
     if (part.kind === 'let' || part.kind === 'pointer' || part.kind === 'for') inner.add(part.name);
     else if ('name' in part) used.add(part.name);
-  });
+  }
   const names = [...used].filter((name) => run.needed.has(name) && !inner.has(name));
   const made = { names, outcomes: new Map() };
   run.learned.set(s, made);
@@ -165,7 +165,7 @@ function learnedOf(run: Run, s: Stmt & { kind: 'for' }): Learned {
 }
 
 /** Adds what the loop does, learned where it has been in the same state before. */
-function loop(run: Run, s: Stmt & { kind: 'for' }, times: number): void {
+function loop(run: Run, s: StmtOf<'for'>, times: number): void {
   const { names, outcomes } = learnedOf(run, s);
   const state = names.map((name) => run.env.get(name)).join();
   let outcome = outcomes.get(state);
@@ -185,7 +185,7 @@ function loop(run: Run, s: Stmt & { kind: 'for' }, times: number): void {
   });
 }
 
-function rounds(run: Run, s: Stmt & { kind: 'for' }): void {
+function rounds(run: Run, s: StmtOf<'for'>): void {
   requireFixed(run, s.from);
   requireFixed(run, s.to);
   const [from, to] = [evaluated(run, s.from), evaluated(run, s.to)];
@@ -210,7 +210,7 @@ function pressure(run: Run, body: readonly Stmt[], times: number): void {
 }
 
 /** Where the input decides, each way counts half. */
-function conditional(run: Run, s: Stmt & { kind: 'if' }, times: number): void {
+function conditional(run: Run, s: StmtOf<'if'>, times: number): void {
   if (!isFixed(run.times, s.test)) {
     block(run, s.yes, times / 2);
     block(run, s.no, times / 2);

@@ -1,7 +1,7 @@
 /** The kinds of operations that the models of speed and size both count, one for each expression. */
 import { must } from '../base/errors.ts';
-import type { Expr } from '../ir/kernel/kernel.ts';
-import { binaryOperations } from '../ir/kernel/operations.ts';
+import type { Expr, ExprOf } from '../ir/kernel/kernel.ts';
+import { binaryOperations, compareOperations } from '../ir/kernel/operations.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
 
 /**
@@ -14,7 +14,7 @@ export function placesIn<F extends string>(list: readonly F[]): (feature: F) => 
 }
 
 /** Loads of one byte at an index below 32 (Thumb's immediate offsets), at others; of wider elements. */
-function loadKind({ elem, index }: Expr & { kind: 'load' }) {
+function loadKind({ elem, index }: ExprOf<'load'>) {
   if (elem !== 'u8' && elem !== 'i8') return 'loadWide';
   return index.kind === 'int' && index.value < 32 ? 'loadNear' : 'loadFar';
 }
@@ -25,6 +25,7 @@ export function kindOf(e: Expr) {
     case 'binary':
       return binaryOperations[e.op].cost;
     case 'compare':
+      return compareOperations[e.op].cost;
     case 'select':
       return 'select';
     case 'load':

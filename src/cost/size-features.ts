@@ -1,7 +1,7 @@
 /** What a kernel's machine code is made of: every statement counts once, however often it runs. */
 import { at } from '../base/errors.ts';
 import type { Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
-import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
+import { expressionsOf, partsIn, statementsIn } from '../ir/kernel/walk.ts';
 import { kindOf, placesIn } from './kinds.ts';
 
 export const codeFeatures = [
@@ -72,9 +72,9 @@ export function codeParts(kernel: Kernel): Float64Array {
     parts[place] = at(parts, place) + 1;
   };
   count('kernel');
-  eachStmt(kernel.body, (s) => {
+  for (const s of statementsIn(kernel.body)) {
     count(statementFeature(s));
-    for (const e of expressionsOf(s)) eachExpr(e, (part) => count(expressionFeature(part)));
-  });
+    for (const e of expressionsOf(s)) for (const part of partsIn(e)) count(expressionFeature(part));
+  }
   return parts;
 }

@@ -1,9 +1,9 @@
 /** NumPy's .npz files: zip archives of .npy files. */
-import { unzipSync } from 'fflate';
+import { unzipSync, zipSync } from 'fflate';
 import { InputError } from '../base/errors.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import { largestUnpacked } from './limits.ts';
-import { readNpy } from './npy.ts';
+import { readNpy, writeNpy } from './npy.ts';
 
 /** DEFLATE cannot shrink by more than 1032:1, so a member that claims more is damaged (or a bomb). */
 const deflateLimit = 1032;
@@ -47,6 +47,13 @@ export function readNpz(bytes: Uint8Array, where: string): ReadonlyMap<string, T
   }
   return arrays;
 }
+
+/** Arrays by name as a .npz file, without compression; always the same bytes. */
+export const writeNpz = (arrays: ReadonlyMap<string, Tensor>): Uint8Array =>
+  zipSync(Object.fromEntries([...arrays].map(([name, tensor]) => [`${name}.npy`, writeNpy(tensor)])), {
+    level: 0,
+    mtime: '1980-01-01T00:00:00',
+  });
 
 /**
  * One array of a .npz file: the named one, or the only one.

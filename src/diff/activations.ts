@@ -1,9 +1,9 @@
 /** What a model's layers made elsewhere, from a file of arrays by name. */
 
 import { must } from '../base/errors.ts';
-import type { Tensor } from '../ir/tensor.ts';
-import type { Program } from '../program/program.ts';
-import { argOf, inputSlot, outputSlot, slotAt } from '../program/slots.ts';
+import { sizeAlong, type Tensor } from '../ir/tensor.ts';
+import type { Program, ProgramPort } from '../program/program.ts';
+import { argOf, isInput, slotAt } from '../program/slots.ts';
 import { type Assigned, assign } from './assign.ts';
 import { type Capture, captureOfTensors, type Gap } from './capture.ts';
 import { type NamedNode, scopesOf } from './modules.ts';
@@ -12,7 +12,7 @@ type Arrays = ReadonlyMap<string, Tensor>;
 
 /** Sample `sample` of an array whose first axis is the batch. */
 export function sampleOf({ dtype, shape, data }: Tensor, sample: number): Tensor | undefined {
-  const [batch = 1] = shape;
+  const batch = sizeAlong(shape, 0);
   const size = data.length / batch;
   if (sample >= batch) return undefined;
   return {
@@ -49,8 +49,9 @@ export interface Activations {
   /** By slot: whether a file has anything of it. */
   has(slot: number): boolean;
   captureOf(sample: number): Capture;
-  input(sample: number): Tensor | undefined;
-  /** Samples in the file, where it has inputs. */
+  /** All inputs, one after the other. */
+  input(sample: number): Float32Array | undefined;
+  /** Samples in the file, where it has all inputs. */
   readonly count: number;
 }
 
@@ -120,14 +121,14 @@ function tensorName({ model }: Known, program: Program, index: number): string {
   const last = program.steps[firstStep]?.origin.at(-1);
   const maker = model?.find((node) => node.name === last);
   const isModels = model?.some(({ output, reads }) => output === name || reads.includes(name));
-  if (maker === undefined || index === program.input || isModels === true) return name;
+  if (maker === undefined || isInput(program, index) || isModels === true) return name;
   const isFinished = program.steps.slice(firstStep + 1).every(({ origin }) => !origin.includes(maker.name));
   return isFinished ? maker.output : name;
 }
 
 function tensorFor(known: Known, program: Program, index: number, sample: number): Found {
   const slot = slotAt(program, index);
-  const origin = index === program.input ? [] : (program.steps[slot.firstStep]?.origin ?? []);
+  const origin = isInput(program, index) ? [] : (program.steps[slot.firstStep]?.origin ?? []);
   const found = derived(known, tensorName(known, program, index), sample, new Set(origin));
   const last = origin.at(-1);
   if (isGap(found) || found.length > 0 || !needsModel(known, last)) return found;
@@ -145,12 +146,16 @@ export function activationsIn(
   arrays: Arrays,
   model: readonly ModelNode[] | undefined,
 ): Activations {
-  const input = inputSlot(program).name;
-  const output = outputSlot(program).name;
   const nodes = model ?? nodesOfProgram(program);
-  const known: Known = { arrays, model, assigned: assign(nodes, arrays, { input, output }) };
-  const inputs = known.assigned.get(input);
-  const inputArray = inputs === undefined || 'why' in inputs ? undefined : arrays.get(inputs[0] ?? '');
+  const named = (ports: readonly ProgramPort[]) =>
+    ports.map(({ name, slot }) => ({ name, tensor: slotAt(program, slot).name }));
+  const [inputs, outputs] = [named(program.inputs), named(program.outputs)];
+  const known: Known = { arrays, model, assigned: assign(nodes, arrays, { inputs, outputs }) };
+  const given = inputs.flatMap(({ tensor }) => {
+    const found = known.assigned.get(tensor);
+    return (found === undefined || 'why' in found ? undefined : arrays.get(found[0] ?? '')) ?? [];
+  });
+  const whole = given.length === inputs.length;
   return {
     has: (slot) => {
       const found = tensorFor(known, program, slot, 0);
@@ -161,7 +166,11 @@ export function activationsIn(
         const found = tensorFor(known, program, slot, sample);
         return 'why' in found ? found : found.length > 0 ? found : nothing;
       }),
-    input: (sample) => inputArray && sampleOf(inputArray, sample),
-    count: inputArray?.shape[0] ?? 0,
+    input(sample) {
+      const parts = given.flatMap((array) => sampleOf(array, sample) ?? []);
+      if (!whole || parts.length < given.length) return undefined;
+      return Float32Array.from(parts.flatMap(({ data }) => Array.from(data)));
+    },
+    count: whole ? Math.min(...given.map(({ shape }) => sizeAlong(shape, 0))) : 0,
   };
 }

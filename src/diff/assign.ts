@@ -3,7 +3,7 @@
  * exporter removed (a batch normalization folded into the convolution before it, a dropout) has an array and no
  * node: it follows the array of the module that it was folded into, and is what that node makes now.
  */
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import type { Shape, Tensor } from '../ir/tensor.ts';
 import { sameShape } from '../ir/tensor.ts';
 import type { Gap } from './capture.ts';
@@ -12,13 +12,24 @@ import { calledModule, hasOtherWeights, type NamedNode, saysModules, scopesOf } 
 /** Arrays that are all this tensor, the innermost module's first; or why none can be taken. */
 export type Assigned = readonly string[] | Gap;
 
-export interface Ports {
-  readonly input: string;
-  readonly output: string;
+interface PortName {
+  /** The model's name. */
+  readonly name: string;
+  /** The name of the tensor that it is. */
+  readonly tensor: string;
 }
 
+export interface Ports {
+  readonly inputs: readonly PortName[];
+  readonly outputs: readonly PortName[];
+}
+
+/** What an only input or output may be called besides. */
 const inputNames = ['input', 'x'];
 const outputNames = ['output', 'y', 'logits'];
+
+const namesOf = (ports: readonly PortName[], usual: readonly string[]): readonly (readonly string[])[] =>
+  ports.map(({ tensor, name }) => [tensor, name, ...(ports.length === 1 ? usual : [])]);
 
 /** A module's array and the node that makes it. */
 interface Claim {
@@ -51,7 +62,7 @@ function claimsOf(nodes: readonly NamedNode[], arrays: ReadonlyMap<string, Tenso
 
 const parentOf = (module: string): string => module.split('.').slice(0, -1).join('.');
 
-/** Forward hooks write a module's array when it has ended: layers as they run, containers after their layers. */
+/** Forward hooks write a module's array when it has ended: layers as they are done, containers after their layers. */
 function isInOrder(claims: readonly Claim[]): boolean {
   const layers = claims.filter(({ node, leaf }) => leaf && node.weighted);
   const ascending = layers.every(({ at }, i) => i === 0 || at >= (layers[i - 1]?.at ?? at));
@@ -77,11 +88,8 @@ class Followers {
     this.#inOrder = inOrder;
   }
 
-  #fits(name: string | undefined, array: string): name is string {
-    const [a, b] = [this.#shapes.get(name ?? ''), this.#shapes.get(array)];
-    return (
-      name !== undefined && this.#free.has(name) && a !== undefined && b !== undefined && sameShape(a, b)
-    );
+  #fits(name: string, array: string): boolean {
+    return this.#free.has(name) && this.isAlike(name, array);
   }
 
   /** Right behind it in the file, where that is the order of execution. */
@@ -139,16 +147,20 @@ function resolved(
     (other) => parentOf(other.array) === parentOf(array) && followers.isAlike(other.array, array),
   );
   const other = naming.weights && hasOtherWeights(node, array);
-  const runs = siblings.map((other) => followers.behind(other.array));
+  const followed = siblings.map((other) => followers.behind(other.array));
   const others = besides.join(', ');
   if (naming.renamed && !other && followers.behind(array).length === 0) return array;
-  if (runs.some((run) => run.length === 0) && runs.some((run) => run.length > 1) && besides.length > 0)
+  if (
+    followed.some((names) => names.length === 0) &&
+    followed.some((names) => names.length > 1) &&
+    besides.length > 0
+  )
     return ambiguous(`${array} or one of ${others}: something was folded into it, or not`);
-  const taken = new Set(runs.flat());
+  const taken = new Set(followed.flat());
   const behind = followers.behind(array).at(-1);
   if (behind !== undefined) return behind;
   const left = besides.filter((name) => !taken.has(name));
-  if (left.length === 1 && siblings.length === 1) return left[0] ?? array;
+  if (left.length === 1 && siblings.length === 1) return at(left, 0);
   const numbered = ofItsNumber(
     array,
     left,
@@ -184,7 +196,7 @@ function byName(nodes: readonly NamedNode[], arrays: ReadonlyMap<string, Tensor>
 function assigned(
   nodes: readonly NamedNode[],
   arrays: ReadonlyMap<string, Tensor>,
-  { input, output }: Ports,
+  { inputs, outputs }: Ports,
 ): ReadonlyMap<string, Assigned> {
   const claims = claimsOf(nodes, arrays);
   const modules = new Set(claims.map(({ array }) => array));
@@ -193,7 +205,8 @@ function assigned(
   const exact = [...named].filter(([, name]) => tensorsFirst || !modules.has(name));
   const exactly = new Set(exact.map(([, name]) => name));
   const own = claims.filter(({ array }) => !exactly.has(array));
-  const ports = [...inputNames, ...outputNames, input, output];
+  const [given, results] = [namesOf(inputs, inputNames), namesOf(outputs, outputNames)];
+  const ports = [...given, ...results].flat();
   const followers = new Followers(arrays, new Set([...modules, ...exactly, ...ports]), isInOrder(own));
   const layers = own.filter(({ node, leaf }) => leaf && node.weighted);
   const naming = {
@@ -209,8 +222,7 @@ function assigned(
     );
   }
   for (const [tensor, name] of exact) addName(made, tensor, [name], arrays);
-  addName(made, input, [input, ...inputNames], arrays);
-  addName(made, output, [output, ...outputNames], arrays);
+  for (const names of [...given, ...results]) addName(made, at(names, 0), names, arrays);
   return made;
 }
 
@@ -251,15 +263,14 @@ export function assign(
 ): ReadonlyMap<string, Assigned> {
   const tries = renamings(nodes).map((rename) => {
     const original = new Map([...arrays.keys()].map((name) => [rename(name), name]));
-    const renamed = new Map([...original].map(([name, was]) => [name, arrays.get(was)] as const));
-    const known = new Map([...renamed].flatMap(([name, array]) => (array ? [[name, array] as const] : [])));
-    return { original, made: assigned(nodes, known, ports) };
+    const renamed = new Map([...arrays].map(([name, array]) => [rename(name), array]));
+    return { original, made: assigned(nodes, renamed, ports) };
   });
   const best = tries.reduce((most, one) => (one.made.size > most.made.size ? one : most));
   return new Map(
     [...best.made].map(([tensor, names]) => [
       tensor,
-      'why' in names ? names : names.map((name) => best.original.get(name) ?? name),
+      'why' in names ? names : names.map((name) => must(best.original.get(name), 'an array of the file')),
     ]),
   );
 }

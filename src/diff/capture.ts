@@ -2,8 +2,8 @@
 
 import type { Tensor } from '../ir/tensor.ts';
 import { portOf, sameMeaning } from '../program/port.ts';
-import type { Outcome, Program, Slot } from '../program/program.ts';
-import { slotAt, slotBytes } from '../program/slots.ts';
+import type { Outcome, Program, ProgramPort, Slot } from '../program/program.ts';
+import { inputPart, slotAt, slotBytes } from '../program/slots.ts';
 import { decodePort, pick } from '../program/values.ts';
 
 /** `stored`: bytes as the slot has them. `real`: row-major numbers in the slot's shape. */
@@ -52,11 +52,12 @@ export interface Capture {
   missing?(slot: number): Gap | undefined;
 }
 
-/** Of a run that kept the arena after every step: a slot is read from the arena of the step that wrote it. */
+/** Of an inference that kept the arena after every step: a slot is read from the arena of the step that wrote it. */
 export function captureOfOutcome(program: Program, input: Uint8Array, { arenas }: Outcome): Capture {
   return {
     written(index) {
-      if (index === program.input) return { kind: 'stored', bytes: input };
+      const given = inputPart(program, index, input);
+      if (given !== undefined) return { kind: 'stored', bytes: given };
       const slot = slotAt(program, index);
       const arena = arenas[slot.firstStep];
       if (arena === undefined) return undefined;
@@ -110,14 +111,25 @@ const sameOrder = (a: Slot, b: Slot): boolean =>
 
 const sameStorage = (a: Slot, b: Slot): boolean => sameOrder(a, b) && `${a.kept}` === `${b.kept}`;
 
+/** The slot of the other build's port of the same place, where the slot is a port's. */
+function twinPort(
+  ours: readonly ProgramPort[],
+  theirs: readonly ProgramPort[],
+  index: number,
+): number | undefined {
+  const place = ours.findIndex(({ slot }) => slot === index);
+  return place < 0 ? undefined : theirs[place]?.slot;
+}
+
 /**
  * Of another build of the same model, its tensors matched by name. Stored bytes are compared where both builds
  * store the same way; real numbers otherwise.
  */
 export function captureOfBuild(program: Program, other: Program, capture: Capture): Capture {
   const twinOf = (index: number): number => {
-    if (index === program.input) return other.input;
-    if (index === program.output) return other.output;
+    const port =
+      twinPort(program.inputs, other.inputs, index) ?? twinPort(program.outputs, other.outputs, index);
+    if (port !== undefined) return port;
     return other.slots.findIndex(({ name }) => name === slotAt(program, index).name);
   };
   return captureOf((index) => {

@@ -6,10 +6,11 @@
 
 import { at, must } from '../base/errors.ts';
 import { indexOfLargest, largestOf } from '../base/extremes.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
 import { stridesOf } from '../ir/tensor.ts';
 import { gridAt, type Port, portOf } from '../program/port.ts';
 import type { Program, Slot } from '../program/program.ts';
-import { argOf, slotAt } from '../program/slots.ts';
+import { argsOf, isInput, readElement, slotAt } from '../program/slots.ts';
 import { decodePort } from '../program/values.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import type { Captured, Gap } from './capture.ts';
@@ -65,15 +66,12 @@ export interface Diff {
   readonly layers: readonly LayerDiff[];
   /** The first wrong layer. */
   readonly first?: LayerDiff;
-  /** Inferences whose largest output is another one, where outputs were compared. */
+  /** Inferences in which another element of the (first) output is the largest, where outputs were compared. */
   readonly flips: number;
   readonly inferences: number;
 }
 
 const quietEnough = 20;
-
-/** The real numbers of a slot; raw pixels are normalized first, as the model takes them. */
-const realsOf = decodePort;
 
 function coordinates(slot: Slot, element: number): readonly number[] {
   const strides = stridesOf(slot.shape);
@@ -82,9 +80,7 @@ function coordinates(slot: Slot, element: number): readonly number[] {
 }
 
 const storedAt = (slot: Slot, bytes: Uint8Array, position: number): number =>
-  slot.elem === 'f32'
-    ? new DataView(bytes.buffer, bytes.byteOffset).getFloat32(4 * position, true)
-    : must(bytes[position], 'a byte of the slot');
+  readElement(bytes, slot, position * elemBytes[slot.elem]);
 
 interface Sides {
   readonly ours: Uint8Array;
@@ -101,18 +97,18 @@ function addSlot(
 ): Measuring {
   const slot = slotAt(program, index);
   const theirBytes = storedOf(program, index, sides.theirs);
-  const ours = realsOf(program, index, sides.ours);
-  const theirStored = realsOf(program, index, theirBytes);
+  const ours = decodePort(program, index, sides.ours);
+  const theirStored = decodePort(program, index, theirBytes);
   const theirs = sides.theirs.kind === 'real' ? sides.theirs.values : theirStored;
   const port = portOf(program, index);
-  const isInput = index === program.input;
+  const given = isInput(program, index);
   const alone = new Measuring();
   for (let position = 0; position < slot.length; position++) {
     const element = slot.order?.[position] ?? position;
     const [a, b] = [storedAt(slot, sides.ours, position), storedAt(slot, theirBytes, position)];
     const [x, y] = [must(ours[element], 'an element'), must(theirs[element], 'an element')];
     const step = gridAt(port, element)?.scale;
-    const half = isInput || step === undefined ? Infinity : step * 0.501;
+    const half = given || step === undefined ? Infinity : step * 0.501;
     const clipped = Math.abs(y - must(theirStored[element], 'an element')) > half;
     const place = (): Coordinates => ({
       inference,
@@ -145,24 +141,24 @@ export function suspectIn(
   return {
     program,
     slot,
-    step: slot === program.input ? -1 : slotAt(program, slot).firstStep,
+    step: slotAt(program, slot).firstStep,
     ours,
     theirs,
     stored: held.kind === 'stored',
-    ourReals: realsOf(program, slot, ours),
-    theirReals: held.kind === 'real' ? held.values : realsOf(program, slot, theirs),
+    ourReals: decodePort(program, slot, ours),
+    theirReals: held.kind === 'real' ? held.values : decodePort(program, slot, theirs),
     inference: fitted,
   };
 }
 
-/** The slots that are compared, in the order in which they are written: the input, then each step's output. */
-function comparedSlots(program: Program): readonly number[] {
-  const outputs = program.steps.map((step) => argOf(step, 'out'));
-  return [program.input, ...outputs];
-}
+/** The slots that are compared, in the order in which they are written: the inputs, then each step's outputs. */
+const comparedSlots = (program: Program): readonly number[] => [
+  ...program.inputs.map(({ slot }) => slot),
+  ...program.steps.flatMap((step) => argsOf(step, 'out')),
+];
 
 const kernelOf = (program: Program, slot: number): string =>
-  slot === program.input
+  isInput(program, slot)
     ? 'input'
     : must(program.steps[slotAt(program, slot).firstStep], 'a step of the program').kernel.name;
 
@@ -194,7 +190,7 @@ const scaleOf = ({ grids }: Port): Pick<LayerDiff, 'scale'> =>
 
 function finished(program: Program, row: Row, { minSqnr = quietEnough }: DiffOptions): LayerDiff {
   const slot = slotAt(program, row.slot);
-  const step = row.slot === program.input ? -1 : slot.firstStep;
+  const step = slot.firstStep;
   const measures = row.sums.result;
   const compared = measures.elements > 0;
   const wrong = row.exact ? measures.equal < measures.elements : !(measures.sqnr >= minSqnr);
@@ -242,7 +238,7 @@ export function diff(program: Program, inferences: Iterable<Inference>, options:
 function gapOf(program: Program, slot: number, { theirs }: Inference): Gap {
   if (theirs.written(slot) === undefined && theirs.checksum?.(slot) === undefined)
     return theirs.missing?.(slot) ?? { kind: 'not captured', why: 'not captured' };
-  const why = slot === program.input ? 'not given on this side' : 'what it reads is not known';
+  const why = isInput(program, slot) ? 'not given on this side' : 'what it reads is not known';
   return { kind: 'no input', why };
 }
 
@@ -288,10 +284,11 @@ const squaredDistance = (a: Float32Array, b: Float32Array): number =>
 /** Of several arrays for one tensor the one that is farthest from ours: each of them has to be right. */
 function farthest(program: Program, slot: number, ours: Uint8Array, held: Captured): Captured {
   if (held.kind === 'stored' || held.others === undefined) return held;
-  const real = realsOf(program, slot, ours);
+  const real = decodePort(program, slot, ours);
   const all = [held.values, ...held.others];
   const distances = all.map((values) => squaredDistance(real, values));
-  return { kind: 'real', values: must(all[indexOfLargest(distances)] ?? held.values, 'an array') };
+  // Where a number is none, the first array shows it as well as any.
+  return { kind: 'real', values: all[indexOfLargest(distances)] ?? held.values };
 }
 
 function addInference(program: Program, row: Row, inference: number, sides: Sides): 0 | 1 {
@@ -301,7 +298,7 @@ function addInference(program: Program, row: Row, inference: number, sides: Side
   const alone = addSlot(program, row.slot, inference, { ours, theirs }, row.sums);
   const { elements, equal } = alone.result;
   row.each.push({ inference, different: elements - equal, noise: alone.noise, elements });
-  if (row.slot !== program.output) return 0;
-  const other = theirs.kind === 'real' ? theirs.values : realsOf(program, row.slot, theirs.bytes);
-  return indexOfLargest(realsOf(program, row.slot, ours)) === indexOfLargest(other) ? 0 : 1;
+  if (program.outputs[0]?.slot !== row.slot) return 0;
+  const other = theirs.kind === 'real' ? theirs.values : decodePort(program, row.slot, theirs.bytes);
+  return indexOfLargest(decodePort(program, row.slot, ours)) === indexOfLargest(other) ? 0 : 1;
 }

@@ -3,7 +3,7 @@
 import { crc32 } from '../base/crc32.ts';
 import { must } from '../base/errors.ts';
 import type { Program, Slot } from '../program/program.ts';
-import { slotAt, slotBytes } from '../program/slots.ts';
+import { inputPart, isInput, joinedBytes, sharedBytes, slotAt, slotBytes } from '../program/slots.ts';
 import { encodeSlot } from '../program/values.ts';
 import type { Simulator } from '../sim/simulate.ts';
 import { type Capture, type Captured, captureOfOutcome, type Gap } from './capture.ts';
@@ -12,7 +12,7 @@ export type DiffMode = 'isolated' | 'cumulative';
 
 /** One inference on both sides. */
 export interface Inference {
-  /** Bytes of the program's input slot; absent where only the other side knows it. */
+  /** Bytes of the program's inputs, one after the other; absent where only the other side knows it. */
   readonly input?: Uint8Array;
   readonly theirs: Capture;
 }
@@ -45,12 +45,38 @@ function misfit(slot: Slot, held: Captured | undefined): Gap | undefined {
   return { kind: 'other shape', why: `${found} ${what}, here ${wanted}` };
 }
 
+/** The bytes of a slot that are those of others; undefined where it has its own, or one of the others is not known. */
+function sharedIn(
+  program: Program,
+  index: number,
+  bytesOf: (slot: number) => Uint8Array | undefined,
+): Uint8Array | undefined {
+  const shared = sharedBytes(program, index);
+  if (shared.length === 0) return undefined;
+  const made = new Uint8Array(slotBytes(slotAt(program, index)));
+  for (const { slot, there, here, bytes } of shared) {
+    const from = bytesOf(slot);
+    if (from === undefined) return undefined;
+    made.set(from.subarray(there, there + bytes), here);
+  }
+  return made;
+}
+
 /** A capture without the tensors that are of another size than the program's. */
 export function fitting(program: Program, capture: Capture): Capture {
   const sized = (slot: number, held: Captured | undefined) =>
     misfit(slotAt(program, slot), held) === undefined ? held : undefined;
+  const written = (slot: number): Captured | undefined => {
+    const own = sized(slot, capture.written(slot));
+    if (own !== undefined) return own;
+    const bytes = sharedIn(program, slot, (other) => {
+      const held = written(other);
+      return held && storedOf(program, other, held);
+    });
+    return bytes && { kind: 'stored', bytes };
+  };
   return {
-    written: (slot) => sized(slot, capture.written(slot)),
+    written,
     read: (slot, step) => sized(slot, capture.read?.(slot, step)),
     checksum: (slot) => capture.checksum?.(slot),
     missing: (slot) => misfit(slotAt(program, slot), capture.written(slot)) ?? capture.missing?.(slot),
@@ -59,7 +85,9 @@ export function fitting(program: Program, capture: Capture): Capture {
 
 /** The slots that the step reads which writes a slot; none for the program's input. */
 function sourcesOf(program: Program, index: number): readonly number[] {
-  if (index === program.input) return [];
+  if (isInput(program, index)) return [];
+  const shared = sharedBytes(program, index);
+  if (shared.length > 0) return shared.map(({ slot }) => slot);
   const { args, kernel } = must(program.steps[slotAt(program, index).firstStep], 'a step of the program');
   return args.filter((_, i) => kernel.params[i]?.role === 'in');
 }
@@ -100,10 +128,18 @@ function unknownBehind(
   return [...unknown];
 }
 
-/** From the input on. */
+/** All inputs as the other side has them; undefined where it lacks one. */
+function givenInputs(program: Program, theirs: Capture): Uint8Array | undefined {
+  const parts = program.inputs.flatMap(({ slot }) => {
+    const held = theirs.written(slot);
+    return held === undefined ? [] : [storedOf(program, slot, held)];
+  });
+  return parts.length === program.inputs.length ? joinedBytes(parts) : undefined;
+}
+
+/** From the inputs on. */
 function cumulative(program: Program, simulator: Simulator, { input: own, theirs }: Inference): Ours {
-  const given = theirs.written(program.input);
-  const input = own ?? (given && storedOf(program, program.input, given));
+  const input = own ?? givenInputs(program, theirs);
   if (input === undefined) return { written: () => undefined };
   const capture = captureOfOutcome(program, input, simulator.run(input, { keepArenas: true }));
   const bytesOf = (slot: number): Uint8Array | undefined => {
@@ -112,7 +148,7 @@ function cumulative(program: Program, simulator: Simulator, { input: own, theirs
   };
   return {
     written(slot) {
-      const bytes = slot === program.input && own === undefined ? undefined : bytesOf(slot);
+      const bytes = isInput(program, slot) && own === undefined ? undefined : bytesOf(slot);
       return bytes && { bytes, derived: unknownBehind(program, slot, theirs, bytesOf) };
     },
   };
@@ -138,9 +174,15 @@ class Isolated implements Ours {
 
   #compute(index: number): Fed | undefined {
     const program = this.#program;
-    if (index === program.input) {
+    if (isInput(program, index)) {
       const { input } = this.#inference;
-      return input && { bytes: input, derived: [] };
+      const bytes = input && inputPart(program, index, input);
+      return bytes && { bytes, derived: [] };
+    }
+    const sources = sharedBytes(program, index);
+    if (sources.length > 0) {
+      const bytes = sharedIn(program, index, (slot) => this.written(slot)?.bytes);
+      return bytes && { bytes, derived: sources.flatMap(({ slot }) => this.written(slot)?.derived ?? []) };
     }
     const step = slotAt(program, index).firstStep;
     const { args, kernel } = must(program.steps[step], 'a step of the program');

@@ -48,7 +48,7 @@ export function scopesOf({ name, scopes, weighted, inputs }: NamedNode): readonl
   if (scopes.length > 0) return scopes;
   const segments = segmentsOf(name);
   if (segments.length > 0) return pathsOf(segments);
-  const module = weighted ? parameter.exec(inputs[1] ?? '')?.[1] : undefined;
+  const module = weighted ? inputs[1]?.match(parameter)?.[1] : undefined;
   return module === undefined ? [] : [module];
 }
 
@@ -66,7 +66,7 @@ export function calledModule(path: string, isKnown: (path: string) => boolean): 
  * a batch normalization. A linear layer on three axes is the exception, whose weights are only transposed.
  */
 export function hasOtherWeights({ inputs, weighted }: NamedNode, module: string): boolean {
-  const [, weight = '', bias = ''] = inputs;
-  if (!weighted || weight.startsWith('onnx::MatMul')) return false;
-  return weight !== `${module}.weight` || (bias !== '' && bias !== `${module}.bias`);
+  const [, weight, bias] = inputs;
+  if (!weighted || weight?.startsWith('onnx::MatMul') === true) return false;
+  return weight !== `${module}.weight` || ![undefined, '', `${module}.bias`].includes(bias);
 }

@@ -1,12 +1,14 @@
+import { at } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import { type PrintedGrid, portOf, printedGrid } from '../program/port.ts';
+import { inputPorts, outputPorts, type Port, type PrintedGrid, printedGrid } from '../program/port.ts';
 import type { Program } from '../program/program.ts';
-import { kernelsOf } from '../program/slots.ts';
+import { kernelsOf, unreadInputs } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { cFloat, columns, comment, cType, fillWords } from './c/lines.ts';
 import { noDspMacro, usesDsp } from './dsp.ts';
 import { type EmitInfo, noBuild } from './info.ts';
 import { layoutLines, normalizationLines } from './order-text.ts';
+import { outputFunctions, portStems, type Role, returnsOutput, runType } from './port-names.ts';
 
 /** Who made the file, from what. */
 export const provenance = (info: EmitInfo): string[] => [
@@ -60,22 +62,39 @@ function meaning({ scale, zeroPoint }: PrintedGrid, prefix: string): string[] {
   ];
 }
 
-function portLines(program: Program, index: number, role: 'input' | 'output'): string[] {
-  const port = portOf(program, index);
+function portsLines(program: Program): string[] {
+  const linesOf = (ports: readonly Port[], role: Role): string[] =>
+    ports.flatMap((port, i) => {
+      // One output may be called as what it is another shape of.
+      const name = ports.length === 1 ? port.slot.name : port.name;
+      const unread = role === 'input' && unreadInputs(program).includes(port.name);
+      return portLines({ ...port, name }, at(portStems(program, role), i), role, unread);
+    });
+  return [...linesOf(inputPorts(program), 'input'), ...linesOf(outputPorts(program), 'output')];
+}
+
+function portLines(port: Port, stem: string, role: Role, unread: boolean): string[] {
   const { slot } = port;
-  const prefix = `${program.name}_${role}`.toUpperCase();
-  const raw = port.raw === undefined ? [] : normalizationLines(port.raw);
+  const prefix = stem.toUpperCase();
   const grid = printedGrid(port);
-  const [says, macros] = grid === undefined ? [[], []] : [meaning(grid, prefix), gridLines(grid, prefix)];
-  const title = `${role === 'input' ? 'Input' : 'Output'} '${slot.name}': ${cType[slot.elem]},`;
+  const title = `${role === 'input' ? 'Input' : 'Output'} '${port.name}': ${cType[slot.elem]},`;
   const [first = '', ...rest] = layoutLines(slot, role);
+  const says = grid === undefined ? wholeNumbers(port) : meaning(grid, prefix);
+  const raw = port.raw === undefined ? [] : normalizationLines(port.raw);
   return [
-    ...comment([`${title} ${first}`, ...rest, ...says, ...raw]),
+    ...comment([`${title} ${first}`, ...rest, ...says, ...raw, ...(unread ? ['No layer reads it.'] : [])]),
     `#define ${prefix}_COUNT ${slot.length}`,
-    ...macros,
-    `typedef ${cType[slot.elem]} ${program.name}_${role}_t;`,
+    ...(grid === undefined ? [] : gridLines(grid, prefix)),
+    `typedef ${cType[slot.elem]} ${stem}_t;`,
     '',
   ];
+}
+
+/** What is said of elements that are no real numbers in the model. */
+function wholeNumbers({ type }: Port): string[] {
+  if (type === undefined) return [];
+  if (type === 'bool') return ['Elements are 0 or 1: false or true.'];
+  return [`Elements are integers, ${type} in the model, that stand for themselves.`];
 }
 
 /** The text of each macro; lines that go on are one. */
@@ -89,11 +108,7 @@ const macrosIn = (c: string): ReadonlyMap<string, string> =>
 /** What a header, edited, says of the ports that is not the program's meaning of them; undefined: nothing. */
 export function wrongMacroIn(header: string, program: Program): string | undefined {
   const found = macrosIn(header);
-  const ports = [
-    ...portLines(program, program.input, 'input'),
-    ...portLines(program, program.output, 'output'),
-  ];
-  for (const [name, text] of macrosIn(ports.join('\n')))
+  for (const [name, text] of macrosIn(portsLines(program).join('\n')))
     if (found.get(name) !== text)
       return `${name} is ${found.get(name) ?? 'not defined'}, of the program that was written ${text}`;
   return undefined;
@@ -111,15 +126,39 @@ function structure(program: Program, arena: Arena): string[] {
   ];
 }
 
-function functions({ name }: Program): string[] {
-  const upper = name.toUpperCase();
+function functions(program: Program): string[] {
+  const { name } = program;
+  const inputs = portStems(program, 'input').flatMap((stem) => [
+    ...comment([`Where to write ${stem.toUpperCase()}_COUNT elements. A run overwrites them.`]),
+    `${stem}_t *${stem}(struct ${name} *net);`,
+    '',
+  ]);
   return [
-    ...comment([`Where to write ${upper}_INPUT_COUNT elements. A run overwrites them.`]),
-    `${name}_input_t *${name}_input(struct ${name} *net);`,
+    ...inputs,
+    ...comment(runWords(program)),
+    `${runType(program)}${name}_run(struct ${name} *net);`,
     '',
-    ...comment([`Computes ${upper}_OUTPUT_COUNT elements, valid until the input is written again.`]),
-    `const ${name}_output_t *${name}_run(struct ${name} *net);`,
-    '',
+    ...outputFunctions(program).flatMap((stem) => [
+      ...comment([`${stem.toUpperCase()}_COUNT elements, of the last run.`]),
+      `const ${stem}_t *${stem}(const struct ${name} *net);`,
+      '',
+    ]),
+  ];
+}
+
+/** What a run takes and leaves. */
+function runWords(program: Program): string[] {
+  const several = program.inputs.length > 1;
+  return [
+    returnsOutput(program)
+      ? `Computes ${program.name.toUpperCase()}_OUTPUT_COUNT elements, valid until ${several ? 'an input' : 'the input'} is written again.`
+      : `Computes all outputs: the functions below say where they lie. They are valid until ${several ? 'an input' : 'the input'} is written again.`,
+    ...(several ? ['Write every input before every run: none of them outlives it.'] : []),
+    ...(several
+      ? [
+          'A state that goes on, an output that is an input of the next run: copy it out before any input is written.',
+        ]
+      : []),
   ];
 }
 
@@ -171,8 +210,7 @@ export function headerFile(program: Program, arena: Arena, info: EmitInfo): stri
     'extern "C" {',
     '#endif',
     '',
-    ...portLines(program, program.input, 'input'),
-    ...portLines(program, program.output, 'output'),
+    ...portsLines(program),
     ...structure(program, arena),
     ...functions(program),
     ...build(program, info),

@@ -10,6 +10,7 @@ import { uniqueNames } from './c/identifier.ts';
 import type { PrintOptions } from './c/kernel.ts';
 import { libraryNames } from './c/library.ts';
 import { dspNames } from './dsp.ts';
+import { outputFunctions, portStems } from './port-names.ts';
 
 export interface FileNames {
   readonly kernels: ReadonlyMap<Kernel, string>;
@@ -29,7 +30,10 @@ const traceNames = (name: string): string[] => [
 /** What is public or may be hidden by a name inside of a function. */
 function takenNames(program: Program, kernels: readonly Kernel[]): string[] {
   const { name } = program;
-  const api = [name, `${name}_input`, `${name}_run`, `${name}_input_t`, `${name}_output_t`, 'net'];
+  const stems = [...portStems(program, 'input'), ...portStems(program, 'output')];
+  const types = stems.map((stem) => `${stem}_t`);
+  const functions = [...portStems(program, 'input'), ...outputFunctions(program)];
+  const api = [name, `${name}_run`, ...functions, ...types, 'net'];
   const inner = kernels.flatMap((k) => [...k.params.map((p) => p.name), ...declaredIn(k.body)]);
   return [
     ...api,

@@ -1,13 +1,14 @@
 /** `<name>_selftest.c`: runs recorded inputs and compares the recorded outputs, byte for byte. */
 
-import { DefectError } from '../base/errors.ts';
+import { at, DefectError } from '../base/errors.ts';
 import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../program/program.ts';
-import { inputSlot, outputSlot } from '../program/slots.ts';
+import { inputSlots, outputSlots, partsFor } from '../program/slots.ts';
 import { comment } from './c/lines.ts';
 import { numberLines } from './c/tables.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo, Golden } from './info.ts';
+import { portStems, type Role, returnsOutput } from './port-names.ts';
 
 /** Elements as bit patterns, so that a float is exactly itself whatever the byte order. */
 function patterns(bytes: Uint8Array, elem: Elem): string[] {
@@ -39,15 +40,18 @@ function recorded(name: string, slot: Slot, samples: readonly Uint8Array[]): str
   ];
 }
 
-function mainFunction({ name }: Program, samples: number): string[] {
+function mainFunction(program: Program, samples: number): string[] {
+  const { name } = program;
   const quiet = `${name.toUpperCase()}_SELFTEST_QUIET`;
   return [
     'int main(void)',
     '{',
     '    int failures = 0;',
     `    for (int i = 0; i < ${samples}; i++) {`,
-    `        memcpy(${name}_input(&net), inputs[i], sizeof inputs[i]);`,
-    `        if (memcmp(${name}_run(&net), outputs[i], sizeof outputs[i]) != 0) {`,
+    ...arraysOf(program, 'input').map(
+      ({ array, stem }) => `        memcpy(${stem}(&net), ${array}[i], sizeof ${array}[i]);`,
+    ),
+    ...comparison(program),
     '            failures++;',
     `#ifndef ${quiet}`,
     `            printf("${name}: input %d gives another output than recorded\\n", i);`,
@@ -63,11 +67,47 @@ function mainFunction({ name }: Program, samples: number): string[] {
   ];
 }
 
+interface Recorded {
+  readonly array: string;
+  readonly slot: Slot;
+  readonly stem: string;
+}
+
+/** The arrays of recorded ports: `inputs`, or `inputs_<port>` each. */
+function arraysOf(program: Program, role: Role): readonly Recorded[] {
+  const slots = role === 'input' ? inputSlots(program) : outputSlots(program);
+  const stem = `${program.name}_${role}`;
+  return portStems(program, role).map((name, i) => ({
+    array: `${role}s${name.slice(stem.length)}`,
+    slot: at(slots, i),
+    stem: name,
+  }));
+}
+
+/** @param golden by sample, then by port */
+const recordedAll = (program: Program, role: Role, golden: readonly (readonly Uint8Array[])[]): string[] =>
+  arraysOf(program, role).flatMap(({ array, slot }, i) =>
+    recorded(
+      array,
+      slot,
+      golden.map((parts) => at(parts, i)),
+    ),
+  );
+
+/** The lines up to the brace behind which an output is another than recorded. */
+function comparison(program: Program): string[] {
+  const arrays = arraysOf(program, 'output');
+  if (returnsOutput(program))
+    return [`        if (memcmp(${program.name}_run(&net), outputs[i], sizeof outputs[i]) != 0) {`];
+  const differ = arrays.map(
+    ({ array, stem }) => `memcmp(${stem}(&net), ${array}[i], sizeof ${array}[i]) != 0`,
+  );
+  return [`        ${program.name}_run(&net);`, `        if (${differ.join('\n            || ')}) {`];
+}
+
 export function selftestFile(program: Program, golden: readonly Golden[], info: EmitInfo): string {
-  const input = inputSlot(program);
-  const output = outputSlot(program);
-  const inputs = golden.map((g) => g.input);
-  const outputs = golden.map((g) => g.output);
+  const inputs = golden.map((g) => partsFor(inputSlots(program), g.input));
+  const outputs = golden.map((g) => partsFor(outputSlots(program), g.output));
   return [
     ...comment([...provenance(info), '', 'Exit status 0 when every output is as recorded, 1 otherwise.']),
     `#include "${program.name}.h"`,
@@ -76,8 +116,8 @@ export function selftestFile(program: Program, golden: readonly Golden[], info: 
     '#include <stdio.h>',
     '#endif',
     '',
-    ...recorded('inputs', input, inputs),
-    ...recorded('outputs', output, outputs),
+    ...recordedAll(program, 'input', inputs),
+    ...recordedAll(program, 'output', outputs),
     `static struct ${program.name} net;`,
     '',
     ...mainFunction(program, golden.length),

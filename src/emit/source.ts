@@ -1,11 +1,11 @@
 /** `<name>.c`: tables, kernels, and the function that runs them. */
 
-import { DefectError, must } from '../base/errors.ts';
+import { at, DefectError, must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
 import { arraysUsed, expressionsIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
-import type { Program, Step } from '../program/program.ts';
-import { inputSlot, kernelsOf, outputSlot, slotAt } from '../program/slots.ts';
+import type { Program, Slot, Step } from '../program/program.ts';
+import { inputSlots, kernelsOf, outputSlots, slotAt } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
@@ -14,6 +14,7 @@ import { dspHelpers, dspMacro, usesDsp } from './dsp.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { type FileNames, fileNames, namesIn } from './names.ts';
+import { outputFunctions, portStems, returnsOutput, runType } from './port-names.ts';
 import { traceFile } from './trace-header.ts';
 
 function hasInfinity(kernel: Kernel): boolean {
@@ -154,25 +155,35 @@ function runFunction(program: Program, arena: Arena, names: FileNames): string[]
   const list = program.steps.map((step, i) => `  ${i}  ${step.kernel.name}: ${step.origin.join(', ')}`);
   return [
     ...comment([title, ...list]),
-    `const ${program.name}_output_t *${program.name}_run(struct ${program.name} *net)`,
+    `${runType(program)}${program.name}_run(struct ${program.name} *net)`,
     '{',
     `    ${program.name.toUpperCase()}_BEGIN();`,
     ...calls,
-    `    return ${arena.pointer(outputSlot(program))};`,
+    ...(returnsOutput(program) ? [`    return ${arena.pointer(at(outputSlots(program), 0))};`] : []),
     '}',
     '',
+    ...outputFunctions(program).flatMap((stem, i) =>
+      pointerFunction(
+        `const ${stem}_t *${stem}(const struct ${program.name} *net)`,
+        at(outputSlots(program), i),
+        arena,
+      ),
+    ),
   ];
 }
 
-function inputFunction(program: Program, arena: Arena): string[] {
-  return [
-    `${program.name}_input_t *${program.name}_input(struct ${program.name} *net)`,
-    '{',
-    `    return ${arena.pointer(inputSlot(program))};`,
-    '}',
-    '',
-  ];
-}
+const pointerFunction = (head: string, slot: Slot, arena: Arena): string[] => [
+  head,
+  '{',
+  `    return ${arena.pointer(slot)};`,
+  '}',
+  '',
+];
+
+const inputFunctions = (program: Program, arena: Arena): string[] =>
+  portStems(program, 'input').flatMap((stem, i) =>
+    pointerFunction(`${stem}_t *${stem}(struct ${program.name} *net)`, at(inputSlots(program), i), arena),
+  );
 
 export function sourceFile(program: Program, arena: Arena, info: EmitInfo): string {
   const names = fileNames(program);
@@ -185,7 +196,7 @@ export function sourceFile(program: Program, arena: Arena, info: EmitInfo): stri
     ...primitivesText(program),
     ...(usesDsp(program) ? dspHelpers(program) : []),
     ...kernelsText(program, names, info),
-    ...inputFunction(program, arena),
+    ...inputFunctions(program, arena),
     ...trace(program),
     ...runFunction(program, arena, names),
   ].join('\n');

@@ -198,6 +198,14 @@ const tableLoop = (n: string, count: number): string =>
 `;
 
 /** The tag, of network and input, tells runs apart that are printed by turns. */
+const tagText = (n: string, inputs: number): string =>
+  inputs === 1
+    ? `    t->tag = ${n}_trace_crc(t->tag, arena + input->address, input->bytes) & 0xffffu;`
+    : `    for (; input < ${n}_trace_rows + ${inputs}; input++) {
+        t->tag = ${n}_trace_crc(t->tag, arena + input->address, input->bytes);
+    }
+    t->tag &= 0xffffu;`;
+
 const startText = (n: string, level: string, counts: Counts): string => `
 static void ${n}_trace_start(struct ${n}_tracer *t, const struct ${n} *net)
 {
@@ -206,7 +214,7 @@ static void ${n}_trace_start(struct ${n}_tracer *t, const struct ${n} *net)
     t->line = 0;
     t->row = 0;
     t->tag = ${n}_trace_crc(0xffffffffu, ${n}_trace_network, sizeof ${n}_trace_network - 1);
-    t->tag = ${n}_trace_crc(t->tag, arena + input->address, input->bytes) & 0xffffu;
+${tagText(n, counts.inputs)}
     ${n}_trace_begin(t, 'B');
     ${n}_trace_char(t, ' ');
     ${n}_trace_text(t, ${n}_trace_network);
@@ -253,6 +261,7 @@ interface Counts {
   readonly steps: number;
   readonly tables: number;
   readonly rows: number;
+  readonly inputs: number;
 }
 
 const codeLines = (text: string): string[] => text.split('\n').flatMap(wrapCode);
@@ -276,7 +285,12 @@ export function traceHeader(program: Program, info: EmitInfo): string {
   const rows = tracedRows(program);
   const { places, count } = keptAt(rows);
   const tables = tracedTables(program).map((t) => must(names.tables.get(t), 'every table has a name'));
-  const counts: Counts = { steps: program.steps.length, tables: tables.length, rows: rows.length };
+  const counts: Counts = {
+    steps: program.steps.length,
+    tables: tables.length,
+    rows: rows.length,
+    inputs: program.inputs.length,
+  };
   const level = `${upper}_TRACE`;
   return [
     ...comment([...provenance(info), '', ...about(program)]),

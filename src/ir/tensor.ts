@@ -27,8 +27,10 @@ export const largestTensor = 2 ** 27;
 /** The number of elements of a shape; 1 for a scalar. */
 export const countOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
 
-/** The size of axis 1; 1 where there is none. */
-export const channelCount = (shape: Shape): number => shape[1] ?? 1;
+/** Places along an axis; 1 where there is none. */
+export const sizeAlong = (shape: Shape, axis: number): number => shape[axis] ?? 1;
+
+export const channelCount = (shape: Shape): number => sizeAlong(shape, 1);
 
 /** Row-major strides in elements. */
 export function stridesOf(shape: Shape): number[] {
@@ -66,6 +68,14 @@ export function numbersFor(dtype: DType, count: number): Numbers {
 }
 
 export const floats = (shape: Shape, data: Float32Array): Tensor => ({ dtype: 'float32', shape, data });
+
+/** Numbers as a tensor of a type; of float32 the array itself. */
+export function tensorOf({ dtype, shape }: TensorType, numbers: Float32Array): Tensor {
+  if (dtype === 'float32') return { dtype, shape, data: numbers };
+  const data = numbersFor(dtype, numbers.length);
+  data.set(numbers);
+  return { dtype, shape, data };
+}
 
 /** The slices at some indices along an axis, in the order given. */
 export function picked({ dtype, shape, data }: Tensor, axis: number, index: readonly number[]): Tensor {

@@ -2,13 +2,22 @@
 
 import type { Distance } from '../base/distance.ts';
 import { at, must } from '../base/errors.ts';
-import { outputSlot } from '../program/slots.ts';
 import type { Build, Judging } from './build.ts';
-import { classOf, type LayerError, layerErrors, measure, outputOf, tensorsOf } from './layer-errors.ts';
+import {
+  classOf,
+  errorOf,
+  type LayerError,
+  layerErrors,
+  type Measured,
+  measure,
+  onlyOutput,
+  tensorsOf,
+} from './layer-errors.ts';
 import { layerWarnings } from './warnings/layers.ts';
 import { pruningWarnings } from './warnings/pruning.ts';
 import { rangeWarnings } from './warnings/ranges.ts';
 import { oneClass, type SampleFacts, sampleFacts, sampleWarnings } from './warnings/samples.ts';
+import { unreadWarnings } from './warnings/unread.ts';
 import type { Warning } from './warnings/warning.ts';
 
 export interface Agreement {
@@ -20,7 +29,10 @@ export interface Agreement {
   readonly calibration: SampleFacts;
   /** By step; errors of earlier layers are included. */
   readonly layers: readonly LayerError[];
+  /** Of several outputs the one that is farthest off. */
   readonly output: LayerError;
+  /** Of several: each that a step writes, under the model's name. */
+  readonly outputs?: readonly LayerError[];
   /** The layer that is farthest off. */
   readonly worst: LayerError;
   /** Of outputs that are a list of several numbers: samples in which the largest is the same. */
@@ -32,10 +44,24 @@ export interface Agreement {
 export const fromGiven = (error: LayerError): Distance => error.given ?? error;
 
 function oneClassWarnings({ fused, program }: Build, { calibrating }: Judging): readonly Warning[] {
-  const slot = outputSlot(program);
+  const slot = onlyOutput(program);
+  if (slot === undefined) return [];
   return oneClass(calibrating, (sample) => {
     const output = tensorsOf(fused, sample).get(at(fused.outputs, 0));
     return output && classOf(slot, output.data);
+  });
+}
+
+const farthestOf = (errors: readonly LayerError[]): LayerError | undefined =>
+  errors.toSorted((a, b) => fromGiven(a).sqnr - fromGiven(b).sqnr)[0];
+
+/** By output; an input that is one too is not listed. */
+function outputErrors({ program }: Build, { tensors }: Measured): readonly LayerError[] {
+  return program.outputs.flatMap(({ name, slot }) => {
+    const facts = must(tensors.get(slot), 'facts of an output');
+    const step = facts.slot.firstStep;
+    if (step < 0) return [];
+    return [errorOf(must(program.steps[step], 'a step').kernel.name, name, facts)];
   });
 }
 
@@ -45,7 +71,7 @@ export function agreementOf(build: Build): Agreement | undefined {
   if (judging === undefined) return undefined;
   const measured = measure(build, judging.samples);
   const layers = layerErrors(build, measured);
-  const last = program.steps.findIndex((_, step) => outputOf(program, step) === program.output);
+  const outputs = outputErrors(build, measured);
   const calibration = sampleFacts(judging.calibrating);
   const odd = sampleWarnings(calibration);
   return {
@@ -53,8 +79,9 @@ export function agreementOf(build: Build): Agreement | undefined {
     heldBack: judging.heldBack,
     calibration,
     layers,
-    output: must(layers[last], 'a step writes the output'),
-    worst: layers.reduce((a, b) => (fromGiven(b).sqnr < fromGiven(a).sqnr ? b : a)),
+    output: must(farthestOf(outputs), 'a step writes an output'),
+    ...(program.outputs.length === 1 ? {} : { outputs }),
+    worst: must(farthestOf(layers), 'a layer'),
     ...(measured.sameClass === undefined ? {} : { sameClass: measured.sameClass }),
     warnings: [
       ...odd,
@@ -62,6 +89,7 @@ export function agreementOf(build: Build): Agreement | undefined {
       ...rangeWarnings(build, measured),
       ...layerWarnings(build, measured),
       ...pruningWarnings(build),
+      ...unreadWarnings(program),
     ],
   };
 }

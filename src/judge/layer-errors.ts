@@ -3,12 +3,21 @@
 import { type Distance, Distances } from '../base/distance.ts';
 import { at, must } from '../base/errors.ts';
 import { indexOfLargest } from '../base/extremes.ts';
-import { evaluate } from '../ir/graph/evaluate.ts';
+import { evaluate, inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
-import { elemBytes } from '../ir/kernel/kernel.ts';
-import { channelCount, floats, type Tensor } from '../ir/tensor.ts';
+import { storageOf } from '../ir/kernel/stored.ts';
+import { channelCount, countOf, type Tensor } from '../ir/tensor.ts';
 import type { Program, Slot } from '../program/program.ts';
-import { argOf, outputSlot, slotAt } from '../program/slots.ts';
+import {
+  argOf,
+  argsOf,
+  inputPart,
+  isInput,
+  outputSlots,
+  ownerSlot,
+  slotAt,
+  slotBytes,
+} from '../program/slots.ts';
 import { arrangeInput, decodeSlot, encodeInput, pick } from '../program/values.ts';
 import { inference, type RunProgram } from '../runtime/engines.ts';
 import type { Build } from './build.ts';
@@ -31,7 +40,7 @@ export interface SlotGrid {
   readonly step: Float32Array;
 }
 
-/** How one tensor was stored: the network's input, or what a step made. */
+/** How one tensor was stored: an input of the network, or what a step made. */
 export interface TensorFacts {
   readonly slot: Slot;
   /** Its name in the float network. */
@@ -57,9 +66,11 @@ export interface Run {
 }
 
 export interface Measured {
-  /** By step. */
+  /** By step: of its first output. */
   readonly steps: readonly TensorFacts[];
-  readonly input: TensorFacts;
+  readonly inputs: readonly TensorFacts[];
+  /** By index of slot: inputs, outputs, and all that steps read or make. */
+  readonly tensors: ReadonlyMap<number, TensorFacts>;
   /** Of the first samples, to look closer at. */
   readonly runs: readonly Run[];
   /** Of samples whose output is a list of classes: how often both sides say the same one. */
@@ -68,25 +79,30 @@ export interface Measured {
   readonly classes: number;
 }
 
-/** Index of the slot that a step writes. */
+/** Index of the slot that a step writes, of several the first. */
 export const outputOf = ({ steps }: Program, step: number): number =>
   argOf(must(steps[step], 'a step'), 'out');
 
 /** The float network's tensor that a slot holds: the output under its last name. */
-const tensorIn = ({ program, fused }: Build, index: number): string =>
-  index === program.output ? at(fused.outputs, 0) : slotAt(program, index).name;
+function tensorIn({ program, fused }: Build, index: number): string {
+  const output = program.outputs.findIndex(({ slot }) => slot === index);
+  return output < 0 || isInput(program, index) ? slotAt(program, index).name : at(fused.outputs, output);
+}
 
-export function gridOf(slot: Slot): SlotGrid {
-  const bytes = slot.length * elemBytes[slot.elem];
-  const lo = decodeSlot(slot, new Uint8Array(bytes));
-  const hi = decodeSlot(slot, new Uint8Array(bytes).fill(255));
-  return { lo, hi, step: hi.map((x, i) => (x - at(lo, i)) / 255) };
+/** Without a grid numbers are stored as they are. */
+export function gridOf({ length, quant }: Slot): SlotGrid {
+  const all = (x: number): Float32Array => new Float32Array(length).fill(x);
+  if (quant === undefined) return { lo: all(-Infinity), hi: all(Infinity), step: all(0) };
+  const { lo, hi } = storageOf(quant);
+  const [least, most] = [lo, hi].map((q) => Math.fround((q - quant.zeroPoint) * quant.scale));
+  const [first, last] = [must(least, 'a bound'), must(most, 'a bound')];
+  return { lo: all(first), hi: all(last), step: all((last - first) / (hi - lo)) };
 }
 
 /** Which index along axis 1 a row-major element has. */
-export const channelOf = ({ shape, length }: Slot): ((element: number) => number) => {
+export const channelOf = ({ shape }: Slot): ((element: number) => number) => {
   const channels = channelCount(shape);
-  const inner = Math.max(1, length / channels);
+  const inner = countOf(shape.slice(2));
   return (element) => Math.floor(element / inner) % channels;
 };
 
@@ -106,10 +122,8 @@ function factsFor(build: Build, index: number): TensorFacts {
 
 /** All tensors that a float network computes from one input, by name. */
 export function tensorsOf(graph: Graph<'float'>, sample: Float32Array): ReadonlyMap<string, Tensor> {
-  const input = must(graph.inputs[0], 'an input');
-  const { shape } = must(graph.tensors.get(input), 'the input has a type');
   const real = new Map<string, Tensor>();
-  evaluate(graph, new Map([[input, floats(shape, sample)]]), (name, tensor) => real.set(name, tensor));
+  evaluate(graph, inputTensors(graph, sample), (name, tensor) => real.set(name, tensor));
   return real;
 }
 
@@ -129,12 +143,12 @@ function bothSides(build: Build, run: RunProgram, sample: Float32Array): Run {
     given: given === undefined ? new Map() : tensorsOf(given, sample),
     stored(index) {
       const slot = slotAt(program, index);
-      if (index === program.input) return decodeSlot(slot, bytes);
+      const owner = ownerSlot(program, index);
+      const given = inputPart(program, owner, bytes);
+      const from = slot.address - slotAt(program, owner).address;
+      if (given !== undefined) return decodeSlot(slot, given.subarray(from, from + slotBytes(slot)));
       const arena = must(arenas[slot.firstStep], 'a slot is written by a step');
-      return decodeSlot(
-        slot,
-        arena.subarray(slot.address, slot.address + slot.length * elemBytes[slot.elem]),
-      );
+      return decodeSlot(slot, arena.subarray(slot.address, slot.address + slotBytes(slot)));
     },
   };
 }
@@ -165,6 +179,16 @@ export function classOf(slot: Slot, values: ArrayLike<number>): number | undefin
   return indexOfLargest(values);
 }
 
+/** The slot of the only output, which may name classes; undefined of several outputs. */
+export function onlyOutput(program: Program): Slot | undefined {
+  const [output, ...more] = outputSlots(program);
+  return more.length === 0 ? output : undefined;
+}
+
+/** The numbers of the first output. */
+const answerOf = ({ outputs }: Graph<'float'>, tensors: ReadonlyMap<string, Tensor>): ArrayLike<number> =>
+  must(tensors.get(at(outputs, 0)), 'the output was computed').data;
+
 /** So many samples are kept for a closer look. */
 const kept = 8;
 
@@ -175,32 +199,33 @@ const kept = 8;
  */
 export function measure(build: Build, samples: readonly Float32Array[]): Measured {
   const { program, fused, given } = build;
-  const steps = program.steps.map((_, step) => factsFor(build, outputOf(program, step)));
-  const input = factsFor(build, program.input);
-  const output = outputSlot(program);
+  const used = program.steps.flatMap((step) => [...argsOf(step, 'out'), ...argsOf(step, 'in')]);
+  const ports = [...program.inputs, ...program.outputs].map(({ slot }) => slot);
+  const tensors = new Map([...new Set([...ports, ...used])].map((index) => [index, factsFor(build, index)]));
+  const factsOf = (index: number): TensorFacts => must(tensors.get(index), 'facts of a slot');
+  const named = onlyOutput(program);
   const run = inference(program);
   const runs: Run[] = [];
   const classes = new Set<number>();
   let hits = 0;
   for (const sample of samples) {
     const sides = bothSides(build, run, sample);
-    addTensor(input, sides.real.get(input.tensor), sides.stored(program.input));
-    steps.forEach((facts, step) => {
-      const stored = sides.stored(outputOf(program, step));
+    for (const [index, facts] of tensors) {
+      const stored = sides.stored(index);
       addTensor(facts, sides.real.get(facts.tensor), stored);
-      addGiven(facts, sides.given.get(facts.tensor), stored);
-    });
-    const answers = (given === undefined ? sides.real : sides.given).get(at(fused.outputs, 0));
-    const wanted = answers && classOf(output, answers.data);
+      if (!isInput(program, index)) addGiven(facts, sides.given.get(facts.tensor), stored);
+    }
+    const wanted = named && classOf(named, answerOf(fused, given === undefined ? sides.real : sides.given));
     if (wanted !== undefined) {
       classes.add(wanted);
-      hits += Number(classOf(output, sides.stored(program.output)) === wanted);
+      hits += Number(named && classOf(named, sides.stored(at(program.outputs, 0).slot)) === wanted);
     }
     if (runs.length < kept) runs.push(sides);
   }
   return {
-    steps,
-    input,
+    steps: program.steps.map((_, step) => factsOf(outputOf(program, step))),
+    inputs: program.inputs.map(({ slot }) => factsOf(slot)),
+    tensors,
     runs,
     classes: classes.size,
     ...(classes.size === 0 ? {} : { sameClass: { hits, total: samples.length } }),
@@ -215,13 +240,12 @@ export const givenDistanceOf = (facts: TensorFacts): Distance | undefined =>
   facts.given.count === 0 ? undefined : facts.given.result(stepOf(facts));
 
 export function layerErrors({ program }: Build, { steps }: Measured): readonly LayerError[] {
-  return steps.map((facts, step) => {
-    const given = givenDistanceOf(facts);
-    return {
-      kernel: must(program.steps[step], 'a step').kernel.name,
-      tensor: facts.slot.name,
-      ...distanceOf(facts),
-      ...(given === undefined ? {} : { given }),
-    };
-  });
+  return steps.map((facts, step) =>
+    errorOf(must(program.steps[step], 'a step').kernel.name, facts.slot.name, facts),
+  );
+}
+
+export function errorOf(kernel: string, tensor: string, facts: TensorFacts): LayerError {
+  const given = givenDistanceOf(facts);
+  return { kernel, tensor, ...distanceOf(facts), ...(given === undefined ? {} : { given }) };
 }

@@ -17,9 +17,11 @@ export function samplesText({ calibration, samples, heldBack }: Agreement): stri
 }
 
 /** The line of every int8 build. */
-export function agreementText({ output, worst, sameClass }: Agreement): string {
+export function agreementText({ output, outputs, worst, sameClass }: Agreement): string {
+  const which =
+    outputs === undefined ? '' : ` at output '${output.tensor}', the farthest of ${outputs.length}`;
   const same = sameClass === undefined ? '' : `, same class ${share(sameClass)}`;
-  return `int8 against float: ${decibelText(fromGiven(output).sqnr)}${same}; worst layer ${worst.kernel} ${decibelText(fromGiven(worst).sqnr)}`;
+  return `int8 against float: ${decibelText(fromGiven(output).sqnr)}${which}${same}; worst layer ${worst.kernel} ${decibelText(fromGiven(worst).sqnr)}`;
 }
 
 /** Where weights were changed: what quantization alone costs. */
@@ -52,7 +54,7 @@ const factFields = ({ count, distinct, zeros, constant }: SampleFacts) => ({
 
 /** What `--json` and the manifest have of it. */
 export function agreementFields(agreement: Agreement) {
-  const { samples, heldBack, calibration, layers, output, worst, sameClass } = agreement;
+  const { samples, heldBack, calibration, layers, output, outputs, worst, sameClass } = agreement;
   return {
     text: agreementText(agreement),
     samples,
@@ -61,6 +63,9 @@ export function agreementFields(agreement: Agreement) {
     sqnr: finite(fromGiven(output).sqnr),
     worst: { kernel: worst.kernel, sqnr: finite(fromGiven(worst).sqnr) },
     sameClass: sameClass === undefined ? null : { ...sameClass },
+    ...(outputs === undefined
+      ? {}
+      : { outputs: outputs.map((o) => ({ name: o.tensor, sqnr: finite(fromGiven(o).sqnr) })) }),
     layers: layers.map(({ kernel, tensor, given, ...own }) => ({
       kernel,
       tensor,

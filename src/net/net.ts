@@ -2,22 +2,35 @@
 
 import type { NdArray } from 'ndarray';
 import type { Artifact, Preprocessing } from '../artifact/make.ts';
-import { InputError, must } from '../base/errors.ts';
+import { at, InputError, must } from '../base/errors.ts';
 import { indexOfLargest } from '../base/extremes.ts';
 import { prepare, sampleShapeOfSlot } from '../data/prepare.ts';
+import type { Elem } from '../ir/kernel/kernel.ts';
 import { countOf, type Numbers, type Shape } from '../ir/tensor.ts';
-import type { Program, Slot } from '../program/program.ts';
-import { argOf, inputSlot, outputSlot, slotAt, slotBytes } from '../program/slots.ts';
-import { arrangeInput, decodePort, encodeInput } from '../program/values.ts';
+import { inputPorts, outputPorts, type Port, portOf } from '../program/port.ts';
+import type { Program } from '../program/program.ts';
+import {
+  argsOf,
+  inputSlots,
+  joinedBytes,
+  outputSlots,
+  partsFor,
+  slotAt,
+  slotBytes,
+} from '../program/slots.ts';
+import { arrangeInput, decodedPort, encodedPort } from '../program/values.ts';
 import { type EngineName, fastest, inference } from '../runtime/engines.ts';
 import { fromNdarray, toNdarray } from './ndarray.ts';
 
 /**
  * Float32Array (or any ndarray but of uint8): what the network computes with, normalized. Uint8Array (or an ndarray
  * of uint8): pixels 0..255, of programs that take them. Both in the model's shape, row-major, unless `layout` says
- * that channels come last.
+ * that channels come last. Where the model takes integers or booleans: these, in any of the arrays.
  */
-export type NetInput = Float32Array | Uint8Array | Uint8ClampedArray | NdArray;
+export type NetInput = Float32Array | Uint8Array | Uint8ClampedArray | Int32Array | NdArray;
+
+/** By the model's names of its inputs: all of them. */
+export type NamedInputs = Readonly<Record<string, NetInput>>;
 
 /** A picture of any size that the artifact's own preparation (resize, pad, normalize) brings to the model's. */
 export interface Picture {
@@ -48,16 +61,19 @@ export interface Values {
 }
 
 export interface NetResult {
+  /** The first output. */
   readonly output: Values;
+  /** All outputs, by the model's names. */
+  readonly outputs: Readonly<Record<string, Values>>;
   /** By tensor name, in order of execution, where asked for. */
   readonly layers?: ReadonlyMap<string, Values>;
 }
 
 export interface Classified {
-  /** Of the largest output. */
+  /** Of the largest number of the first output. */
   readonly index: number;
   readonly score: number;
-  /** All outputs. */
+  /** All of them. */
   readonly scores: Float32Array;
 }
 
@@ -72,22 +88,42 @@ export interface Net {
   readonly engine: EngineName;
   /** Why `fast` is slower here than elsewhere, where it is. */
   readonly note?: string;
+  /** Of the first input and output. */
   readonly inputShape: Shape;
   readonly outputShape: Shape;
-  /** @throws InputError for inputs of another size or type. */
-  run(input: NetInput, options?: RunOptions): NetResult;
+  /** All of them, in the model's order. */
+  readonly inputs: readonly NetPort[];
+  readonly outputs: readonly NetPort[];
+  /**
+   * @param input of networks with several inputs all of them by name
+   * @throws InputError for inputs of another size, type or name.
+   */
+  run(input: NetInput | NamedInputs, options?: RunOptions): NetResult;
   /** @throws InputError as `run`, and for pictures that the artifact's preparation does not make fit. */
   classify(image: NetInput | Picture, options?: RunOptions): Classified;
-  /** The bytes of the program's input slot. @throws InputError */
-  encode(input: NetInput, options?: RunOptions): Uint8Array;
-  /** The values of the output slot's bytes. */
+  /** The bytes of the program's inputs, one after the other. @throws InputError */
+  encode(input: NetInput | NamedInputs, options?: RunOptions): Uint8Array;
+  /** The values of the first output, from the bytes of all outputs, one after the other. */
   decode(stored: Uint8Array): Values;
+  /** The values of all outputs, by name, from the same. */
+  decodeAll(stored: Uint8Array): Readonly<Record<string, Values>>;
+}
+
+/** An input or output. */
+export interface NetPort {
+  readonly name: string;
+  readonly shape: Shape;
+  /** What the C stores of it: `u8`, `i16`, `i32` or `f32`. */
+  readonly type: Elem;
 }
 
 const isNdarray = (input: NetInput): input is NdArray => 'stride' in input;
 
-const refuse = (program: Program, found: string, supported: string, todo: string): InputError =>
-  new InputError({ where: `input of ${program.name}`, found, supported, todo });
+const isArray = (input: NetInput | NamedInputs): input is NetInput =>
+  ArrayBuffer.isView(input) || typeof (input as Partial<NdArray>).get === 'function';
+
+const refuse = (port: Port, found: string, supported: string, todo: string): InputError =>
+  new InputError({ where: port.where, found, supported, todo });
 
 /** The model's order of what lies with channels innermost. */
 function chwOf<T extends Float32Array | Uint8Array>(data: T, shape: Shape): T {
@@ -99,11 +135,12 @@ function chwOf<T extends Float32Array | Uint8Array>(data: T, shape: Shape): T {
 }
 
 /** Row-major in the model's shape: bytes are pixels. */
-function numbersIn(program: Program, slot: Slot, input: NetInput, layout: string): Float32Array | Uint8Array {
+function numbersIn(port: Port, input: NetInput, layout: string): Float32Array | Uint8Array {
+  const { slot } = port;
   const numbers = isNdarray(input) ? fromNdarray(input).data : input;
   if (numbers.length !== slot.length)
     throw refuse(
-      program,
+      port,
       `${numbers.length} numbers`,
       `${slot.length}: ${slot.shape.join('x')}`,
       'give one whole input; classify takes pictures of other sizes',
@@ -118,12 +155,16 @@ function numbersIn(program: Program, slot: Slot, input: NetInput, layout: string
   return turned ? chwOf(plain, slot.shape) : plain;
 }
 
-function encoded(program: Program, slot: Slot, input: NetInput, layout: string): Uint8Array {
-  const numbers = numbersIn(program, slot, input, layout);
-  if (numbers instanceof Float32Array) return encodeInput(program, numbers);
+/** Where the model takes integers, which have no grid. */
+const takesIntegers = ({ slot, grids }: Port): boolean => grids.length === 0 && slot.elem !== 'f32';
+
+function encoded(program: Program, port: Port, input: NetInput, layout: string): Uint8Array {
+  if (takesIntegers(port)) return encodedPort(port, isNdarray(input) ? fromNdarray(input).data : input);
+  const numbers = numbersIn(port, input, layout);
+  if (numbers instanceof Float32Array) return encodedPort(port, numbers);
   if (program.rawInput === undefined)
     throw refuse(
-      program,
+      port,
       'pixels (uint8)',
       'numbers as the network was trained on, in a Float32Array',
       'normalize them, or compile with --calibrate of uint8 images',
@@ -131,9 +172,44 @@ function encoded(program: Program, slot: Slot, input: NetInput, layout: string):
   return arrangeInput(program, numbers);
 }
 
-function valuesOf(program: Program, index: number, stored: Uint8Array): Values {
-  const real = decodePort(program, index, stored);
-  const { shape } = slotAt(program, index);
+/** @throws InputError for a name that is no input's, and an input that is not there. */
+function inputNamed(program: Program, inputs: NamedInputs, port: Port): NetInput {
+  const names = program.inputs.map(({ name }) => name);
+  const odd = Object.keys(inputs).find((name) => !names.includes(name));
+  const found = Object.hasOwn(inputs, port.name) ? inputs[port.name] : undefined;
+  if (odd === undefined && found !== undefined) return found;
+  throw new InputError({
+    where: `the inputs of ${program.name}`,
+    found: odd === undefined ? `none called '${port.name}'` : `one called '${odd}'`,
+    supported: `all of: ${names.join(', ')}`,
+    todo: 'give an array for each input, by its name',
+  });
+}
+
+function encodedAll(program: Program, input: NetInput | NamedInputs, layout: string): Uint8Array {
+  const ports = inputPorts(program);
+  const [port, ...more] = ports;
+  if (!isArray(input))
+    return joinedBytes(ports.map((p) => encoded(program, p, inputNamed(program, input, p), layout)));
+  if (port !== undefined && more.length === 0) return encoded(program, port, input, layout);
+  throw new InputError({
+    where: `the inputs of ${program.name}`,
+    found: 'one array',
+    supported: `an array for each of: ${ports.map(({ name }) => name).join(', ')}`,
+    todo: 'give an object of arrays by name',
+  });
+}
+
+const outputsIn = (program: Program, stored: Uint8Array): Readonly<Record<string, Values>> => {
+  const parts = partsFor(outputSlots(program), stored);
+  return Object.fromEntries(
+    outputPorts(program).map((port, i) => [port.name, valuesOf(port, at(parts, i).slice())]),
+  );
+};
+
+function valuesOf(port: Port, stored: Uint8Array): Values {
+  const real = decodedPort(port, stored);
+  const { shape } = port.slot;
   return {
     shape,
     real,
@@ -146,13 +222,14 @@ function valuesOf(program: Program, index: number, stored: Uint8Array): Values {
 
 function outputsOfSteps(program: Program, arenas: readonly Uint8Array[]): ReadonlyMap<string, Values> {
   return new Map(
-    program.steps.map((made, step) => {
-      const index = argOf(made, 'out');
-      const slot = slotAt(program, index);
-      const arena = must(arenas[step], 'an arena per step');
-      const stored = arena.slice(slot.address, slot.address + slotBytes(slot));
-      return [slot.name, valuesOf(program, index, stored)];
-    }),
+    program.steps.flatMap((made, step) =>
+      argsOf(made, 'out').map((index) => {
+        const slot = slotAt(program, index);
+        const arena = must(arenas[step], 'an arena per step');
+        const stored = arena.slice(slot.address, slot.address + slotBytes(slot));
+        return [slot.name, valuesOf(portOf(program, index), stored)] as const;
+      }),
+    ),
   );
 }
 
@@ -162,7 +239,7 @@ function prepared(
   { width, height, channels, data }: Picture,
   how: Preprocessing,
 ): NetInput {
-  const slot = inputSlot(program);
+  const slot = at(inputSlots(program), 0);
   const { pixels, real } = prepare(
     {
       where: 'picture',
@@ -174,6 +251,9 @@ function prepared(
   return program.rawInput === undefined || pixels === undefined ? real(0) : pixels.raw(0);
 }
 
+const netPorts = (ports: readonly Port[]): readonly NetPort[] =>
+  ports.map(({ name, slot: { shape, elem } }) => ({ name, shape, type: elem }));
+
 const isPicture = (image: NetInput | Picture): image is Picture => 'width' in image;
 
 /** @throws as `createEngine` and `createSimulator` */
@@ -183,12 +263,17 @@ export function netOf(
 ): Net {
   const chosen = engine === 'fast' ? fastest() : { engine };
   const execute = inference(program, chosen.engine);
-  const [input, output] = [inputSlot(program), outputSlot(program)];
-  const encode: Net['encode'] = (x, { layout = 'chw' } = {}) => encoded(program, input, x, layout);
+  const [inputs, outputs] = [netPorts(inputPorts(program)), netPorts(outputPorts(program))];
+  const first = at(outputs, 0).name;
+  const encode: Net['encode'] = (x, { layout = 'chw' } = {}) => encodedAll(program, x, layout);
+  const decodeAll: Net['decodeAll'] = (stored) => outputsIn(program, stored);
+  const decode: Net['decode'] = (stored) => must(decodeAll(stored)[first], 'the first output');
   const run: Net['run'] = (x, options = {}) => {
     const outcome = execute(encode(x, options), { keepArenas: options.layers === true });
+    const made = decodeAll(outcome.output);
     return {
-      output: valuesOf(program, program.output, outcome.output),
+      output: must(made[first], 'the first output'),
+      outputs: made,
       ...(options.layers === true ? { layers: outputsOfSteps(program, outcome.arenas) } : {}),
     };
   };
@@ -196,10 +281,13 @@ export function netOf(
     name: program.name,
     program,
     ...chosen,
-    inputShape: input.shape,
-    outputShape: output.shape,
+    inputShape: at(inputs, 0).shape,
+    outputShape: at(outputs, 0).shape,
+    inputs,
+    outputs,
     encode,
-    decode: (stored) => valuesOf(program, program.output, stored),
+    decode,
+    decodeAll,
     run,
     classify(image, options) {
       const scores = run(isPicture(image) ? prepared(program, image, preprocessing ?? {}) : image, options)

@@ -6,15 +6,18 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { loadProgram, manifestFile, type Natives } from '../artifact/make.ts';
-import { InputError } from '../base/errors.ts';
+import { at, InputError, must } from '../base/errors.ts';
 import { type CompileOptions, compile } from '../compile.ts';
 import { isFolder, readBytes } from '../data/node-files.ts';
 import { identifierFrom } from '../emit/c/identifier.ts';
+import type { Sizes } from '../ir/import/declarations.ts';
 import { importOnnx } from '../ir/import/onnx.ts';
 import {
+  type NamedInputs,
   type Net,
   type NetInput,
   type NetOptions,
+  type NetResult,
   netOf,
   netOfArtifact,
   type RunOptions,
@@ -25,6 +28,8 @@ import type { BatchOrder, BatchSetup } from './node-worker.ts';
 export interface LoadOptions extends NetOptions {
   /** Of a model: how it is compiled in memory. int8 with `calibration`, float32 without. */
   readonly compile?: Partial<CompileOptions>;
+  /** Of a model: sizes that its file leaves open. */
+  readonly sizes?: Sizes;
 }
 
 export interface BatchOptions extends RunOptions {
@@ -34,10 +39,15 @@ export interface BatchOptions extends RunOptions {
 
 export interface LoadedNet extends Net {
   /**
-   * Outputs in the order of the inputs. The threads stay until `close`.
+   * First outputs in the order of the inputs. The threads stay until `close`.
    * @throws InputError naming the input that cannot be used; nothing is run then.
    */
-  runBatch(inputs: readonly NetInput[], options?: BatchOptions): Promise<readonly Values[]>;
+  runBatch(inputs: readonly (NetInput | NamedInputs)[], options?: BatchOptions): Promise<readonly Values[]>;
+  /** The same with all outputs, by name. */
+  runBatchAll(
+    inputs: readonly (NetInput | NamedInputs)[],
+    options?: BatchOptions,
+  ): Promise<readonly NetResult['outputs'][]>;
   /** Ends the threads of `runBatch`, if there are any. */
   close(): Promise<void>;
 }
@@ -65,7 +75,7 @@ const natives: Natives = {
   bytesOfBase64: (base64) => new Uint8Array(Buffer.from(base64, 'base64')),
 };
 
-function compiledNet(file: string, { compile: options = {}, ...net }: LoadOptions): Net {
+function compiledNet(file: string, { compile: options = {}, sizes = {}, ...net }: LoadOptions): Net {
   const name = identifierFrom(
     path
       .basename(file)
@@ -73,7 +83,7 @@ function compiledNet(file: string, { compile: options = {}, ...net }: LoadOption
       .toLowerCase(),
   );
   const external = (location: string): Uint8Array => readBytes(path.join(path.dirname(file), location));
-  const graph = importOnnx(readBytes(file), { name: file, external });
+  const graph = importOnnx(readBytes(file), { name: file, external, ...sizes });
   const arith = options.arith ?? (options.calibration === undefined ? 'float32' : 'int8');
   return netOf(compile(graph, { name, ...options, arith }), net);
 }
@@ -102,20 +112,27 @@ export function withThreads(net: Net, workerFile: URL = entry): LoadedNet {
   const close = async (): Promise<void> => {
     await Promise.all(threads.splice(0).map((thread) => thread.terminate()));
   };
+  const runBatchAll: LoadedNet['runBatchAll'] = async (
+    inputs,
+    { workers = availableParallelism(), ...options } = {},
+  ) => {
+    const bytes = inputs.map((input, i) => encodedAt(net, input, i, options));
+    const count = Math.min(workers, inputs.length);
+    if (count < 1) return inputs.map((input) => net.run(input, options).outputs);
+    const outputs = await spreadOver(await grow(count), bytes);
+    return outputs.map((stored) => net.decodeAll(stored));
+  };
+  const first = at(net.outputs, 0).name;
   return {
     ...net,
-    async runBatch(inputs, { workers = availableParallelism(), ...options } = {}) {
-      const bytes = inputs.map((input, i) => encodedAt(net, input, i, options));
-      const count = Math.min(workers, inputs.length);
-      if (count < 1) return inputs.map((input) => net.run(input, options).output);
-      const outputs = await spreadOver(await grow(count), bytes);
-      return outputs.map((stored) => net.decode(stored));
-    },
+    runBatchAll,
+    runBatch: async (inputs, options) =>
+      (await runBatchAll(inputs, options)).map((outputs) => must(outputs[first], 'the first output')),
     close,
   };
 }
 
-function encodedAt(net: Net, input: NetInput, index: number, options: RunOptions): Uint8Array {
+function encodedAt(net: Net, input: NetInput | NamedInputs, index: number, options: RunOptions): Uint8Array {
   try {
     return net.encode(input, options);
   } catch (error) {

@@ -1,10 +1,10 @@
 /** Calibration: the float network runs on sample inputs, and every activation's range is noted. */
 import { at, InputError, must } from '../base/errors.ts';
-import { evaluate } from '../ir/graph/evaluate.ts';
+import { evaluate, inputCount, inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
 import { holding, nothingSeen, widened } from '../ir/integers/quant.ts';
-import { channelCount, countOf, floats, type Shape, showShape, type Tensor } from '../ir/tensor.ts';
+import { channelCount, countOf, showShape, type Tensor } from '../ir/tensor.ts';
 import { channelsLast } from '../plan/orders.ts';
 import { requireFiniteActivation } from './finite.ts';
 
@@ -20,6 +20,8 @@ export interface Calibration {
   readonly samples: number;
   /** By tensor name. */
   readonly ranges: ReadonlyMap<string, Range>;
+  /** By node name: of what nodes keep inside (`CanonicalOp.inside`), by `minmax`. */
+  readonly insideRanges: ReadonlyMap<string, Range>;
   /** Mean per channel (axis 1), by tensor name. */
   readonly means: ReadonlyMap<string, Float64Array>;
 }
@@ -39,7 +41,7 @@ interface Gathered {
 }
 
 /**
- * @param samples inputs of the network's own shape, in real units.
+ * @param samples inputs of the network's own shape, in real units; of several inputs one after the other.
  * @throws InputError for no samples, a wrong length, or numbers that are not finite.
  */
 export function calibrate(
@@ -48,10 +50,9 @@ export function calibrate(
   method: CalibrationMethod,
   onProgress?: (done: number, total: number) => void,
 ): Calibration {
-  const input = must(graph.inputs[0], 'a float graph has an input');
-  const shape = must(graph.tensors.get(input), 'the input has a type').shape;
-  checkSamples(samples, shape);
+  checkSamples(samples, graph);
   const gathered = new Map<string, Gathered>();
+  const inside = new Map<string, Gathered>();
   const passes = method === 'minmax' ? [gatherRange] : [gatherRange, gatherHistogram];
   passes.forEach((gather, pass) => {
     samples.forEach((sample, i) => {
@@ -61,7 +62,7 @@ export function calibrate(
         if (pass === 0) requireFiniteActivation(graph, name, tensor);
         gather(gathered, name, tensor);
       };
-      evaluate(graph, new Map([[input, floats(shape, sample)]]), note);
+      evaluate(graph, inputTensors(graph, sample), note, (node, tensor) => gatherRange(inside, node, tensor));
     });
   });
   const entries = [...gathered];
@@ -71,6 +72,9 @@ export function calibrate(
     ranges: new Map(
       entries.map(([name, g]) => [name, rangeOf(g, method, samples.length * channelsIn(graph, name))]),
     ),
+    insideRanges: new Map(
+      [...inside].map(([node, g]) => [node, rangeOf(g, 'minmax', samples.length * g.sums.length)]),
+    ),
     means: new Map(entries.map(([name, g]) => [name, g.sums.map((sum) => sum / g.count)])),
   };
 }
@@ -78,12 +82,13 @@ export function calibrate(
 /** Along axis 1, or the last axis of an input whose channels are there. */
 function channelsIn(graph: Graph<'float'>, name: string): number {
   const { shape } = must(graph.tensors.get(name), `tensor '${name}' is known`);
-  const last = graph.inputs.includes(name) && channelsLast(graph) !== undefined;
+  const last = graph.inputs.includes(name) && channelsLast(graph, name) !== undefined;
   return shape.at(last ? -1 : 1) ?? 1;
 }
 
 /** @throws InputError for no samples, a wrong length, or numbers that are not finite. */
-export function checkSamples(samples: readonly Float32Array[], shape: Shape): void {
+export function checkSamples(samples: readonly Float32Array[], graph: Graph<'float'>): void {
+  const count = inputCount(graph);
   if (samples.length === 0)
     throw new InputError({
       where: 'calibration',
@@ -93,11 +98,11 @@ export function checkSamples(samples: readonly Float32Array[], shape: Shape): vo
     });
   samples.forEach((sample, i) => {
     const where = `calibration sample ${i}`;
-    if (sample.length !== countOf(shape))
+    if (sample.length !== count)
       throw new InputError({
         where,
         found: `${sample.length} numbers`,
-        supported: `${showShape(shape)} = ${countOf(shape)} numbers, the network's input`,
+        supported: inputWords(graph, count),
       });
     const odd = sample.findIndex((x) => !Number.isFinite(x));
     if (odd >= 0)
@@ -107,6 +112,14 @@ export function checkSamples(samples: readonly Float32Array[], shape: Shape): vo
         todo: 'remove the sample',
       });
   });
+}
+
+/** `1x3x8x8 = 192 numbers, the network's input`, or of several inputs how many each has. */
+function inputWords({ inputs, tensors }: Graph<'float'>, count: number): string {
+  const shapes = inputs.map((input) => must(tensors.get(input), 'an input has a type').shape);
+  if (shapes.length === 1) return `${shapes.map(showShape).join()} = ${count} numbers, the network's input`;
+  const each = shapes.map((shape, i) => `${showShape(shape)} of '${inputs[i]}'`);
+  return `${count} numbers: ${each.join(', ')}, one after the other`;
 }
 
 function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): void {
@@ -121,12 +134,13 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): 
     };
     all.set(name, g);
   }
-  const inner = tensor.data.length / channels;
-  g.count += inner;
+  const inner = countOf(tensor.shape.slice(2));
+  g.count += tensor.data.length / channels;
   let { lo, hi, timesLo, timesHi } = g;
-  for (let c = 0; c < channels; c++) {
+  for (let part = 0; part < tensor.data.length / inner; part++) {
+    const c = part % channels;
     let sum = 0;
-    for (const x of tensor.data.subarray(c * inner, (c + 1) * inner)) {
+    for (const x of tensor.data.subarray(part * inner, (part + 1) * inner)) {
       sum += x;
       if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
       if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];

@@ -1,9 +1,13 @@
 import { at, InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
-import { type AnyNode, freshIn, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
+import { type AnyNode, freshIn, type Graph, is, type Node, type TensorInfo } from '../ir/graph/graph.ts';
+import { type Obstacle, refusal } from '../ir/graph/obstacles.ts';
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
+import { elemOfType } from '../ir/kernel/stored.ts';
+import { add } from '../ir/ops/add.ts';
 import { reshape } from '../ir/ops/reshape.ts';
-import { countOf, sameShape, showShape, type TensorType } from '../ir/tensor.ts';
+import { countOf, floats, sameShape, showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
 import { requireFiniteFile } from './finite.ts';
+import { recognised } from './recognise.ts';
 
 /** What has been rewritten so far. */
 interface Draft {
@@ -13,73 +17,114 @@ interface Draft {
   readonly nodeNames: Set<string>;
   /** Tensors that are another one by another name: outputs of Identity and the like. */
   readonly aliases: Map<string, string>;
+  /** Names that a node reads, or that are outputs of the network. */
+  readonly read: ReadonlySet<string>;
+  /** Weights that are refused, and what nodes make that are refused, where only those would tell its type. */
+  readonly unknown: Set<string>;
 }
 
 /**
- * ONNX operators to canonical ones: one float32 input of batch 1 and one output, every shape known, every
- * attribute explicit, no Identity or Dropout, nothing that the output does not need.
+ * ONNX operators to canonical ones: every shape known, every attribute explicit, no Identity or Dropout, nothing that
+ * no output needs.
  * @throws InputError for networks that have no such form
  */
 export const canonicalize = {
   name: 'canonicalize',
-  doc: 'canonical operators on known shapes, batch 1; numbers move within float32 rounding',
-  run(graph: Graph<'imported'>): Graph<'float'> {
-    const [input, output] = [onlyOne(graph.inputs, 'input'), onlyOne(graph.outputs, 'output')];
-    const draft = draftOf(graph, input);
-    for (const node of liveNodes(graph)) rewrite(draft, node);
-    const made = finish(draft, input, output);
-    return finished({ ...graph, stage: 'float', tensors: draft.tensors, nodes: made, outputs: [output] });
+  doc: 'canonical operators on known shapes; numbers move within float32 rounding',
+  run(given: Graph<'imported'>): Graph<'float'> {
+    const graph = recognised(given);
+    if (graph.inputs.length === 0) throw withoutInputs();
+    if (graph.obstacles?.some(({ kind }) => kind === 'input')) throw refusal(graph.name, graph.obstacles);
+    const live = liveNodes(graph);
+    const draft = draftOf(graph, live);
+    const obstacles = [...(graph.obstacles ?? []), ...live.flatMap((node) => tried(draft, node))];
+    if (obstacles.length > 0) throw refusal(graph.name, obstacles);
+    const outputs = finish(draft, graph.inputs, graph.outputs);
+    const { obstacles: _, ...rest } = graph;
+    return finished({ ...rest, stage: 'float', tensors: draft.tensors, nodes: draft.nodes, outputs });
   },
 } as const;
 
-function onlyOne(names: readonly string[], what: string): string {
-  const [name] = names;
-  if (name !== undefined && names.length === 1) return name;
-  throw new InputError({
-    found: `${names.length} ${what}s${names.length > 0 ? ` (${names.join(', ')})` : ''}`,
-    supported: `one ${what}`,
-    todo: `export a module whose forward has one ${what}`,
+const withoutInputs = (): InputError =>
+  new InputError({
+    found: 'no inputs',
+    supported: 'one or more',
+    todo: 'export a module whose forward takes a tensor',
   });
-}
 
-function draftOf(imported: Graph<'imported'>, input: string): Draft {
+function draftOf(imported: Graph<'imported'>, live: readonly AnyNode[]): Draft {
   const tensors = new Map<string, TensorInfo<'float'>>();
   for (const [name, info] of imported.tensors)
-    if (info.constant !== undefined)
-      tensors.set(name, { dtype: info.constant.dtype, shape: info.constant.shape, constant: info.constant });
-  tensors.set(input, inputType(input, imported.tensors.get(input)));
+    if (info.constant !== undefined) {
+      const constant = inFloat32(info.constant);
+      tensors.set(name, { dtype: constant.dtype, shape: constant.shape, constant });
+    }
+  for (const input of imported.inputs) tensors.set(input, inputType(input, imported.tensors.get(input)));
   const nodeNames = new Set(imported.nodes.map((node) => node.name));
-  return { imported, tensors, nodes: [], nodeNames, aliases: new Map() };
+  const read = new Set([...imported.outputs, ...live.flatMap(({ inputs }) => inputs)]);
+  const made = new Set(imported.nodes.flatMap((node) => node.outputs));
+  const unknown = new Set([...read].filter((name) => name !== '' && !made.has(name) && !tensors.has(name)));
+  return { imported, tensors, nodes: [], nodeNames, aliases: new Map(), read, unknown };
 }
+
+/** Networks of float64 are compiled as float32 ones. */
+const inFloat32 = (tensor: Tensor): Tensor =>
+  tensor.dtype === 'float64' ? floats(tensor.shape, Float32Array.from(tensor.data)) : tensor;
 
 function inputType(name: string, info: TensorInfo<'imported'> | undefined): TensorType {
   const where = `input '${name}'`;
   if (info?.shape === undefined)
     throw new InputError({ where, found: 'no shape', supported: 'fixed sizes; the batch may be dynamic' });
-  if (info.dtype !== 'float32')
-    throw new InputError({ where, found: `elements of type ${info.dtype}`, supported: 'float32' });
-  if (info.shape[0] !== 1)
+  const dtype = info.dtype === 'float64' ? 'float32' : info.dtype;
+  if (dtype === undefined || elemOfType(dtype) === undefined)
     throw new InputError({
       where,
-      found: `shape ${showShape(info.shape)}: a batch of ${info.shape[0] ?? 'no size'}`,
-      supported: 'batch 1, or a dynamic batch',
-      todo: `export with an example input of batch 1, or with dynamic_axes={'${name}': {0: 'batch'}}`,
+      found: `elements of type ${info.dtype}`,
+      supported: 'float32, integers, bool',
+      todo: 'export with example inputs of one of these',
     });
-  return { dtype: info.dtype, shape: info.shape };
+  return { dtype, shape: info.shape };
 }
 
 const isConstant = (draft: Draft, name: string): boolean =>
   name === '' || draft.imported.tensors.get(name)?.constant !== undefined;
 
+/** `rewrite`, or what is in its way; what follows is tried with the types that the file's nodes have. */
+function tried(draft: Draft, node: AnyNode): readonly Obstacle[] {
+  const { imported, unknown } = draft;
+  const refused = imported.obstacles?.some((obstacle) => obstacle.node?.name === node.name) === true;
+  const error = refused || node.inputs.some((name) => unknown.has(name)) ? undefined : errorIn(draft, node);
+  if (error === 'none') return [];
+  for (const name of node.outputs) {
+    const { dtype, shape } = imported.tensors.get(name) ?? {};
+    if (dtype === undefined || shape === undefined) unknown.add(name);
+    else draft.tensors.set(name, { dtype: dtype === 'float64' ? 'float32' : dtype, shape });
+  }
+  const { name, type = node.op.kind, source } = node;
+  const place = { node: { name, type }, ...(source === undefined ? {} : { source }) };
+  return error === undefined ? [] : [{ kind: 'use', error, ...place }];
+}
+
+function errorIn(draft: Draft, node: AnyNode): InputError | 'none' {
+  try {
+    rewrite(draft, node);
+    return 'none';
+  } catch (error) {
+    if (error instanceof InputError) return error;
+    throw error;
+  }
+}
+
 /** Adds what `node` becomes; nodes that were folded become nothing. */
 function rewrite(draft: Draft, node: AnyNode): void {
   if (node.outputs.every((name) => isConstant(draft, name))) return;
   const inputs = node.inputs.map((name) => draft.aliases.get(name) ?? name);
-  const where = nodeLabel(node.name, node.op.kind);
+  const where = nodeLabel(node.name, node.type ?? node.op.kind);
   const { op } = node;
   locate(where, () => {
     if (isCanonical(op)) return emit(draft, { ...node, op, inputs });
-    const replacements = op.canonicalize(viewOf(draft, { ...node, inputs }));
+    const outputs = node.outputs.map((name) => (draft.read.has(name) ? name : ''));
+    const replacements = op.canonicalize(viewOf(draft, { ...node, inputs, outputs }));
     if (replacements.length === 0) draft.aliases.set(at(node.outputs, 0), at(inputs, 0));
     replacements.forEach((part, i) => {
       addConstants(draft, part);
@@ -165,42 +210,89 @@ function emit(draft: Draft, given: Node): void {
   draft.nodes.push({ name, op, attrs, inputs, outputs, origin });
   outputs.forEach((output, i) => {
     const type = types[i];
+    if (output === '' || type === undefined) return;
     requireFree(draft, output);
-    if (type?.dtype !== 'float32')
-      throw new InputError({ found: `activations of type ${type?.dtype}`, supported: 'float32' });
+    requireTypes(op, type);
     draft.tensors.set(output, type);
+  });
+  for (const input of inputs) {
+    const type = typeOf(draft, input);
+    if (type !== undefined && type.constant === undefined) requireTypes(op, type);
+  }
+}
+
+/** @throws InputError for an activation of a type that the operator's kernels do not have */
+function requireTypes(op: Node['op'], { dtype }: TensorType): void {
+  const known = op.alias || op.ownTypes ? elemOfType(dtype) !== undefined : dtype === 'float32';
+  if (!known) throw new InputError({ found: `activations of type ${dtype}`, supported: 'float32' });
+}
+
+/**
+ * The nodes, with every output under its own name where it was an alias; what is an input too, or another output,
+ * as a reshape of that.
+ * @returns the graph's outputs, by name
+ */
+function finish(draft: Draft, inputs: readonly string[], outputs: readonly string[]): readonly string[] {
+  const made = outputs.map((output) => draft.aliases.get(output) ?? output);
+  outputs.forEach((output, i) => {
+    requireComputed(draft, output, at(made, i));
+  });
+  if (outputs.every((output) => inputs.includes(output))) throw withoutLayers(at(outputs, 0));
+  const known = new Set([...inputs, ...made.filter((name, i) => name === outputs[i])]);
+  const names = new Map([...known].map((name) => [name, name]));
+  const seen = new Set<string>();
+  const taken = {
+    has: (name: string) => seen.has(name) || outputs.includes(name) || draft.tensors.has(name),
+  };
+  return outputs.map((output, i) => {
+    const from = at(made, i);
+    const name = seen.has(output) ? freshIn(taken, output) : output;
+    seen.add(name);
+    const now = names.get(from);
+    if (now === undefined) {
+      names.set(from, name);
+      rename(draft, from, name);
+    } else if (now !== name) copied(draft, now, name);
+    return name;
   });
 }
 
-/** The nodes, with the network's output under its own name even where it was an alias. */
-function finish(draft: Draft, input: string, output: string): readonly Node[] {
-  const made = draft.aliases.get(output) ?? output;
-  if (isConstant(draft, made))
-    throw new InputError({
-      where: `output '${output}'`,
-      found: 'a constant: it does not depend on the input',
-    });
-  if (made === output && made !== input) return draft.nodes;
-  return made === input ? passedThrough(draft, input, output) : renamed(draft, made, output);
+function requireComputed(draft: Draft, output: string, made: string): void {
+  if (!isConstant(draft, made)) return;
+  throw new InputError({
+    where: `output '${output}'`,
+    found: 'a constant: it does not depend on the input',
+    supported: 'outputs that are computed',
+    todo: 'leave it out of what forward returns',
+  });
 }
 
-function passedThrough(draft: Draft, input: string, output: string): readonly Node[] {
-  if (input === output)
-    throw new InputError({
-      where: `output '${output}'`,
-      found: 'the input itself: a network without layers',
-    });
-  const attrs = { shape: draft.tensors.get(input)?.shape ?? [] };
-  const [name, origin] = [freshName(draft, output), [] as readonly string[]];
-  emit(draft, { name, op: reshape, attrs, inputs: [input], outputs: [output], origin });
-  return draft.nodes;
+const withoutLayers = (output: string): InputError =>
+  new InputError({
+    where: `output '${output}'`,
+    found: 'the input itself: a network without layers',
+  });
+
+/** The same memory under a name of its own. */
+function copied(draft: Draft, from: string, to: string): void {
+  const attrs = { shape: draft.tensors.get(from)?.shape ?? [] };
+  emit(draft, {
+    name: freshName(draft, to),
+    op: reshape,
+    attrs,
+    inputs: [from],
+    outputs: [to],
+    origin: [],
+  });
 }
 
-function renamed(draft: Draft, from: string, to: string): readonly Node[] {
+function rename(draft: Draft, from: string, to: string): void {
   const info = draft.tensors.get(from);
   if (info !== undefined) draft.tensors.set(to, info);
   const change = (names: readonly string[]) => names.map((name) => (name === from ? to : name));
-  return draft.nodes.map((node) => ({ ...node, inputs: change(node.inputs), outputs: change(node.outputs) }));
+  draft.nodes.forEach((node, i) => {
+    draft.nodes[i] = { ...node, inputs: change(node.inputs), outputs: change(node.outputs) };
+  });
 }
 
 /** The nodes that the outputs need: the others need have no canonical form. */
@@ -219,7 +311,27 @@ function finished(graph: Graph<'float'>): Graph<'float'> {
   const read = new Set(graph.nodes.flatMap((node) => node.inputs));
   const kept = new Set([...graph.inputs, ...graph.outputs, ...read]);
   const tensors = new Map([...graph.tensors].filter(([name]) => kept.has(name)));
-  const made = { ...graph, tensors };
+  const named = (outputs: readonly string[]) => outputs.map((name) => (kept.has(name) ? name : ''));
+  const nodes = graph.nodes.map((node) =>
+    node.outputs.every((name) => kept.has(name)) ? node : { ...node, outputs: named(node.outputs) },
+  );
+  const made = withLowestFinite({ ...graph, tensors, nodes });
   requireFiniteFile(made);
   return made;
+}
+
+/** Half of the lowest float32, which hides what it is added to in a softmax as -Infinity does, and can be computed with. */
+const lowest = -1.7e38;
+
+/** -Infinity in constants that are added, as masks of attention have it. */
+function withLowestFinite(graph: Graph<'float'>): Graph<'float'> {
+  const added = new Set(graph.nodes.flatMap((node) => (is(node, add) ? node.inputs : [])));
+  const tensors = [...graph.tensors].map(([name, info]): [string, TensorInfo<'float'>] => {
+    const { constant } = info;
+    if (constant?.dtype !== 'float32' || !added.has(name) || !constant.data.includes(-Infinity))
+      return [name, info];
+    const data = Float32Array.from(constant.data, (x) => (x === -Infinity ? lowest : x));
+    return [name, { ...info, constant: floats(constant.shape, data) }];
+  });
+  return { ...graph, tensors: new Map(tensors) };
 }

@@ -1,8 +1,8 @@
 /** Numbers that are not finite, in a model's constants or made of them: the user is told which, and where. */
-import { InputError, must, nodeLabel } from '../base/errors.ts';
-import { evaluate } from '../ir/graph/evaluate.ts';
+import { InputError, nodeLabel } from '../base/errors.ts';
+import { evaluate, inputTensors } from '../ir/graph/evaluate.ts';
 import type { AnyNode, Graph } from '../ir/graph/graph.ts';
-import { floats, showShape, type Tensor } from '../ir/tensor.ts';
+import { showShape, type Tensor } from '../ir/tensor.ts';
 
 const label = (node: AnyNode): string => nodeLabel(node.name, node.op.kind);
 
@@ -79,10 +79,8 @@ export function requireFiniteActivation(graph: Graph<'float'>, name: string, ten
 
 /** Runs the float network. @throws InputError for an activation that is not finite */
 export function requireFiniteRuns(graph: Graph<'float'>, samples: readonly Float32Array[]): void {
-  const input = must(graph.inputs[0], 'a float graph has an input');
-  const { shape } = must(graph.tensors.get(input), 'the input has a type');
   for (const sample of samples)
-    evaluate(graph, new Map([[input, floats(shape, sample)]]), (name, tensor) =>
+    evaluate(graph, inputTensors(graph, sample), (name, tensor) =>
       requireFiniteActivation(graph, name, tensor),
     );
 }

@@ -22,7 +22,7 @@ import type { Range } from '../ir/graph/op.ts';
 import { boundAt, composed } from '../ir/integers/row-clamp.ts';
 import { asLayer, foldBack, foldForward, mapOf, type Serves, wayBack, withFolded } from './fold-maps.ts';
 import type { Pass } from './pass.ts';
-import { exhausted, type Merged, type MergeView, mergeAll, remade } from './rewrite.ts';
+import { activationInput, exhausted, type Merged, type MergeView, mergeAll, remade } from './rewrite.ts';
 
 /** What has no kernel at all. Constants that are added are left to `fuse`, behind whose views they may belong. */
 const isNorm = ({ op }: Node): boolean => op.float32 === undefined && op.affine.kind === 'channelwise';
@@ -86,11 +86,12 @@ function servesLayer(
   return padding.every((p, c) => Math.abs(p - boundAt(mean, c)) <= farthestPadding * boundAt(deviation, c));
 }
 
-/** Two in a row at the input are one. Further in, the second is of what was trained. */
+/** Two in a row are one. Further in than the input, what was trained knows more of the values in front of it. */
 function bothAsOne({ graph, first, second, fresh }: MergeView): Merged | undefined {
-  const [input = ''] = first.inputs;
+  const input = activationInput(graph, first);
   const [a, b] = [mapOf(graph, first), mapOf(graph, second)];
-  if (a === undefined || b === undefined || !graph.inputs.includes(input)) return undefined;
+  if (a === undefined || b === undefined) return undefined;
+  if (b.trained !== undefined && !graph.inputs.includes(input)) return undefined;
   const both = composed(a, b);
   const made = both.clamp === undefined ? again(second, both) : undefined;
   return made && remade(fresh, second, made, input);

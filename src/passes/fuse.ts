@@ -1,9 +1,10 @@
 /**
- * Fusion: a constant addition into the bias before it, an activation into the operator before it, a max-pool
+ * Fusion: constant padding into the windows behind it, a constant addition into the bias before it, an activation into the operator before it, a max-pool
  * into the convolution before it. Clamping is monotone, so clamp(max(x)) = max(clamp(x)) and their order does
  * not matter; no number changes but those of biases and bounds that a constant is added to.
  */
 
+import { at, must } from '../base/errors.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { asLayer, foldBack, foldForward, type Serves } from './fold-maps.ts';
 import { hoisted } from './hoist.ts';
@@ -23,8 +24,23 @@ function absorbed({ graph, first, second }: MergeView): Merged | undefined {
   return attrs === undefined ? undefined : { op: first.op, attrs, inputs: first.inputs };
 }
 
+/** Padding that stands before windows becomes theirs. */
+function padded({ graph, first, second }: MergeView): Merged | undefined {
+  const padding = first.op.pads?.(first.attrs);
+  if (padding === undefined || second.inputs[0] !== first.outputs[0]) return undefined;
+  const input = must(graph.tensors.get(at(first.inputs, 0)), 'the input is known');
+  const attrs = second.op.padded?.(second.attrs, padding, input);
+  if (attrs === undefined) return undefined;
+  const inputs = [at(first.inputs, 0), ...second.inputs.slice(1)];
+  const explicit = second.op.explicit?.(
+    attrs,
+    inputs.map((name) => graph.tensors.get(name)),
+  );
+  return { named: second, op: second.op, attrs: explicit ?? attrs, inputs };
+}
+
 export const fuse: Pass<'float', 'float'> = {
   name: 'fuse',
-  doc: 'biases, activations and max-pools join the operator before them; outputs stay within float32 rounding',
-  run: (graph) => mergeAll(withoutAddends(hoisted(graph)), absorbed),
+  doc: 'padding, biases, activations and max-pools join the operator before them; outputs stay within float32 rounding',
+  run: (graph) => mergeAll(withoutAddends(hoisted(mergeAll(graph, padded))), absorbed),
 };

@@ -128,8 +128,8 @@ function gridOf({ lo, hi }: Range): Quant {
 const isOrdinary = ({ scale }: Quant): boolean => scale > 1e-15 && scale < 1e15;
 
 /**
- * A grid for each index along axis 1 of the input, or undefined where one for all serves nearly as well, and where
- * axis 1 is not that of the channels.
+ * A grid for each index along axis 1 of the only input, or undefined where one for all serves nearly as well, and
+ * where axis 1 is not that of the channels, or not the first above 1.
  * @param graph fused; @param samples of the input, in real units, finite
  */
 export function inputGrids(
@@ -141,7 +141,7 @@ export function inputGrids(
   const count = channelCount(shape);
   if (count === 1 || samples.length < fewest || samples.some(({ length }) => length !== countOf(shape)))
     return undefined;
-  if (channelsLast(graph) !== undefined) return undefined;
+  if (graph.inputs.length > 1 || shape[0] !== 1 || channelsLast(graph) !== undefined) return undefined;
   const readers = readersOf(graph, input, count);
   if (readers === undefined || readers.length === 0) return undefined;
   const channels = seenIn(samples, count);

@@ -41,14 +41,14 @@ const usable = {
 const isUniform = (numbers: readonly number[]): boolean => numbers.every((x) => x === numbers[0]);
 
 /**
- * The numbers of a channel that lies last are no stretch of the input, as a grid per channel is (`program/port.ts`).
- * @throws InputError for an input with channels last that are not all normalized alike
+ * The numbers of a channel that lies last, or behind a first axis above 1, are no stretch of the input, as a grid per channel is (`program/port.ts`).
+ * @throws InputError where they are not all normalized alike
  */
-function requireAlike({ mean, std }: Normalization): void {
+function requireAlike({ mean, std }: Normalization, input: string): void {
   if (isUniform(mean) && isUniform(std)) return;
   throw new InputError({
     where: 'normalization of raw input',
-    found: 'another mean or std for each channel, and an input whose channels are its last axis',
+    found: `another mean or std for each channel, and an input ${input}`,
     supported: 'one mean and one std for all channels of such an input',
     todo: 'give normalized inputs, without a normalization of raw ones',
   });
@@ -68,9 +68,21 @@ export const normalizeInput = (normalization: Normalization): Pass<'float', 'flo
   run: (graph) => inFront(graph, normalization),
 });
 
+/** @throws InputError for several inputs: one normalization says nothing of them. */
+function onlyInput({ inputs }: Graph<'float'>): string {
+  const [first, ...more] = inputs;
+  if (first !== undefined && more.length === 0) return first;
+  throw new InputError({
+    where: 'normalization of raw input',
+    found: `a network with ${inputs.length} inputs (${inputs.join(', ')})`,
+    supported: 'networks with one input',
+    todo: 'give normalized inputs, without a normalization of raw ones',
+  });
+}
+
 function inFront(graph: Graph<'float'>, normalization: Normalization): Graph<'float'> {
   const { mean, std } = normalization;
-  const first = must(graph.inputs[0], 'a float graph has an input');
+  const first = onlyInput(graph);
   // Channels are axis 1 of the image that is made of an input with channels last.
   const image = channelsLast(graph);
   const input = image ?? first;
@@ -84,7 +96,8 @@ function inFront(graph: Graph<'float'>, normalization: Normalization): Graph<'fl
     [freshName(graph, `${input}.mean`), vector(perChannel('mean', mean, channels))],
     [freshName(graph, `${input}.variance`), vector(perChannel('std', std, channels).map((s) => s * s))],
   ]);
-  if (image !== undefined) requireAlike(normalization);
+  if (image !== undefined) requireAlike(normalization, 'whose channels are its last axis');
+  else if (info.shape[0] !== 1) requireAlike(normalization, 'whose first axis is above 1');
   const node: Node = {
     name: freshNodeName(graph, 'normalize'),
     op: batchNorm,

@@ -17,6 +17,8 @@ import { holding, quantOf, withCheapZero } from '../ir/integers/quant.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 import type { Calibration } from './calibrate.ts';
 import type { Pass } from './pass.ts';
+import { onlyReader, viewOf } from './rewrite.ts';
+import { wideGridOf } from './wide-grids.ts';
 
 export interface QuantizeOptions {
   readonly mode: RequantMode;
@@ -46,29 +48,43 @@ function quantizeGraph(
 ): Graph<'int8'> {
   const quants = new Map<string, Quant>();
   const rangeOf = (name: string): Range => {
-    const range = must(calibration.ranges.get(name), `tensor '${name}' was calibrated`);
-    return withCheapZero(holding(range, heldBeside(graph, name)));
+    const whole = joinedIn(graph, name);
+    const range = must(calibration.ranges.get(whole), `tensor '${whole}' was calibrated`);
+    const joined =
+      whole !== name ||
+      joins(
+        graph,
+        graph.nodes.find(({ outputs }) => outputs.includes(name)),
+      );
+    return withCheapZero(holding(range, [...heldBeside(graph, name), ...(joined ? [0] : [])]));
   };
-  for (const input of graph.inputs) quants.set(input, options.input ?? quantOf(rangeOf(input)));
+  for (const input of graph.inputs)
+    if (isReal(graph, input))
+      quants.set(input, options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input)));
   const nodes = graph.nodes.map(
     (node): Node =>
       locate(`node '${node.name}'`, () => {
-        const [output = ''] = node.outputs;
+        const made = node.outputs.find((name) => name !== '') ?? '';
         const scale: ScaleContext<unknown> = {
-          name: node.name,
-          attrs: node.attrs,
-          inputs: node.inputs,
-          outputs: node.outputs,
-          inputTypes: node.inputs.map((name) => typeOf(graph, name)),
-          outputTypes: node.outputs.map((name) => must(typeOf(graph, name), 'outputs have types')),
+          ...viewOf(graph, node),
           mode: options.mode,
           ...weightsFor(node, options),
           inputQuants: node.inputs.map((name) => quants.get(name)),
-          range: rangeOf(output),
+          range: rangeOf(made),
         };
-        const outputQuant = node.op.outputQuant?.(scale) ?? quantOf(scale.range);
-        quants.set(output, outputQuant);
-        return quantizeNode(node, { ...scale, outputQuant, inputMean: meanFor(node, calibration, options) });
+        const outputQuants = node.outputs.map((name, i) => {
+          if (name === '' || !isReal(graph, name)) return undefined;
+          const own = { ...scale, range: rangeOf(name) };
+          return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range);
+        });
+        node.outputs.forEach((name, i) => {
+          const quant = outputQuants[i];
+          if (quant !== undefined) quants.set(name, quant);
+        });
+        const outputQuant = outputQuants.find((quant) => quant !== undefined) ?? itself;
+        const inputMean = meanFor(node, calibration, options);
+        const insideRange = calibration.insideRanges.get(node.name);
+        return quantizeNode(node, { ...scale, outputQuant, outputQuants, inputMean, insideRange });
       }),
   );
   const tensors = new Map(
@@ -79,6 +95,28 @@ function quantizeGraph(
   );
   return { ...graph, stage: 'int8', tensors, nodes };
 }
+
+/** Whether it moves elements of several activations into one tensor. */
+const joins = (graph: Graph<'float'>, node: Node | undefined): boolean =>
+  node?.op.anyZeroPoint === 'moves' &&
+  node.inputs.filter((name) => graph.tensors.get(name)?.constant === undefined).length > 1;
+
+/**
+ * The tensor whose range this one takes: where nothing but a concatenation reads it, that of the whole. Its maker
+ * then rounds once, onto the grid of the whole, and bytes are moved as they are.
+ */
+function joinedIn(graph: Graph<'float'>, name: string): string {
+  const reader = onlyReader(graph, name);
+  if (reader?.op.anyZeroPoint !== 'moves') return name;
+  const made = at(reader.outputs, 0);
+  const whole = joinedIn(graph, made);
+  return whole !== made || joins(graph, reader) ? whole : name;
+}
+
+/** Integers stand for themselves. */
+const itself: Quant = { scale: 1, zeroPoint: 0 };
+
+const isReal = (graph: Graph<'float'>, name: string): boolean => typeOf(graph, name)?.dtype === 'float32';
 
 /** Values that a tensor's range must hold besides those that it took: 0, unless no operator needs it, and padding. */
 function heldBeside(graph: Graph<'float'>, name: string): readonly number[] {

@@ -27,8 +27,11 @@ export interface MergeView {
 /** A node with what it knows of its tensors, for the rules of its operator. */
 export function viewOf(graph: Graph<'float'>, node: Node): Node & NodeView<unknown> {
   const typeOf = (name: string) => graph.tensors.get(name);
-  const outputTypes = node.outputs.map((name) => must(typeOf(name), 'outputs have types'));
-  return { ...node, inputTypes: node.inputs.map(typeOf), outputTypes };
+  const inputTypes = node.inputs.map(typeOf);
+  const outputTypes = node.outputs.includes('')
+    ? node.op.infer(node.attrs, inputTypes)
+    : node.outputs.map((name) => must(typeOf(name), 'outputs have types'));
+  return { ...node, inputTypes, outputTypes };
 }
 
 /** A node on `input` with other numbers, its constants under new names. */
@@ -77,6 +80,7 @@ export const inRow = (nodes: readonly Node[], names: readonly string[]): readonl
 
 function mergeOnce(graph: Graph<'float'>, merge: Merge): Graph<'float'> | undefined {
   for (const first of graph.nodes) {
+    if (first.outputs.length > 1) continue;
     const second = onlyReader(graph, at(first.outputs, 0));
     if (second === undefined) continue;
     const merged = merge({ graph, first, second, fresh: (stem) => freshName(graph, stem) });
@@ -109,8 +113,8 @@ export function withNodes(
   const typeOf = (name: string) => constants.get(name) ?? tensors.get(name);
   for (const { op, attrs, inputs, outputs } of nodes.filter((node) => !graph.nodes.includes(node)))
     for (const [i, type] of op.infer(attrs, inputs.map(typeOf)).entries()) {
-      const name = must(outputs[i], 'every output has a name');
-      tensors.set(name, { ...tensors.get(name), ...type });
+      const name = outputs[i] ?? '';
+      if (name !== '') tensors.set(name, { ...tensors.get(name), ...type });
     }
   return withConstants({ ...graph, tensors, nodes }, constants);
 }

@@ -11,9 +11,9 @@
 import { at, must } from '../base/errors.ts';
 import { largestOf, smallestOf } from '../base/extremes.ts';
 import { largeChannels } from '../ir/graph/channels.ts';
-import { evaluate } from '../ir/graph/evaluate.ts';
+import { evaluate, inputTensors } from '../ir/graph/evaluate.ts';
 import { channelsOf, type Graph, type Node } from '../ir/graph/graph.ts';
-import { channelCount, floats, type Tensor } from '../ir/tensor.ts';
+import { channelCount, countOf, type Tensor } from '../ir/tensor.ts';
 import type { Pass } from './pass.ts';
 import { freshName, remade, viewOf, withNodes } from './rewrite.ts';
 
@@ -92,11 +92,9 @@ function seenBy(
   samples: readonly Float32Array[],
   names: ReadonlySet<string>,
 ): ReadonlyMap<string, Spans> {
-  const input = must(graph.inputs[0], 'a float graph has an input');
-  const { shape } = must(graph.tensors.get(input), 'the input has a type');
   const seen = new Map<string, Spans>();
   for (const sample of samples)
-    evaluate(graph, new Map([[input, floats(shape, sample)]]), (name, tensor) => {
+    evaluate(graph, inputTensors(graph, sample), (name, tensor) => {
       if (names.has(name)) seen.set(name, joined(seen.get(name), tensor));
     });
   return seen;
@@ -105,9 +103,10 @@ function seenBy(
 function joined(spans: Spans | undefined, { shape, data }: Tensor): Spans {
   const all = (x: number) => new Float64Array(channelCount(shape)).fill(x);
   const { lo, hi } = spans ?? { lo: all(Infinity), hi: all(-Infinity) };
-  const plane = data.length / lo.length;
-  for (let c = 0; c < lo.length; c++) {
-    const values = data.subarray(c * plane, (c + 1) * plane);
+  const plane = countOf(shape.slice(2));
+  for (let part = 0; part < data.length / plane; part++) {
+    const c = part % lo.length;
+    const values = data.subarray(part * plane, (part + 1) * plane);
     lo[c] = Math.min(at(lo, c), smallestOf(values));
     hi[c] = Math.max(at(hi, c), largestOf(values));
   }

@@ -7,9 +7,10 @@ import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { KernelContext } from '../ir/graph/op.ts';
 import type { Kernel, Param } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import type { StoredTensor } from '../ir/kernel/stored.ts';
-import { countOf } from '../ir/tensor.ts';
-import type { Normalization, Program, Slot, Step } from '../program/program.ts';
+import { sameOrder } from '../ir/kernel/memory-order.ts';
+import { elemOf, type StoredTensor } from '../ir/kernel/stored.ts';
+import { countOf, sameShape, showShape } from '../ir/tensor.ts';
+import type { Normalization, Program, ProgramPort, Slot, Step } from '../program/program.ts';
 import {
   type Buffer,
   type MemoryPlan,
@@ -41,8 +42,12 @@ interface Draft {
   readonly place: StoredTensor;
   readonly elem: Param['elem'];
   readonly length: number;
-  firstStep: number;
+  readonly firstStep: number;
   lastStep: number;
+  /** What it is another name of. */
+  readonly original?: Draft;
+  /** Set where its memory is a part of another's, from an element on. */
+  within?: { readonly whole: Draft; readonly offset: number };
 }
 
 interface DraftStep {
@@ -55,42 +60,43 @@ interface DraftStep {
 
 /** A float graph becomes a float32 program, an int8 graph an int8 one. @throws InputError naming a node. */
 export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: AssembleOptions): Assembled {
-  const elem = graph.stage === 'int8' ? 'u8' : 'f32';
-  const input = must(graph.inputs[0], 'a graph has an input');
-  const output = must(graph.outputs[0], 'a graph has an output');
   const drafts: Draft[] = [];
   const at = new Map<string, Draft>();
   const known = placesOf(graph);
   const place = (name: string): StoredTensor => must(known.get(name), `tensor '${name}' has a place`);
-  const draft = (
-    name: string,
-    p: StoredTensor,
-    firstStep: number,
-    e: Param['elem'],
-    length: number,
-  ): Draft => {
-    const made = { name, place: p, elem: e, length, firstStep, lastStep: firstStep };
+  const draft: Drafter = (name, p, firstStep) => {
+    const length = countOf(p.shape);
+    const made: Draft = { name, place: p, elem: elemOf(p), length, firstStep, lastStep: firstStep };
     drafts.push(made);
     return made;
   };
-  const inputPlace = place(input);
-  at.set(input, draft(input, inputPlace, -1, elem, countOf(inputPlace.shape)));
+  for (const input of graph.inputs) at.set(input, draft(input, place(input), -1));
   const steps: DraftStep[] = [];
   const names = new KernelNames();
   for (const node of graph.nodes)
     locate(`node '${node.name}' (${node.op.kind})`, () => {
-      const [name = ''] = node.outputs;
+      const read = node.outputs.filter((name) => name !== '');
       const sources = node.inputs.filter((i) => at.has(i)).map((i) => must(at.get(i), i));
       const places = sources.map((d) => d.place);
-      const target = place(name);
       if (node.op.alias) {
-        at.set(name, renamed(must(sources[0], 'an alias has an input'), target));
+        for (const name of read)
+          at.set(name, renamed(must(sources[0], 'an alias has an input'), place(name)));
         return;
       }
-      const context: KernelContext = { name: names.next(node), inputs: places, outputs: [target] };
+      const laid = laidOver(graph, node, sources, place);
+      if (laid !== undefined) {
+        drafts.push(laid);
+        at.set(laid.name, laid);
+        return;
+      }
+      const context: KernelContext = {
+        name: names.next(node),
+        inputs: places,
+        outputs: node.outputs.map((name) => (name === '' ? undefined : place(name))),
+      };
       const kernel = kernelOf(graph, node, context);
-      const made = draft(name, target, steps.length, elem, countOf(target.shape));
-      at.set(name, made);
+      const made = read.map((name) => draft(name, place(name), steps.length));
+      for (const d of made) at.set(d.name, d);
       steps.push({
         kernel,
         args: argsOf(kernel, sources, made, draft, steps.length),
@@ -105,8 +111,23 @@ export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: Assembl
       found: 'nothing to compute',
       supported: 'at least one operator',
     });
-  must(at.get(output), 'the output is computed').lastStep = steps.length;
-  return planned(drafts, steps, at, [input, output], options, elem);
+  const named = (list: readonly string[]): readonly Named[] =>
+    list.map((name) => {
+      const dtype = graph.tensors.get(name)?.dtype;
+      const type = dtype === undefined || dtype === 'float32' ? {} : { type: dtype };
+      return { port: { name, ...type }, draft: must(at.get(name), `'${name}' is computed`) };
+    });
+  const ports = { inputs: named(graph.inputs), outputs: named(graph.outputs) };
+  for (const output of ports.outputs) output.draft.lastStep = steps.length;
+  return planned(drafts, steps, ports, options, graph.stage === 'int8' ? 'int8' : 'float32');
+}
+
+type Drafter = (name: string, place: StoredTensor, firstStep: number) => Draft;
+
+/** A port, and what holds it. */
+interface Named {
+  readonly port: Pick<ProgramPort, 'name' | 'type'>;
+  readonly draft: Draft;
 }
 
 /** Another name for the same memory: the live range is the original's. */
@@ -114,6 +135,7 @@ function renamed(source: Draft, place: StoredTensor): Draft {
   return {
     ...source,
     place,
+    original: source.original ?? source,
     get lastStep() {
       return source.lastStep;
     },
@@ -121,6 +143,57 @@ function renamed(source: Draft, place: StoredTensor): Draft {
       source.lastStep = step;
     },
   };
+}
+
+/**
+ * The output of a node whose memory is that of its inputs: a part of the only one, or all of them one behind the other.
+ * What is put together there must lie nowhere else: it is made by kernels, and each is read once.
+ */
+function laidOver(
+  graph: Graph<'float'> | Graph<'int8'>,
+  node: Node,
+  sources: readonly Draft[],
+  place: (name: string) => StoredTensor,
+): Draft | undefined {
+  const [name, ...others] = node.outputs;
+  if (name === undefined || others.length > 0 || sources.length !== node.inputs.length) return undefined;
+  const output = place(name);
+  const places = sources.map((source) => source.place);
+  const quantized = graph.stage === 'int8' ? node.quantized : undefined;
+  const view = node.op.view?.(node.attrs, quantized, places, output);
+  const own = sources.map((source) => source.original ?? source);
+  const firstStep = Math.max(...own.map((source) => source.firstStep));
+  const made: Draft = {
+    name,
+    place: output,
+    elem: elemOf(output),
+    length: countOf(output.shape),
+    firstStep,
+    lastStep: firstStep,
+  };
+  switch (view?.kind) {
+    case undefined:
+      return undefined;
+    case 'part':
+      return { ...made, within: { whole: must(own[0], 'a part has an input'), offset: view.offset } };
+    case 'whole': {
+      const free = own.every(({ within, firstStep: step }) => within === undefined && step >= 0);
+      if (!free || new Set(own).size < own.length) return undefined;
+      own.forEach((source, i) => {
+        source.within = { whole: made, offset: must(view.offsets[i], 'every input has an offset') };
+      });
+      return made;
+    }
+    default:
+      return view satisfies never;
+  }
+}
+
+/** What owns the memory of a tensor, and where in it the tensor begins, in elements. */
+function ownerOf(draft: Draft): { readonly owner: Draft; readonly offset: number } {
+  if (draft.within === undefined) return { owner: draft, offset: 0 };
+  const { owner, offset } = ownerOf(draft.within.whole);
+  return { owner, offset: offset + draft.within.offset };
 }
 
 /** `conv1`, `conv2`, `linear1`: short, in order, unique. */
@@ -148,33 +221,54 @@ function kernelOf(graph: Graph<'float'> | Graph<'int8'>, node: Node, context: Ke
   });
 }
 
-/** The kernel's parameters in order: inputs as they come, then the output, scratch as it is asked for. */
+/** The kernel's parameters in order: inputs and outputs as they come, scratch as it is asked for. */
 function argsOf(
   kernel: Kernel,
   sources: readonly Draft[],
-  output: Draft,
-  draft: (name: string, p: StoredTensor, firstStep: number, e: Param['elem'], length: number) => Draft,
+  outputs: readonly Draft[],
+  draft: Drafter,
   step: number,
 ): readonly Draft[] {
-  let next = 0;
+  let [read, made] = [0, 0];
   return kernel.params.map((param) => {
     switch (param.role) {
       case 'in':
-        return fitting(kernel, param, sources[next++]);
+        return fitting(kernel, param, sources[read++]);
       case 'out':
-        return fitting(kernel, param, output);
+        return fitting(kernel, param, outputs[made++]);
       case 'scratch':
-        return draft(`scratch:${kernel.name}`, { shape: [param.length] }, step, param.elem, param.length);
+        return draft(scratchName(kernel, param), { shape: [param.length], elem: param.elem }, step);
       default:
         return param.role satisfies never;
     }
   });
 }
 
-/** A kernel takes and gives whole tensors. @throws DefectError */
+/** Of several, each has its parameter's name too. */
+const scratchName = ({ name, params }: Kernel, { name: own }: Param): string =>
+  params.filter(({ role }) => role === 'scratch').length > 1 ? `scratch:${name}:${own}` : `scratch:${name}`;
+
+/**
+ * A kernel takes and gives whole tensors.
+ * @throws InputError for a tensor of another element type, or of as many times the length as its first axis says;
+ * DefectError for one of any other length
+ */
 function fitting({ name }: Kernel, param: Param, draft: Draft | undefined): Draft {
-  const found = must(draft, `kernel '${name}' has as many inputs as its node`);
+  const found = must(draft, `kernel '${name}' has as many inputs and outputs as its node`);
+  if (found.elem !== param.elem)
+    throw new InputError({
+      found: `tensor '${found.name}' is stored as ${found.elem}, which its kernel does not know`,
+      supported: param.elem,
+      todo: 'compile with --type float32, or without the operator',
+    });
   if (found.length === param.length) return found;
+  const [first = 1] = found.place.shape;
+  if (found.length === first * param.length)
+    throw new InputError({
+      found: `tensor '${found.name}' of ${showShape(found.place.shape)}, whose first axis is above 1`,
+      supported: 'a first axis of 1',
+      todo: 'export with an example input of batch 1, or fold the axis into another with a reshape',
+    });
   throw new DefectError(
     `kernel '${name}': ${param.name} has ${param.length} elements, '${found.name}' ${found.length}`,
   );
@@ -183,26 +277,31 @@ function fitting({ name }: Kernel, param: Param, draft: Draft | undefined): Draf
 function planned(
   drafts: readonly Draft[],
   steps: readonly DraftStep[],
-  at: ReadonlyMap<string, Draft>,
-  [input, output]: readonly [string, string],
+  ports: { readonly inputs: readonly Named[]; readonly outputs: readonly Named[] },
   options: AssembleOptions,
-  elem: 'u8' | 'f32',
+  arith: Program['arith'],
 ): Assembled {
   const indexOf = (d: Draft): number => drafts.findIndex((other) => other.name === d.name);
-  const buffers = drafts.map(
-    (d): Buffer => ({
-      name: d.name,
-      bytes: d.length * elemBytes[d.elem],
-      align: elemBytes[d.elem],
-      firstStep: d.firstStep,
-      lastStep: d.lastStep,
-    }),
-  );
+  const owned = drafts.map(ownerOf);
+  const owners = [...new Set(owned.map(({ owner }) => owner))];
+  const bufferOf = (d: Draft): number => owners.indexOf(must(owned[indexOf(d)], 'a draft').owner);
+  const ownBuffer = (d: Draft): number | undefined =>
+    drafts[indexOf(d)]?.within === undefined ? bufferOf(d) : undefined;
+  const buffers = owners.map((owner): Buffer => {
+    const all = drafts.filter((_, i) => owned[i]?.owner === owner);
+    return {
+      name: owner.name,
+      bytes: owner.length * elemBytes[owner.elem],
+      align: elemBytes[owner.elem],
+      firstStep: Math.min(...all.map(({ firstStep }) => firstStep)),
+      lastStep: Math.max(...all.map(({ lastStep }) => lastStep)),
+    };
+  });
   const { kernels, sharings, plan } =
     options.strategy === 'overlap'
       ? planDirections(
           buffers,
-          steps.map((step) => turnable(step, indexOf)),
+          steps.map((step) => turnable(step, ownBuffer)),
         )
       : {
           kernels: steps.map(({ kernel }) => kernel),
@@ -210,23 +309,28 @@ function planned(
           plan: planMemory(buffers, [], options.strategy),
         };
   verifyPlan(buffers, sharings, plan);
-  const outputDraft = must(at.get(output), 'the output has a place');
-  const outputIndex = indexOf(outputDraft);
+  const addressOf = (d: Draft): number => {
+    const { offset } = must(owned[indexOf(d)], 'a draft');
+    return must(plan.addresses[bufferOf(d)], 'every buffer has an address') + offset * elemBytes[d.elem];
+  };
+  // An output's slot has its shape: the last of the names of its memory.
   const slots = drafts.map((d, i): Slot => {
-    const { place } = i === outputIndex ? outputDraft : d;
+    const output = d.firstStep < 0 ? undefined : ports.outputs.find((o) => indexOf(o.draft) === i);
+    const { place } = output?.draft ?? d;
     return {
       name: d.name,
-      address: must(plan.addresses[i], 'every buffer has an address'),
+      address: addressOf(d),
       elem: d.elem,
       length: d.length,
       ...place,
       firstStep: d.firstStep,
       lastStep: d.lastStep,
+      ...(owned[i]?.owner === d ? {} : { within: indexOf(must(owned[i], 'a draft').owner) }),
     };
   });
   const program: Program = {
     name: options.name,
-    arith: elem === 'u8' ? 'int8' : 'float32',
+    arith,
     arenaBytes: plan.arenaBytes,
     slots,
     steps: steps.map(
@@ -236,32 +340,52 @@ function planned(
         origin,
       }),
     ),
-    input: indexOf(must(at.get(input), 'the input has a place')),
-    output: outputIndex,
+    inputs: ports.inputs.map(({ port, draft }) => ({ ...port, slot: indexOf(draft) })),
+    outputs: ports.outputs.map(({ port, draft }) => portFor(port, draft.place, slots, indexOf(draft))),
     ...(options.rawInput === undefined ? {} : { rawInput: options.rawInput }),
     ...(options.inputGrids === undefined ? {} : { inputGrids: options.inputGrids }),
   };
   return { program, plan };
 }
 
-function turnable({ kernel, backward, args }: DraftStep, indexOf: (d: Draft) => number): Turnable {
-  const way = (k: Kernel): Way => ({ kernel: k, sharings: sharingsOf(k, args, indexOf) });
+function portFor(
+  port: Named['port'],
+  place: StoredTensor,
+  slots: readonly Slot[],
+  slot: number,
+): ProgramPort {
+  const { shape, order } = must(slots[slot], 'a port has a slot');
+  if (sameShape(place.shape, shape) && sameOrder(place.order, order)) return { ...port, slot };
+  return {
+    ...port,
+    slot,
+    view: { shape: place.shape, ...(place.order === undefined ? {} : { order: place.order }) },
+  };
+}
+
+/** @param bufferOf the buffer that a tensor has for itself; undefined: it is a part of one */
+function turnable(
+  { kernel, backward, args }: DraftStep,
+  bufferOf: (d: Draft) => number | undefined,
+): Turnable {
+  const way = (k: Kernel): Way => ({ kernel: k, sharings: sharingsOf(k, args, bufferOf) });
   return {
     forward: way(kernel),
     ...(backward === undefined ? {} : { backward: () => way(backward()) }),
   };
 }
 
-/** What the kernel's own order of reads and writes allows its output to share with each input. */
+/**
+ * What the kernel's own order of reads and writes allows its output to share with each input; nothing where others lie
+ * beside one of them, which the distance says nothing of.
+ */
 const sharingsOf = (
   kernel: Kernel,
   args: readonly Draft[],
-  indexOf: (d: Draft) => number,
+  bufferOf: (d: Draft) => number | undefined,
 ): readonly Sharing[] =>
-  (overlapOf(kernel) ?? []).map((o) => ({
-    input: indexOf(must(args[o.input], 'an input argument')),
-    output: indexOf(must(args[o.output], 'an output argument')),
-    below: o.below,
-    above: o.above,
-    inPlace: o.inPlace,
-  }));
+  (overlapOf(kernel) ?? []).flatMap(({ input: from, output: to, below, above, inPlace }) => {
+    const input = bufferOf(must(args[from], 'an input argument'));
+    const output = bufferOf(must(args[to], 'an output argument'));
+    return input === undefined || output === undefined ? [] : [{ input, output, below, above, inPlace }];
+  });

@@ -1,16 +1,18 @@
 /** Where the elements of every activation lie: its order in memory follows from the operators, in order. */
-import { at, InputError, locate, must } from '../base/errors.ts';
+import { at, DefectError, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
-import { sameOrder, simplified, spatialOrder } from '../ir/kernel/memory-order.ts';
-import type { StoredTensor } from '../ir/kernel/stored.ts';
+import { type Order, sameOrder, simplified, spatialOrder } from '../ir/kernel/memory-order.ts';
+import { elemOf, elemOfType, type StoredTensor } from '../ir/kernel/stored.ts';
 import { countOf, type Shape, sameShape } from '../ir/tensor.ts';
 
 type Compiled = Graph<'float'> | Graph<'int8'>;
 
 function placeOf(graph: Compiled, name: string, order: StoredTensor['order']): StoredTensor {
-  const { shape, quant, kept } = must(graph.tensors.get(name), `tensor '${name}' is known`);
+  const { dtype, shape, quant, kept } = must(graph.tensors.get(name), `tensor '${name}' is known`);
+  const elem = must(quant === undefined ? elemOfType(dtype) : elemOf({ quant }), `${dtype} is stored`);
   return {
     shape,
+    ...(elem === elemOf(quant === undefined ? {} : { quant }) ? {} : { elem }),
     ...(order === undefined ? {} : { order }),
     ...(quant === undefined ? {} : { quant }),
     ...(kept === undefined ? {} : { kept }),
@@ -23,7 +25,7 @@ function onlyReader(graph: Compiled, name: string): Node | undefined {
   return readers.length === 1 ? readers[0] : undefined;
 }
 
-/** What the network's input is called on its way through operators that only rename memory. */
+/** What an input of the network is called on its way through operators that only rename memory. */
 interface InputView {
   readonly name: string;
   readonly shape: Shape;
@@ -31,9 +33,8 @@ interface InputView {
   readonly elements: readonly number[];
 }
 
-/** The input, and its other names, each behind the one before. */
-function inputViews(graph: Compiled): readonly InputView[] {
-  const start = must(graph.inputs[0], 'a graph has an input');
+/** An input, and its other names, each behind the one before. */
+function inputViews(graph: Compiled, start: string): readonly InputView[] {
   const { shape } = placeOf(graph, start, undefined);
   const views: InputView[] = [
     { name: start, shape, elements: Array.from({ length: countOf(shape) }, (_, i) => i) },
@@ -54,8 +55,8 @@ function inputViews(graph: Compiled): readonly InputView[] {
 }
 
 /** In which the last image among the input's views lies as images do. */
-function orderForImage(graph: Compiled): StoredTensor['order'] {
-  const views = inputViews(graph);
+function orderForImage(graph: Compiled, input: string): Order {
+  const views = inputViews(graph, input);
   const { shape, elements } = must(views.findLast((view) => view.shape.length > 2) ?? views[0], 'a view');
   const places = new Int32Array(elements.length);
   elements.forEach((element, i) => {
@@ -68,8 +69,8 @@ function orderForImage(graph: Compiled): StoredTensor['order'] {
  * The tensor that an input of height, width and channels becomes as channels, height and width, by a transpose (or
  * a reshape of one channel) at once. Undefined: it is no such input.
  */
-export function channelsLast(graph: Compiled): string | undefined {
-  const [input, ...others] = inputViews(graph);
+export function channelsLast(graph: Compiled, name = at(graph.inputs, 0)): string | undefined {
+  const [input, ...others] = inputViews(graph, name);
   const [batch = 0, height = 0, width = 0, channels = 0] = input?.shape ?? [];
   const image = [batch, channels, height, width];
   if (input?.shape.length !== 4 || batch !== 1) return undefined;
@@ -78,33 +79,93 @@ export function channelsLast(graph: Compiled): string | undefined {
   )?.name;
 }
 
-function placesFrom(graph: Compiled, order: StoredTensor['order']): ReadonlyMap<string, StoredTensor> {
-  const places = new Map<string, StoredTensor>();
-  for (const name of graph.inputs) places.set(name, placeOf(graph, name, order));
-  for (const node of graph.nodes)
-    locate(`node '${node.name}' (${node.op.kind})`, () => {
-      const [name = ''] = node.outputs;
-      const inputs = node.inputs.flatMap((input) => places.get(input) ?? []);
-      const { shape } = placeOf(graph, name, undefined);
-      const made = node.op.order === undefined ? inputs[0]?.order : node.op.order(node.attrs, inputs, shape);
-      places.set(name, placeOf(graph, name, made));
-    });
-  return places;
+/** A tensor that an operator reads in another order than it lies in. */
+export interface Misplaced {
+  readonly node: Node;
+  readonly tensor: string;
+  readonly order: Order;
 }
 
+interface Layout {
+  readonly places: ReadonlyMap<string, StoredTensor>;
+  readonly misplaced: readonly Misplaced[];
+}
+
+/** Where everything lies when the inputs lie so, each operator being given what it reads in the order that it asks for. */
+function layoutFrom(graph: Compiled, orders: readonly Order[]): Layout {
+  const places = new Map<string, StoredTensor>();
+  const misplaced: Misplaced[] = [];
+  graph.inputs.forEach((name, i) => {
+    places.set(name, placeOf(graph, name, orders[i]));
+  });
+  for (const node of graph.nodes) {
+    const { op, attrs } = node;
+    const made = node.outputs.filter((name) => name !== '');
+    const shapes = made.map((name) => placeOf(graph, name, undefined).shape);
+    const read = node.inputs.flatMap((tensor) => {
+      const place = places.get(tensor);
+      return place === undefined ? [] : [{ tensor, place }];
+    });
+    const lying = read.map(({ place }) => place);
+    const wanted = op.reads?.(attrs, lying, at(shapes, 0));
+    const given = read.map(({ tensor, place }, i) => {
+      if (wanted === undefined || sameOrder(place.order, wanted[i])) return place;
+      misplaced.push({ node, tensor, order: wanted[i] });
+      return placeOf(graph, tensor, wanted[i]);
+    });
+    made.forEach((name, i) => {
+      const order = op.order === undefined ? given[0]?.order : op.order(attrs, given, at(shapes, i));
+      places.set(name, placeOf(graph, name, order));
+    });
+  }
+  return { places, misplaced };
+}
+
+/** Orders for an input: as images lie, or row-major where its channels are last; as the image that is made of it. */
+function offersFor(graph: Compiled, name: string): readonly Order[] {
+  const { shape } = placeOf(graph, name, undefined);
+  const [image, other] = [spatialOrder(shape), orderForImage(graph, name)];
+  const usual = channelsLast(graph, name) === undefined ? image : undefined;
+  return [usual, other, image, undefined];
+}
+
+/** Elements that have to be copied, each tensor once for each order. */
+const copied = (graph: Compiled, { misplaced }: Layout): number => {
+  const seen: Misplaced[] = [];
+  for (const one of misplaced)
+    if (!seen.some(({ tensor, order }) => tensor === one.tensor && sameOrder(order, one.order)))
+      seen.push(one);
+  return seen.reduce((sum, { tensor }) => sum + countOf(placeOf(graph, tensor, undefined).shape), 0);
+};
+
+/** The orders of the inputs, one after the other, with which the fewest elements are copied; the first of equal ones. */
+function bestLayout(graph: Compiled): Layout {
+  const offers = graph.inputs.map((name) => offersFor(graph, name));
+  let orders = offers.map(([usual]) => usual);
+  let best = layoutFrom(graph, orders);
+  offers.forEach((own, i) => {
+    for (const order of own) {
+      if (best.misplaced.length === 0) return;
+      const trial = layoutFrom(graph, orders.with(i, order));
+      if (copied(graph, trial) < copied(graph, best)) [best, orders] = [trial, orders.with(i, order)];
+    }
+  });
+  return best;
+}
+
+/** What has to be copied into another order before operators can read it. */
+export const misplacedIn = (graph: Compiled): readonly Misplaced[] => bestLayout(graph).misplaced;
+
 /**
- * By tensor name, without constants. The input lies as images do, or row-major where its channels are last; where an
- * operator cannot read that, as the image that is made of it must lie.
- * @throws InputError naming the node that cannot read its input's order
+ * By tensor name, without constants. An input lies as images do, or row-major where its channels are last; where fewer
+ * elements are to be copied so, as the image that is made of it must lie.
+ * @throws DefectError where an operator cannot read what it is given: `settle-orders` puts copies there
  */
 export function placesOf(graph: Compiled): ReadonlyMap<string, StoredTensor> {
-  const { shape } = placeOf(graph, at(graph.inputs, 0), undefined);
-  const usual = channelsLast(graph) === undefined ? spatialOrder(shape) : undefined;
-  try {
-    return placesFrom(graph, usual);
-  } catch (error) {
-    const other = orderForImage(graph);
-    if (!(error instanceof InputError) || sameOrder(other, usual)) throw error;
-    return placesFrom(graph, other);
-  }
+  const { places, misplaced } = bestLayout(graph);
+  const [first] = misplaced;
+  if (first === undefined) return places;
+  throw new DefectError(
+    `node '${first.node.name}' reads '${first.tensor}' in an order in which it does not lie`,
+  );
 }

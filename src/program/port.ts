@@ -5,9 +5,11 @@
  */
 
 import { at, InputError, must } from '../base/errors.ts';
-import { showShape } from '../ir/tensor.ts';
-import type { Normalization, Program, Slot } from './program.ts';
-import { slotAt } from './slots.ts';
+import { type Elem, elemArrays } from '../ir/kernel/kernel.ts';
+import { storageOf } from '../ir/kernel/stored.ts';
+import { type DType, showShape } from '../ir/tensor.ts';
+import type { Normalization, Program, ProgramPort, Slot } from './program.ts';
+import { isInput, isOutput, slotAt } from './slots.ts';
 
 /** A stored number q stands for scale * (q - zeroPoint). The zero point of raw pixels need not be whole. */
 export interface Grid {
@@ -18,8 +20,13 @@ export interface Grid {
 }
 
 export interface Port {
+  /** The model's name of it. */
+  readonly name: string;
   /** The program's and the tensor's name, for complaints. */
   readonly where: string;
+  /** The model's element type of an input or output, where that is not float32. */
+  readonly type?: DType;
+  /** Of an input or output: under the shape and in the order that the model gives it. */
   readonly slot: Slot;
   /**
    * Empty where the stored numbers are the real ones. Otherwise one for all elements, or one per channel: equal
@@ -44,6 +51,7 @@ function gridsOfPixels({ mean, std }: Normalization): readonly Grid[] {
 
 /** A slot by itself, in the unit that the integer network computes with: raw pixels stand for themselves. */
 export const portOfSlot = (slot: Slot): Port => ({
+  name: slot.name,
   where: `tensor '${slot.name}'`,
   slot,
   grids: slot.quant === undefined ? [] : [slot.quant],
@@ -51,18 +59,42 @@ export const portOfSlot = (slot: Slot): Port => ({
 
 /** @param index of a slot, of any: in the unit of what the network was trained on. Only an input can be raw. */
 export function portOf(program: Program, index: number): Port {
-  const slot = slotAt(program, index);
-  const isInput = index === program.input;
-  const role = isInput ? 'input' : index === program.output ? 'output' : 'tensor';
-  const port = { ...portOfSlot(slot), where: `${role} '${slot.name}' of ${program.name}` };
-  const { rawInput: raw, inputGrids } = program;
-  if (!isInput) return port;
-  if (raw !== undefined) return { ...port, grids: gridsOfPixels(raw), raw };
-  return inputGrids === undefined ? port : { ...port, grids: inputGrids };
+  const role = isInput(program, index) ? 'input' : isOutput(program, index) ? 'output' : 'tensor';
+  return labelled(program, role, { name: slotAt(program, index).name, slot: index });
 }
 
-export const inputPort = (program: Program): Port => portOf(program, program.input);
-export const outputPort = (program: Program): Port => portOf(program, program.output);
+function labelled(program: Program, role: 'input' | 'output' | 'tensor', port: ProgramPort): Port {
+  const { name, view, type } = port;
+  const { order, ...slot } = { ...slotAt(program, port.slot), ...view };
+  const keeps = view === undefined ? order : view.order;
+  const plain = portOfSlot(keeps === undefined ? slot : { ...slot, order: keeps });
+  const typed = type === undefined ? {} : { type };
+  const made = { ...plain, ...typed, name, where: `${role} '${name}' of ${program.name}` };
+  const { rawInput: raw, inputGrids } = program;
+  if (!isInput(program, port.slot)) return made;
+  if (raw !== undefined) return { ...made, grids: gridsOfPixels(raw), raw };
+  return inputGrids === undefined ? made : { ...made, grids: inputGrids };
+}
+
+/** In the model's order. */
+export const inputPorts = (program: Program): readonly Port[] =>
+  program.inputs.map((port) => labelled(program, 'input', port));
+export const outputPorts = (program: Program): readonly Port[] =>
+  program.outputs.map((port) => labelled(program, 'output', port));
+
+/** The first input, of many networks the only one. */
+export const inputPort = (program: Program): Port => must(inputPorts(program)[0], 'a program has an input');
+export const outputPort = (program: Program): Port =>
+  must(outputPorts(program)[0], 'a program has an output');
+
+/** Numbers of several ports, one after the other, by port; they share memory. */
+export function byPort(ports: readonly Port[], numbers: Float32Array): readonly Float32Array[] {
+  let from = 0;
+  return ports.map(({ slot }) => {
+    from += slot.length;
+    return numbers.subarray(from - slot.length, from);
+  });
+}
 
 /** Of a row-major element of the slot's shape. @returns undefined where the stored numbers are the real ones */
 export const gridAt = ({ slot, grids }: Port, element: number): Grid | undefined =>
@@ -95,20 +127,62 @@ export function realNumbers({ grids }: Port, stored: Uint8Array | Float64Array):
   return real;
 }
 
-/** The nearest of 0..255, halves up. */
-function quantized(grids: readonly Grid[], real: Float32Array): Uint8Array {
-  const stored = new Uint8Array(real.length);
+/** Puts the nearest numbers within the bounds into `stored`, halves up. */
+function quantizeInto(
+  stored: Stored,
+  grids: readonly Grid[],
+  real: ArrayLike<number>,
+  { lo, hi }: Bounds = storageOf({}),
+): void {
   eachGrid(grids, real.length, ({ scale, zeroPoint }, from, to) => {
     for (let i = from; i < to; i++)
-      stored[i] = Math.max(0, Math.min(255, Math.round(at(real, i) / scale + zeroPoint)));
+      stored[i] = Math.max(lo, Math.min(hi, Math.round(at(real, i) / scale + zeroPoint)));
   });
+}
+
+type Stored = InstanceType<(typeof elemArrays)[Elem]>;
+
+interface Bounds {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** What a slot without a grid holds, by its type. */
+const integers: Readonly<Record<Exclude<Elem, 'f32'>, Bounds>> = {
+  u8: { lo: 0, hi: 255 },
+  i8: { lo: -128, hi: 127 },
+  u16: { lo: 0, hi: 65535 },
+  i16: { lo: -32768, hi: 32767 },
+  i32: { lo: -(2 ** 31), hi: 2 ** 31 - 1 },
+};
+
+/**
+ * What a slot stores for real numbers, row-major: the nearest that its grid has.
+ * @throws InputError for what is no integer of the slot's type, where that has no grid
+ */
+export function storedNumbers(port: Port, real: ArrayLike<number>): Stored {
+  const { grids, slot } = port;
+  const { elem } = slot;
+  if (elem === 'f32') return Float32Array.from(real);
+  const stored = new elemArrays[elem](real.length);
+  if (grids.length === 0) {
+    requireIntegers(port, real, port.type === 'bool' ? { lo: 0, hi: 1 } : integers[elem]);
+    stored.set(real);
+  } else quantizeInto(stored, grids, real, storageOf(slot.quant ?? {}));
   return stored;
 }
 
-/** What a slot of 8 bits stores for real numbers, row-major: the nearest that it can. */
-export function storedNumbers({ where, grids }: Port, real: Float32Array): Uint8Array {
-  must(grids[0], `${where} has a scale`);
-  return quantized(grids, real);
+function requireIntegers({ where }: Port, numbers: ArrayLike<number>, { lo, hi }: Bounds): void {
+  for (let i = 0; i < numbers.length; i++) {
+    const x = at(numbers, i);
+    if (Number.isInteger(x) && x >= lo && x <= hi) continue;
+    throw new InputError({
+      where,
+      found: `${x} at ${i}`,
+      supported: `integers of ${lo} to ${hi}`,
+      todo: 'give indices as the model takes them',
+    });
+  }
 }
 
 /** What a sensor stored for one normalized input, row-major. */
@@ -116,8 +190,11 @@ export const pixelsOf = (raw: Normalization, input: Float32Array): Float32Array 
   storedBy(gridsOfPixels(raw), input);
 
 /** What is stored for one input, row-major, with one grid for all or one per channel. */
-export const storedBy = (grids: readonly Grid[], input: Float32Array): Float32Array =>
-  new Float32Array(quantized(grids, input));
+export function storedBy(grids: readonly Grid[], input: Float32Array): Float32Array {
+  const stored = new Float32Array(input.length);
+  quantizeInto(stored, grids, input);
+  return stored;
+}
 
 /** The same without rounding and bounds: the place of a real number between the stored ones. */
 export function unroundedBy(grids: readonly Grid[], input: Float32Array): Float32Array {
@@ -159,7 +236,7 @@ export function requireWhole({ where, slot }: Port, found: number, unit = 'numbe
 }
 
 /** @throws InputError for the first number that is not finite: it names the number and its place. */
-export function requireFinite({ where }: Port, numbers: Float32Array): void {
+export function requireFinite({ where }: Port, numbers: ArrayLike<number>): void {
   for (let at = 0; at < numbers.length; at++)
     if (!Number.isFinite(numbers[at]))
       throw new InputError({

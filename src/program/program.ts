@@ -2,19 +2,22 @@
 
 import type { Elem, Kernel } from '../ir/kernel/kernel.ts';
 import type { Quant, StoredTensor } from '../ir/kernel/stored.ts';
+import type { DType } from '../ir/tensor.ts';
 
 /** A stretch of the arena that holds one tensor (or a kernel's scratch) for a while. */
 export interface Slot extends StoredTensor {
-  /** The tensor's name; `scratch:<kernel>` for scratch. */
+  /** The tensor's name; `scratch:<kernel>` for scratch, `scratch:<kernel>:<parameter>` where a kernel has several. */
   readonly name: string;
   /** In bytes from the start of the arena. */
   readonly address: number;
   readonly elem: Elem;
   /** In elements. */
   readonly length: number;
-  /** Steps from the one that writes it (-1 for the program's input) to the last that reads it. */
+  /** Steps from the one that writes it (-1 for inputs) to the last that reads it (the number of steps for outputs). */
   readonly firstStep: number;
   readonly lastStep: number;
+  /** Index of the slot of whose bytes its own are a part: a slice, or a branch of a concatenation. */
+  readonly within?: number;
 }
 
 export interface Step {
@@ -23,6 +26,18 @@ export interface Step {
   readonly args: readonly number[];
   /** Names of the ONNX nodes that it computes. */
   readonly origin: readonly string[];
+}
+
+/** An input or output of the network. */
+export interface ProgramPort {
+  /** The model's name of it. */
+  readonly name: string;
+  /** Index of the slot that holds it. */
+  readonly slot: number;
+  /** The model's element type, where that is not float32: integers and booleans stand for themselves. */
+  readonly type?: DType;
+  /** Set where it is that slot's memory under another shape or order. */
+  readonly view?: Pick<StoredTensor, 'shape' | 'order'>;
 }
 
 /** How raw input becomes what the network was trained on: real = (stored - mean) / std, per channel. */
@@ -38,12 +53,13 @@ export interface Program {
   readonly arenaBytes: number;
   readonly slots: readonly Slot[];
   readonly steps: readonly Step[];
-  /** Slot indices. */
-  readonly input: number;
-  readonly output: number;
-  /** Set when the input takes raw pixels 0..255 and this was folded into the first layer. */
+  /** In the model's order. All are alive before the first step, none shares a slot with another. */
+  readonly inputs: readonly ProgramPort[];
+  /** In the model's order. All are alive behind the last step; several may be one slot, which may be an input's. */
+  readonly outputs: readonly ProgramPort[];
+  /** Set when the (only) input takes raw pixels 0..255 and this was folded into the first layer. */
   readonly rawInput?: Normalization;
-  /** Set when the input's channels (equal stretches of its elements) each have a grid, folded into the first layer. */
+  /** Set when the (only) input's channels (equal stretches of its elements) each have a grid, folded into the first layer. */
   readonly inputGrids?: readonly Quant[];
 }
 
@@ -52,7 +68,7 @@ export const arenaFill = 0xa5;
 
 /** What one run of a program leaves behind, whoever ran it. */
 export interface Outcome {
-  /** The output slot's bytes. */
+  /** The bytes of the outputs' slots, one output after the other. */
   readonly output: Uint8Array;
   /** The whole arena after each step; empty unless asked for. */
   readonly arenas: readonly Uint8Array[];

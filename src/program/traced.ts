@@ -3,7 +3,7 @@
 import { DefectError, must } from '../base/errors.ts';
 import { elemBytes, type Table } from '../ir/kernel/kernel.ts';
 import { arraysUsed } from '../ir/kernel/walk.ts';
-import type { Program, Step } from './program.ts';
+import type { Program, ProgramPort, Step } from './program.ts';
 import { argsOf, kernelsOf, slotAt } from './slots.ts';
 
 /** Of a tensor on one line: lines then have at most 80 columns, and a damaged one costs little. */
@@ -34,6 +34,10 @@ export const tracedTables = (program: Program): readonly Table[] => [
 
 const slotsOf = (step: Step, role: 'in' | 'out'): readonly number[] => [...new Set(argsOf(step, role))];
 
+const slotsIn = (ports: readonly ProgramPort[]): readonly number[] => [
+  ...new Set(ports.map(({ slot }) => slot)),
+];
+
 /** Each slot once per step and kind. */
 export function tracedRows(program: Program): readonly TracedRow[] {
   const row = (step: number, slot: number, kind: TracedRow['kind']): TracedRow => {
@@ -41,12 +45,12 @@ export function tracedRows(program: Program): readonly TracedRow[] {
     return { step, slot, kind, address, length: length * elemBytes[elem] };
   };
   return [
-    row(-1, program.input, 'written'),
+    ...slotsIn(program.inputs).map((slot) => row(-1, slot, 'written')),
     ...program.steps.flatMap((step, i) => [
       ...slotsOf(step, 'in').map((slot) => row(i, slot, 'read')),
       ...slotsOf(step, 'out').map((slot) => row(i, slot, 'written')),
     ]),
-    row(program.steps.length, program.output, 'read'),
+    ...slotsIn(program.outputs).map((slot) => row(program.steps.length, slot, 'read')),
   ];
 }
 

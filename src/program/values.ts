@@ -5,7 +5,10 @@ import { largestOf } from '../base/extremes.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import {
+  byPort,
   inputPort,
+  inputPorts,
+  outputPorts,
   type Port,
   portOf,
   portOfSlot,
@@ -15,14 +18,32 @@ import {
   storedNumbers,
 } from './port.ts';
 import type { Program, Slot } from './program.ts';
-import { readElement, slotBytes } from './slots.ts';
+import { joinedBytes, outputBytesOf, outputSlots, partsFor, readElement, slotBytes } from './slots.ts';
 
 /**
- * @param input row-major, as the network computes with it. @returns the bytes of the input slot.
- * @throws InputError for another count of numbers than the slot has, and for numbers that are not finite.
+ * @param input row-major, as the network computes with it; of several inputs one after the other, in the model's order.
+ * @returns the bytes of the inputs' slots, likewise.
+ * @throws InputError for another count of numbers than the slots have, and for numbers that they cannot store: not
+ * finite, or no integers where they hold those.
  */
 export function encodeInput(program: Program, input: Float32Array): Uint8Array {
-  const port = inputPort(program);
+  const ports = inputPorts(program);
+  const [port, ...more] = ports;
+  const count = ports.reduce((sum, { slot }) => sum + slot.length, 0);
+  if (port !== undefined && more.length === 0) requireWhole(port, input.length);
+  else if (input.length !== count)
+    throw new InputError({
+      where: `the inputs of ${program.name}`,
+      found: `${input.length} numbers`,
+      supported: `${count}: ${ports.map(({ name, slot }) => `${slot.length} of '${name}'`).join(', ')}`,
+      todo: 'give all inputs, one after the other',
+    });
+  const given = byPort(ports, input);
+  return joinedBytes(ports.map((p, i) => encodedPort(p, at(given, i))));
+}
+
+/** The bytes of one input's slot. @throws InputError as `encodeInput` */
+export function encodedPort(port: Port, input: ArrayLike<number>): Uint8Array {
   requireWhole(port, input.length);
   requireFinite(port, input);
   return encoded(port, input);
@@ -30,8 +51,8 @@ export function encodeInput(program: Program, input: Float32Array): Uint8Array {
 
 /**
  * @param input row-major real numbers. @returns the bytes of the slot: the nearest that it can store.
- * @throws InputError for another count of numbers than the slot has, and for numbers that are not finite in a slot
- * of 8 bits, which cannot store them.
+ * @throws InputError for another count of numbers than the slot has, and for numbers that a slot of integers cannot
+ * store.
  */
 export function encodeSlot(program: Program, index: number, input: Float32Array): Uint8Array {
   const port = portOf(program, index);
@@ -41,15 +62,15 @@ export function encodeSlot(program: Program, index: number, input: Float32Array)
 }
 
 /** As many numbers as the slot has. */
-function encoded(port: Port, input: Float32Array): Uint8Array {
-  const { slot } = port;
-  if (slot.elem === 'f32') return new Uint8Array(inMemory(slot, input, new Float32Array(input)).buffer);
+function encoded(port: Port, input: ArrayLike<number>): Uint8Array {
   const stored = storedNumbers(port, input);
-  return inMemory(slot, stored, new Uint8Array(stored));
+  return new Uint8Array(inMemory(port.slot, stored, stored.slice()).buffer);
 }
 
+type Elements = Uint8Array | ReturnType<typeof storedNumbers>;
+
 /** Row-major numbers, as many as the slot has, in its order, which is a permutation; `copy` is one of them. */
-function inMemory<T extends Float32Array | Uint8Array>({ order }: Slot, numbers: T, copy: T): T {
+function inMemory<T extends Elements>({ order }: Slot, numbers: T, copy: T): T {
   if (order !== undefined) for (let p = 0; p < copy.length; p++) copy[p] = at(numbers, at(order, p));
   return copy;
 }
@@ -60,20 +81,24 @@ function inMemory<T extends Float32Array | Uint8Array>({ order }: Slot, numbers:
  */
 export function arrangeInput(program: Program, pixels: Uint8Array): Uint8Array {
   const port = inputPort(program);
-  if (port.slot.elem === 'f32')
+  if (port.slot.elem !== 'u8' || program.inputs.length > 1)
     throw new InputError({
       where: port.where,
       found: 'stored bytes',
-      supported: 'numbers as the network was trained on: its input is float32',
+      supported: `numbers as the network was trained on: ${
+        program.inputs.length > 1 ? 'it has several inputs' : `its input is ${elemWords(port.slot.elem)}`
+      }`,
       todo: 'normalize them first',
     });
   requireWhole(port, pixels.length, 'bytes');
   return inMemory(port.slot, pixels, new Uint8Array(pixels));
 }
 
+const elemWords = (elem: Slot['elem']): string => (elem === 'f32' ? 'float32' : elem);
+
 /** One sample as a network computes with it, and as a sensor gave it where that is known. */
 export interface Sample {
-  /** Row-major in the logical shape. */
+  /** Row-major in the logical shape; of several inputs one after the other. */
   readonly real: Float32Array;
   readonly raw?: Uint8Array;
 }
@@ -93,15 +118,18 @@ export const inputBytes = (program: Program, { real, raw }: Sample): Uint8Array 
  * @throws InputError for another count of bytes than the slot has.
  */
 export const decodePort = (program: Program, index: number, bytes: Uint8Array): Float32Array =>
-  decoded(portOf(program, index), bytes);
+  decodedPort(portOf(program, index), bytes);
 
 /**
  * As `decodePort`, but of a slot by itself, in the unit that the integer network computes with: of a raw input the
  * pixels.
  */
-export const decodeSlot = (slot: Slot, bytes: Uint8Array): Float32Array => decoded(portOfSlot(slot), bytes);
+export const decodeSlot = (slot: Slot, bytes: Uint8Array): Float32Array =>
+  decodedPort(portOfSlot(slot), bytes);
 
-const decoded = (port: Port, bytes: Uint8Array): Float32Array => realNumbers(port, readSlot(port, bytes));
+/** Of an input or output. @throws InputError as `decodePort` */
+export const decodedPort = (port: Port, bytes: Uint8Array): Float32Array =>
+  realNumbers(port, readSlot(port, bytes));
 
 /** The numbers in memory, row-major. @throws InputError for another count of bytes than the slot has. */
 export function readSlot({ where, slot }: Port, bytes: Uint8Array): Uint8Array | Float64Array {
@@ -124,9 +152,36 @@ export function readSlot({ where, slot }: Port, bytes: Uint8Array): Uint8Array |
 const elementsOf = (slot: Slot, bytes: Uint8Array): Float64Array =>
   Float64Array.from({ length: slot.length }, (_, p) => readElement(bytes, slot, p * elemBytes[slot.elem]));
 
-/** The real outputs of an outcome, row-major. @throws InputError as `decodePort` */
-export const decodeOutput = (program: Program, output: Uint8Array): Float32Array =>
-  decodePort(program, program.output, output);
+/**
+ * The real outputs of an outcome, row-major, one after the other in the model's order.
+ * @throws InputError for another count of bytes than the outputs' slots have.
+ */
+export function decodeOutput(program: Program, output: Uint8Array): Float32Array {
+  const parts = decodeOutputs(program, output);
+  const [first, ...more] = parts;
+  if (first !== undefined && more.length === 0) return first;
+  return Float32Array.from(parts.flatMap((part) => [...part]));
+}
+
+/** The same by output. */
+export function decodeOutputs(program: Program, output: Uint8Array): readonly Float32Array[] {
+  const ports = outputPorts(program);
+  const parts = partsFor(outputSlots(program), output);
+  requireBytes(program, output);
+  return ports.map((port, i) => decodedPort(port, at(parts, i)));
+}
+
+function requireBytes(program: Program, output: Uint8Array): void {
+  const size = outputBytesOf(program);
+  if (output.length === size) return;
+  const [port, ...more] = outputPorts(program);
+  throw new InputError({
+    where: more.length === 0 && port !== undefined ? port.where : `the outputs of ${program.name}`,
+    found: `${output.length} bytes`,
+    supported: `${size} bytes`,
+    todo: 'give the whole slot',
+  });
+}
 
 /**
  * Whether two shapes of as many elements can be one tensor in one row-major order: axes of 1 apart they are the

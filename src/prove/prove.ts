@@ -9,7 +9,7 @@ import { allInts, cutTo, hull, type Interval } from '../ir/kernel/interval.ts';
 import type { Expr, Kernel, Param, Stmt } from '../ir/kernel/kernel.ts';
 import { binaryOperations } from '../ir/kernel/operations.ts';
 import { type KernelNode, nodeText } from '../ir/kernel/text.ts';
-import { eachExpr, eachStmt, expressionsOf } from '../ir/kernel/walk.ts';
+import { expressionsOf, partsIn, statementsIn } from '../ir/kernel/walk.ts';
 import type { Program } from '../program/program.ts';
 import { runIntervals, type Seen } from './interval/intervals.ts';
 
@@ -79,10 +79,10 @@ function complaints({ quantity, range }: Seen, complete: boolean): readonly Unpr
 /** Everything that some rule of C is about. */
 function ruleNodes(kernel: Kernel): readonly KernelNode[] {
   const nodes = new Set<KernelNode>();
-  eachStmt(kernel.body, (s) => {
-    for (const e of expressionsOf(s)) eachExpr(e, (part) => hasRule(part) && nodes.add(part));
+  for (const s of statementsIn(kernel.body)) {
+    for (const e of expressionsOf(s)) for (const part of partsIn(e)) if (hasRule(part)) nodes.add(part);
     if (hasRule(s)) nodes.add(s);
-  });
+  }
   return [...nodes];
 }
 

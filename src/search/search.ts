@@ -10,12 +10,12 @@ import { type Compiled, type CompileOptions, compileFused, type Front } from '..
 import { Shared } from '../compress/fit/shared.ts';
 import { type CostTarget, modelledInstructions } from '../cost/speed.ts';
 import { requireClasses } from '../data/labels.ts';
-import { evaluate } from '../ir/graph/evaluate.ts';
+import { evaluate, inputTensors } from '../ir/graph/evaluate.ts';
 import type { CodebookSize, WeightBits } from '../ir/graph/op.ts';
-import { countOf, floats } from '../ir/tensor.ts';
+import { countOf } from '../ir/tensor.ts';
 import type { Program } from '../program/program.ts';
 import { totalsOf } from '../program/summary.ts';
-import { decodeOutput, encodeInput } from '../program/values.ts';
+import { decodeOutputs, encodeInput } from '../program/values.ts';
 import { inference } from '../runtime/engines.ts';
 
 /** Inputs as the network computes with them; with their classes where they are known. */
@@ -197,7 +197,7 @@ export interface Judgement {
 const countRight = (program: Program, inputs: HeldOut['inputs'], answers: readonly number[]): number => {
   const run = inference(program);
   const answer = (x: Float32Array): number =>
-    indexOfLargest(decodeOutput(program, run(encodeInput(program, x)).output));
+    indexOfLargest(at(decodeOutputs(program, run(encodeInput(program, x)).output), 0));
   return inputs.filter((x, i) => answer(x) === answers[i]).length;
 };
 
@@ -216,10 +216,8 @@ export function judge({ floatGraph, program }: Compiled, heldOut: HeldOut): Judg
 }
 
 function floatAnswer({ floatGraph }: Pick<Front, 'floatGraph'>, x: Float32Array): number {
-  const [input = '', output = ''] = [floatGraph.inputs[0], floatGraph.outputs[0]];
-  const { shape } = must(floatGraph.tensors.get(input), 'the input has a type');
-  const results = evaluate(floatGraph, new Map([[input, floats(shape, x)]]));
-  return indexOfLargest(must(results.get(output), 'the output is computed').data);
+  const results = evaluate(floatGraph, inputTensors(floatGraph, x));
+  return indexOfLargest(must(results.get(at(floatGraph.outputs, 0)), 'the output is computed').data);
 }
 
 /** Sizes that are over their limit, each as a factor above 1. */

@@ -1,4 +1,5 @@
 /** What was built and tried, in tables. */
+import { at } from '../base/errors.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
@@ -99,14 +100,14 @@ export function formatTable(choices: readonly LayerChoice[], width?: number): st
 export function sparseText(choices: readonly LayerChoice[]): string | undefined {
   const open = choices.filter(({ byZeros }) => byZeros);
   const sum = (of: (c: LayerChoice) => number): number => open.reduce((total, c) => total + of(c), 0);
-  const dense = sum(({ candidates }) => candidates[0]?.bytes ?? 0);
+  const dense = sum(({ candidates }) => at(candidates, 0).bytes);
   const chosen = sum((c) => c.chosen.bytes);
   if (chosen < dense)
     return `most weights are zeros: stored sparse, ${formatBytes(chosen)}; one byte each ${formatBytes(dense)}`;
   const least = sum(({ candidates }) => Math.min(...candidates.map(({ bytes, code }) => bytes + code)));
   if (
     dense < fewBytes ||
-    least >= worthSaying * sum(({ candidates: [c] }) => (c?.bytes ?? 0) + (c?.code ?? 0))
+    least >= worthSaying * sum(({ candidates }) => at(candidates, 0).bytes + at(candidates, 0).code)
   )
     return undefined;
   return `most weights are zeros: ${formatBytes(dense)} one byte each; --optimize flash stores them smaller, and slower`;

@@ -42,12 +42,10 @@ export const ownerOf = (slotIndex: number): number => slotIndex + 1;
 /** An owner in both halves of an element of `ownerPairs`. */
 export const ownerPair = (slotIndex: number): number => Math.imul(ownerOf(slotIndex), 0x10001);
 
-/** Forgets everything and writes the program's input. */
-export function startArena(arena: Arena, slots: readonly Slot[], input: number, bytes: Uint8Array): void {
+/** Forgets everything. */
+export function startArena(arena: Arena): void {
   arena.bytes.fill(arenaFill);
   arena.owners.fill(0);
-  const slot = slots[input];
-  if (slot !== undefined) placeBytes(arena, slot, input, bytes);
 }
 
 /** Writes what a slot holds, as if its step had. */

@@ -4,7 +4,7 @@ import { at, must } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { stridesOf } from '../ir/tensor.ts';
 import type { Outcome, Program, Slot } from '../program/program.ts';
-import { outputSlot, readElement } from '../program/slots.ts';
+import { outputSlots, readElement, slotBytes } from '../program/slots.ts';
 
 export interface Difference {
   /** Index of the step after which the arenas differ; the last step when only outputs were kept. */
@@ -36,13 +36,26 @@ export function compareOutcomes(program: Program, a: Outcome, b: Outcome): Diffe
   }
   const offset = firstDifference(a.output, b.output);
   if (offset === undefined) return undefined;
-  const { address } = outputSlot(program);
+  const { address, from } = outputAt(program, offset);
   const whole = (output: Uint8Array) => {
-    const arena = new Uint8Array(Math.max(program.arenaBytes, address + output.length));
-    arena.set(output, address);
+    const part = output.subarray(from);
+    const arena = new Uint8Array(Math.max(program.arenaBytes, address + part.length));
+    arena.set(part, address);
     return arena;
   };
-  return describe(program, program.steps.length - 1, address + offset, whole(a.output), whole(b.output));
+  const byte = address + offset - from;
+  return describe(program, program.steps.length - 1, byte, whole(a.output), whole(b.output));
+}
+
+/** The output that a byte of all of them belongs to: its address, and the first of its bytes. */
+function outputAt(program: Program, offset: number): { readonly address: number; readonly from: number } {
+  let [address, from, next] = [0, 0, 0];
+  for (const slot of outputSlots(program)) {
+    if (offset < next) break;
+    [address, from] = [slot.address, next];
+    next += slotBytes(slot);
+  }
+  return { address, from };
 }
 
 function firstDifference(x: Uint8Array, y: Uint8Array): number | undefined {

@@ -37,25 +37,25 @@ export function trapOf(failure: Failure): Trap {
 }
 
 function foundOf({ site, values }: Failure): string {
-  const [a = 0, b = 0, c = 0] = values;
+  const value = (index: number): number => at(values, index);
   switch (site.rule) {
     case 'signed overflow':
     case 'bad shift':
     case 'division by zero':
-      return `operands ${a} and ${b}`;
+      return `operands ${value(0)} and ${value(1)}`;
     case 'out of bounds':
       return values.length === 3
-        ? `elements ${a} to ${a + c} of ${site.array}, which has ${b}`
-        : `element ${a} of ${site.array}, which has ${b}`;
+        ? `elements ${value(0)} to ${value(0) + value(2)} of ${site.array}, which has ${value(1)}`
+        : `element ${value(0)} of ${site.array}, which has ${value(1)}`;
     case 'pointer out of bounds':
-      return `element ${a} of what ${site.array} points into, which has ${b}`;
+      return `element ${value(0)} of what ${site.array} points into, which has ${value(1)}`;
     case 'narrowing loses bits':
     case 'float out of int range':
-      return `value ${a}`;
+      return `value ${value(0)}`;
     case 'precondition':
       return preconditionOf(site, values);
     case 'overlapping copy':
-      return `${c} elements from element ${b} to element ${a} of the arena`;
+      return `${value(2)} elements from element ${value(1)} to element ${value(0)} of the arena`;
     case 'write to read-only memory':
       return `${site.array} cannot be written`;
     case 'overwritten byte':

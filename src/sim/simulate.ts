@@ -4,8 +4,16 @@ import { at, DefectError, InputError, must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { KernelNode } from '../ir/kernel/text.ts';
-import type { Outcome, Program, Slot, Step } from '../program/program.ts';
-import { inputSlot, outputSlot, slotAt, slotBytes } from '../program/slots.ts';
+import type { Outcome, Program, ProgramPort, Slot, Step } from '../program/program.ts';
+import {
+  inputSlots,
+  joinedBytes,
+  outputSlots,
+  ownerSlot,
+  partsFor,
+  slotAt,
+  slotBytes,
+} from '../program/slots.ts';
 import { type Arena, createArena, disown, lostByte, maxSlots, placeBytes, startArena } from './arena.ts';
 import { lostByteDetails, trapOf } from './explain.ts';
 import { type Meanings, type Mode, toJs } from './js/kernel.ts';
@@ -32,7 +40,7 @@ interface RunOptions {
 
 export interface Simulator {
   /**
-   * One inference. `input`: the bytes of the input slot, in the slot's order.
+   * One inference. `input`: the bytes of the inputs' slots, in their order, one after the other.
    * @throws Trap in the checked mode. @throws InputError for an input of another size.
    */
   run(input: Uint8Array, options?: RunOptions): Outcome;
@@ -53,11 +61,11 @@ export function createSimulator(program: Program, options: SimulatorOptions): Si
   checkPlan(program);
   const arena = createArena(program.arenaBytes);
   const steps = program.steps.map((step, index) => compileStep(program, arena, step, index, options));
-  const input = inputSlot(program);
-  const output = outputSlot(program);
   const run = (bytes: Uint8Array, { keepArenas = false, onStep }: RunOptions = {}): Outcome => {
-    checkInput(program, input, bytes);
-    startArena(arena, program.slots, program.input, bytes);
+    startArena(arena);
+    placeInputs(program, bytes, (slot, index, part) => {
+      placeBytes(arena, slot, index, part);
+    });
     onStep?.(-1, arena);
     const arenas: Uint8Array[] = [];
     steps.forEach((step, index) => {
@@ -65,17 +73,17 @@ export function createSimulator(program: Program, options: SimulatorOptions): Si
       onStep?.(index, arena);
       if (keepArenas) arenas.push(arena.bytes.slice());
     });
-    if (options.mode === 'checked') checkOutput(program, arena, output);
-    return { output: arena.bytes.slice(output.address, output.address + slotBytes(output)), arenas };
+    if (options.mode === 'checked') checkOutputs(program, arena);
+    return { output: outputIn(program, arena.bytes), arenas };
   };
   const runStep = (index: number, inputs: readonly (Uint8Array | undefined)[]) => {
     const { kernel, args } = must(program.steps[index], `program ${program.name} has a step ${index}`);
-    startArena(arena, program.slots, -1, new Uint8Array());
+    startArena(arena);
     args.forEach((slot, i) => {
       const bytes = inputs[i];
       if (kernel.params[i]?.role !== 'in' || bytes === undefined) return;
-      checkInput(program, slotAt(program, slot), bytes);
-      placeBytes(arena, slotAt(program, slot), slot, bytes);
+      checkBytes(program, slotAt(program, slot), bytes);
+      placeBytes(arena, slotAt(program, slot), ownerSlot(program, slot), bytes);
     });
     steps[index]?.();
     return args.map((slot, i) => {
@@ -94,7 +102,10 @@ function compileStep(
   index: number,
   options: SimulatorOptions,
 ): () => void {
-  const bindings = step.args.map((slot) => ({ slot, address: slotAt(program, slot).address }));
+  const bindings = step.args.map((slot) => ({
+    slot: ownerSlot(program, slot),
+    address: slotAt(program, slot).address,
+  }));
   const proven = options.facts?.get(step.kernel)?.proven;
   const js = toJs(step.kernel, bindings, {
     mode: options.mode,
@@ -112,8 +123,39 @@ function compileStep(
   };
 }
 
-/** @throws InputError unless these are as many bytes as the slot has. */
-export function checkInput(program: Program, slot: Slot, bytes: Uint8Array): void {
+/**
+ * Hands each input its part of `bytes`, which hold one after the other.
+ * @throws InputError unless these are as many bytes as the slots have.
+ */
+export function placeInputs(
+  program: Program,
+  bytes: Uint8Array,
+  put: (slot: Slot, index: number, part: Uint8Array) => void,
+): void {
+  const slots = inputSlots(program);
+  const parts = partsFor(slots, bytes);
+  const total = slots.reduce((sum, slot) => sum + slotBytes(slot), 0);
+  if (slots.length > 1 && bytes.length !== total)
+    throw new InputError({
+      where: `the inputs of ${program.name}`,
+      found: `${bytes.length} bytes`,
+      supported: `${total} bytes: ${slots.map((slot) => `${slotBytes(slot)} of '${slot.name}'`).join(', ')}`,
+      todo: 'give all inputs, one after the other',
+    });
+  slots.forEach((slot, i) => {
+    const part = at(parts, i);
+    checkBytes(program, slot, part);
+    put(slot, at(program.inputs, i).slot, part);
+  });
+}
+
+/** The bytes of the outputs, one after the other. */
+export const outputIn = (program: Program, arena: Uint8Array): Uint8Array =>
+  joinedBytes(
+    outputSlots(program).map((slot) => arena.subarray(slot.address, slot.address + slotBytes(slot))),
+  );
+
+function checkBytes(program: Program, slot: Slot, bytes: Uint8Array): void {
   if (bytes.length === slotBytes(slot)) return;
   throw new InputError({
     where: `input '${slot.name}' of ${program.name}`,
@@ -123,8 +165,13 @@ export function checkInput(program: Program, slot: Slot, bytes: Uint8Array): voi
   });
 }
 
-function checkOutput(program: Program, arena: Arena, slot: Slot): void {
-  const address = lostByte(arena, slot, program.output);
+function checkOutputs(program: Program, arena: Arena): void {
+  for (const port of program.outputs) checkOutput(program, arena, port);
+}
+
+function checkOutput(program: Program, arena: Arena, port: ProgramPort): void {
+  const slot = slotAt(program, port.slot);
+  const address = lostByte(arena, slot, ownerSlot(program, port.slot));
   if (address === undefined) return;
   const step = program.steps.length - 1;
   const kernel = program.steps[step]?.kernel.name ?? 'none';
@@ -133,7 +180,7 @@ function checkOutput(program: Program, arena: Arena, slot: Slot): void {
     rule: 'unwritten byte',
     step,
     kernel,
-    text: 'the output',
+    text: program.outputs.length === 1 ? 'the output' : `the output '${port.name}'`,
     loops: {},
     values: [],
     ...details,

@@ -1,16 +1,11 @@
 /** The C of the test programs that feed a generated network and write down what it leaves behind. */
 
-import { elemBytes } from '../ir/kernel/kernel.ts';
+import { outputFunctions, portStems, returnsOutput, runType } from '../emit/port-names.ts';
 import { arenaFill, type Program } from '../program/program.ts';
-import { slotAt } from '../program/slots.ts';
+import { inputSlots, outputSlots, slotBytes } from '../program/slots.ts';
 
 /** The driver reads `in.bin`, inputs one after the other, and writes these files. */
 export const driverFiles = { input: 'in.bin', output: 'out.bin', stack: 'stack.bin' } as const;
-
-export function slotBytes(program: Program, index: number): number {
-  const slot = slotAt(program, index);
-  return slot.length * elemBytes[slot.elem];
-}
 
 const head = (program: Program): string => `#include "test-lab.h"
 #include "${program.name}.h"
@@ -22,7 +17,35 @@ static lab_file in, out;
 
 /** Every executor begins with the same bytes in the arena. */
 const feed = (program: Program): string => `        memset(net, ${arenaFill}, sizeof *net);
-        lab_read(in, ${program.name}_input(net), ${slotBytes(program, program.input)}u);`;
+${readInputs(program, 'net')}`;
+
+/** Statements that read all inputs. */
+export const readInputs = (program: Program, net: string): string =>
+  inputSlots(program)
+    .map((slot, i) => `        lab_read(in, ${portStems(program, 'input')[i]}(${net}), ${slotBytes(slot)}u);`)
+    .join('\n');
+
+/** Statements that write all outputs; `result` is what the run returned, of networks with one output. */
+const writeOutputs = (program: Program, result: string): string =>
+  outputSlots(program)
+    .map((slot, i) => {
+      const accessor = outputFunctions(program)[i];
+      const from = accessor === undefined ? result : `${accessor}(net)`;
+      return `        lab_write(out, ${from}, ${slotBytes(slot)}u);`;
+    })
+    .join('\n');
+
+/** A call whose result is kept in `result`, where it has one. */
+const runKept = (program: Program, f: string): string =>
+  `        ${returnsOutput(program) ? 'result = ' : ''}${f}(net);`;
+
+const resultVariable = (program: Program): string =>
+  returnsOutput(program) ? '        const void *result;\n' : '';
+
+const runAndWrite = (program: Program): string =>
+  returnsOutput(program)
+    ? writeOutputs(program, `${program.name}_run(net)`)
+    : `        ${program.name}_run(net);\n${writeOutputs(program, '')}`;
 
 const openFiles = `    in = lab_open("${driverFiles.input}", 0);
     out = lab_open("${driverFiles.output}", 1);`;
@@ -45,7 +68,7 @@ int main(void)
 ${begin}
     for (uint32_t i = 0; i < ${inputs}u; i++) {
 ${feed(program)}
-        lab_write(out, ${program.name}_run(net), ${slotBytes(program, program.output)}u);
+${runAndWrite(program)}
     }
 ${end}
 }
@@ -53,11 +76,11 @@ ${end}
 }
 
 /** One instruction that is called as the network is. */
-const nothing = ({ name }: Program): string => `
-typedef const ${name}_output_t *function(struct ${name} *);
+const nothing = (program: Program): string => `
+typedef ${runType(program)}function(struct ${program.name} *);
 
 __attribute__((naked, noinline))
-static const ${name}_output_t *nothing(struct ${name} *unused __attribute__((unused)))
+static ${runType(program)}nothing(struct ${program.name} *unused __attribute__((unused)))
 {
 #ifdef __arm__
     __asm__ volatile("bx lr");
@@ -66,7 +89,7 @@ static const ${name}_output_t *nothing(struct ${name} *unused __attribute__((unu
 #endif
 }
 
-static function *volatile functions[2] = { nothing, ${name}_run };
+static function *volatile functions[2] = { nothing, ${program.name}_run };
 `;
 
 /**
@@ -82,19 +105,18 @@ int main(void)
 ${begin}
     for (uint32_t i = 0; i <= ${inputs}u; i++) {
         function *f = functions[i != 0];
-        const void *result;
-        uint32_t depth;
+${resultVariable(program)}        uint32_t depth;
         if (i != 0) {
 ${feed(program)}
         }
         lab_stack_paint();
         lab_mark(0);
-        result = f(net);
+${runKept(program, 'f')}
         lab_mark(1);
         depth = lab_stack_depth();
         if (i != 0) {
             deepest = depth > deepest ? depth : deepest;
-            lab_write(out, result, ${slotBytes(program, program.output)}u);
+${writeOutputs(program, 'result')}
         }
     }
     stack = lab_open("${driverFiles.stack}", 1);
@@ -128,10 +150,9 @@ ${begin}
     native_hook(net, -1);
     recording = ${keep ? 1 : 0};
     for (uint32_t i = 0; i < ${inputs}u; i++) {
-        const void *result;
-${feed(program)}
-        result = ${name}_run(net);
-        lab_write(out, result, ${slotBytes(program, program.output)}u);
+${resultVariable(program)}${feed(program)}
+${runKept(program, `${name}_run`)}
+${writeOutputs(program, 'result')}
     }
 ${end}
 }
@@ -155,8 +176,8 @@ static void member_${i}(void)
     struct ${name} *net = lab_memory(&fixed.n${i}, sizeof *net);
     for (uint32_t i = 0; i < ${inputs}u; i++) {
         memset(net, ${arenaFill}, sizeof *net);
-        lab_read(in, ${name}_input(net), ${slotBytes(program, program.input)}u);
-        lab_write(out, ${name}_run(net), ${slotBytes(program, program.output)}u);
+${readInputs(program, 'net')}
+${runAndWrite(program)}
     }
     lab_release(net);
 }

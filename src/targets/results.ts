@@ -1,7 +1,7 @@
 /** Cuts a driver's result file into outcomes. */
 import { at, DefectError } from '../base/errors.ts';
 import type { Outcome, Program } from '../program/program.ts';
-import { slotBytes } from './drivers.ts';
+import { inputBytesOf, outputBytesOf } from '../program/slots.ts';
 
 /** Reads a file of bytes piece by piece. */
 class Pieces {
@@ -35,7 +35,7 @@ export interface Expected {
 function outcome({ program, perStep }: Expected, pieces: Pieces): Outcome {
   const steps = perStep === 0 ? [] : program.steps;
   const arenas = steps.map(() => pieces.take(perStep));
-  return { arenas, output: pieces.take(slotBytes(program, program.output)) };
+  return { arenas, output: pieces.take(outputBytesOf(program)) };
 }
 
 export function outcomesIn(file: Uint8Array, expected: readonly Expected[]): Outcome[][] {
@@ -45,9 +45,9 @@ export function outcomesIn(file: Uint8Array, expected: readonly Expected[]): Out
   return all;
 }
 
-/** The inputs one after the other. @throws DefectError when one has not the input slot's size. */
+/** The inputs one after the other. @throws DefectError when one has not the size of the inputs' slots. */
 export function joinInputs(program: Program, inputs: readonly Uint8Array[]): Uint8Array {
-  const bytes = slotBytes(program, program.input);
+  const bytes = inputBytesOf(program);
   for (const input of inputs)
     if (input.length !== bytes)
       throw new DefectError(`an input of '${program.name}' has ${input.length} bytes, expected ${bytes}`);

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
 import { arenaFill, type Program } from '../program/program.ts';
-import { driverFiles, slotBytes } from './drivers.ts';
+import { driverFiles, readInputs } from './drivers.ts';
 import { execute } from './execute.ts';
 import { type Build, compileC99, labObject, link } from './link.ts';
 import { inFolder, writeAll } from './native.ts';
@@ -42,7 +42,7 @@ int main(void)
     uart_puts("\\r\\n*** boot ***\\r\\nclock 48 MHz ~ok\\r\\n");
     for (int i = 0; i < ${inputs}; i++) {
         memset(&net, ${arenaFill}, sizeof net);
-        lab_read(in, ${name}_input(&net), ${slotBytes(program, program.input)}u);
+${readInputs(program, '&net')}
         uart_puts("inference: ");
         ${name}_run(&net);
         uart_puts("done\\r\\n");

@@ -5,12 +5,13 @@ import { at, InputError, must } from '../base/errors.ts';
 import { noBuild } from '../emit/info.ts';
 import { tableBytes } from '../ir/kernel/table-bytes.ts';
 import type { Outcome, Program } from '../program/program.ts';
+import { inputPart } from '../program/slots.ts';
 import { bytesPerLine, type TracedRow, tracedRows, tracedTables } from '../program/traced.ts';
 import { ascii, base64, hex, type LineKind, lineText } from './line.ts';
 
 /** One inference. */
 export interface TracedInference {
-  /** The bytes of the input slot. */
+  /** The bytes of the inputs' slots, one after the other. */
   readonly input: Uint8Array;
   /** With the arena after every step. */
   readonly outcome: Outcome;
@@ -42,7 +43,7 @@ class Lines {
   }
 }
 
-/** @param network its C prefix, a blank, its build. @param input the bytes of the input slot. */
+/** @param network its C prefix, a blank, its build. @param input the bytes of the inputs' slots. */
 export function tagOf(network: string, input: Uint8Array): string {
   return hex(crcState(crcState(-1, ascii(network)), input) & 0xffff);
 }
@@ -63,7 +64,8 @@ function addTables(lines: Lines, program: Program, addresses: readonly number[] 
 /** A row's bytes: the input as it was given, else from the arena after the step that ended last. */
 function bytesOf(program: Program, row: TracedRow, { input, outcome }: TracedInference): Uint8Array {
   const before = row.kind === 'read' ? row.step - 1 : row.step;
-  if (before < 0 && row.slot === program.input) return input;
+  const given = before < 0 ? inputPart(program, row.slot, input) : undefined;
+  if (given !== undefined) return given;
   const arena = must(outcome.arenas[before], `an arena after step ${before}`);
   return arena.subarray(row.address, row.address + row.length);
 }

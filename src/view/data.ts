@@ -8,7 +8,7 @@ export type FloatSide =
   | { readonly kind: 'program'; readonly program: Program }
   | { readonly kind: 'none'; readonly reason: string };
 
-/** A sample to begin with: row-major, in the model's shape without the batch axis. */
+/** A sample to begin with: row-major, all inputs one after the other. */
 export type Example =
   | { readonly kind: 'pixels'; readonly name: string; readonly numbers: readonly number[] }
   | { readonly kind: 'real'; readonly name: string; readonly numbers: readonly number[] };

@@ -2,6 +2,7 @@
 
 import { mulberry32 } from '../base/random.ts';
 import { digitSide, drawDigit } from '../data/digits.ts';
+import type { ModelInput } from '../data/model-inputs.ts';
 import type { Prepared } from '../data/prepare.ts';
 import { padPlanes, resizePlanes } from '../data/resize.ts';
 import { countOf } from '../ir/tensor.ts';
@@ -31,13 +32,19 @@ export const digitExamples = ({ height, width, pad }: Frame): readonly Example[]
     return { kind: 'pixels', name: `a drawn ${digit}`, numbers };
   });
 
-/** Noise, for networks whose input is nothing that could be drawn. */
-export function noiseExamples(shape: readonly number[], isPicture: boolean): readonly Example[] {
+/** Noise, for networks whose inputs are nothing that could be drawn; integers are 0 or 1. */
+export function noiseExamples(
+  inputs: readonly Pick<ModelInput, 'shape' | 'integers'>[],
+  isPicture: boolean,
+): readonly Example[] {
   const random = mulberry32(seed);
   return [1, 2, 3].map((i) => {
-    const uniform = Array.from({ length: countOf(shape) }, random);
+    const uniform = inputs.map(({ shape }) => Array.from({ length: countOf(shape) }, random));
+    const numbers = uniform.flatMap((list, input) =>
+      list.map((x) => (inputs[input]?.integers ? Math.round(x) : 2 * x - 1)),
+    );
     return isPicture
-      ? { kind: 'pixels', name: `noise ${i}`, numbers: uniform.map((x) => Math.floor(256 * x)) }
-      : { kind: 'real', name: `noise ${i}`, numbers: uniform.map((x) => 2 * x - 1) };
+      ? { kind: 'pixels', name: `noise ${i}`, numbers: uniform.flat().map((x) => Math.floor(256 * x)) }
+      : { kind: 'real', name: `noise ${i}`, numbers };
   });
 }

@@ -23,9 +23,9 @@ export interface Recording {
 export const bytesOf = (arena: Uint8Array, slot: Slot): Uint8Array =>
   arena.slice(slot.address, slot.address + slotBytes(slot));
 
-/** Slots that hold a tensor which the step has just made; -1 is the program's input. */
+/** Slots that hold a tensor which the step has just made; at -1 the program's inputs. */
 function madeBy(program: Program, step: number): readonly number[] {
-  if (step < 0) return [program.input];
+  if (step < 0) return program.inputs.map(({ slot }) => slot);
   return argsOf(must(program.steps[step], 'a step of the program'), 'out');
 }
 

@@ -9,13 +9,13 @@ import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts'
 import { padPlanes, resizePlanes } from '../data/resize.ts';
 import type { Shape } from '../ir/tensor.ts';
 import type { Program } from '../program/program.ts';
-import { inputSlot } from '../program/slots.ts';
+import { inputSlots } from '../program/slots.ts';
 import type { Sample } from '../program/values.ts';
 import type { Example } from './data.ts';
 
-/** One sample's shape: the program's input without its batch axis. */
+/** One sample's shape: the program's first input without a first axis of 1. */
 export function sampleShapeOf(program: Program): Shape {
-  const { shape } = inputSlot(program);
+  const { shape } = at(inputSlots(program), 0);
   return shape[0] === 1 && shape.length > 1 ? shape.slice(1) : shape;
 }
 
@@ -29,6 +29,7 @@ export interface Frame {
 
 /** Undefined for networks whose input is no picture of 1 or 3 channels. */
 export function frameOf(program: Program, { pad = 0 }: Preprocessing): Frame | undefined {
+  if (program.inputs.length > 1) return undefined;
   const shape = sampleShapeOf(program);
   const [channels = 0, h = 0, w = 0] = shape;
   const [height, width] = [h - 2 * pad, w - 2 * pad];

@@ -2,7 +2,7 @@
 
 import { must } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
-import { slotAt, slotBytes } from '../program/slots.ts';
+import { ownerSlot, slotAt, slotBytes } from '../program/slots.ts';
 import type { Recording } from './recording.ts';
 
 /**
@@ -17,13 +17,16 @@ const [, STALE, KEPT, READ, WRITE, REUSED] = uses.map(codeOf) as [0, 1, 2, 3, 4,
 
 /** Slots that the step before this moment has as arguments of such roles. */
 export function argumentsOf(program: Program, moment: number, read: boolean): readonly number[] {
-  if (moment === 0) return read ? [] : [program.input];
+  if (moment === 0) return read ? [] : program.inputs.map(({ slot }) => slot);
   const { kernel, args } = must(program.steps[moment - 1], 'a step of the program');
   return args.filter((_, i) => (kernel.params[i]?.role === 'in') === read);
 }
 
 function untouched(program: Program, moment: number, owners: Uint16Array): Uint8Array {
-  const alive = program.slots.map(({ lastStep }) => lastStep > moment - 1);
+  const alive = program.slots.map(() => false);
+  program.slots.forEach(({ lastStep }, i) => {
+    if (lastStep > moment - 1) alive[ownerSlot(program, i)] = true;
+  });
   return Uint8Array.from(owners, (owner) => (owner === 0 ? 0 : alive[owner - 1] ? KEPT : STALE));
 }
 
@@ -42,13 +45,13 @@ export function usesAt(
   for (const index of argumentsOf(program, moment, false)) {
     const slot = slotAt(program, index);
     for (let at = slot.address; at < slot.address + slotBytes(slot); at++)
-      if (owners[at] === index + 1) codes[at] = codes[at] === READ ? REUSED : WRITE;
+      if (owners[at] === ownerSlot(program, index) + 1) codes[at] = codes[at] === READ ? REUSED : WRITE;
   }
   return codes;
 }
 
 /** Neighbouring bytes of one use and one owner. */
-export interface Run {
+export interface Stretch {
   readonly start: number;
   readonly end: number;
   readonly use: Use;
@@ -56,16 +59,16 @@ export interface Run {
   readonly slot: number | undefined;
 }
 
-export function runsAt(program: Program, recording: Recording, moment: number): readonly Run[] {
+export function stretchesAt(program: Program, recording: Recording, moment: number): readonly Stretch[] {
   const codes = usesAt(program, recording, moment);
   const { owners } = must(recording.moments[moment], 'a moment of the recording');
-  const runs: Run[] = [];
+  const stretches: Stretch[] = [];
   for (let start = 0, at = 1; at <= codes.length; at++) {
     if (codes[at] === codes[start] && owners[at] === owners[start]) continue;
     const owner = must(owners[start], 'a byte of the arena');
     const use = must(uses[must(codes[start], 'a byte of the arena')], 'a use');
-    runs.push({ start, end: at, use, slot: owner === 0 ? undefined : owner - 1 });
+    stretches.push({ start, end: at, use, slot: owner === 0 ? undefined : owner - 1 });
     start = at;
   }
-  return runs;
+  return stretches;
 }

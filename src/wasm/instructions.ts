@@ -48,6 +48,10 @@ export const f32 = {
   div: op(0x95),
   /** Of an i32, to nearest even. */
   convert: op(0xb2),
+  sqrt: op(0x91),
+  /** The same 32 bits as an i32, and back. */
+  bits: op(0xbc),
+  fromBits: op(0xbe),
 } as const;
 
 export const float = (value: number): Code => [0x43, ...new Uint8Array(Float32Array.of(value).buffer)];

@@ -101,8 +101,8 @@ describe.each(kinds)('%s', (_, files) => {
     const header = loadArtifact(bytesOf(files))
       .sources.get('twelve.h')!
       .replaceAll(/ \\\n */g, ' ');
-    const { input, output } = loadProgram(bytesOf(files)).manifest;
-    for (const [role, port] of Object.entries({ INPUT: input, OUTPUT: output }))
+    const { inputs, outputs } = loadProgram(bytesOf(files)).manifest;
+    for (const [role, port] of Object.entries({ INPUT: inputs[0]!, OUTPUT: outputs[0]! }))
       for (const [macro, said] of [
         ['SCALE', port.scale],
         ['ZERO_POINT', port.zeroPoint],
@@ -118,12 +118,12 @@ test('a scale that was edited is refused with both numbers', () => {
   const [, files] = kinds[1];
   const text = files.get('manifest.json')!.replace('"scale": 0.02', '"scale": 0.03');
   expect(() => loadProgram(bytesOf(new Map(files).set('manifest.json', text)))).toThrow(
-    "manifest.json: 'input.scale' is 0.03, in the program 0.02; ",
+    "manifest.json: 'inputs.0.scale' is 0.03, in the program 0.02; ",
   );
 });
 
 test('raw inputs: the scale is that of a pixel, per channel where they differ', () => {
-  const inputOf = (files: ReadonlyMap<string, string>) => loadProgram(bytesOf(files)).manifest.input;
+  const inputOf = (files: ReadonlyMap<string, string>) => loadProgram(bytesOf(files)).manifest.inputs[0]!;
   expect(inputOf(kinds[1][1])).toMatchObject({ scale: 1 / 50, zeroPoint: 64, raw: one });
   expect(inputOf(kinds[2][1])).toMatchObject({
     scale: [1 / 50, 1 / 60, 1 / 70.25],

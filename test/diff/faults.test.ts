@@ -75,7 +75,7 @@ const change =
 const beforeRun = (code: string) => change(/( *)net_run\(&net\);/g, `$1${code}\n$1net_run(&net);`);
 const slotNamed = (name: string) => program.slots.find((slot) => slot.name === name)!;
 
-const outputZero = program.slots[program.output]!.quant!.zeroPoint;
+const outputZero = program.slots[program.outputs[0]!.slot]!.quant!.zeroPoint;
 
 const pokeInput = (expression: string): string =>
   `uint8_t *in = net_input(&net); static uint8_t was[1024]; memcpy(was, in, 1024); for (int k = 0; k < 1024; k++) in[k] = (uint8_t)(${expression});`;
@@ -209,7 +209,8 @@ describe('a fault is named, and only it', () => {
       ]);
       expect([...said]).toEqual([fault.cause]);
       const [diagnosis, ...more] = diagnose(program, inferences, testimonies, found);
-      expect(more).toEqual([]);
+      // A stack may leave other bytes as they were in each inference.
+      expect(more.filter(({ cause }) => cause !== fault.cause)).toEqual([]);
       expect(diagnosis).toMatchObject({ cause: fault.cause, text: expect.stringMatching(fault.says) });
     },
     60_000,

@@ -144,8 +144,8 @@ const tiny = (kernelName: string, tableName: string, more: Partial<Program> = {}
       origin: ['a */ #error "x" /*'],
     },
   ],
-  input: 0,
-  output: 1,
+  inputs: [{ name: 'input', slot: 0 }],
+  outputs: [{ name: 'output', slot: 1 }],
   ...more,
 });
 
@@ -183,14 +183,14 @@ describe('what is refused', () => {
 
   test.each<[string, Partial<Program>]>([
     ['a slot beyond the arena', { arenaBytes: 1 }],
-    ['an output that is no slot', { output: 7 }],
+    ['an output that is no slot', { outputs: [{ name: 'output', slot: 7 }] }],
     ['a call with an argument missing', { steps: [{ ...tiny('k', 't').steps[0]!, args: [0] }] }],
     [
       'a slot that is not aligned',
       {
         arenaBytes: 9,
         slots: [...tiny('k', 't').slots, slot({ name: 'z', address: 5, elem: 'f32', length: 1 })],
-        output: 2,
+        outputs: [{ name: 'output', slot: 2 }],
       },
     ],
   ])('%s', (_, more) => {

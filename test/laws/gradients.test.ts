@@ -10,6 +10,7 @@ import { lanes } from '../../src/compress/gradient/kernels.ts';
 import { Engine } from '../../src/compress/gradient/machine.ts';
 import { type Network, weightsIn } from '../../src/compress/gradient/network.ts';
 import { SampleRun } from '../../src/compress/gradient/sample-run.ts';
+import { axiswise } from '../../src/ir/geometry/strided.ts';
 import type { Graph, Node } from '../../src/ir/graph/graph.ts';
 import { isCanonical } from '../../src/ir/graph/op.ts';
 import type { RowClamp } from '../../src/ir/integers/row-clamp.ts';
@@ -20,6 +21,8 @@ import { reshape } from '../../src/ir/ops/reshape.ts';
 import { countOf, floats, type Numbers, type Shape, type Tensor } from '../../src/ir/tensor.ts';
 import { floatGraph, layer } from '../support/float-graph.ts';
 import { randomTensor, seedArbitrary } from '../support/float-tensors.ts';
+import { realSamples } from '../support/functions.ts';
+import { pairSamples } from '../support/pairs.ts';
 import { type Windows, windowsArbitrary } from '../support/windows.ts';
 
 /** Steps of 1/16, that sums of products with inputs in steps of 1/2048 are exact in float32: all see the same ties. */
@@ -99,6 +102,7 @@ const convolutions: Cases = (seed) =>
       bias: fc.boolean(),
       padded: fc.boolean(),
       pool: fc.constantFrom(0, 1, 2),
+      shuffled: fc.boolean(),
     })
     .chain((c) => clamps(c.groups * c.outs).map((clamp) => convolution({ ...c, clamp }, seed)));
 
@@ -112,6 +116,8 @@ function convolution(
     readonly padded: boolean;
     /** Its stride; 0 for none. */
     readonly pool: number;
+    /** Two channels as neighbours, without the first, where there is no pool. */
+    readonly shuffled: boolean;
     readonly clamp: RowClamp | undefined;
   },
   seed: number,
@@ -125,12 +131,38 @@ function convolution(
   const pool = c.pool === 0 ? undefined : pool2(spatial.length, c.pool);
   const pooled = { ...plain, ...ifAny('pool', pool) };
   const types = [floats(shape, new Float32Array()), weight];
+  const sums = fitting(() => conv.infer(plain as unknown as ConvAttrs, types))?.[0];
+  const wide = sums?.shape.slice(2).map((n, i) => (i === 0 ? 2 * n : n)) ?? [];
+  const block = wide.map((_, i) => (i === 0 ? 2 : 1));
+  const crop = wide.map((_, i) => (i === 0 ? 1 : 0));
+  const shuffle = { block, neighbours: 'pixels', crop, size: wide.map((n, i) => n - crop[i]!) };
+  if (c.shuffled && c.outs === 2 && sums !== undefined)
+    return { shape, attrs: { ...plain, shuffle }, constants: [weight] };
   return {
     shape,
     attrs: fitting(() => conv.infer(pooled as unknown as ConvAttrs, types)) === undefined ? plain : pooled,
     constants: [weight, ...(c.bias ? [coarse([rows], seed + 2)] : [])],
   };
 }
+
+/** With a constant that is not near 0, broadcast. */
+const pairs =
+  (attrs: object): Cases =>
+  (seed) =>
+    fc.record({ shape: shapes, single: fc.nat() }).map(({ shape, single }) => {
+      const smaller = shape.map((n, i) => (i === single % shape.length ? 1 : n));
+      const { data } = coarse(smaller, seed + 1);
+      const constant = floats(
+        smaller,
+        Float32Array.from(data, (x) => (x < 0 ? x - 0.5 : x + 0.5)),
+      );
+      return { shape, attrs, constants: [constant] };
+    });
+
+/** Functions of one step that all share: a few runs of each that is defined everywhere. */
+const curves = realSamples.filter(({ op, domain }) => op.gradient !== 'none' && domain === undefined);
+const withDomain = realSamples.filter(({ domain }) => domain !== undefined);
+const kindsOf = (samples: typeof curves): readonly string[] => samples.map(({ op }) => op.kind);
 
 const cases: Readonly<Record<string, Cases>> = {
   conv: convolutions,
@@ -152,11 +184,17 @@ const cases: Readonly<Record<string, Cases>> = {
   avgPool: pools,
   add: (seed) =>
     fc
-      .record({ shape: shapes, twice: fc.boolean(), single: fc.nat(), clamped: fc.boolean() })
-      .map(({ shape, twice, single, clamped }) => ({
+      .record({
+        shape: shapes,
+        twice: fc.boolean(),
+        single: fc.nat(),
+        clamped: fc.boolean(),
+        minus: fc.boolean(),
+      })
+      .map(({ shape, twice, single, clamped, minus }) => ({
         shape,
         twice,
-        attrs: clamped ? { clamp: { lo: -0.5, hi: 0.75 } } : {},
+        attrs: { minus, ...(clamped ? { clamp: { lo: -0.5, hi: 0.75 } } : {}) },
         constants: twice
           ? []
           : [
@@ -170,12 +208,34 @@ const cases: Readonly<Record<string, Cases>> = {
     fc
       .tuple(shapes, bound, bound)
       .map(([shape, lo, more]) => ({ shape, attrs: { lo, hi: lo + more ** 2 }, constants: [] })),
-  hardSigmoid: () =>
-    fc
-      .tuple(shapes, bound, bound)
-      .map(([shape, alpha, beta]) => ({ shape, attrs: { alpha, beta }, constants: [] })),
-  sigmoid: () => shapes.map((shape) => ({ shape, attrs: {}, constants: [] })),
-  tanh: () => shapes.map((shape) => ({ shape, attrs: {}, constants: [] })),
+  move: () =>
+    fc.tuple(shapes, seedArbitrary, fc.boolean()).map(([shape, seed, twice]) => {
+      const [size, joined] = [shape.at(-1)!, [...shape.with(-1, 2 * shape.at(-1)!)]];
+      const last = (index: readonly number[]) => [
+        ...shape.slice(0, -1).map((n) => Array.from({ length: n }, (_, i) => i)),
+        [...index, ...new Array<number>(2 * size - index.length).fill(-1)],
+      ];
+      const backward = Array.from({ length: size }, (_, i) => size - 1 - i);
+      const second = [...new Array<number>(size).fill(-1), ...backward].with(-1, -1);
+      const pieces = [
+        ...axiswise(0, shape, last(backward)),
+        ...axiswise(1, shape, [...last([]).slice(0, -1), second]),
+      ];
+      return {
+        shape,
+        attrs: { shape: joined, pieces, fill: 0.5, words: '' },
+        constants: twice ? [] : [coarse(shape, seed)],
+        twice,
+      };
+    }),
+  resample: () =>
+    fc.constantFrom([2], [3, 1]).map((axes) => ({
+      shape: [1, 3, 3, 3],
+      attrs: {
+        axes: axes.map((axis) => ({ axis, taps: 2, first: [1, 0], weights: [0.75, 0.25, 0.5, 0.5] })),
+      },
+      constants: [],
+    })),
   reshape: () => shapes.map((shape) => ({ shape, attrs: { shape: shape.toReversed() }, constants: [] })),
   transpose: () =>
     shapes.chain((shape) =>
@@ -187,6 +247,13 @@ const cases: Readonly<Record<string, Cases>> = {
     fc
       .tuple(shapes, fc.nat())
       .map(([shape, n]) => ({ shape, attrs: { axis: n % shape.length }, constants: [] })),
+  line: () => shapes.map((shape) => ({ shape, attrs: { gain: -1.5, shift: 0.25 }, constants: [] })),
+  ...Object.fromEntries(
+    pairSamples.filter(({ op }) => op.kind !== 'add').map(({ op, attrs }) => [op.kind, pairs(attrs)]),
+  ),
+  ...Object.fromEntries(
+    curves.map(({ op, attrs }) => [op.kind, () => shapes.map((shape) => ({ shape, attrs, constants: [] }))]),
+  ),
 };
 
 /** In front a factor of 1 for each element, which learns: so the gradient of the input has somewhere to arrive. */
@@ -335,10 +402,12 @@ test.each(Object.keys(cases))('%s', (kind) => {
       const graph = fitting(() => graphOf(kind, made));
       if (graph !== undefined) requireGradients(graph, seed);
     }),
+    kindsOf(curves).includes(kind) ? { numRuns: 6 } : {},
   );
 });
 
 test('every operator that has a gradient is held to the law', () => {
   const having = ops.filter(isCanonical).filter(({ gradient }) => gradient !== 'none');
-  expect(Object.keys(cases).sort()).toEqual(having.map(({ kind }) => kind).sort());
+  const held = new Set([...Object.keys(cases), ...kindsOf(withDomain)]);
+  expect([...held].sort()).toEqual(having.map(({ kind }) => kind).sort());
 });

@@ -140,7 +140,7 @@ const cases: Readonly<Record<string, Recipe>> = {
       { kind: 'linear', as: 'linear', out: 15, weights: { kind: 'uniform', bias: 'none', seed: 3 } },
       { kind: 'reshape', to: 'line', cut: 3 },
       { kind: 'addConstant', seed: 9, scalar: true },
-      { kind: 'pointwise', of: 'tanh' },
+      { kind: 'pointwise', of: 1 },
       {
         kind: 'pool',
         of: 'avg',

@@ -71,7 +71,7 @@ describe('run', () => {
       inputShape: [1, 1, 32, 32],
       outputShape: [1, 10],
     });
-    expect(output.real).toEqual(decodeSlot(net.program.slots[net.program.output]!, output.stored));
+    expect(output.real).toEqual(decodeSlot(net.program.slots[net.program.outputs[0]!.slot]!, output.stored));
     expect(output.ndarray.shape).toEqual([1, 10]);
     expect(output.ndarray.get(0, 3)).toBe(output.real[3]);
   });

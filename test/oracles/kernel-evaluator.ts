@@ -190,7 +190,7 @@ export function evaluate(
 ): Outcome {
   const arena = new Uint8Array(program.arenaBytes).fill(arenaFill);
   const view = new DataView(arena.buffer);
-  arena.set(input, program.slots[program.input]!.address);
+  arena.set(input, program.slots[program.inputs[0]!.slot]!.address);
   const arenas = program.steps.map((step) => {
     call(
       step.kernel,
@@ -200,6 +200,6 @@ export function evaluate(
     );
     return arena.slice();
   });
-  const out = program.slots[program.output]!;
+  const out = program.slots[program.outputs[0]!.slot]!;
   return { output: arena.slice(out.address, out.address + out.length * elemBytes[out.elem]), arenas };
 }

@@ -10,6 +10,7 @@ import type { Lookup } from '../../src/ir/ops/common/pointwise.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
+import type { MoveAttrs, QuantizedMove } from '../../src/ir/ops/move.ts';
 import { additionOf, averageOf, type Grid } from './cmsis-nn.ts';
 import { byteOf } from './requantize.ts';
 
@@ -143,6 +144,31 @@ export const lookupOracle = ({ table }: Lookup, { shape, data }: Bytes): Bytes =
   shape,
   data: data.map((byte) => table[byte]!),
 });
+
+/** What is filled, and over it each piece, axis by axis. */
+export function moveOracle(
+  { shape, pieces }: MoveAttrs,
+  { sources, fill = 0 }: QuantizedMove,
+  inputs: readonly Bytes[],
+): Bytes {
+  const data = new Array<number>(shape.reduce((product, n) => product * n, 1)).fill(fill);
+  const given = [...inputs];
+  const read = sources.map((source) => {
+    if (source.kind === 'constant') return source.data;
+    const { data: bytes } = given.shift()!;
+    return Array.from(bytes, (byte) => (source.bytes === undefined ? byte : source.bytes[byte]!));
+  });
+  for (const { input, counts, from, to } of pieces) {
+    const put = (axis: number, source: number, target: number): void => {
+      if (axis === counts.length) data[target] = read[input]![source]!;
+      else
+        for (let i = 0; i < counts[axis]!; i++)
+          put(axis + 1, source + i * from.strides[axis]!, target + i * to.strides[axis]!);
+    };
+    put(0, from.first, to.first);
+  }
+  return { shape, data: Uint8Array.from(data) };
+}
 
 /** TensorFlow Lite's sum, from the grids alone: of the quantized operator only how it rounds and saturates. */
 export function addOracle(

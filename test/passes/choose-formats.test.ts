@@ -41,7 +41,10 @@ test('the network computes the same, certified and proven, and its cost is what 
       expect(certify(sparse, chosen).holds).toBe(true);
       for (const { kernel } of sparse.steps)
         if (kernel.weights !== undefined) expect(prove(kernel).unproven).toEqual([]);
-      const input = Uint8Array.from({ length: dense.slots[dense.input]!.length }, (_, i) => (i * 89) & 255);
+      const input = Uint8Array.from(
+        { length: dense.slots[dense.inputs[0]!.slot]!.length },
+        (_, i) => (i * 89) & 255,
+      );
       const run = (program: Program) => createSimulator(program, { mode: 'checked' }).run(input).output;
       expect(run(sparse)).toEqual(run(dense));
     }),

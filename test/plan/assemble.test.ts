@@ -21,17 +21,18 @@ test('kernels are named by kind, in order; a reshape is none', () => {
 });
 
 test('a tensor lives from the step that writes it to the last that reads it, the output beyond the end', () => {
-  const { slots, output } = programOf(image, [pointwise, relu, layer(add, {}, { reads: ['y0', 'y1'] })]);
+  const { slots, outputs } = programOf(image, [pointwise, relu, layer(add, {}, { reads: ['y0', 'y1'] })]);
   const lives = new Map(slots.map(({ name, firstStep, lastStep }) => [name, [firstStep, lastStep]]));
   expect(lives.get('x')).toEqual([-1, 0]);
   expect(lives.get('y0')).toEqual([0, 2]);
   expect(lives.get('y1')).toEqual([1, 2]);
-  expect([slots[output]!.firstStep, slots[output]!.lastStep]).toEqual([2, 3]);
+  const { slot } = outputs[0]!;
+  expect([slots[slot]!.firstStep, slots[slot]!.lastStep]).toEqual([2, 3]);
 });
 
 test('an image lies pixel by pixel, and a linear layer behind it reads it so', () => {
   const program = programOf(image, [pointwise, to(1, 4), dense([1, 4], [1, 10, 100, 1000])]);
-  expect(program.slots[program.input]!.order).toEqual([0, 2, 1, 3]);
+  expect(program.slots[program.inputs[0]!.slot]!.order).toEqual([0, 2, 1, 3]);
   const bytes = encodeInput(program, Float32Array.of(1, 2, 3, 4));
   const { output } = createSimulator(program, { mode: 'checked' }).run(bytes);
   // Channels 1 a + 2 b and 3 a + 4 b of the pixels (1, 3) and (2, 4): 7, 10, 15, 22.

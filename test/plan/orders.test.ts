@@ -90,7 +90,7 @@ test('a model with channels last is the program of the one with channels first, 
       const pixels = planes.map((x) => toLast(x, size.c));
       const [first, last] = [build('planes', planes), build('transpose', pixels)];
       expect(code(last)).toEqual(code(first));
-      const slot = last.slots[last.input]!;
+      const slot = last.slots[last.inputs[0]!.slot]!;
       expect(slot.shape).toEqual([1, size.h, size.w, size.c]);
       expect(slot.order).toBeUndefined();
       planes.forEach((x, i) => {
@@ -115,7 +115,7 @@ test('what has channels last is known, in graphs and in programs', () => {
         const last = front === 'transpose' || front === 'reshape';
         if (different) expect(channelsLast(canonicalize.run(graph))).toBe(last ? 'image' : undefined);
         const { program } = compile(graph, { name: 'net', arith: 'float32' });
-        const sample = sampleShapeOfSlot(program.slots[program.input]!);
+        const sample = sampleShapeOfSlot(program.slots[program.inputs[0]!.slot]!);
         expect('channelsLast' in sample).toBe(last && different);
       },
     ),

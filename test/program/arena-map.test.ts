@@ -38,8 +38,8 @@ const program: Program = {
     { kernel: kernel('conv2', 'in', 'out'), args: [1, 3], origin: [] },
     { kernel: kernel('a_long_name_of_an_addition', 'in', 'in', 'out'), args: [0, 3, 4], origin: [] },
   ],
-  input: 0,
-  output: 4,
+  inputs: [{ name: 'input', slot: 0 }],
+  outputs: [{ name: 'output', slot: 4 }],
 };
 
 describe('the arena, drawn', () => {

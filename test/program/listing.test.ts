@@ -27,8 +27,8 @@ const program: Program = {
     { name: 'y', address: 0, elem: 'i32', length: 2, shape: [1, 2], firstStep: 0, lastStep: 1 },
   ],
   steps: [{ kernel, args: [0, 1], origin: ['/fc/Gemm'] }],
-  input: 0,
-  output: 1,
+  inputs: [{ name: 'input', slot: 0 }],
+  outputs: [{ name: 'output', slot: 1 }],
 };
 
 describe('a program as tables', () => {

@@ -1,6 +1,7 @@
 /** What stored numbers stand for: there and back, per tensor and per channel. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Elem } from '../../src/ir/kernel/kernel.ts';
 import {
   type Grid,
   gridAt,
@@ -29,7 +30,16 @@ const slot = (changes: Partial<Slot>): Slot => ({
 function programOf(input: Partial<Slot>, rawInput?: Normalization): Program {
   const slots = [slot(input), slot({ name: 'y', quant: { scale: 0.5, zeroPoint: 7 } })];
   const raw = rawInput === undefined ? {} : { rawInput };
-  return { name: 'net', arith: 'int8', arenaBytes: 24, slots, steps: [], input: 0, output: 1, ...raw };
+  return {
+    name: 'net',
+    arith: 'int8',
+    arenaBytes: 24,
+    slots,
+    steps: [],
+    inputs: [{ name: 'x', slot: 0 }],
+    outputs: [{ name: 'y', slot: 1 }],
+    ...raw,
+  };
 }
 
 /** What is stored for `x` at an element. */
@@ -44,10 +54,15 @@ const zeroPoints = fc.oneof(fc.integer({ min: -(2 ** 22), max: 2 ** 22 }), fc.in
 const grids = fc.record({ scale: scales, zeroPoint: zeroPoints });
 const pixels = fc.record({ mean: fc.double({ min: -300, max: 300, noNaN: true }), std: scales });
 
-test('numbers of 8 bits without a scale stand for nothing', () => {
+test('numbers without a scale are stored as they are: integers of the type, and nothing else', () => {
   const { quant: _, ...bare } = slot({});
-  const port = { where: "tensor 'x'", slot: bare, grids: [] };
-  expect(() => storedNumbers(port, new Float32Array(12))).toThrow("tensor 'x' has a scale");
+  const stored = (elem: Elem, ...numbers: number[]) => [
+    ...storedNumbers({ name: 'x', where: "tensor 'x'", slot: { ...bare, elem }, grids: [] }, numbers),
+  ];
+  expect(stored('i32', -(2 ** 31), 2 ** 31 - 1)).toEqual([-(2 ** 31), 2 ** 31 - 1]);
+  expect(stored('u8', 0, 255)).toEqual([0, 255]);
+  expect(() => stored('u8', 0, 256)).toThrow("tensor 'x': 256 at 1; supported: integers of 0 to 255");
+  expect(() => stored('i32', 0.5)).toThrow('0.5 at 0');
 });
 
 describe('there and back', () => {

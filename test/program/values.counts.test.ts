@@ -33,8 +33,8 @@ const programOf = (elem: 'u8' | 'f32', rawInput?: Normalization): Program => {
     arenaBytes: 64,
     slots: [slot('x', elem, quant), slot('y', elem, quant)],
     steps: [],
-    input: 0,
-    output: 1,
+    inputs: [{ name: 'x', slot: 0 }],
+    outputs: [{ name: 'y', slot: 1 }],
     ...(rawInput === undefined ? {} : { rawInput }),
   };
 };

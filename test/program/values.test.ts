@@ -15,7 +15,7 @@ const withSlot = (index: number, changes: Partial<Slot>, more: Partial<Program> 
   slots: single.slots.map((slot, i) => (i === index ? { ...slot, shape: [1, 2, 1, 2], ...changes } : slot)),
 });
 const withInput = (changes: Partial<Slot>, more: Partial<Program> = {}): Program =>
-  withSlot(single.input, changes, more);
+  withSlot(single.inputs[0]!.slot, changes, more);
 const quant = { scale: 0.5, zeroPoint: 10 };
 
 test('the nearest byte, halves up, within 0 and 255, in the order of memory', () => {
@@ -25,7 +25,7 @@ test('the nearest byte, halves up, within 0 and 255, in the order of memory', ()
 });
 
 test('decoding gives the real numbers back, row by row', () => {
-  const program = withSlot(single.output, { quant, order });
+  const program = withSlot(single.outputs[0]!.slot, { quant, order });
   expect([...decodeOutput(program, Uint8Array.of(10, 12, 11, 0))]).toEqual([0, 0.5, 1, -5]);
 });
 
@@ -49,6 +49,6 @@ test('float32 slots hold the numbers themselves', () => {
   const program = withInput({ elem: 'f32', order });
   const bytes = encodeInput(program, Float32Array.of(1.5, -2, 3, 4));
   expect([...new Float32Array(bytes.buffer)]).toEqual([1.5, 3, -2, 4]);
-  const output = withSlot(single.output, { elem: 'f32', order });
+  const output = withSlot(single.outputs[0]!.slot, { elem: 'f32', order });
   expect([...decodeOutput(output, bytes)]).toEqual([1.5, -2, 3, 4]);
 });

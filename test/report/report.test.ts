@@ -143,7 +143,7 @@ describe('the facts', () => {
     const inputs = [0, 100, 255].map((byte) => new Uint8Array(6).fill(byte));
     const layers = activationLayers(program, inputs);
     expect(layers.map(({ kernel }) => kernel)).toEqual(program.steps.map(({ kernel }) => kernel.name));
-    const slot = program.slots[program.output]!;
+    const slot = program.slots[program.outputs[0]!.slot]!;
     const last = layers.at(-1)!;
     expect(last.counts.reduce((a, b) => a + b, 0)).toBe(3 * slot.length);
     const outputs = inputs.flatMap((x) => [...createSimulator(program, { mode: 'fast' }).run(x).output]);
@@ -192,14 +192,14 @@ describe('what float computes where bytes are stored', () => {
         theirs: {
           written: (slot) => ({
             kind: 'real',
-            values: slot === program.output ? Float32Array.from(values) : new Float32Array(5),
+            values: slot === program.outputs[0]!.slot ? Float32Array.from(values) : new Float32Array(5),
           }),
         },
       },
     ]).at(-1)!;
 
   test('what is beyond the range by over half a step is cut off; zeros are counted apart', () => {
-    const { quant } = program.slots[program.output]!;
+    const { quant } = program.slots[program.outputs[0]!.slot]!;
     const [least, most] = rangeOf(quant!);
     const found = layer(0, most + 0.4 * quant!.scale, most + 3 * quant!.scale, least - quant!.scale);
     expect(found).toMatchObject({ below: 0.25, above: 0.25, zeros: 0.25 });

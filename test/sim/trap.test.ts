@@ -469,7 +469,9 @@ describe('memory plans', () => {
         [{ ...shift, name: 'again' }, [0, 2]],
       ],
     );
-    expect(() => run({ ...twice, output: 1 })).toThrow('a byte of y that z has overwritten');
+    expect(() => run({ ...twice, outputs: [{ name: 'y', slot: 1 }] })).toThrow(
+      'a byte of y that z has overwritten',
+    );
   });
 
   test('scratch holds nothing when its step starts, even where an earlier step left it', () => {

@@ -6,6 +6,7 @@ import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { channelsOf, type Graph, type Node } from '../../src/ir/graph/graph.ts';
 import { countOf, floats, picked, sameShape, showShape, type Tensor } from '../../src/ir/tensor.ts';
 import { dropDeadChannels } from '../../src/passes/channels/drop-dead-channels.ts';
+import { liveChannels } from '../../src/passes/channels/live.ts';
 import { shrink } from '../../src/passes/channels/remove.ts';
 import { channelSpaces, type Space } from '../../src/passes/channels/spaces.ts';
 import { Draw } from './draw.ts';
@@ -98,31 +99,23 @@ function nodeLaw(graph: Graph<'float'>, node: Node, draw: Draw): void {
   requireSame(where, op.reference(reduced.attrs, fewer)[0]!, want);
   const [type] = op.infer(reduced.attrs, typed(fewer));
   if (!sameShape(type!.shape, want.shape)) throw new Error(`${where} infers ${showShape(type!.shape)}`);
-  silenceLaw(where, node, inputs, isConstant, channels, outputs / first);
+  silenceLaw(where, node, inputs, isConstant, channels);
 }
 
-/** Channels that are said to be 0 are. */
+/** Channels of which it is said that they are 0 where all that they are made of is are. */
 function silenceLaw(
   where: string,
   { op, attrs }: Node,
   inputs: Inputs,
   isConstant: readonly boolean[],
   channels: Exclude<Channels, { flow: 'opaque' }>,
-  inner: number,
 ): void {
-  const zeroed = (t: Tensor): Tensor => {
-    const [, count = 1, ...plane] = t.shape;
-    const size = countOf(plane);
-    const isZero = (i: number): boolean =>
-      spread([Math.floor(i / size) % count], inner).every((c) => channels.isSilent(c));
-    return floats(
-      t.shape,
-      Float32Array.from(t.data, (x, i) => (isZero(i) ? 0 : x)),
-    );
-  };
-  const given =
-    channels.flow === 'made' ? inputs : inputs.map((t, i) => (isConstant[i] ? t : t && zeroed(t)));
-  const { shape, data } = op.reference(attrs, given)[0]!;
+  const zeros = inputs.map((t, i) =>
+    isConstant[i] ? t : t && floats(t.shape, new Float32Array(t.data.length)),
+  );
+  const padding = channels.columns?.padding;
+  const bare = padding === undefined ? attrs : padding.replaced(padding.values.map(() => 0));
+  const { shape, data } = op.reference(bare, zeros)[0]!;
   const size = countOf(shape.slice(2));
   data.forEach((x: number, i: number) => {
     const c = Math.floor(i / size) % (shape[1] ?? 1);
@@ -180,6 +173,11 @@ function networkLaw(graph: Graph<'float'>, samples: readonly Float32Array[], dra
   for (const dead of [ignored, withDead(graph, 'rows', goneOf)]) {
     const live = dropDeadChannels.run(dead);
     isSame('without what is dead', live, dead);
+    const alive = liveChannels(dead);
+    const deadIn = (tensor: string): readonly number[] =>
+      [...alive(tensor).keys()].filter((c) => alive(tensor)[c] === 0);
+    for (const side of ['columns', 'rows'] as const)
+      isSame(`with 0 for the ${side} of what is dead`, withDead(dead, side, deadIn), dead);
     if (dropDeadChannels.run(live) !== live) throw new Error('what is left is dead again');
   }
 }

@@ -16,7 +16,7 @@ export function slotsOfRun(
   falsify: (step: number, bytes: Uint8Array) => Uint8Array,
 ): ReadonlyMap<number, Uint8Array> {
   const simulator = createSimulator(program, { mode: 'fast' });
-  const held = new Map([[program.input, input]]);
+  const held = new Map([[program.inputs[0]!.slot, input]]);
   program.steps.forEach(({ kernel, args }, step) => {
     const inputs = args.map((slot, i) => (kernel.params[i]!.role === 'in' ? held.get(slot)! : undefined));
     const slot = outputOf(program, step);
@@ -42,9 +42,11 @@ export function traceOfSlots(
   held: ReadonlyMap<number, Uint8Array>,
   options: { readonly level: 1 | 2; readonly build?: string },
 ): string {
-  const output = held.get(program.output)!.slice(0, slotBytes(program.slots[program.output]!));
+  const output = held
+    .get(program.outputs[0]!.slot)!
+    .slice(0, slotBytes(program.slots[program.outputs[0]!.slot]!));
   const outcome: Outcome = { output, arenas: arenasOf(program, held) };
-  return createTrace(program, { input: held.get(program.input)!, outcome }, options);
+  return createTrace(program, { input: held.get(program.inputs[0]!.slot)!, outcome }, options);
 }
 
 /** Another byte at a place that the seed gives, and nothing else. */

@@ -23,6 +23,10 @@ export class Draw {
     return lo + Math.floor(this.unit() * (hi - lo + 1));
   }
 
+  of<T>(choices: readonly T[]): T {
+    return choices[this.int(0, choices.length - 1)]!;
+  }
+
   floats(count: number, lo: number, hi: number): Float32Array {
     return Float32Array.from({ length: count }, () => this.between(lo, hi));
   }

@@ -127,7 +127,7 @@ export function programOf(name: string, e: Expressions): Program {
       slot({ name: 'reals', address: reals, elem: 'f32', length: e.floats.length }),
     ],
     steps: [{ kernel: kernelOf('expressions', e), args: [0, 1, 2], origin: [] }],
-    input: 0,
-    output: 1,
+    inputs: [{ name: 'input', slot: 0 }],
+    outputs: [{ name: 'output', slot: 1 }],
   };
 }

@@ -6,9 +6,9 @@ import path from 'node:path';
 import { printKernel, printPrimitive } from '../../src/emit/c/kernel.ts';
 import { cType } from '../../src/emit/c/lines.ts';
 import { printTable } from '../../src/emit/c/tables.ts';
-import type { Expr, Kernel } from '../../src/ir/kernel/kernel.ts';
+import type { Kernel } from '../../src/ir/kernel/kernel.ts';
 import { primitiveOf } from '../../src/ir/kernel/prims/index.ts';
-import { eachExpr, eachStmt, expressionsOf } from '../../src/ir/kernel/walk.ts';
+import { primitivesUsed } from '../../src/ir/kernel/walk.ts';
 
 const hasGcc = spawnSync('gcc', ['--version']).status === 0;
 
@@ -47,20 +47,9 @@ export function compileSanitized(source: string): Executable {
   };
 }
 
-function primitivesOf(kernel: Kernel): ReadonlySet<string> {
-  const names = new Set<string>();
-  const visit = (e: Expr) => {
-    if (e.kind === 'call') names.add(e.primitive);
-  };
-  eachStmt(kernel.body, (s) => {
-    for (const e of expressionsOf(s)) eachExpr(e, visit);
-  });
-  return names;
-}
-
 /** Calls kernel i on exactly sized heap blocks when run with the argument i; every byte of inputs is `filler`. */
 export function sourceOfKernels(kernels: readonly Kernel[], filler: number): string {
-  const used = new Set(kernels.flatMap((k) => [...primitivesOf(k)]));
+  const used = new Set(kernels.flatMap((k) => [...primitivesUsed(k.body)]));
   return [
     '#include <stdint.h>\n#include <stdlib.h>\n#include <string.h>',
     ...[...used].map((name) => printPrimitive(primitiveOf(name))),

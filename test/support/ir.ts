@@ -174,8 +174,8 @@ export function program(
     arenaBytes: Math.max(...made.map((s) => s.address + s.length * elemBytes[s.elem])),
     slots: made,
     steps: steps.map(([k, a]): Step => ({ kernel: k, args: a, origin: [] })),
-    input: 0,
-    output,
+    inputs: [{ name: 'input', slot: 0 }],
+    outputs: [{ name: 'output', slot: output }],
   };
 }
 

@@ -1,4 +1,5 @@
 /** The laws of the whole compiler, each a function of one recipe that throws where the law is broken. */
+
 import { type CompileOptions, compile } from '../../src/compile.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
@@ -7,6 +8,7 @@ import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { countOf, type Tensor } from '../../src/ir/tensor.ts';
+import { settleOrders } from '../../src/passes/settle-orders.ts';
 import type { PlanStrategy } from '../../src/plan/addresses.ts';
 import type { Outcome, Program } from '../../src/program/program.ts';
 import { arrangeInput, decodePort, decodeSlot, encodeInput } from '../../src/program/values.ts';
@@ -143,7 +145,7 @@ export const strategies: readonly PlanStrategy[] = ['overlap', 'disjoint', 'sepa
 
 /** What the input's bytes stand for is stored as these bytes. */
 function requireThereAndBack(program: Program, input: Uint8Array): void {
-  const real = decodePort(program, program.input, input);
+  const real = decodePort(program, program.inputs[0]!.slot, input);
   const again = encodeInput(program, real);
   const at = input.findIndex((byte, i) => byte !== again[i]);
   if (at >= 0)
@@ -178,7 +180,7 @@ export function requireTensor(
 ): void {
   const slot = outputSlot(program, step);
   // A reshape or transpose at the end renames the output's memory.
-  const name = slot === program.slots[program.output] ? graph.outputs[0]! : slot.name;
+  const name = slot === program.slots[program.outputs[0]!.slot] ? graph.outputs[0]! : slot.name;
   const [got, bytes] = [rowMajor(slot, arena), wanted.get(name)!];
   const i = bytes.findIndex((byte, k) => byte !== got[k]);
   if (i < 0 && got.length === bytes.length) return;
@@ -237,7 +239,8 @@ const deterministicLaw: Law = (recipe) => {
 
 /** Float32 kernels, one at a time on their own inputs, stay within the rounding of their sums. */
 const float32Law: Law = (recipe) => {
-  const { settled: fused, samples } = floatStages(float32(recipe));
+  const { settled, samples } = floatStages(float32(recipe));
+  const fused = settleOrders.run(settled);
   const input = fused.inputs[0]!;
   const { program } = assembled(fused, 'net', recipe.plan);
   const encoded = samples.slice(0, 2).map((x) => encodeInput(program, x));
@@ -251,7 +254,7 @@ const float32Law: Law = (recipe) => {
 
 /** Every tensor that has a place of its own, by name. */
 function observedFloats(program: Program, output: string, outcome: Outcome): Map<string, Tensor> {
-  const last = program.slots[program.output]!;
+  const last = program.slots[program.outputs[0]!.slot]!;
   const values = new Map([[output, f64(last.shape, decodeSlot(last, outcome.output))]]);
   outcome.arenas.forEach((arena, step) => {
     const slot = outputSlot(program, step);

@@ -3,26 +3,31 @@
 import type { WindowAttrs } from '../../src/ir/geometry/window.ts';
 import type { AnyNode, Graph, TensorInfo } from '../../src/ir/graph/graph.ts';
 import type { OpDef } from '../../src/ir/graph/op.ts';
-import { sameOrder, spatialOrder } from '../../src/ir/kernel/memory-order.ts';
 import { add } from '../../src/ir/ops/add.ts';
+import { mul } from '../../src/ir/ops/arithmetic.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
+import { concat } from '../../src/ir/ops/concat.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { flatten } from '../../src/ir/ops/flatten.ts';
-import { globalAvgPool } from '../../src/ir/ops/global-avg-pool.ts';
-import { hardSigmoid } from '../../src/ir/ops/hard-sigmoid.ts';
+import { gather } from '../../src/ir/ops/gather.ts';
+import { globalAvgPool } from '../../src/ir/ops/global-pools.ts';
 import { identity } from '../../src/ir/ops/identity.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { matMul } from '../../src/ir/ops/mat-mul.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
+import { pad } from '../../src/ir/ops/pad.ts';
+import { product } from '../../src/ir/ops/products.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
 import { sigmoid } from '../../src/ir/ops/sigmoid.ts';
+import { slice } from '../../src/ir/ops/slice.ts';
 import { softmax } from '../../src/ir/ops/softmax.ts';
-import { tanh } from '../../src/ir/ops/tanh.ts';
 import { transpose } from '../../src/ir/ops/transpose.ts';
-import { countOf, floats, type Shape, stridesOf } from '../../src/ir/tensor.ts';
+import { countOf, floats, type Shape } from '../../src/ir/tensor.ts';
 import { Draw } from './draw.ts';
+import { gentleSamples } from './functions.ts';
+import { pairSamples } from './pairs.ts';
 import type { LayerRecipe, Recipe, Weights, WindowRecipe } from './recipes.ts';
 
 type Layer<K extends LayerRecipe['kind']> = LayerRecipe & { readonly kind: K };
@@ -31,6 +36,9 @@ const relu: Layer<'clip'> = { kind: 'clip', bounds: [[0, 1e9]] };
 
 /** Multiply-accumulates of a whole network: thousands of networks are run per minute. */
 const macBudget = 24_000;
+
+/** Elements: what is joined again and again would have too many. */
+const largestMoved = 1500;
 
 /** Scale, bias, mean and variance of a batch normalization. */
 function normParameters(
@@ -61,21 +69,11 @@ class Builder {
   /** The tensor that the next layer reads. */
   at = 'x';
   shape: Shape;
-  /** Row-major element at each position of memory, as assembly lays it out. */
-  #order: readonly number[] | undefined;
   #macs = 0;
   /** Whether something was added that has code. */
   hasKernel = false;
-  /** Whether a batch norm can be folded into what came last. */
-  #foldsNorm = false;
-  /** Whether this is a linear layer's output and of no other node, however reshaped, its rows in any order. */
-  #rowsAreFree = false;
-  /** Whether this is an image whose order decided that of the rows; a transpose behind it leaves them alone. */
-  #settled = false;
-
   constructor(recipe: Recipe) {
     this.shape = [1, ...recipe.input];
-    this.#order = spatialOrder(this.shape);
     this.tensors.set('x', { dtype: 'float32', shape: this.shape });
   }
 
@@ -85,12 +83,19 @@ class Builder {
     return name;
   }
 
+  #integers(values: readonly number[]): string {
+    const name = `c${this.tensors.size}`;
+    const type = { dtype: 'int64', shape: [values.length] } as const;
+    this.tensors.set(name, { ...type, constant: { ...type, data: Float64Array.from(values) } });
+    return name;
+  }
+
   /** Appends a node on `inputs`; `at` and `shape` are its output's then. */
   #push<A, Q>(op: OpDef<A, Q>, attrs: A, inputs: readonly string[]): void {
     const name = `n${this.nodes.length}`;
     const types = inputs.map((input) => {
-      const { shape, constant } = this.tensors.get(input)!;
-      return { dtype: 'float32' as const, shape: shape!, ...(constant === undefined ? {} : { constant }) };
+      const { dtype, shape, constant } = this.tensors.get(input)!;
+      return { dtype: dtype!, shape: shape!, ...(constant === undefined ? {} : { constant }) };
     });
     const [type] = op.infer(attrs, types);
     const output = `${name}.out`;
@@ -98,32 +103,16 @@ class Builder {
     this.nodes.push({ name, op: op as OpDef, attrs, inputs, outputs: [output], origin: [name] });
     this.at = output;
     this.shape = type!.shape;
-    this.#foldsNorm = false;
-    this.#rowsAreFree = false;
-    this.#settled = false;
   }
 
-  /** As #push, for operators with code, whose output lies as images do, or row-major. */
+  /** As #push, for operators with code. */
   #compute<A, Q>(op: OpDef<A, Q>, attrs: A, inputs: readonly string[]): void {
     this.#push(op, attrs, inputs);
     this.hasKernel = true;
-    this.#order = spatialOrder(this.shape);
-  }
-
-  /** Operators that leave every element where it is in memory. */
-  #pointwise<A, Q>(op: OpDef<A, Q>, attrs: A, inputs: readonly string[]): void {
-    const order = this.#order;
-    this.#compute(op, attrs, inputs);
-    this.#order = order;
   }
 
   get #isImage(): boolean {
-    return this.shape.length >= 3 && sameOrder(this.#order, spatialOrder(this.shape));
-  }
-
-  /** Whether a depthwise convolution can read it, with all axes but the channels as one. */
-  get #isImageOfChannels(): boolean {
-    return sameOrder(this.#order, spatialOrder([1, this.#channels, 1, countOf(this.shape) / this.#channels]));
+    return this.shape.length >= 3;
   }
 
   get #spatial(): Shape {
@@ -155,16 +144,16 @@ class Builder {
         this.#residual(layer);
         break;
       case 'twice':
-        this.#pointwise(add, {}, [this.at, this.at]);
+        this.#compute(add, {}, [this.at, this.at]);
         break;
       case 'addConstant':
         this.#addConstant(layer);
         break;
       case 'identity':
-        this.#keeping(() => this.#push(identity, {}, [this.at]));
+        this.#push(identity, {}, [this.at]);
         break;
       case 'flatten':
-        this.#asRow();
+        this.#push(flatten, { axis: 1 }, [this.at]);
         break;
       case 'reshape':
         this.#reshape(layer);
@@ -175,6 +164,18 @@ class Builder {
       case 'softmax':
         this.#softmax(layer.axis);
         break;
+      case 'move':
+        if (countOf(this.shape) < largestMoved) this.#move(layer);
+        break;
+      case 'pair':
+        this.#pair(layer);
+        break;
+      case 'gate':
+        this.#gate(layer.squeezed);
+        break;
+      case 'scale':
+        this.#scale(layer);
+        break;
       case 'pointwise':
         this.#function(layer.of);
         break;
@@ -183,26 +184,8 @@ class Builder {
     }
   }
 
-  #keeping(work: () => void): void {
-    const kept = [this.#foldsNorm, this.#rowsAreFree, this.#settled] as const;
-    work();
-    [this.#foldsNorm, this.#rowsAreFree, this.#settled] = kept;
-  }
-
-  #asRow(): void {
-    const free = this.#rowsAreFree;
-    this.#push(flatten, { axis: 1 }, [this.at]);
-    this.#rowsAreFree = free;
-  }
-
-  /** An image of a linear layer's output: its rows are put into the order of images. */
   #reshape(layer: Layer<'reshape'>): void {
-    const free = this.#rowsAreFree;
     this.#push(reshape, { shape: reshapeTarget(layer, this.shape) }, [this.at]);
-    const order = this.shape.length > 2 ? spatialOrder(this.shape) : undefined;
-    this.#settled = free && order !== undefined;
-    if (this.#settled) this.#order = order;
-    else this.#rowsAreFree = free;
   }
 
   /** The window's lists for this image, or undefined where not even a smaller kernel fits. */
@@ -256,7 +239,6 @@ class Builder {
     }, 1);
     if (!this.#affords(pixels * countOf(shape))) return;
     this.#compute(conv, { ...window, groups }, [this.at, ...this.#parameters(weights, shape)]);
-    this.#foldsNorm = true;
   }
 
   #parameters(weights: Weights, shape: Shape): string[] {
@@ -290,55 +272,36 @@ class Builder {
       const turned = Float32Array.from(data, (_, i) => data[(i % out) * features + Math.floor(i / out)]!);
       this.#compute(matMul, {}, [this.at, this.#constant([features, out], turned)]);
     }
-    this.#order = undefined;
-    this.#foldsNorm = true;
-    this.#rowsAreFree = true;
   }
 
   #clip({ bounds }: Layer<'clip'>): void {
-    const free = this.#rowsAreFree && this.shape.length === 2;
     // ONNX has the bounds in float32.
     const bound = (x: number): number => (Math.abs(x) >= 1e9 ? x * Infinity : Math.fround(x));
-    for (const [lo, hi] of bounds) this.#pointwise(clip, { lo: bound(lo), hi: bound(hi) }, [this.at]);
-    this.#rowsAreFree = free;
+    for (const [lo, hi] of bounds) this.#compute(clip, { lo: bound(lo), hi: bound(hi) }, [this.at]);
   }
 
-  /** Where nothing can take it in, it becomes a depthwise convolution, which needs an image. */
+  /** Where nothing can take it in, it becomes a depthwise convolution. */
   #batchNorm({ seed, flavour }: Pick<Layer<'batchNorm'>, 'seed' | 'flavour'>): void {
     const channels = this.#channels;
-    // On a flattened image only a linear layer behind it can take it in.
-    const needsLinear = !this.#foldsNorm && !this.#isImageOfChannels;
-    if (needsLinear && (this.shape.length !== 2 || this.#macs + 2 * channels > macBudget)) return;
     const parameters = normParameters(new Draw(seed), channels, flavour);
     const names = parameters.map((data) => this.#constant([channels], data));
-    const [folded, free] = [this.#foldsNorm, this.#rowsAreFree];
     const epsilon = Math.fround(flavour === 'extreme' ? 1e-5 : 1e-2);
-    this.#pointwise(batchNorm, { epsilon }, [this.at, ...names]);
-    this.#foldsNorm = folded;
-    this.#rowsAreFree = folded && free;
-    if (needsLinear)
-      this.#linear({
-        kind: 'linear',
-        as: 'linear',
-        out: 2,
-        weights: { kind: 'uniform', bias: 'uniform', seed },
-      });
+    this.#compute(batchNorm, { epsilon }, [this.at, ...names]);
   }
 
   /** Two convolutions (or linear layers) beside a shortcut, which is a 1x1 convolution where shapes change. */
   #residual(layer: Layer<'residual'>): void {
     const { window, out, norm, weights } = layer;
-    const start = { at: this.at, shape: this.shape, order: this.#order, macs: this.#macs };
-    if (this.shape.length === 2 && this.#order === undefined)
-      this.#linear({ kind: 'linear', as: 'linear', out: this.#channels, weights });
+    const start = { at: this.at, shape: this.shape };
+    if (this.shape.length === 2) this.#linear({ kind: 'linear', as: 'linear', out: this.#channels, weights });
     else if (this.#isImage) this.#branch(window, out, norm, weights);
     if (this.at === start.at) return;
-    const branch = { at: this.at, shape: this.shape, order: this.#order };
-    [this.at, this.shape, this.#order] = [start.at, start.shape, start.order];
+    const branch = { at: this.at, shape: this.shape };
+    [this.at, this.shape] = [start.at, start.shape];
     if (!sameShapes(start.shape, branch.shape)) this.#shortcut(window, branch.shape, norm, weights);
-    if (sameShapes(this.shape, branch.shape)) this.#pointwise(add, {}, [branch.at, this.at]);
+    if (sameShapes(this.shape, branch.shape)) this.#compute(add, {}, [branch.at, this.at]);
     // The shortcut was too dear: the branch goes on alone.
-    else [this.at, this.shape, this.#order] = [branch.at, branch.shape, branch.order];
+    else [this.at, this.shape] = [branch.at, branch.shape];
   }
 
   #branch(window: WindowRecipe, out: number, norm: boolean, weights: Weights): void {
@@ -372,12 +335,9 @@ class Builder {
 
   /** Where no layer can take it in, it becomes a depthwise convolution, as a batch norm does. */
   #addConstant({ seed, scalar }: Layer<'addConstant'>): void {
-    if (!this.#isImageOfChannels) return;
     const data = new Draw(seed).floats(scalar ? 1 : this.#channels, -2, 2);
     const shape = scalar ? [1] : [this.#channels, ...this.#spatial.map(() => 1)];
-    const free = this.#rowsAreFree;
-    this.#pointwise(add, {}, [this.at, this.#constant(shape, data)]);
-    this.#rowsAreFree = free;
+    this.#compute(add, {}, [this.at, this.#constant(shape, data)]);
   }
 
   /** One of the orders of all axes but the batch. */
@@ -386,24 +346,78 @@ class Builder {
     const perm = [0];
     for (let rest = turn; axes.length > 0; rest = Math.floor(rest / 2))
       perm.push(axes.splice(rest % axes.length, 1)[0]!);
-    const order = this.#settled ? undefined : this.#order;
-    const from = this.shape;
     this.#push(transpose, { perm }, [this.at]);
-    this.#order = movedOrder(from, order, perm);
   }
 
   #softmax(turn: number): void {
-    const axis = turn % this.shape.length;
-    const rows = countOf(this.shape) / this.shape[axis]!;
-    const last = countOf(this.shape.slice(axis + 1)) === 1 && this.#order === undefined;
-    const alongChannels = axis === 1 && sameOrder(this.#order, spatialOrder(this.shape));
-    if (rows === 1 || last || alongChannels) this.#pointwise(softmax, { axis }, [this.at]);
+    this.#compute(softmax, { axis: turn % this.shape.length }, [this.at]);
   }
 
-  #function(of: Layer<'pointwise'>['of']): void {
-    if (of === 'hardSigmoid')
-      this.#pointwise(hardSigmoid, { alpha: Math.fround(1 / 6), beta: 0.5 }, [this.at]);
-    else this.#pointwise(of === 'tanh' ? tanh : sigmoid, {}, [this.at]);
+  /** Slices, padding, concatenation and gathering along one axis but the batch. */
+  #move({ of, turn, seed }: Layer<'move'>): void {
+    const axis = 1 + (turn % (this.shape.length - 1));
+    const [size, draw] = [this.shape[axis]!, new Draw(seed)];
+    switch (of) {
+      case 'slice': {
+        const [first, step] = [draw.int(0, size - 1), draw.int(1, 2)];
+        const backward = draw.unit() < 0.3;
+        const ends = backward ? [-size - 1, -step] : [draw.int(first + 1, size), step];
+        this.#push(slice, {}, [
+          this.at,
+          ...[first, ends[0]!, axis, ends[1]!].map((n) => this.#integers([n])),
+        ]);
+        break;
+      }
+      case 'pad': {
+        const pads = [...this.shape, ...this.shape].map((_, i) =>
+          i % this.shape.length === axis ? draw.int(0, 2) : 0,
+        );
+        const mode = size > 2 ? draw.of(['constant', 'edge', 'reflect'] as const) : 'constant';
+        const value = draw.of([0, 0, 1.5, -2]);
+        this.#push(pad, { mode, fixed: { pads, value } }, [this.at]);
+        break;
+      }
+      case 'join': {
+        const first = this.at;
+        if (draw.unit() < 0.6) this.#function(draw.int(0, gentleSamples.length - 1));
+        this.#push(concat, { axis }, [first, this.at]);
+        break;
+      }
+      case 'pick': {
+        const index = Array.from({ length: draw.int(1, size + 1) }, () => draw.int(-size, size - 1));
+        this.#push(gather, { axis }, [this.at, this.#integers(index)]);
+        break;
+      }
+      default:
+        of satisfies never;
+    }
+  }
+
+  #function(of: number): void {
+    const { op, attrs } = gentleSamples[of % gentleSamples.length]!;
+    this.#compute(op, attrs as never, [this.at]);
+  }
+
+  #pair({ of, row, seed }: Layer<'pair'>): void {
+    const { op, attrs } = pairSamples[of % pairSamples.length]!;
+    const shape = row ? this.shape.slice(-1) : this.shape;
+    const constant = this.#constant(shape, new Draw(seed).floats(countOf(shape), 0.5, 2));
+    this.#compute(op, attrs as never, [this.at, constant]);
+  }
+
+  #gate(squeezed: boolean): void {
+    const start = { at: this.at, shape: this.shape };
+    if (squeezed && this.#isImage) this.#compute(globalAvgPool, {}, [this.at]);
+    this.#compute(sigmoid, {}, [this.at]);
+    const gate = this.at;
+    [this.at, this.shape] = [start.at, start.shape];
+    this.#compute(product, {}, [this.at, gate]);
+  }
+
+  #scale({ seed, scalar }: Layer<'scale'>): void {
+    const data = new Draw(seed).floats(scalar ? 1 : this.#channels, -2, 2);
+    const shape = scalar ? [1] : [this.#channels, ...this.#spatial.map(() => 1)];
+    this.#compute(mul, {}, [this.at, this.#constant(shape, data)]);
   }
 
   graph(): Graph<'imported'> {
@@ -443,21 +457,6 @@ function reshapeTarget({ to, cut }: Layer<'reshape'>, shape: Shape): Shape {
 function divisorNear(n: number, most: number): number {
   for (let d = Math.min(n, most); d > 1; d--) if (n % d === 0) return d;
   return 1;
-}
-
-/** Memory stays; the new row-major index of what lies at each position. */
-function movedOrder(
-  shape: Shape,
-  order: readonly number[] | undefined,
-  perm: readonly number[],
-): readonly number[] | undefined {
-  const target = perm.map((axis) => shape[axis]!);
-  const [from, to] = [stridesOf(shape), stridesOf(target)];
-  const moved = Array.from({ length: countOf(shape) }, (_, position) => {
-    const old = order?.[position] ?? position;
-    return perm.reduce((at, axis, k) => at + (Math.floor(old / from[axis]!) % shape[axis]!) * to[k]!, 0);
-  });
-  return moved.every((x, i) => x === i) ? undefined : moved;
 }
 
 function drawnWeights({ kind }: Weights, shape: Shape, draw: Draw): Float32Array {

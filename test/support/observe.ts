@@ -1,6 +1,6 @@
 /** A kernel that also records the smallest and the largest value that each of its i32 locals takes. */
 import type { Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
-import { eachStmt } from '../../src/ir/kernel/walk.ts';
+import { statementsIn } from '../../src/ir/kernel/walk.ts';
 import * as ir from './ir.ts';
 
 export interface Observed {
@@ -11,9 +11,9 @@ export interface Observed {
 
 export function observing(kernel: Kernel): Observed {
   const locals: string[] = [];
-  eachStmt(kernel.body, (s) => {
+  for (const s of statementsIn(kernel.body)) {
     if (s.kind === 'let' && s.type === 'i32') locals.push(s.name);
-  });
+  }
   const start = locals.flatMap((_, i) => [
     ir.store('seen', 'i32', 2 * i, 2147483647),
     ir.store('seen', 'i32', 2 * i + 1, -2147483648),

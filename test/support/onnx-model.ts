@@ -18,6 +18,7 @@ export interface ModelSpec {
   readonly initializers?: readonly onnx.ITensorProto[];
   readonly inputs?: readonly onnx.IValueInfoProto[];
   readonly outputs?: readonly string[];
+  readonly functions?: readonly onnx.IFunctionProto[];
 }
 
 export const floatTensor = (
@@ -83,22 +84,48 @@ export const text = (name: string, s: string): onnx.IAttributeProto => ({
   s: new TextEncoder().encode(s),
 });
 
+export const nodeProto = ({ op, name, domain, inputs, outputs, attributes }: NodeSpec): onnx.INodeProto => ({
+  opType: op,
+  name: name ?? '',
+  domain: domain ?? '',
+  input: [...(inputs ?? ['x'])],
+  output: [...(outputs ?? ['y'])],
+  attribute: [...(attributes ?? [])],
+});
+
+/** A subgraph as an attribute. */
+export const graph = (
+  name: string,
+  nodes: readonly NodeSpec[],
+  outputs: readonly string[],
+  initializer: readonly onnx.ITensorProto[] = [],
+): onnx.IAttributeProto => ({
+  name,
+  type: AttributeProto.AttributeType.GRAPH,
+  g: {
+    name,
+    node: nodes.map(nodeProto),
+    initializer: [...initializer],
+    output: outputs.map((output) => ({ name: output })),
+  },
+});
+
+export const strings = (name: string, values: readonly string[]): onnx.IAttributeProto => ({
+  name,
+  type: AttributeProto.AttributeType.STRINGS,
+  strings: values.map((s) => new TextEncoder().encode(s)),
+});
+
 /** By default: x[1,4] -> y through the nodes. */
 export function encodeModel(spec: ModelSpec): Uint8Array {
   return proto.onnx.ModelProto.encode({
     irVersion: 7,
     opsetImport:
       spec.opset === undefined && 'opset' in spec ? [] : [{ domain: '', version: spec.opset ?? 13 }],
+    functions: [...(spec.functions ?? [])],
     graph: {
       name: 'made',
-      node: (spec.nodes ?? []).map(({ op, name, domain, inputs, outputs, attributes }) => ({
-        opType: op,
-        name: name ?? '',
-        domain: domain ?? '',
-        input: [...(inputs ?? ['x'])],
-        output: [...(outputs ?? ['y'])],
-        attribute: [...(attributes ?? [])],
-      })),
+      node: (spec.nodes ?? []).map(nodeProto),
       initializer: [...(spec.initializers ?? [])],
       input: [...(spec.inputs ?? [valueInfo('x', [1, 4])])],
       output: (spec.outputs ?? ['y']).map((name) => valueInfo(name, undefined)),

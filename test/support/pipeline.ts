@@ -17,6 +17,7 @@ import { normalizeInput } from '../../src/passes/normalize-input.ts';
 import { quantize } from '../../src/passes/quantize.ts';
 import { settleConstants } from '../../src/passes/settle-constants.ts';
 import { settleImages } from '../../src/passes/settle-images.ts';
+import { settleOrders } from '../../src/passes/settle-orders.ts';
 import type { PlanStrategy } from '../../src/plan/addresses.ts';
 import { type Assembled, assemble } from '../../src/plan/assemble.ts';
 import { channelsLast } from '../../src/plan/orders.ts';
@@ -86,10 +87,11 @@ export function integerStages(recipe: Recipe): IntegerStages {
   const bitsOf = () => recipe.bits;
   const constants = verified(settleConstants(stages.samples).run(stages.settled));
   const live = verified(dropDeadChannels.run(constants));
-  const { graph: fused, weightSteps } = needsRounding(live, { bitsOf }, recipe.mode)
+  const { graph: rounded, weightSteps } = needsRounding(live, { bitsOf }, recipe.mode)
     ? roundWeights(live, { bitsOf, samples: stages.samples })
     : { graph: live, weightSteps: new Map() };
-  const calibration = calibrate(verified(fused), stages.samples, recipe.method);
+  const fused = verified(settleOrders.run(verified(rounded)));
+  const calibration = calibrate(fused, stages.samples, recipe.method);
   const pass = quantize(calibration, {
     mode: recipe.mode,
     weightBits: recipe.bits,
@@ -206,7 +208,7 @@ export interface Built {
 export function built(recipe: Recipe, name: string, plan = recipe.plan): Built {
   if (recipe.arith === 'float32') {
     const { settled: whole, samples } = floatStages(recipe);
-    const fused = verified(dropDeadChannels.run(whole));
+    const fused = verified(settleOrders.run(verified(dropDeadChannels.run(whole))));
     const { program } = assembled(fused, name, plan);
     return { program, inputs: samples.slice(0, 2).map((x) => encodeInput(program, x)) };
   }

@@ -24,3 +24,11 @@ export function sampleFiles(count = 20): SampleFiles {
   writeFileSync(labels, Array.from({ length: count }, (_, i) => `${i % 10}\n`).join(''));
   return { folder, images, labels, count, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
+
+/** LeNet-5's input, which the images fit when they are padded. */
+export const lenetInput = {
+  name: 'input',
+  shape: [1, 1, 32, 32],
+  sample: [1, 32, 32],
+  integers: false,
+} as const;

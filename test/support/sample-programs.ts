@@ -177,8 +177,8 @@ export const int8Sample: Program = {
     { kernel: conv, args: [1, 2], origin: ['Conv_1', 'MaxPool_2'] },
     { kernel: sign, args: [2, 3], origin: ['Sign_3'] },
   ],
-  input: 0,
-  output: 3,
+  inputs: [{ name: 'input', slot: 0 }],
+  outputs: [{ name: 'output', slot: 3 }],
   rawInput: { mean: [0.1307], std: [0.3081] },
 };
 
@@ -258,8 +258,8 @@ const floatSample: Program = {
     { kernel: dense, args: [0, 1], origin: ['Gemm_0'] },
     { kernel: steps, args: [1, 3, 2], origin: ['Mod_1', 'Div_2'] },
   ],
-  input: 0,
-  output: 3,
+  inputs: [{ name: 'input', slot: 0 }],
+  outputs: [{ name: 'output', slot: 3 }],
 };
 
 const x = load('in', 'i16', local('i'));
@@ -362,8 +362,8 @@ const wordSample: Program = {
     { kernel: words, args: [0, 1, 2, 3], origin: ['Words_0'] },
     { kernel: narrow, args: [1, 2, 4], origin: ['Narrow_1'] },
   ],
-  input: 0,
-  output: 4,
+  inputs: [{ name: 'input', slot: 0 }],
+  outputs: [{ name: 'output', slot: 4 }],
 };
 
 const bytesOf = (data: Float32Array | Int16Array): Uint8Array => new Uint8Array(data.buffer);

@@ -213,8 +213,8 @@ export function programOf(layer: Layer, kernel: Kernel, name = 'net'): Program {
     arenaBytes: address,
     slots,
     steps: [{ kernel, args: slots.map((_, i) => i), origin: ['layer'] }],
-    input: 0,
-    output: 1,
+    inputs: [{ name: 'input', slot: 0 }],
+    outputs: [{ name: 'output', slot: 1 }],
   };
 }
 

@@ -16,7 +16,7 @@ export function suspectOf(
   const { step = 0, shape = [1, ours.length] } = more;
   const program = { ...plain, slots: plain.slots.map((slot) => ({ ...slot, shape })) };
   return {
-    ...{ program, slot: step < 0 ? program.input : program.output, step, ours, theirs },
+    ...{ program, slot: step < 0 ? program.inputs[0]!.slot : program.outputs[0]!.slot, step, ours, theirs },
     stored: true,
     ourReals: Float32Array.from(ours),
     theirReals: Float32Array.from(theirs),

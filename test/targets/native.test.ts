@@ -42,8 +42,8 @@ function tiny(body: readonly Stmt[], arenaBytes = 2, tables: Kernel['tables'] = 
       slot({ name: 'y', address: 1, elem: 'u8', length: 1 }),
     ],
     steps: [{ kernel: kernel('only', params, body, tables), args: [0, 1], origin: [] }],
-    input: 0,
-    output: 1,
+    inputs: [{ name: 'input', slot: 0 }],
+    outputs: [{ name: 'output', slot: 1 }],
   };
 }
 

@@ -15,7 +15,7 @@ const bytesOf = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
 /** A run's text, and the arenas that it tells of. */
 function traced(program: Program, seed: number, level: 1 | 2 = 2) {
-  const slot = program.slots[program.input]!;
+  const slot = program.slots[program.inputs[0]!.slot]!;
   const input = Uint8Array.from(
     { length: slot.length * (slot.elem === 'f32' ? 4 : 1) },
     (_, i) => (i * 7 + seed * 31) & 63,

@@ -8,7 +8,7 @@ import { createSimulator } from '../../src/sim/simulate.ts';
 import { addressOf, coordinateText, historyOf, placeAt } from '../../src/view/element.ts';
 import { createRecorder } from '../../src/view/recording.ts';
 import { sampleOfExample } from '../../src/view/sample.ts';
-import { argumentsOf, runsAt, uses, usesAt } from '../../src/view/use.ts';
+import { argumentsOf, stretchesAt, uses, usesAt } from '../../src/view/use.ts';
 import { demoData } from '../support/view.ts';
 
 const data = demoData();
@@ -59,10 +59,12 @@ describe.each([
         return program.slots[owner - 1]!.lastStep > moment - 1 ? 'kept' : 'stale';
       });
       expect(Array.from(codes, (code) => uses[code])).toEqual(expected);
-      const runs = runsAt(program, recording, moment);
-      expect(runs.flatMap(({ start, end, use }) => new Array(end - start).fill(use))).toEqual(expected);
+      const stretches = stretchesAt(program, recording, moment);
+      expect(stretches.flatMap(({ start, end, use }) => new Array(end - start).fill(use))).toEqual(expected);
       expect(
-        runs.every(({ start, end, slot }) => owners.slice(start, end).every((o) => o === (slot ?? -1) + 1)),
+        stretches.every(({ start, end, slot }) =>
+          owners.slice(start, end).every((o) => o === (slot ?? -1) + 1),
+        ),
       ).toBe(true);
     }
   });
@@ -92,19 +94,19 @@ describe.each([
       pooled.address + ((4 * 14 + 5) * 6 + 3) * elemBytes[pooled.elem],
     );
     expect(coordinateText(pooled, 3 * 196 + 4 * 14 + 5)).toBe('c=3, y=4, x=5');
-    expect(coordinateText(program.slots[program.output]!, 7)).toBe('i=7');
+    expect(coordinateText(program.slots[program.outputs[0]!.slot]!, 7)).toBe('i=7');
   });
 
   test('numbers: stored ones, and what they mean', () => {
-    const bytes = recording.tensors.get(program.output)!;
-    const slot = program.slots[program.output]!;
-    const stored = readSlot(portOf(program, program.output), bytes);
+    const bytes = recording.tensors.get(program.outputs[0]!.slot)!;
+    const slot = program.slots[program.outputs[0]!.slot]!;
+    const stored = readSlot(portOf(program, program.outputs[0]!.slot), bytes);
     const { scale, zeroPoint } = slot.quant ?? { scale: 1, zeroPoint: 0 };
     expect(Float32Array.from(stored, (q) => (q - zeroPoint) * scale)).toEqual(
-      decodePort(program, program.output, bytes),
+      decodePort(program, program.outputs[0]!.slot, bytes),
     );
-    const input = recording.tensors.get(program.input)!;
-    const real = decodePort(program, program.input, input);
+    const input = recording.tensors.get(program.inputs[0]!.slot)!;
+    const real = decodePort(program, program.inputs[0]!.slot, input);
     real.forEach((x, i) => {
       expect(x).toBeCloseTo(sample.real[i]!, 6);
     });

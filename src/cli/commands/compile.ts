@@ -7,7 +7,8 @@ import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import { checkIdentifier } from '../../emit/c/identifier.ts';
 import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../../judge/text.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
-import { inputPort, outputPort, type Port, printedGrid } from '../../program/port.ts';
+import { inputPorts, outputPorts, type Port, printedGrid } from '../../program/port.ts';
+import type { Program } from '../../program/program.ts';
 import { stepsOf, totalsOf } from '../../program/summary.ts';
 import type { Judgement } from '../../search/search.ts';
 import { builtFields, formatFields, formatTable, searchText, sparseText } from '../../search/text.ts';
@@ -35,9 +36,10 @@ import {
   withQuantizeOptions,
 } from '../flags/options.ts';
 import { textAfterPass } from '../flags/passes.ts';
-import { warningLines } from '../warn.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
+import { warningLines, warningsOf } from '../warn.ts';
 
-interface Flags extends InputFlags, QuantizeFlags, CompressFlags {
+interface Flags extends InputFlags, QuantizeFlags, CompressFlags, SizeFlags {
   readonly out?: string;
   readonly name?: string;
   readonly type: 'int8' | 'float32';
@@ -64,15 +66,26 @@ const fileSizes = (files: Files): readonly { readonly name: string; readonly byt
   [...files].map(([name, content]) => ({ name, bytes: Buffer.byteLength(content) }));
 
 const portFields = (port: Port): object => ({
+  name: port.name,
   shape: port.slot.shape,
   elem: port.slot.elem,
   ...printedGrid(port),
 });
 
-const agreementIn = ({ agreement, sparsity }: Compiled): object => ({
-  agreement: agreement === undefined ? null : agreementFields(agreement),
-  warnings: (agreement?.warnings ?? []).map(warningFields),
-  sparsity: sparsity === undefined ? null : { asked: sparsity.asked ?? null, reached: sparsity.reached },
+/** `input` and `output` are the first ones. */
+function portsIn(program: Program): object {
+  const inputs = inputPorts(program).map((port) => ({ ...portFields(port), raw: port.raw ?? null }));
+  const outputs = outputPorts(program).map(portFields);
+  return { input: inputs[0], output: outputs[0], inputs, outputs };
+}
+
+const agreementIn = (compiled: Compiled): object => ({
+  agreement: compiled.agreement === undefined ? null : agreementFields(compiled.agreement),
+  warnings: warningsOf(compiled).map(warningFields),
+  sparsity:
+    compiled.sparsity === undefined
+      ? null
+      : { asked: compiled.sparsity.asked ?? null, reached: compiled.sparsity.reached },
 });
 
 const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: string | null): object => ({
@@ -80,8 +93,7 @@ const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: s
   name: compiled.program.name,
   arith: compiled.program.arith,
   ...totalsOf(compiled.program),
-  input: { ...portFields(inputPort(compiled.program)), raw: compiled.program.rawInput ?? null },
-  output: portFields(outputPort(compiled.program)),
+  ...portsIn(compiled.program),
   steps: stepsOf(compiled.program),
   formats: (compiled.formats ?? []).map(formatFields),
   tried: tried.map(builtFields),
@@ -147,7 +159,7 @@ async function report(context: Context, made: Made, flags: Flags): Promise<void>
 
 async function run(context: Context, file: string, flags: Flags): Promise<void> {
   const { api, io, commandLine: command, version } = context;
-  const graph = loadModel(api, file);
+  const graph = loadModel(api, file, flags);
   const name = flags.name === undefined ? identifierOf(file) : checkIdentifier(flags.name, '--name');
   const wants: PrepareOptions = prepareOptions(flags);
   const prepared = flags.type === 'int8' ? readSamplesFor(api, graph, flags, wants) : undefined;
@@ -174,7 +186,7 @@ export function addCompile(program: Command, context: () => Context): void {
   withQuantizeOptions(command);
   withCompressOptions(command);
   withFinetuneOptions(command);
-  withInputOptions(command)
+  withSizeOptions(withInputOptions(command))
     .option('-o, --out <FOLDER>', 'where the C, its header, manifest and report go')
     .option('--name <ID>', "prefix of everything in the C (default: the file's name)")
     .addOption(new Option('--type <TYPE>', 'arithmetic').choices(['int8', 'float32']).default('int8'))

@@ -8,8 +8,9 @@ import { at } from '../../base/errors.ts';
 import { indexOfLargest } from '../../base/extremes.ts';
 import type { Compiled } from '../../compile.ts';
 import { digitSide, drawDigit } from '../../data/digits.ts';
+import { prepareInput } from '../../data/model-inputs.ts';
 import { readBytes } from '../../data/node-files.ts';
-import { type Prepared, prepare } from '../../data/prepare.ts';
+import type { Prepared } from '../../data/prepare.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
 import { totalsOf } from '../../program/summary.ts';
@@ -21,7 +22,7 @@ import type { Api } from '../api.ts';
 import { type Context, paint, printJson } from '../context.ts';
 import { exitCodes } from '../exit.ts';
 import { calibrationOf } from '../flags/calibrate.ts';
-import { loadModel, sampleShapeOf } from '../flags/model.ts';
+import { inputsOf, loadModel } from '../flags/model.ts';
 import { withJson } from '../flags/options.ts';
 import { type Engine, floatEngine, programEngine, sampleAt } from '../flags/subject.ts';
 import { type Progress, progressOn } from '../progress.ts';
@@ -48,7 +49,7 @@ function drawnDigits(count: number, seed: number): Uint8Array {
 function preparedDigits(api: Api, graph: Graph<'imported'>, data: Uint8Array): Prepared {
   const shape = [data.length / digitSide ** 2, digitSide, digitSide];
   const samples = { where: 'drawn digits', array: { dtype: 'uint8', shape, data } } as const;
-  return prepare(samples, sampleShapeOf(api.toFloatGraph(graph)), { pad });
+  return prepareInput(samples, at(inputsOf(api.toFloatGraph(graph)), 0), { pad });
 }
 
 interface Guess {
@@ -63,8 +64,8 @@ function guess(float: Engine, int8: Engine, digits: Prepared, progress: Progress
     progress.report('digits', i + 1, digits.count);
     return {
       drawn: i % 10,
-      float: indexOfLargest(float.run(sample)),
-      int8: indexOfLargest(int8.run(sample)),
+      float: indexOfLargest(at(float.run(sample), 0)),
+      int8: indexOfLargest(at(int8.run(sample), 0)),
     };
   });
 }

@@ -12,8 +12,9 @@ import { wrapped } from '../../text/table.ts';
 import { type Context, paint, printJson } from '../context.ts';
 import { exitCodes } from '../exit.ts';
 import { type Against, inferencesAgainst, samplesIn } from '../flags/diff-against.ts';
-import { loadArtifact, readPrepared, sampleShapeOfProgram } from '../flags/model.ts';
+import { inputsOfProgram, loadArtifact, readPrepared, type SampleFiles } from '../flags/model.ts';
 import {
+  collected,
   decibels,
   type InputFlags,
   positiveInteger,
@@ -25,7 +26,7 @@ import { sampleAt } from '../flags/subject.ts';
 
 interface Flags extends InputFlags {
   readonly against: string;
-  readonly input?: string;
+  readonly input?: SampleFiles;
   readonly limit: number;
   readonly cumulative?: boolean;
   readonly partial?: boolean;
@@ -37,7 +38,7 @@ interface Flags extends InputFlags {
 function samplesFor(artifact: Artifact, flags: Flags): readonly Sample[] {
   if (flags.input === undefined) return [];
   const options = prepareOptions(flags, artifact.manifest.preprocessing);
-  const prepared = readPrepared(flags.input, sampleShapeOfProgram(artifact), options);
+  const prepared = readPrepared(flags.input, inputsOfProgram(artifact), options);
   return samplesIn(prepared, flags.limit, (i) => sampleAt(prepared, i));
 }
 
@@ -120,7 +121,7 @@ export function addDiff(program: Command, context: () => Context): void {
     .description('find the first wrong layer, and why: against float, a device, another build')
     .argument('<folder>', 'a folder that compile -o made')
     .requiredOption('--against <WHAT>', 'model.onnx, device.log, qemu:CHIP, activations.npz, another folder')
-    .option('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG')
+    .option('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG', collected)
     .option('--limit <N>', 'only the first N samples', positiveInteger, 100)
     .option('--cumulative', 'run from the input on, instead of feeding each layer what the other side read')
     .option(

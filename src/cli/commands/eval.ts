@@ -1,15 +1,24 @@
 import type { Command } from 'commander';
-import { InputError } from '../../base/errors.ts';
+import { at, InputError } from '../../base/errors.ts';
 import { indexOfLargest } from '../../base/extremes.ts';
 import { requireClasses, requireLabelCount } from '../../data/labels.ts';
 import { readLabels } from '../../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
-import { formatPercent } from '../../text/numbers.ts';
+import { countOf } from '../../ir/tensor.ts';
+import { formatMany, formatPercent } from '../../text/numbers.ts';
 import { formatShare, type Share, wilson } from '../../text/wilson.ts';
 import { type Context, printJson } from '../context.ts';
 import { exitCodes } from '../exit.ts';
-import { type Loaded, load, loadModel, readPrepared } from '../flags/model.ts';
 import {
+  compiledSizes,
+  type Loaded,
+  load,
+  loadModel,
+  readPrepared,
+  type SampleFiles,
+} from '../flags/model.ts';
+import {
+  collected,
   type InputFlags,
   percentage,
   positiveInteger,
@@ -19,21 +28,24 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
+import { readExpected, scoresOf, scoreTable } from '../flags/scores.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import {
   compiledEngine,
   type Engine,
   floatEngine,
+  inputsOfLoaded,
   keptPreprocessing,
   programEngine,
   requireNoEngine,
   sampleAt,
-  sampleShapeOfLoaded,
 } from '../flags/subject.ts';
 import { type Progress, progressOn } from '../progress.ts';
 
-interface Flags extends InputFlags, QuantizeFlags {
-  readonly input: string;
+interface Flags extends InputFlags, QuantizeFlags, SizeFlags {
+  readonly input: SampleFiles;
   readonly labels?: string;
+  readonly expected?: string;
   readonly against?: string;
   readonly limit?: number;
   readonly minTop1?: number;
@@ -53,7 +65,9 @@ function enginesOf(
     floatEngine(api, api.toFloatGraph(graph));
   if (loaded.kind === 'artifact')
     return [
-      ...(flags.against === undefined ? [] : [float(loadModel(api, flags.against))]),
+      ...(flags.against === undefined
+        ? []
+        : [float(loadModel(api, flags.against, compiledSizes(loaded.artifact)))]),
       programEngine(api, loaded.artifact.program),
     ];
   const engines = [float(loaded.graph)];
@@ -62,20 +76,25 @@ function enginesOf(
   return engines;
 }
 
-function labelsFor(flags: Flags, prepared: Prepared): Int32Array {
+const withoutLabels = (where: string): InputError =>
+  new InputError({
+    where,
+    found: 'samples without labels',
+    supported: 'class numbers (--labels), numbers (--expected), or the float network beside its program',
+    todo: 'give --labels FILE, or --expected FILE, or --calibrate FILE with a model and --against MODEL with a folder',
+  });
+
+/** Undefined where outputs are judged as numbers. */
+function labelsFor(flags: Flags, prepared: Prepared): Int32Array | undefined {
+  if (flags.expected !== undefined) return undefined;
   const labels = flags.labels === undefined ? prepared.labels : readLabels(flags.labels);
-  if (labels === undefined)
-    throw new InputError({
-      where: flags.input,
-      found: 'samples without labels',
-      supported: 'idx1, .npy, .npz or text with one class number per sample',
-      todo: 'give --labels FILE',
-    });
-  requireLabelCount(labels, prepared.count, flags.labels ?? flags.input);
+  if (labels === undefined && flags.minTop1 !== undefined) throw withoutLabels(prepared.where);
+  if (labels === undefined) return undefined;
+  requireLabelCount(labels, prepared.count, flags.labels ?? prepared.where);
   return labels;
 }
 
-/** The class of each sample by each engine. */
+/** The class of each sample by each engine: the largest of the first output. */
 function classify(
   engines: readonly Engine[],
   prepared: Prepared,
@@ -86,7 +105,7 @@ function classify(
   for (let i = 0; i < count; i++) {
     const sample = sampleAt(prepared, i);
     engines.forEach((engine, e) => {
-      (classes[e] ?? new Int32Array(0))[i] = indexOfLargest(engine.run(sample));
+      (classes[e] ?? new Int32Array(0))[i] = indexOfLargest(at(engine.run(sample), 0));
     });
     progress.report('samples', i + 1, count);
   }
@@ -148,42 +167,74 @@ function judge(context: Context, { engines }: Result, minimum: number | undefine
   context.finish(exitCodes.foundWrong);
 }
 
-function run(context: Context, file: string, flags: Flags): void {
-  const { api, io } = context;
-  const loaded = load(api, file);
-  requireNoEngine(loaded, flags.calibrate && '--calibrate');
-  const options = prepareOptions(flags, keptPreprocessing(loaded));
-  const prepared = readPrepared(flags.input, sampleShapeOfLoaded(api, loaded), options);
-  const labels = labelsFor(flags, prepared);
-  const progress = progressOn(io, flags.json === true);
-  const engines = enginesOf(context, loaded, flags, options, progress);
-  const count = Math.min(prepared.count, flags.limit ?? prepared.count);
-  const outputs = engines[0]?.outputShape.reduce((product, n) => product * n, 1) ?? 0;
-  requireClasses(labels, outputs, flags.labels ?? flags.input);
-  const classes = classify(engines, prepared, count, progress);
-  const result = resultOf(engines, classes, labels.slice(0, count));
+/** By classes, a label for each sample that is run. */
+function top1(
+  context: Context,
+  engines: readonly Engine[],
+  prepared: Prepared,
+  labels: Int32Array,
+  flags: Flags,
+  progress: Progress,
+): void {
+  const outputs = countOf(at(at(engines, 0).outputs, 0).shape);
+  requireClasses(labels, outputs, flags.labels ?? prepared.where);
+  const classes = classify(engines, prepared, labels.length, progress);
+  const result = resultOf(engines, classes, labels);
   if (flags.json) printJson(context, jsonOf(result));
   else describe(context, result);
   judge(context, result, flags.minTop1);
 }
 
+/** Without classes: the outputs as numbers. */
+function score(
+  context: Context,
+  engines: readonly Engine[],
+  prepared: Prepared,
+  count: number,
+  flags: Flags,
+  progress: Progress,
+): void {
+  if (flags.expected === undefined && engines.length < 2) throw withoutLabels(prepared.where);
+  const expected =
+    flags.expected === undefined ? undefined : readExpected(flags.expected, at(engines, 0), prepared);
+  const scores = scoresOf(engines, prepared, count, expected, progress);
+  if (flags.json) printJson(context, { command: 'eval', samples: count, scores });
+  else context.io.out(`${scoreTable(scores, context.io.columns)}\n${formatMany(count, 'sample')}\n`);
+}
+
+function run(context: Context, file: string, flags: Flags): void {
+  const { api, io } = context;
+  const loaded = load(api, file, flags);
+  requireNoEngine(loaded, flags.calibrate && '--calibrate');
+  const options = prepareOptions(flags, keptPreprocessing(loaded));
+  const prepared = readPrepared(flags.input, inputsOfLoaded(api, loaded), options);
+  const labels = labelsFor(flags, prepared);
+  const progress = progressOn(io, flags.json === true);
+  const engines = enginesOf(context, loaded, flags, options, progress);
+  const count = Math.min(prepared.count, flags.limit ?? prepared.count);
+  if (labels === undefined) score(context, engines, prepared, count, flags, progress);
+  else top1(context, engines, prepared, labels.slice(0, count), flags, progress);
+}
+
 export function addEval(program: Command, context: () => Context): void {
   const command = program
     .command('eval')
-    .description('top-1 of a model on labelled samples, float against int8')
+    .description('how right a model is on samples, float against int8: top-1, or errors of numbers')
     .argument('<model.onnx|folder>', 'a model, or a folder that compile -o made')
-    .requiredOption('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, folder of PNG')
+    .requiredOption('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, folder of PNG', collected)
     .option('--labels <FILE>', 'class numbers: idx1, .npy, .npz, text (CIFAR-10 .bin has its own)')
+    .option('--expected <FILE>', 'numbers that the output should be; input: the samples themselves')
     .option('--against <MODEL>', 'with a folder: the .onnx it was made from, to compare with')
     .option('--limit <N>', 'only the first N samples', positiveInteger)
     .option('--min-top1 <PERCENT>', 'end with exit code 1 below this', percentage);
-  withInputOptions(withQuantizeOptions(command));
+  withSizeOptions(withInputOptions(withQuantizeOptions(command)));
   withJson(command)
     .addHelpText(
       'after',
       `
 A model is evaluated in float, and with --calibrate compiled to int8 and
-compared too.
+compared too. Without labels outputs are judged as numbers: mean squared error
+against --expected, signal to noise against the float network.
 
 Examples:
   thimble eval lenet5.onnx --input t10k-images-idx3-ubyte.gz --pad 2 \\

@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import type { Artifact } from '../../artifact/make.ts';
-import { must } from '../../base/errors.ts';
+import { InputError, must } from '../../base/errors.ts';
 import type { Compiled, CompileOptions } from '../../compile.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import { showShape } from '../../ir/tensor.ts';
+import { type DType, showShape } from '../../ir/tensor.ts';
 import { arenaMap } from '../../program/arena-map.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
+import { inputPorts, outputPorts, type Port } from '../../program/port.ts';
 import { slotBytes } from '../../program/slots.ts';
 import { stepsOf, totalsOf } from '../../program/summary.ts';
 import { formatBytes, formatCount, formatMany } from '../../text/numbers.ts';
@@ -13,8 +14,9 @@ import { type Context, paint, printJson } from '../context.ts';
 import { identifierOf, load } from '../flags/model.ts';
 import { withJson } from '../flags/options.ts';
 import { textAfterPass } from '../flags/passes.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 
-interface Flags {
+interface Flags extends SizeFlags {
   readonly pass?: string;
   readonly json?: boolean;
 }
@@ -22,43 +24,87 @@ interface Flags {
 /** The float program: it needs no calibration, and shows shapes, MACs and bytes as well. */
 const floatOptions = (file: string): CompileOptions => ({ name: identifierOf(file), arith: 'float32' });
 
-const portOf = (graph: Graph<'float'>, name: string): { name: string; shape: readonly number[] } => ({
-  name,
-  shape: must(graph.tensors.get(name), 'inputs and outputs are tensors of the graph').shape,
-});
+interface ModelPort {
+  readonly name: string;
+  /** Undefined where the file leaves it open, or an operator that is not supported decides it. */
+  readonly shape: readonly number[] | undefined;
+  readonly type: DType | undefined;
+}
 
+const portsOf = (
+  { tensors }: Graph<'float'> | Graph<'imported'>,
+  names: readonly string[],
+): readonly ModelPort[] =>
+  names.map((name) => {
+    const { shape, dtype } = must(tensors.get(name), 'inputs and outputs are tensors of the graph');
+    return { name, shape, type: dtype };
+  });
+
+/** By their ONNX types. */
 function operatorCounts(graph: Graph<'imported'>): Readonly<Record<string, number>> {
   const counts = new Map<string, number>();
-  for (const { op } of graph.nodes) counts.set(op.kind, (counts.get(op.kind) ?? 0) + 1);
+  for (const { op, type = op.kind } of graph.nodes) counts.set(type, (counts.get(type) ?? 0) + 1);
   return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function modelJson(graph: Graph<'imported'>, { floatGraph, program }: Compiled): object {
+/** A model that compiles as float32, or why it does not. */
+type Attempt = Compiled | InputError;
+
+function attempted({ api }: Context, graph: Graph<'imported'>, file: string): Attempt {
+  try {
+    return api.compile(graph, floatOptions(file));
+  } catch (error) {
+    if (error instanceof InputError) return error;
+    throw error;
+  }
+}
+
+const portFields = ({ name, shape, type }: ModelPort): object => ({
+  name,
+  shape: shape ?? null,
+  type: type ?? null,
+});
+
+function modelJson(graph: Graph<'imported'>, attempt: Attempt): object {
+  const refused = attempt instanceof InputError;
+  const shown = refused ? graph : attempt.floatGraph;
   return {
     command: 'inspect',
     kind: 'model',
     name: graph.name,
     opset: graph.opset,
-    inputs: floatGraph.inputs.map((name) => portOf(floatGraph, name)),
-    outputs: floatGraph.outputs.map((name) => portOf(floatGraph, name)),
+    inputs: portsOf(shown, shown.inputs).map(portFields),
+    outputs: portsOf(shown, shown.outputs).map(portFields),
     operators: operatorCounts(graph),
-    steps: stepsOf(program),
-    float32: totalsOf(program),
+    steps: refused ? null : stepsOf(attempt.program),
+    float32: refused ? null : totalsOf(attempt.program),
+    refused: refused ? attempt.message : null,
   };
 }
 
-function describeModel(context: Context, graph: Graph<'imported'>, compiled: Compiled): void {
+function describeModel(context: Context, graph: Graph<'imported'>, attempt: Attempt): void {
   const { io } = context;
-  const { floatGraph, program } = compiled;
+  const shown = attempt instanceof InputError ? graph : attempt.floatGraph;
   const ports = (names: readonly string[]): string =>
-    names.map((name) => `${name} ${showShape(portOf(floatGraph, name).shape)}`).join(', ');
-  const { macs, tableBytes, arenaBytes } = totalsOf(program);
+    portsOf(shown, names)
+      .map(({ name, shape, type }) => {
+        const size = shape === undefined ? '?' : showShape(shape);
+        return `${name} ${size}${type === 'float32' || type === undefined ? '' : ` ${type}`}`;
+      })
+      .join(', ');
   io.out(
     `${paint(context).bold(graph.name)}: opset ${graph.opset}, ${formatMany(graph.nodes.length, 'node')}\n`,
   );
-  io.out(`input   ${ports(floatGraph.inputs)}\noutput  ${ports(floatGraph.outputs)}\n\n`);
-  const operators = Object.entries(operatorCounts(graph)).map(([kind, n]) => `${n} ${kind}`);
-  io.out(`nodes   ${operators.join(', ')}\n\n${stepTable(program, io.columns)}\n\n`);
+  io.out(`input   ${ports(shown.inputs)}\noutput  ${ports(shown.outputs)}\n\n`);
+  const operators = Object.entries(operatorCounts(graph)).map(([type, n]) => `${n} ${type}`);
+  io.out(`nodes   ${operators.join(', ')}\n\n`);
+  if (attempt instanceof InputError) io.out(`does not compile: ${attempt.message}\n`);
+  else describeProgram(context, attempt);
+}
+
+function describeProgram({ io }: Context, { program }: Compiled): void {
+  const { macs, tableBytes, arenaBytes } = totalsOf(program);
+  io.out(`${stepTable(program, io.columns)}\n\n`);
   io.out(
     `${formatCount(macs)} MAC; as float32: tables ${formatBytes(tableBytes)}, RAM ${formatBytes(arenaBytes)}\n`,
   );
@@ -72,10 +118,12 @@ function inspectModel(context: Context, graph: Graph<'imported'>, file: string, 
     else io.out(text);
     return;
   }
-  const compiled = api.compile(graph, floatOptions(file));
-  if (flags.json) printJson(context, modelJson(graph, compiled));
-  else describeModel(context, graph, compiled);
+  const attempt = attempted(context, graph, file);
+  if (flags.json) printJson(context, modelJson(graph, attempt));
+  else describeModel(context, graph, attempt);
 }
+
+const storedPort = ({ name, slot: { elem, shape } }: Port): object => ({ name, shape, elem });
 
 function artifactJson({ program, manifest }: Artifact): object {
   return {
@@ -84,6 +132,8 @@ function artifactJson({ program, manifest }: Artifact): object {
     name: program.name,
     arith: program.arith,
     ...totalsOf(program),
+    inputs: inputPorts(program).map(storedPort),
+    outputs: outputPorts(program).map(storedPort),
     steps: stepsOf(program),
     plan: program.slots.map((slot) => ({
       name: slot.name,
@@ -101,14 +151,17 @@ function artifactJson({ program, manifest }: Artifact): object {
 function describeArtifact(context: Context, { program }: Artifact): void {
   const { io } = context;
   const { macs, tableBytes, arenaBytes } = totalsOf(program);
-  io.out(`${paint(context).bold(program.name)}: compiled, ${program.arith}\n\n`);
+  const ports = (list: readonly Port[]): string =>
+    list.map(({ name, slot }) => `${name} ${slot.elem} ${showShape(slot.shape)}`).join(', ');
+  io.out(`${paint(context).bold(program.name)}: compiled, ${program.arith}\n`);
+  io.out(`input   ${ports(inputPorts(program))}\noutput  ${ports(outputPorts(program))}\n\n`);
   io.out(`${stepTable(program, io.columns)}\n\n${planTable(program, io.columns)}\n\n`);
   io.out(`${arenaMap(program, io.columns)}\n\n`);
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
 }
 
 function run(context: Context, file: string, flags: Flags): void {
-  const loaded = load(context.api, file);
+  const loaded = load(context.api, file, flags);
   if (loaded.kind === 'model') inspectModel(context, loaded.graph, loaded.file, flags);
   else if (flags.json) printJson(context, artifactJson(loaded.artifact));
   else describeArtifact(context, loaded.artifact);
@@ -120,7 +173,7 @@ export function addInspect(program: Command, context: () => Context): void {
     .description("show a model's layers, or an artifact's kernels and memory plan")
     .argument('<model.onnx|folder>', 'a model, or a folder that compile -o made')
     .option('--pass <PASS>', "print a model's graph after this pass");
-  withJson(command)
+  withJson(withSizeOptions(command))
     .addHelpText(
       'after',
       `

@@ -15,8 +15,9 @@ import { formatBytes } from '../../text/numbers.ts';
 import { type Context, printJson } from '../context.ts';
 import { exitCodes } from '../exit.ts';
 import { inferencesAgainst, samplesIn } from '../flags/diff-against.ts';
-import { loadArtifact, readPrepared, sampleShapeOfProgram } from '../flags/model.ts';
+import { inputsOfProgram, loadArtifact, readPrepared, type SampleFiles } from '../flags/model.ts';
 import {
+  collected,
   type InputFlags,
   positiveInteger,
   prepareOptions,
@@ -31,7 +32,7 @@ import { hasFailed, parseTargets, verifyTargets } from './verify.ts';
 interface Flags extends InputFlags {
   readonly out: string;
   readonly model?: string;
-  readonly input?: string;
+  readonly input?: SampleFiles;
   readonly limit: number;
   readonly sweep?: string;
   readonly targets?: readonly TargetName[];
@@ -68,7 +69,7 @@ function samplesFor(artifact: Artifact, { input, limit, ...flags }: Flags): read
   if (input === undefined) return [];
   const prepared = readPrepared(
     input,
-    sampleShapeOfProgram(artifact),
+    inputsOfProgram(artifact),
     prepareOptions(flags, artifact.manifest.preprocessing),
   );
   return samplesIn(prepared, limit, (i) => sampleAt(prepared, i));
@@ -140,7 +141,7 @@ export function addReport(program: Command, context: () => Context): void {
     .argument('<folder>', 'a folder that compile -o made')
     .option('-o, --out <FILE>', 'the page', 'report.html')
     .option('--model <model.onnx>', 'the float model, to measure the error of each layer')
-    .option('--input <FILE>', 'samples: to measure it on, and to show what the layers put out')
+    .option('--input <FILE>', 'samples: to measure it on, and to show what the layers put out', collected)
     .option('--limit <N>', 'only the first N samples', positiveInteger, 100)
     .addOption(
       new Option(

@@ -1,15 +1,18 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { writeOneFile } from '../../artifact/node-folder.ts';
+import { at } from '../../base/errors.ts';
 import { indexOfLargest } from '../../base/extremes.ts';
 import { writeNpy } from '../../data/npy.ts';
+import { writeNpz } from '../../data/npz.ts';
 import type { Prepared } from '../../data/prepare.ts';
-import { floats } from '../../ir/tensor.ts';
+import { countOf, floats, type Shape, type Tensor } from '../../ir/tensor.ts';
 import { formatMany } from '../../text/numbers.ts';
 import { table } from '../../text/table.ts';
 import { type Context, printJson } from '../context.ts';
-import { load, readPrepared } from '../flags/model.ts';
+import { load, readPrepared, type SampleFiles } from '../flags/model.ts';
 import {
+  collected,
   type InputFlags,
   positiveInteger,
   prepareOptions,
@@ -18,25 +21,29 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import {
   chosenEngine,
   type Engine,
+  inputsOfLoaded,
   keptPreprocessing,
   requireNoEngine,
   sampleAt,
-  sampleShapeOfLoaded,
 } from '../flags/subject.ts';
 import { type Progress, progressOn } from '../progress.ts';
 
-interface Flags extends InputFlags, QuantizeFlags {
-  readonly input: string;
+interface Flags extends InputFlags, QuantizeFlags, SizeFlags {
+  readonly input: SampleFiles;
   readonly output?: string;
   readonly engine?: 'float' | 'int8';
   readonly limit?: number;
   readonly json?: boolean;
 }
 
-function outputsOf(engine: Engine, prepared: Prepared, count: number, progress: Progress): Float32Array[] {
+/** By sample, then by output. */
+type Outputs = readonly (readonly Float32Array[])[];
+
+function outputsOf(engine: Engine, prepared: Prepared, count: number, progress: Progress): Outputs {
   return Array.from({ length: count }, (_, i) => {
     const output = engine.run(sampleAt(prepared, i));
     progress.report('samples', i + 1, count);
@@ -44,52 +51,81 @@ function outputsOf(engine: Engine, prepared: Prepared, count: number, progress: 
   });
 }
 
-/** The outputs as one array, the batch axis first. */
-function writeOutputs(file: string, engine: Engine, outputs: readonly Float32Array[]): void {
-  const [batch, ...rest] = engine.outputShape;
-  const shape = batch === 1 && rest.length > 0 ? rest : engine.outputShape;
-  const size = outputs[0]?.length ?? 0;
+/** Of one output, all samples as one array, the samples' axis first. */
+function stacked(shape: Shape, outputs: readonly Float32Array[]): Tensor {
+  const [first, ...rest] = shape;
+  const size = countOf(shape);
   const data = new Float32Array(size * outputs.length);
   outputs.forEach((output, i) => {
     data.set(output, i * size);
   });
-  writeOneFile(file, writeNpy(floats([outputs.length, ...shape], data)));
+  return floats([outputs.length, ...(first === 1 && rest.length > 0 ? rest : shape)], data);
+}
+
+/** One output as .npy; several as .npz, each under its name. */
+function writeOutputs(file: string, engine: Engine, outputs: Outputs): void {
+  const arrays = engine.outputs.map(
+    ({ name, shape }, o) =>
+      [
+        name,
+        stacked(
+          shape,
+          outputs.map((all) => at(all, o)),
+        ),
+      ] as const,
+  );
+  const [only, ...more] = arrays;
+  const bytes = only !== undefined && more.length === 0 ? writeNpy(only[1]) : writeNpz(new Map(arrays));
+  writeOneFile(file, bytes);
 }
 
 const shown = 10;
 const digits = (x: number): string => x.toPrecision(5);
 
 /** A row per sample, the first ten numbers of each. */
-function describe({ io }: Context, engine: Engine, outputs: readonly Float32Array[]): void {
-  const rows = outputs.slice(0, 100).map((output, i) => {
-    const numbers = Array.from(output.slice(0, shown), digits).join(' ');
-    return [String(i), String(indexOfLargest(output)), output.length > shown ? `${numbers} ...` : numbers];
+function describe({ io }: Context, engine: Engine, outputs: Outputs): void {
+  const several = engine.outputs.length > 1;
+  engine.outputs.forEach(({ name }, o) => {
+    const rows = outputs.slice(0, listed).map((all, i) => rowOf(i, at(all, o)));
+    const columns = [
+      { head: 'sample', align: 'right' },
+      { head: 'top-1', align: 'right' },
+      { head: several ? name : 'output' },
+    ] as const;
+    io.out(`${table(columns, rows, io.columns)}\n`);
   });
-  const columns = [
-    { head: 'sample', align: 'right' },
-    { head: 'top-1', align: 'right' },
-    { head: 'output' },
-  ] as const;
-  io.out(`${table(columns, rows, io.columns)}\n`);
-  if (outputs.length > rows.length)
-    io.out(`and ${formatMany(outputs.length - rows.length, 'more sample')}\n`);
+  if (outputs.length > listed) io.out(`and ${formatMany(outputs.length - listed, 'more sample')}\n`);
   io.out(`${formatMany(outputs.length, 'sample')}, ${engine.name}\n`);
 }
 
-const jsonOf = (engine: Engine, outputs: readonly Float32Array[]): object => ({
-  command: 'run',
-  engine: engine.name,
-  shape: engine.outputShape,
-  top1: outputs.map(indexOfLargest),
-  outputs: outputs.map((output) => [...output]),
-});
+/** Samples. */
+const listed = 100;
+
+function rowOf(sample: number, output: Float32Array): readonly string[] {
+  const numbers = Array.from(output.slice(0, shown), digits).join(' ');
+  return [String(sample), String(indexOfLargest(output)), output.length > shown ? `${numbers} ...` : numbers];
+}
+
+/** `shape`, `top1` and `outputs` are of the first output; of several each is listed in `byOutput`. */
+function jsonOf(engine: Engine, outputs: Outputs): object {
+  const numbers = (o: number) => outputs.map((all) => [...at(all, o)]);
+  const each = engine.outputs.map(({ name, shape }, o) => ({ name, shape, outputs: numbers(o) }));
+  return {
+    command: 'run',
+    engine: engine.name,
+    shape: at(engine.outputs, 0).shape,
+    top1: outputs.map((all) => indexOfLargest(at(all, 0))),
+    outputs: numbers(0),
+    ...(each.length > 1 ? { byOutput: each } : {}),
+  };
+}
 
 function run(context: Context, file: string, flags: Flags): void {
   const { api, io } = context;
-  const loaded = load(api, file);
+  const loaded = load(api, file, flags);
   requireNoEngine(loaded, flags.engine && '--engine');
   const options = prepareOptions(flags, keptPreprocessing(loaded));
-  const prepared = readPrepared(flags.input, sampleShapeOfLoaded(api, loaded), options);
+  const prepared = readPrepared(flags.input, inputsOfLoaded(api, loaded), options);
   const progress = progressOn(io, flags.json === true);
   const engine = chosenEngine(context, loaded, flags, options, progress);
   const count = Math.min(prepared.count, flags.limit ?? prepared.count);
@@ -104,11 +140,15 @@ export function addRun(program: Command, context: () => Context): void {
     .command('run')
     .description('run a model, or simulate a compiled artifact, on samples')
     .argument('<model.onnx|folder>', 'a model, or a folder that compile -o made')
-    .requiredOption('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG')
+    .requiredOption(
+      '--input <FILE>',
+      'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG',
+      collected,
+    )
     .addOption(new Option('--engine <ENGINE>', 'of a model').choices(['float', 'int8']))
     .option('--output <FILE>', 'write all outputs as float32 .npy')
     .option('--limit <N>', 'only the first N samples', positiveInteger);
-  withInputOptions(withQuantizeOptions(command));
+  withSizeOptions(withInputOptions(withQuantizeOptions(command)));
   withJson(command)
     .addHelpText(
       'after',

@@ -17,9 +17,10 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import { progressOn } from '../progress.ts';
 
-interface Flags extends InputFlags, QuantizeFlags, CompressFlags {
+interface Flags extends InputFlags, QuantizeFlags, CompressFlags, SizeFlags {
   readonly out?: string;
   readonly sparsities: readonly number[];
   readonly json?: boolean;
@@ -33,7 +34,7 @@ function shares(text: string): readonly number[] {
 
 async function run(context: Context, file: string, flags: Flags): Promise<void> {
   const { api, io } = context;
-  const graph = loadModel(api, file);
+  const graph = loadModel(api, file, flags);
   const prepared = readSamplesFor(api, graph, flags, prepareOptions(flags));
   const codebook = codebookOf(flags);
   const options = {
@@ -99,7 +100,7 @@ export function addSweep(program: Command, context: () => Context): void {
     .argument('<model.onnx>', 'a model that torch.onnx.export wrote');
   withQuantizeOptions(command);
   withCompressOptions(command);
-  withInputOptions(command)
+  withSizeOptions(withInputOptions(command))
     .option('--sparsities <LIST>', 'shares of zeros to build with', shares, sparsities)
     .option('-o, --out <FOLDER>', 'where sweep.json and sweep.txt go');
   withJson(command)

@@ -7,8 +7,9 @@ import { formatBytes, formatCount } from '../../text/numbers.ts';
 import { table } from '../../text/table.ts';
 import { type Context, paint, printJson } from '../context.ts';
 import { exitCodes } from '../exit.ts';
-import { loadArtifact, readPrepared, sampleShapeOfProgram, spread } from '../flags/model.ts';
+import { inputsOfProgram, loadArtifact, readPrepared, type SampleFiles, spread } from '../flags/model.ts';
 import {
+  collected,
   type InputFlags,
   positiveInteger,
   prepareOptions,
@@ -20,7 +21,7 @@ import { sampleAt } from '../flags/subject.ts';
 import { progressOn } from '../progress.ts';
 
 interface Flags extends InputFlags {
-  readonly input?: string;
+  readonly input?: SampleFiles;
   readonly samples: number;
   readonly targets: readonly TargetName[];
   readonly opt?: string;
@@ -35,7 +36,7 @@ export const parseTargets = (text: string): readonly TargetName[] =>
 function inputsFor(artifact: Artifact, flags: Flags): readonly Uint8Array[] {
   if (flags.input === undefined) return randomInputs(artifact.program, flags.samples);
   const options = prepareOptions(flags, artifact.manifest.preprocessing);
-  const prepared = readPrepared(flags.input, sampleShapeOfProgram(artifact), options);
+  const prepared = readPrepared(flags.input, inputsOfProgram(artifact), options);
   return spread(prepared.count, flags.samples).map((i) =>
     inputBytes(artifact.program, sampleAt(prepared, i)),
   );
@@ -150,7 +151,7 @@ export function addVerify(program: Command, context: () => Context): void {
     .command('verify')
     .description('compile the C of an artifact, run it, and compare every byte with the simulator')
     .argument('<folder>', 'a folder that compile -o made')
-    .option('--input <FILE>', 'samples to run (default: seeded random inputs)')
+    .option('--input <FILE>', 'samples to run (default: seeded random inputs)', collected)
     .option('--samples <N>', 'how many inferences per target', positiveInteger, 4)
     .addOption(
       new Option('--targets <LIST>', `of ${verifyTargets.join(', ')}`)

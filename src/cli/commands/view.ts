@@ -2,10 +2,9 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import type { Artifact } from '../../artifact/make.ts';
 import { writeOneFile } from '../../artifact/node-folder.ts';
-import { InputError } from '../../base/errors.ts';
+import { at, InputError } from '../../base/errors.ts';
 import { readBytes } from '../../data/node-files.ts';
-import { channelsFirst } from '../../data/prepare.ts';
-import { outputSlot } from '../../program/slots.ts';
+import { outputSlots } from '../../program/slots.ts';
 import { formatBytes, formatMany } from '../../text/numbers.ts';
 import { cFunctions } from '../../view/c-functions.ts';
 import type { Example, FloatSide, ViewData } from '../../view/data.ts';
@@ -16,17 +15,20 @@ import type { Api } from '../api.ts';
 import { type Context, printJson } from '../context.ts';
 import { readCalibration } from '../flags/calibrate.ts';
 import {
+  compiledSizes,
   foundModel,
   identifierOf,
+  inputsOfProgram,
   type Loaded,
   load,
   loadModel,
   readPrepared,
   requireModelOf,
-  sampleShapeOfProgram,
+  type SampleFiles,
   spread,
 } from '../flags/model.ts';
 import {
+  collected,
   type InputFlags,
   prepareOptions,
   preprocessingOf,
@@ -35,12 +37,13 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
+import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import { progressOn } from '../progress.ts';
 import { warn } from '../warn.ts';
 
-interface Flags extends InputFlags, QuantizeFlags {
+interface Flags extends InputFlags, QuantizeFlags, SizeFlags {
   readonly model?: string;
-  readonly input?: string;
+  readonly input?: SampleFiles;
   readonly classes?: string;
   readonly out: string;
   readonly json?: boolean;
@@ -70,8 +73,8 @@ function artifactFor(context: Context, loaded: Loaded, flags: Flags): Artifact {
   return api.loadArtifact(new Map([...files].map(([name, content]) => [name, bytesOf(content)])));
 }
 
-function floatProgram(api: Api, file: string, name: string): FloatSide {
-  const { program } = api.compile(loadModel(api, file), { name, arith: 'float32' });
+function floatProgram(api: Api, file: string, name: string, sizes: SizeFlags): FloatSide {
+  const { program } = api.compile(loadModel(api, file, sizes), { name, arith: 'float32' });
   return { kind: 'program', program };
 }
 
@@ -85,7 +88,7 @@ function floatSide(api: Api, artifact: Artifact, loaded: Loaded, { model }: Flag
       reason: 'This program is the float network: there is nothing to compare it with.',
     };
   const file = model ?? (loaded.kind === 'model' ? loaded.file : foundModel(artifact));
-  if (file !== undefined) return floatProgram(api, file, program.name);
+  if (file !== undefined) return floatProgram(api, file, program.name, compiledSizes(artifact));
   return {
     kind: 'none',
     reason: 'Float and difference need the model: make this page with --model MODEL.onnx.',
@@ -96,21 +99,19 @@ const exampleCount = 12;
 
 function examplesFor(artifact: Artifact, flags: Flags): readonly Example[] {
   const { program, manifest } = artifact;
-  const shape = sampleShapeOfProgram(artifact);
+  const inputs = inputsOfProgram(artifact);
   if (flags.input !== undefined) {
-    const prepared = readPrepared(flags.input, shape, prepareOptions(flags, manifest.preprocessing));
-    return examplesFrom(path.basename(flags.input), prepared, spread(prepared.count, exampleCount));
+    const prepared = readPrepared(flags.input, inputs, prepareOptions(flags, manifest.preprocessing));
+    return examplesFrom(path.basename(prepared.where), prepared, spread(prepared.count, exampleCount));
   }
   const frame = frameOf(program, manifest.preprocessing);
-  return frame?.channels === 1
-    ? digitExamples(frame)
-    : noiseExamples(channelsFirst(shape), frame !== undefined);
+  return frame?.channels === 1 ? digitExamples(frame) : noiseExamples(inputs, frame !== undefined);
 }
 
 /** @throws InputError unless there is one name per output. */
 function classesFrom({ program }: Artifact, text: string): readonly string[] {
   const names = text.split(',').map((name) => name.trim());
-  const { length } = outputSlot(program);
+  const { length } = at(outputSlots(program), 0);
   if (names.length === length && names.every((name) => name !== '')) return names;
   throw new InputError({
     where: '--classes',
@@ -135,7 +136,7 @@ function dataFor(context: Context, artifact: Artifact, loaded: Loaded, flags: Fl
 
 function run(context: Context, file: string, flags: Flags): void {
   const { api, io } = context;
-  const loaded = load(api, file);
+  const loaded = load(api, file, flags);
   const artifact = artifactFor(context, loaded, flags);
   const data = dataFor(context, artifact, loaded, flags);
   const page = viewPage(data, api.viewAssets());
@@ -164,11 +165,11 @@ export function addView(program: Command, context: () => Context): void {
     .description('write one HTML page with the simulator in it: draw, step, look at every byte')
     .argument('<folder|model.onnx>', 'a folder that compile -o made, or a model to compile in memory')
     .option('--model <FILE>', 'the model of an artifact, to compare int8 with float')
-    .option('--input <FILE>', 'samples to begin with (default: drawn digits, or noise)')
+    .option('--input <FILE>', 'samples to begin with (default: drawn digits, or noise)', collected)
     .option('--classes <A,B,C>', 'names of the outputs, in order')
     .option('-o, --out <FILE>', 'where the page goes', 'view.html');
   withQuantizeOptions(command);
-  withInputOptions(command);
+  withSizeOptions(withInputOptions(command));
   withJson(command)
     .addHelpText(
       'after',

@@ -9,7 +9,7 @@ import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import type { HeldOut } from '../../search/search.ts';
 import type { Api } from '../api.ts';
-import { readPrepared, sampleShapeOf, spread } from './model.ts';
+import { inputsOf, readPrepared, spread } from './model.ts';
 import type { QuantizeFlags } from './options.ts';
 
 type Calibration = NonNullable<CompileOptions['calibration']>;
@@ -49,7 +49,7 @@ export function readSamplesFor(
       supported: 'about 100 to 1000 typical inputs, from the training data',
       todo: 'give --calibrate FILE, or --type float32',
     });
-  return readPrepared(flags.calibrate, sampleShapeOf(api.toFloatGraph(graph)), options);
+  return readPrepared(flags.calibrate, inputsOf(api.toFloatGraph(graph)), options);
 }
 
 /** @throws as `readSamplesFor` */

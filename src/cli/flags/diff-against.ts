@@ -17,9 +17,9 @@ import {
 import type { Testimony } from '../../diff/causes/cause.ts';
 import type { Inference } from '../../diff/feed.ts';
 import { captureOfRun } from '../../diff/trace-capture.ts';
-import { evaluate } from '../../ir/graph/evaluate.ts';
+import { evaluate, inputTensors } from '../../ir/graph/evaluate.ts';
 import type { AnyNode, Graph } from '../../ir/graph/graph.ts';
-import { floats, type Tensor } from '../../ir/tensor.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { slotAt } from '../../program/slots.ts';
 import { encodeInput, inputBytes, type Sample } from '../../program/values.ts';
 import { createSimulator } from '../../sim/simulate.ts';
@@ -29,7 +29,7 @@ import { readTraces } from '../../trace/read.ts';
 import type { DeviceTrace, TraceRun } from '../../trace/trace.ts';
 import { tagOf } from '../../trace/write.ts';
 import type { Api } from '../api.ts';
-import { foundModel, loadArtifact, loadModel, onlyInput, requireModelOf } from './model.ts';
+import { compiledSizes, foundModel, loadArtifact, loadModel, requireModelOf } from './model.ts';
 
 export interface Against {
   /** What it is, in words. */
@@ -65,18 +65,17 @@ function samplesOf({ samples, against }: Asked): readonly Sample[] {
 function againstModel(asked: Asked): Against {
   const { api, artifact, against } = asked;
   const { program } = artifact;
-  const graph = api.toFloatGraph(loadModel(api, against));
-  const name = onlyInput(graph);
-  const { shape } = must(graph.tensors.get(name), 'the input is a tensor of the graph');
+  const graph = api.toFloatGraph(loadModel(api, against, compiledSizes(artifact)));
   const captureFor = (sample: Sample): Capture => {
-    const input = floats(shape, sample.real);
-    const tensors = new Map<string, Tensor>([[name, input]]);
-    const outputs = evaluate(graph, new Map([[name, input]]), (made, tensor) => tensors.set(made, tensor));
+    const inputs = inputTensors(graph, sample.real);
+    const tensors = new Map<string, Tensor>(inputs);
+    const outputs = evaluate(graph, inputs, (made, tensor) => tensors.set(made, tensor));
     for (const [made, tensor] of outputs) tensors.set(made, tensor);
     return captureOfTensors(program, (slot) => {
       const known = tensors.get(slotAt(program, slot).name);
       // The layer that makes the output may have a name of its own: a view stands between.
-      return known ?? (slot === program.output ? tensors.get(at(graph.outputs, 0)) : undefined);
+      const output = program.outputs.findIndex((port) => port.slot === slot);
+      return known ?? (output < 0 ? undefined : tensors.get(at(graph.outputs, output)));
     });
   };
   const inferences = samplesOf(asked).map((sample) => ({
@@ -127,7 +126,7 @@ async function againstTarget(asked: Asked, name: string): Promise<Against> {
 function modelOf({ api, artifact, model }: Asked): Graph<'imported'> | undefined {
   if (model !== undefined) requireModelOf(artifact, model);
   const file = model ?? foundModel(artifact);
-  return file === undefined ? undefined : loadModel(api, file);
+  return file === undefined ? undefined : loadModel(api, file, compiledSizes(artifact));
 }
 
 /** Bounds of a clip are scalars, shapes and axes are whole numbers: neither makes a layer of its own. */
@@ -173,10 +172,7 @@ function againstArrays(asked: Asked, bytes: Uint8Array): Against {
   const inferences = Array.from({ length: count }, (_, i): Inference => {
     const given = samples[i];
     const theirs = activations.input(i);
-    const own =
-      given === undefined
-        ? theirs && encodeInput(program, Float32Array.from(theirs.data as Float32Array))
-        : inputBytes(program, given);
+    const own = given === undefined ? theirs && encodeInput(program, theirs) : inputBytes(program, given);
     return { ...(own === undefined ? {} : { input: own }), theirs: activations.captureOf(i) };
   });
   return { ...plain, who: against, inferences };

@@ -5,20 +5,17 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Artifact } from '../../artifact/make.ts';
 import { InputError, must } from '../../base/errors.ts';
+import { joined, type ModelInput, prepareInput } from '../../data/model-inputs.ts';
 import { isFolder, readBeside, readBytes, readSamples } from '../../data/node-files.ts';
-import {
-  channelsFirst,
-  type Prepared,
-  type PrepareOptions,
-  prepare,
-  type SampleShape,
-  sampleShapeOfSlot,
-} from '../../data/prepare.ts';
+import { readNpz } from '../../data/npz.ts';
+import { channelsFirst, type Prepared, type PrepareOptions, sampleShapeOfSlot } from '../../data/prepare.ts';
+import type { Samples } from '../../data/samples.ts';
 import { identifierFrom } from '../../emit/c/identifier.ts';
-import type { Graph, Stage } from '../../ir/graph/graph.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
 import { channelsLast } from '../../plan/orders.ts';
-import { inputSlot } from '../../program/slots.ts';
+import { inputPorts } from '../../program/port.ts';
 import type { Api } from '../api.ts';
+import { addAxis, addShape, type SizeFlags, sizesOf } from './sizes.ts';
 
 export type Loaded =
   | { readonly kind: 'model'; readonly file: string; readonly graph: Graph<'imported'> }
@@ -26,7 +23,7 @@ export type Loaded =
 
 const stem = (file: string): string => path.basename(file).replace(/\.[^.]*$/, '');
 
-export function loadModel(api: Api, file: string): Graph<'imported'> {
+export function loadModel(api: Api, file: string, sizes: SizeFlags = {}): Graph<'imported'> {
   if (isFolder(file))
     throw new InputError({
       where: file,
@@ -40,7 +37,7 @@ export function loadModel(api: Api, file: string): Graph<'imported'> {
     read.set(location, bytes);
     return bytes;
   };
-  return api.loadOnnx(readBytes(file), { name: file, external });
+  return api.loadOnnx(readBytes(file), { name: file, external, ...sizesOf(sizes) });
 }
 
 export function loadArtifact(api: Api, folder: string): Artifact {
@@ -56,40 +53,123 @@ export function loadArtifact(api: Api, folder: string): Artifact {
 }
 
 /** A folder is an artifact, a file is a model. */
-export const load = (api: Api, file: string): Loaded =>
-  isFolder(file)
-    ? { kind: 'artifact', artifact: loadArtifact(api, file) }
-    : { kind: 'model', file, graph: loadModel(api, file) };
+export function load(api: Api, file: string, sizes: SizeFlags): Loaded {
+  if (!isFolder(file)) return { kind: 'model', file, graph: loadModel(api, file, sizes) };
+  if (sizes.shape !== undefined || sizes.axis !== undefined)
+    throw new InputError({
+      where: sizes.shape === undefined ? '--axis' : '--shape',
+      found: 'an artifact, whose sizes were fixed when it was compiled',
+      supported: 'this option with .onnx files',
+    });
+  return { kind: 'artifact', artifact: loadArtifact(api, file) };
+}
 
 /** A C identifier made of a file's name. */
 export const identifierOf = (file: string): string => identifierFrom(stem(file).toLowerCase());
 
-/** The name of the only input of a model. @throws InputError for models with several. */
-export function onlyInput<S extends Stage>(graph: Graph<S>): string {
-  const [name, ...more] = graph.inputs;
-  if (name !== undefined && more.length === 0) return name;
-  throw new InputError({
-    where: graph.name,
-    found: `${graph.inputs.length} inputs (${graph.inputs.join(', ')})`,
-    supported: 'models with one input',
-    todo: 'export the model with its one image or feature input',
+/** What samples of a model fill. */
+export const inputsOf = (graph: Graph<'float'>): readonly ModelInput[] =>
+  graph.inputs.map((name) => {
+    const { dtype, shape } = must(graph.tensors.get(name), 'the input is a tensor of the graph');
+    const sample = shape.slice(1);
+    return {
+      name,
+      shape,
+      sample: channelsLast(graph, name) === undefined ? sample : { channelsLast: sample },
+      integers: dtype !== 'float32',
+    };
   });
-}
-
-/** The shape of one sample: the model's input without the batch axis. */
-export function sampleShapeOf(graph: Graph<'float'>): SampleShape {
-  const info = must(graph.tensors.get(onlyInput(graph)), 'the input is a tensor of the graph');
-  const shape = info.shape.slice(1);
-  return channelsLast(graph) === undefined ? shape : { channelsLast: shape };
-}
 
 /** The same of a program. */
-export const sampleShapeOfProgram = ({ program }: Artifact): SampleShape =>
-  sampleShapeOfSlot(inputSlot(program));
+export const inputsOfProgram = ({ program }: Artifact): readonly ModelInput[] =>
+  inputPorts(program).map(({ name, slot, grids }) => ({
+    name,
+    shape: slot.shape,
+    sample: sampleShapeOfSlot(slot),
+    integers: slot.elem !== 'f32' && grids.length === 0,
+  }));
 
-export function readPrepared(file: string, sample: SampleShape, options: PrepareOptions): Prepared {
-  const shape = channelsFirst(sample);
-  return prepare(readSamples(file, shape.length === 3 ? shape[0] : undefined), sample, options);
+/** Files of samples, as the command line names them: `FILE` for the only input, `NAME=FILE` for each of several. */
+export type SampleFiles = readonly string[];
+
+/**
+ * @param files for several inputs one `NAME=FILE` each, or one .npz with an array of each name, or one folder with a
+ *   file of each name
+ * @throws InputError when an input has no file, a file no input, or samples do not fit
+ */
+export function readPrepared(
+  files: SampleFiles,
+  inputs: readonly ModelInput[],
+  options: PrepareOptions,
+): Prepared {
+  const [input, ...more] = inputs;
+  const [file, ...others] = files;
+  if (input !== undefined && more.length === 0 && file !== undefined && others.length === 0)
+    return readInput(withoutName(file, input), input, options);
+  const parts = inputs.map((each) => prepareInput(samplesOf(files, each, inputs), each));
+  return joined(parts, inputs, options);
+}
+
+const withoutName = (file: string, { name }: ModelInput): string =>
+  file.startsWith(`${name}=`) && !existsSync(file) ? file.slice(name.length + 1) : file;
+
+function readInput(file: string, input: ModelInput, options: PrepareOptions): Prepared {
+  const shape = channelsFirst(input.sample);
+  return prepareInput(readSamples(file, shape.length === 3 ? shape[0] : undefined), input, options);
+}
+
+/** The samples of one of several inputs. */
+function samplesOf(files: SampleFiles, input: ModelInput, inputs: readonly ModelInput[]): Samples {
+  const [file, ...others] = files;
+  requireNames(files, inputs);
+  const named = files.find((each) => each.startsWith(`${input.name}=`));
+  if (named !== undefined) return readSamples(named.slice(input.name.length + 1));
+  if (file === undefined || others.length > 0 || nameIn(file, inputs) !== undefined)
+    throw lacking(files.join(' '), input, inputs);
+  if (isFolder(file)) return readSamples(fileIn(file, input, inputs));
+  const array = readNpz(readBytes(file), file).get(input.name);
+  if (array === undefined) throw lacking(file, input, inputs);
+  return { where: `${file}:${input.name}`, array };
+}
+
+/** The longest name that the text before some '=' is. */
+const nameIn = (file: string, inputs: readonly ModelInput[]): string | undefined =>
+  inputs.map(({ name }) => name).find((name) => file.startsWith(`${name}=`));
+
+/** @throws InputError for several files of which one is for no input, and for two of one input. */
+function requireNames(files: SampleFiles, inputs: readonly ModelInput[]): void {
+  if (files.length === 1) return;
+  const seen = new Set<string>();
+  for (const file of files) {
+    const name = nameIn(file, inputs);
+    if (name !== undefined && !seen.has(name)) seen.add(name);
+    else
+      throw new InputError({
+        where: file,
+        found: name === undefined ? 'no input of that name' : `input '${name}' twice`,
+        supported: namesOf(inputs),
+        todo: 'write NAME=FILE, once for each input',
+      });
+  }
+}
+
+const namesOf = (inputs: readonly ModelInput[]): string =>
+  `inputs ${inputs.map(({ name }) => `'${name}'`).join(', ')}`;
+
+const lacking = (where: string, input: ModelInput, inputs: readonly ModelInput[]): InputError =>
+  new InputError({
+    where,
+    found: `no samples of input '${input.name}'`,
+    supported: namesOf(inputs),
+    todo: 'give NAME=FILE for each, a .npz with an array of each name, or a folder with NAME.npy for each',
+  });
+
+/** `<name>.npy` and the like; in the name of a file what stands for no letter is `_`. */
+function fileIn(folder: string, input: ModelInput, inputs: readonly ModelInput[]): string {
+  const names = [input.name, identifierFrom(input.name)];
+  const found = readdirSync(folder).find((file) => names.includes(stem(file)));
+  if (found === undefined) throw lacking(folder, input, inputs);
+  return path.join(folder, found);
 }
 
 /** At most `wanted` of `count` indices, evenly spread over them. */
@@ -101,10 +181,27 @@ export function spread(count: number, wanted: number): readonly number[] {
 const isModelOf = ({ manifest }: Artifact, file: string): boolean =>
   bytesToHex(sha256(readBytes(file))) === manifest.model.sha256;
 
+const commandOf = ({ manifest }: Artifact): readonly string[] =>
+  manifest.command.split(' ').map((word) => word.replaceAll("'", ''));
+
+/** The sizes that an artifact's model was compiled with. */
+export function compiledSizes(artifact: Artifact): SizeFlags {
+  const words = commandOf(artifact).flatMap(
+    (word) => /^(--axis|--shape)=(.*)/.exec(word)?.slice(1) ?? [word],
+  );
+  const given = (option: string): readonly string[] =>
+    words.filter((word, i) => words[i - 1] === option && /=\d/.test(word));
+  return {
+    shape: given('--shape').reduce((known, text) => addShape(text, known), {}),
+    axis: given('--axis').reduce((known, text) => addAxis(text, known), {}),
+  };
+}
+
 /** The model that the artifact was compiled from, if it still lies where its command line says. */
 export function foundModel(artifact: Artifact): string | undefined {
-  const words = artifact.manifest.command.split(' ').map((word) => word.replaceAll("'", ''));
-  return words.find((word) => word.endsWith('.onnx') && existsSync(word) && isModelOf(artifact, word));
+  return commandOf(artifact).find(
+    (word) => word.endsWith('.onnx') && existsSync(word) && isModelOf(artifact, word),
+  );
 }
 
 /** @throws InputError for another model. */

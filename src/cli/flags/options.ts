@@ -6,6 +6,7 @@ import { type Normalize, parseNormalize } from '../../data/normalize.ts';
 import { type PrepareOptions, parseLayout, parseResize } from '../../data/prepare.ts';
 import type { RequantMode } from '../../ir/graph/op.ts';
 import type { CalibrationMethod } from '../../passes/calibrate.ts';
+import type { SampleFiles } from './model.ts';
 
 export function positiveInteger(text: string): number {
   if (/^[1-9][0-9]{0,9}$/.test(text)) return Number(text);
@@ -25,6 +26,9 @@ export const numberWithin =
     if (text.trim() !== '' && value >= least && value <= most) return value;
     throw new InvalidArgumentError(`It has to be ${what}.`);
   };
+
+/** An option that may be given several times. */
+export const collected = (value: string, before: SampleFiles = []): SampleFiles => [...before, value];
 
 const finite = Number.MAX_VALUE;
 
@@ -70,7 +74,7 @@ export function preprocessingOf({ normalize, pad, resize }: Kept): Preprocessing
 }
 
 export interface QuantizeFlags {
-  readonly calibrate?: string;
+  readonly calibrate?: SampleFiles;
   /** Of calibration. */
   readonly samples: number;
   readonly requant: RequantMode;
@@ -89,7 +93,11 @@ const methods = ['minmax', 'percentile', 'mse'] as const satisfies readonly Cali
 /** How a float model becomes an integer one. */
 export const withQuantizeOptions = (command: Command): Command =>
   command
-    .option('--calibrate <FILE>', 'typical samples: .npy, .npz, idx, CIFAR-10 .bin, folder of PNG')
+    .option(
+      '--calibrate <FILE>',
+      'typical samples: .npy, .npz, idx, CIFAR-10 .bin, folder of PNG; NAME=FILE for each of several inputs',
+      collected,
+    )
     .option('--samples <N>', 'how many of them to use, evenly spread', positiveInteger, 512)
     .addOption(
       new Option('--requant <MODE>', 'rounding of accumulators').choices(requantModes).default('single'),

@@ -1,25 +1,25 @@
 /** What a command is about (a model or an artifact), with the sample shape and the engines it offers. */
 
 import { InputError, must } from '../../base/errors.ts';
-import type { Prepared, PrepareOptions, SampleShape } from '../../data/prepare.ts';
+import type { ModelInput } from '../../data/model-inputs.ts';
+import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
+import { inputTensors } from '../../ir/graph/evaluate.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import { floats, type Shape } from '../../ir/tensor.ts';
+import type { Shape } from '../../ir/tensor.ts';
+import { outputPorts } from '../../program/port.ts';
 import type { Program } from '../../program/program.ts';
-import { outputSlot } from '../../program/slots.ts';
-import { decodeOutput, inputBytes, type Sample } from '../../program/values.ts';
+import { decodeOutputs, inputBytes, type Sample } from '../../program/values.ts';
 import type { EngineName } from '../../runtime/engines.ts';
 import type { Api } from '../api.ts';
 import type { Context } from '../context.ts';
 import type { Progress } from '../progress.ts';
 import { warn } from '../warn.ts';
 import { readCalibration } from './calibrate.ts';
-import { identifierOf, type Loaded, onlyInput, sampleShapeOf, sampleShapeOfProgram } from './model.ts';
+import { identifierOf, inputsOf, inputsOfProgram, type Loaded } from './model.ts';
 import type { Kept, QuantizeFlags } from './options.ts';
 
-export const sampleShapeOfLoaded = (api: Api, loaded: Loaded): SampleShape =>
-  loaded.kind === 'artifact'
-    ? sampleShapeOfProgram(loaded.artifact)
-    : sampleShapeOf(api.toFloatGraph(loaded.graph));
+export const inputsOfLoaded = (api: Api, loaded: Loaded): readonly ModelInput[] =>
+  loaded.kind === 'artifact' ? inputsOfProgram(loaded.artifact) : inputsOf(api.toFloatGraph(loaded.graph));
 
 /** How an artifact's samples were prepared when it was compiled. */
 export const keptPreprocessing = (loaded: Loaded): Kept =>
@@ -76,21 +76,23 @@ export function chosenEngine(
 export interface Engine {
   /** `float`: the model as trained. `int8`, `float32`: the program that the C is printed from, simulated. */
   readonly name: 'float' | 'int8' | 'float32';
-  readonly outputShape: Shape;
-  run(sample: Sample): Float32Array;
+  readonly outputs: readonly { readonly name: string; readonly shape: Shape }[];
+  /** Real numbers, by output. */
+  run(sample: Sample): readonly Float32Array[];
 }
 
 export function floatEngine(api: Api, graph: Graph<'float'>): Engine {
-  const input = onlyInput(graph);
-  const output = must(graph.outputs[0], 'a model has an output');
-  const { shape } = must(graph.tensors.get(input), 'the input is a tensor of the graph');
-  const outputShape = must(graph.tensors.get(output), 'the output is a tensor of the graph').shape;
   return {
     name: 'float',
-    outputShape,
+    outputs: graph.outputs.map((name) => {
+      const { shape } = must(graph.tensors.get(name), 'the output is a tensor of the graph');
+      return { name, shape };
+    }),
     run: ({ real }) => {
-      const results = api.evaluate(graph, new Map([[input, floats(shape, real)]]));
-      return Float32Array.from(must(results.get(output), 'evaluation returns the outputs').data);
+      const results = api.evaluate(graph, inputTensors(graph, real));
+      return graph.outputs.map((name) =>
+        Float32Array.from(must(results.get(name), 'evaluation returns the outputs').data),
+      );
     },
   };
 }
@@ -100,8 +102,8 @@ export function programEngine(api: Api, program: Program, engine?: EngineName): 
   const run = api.inference(program, engine);
   return {
     name: program.arith,
-    outputShape: outputSlot(program).shape,
-    run: (sample) => decodeOutput(program, run(inputBytes(program, sample)).output),
+    outputs: outputPorts(program).map(({ name, slot: { shape } }) => ({ name, shape })),
+    run: (sample) => decodeOutputs(program, run(inputBytes(program, sample)).output),
   };
 }
 

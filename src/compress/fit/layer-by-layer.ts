@@ -3,8 +3,9 @@
  * computed in the reference network, on the inputs that the layers before it, already compressed, really give.
  */
 import { at, must } from '../../base/errors.ts';
+import { inputTensors } from '../../ir/graph/evaluate.ts';
 import type { Graph, Node } from '../../ir/graph/graph.ts';
-import { floats, type Tensor } from '../../ir/tensor.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { type MacLayer, macLayers } from './layers.ts';
 import { solverOf } from './reconstruct.ts';
 import type { LayerTargets, Targets } from './reference.ts';
@@ -111,10 +112,11 @@ class Frontier {
   readonly #values: Map<string, readonly Tensor[]>;
 
   constructor(graph: Graph<'float'>, samples: readonly Float32Array[]) {
-    const input = must(graph.inputs[0], 'a float graph has an input');
-    const { shape } = must(graph.tensors.get(input), 'the input has a type');
     this.#graph = graph;
-    this.#values = new Map([[input, samples.map((sample) => floats(shape, sample))]]);
+    const given = samples.map((sample) => inputTensors(graph, sample));
+    this.#values = new Map(
+      graph.inputs.map((name) => [name, given.map((inputs) => must(inputs.get(name), `input '${name}'`))]),
+    );
   }
 
   inputsOf(name: string): readonly Tensor[] {
@@ -131,11 +133,17 @@ class Frontier {
     const sources = current.inputs.map((name) => graph.tensors.get(name)?.constant ?? this.inputsOf(name));
     const activation = node.inputs.find((name) => this.#values.has(name));
     const count = this.inputsOf(must(activation, 'a node reads an activation')).length;
-    const outputs = Array.from({ length: count }, (_, i) => {
+    const made = Array.from({ length: count }, (_, i) => {
       const inputs = sources.map((s) => ('data' in s ? s : must(s[i], 'a tensor for every sample')));
-      return must(current.op.reference(current.attrs, inputs)[0], 'a node has an output');
+      return current.op.reference(current.attrs, inputs);
     });
-    this.#values.set(must(node.outputs[0], 'a node has an output'), outputs);
+    node.outputs.forEach((name, output) => {
+      if (name === '') return;
+      this.#values.set(
+        name,
+        made.map((tensors) => must(tensors[output], 'a node has its outputs')),
+      );
+    });
     this.#forget(node);
   }
 

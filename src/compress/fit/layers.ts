@@ -45,8 +45,7 @@ export const macLayers = (graph: Graph<'float'>): readonly MacLayer[] =>
 function macLayer(graph: Graph<'float'>, node: Node, { groups, starts, order, ...rest }: Rows): MacLayer {
   const constantAt = (index: number) => graph.tensors.get(inputName(node, index))?.constant;
   const weight = must(constantAt(1), `the weights of '${node.name}' are constant`);
-  const [rows = 1] = weight.shape;
-  const [input = ''] = node.inputs;
+  const [rows, input] = [at(weight.shape, 0), at(node.inputs, 0)];
   const terms = rest.offsets.length;
   const reach = largestOf(rest.offsets);
   return {
@@ -79,6 +78,6 @@ function flattenedOrder(graph: Graph<'float'>, name: string, terms: number): rea
   const rowMajor = Array.from({ length: terms }, (_, i) => i);
   const maker = graph.nodes.find((n) => n.outputs.includes(name));
   if (maker?.op.alias) return flattenedOrder(graph, at(maker.inputs, 0), terms);
-  const shape = graph.tensors.get(name)?.shape ?? [];
+  const { shape } = must(graph.tensors.get(name), `tensor '${name}' has a type`);
   return countOf(shape) === terms && shape.length > 2 ? (spatialOrder(shape) ?? rowMajor) : rowMajor;
 }

@@ -5,7 +5,7 @@ import { mulberry32 } from '../../base/random.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { SampleRun } from '../gradient/sample-run.ts';
 import { type MacLayer, macLayers } from './layers.ts';
-import { squaredGradients } from './statistics.ts';
+import { type StatisticsOptions, squaredGradients } from './statistics.ts';
 
 /** Of one layer and one sample. */
 export interface Targets {
@@ -14,15 +14,6 @@ export interface Targets {
   readonly sums: Float32Array;
   /** positions x rows: how much a squared error there costs the network's outputs, on average never 0. */
   readonly weights: Float32Array;
-}
-
-export interface TargetOptions {
-  readonly seed: number;
-  /** Back-propagated directions per sample. */
-  readonly projections: number;
-  /** Between 0 (all positions of a row count the same) and 1 (by their own squared gradients). */
-  readonly focus: number;
-  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** How closely networks are looked at by all that compresses them. */
@@ -37,7 +28,7 @@ export type LayerTargets = readonly (readonly Targets[])[];
 export function targetsOf(
   reference: Graph<'float'>,
   samples: readonly Float32Array[],
-  options: TargetOptions,
+  options: StatisticsOptions,
 ): LayerTargets {
   const random = mulberry32(options.seed);
   const layers = macLayers(reference);

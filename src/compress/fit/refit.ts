@@ -45,46 +45,42 @@ export const emptyWeights = (layer: MacLayer): Weights => ({
   bias: new Float64Array(layer.rows),
 });
 
-/** Each row's kept weights and bias, refitted to the row's own sums by least squares. */
-export function refitted(
-  layers: readonly MacLayer[],
-  problems: readonly Problem[],
-  masks: Masks,
-): AllWeights {
-  const all = new Map(layers.map((layer) => [layer, emptyWeights(layer)]));
-  for (const problem of problems) {
-    const into = must(all.get(problem.layer), 'every problem belongs to a layer');
-    const mask = must(masks.get(problem.layer), 'every layer has a mask');
-    for (let row = 0; row < problem.rows; row++) {
-      const w0 = augmentedRow(problem, row);
-      const kept = keptColumns(problem, mask, row);
-      const whole = kept.length === w0.length;
-      putRow(problem, into, row, whole ? w0 : reconstruct(problem.hessian, w0, kept, refitDamping));
+type Refit = (layers: readonly MacLayer[], problems: readonly Problem[], masks: Masks) => AllWeights;
+
+/** Weights made row by row, of a row's bias and weights and its columns that are kept. */
+const byRow =
+  (made: (problem: Problem, w: Float64Array, kept: readonly number[]) => Float64Array): Refit =>
+  (layers, problems, masks) => {
+    const all = new Map(layers.map((layer) => [layer, emptyWeights(layer)]));
+    for (const problem of problems) {
+      const into = must(all.get(problem.layer), 'every problem belongs to a layer');
+      const mask = must(masks.get(problem.layer), 'every layer has a mask');
+      for (let row = 0; row < problem.rows; row++)
+        putRow(
+          problem,
+          into,
+          row,
+          made(problem, augmentedRow(problem, row), keptColumns(problem, mask, row)),
+        );
     }
-  }
-  return all;
-}
+    return all;
+  };
+
+/** Each row's kept weights and bias, refitted to the row's own sums by least squares. */
+export const refitted = byRow(({ hessian }, w, kept) =>
+  kept.length === w.length ? w : reconstruct(hessian, w, kept, refitDamping),
+);
 
 /** Zeros put in, other weights left as they were; the bias makes up for the mean of what is gone. */
-export function masked(layers: readonly MacLayer[], problems: readonly Problem[], masks: Masks): AllWeights {
-  const all = new Map(layers.map((layer) => [layer, emptyWeights(layer)]));
-  for (const problem of problems) {
-    const into = must(all.get(problem.layer), 'every problem belongs to a layer');
-    const mask = must(masks.get(problem.layer), 'every layer has a mask');
-    const { data, size } = problem.hessian;
-    for (let row = 0; row < problem.rows; row++) {
-      const w = augmentedRow(problem, row);
-      const kept = new Set(keptColumns(problem, mask, row));
-      for (let i = 1; i < size; i++) {
-        if (kept.has(i)) continue;
-        if (at(data, 0) > 0) w[0] = at(w, 0) + (at(w, i) * at(data, i * size)) / at(data, 0);
-        w[i] = 0;
-      }
-      putRow(problem, into, row, w);
-    }
+export const masked = byRow(({ hessian: { data, size } }, w, kept) => {
+  const stays = new Set(kept);
+  for (let i = 1; i < size; i++) {
+    if (stays.has(i)) continue;
+    if (at(data, 0) > 0) w[0] = at(w, 0) + (at(w, i) * at(data, i * size)) / at(data, 0);
+    w[i] = 0;
   }
-  return all;
-}
+  return w;
+});
 
 /** The graph with other weights and biases in the given layers; shapes stay. */
 export function withWeights(graph: Graph<'float'>, all: AllWeights): Graph<'float'> {

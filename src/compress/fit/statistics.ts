@@ -21,7 +21,7 @@ export interface StatisticsOptions {
   readonly seed: number;
   /** Back-propagated directions per sample. */
   readonly projections: number;
-  /** Between 0 (every position counts the same) and 1 (by its squared gradient). */
+  /** Between 0 (all positions of a row count the same) and 1 (by their squared gradients). */
   readonly focus: number;
   readonly onProgress?: (done: number, total: number) => void;
 }

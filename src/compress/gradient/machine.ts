@@ -1,6 +1,7 @@
 /** A network in memory: a group of samples forward, and the gradients of the loss backward. */
 import { at, must } from '../../base/errors.ts';
 import { instantiate } from '../../wasm/host.ts';
+import { curveBackward, curveForward, productBackward, productForward } from './curve.ts';
 import { elementBytes, type Kernels, kernelModule, lanes } from './kernels.ts';
 import type { Affine, Network, Step, Terms } from './network.ts';
 import { softmaxBackward, softmaxForward } from './softmax.ts';
@@ -36,7 +37,7 @@ class Allotment {
   }
 }
 
-type Run = () => void;
+type Way = () => void;
 
 /**
  * Values and gradients are elements x 16 samples. A gradient lies `toGradient` bytes behind its value.
@@ -49,8 +50,8 @@ export class Engine {
   readonly input: Float32Array;
   readonly output: Float32Array;
   readonly outputGradients: Float32Array;
-  readonly #forward: readonly Run[];
-  readonly #backward: readonly Run[];
+  readonly #forward: readonly Way[];
+  readonly #backward: readonly Way[];
   readonly #tables = new Map<number, Tables>();
   readonly #gradients: Float32Array;
   readonly #buffer: ArrayBuffer;
@@ -77,11 +78,11 @@ export class Engine {
     network.steps.forEach((step, i) => {
       writeTables(buffer, step, places[i]);
     });
-    const runs = network.steps.map((step, i) =>
-      runsOf(step, must(places[i], 'each step has its places'), kernels, buffer, toGradient),
+    const ways = network.steps.map((step, i) =>
+      waysOf(step, must(places[i], 'each step has its places'), kernels, buffer, toGradient),
     );
-    this.#forward = runs.map((run) => run.forward);
-    this.#backward = runs.filter((_, i) => network.steps[i]?.learns).map((run) => run.backward);
+    this.#forward = ways.map((way) => way.forward);
+    this.#backward = ways.filter((_, i) => network.steps[i]?.learns).map((way) => way.backward);
     this.#backward = this.#backward.toReversed();
   }
 
@@ -144,6 +145,8 @@ function placesOf(step: Step, room: Allotment): Places {
       };
     case 'clamp':
     case 'softmax':
+    case 'curve':
+    case 'product':
       return { kind: 'none' };
     default:
       return step satisfies never;
@@ -189,17 +192,17 @@ function writeTables(buffer: ArrayBuffer, step: Step, place: Places | undefined)
   new Float32Array(buffer, tables.bias, bias.length).set(bias);
 }
 
-interface Runs {
-  readonly forward: Run;
-  readonly backward: Run;
+interface Ways {
+  readonly forward: Way;
+  readonly backward: Way;
 }
 
-function runsOf(step: Step, at: Places, kernels: Kernels, buffer: ArrayBuffer, toGradient: number): Runs {
+function waysOf(step: Step, at: Places, kernels: Kernels, buffer: ArrayBuffer, toGradient: number): Ways {
   switch (step.kind) {
     case 'affine':
-      return affineRuns(step, affinePlace(at).tables, kernels, toGradient);
+      return affineWays(step, affinePlace(at).tables, kernels, toGradient);
     case 'maxPool':
-      return poolRuns(step, poolPlace(at), kernels, toGradient);
+      return poolWays(step, poolPlace(at), kernels, toGradient);
     case 'clamp':
       return clampRuns(step, kernels, toGradient);
     case 'softmax': {
@@ -210,17 +213,33 @@ function runsOf(step: Step, at: Places, kernels: Kernels, buffer: ArrayBuffer, t
         backward: () => softmaxBackward(values, gradients, step, lanes),
       };
     }
+    case 'curve': {
+      const values = new Float32Array(buffer);
+      const gradients = values.subarray(toGradient / 4);
+      return {
+        forward: () => curveForward(values, step, lanes),
+        backward: () => curveBackward(values, gradients, step, lanes),
+      };
+    }
+    case 'product': {
+      const values = new Float32Array(buffer);
+      const gradients = values.subarray(toGradient / 4);
+      return {
+        forward: () => productForward(values, step, lanes),
+        backward: () => productBackward(values, gradients, step, lanes),
+      };
+    }
     default:
       return step satisfies never;
   }
 }
 
-function poolRuns(
+function poolWays(
   step: Extract<Step, { kind: 'maxPool' }>,
   at: Extract<Places, { kind: 'maxPool' }>,
   kernels: Kernels,
   toGradient: number,
-): Runs {
+): Ways {
   const taps = [at.taps, at.taps + 4 * step.taps.length] as const;
   const pixels = [at.pixelStarts, at.pixelStarts + 4 * step.pixelStarts.length] as const;
   const args = [step.channels, step.planeBytes, ...taps, ...pixels, step.x, step.y] as const;
@@ -234,7 +253,7 @@ function clampRuns(
   { x, count, clamp }: Extract<Step, { kind: 'clamp' }>,
   kernels: Kernels,
   toGradient: number,
-): Runs {
+): Ways {
   const args = [x, x + count * elementBytes, Math.fround(clamp.lo), Math.fround(clamp.hi)] as const;
   return {
     forward: () => kernels.clamp(...args),
@@ -242,7 +261,7 @@ function clampRuns(
   };
 }
 
-function affineRuns(step: Affine, at: Tables, kernels: Kernels, toGradient: number): Runs {
+function affineWays(step: Affine, at: Tables, kernels: Kernels, toGradient: number): Ways {
   const { rows, pixelStarts, x, y } = step;
   const pixels = pixelStarts.length;
   const terms = [rows, at.rowStarts, at.offsets] as const;

@@ -7,6 +7,7 @@ import { holds, must } from '../../base/errors.ts';
 import { largestOf } from '../../base/extremes.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { countOf, floats, type Tensor } from '../../ir/tensor.ts';
+import { curveBackward, curveForward, productBackward, productForward } from './curve.ts';
 import { elementBytes } from './kernels.ts';
 import { type Affine, type Network, networkOf, type Step, weightsIn } from './network.ts';
 import { softmaxBackward, softmaxForward } from './softmax.ts';
@@ -17,7 +18,7 @@ interface Memory {
   readonly gradients: Float64Array;
 }
 
-interface Runs {
+interface Ways {
   readonly forward: (memory: Memory) => void;
   /** Adds to the gradients of what the step reads. */
   readonly backward: (memory: Memory) => void;
@@ -28,7 +29,7 @@ export class SampleRun {
   /** By layer, rows x positions, of the last forward pass: before clamp and pool. */
   readonly sums: readonly Float32Array[];
   readonly #memory: Memory;
-  readonly #runs: readonly Runs[];
+  readonly #ways: readonly Ways[];
 
   /** @throws InputError as `networkOf` */
   constructor(graph: Graph<'float'>) {
@@ -38,19 +39,19 @@ export class SampleRun {
     const weights = weightsIn(graph, this.network);
     this.sums = layers.map(({ rows, pixels }) => new Float32Array(rows * pixels));
     this.#memory = { values: new Float32Array(elements), gradients: new Float64Array(elements) };
-    this.#runs = steps.map((step) => {
-      if (step.kind !== 'affine') return runsOf(step, elements);
+    this.#ways = steps.map((step) => {
+      if (step.kind !== 'affine') return waysOf(step, elements);
       const { values } = step;
-      if (values.kind === 'fixed') return affineRuns(step, elements, values.weights, values.bias);
+      if (values.kind === 'fixed') return affineWays(step, elements, values.weights, values.bias);
       const own = must(weights[values.layer], 'weights for each layer');
-      return affineRuns(step, elements, Float64Array.from(own.weights), own.bias, this.sums[values.layer]);
+      return affineWays(step, elements, Float64Array.from(own.weights), own.bias, this.sums[values.layer]);
     });
   }
 
   /** @param sample the network's input, row-major */
   forward(sample: Float32Array): void {
     this.#memory.values.set(sample, this.network.input / elementBytes);
-    for (const run of this.#runs) run.forward(this.#memory);
+    for (const way of this.#ways) way.forward(this.#memory);
   }
 
   /**
@@ -62,8 +63,8 @@ export class SampleRun {
     const { gradients } = this.#memory;
     gradients.fill(0);
     gradients.set(direction, this.network.output / elementBytes);
-    for (let i = this.#runs.length - 1; i >= 0; i--)
-      if (this.network.steps[i]?.learns) this.#runs[i]?.backward(this.#memory);
+    for (let i = this.#ways.length - 1; i >= 0; i--)
+      if (this.network.steps[i]?.learns) this.#ways[i]?.backward(this.#memory);
     return this.network.steps.flatMap((step) => {
       if (step.kind !== 'affine' || step.values.kind === 'fixed') return [];
       const at = step.y / elementBytes;
@@ -81,13 +82,13 @@ export class SampleRun {
 
 const elementsOf = (bytes: Int32Array, from = 0): Int32Array => bytes.map((n) => (from + n) / elementBytes);
 
-function affineRuns(
+function affineWays(
   step: Affine,
   elements: number,
   weights: Float64Array,
   bias: Float32Array | Float64Array,
   sums?: Float32Array,
-): Runs {
+): Ways {
   const rows: Rows = {
     rowStarts: step.terms.rowStarts,
     offsets: elementsOf(step.terms.offsets),
@@ -182,10 +183,10 @@ function addGradients({ rowStarts, offsets, starts, weights, bias, y }: Rows, gr
   }
 }
 
-function runsOf(step: Exclude<Step, Affine>, elements: number): Runs {
+function waysOf(step: Exclude<Step, Affine>, elements: number): Ways {
   switch (step.kind) {
     case 'maxPool':
-      return poolRuns(step, elements);
+      return poolWays(step, elements);
     case 'clamp': {
       const from = step.x / elementBytes;
       holds({ length: elements }, from + step.count);
@@ -206,12 +207,22 @@ function runsOf(step: Exclude<Step, Affine>, elements: number): Runs {
         forward: ({ values }) => softmaxForward(values, step, 1),
         backward: ({ values, gradients }) => softmaxBackward(values, gradients, step, 1),
       };
+    case 'curve':
+      return {
+        forward: ({ values }) => curveForward(values, step, 1),
+        backward: ({ values, gradients }) => curveBackward(values, gradients, step, 1),
+      };
+    case 'product':
+      return {
+        forward: ({ values }) => productForward(values, step, 1),
+        backward: ({ values, gradients }) => productBackward(values, gradients, step, 1),
+      };
     default:
       return step satisfies never;
   }
 }
 
-function poolRuns(step: Extract<Step, { kind: 'maxPool' }>, elements: number): Runs {
+function poolWays(step: Extract<Step, { kind: 'maxPool' }>, elements: number): Ways {
   const taps = elementsOf(step.taps);
   const starts = elementsOf(step.pixelStarts, step.x);
   const first = step.y / elementBytes;

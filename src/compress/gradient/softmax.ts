@@ -4,17 +4,11 @@
  */
 import { holds } from '../../base/errors.ts';
 import { elementBytes } from './kernels.ts';
+import type { SoftmaxStep } from './network.ts';
 
-interface Lines {
-  /** Bytes. */
-  readonly x: number;
-  readonly y: number;
-  readonly lines: number;
-  readonly size: number;
-  readonly inner: number;
-}
+type Lines = Omit<SoftmaxStep, 'kind'>;
 
-/** Where each run of `size` that sums to 1 begins in x and y, `stride` from element to element. */
+/** Where each line of `size` elements that sum to 1 begins in x and y, `stride` from element to element. */
 function forLines(
   numbers: readonly (Float32Array | Float64Array)[],
   { x, y, lines, size, inner }: Lines,

@@ -104,7 +104,7 @@ function candidate(
     rows: count,
     units,
     trace,
-    sizes: trace.order.map((u) => sizeOf(units[u] ?? [])),
+    sizes: trace.order.map((u) => sizeOf(at(units, u))),
     price: weightPrice(problem.layer, price),
   };
 }
@@ -136,9 +136,9 @@ export function masksFor(layers: readonly MacLayer[], all: readonly Candidate[],
   const counts = allocate(all, target - gone);
   all.forEach((c, i) => {
     const { layer } = c.problem;
-    const mask = masks.get(layer) ?? new Uint8Array(0);
+    const mask = must(masks.get(layer), 'every layer has a mask');
     for (const unit of c.trace.order.subarray(0, counts[i]))
-      for (const column of c.units[unit] ?? [])
+      for (const column of at(c.units, unit))
         for (let row = c.firstRow; row < c.firstRow + c.rows; row++)
           mask[(c.problem.firstRow + row) * layer.terms + c.problem.firstTerm + column - 1] = 0;
   });

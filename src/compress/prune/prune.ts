@@ -3,7 +3,6 @@
  * left make up for them. Needs a few hundred unlabelled inputs.
  */
 
-import { must } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { checkSamples } from '../../passes/calibrate.ts';
 import type { Pass } from '../../passes/pass.ts';
@@ -38,8 +37,7 @@ export function prune(graph: Graph<'float'>, options: PruneOptions, shared = new
 
 function checkedAndPruned(graph: Graph<'float'>, options: PruneOptions, shared: Shared): Graph<'float'> {
   checkOptions(options, graph);
-  const input = must(graph.inputs[0], 'a float graph has an input');
-  checkSamples(options.samples, must(graph.tensors.get(input), 'the input has a type').shape);
+  checkSamples(options.samples, graph);
   return shared.pruned(options.sparsity, () => prunedBy(graph, options, shared));
 }
 

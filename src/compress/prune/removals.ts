@@ -70,25 +70,28 @@ function cheapest(
   return { index, cost };
 }
 
+/** A unit is empty where a part of a layer does not read it: it costs nothing there. */
 export function costOf(
   { rows, importance }: Pick<TraceTask, 'rows' | 'importance'>,
   elimination: Elimination,
   unit: Unit,
 ): number {
-  const [weight = 0] = unit;
-  const solve = unit.length === 1 ? undefined : blockSolver(elimination, unit);
   let cost = 0;
+  if (unit.length === 1) {
+    const weight = at(unit, 0);
+    const inverse = elimination.inverseAt(weight, weight);
+    for (let r = 0; r < rows.length; r++)
+      cost += (at(importance, r) * elimination.value(r, weight) ** 2) / inverse;
+    return cost;
+  }
+  const solve = blockSolver(elimination, unit);
   for (let r = 0; r < rows.length; r++) {
     const share = at(importance, r);
-    if (solve === undefined)
-      cost += (share * elimination.value(r, weight) ** 2) / elimination.inverseAt(weight, weight);
-    else {
-      const w = Float64Array.from(unit, (u) => elimination.value(r, u));
-      const solved = solve(w.slice());
-      w.forEach((x, i) => {
-        cost += share * x * at(solved, i);
-      });
-    }
+    const w = Float64Array.from(unit, (u) => elimination.value(r, u));
+    const solved = solve(w.slice());
+    w.forEach((x, i) => {
+      cost += share * x * at(solved, i);
+    });
   }
   return cost;
 }

@@ -90,12 +90,12 @@ function channelTrace(readers: readonly Reader[], channels: number): Pick<Trace,
   for (let step = 0; step < channels; step++) {
     let [best, cost] = [-1, Number.POSITIVE_INFINITY];
     for (const channel of left) {
-      const found = readers.reduce((sum, r) => sum + costOf(r, r.elimination, r.units[channel] ?? []), 0);
+      const found = readers.reduce((sum, r) => sum + costOf(r, r.elimination, at(r.units, channel)), 0);
       if (found < cost || best < 0) [best, cost] = [channel, found];
     }
     [order[step], costs[step]] = [best, cost];
     left.delete(best);
-    for (const r of readers) for (const weight of r.units[best] ?? []) r.elimination.fix(weight);
+    for (const r of readers) for (const weight of at(r.units, best)) r.elimination.fix(weight);
   }
   return { order, costs };
 }

@@ -71,13 +71,12 @@ export function roundRow(
   steps: readonly number[] = clippedSteps(w, grid),
 ): Rounded {
   if (largestWeightOf(w) === 0) return { step: 0, row: w.slice() };
-  const [first = 0, ...others] = steps;
-  let best = nearestPlane(norm, w, first, grid);
-  for (const step of others) {
-    const tried = nearestPlane(norm, w, step, grid);
-    if (tried.error < best.error) best = tried;
-  }
-  return scaled(norm.hessian, w, best);
+  const tried = steps.map((step) => nearestPlane(norm, w, step, grid));
+  return scaled(
+    norm.hessian,
+    w,
+    tried.reduce((best, next) => (next.error < best.error ? next : best)),
+  );
 }
 
 /** The row of a step, and its error in the norm. */

@@ -1,4 +1,5 @@
 /** Adam (Kingma and Ba 2015, algorithm 1), without weight decay. */
+import { at } from '../../base/errors.ts';
 
 /** Numbers that learn, with the running means of their gradients and of the squares. */
 export interface Parameter {
@@ -28,11 +29,11 @@ export const paceOf = (rate: number, t: number): Pace => ({
   squareCorrection: 1 / (1 - squareDecay ** t),
 });
 
-/** Moves number `i`, which there is, against its gradient. Read unchecked: it runs for every weight in every step. */
+/** Moves number `i` against its gradient. */
 export function moveOne(p: Parameter, i: number, gradient: number, { rate, squareCorrection }: Pace): void {
-  const mean = meanDecay * (p.mean[i] as number) + (1 - meanDecay) * gradient;
-  const square = squareDecay * (p.square[i] as number) + (1 - squareDecay) * gradient * gradient;
+  const mean = meanDecay * at(p.mean, i) + (1 - meanDecay) * gradient;
+  const square = squareDecay * at(p.square, i) + (1 - squareDecay) * gradient * gradient;
   p.mean[i] = mean;
   p.square[i] = square;
-  p.value[i] = (p.value[i] as number) - (rate * mean) / (Math.sqrt(square * squareCorrection) + epsilon);
+  p.value[i] = at(p.value, i) - (rate * mean) / (Math.sqrt(square * squareCorrection) + epsilon);
 }

@@ -1,6 +1,6 @@
 /** Samples into the lanes of a group, moved by some pixels. */
 import { holds } from '../../base/errors.ts';
-import type { Shape } from '../../ir/tensor.ts';
+import { channelCount, type Shape, sizeAlong } from '../../ir/tensor.ts';
 import { lanes } from '../gradient/kernels.ts';
 
 /** Channels, rows and columns of what is moved; other samples than images are one row that stays. */
@@ -10,10 +10,11 @@ export interface Picture {
   readonly width: number;
 }
 
-export function pictureOf(shape: Shape): Picture {
-  const [, channels = 1, height = 1, width = 1] = shape;
-  return { channels, height, width };
-}
+export const pictureOf = (shape: Shape): Picture => ({
+  channels: channelCount(shape),
+  height: sizeAlong(shape, 2),
+  width: sizeAlong(shape, 3),
+});
 
 const inside = (i: number, size: number): number => (i < 0 ? 0 : i >= size ? size - 1 : i);
 

@@ -1,4 +1,4 @@
-/** An interrupted run as bytes: a header in JSON behind its length, then every number of every layer. */
+/** An interrupted training as bytes: a header in JSON behind its length, then every number of every layer. */
 import { InputError } from '../../base/errors.ts';
 import type { LayerState } from './layer-state.ts';
 import type { Settings } from './options.ts';
@@ -90,7 +90,7 @@ function requireSameSettings(then: Settings, now: Settings): void {
   throw new InputError({
     where: `option ${other}`,
     found: `${JSON.stringify(now[other])}, and ${JSON.stringify(then[other])} in the checkpoint`,
-    supported: 'the options that the run began with',
+    supported: 'the options that training began with',
     todo: 'set it back, or start again without the checkpoint',
   });
 }

@@ -4,7 +4,7 @@ import { at, InputError } from '../../base/errors.ts';
 import { requireClasses } from '../../data/labels.ts';
 import type { Graph, TensorInfo } from '../../ir/graph/graph.ts';
 import { countOf, floats, showShape } from '../../ir/tensor.ts';
-import { type Network, networkOf, weightsIn } from '../gradient/network.ts';
+import { type Network, networkOf, requireOneOutput, weightsIn } from '../gradient/network.ts';
 import { checkPrice } from '../prune/options.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { forScaledInput, inputScale, scaledSamples } from './input-scale.ts';
@@ -48,10 +48,10 @@ export async function finetune(
   requireSamples(data);
   const factor = inputScale(graph, data);
   const [student, master] = [forScaledInput(graph, factor), forScaledInput(teacher, factor)];
-  const run = new Run(student, master, scaledSamples(data, factor), options, kind.memory);
-  const runner = await kind.start(run.setup(master));
+  const training = new Training(student, master, scaledSamples(data, factor), options, kind.memory);
+  const runner = await kind.start(training.setup(master));
   try {
-    const made = await run.steps(runner, options);
+    const made = await training.steps(runner, options);
     return { ...made, graph: { ...graph, tensors: forScaledInput(made.graph, 1 / factor).tensors } };
   } finally {
     await runner.close();
@@ -64,7 +64,7 @@ const breath = 50;
 /** Milliseconds from one call of `onCheckpoint` to the next: what a crash may cost. */
 const between = 30_000;
 
-class Run {
+class Training {
   readonly #graph: Graph<'float'>;
   readonly #data: TrainingData;
   readonly #settings: Settings;
@@ -89,6 +89,7 @@ class Run {
     this.#data = data;
     this.#settings = settingsOf(options, data.count);
     checkPrice(options.price ?? 'bytes', graph);
+    requireOneOutput(graph);
     const student = networkOf(graph);
     this.#teacherNetwork = networkOf(teacher);
     requireAlike(student, this.#teacherNetwork);

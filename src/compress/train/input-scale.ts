@@ -15,7 +15,7 @@ const looked = 64;
 /** A power of two; 1 where inputs are of an ordinary magnitude, or something else than a layer reads them. */
 export function inputScale(graph: Graph<'float'>, { count, input }: TrainingData): number {
   const readers = graph.nodes.filter(({ inputs }) => inputs.includes(at(graph.inputs, 0)));
-  if (!readers.every(({ op }) => op.rows !== undefined)) return 1;
+  if (graph.inputs.length > 1 || !readers.every(({ op }) => op.rows !== undefined)) return 1;
   let [sum, n] = [0, 0];
   for (let i = 0; i < Math.min(count, looked); i++)
     for (const x of input(i)) {

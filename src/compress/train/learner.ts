@@ -1,10 +1,9 @@
 /** The weights while they learn: what the forward pass sees of them, and how gradients move them. */
-import { at, holds, InputError } from '../../base/errors.ts';
+import { at, holds, InputError, must } from '../../base/errors.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import type { WeightBits } from '../../ir/graph/op.ts';
 import type { Layer, Network, Terms } from '../gradient/network.ts';
 import { moveOne, type Pace, paceOf } from './adam.ts';
-import { removeDead } from './dead.ts';
 import { prune } from './keep.ts';
 import {
   type Active,
@@ -20,6 +19,7 @@ import { coarsestStep, onGrid, stepSlope } from './learned-step.ts';
 import type { Settings } from './options.ts';
 import { rateAt, sparsityAt } from './schedule.ts';
 import { layoutOf, type Region, type Shared } from './shard.ts';
+import { removeUseless } from './useless.ts';
 
 function bitsFor(layers: readonly Layer[], { weightBits }: Settings): (WeightBits | undefined)[] {
   if (weightBits === null) return layers.map(() => undefined);
@@ -39,6 +39,7 @@ export class Learner {
   readonly network: Network;
   readonly layers: readonly LayerState[];
   sparsity = 0;
+  readonly #graph: Graph<'float'>;
   readonly #settings: Settings;
   readonly #steps: number;
   readonly #shared: Shared;
@@ -53,6 +54,7 @@ export class Learner {
 
   constructor(graph: Graph<'float'>, network: Network, settings: Settings, steps: number, shared: Shared) {
     const bits = bitsFor(network.layers, settings);
+    this.#graph = graph;
     this.network = network;
     this.layers = network.layers.map((layer, i) => layerStateOf(graph, layer, bits[i]));
     this.#settings = settings;
@@ -129,7 +131,7 @@ export class Learner {
     const count = Math.round((1 - target) * weightCount(this.layers));
     const prices = typeof price === 'string' ? price : new Map(price);
     prune(this.layers, count, { importance, price: prices, regrow });
-    const died = removeDead(this.network, this.layers);
+    const died = removeUseless(this.#graph, this.network, this.layers);
     this.#count();
     // While weights may grow back all of them stay in the lists, and the lists stay as they are.
     if (last || !regrow || died) this.#active = undefined;
@@ -154,7 +156,7 @@ export class Learner {
     for (let row = 0; row < layer.rows; row++) {
       let largest = 0;
       for (let i = row * layer.termsPerRow; i < (row + 1) * layer.termsPerRow; i++)
-        if (kept[i] === 1) largest = Math.max(largest, Math.abs(weight.value[i] as number));
+        if (kept[i] === 1) largest = Math.max(largest, Math.abs(at(weight.value, i)));
       const step = Math.exp(at(logStep.value, row));
       steps[row] = largest === 0 ? 1 : Math.min(step, coarsestStep(largest, grid));
     }
@@ -173,21 +175,18 @@ export class Learner {
     for (let row = 0; row + 1 < rowStarts.length; row++) {
       const step = at(steps, row);
       for (let k = at(rowStarts, row); k < at(rowStarts, row + 1); k++) {
-        const i = positions[k] as number;
-        const w = weight.value[i] as number;
+        const i = at(positions, k);
+        const w = at(weight.value, i);
         values[to + k] = kept[i] === 0 ? 0 : grid === undefined ? w : onGrid(w, step, grid);
       }
     }
   }
 
-  /**
-   * Moves everything by the gradients of `step`. Loops over weights, here and above, read unchecked: `activeOf` made
-   * the positions, each of a weight that is there.
-   */
+  /** Moves everything by the gradients of `step`. */
   learn(step: number): void {
     const { learningRate, warmup } = this.#settings;
     const pace = paceOf(rateAt((step + 0.5) / this.#steps, learningRate, warmup), step + 1);
-    const active = this.#active ?? [];
+    const active = must(this.#active, 'a step was prepared');
     this.layers.forEach((layer, l) => {
       const { positions, terms } = at(active, l);
       const region = at(this.#regions, l);
@@ -225,10 +224,10 @@ export class Learner {
       const step = at(steps, row);
       let slope = 0;
       for (let k = at(rowStarts, row); k < at(rowStarts, row + 1); k++) {
-        const i = positions[k] as number;
-        const gradient = this.#gradient[from + k] as number;
+        const i = at(positions, k);
+        const gradient = at(this.#gradient, from + k);
         if (grid !== undefined && kept[i] === 1)
-          slope += gradient * stepSlope(weight.value[i] as number, step, grid);
+          slope += gradient * stepSlope(at(weight.value, i), step, grid);
         moveOne(weight, i, gradient, pace);
       }
       if (grid !== undefined) moveOne(logStep, row, slope * step, pace);

@@ -18,23 +18,23 @@ export interface FinetuneOptions {
   readonly batch?: number;
   /** At its highest. Default 2e-3. */
   readonly learningRate?: number;
-  /** Share of the run in which the rate rises from 0. Default 0.02. */
+  /** Share of the training in which the rate rises from 0. Default 0.02. */
   readonly warmup?: number;
   /** Bits of each weight, for all layers or by the name of the node; layers without an entry stay float. */
   readonly weightBits?: ByLayer<WeightBits>;
-  /** Share of the run from which on weights are rounded. Default 0. */
+  /** Share of the training from which on weights are rounded. Default 0. */
   readonly roundFrom?: number;
   /** Share of the weights of all layers that is 0 in the end. Absent: those that are 0 now stay, no others. */
   readonly sparsity?: number;
   readonly importance?: Importance;
   /** Default `bytes`. */
   readonly price?: Price;
-  /** Share of the run at which pruning begins and ends. Default 0.05 and 0.6. */
+  /** Share of the training at which pruning begins and ends. Default 0.05 and 0.6. */
   readonly pruneBegin?: number;
   readonly pruneEnd?: number;
   /** Steps from one pruning to the next. Default 50. */
   readonly pruneEvery?: number;
-  /** Weights pruned in this run may come back until `pruneEnd`: better and slower. Default true. */
+  /** Weights pruned in this training may come back until `pruneEnd`: better and slower. Default true. */
   readonly regrow?: boolean;
   /** Any integer; the same seed and data give the same weights. Default 1. */
   readonly seed?: number;
@@ -49,7 +49,7 @@ export interface FinetuneOptions {
   readonly onCheckpoint?: (checkpoint: Uint8Array) => void;
   /** Stops after the step that is being done; the result has a checkpoint to go on from. */
   readonly signal?: AbortSignal;
-  /** Of an interrupted run with the same options. */
+  /** Of an interrupted training with the same options. */
   readonly checkpoint?: Uint8Array;
 }
 

@@ -1,6 +1,6 @@
-/** How the learning rate and the sparsity develop over a run. */
+/** How the learning rate and the sparsity develop while training. */
 
-/** Linear from 0 over the first `warmup` of the run, then a half cosine down to 0. */
+/** Linear from 0 over the first `warmup` of the training, then a half cosine down to 0. */
 export function rateAt(progress: number, rate: number, warmup: number): number {
   if (progress < warmup) return (rate * progress) / warmup;
   return (rate * (1 + Math.cos((Math.PI * (progress - warmup)) / (1 - warmup)))) / 2;

@@ -2,7 +2,7 @@ import { at } from '../../base/errors.ts';
 import { mulberry32 } from '../../base/random.ts';
 
 /**
- * A generator of its own for each (seed, purpose, index): nothing has to be remembered to go on with a run that
+ * A generator of its own for each (seed, purpose, index): nothing has to be remembered to go on with training that
  * was interrupted.
  */
 export function randomFor(seed: number, purpose: 'order' | 'shift', index: number): () => number {

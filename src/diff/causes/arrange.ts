@@ -1,5 +1,7 @@
-import { at } from '../../base/errors.ts';
 /** Whether one tensor is another one in another arrangement, or scaled. */
+
+import { at } from '../../base/errors.ts';
+import { type Shape, sizeAlong } from '../../ir/tensor.ts';
 
 /** `y[i]` of a tensor is `x[from[i]]`, row-major. */
 export interface Arrangement {
@@ -10,9 +12,9 @@ export interface Arrangement {
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 /** What people mix up about an image of `shape` (channel, height, width). Identities are left out. */
-export function arrangements(shape: readonly number[]): readonly Arrangement[] {
-  const [channels = 1, height = 1, width = 1] =
-    shape.length === 3 ? shape : [shape[0] ?? 1, 1, shape[1] ?? 1];
+export function arrangements(shape: Shape): readonly Arrangement[] {
+  const [channels, last] = [sizeAlong(shape, 0), sizeAlong(shape, 1)];
+  const [height, width] = shape.length === 3 ? [last, sizeAlong(shape, 2)] : [1, last];
   const pixels = height * width;
   const all = range(channels * pixels);
   const asHwc = all.map((i) => (i % channels) * pixels + Math.floor(i / channels));

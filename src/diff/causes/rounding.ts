@@ -1,5 +1,6 @@
 import { must } from '../../base/errors.ts';
 import { primitives } from '../../ir/kernel/prims/index.ts';
+import { inputPart } from '../../program/slots.ts';
 import type { Meanings } from '../../sim/js/kernel.ts';
 import { createSimulator } from '../../sim/simulate.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
@@ -46,7 +47,7 @@ function again({ program, slot, step, inference }: Suspect, meanings: Meanings):
     if (kernel.params[i]?.role !== 'in') return undefined;
     const held = inference.theirs.read?.(index, step) ?? inference.theirs.written(index);
     if (held?.kind === 'stored') return held.bytes;
-    return index === program.input ? inference.input : undefined;
+    return inference.input && inputPart(program, index, inference.input);
   });
   if (args.some((_, i) => kernel.params[i]?.role === 'in' && inputs[i] === undefined)) return undefined;
   return createSimulator(program, { mode: 'fast', meanings }).runStep(step, inputs)[args.indexOf(slot)];

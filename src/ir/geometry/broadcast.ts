@@ -2,6 +2,7 @@
 
 import { at, complain, holds } from '../../base/errors.ts';
 import { countOf, numbersFor, type Shape, showShape, stridesOf, type Tensor } from '../tensor.ts';
+import { stridedIndex } from './strided.ts';
 
 /** @throws InputError when the shapes do not fit. */
 export function broadcastShape(a: Shape, b: Shape): Shape {
@@ -18,20 +19,11 @@ export function broadcastShape(a: Shape, b: Shape): Shape {
 export function broadcastIndex(from: Shape, shape: Shape): Int32Array {
   const strides = stridesOf(from);
   const lead = shape.length - from.length;
-  let index = new Int32Array(1);
-  shape.forEach((size, axis) => {
-    const stride = axis < lead || from[axis - lead] === 1 ? 0 : at(strides, axis - lead);
-    index = spread(index, size, stride);
-  });
-  return index;
-}
-
-/** Each offset followed along one more axis. */
-function spread(offsets: Int32Array, size: number, stride: number): Int32Array<ArrayBuffer> {
-  const found = new Int32Array(offsets.length * size);
-  let next = 0;
-  for (const offset of offsets) for (let i = 0; i < size; i++) found[next++] = offset + i * stride;
-  return found;
+  return stridedIndex(
+    0,
+    shape,
+    shape.map((_, axis) => (axis < lead || from[axis - lead] === 1 ? 0 : at(strides, axis - lead))),
+  );
 }
 
 /** Which element of the tensor each one of `shape` is; all of them are there, so that loops read them unchecked. */

@@ -1,6 +1,6 @@
 /** Sliding windows over 1 to 3 spatial axes: the geometry that convolution and pooling share. */
 
-import { at, complain } from '../../base/errors.ts';
+import { at, complain, must } from '../../base/errors.ts';
 import type { Attributes } from '../graph/attributes.ts';
 import { largestTensor, type Shape } from '../tensor.ts';
 
@@ -137,3 +137,14 @@ export const explicitWindow = (axes: readonly WindowAxis[]): WindowAttrs => ({
   autoPad: 'NOTSET',
   dilations: axes.map((axis) => axis.dilation),
 });
+
+/** The pads of windows over N, C and spatial axes with more padding before them; undefined where that is not spatial. */
+export function widerPads(
+  pads: readonly number[],
+  more: readonly (readonly [before: number, behind: number])[],
+): readonly number[] | undefined {
+  const [batch, channels, ...spatial] = more;
+  const outside = [batch, channels].some((ends) => ends === undefined || ends.some((n) => n !== 0));
+  if (outside || pads.length !== 2 * spatial.length) return undefined;
+  return pads.map((pad, i) => pad + must(spatial[i % spatial.length], 'an axis')[i < spatial.length ? 0 : 1]);
+}

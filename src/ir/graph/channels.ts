@@ -2,6 +2,7 @@
  * Channels are the indices along axis 1 of activations. What a node does with them decides which can only be taken
  * out together, and says what is left of the node without them.
  */
+import { at } from '../../base/errors.ts';
 import type { Tensor } from '../tensor.ts';
 
 /**
@@ -18,7 +19,7 @@ export type Channels<A = unknown> =
   | ({ readonly flow: 'kept' | 'spread'; readonly columns?: Columns<A> } & Removal<A>);
 
 export interface Removal<A = unknown> {
-  /** Whether a channel of the output is always 0; of those that are handed on, where it is 0 in the inputs. */
+  /** Whether a channel of the output is 0 where all that it is made of is, padding too. */
   isSilent(channel: number): boolean;
   /**
    * Attributes and constants, in the order of its inputs, after some channels went; constants that are left out stay.
@@ -58,11 +59,12 @@ export function weightsAt(columns: Columns, row: number, channel: number): Tenso
   return columns.weights.data.subarray(start ?? 0, start === undefined ? 0 : start + columns.taps);
 }
 
-/** Whether all weights of a channel are 0. */
-export function isUnread(columns: Columns, channel: number): boolean {
-  for (let row = 0; row < columns.rows; row++)
-    if (weightsAt(columns, row, channel).some((w) => w !== 0)) return false;
-  return true;
+/** Whether a row has weights for a channel that are not 0. */
+export function reads({ weights, taps, start }: Columns, row: number, channel: number): boolean {
+  const first = start(row, channel);
+  if (first === undefined) return false;
+  for (let i = first; i < first + taps; i++) if (at(weights.data, i) !== 0) return true;
+  return false;
 }
 
 /** Channels whose largest weight is above a limit, given those of all channels that the same rows read, ascending. */

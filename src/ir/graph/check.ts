@@ -1,5 +1,6 @@
 /** The rules of graphs. Every pass is followed by `verifyGraph`; what it throws is a defect of that pass. */
-import { at, DefectError, InputError } from '../../base/errors.ts';
+import { DefectError, InputError, must } from '../../base/errors.ts';
+import { elemOfType } from '../kernel/stored.ts';
 import { countOf, type DType, numbersFor, sameShape, showShape } from '../tensor.ts';
 import type { AnyNode, Graph, Stage, TensorInfo } from './graph.ts';
 import { isCanonical } from './op.ts';
@@ -10,17 +11,20 @@ import { isCanonical } from './op.ts';
  *  2. Every tensor is made once: it is an input, a constant, or one output of one node. (In the imported stage
  *     a node's output may be a constant too: it was folded.)
  *  3. Nodes stand in an order of execution: what a node reads is made before. '' stands for an omitted input.
- *  4. Graph inputs and outputs are tensors of the graph, listed once each; inputs are not constant.
+ *  4. Graph inputs and outputs are tensors of the graph, inputs listed once each, and after the imported stage
+ *     outputs too; inputs are not constant. An output may be an input, or be read further.
  *  5. `tensors` holds nothing else; after the imported stage, nothing that is neither read nor an output.
  * Types
  *  6. Sizes are integers of 0 or more; after the imported stage, of 1 or more.
  *  7. A constant has its tensor's type, the array that belongs to it, and as many elements as its shape says.
  *  8. After the imported stage the types of a node's outputs are those that its operator infers.
  * Stages
- *  9. After the imported stage there is one input, of batch 1, and one output.
+ *  9. After the imported stage there is an input and an output, no output is constant, and activations have types
+ *     that are stored (`elemOfType`).
  * 10. After the imported stage every operator is canonical, and its attributes leave nothing to be inferred.
- * 11. Only int8 graphs hold quantizations; there every activation has one: a scale above 0, an integer zero point,
- *     in 0..255 where an operator reads or makes the tensor that needs 0 in it.
+ * 11. Only int8 graphs hold quantizations; there every float32 activation has one, and no other tensor: a scale
+ *     above 0, an integer zero point, in 0..255 where an operator reads or makes the tensor that needs 0 in it; 0 of
+ *     16 and 32 bits.
  *
  * Not checked: types in the imported stage, which may be unknown; that constants are finite (canonicalize
  * complains to the user); that `origin` names nodes of the file; that `quantized` fits its operator and
@@ -45,15 +49,15 @@ function fail(rule: number, what: string): never {
 function verifyEnds(graph: AnyGraph, tensors: ReadonlyMap<string, Info>): void {
   for (const name of [...graph.inputs, ...graph.outputs])
     if (!tensors.has(name)) fail(4, `tensor '${name}' is an input or output and not in the graph`);
-  for (const list of [graph.inputs, graph.outputs])
+  for (const list of graph.stage === 'imported' ? [graph.inputs] : [graph.inputs, graph.outputs])
     if (new Set(list).size !== list.length) fail(4, `${list.join(', ')} names a tensor twice`);
   for (const name of graph.inputs)
     if (tensors.get(name)?.constant !== undefined) fail(4, `the input tensor '${name}' is constant`);
   if (graph.stage === 'imported') return;
-  if (graph.inputs.length !== 1 || graph.outputs.length !== 1)
+  if (graph.inputs.length === 0 || graph.outputs.length === 0)
     fail(9, `${graph.inputs.length} inputs, ${graph.outputs.length} outputs`);
-  const [batch] = tensors.get(at(graph.inputs, 0))?.shape ?? [];
-  if (batch !== 1) fail(9, `the input tensor '${graph.inputs[0]}' has batch ${batch}`);
+  for (const name of graph.outputs)
+    if (tensors.get(name)?.constant !== undefined) fail(9, `the output tensor '${name}' is constant`);
 }
 
 function verifyNodes(graph: AnyGraph, tensors: ReadonlyMap<string, Info>): void {
@@ -119,6 +123,7 @@ function verifyTypes(graph: AnyGraph, node: AnyNode, tensors: ReadonlyMap<string
       `node '${node.name}' (${op.kind}) has attributes that are not explicit: ${canonicalText(attrs)}`,
     );
   node.outputs.forEach((name, i) => {
+    if (name === '') return;
     const [have, want] = [tensors.get(name), found[i]];
     if (
       have?.shape === undefined ||
@@ -161,6 +166,8 @@ function verifyTensor(graph: AnyGraph, name: string, info: Info): void {
   if (info.shape?.some((n) => !Number.isSafeInteger(n) || n < least))
     fail(6, `tensor '${name}' has shape [${info.shape.join(', ')}]`);
   if (info.constant !== undefined) verifyConstant(name, info, info.constant);
+  else if (graph.stage !== 'imported' && elemOfType(must(info.dtype, 'a type')) === undefined)
+    fail(9, `tensor '${name}' is of ${info.dtype}`);
   verifyQuant(graph, name, info);
 }
 
@@ -176,15 +183,18 @@ function verifyConstant(name: string, info: Info, constant: NonNullable<Info['co
 
 const arrayOf = (dtype: DType): unknown => numbersFor(dtype, 0).constructor;
 
-function verifyQuant(graph: AnyGraph, name: string, { quant, constant }: Info): void {
-  if (graph.stage !== 'int8') {
-    if (quant !== undefined) fail(11, `tensor '${name}' of the ${graph.stage} stage has a quantization`);
+function verifyQuant(graph: AnyGraph, name: string, { quant, constant, dtype }: Info): void {
+  if (graph.stage !== 'int8' || dtype !== 'float32') {
+    if (quant !== undefined)
+      fail(11, `tensor '${name}' of the ${graph.stage} stage, of ${dtype}, has a quantization`);
     return;
   }
   if (constant !== undefined) return;
-  const { scale, zeroPoint } = quant ?? fail(11, `tensor '${name}' has no quantization`);
+  const { scale, zeroPoint, bits } = quant ?? fail(11, `tensor '${name}' has no quantization`);
   if (!(scale > 0 && Number.isFinite(scale))) fail(11, `tensor '${name}' has scale ${scale}`);
   if (zeroPoint !== (zeroPoint | 0)) fail(11, `tensor '${name}' has zero point ${zeroPoint}`);
+  if (bits !== undefined && zeroPoint !== 0)
+    fail(11, `tensor '${name}' of ${bits} bits has zero point ${zeroPoint}`);
   if ((zeroPoint < 0 || zeroPoint > 255) && needsZero(graph, name))
     fail(11, `tensor '${name}' has zero point ${zeroPoint}, and an operator that needs 0 in its range`);
 }

@@ -1,16 +1,23 @@
 /** Orders of execution. */
 import { at, InputError, nodeLabel } from '../../base/errors.ts';
-import type { AnyNode } from './graph.ts';
+
+/** What is put in order: a node's name, its type as messages have it, and the tensors that it reads and makes. */
+interface Ordered {
+  readonly name: string;
+  readonly type: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
 
 /**
  * The nodes with every tensor made before it is used; otherwise as they stood.
  * @param given names that no node makes: inputs and constants
  * @throws InputError for a tensor that no node makes, one that two make, and cycles
  */
-export function inOrder(nodes: readonly AnyNode[], given: ReadonlySet<string>): AnyNode[] {
+export function inOrder<N extends Ordered>(nodes: readonly N[], given: ReadonlySet<string>): N[] {
   const makers = makersOf(nodes, given);
-  const [done, open] = [new Set<AnyNode>(), new Set<AnyNode>()];
-  const visit = (node: AnyNode): void => {
+  const [done, open] = [new Set<N>(), new Set<N>()];
+  const visit = (node: N): void => {
     // A stack of our own: chains may be longer than JavaScript's.
     const stack = [node];
     while (stack.length > 0) {
@@ -31,8 +38,8 @@ export function inOrder(nodes: readonly AnyNode[], given: ReadonlySet<string>): 
   return [...done];
 }
 
-function makersOf(nodes: readonly AnyNode[], given: ReadonlySet<string>): Map<string, AnyNode> {
-  const makers = new Map<string, AnyNode>();
+function makersOf<N extends Ordered>(nodes: readonly N[], given: ReadonlySet<string>): Map<string, N> {
+  const makers = new Map<string, N>();
   for (const node of nodes)
     for (const name of node.outputs) {
       if (name === '') continue;
@@ -44,7 +51,7 @@ function makersOf(nodes: readonly AnyNode[], given: ReadonlySet<string>): Map<st
 }
 
 /** The nodes that make what `node` reads. */
-function before(node: AnyNode, makers: ReadonlyMap<string, AnyNode>, given: ReadonlySet<string>): AnyNode[] {
+function before<N extends Ordered>(node: N, makers: ReadonlyMap<string, N>, given: ReadonlySet<string>): N[] {
   return node.inputs.flatMap((name) => {
     const maker = makers.get(name);
     if (maker === undefined && name !== '' && !given.has(name)) throw undefinedError(node, name);
@@ -52,10 +59,10 @@ function before(node: AnyNode, makers: ReadonlyMap<string, AnyNode>, given: Read
   });
 }
 
-const label = (node: AnyNode): string => nodeLabel(node.name, node.op.kind);
+const label = (node: Ordered): string => nodeLabel(node.name, node.type);
 const damaged = 'the file is damaged, or an initializer is missing: export it again';
 
-const twiceError = (node: AnyNode, name: string, other: AnyNode | undefined): InputError =>
+const twiceError = (node: Ordered, name: string, other: Ordered | undefined): InputError =>
   new InputError({
     where: label(node),
     found: `its output '${name}' is also ${other === undefined ? 'an input or constant' : `made by ${label(other)}`}`,
@@ -63,14 +70,14 @@ const twiceError = (node: AnyNode, name: string, other: AnyNode | undefined): In
     todo: damaged,
   });
 
-const undefinedError = (node: AnyNode, name: string): InputError =>
+const undefinedError = (node: Ordered, name: string): InputError =>
   new InputError({
     where: label(node),
     found: `its input '${name}' is no input, no initializer and no node's output`,
     todo: damaged,
   });
 
-const cycleError = (node: AnyNode): InputError =>
+const cycleError = (node: Ordered): InputError =>
   new InputError({
     where: label(node),
     found: 'a cycle: it needs its own output',

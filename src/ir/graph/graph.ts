@@ -3,10 +3,11 @@
 import type { Quant } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
 import type { Channels } from './channels.ts';
+import type { Obstacle } from './obstacles.ts';
 import type { CanonicalOp, OpDef } from './op.ts';
 
 /**
- * `imported`: ONNX operators as the file has them. `float`: canonical operators, batch 1, all shapes known.
+ * `imported`: ONNX operators as the file has them. `float`: canonical operators, all shapes known.
  * `int8`: the same operators, each with its integer form, every activation with a scale and zero point.
  */
 export type Stage = 'imported' | 'float' | 'int8';
@@ -19,13 +20,16 @@ export interface Node<Op extends OpDef = CanonicalOp> {
   readonly attrs: unknown;
   /** What `CanonicalOp.quantize` returned; only in the int8 stage. */
   readonly quantized?: unknown;
-  /** Tensor names; '' for an omitted optional input. */
+  /** Tensor names; '' for an omitted optional input, or an output that nothing reads. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** Names of the ONNX nodes that this one stands for, in order. */
   readonly origin: readonly string[];
   /** PyTorch's modules in which it was called, outermost first, where the file says so; imported stage only. */
   readonly scopes?: readonly string[];
+  /** Its ONNX type and its place in the PyTorch source, where the file says so; imported stage only. */
+  readonly type?: string;
+  readonly source?: string;
 }
 
 /** In the imported stage both `dtype` and `shape` are absent where they depend on input data. */
@@ -51,11 +55,16 @@ export interface Graph<S extends Stage> {
   readonly name: string;
   /** Of the default ONNX domain; 0 for graphs made by hand. */
   readonly opset: number;
+  /** Names of tensors: each is a port of the program, in this order. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly tensors: ReadonlyMap<string, TensorInfo<S>>;
   /** In an order of execution. */
   readonly nodes: readonly NodeIn<S>[];
+  /** What of the file stands in the way; none after the imported stage. */
+  readonly obstacles?: readonly Obstacle[];
+  /** What the reader of the file took another way than it stands there, in sentences. */
+  readonly notes?: readonly string[];
 }
 
 /** A node whose attributes are those of `op`, known after `is(node, op)`. */

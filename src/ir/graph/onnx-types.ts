@@ -34,9 +34,6 @@ const held: ReadonlyMap<string, DType> = new Map(
 
 export const onnxTypeName = (code: number): string => names[code] ?? `element type ${code}`;
 
-/** The type that holds exactly this one. */
-export const dtypeOfOnnx = (code: number): DType | undefined => held.get(onnxTypeName(code));
-
 /** The type that holds all values of this one: float32 for the 16-bit floats too. */
 export const widerDtypeOfOnnx = (code: number): DType | undefined => {
   const name = onnxTypeName(code);

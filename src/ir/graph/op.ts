@@ -1,6 +1,7 @@
 /** What an operator is. One file in `ops/` each; nothing else in the compiler knows any operator by name. */
 
-import type { Kernel } from '../kernel/kernel.ts';
+import type { Expr, Kernel } from '../kernel/kernel.ts';
+import type { Order } from '../kernel/memory-order.ts';
 import type { Quant, StoredTensor } from '../kernel/stored.ts';
 import type { Tensor, TensorType } from '../tensor.ts';
 import type { ChannelMap, Remade } from './affine.ts';
@@ -54,12 +55,16 @@ export interface NodeView<A> {
   readonly outputTypes: readonly TensorType[];
 }
 
-/** What a kernel builder is given: the node's activations, in its order, without its constants. */
+/**
+ * What a kernel builder is given: the node's activations, in its order, without its constants. The kernel's parameters
+ * of role 'in' are these inputs, those of role 'out' the outputs that are read.
+ */
 export interface KernelContext {
   /** A C identifier, unique in the program. */
   readonly name: string;
   readonly inputs: readonly StoredTensor[];
-  readonly outputs: readonly StoredTensor[];
+  /** Undefined where nothing reads the output; at least one is read. */
+  readonly outputs: readonly (StoredTensor | undefined)[];
   /** From the last pixel to the first, of operators that `turn`. */
   readonly backward?: boolean;
 }
@@ -104,17 +109,22 @@ export interface ScaleContext<A> extends NodeView<A> {
   readonly codebook?: Int8Array;
   /** The inputs' quantization in the node's order; undefined for constants. */
   readonly inputQuants: readonly (Quant | undefined)[];
-  /** What the output took during calibration, with what its readers need it to hold. */
+  /** What the output (of several, the one that is asked for) took during calibration, with what its readers need. */
   readonly range: Range;
 }
 
 export interface QuantizeContext<A> extends ScaleContext<A> {
+  /** Of the first output that has one. Integers, which have none, stand for themselves: scale 1, zero point 0. */
   readonly outputQuant: Quant;
+  /** By output; undefined where it is not read, or not float32. */
+  readonly outputQuants: readonly (Quant | undefined)[];
   /**
    * Mean of the first input over the calibration images, per channel (axis 1), for bias correction; undefined:
    * none is made.
    */
   readonly inputMean: Float64Array | undefined;
+  /** What it took inside during calibration, of operators that keep numbers there. */
+  readonly insideRange?: Range | undefined;
 }
 
 /** Itself a map, as a batch normalization, an addition of a constant, an activation with bounds. */
@@ -147,10 +157,44 @@ interface Weighted<A> {
 /** What becomes of maps beside an operator. `opaque`: they stay where they are. */
 export type AffineRule<A> = { readonly kind: 'opaque' } | Channelwise<A> | Commuting<A> | Weighted<A>;
 
+/** By index of an input or output. Undefined: 8 bits. */
+export interface WideGrids<A> {
+  /** @param isPort the tensor is an input of the network, or a view of one */
+  read(attrs: A, input: number, isPort: boolean): Quant | undefined;
+  /** @param isRead an operator reads the tensor, or a view of it */
+  made(attrs: A, output: number, isRead: boolean): Quant | undefined;
+}
+
 /** The only reader of what a node makes. */
 export interface NextNode extends NodeView<unknown> {
   readonly op: CanonicalOp;
 }
+
+/** Elements of one value around a tensor: how many before and behind each axis. */
+export interface ConstantPadding {
+  readonly pads: readonly (readonly [before: number, behind: number])[];
+  readonly value: number;
+}
+
+/** Has a value computed once in a kernel, under this name or one like it; the result stands for it. */
+export type Hold = (stem: string, value: Expr) => Expr;
+
+/** A real function of the elements at one place, as many as the node has inputs. */
+export interface RealFunction<A> {
+  /** NaN outside of its domain. */
+  value(attrs: A, ...x: readonly number[]): number;
+  /**
+   * In float32, of locals. Outside of its domain it has the value of the domain's end.
+   */
+  float32(attrs: A, x: readonly Expr[], hold: Hold): Expr;
+}
+
+/** Whose memory an output's is, in elements. */
+export type MemoryView =
+  /** A part of its only input's, from an offset on. */
+  | { readonly kind: 'part'; readonly offset: number }
+  /** All inputs' together: where each begins in it. */
+  | { readonly kind: 'whole'; readonly offsets: readonly number[] };
 
 /** What every operator has, whatever stage it is of. */
 interface OpBase<A> {
@@ -194,12 +238,26 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   /** Set where the output is the input's memory under another shape or order of axes: there is no kernel. */
   readonly alias?: boolean;
   /**
-   * The output's order in memory (`StoredTensor.order`). Absent: the first input's.
-   * @throws InputError where an input's order is not one that the operator can read.
+   * Where its memory is that of its inputs, so that there is no kernel; undefined: there is one. Asked where all
+   * inputs are activations. @param quantized in int8 graphs
    */
-  order?(attrs: A, inputs: readonly StoredTensor[], output: readonly number[]): readonly number[] | undefined;
-  /** The output's scale and zero point. Absent: what its range asks for. */
-  outputQuant?(context: ScaleContext<A>): Quant;
+  view?(
+    attrs: A,
+    quantized: Q | undefined,
+    inputs: readonly StoredTensor[],
+    output: StoredTensor,
+  ): MemoryView | undefined;
+  /**
+   * In which order each activation is to lie, of those that it reads; absent: as they do. Where one lies otherwise,
+   * `settle-orders` puts a copy before the operator. Orders of images and row-major ones are worth asking for.
+   */
+  reads?(attrs: A, inputs: readonly StoredTensor[], output: readonly number[]): readonly Order[];
+  /** The output's order in memory (`StoredTensor.order`), of inputs that lie as it reads them. Absent: the first input's. */
+  order?(attrs: A, inputs: readonly StoredTensor[], output: readonly number[]): Order;
+  /** The grid of a float32 output, by its index. Absent: what its range asks for, in 8 bits. */
+  outputQuant?(context: ScaleContext<A>, output: number): Quant;
+  /** Its grids of more than 8 bits; a tensor has one where all who make and read it know the same. */
+  readonly wide?: WideGrids<A>;
   /** The integers of the quantized operator. @throws InputError naming the node. */
   quantize?(context: QuantizeContext<A>): Q;
   /**
@@ -207,12 +265,25 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
    * input's bytes on, so that the readers of its output decide. Absent: its tensors hold 0.
    */
   readonly anyZeroPoint?: 'computes' | 'moves';
+  /** Set where `reference` gives one tensor more than outputs: numbers kept inside, whose range `quantize` needs. */
+  readonly inside?: true;
   /** What becomes of maps of single channels before and behind it: gains, shifts and bounds. */
   readonly affine: AffineRule<A>;
   /** Its attributes with the next node in it, an activation or a pool; undefined: they stay two. */
   absorb(node: NodeView<A>, next: NextNode): A | undefined;
+  /** Set where it does nothing but put elements of one value around its input: windows behind it can do that. */
+  pads?(attrs: A): ConstantPadding | undefined;
+  /** Its attributes on an input without that padding; undefined where its windows cannot take it. */
+  padded?(attrs: A, padding: ConstantPadding, input: TensorType): A | undefined;
   /** Each element of the output is made of the elements at its place alone, after broadcasting. */
   readonly elementwise: boolean;
+  /**
+   * Set where it reads or makes activations of other types than float32: `infer` refuses those that its kernels do
+   * not have. Views need not say so.
+   */
+  readonly ownTypes?: true;
+  /** Set where each element of the output is one real function of those at its place, whatever its channel. */
+  readonly real?: RealFunction<A>;
   /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */
   readonly turns?: true;
   /** Its weights as a matrix on columns of its first input; undefined for operators without weights. */

@@ -10,20 +10,24 @@ type Info = TensorInfo<'imported'>;
  * Elements that a node may read and make to be folded: the largest product of matrices that this allows takes
  * seconds.
  */
-const largestFolded = 2 ** 22;
+const largestFolded = 2 ** 24;
 
 /**
- * What each output of `node` is, in order. A node whose inputs are all constant is computed.
+ * What each output of `node` is, in order: the first `needed` at least. A node whose inputs are all constant is computed.
  * Outputs that depend on unknown shapes come back empty.
  * @throws InputError which names the node
  */
-export function outputsOf(node: AnyNode, infoOf: (name: string) => Info | undefined): readonly Info[] {
+export function outputsOf(
+  node: AnyNode,
+  infoOf: (name: string) => Info | undefined,
+  needed: number,
+): readonly Info[] {
   const inputs = node.inputs.map(infoOf);
   const types = inputs.map(fullType);
   if (types.some((type, i) => type === undefined && inputs[i] !== undefined))
     return node.outputs.map(() => ({}));
-  return locate(nodeLabel(node.name, node.op.kind), () => {
-    const found = inferred(node, types);
+  return locate(nodeLabel(node.name, node.type ?? node.op.kind), () => {
+    const found = inferred(node, types, needed);
     if (found === undefined) return node.outputs.map(() => ({}));
     return folded(node, types, found) ?? found;
   });
@@ -38,12 +42,13 @@ function fullType(info: Info | undefined): InputType | undefined {
 function inferred(
   node: AnyNode,
   types: readonly (InputType | undefined)[],
+  needed: number,
 ): readonly TensorType[] | undefined {
   try {
     const found = node.op.infer(node.attrs, types);
-    if (found.length < node.outputs.length)
+    if (found.length < needed)
       throw new InputError({
-        found: `${node.outputs.length} outputs`,
+        found: `${needed} outputs`,
         supported: `the first ${found.length}`,
       });
     for (const type of found) requireModest(type);

@@ -1,77 +1,97 @@
-/** Nodes out of an ONNX file: named, looked up, parsed. */
-import { InputError, locate, must, nodeLabel } from '../../base/errors.ts';
-import { type AnyNode, freshIn } from '../graph/graph.ts';
-import { type OnnxMatch, opOfOnnx, supportedOnnx } from '../ops/index.ts';
+/** Nodes of the flat network: looked up and parsed. */
+import { complain, DynamicShapeError, InputError, locate, nodeLabel } from '../../base/errors.ts';
+import type { AnyNode } from '../graph/graph.ts';
+import type { Obstacle, ObstacleKind } from '../graph/obstacles.ts';
+import type { ImportedOp, OpDef } from '../graph/op.ts';
+import { opOfOnnx, opsetsOf } from '../ops/index.ts';
+import { adviceFor } from './advice.ts';
 import { decodeAttributes } from './attribute-proto.ts';
-import { listOf, type NodeProto, textOf } from './proto.ts';
+import type { Call } from './calls.ts';
 import type { ExternalFiles } from './tensor-proto.ts';
 
-interface Named {
-  readonly name: string;
-  readonly proto: NodeProto;
+/** What is complained of at a node. */
+export const obstacleAt = (
+  { name, type, domain, metadata }: Call,
+  kind: ObstacleKind,
+  error: InputError,
+): Obstacle => ({
+  kind,
+  error,
+  node: { name, type: domain === '' ? type : `${domain}.${type}` },
+  ...(metadata.source === undefined ? sourceOfScopes(metadata.scopes) : { source: metadata.source }),
+});
+
+const sourceOfScopes = (scopes: readonly string[]): { readonly source?: string } => {
+  const module = scopes.at(-1);
+  return module === undefined ? {} : { source: `module '${module}'` };
+};
+
+/** Stands for what is not understood: what it makes is unknown. */
+const unknownOp = (type: string): ImportedOp => {
+  const refuse = (): never => {
+    throw new DynamicShapeError({ found: `${type} is not supported` });
+  };
+  return { kind: type, infer: refuse, reference: refuse, canonicalize: refuse };
+};
+
+export interface Decoded {
+  readonly node: AnyNode;
+  /** What is wrong with it. */
+  readonly obstacle?: Obstacle;
 }
 
-/** @throws InputError for duplicate names and, in one message, for all operators that are not supported. */
-export function decodeNodes(
-  protos: readonly NodeProto[],
-  opset: number,
-  external?: ExternalFiles,
-): AnyNode[] {
-  const named = nameNodes(protos);
-  const matches = new Map(named.map(({ name, proto }) => [name, matchOf(proto, opset)]));
-  const unsupported = named.filter(({ name }) => matches.get(name) === undefined);
-  if (unsupported.length > 0) throw unsupportedError(unsupported, opset);
-  return named.map((node) =>
-    decodeNode(node, must(matches.get(node.name), 'every node has a match'), opset, external),
+/** An If whose condition is not known; `behind` an obstacle, that is no other. */
+export function undecided(call: Call, behind: boolean): Decoded {
+  const node = nodeOf(call, unknownOp(call.type), {});
+  if (behind) return { node };
+  const error = complain(
+    "a condition that depends on the network's input",
+    'conditions that shapes and constants decide',
+    'use torch.where, or export the branch that is taken alone',
   );
+  return { node, obstacle: obstacleAt(call, 'shape', error) };
 }
 
-/** A node without a name gets its type and place: `Conv_3`. */
-function nameNodes(protos: readonly NodeProto[]): Named[] {
-  const taken = new Set(protos.map((proto) => textOf(proto.name)));
-  const seen = new Set<string>();
-  return protos.map((proto, i) => {
-    const name = textOf(proto.name) || freshIn(taken, `${textOf(proto.opType)}_${i}`);
-    if (seen.has(name))
-      throw new InputError({
-        where: nodeLabel(name, textOf(proto.opType)),
-        found: 'a second node of that name',
-        supported: 'unique names, or none',
-      });
-    seen.add(name);
-    return { name, proto };
-  });
+export function decodeNode(call: Call, external: ExternalFiles | undefined): Decoded {
+  const { name, type, domain, scope, inputs, outputs } = call;
+  const match = domain === '' ? opOfOnnx(type, scope.opset) : undefined;
+  if (match === undefined) return { node: nodeOf(call, unknownOp(type), {}), obstacle: unsupported(call) };
+  const where = nodeLabel(name, type);
+  try {
+    const attrs = locate(where, () => {
+      const attributes = decodeAttributes(call.attributes, where, external);
+      return match.rule.parse({ name, opType: type, opset: scope.opset, attributes, inputs, outputs });
+    });
+    return { node: nodeOf(call, match.op, attrs) };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { node: nodeOf(call, unknownOp(type), {}), obstacle: obstacleAt(call, 'attribute', error) };
+  }
 }
 
-const matchOf = (proto: NodeProto, opset: number): OnnxMatch | undefined =>
-  ['', 'ai.onnx'].includes(textOf(proto.domain)) ? opOfOnnx(textOf(proto.opType), opset) : undefined;
+const nodeOf = (call: Call, op: OpDef, attrs: unknown): AnyNode => {
+  const { name, type, inputs, outputs, metadata } = call;
+  const { scopes, source } = metadata;
+  return {
+    ...{ name, type, op, attrs, inputs, outputs, origin: [name] },
+    ...(scopes.length === 0 ? {} : { scopes }),
+    ...(source === undefined ? {} : { source }),
+  };
+};
 
-function unsupportedError(nodes: readonly Named[], opset: number): InputError {
-  const list = nodes.map(({ name, proto }) => {
-    const domain = textOf(proto.domain);
-    return `${domain === '' ? '' : `${domain}.`}${textOf(proto.opType)} (node '${name}')`;
-  });
-  return new InputError({
-    found: `${list.length === 1 ? 'an operator that is' : `${list.length} nodes whose operators are`} not supported in opset ${opset}: ${list.join(', ')}`,
-    supported: supportedOnnx().join(', '),
-    todo: 'replace these layers, or export with an opset in which they are supported',
-  });
+function unsupported(call: Call): Obstacle {
+  const { type, domain, scope } = call;
+  const opsets = domain === '' ? opsetsOf(type) : undefined;
+  if (opsets === undefined)
+    return obstacleAt(
+      call,
+      'operator',
+      complain(`${type} is not supported`, undefined, adviceFor(domain, type)),
+    );
+  const error = complain(
+    `${type} of opset ${scope.opset}`,
+    `opset ${opsets}`,
+    'export with opset_version=17',
+  );
+  return obstacleAt(call, 'operator', error);
 }
-
-function decodeNode(
-  { name, proto }: Named,
-  { op, rule }: OnnxMatch,
-  opset: number,
-  external?: ExternalFiles,
-): AnyNode {
-  const opType = textOf(proto.opType);
-  const where = nodeLabel(name, opType);
-  const attributes = decodeAttributes(listOf(proto.attribute), where, external);
-  const [inputs, outputs] = [listOf(proto.input), trimmed(listOf(proto.output))];
-  const attrs = locate(where, () => rule.parse({ name, opType, opset, attributes, inputs, outputs }));
-  return { name, op, attrs, inputs, outputs, origin: [name] };
-}
-
-/** Without the omitted outputs at the end. */
-const trimmed = (names: readonly string[]): readonly string[] =>
-  names.slice(0, names.findLastIndex((name) => name !== '') + 1);

@@ -1,68 +1,130 @@
 /** From the bytes of an ONNX file to a graph. */
-import { at, InputError, locate, tensorLabel } from '../../base/errors.ts';
+import { at, complain, InputError, locate, tensorLabel } from '../../base/errors.ts';
 import { inOrder } from '../graph/execution-order.ts';
 import type { AnyNode, Graph, TensorInfo } from '../graph/graph.ts';
+import type { Obstacle } from '../graph/obstacles.ts';
+import { onnxTypeName } from '../graph/onnx-types.ts';
 import { outputsOf } from '../graph/propagate.ts';
 import { newestOpset } from '../ops/common/inputs.ts';
-import { inputType, uniqueNames } from './declarations.ts';
-import { decodeNodes } from './nodes.ts';
-import { decodeModel, type GraphProto, listOf, type ModelProto, numberOf, textOf } from './proto.ts';
-import { scopesIn } from './scopes.ts';
-import { decodeTensor, type ExternalFiles } from './tensor-proto.ts';
+import type { Tensor } from '../tensor.ts';
+import { branchOf, type Call, conditionOf, Flattener } from './calls.ts';
+import { Declarations, type Sizes, uniqueNames } from './declarations.ts';
+import { functionsOf } from './functions.ts';
+import { metadataIn } from './metadata.ts';
+import { type Decoded, decodeNode, obstacleAt, undecided } from './nodes.ts';
+import {
+  decodeModel,
+  type GraphProto,
+  isDefaultDomain,
+  listOf,
+  type ModelProto,
+  numberOf,
+  textOf,
+  type ValueInfoProto,
+} from './proto.ts';
+import { decodeSparse, decodeTensor, type ExternalFiles, typeError } from './tensor-proto.ts';
 
-export interface ImportOptions {
+export interface ImportOptions extends Sizes {
   /** How messages and later stages name the network; the file's name for the graph when absent. */
   readonly name?: string;
   /** For models whose weights stand in files of their own. */
   readonly external?: ExternalFiles;
 }
 
-type Tensors = Map<string, TensorInfo<'imported'>>;
+type Info = TensorInfo<'imported'>;
+
+/** Of ONNX's element type `code`; decoded when it is read. */
+interface Initializer {
+  readonly code: number;
+  readonly decode: () => Tensor;
+}
+
+/** What has been read so far. */
+interface Draft {
+  readonly flattener: Flattener;
+  readonly external: ExternalFiles | undefined;
+  readonly initializers: Map<string, Initializer>;
+  readonly tensors: Map<string, Info>;
+  readonly nodes: AnyNode[];
+  readonly obstacles: Obstacle[];
+  /** Tensors of which nothing is known for an obstacle before them. */
+  readonly unknown: Set<string>;
+  /** Element types of 16-bit floats that were met. */
+  readonly halves: Set<string>;
+}
 
 /**
  * Reads an ONNX model (default domain, opset 1 to 25, as each operator allows). Initializers, Constant nodes and
- * whatever can be computed from them and from fixed shapes carry their values as `constant`.
+ * whatever can be computed from them and from fixed shapes carry their values as `constant`; the file's own functions
+ * and the branches that constant conditions take stand in the place of their calls; what no output needs is left out.
+ * What cannot be used is in `obstacles`: `canonicalize` and `evaluate` refuse it.
  * @throws InputError for everything that is wrong with the file
  */
 export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Graph<'imported'> {
   const where = options.name ?? 'the model';
   const model = decodeModel(bytes, where);
-  return locate(where, () => graphOf(model, model.graph, scopesIn(bytes), options));
+  return locate(where, () => graphOf(bytes, model, model.graph, options));
 }
 
 function graphOf(
+  bytes: Uint8Array,
   model: ModelProto,
   graph: GraphProto,
-  scopes: readonly (readonly string[])[],
-  { name, external }: ImportOptions,
+  { name, external, ...sizes }: ImportOptions,
 ): Graph<'imported'> {
   const opset = opsetOf(model);
-  const tensors = initializersOf(graph, external);
-  const inputs = declareInputs(graph, tensors);
-  const decoded = decodeNodes(listOf(graph.node), opset, external).map((node, i): AnyNode => {
-    const modules = scopes[i] ?? [];
-    return modules.length === 0 ? node : { ...node, scopes: modules };
-  });
-  const nodes = inOrder(decoded, new Set(tensors.keys()));
-  for (const node of nodes)
-    outputsOf(node, (input) => tensors.get(input)).forEach((info, i) => {
-      tensors.set(at(node.outputs, i), info);
-    });
-  tensors.delete('');
-  const outputs = outputsIn(graph, tensors);
+  const flattener = new Flattener(functionsOf(bytes, model), graph);
+  const initializers = initializersOf(graph, external);
+  const draft: Draft = {
+    flattener,
+    external,
+    initializers,
+    tensors: new Map(),
+    nodes: [],
+    obstacles: [],
+    unknown: new Set(),
+    halves: new Set(),
+  };
+  const outputs = listOf(graph.output).map(({ name }) => textOf(name));
+  const inputs = inputsIn(draft, graph);
+  const declared = new Declarations(inputs, sizes);
+  for (const info of inputs) {
+    draft.tensors.set(textOf(info.name), declared.typeOf(info));
+    noteType(draft, numberOf(info.type?.tensorType?.elemType));
+  }
+  const read = readAll(draft, flattener.ofModel(graph, opset, metadataIn(bytes)), outputs);
+  requireOutputs(draft, outputs);
   return {
-    stage: 'imported',
-    name: name ?? (textOf(graph.name) || 'network'),
-    opset,
-    inputs,
-    outputs,
-    tensors,
-    nodes,
+    ...{ stage: 'imported', name: name ?? (textOf(graph.name) || 'network'), opset },
+    ...{
+      inputs: inputs.map((info) => textOf(info.name)),
+      outputs,
+      tensors: draft.tensors,
+      nodes: draft.nodes,
+    },
+    notes: notesOn(draft),
+    obstacles: [...declared.obstacles((input) => read.has(input)), ...draft.obstacles],
   };
 }
 
+function noteType({ halves }: Draft, code: number): void {
+  const type = onnxTypeName(code);
+  if (type === 'float16' || type === 'bfloat16') halves.add(type);
+}
+
+function notesOn({ halves, tensors }: Draft): readonly string[] {
+  const isWide = [...tensors.values()].some(
+    (info) => info.dtype === 'float64' && info.constant === undefined,
+  );
+  return [...halves, ...(isWide ? ['float64'] : [])].map(
+    (type) => `the model computes in ${type}; here all of it is float32`,
+  );
+}
+
 function opsetOf(model: ModelProto): number {
-  const ours = listOf(model.opsetImport).find((entry) => ['', 'ai.onnx'].includes(textOf(entry.domain)));
+  const ours = listOf(model.opsetImport).find((entry) => isDefaultDomain(entry.domain));
+  // Opsets came with IR version 3; what is older means the first.
+  if (ours === undefined && numberOf(model.irVersion) < 3) return 1;
   const opset = numberOf(ours?.version);
   if (ours !== undefined && opset >= 1 && opset <= newestOpset) return opset;
   throw new InputError({
@@ -72,32 +134,115 @@ function opsetOf(model: ModelProto): number {
   });
 }
 
-function initializersOf(graph: GraphProto, external: ExternalFiles | undefined): Tensors {
-  const protos = listOf(graph.initializer);
-  if (listOf(graph.sparseInitializer).length > 0)
-    throw new InputError({ found: 'sparse initializers', supported: 'dense ones' });
-  uniqueNames(protos, 'initializer');
-  return new Map(
-    protos.map((proto) => {
-      const constant = decodeTensor(proto, tensorLabel(textOf(proto.name)), external);
-      return [textOf(proto.name), { dtype: constant.dtype, shape: constant.shape, constant }];
-    }),
-  );
+/** A sparse one has the name of its values. */
+function initializersOf(graph: GraphProto, external: ExternalFiles | undefined): Map<string, Initializer> {
+  const dense = listOf(graph.initializer).map((proto) => ({
+    name: textOf(proto.name),
+    code: numberOf(proto.dataType),
+    decode: () => decodeTensor(proto, tensorLabel(textOf(proto.name)), external),
+  }));
+  const sparse = listOf(graph.sparseInitializer).map((proto) => ({
+    name: textOf(proto.values?.name),
+    code: numberOf(proto.values?.dataType),
+    decode: () => decodeSparse(proto, tensorLabel(textOf(proto.values?.name)), external),
+  }));
+  const all = [...dense, ...sparse];
+  uniqueNames(all, 'initializer');
+  return new Map(all.map((one) => [one.name, one]));
 }
 
 /** The inputs that are not initializers: files before IR version 4 list those too. */
-function declareInputs(graph: GraphProto, tensors: Tensors): string[] {
+function inputsIn({ initializers }: Draft, graph: GraphProto): readonly ValueInfoProto[] {
   uniqueNames(listOf(graph.input), 'input');
-  const infos = listOf(graph.input).filter((info) => !tensors.has(textOf(info.name)));
-  for (const info of infos) tensors.set(textOf(info.name), inputType(info));
-  return infos.map((info) => textOf(info.name));
+  return listOf(graph.input).filter((info) => !initializers.has(textOf(info.name)));
 }
 
-function outputsIn(graph: GraphProto, tensors: Tensors): string[] {
-  const outputs = uniqueNames(listOf(graph.output), 'output');
-  if (outputs.length === 0)
-    throw new InputError({ found: 'a graph without outputs', todo: 'export it again' });
+/** What `work` finds, or the user's error in it. */
+function attempt<T>(work: () => T): { readonly found?: T; readonly error?: InputError } {
+  try {
+    return { found: work() };
+  } catch (error) {
+    if (error instanceof InputError) return { error };
+    throw error;
+  }
+}
+
+const constantInfo = (constant: Tensor): Info => ({ dtype: constant.dtype, shape: constant.shape, constant });
+
+/** What is known of a tensor; an initializer is decoded now. */
+function infoOf(draft: Draft, name: string): Info | undefined {
+  const known = draft.tensors.get(name);
+  const initializer = draft.initializers.get(name);
+  if (known !== undefined || initializer === undefined) return known;
+  noteType(draft, initializer.code);
+  const error = typeError(initializer.code, tensorLabel(name));
+  const info = error === undefined ? constantInfo(initializer.decode()) : {};
+  draft.tensors.set(name, info);
+  if (error !== undefined) {
+    draft.unknown.add(name);
+    draft.obstacles.push({ kind: 'tensor', error });
+  }
+  return info;
+}
+
+/** Adds the nodes that `wanted` need. Returns all names that are read. */
+function readAll(draft: Draft, calls: readonly Call[], wanted: readonly string[]): ReadonlySet<string> {
+  const given = new Set([...draft.tensors.keys(), ...draft.initializers.keys()]);
+  const reading = calls.map((call) => ({ ...call, inputs: [...call.inputs, ...call.captured], call }));
+  const needed = new Set(wanted);
+  const live = inOrder(reading, given)
+    .toReversed()
+    .flatMap(({ call, inputs }) => {
+      const outputs = call.outputs.findLastIndex((name) => needed.has(name)) + 1;
+      if (outputs === 0) return [];
+      for (const name of inputs) needed.add(name);
+      return [{ call, outputs }];
+    });
+  for (const { call, outputs } of live.toReversed()) {
+    const isBranch = call.domain === '' && call.type === 'If';
+    const condition = isBranch ? infoOf(draft, conditionOf(call))?.constant : undefined;
+    if (condition !== undefined) readBranch(draft, call, condition.data[0] !== 0, outputs);
+    else if (isBranch) add(draft, call, undecided(call, isUnknown(draft, call)), outputs);
+    else add(draft, call, decodeNode(call, draft.external), outputs);
+  }
+  for (const name of needed) infoOf(draft, name);
+  return needed;
+}
+
+/** The element type that a Cast makes. */
+const castOf = (call: Call): number => numberOf(call.attributes.find(({ name }) => name === 'to')?.i);
+
+const isUnknown = ({ unknown }: Draft, { inputs, captured }: Call): boolean =>
+  [...inputs, ...captured].some((name) => unknown.has(name));
+
+/** Outputs that the operator does not make here are left out where they are behind the last that is read. */
+function add(draft: Draft, call: Call, { node, obstacle }: Decoded, needed: number): void {
+  if (obstacle !== undefined) draft.obstacles.push(obstacle);
+  if (call.type === 'Cast') noteType(draft, castOf(call));
+  const { found, error } = attempt(() => outputsOf(node, (name) => infoOf(draft, name), needed));
+  if (error !== undefined) draft.obstacles.push(obstacleAt(call, 'shape', error));
+  const behind = obstacle !== undefined || error !== undefined || isUnknown(draft, call);
+  const outputs = node.outputs.slice(0, found?.length);
+  outputs.forEach((name, i) => {
+    if (name === '') return;
+    const info = found === undefined ? {} : at(found, i);
+    draft.tensors.set(name, info);
+    if (behind && info.shape === undefined) draft.unknown.add(name);
+  });
+  draft.nodes.push({ ...node, outputs });
+}
+
+/** The branch that a constant condition takes; the other is not looked at. */
+function readBranch(draft: Draft, call: Call, condition: boolean, needed: number): void {
+  const graph = branchOf(call, condition);
+  const { calls, names } = draft.flattener.ofBranch(call, graph);
+  for (const [name, one] of initializersOf(graph, draft.external)) draft.initializers.set(names(name), one);
+  readAll(draft, calls, call.outputs.slice(0, needed));
+}
+
+function requireOutputs({ tensors }: Draft, outputs: readonly string[]): void {
+  if (outputs.length === 0) throw complain('a graph without outputs', undefined, 'export it again');
   const missing = outputs.find((name) => !tensors.has(name));
-  if (missing === undefined) return outputs;
+  if (missing === undefined) return;
   throw new InputError({ where: `output '${missing}'`, found: 'no node makes it', todo: 'export it again' });
 }

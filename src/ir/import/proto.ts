@@ -12,9 +12,12 @@ export type TensorProto = onnx.ITensorProto;
 export type AttributeProto = onnx.IAttributeProto;
 export type NodeProto = onnx.INodeProto;
 export type ValueInfoProto = onnx.IValueInfoProto;
+export type FunctionProto = onnx.IFunctionProto;
+export type SparseTensorProto = onnx.ISparseTensorProto;
 export type GraphProto = onnx.IGraphProto;
 export type ModelProto = onnx.IModelProto;
 
+export const decodeAttribute = (bytes: Uint8Array): AttributeProto => proto.onnx.AttributeProto.decode(bytes);
 export const attributeType = proto.onnx.AttributeProto.AttributeType;
 export const externalLocation = proto.onnx.TensorProto.DataLocation.EXTERNAL;
 
@@ -56,6 +59,10 @@ const notOnnx = (where: string, found: string): InputError =>
     supported: 'an ONNX model, whole',
     todo: 'export it again with torch.onnx.export, and copy it in binary mode',
   });
+
+/** The default domain has two spellings. */
+export const isDefaultDomain = (domain: string | null | undefined): boolean =>
+  ['', 'ai.onnx'].includes(textOf(domain));
 
 /** Fields that were left out are undefined, null or empty; all mean the same. */
 export const textOf = (value: string | null | undefined): string => value ?? '';

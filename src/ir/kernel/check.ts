@@ -8,7 +8,7 @@
  * Not checked here: whatever depends on values, and writes to inputs or tables (both trap when run).
  */
 import { DefectError } from '../../base/errors.ts';
-import type { Elem, Expr, Kernel, Param, Scalar, Stmt, Table } from './kernel.ts';
+import type { Elem, Expr, ExprOf, Kernel, Param, Scalar, Stmt, StmtOf, Table } from './kernel.ts';
 import { elemArrays, scalarOf } from './kernel.ts';
 import { binaryOperations } from './operations.ts';
 import { primitives } from './prims/index.ts';
@@ -161,7 +161,7 @@ class Checker {
     }
   }
 
-  #pointer(s: Stmt & { kind: 'pointer' }): string {
+  #pointer(s: StmtOf<'pointer'>): string {
     this.#memory(s.base, s.elem, s);
     this.#types(s, 'i32', s.offset);
     const base = this.arrays.get(s.base);
@@ -169,7 +169,7 @@ class Checker {
     return this.#declare(s.name, { kind: 'pointer', type: s.elem, mutable: s.mutable });
   }
 
-  #for(s: Stmt & { kind: 'for' }): void {
+  #for(s: StmtOf<'for'>): void {
     this.#types(s, 'i32', s.from, s.to);
     this.#need(Number.isInteger(s.step) && s.step > 0, 'a step that is not a positive integer', s);
     this.#declare(s.name, { kind: 'counter', type: 'i32', mutable: false });
@@ -221,7 +221,7 @@ class Checker {
     }
   }
 
-  #call(e: Expr & { kind: 'call' }): void {
+  #call(e: ExprOf<'call'>): void {
     const primitive = primitives.get(e.primitive);
     this.#need(primitive !== undefined, 'an unknown primitive', e);
     this.#need(primitive?.params.length === e.args.length, 'a wrong number of arguments', e);

@@ -1,6 +1,6 @@
 /**
  * Kernel IR: the tiny closed language that every operator's code is written in, once. `src/emit` prints it as
- * C99, `src/sim` runs it under C's rules, `src/passes/prove` bounds it for all inputs.
+ * C99, `src/sim` runs it under C's rules, `src/prove` bounds it for all inputs.
  *
  * Values are `i32` (C's int32_t; overflow is undefined, so it traps) or `f32` (IEEE binary32, each operation
  * rounded on its own). Memory is arrays of `Elem`. Everything is plain data.
@@ -129,6 +129,10 @@ export type Stmt =
       readonly count: Expr;
     }
   | { readonly kind: 'comment'; readonly text: string };
+
+/** Expressions and statements of some kinds. */
+export type ExprOf<K extends Expr['kind']> = Expr & { readonly kind: K };
+export type StmtOf<K extends Stmt['kind']> = Stmt & { readonly kind: K };
 
 /** An array of the arena that the kernel is called with. `scratch` holds nothing before and nothing after. */
 export interface Param {

@@ -258,13 +258,15 @@ interface CompareOperation<Op> {
   /** What `a op b ? a : b` is. */
   readonly picks?: 'max' | 'min';
   readonly wasm: Readonly<Record<'i32' | 'f32' | 'i32x4', Instruction>>;
+  /** Which kind of operation the models of speed and size count: mostly a part of a choice. */
+  readonly cost: 'select';
 }
 
 const compareTable = <Op extends string>(
   operations: Readonly<Record<Op, CompareOperation<NoInfer<Op>>>>,
 ): typeof operations => operations;
 
-/** 1 or 0 as an i32; each counts as half a choice in the models of speed. */
+/** 1 or 0 as an i32. */
 export const compareOperations = compareTable({
   lt: {
     sign: '<',
@@ -274,6 +276,7 @@ export const compareOperations = compareTable({
     always: (a, b) => `${a.hi} < ${b.lo}`,
     picks: 'min',
     wasm: { i32: i32.lt, f32: f32.lt, i32x4: i32x4.lt },
+    cost: 'select',
   },
   le: {
     sign: '<=',
@@ -283,6 +286,7 @@ export const compareOperations = compareTable({
     always: (a, b) => `${a.hi} <= ${b.lo}`,
     picks: 'min',
     wasm: { i32: i32.le, f32: f32.le, i32x4: i32x4.le },
+    cost: 'select',
   },
   gt: {
     sign: '>',
@@ -292,6 +296,7 @@ export const compareOperations = compareTable({
     always: (a, b) => `${a.lo} > ${b.hi}`,
     picks: 'max',
     wasm: { i32: i32.gt, f32: f32.gt, i32x4: i32x4.gt },
+    cost: 'select',
   },
   ge: {
     sign: '>=',
@@ -301,6 +306,7 @@ export const compareOperations = compareTable({
     always: (a, b) => `${a.lo} >= ${b.hi}`,
     picks: 'max',
     wasm: { i32: i32.ge, f32: f32.ge, i32x4: i32x4.ge },
+    cost: 'select',
   },
   eq: {
     sign: '==',
@@ -309,6 +315,7 @@ export const compareOperations = compareTable({
     opposite: 'ne',
     always: (a, b) => `${a.lo} === ${b.hi} && ${a.hi} === ${b.lo}`,
     wasm: { i32: i32.eq, f32: f32.eq, i32x4: i32x4.eq },
+    cost: 'select',
   },
   ne: {
     sign: '!=',
@@ -317,6 +324,7 @@ export const compareOperations = compareTable({
     opposite: 'eq',
     always: (a, b) => `${a.hi} < ${b.lo} || ${a.lo} > ${b.hi}`,
     wasm: { i32: i32.ne, f32: f32.ne, i32x4: i32x4.ne },
+    cost: 'select',
   },
 });
 

@@ -3,10 +3,10 @@
  * There is no operator here: loops, names and arrays only.
  */
 import { must } from '../../base/errors.ts';
-import type { Expr, Kernel, RowSum, Stmt } from './kernel.ts';
-import { eachExpr, eachStmt, expressionsOf } from './walk.ts';
+import type { Expr, Kernel, RowSum, Stmt, StmtOf } from './kernel.ts';
+import { expressionsIn, partsIn } from './walk.ts';
 
-export type Loop = Stmt & { readonly kind: 'for' };
+export type Loop = StmtOf<'for'>;
 
 /** A block that declares accumulators of row sums. */
 export interface SumSite {
@@ -18,21 +18,11 @@ export interface SumSite {
   readonly statements: readonly Stmt[];
 }
 
-export const namesIn = (e: Expr): ReadonlySet<string> => {
-  const names = new Set<string>();
-  eachExpr(e, (part) => {
-    if (part.kind === 'local') names.add(part.name);
-  });
-  return names;
-};
+export const namesIn = (e: Expr): ReadonlySet<string> =>
+  new Set([...partsIn(e)].flatMap((part) => (part.kind === 'local' ? [part.name] : [])));
 
-function reads(s: Stmt, names: ReadonlySet<string>): boolean {
-  let found = false;
-  eachStmt([s], (inner) => {
-    for (const e of expressionsOf(inner)) for (const name of namesIn(e)) found ||= names.has(name);
-  });
-  return found;
-}
+const reads = (s: Stmt, names: ReadonlySet<string>): boolean =>
+  [...expressionsIn([s])].some((e) => e.kind === 'local' && names.has(e.name));
 
 function summing(block: readonly Stmt[], names: ReadonlySet<string>): readonly Stmt[] {
   const first = 1 + block.findLastIndex((s) => s.kind === 'let' && names.has(s.name));

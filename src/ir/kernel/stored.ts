@@ -1,13 +1,28 @@
 /** How numbers and tensors are stored. */
+import type { DType } from '../tensor.ts';
+import type { Elem } from './kernel.ts';
 
 /**
- * An affine 8-bit activation: real = scale * (stored - zeroPoint), stored in 0..255. The zero point is an integer in
- * 0..255 where the tensor's range holds 0, any int32 elsewhere.
+ * An affine activation: real = scale * (stored - zeroPoint). Of 8 bits it is stored in 0..255, and the zero point is
+ * an integer in 0..255 where the tensor's range holds 0, any int32 elsewhere.
  */
 export interface Quant {
   readonly scale: number;
   readonly zeroPoint: number;
+  /** 16: -32767..32767 as i16; 32: i32 without the least. Both are of zero point 0. Absent: 8. */
+  readonly bits?: 16 | 32;
 }
+
+/** What a grid stores, by its bits. */
+const storage = {
+  8: { elem: 'u8', lo: 0, hi: 255 },
+  16: { elem: 'i16', lo: -32767, hi: 32767 },
+  32: { elem: 'i32', lo: 1 - 2 ** 31, hi: 2 ** 31 - 1 },
+} as const satisfies Record<number, { readonly elem: Elem; readonly lo: number; readonly hi: number }>;
+
+/** The element type and the bounds of what a grid stores. */
+export const storageOf = ({ bits }: Pick<Quant, 'bits'>): (typeof storage)[keyof typeof storage] =>
+  storage[bits ?? 8];
 
 /** A tensor as a kernel sees it: how many elements, and how they are stored. */
 export interface StoredTensor {
@@ -18,8 +33,39 @@ export interface StoredTensor {
    * height, width, channel.
    */
   readonly order?: readonly number[];
-  /** Absent in float programs. */
+  /** Absent in float programs, and where the stored numbers are the real ones. */
   readonly quant?: Quant;
+  /** Absent: its grid's, f32 without one. `elemOf` reads it. */
+  readonly elem?: Elem;
   /** Which indices along axis 1 of the model's tensor are left, where some were taken out. */
   readonly kept?: readonly number[];
+}
+
+/** The element type of a stored tensor. */
+export const elemOf = ({ elem, quant }: Pick<StoredTensor, 'elem' | 'quant'>): Elem =>
+  elem ?? (quant === undefined ? 'f32' : storageOf(quant).elem);
+
+/**
+ * What elements of tensors without a grid are stored as. int64 holds indices, which int32 does. Undefined: no
+ * activation has the type.
+ */
+export function elemOfType(dtype: DType): Elem | undefined {
+  switch (dtype) {
+    case 'float32':
+      return 'f32';
+    case 'int64':
+    case 'int32':
+      return 'i32';
+    case 'int16':
+      return 'i16';
+    case 'int8':
+      return 'i8';
+    case 'uint8':
+    case 'bool':
+      return 'u8';
+    case 'float64':
+      return undefined;
+    default:
+      return dtype satisfies never;
+  }
 }

@@ -68,23 +68,13 @@ export function* statementsIn(body: readonly Stmt[]): Generator<Stmt> {
 }
 
 /** `e` and every expression in it, outer ones first. */
-function* partsIn(e: Expr): Generator<Expr> {
+export function* partsIn(e: Expr): Generator<Expr> {
   yield e;
   for (const part of partsOf(e)) yield* partsIn(part);
 }
 
 export function* expressionsIn(body: readonly Stmt[]): Generator<Expr> {
   for (const s of statementsIn(body)) for (const e of expressionsOf(s)) yield* partsIn(e);
-}
-
-/** Calls `visit` on what `statementsIn` gives. */
-export function eachStmt(body: readonly Stmt[], visit: (s: Stmt) => void): void {
-  for (const s of statementsIn(body)) visit(s);
-}
-
-/** Calls `visit` on `e` and every expression in it, outer ones first. */
-export function eachExpr(e: Expr, visit: (e: Expr) => void): void {
-  for (const part of partsIn(e)) visit(part);
 }
 
 /** i32 or f32. */

@@ -22,7 +22,7 @@ export interface GatherFormat {
   readonly segmented: boolean;
 }
 
-/** One entry per run of `width` neighbours, some of which may be 0: an 8-bit distance and 8-bit values. */
+/** One entry per stretch of `width` neighbours, some of which may be 0: an 8-bit distance and 8-bit values. */
 export interface BlockFormat {
   readonly kind: 'block';
   readonly width: 2 | 4;

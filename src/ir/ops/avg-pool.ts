@@ -1,13 +1,13 @@
 import { at, complain, must } from '../../base/errors.ts';
 import { addTap, type Sweep, sweepOf } from '../geometry/slide.ts';
-import { extentOf, type WindowAxis } from '../geometry/window.ts';
+import { extentOf, type WindowAxis, widerPads } from '../geometry/window.ts';
 import type { CanonicalOp, KernelContext, RequantMode, ScaleContext } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import { epilogue, type Requant, requantOf } from '../integers/requant.ts';
 import { add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
 import type { Expr, Kernel } from '../kernel/kernel.ts';
-import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
+import { spatialOrder } from '../kernel/memory-order.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { channelCount } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
@@ -22,6 +22,7 @@ import {
   poolPlane,
   poolTensor,
 } from './common/pool.ts';
+import { asImages } from './common/reads.ts';
 import { docOf } from './kernels/doc.ts';
 import { joinSum, pooling } from './kernels/pooling.ts';
 
@@ -180,10 +181,13 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
   },
   explicit: explicitPool,
   channels: sameChannels,
-  order: (_attrs, inputs, output) => {
-    requireSpatial(inputs[0]);
-    return spatialOrder(output);
+  padded(attrs, { pads: more, value }) {
+    const counted = attrs.countIncludePad || attrs.pads.every((p) => p === 0);
+    const pads = counted && value === 0 && !attrs.ceilMode ? widerPads(attrs.pads, more) : undefined;
+    return pads === undefined ? undefined : { ...attrs, pads, countIncludePad: true };
   },
+  reads: asImages,
+  order: (_attrs, _inputs, output) => spatialOrder(output),
   affine: {
     kind: 'commuting',
     commutes: ({ clamp }, { attrs }) =>

@@ -1,5 +1,5 @@
 import { at, complain } from '../../base/errors.ts';
-import { dtypeOfOnnx, onnxTypeName } from '../graph/onnx-types.ts';
+import { onnxTypeName, widerDtypeOfOnnx } from '../graph/onnx-types.ts';
 import type { ImportedOp } from '../graph/op.ts';
 import { type DType, numbersFor, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
@@ -7,18 +7,53 @@ import { isFloat, newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
   readonly to: DType;
+  /** Set where numbers become 16-bit floats, which are held in float32. */
+  readonly rounding?: Rounding;
+}
+
+/** A floating-point type: bits of its fraction, and the exponents of its smallest and largest normal numbers. */
+interface Rounding {
+  readonly fraction: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+const roundings: Readonly<Record<string, Rounding>> = {
+  float16: { fraction: 10, least: -14, most: 15 },
+  bfloat16: { fraction: 7, least: -126, most: 127 },
+};
+
+/** To the nearest, ties to even; what is beyond the largest number is infinite. */
+function rounded(x: number, { fraction, least, most }: Rounding): number {
+  if (x === 0 || !Number.isFinite(x)) return x;
+  const size = Math.abs(x);
+  let exponent = Math.max(Math.floor(Math.log2(size)), least);
+  // The logarithm of a number just below a power of two may be rounded up to it.
+  if (exponent > least && size < 2 ** exponent) exponent--;
+  const step = 2 ** (exponent - fraction);
+  const floor = Math.floor(size / step);
+  const rest = size / step - floor;
+  const up = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0);
+  const near = (up ? floor + 1 : floor) * step;
+  return Math.sign(x) * (near < 2 ** (most + 1) ? near : Number.POSITIVE_INFINITY);
 }
 
 /** Floats truncate toward zero on the way to integers; out-of-range values wrap, which ONNX leaves undefined. */
-function converted(x: Tensor, to: DType): Tensor {
+function converted(x: Tensor, { to, rounding }: Attrs): Tensor {
   const data = numbersFor(to, x.data.length);
   const convert =
     to === 'bool' ? (v: number) => Number(v !== 0) : isFloat(to) ? (v: number) => v : Math.trunc;
-  for (let i = 0; i < data.length; i++) data[i] = convert(at(x.data, i));
+  for (let i = 0; i < data.length; i++) {
+    const value = convert(at(x.data, i));
+    data[i] = rounding === undefined ? value : rounded(value, rounding);
+  }
   return { dtype: to, shape: x.shape, data };
 }
 
-/** ONNX Cast-6, 9, 13, 19, 21, between the types that tensors here have. */
+/**
+ * ONNX Cast-6, 9, 13, 19, 21, between the types that tensors here have. Between floats it is left out of what is
+ * compiled: all of that is float32.
+ */
 export const cast: ImportedOp<Attrs> = {
   kind: 'cast',
   onnx: {
@@ -27,16 +62,17 @@ export const cast: ImportedOp<Attrs> = {
       upTo: newestOpset,
       parse({ attributes }) {
         const code = attributes.int('to', 0);
-        const to = dtypeOfOnnx(code);
+        const [to, rounding] = [widerDtypeOfOnnx(code), roundings[onnxTypeName(code)]];
         if (to === undefined)
-          throw complain(`a cast to ${onnxTypeName(code)}`, 'float32, float64, integers, bool');
-        return { to };
+          throw complain(`a cast to ${onnxTypeName(code)}`, 'floats, integers up to 64 bits, bool');
+        return { to, ...(rounding === undefined ? {} : { rounding }) };
       },
     },
   },
   infer: ({ to }, inputs) => [{ dtype: to, shape: required(inputs, 0, 'input').shape }],
-  reference: ({ to }, inputs) => [converted(required(inputs, 0, 'input'), to)],
+  reference: (attrs, inputs) => [converted(required(inputs, 0, 'input'), attrs)],
   canonicalize({ attrs, inputTypes }) {
-    return required(inputTypes, 0, 'input').dtype === attrs.to ? [] : onlyOnConstants('Cast')();
+    const { dtype } = required(inputTypes, 0, 'input');
+    return dtype === attrs.to || (isFloat(dtype) && isFloat(attrs.to)) ? [] : onlyOnConstants('Cast')();
   },
 };

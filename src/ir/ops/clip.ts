@@ -18,7 +18,7 @@ import {
   nearestAffineSum,
 } from './kernels/affine-sum.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
-import { elementwise, floatSumValue } from './kernels/elementwise.ts';
+import { elementwise, floatSumValue, inOneOrder } from './kernels/elementwise.ts';
 
 /** `lo` and `hi` may be infinite. */
 export type ClipAttrs = Clamp;
@@ -43,7 +43,7 @@ function kernelOf(
     name: context.name,
     doc: docOf(`Activation${clampWords(attrs)}`, context.inputs, output, elem),
     elem,
-    inputs: 1,
+    operands: [inOneOrder(countOf(output.shape))],
     count: countOf(output.shape),
     value,
   });

@@ -1,8 +1,9 @@
 import { at, complain } from '../../base/errors.ts';
+import { allOf, axiswise, type Piece } from '../geometry/strided.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
 import { countOf, numbersFor, type Shape, showShape, type Tensor, type TensorType } from '../tensor.ts';
-import { onlyOnConstants } from './common/imported.ts';
 import { axisIn, newestOpset, required } from './common/inputs.ts';
+import { asMove } from './common/moves.ts';
 
 interface Attrs {
   readonly axis: number;
@@ -57,5 +58,22 @@ export const concat: ImportedOp<Attrs> = {
       ),
     ];
   },
-  canonicalize: onlyOnConstants('Concat'),
+  canonicalize(node) {
+    const along = axisIn(node.attrs.axis, at(node.outputTypes, 0).shape.length);
+    const { pieces } = node.inputTypes.reduce(
+      (done, _, i) => {
+        const { shape } = required(node.inputTypes, i, 'inputs');
+        const index = new Int32Array(at(at(node.outputTypes, 0).shape, along)).fill(-1);
+        index.set(allOf(at(shape, along)), done.end);
+        const own = axiswise(
+          i,
+          shape,
+          shape.map((size, axis) => (axis === along ? index : allOf(size))),
+        );
+        return { pieces: [...done.pieces, ...own], end: done.end + at(shape, along) };
+      },
+      { pieces: [] as readonly Piece[], end: 0 },
+    );
+    return [asMove(node, 'Concatenation', pieces, { read: node.inputs.length })];
+  },
 };

@@ -1,4 +1,11 @@
 import { at, atOr0, complain, holds, must } from '../../base/errors.ts';
+import {
+  channelsOfRows,
+  type Shuffle,
+  shuffledChannels,
+  shufflePiece,
+  shuffleSources,
+} from '../geometry/shuffle.ts';
 import { padInto, type Sweep, sweepOf } from '../geometry/slide.ts';
 import {
   explicitWindow,
@@ -6,8 +13,10 @@ import {
   unitAxis,
   type WindowAttrs,
   type WindowAxis,
+  widerPads,
   windowAxes,
 } from '../geometry/window.ts';
+import type { ChannelMap } from '../graph/affine.ts';
 import { is } from '../graph/graph.ts';
 import type { CanonicalOp, InputType, KernelContext, NextNode, QuantizeContext } from '../graph/op.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
@@ -18,20 +27,22 @@ import {
   quantizeMac,
   weightsOf,
 } from '../integers/mac.ts';
-import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
+import { boundAt, clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { channelCount, countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
-import { layerChannels } from './common/channel-flows.ts';
+import { columnsOf, layerChannels } from './common/channel-flows.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
 import { padded } from './common/padding.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs, poolAxes } from './common/pool.ts';
+import { asImages } from './common/reads.ts';
 import { rounded } from './common/round.ts';
 import { sumsAfter, sumsBefore } from './common/weighted-sums.ts';
 import { convolution } from './kernels/convolution.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import { largestOf, maxPool } from './max-pool.ts';
+import { move } from './move.ts';
 
 export interface ConvAttrs extends WindowAttrs {
   readonly groups: number;
@@ -39,6 +50,8 @@ export interface ConvAttrs extends WindowAttrs {
   readonly clamp?: RowClamp;
   /** Max-pool of the clamped sums. */
   readonly pool?: PoolAttrs;
+  /** The clamped sums of several channels as pixels of one. Not with a max-pool. */
+  readonly shuffle?: Shuffle;
   /** The real value of the padding, per input channel; 0 when absent. */
   readonly padValues?: readonly number[];
 }
@@ -62,7 +75,7 @@ function convAxes(attrs: ConvAttrs, inputs: Inputs<TensorType>): WindowAxis[] {
   return windowAxes(attrs, x, w.slice(2));
 }
 
-/** Before pooling. */
+/** Before pooling and shuffling. */
 function convType(attrs: ConvAttrs, inputs: Inputs<InputType>): TensorType {
   requireFloats(inputs);
   const [x, w] = [required(inputs, 0, 'X'), required(inputs, 1, 'W')];
@@ -188,6 +201,38 @@ function convReference(attrs: ConvAttrs, inputs: Inputs<Tensor>): Tensor {
   return rounded(type.dtype, type.shape, clampRows(values, attrs.clamp, outs, sweep.outCount));
 }
 
+/** What becomes of the sums' channels. */
+function shuffledType({ shuffle }: ConvAttrs, { dtype, shape }: TensorType): TensorType {
+  if (shuffle === undefined) return { dtype, shape };
+  const [batch = 1, rows = 1] = shape;
+  return { dtype, shape: [batch, shuffledChannels(shuffle, rows), ...shuffle.size] };
+}
+
+function shuffled(attrs: ConvAttrs, sums: Tensor): Tensor {
+  if (attrs.shuffle === undefined) return sums;
+  const { dtype, shape } = shuffledType(attrs, sums);
+  const image = sums.shape.slice(1);
+  const [sources, size] = [shuffleSources(attrs.shuffle, image), countOf(image)];
+  const values = Float64Array.from({ length: countOf(shape) }, (_, i) => {
+    const from = Math.floor(i / sources.length) * size + at(sources, i % sources.length);
+    return at(sums.data, from);
+  });
+  return rounded(dtype, shape, values);
+}
+
+/** A map of the output's channels as one of the sums'. */
+function rowsOfMap({ shuffle }: ConvAttrs, f: ChannelMap, rows: number): ChannelMap {
+  if (shuffle === undefined) return f;
+  const channels = channelsOfRows(shuffle, rows);
+  const spread = (bound: RowClamp['lo']): number[] => channels.map((c) => boundAt(bound, c));
+  const { gain, shift, clamp } = f;
+  return {
+    gain: spread(gain),
+    shift: spread(shift),
+    ...(clamp === undefined ? {} : { clamp: { lo: spread(clamp.lo), hi: spread(clamp.hi) } }),
+  };
+}
+
 const floatsOf = (tensor: Tensor | undefined): Float32Array | undefined =>
   tensor === undefined ? undefined : Float32Array.from(tensor.data);
 
@@ -247,14 +292,21 @@ function convKernel(
   const channels = channelCount(input.shape);
   const [y, x] = plane(windowAxes(attrs, input.shape, attrs.kernel), unitAxis);
   const kernel = [y.kernel, x.kernel] as const;
-  const pool = attrs.pool;
+  const { pool, shuffle } = attrs;
   const macs = (y.out * x.out * kernel[0] * kernel[1] * outChannels * channels) / attrs.groups;
   const words = `${kernel.join('x')} ${attrs.groups > 1 ? `convolution in ${attrs.groups} groups` : 'convolution'} ${channels} -> ${outChannels}`;
   const poolWords = pool === undefined ? '' : `, ${pool.kernel.join('x')} max-pool`;
+  const shuffleWords = shuffle === undefined ? '' : `, channels as ${shuffle.block.join('x')} pixels`;
   return convolution({
     name: context.name,
     doc: [
-      ...docOf(words + clampWords(attrs.clamp) + poolWords, [input], output, arithmetic.elem, macs),
+      ...docOf(
+        words + clampWords(attrs.clamp) + poolWords + shuffleWords,
+        [input],
+        output,
+        arithmetic.elem,
+        macs,
+      ),
       ...(backward
         ? ['From the last pixel to the first, so that the output may lie a little above the input.']
         : []),
@@ -276,6 +328,16 @@ function convKernel(
     ...(pool === undefined
       ? {}
       : { pool: { kernel: plane(pool.kernel, 1), strides: plane(pool.strides, 1) } }),
+    ...(shuffle === undefined
+      ? {}
+      : {
+          shuffle: {
+            block: plane(shuffle.block, 1),
+            neighbours: shuffle.neighbours,
+            crop: plane(shuffle.crop, 0),
+            size: plane(shuffle.size, 1),
+          },
+        }),
     padding,
     lanes,
     backward,
@@ -285,7 +347,13 @@ function convKernel(
 
 /** Windows that overlap would compute the convolution more than once; padded ones need a value for -infinity. */
 function absorbPool(attrs: ConvAttrs, image: TensorType | undefined, next: NextNode): ConvAttrs | undefined {
-  if (!is(next, maxPool) || attrs.pool !== undefined || image?.shape.length !== 4) return undefined;
+  if (
+    !is(next, maxPool) ||
+    attrs.pool !== undefined ||
+    attrs.shuffle !== undefined ||
+    image?.shape.length !== 4
+  )
+    return undefined;
   const pool = next.attrs;
   const isInside = poolAxes(pool, image.shape).every(
     (axis) =>
@@ -297,11 +365,34 @@ function absorbPool(attrs: ConvAttrs, image: TensorType | undefined, next: NextN
   return isInside ? { ...attrs, pool } : undefined;
 }
 
+/** Behind a DepthToSpace alone. */
+function absorbShuffle(
+  attrs: ConvAttrs,
+  sums: TensorType | undefined,
+  next: NextNode,
+): ConvAttrs | undefined {
+  if (!is(next, move) || attrs.pool !== undefined || attrs.shuffle !== undefined || sums === undefined)
+    return undefined;
+  const { pieces, shape, fill } = next.attrs;
+  const [[, rows = 1, ...spatial], [, channels = 1, ...size]] = [sums.shape, shape];
+  const block = size.map((n, i) => n / at(spatial, i));
+  if (fill !== undefined || spatial.length !== size.length || channels * countOf(block) !== rows)
+    return undefined;
+  const orders = attrs.groups === 1 ? (['pixels', 'channels'] as const) : (['pixels'] as const);
+  if (rows % (attrs.groups * countOf(block)) !== 0) return undefined;
+  const found = orders
+    .map((neighbours): Shuffle => ({ block, neighbours, crop: size.map(() => 0), size }))
+    .find(
+      (shuffle) => JSON.stringify([shufflePiece(shuffle, [rows, ...spatial])]) === JSON.stringify(pieces),
+    );
+  return found === undefined ? undefined : { ...attrs, shuffle: found };
+}
+
 /** More accumulators than this are spilled by dense kernels on Cortex-M (13 usable registers). */
 const fewLanes = 4;
 
 /**
- * Convolution with an optional clamp and max-pool behind it. x[N,C,spatial...], w[OC,C/groups,kernel...],
+ * Convolution with an optional clamp behind it, and a max-pool or channels that become pixels. x[N,C,spatial...], w[OC,C/groups,kernel...],
  * optional b[OC]; 1 to 3 spatial axes. The max of rounded sums is the rounded max: pooling after rounding is
  * exact. ONNX Conv-1, 11, 22.
  */
@@ -316,11 +407,11 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
   },
   infer(attrs, inputs) {
     const sums = convType(attrs, inputs);
-    return attrs.pool === undefined ? [sums] : inferPool(attrs.pool, [sums]);
+    return attrs.pool === undefined ? [shuffledType(attrs, sums)] : inferPool(attrs.pool, [sums]);
   },
   reference(attrs, inputs) {
     const sums = convReference(attrs, inputs);
-    return attrs.pool === undefined ? [sums] : maxPool.reference(attrs.pool, [sums]);
+    return attrs.pool === undefined ? [shuffled(attrs, sums)] : maxPool.reference(attrs.pool, [sums]);
   },
   explicit(attrs, inputs) {
     constantOf(required(inputs, 1, 'W'), 'weight tensor W');
@@ -329,23 +420,39 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
       attrs.pool === undefined ? {} : { pool: explicitMaxPool(attrs.pool, [convType(attrs, inputs)]) };
     return { ...attrs, ...explicitWindow(convAxes(attrs, inputs)), ...pool };
   },
-  order: (_attrs, inputs, output) => {
-    requireSpatial(inputs[0]);
-    return spatialOrder(output);
+  padded(attrs, { pads: more, value }, input) {
+    const pads = attrs.autoPad === 'NOTSET' ? widerPads(attrs.pads, more) : undefined;
+    const own = attrs.pads.some((p) => p > 0) ? (attrs.padValues ?? [0]) : [value];
+    if (pads === undefined || own.some((other) => other !== value)) return undefined;
+    const { padValues: _, ...rest } = attrs;
+    return {
+      ...rest,
+      pads,
+      ...(value === 0 ? {} : { padValues: new Array(at(input.shape, 1)).fill(value) }),
+    };
   },
+  reads: asImages,
+  order: (_attrs, _inputs, output) => spatialOrder(output),
   affine: {
     kind: 'weighted',
     // What falls does not pass the maximum behind the sums.
     after: (f, node) =>
-      node.attrs.pool !== undefined && f.gain.some((g) => g < 0) ? undefined : sumsAfter(f, node),
+      node.attrs.pool !== undefined && f.gain.some((g) => g < 0)
+        ? undefined
+        : sumsAfter(rowsOfMap(node.attrs, f, at(weightsOf(node.inputTypes).shape, 0)), node),
     before: sumsBefore,
   },
   absorb: ({ attrs, outputTypes }, next) =>
-    absorbClip(attrs, next) ?? absorbPool(attrs, outputTypes[0], next),
+    absorbClip(attrs, next) ??
+    absorbPool(attrs, outputTypes[0], next) ??
+    absorbShuffle(attrs, outputTypes[0], next),
   elementwise: false,
   outputQuant: macOutputQuant,
   anyZeroPoint: 'computes',
-  channels: layerChannels,
+  channels: (attrs, inputs) =>
+    attrs.shuffle === undefined
+      ? layerChannels(attrs, inputs)
+      : { flow: 'opaque', columns: columnsOf(attrs, weightsOf(inputs)) },
   turns: true,
   quantize: quantizeConv,
   rows: {
@@ -370,7 +477,10 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
       const x = padded(steps, steps.input(0), sweep, (channel) => atOr0(attrs.padValues, channel));
       const sums = steps.learned(x, convType(attrs, steps.types).shape);
       const clamped = steps.clamp(sums, attrs.clamp);
-      return attrs.pool === undefined ? clamped : largestOf(steps, attrs.pool, clamped);
+      if (attrs.pool !== undefined) return largestOf(steps, attrs.pool, clamped);
+      if (attrs.shuffle === undefined) return clamped;
+      const sources = shuffleSources(attrs.shuffle, clamped.shape.slice(1));
+      return steps.fixed(steps.output, (i) => [[clamped, at(sources, i), 1]]);
     },
   },
   int8: (attrs, q, context) =>

@@ -1,8 +1,8 @@
 import { at, complain } from '../../base/errors.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
 import { picked, type Shape, type Tensor, type TensorType } from '../tensor.ts';
-import { onlyOnConstants } from './common/imported.ts';
-import { axisIn, newestOpset, required } from './common/inputs.ts';
+import { axisIn, constantInts, newestOpset, required } from './common/inputs.ts';
+import { alongAxis, asMove } from './common/moves.ts';
 
 interface Attrs {
   readonly axis: number;
@@ -43,5 +43,11 @@ export const gather: ImportedOp<Attrs> = {
     const x = required(inputs, 0, 'data');
     return [slicesOf(x, axisIn(axis, x.shape.length), required(inputs, 1, 'indices'))];
   },
-  canonicalize: onlyOnConstants('Gather'),
+  canonicalize(node) {
+    const { shape } = required(node.inputTypes, 0, 'data');
+    const axis = axisIn(node.attrs.axis, shape.length);
+    const indices = constantInts(node.inputTypes[1], 'indices') ?? [];
+    const index = indices.map((i) => indexIn(i, at(shape, axis)));
+    return [asMove(node, 'Gather', alongAxis(node, axis, index))];
+  },
 };

@@ -24,10 +24,7 @@ export const hardSigmoid = pointwise<HardSigmoidAttrs>({
   },
   value: ({ alpha, beta }, x) => Math.max(0, Math.min(1, alpha * x + beta)),
   range: { lo: 0, hi: 1 },
-  float32: ({ alpha, beta }, x) => ({
-    before: [],
-    value: clampFloat(add(mul(x, float(alpha)), float(beta)), { lo: 0, hi: 1 }),
-  }),
+  float32: ({ alpha, beta }, x) => clampFloat(add(mul(x, float(alpha)), float(beta)), { lo: 0, hi: 1 }),
   gradient({ alpha, beta }, steps) {
     const x = steps.input(0);
     const line = steps.fixed(

@@ -1,6 +1,7 @@
 import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { add } from './add.ts';
-import { div, mul, sub } from './arithmetic.ts';
+import { argMax, argMin } from './arg-extreme.ts';
+import { div, mul, neg, sub } from './arithmetic.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
@@ -10,43 +11,133 @@ import { concat } from './concat.ts';
 import { constant } from './constant.ts';
 import { constantOfShape } from './constant-of-shape.ts';
 import { conv } from './conv.ts';
+import { convTranspose } from './conv-transpose.ts';
+import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
+import { einsum } from './einsum.ts';
 import { flatten } from './flatten.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
-import { globalAvgPool } from './global-avg-pool.ts';
+import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { hardSigmoid } from './hard-sigmoid.ts';
 import { identity } from './identity.ts';
 import { linear } from './linear.ts';
+import {
+  elu,
+  gelu,
+  hardSwish,
+  leakyRelu,
+  mish,
+  softplus,
+  softsign,
+  swish,
+  thresholdedRelu,
+} from './linear-units.ts';
+import { logSoftmax } from './log-softmax.ts';
+import { lrn } from './lrn.ts';
 import { matMul } from './mat-mul.ts';
+import { matrices } from './matrices.ts';
 import { maxPool } from './max-pool.ts';
-import { reduceMean } from './reduce-mean.ts';
+import { move } from './move.ts';
+import { normalize, rmsNormalize } from './normalize-groups.ts';
+import { norms } from './norms.ts';
+import { constantOps } from './on-constants.ts';
+import { pad } from './pad.ts';
+import { pow, power } from './pow.ts';
+import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
+import { preluSlopes } from './prelu-slopes.ts';
+import { largerOf, prelu, product, quotient, smallerOf } from './products.ts';
+import { gru, lstm, rnn } from './recurrent.ts';
+import { gruLayer, lstmLayer, rnnLayer } from './recurrent-layers.ts';
+import { reduceOps } from './reduced.ts';
+import { reductions } from './reductions.ts';
+import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
+import { resize } from './resize.ts';
+import { line, scaleShift } from './scale-shift.ts';
+import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
 import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
 import { softmax } from './softmax.ts';
-import { softmaxFlattened } from './softmax-flattened.ts';
+import { logSoftmaxFlattened, softmaxFlattened } from './softmax-flattened.ts';
+import { split } from './split.ts';
 import { squeeze, unsqueeze } from './squeeze.ts';
+import { abs, ceil, floor, round, sign } from './steps.ts';
 import { tanh } from './tanh.ts';
+import { expand, tile } from './tile.ts';
+import { topK, topKInputs } from './top-k.ts';
 import { transpose } from './transpose.ts';
+import { acos, acosh, asin, asinh, atan, atanh, cos, cosh, sin, sinh, tan } from './trigonometry.ts';
 
 /** The operators of every stage. To add one: its file, a line here, its test. */
 const canonical: readonly CanonicalOp[] = [
+  abs,
+  acos,
+  acosh,
   add,
+  asin,
+  asinh,
+  atan,
+  atanh,
   avgPool,
   batchNorm,
+  ceil,
   clip,
   conv,
+  cos,
+  cosh,
+  elu,
+  erf,
+  exp,
+  floor,
+  gelu,
+  gru,
   hardSigmoid,
+  hardSwish,
+  largerOf,
+  leakyRelu,
+  line,
   linear,
+  log,
+  lstm,
+  matrices,
   maxPool,
+  mish,
+  move,
+  power,
+  prelu,
+  product,
+  quotient,
+  reciprocal,
+  resample,
   reshape,
+  round,
+  rnn,
+  scaleShift,
   sigmoid,
+  sign,
+  sin,
+  sinh,
+  smallerOf,
   softmax,
+  softplus,
+  softsign,
+  sqrt,
+  swish,
+  tan,
   tanh,
+  thresholdedRelu,
   transpose,
+  ...reductions,
+  normalize,
+  rmsNormalize,
+  argMax,
+  argMin,
+  topK,
+  logSoftmax,
+  lrn,
 ];
 
 /** Those of the imported stage only. */
@@ -56,23 +147,48 @@ const imported: readonly ImportedOp[] = [
   concat,
   constant,
   constantOfShape,
+  convTranspose,
+  depthToSpace,
   div,
   dropout,
+  einsum,
+  expand,
   flatten,
   gather,
   gemm,
   globalAvgPool,
+  globalLpPool,
+  globalMaxPool,
+  gruLayer,
   identity,
+  lstmLayer,
   matMul,
+  maxOf,
+  meanOf,
+  minOf,
   mul,
-  reduceMean,
+  pad,
+  pow,
+  neg,
+  preluSlopes,
   reshapeInput,
+  resize,
+  rnnLayer,
   shape,
   slice,
   softmaxFlattened,
+  spaceToDepth,
+  split,
   squeeze,
   sub,
+  tile,
+  sumOf,
   unsqueeze,
+  ...constantOps,
+  ...reduceOps,
+  ...norms,
+  topKInputs,
+  logSoftmaxFlattened,
 ];
 
 /** Every operator. */
@@ -97,14 +213,13 @@ function grouped(): Map<string, OnnxMatch[]> {
 export const opOfOnnx = (type: string, opset: number): OnnxMatch | undefined =>
   byType.get(type)?.find(({ rule }) => rule.since <= opset && opset <= rule.upTo);
 
+/** The opsets in which the ONNX type means something here, `5 to 25`; undefined where there are none. */
+export function opsetsOf(type: string): string | undefined {
+  const rules = byType.get(type)?.map(({ rule }) => rule);
+  if (rules === undefined) return undefined;
+  return `${Math.min(...rules.map((rule) => rule.since))} to ${Math.max(...rules.map((rule) => rule.upTo))}`;
+}
+
 /** The ONNX operator types that some opset has support for, with those opsets, sorted. */
 export const supportedOnnx = (): readonly string[] =>
-  [...byType]
-    .map(([type, matches]) => {
-      const [since, upTo] = [
-        Math.min(...matches.map((m) => m.rule.since)),
-        Math.max(...matches.map((m) => m.rule.upTo)),
-      ];
-      return `${type} (opset ${since} to ${upTo})`;
-    })
-    .sort();
+  [...byType.keys()].map((type) => `${type} (opset ${opsetsOf(type)})`).sort();

@@ -5,7 +5,7 @@ import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { float, int } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
+import { spatialOrder } from '../kernel/memory-order.ts';
 import { channelCount } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
@@ -20,6 +20,7 @@ import {
   poolPlane,
   poolTensor,
 } from './common/pool.ts';
+import { asImages } from './common/reads.ts';
 import { docOf } from './kernels/doc.ts';
 import { joinMax, pooling } from './kernels/pooling.ts';
 
@@ -69,10 +70,8 @@ export const maxPool: CanonicalOp<PoolAttrs> = {
   ],
   explicit: explicitMaxPool,
   channels: sameChannels,
-  order: (_attrs, inputs, output) => {
-    requireSpatial(inputs[0]);
-    return spatialOrder(output);
-  },
+  reads: asImages,
+  order: (_attrs, _inputs, output) => spatialOrder(output),
   affine: { kind: 'commuting', commutes: ({ gain }) => gain.every((g) => g >= 0) },
   absorb: () => undefined,
   elementwise: false,

@@ -1,8 +1,9 @@
 import { at, complain } from '../../base/errors.ts';
+import { axiswise, movedTo } from '../geometry/strided.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
-import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
-import { onlyOnConstants } from './common/imported.ts';
+import { countOf, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { axisIn, constantInts, known, newestOpset, required } from './common/inputs.ts';
+import { asMove } from './common/moves.ts';
 
 interface Attrs {
   /** Before opset 10; inputs from then on. */
@@ -49,19 +50,13 @@ function rangesOf({ fixed }: Attrs, inputs: Inputs): Range[] {
   return ranges;
 }
 
+const indicesOf = (ranges: readonly Range[]): readonly Int32Array[] =>
+  ranges.map(({ first, step, count }) => Int32Array.from({ length: count }, (_, i) => first + i * step));
+
 function sliced(x: Tensor, ranges: readonly Range[]): Tensor {
-  const strides = stridesOf(x.shape);
   const shape: Shape = ranges.map((range) => range.count);
-  let offsets = [0];
-  ranges.forEach(({ first, step, count }, axis) => {
-    const points = Array.from({ length: count }, (_, i) => (first + i * step) * at(strides, axis));
-    offsets = offsets.flatMap((offset) => points.map((point) => offset + point));
-  });
-  const data = numbersFor(x.dtype, countOf(shape));
-  offsets.forEach((offset, i) => {
-    data[i] = at(x.data, offset);
-  });
-  return { dtype: x.dtype, shape, data };
+  const made = { dtype: x.dtype, shape, data: numbersFor(x.dtype, countOf(shape)) };
+  return movedTo(made, axiswise(0, x.shape, indicesOf(ranges)), [x]);
 }
 
 /** ONNX Slice-1 (attributes), 10, 11, 13 (inputs, with steps). */
@@ -83,5 +78,8 @@ export const slice: ImportedOp<Attrs> = {
     { dtype: required(inputs, 0, 'data').dtype, shape: rangesOf(attrs, inputs).map((range) => range.count) },
   ],
   reference: (attrs, inputs) => [sliced(required(inputs, 0, 'data'), rangesOf(attrs, inputs.map(known)))],
-  canonicalize: onlyOnConstants('Slice'),
+  canonicalize(node) {
+    const { shape } = required(node.inputTypes, 0, 'data');
+    return [asMove(node, 'Slice', axiswise(0, shape, indicesOf(rangesOf(node.attrs, node.inputTypes))))];
+  },
 };

@@ -1,10 +1,11 @@
 import { at, complain, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
-import { sameOrder, spatialOrder } from '../kernel/memory-order.ts';
-import { countOf, showShape, type Tensor } from '../tensor.ts';
+import { countOf, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { axisIn, newestOpset, required, requireFloats } from './common/inputs.ts';
+import { strided } from './common/reads.ts';
 import { rounded } from './common/round.ts';
+import { linesOf } from './kernels/axis-lines.ts';
 import { docOf } from './kernels/doc.ts';
 import {
   longestInt8Softmax,
@@ -42,19 +43,10 @@ function softmaxAlong(x: Tensor, axis: number): Tensor {
   return rounded(x.dtype, x.shape, out);
 }
 
-/** @throws InputError unless the elements that sum to 1 are neighbours in memory. */
-function runsOf({ axis }: SoftmaxAttrs, context: KernelContext, elem: 'u8' | 'f32'): Softmax {
+function linesIn({ axis }: SoftmaxAttrs, context: KernelContext, elem: 'u8' | 'f32'): Softmax {
   const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
-  const length = at(input.shape, axis);
-  const rows = countOf(input.shape) / length;
-  const last = countOf(input.shape.slice(axis + 1)) === 1 && input.order === undefined;
-  const channels = axis === 1 && sameOrder(input.order, spatialOrder(input.shape));
-  if (rows > 1 && !last && !channels)
-    throw complain(
-      `softmax along axis ${axis} of ${showShape(input.shape)}`,
-      'the channels, or the last axis',
-    );
-  return { name: context.name, doc: docOf('Softmax', [input], output, elem), rows, length };
+  const doc = docOf('Softmax', [input], output, elem);
+  return { name: context.name, doc, lines: linesOf(input, axis), count: countOf(input.shape) };
 }
 
 /** The scale of the input; the output's is fixed. */
@@ -82,6 +74,7 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
     const x = required(inputs, 0, 'input');
     return [softmaxAlong(x, axisIn(axis, x.shape.length))];
   },
+  reads: strided,
   explicit: ({ axis }, inputs) => ({ axis: axisIn(axis, required(inputs, 0, 'input').shape.length) }),
   affine: { kind: 'opaque' },
   absorb: () => undefined,
@@ -92,10 +85,10 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   gradient: { of: ({ axis }, steps) => steps.softmax(steps.input(0), axis) },
   quantize: (c) => ({ inputScale: must(c.inputQuants[0], 'the input is quantized').scale }),
   int8(attrs, { inputScale }, context) {
-    const runs = runsOf(attrs, context, 'u8');
-    if (runs.length > longestInt8Softmax)
-      throw complain(`softmax over ${runs.length} numbers`, `at most ${longestInt8Softmax}`);
-    return softmaxInt8(runs, inputScale);
+    const softmax = linesIn(attrs, context, 'u8');
+    if (softmax.lines.length > longestInt8Softmax)
+      throw complain(`softmax over ${softmax.lines.length} numbers`, `at most ${longestInt8Softmax}`);
+    return softmaxInt8(softmax, inputScale);
   },
-  float32: (attrs, context) => softmaxFloat32(runsOf(attrs, context, 'f32')),
+  float32: (attrs, context) => softmaxFloat32(linesIn(attrs, context, 'f32')),
 };

@@ -8,7 +8,8 @@ import type { Padding } from '../../ir/graph/channels.ts';
 import { channelsOf, type Node } from '../../ir/graph/graph.ts';
 import type { QuantizedMac } from '../../ir/integers/mac.ts';
 import type { Bound, RowClamp } from '../../ir/integers/row-clamp.ts';
-import { floats, type Tensor } from '../../ir/tensor.ts';
+import { floats, type Tensor, tensorOf } from '../../ir/tensor.ts';
+import { argsOf } from '../../program/slots.ts';
 import type { Build } from '../build.ts';
 import {
   channelOf,
@@ -58,7 +59,7 @@ export interface Evidence {
 
 const madeBy = (nodes: readonly Node[], tensor: string): Node =>
   must(
-    nodes.find(({ outputs }) => outputs[0] === tensor),
+    nodes.find(({ outputs }) => outputs.includes(tensor)),
     `tensor '${tensor}' is made by a node`,
   );
 
@@ -73,9 +74,10 @@ export function layerOf({ program, assembled, fused }: Build, measured: Measured
   const facts = must(measured.steps[step], 'facts of a step');
   const sources = args.flatMap((index, i): Source[] => {
     if (kernel.params[i]?.role !== 'in') return [];
-    if (index === program.input) return [{ step: -1, slot: index, facts: measured.input }];
-    const maker = program.steps.findIndex((_, s) => outputOf(program, s) === index);
-    return [{ step: maker, slot: index, facts: must(measured.steps[maker], 'a slot is written by a step') }];
+    const facts = must(measured.tensors.get(index), 'a slot is written by a step');
+    return [
+      { step: program.steps.findIndex((made) => argsOf(made, 'out').includes(index)), slot: index, facts },
+    ];
   });
   const node = makerOf(assembled.nodes, facts.tensor);
   const padding = channelsOf(fused, node).columns?.padding;
@@ -170,7 +172,7 @@ class Trial {
   /** What `name` is where `source`, which it is another name of, holds `stored`. */
   #renamed(name: string, source: string, stored: Float32Array): Tensor {
     const { tensors, nodes } = this.#build.fused;
-    if (name === source) return floats(must(tensors.get(name), `tensor '${name}' has a type`).shape, stored);
+    if (name === source) return tensorOf(must(tensors.get(name), `tensor '${name}' has a type`), stored);
     const { op, attrs, inputs } = madeBy(nodes, name);
     const [made] = op.reference(attrs, [this.#renamed(at(inputs, 0), source, stored)]);
     return must(made, 'an alias has an output');
@@ -203,8 +205,8 @@ export function evidenceOf(build: Build, measured: Measured, layer: Layer): Evid
   let noise = 0;
   for (const run of measured.runs) {
     const trial = new Trial(build, layer, run);
-    const real = run.real.get(layer.facts.tensor);
-    noise += squares(run.stored(outputOf(program, layer.step)), (real?.data ?? []) as ArrayLike<number>);
+    const real = must(run.real.get(layer.facts.tensor), 'each tensor was computed');
+    noise += squares(run.stored(outputOf(program, layer.step)), real.data as ArrayLike<number>);
     layer.sources.forEach((source, i) => {
       const stored = run.stored(source.slot);
       inherited[i] = at(inherited, i) + trial.input(at(activations, i), source.facts.tensor, stored);

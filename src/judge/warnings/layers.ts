@@ -77,7 +77,8 @@ const gridSpan = ({ grid }: TensorFacts): string =>
 const largestStep = ({ grid }: TensorFacts): number => grid.step.reduce((a, b) => Math.max(a, b), 0);
 
 function ofPadding(layer: Layer): Finding {
-  const [wanted = [], held = []] = [layer.padding?.values, heldPadding(layer)];
+  const wanted = must(layer.padding, 'a layer with padding').values;
+  const held = must(heldPadding(layer), 'a layer with padding');
   const off = (c: number): number => Math.abs(at(wanted, c) - at(held, c));
   const worst = [...wanted.keys()].reduce((a, b) => (off(b) > off(a) ? b : a), 0);
   return {

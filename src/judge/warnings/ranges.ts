@@ -3,7 +3,8 @@
 import { Distances } from '../../base/distance.ts';
 import { at, must } from '../../base/errors.ts';
 import { evaluate } from '../../ir/graph/evaluate.ts';
-import { floats } from '../../ir/tensor.ts';
+import { tensorOf } from '../../ir/tensor.ts';
+import { isInput, isOutput } from '../../program/slots.ts';
 import type { Build } from '../build.ts';
 import { channelOf, type Measured, type TensorFacts } from '../layer-errors.ts';
 import { lostChannels } from './evidence.ts';
@@ -11,11 +12,11 @@ import { decibelText, short, someOf, type Warning } from './warning.ts';
 
 /** The best that a channel which varies by less than a step has in common with the float one. */
 const sqnrOf = ({ channels }: TensorFacts, lost: readonly number[]): number =>
-  Math.min(...lost.map((c) => channels[c]?.result().sqnr ?? Infinity));
+  Math.min(...lost.map((c) => at(channels, c).result().sqnr ?? Infinity));
 
 function warningOf(what: string, facts: TensorFacts, lost: readonly number[]): Warning {
   const steps = facts.grid.step.reduce((most, x) => Math.max(most, x), 0);
-  const [first = 0] = lost;
+  const first = at(lost, 0);
   return {
     kind: 'range',
     tensor: facts.slot.name,
@@ -29,21 +30,27 @@ function warningOf(what: string, facts: TensorFacts, lost: readonly number[]): W
 }
 
 /** Of the float network's output, with some channels of the input as the program stores them; in decibels. */
-function effectOf({ fused, program }: Build, { runs, input }: Measured, lost: readonly number[]): number {
+function effectOf(
+  { fused, program }: Build,
+  { runs }: Measured,
+  input: TensorFacts,
+  lost: readonly number[],
+): number {
   const channel = channelOf(input.slot);
   const distances = new Distances();
-  const [output = ''] = fused.outputs;
   for (const run of runs) {
     const real = run.real.get(input.tensor);
     if (real === undefined) continue;
-    const stored = run.stored(program.input);
+    const stored = run.stored(program.slots.indexOf(input.slot));
     const mixed = Float32Array.from(stored, (x, i) => (lost.includes(channel(i)) ? x : at(real.data, i)));
-    const evaluated = evaluate(fused, new Map([[input.tensor, floats(real.shape, mixed)]]));
-    const made = must(evaluated.get(output), 'the output was computed');
-    const wanted = must(run.real.get(output), 'the output was computed');
-    made.data.forEach((x: number, i: number) => {
-      distances.add(at(wanted.data, i), x);
-    });
+    const evaluated = evaluate(fused, new Map([...run.real, [input.tensor, tensorOf(real, mixed)]]));
+    for (const output of fused.outputs) {
+      const made = must(evaluated.get(output), 'the output was computed');
+      const wanted = must(run.real.get(output), 'the output was computed');
+      made.data.forEach((x: number, i: number) => {
+        distances.add(at(wanted.data, i), x);
+      });
+    }
   }
   return distances.result().sqnr;
 }
@@ -51,12 +58,12 @@ function effectOf({ fused, program }: Build, { runs, input }: Measured, lost: re
 /** What is lost of an input matters where the output would be farther off than this. */
 const matters = 30;
 
-function inputWarnings(build: Build, measured: Measured): readonly Warning[] {
-  const lost = lostChannels(measured.input);
+function inputWarnings(build: Build, measured: Measured, input: TensorFacts): readonly Warning[] {
+  const lost = lostChannels(input);
   if (lost.length === 0 || build.program.rawInput !== undefined) return [];
-  const effect = effectOf(build, measured, lost);
+  const effect = effectOf(build, measured, input, lost);
   if (effect >= matters) return [];
-  const warning = warningOf('input', measured.input, lost);
+  const warning = warningOf('input', input, lost);
   return [{ ...warning, text: `${warning.text}; that alone leaves ${decibelText(effect)} of the output` }];
 }
 
@@ -65,19 +72,21 @@ const isClassifier = ({ classes, sameClass }: Measured): boolean =>
   classes > 1 && sameClass !== undefined && sameClass.hits >= 0.9 * sameClass.total;
 
 function outputWarnings({ program }: Build, measured: Measured): readonly Warning[] {
-  const output = measured.steps.find(({ slot }) => slot === program.slots[program.output]);
-  if (output === undefined || isClassifier(measured)) return [];
-  const lost = lostChannels(output);
-  return lost.length === 0 ? [] : [warningOf('output', output, lost)];
+  if (isClassifier(measured)) return [];
+  return [...measured.tensors].flatMap(([index, output]) => {
+    if (isInput(program, index) || !isOutput(program, index)) return [];
+    const lost = lostChannels(output);
+    return lost.length === 0 ? [] : [warningOf('output', output, lost)];
+  });
 }
 
 /** Shares of a calibrated range's width. */
 const far = 0.5;
 
 /** The first tensor whose range the float network leaves by far; a range that was cut on purpose is no news. */
-function leftRanges({ calibration, program }: Build, { steps, input }: Measured): readonly Warning[] {
+function leftRanges({ calibration, program }: Build, { steps, inputs }: Measured): readonly Warning[] {
   if (calibration?.method !== 'minmax') return [];
-  const all = program.rawInput === undefined ? [input, ...steps] : steps;
+  const all = program.rawInput === undefined ? [...inputs, ...steps] : steps;
   for (const { tensor, lo, hi } of all) {
     const range = calibration.ranges.get(tensor);
     if (range === undefined) continue;
@@ -97,6 +106,6 @@ function leftRanges({ calibration, program }: Build, { steps, input }: Measured)
 
 export const rangeWarnings = (build: Build, measured: Measured): readonly Warning[] => [
   ...leftRanges(build, measured),
-  ...inputWarnings(build, measured),
+  ...measured.inputs.flatMap((input) => inputWarnings(build, measured, input)),
   ...outputWarnings(build, measured),
 ];

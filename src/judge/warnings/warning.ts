@@ -8,6 +8,7 @@ export const warningKinds = [
   'calibration',
   'bits',
   'pruning',
+  'unread input',
   'unknown',
 ] as const;
 

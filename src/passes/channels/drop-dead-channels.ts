@@ -1,12 +1,11 @@
 /**
- * Channels without effect are taken out: those that always are 0, because their weights are and their bias does
- * not pass the activation, and those that every reader multiplies by 0. Taking one out can leave another without
- * effect, so this goes on until none is. No output changes.
+ * Channels without effect are taken out, where all tensors that have them can do without: those that always are 0,
+ * and those that every reader multiplies by 0. No output changes.
  */
 
-import { isUnread } from '../../ir/graph/channels.ts';
-import type { Graph } from '../../ir/graph/graph.ts';
+import { at } from '../../base/errors.ts';
 import type { Pass } from '../pass.ts';
+import { liveChannels } from './live.ts';
 import { type KeptChannels, shrink } from './remove.ts';
 import { channelSpaces, channelsIn, type Space } from './spaces.ts';
 
@@ -14,38 +13,23 @@ export const dropDeadChannels: Pass<'float', 'float'> = {
   name: 'drop-dead-channels',
   doc: 'channels that are always 0, or that nothing reads, are gone; outputs stay the same',
   run(graph) {
-    let current = graph;
-    for (let next = dropOnce(current); next !== undefined; next = dropOnce(current)) current = next;
-    return current;
+    const spaces = channelSpaces(graph);
+    const live = liveChannels(graph);
+    const kept: KeptChannels = new Map(
+      spaces.free.flatMap((space) => {
+        const left = liveOf(space, live);
+        return left.length === space.channels ? [] : [[space, left] as const];
+      }),
+    );
+    return kept.size === 0 ? graph : shrink(graph, spaces, kept);
   },
 };
 
-function dropOnce(graph: Graph<'float'>): Graph<'float'> | undefined {
-  const spaces = channelSpaces(graph);
-  const kept: KeptChannels = new Map(
-    spaces.free.flatMap((space) => {
-      const live = liveOf(space);
-      return live.length === space.channels ? [] : [[space, live] as const];
-    }),
+/** Those that have an effect in any tensor, ascending; at least one, because no tensor may be empty. */
+function liveOf(space: Space, live: ReturnType<typeof liveChannels>): readonly number[] {
+  const all = space.makers.map(({ node, inner }) => ({ marks: live(at(node.outputs, 0)), inner }));
+  const left = channelsIn(space).filter((c) =>
+    all.some(({ marks, inner }) => marks.subarray(c * inner, (c + 1) * inner).includes(1)),
   );
-  return kept.size === 0 ? undefined : shrink(graph, spaces, kept);
+  return left.length > 0 ? left : [0];
 }
-
-/** Ascending; at least one, because no tensor may be empty. */
-function liveOf(space: Space): readonly number[] {
-  const live = channelsIn(space).filter((c) => !isSilent(space, c) && !isIgnored(space, c));
-  return live.length > 0 ? live : [0];
-}
-
-/** Whether a channel is always 0, also where it is padded. */
-const isSilent = ({ makers, readers }: Space, c: number): boolean =>
-  makers.every(({ inner, isSilent }) => isEach(c, inner, isSilent)) &&
-  readers.every(({ inner, columns: { padding } }) => isEach(c, inner, (i) => !padding?.values[i]));
-
-/** Whether all that reads a channel multiplies it by 0. */
-const isIgnored = ({ readers }: Space, c: number): boolean =>
-  readers.every(({ inner, columns }) => isEach(c, inner, (i) => isUnread(columns, i)));
-
-/** Of the elements along axis 1 that are a channel. */
-const isEach = (channel: number, inner: number, is: (index: number) => boolean): boolean =>
-  Array.from({ length: inner }, (_, i) => channel * inner + i).every(is);

@@ -1,7 +1,7 @@
 /** Which channels of a network belong together: those that can only be removed all at once. */
 
 import { must } from '../../base/errors.ts';
-import type { Channels, Columns, Removal } from '../../ir/graph/channels.ts';
+import type { Channels } from '../../ir/graph/channels.ts';
 import { channelsOf, type Graph, type Node } from '../../ir/graph/graph.ts';
 import { channelCount } from '../../ir/tensor.ts';
 
@@ -15,9 +15,9 @@ interface End {
 export interface Space {
   readonly channels: number;
   /** Nodes whose outputs have them. */
-  readonly makers: readonly (End & Pick<Removal, 'isSilent'>)[];
+  readonly makers: readonly End[];
   /** Layers that read a channel as some of their columns. */
-  readonly readers: readonly (End & { readonly columns: Columns })[];
+  readonly readers: readonly End[];
 }
 
 /** Elements of axis 1 of a tensor: element i belongs to channel floor(i / inner). */
@@ -44,8 +44,8 @@ export function channelSpaces(graph: Graph<'float'>): ChannelSpaces {
 }
 
 interface GrowingSpace extends Space {
-  readonly makers: Space['makers'][number][];
-  readonly readers: Space['readers'][number][];
+  readonly makers: End[];
+  readonly readers: End[];
   locked: boolean;
 }
 
@@ -77,15 +77,16 @@ class Finder {
   }
 
   visit(node: Node, channels: Channels): void {
-    const [output = ''] = node.outputs;
+    const [output = '', ...more] = node.outputs;
     const inputs = node.inputs.filter((name) => this.#axes.has(name));
-    const axis = this.#after(node, channels, inputs);
+    // What several outputs have in common is not said.
+    const axis = more.length > 0 ? undefined : this.#after(node, channels, inputs);
     if (axis === undefined || channels.flow === 'opaque') {
       for (const name of inputs) this.axis(name).space.locked = true;
-      this.newAxis(output, true);
+      for (const name of node.outputs) if (name !== '') this.newAxis(name, true);
     } else {
       this.#axes.set(output, axis);
-      axis.space.makers.push({ node, inner: axis.inner, isSilent: channels.isSilent });
+      axis.space.makers.push({ node, inner: axis.inner });
     }
   }
 
@@ -100,7 +101,7 @@ class Finder {
     const { space, inner } = this.axis(first);
     switch (channels.flow) {
       case 'made':
-        space.readers.push({ node, inner, columns: channels.columns });
+        space.readers.push({ node, inner });
         return this.newAxis(output, false);
       case 'kept':
         if (others.some((name) => this.axis(name).inner !== inner)) return undefined;

@@ -1,7 +1,7 @@
 /** Interval arithmetic as code, exact where both operands are plain numbers. */
 
 import { type Interval, isInt32 } from '../../ir/kernel/interval.ts';
-import type { Expr } from '../../ir/kernel/kernel.ts';
+import type { ExprOf } from '../../ir/kernel/kernel.ts';
 import {
   allowedOf,
   atEnds,
@@ -23,7 +23,7 @@ import {
   wrapped,
 } from './bounds.ts';
 
-type Binary = Expr & { readonly kind: 'binary' };
+type Binary = ExprOf<'binary'>;
 type Operands = { readonly a: Value; readonly b: Value };
 
 /** The value of an i32 operation on these operands; notes its rules. */

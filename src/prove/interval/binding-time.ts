@@ -6,7 +6,7 @@
 
 import { must } from '../../base/errors.ts';
 import { type Arrays, checkKernel } from '../../ir/kernel/check.ts';
-import type { Expr, Kernel, Stmt } from '../../ir/kernel/kernel.ts';
+import type { Expr, Kernel, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
 import { partsOf } from '../../ir/kernel/walk.ts';
 
 export interface BindingTimes {
@@ -72,7 +72,7 @@ function visitStmt(state: State, s: Stmt, depth: number): void {
   }
 }
 
-const declares = (state: State, s: Stmt & { kind: 'let' | 'pointer' }): boolean =>
+const declares = (state: State, s: StmtOf<'let' | 'pointer'>): boolean =>
   s.kind === 'let' ? !isFixed(state, s.value) : !isFixed(state, s.offset) || state.dependent.has(s.base);
 
 function assigned(state: State, name: string, value: Expr, depth: number): void {

@@ -2,7 +2,7 @@
 
 import { type Root, rootLength, rootName } from '../../ir/kernel/check.ts';
 import { allInts, type Interval, maxInt, minInt } from '../../ir/kernel/interval.ts';
-import type { Expr, Stmt } from '../../ir/kernel/kernel.ts';
+import type { Expr, ExprOf, Stmt } from '../../ir/kernel/kernel.ts';
 import { type CompareOp, compareOperations } from '../../ir/kernel/operations.ts';
 import { exprText } from '../../ir/kernel/text.ts';
 import { partsOf, typeOf } from '../../ir/kernel/walk.ts';
@@ -26,8 +26,6 @@ import {
   type Value,
   variable,
 } from './bounds.ts';
-
-type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
 
 /** Emits the code of an i32 expression; the result names its bounds. */
 export function bounds(c: Code, e: Expr): Value {
@@ -151,7 +149,7 @@ function branch(c: Code, t: Truth, [yes, no]: readonly [() => void, () => void])
   c.lines.push(`${done}}`);
 }
 
-function select(c: Code, e: Of<'select'>): Value {
+function select(c: Code, e: ExprOf<'select'>): Value {
   const extreme = extremeOf(e);
   if (extreme !== undefined) return largerOrSmaller(c, extreme, bounds(c, e.yes), bounds(c, e.no));
   const t = truth(c, e.test);
@@ -170,7 +168,7 @@ function select(c: Code, e: Of<'select'>): Value {
 }
 
 /** `a > b ? a : b` and its likes: the larger or smaller of two values, whose bounds are exact. */
-function extremeOf(e: Of<'select'>): 'max' | 'min' | undefined {
+function extremeOf(e: ExprOf<'select'>): 'max' | 'min' | undefined {
   const { test } = e;
   const picks = test.kind === 'compare' && test.type === 'i32' && compareOperations[test.op].picks;
   if (!picks) return undefined;
@@ -189,7 +187,7 @@ function largerOrSmaller(c: Code, which: 'max' | 'min', a: Value, b: Value): Val
 }
 
 /** The element that an access reaches, from the start of the array; notes the rule and the read. */
-function access(c: Code, e: Of<'load'>): { readonly root: Root; readonly at: Value } {
+function access(c: Code, e: ExprOf<'load'>): { readonly root: Root; readonly at: Value } {
   const at = position(c, e.from, bounds(c, e.index));
   const { root } = arrayOf(c, e.from);
   indexRule(c, e, e.from, e.index, at);
@@ -218,7 +216,7 @@ export function traceRead(c: Code, root: Root, at: Value, count: Value): void {
   else c.lines.push(`reads_${root.param.name}.fill(now, ${at.lo}, ${at.lo} + ${count.lo});`);
 }
 
-function load(c: Code, e: Of<'load'>): Value {
+function load(c: Code, e: ExprOf<'load'>): Value {
   const { root, at } = access(c, e);
   const range = contentRange(c, root) ?? allInts;
   if (root.kind === 'param') {
@@ -250,7 +248,7 @@ function fromRange(c: Code, js: string, known: Interval): Value {
   return pair(c, `${r}.lo`, `${r}.hi`, known.lo, known.hi);
 }
 
-function callArguments(c: Code, e: Of<'call'>): readonly Value[] {
+function callArguments(c: Code, e: ExprOf<'call'>): readonly Value[] {
   return e.args.map((arg) => {
     if (typeOf(arg) === 'i32') return bounds(c, arg);
     effects(c, arg);
@@ -258,7 +256,7 @@ function callArguments(c: Code, e: Of<'call'>): readonly Value[] {
   });
 }
 
-function call(c: Code, e: Of<'call'>): Value {
+function call(c: Code, e: ExprOf<'call'>): Value {
   const args = callArguments(c, e);
   const r = fresh(c);
   c.lines.push(`const ${r} = call_${e.primitive}(${args.map((a) => `${a.lo}, ${a.hi}`).join(', ')});`);

@@ -6,7 +6,7 @@ import type { Kernel } from '../../ir/kernel/kernel.ts';
 import { binaryOperations } from '../../ir/kernel/operations.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { typedTable } from '../../ir/kernel/table-bytes.ts';
-import { eachStmt, expressionsIn, primitivesUsed } from '../../ir/kernel/walk.ts';
+import { expressionsIn, primitivesUsed, statementsIn } from '../../ir/kernel/walk.ts';
 import { bindingTimes } from './binding-time.ts';
 import type { Code, Quantity } from './bounds.ts';
 import {
@@ -98,9 +98,9 @@ function followedOf(kernel: Kernel, { arrays }: ReturnType<typeof bindingTimes>)
       read.add(root.param.name);
   };
   for (const e of expressionsIn(kernel.body)) if (e.kind === 'load') add(e.from);
-  eachStmt(kernel.body, (s) => {
+  for (const s of statementsIn(kernel.body)) {
     if (s.kind === 'copy') add(s.from);
-  });
+  }
   return read;
 }
 

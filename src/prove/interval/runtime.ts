@@ -1,33 +1,32 @@
-/**
- * Functions that the generated interval code calls: quantities, bounds of calls, and followed memory. They read
- * unchecked, as they run for each step of each loop: indices are places that the code's writer gave out, or cut to
- * the length of what is read.
- */
+/** Functions that the generated interval code calls: quantities, bounds of calls, and followed memory. */
 
+import { at, holds } from '../../base/errors.ts';
 import { allInts, clampInt, type Interval, maxInt, minInt } from '../../ir/kernel/interval.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 
-/** Joins lo..hi into the range at `at`. */
-export function note(ranges: Float64Array, at: number, lo: number, hi: number): void {
-  if (lo < (ranges[at] as number)) ranges[at] = lo;
-  if (hi > (ranges[at + 1] as number)) ranges[at + 1] = hi;
+/** Joins lo..hi into the range at `place`. */
+export function note(ranges: Float64Array, place: number, lo: number, hi: number): void {
+  holds(ranges, place + 2);
+  if (lo < (ranges[place] as number)) ranges[place] = lo;
+  if (hi > (ranges[place + 1] as number)) ranges[place + 1] = hi;
 }
 
-/** Adds factor * (lo..hi) to the bounds at `at` of the state, cut to i32, and joins the exact sum at `to`. */
+/** Adds factor * (lo..hi) to the bounds at `place` of the state, cut to i32, and joins the exact sum at `to`. */
 export function addScaled(
   state: Float64Array,
-  at: number,
+  place: number,
   factor: number,
   lo: number,
   hi: number,
   ranges: Float64Array,
   to: number,
 ): void {
-  const low = (state[at] as number) + factor * (factor < 0 ? hi : lo);
-  const high = (state[at + 1] as number) + factor * (factor < 0 ? lo : hi);
+  holds(state, place + 2);
+  const low = (state[place] as number) + factor * (factor < 0 ? hi : lo);
+  const high = (state[place + 1] as number) + factor * (factor < 0 ? lo : hi);
   note(ranges, to, low, high);
-  state[at] = clampInt(low);
-  state[at + 1] = clampInt(high);
+  state[place] = clampInt(low);
+  state[place + 1] = clampInt(high);
 }
 
 /** Bounds of the elements `lo..hi` of a table; outside of the table nothing is read. */
@@ -35,7 +34,7 @@ export function tableRange(table: ArrayLike<number>, lo: number, hi: number): In
   let [min, max] = [maxInt, minInt];
   const last = Math.min(hi, table.length - 1);
   for (let i = Math.max(lo, 0); i <= last; i++) {
-    const x = table[i] as number;
+    const x = at(table, i);
     if (x < min) min = x;
     if (x > max) max = x;
   }
@@ -101,8 +100,8 @@ export function writeFollowed(
 ): void {
   const last = Math.min(to, memory.lo.length - 1);
   for (let i = Math.max(from, 0); i <= last; i++) {
-    memory.lo[i] = certain ? value.lo : Math.min(memory.lo[i] as number, value.lo);
-    memory.hi[i] = certain ? value.hi : Math.max(memory.hi[i] as number, value.hi);
+    memory.lo[i] = certain ? value.lo : Math.min(at(memory.lo, i), value.lo);
+    memory.hi[i] = certain ? value.hi : Math.max(at(memory.hi, i), value.hi);
   }
 }
 
@@ -111,8 +110,8 @@ export function readFollowed(memory: Followed, from: number, to: number): Interv
   let [lo, hi] = [maxInt, minInt];
   const last = Math.min(to, memory.lo.length - 1);
   for (let i = Math.max(from, 0); i <= last; i++) {
-    if ((memory.lo[i] as number) < lo) lo = memory.lo[i] as number;
-    if ((memory.hi[i] as number) > hi) hi = memory.hi[i] as number;
+    lo = Math.min(lo, at(memory.lo, i));
+    hi = Math.max(hi, at(memory.hi, i));
   }
   return lo > hi ? memory.all : { lo, hi };
 }
@@ -127,5 +126,5 @@ export function copyFollowed(to: Followed, from: Followed, t: number, f: number,
 /** Notes the time of a write in elements that have not been written before. */
 export function firstWrite(times: Int32Array, from: number, count: number, now: number): void {
   const last = Math.min(from + count, times.length);
-  for (let i = Math.max(0, from); i < last; i++) if ((times[i] as number) > now) times[i] = now;
+  for (let i = Math.max(0, from); i < last; i++) if (at(times, i) > now) times[i] = now;
 }

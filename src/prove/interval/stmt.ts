@@ -2,9 +2,9 @@
 
 import { elemRange, type Root, rootLength, rootName } from '../../ir/kernel/check.ts';
 import { allInts, isInt32, maxInt } from '../../ir/kernel/interval.ts';
-import type { Stmt } from '../../ir/kernel/kernel.ts';
+import type { Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
 import { intervalOf } from '../../ir/kernel/operations.ts';
-import { eachStmt } from '../../ir/kernel/walk.ts';
+import { statementsIn } from '../../ir/kernel/walk.ts';
 import { arithmetic, sum } from './arithmetic.ts';
 import {
   accumulateProduct,
@@ -28,8 +28,6 @@ import {
   wrapped,
 } from './bounds.ts';
 import { bounds, effects, indexRule, position, traceRead, truth } from './expr.ts';
-
-type Of<K extends Stmt['kind']> = Stmt & { readonly kind: K };
 
 export function block(c: Code, body: readonly Stmt[]): void {
   inBlock(c, () => {
@@ -70,7 +68,7 @@ function statement(c: Code, s: Stmt): void {
   }
 }
 
-function setLocal(c: Code, s: Of<'let' | 'assign' | 'accumulate'>): void {
+function setLocal(c: Code, s: StmtOf<'let' | 'assign' | 'accumulate'>): void {
   if (s.type === 'f32') {
     effects(c, s.value);
     return;
@@ -88,13 +86,13 @@ function setLocal(c: Code, s: Of<'let' | 'assign' | 'accumulate'>): void {
   setVariable(c, s.name, v, s.kind === 'let');
 }
 
-function accumulateGeneral(c: Code, s: Of<'accumulate'>, v: Value): void {
+function accumulateGeneral(c: Code, s: StmtOf<'accumulate'>, v: Value): void {
   const rest = { what: `value of ${s.name}`, local: s.name };
   setVariable(c, s.name, wrapped(c, sum(c, variable(c, s.name), v), s, rest), false);
 }
 
 /** Emits the statement, as one call if it adds a multiple by a plain number. False: it is no product. */
-function isScaled(c: Code, s: Of<'accumulate'>): boolean {
+function isScaled(c: Code, s: StmtOf<'accumulate'>): boolean {
   const { value } = s;
   if (c.trace || !c.dependent.has(s.name) || value.kind !== 'binary' || value.op !== 'mul') return false;
   const [a, b] = [bounds(c, value.a), bounds(c, value.b)];
@@ -106,7 +104,7 @@ function isScaled(c: Code, s: Of<'accumulate'>): boolean {
 }
 
 /** C99 6.5.6: from the first element to one past the last. */
-function movePointer(c: Code, s: Of<'pointer' | 'advance'>): void {
+function movePointer(c: Code, s: StmtOf<'pointer' | 'advance'>): void {
   const base = s.kind === 'pointer' ? s.base : s.name;
   const v = position(c, base, bounds(c, s.kind === 'pointer' ? s.offset : s.by));
   const length = rootLength(arrayOf(c, s.name).root);
@@ -116,7 +114,7 @@ function movePointer(c: Code, s: Of<'pointer' | 'advance'>): void {
   setVariable(c, s.name, v, s.kind === 'pointer');
 }
 
-function store(c: Code, s: Of<'store'>): void {
+function store(c: Code, s: StmtOf<'store'>): void {
   const { root } = arrayOf(c, s.to);
   writeRule(c, s, root);
   const v = s.elem === 'f32' ? undefined : bounds(c, s.value);
@@ -135,7 +133,7 @@ function writeRule(c: Code, s: Stmt, root: Root): void {
 }
 
 /** Notes the narrowing rule; what is in memory afterwards fits it. */
-function storedValue(c: Code, s: Of<'store' | 'fill'>, v: Value, root: Root): Value {
+function storedValue(c: Code, s: StmtOf<'store' | 'fill'>, v: Value, root: Root): Value {
   const allowed = elemRange(s.elem) ?? allInts;
   mustLie(c, v, s, allowed, { what: 'stored value', ...targetOf(root) });
   return v;
@@ -167,7 +165,7 @@ function stretchRules(c: Code, s: Stmt, root: Root, at: Value, count: Value): vo
   mustLie(c, sum(c, at, count), s, allowed, { what: `end of a stretch of ${rootName(root)}` });
 }
 
-function copy(c: Code, s: Of<'copy'>): void {
+function copy(c: Code, s: StmtOf<'copy'>): void {
   const [to, from] = [arrayOf(c, s.to).root, arrayOf(c, s.from).root];
   writeRule(c, s, to);
   const t = position(c, s.to, bounds(c, s.toIndex));
@@ -192,7 +190,7 @@ function copyFollowed(c: Code, to: Root, from: Root, t: Value, f: Value, n: Valu
   c.lines.push(`if (maybe === 0) copyFollowed(${names}, ${t.lo}, ${f.lo}, ${n.lo});`);
 }
 
-function fill(c: Code, s: Of<'fill'>): void {
+function fill(c: Code, s: StmtOf<'fill'>): void {
   const { root } = arrayOf(c, s.to);
   writeRule(c, s, root);
   const at = position(c, s.to, bounds(c, s.index));
@@ -207,15 +205,15 @@ function fill(c: Code, s: Of<'fill'>): void {
 function changed(c: Code, body: readonly Stmt[]): readonly string[] {
   const inner = new Set<string>();
   const names = new Set<string>();
-  eachStmt(body, (s) => {
+  for (const s of statementsIn(body)) {
     if (s.kind === 'let' || s.kind === 'pointer' || s.kind === 'for') inner.add(s.name);
     if (s.kind === 'advance') names.add(s.name);
     if ((s.kind === 'assign' || s.kind === 'accumulate') && s.type === 'i32') names.add(s.name);
-  });
+  }
   return [...names].filter((name) => !inner.has(name) && c.times.dependent.has(name));
 }
 
-function conditional(c: Code, s: Of<'if'>): void {
+function conditional(c: Code, s: StmtOf<'if'>): void {
   const t = truth(c, s.test);
   if (t.decided) {
     c.lines.push(`if (${t.js} === 1) {`);
@@ -232,7 +230,7 @@ function conditional(c: Code, s: Of<'if'>): void {
  * Where the test is 2, both blocks run from the same state, and what they leave is joined:
  * yes leaves its state in `taken`, no starts from `before`.
  */
-function undecided(c: Code, s: Of<'if'>, test: string, names: readonly string[]): void {
+function undecided(c: Code, s: StmtOf<'if'>, test: string, names: readonly string[]): void {
   const saved = names.flatMap((name) => {
     const v = variable(c, name);
     return [v.lo, v.hi].map((js) => ({ js, before: fresh(c), taken: fresh(c), low: js === v.lo }));
@@ -249,12 +247,12 @@ function undecided(c: Code, s: Of<'if'>, test: string, names: readonly string[])
   c.lines.push('maybe--; }');
 }
 
-function loop(c: Code, s: Of<'for'>): void {
+function loop(c: Code, s: StmtOf<'for'>): void {
   if (c.times.dependent.has(s.name)) dependentLoop(c, s);
   else fixedLoop(c, s);
 }
 
-function fixedLoop(c: Code, s: Of<'for'>): void {
+function fixedLoop(c: Code, s: StmtOf<'for'>): void {
   const v = jsName(s.name);
   const from = bounds(c, s.from);
   c.lines.push(`for (let ${v} = ${from.lo}; ; ) {`);
@@ -267,7 +265,7 @@ function fixedLoop(c: Code, s: Of<'for'>): void {
 }
 
 /** v < to <= max, so v + step <= max - 1 + step. */
-function stepRule(c: Code, s: Of<'for'>, next: Value, to: Value): void {
+function stepRule(c: Code, s: StmtOf<'for'>, next: Value, to: Value): void {
   if (to.max - 1 + s.step <= maxInt) return;
   mustLie(c, { ...next, max: Infinity }, s, { lo: -Infinity, hi: maxInt }, { what: `next ${s.name}` });
 }
@@ -276,7 +274,7 @@ function stepRule(c: Code, s: Of<'for'>, next: Value, to: Value): void {
  * A loop whose bounds depend on the input: its body runs once, with everything that it changes unknown. That
  * state holds every state that the loop can be in, before and after any round.
  */
-function dependentLoop(c: Code, s: Of<'for'>): void {
+function dependentLoop(c: Code, s: StmtOf<'for'>): void {
   const from = bounds(c, s.from);
   const names = changed(c, s.body);
   if (c.trace) c.lines.push('traced.known = false;');
@@ -300,10 +298,10 @@ function dependentLoop(c: Code, s: Of<'for'>): void {
 }
 
 function forgetMemory(c: Code, body: readonly Stmt[]): void {
-  eachStmt(body, (s) => {
-    if (s.kind !== 'store' && s.kind !== 'copy' && s.kind !== 'fill') return;
+  for (const s of statementsIn(body)) {
+    if (s.kind !== 'store' && s.kind !== 'copy' && s.kind !== 'fill') continue;
     const { root } = arrayOf(c, s.to);
     const all = elemRange(s.elem);
     if (all !== undefined) written(c, root, literal(0), literal(rootLength(root)), between(all));
-  });
+  }
 }

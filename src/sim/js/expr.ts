@@ -1,11 +1,9 @@
 /** Expressions of Kernel IR as JavaScript expressions with C's rules. */
-import { type Elem, type Expr, elemBytes } from '../../ir/kernel/kernel.ts';
+import { type Elem, type Expr, type ExprOf, elemBytes } from '../../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations, type OperandRule } from '../../ir/kernel/operations.ts';
 import { ownerOf, ownerPair } from '../arena.ts';
 import type { Rule } from '../trap.ts';
 import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './site.ts';
-
-type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
 
 /** A JavaScript expression of the same value; an i32 is always an integral double in range, never -0. */
 export function value(c: Context, e: Expr): string {
@@ -44,11 +42,11 @@ export function test(c: Context, e: Expr): string {
 /**
  * Rounding a double result to binary32 is the binary32 result for + - * /: 53 >= 2 * 24 + 2 (Figueroa 1995).
  */
-const floatBinary = (c: Context, e: Of<'binary'>): string =>
+const floatBinary = (c: Context, e: ExprOf<'binary'>): string =>
   `fround(${binaryOperations[e.op].js.real(value(c, e.a), value(c, e.b))})`;
 
 /** Both operands and, where it may overflow, the result are held in variables and looked at first. */
-function intBinary(c: Context, e: Of<'binary'>): string {
+function intBinary(c: Context, e: ExprOf<'binary'>): string {
   const { js, rules } = binaryOperations[e.op];
   const [a, b] = [value(c, e.a), value(c, e.b)];
   if (rules.length === 0 || !isLive(c, e)) return js.int(a, b);
@@ -80,7 +78,7 @@ function brokenJs(rule: OperandRule, names: { readonly a: string; readonly b: st
   }
 }
 
-function toInt(c: Context, e: Of<'toInt'>): string {
+function toInt(c: Context, e: ExprOf<'toInt'>): string {
   const x = value(c, e.value);
   if (!isLive(c, e)) return `(${x} | 0)`;
   const t = temporary(c);
@@ -88,7 +86,7 @@ function toInt(c: Context, e: Of<'toInt'>): string {
   return `(${t} = ${x}, ${t} > -2147483649 && ${t} < 2147483648 ? ${t} | 0 : ${trap})`;
 }
 
-function call(c: Context, e: Of<'call'>): string {
+function call(c: Context, e: ExprOf<'call'>): string {
   c.primitives.add(e.primitive);
   const args = e.args.map((arg) => value(c, arg));
   const rounded = (js: string) => (e.type === 'f32' ? `fround(${js})` : `(${js} | 0)`);
@@ -101,7 +99,7 @@ function call(c: Context, e: Of<'call'>): string {
   return `(${sets}${valid} ? ${rounded(`prim_${e.primitive}(${list})`)} : ${trap})`;
 }
 
-function load(c: Context, e: Of<'load'>): string {
+function load(c: Context, e: ExprOf<'load'>): string {
   const array = jsArray(c, e.from);
   const index = elementIndex(array, value(c, e.index));
   if (!c.checked || (array.slot === undefined && !isLive(c, e))) return `${array.view}[${index}]`;

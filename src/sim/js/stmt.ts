@@ -1,12 +1,10 @@
 /** Statements of Kernel IR as lines of JavaScript with C's rules. */
 import { DefectError, must } from '../../base/errors.ts';
-import { type Elem, elemBytes, type Stmt } from '../../ir/kernel/kernel.ts';
+import { type Elem, elemBytes, type Stmt, type StmtOf } from '../../ir/kernel/kernel.ts';
 import { stmtText } from '../../ir/kernel/text.ts';
 import { ownerOf } from '../arena.ts';
 import { elementIndex, own, test, value } from './expr.ts';
 import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './site.ts';
-
-type Of<K extends Stmt['kind']> = Stmt & { readonly kind: K };
 
 export function block(c: Context, body: readonly Stmt[]): void {
   for (const s of body) statement(c, s);
@@ -55,7 +53,7 @@ function statement(c: Context, s: Stmt): void {
   }
 }
 
-function accumulate(c: Context, s: Of<'accumulate'>): void {
+function accumulate(c: Context, s: StmtOf<'accumulate'>): void {
   const name = jsName(s.name);
   const added = value(c, s.value);
   if (s.type === 'f32') c.lines.push(`${name} = fround(${name} + ${added});`);
@@ -68,14 +66,14 @@ function accumulate(c: Context, s: Of<'accumulate'>): void {
   }
 }
 
-function pointer(c: Context, s: Of<'pointer'>): void {
+function pointer(c: Context, s: StmtOf<'pointer'>): void {
   const base = jsArray(c, s.base);
   const target = elementIndex(base, value(c, s.offset));
   c.lines.push(`let ${jsName(s.name)} = ${target}${isLive(c, s) ? '' : ' | 0'};`);
   if (isLive(c, s)) checkPointer(c, s, base, jsName(s.name), s.base);
 }
 
-function advance(c: Context, s: Of<'advance'>): void {
+function advance(c: Context, s: StmtOf<'advance'>): void {
   const name = jsName(s.name);
   const moved = `${name} + ${value(c, s.by)}`;
   c.lines.push(isLive(c, s) ? `${name} = ${moved};` : `${name} = ${moved} | 0;`);
@@ -94,7 +92,7 @@ function checkPointer(c: Context, s: Stmt, array: JsArray, name: string, of: str
   c.lines.push(`if (${name} < ${array.start} || ${name} > ${array.end}) ${trap};`);
 }
 
-function store(c: Context, s: Of<'store'>): void {
+function store(c: Context, s: StmtOf<'store'>): void {
   const array = writable(c, s, s.to);
   const [at, v] = [temporary(c), temporary(c)];
   c.lines.push(`${v} = ${value(c, s.value)};`);
@@ -134,7 +132,7 @@ function writable(c: Context, s: Stmt, name: string): JsArray {
   return array;
 }
 
-function loop(c: Context, s: Of<'for'>): void {
+function loop(c: Context, s: StmtOf<'for'>): void {
   const v = jsName(s.name);
   const start = `let ${v} = ${value(c, s.from)}`;
   c.loops.push(s.name);
@@ -145,12 +143,12 @@ function loop(c: Context, s: Of<'for'>): void {
   c.loops.pop();
 }
 
-function checkedStep(c: Context, s: Of<'for'>, v: string): string {
+function checkedStep(c: Context, s: StmtOf<'for'>, v: string): string {
   const trap = fail(c, 'signed overflow', s, `${v}, ${s.step}`);
   return `${v} = ${v} > ${2147483647 - s.step} ? ${trap} : ${v} + ${s.step} | 0`;
 }
 
-function copy(c: Context, s: Of<'copy'>): void {
+function copy(c: Context, s: StmtOf<'copy'>): void {
   const to = writable(c, s, s.to);
   const from = jsArray(c, s.from);
   const [t, f, n] = [temporary(c), temporary(c), temporary(c)];
@@ -167,7 +165,7 @@ function copy(c: Context, s: Of<'copy'>): void {
   ownStretch(c, to, t, n);
 }
 
-function fill(c: Context, s: Of<'fill'>): void {
+function fill(c: Context, s: StmtOf<'fill'>): void {
   const to = writable(c, s, s.to);
   const [t, n, v] = [temporary(c), temporary(c), temporary(c)];
   c.lines.push(`${t} = ${elementIndex(to, value(c, s.index))};`, `${n} = ${value(c, s.count)};`);
@@ -186,7 +184,7 @@ function checkStretch(c: Context, s: Stmt, array: JsArray, at: string, count: st
   c.lines.push(`if (${outside}) ${fail(c, 'out of bounds', s, values, name)};`);
 }
 
-function checkOwners(c: Context, s: Of<'copy'>, from: JsArray, at: string, count: string): void {
+function checkOwners(c: Context, s: StmtOf<'copy'>, from: JsArray, at: string, count: string): void {
   const slot = ownerOf(must(from.slot, 'only arrays of the arena have owners'));
   const i = temporary(c);
   const bytes = elemBytes[from.elem];

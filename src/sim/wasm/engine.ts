@@ -7,11 +7,11 @@ import { checkKernel } from '../../ir/kernel/check.ts';
 import type { Kernel } from '../../ir/kernel/kernel.ts';
 import { tableBytes, tableLength } from '../../ir/kernel/table-bytes.ts';
 import { arenaFill, type Outcome, type Program } from '../../program/program.ts';
-import { inputSlot, outputSlot, slotAt, slotBytes } from '../../program/slots.ts';
+import { slotAt } from '../../program/slots.ts';
 import { type Func, func, moduleOf } from '../../wasm/code.ts';
 import { canRun, instantiate } from '../../wasm/host.ts';
 import { zeroLanes } from '../../wasm/instructions.ts';
-import { checkInput, checkPlan } from '../simulate.ts';
+import { checkPlan, outputIn, placeInputs } from '../simulate.ts';
 import type { Addresses, Body } from './body.ts';
 import { nothingReplaced } from './body.ts';
 import type { VectorPlan } from './lanes.ts';
@@ -142,16 +142,16 @@ export function createEngine(program: Program, instructions: Instructions): Engi
 }
 
 function runner(program: Program, steps: readonly (() => void)[], arena: Uint8Array): Engine['run'] {
-  const [input, output] = [inputSlot(program), outputSlot(program)];
   return (bytes, { keepArenas = false } = {}) => {
-    checkInput(program, input, bytes);
     arena.fill(arenaFill);
-    arena.set(bytes, input.address);
+    placeInputs(program, bytes, (slot, _, part) => {
+      arena.set(part, slot.address);
+    });
     const arenas: Uint8Array[] = [];
     for (const step of steps) {
       step();
       if (keepArenas) arenas.push(arena.slice());
     }
-    return { output: arena.slice(output.address, output.address + slotBytes(output)), arenas };
+    return { output: outputIn(program, arena), arenas };
   };
 }

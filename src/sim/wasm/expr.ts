@@ -1,6 +1,6 @@
 /** Expressions of Kernel IR as WebAssembly. What C leaves undefined does not happen: it was proven or is checked. */
 import { must } from '../../base/errors.ts';
-import type { Expr } from '../../ir/kernel/kernel.ts';
+import type { Expr, ExprOf } from '../../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { partsOf } from '../../ir/kernel/walk.ts';
@@ -8,8 +8,7 @@ import { type Code, either, int } from '../../wasm/code.ts';
 import { f32, float, i32, load, select } from '../../wasm/instructions.ts';
 import { type Body, fresh, localOf, placeOf } from './body.ts';
 
-type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
-const instructionOf = ({ op, type }: Of<'binary'>) => {
+const instructionOf = ({ op, type }: ExprOf<'binary'>) => {
   const { wasm, f32: real } = binaryOperations[op];
   return type === 'i32' ? wasm : must(real, `${op} of f32 was checked`).wasm;
 };
@@ -51,13 +50,13 @@ const isFree = (e: Expr): boolean =>
   !(e.kind === 'binary' && binaryOperations[e.op].cost === 'divide') &&
   partsOf(e).every(isFree);
 
-function selected(b: Body, e: Of<'select'>): Code {
+function selected(b: Body, e: ExprOf<'select'>): Code {
   const [test, yes, no] = [value(b, e.test), value(b, e.yes), value(b, e.no)];
   return isFree(e.yes) && isFree(e.no) ? select(yes, no, test) : either(e.type, test, yes, no);
 }
 
 /** Arguments are put into locals, unless they can be repeated as they are. */
-function call(b: Body, e: Of<'call'>): Code {
+function call(b: Body, e: ExprOf<'call'>): Code {
   const primitive = primitiveOf(e.primitive);
   const sets: Code[] = [];
   const args = e.args.map((arg, i) => {

@@ -10,7 +10,7 @@ import { must } from '../../base/errors.ts';
 import { type Root, rootElem, rootLength } from '../../ir/kernel/check.ts';
 import { type Elem, type Expr, elemBytes, type Stmt } from '../../ir/kernel/kernel.ts';
 import type { Loop } from '../../ir/kernel/row-sums.ts';
-import { eachExpr, expressionsOf } from '../../ir/kernel/walk.ts';
+import { expressionsOf, partsIn } from '../../ir/kernel/walk.ts';
 import { type Body, baseOf } from './body.ts';
 
 /** constant + counter * (the loop's counter) + terms, each a text times a factor. */
@@ -53,12 +53,11 @@ interface Scope {
 
 /** What has the same value whenever it is computed in the loop, by its text; undefined for all else. */
 function opaque(e: Expr, { counter, varying }: Scope): Linear | undefined {
-  let same = true;
-  eachExpr(e, (part) => {
-    if (part.kind === 'load') same = false;
-    if (part.kind === 'local' && (part.name === counter || varying.has(part.name))) same = false;
-  });
-  return same ? { ...zero, terms: new Map([[JSON.stringify(e), 1]]) } : undefined;
+  const varies = [...partsIn(e)].some(
+    (part) =>
+      part.kind === 'load' || (part.kind === 'local' && (part.name === counter || varying.has(part.name))),
+  );
+  return varies ? undefined : { ...zero, terms: new Map([[JSON.stringify(e), 1]]) };
 }
 
 function linearOf(e: Expr, scope: Scope): Linear | undefined {
@@ -92,9 +91,8 @@ function accessesOf(b: Body, loop: Loop): readonly Access[] {
   const of = (s: Stmt): readonly Access[] => {
     const found: Access[] = [];
     for (const e of expressionsOf(s))
-      eachExpr(e, (part) => {
+      for (const part of partsIn(e))
         if (part.kind === 'load') found.push(accessOf(b, scope, part.from, part.index, part.elem, false));
-      });
     if (s.kind === 'store') found.push(accessOf(b, scope, s.to, s.index, s.elem, true));
     return found;
   };

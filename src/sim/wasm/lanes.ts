@@ -210,7 +210,7 @@ function someplaces(
     input: v128(),
   };
   return [
-    ...r.pointers.flatMap((p, j) => p.set(plus(times(firsts[j] ?? [], int(wideBytes)), int(bench.wide)))),
+    ...r.pointers.flatMap((p, j) => p.set(plus(times(at(firsts, j), int(wideBytes)), int(bench.wide)))),
     ...r.weights.set(int(bench.weights)),
     ...out.set(int(bench.sums)),
     ...blocksOf(vectorsOf(layout.rows), depth).flatMap((part) =>
@@ -288,9 +288,7 @@ export function sumNeighbours(
   const levels = levelsOf(layout, { count: layout.run, step: wideBytes });
   return [
     ...weights.set(neighbourAddress(bench, layout, row)),
-    ...pointers.flatMap((p, j) =>
-      p.set(plus(times(places[j]?.first ?? [], int(wideBytes)), int(bench.wide))),
-    ),
+    ...pointers.flatMap((p, j) => p.set(plus(times(at(places, j).first, int(wideBytes)), int(bench.wide)))),
     ...walk(b, pointers, levels, [
       ...held.set(load.v128(0, weights.get)),
       ...term,

@@ -1,12 +1,10 @@
 /** Statements of Kernel IR as WebAssembly. */
-import type { Stmt } from '../../ir/kernel/kernel.ts';
+import type { Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
 import { type Code, int, repeat, when } from '../../wasm/code.ts';
 import { copyBytes, f32, fillBytes, i32, store } from '../../wasm/instructions.ts';
 import { addressOf, type Body, bytesOf, declare, localOf, placeOf } from './body.ts';
 import { value } from './expr.ts';
 import { vectorLoop } from './vector-loop.ts';
-
-type Of<K extends Stmt['kind']> = Stmt & { readonly kind: K };
 
 /** The statements in order; where some of them are replaced, what is done instead stands in their place. */
 export const block = (b: Body, body: readonly Stmt[]): Code =>
@@ -60,19 +58,19 @@ function statement(b: Body, s: Stmt): Code {
 }
 
 /** The value does not see the name that it is given. */
-function declared(b: Body, s: Of<'let'>): Code {
+function declared(b: Body, s: StmtOf<'let'>): Code {
   const code = value(b, s.value);
   return declare(b, s.name, s.type).set(code);
 }
 
-function loop(b: Body, s: Of<'for'>): Code {
+function loop(b: Body, s: StmtOf<'for'>): Code {
   const vectors = vectorLoop(b, s);
   if (vectors !== undefined)
     return [...vectors.code, ...(vectors.rest === undefined ? [] : passByPass(b, vectors.rest))];
   return passByPass(b, s);
 }
 
-function passByPass(b: Body, s: Of<'for'>): Code {
+function passByPass(b: Body, s: StmtOf<'for'>): Code {
   const from = value(b, s.from);
   const counter = declare(b, s.name, 'i32');
   const more = i32.lt(counter.get, value(b, s.to));

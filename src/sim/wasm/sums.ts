@@ -6,7 +6,7 @@ import { at, must } from '../../base/errors.ts';
 import { type Arrays, checkKernel, rootName } from '../../ir/kernel/check.ts';
 import type { Expr, Kernel, RowSum, Stmt } from '../../ir/kernel/kernel.ts';
 import { type Loop, namesIn, rowSumSites, type SumSite } from '../../ir/kernel/row-sums.ts';
-import { eachExpr, eachStmt } from '../../ir/kernel/walk.ts';
+import { partsIn, statementsIn } from '../../ir/kernel/walk.ts';
 import { isNeighbour } from './vector-expr.ts';
 
 /** Sums of all rows at the same places of the same array. */
@@ -25,10 +25,10 @@ export interface SumGroup {
 /** Names that a loop gives values to, and parameters that it writes. */
 function changedBy(loop: Loop, arrays: Arrays): ReadonlySet<string> {
   const names = new Set<string>();
-  eachStmt([loop], (s) => {
+  for (const s of statementsIn([loop])) {
     if ('name' in s) names.add(s.name);
     if ('to' in s && typeof s.to === 'string') names.add(rootName(must(arrays.get(s.to), 'an array').root));
-  });
+  }
   return names;
 }
 
@@ -62,13 +62,9 @@ function groupOf(kernel: Kernel, site: SumSite, rows: number): SumGroup | undefi
 const isPlaced = ({ first, row }: RowSum, kernel: Kernel): boolean => {
   const params = new Set(kernel.params.map(({ name }) => name));
   const arrays = checkKernel(kernel);
-  return [first, row].every((e) => {
-    let found = true;
-    eachExpr(e, (part) => {
-      if (part.kind === 'load') found &&= !params.has(rootName(must(arrays.get(part.from), 'an array').root));
-    });
-    return found;
-  });
+  return [...partsIn(first), ...partsIn(row)].every(
+    (e) => e.kind !== 'load' || !params.has(rootName(must(arrays.get(e.from), 'an array').root)),
+  );
 };
 
 const placedSites = (kernel: Kernel): readonly SumSite[] =>
@@ -77,7 +73,7 @@ const placedSites = (kernel: Kernel): readonly SumSite[] =>
 /** Groups of sums that may be made otherwise than by the kernel's own statements. */
 export const sumGroups = (kernel: Kernel): readonly SumGroup[] =>
   placedSites(kernel).flatMap((site) => {
-    const group = groupOf(kernel, site, kernel.weights?.layout.rows ?? 0);
+    const group = groupOf(kernel, site, must(kernel.weights, 'sums are of weights').layout.rows);
     return group === undefined ? [] : [group];
   });
 

@@ -1,27 +1,21 @@
 /** Expressions of four neighbouring passes of a loop at once: i32 only, one lane for each pass. */
 
-import type { Elem, Expr } from '../../ir/kernel/kernel.ts';
+import type { Elem, Expr, ExprOf } from '../../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
-import { eachExpr } from '../../ir/kernel/walk.ts';
+import { partsIn } from '../../ir/kernel/walk.ts';
 import type { Code } from '../../wasm/code.ts';
 import { choose, extend, i32x4, load } from '../../wasm/instructions.ts';
 import { fresh, type Passes, placeOf } from './body.ts';
 import { value } from './expr.ts';
 
-type Of<K extends Expr['kind']> = Expr & { readonly kind: K };
-
 const sumTerms = (e: Expr): readonly Expr[] =>
   e.kind === 'binary' && e.op === 'add' ? [...sumTerms(e.a), ...sumTerms(e.b)] : [e];
 
-function mentions(e: Expr, has: (name: string) => boolean): boolean {
-  let found = false;
-  eachExpr(e, (part) => {
-    if (part.kind === 'local') found ||= has(part.name);
-    if (part.kind === 'load') found ||= has(part.from);
-  });
-  return found;
-}
+const mentions = (e: Expr, has: (name: string) => boolean): boolean =>
+  [...partsIn(e)].some(
+    (part) => (part.kind === 'local' && has(part.name)) || (part.kind === 'load' && has(part.from)),
+  );
 
 /** Whether an index is the counter plus what is the same in every pass. */
 export function isNeighbour(index: Expr, counter: string, varies: (name: string) => boolean): boolean {
@@ -64,7 +58,7 @@ export function lanes(p: Passes, e: Expr): Code | undefined {
   }
 }
 
-function binary(p: Passes, e: Of<'binary'>): Code | undefined {
+function binary(p: Passes, e: ExprOf<'binary'>): Code | undefined {
   const way = binaryOperations[e.op].lanes;
   if (e.type === 'f32' || way === undefined || (way.by === 'literal' && e.b.kind !== 'int')) return undefined;
   const a = lanes(p, e.a);
@@ -73,7 +67,7 @@ function binary(p: Passes, e: Of<'binary'>): Code | undefined {
 }
 
 /** Both are computed, so neither may be what only one pass could. */
-function selected(p: Passes, e: Of<'select'>): Code | undefined {
+function selected(p: Passes, e: ExprOf<'select'>): Code | undefined {
   const { test } = e;
   if (test.kind !== 'compare' || test.type !== 'i32' || e.type !== 'i32') return undefined;
   const [a, b, yes, no] = [test.a, test.b, e.yes, e.no].map((part) => lanes(p, part));
@@ -88,14 +82,14 @@ const readers: Readonly<Partial<Record<Elem, (offset: number, address: Code) => 
   i8: (offset, address) => extend.i8(load.first32(offset, address)),
 };
 
-function loaded(p: Passes, e: Of<'load'>): Code | undefined {
+function loaded(p: Passes, e: ExprOf<'load'>): Code | undefined {
   const read = readers[e.elem];
   if (read === undefined || !isUnitStride(p, e.index) || p.vectors.has(e.from)) return undefined;
   const { address, offset } = placeOf(p.body, e.from, e.index, (index) => value(p.body, index));
   return read(offset, address);
 }
 
-function called(p: Passes, e: Of<'call'>): Code | undefined {
+function called(p: Passes, e: ExprOf<'call'>): Code | undefined {
   const primitive = primitiveOf(e.primitive);
   const args = e.args.map((arg) => lanes(p, arg));
   if (primitive.lanes === undefined || args.includes(undefined)) return undefined;

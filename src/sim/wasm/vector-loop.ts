@@ -2,7 +2,7 @@
  * Loops whose passes do not depend on each other, four passes at a time: each local gets a lane for each pass.
  * What is left over runs pass by pass.
  */
-import type { Stmt } from '../../ir/kernel/kernel.ts';
+import type { Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
 import type { Loop } from '../../ir/kernel/row-sums.ts';
 import { type Code, int, repeat } from '../../wasm/code.ts';
 import { i32, i32x4, narrow, plus, store } from '../../wasm/instructions.ts';
@@ -12,8 +12,6 @@ import { isIndependent } from './independent.ts';
 import { isUnitStride, lanes } from './vector-expr.ts';
 
 const width = 4;
-
-type Of<K extends Stmt['kind']> = Stmt & { readonly kind: K };
 
 /** Code for the statement in every lane; undefined where there is none. */
 function statement(p: Passes, s: Stmt): Code | undefined {
@@ -42,7 +40,7 @@ function statement(p: Passes, s: Stmt): Code | undefined {
   }
 }
 
-function declared(p: Passes, s: Of<'let'>): Code | undefined {
+function declared(p: Passes, s: StmtOf<'let'>): Code | undefined {
   const code = lanes(p, s.value);
   if (code === undefined) return undefined;
   const local = fresh(p.body, 'v128');
@@ -50,14 +48,14 @@ function declared(p: Passes, s: Of<'let'>): Code | undefined {
   return local.set(code);
 }
 
-function changed(p: Passes, s: Of<'assign' | 'accumulate'>): Code | undefined {
+function changed(p: Passes, s: StmtOf<'assign' | 'accumulate'>): Code | undefined {
   const local = p.vectors.get(s.name);
   const code = lanes(p, s.value);
   if (local === undefined || code === undefined) return undefined;
   return local.set(s.kind === 'assign' ? code : i32x4.add(local.get, code));
 }
 
-function stored(p: Passes, s: Of<'store'>): Code | undefined {
+function stored(p: Passes, s: StmtOf<'store'>): Code | undefined {
   const code = lanes(p, s.value);
   if (code === undefined || !isUnitStride(p, s.index)) return undefined;
   const { address, offset } = placeOf(p.body, s.to, s.index, (e) => value(p.body, e));

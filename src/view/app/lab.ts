@@ -4,7 +4,7 @@ import { at, must } from '../../base/errors.ts';
 import { elemBytes } from '../../ir/kernel/kernel.ts';
 import { sameShape } from '../../ir/tensor.ts';
 import type { Program, Slot } from '../../program/program.ts';
-import { slotAt } from '../../program/slots.ts';
+import { isInput, slotAt } from '../../program/slots.ts';
 import { decodePort, type Sample } from '../../program/values.ts';
 import type { ViewData } from '../data.ts';
 import { createRecorder, type Recording } from '../recording.ts';
@@ -39,8 +39,10 @@ function lastOf<T>(work: (sample: Sample) => T): (sample: Sample) => T {
 
 /** The slot of the other program that holds the same tensor. */
 function twinOf(program: Program, other: Program, index: number): number | undefined {
-  if (index === program.input) return other.input;
-  if (index === program.output) return other.output;
+  for (const role of ['inputs', 'outputs'] as const) {
+    const place = program[role].findIndex(({ slot }) => slot === index);
+    if (place >= 0) return other[role][place]?.slot;
+  }
   const at = other.slots.findIndex(({ name }) => name === program.slots[index]?.name);
   return at < 0 ? undefined : at;
 }
@@ -100,7 +102,7 @@ export const momentName = ({ program }: Lab, moment: number): string =>
 /** `input`, or whose output a slot is. */
 export function slotName(lab: Lab, index: number): string {
   const slot = slotAt(lab.program, index);
-  if (index === lab.program.input) return 'input';
+  if (isInput(lab.program, index)) return 'input';
   const maker = momentName(lab, slot.firstStep + 1);
   return isScratch(slot) ? `${maker} scratch` : `${maker} output`;
 }

@@ -123,9 +123,10 @@ function sourcePart(lab: Lab): { readonly element: HTMLElement; show(moment: num
 /** The words above the pictures. */
 function describe(lab: Lab, moment: number): readonly string[] {
   if (moment === 0) {
-    const { input, rawInput } = lab.program;
+    const { inputs, rawInput } = lab.program;
     const how = rawInput === undefined ? '' : ' Scaling and normalization are in the first layer’s weights.';
-    return [`The caller writes ${formatSlot(slotAt(lab.program, input))} into the arena.${how}`];
+    const written = inputs.map(({ slot }) => formatSlot(slotAt(lab.program, slot)));
+    return [`The caller writes ${written.join(' and ')} into the arena.${how}`];
   }
   return must(lab.program.steps[moment - 1], 'a step').kernel.doc;
 }

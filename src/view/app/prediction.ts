@@ -17,7 +17,7 @@ interface Answer {
 
 function answersOf(lab: Lab, store: Store): readonly Answer[] {
   const { sample } = store.state;
-  const { output } = lab.program;
+  const output = must(lab.program.outputs[0], 'a program has an output').slot;
   const own = lab.numbers(sample, output, 'program');
   const float = lab.numbers(sample, output, 'float');
   if (own.kind === 'none') return [];

@@ -1,6 +1,6 @@
 /** One tensor of a step: its numbers as tiles of pixels, or one channel of them as a table. */
 
-import { slotAt } from '../../program/slots.ts';
+import { ownerSlot, slotAt } from '../../program/slots.ts';
 import { addressOf, placeAt } from '../element.ts';
 import {
   colourOf,
@@ -52,7 +52,9 @@ export function focusedElement({ lab, store, slot }: Shown): number | undefined 
   const { focus, moment, sample } = store.state;
   if (focus === undefined) return undefined;
   const { moments } = lab.recording(sample);
-  const owned = [moment - 1, moment].some((m) => moments[m]?.owners[focus.address] === slot + 1);
+  const owned = [moment - 1, moment].some(
+    (m) => moments[m]?.owners[focus.address] === ownerSlot(lab.program, slot) + 1,
+  );
   const meant = focus.slot === undefined ? owned : focus.slot === slot;
   return meant ? placeAt(lab.program, slot, focus.address).element : undefined;
 }

@@ -1,6 +1,6 @@
 /** The arena over time: a row for each moment, addresses from left to right. */
 import { must } from '../../base/errors.ts';
-import { type Run, runsAt } from '../use.ts';
+import { type Stretch, stretchesAt } from '../use.ts';
 import { button, el, onChange, type Part } from './dom.ts';
 import { formatBytes, formatCount } from './format.ts';
 import { type Lab, momentName, slotName } from './lab.ts';
@@ -8,7 +8,7 @@ import type { Store } from './state.ts';
 
 const percent = (lab: Lab, bytes: number): string => `${(100 * bytes) / lab.program.arenaBytes}%`;
 
-const verbs: Readonly<Record<Run['use'], string>> = {
+const verbs: Readonly<Record<Stretch['use'], string>> = {
   free: 'never written',
   stale: 'not needed any more',
   kept: 'kept for later',
@@ -17,7 +17,7 @@ const verbs: Readonly<Record<Run['use'], string>> = {
   reused: 'read, then overwritten',
 };
 
-function block(lab: Lab, { start, end, use, slot }: Run): HTMLElement {
+function block(lab: Lab, { start, end, use, slot }: Stretch): HTMLElement {
   const name = slot === undefined ? '' : slotName(lab, slot);
   const title = `${formatCount(start)} to ${formatCount(end - 1)} (${formatBytes(end - start)}): ${name}${name === '' ? '' : ', '}${verbs[use]}`;
   const labelled = (end - start) / lab.program.arenaBytes > 0.1 && use !== 'stale';
@@ -59,7 +59,9 @@ export function timeMap(lab: Lab, store: Store): Part {
     const recording = lab.recording(store.state.sample);
     rows.forEach((r, moment) => {
       const track = must(r.querySelector('.track'), 'a row has a track');
-      track.replaceChildren(...runsAt(lab.program, recording, moment).map((run) => block(lab, run)));
+      track.replaceChildren(
+        ...stretchesAt(lab.program, recording, moment).map((stretch) => block(lab, stretch)),
+      );
     });
   });
   const point = onChange(() => {

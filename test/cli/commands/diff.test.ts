@@ -17,7 +17,7 @@ import { createTrace } from '../../../src/trace/write.ts';
 import { bench } from '../../support/cli.ts';
 import { oneByteOff, slotsOfRun, traceOfSlots } from '../../support/devices.ts';
 import { encodeModel, floatTensor, int, ints, type NodeSpec, valueInfo } from '../../support/onnx-model.ts';
-import { sampleFiles } from '../../support/sample-files.ts';
+import { lenetInput, sampleFiles } from '../../support/sample-files.ts';
 
 const files = sampleFiles();
 afterAll(files.remove);
@@ -94,7 +94,7 @@ const input = ['--input', files.images];
 /** What a device that computes right prints for the first samples. */
 function traceOf(folder: string, count: number, level: 1 | 2): string {
   const { program, manifest } = artifactIn(folder);
-  const prepared = readPrepared(files.images, [1, 32, 32], { pad: 2 });
+  const prepared = readPrepared([files.images], [lenetInput], { pad: 2 });
   const simulator = createSimulator(program, { mode: 'fast' });
   const build = manifest.sha256[`${program.name}.program.json`]!.slice(0, 16);
   return Array.from({ length: count }, (_, i) => {
@@ -223,7 +223,7 @@ describe('against a device', () => {
 describe('against activations from elsewhere', () => {
   function activations(rename: (name: string) => string): Record<string, Tensor> {
     const graph = canonicalize.run(importOnnx(new Uint8Array(readFileSync(model)), { name: 'net' }));
-    const real = readPrepared(files.images, [1, 32, 32], { pad: 2 }).real(0);
+    const real = readPrepared([files.images], [lenetInput], { pad: 2 }).real(0);
     const made: Record<string, Tensor> = { input: floats([1, 1, 32, 32], real) };
     const outputs = evaluate(graph, new Map([[graph.inputs[0]!, made.input!]]), (name, tensor) => {
       made[rename(name)] = tensor;
@@ -530,7 +530,10 @@ describe('a log that is not whole', () => {
   function faulty(folder: string, step: number): readonly string[] {
     const { program, manifest } = artifactIn(folder);
     const build = manifest.sha256[`${program.name}.program.json`]!.slice(0, 16);
-    const bytes = arrangeInput(program, readPrepared(files.images, [1, 32, 32], { pad: 2 }).pixels!.raw(0));
+    const bytes = arrangeInput(
+      program,
+      readPrepared([files.images], [lenetInput], { pad: 2 }).pixels!.raw(0),
+    );
     const held = slotsOfRun(program, bytes, (at, made) => (at === step ? oneByteOff(made, 7) : made));
     return traceOfSlots(program, held, { level: 2, build }).split('\n');
   }

@@ -11,7 +11,7 @@ import type { TrainingData } from '../../../src/compress/train/options.ts';
 import { inProcess } from '../../../src/compress/train/shard.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { bench } from '../../support/cli.ts';
-import { sampleFiles } from '../../support/sample-files.ts';
+import { lenetInput, sampleFiles } from '../../support/sample-files.ts';
 
 const files = sampleFiles(130);
 afterAll(files.remove);
@@ -62,7 +62,7 @@ interface Asked {
 async function asTheCommandDoes(bytes: Uint8Array, file: string): Promise<Asked> {
   const { readPrepared } = await import('../../../src/cli/flags/model.ts');
   const { calibrationOf, trainingOf } = await import('../../../src/cli/flags/calibrate.ts');
-  const prepared = readPrepared(files.images, [1, 32, 32], { pad: 2 });
+  const prepared = readPrepared([files.images], [lenetInput], { pad: 2 });
   const flags = {
     sparsity: 0.9,
     weightBits: 4,
@@ -150,7 +150,7 @@ describe('an interrupted fine-tuning', () => {
 
 test('over budget: the checkpoint of the finished training stays', async () => {
   const out = inFolder('big');
-  const { code, err } = await bench().run(...command(out, ...sparse, '--flash', '100'));
+  const { code, err } = await bench().run(...command(out, ...sparse, '--flash', '100B'));
   expect(code).toBe(1);
   expect(err).toContain('over budget: constants');
   expect(existsSync(out)).toBe(false);

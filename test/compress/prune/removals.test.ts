@@ -49,6 +49,11 @@ test('each removal is the cheapest after those before it', () => {
   );
 });
 
+test('a channel that a part of a layer does not read costs nothing there', () => {
+  const { order, costs } = traced(problemOf(3, 1), [[1, 2], [], [3]]);
+  expect([order[0], costs[0]]).toEqual([1, 0]);
+});
+
 test('blocks are removed whole, at their exact cost', () => {
   fc.assert(
     fc.property(fc.integer(), (seed) => {

@@ -45,7 +45,9 @@ const near = Float32Array.from({ length: count }, (_, i) => 1000 + Math.sin(i));
 
 describe('a layer that is lost below half a step', () => {
   const theirs = captureOfTensors(coarse, (slot) =>
-    slot === coarse.input ? floats([1, count], new Float32Array(count).fill(1000)) : floats([1, count], near),
+    slot === coarse.inputs[0]!.slot
+      ? floats([1, count], new Float32Array(count).fill(1000))
+      : floats([1, count], near),
   );
   const inferences = [{ input, theirs }];
   const found = diff(coarse, inferences, { mode: 'isolated' });
@@ -103,7 +105,7 @@ describe('an input', () => {
   const program: Program = { ...coarse, rawInput: { mean: [0], std: [255] } };
   const given = (theirs: Uint8Array): string | undefined => {
     const reals = (bytes: Uint8Array) => Float32Array.from(bytes, (x) => x / 255);
-    const suspect = { program, slot: coarse.input, step: -1, ours: pixels, theirs, stored: true };
+    const suspect = { program, slot: coarse.inputs[0]!.slot, step: -1, ours: pixels, theirs, stored: true };
     return preprocessing({
       ...{ ...suspect, ourReals: reals(pixels), theirReals: reals(theirs) },
       inference: { input: pixels, theirs: { written: () => undefined } },

@@ -107,8 +107,13 @@ const broken: Readonly<Record<string, readonly [Float, number, RegExp]>> = {
     8,
     /node 'c' \(conv\): group = 2/,
   ],
-  'two outputs': [{ ...good, outputs: ['y', 't'] }, 9, /1 inputs, 2 outputs/],
-  'a batch of 2': [withTensor('x', { shape: [2, 1, 3, 3] }), 9, /'x' has batch 2/],
+  'no output': [{ ...good, outputs: [] }, 9, /1 inputs, 0 outputs/],
+  'a constant output': [{ ...good, outputs: ['y', 'w'] }, 9, /output tensor 'w' is constant/],
+  'an activation that is never stored': [
+    { ...withTensor('z', { dtype: 'float64', shape: [1] }), inputs: ['x', 'z'] },
+    9,
+    /tensor 'z' is of float64/,
+  ],
   'an imported operator': [
     withNodes(conv, { ...relu, op: identity as unknown as CanonicalOp }),
     10,
@@ -152,6 +157,9 @@ test('an int8 graph wants a good quantization on each activation', () => {
     expect(() => verifyGraph(int8({ scale, zeroPoint: 0 }))).toThrow(/rule 11 .*tensor 'x' has scale/);
   for (const zeroPoint of [0.5, 2 ** 31, Number.NaN])
     expect(() => verifyGraph(int8({ scale: 1, zeroPoint }))).toThrow(/rule 11 .*tensor 'x' has zero point/);
+  expect(() => verifyGraph(int8({ scale: 1, zeroPoint: 1, bits: 16 }))).toThrow(
+    /rule 11 .*of 16 bits has zero point 1/,
+  );
   for (const zeroPoint of [-1, 256])
     expect(() => verifyGraph(int8({ scale: 1, zeroPoint }))).toThrow(
       /rule 11 .*zero point -?\d+, and an operator that needs 0 in its range/,

@@ -41,7 +41,16 @@ test('nodes without names are called by their type and place', () => {
   ]);
 });
 
-test('nodes are put in an order of execution, and otherwise left as they stand', () => {
+test('nodes of one name get names of their own', () => {
+  const nodes = [
+    { op: 'Relu', name: 'r', outputs: ['a'] },
+    { op: 'Relu', name: 'r', inputs: ['a'], outputs: ['b'] },
+    { op: 'Relu', name: 'r_2', inputs: ['b'] },
+  ];
+  expect(importOnnx(encodeModel({ nodes })).nodes.map((node) => node.name)).toEqual(['r', 'r_3', 'r_2']);
+});
+
+test('nodes are put in an order of execution, and otherwise left as they stand; unused ones are left out', () => {
   const nodes = [
     { op: 'Relu', name: 'last', inputs: ['b'] },
     { op: 'Relu', name: 'first', outputs: ['a'] },
@@ -49,7 +58,7 @@ test('nodes are put in an order of execution, and otherwise left as they stand',
     { op: 'Relu', name: 'unused', outputs: ['c'] },
   ];
   const order = importOnnx(encodeModel({ nodes })).nodes.map((node) => node.name);
-  expect(order).toEqual(['first', 'second', 'last', 'unused']);
+  expect(order).toEqual(['first', 'second', 'last']);
 });
 
 test('a chain longer than the stack is deep', () => {
@@ -181,8 +190,9 @@ test('Clip with its bounds the wrong way round is the upper one everywhere', () 
 
 test("the mask of Dropout is of the data's type before opset 10, and bool since", () => {
   const mask = (opset: number) =>
-    importOnnx(encodeModel({ opset, nodes: [{ op: 'Dropout', outputs: ['y', 'mask'] }] })).tensors.get('mask')
-      ?.dtype;
+    importOnnx(
+      encodeModel({ opset, nodes: [{ op: 'Dropout', outputs: ['y', 'mask'] }], outputs: ['y', 'mask'] }),
+    ).tensors.get('mask')?.dtype;
   expect([7, 9, 10, 13].map(mask)).toEqual(['float32', 'float32', 'bool', 'bool']);
 });
 

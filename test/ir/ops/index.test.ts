@@ -32,6 +32,8 @@ test('operators of the imported stage become canonical ones, and those stay as t
       'hardSigmoid',
       'linear',
       'maxPool',
+      'move',
+      'resample',
       'reshape',
       'sigmoid',
       'softmax',

@@ -1,16 +1,20 @@
-import { DefectError } from '../../../base/errors.ts';
+import { must } from '../../../base/errors.ts';
 import type { Primitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
 import { exp32 } from './exp.ts';
+import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
+import { interpolate } from './interpolate.ts';
 import {
   requantizeCompact,
   requantizeDouble,
   requantizeFloat,
+  requantizeHalves,
   requantizeHigh,
   requantizePow2,
   requantizeSingle,
 } from './requantize.ts';
+import { log2, root15, rootShift } from './root.ts';
 import { signExtend } from './sign-extend.ts';
 
 /** Every primitive; Kernel IR calls them by name. */
@@ -19,18 +23,23 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     clamp,
     divideNearest,
     exp32,
+    exponent32,
+    mantissa32,
+    log2,
+    interpolate,
     requantizeCompact,
     requantizeDouble,
     requantizeFloat,
+    requantizeHalves,
     requantizeHigh,
     requantizePow2,
     requantizeSingle,
+    root15,
+    rootShift,
     signExtend,
+    sqrt32,
   ].map((p) => [p.name, p]),
 );
 
-export function primitiveOf(name: string): Primitive {
-  const found = primitives.get(name);
-  if (found === undefined) throw new DefectError(`no primitive is called '${name}'`);
-  return found;
-}
+export const primitiveOf = (name: string): Primitive =>
+  must(primitives.get(name), `a primitive is called '${name}'`);

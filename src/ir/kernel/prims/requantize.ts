@@ -259,3 +259,31 @@ export const requantizeCompact: Primitive = {
   cost: 'requantize32',
   quotient: (acc = 0, multiplier = 0, shift = 0) => [BigInt(acc) * BigInt(multiplier), shift],
 };
+
+/**
+ * With multipliers of 15 bits an int32 in two halves is enough: (high 2^16 + low) m = high m 2^16 + low m, and what the
+ * low product has below 2^16 never reaches the result. |high m| is at most 2^30, the rest at most 2^15 + 2^29.
+ */
+export const requantizeHalves: Primitive = {
+  name: 'requantize_halves',
+  doc: 'acc * multiplier / 2^shift, rounded half up; multiplier in 1..32767, shift in 17..46, within int32',
+  params,
+  result: 'i32',
+  c99: [
+    'int32_t high = (acc >> 16) * multiplier;',
+    'int32_t low = (int32_t)(((uint32_t)(acc & 65535) * (uint32_t)multiplier) >> 16);',
+    'return (high + low + ((int32_t)1 << (shift - 17))) >> (shift - 16);',
+  ],
+  js: compact,
+  wasm(_, acc = [], multiplier = [], shift = []) {
+    const high = i32.mul(i32.shr(acc, int(16)), multiplier);
+    const low = i32.shr(i32.mul(i32.and(acc, int(65535)), multiplier), int(16));
+    const half = i32.shl(int(1), i32.sub(shift, int(17)));
+    return i32.shr(i32.add(i32.add(high, low), half), i32.sub(shift, int(16)));
+  },
+  violation: (_acc, multiplier = { lo: 1, hi: 1 }, shift = { lo: 17, hi: 17 }) =>
+    outside('multiplier', multiplier, 1, 32767) ?? outside('shift', shift, 17, 46),
+  range: cornerRange(compact),
+  cost: 'requantize64',
+  quotient: (acc = 0, multiplier = 0, shift = 0) => [BigInt(acc) * BigInt(multiplier), shift],
+};

@@ -54,15 +54,11 @@ export function layerChannels<A extends LayerAttrs>(
   const dense = columns.groups === 1;
   if (!dense && (columns.groups < columns.channels || columns.rows !== columns.channels))
     return { flow: 'opaque', columns };
-  const terms = weights.data.length / columns.rows;
   return {
     flow: dense ? 'made' : 'kept',
     columns,
-    isSilent(row) {
-      const sum = Float64Array.of(atOr0(bias?.data, row));
-      if (weights.data.subarray(row * terms, (row + 1) * terms).some((w) => w !== 0)) return false;
-      return clampAll(sum, clamp && clampAt(clamp, row))[0] === 0;
-    },
+    isSilent: (row) =>
+      clampAll(Float64Array.of(atOr0(bias?.data, row)), clamp && clampAt(clamp, row))[0] === 0,
     reduced: (channels, rows) => ({
       attrs: {
         ...attrs,

@@ -1,18 +1,20 @@
 /** Rewritings that several imported operators share. */
 
-import { complain } from '../../../base/errors.ts';
+import { type Complaint, InputError } from '../../../base/errors.ts';
 import type { NodeView, Replacement } from '../../graph/op.ts';
 import type { Shape } from '../../tensor.ts';
 import { reshape } from '../reshape.ts';
 
 /** For operators that are fine in the arithmetic of shapes, and have no kernel. @throws InputError */
 export const onlyOnConstants = (type: string) => (): readonly Replacement[] => {
-  throw complain(
-    `${type} of the network's activations`,
-    `${type} of constants`,
-    'write the layer with supported operators and export again',
-  );
+  throw new InputError(usedOnActivations(type));
 };
+
+export const usedOnActivations = (type: string): Complaint => ({
+  found: `${type} of the network's activations`,
+  supported: `${type} of constants`,
+  todo: 'write the layer with supported operators and export again',
+});
 
 /** The node as a reshape of its first input to its output's shape. */
 export const asReshape = ({ inputs, outputs, outputTypes }: NodeView<unknown>): readonly Replacement[] => [

@@ -1,14 +1,14 @@
 /** Operators that are one real function of each element. In 8 bits a table says what each byte becomes. */
-import { must } from '../../../base/errors.ts';
+import { at, complain, must } from '../../../base/errors.ts';
 import type { Steps, Value } from '../../graph/gradient.ts';
-import type { CanonicalOp, KernelContext, OnnxRule, Range } from '../../graph/op.ts';
+import type { CanonicalOp, Hold, KernelContext, OnnxRule, Range } from '../../graph/op.ts';
 import { quantOf } from '../../integers/quant.ts';
 import { load } from '../../kernel/builders.ts';
-import type { Expr, Kernel, Stmt } from '../../kernel/kernel.ts';
+import type { Expr, Kernel } from '../../kernel/kernel.ts';
 import type { Quant } from '../../kernel/stored.ts';
 import { countOf } from '../../tensor.ts';
 import { docOf } from '../kernels/doc.ts';
-import { type Elementwise, elementwise } from '../kernels/elementwise.ts';
+import { type Elementwise, elementwise, inOneOrder } from '../kernels/elementwise.ts';
 import { sameChannels } from './channel-flows.ts';
 import { required } from './inputs.ts';
 import { rounded } from './round.ts';
@@ -20,12 +20,12 @@ export interface Pointwise<A> {
   readonly onnx: Readonly<Record<string, OnnxRule<A>>>;
   /** The real function. */
   value(attrs: A, x: number): number;
-  /** The values that it takes: its 8-bit grid is no wider. */
-  readonly range: Range;
-  /** The same in float32: what is computed of an element `x` before the value, and the value. */
-  float32(attrs: A, x: Expr): { readonly before: readonly Stmt[]; readonly value: Expr };
-  /** The same as differentiable steps. */
-  gradient(attrs: A, steps: Steps): Value;
+  /** The values that it takes, if not all: its 8-bit grid is no wider. */
+  readonly range?: Range;
+  /** The same in float32, of a local; see `RealFunction`. */
+  float32(attrs: A, x: Expr, hold: Hold): Expr;
+  /** The same as differentiable steps; absent: its slope is measured, 'none': it has none. */
+  readonly gradient?: ((attrs: A, steps: Steps) => Value) | 'none';
 }
 
 /** What each stored byte becomes. */
@@ -33,19 +33,45 @@ export interface Lookup {
   readonly table: Uint8Array;
 }
 
-/** The nearest step to the function of each byte's real value, halves up. */
-const tableOf = (value: (x: number) => number, input: Quant, output: Quant): Uint8Array =>
-  Uint8Array.from({ length: 256 }, (_, byte) => {
-    const steps = value((byte - input.zeroPoint) * input.scale) / output.scale;
-    return Math.max(0, Math.min(255, Math.floor(steps + 0.5) + output.zeroPoint));
-  });
+/** The nearest step to the function of each byte's real value, halves up; bytes outside of its domain are as the nearest inside. */
+export function tableOf(value: (x: number) => number, input: Quant, output: Quant): Uint8Array {
+  const real = Float64Array.from({ length: 256 }, (_, byte) => value((byte - input.zeroPoint) * input.scale));
+  return Uint8Array.from(insideDomain(real), (y) =>
+    Math.max(0, Math.min(255, Math.floor(y / output.scale + 0.5) + output.zeroPoint)),
+  );
+}
 
-type Loop = Pick<Elementwise, 'tables' | 'before' | 'value'>;
+/** Each NaN as the nearest number beside it. @throws InputError where all are */
+function insideDomain(values: Float64Array): Float64Array {
+  const [first, last] = [
+    values.findIndex((y) => !Number.isNaN(y)),
+    values.findLastIndex((y) => !Number.isNaN(y)),
+  ];
+  if (first < 0) throw complain('inputs for which it has no value', 'inputs of its domain');
+  return values.map((y, i) => {
+    if (!Number.isNaN(y)) return y;
+    if (i < first || i > last) return at(values, i < first ? first : last);
+    const [before, behind] = [
+      values.findLastIndex((z, j) => j < i && !Number.isNaN(z)),
+      values.findIndex((z, j) => j > i && !Number.isNaN(z)),
+    ];
+    return at(values, i - before <= behind - i ? before : behind);
+  });
+}
+
+type Loop = Pick<Elementwise, 'tables' | 'value'>;
 
 function kernelOf(title: string, context: KernelContext, elem: 'u8' | 'f32', loop: Loop): Kernel {
   const output = must(context.outputs[0], 'an output');
   const doc = docOf(title, context.inputs, output, elem);
-  return elementwise({ name: context.name, doc, elem, inputs: 1, count: countOf(output.shape), ...loop });
+  return elementwise({
+    name: context.name,
+    doc,
+    elem,
+    operands: [inOneOrder(countOf(output.shape))],
+    count: countOf(output.shape),
+    ...loop,
+  });
 }
 
 const only = (inputs: readonly Expr[]): Expr => must(inputs[0], 'one input');
@@ -60,6 +86,12 @@ export function logistic(steps: Steps, slope: number, scale: number, shift: numb
     (i) => [[shares, 2 * i, scale]],
     () => shift,
   );
+}
+
+function gradientOf<A>({ kind, gradient }: Pointwise<A>): CanonicalOp<A>['gradient'] {
+  if (gradient === 'none') return gradient;
+  if (gradient !== undefined) return { of: gradient };
+  return { of: (attrs, steps) => steps.curve(steps.input(0), { kind, attrs }) };
 }
 
 /** An operator of every stage, of a function; see `Pointwise`. */
@@ -81,17 +113,18 @@ export const pointwise = <A>(f: Pointwise<A>): CanonicalOp<A, Lookup> => ({
     ];
   },
   channels: (attrs) => ({ ...sameChannels(attrs), isSilent: () => f.value(attrs, 0) === 0 }),
+  real: { value: f.value, float32: (attrs, x, hold) => f.float32(attrs, only(x), hold) },
   affine: { kind: 'opaque' },
   absorb: () => undefined,
   elementwise: true,
   anyZeroPoint: 'computes',
   outputQuant: ({ range: { lo, hi } }) =>
-    quantOf({ lo: Math.max(lo, f.range.lo), hi: Math.min(hi, f.range.hi) }),
+    quantOf({ lo: Math.max(lo, f.range?.lo ?? lo), hi: Math.min(hi, f.range?.hi ?? hi) }),
   quantize: ({ attrs, inputQuants, outputQuant }) => ({
     table: tableOf((x) => f.value(attrs, x), must(inputQuants[0], 'the input is quantized'), outputQuant),
   }),
   rows: undefined,
-  gradient: { of: (attrs, steps) => f.gradient(attrs, steps) },
+  gradient: gradientOf(f),
   int8(_attrs, { table }, context) {
     const name = `${context.name}_table`;
     return kernelOf(f.title, context, 'u8', {
@@ -100,8 +133,5 @@ export const pointwise = <A>(f: Pointwise<A>): CanonicalOp<A, Lookup> => ({
     });
   },
   float32: (attrs, context) =>
-    kernelOf(f.title, context, 'f32', {
-      before: (inputs) => f.float32(attrs, only(inputs)).before,
-      value: (inputs) => f.float32(attrs, only(inputs)).value,
-    }),
+    kernelOf(f.title, context, 'f32', { value: (inputs, hold) => f.float32(attrs, only(inputs), hold) }),
 });

@@ -15,6 +15,7 @@ import {
   add,
   assign,
   call,
+  compare,
   constant,
   int,
   load,
@@ -26,10 +27,21 @@ import {
   sub,
   times,
   variable,
+  when,
 } from '../../kernel/builders.ts';
 import type { Expr, Kernel, RowSum, Stmt, Table } from '../../kernel/kernel.ts';
 import { dense8, formatName, termsOf, type WeightLayout } from '../../kernel/weight-format.ts';
 import { type Padding, pointInto, type Tile, type View, viewOf, type WindowShape } from './window.ts';
+
+type Plane = readonly [number, number];
+
+/** `Shuffle` of height and width. */
+export interface PlaneShuffle {
+  readonly block: Plane;
+  readonly neighbours: 'pixels' | 'channels';
+  readonly crop: Plane;
+  readonly size: Plane;
+}
 
 export interface Convolution {
   readonly name: string;
@@ -39,6 +51,8 @@ export interface Convolution {
   readonly groups: number;
   /** A fused max-pool without padding; windows that do not fit are dropped. */
   readonly pool?: { readonly kernel: readonly [number, number]; readonly strides: readonly [number, number] };
+  /** Channels that become pixels, instead of a pool. */
+  readonly shuffle?: PlaneShuffle;
   readonly padding: readonly number[];
   /** Sums that are accumulated at a time, where pooling leaves the choice. */
   readonly lanes: number;
@@ -48,9 +62,10 @@ export interface Convolution {
 }
 
 /** A pointwise convolution does not care for rows, unless it is pooled: its image is one row of all pixels. */
-function flattened({ window: w, pool }: Convolution): WindowShape {
+function flattened({ window: w, pool, shuffle }: Convolution): WindowShape {
   const pointwise =
     pool === undefined &&
+    shuffle === undefined &&
     w.kernel.every((k) => k === 1) &&
     w.strides.every((s) => s === 1) &&
     w.padTop === 0 &&
@@ -134,7 +149,9 @@ export function convolution(c: Convolution): Kernel {
       return [
         ...(tile.lastX === undefined ? [] : [constant('first', firstOutput(tiling, x))]),
         ...view.prepare,
-        ...channels(plan, (channel) => output(plan, y, first, channel)),
+        ...(c.shuffle === undefined
+          ? channels(plan, (channel) => output(plan, y, first, channel))
+          : shuffledChannels(plan, c.shuffle, y, first)),
       ];
     }),
   );
@@ -154,7 +171,10 @@ function inOrder(
 
 function kernelOf(c: Convolution, w: WindowShape, tiling: Tiling, body: readonly Stmt[], used: Used): Kernel {
   const { elem } = c.arithmetic;
-  const outputs = tiling.tile.countY * tiling.outputs * c.outChannels;
+  const outputs =
+    c.shuffle === undefined
+      ? tiling.tile.countY * tiling.outputs * c.outChannels
+      : (c.shuffle.size[0] * c.shuffle.size[1] * c.outChannels) / (c.shuffle.block[0] * c.shuffle.block[1]);
   const depth = w.channels / c.groups;
   return {
     name: c.name,
@@ -223,7 +243,7 @@ function walkFor(c: Convolution, rows: RowsOfWeights): Expansion {
 function current({ c, w }: Plan): { readonly channel: Expr; readonly skip: Expr } {
   if (c.groups > 1 && !isDepthwise(c))
     return { channel: local('c'), skip: mul(local('group'), w.channels / c.groups) };
-  const channel = c.outChannels === 1 ? int(0) : local('c');
+  const channel = c.outChannels === 1 && c.shuffle === undefined ? int(0) : local('c');
   return { channel, skip: isDepthwise(c) ? channel : int(0) };
 }
 
@@ -295,4 +315,69 @@ function output({ c, tiling }: Plan, y: Expr, first: Expr, channel: Expr): reado
       store('out', elem, add(at, k * c.outChannels), finish(best, channel)),
     ];
   }).flat();
+}
+
+/** Pixel `part` of block `i` along an axis; `inside` says where some are not kept. */
+function pixelOf(shuffle: PlaneShuffle, axis: 0 | 1, blocks: number, i: Expr, part: Expr) {
+  const [block, crop, size] = [shuffle.block[axis], shuffle.crop[axis], shuffle.size[axis]];
+  const inside = (place: Expr, body: readonly Stmt[]): readonly Stmt[] => {
+    const ended = blocks * block - crop > size ? [when(compare('lt', place, size), body)] : body;
+    return crop > 0 ? [when(compare('ge', place, 0), ended)] : ended;
+  };
+  return { place: sub(add(mul(i, block), part), crop), inside };
+}
+
+/** A new channel and a pixel of its block. */
+interface Spread {
+  readonly made: Expr;
+  readonly row: Expr;
+  readonly column: Expr;
+}
+
+/** The loops over rows of weights in their order, each as one pixel of a block. */
+function shuffledChannels(p: Plan, shuffle: PlaneShuffle, y: Expr, first: Expr): readonly Stmt[] {
+  const { c, walk } = p;
+  const [height, width] = shuffle.block;
+  const perGroup = c.outChannels / c.groups;
+  const made = perGroup / (height * width);
+  const pixels = (body: (row: Expr, column: Expr) => readonly Stmt[]): readonly Stmt[] =>
+    loop('by', height, (row) => loop('bx', width, (column) => body(row, column)));
+  const channels = (body: (channel: Expr) => readonly Stmt[]) => loop('oc', made, body);
+  const one = (group: Expr, oc: Expr, row: Expr, column: Expr): readonly Stmt[] => {
+    const part = add(mul(row, width), column);
+    const own =
+      shuffle.neighbours === 'pixels' ? add(mul(oc, height * width), part) : add(mul(part, made), oc);
+    const channel = constant('c', add(mul(group, perGroup), own));
+    return [channel, ...onePixel(p, shuffle, { made: add(mul(group, made), oc), row, column }, y, first)];
+  };
+  const ofGroup = (group: Expr): readonly Stmt[] =>
+    shuffle.neighbours === 'pixels'
+      ? channels((oc) => pixels((row, column) => one(group, oc, row, column)))
+      : pixels((row, column) => channels((oc) => one(group, oc, row, column)));
+  return [...walk.start, ...loop('group', c.groups, ofGroup)];
+}
+
+/** The sums of row `c`, and their places; those that are not kept are computed too, for their weights are passed. */
+function onePixel(
+  p: Plan,
+  shuffle: PlaneShuffle,
+  { made, row, column }: Spread,
+  y: Expr,
+  first: Expr,
+): readonly Stmt[] {
+  const { c, tiling } = p;
+  const { elem, finish, accumulator } = c.arithmetic;
+  const channels = c.outChannels / (shuffle.block[0] * shuffle.block[1]);
+  const line = pixelOf(shuffle, 0, tiling.tile.countY, y, row);
+  const across = times(tiling.windows, (k) => pixelOf(shuffle, 1, tiling.outputs, add(first, k), column));
+  const stores = across.flatMap(({ inside }, k) => {
+    const x = local(`out_x${k}`);
+    const to = add(mul(add(mul(local('out_y'), shuffle.size[1]), x), channels), made);
+    return inside(x, [store('out', elem, to, finish(local(lane(k), accumulator), local('c')))]);
+  });
+  return [
+    constant('out_y', line.place),
+    ...across.map(({ place }, k) => constant(`out_x${k}`, place)),
+    ...oneChannel(p, () => line.inside(local('out_y'), stores)),
+  ];
 }

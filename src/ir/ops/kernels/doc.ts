@@ -1,15 +1,19 @@
 /** The words of the comment above a kernel. */
 
 import type { RowClamp } from '../../integers/row-clamp.ts';
+import type { Elem } from '../../kernel/kernel.ts';
+import { sameOrder, spatialOrder } from '../../kernel/memory-order.ts';
 import type { StoredTensor } from '../../kernel/stored.ts';
 import { countOf } from '../../tensor.ts';
 
-/** `u8[32][32][1]`: the extents in the order of memory. */
-export function extents(place: StoredTensor, elem: 'u8' | 'f32'): string {
-  const [, channels = 1, ...spatial] = place.shape;
-  const image = place.shape.length > 2 && place.shape[0] === 1;
-  const sizes = image ? [...spatial, channels] : [countOf(place.shape)];
-  return `${elem === 'u8' ? 'u8' : 'float'}${sizes.map((n) => `[${n}]`).join('')}`;
+/** `u8[32][32][1]`: the extents in the order of memory; of what lies in no such order how many elements there are. */
+export function extents({ shape, order }: StoredTensor, elem: Elem): string {
+  const [batch, channels = 1, ...spatial] = shape;
+  const rows = shape.length > 2 && batch === 1;
+  const image = rows && sameOrder(order, spatialOrder(shape));
+  const plain = rows && order === undefined ? shape.slice(1) : [countOf(shape)];
+  const sizes = image ? [...spatial, channels] : plain;
+  return `${elem === 'f32' ? 'float' : elem}${sizes.map((n) => `[${n}]`).join('')}`;
 }
 
 export function clampWords(clamp: RowClamp | undefined): string {
@@ -28,7 +32,7 @@ export function docOf(
   what: string,
   inputs: readonly StoredTensor[],
   output: StoredTensor,
-  elem: 'u8' | 'f32',
+  elem: Elem,
   macs = 0,
 ): readonly string[] {
   const shapes = `${inputs.map((p) => extents(p, elem)).join(' + ')} -> ${extents(output, elem)}.`;

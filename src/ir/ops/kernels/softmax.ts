@@ -1,4 +1,4 @@
-/** Softmax over runs of neighbours: in integers by a table of exponentials, in float32 by a polynomial. */
+/** Softmax over lines along an axis: in integers by a table of exponentials, in float32 by a polynomial. */
 import {
   accumulate,
   add,
@@ -18,13 +18,15 @@ import {
   variable,
 } from '../../kernel/builders.ts';
 import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import { eachLine, type Lines } from './axis-lines.ts';
 
 export interface Softmax {
   readonly name: string;
   readonly doc: readonly string[];
-  /** Runs, and the elements of each. */
-  readonly rows: number;
-  readonly length: number;
+  /** What sums to 1, one after the other; the output lies as the input does. */
+  readonly lines: Lines;
+  /** Elements of all lines. */
+  readonly count: number;
 }
 
 /** Probabilities are stored in steps of 1/256; a certain class saturates at 255. */
@@ -58,8 +60,8 @@ const kernelOf = (
   name: s.name,
   doc: s.doc,
   params: [
-    { name: 'in', role: 'in', elem, length: s.rows * s.length },
-    { name: 'out', role: 'out', elem, length: s.rows * s.length },
+    { name: 'in', role: 'in', elem, length: s.count },
+    { name: 'out', role: 'out', elem, length: s.count },
   ],
   tables,
   body,
@@ -71,26 +73,26 @@ const kernelOf = (
  * algebra knows are said: a difference is in the table, and a sum is at least its largest term, table[0].
  */
 export function softmaxInt8(s: Softmax, inputScale: number): Kernel {
-  const unit = unitOfExponentials(s.length);
+  const unit = unitOfExponentials(s.lines.length);
   const table: Table = { name: `${s.name}_exp`, elem: 'i32', data: exponentials(inputScale, unit) };
   const last = int(table.data.length - 1);
   const power = (x: Expr): Expr =>
     load(table.name, 'i32', call('clamp', 'i32', sub(local('largest'), x), int(0), last));
-  const body = loop('row', s.rows, (row) => {
-    const at = (i: Expr): Expr => add(mul(row, s.length), i);
+  const body = eachLine(s.lines, (first) => {
+    const at = (i: Expr): Expr => add(first, mul(i, s.lines.step));
     const x = (i: Expr): Expr => load('in', 'u8', at(i));
     const share = div(add(mul(local('e'), 256), local('half')), local('sum'));
     return [
       variable('largest', int(0)),
-      ...loop('i', s.length, (i) => [
+      ...loop('i', s.lines.length, (i) => [
         constant('x', x(i)),
         assign('largest', maximum(local('x'), local('largest'))),
       ]),
       variable('sum', int(0)),
-      ...loop('j', s.length, (j) => [accumulate('sum', power(x(j)))]),
+      ...loop('j', s.lines.length, (j) => [accumulate('sum', power(x(j)))]),
       assign('sum', maximum(local('sum'), unit)),
       constant('half', div(local('sum'), 2)),
-      ...loop('k', s.length, (k) => [
+      ...loop('k', s.lines.length, (k) => [
         constant('e', power(x(k))),
         store('out', 'u8', at(k), call('clamp', 'i32', share, int(0), int(255))),
       ]),
@@ -100,24 +102,24 @@ export function softmaxInt8(s: Softmax, inputScale: number): Kernel {
 }
 
 export function softmaxFloat32(s: Softmax): Kernel {
-  const body = loop('row', s.rows, (row) => {
-    const at = (i: Expr): Expr => add(mul(row, s.length), i);
+  const body = eachLine(s.lines, (first) => {
+    const at = (i: Expr): Expr => add(first, mul(i, s.lines.step));
     const x = (i: Expr): Expr => load('in', 'f32', at(i));
     const power = (value: Expr): Expr => call('exp_f32', 'f32', sub(value, local('largest', 'f32')));
     return [
       variable('largest', x(int(0))),
-      ...loop('i', s.length, (i) => [
+      ...loop('i', s.lines.length, (i) => [
         constant('x', x(i)),
         assign('largest', maximum(local('x', 'f32'), local('largest', 'f32'))),
       ]),
       variable('sum', float(0)),
       // Stored and summed in one pass: the output may lie where the input is, so each input is read once more only.
-      ...loop('j', s.length, (j) => [
+      ...loop('j', s.lines.length, (j) => [
         constant('e', power(x(j))),
         accumulate('sum', local('e', 'f32')),
         store('out', 'f32', at(j), local('e', 'f32')),
       ]),
-      ...loop('k', s.length, (k) => [
+      ...loop('k', s.lines.length, (k) => [
         store('out', 'f32', at(k), div(load('out', 'f32', at(k)), local('sum', 'f32'))),
       ]),
     ];

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { int } from '../../../../src/ir/kernel/builders.ts';
 import type { Kernel } from '../../../../src/ir/kernel/kernel.ts';
 import { nearestAffineSum } from '../../../../src/ir/ops/kernels/affine-sum.ts';
+import { linesOf } from '../../../../src/ir/ops/kernels/axis-lines.ts';
 import { joinMax, joinSum, type Pooling, pooling } from '../../../../src/ir/ops/kernels/pooling.ts';
 import { exponentials, softmaxFloat32, softmaxInt8 } from '../../../../src/ir/ops/kernels/softmax.ts';
 import { isPadded, type Tile, type WindowShape } from '../../../../src/ir/ops/kernels/window.ts';
@@ -11,6 +12,11 @@ import * as ir from '../../../support/ir.ts';
 
 const run = (kernel: Kernel, input: Uint8Array): Uint8Array =>
   createSimulator(ir.single(kernel), { mode: 'checked' }).run(input).output;
+/** The rows of a matrix. */
+const rowsOf = (rows: number, length: number) => ({
+  lines: linesOf({ shape: [rows, length] }, 1),
+  count: rows * length,
+});
 const bytes = (...numbers: readonly number[]): Uint8Array => Uint8Array.from(numbers);
 
 describe('pooling', () => {
@@ -67,15 +73,15 @@ describe('softmax', () => {
   });
 
   test('equal inputs share, one that stands out has it all', () => {
-    const kernel = softmaxInt8({ name: 'softmax', doc: [], rows: 2, length: 4 }, 0.5);
+    const kernel = softmaxInt8({ name: 'softmax', doc: [], ...rowsOf(2, 4) }, 0.5);
     expect([...run(kernel, bytes(9, 9, 9, 9, 255, 0, 0, 0))]).toEqual([64, 64, 64, 64, 255, 0, 0, 0]);
     // 256 / 6 is nearer to 43.
-    const six = softmaxInt8({ name: 'softmax', doc: [], rows: 1, length: 6 }, 0.5);
+    const six = softmaxInt8({ name: 'softmax', doc: [], ...rowsOf(1, 6) }, 0.5);
     expect([...run(six, bytes(7, 7, 7, 7, 7, 7))]).toEqual([43, 43, 43, 43, 43, 43]);
   });
 
   test('float32: e^x over their sum, with the largest taken away first', () => {
-    const kernel = softmaxFloat32({ name: 'softmax', doc: [], rows: 1, length: 3 });
+    const kernel = softmaxFloat32({ name: 'softmax', doc: [], ...rowsOf(1, 3) });
     const input = new Uint8Array(Float32Array.of(1000, 1000 + Math.log(2), 1000 + Math.log(5)).buffer);
     const output = new Float32Array(run(kernel, input).slice().buffer);
     [1 / 8, 2 / 8, 5 / 8].forEach((share, i) => {

@@ -1,5 +1,6 @@
 /** Softmax in integers: proved whole, its sums at their largest, and how near it is beside CMSIS-NN's. */
 import { describe, expect, test } from 'vitest';
+import { linesOf } from '../../../../src/ir/ops/kernels/axis-lines.ts';
 import {
   longestInt8Softmax,
   softmaxInt8,
@@ -12,8 +13,13 @@ import { softmaxRow } from '../../../oracles/cmsis-nn.ts';
 import { Draw } from '../../../support/draw.ts';
 import * as ir from '../../../support/ir.ts';
 
+/** The rows of a matrix. */
+const rowsOf = (rows: number, length: number) => ({
+  lines: linesOf({ shape: [rows, length] }, 1),
+  count: rows * length,
+});
 const kernelFor = (rows: number, length: number, scale: number) =>
-  softmaxInt8({ name: 'softmax', doc: [], rows, length }, scale);
+  softmaxInt8({ name: 'softmax', doc: [], ...rowsOf(rows, length) }, scale);
 
 const exact = (row: readonly number[], scale: number): number[] => {
   const largest = row.reduce((most, x) => Math.max(most, x), 0);

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { networkOf } from '../../../src/compress/gradient/network.ts';
-import { removeDead } from '../../../src/compress/train/dead.ts';
 import { type LayerState, layerStateOf } from '../../../src/compress/train/layer-state.ts';
+import { removeUseless } from '../../../src/compress/train/useless.ts';
 import { evaluate } from '../../../src/ir/graph/evaluate.ts';
 import type { Graph } from '../../../src/ir/graph/graph.ts';
 import { add } from '../../../src/ir/ops/add.ts';
@@ -84,7 +84,7 @@ test('empty rows answer 0, and nothing else changes when what has no effect goes
       });
       const before = layers.map(({ kept }) => kept.slice());
       const expected = answers(masked(layers));
-      removeDead(network, layers);
+      removeUseless(graph, network, layers);
       expect(answers(masked(layers))).toEqual(expected);
       removed += layers.reduce(
         (n, { kept }, l) => n + kept.reduce((m, k, i) => m + before[l]![i]! - k, 0),
@@ -100,7 +100,7 @@ test('it comes to an end: each call goes through a layer more at least', () => {
     fc.property(fc.nat({ max: 1000 }), (seed) => {
       const layers = layersWith(0.3, seed);
       let rounds = 0;
-      while (removeDead(network, layers)) rounds++;
+      while (removeUseless(graph, network, layers)) rounds++;
       expect(rounds).toBeLessThanOrEqual(layers.length + 1);
     }),
   );
@@ -112,10 +112,10 @@ test('the columns of an empty row and the row of unread columns go; the answer k
   // Only the first linear layer's rows 1 and 2 matter to this: a softmax is never 0, so its readers stay.
   hidden.kept.fill(0, 0, 16);
   out.kept.fill(0, 0, 6);
-  expect(removeDead(network, layers)).toBe(true);
+  expect(removeUseless(graph, network, layers)).toBe(true);
   expect(hidden.dead[0]).toBe(1);
   expect(hidden.bias.value[0]).toBe(0);
   expect(out.dead[0]).toBe(0);
   expect(out.bias.value[0]).not.toBe(0);
-  expect(removeDead(network, layers)).toBe(false);
+  expect(removeUseless(graph, network, layers)).toBe(false);
 });

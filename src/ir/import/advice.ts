@@ -1,0 +1,40 @@
+/** What to do about operators that have no counterpart here. */
+
+const features = 'compute features before the network, in code of your own, and export what comes behind';
+const behind = 'leave this step to code behind the network, and export what comes before';
+const loops =
+  'export with torch.onnx.export of the module itself, without torch.jit.script: a loop is unrolled then';
+const lists = 'lists have lengths that data decide: index tensors with numbers that are fixed at the export';
+const shapes = 'what it makes has a size that depends on data: multiply by a mask, or use torch.where';
+const random = 'call model.eval() before the export, and take noise as an input';
+const quantized = 'export the float network: thimble quantizes it itself (--calibrate)';
+const classical = 'export the layers of a neural network alone';
+
+const byType: Readonly<Record<string, string>> = {
+  ...{ Loop: loops, Scan: loops },
+  ...{ SequenceAt: lists, SequenceConstruct: lists, SequenceEmpty: lists, SequenceInsert: lists },
+  ...{ SequenceErase: lists, SequenceLength: lists, SequenceMap: lists, SplitToSequence: lists },
+  ...{ ConcatFromSequence: lists, Optional: lists, OptionalGetElement: lists, OptionalHasElement: lists },
+  ...{ Compress: shapes, Unique: shapes, NonMaxSuppression: behind },
+  ...{ STFT: features, DFT: features, MelWeightMatrix: features, ImageDecoder: features },
+  ...{
+    StringNormalizer: features,
+    TfIdfVectorizer: features,
+    RegexFullMatch: features,
+    StringSplit: features,
+  },
+  ...{ RandomNormal: random, RandomNormalLike: random, RandomUniform: random, RandomUniformLike: random },
+  ...{ Bernoulli: random, Multinomial: random },
+  ...{ QuantizeLinear: quantized, DequantizeLinear: quantized, DynamicQuantizeLinear: quantized },
+  ...{ QLinearConv: quantized, QLinearMatMul: quantized, ConvInteger: quantized, MatMulInteger: quantized },
+};
+
+const byDomain: Readonly<Record<string, string>> = {
+  'ai.onnx.ml': classical,
+  'com.microsoft': 'export without the optimizations of onnxruntime, which write operators of its own',
+  'org.pytorch.aten': 'export with operator_export_type=OperatorExportTypes.ONNX',
+};
+
+/** Undefined where there is nothing to say but to do without it. */
+export const adviceFor = (domain: string, type: string): string | undefined =>
+  domain === '' ? byType[type] : byDomain[domain];

@@ -1,0 +1,172 @@
+/** Loops that put elements elsewhere. */
+import { at } from '../../../base/errors.ts';
+import { type Piece, sourcesOf, targetsOf } from '../../geometry/strided.ts';
+import { add, copy, fill, float, int, load, loop, mul, store } from '../../kernel/builders.ts';
+import type { Elem, Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import { type Digits, digitsOf, positionsOf } from '../../kernel/memory-order.ts';
+import { elemOf, type StoredTensor } from '../../kernel/stored.ts';
+import { countOf } from '../../tensor.ts';
+import { docOf } from './doc.ts';
+
+/** What a piece is taken from. */
+export type Source =
+  /** `bytes`: what each byte becomes; absent: they stay. */
+  | { readonly kind: 'activation'; readonly bytes?: readonly number[] }
+  /** Row-major elements as they are stored. */
+  | { readonly kind: 'constant'; readonly data: readonly number[] };
+
+export interface Moving {
+  readonly name: string;
+  readonly words: string;
+  /** By number of a piece's input. */
+  readonly sources: readonly Source[];
+  /** The activations among them, in their order. */
+  readonly inputs: readonly StoredTensor[];
+  readonly output: StoredTensor;
+  readonly pieces: readonly Piece[];
+  /** Of elements that no piece makes; absent: there are none. */
+  readonly fill?: number;
+}
+
+/** Positions in memory: element i of `from` becomes element i of `to`, which ascends. */
+export interface Ways {
+  readonly from: Int32Array;
+  readonly to: Int32Array;
+}
+
+/** In the order in which they are written. */
+export function waysOf(pieces: readonly Piece[], input: StoredTensor, output: StoredTensor): Ways {
+  const [inPlaces, outPlaces] = [positionsOf(input), positionsOf(output)];
+  const sources = new Int32Array(outPlaces.length).fill(-1);
+  for (const piece of pieces) {
+    const from = sourcesOf(piece);
+    targetsOf(piece).forEach((element, i) => {
+      sources[at(outPlaces, element)] = at(inPlaces, at(from, i));
+    });
+  }
+  const to = Int32Array.from(sources.keys()).filter((place) => at(sources, place) >= 0);
+  return { from: to.map((place) => at(sources, place)), to };
+}
+
+/** Where a source's elements are read: an array of the kernel, how it lies, and the table of its bytes. */
+interface Reading {
+  readonly array: string;
+  readonly place: StoredTensor;
+  readonly tables: readonly Table[];
+  readonly bytes?: string;
+}
+
+/** The parameter's name of an activation: `in` where it is the only one. */
+const parameterName = (count: number, index: number): string => (count === 1 ? 'in' : `in${index}`);
+
+function readingsOf({ name, output, sources, inputs }: Moving): readonly Reading[] {
+  let activations = 0;
+  const elem = elemOf(output);
+  return sources.map((source, i): Reading => {
+    if (source.kind === 'constant') {
+      const table: Table = { name: `${name}_data${i}`, elem, data: source.data };
+      return { array: table.name, place: { shape: [source.data.length] }, tables: [table] };
+    }
+    const index = activations++;
+    const reading = { array: parameterName(inputs.length, index), place: at(inputs, index), tables: [] };
+    if (source.bytes === undefined) return reading;
+    const bytes: Table = { name: `${name}_grid${i}`, elem: 'u8', data: source.bytes };
+    return { ...reading, tables: [bytes], bytes: bytes.name };
+  });
+}
+
+/** As few elements as this are not worth a call of memcpy. */
+const fewest = 4;
+
+/** One element. */
+function put({ array, bytes }: Reading, elem: Elem, to: Expr, from: Expr): Stmt {
+  const x = load(array, elem, from);
+  return store('out', elem, to, bytes === undefined ? x : load(bytes, 'u8', x));
+}
+
+/** The loops of a piece, numbered. */
+function loopsOf(reading: Reading, elem: Elem, piece: number, from: Digits, to: Digits): readonly Stmt[] {
+  const nest = (digit: number, source: Expr, target: Expr): readonly Stmt[] => {
+    const count = to.counts[digit];
+    if (count === undefined) return [put(reading, elem, target, source)];
+    const [near, far] = [at(from.strides, digit), at(to.strides, digit)];
+    const last = digit === to.counts.length - 1;
+    if (last && near === 1 && far === 1 && count >= fewest && reading.bytes === undefined)
+      return [copy(elem, ['out', target], [reading.array, source], count)];
+    return loop(`i${piece}_${digit}`, count, (i) =>
+      nest(digit + 1, add(source, mul(i, near)), add(target, mul(i, far))),
+    );
+  };
+  return nest(0, int(from.first), int(to.first));
+}
+
+/** Positions that no rule describes, as a table: `u16` where that holds them. */
+function listed(name: string, places: Int32Array): Table {
+  const wide = places.some((place) => place > 65535);
+  return { name, elem: wide ? 'i32' : 'u16', data: [...places] };
+}
+
+interface Part {
+  readonly body: readonly Stmt[];
+  readonly tables: readonly Table[];
+}
+
+/** Ways as loops, and the tables that they need where no rule describes them. */
+function partOf({ name, output }: Moving, reading: Reading, { from, to }: Ways, index: number): Part {
+  const elem = elemOf(output);
+  const [source, target] = digitsOf([from, to]) ?? [];
+  if (source !== undefined && target !== undefined)
+    return { body: loopsOf(reading, elem, index, source, target), tables: [] };
+  const [reads, writes] = [listed(`${name}_from${index}`, from), listed(`${name}_to${index}`, to)];
+  const body = loop(`i${index}`, to.length, (i) => [
+    put(reading, elem, load(writes.name, writes.elem, i), load(reads.name, reads.elem, i)),
+  ]);
+  return { body, tables: [reads, writes] };
+}
+
+function filling({ output, fill: value }: Moving): readonly Stmt[] {
+  if (value === undefined) return [];
+  const count = countOf(output.shape);
+  const elem = elemOf(output);
+  if (elem === 'u8') return [fill('out', elem, 0, value, count)];
+  return loop('i', count, (i) => [store('out', elem, i, elem === 'f32' ? float(value) : int(value))]);
+}
+
+/** More pieces than this are listed element by element: a table takes less than their code. */
+export const mostPieces = 16;
+
+/** The pieces by themselves; or, where they are many, all of a source at once. */
+function partsOf(moving: Moving, readings: readonly Reading[]): readonly Part[] {
+  const { pieces, output } = moving;
+  if (pieces.length <= mostPieces)
+    return pieces.map((piece, i) => {
+      const reading = at(readings, piece.input);
+      return partOf(moving, reading, waysOf([piece], reading.place, output), i);
+    });
+  return readings.flatMap((reading, source) => {
+    const own = pieces.filter(({ input }) => input === source);
+    return own.length === 0 ? [] : [partOf(moving, reading, waysOf(own, reading.place, output), source)];
+  });
+}
+
+/** Fills the output where that is asked for, and moves the pieces, each in the order of the output's memory. */
+export function movingKernel(moving: Moving): Kernel {
+  const { name, words, inputs, output } = moving;
+  const elem = elemOf(output);
+  const readings = readingsOf(moving);
+  const parts = partsOf(moving, readings);
+  return {
+    name,
+    doc: docOf(words, inputs, output, elem),
+    params: [
+      ...inputs.map(
+        ({ shape }, i) =>
+          ({ name: parameterName(inputs.length, i), role: 'in', elem, length: countOf(shape) }) as const,
+      ),
+      { name: 'out', role: 'out', elem, length: countOf(output.shape) },
+    ],
+    tables: [...readings, ...parts].flatMap(({ tables }) => tables),
+    body: [...filling(moving), ...parts.flatMap(({ body }) => body)],
+    macs: 0,
+  };
+}

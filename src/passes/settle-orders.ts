@@ -1,0 +1,78 @@
+/**
+ * Orders in memory: an operator says in which orders it reads (`CanonicalOp.reads`). Where a tensor lies otherwise, a
+ * copy in the order that is asked for stands between the two; the input's order is the one with which the fewest
+ * elements are copied.
+ */
+import { DefectError, must } from '../base/errors.ts';
+import { wholePiece } from '../ir/geometry/strided.ts';
+import { freshIn, type Graph, type Node } from '../ir/graph/graph.ts';
+import { type Order, sameOrder, spatialOrder } from '../ir/kernel/memory-order.ts';
+import { type MoveAttrs, move } from '../ir/ops/move.ts';
+import type { Shape } from '../ir/tensor.ts';
+import { misplacedIn } from '../plan/orders.ts';
+import type { Pass } from './pass.ts';
+import { withNodes } from './rewrite.ts';
+
+/** A tensor's copy in another order, and who reads it instead. */
+interface Copy {
+  readonly source: string;
+  readonly order: Order;
+  readonly name: string;
+  readonly readers: ReadonlySet<string>;
+}
+
+function liesAs(shape: Shape, order: Order): 'image' | 'rows' {
+  if (order === undefined) return 'rows';
+  if (sameOrder(order, spatialOrder(shape))) return 'image';
+  throw new DefectError(`a copy of [${shape.join(', ')}] in an order that is neither of images nor of rows`);
+}
+
+/** One copy for each tensor and order. */
+function copiesIn(graph: Graph<'float'>): readonly Copy[] {
+  const copies: (Copy & { readonly readers: Set<string> })[] = [];
+  const taken = new Set(graph.tensors.keys());
+  for (const { node, tensor, order } of misplacedIn(graph)) {
+    const known = copies.find((copy) => copy.source === tensor && sameOrder(copy.order, order));
+    if (known !== undefined) {
+      known.readers.add(node.name);
+      continue;
+    }
+    const { shape } = must(graph.tensors.get(tensor), `tensor '${tensor}' is known`);
+    const name = freshIn(taken, `${tensor}.${liesAs(shape, order)}`);
+    taken.add(name);
+    copies.push({ source: tensor, order, name, readers: new Set([node.name]) });
+  }
+  return copies;
+}
+
+function nodeFor(graph: Graph<'float'>, { source, order, name }: Copy): Node {
+  const { shape } = must(graph.tensors.get(source), `tensor '${source}' is known`);
+  const lies = liesAs(shape, order);
+  const words = lies === 'image' ? 'Channels innermost' : 'Channels outermost';
+  const attrs: MoveAttrs = { shape, pieces: [wholePiece(shape)], lies, words };
+  return { name, op: move, attrs, inputs: [source], outputs: [name], origin: [] };
+}
+
+/** With a copy before the first of its readers. */
+function withCopies(graph: Graph<'float'>, copies: readonly Copy[]): Graph<'float'> {
+  const made = new Set<Copy>();
+  const nodes = graph.nodes.flatMap((node) => {
+    const own = copies.filter(({ readers }) => readers.has(node.name));
+    const first = own.filter((copy) => !made.has(copy));
+    for (const copy of first) made.add(copy);
+    if (own.length === 0) return [node];
+    const inputs = node.inputs.map((input) => own.find(({ source }) => source === input)?.name ?? input);
+    return [...first.map((copy) => nodeFor(graph, copy)), { ...node, inputs }];
+  });
+  return withNodes(graph, nodes);
+}
+
+/** Copies where operators read other orders than tensors lie in. */
+export const settleOrders: Pass<'float', 'float'> = {
+  name: 'settle-orders',
+  doc: 'a copy in memory where two operators cannot agree on an order; the same numbers',
+  run(graph) {
+    const copies = copiesIn(graph);
+    return copies.length === 0 ? graph : withCopies(graph, copies);
+  },
+};
