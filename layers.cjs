@@ -67,6 +67,7 @@ const kernelRooms = [
 /** These passes make nodes of these operators; every other one asks an operator what it needs to know. */
 const passesThatMakeNodes = [
   'canonicalize',
+  'compose',
   'find-attention',
   'normalize-input',
   'settle-images',

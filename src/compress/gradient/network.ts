@@ -296,8 +296,8 @@ function stepsOf(built: Builder, graph: Graph<'float'>, node: Node): Value {
   if (gradient !== 'none') return gradient.of(node.attrs, new NodeSteps(built, graph, node));
   throw new InputError({
     found: `operator '${kind}', which has no gradient`,
-    supported: 'what folding batch norms and fusing leave',
-    todo: 'fold batch norms and fuse the graph first',
+    supported: 'pruning, weights of few bits and training of networks whose operators have one',
+    todo: 'fold batch norms and fuse the graph first; otherwise compile without these',
   });
 }
 
