@@ -65,7 +65,14 @@ const kernelRooms = [
 ];
 
 /** These passes make nodes of these operators; every other one asks an operator what it needs to know. */
-const passesThatMakeNodes = ['canonicalize', 'normalize-input', 'settle-images', 'settle-orders'];
+const passesThatMakeNodes = [
+  'canonicalize',
+  'compose',
+  'find-attention',
+  'normalize-input',
+  'settle-images',
+  'settle-orders',
+];
 
 const seesNode = ['^src/cli/', '^src/targets/', '(^|/)node-[^/]*[.]ts$', '^src/node[.]ts$'];
 

@@ -1,14 +1,16 @@
 /**
- * npm run campaign -- --nets 20000 [--seed S] [--targets host-gcc,cortex-m4,...] [--every N] [--laws none]
+ * npm run campaign -- --nets 20000 [--seed S] [--targets host-gcc,cortex-m4,...] [--every N] [--laws none] [--networks none]
  * The laws of the test suite on many more random networks. Every network is held to every law; every `every`-th
  * batch of 50 (default: each) is compiled for the targets in turn, and always for the first. `--laws none` leaves
- * out all but the comparison on targets.
+ * out all but the comparison on targets. Then all of models/networks, each on the first target and one of the others.
  */
 import { parseArgs } from 'node:util';
 import { chips, type TargetName, targetNamed } from '../src/targets/targets.ts';
 import { lawNames, laws } from '../test/support/laws.ts';
 import { compareOn, type Member, member } from '../test/support/native-laws.ts';
+import { studied } from '../test/support/network-study.ts';
 import { recipesOf, replayCommand } from '../test/support/property.ts';
+import { listed } from '../test/support/real-networks.ts';
 import type { Recipe } from '../test/support/recipes.ts';
 
 const { values } = parseArgs({
@@ -18,6 +20,7 @@ const { values } = parseArgs({
     targets: { type: 'string', default: ['host-gcc', 'host-clang', ...chips].join(',') },
     every: { type: 'string', default: '1' },
     laws: { type: 'string', default: 'all' },
+    networks: { type: 'string', default: 'all' },
   },
 });
 
@@ -96,6 +99,11 @@ for (let batch = 0; batch * perBatch < nets; batch++) {
     const seconds = (Date.now() - started) / 1000;
     console.log(`${counts.nets} networks, ${counts.bytes} bytes compared, ${seconds.toFixed(0)} s`);
   }
+}
+for (const [i, one] of (values.networks === 'none' ? [] : listed).entries()) {
+  const { complaints } = await studied(one, targetsOf(i * every));
+  if (complaints.length > 0) counts.mismatches++;
+  for (const complaint of complaints) console.log(`${one.name}: ${complaint}`);
 }
 console.log(
   `${counts.nets} networks under ${values.laws === 'none' ? 0 : lawNames.length} laws, ${counts.broken} broken; ` +

@@ -26,6 +26,7 @@ import {
   hasZeros,
   type LayerChoice,
 } from './passes/choose-formats.ts';
+import { findAttention } from './passes/find-attention.ts';
 import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
 import { fuse } from './passes/fuse.ts';
@@ -99,6 +100,7 @@ export const passNames = [
   'import',
   canonicalize.name,
   'normalize-input',
+  findAttention.name,
   foldBatchNorm.name,
   fuse.name,
   settleImages.name,
@@ -136,7 +138,7 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const stored = raw ?? (grids && normalizationBy(grids));
   const input = stored === undefined ? floatGraph : step.run(normalizeInput(stored), floatGraph);
   const fold = raw === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
-  const merged = step.run(fuse, step.run(fold, input));
+  const merged = step.run(fuse, step.run(fold, step.run(findAttention, input)));
   const images = step.run(settleImages, merged);
   const samples = options.arith === 'int8' && options.calibration !== undefined;
   const fused = samples
@@ -152,7 +154,7 @@ function gridsFor(
 ): readonly Quant[] | undefined {
   if (arith === 'float32' || calibration === undefined) return undefined;
   checkSamples(calibration.inputs, graph);
-  return inputGrids(fuse.run(foldBatchNorm.run(graph)), partsOf(calibration).calibrating);
+  return inputGrids(fuse.run(foldBatchNorm.run(findAttention.run(graph))), partsOf(calibration).calibrating);
 }
 
 /** Real = scale (stored - zero point) = (stored - mean) / std. */

@@ -1,6 +1,9 @@
 /** Networks of several inputs and outputs, of other element types, through the whole compiler. */
-import { describe, expect, test } from 'vitest';
-import { compile } from '../src/compile.ts';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
 import { emitC } from '../src/emit/package.ts';
 import { portStems } from '../src/emit/port-names.ts';
 import { netOf } from '../src/net/net.ts';
@@ -10,12 +13,8 @@ import { inference, simulate } from '../src/runtime/engines.ts';
 import { compareOutcomes } from '../src/sim/difference.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { runNative } from '../src/targets/native.ts';
-import { manyPorts, portSamples } from './support/port-ops.ts';
-import { hostTools, testWith } from './support/toolchain.ts';
-
-const samples = portSamples(24);
-const built = (arith: 'int8' | 'float32') =>
-  compile(manyPorts, { name: 'ports', arith, calibration: { inputs: samples } });
+import { portsBuilt as built, manyPorts } from './support/port-ops.ts';
+import { crossTools, hostTools, testWith } from './support/toolchain.ts';
 
 const [a, b, c, d] = [0.25, -0.5, 0.75, -1];
 const sample = Float32Array.of(a, b, c, d, 1, 0, 1, 1, 0, 1, 0.5, 0.25, -0.5, 1 - 2 ** -15, 9, 9, 9, 9, 9, 9);
@@ -113,8 +112,8 @@ describe('called from Node', () => {
     expect(() => net.run({ ...given, index: Float32Array.of(0, 0.5, 1) })).toThrow(
       "input 'index' of ports: 0.5 at 1",
     );
-    expect(() => net.run({ ...given, flag: Int32Array.of(0, 1, 256) })).toThrow(
-      "input 'flag' of ports: 256 at 2",
+    expect(() => net.run({ ...given, flag: Int32Array.of(0, 1, 2) })).toThrow(
+      "input 'flag' of ports: 2 at 2; supported: integers of 0 to 1",
     );
     expect(() => net.run({ ...given, index: Int32Array.of(1) })).toThrow("input 'index' of ports: 1 numbers");
   });
@@ -126,13 +125,13 @@ test('an input that nothing reads is a port, and a warning', () => {
 
 const info = { command: 'a test', version: '0', hash: 'none' };
 
-testWith(hostTools).each(['int8', 'float32'] as const)(
+testWith([...hostTools, ...crossTools]).each(['int8', 'float32'] as const)(
   '%s: the C has the same bytes after every layer',
   async (arith) => {
     const { program, examples } = built(arith);
     const simulator = createSimulator(program, { mode: 'checked' });
     const files = emitC(program, { ...info, golden: [] });
-    for (const target of ['host-gcc', 'host-clang'] as const) {
+    for (const target of ['host-gcc', 'host-clang', 'cortex-m0', 'rv32imc'] as const) {
       const ran = await runNative(program, files, target, examples, { keepArenas: true });
       if (ran.kind !== 'ran') throw new Error('the host has memory enough');
       examples.forEach((input, i) => {
@@ -152,11 +151,13 @@ test('ports in C are named after the model’s, apart from each other even as ma
     'ports_input_signal_t *ports_input_signal(struct ports *net);',
     'typedef int32_t ports_input_index_t;',
     'typedef int16_t ports_input_state_0_t;',
-    '#define PORTS_INPUT_STATE_0_SCALE 3.0517578125e-5f',
+    '#define PORTS_INPUT_STATE_0_SCALE 0.000030517578f',
     '#define PORTS_OUTPUT_BEST_COUNT 1',
     'void ports_run(struct ports *net);',
     'const ports_output_column_t *ports_output_column(const struct ports *net);',
     ' * No layer reads it.',
+    ' * Elements are integers, int64 in the model, that stand for themselves.',
+    ' * Elements are 0 or 1: false or true.',
   ])
     expect(header).toContain(`${line}\n`);
   const named = (...names: string[]) =>
@@ -164,4 +165,57 @@ test('ports in C are named after the model’s, apart from each other even as ma
   expect(named('a', 'A', 'a_t', 'état', '1')).toEqual(
     ['a', 'a_2', 'a_t_port', 'tat', 'n_1'].map((name) => `ports_output_${name}`),
   );
+});
+
+describe('the package', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'thimble-ports-c-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const { program, examples } = built('int8');
+  const simulator = createSimulator(program, { mode: 'checked' });
+  const golden = examples.map((input) => ({ input, output: simulator.run(input).output }));
+  const write = (recorded: typeof golden) => {
+    for (const [name, text] of emitC(program, { ...info, golden: recorded }))
+      writeFileSync(path.join(folder, name), text);
+  };
+  const run = (command: string, ...args: readonly string[]) =>
+    execFileSync(command, args, { cwd: folder, encoding: 'utf8' });
+  const strict = ['-Wall', '-Wextra', '-Wconversion', '-Wshadow', '-pedantic', '-Werror'];
+
+  testWith(hostTools)('compiles without a warning, and its self-test compares every output', () => {
+    const selftest = (): string => {
+      run('gcc', '-std=c99', ...strict, '-DPORTS_TRACE=1', '-c', 'ports.c', '-o', 'traced.o');
+      run('gcc', '-std=c99', ...strict, 'ports.c', 'ports_selftest.c', '-o', 'selftest');
+      return spawnSync(path.join(folder, 'selftest'), { cwd: folder, encoding: 'utf8' }).stdout;
+    };
+    write(golden);
+    expect(selftest()).toContain('4 of 4 outputs as recorded');
+    const last = golden[0]!.output.length - 1;
+    write(golden.map(({ input, output }) => ({ input, output: output.with(last, output[last]! ^ 1) })));
+    expect(selftest()).toContain('0 of 4 outputs as recorded');
+  });
+
+  testWith(['g++'])('can be called from C++: a state goes on by a copy', () => {
+    write(golden);
+    writeFileSync(
+      path.join(folder, 'user.cpp'),
+      `#include "ports.h"
+#include <string.h>
+static ports net;
+int main() {
+  ports_input_state_0_t state[PORTS_INPUT_STATE_0_COUNT] = { 32767, 0, 0, 0 };
+  for (int i = 0; i < 4; i++) {
+    memset(&net, 0, sizeof net);
+    memset(ports_input_signal(&net), PORTS_INPUT_SIGNAL_ZERO_POINT, PORTS_INPUT_SIGNAL_COUNT);
+    memcpy(ports_input_state_0(&net), state, sizeof state);
+    ports_run(&net);
+    memcpy(state, ports_output_state_1(&net), sizeof state);
+  }
+  return state[0] == 2047 && *ports_output_best(&net) == 0 ? 0 : 1;
+}
+`,
+    );
+    run('gcc', '-std=c99', '-c', 'ports.c', '-o', 'net.o');
+    run('g++', '-std=c++11', ...strict, 'user.cpp', 'net.o', '-o', 'user');
+    run(path.join(folder, 'user'));
+  });
 });

@@ -139,7 +139,7 @@ export function certify(program: Program, graph: Graph<'int8'>): Certificate {
     .map((step) => {
       const made = slotAt(program, argOf(step, 'out')).name;
       const node = must(
-        graph.nodes.find(({ outputs }) => outputs[0] === made),
+        graph.nodes.find(({ outputs }) => outputs.includes(made)),
         `tensor '${made}' is made by a node of the graph`,
       );
       const real = must(graph.tensors.get(at(node.inputs, 1))?.constant, `'${node.name}' has weights`);

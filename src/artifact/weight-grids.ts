@@ -85,7 +85,7 @@ function layersOf(program: Program, graph: Graph<'int8'>): readonly Layer[] {
   return program.steps.flatMap((step) => {
     if (step.kernel.weights === undefined) return [];
     const [input, output] = [slotAt(program, argOf(step, 'in')), slotAt(program, argOf(step, 'out'))];
-    const node = graph.nodes.find(({ outputs }) => outputs[0] === output.name);
+    const node = graph.nodes.find(({ outputs }) => outputs.includes(output.name));
     return [{ node: must(node, `tensor '${output.name}' is made by a node of the graph`), input, output }];
   });
 }

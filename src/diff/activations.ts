@@ -1,9 +1,9 @@
 /** What a model's layers made elsewhere, from a file of arrays by name. */
 
-import { at, must } from '../base/errors.ts';
+import { must } from '../base/errors.ts';
 import { sizeAlong, type Tensor } from '../ir/tensor.ts';
-import type { Program } from '../program/program.ts';
-import { argOf, inputSlots, isInput, outputSlots, slotAt } from '../program/slots.ts';
+import type { Program, ProgramPort } from '../program/program.ts';
+import { argOf, isInput, slotAt } from '../program/slots.ts';
 import { type Assigned, assign } from './assign.ts';
 import { type Capture, captureOfTensors, type Gap } from './capture.ts';
 import { type NamedNode, scopesOf } from './modules.ts';
@@ -49,8 +49,9 @@ export interface Activations {
   /** By slot: whether a file has anything of it. */
   has(slot: number): boolean;
   captureOf(sample: number): Capture;
-  input(sample: number): Tensor | undefined;
-  /** Samples in the file, where it has inputs. */
+  /** All inputs, one after the other. */
+  input(sample: number): Float32Array | undefined;
+  /** Samples in the file, where it has all inputs. */
   readonly count: number;
 }
 
@@ -145,13 +146,16 @@ export function activationsIn(
   arrays: Arrays,
   model: readonly ModelNode[] | undefined,
 ): Activations {
-  const input = at(inputSlots(program), 0).name;
-  const output = at(outputSlots(program), 0).name;
   const nodes = model ?? nodesOfProgram(program);
-  const known: Known = { arrays, model, assigned: assign(nodes, arrays, { input, output }) };
-  const inputs = known.assigned.get(input);
-  const [inputName] = inputs === undefined || 'why' in inputs ? [] : inputs;
-  const inputArray = inputName === undefined ? undefined : arrays.get(inputName);
+  const named = (ports: readonly ProgramPort[]) =>
+    ports.map(({ name, slot }) => ({ name, tensor: slotAt(program, slot).name }));
+  const [inputs, outputs] = [named(program.inputs), named(program.outputs)];
+  const known: Known = { arrays, model, assigned: assign(nodes, arrays, { inputs, outputs }) };
+  const given = inputs.flatMap(({ tensor }) => {
+    const found = known.assigned.get(tensor);
+    return (found === undefined || 'why' in found ? undefined : arrays.get(found[0] ?? '')) ?? [];
+  });
+  const whole = given.length === inputs.length;
   return {
     has: (slot) => {
       const found = tensorFor(known, program, slot, 0);
@@ -162,7 +166,11 @@ export function activationsIn(
         const found = tensorFor(known, program, slot, sample);
         return 'why' in found ? found : found.length > 0 ? found : nothing;
       }),
-    input: (sample) => inputArray && sampleOf(inputArray, sample),
-    count: inputArray === undefined ? 0 : sizeAlong(inputArray.shape, 0),
+    input(sample) {
+      const parts = given.flatMap((array) => sampleOf(array, sample) ?? []);
+      if (!whole || parts.length < given.length) return undefined;
+      return Float32Array.from(parts.flatMap(({ data }) => Array.from(data)));
+    },
+    count: whole ? Math.min(...given.map(({ shape }) => sizeAlong(shape, 0))) : 0,
   };
 }

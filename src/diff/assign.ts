@@ -12,13 +12,24 @@ import { calledModule, hasOtherWeights, type NamedNode, saysModules, scopesOf } 
 /** Arrays that are all this tensor, the innermost module's first; or why none can be taken. */
 export type Assigned = readonly string[] | Gap;
 
-export interface Ports {
-  readonly input: string;
-  readonly output: string;
+interface PortName {
+  /** The model's name. */
+  readonly name: string;
+  /** The name of the tensor that it is. */
+  readonly tensor: string;
 }
 
+export interface Ports {
+  readonly inputs: readonly PortName[];
+  readonly outputs: readonly PortName[];
+}
+
+/** What an only input or output may be called besides. */
 const inputNames = ['input', 'x'];
 const outputNames = ['output', 'y', 'logits'];
+
+const namesOf = (ports: readonly PortName[], usual: readonly string[]): readonly (readonly string[])[] =>
+  ports.map(({ tensor, name }) => [tensor, name, ...(ports.length === 1 ? usual : [])]);
 
 /** A module's array and the node that makes it. */
 interface Claim {
@@ -185,7 +196,7 @@ function byName(nodes: readonly NamedNode[], arrays: ReadonlyMap<string, Tensor>
 function assigned(
   nodes: readonly NamedNode[],
   arrays: ReadonlyMap<string, Tensor>,
-  { input, output }: Ports,
+  { inputs, outputs }: Ports,
 ): ReadonlyMap<string, Assigned> {
   const claims = claimsOf(nodes, arrays);
   const modules = new Set(claims.map(({ array }) => array));
@@ -194,7 +205,8 @@ function assigned(
   const exact = [...named].filter(([, name]) => tensorsFirst || !modules.has(name));
   const exactly = new Set(exact.map(([, name]) => name));
   const own = claims.filter(({ array }) => !exactly.has(array));
-  const ports = [...inputNames, ...outputNames, input, output];
+  const [given, results] = [namesOf(inputs, inputNames), namesOf(outputs, outputNames)];
+  const ports = [...given, ...results].flat();
   const followers = new Followers(arrays, new Set([...modules, ...exactly, ...ports]), isInOrder(own));
   const layers = own.filter(({ node, leaf }) => leaf && node.weighted);
   const naming = {
@@ -210,8 +222,7 @@ function assigned(
     );
   }
   for (const [tensor, name] of exact) addName(made, tensor, [name], arrays);
-  addName(made, input, [input, ...inputNames], arrays);
-  addName(made, output, [output, ...outputNames], arrays);
+  for (const names of [...given, ...results]) addName(made, at(names, 0), names, arrays);
   return made;
 }
 

@@ -76,18 +76,25 @@ function portsLines(program: Program): string[] {
 function portLines(port: Port, stem: string, role: Role, unread: boolean): string[] {
   const { slot } = port;
   const prefix = stem.toUpperCase();
-  const raw = port.raw === undefined ? [] : normalizationLines(port.raw);
   const grid = printedGrid(port);
-  const [says, macros] = grid === undefined ? [[], []] : [meaning(grid, prefix), gridLines(grid, prefix)];
   const title = `${role === 'input' ? 'Input' : 'Output'} '${port.name}': ${cType[slot.elem]},`;
   const [first = '', ...rest] = layoutLines(slot, role);
+  const says = grid === undefined ? wholeNumbers(port) : meaning(grid, prefix);
+  const raw = port.raw === undefined ? [] : normalizationLines(port.raw);
   return [
     ...comment([`${title} ${first}`, ...rest, ...says, ...raw, ...(unread ? ['No layer reads it.'] : [])]),
     `#define ${prefix}_COUNT ${slot.length}`,
-    ...macros,
+    ...(grid === undefined ? [] : gridLines(grid, prefix)),
     `typedef ${cType[slot.elem]} ${stem}_t;`,
     '',
   ];
+}
+
+/** What is said of elements that are no real numbers in the model. */
+function wholeNumbers({ type }: Port): string[] {
+  if (type === undefined) return [];
+  if (type === 'bool') return ['Elements are 0 or 1: false or true.'];
+  return [`Elements are integers, ${type} in the model, that stand for themselves.`];
 }
 
 /** The text of each macro; lines that go on are one. */

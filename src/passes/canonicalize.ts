@@ -1,11 +1,14 @@
 import { at, InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
-import { type AnyNode, freshIn, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
+import { type AnyNode, freshIn, type Graph, is, type Node, type TensorInfo } from '../ir/graph/graph.ts';
 import { type Obstacle, refusal } from '../ir/graph/obstacles.ts';
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
 import { elemOfType } from '../ir/kernel/stored.ts';
+import { add } from '../ir/ops/add.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { countOf, floats, sameShape, showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
+import { composedFrom } from './compose.ts';
 import { requireFiniteFile } from './finite.ts';
+import { recognised } from './recognise.ts';
 
 /** What has been rewritten so far. */
 interface Draft {
@@ -29,7 +32,8 @@ interface Draft {
 export const canonicalize = {
   name: 'canonicalize',
   doc: 'canonical operators on known shapes; numbers move within float32 rounding',
-  run(graph: Graph<'imported'>): Graph<'float'> {
+  run(given: Graph<'imported'>): Graph<'float'> {
+    const graph = recognised(given);
     if (graph.inputs.length === 0) throw withoutInputs();
     if (graph.obstacles?.some(({ kind }) => kind === 'input')) throw refusal(graph.name, graph.obstacles);
     const live = liveNodes(graph);
@@ -38,7 +42,9 @@ export const canonicalize = {
     if (obstacles.length > 0) throw refusal(graph.name, obstacles);
     const outputs = finish(draft, graph.inputs, graph.outputs);
     const { obstacles: _, ...rest } = graph;
-    return finished({ ...rest, stage: 'float', tensors: draft.tensors, nodes: draft.nodes, outputs });
+    return composedFrom(
+      finished({ ...rest, stage: 'float', tensors: draft.tensors, nodes: draft.nodes, outputs }),
+    );
   },
 } as const;
 
@@ -312,7 +318,23 @@ function finished(graph: Graph<'float'>): Graph<'float'> {
   const nodes = graph.nodes.map((node) =>
     node.outputs.every((name) => kept.has(name)) ? node : { ...node, outputs: named(node.outputs) },
   );
-  const made = { ...graph, tensors, nodes };
+  const made = withLowestFinite({ ...graph, tensors, nodes });
   requireFiniteFile(made);
   return made;
+}
+
+/** Half of the lowest float32, which hides what it is added to in a softmax as -Infinity does, and can be computed with. */
+const lowest = -1.7e38;
+
+/** -Infinity in constants that are added, as masks of attention have it. */
+function withLowestFinite(graph: Graph<'float'>): Graph<'float'> {
+  const added = new Set(graph.nodes.flatMap((node) => (is(node, add) ? node.inputs : [])));
+  const tensors = [...graph.tensors].map(([name, info]): [string, TensorInfo<'float'>] => {
+    const { constant } = info;
+    if (constant?.dtype !== 'float32' || !added.has(name) || !constant.data.includes(-Infinity))
+      return [name, info];
+    const data = Float32Array.from(constant.data, (x) => (x === -Infinity ? lowest : x));
+    return [name, { ...info, constant: floats(constant.shape, data) }];
+  });
+  return { ...graph, tensors: new Map(tensors) };
 }

@@ -20,9 +20,18 @@ import type { ChannelMap, Remade } from '../ir/graph/affine.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
 import { boundAt, composed } from '../ir/integers/row-clamp.ts';
-import { asLayer, foldBack, foldForward, mapOf, type Serves, wayBack, withFolded } from './fold-maps.ts';
+import {
+  asLayer,
+  foldBack,
+  foldForward,
+  isAliased,
+  mapOf,
+  type Serves,
+  wayBack,
+  withFolded,
+} from './fold-maps.ts';
 import type { Pass } from './pass.ts';
-import { exhausted, type Merged, type MergeView, mergeAll, remade } from './rewrite.ts';
+import { activationInput, exhausted, type Merged, type MergeView, mergeAll, remade } from './rewrite.ts';
 
 /** What has no kernel at all. Constants that are added are left to `fuse`, behind whose views they may belong. */
 const isNorm = ({ op }: Node): boolean => op.float32 === undefined && op.affine.kind === 'channelwise';
@@ -58,13 +67,6 @@ const farthestPadding = 8;
 /** What the tensor in front of a batch normalization can hold: any range per channel, or one for all. */
 export type InputGrid = 'by channel' | Range;
 
-/** Whether a reshape or transpose stands before a tensor, since the last layer. */
-function isAliased(graph: Graph<'float'>, name: string): boolean {
-  const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
-  if (maker === undefined || maker.op.affine.kind === 'weighted') return false;
-  return maker.op.alias === true || maker.inputs.some((input) => isAliased(graph, input));
-}
-
 /** Whether the tensor before the map can serve the layer behind it in 8 bits, where that pads with these numbers. */
 function servesLayer(
   graph: Graph<'float'>,
@@ -86,11 +88,12 @@ function servesLayer(
   return padding.every((p, c) => Math.abs(p - boundAt(mean, c)) <= farthestPadding * boundAt(deviation, c));
 }
 
-/** Two in a row at the input are one. Further in, the second is of what was trained. */
+/** Two in a row are one. Further in than the input, what was trained knows more of the values in front of it. */
 function bothAsOne({ graph, first, second, fresh }: MergeView): Merged | undefined {
-  const [input = ''] = first.inputs;
+  const input = activationInput(graph, first);
   const [a, b] = [mapOf(graph, first), mapOf(graph, second)];
-  if (a === undefined || b === undefined || !graph.inputs.includes(input)) return undefined;
+  if (a === undefined || b === undefined) return undefined;
+  if (b.trained !== undefined && !graph.inputs.includes(input)) return undefined;
   const both = composed(a, b);
   const made = both.clamp === undefined ? again(second, both) : undefined;
   return made && remade(fresh, second, made, input);

@@ -112,7 +112,11 @@ export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: Assembl
       supported: 'at least one operator',
     });
   const named = (list: readonly string[]): readonly Named[] =>
-    list.map((name) => ({ name, draft: must(at.get(name), `'${name}' is computed`) }));
+    list.map((name) => {
+      const dtype = graph.tensors.get(name)?.dtype;
+      const type = dtype === undefined || dtype === 'float32' ? {} : { type: dtype };
+      return { port: { name, ...type }, draft: must(at.get(name), `'${name}' is computed`) };
+    });
   const ports = { inputs: named(graph.inputs), outputs: named(graph.outputs) };
   for (const output of ports.outputs) output.draft.lastStep = steps.length;
   return planned(drafts, steps, ports, options, graph.stage === 'int8' ? 'int8' : 'float32');
@@ -122,7 +126,7 @@ type Drafter = (name: string, place: StoredTensor, firstStep: number) => Draft;
 
 /** A port, and what holds it. */
 interface Named {
-  readonly name: string;
+  readonly port: Pick<ProgramPort, 'name' | 'type'>;
   readonly draft: Draft;
 }
 
@@ -336,19 +340,24 @@ function planned(
         origin,
       }),
     ),
-    inputs: ports.inputs.map(({ name, draft }) => ({ name, slot: indexOf(draft) })),
-    outputs: ports.outputs.map(({ name, draft }) => portFor(name, draft.place, slots, indexOf(draft))),
+    inputs: ports.inputs.map(({ port, draft }) => ({ ...port, slot: indexOf(draft) })),
+    outputs: ports.outputs.map(({ port, draft }) => portFor(port, draft.place, slots, indexOf(draft))),
     ...(options.rawInput === undefined ? {} : { rawInput: options.rawInput }),
     ...(options.inputGrids === undefined ? {} : { inputGrids: options.inputGrids }),
   };
   return { program, plan };
 }
 
-function portFor(name: string, place: StoredTensor, slots: readonly Slot[], slot: number): ProgramPort {
+function portFor(
+  port: Named['port'],
+  place: StoredTensor,
+  slots: readonly Slot[],
+  slot: number,
+): ProgramPort {
   const { shape, order } = must(slots[slot], 'a port has a slot');
-  if (sameShape(place.shape, shape) && sameOrder(place.order, order)) return { name, slot };
+  if (sameShape(place.shape, shape) && sameOrder(place.order, order)) return { ...port, slot };
   return {
-    name,
+    ...port,
     slot,
     view: { shape: place.shape, ...(place.order === undefined ? {} : { order: place.order }) },
   };

@@ -7,7 +7,7 @@
 import { at, InputError, must } from '../base/errors.ts';
 import { type Elem, elemArrays } from '../ir/kernel/kernel.ts';
 import { storageOf } from '../ir/kernel/stored.ts';
-import { showShape } from '../ir/tensor.ts';
+import { type DType, showShape } from '../ir/tensor.ts';
 import type { Normalization, Program, ProgramPort, Slot } from './program.ts';
 import { isInput, isOutput, slotAt } from './slots.ts';
 
@@ -24,6 +24,8 @@ export interface Port {
   readonly name: string;
   /** The program's and the tensor's name, for complaints. */
   readonly where: string;
+  /** The model's element type of an input or output, where that is not float32. */
+  readonly type?: DType;
   /** Of an input or output: under the shape and in the order that the model gives it. */
   readonly slot: Slot;
   /**
@@ -62,11 +64,12 @@ export function portOf(program: Program, index: number): Port {
 }
 
 function labelled(program: Program, role: 'input' | 'output' | 'tensor', port: ProgramPort): Port {
-  const { name, view } = port;
+  const { name, view, type } = port;
   const { order, ...slot } = { ...slotAt(program, port.slot), ...view };
   const keeps = view === undefined ? order : view.order;
   const plain = portOfSlot(keeps === undefined ? slot : { ...slot, order: keeps });
-  const made = { ...plain, name, where: `${role} '${name}' of ${program.name}` };
+  const typed = type === undefined ? {} : { type };
+  const made = { ...plain, ...typed, name, where: `${role} '${name}' of ${program.name}` };
   const { rawInput: raw, inputGrids } = program;
   if (!isInput(program, port.slot)) return made;
   if (raw !== undefined) return { ...made, grids: gridsOfPixels(raw), raw };
@@ -163,7 +166,7 @@ export function storedNumbers(port: Port, real: ArrayLike<number>): Stored {
   if (elem === 'f32') return Float32Array.from(real);
   const stored = new elemArrays[elem](real.length);
   if (grids.length === 0) {
-    requireIntegers(port, real, integers[elem]);
+    requireIntegers(port, real, port.type === 'bool' ? { lo: 0, hi: 1 } : integers[elem]);
     stored.set(real);
   } else quantizeInto(stored, grids, real, storageOf(slot.quant ?? {}));
   return stored;

@@ -2,6 +2,7 @@
 
 import type { Elem, Kernel } from '../ir/kernel/kernel.ts';
 import type { Quant, StoredTensor } from '../ir/kernel/stored.ts';
+import type { DType } from '../ir/tensor.ts';
 
 /** A stretch of the arena that holds one tensor (or a kernel's scratch) for a while. */
 export interface Slot extends StoredTensor {
@@ -33,6 +34,8 @@ export interface ProgramPort {
   readonly name: string;
   /** Index of the slot that holds it. */
   readonly slot: number;
+  /** The model's element type, where that is not float32: integers and booleans stand for themselves. */
+  readonly type?: DType;
   /** Set where it is that slot's memory under another shape or order. */
   readonly view?: Pick<StoredTensor, 'shape' | 'order'>;
 }

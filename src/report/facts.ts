@@ -170,7 +170,7 @@ const quantizedSteps = (program: Program): readonly QuantizedStep[] =>
       slot,
       grids: [grid, ...more],
     } = portOf(program, index);
-    return grid === undefined || more.length > 0
+    return grid === undefined || more.length > 0 || slot.elem !== 'u8'
       ? []
       : [{ kernel: made.kernel.name, step, index, slot, grid }];
   });

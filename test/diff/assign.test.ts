@@ -25,7 +25,8 @@ const node = (
   scopes,
   weighted: weights.length > 0,
 });
-const ports = { input: 'images', output: 'scores' };
+const port = (name: string) => ({ name, tensor: name });
+const ports = { inputs: [port('images')], outputs: [port('scores')] };
 const found = (nodes: readonly NamedNode[], names: readonly string[]) =>
   Object.fromEntries(assign(nodes, arraysOf(names), ports));
 

@@ -17,7 +17,8 @@ import { conv } from '../../src/ir/ops/conv.ts';
 import { ops } from '../../src/ir/ops/index.ts';
 import { countOf, floats, type Shape, type Tensor, type TensorType } from '../../src/ir/tensor.ts';
 import { Draw } from '../support/draw.ts';
-import { realSamples } from '../support/functions.ts';
+import { ofSquareAndSine, realSamples } from '../support/functions.ts';
+import { pairSamples } from '../support/pairs.ts';
 import { fixedSeed, freshSeed, runsOf } from '../support/seeds.ts';
 
 interface Sample {
@@ -93,11 +94,12 @@ const blurred = (axis: number) => ({
 /** A random node of each operator of every stage. */
 const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
   add(draw) {
+    const minus = draw.unit() < 0.5 ? { minus: true } : {};
     const shape = oneOf(draw, [1, 3, 2, 4], [1, 5]);
     const [x, channels] = [drawn(draw, shape), [shape[1]!, ...shape.slice(2).map(() => 1)]];
     const activations = oneOf(draw, 1, 1, 1, 2);
     const other = activations === 2 ? shape : oneOf(draw, channels, [1], shape);
-    return { attrs: clamped(draw), x, more: [drawn(draw, other)], activations };
+    return { attrs: { ...clamped(draw), ...minus }, x, more: [drawn(draw, other)], activations };
   },
   avgPool: pooled,
   batchNorm(draw) {
@@ -130,6 +132,18 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
     const axes = oneOf(draw, [2], [3], [2, 3], [1, 3]);
     return { attrs: { axes: axes.map(blurred), words: '' }, x: drawn(draw, [1, 3, 3, 3]) };
   },
+  matrices: (draw) => ({
+    attrs: { gain: 0.5 },
+    x: drawn(draw, [1, 2, 3]),
+    more: [drawn(draw, [1, 3, 2])],
+    activations: 2,
+  }),
+  attention: (draw) => ({
+    attrs: { gain: 0.5 },
+    x: drawn(draw, [1, 2, 3]),
+    more: [drawn(draw, [1, 3, 4]), drawn(draw, [1, 4, 2])],
+    activations: 3,
+  }),
   linear(draw) {
     const [rows, columns] = [draw.int(1, 4), draw.int(1, 5)];
     const weight = drawn(draw, [rows, columns], 1);
@@ -147,6 +161,25 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
   }),
   softmax: (draw) => ({ attrs: { axis: 1 }, x: drawn(draw, [1, 4]) }),
   transpose: (draw) => ({ attrs: { perm: [0, 2, 1] }, x: drawn(draw, [1, 4, 3]) }),
+  scaleShift(draw) {
+    const shape = oneOf(draw, [1, 3, 2, 4], [1, 5], [1, 4, 3]);
+    return { attrs: {}, x: drawn(draw, shape), more: [drawn(draw, [shape[1]!]), drawn(draw, [shape[1]!])] };
+  },
+  formula: (draw) => ({ attrs: ofSquareAndSine, x: drawn(draw, [1, 3, 4]) }),
+  line: (draw) => ({ attrs: { gain: -1.5, shift: 0.25 }, x: drawn(draw, [1, 3, 4]) }),
+  ...Object.fromEntries(
+    pairSamples
+      .filter(({ op }) => op.kind !== 'add')
+      .map(({ op, attrs }) => [
+        op.kind,
+        (draw: Draw) => ({
+          attrs,
+          x: drawn(draw, [1, 3, 4]),
+          more: [drawn(draw, [1, 3, 4])],
+          activations: 2,
+        }),
+      ]),
+  ),
   ...Object.fromEntries(
     realSamples.map(({ op, attrs, domain = [-2, 2] }) => [
       op.kind,
@@ -247,7 +280,9 @@ function holdToClaims(c: Case, draw: Draw): readonly string[] {
 }
 
 const canonical = ops.filter(isCanonical);
-const few = new Set(realSamples.map(({ op }) => op.kind));
+const few = new Set(
+  [...pairSamples, ...realSamples].map(({ op }) => op.kind).filter((kind) => kind !== 'add'),
+);
 const casesOf = (op: CanonicalOp, runs: number): readonly (readonly [Case, Draw])[] =>
   [fixedSeed, freshSeed()].flatMap((seed) =>
     Array.from({ length: runs / 2 }, (_, i) => {
@@ -265,12 +300,22 @@ const met: Readonly<Record<string, readonly string[]>> = {
   conv: ['after', 'before', 'barred', 'no before'],
   linear: ['after', 'before'],
   maxPool: ['commuting', 'barred'],
+  matrices: ['opaque'],
+  attention: ['opaque'],
   resample: ['commuting', 'barred'],
   reshape: ['commuting', 'barred'],
   move: ['opaque'],
   softmax: ['opaque'],
   transpose: ['opaque'],
-  ...Object.fromEntries(realSamples.map(({ op }) => [op.kind, ['opaque']])),
+  scaleShift: ['channelwise', 'alone'],
+  line: ['opaque'],
+  formula: ['opaque'],
+  ...Object.fromEntries(
+    [...pairSamples.filter(({ op }) => op.kind !== 'add'), ...realSamples].map(({ op }) => [
+      op.kind,
+      ['opaque'],
+    ]),
+  ),
 };
 
 test.each(canonical.map((op) => [op.kind, op] as const))('maps beside %s', (kind, op) => {

@@ -21,7 +21,8 @@ import { reshape } from '../../src/ir/ops/reshape.ts';
 import { countOf, floats, type Numbers, type Shape, type Tensor } from '../../src/ir/tensor.ts';
 import { floatGraph, layer } from '../support/float-graph.ts';
 import { randomTensor, seedArbitrary } from '../support/float-tensors.ts';
-import { realSamples } from '../support/functions.ts';
+import { ofSquareAndSine, realSamples } from '../support/functions.ts';
+import { pairSamples } from '../support/pairs.ts';
 import { type Windows, windowsArbitrary } from '../support/windows.ts';
 
 /** Steps of 1/16, that sums of products with inputs in steps of 1/2048 are exact in float32: all see the same ties. */
@@ -144,6 +145,20 @@ function convolution(
   };
 }
 
+/** With a constant that is not near 0, broadcast. */
+const pairs =
+  (attrs: object): Cases =>
+  (seed) =>
+    fc.record({ shape: shapes, single: fc.nat() }).map(({ shape, single }) => {
+      const smaller = shape.map((n, i) => (i === single % shape.length ? 1 : n));
+      const { data } = coarse(smaller, seed + 1);
+      const constant = floats(
+        smaller,
+        Float32Array.from(data, (x) => (x < 0 ? x - 0.5 : x + 0.5)),
+      );
+      return { shape, attrs, constants: [constant] };
+    });
+
 /** Functions of one step that all share: a few runs of each that is defined everywhere. */
 const curves = realSamples.filter(({ op, domain }) => op.gradient !== 'none' && domain === undefined);
 const withDomain = realSamples.filter(({ domain }) => domain !== undefined);
@@ -169,11 +184,17 @@ const cases: Readonly<Record<string, Cases>> = {
   avgPool: pools,
   add: (seed) =>
     fc
-      .record({ shape: shapes, twice: fc.boolean(), single: fc.nat(), clamped: fc.boolean() })
-      .map(({ shape, twice, single, clamped }) => ({
+      .record({
+        shape: shapes,
+        twice: fc.boolean(),
+        single: fc.nat(),
+        clamped: fc.boolean(),
+        minus: fc.boolean(),
+      })
+      .map(({ shape, twice, single, clamped, minus }) => ({
         shape,
         twice,
-        attrs: clamped ? { clamp: { lo: -0.5, hi: 0.75 } } : {},
+        attrs: { minus, ...(clamped ? { clamp: { lo: -0.5, hi: 0.75 } } : {}) },
         constants: twice
           ? []
           : [
@@ -226,6 +247,11 @@ const cases: Readonly<Record<string, Cases>> = {
     fc
       .tuple(shapes, fc.nat())
       .map(([shape, n]) => ({ shape, attrs: { axis: n % shape.length }, constants: [] })),
+  formula: () => shapes.map((shape) => ({ shape, attrs: ofSquareAndSine, constants: [] })),
+  line: () => shapes.map((shape) => ({ shape, attrs: { gain: -1.5, shift: 0.25 }, constants: [] })),
+  ...Object.fromEntries(
+    pairSamples.filter(({ op }) => op.kind !== 'add').map(({ op, attrs }) => [op.kind, pairs(attrs)]),
+  ),
   ...Object.fromEntries(
     curves.map(({ op, attrs }) => [op.kind, () => shapes.map((shape) => ({ shape, attrs, constants: [] }))]),
   ),

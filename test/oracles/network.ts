@@ -13,6 +13,7 @@ import type { ReshapeAttrs } from '../../src/ir/ops/reshape.ts';
 import type { QuantizedSoftmax, SoftmaxAttrs } from '../../src/ir/ops/softmax.ts';
 import type { TransposeAttrs } from '../../src/ir/ops/transpose.ts';
 import { realSamples } from '../support/functions.ts';
+import { pairOf, pairSamples } from '../support/pairs.ts';
 import type { Grid } from './cmsis-nn.ts';
 import {
   addOracle,
@@ -27,21 +28,36 @@ import {
   softmaxOracle,
   transposeOracle,
 } from './operators.ts';
+import { pairOracle } from './pairs.ts';
 
-type Meaning = (node: Node, inputs: readonly Bytes[], gridOf: (tensor: string) => Grid) => Bytes;
+type Meaning = (
+  node: Node,
+  inputs: readonly Bytes[],
+  gridOf: (tensor: string) => Grid,
+  shape: readonly number[],
+) => Bytes;
 
 const lookedUp: Meaning = (n, [x]) => lookupOracle(n.quantized as Lookup, x!);
 
 const meanings: Readonly<Record<string, Meaning>> = {
   conv: (n, [x]) => convOracle(n.attrs as ConvAttrs, n.quantized as QuantizedConv, x!),
   linear: (n, [x]) => linearOracle(n.quantized as QuantizedMac, x!),
-  add: (n, [a, b], gridOf) =>
-    addOracle(
+  ...Object.fromEntries(
+    pairSamples.map(({ op }): [string, Meaning] => [
+      op.kind,
+      (n, bytes, _gridOf, shape) => pairOracle(n, bytes, shape),
+    ]),
+  ),
+  add: (n, bytes, gridOf, shape) => {
+    const [a, b] = bytes;
+    if (pairOf(n) !== undefined || b === undefined) return pairOracle(n, bytes, shape);
+    return addOracle(
       n.quantized as QuantizedAdd,
       [gridOf(n.inputs[0]!), gridOf(n.inputs[1]!)],
       gridOf(n.outputs[0]!),
       [a!, b!],
-    ),
+    );
+  },
   clip: (n, [x]) => clipOracle(n.quantized as AffineSum, x!),
   maxPool: (n, [x]) => maxPoolOracle(n.attrs as PoolAttrs, x!),
   avgPool: (n, [x]) => avgPoolOracle(n.attrs as PoolAttrs, n.quantized as QuantizedAverage, x!),
@@ -49,6 +65,8 @@ const meanings: Readonly<Record<string, Meaning>> = {
     softmaxOracle((n.attrs as SoftmaxAttrs).axis, (n.quantized as QuantizedSoftmax).inputScale, x!),
   move: (n, inputs) => moveOracle(n.attrs as MoveAttrs, n.quantized as QuantizedMove, inputs),
   ...Object.fromEntries(realSamples.map(({ op }) => [op.kind, lookedUp])),
+  line: lookedUp,
+  formula: lookedUp,
   reshape: (n, [x]) => ({ shape: (n.attrs as ReshapeAttrs).shape, data: x!.data }),
   transpose: (n, [x]) => transposeOracle((n.attrs as TransposeAttrs).perm, x!),
 };
@@ -66,7 +84,12 @@ export function oracle(graph: Graph<'int8'>, input: Uint8Array): ReadonlyMap<str
     const activations = node.inputs.flatMap((tensor) => values.get(tensor) ?? []);
     values.set(
       node.outputs[0]!,
-      meaning(node, activations, (tensor) => graph.tensors.get(tensor)!.quant!),
+      meaning(
+        node,
+        activations,
+        (tensor) => graph.tensors.get(tensor)!.quant!,
+        graph.tensors.get(node.outputs[0]!)!.shape,
+      ),
     );
   }
   return new Map([...values].map(([tensor, { data }]) => [tensor, data]));

@@ -14,11 +14,15 @@ import type { TargetName } from '../../src/targets/targets.ts';
 import { type Built, built } from './pipeline.ts';
 import type { Recipe } from './recipes.ts';
 
-export interface Member {
-  readonly recipe: Recipe;
+/** A program, its C, and what the simulator makes of its inputs. */
+export interface Ran {
   readonly built: Built;
   readonly files: ReadonlyMap<string, string>;
   readonly outcomes: readonly Outcome[];
+}
+
+export interface Member extends Ran {
+  readonly recipe: Recipe;
 }
 
 /** A recipe's program, its C, and what the simulator makes of it. */
@@ -47,7 +51,7 @@ const sameAsChecksums = (whole: Outcome, short: Outcome | undefined): boolean =>
   whole.arenas.every((arena, step) => sameBytes(arenaChecksum(arena), short.arenas[step]));
 
 /** The first difference of one network on a target, from its whole arenas. */
-export async function explain(m: Member, target: TargetName, opt: string): Promise<string> {
+export async function explain(m: Ran, target: TargetName, opt: string): Promise<string> {
   const { program, inputs } = m.built;
   const ran = await runNative(program, m.files, target, inputs, { keepArenas: true, opt });
   if (ran.kind !== 'ran') return `does not fit: ${JSON.stringify(ran.overflow)}`;
@@ -60,7 +64,7 @@ export async function explain(m: Member, target: TargetName, opt: string): Promi
 
 /** Only this network's error, where one network's C ends a whole batch. */
 async function culprits(
-  batch: readonly Member[],
+  batch: readonly Ran[],
   target: TargetName,
   opt: string,
   error: unknown,
@@ -72,11 +76,7 @@ async function culprits(
   throw error;
 }
 
-export async function compareOn(
-  batch: readonly Member[],
-  target: TargetName,
-  opt = '-O1',
-): Promise<Compared> {
+export async function compareOn(batch: readonly Ran[], target: TargetName, opt = '-O1'): Promise<Compared> {
   const items = batch.map(({ built: { program, inputs }, files }) => ({ program, inputs, files }));
   let ran: readonly (readonly Outcome[])[];
   try {

@@ -4,6 +4,7 @@ import type { WindowAttrs } from '../../src/ir/geometry/window.ts';
 import type { AnyNode, Graph, TensorInfo } from '../../src/ir/graph/graph.ts';
 import type { OpDef } from '../../src/ir/graph/op.ts';
 import { add } from '../../src/ir/ops/add.ts';
+import { mul } from '../../src/ir/ops/arithmetic.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
@@ -17,13 +18,16 @@ import { linear } from '../../src/ir/ops/linear.ts';
 import { matMul } from '../../src/ir/ops/mat-mul.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
 import { pad } from '../../src/ir/ops/pad.ts';
+import { product } from '../../src/ir/ops/products.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
+import { sigmoid } from '../../src/ir/ops/sigmoid.ts';
 import { slice } from '../../src/ir/ops/slice.ts';
 import { softmax } from '../../src/ir/ops/softmax.ts';
 import { transpose } from '../../src/ir/ops/transpose.ts';
 import { countOf, floats, type Shape } from '../../src/ir/tensor.ts';
 import { Draw } from './draw.ts';
 import { gentleSamples } from './functions.ts';
+import { pairSamples } from './pairs.ts';
 import type { LayerRecipe, Recipe, Weights, WindowRecipe } from './recipes.ts';
 
 type Layer<K extends LayerRecipe['kind']> = LayerRecipe & { readonly kind: K };
@@ -162,6 +166,15 @@ class Builder {
         break;
       case 'move':
         if (countOf(this.shape) < largestMoved) this.#move(layer);
+        break;
+      case 'pair':
+        this.#pair(layer);
+        break;
+      case 'gate':
+        this.#gate(layer.squeezed);
+        break;
+      case 'scale':
+        this.#scale(layer);
         break;
       case 'pointwise':
         this.#function(layer.of);
@@ -383,6 +396,28 @@ class Builder {
   #function(of: number): void {
     const { op, attrs } = gentleSamples[of % gentleSamples.length]!;
     this.#compute(op, attrs as never, [this.at]);
+  }
+
+  #pair({ of, row, seed }: Layer<'pair'>): void {
+    const { op, attrs } = pairSamples[of % pairSamples.length]!;
+    const shape = row ? this.shape.slice(-1) : this.shape;
+    const constant = this.#constant(shape, new Draw(seed).floats(countOf(shape), 0.5, 2));
+    this.#compute(op, attrs as never, [this.at, constant]);
+  }
+
+  #gate(squeezed: boolean): void {
+    const start = { at: this.at, shape: this.shape };
+    if (squeezed && this.#isImage) this.#compute(globalAvgPool, {}, [this.at]);
+    this.#compute(sigmoid, {}, [this.at]);
+    const gate = this.at;
+    [this.at, this.shape] = [start.at, start.shape];
+    this.#compute(product, {}, [this.at, gate]);
+  }
+
+  #scale({ seed, scalar }: Layer<'scale'>): void {
+    const data = new Draw(seed).floats(scalar ? 1 : this.#channels, -2, 2);
+    const shape = scalar ? [1] : [this.#channels, ...this.#spatial.map(() => 1)];
+    this.#compute(mul, {}, [this.at, this.#constant(shape, data)]);
   }
 
   graph(): Graph<'imported'> {

@@ -110,6 +110,12 @@ export const graph = (
   },
 });
 
+export const strings = (name: string, values: readonly string[]): onnx.IAttributeProto => ({
+  name,
+  type: AttributeProto.AttributeType.STRINGS,
+  strings: values.map((s) => new TextEncoder().encode(s)),
+});
+
 /** By default: x[1,4] -> y through the nodes. */
 export function encodeModel(spec: ModelSpec): Uint8Array {
   return proto.onnx.ModelProto.encode({

@@ -1,4 +1,5 @@
 /** Operators with several outputs, and with other elements than float32: for networks of many ports. */
+import { type Compiled, compile } from '../../src/compile.ts';
 import type { Graph } from '../../src/ir/graph/graph.ts';
 import type { CanonicalOp, KernelContext } from '../../src/ir/graph/op.ts';
 import * as ir from '../../src/ir/kernel/builders.ts';
@@ -57,7 +58,7 @@ const copied = (context: KernelContext): Kernel =>
       return ir.loop(`i_${name}`, 2, (i) => [ir.store(name, elem, i, ir.load('in0', elem, ir.add(i, from)))]);
     });
   });
-export const halve = toy({
+const halve = toy({
   kind: 'halve',
   infer: () => [halves, halves],
   reference: (_attrs, [x]) => [0, 2].map((from) => typed(halves, Array.from(data(x)).slice(from, from + 2))),
@@ -74,7 +75,7 @@ const gathered = (context: KernelContext): Kernel =>
       ir.store('out0', x!.elem, i, ir.load('in0', x!.elem, ir.local('at'))),
     ]),
   );
-export const gather = toy({
+const gather = toy({
   kind: 'pickUp',
   ownTypes: true,
   infer: (_attrs, [, index]) => [{ dtype: 'float32', shape: index!.shape }],
@@ -100,7 +101,7 @@ const largest = (context: KernelContext): Kernel =>
     ]),
     ir.store('out0', 'i32', 0, ir.local('best')),
   ]);
-export const winner = toy({
+const winner = toy({
   kind: 'winner',
   ownTypes: true,
   infer: () => [{ dtype: 'int64', shape: [1] }],
@@ -124,7 +125,7 @@ const gated = (context: KernelContext, zero: Expr): Kernel =>
       ),
     ]),
   );
-export const gate = toy({
+const gate = toy({
   kind: 'gate',
   ownTypes: true,
   infer: (_attrs, [x]) => [{ dtype: 'float32', shape: x!.shape }],
@@ -146,7 +147,7 @@ const sum = (a: Expr, b: Expr): Expr => ir.binary('add', a, b);
 const state = { scale: 2 ** -15, zeroPoint: 0, bits: 16 } as const;
 
 /** Half of a state and half of an input: the next state. */
-export const decay = toy({
+const decay = toy({
   kind: 'decay',
   infer: (_attrs, [h]) => [{ dtype: 'float32', shape: h!.shape }],
   reference: (_attrs, [h, x]) => [
@@ -230,7 +231,7 @@ function node(op: CanonicalOp, inputs: readonly string[], outputs: readonly stri
 }
 
 /** Signal, indices, flags, state, spare: one after the other. */
-export const portSamples = (count: number): readonly Float32Array[] =>
+const portSamples = (count: number): readonly Float32Array[] =>
   Array.from({ length: count }, (_, i) =>
     Float32Array.from([
       ...[0, 1, 2, 3].map((k) => Math.sin(i * 4 + k)),
@@ -240,3 +241,7 @@ export const portSamples = (count: number): readonly Float32Array[] =>
       ...[1, 2, 3, 4, 5, 6],
     ]),
   );
+
+/** Calibrated on two dozen of them. */
+export const portsBuilt = (arith: 'int8' | 'float32'): Compiled =>
+  compile(manyPorts, { name: 'ports', arith, calibration: { inputs: portSamples(24) } });

@@ -3,6 +3,7 @@
  * the rounding of the output, 1/2 (and 2^-(s + 1) where tfl-double rounds twice); the weights' and the bias's
  * half steps; the rounding of the multiplier. Clamps and max-pools never stretch a distance.
  */
+import { broadcastTo } from '../../src/ir/geometry/broadcast.ts';
 import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
 import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
 import type { Requant } from '../../src/ir/integers/requant.ts';
@@ -14,6 +15,7 @@ import { linear } from '../../src/ir/ops/linear.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { abs, constantsOf, f64, map, plus, times } from './float64.ts';
+import { difference, pairOf } from './pairs.ts';
 import type { IntegerStages } from './pipeline.ts';
 import { isFunction } from './rounding.ts';
 
@@ -77,12 +79,14 @@ export function quantizationBound(stages: IntegerStages, node: Node, inputs: rea
   if (is(node, conv) || is(node, linear))
     return macBound(stages, node, inputs[0]!, quants[0]!, output.quant!);
   if (is(node, avgPool)) return averageBound(node.quantized!, idealOf(integers, node, inputs));
+  const addsConstant = node.op.kind === 'add' && inputs.length < node.inputs.length;
+  if (pairOf(node) !== undefined || addsConstant) return pairBound(integers, node, inputs);
   if (node.op.kind === 'add') return additionBound(inputs, quants, output.quant!);
   if (node.op.kind === 'clip')
     return clipBound(node.quantized as AffineSum, inputs[0]!, quants[0]!, output.quant!);
   if (node.op.kind === 'softmax') return softmaxBound(node, inputs[0]!);
   // The nearest step to the function of each byte.
-  if (isFunction(node)) return map(none, () => output.quant!.scale * (0.5 + 1e-9));
+  if (isFunction(node) || node.op.kind === 'line') return map(none, () => output.quant!.scale * (0.5 + 1e-9));
   // To another grid, and constants to theirs.
   if (node.op.kind === 'move') return map(none, () => output.quant!.scale * (0.5 + 1e-9));
   // Pooling by the maximum, reshapes and transposes only move bytes.
@@ -157,6 +161,26 @@ const additionBound = (inputs: readonly Tensor[], quants: readonly Quant[], outp
     return output.scale * (0.5 + 2 ** -11) + 2 * unit + size * 2 ** -29;
   });
 };
+
+/**
+ * The nearest step; factors have 14 bits at least, of results that saturate at 255 steps, and operands of maxima and PReLU as many. Constants
+ * are off by half a step of their own grid.
+ */
+function pairBound(graph: Graph<'int8'>, node: Node, inputs: readonly Tensor[]): Tensor {
+  const { scale } = graph.tensors.get(node.outputs[0]!)!.quant!;
+  const { shape } = graph.tensors.get(node.outputs[0]!)!;
+  const constants = constantsOf(graph, node);
+  const rest = inputs.values();
+  const all = node.inputs.map((_, i) => broadcastTo(constants[i] ?? rest.next().value!, shape));
+  const steps = constants.map((t) =>
+    t === undefined ? 0 : (Math.max(0, ...t.data) - Math.min(0, ...t.data)) / 255 / 2,
+  );
+  const { moved } = pairOf(node) ?? difference;
+  return map(all[0]!, (x, i) => {
+    const y = all[1]!.data[i]!;
+    return scale * 0.53 + moved([x, steps[0]!], [y, steps[1]!]);
+  });
+}
 
 /** The nearest step, or with multipliers rounded to 2^-shift. */
 const clipBound = (q: AffineSum, x: Tensor, input: Quant, output: Quant): Tensor =>

@@ -9,6 +9,7 @@ import { dense8, type WeightFormat } from '../../src/ir/kernel/weight-format.ts'
 import type { CalibrationMethod } from '../../src/passes/calibrate.ts';
 import type { PlanStrategy } from '../../src/plan/addresses.ts';
 import { gentleSamples } from './functions.ts';
+import { pairSamples } from './pairs.ts';
 
 /** How weights are drawn; the simplest first, to which shrinking goes. */
 export const weightKinds = [
@@ -85,6 +86,11 @@ export type LayerRecipe =
   | { readonly kind: 'reshape'; readonly to: 'row' | 'line' | 'image'; readonly cut: number }
   | { readonly kind: 'transpose'; readonly turn: number }
   | { readonly kind: 'softmax'; readonly axis: number }
+  /** By a constant of all elements or of the last axis: which of `pairSamples`. */
+  | { readonly kind: 'pair'; readonly of: number; readonly row: boolean; readonly seed: number }
+  /** Times a function of itself, or of its means. */
+  | { readonly kind: 'gate'; readonly squeezed: boolean }
+  | { readonly kind: 'scale'; readonly seed: number; readonly scalar: boolean }
   /** Which of `gentleSamples`. */
   | { readonly kind: 'pointwise'; readonly of: number }
   | {
@@ -231,7 +237,7 @@ const layer: fc.Arbitrary<LayerRecipe> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('transpose'), turn: fc.nat({ max: 5 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('softmax'), axis: fc.nat({ max: 3 }) }) },
   {
-    weight: 2,
+    weight: 4,
     arbitrary: fc.record({ kind: fc.constant('pointwise'), of: fc.nat({ max: gentleSamples.length - 1 }) }),
   },
   {
@@ -240,6 +246,17 @@ const layer: fc.Arbitrary<LayerRecipe> = fc.oneof(
       kind: fc.constant('move'),
       of: fc.constantFrom(...moves),
       turn: fc.nat({ max: 2 }),
+      seed,
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('scale'), seed, scalar: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('gate'), squeezed: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('pair'),
+      of: fc.nat({ max: pairSamples.length - 1 }),
+      row: fc.boolean(),
       seed,
     }),
   },

@@ -4,15 +4,19 @@
  * times is within gamma_n * sum |terms|, gamma_n = n u / (1 - n u) (Higham, Accuracy and Stability of Numerical
  * Algorithms, 3.1).
  */
+import { broadcastTo } from '../../src/ir/geometry/broadcast.ts';
 import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
+import { type FormulaAttrs, realOps } from '../../src/ir/ops/formula.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
+import type { LineAttrs } from '../../src/ir/ops/scale-shift.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { abs, constantsOf, map, plus, times, type Values } from './float64.ts';
 import { gentleSamples } from './functions.ts';
+import { type PairSample, pairOf } from './pairs.ts';
 
 export const gamma = (n: number): number => (n * 2 ** -24) / (1 - n * 2 ** -24);
 
@@ -59,6 +63,17 @@ export function nodeError(at: At, unit: number): Tensor {
   if (is(node, maxPool)) return apply(node, {}, [moved[0]!]);
   if (is(node, avgPool))
     return plus(apply(node, {}, [moved[0]!]), times(apply(node, {}, [abs(inputs[0]!)]), unit));
+  const pair = pairOf(node);
+  if (pair !== undefined) return pairError(at, pair, unit);
+  if (node.op.kind === 'formula') return formulaError(at, unit);
+  if (node.op.kind === 'scaleShift') return scaleError(at, unit);
+  if (node.op.kind === 'line') {
+    const { gain, shift } = node.attrs as LineAttrs;
+    return map(
+      moved[0]!,
+      (e, i) => Math.abs(gain) * (e + unit * Math.abs(inputs[0]!.data[i]!)) + unit * Math.abs(shift),
+    );
+  }
   if (node.op.kind === 'add') {
     const terms = inputs.map((x, i) => plus(moved[i] ?? zeros(x), times(abs(x), unit)));
     return apply(node, bare, terms);
@@ -82,7 +97,50 @@ const slopes = new Map<string, number>();
 for (const { op, slope } of gentleSamples)
   slopes.set(op.kind, Math.max(slope ?? 0, slopes.get(op.kind) ?? 0));
 
-export const isFunction = ({ op }: Node): boolean => slopes.has(op.kind);
+export const isFunction = ({ op }: Pick<Node, 'op'>): boolean => slopes.has(op.kind) || op.kind === 'formula';
+
+/** Step by step, each on what is known of those before. A function's own approximation is of this size in float32. */
+function formulaError({ node, inputs: [x], moved: [dx] }: At, unit: number): Tensor {
+  const made: (readonly [Tensor, Tensor])[] = [];
+  for (const { kind, attrs, inputs } of (node.attrs as FormulaAttrs).steps) {
+    const op = realOps.find((o) => o.kind === kind)!;
+    const read = inputs.map((operand) => {
+      if (typeof operand !== 'number') return [map(x!, () => operand.constant), zeros(x!)] as const;
+      return operand < 0 ? ([x!, dx!] as const) : made[operand]!;
+    });
+    const [values, errors] = [read.map(([t]) => t), read.map(([, e]) => e)];
+    const result = op.reference(attrs, values)[0]!;
+    const step = { node: { ...node, op, attrs }, inputs: values, moved: errors, result, padError: undefined };
+    const own = unit > 0 && slopes.has(kind) ? 2 ** -20 : 0;
+    made.push([
+      result,
+      map(nodeError(step, unit), (e, i) => e + own * Math.max(1, Math.abs(result.data[i]!))),
+    ]);
+  }
+  return made.at(-1)![1];
+}
+
+/** Of both operands, broadcast, with a rounding of the result. */
+function pairError({ inputs, moved, result }: At, { moved: off }: PairSample, unit: number): Tensor {
+  const whole = (t: Tensor): Tensor => broadcastTo(t, result.shape);
+  const [x, y] = inputs.map(whole);
+  const [dx, dy] = inputs.map((t, i) => whole(moved[i] ?? zeros(t)));
+  return map(result, (value, i) => {
+    const carried = off([x!.data[i]!, dx!.data[i]!], [y!.data[i]!, dy!.data[i]!]);
+    return carried + unit * (Math.abs(value) + carried);
+  });
+}
+
+/** y = g x + h */
+function scaleError({ inputs, moved }: At, unit: number): Tensor {
+  const [x, gain, shift] = inputs as [Tensor, Tensor, Tensor];
+  const inner = x.data.length / gain.data.length;
+  return map(x, (value, i) => {
+    const c = Math.floor(i / inner);
+    const [g, h] = [Math.abs(gain.data[c]!), Math.abs(shift.data[c]!)];
+    return g * moved[0]!.data[i]! + unit * (g * Math.abs(value) + h);
+  });
+}
 
 /** unit (|W||x| + |b|) + |W| e, and the largest of that where a max-pool follows. */
 function macError({ node, inputs: [x, w, b], moved, padError }: At, unit: number): Tensor {

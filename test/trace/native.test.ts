@@ -19,6 +19,7 @@ import type { DeviceTrace } from '../../src/trace/trace.ts';
 import { createTrace } from '../../src/trace/write.ts';
 import { lenet, numbers } from '../support/lenet.ts';
 import { built } from '../support/pipeline.ts';
+import { portsBuilt } from '../support/port-ops.ts';
 import { recipesOf } from '../support/property.ts';
 import { int8Sample } from '../support/sample-programs.ts';
 import { crossTools, hostTools, testWith } from '../support/toolchain.ts';
@@ -98,6 +99,21 @@ everywhere.each<[TargetName, 1 | 2]>([
   async (target, level) => {
     const program = lenet();
     await checkOn(program, randomInputs(program, 2), target, level);
+  },
+  120_000,
+);
+
+everywhere(
+  'several inputs and outputs',
+  async () => {
+    for (const [arith, target, level] of [
+      ['int8', 'host-gcc', 2],
+      ['int8', 'cortex-m0', 2],
+      ['float32', 'rv32imc', 1],
+    ] as const) {
+      const { program, examples } = portsBuilt(arith);
+      await checkOn(program, examples, target, level);
+    }
   },
   120_000,
 );

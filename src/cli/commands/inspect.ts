@@ -3,9 +3,10 @@ import type { Artifact } from '../../artifact/make.ts';
 import { InputError, must } from '../../base/errors.ts';
 import type { Compiled, CompileOptions } from '../../compile.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import { showShape } from '../../ir/tensor.ts';
+import { type DType, showShape } from '../../ir/tensor.ts';
 import { arenaMap } from '../../program/arena-map.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
+import { inputPorts, outputPorts, type Port } from '../../program/port.ts';
 import { slotBytes } from '../../program/slots.ts';
 import { stepsOf, totalsOf } from '../../program/summary.ts';
 import { formatBytes, formatCount, formatMany } from '../../text/numbers.ts';
@@ -23,20 +24,21 @@ interface Flags extends SizeFlags {
 /** The float program: it needs no calibration, and shows shapes, MACs and bytes as well. */
 const floatOptions = (file: string): CompileOptions => ({ name: identifierOf(file), arith: 'float32' });
 
-interface Port {
+interface ModelPort {
   readonly name: string;
   /** Undefined where the file leaves it open, or an operator that is not supported decides it. */
   readonly shape: readonly number[] | undefined;
+  readonly type: DType | undefined;
 }
 
 const portsOf = (
   { tensors }: Graph<'float'> | Graph<'imported'>,
   names: readonly string[],
-): readonly Port[] =>
-  names.map((name) => ({
-    name,
-    shape: must(tensors.get(name), 'inputs and outputs are tensors of the graph').shape,
-  }));
+): readonly ModelPort[] =>
+  names.map((name) => {
+    const { shape, dtype } = must(tensors.get(name), 'inputs and outputs are tensors of the graph');
+    return { name, shape, type: dtype };
+  });
 
 /** By their ONNX types. */
 function operatorCounts(graph: Graph<'imported'>): Readonly<Record<string, number>> {
@@ -57,6 +59,12 @@ function attempted({ api }: Context, graph: Graph<'imported'>, file: string): At
   }
 }
 
+const portFields = ({ name, shape, type }: ModelPort): object => ({
+  name,
+  shape: shape ?? null,
+  type: type ?? null,
+});
+
 function modelJson(graph: Graph<'imported'>, attempt: Attempt): object {
   const refused = attempt instanceof InputError;
   const shown = refused ? graph : attempt.floatGraph;
@@ -65,8 +73,8 @@ function modelJson(graph: Graph<'imported'>, attempt: Attempt): object {
     kind: 'model',
     name: graph.name,
     opset: graph.opset,
-    inputs: portsOf(shown, shown.inputs).map(({ name, shape = null }) => ({ name, shape })),
-    outputs: portsOf(shown, shown.outputs).map(({ name, shape = null }) => ({ name, shape })),
+    inputs: portsOf(shown, shown.inputs).map(portFields),
+    outputs: portsOf(shown, shown.outputs).map(portFields),
     operators: operatorCounts(graph),
     steps: refused ? null : stepsOf(attempt.program),
     float32: refused ? null : totalsOf(attempt.program),
@@ -79,7 +87,10 @@ function describeModel(context: Context, graph: Graph<'imported'>, attempt: Atte
   const shown = attempt instanceof InputError ? graph : attempt.floatGraph;
   const ports = (names: readonly string[]): string =>
     portsOf(shown, names)
-      .map(({ name, shape }) => `${name} ${shape === undefined ? '?' : showShape(shape)}`)
+      .map(({ name, shape, type }) => {
+        const size = shape === undefined ? '?' : showShape(shape);
+        return `${name} ${size}${type === 'float32' || type === undefined ? '' : ` ${type}`}`;
+      })
       .join(', ');
   io.out(
     `${paint(context).bold(graph.name)}: opset ${graph.opset}, ${formatMany(graph.nodes.length, 'node')}\n`,
@@ -112,6 +123,8 @@ function inspectModel(context: Context, graph: Graph<'imported'>, file: string, 
   else describeModel(context, graph, attempt);
 }
 
+const storedPort = ({ name, slot: { elem, shape } }: Port): object => ({ name, shape, elem });
+
 function artifactJson({ program, manifest }: Artifact): object {
   return {
     command: 'inspect',
@@ -119,6 +132,8 @@ function artifactJson({ program, manifest }: Artifact): object {
     name: program.name,
     arith: program.arith,
     ...totalsOf(program),
+    inputs: inputPorts(program).map(storedPort),
+    outputs: outputPorts(program).map(storedPort),
     steps: stepsOf(program),
     plan: program.slots.map((slot) => ({
       name: slot.name,
@@ -136,7 +151,10 @@ function artifactJson({ program, manifest }: Artifact): object {
 function describeArtifact(context: Context, { program }: Artifact): void {
   const { io } = context;
   const { macs, tableBytes, arenaBytes } = totalsOf(program);
-  io.out(`${paint(context).bold(program.name)}: compiled, ${program.arith}\n\n`);
+  const ports = (list: readonly Port[]): string =>
+    list.map(({ name, slot }) => `${name} ${slot.elem} ${showShape(slot.shape)}`).join(', ');
+  io.out(`${paint(context).bold(program.name)}: compiled, ${program.arith}\n`);
+  io.out(`input   ${ports(inputPorts(program))}\noutput  ${ports(outputPorts(program))}\n\n`);
   io.out(`${stepTable(program, io.columns)}\n\n${planTable(program, io.columns)}\n\n`);
   io.out(`${arenaMap(program, io.columns)}\n\n`);
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);

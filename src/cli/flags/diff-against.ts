@@ -172,10 +172,7 @@ function againstArrays(asked: Asked, bytes: Uint8Array): Against {
   const inferences = Array.from({ length: count }, (_, i): Inference => {
     const given = samples[i];
     const theirs = activations.input(i);
-    const own =
-      given === undefined
-        ? theirs && encodeInput(program, Float32Array.from(theirs.data as Float32Array))
-        : inputBytes(program, given);
+    const own = given === undefined ? theirs && encodeInput(program, theirs) : inputBytes(program, given);
     return { ...(own === undefined ? {} : { input: own }), theirs: activations.captureOf(i) };
   });
   return { ...plain, who: against, inferences };

@@ -1,4 +1,4 @@
-/** Real functions of single elements. Rare, so in JavaScript; slopes are those of chords in float64. */
+/** Real functions of single elements, and products. Rare, so in JavaScript; slopes are those of chords in float64. */
 import { holds, must } from '../../base/errors.ts';
 import type { Curve } from '../../ir/graph/gradient.ts';
 import { isCanonical, type RealFunction } from '../../ir/graph/op.ts';
@@ -49,4 +49,42 @@ export function curveBackward(
     gradients[from + i] =
       (gradients[from + i] as number) +
       (gradients[to + i] as number) * slopeAt(value, values[from + i] as number);
+}
+
+interface Factors {
+  /** Bytes. */
+  readonly factors: readonly [number, number];
+  readonly y: number;
+  readonly count: number;
+}
+
+export function productForward(values: Float32Array, { factors, y, count }: Factors, lanes: number): void {
+  const [a, b, to] = [...factors, y].map((bytes) => (bytes / elementBytes) * lanes) as [
+    number,
+    number,
+    number,
+  ];
+  holds(values, Math.max(a, b, to) + count * lanes);
+  for (let i = 0; i < count * lanes; i++)
+    values[to + i] = (values[a + i] as number) * (values[b + i] as number);
+}
+
+/** Of a square both factors gain. */
+export function productBackward(
+  values: Float32Array,
+  gradients: Float32Array | Float64Array,
+  { factors, y, count }: Factors,
+  lanes: number,
+): void {
+  const [a, b, to] = [...factors, y].map((bytes) => (bytes / elementBytes) * lanes) as [
+    number,
+    number,
+    number,
+  ];
+  for (const list of [values, gradients]) holds(list, Math.max(a, b, to) + count * lanes);
+  for (let i = 0; i < count * lanes; i++) {
+    const gradient = gradients[to + i] as number;
+    gradients[a + i] = (gradients[a + i] as number) + gradient * (values[b + i] as number);
+    gradients[b + i] = (gradients[b + i] as number) + gradient * (values[a + i] as number);
+  }
 }

@@ -1,7 +1,7 @@
 /** A network in memory: a group of samples forward, and the gradients of the loss backward. */
 import { at, must } from '../../base/errors.ts';
 import { instantiate } from '../../wasm/host.ts';
-import { curveBackward, curveForward } from './curve.ts';
+import { curveBackward, curveForward, productBackward, productForward } from './curve.ts';
 import { elementBytes, type Kernels, kernelModule, lanes } from './kernels.ts';
 import type { Affine, Network, Step, Terms } from './network.ts';
 import { softmaxBackward, softmaxForward } from './softmax.ts';
@@ -146,6 +146,7 @@ function placesOf(step: Step, room: Allotment): Places {
     case 'clamp':
     case 'softmax':
     case 'curve':
+    case 'product':
       return { kind: 'none' };
     default:
       return step satisfies never;
@@ -218,6 +219,14 @@ function waysOf(step: Step, at: Places, kernels: Kernels, buffer: ArrayBuffer, t
       return {
         forward: () => curveForward(values, step, lanes),
         backward: () => curveBackward(values, gradients, step, lanes),
+      };
+    }
+    case 'product': {
+      const values = new Float32Array(buffer);
+      const gradients = values.subarray(toGradient / 4);
+      return {
+        forward: () => productForward(values, step, lanes),
+        backward: () => productBackward(values, gradients, step, lanes),
       };
     }
     default:

@@ -5,6 +5,7 @@
  */
 
 import { at, InputError, locate, must } from '../../base/errors.ts';
+import { inputCount } from '../../ir/graph/evaluate.ts';
 import type { Curve, Steps, Term, Value, Windows } from '../../ir/graph/gradient.ts';
 import { type Graph, inputName, type Node } from '../../ir/graph/graph.ts';
 import { type Clamp, clampAt, type RowClamp } from '../../ir/integers/row-clamp.ts';
@@ -67,8 +68,17 @@ interface CurveStep {
   readonly count: number;
 }
 
+interface ProductStep {
+  readonly kind: 'product';
+  readonly factors: readonly [number, number];
+  readonly y: number;
+  readonly count: number;
+}
+
 /** `learns`: whether its output depends on weights that learn, so that it has a backward step. */
-export type Step = (Affine | MaxPool | ClampStep | SoftmaxStep | CurveStep) & { readonly learns: boolean };
+export type Step = (Affine | MaxPool | ClampStep | SoftmaxStep | CurveStep | ProductStep) & {
+  readonly learns: boolean;
+};
 
 /** A node with weights: rows x terms in their own order. */
 export interface Layer {
@@ -110,6 +120,39 @@ class Builder {
     this.bytes += countOf(shape) * elementBytes;
     return value;
   }
+
+  /** As `Steps.fixed`. */
+  fixed(shape: Shape, terms: (i: number) => readonly Term[], bias: (i: number) => number = () => 0): Value {
+    const rows = countOf(shape);
+    const rowStarts = new Int32Array(rows + 1);
+    const [offsets, weights]: [number[], number[]] = [[], []];
+    let learns = false;
+    for (let i = 0; i < rows; i++) {
+      for (const [value, element, weight] of terms(i)) {
+        offsets.push(value.at + element * elementBytes);
+        weights.push(weight);
+        learns ||= value.learns;
+      }
+      rowStarts[i + 1] = offsets.length;
+    }
+    const y = this.place(shape, learns);
+    this.steps.push({
+      kind: 'affine',
+      rows,
+      terms: { rowStarts, offsets: Int32Array.from(offsets) },
+      pixelStarts: new Int32Array(1),
+      x: 0,
+      y: y.at,
+      values: {
+        kind: 'fixed',
+        weights: Float64Array.from(weights),
+        bias: Float64Array.from({ length: rows }, (_, i) => bias(i)),
+      },
+      inputLearns: learns,
+      learns,
+    });
+    return y;
+  }
 }
 
 /** The steps of one node, appended to the network's. */
@@ -141,36 +184,8 @@ class NodeSteps implements Steps {
     return this.#graph.tensors.get(inputName(this.#node, index))?.constant;
   }
 
-  fixed(shape: Shape, terms: (i: number) => readonly Term[], bias: (i: number) => number = () => 0): Value {
-    const rows = countOf(shape);
-    const rowStarts = new Int32Array(rows + 1);
-    const [offsets, weights]: [number[], number[]] = [[], []];
-    let learns = false;
-    for (let i = 0; i < rows; i++) {
-      for (const [value, element, weight] of terms(i)) {
-        offsets.push(value.at + element * elementBytes);
-        weights.push(weight);
-        learns ||= value.learns;
-      }
-      rowStarts[i + 1] = offsets.length;
-    }
-    const y = this.#built.place(shape, learns);
-    this.#built.steps.push({
-      kind: 'affine',
-      rows,
-      terms: { rowStarts, offsets: Int32Array.from(offsets) },
-      pixelStarts: new Int32Array(1),
-      x: 0,
-      y: y.at,
-      values: {
-        kind: 'fixed',
-        weights: Float64Array.from(weights),
-        bias: Float64Array.from({ length: rows }, (_, i) => bias(i)),
-      },
-      inputLearns: learns,
-      learns,
-    });
-    return y;
+  fixed(shape: Shape, terms: (i: number) => readonly Term[], bias?: (i: number) => number): Value {
+    return this.#built.fixed(shape, terms, bias);
   }
 
   learned(x: Value, shape: Shape): Value {
@@ -260,6 +275,14 @@ class NodeSteps implements Steps {
     return y;
   }
 
+  product(a: Value, b: Value): Value {
+    const learns = a.learns || b.learns;
+    const y = this.#built.place(a.shape, learns);
+    const count = countOf(a.shape);
+    this.#built.steps.push({ kind: 'product', factors: [a.at, b.at], y: y.at, count, learns });
+    return y;
+  }
+
   curve(x: Value, f: Curve): Value {
     const { shape, learns } = x;
     const y = this.#built.place(shape, learns);
@@ -273,49 +296,80 @@ function stepsOf(built: Builder, graph: Graph<'float'>, node: Node): Value {
   if (gradient !== 'none') return gradient.of(node.attrs, new NodeSteps(built, graph, node));
   throw new InputError({
     found: `operator '${kind}', which has no gradient`,
-    supported: 'what folding batch norms and fusing leave',
-    todo: 'fold batch norms and fuse the graph first',
+    supported: 'pruning, weights of few bits and training of networks whose operators have one',
+    todo: 'fold batch norms and fuse the graph first; otherwise compile without these',
   });
 }
 
-/** @throws InputError for several inputs or outputs: there is one loss of one output. */
-function onlyInput({ inputs, outputs, tensors }: Graph<'float'>): string {
-  const [name, ...more] = inputs;
-  const real = [...inputs, ...outputs].every((port) => tensors.get(port)?.dtype === 'float32');
-  if (name !== undefined && more.length === 0 && outputs.length === 1 && real) return name;
+/** @throws InputError for inputs and outputs of other types than float32 */
+function requireReal({ inputs, outputs, tensors }: Graph<'float'>): void {
+  const odd = [...inputs, ...outputs].find((port) => tensors.get(port)?.dtype !== 'float32');
+  if (odd === undefined) return;
+  throw new InputError({
+    where: `'${odd}'`,
+    found: `an input or output of type ${tensors.get(odd)?.dtype}, through which no gradient goes`,
+    supported: 'float32',
+    todo: 'compile without training, and without pruning or rounding of weights',
+  });
+}
+
+/** @throws InputError for several outputs: answers are the classes of one */
+export function requireOneOutput({ outputs }: Graph<'float'>): void {
+  if (outputs.length === 1) return;
   throw new InputError({
     where: 'training',
-    found: `a network with ${inputs.length} inputs (${inputs.join(', ')}) and ${outputs.length} outputs (${outputs.join(', ')})`,
-    supported: 'one input and one output of float32',
-    todo: 'compile without training or pruning by its gradients, or train in PyTorch',
+    found: `a network with ${outputs.length} outputs (${outputs.join(', ')})`,
+    supported: 'one, whose numbers are scores of classes',
+    todo: 'train in PyTorch; pruning and fewer bits for weights need no training',
   });
+}
+
+/** What softmax is made of, where a value is made by one: near 1 it hides every error. */
+function logitsOf({ steps }: Builder, value: Value): Value {
+  const maker = steps.filter((step) => step.kind === 'softmax').find(({ y }) => y === value.at);
+  return maker === undefined ? value : { ...value, at: maker.x };
+}
+
+/** All outputs as one vector, one after the other. */
+function joined(built: Builder, outputs: readonly Value[]): Value {
+  const places = outputs.flatMap((value) =>
+    Array.from({ length: countOf(value.shape) }, (_, i): Term => [value, i, 1]),
+  );
+  return built.fixed([places.length], (i) => [at(places, i)]);
 }
 
 /**
- * The network's steps up to its logits: a softmax at the end is left away (near 1 it hides every error).
- * @throws InputError for several inputs or outputs, and naming the node for operators without a gradient and computed
+ * The network's steps up to its logits: a softmax at the end is left away. Several inputs lie one after the other,
+ * and several outputs are one vector.
+ * @throws InputError for other types than float32, and naming the node for operators without a gradient and computed
  * weights
  */
 export function networkOf(graph: Graph<'float'>): Network {
-  const name = onlyInput(graph);
+  requireReal(graph);
   const built = new Builder();
-  const input = built.place(must(graph.tensors.get(name), 'the input has a type').shape, false);
-  built.values.set(name, input);
+  const inputs = graph.inputs.map((name) => {
+    const input = built.place(must(graph.tensors.get(name), 'the input has a type').shape, false);
+    built.values.set(name, input);
+    return input;
+  });
   for (const node of graph.nodes) {
     const made = locate(`node '${node.name}'`, () => stepsOf(built, graph, node));
     built.values.set(at(node.outputs, 0), made);
   }
-  const output = must(built.values.get(at(graph.outputs, 0)), 'the output is made by a node');
+  const outputs = graph.outputs.map((name) => must(built.values.get(name), 'the output is made by a node'));
+  const logits = outputs.map((value) => logitsOf(built, value));
+  const output = logits.length === 1 ? at(logits, 0) : joined(built, logits);
   const last = built.steps.at(-1);
-  const toLogits = last?.kind === 'softmax' && last.y === output.at;
+  const toLogits = last?.kind === 'softmax' && last.x === output.at;
+  const [input, ...more] = inputs;
   return {
     steps: toLogits ? built.steps.slice(0, -1) : built.steps,
     layers: built.layers,
     valueBytes: built.bytes,
     values: built.values,
-    input: input.at,
-    inputShape: input.shape,
-    output: toLogits ? last.x : output.at,
+    input: at(inputs, 0).at,
+    inputShape: input !== undefined && more.length === 0 ? input.shape : [inputCount(graph)],
+    output: output.at,
     outputCount: countOf(output.shape),
   };
 }

@@ -7,7 +7,7 @@ import { holds, must } from '../../base/errors.ts';
 import { largestOf } from '../../base/extremes.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { countOf, floats, type Tensor } from '../../ir/tensor.ts';
-import { curveBackward, curveForward } from './curve.ts';
+import { curveBackward, curveForward, productBackward, productForward } from './curve.ts';
 import { elementBytes } from './kernels.ts';
 import { type Affine, type Network, networkOf, type Step, weightsIn } from './network.ts';
 import { softmaxBackward, softmaxForward } from './softmax.ts';
@@ -211,6 +211,11 @@ function waysOf(step: Exclude<Step, Affine>, elements: number): Ways {
       return {
         forward: ({ values }) => curveForward(values, step, 1),
         backward: ({ values, gradients }) => curveBackward(values, gradients, step, 1),
+      };
+    case 'product':
+      return {
+        forward: ({ values }) => productForward(values, step, 1),
+        backward: ({ values, gradients }) => productBackward(values, gradients, step, 1),
       };
     default:
       return step satisfies never;

@@ -3,7 +3,7 @@ import { at } from '../../base/errors.ts';
 import { indexOfLargest } from '../../base/extremes.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { lanes } from '../gradient/kernels.ts';
-import { networkOf, weightsIn } from '../gradient/network.ts';
+import { networkOf, requireOneOutput, weightsIn } from '../gradient/network.ts';
 import type { TrainingData } from './options.ts';
 import { fixedEngine } from './shard.ts';
 
@@ -11,9 +11,10 @@ import { fixedEngine } from './shard.ts';
  * The class of the largest output for each sample. Sums are float32: an answer can differ from the reference's
  * where two outputs are equal to their last bits.
  * @param graph fused
- * @throws InputError naming the node for operators that training does not know
+ * @throws InputError for several outputs, and naming the node for operators that training does not know
  */
 export function classify(graph: Graph<'float'>, { count, input }: TrainingData): Int32Array {
+  requireOneOutput(graph);
   const network = networkOf(graph);
   const engine = fixedEngine(network, weightsIn(graph, network));
   const classes = new Int32Array(count);

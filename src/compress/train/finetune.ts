@@ -4,7 +4,7 @@ import { at, InputError } from '../../base/errors.ts';
 import { requireClasses } from '../../data/labels.ts';
 import type { Graph, TensorInfo } from '../../ir/graph/graph.ts';
 import { countOf, floats, showShape } from '../../ir/tensor.ts';
-import { type Network, networkOf, weightsIn } from '../gradient/network.ts';
+import { type Network, networkOf, requireOneOutput, weightsIn } from '../gradient/network.ts';
 import { checkPrice } from '../prune/options.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { forScaledInput, inputScale, scaledSamples } from './input-scale.ts';
@@ -89,6 +89,7 @@ class Training {
     this.#data = data;
     this.#settings = settingsOf(options, data.count);
     checkPrice(options.price ?? 'bytes', graph);
+    requireOneOutput(graph);
     const student = networkOf(graph);
     this.#teacherNetwork = networkOf(teacher);
     requireAlike(student, this.#teacherNetwork);

@@ -1,10 +1,11 @@
 import { at } from '../../base/errors.ts';
 import { largestOf, smallestOf } from '../../base/extremes.ts';
+import { slotAt } from '../../program/slots.ts';
 import type { Diagnosis, Suspect } from './cause.ts';
 
 /** Stored bytes that the other side cut off elsewhere, or let wrap. */
-export function saturation({ program, step, ours, theirs }: Suspect): Diagnosis | undefined {
-  if (step < 0 || program.arith === 'float32') return undefined;
+export function saturation({ program, slot, step, ours, theirs }: Suspect): Diagnosis | undefined {
+  if (step < 0 || slotAt(program, slot).elem !== 'u8') return undefined;
   const different = [...ours.keys()].filter((i) => ours[i] !== theirs[i]);
   const kernel = program.steps[step]?.kernel.name;
   const atBounds = different.every((i) => ours[i] === 0 || ours[i] === 255);

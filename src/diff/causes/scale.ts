@@ -23,8 +23,8 @@ function leftBy({ factor, offset }: Line, { ours, theirs }: Suspect, take: (i: n
 /** Their stored numbers are ours, stretched or moved, and that is most of what is wrong with them. */
 export function scale(suspect: Suspect): Diagnosis | undefined {
   const { program, slot, step, ours, theirs } = suspect;
-  if (step < 0 || program.arith === 'float32') return undefined;
-  const { name } = slotAt(program, slot);
+  const { name, elem } = slotAt(program, slot);
+  if (step < 0 || elem !== 'u8') return undefined;
   const free = (i: number): boolean =>
     ours[i] !== 0 && ours[i] !== 255 && theirs[i] !== 0 && theirs[i] !== 255;
   const count = [...ours.keys()].filter(free).length;

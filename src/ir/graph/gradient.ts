@@ -44,6 +44,8 @@ export interface Steps {
     bounds: { readonly lo: number | readonly number[]; readonly hi: number | readonly number[] } | undefined,
   ): Value;
   softmax(x: Value, axis: number): Value;
+  /** Of two values of one shape, element by element. */
+  product(x: Value, y: Value): Value;
   /** Each element by itself. */
   curve(x: Value, f: Curve): Value;
 }

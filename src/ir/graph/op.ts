@@ -158,7 +158,7 @@ interface Weighted<A> {
 export type AffineRule<A> = { readonly kind: 'opaque' } | Channelwise<A> | Commuting<A> | Weighted<A>;
 
 /** By index of an input or output. Undefined: 8 bits. */
-interface WideGrids<A> {
+export interface WideGrids<A> {
   /** @param isPort the tensor is an input of the network, or a view of one */
   read(attrs: A, input: number, isPort: boolean): Quant | undefined;
   /** @param isRead an operator reads the tensor, or a view of it */

@@ -1,5 +1,6 @@
 /** Graphs as text: the same graph gives the same text, on every machine. */
 
+import type { Quant } from '../kernel/stored.ts';
 import { showShape } from '../tensor.ts';
 import type { AnyNode, Graph, Stage, TensorInfo } from './graph.ts';
 
@@ -32,9 +33,12 @@ function showTensor(tensors: Tensors, name: string): string {
   if (name === '') return '-';
   const info = tensors.get(name);
   const type = info?.shape === undefined ? '?' : `${info.dtype} ${showShape(info.shape)}`;
-  const quant = info?.quant === undefined ? '' : ` scale=${info.quant.scale} zero=${info.quant.zeroPoint}`;
+  const quant = info?.quant === undefined ? '' : ` ${showQuant(info.quant)}`;
   return `${info?.constant === undefined ? '' : 'const '}${name}: ${type}${quant}`;
 }
+
+const showQuant = ({ scale, zeroPoint, bits }: Quant): string =>
+  `scale=${scale} zero=${zeroPoint}${bits === undefined ? '' : ` bits=${bits}`}`;
 
 function showAttrs(attrs: unknown): string {
   const text = showRecord(attrs);

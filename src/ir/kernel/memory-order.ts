@@ -135,3 +135,19 @@ export function requireSpatial(place: StoredTensor | undefined): void {
     `an image [${place?.shape.join(', ')}] whose channels do not lie innermost in memory`,
   );
 }
+
+/** The order in which the axes of `shape` lie as those of a tensor of as many axes do; row-major where that has no strides. */
+export function orderLike(stored: StoredTensor, shape: Shape): Order {
+  const strides = memoryStrides(stored);
+  if (strides === undefined || strides.length !== shape.length) return undefined;
+  const axes = [...shape.keys()].sort((a, b) => at(strides, b) - at(strides, a));
+  const own = stridesOf(shape);
+  const sizes = axes.map((axis) => at(shape, axis));
+  const digits = stridesOf(sizes);
+  const order = Array.from({ length: countOf(shape) }, (_, position) =>
+    axes.reduce((element, axis, i) => {
+      return element + (Math.floor(position / at(digits, i)) % at(sizes, i)) * at(own, axis);
+    }, 0),
+  );
+  return simplified(order);
+}

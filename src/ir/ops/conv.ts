@@ -208,16 +208,16 @@ function shuffledType({ shuffle }: ConvAttrs, { dtype, shape }: TensorType): Ten
   return { dtype, shape: [batch, shuffledChannels(shuffle, rows), ...shuffle.size] };
 }
 
-/** Of one batch element. */
 function shuffled(attrs: ConvAttrs, sums: Tensor): Tensor {
   if (attrs.shuffle === undefined) return sums;
-  const sources = shuffleSources(attrs.shuffle, sums.shape.slice(1));
   const { dtype, shape } = shuffledType(attrs, sums);
-  return rounded(
-    dtype,
-    shape,
-    Float64Array.from(sources, (i) => at(sums.data, i)),
-  );
+  const image = sums.shape.slice(1);
+  const [sources, size] = [shuffleSources(attrs.shuffle, image), countOf(image)];
+  const values = Float64Array.from({ length: countOf(shape) }, (_, i) => {
+    const from = Math.floor(i / sources.length) * size + at(sources, i % sources.length);
+    return at(sums.data, from);
+  });
+  return rounded(dtype, shape, values);
 }
 
 /** A map of the output's channels as one of the sums'. */

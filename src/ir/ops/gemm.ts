@@ -5,6 +5,7 @@ import { showShape, type Tensor, type TensorType } from '../tensor.ts';
 import { add } from './add.ts';
 import { reshapeTo } from './common/imported.ts';
 import { newestOpset, required } from './common/inputs.ts';
+import { productOf } from './common/matrix-products.ts';
 import { rounded } from './common/round.ts';
 import { rowsProduct } from './common/row-products.ts';
 import { linear } from './linear.ts';
@@ -72,7 +73,7 @@ const scaled = (tensor: Tensor, factor: number): Tensor =>
       );
 
 /** w[OUT,F] = alpha * B', constant. */
-export function weightsOf(b: InputType, transB: boolean, alpha: number): Tensor {
+function weightsOf(b: InputType, transB: boolean, alpha: number): Tensor {
   if (b.constant === undefined)
     throw complain('a product of two activations', 'a constant second factor (weights)');
   const [w = b.constant] = transB ? [b.constant] : transpose.reference({ perm: [1, 0] }, [b.constant]);
@@ -129,8 +130,38 @@ function severalRows({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>): r
   });
 }
 
+/** Of two activations, or of an activation behind a constant. */
+function ofActivations({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>): readonly Replacement[] {
+  const to = at(outputs, 0);
+  const [a, b] = [attrs.transA, attrs.transB].map((turned, i) => {
+    const [name, type] = [at(inputs, i), required(inputTypes, i, 'factor')];
+    return turned ? turnedFactor(name, type, `${to}~${i === 0 ? 'a' : 'b'}`) : { name, type, before: [] };
+  });
+  if (a === undefined || b === undefined || attrs.alpha <= 0)
+    throw complain(`alpha = ${attrs.alpha} for a product of two activations`, 'alpha above 0');
+  const c = attrs.beta === 0 ? undefined : inputTypes[2];
+  if (c !== undefined && attrs.beta !== 1)
+    throw complain(`beta = ${attrs.beta} for a product of two activations`, 'beta = 1');
+  const product = c === undefined ? to : `${to}~product`;
+  return [
+    ...a.before,
+    ...b.before,
+    ...productOf({ factors: [a, b], to: product, gain: attrs.alpha }),
+    ...(c === undefined ? [] : [{ op: add, attrs: {}, inputs: [product, at(inputs, 2)], outputs }]),
+  ];
+}
+
+function turnedFactor(name: string, type: InputType, to: string) {
+  const op = { op: transpose, attrs: { perm: [1, 0] }, inputs: [name], outputs: [to] };
+  const [constant] = type.constant === undefined ? [] : transpose.reference(op.attrs, [type.constant]);
+  const shape = type.shape.toReversed();
+  if (constant === undefined) return { name: to, type: { dtype: type.dtype, shape }, before: [op] };
+  return { name: to, type: { dtype: type.dtype, shape, constant }, before: [] };
+}
+
 function canonical(node: NodeView<Attrs>): readonly Replacement[] {
   const { attrs, outputs, inputTypes } = node;
+  if (inputTypes[1]?.constant === undefined) return ofActivations(node);
   if (sizes(attrs, inputTypes)[0] !== 1) return severalRows(node);
   const [row, before] = rowOf(node);
   const [w, constants] = weights(node);

@@ -3,7 +3,7 @@ import type { Attributes } from '../graph/attributes.ts';
 import type { CanonicalOp, ImportedOp, InputType, NodeView, OnnxNode, Replacement } from '../graph/op.ts';
 import { picked, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { known, newestOpset, required } from './common/inputs.ts';
-import { type Cell, places, type RecurrentAttrs } from './common/recurrent.ts';
+import { type Cell, places, type RecurrentAttrs } from './common/recurrent-cells.ts';
 import { concat } from './concat.ts';
 import { gru, lstm, rnn } from './recurrent.ts';
 import { split } from './split.ts';

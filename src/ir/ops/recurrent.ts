@@ -2,7 +2,6 @@ import { at, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { memoryStrides } from '../kernel/memory-order.ts';
 import { type Quant, type StoredTensor, storageOf } from '../kernel/stored.ts';
 import { showShape, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
@@ -13,10 +12,8 @@ import {
   type QuantizedStart,
   quantizeRecurrent,
   toGrid,
-  wideMade,
-  wideRead,
+  wideGrids,
 } from './common/quantized-recurrent.ts';
-import { strided } from './common/reads.ts';
 import {
   type Cell,
   gatesOf,
@@ -25,9 +22,9 @@ import {
   recurrentReference,
   recurrentTypes,
   type Sizes,
-} from './common/recurrent.ts';
+} from './common/recurrent-cells.ts';
 import { grouped } from './kernels/doc.ts';
-import { type Given, type Recurrent, recurrent, type Start } from './kernels/recurrent.ts';
+import { type Given, type Recurrent, recurrent, type Start } from './kernels/recurrence.ts';
 import { floatCell } from './kernels/recurrent-float32.ts';
 import { integerCell, largestCell, largestState } from './kernels/recurrent-int8.ts';
 
@@ -52,9 +49,6 @@ function kernelOf(
 ): Kernel {
   const x = must(context.inputs[0], 'an input');
   const sizes = sizesIn(cell, attrs, x, rows);
-  const strides = must(memoryStrides(x), 'the input has strides');
-  const [first, second, feature] = [at(strides, 0), at(strides, 1), at(strides, 2)];
-  const [sample, step] = attrs.batchFirst ? [first, second] : [second, first];
   const direction = attrs.backward ? ' from the last step to the first' : '';
   const kernel = recurrent({
     name: context.name,
@@ -62,7 +56,6 @@ function kernelOf(
     cell,
     attrs,
     sizes,
-    strides: { sample, step, feature },
     ...parts,
   });
   return {
@@ -127,6 +120,7 @@ function int8Kernel(
   const { name } = context;
   const state: Inside = { bits: q.stateBits, largest: largestState };
   const cells: Inside = { bits: q.cellBits + 8, largest: largestCell };
+  const full = cell === 'gru' ? cells : state;
   return kernelOf(cell, attrs, context, q.ofX.bias.length, {
     arithmetic: integerCell({
       name,
@@ -138,11 +132,11 @@ function int8Kernel(
       curved: cell !== 'rnn' || !attrs.relu,
     }),
     starts: {
-      state: integerStart(q.state, `${name}_first_state`, state),
+      state: integerStart(q.state, `${name}_first_state`, full),
       cell: integerStart(q.cell, `${name}_first_cell`, cells),
     },
     all: integerOutput(q.outputs[0], state),
-    last: integerOutput(q.outputs[1], state),
+    last: integerOutput(q.outputs[1], full),
     lastCell: integerOutput(q.outputs[2], cells),
   });
 }
@@ -158,14 +152,14 @@ const recurrentOp = (cell: Cell): CanonicalOp<RecurrentAttrs, QuantizedRecurrent
   reference: (attrs, inputs) => recurrentReference(cell, attrs, inputs),
   inside: true,
   channels: opaqueChannels,
-  reads: (attrs, inputs) => [...strided(attrs, inputs.slice(0, 1)), ...inputs.slice(1).map(() => undefined)],
+  reads: (_attrs, inputs) => inputs.map(() => undefined),
   order: () => undefined,
   affine: { kind: 'opaque' },
   absorb: () => undefined,
   elementwise: false,
   anyZeroPoint: 'computes',
   // No finer than a state's own steps.
-  wide: { read: wideRead, made: wideMade },
+  wide: wideGrids(cell),
   outputQuant: ({ range }) => noFinerThan(2 ** -15, range),
   rows: undefined,
   gradient: 'none',

@@ -6,7 +6,7 @@ import type { CanonicalOp, InputType, KernelContext, QuantizeContext, ScaleConte
 import { quantOf } from '../integers/quant.ts';
 import type { Kernel, Stmt, Table } from '../kernel/kernel.ts';
 import { type Order, positionsOf, simplified } from '../kernel/memory-order.ts';
-import type { Quant, StoredTensor } from '../kernel/stored.ts';
+import { elemOf, type Quant, type StoredTensor } from '../kernel/stored.ts';
 import { countOf, type Shape, type Tensor } from '../tensor.ts';
 import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { required, requireFloats } from './common/inputs.ts';
@@ -27,7 +27,7 @@ export const reducedShape = (shape: Shape, { axes, keepDims }: ReduceAttrs): Sha
   shape.flatMap((n, i) => (axes.includes(i) ? (keepDims ? [1] : []) : [n]));
 
 /** Which element of the output each row-major element of the input goes into. */
-const targetsIn = (shape: Shape, { axes }: ReduceAttrs): Int32Array =>
+export const targetsIn = (shape: Shape, { axes }: ReduceAttrs): Int32Array =>
   broadcastIndex(reducedShape(shape, { axes, keepDims: true }), shape);
 
 /** Of each row-major element of the output, the first one that goes into it. */
@@ -107,7 +107,7 @@ function kernelOf(
   return inGroups({
     name: context.name,
     doc: docOf(`${title} of ${groups.size}`, [input], output, elem),
-    elem,
+    elem: elem === 'f32' ? elem : elemOf(input),
     groups,
     counts: [countOf(input.shape), countOf(output.shape)],
     tables,

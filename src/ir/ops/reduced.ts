@@ -9,7 +9,7 @@ import { maxPool } from './max-pool.ts';
 import { type ReduceAttrs, reducedShape } from './reduce.ts';
 import * as kinds from './reductions.ts';
 
-interface Attrs {
+export interface ReducedAttrs {
   /** Before opset 13 or 18. */
   readonly axes?: readonly number[];
   readonly keepDims: boolean;
@@ -19,14 +19,15 @@ interface Attrs {
 
 type Inputs = readonly (InputType | undefined)[];
 
-function explicit({ axes, keepDims, noAxesIsNoop }: Attrs, inputs: Inputs): ReduceAttrs {
+/** Its axes, none of them left to the shape. */
+export function explicitAxes({ axes, keepDims, noAxesIsNoop }: ReducedAttrs, inputs: Inputs): ReduceAttrs {
   const rank = required(inputs, 0, 'data').shape.length;
   const asked = axes ?? constantInts(inputs[1], 'axes') ?? [];
   const all = noAxesIsNoop ? [] : Array.from({ length: rank }, (_, i) => i);
   return { axes: asked.length > 0 ? axesIn(asked, rank) : all, keepDims };
 }
 
-const rule: OnnxRule<Attrs> = {
+const rule: OnnxRule<ReducedAttrs> = {
   since: 1,
   upTo: newestOpset,
   parse({ attributes }) {
@@ -86,10 +87,10 @@ type Reduce = CanonicalOp<ReduceAttrs>;
 function canonical(
   op: Reduce,
   pool: typeof averageOf | undefined,
-  node: NodeView<Attrs>,
+  node: NodeView<ReducedAttrs>,
 ): readonly Replacement[] {
   const { shape } = required(node.inputTypes, 0, 'data');
-  const attrs = explicit(node.attrs, node.inputTypes);
+  const attrs = explicitAxes(node.attrs, node.inputTypes);
   const [from = '', to = ''] = [node.inputs[0], node.outputs[0]];
   const spatial = shape.length >= 3 && shape.length <= 4 && shape[0] === 1 && attrs.axes.every((a) => a >= 2);
   if (pool !== undefined && spatial) return asPool(pool, shape, attrs, from, to);
@@ -100,14 +101,14 @@ function canonical(
 }
 
 /** Axes are an attribute up to opset 12 or 17, then an input. */
-const reduced = (type: string, op: Reduce, pool?: typeof averageOf): ImportedOp<Attrs> => ({
+const reduced = (type: string, op: Reduce, pool?: typeof averageOf): ImportedOp<ReducedAttrs> => ({
   kind: type.charAt(0).toLowerCase() + type.slice(1),
   onnx: { [type]: rule },
   infer(attrs, inputs) {
     const { dtype, shape } = required(inputs, 0, 'data');
-    return [{ dtype, shape: reducedShape(shape, explicit(attrs, inputs)) }];
+    return [{ dtype, shape: reducedShape(shape, explicitAxes(attrs, inputs)) }];
   },
-  reference: (attrs, inputs) => op.reference(explicit(attrs, inputs.map(known)), inputs),
+  reference: (attrs, inputs) => op.reference(explicitAxes(attrs, inputs.map(known)), inputs),
   canonicalize: (node) => canonical(op, pool, node),
 });
 
@@ -117,7 +118,7 @@ export const reduceMean = reduced('ReduceMean', kinds.mean, averageOf);
  * ONNX ReduceMean-1, 11, 13, 18, ReduceMax-1, 11, 12, 13, 18, 20, ReduceMin (the same), ReduceSum-1, 11, 13, and
  * ReduceProd, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSumExp-1, 11, 13, 18.
  */
-export const reduceOps: readonly ImportedOp<Attrs>[] = [
+export const reduceOps: readonly ImportedOp<ReducedAttrs>[] = [
   reduceMean,
   reduced('ReduceMax', kinds.largestElement, maximumOf),
   reduced('ReduceMin', kinds.smallestElement),

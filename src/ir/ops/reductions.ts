@@ -21,7 +21,9 @@ import {
   sub,
   variable,
 } from '../kernel/builders.ts';
+import type { Interval } from '../kernel/interval.ts';
 import type { Expr, Stmt } from '../kernel/kernel.ts';
+import { storageOf } from '../kernel/stored.ts';
 import * as float32 from './common/float32.ts';
 import { holder } from './kernels/elementwise.ts';
 import {
@@ -33,9 +35,9 @@ import {
   powerIn,
 } from './kernels/logarithm.ts';
 import type { Group } from './kernels/reducing.ts';
-import { type Root, rootOf, rootValue } from './kernels/root.ts';
 import { type ShiftedSum, shiftedEnd, shiftedSum } from './kernels/shifted-sum.ts';
 import { longestInt8Softmax } from './kernels/softmax.ts';
+import { type Root, rootOf, rootValue } from './kernels/square-root.ts';
 import { type RowGroups, reduction } from './reduce.ts';
 
 /** Bytes: their sum stays below 2^30. */
@@ -233,7 +235,7 @@ const extreme = (which: 'largest' | 'smallest', value: (values: Float64Array) =>
     return steps.largest({ ...x, shape: [1, 1, plane] }, steps.output, { plane, taps: members, starts });
   };
   const negative = (steps: Steps, x: Value): Value => steps.fixed(x.shape, (i) => [[x, i, -1]]);
-  return reduction<unknown>({
+  return reduction<Interval>({
     kind: `${which}Along`,
     title: which === 'largest' ? 'Largest' : 'Smallest',
     value,
@@ -241,8 +243,11 @@ const extreme = (which: 'largest' | 'smallest', value: (values: Float64Array) =>
     anyZeroPoint: 'moves',
     commutes: (gain) => gain.every((g) => g >= 0),
     outputQuant: (input) => input,
-    quantize: () => ({}),
-    int8: () => ({ statements: body(int(which === 'largest' ? 0 : 255)) }),
+    quantize(input) {
+      const { lo, hi } = storageOf(input);
+      return { lo, hi };
+    },
+    int8: (_name, { lo, hi }) => ({ statements: body(int(which === 'largest' ? lo : hi)) }),
     gradient: (steps, groups) =>
       which === 'largest'
         ? ofLargest(steps, steps.input(0), groups)

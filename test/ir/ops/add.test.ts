@@ -131,7 +131,7 @@ test('where no multipliers serve, the sum is rescaled as TensorFlow Lite does', 
   expect(q.kind).toBe('affine');
   const saturation = { lo: q.lo, hi: q.hi, zeroPoint: c!.output.zeroPoint };
   const rescaled = rescaledSumOf(c!.inputs, c!.output, saturation, 'single');
-  expect(wrong(c!, 'single', { kind: 'rescaled', ...rescaled })).toBe(0);
+  expect(wrong(c!, 'single', { kind: 'rescaled', constants: q.constants, ...rescaled })).toBe(0);
   const none = everySum(rescaled).map((y, i) => y + (i % 2));
   expect(affineSumThatIs(none, c!.inputs, c!.output, saturation)).toBeUndefined();
 });

@@ -180,8 +180,15 @@ describe('Resize', () => {
   test('what is not there is refused by name', () => {
     const refused = (attribute: Parameters<typeof encodeModel>[0]['nodes']): unknown => {
       try {
-        return importOnnx(
-          encodeModel({ opset: 19, inputs: [valueInfo('x', [1, 1, 4, 4])], nodes: attribute ?? [] }),
+        return canonicalize.run(
+          importOnnx(
+            encodeModel({
+              opset: 19,
+              inputs: [valueInfo('x', [1, 1, 4, 4])],
+              nodes: attribute ?? [],
+              initializers: [floatTensor('s', [4], [1, 1, 2, 2])],
+            }),
+          ),
         );
       } catch (error) {
         return error;

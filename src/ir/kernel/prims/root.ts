@@ -141,7 +141,7 @@ function squarings(fresh: FreshLocal, m: Local, log: Local): Code {
 export const log2: Primitive = {
   ...common,
   name: 'log2_q16',
-  doc: '65536 log2 x, within 7; x >= 1',
+  doc: '65536 log2 x, within 12; x >= 1',
   c99: [
     'int32_t log = 14;',
     'for (; x >= 32768; x = x >> 1) {',

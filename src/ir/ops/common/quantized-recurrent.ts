@@ -1,14 +1,14 @@
 /** The integers of recurrent layers. */
 import { at, complain, type InputError, must } from '../../../base/errors.ts';
 import { largestSize } from '../../../base/extremes.ts';
-import type { QuantizeContext, Range } from '../../graph/op.ts';
+import type { QuantizeContext, Range, WideGrids } from '../../graph/op.ts';
 import { quantizeStateRows, type StateRows } from '../../integers/state-rows.ts';
 import { add, call, mul, shr, sub } from '../../kernel/builders.ts';
 import type { Expr } from '../../kernel/kernel.ts';
 import type { Quant } from '../../kernel/stored.ts';
 import type { Tensor } from '../../tensor.ts';
 import { largestCell, largestState, type Peepholes, sumBits } from '../kernels/recurrent-int8.ts';
-import { type Cell, places, type RecurrentAttrs } from './recurrent.ts';
+import { type Cell, places, type RecurrentAttrs } from './recurrent-cells.ts';
 
 /** What a state of 16 bits, or a cell of 24, is before the first step; absent: 0. */
 export type QuantizedStart =
@@ -99,7 +99,9 @@ export function quantizeRecurrent(
     return quant && { kind: 'given', quant };
   };
   const [state, start] = [
-    startOf(places.h, stateBits, largestState),
+    cell === 'gru'
+      ? startOf(places.h, cellBits + 8, largestCell)
+      : startOf(places.h, stateBits, largestState),
     startOf(places.c, cellBits + 8, largestCell),
   ];
   const isPort = [c.inputQuants[places.c], c.outputQuants[2]].some((quant) => quant?.bits === 32);
@@ -118,26 +120,29 @@ export function quantizeRecurrent(
   };
 }
 
-/** The grid of an LSTM's cells at ports: 2^-23 of 32 bits is no coarser than what is inside. */
+/** The grid of an LSTM's cells and a GRU's states at ports: 2^-23 of 32 bits is no coarser than what is inside. */
 const cellGrid: Quant = { scale: 2 ** -23, zeroPoint: 0, bits: 32 };
 const stateGrid: Quant = { scale: 2 ** -15, zeroPoint: 0, bits: 16 };
 /** Of states of a ReLU, which know no bound. */
 const openGrid: Quant = { scale: 2 ** -16, zeroPoint: 0, bits: 32 };
 
-/** The grid of states, or of cells, where they have more than 8 bits. */
-const ownGrid = ({ relu }: RecurrentAttrs, isCell: boolean): Quant =>
-  isCell ? cellGrid : relu ? openGrid : stateGrid;
+/** The grid of states, or of cells, that go on from one run to the next. */
+function portGrid(cell: Cell, { relu }: RecurrentAttrs, isCell: boolean): Quant {
+  if (isCell || cell === 'gru') return cellGrid;
+  return relu ? openGrid : stateGrid;
+}
 
-export const wideRead = (attrs: RecurrentAttrs, input: number, isPort: boolean): Quant | undefined => {
-  if (input === places.x) return isPort ? undefined : stateGrid;
-  return ownGrid(attrs, input === places.c);
-};
-
-/** All states have 8 bits where no other recurrent layer reads them: what they are for is done. */
-export const wideMade = (attrs: RecurrentAttrs, output: number, isRead: boolean): Quant | undefined => {
-  if (output === 0) return isRead ? ownGrid(attrs, false) : undefined;
-  return ownGrid(attrs, output === 2);
-};
+/** Its grids of more than 8 bits: states of all steps have them where another recurrent layer reads them. */
+export const wideGrids = (cell: Cell): WideGrids<RecurrentAttrs> => ({
+  read(attrs, input, isPort) {
+    if (input === places.x) return isPort ? undefined : stateGrid;
+    return portGrid(cell, attrs, input === places.c);
+  },
+  made(attrs, output, isRead) {
+    if (output === 0) return isRead && !attrs.relu ? stateGrid : undefined;
+    return portGrid(cell, attrs, output === 2);
+  },
+});
 
 /** A number inside: in steps of 2^-bits, of at most `largest` of them. */
 export interface Inside {

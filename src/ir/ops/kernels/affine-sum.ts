@@ -23,10 +23,12 @@ export interface AffineSum {
 export const finestSumStep = (inputs: readonly Quant[]): number =>
   Math.max(...inputs.map((q) => q.scale)) / 256;
 
-/** Whether all partial sums stay in int32, from left to right. */
+/** Whether all partial sums stay in int32, from left to right; multipliers below 0 are of what is subtracted. */
 function holds({ multipliers, bias }: AffineSum): boolean {
-  const sum = 255 * multipliers.reduce((total, m) => total + m, 0);
-  return sum < 2 ** 31 && bias >= -(2 ** 31) && bias + sum < 2 ** 31;
+  const most = 255 * multipliers.reduce((total, m) => total + Math.max(m, 0), 0);
+  const least = 255 * multipliers.reduce((total, m) => total + Math.min(m, 0), 0);
+  const within = (from: number, to: number): boolean => from >= -(2 ** 31) && to < 2 ** 31;
+  return within(least, most) && within(bias + least, bias + most);
 }
 
 /** Multipliers rounded to the nearest, and halves up. */

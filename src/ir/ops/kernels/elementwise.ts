@@ -1,10 +1,12 @@
-/** Element by element: what several operands of one shape give, each element on its own. */
+/** Element by element: what several operands give, each element on its own. */
+import { at, must } from '../../../base/errors.ts';
+import { type Axis, loopsOf } from '../../geometry/strides.ts';
 
 import { freshIn } from '../../graph/graph.ts';
 import type { Hold } from '../../graph/op.ts';
 import { clampFloat } from '../../integers/mac.ts';
 import type { Clamp } from '../../integers/row-clamp.ts';
-import { add, constant, load, local, loop, store, times } from '../../kernel/builders.ts';
+import { add, constant, int, load, local, loop, mul, store, times } from '../../kernel/builders.ts';
 import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
 import { typeOf } from '../../kernel/walk.ts';
 
@@ -12,7 +14,8 @@ export interface Elementwise {
   readonly name: string;
   readonly doc: readonly string[];
   readonly elem: 'u8' | 'f32';
-  readonly inputs: number;
+  readonly operands: readonly Operand[];
+  /** Of the output. */
   readonly count: number;
   /** Absent: none. */
   readonly tables?: readonly Table[];
@@ -38,28 +41,72 @@ export function holder(): Held {
   return { statements, hold };
 }
 
+/** What is read of each element: an array, and where in it, by position of the output's memory. */
+export interface Operand {
+  readonly length: number;
+  readonly at: Int32Array;
+  /** Of a constant, in place of a parameter. */
+  readonly table?: Table;
+}
+
 /** One input is called `in`, several `a`, `b`. */
 const inputNames = (n: number): readonly string[] =>
   n === 1 ? ['in'] : times(n, (i) => String.fromCharCode(97 + i));
 
+const counters = 'ijklmnop';
+
+/** The body in loops over axes, with the positions of the output and of each list. */
+function nested(
+  axes: readonly Axis[],
+  body: (at: readonly Expr[]) => readonly Stmt[],
+  from: readonly Expr[],
+  depth = 0,
+): readonly Stmt[] {
+  const [axis] = axes;
+  if (axis === undefined) return body(from);
+  return loop(counters.charAt(depth), axis.size, (i) => {
+    const moved = from.map((position, k) => add(position, mul(i, at(axis.strides, k))));
+    return nested(axes.slice(1), body, moved, depth + 1);
+  });
+}
+
+/** The same for all elements: nothing is broadcast, and all lie in one order. */
+export const inOneOrder = (count: number): Operand => ({
+  length: count,
+  at: Int32Array.from({ length: count }, (_, i) => i),
+});
+
 export function elementwise(e: Elementwise): Kernel {
-  const names = inputNames(e.inputs);
-  const values = names.map((_, k) => local(`x${k}`, e.elem === 'f32' ? 'f32' : 'i32'));
+  const isActivation = ({ table }: Operand): boolean => table === undefined;
+  const names = inputNames(e.operands.filter(isActivation).length).values();
+  const operands = e.operands.map((operand) => ({
+    ...operand,
+    name: operand.table?.name ?? must(names.next().value, 'a name for each'),
+  }));
+  const values = operands.map((_, k) => local(`x${k}`, e.elem === 'f32' ? 'f32' : 'i32'));
   const { statements, hold } = holder();
   const value = e.value(values, hold);
+  const lists = [inOneOrder(e.count), ...operands].map((operand) => operand.at);
+  const body = ([to = int(0), ...from]: readonly Expr[]) => [
+    ...operands.map(({ name }, k) => constant(`x${k}`, load(name, e.elem, at(from, k)))),
+    ...statements,
+    store('out', e.elem, to, value),
+  ];
   return {
     name: e.name,
     doc: e.doc,
     params: [
-      ...names.map((name) => ({ name, role: 'in', elem: e.elem, length: e.count }) as const),
+      ...operands
+        .filter(isActivation)
+        .map(({ name, length }) => ({ name, role: 'in', elem: e.elem, length }) as const),
       { name: 'out', role: 'out', elem: e.elem, length: e.count },
     ],
-    tables: e.tables ?? [],
-    body: loop('i', e.count, (i) => [
-      ...names.map((name, k) => constant(`x${k}`, load(name, e.elem, i))),
-      ...statements,
-      store('out', e.elem, i, value),
-    ]),
+    tables: [...operands.flatMap(({ table }) => table ?? []), ...(e.tables ?? [])],
+    body: nested(
+      loopsOf(lists),
+      body,
+      lists.map((list) => int(at(list, 0))),
+    ),
     macs: 0,
   };
 }

@@ -14,7 +14,7 @@ import {
   sub,
 } from '../../kernel/builders.ts';
 import type { Expr, Table } from '../../kernel/kernel.ts';
-import type { CellArithmetic, Hold } from './recurrent.ts';
+import type { CellArithmetic, Hold } from './recurrence.ts';
 
 export interface FloatCell {
   readonly name: string;
@@ -69,7 +69,6 @@ export function floatCell({ name, ofX, ofState, bias, peepholes }: FloatCell): C
     cellOf: (_hold, forget, cell, input, candidate) => add(mul(forget, cell), mul(input, candidate)),
     mixed: (update, state, candidate) => add(mul(sub(float(1), update), candidate), mul(update, state)),
     narrow: (cell) => cell,
-    widened: (state) => state,
     peephole:
       peephole && ((unit, gate, cell) => mul(load(peephole.name, 'f32', add(unit, gate * hidden)), cell)),
     tables: peephole === undefined ? [] : [peephole],

@@ -7,7 +7,7 @@ import type { StateRows } from '../../integers/state-rows.ts';
 import { sumEnd } from '../../integers/state-rows.ts';
 import { add, and, call, load, mul, shr, sub } from '../../kernel/builders.ts';
 import type { Expr, Table } from '../../kernel/kernel.ts';
-import type { CellArithmetic, Hold } from './recurrent.ts';
+import type { CellArithmetic, Hold } from './recurrence.ts';
 
 /** Bits of the fraction of sums before sigmoid and tanh: -16..16 in 16 bits. */
 export const sumBits = 11;
@@ -109,7 +109,6 @@ export function integerCell({
       wideOf(timesWide(forget, cell), shr(mul(input, candidate), 15 - cellBits)),
     mixed: (update, state, candidate) => wideOf(timesWide(update, state), mul(sub(32768, update), candidate)),
     narrow: (cell) => shr(cell, 8),
-    widened: (state) => mul(state, 256),
     peephole:
       peephole &&
       peepholes &&

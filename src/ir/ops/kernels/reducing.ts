@@ -1,10 +1,11 @@
 /** Kernels that go through a tensor group by group. */
 import { add, int, load, store } from '../../kernel/builders.ts';
-import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import type { Elem, Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
 import { eachPlace, type Groups } from './axis-lines.ts';
 
 /** One group, as the statements of its loops see it. */
 export interface Group {
+  readonly first: Expr;
   /** `body` for each of its elements, in loops of this name: the element, and its number in each list. */
   each(name: string, body: (x: Expr, places: readonly Expr[]) => readonly Stmt[]): readonly Stmt[];
   /** Stores the one number that is made of it: the second list has its place. */
@@ -14,9 +15,9 @@ export interface Group {
 export interface InGroups {
   readonly name: string;
   readonly doc: readonly string[];
-  readonly elem: 'u8' | 'f32';
+  readonly elem: Elem;
   /** What comes out; as `elem` when absent. */
-  readonly outElem?: 'i32';
+  readonly outElem?: Elem;
   /** The first list has places in the input. */
   readonly groups: Groups;
   /** Elements of the input and the output. */
@@ -29,6 +30,7 @@ export function inGroups({ name, doc, elem, groups, counts, tables = [], ...r }:
   const outElem = r.outElem ?? elem;
   const body = eachPlace('row', groups.starts, (first) =>
     r.body({
+      first: load('in', elem, first[0] ?? int(0)),
       each: (loops, inner) =>
         eachPlace(loops, groups.members, (offsets) => {
           const places = first.map((place, list) => add(place, offsets[list] ?? int(0)));

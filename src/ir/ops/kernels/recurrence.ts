@@ -33,7 +33,7 @@ import {
   type Table,
 } from '../../kernel/kernel.ts';
 import { typeOf } from '../../kernel/walk.ts';
-import type { Cell, RecurrentAttrs, Sizes } from '../common/recurrent.ts';
+import type { Cell, RecurrentAttrs, Sizes } from '../common/recurrent-cells.ts';
 
 /** Declares a local with a value, and is that local. */
 export type Hold = (name: string, value: Expr) => Expr;
@@ -80,9 +80,8 @@ export interface CellArithmetic {
   cellOf(hold: Hold, forget: Expr, cell: Expr, input: Expr, candidate: Expr): Expr;
   /** update state + (1 - update) candidate */
   mixed(update: Expr, state: Expr, candidate: Expr): Expr;
-  /** The state that a wide one is, and the wide one that a state is. */
+  /** The state that a wide one is. */
   narrow(cell: Expr): Expr;
-  widened(state: Expr): Expr;
   /** What a gate's peephole (input, output, forget) adds; undefined: there are none. */
   readonly peephole: ((unit: Expr, gate: number, cell: Expr) => Expr) | undefined;
   readonly tables: readonly Table[];
@@ -94,8 +93,6 @@ export interface Recurrent {
   readonly cell: Cell;
   readonly attrs: RecurrentAttrs;
   readonly sizes: Sizes;
-  /** How far apart samples, steps and features of x lie. */
-  readonly strides: Readonly<Record<'sample' | 'step' | 'feature', number>>;
   readonly arithmetic: CellArithmetic;
   readonly starts: { readonly state: Start; readonly cell: Start };
   /** Those that are read: every step's state, the last one, the last cell. */
@@ -159,13 +156,11 @@ interface Half {
   readonly prefix: string;
   readonly from: string;
   readonly elem: Elem;
-  /** Between neighbours of what it reads. */
-  readonly stride: number;
   readonly terms: number;
   readonly weights: Int8Array | Float32Array;
 }
 
-function halvesOf({ name, arithmetic, sizes, strides }: Recurrent, { suffix, from }: Phase): readonly Half[] {
+function halvesOf({ name, arithmetic, sizes }: Recurrent, { suffix, from }: Phase): readonly Half[] {
   const { x, state, ofX, ofState } = arithmetic;
   const { inputs, hidden } = sizes;
   return [
@@ -174,7 +169,6 @@ function halvesOf({ name, arithmetic, sizes, strides }: Recurrent, { suffix, fro
       prefix: `${name}${suffix}`,
       from: 'x',
       elem: x,
-      stride: strides.feature,
       terms: inputs,
       weights: ofX,
     },
@@ -183,7 +177,6 @@ function halvesOf({ name, arithmetic, sizes, strides }: Recurrent, { suffix, fro
       prefix: `${name}${suffix}_state`,
       from,
       elem: state,
-      stride: 1,
       terms: hidden,
       weights: ofState,
     },
@@ -214,7 +207,7 @@ function sumsOf(r: Recurrent, phase: Phase, unit: Expr): Sums {
 
 function halfSums({ arithmetic, sizes }: Recurrent, phase: Phase, half: Half, unit: Expr) {
   const { gates, suffix } = phase;
-  const { of, prefix, from, elem, stride, terms } = half;
+  const { of, prefix, from, elem, terms } = half;
   const [scalar, lanes] = [scalarOf(elem), gates.length];
   const order = rowsOf(phase, sizes.hidden);
   const end = arithmetic.end(prefix, of, order);
@@ -238,7 +231,7 @@ function halfSums({ arithmetic, sizes }: Recurrent, phase: Phase, half: Half, un
           const name = `${of}_${k}${suffix}`;
           const weight = (g: number): Expr => load(pointerName, arithmetic.weight, k * lanes + g);
           return [
-            constant(name, load(from, elem, mul(add(i, k), stride))),
+            constant(name, load(from, elem, add(i, k))),
             ...times(lanes, (g) => accumulate(lane(g), mul(local(name, scalar), weight(g)))),
           ];
         }).flat(),
@@ -292,9 +285,10 @@ function lstmStep(r: Recurrent): Code {
 }
 
 /** The update gate's mixture of a state and a candidate, stored. */
-function mixture({ arithmetic: a }: Recurrent, lines: Lines, unit: Expr, update: Expr, sum: Expr): void {
+function mixture(r: Recurrent, lines: Lines, unit: Expr, update: Expr, sum: Expr): void {
+  const { arithmetic: a } = r;
   const candidate = lines.hold('fresh', a.limited(a.tanh(lines.hold, 'candidate', sum)));
-  const [array, elem] = a.wide ? (['cells', a.cell] as const) : (['state', a.state] as const);
+  const [array, elem] = fullState(r);
   const old = lines.hold('old', load(array, elem, unit));
   lines.store(a.wide ? 'cells' : 'next', elem, unit, a.mixed(update, old, candidate));
 }
@@ -344,13 +338,19 @@ function stepOf(r: Recurrent): Code {
   }
 }
 
-const hasCells = ({ cell, arithmetic }: Recurrent): boolean =>
-  cell === 'lstm' || (cell === 'gru' && arithmetic.wide);
+/** Whether the states are kept in full in the cells. */
+const isWide = ({ cell, arithmetic }: Recurrent): boolean => cell === 'gru' && arithmetic.wide;
+
+/** Where the states lie in full. */
+const fullState = (r: Recurrent): readonly [string, Elem] =>
+  isWide(r) ? ['cells', r.arithmetic.cell] : ['state', r.arithmetic.state];
+
+const hasCells = (r: Recurrent): boolean => r.cell === 'lstm' || isWide(r);
 
 /** The next states become the states. */
 function taken(r: Recurrent): readonly Stmt[] {
-  const { arithmetic: a, sizes, cell } = r;
-  if (cell !== 'gru' || !a.wide) return [copy(a.state, ['state', 0], ['next', 0], sizes.hidden)];
+  const { arithmetic: a, sizes } = r;
+  if (!isWide(r)) return [copy(a.state, ['state', 0], ['next', 0], sizes.hidden)];
   return loop('taken', sizes.hidden, (u) => [store('state', a.state, u, a.narrow(load('cells', a.cell, u)))]);
 }
 
@@ -372,14 +372,19 @@ function startOf(start: Start, from: string, zero: Expr, index: Expr): Expr {
 function begin(r: Recurrent, first: Expr): readonly Stmt[] {
   const { arithmetic: a, sizes, starts, cell } = r;
   const zero = a.state === 'f32' ? float(0) : int(0);
-  const cellOf = (u: Expr): Expr =>
-    cell === 'lstm'
-      ? startOf(starts.cell, 'cell_in', zero, add(first, u))
-      : a.widened(load('state', a.state, u));
-  return loop('first', sizes.hidden, (u) => [
-    store('state', a.state, u, startOf(starts.state, 'state_in', zero, add(first, u))),
-    ...(hasCells(r) ? [store('cells', a.cell, u, cellOf(u))] : []),
-  ]);
+  const state = (u: Expr): Expr => startOf(starts.state, 'state_in', zero, add(first, u));
+  return loop('first', sizes.hidden, (u) => {
+    if (isWide(r))
+      return [
+        store('cells', a.cell, u, state(u)),
+        store('state', a.state, u, a.narrow(load('cells', a.cell, u))),
+      ];
+    const cellOf = startOf(starts.cell, 'cell_in', zero, add(first, u));
+    return [
+      store('state', a.state, u, state(u)),
+      ...(cell === 'lstm' ? [store('cells', a.cell, u, cellOf)] : []),
+    ];
+  });
 }
 
 /** Elements of the states in an output, from `first` on. */
@@ -397,8 +402,8 @@ function give(
 
 /** All steps of a sample. */
 function sampleOf(r: Recurrent, step: Code, sample: Expr): readonly Stmt[] {
-  const { arithmetic: a, attrs, sizes, strides } = r;
-  const { steps, batch, hidden } = sizes;
+  const { arithmetic: a, attrs, sizes } = r;
+  const { steps, batch, inputs, hidden } = sizes;
   const first = mul(sample, hidden);
   return [
     ...begin(r, first),
@@ -406,13 +411,13 @@ function sampleOf(r: Recurrent, step: Code, sample: Expr): readonly Stmt[] {
       const time = attrs.backward ? sub(steps - 1, i) : i;
       const row = attrs.batchFirst ? add(mul(sample, steps), time) : add(mul(time, batch), sample);
       return [
-        pointer('x', 'in', a.x, add(mul(sample, strides.sample), mul(time, strides.step))),
+        pointer('x', 'in', a.x, mul(row, inputs)),
         ...step.body,
         ...taken(r),
         ...give(r.all, ['out', 'state', a.state], mul(row, hidden), hidden),
       ];
     }),
-    ...give(r.last, ['state_out', 'state', a.state], first, hidden),
+    ...give(r.last, ['state_out', ...fullState(r)], first, hidden),
     ...give(r.lastCell, ['cell_out', 'cells', a.cell], first, hidden),
   ];
 }
@@ -441,7 +446,7 @@ function paramsOf(r: Recurrent): readonly Param[] {
     ...made('state_out', r.last, batch * hidden),
     ...made('cell_out', r.lastCell, batch * hidden),
     scratch('state', a.state),
-    ...(cell === 'gru' && a.wide ? [] : [scratch('next', a.state)]),
+    ...(isWide(r) ? [] : [scratch('next', a.state)]),
     ...(hasCells(r) ? [scratch('cells', a.cell)] : []),
     ...(resetsBefore ? [scratch('updates', gateElem(a)), scratch('kept', a.state)] : []),
   ];

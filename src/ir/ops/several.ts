@@ -1,0 +1,107 @@
+/** Sums, means, maxima and minima of any number of tensors, pair by pair. */
+import { at } from '../../base/errors.ts';
+import { broadcastShape } from '../geometry/broadcast.ts';
+import type { CanonicalOp, ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
+import { channelCount, type Shape, type Tensor } from '../tensor.ts';
+import { add } from './add.ts';
+import { type ClipAttrs, clip } from './clip.ts';
+import { checkLegacyBroadcast, pairwise } from './common/elementwise.ts';
+import { newestOpset, required } from './common/inputs.ts';
+import { rounded } from './common/round.ts';
+import { largerOf, smallerOf } from './products.ts';
+import { scaleShiftOf } from './scale-shift.ts';
+
+interface Several {
+  readonly value: (x: number, y: number) => number;
+  readonly pair: CanonicalOp;
+  /** Of a constant of one number, as bounds; absent: as any other. */
+  readonly bounds?: (c: number) => ClipAttrs;
+  /** The values are divided by how many there are. */
+  readonly mean?: true;
+}
+
+/** Of what was made so far and the next tensor. */
+function next({ pair, bounds }: Several, [made, name]: readonly [string, string], type?: InputType) {
+  const scalar = type?.constant?.data.length === 1 ? type.constant.data[0] : undefined;
+  if (bounds === undefined || scalar === undefined) return { op: pair, attrs: {}, inputs: [made, name] };
+  return { op: clip, attrs: bounds(scalar), inputs: [made] };
+}
+
+/** Activations first. */
+function chained(f: Several, { inputs, inputTypes, outputs }: NodeView<unknown>): readonly Replacement[] {
+  const output = at(outputs, 0);
+  const order = [...inputs.keys()].sort(
+    (i, j) => Number(inputTypes[i]?.constant !== undefined) - Number(inputTypes[j]?.constant !== undefined),
+  );
+  let made = at(inputs, at(order, 0));
+  return order.slice(1).map((i, k) => {
+    const last = k === order.length - 2 && !f.mean;
+    const replacement = next(f, [made, at(inputs, i)], inputTypes[i]);
+    made = last ? output : `${output}~${k}`;
+    return { ...replacement, outputs: [made] };
+  });
+}
+
+function canonicalize(f: Several, node: NodeView<unknown>): readonly Replacement[] {
+  if (node.inputs.length === 1) return [];
+  const parts = chained(f, node);
+  if (!f.mean) return parts;
+  const gain = Array.from(
+    { length: channelCount(required(node.outputTypes, 0, 'means').shape) },
+    () => 1 / node.inputs.length,
+  );
+  const shift = gain.map(() => 0);
+  const sum = at(at(parts, parts.length - 1).outputs, 0);
+  return [...parts, scaleShiftOf({ gain, shift }, [node.name, sum, at(node.outputs, 0)])];
+}
+
+const shapeOf = (inputs: readonly ({ readonly shape: Shape } | undefined)[]): Shape =>
+  inputs.map((_, i) => required(inputs, i, 'data').shape).reduce(broadcastShape);
+
+/** In float64, rounded once. */
+function combined({ value, mean }: Several, inputs: readonly (Tensor | undefined)[]): Tensor {
+  const wide = inputs.map((_, i): Tensor => {
+    const tensor = required(inputs, i, 'data');
+    return { ...tensor, dtype: 'float64', data: Float64Array.from(tensor.data) };
+  });
+  const { shape, data } = wide.reduce((x, y) => pairwise([x, y], value));
+  const values = Float64Array.from(data, (x) => (mean ? x / inputs.length : x));
+  return rounded(required(inputs, 0, 'data').dtype, shape, values);
+}
+
+const several = (kind: string, type: string, f: Several): ImportedOp => ({
+  kind,
+  onnx: {
+    [type]: {
+      since: 1,
+      upTo: newestOpset,
+      parse(node) {
+        checkLegacyBroadcast(node);
+        return {};
+      },
+    },
+  },
+  infer: (_attrs, inputs) => [{ dtype: required(inputs, 0, 'data').dtype, shape: shapeOf(inputs) }],
+  reference: (_attrs, inputs) => [combined(f, inputs)],
+  canonicalize: (node) => canonicalize(f, node),
+});
+
+const plus = (x: number, y: number): number => x + y;
+const sum = add;
+
+/** ONNX Sum-1, 6, 8, 13. */
+export const sumOf = several('sum', 'Sum', { value: plus, pair: sum });
+/** ONNX Mean-1, 6, 8, 13. */
+export const meanOf = several('mean', 'Mean', { value: plus, pair: sum, mean: true });
+/** ONNX Max-1, 6, 8, 12, 13. */
+export const maxOf = several('max', 'Max', {
+  value: Math.max,
+  pair: largerOf,
+  bounds: (lo) => ({ lo, hi: Number.POSITIVE_INFINITY }),
+});
+/** ONNX Min-1, 6, 8, 12, 13. */
+export const minOf = several('min', 'Min', {
+  value: Math.min,
+  pair: smallerOf,
+  bounds: (hi) => ({ lo: Number.NEGATIVE_INFINITY, hi }),
+});
