@@ -70,6 +70,7 @@ const passesThatMakeNodes = [
   'compose',
   'find-attention',
   'normalize-input',
+  'recognise',
   'settle-images',
   'settle-orders',
 ];
