@@ -5,7 +5,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Artifact } from '../../artifact/make.ts';
 import { InputError, must } from '../../base/errors.ts';
-import { joined, type ModelInput, prepareInput } from '../../data/inputs.ts';
+import { joined, type ModelInput, prepareInput } from '../../data/model-inputs.ts';
 import { isFolder, readBeside, readBytes, readSamples } from '../../data/node-files.ts';
 import { readNpz } from '../../data/npz.ts';
 import { channelsFirst, type Prepared, type PrepareOptions, sampleShapeOfSlot } from '../../data/prepare.ts';

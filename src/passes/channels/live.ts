@@ -25,9 +25,7 @@ export function liveChannels(graph: Graph<'float'>): (tensor: string) => Uint8Ar
   const marks = (name: string): Marks =>
     new Uint8Array(channelCount(must(graph.tensors.get(name), 'tensors have types').shape));
   const silent = new Map(graph.inputs.map((name) => [name, marks(name)]));
-  const links = graph.nodes.flatMap((node) =>
-    node.outputs.flatMap((name) => (name === '' ? [] : linksTo(graph, node, name, silent, marks))),
-  );
+  const links = graph.nodes.flatMap((node) => linksOf(graph, node, silent, marks));
   const live = new Map([...silent.keys()].map((name) => [name, marks(name)]));
   const liveIn = (name: string): Marks => must(live.get(name), 'activations have channels');
   for (const output of graph.outputs) liveIn(output).fill(1);
@@ -45,15 +43,26 @@ function wake({ audible, hears }: Link, sources: Marks, live: Marks): void {
   });
 }
 
-/** Also marks which channels of one of the node's outputs are silent: always 0. */
-function linksTo(
+/** Also marks which channels of the node's outputs are silent: always 0. */
+function linksOf(
   graph: Graph<'float'>,
   node: Node,
+  silent: Map<string, Marks>,
+  marks: (name: string) => Marks,
+): readonly Link[] {
+  const outputs = node.outputs.filter((name) => name !== '');
+  // What several outputs have in common is not said.
+  const channels: Channels = outputs.length > 1 ? { flow: 'opaque' } : channelsOf(graph, node);
+  return outputs.flatMap((output) => linksTo(node, channels, output, silent, marks));
+}
+
+function linksTo(
+  node: Node,
+  channels: Channels,
   output: string,
   silent: Map<string, Marks>,
   marks: (name: string) => Marks,
 ): readonly Link[] {
-  const channels = channelsOf(graph, node);
   const made = marks(output);
   const links = node.inputs.flatMap((input, i): Link[] => {
     const zero = silent.get(input);
