@@ -37,6 +37,7 @@ import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
 import { settleOrders } from './passes/settle-orders.ts';
+import { shortenOutputs } from './passes/shorten-outputs.ts';
 import type { MemoryPlan, PlanStrategy } from './plan/addresses.ts';
 import { assemble } from './plan/assemble.ts';
 import { showPlan } from './plan/text.ts';
@@ -100,6 +101,7 @@ export const passNames = [
   'import',
   canonicalize.name,
   'normalize-input',
+  shortenOutputs.name,
   findAttention.name,
   foldBatchNorm.name,
   fuse.name,
@@ -138,7 +140,8 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const stored = raw ?? (grids && normalizationBy(grids));
   const input = stored === undefined ? floatGraph : step.run(normalizeInput(stored), floatGraph);
   const fold = raw === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
-  const merged = step.run(fuse, step.run(fold, step.run(findAttention, input)));
+  const shorter = step.run(shortenOutputs, input);
+  const merged = step.run(fuse, step.run(fold, step.run(findAttention, shorter)));
   const images = step.run(settleImages, merged);
   const samples = options.arith === 'int8' && options.calibration !== undefined;
   const fused = samples

@@ -265,6 +265,8 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
    * input's bytes on, so that the readers of its output decide. Absent: its tensors hold 0.
    */
   readonly anyZeroPoint?: 'computes' | 'moves';
+  /** By output: which elements of the first output it holds, in its order; undefined where it holds others. */
+  repeats?(attrs: A, inputs: readonly (InputType | undefined)[]): readonly (ArrayLike<number> | undefined)[];
   /** Set where `reference` gives one tensor more than outputs: numbers kept inside, whose range `quantize` needs. */
   readonly inside?: true;
   /** What becomes of maps of single channels before and behind it: gains, shifts and bounds. */
