@@ -2,6 +2,7 @@ import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { add } from './add.ts';
 import { argMax, argMin } from './arg-extreme.ts';
 import { div, mul, neg, sub } from './arithmetic.ts';
+import { attention } from './attention.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
@@ -15,6 +16,7 @@ import { convTranspose } from './conv-transpose.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
 import { einsum } from './einsum.ts';
+import { embedding } from './embedding.ts';
 import { flatten } from './flatten.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
@@ -81,11 +83,13 @@ const canonical: readonly CanonicalOp[] = [
   asinh,
   atan,
   atanh,
+  attention,
   avgPool,
   batchNorm,
   ceil,
   clip,
   conv,
+  embedding,
   cos,
   cosh,
   elu,
