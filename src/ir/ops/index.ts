@@ -56,7 +56,7 @@ import { reductions } from './reductions.ts';
 import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
-import { resize } from './resize.ts';
+import { resize } from './resizing.ts';
 import { line, scaleShift } from './scale-shift.ts';
 import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
