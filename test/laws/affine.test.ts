@@ -17,7 +17,7 @@ import { conv } from '../../src/ir/ops/conv.ts';
 import { ops } from '../../src/ir/ops/index.ts';
 import { countOf, floats, type Shape, type Tensor, type TensorType } from '../../src/ir/tensor.ts';
 import { Draw } from '../support/draw.ts';
-import { realSamples } from '../support/functions.ts';
+import { ofSquareAndSine, realSamples } from '../support/functions.ts';
 import { pairSamples } from '../support/pairs.ts';
 import { fixedSeed, freshSeed, runsOf } from '../support/seeds.ts';
 
@@ -170,6 +170,7 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
     const shape = oneOf(draw, [1, 3, 2, 4], [1, 5], [1, 4, 3]);
     return { attrs: {}, x: drawn(draw, shape), more: [drawn(draw, [shape[1]!]), drawn(draw, [shape[1]!])] };
   },
+  formula: (draw) => ({ attrs: ofSquareAndSine, x: drawn(draw, [1, 3, 4]) }),
   line: (draw) => ({ attrs: { gain: -1.5, shift: 0.25 }, x: drawn(draw, [1, 3, 4]) }),
   ...Object.fromEntries(
     pairSamples
@@ -314,6 +315,7 @@ const met: Readonly<Record<string, readonly string[]>> = {
   transpose: ['opaque'],
   scaleShift: ['channelwise', 'alone'],
   line: ['opaque'],
+  formula: ['opaque'],
   ...Object.fromEntries(
     [...pairSamples.filter(({ op }) => op.kind !== 'add'), ...realSamples].map(({ op }) => [
       op.kind,

@@ -279,7 +279,9 @@ function requireFloat(
 ): void {
   const constants = constantsOf(graph, node);
   const inputs = node.inputs.map((name, i) => constants[i] ?? values.get(name)!);
-  const moved = node.inputs.map((name, i) => constants[i] ?? errors.get(name) ?? zeros(inputs[i]!));
+  const moved = node.inputs.map((name, i) =>
+    constants[i] === undefined ? (errors.get(name) ?? zeros(inputs[i]!)) : undefined,
+  );
   const [output] = node.outputs;
   const ideal = node.op.reference(node.attrs, inputs)[0]!;
   const error = nodeError(

@@ -16,7 +16,7 @@ import { rounded } from './round.ts';
 export interface Pointwise<A> {
   readonly kind: string;
   /** What the comment above its kernel calls it. */
-  readonly title: string;
+  readonly title: string | ((attrs: A) => string);
   readonly onnx: Readonly<Record<string, OnnxRule<A>>>;
   /** The real function. */
   value(attrs: A, x: number): number;
@@ -60,6 +60,9 @@ function insideDomain(values: Float64Array): Float64Array {
 }
 
 type Loop = Pick<Elementwise, 'tables' | 'value'>;
+
+const titleOf = <A>({ title }: Pointwise<A>, attrs: A): string =>
+  typeof title === 'string' ? title : title(attrs);
 
 function kernelOf(title: string, context: KernelContext, elem: 'u8' | 'f32', loop: Loop): Kernel {
   const output = must(context.outputs[0], 'an output');
@@ -125,13 +128,15 @@ export const pointwise = <A>(f: Pointwise<A>): CanonicalOp<A, Lookup> => ({
   }),
   rows: undefined,
   gradient: gradientOf(f),
-  int8(_attrs, { table }, context) {
+  int8(attrs, { table }, context) {
     const name = `${context.name}_table`;
-    return kernelOf(f.title, context, 'u8', {
+    return kernelOf(titleOf(f, attrs), context, 'u8', {
       tables: [{ name, elem: 'u8', data: table }],
       value: (inputs) => load(name, 'u8', only(inputs)),
     });
   },
   float32: (attrs, context) =>
-    kernelOf(f.title, context, 'f32', { value: (inputs, hold) => f.float32(attrs, only(inputs), hold) }),
+    kernelOf(titleOf(f, attrs), context, 'f32', {
+      value: (inputs, hold) => f.float32(attrs, only(inputs), hold),
+    }),
 });
