@@ -145,6 +145,11 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
     more: [drawn(draw, [1, 3, 4]), drawn(draw, [1, 4, 2])],
     activations: 3,
   }),
+  embedding: (draw) => ({
+    attrs: {},
+    x: { dtype: 'int32', shape: [1, 3], data: Int32Array.of(2, -1, 0) },
+    more: [drawn(draw, [4, 2])],
+  }),
   linear(draw) {
     const [rows, columns] = [draw.int(1, 4), draw.int(1, 5)];
     const weight = drawn(draw, [rows, columns], 1);
@@ -313,6 +318,7 @@ const met: Readonly<Record<string, readonly string[]>> = {
   conv: ['after', 'before', 'barred', 'no before'],
   linear: ['after', 'before'],
   maxPool: ['commuting', 'barred'],
+  embedding: ['opaque'],
   matrices: ['opaque'],
   attention: ['opaque'],
   resample: ['commuting', 'barred'],
