@@ -13,7 +13,7 @@ import type {
   ScaleContext,
   WeightBits,
 } from '../ir/graph/op.ts';
-import { holding, quantOf, withCheapZero } from '../ir/integers/quant.ts';
+import { holding, quantOf, steepRange, withCheapZero } from '../ir/integers/quant.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 import type { Calibration } from './calibrate.ts';
 import type { Pass } from './pass.ts';
@@ -46,7 +46,7 @@ function quantizeGraph(
 ): Graph<'int8'> {
   const quants = new Map<string, Quant>();
   const rangeOf = (name: string): Range => {
-    const range = must(calibration.ranges.get(name), `tensor '${name}' was calibrated`);
+    const range = throughReaders(graph, name, calibration.ranges);
     return withCheapZero(holding(range, heldBeside(graph, name)));
   };
   for (const input of graph.inputs) quants.set(input, options.input ?? quantOf(rangeOf(input)));
@@ -78,6 +78,22 @@ function quantizeGraph(
     }),
   );
   return { ...graph, stage: 'int8', tensors, nodes };
+}
+
+/**
+ * The calibrated range, without what all readers are flat on: where a sigmoid is within half a step of 1, its input need not
+ * be told from larger ones.
+ */
+function throughReaders(graph: Graph<'float'>, name: string, ranges: Calibration['ranges']): Range {
+  const rangeOf = (tensor: string): Range => must(ranges.get(tensor), `tensor '${tensor}' was calibrated`);
+  const whole = rangeOf(name);
+  const readers = graph.nodes.filter(({ inputs }) => inputs.includes(name));
+  if (readers.length === 0 || graph.outputs.includes(name)) return whole;
+  const bent = readers.map(({ op: { real, anyZeroPoint }, attrs, outputs }): Range => {
+    if (real === undefined || anyZeroPoint !== 'computes') return whole;
+    return steepRange((x) => real.value(attrs, x), whole, rangeOf(at(outputs, 0)));
+  });
+  return { lo: Math.min(...bent.map(({ lo }) => lo)), hi: Math.max(...bent.map(({ hi }) => hi)) };
 }
 
 /** Values that a tensor's range must hold besides those that it took: 0, unless no operator needs it, and padding. */

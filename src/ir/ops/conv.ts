@@ -17,6 +17,7 @@ import {
   macOutputQuant,
   quantizeMac,
   weightsOf,
+  withTable,
 } from '../integers/mac.ts';
 import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -373,6 +374,7 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
       return attrs.pool === undefined ? clamped : largestOf(steps, attrs.pool, clamped);
     },
   },
+  withTable,
   int8: (attrs, q, context) =>
     convKernel(
       attrs,
