@@ -1,8 +1,8 @@
 /**
- * npm run campaign -- --nets 20000 [--seed S] [--targets host-gcc,cortex-m4,...] [--every N] [--laws none]
+ * npm run campaign -- --nets 20000 [--seed S] [--targets host-gcc,cortex-m4,...] [--every N] [--laws none] [--networks none]
  * The laws of the test suite on many more random networks. Every network is held to every law; every `every`-th
  * batch of 50 (default: each) is compiled for the targets in turn, and always for the first. `--laws none` leaves
- * out all but the comparison on targets.
+ * out all but the comparison on targets. Then all of models/networks, each on the first target and one of the others.
  */
 import { parseArgs } from 'node:util';
 import { chips, type TargetName, targetNamed } from '../src/targets/targets.ts';
@@ -100,7 +100,6 @@ for (let batch = 0; batch * perBatch < nets; batch++) {
     console.log(`${counts.nets} networks, ${counts.bytes} bytes compared, ${seconds.toFixed(0)} s`);
   }
 }
-/** The networks of models/networks, each on the first target and one of the others. */
 for (const [i, one] of (values.networks === 'none' ? [] : listed).entries()) {
   const { complaints } = await studied(one, targetsOf(i * every));
   if (complaints.length > 0) counts.mismatches++;

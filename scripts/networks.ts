@@ -29,7 +29,9 @@ function line({ one, result, complaints }: Studied): string {
   const head = `${one.name} (${one.family}, ${one.exporter} exporter, opset ${one.opset})`;
   const tail = complaints.length === 0 ? '' : `\n    NOT AS LISTED: ${complaints.join('; ')}`;
   if (result.kind === 'refused') return `${head}: refused${tail}`;
-  return `${head}: float error ${result.floatError.toExponential(1)}, int8 ${result.quality.toFixed(1)} dB${tail}`;
+  const top1 = result.top1 && `, top-1 ${result.top1.float32} % and ${result.top1.int8} %`;
+  const int8 = `int8 ${result.quality.toFixed(1)} dB`;
+  return `${head}: float error ${result.floatError.toExponential(1)}, ${int8}${top1 ?? ''}${tail}`;
 }
 
 /** Without the names and numbers of the single network. */

@@ -20,7 +20,7 @@ export interface Api {
     bytes: Uint8Array,
     source: Sizes & { readonly name: string; readonly external: (location: string) => Uint8Array },
   ): Graph<'imported'>;
-  /** Canonical operators, batch 1, all shapes known. */
+  /** Canonical operators, all shapes known. */
   toFloatGraph(graph: Graph<'imported'>): Graph<'float'>;
   compile(graph: Graph<'imported'>, options: CompileOptions): Compiled;
   /** Names of the passes, in order. */

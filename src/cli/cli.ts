@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import pc from 'picocolors';
+import { didYouMean } from '../text/nearest.ts';
 import type { Api } from './api.ts';
 import { addCompile } from './commands/compile.ts';
 import { addDemo } from './commands/demo.ts';
@@ -38,13 +39,15 @@ Try:
 `);
 }
 
-/** Commander's message on one line, as all of ours are. */
+/** Commander's message on one line, as all of ours are; it suggests commands and options, and no choices. */
 const usageError = (text: string): string => {
   const plain = text
     .replace(/^error: /, '')
     .trim()
     .replaceAll(/\s*\n\s*/g, ' ');
-  return `thimble: ${plain} (thimble --help shows what there is)\n`;
+  const [, word, choices] = /argument '(.*)' is invalid. Allowed choices are (.*)\.$/.exec(plain) ?? [];
+  const meant = word === undefined ? undefined : didYouMean(word, (choices ?? '').split(', '));
+  return `thimble: ${plain}${meant === undefined ? '' : ` (${meant})`} (thimble --help shows what there is)\n`;
 };
 
 function programFor(io: Io, version: string): Command {

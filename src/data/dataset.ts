@@ -59,6 +59,8 @@ function remedies([c, h, w]: Chw, sample: Shape): string[] {
   return [...pad, `--resize ${wantH}x${wantW}`];
 }
 
+const isWhole = ({ dtype }: Samples['array']): boolean => dtype !== 'float32' && dtype !== 'float64';
+
 function mismatch(
   { where, array }: Samples,
   views: readonly View[],
@@ -70,6 +72,13 @@ function mismatch(
   const changed = from !== undefined && (done.pad !== undefined || done.resize !== undefined);
   const after = changed ? `, ${showShape(sizeAfter(from, done))} after --resize and --pad` : '';
   const options = from ? remedies(from, sample) : [];
+  if (array.shape.length === 1 && isWhole(array))
+    return new InputError({
+      where,
+      found: `a list of ${array.shape[0]} whole numbers`,
+      supported: `samples of ${showShape(sample)} for this model`,
+      todo: 'are these the labels? give the samples here, and them as --labels',
+    });
   return new InputError({
     where,
     found: `an array of shape ${showShape(array.shape)}${from ? `: samples of ${showShape(from)}` : ''}${after}`,

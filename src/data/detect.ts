@@ -26,6 +26,9 @@ function unpacked(file: NamedBytes): NamedBytes {
 
 const isCifar = (name: string): boolean => /\.bin(\.gz)?$/i.test(name);
 
+/** Text of whole numbers. */
+const isNumbers = (bytes: Uint8Array): boolean => /^[\d\s,]+$/.test(textOfBytes(bytes.subarray(0, 1000)));
+
 /**
  * The samples of a file: .npy, .npz, idx, CIFAR-10's .bin, or one PNG picture; all but the last also gzipped.
  * `channels` is what the model wants, for pictures that can be either gray or coloured.
@@ -42,7 +45,9 @@ export function decodeSamples(file: NamedBytes, channels?: number): Samples {
     where: name,
     found: 'a file of unknown format',
     supported: '.npy, .npz, idx and CIFAR-10 .bin (each also gzipped), .png, a folder of .png',
-    todo: "save the samples with numpy.save('samples.npy', array)",
+    todo: isNumbers(bytes)
+      ? 'are these the labels? give the samples here, and them as --labels'
+      : "save the samples with numpy.save('samples.npy', array)",
   });
 }
 

@@ -2,12 +2,16 @@
 import { InputError } from '../base/errors.ts';
 import type { Tensor } from '../ir/tensor.ts';
 
-const bad = (where: string, found: string): InputError =>
+const bad = (
+  where: string,
+  found: string,
+  todo = 'convert the labels to whole numbers counted from 0',
+): InputError =>
   new InputError({
     where,
     found,
     supported: 'one class number (0, 1, 2, ...) per sample, as idx1, .npy, .npz or a text file',
-    todo: 'convert the labels to whole numbers counted from 0',
+    todo,
   });
 
 function checked(numbers: ArrayLike<number>, where: string): Int32Array {
@@ -21,7 +25,12 @@ function checked(numbers: ArrayLike<number>, where: string): Int32Array {
 /** @throws InputError unless it is one axis (or N x 1) of whole numbers from 0 on. */
 export function labelsOf(array: Tensor, where: string): Int32Array {
   const axes = array.shape.filter((n) => n !== 1).length;
-  if (axes > 1) throw bad(where, `an array of shape ${array.shape.join('x')}`);
+  if (axes > 1)
+    throw bad(
+      where,
+      `an array of shape ${array.shape.join('x')}`,
+      'are these the samples? give the labels here',
+    );
   return checked(array.data, where);
 }
 

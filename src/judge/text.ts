@@ -17,9 +17,11 @@ export function samplesText({ calibration, samples, heldBack }: Agreement): stri
 }
 
 /** The line of every int8 build. */
-export function agreementText({ output, worst, sameClass }: Agreement): string {
+export function agreementText({ output, outputs, worst, sameClass }: Agreement): string {
+  const which =
+    outputs === undefined ? '' : ` at output '${output.tensor}', the farthest of ${outputs.length}`;
   const same = sameClass === undefined ? '' : `, same class ${share(sameClass)}`;
-  return `int8 against float: ${decibelText(fromGiven(output).sqnr)}${same}; worst layer ${worst.kernel} ${decibelText(fromGiven(worst).sqnr)}`;
+  return `int8 against float: ${decibelText(fromGiven(output).sqnr)}${which}${same}; worst layer ${worst.kernel} ${decibelText(fromGiven(worst).sqnr)}`;
 }
 
 /** Where weights were changed: what quantization alone costs. */

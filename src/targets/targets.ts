@@ -1,5 +1,6 @@
 /** Where generated C can be run: the host, and microcontrollers under QEMU. */
 import { InputError } from '../base/errors.ts';
+import { didYouMean } from '../text/nearest.ts';
 import type { ToolName } from './tools.ts';
 
 export interface Region {
@@ -175,9 +176,12 @@ const isTarget = (name: string): name is TargetName => Object.hasOwn(targets, na
 export function targetNamed(name: string): TargetName {
   const full = name === 'host' ? 'host-gcc' : name;
   if (isTarget(full)) return full;
+  const names = ['host', ...targetNames];
+  const todo = didYouMean(name, names);
   throw new InputError({
     where: 'target',
     found: `'${name}'`,
-    supported: ['host', ...targetNames].join(', '),
+    supported: names.join(', '),
+    ...(todo === undefined ? {} : { todo }),
   });
 }

@@ -3,7 +3,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildOf, loadArtifact } from '../../src/artifact/make.ts';
 import type { VerifyRow } from '../../src/artifact/node-verify.ts';
-import { readNpy } from '../../src/data/npy.ts';
+import { readNpy, writeNpy } from '../../src/data/npy.ts';
+import { floats } from '../../src/ir/tensor.ts';
 import { type Bench, bench } from '../support/cli.ts';
 import { encodeModel, valueInfo } from '../support/onnx-model.ts';
 import { sampleFiles } from '../support/sample-files.ts';
@@ -121,6 +122,42 @@ describe('thimble eval', () => {
       ],
       agreement: share,
     });
+  });
+
+  test('without labels: signal to noise against float, and the error against what is expected', async () => {
+    const compared = await cli.run('eval', out, '--input', files.images, '--against', model);
+    expect(compared).toMatchObject({ code: 0, err: '' });
+    expect(compared.out).toMatch(/\nfloat .*\nint8 .* [0-9.]+ dB\n20 samples\n$/);
+    const zeros = path.join(files.folder, 'zeros.npy');
+    writeFileSync(zeros, writeNpy(floats([files.count, 10], new Float32Array(files.count * 10))));
+    const argv = ['eval', out, '--input', files.images, '--expected', zeros, '--json'];
+    const { scores } = JSON.parse((await cli.run(...argv)).out) as { scores: { error: number }[] };
+    const run = await cli.run('run', out, '--input', files.images, '--json');
+    const { outputs } = JSON.parse(run.out) as { outputs: number[][] };
+    const squares = outputs.flat().map((y) => y * y);
+    expect(scores).toEqual([{ engine: 'int8', output: expect.any(String), error: expect.any(Number) }]);
+    expect(scores[0]!.error).toBeCloseTo(squares.reduce((sum, y) => sum + y, 0) / squares.length, 6);
+    expect((await cli.run('eval', out, '--input', files.images)).err).toMatch(
+      /samples without labels; .* --expected/,
+    );
+    expect((await cli.run('eval', out, '--input', files.images, '--expected', 'input')).err).toMatch(
+      /--expected input: 20480 numbers for 20 samples; supported: 10 per sample/,
+    );
+  });
+
+  test('labels in the place of samples, and samples in the place of labels', async () => {
+    const { images, labels } = files;
+    expect((await cli.run('eval', out, '--input', labels, '--labels', labels)).err).toMatch(
+      /are these the labels\? give the samples here/,
+    );
+    const array = path.join(files.folder, 'labels.npy');
+    writeFileSync(array, writeNpy({ dtype: 'uint8', shape: [20], data: new Uint8Array(20) }));
+    expect((await cli.run('eval', out, '--input', array, '--labels', labels)).err).toMatch(
+      /a list of 20 whole numbers; .* are these the labels\?/,
+    );
+    expect((await cli.run('eval', out, '--input', images, '--labels', images)).err).toMatch(
+      /are these the samples\? give the labels here/,
+    );
   });
 
   test('--min-top1: exit code 1 below it', async () => {

@@ -42,6 +42,10 @@ describe('thimble', () => {
   test.each([
     [['frobnicate'], "unknown command 'frobnicate'"],
     [['demo', '--frob'], "unknown option '--frob'"],
+    [['compil', 'x.onnx'], "unknown command 'compil' (Did you mean compile?)"],
+    [['compile', 'x.onnx', '--target', 'cortexm4'], "(did you mean 'cortex-m4'?)"],
+    [['compile', 'x.onnx', '--flash', '12'], 'Are these bytes? Write 12KB or 12B.'],
+    [['inspect', 'x.onnx', '--axis', 'frames'], 'for example frames=98'],
     [['compile'], "missing required argument 'model.onnx'"],
     [['run', 'x.onnx'], "required option '--input <FILE>' not specified"],
     [['compile', 'x.onnx', '--samples', 'many'], "argument 'many' is invalid"],

@@ -23,7 +23,7 @@ import { alongSamples } from '../support/along-samples.ts';
 import { Draw } from '../support/draw.ts';
 import { floatGraph, layer } from '../support/float-graph.ts';
 import { randomTensor, seedArbitrary } from '../support/float-tensors.ts';
-import { realSamples } from '../support/functions.ts';
+import { ofSquareAndSine, realSamples } from '../support/functions.ts';
 import { pairSamples } from '../support/pairs.ts';
 import { type Windows, windowsArbitrary } from '../support/windows.ts';
 
@@ -249,6 +249,7 @@ const cases: Readonly<Record<string, Cases>> = {
     fc
       .tuple(shapes, fc.nat())
       .map(([shape, n]) => ({ shape, attrs: { axis: n % shape.length }, constants: [] })),
+  formula: () => shapes.map((shape) => ({ shape, attrs: ofSquareAndSine, constants: [] })),
   line: () => shapes.map((shape) => ({ shape, attrs: { gain: -1.5, shift: 0.25 }, constants: [] })),
   ...Object.fromEntries(
     pairSamples.filter(({ op }) => op.kind !== 'add').map(({ op, attrs }) => [op.kind, pairs(attrs)]),

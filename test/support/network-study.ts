@@ -3,10 +3,11 @@ import { InputError } from '../../src/base/errors.ts';
 import type { TargetName } from '../../src/targets/targets.ts';
 import { compareOn } from './native-laws.ts';
 import { type Compiled, compiledNetwork, type Judged, judged, type Listed, oneRun } from './real-networks.ts';
+import { areThere, type Top1, top1Complaints, top1Of } from './trained-networks.ts';
 
 export type Result =
   | { readonly kind: 'refused'; readonly error: InputError }
-  | ({ readonly kind: 'compiled' } & Judged);
+  | ({ readonly kind: 'compiled'; readonly top1?: Top1 } & Judged);
 
 export interface Studied {
   readonly one: Listed;
@@ -35,8 +36,14 @@ export async function studied(one: Listed, targets: readonly TargetName[]): Prom
     const compiled = compiledNetwork(one);
     const found = judged(one, compiled);
     const wrong = one.refused === undefined ? [] : ['listed as refused, and compiles'];
-    const complaints = [...wrong, ...found.complaints, ...(await differing(one, compiled, targets))];
-    return { one, result: { kind: 'compiled', ...found }, complaints };
+    const top1 = one.trained !== undefined && areThere(one.trained) ? top1Of(one, one.trained) : undefined;
+    const complaints = [
+      ...wrong,
+      ...found.complaints,
+      ...(top1 === undefined ? [] : top1Complaints(one, top1)),
+      ...(await differing(one, compiled, targets)),
+    ];
+    return { one, result: { kind: 'compiled', ...found, ...(top1 && { top1 }) }, complaints };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     const complaints = one.refused === undefined ? [error.complaint.found] : [];

@@ -8,7 +8,7 @@ import { at } from '../../base/errors.ts';
 import { indexOfLargest } from '../../base/extremes.ts';
 import type { Compiled } from '../../compile.ts';
 import { digitSide, drawDigit } from '../../data/digits.ts';
-import { prepareInput } from '../../data/inputs.ts';
+import { prepareInput } from '../../data/model-inputs.ts';
 import { readBytes } from '../../data/node-files.ts';
 import type { Prepared } from '../../data/prepare.ts';
 import type { Graph } from '../../ir/graph/graph.ts';

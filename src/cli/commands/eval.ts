@@ -5,7 +5,7 @@ import { requireClasses, requireLabelCount } from '../../data/labels.ts';
 import { readLabels } from '../../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import { countOf } from '../../ir/tensor.ts';
-import { formatPercent } from '../../text/numbers.ts';
+import { formatMany, formatPercent } from '../../text/numbers.ts';
 import { formatShare, type Share, wilson } from '../../text/wilson.ts';
 import { type Context, printJson } from '../context.ts';
 import { exitCodes } from '../exit.ts';
@@ -28,6 +28,7 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
+import { readExpected, scoresOf, scoreTable } from '../flags/scores.ts';
 import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import {
   compiledEngine,
@@ -44,6 +45,7 @@ import { type Progress, progressOn } from '../progress.ts';
 interface Flags extends InputFlags, QuantizeFlags, SizeFlags {
   readonly input: SampleFiles;
   readonly labels?: string;
+  readonly expected?: string;
   readonly against?: string;
   readonly limit?: number;
   readonly minTop1?: number;
@@ -74,15 +76,20 @@ function enginesOf(
   return engines;
 }
 
-function labelsFor(flags: Flags, prepared: Prepared): Int32Array {
+const withoutLabels = (where: string): InputError =>
+  new InputError({
+    where,
+    found: 'samples without labels',
+    supported: 'class numbers (--labels), numbers (--expected), or the float network beside its program',
+    todo: 'give --labels FILE, or --expected FILE, or --calibrate FILE with a model and --against MODEL with a folder',
+  });
+
+/** Undefined where outputs are judged as numbers. */
+function labelsFor(flags: Flags, prepared: Prepared): Int32Array | undefined {
+  if (flags.expected !== undefined) return undefined;
   const labels = flags.labels === undefined ? prepared.labels : readLabels(flags.labels);
-  if (labels === undefined)
-    throw new InputError({
-      where: prepared.where,
-      found: 'samples without labels',
-      supported: 'idx1, .npy, .npz or text with one class number per sample',
-      todo: 'give --labels FILE',
-    });
+  if (labels === undefined && flags.minTop1 !== undefined) throw withoutLabels(prepared.where);
+  if (labels === undefined) return undefined;
   requireLabelCount(labels, prepared.count, flags.labels ?? prepared.where);
   return labels;
 }
@@ -160,6 +167,41 @@ function judge(context: Context, { engines }: Result, minimum: number | undefine
   context.finish(exitCodes.foundWrong);
 }
 
+/** By classes, a label for each sample that is run. */
+function top1(
+  context: Context,
+  engines: readonly Engine[],
+  prepared: Prepared,
+  labels: Int32Array,
+  flags: Flags,
+  progress: Progress,
+): void {
+  const outputs = countOf(at(at(engines, 0).outputs, 0).shape);
+  requireClasses(labels, outputs, flags.labels ?? prepared.where);
+  const classes = classify(engines, prepared, labels.length, progress);
+  const result = resultOf(engines, classes, labels);
+  if (flags.json) printJson(context, jsonOf(result));
+  else describe(context, result);
+  judge(context, result, flags.minTop1);
+}
+
+/** Without classes: the outputs as numbers. */
+function score(
+  context: Context,
+  engines: readonly Engine[],
+  prepared: Prepared,
+  count: number,
+  flags: Flags,
+  progress: Progress,
+): void {
+  if (flags.expected === undefined && engines.length < 2) throw withoutLabels(prepared.where);
+  const expected =
+    flags.expected === undefined ? undefined : readExpected(flags.expected, at(engines, 0), prepared);
+  const scores = scoresOf(engines, prepared, count, expected, progress);
+  if (flags.json) printJson(context, { command: 'eval', samples: count, scores });
+  else context.io.out(`${scoreTable(scores, context.io.columns)}\n${formatMany(count, 'sample')}\n`);
+}
+
 function run(context: Context, file: string, flags: Flags): void {
   const { api, io } = context;
   const loaded = load(api, file, flags);
@@ -170,22 +212,18 @@ function run(context: Context, file: string, flags: Flags): void {
   const progress = progressOn(io, flags.json === true);
   const engines = enginesOf(context, loaded, flags, options, progress);
   const count = Math.min(prepared.count, flags.limit ?? prepared.count);
-  const outputs = countOf(at(at(engines, 0).outputs, 0).shape);
-  requireClasses(labels, outputs, flags.labels ?? prepared.where);
-  const classes = classify(engines, prepared, count, progress);
-  const result = resultOf(engines, classes, labels.slice(0, count));
-  if (flags.json) printJson(context, jsonOf(result));
-  else describe(context, result);
-  judge(context, result, flags.minTop1);
+  if (labels === undefined) score(context, engines, prepared, count, flags, progress);
+  else top1(context, engines, prepared, labels.slice(0, count), flags, progress);
 }
 
 export function addEval(program: Command, context: () => Context): void {
   const command = program
     .command('eval')
-    .description('top-1 of a model on labelled samples, float against int8')
+    .description('how right a model is on samples, float against int8: top-1, or errors of numbers')
     .argument('<model.onnx|folder>', 'a model, or a folder that compile -o made')
     .requiredOption('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, folder of PNG', collected)
     .option('--labels <FILE>', 'class numbers: idx1, .npy, .npz, text (CIFAR-10 .bin has its own)')
+    .option('--expected <FILE>', 'numbers that the output should be; input: the samples themselves')
     .option('--against <MODEL>', 'with a folder: the .onnx it was made from, to compare with')
     .option('--limit <N>', 'only the first N samples', positiveInteger)
     .option('--min-top1 <PERCENT>', 'end with exit code 1 below this', percentage);
@@ -195,7 +233,8 @@ export function addEval(program: Command, context: () => Context): void {
       'after',
       `
 A model is evaluated in float, and with --calibrate compiled to int8 and
-compared too.
+compared too. Without labels outputs are judged as numbers: mean squared error
+against --expected, signal to noise against the float network.
 
 Examples:
   thimble eval lenet5.onnx --input t10k-images-idx3-ubyte.gz --pad 2 \\

@@ -59,6 +59,12 @@ function attempted({ api }: Context, graph: Graph<'imported'>, file: string): At
   }
 }
 
+const portFields = ({ name, shape, type }: ModelPort): object => ({
+  name,
+  shape: shape ?? null,
+  type: type ?? null,
+});
+
 function modelJson(graph: Graph<'imported'>, attempt: Attempt): object {
   const refused = attempt instanceof InputError;
   const shown = refused ? graph : attempt.floatGraph;
@@ -67,8 +73,8 @@ function modelJson(graph: Graph<'imported'>, attempt: Attempt): object {
     kind: 'model',
     name: graph.name,
     opset: graph.opset,
-    inputs: portsOf(shown, shown.inputs).map(({ name, shape = null }) => ({ name, shape })),
-    outputs: portsOf(shown, shown.outputs).map(({ name, shape = null }) => ({ name, shape })),
+    inputs: portsOf(shown, shown.inputs).map(portFields),
+    outputs: portsOf(shown, shown.outputs).map(portFields),
     operators: operatorCounts(graph),
     steps: refused ? null : stepsOf(attempt.program),
     float32: refused ? null : totalsOf(attempt.program),

@@ -33,13 +33,15 @@ export interface CompressFlags {
   readonly resume?: boolean;
 }
 
-/** `12KB`, `1.5KB`, `900`: bytes; 1 KB is 1,024. */
+/** `12KB`, `1.5KB`, `900B`: bytes; 1 KB is 1,024. No unit means bytes too, where there is no doubt of it. */
 export function parseSize(text: string): number {
   const [, number = '', unit = ''] = /^([0-9]+(?:\.[0-9]+)?)\s*(KB|K|MB|M|B)?$/i.exec(text) ?? [];
   const factor = { k: 1024, m: 1024 ** 2, b: 1 }[unit.charAt(0).toLowerCase()] ?? 1;
   const bytes = Math.floor(Number(number) * factor);
+  if (unit === '' && bytes > 0 && bytes < 1024)
+    throw new InvalidArgumentError(`Are these bytes? Write ${number}KB or ${number}B.`);
   if (number !== '' && bytes > 0) return bytes;
-  throw new InvalidArgumentError('It has to be a size, for example 900, 12KB or 1.5KB.');
+  throw new InvalidArgumentError('It has to be a size, for example 900B, 12KB or 1.5KB.');
 }
 
 const share = numberWithin(0, 1, 'a share from 0 to 1, for example 0.85');

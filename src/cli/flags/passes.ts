@@ -3,6 +3,7 @@
 import { InputError } from '../../base/errors.ts';
 import type { CompileOptions } from '../../compile.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
+import { didYouMean } from '../../text/nearest.ts';
 import type { Api } from '../api.ts';
 
 /** Ends a compilation from inside of its callback. */
@@ -39,6 +40,6 @@ export function textAfterPass(
     where: `${option} ${pass}`,
     found: known ? `a pass that does not run for ${options.arith}, or not on this input` : 'no such pass',
     supported: api.passNames.join(', '),
-    todo: 'choose one of these',
+    todo: (known ? undefined : didYouMean(pass, api.passNames)) ?? 'choose one of these',
   });
 }

@@ -1,7 +1,7 @@
 /** What a command is about (a model or an artifact), with the sample shape and the engines it offers. */
 
 import { InputError, must } from '../../base/errors.ts';
-import type { ModelInput } from '../../data/inputs.ts';
+import type { ModelInput } from '../../data/model-inputs.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import { inputTensors } from '../../ir/graph/evaluate.ts';
 import type { Graph } from '../../ir/graph/graph.ts';

@@ -71,7 +71,3 @@ export function refusal(where: string, obstacles: readonly Obstacle[]): InputErr
   if (groups.length === 1) return errorOf(at(groups, 0));
   return new InputError({ where, found: `${groups.length} things stand in the way`, lines: listed(groups) });
 }
-
-/** The lines of the message that `refusal` has, without its first. */
-export const obstacleLines = (obstacles: readonly Obstacle[]): readonly string[] =>
-  listed(grouped(obstacles));

@@ -147,9 +147,9 @@ function fromField(
   const values = listOf(encoding.field(tensor));
   requireCount(values.length, count, 'elements', where);
   const data = numbersFor(dtype, count);
-  values.forEach((value, i) => {
-    data[i] = encoding.value === undefined ? numberOf(value) : encoding.value(numberOf(value));
-  });
+  const { value = (number: number) => number } = encoding;
+  // Files of 100 MB come this way: forEach took twice as long.
+  for (let i = 0; i < count; i++) data[i] = value(numberOf(values[i]));
   return data;
 }
 

@@ -107,7 +107,7 @@ describe('thimble compile', () => {
       '-o',
       out,
       '--ram',
-      '1000',
+      '1000B',
       '--flash',
       '1MB',
       '--sparsity',

@@ -169,7 +169,7 @@ describe('models that were pruned elsewhere', () => {
 describe('budgets', () => {
   test('that can be kept: found, within them, and with the list of what was tried', async () => {
     const flash = Math.floor(plain.tableBytes * 0.6);
-    const built = await compiled('--flash', String(flash), '-o', inFolder('fits'));
+    const built = await compiled('--flash', `${flash}B`, '-o', inFolder('fits'));
     expect(built.tableBytes).toBeLessThanOrEqual(flash);
     expect(built.tried.length).toBeGreaterThan(1);
     expect(built.folder).toBe(inFolder('fits'));
@@ -177,7 +177,7 @@ describe('budgets', () => {
 
   test('the text says which of those tried it is', async () => {
     const flash = Math.floor(plain.tableBytes * 0.6);
-    const { out } = await bench().run('compile', model, ...base, '--flash', String(flash));
+    const { out } = await bench().run('compile', model, ...base, '--flash', `${flash}B`);
     const [, sparsity = ''] = /\nchosen: ([0-9.]+ %) zeros, [48] bits\n/.exec(out) ?? [];
     expect(sparsity).not.toBe('');
     expect(out).toMatch(new RegExp(`\n +${sparsity} `));
@@ -199,8 +199,8 @@ describe('budgets', () => {
   });
 
   test.each([
-    ['--flash', '20', 'constants'],
-    ['--ram', '10', 'RAM'],
+    ['--flash', '20B', 'constants'],
+    ['--ram', '10B', 'RAM'],
     ['--instructions', '50', 'instructions'],
   ])('%s that nothing reaches: exit 1, the nearest, nothing written', async (flag, limit, named) => {
     const out = inFolder('never');
@@ -214,7 +214,7 @@ describe('budgets', () => {
   });
 
   test('a limit beside --sparsity is only checked', async () => {
-    const { code, err } = await bench().run('compile', model, ...base, '--sparsity', '0.5', '--flash', '50');
+    const { code, err } = await bench().run('compile', model, ...base, '--sparsity', '0.5', '--flash', '50B');
     expect(code).toBe(1);
     expect(err).toMatch(/over budget: constants [0-9,]+ B, [0-9,]+ B over the limit of 50 B/);
   });

@@ -150,7 +150,7 @@ describe('an interrupted fine-tuning', () => {
 
 test('over budget: the checkpoint of the finished training stays', async () => {
   const out = inFolder('big');
-  const { code, err } = await bench().run(...command(out, ...sparse, '--flash', '100'));
+  const { code, err } = await bench().run(...command(out, ...sparse, '--flash', '100B'));
   expect(code).toBe(1);
   expect(err).toContain('over budget: constants');
   expect(existsSync(out)).toBe(false);

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { InputError } from '../../../src/base/errors.ts';
 import { identifierOf, loadModel, readPrepared, spread } from '../../../src/cli/flags/model.ts';
-import type { ModelInput } from '../../../src/data/inputs.ts';
+import type { ModelInput } from '../../../src/data/model-inputs.ts';
 import { readBeside } from '../../../src/data/node-files.ts';
 import { writeNpy } from '../../../src/data/npy.ts';
 import { writeNpz } from '../../../src/data/npz.ts';
