@@ -29,6 +29,7 @@ import {
 import { findAttention } from './passes/find-attention.ts';
 import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
+import { foldTables } from './passes/fold-tables.ts';
 import { fuse } from './passes/fuse.ts';
 import { inputGrids } from './passes/input-grids.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
@@ -112,6 +113,7 @@ export const passNames = [
   'round-weights',
   settleOrders.name,
   'quantize',
+  foldTables.name,
   'choose-formats',
   'assemble',
 ] as const;
@@ -221,7 +223,7 @@ export function compileFused(
     biasCorrection: options.biasCorrection ?? true,
     ...(rawOf(options) === undefined && made.grids === undefined ? {} : { input: rawQuant }),
   });
-  const integers = step.run(pass, graph);
+  const integers = step.run(foldTables, step.run(pass, graph));
   const chosen = formatsFor(integers, options);
   if (chosen !== undefined) step.show('choose-formats', chosen.graph);
   return {

@@ -1,6 +1,7 @@
 import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { argMax, argMin } from './arg-extreme.ts';
 import { div, mul, neg, sub } from './arithmetic.ts';
+import { attention } from './attention.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
@@ -13,6 +14,7 @@ import { convTranspose } from './conv-transpose.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
 import { einsum } from './einsum.ts';
+import { embedding } from './embedding.ts';
 import { flatten } from './flatten.ts';
 import { realOps } from './formula.ts';
 import { gather } from './gather.ts';
@@ -39,7 +41,7 @@ import { reductions } from './reductions.ts';
 import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
-import { resize } from './resize.ts';
+import { resize } from './resizing.ts';
 import { scaleShift } from './scale-shift.ts';
 import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
@@ -55,9 +57,11 @@ import { transpose } from './transpose.ts';
 /** The operators of every stage. To add one: its file, a line here, its test. */
 const canonical: readonly CanonicalOp[] = [
   ...realOps,
+  attention,
   avgPool,
   batchNorm,
   conv,
+  embedding,
   gru,
   linear,
   lstm,
