@@ -16,6 +16,7 @@ import { composed } from '../../src/ir/integers/row-clamp.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { ops } from '../../src/ir/ops/index.ts';
 import { countOf, floats, type Shape, type Tensor, type TensorType } from '../../src/ir/tensor.ts';
+import { alongSamples } from '../support/along-samples.ts';
 import { Draw } from '../support/draw.ts';
 import { ofSquareAndSine, realSamples } from '../support/functions.ts';
 import { pairSamples } from '../support/pairs.ts';
@@ -176,6 +177,9 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
   },
   formula: (draw) => ({ attrs: ofSquareAndSine, x: drawn(draw, [1, 3, 4]) }),
   line: (draw) => ({ attrs: { gain: -1.5, shift: 0.25 }, x: drawn(draw, [1, 3, 4]) }),
+  argMax: (draw) => ({ attrs: { axis: 1, keepDims: true, last: false }, x: drawn(draw, [1, 3, 4]) }),
+  argMin: (draw) => ({ attrs: { axis: 1, keepDims: true, last: false }, x: drawn(draw, [1, 3, 4]) }),
+  topK: (draw) => ({ attrs: { axis: 1, k: 2, largest: true }, x: drawn(draw, [1, 3, 4]) }),
   ...Object.fromEntries(
     pairSamples
       .filter(({ op }) => op.kind !== 'add')
@@ -188,6 +192,15 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
           activations: 2,
         }),
       ]),
+  ),
+  ...Object.fromEntries(
+    alongSamples.map(({ op, draw: along }) => [
+      op.kind,
+      (draw: Draw) => {
+        const { attrs, shape, constants } = along(draw);
+        return { attrs, x: drawn(draw, shape), more: constants };
+      },
+    ]),
   ),
   ...Object.fromEntries(
     realSamples.map(({ op, attrs, domain = [-2, 2] }) => [
@@ -321,6 +334,10 @@ const met: Readonly<Record<string, readonly string[]>> = {
   scaleShift: ['channelwise', 'alone'],
   line: ['opaque'],
   formula: ['opaque'],
+  argMax: ['opaque'],
+  argMin: ['opaque'],
+  topK: ['opaque'],
+  ...Object.fromEntries(alongSamples.map(({ op, claims }) => [op.kind, claims])),
   ...Object.fromEntries(
     [...pairSamples.filter(({ op }) => op.kind !== 'add'), ...realSamples].map(({ op }) => [
       op.kind,
@@ -366,7 +383,14 @@ test('what absorbs the next node computes both', () => {
       if (both !== undefined) requireAlike(op.reference(both, c.inputs)[0]!, next.output, what);
     }
   const absorbed = [...counts.keys()].filter((what) => !what.endsWith('not'));
-  expect(absorbed.sort()).toEqual(['clip in add', 'clip in conv', 'clip in linear', 'maxPool in conv']);
+  expect(absorbed.sort()).toEqual([
+    'clip in add',
+    'clip in conv',
+    'clip in linear',
+    'clip in normalize',
+    'clip in rmsNormalize',
+    'maxPool in conv',
+  ]);
   expect(counts.get('maxPool in conv, not')).toBeGreaterThan(5);
 });
 
