@@ -18,6 +18,7 @@ import { embedding } from './embedding.ts';
 import { flatten } from './flatten.ts';
 import { realOps } from './formula.ts';
 import { gather } from './gather.ts';
+import { gatherNd } from './gather-nd.ts';
 import { gemm } from './gemm.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { identity } from './identity.ts';
@@ -42,6 +43,7 @@ import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
 import { resize } from './resizing.ts';
+import { cumSum, runningSum } from './running-sum.ts';
 import { scaleShift } from './scale-shift.ts';
 import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
@@ -70,6 +72,7 @@ const canonical: readonly CanonicalOp[] = [
   move,
   resample,
   reshape,
+  runningSum,
   rnn,
   scaleShift,
   softmax,
@@ -92,6 +95,7 @@ const imported: readonly ImportedOp[] = [
   constant,
   constantOfShape,
   convTranspose,
+  cumSum,
   depthToSpace,
   div,
   dropout,
@@ -99,6 +103,7 @@ const imported: readonly ImportedOp[] = [
   expand,
   flatten,
   gather,
+  gatherNd,
   gemm,
   globalAvgPool,
   globalLpPool,
