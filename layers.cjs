@@ -67,8 +67,10 @@ const kernelRooms = [
 /** These passes make nodes of these operators; every other one asks an operator what it needs to know. */
 const passesThatMakeNodes = [
   'canonicalize',
+  'compose',
   'find-attention',
   'normalize-input',
+  'recognise',
   'settle-images',
   'settle-orders',
 ];

@@ -6,6 +6,7 @@ import { elemOfType } from '../ir/kernel/stored.ts';
 import { add } from '../ir/ops/add.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { countOf, floats, sameShape, showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
+import { composedFrom } from './compose.ts';
 import { requireFiniteFile } from './finite.ts';
 import { recognised } from './recognise.ts';
 
@@ -41,7 +42,9 @@ export const canonicalize = {
     if (obstacles.length > 0) throw refusal(graph.name, obstacles);
     const outputs = finish(draft, graph.inputs, graph.outputs);
     const { obstacles: _, ...rest } = graph;
-    return finished({ ...rest, stage: 'float', tensors: draft.tensors, nodes: draft.nodes, outputs });
+    return composedFrom(
+      finished({ ...rest, stage: 'float', tensors: draft.tensors, nodes: draft.nodes, outputs }),
+    );
   },
 } as const;
 

@@ -20,7 +20,16 @@ import type { ChannelMap, Remade } from '../ir/graph/affine.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
 import { boundAt, composed } from '../ir/integers/row-clamp.ts';
-import { asLayer, foldBack, foldForward, mapOf, type Serves, wayBack, withFolded } from './fold-maps.ts';
+import {
+  asLayer,
+  foldBack,
+  foldForward,
+  isAliased,
+  mapOf,
+  type Serves,
+  wayBack,
+  withFolded,
+} from './fold-maps.ts';
 import type { Pass } from './pass.ts';
 import { activationInput, exhausted, type Merged, type MergeView, mergeAll, remade } from './rewrite.ts';
 
@@ -57,13 +66,6 @@ const farthestPadding = 8;
 
 /** What the tensor in front of a batch normalization can hold: any range per channel, or one for all. */
 export type InputGrid = 'by channel' | Range;
-
-/** Whether a reshape or transpose stands before a tensor, since the last layer. */
-function isAliased(graph: Graph<'float'>, name: string): boolean {
-  const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
-  if (maker === undefined || maker.op.affine.kind === 'weighted') return false;
-  return maker.op.alias === true || maker.inputs.some((input) => isAliased(graph, input));
-}
 
 /** Whether the tensor before the map can serve the layer behind it in 8 bits, where that pads with these numbers. */
 function servesLayer(

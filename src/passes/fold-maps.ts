@@ -120,6 +120,13 @@ export function foldForward({ graph, first, second, fresh }: MergeView, serves: 
   return serves(input, f, columns?.padding?.values ?? []) ? remade(fresh, second, folded, input) : undefined;
 }
 
+/** Whether a reshape or transpose stands before a tensor, since the last layer. */
+export function isAliased(graph: Graph<'float'>, name: string): boolean {
+  const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
+  if (maker === undefined || maker.op.affine.kind === 'weighted') return false;
+  return maker.op.alias === true || maker.inputs.some((input) => isAliased(graph, input));
+}
+
 /** The graph with a map as a layer of its own. */
 export function asLayer(graph: Graph<'float'>, node: Node): Graph<'float'> {
   const { affine } = node.op;

@@ -5,19 +5,24 @@
  */
 
 import { at, must } from '../base/errors.ts';
-import type { Graph } from '../ir/graph/graph.ts';
-import { asLayer, foldBack, foldForward, type Serves } from './fold-maps.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
+import { composed } from './compose.ts';
+import { asLayer, foldBack, foldForward, isAliased, type Serves } from './fold-maps.ts';
 import { hoisted } from './hoist.ts';
 import type { Pass } from './pass.ts';
-import { exhausted, type Merged, type MergeView, mergeAll, viewOf } from './rewrite.ts';
+import { activationInput, exhausted, type Merged, type MergeView, mergeAll, viewOf } from './rewrite.ts';
 
 /** Constants of one number per channel into the layers before or behind them, or as layers of their own. */
 function withoutAddends(graph: Graph<'float'>): Graph<'float'> {
   const back = exhausted(graph, (current) => foldBack(current, current.nodes));
   const unpadded: Serves = (_input, _f, padding) => padding.length === 0;
   const forward = mergeAll(back, (view) => foldForward(view, unpadded));
-  return forward.nodes.reduce(asLayer, forward);
+  return forward.nodes.filter((node) => !isBehindView(forward, node)).reduce(asLayer, forward);
 }
+
+/** Layers on channels read images as they lie; an addition with a kernel of its own reads whatever order a view left. */
+const isBehindView = (graph: Graph<'float'>, node: Node): boolean =>
+  node.op.float32 !== undefined && isAliased(graph, activationInput(graph, node));
 
 function absorbed({ graph, first, second }: MergeView): Merged | undefined {
   const attrs = first.op.absorb(viewOf(graph, first), viewOf(graph, second));
@@ -41,6 +46,6 @@ function padded({ graph, first, second }: MergeView): Merged | undefined {
 
 export const fuse: Pass<'float', 'float'> = {
   name: 'fuse',
-  doc: 'padding, biases, activations and max-pools join the operator before them; outputs stay within float32 rounding',
-  run: (graph) => mergeAll(withoutAddends(hoisted(mergeAll(graph, padded))), absorbed),
+  doc: 'padding, biases, activations and max-pools join the operator before them, functions in a row become one; outputs stay within float32 rounding',
+  run: (graph) => composed(mergeAll(withoutAddends(hoisted(mergeAll(graph, padded))), absorbed)),
 };

@@ -16,8 +16,9 @@ import { composed } from '../../src/ir/integers/row-clamp.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { ops } from '../../src/ir/ops/index.ts';
 import { countOf, floats, type Shape, type Tensor, type TensorType } from '../../src/ir/tensor.ts';
+import { alongSamples } from '../support/along-samples.ts';
 import { Draw } from '../support/draw.ts';
-import { realSamples } from '../support/functions.ts';
+import { ofSquareAndSine, realSamples } from '../support/functions.ts';
 import { pairSamples } from '../support/pairs.ts';
 import { fixedSeed, freshSeed, runsOf } from '../support/seeds.ts';
 
@@ -132,6 +133,23 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
     const axes = oneOf(draw, [2], [3], [2, 3], [1, 3]);
     return { attrs: { axes: axes.map(blurred), words: '' }, x: drawn(draw, [1, 3, 3, 3]) };
   },
+  matrices: (draw) => ({
+    attrs: { gain: 0.5 },
+    x: drawn(draw, [1, 2, 3]),
+    more: [drawn(draw, [1, 3, 2])],
+    activations: 2,
+  }),
+  attention: (draw) => ({
+    attrs: { gain: 0.5 },
+    x: drawn(draw, [1, 2, 3]),
+    more: [drawn(draw, [1, 3, 4]), drawn(draw, [1, 4, 2])],
+    activations: 3,
+  }),
+  embedding: (draw) => ({
+    attrs: {},
+    x: { dtype: 'int32', shape: [1, 3], data: Int32Array.of(2, -1, 0) },
+    more: [drawn(draw, [4, 2])],
+  }),
   linear(draw) {
     const [rows, columns] = [draw.int(1, 4), draw.int(1, 5)];
     const weight = drawn(draw, [rows, columns], 1);
@@ -153,7 +171,11 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
     const shape = oneOf(draw, [1, 3, 2, 4], [1, 5], [1, 4, 3]);
     return { attrs: {}, x: drawn(draw, shape), more: [drawn(draw, [shape[1]!]), drawn(draw, [shape[1]!])] };
   },
+  formula: (draw) => ({ attrs: ofSquareAndSine, x: drawn(draw, [1, 3, 4]) }),
   line: (draw) => ({ attrs: { gain: -1.5, shift: 0.25 }, x: drawn(draw, [1, 3, 4]) }),
+  argMax: (draw) => ({ attrs: { axis: 1, keepDims: true, last: false }, x: drawn(draw, [1, 3, 4]) }),
+  argMin: (draw) => ({ attrs: { axis: 1, keepDims: true, last: false }, x: drawn(draw, [1, 3, 4]) }),
+  topK: (draw) => ({ attrs: { axis: 1, k: 2, largest: true }, x: drawn(draw, [1, 3, 4]) }),
   ...Object.fromEntries(
     pairSamples
       .filter(({ op }) => op.kind !== 'add')
@@ -166,6 +188,15 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
           activations: 2,
         }),
       ]),
+  ),
+  ...Object.fromEntries(
+    alongSamples.map(({ op, draw: along }) => [
+      op.kind,
+      (draw: Draw) => {
+        const { attrs, shape, constants } = along(draw);
+        return { attrs, x: drawn(draw, shape), more: constants };
+      },
+    ]),
   ),
   ...Object.fromEntries(
     realSamples.map(({ op, attrs, domain = [-2, 2] }) => [
@@ -287,6 +318,9 @@ const met: Readonly<Record<string, readonly string[]>> = {
   conv: ['after', 'before', 'barred', 'no before'],
   linear: ['after', 'before'],
   maxPool: ['commuting', 'barred'],
+  embedding: ['opaque'],
+  matrices: ['opaque'],
+  attention: ['opaque'],
   resample: ['commuting', 'barred'],
   reshape: ['commuting', 'barred'],
   move: ['opaque'],
@@ -294,6 +328,11 @@ const met: Readonly<Record<string, readonly string[]>> = {
   transpose: ['opaque'],
   scaleShift: ['channelwise', 'alone'],
   line: ['opaque'],
+  formula: ['opaque'],
+  argMax: ['opaque'],
+  argMin: ['opaque'],
+  topK: ['opaque'],
+  ...Object.fromEntries(alongSamples.map(({ op, claims }) => [op.kind, claims])),
   ...Object.fromEntries(
     [...pairSamples.filter(({ op }) => op.kind !== 'add'), ...realSamples].map(({ op }) => [
       op.kind,
@@ -339,7 +378,14 @@ test('what absorbs the next node computes both', () => {
       if (both !== undefined) requireAlike(op.reference(both, c.inputs)[0]!, next.output, what);
     }
   const absorbed = [...counts.keys()].filter((what) => !what.endsWith('not'));
-  expect(absorbed.sort()).toEqual(['clip in add', 'clip in conv', 'clip in linear', 'maxPool in conv']);
+  expect(absorbed.sort()).toEqual([
+    'clip in add',
+    'clip in conv',
+    'clip in linear',
+    'clip in normalize',
+    'clip in rmsNormalize',
+    'maxPool in conv',
+  ]);
   expect(counts.get('maxPool in conv, not')).toBeGreaterThan(5);
 });
 

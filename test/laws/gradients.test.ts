@@ -19,9 +19,11 @@ import { type ConvAttrs, conv } from '../../src/ir/ops/conv.ts';
 import { ops } from '../../src/ir/ops/index.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
 import { countOf, floats, type Numbers, type Shape, type Tensor } from '../../src/ir/tensor.ts';
+import { alongSamples } from '../support/along-samples.ts';
+import { Draw } from '../support/draw.ts';
 import { floatGraph, layer } from '../support/float-graph.ts';
 import { randomTensor, seedArbitrary } from '../support/float-tensors.ts';
-import { realSamples } from '../support/functions.ts';
+import { ofSquareAndSine, realSamples } from '../support/functions.ts';
 import { pairSamples } from '../support/pairs.ts';
 import { type Windows, windowsArbitrary } from '../support/windows.ts';
 
@@ -247,9 +249,15 @@ const cases: Readonly<Record<string, Cases>> = {
     fc
       .tuple(shapes, fc.nat())
       .map(([shape, n]) => ({ shape, attrs: { axis: n % shape.length }, constants: [] })),
+  formula: () => shapes.map((shape) => ({ shape, attrs: ofSquareAndSine, constants: [] })),
   line: () => shapes.map((shape) => ({ shape, attrs: { gain: -1.5, shift: 0.25 }, constants: [] })),
   ...Object.fromEntries(
     pairSamples.filter(({ op }) => op.kind !== 'add').map(({ op, attrs }) => [op.kind, pairs(attrs)]),
+  ),
+  ...Object.fromEntries(
+    alongSamples
+      .filter(({ op }) => op.gradient !== 'none')
+      .map(({ op, draw }) => [op.kind, () => seedArbitrary.map((seed) => draw(new Draw(seed)))]),
   ),
   ...Object.fromEntries(
     curves.map(({ op, attrs }) => [op.kind, () => shapes.map((shape) => ({ shape, attrs, constants: [] }))]),

@@ -50,7 +50,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   ),
   add: (n, bytes, gridOf, shape) => {
     const [a, b] = bytes;
-    if (pairOf(n) !== undefined) return pairOracle(n, bytes, shape);
+    if (pairOf(n) !== undefined || b === undefined) return pairOracle(n, bytes, shape);
     return addOracle(
       n.quantized as QuantizedAdd,
       [gridOf(n.inputs[0]!), gridOf(n.inputs[1]!)],
@@ -65,6 +65,8 @@ const meanings: Readonly<Record<string, Meaning>> = {
     softmaxOracle((n.attrs as SoftmaxAttrs).axis, (n.quantized as QuantizedSoftmax).inputScale, x!),
   move: (n, inputs) => moveOracle(n.attrs as MoveAttrs, n.quantized as QuantizedMove, inputs),
   ...Object.fromEntries(realSamples.map(({ op }) => [op.kind, lookedUp])),
+  line: lookedUp,
+  formula: lookedUp,
   reshape: (n, [x]) => ({ shape: (n.attrs as ReshapeAttrs).shape, data: x!.data }),
   transpose: (n, [x]) => transposeOracle((n.attrs as TransposeAttrs).perm, x!),
 };

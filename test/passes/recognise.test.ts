@@ -201,3 +201,55 @@ test('group normalization as an instance normalization of other channels', () =>
     });
   }
 });
+
+test('over the L2 norm', () => {
+  const nodes = [
+    n('ReduceL2', ['x'], 'l', last),
+    n('Clip', ['l', 'tiny'], 'c'),
+    n('Expand', ['c', 'shape'], 'e'),
+    n('Div', ['x', 'e'], 'y'),
+  ];
+  const initializers = [scalar('tiny', 1e-12), intTensor('shape', [3], [1, 4, 6])];
+  const model = encodeModel({ opset: 13, inputs: [valueInfo('x', [1, 4, 6])], nodes, initializers });
+  const graph = canonicalize.run(importOnnx(model));
+  expect(graph.nodes.map(({ op }) => op.kind)).toEqual(['rmsNormalize']);
+  const x = new Draw(9).floats(24, -2, 3).fill(0, 6, 12);
+  const [made] = evaluate(graph, inputTensors(graph, x)).values();
+  made!.data.forEach((y: number, i: number) => {
+    const row = x.subarray(6 * Math.floor(i / 6), 6 * Math.floor(i / 6) + 6);
+    expect(y).toBeCloseTo(x[i]! / Math.max(1e-12, Math.hypot(...row)), 5);
+  });
+});
+
+test.each([4, 5])('local response normalization over %i channels, as a pool', (size) => {
+  const nodes = [
+    n('Mul', ['x', 'x'], 'q'),
+    n('Unsqueeze', ['q', 'axis'], 'u'),
+    n('Pad', ['u', 'pads'], 'p'),
+    n('AveragePool', ['p'], 'a', ints('kernel_shape', [size, 1, 1])),
+    n('Squeeze', ['a', 'axis'], 's'),
+    n('Mul', ['s', 'alpha'], 'm'),
+    n('Add', ['m', 'k'], 'w'),
+    n('Pow', ['w', 'beta'], 'v'),
+    n('Div', ['x', 'v'], 'y'),
+  ];
+  const before = Math.floor(size / 2);
+  const initializers = [
+    intTensor('axis', [1], [1]),
+    intTensor('pads', [10], [0, 0, before, 0, 0, 0, 0, size - 1 - before, 0, 0]),
+    scalar('alpha', 0.3),
+    scalar('k', 2),
+    scalar('beta', 0.75),
+  ];
+  const model = encodeModel({ opset: 13, inputs: [valueInfo('x', [1, 6, 2, 3])], nodes, initializers });
+  const graph = canonicalize.run(importOnnx(model));
+  expect(graph.nodes.map(({ op }) => op.kind)).toEqual(['lrn']);
+  const x = new Draw(9).floats(36, -2, 3);
+  const [made] = evaluate(graph, inputTensors(graph, x)).values();
+  x.forEach((value, i) => {
+    const [c, pixel] = [Math.floor(i / 6), i % 6];
+    let sum = 0;
+    for (let k = c - before; k < c - before + size; k++) if (k >= 0 && k < 6) sum += x[6 * k + pixel]! ** 2;
+    expect(made!.data[i]).toBeCloseTo(value / (2 + (0.3 / size) * sum) ** 0.75, 5);
+  });
+});

@@ -1,6 +1,7 @@
 /** Operators that are one real function of each element, and what the tests know of them. */
 import type { CanonicalOp } from '../../src/ir/graph/op.ts';
 import type { Lookup } from '../../src/ir/ops/common/pointwise.ts';
+import type { FormulaAttrs } from '../../src/ir/ops/formula.ts';
 import { hardSigmoid } from '../../src/ir/ops/hard-sigmoid.ts';
 import * as units from '../../src/ir/ops/linear-units.ts';
 import { power } from '../../src/ir/ops/pow.ts';
@@ -102,10 +103,9 @@ export const realSamples: readonly RealSample[] = [
   sample(power, { exponent: -2 }, (x) => 1 / x / x, { followed: [1e-4, 1e4] }),
   sample(power, { exponent: 1.7 }, (x) => (x === 0 ? 0 : Math.exp(1.7 * Math.log(x))), { domain: [0, 1e4] }),
   sample(trigonometry.sin, {}, (x) => 2 * Math.sin(x / 2) * Math.cos(x / 2), {
-    followed: [-1e4, 1e4],
-    slope: 1,
+    followed: [-1e5, 1e5],
   }),
-  sample(trigonometry.cos, {}, (x) => 1 - 2 * Math.sin(x / 2) ** 2, { followed: [-1e4, 1e4], slope: 1 }),
+  sample(trigonometry.cos, {}, (x) => 1 - 2 * Math.sin(x / 2) ** 2, { followed: [-1e5, 1e5] }),
   sample(trigonometry.tan, {}, (x) => Math.sin(2 * x) / (1 + Math.cos(2 * x)), { followed: [-1.5, 1.5] }),
   sample(trigonometry.asin, {}, (x) => 2 * Math.atan(x / (1 + Math.sqrt(1 - x * x))), { domain: [-1, 1] }),
   sample(trigonometry.acos, {}, (x) => Math.PI / 2 - Math.asin(x), { domain: [-1, 1] }),
@@ -144,3 +144,13 @@ export const nameOf = ({ op, attrs }: RealSample): string =>
 
 /** Those of random networks. */
 export const gentleSamples = realSamples.filter(({ slope }) => slope !== undefined);
+
+/** x^2 sin(x) + 0.5 */
+export const ofSquareAndSine: FormulaAttrs = {
+  steps: [
+    { kind: 'product', attrs: {}, inputs: [-1, -1] },
+    { kind: 'sin', attrs: {}, inputs: [-1] },
+    { kind: 'product', attrs: {}, inputs: [0, 1] },
+    { kind: 'add', attrs: {}, inputs: [2, { constant: 0.5 }] },
+  ],
+};

@@ -24,6 +24,14 @@ const sample = <A, Q>(
 const ofProduct: PairSample['moved'] = ([x, dx], [y, dy]) => Math.abs(x) * dy + Math.abs(y) * dx + dx * dy;
 const larger: PairSample['moved'] = ([, dx], [, dy]) => Math.max(dx, dy);
 
+/** As far off as a sum. */
+export const difference = sample(
+  add,
+  (x, y) => x - y,
+  ([, dx], [, dy]) => dx + dy,
+  { minus: true },
+);
+
 export const pairSamples: readonly PairSample[] = [
   sample(product, (x, y) => x * y, ofProduct),
   sample(
@@ -38,12 +46,7 @@ export const pairSamples: readonly PairSample[] = [
     (x, y) => (x > 0 ? x : x * y),
     (x, y) => x[1] + ofProduct(x, y),
   ),
-  sample(
-    add,
-    (x, y) => x - y,
-    ([, dx], [, dy]) => dx + dy,
-    { minus: true },
-  ),
+  difference,
 ];
 
 export const pairOf = ({ op, attrs }: { readonly op: { readonly kind: string }; readonly attrs: unknown }) =>

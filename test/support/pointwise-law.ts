@@ -67,7 +67,10 @@ export function holdsInt8<A>(
 /** Numbers around 0, far from it, and the largest ones. */
 const numbers = Float32Array.from([
   ...Array.from({ length: 4001 }, (_, i) => (i - 2000) / 100),
-  ...[-0, 1e-30, -1e-30, 1e-4, -1e-4, 87, -87, 88.8, -88.8, 200, -200, 1e30, -1e30, 3.4e38, -3.4e38],
+  ...[
+    -0, 12345.6, -98765.4, 1e-30, -1e-30, 1e-4, -1e-4, 87, -87, 88.8, -88.8, 200, -200, 1e30, -1e30, 3.4e38,
+    -3.4e38,
+  ],
 ]);
 
 /** Absolute where the value is below 1, else relative. */

@@ -15,7 +15,7 @@ import { linear } from '../../src/ir/ops/linear.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { abs, constantsOf, f64, map, plus, times } from './float64.ts';
-import { pairOf } from './pairs.ts';
+import { difference, pairOf } from './pairs.ts';
 import type { IntegerStages } from './pipeline.ts';
 import { isFunction } from './rounding.ts';
 
@@ -79,7 +79,8 @@ export function quantizationBound(stages: IntegerStages, node: Node, inputs: rea
   if (is(node, conv) || is(node, linear))
     return macBound(stages, node, inputs[0]!, quants[0]!, output.quant!);
   if (is(node, avgPool)) return averageBound(node.quantized!, idealOf(integers, node, inputs));
-  if (pairOf(node) !== undefined) return pairBound(integers, node, inputs);
+  const addsConstant = node.op.kind === 'add' && inputs.length < node.inputs.length;
+  if (pairOf(node) !== undefined || addsConstant) return pairBound(integers, node, inputs);
   if (node.op.kind === 'add') return additionBound(inputs, quants, output.quant!);
   if (node.op.kind === 'clip')
     return clipBound(node.quantized as AffineSum, inputs[0]!, quants[0]!, output.quant!);
@@ -174,7 +175,7 @@ function pairBound(graph: Graph<'int8'>, node: Node, inputs: readonly Tensor[]):
   const steps = constants.map((t) =>
     t === undefined ? 0 : (Math.max(0, ...t.data) - Math.min(0, ...t.data)) / 255 / 2,
   );
-  const { moved } = pairOf(node)!;
+  const { moved } = pairOf(node) ?? difference;
   return map(all[0]!, (x, i) => {
     const y = all[1]!.data[i]!;
     return scale * 0.53 + moved([x, steps[0]!], [y, steps[1]!]);

@@ -9,6 +9,7 @@ import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
+import { type FormulaAttrs, realOps } from '../../src/ir/ops/formula.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
 import type { LineAttrs } from '../../src/ir/ops/scale-shift.ts';
@@ -64,6 +65,7 @@ export function nodeError(at: At, unit: number): Tensor {
     return plus(apply(node, {}, [moved[0]!]), times(apply(node, {}, [abs(inputs[0]!)]), unit));
   const pair = pairOf(node);
   if (pair !== undefined) return pairError(at, pair, unit);
+  if (node.op.kind === 'formula') return formulaError(at, unit);
   if (node.op.kind === 'scaleShift') return scaleError(at, unit);
   if (node.op.kind === 'line') {
     const { gain, shift } = node.attrs as LineAttrs;
@@ -95,7 +97,28 @@ const slopes = new Map<string, number>();
 for (const { op, slope } of gentleSamples)
   slopes.set(op.kind, Math.max(slope ?? 0, slopes.get(op.kind) ?? 0));
 
-export const isFunction = ({ op }: Node): boolean => slopes.has(op.kind);
+export const isFunction = ({ op }: Pick<Node, 'op'>): boolean => slopes.has(op.kind) || op.kind === 'formula';
+
+/** Step by step, each on what is known of those before. A function's own approximation is of this size in float32. */
+function formulaError({ node, inputs: [x], moved: [dx] }: At, unit: number): Tensor {
+  const made: (readonly [Tensor, Tensor])[] = [];
+  for (const { kind, attrs, inputs } of (node.attrs as FormulaAttrs).steps) {
+    const op = realOps.find((o) => o.kind === kind)!;
+    const read = inputs.map((operand) => {
+      if (typeof operand !== 'number') return [map(x!, () => operand.constant), zeros(x!)] as const;
+      return operand < 0 ? ([x!, dx!] as const) : made[operand]!;
+    });
+    const [values, errors] = [read.map(([t]) => t), read.map(([, e]) => e)];
+    const result = op.reference(attrs, values)[0]!;
+    const step = { node: { ...node, op, attrs }, inputs: values, moved: errors, result, padError: undefined };
+    const own = unit > 0 && slopes.has(kind) ? 2 ** -20 : 0;
+    made.push([
+      result,
+      map(nodeError(step, unit), (e, i) => e + own * Math.max(1, Math.abs(result.data[i]!))),
+    ]);
+  }
+  return made.at(-1)![1];
+}
 
 /** Of both operands, broadcast, with a rounding of the result. */
 function pairError({ inputs, moved, result }: At, { moved: off }: PairSample, unit: number): Tensor {

@@ -42,15 +42,18 @@ export type QuantizedAdd = (
 ) & { readonly constants: Constants };
 
 /**
- * TensorFlow Lite's sums: with its two roundings under tfl-double, else with one. For nearly all grids one
+ * TensorFlow Lite's sums of activations: with its two roundings under tfl-double, else with one. For nearly all grids one
  * multiplication per operand gives the latter too, for every pair of bytes.
  */
 function quantizeSum(c: QuantizeContext<AddAttrs>): QuantizedAdd {
   const inputs = gridsOf(c);
   const constants = bytesOf(c, inputs);
   const saturation = saturationOf(c.outputQuant, c.attrs.clamp);
-  if (c.attrs.minus) {
-    const signed = inputs.map((grid, i) => (i === 0 ? grid : { ...grid, scale: -grid.scale }));
+  // There is none to be equal to.
+  if (c.attrs.minus || constants.some((constant) => constant !== undefined)) {
+    const signed = inputs.map((grid, i) =>
+      i === 1 && c.attrs.minus ? { ...grid, scale: -grid.scale } : grid,
+    );
     return { kind: 'affine', constants, ...nearestAffineSum(signed, c.outputQuant, saturation) };
   }
   const rounding = c.mode === 'tfl-double' ? c.mode : 'single';
@@ -104,6 +107,14 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   reference({ clamp, minus }, inputs) {
     const { lo, hi } = clamp ?? { lo: Number.NEGATIVE_INFINITY, hi: Number.POSITIVE_INFINITY };
     return [pairwise(inputs, (a, b) => Math.min(Math.max(minus ? a - b : a + b, lo), hi))];
+  },
+  real: {
+    value({ clamp, minus }, a = Number.NaN, b = Number.NaN) {
+      const value = minus ? a - b : a + b;
+      return clamp === undefined ? value : Math.min(Math.max(value, clamp.lo), clamp.hi);
+    },
+    float32: ({ clamp, minus }, [a = float(0), b = float(0)], hold) =>
+      clampFloat(hold('sum', minus ? sub(a, b) : sum(a, b)), clamp),
   },
   channels(attrs, inputs) {
     const channels = pairChannels(attrs, inputs);

@@ -4,6 +4,7 @@ import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import type { Saturation } from '../integers/requant.ts';
 import { type Clamp, clampAll, holdsZero, largestFloat } from '../integers/row-clamp.ts';
+import { float, maximum, minimum } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { channelCount, countOf } from '../tensor.ts';
@@ -84,6 +85,13 @@ export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
   reference(attrs, inputs) {
     const { dtype, shape, data } = required(inputs, 0, 'input');
     return [rounded(dtype, shape, clampAll(Float64Array.from(data), attrs))];
+  },
+  real: {
+    value: ({ lo, hi }, x = Number.NaN) => Math.min(Math.max(x, lo), hi),
+    float32: (attrs, [x = float(0)], hold) => {
+      const above = attrs.lo > -Infinity ? hold('above', maximum(x, float(attrs.lo))) : x;
+      return attrs.hi < Infinity ? minimum(above, float(attrs.hi)) : above;
+    },
   },
   affine: {
     kind: 'channelwise',

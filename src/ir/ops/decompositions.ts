@@ -1,6 +1,7 @@
 /** Operators as exporters write them in several nodes. */
 import { at } from '../../base/errors.ts';
 import { broadcastIndex, broadcastShape } from '../geometry/broadcast.ts';
+import type { AnyNode } from '../graph/graph.ts';
 import {
   constant,
   either,
@@ -11,10 +12,11 @@ import {
   type Recognised,
   type Recognition,
   tensor,
-} from '../graph/pattern.ts';
+} from '../graph/node-pattern.ts';
 import { countOf, floats, picked, type Shape, sameShape, type Tensor } from '../tensor.ts';
 import { axisIn } from './common/inputs.ts';
 import { logSoftmax } from './log-softmax.ts';
+import { lrn } from './lrn.ts';
 import { type NormalizeAttrs, normalize, parametersOf, rmsNormalize } from './normalize-groups.ts';
 import { explicitAxes, type ReducedAttrs } from './reduced.ts';
 import { softmax } from './softmax.ts';
@@ -114,6 +116,81 @@ const groupNorm: Recognition = {
   },
 };
 
+/** Over the L2 norm along an axis, which is at least a small number. */
+const l2 = node('ReduceL2:norm', x);
+const atLeast = either(l2, node('Clip|Max:least', l2));
+const unitNorm: Recognition = {
+  pattern: node('Div', x, either(atLeast, node('Expand', atLeast))),
+  make(found) {
+    const axes = axesOf(found, 'norm');
+    const { shape } = found.info('x');
+    const least = found.hasNode('least') ? leastOf(found, found.node('least')) : 1e-12;
+    if (axes === undefined || shape === undefined || least === undefined) return undefined;
+    const count = countOf(axes.map((axis) => at(shape, axis)));
+    const scale = floats([], Float32Array.of(1 / Math.sqrt(count)));
+    const attrs: NormalizeAttrs = { view: shape, axes, epsilon: least ** 2 / count };
+    return { op: rmsNormalize, attrs, inputs: [found.name('x'), scale] };
+  },
+};
+
+/** The lower bound of a node, where it is one beside which no norm counts. */
+function leastOf(found: Found, { attrs, inputs }: AnyNode): number | undefined {
+  const given = inputs.flatMap((name) => found.tensor(name)?.constant ?? []);
+  const { lo } = attrs as { readonly lo?: number };
+  const least = given[0] === undefined ? lo : at(given[0].data, 0);
+  return least !== undefined && least > 0 && least <= 1e-6 && given.length <= 1 ? least : undefined;
+}
+
+const viewed = (p: Pattern): Pattern => {
+  const views = 'Reshape|Squeeze|Unsqueeze|Flatten';
+  const once = node(views, p);
+  return either(once, node(views, once));
+};
+
+/** Means of squares along the channels, as an average pool over an axis of them. */
+const localResponse: Recognition = {
+  pattern: node(
+    'Div',
+    x,
+    node(
+      'Pow',
+      node(
+        'Add',
+        node(
+          'Mul',
+          viewed(node('AveragePool:pool', node('Pad:pad', viewed(square(x)), constant('pads')))),
+          constant('alpha', single),
+        ),
+        constant('bias', single),
+      ),
+      constant('beta', single),
+    ),
+  ),
+  make(found) {
+    const padded = found.tensor(at(found.node('pad').inputs, 0))?.shape;
+    const { shape } = found.info('x');
+    const pads = Array.from(found.constant('pads').data);
+    const { kernel, strides } = found.node('pool').attrs as {
+      readonly kernel: Shape;
+      readonly strides: Shape;
+    };
+    const [size = 0] = kernel;
+    const rank = pads.length / 2;
+    const [before = 0, after = 0] = [pads[2], pads[rank + 2]];
+    const fits =
+      shape?.[0] === 1 &&
+      padded?.[1] === 1 &&
+      padded[2] === shape[1] &&
+      padded.length === rank &&
+      pads.every((p, i) => p === 0 || i % rank === 2) &&
+      before + after + 1 === size &&
+      [...kernel.slice(1), ...strides].every((n) => n === 1);
+    if (!fits || !sameShape(found.output.shape ?? [], shape ?? [])) return undefined;
+    const [alpha, bias, beta] = ['alpha', 'bias', 'beta'].map((role) => at(found.constant(role).data, 0));
+    return { op: lrn, attrs: { alpha, beta, bias, size, before }, inputs: [found.name('x')] };
+  },
+};
+
 /** Without the axes along which nothing changes: those have size 1 then. */
 const condensed = (whole: Tensor): Tensor =>
   whole.shape.reduce((found, size, axis) => {
@@ -185,6 +262,8 @@ export const decompositions: readonly Recognition[] = [
   rmsNorm,
   normAsMap,
   groupNorm,
+  unitNorm,
+  localResponse,
   withConstant('Mul'),
   withConstant('Add'),
   argOfSoftmax,

@@ -1,11 +1,10 @@
 import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
-import { add } from './add.ts';
 import { argMax, argMin } from './arg-extreme.ts';
 import { div, mul, neg, sub } from './arithmetic.ts';
+import { attention } from './attention.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
-import { clip } from './clip.ts';
 import { clipInputs } from './clip-inputs.ts';
 import { concat } from './concat.ts';
 import { constant } from './constant.ts';
@@ -15,24 +14,14 @@ import { convTranspose } from './conv-transpose.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
 import { einsum } from './einsum.ts';
+import { embedding } from './embedding.ts';
 import { flatten } from './flatten.ts';
+import { realOps } from './formula.ts';
 import { gather } from './gather.ts';
 import { gemm } from './gemm.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
-import { hardSigmoid } from './hard-sigmoid.ts';
 import { identity } from './identity.ts';
 import { linear } from './linear.ts';
-import {
-  elu,
-  gelu,
-  hardSwish,
-  leakyRelu,
-  mish,
-  softplus,
-  softsign,
-  swish,
-  thresholdedRelu,
-} from './linear-units.ts';
 import { logSoftmax } from './log-softmax.ts';
 import { lrn } from './lrn.ts';
 import { matMul } from './mat-mul.ts';
@@ -43,10 +32,8 @@ import { normalize, rmsNormalize } from './normalize-groups.ts';
 import { norms } from './norms.ts';
 import { constantOps } from './on-constants.ts';
 import { pad } from './pad.ts';
-import { pow, power } from './pow.ts';
-import { erf, exp, log, reciprocal, sqrt } from './powers.ts';
+import { pow } from './pow.ts';
 import { preluSlopes } from './prelu-slopes.ts';
-import { largerOf, prelu, product, quotient, smallerOf } from './products.ts';
 import { gru, lstm, rnn } from './recurrent.ts';
 import { gruLayer, lstmLayer, rnnLayer } from './recurrent-layers.ts';
 import { reduceOps } from './reduced.ts';
@@ -54,81 +41,38 @@ import { reductions } from './reductions.ts';
 import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
-import { resize } from './resize.ts';
-import { line, scaleShift } from './scale-shift.ts';
+import { resize } from './resizing.ts';
+import { scaleShift } from './scale-shift.ts';
 import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
-import { sigmoid } from './sigmoid.ts';
 import { slice } from './slice.ts';
 import { softmax } from './softmax.ts';
 import { logSoftmaxFlattened, softmaxFlattened } from './softmax-flattened.ts';
 import { split } from './split.ts';
 import { squeeze, unsqueeze } from './squeeze.ts';
-import { abs, ceil, floor, round, sign } from './steps.ts';
-import { tanh } from './tanh.ts';
 import { expand, tile } from './tile.ts';
 import { topK, topKInputs } from './top-k.ts';
 import { transpose } from './transpose.ts';
-import { acos, acosh, asin, asinh, atan, atanh, cos, cosh, sin, sinh, tan } from './trigonometry.ts';
 
 /** The operators of every stage. To add one: its file, a line here, its test. */
 const canonical: readonly CanonicalOp[] = [
-  abs,
-  acos,
-  acosh,
-  add,
-  asin,
-  asinh,
-  atan,
-  atanh,
+  ...realOps,
+  attention,
   avgPool,
   batchNorm,
-  ceil,
-  clip,
   conv,
-  cos,
-  cosh,
-  elu,
-  erf,
-  exp,
-  floor,
-  gelu,
+  embedding,
   gru,
-  hardSigmoid,
-  hardSwish,
-  largerOf,
-  leakyRelu,
-  line,
   linear,
-  log,
   lstm,
   matrices,
   maxPool,
-  mish,
   move,
-  power,
-  prelu,
-  product,
-  quotient,
-  reciprocal,
   resample,
   reshape,
-  round,
   rnn,
   scaleShift,
-  sigmoid,
-  sign,
-  sin,
-  sinh,
-  smallerOf,
   softmax,
-  softplus,
-  softsign,
-  sqrt,
-  swish,
-  tan,
-  tanh,
-  thresholdedRelu,
   transpose,
   ...reductions,
   normalize,

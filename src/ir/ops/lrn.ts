@@ -38,12 +38,12 @@ export interface LrnAttrs {
   readonly alpha: number;
   readonly beta: number;
   readonly bias: number;
-  /** Channels of a window: half of them, rounded down, stand before one's own, of an even number one less. */
+  /** Channels of a window, and how many of them stand before one's own. */
   readonly size: number;
+  readonly before: number;
 }
 
-const before = ({ size }: LrnAttrs): number => Math.floor((size - 1) / 2);
-const after = ({ size }: LrnAttrs): number => Math.ceil((size - 1) / 2);
+const after = ({ size, before }: LrnAttrs): number => size - 1 - before;
 
 /** x / (bias + alpha / size * sum of squares in the window)^beta */
 function normalized(attrs: LrnAttrs, x: Tensor): Tensor {
@@ -52,7 +52,7 @@ function normalized(attrs: LrnAttrs, x: Tensor): Tensor {
   const made = Float64Array.from(x.data, (own, i) => {
     const c = Math.floor(i / inner) % channels;
     let sum = 0;
-    for (let k = Math.max(0, c - before(attrs)); k <= Math.min(channels - 1, c + after(attrs)); k++)
+    for (let k = Math.max(0, c - attrs.before); k <= Math.min(channels - 1, c + after(attrs)); k++)
       sum += at(x.data, i + (k - c) * inner) ** 2;
     return own * (bias + (alpha / size) * sum) ** -beta;
   });
@@ -131,7 +131,7 @@ function lrnKernel(
   const place = (first: Expr, c: Expr): Expr => add(first, mul(c, lines.step));
   const statements = eachLine(lines, (first) =>
     loop('c', lines.length, (c) => [
-      constant('from', maximum(sub(c, before(attrs)), 0)),
+      constant('from', maximum(sub(c, attrs.before), 0)),
       constant('to', minimum(add(c, after(attrs)), last)),
       ...body({
         centre: load('in', elem, place(first, c)),
@@ -209,6 +209,7 @@ export const lrn: CanonicalOp<LrnAttrs, QuantizedLrn> = {
           beta: attributes.float('beta', 0.75),
           bias: attributes.float('bias', 1),
           size: attributes.int('size', 1),
+          before: Math.floor((attributes.int('size', 1) - 1) / 2),
         };
         if (!(attrs.bias > 0 && attrs.alpha > 0 && attrs.beta > 0 && attrs.size > 0))
           throw complain(
@@ -243,7 +244,24 @@ export const lrn: CanonicalOp<LrnAttrs, QuantizedLrn> = {
     return quantized(attrs, channels, must(inputQuants[0], 'the input is quantized'), outputQuant);
   },
   rows: undefined,
-  gradient: 'none',
+  gradient: {
+    of(attrs, steps) {
+      const x = steps.input(0);
+      const [channels, inner] = [channelCount(x.shape), countOf(x.shape.slice(2))];
+      const squares = steps.product(x, x);
+      const sums = steps.fixed(
+        x.shape,
+        (i) => {
+          const c = Math.floor(i / inner) % channels;
+          const [from, to] = [Math.max(0, c - attrs.before), Math.min(channels - 1, c + after(attrs))];
+          const places = Array.from({ length: to - from + 1 }, (_, k) => i + (from + k - c) * inner);
+          return places.map((place) => [squares, place, attrs.alpha / attrs.size] as const);
+        },
+        () => attrs.bias,
+      );
+      return steps.product(x, steps.curve(sums, { kind: 'power', attrs: { exponent: -attrs.beta } }));
+    },
+  },
   int8: int8Kernel,
   float32: float32Kernel,
 };

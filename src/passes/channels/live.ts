@@ -1,5 +1,5 @@
 /** Which channels have an effect. What the others hold, and the weights that make and read them, changes no output. */
-import { at, atOr0, must } from '../../base/errors.ts';
+import { atOr0, must } from '../../base/errors.ts';
 import { type Channels, type Columns, reads } from '../../ir/graph/channels.ts';
 import { channelsOf, type Graph, type Node } from '../../ir/graph/graph.ts';
 import { channelCount } from '../../ir/tensor.ts';
@@ -43,15 +43,26 @@ function wake({ audible, hears }: Link, sources: Marks, live: Marks): void {
   });
 }
 
-/** Also marks which channels of the node's output are silent: always 0. */
+/** Also marks which channels of the node's outputs are silent: always 0. */
 function linksOf(
   graph: Graph<'float'>,
   node: Node,
   silent: Map<string, Marks>,
   marks: (name: string) => Marks,
 ): readonly Link[] {
-  const channels = channelsOf(graph, node);
-  const output = at(node.outputs, 0);
+  const outputs = node.outputs.filter((name) => name !== '');
+  // What several outputs have in common is not said.
+  const channels: Channels = outputs.length > 1 ? { flow: 'opaque' } : channelsOf(graph, node);
+  return outputs.flatMap((output) => linksTo(node, channels, output, silent, marks));
+}
+
+function linksTo(
+  node: Node,
+  channels: Channels,
+  output: string,
+  silent: Map<string, Marks>,
+  marks: (name: string) => Marks,
+): readonly Link[] {
   const made = marks(output);
   const links = node.inputs.flatMap((input, i): Link[] => {
     const zero = silent.get(input);

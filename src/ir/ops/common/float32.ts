@@ -108,20 +108,22 @@ const nearestBelow = (x: Expr): Expr => sub(add(x, magic), magic);
 /** The nearest integer, halves to even; what is far from 0 is one. */
 export const nearest = (x: Expr): Expr => where('lt', magnitude(x), 2 ** 22, nearestBelow(x), x);
 
-/** pi / 2 in three parts: the products of the first two with integers below 2^13 are exact. */
-const [first, second] = [201 / 128, 2029 / 2 ** 22];
-const third = Math.PI / 2 - first - second;
+/** pi / 2 in parts: the products of all but the last with integers below 2^16 are exact. */
+const parts = [201 / 2 ** 7, 253 / 2 ** 19, 170 / 2 ** 27];
+const rest = parts.reduce((left, part) => left - part, Math.PI / 2);
 
 export interface SineCosine {
   readonly sine: Expr;
   readonly cosine: Expr;
 }
 
-/** With x = n pi/2 + r, |r| <= pi/4: the polynomials of r, by n. Error 2^-22 up to |x| = 10,000; beyond it grows with n. */
+/** With x = n pi/2 + r, |r| <= pi/4: the polynomials of r, by n. Error 2^-22 up to |x| = 100,000, where float32 numbers are 1/128 apart; beyond it grows with n. */
 export function sineCosine(x: Expr, hold: Hold): SineCosine {
   const n = hold('n', nearestBelow(mul(x, float(2 / Math.PI))));
-  const part = (from: Expr, size: number): Expr => sub(from, mul(n, float(size)));
-  const r = hold('r', part(part(part(x, first), second), third));
+  const r = hold(
+    'r',
+    [...parts, rest].reduce((left, part) => sub(left, mul(n, float(part))), x),
+  );
   const z = hold('z', mul(r, r));
   const s = hold('s', mul(r, polynomial(z, [1, -1 / 6, 1 / 120, -1 / 5040, 1 / 362880])));
   const c = hold('c', polynomial(z, [1, -1 / 2, 1 / 24, -1 / 720, 1 / 40320]));

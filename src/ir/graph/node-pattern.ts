@@ -148,6 +148,8 @@ export interface Found {
   info(role: string): TensorInfo<'imported'>;
   constant(role: string): Tensor;
   node(role: string): AnyNode;
+  /** Of a role that not every way has. */
+  hasNode(role: string): boolean;
   /** Of the tensor that is made. */
   readonly output: TensorInfo<'imported'>;
   /** Of any tensor. */
@@ -185,6 +187,7 @@ export function recognisedAt(
         optional: (role) => bound.tensors.get(role),
         info,
         constant: (role) => must(info(role).constant, `${role} is constant`),
+        hasNode: (role) => bound.nodes.has(role),
         node: (role) => must(bound.nodes.get(role), `a node is called ${role}`),
         output: must(tensors.get(output), 'outputs are tensors'),
         tensor: (of) => tensors.get(of),
