@@ -56,6 +56,7 @@ function converted(x: Tensor, { to, rounding }: Attrs): Tensor {
  */
 export const cast: ImportedOp<Attrs> = {
   kind: 'cast',
+  folds: true,
   onnx: {
     Cast: {
       since: 6,

@@ -104,6 +104,7 @@ function kernelOf(
 /** ONNX LogSoftmax-13: along one axis. */
 export const logSoftmax: CanonicalOp<SoftmaxAttrs, Logarithm> = {
   kind: 'logSoftmax',
+  restrictions: `int8: over at most ${longestInt8Softmax} elements`,
   onnx: {
     LogSoftmax: {
       since: 13,

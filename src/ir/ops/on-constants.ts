@@ -46,6 +46,7 @@ function inferByValue({ type, value }: Meaning, types: Types, attributes: Attrib
 
 const onConstants = (meaning: Meaning): ImportedOp<Attrs> => ({
   kind: meaning.type.charAt(0).toLowerCase() + meaning.type.slice(1),
+  folds: true,
   onnx: {
     [meaning.type]: {
       since: meaning.since,

@@ -9,6 +9,7 @@ import { prelu } from './products.ts';
 /** ONNX PRelu-7, 9, 16: slopes that broadcast to the input. One number is a leaky ReLU. */
 export const preluSlopes: ImportedOp = {
   kind: 'preluSlopes',
+  restrictions: 'constant slopes',
   onnx: { PRelu: { since: 7, upTo: newestOpset, parse: () => ({}) } },
   infer(_attrs, inputs) {
     const [x, slope] = [required(inputs, 0, 'X'), required(inputs, 1, 'slope')];
