@@ -3,6 +3,7 @@ import { onnxTypeName, widerDtypeOfOnnx } from '../graph/onnx-types.ts';
 import type { ImportedOp } from '../graph/op.ts';
 import { type DType, numbersFor, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
+import { conversion } from './conversion.ts';
 import { isFloat, newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
@@ -56,7 +57,7 @@ function converted(x: Tensor, { to, rounding }: Attrs): Tensor {
  */
 export const cast: ImportedOp<Attrs> = {
   kind: 'cast',
-  folds: true,
+  restrictions: 'of activations to float32 and bool, and from bool; int8: from bytes and bool alone',
   onnx: {
     Cast: {
       since: 6,
@@ -72,8 +73,11 @@ export const cast: ImportedOp<Attrs> = {
   },
   infer: ({ to }, inputs) => [{ dtype: to, shape: required(inputs, 0, 'input').shape }],
   reference: (attrs, inputs) => [converted(required(inputs, 0, 'input'), attrs)],
-  canonicalize({ attrs, inputTypes }) {
-    const { dtype } = required(inputTypes, 0, 'input');
-    return dtype === attrs.to || (isFloat(dtype) && isFloat(attrs.to)) ? [] : onlyOnConstants('Cast')();
+  canonicalize({ attrs: { to: wanted, rounding }, inputs, outputs, inputTypes }) {
+    const { dtype: from } = required(inputTypes, 0, 'input');
+    if (from === wanted || (isFloat(from) && isFloat(wanted))) return [];
+    if (rounding !== undefined && from !== 'bool') return onlyOnConstants('Cast')();
+    const to = isFloat(wanted) ? 'float32' : wanted;
+    return [{ op: conversion, attrs: { from, to }, inputs, outputs }];
   },
 };

@@ -19,6 +19,7 @@ import { logSoftmax } from './log-softmax.ts';
 import { lrn } from './lrn.ts';
 import { type NormalizeAttrs, normalize, parametersOf, rmsNormalize } from './normalize-groups.ts';
 import { explicitAxes, type ReducedAttrs } from './reduced.ts';
+import { softplus } from './linear-units.ts';
 import { softmax } from './softmax.ts';
 
 const single = ({ data }: Tensor): boolean => data.length === 1;
@@ -256,6 +257,20 @@ const argOfSoftmax: Recognition = {
   },
 };
 
+/** Above a threshold of PyTorch's, 20, ln(1 + e^x) is x within 2e-9. */
+const softplusWithThreshold: Recognition = {
+  pattern: node(
+    'Where',
+    node('Greater', x, constant('threshold', single)),
+    x,
+    node('Softplus:softplus', x),
+  ),
+  make(found) {
+    if (at(found.constant('threshold').data, 0) < 17) return undefined;
+    return { op: softplus, attrs: {}, inputs: [found.name('x')] };
+  },
+};
+
 /** In this order; what one makes, later nodes' patterns may hold. */
 export const decompositions: readonly Recognition[] = [
   layerNorm,
@@ -267,4 +282,5 @@ export const decompositions: readonly Recognition[] = [
   withConstant('Mul'),
   withConstant('Add'),
   argOfSoftmax,
+  softplusWithThreshold,
 ];

@@ -4,11 +4,13 @@ import { div, mul, neg, sub } from './arithmetic.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
+import { choice } from './choice.ts';
 import { clipInputs } from './clip-inputs.ts';
 import { concat } from './concat.ts';
 import { constant } from './constant.ts';
 import { constantOfShape } from './constant-of-shape.ts';
 import { conv } from './conv.ts';
+import { conversion } from './conversion.ts';
 import { convTranspose } from './conv-transpose.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
@@ -40,6 +42,7 @@ import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
 import { resize } from './resize.ts';
+import { cumSum, runningSum } from './running-sum.ts';
 import { scaleShift } from './scale-shift.ts';
 import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
@@ -51,15 +54,20 @@ import { squeeze, unsqueeze } from './squeeze.ts';
 import { expand, tile } from './tile.ts';
 import { topK, topKInputs } from './top-k.ts';
 import { transpose } from './transpose.ts';
+import { comparison, logic } from './truth.ts';
 
 /** The operators of every stage. To add one: its file, a line here, its test. */
 const canonical: readonly CanonicalOp[] = [
   ...realOps,
   avgPool,
   batchNorm,
+  choice,
+  comparison,
   conv,
+  conversion,
   gru,
   linear,
+  logic,
   lstm,
   matrices,
   maxPool,
@@ -67,6 +75,7 @@ const canonical: readonly CanonicalOp[] = [
   resample,
   reshape,
   rnn,
+  runningSum,
   scaleShift,
   softmax,
   transpose,
@@ -88,6 +97,7 @@ const imported: readonly ImportedOp[] = [
   constant,
   constantOfShape,
   convTranspose,
+  cumSum,
   depthToSpace,
   div,
   dropout,
