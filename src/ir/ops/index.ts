@@ -5,12 +5,14 @@ import { attention } from './attention.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
+import { choice } from './choice.ts';
 import { clipInputs } from './clip-inputs.ts';
 import { concat } from './concat.ts';
 import { constant } from './constant.ts';
 import { constantOfShape } from './constant-of-shape.ts';
 import { conv } from './conv.ts';
 import { convTranspose } from './conv-transpose.ts';
+import { conversion } from './conversion.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
 import { einsum } from './einsum.ts';
@@ -55,6 +57,7 @@ import { squeeze, unsqueeze } from './squeeze.ts';
 import { expand, tile } from './tile.ts';
 import { topK, topKInputs } from './top-k.ts';
 import { transpose } from './transpose.ts';
+import { comparison, logic } from './truth.ts';
 
 /** The operators of every stage. To add one: its file, a line here, its test. */
 const canonical: readonly CanonicalOp[] = [
@@ -62,10 +65,14 @@ const canonical: readonly CanonicalOp[] = [
   attention,
   avgPool,
   batchNorm,
+  choice,
+  comparison,
   conv,
   embedding,
+  conversion,
   gru,
   linear,
+  logic,
   lstm,
   matrices,
   maxPool,

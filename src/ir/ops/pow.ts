@@ -51,6 +51,7 @@ function exponentOf(input: InputType | undefined): number {
 /** ONNX Pow-1 (no axis), 7, 12, 13, 15: of activations the exponent is one constant number. */
 export const pow: ImportedOp = {
   kind: 'pow',
+  restrictions: 'a constant exponent, one number: an integer of -64 to 64, or a fraction',
   onnx: {
     Pow: {
       since: 1,

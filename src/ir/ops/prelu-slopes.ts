@@ -21,6 +21,7 @@ function operandsOf<T extends TensorType>({ byChannel }: Attrs, inputs: readonly
 /** ONNX PRelu-1, 6, 7, 9, 16: slopes that broadcast to the input. One number is a leaky ReLU. */
 export const preluSlopes: ImportedOp<Attrs> = {
   kind: 'preluSlopes',
+  restrictions: 'constant slopes',
   onnx: { PRelu: { since: 1, upTo: newestOpset, parse: ({ opset }) => ({ byChannel: opset < 7 }) } },
   infer(attrs, inputs) {
     const [x, slope] = operandsOf<InputType>(attrs, inputs);
