@@ -1,4 +1,4 @@
-/** docs/onnx-coverage.md: which of ONNX's own tests run, and why the others do not. `vitest run --update` writes it. */
+/** docs/onnx-coverage.md and docs/operators.md: which of ONNX's own tests run, and what is supported. `vitest run --update` writes both. */
 import { expect, test } from 'vitest';
 import {
   debianCases,
@@ -6,15 +6,10 @@ import {
   newerCases,
   newerData,
   type OnnxCase,
-  type Outcome,
   runCase,
 } from './support/onnx-cases.ts';
+import { lackingKernels, operatorsPage, type Run } from './support/operators-page.ts';
 import { describeWith, describeWithToolchain, root } from './support/shared.ts';
-
-interface Run {
-  readonly one: OnnxCase;
-  readonly outcome: Outcome;
-}
 
 const sources: Readonly<Record<string, string>> = {
   node: 'operator tests, opsets 1 to 17 (Debian package libonnx-testdata)',
@@ -99,6 +94,10 @@ describeWithToolchain([debianData], "ONNX's tests of libonnx-testdata", () => {
   });
 });
 
+test('operators with kernels have them in float32 and int8', () => {
+  expect(lackingKernels()).toEqual([]);
+});
+
 describeWith([debianData, newerData], "ONNX's newer tests, and docs/onnx-coverage.md", () => {
   const newer = runAll(newerCases());
 
@@ -106,9 +105,13 @@ describeWith([debianData, newerData], "ONNX's newer tests, and docs/onnx-coverag
     expect(differing(newer)).toEqual([]);
   });
 
+  const all = [...runAll(debianCases()), ...newer];
+
   test('docs/onnx-coverage.md is up to date', async () => {
-    await expect(page([...runAll(debianCases()), ...newer])).toMatchFileSnapshot(
-      `${root}/docs/onnx-coverage.md`,
-    );
+    await expect(page(all)).toMatchFileSnapshot(`${root}/docs/onnx-coverage.md`);
+  });
+
+  test('docs/operators.md is up to date', async () => {
+    await expect(operatorsPage(all)).toMatchFileSnapshot(`${root}/docs/operators.md`);
   });
 });

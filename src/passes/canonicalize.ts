@@ -4,6 +4,7 @@ import { type Obstacle, refusal } from '../ir/graph/obstacles.ts';
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
 import { elemOfType } from '../ir/kernel/stored.ts';
 import { add } from '../ir/ops/add.ts';
+import { choice } from '../ir/ops/choice.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { countOf, floats, sameShape, showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
 import { composedFrom } from './compose.ts';
@@ -326,9 +327,11 @@ function finished(graph: Graph<'float'>): Graph<'float'> {
 /** Half of the lowest float32, which hides what it is added to in a softmax as -Infinity does, and can be computed with. */
 const lowest = -1.7e38;
 
-/** -Infinity in constants that are added, as masks of attention have it. */
+/** -Infinity in constants that are added or chosen, as masks of attention have it. */
 function withLowestFinite(graph: Graph<'float'>): Graph<'float'> {
-  const added = new Set(graph.nodes.flatMap((node) => (is(node, add) ? node.inputs : [])));
+  const added = new Set(
+    graph.nodes.flatMap((node) => (is(node, add) || is(node, choice) ? node.inputs : [])),
+  );
   const tensors = [...graph.tensors].map(([name, info]): [string, TensorInfo<'float'>] => {
     const { constant } = info;
     if (constant?.dtype !== 'float32' || !added.has(name) || !constant.data.includes(-Infinity))

@@ -145,6 +145,10 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
     more: [drawn(draw, [1, 3, 4]), drawn(draw, [1, 4, 2])],
     activations: 3,
   }),
+  runningSum: (draw) => ({
+    attrs: { axis: 2, exclusive: draw.unit() < 0.5, reverse: draw.unit() < 0.5 },
+    x: drawn(draw, [1, 2, 3]),
+  }),
   embedding: (draw) => ({
     attrs: {},
     x: { dtype: 'int32', shape: [1, 3], data: Int32Array.of(2, -1, 0) },
@@ -319,6 +323,7 @@ const met: Readonly<Record<string, readonly string[]>> = {
   linear: ['after', 'before'],
   maxPool: ['commuting', 'barred'],
   embedding: ['opaque'],
+  runningSum: ['opaque'],
   matrices: ['opaque'],
   attention: ['opaque'],
   resample: ['commuting', 'barred'],

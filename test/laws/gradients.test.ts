@@ -230,6 +230,12 @@ const cases: Readonly<Record<string, Cases>> = {
         twice,
       };
     }),
+  runningSum: () =>
+    fc.tuple(shapes, fc.nat(), fc.boolean(), fc.boolean()).map(([shape, n, exclusive, reverse]) => ({
+      shape,
+      attrs: { axis: n % shape.length, exclusive, reverse },
+      constants: [],
+    })),
   resample: () =>
     fc.constantFrom([2], [3, 1]).map((axes) => ({
       shape: [1, 3, 3, 3],

@@ -7,6 +7,7 @@ import { dense8 } from '../../src/ir/kernel/weight-format.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
+import { mean, sum } from '../../src/ir/ops/reductions.ts';
 import { countOf, type Tensor } from '../../src/ir/tensor.ts';
 import { foldTables } from '../../src/passes/fold-tables.ts';
 import { settleOrders } from '../../src/passes/settle-orders.ts';
@@ -316,6 +317,10 @@ function termsOf(graph: Graph<'float'>, node: Node): number {
     return countOf(shape) / shape[0]! + 3;
   }
   if (is(node, avgPool)) return node.attrs.kernel.reduce((n, k) => n * k, 3);
+  if (is(node, mean) || is(node, sum)) {
+    const { shape } = graph.tensors.get(node.inputs[0]!)!;
+    return node.attrs.axes.reduce((n, axis) => n * shape[axis]!, 3);
+  }
   return 3;
 }
 

@@ -202,6 +202,8 @@ export type TableSize = 256 | 1024;
 /** What every operator has, whatever stage it is of. */
 interface OpBase<A> {
   readonly kind: string;
+  /** What `parse`, `infer` or a kernel refuses of what ONNX means by its types, in a line. Absent: nothing. */
+  readonly restrictions?: string;
   /** The ONNX operator types that parse to this operator. */
   readonly onnx?: Readonly<Record<string, OnnxRule<A>>>;
   /**
@@ -218,6 +220,8 @@ interface OpBase<A> {
 
 /** An operator of the imported stage only. */
 export interface ImportedOp<A = unknown> extends OpBase<A> {
+  /** Set where there is nothing for activations to become: it is computed when compiling, of constants or shapes. */
+  readonly folds?: true;
   /**
    * How it becomes canonical operators, in an order of execution. An empty list: the first output is the first
    * input.

@@ -10,7 +10,8 @@ const random = 'call model.eval() before the export, and take noise as an input'
 const quantized = 'export the float network: thimble quantizes it itself (--calibrate)';
 const classical = 'export the layers of a neural network alone';
 
-const byType: Readonly<Record<string, string>> = {
+/** By type, of the default domain. */
+export const adviceOfType: Readonly<Record<string, string>> = {
   ...{ Loop: loops, Scan: loops },
   ...{ SequenceAt: lists, SequenceConstruct: lists, SequenceEmpty: lists, SequenceInsert: lists },
   ...{ SequenceErase: lists, SequenceLength: lists, SequenceMap: lists, SplitToSequence: lists },
@@ -29,7 +30,8 @@ const byType: Readonly<Record<string, string>> = {
   ...{ QLinearConv: quantized, QLinearMatMul: quantized, ConvInteger: quantized, MatMulInteger: quantized },
 };
 
-const byDomain: Readonly<Record<string, string>> = {
+/** By domain: of all its types. */
+export const adviceOfDomain: Readonly<Record<string, string>> = {
   'ai.onnx.ml': classical,
   'com.microsoft': 'export without the optimizations of onnxruntime, which write operators of its own',
   'org.pytorch.aten': 'export with operator_export_type=OperatorExportTypes.ONNX',
@@ -37,4 +39,4 @@ const byDomain: Readonly<Record<string, string>> = {
 
 /** Undefined where there is nothing to say but to do without it. */
 export const adviceFor = (domain: string, type: string): string | undefined =>
-  domain === '' ? byType[type] : byDomain[domain];
+  domain === '' ? adviceOfType[type] : adviceOfDomain[domain];

@@ -172,6 +172,7 @@ const float32Kernel = (attrs: PoolAttrs, context: KernelContext): Kernel => {
  */
 export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
   kind: 'avgPool',
+  restrictions: 'one or two spatial axes; no counted padding where ceil_mode lets a window reach beyond it',
   onnx: { AveragePool: { since: 1, upTo: newestOpset, parse: parsePool } },
   infer: inferPool,
   reference(attrs, inputs) {

@@ -88,6 +88,7 @@ function again({ gain, shift }: ChannelMap): Remade<BatchNormAttrs> {
  */
 export const batchNorm: CanonicalOp<BatchNormAttrs> = {
   kind: 'batchNorm',
+  restrictions: 'inference; constant numbers of each channel; spatial = 1',
   onnx: { BatchNormalization: { since: 6, upTo: newestOpset, parse } },
   infer: (_attrs, inputs) => [typeOf(inputs)],
   reference: (attrs, inputs) => [normalized(attrs, inputs)],

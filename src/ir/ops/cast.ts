@@ -4,6 +4,7 @@ import type { ImportedOp } from '../graph/op.ts';
 import { type DType, numbersFor, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { isFloat, newestOpset, required } from './common/inputs.ts';
+import { conversion } from './conversion.ts';
 
 interface Attrs {
   readonly to: DType;
@@ -56,6 +57,7 @@ function converted(x: Tensor, { to, rounding }: Attrs): Tensor {
  */
 export const cast: ImportedOp<Attrs> = {
   kind: 'cast',
+  restrictions: 'of activations to float32 and bool, and from bool; int8: from bytes and bool alone',
   onnx: {
     Cast: {
       since: 6,
@@ -71,8 +73,11 @@ export const cast: ImportedOp<Attrs> = {
   },
   infer: ({ to }, inputs) => [{ dtype: to, shape: required(inputs, 0, 'input').shape }],
   reference: (attrs, inputs) => [converted(required(inputs, 0, 'input'), attrs)],
-  canonicalize({ attrs, inputTypes }) {
-    const { dtype } = required(inputTypes, 0, 'input');
-    return dtype === attrs.to || (isFloat(dtype) && isFloat(attrs.to)) ? [] : onlyOnConstants('Cast')();
+  canonicalize({ attrs: { to: wanted, rounding }, inputs, outputs, inputTypes }) {
+    const { dtype: from } = required(inputTypes, 0, 'input');
+    if (from === wanted || (isFloat(from) && isFloat(wanted))) return [];
+    if (rounding !== undefined && from !== 'bool') return onlyOnConstants('Cast')();
+    const to = isFloat(wanted) ? 'float32' : wanted;
+    return [{ op: conversion, attrs: { from, to }, inputs, outputs }];
   },
 };

@@ -11,6 +11,7 @@ const bounds = (inputs: readonly (InputType | undefined)[]) =>
 /** ONNX Clip-11, 12, 13: the bounds are optional inputs. */
 export const clipInputs: ImportedOp = {
   kind: 'clipInputs',
+  restrictions: 'constant bounds',
   onnx: { Clip: { since: 11, upTo: newestOpset, parse: () => ({}) } },
   infer: (_attrs, inputs) => clip.infer(clipAttrs(0, 0), [required(inputs, 0, 'input')]),
   reference: (_attrs, inputs) => clip.reference(bounds(inputs.map(known)), inputs),

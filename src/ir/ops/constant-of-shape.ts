@@ -18,6 +18,7 @@ function shapeOf(inputs: readonly (InputType | undefined)[]): Shape {
 /** ONNX ConstantOfShape-9, 20, 21. */
 export const constantOfShape: ImportedOp<Attrs> = {
   kind: 'constantOfShape',
+  folds: true,
   onnx: {
     ConstantOfShape: {
       since: 9,

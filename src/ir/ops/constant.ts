@@ -31,6 +31,7 @@ function valueIn({ attributes }: OnnxNode): Tensor {
 /** ONNX Constant-1, 9, 11, 12, 13, 19, 21: of dense numbers. */
 export const constant: ImportedOp<Attrs> = {
   kind: 'constant',
+  folds: true,
   onnx: { Constant: { since: 1, upTo: newestOpset, parse: (node) => ({ value: valueIn(node) }) } },
   infer: ({ value }) => [{ dtype: value.dtype, shape: value.shape }],
   reference: ({ value }) => [value],

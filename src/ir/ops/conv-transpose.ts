@@ -239,6 +239,7 @@ function canonical({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>): rea
  */
 export const convTranspose: ImportedOp<Attrs> = {
   kind: 'convTranspose',
+  restrictions: 'one or two spatial axes; constant weights',
   onnx: {
     ConvTranspose: {
       since: 1,

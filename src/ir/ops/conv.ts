@@ -399,6 +399,7 @@ const fewLanes = 4;
  */
 export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
   kind: 'conv',
+  restrictions: 'one or two spatial axes; constant weights',
   onnx: {
     Conv: {
       since: 1,

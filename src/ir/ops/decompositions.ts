@@ -15,6 +15,7 @@ import {
 } from '../graph/node-pattern.ts';
 import { countOf, floats, picked, type Shape, sameShape, type Tensor } from '../tensor.ts';
 import { axisIn } from './common/inputs.ts';
+import { softplus } from './linear-units.ts';
 import { logSoftmax } from './log-softmax.ts';
 import { lrn } from './lrn.ts';
 import { type NormalizeAttrs, normalize, parametersOf, rmsNormalize } from './normalize-groups.ts';
@@ -256,6 +257,15 @@ const argOfSoftmax: Recognition = {
   },
 };
 
+/** Above a threshold of PyTorch's, 20, ln(1 + e^x) is x within 2e-9. */
+const softplusWithThreshold: Recognition = {
+  pattern: node('Where', node('Greater', x, constant('threshold', single)), x, node('Softplus:softplus', x)),
+  make(found) {
+    if (at(found.constant('threshold').data, 0) < 17) return undefined;
+    return { op: softplus, attrs: {}, inputs: [found.name('x')] };
+  },
+};
+
 /** In this order; what one makes, later nodes' patterns may hold. */
 export const decompositions: readonly Recognition[] = [
   layerNorm,
@@ -267,4 +277,5 @@ export const decompositions: readonly Recognition[] = [
   withConstant('Mul'),
   withConstant('Add'),
   argOfSoftmax,
+  softplusWithThreshold,
 ];

@@ -18,6 +18,7 @@ function requireInference(inputs: readonly (InputType | undefined)[]): void {
 /** ONNX Dropout-7, 10, 12, 13, 22 at inference: the identity, and a mask of ones. */
 export const dropout: ImportedOp<Attrs> = {
   kind: 'dropout',
+  restrictions: 'inference',
   onnx: {
     Dropout: { since: 7, upTo: newestOpset, parse: ({ opset }) => ({ mask: opset < 10 ? 'data' : 'bool' }) },
   },

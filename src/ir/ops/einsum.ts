@@ -206,6 +206,8 @@ function canonical(node: NodeView<Attrs>): readonly Replacement[] {
 /** ONNX Einsum-12: sums of products along named axes; kernels for two operands, and for axes in another order. */
 export const einsum: ImportedOp<Attrs> = {
   kind: 'einsum',
+  restrictions:
+    'products of two operands, or a transpose; no diagonal, no sum along an axis of one operand alone, no axis of 1 that is repeated',
   onnx: {
     Einsum: {
       since: 12,

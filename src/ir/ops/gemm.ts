@@ -191,6 +191,8 @@ function addedActivation(
 /** ONNX Gemm-1, 6, 7, 9, 11, 13. */
 export const gemm: ImportedOp<Attrs> = {
   kind: 'gemm',
+  restrictions:
+    'of several rows by constant weights no transA, and a constant C of one number per column; of two activations alpha above 0 and beta 1',
   onnx: {
     Gemm: {
       since: 1,

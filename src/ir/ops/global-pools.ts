@@ -23,6 +23,8 @@ const globalPool = <A>(
   as?: (kernel: Shape, from: string, to: string) => Replacement,
 ): ImportedOp<A> => ({
   kind,
+  restrictions:
+    'GlobalLpPool: p = 1 or 2; GlobalAveragePool: one or two spatial axes; GlobalMaxPool: one or two spatial axes',
   onnx,
   infer(attrs, inputs) {
     const x = required(inputs, 0, 'X');

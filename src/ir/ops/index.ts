@@ -5,12 +5,14 @@ import { attention } from './attention.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
+import { choice } from './choice.ts';
 import { clipInputs } from './clip-inputs.ts';
 import { concat } from './concat.ts';
 import { constant } from './constant.ts';
 import { constantOfShape } from './constant-of-shape.ts';
 import { conv } from './conv.ts';
 import { convTranspose } from './conv-transpose.ts';
+import { conversion } from './conversion.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
 import { einsum } from './einsum.ts';
@@ -18,6 +20,7 @@ import { embedding } from './embedding.ts';
 import { flatten } from './flatten.ts';
 import { realOps } from './formula.ts';
 import { gather } from './gather.ts';
+import { gatherNd } from './gather-nd.ts';
 import { gemm } from './gemm.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { identity } from './identity.ts';
@@ -42,6 +45,7 @@ import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
 import { resize } from './resizing.ts';
+import { cumSum, runningSum } from './running-sum.ts';
 import { scaleShift } from './scale-shift.ts';
 import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
@@ -53,6 +57,7 @@ import { squeeze, unsqueeze } from './squeeze.ts';
 import { expand, tile } from './tile.ts';
 import { topK, topKInputs } from './top-k.ts';
 import { transpose } from './transpose.ts';
+import { comparison, logic } from './truth.ts';
 
 /** The operators of every stage. To add one: its file, a line here, its test. */
 const canonical: readonly CanonicalOp[] = [
@@ -60,16 +65,21 @@ const canonical: readonly CanonicalOp[] = [
   attention,
   avgPool,
   batchNorm,
+  choice,
+  comparison,
   conv,
   embedding,
+  conversion,
   gru,
   linear,
+  logic,
   lstm,
   matrices,
   maxPool,
   move,
   resample,
   reshape,
+  runningSum,
   rnn,
   scaleShift,
   softmax,
@@ -92,6 +102,7 @@ const imported: readonly ImportedOp[] = [
   constant,
   constantOfShape,
   convTranspose,
+  cumSum,
   depthToSpace,
   div,
   dropout,
@@ -99,6 +110,7 @@ const imported: readonly ImportedOp[] = [
   expand,
   flatten,
   gather,
+  gatherNd,
   gemm,
   globalAvgPool,
   globalLpPool,

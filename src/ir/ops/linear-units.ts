@@ -62,6 +62,7 @@ function celuAttrs(alpha: number): EluAttrs {
 /** gain x for x > 0, else gain alpha (e^(slope x) - 1). ONNX Elu-1, 6, 22; Selu-1, 6, 22; Celu-12. */
 export const elu = pointwise<EluAttrs>({
   kind: 'elu',
+  restrictions: 'Celu: alpha above 0',
   title: 'Exponential linear unit',
   onnx: {
     Elu: {

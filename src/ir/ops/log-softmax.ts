@@ -119,6 +119,7 @@ function logSoftmaxSteps(steps: Steps, axis: number): Value {
 /** ONNX LogSoftmax-13: along one axis. */
 export const logSoftmax: CanonicalOp<SoftmaxAttrs, Logarithm> = {
   kind: 'logSoftmax',
+  restrictions: `int8: over at most ${longestInt8Softmax} elements`,
   onnx: {
     LogSoftmax: {
       since: 13,

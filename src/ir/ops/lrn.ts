@@ -199,6 +199,7 @@ function float32Kernel(attrs: LrnAttrs, context: KernelContext): Kernel {
 /** Each element over a power of the squares of its neighbours along the channels. ONNX LRN-1, 13. */
 export const lrn: CanonicalOp<LrnAttrs, QuantizedLrn> = {
   kind: 'lrn',
+  restrictions: `alpha, beta, bias and size above 0; int8: windows of at most ${widestWindow} channels`,
   onnx: {
     LRN: {
       since: 1,

@@ -22,7 +22,7 @@ export interface MatricesAttrs {
 }
 
 /** Longer sums of products of two bytes could leave int32. */
-const deepest = 33_025;
+export const deepest = 33_025;
 
 function productOf(inputs: readonly (TensorType | undefined)[]): StackedProduct {
   const [a, b] = [required(inputs, 0, 'A').shape, required(inputs, 1, 'B').shape];

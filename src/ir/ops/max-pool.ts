@@ -63,6 +63,7 @@ export function largestOf(steps: Steps, attrs: PoolAttrs, image: Value): Value {
  */
 export const maxPool: CanonicalOp<PoolAttrs> = {
   kind: 'maxPool',
+  restrictions: 'one or two spatial axes; the first output alone',
   onnx: { MaxPool: { since: 1, upTo: newestOpset, parse: parsePool } },
   infer: inferPool,
   reference: (attrs, inputs) => [

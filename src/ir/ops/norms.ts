@@ -3,6 +3,7 @@ import { at, complain } from '../../base/errors.ts';
 import type { CanonicalOp, ImportedOp, InputType, NodeView, OnnxNode, Replacement } from '../graph/op.ts';
 import { countOf, floats, type Shape, showShape, type Tensor } from '../tensor.ts';
 import { axesIn, axisIn, constantOf, newestOpset, required } from './common/inputs.ts';
+import { longestNormalized } from './kernels/group-norm.ts';
 import { type NormalizeAttrs, normalize, rmsNormalize } from './normalize-groups.ts';
 
 /** How an operator is one of the canonical ones. */
@@ -72,6 +73,7 @@ function canonical<A>(norm: Norm<A>, node: NodeView<A>): readonly Replacement[] 
 
 const imported = <A>(norm: Norm<A>): ImportedOp<A> => ({
   kind: norm.kind,
+  restrictions: `${norm.inputs > 1 ? 'constant scale and bias' : 'LpNormalization: p = 2'}; int8: over at most ${longestNormalized} elements`,
   onnx: { [norm.type]: { since: norm.since, upTo: newestOpset, parse: (node) => norm.parse(node) } },
   infer(attrs, inputs) {
     formOf(norm, attrs, inputs);

@@ -1,8 +1,9 @@
-/** Operators that are computed where all that they read is constant, and have no kernel: the arithmetic of shapes. */
-import { at, atOr0, complain, DynamicShapeError } from '../../base/errors.ts';
-import { broadcastShape, broadcastTo, zip } from '../geometry/broadcast.ts';
+/** The arithmetic of shapes: operators that are computed where all that they read is constant, some with no other use. */
+import { at, complain, DynamicShapeError } from '../../base/errors.ts';
+import { zip } from '../geometry/broadcast.ts';
+import { allOf, axiswise } from '../geometry/strided.ts';
 import type { Attributes } from '../graph/attributes.ts';
-import type { ImportedOp, InputType } from '../graph/op.ts';
+import type { CanonicalOp, ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
 import {
   countOf,
   largestTensor,
@@ -13,9 +14,12 @@ import {
   type Tensor,
   type TensorType,
 } from '../tensor.ts';
+import { choice } from './choice.ts';
 import { checkLegacyBroadcast, inferPair } from './common/elementwise.ts';
 import { onlyOnConstants, usedOnActivations } from './common/imported.ts';
-import { axisIn, constantScalar, isFloat, known, newestOpset, required } from './common/inputs.ts';
+import { constantOf, constantScalar, isFloat, known, newestOpset, required } from './common/inputs.ts';
+import { asMove } from './common/moves.ts';
+import { comparison, logic } from './truth.ts';
 
 type Inputs = readonly (Tensor | undefined)[];
 type Types = readonly (InputType | undefined)[];
@@ -26,7 +30,10 @@ interface Meaning {
   readonly since: number;
   readonly value: (inputs: Inputs, attributes: Attributes) => Tensor;
   /** What the output is, where types alone tell; else it is known with the value. */
-  readonly infer?: (types: Types) => readonly TensorType[];
+  readonly infer?: (types: Types, attributes: Attributes) => readonly TensorType[];
+  /** What it is on activations. Absent: nothing. */
+  readonly canonicalize?: (node: NodeView<Attrs>) => readonly Replacement[];
+  readonly restrictions?: string;
 }
 
 interface Attrs {
@@ -46,6 +53,8 @@ function inferByValue({ type, value }: Meaning, types: Types, attributes: Attrib
 
 const onConstants = (meaning: Meaning): ImportedOp<Attrs> => ({
   kind: meaning.type.charAt(0).toLowerCase() + meaning.type.slice(1),
+  ...(meaning.canonicalize === undefined ? { folds: true } : {}),
+  ...(meaning.restrictions === undefined ? {} : { restrictions: meaning.restrictions }),
   onnx: {
     [meaning.type]: {
       since: meaning.since,
@@ -56,9 +65,10 @@ const onConstants = (meaning: Meaning): ImportedOp<Attrs> => ({
       },
     },
   },
-  infer: ({ attributes }, types) => meaning.infer?.(types) ?? inferByValue(meaning, types, attributes),
+  infer: ({ attributes }, types) =>
+    meaning.infer?.(types, attributes) ?? inferByValue(meaning, types, attributes),
   reference: ({ attributes }, inputs) => [meaning.value(inputs, attributes)],
-  canonicalize: onlyOnConstants(meaning.type),
+  canonicalize: meaning.canonicalize ?? onlyOnConstants(meaning.type),
 });
 
 /** @throws InputError for a size below 0, or beyond all memory */
@@ -71,30 +81,14 @@ function requireModest(shape: Shape): void {
   );
 }
 
-/** Of pairs of elements, to truth. */
-const comparison = (type: string, since: number, holds: (x: number, y: number) => boolean): Meaning => ({
+/** As a canonical operator of the same inputs, which gives its meaning too. */
+const asCanonical = <A>(type: string, since: number, op: CanonicalOp<A>, attrs: A): Meaning => ({
   type,
   since,
-  infer: (types) => inferPair(types).map(({ shape }) => ({ dtype: 'bool', shape })),
-  value(inputs) {
-    const [a, b] = [required(inputs, 0, 'A'), required(inputs, 1, 'B')];
-    const truth: Tensor = { dtype: 'bool', shape: a.shape, data: a.data };
-    return zip(truth, b, (x, y) => Number(holds(x, y)));
-  },
+  infer: (types) => op.infer(attrs, types),
+  value: (inputs) => required(op.reference(attrs, inputs), 0, 'output'),
+  canonicalize: ({ inputs, outputs }) => [{ op, attrs, inputs, outputs }],
 });
-
-function chosen(inputs: Inputs): Tensor {
-  const [condition, a, b] = [
-    required(inputs, 0, 'condition'),
-    required(inputs, 1, 'X'),
-    required(inputs, 2, 'Y'),
-  ];
-  const shape = broadcastShape(condition.shape, broadcastShape(a.shape, b.shape));
-  const [which, x, y] = [condition, a, b].map((tensor) => broadcastTo(tensor, shape).data);
-  const data = numbersFor(a.dtype, countOf(shape));
-  for (let i = 0; i < data.length; i++) data[i] = atOr0(atOr0(which, i) === 0 ? y : x, i);
-  return { dtype: a.dtype, shape, data };
-}
 
 function numbersFrom(inputs: Inputs): Tensor {
   const { dtype } = required(inputs, 0, 'start');
@@ -117,24 +111,6 @@ function nonZero({ shape, data }: Tensor): Tensor {
   const places = [...data.keys()].filter((i) => data[i] !== 0).map((i) => placeOf(i, shape, strides));
   const rows = shape.map((_, axis) => places.map((place) => at(place, axis)));
   return { dtype: 'int64', shape: [shape.length, places.length], data: Float64Array.from(rows.flat()) };
-}
-
-/** Sums of all elements up to each one along an axis, itself included or not; `reverse`: from the end on. */
-function runningSums(inputs: Inputs, attributes: Attributes): Tensor {
-  const x = required(inputs, 0, 'x');
-  const axis = axisIn(required([constantScalar(known(inputs[1]), 'axis')], 0, 'axis'), x.shape.length);
-  const [size, stride] = [at(x.shape, axis), at(stridesOf(x.shape), axis)];
-  const [exclusive, reverse] = ['exclusive', 'reverse'].map((name) => attributes.int(name, 0) !== 0);
-  const data = numbersFor(x.dtype, x.data.length);
-  for (let n = 0; n < data.length; n++) {
-    const i = reverse ? data.length - 1 - n : n;
-    const before = reverse ? i + stride : i - stride;
-    const own = Math.floor(i / stride) % size;
-    const first = own === (reverse ? size - 1 : 0);
-    const added = exclusive ? before : i;
-    data[i] = (first ? 0 : at(data, before)) + (first && exclusive ? 0 : at(x.data, added));
-  }
-  return { ...x, data };
 }
 
 /** The upper or lower triangle of matrices, zero elsewhere. */
@@ -178,16 +154,31 @@ function slicesIn(
   return { starts, length: countOf(shape.slice(depth)) };
 }
 
-function gathered(inputs: Inputs, attributes: Attributes): Tensor {
+/** Slices that rows of constant indices name. */
+function slicesAt(types: Types, attributes: Attributes) {
   if (attributes.int('batch_dims', 0) !== 0) throw complain('batch_dims', 'batch_dims = 0');
-  const [x, indices] = [required(inputs, 0, 'data'), required(inputs, 1, 'indices')];
-  const { starts, length } = slicesIn(x.shape, indices);
-  const data = numbersFor(x.dtype, starts.length * length);
+  const { dtype, shape } = required(types, 0, 'data');
+  const indices = required([constantOf(types[1], 'indices')], 0, 'indices');
+  const slices = slicesIn(shape, indices);
+  return { ...slices, dtype, shape: [...indices.shape.slice(0, -1), ...shape.slice(depthOf(indices))] };
+}
+
+function gathered(inputs: Inputs, attributes: Attributes): Tensor {
+  const { starts, length, dtype, shape } = slicesAt(inputs.map(known), attributes);
+  const x = required(inputs, 0, 'data');
+  const data = numbersFor(dtype, starts.length * length);
   starts.forEach((start, i) => {
     data.set(x.data.subarray(start, start + length), i * length);
   });
-  const depth = depthOf(indices);
-  return { dtype: x.dtype, shape: [...indices.shape.slice(0, -1), ...x.shape.slice(depth)], data };
+  return { dtype, shape, data };
+}
+
+/** Data as rows of one slice each, of which some are taken. */
+function gatheredRows(node: NodeView<Attrs>): readonly Replacement[] {
+  const { starts, length } = slicesAt(node.inputTypes, node.attrs.attributes);
+  const rows = countOf(required(node.inputTypes, 0, 'data').shape) / length;
+  const index = starts.map((start) => start / length);
+  return [asMove(node, 'GatherND', axiswise(0, [rows, length], [index, allOf(length)]))];
 }
 
 function scattered(inputs: Inputs, attributes: Attributes): Tensor {
@@ -229,35 +220,16 @@ const count: ImportedOp<Attrs> = {
 };
 
 const meanings: readonly Meaning[] = [
-  comparison('Equal', 1, (x, y) => x === y),
-  comparison('Greater', 1, (x, y) => x > y),
-  comparison('GreaterOrEqual', 12, (x, y) => x >= y),
-  comparison('Less', 1, (x, y) => x < y),
-  comparison('LessOrEqual', 12, (x, y) => x <= y),
-  comparison('And', 1, (x, y) => x !== 0 && y !== 0),
-  comparison('Or', 1, (x, y) => x !== 0 || y !== 0),
-  comparison('Xor', 1, (x, y) => (x !== 0) !== (y !== 0)),
-  {
-    type: 'Not',
-    since: 1,
-    infer: (types) => [{ dtype: 'bool', shape: required(types, 0, 'X').shape }],
-    value(inputs) {
-      const { shape, data } = required(inputs, 0, 'X');
-      return { dtype: 'bool', shape, data: Uint8Array.from(data, (x) => Number(x === 0)) };
-    },
-  },
-  {
-    type: 'Where',
-    since: 9,
-    infer(types) {
-      const [condition, a] = [required(types, 0, 'condition'), required(types, 1, 'X')];
-      return inferPair(types.slice(1)).map(({ shape }) => ({
-        dtype: a.dtype,
-        shape: broadcastShape(condition.shape, shape),
-      }));
-    },
-    value: chosen,
-  },
+  asCanonical('Equal', 1, comparison, { how: 'eq' }),
+  asCanonical('Greater', 1, comparison, { how: 'gt' }),
+  asCanonical('GreaterOrEqual', 12, comparison, { how: 'ge' }),
+  asCanonical('Less', 1, comparison, { how: 'lt' }),
+  asCanonical('LessOrEqual', 12, comparison, { how: 'le' }),
+  asCanonical('And', 1, logic, { how: 'and' }),
+  asCanonical('Or', 1, logic, { how: 'or' }),
+  asCanonical('Xor', 1, logic, { how: 'xor' }),
+  asCanonical('Not', 1, logic, { how: 'not' }),
+  asCanonical('Where', 9, choice, {}),
   {
     type: 'Mod',
     since: 10,
@@ -273,9 +245,15 @@ const meanings: readonly Meaning[] = [
   },
   { type: 'Range', since: 11, value: numbersFrom },
   { type: 'NonZero', since: 9, value: (inputs) => nonZero(required(inputs, 0, 'X')) },
-  { type: 'CumSum', since: 11, value: runningSums },
   { type: 'Trilu', since: 14, value: triangle },
-  { type: 'GatherND', since: 11, value: gathered },
+  {
+    type: 'GatherND',
+    since: 11,
+    restrictions: 'constant indices; batch_dims = 0',
+    infer: (types, attributes) => [slicesAt(types, attributes)].map(({ dtype, shape }) => ({ dtype, shape })),
+    value: gathered,
+    canonicalize: gatheredRows,
+  },
   { type: 'ScatterND', since: 11, value: scattered },
 ];
 

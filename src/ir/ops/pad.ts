@@ -79,6 +79,7 @@ function modeOf(mode: string): Attrs['mode'] {
 /** ONNX Pad-1, 2 (attributes), 11, 13, 18 (axes), 19 (wrap): more elements around, or fewer. */
 export const pad: ImportedOp<Attrs> = {
   kind: 'pad',
+  restrictions: 'constant pads',
   onnx: {
     Pad: {
       since: 1,

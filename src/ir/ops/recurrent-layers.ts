@@ -275,6 +275,8 @@ function canonical(cell: Cell, node: NodeView<Attrs>): readonly Replacement[] {
 
 const layerOp = (cell: Cell, type: string, since: number): ImportedOp<Attrs> => ({
   kind: `${cell}Layer`,
+  restrictions:
+    'constant weights; sequences of one length; the usual activations; RNN: relu too; no clip, no input_forget',
   onnx: { [type]: { since, upTo: newestOpset, parse: (node) => parse(cell, node) } },
   infer: (attrs, inputs) => inferLayer(cell, attrs, inputs),
   reference: (attrs, inputs) => layerReference(cell, attrs, inputs),

@@ -155,6 +155,7 @@ const keepsChannels = ({ axes, keepDims }: ReduceAttrs): boolean =>
 /** An operator of every stage, of a kind of reduction. */
 export const reduction = <Q>(r: Reduction<Q>): CanonicalOp<ReduceAttrs, Q> => ({
   kind: r.kind,
+  ...(r.longest === undefined ? {} : { restrictions: `int8: over at most ${r.longest} elements` }),
   infer(attrs, inputs: readonly (InputType | undefined)[]) {
     requireFloats(inputs);
     const { dtype, shape } = required(inputs, 0, 'data');

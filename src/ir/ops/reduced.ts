@@ -103,6 +103,9 @@ function canonical(
 /** Axes are an attribute up to opset 12 or 17, then an input. */
 const reduced = (type: string, op: Reduce, pool?: typeof averageOf): ImportedOp<ReducedAttrs> => ({
   kind: type.charAt(0).toLowerCase() + type.slice(1),
+  restrictions: ['constant axes, at least one', op.restrictions]
+    .filter((text) => text !== undefined)
+    .join('; '),
   onnx: { [type]: rule },
   infer(attrs, inputs) {
     const { dtype, shape } = required(inputs, 0, 'data');

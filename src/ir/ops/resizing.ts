@@ -215,6 +215,7 @@ function parseUpsample({ attributes, opset }: OnnxNode): Attrs {
  */
 export const resize: ImportedOp<Attrs> = {
   kind: 'resize',
+  restrictions: 'constant scales or sizes; no antialiasing, no tf_crop_and_resize',
   onnx: {
     Resize: { since: 10, upTo: newestOpset, parse: parseResize },
     Upsample: { since: 7, upTo: 9, parse: parseUpsample },

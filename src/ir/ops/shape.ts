@@ -14,6 +14,7 @@ const part = ({ start, end }: Attrs, shape: Shape): Shape => shape.slice(start, 
 /** ONNX Shape-1, 13, 15, 19, 21. */
 export const shape: ImportedOp<Attrs> = {
   kind: 'shape',
+  folds: true,
   typesOnly: true,
   onnx: {
     Shape: {

@@ -57,6 +57,7 @@ export interface QuantizedSoftmax {
 /** ONNX Softmax-13: along one axis. */
 export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   kind: 'softmax',
+  restrictions: `int8: over at most ${longestInt8Softmax} elements`,
   onnx: {
     Softmax: {
       since: 13,

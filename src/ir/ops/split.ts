@@ -38,6 +38,7 @@ const indicesOf = (sizes: readonly number[]): readonly (readonly number[])[] =>
 /** ONNX Split-1, 2, 11 (attribute), 13 (input), 18 (num_outputs): neighbouring parts along one axis. */
 export const split: ImportedOp<Attrs> = {
   kind: 'split',
+  restrictions: 'constant sizes',
   onnx: {
     Split: {
       since: 1,

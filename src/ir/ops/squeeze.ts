@@ -35,6 +35,7 @@ function reshaper(kind: string, type: string, change: Reshaper): ImportedOp<Attr
     change(required(inputs, 0, 'data').shape, attrs.axes ?? constantInts(inputs[1], 'axes'));
   return {
     kind,
+    restrictions: 'constant axes',
     onnx: {
       [type]: {
         since: 1,

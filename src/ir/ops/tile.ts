@@ -39,6 +39,7 @@ function modest(shape: Shape): Shape {
 
 const repeating = (kind: string, type: string, since: number, target: Target): ImportedOp => ({
   kind,
+  restrictions: 'constant sizes',
   onnx: { [type]: { since, upTo: newestOpset, parse: () => ({}) } },
   infer: (_attrs, inputs) => [{ dtype: required(inputs, 0, 'input').dtype, shape: modest(target(inputs)) }],
   reference: (_attrs, inputs) => [repeated(required(inputs, 0, 'input'), modest(target(inputs.map(known))))],

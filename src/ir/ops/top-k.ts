@@ -176,6 +176,7 @@ function explicit({ axis, k, largest }: Attrs, inputs: readonly (InputType | und
 /** ONNX TopK-1 (k is an attribute), 10, 11, 24. Unsorted ones may come in any order: they are sorted too. */
 export const topKInputs: ImportedOp<Attrs> = {
   kind: 'topKInputs',
+  restrictions: 'a constant k',
   onnx: {
     TopK: {
       since: 1,

@@ -55,7 +55,7 @@ function placesIn({ order, shape }: Place): Int32Array {
 }
 
 /** Where an operand's element for each position of the output's memory lies. */
-function positions(operand: Place, output: Place): Int32Array {
+export function positions(operand: Place, output: Place): Int32Array {
   const [elements, places] = [broadcastIndex(operand.shape, output.shape), placesIn(operand)];
   return Int32Array.from(elements, (_, position) =>
     at(places, at(elements, output.order?.[position] ?? position)),

@@ -15,6 +15,7 @@ import { rounded } from './round.ts';
 
 export interface Pointwise<A> {
   readonly kind: string;
+  readonly restrictions?: string;
   /** What the comment above its kernel calls it. */
   readonly title: string | ((attrs: A) => string);
   readonly onnx: Readonly<Record<string, OnnxRule<A>>>;
@@ -108,6 +109,7 @@ function gradientOf<A>({ kind, gradient }: Pointwise<A>): CanonicalOp<A>['gradie
 /** An operator of every stage, of a function; see `Pointwise`. */
 export const pointwise = <A>(f: Pointwise<A>): CanonicalOp<A, Lookup> => ({
   kind: f.kind,
+  ...(f.restrictions === undefined ? {} : { restrictions: f.restrictions }),
   onnx: f.onnx,
   infer: (_attrs, inputs) => {
     const { dtype, shape } = required(inputs, 0, 'input');

@@ -7,13 +7,14 @@ import type { Hold } from '../../graph/op.ts';
 import { clampFloat } from '../../integers/mac.ts';
 import type { Clamp } from '../../integers/row-clamp.ts';
 import { add, constant, int, load, local, loop, mul, store, times } from '../../kernel/builders.ts';
-import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import { type Elem, type Expr, type Kernel, type Stmt, scalarOf, type Table } from '../../kernel/kernel.ts';
 import { typeOf } from '../../kernel/walk.ts';
 
 export interface Elementwise {
   readonly name: string;
   readonly doc: readonly string[];
-  readonly elem: 'u8' | 'f32';
+  /** Of the output, and of the operands that do not say otherwise. */
+  readonly elem: Elem;
   readonly operands: readonly Operand[];
   /** Of the output. */
   readonly count: number;
@@ -45,6 +46,8 @@ export function holder(): Held {
 export interface Operand {
   readonly length: number;
   readonly at: Int32Array;
+  /** Absent: that of the output. */
+  readonly elem?: Elem;
   /** Of a constant, in place of a parameter. */
   readonly table?: Table;
 }
@@ -82,13 +85,14 @@ export function elementwise(e: Elementwise): Kernel {
   const operands = e.operands.map((operand) => ({
     ...operand,
     name: operand.table?.name ?? must(names.next().value, 'a name for each'),
+    elem: operand.table?.elem ?? operand.elem ?? e.elem,
   }));
-  const values = operands.map((_, k) => local(`x${k}`, e.elem === 'f32' ? 'f32' : 'i32'));
+  const values = operands.map(({ elem }, k) => local(`x${k}`, scalarOf(elem)));
   const { statements, hold } = holder();
   const value = e.value(values, hold);
   const lists = [inOneOrder(e.count), ...operands].map((operand) => operand.at);
   const body = ([to = int(0), ...from]: readonly Expr[]) => [
-    ...operands.map(({ name }, k) => constant(`x${k}`, load(name, e.elem, at(from, k)))),
+    ...operands.map(({ name, elem }, k) => constant(`x${k}`, load(name, elem, at(from, k)))),
     ...statements,
     store('out', e.elem, to, value),
   ];
@@ -98,7 +102,7 @@ export function elementwise(e: Elementwise): Kernel {
     params: [
       ...operands
         .filter(isActivation)
-        .map(({ name, length }) => ({ name, role: 'in', elem: e.elem, length }) as const),
+        .map(({ name, elem, length }) => ({ name, role: 'in', elem, length }) as const),
       { name: 'out', role: 'out', elem: e.elem, length: e.count },
     ],
     tables: [...operands.flatMap(({ table }) => table ?? []), ...(e.tables ?? [])],

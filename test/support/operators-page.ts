@@ -1,0 +1,179 @@
+/** docs/operators.md: what becomes of each ONNX operator, by the operators themselves and by the tests that hold them. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import proto, { type onnx } from 'onnx-proto';
+import { isCanonical, type OpDef } from '../../src/ir/graph/op.ts';
+import { adviceOfDomain, adviceOfType } from '../../src/ir/import/advice.ts';
+import { ops, opsetsOf } from '../../src/ir/ops/index.ts';
+import type { OnnxCase, Outcome } from './onnx-cases.ts';
+import { listed } from './real-networks.ts';
+
+export interface Run {
+  readonly one: OnnxCase;
+  readonly outcome: Outcome;
+}
+
+/** The types of all nodes, those of subgraphs and functions among them; of other domains with these before them. */
+function typesIn(bytes: Uint8Array): ReadonlySet<string> {
+  const { graph, functions } = proto.onnx.ModelProto.decode(bytes);
+  const found = new Set<string>();
+  const visit = (nodes: readonly onnx.INodeProto[]): void => {
+    for (const { opType, domain, attribute } of nodes) {
+      found.add(['', 'ai.onnx'].includes(domain ?? '') ? opType! : `${domain}.${opType}`);
+      for (const { g } of attribute ?? []) if (g) visit(g.node ?? []);
+    }
+  };
+  visit(graph?.node ?? []);
+  for (const { node } of functions ?? []) visit(node ?? []);
+  return found;
+}
+
+interface Held {
+  /** Recorded tests that hold the type, and those of them that agree. */
+  readonly tests: number;
+  readonly agree: number;
+  /** Networks of models/networks that compile and hold the type. */
+  readonly networks: number;
+}
+
+type ByType = ReadonlyMap<string, Held>;
+
+function heldBy(runs: readonly Run[]): ByType {
+  const held = new Map<string, Held>();
+  const count = (types: ReadonlySet<string>, more: (held: Held) => Held): void => {
+    for (const type of types) held.set(type, more(held.get(type) ?? { tests: 0, agree: 0, networks: 0 }));
+  };
+  for (const { one, outcome } of runs)
+    count(typesIn(one.files('model.onnx') ?? new Uint8Array()), (found) => ({
+      ...found,
+      tests: found.tests + 1,
+      agree: found.agree + Number(outcome.kind === 'agrees'),
+    }));
+  const folder = path.resolve('models/networks');
+  for (const { name, refused } of listed)
+    if (refused === undefined)
+      count(typesIn(gunzipSync(readFileSync(`${folder}/${name}.onnx.gz`))), (found) => ({
+        ...found,
+        networks: found.networks + 1,
+      }));
+  return held;
+}
+
+const byType: ReadonlyMap<string, readonly OpDef[]> = new Map(
+  ops
+    .flatMap((op) => Object.keys(op.onnx ?? {}))
+    .toSorted()
+    .map((type) => [type, ops.filter(({ onnx: rules }) => rules?.[type] !== undefined)]),
+);
+
+const folds = (op: OpDef): boolean => !isCanonical(op) && op.folds === true;
+
+/** Of the operators that have kernels, those that lack one of a kind. */
+const lacking = (arith: 'float32' | 'int8'): readonly string[] =>
+  ops
+    .filter(isCanonical)
+    .filter((op) => (op.float32 ?? op.int8) !== undefined && op[arith] === undefined)
+    .map(({ kind }) => kind);
+
+/** What every type of the first table does: no operator may lack a kernel that others have. */
+export const lackingKernels = (): readonly string[] => [...lacking('float32'), ...lacking('int8')];
+
+const kernelOf = (of: readonly OpDef[], arith: 'float32' | 'int8'): string =>
+  of.some((op) => lacking(arith).includes(op.kind)) ? '' : '✓';
+
+const restrictionsOf = (of: readonly OpDef[], type: string): string =>
+  [...new Set(of.flatMap(({ restrictions }) => restrictions?.split('; ') ?? []))]
+    .filter((text) => !/^[A-Z]\w+: /.test(text) || text.startsWith(`${type}: `))
+    .map((text) => text.replace(`${type}: `, ''))
+    .join('; ');
+
+const countsOf = (type: string, held: ByType): readonly string[] => {
+  const { tests, agree, networks } = held.get(type) ?? { tests: 0, agree: 0, networks: 0 };
+  return [tests === 0 ? '' : `${agree} of ${tests}`, networks === 0 ? '' : `${networks}`];
+};
+
+const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] => [
+  row(head),
+  row(head.map(() => '---')),
+  ...rows.map(row),
+  '',
+];
+
+const compiled = (held: ByType): readonly string[] => {
+  const rows = [...byType].filter(([, of]) => !of.every(folds));
+  return table(
+    ['operator', 'opsets', 'float32', 'int8', 'restrictions', 'recorded tests', 'networks'],
+    rows.map(([type, of]) => [
+      type,
+      opsetsOf(type)!,
+      kernelOf(of, 'float32'),
+      kernelOf(of, 'int8'),
+      restrictionsOf(of, type),
+      ...countsOf(type, held),
+    ]),
+  );
+};
+
+const folded = (held: ByType): readonly string[] => {
+  const rows = [...byType].filter(([, of]) => of.every(folds));
+  return table(
+    ['operator', 'opsets', 'restrictions', 'recorded tests', 'networks'],
+    rows.map(([type, of]) => [type, opsetsOf(type)!, restrictionsOf(of, type), ...countsOf(type, held)]),
+  );
+};
+
+const advised = (advice: Readonly<Record<string, string>>, mark = ''): readonly (readonly string[])[] => {
+  const texts = [...new Set(Object.values(advice))].map((text): readonly [string, string] => {
+    const names = Object.keys(advice).filter((name) => advice[name] === text);
+    return [
+      names
+        .toSorted()
+        .map((name) => mark + name)
+        .join(', '),
+      text,
+    ];
+  });
+  return texts.toSorted(([a], [b]) => (a < b ? -1 : 1));
+};
+
+/** In recorded tests, and nothing here. */
+const others = (held: ByType): readonly string[] =>
+  [...held.keys()]
+    .filter((type) => !byType.has(type) && !(type in adviceOfType) && type !== 'If')
+    .filter((type) => !type.includes('.'))
+    .toSorted();
+
+export function operatorsPage(runs: readonly Run[]): string {
+  const held = heldBy(runs);
+  const supported = [...byType.values()];
+  return [
+    '# Operators',
+    '',
+    `${supported.filter((of) => !of.every(folds)).length} ONNX operators compile; ${supported.filter((of) => of.every(folds)).length} more are computed when compiling, where they read constants or shapes. Models of opsets beyond the newest below are refused by name, as is all that stands under restrictions: nothing is approximated in silence.`,
+    '',
+    'Written by `npx vitest run test/onnx-coverage.test.ts --update` from the operators and from the runs of the tests; a test fails when this page is not up to date. How int8 computes: [numerics](numerics.md). Each recorded test by name: [ONNX coverage](onnx-coverage.md).',
+    '',
+    '## Compiled',
+    '',
+    'On activations of the network. *Recorded tests*: of those of ONNX whose models hold the operator, how many agree; the others are refused, mostly for a type of elements or another operator, and none differs. *Networks*: of `models/networks`, how many compile and hold it; each is held to PyTorch in float32 and int8.',
+    '',
+    'Everywhere: sizes are fixed when compiling (`--shape`, `--axis`), float64 is compiled as float32. Operators on integers and booleans are those that move elements, and those that make them (ArgMax, TopK); the others compute on float32, or on what it becomes in int8.',
+    '',
+    ...compiled(held),
+    '## Computed when compiling',
+    '',
+    'Of constants and shapes, in any type of elements. Where such an operator reads an activation, the model is refused and the node named.',
+    '',
+    ...folded(held),
+    '## Refused by name',
+    '',
+    'Convolutions and poolings over three axes run in the float reference alone; they are refused when compiling. An If compiles where its condition is constant. These have no counterpart at all:',
+    '',
+    ...table(['operators', 'instead'], [...advised(adviceOfType), ...advised(adviceOfDomain, 'all of ')]),
+    `Neither have others that occur in ONNX's recorded tests: ${others(held).join(', ')}.`,
+    '',
+  ].join('\n');
+}
