@@ -3,8 +3,8 @@ import { onnxTypeName, widerDtypeOfOnnx } from '../graph/onnx-types.ts';
 import type { ImportedOp } from '../graph/op.ts';
 import { type DType, numbersFor, type Tensor } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
-import { conversion } from './conversion.ts';
 import { isFloat, newestOpset, required } from './common/inputs.ts';
+import { conversion } from './conversion.ts';
 
 interface Attrs {
   readonly to: DType;

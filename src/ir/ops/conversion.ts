@@ -1,8 +1,8 @@
 import { complain, must } from '../../base/errors.ts';
 import type { CanonicalOp } from '../graph/op.ts';
-import type { Quant } from '../kernel/stored.ts';
 import { add, compare, float } from '../kernel/builders.ts';
 import type { Expr } from '../kernel/kernel.ts';
+import type { Quant } from '../kernel/stored.ts';
 import { type DType, numbersFor } from '../tensor.ts';
 import { isFloat, required } from './common/inputs.ts';
 import { storedKernel } from './common/stored-operands.ts';

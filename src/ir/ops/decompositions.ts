@@ -15,11 +15,11 @@ import {
 } from '../graph/pattern.ts';
 import { countOf, floats, picked, type Shape, sameShape, type Tensor } from '../tensor.ts';
 import { axisIn } from './common/inputs.ts';
+import { softplus } from './linear-units.ts';
 import { logSoftmax } from './log-softmax.ts';
 import { lrn } from './lrn.ts';
 import { type NormalizeAttrs, normalize, parametersOf, rmsNormalize } from './normalize-groups.ts';
 import { explicitAxes, type ReducedAttrs } from './reduced.ts';
-import { softplus } from './linear-units.ts';
 import { softmax } from './softmax.ts';
 
 const single = ({ data }: Tensor): boolean => data.length === 1;
@@ -259,12 +259,7 @@ const argOfSoftmax: Recognition = {
 
 /** Above a threshold of PyTorch's, 20, ln(1 + e^x) is x within 2e-9. */
 const softplusWithThreshold: Recognition = {
-  pattern: node(
-    'Where',
-    node('Greater', x, constant('threshold', single)),
-    x,
-    node('Softplus:softplus', x),
-  ),
+  pattern: node('Where', node('Greater', x, constant('threshold', single)), x, node('Softplus:softplus', x)),
   make(found) {
     if (at(found.constant('threshold').data, 0) < 17) return undefined;
     return { op: softplus, attrs: {}, inputs: [found.name('x')] };

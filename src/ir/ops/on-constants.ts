@@ -1,8 +1,8 @@
 /** The arithmetic of shapes: operators that are computed where all that they read is constant, some with no other use. */
 import { at, complain, DynamicShapeError } from '../../base/errors.ts';
 import { zip } from '../geometry/broadcast.ts';
-import type { Attributes } from '../graph/attributes.ts';
 import { allOf, axiswise } from '../geometry/strided.ts';
+import type { Attributes } from '../graph/attributes.ts';
 import type { CanonicalOp, ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
 import {
   countOf,
@@ -15,11 +15,11 @@ import {
   type TensorType,
 } from '../tensor.ts';
 import { choice } from './choice.ts';
-import { comparison, logic } from './truth.ts';
 import { checkLegacyBroadcast, inferPair } from './common/elementwise.ts';
 import { onlyOnConstants, usedOnActivations } from './common/imported.ts';
 import { constantOf, constantScalar, isFloat, known, newestOpset, required } from './common/inputs.ts';
 import { asMove } from './common/moves.ts';
+import { comparison, logic } from './truth.ts';
 
 type Inputs = readonly (Tensor | undefined)[];
 type Types = readonly (InputType | undefined)[];
@@ -65,7 +65,8 @@ const onConstants = (meaning: Meaning): ImportedOp<Attrs> => ({
       },
     },
   },
-  infer: ({ attributes }, types) => meaning.infer?.(types, attributes) ?? inferByValue(meaning, types, attributes),
+  infer: ({ attributes }, types) =>
+    meaning.infer?.(types, attributes) ?? inferByValue(meaning, types, attributes),
   reference: ({ attributes }, inputs) => [meaning.value(inputs, attributes)],
   canonicalize: meaning.canonicalize ?? onlyOnConstants(meaning.type),
 });
@@ -81,12 +82,7 @@ function requireModest(shape: Shape): void {
 }
 
 /** As a canonical operator of the same inputs, which gives its meaning too. */
-const asCanonical = <A>(
-  type: string,
-  since: number,
-  op: CanonicalOp<A>,
-  attrs: A,
-): Meaning => ({
+const asCanonical = <A>(type: string, since: number, op: CanonicalOp<A>, attrs: A): Meaning => ({
   type,
   since,
   infer: (types) => op.infer(attrs, types),

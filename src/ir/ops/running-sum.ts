@@ -1,7 +1,19 @@
 import { at, complain, must } from '../../base/errors.ts';
 import type { CanonicalOp, ImportedOp, InputType, KernelContext } from '../graph/op.ts';
 import { noFinerThan } from '../integers/quant.ts';
-import { accumulate, add, float, int, load, local, loop, mul, store, sub, variable } from '../kernel/builders.ts';
+import {
+  accumulate,
+  add,
+  float,
+  int,
+  load,
+  local,
+  loop,
+  mul,
+  store,
+  sub,
+  variable,
+} from '../kernel/builders.ts';
 import type { Expr, Kernel, Table } from '../kernel/kernel.ts';
 import { countOf, numbersFor, stridesOf, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
