@@ -1,5 +1,5 @@
 /** Functions of each element as the last step of the layer whose output nothing else reads. */
-import { at } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { TableSize } from '../ir/graph/op.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
@@ -7,7 +7,8 @@ import type { Pass } from './pass.ts';
 
 type Integers = Graph<'int8'>;
 
-const quantOf = (graph: Integers, tensor: string): Quant | undefined => graph.tensors.get(tensor)?.quant;
+const quantOf = (graph: Integers, tensor: string): Quant =>
+  must(graph.tensors.get(tensor)?.quant, `tensor '${tensor}' is quantized`);
 
 /** By how many steps the function's values lie apart at most: beyond 2, eight bits of its input cost more than its output does. */
 const steepness = (table: Uint8Array): number =>
@@ -18,8 +19,6 @@ const steep = 2;
 function joined(graph: Integers, layer: Node, f: Node): unknown {
   if (f.op.table === undefined || layer.op.withTable === undefined) return undefined;
   const [from, to] = [quantOf(graph, at(layer.outputs, 0)), quantOf(graph, at(f.outputs, 0))];
-  // Indices have no grid, and an output that nothing takes has no name.
-  if (from === undefined || to === undefined) return undefined;
   const tableWith = (entries: TableSize) => f.op.table?.(f.attrs, from, to, entries);
   const coarse = tableWith(256);
   if (coarse === undefined) return undefined;
