@@ -176,7 +176,6 @@ const moves: Readonly<Record<string, Layer>> = {
     return b.node('Slice', [x.name, b.ints([start]), b.ints([end]), b.ints([axis]), b.ints([step])]);
   },
   Pad: (b, x) => {
-    if (x.shape.length === 0) return undefined;
     const mode = b.draw.of(['constant', 'reflect', 'edge']);
     const most = (n: number) => (mode === 'reflect' ? Math.min(2, n - 1) : 2);
     const pads = [...x.shape, ...x.shape].map((n) => b.draw.int(0, most(n)));
@@ -229,7 +228,6 @@ const moves: Readonly<Record<string, Layer>> = {
 const reduced =
   (op: string): Layer =>
   (b, x) => {
-    if (x.shape.length === 0) return undefined;
     const axes = shuffled(b, x.shape.length).slice(0, b.draw.int(1, x.shape.length));
     const keep = int('keepdims', b.flag());
     return b.opset >= 18 || op === 'ReduceSum'
@@ -434,7 +432,7 @@ export function randomGraph(seed: number): RandomGraph {
   const wanted = draw.int(2, 8);
   const names = Object.keys(layers);
   for (let tries = 0; tries < 60 && ops.length < wanted; tries++) {
-    const [x, op] = [draw.of(all.slice(-3)), draw.of(names)];
+    const [x, op] = [draw.of(all.filter((one) => one.shape.length > 0).slice(-3)), draw.of(names)];
     const counts = [b.nodes.length, b.initializers.length];
     const name = layers[op]!(b, x, all);
     const made =
