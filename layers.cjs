@@ -73,6 +73,7 @@ const passesThatMakeNodes = [
   'recognise',
   'settle-images',
   'settle-orders',
+  'shorten-outputs',
 ];
 
 const seesNode = ['^src/cli/', '^src/targets/', '(^|/)node-[^/]*[.]ts$', '^src/node[.]ts$'];

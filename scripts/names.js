@@ -25,7 +25,7 @@ const shared = new Set([
     'trace',
   ],
   // An operator and its loops.
-  ...['elementwise', 'linear', 'softmax', 'window'],
+  ...['attention', 'elementwise', 'linear', 'matrices', 'softmax', 'window'],
   // What is modelled and what is measured; what is read and what is warned of.
   ...['size', 'samples', 'layers'],
 ]);

@@ -28,7 +28,7 @@ const targets = values.targets
 function line({ one, result, complaints }: Studied): string {
   const head = `${one.name} (${one.family}, ${one.exporter} exporter, opset ${one.opset})`;
   const tail = complaints.length === 0 ? '' : `\n    NOT AS LISTED: ${complaints.join('; ')}`;
-  if (result.kind === 'refused') return `${head}: refused${tail}`;
+  if (result.kind !== 'compiled') return `${head}: ${result.kind}${tail}`;
   const top1 = result.top1 && `, top-1 ${result.top1.float32} % and ${result.top1.int8} %`;
   const int8 = `int8 ${result.quality.toFixed(1)} dB`;
   return `${head}: float error ${result.floatError.toExponential(1)}, ${int8}${top1 ?? ''}${tail}`;

@@ -29,6 +29,7 @@ import {
 import { findAttention } from './passes/find-attention.ts';
 import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
+import { foldTables } from './passes/fold-tables.ts';
 import { fuse } from './passes/fuse.ts';
 import { inputGrids } from './passes/input-grids.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
@@ -37,6 +38,7 @@ import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
 import { settleOrders } from './passes/settle-orders.ts';
+import { shortenOutputs } from './passes/shorten-outputs.ts';
 import type { MemoryPlan, PlanStrategy } from './plan/addresses.ts';
 import { assemble } from './plan/assemble.ts';
 import { showPlan } from './plan/text.ts';
@@ -100,6 +102,7 @@ export const passNames = [
   'import',
   canonicalize.name,
   'normalize-input',
+  shortenOutputs.name,
   findAttention.name,
   foldBatchNorm.name,
   fuse.name,
@@ -110,6 +113,7 @@ export const passNames = [
   'round-weights',
   settleOrders.name,
   'quantize',
+  foldTables.name,
   'choose-formats',
   'assemble',
 ] as const;
@@ -138,7 +142,8 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const stored = raw ?? (grids && normalizationBy(grids));
   const input = stored === undefined ? floatGraph : step.run(normalizeInput(stored), floatGraph);
   const fold = raw === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
-  const merged = step.run(fuse, step.run(fold, step.run(findAttention, input)));
+  const shorter = step.run(shortenOutputs, input);
+  const merged = step.run(fuse, step.run(fold, step.run(findAttention, shorter)));
   const images = step.run(settleImages, merged);
   const samples = options.arith === 'int8' && options.calibration !== undefined;
   const fused = samples
@@ -218,7 +223,7 @@ export function compileFused(
     biasCorrection: options.biasCorrection ?? true,
     ...(rawOf(options) === undefined && made.grids === undefined ? {} : { input: rawQuant }),
   });
-  const integers = step.run(pass, graph);
+  const integers = step.run(foldTables, step.run(pass, graph));
   const chosen = formatsFor(integers, options);
   if (chosen !== undefined) step.show('choose-formats', chosen.graph);
   return {

@@ -71,7 +71,14 @@ export { assemble } from './plan/assemble.ts';
 export type { CodeSize, MeasuredTarget } from './program/measured.ts';
 export type { Normalization, Outcome, Program, Slot, Step } from './program/program.ts';
 export { tracedTables } from './program/traced.ts';
-export { arrangeInput, decodeOutput, decodePort, decodeSlot, encodeInput } from './program/values.ts';
+export {
+  arrangeInput,
+  decodeOutput,
+  decodeOutputs,
+  decodePort,
+  decodeSlot,
+  encodeInput,
+} from './program/values.ts';
 export { type Facts, type KernelFacts, prove, proveProgram } from './prove/prove.ts';
 export { type ReportInput, reportHtml, sweepHtml } from './report/report.ts';
 export { type EngineName, inference, type RunProgram, simulate } from './runtime/engines.ts';

@@ -44,12 +44,14 @@ def scale_weights(model, inputs):
     """Gives the outputs of each layer with weights deviation 1, in the order in which they run, and small biases."""
     seen = set()
 
-    def settle(layer, _, output):
+    def settle(layer, given, output):
         if layer in seen:
             return output
         seen.add(layer)
         with torch.no_grad():
-            factor = 1 / (output.std() + 1e-6)
+            # A single number has no deviation: it is what it would be of independent inputs.
+            alone = given[0].std() * layer.weight[0].numel() ** 0.5
+            factor = 1 / ((output.std() if output.numel() > 1 else alone) + 1e-6)
             layer.weight.mul_(factor)
             if layer.bias is not None:
                 layer.bias.uniform_(-0.2, 0.2)

@@ -1,7 +1,7 @@
 """Trains those networks of models/networks that are judged by accuracy: python train.py [--only NAME,...]
 
 Digits and pictures stand beside the project (../shared/data): 60,000 digits, 5,000 pictures. Pixels are from 0 to 1.
-A minute or two each on one core, which is no record. Seeds are fixed; another version of torch trains other weights.
+About a minute each on one core, which is no record. Seeds are fixed; another version of torch trains other weights.
 """
 
 import argparse
@@ -36,19 +36,19 @@ def trained(name, data, epochs, rate):
     return register
 
 
-@trained("trained-mobilenet", "cifar10", 40, 5e-3)
+@trained("trained-mobilenet", "cifar10", 24, 5e-3)
 def mobilenet():
     blocks = [inverted(16, 24, 2, 3), inverted(24, 24, 1, 3), inverted(24, 40, 1, 3)]
     return nn.Sequential(conv_bn(3, 16, 3, 2, act=nn.ReLU6), separable(16, 16, act=nn.ReLU6), *blocks, head(40, 10))
 
 
-@trained("trained-resnet", "cifar10", 40, 5e-3)
+@trained("trained-resnet", "cifar10", 24, 5e-3)
 def resnet():
     blocks = [Pre(12, 12, 1), Pre(12, 24, 2), Pre(24, 40, 2)]
     return nn.Sequential(nn.Conv2d(3, 12, 3, 2, 1, bias=False), *blocks, nn.BatchNorm2d(40), nn.ReLU(), head(40, 10))
 
 
-@trained("trained-se-silu", "cifar10", 40, 5e-3)
+@trained("trained-se-silu", "cifar10", 24, 5e-3)
 class SeNet(nn.Module):
     """Normalization of pixels inside, SiLU and HardSwish, gates."""
 

@@ -6,7 +6,7 @@ import type { Normalization, Slot } from '../program/program.ts';
 import { type AxisOrder, layouts } from './axes.ts';
 import { type Dataset, datasetFor, type Geometry, sizeAfter } from './dataset.ts';
 import { expanded, type Normalize, pixelNormalization, pixelTable } from './normalize.ts';
-import { padPlanes, resizePlanes } from './resize.ts';
+import { padPlanes, resizePlanes } from './resized.ts';
 import type { Samples } from './samples.ts';
 
 export interface PrepareOptions extends Geometry {

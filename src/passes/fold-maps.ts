@@ -124,7 +124,7 @@ export function foldForward({ graph, first, second, fresh }: MergeView, serves: 
 export function isAliased(graph: Graph<'float'>, name: string): boolean {
   const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
   if (maker === undefined || maker.op.affine.kind === 'weighted') return false;
-  return maker.op.alias === true || maker.inputs.some((input) => isAliased(graph, input));
+  return maker.op.alias === true || maker.inputs.some((input) => input !== '' && isAliased(graph, input));
 }
 
 /** The graph with a map as a layer of its own. */

@@ -13,7 +13,7 @@ import type {
   ScaleContext,
   WeightBits,
 } from '../ir/graph/op.ts';
-import { holding, quantOf, withCheapZero } from '../ir/integers/quant.ts';
+import { holding, quantOf, steepRange, withCheapZero } from '../ir/integers/quant.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 import type { Calibration } from './calibrate.ts';
 import type { Pass } from './pass.ts';
@@ -49,7 +49,7 @@ function quantizeGraph(
   const quants = new Map<string, Quant>();
   const rangeOf = (name: string): Range => {
     const whole = joinedIn(graph, name);
-    const range = must(calibration.ranges.get(whole), `tensor '${whole}' was calibrated`);
+    const range = throughReaders(graph, whole, calibration.ranges);
     const joined =
       whole !== name ||
       joins(
@@ -117,6 +117,22 @@ function joinedIn(graph: Graph<'float'>, name: string): string {
 const itself: Quant = { scale: 1, zeroPoint: 0 };
 
 const isReal = (graph: Graph<'float'>, name: string): boolean => typeOf(graph, name)?.dtype === 'float32';
+
+/**
+ * The calibrated range, without what all readers are flat on: where a sigmoid is within half a step of 1, its input need not
+ * be told from larger ones.
+ */
+function throughReaders(graph: Graph<'float'>, name: string, ranges: Calibration['ranges']): Range {
+  const rangeOf = (tensor: string): Range => must(ranges.get(tensor), `tensor '${tensor}' was calibrated`);
+  const whole = rangeOf(name);
+  const readers = graph.nodes.filter(({ inputs }) => inputs.includes(name));
+  if (readers.length === 0 || graph.outputs.includes(name)) return whole;
+  const bent = readers.map(({ op: { real, anyZeroPoint }, attrs, outputs }): Range => {
+    if (real === undefined || anyZeroPoint !== 'computes') return whole;
+    return steepRange((x) => real.value(attrs, x), whole, rangeOf(at(outputs, 0)));
+  });
+  return { lo: Math.min(...bent.map(({ lo }) => lo)), hi: Math.max(...bent.map(({ hi }) => hi)) };
+}
 
 /** Values that a tensor's range must hold besides those that it took: 0, unless no operator needs it, and padding. */
 function heldBeside(graph: Graph<'float'>, name: string): readonly number[] {

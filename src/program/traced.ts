@@ -4,7 +4,7 @@ import { DefectError, must } from '../base/errors.ts';
 import { elemBytes, type Table } from '../ir/kernel/kernel.ts';
 import { arraysUsed } from '../ir/kernel/walk.ts';
 import type { Program, ProgramPort, Step } from './program.ts';
-import { argsOf, kernelsOf, slotAt } from './slots.ts';
+import { argsOf, kernelsOf, sharedBytes, slotAt } from './slots.ts';
 
 /** Of a tensor on one line: lines then have at most 80 columns, and a damaged one costs little. */
 export const bytesPerLine = 36;
@@ -38,17 +38,31 @@ const slotsIn = (ports: readonly ProgramPort[]): readonly number[] => [
   ...new Set(ports.map(({ slot }) => slot)),
 ];
 
-/** Each slot once per step and kind. */
+/** Slots that are read and that no step writes by itself: parts of others, or made of them. */
+function viewsRead(program: Program): readonly number[] {
+  const read = new Set([
+    ...program.steps.flatMap((step) => slotsOf(step, 'in')),
+    ...slotsIn(program.outputs),
+  ]);
+  return [...read].filter((slot) => sharedBytes(program, slot).length > 0);
+}
+
+/** Each slot once per step and kind. A slot that is made of others is written when the last of them is. */
 export function tracedRows(program: Program): readonly TracedRow[] {
   const row = (step: number, slot: number, kind: TracedRow['kind']): TracedRow => {
     const { address, length, elem } = slotAt(program, slot);
     return { step, slot, kind, address, length: length * elemBytes[elem] };
   };
+  const views = viewsRead(program);
+  const written = (step: number, slots: readonly number[]): readonly TracedRow[] =>
+    [...slots, ...views.filter((slot) => slotAt(program, slot).firstStep === step)].map((slot) =>
+      row(step, slot, 'written'),
+    );
   return [
-    ...slotsIn(program.inputs).map((slot) => row(-1, slot, 'written')),
+    ...written(-1, slotsIn(program.inputs)),
     ...program.steps.flatMap((step, i) => [
       ...slotsOf(step, 'in').map((slot) => row(i, slot, 'read')),
-      ...slotsOf(step, 'out').map((slot) => row(i, slot, 'written')),
+      ...written(i, slotsOf(step, 'out')),
     ]),
     ...slotsIn(program.outputs).map((slot) => row(program.steps.length, slot, 'read')),
   ];

@@ -5,7 +5,7 @@ import { at, InputError, must } from '../base/errors.ts';
 import { noBuild } from '../emit/info.ts';
 import { tableBytes } from '../ir/kernel/table-bytes.ts';
 import type { Outcome, Program } from '../program/program.ts';
-import { inputPart } from '../program/slots.ts';
+import { inputPart, ownerSlot, sharedBytes } from '../program/slots.ts';
 import { bytesPerLine, type TracedRow, tracedRows, tracedTables } from '../program/traced.ts';
 import { ascii, base64, hex, type LineKind, lineText } from './line.ts';
 
@@ -61,10 +61,17 @@ function addTables(lines: Lines, program: Program, addresses: readonly number[] 
   }
 }
 
+/** What a slot has of the bytes of all inputs, if it is one or a part of one. */
+function givenPart(program: Program, slot: number, input: Uint8Array): Uint8Array | undefined {
+  const whole = inputPart(program, ownerSlot(program, slot), input);
+  const [part] = sharedBytes(program, slot);
+  return part === undefined ? whole : whole?.subarray(part.there, part.there + part.bytes);
+}
+
 /** A row's bytes: the input as it was given, else from the arena after the step that ended last. */
 function bytesOf(program: Program, row: TracedRow, { input, outcome }: TracedInference): Uint8Array {
   const before = row.kind === 'read' ? row.step - 1 : row.step;
-  const given = before < 0 ? inputPart(program, row.slot, input) : undefined;
+  const given = before < 0 ? givenPart(program, row.slot, input) : undefined;
   if (given !== undefined) return given;
   const arena = must(outcome.arenas[before], `an arena after step ${before}`);
   return arena.subarray(row.address, row.address + row.length);

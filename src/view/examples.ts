@@ -4,7 +4,7 @@ import { mulberry32 } from '../base/random.ts';
 import { digitSide, drawDigit } from '../data/digits.ts';
 import type { ModelInput } from '../data/model-inputs.ts';
 import type { Prepared } from '../data/prepare.ts';
-import { padPlanes, resizePlanes } from '../data/resize.ts';
+import { padPlanes, resizePlanes } from '../data/resized.ts';
 import { countOf } from '../ir/tensor.ts';
 import type { Example } from './data.ts';
 import type { Frame } from './sample.ts';

@@ -6,7 +6,7 @@ import { decodeSamples } from '../data/detect.ts';
 import { centred, digitSide, type Point, render } from '../data/digits.ts';
 import { isPng, type Picture, readPng } from '../data/png.ts';
 import { type Prepared, type PrepareOptions, prepare } from '../data/prepare.ts';
-import { padPlanes, resizePlanes } from '../data/resize.ts';
+import { padPlanes, resizePlanes } from '../data/resized.ts';
 import type { Shape } from '../ir/tensor.ts';
 import type { Program } from '../program/program.ts';
 import { inputSlots } from '../program/slots.ts';

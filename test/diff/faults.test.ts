@@ -7,7 +7,7 @@ import { describe, expect } from 'vitest';
 import { buildOf } from '../../src/artifact/make.ts';
 import { compile } from '../../src/compile.ts';
 import { drawDigit } from '../../src/data/digits.ts';
-import { padPlanes } from '../../src/data/resize.ts';
+import { padPlanes } from '../../src/data/resized.ts';
 import type { CauseName, Testimony } from '../../src/diff/causes/cause.ts';
 import { diff } from '../../src/diff/compare.ts';
 import { diagnose, firstSuspect, suspectCauses, testimonyCauses } from '../../src/diff/diagnose.ts';

@@ -19,6 +19,8 @@ import { type ConvAttrs, conv } from '../../src/ir/ops/conv.ts';
 import { ops } from '../../src/ir/ops/index.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
 import { countOf, floats, type Numbers, type Shape, type Tensor } from '../../src/ir/tensor.ts';
+import { alongSamples } from '../support/along-samples.ts';
+import { Draw } from '../support/draw.ts';
 import { floatGraph, layer } from '../support/float-graph.ts';
 import { randomTensor, seedArbitrary } from '../support/float-tensors.ts';
 import { ofSquareAndSine, realSamples } from '../support/functions.ts';
@@ -228,6 +230,12 @@ const cases: Readonly<Record<string, Cases>> = {
         twice,
       };
     }),
+  runningSum: () =>
+    fc.tuple(shapes, fc.nat(), fc.boolean(), fc.boolean()).map(([shape, n, exclusive, reverse]) => ({
+      shape,
+      attrs: { axis: n % shape.length, exclusive, reverse },
+      constants: [],
+    })),
   resample: () =>
     fc.constantFrom([2], [3, 1]).map((axes) => ({
       shape: [1, 3, 3, 3],
@@ -251,6 +259,11 @@ const cases: Readonly<Record<string, Cases>> = {
   line: () => shapes.map((shape) => ({ shape, attrs: { gain: -1.5, shift: 0.25 }, constants: [] })),
   ...Object.fromEntries(
     pairSamples.filter(({ op }) => op.kind !== 'add').map(({ op, attrs }) => [op.kind, pairs(attrs)]),
+  ),
+  ...Object.fromEntries(
+    alongSamples
+      .filter(({ op }) => op.gradient !== 'none')
+      .map(({ op, draw }) => [op.kind, () => seedArbitrary.map((seed) => draw(new Draw(seed)))]),
   ),
   ...Object.fromEntries(
     curves.map(({ op, attrs }) => [op.kind, () => shapes.map((shape) => ({ shape, attrs, constants: [] }))]),

@@ -8,7 +8,7 @@ import ndarray from 'ndarray';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { InputError } from '../../src/base/errors.ts';
 import { drawDigit } from '../../src/data/digits.ts';
-import { padPlanes } from '../../src/data/resize.ts';
+import { padPlanes } from '../../src/data/resized.ts';
 import { type Net, type NetInput, netOf } from '../../src/net/net.ts';
 import { type LoadedNet, load, withThreads } from '../../src/net/node-load.ts';
 import { arrangeInput, decodeSlot } from '../../src/program/values.ts';

@@ -7,13 +7,18 @@ import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import type { Lookup } from '../../src/ir/ops/common/pointwise.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
+import type { QuantizedNormalization } from '../../src/ir/ops/kernels/group-norm.ts';
+import type { ShiftedSum } from '../../src/ir/ops/kernels/shifted-sum.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
 import type { MoveAttrs, QuantizedMove } from '../../src/ir/ops/move.ts';
+import type { NormalizeAttrs } from '../../src/ir/ops/normalize-groups.ts';
+import type { ReduceAttrs } from '../../src/ir/ops/reduce.ts';
 import type { ReshapeAttrs } from '../../src/ir/ops/reshape.ts';
 import type { QuantizedSoftmax, SoftmaxAttrs } from '../../src/ir/ops/softmax.ts';
 import type { TransposeAttrs } from '../../src/ir/ops/transpose.ts';
 import { realSamples } from '../support/functions.ts';
 import { pairOf, pairSamples } from '../support/pairs.ts';
+import { extremeOracle, normalizeOracle, sumOracle } from './along.ts';
 import type { Grid } from './cmsis-nn.ts';
 import {
   addOracle,
@@ -58,6 +63,14 @@ const meanings: Readonly<Record<string, Meaning>> = {
       [a!, b!],
     );
   },
+  meanAlong: (n, [x]) => sumOracle(n.attrs as ReduceAttrs, n.quantized as ShiftedSum, x!),
+  sumAlong: (n, [x]) => sumOracle(n.attrs as ReduceAttrs, n.quantized as ShiftedSum, x!),
+  largestAlong: (n, [x]) => extremeOracle(n.attrs as ReduceAttrs, 'max', x!),
+  smallestAlong: (n, [x]) => extremeOracle(n.attrs as ReduceAttrs, 'min', x!),
+  normalize: (n, [x]) =>
+    normalizeOracle(n.attrs as NormalizeAttrs, n.quantized as QuantizedNormalization, x!),
+  rmsNormalize: (n, [x]) =>
+    normalizeOracle(n.attrs as NormalizeAttrs, n.quantized as QuantizedNormalization, x!),
   clip: (n, [x]) => clipOracle(n.quantized as AffineSum, x!),
   maxPool: (n, [x]) => maxPoolOracle(n.attrs as PoolAttrs, x!),
   avgPool: (n, [x]) => avgPoolOracle(n.attrs as PoolAttrs, n.quantized as QuantizedAverage, x!),

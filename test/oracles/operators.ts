@@ -99,7 +99,7 @@ export function convOracle(attrs: ConvAttrs, q: QuantizedConv, x: Bytes): Bytes 
   const depth = image.channels / attrs.groups;
   const taps = w.kernel[0] * w.kernel[1];
   const [height, width] = sizesAfter(w, image);
-  const data = new Uint8Array(outs * height * width);
+  const data = storeFor(q, outs * height * width);
   for (let oc = 0; oc < outs; oc++) {
     const first = Math.floor(oc / (outs / attrs.groups)) * depth;
     for (let y = 0; y < height; y++)
@@ -117,18 +117,29 @@ export function convOracle(attrs: ConvAttrs, q: QuantizedConv, x: Bytes): Bytes 
       }
   }
   const made = { shape: shapeLike(x, outs, height, width), data };
-  return attrs.pool === undefined ? made : maxPoolOracle(attrs.pool, made);
+  return looked(q, attrs.pool === undefined ? made : maxPoolOracle(attrs.pool, made));
 }
+
+/** Numbers of 10 bits where a table of as many stands behind them. */
+const storeFor = ({ table }: QuantizedMac, count: number): Uint8Array =>
+  table?.length === 1024 ? (new Uint16Array(count) as unknown as Uint8Array) : new Uint8Array(count);
+
+/** The function behind a layer. */
+const looked = ({ table }: QuantizedMac, { shape, data }: Bytes): Bytes => ({
+  shape,
+  data: table === undefined ? data : Uint8Array.from(data, (x) => table[x]!),
+});
 
 export function linearOracle(q: QuantizedMac, x: Bytes): Bytes {
   const outs = q.bias.length;
   const features = x.data.length;
-  const data = Uint8Array.from({ length: outs }, (_, o) => {
+  const data = storeFor(q, outs);
+  for (let o = 0; o < outs; o++) {
     let acc = q.bias[o]!;
     for (let f = 0; f < features; f++) acc += x.data[f]! * q.weights[o * features + f]!;
-    return byteOf(acc * 2 ** (q.up ?? 0), q.requant, o, q.saturation);
-  });
-  return { shape: [1, outs], data };
+    data[o] = byteOf(acc * 2 ** (q.up ?? 0), q.requant, o, q.saturation);
+  }
+  return looked(q, { shape: [1, outs], data });
 }
 
 /** floor((multiplier * stored + bias) / 2^shift), saturated. */
@@ -190,7 +201,8 @@ function pooled(
 ): Bytes {
   const [image, w] = [imageOf(x), windowOf(attrs)];
   const [height, width] = attrs.ceilMode ? ceilSizes(w, image) : sizesAfter(w, image);
-  const data = new Uint8Array(image.channels * height * width);
+  // As wide as what is pooled.
+  const data = Reflect.construct(x.data.constructor, [image.channels * height * width]) as Uint8Array;
   for (let c = 0; c < image.channels; c++)
     for (let y = 0; y < height; y++)
       for (let ox = 0; ox < width; ox++) {

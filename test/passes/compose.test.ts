@@ -155,3 +155,18 @@ test('what others read too, or differs by channel, is no part of it', () => {
     'tanh',
   ]);
 });
+
+test('a sigmoid of far numbers keeps its steps: the range of its input ends where it is flat', () => {
+  const far = Array.from({ length: 40 }, () => draw.floats(countOf(shape), -40, 40));
+  const graph = build('y = Sigmoid h');
+  const { program } = compile(graph, { name: 'net', arith: 'int8', calibration: { inputs: far } });
+  let [error, signal] = [0, 0];
+  for (const sample of far)
+    decodeOutput(program, simulate(program, encodeInput(program, sample)).output).forEach((y, i) => {
+      const wanted = 1 / (1 + Math.exp(-sample[i]!));
+      error += (y - wanted) ** 2;
+      signal += (wanted - 0.5) ** 2;
+    });
+  // With the whole range it is 44.
+  expect(10 * Math.log10(signal / error)).toBeGreaterThan(52);
+});

@@ -1,6 +1,6 @@
 /** Devices that compute something else in some layers, and what they print. */
 import type { Outcome, Program } from '../../src/program/program.ts';
-import { slotBytes } from '../../src/program/slots.ts';
+import { sharedBytes, slotBytes } from '../../src/program/slots.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { createTrace } from '../../src/trace/write.ts';
 
@@ -17,12 +17,26 @@ export function slotsOfRun(
 ): ReadonlyMap<number, Uint8Array> {
   const simulator = createSimulator(program, { mode: 'fast' });
   const held = new Map([[program.inputs[0]!.slot, input]]);
+  addViews(program, held);
   program.steps.forEach(({ kernel, args }, step) => {
     const inputs = args.map((slot, i) => (kernel.params[i]!.role === 'in' ? held.get(slot)! : undefined));
     const slot = outputOf(program, step);
     held.set(slot, falsify(step, simulator.runStep(step, inputs)[args.indexOf(slot)]!));
+    addViews(program, held);
   });
   return held;
+}
+
+/** Slots that are parts of others, or made of them, as soon as these are there. */
+function addViews(program: Program, held: Map<number, Uint8Array>): void {
+  program.slots.forEach((slot, index) => {
+    const sources = sharedBytes(program, index);
+    if (held.has(index) || sources.length === 0 || !sources.every((part) => held.has(part.slot))) return;
+    const bytes = new Uint8Array(slotBytes(slot));
+    for (const { slot: from, there, here, bytes: count } of sources)
+      bytes.set(held.get(from)!.subarray(there, there + count), here);
+    held.set(index, bytes);
+  });
 }
 
 /** The arena after each step: what is alive then, at its address. */

@@ -7,7 +7,9 @@ import { dense8 } from '../../src/ir/kernel/weight-format.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
+import { mean, sum } from '../../src/ir/ops/reductions.ts';
 import { countOf, type Tensor } from '../../src/ir/tensor.ts';
+import { foldTables } from '../../src/passes/fold-tables.ts';
 import { settleOrders } from '../../src/passes/settle-orders.ts';
 import type { PlanStrategy } from '../../src/plan/addresses.ts';
 import type { Outcome, Program } from '../../src/program/program.ts';
@@ -17,7 +19,15 @@ import { channelsLaw } from './channel-laws.ts';
 import { constantsOf, f64, map, plus, type Values, valuesOf } from './float64.ts';
 import { factsOf, outputSlot, requireProved, requireSound, rowMajor, simulated } from './kernel-laws.ts';
 import { networkOf, samplesOf } from './networks.ts';
-import { assembled, built, byteInputs, floatStages, integerStages, sampleCount } from './pipeline.ts';
+import {
+  assembled,
+  built,
+  byteInputs,
+  floatStages,
+  integerStages,
+  sampleCount,
+  verified,
+} from './pipeline.ts';
 import { idealOf, quantizationBound, realOf } from './quantization.ts';
 import type { Recipe } from './recipes.ts';
 import { beyond, gamma, isFunction, nodeError, requireWithin, roundingBounds, zeros } from './rounding.ts';
@@ -154,7 +164,8 @@ function requireThereAndBack(program: Program, input: Uint8Array): void {
 
 /** Every tensor holds the integer model's bytes, whatever the plan; no run traps; every site is proved. */
 const assemblyLaw: Law = (recipe) => {
-  const { integers, normalization } = integerStages(int8(recipe));
+  const { integers: apart, normalization } = integerStages(int8(recipe));
+  const integers = verified(foldTables.run(apart));
   const logical = byteInputs(recipe);
   const wanted = logical.map((bytes) => oracle(integers, bytes));
   for (const strategy of strategies) {
@@ -306,6 +317,10 @@ function termsOf(graph: Graph<'float'>, node: Node): number {
     return countOf(shape) / shape[0]! + 3;
   }
   if (is(node, avgPool)) return node.attrs.kernel.reduce((n, k) => n * k, 3);
+  if (is(node, mean) || is(node, sum)) {
+    const { shape } = graph.tensors.get(node.inputs[0]!)!;
+    return node.attrs.axes.reduce((n, axis) => n * shape[axis]!, 3);
+  }
   return 3;
 }
 

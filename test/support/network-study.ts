@@ -7,6 +7,8 @@ import { areThere, type Top1, top1Complaints, top1Of } from './trained-networks.
 
 export type Result =
   | { readonly kind: 'refused'; readonly error: InputError }
+  /** By a fault of thimble's. */
+  | { readonly kind: 'broken' }
   | ({ readonly kind: 'compiled'; readonly top1?: Top1 } & Judged);
 
 export interface Studied {
@@ -30,7 +32,6 @@ async function differing(
   return texts.filter((text) => !text.includes(': does not fit'));
 }
 
-/** @throws what is no InputError */
 export async function studied(one: Listed, targets: readonly TargetName[]): Promise<Studied> {
   try {
     const compiled = compiledNetwork(one);
@@ -45,7 +46,9 @@ export async function studied(one: Listed, targets: readonly TargetName[]): Prom
     ];
     return { one, result: { kind: 'compiled', ...found, ...(top1 && { top1 }) }, complaints };
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
+    const known = one.refused?.startsWith('a fault: ') === true;
+    if (!(error instanceof InputError))
+      return { one, result: { kind: 'broken' }, complaints: known ? [] : [String(error)] };
     const complaints = one.refused === undefined ? [error.complaint.found] : [];
     return { one, result: { kind: 'refused', error }, complaints };
   }

@@ -17,8 +17,10 @@ import { identity } from '../../src/ir/ops/identity.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { matMul } from '../../src/ir/ops/mat-mul.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
+import { normalize, rmsNormalize } from '../../src/ir/ops/normalize-groups.ts';
 import { pad } from '../../src/ir/ops/pad.ts';
 import { product } from '../../src/ir/ops/products.ts';
+import { largestElement, mean, smallestElement, sum } from '../../src/ir/ops/reductions.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
 import { sigmoid } from '../../src/ir/ops/sigmoid.ts';
 import { slice } from '../../src/ir/ops/slice.ts';
@@ -175,6 +177,9 @@ class Builder {
         break;
       case 'scale':
         this.#scale(layer);
+        break;
+      case 'along':
+        this.#along(layer);
         break;
       case 'pointwise':
         this.#function(layer.of);
@@ -351,6 +356,23 @@ class Builder {
 
   #softmax(turn: number): void {
     this.#compute(softmax, { axis: turn % this.shape.length }, [this.at]);
+  }
+
+  /** Along one axis but the batch, or along all from it on. */
+  #along({ of, turn, seed }: Layer<'along'>): void {
+    const rank = this.shape.length;
+    const first = 1 + (turn % (rank - 1));
+    const axes = turn < 3 ? [first] : Array.from({ length: rank - first }, (_, i) => first + i);
+    if (of === 'normalize' || of === 'rms') {
+      const [draw, sizes] = [new Draw(seed), this.shape.slice(first).map((n, i) => (i === 0 ? n : 1))];
+      const [gain, shift] = [0.5, -0.5].map((lo) => draw.floats(sizes[0]!, lo, lo + 1));
+      const parameters = [gain!, shift!].map((data) => this.#constant(sizes, data));
+      const op = of === 'rms' ? rmsNormalize : normalize;
+      this.#compute(op, { view: this.shape, axes, epsilon: 0.25 }, [this.at, ...parameters]);
+      return;
+    }
+    const op = { mean, sum, largest: largestElement, smallest: smallestElement }[of] as typeof mean;
+    this.#compute(op, { axes, keepDims: seed % 2 === 0 || rank - axes.length < 2 }, [this.at]);
   }
 
   /** Slices, padding, concatenation and gathering along one axis but the batch. */

@@ -12,6 +12,7 @@ import { type Calibration, calibrate } from '../../src/passes/calibrate.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { dropDeadChannels } from '../../src/passes/channels/drop-dead-channels.ts';
 import { foldBatchNorm, foldBatchNormFor } from '../../src/passes/fold-batch-norm.ts';
+import { foldTables } from '../../src/passes/fold-tables.ts';
 import { fuse } from '../../src/passes/fuse.ts';
 import { normalizeInput } from '../../src/passes/normalize-input.ts';
 import { quantize } from '../../src/passes/quantize.ts';
@@ -45,7 +46,7 @@ export interface IntegerStages extends FloatStages {
   readonly integers: Graph<'int8'>;
 }
 
-const verified = <G extends Graph<Stage>>(graph: G): G => {
+export const verified = <G extends Graph<Stage>>(graph: G): G => {
   verifyGraph(graph as Parameters<typeof verifyGraph>[0]);
   return graph;
 };
@@ -213,6 +214,6 @@ export function built(recipe: Recipe, name: string, plan = recipe.plan): Built {
     return { program, inputs: samples.slice(0, 2).map((x) => encodeInput(program, x)) };
   }
   const { integers, normalization } = integerStages(recipe);
-  const { program } = assembled(integers, name, plan, normalization);
+  const { program } = assembled(foldTables.run(integers), name, plan, normalization);
   return { program, inputs: byteInputs(recipe).map((bytes) => arrangeInput(program, bytes)) };
 }

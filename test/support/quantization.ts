@@ -13,6 +13,8 @@ import { type ConvAttrs, conv, type QuantizedConv } from '../../src/ir/ops/conv.
 import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
+import { normalize, rmsNormalize } from '../../src/ir/ops/normalize-groups.ts';
+import { mean, sum } from '../../src/ir/ops/reductions.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { abs, constantsOf, f64, map, plus, times } from './float64.ts';
 import { difference, pairOf } from './pairs.ts';
@@ -89,6 +91,10 @@ export function quantizationBound(stages: IntegerStages, node: Node, inputs: rea
   if (isFunction(node) || node.op.kind === 'line') return map(none, () => output.quant!.scale * (0.5 + 1e-9));
   // To another grid, and constants to theirs.
   if (node.op.kind === 'move') return map(none, () => output.quant!.scale * (0.5 + 1e-9));
+  // One rounding; the sum itself is exact but for what a far zero point left of a step.
+  if (is(node, mean) || is(node, sum)) return map(none, () => output.quant!.scale * 0.502);
+  // Rows whose deviation is below a step know their mean in 128ths of one, and steps may be 4,096ths of a gain.
+  if (is(node, normalize) || is(node, rmsNormalize)) return map(none, () => output.quant!.scale * 3);
   // Pooling by the maximum, reshapes and transposes only move bytes.
   return none;
 }

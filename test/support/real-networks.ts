@@ -71,8 +71,8 @@ function seedsOf({ inputs }: Listed, numbers: number, least: number, most: numbe
   return Array.from({ length: count }, (_, i) => first + i);
 }
 
-const testSeeds = (one: Listed): number[] => seedsOf(one, 4096, 8, 64, 101);
-const calibrationSeeds = (one: Listed): number[] => seedsOf(one, 16384, 16, 256, 5001);
+export const testSeeds = (one: Listed): number[] => seedsOf(one, 4096, 8, 64, 101);
+export const calibrationSeeds = (one: Listed): number[] => seedsOf(one, 16384, 16, 256, 5001);
 
 export const modelOf = ({ name }: Listed): Graph<'imported'> =>
   importOnnx(new Uint8Array(gunzipSync(readFileSync(`${folder}/${name}.onnx.gz`))), { name });
@@ -81,7 +81,7 @@ export const modelOf = ({ name }: Listed): Graph<'imported'> =>
 const joined = (tensors: readonly Tensor[]): Float32Array =>
   Float32Array.from(tensors.flatMap(({ data }) => [...data]));
 
-const inputsOf = ({ inputs }: Listed, seeds: readonly number[]): Float32Array[] =>
+export const inputsOf = ({ inputs }: Listed, seeds: readonly number[]): Float32Array[] =>
   seeds.map((seed) => joined(sampleOf(inputs, seed)));
 
 /** PyTorch's outputs of each recorded sample. */
@@ -106,15 +106,13 @@ export function compiledNetwork(one: Listed, inputs = inputsOf(one, calibrationS
   };
 }
 
-/** Why a network does not compile; undefined where it does. @throws what is no InputError */
-export function obstacleOf(one: Listed): InputError | undefined {
+/** Whether it is refused, or ended by a fault that the index then names. */
+export function isRefused(one: Listed): boolean {
   try {
-    front(modelOf(one), { name: 'net', arith: 'float32' });
     compiledNetwork(one);
-    return undefined;
+    return false;
   } catch (error) {
-    if (error instanceof InputError) return error;
-    throw error;
+    return error instanceof InputError || one.refused?.startsWith('a fault: ') === true;
   }
 }
 

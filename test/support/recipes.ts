@@ -91,6 +91,13 @@ export type LayerRecipe =
   /** Times a function of itself, or of its means. */
   | { readonly kind: 'gate'; readonly squeezed: boolean }
   | { readonly kind: 'scale'; readonly seed: number; readonly scalar: boolean }
+  /** Which of `reduced`, along some axes, or a normalization. */
+  | {
+      readonly kind: 'along';
+      readonly of: (typeof along)[number];
+      readonly turn: number;
+      readonly seed: number;
+    }
   /** Which of `gentleSamples`. */
   | { readonly kind: 'pointwise'; readonly of: number }
   | {
@@ -99,6 +106,9 @@ export type LayerRecipe =
       readonly turn: number;
       readonly seed: number;
     };
+
+/** What makes numbers of the elements along axes. */
+export const along = ['mean', 'sum', 'largest', 'smallest', 'normalize', 'rms'] as const;
 
 /** What puts elements elsewhere, along one axis. */
 export const moves = ['slice', 'pad', 'join', 'pick'] as const;
@@ -246,6 +256,15 @@ const layer: fc.Arbitrary<LayerRecipe> = fc.oneof(
       kind: fc.constant('move'),
       of: fc.constantFrom(...moves),
       turn: fc.nat({ max: 2 }),
+      seed,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('along'),
+      of: fc.constantFrom(...along),
+      turn: fc.nat({ max: 5 }),
       seed,
     }),
   },

@@ -19,13 +19,15 @@ export interface RecurrentSpec {
   /** Added to the biases of some gates, by their number. */
   readonly lift?: Readonly<Record<number, number>>;
   /** What is made of the layer's outputs: y, h, c. */
-  readonly outputs?: readonly ('y' | 'h' | 'c')[];
+  readonly outputs?: readonly ('y' | 'h' | 'c' | 'z')[];
   /** States to begin with: constants, or further inputs of the network. */
   readonly start?: 'constant' | 'given';
   readonly peepholes?: boolean;
   /** Of sequences, by sample. */
   readonly lengths?: readonly number[];
   readonly seed?: number;
+  /** What comes behind the layer, and makes z. */
+  readonly tail?: { readonly nodes: readonly NodeSpec[]; readonly constants: readonly onnx.ITensorProto[] };
 }
 
 export const gateCount = { LSTM: 4, GRU: 3, RNN: 1 } as const;
@@ -88,8 +90,9 @@ export function recurrentModel(spec: RecurrentSpec): Uint8Array {
           ...attributes,
         ],
       },
+      ...(spec.tail?.nodes ?? []),
     ],
-    initializers: tensors,
+    initializers: [...tensors, ...(spec.tail?.constants ?? [])],
     outputs,
   });
 }

@@ -12,6 +12,8 @@ import { conv } from '../../src/ir/ops/conv.ts';
 import { type FormulaAttrs, realOps } from '../../src/ir/ops/formula.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
+import { type NormalizeAttrs, normalize, rmsNormalize } from '../../src/ir/ops/normalize-groups.ts';
+import { largestElement, mean, smallestElement, sum } from '../../src/ir/ops/reductions.ts';
 import type { LineAttrs } from '../../src/ir/ops/scale-shift.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { abs, constantsOf, map, plus, times, type Values } from './float64.ts';
@@ -63,6 +65,11 @@ export function nodeError(at: At, unit: number): Tensor {
   if (is(node, maxPool)) return apply(node, {}, [moved[0]!]);
   if (is(node, avgPool))
     return plus(apply(node, {}, [moved[0]!]), times(apply(node, {}, [abs(inputs[0]!)]), unit));
+  if (is(node, mean) || is(node, sum))
+    return plus(apply(node, {}, [moved[0]!]), times(apply(node, {}, [abs(inputs[0]!)]), unit));
+  if (is(node, largestElement) || is(node, smallestElement))
+    return largestElement.reference(node.attrs, [moved[0]!])[0]!;
+  if (is(node, normalize) || is(node, rmsNormalize)) return groupError(at, node.attrs, unit);
   const pair = pairOf(node);
   if (pair !== undefined) return pairError(at, pair, unit);
   if (node.op.kind === 'formula') return formulaError(at, unit);
@@ -118,6 +125,22 @@ function formulaError({ node, inputs: [x], moved: [dx] }: At, unit: number): Ten
     ]);
   }
   return made.at(-1)![1];
+}
+
+/**
+ * Of z = d / sqrt(mean d^2 + epsilon), d off by at most e in each element of n, z is off by at most (1 + sqrt n) e /
+ * sqrt epsilon: |z| is at most sqrt n. What the sums are off by is relative to the largest element.
+ */
+function groupError(
+  { inputs: [x, gain], moved, result }: At,
+  { view, axes, epsilon }: NormalizeAttrs,
+  unit: number,
+): Tensor {
+  const n = axes.reduce((product, axis) => product * view[axis]!, 1);
+  const most = (t: Tensor): number => Array.from(t.data).reduce((all, y) => Math.max(all, Math.abs(y)), 0);
+  const off = 2 * (most(moved[0]!) + unit * n * most(x!));
+  const normal = ((1 + Math.sqrt(n)) * off) / Math.sqrt(epsilon) + unit * (n + 8) * Math.sqrt(n);
+  return map(result, (y) => most(gain!) * normal + unit * Math.abs(y));
 }
 
 /** Of both operands, broadcast, with a rounding of the result. */

@@ -23,6 +23,7 @@ import { portsBuilt } from '../support/port-ops.ts';
 import { recipesOf } from '../support/property.ts';
 import { int8Sample } from '../support/sample-programs.ts';
 import { crossTools, hostTools, testWith } from '../support/toolchain.ts';
+import { viewNames, viewsBuilt } from '../support/views.ts';
 
 const build = '0123456789abcdef';
 const filesOf = (program: Program) =>
@@ -111,8 +112,8 @@ everywhere(
       ['int8', 'cortex-m0', 2],
       ['float32', 'rv32imc', 1],
     ] as const) {
-      const { program, examples } = portsBuilt(arith);
-      await checkOn(program, examples, target, level);
+      for (const { program, examples } of [portsBuilt(arith), viewsBuilt(viewNames, arith)])
+        await checkOn(program, examples, target, level);
     }
   },
   120_000,

@@ -93,8 +93,8 @@ export const inputsOfProgram = ({ program }: Artifact): readonly ModelInput[] =>
 export type SampleFiles = readonly string[];
 
 /**
- * @param files for several inputs one `NAME=FILE` each, or one .npz with an array of each name, or one folder with a
- *   file of each name
+ * @param files for one input the last counts; for several one `NAME=FILE` each, or one .npz with an array of each
+ *   name, or one folder with a file of each name
  * @throws InputError when an input has no file, a file no input, or samples do not fit
  */
 export function readPrepared(
@@ -103,8 +103,8 @@ export function readPrepared(
   options: PrepareOptions,
 ): Prepared {
   const [input, ...more] = inputs;
-  const [file, ...others] = files;
-  if (input !== undefined && more.length === 0 && file !== undefined && others.length === 0)
+  const file = files.at(-1);
+  if (input !== undefined && more.length === 0 && file !== undefined)
     return readInput(withoutName(file, input), input, options);
   const parts = inputs.map((each) => prepareInput(samplesOf(files, each, inputs), each));
   return joined(parts, inputs, options);

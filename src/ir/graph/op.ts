@@ -196,6 +196,9 @@ export type MemoryView =
   /** All inputs' together: where each begins in it. */
   | { readonly kind: 'whole'; readonly offsets: readonly number[] };
 
+/** Numbers that a table of a function has: those of a byte, or of two bits more in between. */
+export type TableSize = 256 | 1024;
+
 /** What every operator has, whatever stage it is of. */
 interface OpBase<A> {
   readonly kind: string;
@@ -269,6 +272,8 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
    * input's bytes on, so that the readers of its output decide. Absent: its tensors hold 0.
    */
   readonly anyZeroPoint?: 'computes' | 'moves';
+  /** By output: which elements of the first output it holds, in its order; undefined where it holds others. */
+  repeats?(attrs: A, inputs: readonly (InputType | undefined)[]): readonly (ArrayLike<number> | undefined)[];
   /** Set where `reference` gives one tensor more than outputs: numbers kept inside, whose range `quantize` needs. */
   readonly inside?: true;
   /** What becomes of maps of single channels before and behind it: gains, shifts and bounds. */
@@ -286,6 +291,12 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
    * not have. Views need not say so.
    */
   readonly ownTypes?: true;
+  /** Of one real function: what each of 256 or 1,024 stored numbers on the input's grid becomes. */
+  table?(attrs: A, input: Quant, output: Quant, entries: TableSize): Uint8Array;
+  /**
+   * The integers with a table behind all that the operator does, which then makes 8 or 10 bits for it; undefined where it cannot.
+   */
+  withTable?(quantized: Q, table: Uint8Array): Q | undefined;
   /** Set where each element of the output is one real function of those at its place, whatever its channel. */
   readonly real?: RealFunction<A>;
   /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */

@@ -1,5 +1,5 @@
 /** The nodes of a file as one flat list: calls of the file's own functions and branches are replaced by their bodies. */
-import { at, InputError, nodeLabel } from '../../base/errors.ts';
+import { InputError, nodeLabel } from '../../base/errors.ts';
 import { freshIn } from '../graph/graph.ts';
 import type { NodeMetadata } from './metadata.ts';
 import {
@@ -59,6 +59,9 @@ interface Body {
   readonly outputs: readonly string[];
 }
 
+/** Functions that call functions several times grow beyond all memory. */
+const mostNodes = 2 ** 16;
+
 const nothingKnown: NodeMetadata = { scopes: [] };
 
 /** Makes flat lists of one file's nodes; all names that it gives are new. */
@@ -97,6 +100,8 @@ export class Flattener {
       const own = textOf(proto.name) !== '' && !this.#nodeNames.has(given);
       const name = own ? given : freshIn({ has: (n) => taken.has(n) || this.#nodeNames.has(n) }, given);
       this.#nodeNames.add(name);
+      if (this.#nodeNames.size > mostNodes)
+        throw new InputError({ found: `more than ${mostNodes} nodes, with functions in their places` });
       const call = callOf(name, proto, scope, metadata(i));
       const called = this.#functions.get(functionKey(proto.domain, proto.opType));
       return called === undefined ? [call] : this.#ofFunction(call, called);
@@ -232,6 +237,3 @@ export function branchOf(call: Call, condition: boolean): GraphProto {
   if (found !== null && found !== undefined) return found;
   throw new InputError({ where: nodeLabel(call.name, call.type), found: `no attribute '${name}'` });
 }
-
-/** The only input of a call. */
-export const conditionOf = (call: Call): string => at(call.inputs, 0);

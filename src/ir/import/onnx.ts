@@ -7,7 +7,7 @@ import { onnxTypeName } from '../graph/onnx-types.ts';
 import { outputsOf } from '../graph/propagate.ts';
 import { newestOpset } from '../ops/common/inputs.ts';
 import type { Tensor } from '../tensor.ts';
-import { branchOf, type Call, conditionOf, Flattener } from './calls.ts';
+import { branchOf, type Call, Flattener } from './calls.ts';
 import { Declarations, type Sizes, uniqueNames } from './declarations.ts';
 import { functionsOf } from './functions.ts';
 import { metadataIn } from './metadata.ts';
@@ -200,7 +200,7 @@ function readAll(draft: Draft, calls: readonly Call[], wanted: readonly string[]
     });
   for (const { call, outputs } of live.toReversed()) {
     const isBranch = call.domain === '' && call.type === 'If';
-    const condition = isBranch ? infoOf(draft, conditionOf(call))?.constant : undefined;
+    const condition = isBranch ? infoOf(draft, call.inputs[0] ?? '')?.constant : undefined;
     if (condition !== undefined) readBranch(draft, call, condition.data[0] !== 0, outputs);
     else if (isBranch) add(draft, call, undecided(call, isUnknown(draft, call)), outputs);
     else add(draft, call, decodeNode(call, draft.external), outputs);

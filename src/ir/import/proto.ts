@@ -17,7 +17,6 @@ export type SparseTensorProto = onnx.ISparseTensorProto;
 export type GraphProto = onnx.IGraphProto;
 export type ModelProto = onnx.IModelProto;
 
-export const decodeAttribute = (bytes: Uint8Array): AttributeProto => proto.onnx.AttributeProto.decode(bytes);
 export const attributeType = proto.onnx.AttributeProto.AttributeType;
 export const externalLocation = proto.onnx.TensorProto.DataLocation.EXTERNAL;
 
@@ -35,15 +34,19 @@ export function decodeModel(bytes: Uint8Array, where: string): ModelProto & { re
     const size = `${Math.ceil(bytes.length / 2 ** 20)} MiB`;
     throw new InputError({ where, found: size, supported: `up to ${largestFile / 2 ** 20} MiB` });
   }
-  const model = decoded(bytes, where);
+  const model = decoded(where, () => proto.onnx.ModelProto.decode(bytes));
   const { graph } = model;
   if (graph === null || graph === undefined) throw notOnnx(where, 'a protobuf message without a graph');
   return { ...model, graph };
 }
 
-function decoded(bytes: Uint8Array, where: string): ModelProto {
+/** @throws InputError when the bytes are no attribute */
+export const decodeAttribute = (bytes: Uint8Array, where: string): AttributeProto =>
+  decoded(where, () => proto.onnx.AttributeProto.decode(bytes));
+
+function decoded<T>(where: string, decode: () => T): T {
   try {
-    return proto.onnx.ModelProto.decode(bytes);
+    return decode();
   } catch (error) {
     throw notOnnx(
       where,

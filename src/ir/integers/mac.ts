@@ -49,6 +49,8 @@ export interface QuantizedMac {
   readonly codebook?: Int8Array;
   /** Sums are multiplied by 2^up before they are requantized: 0 when absent. For outputs finer than a sum's step. */
   readonly up?: number;
+  /** What each stored number becomes in the end; where it has 1,024 entries, those numbers have 10 bits. */
+  readonly table?: Uint8Array;
   /** Sums accumulated at a time where the kernel has a choice: 4 when absent. 8 halve the cost of decoding. */
   readonly lanes?: 4 | 8;
 }
@@ -340,8 +342,32 @@ function biasElem({ bias, requant }: QuantizedMac, format: WeightFormat): 'i16' 
   return small && bias.every((b) => b >= -32768 && b <= 32767) ? 'i16' : 'i32';
 }
 
+/**
+ * The layer with a function behind it. Ten bits are the same sums with a requantization four times as fine, where there is room
+ * for it in the shifts, and bounds that are the same for all channels.
+ */
+export function withTable<Q extends QuantizedMac>(mac: Q, table: Uint8Array): Q | undefined {
+  if (mac.table !== undefined) return undefined;
+  if (table.length === 256) return { ...mac, table };
+  const { requant, saturation } = mac;
+  const { lo, hi, zeroPoint } = saturation;
+  if (requant.mode !== 'single' || requant.shift.some((s) => s < 2)) return undefined;
+  if (typeof lo !== 'number' || typeof hi !== 'number') return undefined;
+  return {
+    ...mac,
+    table,
+    requant: {
+      ...requant,
+      shift: requant.shift.map((s) => s - 2),
+      scale: requant.scale.map((x) => 4 * x),
+    },
+    saturation: { zeroPoint: 4 * zeroPoint, lo: 4 * lo, hi: hi === 255 ? 1023 : 4 * hi },
+  };
+}
+
 export function int8Arithmetic(prefix: string, mac: QuantizedMac): Arithmetic {
   const end = epilogue(prefix, mac.requant, mac.saturation);
+  const table: Table | undefined = mac.table && { name: `${prefix}_table`, elem: 'u8', data: mac.table };
   const format = mac.format ?? dense8;
   return {
     elem: 'u8',
@@ -349,10 +375,13 @@ export function int8Arithmetic(prefix: string, mac: QuantizedMac): Arithmetic {
     weightElem: 'i8',
     weights: mac.weights,
     bias: { name: `${prefix}_bias`, elem: biasElem(mac, format), data: mac.bias },
-    tables: end.tables,
+    tables: table === undefined ? end.tables : [...end.tables, table],
     format,
     ...(mac.codebook === undefined ? {} : { codebook: mac.codebook }),
-    finish: (accumulator, channel) => end.value(mul(accumulator, 2 ** (mac.up ?? 0)), channel),
+    finish(accumulator, channel) {
+      const stored = end.value(mul(accumulator, 2 ** (mac.up ?? 0)), channel);
+      return table === undefined ? stored : load(table.name, 'u8', stored);
+    },
   };
 }
 

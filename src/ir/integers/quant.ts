@@ -39,6 +39,20 @@ export function widened({ lo, hi, count, timesLo, timesHi }: Seen): Range {
   return { lo: lo >= 0 ? Math.max(0, below) : below, hi: hi <= 0 ? Math.min(0, above) : above };
 }
 
+/** In how many places a function is looked at. */
+const places = 1024;
+
+/** A range without its ends on which f stays within half an 8-bit step of what it makes of the ends themselves. */
+export function steepRange(f: (x: number) => number, { lo, hi }: Range, made: Range): Range {
+  const half = (made.hi - made.lo) / 255 / 2;
+  const xs = Array.from({ length: places + 1 }, (_, i) => lo + ((hi - lo) * i) / places);
+  const far = (end: number) => (x: number) => !(Math.abs(f(x) - f(end)) <= half);
+  const [first, last] = [xs.findIndex(far(lo)), xs.findLastIndex(far(hi))];
+  // Constant, or only its ends are steep: there is nothing to be gained.
+  if (first < 1 || last < first) return { lo, hi };
+  return { lo: xs[first - 1] ?? lo, hi: xs[last + 1] ?? hi };
+}
+
 /** How much wider a range may become so that it holds 0, which unseen inputs may need. */
 const cheapZero = 1.25;
 

@@ -25,9 +25,9 @@ import {
   scoreBits,
   sharesParam,
   unitOfShares,
-} from './kernels/attention.ts';
+} from './kernels/attending.ts';
 import { docOf } from './kernels/doc.ts';
-import { matricesIn } from './kernels/matrices.ts';
+import { matricesIn } from './kernels/matrix-loops.ts';
 import { softmax } from './softmax.ts';
 
 export interface AttentionAttrs {

@@ -1,6 +1,6 @@
 import { at, complain } from '../../base/errors.ts';
 import { allOf, axiswise, type Piece } from '../geometry/strided.ts';
-import type { ImportedOp, InputType } from '../graph/op.ts';
+import type { ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
 import { countOf, numbersFor, type Shape, showShape, type Tensor, type TensorType } from '../tensor.ts';
 import { axisIn, newestOpset, required } from './common/inputs.ts';
 import { asMove } from './common/moves.ts';
@@ -41,6 +41,33 @@ function joined(inputs: readonly Tensor[], { dtype, shape }: TensorType, axis: n
   return { dtype, shape, data };
 }
 
+/** The node without those of its inputs that have no elements, where others have. */
+function withElements(node: NodeView<Attrs>): NodeView<Attrs> {
+  const full = node.inputTypes.map((type) => type === undefined || countOf(type.shape) > 0);
+  if (!full.includes(true)) return node;
+  const inputs = node.inputs.filter((_, i) => full[i]);
+  return { ...node, inputs, inputTypes: node.inputTypes.filter((_, i) => full[i]) };
+}
+
+function joinedOnes(node: NodeView<Attrs>): readonly Replacement[] {
+  const along = axisIn(node.attrs.axis, at(node.outputTypes, 0).shape.length);
+  const { pieces } = node.inputTypes.reduce(
+    (done, _, i) => {
+      const { shape } = required(node.inputTypes, i, 'inputs');
+      const index = new Int32Array(at(at(node.outputTypes, 0).shape, along)).fill(-1);
+      index.set(allOf(at(shape, along)), done.end);
+      const own = axiswise(
+        i,
+        shape,
+        shape.map((size, axis) => (axis === along ? index : allOf(size))),
+      );
+      return { pieces: [...done.pieces, ...own], end: done.end + at(shape, along) };
+    },
+    { pieces: [] as readonly Piece[], end: 0 },
+  );
+  return [asMove(node, 'Concatenation', pieces, { read: node.inputs.length })];
+}
+
 /** ONNX Concat-4, 11, 13. */
 export const concat: ImportedOp<Attrs> = {
   kind: 'concat',
@@ -58,22 +85,5 @@ export const concat: ImportedOp<Attrs> = {
       ),
     ];
   },
-  canonicalize(node) {
-    const along = axisIn(node.attrs.axis, at(node.outputTypes, 0).shape.length);
-    const { pieces } = node.inputTypes.reduce(
-      (done, _, i) => {
-        const { shape } = required(node.inputTypes, i, 'inputs');
-        const index = new Int32Array(at(at(node.outputTypes, 0).shape, along)).fill(-1);
-        index.set(allOf(at(shape, along)), done.end);
-        const own = axiswise(
-          i,
-          shape,
-          shape.map((size, axis) => (axis === along ? index : allOf(size))),
-        );
-        return { pieces: [...done.pieces, ...own], end: done.end + at(shape, along) };
-      },
-      { pieces: [] as readonly Piece[], end: 0 },
-    );
-    return [asMove(node, 'Concatenation', pieces, { read: node.inputs.length })];
-  },
+  canonicalize: (node) => joinedOnes(withElements(node)),
 };

@@ -26,6 +26,7 @@ import {
   macOutputQuant,
   quantizeMac,
   weightsOf,
+  withTable,
 } from '../integers/mac.ts';
 import { boundAt, clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -484,6 +485,7 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
       return steps.fixed(steps.output, (i) => [[clamped, at(sources, i), 1]]);
     },
   },
+  withTable,
   int8: (attrs, q, context) =>
     convKernel(
       attrs,

@@ -3,6 +3,7 @@ import type { ImportedOp, InputType } from '../graph/op.ts';
 import { picked, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { axisIn, constantInts, newestOpset, required } from './common/inputs.ts';
 import { alongAxis, asMove } from './common/moves.ts';
+import { embedding } from './embedding.ts';
 
 interface Attrs {
   readonly axis: number;
@@ -45,8 +46,16 @@ export const gather: ImportedOp<Attrs> = {
     return [slicesOf(x, axisIn(axis, x.shape.length), required(inputs, 1, 'indices'))];
   },
   canonicalize(node) {
-    const { shape } = required(node.inputTypes, 0, 'data');
+    const { shape, constant } = required(node.inputTypes, 0, 'data');
     const axis = axisIn(node.attrs.axis, shape.length);
+    const [data = '', chosen = ''] = node.inputs;
+    if (axis === 0 && constant !== undefined)
+      return [{ op: embedding, attrs: {}, inputs: [chosen, data], outputs: node.outputs }];
+    if (node.inputTypes[1]?.constant === undefined)
+      throw complain(
+        `Gather along axis ${axis} by indices that are computed from the network's input`,
+        'constant indices, or rows (axis 0) of a constant table',
+      );
     const indices = constantInts(node.inputTypes[1], 'indices') ?? [];
     const index = indices.map((i) => indexIn(i, at(shape, axis)));
     return [asMove(node, 'Gather', alongAxis(node, axis, index))];

@@ -1,6 +1,7 @@
 import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { argMax, argMin } from './arg-extreme.ts';
 import { div, mul, neg, sub } from './arithmetic.ts';
+import { attention } from './attention.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
@@ -15,9 +16,11 @@ import { conversion } from './conversion.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
 import { einsum } from './einsum.ts';
+import { embedding } from './embedding.ts';
 import { flatten } from './flatten.ts';
 import { realOps } from './formula.ts';
 import { gather } from './gather.ts';
+import { gatherNd } from './gather-nd.ts';
 import { gemm } from './gemm.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { identity } from './identity.ts';
@@ -41,7 +44,7 @@ import { reductions } from './reductions.ts';
 import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
-import { resize } from './resize.ts';
+import { resize } from './resizing.ts';
 import { cumSum, runningSum } from './running-sum.ts';
 import { scaleShift } from './scale-shift.ts';
 import { maxOf, meanOf, minOf, sumOf } from './several.ts';
@@ -59,11 +62,13 @@ import { comparison, logic } from './truth.ts';
 /** The operators of every stage. To add one: its file, a line here, its test. */
 const canonical: readonly CanonicalOp[] = [
   ...realOps,
+  attention,
   avgPool,
   batchNorm,
   choice,
   comparison,
   conv,
+  embedding,
   conversion,
   gru,
   linear,
@@ -74,8 +79,8 @@ const canonical: readonly CanonicalOp[] = [
   move,
   resample,
   reshape,
-  rnn,
   runningSum,
+  rnn,
   scaleShift,
   softmax,
   transpose,
@@ -105,6 +110,7 @@ const imported: readonly ImportedOp[] = [
   expand,
   flatten,
   gather,
+  gatherNd,
   gemm,
   globalAvgPool,
   globalLpPool,

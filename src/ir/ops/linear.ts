@@ -7,6 +7,7 @@ import {
   macOutputQuant,
   quantizeMac,
   weightsOf,
+  withTable,
 } from '../integers/mac.ts';
 import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -105,6 +106,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
       clamp: c.attrs.clamp,
       meanOf: c.inputMean && ((term) => atOr0(c.inputMean, term)),
     }),
+  withTable,
   int8: (attrs, q, context) => kernelOf(attrs, context, int8Arithmetic(context.name, q)),
   rows: {
     of(_attrs, inputs) {

@@ -1,4 +1,5 @@
 import { at, complain, must } from '../../base/errors.ts';
+import type { Steps, Value } from '../graph/gradient.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { largestFloat } from '../integers/row-clamp.ts';
 import {
@@ -35,6 +36,7 @@ import {
 } from './kernels/logarithm.ts';
 import { type Group, inGroups } from './kernels/reducing.ts';
 import { longestInt8Softmax } from './kernels/softmax.ts';
+import { logSumExpSteps } from './reduce.ts';
 import type { SoftmaxAttrs } from './softmax.ts';
 
 /** x - largest - ln(sum of e^(x - largest)) along an axis. */
@@ -101,6 +103,19 @@ function kernelOf(
   return inGroups({ ...common, counts: [count, count], tables: [table], body });
 }
 
+function logSoftmaxSteps(steps: Steps, axis: number): Value {
+  const x = steps.input(0);
+  const [members, starts] = [alongAxes(x.shape, [axis]), alongAxes(x.shape, otherAxes(x.shape, [axis]))];
+  const plane = countOf(x.shape);
+  const all = { ...x, shape: [1, 1, plane] };
+  const largest = steps.largest(all, [1, 1, starts.length], { plane, taps: members, starts });
+  const { less, group, log } = logSumExpSteps(steps, largest, { starts, members });
+  return steps.fixed(steps.output, (i) => [
+    [less, i, 1],
+    [log, at(group, i), -1],
+  ]);
+}
+
 /** ONNX LogSoftmax-13: along one axis. */
 export const logSoftmax: CanonicalOp<SoftmaxAttrs, Logarithm> = {
   kind: 'logSoftmax',
@@ -130,7 +145,7 @@ export const logSoftmax: CanonicalOp<SoftmaxAttrs, Logarithm> = {
   channels: opaqueChannels,
   anyZeroPoint: 'computes',
   rows: undefined,
-  gradient: 'none',
+  gradient: { of: ({ axis }, steps) => logSoftmaxSteps(steps, axis) },
   quantize({ attrs: { axis }, inputTypes, inputQuants, outputQuant }) {
     const count = at(required(inputTypes, 0, 'input').shape, axis);
     if (count > longestInt8Softmax)

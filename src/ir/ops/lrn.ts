@@ -245,7 +245,24 @@ export const lrn: CanonicalOp<LrnAttrs, QuantizedLrn> = {
     return quantized(attrs, channels, must(inputQuants[0], 'the input is quantized'), outputQuant);
   },
   rows: undefined,
-  gradient: 'none',
+  gradient: {
+    of(attrs, steps) {
+      const x = steps.input(0);
+      const [channels, inner] = [channelCount(x.shape), countOf(x.shape.slice(2))];
+      const squares = steps.product(x, x);
+      const sums = steps.fixed(
+        x.shape,
+        (i) => {
+          const c = Math.floor(i / inner) % channels;
+          const [from, to] = [Math.max(0, c - attrs.before), Math.min(channels - 1, c + after(attrs))];
+          const places = Array.from({ length: to - from + 1 }, (_, k) => i + (from + k - c) * inner);
+          return places.map((place) => [squares, place, attrs.alpha / attrs.size] as const);
+        },
+        () => attrs.bias,
+      );
+      return steps.product(x, steps.curve(sums, { kind: 'power', attrs: { exponent: -attrs.beta } }));
+    },
+  },
   int8: int8Kernel,
   float32: float32Kernel,
 };

@@ -14,7 +14,7 @@ import { strided } from './common/reads.ts';
 import { rounded } from './common/round.ts';
 import { multiplied, type StackedProduct, stackedProduct } from './common/stacked-product.ts';
 import { docOf } from './kernels/doc.ts';
-import { dotted, eachMatrix, elementAt, type Matrices, matricesIn } from './kernels/matrices.ts';
+import { dotted, eachMatrix, elementAt, type Matrices, matricesIn } from './kernels/matrix-loops.ts';
 
 export interface MatricesAttrs {
   /** The products are multiplied by it; above 0, 1 when absent. */

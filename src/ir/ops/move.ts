@@ -11,7 +11,7 @@ import type {
 } from '../graph/op.ts';
 import { quantOf } from '../integers/quant.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { type Order, spatialOrder } from '../kernel/memory-order.ts';
+import { type Order, orderLike, spatialOrder } from '../kernel/memory-order.ts';
 import { type Quant, type StoredTensor, storageOf } from '../kernel/stored.ts';
 import { countOf, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
@@ -170,14 +170,14 @@ function inferMove({ shape, pieces }: MoveAttrs, inputs: readonly (InputType | u
 
 function orderOf({ shape, lies }: MoveAttrs, inputs: readonly StoredTensor[]): Order {
   if (lies !== undefined) return lies === 'image' ? spatialOrder(shape) : undefined;
-  return inputs.some((input) => input.order !== undefined && liesAsImage(input))
-    ? spatialOrder(shape)
-    : undefined;
+  if (inputs.some((input) => input.order !== undefined && liesAsImage(input))) return spatialOrder(shape);
+  const [only, ...others] = inputs;
+  return only === undefined || others.length > 0 ? undefined : orderLike(only, shape);
 }
 
 /**
  * Elements of its inputs at other places, each as it is: slices, concatenations, padding, repetition. Where the
- * inputs lie as images do, so does the output; else both are row-major.
+ * inputs lie as images do, so does the output; one input's axes keep their order in memory; else the output is row-major.
  */
 export const move: CanonicalOp<MoveAttrs, QuantizedMove> = {
   kind: 'move',

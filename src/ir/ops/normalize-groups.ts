@@ -3,6 +3,7 @@ import { largestOf } from '../../base/extremes.ts';
 import { broadcastIndex, broadcastShape } from '../geometry/broadcast.ts';
 import type { ChannelMap, Remade } from '../graph/affine.ts';
 import type { Channels } from '../graph/channels.ts';
+import type { Steps, Value } from '../graph/gradient.ts';
 import type { CanonicalOp, InputType, KernelContext, NodeView } from '../graph/op.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import type { Clamp } from '../integers/row-clamp.ts';
@@ -24,6 +25,7 @@ import {
   type QuantizedNormalization,
   quantizedNormalization,
 } from './kernels/group-norm.ts';
+import { groupsBy } from './reduce.ts';
 
 export interface NormalizeAttrs {
   /** The input's elements, row-major, under another shape; the output has the input's. */
@@ -195,6 +197,40 @@ function mapAfter(
   };
 }
 
+function normalizedSteps(attrs: NormalizeAttrs, centred: boolean, steps: Steps): Value {
+  const { view, axes, epsilon, clamp } = attrs;
+  const x = steps.input(0);
+  const rows = { starts: alongAxes(view, otherAxes(view, axes)), members: alongAxes(view, axes) };
+  const group = groupsBy(countOf(view), rows);
+  const mean = (of: Value, more = 0): Value =>
+    steps.fixed(
+      [rows.starts.length],
+      (i) => Array.from(rows.members, (m) => [of, at(rows.starts, i) + m, 1 / rows.members.length] as const),
+      () => more,
+    );
+  const means = centred ? mean(x) : undefined;
+  const less = steps.fixed(x.shape, (i) => [
+    [x, i, 1],
+    ...(means === undefined ? [] : [[means, at(group, i), -1] as const]),
+  ]);
+  const over = steps.curve(mean(steps.product(less, less), epsilon), {
+    kind: 'power',
+    attrs: { exponent: -0.5 },
+  });
+  const normal = steps.product(
+    less,
+    steps.fixed(x.shape, (i) => [[over, at(group, i), 1]]),
+  );
+  const { shape, gain, shift } = parametersOf(steps.constant(1), steps.constant(2));
+  const which = broadcastIndex(shape, view);
+  const scaled = steps.fixed(
+    steps.output,
+    (i) => [[normal, i, at(gain, at(which, i))]],
+    (i) => at(shift, at(which, i)),
+  );
+  return steps.clamp(scaled, clamp);
+}
+
 function requireShort(attrs: NormalizeAttrs): void {
   if (sizeOf(attrs) <= longestNormalized) return;
   throw complain(
@@ -226,7 +262,7 @@ const operator = (
     return quantizedNormalization(definition, sizeOf(attrs), input, outputQuant);
   },
   rows: undefined,
-  gradient: 'none',
+  gradient: { of: (attrs, steps) => normalizedSteps(attrs, centred, steps) },
   int8: (attrs, q, context) => normalizeInt8(placeOf(title, attrs, q.parameters, context, 'u8'), q),
   float32(attrs, context, constants) {
     const parameters = parametersOf(constants[1], constants[2]);

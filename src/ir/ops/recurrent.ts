@@ -21,7 +21,9 @@ import {
   type RecurrentAttrs,
   recurrentReference,
   recurrentTypes,
+  rowOf,
   type Sizes,
+  sizesOf,
 } from './common/recurrent-cells.ts';
 import { grouped } from './kernels/doc.ts';
 import { type Given, type Recurrent, recurrent, type Start } from './kernels/recurrence.ts';
@@ -141,6 +143,16 @@ function int8Kernel(
   });
 }
 
+/** Elements of all states that are the last ones, sample by sample. */
+const lastElements = (attrs: RecurrentAttrs, sizes: Sizes): readonly number[] => {
+  const { steps, batch, hidden } = sizes;
+  const row = rowOf(attrs, sizes);
+  return Array.from(
+    { length: batch * hidden },
+    (_, i) => row(Math.floor(i / hidden), steps - 1) * hidden + (i % hidden),
+  );
+};
+
 /**
  * A recurrent layer of one direction: states of all steps, the last one, and LSTM's last cell. Inputs as ONNX's LSTM,
  * GRU and RNN have them, weights and biases constant, of one direction each: x, w, r, b, states to begin with (both of
@@ -151,6 +163,7 @@ const recurrentOp = (cell: Cell): CanonicalOp<RecurrentAttrs, QuantizedRecurrent
   infer: (attrs, inputs) => recurrentTypes(cell, attrs, inputs),
   reference: (attrs, inputs) => recurrentReference(cell, attrs, inputs),
   inside: true,
+  repeats: (attrs, inputs) => [undefined, lastElements(attrs, sizesOf(cell, attrs, inputs))],
   channels: opaqueChannels,
   reads: (_attrs, inputs) => inputs.map(() => undefined),
   order: () => undefined,

@@ -80,6 +80,30 @@ export interface RowGroups {
   readonly members: Int32Array;
 }
 
+/** Which group each row-major element is of. */
+export function groupsBy(count: number, { starts, members }: RowGroups): Int32Array {
+  const group = new Int32Array(count);
+  starts.forEach((start, i) => {
+    for (const member of members) group[start + member] = i;
+  });
+  return group;
+}
+
+/** Of a node's input x and a number near the largest of each group: x less that number, and ln(sum of e^that). */
+export function logSumExpSteps(steps: Steps, near: Value, groups: RowGroups) {
+  const x = steps.input(0);
+  const group = groupsBy(countOf(x.shape), groups);
+  const less = steps.fixed(x.shape, (i) => [
+    [x, i, 1],
+    [near, at(group, i), -1],
+  ]);
+  const powers = steps.curve(less, { kind: 'exp', attrs: {} });
+  const sums = steps.fixed(near.shape, (i) =>
+    Array.from(groups.members, (member) => [powers, at(groups.starts, i) + member, 1] as const),
+  );
+  return { less, group, log: steps.curve(sums, { kind: 'log', attrs: {} }) };
+}
+
 const groupSize = ({ attrs, inputTypes }: ScaleContext<ReduceAttrs>): number =>
   countOf(attrs.axes.map((axis) => at(required(inputTypes, 0, 'data').shape, axis)));
 

@@ -24,6 +24,7 @@ import {
 import type { Interval } from '../kernel/interval.ts';
 import type { Expr, Stmt } from '../kernel/kernel.ts';
 import { storageOf } from '../kernel/stored.ts';
+import { countOf } from '../tensor.ts';
 import * as float32 from './common/float32.ts';
 import { holder } from './kernels/elementwise.ts';
 import {
@@ -38,7 +39,7 @@ import type { Group } from './kernels/reducing.ts';
 import { type ShiftedSum, shiftedEnd, shiftedSum } from './kernels/shifted-sum.ts';
 import { longestInt8Softmax } from './kernels/softmax.ts';
 import { type Root, rootOf, rootValue } from './kernels/square-root.ts';
-import { type RowGroups, reduction } from './reduce.ts';
+import { logSumExpSteps, type RowGroups, reduction } from './reduce.ts';
 
 /** Bytes: their sum stays below 2^30. */
 const longestSum = 2 ** 22;
@@ -67,16 +68,19 @@ const summed =
     ];
   };
 
-/** Elements of each group, all with one weight. */
-const weighted =
-  (weight: (count: number) => number) =>
-  (steps: Steps, { starts, members }: RowGroups): Value => {
-    const x = steps.input(0);
-    const share = weight(members.length);
-    return steps.fixed(steps.output, (i) =>
-      Array.from(members, (member) => [x, at(starts, i) + member, share] as const),
-    );
-  };
+/** The sum of each group, all with one weight. */
+const summedSteps = (steps: Steps, x: Value, { starts, members }: RowGroups, weight = 1): Value =>
+  steps.fixed(steps.output, (i) =>
+    Array.from(members, (member) => [x, at(starts, i) + member, weight] as const),
+  );
+
+/** The sum of a function of each element. */
+const sumOf =
+  (f: (steps: Steps, x: Value) => Value) =>
+  (steps: Steps, groups: RowGroups): Value =>
+    summedSteps(steps, f(steps, steps.input(0)), groups);
+
+const squared = (steps: Steps, x: Value): Value => steps.product(x, x);
 
 function plainSum(name: string, q: ShiftedSum) {
   const { tables, value } = shiftedEnd(name, q);
@@ -94,7 +98,7 @@ export const mean = reduction<ShiftedSum>({
   outputQuant: (input, count, range) => noFinerThan(input.scale / count, range),
   quantize: (input, output, count) => shiftedSum(input.scale / count, count, input.zeroPoint, output),
   int8: plainSum,
-  gradient: weighted((count) => 1 / count),
+  gradient: (steps, groups) => summedSteps(steps, steps.input(0), groups, 1 / groups.members.length),
 });
 
 export const sum = reduction<ShiftedSum>({
@@ -104,11 +108,10 @@ export const sum = reduction<ShiftedSum>({
   float32: () => summed(float(0), itself, itself),
   longest: longestSum,
   anyZeroPoint: 'computes',
-  commutes: (_gain, shift) => shift.every((h) => h === 0),
   outputQuant: (input, _count, range) => noFinerThan(input.scale, range),
   quantize: (input, output, count) => shiftedSum(input.scale, count, input.zeroPoint, output),
   int8: plainSum,
-  gradient: weighted(() => 1),
+  gradient: sumOf((_steps, x) => x),
 });
 
 /** Sums of functions of what stored numbers are without their zero point. */
@@ -132,6 +135,7 @@ export const l1 = reduction<CentredSum>({
   outputQuant: ({ scale }, _count, range) => noFinerThan(scale, range),
   quantize: ({ scale, zeroPoint }, output) => ({ zero: zeroPoint, ...shiftedSum(scale, 0, 0, output) }),
   int8: centredSum(magnitudeOf(int(0))),
+  gradient: sumOf((steps, x) => steps.curve(x, { kind: 'abs', attrs: {} })),
 });
 
 export const sumSquare = reduction<CentredSum>({
@@ -143,6 +147,7 @@ export const sumSquare = reduction<CentredSum>({
   outputQuant: ({ scale }, _count, range) => noFinerThan(scale ** 2, range),
   quantize: ({ scale, zeroPoint }, output) => ({ zero: zeroPoint, ...shiftedSum(scale ** 2, 0, 0, output) }),
   int8: centredSum(square),
+  gradient: sumOf(squared),
 });
 
 interface QuantizedL2 extends Root {
@@ -164,7 +169,15 @@ export const l2 = reduction<QuantizedL2>({
       ...rootValue(root, local('sum'), put),
     ],
   }),
+  gradient: (steps, groups) => steps.curve(sumOf(squared)(steps, groups), { kind: 'sqrt', attrs: {} }),
 });
+
+function largestSteps(steps: Steps, x: Value, { starts, members }: RowGroups): Value {
+  const plane = countOf(x.shape);
+  const shape = [1, 1, starts.length];
+  const made = steps.largest({ ...x, shape: [1, 1, plane] }, shape, { plane, taps: members, starts });
+  return { ...made, shape: steps.output };
+}
 
 /** ln(sum of e^x) = largest + ln(sum of e^(x - largest)). */
 const sumOfPowers = (x: Expr): Expr => call('exp_f32', 'f32', sub(x, local('largest', 'f32')));
@@ -212,6 +225,14 @@ export const logSumExp = reduction<Logarithm>({
   anyZeroPoint: 'computes',
   quantize: (input, output, count) => logarithm(input, output, count, 1, input.zeroPoint),
   int8: logSumExpInt8,
+  gradient: (steps, groups) => {
+    const largestOnes = largestSteps(steps, steps.input(0), groups);
+    const { log } = logSumExpSteps(steps, largestOnes, groups);
+    return steps.fixed(steps.output, (i) => [
+      [largestOnes, i, 1],
+      [log, i, 1],
+    ]);
+  },
 });
 
 /** The largest or the smallest element. */
@@ -230,10 +251,6 @@ const extreme = (which: 'largest' | 'smallest', value: (values: Float64Array) =>
         put(local('best', type)),
       ];
     };
-  const ofLargest = (steps: Steps, x: Value, { starts, members }: RowGroups): Value => {
-    const plane = x.shape.reduce((n, size) => n * size, 1);
-    return steps.largest({ ...x, shape: [1, 1, plane] }, steps.output, { plane, taps: members, starts });
-  };
   const negative = (steps: Steps, x: Value): Value => steps.fixed(x.shape, (i) => [[x, i, -1]]);
   return reduction<Interval>({
     kind: `${which}Along`,
@@ -250,8 +267,8 @@ const extreme = (which: 'largest' | 'smallest', value: (values: Float64Array) =>
     int8: (_name, { lo, hi }) => ({ statements: body(int(which === 'largest' ? lo : hi)) }),
     gradient: (steps, groups) =>
       which === 'largest'
-        ? ofLargest(steps, steps.input(0), groups)
-        : negative(steps, ofLargest(steps, negative(steps, steps.input(0)), groups)),
+        ? largestSteps(steps, steps.input(0), groups)
+        : negative(steps, largestSteps(steps, negative(steps, steps.input(0)), groups)),
   });
 };
 

@@ -1,9 +1,12 @@
 import { at, complain, must } from '../../base/errors.ts';
 import type { CanonicalOp, ImportedOp, InputType, KernelContext } from '../graph/op.ts';
+import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
+import { epilogue, type Requant, requantOf } from '../integers/requant.ts';
 import {
   accumulate,
   add,
+  constant,
   float,
   int,
   load,
@@ -14,76 +17,82 @@ import {
   sub,
   variable,
 } from '../kernel/builders.ts';
-import type { Expr, Kernel, Table } from '../kernel/kernel.ts';
-import { countOf, numbersFor, stridesOf, type Tensor } from '../tensor.ts';
+import { type Expr, type Kernel, scalarOf, type Table } from '../kernel/kernel.ts';
+import type { Quant } from '../kernel/stored.ts';
+import { countOf, type Shape, stridesOf, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
-import { axisIn, constantScalar, known, newestOpset, required, requireFloats } from './common/inputs.ts';
+import { axisIn, constantScalar, known, newestOpset, required } from './common/inputs.ts';
 import { strided } from './common/reads.ts';
+import { rounded } from './common/round.ts';
 import { eachLine, linesOf } from './kernels/axis-lines.ts';
 import { docOf } from './kernels/doc.ts';
-import { type ShiftedSum, shiftedEnd, shiftedSum } from './kernels/shifted-sum.ts';
 
-interface RunningSumAttrs {
-  readonly axis: number;
+interface Direction {
   /** Without the element itself. */
   readonly exclusive: boolean;
-  /** From the end on. */
+  /** From the last element to the first. */
   readonly reverse: boolean;
 }
 
-/** Sums in float64, rounded as they are handed out. */
-function runningSums({ axis, exclusive, reverse }: RunningSumAttrs, x: Tensor): Tensor {
-  const [size, stride] = [at(x.shape, axis), at(stridesOf(x.shape), axis)];
-  const data = numbersFor(x.dtype, x.data.length);
-  for (let first = 0; first < data.length; first++) {
-    if (Math.floor(first / stride) % size !== 0) continue;
-    let sum = 0;
-    for (let n = 0; n < size; n++) {
-      const i = first + (reverse ? size - 1 - n : n) * stride;
-      if (exclusive) data[i] = sum;
-      sum += at(x.data, i);
-      if (!exclusive) data[i] = sum;
-    }
-  }
-  return { ...x, data };
+export interface RunningSumAttrs extends Direction {
+  readonly axis: number;
 }
 
-/** A sum of bytes that stays below 2^30. */
-const longestLine = 2 ** 22;
+export interface QuantizedRunningSum {
+  readonly input: Quant;
+  readonly output: Quant;
+  readonly requant: Requant;
+}
 
-/** What differs between kinds of elements. */
-interface Elements {
-  readonly elem: 'u8' | 'f32';
-  readonly tables: readonly Table[];
-  /** What is added of an element. */
-  term(x: Expr): Expr;
-  made(sum: Expr): Expr;
+/** Longer sums of differences of bytes could leave int32. */
+const longest = 2 ** 23;
+
+/** The elements that are summed, of each one, one step after the other: [element, the one before it]. */
+function chain({ axis, reverse }: RunningSumAttrs, shape: Shape) {
+  const [size, stride] = [at(shape, axis), at(stridesOf(shape), axis)];
+  const step = reverse ? -stride : stride;
+  return Array.from({ length: countOf(shape) }, (_, k) => {
+    const i = reverse ? countOf(shape) - 1 - k : k;
+    const index = Math.floor(i / stride) % size;
+    return { element: i, before: index === (reverse ? size - 1 : 0) ? undefined : i - step };
+  });
+}
+
+function summed(attrs: RunningSumAttrs, x: Tensor): Tensor {
+  const sums = new Float64Array(x.data.length);
+  for (const { element, before } of chain(attrs, x.shape))
+    sums[element] = at(x.data, element) + (before === undefined ? 0 : at(sums, before));
+  const made = attrs.exclusive ? sums.map((sum, i) => sum - at(x.data, i)) : sums;
+  return rounded(x.dtype, x.shape, made);
 }
 
 function kernelOf(
   { axis, exclusive, reverse }: RunningSumAttrs,
   { name, inputs, outputs }: KernelContext,
-  { elem, tables, term, made }: Elements,
+  elem: 'u8' | 'f32',
+  term: (x: Expr) => Expr,
+  finish: (sum: Expr) => Expr,
+  tables: readonly Table[],
 ): Kernel {
   const [input, output] = [must(inputs[0], 'an input'), must(outputs[0], 'an output')];
   const lines = linesOf(input, axis);
-  const sum = local('sum', elem === 'f32' ? 'f32' : 'i32');
+  const [count, scalar] = [countOf(input.shape), scalarOf(elem)];
+  const sum = local('sum', scalar);
   const body = eachLine(lines, (first) => [
     variable('sum', elem === 'f32' ? float(0) : int(0)),
     ...loop('i', lines.length, (i) => {
       const place = add(first, mul(reverse ? sub(lines.length - 1, i) : i, lines.step));
-      const added = accumulate('sum', term(load('in', elem, place)));
-      const put = store('out', elem, place, made(sum));
-      return exclusive ? [put, added] : [added, put];
+      const more = accumulate('sum', term(load('in', elem, place)));
+      const put = (value: Expr) => store('out', elem, place, finish(value));
+      return exclusive ? [constant('before', sum), more, put(local('before', scalar))] : [more, put(sum)];
     }),
   ]);
-  const length = countOf(input.shape);
   return {
     name,
     doc: docOf(`Running sums of ${lines.length}`, [input], output, elem),
     params: [
-      { name: 'in', role: 'in', elem, length },
-      { name: 'out', role: 'out', elem, length },
+      { name: 'in', role: 'in', elem, length: count },
+      { name: 'out', role: 'out', elem, length: count },
     ],
     tables,
     body,
@@ -91,69 +100,69 @@ function kernelOf(
   };
 }
 
-interface QuantizedRunningSum extends ShiftedSum {
-  readonly zero: number;
-}
-
-/** Sums of all elements up to each one along an axis. */
+/** The sum of all elements up to each one, along an axis. */
 export const runningSum: CanonicalOp<RunningSumAttrs, QuantizedRunningSum> = {
   kind: 'runningSum',
-  infer(_attrs, inputs) {
-    requireFloats(inputs);
+  infer: (_attrs, inputs) => {
     const { dtype, shape } = required(inputs, 0, 'x');
     return [{ dtype, shape }];
   },
-  reference: (attrs, inputs) => [runningSums(attrs, required(inputs, 0, 'x'))],
-  channels: opaqueChannels,
+  reference: (attrs, inputs) => [summed(attrs, required(inputs, 0, 'x'))],
   reads: strided,
+  channels: opaqueChannels,
   affine: { kind: 'opaque' },
   absorb: () => undefined,
   elementwise: false,
-  outputQuant: ({ inputQuants, range }) =>
-    noFinerThan(must(inputQuants[0], 'the input is quantized').scale, range),
-  quantize({ attrs, inputTypes, inputQuants, outputQuant }) {
-    const size = at(required(inputTypes, 0, 'x').shape, attrs.axis);
-    if (size > longestLine) throw complain(`running sums of ${size} in 8 bits`, `at most ${longestLine}`);
-    const { scale, zeroPoint } = must(inputQuants[0], 'the input is quantized');
-    return { ...shiftedSum(scale, 0, 0, outputQuant), zero: zeroPoint };
-  },
   rows: undefined,
   gradient: {
-    of({ axis, exclusive, reverse }, steps) {
-      const { shape } = must(steps.types[0], 'inputs have types');
-      const [size, stride] = [at(shape, axis), at(stridesOf(shape), axis)];
+    of(attrs, steps) {
       const x = steps.input(0);
-      return steps.fixed(shape, (i) => {
-        const own = Math.floor(i / stride) % size;
-        const [from, to] = reverse ? [own, size - 1] : [0, own];
-        return Array.from({ length: to - from + 1 }, (_, k) => from + k)
-          .filter((k) => !exclusive || k !== own)
-          .map((k) => [x, i + (k - own) * stride, 1] as const);
-      });
+      const terms = new Map<number, readonly number[]>();
+      for (const { element, before } of chain(attrs, x.shape))
+        terms.set(element, [element, ...(before === undefined ? [] : (terms.get(before) ?? []))]);
+      return steps.fixed(steps.output, (i) =>
+        (terms.get(i) ?? []).slice(attrs.exclusive ? 1 : 0).map((element) => [x, element, 1] as const),
+      );
     },
   },
-  int8(attrs, { zero, ...q }, context) {
-    const { tables, value } = shiftedEnd(context.name, q);
-    return kernelOf(attrs, context, { elem: 'u8', tables, term: (x) => sub(x, zero), made: value });
+  outputQuant: ({ inputQuants, range }) =>
+    noFinerThan(must(inputQuants[0], 'the input is quantized').scale, range),
+  quantize({ attrs, inputTypes, inputQuants, outputQuant, mode }) {
+    const input = must(inputQuants[0], 'the input is quantized');
+    const size = at(required(inputTypes, 0, 'x').shape, attrs.axis);
+    if (size > longest) throw complain(`running sums of ${size}`, `at most ${longest}`);
+    const scale = Math.min(1, input.scale / outputQuant.scale);
+    return {
+      input,
+      output: outputQuant,
+      requant: requantOf(mode === 'ort-float' ? mode : 'single', [scale]),
+    };
+  },
+  int8(attrs, { input, output, requant }, context) {
+    const end = epilogue(context.name, requant, saturationOf(output, undefined));
+    const term = (x: Expr): Expr => sub(x, input.zeroPoint);
+    return kernelOf(attrs, context, 'u8', term, (sum) => end.value(sum, int(0)), end.tables);
   },
   float32: (attrs, context) =>
-    kernelOf(attrs, context, { elem: 'f32', tables: [], term: (x) => x, made: (sum) => sum }),
+    kernelOf(
+      attrs,
+      context,
+      'f32',
+      (x) => x,
+      (sum) => sum,
+      [],
+    ),
 };
 
-type Asked = Omit<RunningSumAttrs, 'axis'>;
+function attrsOf(direction: Direction, inputs: readonly (InputType | undefined)[]): RunningSumAttrs {
+  const { shape } = required(inputs, 0, 'x');
+  const axis = must(constantScalar(required(inputs, 1, 'axis'), 'axis'), 'an axis');
+  return { ...direction, axis: axisIn(axis, shape.length) };
+}
 
-const explicit = (asked: Asked, inputs: readonly (InputType | undefined)[]): RunningSumAttrs => ({
-  ...asked,
-  axis: axisIn(
-    required([constantScalar(inputs[1], 'axis')], 0, 'axis'),
-    required(inputs, 0, 'x').shape.length,
-  ),
-});
-
-/** ONNX CumSum-11, 14: along a constant axis. */
-export const cumSum: ImportedOp<Asked> = {
+/** ONNX CumSum-11, 14. */
+export const cumSum: ImportedOp<Direction> = {
   kind: 'cumSum',
-  restrictions: `a constant axis; int8: of at most ${longestLine} elements`,
   onnx: {
     CumSum: {
       since: 11,
@@ -164,12 +173,12 @@ export const cumSum: ImportedOp<Asked> = {
       }),
     },
   },
-  infer(_attrs, inputs) {
+  infer: (_attrs, inputs) => {
     const { dtype, shape } = required(inputs, 0, 'x');
     return [{ dtype, shape }];
   },
-  reference: (asked, inputs) => runningSum.reference(explicit(asked, inputs.map(known)), inputs),
-  canonicalize: ({ attrs, inputs, outputs, inputTypes }) => [
-    { op: runningSum, attrs: explicit(attrs, inputTypes), inputs: inputs.slice(0, 1), outputs },
+  reference: (direction, inputs) => [summed(attrsOf(direction, inputs.map(known)), required(inputs, 0, 'x'))],
+  canonicalize: ({ attrs, inputs, inputTypes, outputs }) => [
+    { op: runningSum, attrs: attrsOf(attrs, inputTypes), inputs: inputs.slice(0, 1), outputs },
   ],
 };

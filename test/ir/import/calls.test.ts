@@ -220,3 +220,13 @@ test('a condition behind an operator that is refused is no obstacle of its own',
   ];
   expect(importOnnx(encodeModel({ nodes })).obstacles?.map(({ node }) => node?.name)).toEqual(['l']);
 });
+
+test('functions that call the next one many times end in a refusal', () => {
+  const functions = Array.from({ length: 30 }, (_, i) =>
+    made(`F${i}`, [call(`F${i + 1}`, { outputs: ['t'] }), call(`F${i + 1}`, { inputs: ['t'] })]),
+  );
+  const last = made('F30', [{ op: 'Relu' }]);
+  expect(() => outputOf({ nodes: [call('F0')], functions: [...functions, last] })).toThrow(
+    /more than 65536 nodes/,
+  );
+});

@@ -9,9 +9,11 @@ import {
   encodeModel,
   float,
   floatTensor,
+  graph,
   int,
   ints,
   intTensor,
+  nodeProto,
   text,
   valueInfo,
 } from '../../support/onnx-model.ts';
@@ -26,7 +28,21 @@ const seed = encodeModel({
       outputs: ['c'],
       attributes: [ints('pads', [1, 1, 1, 1]), text('auto_pad', 'NOTSET')],
     },
-    { op: 'Relu', inputs: ['c'], outputs: ['r'] },
+    { op: 'Rectified', domain: 'own', inputs: ['c'], outputs: ['k'], attributes: [float('alpha', 2)] },
+    {
+      op: 'If',
+      inputs: ['zero'],
+      outputs: ['r'],
+      attributes: [
+        graph('then_branch', [{ op: 'Loop', inputs: ['k'], outputs: ['a'] }], ['a']),
+        graph(
+          'else_branch',
+          [{ op: 'Add', inputs: ['k', 'w2'], outputs: ['b'] }],
+          ['b'],
+          [floatTensor('w2', [1], [0.5])],
+        ),
+      ],
+    },
     {
       op: 'MaxPool',
       inputs: ['r'],
@@ -51,6 +67,24 @@ const seed = encodeModel({
     intTensor('rest', [1], [-1]),
   ],
   inputs: [valueInfo('x', ['batch', 1, 4, 4])],
+  functions: [
+    {
+      name: 'Rectified',
+      domain: 'own',
+      input: ['v'],
+      output: ['o'],
+      attribute: ['alpha'],
+      opsetImport: [{ domain: '', version: 6 }],
+      node: [
+        nodeProto({
+          op: 'Clip',
+          inputs: ['v'],
+          outputs: ['o'],
+          attributes: [float('min', 0), { name: 'max', type: 1, refAttrName: 'alpha' }],
+        }),
+      ],
+    },
+  ],
 });
 
 /** Anything but a graph that keeps the rules, or an InputError with a message, is a defect. */

@@ -76,6 +76,15 @@ const silent: Readonly<Record<string, Uint8Array>> = {
     graph.valueInfo = [valueInfo('t', [7, 7], code.INT8), valueInfo('nothing', undefined)];
     graph.output = [valueInfo('y', [3], code.STRING)];
   }),
+  'tensors of no elements among others': encodeModel({
+    ...plain,
+    nodes: [
+      { op: 'Concat', inputs: ['none', 'x', 'none'], outputs: ['c'], attributes: [int('axis', 1)] },
+      { op: 'Add', inputs: ['c', 'w'], outputs: ['t'] },
+      { op: 'Relu', inputs: ['t'] },
+    ],
+    initializers: [...plain.initializers!, floatTensor('none', [1, 0], [])],
+  }),
   'sparse weights at flat places': edited({ ...plain, initializers: [] }, (model) => {
     model.graph!.sparseInitializer = [
       {

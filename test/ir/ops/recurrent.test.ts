@@ -235,6 +235,21 @@ describe('a stream that goes on', () => {
   );
 });
 
+test('both ways, states are ports of one grid each', () => {
+  const spec: RecurrentSpec = { op: 'LSTM', direction: 'bidirectional', start: 'given', outputs: ['h', 'c'] };
+  const { program } = integers(spec, 3);
+  const grids = [...program.inputs.slice(1), ...program.outputs].map(
+    ({ slot }) => program.slots[slot]!.quant,
+  );
+  expect(grids.map((quant) => [quant!.bits, quant!.scale])).toEqual([
+    [16, 2 ** -15],
+    [32, 2 ** -23],
+    [16, 2 ** -15],
+    [32, 2 ** -23],
+  ]);
+  requireProved(program, factsOf(program));
+});
+
 /** The layer with the weights that the integers stand for: what is left of the error is the integers' own. */
 function withRoundedWeights(graph: Graph<'float'>, q: QuantizedRecurrent, fraction: number): Graph<'float'> {
   const tensors = new Map(graph.tensors);

@@ -1,6 +1,7 @@
 /** Resize against a meaning written down pixel by pixel, then float32 and int8 programs of networks with it. */
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../../src/base/errors.ts';
+import { nearestIndex } from '../../../src/ir/geometry/resize-axis.ts';
 import { evaluate } from '../../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { floats } from '../../../src/ir/tensor.ts';
@@ -147,6 +148,13 @@ describe('Resize', () => {
       holdsModel(model(c), { seed: 7 });
     });
   }
+  test('halves go where the mode says', () => {
+    const halved = { in: 8, out: 4, scale: 0.5 };
+    expect(nearestIndex(halved, 'half_pixel', 'round_prefer_floor')).toEqual([0, 2, 4, 6]);
+    expect(nearestIndex(halved, 'half_pixel', 'round_prefer_ceil')).toEqual([1, 3, 5, 7]);
+    expect(nearestIndex(halved, 'asymmetric', 'simple')).toEqual([0, 2, 4, 6]);
+    expect(nearestIndex({ in: 3, out: 4, scale: 1.5 }, 'asymmetric', 'simple')).toEqual([0, 0, 1, 2]);
+  });
   test('along one axis', () => {
     for (const mode of ['linear', 'nearest'] as const)
       holdsModel(model({ mode, coordinates: 'half_pixel', size: [1, 23] }, true), { seed: 8 });

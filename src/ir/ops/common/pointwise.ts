@@ -1,7 +1,7 @@
 /** Operators that are one real function of each element. In 8 bits a table says what each byte becomes. */
 import { at, complain, must } from '../../../base/errors.ts';
 import type { Steps, Value } from '../../graph/gradient.ts';
-import type { CanonicalOp, Hold, KernelContext, OnnxRule, Range } from '../../graph/op.ts';
+import type { CanonicalOp, Hold, KernelContext, OnnxRule, Range, TableSize } from '../../graph/op.ts';
 import { quantOf } from '../../integers/quant.ts';
 import { load } from '../../kernel/builders.ts';
 import type { Expr, Kernel } from '../../kernel/kernel.ts';
@@ -35,8 +35,16 @@ export interface Lookup {
 }
 
 /** The nearest step to the function of each byte's real value, halves up; bytes outside of its domain are as the nearest inside. */
-export function tableOf(value: (x: number) => number, input: Quant, output: Quant): Uint8Array {
-  const real = Float64Array.from({ length: 256 }, (_, byte) => value((byte - input.zeroPoint) * input.scale));
+export function tableOf(
+  value: (x: number) => number,
+  input: Quant,
+  output: Quant,
+  entries: TableSize,
+): Uint8Array {
+  const finer = entries / 256;
+  const real = Float64Array.from({ length: entries }, (_, i) =>
+    value((i / finer - input.zeroPoint) * input.scale),
+  );
   return Uint8Array.from(insideDomain(real), (y) =>
     Math.max(0, Math.min(255, Math.floor(y / output.scale + 0.5) + output.zeroPoint)),
   );
@@ -126,8 +134,14 @@ export const pointwise = <A>(f: Pointwise<A>): CanonicalOp<A, Lookup> => ({
   outputQuant: ({ range: { lo, hi } }) =>
     quantOf({ lo: Math.max(lo, f.range?.lo ?? lo), hi: Math.min(hi, f.range?.hi ?? hi) }),
   quantize: ({ attrs, inputQuants, outputQuant }) => ({
-    table: tableOf((x) => f.value(attrs, x), must(inputQuants[0], 'the input is quantized'), outputQuant),
+    table: tableOf(
+      (x) => f.value(attrs, x),
+      must(inputQuants[0], 'the input is quantized'),
+      outputQuant,
+      256,
+    ),
   }),
+  table: (attrs, input, output, entries) => tableOf((x) => f.value(attrs, x), input, output, entries),
   rows: undefined,
   gradient: gradientOf(f),
   int8(attrs, { table }, context) {

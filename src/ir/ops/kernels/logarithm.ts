@@ -4,12 +4,12 @@ import type { Expr, Stmt, Table } from '../../kernel/kernel.ts';
 import type { Quant } from '../../kernel/stored.ts';
 import { exponentials, unitOfExponentials } from './softmax.ts';
 
-/** y = ((x slope + log gain + bias) >> shift) + zeroPoint; log is a logarithm to base 2 in units of 2^-12. */
+/** y = ((x slope + log gain + offset) >> shift) + zeroPoint; log is a logarithm to base 2 in units of 2^-12. */
 export interface Logarithm {
   readonly inputScale: number;
   readonly slope: number;
   readonly gain: number;
-  readonly bias: number;
+  readonly offset: number;
   readonly shift: number;
   readonly zeroPoint: number;
   /** 65536 log2 of what 1 is among the exponentials. */
@@ -32,7 +32,7 @@ export function logarithm(input: Quant, output: Quant, count: number, sign: 1 | 
     inputScale: input.scale,
     slope: Math.round(slope * 2 ** shift),
     gain: sign * Math.round(gain * 2 ** shift),
-    bias: Math.round((constantPart - zeroPoint) * 2 ** shift) + 2 ** (shift - 1),
+    offset: Math.round((constantPart - zeroPoint) * 2 ** shift) + 2 ** (shift - 1),
     shift,
     zeroPoint,
     unit: Math.round(65536 * Math.log2(unitOfExponentials(count))),
@@ -64,11 +64,11 @@ export const logOf = ({ unit, most }: Logarithm, sum: Expr, count: number): Stmt
   );
 
 /** The stored result for `x`. */
-export const logValue = ({ slope, gain, bias, shift, zeroPoint }: Logarithm, x: Expr): Expr =>
+export const logValue = ({ slope, gain, offset, shift, zeroPoint }: Logarithm, x: Expr): Expr =>
   call(
     'clamp',
     'i32',
-    add(shr(add(mul(x, slope), mul(local('log'), gain), bias), shift), zeroPoint),
+    add(shr(add(mul(x, slope), mul(local('log'), gain), offset), shift), zeroPoint),
     int(0),
     int(255),
   );

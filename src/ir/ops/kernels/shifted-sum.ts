@@ -5,11 +5,11 @@ import { add, mul } from '../../kernel/builders.ts';
 import type { Expr } from '../../kernel/kernel.ts';
 import type { Quant } from '../../kernel/stored.ts';
 
-/** y = R(sum factor + bias) + zeroPoint. */
+/** y = R(sum factor + offset) + zeroPoint. */
 export interface ShiftedSum {
   /** A power of two. */
   readonly factor: number;
-  readonly bias: number;
+  readonly offset: number;
   readonly zeroPoint: number;
   readonly requant: Requant;
 }
@@ -28,7 +28,7 @@ export function shiftedSum(step: number, count: number, zeroPoint: number, outpu
   if (Math.abs(bias) + 255 * count <= room)
     return {
       factor: 1,
-      bias: bias + 0,
+      offset: bias + 0,
       zeroPoint: output.zeroPoint,
       requant: requantOf('single', [step / output.scale]),
     };
@@ -39,7 +39,7 @@ export function shiftedSum(step: number, count: number, zeroPoint: number, outpu
   const factor = 2 ** Math.max(0, Math.floor(Math.log2(room / most)));
   return {
     factor,
-    bias: Math.round(rest * factor),
+    offset: Math.round(rest * factor),
     zeroPoint: output.zeroPoint + middle,
     requant: requantOf('single', [step / output.scale / factor]),
   };
@@ -53,6 +53,6 @@ export function shiftedEnd(
   const end = epilogue(name, q.requant, { zeroPoint: q.zeroPoint, lo: 0, hi: 255 });
   return {
     tables: end.tables,
-    value: (sum) => end.value(add(mul(sum, q.factor), q.bias), { kind: 'int', value: 0 }),
+    value: (sum) => end.value(add(mul(sum, q.factor), q.offset), { kind: 'int', value: 0 }),
   };
 }

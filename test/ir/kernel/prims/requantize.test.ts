@@ -8,6 +8,7 @@ import {
   requantizeCompact,
   requantizeDouble,
   requantizeFloat,
+  requantizeHalves,
   requantizeHigh,
   requantizePow2,
   requantizeSingle,
@@ -68,6 +69,18 @@ test('pow2 is a rounding shift', () =>
   fc.assert(
     fc.property(int32, fc.integer({ min: 1, max: 30 }), (acc, s) => {
       expect(requantizePow2.js(acc, s)).toBe(Number((BigInt(acc) + (1n << BigInt(s - 1))) >> BigInt(s)));
+    }),
+  ));
+
+test('two halves of 16 bits are one rounding', () =>
+  fc.assert(
+    fc.property(int32, fc.integer({ min: 1, max: 32767 }), fc.integer({ min: 17, max: 46 }), (acc, m, s) => {
+      const high = (acc >> 16) * m + Math.floor(((acc & 65535) * m) / 65536) + 2 ** (s - 17);
+      expect(high).toBe(high | 0);
+      expect(high >> (s - 16)).toBe(requantizeHalves.js(acc, m, s));
+      expect(requantizeHalves.js(acc, m, s)).toBe(
+        Number((BigInt(acc) * BigInt(m) + (1n << BigInt(s - 1))) >> BigInt(s)),
+      );
     }),
   ));
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { padPlanes, resizePlanes } from '../../src/data/resize.ts';
+import { padPlanes, resizePlanes } from '../../src/data/resized.ts';
 
 const plane = (w: number, h: number, c = 1): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: c * w * h, maxLength: c * w * h });

@@ -27,7 +27,7 @@ import {
 } from '../../kernel/builders.ts';
 import type { Expr, Stmt, Table } from '../../kernel/kernel.ts';
 import type { Shape } from '../../tensor.ts';
-import { dotted, eachMatrix, elementAt, type Matrices, stepsAt } from './matrices.ts';
+import { dotted, eachMatrix, elementAt, type Matrices, stepsAt } from './matrix-loops.ts';
 
 export interface AttentionLoops {
   readonly stack: Shape;

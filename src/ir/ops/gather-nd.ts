@@ -1,0 +1,85 @@
+import { at, complain } from '../../base/errors.ts';
+import { movedTo, type Piece } from '../geometry/strided.ts';
+import type { ImportedOp, InputType } from '../graph/op.ts';
+import { digitsOf } from '../kernel/memory-order.ts';
+import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
+import { constantOf, known, newestOpset, required } from './common/inputs.ts';
+import { asMove } from './common/moves.ts';
+
+interface Attrs {
+  readonly batchDims: number;
+}
+
+type Inputs = readonly (InputType | undefined)[];
+
+/** Leading axes of the data that an index names, and the slices behind them. */
+function sizesOf({ batchDims }: Attrs, inputs: Inputs) {
+  const [data, indices] = [required(inputs, 0, 'data').shape, required(inputs, 1, 'indices').shape];
+  const named = indices.at(-1) ?? 0;
+  if (batchDims !== 0) throw complain(`batch_dims = ${batchDims}`, 'batch_dims = 0');
+  if (indices.length === 0 || named < 1 || named > data.length)
+    throw complain(`indices of ${named} of ${data.length} axes`, 'at least one, at most all');
+  const shape: Shape = [...indices.slice(0, -1), ...data.slice(named)];
+  return { data, named, slice: countOf(data.slice(named)), shape };
+}
+
+/** The first element of each slice. */
+function startsOf(attrs: Attrs, inputs: Inputs): Int32Array {
+  const { data, named } = sizesOf(attrs, inputs);
+  const indices = constantOf(required(inputs, 1, 'indices'), 'indices')?.data ?? [];
+  const strides = stridesOf(data);
+  return Int32Array.from({ length: indices.length / named }, (_, i) =>
+    strides.slice(0, named).reduce((sum, stride, axis) => {
+      const [index, size] = [at(indices, i * named + axis), at(data, axis)];
+      if (index < -size || index >= size) throw complain(`index ${index} along an axis of ${size}`);
+      return sum + (index < 0 ? index + size : index) * stride;
+    }, 0),
+  );
+}
+
+/** Slices by one rule where there is one, else one by one. */
+function piecesOf(attrs: Attrs, inputs: Inputs): readonly Piece[] {
+  const { slice } = sizesOf(attrs, inputs);
+  const starts = startsOf(attrs, inputs);
+  const [whole] = digitsOf([starts]) ?? [];
+  if (whole !== undefined)
+    return [
+      {
+        input: 0,
+        counts: [...whole.counts, slice],
+        from: { first: whole.first, strides: [...whole.strides, 1] },
+        to: { first: 0, strides: [...stridesOf(whole.counts).map((step) => step * slice), 1] },
+      },
+    ];
+  return Array.from(starts, (first, i) => ({
+    input: 0,
+    counts: [slice],
+    from: { first, strides: [1] },
+    to: { first: i * slice, strides: [1] },
+  }));
+}
+
+function picked(attrs: Attrs, inputs: readonly (Tensor | undefined)[]): Tensor {
+  const types = inputs.map(known);
+  const { dtype } = required(inputs, 0, 'data');
+  const { shape } = sizesOf(attrs, types);
+  const made = { dtype, shape, data: numbersFor(dtype, countOf(shape)) };
+  return movedTo(made, piecesOf(attrs, types), inputs);
+}
+
+/** ONNX GatherND-11, 12, 13: slices of the data by constant indices of its leading axes. */
+export const gatherNd: ImportedOp<Attrs> = {
+  kind: 'gatherND',
+  onnx: {
+    GatherND: {
+      since: 11,
+      upTo: newestOpset,
+      parse: ({ attributes }) => ({ batchDims: attributes.int('batch_dims', 0) }),
+    },
+  },
+  infer: (attrs, inputs) => [
+    { dtype: required(inputs, 0, 'data').dtype, shape: sizesOf(attrs, inputs).shape },
+  ],
+  reference: (attrs, inputs) => [picked(attrs, inputs)],
+  canonicalize: (node) => [asMove(node, 'Slices by index', piecesOf(node.attrs, node.inputTypes))],
+};

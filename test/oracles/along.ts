@@ -1,0 +1,105 @@
+/** Integer meanings of reductions and normalizations: naive loops over groups, integers without a size. */
+import type { QuantizedNormalization } from '../../src/ir/ops/kernels/group-norm.ts';
+import type { ShiftedSum } from '../../src/ir/ops/kernels/shifted-sum.ts';
+import type { NormalizeAttrs } from '../../src/ir/ops/normalize-groups.ts';
+import type { ReduceAttrs } from '../../src/ir/ops/reduce.ts';
+import type { Bytes } from './operators.ts';
+import { byteOf } from './requantize.ts';
+
+type Shape = readonly number[];
+
+const count = (shape: Shape): number => shape.reduce((n, size) => n * size, 1);
+
+/** Indices along each axis of a row-major element. */
+function indexOf(element: number, shape: Shape): number[] {
+  const index: number[] = [];
+  let rest = element;
+  for (const size of shape.toReversed()) {
+    index.unshift(rest % size);
+    rest = Math.floor(rest / size);
+  }
+  return index;
+}
+
+/** Row-major elements that differ along some axes only, group by group. */
+function groups(shape: Shape, axes: readonly number[]): readonly (readonly number[])[] {
+  const found = new Map<string, number[]>();
+  for (let element = 0; element < count(shape); element++) {
+    const key = indexOf(element, shape)
+      .map((i, axis) => (axes.includes(axis) ? 0 : i))
+      .join();
+    found.set(key, [...(found.get(key) ?? []), element]);
+  }
+  return [...found.values()];
+}
+
+const outputShape = (shape: Shape, { axes, keepDims }: ReduceAttrs): number[] =>
+  shape.flatMap((n, i) => (axes.includes(i) ? (keepDims ? [1] : []) : [n]));
+
+function reduced(attrs: ReduceAttrs, x: Bytes, f: (bytes: readonly number[]) => number): Bytes {
+  const data = groups(x.shape, attrs.axes).map((group) => f(group.map((i) => x.data[i]!)));
+  return { shape: outputShape(x.shape, attrs), data: Uint8Array.from(data) };
+}
+
+const total = (numbers: readonly number[]): number => numbers.reduce((sum, x) => sum + x, 0);
+
+export const sumOracle = (attrs: ReduceAttrs, q: ShiftedSum, x: Bytes): Bytes =>
+  reduced(attrs, x, (bytes) =>
+    byteOf(total(bytes) * q.factor + q.offset, q.requant, 0, { zeroPoint: q.zeroPoint, lo: 0, hi: 255 }),
+  );
+
+export const extremeOracle = (attrs: ReduceAttrs, which: 'max' | 'min', x: Bytes): Bytes =>
+  reduced(attrs, x, (bytes) => Math[which](...bytes));
+
+const scaledBy = (x: number, bits: number): number => Math.floor(x * 2 ** bits);
+const cut = (x: number, lo: number, hi: number): number => Math.min(hi, Math.max(lo, x));
+
+/** m, what it lost in 128ths, and the variance of a row, in the units of the definition. */
+function moments(row: readonly number[], { zero, bits, epsilon }: QuantizedNormalization) {
+  const n = row.length;
+  if (zero !== undefined) {
+    const squares = total(row.map((q) => (q - zero) ** 2));
+    return { mean: zero, rest: 0, variance: Math.max(1, scaledBy(squares, bits) + epsilon) };
+  }
+  const mean = Math.floor((total(row) + Math.floor(n / 2)) / n);
+  const left = total(row) - n * mean;
+  const spread = total(row.map((q) => (q - mean) ** 2));
+  const corrected = scaledBy(spread, bits) - Math.floor(scaledBy(left * left, bits) / n);
+  const rest = Math.floor((128 * left + 64 * n + Math.floor(n / 2)) / n) - 64;
+  return { mean, rest, variance: Math.max(1, corrected + epsilon) };
+}
+
+/** round(2^29 / root) of the root of w 4^j in 2^28..2^30, and j. */
+function inverseRoot(w: number): { readonly over: number; readonly j: number } {
+  let [scaled, j] = [w, 0];
+  while (scaled >= 2 ** 30) [scaled, j] = [Math.floor(scaled / 4), j - 1];
+  while (scaled < 2 ** 28) [scaled, j] = [scaled * 4, j + 1];
+  const root = Math.round(Math.sqrt(scaled));
+  return { over: Math.floor((2 ** 29 + Math.floor(root / 2)) / root), j };
+}
+
+/** Which of the gains and shifts is an element's, whose shape ends where the view's does. */
+function parameterOf(element: number, view: Shape, shape: Shape): number {
+  const index = indexOf(element, view).slice(view.length - shape.length);
+  return shape.reduce((at, size, axis) => at * size + (size === 1 ? 0 : index[axis]!), 0);
+}
+
+export function normalizeOracle({ view, axes }: NormalizeAttrs, q: QuantizedNormalization, x: Bytes): Bytes {
+  const data = new Uint8Array(x.data.length);
+  for (const group of groups(view, axes)) {
+    const { mean, rest, variance } = moments(
+      group.map((i) => x.data[i]!),
+      q,
+    );
+    const { over, j } = inverseRoot(variance);
+    const by = cut(q.shift - j, 1, 30);
+    for (const i of group) {
+      const t = (x.data[i]! - mean) * 128 - rest;
+      const z = cut(Math.floor((t * over + 2 ** (by - 1)) / 2 ** by), -32767, 32767);
+      const p = parameterOf(i, view, q.parameters);
+      const y = Math.floor((z * q.gains[p]! + q.shifts[p]!) / 2 ** q.last) + q.zeroPoint;
+      data[i] = cut(y, q.lo, q.hi);
+    }
+  }
+  return { shape: x.shape, data };
+}
