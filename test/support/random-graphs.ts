@@ -280,8 +280,10 @@ function windows(
   const kernel = sizes.map((n) => b.draw.int(1, Math.min(3, n)));
   const strides = sizes.map(() => b.draw.int(1, 2));
   const pads = [...kernel, ...kernel].map((k) => b.draw.int(0, k - 1));
-  const attributes = [ints('kernel_shape', kernel), ints('strides', strides)];
   const auto = b.draw.of(['NOTSET', 'NOTSET', 'SAME_UPPER', 'SAME_LOWER', 'VALID']);
+  // onnxruntime refuses SAME where strides leave elements out.
+  const steps = strides.map((n, i) => (auto.startsWith('SAME') ? Math.min(n, kernel[i]!) : n));
+  const attributes = [ints('kernel_shape', kernel), ints('strides', steps)];
   attributes.push(auto === 'NOTSET' ? ints('pads', pads) : text('auto_pad', auto));
   return { kernel, attributes };
 }
