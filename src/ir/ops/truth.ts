@@ -163,7 +163,8 @@ function logicValue(how: Connective, [x = int(0), y = int(0)]: readonly Expr[]):
 function logicShape(inputs: readonly (InputType | undefined)[]) {
   const types = inputs.map((_, i) => required(inputs, i, 'a condition'));
   const odd = types.find(({ dtype }) => isFloat(dtype));
-  if (odd !== undefined) throw complain(`conditions of type ${odd.dtype}`, 'bool', 'compare the numbers first');
+  if (odd !== undefined)
+    throw complain(`conditions of type ${odd.dtype}`, 'bool', 'compare the numbers first');
   const [first, ...others] = types.map(({ shape }) => shape);
   return others.reduce(broadcastShape, must(first, 'an input'));
 }
