@@ -119,7 +119,10 @@ export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: Assembl
     });
   const inputs = named(graph.inputs).map(({ port, draft: input }): Named => {
     const last = channelsLast(graph, port.name) !== undefined;
-    const told = last === seemsChannelsLast(input.place) ? {} : { channelsLast: last };
+    const seems = seemsChannelsLast(input.place);
+    // Of one channel, or of one pixel, both orders are one.
+    const isKnown = last === seems || (last && input.place.order === undefined);
+    const told = isKnown ? {} : { channelsLast: last };
     return { port: { ...port, ...told }, draft: input };
   });
   const ports = { inputs, outputs: named(graph.outputs) };
