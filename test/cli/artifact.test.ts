@@ -288,7 +288,7 @@ describe('a manifest that was edited', () => {
       'the scale of the input',
       /"scale": 0\.0039[0-9]*/,
       '"scale": 1',
-      /^thimble: manifest.json: 'input.scale' is 1, in the program 0.0039/,
+      /^thimble: manifest.json: 'inputs.0.scale' is 1, in the program 0.0039/,
     ],
     [
       'the padding of samples',

@@ -280,8 +280,10 @@ function windows(
   const kernel = sizes.map((n) => b.draw.int(1, Math.min(3, n)));
   const strides = sizes.map(() => b.draw.int(1, 2));
   const pads = [...kernel, ...kernel].map((k) => b.draw.int(0, k - 1));
-  const attributes = [ints('kernel_shape', kernel), ints('strides', strides)];
   const auto = b.draw.of(['NOTSET', 'NOTSET', 'SAME_UPPER', 'SAME_LOWER', 'VALID']);
+  // onnxruntime refuses SAME where strides leave elements out.
+  const steps = strides.map((n, i) => (auto.startsWith('SAME') ? Math.min(n, kernel[i]!) : n));
+  const attributes = [ints('kernel_shape', kernel), ints('strides', steps)];
   attributes.push(auto === 'NOTSET' ? ints('pads', pads) : text('auto_pad', auto));
   return { kernel, attributes };
 }
@@ -417,12 +419,12 @@ const shapes: readonly Shape[] = [
   [2, 4, 4, 3],
 ];
 
-function encoded(b: Builder, shape: Shape, output: string): Uint8Array {
+function encoded(b: Builder, shape: Shape, outputs: readonly string[]): Uint8Array {
   const { opset, nodes, initializers } = b;
-  return encodeModel({ opset, nodes, initializers, inputs: [valueInfo('x', shape)], outputs: [output] });
+  return encodeModel({ opset, nodes, initializers, inputs: [valueInfo('x', shape)], outputs });
 }
 
-/** Up to 8 layers, each on one of the last tensors; a shape is what the importer says of it. */
+/** Up to 8 layers, each on one of the last tensors, and all of them outputs; a shape is what the importer says of it. */
 export function randomGraph(seed: number): RandomGraph {
   const draw = new Draw(seed);
   const b = new Builder(draw, draw.of([17, 18, 21]));
@@ -436,7 +438,7 @@ export function randomGraph(seed: number): RandomGraph {
     const counts = [b.nodes.length, b.initializers.length];
     const name = layers[op]!(b, x, all);
     const made =
-      name === undefined ? undefined : importOnnx(encoded(b, shape, name)).tensors.get(name)?.shape;
+      name === undefined ? undefined : importOnnx(encoded(b, shape, [name])).tensors.get(name)?.shape;
     if (name === undefined || made === undefined || countOf(made) > mostElements || countOf(made) === 0) {
       b.nodes.length = counts[0]!;
       b.initializers.length = counts[1]!;
@@ -445,5 +447,6 @@ export function randomGraph(seed: number): RandomGraph {
     all.push({ name, shape: made });
     ops.push(op);
   }
-  return { bytes: encoded(b, shape, all.at(-1)!.name), shape, ops };
+  const outputs = all.slice(1).map(({ name }) => name);
+  return { bytes: encoded(b, shape, outputs), shape, ops };
 }

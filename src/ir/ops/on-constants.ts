@@ -31,7 +31,6 @@ interface Meaning {
   readonly infer?: (types: Types, attributes: Attributes) => readonly TensorType[];
   /** What it is on activations. Absent: nothing. */
   readonly canonicalize?: (node: NodeView<Attrs>) => readonly Replacement[];
-  readonly restrictions?: string;
 }
 
 interface Attrs {
@@ -52,7 +51,6 @@ function inferByValue({ type, value }: Meaning, types: Types, attributes: Attrib
 const onConstants = (meaning: Meaning): ImportedOp<Attrs> => ({
   kind: meaning.type.charAt(0).toLowerCase() + meaning.type.slice(1),
   ...(meaning.canonicalize === undefined ? { folds: true } : {}),
-  ...(meaning.restrictions === undefined ? {} : { restrictions: meaning.restrictions }),
   onnx: {
     [meaning.type]: {
       since: meaning.since,

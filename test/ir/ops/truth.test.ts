@@ -57,7 +57,9 @@ function built(arith: 'int8' | 'float32', { nodes, initializers = [], types = bo
 /** What each byte of each input stands for. */
 const realsOf = (program: Program): readonly Float32Array[] =>
   inputPorts(program).map(({ name, grids: [grid] }) =>
-    Float32Array.from(bytesOf[name as 'x' | 'y'], (q) => (grid === undefined ? q : grid.scale * (q - grid.zeroPoint))),
+    Float32Array.from(bytesOf[name as 'x' | 'y'], (q) =>
+      grid === undefined ? q : grid.scale * (q - grid.zeroPoint),
+    ),
   );
 
 /** In the order of what is broadcast from both. */
@@ -191,45 +193,6 @@ test('Where with a mask of constants, and one behind a softmax with -Infinity', 
     initializers: [mask, floatTensor('low', [], [Number.NEGATIVE_INFINITY])],
   });
   holdsModel(model, { seed: 4, lo: -3, hi: 3, float: 1e-6, int8: 28 });
-});
-
-test.each([
-  ['', 0, 0],
-  [', without itself', 1, 0],
-  [', from the end', 0, 1],
-  [', both', 1, 1],
-] as const)('running sums%s, along each axis of what lies as an image', (_, exclusive, reverse) => {
-  const draw = new Draw(6);
-  for (const axis of [1, 2, -1]) {
-    const attributes = [int('exclusive', exclusive), int('reverse', reverse)];
-    const model = encodeModel({
-      opset: 14,
-      inputs: [valueInfo('x', [1, 2, 4, 5])],
-      nodes: [
-        node('Conv', ['x', 'w'], ['a']),
-        { op: 'CumSum', inputs: ['a', 'axis'], outputs: ['y'], attributes },
-      ],
-      initializers: [
-        floatTensor('w', [3, 2, 1, 1], [...draw.floats(6, -1, 1)]),
-        intTensor('axis', [], [axis]),
-      ],
-    });
-    holdsModel(model, { seed: 7, int8: 28 });
-  }
-});
-
-test('rows at constant indices of several axes', () => {
-  const model = encodeModel({
-    inputs: [valueInfo('x', [2, 3, 4])],
-    nodes: [node('GatherND', ['x', 'i'], ['a']), node('Relu', ['a'], ['y'])],
-    initializers: [intTensor('i', [3, 2], [1, 2, 0, 0, -1, 1])],
-  });
-  const { float32 } = holdsModel(model, { seed: 9 });
-  const input = Float32Array.from({ length: 24 }, (_, i) => i);
-  const facts = factsOf(float32.program);
-  const { output } = simulated(float32.program, [encodeInput(float32.program, input)], facts)[0]!;
-  const rows = [20, 0, 16].flatMap((start) => [0, 1, 2, 3].map((i) => start + i));
-  expect([...decodeOutput(float32.program, output)]).toEqual(rows);
 });
 
 test('softplus above a threshold, as PyTorch writes it, is one function; another threshold stays', () => {
