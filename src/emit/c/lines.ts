@@ -57,30 +57,27 @@ function shortest(value: number): number {
 const tens = Array.from({ length: 13 }, (_, digits) => 10 ** digits);
 
 /**
- * The same for 1e-4 <= `value` < 10. A float32 number times 10^12 or less is a float64 number (24 + 12 log2(5) bits),
- * so rounding it to an integer is rounding the decimal, and dividing that by the power of ten again is reading it.
- * Most weights are such numbers, and are printed 12 times as fast.
+ * `shortest` in C, for 1e-4 <= `value` < 10, where nine digits have at most 12 places. A float32 number times 10^12 or
+ * less is a float64 number (24 + 12 log2(5) bits), so rounding it to an integer is rounding the decimal, and dividing
+ * that by the power of ten again is reading it. Most weights are such numbers, and take a fifteenth of the time so.
  */
-function shortestOfWeights(value: number): number {
+function weightText(value: number): string {
   const [low, high] = midpoints(value);
-  let first = 0;
-  while (value * at(tens, first) < 1) first++;
-  for (let places = first; places < first + 8; places++) {
+  for (let places = 0; ; places++) {
     const ten = at(tens, places);
-    const read = Math.round(value * ten) / ten;
-    if (read > low && read < high) return read;
+    const n = Math.round(value * ten);
+    const read = n / ten;
+    if (read <= low || read >= high) continue;
+    return n < ten ? `0.${String(n).padStart(places, '0')}f` : withPoint(String(read));
   }
-  const ten = at(tens, first + 8);
-  return Math.round(value * ten) / ten;
 }
 
 /** A float constant: the shortest decimal that every compiler reads as the same binary32 number. */
 export function cFloat(value: number): string {
-  if (!Object.is(Math.fround(value), value) || Number.isNaN(value))
-    throw new DefectError(`${value} is not a binary32 number`);
+  if (Math.fround(value) !== value) throw new DefectError(`${value} is not a binary32 number`);
   if (value < 0 || Object.is(value, -0)) return `-${cFloat(-value)}`;
   if (value === Infinity) return 'INFINITY';
-  if (value >= 1e-4 && value < 10) return withPoint(String(shortestOfWeights(value)));
+  if (value >= 1e-4 && value < 10) return weightText(value);
   return withPoint(value === 0 ? '0' : String(shortest(value)));
 }
 
