@@ -29,9 +29,7 @@ function checked(bytes: Uint8Array, slot: Slot): Uint8Array {
 
 function recorded(name: string, slot: Slot, samples: readonly Uint8Array[]): string[] {
   const type = `uint${8 * elemBytes[slot.elem]}_t`;
-  const rows = samples.map((bytes) =>
-    numberLines(patterns(checked(bytes, slot), slot.elem), undefined, '        '),
-  );
+  const rows = samples.map((bytes) => numberLines(patterns(checked(bytes, slot), slot.elem), '        '));
   return [
     `static const ${type} ${name}[${samples.length}][${slot.length}] = {`,
     ...rows.flatMap((lines) => ['    {', ...lines, '    },']),

@@ -136,12 +136,18 @@ function describeFiles({ io }: Context, folder: string, files: Files): void {
 }
 
 interface Made extends Delivered {
+  /** Of the folder; none where none is written. */
   readonly files: Files;
 }
 
+const failuresOf = ({ over, far }: Delivered): readonly string[] => [
+  ...over.map((line) => `over budget: ${line}`),
+  ...far,
+];
+
 async function report(context: Context, made: Made, flags: Flags): Promise<void> {
-  const { compiled, files, chosen, over, far, tried, accuracy } = made;
-  const failed = [...over.map((line) => `over budget: ${line}`), ...far];
+  const { compiled, files, chosen, over, tried, accuracy } = made;
+  const failed = failuresOf(made);
   const folder = flags.out !== undefined && failed.length === 0 ? flags.out : null;
   if (folder !== null) await writeFolder(folder, files);
   if (flags.json) printJson(context, jsonOf(made, folder));
@@ -176,7 +182,8 @@ async function run(context: Context, file: string, flags: Flags): Promise<void> 
   const preprocessing = preprocessingOf(wants);
   const { compiled, accuracy } = built;
   const made = { command, version, model, preprocessing, ...(accuracy === undefined ? {} : { accuracy }) };
-  const files = api.artifactOf(compiled, made);
+  const written = flags.out !== undefined && failuresOf(built).length === 0;
+  const files: Files = written ? api.artifactOf(compiled, made) : new Map();
   await report(context, { ...built, files }, flags);
   built.written?.();
 }

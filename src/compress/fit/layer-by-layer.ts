@@ -7,11 +7,11 @@ import { inputTensors } from '../../ir/graph/evaluate.ts';
 import type { Graph, Node } from '../../ir/graph/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { type MacLayer, macLayers } from './layers.ts';
-import { solverOf } from './reconstruct.ts';
+import { type Solver, solverOf } from './reconstruct.ts';
 import type { LayerTargets, Targets } from './reference.ts';
 import { type AllWeights, emptyWeights, type Weights, withWeights } from './refit.ts';
 import { type RowSystem, rowSystems } from './row-systems.ts';
-import { lastKept } from './symmetric.ts';
+import { lastKept, type Symmetric } from './symmetric.ts';
 
 /** A row's kept weights behind its bias, as they fit best, and the system that they solve. */
 export interface FittedRow {
@@ -83,7 +83,10 @@ function fitted(
   });
   const made = emptyWeights(layer);
   const solved: Float64Array[] = [];
-  const solver = lastKept((hessian) => solverOf(hessian, damping(hessian.size, columns)));
+  const solverFor = (hessian: Symmetric): Solver => solverOf(hessian, damping(hessian.size, columns));
+  const lastSolver = lastKept(solverFor);
+  // Rows of removed channels keep their bias only; they do not drive out what the rows around them share.
+  const solver = (hessian: Symmetric): Solver => (hessian.size === 1 ? solverFor : lastSolver)(hessian);
   // Systems are asked for anew: those of large layers are only made when needed, and all would fill the memory.
   const fittedRow = (row: number): FittedRow => {
     const system = systems.system(row);

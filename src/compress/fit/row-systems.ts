@@ -79,6 +79,7 @@ class SharedSystems implements RowSystems {
   readonly #hessians: readonly Symmetric[];
   readonly #rights: readonly Float64Array[];
   readonly #perGroup: number;
+  #last: (Pick<RowSystem, 'kept' | 'hessian'> & { readonly whole: Symmetric }) | undefined;
 
   constructor({ rows, groups, terms }: MacLayer, kept: readonly Int32Array[]) {
     this.#kept = kept;
@@ -103,12 +104,24 @@ class SharedSystems implements RowSystems {
     const whole = at(this.#hessians, Math.floor(row / this.#perGroup));
     return {
       kept,
-      // Rows that keep everything share one object: what is made of it can be made once.
-      hessian: kept.length === whole.size ? whole : restricted(whole, kept),
+      hessian: this.#restricted(whole, kept),
       right: Float64Array.from(kept, (c) => at(right, c)),
     };
   }
+
+  /** Rows that keep the same share one object: what is made of it can be made once. */
+  #restricted(whole: Symmetric, kept: Int32Array): Symmetric {
+    if (kept.length === whole.size) return whole;
+    if (kept.length === 1) return restricted(whole, kept);
+    const last = this.#last;
+    if (last?.whole === whole && sameColumns(last.kept, kept)) return last.hessian;
+    this.#last = { whole, kept, hessian: restricted(whole, kept) };
+    return this.#last.hessian;
+  }
 }
+
+const sameColumns = (a: Int32Array, b: Int32Array): boolean =>
+  a.length === b.length && a.every((column, i) => column === b[i]);
 
 function addScaled(sum: Float64Array, x: Float64Array, factor: number): void {
   holds(x, sum.length);

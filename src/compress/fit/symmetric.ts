@@ -78,16 +78,48 @@ export function cholesky(a: Symmetric): Symmetric {
   const { size: n } = a;
   holds(a.data, n * n);
   const l = a.data.slice();
-  for (let j = 0; j < n; j++) {
-    for (let i = j; i < n; i++) {
-      let sum = l[i * n + j] as number;
-      for (let k = 0; k < j; k++) sum -= (l[i * n + k] as number) * (l[j * n + k] as number);
-      if (i > j) l[i * n + j] = sum / (l[j * n + j] as number);
-      else if (sum > 0 && sum < Infinity) l[j * n + j] = Math.sqrt(sum);
-      else throw notDefinite(a, j);
+  for (let first = 0; first < n; first += blockRows) {
+    const end = Math.min(n, first + blockRows);
+    if (end === first + blockRows) factorRows(l, n, first);
+    for (let i = first; i < end; i++) {
+      for (let j = end === first + blockRows ? first : 0; j < i; j++)
+        l[i * n + j] = reduced(l, n, i, j) / (l[j * n + j] as number);
+      const left = reduced(l, n, i, i);
+      if (!(left > 0 && left < Infinity)) throw notDefinite(a, i);
+      l[i * n + i] = Math.sqrt(left);
     }
   }
   return { size: n, data: l };
+}
+
+/** a_ij less the products of rows i and j of L before column j. */
+function reduced(l: Float64Array, n: number, i: number, j: number): number {
+  let sum = l[i * n + j] as number;
+  for (let k = 0; k < j; k++) sum -= (l[i * n + k] as number) * (l[j * n + k] as number);
+  return sum;
+}
+
+const blockRows = 4;
+
+/** Columns before `first` of four rows from there on: four independent sums, which read the rows above together. */
+function factorRows(l: Float64Array, n: number, first: number): void {
+  const [a, b, c, d] = [first * n, (first + 1) * n, (first + 2) * n, (first + 3) * n];
+  for (let j = 0; j < first; j++) {
+    const row = j * n;
+    let [sa, sb, sc, sd] = [l[a + j] as number, l[b + j] as number, l[c + j] as number, l[d + j] as number];
+    for (let k = 0; k < j; k++) {
+      const x = l[row + k] as number;
+      sa -= (l[a + k] as number) * x;
+      sb -= (l[b + k] as number) * x;
+      sc -= (l[c + k] as number) * x;
+      sd -= (l[d + k] as number) * x;
+    }
+    const pivot = l[row + j] as number;
+    l[a + j] = sa / pivot;
+    l[b + j] = sb / pivot;
+    l[c + j] = sc / pivot;
+    l[d + j] = sd / pivot;
+  }
 }
 
 /** The solution x of L LT x = b, in place of b. */
