@@ -39,6 +39,7 @@ describe('thimble compile', () => {
       'macs',
       'tableBytes',
       'arenaBytes',
+      'portOrder',
       'input',
       'output',
       'inputs',
