@@ -37,7 +37,7 @@ import type { Pass } from './passes/pass.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
-import { settleOrders } from './passes/settle-orders.ts';
+import { settleOrders, settlePorts } from './passes/settle-orders.ts';
 import { shortenOutputs } from './passes/shorten-outputs.ts';
 import type { MemoryPlan, PlanStrategy } from './plan/addresses.ts';
 import { assemble } from './plan/assemble.ts';
@@ -79,6 +79,11 @@ export interface CompileOptions {
   /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each. */
   readonly formats?: FormatOptions;
   readonly plan?: PlanStrategy;
+  /**
+   * In which order inputs and outputs lie in the C's memory. `memory`, the default: images as height, width, channel,
+   * which costs nothing. `model`: row-major in the model's shape, by copies behind inputs and before outputs.
+   */
+  readonly portOrder?: 'memory' | 'model';
   /** Called after each pass with the deterministic text of what it made. */
   readonly onPass?: (pass: string, text: string) => void;
   readonly onProgress?: (what: string, done: number, total: number) => void;
@@ -111,6 +116,7 @@ export const passNames = [
   'prune',
   dropDeadChannels.name,
   'round-weights',
+  settlePorts.name,
   settleOrders.name,
   'quantize',
   foldTables.name,
@@ -200,7 +206,8 @@ export function compileFused(
     codebooks,
     pruned,
   } = compressed(network, inputs, options, { step, shared });
-  const graph = step.run(settleOrders, light);
+  const ported = options.portOrder === 'model' ? step.run(settlePorts, light) : light;
+  const graph = step.run(settleOrders, ported);
   const changed = options.prune !== undefined || network !== made.fused || weightSteps.size > 0;
   const common = {
     floatGraph: made.floatGraph,

@@ -36,7 +36,7 @@ def trained(name, data, epochs, rate):
     return register
 
 
-@trained("trained-mobilenet", "cifar10", 24, 5e-3)
+@trained("trained-mobilenet", "cifar10", 12, 5e-3)
 def mobilenet():
     blocks = [inverted(16, 24, 2, 3), inverted(24, 24, 1, 3), inverted(24, 40, 1, 3)]
     return nn.Sequential(conv_bn(3, 16, 3, 2, act=nn.ReLU6), separable(16, 16, act=nn.ReLU6), *blocks, head(40, 10))

@@ -71,6 +71,7 @@ const manifestSchema = v.object({
   arith: v.picklist(['int8', 'float32']),
   requant: v.exactOptional(text),
   calibration: v.exactOptional(v.object({ method: text, samples: whole })),
+  portOrder: v.exactOptional(v.literal('model')),
   inputs: v.array(
     v.object({
       ...portSchema.entries,
@@ -264,6 +265,7 @@ function layersOf(compiled: Compiled, stated: Stated['layers']): Manifest['layer
 const statedBy = (program: Program) => ({
   name: program.name,
   arith: program.arith,
+  ...(program.portOrder === undefined ? {} : { portOrder: program.portOrder }),
   inputs: inputPorts(program).map(portFields),
   outputs: outputPorts(program).map(portFields),
   memory: {
@@ -308,6 +310,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     ...(calibration === undefined
       ? {}
       : { calibration: { method: calibration.method, samples: calibration.samples } }),
+    ...(stated.portOrder === undefined ? {} : { portOrder: stated.portOrder }),
     inputs: stated.inputs,
     outputs: stated.outputs,
     memory: { strategy: plan.strategy, lowerBound: plan.lowerBound, ...stated.memory },

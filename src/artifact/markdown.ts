@@ -10,7 +10,7 @@ import { decibelText } from '../judge/warnings/warning.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { MemoryPlan } from '../plan/addresses.ts';
 import type { Program } from '../program/program.ts';
-import { stepsOf, totalsOf } from '../program/summary.ts';
+import { portOrderText, stepsOf, totalsOf } from '../program/summary.ts';
 import type { Facts, KernelFacts } from '../prove/prove.ts';
 import type { Judgement } from '../search/search.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
@@ -122,6 +122,11 @@ function accuracyLine({ accuracy, program }: Report): string {
   return `\n- top-1 on held-out samples: float ${share(float)}, ${program.arith} ${share(compiled)}`;
 }
 
+function portOrderLine({ program }: Report): string {
+  const text = portOrderText(program);
+  return text === undefined ? '' : `\n- ${text}`;
+}
+
 function reasons({ formats }: Report): string {
   if (formats.length === 0) return '';
   const line = (c: LayerChoice): string => `- ${c.node}, ${formatName(c.chosen.format)}: ${c.why}`;
@@ -174,7 +179,7 @@ export function reportText(report: Report): string {
   return `# ${program.name}
 
 ${report.origin.map((line) => `- ${line}`).join('\n')}
-- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}${agreementLines(agreement)}${accuracyLine(report)}
+- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}${portOrderLine(report)}${agreementLines(agreement)}${accuracyLine(report)}
 ${warningSection(agreement)}
 ## Layers
 

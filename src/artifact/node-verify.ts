@@ -30,6 +30,8 @@ export interface VerifyRow extends Omit<MeasuredTarget, 'layers' | 'sizes'> {
 
 export interface VerifyReport {
   readonly rows: readonly VerifyRow[];
+  /** The bytes of the simulator's outputs, by inference. */
+  readonly outputs: readonly Uint8Array[];
 }
 
 /** A program, and its C. */
@@ -69,7 +71,7 @@ export async function verifyArtifact(artifact: Sources, options: VerifyOptions):
       return row;
     }),
   );
-  return { rows };
+  return { rows, outputs: expected.map(({ output }) => output) };
 }
 
 async function verifyTarget(

@@ -1,8 +1,9 @@
 /** From a file's samples to a model's input: resize, pad, scale to 0..1, normalize; in this order. */
 import { at, InputError } from '../base/errors.ts';
-import { spatialOrder } from '../ir/kernel/memory-order.ts';
+import { seemsChannelsLast } from '../ir/kernel/memory-order.ts';
 import type { Shape } from '../ir/tensor.ts';
-import type { Normalization, Slot } from '../program/program.ts';
+import type { Port } from '../program/port.ts';
+import type { Normalization } from '../program/program.ts';
 import { type AxisOrder, layouts } from './axes.ts';
 import { type Dataset, datasetFor, type Geometry, sizeAfter } from './dataset.ts';
 import { expanded, type Normalize, pixelNormalization, pixelTable } from './normalize.ts';
@@ -38,9 +39,10 @@ export interface Prepared {
  */
 export type SampleShape = Shape | { readonly channelsLast: Shape };
 
-/** Of a program's input: images lie with channels innermost, so that what lies row-major has them last. */
-export function sampleShapeOfSlot({ shape, order }: Pick<Slot, 'shape' | 'order'>): SampleShape {
-  const last = shape.length === 4 && order === undefined && spatialOrder(shape) !== undefined;
+/** Of a program's input: images lie with channels innermost, so that what lies row-major has them last, unless it says else. */
+export function sampleShapeOf({ slot, channelsLast }: Pick<Port, 'slot' | 'channelsLast'>): SampleShape {
+  const { shape } = slot;
+  const last = channelsLast ?? seemsChannelsLast(slot);
   const sample = shape[0] === 1 && shape.length > 1 ? shape.slice(1) : shape;
   return last ? { channelsLast: sample } : sample;
 }

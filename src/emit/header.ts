@@ -67,18 +67,24 @@ function portsLines(program: Program): string[] {
     ports.flatMap((port, i) => {
       // One output may be called as what it is another shape of.
       const name = ports.length === 1 ? port.slot.name : port.name;
+      const asModel = program.portOrder === 'model';
       const unread = role === 'input' && unreadInputs(program).includes(port.name);
-      return portLines({ ...port, name }, at(portStems(program, role), i), role, unread);
+      return portLines({ ...port, name }, at(portStems(program, role), i), role, { unread, asModel });
     });
   return [...linesOf(inputPorts(program), 'input'), ...linesOf(outputPorts(program), 'output')];
 }
 
-function portLines(port: Port, stem: string, role: Role, unread: boolean): string[] {
+function portLines(
+  port: Port,
+  stem: string,
+  role: Role,
+  { unread, asModel }: { readonly unread: boolean; readonly asModel: boolean },
+): string[] {
   const { slot } = port;
   const prefix = stem.toUpperCase();
   const grid = printedGrid(port);
   const title = `${role === 'input' ? 'Input' : 'Output'} '${port.name}': ${cType[slot.elem]},`;
-  const [first = '', ...rest] = layoutLines(slot, role);
+  const [first = '', ...rest] = layoutLines(slot, role, asModel);
   const says = grid === undefined ? wholeNumbers(port) : meaning(grid, prefix);
   const raw = port.raw === undefined ? [] : normalizationLines(port.raw);
   return [

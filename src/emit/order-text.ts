@@ -15,15 +15,26 @@ function isInterleaved(order: readonly number[], [channels = 1, height = 1, widt
 
 const isPlain = (order: readonly number[]): boolean => order.every((from, i) => from === i);
 
+function modelLines(shape: string, axes: readonly number[] | undefined, array: string): string[] {
+  const says = `${shape}, row-major, in the model's own order`;
+  if (axes === undefined) return [says];
+  const [, second, third] = axes;
+  return [`${says}:`, `  element (i, j, k) is ${array}[(i * ${second} + j) * ${third} + k]`];
+}
+
 function firstOf(order: readonly number[]): string {
   const shown = order.slice(0, 24).join(', ');
   return order.length > 24 ? `${shown}, ...` : shown;
 }
 
-/** Lines for the header: shape, element type, and the formula that finds an element. */
-export function layoutLines(slot: Slot, array: string): string[] {
+/**
+ * Lines for the header: shape, and the formula that finds an element.
+ * @param asModel it lies row-major because the model's own order was asked for
+ */
+export function layoutLines(slot: Slot, array: string, asModel = false): string[] {
   const shape = `shape ${showShape(slot.shape)}`;
   const chw = spatial(slot.shape);
+  if (asModel) return modelLines(shape, chw, array);
   const order = slot.order ?? [];
   if (chw !== undefined && isInterleaved(slot.order ?? [...Array(slot.length).keys()], chw)) {
     const [c, h, w] = chw;

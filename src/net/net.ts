@@ -4,20 +4,12 @@ import type { NdArray } from 'ndarray';
 import type { Artifact, Preprocessing } from '../artifact/make.ts';
 import { at, InputError, must } from '../base/errors.ts';
 import { indexOfLargest } from '../base/extremes.ts';
-import { prepare, sampleShapeOfSlot } from '../data/prepare.ts';
+import { prepare, sampleShapeOf } from '../data/prepare.ts';
 import type { Elem } from '../ir/kernel/kernel.ts';
 import { countOf, type Numbers, type Shape } from '../ir/tensor.ts';
 import { inputPorts, outputPorts, type Port, portOf } from '../program/port.ts';
 import type { Program } from '../program/program.ts';
-import {
-  argsOf,
-  inputSlots,
-  joinedBytes,
-  outputSlots,
-  partsFor,
-  slotAt,
-  slotBytes,
-} from '../program/slots.ts';
+import { argsOf, joinedBytes, outputSlots, partsFor, slotAt, slotBytes } from '../program/slots.ts';
 import { arrangeInput, decodedPort, encodedPort } from '../program/values.ts';
 import { type EngineName, fastest, inference } from '../runtime/engines.ts';
 import { fromNdarray, toNdarray } from './ndarray.ts';
@@ -85,6 +77,8 @@ export interface NetOptions {
 export interface Net {
   readonly name: string;
   readonly program: Program;
+  /** How the C's inputs and outputs lie, and `stored` and `encode` with them; `real` and arrays are the model's. */
+  readonly portOrder: 'memory' | 'model';
   readonly engine: EngineName;
   /** Why `fast` is slower here than elsewhere, where it is. */
   readonly note?: string;
@@ -151,7 +145,7 @@ function numbersIn(port: Port, input: NetInput, layout: string): Float32Array | 
     : numbers instanceof Float32Array
       ? numbers
       : Float32Array.from(numbers as ArrayLike<number>);
-  const turned = layout === 'hwc' && !isNdarray(input) && !('channelsLast' in sampleShapeOfSlot(slot));
+  const turned = layout === 'hwc' && !isNdarray(input) && !('channelsLast' in sampleShapeOf(port));
   return turned ? chwOf(plain, slot.shape) : plain;
 }
 
@@ -239,13 +233,12 @@ function prepared(
   { width, height, channels, data }: Picture,
   how: Preprocessing,
 ): NetInput {
-  const slot = at(inputSlots(program), 0);
   const { pixels, real } = prepare(
     {
       where: 'picture',
       array: { dtype: 'uint8', shape: [1, height, width, channels], data: new Uint8Array(data) },
     },
-    sampleShapeOfSlot(slot),
+    sampleShapeOf(at(inputPorts(program), 0)),
     { ...how, layout: 'nhwc' } as Parameters<typeof prepare>[2],
   );
   return program.rawInput === undefined || pixels === undefined ? real(0) : pixels.raw(0);
@@ -280,6 +273,7 @@ export function netOf(
   return {
     name: program.name,
     program,
+    portOrder: program.portOrder ?? 'memory',
     ...chosen,
     inputShape: at(inputs, 0).shape,
     outputShape: at(outputs, 0).shape,

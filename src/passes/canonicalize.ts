@@ -6,6 +6,7 @@ import { elemOfType } from '../ir/kernel/stored.ts';
 import { add } from '../ir/ops/add.ts';
 import { choice } from '../ir/ops/choice.ts';
 import { reshape } from '../ir/ops/reshape.ts';
+import { softmax } from '../ir/ops/softmax.ts';
 import { countOf, floats, sameShape, showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
 import { composedFrom } from './compose.ts';
 import { requireFiniteFile } from './finite.ts';
@@ -319,9 +320,19 @@ function finished(graph: Graph<'float'>): Graph<'float'> {
   const nodes = graph.nodes.map((node) =>
     node.outputs.every((name) => kept.has(name)) ? node : { ...node, outputs: named(node.outputs) },
   );
-  const made = withLowestFinite({ ...graph, tensors, nodes });
+  const made = withMasks(withLowestFinite({ ...graph, tensors, nodes }));
   requireFiniteFile(made);
   return made;
+}
+
+/** Choices that are read by softmaxes alone know that. */
+function withMasks(graph: Graph<'float'>): Graph<'float'> {
+  const shown = new Set(graph.outputs);
+  for (const node of graph.nodes) if (!is(node, softmax)) for (const name of node.inputs) shown.add(name);
+  const nodes = graph.nodes.map((node) =>
+    is(node, choice) && !shown.has(at(node.outputs, 0)) ? { ...node, attrs: { hides: true } } : node,
+  );
+  return { ...graph, nodes };
 }
 
 /** Half of the lowest float32, which hides what it is added to in a softmax as -Infinity does, and can be computed with. */

@@ -17,6 +17,7 @@ const steep = 2;
 
 /** The layer's integers with the function behind them. */
 function joined(graph: Integers, layer: Node, f: Node): unknown {
+  if (f.op.table === undefined || layer.op.withTable === undefined) return undefined;
   const [from, to] = [quantOf(graph, at(layer.outputs, 0)), quantOf(graph, at(f.outputs, 0))];
   const tableWith = (entries: TableSize) => f.op.table?.(f.attrs, from, to, entries);
   const coarse = tableWith(256);
@@ -28,6 +29,7 @@ function joined(graph: Integers, layer: Node, f: Node): unknown {
 
 function foldOne(graph: Integers): Integers | undefined {
   for (const layer of graph.nodes) {
+    if (layer.op.withTable === undefined) continue;
     const made = at(layer.outputs, 0);
     const [f, ...others] = graph.nodes.filter(({ inputs }) => inputs.includes(made));
     if (f === undefined || others.length > 0 || graph.outputs.includes(made)) continue;

@@ -1,6 +1,6 @@
 /** Nodes that exporters write for one operator become that operator. */
 import { type AnyNode, freshIn, type Graph, type TensorInfo } from '../ir/graph/graph.ts';
-import { recognisedAt } from '../ir/graph/node-pattern.ts';
+import { recognisedAt } from '../ir/graph/graph-pattern.ts';
 import { decompositions } from '../ir/ops/decompositions.ts';
 
 /**

@@ -9,7 +9,7 @@ import { freshIn, type Graph, type Node } from '../ir/graph/graph.ts';
 import { type Order, sameOrder, spatialOrder } from '../ir/kernel/memory-order.ts';
 import { type MoveAttrs, move } from '../ir/ops/move.ts';
 import type { Shape } from '../ir/tensor.ts';
-import { misplacedIn } from '../plan/orders.ts';
+import { misplacedIn, misplacedOutputs } from '../plan/orders.ts';
 import type { Pass } from './pass.ts';
 import { withNodes } from './rewrite.ts';
 
@@ -66,6 +66,34 @@ function withCopies(graph: Graph<'float'>, copies: readonly Copy[]): Graph<'floa
   });
   return withNodes(graph, nodes);
 }
+
+/** An output under another name, for whoever made and read it, and its copy, row-major, under its own. */
+function withCopyOfOutput(graph: Graph<'float'>, output: string): Graph<'float'> {
+  const info = must(graph.tensors.get(output), `tensor '${output}' is known`);
+  const taken = new Set([...graph.tensors.keys(), ...graph.nodes.map(({ name }) => name)]);
+  const inner = freshIn(taken, `${output}.inner`);
+  const renamed = (name: string): string => (name === output ? inner : name);
+  const nodes = graph.nodes.map((node) =>
+    [...node.inputs, ...node.outputs].includes(output)
+      ? { ...node, inputs: node.inputs.map(renamed), outputs: node.outputs.map(renamed) }
+      : node,
+  );
+  const tensors = new Map(graph.tensors).set(inner, { ...info, label: info.label ?? output });
+  const copy: Copy = { source: inner, order: undefined, name: output, readers: new Set() };
+  const base = { ...graph, tensors };
+  const node = { ...nodeFor(base, copy), name: freshIn(taken, `${output}.rows`) };
+  return withNodes(base, [...nodes, node]);
+}
+
+/** For ports in the model's order: says so, and copies outputs that lie otherwise. Inputs are `settleOrders`' work. */
+export const settlePorts: Pass<'float', 'float'> = {
+  name: 'settle-ports',
+  doc: 'inputs and outputs lie as the model has them; a copy of each output that its maker writes in another order',
+  run(graph) {
+    const asModel = { ...graph, portOrder: 'model' } as const;
+    return [...new Set(misplacedOutputs(asModel))].reduce(withCopyOfOutput, asModel);
+  },
+};
 
 /** Copies where operators read other orders than tensors lie in. */
 export const settleOrders: Pass<'float', 'float'> = {

@@ -3,7 +3,8 @@
  * of which the last one is picked. Only that other output is made then; the same numbers.
  */
 import { at, must } from '../base/errors.ts';
-import type { Graph, Node } from '../ir/graph/graph.ts';
+import { type Graph, is, type Node } from '../ir/graph/graph.ts';
+import { move } from '../ir/ops/move.ts';
 import { reshape } from '../ir/ops/reshape.ts';
 import { countOf, type Tensor, type TensorType } from '../ir/tensor.ts';
 import { exhausted, freshName, onlyReader, viewOf } from './rewrite.ts';
@@ -15,8 +16,8 @@ interface Picked {
   readonly elements: ArrayLike<number>;
 }
 
-const isMove = ({ op, inputs }: Node): boolean =>
-  op.anyZeroPoint === 'moves' && op.alias !== true && inputs.length === 1;
+/** Not whatever hands numbers on: a largest element is chosen, not placed. */
+const isMove = (node: Node): boolean => is(node, move) && node.inputs.length === 1;
 
 function pickedOf(graph: Graph<'float'>, name: string): Picked | undefined {
   const { shape } = must(graph.tensors.get(name), `tensor '${name}' is known`);

@@ -7,7 +7,7 @@ import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { KernelContext } from '../ir/graph/op.ts';
 import type { Kernel, Param } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import { sameOrder } from '../ir/kernel/memory-order.ts';
+import { sameOrder, seemsChannelsLast } from '../ir/kernel/memory-order.ts';
 import { elemOf, type StoredTensor } from '../ir/kernel/stored.ts';
 import { countOf, sameShape, showShape } from '../ir/tensor.ts';
 import type { Normalization, Program, ProgramPort, Slot, Step } from '../program/program.ts';
@@ -20,7 +20,7 @@ import {
   verifyPlan,
 } from './addresses.ts';
 import { planDirections, type Turnable, type Way } from './directions.ts';
-import { placesOf } from './orders.ts';
+import { channelsLast, placesOf } from './orders.ts';
 import { overlapOf } from './overlap.ts';
 
 export interface AssembleOptions {
@@ -117,16 +117,26 @@ export function assemble(graph: Graph<'float'> | Graph<'int8'>, options: Assembl
       const type = dtype === undefined || dtype === 'float32' ? {} : { type: dtype };
       return { port: { name, ...type }, draft: must(at.get(name), `'${name}' is computed`) };
     });
-  const ports = { inputs: named(graph.inputs), outputs: named(graph.outputs) };
+  const inputs = named(graph.inputs).map(({ port, draft: input }): Named => {
+    const last = channelsLast(graph, port.name) !== undefined;
+    const seems = seemsChannelsLast(input.place);
+    // Of one channel, or of one pixel, both orders are one.
+    const isKnown = last === seems || (last && input.place.order === undefined);
+    const told = isKnown ? {} : { channelsLast: last };
+    return { port: { ...port, ...told }, draft: input };
+  });
+  const ports = { inputs, outputs: named(graph.outputs) };
   for (const output of ports.outputs) output.draft.lastStep = steps.length;
-  return planned(drafts, steps, ports, options, graph.stage === 'int8' ? 'int8' : 'float32');
+  const made = planned(drafts, steps, ports, options, graph.stage === 'int8' ? 'int8' : 'float32');
+  const { portOrder } = graph;
+  return portOrder === undefined ? made : { ...made, program: { ...made.program, portOrder } };
 }
 
 type Drafter = (name: string, place: StoredTensor, firstStep: number) => Draft;
 
 /** A port, and what holds it. */
 interface Named {
-  readonly port: Pick<ProgramPort, 'name' | 'type'>;
+  readonly port: Omit<ProgramPort, 'slot' | 'view'>;
   readonly draft: Draft;
 }
 

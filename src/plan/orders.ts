@@ -140,6 +140,11 @@ const copied = (graph: Compiled, { misplaced }: Layout): number => {
 
 /** The orders of the inputs, one after the other, with which the fewest elements are copied; the first of equal ones. */
 function bestLayout(graph: Compiled): Layout {
+  if (graph.portOrder === 'model')
+    return layoutFrom(
+      graph,
+      graph.inputs.map(() => undefined),
+    );
   const offers = graph.inputs.map((name) => offersFor(graph, name));
   let orders = offers.map(([usual]) => usual);
   let best = layoutFrom(graph, orders);
@@ -156,6 +161,13 @@ function bestLayout(graph: Compiled): Layout {
 /** What has to be copied into another order before operators can read it. */
 export const misplacedIn = (graph: Compiled): readonly Misplaced[] => bestLayout(graph).misplaced;
 
+/** Outputs that have to be copied, since they do not lie row-major where the graph says that they do. */
+export function misplacedOutputs(graph: Compiled): readonly string[] {
+  if (graph.portOrder === undefined) return [];
+  const { places } = bestLayout(graph);
+  return graph.outputs.filter((name) => places.get(name)?.order !== undefined);
+}
+
 /**
  * By tensor name, without constants. An input lies as images do, or row-major where its channels are last; where fewer
  * elements are to be copied so, as the image that is made of it must lie.
@@ -164,6 +176,8 @@ export const misplacedIn = (graph: Compiled): readonly Misplaced[] => bestLayout
 export function placesOf(graph: Compiled): ReadonlyMap<string, StoredTensor> {
   const { places, misplaced } = bestLayout(graph);
   const [first] = misplaced;
+  const [output] = misplacedOutputs(graph);
+  if (output !== undefined) throw new DefectError(`output '${output}' does not lie row-major`);
   if (first === undefined) return places;
   throw new DefectError(
     `node '${first.node.name}' reads '${first.tensor}' in an order in which it does not lie`,

@@ -26,6 +26,8 @@ export interface Port {
   readonly where: string;
   /** The model's element type of an input or output, where that is not float32. */
   readonly type?: DType;
+  /** Of an input, where its order in memory does not say it. */
+  readonly channelsLast?: boolean;
   /** Of an input or output: under the shape and in the order that the model gives it. */
   readonly slot: Slot;
   /**
@@ -64,11 +66,14 @@ export function portOf(program: Program, index: number): Port {
 }
 
 function labelled(program: Program, role: 'input' | 'output' | 'tensor', port: ProgramPort): Port {
-  const { name, view, type } = port;
+  const { name, view, type, channelsLast } = port;
   const { order, ...slot } = { ...slotAt(program, port.slot), ...view };
   const keeps = view === undefined ? order : view.order;
   const plain = portOfSlot(keeps === undefined ? slot : { ...slot, order: keeps });
-  const typed = type === undefined ? {} : { type };
+  const typed = {
+    ...(type === undefined ? {} : { type }),
+    ...(channelsLast === undefined ? {} : { channelsLast }),
+  };
   const made = { ...plain, ...typed, name, where: `${role} '${name}' of ${program.name}` };
   const { rawInput: raw, inputGrids } = program;
   if (!isInput(program, port.slot)) return made;

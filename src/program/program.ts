@@ -36,6 +36,8 @@ export interface ProgramPort {
   readonly slot: number;
   /** The model's element type, where that is not float32: integers and booleans stand for themselves. */
   readonly type?: DType;
+  /** Set where its order in memory does not say whether an input of four axes has its channels last. */
+  readonly channelsLast?: boolean;
   /** Set where it is that slot's memory under another shape or order. */
   readonly view?: Pick<StoredTensor, 'shape' | 'order'>;
 }
@@ -57,6 +59,8 @@ export interface Program {
   readonly inputs: readonly ProgramPort[];
   /** In the model's order. All are alive behind the last step; several may be one slot, which may be an input's. */
   readonly outputs: readonly ProgramPort[];
+  /** Set where all of these lie in memory as the model has them, row-major. */
+  readonly portOrder?: 'model';
   /** Set when the (only) input takes raw pixels 0..255 and this was folded into the first layer. */
   readonly rawInput?: Normalization;
   /** Set when the (only) input's channels (equal stretches of its elements) each have a grid, folded into the first layer. */

@@ -1,7 +1,8 @@
 /** What a program's steps cost at rest: tables, MAC, bytes. */
 import { tableLength } from '../ir/kernel/table-bytes.ts';
-import type { Program } from './program.ts';
-import { argOf, slotAt } from './slots.ts';
+import { formatBytes } from '../text/numbers.ts';
+import type { Program, Step } from './program.ts';
+import { argOf, argsOf, slotAt, slotBytes } from './slots.ts';
 
 /** One entry per kernel, in order of execution. */
 export const stepsOf = (program: Program): readonly StepSummary[] =>
@@ -24,6 +25,30 @@ export function totalsOf(program: Program): Totals {
     tableBytes: steps.reduce((sum, step) => sum + step.tableBytes, 0),
     arenaBytes: program.arenaBytes,
   };
+}
+
+/** Whether a step computes nothing of the model's and keeps the size of what it reads. */
+const isCopy = (program: Program, step: Step): boolean =>
+  step.origin.length === 0 &&
+  step.kernel.macs === 0 &&
+  argsOf(step, 'in').every(
+    (slot) => slotBytes(slotAt(program, slot)) === slotBytes(slotAt(program, argOf(step, 'out'))),
+  );
+
+/**
+ * What it costs that ports lie in the model's order: the kernels that copy tensors into another order. They stand where
+ * an operator asks for that, which may be some layers behind an input. Undefined: ports lie as is best.
+ */
+export function portOrderText(program: Program): string | undefined {
+  if (program.portOrder === undefined) return undefined;
+  const copies = program.steps.filter((step) => isCopy(program, step));
+  const bytes = copies.reduce((sum, step) => sum + slotBytes(slotAt(program, argOf(step, 'out'))), 0);
+  const names = copies.map(({ kernel }) => kernel.name).join(', ');
+  const cost =
+    copies.length === 0
+      ? 'nothing is copied into another order'
+      : `${formatBytes(bytes)} copied into another order by ${names}`;
+  return `inputs and outputs lie in the model's order: ${cost}`;
 }
 
 export interface StepSummary {

@@ -47,7 +47,15 @@ describe('thimble run', () => {
     const result = await cli.run('run', out, '--input', files.images, '--json');
     expect(result.code).toBe(0);
     const json = JSON.parse(result.out) as { top1: number[]; outputs: number[][] };
-    expect(Object.keys(json)).toEqual(['command', 'engine', 'shape', 'top1', 'outputs', 'output']);
+    expect(Object.keys(json)).toEqual([
+      'command',
+      'engine',
+      'shape',
+      'top1',
+      'outputs',
+      'portOrder',
+      'output',
+    ]);
     expect(json).toMatchObject({ command: 'run', engine: 'int8', shape: [1, 10], output: null });
     expect(json.top1).toEqual(Array.from({ length: 20 }, (_, i) => i % 10));
     expect(json.outputs[3]).toHaveLength(10);
@@ -280,7 +288,7 @@ describe('a manifest that was edited', () => {
       'the scale of the input',
       /"scale": 0\.0039[0-9]*/,
       '"scale": 1',
-      /^thimble: manifest.json: 'input.scale' is 1, in the program 0.0039/,
+      /^thimble: manifest.json: 'inputs.0.scale' is 1, in the program 0.0039/,
     ],
     [
       'the padding of samples',

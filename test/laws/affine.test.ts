@@ -301,7 +301,10 @@ function holdToClaims(c: Case, draw: Draw): readonly string[] {
   }
 }
 
-const canonical = ops.filter(isCanonical);
+/** Those without claims need no samples. */
+const canonical = ops
+  .filter(isCanonical)
+  .filter(({ kind, affine }) => affine.kind !== 'opaque' || samples[kind] !== undefined);
 const few = new Set(
   [...pairSamples, ...realSamples].map(({ op }) => op.kind).filter((kind) => kind !== 'add'),
 );
@@ -376,6 +379,7 @@ test('what absorbs the next node computes both', () => {
   const counts = new Map<string, number>();
   for (const op of canonical)
     for (const [c, draw] of casesOf(op, few.has(op.kind) ? 10 : runsOf(400))) {
+      if (c.output.dtype !== 'float32') continue;
       const next = nextOf(draw, c.output);
       const both = op.absorb(c.view, next.view);
       const what = `${next.op.kind} in ${op.kind}${both === undefined ? ', not' : ''}`;

@@ -53,3 +53,13 @@ test.each([
 ])('not where %s', (_, spec) => {
   expect(passed(spec)).toHaveLength(4);
 });
+
+test('not where the largest of all steps is asked for: it is no step', () => {
+  const { tail } = picking(-1);
+  const nodes = [
+    ...tail!.nodes.slice(0, 2),
+    { op: 'ReduceMax', inputs: ['s'], outputs: ['z'], attributes: [ints('axes', [0]), int('keepdims', 0)] },
+  ];
+  const kinds = passed(picking(-1, { tail: { ...tail!, nodes } })).map(([kind]) => kind);
+  expect(kinds).toContain('largestAlong');
+});

@@ -2,11 +2,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compile } from '../../src/compile.ts';
-import { sampleShapeOfSlot } from '../../src/data/prepare.ts';
+import { sampleShapeOf } from '../../src/data/prepare.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { spatialOrder } from '../../src/ir/kernel/memory-order.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { channelsLast } from '../../src/plan/orders.ts';
+import { inputPort } from '../../src/program/port.ts';
 import type { Program } from '../../src/program/program.ts';
 import { encodeInput } from '../../src/program/values.ts';
 import { simulate } from '../../src/runtime/engines.ts';
@@ -115,7 +116,7 @@ test('what has channels last is known, in graphs and in programs', () => {
         const last = front === 'transpose' || front === 'reshape';
         if (different) expect(channelsLast(canonicalize.run(graph))).toBe(last ? 'image' : undefined);
         const { program } = compile(graph, { name: 'net', arith: 'float32' });
-        const sample = sampleShapeOfSlot(program.slots[program.inputs[0]!.slot]!);
+        const sample = sampleShapeOf(inputPort(program));
         expect('channelsLast' in sample).toBe(last && different);
       },
     ),

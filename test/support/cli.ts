@@ -49,9 +49,11 @@ export function fakeApi(rowFor: (target: string) => VerifyRow = equalRow): { api
     inference,
     evaluate,
     viewAssets: () => ({ script: 'script();', style: 'main { color: red }' }),
-    verifyArtifact: (_artifact, options) => {
+    verifyArtifact: ({ program }, options) => {
       seen.verified.push(options);
-      return Promise.resolve({ rows: options.targets.map(rowFor) });
+      const run = inference(program);
+      const outputs = options.inputs.map((input) => run(input).output);
+      return Promise.resolve({ rows: options.targets.map(rowFor), outputs });
     },
     measureTargets: (_artifact, options) => {
       seen.verified.push(options);

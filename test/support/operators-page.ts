@@ -160,7 +160,7 @@ export function operatorsPage(runs: readonly Run[]): string {
     '',
     'On activations of the network. *Recorded tests*: of those of ONNX whose models hold the operator, how many agree; the others are refused, mostly for a type of elements or another operator, and none differs. *Networks*: of `models/networks`, how many compile and hold it; each is held to PyTorch in float32 and int8.',
     '',
-    'Everywhere: sizes are fixed when compiling (`--shape`, `--axis`), float64 is compiled as float32. Operators on integers and booleans are those that move elements, and those that make them (ArgMax, TopK); the others compute on float32, or on what it becomes in int8.',
+    'Everywhere: sizes are fixed when compiling (`--shape`, `--axis`), float64 is compiled as float32. Integers and booleans of activations are moved, made (ArgMax, TopK, comparisons), compared, combined, chosen by (Where) and cast; all else computes on float32, or on what it becomes in int8.',
     '',
     ...compiled(held),
     '## Computed when compiling',

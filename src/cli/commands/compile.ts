@@ -9,7 +9,7 @@ import { agreementFields, agreementText, samplesText, storedText, warningFields 
 import { planTable, stepTable } from '../../program/listing.ts';
 import { inputPorts, outputPorts, type Port, printedGrid } from '../../program/port.ts';
 import type { Program } from '../../program/program.ts';
-import { stepsOf, totalsOf } from '../../program/summary.ts';
+import { portOrderText, stepsOf, totalsOf } from '../../program/summary.ts';
 import type { Judgement } from '../../search/search.ts';
 import { builtFields, formatFields, formatTable, searchText, sparseText } from '../../search/text.ts';
 import { formatBytes, formatCount } from '../../text/numbers.ts';
@@ -43,6 +43,7 @@ interface Flags extends InputFlags, QuantizeFlags, CompressFlags, SizeFlags {
   readonly out?: string;
   readonly name?: string;
   readonly type: 'int8' | 'float32';
+  readonly portOrder: 'memory' | 'model';
   /** In decibels. */
   readonly minSqnr?: number;
   readonly stopAfter?: string;
@@ -54,6 +55,7 @@ function optionsFor(name: string, prepared: Prepared | undefined, flags: Flags):
   return {
     name,
     arith: flags.type,
+    portOrder: flags.portOrder,
     requant: flags.requant,
     calibrationMethod: flags.calibration,
     ...(prepared === undefined ? {} : { calibration: calibrationOf(prepared, flags.samples) }),
@@ -93,6 +95,7 @@ const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: s
   name: compiled.program.name,
   arith: compiled.program.arith,
   ...totalsOf(compiled.program),
+  portOrder: compiled.program.portOrder ?? 'memory',
   ...portsIn(compiled.program),
   steps: stepsOf(compiled.program),
   formats: (compiled.formats ?? []).map(formatFields),
@@ -117,7 +120,7 @@ function describe(context: Context, compiled: Compiled): void {
   if (formats.length > 0) io.out(`${formatTable(formats, io.columns)}\n\n`);
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
   const said = agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)];
-  for (const line of [...said, sparseText(formats), ...warningLines(compiled)])
+  for (const line of [portOrderText(program), ...said, sparseText(formats), ...warningLines(compiled)])
     if (line !== undefined) io.out(`${line}\n`);
 }
 
@@ -197,6 +200,14 @@ export function addCompile(program: Command, context: () => Context): void {
     .option('-o, --out <FOLDER>', 'where the C, its header, manifest and report go')
     .option('--name <ID>', "prefix of everything in the C (default: the file's name)")
     .addOption(new Option('--type <TYPE>', 'arithmetic').choices(['int8', 'float32']).default('int8'))
+    .addOption(
+      new Option(
+        '--port-order <ORDER>',
+        "inputs and outputs in the C: images as height, width, channel, or the model's order",
+      )
+        .choices(['memory', 'model'])
+        .default('memory'),
+    )
     .option('--min-sqnr <DB>', 'fail if a layer or the output is farther from float', decibels)
     .option('--stop-after <PASS>', 'print the graph after this pass and end')
     .option('-q, --quiet', 'print nothing but errors');

@@ -130,9 +130,13 @@ function run(context: Context, file: string, flags: Flags): void {
   const engine = chosenEngine(context, loaded, flags, options, progress);
   const count = Math.min(prepared.count, flags.limit ?? prepared.count);
   const outputs = outputsOf(engine, prepared, count, progress);
+  const portOrder = loaded.kind === 'artifact' ? (loaded.artifact.program.portOrder ?? 'memory') : null;
   if (flags.output !== undefined) writeOutputs(flags.output, engine, outputs);
-  if (flags.json) printJson(context, { ...jsonOf(engine, outputs), output: flags.output ?? null });
-  else describe(context, engine, outputs);
+  if (flags.json) printJson(context, { ...jsonOf(engine, outputs), portOrder, output: flags.output ?? null });
+  else {
+    describe(context, engine, outputs);
+    if (portOrder === 'model') io.out("inputs and outputs of its C lie in the model's order\n");
+  }
 }
 
 export function addRun(program: Command, context: () => Context): void {

@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander';
 import type { Artifact } from '../../artifact/make.ts';
 import type { VerifyReport, VerifyRow } from '../../artifact/node-verify.ts';
+import { type Held, heldToRecords, type RecordedSample } from '../../artifact/recorded.ts';
+import { at, InputError } from '../../base/errors.ts';
 import { inputBytes } from '../../program/values.ts';
 import { chips, type TargetName, targetNamed } from '../../targets/targets.ts';
 import { formatBytes, formatCount } from '../../text/numbers.ts';
@@ -18,9 +20,16 @@ import {
 } from '../flags/options.ts';
 import { randomInputs } from '../flags/random-inputs.ts';
 import { sampleAt } from '../flags/subject.ts';
+import {
+  describeHeld,
+  readTestData,
+  type TestDataFlags,
+  toleranceOf,
+  withTestData,
+} from '../flags/test-data.ts';
 import { progressOn } from '../progress.ts';
 
-interface Flags extends InputFlags {
+interface Flags extends InputFlags, TestDataFlags {
   readonly input?: SampleFiles;
   readonly samples: number;
   readonly targets: readonly TargetName[];
@@ -42,12 +51,42 @@ function inputsFor(artifact: Artifact, flags: Flags): readonly Uint8Array[] {
   );
 }
 
+/** Recorded samples are all run, unless --samples says how many. */
+function recordsFor(
+  { program }: Artifact,
+  flags: Flags,
+  { samples }: Named,
+): readonly RecordedSample[] | undefined {
+  const { testData, rtol, atol, minSqnr, input, resize, pad, normalize, layout } = flags;
+  if (testData === undefined) {
+    refuse({ rtol, atol, minSqnr }, 'this option with --test-data');
+    return undefined;
+  }
+  refuse({ input, resize, pad, normalize, layout }, '--test-data alone: its inputs are those of the model');
+  const records = readTestData(program, testData);
+  return spread(records.length, samples ? flags.samples : records.length).map((i) => at(records, i));
+}
+
+function refuse(options: Readonly<Record<string, unknown>>, supported: string): void {
+  const given = Object.entries(options).find(([, value]) => value !== undefined);
+  if (given === undefined) return;
+  throw new InputError({
+    where: `--${given[0].replace('S', '-s')}`,
+    found: 'an option that does not apply',
+    supported,
+  });
+}
+
 /** Whether a target that could be run is not the same. */
 export const hasFailed = ({ rows }: { readonly rows: readonly Pick<VerifyRow, 'status'>[] }): boolean =>
   rows.some(({ status }) => status !== 'equal' && status !== 'skipped');
 
-const isVerified = (report: VerifyReport): boolean =>
-  !hasFailed(report) && report.rows.some(({ status }) => status === 'equal');
+const anyRan = ({ rows }: VerifyReport): boolean => rows.some(({ status }) => status === 'equal');
+
+/** The simulator alone is worth something where there are records to hold it to. */
+const isVerified = (report: VerifyReport, held: readonly Held[] | undefined): boolean =>
+  !hasFailed(report) &&
+  (held === undefined ? anyRan(report) : held.every(({ fails }) => fails === undefined));
 
 function statusText(context: Context, { status }: VerifyRow): string {
   const c = paint(context);
@@ -111,17 +150,25 @@ export function describeReport(context: Context, { rows }: VerifyReport): void {
 const optOf = ({ opt }: Flags): { opt?: string } => (opt === undefined ? {} : { opt: `-${opt}` });
 
 /** A chip that is too small is no failure where the user did not name it. */
-const passedOver = ({ rows }: VerifyReport): VerifyReport => ({
-  rows: rows.map((row): VerifyRow => {
+const passedOver = (report: VerifyReport): VerifyReport => ({
+  ...report,
+  rows: report.rows.map((row): VerifyRow => {
     if (row.status !== 'does not fit') return row;
     return { ...row, status: 'skipped', note: `too small for the program: ${row.note ?? 'it does not fit'}` };
   }),
 });
 
-async function run(context: Context, folder: string, flags: Flags, named: boolean): Promise<void> {
+/** Which options the user gave, of those with a default. */
+interface Named {
+  readonly targets: boolean;
+  readonly samples: boolean;
+}
+
+async function run(context: Context, folder: string, flags: Flags, named: Named): Promise<void> {
   const { api, io } = context;
   const artifact = loadArtifact(api, folder);
-  const inputs = inputsFor(artifact, flags);
+  const records = recordsFor(artifact, flags, named);
+  const inputs = records?.map(({ input }) => input) ?? inputsFor(artifact, flags);
   const progress = progressOn(io, flags.json === true);
   const { report: onProgress } = progress;
   const found = await api
@@ -132,18 +179,38 @@ async function run(context: Context, folder: string, flags: Flags, named: boolea
       ...optOf(flags),
     })
     .finally(progress.end);
-  const report = named ? found : passedOver(found);
-  const ok = isVerified(report);
-  if (flags.json) printJson(context, { command: 'verify', ok, inputs: inputs.length, rows: report.rows });
+  const report = named.targets ? found : passedOver(found);
+  const tolerance = toleranceOf(flags, artifact.program.arith);
+  const held = records && heldToRecords(artifact.program, records, report.outputs, tolerance);
+  const ok = isVerified(report, held);
+  if (flags.json)
+    printJson(context, {
+      command: 'verify',
+      ok,
+      inputs: inputs.length,
+      rows: report.rows,
+      ...(held === undefined ? {} : { testData: { tolerance, outputs: held } }),
+    });
   else {
     describeReport(context, report);
-    if (ok) io.out('Every byte is the same as in the simulator.\n');
+    if (!hasFailed(report))
+      io.out(
+        anyRan(report)
+          ? 'Every byte is the same as in the simulator.\n'
+          : 'No C was run: every target was skipped.\n',
+      );
+    if (held) describeHeld(context, held, inputs.length, tolerance);
   }
   if (ok) return;
-  io.err(
-    `thimble: ${hasFailed(report) ? 'verification failed' : 'nothing was verified: every target was skipped'}\n`,
-  );
+  io.err(`thimble: ${failureText(report, held)}\n`);
   context.finish(exitCodes.foundWrong);
+}
+
+function failureText(report: VerifyReport, held: readonly Held[] | undefined): string {
+  if (hasFailed(report)) return 'verification failed';
+  return held === undefined
+    ? 'nothing was verified: every target was skipped'
+    : 'the outputs are not the recorded ones';
 }
 
 export function addVerify(program: Command, context: () => Context): void {
@@ -161,6 +228,7 @@ export function addVerify(program: Command, context: () => Context): void {
   command.addOption(new Option('--opt <LEVEL>', 'optimization on chips').choices(['O1', 'O2', 'O3', 'Os']));
   command.addOption(new Option('--dsp', 'does nothing: C with and without DSP is compared').hideHelp());
   withInputOptions(command);
+  withTestData(command);
   withJson(command)
     .addHelpText(
       'after',
@@ -169,13 +237,20 @@ Chips with DSP instructions (M4, M7, M33, M55) run the C with and without them:
 "DSP" and "plain".
 Targets whose compiler or emulator is not installed are skipped, and said to be;
 so are chips that are too small, unless --targets names them.
-Exit code 1: bytes differ, the program does not fit a named target, or all was
-skipped.
+With --test-data the inputs are recorded ones, all of them unless --samples is
+given, and the outputs are held to the recorded ones: those of the simulator,
+and of the C, whose bytes are the same. Outputs of integers have to be equal.
+Exit code 1: bytes differ, the program does not fit a named target, an output is
+not the recorded one, or all was skipped and there are no records.
 
 Example:
-  thimble verify out --input digits.npy --targets host,cortex-m4`,
+  thimble verify out --input digits.npy --targets host,cortex-m4
+  thimble verify out --test-data test_data_set_0 --targets host`,
     )
     .action((folder: string, flags: Flags) =>
-      run(context(), folder, flags, command.getOptionValueSource('targets') !== 'default'),
+      run(context(), folder, flags, {
+        targets: command.getOptionValueSource('targets') !== 'default',
+        samples: command.getOptionValueSource('samples') !== 'default',
+      }),
     );
 }

@@ -8,7 +8,7 @@ import { InputError, must } from '../../base/errors.ts';
 import { joined, type ModelInput, prepareInput } from '../../data/model-inputs.ts';
 import { isFolder, readBeside, readBytes, readSamples } from '../../data/node-files.ts';
 import { readNpz } from '../../data/npz.ts';
-import { channelsFirst, type Prepared, type PrepareOptions, sampleShapeOfSlot } from '../../data/prepare.ts';
+import { channelsFirst, type Prepared, type PrepareOptions, sampleShapeOf } from '../../data/prepare.ts';
 import type { Samples } from '../../data/samples.ts';
 import { identifierFrom } from '../../emit/c/identifier.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
@@ -82,11 +82,11 @@ export const inputsOf = (graph: Graph<'float'>): readonly ModelInput[] =>
 
 /** The same of a program. */
 export const inputsOfProgram = ({ program }: Artifact): readonly ModelInput[] =>
-  inputPorts(program).map(({ name, slot, grids }) => ({
-    name,
-    shape: slot.shape,
-    sample: sampleShapeOfSlot(slot),
-    integers: slot.elem !== 'f32' && grids.length === 0,
+  inputPorts(program).map((port) => ({
+    name: port.name,
+    shape: port.slot.shape,
+    sample: sampleShapeOf(port),
+    integers: port.slot.elem !== 'f32' && port.grids.length === 0,
   }));
 
 /** Files of samples, as the command line names them: `FILE` for the only input, `NAME=FILE` for each of several. */

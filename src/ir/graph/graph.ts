@@ -61,6 +61,8 @@ export interface Graph<S extends Stage> {
   readonly tensors: ReadonlyMap<string, TensorInfo<S>>;
   /** In an order of execution. */
   readonly nodes: readonly NodeIn<S>[];
+  /** Set where inputs and outputs lie in memory as the model has them, row-major; else they lie as is best. */
+  readonly portOrder?: 'model';
   /** What of the file stands in the way; none after the imported stage. */
   readonly obstacles?: readonly Obstacle[];
   /** What the reader of the file took another way than it stands there, in sentences. */

@@ -44,11 +44,15 @@ export function decodeModel(bytes: Uint8Array, where: string): ModelProto & { re
 export const decodeAttribute = (bytes: Uint8Array, where: string): AttributeProto =>
   decoded(where, () => proto.onnx.AttributeProto.decode(bytes));
 
-function decoded<T>(where: string, decode: () => T): T {
+/** @throws InputError when the bytes are no tensor */
+export const decodeTensorProto = (bytes: Uint8Array, where: string): TensorProto =>
+  decoded(where, () => proto.onnx.TensorProto.decode(bytes), noTensor);
+
+function decoded<T>(where: string, decode: () => T, complaint = notOnnx): T {
   try {
     return decode();
   } catch (error) {
-    throw notOnnx(
+    throw complaint(
       where,
       `bytes that do not decode (${error instanceof Error ? error.message : String(error)})`,
     );
@@ -62,6 +66,9 @@ const notOnnx = (where: string, found: string): InputError =>
     supported: 'an ONNX model, whole',
     todo: 'export it again with torch.onnx.export, and copy it in binary mode',
   });
+
+const noTensor = (where: string, found: string): InputError =>
+  new InputError({ where, found, supported: 'an ONNX tensor (TensorProto), whole' });
 
 /** The default domain has two spellings. */
 export const isDefaultDomain = (domain: string | null | undefined): boolean =>

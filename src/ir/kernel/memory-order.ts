@@ -31,6 +31,10 @@ function madeSpatialOrder(shape: Shape): Order {
   return order;
 }
 
+/** Whether a tensor of four axes lies row-major although images of its shape do not: its channels may be last. */
+export const seemsChannelsLast = ({ shape, order }: Pick<StoredTensor, 'shape' | 'order'>): boolean =>
+  shape.length === 4 && order === undefined && spatialOrder(shape) !== undefined;
+
 export function sameOrder(a: Order, b: Order): boolean {
   if (a === b) return true;
   return a !== undefined && b !== undefined && a.length === b.length && a.every((x, i) => x === b[i]);

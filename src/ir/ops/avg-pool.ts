@@ -185,7 +185,12 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
   padded(attrs, { pads: more, value }) {
     const counted = attrs.countIncludePad || attrs.pads.every((p) => p === 0);
     const pads = counted && value === 0 && !attrs.ceilMode ? widerPads(attrs.pads, more) : undefined;
-    return pads === undefined ? undefined : { ...attrs, pads, countIncludePad: true };
+    const rank = attrs.kernel.length;
+    const fits = pads?.every(
+      (pad, i) =>
+        pad < extentOf({ kernel: at(attrs.kernel, i % rank), dilation: attrs.dilations[i % rank] ?? 1 }),
+    );
+    return pads === undefined || fits === false ? undefined : { ...attrs, pads, countIncludePad: true };
   },
   reads: asImages,
   order: (_attrs, _inputs, output) => spatialOrder(output),

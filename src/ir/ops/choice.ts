@@ -31,8 +31,13 @@ export function chosen(inputs: readonly (Tensor | undefined)[]): Tensor {
   return { dtype, shape, data };
 }
 
-/** What only masks hold: a softmax makes 0 of it. */
-const hidden = -1e8;
+export interface ChoiceAttrs {
+  /** Set where softmaxes alone read it: they make 0 of what is far below the rest. */
+  readonly hides?: true;
+}
+
+/** What only masks hold. */
+const hidden = -1000;
 /** A softmax of bytes makes 0 of what is this far below its largest. */
 const margin = 12;
 
@@ -51,7 +56,8 @@ const rangeOf = ({ scale, zeroPoint }: Quant): Range => ({
  * What the output is to hold: what it took, or where a constant hides elements, the rest, and room below it for what is
  * hidden, which is stored as the least byte.
  */
-function shownRange({ inputTypes, inputQuants, range }: ScaleContext<unknown>): Range {
+function shownRange({ attrs, inputTypes, inputQuants, range }: ScaleContext<ChoiceAttrs>): Range {
+  if (attrs.hides === undefined) return range;
   const constants = inputTypes.slice(1).flatMap((type) => type?.constant ?? []);
   if (!constants.some(({ data }) => data.some((x: number) => x <= hidden))) return range;
   const ranges = [
@@ -82,8 +88,19 @@ const stored = ({ shape, data }: Tensor, { scale, zeroPoint }: Quant): Tensor =>
   data: Uint8Array.from(data, (x) => Math.max(0, Math.min(255, Math.round(x / scale) + zeroPoint))),
 });
 
-function quantized(c: QuantizeContext<unknown>): QuantizedChoice {
+/** @throws InputError for masks that no softmax makes 0 of: no grid holds them beside other numbers */
+function requireShown(constants: Constants): void {
+  if (!constants.some((constant) => constant?.data.some((x: number) => x < -1e37))) return;
+  throw complain(
+    '-Infinity in 8 bits',
+    'masks before a softmax alone',
+    'choose a finite number, or compile with --arith float32',
+  );
+}
+
+function quantized(c: QuantizeContext<ChoiceAttrs>): QuantizedChoice {
   const constants = c.inputTypes.map((type) => type?.constant);
+  if (c.attrs.hides === undefined) requireShown(constants);
   const [which, ...others] = constants;
   const isReal = c.outputQuants[0] !== undefined;
   const saturation = { zeroPoint: c.outputQuant.zeroPoint, lo: 0, hi: 255 };
@@ -110,7 +127,7 @@ function pick([which, x, y]: readonly (Expr | undefined)[]): Expr {
 const title = 'One of two';
 
 /** Elements of X where a condition holds, of Y elsewhere. */
-export const choice: CanonicalOp<unknown, QuantizedChoice> = {
+export const choice: CanonicalOp<ChoiceAttrs, QuantizedChoice> = {
   ...onBooleans,
   kind: 'choice',
   infer: (_attrs, inputs) => [chosenType(inputs)],

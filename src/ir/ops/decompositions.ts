@@ -12,7 +12,7 @@ import {
   type Recognised,
   type Recognition,
   tensor,
-} from '../graph/node-pattern.ts';
+} from '../graph/graph-pattern.ts';
 import { countOf, floats, picked, type Shape, sameShape, type Tensor } from '../tensor.ts';
 import { axisIn } from './common/inputs.ts';
 import { softplus } from './linear-units.ts';

@@ -70,6 +70,7 @@ function picked(attrs: Attrs, inputs: readonly (Tensor | undefined)[]): Tensor {
 /** ONNX GatherND-11, 12, 13: slices of the data by constant indices of its leading axes. */
 export const gatherNd: ImportedOp<Attrs> = {
   kind: 'gatherND',
+  restrictions: 'constant indices; batch_dims = 0',
   onnx: {
     GatherND: {
       since: 11,

@@ -1,7 +1,6 @@
 /** The arithmetic of shapes: operators that are computed where all that they read is constant, some with no other use. */
 import { at, complain, DynamicShapeError } from '../../base/errors.ts';
 import { zip } from '../geometry/broadcast.ts';
-import { allOf, axiswise } from '../geometry/strided.ts';
 import type { Attributes } from '../graph/attributes.ts';
 import type { CanonicalOp, ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
 import {
@@ -17,8 +16,7 @@ import {
 import { choice } from './choice.ts';
 import { checkLegacyBroadcast, inferPair } from './common/elementwise.ts';
 import { onlyOnConstants, usedOnActivations } from './common/imported.ts';
-import { constantOf, constantScalar, isFloat, known, newestOpset, required } from './common/inputs.ts';
-import { asMove } from './common/moves.ts';
+import { constantScalar, isFloat, known, newestOpset, required } from './common/inputs.ts';
 import { comparison, logic } from './truth.ts';
 
 type Inputs = readonly (Tensor | undefined)[];
@@ -33,7 +31,6 @@ interface Meaning {
   readonly infer?: (types: Types, attributes: Attributes) => readonly TensorType[];
   /** What it is on activations. Absent: nothing. */
   readonly canonicalize?: (node: NodeView<Attrs>) => readonly Replacement[];
-  readonly restrictions?: string;
 }
 
 interface Attrs {
@@ -54,7 +51,6 @@ function inferByValue({ type, value }: Meaning, types: Types, attributes: Attrib
 const onConstants = (meaning: Meaning): ImportedOp<Attrs> => ({
   kind: meaning.type.charAt(0).toLowerCase() + meaning.type.slice(1),
   ...(meaning.canonicalize === undefined ? { folds: true } : {}),
-  ...(meaning.restrictions === undefined ? {} : { restrictions: meaning.restrictions }),
   onnx: {
     [meaning.type]: {
       since: meaning.since,
@@ -154,33 +150,6 @@ function slicesIn(
   return { starts, length: countOf(shape.slice(depth)) };
 }
 
-/** Slices that rows of constant indices name. */
-function slicesAt(types: Types, attributes: Attributes) {
-  if (attributes.int('batch_dims', 0) !== 0) throw complain('batch_dims', 'batch_dims = 0');
-  const { dtype, shape } = required(types, 0, 'data');
-  const indices = required([constantOf(types[1], 'indices')], 0, 'indices');
-  const slices = slicesIn(shape, indices);
-  return { ...slices, dtype, shape: [...indices.shape.slice(0, -1), ...shape.slice(depthOf(indices))] };
-}
-
-function gathered(inputs: Inputs, attributes: Attributes): Tensor {
-  const { starts, length, dtype, shape } = slicesAt(inputs.map(known), attributes);
-  const x = required(inputs, 0, 'data');
-  const data = numbersFor(dtype, starts.length * length);
-  starts.forEach((start, i) => {
-    data.set(x.data.subarray(start, start + length), i * length);
-  });
-  return { dtype, shape, data };
-}
-
-/** Data as rows of one slice each, of which some are taken. */
-function gatheredRows(node: NodeView<Attrs>): readonly Replacement[] {
-  const { starts, length } = slicesAt(node.inputTypes, node.attrs.attributes);
-  const rows = countOf(required(node.inputTypes, 0, 'data').shape) / length;
-  const index = starts.map((start) => start / length);
-  return [asMove(node, 'GatherND', axiswise(0, [rows, length], [index, allOf(length)]))];
-}
-
 function scattered(inputs: Inputs, attributes: Attributes): Tensor {
   const reduction = attributes.string('reduction', 'none');
   if (reduction !== 'none') throw complain(`reduction '${reduction}'`, `'none'`);
@@ -246,14 +215,6 @@ const meanings: readonly Meaning[] = [
   { type: 'Range', since: 11, value: numbersFrom },
   { type: 'NonZero', since: 9, value: (inputs) => nonZero(required(inputs, 0, 'X')) },
   { type: 'Trilu', since: 14, value: triangle },
-  {
-    type: 'GatherND',
-    since: 11,
-    restrictions: 'constant indices; batch_dims = 0',
-    infer: (types, attributes) => [slicesAt(types, attributes)].map(({ dtype, shape }) => ({ dtype, shape })),
-    value: gathered,
-    canonicalize: gatheredRows,
-  },
   { type: 'ScatterND', since: 11, value: scattered },
 ];
 

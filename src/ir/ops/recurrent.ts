@@ -95,7 +95,10 @@ function float32Kernel(
       bias: floats(places.b),
       peepholes: floats(places.p),
     }),
-    starts: { state: startOf(places.h, 'first_state'), cell: startOf(places.c, 'first_cell') },
+    starts: {
+      state: startOf(places.h, 'first_state'),
+      cell: cell === 'lstm' ? startOf(places.c, 'first_cell') : { kind: 'zero' },
+    },
     all: outputs[0],
     last: outputs[1],
     lastCell: outputs[2],

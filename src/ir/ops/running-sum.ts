@@ -163,6 +163,7 @@ function attrsOf(direction: Direction, inputs: readonly (InputType | undefined)[
 /** ONNX CumSum-11, 14. */
 export const cumSum: ImportedOp<Direction> = {
   kind: 'cumSum',
+  restrictions: `a constant axis; int8: along at most ${longest} elements`,
   onnx: {
     CumSum: {
       since: 11,

@@ -1,5 +1,5 @@
 /** Booleans of activations: comparisons, and what is made of them. They are stored as bytes, 0 and 1. */
-import { must } from '../../base/errors.ts';
+import { complain, must } from '../../base/errors.ts';
 import { broadcastShape, zip } from '../geometry/broadcast.ts';
 import type { CanonicalOp, InputType, QuantizeContext } from '../graph/op.ts';
 import { compare, int, mul, select, sub } from '../kernel/builders.ts';
@@ -8,7 +8,7 @@ import type { Quant } from '../kernel/stored.ts';
 import { numbersFor, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { inferPair } from './common/elementwise.ts';
-import { required } from './common/inputs.ts';
+import { isFloat, required } from './common/inputs.ts';
 import { type Constants, pairOrder } from './common/pairs.ts';
 import { storedKernel } from './common/stored-operands.ts';
 
@@ -161,7 +161,11 @@ function logicValue(how: Connective, [x = int(0), y = int(0)]: readonly Expr[]):
 }
 
 function logicShape(inputs: readonly (InputType | undefined)[]) {
-  const [first, ...others] = inputs.map((_, i) => required(inputs, i, 'a condition').shape);
+  const types = inputs.map((_, i) => required(inputs, i, 'a condition'));
+  const odd = types.find(({ dtype }) => isFloat(dtype));
+  if (odd !== undefined)
+    throw complain(`conditions of type ${odd.dtype}`, 'bool', 'compare the numbers first');
+  const [first, ...others] = types.map(({ shape }) => shape);
   return others.reduce(broadcastShape, must(first, 'an input'));
 }
 

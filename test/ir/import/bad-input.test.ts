@@ -296,7 +296,7 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
         { op: 'Reshape', name: 'f', inputs: ['x', 's'] },
       ],
     },
-    /^ {4}node 'i' \(Cast\): Cast of the network's activations.*\n {4}node 'f' \(Reshape\): its shape is computed/m,
+    /^ {4}node 'i' \(Cast\): a Cast of activations from float32 to int64.*\n {4}node 'f' \(Reshape\): its shape is computed/m,
   ],
   'dropout in training mode': [
     {

@@ -20,27 +20,10 @@ test('no ONNX operator means two operators in one opset', () => {
     }
 });
 
-test('operators of the imported stage become canonical ones, and those stay as they are', () => {
-  const canonical = ops.filter(isCanonical).map((op) => op.kind);
-  expect(canonical.sort()).toEqual([
-    ...[
-      'add',
-      'avgPool',
-      'batchNorm',
-      'clip',
-      'conv',
-      'hardSigmoid',
-      'linear',
-      'maxPool',
-      'move',
-      'resample',
-      'reshape',
-      'sigmoid',
-      'softmax',
-      'tanh',
-      'transpose',
-    ],
-  ]);
+test('operators of the imported stage become canonical ones, and those stay as they are; each has a name of its own', () => {
+  const kinds = ops.map(({ kind }) => kind);
+  expect(new Set(kinds).size).toBe(kinds.length);
+  expect(ops.filter(isCanonical).length).toBeGreaterThan(60);
   for (const op of ops) expect('canonicalize' in op && 'explicit' in op).toBe(false);
 });
 
