@@ -10,15 +10,16 @@ import { provenance } from './header.ts';
 import type { EmitInfo, Golden } from './info.ts';
 import { portStems, type Role, returnsOutput } from './port-names.ts';
 
-/** Elements as bit patterns, so that a float is exactly itself whatever the byte order. */
+/** Lines of elements as bit patterns, so that a float is exactly itself whatever the byte order. */
 function patterns(bytes: Uint8Array, elem: Elem): string[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const width = elemBytes[elem];
-  return Array.from({ length: bytes.length / width }, (_, i) => {
+  const pattern = (i: number): string => {
     if (width === 1) return String(bytes[i]);
     const value = width === 2 ? view.getUint16(2 * i, true) : view.getUint32(4 * i, true);
     return `0x${value.toString(16).padStart(2 * width, '0')}${width === 4 ? 'u' : ''}`;
-  });
+  };
+  return numberLines(bytes.length / width, pattern, '        ');
 }
 
 function checked(bytes: Uint8Array, slot: Slot): Uint8Array {
@@ -29,7 +30,7 @@ function checked(bytes: Uint8Array, slot: Slot): Uint8Array {
 
 function recorded(name: string, slot: Slot, samples: readonly Uint8Array[]): string[] {
   const type = `uint${8 * elemBytes[slot.elem]}_t`;
-  const rows = samples.map((bytes) => numberLines(patterns(checked(bytes, slot), slot.elem), '        '));
+  const rows = samples.map((bytes) => patterns(checked(bytes, slot), slot.elem));
   return [
     `static const ${type} ${name}[${samples.length}][${slot.length}] = {`,
     ...rows.flatMap((lines) => ['    {', ...lines, '    },']),

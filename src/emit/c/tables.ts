@@ -3,18 +3,20 @@ import { at, DefectError } from '../../base/errors.ts';
 import type { Table } from '../../ir/kernel/kernel.ts';
 import { cFloat, cInt, columns, cType } from './lines.ts';
 
-/** Numbers with commas, filled into lines. */
-export function numberLines(numbers: readonly string[], indent: string): string[] {
+/** So many numbers with commas, filled into lines. */
+export function numberLines(count: number, textOf: (index: number) => string, indent: string): string[] {
   const lines: string[] = [];
   let line = indent;
-  for (const number of numbers) {
+  for (let i = 0; i < count; i++) {
+    const number = textOf(i);
     if (line.length + number.length + 1 > columns) {
       lines.push(line.trimEnd());
       line = indent;
     }
     line += `${number}, `;
   }
-  return [...lines, line.trimEnd()];
+  lines.push(line.trimEnd());
+  return lines;
 }
 
 /** The lines between the braces: every row begins a line, and rows longer than a line are filled. */
@@ -22,11 +24,7 @@ function tableLines({ data, elem, rowLength = data.length }: Table): string[] {
   const spell = elem === 'f32' ? cFloat : cInt;
   return Array.from({ length: Math.ceil(data.length / rowLength) }, (_, row) => {
     const from = row * rowLength;
-    const length = Math.min(rowLength, data.length - from);
-    return numberLines(
-      Array.from({ length }, (_, i) => spell(at(data, from + i))),
-      '    ',
-    );
+    return numberLines(Math.min(rowLength, data.length - from), (i) => spell(at(data, from + i)), '    ');
   }).flat();
 }
 

@@ -1,4 +1,3 @@
-import { at } from '../../base/errors.ts';
 /** Bounds that an activation function puts around a value, in real units. */
 import type { Bound, ChannelMap, Clamp, RowClamp } from '../graph/affine.ts';
 
@@ -96,9 +95,9 @@ export function clampAll(values: Float64Array, clamp: Clamp | undefined): Float6
   if (clamp === undefined) return values;
   const { lo, hi } = clamp;
   for (let i = 0; i < values.length; i++) {
-    const value = at(values, i);
-    if (value < lo) values[i] = lo;
-    if (at(values, i) > hi) values[i] = hi;
+    const value = values[i] as number;
+    const raised = value < lo ? lo : value;
+    values[i] = raised > hi ? hi : raised;
   }
   return values;
 }
