@@ -5,7 +5,8 @@ import { typeOf } from './walk.ts';
 
 type Operand = Expr | number;
 
-export const int = (value: number): Expr => ({ kind: 'int', value });
+/** A 0 is never negative: -0 + 0 is 0. */
+export const int = (value: number): Expr => ({ kind: 'int', value: value + 0 });
 export const float = (value: number): Expr => ({ kind: 'float', value: Math.fround(value) });
 export const local = (name: string, type: Scalar = 'i32'): Expr => ({ kind: 'local', name, type });
 

@@ -111,7 +111,7 @@ describe('through the compiler', () => {
       onPass: (pass) => passes.push(pass),
     });
     const road = ['prune', 'drop-dead-channels', 'round-weights', 'quantize', 'assemble'];
-    expect(passes.slice(-road.length)).toEqual(road);
+    expect(passes.filter((pass) => road.includes(pass))).toEqual(road);
     const kept = macsOf(compiled).reduce((sum, [, q]) => sum + q.weights.filter((w) => w !== 0).length, 0);
     const all = macLayers(net).reduce((sum, { weights }) => sum + weights.length, 0);
     expect(kept).toBeLessThanOrEqual(Math.round(all / 2));
