@@ -18,6 +18,7 @@ import { bitsOf, type QuantizedMac } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
+import { assemble } from '../plan/assemble.ts';
 import { placesOf } from '../plan/orders.ts';
 import {
   allowed,
@@ -69,15 +70,15 @@ interface Layer {
 const isMac = (quantized: unknown): quantized is QuantizedMac =>
   typeof quantized === 'object' && quantized !== null && 'weights' in quantized && 'bits' in quantized;
 
-function builderOf(
-  node: Node,
-  places: ReadonlyMap<string, StoredTensor>,
-): ((changes: object) => Kernel) | undefined {
+function builderOf(node: Node, places: ReadonlyMap<string, StoredTensor>): (changes: object) => Kernel {
   const { op, attrs, quantized } = node;
-  if (op.alias || op.int8 === undefined) return undefined;
   const at = (name: string): StoredTensor => must(places.get(name), `tensor '${name}' has a place`);
   const inputs = node.inputs.filter((name) => places.has(name)).map(at);
-  const context = { name: 'layer', inputs, outputs: node.outputs.map(at) };
+  const context = {
+    name: 'layer',
+    inputs,
+    outputs: node.outputs.map((name) => (name === '' ? undefined : at(name))),
+  };
   return (changes) =>
     must(op.int8, 'an integer form')(attrs, { ...(quantized as object), ...changes }, context);
 }
@@ -188,22 +189,27 @@ const shareOfZeros = ({ weights }: QuantizedMac): number =>
 const isOpen = (objective: FormatObjective, { mac }: Layer): boolean =>
   objective !== 'zeros' || shareOfZeros(mac) >= mostly;
 
+/** What all kernels but those of the layers cost: of views there are none. */
+function restOf(graph: Graph<'int8'>, layers: readonly Layer[], target: CostTarget): Cost {
+  const { program } = assemble(graph, { name: 'network', strategy: 'separate' });
+  const sum = (kernels: readonly Kernel[], of: keyof Cost): number =>
+    kernels.reduce((total, kernel) => total + costOf(kernel, target)[of], 0);
+  const [all, own] = [program.steps.map(({ kernel }) => kernel), layers.map(({ build }) => build({}))];
+  return {
+    bytes: sum(all, 'bytes') - sum(own, 'bytes'),
+    instructions: sum(all, 'instructions') - sum(own, 'instructions'),
+  };
+}
+
 /**
  * @throws InputError for a budget that cannot be met.
  */
 export function chooseFormats(graph: Graph<'int8'>, { objective, target }: FormatOptions): FormatChoices {
   const places = placesOf(graph);
-  const layers: Layer[] = [];
-  let rest: Cost = { bytes: 0, instructions: 0 };
-  for (const node of graph.nodes) {
-    const build = builderOf(node, places);
-    if (build === undefined) continue;
-    if (isMac(node.quantized)) layers.push({ node, build, mac: node.quantized });
-    else {
-      const cost = costOf(build({}), target);
-      rest = { bytes: rest.bytes + cost.bytes, instructions: rest.instructions + cost.instructions };
-    }
-  }
+  const layers = graph.nodes.flatMap((node): Layer[] =>
+    isMac(node.quantized) ? [{ node, build: builderOf(node, places), mac: node.quantized }] : [],
+  );
+  const rest = restOf(graph, layers, target);
   const candidates = layers.map((layer) =>
     locate(`node '${layer.node.name}'`, () => candidatesOf(layer, target)),
   );
