@@ -1,8 +1,8 @@
 /**
  * npm run networks [-- --only NAME,...] [--targets host-gcc,cortex-m4] [--update]
  * Compiles every network of models/networks and holds it to PyTorch's outputs on record; prints what is refused,
- * grouped by the first obstacle. `--targets`: compares the C's bytes there too. `--update` takes the networks that
- * compile out of the list of refused ones.
+ * grouped by the first obstacle. `--targets`: compares the C's bytes there too. `--update` writes the checksums of the C,
+ * and takes the networks that compile out of the list of refused ones.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -53,11 +53,13 @@ function printObstacles(rows: readonly Studied[]): void {
 }
 
 /** One entry a line, as scripts/networks/make.py writes it. */
-function takeOut(compiling: ReadonlySet<string>): void {
+function update(checksums: ReadonlyMap<string, string>): void {
   const entries = JSON.parse(readFileSync(indexFile, 'utf8')) as Listed[];
-  const lines = entries.map(({ refused, ...rest }) =>
-    JSON.stringify(refused === undefined || compiling.has(rest.name) ? rest : { ...rest, refused }),
-  );
+  const lines = entries.map((entry) => {
+    const c = checksums.get(entry.name);
+    const { refused: _, ...compiled } = entry;
+    return JSON.stringify(c === undefined ? entry : { ...compiled, c });
+  });
   writeFileSync(indexFile, `[\n${lines.join(',\n')}\n]\n`);
 }
 
@@ -67,10 +69,12 @@ for (const one of listed.filter(({ name }) => only.length === 0 || only.includes
   console.log(line(row));
   rows.push(row);
 }
-const compiling = rows.filter(({ result }) => result.kind === 'compiled');
+const compiling = rows.flatMap(({ one, result }): [string, string][] =>
+  result.kind === 'compiled' ? [[one.name, result.c]] : [],
+);
 console.log(`\n${compiling.length} of ${rows.length} compile. First obstacles of the others:`);
 printObstacles(rows);
-if (values.update) takeOut(new Set(compiling.map(({ one }) => one.name)));
+if (values.update) update(new Map(compiling));
 const wrong = rows.filter(({ complaints }) => complaints.length > 0).length;
 console.log(`${wrong} not as listed`);
 process.exitCode = wrong > 0 ? 1 : 0;

@@ -7,6 +7,7 @@ import { chips } from '../../src/targets/targets.ts';
 import { type Compared, compareOn, type Ran } from '../support/native-laws.ts';
 import {
   type Compiled,
+  checksumOfC,
   compiledNetwork,
   isRefused,
   judged,
@@ -45,6 +46,12 @@ test.each(drawn)(
   },
   300_000,
 );
+
+test('their int8 C is the one on record: `npm run networks -- --update` writes what is meant to change', () => {
+  expect(drawn.map((one) => [one.name, checksumOfC(programsOf(one).int8)])).toEqual(
+    drawn.map(({ name, c }) => [name, c]),
+  );
+}, 300_000);
 
 const textsOf = ({ differences }: Compared): readonly string[] => differences.map(({ text }) => text);
 

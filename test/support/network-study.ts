@@ -2,14 +2,22 @@
 import { InputError } from '../../src/base/errors.ts';
 import type { TargetName } from '../../src/targets/targets.ts';
 import { compareOn } from './native-laws.ts';
-import { type Compiled, compiledNetwork, type Judged, judged, type Listed, oneRun } from './real-networks.ts';
+import {
+  type Compiled,
+  checksumOfC,
+  compiledNetwork,
+  type Judged,
+  judged,
+  type Listed,
+  oneRun,
+} from './real-networks.ts';
 import { areThere, type Top1, top1Complaints, top1Of } from './trained-networks.ts';
 
 export type Result =
   | { readonly kind: 'refused'; readonly error: InputError }
   /** By a fault of thimble's. */
   | { readonly kind: 'broken' }
-  | ({ readonly kind: 'compiled'; readonly top1?: Top1 } & Judged);
+  | ({ readonly kind: 'compiled'; readonly c: string; readonly top1?: Top1 } & Judged);
 
 export interface Studied {
   readonly one: Listed;
@@ -38,13 +46,15 @@ export async function studied(one: Listed, targets: readonly TargetName[]): Prom
     const found = judged(one, compiled);
     const wrong = one.refused === undefined ? [] : ['listed as refused, and compiles'];
     const top1 = one.trained !== undefined && areThere(one.trained) ? top1Of(one, one.trained) : undefined;
+    const c = checksumOfC(compiled.int8);
     const complaints = [
       ...wrong,
+      ...(one.c === c ? [] : [`its C is ${c}, listed ${one.c ?? 'nowhere'}`]),
       ...found.complaints,
       ...(top1 === undefined ? [] : top1Complaints(one, top1)),
       ...(await differing(one, compiled, targets)),
     ];
-    return { one, result: { kind: 'compiled', ...found, ...(top1 && { top1 }) }, complaints };
+    return { one, result: { kind: 'compiled', c, ...found, ...(top1 && { top1 }) }, complaints };
   } catch (error) {
     const known = one.refused?.startsWith('a fault: ') === true;
     if (!(error instanceof InputError))

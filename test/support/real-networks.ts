@@ -2,6 +2,7 @@
  * The networks of models/networks, which scripts/networks made with PyTorch: each is compiled, run, and held to what
  * PyTorch computed on the same inputs.
  */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -47,6 +48,8 @@ export interface Listed {
   readonly float32?: Exception;
   /** Of the int8 program's SQNR, where it is less than `int8Bound`. */
   readonly int8?: Exception;
+  /** Start of the SHA-256 of its int8 C: a change of it is seen, and meant. */
+  readonly c?: string;
   /** On images, and not with random weights. */
   readonly trained?: Trained;
 }
@@ -116,9 +119,19 @@ export function isRefused(one: Listed): boolean {
   }
 }
 
+const filesOf = (program: Program): ReadonlyMap<string, string> =>
+  emitC(program, { command: '', version: '', hash: '', golden: [] });
+
+/** Start of the SHA-256 of the C of a program. */
+export function checksumOfC(program: Program): string {
+  const hash = createHash('sha256');
+  for (const [file, text] of filesOf(program)) hash.update(`${file}\n${text}`);
+  return hash.digest('hex').slice(0, 16);
+}
+
 /** A program with what the simulator makes of one input. */
 export function oneRun(one: Listed, program: Program): Ran {
-  const files = emitC(program, { command: '', version: '', hash: '', golden: [] });
+  const files = filesOf(program);
   const inputs = inputsOf(one, recordedSeeds.slice(0, 1)).map((input) => encodeInput(program, input));
   const simulator = createSimulator(program, { mode: 'fast' });
   const outcomes = inputs.map((input) => simulator.run(input, { keepArenas: true }));
