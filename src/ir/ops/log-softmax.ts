@@ -20,7 +20,8 @@ import { positionsOf } from '../kernel/memory-order.ts';
 import { countOf, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import * as float32 from './common/float32.ts';
-import { axisIn, newestOpset, required, requireFloats } from './common/inputs.ts';
+import { axisIn, newestOpset, required } from './common/inputs.ts';
+import { oneAxis } from './common/one-axis.ts';
 import { strided } from './common/reads.ts';
 import { rounded } from './common/round.ts';
 import { alongAxes, groupsOf, otherAxes } from './kernels/axis-lines.ts';
@@ -121,23 +122,14 @@ export const logSoftmax: CanonicalOp<SoftmaxAttrs, Logarithm> = {
   kind: 'logSoftmax',
   restrictions: `int8: over at most ${longestInt8Softmax} elements`,
   onnx: {
-    LogSoftmax: {
-      since: 13,
-      upTo: newestOpset,
-      parse: ({ attributes }) => ({ axis: attributes.int('axis', -1) }),
-    },
+    LogSoftmax: { since: 13, upTo: newestOpset, parse: oneAxis.parse },
   },
-  infer({ axis }, inputs) {
-    requireFloats(inputs);
-    const { dtype, shape } = required(inputs, 0, 'input');
-    axisIn(axis, shape.length);
-    return [{ dtype, shape }];
-  },
+  infer: oneAxis.infer,
   reference({ axis }, inputs) {
     const x = required(inputs, 0, 'input');
     return [logSoftmaxAlong(x, axisIn(axis, x.shape.length))];
   },
-  explicit: ({ axis }, inputs) => ({ axis: axisIn(axis, required(inputs, 0, 'input').shape.length) }),
+  explicit: oneAxis.explicit,
   reads: strided,
   affine: { kind: 'opaque' },
   absorb: () => undefined,

@@ -2,7 +2,8 @@ import { at, complain, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import { countOf, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
-import { axisIn, newestOpset, required, requireFloats } from './common/inputs.ts';
+import { axisIn, newestOpset, required } from './common/inputs.ts';
+import { oneAxis } from './common/one-axis.ts';
 import { strided } from './common/reads.ts';
 import { rounded } from './common/round.ts';
 import { linesOf } from './kernels/axis-lines.ts';
@@ -59,24 +60,15 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   kind: 'softmax',
   restrictions: `int8: over at most ${longestInt8Softmax} elements`,
   onnx: {
-    Softmax: {
-      since: 13,
-      upTo: newestOpset,
-      parse: ({ attributes }) => ({ axis: attributes.int('axis', -1) }),
-    },
+    Softmax: { since: 13, upTo: newestOpset, parse: oneAxis.parse },
   },
-  infer({ axis }, inputs) {
-    requireFloats(inputs);
-    const { dtype, shape } = required(inputs, 0, 'input');
-    axisIn(axis, shape.length);
-    return [{ dtype, shape }];
-  },
+  infer: oneAxis.infer,
   reference({ axis }, inputs) {
     const x = required(inputs, 0, 'input');
     return [softmaxAlong(x, axisIn(axis, x.shape.length))];
   },
   reads: strided,
-  explicit: ({ axis }, inputs) => ({ axis: axisIn(axis, required(inputs, 0, 'input').shape.length) }),
+  explicit: oneAxis.explicit,
   affine: { kind: 'opaque' },
   absorb: () => undefined,
   elementwise: false,
