@@ -102,7 +102,7 @@ test("of a device's log nothing is believed that is not there", () => {
       if (coverageOf(found).compared > 0 && verdictOf(found) === 'unknown') reached.partly++;
     },
   );
-  fc.assert(property, { numRuns: 160 });
+  fc.assert(property, { numRuns: 240 });
   expect(reached.runs).toBeGreaterThan(90);
   for (const [what, least] of [
     ['found', 25],
