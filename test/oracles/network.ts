@@ -55,9 +55,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
   ),
   add: (n, bytes, gridOf, shape) => {
     const [a, b] = bytes;
-    if (pairOf(n) !== undefined || b === undefined) return pairOracle(n, bytes, shape);
+    const q = n.quantized as QuantizedAdd;
+    if (pairOf(n) !== undefined || b === undefined || q.kind === 'channels') return pairOracle(n, bytes, shape);
     return addOracle(
-      n.quantized as QuantizedAdd,
+      q,
       [gridOf(n.inputs[0]!), gridOf(n.inputs[1]!)],
       gridOf(n.outputs[0]!),
       [a!, b!],
