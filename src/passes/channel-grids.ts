@@ -236,37 +236,32 @@ function noises(graph: Floats, family: ReadonlySet<string>, calibration: Calibra
   });
 }
 
-/** A scale per channel must save 6 dB, and only where one for all leaves less than 35 dB. */
+/** A scale per channel must save 6 dB, only where one for all leaves less than 35 dB, and leave 20 dB itself. */
 const worthwhile = 4;
 const goodEnough = 10 ** -3.5;
+const hopeless = 10 ** -2;
 /** Fewer samples say too little of each channel. */
 const fewest = 8;
 
-const pays = (all: readonly Noise[]): boolean =>
-  all.some(({ one, own }) => one > goodEnough && one > worthwhile * own);
+const pays = ({ one, own }: Noise): boolean => one > goodEnough && one > worthwhile * own && own < hopeless;
 
-/**
- * The ranges of each channel, by the tensors that have a grid for each.
- * @param fixed whether a layer's weights lie on grids already, which scales of columns would leave
- */
+export interface ChannelChoice {
+  /** Whether a layer's weights lie on grids already, which gains of columns would leave. */
+  readonly isFixed: (node: string) => boolean;
+  /** Wherever it can be, worth it or not. */
+  readonly all: boolean;
+}
+
+/** The ranges of each channel, by the tensors that have a grid for each. */
 export function channelRanges(
   graph: Floats,
   calibration: Calibration,
-  fixed: (node: string) => boolean,
+  { isFixed, all }: ChannelChoice,
 ): ReadonlyMap<string, readonly Range[]> {
-  if (calibration.samples < fewest || calibration.method !== 'minmax') return new Map();
-  const chosen = familiesOf(graph, possible(graph, fixed)).filter((family) => {
-    const all = noises(graph, family, calibration);
-    if (process.env.CHAN)
-      for (const { one, own } of all)
-        console.log(
-          'CHAN',
-          [...family].join(' ').slice(0, 60),
-          (-10 * Math.log10(one)).toFixed(1),
-          (-10 * Math.log10(own)).toFixed(1),
-        );
-    return pays(all);
-  });
+  if (!all && (calibration.samples < fewest || calibration.method !== 'minmax')) return new Map();
+  const chosen = familiesOf(graph, possible(graph, isFixed)).filter(
+    (family) => all || noises(graph, family, calibration).some(pays),
+  );
   const names = chosen.flatMap((family) => [...family]);
   return new Map(names.map((name) => [name, steadyRanges(graph, name, calibration)]));
 }

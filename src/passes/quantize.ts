@@ -31,6 +31,8 @@ export interface QuantizeOptions {
   /** By node name, for layers whose weights share values. */
   readonly codebooks?: ReadonlyMap<string, Int8Array>;
   readonly biasCorrection: boolean;
+  /** Which activations have a grid for each channel: those where it pays when absent, or all that can. */
+  readonly channelGrids?: 'all';
   /** The network's input arrives as raw bytes on this scale; undefined: its calibrated range. */
   readonly input?: Quant;
 }
@@ -49,7 +51,10 @@ function quantizeGraph(
   options: QuantizeOptions,
 ): Graph<'int8'> {
   const quants = new Map<string, Quant>();
-  const byChannel = channelRanges(graph, calibration, (name) => isFixed(name, options));
+  const byChannel = channelRanges(graph, calibration, {
+    isFixed: (name) => isFixed(name, options),
+    all: options.channelGrids === 'all',
+  });
   const rangeOf = (name: string): Range => {
     const whole = joinedIn(graph, name, byChannel);
     const range = throughReaders(graph, whole, calibration.ranges);

@@ -56,13 +56,9 @@ const meanings: Readonly<Record<string, Meaning>> = {
   add: (n, bytes, gridOf, shape) => {
     const [a, b] = bytes;
     const q = n.quantized as QuantizedAdd;
-    if (pairOf(n) !== undefined || b === undefined || q.kind === 'channels') return pairOracle(n, bytes, shape);
-    return addOracle(
-      q,
-      [gridOf(n.inputs[0]!), gridOf(n.inputs[1]!)],
-      gridOf(n.outputs[0]!),
-      [a!, b!],
-    );
+    if (pairOf(n) !== undefined || b === undefined || q.kind === 'channels')
+      return pairOracle(n, bytes, shape);
+    return addOracle(q, [gridOf(n.inputs[0]!), gridOf(n.inputs[1]!)], gridOf(n.outputs[0]!), [a!, b!]);
   },
   meanAlong: (n, [x]) => sumOracle(n.attrs as ReduceAttrs, n.quantized as ShiftedSum, x!),
   sumAlong: (n, [x]) => sumOracle(n.attrs as ReduceAttrs, n.quantized as ShiftedSum, x!),

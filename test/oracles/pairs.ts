@@ -59,7 +59,12 @@ function elementOf({ shape, data }: Bytes, indices: readonly number[]): number {
 }
 
 export function pairOracle(node: Node, activations: readonly Bytes[], shape: readonly number[]): Bytes {
-  const { constants, integers, sums, channels = sums } = node.quantized as {
+  const {
+    constants,
+    integers,
+    sums,
+    channels = sums,
+  } = node.quantized as {
     readonly constants: readonly (Bytes | undefined)[];
     readonly integers?: Integers;
     /** By index along axis 1. */
