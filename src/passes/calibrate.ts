@@ -3,7 +3,7 @@ import { at, InputError, must } from '../base/errors.ts';
 import { evaluate, inputCount, inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
-import { holding, nothingSeen, widened } from '../ir/integers/quant.ts';
+import { holding, nothingSeen, type Seen, widened } from '../ir/integers/quant.ts';
 import { channelCount, countOf, showShape, type Tensor } from '../ir/tensor.ts';
 import { channelsLast } from '../plan/orders.ts';
 import { requireFiniteActivation } from './finite.ts';
@@ -24,9 +24,29 @@ export interface Calibration {
   readonly insideRanges: ReadonlyMap<string, Range>;
   /** Mean per channel (axis 1), by tensor name. */
   readonly means: ReadonlyMap<string, Float64Array>;
+  /** The same channels' extremes and variances. */
+  readonly channels: ReadonlyMap<string, readonly SeenChannel[]>;
+}
+
+type Ends = Omit<Seen, 'count'>;
+
+/** A channel's values; `count` of a channel's values in a sample, which are alike, is 1. */
+export interface SeenChannel extends Seen {
+  readonly variance: number;
 }
 
 const bins = 2048;
+
+/** What is gathered of one channel. Its sums are of distances from its first value, whose squares would drown a small variance. */
+interface GatheredChannel {
+  lo: number;
+  hi: number;
+  timesLo: number;
+  timesHi: number;
+  origin: number;
+  sum: number;
+  squares: number;
+}
 
 /** What is gathered of one activation. */
 interface Gathered {
@@ -35,6 +55,7 @@ interface Gathered {
   timesLo: number;
   timesHi: number;
   readonly sums: Float64Array;
+  readonly channels: readonly GatheredChannel[];
   /** Values per channel summed up. */
   count: number;
   readonly histogram: Float64Array;
@@ -76,8 +97,24 @@ export function calibrate(
       [...inside].map(([node, g]) => [node, rangeOf(g, 'minmax', samples.length * g.sums.length)]),
     ),
     means: new Map(entries.map(([name, g]) => [name, g.sums.map((sum) => sum / g.count)])),
+    channels: new Map(
+      entries.map(([name, g]) => [
+        name,
+        g.channels.map((channel) => seenOf(channel, samples.length, g.count)),
+      ]),
+    ),
   };
 }
+
+/** @param values of the channel, in all samples */
+const seenOf = (
+  { lo, hi, timesLo, timesHi, sum, squares }: GatheredChannel,
+  count: number,
+  values: number,
+): SeenChannel => ({
+  ...{ lo, hi, timesLo, timesHi, count },
+  variance: Math.max(0, squares / values - (sum / values) ** 2),
+});
 
 /** Along axis 1, or the last axis of an input whose channels are there. */
 function channelsIn(graph: Graph<'float'>, name: string): number {
@@ -129,6 +166,7 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): 
     g = {
       ...nothingSeen,
       sums: new Float64Array(channels),
+      channels: Array.from({ length: channels }, () => ({ ...nothingSeen, origin: 0, sum: 0, squares: 0 })),
       count: 0,
       histogram: new Float64Array(bins),
     };
@@ -136,18 +174,36 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): 
   }
   const inner = countOf(tensor.shape.slice(2));
   g.count += tensor.data.length / channels;
-  let { lo, hi, timesLo, timesHi } = g;
   for (let part = 0; part < tensor.data.length / inner; part++) {
     const c = part % channels;
-    let sum = 0;
-    for (const x of tensor.data.subarray(part * inner, (part + 1) * inner)) {
-      sum += x;
-      if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
-      if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];
-    }
-    g.sums[c] = at(g.sums, c) + sum;
+    const values = tensor.data.subarray(part * inner, (part + 1) * inner);
+    g.sums[c] = at(g.sums, c) + gatherChannel(must(g.channels[c], 'a channel'), values);
   }
+  const { lo, hi, timesLo, timesHi } = g.channels.reduce<Ends>(together, nothingSeen);
   Object.assign(g, { lo, hi, timesLo, timesHi });
+}
+
+/** @returns the sum of the values */
+function gatherChannel(g: GatheredChannel, values: Tensor['data']): number {
+  let { lo, hi, timesLo, timesHi, squares } = g;
+  if (lo > hi) g.origin = at(values, 0);
+  let sum = 0;
+  for (const x of values) {
+    sum += x;
+    squares += (x - g.origin) ** 2;
+    if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
+    if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];
+  }
+  Object.assign(g, { lo, hi, timesLo, timesHi, squares, sum: g.sum + sum - values.length * g.origin });
+  return sum;
+}
+
+/** The extremes of both; an end that both have was met as often as in both. */
+function together(a: Ends, b: Ends): Ends {
+  const times = (end: 'lo' | 'hi', timesEnd: 'timesLo' | 'timesHi', most: number): number =>
+    (a[end] === most ? a[timesEnd] : 0) + (b[end] === most ? b[timesEnd] : 0);
+  const [lo, hi] = [Math.min(a.lo, b.lo), Math.max(a.hi, b.hi)];
+  return { lo, hi, timesLo: times('lo', 'timesLo', lo), timesHi: times('hi', 'timesHi', hi) };
 }
 
 function gatherHistogram(all: Map<string, Gathered>, name: string, tensor: Tensor): void {

@@ -16,6 +16,8 @@ import type {
 import { holding, quantOf, steepRange, withCheapZero } from '../ir/integers/quant.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 import type { Calibration } from './calibrate.ts';
+import { channelRanges } from './channel-grids.ts';
+import { quantizedOnChannels } from './channel-quants.ts';
 import type { Pass } from './pass.ts';
 import { onlyReader, viewOf } from './rewrite.ts';
 import { wideGridOf } from './wide-grids.ts';
@@ -29,6 +31,8 @@ export interface QuantizeOptions {
   /** By node name, for layers whose weights share values. */
   readonly codebooks?: ReadonlyMap<string, Int8Array>;
   readonly biasCorrection: boolean;
+  /** Which activations have a grid for each channel: those where it pays when absent, or all that can. */
+  readonly channelGrids?: 'all';
   /** The network's input arrives as raw bytes on this scale; undefined: its calibrated range. */
   readonly input?: Quant;
 }
@@ -47,8 +51,12 @@ function quantizeGraph(
   options: QuantizeOptions,
 ): Graph<'int8'> {
   const quants = new Map<string, Quant>();
+  const byChannel = channelRanges(graph, calibration, {
+    isFixed: (name) => isFixed(name, options),
+    all: options.channelGrids === 'all',
+  });
   const rangeOf = (name: string): Range => {
-    const whole = joinedIn(graph, name);
+    const whole = joinedIn(graph, name, byChannel);
     const range = throughReaders(graph, whole, calibration.ranges);
     const joined =
       whole !== name ||
@@ -72,6 +80,18 @@ function quantizeGraph(
           inputQuants: node.inputs.map((name) => quants.get(name)),
           range: rangeOf(made),
         };
+        const inputMean = meanFor(node, calibration, options);
+        const onChannels = quantizedOnChannels({
+          graph,
+          node,
+          scale,
+          ranges: byChannel.get(made),
+          inputMean,
+        });
+        if (onChannels !== undefined) {
+          quants.set(made, onChannels.quant);
+          return { ...node, ...(node.op.alias ? {} : { quantized: onChannels.quantized }) };
+        }
         const outputQuants = node.outputs.map((name, i) => {
           if (name === '' || !isReal(graph, name)) return undefined;
           const own = { ...scale, range: rangeOf(name) };
@@ -82,7 +102,6 @@ function quantizeGraph(
           if (quant !== undefined) quants.set(name, quant);
         });
         const outputQuant = outputQuants.find((quant) => quant !== undefined) ?? itself;
-        const inputMean = meanFor(node, calibration, options);
         const insideRange = calibration.insideRanges.get(node.name);
         return quantizeNode(node, { ...scale, outputQuant, outputQuants, inputMean, insideRange });
       }),
@@ -105,11 +124,13 @@ const joins = (graph: Graph<'float'>, node: Node | undefined): boolean =>
  * The tensor whose range this one takes: where nothing but a concatenation reads it, that of the whole. Its maker
  * then rounds once, onto the grid of the whole, and bytes are moved as they are.
  */
-function joinedIn(graph: Graph<'float'>, name: string): string {
+function joinedIn(graph: Graph<'float'>, name: string, byChannel: { has(name: string): boolean }): string {
   const reader = onlyReader(graph, name);
   if (reader?.op.anyZeroPoint !== 'moves') return name;
   const made = at(reader.outputs, 0);
-  const whole = joinedIn(graph, made);
+  // There each branch keeps its own grid.
+  if (byChannel.has(made)) return name;
+  const whole = joinedIn(graph, made, byChannel);
   return whole !== made || joins(graph, reader) ? whole : name;
 }
 
@@ -161,6 +182,13 @@ function neededBy(graph: Graph<'float'>, name: string): readonly number[] {
 
 export const bitsOf = (bits: ByLayer<WeightBits>, node: string): WeightBits =>
   typeof bits === 'number' ? bits : (bits.get(node) ?? 8);
+
+/** Whether the layer's weights lie on grids already, which gains of its columns would leave; and rounding as others do. */
+const isFixed = (name: string, { mode, weightSteps, codebooks }: QuantizeOptions): boolean =>
+  mode === 'tfl-double' ||
+  mode === 'ort-float' ||
+  weightSteps?.has(name) === true ||
+  codebooks?.has(name) === true;
 
 function weightsFor(
   { name }: Node,

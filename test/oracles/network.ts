@@ -55,13 +55,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
   ),
   add: (n, bytes, gridOf, shape) => {
     const [a, b] = bytes;
-    if (pairOf(n) !== undefined || b === undefined) return pairOracle(n, bytes, shape);
-    return addOracle(
-      n.quantized as QuantizedAdd,
-      [gridOf(n.inputs[0]!), gridOf(n.inputs[1]!)],
-      gridOf(n.outputs[0]!),
-      [a!, b!],
-    );
+    const q = n.quantized as QuantizedAdd;
+    if (pairOf(n) !== undefined || b === undefined || q.kind === 'channels')
+      return pairOracle(n, bytes, shape);
+    return addOracle(q, [gridOf(n.inputs[0]!), gridOf(n.inputs[1]!)], gridOf(n.outputs[0]!), [a!, b!]);
   },
   meanAlong: (n, [x]) => sumOracle(n.attrs as ReduceAttrs, n.quantized as ShiftedSum, x!),
   sumAlong: (n, [x]) => sumOracle(n.attrs as ReduceAttrs, n.quantized as ShiftedSum, x!),

@@ -183,7 +183,7 @@ export function moveOracle(
 
 /** TensorFlow Lite's sum, from the grids alone: of the quantized operator only how it rounds and saturates. */
 export function addOracle(
-  q: QuantizedAdd,
+  q: Exclude<QuantizedAdd, { kind: 'channels' }>,
   grids: readonly [Grid, Grid],
   output: Grid,
   [a, b]: readonly [Bytes, Bytes],

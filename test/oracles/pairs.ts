@@ -59,9 +59,17 @@ function elementOf({ shape, data }: Bytes, indices: readonly number[]): number {
 }
 
 export function pairOracle(node: Node, activations: readonly Bytes[], shape: readonly number[]): Bytes {
-  const { constants, integers } = node.quantized as {
+  const {
+    constants,
+    integers,
+    sums,
+    channels = sums,
+  } = node.quantized as {
     readonly constants: readonly (Bytes | undefined)[];
     readonly integers?: Integers;
+    /** By index along axis 1. */
+    readonly sums?: readonly Integers[];
+    readonly channels?: readonly Integers[];
   };
   const q = integers ?? (node.quantized as Integers);
   const rest = activations.values();
@@ -75,7 +83,8 @@ export function pairOracle(node: Node, activations: readonly Bytes[], shape: rea
       return index;
     });
     indices.reverse();
-    return meanings[node.op.kind]!(q, elementOf(a, indices), elementOf(b, indices));
+    const own = channels === undefined ? q : channels[indices[1]!]!;
+    return meanings[node.op.kind]!(own, elementOf(a, indices), elementOf(b, indices));
   });
   return { shape, data };
 }

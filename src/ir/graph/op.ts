@@ -196,6 +196,11 @@ export type MemoryView =
   /** All inputs' together: where each begins in it. */
   | { readonly kind: 'whole'; readonly offsets: readonly number[] };
 
+export interface ChannelSource {
+  readonly input: number;
+  readonly channel: number;
+}
+
 /** Numbers that a table of a function has: those of a byte, or of two bits more in between. */
 export type TableSize = 256 | 1024;
 
@@ -265,6 +270,13 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   outputQuant?(context: ScaleContext<A>, output: number): Quant;
   /** Its grids of more than 8 bits; a tensor has one where all who make and read it know the same. */
   readonly wide?: WideGrids<A>;
+  /**
+   * Set where `outputQuant`, asked for one channel at a time, and `quantize` know activations with a grid for each
+   * channel; undefined for such nodes as do not. Weighted and commuting operators need not: they are given maps.
+   */
+  channelGrids?(attrs: A, inputs: readonly (InputType | undefined)[]): true | undefined;
+  /** Where it moves whole channels as they are: the input and its channel, by channel of the output. */
+  channelSources?(attrs: A, inputs: readonly (InputType | undefined)[]): readonly ChannelSource[] | undefined;
   /** The integers of the quantized operator. @throws InputError naming the node. */
   quantize?(context: QuantizeContext<A>): Q;
   /**

@@ -39,6 +39,8 @@ export interface QuantizedMac {
   readonly bits: WeightBits;
   /** The real value of one weight step, per output channel. */
   readonly weightScales: Float64Array;
+  /** The same of each weight, where inputs or outputs have a grid for each channel: not that of its row then. */
+  readonly steps?: Float64Array;
   /** Holds -zx * sum(q) too. */
   readonly bias: Int32Array;
   readonly requant: Requant;
@@ -54,6 +56,12 @@ export interface QuantizedMac {
   /** Sums accumulated at a time where the kernel has a choice: 4 when absent. 8 halve the cost of decoding. */
   readonly lanes?: 4 | 8;
 }
+
+/** The real value of one step of a weight. */
+export const weightStep = ({ steps, weightScales, weights }: QuantizedMac, i: number): number =>
+  steps === undefined
+    ? at(weightScales, Math.floor((i * weightScales.length) / weights.length))
+    : at(steps, i);
 
 /** That the largest of them needs. */
 export const bitsOf = (weights: Int8Array): number => Math.ceil(Math.log2(largestSize(weights) + 1)) + 1;

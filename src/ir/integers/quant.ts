@@ -9,7 +9,7 @@ export const holding = (range: Range, values: readonly number[]): Range => ({
 });
 
 /** Extremes of as many values as this are taken as they are. */
-const manyValues = 1000;
+export const manyValues = 1000;
 
 /** How far from the mean the largest of n normal values lies, in deviations: Blom's and Hastings' approximations. */
 function farthestOf(n: number): number {
@@ -27,13 +27,13 @@ export interface Seen extends Range {
 export const nothingSeen: Seen = { lo: Infinity, hi: -Infinity, count: 0, timesLo: 0, timesHi: 0 };
 
 /**
- * The range that a thousand values would span of which `count` have been seen, were they normal: 1.3 times that of
+ * The range that a thousand values (or another number) would span of which `count` have been seen, were they normal: 1.3 times that of
  * 75, 1.7 times that of 20, at most twice. An end that was met again stays, and 0 is not crossed: what never was negative may
  * never be.
  */
-export function widened({ lo, hi, count, timesLo, timesHi }: Seen): Range {
-  if (count >= manyValues || count < 2) return { lo, hi };
-  const wider = Math.min(2, farthestOf(manyValues) / farthestOf(count));
+export function widened({ lo, hi, count, timesLo, timesHi }: Seen, values = manyValues): Range {
+  if (count >= values || count < 2) return { lo, hi };
+  const wider = Math.min(2, farthestOf(values) / farthestOf(count));
   const more = ((wider - 1) * (hi - lo)) / 2;
   const [below, above] = [timesLo > 1 ? lo : lo - more, timesHi > 1 ? hi : hi + more];
   return { lo: lo >= 0 ? Math.max(0, below) : below, hi: hi <= 0 ? Math.min(0, above) : above };

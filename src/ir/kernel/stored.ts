@@ -11,6 +11,25 @@ export interface Quant {
   readonly zeroPoint: number;
   /** 16: -32767..32767 as i16; 32: i32 without the least. Both are of zero point 0. Absent: 8. */
   readonly bits?: 16 | 32;
+  /**
+   * A grid for each index along axis 1, behind a first axis of 1; absent: one for all. The scale beside it is then the
+   * largest, the zero point the mean of those of 0..255: the grid on which layers compute (docs/numerics.md).
+   */
+  readonly channels?: readonly ChannelGrid[];
+}
+
+/** Of one channel, in 8 bits: real = scale * (stored - zeroPoint), whose zero point is any number. */
+export type ChannelGrid = Pick<Quant, 'scale' | 'zeroPoint'>;
+
+/** The grid of each of `count` channels. */
+export const channelGrids = (quant: Quant, count: number): readonly ChannelGrid[] =>
+  quant.channels ?? Array.from({ length: count }, () => quant);
+
+/** A grid for each channel as one quantization. @param channels at least one */
+export function perChannel(channels: readonly ChannelGrid[]): Quant {
+  const scale = channels.reduce((most, grid) => Math.max(most, grid.scale), 0);
+  const mean = channels.reduce((sum, { zeroPoint }) => sum + zeroPoint, 0) / channels.length;
+  return { scale, zeroPoint: Math.max(0, Math.min(255, Math.round(mean))), channels };
 }
 
 /** What a grid stores, by its bits. */

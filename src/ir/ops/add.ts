@@ -1,9 +1,11 @@
+import { at } from '../../base/errors.ts';
 import type { ChannelMap } from '../graph/affine.ts';
 import type { CanonicalOp, NodeView, QuantizeContext } from '../graph/op.ts';
 import { clampFloat, saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import { type Clamp, holdsZero } from '../integers/row-clamp.ts';
 import { float, sub, add as sum } from '../kernel/builders.ts';
+import type { Quant } from '../kernel/stored.ts';
 import { sameShape } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
 import { depthwise } from './common/depthwise.ts';
@@ -13,7 +15,11 @@ import {
   bytesOf,
   type Constants,
   channelNumbers,
+  channelsOfPair,
   gridsOf,
+  type PairChannels,
+  type PairValue,
+  pairChannelGrids,
   pairChannels,
   pairKernel,
   pairOrder,
@@ -21,10 +27,13 @@ import {
 } from './common/pairs.ts';
 import {
   type AffineSum,
+  affineSumLists,
+  affineSumsValue,
   affineSumThatIs,
   affineSumValue,
   finestSumStep,
   nearestAffineSum,
+  nearestAffineSums,
 } from './kernels/affine-sum.ts';
 import { clampWords } from './kernels/doc.ts';
 import { everySum, type RescaledSum, rescaledSumOf, rescaledSumValue } from './kernels/rescaled-sum.ts';
@@ -39,7 +48,21 @@ export interface AddAttrs {
 export type QuantizedAdd = (
   | ({ readonly kind: 'affine' } & AffineSum)
   | ({ readonly kind: 'rescaled' } & RescaledSum)
+  | { readonly kind: 'channels'; readonly sums: readonly AffineSum[] }
 ) & { readonly constants: Constants };
+
+/** What is subtracted has a scale below 0. */
+const signed = (grids: readonly Quant[], { minus }: AddAttrs): readonly Quant[] =>
+  grids.map((grid, i) => (i === 1 && minus ? { ...grid, scale: -grid.scale } : grid));
+
+const channelSums = (channels: PairChannels, attrs: AddAttrs): readonly AffineSum[] =>
+  nearestAffineSums(
+    channels.map(({ operands, output }) => ({
+      operands: signed(operands, attrs),
+      output,
+      saturation: saturationOf(output, attrs.clamp),
+    })),
+  );
 
 /**
  * TensorFlow Lite's sums of activations: with its two roundings under tfl-double, else with one. For nearly all grids one
@@ -48,13 +71,16 @@ export type QuantizedAdd = (
 function quantizeSum(c: QuantizeContext<AddAttrs>): QuantizedAdd {
   const inputs = gridsOf(c);
   const constants = bytesOf(c, inputs);
+  const channels = channelsOfPair(c);
+  if (channels !== undefined) return { kind: 'channels', constants, sums: channelSums(channels, c.attrs) };
   const saturation = saturationOf(c.outputQuant, c.attrs.clamp);
   // There is none to be equal to.
   if (c.attrs.minus || constants.some((constant) => constant !== undefined)) {
-    const signed = inputs.map((grid, i) =>
-      i === 1 && c.attrs.minus ? { ...grid, scale: -grid.scale } : grid,
-    );
-    return { kind: 'affine', constants, ...nearestAffineSum(signed, c.outputQuant, saturation) };
+    return {
+      kind: 'affine',
+      constants,
+      ...nearestAffineSum(signed(inputs, c.attrs), c.outputQuant, saturation),
+    };
   }
   const rounding = c.mode === 'tfl-double' ? c.mode : 'single';
   const rescaled = rescaledSumOf(inputs, c.outputQuant, saturation, rounding);
@@ -67,7 +93,18 @@ function quantizeSum(c: QuantizeContext<AddAttrs>): QuantizedAdd {
     : { kind: 'affine', constants, ...affine };
 }
 
-const sumValue = (q: QuantizedAdd) => (q.kind === 'affine' ? affineSumValue(q) : rescaledSumValue(q));
+function sumValue(q: QuantizedAdd): PairValue {
+  switch (q.kind) {
+    case 'affine':
+      return { value: affineSumValue(q) };
+    case 'rescaled':
+      return { value: rescaledSumValue(q) };
+    case 'channels':
+      return { value: affineSumsValue(at(q.sums, 0).shift), channels: affineSumLists(q.sums) };
+    default:
+      return q satisfies never;
+  }
+}
 
 const titleOf = ({ clamp, minus }: AddAttrs): string =>
   `${minus ? 'Difference' : 'Sum'} of two${clampWords(clamp)}`;
@@ -126,6 +163,7 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: true,
   outputQuant: (c) => noFinerThan(finestSumStep(gridsOf(c)), c.range),
+  channelGrids: pairChannelGrids,
   quantize: quantizeSum,
   rows: undefined,
   gradient: {
@@ -138,7 +176,7 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
       return steps.clamp(sums, clamp);
     },
   },
-  int8: (attrs, q, context) => pairKernel(titleOf(attrs), context, 'u8', q.constants, { value: sumValue(q) }),
+  int8: (attrs, q, context) => pairKernel(titleOf(attrs), context, 'u8', q.constants, sumValue(q)),
   float32: (attrs, context, constants) =>
     pairKernel(titleOf(attrs), context, 'f32', constants, {
       value: ([a = float(0), b = float(0)]) => clampFloat(attrs.minus ? sub(a, b) : sum(a, b), attrs.clamp),

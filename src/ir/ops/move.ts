@@ -2,6 +2,7 @@ import { at, complain, must } from '../../base/errors.ts';
 import { movedTo, type Piece, sourcesOf, targetsOf } from '../geometry/strided.ts';
 import type {
   CanonicalOp,
+  ChannelSource,
   ConstantPadding,
   InputType,
   KernelContext,
@@ -13,7 +14,7 @@ import { quantOf } from '../integers/quant.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { type Order, orderLike, spatialOrder } from '../kernel/memory-order.ts';
 import { type Quant, type StoredTensor, storageOf } from '../kernel/stored.ts';
-import { countOf, numbersFor, type Shape, type Tensor } from '../tensor.ts';
+import { channelCount, countOf, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
 import { liesAsImage } from './common/reads.ts';
@@ -84,7 +85,8 @@ function sourceOf(from: Quant | undefined, constant: Tensor | undefined, to: Qua
     const { data } = constant;
     return { kind: 'constant', data: Array.from(data, (x) => (to === undefined ? x : saturated(x, to))) };
   }
-  if (from === undefined || to === undefined || sameQuant(from, to)) return { kind: 'activation' };
+  if (from === undefined || to === undefined || to.channels !== undefined || sameQuant(from, to))
+    return { kind: 'activation' };
   return { kind: 'activation', bytes: rescaled(from, to) };
 }
 
@@ -157,6 +159,36 @@ function viewOf(
     : undefined;
 }
 
+/** Which channel each element of the inputs is of, numbered through all inputs. */
+function channelNumbers({ shape }: Shaped, first: number): Tensor {
+  const plane = countOf(shape.slice(2));
+  const data = Int32Array.from({ length: countOf(shape) }, (_, i) => first + Math.floor(i / plane));
+  return { dtype: 'int32', shape, data };
+}
+
+type Shaped = Pick<InputType, 'shape'>;
+
+/** Undefined where an output's channel is made of several, of a constant or of what is filled. */
+function channelSources(
+  { shape, pieces, fill }: MoveAttrs,
+  inputs: readonly (InputType | undefined)[],
+): readonly ChannelSource[] | undefined {
+  const types = inputs.map((type, i) => required([type], 0, `input ${i}`));
+  if (fill !== undefined || [shape, ...types.map((type) => type.shape)].some(([batch]) => batch !== 1))
+    return undefined;
+  if (types.some(({ constant }) => constant !== undefined)) return undefined;
+  const sources = types.flatMap(({ shape }, input) =>
+    Array.from({ length: channelCount(shape) }, (_, channel): ChannelSource => ({ input, channel })),
+  );
+  const firsts = types.map((_, input) => sources.findIndex((source) => source.input === input));
+  const numbers = types.map((type, i) => channelNumbers(type, at(firsts, i)));
+  const { data } = moved({ shape, pieces, words: '' }, numbers);
+  const plane = countOf(shape.slice(2));
+  const made = Array.from({ length: channelCount(shape) }, (_, c) => at(data, c * plane));
+  if (!data.every((n: number, i: number) => n === made[Math.floor(i / plane)])) return undefined;
+  return made.map((n) => must(sources[n], 'a source'));
+}
+
 /** Whether it hands its one input on, element by element: a copy into another order in memory. */
 const isCopy = ({ lies }: MoveAttrs): boolean => lies !== undefined;
 
@@ -192,6 +224,7 @@ export const move: CanonicalOp<MoveAttrs, QuantizedMove> = {
   rows: undefined,
   pads: ({ padding }) => padding,
   anyZeroPoint: 'moves',
+  channelSources,
   outputQuant,
   quantize: quantized,
   gradient: {

@@ -25,19 +25,21 @@ interface Scaling {
   readonly shift: number;
 }
 
-/** With the most bits of a multiplier that stays below `most`, of a scale of at most 1 for 2^15. */
-function scalingOf(scale: number, most: number): Scaling {
-  for (let shift = 24; shift > 1; shift--) {
-    const multiplier = Math.round(scale * 2 ** shift);
-    if (multiplier < most) return { multiplier, shift };
-  }
-  throw new DefectError(`a scale of ${scale}`);
+/** With the most bits of multipliers that stay below `most`, of scales of at most 1 for 2^15. */
+function scalingsOf(scales: readonly number[], most: number): readonly Scaling[] {
+  const largest = Math.max(...scales);
+  for (let shift = 24; shift > 1; shift--)
+    if (Math.round(largest * 2 ** shift) < most)
+      return scales.map((scale) => ({ multiplier: Math.round(scale * 2 ** shift), shift }));
+  throw new DefectError(`a scale of ${largest}`);
 }
 
-const scaled = (p: Expr, { multiplier, shift }: Scaling): Expr =>
+const scalingOf = (scale: number, most: number): Scaling => at(scalingsOf([scale], most), 0);
+
+const scaled = (p: Expr, { multiplier, shift }: { multiplier: Expr | number; shift: number }): Expr =>
   shr(add(mul(p, multiplier), 2 ** (shift - 1)), shift);
 
-const clamped = (steps: Expr, zeroPoint: number): Expr =>
+const clamped = (steps: Expr, zeroPoint: Expr | number): Expr =>
   call('clamp', 'i32', add(steps, zeroPoint), int(0), int(255));
 
 const both = <T>(list: readonly T[]): readonly [T, T] => [at(list, 0), at(list, 1)];
@@ -47,6 +49,10 @@ interface QuantizedProduct extends Scaling {
   readonly zeroPoint: number;
 }
 
+/** Of grids s, s' and S: s s' / S. */
+const productScale = (grids: readonly Quant[], output: Quant): number =>
+  grids.reduce((step, { scale }) => step * scale, 1) / output.scale;
+
 /** x y. */
 export const product = pair<QuantizedProduct>({
   kind: 'product',
@@ -55,7 +61,7 @@ export const product = pair<QuantizedProduct>({
   float32: (x) => mul(...both(x)),
   finest: (grids) => grids.reduce((step, { scale }) => step * scale, 1),
   integers: (grids, output) => ({
-    ...scalingOf(grids.reduce((step, { scale }) => step * scale, 1) / output.scale, 2 ** 15),
+    ...scalingOf(productScale(grids, output), 2 ** 15),
     zeroPoints: grids.map((grid) => grid.zeroPoint),
     zeroPoint: output.zeroPoint,
   }),
@@ -65,6 +71,31 @@ export const product = pair<QuantizedProduct>({
       return clamped(scaled(mul(a, b), q), q.zeroPoint);
     },
   }),
+  byChannel: {
+    integers(channels) {
+      const scalings = scalingsOf(
+        channels.map(({ operands, output }) => productScale(operands, output)),
+        2 ** 15,
+      );
+      return channels.map(({ operands, output }, c) => ({
+        ...at(scalings, c),
+        zeroPoints: operands.map((grid) => grid.zeroPoint),
+        zeroPoint: output.zeroPoint,
+      }));
+    },
+    int8: (rows) => ({
+      channels: {
+        zero0: rows.map(({ zeroPoints }) => at(zeroPoints, 0)),
+        zero1: rows.map(({ zeroPoints }) => at(zeroPoints, 1)),
+        multiplier: rows.map(({ multiplier }) => multiplier),
+        zero: rows.map(({ zeroPoint }) => zeroPoint),
+      },
+      value([x = int(0), y = int(0), zero0 = int(0), zero1 = int(0), multiplier = int(0), zero = int(0)]) {
+        const { shift } = at(rows, 0);
+        return clamped(scaled(mul(sub(x, zero0), sub(y, zero1)), { multiplier, shift }), zero);
+      },
+    }),
+  },
   gradient: (steps, x, y) => steps.product(x, y),
 });
 

@@ -4,11 +4,12 @@ import { largestOf, smallestOf } from '../../../base/extremes.ts';
 import { broadcastIndex, broadcastTo } from '../../geometry/broadcast.ts';
 import type { Channels } from '../../graph/channels.ts';
 import type { Steps, Value } from '../../graph/gradient.ts';
-import type { CanonicalOp, InputType, KernelContext, ScaleContext } from '../../graph/op.ts';
+import type { CanonicalOp, InputType, KernelContext, QuantizeContext, ScaleContext } from '../../graph/op.ts';
 import { holding, noFinerThan, quantOf } from '../../integers/quant.ts';
+import { int } from '../../kernel/builders.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { spatialOrder } from '../../kernel/memory-order.ts';
-import type { Quant, StoredTensor } from '../../kernel/stored.ts';
+import { channelGrids, type Quant, type StoredTensor } from '../../kernel/stored.ts';
 import { channelCount, countOf, type Shape, sameShape, type Tensor } from '../../tensor.ts';
 import { docOf } from '../kernels/doc.ts';
 import { type Elementwise, elementwise, type Operand } from '../kernels/elementwise.ts';
@@ -74,18 +75,73 @@ function operandsOf(context: KernelContext, elem: 'u8' | 'f32', constants: Const
   });
 }
 
+/** How a value is computed of both elements, and of numbers of their channel. */
+export interface PairValue extends Pick<Elementwise, 'value' | 'tables'> {
+  /** A list for each such number, by channel; their values follow those of the operands. Absent: none. */
+  readonly channels?: Readonly<Record<string, readonly number[]>>;
+}
+
 /** @param what what the comment above the kernel calls it */
 export function pairKernel(
   what: string,
   context: KernelContext,
   elem: 'u8' | 'f32',
   constants: Constants,
-  value: Pick<Elementwise, 'value' | 'tables'>,
+  { channels = {}, value, tables = [] }: PairValue,
 ): Kernel {
   const output = must(context.outputs[0], 'an output');
   const doc = docOf(what, context.inputs, output, elem);
-  const operands = operandsOf(context, elem, constants);
-  return elementwise({ name: context.name, doc, elem, operands, count: countOf(output.shape), ...value });
+  const pair = operandsOf(context, elem, constants);
+  const lists = Object.entries(channels);
+  const isOne = (list: readonly number[]): boolean => list.every((x) => x === list[0]);
+  const place = { shape: output.shape.map((n, axis) => (axis === 1 ? n : 1)) };
+  const read = lists.flatMap(([name, list]): readonly Operand[] => {
+    const table = { name: `${context.name}_${name}`, elem: 'i32', data: Int32Array.from(list) } as const;
+    return isOne(list) ? [] : [{ length: list.length, at: positions(place, output), table }];
+  });
+  return elementwise({
+    name: context.name,
+    doc,
+    elem,
+    operands: [...pair, ...read],
+    count: countOf(output.shape),
+    tables,
+    value(x, hold) {
+      const loaded = x.slice(pair.length).values();
+      const own = lists.map(([, list]) =>
+        isOne(list) ? int(at(list, 0)) : must(loaded.next().value, 'a number of the channel'),
+      );
+      return value([...x.slice(0, pair.length), ...own], hold);
+    },
+  });
+}
+
+/** Whether axis 1 is that of the channels of both, and of what is made of them. */
+export const pairChannelGrids = (
+  _attrs: unknown,
+  inputs: readonly (InputType | undefined)[],
+): true | undefined => {
+  const shapes = inputs.flatMap((type) =>
+    type === undefined || type.constant !== undefined ? [] : [type.shape],
+  );
+  const [first] = shapes;
+  const alike = shapes.every((shape) => shape.length === first?.length && shape[0] === 1);
+  return first !== undefined && first.length > 1 && alike ? true : undefined;
+};
+
+/** By channel of the output: the grids of the operands, and its own. */
+export type PairChannels = readonly { readonly operands: readonly Quant[]; readonly output: Quant }[];
+
+/** Undefined where all have one for all channels. */
+export function channelsOfPair(c: QuantizeContext<unknown>): PairChannels | undefined {
+  const grids = gridsOf(c);
+  if ([...grids, c.outputQuant].every(({ channels }) => channels === undefined)) return undefined;
+  const count = channelCount(must(c.outputTypes[0], 'an output').shape);
+  const lists = [...grids, c.outputQuant].map((quant) => channelGrids(quant, count));
+  return Array.from({ length: count }, (_, channel) => {
+    const own = lists.map((list) => must(list[channel], 'a grid of the channel'));
+    return { operands: own.slice(0, -1), output: must(own.at(-1), 'that of the output') };
+  });
 }
 
 /** That of the first activation that has all elements, or as images lie. */
@@ -126,10 +182,11 @@ export const pairValues = (steps: Steps): readonly [Value, Value] => [
   operandValue(steps, 1),
 ];
 
-/** What the integers are, and the constants. */
+/** What the integers are, of each channel where those have grids of their own, and the constants. */
 export interface QuantizedPair<Q> {
   readonly constants: Constants;
   readonly integers: Q;
+  readonly channels?: readonly Q[];
 }
 
 export interface Pair<Q> {
@@ -143,6 +200,11 @@ export interface Pair<Q> {
   integers(grids: readonly Quant[], output: Quant): Q;
   /** @param name of the kernel, for tables */
   int8(integers: Q, name: string): Pick<Elementwise, 'value' | 'tables'>;
+  /** The same where channels have grids of their own. Absent: it knows none. */
+  readonly byChannel?: {
+    integers(channels: PairChannels): readonly Q[];
+    int8(integers: readonly Q[]): PairValue;
+  };
   gradient(steps: Steps, x: Value, y: Value): Value;
 }
 
@@ -164,14 +226,27 @@ export const pair = <Q>(f: Pair<Q>): CanonicalOp<unknown, QuantizedPair<Q>> => (
   absorb: () => undefined,
   elementwise: true,
   outputQuant: (c) => noFinerThan(f.finest(gridsOf(c)), c.range),
+  ...(f.byChannel === undefined ? {} : { channelGrids: pairChannelGrids }),
   quantize(c) {
     const grids = gridsOf(c);
-    return { constants: bytesOf(c, grids), integers: f.integers(grids, c.outputQuant) };
+    const channels = channelsOfPair(c);
+    const own = channels && f.byChannel?.integers(channels);
+    return {
+      constants: bytesOf(c, grids),
+      integers: f.integers(grids, c.outputQuant),
+      ...(own === undefined ? {} : { channels: own }),
+    };
   },
   rows: undefined,
   gradient: { of: (_attrs, steps) => f.gradient(steps, ...pairValues(steps)) },
-  int8: (_attrs, { constants, integers }, context) =>
-    pairKernel(f.title, context, 'u8', constants, f.int8(integers, context.name)),
+  int8: (_attrs, { constants, integers, channels }, context) =>
+    pairKernel(
+      f.title,
+      context,
+      'u8',
+      constants,
+      (channels && f.byChannel?.int8(channels)) ?? f.int8(integers, context.name),
+    ),
   float32: (_attrs, context, constants) =>
     pairKernel(f.title, context, 'f32', constants, { value: f.float32 }),
 });

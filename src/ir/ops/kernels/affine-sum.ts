@@ -57,6 +57,35 @@ export function nearestAffineSum(inputs: readonly Quant[], output: Quant, satura
   return rounded(inputs, output, saturation, 1);
 }
 
+/** Whether all partial sums stay in int32 with any of the multipliers of each operand, and any of the biases. */
+function holdTogether(sums: readonly AffineSum[]): boolean {
+  const [first] = sums;
+  const ends = first?.multipliers.map((_, i) => sums.map(({ multipliers }) => at(multipliers, i))) ?? [];
+  const most = 255 * ends.reduce((total, list) => total + Math.max(0, ...list), 0);
+  const least = 255 * ends.reduce((total, list) => total + Math.min(0, ...list), 0);
+  const biases = sums.map(({ bias }) => bias);
+  const within = (from: number, to: number): boolean => from >= -(2 ** 31) && to < 2 ** 31;
+  return (
+    within(least, most) &&
+    within(least + Math.min(...biases), most + Math.max(...biases)) &&
+    biases.every((b) => within(b, b))
+  );
+}
+
+/** Of each channel, all with the largest shift that int32 has room for. */
+export function nearestAffineSums(
+  channels: readonly {
+    readonly operands: readonly Quant[];
+    readonly output: Quant;
+    readonly saturation: Saturation;
+  }[],
+): readonly AffineSum[] {
+  for (let shift = 24; ; shift--) {
+    const sums = channels.map((c) => rounded(c.operands, c.output, c.saturation, shift));
+    if (shift === 1 || holdTogether(sums)) return sums;
+  }
+}
+
 /** How far from the nearest multipliers others are tried, in their units. */
 const reach = 4;
 const offsets = Array.from({ length: 2 * reach + 1 }, (_, i) => i - reach);
@@ -106,6 +135,29 @@ function biasesFor(
   }
   return { lo: least, hi: most };
 }
+
+/** The numbers of each channel that `affineSumsValue` reads. */
+export const affineSumLists = (sums: readonly AffineSum[]): Readonly<Record<string, readonly number[]>> => ({
+  first: sums.map(({ multipliers }) => at(multipliers, 0)),
+  second: sums.map(({ multipliers }) => at(multipliers, 1)),
+  bias: sums.map(({ bias }) => bias),
+  lo: sums.map(({ lo }) => lo),
+  hi: sums.map(({ hi }) => hi),
+});
+
+/** Of both operands and the numbers of their channel. */
+export const affineSumsValue =
+  (shift: number) =>
+  ([
+    a = int(0),
+    b = int(0),
+    first = int(0),
+    second = int(0),
+    bias = int(0),
+    lo = int(0),
+    hi = int(0),
+  ]: readonly Expr[]): Expr =>
+    call('clamp', 'i32', shr(add(mul(a, first), mul(b, second), bias), shift), lo, hi);
 
 export const affineSumValue =
   (q: AffineSum) =>
