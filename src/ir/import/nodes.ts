@@ -69,7 +69,7 @@ export function decodeNode(call: Call, external: ExternalFiles | undefined): Dec
   }
 }
 
-const nodeOf = (call: Call, op: OpDef, attrs: unknown): AnyNode => {
+export const nodeOf = (call: Call, op: OpDef, attrs: unknown): AnyNode => {
   const { name, type, inputs, outputs, metadata } = call;
   const { scopes, source } = metadata;
   return {

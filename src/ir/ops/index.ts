@@ -22,6 +22,7 @@ import { realOps } from './formula.ts';
 import { gather } from './gather.ts';
 import { gatherNd } from './gather-nd.ts';
 import { gemm } from './gemm.ts';
+import { generators } from './generators.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { identity } from './identity.ts';
 import { linear } from './linear.ts';
@@ -30,10 +31,12 @@ import { lrn } from './lrn.ts';
 import { matMul } from './mat-mul.ts';
 import { matrices } from './matrices.ts';
 import { maxPool } from './max-pool.ts';
+import { maxPoolIndices } from './max-pool-indices.ts';
 import { move } from './move.ts';
 import { normalize, rmsNormalize } from './normalize-groups.ts';
 import { norms } from './norms.ts';
 import { constantOps } from './on-constants.ts';
+import { hardmax, hardmaxFlattened, oneHot } from './one-hot.ts';
 import { pad } from './pad.ts';
 import { pow } from './pow.ts';
 import { preluSlopes } from './prelu-slopes.ts';
@@ -47,6 +50,7 @@ import { reshapeInput } from './reshape-input.ts';
 import { resize } from './resizing.ts';
 import { cumSum, runningSum } from './running-sum.ts';
 import { scaleShift } from './scale-shift.ts';
+import { scatters } from './scatter.ts';
 import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
 import { slice } from './slice.ts';
@@ -120,6 +124,10 @@ const imported: readonly ImportedOp[] = [
   lstmLayer,
   matMul,
   maxOf,
+  maxPoolIndices,
+  hardmax,
+  hardmaxFlattened,
+  oneHot,
   meanOf,
   minOf,
   mul,
@@ -141,6 +149,8 @@ const imported: readonly ImportedOp[] = [
   sumOf,
   unsqueeze,
   ...constantOps,
+  ...generators,
+  ...scatters,
   ...reduceOps,
   ...norms,
   topKInputs,
