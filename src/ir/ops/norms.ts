@@ -135,8 +135,9 @@ function statisticsOf({ axis, epsilon }: AxisEpsilon, x: Tensor): readonly Tenso
 
 /** The statistics that are read, in steps. */
 function statistics({ attrs, inputs, inputTypes, outputs }: NodeView<AxisEpsilon>): readonly Replacement[] {
-  const [x = '', name = ''] = [inputs[0], outputs[0]];
+  const [x = ''] = inputs;
   const [, mean = '', inverse = ''] = outputs;
+  const name = outputs.find((output) => output !== '');
   const groups = { axes: from(attrs.axis, required(inputTypes, 0, 'X').shape.length), keepDims: true };
   const centre = mean === '' ? `${name}~mean` : mean;
   const [centred, squares, variance, shifted] = ['centred', 'squares', 'variance', 'shifted'].map(
@@ -173,7 +174,10 @@ const layerNorm: ImportedOp<AxisEpsilon> = {
     ...plainLayerNorm.reference(attrs, inputs),
     ...statisticsOf(attrs, required(inputs, 0, 'X')),
   ],
-  canonicalize: (node) => [...statistics(node), ...plainLayerNorm.canonicalize(node)],
+  canonicalize: (node) => [
+    ...statistics(node),
+    ...(node.outputs[0] === '' ? [] : plainLayerNorm.canonicalize(node)),
+  ],
 };
 
 /** ONNX RMSNormalization-23. */

@@ -80,7 +80,8 @@ function kept(attrs: Attrs, sizes: readonly number[], shape: Shape): readonly Re
 function cropsOf(attrs: Attrs, inputs: Inputs): readonly (readonly [number, number])[] | undefined {
   if (attrs.coordinates !== 'tf_crop_and_resize') return undefined;
   const { shape } = required(inputs, 0, 'X');
-  const list = listAt(inputs, 1, 'roi') ?? [];
+  const list = listAt(inputs, 1, 'roi');
+  if (list === undefined) throw complain(`tf_crop_and_resize with no 'roi'`, 'a constant one');
   const half = list.length / 2;
   const [starts, ends] = [
     perAxis(attrs, list.slice(0, half), shape, () => 0),
