@@ -8,6 +8,7 @@ import { countOf } from '../src/ir/tensor.ts';
 import { canonicalize } from '../src/passes/canonicalize.ts';
 import { decodeOutput, encodeInput } from '../src/program/values.ts';
 import { simulate } from '../src/runtime/engines.ts';
+import { holdsModel } from './support/model-law.ts';
 import {
   encodeModel,
   floatTensor,
@@ -89,7 +90,27 @@ test.each(Object.entries(cases))('%s', (_, [shape, ...specs]) => {
   }));
   for (const arith of ['float32', 'int8'] as const) {
     const found = worst(shape, nodes, arith);
-    if (typeof found === 'string') expect(found).toMatch(/first axis is above 1|softmax along axis/);
-    else expect(found).toBeLessThan(arith === 'int8' ? 0.05 : 1e-6);
+    if (typeof found === 'string') expect(found).toMatch(/softmax along axis/);
+    else expect(found).toBeLessThan(arith === 'int8' ? 0.1 : 2e-6);
   }
+});
+
+test('images one after the other: every engine, every proof', () => {
+  const nodes = [
+    { op: 'Conv', inputs: ['x', 'w'], outputs: ['t0'], attributes: [ints('pads', [1, 1, 1, 1])] },
+    { op: 'Relu', inputs: ['t0'], outputs: ['t1'] },
+    { op: 'MaxPool', inputs: ['t1'], outputs: ['t2'], attributes: [square] },
+    { op: 'AveragePool', inputs: ['t2'], outputs: ['t3'], attributes: [square] },
+    { op: 'Flatten', inputs: ['t3'], outputs: ['t4'] },
+    { op: 'Gemm', inputs: ['t4', 'heads'], outputs: ['y'] },
+  ];
+  const heads = floatTensor('heads', [16, 3], wave(48));
+  const model = encodeModel({
+    ...{ opset: 13, nodes, outputs: ['y'] },
+    initializers: [...initializers, heads],
+    inputs: [valueInfo('x', [3, 3, 4, 4])],
+  });
+  const { int8 } = holdsModel(model, { seed: 5, float: 2e-6 });
+  const table = int8.program.steps.flatMap(({ kernel }) => kernel.tables.filter(({ data }) => data.length >= 108));
+  expect(table.map(({ data }) => data.length)).toEqual([108]);
 });
