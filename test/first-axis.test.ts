@@ -111,6 +111,8 @@ test('images one after the other: every engine, every proof', () => {
     inputs: [valueInfo('x', [3, 3, 4, 4])],
   });
   const { int8 } = holdsModel(model, { seed: 5, float: 2e-6 });
-  const table = int8.program.steps.flatMap(({ kernel }) => kernel.tables.filter(({ data }) => data.length >= 108));
+  const table = int8.program.steps.flatMap(({ kernel }) =>
+    kernel.tables.filter(({ data }) => data.length >= 108),
+  );
   expect(table.map(({ data }) => data.length)).toEqual([108]);
 });

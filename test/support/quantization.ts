@@ -17,21 +17,23 @@ import { normalize, rmsNormalize } from '../../src/ir/ops/normalize-groups.ts';
 import { mean, sum } from '../../src/ir/ops/reductions.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { abs, constantsOf, f64, map, plus, times } from './float64.ts';
+import { mixBound } from './mixing-bounds.ts';
 import { difference, pairOf } from './pairs.ts';
 import type { IntegerStages } from './pipeline.ts';
 import { isFunction } from './rounding.ts';
 
 export const realOf = (graph: Graph<'int8'>, name: string, bytes: Uint8Array): Tensor => {
-  const { shape, quant } = graph.tensors.get(name)!;
+  // What has no grid stands for itself.
+  const { shape, quant = { scale: 1, zeroPoint: 0 } } = graph.tensors.get(name)!;
   return f64(
     shape,
-    Array.from(bytes, (q) => (q - quant!.zeroPoint) * quant!.scale),
+    Array.from(bytes, (q) => (q - quant.zeroPoint) * quant.scale),
   );
 };
 
 /** The float operator on these inputs, kept to what the output's grid can hold. */
 export function idealOf(graph: Graph<'int8'>, node: Node, inputs: readonly Tensor[]): Tensor {
-  const { scale, zeroPoint } = graph.tensors.get(node.outputs[0]!)!.quant!;
+  const { scale, zeroPoint } = graph.tensors.get(node.outputs[0]!)!.quant ?? { scale: 1, zeroPoint: 0 };
   const [lo, hi] = [-zeroPoint * scale, (255 - zeroPoint) * scale];
   const [y] = node.op.reference(node.attrs, operands(graph, node, inputs));
   return map(y!, (x) => Math.min(hi, Math.max(lo, x)));
@@ -81,6 +83,8 @@ export function quantizationBound(stages: IntegerStages, node: Node, inputs: rea
   if (is(node, conv) || is(node, linear))
     return macBound(stages, node, inputs[0]!, quants[0]!, output.quant!);
   if (is(node, avgPool)) return averageBound(node.quantized!, idealOf(integers, node, inputs));
+  const mixed = mixBound(integers, node, inputs, idealOf(integers, node, inputs));
+  if (mixed !== undefined) return mixed;
   const addsConstant = node.op.kind === 'add' && inputs.length < node.inputs.length;
   if (pairOf(node) !== undefined || addsConstant) return pairBound(integers, node, inputs);
   if (node.op.kind === 'add') return additionBound(inputs, quants, output.quant!);

@@ -221,7 +221,10 @@ const moves: Readonly<Record<string, Layer>> = {
     const index = shuffled(b, size).slice(0, b.draw.int(1, size));
     const shape = x.shape.with(axis, index.length);
     const strides = countOf(shape.slice(axis < 0 ? axis + shape.length + 1 : axis + 1));
-    const all = Array.from({ length: countOf(shape) }, (_, i) => index[Math.floor(i / strides) % index.length]!);
+    const all = Array.from(
+      { length: countOf(shape) },
+      (_, i) => index[Math.floor(i / strides) % index.length]!,
+    );
     const inputs = [x.name, b.ints(all, shape), b.floats(shape)];
     const reduction = b.opset < 18 || b.flag() === 1 ? 'none' : 'add';
     return b.node('ScatterElements', inputs, [int('axis', axis), text('reduction', reduction)]);

@@ -68,7 +68,7 @@ function parsed(code: number): Attrs {
  */
 export const cast: ImportedOp<Attrs> = {
   kind: 'cast',
-  restrictions: 'of activations to float32 and bool, and from bool; int8: from bytes and bool alone',
+  restrictions: 'of activations to float32 and bool, and from bool',
   onnx: {
     Cast: {
       since: 6,
