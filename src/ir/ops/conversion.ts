@@ -32,7 +32,11 @@ interface QuantizedConversion {
   readonly steps?: { readonly multiplier: number; readonly shift: number };
 }
 
-function quantized({ attrs, inputQuants, outputQuant }: QuantizeContext<ConversionAttrs>): QuantizedConversion {
+function quantized({
+  attrs,
+  inputQuants,
+  outputQuant,
+}: QuantizeContext<ConversionAttrs>): QuantizedConversion {
   if (inputQuants[0] !== undefined) return { zeroPoint: inputQuants[0].zeroPoint };
   if (attrs.to !== 'float32') return { zeroPoint: 0 };
   const { scale, zeroPoint } = outputQuant;
@@ -44,7 +48,11 @@ function quantized({ attrs, inputQuants, outputQuant }: QuantizeContext<Conversi
 /** Bounds beyond which all wider integers saturate: steps are 1 at least. */
 const far = 2 ** 30;
 
-const wideValue = (x: Expr, { multiplier, shift }: NonNullable<QuantizedConversion['steps']>, zeroPoint: number): Expr => {
+const wideValue = (
+  x: Expr,
+  { multiplier, shift }: NonNullable<QuantizedConversion['steps']>,
+  zeroPoint: number,
+): Expr => {
   const inside = call('clamp', 'i32', x, int(-far), int(far));
   const steps = call('requantize_single', 'i32', inside, int(multiplier), int(shift));
   return call('clamp', 'i32', add(steps, zeroPoint), int(0), int(255));

@@ -2,6 +2,7 @@ import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { argMax, argMin } from './arg-extreme.ts';
 import { div, mul, neg, sub } from './arithmetic.ts';
 import { attention } from './attention.ts';
+import { attentionOfHeads, rotaryEmbedding } from './attention-heads.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
@@ -100,6 +101,8 @@ const canonical: readonly CanonicalOp[] = [
 
 /** Those of the imported stage only. */
 const imported: readonly ImportedOp[] = [
+  attentionOfHeads,
+  rotaryEmbedding,
   cast,
   clipInputs,
   concat,

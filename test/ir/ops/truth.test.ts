@@ -234,15 +234,16 @@ test('softplus above a threshold, as PyTorch writes it, is one function; another
   expect([steps(20), steps(1)]).toEqual([1, 3]);
 });
 
-test.each([
-  ['real numbers made integers', FLOAT, INT32, /from float32 to int32/],
-])('%s: refused', (_, from, to, found) => {
-  const nodes = [
-    { ...node('Cast', ['x'], ['f']), attributes: [int('to', to)] },
-    node('Reshape', ['f', 's'], ['z']),
-  ];
-  const initializers = [intTensor('s', [2], [256, 1])];
-  const compiled = () => built('int8', { nodes, initializers, types: [['x', from]] });
-  expect(compiled).toThrow(InputError);
-  expect(compiled).toThrow(found);
-});
+test.each([['real numbers made integers', FLOAT, INT32, /from float32 to int32/]])(
+  '%s: refused',
+  (_, from, to, found) => {
+    const nodes = [
+      { ...node('Cast', ['x'], ['f']), attributes: [int('to', to)] },
+      node('Reshape', ['f', 's'], ['z']),
+    ];
+    const initializers = [intTensor('s', [2], [256, 1])];
+    const compiled = () => built('int8', { nodes, initializers, types: [['x', from]] });
+    expect(compiled).toThrow(InputError);
+    expect(compiled).toThrow(found);
+  },
+);
