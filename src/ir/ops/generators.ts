@@ -12,7 +12,7 @@ import {
   onConstants,
   requireModest,
   type Types,
-} from './common/on-constants.ts';
+} from './common/meanings.ts';
 
 /** The element type that an attribute names. @throws InputError for one that tensors here do not have */
 function typeIn(attributes: Attributes, name: string, otherwise: DType): DType {

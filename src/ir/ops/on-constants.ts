@@ -24,7 +24,7 @@ import {
   onConstants,
   requireModest,
   type Types,
-} from './common/on-constants.ts';
+} from './common/meanings.ts';
 import { comparison, logic } from './truth.ts';
 
 function numbersFrom(inputs: Inputs): Tensor {

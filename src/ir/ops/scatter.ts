@@ -6,8 +6,8 @@ import type { ImportedOp, NodeView, Replacement } from '../graph/op.ts';
 import { countOf, numbersFor, type Shape, showShape, stridesOf, type Tensor } from '../tensor.ts';
 import { add } from './add.ts';
 import { axisIn, constantOf, known, required } from './common/inputs.ts';
+import { type Attrs, type Inputs, type Meaning, onConstants, type Types } from './common/meanings.ts';
 import { asMove } from './common/moves.ts';
-import { type Attrs, type Inputs, type Meaning, onConstants, type Types } from './common/on-constants.ts';
 
 const reductions = ['none', 'add', 'mul', 'min', 'max'] as const;
 type Reduction = (typeof reductions)[number];
