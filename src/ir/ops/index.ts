@@ -7,6 +7,7 @@ import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
 import { choice } from './choice.ts';
+import { normalizer, scaler } from './classical.ts';
 import { clipInputs } from './clip-inputs.ts';
 import { concat } from './concat.ts';
 import { constant } from './constant.ts';
@@ -104,6 +105,8 @@ const imported: readonly ImportedOp[] = [
   attentionOfHeads,
   rotaryEmbedding,
   cast,
+  normalizer,
+  scaler,
   clipInputs,
   concat,
   constant,

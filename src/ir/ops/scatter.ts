@@ -201,11 +201,53 @@ const reverseSequence: Meaning = {
   },
 };
 
-/** ONNX GatherElements-11, 13; Scatter-9, ScatterElements-11, 13, 16, 18; ScatterND-11, 13, 16, 18; ReverseSequence-10. */
+/** What is kept where a condition holds, along an axis or, without one, of all elements in a row. */
+function compressed(
+  types: Types,
+  attributes: Attributes,
+): { readonly shape: Shape; readonly from: Int32Array } {
+  const x = required(types, 0, 'input');
+  const condition = must(constantOf(required(types, 1, 'condition'), 'condition'), 'a condition');
+  const given = attributes.get('axis', 'int');
+  const own = given === undefined ? [countOf(x.shape)] : x.shape;
+  const axis = axisIn(given ?? 0, own.length);
+  const kept = Array.from(condition.data.keys()).filter((i) => at(condition.data, i) !== 0);
+  if (kept.some((i) => i >= at(own, axis)))
+    throw complain(`a condition of ${condition.data.length}`, `${at(own, axis)} at most`);
+  const [shape, strides] = [own.with(axis, kept.length), stridesOf(own)];
+  const from = stridedIndex(0, shape, strides.with(axis, 0));
+  const inner = countOf(shape.slice(axis + 1));
+  const along = (i: number): number => at(kept, Math.floor(i / inner) % kept.length);
+  return { shape, from: from.map((place, i) => place + along(i) * at(strides, axis)) };
+}
+
+const compress: Meaning = {
+  type: 'Compress',
+  since: 9,
+  restrictions: 'a constant condition',
+  infer: (types, attributes) => [
+    { dtype: required(types, 0, 'input').dtype, shape: compressed(types, attributes).shape },
+  ],
+  value(inputs, attributes) {
+    const x = required(inputs, 0, 'input');
+    const { shape, from } = compressed(inputs.map(known), attributes);
+    return {
+      dtype: x.dtype,
+      shape,
+      data: numbersFor(x.dtype, from.length).map((_, i) => at(x.data, at(from, i))),
+    };
+  },
+  canonicalize: (node) => [
+    asMove(node, 'Compress', taken(0, compressed(node.inputTypes, node.attrs.attributes).from)),
+  ],
+};
+
+/** ONNX Compress-9, 11; GatherElements-11, 13; Scatter-9, ScatterElements-11, 13, 16, 18; ScatterND-11, 13, 16, 18; ReverseSequence-10. */
 export const scatters: readonly ImportedOp<Attrs>[] = [
   gatherElements,
   scatter('ScatterND', 11, placesOfSlices),
   scatter('ScatterElements', 11, placesAlong),
   scatter('Scatter', 9, placesAlong),
   reverseSequence,
+  compress,
 ].map(onConstants);

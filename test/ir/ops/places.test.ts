@@ -138,6 +138,18 @@ const cases: readonly Case[] = [
       }),
   },
   {
+    title: 'Compress along axis 1',
+    node: { op: 'Compress', inputs: ['a', 'i'], attributes: [int('axis', 1)] },
+    constants: [{ name: 'i', dims: [5], dataType: 9, int32Data: [0, 1, 1, 0, 1] }],
+    meaning: (a) => [0, 1, 2, 3].flatMap((row) => [1, 2, 4].map((column) => get(a, row, column))),
+  },
+  {
+    title: 'Compress of all elements',
+    node: { op: 'Compress', inputs: ['a', 'i'] },
+    constants: [{ name: 'i', dims: [9], dataType: 9, int32Data: [1, 0, 0, 1, 0, 0, 0, 1, 1] }],
+    meaning: (a) => [0, 3, 7, 8].map((i) => a[i]!),
+  },
+  {
     title: 'ReduceLogSum',
     node: { op: 'ReduceLogSum', inputs: ['e'], attributes: [int('keepdims', 0)] },
     constants: [],
