@@ -209,6 +209,26 @@ export function choiceOracle({ constants, sums }: Chosen, x: readonly Bytes[], s
   });
 }
 
+/** The index of the largest along the last axis, the first of equal ones. */
+export function firstLargest(axis: number, x: Bytes, shape: Shape): Bytes {
+  const size = x.shape[axis]!;
+  return {
+    shape,
+    data: Uint8Array.from({ length: countOf(shape) }, (_, i) => {
+      const row = [...x.data.subarray(i * size, (i + 1) * size)];
+      return row.indexOf(Math.max(...row));
+    }),
+  };
+}
+
+export function embeddingOracle(rows: readonly number[], { data }: Bytes, shape: Shape): Bytes {
+  const width = shape.at(-1)!;
+  return {
+    shape,
+    data: Uint8Array.from([...data].flatMap((row) => rows.slice(row * width, (row + 1) * width))),
+  };
+}
+
 /** All states of steps one after the other, of one sample, as bytes. */
 export function recurrentOracle(
   cell: Cell,

@@ -3,6 +3,7 @@
 import type { Graph, Node } from '../../src/ir/graph/graph.ts';
 import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
 import type { QuantizedAdd } from '../../src/ir/ops/add.ts';
+import type { ArgExtremeAttrs } from '../../src/ir/ops/arg-extreme.ts';
 import type { QuantizedAttention } from '../../src/ir/ops/attention.ts';
 import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import type { Lookup } from '../../src/ir/ops/common/pointwise.ts';
@@ -31,6 +32,8 @@ import {
   attentionOracle,
   choiceOracle,
   comparisonOracle,
+  embeddingOracle,
+  firstLargest,
   logicOracle,
   matricesOracle,
   recurrentOracle,
@@ -104,6 +107,9 @@ const meanings: Readonly<Record<string, Meaning>> = {
   logic: (n, inputs, _gridOf, shape) =>
     logicOracle((n.attrs as LogicAttrs).how, n.quantized as never, inputs, shape),
   choice: (n, inputs, _gridOf, shape) => choiceOracle(n.quantized as never, inputs, shape),
+  argMax: (n, [x], _gridOf, shape) => firstLargest((n.attrs as ArgExtremeAttrs).axis, x!, shape),
+  embedding: (n, [x], _gridOf, shape) =>
+    embeddingOracle((n.quantized as { readonly data: readonly number[] }).data, x!, shape),
   // Zeros and ones stand for themselves.
   conversion: (_n, [x]) => x!,
   ...Object.fromEntries(

@@ -1,10 +1,12 @@
 /** How far operators that mix elements, or choose among them, may be off: in float (`mixError`), and in 8 bits (`mixBound`). */
 import { broadcastTo } from '../../src/ir/geometry/broadcast.ts';
 import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
+import { argMax } from '../../src/ir/ops/arg-extreme.ts';
 import { attention } from '../../src/ir/ops/attention.ts';
 import { choice } from '../../src/ir/ops/choice.ts';
 import { multiplied } from '../../src/ir/ops/common/stacked-product.ts';
 import { conversion } from '../../src/ir/ops/conversion.ts';
+import { embedding } from '../../src/ir/ops/embedding.ts';
 import { matrices } from '../../src/ir/ops/matrices.ts';
 import { gru, lstm, rnn } from '../../src/ir/ops/recurrent.ts';
 import { type QuantizedResample, resample } from '../../src/ir/ops/resample.ts';
@@ -92,6 +94,10 @@ export function mixError(at: Off, unit: number): Tensor | undefined {
   if (is(node, logic))
     return map(result, (_, i) => Math.max(...moved.map((t) => (t === undefined ? 0 : t.data[i]!))));
   if (is(node, conversion)) return moved[0]!;
+  // Any index, and so any row, where the numbers may change their order at all.
+  if (is(node, argMax))
+    return map(result, () => (most(moved[0]!) > 0 ? inputs[0]!.shape[node.attrs.axis]! : 0));
+  if (is(node, embedding)) return map(result, () => (most(moved[0]!) > 0 ? 2 * most(inputs[1]!) : 0));
   return isRecurrent(node) ? map(result, () => (most(moved[0]!) + unit > 0 ? anyState : 0)) : undefined;
 }
 
@@ -128,6 +134,7 @@ export function mixBound(
   }
   // A constant is rounded to the output's grid, or cut off where that does not reach.
   if (is(node, choice)) return map(ideal, () => scale * 0.53);
-  if (is(node, logic) || is(node, conversion)) return zeros(ideal);
+  if (is(node, embedding)) return rounding(0);
+  if (is(node, logic) || is(node, conversion) || is(node, argMax)) return zeros(ideal);
   return isRecurrent(node) ? map(ideal, () => anyState) : undefined;
 }

@@ -5,6 +5,7 @@ import type { WindowAttrs } from '../../src/ir/geometry/window.ts';
 import type { AnyNode, Graph, TensorInfo } from '../../src/ir/graph/graph.ts';
 import type { OpDef } from '../../src/ir/graph/op.ts';
 import { add } from '../../src/ir/ops/add.ts';
+import { argMax } from '../../src/ir/ops/arg-extreme.ts';
 import { mul } from '../../src/ir/ops/arithmetic.ts';
 import { attention } from '../../src/ir/ops/attention.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
@@ -15,6 +16,7 @@ import type { RecurrentAttrs } from '../../src/ir/ops/common/recurrent-cells.ts'
 import { concat } from '../../src/ir/ops/concat.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
 import { conversion } from '../../src/ir/ops/conversion.ts';
+import { embedding } from '../../src/ir/ops/embedding.ts';
 import { flatten } from '../../src/ir/ops/flatten.ts';
 import { gather } from '../../src/ir/ops/gather.ts';
 import { globalAvgPool } from '../../src/ir/ops/global-pools.ts';
@@ -454,6 +456,9 @@ class Builder {
       case 'truth':
         this.#compute(conversion, { from: 'bool', to: 'float32' }, [this.#condition(draw)]);
         break;
+      case 'words':
+        this.#words(draw);
+        break;
       case 'lstm':
       case 'gru':
       case 'rnn':
@@ -511,6 +516,16 @@ class Builder {
     this.#push(transpose, { perm }, [x]);
     if (attends) this.#compute(attention, { gain: 1 / Math.sqrt(depth) }, [x, this.at, x]);
     else this.#compute(matrices, {}, [x, this.at]);
+  }
+
+  /** Rows of a table, by the index of the largest of each row. */
+  #words(draw: Draw): void {
+    const rank = this.shape.length;
+    const count = this.shape.at(-1)!;
+    this.#compute(argMax, { axis: rank - 1, keepDims: rank === 2, last: false }, [this.at]);
+    const shape = [count, draw.int(1, 3)];
+    const table = this.#constant(shape, draw.floats(countOf(shape), -1, 1));
+    this.#compute(embedding, {}, [this.at, table]);
   }
 
   /** Rows as steps; a bounded input, and what is bounded behind it, are of 8 bits. */

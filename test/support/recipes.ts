@@ -128,6 +128,7 @@ export const mixes = [
   'attention',
   'choice',
   'truth',
+  'words',
   'lstm',
   'gru',
   'rnn',
