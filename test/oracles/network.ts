@@ -3,23 +3,43 @@
 import type { Graph, Node } from '../../src/ir/graph/graph.ts';
 import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
 import type { QuantizedAdd } from '../../src/ir/ops/add.ts';
+import type { ArgExtremeAttrs } from '../../src/ir/ops/arg-extreme.ts';
+import type { QuantizedAttention } from '../../src/ir/ops/attention.ts';
 import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import type { Lookup } from '../../src/ir/ops/common/pointwise.ts';
+import type { QuantizedRecurrent } from '../../src/ir/ops/common/quantized-recurrent.ts';
+import type { RecurrentAttrs } from '../../src/ir/ops/common/recurrent-cells.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
 import type { QuantizedNormalization } from '../../src/ir/ops/kernels/group-norm.ts';
 import type { ShiftedSum } from '../../src/ir/ops/kernels/shifted-sum.ts';
+import type { QuantizedMatrices } from '../../src/ir/ops/matrices.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
 import type { MoveAttrs, QuantizedMove } from '../../src/ir/ops/move.ts';
 import type { NormalizeAttrs } from '../../src/ir/ops/normalize-groups.ts';
 import type { ReduceAttrs } from '../../src/ir/ops/reduce.ts';
+import type { QuantizedResample, ResampleAttrs } from '../../src/ir/ops/resample.ts';
 import type { ReshapeAttrs } from '../../src/ir/ops/reshape.ts';
+import type { QuantizedRunningSum, RunningSumAttrs } from '../../src/ir/ops/running-sum.ts';
 import type { QuantizedSoftmax, SoftmaxAttrs } from '../../src/ir/ops/softmax.ts';
 import type { TransposeAttrs } from '../../src/ir/ops/transpose.ts';
+import type { ComparisonAttrs, LogicAttrs } from '../../src/ir/ops/truth.ts';
 import { realSamples } from '../support/functions.ts';
 import { pairOf, pairSamples } from '../support/pairs.ts';
 import { extremeOracle, normalizeOracle, sumOracle } from './along.ts';
 import type { Grid } from './cmsis-nn.ts';
+import {
+  attentionOracle,
+  choiceOracle,
+  comparisonOracle,
+  embeddingOracle,
+  firstLargest,
+  logicOracle,
+  matricesOracle,
+  recurrentOracle,
+  resampleOracle,
+  runningSumOracle,
+} from './mixing.ts';
 import {
   addOracle,
   avgPoolOracle,
@@ -73,6 +93,29 @@ const meanings: Readonly<Record<string, Meaning>> = {
   avgPool: (n, [x]) => avgPoolOracle(n.attrs as PoolAttrs, n.quantized as QuantizedAverage, x!),
   softmax: (n, [x]) =>
     softmaxOracle((n.attrs as SoftmaxAttrs).axis, (n.quantized as QuantizedSoftmax).inputScale, x!),
+  resample: (n, [x], _gridOf, shape) =>
+    resampleOracle(n.attrs as ResampleAttrs, n.quantized as QuantizedResample, x!, shape),
+  runningSum: (n, [x]) =>
+    runningSumOracle(n.attrs as RunningSumAttrs, n.quantized as QuantizedRunningSum, x!),
+  matrices: (n, inputs, _gridOf, shape) => matricesOracle(n.quantized as QuantizedMatrices, inputs, shape),
+  attention: (n, inputs, _gridOf, shape) => attentionOracle(n.quantized as QuantizedAttention, inputs, shape),
+  comparison: (n, inputs, _gridOf, shape) =>
+    comparisonOracle((n.attrs as ComparisonAttrs).how, n.quantized as never, inputs, shape),
+  logic: (n, inputs, _gridOf, shape) =>
+    logicOracle((n.attrs as LogicAttrs).how, n.quantized as never, inputs, shape),
+  choice: (n, inputs, _gridOf, shape) => choiceOracle(n.quantized as never, inputs, shape),
+  argMax: (n, [x], _gridOf, shape) => firstLargest((n.attrs as ArgExtremeAttrs).axis, x!, shape),
+  embedding: (n, [x], _gridOf, shape) =>
+    embeddingOracle((n.quantized as { readonly data: readonly number[] }).data, x!, shape),
+  // Zeros and ones stand for themselves.
+  conversion: (_n, [x]) => x!,
+  ...Object.fromEntries(
+    (['lstm', 'gru', 'rnn'] as const).map((cell): [string, Meaning] => [
+      cell,
+      (n, [x], _gridOf, shape) =>
+        recurrentOracle(cell, n.attrs as RecurrentAttrs, n.quantized as QuantizedRecurrent, x!, shape),
+    ]),
+  ),
   move: (n, inputs) => moveOracle(n.attrs as MoveAttrs, n.quantized as QuantizedMove, inputs),
   ...Object.fromEntries(realSamples.map(({ op }) => [op.kind, lookedUp])),
   line: lookedUp,

@@ -3,6 +3,7 @@
 import { type CompileOptions, compile } from '../../src/compile.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
+import { elemBytes } from '../../src/ir/kernel/kernel.ts';
 import { dense8 } from '../../src/ir/kernel/weight-format.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
@@ -21,6 +22,7 @@ import { factsOf, outputSlot, requireProved, requireSound, rowMajor, simulated }
 import { networkOf, samplesOf } from './networks.ts';
 import {
   assembled,
+  bitsFor,
   built,
   byteInputs,
   floatStages,
@@ -212,7 +214,8 @@ const emptyInfo = { command: '', version: '', hash: '', golden: [] } as const;
 const filesOf = (program: Program): string => JSON.stringify([...emitC(program, emptyInfo)]);
 
 export function optionsOf(recipe: Recipe): CompileOptions {
-  const { normalization } = floatStages(recipe);
+  const stages = floatStages(recipe);
+  const { normalization } = stages;
   const real = samplesOf(recipe, sampleCount);
   const inputs =
     normalization === undefined
@@ -229,7 +232,7 @@ export function optionsOf(recipe: Recipe): CompileOptions {
     arith: recipe.arith,
     requant: recipe.mode,
     calibrationMethod: recipe.method,
-    weightBits: recipe.bits,
+    weightBits: bitsFor(recipe, stages),
     biasCorrection: recipe.correction,
     plan: recipe.plan,
     calibration: { inputs, ...(normalization === undefined ? {} : { raw: normalization }) },
@@ -269,7 +272,7 @@ function observedFloats(program: Program, output: string, outcome: Outcome): Map
   const values = new Map([[output, f64(last.shape, decodeSlot(last, outcome.output))]]);
   outcome.arenas.forEach((arena, step) => {
     const slot = outputSlot(program, step);
-    const bytes = arena.subarray(slot.address, slot.address + 4 * slot.length);
+    const bytes = arena.subarray(slot.address, slot.address + elemBytes[slot.elem] * slot.length);
     if (slot !== last) values.set(slot.name, f64(slot.shape, decodeSlot(slot, bytes)));
   });
   return values;

@@ -4,6 +4,7 @@ import { needsRounding, roundWeights } from '../../src/compress/round/round-weig
 import { fits } from '../../src/ir/formats/index.ts';
 import { verifyGraph } from '../../src/ir/graph/check.ts';
 import type { Graph, Node, Stage } from '../../src/ir/graph/graph.ts';
+import type { WeightBits } from '../../src/ir/graph/op.ts';
 import type { Requant } from '../../src/ir/integers/requant.ts';
 import type { Quant } from '../../src/ir/kernel/stored.ts';
 import { dense8, formatName } from '../../src/ir/kernel/weight-format.ts';
@@ -83,9 +84,14 @@ export function floatStages(recipe: Recipe): FloatStages {
 
 const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 
+/** Few bits are rounded with gradients, which not all operators have. */
+export const bitsFor = ({ bits }: Recipe, { settled }: FloatStages): WeightBits =>
+  settled.nodes.some(({ op }) => op.gradient === 'none') ? 8 : bits;
+
 export function integerStages(recipe: Recipe): IntegerStages {
   const stages = floatStages(recipe);
-  const bitsOf = () => recipe.bits;
+  const bits = bitsFor(recipe, stages);
+  const bitsOf = () => bits;
   const constants = verified(settleConstants(stages.samples).run(stages.settled));
   const live = verified(dropDeadChannels.run(constants));
   const { graph: rounded, weightSteps } = needsRounding(live, { bitsOf }, recipe.mode)
@@ -95,7 +101,7 @@ export function integerStages(recipe: Recipe): IntegerStages {
   const calibration = calibrate(fused, stages.samples, recipe.method);
   const pass = quantize(calibration, {
     mode: recipe.mode,
-    weightBits: recipe.bits,
+    weightBits: bits,
     weightSteps,
     biasCorrection: recipe.correction,
     ...(stages.normalization === undefined ? {} : { input: rawQuant }),

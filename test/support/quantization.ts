@@ -17,6 +17,7 @@ import { normalize, rmsNormalize } from '../../src/ir/ops/normalize-groups.ts';
 import { mean, sum } from '../../src/ir/ops/reductions.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { abs, constantsOf, f64, map, plus, times } from './float64.ts';
+import { mixBound } from './mixing-bounds.ts';
 import { difference, pairOf } from './pairs.ts';
 import type { IntegerStages } from './pipeline.ts';
 import { isFunction } from './rounding.ts';
@@ -25,7 +26,9 @@ type Info = TensorInfo<'int8'>;
 
 /** The grid of each row-major element. */
 function gridsIn({ quant, shape }: Info): (element: number) => ChannelGrid {
-  const { channels = [quant!] } = quant!;
+  // Integers stand for themselves.
+  const whole = quant ?? { scale: 1, zeroPoint: 0 };
+  const { channels = [whole] } = whole;
   const each = shape.reduce((n, size) => n * size, 1) / channels.length;
   return (element) => channels[Math.floor(element / each)]!;
 }
@@ -95,6 +98,8 @@ export function quantizationBound(stages: IntegerStages, node: Node, inputs: rea
   if (is(node, conv) || is(node, linear))
     return macBound(stages, node, inputs[0]!, quants[0]!, output.quant!);
   if (is(node, avgPool)) return averageBound(node.quantized!, idealOf(integers, node, inputs), steps);
+  const mixed = mixBound(integers, node, inputs, idealOf(integers, node, inputs));
+  if (mixed !== undefined) return mixed;
   const addsConstant = node.op.kind === 'add' && inputs.length < node.inputs.length;
   if (pairOf(node) !== undefined || addsConstant) return pairBound(integers, node, inputs);
   if (node.op.kind === 'add') return additionBound(inputs, quants, steps);

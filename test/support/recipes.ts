@@ -100,6 +100,13 @@ export type LayerRecipe =
     }
   /** Which of `gentleSamples`. */
   | { readonly kind: 'pointwise'; readonly of: number }
+  /** What mixes elements, or chooses among them. */
+  | {
+      readonly kind: 'mix';
+      readonly of: (typeof mixes)[number];
+      readonly turn: number;
+      readonly seed: number;
+    }
   | {
       readonly kind: 'move';
       readonly of: (typeof moves)[number];
@@ -112,6 +119,20 @@ export const along = ['mean', 'sum', 'largest', 'smallest', 'normalize', 'rms'] 
 
 /** What puts elements elsewhere, along one axis. */
 export const moves = ['slice', 'pad', 'join', 'pick'] as const;
+
+/** What mixes the elements along axes, or chooses among them. */
+export const mixes = [
+  'resize',
+  'runningSum',
+  'matrices',
+  'attention',
+  'choice',
+  'truth',
+  'words',
+  'lstm',
+  'gru',
+  'rnn',
+] as const;
 
 export interface Recipe {
   /** Without the batch: [features], [channels, width] or [channels, height, width]. */
@@ -264,6 +285,15 @@ const layer: fc.Arbitrary<LayerRecipe> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('along'),
       of: fc.constantFrom(...along),
+      turn: fc.nat({ max: 5 }),
+      seed,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('mix'),
+      of: fc.constantFrom(...mixes),
       turn: fc.nat({ max: 5 }),
       seed,
     }),

@@ -29,7 +29,12 @@ const names = [
 ] as const;
 
 const held: ReadonlyMap<string, DType> = new Map(
-  (['float32', 'float64', 'int64', 'int32', 'int16', 'int8', 'uint8', 'bool'] as const).map((t) => [t, t]),
+  (
+    [
+      ...(['float32', 'float64', 'bool'] as const),
+      ...(['int64', 'int32', 'int16', 'int8', 'uint64', 'uint32', 'uint16', 'uint8'] as const),
+    ] as const
+  ).map((t) => [t, t]),
 );
 
 export const onnxTypeName = (code: number): string => names[code] ?? `element type ${code}`;

@@ -10,9 +10,11 @@ import type { Tensor } from '../tensor.ts';
 import { branchOf, type Call, Flattener } from './calls.ts';
 import { Declarations, type Sizes, uniqueNames } from './declarations.ts';
 import { functionsOf } from './functions.ts';
+import { alignment } from './legacy.ts';
 import { metadataIn } from './metadata.ts';
 import { type Decoded, decodeNode, obstacleAt, undecided } from './nodes.ts';
 import {
+  attributeType,
   decodeModel,
   type GraphProto,
   isDefaultDomain,
@@ -49,6 +51,8 @@ interface Draft {
   readonly obstacles: Obstacle[];
   /** Tensors of which nothing is known for an obstacle before them. */
   readonly unknown: Set<string>;
+  /** Element types of the inputs, by name. */
+  readonly codes: Map<string, number>;
   /** Element types of 16-bit floats that were met. */
   readonly halves: Set<string>;
 }
@@ -83,6 +87,7 @@ function graphOf(
     nodes: [],
     obstacles: [],
     unknown: new Set(),
+    codes: new Map(),
     halves: new Set(),
   };
   const outputs = listOf(graph.output).map(({ name }) => textOf(name));
@@ -90,6 +95,7 @@ function graphOf(
   const declared = new Declarations(inputs, sizes);
   for (const info of inputs) {
     draft.tensors.set(textOf(info.name), declared.typeOf(info));
+    draft.codes.set(textOf(info.name), numberOf(info.type?.tensorType?.elemType));
     noteType(draft, numberOf(info.type?.tensorType?.elemType));
   }
   const read = readAll(draft, flattener.ofModel(graph, opset, metadataIn(bytes)), outputs);
@@ -203,7 +209,7 @@ function readAll(draft: Draft, calls: readonly Call[], wanted: readonly string[]
     const condition = isBranch ? infoOf(draft, call.inputs[0] ?? '')?.constant : undefined;
     if (condition !== undefined) readBranch(draft, call, condition.data[0] !== 0, outputs);
     else if (isBranch) add(draft, call, undecided(call, isUnknown(draft, call)), outputs);
-    else add(draft, call, decodeNode(call, draft.external), outputs);
+    else addCall(draft, typed(draft, call), outputs);
   }
   for (const name of needed) infoOf(draft, name);
   return needed;
@@ -215,10 +221,25 @@ const castOf = (call: Call): number => numberOf(call.attributes.find(({ name }) 
 const isUnknown = ({ unknown }: Draft, { inputs, captured }: Call): boolean =>
   [...inputs, ...captured].some((name) => unknown.has(name));
 
+/** A CastLike with the type that it makes where that is one of 16 bits, which tensors here do not tell. */
+function typed({ initializers, codes }: Draft, call: Call): Call {
+  const like = call.inputs[1] ?? '';
+  const code = initializers.get(like)?.code ?? codes.get(like);
+  if (call.type !== 'CastLike' || call.domain !== '' || code === undefined) return call;
+  return { ...call, attributes: [{ name: 'to', type: attributeType.INT, i: code }] };
+}
+
+function addCall(draft: Draft, call: Call, outputs: number): void {
+  const legacy = alignment(call);
+  if (legacy !== undefined) add(draft, call, legacy.before, 1);
+  const now = legacy?.call ?? call;
+  add(draft, now, decodeNode(now, draft.external), outputs);
+}
+
 /** Outputs that the operator does not make here are left out where they are behind the last that is read. */
 function add(draft: Draft, call: Call, { node, obstacle }: Decoded, needed: number): void {
   if (obstacle !== undefined) draft.obstacles.push(obstacle);
-  if (call.type === 'Cast') noteType(draft, castOf(call));
+  if (/^Cast(Like)?$/.test(call.type)) noteType(draft, castOf(call));
   const { found, error } = attempt(() => outputsOf(node, (name) => infoOf(draft, name), needed));
   if (error !== undefined) draft.obstacles.push(obstacleAt(call, 'shape', error));
   const behind = obstacle !== undefined || error !== undefined || isUnknown(draft, call);

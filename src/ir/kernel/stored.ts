@@ -83,6 +83,9 @@ export function elemOfType(dtype: DType): Elem | undefined {
     case 'bool':
       return 'u8';
     case 'float64':
+    case 'uint64':
+    case 'uint32':
+    case 'uint16':
       return undefined;
     default:
       return dtype satisfies never;

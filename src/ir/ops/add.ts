@@ -9,7 +9,7 @@ import type { Quant } from '../kernel/stored.ts';
 import { sameShape } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
 import { depthwise } from './common/depthwise.ts';
-import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
+import { inferPair, pairwise } from './common/elementwise.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import {
   bytesOf,
@@ -127,19 +127,10 @@ function mapOf({
   return { gain: shift.map(() => gain), shift, ...(clamp === undefined ? {} : { clamp }) };
 }
 
-/** a + b, clamped, with ONNX broadcasting. ONNX Add-1, 6 (no axis), 7, 13, 14. */
+/** a + b, clamped, with ONNX broadcasting. ONNX Add-1, 6, 7, 13, 14. */
 export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   kind: 'add',
-  onnx: {
-    Add: {
-      since: 1,
-      upTo: newestOpset,
-      parse(node) {
-        checkLegacyBroadcast(node);
-        return {};
-      },
-    },
-  },
+  onnx: { Add: { since: 1, upTo: newestOpset, parse: () => ({}) } },
   infer: (_attrs, inputs) => inferPair(inputs),
   reference({ clamp, minus }, inputs) {
     const { lo, hi } = clamp ?? { lo: Number.NEGATIVE_INFINITY, hi: Number.POSITIVE_INFINITY };

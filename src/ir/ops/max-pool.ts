@@ -8,14 +8,13 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { spatialOrder } from '../kernel/memory-order.ts';
 import { channelCount } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
-import { newestOpset, required } from './common/inputs.ts';
+import { required } from './common/inputs.ts';
 import { padded } from './common/padding.ts';
 import {
   explicitMaxPool,
   inferPool,
   type PoolAttrs,
   type PoolChannel,
-  parsePool,
   poolAxes,
   poolPlane,
   poolTensor,
@@ -59,12 +58,9 @@ export function largestOf(steps: Steps, attrs: PoolAttrs, image: Value): Value {
 
 /**
  * Largest element of each window. x[N,C,spatial...], 1 to 3 spatial axes; padding never wins.
- * ONNX MaxPool-1, 8, 10, 11, 12, 22 without the Indices output.
  */
 export const maxPool: CanonicalOp<PoolAttrs> = {
   kind: 'maxPool',
-  restrictions: 'one or two spatial axes; the first output alone',
-  onnx: { MaxPool: { since: 1, upTo: newestOpset, parse: parsePool } },
   infer: inferPool,
   reference: (attrs, inputs) => [
     poolTensor(attrs, required(inputs, 0, 'X'), Number.NEGATIVE_INFINITY, maxOfTaps),

@@ -32,7 +32,10 @@ export const bytesOf = ({ inputTypes }: ScaleContext<unknown>, grids: readonly Q
   inputTypes.map((type, i): Tensor | undefined => {
     if (type?.constant === undefined) return undefined;
     const { scale, zeroPoint } = at(grids, i);
-    const bytes = Uint8Array.from(type.constant.data, (x) => Math.round(x / scale) + zeroPoint);
+    // The end of a range whose 0 was rounded up is half a step beyond the last byte.
+    const bytes = Uint8Array.from(type.constant.data, (x) =>
+      Math.max(0, Math.min(255, Math.round(x / scale) + zeroPoint)),
+    );
     return { dtype: 'uint8', shape: type.shape, data: bytes };
   });
 
