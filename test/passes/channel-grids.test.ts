@@ -139,8 +139,8 @@ test.each(['Add', 'Concat'] as const)(
     if (assembled.stage !== 'int8') throw new Error('an int8 graph');
     expect(assembled.tensors.get('j')!.quant!.channels).toHaveLength(join === 'Add' ? 6 : 12);
     expect(sqnr).toBeGreaterThan(30);
-  // With one grid for all of them.
-  expect(int8Error(model, inputs, { requant: 'ort-float' }).sqnr).toBeLessThan(20);
+    // With one grid for all of them.
+    expect(int8Error(model, inputs, { requant: 'ort-float' }).sqnr).toBeLessThan(20);
     // Where the numbers go in the wrong channel's unit, a layer is far from the float network's.
     const errors = layerErrors(compiled, measure(compiled, inputs.slice(32, 40)));
     for (const { sqnr: own, tensor } of errors) expect(own, tensor).toBeGreaterThan(30);
@@ -173,5 +173,6 @@ test('random networks have them where operators of all kinds read and make them'
       if ([...inputs, ...outputs].some((name) => tensors.get(name)?.quant?.channels !== undefined))
         found.set(op.kind, (found.get(op.kind) ?? 0) + 1);
   }
-  for (const kind of ['conv', 'linear', 'reshape', 'add']) expect(found.get(kind) ?? 0, kind).toBeGreaterThan(2);
+  for (const kind of ['conv', 'linear', 'reshape', 'add'])
+    expect(found.get(kind) ?? 0, kind).toBeGreaterThan(2);
 });
