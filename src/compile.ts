@@ -16,6 +16,7 @@ import type { Quant } from './ir/kernel/stored.ts';
 import { countOf, sameShape } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
 import type { Build, Judging } from './judge/build.ts';
+import { type ActivationBits, wideTensors } from './passes/activation-bits.ts';
 import { type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import { dropDeadChannels } from './passes/channels/drop-dead-channels.ts';
@@ -76,6 +77,8 @@ export interface CompileOptions {
   /** The weights are on grids of `weightBits` already, by training: they are not rounded again. */
   readonly rounded?: boolean;
   readonly biasCorrection?: boolean;
+  /** Which activations have 16 bits. Absent: `auto`. */
+  readonly activationBits?: ActivationBits;
   /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each. */
   readonly formats?: FormatOptions;
   readonly plan?: PlanStrategy;
@@ -222,13 +225,16 @@ export function compileFused(
   const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
     options.onProgress?.('calibrating', done, total),
   );
+  const fixedInput = rawOf(options) !== undefined || made.grids !== undefined;
+  const wide = wideTensors(graph, calibration, inputs, options.activationBits ?? 'auto');
   const pass = quantize(calibration, {
+    wide,
     mode: common.requant,
     weightBits: options.weightBits ?? 8,
     weightSteps,
     codebooks,
     biasCorrection: options.biasCorrection ?? true,
-    ...(rawOf(options) === undefined && made.grids === undefined ? {} : { input: rawQuant }),
+    ...(fixedInput ? { input: rawQuant } : {}),
   });
   const integers = step.run(foldTables, step.run(pass, graph));
   const chosen = formatsFor(integers, options);

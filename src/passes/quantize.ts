@@ -31,6 +31,8 @@ export interface QuantizeOptions {
   readonly biasCorrection: boolean;
   /** The network's input arrives as raw bytes on this scale; undefined: its calibrated range. */
   readonly input?: Quant;
+  /** Tensors of 16 bits. */
+  readonly wide?: { has(tensor: string): boolean };
 }
 
 export function quantize(calibration: Calibration, options: QuantizeOptions): Pass<'float', 'int8'> {
@@ -58,9 +60,11 @@ function quantizeGraph(
       );
     return withCheapZero(holding(range, [...heldBeside(graph, name), ...(joined ? [0] : [])]));
   };
+  const bitsFor = (name: string): 16 | undefined => (options.wide?.has(name) ? 16 : undefined);
+  const outputBits = (name: string) => (bitsFor(name) === 16 ? { outputBits: 16 as const } : {});
   for (const input of graph.inputs)
     if (isReal(graph, input))
-      quants.set(input, options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input)));
+      quants.set(input, options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input), bitsFor(input)));
   const nodes = graph.nodes.map(
     (node): Node =>
       locate(`node '${node.name}'`, () => {
@@ -71,11 +75,14 @@ function quantizeGraph(
           ...weightsFor(node, options),
           inputQuants: node.inputs.map((name) => quants.get(name)),
           range: rangeOf(made),
+          ...outputBits(made),
         };
         const outputQuants = node.outputs.map((name, i) => {
           if (name === '' || !isReal(graph, name)) return undefined;
-          const own = { ...scale, range: rangeOf(name) };
-          return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range);
+          const own = { ...scale, range: rangeOf(name), ...outputBits(name) };
+          return (
+            wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range, bitsFor(name))
+          );
         });
         node.outputs.forEach((name, i) => {
           const quant = outputQuants[i];

@@ -151,10 +151,11 @@ export const clipOracle = (q: AffineSum, { shape, data }: Bytes): Bytes => ({
 });
 
 /** A function of one byte, as it is stored. */
-export const lookupOracle = ({ table }: Lookup, { shape, data }: Bytes): Bytes => ({
-  shape,
-  data: data.map((byte) => table[byte]!),
-});
+export function lookupOracle(q: Lookup, { shape, data }: Bytes): Bytes {
+  if (!('table' in q)) throw new Error('a function of 16 bits');
+  const { table } = q;
+  return { shape, data: data.map((byte) => table[byte]!) };
+}
 
 /** What is filled, and over it each piece, axis by axis. */
 export function moveOracle(

@@ -66,10 +66,11 @@ export function withCheapZero(range: Range): Range {
 const farthest = 2 ** 22;
 
 /**
- * The affine 8-bit grid of a range. Where the range holds 0, 0 is stored exactly, and the zero point is in 0..255;
+ * The affine 8-bit grid of a range, or that of 16 bits around 0. Where the range holds 0, 0 is stored exactly, and the zero point is in 0..255;
  * else it is any integer, of at most 2^22.
  */
-export function quantOf({ lo, hi }: Range): Quant {
+export function quantOf({ lo, hi }: Range, bits?: 16): Quant {
+  if (bits === 16) return { scale: (Math.max(-lo, hi) || 1) / 32767, zeroPoint: 0, bits };
   // A range of nothing but zeros can have any scale.
   if (lo === 0 && hi === 0) return { scale: 1 / 255, zeroPoint: 0 };
   const scale = Math.max((hi - lo) / 255, Math.max(lo, -hi) / farthest);
@@ -78,9 +79,10 @@ export function quantOf({ lo, hi }: Range): Quant {
 }
 
 /** The same grid, made coarser where its steps are finer than `step`. */
-export function noFinerThan(step: number, range: Range): Quant {
-  const fine = quantOf(range);
+export function noFinerThan(step: number, range: Range, bits?: 16): Quant {
+  const fine = quantOf(range, bits);
   if (fine.scale >= step) return fine;
+  if (bits === 16) return { ...fine, scale: step };
   const { lo, hi } = range;
   const middle = Math.round(127.5 - (lo + hi) / 2 / step);
   return { scale: step, zeroPoint: lo <= 0 && hi >= 0 ? fine.zeroPoint : middle };

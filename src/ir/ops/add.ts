@@ -49,8 +49,9 @@ function quantizeSum(c: QuantizeContext<AddAttrs>): QuantizedAdd {
   const inputs = gridsOf(c);
   const constants = bytesOf(c, inputs);
   const saturation = saturationOf(c.outputQuant, c.attrs.clamp);
+  const isWide = [...inputs, c.outputQuant].some(({ bits }) => bits !== undefined);
   // There is none to be equal to.
-  if (c.attrs.minus || constants.some((constant) => constant !== undefined)) {
+  if (isWide || c.attrs.minus || constants.some((constant) => constant !== undefined)) {
     const signed = inputs.map((grid, i) =>
       i === 1 && c.attrs.minus ? { ...grid, scale: -grid.scale } : grid,
     );
@@ -125,7 +126,8 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   affine: { kind: 'channelwise', map: mapOf, again: undefined, alone: depthwise },
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: true,
-  outputQuant: (c) => noFinerThan(finestSumStep(gridsOf(c)), c.range),
+  outputQuant: (c) => noFinerThan(finestSumStep(gridsOf(c)), c.range, c.outputBits),
+  sixteen: 'both',
   quantize: quantizeSum,
   rows: undefined,
   gradient: {

@@ -1,0 +1,215 @@
+/** Which activations are stored in 16 bits: those that were asked for, or those whose 8 bits the outputs would show. */
+import { at, InputError, must } from '../base/errors.ts';
+import { inputTensors } from '../ir/graph/evaluate.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
+import type { Range } from '../ir/graph/op.ts';
+import { quantOf } from '../ir/integers/quant.ts';
+import { type Tensor, tensorOf } from '../ir/tensor.ts';
+import type { Calibration } from './calibrate.ts';
+import { wideGridOf } from './wide-grids.ts';
+
+/** `auto`: where 8 bits lose much; 8: nowhere; 16: wherever operators can; or what nodes of these names make. */
+export type ActivationBits = 'auto' | 8 | 16 | ReadonlySet<string>;
+
+/** Tensors with one grid: behind each other through operators that hand stored numbers on. */
+type Family = readonly string[];
+
+/** Why a tensor has 16 bits. */
+export interface WideReason {
+  readonly tensor: string;
+  /** What its rounding to 8 bits costs at the outputs, as signal to noise in decibels; absent: it was asked for. */
+  readonly decibels?: number;
+}
+
+const isActivation = (graph: Graph<'float'>, name: string): boolean =>
+  name !== '' && graph.tensors.get(name)?.constant === undefined;
+
+/** Whether it hands its only activation's numbers on. */
+const handsOn = (graph: Graph<'float'>, { op, inputs }: Node): boolean =>
+  op.alias === true ||
+  (op.anyZeroPoint === 'moves' && inputs.filter((name) => isActivation(graph, name)).length === 1);
+
+/** Its float32 ends: of TopK the indices are none. */
+const ends = (graph: Graph<'float'>, names: readonly string[]): readonly string[] =>
+  names.filter((name) => isActivation(graph, name) && graph.tensors.get(name)?.dtype === 'float32');
+
+function familiesIn(graph: Graph<'float'>): readonly Family[] {
+  const of = new Map<string, string[]>();
+  const all = [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)];
+  for (const name of ends(graph, all)) of.set(name, [name]);
+  for (const node of graph.nodes.filter((node) => handsOn(graph, node))) {
+    const [first, ...others] = ends(graph, [...node.inputs, ...node.outputs]);
+    if (first === undefined) continue;
+    const joined = must(of.get(first), 'a family');
+    for (const other of others) {
+      const own = must(of.get(other), 'a family');
+      if (own === joined) continue;
+      joined.push(...own);
+      for (const member of own) of.set(member, joined);
+    }
+  }
+  return [...new Set(of.values())];
+}
+
+/** The operators that make or read a family and cannot in 16 bits. */
+function against(graph: Graph<'float'>, family: Family): readonly Node[] {
+  const has = (names: readonly string[]): boolean => names.some((name) => family.includes(name));
+  return graph.nodes.filter(
+    ({ op, inputs, outputs }) =>
+      op.alias !== true &&
+      ((has(outputs) && op.sixteen === undefined) || (has(inputs) && op.sixteen !== 'both')),
+  );
+}
+
+/** What a tensor's rounding to 8 bits makes of it. */
+function rounded(tensor: Tensor, range: Range): Tensor {
+  const { scale, zeroPoint } = quantOf(range);
+  const data = Float32Array.from(tensor.data, (x) => {
+    const stored = Math.max(0, Math.min(255, Math.round(x / scale) + zeroPoint));
+    return (stored - zeroPoint) * scale;
+  });
+  return tensorOf(tensor, data);
+}
+
+type Values = ReadonlyMap<string, Tensor>;
+
+/** One sample through the network, of which `known` has what nothing changes; `change` is made to some tensors. */
+function run(
+  graph: Graph<'float'>,
+  inputs: Values,
+  changed: ReadonlySet<string>,
+  change: (name: string, tensor: Tensor) => Tensor,
+  known: Values = new Map(),
+): Values {
+  const values = new Map<string, Tensor>();
+  const set = (name: string, tensor: Tensor): void => {
+    values.set(name, changed.has(name) ? change(name, tensor) : tensor);
+  };
+  for (const [name, tensor] of inputs) if (changed.has(name) || !known.has(name)) set(name, tensor);
+  const tensorAt = (name: string): Tensor | undefined =>
+    graph.tensors.get(name)?.constant ?? values.get(name) ?? known.get(name);
+  for (const { op, attrs, inputs: from, outputs } of graph.nodes) {
+    const isNew = [...from.map((name) => values.has(name)), ...outputs.map((name) => changed.has(name))];
+    if (known.size > 0 && !isNew.includes(true)) continue;
+    const made = op.reference(attrs, from.map(tensorAt));
+    outputs.forEach((output, i) => {
+      if (output !== '') set(output, at(made, i));
+    });
+  }
+  return values;
+}
+
+/** By output: noise over signal, the signal about its mean. */
+function noiseOf(graph: Graph<'float'>, pairs: readonly (readonly [real: Values, other: Values])[]): number {
+  const ratios = ends(graph, graph.outputs).map((output) => {
+    let [count, sum, squares, noise] = [0, 0, 0, 0];
+    for (const [real, other] of pairs) {
+      const x = must(real.get(output), 'an output').data;
+      const y = other.get(output)?.data ?? x;
+      for (let i = 0; i < x.length; i++) {
+        const value = at(x, i);
+        [count, sum, squares] = [count + 1, sum + value, squares + value * value];
+        noise += (value - at(y, i)) ** 2;
+      }
+    }
+    const signal = squares - sum ** 2 / Math.max(1, count);
+    return signal > 0 ? noise / signal : 0;
+  });
+  return Math.max(0, ...ratios);
+}
+
+/** So many of the calibration's samples are looked at. */
+const looked = 4;
+
+/** Networks whose activations' rounding alone leaves less than 31 dB are looked into, until no more than 37 dB is left of it. */
+const tooMuch = 10 ** -3.1;
+const enough = 10 ** -3.7;
+
+/** The families that cost the outputs most, until the rest costs little. */
+function costliest(
+  graph: Graph<'float'>,
+  { ranges }: Pick<Calibration, 'ranges'>,
+  samples: readonly Float32Array[],
+): readonly (readonly [Family, number])[] {
+  const families = familiesIn(graph).filter((family) =>
+    family.every((name) => wideGridOf(graph, name) === undefined),
+  );
+  const inputs = samples.slice(0, looked).map((sample) => inputTensors(graph, sample));
+  const nothing: ReadonlySet<string> = new Set();
+  const change = (name: string, tensor: Tensor): Tensor =>
+    rounded(tensor, must(ranges.get(name), `tensor '${name}' was calibrated`));
+  const real = inputs.map((input) => run(graph, input, nothing, change));
+  const costOf = (changed: ReadonlySet<string>): number =>
+    noiseOf(
+      graph,
+      inputs.map((input, i) => [at(real, i), run(graph, input, changed, change, at(real, i))] as const),
+    );
+  // Numbers that are handed on are rounded once, where the first of them are made.
+  const firstOf = (family: Family): string => at(family, 0);
+  if (costOf(new Set(families.map(firstOf))) < tooMuch) return [];
+  const costs = families
+    .map((family): readonly [Family, number] => [family, costOf(new Set([firstOf(family)]))])
+    .sort(([, a], [, b]) => b - a);
+  let left = costs.reduce((sum, [, cost]) => sum + cost, 0);
+  const taken: (readonly [Family, number])[] = [];
+  for (const [family, cost] of costs) {
+    if (left < enough) break;
+    if (against(graph, family).length > 0) continue;
+    left -= cost;
+    taken.push([family, cost]);
+  }
+  return taken;
+}
+
+/** @throws InputError for a name that no node has, and for operators that do not know 16 bits */
+function named(graph: Graph<'float'>, names: ReadonlySet<string>): readonly Family[] {
+  const families = familiesIn(graph);
+  return [...names].flatMap((name): readonly Family[] => {
+    const node = graph.nodes.find((node) => node.name === name || node.origin.includes(name));
+    const made = ends(graph, node?.outputs ?? (graph.inputs.includes(name) ? [name] : []));
+    const own = families.filter((family) => made.some((tensor) => family.includes(tensor)));
+    if (own.length === 0)
+      throw new InputError({
+        where: `--activation-bits ${name}=16`,
+        found: 'a name that no node has, and no input',
+        supported: 'nodes that make float32 activations, and inputs',
+        todo: 'take a name that `thimble inspect` prints',
+      });
+    for (const family of own) {
+      const [first] = against(graph, family);
+      if (first !== undefined)
+        throw new InputError({
+          where: `--activation-bits ${name}=16`,
+          found: `node '${first.name}' (${first.op.kind}), which makes or reads it`,
+          supported: 'operators that have kernels of 16 bits',
+          todo: 'name another node, or leave it at 8 bits',
+        });
+    }
+    return own;
+  });
+}
+
+/** By tensor: why it has 16 bits. @param samples as the graph takes them */
+export function wideTensors(
+  graph: Graph<'float'>,
+  calibration: Pick<Calibration, 'ranges'>,
+  samples: readonly Float32Array[],
+  bits: ActivationBits,
+): ReadonlyMap<string, WideReason> {
+  const reasons = (families: readonly Family[]): ReadonlyMap<string, WideReason> =>
+    new Map(families.flat().map((tensor) => [tensor, { tensor }]));
+  if (bits === 8) return new Map();
+  if (bits === 'auto')
+    return new Map(
+      costliest(graph, calibration, samples).flatMap(([family, cost]) =>
+        family.map((tensor) => [tensor, { tensor, decibels: -10 * Math.log10(cost) }] as const),
+      ),
+    );
+  if (bits !== 16) return reasons(named(graph, bits));
+  return reasons(
+    familiesIn(graph).filter(
+      (family) =>
+        against(graph, family).length === 0 && family.every((name) => wideGridOf(graph, name) === undefined),
+    ),
+  );
+}
