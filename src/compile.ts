@@ -16,7 +16,7 @@ import type { Quant } from './ir/kernel/stored.ts';
 import { countOf, sameShape } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
 import type { Build, Judging } from './judge/build.ts';
-import { type ActivationBits, wideTensors } from './passes/activation-bits.ts';
+import { type ActivationBits, type WideReason, wideTensors } from './passes/activation-bits.ts';
 import { type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import { dropDeadChannels } from './passes/channels/drop-dead-channels.ts';
@@ -35,7 +35,7 @@ import { fuse } from './passes/fuse.ts';
 import { inputGrids } from './passes/input-grids.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
-import { bitsOf, quantize } from './passes/quantize.ts';
+import { bitsOf, quantize, storedRanges } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
 import { settleOrders, settlePorts } from './passes/settle-orders.ts';
@@ -99,6 +99,8 @@ export interface Compiled extends Build {
   /** How near it is to the float network; of float32 programs, and of builds that are still searched, absent. */
   readonly agreement?: Agreement;
   readonly requant: RequantMode;
+  /** The activations of 16 bits, where there are some. */
+  readonly wide?: readonly WideReason[];
   /** Of each layer with weights, where formats were chosen. */
   readonly formats?: readonly LayerChoice[];
   /** Some inputs, as bytes of the inputs' slots: of the calibration where there was one, else random. */
@@ -226,7 +228,8 @@ export function compileFused(
     options.onProgress?.('calibrating', done, total),
   );
   const fixedInput = rawOf(options) !== undefined || made.grids !== undefined;
-  const wide = wideTensors(graph, calibration, inputs, options.activationBits ?? 'auto');
+  const rangeOf = storedRanges(graph, calibration);
+  const wide = wideTensors({ graph, rangeOf, fixedInput }, inputs, options.activationBits ?? 'auto');
   const pass = quantize(calibration, {
     wide,
     mode: common.requant,
@@ -241,6 +244,7 @@ export function compileFused(
   if (chosen !== undefined) step.show('choose-formats', chosen.graph);
   return {
     ...common,
+    ...(wide.size === 0 ? {} : { wide: [...wide.values()] }),
     calibration,
     judging,
     ...assembled(chosen?.graph ?? integers, options, made.grids),

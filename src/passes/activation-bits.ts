@@ -5,7 +5,7 @@ import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
 import { quantOf } from '../ir/integers/quant.ts';
 import { type Tensor, tensorOf } from '../ir/tensor.ts';
-import type { Calibration } from './calibrate.ts';
+import { onlyReader } from './rewrite.ts';
 import { wideGridOf } from './wide-grids.ts';
 
 /** `auto`: where 8 bits lose much; 8: nowhere; 16: wherever operators can; or what nodes of these names make. */
@@ -61,14 +61,20 @@ function against(graph: Graph<'float'>, family: Family): readonly Node[] {
   );
 }
 
-/** What a tensor's rounding to 8 bits makes of it. */
-function rounded(tensor: Tensor, range: Range): Tensor {
+/** What a tensor's rounding makes of it. @param finer parts of an 8-bit step */
+function rounded(tensor: Tensor, range: Range, finer: number): Tensor {
   const { scale, zeroPoint } = quantOf(range);
-  const data = Float32Array.from(tensor.data, (x) => {
-    const stored = Math.max(0, Math.min(255, Math.round(x / scale) + zeroPoint));
-    return (stored - zeroPoint) * scale;
-  });
+  const [lo, hi] = [-zeroPoint * scale, (255 - zeroPoint) * scale];
+  const step = scale / finer;
+  const data = Float32Array.from(tensor.data, (x) => Math.max(lo, Math.min(hi, Math.round(x / step) * step)));
   return tensorOf(tensor, data);
+}
+
+/** Functions at the end of a layer have two bits more, where they are steep. */
+function finerBehind(graph: Graph<'float'>, name: string): 1 | 4 {
+  const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
+  const folds = maker?.op.withTable !== undefined && onlyReader(graph, name)?.op.table !== undefined;
+  return folds ? 4 : 1;
 }
 
 type Values = ReadonlyMap<string, Tensor>;
@@ -121,23 +127,30 @@ function noiseOf(graph: Graph<'float'>, pairs: readonly (readonly [real: Values,
 /** So many of the calibration's samples are looked at. */
 const looked = 4;
 
-/** Networks whose activations' rounding alone leaves less than 31 dB are looked into, until no more than 37 dB is left of it. */
-const tooMuch = 10 ** -3.1;
-const enough = 10 ** -3.7;
+/** Networks whose activations' rounding alone leaves less than 32 dB are looked into, until that of the rest leaves 40. */
+const tooMuch = 10 ** -3.2;
+const enough = 10 ** -4;
+
+/** A network with the ranges of its 8-bit grids; `fixedInput`: its input has a grid already. */
+export interface Ranged {
+  readonly graph: Graph<'float'>;
+  readonly rangeOf: (tensor: string) => Range;
+  readonly fixedInput: boolean;
+}
 
 /** The families that cost the outputs most, until the rest costs little. */
 function costliest(
-  graph: Graph<'float'>,
-  { ranges }: Pick<Calibration, 'ranges'>,
+  { graph, rangeOf, fixedInput }: Ranged,
   samples: readonly Float32Array[],
 ): readonly (readonly [Family, number])[] {
-  const families = familiesIn(graph).filter((family) =>
-    family.every((name) => wideGridOf(graph, name) === undefined),
+  const isFixed = (name: string): boolean => fixedInput && graph.inputs.includes(name);
+  const families = familiesIn(graph).filter(
+    (family) => !family.some(isFixed) && family.every((name) => wideGridOf(graph, name) === undefined),
   );
   const inputs = samples.slice(0, looked).map((sample) => inputTensors(graph, sample));
   const nothing: ReadonlySet<string> = new Set();
   const change = (name: string, tensor: Tensor): Tensor =>
-    rounded(tensor, must(ranges.get(name), `tensor '${name}' was calibrated`));
+    rounded(tensor, rangeOf(name), finerBehind(graph, name));
   const real = inputs.map((input) => run(graph, input, nothing, change));
   const costOf = (changed: ReadonlySet<string>): number =>
     noiseOf(
@@ -191,17 +204,17 @@ function named(graph: Graph<'float'>, names: ReadonlySet<string>): readonly Fami
 
 /** By tensor: why it has 16 bits. @param samples as the graph takes them */
 export function wideTensors(
-  graph: Graph<'float'>,
-  calibration: Pick<Calibration, 'ranges'>,
+  ranged: Ranged,
   samples: readonly Float32Array[],
   bits: ActivationBits,
 ): ReadonlyMap<string, WideReason> {
+  const { graph, fixedInput } = ranged;
   const reasons = (families: readonly Family[]): ReadonlyMap<string, WideReason> =>
     new Map(families.flat().map((tensor) => [tensor, { tensor }]));
   if (bits === 8) return new Map();
   if (bits === 'auto')
     return new Map(
-      costliest(graph, calibration, samples).flatMap(([family, cost]) =>
+      costliest(ranged, samples).flatMap(([family, cost]) =>
         family.map((tensor) => [tensor, { tensor, decibels: -10 * Math.log10(cost) }] as const),
       ),
     );
@@ -209,7 +222,24 @@ export function wideTensors(
   return reasons(
     familiesIn(graph).filter(
       (family) =>
-        against(graph, family).length === 0 && family.every((name) => wideGridOf(graph, name) === undefined),
+        against(graph, family).length === 0 &&
+        family.every(
+          (name) => wideGridOf(graph, name) === undefined && !(fixedInput && graph.inputs.includes(name)),
+        ),
     ),
   );
+}
+
+/** Which activations have 16 bits, and why; undefined where none has. */
+export function wideText(reasons: readonly WideReason[]): string | undefined {
+  if (reasons.length === 0) return undefined;
+  const shown = reasons
+    .slice(0, 8)
+    .map(({ tensor, decibels }) =>
+      decibels === undefined
+        ? `'${tensor}'`
+        : `'${tensor}' (in 8 bits ${decibels.toFixed(0)} dB at the outputs)`,
+    );
+  const more = reasons.length > shown.length ? `, and ${reasons.length - shown.length} more` : '';
+  return `activations of 16 bits: ${shown.join(', ')}${more}`;
 }

@@ -32,7 +32,7 @@ export interface QuantizeOptions {
   /** The network's input arrives as raw bytes on this scale; undefined: its calibrated range. */
   readonly input?: Quant;
   /** Tensors of 16 bits. */
-  readonly wide?: { has(tensor: string): boolean };
+  readonly wide?: { readonly has: (tensor: string) => boolean };
 }
 
 export function quantize(calibration: Calibration, options: QuantizeOptions): Pass<'float', 'int8'> {
@@ -49,17 +49,7 @@ function quantizeGraph(
   options: QuantizeOptions,
 ): Graph<'int8'> {
   const quants = new Map<string, Quant>();
-  const rangeOf = (name: string): Range => {
-    const whole = joinedIn(graph, name);
-    const range = throughReaders(graph, whole, calibration.ranges);
-    const joined =
-      whole !== name ||
-      joins(
-        graph,
-        graph.nodes.find(({ outputs }) => outputs.includes(name)),
-      );
-    return withCheapZero(holding(range, [...heldBeside(graph, name), ...(joined ? [0] : [])]));
-  };
+  const rangeOf = storedRanges(graph, calibration, options.wide);
   const bitsFor = (name: string): 16 | undefined => (options.wide?.has(name) ? 16 : undefined);
   const outputBits = (name: string) => (bitsFor(name) === 16 ? { outputBits: 16 as const } : {});
   for (const input of graph.inputs)
@@ -103,6 +93,25 @@ function quantizeGraph(
   return { ...graph, stage: 'int8', tensors, nodes };
 }
 
+/** By tensor: the range of its grid. @param wide those of 16 bits */
+export function storedRanges(
+  graph: Graph<'float'>,
+  { ranges }: Pick<Calibration, 'ranges'>,
+  wide: QuantizeOptions['wide'] = new Set(),
+): (name: string) => Range {
+  return (name) => {
+    const whole = joinedIn(graph, name);
+    const range = throughReaders(graph, whole, ranges, wide);
+    const joined =
+      whole !== name ||
+      joins(
+        graph,
+        graph.nodes.find(({ outputs }) => outputs.includes(name)),
+      );
+    return withCheapZero(holding(range, [...heldBeside(graph, name), ...(joined ? [0] : [])]));
+  };
+}
+
 /** Whether it moves elements of several activations into one tensor. */
 const joins = (graph: Graph<'float'>, node: Node | undefined): boolean =>
   node?.op.anyZeroPoint === 'moves' &&
@@ -129,14 +138,20 @@ const isReal = (graph: Graph<'float'>, name: string): boolean => typeOf(graph, n
  * The calibrated range, without what all readers are flat on: where a sigmoid is within half a step of 1, its input need not
  * be told from larger ones.
  */
-function throughReaders(graph: Graph<'float'>, name: string, ranges: Calibration['ranges']): Range {
+function throughReaders(
+  graph: Graph<'float'>,
+  name: string,
+  ranges: Calibration['ranges'],
+  wide: NonNullable<QuantizeOptions['wide']>,
+): Range {
   const rangeOf = (tensor: string): Range => must(ranges.get(tensor), `tensor '${tensor}' was calibrated`);
   const whole = rangeOf(name);
   const readers = graph.nodes.filter(({ inputs }) => inputs.includes(name));
   if (readers.length === 0 || graph.outputs.includes(name)) return whole;
   const bent = readers.map(({ op: { real, anyZeroPoint }, attrs, outputs }): Range => {
     if (real === undefined || anyZeroPoint !== 'computes') return whole;
-    return steepRange((x) => real.value(attrs, x), whole, rangeOf(at(outputs, 0)));
+    const made = at(outputs, 0);
+    return steepRange((x) => real.value(attrs, x), whole, rangeOf(made), wide.has(made) ? 65535 : 255);
   });
   return { lo: Math.min(...bent.map(({ lo }) => lo)), hi: Math.max(...bent.map(({ hi }) => hi)) };
 }

@@ -42,15 +42,33 @@ export function widened({ lo, hi, count, timesLo, timesHi }: Seen): Range {
 /** In how many places a function is looked at. */
 const places = 1024;
 
-/** A range without its ends on which f stays within half an 8-bit step of what it makes of the ends themselves. */
-export function steepRange(f: (x: number) => number, { lo, hi }: Range, made: Range): Range {
-  const half = (made.hi - made.lo) / 255 / 2;
+/** A range without its ends on which f stays within half a step of what it makes of the ends themselves. @param steps of what is made, in all */
+export function steepRange(f: (x: number) => number, { lo, hi }: Range, made: Range, steps = 255): Range {
+  const half = (made.hi - made.lo) / steps / 2;
+  return steepWithin(f, { lo, hi }, [f(lo), f(hi)], half, closest) ?? { lo, hi };
+}
+
+/** As few places as this between both ends are looked at again, closer, so many times at most. */
+const few = 16;
+const closest = 3;
+
+/** @param ends what f is before and behind the range @returns undefined for a jump */
+function steepWithin(
+  f: (x: number) => number,
+  { lo, hi }: Range,
+  ends: readonly [number, number],
+  half: number,
+  closer: number,
+): Range | undefined {
   const xs = Array.from({ length: places + 1 }, (_, i) => lo + ((hi - lo) * i) / places);
-  const far = (end: number) => (x: number) => !(Math.abs(f(x) - f(end)) <= half);
-  const [first, last] = [xs.findIndex(far(lo)), xs.findLastIndex(far(hi))];
+  const far = (end: number) => (x: number) => !(Math.abs(f(x) - end) <= half);
+  const [first, last] = [xs.findIndex(far(ends[0])), xs.findLastIndex(far(ends[1]))];
   // Constant, or only its ends are steep: there is nothing to be gained.
-  if (first < 1 || last < first) return { lo, hi };
-  return { lo: xs[first - 1] ?? lo, hi: xs[last + 1] ?? hi };
+  if (first < 1 || last < first - 1) return { lo, hi };
+  const inside = { lo: xs[first - 1] ?? lo, hi: xs[last + 1] ?? hi };
+  if (last - first >= few) return inside;
+  if (closer === 0) return last < first ? undefined : inside;
+  return steepWithin(f, inside, ends, half, closer - 1);
 }
 
 /** How much wider a range may become so that it holds 0, which unseen inputs may need. */
@@ -65,12 +83,15 @@ export function withCheapZero(range: Range): Range {
 /** Zero points stay below 2^22, where float32 inputs have two bits left between steps. */
 const farthest = 2 ** 22;
 
+/** 16 bits have one to spare for what calibration did not see. */
+const roomOf16 = 2;
+
 /**
  * The affine 8-bit grid of a range, or that of 16 bits around 0. Where the range holds 0, 0 is stored exactly, and the zero point is in 0..255;
  * else it is any integer, of at most 2^22.
  */
 export function quantOf({ lo, hi }: Range, bits?: 16): Quant {
-  if (bits === 16) return { scale: (Math.max(-lo, hi) || 1) / 32767, zeroPoint: 0, bits };
+  if (bits === 16) return { scale: (roomOf16 * (Math.max(-lo, hi) || 1)) / 32767, zeroPoint: 0, bits };
   // A range of nothing but zeros can have any scale.
   if (lo === 0 && hi === 0) return { scale: 1 / 255, zeroPoint: 0 };
   const scale = Math.max((hi - lo) / 255, Math.max(lo, -hi) / farthest);

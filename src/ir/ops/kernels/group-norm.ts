@@ -129,7 +129,12 @@ export function quantizedNormalization(
   const root = Math.sqrt(size * 2 ** bits);
   const exponent = Math.floor(Math.log2(root));
   // A normalized number is at most the root of the group's size, and that over epsilon's.
-  const bound = epsilon > 0 ? (2 * reachOf(input) * input.scale) / Math.sqrt(epsilon) : Infinity;
+  const bound =
+    epsilon > 0
+      ? (((input.bits === undefined ? 1 : 2) * reachOf(input) - (input.bits === undefined ? 0 : 1)) *
+          input.scale) /
+        Math.sqrt(epsilon)
+      : Infinity;
   const fraction = bound < Math.sqrt(size) ? fractionOf(bound) : Math.min(12, fractionOf(Math.sqrt(size)));
   const real = gain.map((g) => ((root / 2 ** exponent) * g * 2 ** -fraction) / output.scale);
   const moved = shift.map((h) => h / output.scale + output.zeroPoint);
