@@ -127,9 +127,9 @@ function noiseOf(graph: Graph<'float'>, pairs: readonly (readonly [real: Values,
 /** So many of the calibration's samples are looked at. */
 const looked = 4;
 
-/** Networks whose activations' rounding alone leaves less than 32 dB are looked into, until that of the rest leaves 40. */
+/** Networks whose activations' rounding alone leaves less than 32 dB are looked into, until that of the rest leaves 45: values that no sample had are cut off besides, by 8 bits first. */
 const tooMuch = 10 ** -3.2;
-const enough = 10 ** -4;
+const enough = 10 ** -4.5;
 
 /** A network with the ranges of its 8-bit grids; `fixedInput`: its input has a grid already. */
 export interface Ranged {

@@ -16,10 +16,10 @@ import type { ReduceAttrs } from '../../src/ir/ops/reduce.ts';
 import type { ReshapeAttrs } from '../../src/ir/ops/reshape.ts';
 import type { QuantizedSoftmax, SoftmaxAttrs } from '../../src/ir/ops/softmax.ts';
 import type { TransposeAttrs } from '../../src/ir/ops/transpose.ts';
+import type { Quant } from '../../src/ir/kernel/stored.ts';
 import { realSamples } from '../support/functions.ts';
 import { pairOf, pairSamples } from '../support/pairs.ts';
 import { extremeOracle, normalizeOracle, sumOracle } from './along.ts';
-import type { Grid } from './cmsis-nn.ts';
 import {
   addOracle,
   avgPoolOracle,
@@ -32,13 +32,14 @@ import {
   moveOracle,
   softmaxOracle,
   transposeOracle,
+  wideSoftmaxOracle,
 } from './operators.ts';
 import { pairOracle } from './pairs.ts';
 
 type Meaning = (
   node: Node,
   inputs: readonly Bytes[],
-  gridOf: (tensor: string) => Grid,
+  gridOf: (tensor: string) => Quant | undefined,
   shape: readonly number[],
 ) => Bytes;
 
@@ -55,11 +56,12 @@ const meanings: Readonly<Record<string, Meaning>> = {
   ),
   add: (n, bytes, gridOf, shape) => {
     const [a, b] = bytes;
-    if (pairOf(n) !== undefined || b === undefined) return pairOracle(n, bytes, shape);
+    const isWide = [...n.inputs, ...n.outputs].some((tensor) => gridOf(tensor)?.bits === 16);
+    if (isWide || pairOf(n) !== undefined || b === undefined) return pairOracle(n, bytes, shape);
     return addOracle(
       n.quantized as QuantizedAdd,
-      [gridOf(n.inputs[0]!), gridOf(n.inputs[1]!)],
-      gridOf(n.outputs[0]!),
+      [gridOf(n.inputs[0]!)!, gridOf(n.inputs[1]!)!],
+      gridOf(n.outputs[0]!)!,
       [a!, b!],
     );
   },
@@ -74,8 +76,12 @@ const meanings: Readonly<Record<string, Meaning>> = {
   clip: (n, [x]) => clipOracle(n.quantized as AffineSum, x!),
   maxPool: (n, [x]) => maxPoolOracle(n.attrs as PoolAttrs, x!),
   avgPool: (n, [x]) => avgPoolOracle(n.attrs as PoolAttrs, n.quantized as QuantizedAverage, x!),
-  softmax: (n, [x]) =>
-    softmaxOracle((n.attrs as SoftmaxAttrs).axis, (n.quantized as QuantizedSoftmax).inputScale, x!),
+  softmax: (n, [x], gridOf) => {
+    const { inputScale, isWide } = n.quantized as QuantizedSoftmax;
+    const { axis } = n.attrs as SoftmaxAttrs;
+    if (isWide === undefined) return softmaxOracle(axis, inputScale, x!);
+    return wideSoftmaxOracle(axis, inputScale, gridOf(n.outputs[0]!)!.bits === undefined, x!);
+  },
   move: (n, inputs) => moveOracle(n.attrs as MoveAttrs, n.quantized as QuantizedMove, inputs),
   ...Object.fromEntries(realSamples.map(({ op }) => [op.kind, lookedUp])),
   line: lookedUp,
@@ -84,11 +90,22 @@ const meanings: Readonly<Record<string, Meaning>> = {
   transpose: (n, [x]) => transposeOracle((n.attrs as TransposeAttrs).perm, x!),
 };
 
+/** As they are stored, which loses nothing. */
+function stored(graph: Graph<'int8'>, name: string, data: Bytes['data']): Uint8Array | Int16Array {
+  const kept = graph.tensors.get(name)!.quant?.bits === 16 ? Int16Array.from(data) : Uint8Array.from(data);
+  const i = data.findIndex((x: number, k: number) => x !== kept[k]);
+  if (i >= 0) throw new Error(`the integer model has ${data[i]} of tensor '${name}', beyond what it stores`);
+  return kept;
+}
+
 /**
  * @param input stored bytes, row-major
- * @returns by tensor name the stored bytes, row-major
+ * @returns by tensor name the stored numbers, row-major
  */
-export function oracle(graph: Graph<'int8'>, input: Uint8Array): ReadonlyMap<string, Uint8Array> {
+export function oracle(
+  graph: Graph<'int8'>,
+  input: Uint8Array,
+): ReadonlyMap<string, Uint8Array | Int16Array> {
   const [name] = graph.inputs;
   const values = new Map<string, Bytes>([[name!, { shape: graph.tensors.get(name!)!.shape, data: input }]]);
   for (const node of graph.nodes) {
@@ -100,10 +117,10 @@ export function oracle(graph: Graph<'int8'>, input: Uint8Array): ReadonlyMap<str
       meaning(
         node,
         activations,
-        (tensor) => graph.tensors.get(tensor)!.quant!,
+        (tensor) => graph.tensors.get(tensor)?.quant,
         graph.tensors.get(node.outputs[0]!)!.shape,
       ),
     );
   }
-  return new Map([...values].map(([tensor, { data }]) => [tensor, data]));
+  return new Map([...values].map(([tensor, { data }]) => [tensor, stored(graph, tensor, data)]));
 }

@@ -21,7 +21,7 @@ import { difference, pairOf } from './pairs.ts';
 import type { IntegerStages } from './pipeline.ts';
 import { isFunction } from './rounding.ts';
 
-export const realOf = (graph: Graph<'int8'>, name: string, bytes: Uint8Array): Tensor => {
+export const realOf = (graph: Graph<'int8'>, name: string, bytes: ArrayLike<number>): Tensor => {
   const { shape, quant } = graph.tensors.get(name)!;
   return f64(
     shape,

@@ -220,7 +220,9 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
     const scales = Array.from({ length: taps }, (_, i) =>
       Math.min(1, input.scale / (output.scale * (i + 1))),
     );
-    return { input, output, requant: requantOf(c.mode === 'compact' ? 'single' : c.mode, scales) };
+    // Powers of two cannot divide by 3.
+    const mode = c.mode === 'compact' || c.mode === 'pow2' ? 'single' : c.mode;
+    return { input, output, requant: requantOf(mode, scales) };
   },
   rows: undefined,
   gradient: {
