@@ -4,7 +4,9 @@ import { inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
 import { quantOf } from '../ir/integers/quant.ts';
+import { storageOf } from '../ir/kernel/stored.ts';
 import { type Tensor, tensorOf } from '../ir/tensor.ts';
+import type { Alone, Calibration } from './calibrate.ts';
 import { onlyReader } from './rewrite.ts';
 import { wideGridOf } from './wide-grids.ts';
 
@@ -61,20 +63,22 @@ function against(graph: Graph<'float'>, family: Family): readonly Node[] {
   );
 }
 
-/** What a tensor's rounding makes of it. @param finer parts of an 8-bit step */
-function rounded(tensor: Tensor, range: Range, finer: number): Tensor {
-  const { scale, zeroPoint } = quantOf(range);
-  const [lo, hi] = [-zeroPoint * scale, (255 - zeroPoint) * scale];
-  const step = scale / finer;
+/** What a tensor's rounding to so many bits makes of it. */
+function rounded(tensor: Tensor, range: Range, bits: 8 | 10 | 16): Tensor {
+  const grid = quantOf(range, bits === 16 ? bits : undefined);
+  const { scale, zeroPoint } = grid;
+  const bounds = storageOf(grid);
+  const [lo, hi] = [(bounds.lo - zeroPoint) * scale, (bounds.hi - zeroPoint) * scale];
+  const step = bits === 10 ? scale / 4 : scale;
   const data = Float32Array.from(tensor.data, (x) => Math.max(lo, Math.min(hi, Math.round(x / step) * step)));
   return tensorOf(tensor, data);
 }
 
 /** Functions at the end of a layer have two bits more, where they are steep. */
-function finerBehind(graph: Graph<'float'>, name: string): 1 | 4 {
+function bitsAlone(graph: Graph<'float'>, name: string): 8 | 10 {
   const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
   const folds = maker?.op.withTable !== undefined && onlyReader(graph, name)?.op.table !== undefined;
-  return folds ? 4 : 1;
+  return folds ? 10 : 8;
 }
 
 type Values = ReadonlyMap<string, Tensor>;
@@ -105,69 +109,107 @@ function run(
   return values;
 }
 
-/** By output: noise over signal, the signal about its mean. */
-function noiseOf(graph: Graph<'float'>, pairs: readonly (readonly [real: Values, other: Values])[]): number {
+/** The numbers of an output in all runs. */
+const numbersOf = (runs: readonly Values[], output: string): readonly number[] =>
+  runs.flatMap((values) => [...must(values.get(output), 'an output').data]);
+
+/** The mean of squares about the mean. */
+function powerOf(numbers: readonly number[]): number {
+  const mean = numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
+  return numbers.reduce((sum, x) => sum + (x - mean) ** 2, 0) / numbers.length;
+}
+
+/** Noise over signal of the output that is farthest off. @param all what the signal is measured by */
+function noiseOf(
+  graph: Graph<'float'>,
+  all: readonly Values[],
+  pairs: readonly (readonly [real: Values, other: Values])[],
+): number {
   const ratios = ends(graph, graph.outputs).map((output) => {
-    let [count, sum, squares, noise] = [0, 0, 0, 0];
-    for (const [real, other] of pairs) {
+    const signal = powerOf(numbersOf(all, output));
+    const errors = pairs.flatMap(([real, other]) => {
       const x = must(real.get(output), 'an output').data;
       const y = other.get(output)?.data ?? x;
-      for (let i = 0; i < x.length; i++) {
-        const value = at(x, i);
-        [count, sum, squares] = [count + 1, sum + value, squares + value * value];
-        noise += (value - at(y, i)) ** 2;
-      }
-    }
-    const signal = squares - sum ** 2 / Math.max(1, count);
-    return signal > 0 ? noise / signal : 0;
+      return Array.from(x, (value: number, i) => (value - at(y, i)) ** 2);
+    });
+    return signal > 0 ? errors.reduce((sum, e) => sum + e, 0) / errors.length / signal : 0;
   });
   return Math.max(0, ...ratios);
 }
 
-/** So many of the calibration's samples are looked at. */
-const looked = 4;
+/** So many of the calibration's samples are looked at, and so many of them, the worst, closer. */
+const looked = 16;
+const closer = 4;
 
-/** Networks whose activations' rounding alone leaves less than 32 dB are looked into, until that of the rest leaves 45: values that no sample had are cut off besides, by 8 bits first. */
+/** Networks whose activations' rounding alone leaves less than 32 dB are looked into, until that of the rest leaves 50: values that no sample had are cut off besides, by 8 bits first. */
 const tooMuch = 10 ** -3.2;
-const enough = 10 ** -4.5;
+const enough = 10 ** -5;
 
 /** A network with the ranges of its 8-bit grids; `fixedInput`: its input has a grid already. */
 export interface Ranged {
   readonly graph: Graph<'float'>;
   readonly rangeOf: (tensor: string) => Range;
+  readonly alone: Calibration['alone'];
   readonly fixedInput: boolean;
+}
+
+/** A sample, and what the network makes of it. */
+interface Looked {
+  readonly sample: number;
+  readonly inputs: Values;
+  readonly real: Values;
+}
+
+/** The range that calibration would have found without a sample: what is new in it is cut off, as in samples to come. */
+function without({ lo, hi }: Range, sample: number, alone: Alone | undefined): Range {
+  const less = (end: Alone['lo'] | undefined): number => (end?.sample === sample ? end.by : 0);
+  const [from, to] = [lo + less(alone?.lo), hi - less(alone?.hi)];
+  return from < to ? { lo: from, hi: to } : { lo, hi };
 }
 
 /** The families that cost the outputs most, until the rest costs little. */
 function costliest(
-  { graph, rangeOf, fixedInput }: Ranged,
+  { graph, rangeOf, alone, fixedInput }: Ranged,
   samples: readonly Float32Array[],
 ): readonly (readonly [Family, number])[] {
   const isFixed = (name: string): boolean => fixedInput && graph.inputs.includes(name);
   const families = familiesIn(graph).filter(
     (family) => !family.some(isFixed) && family.every((name) => wideGridOf(graph, name) === undefined),
   );
-  const inputs = samples.slice(0, looked).map((sample) => inputTensors(graph, sample));
-  const nothing: ReadonlySet<string> = new Set();
-  const change = (name: string, tensor: Tensor): Tensor =>
-    rounded(tensor, rangeOf(name), finerBehind(graph, name));
-  const real = inputs.map((input) => run(graph, input, nothing, change));
-  const costOf = (changed: ReadonlySet<string>): number =>
+  const known = samples.slice(0, looked).map((sample, i): Looked => {
+    const inputs = inputTensors(graph, sample);
+    return { sample: i, inputs, real: run(graph, inputs, new Set(), (_, tensor) => tensor) };
+  });
+  const costOf = (some: readonly Looked[], changed: ReadonlySet<string>, bits: (name: string) => 8 | 10 | 16) =>
     noiseOf(
       graph,
-      inputs.map((input, i) => [at(real, i), run(graph, input, changed, change, at(real, i))] as const),
+      known.map(({ real }) => real),
+      some.map(({ sample, inputs, real }) => {
+        const change = (name: string, tensor: Tensor): Tensor =>
+          rounded(tensor, without(rangeOf(name), sample, alone.get(name)), bits(name));
+        return [real, run(graph, inputs, changed, change, real)] as const;
+      }),
     );
   // Numbers that are handed on are rounded once, where the first of them are made.
   const firstOf = (family: Family): string => at(family, 0);
-  if (costOf(new Set(families.map(firstOf))) < tooMuch) return [];
+  const all = new Set(families.map(firstOf));
+  const alike = (name: string): 8 | 10 => bitsAlone(graph, name);
+  if (costOf(known, all, alike) < tooMuch) return [];
+  const worst = known
+    .map((one) => [one, costOf([one], all, alike)] as const)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, closer)
+    .map(([one]) => one);
   const costs = families
-    .map((family): readonly [Family, number] => [family, costOf(new Set([firstOf(family)]))])
+    .map((family): readonly [Family, number] => [family, costOf(worst, new Set([firstOf(family)]), () => 8)])
     .sort(([, a], [, b]) => b - a);
   let left = costs.reduce((sum, [, cost]) => sum + cost, 0);
   const taken: (readonly [Family, number])[] = [];
   for (const [family, cost] of costs) {
     if (left < enough) break;
     if (against(graph, family).length > 0) continue;
+    // A step function of a wide range is none the wiser.
+    if (costOf(worst, new Set([firstOf(family)]), () => 16) > cost / 4) continue;
     left -= cost;
     taken.push([family, cost]);
   }

@@ -22,9 +22,37 @@ export interface Calibration {
   readonly ranges: ReadonlyMap<string, Range>;
   /** By node name: of what nodes keep inside (`CanonicalOp.inside`), by `minmax`. */
   readonly insideRanges: ReadonlyMap<string, Range>;
+  /** By tensor name: what one sample alone decides of a range. */
+  readonly alone: ReadonlyMap<string, Alone>;
   /** Mean per channel (axis 1), by tensor name. */
   readonly means: ReadonlyMap<string, Float64Array>;
 }
+
+/** An end of a range that one sample brought. */
+interface End {
+  readonly sample: number;
+  /** By how much the range would be narrower without it; 0 or more. */
+  readonly by: number;
+}
+
+export interface Alone {
+  readonly lo: End;
+  readonly hi: End;
+}
+
+/** The largest numbers of samples: the most, of which sample that is, and the most of the others. */
+interface Largest {
+  readonly sample: number;
+  readonly most: number;
+  readonly next: number;
+}
+
+const none: Largest = { sample: -1, most: -Infinity, next: -Infinity };
+
+const withSample = (of: Largest, sample: number, most: number): Largest =>
+  most > of.most ? { sample, most, next: of.most } : { ...of, next: Math.max(of.next, most) };
+
+const endOf = ({ sample, most, next }: Largest): End => ({ sample, by: next > -Infinity ? most - next : 0 });
 
 const bins = 2048;
 
@@ -34,6 +62,9 @@ interface Gathered {
   hi: number;
   timesLo: number;
   timesHi: number;
+  highs: Largest;
+  /** Of the numbers' negatives. */
+  lows: Largest;
   readonly sums: Float64Array;
   /** Values per channel summed up. */
   count: number;
@@ -60,9 +91,9 @@ export function calibrate(
       const note = (name: string, tensor: Tensor): void => {
         if (graph.tensors.get(name)?.constant !== undefined) return;
         if (pass === 0) requireFiniteActivation(graph, name, tensor);
-        gather(gathered, name, tensor);
+        gather(gathered, name, tensor, i);
       };
-      evaluate(graph, inputTensors(graph, sample), note, (node, tensor) => gatherRange(inside, node, tensor));
+      evaluate(graph, inputTensors(graph, sample), note, (node, tensor) => gatherRange(inside, node, tensor, i));
     });
   });
   const entries = [...gathered];
@@ -75,6 +106,7 @@ export function calibrate(
     insideRanges: new Map(
       [...inside].map(([node, g]) => [node, rangeOf(g, 'minmax', samples.length * g.sums.length)]),
     ),
+    alone: new Map(entries.map(([name, g]) => [name, { lo: endOf(g.lows), hi: endOf(g.highs) }])),
     means: new Map(entries.map(([name, g]) => [name, g.sums.map((sum) => sum / g.count)])),
   };
 }
@@ -122,12 +154,14 @@ function inputWords({ inputs, tensors }: Graph<'float'>, count: number): string 
   return `${count} numbers: ${each.join(', ')}, one after the other`;
 }
 
-function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): void {
+function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor, sample: number): void {
   const channels = channelCount(tensor.shape);
   let g = all.get(name);
   if (g === undefined) {
     g = {
       ...nothingSeen,
+      highs: none,
+      lows: none,
       sums: new Float64Array(channels),
       count: 0,
       histogram: new Float64Array(bins),
@@ -137,17 +171,21 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): 
   const inner = countOf(tensor.shape.slice(2));
   g.count += tensor.data.length / channels;
   let { lo, hi, timesLo, timesHi } = g;
+  let [least, most] = [Infinity, -Infinity];
   for (let part = 0; part < tensor.data.length / inner; part++) {
     const c = part % channels;
     let sum = 0;
     for (const x of tensor.data.subarray(part * inner, (part + 1) * inner)) {
       sum += x;
+      if (x < least) least = x;
+      if (x > most) most = x;
       if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
       if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];
     }
     g.sums[c] = at(g.sums, c) + sum;
   }
-  Object.assign(g, { lo, hi, timesLo, timesHi });
+  const [highs, lows] = [withSample(g.highs, sample, most), withSample(g.lows, sample, -least)];
+  Object.assign(g, { lo, hi, timesLo, timesHi, highs, lows });
 }
 
 function gatherHistogram(all: Map<string, Gathered>, name: string, tensor: Tensor): void {

@@ -96,7 +96,7 @@ export function integerStages(recipe: Recipe): IntegerStages {
   const calibration = calibrate(fused, stages.samples, recipe.method);
   const rangeOf = storedRanges(fused, calibration);
   const wide = wideTensors(
-    { graph: fused, rangeOf, fixedInput: true },
+    { graph: fused, rangeOf, alone: calibration.alone, fixedInput: true },
     stages.samples,
     recipe.wide === true ? 16 : 8,
   );

@@ -45,30 +45,12 @@ const places = 1024;
 /** A range without its ends on which f stays within half a step of what it makes of the ends themselves. @param steps of what is made, in all */
 export function steepRange(f: (x: number) => number, { lo, hi }: Range, made: Range, steps = 255): Range {
   const half = (made.hi - made.lo) / steps / 2;
-  return steepWithin(f, { lo, hi }, [f(lo), f(hi)], half, closest) ?? { lo, hi };
-}
-
-/** As few places as this between both ends are looked at again, closer, so many times at most. */
-const few = 16;
-const closest = 3;
-
-/** @param ends what f is before and behind the range @returns undefined for a jump */
-function steepWithin(
-  f: (x: number) => number,
-  { lo, hi }: Range,
-  ends: readonly [number, number],
-  half: number,
-  closer: number,
-): Range | undefined {
   const xs = Array.from({ length: places + 1 }, (_, i) => lo + ((hi - lo) * i) / places);
-  const far = (end: number) => (x: number) => !(Math.abs(f(x) - end) <= half);
-  const [first, last] = [xs.findIndex(far(ends[0])), xs.findLastIndex(far(ends[1]))];
+  const far = (end: number) => (x: number) => !(Math.abs(f(x) - f(end)) <= half);
+  const [first, last] = [xs.findIndex(far(lo)), xs.findLastIndex(far(hi))];
   // Constant, or only its ends are steep: there is nothing to be gained.
-  if (first < 1 || last < first - 1) return { lo, hi };
-  const inside = { lo: xs[first - 1] ?? lo, hi: xs[last + 1] ?? hi };
-  if (last - first >= few) return inside;
-  if (closer === 0) return last < first ? undefined : inside;
-  return steepWithin(f, inside, ends, half, closer - 1);
+  if (first < 1 || last < first) return { lo, hi };
+  return { lo: xs[first - 1] ?? lo, hi: xs[last + 1] ?? hi };
 }
 
 /** How much wider a range may become so that it holds 0, which unseen inputs may need. */
