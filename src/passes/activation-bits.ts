@@ -141,8 +141,8 @@ function noiseOf(
 const looked = 16;
 const closer = 4;
 
-/** Networks whose activations' rounding alone leaves less than 32 dB are looked into, until that of the rest leaves 50: values that no sample had are cut off besides, by 8 bits first. */
-const tooMuch = 10 ** -3.2;
+/** Networks whose activations' rounding alone leaves less than 31 dB are looked into, until that of the rest leaves 50: values that no sample had are cut off besides, by 8 bits first. */
+const tooMuch = 10 ** -3.1;
 const enough = 10 ** -5;
 
 /** A network with the ranges of its 8-bit grids; `fixedInput`: its input has a grid already. */
