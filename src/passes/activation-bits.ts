@@ -3,6 +3,7 @@ import { at, InputError, must } from '../base/errors.ts';
 import { inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
+import { keepsWeights } from '../ir/integers/mac.ts';
 import { quantOf } from '../ir/integers/quant.ts';
 import { storageOf } from '../ir/kernel/stored.ts';
 import { type Tensor, tensorOf } from '../ir/tensor.ts';
@@ -62,6 +63,15 @@ function against(graph: Graph<'float'>, family: Family): readonly Node[] {
       ((has(outputs) && op.sixteen === undefined) || (has(inputs) && op.sixteen !== 'both')),
   );
 }
+
+/** Whether layers that read a family keep their weights beside 16 bits of it. */
+const spares = ({ graph, rangeOf }: Pick<Ranged, 'graph' | 'rangeOf'>, family: Family): boolean =>
+  graph.nodes
+    .filter(({ op, inputs }) => op.rows !== undefined && family.includes(at(inputs, 0)))
+    .every(({ inputs }) => {
+      const types = inputs.map((name) => graph.tensors.get(name));
+      return keepsWeights(types, quantOf(rangeOf(at(inputs, 0)), 16));
+    });
 
 /** What a tensor's rounding to so many bits makes of it. */
 function rounded(tensor: Tensor, range: Range, bits: 8 | 10 | 16): Tensor {
@@ -207,7 +217,7 @@ function costliest(
   const taken: (readonly [Family, number])[] = [];
   for (const [family, cost] of costs) {
     if (left < enough) break;
-    if (against(graph, family).length > 0) continue;
+    if (against(graph, family).length > 0 || !spares({ graph, rangeOf }, family)) continue;
     // A step function of a wide range is none the wiser.
     if (costOf(worst, new Set([firstOf(family)]), () => 16) > cost / 4) continue;
     left -= cost;
@@ -265,6 +275,7 @@ export function wideTensors(
     familiesIn(graph).filter(
       (family) =>
         against(graph, family).length === 0 &&
+        spares(ranged, family) &&
         family.every(
           (name) => wideGridOf(graph, name) === undefined && !(fixedInput && graph.inputs.includes(name)),
         ),

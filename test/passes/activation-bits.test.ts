@@ -1,9 +1,10 @@
 /** Which activations have 16 bits: by name, all, and where 8 would show at the outputs. */
 import { expect, test } from 'vitest';
 import { InputError } from '../../src/base/errors.ts';
+import { parseActivationBits } from '../../src/cli/flags/options.ts';
 import { compile } from '../../src/compile.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
-import type { ActivationBits } from '../../src/passes/activation-bits.ts';
+import { type ActivationBits, wideText } from '../../src/passes/activation-bits.ts';
 import { Draw } from '../support/draw.ts';
 import { encodeModel, floatTensor, int, ints, type NodeSpec, valueInfo } from '../support/onnx-model.ts';
 
@@ -83,4 +84,24 @@ test('names of no node, and operators without kernels of 16 bits, are refused by
   expect(() => wideOf(plain, new Set(['nothing']))).toThrow(/nothing=16.*a name that no node has/s);
   expect(() => wideOf(norm, new Set(['bend']))).toThrow(/node 'size' \(l1Along\)/);
   expect(wideOf(norm, 16)).toEqual(['x']);
+});
+
+test.each([
+  ['auto', 'auto'],
+  ['8', 8],
+  ['16', 16],
+  ['/3/Conv=16,x=16', new Set(['/3/Conv', 'x'])],
+] as const)('--activation-bits %s', (text, bits) => {
+  expect(parseActivationBits(text)).toEqual(bits);
+});
+
+test.each(['12', '', 'conv=8', 'conv'])('--activation-bits %j is refused', (text) => {
+  expect(() => parseActivationBits(text)).toThrow(/auto, 8, 16, or nodes with 16/);
+});
+
+test('the build says which have 16 bits, and what their 8 would have left', () => {
+  expect(wideText([])).toBeUndefined();
+  expect(wideText([{ tensor: 'a', decibels: 12.4 }, { tensor: 'b' }])).toBe(
+    "activations of 16 bits: 'a' (in 8 bits 12 dB at the outputs), 'b'",
+  );
 });

@@ -150,6 +150,26 @@ function leastSteps(c: ScaleContext<unknown>, weight: Float32Array, input: Quant
   });
 }
 
+/** How much coarser an input's grid may make a row's weights. */
+const littleCoarser = 1.1;
+
+/**
+ * Whether a layer's weights stay as fine on an input of 16 bits: sums of many terms, and a bias that is large beside the steps of a
+ * sum, make them coarser.
+ * @param inputTypes of the layer: its input, weights and bias
+ */
+export function keepsWeights(inputTypes: readonly (InputType | undefined)[], input: Quant): boolean {
+  const weight = Float32Array.from(weightsOf(inputTypes).data);
+  const bias = inputTypes[2]?.constant?.data;
+  const rows = at(weightsOf(inputTypes).shape, 0);
+  const terms = weight.length / rows;
+  return Array.from({ length: rows }, (_, row) => row).every((row) => {
+    const values = weight.subarray(row * terms, (row + 1) * terms);
+    const own = largestSize(values) / largestWeight(8);
+    return own === 0 || leastStep(values, atOr0(bias, row), input, 8, 0) <= littleCoarser * own;
+  });
+}
+
 interface RowStep {
   readonly values: Float32Array;
   readonly bias: number;
