@@ -229,7 +229,11 @@ export function compileFused(
   );
   const fixedInput = rawOf(options) !== undefined || made.grids !== undefined;
   const rangeOf = storedRanges(graph, calibration);
-  const wide = wideTensors({ graph, rangeOf, alone: calibration.alone, fixedInput }, inputs, options.activationBits ?? 'auto');
+  const wide = wideTensors(
+    { graph, rangeOf, alone: calibration.alone, fixedInput },
+    inputs,
+    options.activationBits ?? 'auto',
+  );
   const pass = quantize(calibration, {
     wide,
     mode: common.requant,

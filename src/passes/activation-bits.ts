@@ -190,7 +190,11 @@ function costliest(
     const inputs = inputTensors(graph, sample);
     return { sample: i, inputs, real: run(graph, inputs, new Set(), (_, tensor) => tensor) };
   });
-  const costOf = (some: readonly Looked[], changed: ReadonlySet<string>, bits: (name: string) => 8 | 10 | 16) =>
+  const costOf = (
+    some: readonly Looked[],
+    changed: ReadonlySet<string>,
+    bits: (name: string) => 8 | 10 | 16,
+  ) =>
     noiseOf(
       graph,
       known.map(({ real }) => real),

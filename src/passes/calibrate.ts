@@ -93,7 +93,9 @@ export function calibrate(
         if (pass === 0) requireFiniteActivation(graph, name, tensor);
         gather(gathered, name, tensor, i);
       };
-      evaluate(graph, inputTensors(graph, sample), note, (node, tensor) => gatherRange(inside, node, tensor, i));
+      evaluate(graph, inputTensors(graph, sample), note, (node, tensor) =>
+        gatherRange(inside, node, tensor, i),
+      );
     });
   });
   const entries = [...gathered];

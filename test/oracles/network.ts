@@ -2,6 +2,7 @@
 
 import type { Graph, Node } from '../../src/ir/graph/graph.ts';
 import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
+import type { Quant } from '../../src/ir/kernel/stored.ts';
 import type { QuantizedAdd } from '../../src/ir/ops/add.ts';
 import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import type { Lookup } from '../../src/ir/ops/common/pointwise.ts';
@@ -16,7 +17,6 @@ import type { ReduceAttrs } from '../../src/ir/ops/reduce.ts';
 import type { ReshapeAttrs } from '../../src/ir/ops/reshape.ts';
 import type { QuantizedSoftmax, SoftmaxAttrs } from '../../src/ir/ops/softmax.ts';
 import type { TransposeAttrs } from '../../src/ir/ops/transpose.ts';
-import type { Quant } from '../../src/ir/kernel/stored.ts';
 import { realSamples } from '../support/functions.ts';
 import { pairOf, pairSamples } from '../support/pairs.ts';
 import { extremeOracle, normalizeOracle, sumOracle } from './along.ts';

@@ -7,7 +7,7 @@ import { load } from '../../kernel/builders.ts';
 import type { Expr, Kernel, Table } from '../../kernel/kernel.ts';
 import { elemOf, type Quant, storageOf } from '../../kernel/stored.ts';
 import { countOf } from '../../tensor.ts';
-import { type Curve, curveOf, curveValue } from '../kernels/curve.ts';
+import { type Curve, curveOf, curveValue } from '../kernels/chords.ts';
 import { docOf } from '../kernels/doc.ts';
 import { type Elementwise, elementwise, inOneOrder } from '../kernels/elementwise.ts';
 import { sameChannels } from './channel-flows.ts';
