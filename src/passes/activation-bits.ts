@@ -151,7 +151,10 @@ function noiseOf(
 const looked = 16;
 const closer = 4;
 
-/** Networks whose activations' rounding alone leaves less than 31 dB are looked into, until that of the rest leaves 50: values that no sample had are cut off besides, by 8 bits first. */
+/**
+ * Networks whose activations' rounding alone leaves less than 31 dB are looked into, until that of the rest leaves 50: values that
+ * no sample had are cut off besides, by 8 bits first.
+ */
 const tooMuch = 10 ** -3.1;
 const enough = 10 ** -5;
 
@@ -162,6 +165,12 @@ export interface Ranged {
   readonly alone: Calibration['alone'];
   readonly fixedInput: boolean;
 }
+
+/** Whether a family's grid is not fixed by others. */
+const isOpen = ({ graph, fixedInput }: Ranged, family: Family): boolean =>
+  family.every(
+    (name) => wideGridOf(graph, name) === undefined && !(fixedInput && graph.inputs.includes(name)),
+  );
 
 /** A sample, and what the network makes of it. */
 interface Looked {
@@ -177,35 +186,41 @@ function without({ lo, hi }: Range, sample: number, alone: Alone | undefined): R
   return from < to ? { lo: from, hi: to } : { lo, hi };
 }
 
-/** The families that cost the outputs most, until the rest costs little. */
-function costliest(
-  { graph, rangeOf, alone, fixedInput }: Ranged,
-  samples: readonly Float32Array[],
-): readonly (readonly [Family, number])[] {
-  const isFixed = (name: string): boolean => fixedInput && graph.inputs.includes(name);
-  const families = familiesIn(graph).filter(
-    (family) => !family.some(isFixed) && family.every((name) => wideGridOf(graph, name) === undefined),
-  );
+/** What rounding some tensors to some bits costs the outputs, on some of the samples. */
+interface Bench {
+  readonly known: readonly Looked[];
+  readonly costOf: (
+    some: readonly Looked[],
+    changed: ReadonlySet<string>,
+    bits: (name: string) => 8 | 10 | 16,
+  ) => number;
+}
+
+function benchOf({ graph, rangeOf, alone }: Ranged, samples: readonly Float32Array[]): Bench {
   const known = samples.slice(0, looked).map((sample, i): Looked => {
     const inputs = inputTensors(graph, sample);
     return { sample: i, inputs, real: run(graph, inputs, new Set(), (_, tensor) => tensor) };
   });
-  const costOf = (
-    some: readonly Looked[],
-    changed: ReadonlySet<string>,
-    bits: (name: string) => 8 | 10 | 16,
-  ) =>
-    noiseOf(
-      graph,
-      known.map(({ real }) => real),
-      some.map(({ sample, inputs, real }) => {
-        const change = (name: string, tensor: Tensor): Tensor =>
-          rounded(tensor, without(rangeOf(name), sample, alone.get(name)), bits(name));
-        return [real, run(graph, inputs, changed, change, real)] as const;
-      }),
-    );
-  // Numbers that are handed on are rounded once, where the first of them are made.
-  const firstOf = (family: Family): string => at(family, 0);
+  const reals = known.map(({ real }) => real);
+  const costOf: Bench['costOf'] = (some, changed, bits) => {
+    const pairs = some.map(({ sample, inputs, real }) => {
+      const change = (name: string, tensor: Tensor): Tensor =>
+        rounded(tensor, without(rangeOf(name), sample, alone.get(name)), bits(name));
+      return [real, run(graph, inputs, changed, change, real)] as const;
+    });
+    return noiseOf(graph, reals, pairs);
+  };
+  return { known, costOf };
+}
+
+/** Numbers that are handed on are rounded once, where the first of them are made. */
+const firstOf = (family: Family): string => at(family, 0);
+
+/** The families that cost the outputs most, until the rest costs little. */
+function costliest(ranged: Ranged, samples: readonly Float32Array[]): readonly (readonly [Family, number])[] {
+  const { graph } = ranged;
+  const families = familiesIn(graph).filter((family) => isOpen(ranged, family));
+  const { known, costOf } = benchOf(ranged, samples);
   const all = new Set(families.map(firstOf));
   const alike = (name: string): 8 | 10 => bitsAlone(graph, name);
   if (costOf(known, all, alike) < tooMuch) return [];
@@ -221,7 +236,7 @@ function costliest(
   const taken: (readonly [Family, number])[] = [];
   for (const [family, cost] of costs) {
     if (left < enough) break;
-    if (against(graph, family).length > 0 || !spares({ graph, rangeOf }, family)) continue;
+    if (against(graph, family).length > 0 || !spares(ranged, family)) continue;
     // A step function of a wide range is none the wiser.
     if (costOf(worst, new Set([firstOf(family)]), () => 16) > cost / 4) continue;
     left -= cost;
@@ -231,7 +246,8 @@ function costliest(
 }
 
 /** @throws InputError for a name that no node has, and for operators that do not know 16 bits */
-function named(graph: Graph<'float'>, names: ReadonlySet<string>): readonly Family[] {
+function named(ranged: Ranged, names: ReadonlySet<string>): readonly Family[] {
+  const { graph } = ranged;
   const families = familiesIn(graph);
   return [...names].flatMap((name): readonly Family[] => {
     const node = graph.nodes.find((node) => node.name === name || node.origin.includes(name));
@@ -245,6 +261,13 @@ function named(graph: Graph<'float'>, names: ReadonlySet<string>): readonly Fami
         todo: 'take a name that `thimble inspect` prints',
       });
     for (const family of own) {
+      if (!isOpen(ranged, family))
+        throw new InputError({
+          where: `--activation-bits ${name}=16`,
+          found: 'a tensor whose grid is fixed: raw or scaled input, or a recurrent state',
+          supported: 'tensors that calibration gives a grid',
+          todo: 'leave it out',
+        });
       const [first] = against(graph, family);
       if (first !== undefined)
         throw new InputError({
@@ -264,7 +287,7 @@ export function wideTensors(
   samples: readonly Float32Array[],
   bits: ActivationBits,
 ): ReadonlyMap<string, WideReason> {
-  const { graph, fixedInput } = ranged;
+  const { graph } = ranged;
   const reasons = (families: readonly Family[]): ReadonlyMap<string, WideReason> =>
     new Map(families.flat().map((tensor) => [tensor, { tensor }]));
   if (bits === 8) return new Map();
@@ -274,15 +297,10 @@ export function wideTensors(
         family.map((tensor) => [tensor, { tensor, decibels: -10 * Math.log10(cost) }] as const),
       ),
     );
-  if (bits !== 16) return reasons(named(graph, bits));
+  if (bits !== 16) return reasons(named(ranged, bits));
   return reasons(
     familiesIn(graph).filter(
-      (family) =>
-        against(graph, family).length === 0 &&
-        spares(ranged, family) &&
-        family.every(
-          (name) => wideGridOf(graph, name) === undefined && !(fixedInput && graph.inputs.includes(name)),
-        ),
+      (family) => against(graph, family).length === 0 && isOpen(ranged, family) && spares(ranged, family),
     ),
   );
 }
