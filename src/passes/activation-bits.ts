@@ -4,7 +4,7 @@ import { inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
 import { keepsWeights } from '../ir/integers/mac.ts';
-import { quantOf } from '../ir/integers/quant.ts';
+import { isStep, quantOf } from '../ir/integers/quant.ts';
 import { storageOf } from '../ir/kernel/stored.ts';
 import { type Tensor, tensorOf } from '../ir/tensor.ts';
 import type { Alone, Calibration } from './calibrate.ts';
@@ -72,6 +72,15 @@ const spares = ({ graph, rangeOf }: Pick<Ranged, 'graph' | 'rangeOf'>, family: F
       const types = inputs.map((name) => graph.tensors.get(name));
       return keepsWeights(types, quantOf(rangeOf(at(inputs, 0)), 16));
     });
+
+/** Whether a function of a layer's sums is a step in the midst of their range, which bits of theirs do not find. */
+const isStepped = ({ graph, rangeOf }: Ranged, family: Family): boolean =>
+  graph.nodes.some(({ op, attrs, inputs, outputs }) => {
+    const { real } = op;
+    const from = at(inputs, 0);
+    if (real === undefined || op.table === undefined || !family.includes(from)) return false;
+    return isStep((x) => real.value(attrs, x), rangeOf(from), rangeOf(at(outputs, 0)));
+  });
 
 /** What a tensor's rounding to so many bits makes of it. */
 function rounded(tensor: Tensor, range: Range, bits: 8 | 10 | 16): Tensor {
@@ -236,8 +245,8 @@ function costliest(ranged: Ranged, samples: readonly Float32Array[]): readonly (
   const taken: (readonly [Family, number])[] = [];
   for (const [family, cost] of costs) {
     if (left < enough) break;
-    if (against(graph, family).length > 0 || !spares(ranged, family)) continue;
-    // A step function of a wide range is none the wiser.
+    if (against(graph, family).length > 0 || !spares(ranged, family) || isStepped(ranged, family)) continue;
+    // Bits that tell no more are none.
     if (costOf(worst, new Set([firstOf(family)]), () => 16) > cost / 4) continue;
     left -= cost;
     taken.push([family, cost]);

@@ -42,12 +42,22 @@ export function widened({ lo, hi, count, timesLo, timesHi }: Seen): Range {
 /** In how many places a function is looked at. */
 const places = 1024;
 
-/** A range without its ends on which f stays within half a step of what it makes of the ends themselves. @param steps of what is made, in all */
-export function steepRange(f: (x: number) => number, { lo, hi }: Range, made: Range, steps = 255): Range {
-  const half = (made.hi - made.lo) / steps / 2;
+/** Places from end to end, the first at which f is more than `half` from what it is at the lower end, and the last of the upper. */
+function steepPlaces(f: (x: number) => number, { lo, hi }: Range, half: number) {
   const xs = Array.from({ length: places + 1 }, (_, i) => lo + ((hi - lo) * i) / places);
   const far = (end: number) => (x: number) => !(Math.abs(f(x) - f(end)) <= half);
-  const [first, last] = [xs.findIndex(far(lo)), xs.findLastIndex(far(hi))];
+  return { xs, first: xs.findIndex(far(lo)), last: xs.findLastIndex(far(hi)) };
+}
+
+/** Whether f goes from one end's value to the other's within a thousandth of the range: sums of 8-bit weights are not as exact. */
+export function isStep(f: (x: number) => number, range: Range, made: Range): boolean {
+  const { first, last } = steepPlaces(f, range, (made.hi - made.lo) / 255 / 2);
+  return first >= 1 && last < first;
+}
+
+/** A range without its ends on which f stays within half a step of what it makes of the ends themselves. @param steps of what is made, in all */
+export function steepRange(f: (x: number) => number, { lo, hi }: Range, made: Range, steps = 255): Range {
+  const { xs, first, last } = steepPlaces(f, { lo, hi }, (made.hi - made.lo) / steps / 2);
   // Constant, or only its ends are steep: there is nothing to be gained.
   if (first < 1 || last < first) return { lo, hi };
   return { lo: xs[first - 1] ?? lo, hi: xs[last + 1] ?? hi };
