@@ -22,6 +22,8 @@ export interface Calibration {
   readonly ranges: ReadonlyMap<string, Range>;
   /** By node name: of what nodes keep inside (`CanonicalOp.inside`), by `minmax`. */
   readonly insideRanges: ReadonlyMap<string, Range>;
+  /** By tensor name: what one sample alone decides of a range. */
+  readonly alone: ReadonlyMap<string, Alone>;
   /** Mean per channel (axis 1), by tensor name. */
   readonly means: ReadonlyMap<string, Float64Array>;
   /** The same channels' extremes and variances. */
@@ -34,6 +36,32 @@ type Ends = Omit<Seen, 'count'>;
 export interface SeenChannel extends Seen {
   readonly variance: number;
 }
+
+/** An end of a range that one sample brought. */
+interface End {
+  readonly sample: number;
+  /** By how much the range would be narrower without it; 0 or more. */
+  readonly by: number;
+}
+
+export interface Alone {
+  readonly lo: End;
+  readonly hi: End;
+}
+
+/** The largest numbers of samples: the most, of which sample that is, and the most of the others. */
+interface Largest {
+  readonly sample: number;
+  readonly most: number;
+  readonly next: number;
+}
+
+const none: Largest = { sample: -1, most: -Infinity, next: -Infinity };
+
+const withSample = (of: Largest, sample: number, most: number): Largest =>
+  most > of.most ? { sample, most, next: of.most } : { ...of, next: Math.max(of.next, most) };
+
+const endOf = ({ sample, most, next }: Largest): End => ({ sample, by: next > -Infinity ? most - next : 0 });
 
 const bins = 2048;
 
@@ -54,6 +82,9 @@ interface Gathered {
   hi: number;
   timesLo: number;
   timesHi: number;
+  highs: Largest;
+  /** Of the numbers' negatives. */
+  lows: Largest;
   readonly sums: Float64Array;
   readonly channels: readonly GatheredChannel[];
   /** Values per channel summed up. */
@@ -81,9 +112,11 @@ export function calibrate(
       const note = (name: string, tensor: Tensor): void => {
         if (graph.tensors.get(name)?.constant !== undefined) return;
         if (pass === 0) requireFiniteActivation(graph, name, tensor);
-        gather(gathered, name, tensor);
+        gather(gathered, name, tensor, i);
       };
-      evaluate(graph, inputTensors(graph, sample), note, (node, tensor) => gatherRange(inside, node, tensor));
+      evaluate(graph, inputTensors(graph, sample), note, (node, tensor) =>
+        gatherRange(inside, node, tensor, i),
+      );
     });
   });
   const entries = [...gathered];
@@ -96,6 +129,7 @@ export function calibrate(
     insideRanges: new Map(
       [...inside].map(([node, g]) => [node, rangeOf(g, 'minmax', samples.length * g.sums.length)]),
     ),
+    alone: new Map(entries.map(([name, g]) => [name, { lo: endOf(g.lows), hi: endOf(g.highs) }])),
     means: new Map(entries.map(([name, g]) => [name, g.sums.map((sum) => sum / g.count)])),
     channels: new Map(
       entries.map(([name, g]) => [
@@ -159,12 +193,14 @@ function inputWords({ inputs, tensors }: Graph<'float'>, count: number): string 
   return `${count} numbers: ${each.join(', ')}, one after the other`;
 }
 
-function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): void {
+function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor, sample: number): void {
   const channels = channelCount(tensor.shape);
   let g = all.get(name);
   if (g === undefined) {
     g = {
       ...nothingSeen,
+      highs: none,
+      lows: none,
       sums: new Float64Array(channels),
       channels: Array.from({ length: channels }, () => ({ ...nothingSeen, origin: 0, sum: 0, squares: 0 })),
       count: 0,
@@ -174,28 +210,38 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): 
   }
   const inner = countOf(tensor.shape.slice(2));
   g.count += tensor.data.length / channels;
+  let [least, most] = [Infinity, -Infinity];
   for (let part = 0; part < tensor.data.length / inner; part++) {
     const c = part % channels;
     const values = tensor.data.subarray(part * inner, (part + 1) * inner);
-    g.sums[c] = at(g.sums, c) + gatherChannel(must(g.channels[c], 'a channel'), values);
+    const { sum, least: lo, most: hi } = gatherChannel(must(g.channels[c], 'a channel'), values);
+    g.sums[c] = at(g.sums, c) + sum;
+    [least, most] = [Math.min(least, lo), Math.max(most, hi)];
   }
   const { lo, hi, timesLo, timesHi } = g.channels.reduce<Ends>(together, nothingSeen);
-  Object.assign(g, { lo, hi, timesLo, timesHi });
+  const [highs, lows] = [withSample(g.highs, sample, most), withSample(g.lows, sample, -least)];
+  Object.assign(g, { lo, hi, timesLo, timesHi, highs, lows });
 }
 
-/** @returns the sum of the values */
-function gatherChannel(g: GatheredChannel, values: Tensor['data']): number {
+/** @returns the sum of the values, and the least and the largest of them */
+function gatherChannel(
+  g: GatheredChannel,
+  values: Tensor['data'],
+): { readonly sum: number; readonly least: number; readonly most: number } {
   let { lo, hi, timesLo, timesHi, squares } = g;
   if (lo > hi) g.origin = at(values, 0);
   let sum = 0;
+  let [least, most] = [Infinity, -Infinity];
   for (const x of values) {
     sum += x;
     squares += (x - g.origin) ** 2;
+    if (x < least) least = x;
+    if (x > most) most = x;
     if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
     if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];
   }
   Object.assign(g, { lo, hi, timesLo, timesHi, squares, sum: g.sum + sum - values.length * g.origin });
-  return sum;
+  return { sum, least, most };
 }
 
 /** The extremes of both; an end that both have was met as often as in both. */

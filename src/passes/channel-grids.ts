@@ -91,12 +91,14 @@ const isCandidate = (graph: Floats, name: string): boolean => {
   return wideGridOf(graph, name) === undefined;
 };
 
-/** All that could have one. @param fixed names of layers whose weights lie on grids already */
-function possible(graph: Floats, fixed: (node: string) => boolean): ReadonlySet<string> {
+const besides = ({ inputs, outputs }: Node): readonly string[] => [...inputs, ...outputs];
+
+/** All that could have one. @param fixed nodes that are to know none */
+function possible(graph: Floats, fixed: (node: Node) => boolean): ReadonlySet<string> {
   const can = new Set([...graph.tensors.keys()].filter((name) => isCandidate(graph, name)));
   const holds = (name: string): boolean => {
     const [maker, readers] = [makerOf(graph, name), readersOf(graph, name)];
-    if (maker === undefined || [maker, ...readers].some((node) => fixed(node.name))) return false;
+    if (maker === undefined || [maker, ...readers].some(fixed)) return false;
     return canMake(graph, maker, name, can) && readers.every((node) => canRead(graph, node, name, can));
   };
   for (let before = -1; before !== can.size; ) {
@@ -253,6 +255,8 @@ const pays = ({ one, own }: Noise): boolean => one > goodEnough && one > worthwh
 export interface ChannelChoice {
   /** Whether a layer's weights lie on grids already, which gains of columns would leave. */
   readonly isFixed: (node: string) => boolean;
+  /** Whether a tensor has 16 bits: operators know one of the two beside each other. */
+  readonly isWide: (tensor: string) => boolean;
   /** Wherever it can be, worth it or not. */
   readonly all: boolean;
 }
@@ -261,12 +265,13 @@ export interface ChannelChoice {
 export function channelRanges(
   graph: Floats,
   calibration: Calibration,
-  { isFixed, all }: ChannelChoice,
+  { isFixed, isWide, all }: ChannelChoice,
 ): ReadonlyMap<string, readonly Range[]> {
   if (!all && (calibration.samples < fewest || calibration.method !== 'minmax')) return new Map();
-  const chosen = familiesOf(graph, possible(graph, isFixed)).filter(
-    (family) => all || noises(graph, family, calibration).some(pays),
-  );
+  const chosen = familiesOf(
+    graph,
+    possible(graph, (node) => isFixed(node.name) || besides(node).some(isWide)),
+  ).filter((family) => all || noises(graph, family, calibration).some(pays));
   const names = chosen.flatMap((family) => [...family]);
   return new Map(names.map((name) => [name, steadyRanges(graph, name, calibration)]));
 }

@@ -107,7 +107,7 @@ function layer(
   const input = must(scale.inputQuants[0], 'the input is quantized');
   const inputQuants = [wholeOf(input), ...scale.inputQuants.slice(1)];
   const view = { ...scale, ...node, inputTypes: scale.inputTypes };
-  const wanted = ranges && perChannel(ranges.map(quantOf));
+  const wanted = ranges && perChannel(ranges.map((range) => quantOf(range)));
   const on = (quant: Quant | undefined): ScaleContext<unknown> => ({
     ...scale,
     ...remade(view, input, quant),

@@ -35,6 +35,8 @@ export interface QuantizeOptions {
   readonly channelGrids?: 'all';
   /** The network's input arrives as raw bytes on this scale; undefined: its calibrated range. */
   readonly input?: Quant;
+  /** Tensors of 16 bits. */
+  readonly wide?: { readonly has: (tensor: string) => boolean };
 }
 
 export function quantize(calibration: Calibration, options: QuantizeOptions): Pass<'float', 'int8'> {
@@ -51,24 +53,13 @@ function quantizeGraph(
   options: QuantizeOptions,
 ): Graph<'int8'> {
   const quants = new Map<string, Quant>();
-  const byChannel = channelRanges(graph, calibration, {
-    isFixed: (name) => isFixed(name, options),
-    all: options.channelGrids === 'all',
-  });
-  const rangeOf = (name: string): Range => {
-    const whole = joinedIn(graph, name, byChannel);
-    const range = throughReaders(graph, whole, calibration.ranges);
-    const joined =
-      whole !== name ||
-      joins(
-        graph,
-        graph.nodes.find(({ outputs }) => outputs.includes(name)),
-      );
-    return withCheapZero(holding(range, [...heldBeside(graph, name), ...(joined ? [0] : [])]));
-  };
+  const byChannel = channelsApart(graph, calibration, options);
+  const rangeOf = storedRanges(graph, calibration, { ...options, byChannel });
+  const bitsFor = (name: string): 16 | undefined => (options.wide?.has(name) ? 16 : undefined);
+  const outputBits = (name: string) => (bitsFor(name) === 16 ? { outputBits: 16 as const } : {});
   for (const input of graph.inputs)
     if (isReal(graph, input))
-      quants.set(input, options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input)));
+      quants.set(input, options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input), bitsFor(input)));
   const nodes = graph.nodes.map(
     (node): Node =>
       locate(`node '${node.name}'`, () => {
@@ -79,6 +70,7 @@ function quantizeGraph(
           ...weightsFor(node, options),
           inputQuants: node.inputs.map((name) => quants.get(name)),
           range: rangeOf(made),
+          ...outputBits(made),
         };
         const inputMean = meanFor(node, calibration, options);
         const onChannels = quantizedOnChannels({
@@ -94,8 +86,10 @@ function quantizeGraph(
         }
         const outputQuants = node.outputs.map((name, i) => {
           if (name === '' || !isReal(graph, name)) return undefined;
-          const own = { ...scale, range: rangeOf(name) };
-          return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range);
+          const own = { ...scale, range: rangeOf(name), ...outputBits(name) };
+          return (
+            wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range, bitsFor(name))
+          );
         });
         node.outputs.forEach((name, i) => {
           const quant = outputQuants[i];
@@ -113,6 +107,43 @@ function quantizeGraph(
     }),
   );
   return { ...graph, stage: 'int8', tensors, nodes };
+}
+
+/** Tensors that are not stored in 8 bits on one grid. */
+interface StoredApart {
+  readonly wide?: { readonly has: (tensor: string) => boolean };
+  readonly byChannel?: { readonly has: (tensor: string) => boolean };
+}
+
+/** The ranges of each channel, by the tensors that have a grid for each, of those without 16 bits. */
+export const channelsApart = (
+  graph: Graph<'float'>,
+  calibration: Calibration,
+  options: Pick<QuantizeOptions, 'mode' | 'weightSteps' | 'codebooks' | 'channelGrids' | 'wide'>,
+): ReadonlyMap<string, readonly Range[]> =>
+  channelRanges(graph, calibration, {
+    isFixed: (name) => isFixed(name, options),
+    isWide: (name) => options.wide?.has(name) ?? false,
+    all: options.channelGrids === 'all',
+  });
+
+/** By tensor: the range of its grid. @param wide those of 16 bits */
+export function storedRanges(
+  graph: Graph<'float'>,
+  { ranges }: Pick<Calibration, 'ranges'>,
+  { wide = new Set(), byChannel = new Set() }: StoredApart = {},
+): (name: string) => Range {
+  return (name) => {
+    const whole = joinedIn(graph, name, byChannel);
+    const range = throughReaders(graph, whole, ranges, wide);
+    const joined =
+      whole !== name ||
+      joins(
+        graph,
+        graph.nodes.find(({ outputs }) => outputs.includes(name)),
+      );
+    return withCheapZero(holding(range, [...heldBeside(graph, name), ...(joined ? [0] : [])]));
+  };
 }
 
 /** Whether it moves elements of several activations into one tensor. */
@@ -143,14 +174,20 @@ const isReal = (graph: Graph<'float'>, name: string): boolean => typeOf(graph, n
  * The calibrated range, without what all readers are flat on: where a sigmoid is within half a step of 1, its input need not
  * be told from larger ones.
  */
-function throughReaders(graph: Graph<'float'>, name: string, ranges: Calibration['ranges']): Range {
+function throughReaders(
+  graph: Graph<'float'>,
+  name: string,
+  ranges: Calibration['ranges'],
+  wide: NonNullable<QuantizeOptions['wide']>,
+): Range {
   const rangeOf = (tensor: string): Range => must(ranges.get(tensor), `tensor '${tensor}' was calibrated`);
   const whole = rangeOf(name);
   const readers = graph.nodes.filter(({ inputs }) => inputs.includes(name));
   if (readers.length === 0 || graph.outputs.includes(name)) return whole;
   const bent = readers.map(({ op: { real, anyZeroPoint }, attrs, outputs }): Range => {
     if (real === undefined || anyZeroPoint !== 'computes') return whole;
-    return steepRange((x) => real.value(attrs, x), whole, rangeOf(at(outputs, 0)));
+    const made = at(outputs, 0);
+    return steepRange((x) => real.value(attrs, x), whole, rangeOf(made), wide.has(made) ? 65535 : 255);
   });
   return { lo: Math.min(...bent.map(({ lo }) => lo)), hi: Math.max(...bent.map(({ hi }) => hi)) };
 }
@@ -184,7 +221,10 @@ export const bitsOf = (bits: ByLayer<WeightBits>, node: string): WeightBits =>
   typeof bits === 'number' ? bits : (bits.get(node) ?? 8);
 
 /** Whether the layer's weights lie on grids already, which gains of its columns would leave; and rounding as others do. */
-const isFixed = (name: string, { mode, weightSteps, codebooks }: QuantizeOptions): boolean =>
+const isFixed = (
+  name: string,
+  { mode, weightSteps, codebooks }: Pick<QuantizeOptions, 'mode' | 'weightSteps' | 'codebooks'>,
+): boolean =>
   mode === 'tfl-double' ||
   mode === 'ort-float' ||
   weightSteps?.has(name) === true ||

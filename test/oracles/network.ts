@@ -2,6 +2,7 @@
 
 import type { Graph, Node } from '../../src/ir/graph/graph.ts';
 import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
+import type { Quant } from '../../src/ir/kernel/stored.ts';
 import type { QuantizedAdd } from '../../src/ir/ops/add.ts';
 import type { ArgExtremeAttrs } from '../../src/ir/ops/arg-extreme.ts';
 import type { QuantizedAttention } from '../../src/ir/ops/attention.ts';
@@ -27,7 +28,6 @@ import type { ComparisonAttrs, LogicAttrs } from '../../src/ir/ops/truth.ts';
 import { realSamples } from '../support/functions.ts';
 import { pairOf, pairSamples } from '../support/pairs.ts';
 import { extremeOracle, normalizeOracle, sumOracle } from './along.ts';
-import type { Grid } from './cmsis-nn.ts';
 import {
   attentionOracle,
   choiceOracle,
@@ -52,13 +52,14 @@ import {
   moveOracle,
   softmaxOracle,
   transposeOracle,
+  wideSoftmaxOracle,
 } from './operators.ts';
 import { pairOracle } from './pairs.ts';
 
 type Meaning = (
   node: Node,
   inputs: readonly Bytes[],
-  gridOf: (tensor: string) => Grid,
+  gridOf: (tensor: string) => Quant | undefined,
   shape: readonly number[],
 ) => Bytes;
 
@@ -76,9 +77,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
   add: (n, bytes, gridOf, shape) => {
     const [a, b] = bytes;
     const q = n.quantized as QuantizedAdd;
-    if (pairOf(n) !== undefined || b === undefined || q.kind === 'channels')
+    const isWide = [...n.inputs, ...n.outputs].some((tensor) => gridOf(tensor)?.bits === 16);
+    if (isWide || pairOf(n) !== undefined || b === undefined || q.kind === 'channels')
       return pairOracle(n, bytes, shape);
-    return addOracle(q, [gridOf(n.inputs[0]!), gridOf(n.inputs[1]!)], gridOf(n.outputs[0]!), [a!, b!]);
+    return addOracle(q, [gridOf(n.inputs[0]!)!, gridOf(n.inputs[1]!)!], gridOf(n.outputs[0]!)!, [a!, b!]);
   },
   meanAlong: (n, [x]) => sumOracle(n.attrs as ReduceAttrs, n.quantized as ShiftedSum, x!),
   sumAlong: (n, [x]) => sumOracle(n.attrs as ReduceAttrs, n.quantized as ShiftedSum, x!),
@@ -91,8 +93,12 @@ const meanings: Readonly<Record<string, Meaning>> = {
   clip: (n, [x]) => clipOracle(n.quantized as AffineSum, x!),
   maxPool: (n, [x]) => maxPoolOracle(n.attrs as PoolAttrs, x!),
   avgPool: (n, [x]) => avgPoolOracle(n.attrs as PoolAttrs, n.quantized as QuantizedAverage, x!),
-  softmax: (n, [x]) =>
-    softmaxOracle((n.attrs as SoftmaxAttrs).axis, (n.quantized as QuantizedSoftmax).inputScale, x!),
+  softmax: (n, [x], gridOf) => {
+    const { inputScale, isWide } = n.quantized as QuantizedSoftmax;
+    const { axis } = n.attrs as SoftmaxAttrs;
+    if (isWide === undefined) return softmaxOracle(axis, inputScale, x!);
+    return wideSoftmaxOracle(axis, inputScale, gridOf(n.outputs[0]!)!.bits === undefined, x!);
+  },
   resample: (n, [x], _gridOf, shape) =>
     resampleOracle(n.attrs as ResampleAttrs, n.quantized as QuantizedResample, x!, shape),
   runningSum: (n, [x]) =>
@@ -124,11 +130,22 @@ const meanings: Readonly<Record<string, Meaning>> = {
   transpose: (n, [x]) => transposeOracle((n.attrs as TransposeAttrs).perm, x!),
 };
 
+/** As they are stored, which loses nothing. */
+function stored(graph: Graph<'int8'>, name: string, data: Bytes['data']): Uint8Array | Int16Array {
+  const kept = graph.tensors.get(name)!.quant?.bits === 16 ? Int16Array.from(data) : Uint8Array.from(data);
+  const i = data.findIndex((x: number, k: number) => x !== kept[k]);
+  if (i >= 0) throw new Error(`the integer model has ${data[i]} of tensor '${name}', beyond what it stores`);
+  return kept;
+}
+
 /**
  * @param input stored bytes, row-major
- * @returns by tensor name the stored bytes, row-major
+ * @returns by tensor name the stored numbers, row-major
  */
-export function oracle(graph: Graph<'int8'>, input: Uint8Array): ReadonlyMap<string, Uint8Array> {
+export function oracle(
+  graph: Graph<'int8'>,
+  input: Uint8Array,
+): ReadonlyMap<string, Uint8Array | Int16Array> {
   const [name] = graph.inputs;
   const values = new Map<string, Bytes>([[name!, { shape: graph.tensors.get(name!)!.shape, data: input }]]);
   for (const node of graph.nodes) {
@@ -140,10 +157,10 @@ export function oracle(graph: Graph<'int8'>, input: Uint8Array): ReadonlyMap<str
       meaning(
         node,
         activations,
-        (tensor) => graph.tensors.get(tensor)!.quant!,
+        (tensor) => graph.tensors.get(tensor)?.quant,
         graph.tensors.get(node.outputs[0]!)!.shape,
       ),
     );
   }
-  return new Map([...values].map(([tensor, { data }]) => [tensor, data]));
+  return new Map([...values].map(([tensor, { data }]) => [tensor, stored(graph, tensor, data)]));
 }

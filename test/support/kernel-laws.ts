@@ -90,10 +90,15 @@ export function outputSlot(program: Program, step: number): Slot {
 }
 
 /** A slot's bytes in row-major order of elements. */
-export function rowMajor({ length, order, address, elem }: Slot, arena: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(length);
-  // Of indices the lowest byte: they are below 256.
+export function rowMajor(slot: Slot, arena: Uint8Array): Uint8Array | Int16Array {
+  const { length, order, address, elem } = slot;
+  const kept = elem === 'i16' ? new Int16Array(length) : new Uint8Array(length);
+  const memory = new DataView(arena.buffer, arena.byteOffset);
   for (let position = 0; position < length; position++)
-    bytes[order?.[position] ?? position] = arena[address + position * elemBytes[elem]]!;
-  return bytes;
+    // Of indices the lowest byte: they are below 256.
+    kept[order?.[position] ?? position] =
+      elem === 'i16'
+        ? memory.getInt16(address + 2 * position, true)
+        : arena[address + position * elemBytes[elem]]!;
+  return kept;
 }

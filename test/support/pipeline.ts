@@ -9,6 +9,7 @@ import type { Requant } from '../../src/ir/integers/requant.ts';
 import type { Quant } from '../../src/ir/kernel/stored.ts';
 import { dense8, formatName } from '../../src/ir/kernel/weight-format.ts';
 import { countOf } from '../../src/ir/tensor.ts';
+import { wideTensors } from '../../src/passes/activation-bits.ts';
 import { type Calibration, calibrate } from '../../src/passes/calibrate.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { dropDeadChannels } from '../../src/passes/channels/drop-dead-channels.ts';
@@ -16,7 +17,7 @@ import { foldBatchNorm, foldBatchNormFor } from '../../src/passes/fold-batch-nor
 import { foldTables } from '../../src/passes/fold-tables.ts';
 import { fuse } from '../../src/passes/fuse.ts';
 import { normalizeInput } from '../../src/passes/normalize-input.ts';
-import { quantize } from '../../src/passes/quantize.ts';
+import { quantize, storedRanges } from '../../src/passes/quantize.ts';
 import { settleConstants } from '../../src/passes/settle-constants.ts';
 import { settleImages } from '../../src/passes/settle-images.ts';
 import { settleOrders } from '../../src/passes/settle-orders.ts';
@@ -99,7 +100,14 @@ export function integerStages(recipe: Recipe): IntegerStages {
     : { graph: live, weightSteps: new Map() };
   const fused = verified(settleOrders.run(verified(rounded)));
   const calibration = calibrate(fused, stages.samples, recipe.method);
+  const rangeOf = storedRanges(fused, calibration);
+  const wide = wideTensors(
+    { graph: fused, rangeOf, byChannel: new Map(), alone: calibration.alone, fixedInput: true },
+    stages.samples,
+    recipe.wide === true ? 16 : 8,
+  );
   const pass = quantize(calibration, {
+    wide,
     mode: recipe.mode,
     weightBits: bits,
     weightSteps,

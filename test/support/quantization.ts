@@ -33,7 +33,7 @@ function gridsIn({ quant, shape }: Info): (element: number) => ChannelGrid {
   return (element) => channels[Math.floor(element / each)]!;
 }
 
-export function realOf(graph: Graph<'int8'>, name: string, bytes: Uint8Array): Tensor {
+export function realOf(graph: Graph<'int8'>, name: string, bytes: ArrayLike<number>): Tensor {
   const info = graph.tensors.get(name)!;
   const gridOf = gridsIn(info);
   return f64(

@@ -151,6 +151,8 @@ export interface Recipe {
   readonly tweak: 'none' | 'ties' | 'extremes';
   readonly plan: PlanStrategy;
   readonly seed: number;
+  /** Activations, but for the input, have 16 bits wherever that can be; laws say when. */
+  readonly wide?: boolean;
 }
 
 const seed = fc.nat({ max: 9999 });

@@ -6,6 +6,7 @@ import { readBytes } from '../../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import { checkIdentifier } from '../../emit/c/identifier.ts';
 import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../../judge/text.ts';
+import { wideText } from '../../passes/activation-bits.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
 import { inputPorts, outputPorts, type Port, printedGrid } from '../../program/port.ts';
 import type { Program } from '../../program/program.ts';
@@ -58,6 +59,7 @@ function optionsFor(name: string, prepared: Prepared | undefined, flags: Flags):
     portOrder: flags.portOrder,
     requant: flags.requant,
     calibrationMethod: flags.calibration,
+    activationBits: flags.activationBits,
     ...(prepared === undefined ? {} : { calibration: calibrationOf(prepared, flags.samples) }),
     ...(flags.type === 'int8' ? compressOptions(flags) : {}),
   };
@@ -98,6 +100,10 @@ const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: s
   portOrder: compiled.program.portOrder ?? 'memory',
   ...portsIn(compiled.program),
   steps: stepsOf(compiled.program),
+  activations16: (compiled.wide ?? []).map(({ tensor, decibels }) => ({
+    tensor,
+    decibels: decibels ?? null,
+  })),
   formats: (compiled.formats ?? []).map(formatFields),
   tried: tried.map(builtFields),
   accuracy: accuracy ?? null,
@@ -119,7 +125,10 @@ function describe(context: Context, compiled: Compiled): void {
   io.out(`${stepTable(program, io.columns)}\n\n${planTable(program, io.columns)}\n\n`);
   if (formats.length > 0) io.out(`${formatTable(formats, io.columns)}\n\n`);
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
-  const said = agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)];
+  const said = [
+    wideText(compiled.wide ?? []),
+    ...(agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)]),
+  ];
   for (const line of [portOrderText(program), ...said, sparseText(formats), ...warningLines(compiled)])
     if (line !== undefined) io.out(`${line}\n`);
 }

@@ -42,6 +42,7 @@ async function run(context: Context, file: string, flags: Flags): Promise<void> 
     arith: 'int8',
     requant: flags.requant,
     calibrationMethod: flags.calibration,
+    activationBits: flags.activationBits,
     calibration: calibrationOf(prepared, flags.samples),
     ...(codebook === undefined ? {} : { codebook }),
   } as const;

@@ -63,6 +63,7 @@ function artifactFor(context: Context, loaded: Loaded, flags: Flags): Artifact {
     arith: 'int8',
     requant: flags.requant,
     calibrationMethod: flags.calibration,
+    activationBits: flags.activationBits,
     calibration: readCalibration(api, loaded.graph, flags, options),
     onProgress: progress.report,
   });

@@ -40,6 +40,7 @@ export function compiledEngine(
     arith: 'int8',
     requant: flags.requant,
     calibrationMethod: flags.calibration,
+    activationBits: flags.activationBits,
     calibration: readCalibration(api, graph, flags, options),
     onProgress: progress.report,
   });

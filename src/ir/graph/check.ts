@@ -23,9 +23,9 @@ import { type CanonicalOp, isCanonical } from './op.ts';
  *     that are stored (`elemOfType`).
  * 10. After the imported stage every operator is canonical, and its attributes leave nothing to be inferred.
  * 11. Only int8 graphs hold quantizations; there every float32 activation has one, and no other tensor: a scale
- *     above 0, an integer zero point, in 0..255 where an operator reads or makes the tensor that needs 0 in it; 0 of
- *     16 and 32 bits. Grids of channels are as many as axis 1 behind a first axis of 1 has, of 8 bits, of tensors
- *     that are no inputs or outputs and that only operators read and make which know them.
+ *     above 0, an integer zero point, in 0..255 where an operator reads or makes the tensor that needs 0 in it; of 16
+ *     bits in -32768..32767, of 32 bits 0. Grids of channels are as many as axis 1 behind a first axis of 1 has, of 8
+ *     bits, of tensors that are no inputs or outputs and that only operators read and make which know them.
  *
  * Not checked: types in the imported stage, which may be unknown; that constants are finite (canonicalize
  * complains to the user); that `origin` names nodes of the file; that `quantized` fits its operator and
@@ -196,9 +196,11 @@ function verifyQuant(graph: AnyGraph, name: string, info: Info): void {
   if (!(scale > 0 && Number.isFinite(scale))) fail(11, `tensor '${name}' has scale ${scale}`);
   if (channels !== undefined) verifyChannels(graph, name, info, channels);
   if (zeroPoint !== (zeroPoint | 0)) fail(11, `tensor '${name}' has zero point ${zeroPoint}`);
-  if (bits !== undefined && zeroPoint !== 0)
+  const [least, most] = bits === undefined ? [0, 255] : bits === 16 ? [-32768, 32767] : [0, 0];
+  const holdsZero = zeroPoint >= least && zeroPoint <= most;
+  if (bits !== undefined && !holdsZero)
     fail(11, `tensor '${name}' of ${bits} bits has zero point ${zeroPoint}`);
-  if ((zeroPoint < 0 || zeroPoint > 255) && needsZero(graph, name))
+  if (!holdsZero && needsZero(graph, name))
     fail(11, `tensor '${name}' has zero point ${zeroPoint}, and an operator that needs 0 in its range`);
 }
 

@@ -111,6 +111,8 @@ export interface ScaleContext<A> extends NodeView<A> {
   readonly inputQuants: readonly (Quant | undefined)[];
   /** What the output (of several, the one that is asked for) took during calibration, with what its readers need. */
   readonly range: Range;
+  /** Set where that output is to have 16 bits. */
+  readonly outputBits?: 16;
 }
 
 export interface QuantizeContext<A> extends ScaleContext<A> {
@@ -277,6 +279,8 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   channelGrids?(attrs: A, inputs: readonly (InputType | undefined)[]): true | undefined;
   /** Where it moves whole channels as they are: the input and its channel, by channel of the output. */
   channelSources?(attrs: A, inputs: readonly (InputType | undefined)[]): readonly ChannelSource[] | undefined;
+  /** Which of its float32 tensors may have 16 bits on any grid; absent: none. `outputQuant` then heeds `outputBits`. */
+  readonly sixteen?: 'made' | 'both';
   /** The integers of the quantized operator. @throws InputError naming the node. */
   quantize?(context: QuantizeContext<A>): Q;
   /**
@@ -303,8 +307,8 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
    * not have. Views need not say so.
    */
   readonly ownTypes?: true;
-  /** Of one real function: what each of 256 or 1,024 stored numbers on the input's grid becomes. */
-  table?(attrs: A, input: Quant, output: Quant, entries: TableSize): Uint8Array;
+  /** Of one real function: what each of 256 or 1,024 stored numbers on the input's grid becomes; undefined where a grid has 16 bits. */
+  table?(attrs: A, input: Quant, output: Quant, entries: TableSize): Uint8Array | undefined;
   /**
    * The integers with a table behind all that the operator does, which then makes 8 or 10 bits for it; undefined where it cannot.
    */

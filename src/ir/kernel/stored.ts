@@ -9,7 +9,7 @@ import type { Elem } from './kernel.ts';
 export interface Quant {
   readonly scale: number;
   readonly zeroPoint: number;
-  /** 16: -32767..32767 as i16; 32: i32 without the least. Both are of zero point 0. Absent: 8. */
+  /** 16: -32767..32767 as i16, the zero point in -32768..32767; 32: i32 without the least, of zero point 0. Absent: 8. */
   readonly bits?: 16 | 32;
   /**
    * A grid for each index along axis 1, behind a first axis of 1; absent: one for all. The scale beside it is then the
@@ -42,6 +42,13 @@ const storage = {
 /** The element type and the bounds of what a grid stores. */
 export const storageOf = ({ bits }: Pick<Quant, 'bits'>): (typeof storage)[keyof typeof storage] =>
   storage[bits ?? 8];
+
+/** What memory that holds a grid's numbers can hold. */
+export const heldBy = ({ bits }: Pick<Quant, 'bits'>): { readonly lo: number; readonly hi: number } =>
+  bits === 16 ? { lo: -32768, hi: 32767 } : storageOf({ ...(bits === undefined ? {} : { bits }) });
+
+/** How far from 0 that is. */
+export const reachOf = (quant: Pick<Quant, 'bits'>): number => -Math.min(heldBy(quant).lo, -heldBy(quant).hi);
 
 /** A tensor as a kernel sees it: how many elements, and how they are stored. */
 export interface StoredTensor {

@@ -74,8 +74,9 @@ function quantizeSum(c: QuantizeContext<AddAttrs>): QuantizedAdd {
   const channels = channelsOfPair(c);
   if (channels !== undefined) return { kind: 'channels', constants, sums: channelSums(channels, c.attrs) };
   const saturation = saturationOf(c.outputQuant, c.attrs.clamp);
+  const isWide = [...inputs, c.outputQuant].some(({ bits }) => bits !== undefined);
   // There is none to be equal to.
-  if (c.attrs.minus || constants.some((constant) => constant !== undefined)) {
+  if (isWide || c.attrs.minus || constants.some((constant) => constant !== undefined)) {
     return {
       kind: 'affine',
       constants,
@@ -153,8 +154,9 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   affine: { kind: 'channelwise', map: mapOf, again: undefined, alone: depthwise },
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: true,
-  outputQuant: (c) => noFinerThan(finestSumStep(gridsOf(c)), c.range),
+  outputQuant: (c) => noFinerThan(finestSumStep(gridsOf(c)), c.range, c.outputBits),
   channelGrids: pairChannelGrids,
+  sixteen: 'both',
   quantize: quantizeSum,
   rows: undefined,
   gradient: {

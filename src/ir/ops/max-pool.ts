@@ -6,6 +6,7 @@ import { sameAsInput } from '../integers/quant.ts';
 import { float, int } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { spatialOrder } from '../kernel/memory-order.ts';
+import { elemOf, storageOf } from '../kernel/stored.ts';
 import { channelCount } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
@@ -39,9 +40,9 @@ function kernelOf(attrs: PoolAttrs, context: KernelContext, elem: 'u8' | 'f32'):
     doc: docOf(`${attrs.kernel.join('x')} max-pool`, [input], output, elem),
     plane: poolPlane(attrs, context),
     channels: channelCount(input.shape),
-    elem,
+    elem: elem === 'f32' ? elem : elemOf(input),
     tables: [],
-    first: elem === 'f32' ? float(lowestFloat) : int(0),
+    first: elem === 'f32' ? float(lowestFloat) : int(storageOf(input.quant ?? {}).lo),
     join: joinMax(elem),
     finish: (value) => value,
   });
@@ -73,6 +74,7 @@ export const maxPool: CanonicalOp<PoolAttrs> = {
   absorb: () => undefined,
   elementwise: false,
   outputQuant: sameAsInput,
+  sixteen: 'both',
   anyZeroPoint: 'moves',
   quantize: () => ({}),
   rows: undefined,

@@ -10,6 +10,7 @@ import type {
   QuantizeContext,
   ScaleContext,
 } from '../graph/op.ts';
+import { saturationOf } from '../integers/mac.ts';
 import { quantOf } from '../integers/quant.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { type Order, orderLike, spatialOrder } from '../kernel/memory-order.ts';
@@ -18,6 +19,7 @@ import { channelCount, countOf, numbersFor, type Shape, type Tensor } from '../t
 import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
 import { liesAsImage } from './common/reads.ts';
+import { nearestAffineSum } from './kernels/affine-sum.ts';
 import { movingKernel, type Source, type Ways, waysOf } from './kernels/moving.ts';
 
 export interface MoveAttrs {
@@ -64,18 +66,19 @@ const holdsAll = (quant: Quant, numbers: Iterable<number>): boolean => {
 };
 
 /** The inputs' grid where it is one, and what else there is lies on it; otherwise what the range asks for. */
-function outputQuant({ attrs, inputQuants, inputTypes, range }: ScaleContext<MoveAttrs>): Quant {
+function outputQuant({ attrs, inputQuants, inputTypes, range, outputBits }: ScaleContext<MoveAttrs>): Quant {
   const [first, ...others] = inputQuants.filter((q) => q !== undefined);
-  if (first === undefined || !others.every((other) => sameQuant(other, first))) return quantOf(range);
+  if (first === undefined || !others.every((other) => sameQuant(other, first)))
+    return quantOf(range, outputBits);
   const constants = inputTypes.flatMap((type) => type?.constant ?? []);
   const held = constants.every(({ data }) => holdsAll(first, data));
-  return held && holdsAll(first, attrs.fill === undefined ? [] : [attrs.fill]) ? first : quantOf(range);
+  return held && holdsAll(first, attrs.fill === undefined ? [] : [attrs.fill])
+    ? first
+    : quantOf(range, outputBits);
 }
 
-/** The nearest byte on the output's grid of each byte, halves up. @throws InputError for wider elements */
+/** The nearest byte on the output's grid of each byte, halves up. */
 function rescaled(from: Quant, to: Quant): readonly number[] {
-  if (from.bits !== undefined || to.bits !== undefined)
-    throw complain('elements of 16 bits beside others', 'one kind of elements');
   return Array.from({ length: 256 }, (_, q) => saturated((q - from.zeroPoint) * from.scale, to));
 }
 
@@ -87,7 +90,9 @@ function sourceOf(from: Quant | undefined, constant: Tensor | undefined, to: Qua
   }
   if (from === undefined || to === undefined || to.channels !== undefined || sameQuant(from, to))
     return { kind: 'activation' };
-  return { kind: 'activation', bytes: rescaled(from, to) };
+  if (from.bits === undefined && to.bits === undefined)
+    return { kind: 'activation', bytes: rescaled(from, to) };
+  return { kind: 'activation', sum: nearestAffineSum([from], to, saturationOf(to, undefined)) };
 }
 
 /** As they are stored without grids. */
@@ -139,7 +144,7 @@ function viewOf(
   output: StoredTensor,
 ): MemoryView | undefined {
   const changed = quantized?.sources.some(
-    (source) => source.kind === 'constant' || source.bytes !== undefined,
+    (source) => source.kind === 'constant' || source.bytes !== undefined || source.sum !== undefined,
   );
   if (fill !== undefined || changed === true) return undefined;
   const ways = inputs.map((input, i) =>
@@ -225,6 +230,7 @@ export const move: CanonicalOp<MoveAttrs, QuantizedMove> = {
   pads: ({ padding }) => padding,
   anyZeroPoint: 'moves',
   channelSources,
+  sixteen: 'both',
   outputQuant,
   quantize: quantized,
   gradient: {

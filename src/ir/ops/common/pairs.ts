@@ -9,7 +9,7 @@ import { holding, noFinerThan, quantOf } from '../../integers/quant.ts';
 import { int } from '../../kernel/builders.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { spatialOrder } from '../../kernel/memory-order.ts';
-import { channelGrids, type Quant, type StoredTensor } from '../../kernel/stored.ts';
+import { channelGrids, elemOf, type Quant, type StoredTensor, storageOf } from '../../kernel/stored.ts';
 import { channelCount, countOf, type Shape, sameShape, type Tensor } from '../../tensor.ts';
 import { docOf } from '../kernels/doc.ts';
 import { type Elementwise, elementwise, type Operand } from '../kernels/elementwise.ts';
@@ -19,24 +19,28 @@ import { inferPair, pairwise } from './elementwise.ts';
 /** By operand; undefined for activations. */
 export type Constants = readonly (Tensor | undefined)[];
 
-/** The operands' grids: a constant has one of its own, which holds 0. */
-export const gridsOf = ({ inputQuants, inputTypes }: ScaleContext<unknown>): readonly Quant[] =>
-  inputQuants.map((quant, i) => {
+/** The operands' grids: a constant has one of its own, which holds 0, and 16 bits beside others of 16. */
+export const gridsOf = (c: ScaleContext<unknown>): readonly Quant[] =>
+  c.inputQuants.map((quant, i) => {
     if (quant !== undefined) return quant;
-    const { data } = must(inputTypes[i]?.constant, 'what is no activation is constant');
-    return quantOf(holding({ lo: smallestOf(data), hi: largestOf(data) }, [0]));
+    const { data } = must(c.inputTypes[i]?.constant, 'what is no activation is constant');
+    const isWide = c.outputBits === 16 || c.inputQuants.some((other) => other?.bits === 16);
+    return quantOf(holding({ lo: smallestOf(data), hi: largestOf(data) }, [0]), isWide ? 16 : undefined);
   });
 
-/** Constants as bytes on their grids. */
+/** Constants as they are stored on their grids. */
 export const bytesOf = ({ inputTypes }: ScaleContext<unknown>, grids: readonly Quant[]): Constants =>
   inputTypes.map((type, i): Tensor | undefined => {
     if (type?.constant === undefined) return undefined;
-    const { scale, zeroPoint } = at(grids, i);
-    // The end of a range whose 0 was rounded up is half a step beyond the last byte.
-    const bytes = Uint8Array.from(type.constant.data, (x) =>
-      Math.max(0, Math.min(255, Math.round(x / scale) + zeroPoint)),
+    const grid = at(grids, i);
+    // The end of a range whose 0 was rounded up is half a step beyond the last number.
+    const { lo, hi } = storageOf(grid);
+    const stored = Array.from(type.constant.data, (x) =>
+      Math.max(lo, Math.min(hi, Math.round(x / grid.scale) + grid.zeroPoint)),
     );
-    return { dtype: 'uint8', shape: type.shape, data: bytes };
+    return grid.bits === 16
+      ? { dtype: 'int16', shape: type.shape, data: Int16Array.from(stored) }
+      : { dtype: 'uint8', shape: type.shape, data: Uint8Array.from(stored) };
   });
 
 /** The numbers that a constant has for each channel (axis 1) of a tensor; undefined where those of one differ. */
@@ -70,11 +74,17 @@ function operandsOf(context: KernelContext, elem: 'u8' | 'f32', constants: Const
   const output = must(context.outputs[0], 'an output');
   const activations = context.inputs.values();
   return constants.map((constant, i): Operand => {
-    const place = constant ?? must(activations.next().value, 'what is no constant is an activation');
-    const operand = { length: countOf(place.shape), at: positions(place, output) };
-    if (constant === undefined) return operand;
-    const data = elem === 'f32' ? Float32Array.from(constant.data) : Uint8Array.from(constant.data);
-    return { ...operand, table: { name: `${context.name}_constant${i}`, elem, data } };
+    if (constant === undefined) {
+      const place = must(activations.next().value, 'what is no constant is an activation');
+      const operand = { length: countOf(place.shape), at: positions(place, output) };
+      return { ...operand, elem: elem === 'f32' ? elem : elemOf(place) };
+    }
+    const operand = { length: countOf(constant.shape), at: positions(constant, output) };
+    const name = `${context.name}_constant${i}`;
+    if (elem === 'f32') return { ...operand, table: { name, elem, data: Float32Array.from(constant.data) } };
+    return constant.dtype === 'int16'
+      ? { ...operand, table: { name, elem: 'i16', data: Int16Array.from(constant.data) } }
+      : { ...operand, table: { name, elem: 'u8', data: Uint8Array.from(constant.data) } };
   });
 }
 
@@ -105,7 +115,7 @@ export function pairKernel(
   return elementwise({
     name: context.name,
     doc,
-    elem,
+    elem: elem === 'f32' ? elem : elemOf(output),
     operands: [...pair, ...read],
     count: countOf(output.shape),
     tables,
@@ -198,8 +208,8 @@ export interface Pair<Q> {
   readonly title: string;
   value(x: number, y: number): number;
   readonly float32: Elementwise['value'];
-  /** The finest step of the output that the integers serve. */
-  finest(grids: readonly Quant[]): number;
+  /** The finest step of the output that the integers serve. @param isWide a tensor among them has 16 bits */
+  finest(grids: readonly Quant[], isWide: boolean): number;
   integers(grids: readonly Quant[], output: Quant): Q;
   /** @param name of the kernel, for tables */
   int8(integers: Q, name: string): Pick<Elementwise, 'value' | 'tables'>;
@@ -209,6 +219,8 @@ export interface Pair<Q> {
     int8(integers: readonly Q[]): PairValue;
   };
   gradient(steps: Steps, x: Value, y: Value): Value;
+  /** As `CanonicalOp.sixteen`. */
+  readonly sixteen?: 'both';
 }
 
 /** An operator of every stage, of a function of two numbers. Its tensors hold 0. */
@@ -228,8 +240,13 @@ export const pair = <Q>(f: Pair<Q>): CanonicalOp<unknown, QuantizedPair<Q>> => (
   affine: { kind: 'opaque' },
   absorb: () => undefined,
   elementwise: true,
-  outputQuant: (c) => noFinerThan(f.finest(gridsOf(c)), c.range),
+  outputQuant: (c) => {
+    const grids = gridsOf(c);
+    const isWide = c.outputBits !== undefined || grids.some(({ bits }) => bits !== undefined);
+    return noFinerThan(f.finest(grids, isWide), c.range, c.outputBits);
+  },
   ...(f.byChannel === undefined ? {} : { channelGrids: pairChannelGrids }),
+  ...(f.sixteen === undefined ? {} : { sixteen: f.sixteen }),
   quantize(c) {
     const grids = gridsOf(c);
     const channels = channelsOfPair(c);
