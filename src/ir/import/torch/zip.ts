@@ -6,6 +6,8 @@ import { at, complain, type InputError } from '../../../base/errors.ts';
 export interface Zip {
   /** Of all files, in the order of the directory; folders are left out. */
   readonly names: readonly string[];
+  /** Of the archive, in bytes. */
+  readonly size: number;
   has(name: string): boolean;
   /** @throws InputError where there is no such file, or its bytes are damaged */
   bytes(name: string): Uint8Array;
@@ -235,6 +237,7 @@ export function readZip(bytes: Uint8Array): Zip {
   }
   return {
     names: [...files.keys()].filter((name) => !name.endsWith('/')),
+    size: bytes.length,
     has: (name) => files.has(name),
     bytes: (name) => {
       const stretch = files.get(name);
