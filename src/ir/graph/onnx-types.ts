@@ -34,8 +34,8 @@ const held: ReadonlyMap<string, DType> = new Map(
 
 export const onnxTypeName = (code: number): string => names[code] ?? `element type ${code}`;
 
-/** The type that holds all values of this one: float32 for the 16-bit floats too. */
-export const widerDtypeOfOnnx = (code: number): DType | undefined => {
-  const name = onnxTypeName(code);
-  return name === 'float16' || name === 'bfloat16' ? 'float32' : held.get(name);
-};
+/** The type that holds all values of the named one: float32 for the 16-bit floats too. */
+export const widerDtype = (name: string): DType | undefined =>
+  name === 'float16' || name === 'bfloat16' ? 'float32' : held.get(name);
+
+export const widerDtypeOfOnnx = (code: number): DType | undefined => widerDtype(onnxTypeName(code));
