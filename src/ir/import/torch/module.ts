@@ -79,8 +79,8 @@ export class Module {
     const [parameters, buffers] = [this.#state.get('_parameters'), this.#state.get('_buffers')].map(
       entriesOf,
     );
-    const value = parameters?.get(name) ?? buffers?.get(name);
-    if (value === undefined && !parameters?.has(name) && !buffers?.has(name))
+    const value = parameters?.has(name) ? parameters.get(name) : buffers?.get(name);
+    if (value === undefined)
       throw complain(`no tensor '${name}'`, 'modules as PyTorch makes them', 'export with torch.export');
     const tensor = asKind(value, 'tensor');
     if (value !== null && tensor === undefined) throw complain(`'${name}' is no tensor`);
