@@ -39,3 +39,6 @@ export const widerDtype = (name: string): DType | undefined =>
   name === 'float16' || name === 'bfloat16' ? 'float32' : held.get(name);
 
 export const widerDtypeOfOnnx = (code: number): DType | undefined => widerDtype(onnxTypeName(code));
+
+/** The number of an element type, 0 for one that ONNX does not have. */
+export const onnxCodeOf = (name: string): number => Math.max(0, (names as readonly string[]).indexOf(name));

@@ -99,7 +99,7 @@ export class Draft {
     });
     const node: AnyNode = { name, op, attrs, inputs, outputs, origin: [stem], ...placeOf(call) };
     const infos = outputsOf(node, (input) => this.tensors.get(input), count);
-    outputs.forEach((output, i) => this.tensors.set(output, infos[i] ?? {}));
+    for (const [i, output] of outputs.entries()) this.tensors.set(output, infos[i] ?? {});
     this.nodes.push(node);
     return outputs;
   }

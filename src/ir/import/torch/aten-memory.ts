@@ -70,9 +70,11 @@ export type Again = (call: AtenNode, self: string) => readonly string[];
 export class Memory {
   readonly #values = new Map<string, Value>();
   readonly #strided: ReadonlySet<string>;
+  readonly #states: ReadonlySet<string>;
   readonly #again: Again;
 
-  constructor({ strided }: AtenProgram, again: Again) {
+  constructor({ strided, constants, counters }: AtenProgram, again: Again) {
+    this.#states = new Set([...constants.keys()].filter((name) => counters?.has(name) !== true));
     this.#strided = strided ?? new Set();
     this.#again = again;
   }
@@ -130,6 +132,12 @@ export class Memory {
 
   /** What `call` has computed into the memory that is called `name`, and so into all that it is a view of. */
   write(name: string, tensor: string, make: AtenCall): void {
+    if (this.#states.has(name))
+      throw complain(
+        `it writes into '${name}', which a later call would find changed`,
+        'programs without state between calls',
+        'make the state an input and an output',
+      );
     const old = this.read(name);
     const { shape, dtype } = make.typeOf(old);
     const fitting = cast(make, tensor, dtype);
