@@ -6,6 +6,7 @@ import { type ImportOptions, importOnnx } from './onnx.ts';
 import type { ExternalFiles } from './tensor-proto.ts';
 import { graphOfAten } from './torch/aten-graph.ts';
 import { asKind, type Instance, type Value } from './torch/pickle.ts';
+import { importExported } from './torch/pt2.ts';
 import { readSafetensors } from './torch/safetensors.ts';
 import { readSaved } from './torch/saved.ts';
 import { sequentialProgram } from './torch/sequential.ts';
@@ -26,7 +27,7 @@ export interface ModelOptions extends Omit<ImportOptions, 'weights'> {
 }
 
 /**
- * Reads a model: an ONNX file, a whole nn.Sequential of torch.save, or weights (a state_dict of torch.save,
+ * Reads a model: an ONNX file, an exported program (.pt2), a whole nn.Sequential of torch.save, or weights (a state_dict of torch.save,
  * .safetensors, a checkpoint with a state_dict in it) into the network of `arch`. The bytes decide which, not the name.
  * @throws InputError for what is none of these, which names it and says what to export, and for everything that is
  *   wrong with the file
@@ -42,7 +43,7 @@ export function importModel(bytes: Uint8Array, options: ModelOptions = {}): Grap
         return importOnnx(bytes, rest);
       case 'exported':
         requireNoArch(arch, 'an exported program, which has its weights');
-        throw complain('an exported program (.pt2)', readable);
+        return importExported(file.zip, { ...rest, name: where });
       case 'safetensors':
         return withWeights({ tensors: readSafetensors(bytes), notes: [] }, options);
       case 'saved':
@@ -104,5 +105,7 @@ function ofArchitecture(arch: Architecture, { external: _, ...options }: ImportO
   const file = recognise(arch.bytes);
   const own = arch.external === undefined ? options : { ...options, external: arch.external };
   if (file.kind === 'onnx') return importOnnx(arch.bytes, own);
+  if (file.kind === 'exported')
+    return importExported(file.zip, { ...options, name: options.name ?? arch.name });
   throw complain('no network', '--arch with an ONNX model or an exported program (.pt2)');
 }

@@ -49,33 +49,39 @@ const complaintOf = (parameter: Parameter, saved: SavedTensor | undefined): read
     : [`${key}: ${tensor.dtype} in the network, ${saved.type} in the weights`];
 };
 
-const sameTensor = (a: SavedTensor, b: SavedTensor): boolean => {
-  if (a.type !== b.type || !sameShape(a.shape, b.shape)) return false;
-  const other = b.read().data;
-  return a.read().data.every((value, i) => Object.is(value, other[i]));
-};
+/** Tied: the same numbers in one place of the file. Numbers that happen to be equal are not. */
+function areTied({ lies: a }: SavedTensor, { lies: b }: SavedTensor): boolean {
+  if (a === undefined || b === undefined) return false;
+  const [mine, other] = [a.storage.bytes(), b.storage.bytes()];
+  return (
+    mine.buffer === other.buffer &&
+    mine.byteOffset === other.byteOffset &&
+    a.view.type === b.view.type &&
+    a.view.offset === b.view.offset &&
+    sameShape(a.view.sizes, b.view.sizes) &&
+    sameShape(a.view.strides, b.view.strides)
+  );
+}
 
-/** Keys that nothing takes; a copy of one that is taken is the same weight under two names. */
+/** Keys that nothing takes; one that is tied to another that is taken is the same weight under two names. */
 function unusedIn({ tensors }: State, used: ReadonlySet<string>): readonly string[] {
   const taken = [...tensors].filter(([key]) => used.has(key)).map(([, tensor]) => tensor);
   return [...tensors]
-    .filter(([key, tensor]) => !used.has(key) && !taken.some((other) => sameTensor(other, tensor)))
+    .filter(([key, tensor]) => !used.has(key) && !taken.some((other) => areTied(other, tensor)))
     .map(([key]) => key);
 }
 
-function refuse(mismatches: readonly string[], unused: readonly string[]): void {
+function refuse(mismatches: readonly string[], unused: readonly string[], isOther: boolean): void {
   if (mismatches.length + unused.length === 0) return;
-  const folded = unused.filter((key) => /(^|\.)running_(mean|var)$/.test(key));
+  const isFolded = !isOther && unused.some((key) => /(^|\.)running_(mean|var)$/.test(key));
   throw new InputError({
-    found:
-      folded.length > 0
-        ? 'weights with batch normalization, which the network of --arch has folded into other weights'
-        : 'weights that are not those of the network of --arch',
+    found: isFolded
+      ? 'weights with batch normalization, which the network of --arch has folded into other weights'
+      : 'weights that are not those of the network of --arch',
     supported: 'a weight for each parameter, a parameter for each weight, of one shape',
-    todo:
-      folded.length > 0
-        ? 'give the .pt2 of torch.export.save as --arch, which keeps batch normalization, or export the network again'
-        : 'give the network that they were trained in',
+    todo: isFolded
+      ? 'give the .pt2 of torch.export.save as --arch, which keeps batch normalization, or export the network again'
+      : 'give the network that they were trained in: a .pt2 of torch.export.save has all its names, an ONNX file may not',
     lines: [...mismatches, ...unused.map((key) => `${key}: in the weights, not in the network`)],
   });
 }
@@ -98,6 +104,7 @@ export const newWeights =
     refuse(
       found.flatMap(({ one, saved }) => complaintOf(one, saved)),
       unusedIn(named, used),
+      used.size === 0,
     );
     return new Map(
       found.flatMap(({ name, one, saved }) => (saved === undefined ? [] : [[name, valueFor(one, saved)]])),
@@ -140,17 +147,18 @@ export function newInitializers(
   return weights(new Map(parameters));
 }
 
-/** New values of an exported program's parameters and buffers, by PyTorch's names. */
-export const newParameters = (
-  tensors: ReadonlyMap<string, Tensor>,
-  isParameter: (name: string) => boolean,
-  weights: NewWeights,
-): ReadonlyMap<string, Tensor> =>
-  weights(
-    new Map(
-      [...tensors].map(([key, tensor]) => [
-        key,
-        { tensor, key, transposed: false, needed: isParameter(key) && !key.endsWith('num_batches_tracked') },
-      ]),
-    ),
-  );
+/** New values of an exported program's parameters and buffers, by the program's names. */
+export function newParameters(
+  {
+    constants,
+    keys,
+  }: { readonly constants: ReadonlyMap<string, Tensor>; readonly keys: ReadonlyMap<string, string> },
+  weights: NewWeights | undefined,
+): ReadonlyMap<string, Tensor> {
+  const parameters = [...constants].flatMap(([name, tensor]): [string, Parameter][] => {
+    const key = keys.get(name);
+    if (key === undefined) return [];
+    return [[name, { tensor, key, transposed: false, needed: !key.endsWith('num_batches_tracked') }]];
+  });
+  return weights === undefined ? new Map() : weights(new Map(parameters));
+}
