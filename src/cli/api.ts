@@ -4,7 +4,7 @@ import type { MeasureOptions } from '../artifact/node-target-costs.ts';
 import type { VerifyOptions, VerifyReport } from '../artifact/node-verify.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { Graph } from '../ir/graph/graph.ts';
-import type { ModelOptions } from '../ir/import/model.ts';
+import type { ModelOptions } from '../ir/import/import-model.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { MeasuredTarget } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';

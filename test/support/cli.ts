@@ -6,7 +6,7 @@ import { createCli } from '../../src/cli/cli.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { compile, passNames } from '../../src/compile.ts';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
-import { importModel } from '../../src/ir/import/model.ts';
+import { importModel } from '../../src/ir/import/import-model.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { inference } from '../../src/runtime/engines.ts';
 

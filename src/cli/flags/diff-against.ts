@@ -19,7 +19,7 @@ import type { Inference } from '../../diff/feed.ts';
 import { captureOfRun } from '../../diff/trace-capture.ts';
 import { evaluate, inputTensors } from '../../ir/graph/evaluate.ts';
 import type { AnyNode, Graph } from '../../ir/graph/graph.ts';
-import { isModel } from '../../ir/import/kinds.ts';
+import { isModel } from '../../ir/import/file-kinds.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { slotAt } from '../../program/slots.ts';
 import { encodeInput, inputBytes, type Sample } from '../../program/values.ts';

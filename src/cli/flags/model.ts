@@ -12,7 +12,7 @@ import { channelsFirst, type Prepared, type PrepareOptions, sampleShapeOf } from
 import type { Samples } from '../../data/samples.ts';
 import { identifierFrom } from '../../emit/c/identifier.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import { readable } from '../../ir/import/kinds.ts';
+import { readable } from '../../ir/import/file-kinds.ts';
 import { channelsLast } from '../../plan/orders.ts';
 import { inputPorts } from '../../program/port.ts';
 import type { Api } from '../api.ts';

@@ -11,6 +11,7 @@ import { branchOf, type Call, Flattener } from './calls.ts';
 import { Declarations, type Sizes, uniqueNames } from './declarations.ts';
 import { functionsOf } from './functions.ts';
 import { metadataIn } from './metadata.ts';
+import { type NewWeights, newInitializers } from './new-weights.ts';
 import { type Decoded, decodeNode, obstacleAt, undecided } from './nodes.ts';
 import {
   decodeModel,
@@ -23,7 +24,6 @@ import {
   type ValueInfoProto,
 } from './proto.ts';
 import { decodeSparse, decodeTensor, type ExternalFiles, typeError } from './tensor-proto.ts';
-import { type NewWeights, newInitializers } from './weights.ts';
 
 export interface ImportOptions extends Sizes {
   /** How messages and later stages name the network; the file's name for the graph when absent. */

@@ -83,35 +83,26 @@ const convTranspose =
     }),
   ];
 
-const withStatistics = (m: Module): Call =>
-  aten('batch_norm.default', {
-    ...{ input: given, weight: own('weight'), bias: own('bias') },
-    ...{ running_mean: own('running_mean'), running_var: own('running_var') },
-    ...{
-      training: flag(false),
-      momentum: float(0.1),
-      eps: float(m.number('eps', 1e-5)),
-      cudnn_enabled: flag(false),
-    },
-  });
+/** What both normalizations with statistics are given. */
+const statistics = (m: Module): Record<string, Arg> => ({
+  ...{ input: given, weight: own('weight'), bias: own('bias') },
+  ...{ momentum: float(0.1), eps: float(m.number('eps', 1e-5)), cudnn_enabled: flag(false) },
+});
+
+const running = { running_mean: own('running_mean'), running_var: own('running_var') };
 
 const batchNorm: Calls = (m) => {
   if (m.tensor('running_mean') === undefined)
     throw complain(
       'no running statistics (track_running_stats=False): it normalizes with those of the batch',
     );
-  return [withStatistics(m)];
+  return [aten('batch_norm.default', { ...statistics(m), ...running, training: flag(false) })];
 };
 
 const instanceNorm: Calls = (m) => {
-  if (m.flag('track_running_stats', false)) return [withStatistics(m)];
-  return [
-    aten('instance_norm.default', {
-      ...{ input: given, weight: own('weight'), bias: own('bias'), running_mean: none, running_var: none },
-      ...{ use_input_stats: flag(true), momentum: float(0.1), eps: float(m.number('eps', 1e-5)) },
-      cudnn_enabled: flag(false),
-    }),
-  ];
+  const isTracked = m.flag('track_running_stats', false);
+  const own = isTracked ? running : { running_mean: none, running_var: none };
+  return [aten('instance_norm.default', { ...statistics(m), ...own, use_input_stats: flag(!isTracked) })];
 };
 
 const layerNorm: Calls = (m) => [

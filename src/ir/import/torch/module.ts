@@ -7,8 +7,14 @@ export const modulePrefix = 'torch.nn.modules.';
 
 const entriesOf = (value: Value | undefined): Dict['entries'] => asKind(value, 'dict')?.entries ?? new Map();
 
-const shown = (value: Value | undefined): string =>
-  value === null ? 'None' : typeof value === 'object' ? 'an object' : String(value);
+/** A tuple or list with its items, which may contain it. */
+function shown(value: Value | undefined): string {
+  const items = asKind(value, 'tuple', 'list')?.items;
+  return items === undefined ? shownItem(value) : `(${items.slice(0, 6).map(shownItem).join(', ')})`;
+}
+
+const shownItem = (value: Value | undefined): string =>
+  value === null || value === undefined ? 'None' : typeof value === 'object' ? 'an object' : String(value);
 
 /** Modules in a network, and how deep they stand in each other: a file may hold itself. */
 const [largestCount, largestDepth] = [10_000, 100];

@@ -3,7 +3,7 @@ import { at, InputError } from '../../base/errors.ts';
 import { countOf, type Shape, sameShape, showShape, type Tensor, tensorOf } from '../tensor.ts';
 import type { GraphProto } from './proto.ts';
 import { textOf } from './proto.ts';
-import { namedFor, type State } from './torch/state.ts';
+import { namedFor, type State } from './torch/state-dict.ts';
 import type { SavedTensor } from './torch/storage.ts';
 
 /** A tensor of the network that may get newer values. */

@@ -1,7 +1,8 @@
 /** The door to all files of models: what a file is, and the graph in it. */
 import { complain, InputError, locate } from '../../base/errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { readable, recognise } from './kinds.ts';
+import { readable, recognise } from './file-kinds.ts';
+import { newWeights } from './new-weights.ts';
 import { type ImportOptions, importOnnx } from './onnx.ts';
 import type { ExternalFiles } from './tensor-proto.ts';
 import { graphOfAten } from './torch/aten-graph.ts';
@@ -10,8 +11,7 @@ import { importExported } from './torch/pt2.ts';
 import { readSafetensors } from './torch/safetensors.ts';
 import { readSaved } from './torch/saved.ts';
 import { sequentialProgram } from './torch/sequential.ts';
-import { type State, stateIn } from './torch/state.ts';
-import { newWeights } from './weights.ts';
+import { type State, stateIn } from './torch/state-dict.ts';
 
 /** A network whose weights stand in another file. */
 export interface Architecture {
