@@ -7,6 +7,7 @@ import { readSaved } from '../../../src/ir/import/torch/saved.ts';
 import { namedFor, stateIn } from '../../../src/ir/import/torch/state-dict.ts';
 import type { SavedTensor } from '../../../src/ir/import/torch/storage.ts';
 import { floats, type Tensor } from '../../../src/ir/tensor.ts';
+import { encodeModel, floatTensor, valueInfo } from '../../support/onnx-model.ts';
 import { architecture, distance, torchFile } from '../../support/torch-files.ts';
 
 const dynamo = 'retrain_lenet/lenet.torch2.15.dynamo.onnx';
@@ -70,6 +71,28 @@ test('a tied weight counts for both names; equal numbers do not', () => {
   const tied = { a: saved(ones(2), lies), b: saved(ones(2), lies) };
   expect([...assign({ a: ones(2) }, tied).keys()]).toEqual(['a']);
   expect(() => assign({ a: ones(2) }, { a: saved(ones(2)), b: saved(ones(2)) })).toThrow('b: in the weights');
+  const beside = { ...lies, storage: { ...lies.storage, bytes: () => new Uint8Array(bytes.buffer, 4) } };
+  expect(() => assign({ a: ones(2) }, { a: saved(ones(2), lies), b: saved(ones(2), beside) })).toThrow(
+    'b: in',
+  );
+});
+
+test('weights that the exporter has transposed and renamed are found by the name of their node', () => {
+  const model = encodeModel({
+    nodes: [{ op: 'MatMul', name: '/net/fc/MatMul', inputs: ['x', 'onnx::MatMul_3'], outputs: ['y'] }],
+    initializers: [floatTensor('onnx::MatMul_3', [2, 3], [0, 0, 0, 0, 0, 0])],
+    inputs: [valueInfo('x', [1, 2])],
+  });
+  const header = { 'net.fc.weight': place(0, 24, [3, 2]) };
+  const bytes = safetensors(header, 24);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < 6; i++) view.setFloat32(bytes.length - 24 + 4 * i, i + 1, true);
+  const graph = importModel(bytes, { arch: { name: 'model.onnx', bytes: model } });
+  const constant = graph.tensors.get('onnx::MatMul_3')?.constant;
+  expect([constant?.shape, [...(constant?.data ?? [])]]).toEqual([
+    [2, 3],
+    [1, 3, 5, 2, 4, 6],
+  ]);
 });
 
 test('a checkpoint: the set of weights in it, and a prefix that all have', () => {

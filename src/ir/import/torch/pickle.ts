@@ -44,8 +44,10 @@ export interface Instance {
   readonly states: Value[];
 }
 
-export const kindOf = (value: Value): string =>
-  value === null || typeof value !== 'object' || value instanceof Uint8Array ? typeof value : value.kind;
+export function kindOf(value: Value): string {
+  if (value === null) return 'None';
+  return typeof value !== 'object' || value instanceof Uint8Array ? `Python ${typeof value}` : value.kind;
+}
 
 /** `value` where it is of that kind. */
 export const asKind = <K extends Compound['kind']>(value: Value | undefined, ...kinds: readonly K[]) =>

@@ -69,6 +69,23 @@ describe('what torch.save wrote', () => {
   });
 });
 
+test('a legacy storage that is a part of another', () => {
+  const flat = (...parts: readonly (number | string)[]): number[] =>
+    parts.flatMap((part) => (typeof part === 'string' ? ascii(part) : [part]));
+  const text = (value: string) => flat('X', value.length, 0, 0, 0, value);
+  const part = flat('(', ...text('v'), 'K', 2, 'K', 2, 't');
+  const id = flat('(', ...text('storage'), 'ctorch\nFloatStorage\n', ...text('7'), ...text('cpu'), 'K', 4);
+  const tensor = flat('ctorch._utils\n_rebuild_tensor_v2\n', '(', ...id, ...part, 'tQ', 'K', 0, 'K', 2, 0x85);
+  const object = flat(0x80, 2, '}', ...text('w'), ...tensor, 'K', 1, 0x85, 0x89, '}tRs.');
+  const numbers = new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer);
+  const bytes = Uint8Array.from([
+    ...flat(0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'),
+    ...flat(0x80, 2, 'M', 0xe9, 3, '.', 0x80, 2, '}', ...text('little_endian'), 0x88, 's.'),
+    ...[...object, ...flat(0x80, 2, ']', ...text('7'), 'a.'), 4, 0, 0, 0, 0, 0, 0, 0, ...numbers],
+  ]);
+  expect(numbersOf(readSaved(bytes), 'w')).toEqual([3, 4]);
+});
+
 describe('pickles', () => {
   test.each([
     ['torch.nn.modules.module', 'torch.os.system'],
@@ -144,7 +161,8 @@ describe('pickles', () => {
     ['what was never remembered', ['h', 7], 'remembers 7'],
     ['a text longer than the file', ['X', 0xff, 0xff, 0xff, 0x7f], 'breaks off'],
     ['a name without an end', ['ctorch'], 'breaks off'],
-    ['items of a number', ['K', 1, 'K', 2, 'a'], 'appended to a number'],
+    ['items of a number', ['K', 1, 'K', 2, 'a'], 'appended to a Python number'],
+    ['a state of None', ['N', 'N', 'b'], 'a None gets a state'],
     ['a key without a value', ['}', '(', 'K', 1, 'u'], 'key without a value'],
     ['a call of a number', ['K', 1, ')', 'R'], 'no function'],
     ['a storage of another class', ['X', 1, 0, 0, 0, 'x', 'Q'], 'a storage that is none'],
