@@ -6,7 +6,7 @@
 import { at, complain, must } from '../../../base/errors.ts';
 import { countOf } from '../../tensor.ts';
 import type { AtenCall, AtenScope } from './aten-call.ts';
-import { cast, concatenated, reshaped } from './aten-common.ts';
+import { cast, counted, replaced } from './aten-common.ts';
 import type { AtenNode, AtenProgram } from './aten-program.ts';
 
 /** Views whatever they are given, of their argument `self`. */
@@ -26,6 +26,7 @@ const views = new Set([
   ],
   ...['movedim', 'unsqueeze', 'squeeze', 'expand', 'expand_as', 'chunk', 'split', 'split_with_sizes'],
   ...['tensor_split', 'unbind', 'unflatten', 'view_as'],
+  ...['diagonal', 'unfold'],
 ]);
 
 /** Views where their argument lies row-major, copies where not. */
@@ -165,29 +166,11 @@ export class Memory {
    */
   #put(make: AtenCall, whole: string, call: AtenNode, output: number, part: string): string {
     if (call.target === 'aten.alias.default') return part;
-    const { shape } = make.typeOf(whole);
-    const count = countOf(shape);
-    const counted = make.constant({
-      dtype: 'int64',
-      shape,
-      data: Float64Array.from({ length: count }, (_, i) => i),
-    });
-    const places = must(make.constantOf(at(this.#again(call, counted), output)), 'a view of constants').data;
+    const numbered = counted(make, make.shapeOf(whole));
+    const places = must(make.constantOf(at(this.#again(call, numbered), output)), 'a view of constants').data;
     if (new Set(places).size !== places.length)
       throw complain('a write into an expanded tensor', 'a clone before it');
-    const isWhole = places.length === count && places.every((place, i) => place === i);
-    if (isWhole) return reshaped(make, part, shape);
-    const from = Float64Array.from({ length: count }, (_, i) => i);
-    places.forEach((place, i) => {
-      from[place] = count + i;
-    });
-    const both = concatenated(
-      make,
-      [reshaped(make, whole, [count]), reshaped(make, part, [places.length])],
-      0,
-    );
-    const index = make.constant({ dtype: 'int64', shape: [count], data: from });
-    return reshaped(make, make.make('Gather', [both, index]), shape);
+    return replaced(make, whole, Array.from(places), part);
   }
 }
 
