@@ -67,7 +67,7 @@ function enginesOf(
     return [
       ...(flags.against === undefined
         ? []
-        : [float(loadModel(api, flags.against, compiledSizes(loaded.artifact)))]),
+        : [float(loadModel(api, flags.against, compiledSizes(loaded.artifact, flags.against)))]),
       programEngine(api, loaded.artifact.program),
     ];
   const engines = [float(loaded.graph)];

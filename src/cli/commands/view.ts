@@ -88,7 +88,7 @@ function floatSide(api: Api, artifact: Artifact, loaded: Loaded, { model }: Flag
       reason: 'This program is the float network: there is nothing to compare it with.',
     };
   const file = model ?? (loaded.kind === 'model' ? loaded.file : foundModel(artifact));
-  if (file !== undefined) return floatProgram(api, file, program.name, compiledSizes(artifact));
+  if (file !== undefined) return floatProgram(api, file, program.name, compiledSizes(artifact, file));
   return {
     kind: 'none',
     reason: 'Float and difference need the model: make this page with --model MODEL.onnx.',

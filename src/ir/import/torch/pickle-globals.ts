@@ -1,6 +1,6 @@
 /** The names that a saved file may use, and what each means here. Matched whole: `torch.nn.` in front allows nothing. */
 import { complain, type InputError } from '../../../base/errors.ts';
-import { moduleNames } from './module-names.ts';
+import { moduleNames } from './module-calls.ts';
 import { asKind, type Global, type PickleWorld, type Value } from './pickle.ts';
 import { type Budget, elementBytes, type SavedTensor, type Storage, savedTensor } from './storage.ts';
 

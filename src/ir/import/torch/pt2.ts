@@ -5,6 +5,7 @@ import { refusal } from '../../graph/obstacles.ts';
 import { onnxCodeOf } from '../../graph/onnx-types.ts';
 import type { Tensor } from '../../tensor.ts';
 import { Declarations, type Sizes } from '../declarations.ts';
+import { type NewWeights, newParameters } from '../new-weights.ts';
 import type { ValueInfoProto } from '../proto.ts';
 import { graphOfAten } from './aten-graph.ts';
 import type { AtenInput, AtenProgram } from './aten-program.ts';
@@ -16,6 +17,8 @@ import type { Zip } from './zip.ts';
 export interface ProgramOptions extends Sizes {
   /** How messages and later stages name the network. */
   readonly name: string;
+  /** Takes the place of the program's own weights. */
+  readonly weights?: NewWeights;
 }
 
 /** Major versions of the schema: 7 of torch 2.5, 8 of torch 2.6 to 2.15. Minor ones add fields that may be absent. */
@@ -41,7 +44,7 @@ export function readExported(zip: Zip, options: ProgramOptions): AtenProgram {
     name: options.name,
     inputs: declared(inputs.given, options),
     outputs: outputsOf(module, signature.get('output_specs').list()),
-    constants: inputs.constants,
+    constants: new Map([...inputs.constants, ...newParameters(inputs, options.weights)]),
     counters: inputs.counters,
     nodes: graph.get('nodes').list().map(nodeOf),
     strided: stridedValues(graph.get('tensor_values')),
@@ -64,6 +67,8 @@ function requireSchema(file: Field): void {
 interface Inputs {
   readonly given: readonly ValueInfoProto[];
   readonly constants: Map<string, Tensor>;
+  /** What PyTorch calls those of them that a state_dict has. */
+  readonly keys: Map<string, string>;
   readonly counters: Set<string>;
   /** Element types, as PyTorch names them. */
   readonly types: Set<string>;
@@ -77,6 +82,7 @@ function inputsOf(graph: Field, specs: readonly Field[], { weights, constants }:
   const found = {
     given: [] as ValueInfoProto[],
     constants: new Map<string, Tensor>(),
+    keys: new Map<string, string>(),
     counters: new Set<string>(),
   };
   const types = new Set<string>();
@@ -88,6 +94,7 @@ function inputsOf(graph: Field, specs: readonly Field[], { weights, constants }:
       const { name, key, isConstant } = bound;
       types.add(typeNameOf(values.get(name).get('dtype').number()));
       found.constants.set(name, (isConstant ? constants : weights)(key));
+      if (!isConstant) found.keys.set(name, key);
       if (isCounter(key)) found.counters.add(name);
     } else if (kind === 'user_input') found.given.push(...userInput(values, content, types));
     else if (kind !== 'constant_input')
@@ -139,7 +146,7 @@ function dimensionOf(size: Field): { readonly dimValue?: number; readonly dimPar
 
 function declared(
   infos: readonly ValueInfoProto[],
-  { name, ...sizes }: ProgramOptions,
+  { name, weights: _, ...sizes }: ProgramOptions,
 ): readonly AtenInput[] {
   const declarations = new Declarations(infos, sizes);
   const obstacles = declarations.obstacles(() => true);

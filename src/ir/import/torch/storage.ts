@@ -112,6 +112,8 @@ export interface SavedTensor {
   /** As PyTorch calls it; `read` gives float32 for `float16` and `bfloat16`. */
   readonly type: string;
   readonly shape: readonly number[];
+  /** Where it lies: tensors that lie in one place are one. Absent of those that are computed. */
+  readonly lies?: { readonly storage: Storage; readonly view: Strided };
   /** @throws InputError for element types without a counterpart here */
   readonly read: () => Tensor;
 }
@@ -126,6 +128,7 @@ export function savedTensor(storage: Storage, view: Strided, budget: Budget): Sa
     kind: 'tensor',
     type: view.type,
     shape: view.sizes,
+    lies: { storage, view },
     read: () => {
       tensor ??= stridedTensor(storage.bytes(), view, budget);
       return must(tensor, 'just read');

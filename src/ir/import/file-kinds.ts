@@ -197,6 +197,16 @@ function isSafetensors(bytes: Uint8Array): boolean {
   return header < BigInt(bytes.length);
 }
 
+/** Whether a file is a model by its bytes, of the kinds that no text or arrays can be taken for. */
+export const isModel = (bytes: Uint8Array): boolean => {
+  try {
+    return recognise(bytes).kind !== 'onnx' || bytes[0] === 0x08;
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
+};
+
 /**
  * What kind of model a file is. Whatever is not recognised is left to the reader of ONNX.
  * @throws InputError for files of other programs: it names what they are, and has the lines that export what is read
