@@ -177,7 +177,10 @@ function sections(call: AtenCall): readonly string[] {
 
 function unbind(call: AtenCall): readonly string[] {
   const axis = axisOf(call, 'dim', 0);
-  return Array.from({ length: at(shapeOfSelf(call), axis) }, (_, i) => selected(call, self(call), axis, i));
+  const size = at(shapeOfSelf(call), axis);
+  return Array.from({ length: size }, (_, i) =>
+    squeezed(call, cut(call, self(call), axis, i, i + 1), [axis]),
+  );
 }
 
 function cat(call: AtenCall): string {
