@@ -44,6 +44,11 @@ const idle = new Set([
   'detach_',
 ]);
 
+/** Calls with `_` behind that write no element: they turn their argument into a view of itself. */
+export const turns = new Set(
+  ['unsqueeze', 'squeeze', 't', 'transpose', 'swapaxes', 'swapdims'].map((operator) => `${operator}_`),
+);
+
 /** A call whose output is its argument. */
 export const aliasOf = (call: AtenNode, self: string): AtenNode => ({
   ...call,
@@ -58,7 +63,7 @@ export const operatorOf = (target: string): string =>
 interface Value {
   tensor: string;
   /** Of which name this is a view, by which output of which call. */
-  readonly base?: string;
+  base?: string;
   readonly call?: AtenNode;
   readonly output: number;
   /** A write through another name has changed it. */
@@ -71,7 +76,7 @@ export type Again = (call: AtenNode, self: string) => readonly string[];
 export class Memory {
   readonly #values = new Map<string, Value>();
   readonly #strided: ReadonlySet<string>;
-  readonly #states: ReadonlySet<string>;
+  readonly #states: Set<string>;
   readonly #again: Again;
 
   constructor({ strided, constants, counters }: AtenProgram, again: Again) {
@@ -154,6 +159,19 @@ export class Memory {
     value.stale = false;
   }
 
+  /**
+   * What `call` (`unsqueeze_`, `t_`) has made of a tensor that it turns into a view of itself: other views of it stay
+   * what they are.
+   */
+  turn(name: string, tensor: string, call: AtenNode): void {
+    const before = `${name} before ${call.outputs[0] ?? ''}`;
+    const value = must(this.#values.get(name), 'a name that was read');
+    for (const other of this.#values.values()) if (other.base === name) other.base = before;
+    this.#values.set(before, value);
+    if (this.#states.has(name)) this.#states.add(before);
+    this.#values.set(name, { tensor, output: 0, stale: false, base: before, call });
+  }
+
   #outdate(name: string): void {
     const value = must(this.#values.get(name), 'a view');
     value.stale = true;
@@ -176,5 +194,9 @@ export class Memory {
 
 export const scopeOf = (memory: Memory, numbers: ReadonlyMap<string, number>): AtenScope => ({
   tensorOf: (name) => memory.read(name),
-  numberOf: (name) => must(numbers.get(name), `number ${name} of the program`),
+  numberOf: (name) => {
+    const found = numbers.get(name);
+    if (found === undefined) throw complain(`it reads the number '${name}', which is not computed here`);
+    return found;
+  },
 });

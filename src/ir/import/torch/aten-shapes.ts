@@ -585,6 +585,7 @@ export const shapes: Translations = {
   'unsqueeze.default': unsqueeze,
   'permute.default': permute,
   'transpose.int': swap('dim0', 'dim1'),
+  'transpose.default': swap('dim0', 'dim1'),
   'swapaxes.default': swap('axis0', 'axis1'),
   'swapdims.default': swap('dim0', 'dim1'),
   't.default': matrixTransposed,
