@@ -65,7 +65,7 @@ export interface PickleWorld {
   readonly make: (callee: Global, args: readonly Value[]) => Value;
 }
 
-/** Objects that one pickle may make: each takes up to some 250 bytes here, and as little as one in the file. */
+/** Opcodes of one pickle: what each makes takes up to some 250 bytes here, and as little as one in the file. */
 export const largestPickle = 2 ** 20;
 
 interface Machine {
@@ -76,7 +76,6 @@ interface Machine {
   readonly marked: Value[][];
   stack: Value[];
   place: number;
-  made: number;
 }
 
 const damaged = (found: string): InputError =>
@@ -121,11 +120,9 @@ function long(m: Machine): number | bigint {
     : signed;
 }
 
-function push(m: Machine, value: Value): void {
-  m.made += 1;
-  if (m.made > largestPickle) throw complain(`more than ${largestPickle} objects in a pickle`);
+const push = (m: Machine, value: Value): void => {
   m.stack.push(value);
-}
+};
 
 function pop(m: Machine): Value {
   const value = m.stack.pop();
@@ -306,10 +303,11 @@ export function readPickleAt(
   world: PickleWorld,
 ): { readonly value: Value; readonly end: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const machine: Machine = { view, world, memo: new Map(), marked: [], stack: [], place: start, made: 0 };
-  for (;;) {
+  const machine: Machine = { view, world, memo: new Map(), marked: [], stack: [], place: start };
+  for (let count = 1; ; count++) {
     const opcode = byte(machine);
     if (opcode === stop) break;
+    if (count > largestPickle) throw complain(`a pickle of more than ${largestPickle} opcodes`);
     const run = opcodes.get(opcode);
     if (run === undefined)
       throw complain(
