@@ -1,6 +1,6 @@
 /** What many translations share: types that meet, shapes that change. */
 import { at, complain } from '../../../base/errors.ts';
-import type { DType } from '../../tensor.ts';
+import { countOf, type DType, type Shape } from '../../tensor.ts';
 import type { AtenCall } from './aten-call.ts';
 import { int, ints } from './aten-draft.ts';
 
@@ -101,6 +101,24 @@ export function expanded(call: AtenCall, x: string, shape: readonly number[]): s
   return call.make('Expand', [x, call.list(shape)]);
 }
 
+/** The numbers 0, 1, 2... in a shape: what moves elements moves them, and tells where each came from. */
+export const counted = (call: AtenCall, shape: Shape): string =>
+  call.constant({ dtype: 'int64', shape, data: Float64Array.from({ length: countOf(shape) }, (_, i) => i) });
+
+/** A tensor with other elements at some places, counted row-major. Of equal places the last counts. */
+export function replaced(call: AtenCall, whole: string, places: readonly number[], part: string): string {
+  const shape = call.shapeOf(whole);
+  const count = countOf(shape);
+  const isWhole = places.length === count && places.every((place, i) => place === i);
+  if (isWhole) return reshaped(call, part, shape);
+  const from = Array.from({ length: count }, (_, i) => i);
+  places.forEach((place, i) => {
+    from[place] = count + i;
+  });
+  const both = [reshaped(call, whole, [count]), reshaped(call, part, [places.length])];
+  return reshaped(call, call.make('Gather', [concatenated(call, both, 0), call.list(from)]), shape);
+}
+
 /** The same with an axis of 1 in front, where a call leaves out the batch. */
 export function batched(call: AtenCall, x: string, rank: number, compute: (batch: string) => string): string {
   const found = call.rankOf(x);
@@ -113,3 +131,6 @@ export function batched(call: AtenCall, x: string, rank: number, compute: (batch
 /** A number for each of `count` axes, where one number stands for all. */
 export const forAxes = (values: readonly number[], count: number): readonly number[] =>
   values.length === 1 ? new Array<number>(count).fill(at(values, 0)) : values;
+
+export const trained =
+  'the program was exported in training mode: it is taken as in evaluation (dropout and batch normalization)';

@@ -97,7 +97,7 @@ export class Draft {
       const values = new Attributes(where, new Map(Object.entries(attributes)));
       return rule.parse({ name, opType: type, opset: newestOpset, attributes: values, inputs, outputs });
     });
-    const node: AnyNode = { name, op, attrs, inputs, outputs, origin: [stem], ...placeOf(call) };
+    const node: AnyNode = { name, op, attrs, inputs, outputs, origin: [name], ...placeOf(call) };
     const infos = outputsOf(node, (input) => this.tensors.get(input), count);
     for (const [i, output] of outputs.entries()) this.tensors.set(output, infos[i] ?? {});
     this.nodes.push(node);

@@ -1,7 +1,7 @@
 /** Functions of the elements at one place: arithmetic, activations, comparisons, types. */
 import { complain } from '../../../base/errors.ts';
 import type { AtenCall, Translation, Translations } from './aten-call.ts';
-import { as, cast, cut, expanded, floating, isFloat, operands } from './aten-common.ts';
+import { as, cast, cut, expanded, floating, isFloat, operands, trained } from './aten-common.ts';
 import { float, int, type OnnxAttributes, text } from './aten-draft.ts';
 
 const self = (call: AtenCall): string => call.tensor('self');
@@ -347,6 +347,22 @@ export const functions: Translations = {
     sign: ofAny('Sign'),
     ...{ floor: rounding('Floor'), ceil: rounding('Ceil'), round: rounding('Round') },
     trunc: (call) => truncated(call, real(call)),
+    frac: (call) => {
+      const x = real(call);
+      return call.make('Sub', [x, truncated(call, x)]);
+    },
+    isnan: (call) => call.make('Not', [call.make('Equal', [self(call), self(call)])]),
+    rrelu: (call) => {
+      const slope = (call.number('lower', 1 / 8) + call.number('upper', 1 / 3)) / 2;
+      if (call.flag('training', false)) call.note(trained);
+      return call.make('LeakyRelu', [real(call)], { alpha: float(slope) });
+    },
+    logit: (call) => {
+      const eps = call.maybeNumber('eps');
+      const x = eps === undefined ? real(call) : clipped(call, real(call), eps, 1 - eps);
+      const odds = call.make('Div', [x, call.make('Sub', [call.scalar(1), x])]);
+      return call.make('Log', [odds]);
+    },
     square: (call) => call.make('Mul', [self(call), self(call)]),
     ...{ maximum: two('Max'), minimum: two('Min') },
     ...{ logical_and: logic('And'), logical_or: logic('Or'), logical_xor: logic('Xor') },
@@ -390,6 +406,7 @@ export const functions: Translations = {
   ...overloads('bitwise_and', both, bitwise('And')),
   ...overloads('bitwise_or', both, bitwise('Or')),
   ...overloads('bitwise_xor', both, bitwise('Xor')),
+  ...overloads('__xor__', both, bitwise('Xor')),
   ...overloads('__and__', both, bitwise('And')),
   ...overloads('__or__', both, bitwise('Or')),
   ...overloads('where', ['self', 'ScalarOther', 'ScalarSelf', 'Scalar'], where),

@@ -4,7 +4,7 @@ import type { AnyNode, Graph } from '../../graph/graph.ts';
 import { newestOpset } from '../../ops/common/inputs.ts';
 import { AtenCall } from './aten-call.ts';
 import { Draft, UnknownOperatorError } from './aten-draft.ts';
-import { Memory, scopeOf } from './aten-memory.ts';
+import { Memory, operatorOf, scopeOf, turns } from './aten-memory.ts';
 import type { AtenArg, AtenNode, AtenProgram } from './aten-program.ts';
 import { type Meaning, meaningOf } from './aten-table.ts';
 
@@ -103,8 +103,9 @@ class Reader {
   #write(node: AtenNode): void {
     const self = must(node.args.get('self'), 'a tensor to write');
     if (self.kind !== 'tensor') throw complain('it writes into what is no tensor');
-    const [tensor] = this.#translate(node);
-    this.#memory.write(self.name, must(tensor, 'a result'), this.#call(node));
+    const made = must(this.#translate(node)[0], 'a result');
+    if (turns.has(operatorOf(node.target))) this.#memory.turn(self.name, made, node);
+    else this.#memory.write(self.name, made, this.#call(node));
     const [name] = node.outputs;
     if (name !== undefined && name !== '') this.#memory.defineAlias(name, self.name, node);
   }

@@ -8,6 +8,7 @@ import {
   floating,
   forAxes,
   reshaped,
+  trained,
   transposed,
   unsqueezed,
 } from './aten-common.ts';
@@ -91,6 +92,14 @@ const times = (call: AtenCall, x: string, factor: number): string =>
 const product = (one: string, other: string) => (call: AtenCall) =>
   call.make('MatMul', [call.tensor(one), call.tensor(other)]);
 
+/** Sums of products along an axis. */
+function dotted(call: AtenCall, one: string, other: string, dim: number): string {
+  const products = call.make('Mul', [call.tensor(one), call.tensor(other)]);
+  return call.make('ReduceSum', [products, call.list([call.axis(dim, call.rankOf(products))])], {
+    keepdims: int(0),
+  });
+}
+
 /** a[i] * b[j]. */
 const outer = (call: AtenCall): string =>
   call.make('Mul', [unsqueezed(call, call.tensor('self'), [1]), call.tensor('vec2')]);
@@ -104,9 +113,6 @@ function perChannel(call: AtenCall, name: string, value: number, channels: numbe
   const given = call.optional(name);
   return given === '' ? call.constant(filled(value, 'float32', [channels])) : given;
 }
-
-const trained =
-  'the program was exported in training mode: it is taken as in evaluation (dropout and batch normalization)';
 
 function normalizedByRunning(call: AtenCall): string {
   const x = call.tensor('input');
@@ -125,7 +131,9 @@ function normalizedByRunning(call: AtenCall): string {
   });
 }
 
+/** Without running statistics it normalizes by its input in evaluation too. */
 function batchNorm(call: AtenCall): string {
+  if (call.arg('running_mean') === undefined) return normalizedByInput(call);
   if (call.flag('training', false)) call.note(trained);
   return normalizedByRunning(call);
 }
@@ -175,9 +183,10 @@ function instanceNorm(call: AtenCall): string {
 /** Over the numbers of each channel of each sample, as an instance normalization is decomposed. */
 function normalizedByInput(call: AtenCall): string {
   call.arg('training');
+  call.arg('running_var');
   const x = call.tensor('input');
   const channels = at(call.shapeOf(x), 1);
-  if (at(call.shapeOf(x), 0) !== 1)
+  if (at(call.shapeOf(x), 0) !== 1 || call.rankOf(x) < 3)
     throw complain('a batch normalization by the statistics of its batch', 'model.eval()');
   const scale = perChannel(call, 'weight', 1, channels);
   const bias = perChannel(call, 'bias', 0, channels);
@@ -352,6 +361,27 @@ function prelu(call: AtenCall): string {
   return call.make('PRelu', [floating(call, x), slope]);
 }
 
+/** g * v / |v|, the norm over all axes but one. */
+function weightNorm(call: AtenCall): string {
+  const [v, g] = [call.tensor('v'), call.tensor('g')];
+  const kept = call.int('dim', 0);
+  const axes = [...call.shapeOf(v).keys()].filter((axis) => axis !== kept);
+  const norm = call.make('ReduceL2', [v, call.list(axes)], { keepdims: int(1) });
+  return call.make('Mul', [v, call.make('Div', [g, norm])]);
+}
+
+/** Sums over i and j of a[i] * w[o, i, j] * b[j]. */
+function bilinear(call: AtenCall): string {
+  const [a, b, weight] = [call.tensor('input1'), call.tensor('input2'), call.tensor('weight')];
+  const [outputs, first, second] = call.shapeOf(weight) as [number, number, number];
+  const lead = call.shapeOf(a).slice(0, -1);
+  const matrix = reshaped(call, transposed(call, weight, [1, 0, 2]), [first, outputs * second]);
+  const half = reshaped(call, call.make('MatMul', [a, matrix]), [...lead, outputs, second]);
+  const products = call.make('Mul', [half, unsqueezed(call, b, [lead.length])]);
+  const sum = call.make('ReduceSum', [products, call.list([lead.length + 1])], { keepdims: int(0) });
+  return call.arg('bias') === undefined ? sum : call.make('Add', [sum, call.tensor('bias')]);
+}
+
 function dropout(call: AtenCall): string {
   if (call.flag('train', false)) call.note(trained);
   return call.tensor(call.node.args.has('self') ? 'self' : 'input');
@@ -412,6 +442,12 @@ export const layers: Translations = {
   'upsample_bilinear2d.vec': linearly,
   'upsample_bicubic2d.vec': smooth({ mode: text('cubic'), cubic_coeff_a: float(-0.75) }),
   'embedding.default': embedding,
+  'addmv.default': (call) => addedProduct(call, 'mat', 'vec'),
+  'linalg_vecdot.default': (call) => dotted(call, 'x', 'y', call.int('dim', -1)),
+  'vdot.default': product('self', 'other'),
+  '_weight_norm.default': weightNorm,
+  '_weight_norm_interface.default': weightNorm,
+  'bilinear.default': bilinear,
   'prelu.default': prelu,
   '_prelu_kernel.default': prelu,
   'dropout.default': dropout,

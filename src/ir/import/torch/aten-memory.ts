@@ -6,7 +6,7 @@
 import { at, complain, must } from '../../../base/errors.ts';
 import { countOf } from '../../tensor.ts';
 import type { AtenCall, AtenScope } from './aten-call.ts';
-import { cast, concatenated, reshaped } from './aten-common.ts';
+import { cast, counted, replaced } from './aten-common.ts';
 import type { AtenNode, AtenProgram } from './aten-program.ts';
 
 /** Views whatever they are given, of their argument `self`. */
@@ -26,6 +26,7 @@ const views = new Set([
   ],
   ...['movedim', 'unsqueeze', 'squeeze', 'expand', 'expand_as', 'chunk', 'split', 'split_with_sizes'],
   ...['tensor_split', 'unbind', 'unflatten', 'view_as'],
+  ...['diagonal', 'unfold'],
 ]);
 
 /** Views where their argument lies row-major, copies where not. */
@@ -43,6 +44,11 @@ const idle = new Set([
   'detach_',
 ]);
 
+/** Calls with `_` behind that write no element: they turn their argument into a view of itself. */
+export const turns = new Set(
+  ['unsqueeze', 'squeeze', 't', 'transpose', 'swapaxes', 'swapdims'].map((operator) => `${operator}_`),
+);
+
 /** A call whose output is its argument. */
 export const aliasOf = (call: AtenNode, self: string): AtenNode => ({
   ...call,
@@ -57,7 +63,7 @@ export const operatorOf = (target: string): string =>
 interface Value {
   tensor: string;
   /** Of which name this is a view, by which output of which call. */
-  readonly base?: string;
+  base?: string;
   readonly call?: AtenNode;
   readonly output: number;
   /** A write through another name has changed it. */
@@ -70,7 +76,7 @@ export type Again = (call: AtenNode, self: string) => readonly string[];
 export class Memory {
   readonly #values = new Map<string, Value>();
   readonly #strided: ReadonlySet<string>;
-  readonly #states: ReadonlySet<string>;
+  readonly #states: Set<string>;
   readonly #again: Again;
 
   constructor({ strided, constants, counters }: AtenProgram, again: Again) {
@@ -153,6 +159,19 @@ export class Memory {
     value.stale = false;
   }
 
+  /**
+   * What `call` (`unsqueeze_`, `t_`) has made of a tensor that it turns into a view of itself: other views of it stay
+   * what they are.
+   */
+  turn(name: string, tensor: string, call: AtenNode): void {
+    const before = `${name} before ${call.outputs[0] ?? ''}`;
+    const value = must(this.#values.get(name), 'a name that was read');
+    for (const other of this.#values.values()) if (other.base === name) other.base = before;
+    this.#values.set(before, value);
+    if (this.#states.has(name)) this.#states.add(before);
+    this.#values.set(name, { tensor, output: 0, stale: false, base: before, call });
+  }
+
   #outdate(name: string): void {
     const value = must(this.#values.get(name), 'a view');
     value.stale = true;
@@ -165,33 +184,19 @@ export class Memory {
    */
   #put(make: AtenCall, whole: string, call: AtenNode, output: number, part: string): string {
     if (call.target === 'aten.alias.default') return part;
-    const { shape } = make.typeOf(whole);
-    const count = countOf(shape);
-    const counted = make.constant({
-      dtype: 'int64',
-      shape,
-      data: Float64Array.from({ length: count }, (_, i) => i),
-    });
-    const places = must(make.constantOf(at(this.#again(call, counted), output)), 'a view of constants').data;
+    const numbered = counted(make, make.shapeOf(whole));
+    const places = must(make.constantOf(at(this.#again(call, numbered), output)), 'a view of constants').data;
     if (new Set(places).size !== places.length)
       throw complain('a write into an expanded tensor', 'a clone before it');
-    const isWhole = places.length === count && places.every((place, i) => place === i);
-    if (isWhole) return reshaped(make, part, shape);
-    const from = Float64Array.from({ length: count }, (_, i) => i);
-    places.forEach((place, i) => {
-      from[place] = count + i;
-    });
-    const both = concatenated(
-      make,
-      [reshaped(make, whole, [count]), reshaped(make, part, [places.length])],
-      0,
-    );
-    const index = make.constant({ dtype: 'int64', shape: [count], data: from });
-    return reshaped(make, make.make('Gather', [both, index]), shape);
+    return replaced(make, whole, Array.from(places), part);
   }
 }
 
 export const scopeOf = (memory: Memory, numbers: ReadonlyMap<string, number>): AtenScope => ({
   tensorOf: (name) => memory.read(name),
-  numberOf: (name) => must(numbers.get(name), `number ${name} of the program`),
+  numberOf: (name) => {
+    const found = numbers.get(name);
+    if (found === undefined) throw complain(`it reads the number '${name}', which is not computed here`);
+    return found;
+  },
 });

@@ -2,7 +2,16 @@
 import { at, complain } from '../../../base/errors.ts';
 import type { AttributeValue } from '../../graph/attributes.ts';
 import type { AtenCall, Translation, Translations } from './aten-call.ts';
-import { concatenated, cut, reshaped, selected, squeezed, transposed, unsqueezed } from './aten-common.ts';
+import {
+  concatenated,
+  cut,
+  reshaped,
+  selected,
+  squeezed,
+  trained,
+  transposed,
+  unsqueezed,
+} from './aten-common.ts';
 import { int, type OnnxAttributes, text } from './aten-draft.ts';
 
 interface Cell {
@@ -151,9 +160,6 @@ const recurrent =
     );
     return [turned(made), ...last.map((ends) => concatenated(call, ends, 0))];
   };
-
-const trained =
-  'the program was exported in training mode: it is taken as in evaluation, without dropout between layers';
 
 /** One step: a sequence of one element. */
 const step =

@@ -109,12 +109,14 @@ function variance(call: AtenCall): string {
   return call.make('Mul', [mean, call.scalar(count / (count - correction))]);
 }
 
-const deviation: Translation = (call) => call.make('Sqrt', [variance(call)]);
+const deviation = (call: AtenCall): string => call.make('Sqrt', [variance(call)]);
 
-function withMean(call: AtenCall): readonly string[] {
-  const x = self(call);
-  return [variance(call), over(call, 'ReduceMean', x, axesOf(call, call.rankOf(x)), keeps(call))];
-}
+const withMean =
+  (spread: (call: AtenCall) => string): Translation =>
+  (call) => {
+    const x = self(call);
+    return [spread(call), over(call, 'ReduceMean', x, axesOf(call, call.rankOf(x)), keeps(call))];
+  };
 
 /** The root of the sum of squares, the sum of magnitudes, or the largest of them. */
 function norm(call: AtenCall, name: string): string {
@@ -130,6 +132,30 @@ function norm(call: AtenCall, name: string): string {
 const cumulated: Translation = (call) => {
   const x = typed(call, self(call));
   return call.make('CumSum', [x, call.scalar(call.axis(call.int('dim'), call.rankOf(x)), 'int64')]);
+};
+
+/** The root of the sum of squared differences along the last axis. */
+const distance: Translation = (call) => {
+  const way = call.make('Sub', [call.tensor('x1'), call.tensor('x2')]);
+  const x = call.make('Add', [way, call.scalar(call.number('eps', 1e-6))]);
+  if (call.number('p', 2) !== 2) throw complain('a distance of another order', 'p=2');
+  return over(call, 'ReduceL2', x, [call.rankOf(x) - 1], keeps(call));
+};
+
+/** Of a product with itself the root, but never below eps. */
+const cosine: Translation = (call) => {
+  const [a, b] = [call.tensor('x1'), call.tensor('x2')];
+  const axes = [call.axis(call.int('dim', 1), call.rankOf(a))];
+  const eps = call.scalar(call.number('eps', 1e-8));
+  const lengths = [a, b].map((x) => call.make('Max', [over(call, 'ReduceL2', x, axes, 1), eps]));
+  const units = [a, b].map((x, i) => call.make('Div', [x, at(lengths, i)]));
+  return over(call, 'ReduceSum', call.make('Mul', units), axes, 0);
+};
+
+const extremes: Translation = (call) => {
+  const x = self(call);
+  const axes = axesOf(call, call.rankOf(x));
+  return ['ReduceMin', 'ReduceMax'].map((type) => over(call, type, x, axes, keeps(call)));
 };
 
 const counted: Translation = (call) => {
@@ -170,7 +196,13 @@ export const reductionsOfAten: Translations = {
   'std.default': deviation,
   'std.dim': deviation,
   'std.correction': deviation,
-  'var_mean.correction': withMean,
+  'var_mean.dim': withMean(variance),
+  'var_mean.correction': withMean(variance),
+  'std_mean.dim': withMean(deviation),
+  'std_mean.correction': withMean(deviation),
+  'aminmax.default': extremes,
+  'cosine_similarity.default': cosine,
+  'pairwise_distance.default': distance,
   'linalg_vector_norm.default': (call) => norm(call, 'ord'),
   'norm.ScalarOpt_dim': (call) => norm(call, 'p'),
   'count_nonzero.default': counted,

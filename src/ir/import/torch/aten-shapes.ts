@@ -5,8 +5,11 @@ import type { AtenCall, Translation, Translations } from './aten-call.ts';
 import {
   cast,
   concatenated,
+  counted,
   cut,
   expanded,
+  forAxes,
+  replaced,
   reshaped,
   selected,
   squeezed,
@@ -174,7 +177,10 @@ function sections(call: AtenCall): readonly string[] {
 
 function unbind(call: AtenCall): readonly string[] {
   const axis = axisOf(call, 'dim', 0);
-  return Array.from({ length: at(shapeOfSelf(call), axis) }, (_, i) => selected(call, self(call), axis, i));
+  const size = at(shapeOfSelf(call), axis);
+  return Array.from({ length: size }, (_, i) =>
+    squeezed(call, cut(call, self(call), axis, i, i + 1), [axis]),
+  );
 }
 
 function cat(call: AtenCall): string {
@@ -299,6 +305,7 @@ const padModes: ReadonlyMap<string, string> = new Map([
 
 /** Pairs from the last axis on; below 0 they cut. */
 function padded(call: AtenCall): string {
+  const value = call.maybeNumber('value') ?? 0;
   const mode = padModes.get(call.text('mode', 'constant'));
   if (mode === undefined) throw complain(`padding '${call.text('mode')}'`, [...padModes.keys()].join(', '));
   const pairs = call.numbers('pad');
@@ -313,7 +320,6 @@ function padded(call: AtenCall): string {
   }, self(call));
   const around = [...before, ...behind].map((n) => Math.max(0, n));
   if (around.every((n) => n === 0)) return inner;
-  const value = call.maybeNumber('value') ?? 0;
   const inputs = [inner, call.list(around)];
   if (value !== 0) inputs.push(call.scalar(value, call.typeOf(inner).dtype));
   return call.make('Pad', inputs, { mode: text(mode) });
@@ -334,20 +340,27 @@ function placesOf(call: AtenCall, index: string): string {
 }
 
 /** `x[:, i, j]`: indices that are broadcast to each other, in the place of the axes that they index. */
-function indexed(call: AtenCall): string {
+const indexed: Translation = (call) => indexedBy(call, self(call));
+
+function indexedBy(call: AtenCall, x: string): string {
   const given = call
     .someTensors('indices')
     .flatMap((index, axis) => (index === undefined ? [] : [{ index, axis }]));
   const indices = given.map(({ index }) => placesOf(call, index));
   const axes = given.map(({ axis }) => axis);
   const [first] = indices;
-  if (first === undefined) return self(call);
-  if (indices.length === 1) return call.make('Gather', [self(call), first], { axis: int(at(axes, 0)) });
-  return indexedTogether(call, axes, indices);
+  if (first === undefined) return x;
+  if (indices.length === 1) return call.make('Gather', [x, first], { axis: int(at(axes, 0)) });
+  return indexedTogether(call, x, axes, indices);
 }
 
-function indexedTogether(call: AtenCall, axes: readonly number[], indices: readonly string[]): string {
-  const rank = shapeOfSelf(call).length;
+function indexedTogether(
+  call: AtenCall,
+  x: string,
+  axes: readonly number[],
+  indices: readonly string[],
+): string {
+  const rank = call.rankOf(x);
   const rest = Array.from({ length: rank }, (_, axis) => axis).filter((axis) => !axes.includes(axis));
   const ranks = indices.map((index) => call.rankOf(index));
   const common = broadcastOf(indices.map((index) => call.shapeOf(index)));
@@ -356,7 +369,7 @@ function indexedTogether(call: AtenCall, axes: readonly number[], indices: reado
     indices.map((index) => unsqueezed(call, expanded(call, index, common), [Math.max(...ranks)])),
     common.length,
   );
-  const found = call.make('GatherND', [transposed(call, self(call), [...axes, ...rest]), rows]);
+  const found = call.make('GatherND', [transposed(call, x, [...axes, ...rest]), rows]);
   const neighbours = axes.every((axis, i) => axis === at(axes, 0) + i);
   const before = neighbours ? at(axes, 0) : 0;
   const places = [...common.keys()];
@@ -378,6 +391,146 @@ const gather: Translation = (call) => {
   call.arg('sparse_grad');
   return call.make('GatherElements', [self(call), call.tensor('index')], { axis: int(axisOf(call, 'dim')) });
 };
+
+const columns: Translation = (call) => {
+  const x = self(call);
+  const [kernel, dilation, padding, stride] = ['kernel_size', 'dilation', 'padding', 'stride'].map((name) =>
+    forAxes(call.numbers(name), 2),
+  ) as [Pair, Pair, Pair, Pair];
+  const around = [0, 0, ...padding, 0, 0, ...padding];
+  const whole = around.every((n) => n === 0) ? x : call.make('Pad', [x, call.list(around)], {});
+  const [batch, channels, ...sizes] = call.shapeOf(whole) as [number, number, number, number];
+  const starts = sizes.map((size, i) =>
+    windowStarts(size, at(dilation, i) * (at(kernel, i) - 1) + 1, at(stride, i)),
+  );
+  const taken = starts.reduce((rows, list, i) => {
+    const index = Array.from({ length: at(kernel, i) }, (_, k) =>
+      list.map((start) => start + k * at(dilation, i)),
+    );
+    const one = picked(call, rows, 2 * i + 2, index.flat());
+    return reshaped(call, one, [
+      ...call.shapeOf(one).slice(0, 2 * i + 2),
+      at(kernel, i),
+      list.length,
+      ...call.shapeOf(one).slice(2 * i + 3),
+    ]);
+  }, whole);
+  const windows = starts.reduce((product, list) => product * list.length, 1);
+  return reshaped(call, transposed(call, taken, [0, 1, 2, 4, 3, 5]), [
+    batch,
+    channels * countOf(kernel),
+    windows,
+  ]);
+};
+
+type Pair = readonly [number, number];
+
+const windowStarts = (size: number, length: number, stride: number): readonly number[] =>
+  Array.from({ length: Math.floor((size - length) / stride) + 1 }, (_, i) => i * stride);
+
+/** Windows along an axis, each along a new last one. */
+function unfold(call: AtenCall): string {
+  const axis = axisOf(call, 'dimension');
+  const shape = shapeOfSelf(call);
+  const [size, step] = [call.int('size'), call.int('step')];
+  const starts = windowStarts(at(shape, axis), size, step);
+  const index = starts.flatMap((start) => Array.from({ length: size }, (_, i) => start + i));
+  const apart = reshaped(call, picked(call, self(call), axis, index), [
+    ...shape.slice(0, axis),
+    starts.length,
+    size,
+    ...shape.slice(axis + 1),
+  ]);
+  const axes = Array.from({ length: shape.length + 1 }, (_, i) => i).filter((i) => i !== axis + 1);
+  return transposed(call, apart, [...axes, axis + 1]);
+}
+
+/** The diagonal of two axes, along a new last one. */
+function diagonal(call: AtenCall): string {
+  const shape = shapeOfSelf(call);
+  const [a, b, offset] = [axisOf(call, 'dim1', 0), axisOf(call, 'dim2', 1), call.int('offset', 0)];
+  const [rows, columns] = [at(shape, a), at(shape, b)];
+  const rest = [...shape.keys()].filter((axis) => axis !== a && axis !== b);
+  const length = Math.max(0, Math.min(rows - Math.max(0, -offset), columns - Math.max(0, offset)));
+  const index = Array.from(
+    { length },
+    (_, i) => (i + Math.max(0, -offset)) * columns + i + Math.max(0, offset),
+  );
+  const last = rest.map((axis) => at(shape, axis));
+  const flat = reshaped(call, transposed(call, self(call), [...rest, a, b]), [...last, rows * columns]);
+  return picked(call, flat, rest.length, index);
+}
+
+/** Values at constant places, or one value where a mask of the whole shape is set. */
+function indexPut(call: AtenCall): string {
+  if (call.flag('accumulate', false)) throw complain('index_put that adds', 'one that replaces');
+  const x = self(call);
+  const { dtype, shape } = call.typeOf(x);
+  const values = cast(call, call.tensor('values'), dtype);
+  const [mask] = call.someTensors('indices');
+  const isMask =
+    mask !== undefined && call.typeOf(mask).dtype === 'bool' && call.rankOf(mask) === shape.length;
+  if (isMask && countOf(call.shapeOf(values)) === 1) return call.make('Where', [mask, values, x]);
+  const found = indexedBy(call, counted(call, shape));
+  const places = call.constantOf(found)?.data;
+  if (places === undefined) throw complain('a write at places that data decide', 'at constant ones');
+  return replaced(call, x, Array.from(places), expanded(call, values, call.shapeOf(found)));
+}
+
+/** One value at some indices of an axis. */
+function indexFill(call: AtenCall): string {
+  const x = self(call);
+  const axis = axisOf(call, 'dim');
+  const index = call.constantOf(call.tensor('index'));
+  if (index === undefined) throw complain('a write at places that data decide', 'at constant ones');
+  const size = at(shapeOfSelf(call), axis);
+  const places = [...new Set(Array.from(index.data, (i) => (i < 0 ? i + size : i)))];
+  const value = call.isTensor('value')
+    ? call.tensor('value')
+    : call.scalar(call.number('value'), call.typeOf(x).dtype);
+  return scattered(call, x, expanded(call, value, call.shapeOf(x).with(axis, places.length)), axis, places);
+}
+
+const broadcast: Translation = (call) => {
+  const all = call.tensors('tensors');
+  const shape = broadcastOf(all.map((x) => call.shapeOf(x)));
+  return all.map((x) => expanded(call, x, shape));
+};
+
+/** Each vector along an axis of its own; `xy` swaps the first two. */
+function meshgrid(call: AtenCall): readonly string[] {
+  const all = call.tensors('tensors');
+  const order = call.text('indexing', 'ij') === 'xy' ? [1, 0] : [0, 1];
+  const axes = all.map((_, i) => order[i] ?? i);
+  const shape = axes.map((axis) => countOf(call.shapeOf(at(all, axis))));
+  return all.map((x, i) => {
+    const own = shape.map((n, k) => (axes[k] === i ? n : 1));
+    return expanded(call, reshaped(call, x, own), shape);
+  });
+}
+
+const vstack: Translation = (call) => {
+  const rows = call.tensors('tensors').map((x) => (call.rankOf(x) < 2 ? reshaped(call, x, [1, -1]) : x));
+  return concatenated(call, rows, 0);
+};
+
+/** The differences of neighbours. */
+function differences(call: AtenCall): string {
+  if (call.int('n', 1) !== 1) throw complain('differences of differences', 'n=1');
+  const axis = axisOf(call, 'dim', -1);
+  const size = at(shapeOfSelf(call), axis);
+  return call.make('Sub', [cut(call, self(call), axis, 1, size), cut(call, self(call), axis, 0, size - 1)]);
+}
+
+/** Where the index is the place along a new last axis. */
+function oneHot(call: AtenCall): string {
+  const x = self(call);
+  const count = call.int('num_classes', -1);
+  if (count < 0) throw complain('one_hot of as many classes as the data have', 'with num_classes');
+  const places = call.list(Array.from({ length: count }, (_, i) => i));
+  const found = call.make('Equal', [unsqueezed(call, cast(call, x, 'int64'), [call.rankOf(x)]), places]);
+  return cast(call, found, 'int64');
+}
 
 /** A tensor with the elements from `start` on along an axis, every `step`-th, taken from another. */
 function scattered(call: AtenCall, x: string, src: string, axis: number, places: readonly number[]): string {
@@ -432,6 +585,7 @@ export const shapes: Translations = {
   'unsqueeze.default': unsqueeze,
   'permute.default': permute,
   'transpose.int': swap('dim0', 'dim1'),
+  'transpose.default': swap('dim0', 'dim1'),
   'swapaxes.default': swap('axis0', 'axis1'),
   'swapdims.default': swap('dim0', 'dim1'),
   't.default': matrixTransposed,
@@ -464,6 +618,19 @@ export const shapes: Translations = {
   'pad.default': padded,
   'constant_pad_nd.default': padded,
   'index.Tensor': indexed,
+  'index_put.default': indexPut,
+  '_unsafe_index.Tensor': indexed,
+  'index_fill.int_Scalar': indexFill,
+  'index_fill.int_Tensor': indexFill,
+  'im2col.default': columns,
+  'unfold.default': unfold,
+  'diagonal.default': diagonal,
+  'broadcast_tensors.default': broadcast,
+  'meshgrid.default': meshgrid,
+  'meshgrid.indexing': meshgrid,
+  'vstack.default': vstack,
+  'diff.default': differences,
+  'one_hot.default': oneHot,
   'index_select.default': indexSelect,
   'gather.default': gather,
   'slice_scatter.default': sliceScatter,
