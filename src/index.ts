@@ -44,6 +44,7 @@ export { evaluate } from './ir/graph/evaluate.ts';
 export type { Graph, Node, Stage } from './ir/graph/graph.ts';
 export type { CodebookSize, RequantMode, WeightBits } from './ir/graph/op.ts';
 export { dumpGraph } from './ir/graph/text.ts';
+export { importModel as loadModel } from './ir/import/import-model.ts';
 export { importOnnx as loadOnnx } from './ir/import/onnx.ts';
 export type { Kernel } from './ir/kernel/kernel.ts';
 export type { Quant } from './ir/kernel/stored.ts';

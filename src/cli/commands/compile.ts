@@ -201,7 +201,7 @@ export function addCompile(program: Command, context: () => Context): void {
   const command = program
     .command('compile')
     .description('compile a trained model to C')
-    .argument('<model.onnx>', 'a model that torch.onnx.export wrote');
+    .argument('<model>', 'a model: .onnx, .pt2, .pt, or weights with --arch');
   withQuantizeOptions(command);
   withCompressOptions(command);
   withFinetuneOptions(command);

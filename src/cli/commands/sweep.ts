@@ -98,7 +98,7 @@ export function addSweep(program: Command, context: () => Context): void {
   const command = program
     .command('sweep')
     .description('build a model at many sparsities: flash, RAM, instructions, accuracy')
-    .argument('<model.onnx>', 'a model that torch.onnx.export wrote');
+    .argument('<model>', 'a model: .onnx, .pt2, .pt, or weights with --arch');
   withQuantizeOptions(command);
   withCompressOptions(command);
   withSizeOptions(withInputOptions(command))

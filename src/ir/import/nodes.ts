@@ -27,7 +27,7 @@ const sourceOfScopes = (scopes: readonly string[]): { readonly source?: string }
 };
 
 /** Stands for what is not understood: what it makes is unknown. */
-const unknownOp = (type: string): ImportedOp => {
+export const unknownOp = (type: string): ImportedOp => {
   const refuse = (): never => {
     throw new DynamicShapeError({ found: `${type} is not supported` });
   };

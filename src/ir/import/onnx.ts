@@ -1,5 +1,5 @@
 /** From the bytes of an ONNX file to a graph. */
-import { at, complain, InputError, locate, tensorLabel } from '../../base/errors.ts';
+import { at, complain, InputError, locate, must, tensorLabel } from '../../base/errors.ts';
 import { inOrder } from '../graph/execution-order.ts';
 import type { AnyNode, Graph, TensorInfo } from '../graph/graph.ts';
 import type { Obstacle } from '../graph/obstacles.ts';
@@ -12,6 +12,7 @@ import { Declarations, type Sizes, uniqueNames } from './declarations.ts';
 import { functionsOf } from './functions.ts';
 import { alignment } from './legacy.ts';
 import { metadataIn } from './metadata.ts';
+import { type NewWeights, newInitializers } from './new-weights.ts';
 import { type Decoded, decodeNode, obstacleAt, undecided } from './nodes.ts';
 import {
   attributeType,
@@ -31,6 +32,8 @@ export interface ImportOptions extends Sizes {
   readonly name?: string;
   /** For models whose weights stand in files of their own. */
   readonly external?: ExternalFiles;
+  /** Takes the place of the file's own weights. */
+  readonly weights?: NewWeights;
 }
 
 type Info = TensorInfo<'imported'>;
@@ -74,11 +77,14 @@ function graphOf(
   bytes: Uint8Array,
   model: ModelProto,
   graph: GraphProto,
-  { name, external, ...sizes }: ImportOptions,
+  { name, external, weights, ...sizes }: ImportOptions,
 ): Graph<'imported'> {
   const opset = opsetOf(model);
   const flattener = new Flattener(functionsOf(bytes, model), graph);
   const initializers = initializersOf(graph, external);
+  if (weights !== undefined)
+    for (const [name, tensor] of newInitializers(graph, initializers, weights))
+      initializers.set(name, { ...must(initializers.get(name), 'of the file'), decode: () => tensor });
   const draft: Draft = {
     flattener,
     external,

@@ -53,6 +53,10 @@ const encodings: Readonly<Record<string, Encoding>> = {
   },
 };
 
+/** How a raw element of the named type is read; undefined for types without a counterpart here. */
+export const elementEncoding = (type: string): Pick<Encoding, 'bytes' | 'read'> | undefined =>
+  encodings[type];
+
 /**
  * @param where how messages name the tensor
  * @throws InputError for element types without a counterpart here, sizes that do not fit the shape, and
