@@ -7,7 +7,7 @@ import { int, ints } from './aten-draft.ts';
 /** ONNX' codes of element types. */
 const codes: Readonly<Record<DType, number>> = {
   ...{ float32: 1, uint8: 2, int8: 3, int16: 5, int32: 6 },
-  ...{ int64: 7, bool: 9, float64: 11 },
+  ...{ int64: 7, bool: 9, float64: 11, uint16: 4, uint32: 12, uint64: 13 },
 };
 
 export const cast = (call: AtenCall, x: string, dtype: DType): string =>
@@ -16,7 +16,10 @@ export const cast = (call: AtenCall, x: string, dtype: DType): string =>
 export const isFloat = (dtype: DType): boolean => dtype === 'float32' || dtype === 'float64';
 
 /** From narrow to wide, as promotion goes. */
-const widths: readonly DType[] = ['bool', 'uint8', 'int8', 'int16', 'int32', 'int64', 'float32', 'float64'];
+const widths: readonly DType[] = [
+  ...(['bool', 'uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'uint64', 'int64'] as const),
+  ...(['float32', 'float64'] as const),
+];
 
 /** Booleans, integers, floats. */
 const category = (dtype: DType): number => (dtype === 'bool' ? 0 : isFloat(dtype) ? 2 : 1);
