@@ -1,5 +1,5 @@
 /**
- * `<name>_trace.h`: what `<name>.c` includes when it is to print what every layer reads and writes. The format
+ * `<name>_trace.inc`: what `<name>.c` includes when it is to print what every layer reads and writes. The format
  * of the lines is in docs/trace.md; src/trace writes and reads the same.
  */
 import { must } from '../base/errors.ts';
@@ -10,8 +10,9 @@ import { comment, commentText, wrapCode } from './c/lines.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { fileNames } from './names.ts';
+import { placementMacros } from './prefix.ts';
 
-export const traceFile = ({ name }: Program): string => `${name}_trace.h`;
+export const traceFile = ({ name }: Program): string => `${name}_trace.inc`;
 
 function tablesText({ name }: Program, names: readonly string[]): string[] {
   if (names.length === 0) return [];
@@ -173,7 +174,7 @@ static void ${n}_trace_row(struct ${n}_tracer *t, const struct ${n}_trace_row *r
     ${n}_trace_field(t, crc);
     ${n}_trace_end(t);
 #if ${level} > 1
-    if (!row->read || crc != t->kept[row->place]) { /* nobody needs the same bytes twice */
+    if (!row->read || crc != t->kept[row->place]) { /* the same bytes are not printed twice */
         ${n}_trace_bytes(t, row, from);
     }
     t->kept[row->place] = crc;
@@ -273,6 +274,14 @@ const macros = (name: string, upper: string): string[] => [
   '',
 ];
 
+/** A trace reads tables through plain pointers. */
+const readable = (program: Program): string[] => [
+  '#ifdef __FLASH',
+  `#error "a trace cannot read constants in program memory: compile with -D${placementMacros(program).space}= (they take RAM then), or on another chip"`,
+  '#endif',
+  '',
+];
+
 const about = ({ name }: Program): string[] => [
   `Part of ${name}.c when it is compiled with -D${name.toUpperCase()}_TRACE=1 (checksums of what every layer reads and writes) or =2 (their bytes too), which it prints through ${name}_trace_putc.`,
   "thimble's docs/trace.md says what the lines mean.",
@@ -294,6 +303,13 @@ export function traceHeader(program: Program, info: EmitInfo): string {
   const level = `${upper}_TRACE`;
   return [
     ...comment([...provenance(info), '', ...about(program)]),
+    `#ifndef ${upper}_TRACE_INC`,
+    `#define ${upper}_TRACE_INC`,
+    '',
+    ...(tables.length > 0 ? readable(program) : []),
+    ...comment(['You write it: it sends a character to the console. In C++ it is extern "C".']),
+    `void ${name}_trace_putc(char c);`,
+    '',
     ...tablesText(program, tables),
     ...rowsText(program, rows, places),
     ...stateText(program, count),
@@ -302,5 +318,7 @@ export function traceHeader(program: Program, info: EmitInfo): string {
     ...codeLines(startText(name, level, counts)).slice(1),
     ...codeLines(stepText(name, `${upper}_HOOK`, counts)).slice(1),
     ...macros(name, upper),
+    '#endif',
+    '',
   ].join('\n');
 }

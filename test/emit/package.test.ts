@@ -205,7 +205,7 @@ describe('what is refused', () => {
 
 test('without golden inputs there is no self-test', () => {
   const files = emitC(tiny('k', 't'), info);
-  expect([...files.keys()]).toEqual(['tiny.h', 'tiny.c', 'tiny_trace.h', 'CMakeLists.txt']);
+  expect([...files.keys()]).toEqual(['tiny.h', 'tiny.c', 'tiny_trace.inc', 'CMakeLists.txt']);
   expect(files.get('CMakeLists.txt')).not.toContain('selftest');
 });
 
@@ -225,7 +225,7 @@ test('a kernel of two steps is printed once', () => {
   const once = tiny('k', 't');
   const twice = { ...once, steps: [once.steps[0]!, once.steps[0]!] };
   const text = emitC(twice, info).get('tiny.c')!;
-  expect(text.match(/_KERNEL void k\(/g)).toHaveLength(1);
-  expect(text.match(/static const uint8_t t\[/g)).toHaveLength(1);
-  expect(text.match(/^ {4}k\(/gm)).toHaveLength(2);
+  expect(text.match(/_CODE void tiny_k\(/g)).toHaveLength(1);
+  expect(text.match(/ uint8_t tiny_t\[/g)).toHaveLength(1);
+  expect(text.match(/^ {4}tiny_k\(/gm)).toHaveLength(2);
 });
