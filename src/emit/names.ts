@@ -24,6 +24,7 @@ const traceParts =
 const traceNames = (name: string): string[] => [
   'tracer',
   `${name}_tracer`,
+  `${name}_traced`,
   ...traceParts.split(' ').map((part) => `${name}_trace_${part}`),
 ];
 

@@ -33,7 +33,7 @@ function rowsText(program: Program, rows: readonly TracedRow[], places: readonly
     'Tensors, in the order in which they are printed: when a step has written one, and before a step reads it.';
   return [
     ...comment([`${order} Between the two the checksum is kept at a place.`]),
-    `struct ${program.name}_trace_row {`,
+    `struct ${program.name}_traced {`,
     '    int16_t step;',
     '    uint16_t slot;',
     '    uint16_t read; /* 1, or 0: written */',
@@ -42,7 +42,7 @@ function rowsText(program: Program, rows: readonly TracedRow[], places: readonly
     '    uint32_t bytes;',
     '};',
     '',
-    `static const struct ${program.name}_trace_row ${program.name}_trace_rows[] = {`,
+    `static const struct ${program.name}_traced ${program.name}_trace_rows[] = {`,
     ...rows.flatMap((row, i) => {
       const numbers = [row.step, row.slot, row.kind === 'read' ? 1 : 0, places[i]].join(', ');
       const name = commentText(slotAt(program, row.slot).name);
@@ -129,7 +129,7 @@ static void ${n}_trace_end(struct ${n}_tracer *t)
 `;
 
 const tensorText = (n: string, level: string): string => `
-static void ${n}_trace_tensor(struct ${n}_tracer *t, const struct ${n}_trace_row *row, char kind)
+static void ${n}_trace_tensor(struct ${n}_tracer *t, const struct ${n}_traced *row, char kind)
 {
     ${n}_trace_begin(t, kind);
     ${n}_trace_char(t, ' ');
@@ -143,7 +143,7 @@ static void ${n}_trace_tensor(struct ${n}_tracer *t, const struct ${n}_trace_row
 
 #if ${level} > 1
 /* In base64, ${bytesPerLine} on a line. */
-static void ${n}_trace_bytes(struct ${n}_tracer *t, const struct ${n}_trace_row *row, const uint8_t *from)
+static void ${n}_trace_bytes(struct ${n}_tracer *t, const struct ${n}_traced *row, const uint8_t *from)
 {
     static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (uint32_t at = 0; at < row->bytes;) {
@@ -166,7 +166,7 @@ static void ${n}_trace_bytes(struct ${n}_tracer *t, const struct ${n}_trace_row 
 }
 #endif
 
-static void ${n}_trace_row(struct ${n}_tracer *t, const struct ${n}_trace_row *row, const uint8_t *from)
+static void ${n}_trace_row(struct ${n}_tracer *t, const struct ${n}_traced *row, const uint8_t *from)
 {
     uint32_t crc = ~${n}_trace_crc(0xffffffffu, from, row->bytes);
     ${n}_trace_tensor(t, row, row->read ? 'I' : 'O');
@@ -210,7 +210,7 @@ const tagText = (n: string, inputs: number): string =>
 const startText = (n: string, level: string, counts: Counts): string => `
 static void ${n}_trace_start(struct ${n}_tracer *t, const struct ${n} *net)
 {
-    const struct ${n}_trace_row *input = ${n}_trace_rows;
+    const struct ${n}_traced *input = ${n}_trace_rows;
     const uint8_t *arena = (const uint8_t *)net;
     t->line = 0;
     t->row = 0;
@@ -232,7 +232,7 @@ static void ${n}_trace_step(struct ${n}_tracer *t, const struct ${n} *net, int s
 {
     const uint8_t *arena = (const uint8_t *)net;
     while (t->row < ${counts.rows}u) {
-        const struct ${n}_trace_row *row = &${n}_trace_rows[t->row];
+        const struct ${n}_traced *row = &${n}_trace_rows[t->row];
         if (row->step != step || row->read != read) {
             break;
         }

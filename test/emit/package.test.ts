@@ -123,6 +123,60 @@ testWith(['cmake', 'gcc'])('the CMake project builds and its test passes', () =>
   }
 });
 
+testWith([...hostTools, 'g++'])('files of several networks are one translation unit, in C and in C++', () => {
+  const cwd = mkdtempSync(path.join(folder, 'unity-'));
+  for (const sample of samples)
+    for (const [name, text] of filesOf(sample)) writeFileSync(path.join(cwd, name), text);
+  const names = samples.map(({ program }) => program.name);
+  writeFileSync(path.join(cwd, 'all.c'), names.map((name) => `#include "${name}.c"\n`).join(''));
+  const traced = names.map((name) => `-D${name.toUpperCase()}_TRACE=2`);
+  for (const more of [[], traced]) {
+    for (const compiler of hostTools) run(compiler, ['-std=c99', ...strict, ...more, '-c', 'all.c'], cwd);
+    for (const compiler of ['g++', 'clang'])
+      run(compiler, ['-std=c++11', '-xc++', ...strict, ...more, '-c', 'all.c'], cwd);
+  }
+});
+
+testWith(hostTools)('C89 and a compiler without C99 are told so', () => {
+  for (const compiler of hostTools) {
+    const cwd = path.join(folder, int8Sample.name);
+    const ran = spawnSync(compiler, ['-std=c89', '-c', `${int8Sample.name}.c`], { cwd, encoding: 'utf8' });
+    expect(ran.stderr).toContain('needs C99 or newer: compile with -std=c99');
+  }
+});
+
+testWith(['gcc'])('macros place functions, constants and the arena', () => {
+  const { name } = int8Sample;
+  const cwd = path.join(folder, name);
+  const section = (what: string, where: string) =>
+    `-D${name.toUpperCase()}_${what}=__attribute__((section("${where}")))`;
+  const places = [section('CODE', '.itcm'), section('CONST', '.ext'), section('ARENA', '.dtcm')];
+  run('gcc', ['-std=c99', ...strict, ...places, '-c', `${name}.c`, '-o', 'placed.o'], cwd);
+  run('gcc', ['-std=c99', ...strict, ...places, '-c', `${name}_selftest.c`, '-o', 'selftest.o'], cwd);
+  const inSection = (object: string, where: string) =>
+    [...run('objdump', ['-t', object], cwd).matchAll(/^\S+ .{7} (\S+)\s+\S+ (\w+)$/gm)]
+      .filter(([, found]) => found === where)
+      .map(([, , symbol]) => symbol);
+  expect(inSection('placed.o', '.itcm')).toEqual(
+    expect.arrayContaining([`${name}_pad`, `${name}_conv`, `${name}_sign`, `${name}_run`]),
+  );
+  expect(inSection('placed.o', '.ext')).toHaveLength(4);
+  expect(inSection('selftest.o', '.dtcm')).toContain('net');
+});
+
+testWith(['gcc'])('the class and the real number of an output', () => {
+  const { name } = int8Sample;
+  const cwd = path.join(folder, name);
+  const output = Array.from({ length: 64 }, (_, i) => (i === 9 || i === 40 ? 100 : i - 60));
+  writeFileSync(
+    path.join(cwd, 'helpers.c'),
+    `#include "${name}.h"\nint main(void) { static const int8_t q[64] = { ${output} };\n` +
+      `return !(${name}_classify(q) == 9 && ${name}_real(-3) == 0.0f && ${name}_real(7) == 1.0f); }\n`,
+  );
+  run('gcc', ['-std=c99', ...strict, 'helpers.c', '-o', 'helpers'], cwd);
+  run(path.join(cwd, 'helpers'), [], cwd);
+});
+
 /** One kernel of this name, with a table of that one. */
 const tiny = (kernelName: string, tableName: string, more: Partial<Program> = {}): Program => ({
   name: 'tiny',
