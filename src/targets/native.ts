@@ -1,4 +1,4 @@
-/** Compiles a program's C, runs it on the host or a microcontroller under QEMU, and measures it. */
+/** Compiles a program's C, runs it on the host or a simulated microcontroller, and measures it. */
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -140,8 +140,10 @@ async function runMachine(job: Job, memory: MemoryMap, enlarged?: Overflow): Pro
   const hooked = await outcomes(job, keep ? program.arenaBytes : 0);
   sameOutputs(plain, hooked);
   const steps = program.steps.length;
+  const { machine } = build.target;
+  const one = machine?.kind === 'simavr' ? { one: machine.returnCycles } : {};
   const measures: Measures = {
-    instructions: instructionsIn(plainMarks, hookedMarks, { inputs, steps }),
+    instructions: instructionsIn(plainMarks, hookedMarks, { inputs, steps, ...one }),
     stackBytes,
     sections: await sectionsOf(build, 'net.o'),
     ...(enlarged ? { enlarged } : {}),

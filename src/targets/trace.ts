@@ -55,7 +55,7 @@ ${readInputs(program, '&net')}
 }
 
 const uartFlags = ({ machine }: Target): string[] =>
-  machine?.uart === undefined
+  machine?.kind !== 'qemu' || machine.uart === undefined
     ? []
     : [`-DUART_${machine.uart.driver}=0x${machine.uart.address.toString(16)}u`];
 
