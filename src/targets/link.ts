@@ -123,6 +123,9 @@ export async function labObject(build: Build, source: string, more: readonly str
 
 /** The linker's own words, as numbers. */
 function overflowIn(stderr: string, { rom, ram }: MemoryMap): Overflow | undefined {
+  const end = /address (0x[0-9a-f]+) of \S+ section \S+ is not within region `data'/.exec(stderr);
+  if (end !== null)
+    return { region: 'RAM', needed: Number(end[1]) - 0x80_0000 - ram.origin, available: ram.bytes };
   const found = /region `(ROM|RAM|text|data)' overflowed by (\d+) bytes/.exec(stderr);
   if (found === null) return undefined;
   const name = found[1] === 'ROM' || found[1] === 'text' ? 'ROM' : 'RAM';
