@@ -203,7 +203,8 @@ function realOf(name: string, stem: string, grid: PrintedGrid | undefined): stri
     ...comment(['The real number that an element of the output stands for.']),
     `static inline float ${name}_real(${stem}_t q)`,
     '{',
-    `    return ${prefix}_SCALE * (float)((int32_t)q - ${zero});`,
+    `    int32_t steps = (int32_t)q - ${zero};`,
+    `    return ${prefix}_SCALE * (float)steps;`,
     '}',
     '',
   ];

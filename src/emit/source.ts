@@ -16,6 +16,7 @@ import type { EmitInfo } from './info.ts';
 import { type FileNames, fileNames, namesIn } from './names.ts';
 import { outputFunctions, portStems, returnsOutput, runType } from './port-names.ts';
 import { placementMacros, prefixOf } from './prefix.ts';
+import { tableWords } from './table-text.ts';
 import { traceFile } from './trace-header.ts';
 
 function hasInfinity(kernel: Kernel): boolean {
@@ -167,9 +168,10 @@ function kernelsText(program: Program, names: FileNames, info: EmitInfo): string
       dsp: dspMacro(program),
       ...(ranges === undefined ? {} : { ranges }),
     };
-    const tables = own.map((t) =>
+    const tables = own.flatMap((t) => [
+      ...comment(tableWords(kernel, t)),
       printTable(t, { name: names.tables.get(t), place: `${space} ${constant}` }),
-    );
+    ]);
     return [...tables, printKernel(kernel, options)];
   });
 }

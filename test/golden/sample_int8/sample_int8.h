@@ -82,7 +82,8 @@ static inline int32_t sample_int8_classify(const sample_int8_output_t *output)
 /* The real number that an element of the output stands for. */
 static inline float sample_int8_real(sample_int8_output_t q)
 {
-    return SAMPLE_INT8_OUTPUT_SCALE * (float)((int32_t)q - SAMPLE_INT8_OUTPUT_ZERO_POINT);
+    int32_t steps = (int32_t)q - SAMPLE_INT8_OUTPUT_ZERO_POINT;
+    return SAMPLE_INT8_OUTPUT_SCALE * (float)steps;
 }
 
 /* Which program this is: the start of the SHA-256 of sample_int8.program.json. */
