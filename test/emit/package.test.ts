@@ -51,7 +51,13 @@ describe.each(samples.map((s) => s.program.name))('%s', (name) => {
       const hook = `-D${name.toUpperCase()}_HOOK=hooked`;
       const trace = `-D${name.toUpperCase()}_TRACE`;
       for (const [command = '', ...flags] of compilers)
-        for (const extra of [['-O0'], ['-O3'], ['-O2', hook], ['-Os', trace], ['-O3', hook, `${trace}=2`]])
+        for (const extra of [
+          ['-O0'],
+          ['-O3'],
+          ['-O2', '-flto', hook],
+          ['-Os', trace],
+          ['-O3', hook, `${trace}=2`],
+        ])
           run(command, [...flags, '-std=c99', ...strict, ...extra, '-c', `${name}.c`, '-o', 'x.o'], cwd);
       for (const command of hostTools)
         run(command, ['-std=c99', ...strict, '-c', `${name}_selftest.c`, '-o', 'x.o'], cwd);
