@@ -22,10 +22,14 @@ export const provenance = (info: EmitInfo): string[] => [
 
 const count = (n: number): string => n.toLocaleString('en-US');
 
+/** Of all tables, each once. */
+export function constantBytes(program: Program): number {
+  const tables = [...new Set(kernelsOf(program).flatMap((k) => k.tables))];
+  return tables.reduce((sum, t) => sum + t.data.length * elemBytes[t.elem], 0);
+}
+
 function figures(program: Program, arena: Arena): string {
-  const kernels = kernelsOf(program);
-  const tables = [...new Set(kernels.flatMap((k) => k.tables))];
-  const constants = tables.reduce((sum, t) => sum + t.data.length * elemBytes[t.elem], 0);
+  const constants = constantBytes(program);
   const macs = program.steps.reduce((sum, step) => sum + step.kernel.macs, 0);
   const ram = `${count(arena.bytes)} bytes of RAM in struct ${program.name}, besides the stack.`;
   return `${count(macs)} multiply-accumulates per inference, ${count(constants)} bytes of constants, ${ram}`;

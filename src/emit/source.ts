@@ -11,7 +11,7 @@ import { printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
 import { printTable } from './c/tables.ts';
 import { dspHelpers, dspMacro, usesDsp } from './dsp.ts';
-import { provenance } from './header.ts';
+import { constantBytes, provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { type FileNames, fileNames, namesIn } from './names.ts';
 import { outputFunctions, portStems, returnsOutput, runType } from './port-names.ts';
@@ -89,6 +89,7 @@ function placement(program: Program): string[] {
     '#endif',
     `#ifndef ${space} /* their address space: on AVR they stay in program memory */`,
     '#ifdef __FLASH',
+    ...(constantBytes(program) > flashReach ? [tooFar(program)] : []),
     `#define ${space} __flash`,
     '#else',
     `#define ${space}`,
@@ -98,6 +99,12 @@ function placement(program: Program): string[] {
     '',
   ];
 }
+
+/** A pointer into AVR's program memory has 16 bits; a little is left to the vectors and to others' constants. */
+const flashReach = 60_000;
+
+const tooFar = (program: Program): string =>
+  `#error "${program.name}.c has ${constantBytes(program)} bytes of constants, of which AVR's __flash reaches ${flashReach}"`;
 
 function copiesTables({ body, tables }: Kernel): boolean {
   const names = new Set(tables.map(({ name }) => name));

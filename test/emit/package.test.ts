@@ -236,6 +236,25 @@ testWith(hostTools)('the longest name that is accepted, hooked and traced', () =
   for (const compiler of hostTools) run(compiler, ['-std=c99', ...strict, ...on, '-c', `${name}.c`], cwd);
 });
 
+testWith(['avr-gcc'])(
+  'constants beyond the reach of AVR are refused where they stay in program memory',
+  () => {
+    const large = tiny('k', 't');
+    const [step] = large.steps;
+    const tables = [0, 1].map(
+      (i) => ({ name: i === 0 ? 't' : 'u', elem: 'u8', data: Array(31_000).fill(i) }) as const,
+    );
+    const body = [...step!.kernel.body, store('out', 'u8', int(0), load('u', 'u8', int(0)))];
+    const program = { ...large, steps: [{ ...step!, kernel: { ...step!.kernel, tables, body } }] };
+    const cwd = mkdtempSync(path.join(folder, 'far-'));
+    for (const [name, text] of emitC(program, info)) writeFileSync(path.join(cwd, name), text);
+    const compiled = (flags: readonly string[]) =>
+      spawnSync('avr-gcc', ['-mmcu=atmega2560', ...flags, '-c', 'tiny.c'], { cwd, encoding: 'utf8' });
+    expect(compiled(['-std=gnu99']).stderr).toContain('tiny.c has 62000 bytes of constants');
+    expect(compiled(['-std=gnu99', '-DTINY_FLASH=']).status).toBe(0);
+  },
+);
+
 describe('what is refused', () => {
   test.each(['lenet-5', 'int', '_net', '9', 'string', 'Math'])('the name %s', (name) => {
     expect(() => emitC({ ...int8Sample, name }, info)).toThrow(InputError);
