@@ -1,5 +1,6 @@
 /** `CMakeLists.txt`: a static library, and the self-test as a test of CMake's. */
 import type { Program } from '../program/program.ts';
+import { gccFlags } from './flags.ts';
 
 /** Names of targets that CMake or its generators keep for themselves. */
 const kept = new Set(
@@ -17,11 +18,13 @@ const selftest = (name: string, target: string): string[] => [
   'endif()',
 ];
 
-export function cmakeFile({ name, arith }: Program, hasSelftest: boolean): string {
+export function cmakeFile(program: Program, hasSelftest: boolean): string {
+  const { name, arith } = program;
   const target = kept.has(name.toLowerCase()) ? `${name}_net` : name;
-  const float = [
-    'if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")',
-    `  target_compile_options(${target} PRIVATE -ffp-contract=off)`,
+  const compilers = arith === 'float32' ? 'MATCHES "GNU|Clang"' : 'STREQUAL "GNU"';
+  const flags = [
+    `if(CMAKE_C_COMPILER_ID ${compilers})`,
+    `  target_compile_options(${target} PRIVATE ${gccFlags(program).join(' ')})`,
     'endif()',
   ];
   return [
@@ -31,7 +34,7 @@ export function cmakeFile({ name, arith }: Program, hasSelftest: boolean): strin
     `add_library(${target} STATIC ${name}.c ${name}.h)`,
     `target_include_directories(${target} PUBLIC \${CMAKE_CURRENT_SOURCE_DIR})`,
     `set_target_properties(${target} PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF)`,
-    ...(arith === 'float32' ? float : []),
+    ...flags,
     ...(hasSelftest ? selftest(name, target) : []),
     '',
   ].join('\n');
