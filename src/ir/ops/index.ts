@@ -4,6 +4,7 @@ import { div, mul, neg, sub } from './arithmetic.ts';
 import { attention } from './attention.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
+import { toReal, toStored } from './borders.ts';
 import { cast } from './cast.ts';
 import { choice } from './choice.ts';
 import { clipInputs } from './clip-inputs.ts';
@@ -83,6 +84,8 @@ const canonical: readonly CanonicalOp[] = [
   rnn,
   scaleShift,
   softmax,
+  toReal,
+  toStored,
   transpose,
   ...reductions,
   normalize,
