@@ -28,13 +28,14 @@ import {
 } from './passes/choose-formats.ts';
 import { findAttention } from './passes/find-attention.ts';
 import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
+import { askedFor, floatParts, keptIn, type Reasons } from './passes/float-parts.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
 import { foldTables } from './passes/fold-tables.ts';
 import { fuse } from './passes/fuse.ts';
 import { inputGrids } from './passes/input-grids.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
-import { bitsOf, quantize } from './passes/quantize.ts';
+import { bitsOf, type QuantizeOptions, quantize } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
 import { settleOrders, settlePorts } from './passes/settle-orders.ts';
@@ -62,6 +63,11 @@ export interface CompileOptions {
     readonly heldBack?: readonly Float32Array[];
     readonly raw?: Normalization;
   };
+  /**
+   * Int8: what stays float32 in the program. `nodes` by name, ONNX type or operator; with `auto` also those that have no
+   * int8 form, which else are an error.
+   */
+  readonly float?: { readonly nodes?: readonly string[]; readonly auto?: boolean };
   readonly requant?: RequantMode;
   readonly calibrationMethod?: CalibrationMethod;
   /** Zeros for the weights that matter least, before calibration; needs calibration inputs. */
@@ -116,6 +122,7 @@ export const passNames = [
   'prune',
   dropDeadChannels.name,
   'round-weights',
+  'float-parts',
   settlePorts.name,
   settleOrders.name,
   'quantize',
@@ -136,6 +143,8 @@ export interface Front {
   readonly fused: Graph<'float'>;
   /** Set where each channel of the input has a grid of its own: `fused` then takes stored numbers. */
   readonly grids?: readonly Quant[];
+  /** Of the model's nodes, those that are to stay float32 in an int8 program. */
+  readonly float?: Reasons;
 }
 
 /** The passes up to fusion. @throws InputError for networks that cannot be compiled. */
@@ -155,7 +164,13 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const fused = samples
     ? step.run(settleConstants(calibrationInputs(options, grids).calibrating), images)
     : images;
-  return { floatGraph, fused, ...(grids === undefined ? {} : { grids }) };
+  const asked = options.arith === 'int8' ? (options.float?.nodes ?? []) : [];
+  return {
+    floatGraph,
+    fused,
+    ...(grids === undefined ? {} : { grids }),
+    ...(asked.length === 0 ? {} : { float: askedFor(model, asked) }),
+  };
 }
 
 /** Grids per channel of the input, where its layers ask for them. */
@@ -205,8 +220,9 @@ export function compileFused(
     weightSteps,
     codebooks,
     pruned,
-  } = compressed(network, inputs, options, { step, shared });
-  const ported = options.portOrder === 'model' ? step.run(settlePorts, light) : light;
+  } = compressed(network, inputs, options, { step, shared, float: made.float ?? new Map() });
+  const mixed = withFloatParts(light, made, inputs, options, step);
+  const ported = options.portOrder === 'model' ? step.run(settlePorts, mixed) : mixed;
   const graph = step.run(settleOrders, ported);
   const changed = options.prune !== undefined || network !== made.fused || weightSteps.size > 0;
   const common = {
@@ -222,14 +238,7 @@ export function compileFused(
   const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
     options.onProgress?.('calibrating', done, total),
   );
-  const pass = quantize(calibration, {
-    mode: common.requant,
-    weightBits: options.weightBits ?? 8,
-    weightSteps,
-    codebooks,
-    biasCorrection: options.biasCorrection ?? true,
-    ...(rawOf(options) === undefined && made.grids === undefined ? {} : { input: rawQuant }),
-  });
+  const pass = quantize(calibration, { ...quantizeOptions(made, options), weightSteps, codebooks });
   const integers = step.run(foldTables, step.run(pass, graph));
   const chosen = formatsFor(integers, options);
   if (chosen !== undefined) step.show('choose-formats', chosen.graph);
@@ -242,6 +251,36 @@ export function compileFused(
   };
 }
 
+const takesStored = ({ grids }: Front, options: CompileOptions): boolean =>
+  rawOf(options) !== undefined || grids !== undefined;
+
+const quantizeOptions = (made: Front, options: CompileOptions): QuantizeOptions => ({
+  mode: options.requant ?? 'single',
+  weightBits: options.weightBits ?? 8,
+  biasCorrection: options.biasCorrection ?? true,
+  ...(takesStored(made, options) ? { input: rawQuant } : {}),
+});
+
+/** With what is asked for in float32, and where that is asked for too, all that has no integers. */
+function withFloatParts(
+  graph: Graph<'float'>,
+  made: Front,
+  samples: readonly Float32Array[],
+  options: CompileOptions,
+  step: Stepper,
+): Graph<'float'> {
+  if (options.arith === 'float32') return graph;
+  const kept = new Map(keptIn(graph, made.float ?? new Map()));
+  if (options.float?.auto)
+    quantize(calibrate(graph, samples, 'minmax'), {
+      ...quantizeOptions(made, options),
+      refused(node, why) {
+        if (!kept.has(node.name)) kept.set(node.name, `no int8 form: ${why}`);
+      },
+    }).run(graph);
+  return kept.size === 0 ? graph : step.run(floatParts(kept, takesStored(made, options)), graph);
+}
+
 const formatsFor = (graph: Graph<'int8'>, { formats }: CompileOptions): FormatChoices | undefined =>
   formats === undefined || (formats.objective === 'zeros' && !hasZeros(graph))
     ? undefined
@@ -252,7 +291,7 @@ function compressed(
   fused: Graph<'float'>,
   samples: readonly Float32Array[],
   options: CompileOptions,
-  { step, shared }: { readonly step: Stepper; readonly shared: Shared },
+  { step, shared, float }: { readonly step: Stepper; readonly shared: Shared; readonly float: Reasons },
 ): RoundedWeights & { readonly pruned: Graph<'float'> } {
   const { prune: wanted, weightBits = 8, codebook, arith, requant = 'single', onProgress } = options;
   const done = options.rounded ?? false;
@@ -262,9 +301,10 @@ function compressed(
   const zeroed =
     wanted === undefined ? fused : step.run(prunePass({ ...wanted, ...report, samples }, shared), fused);
   const pruned = step.run(dropDeadChannels, zeroed);
+  const kept = keptIn(pruned, float);
   const grids = {
-    bitsOf: (node: string) => bitsOf(weightBits, node),
-    codebookOf: (node: string) => codebookOf(codebook, node),
+    bitsOf: (node: string) => (kept.has(node) ? 8 : bitsOf(weightBits, node)),
+    codebookOf: (node: string) => (kept.has(node) ? undefined : codebookOf(codebook, node)),
   };
   if (arith === 'float32' || done || !needsRounding(fused, grids, requant))
     return { graph: pruned, weightSteps: new Map(), codebooks: new Map(), pruned };

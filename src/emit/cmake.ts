@@ -1,5 +1,6 @@
 /** `CMakeLists.txt`: a static library, and the self-test as a test of CMake's. */
 import type { Program } from '../program/program.ts';
+import { hasFloats } from '../program/slots.ts';
 
 /** Names of targets that CMake or its generators keep for themselves. */
 const kept = new Set(
@@ -17,7 +18,8 @@ const selftest = (name: string, target: string): string[] => [
   'endif()',
 ];
 
-export function cmakeFile({ name, arith }: Program, hasSelftest: boolean): string {
+export function cmakeFile(program: Program, hasSelftest: boolean): string {
+  const { name } = program;
   const target = kept.has(name.toLowerCase()) ? `${name}_net` : name;
   const float = [
     'if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")',
@@ -31,7 +33,7 @@ export function cmakeFile({ name, arith }: Program, hasSelftest: boolean): strin
     `add_library(${target} STATIC ${name}.c ${name}.h)`,
     `target_include_directories(${target} PUBLIC \${CMAKE_CURRENT_SOURCE_DIR})`,
     `set_target_properties(${target} PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF)`,
-    ...(arith === 'float32' ? float : []),
+    ...(hasFloats(program) ? float : []),
     ...(hasSelftest ? selftest(name, target) : []),
     '',
   ].join('\n');

@@ -2,7 +2,7 @@ import { at } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { inputPorts, outputPorts, type Port, type PrintedGrid, printedGrid } from '../program/port.ts';
 import type { Program } from '../program/program.ts';
-import { kernelsOf, unreadInputs } from '../program/slots.ts';
+import { hasFloats, kernelsOf, unreadInputs } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { cFloat, columns, comment, cType, fillWords } from './c/lines.ts';
 import { noDspMacro, usesDsp } from './dsp.ts';
@@ -189,7 +189,7 @@ function traceFunction({ name }: Program): string[] {
 }
 
 function advice(program: Program): string[] {
-  const { name, arith } = program;
+  const { name } = program;
   const upper = name.toUpperCase();
   const hook = `To see every layer, compile ${name}.c with -D${upper}_HOOK=f for a function of your own,`;
   const f = `void f(const struct ${name} *net, int step): it is called with step -1 before the first layer and`;
@@ -199,7 +199,7 @@ function advice(program: Program): string[] {
   return [
     `${hook} ${f} with the layer's number after each.`,
     ...(usesDsp(program) ? [dsp] : []),
-    ...(arith === 'float32' ? [float] : []),
+    ...(hasFloats(program) ? [float] : []),
   ];
 }
 

@@ -5,7 +5,7 @@ import type { Kernel } from '../ir/kernel/kernel.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
 import { arraysUsed, expressionsIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
 import type { Program, Slot, Step } from '../program/program.ts';
-import { inputSlots, kernelsOf, outputSlots, slotAt } from '../program/slots.ts';
+import { hasFloats, inputSlots, kernelsOf, outputSlots, slotAt } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
@@ -41,7 +41,8 @@ function includes(program: Program): string[] {
 }
 
 /** What C leaves to the compiler and this code relies on. gcc has only the command line for contraction. */
-function assumptions({ name, arith }: Program): string[] {
+function assumptions(program: Program): string[] {
+  const { name, arith } = program;
   const contraction = [
     '#ifdef __clang__',
     '#pragma STDC FP_CONTRACT OFF /* no fused multiply-add */',
@@ -62,7 +63,7 @@ function assumptions({ name, arith }: Program): string[] {
     '',
   ];
   return [
-    ...(arith === 'float32' ? contraction : []),
+    ...(hasFloats(program) ? contraction : []),
     ...pragma,
     ...comment(['Does not compile unless >> of negative numbers is arithmetic and int has 32 bits.']),
     `typedef char ${name}_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ? 1 : -1];`,

@@ -2,11 +2,10 @@
  * Quantization: every activation gets an affine 8-bit scale, every operator its integers. What each operator
  * makes of its weights stands in its own file; this pass only hands out the scales in order.
  */
-import { at, DefectError, locate, must } from '../base/errors.ts';
-import { channelsOf, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
+import { at, InputError, locate, must } from '../base/errors.ts';
+import { channelsOf, type Graph, type Node, staysFloat, type TensorInfo } from '../ir/graph/graph.ts';
 import type {
   ByLayer,
-  InputType,
   QuantizeContext,
   Range,
   RequantMode,
@@ -31,6 +30,8 @@ export interface QuantizeOptions {
   readonly biasCorrection: boolean;
   /** The network's input arrives as raw bytes on this scale; undefined: its calibrated range. */
   readonly input?: Quant;
+  /** Takes what has no integers; absent: it is thrown. The graph that is then made is not to be compiled. */
+  readonly refused?: (node: Node, why: string) => void;
 }
 
 export function quantize(calibration: Calibration, options: QuantizeOptions): Pass<'float', 'int8'> {
@@ -59,11 +60,12 @@ function quantizeGraph(
     return withCheapZero(holding(range, [...heldBeside(graph, name), ...(joined ? [0] : [])]));
   };
   for (const input of graph.inputs)
-    if (isReal(graph, input))
+    if (isStored(graph, input))
       quants.set(input, options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input)));
   const nodes = graph.nodes.map(
     (node): Node =>
       locate(`node '${node.name}'`, () => {
+        if (staysFloat(graph, node)) return node;
         const made = node.outputs.find((name) => name !== '') ?? '';
         const scale: ScaleContext<unknown> = {
           ...viewOf(graph, node),
@@ -73,7 +75,7 @@ function quantizeGraph(
           range: rangeOf(made),
         };
         const outputQuants = node.outputs.map((name, i) => {
-          if (name === '' || !isReal(graph, name)) return undefined;
+          if (name === '' || !isStored(graph, name)) return undefined;
           const own = { ...scale, range: rangeOf(name) };
           return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range);
         });
@@ -84,7 +86,8 @@ function quantizeGraph(
         const outputQuant = outputQuants.find((quant) => quant !== undefined) ?? itself;
         const inputMean = meanFor(node, calibration, options);
         const insideRange = calibration.insideRanges.get(node.name);
-        return quantizeNode(node, { ...scale, outputQuant, outputQuants, inputMean, insideRange });
+        const context = { ...scale, outputQuant, outputQuants, inputMean, insideRange };
+        return quantizeNode(node, context, options.refused);
       }),
   );
   const tensors = new Map(
@@ -116,7 +119,10 @@ function joinedIn(graph: Graph<'float'>, name: string): string {
 /** Integers stand for themselves. */
 const itself: Quant = { scale: 1, zeroPoint: 0 };
 
-const isReal = (graph: Graph<'float'>, name: string): boolean => typeOf(graph, name)?.dtype === 'float32';
+const isStored = ({ tensors }: Graph<'float'>, name: string): boolean => {
+  const info = tensors.get(name);
+  return info?.dtype === 'float32' && !info.real;
+};
 
 /**
  * The calibrated range, without what all readers are flat on: where a sigmoid is within half a step of 1, its input need not
@@ -175,13 +181,30 @@ function weightsFor(
   };
 }
 
-function quantizeNode(node: Node, context: QuantizeContext<unknown>): Node {
-  if (node.op.quantize !== undefined) return { ...node, quantized: node.op.quantize(context) };
+function quantizeNode(
+  node: Node,
+  context: QuantizeContext<unknown>,
+  refused: QuantizeOptions['refused'],
+): Node {
   if (node.op.alias) return node;
-  throw new DefectError(`operator '${node.op.kind}' has no integer form`);
+  try {
+    if (node.op.quantize !== undefined) return { ...node, quantized: node.op.quantize(context) };
+    throw new InputError({ found: `no int8 form of ${node.op.kind}` });
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    if (refused === undefined) throw withFloatAdvice(error, node);
+    refused(node, error.complaint.found);
+    return node;
+  }
+}
+
+function withFloatAdvice({ complaint }: InputError, { name }: Node): InputError {
+  const leave = `leave it in float32 with --float ${name}`;
+  return new InputError({
+    ...complaint,
+    todo: complaint.todo === undefined ? leave : `${complaint.todo}, or ${leave}`,
+  });
 }
 
 const meanFor = (node: Node, calibration: Calibration, options: QuantizeOptions): Float64Array | undefined =>
   options.biasCorrection ? calibration.means.get(at(node.inputs, 0)) : undefined;
-
-const typeOf = (graph: Graph<'float'>, name: string): InputType | undefined => graph.tensors.get(name);

@@ -22,7 +22,7 @@ import { isCanonical } from './op.ts';
  *  9. After the imported stage there is an input and an output, no output is constant, and activations have types
  *     that are stored (`elemOfType`).
  * 10. After the imported stage every operator is canonical, and its attributes leave nothing to be inferred.
- * 11. Only int8 graphs hold quantizations; there every float32 activation has one, and no other tensor: a scale
+ * 11. Only int8 graphs hold quantizations; there every float32 activation that is not `real` has one, and no other tensor: a scale
  *     above 0, an integer zero point, in 0..255 where an operator reads or makes the tensor that needs 0 in it; 0 of
  *     16 and 32 bits.
  *
@@ -183,8 +183,8 @@ function verifyConstant(name: string, info: Info, constant: NonNullable<Info['co
 
 const arrayOf = (dtype: DType): unknown => numbersFor(dtype, 0).constructor;
 
-function verifyQuant(graph: AnyGraph, name: string, { quant, constant, dtype }: Info): void {
-  if (graph.stage !== 'int8' || dtype !== 'float32') {
+function verifyQuant(graph: AnyGraph, name: string, { quant, constant, dtype, real }: Info): void {
+  if (graph.stage !== 'int8' || dtype !== 'float32' || real) {
     if (quant !== undefined)
       fail(11, `tensor '${name}' of the ${graph.stage} stage, of ${dtype}, has a quantization`);
     return;
