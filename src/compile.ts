@@ -160,16 +160,16 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const shorter = step.run(shortenOutputs, input);
   const merged = step.run(fuse, step.run(fold, step.run(findAttention, shorter)));
   const images = step.run(settleImages, merged);
+  const float = askedFor(model, options.arith === 'int8' ? (options.float?.nodes ?? []) : []);
   const samples = options.arith === 'int8' && options.calibration !== undefined;
   const fused = samples
-    ? step.run(settleConstants(calibrationInputs(options, grids).calibrating), images)
+    ? step.run(settleConstants(calibrationInputs(options, grids).calibrating, keptIn(images, float)), images)
     : images;
-  const asked = options.arith === 'int8' ? (options.float?.nodes ?? []) : [];
   return {
     floatGraph,
     fused,
     ...(grids === undefined ? {} : { grids }),
-    ...(asked.length === 0 ? {} : { float: askedFor(model, asked) }),
+    ...(float.size === 0 ? {} : { float }),
   };
 }
 

@@ -1,8 +1,8 @@
 /** `report.md` of an artifact: what was built, in numbers that a person reads. */
 
 import type { Distance } from '../base/distance.ts';
-import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { FloatPart } from '../ir/graph/graph.ts';
+import { elemBytes } from '../ir/kernel/kernel.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
 import type { Agreement } from '../judge/agreement.ts';
 import type { LayerError } from '../judge/layer-errors.ts';

@@ -62,33 +62,44 @@ function quantizeGraph(
   for (const input of graph.inputs)
     if (isStored(graph, input))
       quants.set(input, options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input)));
-  const nodes = graph.nodes.map(
-    (node): Node =>
-      locate(`node '${node.name}'`, () => {
-        if (staysFloat(graph, node)) return node;
-        const made = node.outputs.find((name) => name !== '') ?? '';
-        const scale: ScaleContext<unknown> = {
-          ...viewOf(graph, node),
-          mode: options.mode,
-          ...weightsFor(node, options),
-          inputQuants: node.inputs.map((name) => quants.get(name)),
-          range: rangeOf(made),
-        };
-        const outputQuants = node.outputs.map((name, i) => {
-          if (name === '' || !isStored(graph, name)) return undefined;
-          const own = { ...scale, range: rangeOf(name) };
-          return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range);
-        });
-        node.outputs.forEach((name, i) => {
-          const quant = outputQuants[i];
-          if (quant !== undefined) quants.set(name, quant);
-        });
-        const outputQuant = outputQuants.find((quant) => quant !== undefined) ?? itself;
-        const inputMean = meanFor(node, calibration, options);
-        const insideRange = calibration.insideRanges.get(node.name);
-        const context = { ...scale, outputQuant, outputQuants, inputMean, insideRange };
-        return quantizeNode(node, context, options.refused);
-      }),
+  const gridOf = (name: string, i: number, node: Node, scale: ScaleContext<unknown>): Quant => {
+    const own = { ...scale, range: rangeOf(name) };
+    return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range);
+  };
+  const integersOf = (node: Node): Node => {
+    const made = node.outputs.find((name) => name !== '') ?? '';
+    const scale: ScaleContext<unknown> = {
+      ...viewOf(graph, node),
+      mode: options.mode,
+      ...weightsFor(node, options),
+      inputQuants: node.inputs.map((name) => quants.get(name)),
+      range: rangeOf(made),
+    };
+    const outputQuants = node.outputs.map((name, i) =>
+      isStored(graph, name) ? gridOf(name, i, node, scale) : undefined,
+    );
+    node.outputs.forEach((name, i) => {
+      const quant = outputQuants[i];
+      if (quant !== undefined) quants.set(name, quant);
+    });
+    const outputQuant = outputQuants.find((quant) => quant !== undefined) ?? itself;
+    const inputMean = meanFor(node, calibration, options);
+    const insideRange = calibration.insideRanges.get(node.name);
+    return quantizeNode(node, { ...scale, outputQuant, outputQuants, inputMean, insideRange });
+  };
+  const nodes = graph.nodes.map((node) =>
+    locate(`node '${node.name}'`, () => {
+      if (staysFloat(graph, node)) return node;
+      try {
+        return integersOf(node);
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        if (options.refused === undefined) throw withFloatAdvice(error, node);
+        options.refused(node, error.complaint.found);
+        for (const name of node.outputs) if (isStored(graph, name)) quants.set(name, quantOf(rangeOf(name)));
+        return node;
+      }
+    }),
   );
   const tensors = new Map(
     [...graph.tensors].map(([name, info]): [string, TensorInfo<'int8'>] => {
@@ -181,21 +192,10 @@ function weightsFor(
   };
 }
 
-function quantizeNode(
-  node: Node,
-  context: QuantizeContext<unknown>,
-  refused: QuantizeOptions['refused'],
-): Node {
+function quantizeNode(node: Node, context: QuantizeContext<unknown>): Node {
+  if (node.op.quantize !== undefined) return { ...node, quantized: node.op.quantize(context) };
   if (node.op.alias) return node;
-  try {
-    if (node.op.quantize !== undefined) return { ...node, quantized: node.op.quantize(context) };
-    throw new InputError({ found: `no int8 form of ${node.op.kind}` });
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    if (refused === undefined) throw withFloatAdvice(error, node);
-    refused(node, error.complaint.found);
-    return node;
-  }
+  throw new InputError({ found: `no int8 form of ${node.op.kind}` });
 }
 
 function withFloatAdvice({ complaint }: InputError, { name }: Node): InputError {

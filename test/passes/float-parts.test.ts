@@ -6,6 +6,7 @@ import { type Compiled, compile } from '../../src/compile.ts';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { floats } from '../../src/ir/tensor.ts';
+import { programText } from '../../src/program/json.ts';
 import { inputPort, outputPort } from '../../src/program/port.ts';
 import { decodeOutput, encodeInput } from '../../src/program/values.ts';
 import { Draw } from '../support/draw.ts';
@@ -140,7 +141,7 @@ test('parts are listed with the reason, in the manifest and the report', () => {
   );
   const { manifest, program } = loadArtifact(bytes);
   expect(manifest.floatParts?.map(({ node }) => node)).toEqual(['tanh', 'last']);
-  expect(program).toEqual(made.program);
+  expect(programText(program)).toBe(programText(made.program));
   expect(files.get('report.md')).toContain('- float32: tanh (tanh), asked for: Tanh');
   expect(files.get('net.c')).toContain('FP_CONTRACT OFF');
   expect(files.get('CMakeLists.txt')).toContain('-ffp-contract=off');
@@ -156,6 +157,36 @@ test('raw pixels are bytes whoever reads them', () => {
   expect(inputPort(program).slot.elem).toBe('u8');
 });
 
+/** int32 made float32 has no integers. */
+const ofIntegers = importOnnx(
+  encodeModel({
+    nodes: [
+      { op: 'Cast', name: 'cast', inputs: ['n'], outputs: ['x'], attributes: [int('to', 1)] },
+      { op: 'Gemm', name: 'last', inputs: ['x', 'w'], outputs: ['y'] },
+    ],
+    initializers: [floatTensor('w', [4, 3], [...draw.floats(12, -1, 1)])],
+    inputs: [valueInfo('n', [1, 4], 6)],
+  }),
+);
+
+test('what has no integers is refused with advice, and float with auto', () => {
+  const inputs = Array.from({ length: 20 }, () => draw.floats(4, -50, 50).map(Math.round));
+  const options = { name: 'net', arith: 'int8', calibration: { inputs } } as const;
+  expect(() => compile(ofIntegers, options)).toThrow(
+    /node 'cast': int32 made float32 in 8 bits.*or leave it in float32 with --float cast/,
+  );
+  const made = compile(ofIntegers, { ...options, float: { auto: true } });
+  expect(made.assembled.floatParts).toMatchObject([
+    { node: 'cast', reason: 'no int8 form: int32 made float32 in 8 bits' },
+  ]);
+  expect(made.program.steps.map(({ kernel }) => kernel.name)).toEqual([
+    'conversion1',
+    'to_stored1',
+    'linear1',
+  ]);
+  requireProved(made.program, factsOf(made.program));
+});
+
 test('a name that no node has', () => {
   expect(() => mixed(['frist'])).toThrow(/--float: no node 'frist'; supported: .*Conv, Flatten, Gemm/);
 });
@@ -164,12 +195,12 @@ test('random sets of float nodes: as near as int8, every byte on every engine', 
   const least = sqnr(mixed(['flat']));
   expect(least).toBeGreaterThan(25);
   let parts = 0;
-  for (let i = 0; i < 12; i++) {
+  for (let i = 0; i < 8; i++) {
     const chosen = names.filter(() => draw.between(0, 1) < 0.4);
     if (chosen.length === 0) continue;
     const made = mixed(chosen);
     parts += made.assembled.floatParts?.length ?? 0;
     expect(sqnr(made), chosen.join()).toBeGreaterThan(least - 6);
   }
-  expect(parts).toBeGreaterThan(15);
+  expect(parts).toBeGreaterThan(10);
 });
