@@ -77,7 +77,7 @@ export function floatText({ slots, steps }: Program): string {
     const floats = params.filter(({ elem }) => elem === 'f32').length;
     return floats > 0 && floats < params.length;
   });
-  return `float32: ${formatBytes(bytes)} of tensors, ${formatBytes(bytes / 4)} in 8 bits; ${borders.length} kernels convert`;
+  return `float32: ${formatBytes(bytes)} of tensors, ${formatBytes(bytes / 4)} in 8 bits; ${borders.length} ${borders.length === 1 ? 'kernel converts' : 'kernels convert'}`;
 }
 
 export const floatPartText = (part: {
