@@ -54,7 +54,7 @@ export function undecided(call: Call, behind: boolean): Decoded {
 
 export function decodeNode(call: Call, external: ExternalFiles | undefined): Decoded {
   const { name, type, domain, scope, inputs, outputs } = call;
-  const match = domain === '' ? opOfOnnx(type, scope.opset) : undefined;
+  const match = opOfOnnx(domain === '' ? type : `${domain}.${type}`, scope.opset);
   if (match === undefined) return { node: nodeOf(call, unknownOp(type), {}), obstacle: unsupported(call) };
   const where = nodeLabel(name, type);
   try {

@@ -14,6 +14,7 @@ const first = ([x]: readonly Expr[]): Expr => must(x, 'an operand');
 
 /** The same numbers, stored another way. */
 const border = {
+  only: 'int8',
   infer: (_attrs, inputs) => {
     const { dtype, shape } = required(inputs, 0, 'input');
     return [{ dtype, shape }];

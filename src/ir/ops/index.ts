@@ -16,6 +16,7 @@ import { convTranspose } from './conv-transpose.ts';
 import { conversion } from './conversion.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
+import { dynamicGrid } from './dynamic-grid.ts';
 import { einsum } from './einsum.ts';
 import { embedding } from './embedding.ts';
 import { flatten } from './flatten.ts';
@@ -25,6 +26,7 @@ import { gatherNd } from './gather-nd.ts';
 import { gemm } from './gemm.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { identity } from './identity.ts';
+import { convInteger, integerConv, integerMatrices, matMulInteger } from './integer-sums.ts';
 import { linear } from './linear.ts';
 import { logSoftmax } from './log-softmax.ts';
 import { lrn } from './lrn.ts';
@@ -69,9 +71,12 @@ const canonical: readonly CanonicalOp[] = [
   choice,
   comparison,
   conv,
+  dynamicGrid,
   embedding,
   conversion,
   gru,
+  integerConv,
+  integerMatrices,
   linear,
   logic,
   lstm,
@@ -104,6 +109,7 @@ const imported: readonly ImportedOp[] = [
   concat,
   constant,
   constantOfShape,
+  convInteger,
   convTranspose,
   cumSum,
   depthToSpace,
@@ -122,6 +128,7 @@ const imported: readonly ImportedOp[] = [
   identity,
   lstmLayer,
   matMul,
+  matMulInteger,
   maxOf,
   meanOf,
   minOf,
