@@ -1,6 +1,7 @@
 /** `CMakeLists.txt`: a static library, and the self-test as a test of CMake's. */
 import type { Program } from '../program/program.ts';
-import { gccFlags } from './flags.ts';
+import { hasFloats } from '../program/slots.ts';
+import { contractionFlags, integerFlags } from './flags.ts';
 
 /** Names of targets that CMake or its generators keep for themselves. */
 const kept = new Set(
@@ -18,15 +19,15 @@ const selftest = (name: string, target: string): string[] => [
   'endif()',
 ];
 
+const flagsFor = (target: string, compilers: string, flags: readonly string[]): readonly string[] => [
+  `if(CMAKE_C_COMPILER_ID ${compilers})`,
+  `  target_compile_options(${target} PRIVATE ${flags.join(' ')})`,
+  'endif()',
+];
+
 export function cmakeFile(program: Program, hasSelftest: boolean): string {
   const { name, arith } = program;
   const target = kept.has(name.toLowerCase()) ? `${name}_net` : name;
-  const compilers = arith === 'float32' ? 'MATCHES "GNU|Clang"' : 'STREQUAL "GNU"';
-  const flags = [
-    `if(CMAKE_C_COMPILER_ID ${compilers})`,
-    `  target_compile_options(${target} PRIVATE ${gccFlags(program).join(' ')})`,
-    'endif()',
-  ];
   return [
     'cmake_minimum_required(VERSION 3.10)',
     `project(${target} C)`,
@@ -34,7 +35,8 @@ export function cmakeFile(program: Program, hasSelftest: boolean): string {
     `add_library(${target} STATIC ${name}.c ${name}.h)`,
     `target_include_directories(${target} PUBLIC \${CMAKE_CURRENT_SOURCE_DIR})`,
     `set_target_properties(${target} PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF)`,
-    ...flags,
+    ...(arith === 'int8' ? flagsFor(target, 'STREQUAL "GNU"', integerFlags) : []),
+    ...(hasFloats(program) ? flagsFor(target, 'MATCHES "GNU|Clang"', contractionFlags) : []),
     ...(hasSelftest ? selftest(name, target) : []),
     '',
   ].join('\n');

@@ -2,11 +2,11 @@ import { at } from '../base/errors.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { inputPorts, outputPorts, type Port, type PrintedGrid, printedGrid } from '../program/port.ts';
 import type { Program } from '../program/program.ts';
-import { kernelsOf, unreadInputs } from '../program/slots.ts';
+import { hasFloats, kernelsOf, unreadInputs } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { cFloat, columns, comment, cType, fillWords } from './c/lines.ts';
 import { noDspMacro, usesDsp } from './dsp.ts';
-import { gccFlags } from './flags.ts';
+import { integerFlags } from './flags.ts';
 import { type EmitInfo, noBuild } from './info.ts';
 import { layoutLines, normalizationLines } from './order-text.ts';
 import { outputFunctions, portStems, type Role, returnsOutput, runType } from './port-names.ts';
@@ -241,7 +241,7 @@ function build({ name }: Program, info: EmitInfo): string[] {
 }
 
 function advice(program: Program): string[] {
-  const { name, arith } = program;
+  const { name } = program;
   const upper = name.toUpperCase();
   const hook = `To see every layer, compile ${name}.c with -D${upper}_HOOK=f for a function of your own,`;
   const f = `void f(const struct ${name} *net, int step): it is called with step -1 before the first layer and`;
@@ -251,9 +251,10 @@ function advice(program: Program): string[] {
   return [
     `${hook} ${f} with the layer's number after each.`,
     ...(usesDsp(program) ? [dsp] : []),
-    ...(arith === 'float32'
-      ? [float]
-      : [`With gcc add ${gccFlags(program).join(' ')}: inner loops then keep their numbers in registers.`]),
+    ...(hasFloats(program) ? [float] : []),
+    ...(program.arith === 'float32'
+      ? []
+      : [`With gcc add ${integerFlags.join(' ')}: inner loops then keep their numbers in registers.`]),
   ];
 }
 

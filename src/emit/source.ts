@@ -5,7 +5,7 @@ import type { Kernel } from '../ir/kernel/kernel.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
 import { arraysUsed, expressionsIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
 import type { Program, Slot, Step } from '../program/program.ts';
-import { inputSlots, kernelsOf, outputSlots, slotAt } from '../program/slots.ts';
+import { hasFloats, inputSlots, kernelsOf, outputSlots, slotAt } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
@@ -43,7 +43,8 @@ function includes(program: Program): string[] {
 }
 
 /** What C leaves to the compiler and this code relies on. gcc has only the command line for contraction. */
-function assumptions({ name, arith }: Program): string[] {
+function assumptions(program: Program): string[] {
+  const { name } = program;
   const contraction = [
     '#ifdef __clang__',
     '#pragma STDC FP_CONTRACT OFF /* no fused multiply-add */',
@@ -55,7 +56,7 @@ function assumptions({ name, arith }: Program): string[] {
     `#error "${name}.c needs a compiler whose >> of negative numbers is arithmetic"`,
     '#endif',
     '',
-    ...(arith === 'float32' ? contraction : []),
+    ...(hasFloats(program) ? contraction : []),
   ];
 }
 

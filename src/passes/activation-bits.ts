@@ -183,6 +183,7 @@ const isOpen = ({ graph, fixedInput, byChannel }: Ranged, family: Family): boole
     (name) =>
       wideGridOf(graph, name) === undefined &&
       !byChannel.has(name) &&
+      graph.tensors.get(name)?.real !== true &&
       !(fixedInput && graph.inputs.includes(name)),
   );
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { writeFolder } from '../../artifact/node-folder.ts';
+import { InputError } from '../../base/errors.ts';
 import type { Compiled, CompileOptions } from '../../compile.ts';
 import { readBytes } from '../../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
@@ -10,7 +11,7 @@ import { wideText } from '../../passes/activation-bits.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
 import { inputPorts, outputPorts, type Port, printedGrid } from '../../program/port.ts';
 import type { Program } from '../../program/program.ts';
-import { portOrderText, stepsOf, totalsOf } from '../../program/summary.ts';
+import { floatPartText, floatText, portOrderText, stepsOf, totalsOf } from '../../program/summary.ts';
 import type { Judgement } from '../../search/search.ts';
 import { builtFields, formatFields, formatTable, searchText, sparseText } from '../../search/text.ts';
 import { formatBytes, formatCount } from '../../text/numbers.ts';
@@ -45,11 +46,21 @@ interface Flags extends InputFlags, QuantizeFlags, CompressFlags, SizeFlags {
   readonly name?: string;
   readonly type: 'int8' | 'float32';
   readonly portOrder: 'memory' | 'model';
+  /** `auto`, and names of nodes or types. */
+  readonly float?: readonly string[];
   /** In decibels. */
   readonly minSqnr?: number;
   readonly stopAfter?: string;
   readonly quiet?: boolean;
   readonly json?: boolean;
+}
+
+/** @throws InputError for float32 programs, which are that already */
+function floatOptions({ float, type }: Flags): Pick<CompileOptions, 'float'> {
+  if (float === undefined) return {};
+  if (type === 'float32')
+    throw new InputError({ where: '--float', found: '--type float32', supported: '--type int8' });
+  return { float: { nodes: float.filter((name) => name !== 'auto'), auto: float.includes('auto') } };
 }
 
 function optionsFor(name: string, prepared: Prepared | undefined, flags: Flags): CompileOptions {
@@ -60,6 +71,7 @@ function optionsFor(name: string, prepared: Prepared | undefined, flags: Flags):
     requant: flags.requant,
     calibrationMethod: flags.calibration,
     activationBits: flags.activationBits,
+    ...floatOptions(flags),
     ...(prepared === undefined ? {} : { calibration: calibrationOf(prepared, flags.samples) }),
     ...(flags.type === 'int8' ? compressOptions(flags) : {}),
   };
@@ -105,6 +117,7 @@ const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: s
     decibels: decibels ?? null,
   })),
   formats: (compiled.formats ?? []).map(formatFields),
+  floatParts: compiled.assembled.floatParts ?? [],
   tried: tried.map(builtFields),
   accuracy: accuracy ?? null,
   ...agreementIn(compiled),
@@ -113,6 +126,9 @@ const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: s
   folder,
   files: folder === null ? [] : fileSizes(files),
 });
+
+const floatLines = ({ program, assembled: { floatParts = [] } }: Compiled): readonly string[] =>
+  floatParts.length === 0 ? [] : [floatText(program), ...floatParts.map(floatPartText)];
 
 function describe(context: Context, compiled: Compiled): void {
   const { program, formats = [], agreement } = compiled;
@@ -129,7 +145,13 @@ function describe(context: Context, compiled: Compiled): void {
     wideText(compiled.wide ?? []),
     ...(agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)]),
   ];
-  for (const line of [portOrderText(program), ...said, sparseText(formats), ...warningLines(compiled)])
+  for (const line of [
+    portOrderText(program),
+    ...said,
+    sparseText(formats),
+    ...floatLines(compiled),
+    ...warningLines(compiled),
+  ])
     if (line !== undefined) io.out(`${line}\n`);
 }
 
@@ -216,6 +238,11 @@ export function addCompile(program: Command, context: () => Context): void {
       )
         .choices(['memory', 'model'])
         .default('memory'),
+    )
+    .option(
+      '--float <NODES>',
+      'stay float32: names of nodes or ONNX types, with commas; auto: what has no int8 form',
+      (text: string) => text.split(','),
     )
     .option('--min-sqnr <DB>', 'fail if a layer or the output is farther from float', decibels)
     .option('--stop-after <PASS>', 'print the graph after this pass and end')

@@ -5,6 +5,7 @@ import { attention } from './attention.ts';
 import { attentionOfHeads, rotaryEmbedding } from './attention-heads.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
+import { toReal, toStored } from './borders.ts';
 import { cast } from './cast.ts';
 import { choice } from './choice.ts';
 import { normalizer, scaler } from './classical.ts';
@@ -17,6 +18,7 @@ import { convTranspose } from './conv-transpose.ts';
 import { conversion } from './conversion.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
+import { dynamicGrid } from './dynamic-grid.ts';
 import { einsum } from './einsum.ts';
 import { embedding } from './embedding.ts';
 import { flatten } from './flatten.ts';
@@ -27,6 +29,7 @@ import { gemm } from './gemm.ts';
 import { generators } from './generators.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { identity } from './identity.ts';
+import { convInteger, integerConv, integerMatrices, matMulInteger } from './integer-sums.ts';
 import { linear } from './linear.ts';
 import { logSoftmax } from './log-softmax.ts';
 import { lrn } from './lrn.ts';
@@ -74,9 +77,12 @@ const canonical: readonly CanonicalOp[] = [
   choice,
   comparison,
   conv,
+  dynamicGrid,
   embedding,
   conversion,
   gru,
+  integerConv,
+  integerMatrices,
   linear,
   logic,
   lstm,
@@ -89,6 +95,8 @@ const canonical: readonly CanonicalOp[] = [
   rnn,
   scaleShift,
   softmax,
+  toReal,
+  toStored,
   transpose,
   ...reductions,
   normalize,
@@ -111,6 +119,7 @@ const imported: readonly ImportedOp[] = [
   concat,
   constant,
   constantOfShape,
+  convInteger,
   convTranspose,
   cumSum,
   depthToSpace,
@@ -129,6 +138,7 @@ const imported: readonly ImportedOp[] = [
   identity,
   lstmLayer,
   matMul,
+  matMulInteger,
   maxOf,
   maxPoolIndices,
   hardmax,
