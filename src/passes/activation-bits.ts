@@ -158,6 +158,8 @@ function noiseOf(
 
 /** So many of the calibration's samples are looked at, and so many of them, the worst, closer. */
 const looked = 16;
+/** From so many samples on, ends of ranges that only one of them brought are taken for what others go beyond. */
+const steady = 32;
 const closer = 4;
 
 /**
@@ -224,11 +226,13 @@ function benchOf({ graph, rangeOf, alone }: Ranged, samples: readonly Float32Arr
     const inputs = inputTensors(graph, sample);
     return { sample: i, inputs, real: run(graph, inputs, new Set(), (_, tensor) => tensor) };
   });
+  // Of few samples each decides some end: more samples are the remedy then, not more bits.
+  const endsOf = (name: string): Alone | undefined => (samples.length < steady ? undefined : alone.get(name));
   const reals = known.map(({ real }) => real);
   const costOf: Bench['costOf'] = (some, changed, bits) => {
     const pairs = some.map(({ sample, inputs, real }) => {
       const change = (name: string, tensor: Tensor): Tensor =>
-        rounded(tensor, without(rangeOf(name), sample, alone.get(name)), bits(name));
+        rounded(tensor, without(rangeOf(name), sample, endsOf(name)), bits(name));
       return [real, run(graph, inputs, changed, change, real)] as const;
     });
     return noiseOf(graph, reals, pairs);

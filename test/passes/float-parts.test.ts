@@ -157,31 +157,41 @@ test('raw pixels are bytes whoever reads them', () => {
   expect(inputPort(program).slot.elem).toBe('u8');
 });
 
-/** int32 made float32 has no integers. */
-const ofIntegers = importOnnx(
+/** No grid holds what a mask of -1e38 makes beside other numbers. */
+const masked = importOnnx(
   encodeModel({
     nodes: [
-      { op: 'Cast', name: 'cast', inputs: ['n'], outputs: ['x'], attributes: [int('to', 1)] },
-      { op: 'Gemm', name: 'last', inputs: ['x', 'w'], outputs: ['y'] },
+      { op: 'Greater', name: 'above', inputs: ['x', 'zero'], outputs: ['c'] },
+      { op: 'Where', name: 'mask', inputs: ['c', 'x', 'least'], outputs: ['m'] },
+      { op: 'Max', name: 'least', inputs: ['m', 'five'], outputs: ['s'] },
+      { op: 'Gemm', name: 'last', inputs: ['s', 'w'], outputs: ['y'] },
     ],
-    initializers: [floatTensor('w', [4, 3], [...draw.floats(12, -1, 1)])],
-    inputs: [valueInfo('n', [1, 4], 6)],
+    initializers: [
+      floatTensor('zero', [1], [0]),
+      floatTensor('least', [1], [-1e38]),
+      floatTensor('five', [1], [-5]),
+      floatTensor('w', [4, 3], [...draw.floats(12, -1, 1)]),
+    ],
+    inputs: [valueInfo('x', [1, 4])],
   }),
 );
 
 test('what has no integers is refused with advice, and float with auto', () => {
-  const inputs = Array.from({ length: 20 }, () => draw.floats(4, -50, 50).map(Math.round));
+  const inputs = Array.from({ length: 20 }, () => draw.floats(4, -3, 3));
   const options = { name: 'net', arith: 'int8', calibration: { inputs } } as const;
-  expect(() => compile(ofIntegers, options)).toThrow(
-    /node 'cast': int32 made float32 in 8 bits.*or leave it in float32 with --float cast/,
+  expect(() => compile(masked, options)).toThrow(
+    /node 'mask': -Infinity in 8 bits.*or leave it in float32 with --float mask/,
   );
-  const made = compile(ofIntegers, { ...options, float: { auto: true } });
+  const made = compile(masked, { ...options, float: { auto: true } });
   expect(made.assembled.floatParts).toMatchObject([
-    { node: 'cast', reason: 'no int8 form: int32 made float32 in 8 bits' },
+    { node: 'mask', reason: 'no int8 form: -Infinity in 8 bits' },
   ]);
   expect(made.program.steps.map(({ kernel }) => kernel.name)).toEqual([
-    'conversion1',
+    'comparison1',
+    'to_real1',
+    'choice1',
     'to_stored1',
+    'clip1',
     'linear1',
   ]);
   requireProved(made.program, factsOf(made.program));
