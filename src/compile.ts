@@ -16,7 +16,7 @@ import type { Quant } from './ir/kernel/stored.ts';
 import { countOf, sameShape } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
 import type { Build, Judging } from './judge/build.ts';
-import { type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
+import { type CalibrationMethod, calibrate, checkSamples, givenCalibration } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import { dropDeadChannels } from './passes/channels/drop-dead-channels.ts';
 import {
@@ -36,6 +36,7 @@ import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
 import { bitsOf, quantize } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
+import { isQuantized, settleGrids, sinkGrids } from './passes/settle-grids.ts';
 import { settleImages } from './passes/settle-images.ts';
 import { settleOrders, settlePorts } from './passes/settle-orders.ts';
 import { shortenOutputs } from './passes/shorten-outputs.ts';
@@ -109,8 +110,10 @@ export const passNames = [
   'normalize-input',
   shortenOutputs.name,
   findAttention.name,
+  'sink-grids',
   foldBatchNorm.name,
   fuse.name,
+  'settle-grids',
   settleImages.name,
   'settle-constants',
   'prune',
@@ -149,9 +152,16 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const input = stored === undefined ? floatGraph : step.run(normalizeInput(stored), floatGraph);
   const fold = raw === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
   const shorter = step.run(shortenOutputs, input);
-  const merged = step.run(fuse, step.run(fold, step.run(findAttention, shorter)));
-  const images = step.run(settleImages, merged);
-  const samples = options.arith === 'int8' && options.calibration !== undefined;
+  const found = step.run(findAttention, shorter);
+  const sunk = isQuantized(found) ? step.run(sinkGrids(options.requant ?? 'single'), found) : found;
+  const merged = step.run(fuse, step.run(fold, sunk));
+  const settled =
+    options.arith === 'int8' && isQuantized(merged)
+      ? step.run(settleGrids(options.requant ?? 'single'), merged)
+      : merged;
+  const images = step.run(settleImages, settled);
+  // Numbers of a quantized model's weights stay as they are.
+  const samples = options.arith === 'int8' && options.calibration !== undefined && !isQuantized(floatGraph);
   const fused = samples
     ? step.run(settleConstants(calibrationInputs(options, grids).calibrating), images)
     : images;
@@ -163,7 +173,7 @@ function gridsFor(
   graph: Graph<'float'>,
   { arith, calibration }: CompileOptions,
 ): readonly Quant[] | undefined {
-  if (arith === 'float32' || calibration === undefined) return undefined;
+  if (arith === 'float32' || calibration === undefined || isQuantized(graph)) return undefined;
   checkSamples(calibration.inputs, graph);
   return inputGrids(fuse.run(foldBatchNorm.run(findAttention.run(graph))), partsOf(calibration).calibrating);
 }
@@ -197,7 +207,8 @@ export function compileFused(
   shared = new Shared(),
 ): Compiled {
   const step = stepper(options);
-  const needsInputs = options.arith === 'int8' || options.prune !== undefined;
+  const isGiven = options.calibration === undefined && isQuantized(made.floatGraph);
+  const needsInputs = (options.arith === 'int8' && !isGiven) || options.prune !== undefined;
   const judging = needsInputs ? calibrationInputs(options, made.grids) : noSamples;
   const inputs = judging.calibrating;
   const {
@@ -219,9 +230,11 @@ export function compileFused(
     requireFiniteRuns(graph, exampleInputs(graph, options));
     return { ...common, ...assembled(graph, options, undefined) };
   }
-  const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
-    options.onProgress?.('calibrating', done, total),
-  );
+  const calibration = isGiven
+    ? givenCalibration(graph)
+    : calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
+        options.onProgress?.('calibrating', done, total),
+      );
   const pass = quantize(calibration, {
     mode: common.requant,
     weightBits: options.weightBits ?? 8,
@@ -236,7 +249,7 @@ export function compileFused(
   return {
     ...common,
     calibration,
-    judging,
+    ...(isGiven ? {} : { judging }),
     ...assembled(chosen?.graph ?? integers, options, made.grids),
     ...(chosen === undefined ? {} : { formats: chosen.layers }),
   };

@@ -1,9 +1,9 @@
 /** Calibration: the float network runs on sample inputs, and every activation's range is noted. */
 import { at, InputError, must } from '../base/errors.ts';
 import { evaluate, inputCount, inputTensors } from '../ir/graph/evaluate.ts';
-import type { Graph } from '../ir/graph/graph.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
-import { holding, nothingSeen, widened } from '../ir/integers/quant.ts';
+import { holding, nothingSeen, rangeOfGrid, widened } from '../ir/integers/quant.ts';
 import { channelCount, countOf, showShape, type Tensor } from '../ir/tensor.ts';
 import { channelsLast } from '../plan/orders.ts';
 import { requireFiniteActivation } from './finite.ts';
@@ -78,6 +78,31 @@ export function calibrate(
     means: new Map(entries.map(([name, g]) => [name, g.sums.map((sum) => sum / g.count)])),
   };
 }
+
+/**
+ * The ranges of the grids that the file gives all activations, without a sample.
+ * @throws InputError for one without a grid: it names the tensor
+ */
+export function givenCalibration(graph: Graph<'float'>): Calibration {
+  const ranges = new Map<string, Range>();
+  for (const name of [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)]) {
+    const info = graph.tensors.get(name);
+    if (info?.dtype !== 'float32') continue;
+    const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
+    if (info.grid !== undefined) ranges.set(name, rangeOfGrid(info.grid));
+    else if (maker?.op.fixedGrid !== undefined) ranges.set(name, { lo: 0, hi: 1 });
+    else throw withoutGrid(name, maker);
+  }
+  return { method: 'minmax', samples: 0, ranges, insideRanges: new Map(), means: new Map() };
+}
+
+const withoutGrid = (name: string, maker: Node | undefined): InputError =>
+  new InputError({
+    where: maker === undefined ? `input '${name}'` : `node '${maker.name}'`,
+    found: `its tensor '${name}' is float32 in the quantized model`,
+    supported: 'tensors with a scale and zero point in the file, or ranges of some hundred inputs',
+    todo: 'give training inputs with --calibrate FILE: this tensor then gets 8 bits of its own',
+  });
 
 /** Along axis 1, or the last axis of an input whose channels are there. */
 function channelsIn(graph: Graph<'float'>, name: string): number {

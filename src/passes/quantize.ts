@@ -2,7 +2,7 @@
  * Quantization: every activation gets an affine 8-bit scale, every operator its integers. What each operator
  * makes of its weights stands in its own file; this pass only hands out the scales in order.
  */
-import { at, DefectError, locate, must } from '../base/errors.ts';
+import { at, DefectError, InputError, locate, must } from '../base/errors.ts';
 import { channelsOf, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
 import type {
   ByLayer,
@@ -13,7 +13,7 @@ import type {
   ScaleContext,
   WeightBits,
 } from '../ir/graph/op.ts';
-import { holding, quantOf, steepRange, withCheapZero } from '../ir/integers/quant.ts';
+import { holding, quantOf, rangeOfGrid, steepRange, withCheapZero } from '../ir/integers/quant.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 import type { Calibration } from './calibrate.ts';
 import type { Pass } from './pass.ts';
@@ -60,7 +60,10 @@ function quantizeGraph(
   };
   for (const input of graph.inputs)
     if (isReal(graph, input))
-      quants.set(input, options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input)));
+      quants.set(
+        input,
+        givenGrid(graph, input) ?? options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input)),
+      );
   const nodes = graph.nodes.map(
     (node): Node =>
       locate(`node '${node.name}'`, () => {
@@ -74,6 +77,8 @@ function quantizeGraph(
         };
         const outputQuants = node.outputs.map((name, i) => {
           if (name === '' || !isReal(graph, name)) return undefined;
+          const given = givenGrid(graph, name);
+          if (given !== undefined) return served(node, scale, i, given);
           const own = { ...scale, range: rangeOf(name) };
           return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range);
         });
@@ -112,6 +117,27 @@ function joinedIn(graph: Graph<'float'>, name: string): string {
   const whole = joinedIn(graph, made);
   return whole !== made || joins(graph, reader) ? whole : name;
 }
+
+const givenGrid = (graph: Graph<'float'>, name: string): Quant | undefined => graph.tensors.get(name)?.grid;
+
+/** The grid that the file gives an output. @throws InputError where the node's integers cannot be on it */
+function served({ op }: Node, scale: ScaleContext<unknown>, output: number, given: Quant): Quant {
+  const own = op.outputQuant?.({ ...scale, range: rangeOfGrid(given) }, output);
+  const isOwn = scale.mode === 'ort-float' && op.ortFloat === true;
+  if (own === undefined || isOwn || isNearGrid(own, given)) return given;
+  throw new InputError({
+    found: `a grid of step ${given.scale} and zero point ${given.zeroPoint} with --requant ${scale.mode}`,
+    supported: `${op.kind} here onto step ${own.scale}, zero point ${own.zeroPoint}`,
+    todo:
+      op.ortFloat === true
+        ? 'compile with --requant ort-float'
+        : 'leave this operator in float32 when quantizing',
+  });
+}
+
+/** But for float64 rounding. */
+const isNearGrid = (a: Quant, b: Quant): boolean =>
+  Math.abs(a.scale / b.scale - 1) < 1e-6 && a.zeroPoint === b.zeroPoint;
 
 /** Integers stand for themselves. */
 const itself: Quant = { scale: 1, zeroPoint: 0 };

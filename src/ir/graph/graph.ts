@@ -36,6 +36,8 @@ export interface Node<Op extends OpDef = CanonicalOp> {
 export type TensorInfo<S extends Stage> = (S extends 'imported' ? Partial<TensorType> : TensorType) & {
   /** Present on weights and other constants. */
   readonly constant?: Tensor;
+  /** Of activations of the float stage: what the file stores them as. */
+  readonly grid?: Quant;
   /** Present on activations of the int8 stage. */
   readonly quant?: Quant;
   /** The name in the PyTorch or ONNX file, where a pass had to make another. */

@@ -26,8 +26,7 @@ export const adviceOfType: Readonly<Record<string, string>> = {
   },
   ...{ RandomNormal: random, RandomNormalLike: random, RandomUniform: random, RandomUniformLike: random },
   ...{ Bernoulli: random, Multinomial: random },
-  ...{ QuantizeLinear: quantized, DequantizeLinear: quantized, DynamicQuantizeLinear: quantized },
-  ...{ QLinearConv: quantized, QLinearMatMul: quantized, ConvInteger: quantized, MatMulInteger: quantized },
+  ...{ DynamicQuantizeLinear: quantized, ConvInteger: quantized, MatMulInteger: quantized },
 };
 
 /** By domain: of all its types. */

@@ -15,10 +15,12 @@ import {
   type WeightBits,
 } from '../graph/op.ts';
 import { float, int, load, maximum, minimum, mul } from '../kernel/builders.ts';
+import { fileStep } from '../kernel/file-grid.ts';
 import type { Expr, Table } from '../kernel/kernel.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { dense8, formatName, type WeightFormat } from '../kernel/weight-format.ts';
 import type { Tensor } from '../tensor.ts';
+import { type FileRows, fileBias, fileRequant, sumStep } from './file-mac.ts';
 import { noFinerThan } from './quant.ts';
 import {
   compactHolds,
@@ -72,6 +74,8 @@ export interface MacToQuantize {
   readonly input: Quant;
   readonly output: Quant;
   readonly clamp: RowClamp | undefined;
+  /** Where the model's file has the weights as integers. */
+  readonly file?: FileRows | undefined;
   /** Mean of the input that each term of a row multiplies, in real units; undefined: no bias correction. */
   readonly meanOf: ((term: number, row: number) => number) | undefined;
 }
@@ -181,6 +185,7 @@ const atZero = (row: Float32Array, bias: number, { scale, zeroPoint }: Quant): n
  */
 export function quantizeMac(mac: MacToQuantize): QuantizedMac {
   const { channels, weight, input, output } = mac;
+  if (mac.file !== undefined && input.file !== undefined) return macOfFile(mac, mac.file);
   const terms = weight.length / channels;
   const weights = new Int8Array(weight.length);
   const weightScales = new Float64Array(channels);
@@ -214,6 +219,33 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
     requant: requantFor(mac.mode, scales, weights, bias),
     saturation: rowSaturation(output, mac.clamp, channels),
     ...(mac.codebook === undefined ? {} : { codebook: mac.codebook }),
+  };
+}
+
+/** The file's integers with the file's grids. */
+function macOfFile(mac: MacToQuantize, file: FileRows): QuantizedMac {
+  const { channels, input, output, mode } = mac;
+  const terms = file.numbers.length / channels;
+  const wide = file.numbers.find((q) => q < -128 || q > 127);
+  if (wide !== undefined)
+    throw new InputError({
+      where: `node '${mac.name}'`,
+      found: `weights of ${wide} steps from their zero point`,
+      supported: '-128 to 127',
+      todo: 'quantize weights symmetrically (WeightSymmetric=True)',
+    });
+  const weights = Int8Array.from(file.numbers);
+  const rows = Array.from({ length: channels }, (_, row) => weights.subarray(row * terms, (row + 1) * terms));
+  const bias = Int32Array.from(rows, (row, c) => {
+    const magnitude = row.reduce((sum, q) => sum + Math.abs(q), 0);
+    const own = fileBias(file, c, sumStep(input, at(file.steps, c)));
+    return within(mac, c, own - input.zeroPoint * row.reduce((sum, q) => sum + q, 0), magnitude);
+  });
+  const { requant, up } = fileRequant(mode, file.steps, { input, output }, magnitudes(weights, bias));
+  return {
+    ...{ weights, bits: 8, weightScales: file.steps, bias, requant },
+    ...(up === 0 ? {} : { up }),
+    saturation: rowSaturation(output, mac.clamp, channels),
   };
 }
 
@@ -287,7 +319,11 @@ function biasSteps(
     sum += q;
     magnitude += Math.abs(q);
   });
-  const bias = Math.round((real - correction) / (scale * step) - zeroPoint * sum);
+  return within(mac, channel, Math.round((real - correction) / (scale * step) - zeroPoint * sum), magnitude);
+}
+
+/** A bias with which no sum leaves int32; `magnitude` is the sum of the weights' sizes. */
+function within(mac: MacToQuantize, channel: number, bias: number, magnitude: number): number {
   if (Math.abs(bias) + 255 * magnitude >= 2 ** 31)
     throw new InputError({
       where: `node '${mac.name}', output channel ${channel}`,
@@ -301,7 +337,9 @@ function biasSteps(
 /** Where a clamp (and the storage) saturates, in output steps. */
 export function saturationOf(output: Quant, clamp: Clamp | undefined): Saturation {
   const stored = (real: number): number =>
-    Math.max(0, Math.min(255, Math.round(real / output.scale) + output.zeroPoint));
+    output.file === undefined
+      ? Math.max(0, Math.min(255, Math.round(real / output.scale) + output.zeroPoint))
+      : fileStep(Math.fround(real), output);
   return {
     zeroPoint: output.zeroPoint,
     lo: clamp === undefined ? 0 : stored(clamp.lo),

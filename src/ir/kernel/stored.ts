@@ -11,7 +11,16 @@ export interface Quant {
   readonly zeroPoint: number;
   /** 16: -32767..32767 as i16; 32: i32 without the least. Both are of zero point 0. Absent: 8. */
   readonly bits?: 16 | 32;
+  /**
+   * Set where the model's file gives the grid: the type of the integers there. int8 is stored 128 higher, its zero
+   * point too.
+   */
+  readonly file?: 'uint8' | 'int8';
 }
+
+/** Whether the same stored numbers stand for the same real ones. */
+export const sameGrid = (a: Quant, b: Quant): boolean =>
+  a.scale === b.scale && a.zeroPoint === b.zeroPoint && a.bits === b.bits;
 
 /** What a grid stores, by its bits. */
 const storage = {

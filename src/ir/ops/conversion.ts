@@ -56,6 +56,7 @@ export const conversion: CanonicalOp<ConversionAttrs, { readonly zeroPoint: numb
     return [{ dtype: to, shape, data: numbers }];
   },
   outputQuant: ({ attrs }) => gridOf(attrs),
+  fixedGrid: () => true,
   quantize: ({ attrs, inputQuants }) => ({
     zeroPoint: inputQuants[0]?.zeroPoint ?? (attrs.to === 'float32' ? -gridOf(attrs).zeroPoint : 0),
   }),

@@ -23,6 +23,7 @@ import { gather } from './gather.ts';
 import { gatherNd } from './gather-nd.ts';
 import { gemm } from './gemm.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
+import { grid } from './grid.ts';
 import { identity } from './identity.ts';
 import { linear } from './linear.ts';
 import { logSoftmax } from './log-softmax.ts';
@@ -37,6 +38,7 @@ import { constantOps } from './on-constants.ts';
 import { pad } from './pad.ts';
 import { pow } from './pow.ts';
 import { preluSlopes } from './prelu-slopes.ts';
+import { dequantizeLinear, quantizeLinear } from './quantize-linear.ts';
 import { gru, lstm, rnn } from './recurrent.ts';
 import { gruLayer, lstmLayer, rnnLayer } from './recurrent-layers.ts';
 import { reduceOps } from './reduced.ts';
@@ -92,6 +94,7 @@ const canonical: readonly CanonicalOp[] = [
   topK,
   logSoftmax,
   lrn,
+  grid,
 ];
 
 /** Those of the imported stage only. */
@@ -105,6 +108,7 @@ const imported: readonly ImportedOp[] = [
   cumSum,
   depthToSpace,
   div,
+  dequantizeLinear,
   dropout,
   einsum,
   expand,
@@ -127,6 +131,7 @@ const imported: readonly ImportedOp[] = [
   pow,
   neg,
   preluSlopes,
+  quantizeLinear,
   reshapeInput,
   resize,
   rnnLayer,

@@ -1,5 +1,6 @@
 import { at, atOr0, complain, holds, must } from '../../base/errors.ts';
 import type { CanonicalOp, InputType, KernelContext } from '../graph/op.ts';
+import { fileRowsOf } from '../integers/file-mac.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -90,6 +91,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: false,
   outputQuant: macOutputQuant,
+  ortFloat: true,
   anyZeroPoint: 'computes',
   quantize: (c) =>
     quantizeMac({
@@ -98,6 +100,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
       bits: c.weightBits,
       weightSteps: c.weightSteps,
       codebook: c.codebook,
+      file: fileRowsOf(weightsOf(c.inputTypes), c.inputTypes[2]?.constant),
       weight: Float32Array.from(weightsOf(c.inputTypes).data),
       channels: at(weightsOf(c.inputTypes).shape, 0),
       bias: c.inputTypes[2]?.constant && Float32Array.from(c.inputTypes[2].constant.data),

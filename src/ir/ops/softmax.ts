@@ -74,6 +74,7 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   elementwise: false,
   channels: opaqueChannels,
   outputQuant: () => softmaxOutput,
+  fixedGrid: () => true,
   rows: undefined,
   gradient: { of: ({ axis }, steps) => steps.softmax(steps.input(0), axis) },
   quantize: (c) => ({ inputScale: must(c.inputQuants[0], 'the input is quantized').scale }),

@@ -4,6 +4,7 @@ import type { Steps, Value } from '../../graph/gradient.ts';
 import type { CanonicalOp, Hold, KernelContext, OnnxRule, Range, TableSize } from '../../graph/op.ts';
 import { quantOf } from '../../integers/quant.ts';
 import { load } from '../../kernel/builders.ts';
+import { fileStep, fileValue } from '../../kernel/file-grid.ts';
 import type { Expr, Kernel } from '../../kernel/kernel.ts';
 import type { Quant } from '../../kernel/stored.ts';
 import { countOf } from '../../tensor.ts';
@@ -41,6 +42,7 @@ export function tableOf(
   output: Quant,
   entries: TableSize,
 ): Uint8Array {
+  if (output.file !== undefined && entries === 256) return fileTable(value, input, output);
   const finer = entries / 256;
   const real = Float64Array.from({ length: entries }, (_, i) =>
     value((i / finer - input.zeroPoint) * input.scale),
@@ -49,6 +51,12 @@ export function tableOf(
     Math.max(0, Math.min(255, Math.floor(y / output.scale + 0.5) + output.zeroPoint)),
   );
 }
+
+/** As ONNX has it: a float32 of a float32, and halves to even. */
+const fileTable = (value: (x: number) => number, input: Quant, output: Quant): Uint8Array => {
+  const real = Float64Array.from({ length: 256 }, (_, i) => value(fileValue(i, input)));
+  return Uint8Array.from(insideDomain(real), (y) => fileStep(Math.fround(y), output));
+};
 
 /** Each NaN as the nearest number beside it. @throws InputError where all are */
 function insideDomain(values: Float64Array): Float64Array {
