@@ -63,6 +63,8 @@ function lifted(draft: Draft, node: AnyNode): AnyNode {
   const made = node.outputs.every((name) => draft.graph.tensors.get(name)?.constant !== undefined);
   if (made) return node;
   if (node.op === quantizeLinear) return roundedTo(draft, node, gridOf(draft, node));
+  const [first = ''] = node.inputs;
+  if (node.op === dequantizeLinear && draft.graph.inputs.includes(first)) return ofInput(draft, node, first);
   const from = node.inputs.map((name) => draft.grids.get(name)).find((quant) => quant !== undefined);
   if (from === undefined) return node;
   if (node.op === dequantizeLinear) return without(draft, node, from);
@@ -106,6 +108,15 @@ function noteOutputs({ tensors, grids }: Draft, { outputs }: AnyNode, quant: Qua
 function roundedTo(draft: Draft, node: AnyNode, quant: Quant): AnyNode {
   noteOutputs(draft, node, quant);
   return { ...node, op: grid, attrs: quant, inputs: node.inputs.slice(0, 1) };
+}
+
+/** An input of integers: here it is of what those stand for, and stored as them. */
+function ofInput(draft: Draft, node: AnyNode, input: string): AnyNode {
+  const { dtype, shape } = must(draft.graph.tensors.get(input), `input '${input}' is known`);
+  const quant = gridOf(draft, node);
+  if (dtype !== quant.file) throw complain(`a zero point of ${quant.file} for an input of ${dtype}`, 'one type for both');
+  draft.tensors.set(input, { dtype: 'float32', ...(shape === undefined ? {} : { shape }) });
+  return { ...node, op: grid, attrs: quant, inputs: [input] };
 }
 
 function without(draft: Draft, node: AnyNode, from: Quant): AnyNode {

@@ -137,7 +137,8 @@ function settledOne(graph: Float, mode: RequantMode): Float | undefined {
     if (!alike || graph.outputs.includes(from)) continue;
     const maker = graph.nodes.find(({ outputs }) => outputs.includes(from));
     if (maker !== undefined && handsOn(maker)) return before(graph, maker, node.attrs);
-    if (maker?.op.fixedGrid?.(mode) === true || (maker === undefined && graph.outputs.includes(to))) continue;
+    if (maker?.op.fixedGrid?.(mode) === true) continue;
+    if (maker === undefined && graph.outputs.includes(to)) return withGrid(graph, [from], node.attrs);
     return stored(graph, from, node, maker);
   }
   return undefined;
@@ -200,7 +201,9 @@ function stored(
 
 /** What only moves numbers leaves them on their grid. */
 function spread(graph: Float): Float {
-  return graph.nodes.filter(handsOn).reduce((current, node) => {
+  return graph.nodes.reduce((current, node) => {
+    if (is(node, grid)) return withGrid(current, node.outputs, node.attrs);
+    if (!handsOn(node)) return current;
     const quant = current.tensors.get(activationInput(current, node))?.grid;
     const free = node.outputs.filter((name) => current.tensors.get(name)?.grid === undefined);
     return quant === undefined ? current : withGrid(current, free, quant);

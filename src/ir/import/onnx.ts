@@ -22,6 +22,7 @@ import {
   textOf,
   type ValueInfoProto,
 } from './proto.ts';
+import { expanded } from './quantized-calls.ts';
 import { decodeSparse, decodeTensor, type ExternalFiles, typeError } from './tensor-proto.ts';
 
 export interface ImportOptions extends Sizes {
@@ -203,7 +204,7 @@ function readAll(draft: Draft, calls: readonly Call[], wanted: readonly string[]
     const condition = isBranch ? infoOf(draft, call.inputs[0] ?? '')?.constant : undefined;
     if (condition !== undefined) readBranch(draft, call, condition.data[0] !== 0, outputs);
     else if (isBranch) add(draft, call, undecided(call, isUnknown(draft, call)), outputs);
-    else add(draft, call, decodeNode(call, draft.external), outputs);
+    else addParts(draft, call, outputs);
   }
   for (const name of needed) infoOf(draft, name);
   return needed;
@@ -214,6 +215,17 @@ const castOf = (call: Call): number => numberOf(call.attributes.find(({ name }) 
 
 const isUnknown = ({ unknown }: Draft, { inputs, captured }: Call): boolean =>
   [...inputs, ...captured].some((name) => unknown.has(name));
+
+/** The nodes that a call stands for. */
+function addParts(draft: Draft, call: Call, needed: number): void {
+  const { found = [call], error } = attempt(() => expanded(call));
+  if (error !== undefined) draft.obstacles.push(obstacleAt(call, 'attribute', error));
+  for (const part of found) {
+    const decoded = decodeNode(part, draft.external);
+    const count = found.length === 1 ? needed : part.outputs.length;
+    add(draft, part, error === undefined ? decoded : { node: decoded.node }, count);
+  }
+}
 
 /** Outputs that the operator does not make here are left out where they are behind the last that is read. */
 function add(draft: Draft, call: Call, { node, obstacle }: Decoded, needed: number): void {

@@ -38,6 +38,8 @@ import { type Bound, boundOf, type Clamp, clampAt, largestFloat, type RowClamp }
 export interface QuantizedMac {
   /** channels x terms, row-major in the float weight's own order; symmetric, |q| <= `largestWeight(bits)`. */
   readonly weights: Int8Array;
+  /** In their place, which then is empty, where a zero point of the file's puts some beyond 8 bits: stored in 16. */
+  readonly wide?: Int16Array;
   readonly bits: WeightBits;
   /** The real value of one weight step, per output channel. */
   readonly weightScales: Float64Array;
@@ -226,24 +228,21 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
 function macOfFile(mac: MacToQuantize, file: FileRows): QuantizedMac {
   const { channels, input, output, mode } = mac;
   const terms = file.numbers.length / channels;
-  const wide = file.numbers.find((q) => q < -128 || q > 127);
-  if (wide !== undefined)
-    throw new InputError({
-      where: `node '${mac.name}'`,
-      found: `weights of ${wide} steps from their zero point`,
-      supported: '-128 to 127',
-      todo: 'quantize weights symmetrically (WeightSymmetric=True)',
-    });
-  const weights = Int8Array.from(file.numbers);
-  const rows = Array.from({ length: channels }, (_, row) => weights.subarray(row * terms, (row + 1) * terms));
+  // Weights of a zero point of their own may lie 255 steps from it.
+  const isNarrow = file.numbers.every((q) => q >= -128 && q <= 127);
+  const weights = isNarrow
+    ? { weights: Int8Array.from(file.numbers) }
+    : { weights: new Int8Array(0), wide: Int16Array.from(file.numbers) };
+  const rows = Array.from({ length: channels }, (_, row) => file.numbers.subarray(row * terms, (row + 1) * terms));
   const bias = Int32Array.from(rows, (row, c) => {
     const magnitude = row.reduce((sum, q) => sum + Math.abs(q), 0);
     const own = fileBias(file, c, sumStep(input, at(file.steps, c)));
     return within(mac, c, own - input.zeroPoint * row.reduce((sum, q) => sum + q, 0), magnitude);
   });
-  const { requant, up } = fileRequant(mode, file.steps, { input, output }, magnitudes(weights, bias));
+  const { requant, up } = fileRequant(mode, file.steps, { input, output }, magnitudes(file.numbers, bias));
   return {
-    ...{ weights, bits: 8, weightScales: file.steps, bias, requant },
+    ...weights,
+    ...{ bits: 8, weightScales: file.steps, bias, requant },
     ...(up === 0 ? {} : { up }),
     saturation: rowSaturation(output, mac.clamp, channels),
   };
@@ -263,13 +262,13 @@ function integerOf(steps: number, codebook: Int8Array | undefined): number {
 }
 
 /** |bias| + 255 sum |q|, by channel: no accumulator is larger, in any order of summation. */
-function magnitudes(weights: Int8Array, bias: Int32Array): number[] {
+function magnitudes(weights: Int8Array | Int32Array, bias: Int32Array): number[] {
   const terms = weights.length / bias.length;
-  return Array.from(bias, (b, channel) =>
-    weights
-      .subarray(channel * terms, (channel + 1) * terms)
-      .reduce((sum, q) => sum + 255 * Math.abs(q), Math.abs(b)),
-  );
+  return Array.from(bias, (b, channel) => {
+    let sum = Math.abs(b);
+    for (let term = 0; term < terms; term++) sum += 255 * Math.abs(at(weights, channel * terms + term));
+    return sum;
+  });
 }
 
 /**
@@ -363,9 +362,9 @@ function rowSaturation(output: Quant, clamp: RowClamp | undefined, channels: num
 export interface Arithmetic {
   readonly elem: 'u8' | 'f32';
   readonly accumulator: 'i32' | 'f32';
-  readonly weightElem: 'i8' | 'f32';
+  readonly weightElem: 'i8' | 'i16' | 'f32';
   /** Weights in their own order, channels x terms; the loops put them in theirs. */
-  readonly weights: Int8Array | Float32Array;
+  readonly weights: Int8Array | Int16Array | Float32Array;
   readonly bias: Table;
   readonly tables: readonly Table[];
   readonly format: WeightFormat;
@@ -410,8 +409,8 @@ export function int8Arithmetic(prefix: string, mac: QuantizedMac): Arithmetic {
   return {
     elem: 'u8',
     accumulator: 'i32',
-    weightElem: 'i8',
-    weights: mac.weights,
+    weightElem: mac.wide === undefined ? 'i8' : 'i16',
+    weights: mac.wide ?? mac.weights,
     bias: { name: `${prefix}_bias`, elem: biasElem(mac, format), data: mac.bias },
     tables: table === undefined ? end.tables : [...end.tables, table],
     format,

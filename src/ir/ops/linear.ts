@@ -60,7 +60,7 @@ function linearReference(attrs: LinearAttrs, inputs: readonly (Tensor | undefine
 }
 
 /** The columns of each row in the order in which the input lies in memory. */
-function inMemoryOrder<T extends Int8Array | Float32Array>(weights: T, input: StoredTensor): T {
+function inMemoryOrder<T extends Arithmetic['weights']>(weights: T, input: StoredTensor): T {
   const { order } = input;
   if (order === undefined) return weights;
   const inputs = order.length;
