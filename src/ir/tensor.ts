@@ -25,6 +25,8 @@ export interface Tensor extends TensorType {
 export interface FileIntegers {
   readonly numbers: Int32Array;
   readonly steps: Float32Array;
+  /** Of 8 bits and one step for all: as the file has them, real = step (integer - zero point). */
+  readonly grid?: { readonly type: 'uint8' | 'int8'; readonly zeroPoint: number };
 }
 
 /**
@@ -38,7 +40,11 @@ export function movedAlike(tensor: Tensor, move: (tensor: Tensor) => Tensor): Te
   const moved = <T extends Numbers>(dtype: DType, data: T): T => move({ dtype, shape, data }).data as T;
   return {
     ...made,
-    integers: { numbers: moved('int32', integers.numbers), steps: moved('float32', integers.steps) },
+    integers: {
+      ...integers,
+      numbers: moved('int32', integers.numbers),
+      steps: moved('float32', integers.steps),
+    },
   };
 }
 

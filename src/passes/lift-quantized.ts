@@ -114,7 +114,8 @@ function roundedTo(draft: Draft, node: AnyNode, quant: Quant): AnyNode {
 function ofInput(draft: Draft, node: AnyNode, input: string): AnyNode {
   const { dtype, shape } = must(draft.graph.tensors.get(input), `input '${input}' is known`);
   const quant = gridOf(draft, node);
-  if (dtype !== quant.file) throw complain(`a zero point of ${quant.file} for an input of ${dtype}`, 'one type for both');
+  if (dtype !== quant.file)
+    throw complain(`a zero point of ${quant.file} for an input of ${dtype}`, 'one type for both');
   draft.tensors.set(input, { dtype: 'float32', ...(shape === undefined ? {} : { shape }) });
   return { ...node, op: grid, attrs: quant, inputs: [input] };
 }

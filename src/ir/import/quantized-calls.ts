@@ -19,18 +19,34 @@ class Parts {
   }
 
   /** A node of the default domain. Returns what it makes: the tensor `to`, or a new one. */
-  node(type: string, inputs: readonly string[], attributes: readonly AttributeProto[] = [], to?: string): string {
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes: readonly AttributeProto[] = [],
+    to?: string,
+  ): string {
     const { name, outputs } = this.#call;
     const made = to ?? `${outputs[0]}~${this.calls.length}`;
     const own = to === undefined ? `${name}~${this.calls.length}` : name;
-    this.calls.push({ ...this.#call, name: own, type, domain: '', inputs, attributes, outputs: [made], captured: [] });
+    this.calls.push({
+      ...this.#call,
+      name: own,
+      type,
+      domain: '',
+      inputs,
+      attributes,
+      outputs: [made],
+      captured: [],
+    });
     return made;
   }
 
   /** What an integer tensor stands for; `at` is the index of the tensor, its scale and its zero point. */
   real(at: number, axis = 1): string {
     const [x = '', scale = '', zero = ''] = this.#call.inputs.slice(at, at + 3);
-    return x === '' ? '' : this.node('DequantizeLinear', present([x, scale, zero]), [intAttribute('axis', axis)]);
+    return x === ''
+      ? ''
+      : this.node('DequantizeLinear', present([x, scale, zero]), [intAttribute('axis', axis)]);
   }
 
   /** A bias of integers in steps of both scales' product. */
@@ -54,10 +70,13 @@ class Parts {
 }
 
 /** Without the omitted ones at the end. */
-const present = (names: readonly string[]): readonly string[] => names.slice(0, names.findLastIndex((n) => n !== '') + 1);
+const present = (names: readonly string[]): readonly string[] =>
+  names.slice(0, names.findLastIndex((n) => n !== '') + 1);
 
-const without = (attributes: readonly AttributeProto[], ...names: readonly string[]): readonly AttributeProto[] =>
-  attributes.filter(({ name }) => !names.includes(textOf(name)));
+const without = (
+  attributes: readonly AttributeProto[],
+  ...names: readonly string[]
+): readonly AttributeProto[] => attributes.filter(({ name }) => !names.includes(textOf(name)));
 const find = ({ attributes }: Call, name: string): AttributeProto | undefined =>
   attributes.find((attribute) => textOf(attribute.name) === name);
 const intOf = (call: Call, name: string): number => numberOf(find(call, name)?.i);
@@ -144,13 +163,22 @@ function activated(parts: Parts, call: Call, x: (to?: string) => string): void {
   });
   if (type === '') x(to);
   else if (type === 'Clip') {
-    const bounds = [alpha, beta].map((value) => parts.node('Constant', [], [floatAttribute('value_float', value ?? 0)]));
+    const bounds = [alpha, beta].map((value) =>
+      parts.node('Constant', [], [floatAttribute('value_float', value ?? 0)]),
+    );
     parts.node('Clip', [x(), ...bounds], [], to);
-  } else if (['Relu', 'Sigmoid', 'Tanh', 'LeakyRelu', 'HardSigmoid'].includes(type)) parts.node(type, [x()], given, to);
+  } else if (['Relu', 'Sigmoid', 'Tanh', 'LeakyRelu', 'HardSigmoid'].includes(type))
+    parts.node(type, [x()], given, to);
   else throw complain(`activation ${type}`, 'Relu, Clip, Sigmoid, Tanh, LeakyRelu, HardSigmoid');
 }
 
-const fusedAttributes = ['activation', 'activation_params', 'activation_alpha', 'activation_beta', 'activation_gamma'];
+const fusedAttributes = [
+  'activation',
+  'activation_params',
+  'activation_alpha',
+  'activation_beta',
+  'activation_gamma',
+];
 
 function fusedConv(parts: Parts, call: Call): void {
   const [sums, added] = [call.inputs.slice(0, 3), call.inputs[3] ?? ''];
@@ -177,7 +205,11 @@ const expansions: Readonly<Record<string, Readonly<Record<string, Expansion>>>> 
     ...{ QuantizeLinear: asOnnx, DequantizeLinear: asOnnx, QLinearConv: qLinearConv, QGemm: qGemm },
     ...{ QLinearAdd: binary('Add'), QLinearMul: binary('Mul'), QLinearConcat: qLinearConcat },
     ...{ QLinearAveragePool: unary('AveragePool'), QLinearGlobalAveragePool: unary('GlobalAveragePool') },
-    ...{ QLinearSigmoid: unary('Sigmoid'), QLinearLeakyRelu: unary('LeakyRelu'), QLinearSoftmax: qLinearSoftmax },
+    ...{
+      QLinearSigmoid: unary('Sigmoid'),
+      QLinearLeakyRelu: unary('LeakyRelu'),
+      QLinearSoftmax: qLinearSoftmax,
+    },
     ...{ FusedConv: fusedConv, FusedGemm: fusedGemm },
   },
 };

@@ -233,7 +233,9 @@ function macOfFile(mac: MacToQuantize, file: FileRows): QuantizedMac {
   const weights = isNarrow
     ? { weights: Int8Array.from(file.numbers) }
     : { weights: new Int8Array(0), wide: Int16Array.from(file.numbers) };
-  const rows = Array.from({ length: channels }, (_, row) => file.numbers.subarray(row * terms, (row + 1) * terms));
+  const rows = Array.from({ length: channels }, (_, row) =>
+    file.numbers.subarray(row * terms, (row + 1) * terms),
+  );
   const bias = Int32Array.from(rows, (row, c) => {
     const magnitude = row.reduce((sum, q) => sum + Math.abs(q), 0);
     const own = fileBias(file, c, sumStep(input, at(file.steps, c)));

@@ -18,6 +18,7 @@ import type { Expr } from '../kernel/kernel.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { type Pair, pair } from './common/pairs.ts';
 import { type AffineSum, affineSumValue, finestSumStep, nearestAffineSum } from './kernels/affine-sum.ts';
+import { type FileProduct, fileProductOf, fileProductValue } from './kernels/file-pairs.ts';
 
 /** y = (p m + 2^(shift - 1)) >> shift, for |p| <= 255^2 and m < 2^15 in int32. */
 interface Scaling {
@@ -48,7 +49,7 @@ interface QuantizedProduct extends Scaling {
 }
 
 /** x y. */
-export const product = pair<QuantizedProduct>({
+export const product = pair<QuantizedProduct | FileProduct>({
   kind: 'product',
   title: 'Product of two',
   value: (x, y) => x * y,
@@ -59,8 +60,10 @@ export const product = pair<QuantizedProduct>({
     zeroPoints: grids.map((grid) => grid.zeroPoint),
     zeroPoint: output.zeroPoint,
   }),
+  fileIntegers: (grids, output) => fileProductOf(both(grids), output),
   int8: (q) => ({
     value(x) {
+      if ('lift' in q) return fileProductValue(q, x);
       const [a, b] = both(x.map((byte, i) => sub(byte, at(q.zeroPoints, i))));
       return clamped(scaled(mul(a, b), q), q.zeroPoint);
     },

@@ -3,7 +3,15 @@ import { at, complain } from '../../base/errors.ts';
 import type { Attributes } from '../graph/attributes.ts';
 import type { ImportedOp, OnnxRule, Replacement } from '../graph/op.ts';
 import { halfEven } from '../kernel/file-grid.ts';
-import { countOf, type DType, numbersFor, type Shape, showShape, type Tensor } from '../tensor.ts';
+import {
+  countOf,
+  type DType,
+  type FileIntegers,
+  numbersFor,
+  type Shape,
+  showShape,
+  type Tensor,
+} from '../tensor.ts';
 import { axisIn, newestOpset, required } from './common/inputs.ts';
 
 interface Attrs {
@@ -71,7 +79,13 @@ function dequantized(attrs: Attrs, inputs: Inputs): Tensor {
   const steps = Float32Array.from(numbers, (_, i) => at(scale.data, which(i)));
   // float(q - z) first: int32 above 2^24 are rounded.
   const data = steps.map((step, i) => Math.fround(at(numbers, i)) * step);
-  return { dtype: 'float32', shape: x.shape, data, integers: { numbers, steps } };
+  return { dtype: 'float32', shape: x.shape, data, integers: { numbers, steps, ...gridIn(x, scale, zero) } };
+}
+
+/** Of one scale and 8 bits. */
+function gridIn({ dtype }: Tensor, scale: Tensor, zero: Tensor | undefined): Pick<FileIntegers, 'grid'> {
+  if (scale.data.length !== 1 || (dtype !== 'uint8' && dtype !== 'int8')) return {};
+  return { grid: { type: dtype, zeroPoint: zero === undefined ? 0 : at(zero.data, 0) } };
 }
 
 const rule = (since: number): OnnxRule<Attrs> => ({

@@ -9,10 +9,12 @@ import { rounded } from './common/round.ts';
 import { linesOf } from './kernels/axis-lines.ts';
 import { docOf } from './kernels/doc.ts';
 import {
+  type FileSoftmax,
   longestInt8Softmax,
   type Softmax,
   softmaxFloat32,
   softmaxInt8,
+  softmaxOfFile,
   softmaxOutput,
 } from './kernels/softmax.ts';
 
@@ -53,6 +55,7 @@ function linesIn({ axis }: SoftmaxAttrs, context: KernelContext, elem: 'u8' | 'f
 /** The scale of the input; the output's is fixed. */
 export interface QuantizedSoftmax {
   readonly inputScale: number;
+  readonly file?: FileSoftmax;
 }
 
 /** ONNX Softmax-13: along one axis. */
@@ -74,12 +77,18 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   elementwise: false,
   channels: opaqueChannels,
   outputQuant: () => softmaxOutput,
-  fixedGrid: () => true,
+  fixedGrid: (mode) => mode !== 'ort-float',
+  ortFloat: true,
   rows: undefined,
   gradient: { of: ({ axis }, steps) => steps.softmax(steps.input(0), axis) },
-  quantize: (c) => ({ inputScale: must(c.inputQuants[0], 'the input is quantized').scale }),
-  int8(attrs, { inputScale }, context) {
+  quantize: ({ mode, inputQuants, outputQuant: output }) => {
+    const input = must(inputQuants[0], 'the input is quantized');
+    const isFile = mode === 'ort-float' && input.file !== undefined && output.file !== undefined;
+    return { inputScale: input.scale, ...(isFile ? { file: { input, output } } : {}) };
+  },
+  int8(attrs, { inputScale, file }, context) {
     const softmax = linesIn(attrs, context, 'u8');
+    if (file !== undefined) return softmaxOfFile(softmax, file);
     if (softmax.lines.length > longestInt8Softmax)
       throw complain(`softmax over ${softmax.lines.length} numbers`, `at most ${longestInt8Softmax}`);
     return softmaxInt8(softmax, inputScale);

@@ -4,6 +4,7 @@ import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
 import { exp32 } from './exp.ts';
 import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
+import { multiplyAdd, roundEven } from './float-rounding.ts';
 import { interpolate } from './interpolate.ts';
 import {
   requantizeCompact,
@@ -27,6 +28,7 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     mantissa32,
     log2,
     interpolate,
+    multiplyAdd,
     requantizeCompact,
     requantizeDouble,
     requantizeFloat,
@@ -36,6 +38,7 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     requantizeSingle,
     root15,
     rootShift,
+    roundEven,
     signExtend,
     sqrt32,
   ].map((p) => [p.name, p]),

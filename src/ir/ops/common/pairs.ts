@@ -4,14 +4,29 @@ import { largestOf, smallestOf } from '../../../base/extremes.ts';
 import { broadcastIndex, broadcastTo } from '../../geometry/broadcast.ts';
 import type { Channels } from '../../graph/channels.ts';
 import type { Steps, Value } from '../../graph/gradient.ts';
-import type { CanonicalOp, InputType, KernelContext, ScaleContext } from '../../graph/op.ts';
+import type {
+  CanonicalOp,
+  Hold,
+  InputType,
+  KernelContext,
+  RequantMode,
+  ScaleContext,
+} from '../../graph/op.ts';
 import { holding, noFinerThan, quantOf } from '../../integers/quant.ts';
-import type { Kernel } from '../../kernel/kernel.ts';
+import type { Expr, Kernel } from '../../kernel/kernel.ts';
 import { spatialOrder } from '../../kernel/memory-order.ts';
 import type { Quant, StoredTensor } from '../../kernel/stored.ts';
-import { channelCount, countOf, type Shape, sameShape, type Tensor } from '../../tensor.ts';
+import {
+  channelCount,
+  countOf,
+  type FileIntegers,
+  type Shape,
+  sameShape,
+  type Tensor,
+} from '../../tensor.ts';
 import { docOf } from '../kernels/doc.ts';
 import { type Elementwise, elementwise, type Operand } from '../kernels/elementwise.ts';
+import { type FileFloats, fileFloatsValue } from '../kernels/file-pairs.ts';
 import { opaqueChannels, sameChannels } from './channel-flows.ts';
 import { inferPair, pairwise } from './elementwise.ts';
 
@@ -22,9 +37,20 @@ export type Constants = readonly (Tensor | undefined)[];
 export const gridsOf = ({ inputQuants, inputTypes }: ScaleContext<unknown>): readonly Quant[] =>
   inputQuants.map((quant, i) => {
     if (quant !== undefined) return quant;
-    const { data } = must(inputTypes[i]?.constant, 'what is no activation is constant');
+    const { data, integers } = must(inputTypes[i]?.constant, 'what is no activation is constant');
+    if (integers?.grid !== undefined) return fileGridOf(integers.grid, at(integers.steps, 0));
     return quantOf(holding({ lo: smallestOf(data), hi: largestOf(data) }, [0]));
   });
+
+const fileGridOf = ({ type, zeroPoint }: NonNullable<FileIntegers['grid']>, scale: number): Quant => ({
+  scale,
+  zeroPoint: zeroPoint + (type === 'int8' ? 128 : 0),
+  file: type,
+});
+
+/** Whether operands and output are on grids of the model's file, with the arithmetic of onnxruntime asked for. */
+export const isOfFile = (mode: RequantMode, grids: readonly Quant[]): boolean =>
+  mode === 'ort-float' && grids.every(({ file }) => file !== undefined);
 
 /** Constants as bytes on their grids. */
 export const bytesOf = ({ inputTypes }: ScaleContext<unknown>, grids: readonly Quant[]): Constants =>
@@ -127,10 +153,9 @@ export const pairValues = (steps: Steps): readonly [Value, Value] => [
 ];
 
 /** What the integers are, and the constants. */
-export interface QuantizedPair<Q> {
+export type QuantizedPair<Q> = {
   readonly constants: Constants;
-  readonly integers: Q;
-}
+} & ({ readonly integers: Q } | { readonly floats: FileFloats });
 
 export interface Pair<Q> {
   readonly kind: string;
@@ -141,6 +166,8 @@ export interface Pair<Q> {
   /** The finest step of the output that the integers serve. */
   finest(grids: readonly Quant[]): number;
   integers(grids: readonly Quant[], output: Quant): Q;
+  /** The integers with which onnxruntime has a kernel of its own; absent: it computes in float32 in between. */
+  readonly fileIntegers?: (grids: readonly Quant[], output: Quant) => Q;
   /** @param name of the kernel, for tables */
   int8(integers: Q, name: string): Pick<Elementwise, 'value' | 'tables'>;
   gradient(steps: Steps, x: Value, y: Value): Value;
@@ -164,14 +191,23 @@ export const pair = <Q>(f: Pair<Q>): CanonicalOp<unknown, QuantizedPair<Q>> => (
   absorb: () => undefined,
   elementwise: true,
   outputQuant: (c) => noFinerThan(f.finest(gridsOf(c)), c.range),
+  ortFloat: true,
   quantize(c) {
-    const grids = gridsOf(c);
-    return { constants: bytesOf(c, grids), integers: f.integers(grids, c.outputQuant) };
+    const [grids, output] = [gridsOf(c), c.outputQuant];
+    const constants = bytesOf(c, grids);
+    if (!isOfFile(c.mode, [...grids, output])) return { constants, integers: f.integers(grids, output) };
+    if (f.fileIntegers === undefined) return { constants, floats: { grids, output } };
+    return { constants, integers: f.fileIntegers(grids, output) };
   },
   rows: undefined,
   gradient: { of: (_attrs, steps) => f.gradient(steps, ...pairValues(steps)) },
-  int8: (_attrs, { constants, integers }, context) =>
-    pairKernel(f.title, context, 'u8', constants, f.int8(integers, context.name)),
+  int8(_attrs, q, context) {
+    const value =
+      'floats' in q
+        ? { value: (x: readonly Expr[], hold: Hold) => fileFloatsValue(q.floats, f.float32, x, hold) }
+        : f.int8(q.integers, context.name);
+    return pairKernel(f.title, context, 'u8', q.constants, value);
+  },
   float32: (_attrs, context, constants) =>
     pairKernel(f.title, context, 'f32', constants, { value: f.float32 }),
 });

@@ -19,6 +19,7 @@ import {
   variable,
 } from '../../kernel/builders.ts';
 import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import { typeOf } from '../../kernel/walk.ts';
 
 export interface Pooling {
   readonly name: string;
@@ -89,7 +90,7 @@ export function pooling(p: Pooling): Kernel {
             'out',
             elem,
             at(horizontal.out, y, x, c),
-            p.finish(local('value', elem === 'f32' ? 'f32' : 'i32'), mul(rows.count, cols.count)),
+            p.finish(local('value', typeOf(p.first)), mul(rows.count, cols.count)),
           ),
         ]),
       ];
