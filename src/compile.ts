@@ -90,6 +90,18 @@ export interface CompileOptions {
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
+/** Where the scales of activations came from, in tensors; the calibrated ones by name. */
+export interface Scales {
+  readonly file: number;
+  readonly calibrated: readonly string[];
+}
+
+function scalesOf({ tensors }: Graph<'int8'>): Scales {
+  const grids = [...tensors].filter(([, { quant }]) => quant !== undefined);
+  const calibrated = grids.filter(([, { quant }]) => quant?.file === undefined);
+  return { file: grids.length - calibrated.length, calibrated: calibrated.map(([name]) => name) };
+}
+
 export interface Compiled extends Build {
   readonly plan: MemoryPlan;
   /** The float network that the program stands for, before fusion: what its outputs are compared to. */
@@ -97,6 +109,8 @@ export interface Compiled extends Build {
   /** How near it is to the float network; of float32 programs, and of builds that are still searched, absent. */
   readonly agreement?: Agreement;
   readonly requant: RequantMode;
+  /** Of a quantized model: how many activations have the scales of its file, and how many calibrated ones. */
+  readonly scales?: Scales;
   /** Of each layer with weights, where formats were chosen. */
   readonly formats?: readonly LayerChoice[];
   /** Some inputs, as bytes of the inputs' slots: of the calibration where there was one, else random. */
@@ -207,7 +221,7 @@ export function compileFused(
   shared = new Shared(),
 ): Compiled {
   const step = stepper(options);
-  const isGiven = options.calibration === undefined && isQuantized(made.floatGraph);
+  const isGiven = options.calibration === undefined && isPlain(options) && isQuantized(made.floatGraph);
   const needsInputs = (options.arith === 'int8' && !isGiven) || options.prune !== undefined;
   const judging = needsInputs ? calibrationInputs(options, made.grids) : noSamples;
   const inputs = judging.calibrating;
@@ -250,10 +264,15 @@ export function compileFused(
     ...common,
     calibration,
     ...(isGiven ? {} : { judging }),
+    ...(isQuantized(made.floatGraph) ? { scales: scalesOf(integers) } : {}),
     ...assembled(chosen?.graph ?? integers, options, made.grids),
     ...(chosen === undefined ? {} : { formats: chosen.layers }),
   };
 }
+
+/** Whether weights stay as they are, so that no sample is needed for them. */
+const isPlain = ({ prune, weightBits = 8, codebook }: CompileOptions): boolean =>
+  prune === undefined && weightBits === 8 && codebook === undefined;
 
 const formatsFor = (graph: Graph<'int8'>, { formats }: CompileOptions): FormatChoices | undefined =>
   formats === undefined || (formats.objective === 'zeros' && !hasZeros(graph))

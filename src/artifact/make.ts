@@ -71,6 +71,8 @@ const manifestSchema = v.object({
   arith: v.picklist(['int8', 'float32']),
   requant: v.exactOptional(text),
   calibration: v.exactOptional(v.object({ method: text, samples: whole })),
+  /** Of a quantized model: how many activations have the scales of its file, and the names of others. */
+  scales: v.exactOptional(v.object({ file: whole, calibrated: v.array(text) })),
   portOrder: v.exactOptional(v.literal('model')),
   inputs: v.array(
     v.object({
@@ -307,7 +309,10 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     name: stated.name,
     arith: stated.arith,
     ...(program.arith === 'int8' ? { requant: compiled.requant } : {}),
-    ...(calibration === undefined
+    ...(compiled.scales === undefined
+      ? {}
+      : { scales: { file: compiled.scales.file, calibrated: [...compiled.scales.calibrated] } }),
+    ...(calibration === undefined || calibration.samples === 0
       ? {}
       : { calibration: { method: calibration.method, samples: calibration.samples } }),
     ...(stated.portOrder === undefined ? {} : { portOrder: stated.portOrder }),

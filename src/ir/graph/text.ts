@@ -37,8 +37,8 @@ function showTensor(tensors: Tensors, name: string): string {
   return `${info?.constant === undefined ? '' : 'const '}${name}: ${type}${quant}`;
 }
 
-const showQuant = ({ scale, zeroPoint, bits }: Quant): string =>
-  `scale=${scale} zero=${zeroPoint}${bits === undefined ? '' : ` bits=${bits}`}`;
+const showQuant = ({ scale, zeroPoint, bits, file }: Quant): string =>
+  `scale=${scale} zero=${zeroPoint}${bits === undefined ? '' : ` bits=${bits}`}${file === undefined ? '' : ` file=${file}`}`;
 
 function showAttrs(attrs: unknown): string {
   const text = showRecord(attrs);
