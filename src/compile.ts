@@ -13,7 +13,7 @@ import type { Graph, Stage } from './ir/graph/graph.ts';
 import type { ByLayer, CodebookSize, Range, RequantMode, WeightBits } from './ir/graph/op.ts';
 import { dumpGraph } from './ir/graph/text.ts';
 import type { Quant } from './ir/kernel/stored.ts';
-import { countOf, sameShape } from './ir/tensor.ts';
+import { countOf, sameShape, type Tensor } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
 import type { Build, Judging } from './judge/build.ts';
 import { type CalibrationMethod, calibrate, checkSamples, givenCalibration } from './passes/calibrate.ts';
@@ -94,12 +94,24 @@ export interface CompileOptions {
 export interface Scales {
   readonly file: number;
   readonly calibrated: readonly string[];
+  /** Layers whose weights are not the integers of the file, by name. */
+  readonly rounded: readonly string[];
 }
 
-function scalesOf({ tensors }: Graph<'int8'>): Scales {
+const isRounded = (weight: Tensor | undefined): boolean =>
+  weight !== undefined && weight.integers === undefined;
+
+function scalesOf({ tensors, nodes }: Graph<'int8'>): Scales {
   const grids = [...tensors].filter(([, { quant }]) => quant !== undefined);
+  const rounded = nodes.filter(
+    ({ op, inputs }) => op.rows !== undefined && isRounded(tensors.get(inputs[1] ?? '')?.constant),
+  );
   const calibrated = grids.filter(([, { quant }]) => quant?.file === undefined);
-  return { file: grids.length - calibrated.length, calibrated: calibrated.map(([name]) => name) };
+  return {
+    file: grids.length - calibrated.length,
+    calibrated: calibrated.map(([name]) => name),
+    rounded: rounded.map(({ name }) => name),
+  };
 }
 
 export interface Compiled extends Build {

@@ -72,7 +72,7 @@ const manifestSchema = v.object({
   requant: v.exactOptional(text),
   calibration: v.exactOptional(v.object({ method: text, samples: whole })),
   /** Of a quantized model: how many activations have the scales of its file, and the names of others. */
-  scales: v.exactOptional(v.object({ file: whole, calibrated: v.array(text) })),
+  scales: v.exactOptional(v.object({ file: whole, calibrated: v.array(text), rounded: v.array(text) })),
   portOrder: v.exactOptional(v.literal('model')),
   inputs: v.array(
     v.object({
@@ -311,7 +311,13 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     ...(program.arith === 'int8' ? { requant: compiled.requant } : {}),
     ...(compiled.scales === undefined
       ? {}
-      : { scales: { file: compiled.scales.file, calibrated: [...compiled.scales.calibrated] } }),
+      : {
+          scales: {
+            file: compiled.scales.file,
+            calibrated: [...compiled.scales.calibrated],
+            rounded: [...compiled.scales.rounded],
+          },
+        }),
     ...(calibration === undefined || calibration.samples === 0
       ? {}
       : { calibration: { method: calibration.method, samples: calibration.samples } }),

@@ -123,13 +123,12 @@ const givenGrid = (graph: Graph<'float'>, name: string): Quant | undefined => gr
 /** The grid that the file gives an output. @throws InputError where the node's integers cannot be on it */
 function served({ op }: Node, scale: ScaleContext<unknown>, output: number, given: Quant): Quant {
   const own = op.outputQuant?.({ ...scale, range: rangeOfGrid(given) }, output);
-  const isOwn = scale.mode === 'ort-float' && op.ortFloat === true;
-  if (own === undefined || isOwn || isNearGrid(own, given)) return given;
+  if (own === undefined || op.servesFile?.(scale) === true || isNearGrid(own, given)) return given;
   throw new InputError({
     found: `a grid of step ${given.scale} and zero point ${given.zeroPoint} with --requant ${scale.mode}`,
     supported: `${op.kind} here onto step ${own.scale}, zero point ${own.zeroPoint}`,
     todo:
-      op.ortFloat === true
+      op.servesFile !== undefined
         ? 'compile with --requant ort-float'
         : 'leave this operator in float32 when quantizing',
   });

@@ -34,7 +34,10 @@ function differences(name: string, { program }: Compiled): Differences {
   const step = program.slots[program.outputs[0]!.slot]!.quant!.scale;
   let [differing, most, total] = [0, 0, 0];
   for (let i = 0; i < input.shape[0]!; i++) {
-    const made = decodeOutput(program, run(encodeInput(program, Float32Array.from(rowOf(input, i).data))).output);
+    const made = decodeOutput(
+      program,
+      run(encodeInput(program, Float32Array.from(rowOf(input, i).data))).output,
+    );
     const wanted = rowOf(output, i).data;
     expect(made.length).toBe(wanted.length);
     wanted.forEach((y: number, k: number) => {

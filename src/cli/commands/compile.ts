@@ -136,11 +136,12 @@ function describe(context: Context, compiled: Compiled): void {
 /** Of a quantized model. */
 function scalesText({ scales, requant }: Compiled): string | undefined {
   if (scales === undefined) return undefined;
-  const { file, calibrated } = scales;
+  const { file, calibrated, rounded } = scales;
   const own =
     calibrated.length === 0 ? '' : `, ${calibrated.length} of thimble's choice: ${calibrated.join(', ')}`;
   const as = requant === 'ort-float' ? '' : '; --requant ort-float rounds as onnxruntime does';
-  return `scales of activations: ${file} of the model${own}${as}`;
+  const weights = rounded.length === 0 ? '' : `; weights rounded anew: ${rounded.join(', ')}`;
+  return `scales of activations: ${file} of the model${own}${weights}${as}`;
 }
 
 function accuracyText({ samples: total, labelled, float, compiled }: Judgement, arith: string): string {

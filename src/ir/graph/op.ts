@@ -267,8 +267,8 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   outputQuant?(context: ScaleContext<A>, output: number): Quant;
   /** Set where its outputs have grids of its own choice, whatever a file has there. */
   readonly fixedGrid?: (mode: RequantMode) => boolean;
-  /** With ort-float its integers serve every grid of 8 bits, as onnxruntime's do. */
-  readonly ortFloat?: true;
+  /** Whether its integers serve every grid that a file may give the output, as onnxruntime's do. */
+  servesFile?(context: ScaleContext<A>): boolean;
   /** Its grids of more than 8 bits; a tensor has one where all who make and read it know the same. */
   readonly wide?: WideGrids<A>;
   /** The integers of the quantized operator. @throws InputError naming the node. */

@@ -5,7 +5,7 @@
  */
 import { at, InputError } from '../../base/errors.ts';
 import { largestOf } from '../../base/extremes.ts';
-import type { RequantMode } from '../graph/op.ts';
+import type { RequantMode, ScaleContext } from '../graph/op.ts';
 import { halfEven } from '../kernel/file-grid.ts';
 import type { Quant } from '../kernel/stored.ts';
 import type { FileIntegers, Tensor } from '../tensor.ts';
@@ -80,4 +80,11 @@ export function fileRequant(
   // Rows of which nothing can be seen in the output.
   const scales = ratios.map((ratio) => Math.max(2 ** -31, Math.min(1, ratio * 2 ** -up)));
   return { requant: requantOf(mode === 'compact' ? 'single' : mode, scales), up };
+}
+
+/** Whether a layer's integers are those of the file, and rounded as onnxruntime does. */
+export function isFileMac({ mode, inputTypes, inputQuants }: ScaleContext<unknown>): boolean {
+  const weight = inputTypes[1]?.constant;
+  const isFile = weight !== undefined && fileRowsOf(weight, undefined) !== undefined;
+  return mode === 'ort-float' && isFile && inputQuants[0]?.file !== undefined;
 }

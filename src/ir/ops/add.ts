@@ -201,7 +201,7 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: true,
   outputQuant: (c) => noFinerThan(finestSumStep(gridsOf(c)), c.range),
-  ortFloat: true,
+  servesFile: (c) => isOfFile(c.mode, gridsOf(c)),
   quantize: quantizeSum,
   rows: undefined,
   gradient: {

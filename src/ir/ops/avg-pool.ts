@@ -255,7 +255,7 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
   },
   absorb: () => undefined,
   elementwise: false,
-  ortFloat: true,
+  servesFile: ({ mode, inputQuants }) => mode === 'ort-float' && inputQuants[0]?.file !== undefined,
   outputQuant: (c) => {
     const input = must(c.inputQuants[0], 'the input is quantized');
     if (keepsStep(c.mode)) return input;

@@ -4,12 +4,13 @@ import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import type { Saturation } from '../integers/requant.ts';
 import { type Clamp, clampAll, holdsZero, largestFloat } from '../integers/row-clamp.ts';
-import { float, maximum, minimum } from '../kernel/builders.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import { float, load, maximum, minimum } from '../kernel/builders.ts';
+import type { Expr, Kernel, Table } from '../kernel/kernel.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { channelCount, countOf } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
+import { type Lookup, tableOf } from './common/pointwise.ts';
 import { rounded } from './common/round.ts';
 import {
   type AffineSum,
@@ -38,6 +39,7 @@ function kernelOf(
   context: KernelContext,
   elem: 'u8' | 'f32',
   value: Parameters<typeof elementwise>[0]['value'],
+  tables: readonly Table[] = [],
 ): Kernel {
   const output = must(context.outputs[0], 'an output');
   return elementwise({
@@ -46,6 +48,7 @@ function kernelOf(
     elem,
     operands: [inOneOrder(countOf(output.shape))],
     count: countOf(output.shape),
+    tables,
     value,
   });
 }
@@ -57,17 +60,27 @@ const everyByte = (input: Quant, output: Quant, { lo, hi }: Saturation): Uint8Ar
     return Math.max(lo, Math.min(hi, Math.floor(steps + 0.5) + output.zeroPoint));
   });
 
-function quantizeClip({ attrs, inputQuants, outputQuant }: QuantizeContext<ClipAttrs>): AffineSum {
+/** What each byte becomes, as one multiplication where there is one. */
+function quantizeClip({ attrs, inputQuants, outputQuant }: QuantizeContext<ClipAttrs>): AffineSum | Lookup {
   const input = must(inputQuants[0], 'the input is quantized');
   const saturation = saturationOf(outputQuant, attrs);
-  return (
-    affineSumThatIs(everyByte(input, outputQuant, saturation), [input], outputQuant, saturation) ??
-    nearestAffineSum([input], outputQuant, saturation)
-  );
+  const isFile = outputQuant.file !== undefined;
+  const wanted = isFile
+    ? tableOf((x) => Math.min(Math.max(x, attrs.lo), attrs.hi), input, outputQuant, 256)
+    : everyByte(input, outputQuant, saturation);
+  const exact = affineSumThatIs(wanted, [input], outputQuant, saturation);
+  return exact ?? (isFile ? { table: wanted } : nearestAffineSum([input], outputQuant, saturation));
+}
+
+function int8Kernel(attrs: ClipAttrs, q: AffineSum | Lookup, context: KernelContext): Kernel {
+  if (!('table' in q)) return kernelOf(attrs, context, 'u8', affineSumValue(q));
+  const table = { name: `${context.name}_table`, elem: 'u8', data: q.table } as const;
+  const value = ([x]: readonly Expr[]): Expr => load(table.name, 'u8', must(x, 'one input'));
+  return kernelOf(attrs, context, 'u8', value, [table]);
 }
 
 /** min(max(x, lo), hi), element by element. ONNX Relu-1, 6, 13, 14; Clip-1 and 6, which have the bounds as attributes. */
-export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
+export const clip: CanonicalOp<ClipAttrs, AffineSum | Lookup> = {
   kind: 'clip',
   onnx: {
     Relu: { since: 1, upTo: newestOpset, parse: () => ({ lo: 0, hi: Number.POSITIVE_INFINITY }) },
@@ -109,6 +122,6 @@ export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
   quantize: quantizeClip,
   rows: undefined,
   gradient: { of: (attrs, steps) => steps.clamp(steps.input(0), attrs) },
-  int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', affineSumValue(q)),
+  int8: int8Kernel,
   float32: (attrs, context) => kernelOf(attrs, context, 'f32', floatSumValue(attrs)),
 };

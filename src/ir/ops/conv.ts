@@ -19,7 +19,7 @@ import {
 import type { ChannelMap } from '../graph/affine.ts';
 import { is } from '../graph/graph.ts';
 import type { CanonicalOp, InputType, KernelContext, NextNode, QuantizeContext } from '../graph/op.ts';
-import { fileRowsOf } from '../integers/file-mac.ts';
+import { fileRowsOf, isFileMac } from '../integers/file-mac.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -452,7 +452,7 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
     absorbShuffle(attrs, outputTypes[0], next),
   elementwise: false,
   outputQuant: macOutputQuant,
-  ortFloat: true,
+  servesFile: isFileMac,
   anyZeroPoint: 'computes',
   channels: (attrs, inputs) =>
     attrs.shuffle === undefined

@@ -1,6 +1,6 @@
 import { at, atOr0, complain, holds, must } from '../../base/errors.ts';
 import type { CanonicalOp, InputType, KernelContext } from '../graph/op.ts';
-import { fileRowsOf } from '../integers/file-mac.ts';
+import { fileRowsOf, isFileMac } from '../integers/file-mac.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -91,7 +91,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: false,
   outputQuant: macOutputQuant,
-  ortFloat: true,
+  servesFile: isFileMac,
   anyZeroPoint: 'computes',
   quantize: (c) =>
     quantizeMac({

@@ -78,7 +78,7 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   channels: opaqueChannels,
   outputQuant: () => softmaxOutput,
   fixedGrid: (mode) => mode !== 'ort-float',
-  ortFloat: true,
+  servesFile: ({ mode, inputQuants }) => mode === 'ort-float' && inputQuants[0]?.file !== undefined,
   rows: undefined,
   gradient: { of: ({ axis }, steps) => steps.softmax(steps.input(0), axis) },
   quantize: ({ mode, inputQuants, outputQuant: output }) => {

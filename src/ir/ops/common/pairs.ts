@@ -191,7 +191,7 @@ export const pair = <Q>(f: Pair<Q>): CanonicalOp<unknown, QuantizedPair<Q>> => (
   absorb: () => undefined,
   elementwise: true,
   outputQuant: (c) => noFinerThan(f.finest(gridsOf(c)), c.range),
-  ortFloat: true,
+  servesFile: (c) => isOfFile(c.mode, gridsOf(c)),
   quantize(c) {
     const [grids, output] = [gridsOf(c), c.outputQuant];
     const constants = bytesOf(c, grids);
