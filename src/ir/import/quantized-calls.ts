@@ -222,9 +222,3 @@ export function expanded(call: Call): readonly Call[] {
   expansion(parts, call);
   return parts.calls;
 }
-
-/** The types of nodes that are read as several, by domain. */
-export const expandedTypes = (): readonly string[] =>
-  Object.entries(expansions).flatMap(([domain, types]) =>
-    Object.keys(types).map((type) => (domain === '' ? type : `${domain}.${type}`)),
-  );

@@ -119,6 +119,7 @@ export const clip: CanonicalOp<ClipAttrs, AffineSum | Lookup> = {
   elementwise: true,
   channels: (attrs) => ({ ...sameChannels(attrs), isSilent: () => holdsZero(attrs) }),
   outputQuant: (c) => noFinerThan(finestSumStep([must(c.inputQuants[0], 'the input is quantized')]), c.range),
+  servesFile: () => true,
   quantize: quantizeClip,
   rows: undefined,
   gradient: { of: (attrs, steps) => steps.clamp(steps.input(0), attrs) },

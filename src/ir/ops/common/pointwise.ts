@@ -139,6 +139,8 @@ export const pointwise = <A>(f: Pointwise<A>): CanonicalOp<A, Lookup> => ({
   absorb: () => undefined,
   elementwise: true,
   anyZeroPoint: 'computes',
+  // A table is as good for one grid as for another.
+  servesFile: () => true,
   outputQuant: ({ range: { lo, hi } }) =>
     quantOf({ lo: Math.max(lo, f.range?.lo ?? lo), hi: Math.min(hi, f.range?.hi ?? hi) }),
   quantize: ({ attrs, inputQuants, outputQuant }) => ({
