@@ -8,6 +8,7 @@ import type { RequantMode } from '../ir/graph/op.ts';
 import { rangeOfGrid } from '../ir/integers/quant.ts';
 import { fileStep, fileValue, halfEven } from '../ir/kernel/file-grid.ts';
 import { type Quant, sameGrid } from '../ir/kernel/stored.ts';
+import { add } from '../ir/ops/add.ts';
 import { clip } from '../ir/ops/clip.ts';
 import { grid } from '../ir/ops/grid.ts';
 import { maxPool } from '../ir/ops/max-pool.ts';
@@ -110,13 +111,44 @@ function joinedOne(graph: Float): Float | undefined {
   return undefined;
 }
 
+/** The layer whose sums a grid cuts off, behind pools and views that nothing else reads; '' where there is none. */
+function sumsBefore(graph: Float, tensor: string): string {
+  const maker = graph.nodes.find(({ outputs }) => outputs.includes(tensor));
+  if (maker === undefined || onlyReader(graph, tensor) === undefined) return '';
+  if (maker.op.affine.kind === 'weighted' || is(maker, add)) return tensor;
+  return maker.op.alias === true || is(maker, maxPool)
+    ? sumsBefore(graph, activationInput(graph, maker))
+    : '';
+}
+
+/**
+ * Layers with the bounds of the grids behind them: a model leaves an activation out where its grid ends there. Layers
+ * take bounds in, so that the float network has them without its grids.
+ */
+function bounded(graph: Float): Float {
+  return graph.nodes.reduce((current, node) => {
+    const sums = is(node, grid) ? sumsBefore(current, at(node.inputs, 0)) : '';
+    if (!is(node, grid) || sums === '') return current;
+    const cut = freshName(current, `${sums}~cut`);
+    const name = freshIn(new Set(current.nodes.map((n) => n.name)), `${node.name}~clip`);
+    const clipped: Node = {
+      ...{ name, op: clip, attrs: rangeOfGrid(node.attrs), inputs: [sums], outputs: [cut], origin: [] },
+    };
+    const nodes = current.nodes.flatMap((n) => {
+      const inputs = n.inputs.map((input) => (input === sums ? cut : input));
+      return n.outputs.includes(sums) ? [n, clipped] : [{ ...n, inputs }];
+    });
+    return withNodes(current, nodes);
+  }, graph);
+}
+
 /** Grids move behind activations and max-pools, which then can join the layers before them. */
 export const sinkGrids = (mode: RequantMode): Pass<'float', 'float'> => ({
   name: 'sink-grids',
   doc: 'of a quantized model: rounding moves behind activations and max-pools; with ort-float two in a row are one, as in onnxruntime',
   run(graph) {
     const joined = mode === 'ort-float' ? exhausted(graph, joinedOne) : graph;
-    return exhausted(joined, sunkOne);
+    return bounded(exhausted(joined, sunkOne));
   },
 });
 
