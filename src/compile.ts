@@ -16,6 +16,7 @@ import type { Quant } from './ir/kernel/stored.ts';
 import { countOf, sameShape, type Tensor } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
 import type { Build, Judging } from './judge/build.ts';
+import { type ActivationBits, type WideReason, wideTensors } from './passes/activation-bits.ts';
 import { type CalibrationMethod, calibrate, checkSamples, givenCalibration } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import { dropDeadChannels } from './passes/channels/drop-dead-channels.ts';
@@ -34,7 +35,7 @@ import { fuse } from './passes/fuse.ts';
 import { inputGrids } from './passes/input-grids.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
-import { bitsOf, quantize } from './passes/quantize.ts';
+import { bitsOf, channelsApart, quantize, storedRanges } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { isQuantized, settleGrids, sinkGrids } from './passes/settle-grids.ts';
 import { settleImages } from './passes/settle-images.ts';
@@ -77,6 +78,8 @@ export interface CompileOptions {
   /** The weights are on grids of `weightBits` already, by training: they are not rounded again. */
   readonly rounded?: boolean;
   readonly biasCorrection?: boolean;
+  /** Which activations have 16 bits. Absent: `auto`. */
+  readonly activationBits?: ActivationBits;
   /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each. */
   readonly formats?: FormatOptions;
   readonly plan?: PlanStrategy;
@@ -123,6 +126,8 @@ export interface Compiled extends Build {
   readonly requant: RequantMode;
   /** Of a quantized model: how many activations have the scales of its file, and how many calibrated ones. */
   readonly scales?: Scales;
+  /** The activations of 16 bits, where there are some. */
+  readonly wide?: readonly WideReason[];
   /** Of each layer with weights, where formats were chosen. */
   readonly formats?: readonly LayerChoice[];
   /** Some inputs, as bytes of the inputs' slots: of the calibration where there was one, else random. */
@@ -261,19 +266,26 @@ export function compileFused(
     : calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
         options.onProgress?.('calibrating', done, total),
       );
+  const fixedInput = rawOf(options) !== undefined || made.grids !== undefined;
+  const given = { mode: common.requant, weightBits: options.weightBits ?? 8, weightSteps, codebooks };
+  const activationBits = options.activationBits ?? (isGiven ? 8 : 'auto');
+  // What gains by grids of channels needs no 16 bits; what is to have 16 bits has no such grids.
+  const byChannel = activationBits === 'auto' ? channelsApart(graph, calibration, given) : new Map();
+  const rangeOf = storedRanges(graph, calibration, { byChannel });
+  const ranged = { graph, rangeOf, byChannel, alone: calibration.alone, fixedInput };
+  const wide = wideTensors(ranged, inputs, activationBits);
   const pass = quantize(calibration, {
-    mode: common.requant,
-    weightBits: options.weightBits ?? 8,
-    weightSteps,
-    codebooks,
+    ...given,
+    wide,
     biasCorrection: options.biasCorrection ?? true,
-    ...(rawOf(options) === undefined && made.grids === undefined ? {} : { input: rawQuant }),
+    ...(fixedInput ? { input: rawQuant } : {}),
   });
   const integers = step.run(foldTables, step.run(pass, graph));
   const chosen = formatsFor(integers, options);
   if (chosen !== undefined) step.show('choose-formats', chosen.graph);
   return {
     ...common,
+    ...(wide.size === 0 ? {} : { wide: [...wide.values()] }),
     calibration,
     ...(isGiven ? {} : { judging }),
     ...(isQuantized(made.floatGraph) ? { scales: scalesOf(integers) } : {}),

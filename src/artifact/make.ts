@@ -202,6 +202,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
       certificate,
       accuracy: made.accuracy,
       formats: compiled.formats ?? [],
+      wide: compiled.wide ?? [],
     }),
   );
   return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);

@@ -7,6 +7,7 @@ import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import { checkIdentifier } from '../../emit/c/identifier.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../../judge/text.ts';
+import { wideText } from '../../passes/activation-bits.ts';
 import { isQuantized } from '../../passes/settle-grids.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
 import { inputPorts, outputPorts, type Port, printedGrid } from '../../program/port.ts';
@@ -61,6 +62,7 @@ function optionsFor(name: string, prepared: Prepared | undefined, flags: Flags):
     portOrder: flags.portOrder,
     requant: flags.requant,
     calibrationMethod: flags.calibration,
+    activationBits: flags.activationBits,
     ...(prepared === undefined ? {} : { calibration: calibrationOf(prepared, flags.samples) }),
     ...(flags.type === 'int8' ? compressOptions(flags) : {}),
   };
@@ -101,6 +103,10 @@ const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: s
   portOrder: compiled.program.portOrder ?? 'memory',
   ...portsIn(compiled.program),
   steps: stepsOf(compiled.program),
+  activations16: (compiled.wide ?? []).map(({ tensor, decibels }) => ({
+    tensor,
+    decibels: decibels ?? null,
+  })),
   formats: (compiled.formats ?? []).map(formatFields),
   tried: tried.map(builtFields),
   accuracy: accuracy ?? null,
@@ -122,14 +128,13 @@ function describe(context: Context, compiled: Compiled): void {
   io.out(`${stepTable(program, io.columns)}\n\n${planTable(program, io.columns)}\n\n`);
   if (formats.length > 0) io.out(`${formatTable(formats, io.columns)}\n\n`);
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
-  const said = agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)];
-  for (const line of [
+  const said = [
     scalesText(compiled),
     portOrderText(program),
-    ...said,
-    sparseText(formats),
-    ...warningLines(compiled),
-  ])
+    wideText(compiled.wide ?? []),
+    ...(agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)]),
+  ];
+  for (const line of [...said, sparseText(formats), ...warningLines(compiled)])
     if (line !== undefined) io.out(`${line}\n`);
 }
 
@@ -221,7 +226,7 @@ export function addCompile(program: Command, context: () => Context): void {
   const command = program
     .command('compile')
     .description('compile a trained model to C')
-    .argument('<model.onnx>', 'a model that torch.onnx.export wrote');
+    .argument('<model>', 'a model: .onnx, .pt2, .pt, or weights with --arch');
   withQuantizeOptions(command);
   withCompressOptions(command);
   withFinetuneOptions(command);

@@ -37,8 +37,12 @@ function showTensor(tensors: Tensors, name: string): string {
   return `${info?.constant === undefined ? '' : 'const '}${name}: ${type}${quant}`;
 }
 
-const showQuant = ({ scale, zeroPoint, bits, file }: Quant): string =>
-  `scale=${scale} zero=${zeroPoint}${bits === undefined ? '' : ` bits=${bits}`}${file === undefined ? '' : ` file=${file}`}`;
+function showQuant({ scale, zeroPoint, bits, channels, file }: Quant): string {
+  if (channels === undefined)
+    return `scale=${scale} zero=${zeroPoint}${bits === undefined ? '' : ` bits=${bits}`}${file === undefined ? '' : ` file=${file}`}`;
+  const list = (key: 'scale' | 'zeroPoint') => showValue(channels.map((grid) => grid[key]));
+  return `scale=${list('scale')} zero=${list('zeroPoint')}`;
+}
 
 function showAttrs(attrs: unknown): string {
   const text = showRecord(attrs);

@@ -1,5 +1,5 @@
 /** From the bytes of an ONNX file to a graph. */
-import { at, complain, InputError, locate, tensorLabel } from '../../base/errors.ts';
+import { at, complain, InputError, locate, must, tensorLabel } from '../../base/errors.ts';
 import { inOrder } from '../graph/execution-order.ts';
 import type { AnyNode, Graph, TensorInfo } from '../graph/graph.ts';
 import type { Obstacle } from '../graph/obstacles.ts';
@@ -10,9 +10,12 @@ import type { Tensor } from '../tensor.ts';
 import { branchOf, type Call, Flattener } from './calls.ts';
 import { Declarations, type Sizes, uniqueNames } from './declarations.ts';
 import { functionsOf } from './functions.ts';
+import { alignment } from './legacy.ts';
 import { metadataIn } from './metadata.ts';
+import { type NewWeights, newInitializers } from './new-weights.ts';
 import { type Decoded, decodeNode, obstacleAt, undecided } from './nodes.ts';
 import {
+  attributeType,
   decodeModel,
   type GraphProto,
   isDefaultDomain,
@@ -30,6 +33,8 @@ export interface ImportOptions extends Sizes {
   readonly name?: string;
   /** For models whose weights stand in files of their own. */
   readonly external?: ExternalFiles;
+  /** Takes the place of the file's own weights. */
+  readonly weights?: NewWeights;
 }
 
 type Info = TensorInfo<'imported'>;
@@ -50,6 +55,8 @@ interface Draft {
   readonly obstacles: Obstacle[];
   /** Tensors of which nothing is known for an obstacle before them. */
   readonly unknown: Set<string>;
+  /** Element types of the inputs, by name. */
+  readonly codes: Map<string, number>;
   /** Element types of 16-bit floats that were met. */
   readonly halves: Set<string>;
 }
@@ -71,11 +78,14 @@ function graphOf(
   bytes: Uint8Array,
   model: ModelProto,
   graph: GraphProto,
-  { name, external, ...sizes }: ImportOptions,
+  { name, external, weights, ...sizes }: ImportOptions,
 ): Graph<'imported'> {
   const opset = opsetOf(model);
   const flattener = new Flattener(functionsOf(bytes, model), graph);
   const initializers = initializersOf(graph, external);
+  if (weights !== undefined)
+    for (const [name, tensor] of newInitializers(graph, initializers, weights))
+      initializers.set(name, { ...must(initializers.get(name), 'of the file'), decode: () => tensor });
   const draft: Draft = {
     flattener,
     external,
@@ -84,6 +94,7 @@ function graphOf(
     nodes: [],
     obstacles: [],
     unknown: new Set(),
+    codes: new Map(),
     halves: new Set(),
   };
   const outputs = listOf(graph.output).map(({ name }) => textOf(name));
@@ -91,6 +102,7 @@ function graphOf(
   const declared = new Declarations(inputs, sizes);
   for (const info of inputs) {
     draft.tensors.set(textOf(info.name), declared.typeOf(info));
+    draft.codes.set(textOf(info.name), numberOf(info.type?.tensorType?.elemType));
     noteType(draft, numberOf(info.type?.tensorType?.elemType));
   }
   const read = readAll(draft, flattener.ofModel(graph, opset, metadataIn(bytes)), outputs);
@@ -204,7 +216,7 @@ function readAll(draft: Draft, calls: readonly Call[], wanted: readonly string[]
     const condition = isBranch ? infoOf(draft, call.inputs[0] ?? '')?.constant : undefined;
     if (condition !== undefined) readBranch(draft, call, condition.data[0] !== 0, outputs);
     else if (isBranch) add(draft, call, undecided(call, isUnknown(draft, call)), outputs);
-    else addParts(draft, call, outputs);
+    else addParts(draft, typed(draft, call), outputs);
   }
   for (const name of needed) infoOf(draft, name);
   return needed;
@@ -221,16 +233,27 @@ function addParts(draft: Draft, call: Call, needed: number): void {
   const { found = [call], error } = attempt(() => expanded(call));
   if (error !== undefined) draft.obstacles.push(obstacleAt(call, 'attribute', error));
   for (const part of found) {
-    const decoded = decodeNode(part, draft.external);
-    const count = found.length === 1 ? needed : part.outputs.length;
-    add(draft, part, error === undefined ? decoded : { node: decoded.node }, count);
+    const legacy = alignment(part);
+    if (legacy !== undefined) add(draft, part, legacy.before, 1);
+    const now = legacy?.call ?? part;
+    const decoded = decodeNode(now, draft.external);
+    const count = found.length === 1 ? needed : now.outputs.length;
+    add(draft, now, error === undefined ? decoded : { node: decoded.node }, count);
   }
+}
+
+/** A CastLike with the type that it makes where that is one of 16 bits, which tensors here do not tell. */
+function typed({ initializers, codes }: Draft, call: Call): Call {
+  const like = call.inputs[1] ?? '';
+  const code = initializers.get(like)?.code ?? codes.get(like);
+  if (call.type !== 'CastLike' || call.domain !== '' || code === undefined) return call;
+  return { ...call, attributes: [{ name: 'to', type: attributeType.INT, i: code }] };
 }
 
 /** Outputs that the operator does not make here are left out where they are behind the last that is read. */
 function add(draft: Draft, call: Call, { node, obstacle }: Decoded, needed: number): void {
   if (obstacle !== undefined) draft.obstacles.push(obstacle);
-  if (call.type === 'Cast') noteType(draft, castOf(call));
+  if (/^Cast(Like)?$/.test(call.type)) noteType(draft, castOf(call));
   const { found, error } = attempt(() => outputsOf(node, (name) => infoOf(draft, name), needed));
   if (error !== undefined) draft.obstacles.push(obstacleAt(call, 'shape', error));
   const behind = obstacle !== undefined || error !== undefined || isUnknown(draft, call);

@@ -11,14 +11,18 @@ import type { Quant } from '../kernel/stored.ts';
 import { countOf, sameShape } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
 import { depthwise } from './common/depthwise.ts';
-import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
+import { inferPair, pairwise } from './common/elementwise.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import {
   bytesOf,
   type Constants,
   channelNumbers,
+  channelsOfPair,
   gridsOf,
   isOfFile,
+  type PairChannels,
+  type PairValue,
+  pairChannelGrids,
   pairChannels,
   pairKernel,
   pairOrder,
@@ -26,10 +30,13 @@ import {
 } from './common/pairs.ts';
 import {
   type AffineSum,
+  affineSumLists,
+  affineSumsValue,
   affineSumThatIs,
   affineSumValue,
   finestSumStep,
   nearestAffineSum,
+  nearestAffineSums,
 } from './kernels/affine-sum.ts';
 import { clampWords } from './kernels/doc.ts';
 import {
@@ -54,6 +61,7 @@ export type QuantizedAdd = (
   | { readonly kind: 'floats'; readonly floats: FileFloats; readonly lo: number; readonly hi: number }
   | ({ readonly kind: 'affine' } & AffineSum)
   | ({ readonly kind: 'rescaled' } & RescaledSum)
+  | { readonly kind: 'channels'; readonly sums: readonly AffineSum[] }
 ) & { readonly constants: Constants };
 
 /** Which operand is one number for all, or for each stretch of the last axes. */
@@ -89,6 +97,19 @@ function fileSum(
     : { kind: 'affine', constants, ...affine };
 }
 
+/** What is subtracted has a scale below 0. */
+const signed = (grids: readonly Quant[], { minus }: AddAttrs): readonly Quant[] =>
+  grids.map((grid, i) => (i === 1 && minus ? { ...grid, scale: -grid.scale } : grid));
+
+const channelSums = (channels: PairChannels, attrs: AddAttrs): readonly AffineSum[] =>
+  nearestAffineSums(
+    channels.map(({ operands, output }) => ({
+      operands: signed(operands, attrs),
+      output,
+      saturation: saturationOf(output, attrs.clamp),
+    })),
+  );
+
 /**
  * TensorFlow Lite's sums of activations: with its two roundings under tfl-double, else with one. For nearly all grids one
  * multiplication per operand gives the latter too, for every pair of bytes.
@@ -96,14 +117,18 @@ function fileSum(
 function quantizeSum(c: QuantizeContext<AddAttrs>): QuantizedAdd {
   const inputs = gridsOf(c);
   const constants = bytesOf(c, inputs);
+  const channels = channelsOfPair(c);
+  if (channels !== undefined) return { kind: 'channels', constants, sums: channelSums(channels, c.attrs) };
   const saturation = saturationOf(c.outputQuant, c.attrs.clamp);
   if (isOfFile(c.mode, [...inputs, c.outputQuant])) return fileSum(c, inputs, constants, saturation);
+  const isWide = [...inputs, c.outputQuant].some(({ bits }) => bits !== undefined);
   // There is none to be equal to.
-  if (c.attrs.minus || constants.some((constant) => constant !== undefined)) {
-    const signed = inputs.map((grid, i) =>
-      i === 1 && c.attrs.minus ? { ...grid, scale: -grid.scale } : grid,
-    );
-    return { kind: 'affine', constants, ...nearestAffineSum(signed, c.outputQuant, saturation) };
+  if (isWide || c.attrs.minus || constants.some((constant) => constant !== undefined)) {
+    return {
+      kind: 'affine',
+      constants,
+      ...nearestAffineSum(signed(inputs, c.attrs), c.outputQuant, saturation),
+    };
   }
   const rounding = c.mode === 'tfl-double' ? c.mode : 'single';
   const rescaled = rescaledSumOf(inputs, c.outputQuant, saturation, rounding);
@@ -116,22 +141,21 @@ function quantizeSum(c: QuantizeContext<AddAttrs>): QuantizedAdd {
     : { kind: 'affine', constants, ...affine };
 }
 
-function sumValue(q: QuantizedAdd, { clamp }: AddAttrs): (inputs: readonly Expr[], hold: Hold) => Expr {
+function sumValue(q: QuantizedAdd, { clamp }: AddAttrs): PairValue {
   switch (q.kind) {
     case 'affine':
-      return affineSumValue(q);
+      return { value: affineSumValue(q) };
     case 'rescaled':
-      return rescaledSumValue(q);
+      return { value: rescaledSumValue(q) };
+    case 'channels':
+      return { value: affineSumsValue(at(q.sums, 0).shift), channels: affineSumLists(q.sums) };
     case 'file':
-      return (inputs) => fileSumValue(q.sum, inputs);
-    case 'floats':
-      return (inputs, hold) =>
-        fileFloatsValue(
-          q.floats,
-          ([a = float(0), b = float(0)]) => clampFloat(hold('sum', sub(a, b)), clamp),
-          inputs,
-          hold,
-        );
+      return { value: (inputs) => fileSumValue(q.sum, inputs) };
+    case 'floats': {
+      const difference = ([a = float(0), b = float(0)]: readonly Expr[], hold: Hold): Expr =>
+        clampFloat(hold('sum', sub(a, b)), clamp);
+      return { value: (inputs, hold) => fileFloatsValue(q.floats, difference, inputs, hold) };
+    }
     default:
       return q satisfies never;
   }
@@ -165,19 +189,10 @@ function mapOf({
   return { gain: shift.map(() => gain), shift, ...(clamp === undefined ? {} : { clamp }) };
 }
 
-/** a + b, clamped, with ONNX broadcasting. ONNX Add-1, 6 (no axis), 7, 13, 14. */
+/** a + b, clamped, with ONNX broadcasting. ONNX Add-1, 6, 7, 13, 14. */
 export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   kind: 'add',
-  onnx: {
-    Add: {
-      since: 1,
-      upTo: newestOpset,
-      parse(node) {
-        checkLegacyBroadcast(node);
-        return {};
-      },
-    },
-  },
+  onnx: { Add: { since: 1, upTo: newestOpset, parse: () => ({}) } },
   infer: (_attrs, inputs) => inferPair(inputs),
   reference({ clamp, minus }, inputs) {
     const { lo, hi } = clamp ?? { lo: Number.NEGATIVE_INFINITY, hi: Number.POSITIVE_INFINITY };
@@ -200,8 +215,10 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   affine: { kind: 'channelwise', map: mapOf, again: undefined, alone: depthwise },
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: true,
-  outputQuant: (c) => noFinerThan(finestSumStep(gridsOf(c)), c.range),
+  outputQuant: (c) => noFinerThan(finestSumStep(gridsOf(c)), c.range, c.outputBits),
   servesFile: (c) => isOfFile(c.mode, gridsOf(c)),
+  channelGrids: pairChannelGrids,
+  sixteen: 'both',
   quantize: quantizeSum,
   rows: undefined,
   gradient: {
@@ -214,8 +231,7 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
       return steps.clamp(sums, clamp);
     },
   },
-  int8: (attrs, q, context) =>
-    pairKernel(titleOf(attrs), context, 'u8', q.constants, { value: sumValue(q, attrs) }),
+  int8: (attrs, q, context) => pairKernel(titleOf(attrs), context, 'u8', q.constants, sumValue(q, attrs)),
   float32: (attrs, context, constants) =>
     pairKernel(titleOf(attrs), context, 'f32', constants, {
       value: ([a = float(0), b = float(0)]) => clampFloat(attrs.minus ? sub(a, b) : sum(a, b), attrs.clamp),

@@ -6,11 +6,11 @@ import type { Saturation } from '../integers/requant.ts';
 import { type Clamp, clampAll, holdsZero, largestFloat } from '../integers/row-clamp.ts';
 import { float, load, maximum, minimum } from '../kernel/builders.ts';
 import type { Expr, Kernel, Table } from '../kernel/kernel.ts';
-import type { Quant } from '../kernel/stored.ts';
+import { elemOf, type Quant } from '../kernel/stored.ts';
 import { channelCount, countOf } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
-import { type Lookup, tableOf } from './common/pointwise.ts';
+import { tableOf } from './common/pointwise.ts';
 import { rounded } from './common/round.ts';
 import {
   type AffineSum,
@@ -41,12 +41,12 @@ function kernelOf(
   value: Parameters<typeof elementwise>[0]['value'],
   tables: readonly Table[] = [],
 ): Kernel {
-  const output = must(context.outputs[0], 'an output');
+  const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
   return elementwise({
     name: context.name,
     doc: docOf(`Activation${clampWords(attrs)}`, context.inputs, output, elem),
-    elem,
-    operands: [inOneOrder(countOf(output.shape))],
+    elem: elem === 'f32' ? elem : elemOf(output),
+    operands: [{ ...inOneOrder(countOf(output.shape)), elem: elem === 'f32' ? elem : elemOf(input) }],
     count: countOf(output.shape),
     tables,
     value,
@@ -60,10 +60,20 @@ const everyByte = (input: Quant, output: Quant, { lo, hi }: Saturation): Uint8Ar
     return Math.max(lo, Math.min(hi, Math.floor(steps + 0.5) + output.zeroPoint));
   });
 
+interface ByteTable {
+  readonly table: Uint8Array;
+}
+
 /** What each byte becomes, as one multiplication where there is one. */
-function quantizeClip({ attrs, inputQuants, outputQuant }: QuantizeContext<ClipAttrs>): AffineSum | Lookup {
+function quantizeClip({
+  attrs,
+  inputQuants,
+  outputQuant,
+}: QuantizeContext<ClipAttrs>): AffineSum | ByteTable {
   const input = must(inputQuants[0], 'the input is quantized');
   const saturation = saturationOf(outputQuant, attrs);
+  if (input.bits !== undefined || outputQuant.bits !== undefined)
+    return nearestAffineSum([input], outputQuant, saturation);
   const isFile = outputQuant.file !== undefined;
   const wanted = isFile
     ? tableOf((x) => Math.min(Math.max(x, attrs.lo), attrs.hi), input, outputQuant, 256)
@@ -72,7 +82,7 @@ function quantizeClip({ attrs, inputQuants, outputQuant }: QuantizeContext<ClipA
   return exact ?? (isFile ? { table: wanted } : nearestAffineSum([input], outputQuant, saturation));
 }
 
-function int8Kernel(attrs: ClipAttrs, q: AffineSum | Lookup, context: KernelContext): Kernel {
+function int8Kernel(attrs: ClipAttrs, q: AffineSum | ByteTable, context: KernelContext): Kernel {
   if (!('table' in q)) return kernelOf(attrs, context, 'u8', affineSumValue(q));
   const table = { name: `${context.name}_table`, elem: 'u8', data: q.table } as const;
   const value = ([x]: readonly Expr[]): Expr => load(table.name, 'u8', must(x, 'one input'));
@@ -80,7 +90,7 @@ function int8Kernel(attrs: ClipAttrs, q: AffineSum | Lookup, context: KernelCont
 }
 
 /** min(max(x, lo), hi), element by element. ONNX Relu-1, 6, 13, 14; Clip-1 and 6, which have the bounds as attributes. */
-export const clip: CanonicalOp<ClipAttrs, AffineSum | Lookup> = {
+export const clip: CanonicalOp<ClipAttrs, AffineSum | ByteTable> = {
   kind: 'clip',
   onnx: {
     Relu: { since: 1, upTo: newestOpset, parse: () => ({ lo: 0, hi: Number.POSITIVE_INFINITY }) },
@@ -118,8 +128,10 @@ export const clip: CanonicalOp<ClipAttrs, AffineSum | Lookup> = {
   absorb: () => undefined,
   elementwise: true,
   channels: (attrs) => ({ ...sameChannels(attrs), isSilent: () => holdsZero(attrs) }),
-  outputQuant: (c) => noFinerThan(finestSumStep([must(c.inputQuants[0], 'the input is quantized')]), c.range),
+  outputQuant: (c) =>
+    noFinerThan(finestSumStep([must(c.inputQuants[0], 'the input is quantized')]), c.range, c.outputBits),
   servesFile: () => true,
+  sixteen: 'both',
   quantize: quantizeClip,
   rows: undefined,
   gradient: { of: (attrs, steps) => steps.clamp(steps.input(0), attrs) },

@@ -2,10 +2,12 @@ import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { argMax, argMin } from './arg-extreme.ts';
 import { div, mul, neg, sub } from './arithmetic.ts';
 import { attention } from './attention.ts';
+import { attentionOfHeads, rotaryEmbedding } from './attention-heads.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { cast } from './cast.ts';
 import { choice } from './choice.ts';
+import { normalizer, scaler } from './classical.ts';
 import { clipInputs } from './clip-inputs.ts';
 import { concat } from './concat.ts';
 import { constant } from './constant.ts';
@@ -22,6 +24,7 @@ import { realOps } from './formula.ts';
 import { gather } from './gather.ts';
 import { gatherNd } from './gather-nd.ts';
 import { gemm } from './gemm.ts';
+import { generators } from './generators.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { grid } from './grid.ts';
 import { identity } from './identity.ts';
@@ -31,10 +34,12 @@ import { lrn } from './lrn.ts';
 import { matMul } from './mat-mul.ts';
 import { matrices } from './matrices.ts';
 import { maxPool } from './max-pool.ts';
+import { maxPoolIndices } from './max-pool-indices.ts';
 import { move } from './move.ts';
 import { normalize, rmsNormalize } from './normalize-groups.ts';
 import { norms } from './norms.ts';
 import { constantOps } from './on-constants.ts';
+import { hardmax, hardmaxFlattened, oneHot } from './one-hot.ts';
 import { pad } from './pad.ts';
 import { pow } from './pow.ts';
 import { preluSlopes } from './prelu-slopes.ts';
@@ -49,6 +54,7 @@ import { reshapeInput } from './reshape-input.ts';
 import { resize } from './resizing.ts';
 import { cumSum, runningSum } from './running-sum.ts';
 import { scaleShift } from './scale-shift.ts';
+import { scatters } from './scatter.ts';
 import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
 import { slice } from './slice.ts';
@@ -99,7 +105,11 @@ const canonical: readonly CanonicalOp[] = [
 
 /** Those of the imported stage only. */
 const imported: readonly ImportedOp[] = [
+  attentionOfHeads,
+  rotaryEmbedding,
   cast,
+  normalizer,
+  scaler,
   clipInputs,
   concat,
   constant,
@@ -124,6 +134,10 @@ const imported: readonly ImportedOp[] = [
   lstmLayer,
   matMul,
   maxOf,
+  maxPoolIndices,
+  hardmax,
+  hardmaxFlattened,
+  oneHot,
   meanOf,
   minOf,
   mul,
@@ -146,6 +160,8 @@ const imported: readonly ImportedOp[] = [
   sumOf,
   unsqueeze,
   ...constantOps,
+  ...generators,
+  ...scatters,
   ...reduceOps,
   ...norms,
   topKInputs,

@@ -1,5 +1,6 @@
 import { at, complain, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
+import { elemOf } from '../kernel/stored.ts';
 import { countOf, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { axisIn, newestOpset, required } from './common/inputs.ts';
@@ -16,6 +17,8 @@ import {
   softmaxInt8,
   softmaxOfFile,
   softmaxOutput,
+  softmaxWide,
+  wideSoftmaxOutput,
 } from './kernels/softmax.ts';
 
 export interface SoftmaxAttrs {
@@ -56,6 +59,8 @@ function linesIn({ axis }: SoftmaxAttrs, context: KernelContext, elem: 'u8' | 'f
 export interface QuantizedSoftmax {
   readonly inputScale: number;
   readonly file?: FileSoftmax;
+  /** Set where the input or the output has 16 bits. */
+  readonly isWide?: true;
 }
 
 /** ONNX Softmax-13: along one axis. */
@@ -76,22 +81,30 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   absorb: () => undefined,
   elementwise: false,
   channels: opaqueChannels,
-  outputQuant: () => softmaxOutput,
+  outputQuant: ({ outputBits }) => (outputBits === 16 ? wideSoftmaxOutput : softmaxOutput),
   fixedGrid: (mode) => mode !== 'ort-float',
   servesFile: ({ mode, inputQuants }) => mode === 'ort-float' && inputQuants[0]?.file !== undefined,
+  sixteen: 'both',
   rows: undefined,
   gradient: { of: ({ axis }, steps) => steps.softmax(steps.input(0), axis) },
   quantize: ({ mode, inputQuants, outputQuant: output }) => {
     const input = must(inputQuants[0], 'the input is quantized');
     const isFile = mode === 'ort-float' && input.file !== undefined && output.file !== undefined;
-    return { inputScale: input.scale, ...(isFile ? { file: { input, output } } : {}) };
+    const isWide = input.bits !== undefined || output.bits !== undefined;
+    return {
+      inputScale: input.scale,
+      ...(isWide ? { isWide } : {}),
+      ...(isFile ? { file: { input, output } } : {}),
+    };
   },
-  int8(attrs, { inputScale, file }, context) {
+  int8(attrs, { inputScale, isWide, file }, context) {
     const softmax = linesIn(attrs, context, 'u8');
     if (file !== undefined) return softmaxOfFile(softmax, file);
     if (softmax.lines.length > longestInt8Softmax)
       throw complain(`softmax over ${softmax.lines.length} numbers`, `at most ${longestInt8Softmax}`);
-    return softmaxInt8(softmax, inputScale);
+    if (isWide === undefined) return softmaxInt8(softmax, inputScale);
+    const [from, to] = [context.inputs[0], context.outputs[0]].map((tensor) => elemOf(tensor ?? {}));
+    return softmaxWide(softmax, inputScale, must(from, 'an input'), must(to, 'an output'));
   },
   float32: (attrs, context) => softmaxFloat32(linesIn(attrs, context, 'f32')),
 };
