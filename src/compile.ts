@@ -16,7 +16,7 @@ import type { Quant } from './ir/kernel/stored.ts';
 import { countOf, sameShape, type Tensor } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
 import type { Build, Judging } from './judge/build.ts';
-import { type ActivationBits, type WideReason, wideTensors } from './passes/activation-bits.ts';
+import { type ActivationBits, betweenGrids, type WideReason, wideTensors } from './passes/activation-bits.ts';
 import { type CalibrationMethod, calibrate, checkSamples, givenCalibration } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import { dropDeadChannels } from './passes/channels/drop-dead-channels.ts';
@@ -268,12 +268,12 @@ export function compileFused(
       );
   const fixedInput = rawOf(options) !== undefined || made.grids !== undefined;
   const given = { mode: common.requant, weightBits: options.weightBits ?? 8, weightSteps, codebooks };
-  const activationBits = options.activationBits ?? (isGiven ? 8 : 'auto');
+  const activationBits = options.activationBits ?? 'auto';
   // What gains by grids of channels needs no 16 bits; what is to have 16 bits has no such grids.
   const byChannel = activationBits === 'auto' ? channelsApart(graph, calibration, given) : new Map();
   const rangeOf = storedRanges(graph, calibration, { byChannel });
   const ranged = { graph, rangeOf, byChannel, alone: calibration.alone, fixedInput };
-  const wide = wideTensors(ranged, inputs, activationBits);
+  const wide = isGiven ? betweenGrids(graph) : wideTensors(ranged, inputs, activationBits);
   const pass = quantize(calibration, {
     ...given,
     wide,

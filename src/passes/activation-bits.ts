@@ -333,6 +333,37 @@ export function wideTensors(
   );
 }
 
+/**
+ * Of a quantized model without samples: what it leaves in float32 between its grids, of which bounds are known.
+ * @throws InputError where an operator that makes or reads it knows no 16 bits
+ */
+export function betweenGrids(graph: Graph<'float'>): ReadonlyMap<string, WideReason> {
+  const makerOf = (name: string) => graph.nodes.find(({ outputs }) => outputs.includes(name));
+  const isLeft = (name: string): boolean =>
+    graph.tensors.get(name)?.grid === undefined && makerOf(name)?.op.fixedGrid === undefined;
+  const families = familiesIn(graph).filter((family) => family.some(isLeft));
+  for (const family of families) {
+    const [first] = against(graph, family);
+    const joins = graph.nodes.find(
+      ({ op, inputs }) =>
+        op.anyZeroPoint === 'moves' &&
+        ends(graph, inputs).length > 1 &&
+        inputs.some((x) => family.includes(x)),
+    );
+    const other = first ?? joins;
+    if (other !== undefined) throw leftInFloat(at(family, 0), other);
+  }
+  return new Map(families.flat().map((tensor) => [tensor, { tensor }]));
+}
+
+const leftInFloat = (tensor: string, { name, op }: Node): InputError =>
+  new InputError({
+    where: `node '${name}'`,
+    found: `tensor '${tensor}', float32 in the quantized model, at ${op.kind}, which has no kernel of 16 bits`,
+    supported: 'tensors with a scale and zero point in the file, or ranges of some hundred inputs',
+    todo: 'give training inputs with --calibrate FILE: this tensor then gets 8 bits of its own',
+  });
+
 /** Which activations have 16 bits, and why; undefined where none has. */
 export function wideText(reasons: readonly WideReason[]): string | undefined {
   if (reasons.length === 0) return undefined;

@@ -6,6 +6,7 @@ import type { Range } from '../ir/graph/op.ts';
 import { holding, nothingSeen, rangeOfGrid, type Seen, widened } from '../ir/integers/quant.ts';
 import { channelCount, countOf, showShape, type Tensor } from '../ir/tensor.ts';
 import { channelsLast } from '../plan/orders.ts';
+import { boundsOf } from './bounds.ts';
 import { requireFiniteActivation } from './finite.ts';
 
 /**
@@ -141,8 +142,8 @@ export function calibrate(
 }
 
 /**
- * The ranges of the grids that the file gives all activations, without a sample.
- * @throws InputError for one without a grid: it names the tensor
+ * The ranges of the grids that the file gives activations, and of those between the bounds that they have, without a sample.
+ * @throws InputError for a tensor without either: it names the tensor
  */
 export function givenCalibration(graph: Graph<'float'>): Calibration {
   const ranges = new Map<string, Range>();
@@ -153,7 +154,7 @@ export function givenCalibration(graph: Graph<'float'>): Calibration {
     if (info.grid !== undefined) ranges.set(name, rangeOfGrid(info.grid));
     else if (maker?.op.fixedGrid !== undefined && !readsWide(graph, maker))
       ranges.set(name, { lo: 0, hi: 1 });
-    else throw withoutGrid(name, maker);
+    else ranges.set(name, boundsIn(graph, name, maker, ranges));
   }
   const none = new Map<string, never>();
   return {
@@ -165,6 +166,17 @@ export function givenCalibration(graph: Graph<'float'>): Calibration {
     means: none,
     channels: none,
   };
+}
+
+function boundsIn(
+  graph: Graph<'float'>,
+  name: string,
+  maker: Node | undefined,
+  known: ReadonlyMap<string, Range>,
+): Range {
+  const bounds = maker === undefined ? undefined : boundsOf(graph, maker, known);
+  if (bounds !== undefined && Number.isFinite(bounds.lo) && Number.isFinite(bounds.hi)) return bounds;
+  throw withoutGrid(name, maker);
 }
 
 /** Whether its grid depends on how large integers are. */
