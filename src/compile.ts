@@ -13,11 +13,11 @@ import type { Graph, Stage } from './ir/graph/graph.ts';
 import type { ByLayer, CodebookSize, Range, RequantMode, WeightBits } from './ir/graph/op.ts';
 import { dumpGraph } from './ir/graph/text.ts';
 import type { Quant } from './ir/kernel/stored.ts';
-import { countOf, sameShape } from './ir/tensor.ts';
+import { countOf, sameShape, type Tensor } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
 import type { Build, Judging } from './judge/build.ts';
-import { type ActivationBits, type WideReason, wideTensors } from './passes/activation-bits.ts';
-import { type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
+import { type ActivationBits, betweenGrids, type WideReason, wideTensors } from './passes/activation-bits.ts';
+import { type CalibrationMethod, calibrate, checkSamples, givenCalibration } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import { dropDeadChannels } from './passes/channels/drop-dead-channels.ts';
 import {
@@ -38,6 +38,7 @@ import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
 import { bitsOf, channelsApart, type QuantizeOptions, quantize, storedRanges } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
+import { isQuantized, settleGrids, sinkGrids } from './passes/settle-grids.ts';
 import { settleImages } from './passes/settle-images.ts';
 import { settleOrders, settlePorts } from './passes/settle-orders.ts';
 import { shortenOutputs } from './passes/shorten-outputs.ts';
@@ -98,6 +99,30 @@ export interface CompileOptions {
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
+/** Where the scales of activations came from, in tensors; the calibrated ones by name. */
+export interface Scales {
+  readonly file: number;
+  readonly calibrated: readonly string[];
+  /** Layers whose weights are not the integers of the file, by name. */
+  readonly rounded: readonly string[];
+}
+
+const isRounded = (weight: Tensor | undefined): boolean =>
+  weight !== undefined && weight.integers === undefined;
+
+function scalesOf({ tensors, nodes }: Graph<'int8'>): Scales {
+  const grids = [...tensors].filter(([, { quant }]) => quant !== undefined);
+  const rounded = nodes.filter(
+    ({ op, inputs }) => op.rows !== undefined && isRounded(tensors.get(inputs[1] ?? '')?.constant),
+  );
+  const calibrated = grids.filter(([, { quant }]) => quant?.file === undefined);
+  return {
+    file: grids.length - calibrated.length,
+    calibrated: calibrated.map(([name]) => name),
+    rounded: rounded.map(({ name }) => name),
+  };
+}
+
 export interface Compiled extends Build {
   readonly plan: MemoryPlan;
   /** The float network that the program stands for, before fusion: what its outputs are compared to. */
@@ -105,6 +130,8 @@ export interface Compiled extends Build {
   /** How near it is to the float network; of float32 programs, and of builds that are still searched, absent. */
   readonly agreement?: Agreement;
   readonly requant: RequantMode;
+  /** Of a quantized model: how many activations have the scales of its file, and how many calibrated ones. */
+  readonly scales?: Scales;
   /** The activations of 16 bits, where there are some. */
   readonly wide?: readonly WideReason[];
   /** Of each layer with weights, where formats were chosen. */
@@ -120,8 +147,10 @@ export const passNames = [
   'normalize-input',
   shortenOutputs.name,
   findAttention.name,
+  'sink-grids',
   foldBatchNorm.name,
   fuse.name,
+  'settle-grids',
   settleImages.name,
   'settle-constants',
   'prune',
@@ -163,10 +192,17 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const input = stored === undefined ? floatGraph : step.run(normalizeInput(stored), floatGraph);
   const fold = raw === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
   const shorter = step.run(shortenOutputs, input);
-  const merged = step.run(fuse, step.run(fold, step.run(findAttention, shorter)));
-  const images = step.run(settleImages, merged);
+  const found = step.run(findAttention, shorter);
+  const sunk = isQuantized(found) ? step.run(sinkGrids(options.requant ?? 'single'), found) : found;
+  const merged = step.run(fuse, step.run(fold, sunk));
+  const settled =
+    options.arith === 'int8' && isQuantized(merged)
+      ? step.run(settleGrids(options.requant ?? 'single'), merged)
+      : merged;
+  const images = step.run(settleImages, settled);
   const float = askedFor(model, options.arith === 'int8' ? (options.float?.nodes ?? []) : []);
-  const samples = options.arith === 'int8' && options.calibration !== undefined;
+  // Numbers of a quantized model's weights stay as they are.
+  const samples = options.arith === 'int8' && options.calibration !== undefined && !isQuantized(floatGraph);
   const fused = samples
     ? step.run(settleConstants(calibrationInputs(options, grids).calibrating, keptIn(images, float)), images)
     : images;
@@ -183,7 +219,7 @@ function gridsFor(
   graph: Graph<'float'>,
   { arith, calibration }: CompileOptions,
 ): readonly Quant[] | undefined {
-  if (arith === 'float32' || calibration === undefined) return undefined;
+  if (arith === 'float32' || calibration === undefined || isQuantized(graph)) return undefined;
   checkSamples(calibration.inputs, graph);
   return inputGrids(fuse.run(foldBatchNorm.run(findAttention.run(graph))), partsOf(calibration).calibrating);
 }
@@ -217,7 +253,8 @@ export function compileFused(
   shared = new Shared(),
 ): Compiled {
   const step = stepper(options);
-  const needsInputs = options.arith === 'int8' || options.prune !== undefined;
+  const isGiven = options.calibration === undefined && isPlain(options) && isQuantized(made.floatGraph);
+  const needsInputs = (options.arith === 'int8' && !isGiven) || options.prune !== undefined;
   const judging = needsInputs ? calibrationInputs(options, made.grids) : noSamples;
   const inputs = judging.calibrating;
   const {
@@ -240,9 +277,11 @@ export function compileFused(
     requireFiniteRuns(graph, exampleInputs(graph, options));
     return { ...common, ...assembled(graph, options, undefined) };
   }
-  const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
-    options.onProgress?.('calibrating', done, total),
-  );
+  const calibration = isGiven
+    ? givenCalibration(graph)
+    : calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
+        options.onProgress?.('calibrating', done, total),
+      );
   const fixedInput = takesStored(made, options);
   const given = { ...quantizeOptions(made, options), weightSteps, codebooks };
   const activationBits = options.activationBits ?? 'auto';
@@ -250,7 +289,7 @@ export function compileFused(
   const byChannel = activationBits === 'auto' ? channelsApart(graph, calibration, given) : new Map();
   const rangeOf = storedRanges(graph, calibration, { byChannel });
   const ranged = { graph, rangeOf, byChannel, alone: calibration.alone, fixedInput };
-  const wide = wideTensors(ranged, inputs, activationBits);
+  const wide = isGiven ? betweenGrids(graph) : wideTensors(ranged, inputs, activationBits);
   const pass = quantize(calibration, { ...given, wide });
   const integers = step.run(foldTables, step.run(pass, graph));
   const chosen = formatsFor(integers, options);
@@ -259,7 +298,8 @@ export function compileFused(
     ...common,
     ...(wide.size === 0 ? {} : { wide: [...wide.values()] }),
     calibration,
-    judging,
+    ...(isGiven ? {} : { judging }),
+    ...(isQuantized(made.floatGraph) ? { scales: scalesOf(integers) } : {}),
     ...assembled(chosen?.graph ?? integers, options, made.grids),
     ...(chosen === undefined ? {} : { formats: chosen.layers }),
   };
@@ -294,6 +334,9 @@ function withFloatParts(
     }).run(graph);
   return kept.size === 0 ? graph : step.run(floatParts(kept, takesStored(made, options)), graph);
 }
+/** Whether weights stay as they are, so that no sample is needed for them. */
+const isPlain = ({ prune, weightBits = 8, codebook }: CompileOptions): boolean =>
+  prune === undefined && weightBits === 8 && codebook === undefined;
 
 const formatsFor = (graph: Graph<'int8'>, { formats }: CompileOptions): FormatChoices | undefined =>
   formats === undefined || (formats.objective === 'zeros' && !hasZeros(graph))

@@ -71,6 +71,8 @@ const manifestSchema = v.object({
   arith: v.picklist(['int8', 'float32']),
   requant: v.exactOptional(text),
   calibration: v.exactOptional(v.object({ method: text, samples: whole })),
+  /** Of a quantized model: how many activations have the scales of its file, and the names of others. */
+  scales: v.exactOptional(v.object({ file: whole, calibrated: v.array(text), rounded: v.array(text) })),
   portOrder: v.exactOptional(v.literal('model')),
   /** What stays float32 in an int8 program. */
   floatParts: v.exactOptional(
@@ -318,7 +320,16 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     name: stated.name,
     arith: stated.arith,
     ...(program.arith === 'int8' ? { requant: compiled.requant } : {}),
-    ...(calibration === undefined
+    ...(compiled.scales === undefined
+      ? {}
+      : {
+          scales: {
+            file: compiled.scales.file,
+            calibrated: [...compiled.scales.calibrated],
+            rounded: [...compiled.scales.rounded],
+          },
+        }),
+    ...(calibration === undefined || calibration.samples === 0
       ? {}
       : { calibration: { method: calibration.method, samples: calibration.samples } }),
     ...(stated.portOrder === undefined ? {} : { portOrder: stated.portOrder }),

@@ -21,9 +21,10 @@ export interface WeightGrid {
 }
 
 /** The integers that a weight may be stored as: least and most. */
-function limits({ bits, codebook }: QuantizedMac): readonly [number, number] {
+function limits({ bits, codebook, weights }: QuantizedMac): readonly [number, number] {
   const most = largestWeight(bits);
-  return [codebook?.[0] ?? -most, codebook?.at(-1) ?? most];
+  // A quantized model may have -128.
+  return [codebook?.[0] ?? Math.min(-most, smallestOf(weights)), codebook?.at(-1) ?? most];
 }
 
 function clippedShare(mac: QuantizedMac, given: (i: number) => number): number {

@@ -36,6 +36,35 @@ export interface TensorType {
 export interface Tensor extends TensorType {
   /** Row-major; length is the product of the shape. */
   readonly data: Numbers;
+  /** Of a float32 constant that its file has as integers; whatever computes with the numbers makes tensors without. */
+  readonly integers?: FileIntegers;
+}
+
+/** data[i] = numbers[i] * steps[i], rounded to float32; as long as the data. */
+export interface FileIntegers {
+  readonly numbers: Int32Array;
+  readonly steps: Float32Array;
+  /** Of 8 bits and one step for all: as the file has them, real = step (integer - zero point). */
+  readonly grid?: { readonly type: 'uint8' | 'int8'; readonly zeroPoint: number };
+}
+
+/**
+ * `move` of a tensor, with its integers moved alike.
+ * @param move puts elements at other places, whatever their values
+ */
+export function movedAlike(tensor: Tensor, move: (tensor: Tensor) => Tensor): Tensor {
+  const made = move(tensor);
+  const { integers, shape } = tensor;
+  if (integers === undefined) return made;
+  const moved = <T extends Numbers>(dtype: DType, data: T): T => move({ dtype, shape, data }).data as T;
+  return {
+    ...made,
+    integers: {
+      ...integers,
+      numbers: moved('int32', integers.numbers),
+      steps: moved('float32', integers.steps),
+    },
+  };
 }
 
 /**
@@ -102,7 +131,10 @@ export function tensorOf({ dtype, shape }: TensorType, numbers: Float32Array): T
 }
 
 /** The slices at some indices along an axis, in the order given. */
-export function picked({ dtype, shape, data }: Tensor, axis: number, index: readonly number[]): Tensor {
+export const picked = (tensor: Tensor, axis: number, index: readonly number[]): Tensor =>
+  movedAlike(tensor, (part) => pickedNumbers(part, axis, index));
+
+function pickedNumbers({ dtype, shape, data }: Tensor, axis: number, index: readonly number[]): Tensor {
   const size = at(shape, axis);
   const [outer, inner] = [countOf(shape.slice(0, axis)), countOf(shape.slice(axis + 1))];
   const made = numbersFor(dtype, outer * index.length * inner);

@@ -179,8 +179,20 @@ export interface Ranged {
   readonly fixedInput: boolean;
 }
 
-/** Whether a family's grid is not fixed by others. */
+/** Whether an operator reads or makes it together with such a tensor. */
+const isBeside = (graph: Graph<'float'>, family: Family, such: (name: string) => boolean): boolean =>
+  graph.nodes.some(({ inputs, outputs }) => {
+    const beside = [...inputs, ...outputs];
+    return beside.some((name) => family.includes(name)) && beside.some(such);
+  });
+
+/** Whether an operator reads or makes it together with a tensor that has a grid for each channel. */
+const besidesChannels = ({ graph, byChannel }: Ranged, family: Family): boolean =>
+  byChannel.size > 0 && isBeside(graph, family, (name) => byChannel.has(name));
+
+/** Whether a family's grid is not fixed by others, nor by the model's file. */
 const isOpen = ({ graph, fixedInput, byChannel }: Ranged, family: Family): boolean =>
+  !isBeside(graph, family, (name) => graph.tensors.get(name)?.grid !== undefined) &&
   family.every(
     (name) =>
       wideGridOf(graph, name) === undefined &&
@@ -188,14 +200,6 @@ const isOpen = ({ graph, fixedInput, byChannel }: Ranged, family: Family): boole
       graph.tensors.get(name)?.real !== true &&
       !(fixedInput && graph.inputs.includes(name)),
   );
-
-/** Whether an operator reads or makes it together with a tensor that has a grid for each channel. */
-const besidesChannels = ({ graph, byChannel }: Ranged, family: Family): boolean =>
-  byChannel.size > 0 &&
-  graph.nodes.some(({ inputs, outputs }) => {
-    const beside = [...inputs, ...outputs];
-    return beside.some((name) => family.includes(name)) && beside.some((name) => byChannel.has(name));
-  });
 
 /** A sample, and what the network makes of it. */
 interface Looked {
@@ -292,7 +296,8 @@ function named(ranged: Ranged, names: ReadonlySet<string>): readonly Family[] {
       if (!isOpen(ranged, family))
         throw new InputError({
           where: `--activation-bits ${name}=16`,
-          found: 'a tensor whose grid is fixed: raw or scaled input, or a recurrent state',
+          found:
+            'a tensor whose grid is fixed: raw or scaled input, a recurrent state, or beside a grid of the model',
           supported: 'tensors that calibration gives a grid',
           todo: 'leave it out',
         });
@@ -332,6 +337,37 @@ export function wideTensors(
     ),
   );
 }
+
+/**
+ * Of a quantized model without samples: what it leaves in float32 between its grids, of which bounds are known.
+ * @throws InputError where an operator that makes or reads it knows no 16 bits
+ */
+export function betweenGrids(graph: Graph<'float'>): ReadonlyMap<string, WideReason> {
+  const makerOf = (name: string) => graph.nodes.find(({ outputs }) => outputs.includes(name));
+  const isLeft = (name: string): boolean =>
+    graph.tensors.get(name)?.grid === undefined && makerOf(name)?.op.fixedGrid === undefined;
+  const families = familiesIn(graph).filter((family) => family.some(isLeft));
+  for (const family of families) {
+    const [first] = against(graph, family);
+    const joins = graph.nodes.find(
+      ({ op, inputs }) =>
+        op.anyZeroPoint === 'moves' &&
+        ends(graph, inputs).length > 1 &&
+        inputs.some((x) => family.includes(x)),
+    );
+    const other = first ?? joins;
+    if (other !== undefined) throw leftInFloat(at(family, 0), other);
+  }
+  return new Map(families.flat().map((tensor) => [tensor, { tensor }]));
+}
+
+const leftInFloat = (tensor: string, { name, op }: Node): InputError =>
+  new InputError({
+    where: `node '${name}'`,
+    found: `tensor '${tensor}', float32 in the quantized model, at ${op.kind}, which has no kernel of 16 bits`,
+    supported: 'tensors with a scale and zero point in the file, or ranges of some hundred inputs',
+    todo: 'give training inputs with --calibrate FILE: this tensor then gets 8 bits of its own',
+  });
 
 /** Which activations have 16 bits, and why; undefined where none has. */
 export function wideText(reasons: readonly WideReason[]): string | undefined {

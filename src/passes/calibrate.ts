@@ -1,11 +1,12 @@
 /** Calibration: the float network runs on sample inputs, and every activation's range is noted. */
 import { at, InputError, must } from '../base/errors.ts';
 import { evaluate, inputCount, inputTensors } from '../ir/graph/evaluate.ts';
-import type { Graph } from '../ir/graph/graph.ts';
+import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
-import { holding, nothingSeen, type Seen, widened } from '../ir/integers/quant.ts';
+import { holding, nothingSeen, rangeOfGrid, type Seen, widened } from '../ir/integers/quant.ts';
 import { channelCount, countOf, showShape, type Tensor } from '../ir/tensor.ts';
 import { channelsLast } from '../plan/orders.ts';
+import { boundsOf } from './bounds.ts';
 import { requireFiniteActivation } from './finite.ts';
 
 /**
@@ -139,6 +140,56 @@ export function calibrate(
     ),
   };
 }
+
+/**
+ * The ranges of the grids that the file gives activations, and of those between the bounds that they have, without a sample.
+ * @throws InputError for a tensor without either: it names the tensor
+ */
+export function givenCalibration(graph: Graph<'float'>): Calibration {
+  const ranges = new Map<string, Range>();
+  for (const name of [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)]) {
+    const info = graph.tensors.get(name);
+    if (info?.dtype !== 'float32') continue;
+    const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
+    if (info.grid !== undefined) ranges.set(name, rangeOfGrid(info.grid));
+    else if (maker?.op.fixedGrid !== undefined && !readsWide(graph, maker))
+      ranges.set(name, { lo: 0, hi: 1 });
+    else ranges.set(name, boundsIn(graph, name, maker, ranges));
+  }
+  const none = new Map<string, never>();
+  return {
+    method: 'minmax',
+    samples: 0,
+    ranges,
+    insideRanges: none,
+    alone: none,
+    means: none,
+    channels: none,
+  };
+}
+
+function boundsIn(
+  graph: Graph<'float'>,
+  name: string,
+  maker: Node | undefined,
+  known: ReadonlyMap<string, Range>,
+): Range {
+  const bounds = maker === undefined ? undefined : boundsOf(graph, maker, known);
+  if (bounds !== undefined && Number.isFinite(bounds.lo) && Number.isFinite(bounds.hi)) return bounds;
+  throw withoutGrid(name, maker);
+}
+
+/** Whether its grid depends on how large integers are. */
+const readsWide = (graph: Graph<'float'>, { inputs }: Node): boolean =>
+  inputs.some((name) => !['float32', 'uint8', 'int8', 'bool'].includes(graph.tensors.get(name)?.dtype ?? ''));
+
+const withoutGrid = (name: string, maker: Node | undefined): InputError =>
+  new InputError({
+    where: maker === undefined ? `input '${name}'` : `node '${maker.name}'`,
+    found: `its tensor '${name}' is float32 in the quantized model`,
+    supported: 'tensors with a scale and zero point in the file, or ranges of some hundred inputs',
+    todo: 'give training inputs with --calibrate FILE: this tensor then gets 8 bits of its own',
+  });
 
 /** @param values of the channel, in all samples */
 const seenOf = (

@@ -10,6 +10,7 @@ import { softmax } from '../ir/ops/softmax.ts';
 import { countOf, floats, sameShape, showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
 import { composedFrom } from './compose.ts';
 import { requireFiniteFile } from './finite.ts';
+import { liftQuantized } from './lift-quantized.ts';
 import { recognised } from './recognise.ts';
 
 /** What has been rewritten so far. */
@@ -35,7 +36,7 @@ export const canonicalize = {
   name: 'canonicalize',
   doc: 'canonical operators on known shapes; numbers move within float32 rounding',
   run(given: Graph<'imported'>): Graph<'float'> {
-    const graph = recognised(given);
+    const graph = recognised(liftQuantized(given));
     if (graph.inputs.length === 0) throw withoutInputs();
     if (graph.obstacles?.some(({ kind }) => kind === 'input')) throw refusal(graph.name, graph.obstacles);
     const live = liveNodes(graph);

@@ -256,7 +256,7 @@ const pays = ({ one, own }: Noise): boolean => one > goodEnough && one > worthwh
 export interface ChannelChoice {
   /** Whether a layer's weights lie on grids already, which gains of columns would leave. */
   readonly isFixed: (node: string) => boolean;
-  /** Whether a tensor has 16 bits: operators know one of the two beside each other. */
+  /** Whether a tensor has 16 bits or a grid of the model's file: operators know one of the two beside each other. */
   readonly isWide: (tensor: string) => boolean;
   /** Wherever it can be, worth it or not. */
   readonly all: boolean;

@@ -68,7 +68,11 @@ interface Layer {
 }
 
 const isMac = (quantized: unknown): quantized is QuantizedMac =>
-  typeof quantized === 'object' && quantized !== null && 'weights' in quantized && 'bits' in quantized;
+  typeof quantized === 'object' &&
+  quantized !== null &&
+  'weights' in quantized &&
+  'bits' in quantized &&
+  !('wide' in quantized);
 
 function builderOf(node: Node, places: ReadonlyMap<string, StoredTensor>): (changes: object) => Kernel {
   const { op, attrs, quantized } = node;

@@ -22,7 +22,8 @@ function joined(graph: Integers, layer: Node, f: Node): unknown {
   const tableWith = (entries: TableSize) => f.op.table?.(f.attrs, from, to, entries);
   const coarse = tableWith(256);
   if (coarse === undefined) return undefined;
-  const fine = steepness(coarse) > steep ? tableWith(1024) : undefined;
+  // A quantized model has 8 bits there.
+  const fine = from.file === undefined && steepness(coarse) > steep ? tableWith(1024) : undefined;
   const quantized = fine && layer.op.withTable?.(layer.quantized, fine);
   return quantized ?? layer.op.withTable?.(layer.quantized, coarse);
 }

@@ -12,7 +12,7 @@ import type {
   ScaleContext,
   WeightBits,
 } from '../ir/graph/op.ts';
-import { holding, quantOf, steepRange, withCheapZero } from '../ir/integers/quant.ts';
+import { holding, quantOf, rangeOfGrid, steepRange, withCheapZero } from '../ir/integers/quant.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 import type { Calibration } from './calibrate.ts';
 import { channelRanges } from './channel-grids.ts';
@@ -60,8 +60,16 @@ function quantizeGraph(
   const outputBits = (name: string) => (bitsFor(name) === 16 ? { outputBits: 16 as const } : {});
   for (const input of graph.inputs)
     if (isStored(graph, input))
-      quants.set(input, options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input), bitsFor(input)));
+      quants.set(
+        input,
+        givenGrid(graph, input) ??
+          options.input ??
+          wideGridOf(graph, input) ??
+          quantOf(rangeOf(input), bitsFor(input)),
+      );
   const gridOf = (name: string, i: number, node: Node, scale: ScaleContext<unknown>): Quant => {
+    const given = givenGrid(graph, name);
+    if (given !== undefined) return served(node, scale, i, given);
     const own = { ...scale, range: rangeOf(name), ...outputBits(name) };
     return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range, bitsFor(name));
   };
@@ -130,7 +138,7 @@ export const channelsApart = (
 ): ReadonlyMap<string, readonly Range[]> =>
   channelRanges(graph, calibration, {
     isFixed: (name) => isFixed(name, options),
-    isWide: (name) => options.wide?.has(name) ?? false,
+    isWide: (name) => options.wide?.has(name) === true || givenGrid(graph, name) !== undefined,
     all: options.channelGrids === 'all',
   });
 
@@ -171,6 +179,26 @@ function joinedIn(graph: Graph<'float'>, name: string, byChannel: { has(name: st
   const whole = joinedIn(graph, made, byChannel);
   return whole !== made || joins(graph, reader) ? whole : name;
 }
+
+const givenGrid = (graph: Graph<'float'>, name: string): Quant | undefined => graph.tensors.get(name)?.grid;
+
+/** The grid that the file gives an output. @throws InputError where the node's integers cannot be on it */
+function served({ op }: Node, scale: ScaleContext<unknown>, output: number, given: Quant): Quant {
+  const own = op.outputQuant?.({ ...scale, range: rangeOfGrid(given) }, output);
+  if (own === undefined || op.servesFile?.(scale) === true || isNearGrid(own, given)) return given;
+  throw new InputError({
+    found: `a grid of step ${given.scale} and zero point ${given.zeroPoint} with --requant ${scale.mode}`,
+    supported: `${op.kind} here onto step ${own.scale}, zero point ${own.zeroPoint}`,
+    todo:
+      op.servesFile !== undefined
+        ? 'compile with --requant ort-float'
+        : 'leave this operator in float32 when quantizing',
+  });
+}
+
+/** But for float64 rounding. */
+const isNearGrid = (a: Quant, b: Quant): boolean =>
+  Math.abs(a.scale / b.scale - 1) < 1e-6 && a.zeroPoint === b.zeroPoint;
 
 /** Integers stand for themselves. */
 const itself: Quant = { scale: 1, zeroPoint: 0 };

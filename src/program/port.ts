@@ -5,8 +5,9 @@
  */
 
 import { at, InputError, must } from '../base/errors.ts';
+import { fileStep } from '../ir/kernel/file-grid.ts';
 import { type Elem, elemArrays } from '../ir/kernel/kernel.ts';
-import { storageOf } from '../ir/kernel/stored.ts';
+import { type Quant, storageOf } from '../ir/kernel/stored.ts';
 import { type DType, showShape } from '../ir/tensor.ts';
 import type { Normalization, Program, ProgramPort, Slot } from './program.ts';
 import { isInput, isOutput, slotAt } from './slots.ts';
@@ -17,6 +18,8 @@ export interface Grid {
   readonly scale: number;
   /** Any number: the stored numbers 0..255 need not hold the one that stands for 0. */
   readonly zeroPoint: number;
+  /** As `Quant.file`: numbers are then rounded as ONNX's QuantizeLinear rounds them. */
+  readonly file?: NonNullable<Quant['file']>;
 }
 
 export interface Port {
@@ -139,9 +142,12 @@ function quantizeInto(
   real: ArrayLike<number>,
   { lo, hi }: Bounds = storageOf({}),
 ): void {
-  eachGrid(grids, real.length, ({ scale, zeroPoint }, from, to) => {
+  eachGrid(grids, real.length, ({ scale, zeroPoint, file }, from, to) => {
     for (let i = from; i < to; i++)
-      stored[i] = Math.max(lo, Math.min(hi, Math.round(at(real, i) / scale + zeroPoint)));
+      stored[i] =
+        file === undefined
+          ? Math.max(lo, Math.min(hi, Math.round(at(real, i) / scale + zeroPoint)))
+          : fileStep(at(real, i), { scale, zeroPoint });
   });
 }
 

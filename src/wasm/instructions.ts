@@ -154,6 +154,12 @@ export const sweep = (pointer: Local, end: Code, step: number, body: Code): Code
   );
 
 export const loadInt = (address: Code): Code => load.i32(0, address);
+const f64 = { add: op(0xa0), mul: op(0xa2), promote: op(0xbb), demote: op(0xb6) };
+/** Of f32, each operation in f64, and rounded to f32. */
+export const inFloat64 = {
+  multiplyAdd: (a: Code, b: Code, c: Code): Code =>
+    f64.demote(f64.add(f64.mul(f64.promote(a), f64.promote(b)), f64.promote(c))),
+};
 export const storeFloat = (address: Code, value: Code): Code => store.f32(0, address, value);
 export const addFloat = f32.add;
 

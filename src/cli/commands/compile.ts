@@ -6,8 +6,10 @@ import type { Compiled, CompileOptions } from '../../compile.ts';
 import { readBytes } from '../../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import { checkIdentifier } from '../../emit/c/identifier.ts';
+import type { Graph } from '../../ir/graph/graph.ts';
 import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../../judge/text.ts';
 import { wideText } from '../../passes/activation-bits.ts';
+import { isQuantized } from '../../passes/settle-grids.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
 import { inputPorts, outputPorts, type Port, printedGrid } from '../../program/port.ts';
 import type { Program } from '../../program/program.ts';
@@ -23,6 +25,7 @@ import { calibrationOf, readSamplesFor } from '../flags/calibrate.ts';
 import {
   type CompressFlags,
   compressOptions,
+  isSearched,
   withCompressOptions,
   withFinetuneOptions,
 } from '../flags/compress.ts';
@@ -142,6 +145,8 @@ function describe(context: Context, compiled: Compiled): void {
   if (formats.length > 0) io.out(`${formatTable(formats, io.columns)}\n\n`);
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
   const said = [
+    scalesText(compiled),
+    portOrderText(program),
     wideText(compiled.wide ?? []),
     ...(agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)]),
   ];
@@ -153,6 +158,17 @@ function describe(context: Context, compiled: Compiled): void {
     ...warningLines(compiled),
   ])
     if (line !== undefined) io.out(`${line}\n`);
+}
+
+/** Of a quantized model. */
+function scalesText({ scales, requant }: Compiled): string | undefined {
+  if (scales === undefined) return undefined;
+  const { file, calibrated, rounded } = scales;
+  const own =
+    calibrated.length === 0 ? '' : `, ${calibrated.length} of thimble's choice: ${calibrated.join(', ')}`;
+  const as = requant === 'ort-float' ? '' : '; --requant ort-float rounds as onnxruntime does';
+  const weights = rounded.length === 0 ? '' : `; weights rounded anew: ${rounded.join(', ')}`;
+  return `scales of activations: ${file} of the model${own}${weights}${as}`;
 }
 
 function accuracyText({ samples: total, labelled, float, compiled }: Judgement, arith: string): string {
@@ -197,12 +213,21 @@ async function report(context: Context, made: Made, flags: Flags): Promise<void>
   if (failed.length > 0) context.finish(exitCodes.foundWrong);
 }
 
+/** A quantized model has its scales; what changes weights needs samples all the same. */
+function needsSamples(api: Context['api'], graph: Graph<'imported'>, flags: Flags): boolean {
+  if (flags.type === 'float32' || flags.calibrate !== undefined) return flags.type === 'int8';
+  const changes = [flags.sparsity, flags.weightBits, flags.codebook, flags.finetune, flags.labels];
+  return (
+    isSearched(flags) || changes.some((flag) => flag !== undefined) || !isQuantized(api.toFloatGraph(graph))
+  );
+}
+
 async function run(context: Context, file: string, flags: Flags): Promise<void> {
   const { api, io, commandLine: command, version } = context;
   const graph = loadModel(api, file, flags);
   const name = flags.name === undefined ? identifierOf(file) : checkIdentifier(flags.name, '--name');
   const wants: PrepareOptions = prepareOptions(flags);
-  const prepared = flags.type === 'int8' ? readSamplesFor(api, graph, flags, wants) : undefined;
+  const prepared = needsSamples(api, graph, flags) ? readSamplesFor(api, graph, flags, wants) : undefined;
   const options = optionsFor(name, prepared, flags);
   if (flags.stopAfter !== undefined) {
     io.out(textAfterPass(api, graph, options, flags.stopAfter, '--stop-after'));

@@ -96,7 +96,7 @@ function passOf(run: number, perByte: number): number {
     : perByte * unrollOf(Math.floor(run / perByte), perByte === 2 ? 3 : 2);
 }
 
-const plainSteps = (count: number, { use }: RowUse, elem: 'i8' | 'f32'): readonly Stmt[] =>
+const plainSteps = (count: number, { use }: RowUse, elem: RowsOfWeights['elem']): readonly Stmt[] =>
   times(count, (i) => use(load('wt', elem, i), i)).flat();
 
 function packedSteps(

@@ -24,8 +24,8 @@ export interface RowsOfWeights {
   /** Prefix of the tables' names. */
   readonly name: string;
   readonly layout: WeightLayout;
-  readonly values: Int8Array | Float32Array;
-  readonly elem: Extract<Elem, 'i8' | 'f32'>;
+  readonly values: Int8Array | Int16Array | Float32Array;
+  readonly elem: Extract<Elem, 'i8' | 'i16' | 'f32'>;
   /** At most 16 values of which every weight is one: weights of bits enough to count them are indices. */
   readonly codebook?: Int8Array;
 }

@@ -36,6 +36,8 @@ export interface Node<Op extends OpDef = CanonicalOp> {
 export type TensorInfo<S extends Stage> = (S extends 'imported' ? Partial<TensorType> : TensorType) & {
   /** Present on weights and other constants. */
   readonly constant?: Tensor;
+  /** Of activations of the float stage: what the file stores them as. */
+  readonly grid?: Quant;
   /** Present on float32 activations of the int8 stage, unless they are `real`. */
   readonly quant?: Quant;
   /** Set on activations that are float32 in an int8 program. */

@@ -225,6 +225,8 @@ interface OpBase<A> {
   readonly only?: 'float32' | 'int8';
   /** `reference` reads the types of its inputs, never their data (ONNX Shape). */
   readonly typesOnly?: boolean;
+  /** Its output is made of elements of its first input, whatever those are; its other inputs say which. */
+  readonly onlyMoves?: true;
 }
 
 /** An operator of the imported stage only. */
@@ -272,6 +274,10 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   order?(attrs: A, inputs: readonly StoredTensor[], output: readonly number[]): Order;
   /** The grid of a float32 output, by its index. Absent: what its range asks for, in 8 bits. */
   outputQuant?(context: ScaleContext<A>, output: number): Quant;
+  /** Set where its outputs have grids of its own choice, whatever a file has there. */
+  readonly fixedGrid?: (mode: RequantMode) => boolean;
+  /** Whether its integers serve every grid that a file may give the output, as onnxruntime's do. */
+  servesFile?(context: ScaleContext<A>): boolean;
   /** Its grids of more than 8 bits; a tensor has one where all who make and read it know the same. */
   readonly wide?: WideGrids<A>;
   /**

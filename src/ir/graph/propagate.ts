@@ -1,6 +1,14 @@
 /** Types forward through a graph, with constants folded on the way. */
-import { DynamicShapeError, InputError, locate, nodeLabel } from '../../base/errors.ts';
-import { countOf, largestTensor, numbersFor, showShape, type Tensor, type TensorType } from '../tensor.ts';
+import { DynamicShapeError, InputError, locate, must, nodeLabel } from '../../base/errors.ts';
+import {
+  countOf,
+  largestTensor,
+  movedAlike,
+  numbersFor,
+  showShape,
+  type Tensor,
+  type TensorType,
+} from '../tensor.ts';
 import type { AnyNode, TensorInfo } from './graph.ts';
 import type { InputType } from './op.ts';
 
@@ -76,10 +84,19 @@ function folded(
   const values = types.map((type) => (node.op.typesOnly === true ? typeAlone(type) : type?.constant));
   if (values.some((value, i) => value === undefined && types[i] !== undefined)) return undefined;
   requireSmall([...types, ...outputs]);
-  const results = node.op.reference(node.attrs, values);
+  const results = computed(node, values);
   return results
     .slice(0, node.outputs.length)
     .map((constant) => ({ dtype: constant.dtype, shape: constant.shape, constant }));
+}
+
+/** The node's constants; where it only moves what the file has as integers, those with them. */
+function computed({ op, attrs }: AnyNode, values: readonly (Tensor | undefined)[]): readonly Tensor[] {
+  const [first, ...others] = values;
+  const isMove = op.onlyMoves === true || ('alias' in op && op.alias === true);
+  if (first?.integers === undefined || !isMove) return op.reference(attrs, values);
+  const move = (tensor: Tensor): Tensor => must(op.reference(attrs, [tensor, ...others])[0], 'an output');
+  return [movedAlike(first, move)];
 }
 
 function requireSmall(types: readonly (TensorType | undefined)[]): void {

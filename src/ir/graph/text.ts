@@ -37,9 +37,9 @@ function showTensor(tensors: Tensors, name: string): string {
   return `${info?.constant === undefined ? '' : 'const '}${name}: ${type}${quant}`;
 }
 
-function showQuant({ scale, zeroPoint, bits, channels }: Quant): string {
+function showQuant({ scale, zeroPoint, bits, channels, file }: Quant): string {
   if (channels === undefined)
-    return `scale=${scale} zero=${zeroPoint}${bits === undefined ? '' : ` bits=${bits}`}`;
+    return `scale=${scale} zero=${zeroPoint}${bits === undefined ? '' : ` bits=${bits}`}${file === undefined ? '' : ` file=${file}`}`;
   const list = (key: 'scale' | 'zeroPoint') => showValue(channels.map((grid) => grid[key]));
   return `scale=${list('scale')} zero=${list('zeroPoint')}`;
 }

@@ -26,8 +26,6 @@ export const adviceOfType: Readonly<Record<string, string>> = {
   },
   ...{ RandomNormal: random, RandomNormalLike: random, RandomUniform: random, RandomUniformLike: random },
   ...{ Bernoulli: random, Multinomial: random },
-  ...{ QuantizeLinear: quantized, DequantizeLinear: quantized },
-  ...{ QLinearConv: quantized, QLinearMatMul: quantized },
 };
 
 /** By domain: of all its types. */

@@ -25,6 +25,7 @@ import {
   textOf,
   type ValueInfoProto,
 } from './proto.ts';
+import { expanded } from './quantized-calls.ts';
 import { decodeSparse, decodeTensor, type ExternalFiles, typeError } from './tensor-proto.ts';
 
 export interface ImportOptions extends Sizes {
@@ -215,7 +216,7 @@ function readAll(draft: Draft, calls: readonly Call[], wanted: readonly string[]
     const condition = isBranch ? infoOf(draft, call.inputs[0] ?? '')?.constant : undefined;
     if (condition !== undefined) readBranch(draft, call, condition.data[0] !== 0, outputs);
     else if (isBranch) add(draft, call, undecided(call, isUnknown(draft, call)), outputs);
-    else addCall(draft, typed(draft, call), outputs);
+    else addParts(draft, typed(draft, call), outputs);
   }
   for (const name of needed) infoOf(draft, name);
   return needed;
@@ -227,19 +228,26 @@ const castOf = (call: Call): number => numberOf(call.attributes.find(({ name }) 
 const isUnknown = ({ unknown }: Draft, { inputs, captured }: Call): boolean =>
   [...inputs, ...captured].some((name) => unknown.has(name));
 
+/** The nodes that a call stands for. */
+function addParts(draft: Draft, call: Call, needed: number): void {
+  const { found = [call], error } = attempt(() => expanded(call));
+  if (error !== undefined) draft.obstacles.push(obstacleAt(call, 'attribute', error));
+  for (const part of found) {
+    const legacy = alignment(part);
+    if (legacy !== undefined) add(draft, part, legacy.before, 1);
+    const now = legacy?.call ?? part;
+    const decoded = decodeNode(now, draft.external);
+    const count = found.length === 1 ? needed : now.outputs.length;
+    add(draft, now, error === undefined ? decoded : { node: decoded.node }, count);
+  }
+}
+
 /** A CastLike with the type that it makes where that is one of 16 bits, which tensors here do not tell. */
 function typed({ initializers, codes }: Draft, call: Call): Call {
   const like = call.inputs[1] ?? '';
   const code = initializers.get(like)?.code ?? codes.get(like);
   if (call.type !== 'CastLike' || call.domain !== '' || code === undefined) return call;
   return { ...call, attributes: [{ name: 'to', type: attributeType.INT, i: code }] };
-}
-
-function addCall(draft: Draft, call: Call, outputs: number): void {
-  const legacy = alignment(call);
-  if (legacy !== undefined) add(draft, call, legacy.before, 1);
-  const now = legacy?.call ?? call;
-  add(draft, now, decodeNode(now, draft.external), outputs);
 }
 
 /** Outputs that the operator does not make here are left out where they are behind the last that is read. */

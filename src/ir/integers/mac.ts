@@ -15,10 +15,12 @@ import {
   type WeightBits,
 } from '../graph/op.ts';
 import { float, int, load, maximum, minimum, mul } from '../kernel/builders.ts';
+import { fileStep } from '../kernel/file-grid.ts';
 import type { Expr, Table } from '../kernel/kernel.ts';
 import { type Quant, reachOf, type StoredTensor, storageOf } from '../kernel/stored.ts';
 import { dense8, formatName, type WeightFormat } from '../kernel/weight-format.ts';
 import type { Tensor } from '../tensor.ts';
+import { type FileRows, fileBias, fileRequant, sumStep } from './file-mac.ts';
 import { noFinerThan } from './quant.ts';
 import {
   compactHolds,
@@ -36,6 +38,8 @@ import { type Bound, boundOf, type Clamp, clampAt, largestFloat, type RowClamp }
 export interface QuantizedMac {
   /** channels x terms, row-major in the float weight's own order; symmetric, |q| <= `largestWeight(bits)`. */
   readonly weights: Int8Array;
+  /** In their place, which then is empty, where a zero point of the file's puts some beyond 8 bits: stored in 16. */
+  readonly wide?: Int16Array;
   readonly bits: WeightBits;
   /** The real value of one weight step, per output channel. */
   readonly weightScales: Float64Array;
@@ -80,6 +84,8 @@ export interface MacToQuantize {
   readonly input: Quant;
   readonly output: Quant;
   readonly clamp: RowClamp | undefined;
+  /** Where the model's file has the weights as integers. */
+  readonly file?: FileRows | undefined;
   /** Mean of the input that each term of a row multiplies, in real units; undefined: no bias correction. */
   readonly meanOf: ((term: number, row: number) => number) | undefined;
 }
@@ -215,6 +221,7 @@ const atZero = (row: Float32Array, bias: number, { scale, zeroPoint }: Quant): n
  */
 export function quantizeMac(mac: MacToQuantize): QuantizedMac {
   const { channels, weight, input, output } = mac;
+  if (mac.file !== undefined && input.file !== undefined) return macOfFile(mac, mac.file);
   const terms = weight.length / channels;
   const weights = new Int8Array(weight.length);
   const weightScales = new Float64Array(channels);
@@ -251,6 +258,33 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
   };
 }
 
+/** The file's integers with the file's grids. */
+function macOfFile(mac: MacToQuantize, file: FileRows): QuantizedMac {
+  const { channels, input, output, mode } = mac;
+  const terms = file.numbers.length / channels;
+  // Weights of a zero point of their own may lie 255 steps from it.
+  const isNarrow = file.numbers.every((q) => q >= -128 && q <= 127);
+  const weights = isNarrow
+    ? { weights: Int8Array.from(file.numbers) }
+    : { weights: new Int8Array(0), wide: Int16Array.from(file.numbers) };
+  const rows = Array.from({ length: channels }, (_, row) =>
+    file.numbers.subarray(row * terms, (row + 1) * terms),
+  );
+  const bias = Int32Array.from(rows, (row, c) => {
+    const magnitude = row.reduce((sum, q) => sum + Math.abs(q), 0);
+    const own = fileBias(file, c, sumStep(input, at(file.steps, c)));
+    return within(mac, c, own - input.zeroPoint * row.reduce((sum, q) => sum + q, 0), magnitude);
+  });
+  const reach = magnitudes(file.numbers, bias, reachOf(input));
+  const { requant, up } = fileRequant(mode, file.steps, { input, output }, reach);
+  return {
+    ...weights,
+    ...{ bits: 8, weightScales: file.steps, bias, requant },
+    ...(up === 0 ? {} : { up }),
+    saturation: rowSaturation(output, mac.clamp, channels),
+  };
+}
+
 /** So that no scale is above 1, but for rounding. */
 const shiftUp = (ratios: readonly number[]): number => {
   const most = ratios.reduce((a, b) => Math.max(a, b), 0);
@@ -265,13 +299,13 @@ function integerOf(steps: number, codebook: Int8Array | undefined): number {
 }
 
 /** |bias| + reach sum |q|, by channel: no accumulator is larger, in any order of summation. */
-function magnitudes(weights: Int8Array, bias: Int32Array, reach: number): number[] {
+function magnitudes(weights: Int8Array | Int32Array, bias: Int32Array, reach: number): number[] {
   const terms = weights.length / bias.length;
-  return Array.from(bias, (b, channel) =>
-    weights
-      .subarray(channel * terms, (channel + 1) * terms)
-      .reduce((sum, q) => sum + reach * Math.abs(q), Math.abs(b)),
-  );
+  return Array.from(bias, (b, channel) => {
+    let sum = Math.abs(b);
+    for (let term = 0; term < terms; term++) sum += reach * Math.abs(at(weights, channel * terms + term));
+    return sum;
+  });
 }
 
 /**
@@ -325,7 +359,11 @@ function biasSteps(
     sum += q;
     magnitude += Math.abs(q);
   });
-  const bias = Math.round((real - correction) / (scale * step) - zeroPoint * sum);
+  return within(mac, channel, Math.round((real - correction) / (scale * step) - zeroPoint * sum), magnitude);
+}
+
+/** A bias with which no sum leaves int32; `magnitude` is the sum of the weights' sizes. */
+function within(mac: MacToQuantize, channel: number, bias: number, magnitude: number): number {
   const largest = reachOf(mac.input);
   if (Math.abs(bias) + largest * magnitude >= 2 ** 31)
     throw new InputError({
@@ -341,7 +379,9 @@ function biasSteps(
 export function saturationOf(output: Quant, clamp: Clamp | undefined): Saturation {
   const { lo, hi } = storageOf(output);
   const stored = (real: number): number =>
-    Math.max(lo, Math.min(hi, Math.round(real / output.scale) + output.zeroPoint));
+    output.file === undefined
+      ? Math.max(lo, Math.min(hi, Math.round(real / output.scale) + output.zeroPoint))
+      : fileStep(Math.fround(real), output);
   return {
     zeroPoint: output.zeroPoint,
     lo: clamp === undefined ? lo : stored(clamp.lo),
@@ -367,9 +407,9 @@ export interface Arithmetic {
   readonly elem: 'u8' | 'i16' | 'f32';
   readonly outElem: 'u8' | 'i16' | 'f32';
   readonly accumulator: 'i32' | 'f32';
-  readonly weightElem: 'i8' | 'f32';
+  readonly weightElem: 'i8' | 'i16' | 'f32';
   /** Weights in their own order, channels x terms; the loops put them in theirs. */
-  readonly weights: Int8Array | Float32Array;
+  readonly weights: Int8Array | Int16Array | Float32Array;
   readonly bias: Table;
   readonly tables: readonly Table[];
   readonly format: WeightFormat;
@@ -424,8 +464,8 @@ export function int8Arithmetic(prefix: string, mac: QuantizedMac, { inputs, outp
     elem: elemIn(inputs[0]),
     outElem: elemIn(outputs[0]),
     accumulator: 'i32',
-    weightElem: 'i8',
-    weights: mac.weights,
+    weightElem: mac.wide === undefined ? 'i8' : 'i16',
+    weights: mac.wide ?? mac.weights,
     bias: { name: `${prefix}_bias`, elem: biasElem(mac, format), data: mac.bias },
     tables: table === undefined ? end.tables : [...end.tables, table],
     format,

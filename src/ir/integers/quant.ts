@@ -1,6 +1,6 @@
 import { must } from '../../base/errors.ts';
 import type { Range } from '../graph/op.ts';
-import type { Quant } from '../kernel/stored.ts';
+import { type Quant, storageOf } from '../kernel/stored.ts';
 
 /** The least range that holds the values too. */
 export const holding = (range: Range, values: readonly number[]): Range => ({
@@ -109,3 +109,9 @@ export function sameAsInput({
 }): Quant {
   return must(inputQuants[0], 'the input is quantized');
 }
+
+/** The real numbers of a grid's ends. */
+export const rangeOfGrid = (quant: Quant): Range => ({
+  lo: (storageOf(quant).lo - quant.zeroPoint) * quant.scale,
+  hi: (storageOf(quant).hi - quant.zeroPoint) * quant.scale,
+});

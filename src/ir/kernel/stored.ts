@@ -12,6 +12,11 @@ export interface Quant {
   /** 16: -32767..32767 as i16, the zero point in -32768..32767; 32: i32 without the least, of zero point 0. Absent: 8. */
   readonly bits?: 16 | 32;
   /**
+   * Set where the model's file gives the grid: the type of the integers there. int8 is stored 128 higher, its zero
+   * point too.
+   */
+  readonly file?: 'uint8' | 'int8';
+  /**
    * A grid for each index along axis 1, behind a first axis of 1; absent: one for all. The scale beside it is then the
    * largest, the zero point the mean of those of 0..255: the grid on which layers compute (docs/numerics.md).
    */
@@ -31,6 +36,10 @@ export function perChannel(channels: readonly ChannelGrid[]): Quant {
   const mean = channels.reduce((sum, { zeroPoint }) => sum + zeroPoint, 0) / channels.length;
   return { scale, zeroPoint: Math.max(0, Math.min(255, Math.round(mean))), channels };
 }
+
+/** Whether the same stored numbers stand for the same real ones. */
+export const sameGrid = (a: Quant, b: Quant): boolean =>
+  a.scale === b.scale && a.zeroPoint === b.zeroPoint && a.bits === b.bits && a.channels === b.channels;
 
 /** What a grid stores, by its bits. */
 const storage = {

@@ -1,12 +1,14 @@
-import { at } from '../../base/errors.ts';
+import { at, complain } from '../../base/errors.ts';
 import type { ChannelMap } from '../graph/affine.ts';
-import type { CanonicalOp, NodeView, QuantizeContext } from '../graph/op.ts';
+import type { CanonicalOp, Hold, NodeView, QuantizeContext } from '../graph/op.ts';
 import { clampFloat, saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
+import type { Saturation } from '../integers/requant.ts';
 import { type Clamp, holdsZero } from '../integers/row-clamp.ts';
 import { float, sub, add as sum } from '../kernel/builders.ts';
+import type { Expr } from '../kernel/kernel.ts';
 import type { Quant } from '../kernel/stored.ts';
-import { sameShape } from '../tensor.ts';
+import { countOf, sameShape } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
 import { depthwise } from './common/depthwise.ts';
 import { inferPair, pairwise } from './common/elementwise.ts';
@@ -17,6 +19,7 @@ import {
   channelNumbers,
   channelsOfPair,
   gridsOf,
+  isOfFile,
   type PairChannels,
   type PairValue,
   pairChannelGrids,
@@ -36,6 +39,14 @@ import {
   nearestAffineSums,
 } from './kernels/affine-sum.ts';
 import { clampWords } from './kernels/doc.ts';
+import {
+  everyFileSum,
+  type FileFloats,
+  type FileSum,
+  fileFloatsValue,
+  fileSumOf,
+  fileSumValue,
+} from './kernels/file-pairs.ts';
 import { everySum, type RescaledSum, rescaledSumOf, rescaledSumValue } from './kernels/rescaled-sum.ts';
 
 export interface AddAttrs {
@@ -46,10 +57,45 @@ export interface AddAttrs {
 }
 
 export type QuantizedAdd = (
+  | { readonly kind: 'file'; readonly sum: FileSum; readonly lo: number; readonly hi: number }
+  | { readonly kind: 'floats'; readonly floats: FileFloats; readonly lo: number; readonly hi: number }
   | ({ readonly kind: 'affine' } & AffineSum)
   | ({ readonly kind: 'rescaled' } & RescaledSum)
   | { readonly kind: 'channels'; readonly sums: readonly AffineSum[] }
 ) & { readonly constants: Constants };
+
+/** Which operand is one number for all, or for each stretch of the last axes. */
+function scalarOf({ inputTypes, outputTypes }: QuantizeContext<AddAttrs>): 0 | 1 | undefined {
+  const shape = outputTypes[0]?.shape ?? [];
+  const spread = [0, 1].map((i) => {
+    const own = inputTypes[i]?.shape ?? [];
+    const aligned = [...shape.map(() => 1), ...own].slice(-shape.length);
+    const last = aligned.findLastIndex((n) => n !== 1);
+    return countOf(own) < countOf(shape) && aligned.every((n, axis) => axis > last || n === shape[axis]);
+  });
+  if (spread[1]) return 1;
+  return spread[0] ? 0 : undefined;
+}
+
+/** onnxruntime's sum; a difference has no kernel of its own there. */
+function fileSum(
+  c: QuantizeContext<AddAttrs>,
+  inputs: readonly Quant[],
+  constants: Constants,
+  saturation: Saturation,
+): QuantizedAdd {
+  const output = c.outputQuant;
+  const { lo, hi } = saturation;
+  if (c.attrs.minus) return { kind: 'floats', constants, floats: { grids: inputs, output }, lo, hi };
+  const sum = fileSumOf([at(inputs, 0), at(inputs, 1)], output, saturation, scalarOf(c));
+  const wanted = everyFileSum(sum);
+  if (wanted === undefined)
+    throw complain('scales too far apart for a sum with ort-float', 'scales within 2^20');
+  const affine = affineSumThatIs(wanted, inputs, output, saturation);
+  return affine === undefined
+    ? { kind: 'file', constants, sum, lo, hi }
+    : { kind: 'affine', constants, ...affine };
+}
 
 /** What is subtracted has a scale below 0. */
 const signed = (grids: readonly Quant[], { minus }: AddAttrs): readonly Quant[] =>
@@ -74,6 +120,7 @@ function quantizeSum(c: QuantizeContext<AddAttrs>): QuantizedAdd {
   const channels = channelsOfPair(c);
   if (channels !== undefined) return { kind: 'channels', constants, sums: channelSums(channels, c.attrs) };
   const saturation = saturationOf(c.outputQuant, c.attrs.clamp);
+  if (isOfFile(c.mode, [...inputs, c.outputQuant])) return fileSum(c, inputs, constants, saturation);
   const isWide = [...inputs, c.outputQuant].some(({ bits }) => bits !== undefined);
   // There is none to be equal to.
   if (isWide || c.attrs.minus || constants.some((constant) => constant !== undefined)) {
@@ -94,7 +141,7 @@ function quantizeSum(c: QuantizeContext<AddAttrs>): QuantizedAdd {
     : { kind: 'affine', constants, ...affine };
 }
 
-function sumValue(q: QuantizedAdd): PairValue {
+function sumValue(q: QuantizedAdd, { clamp }: AddAttrs): PairValue {
   switch (q.kind) {
     case 'affine':
       return { value: affineSumValue(q) };
@@ -102,6 +149,13 @@ function sumValue(q: QuantizedAdd): PairValue {
       return { value: rescaledSumValue(q) };
     case 'channels':
       return { value: affineSumsValue(at(q.sums, 0).shift), channels: affineSumLists(q.sums) };
+    case 'file':
+      return { value: (inputs) => fileSumValue(q.sum, inputs) };
+    case 'floats': {
+      const difference = ([a = float(0), b = float(0)]: readonly Expr[], hold: Hold): Expr =>
+        clampFloat(hold('sum', sub(a, b)), clamp);
+      return { value: (inputs, hold) => fileFloatsValue(q.floats, difference, inputs, hold) };
+    }
     default:
       return q satisfies never;
   }
@@ -120,7 +174,14 @@ function mapOf({
   const input = inputTypes[1 - which];
   const { shape } = required(outputTypes, 0, 'sums');
   const constant = inputTypes[which]?.constant;
-  if (constant === undefined || input === undefined || !sameShape(input.shape, shape)) return undefined;
+  // A constant that the file has as integers is added as they are.
+  if (
+    constant === undefined ||
+    constant.integers !== undefined ||
+    input === undefined ||
+    !sameShape(input.shape, shape)
+  )
+    return undefined;
   const numbers = channelNumbers(constant, shape);
   if (numbers === undefined) return undefined;
   const shift = numbers.map((x) => (minus && which === 1 ? -x : x));
@@ -155,6 +216,7 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: true,
   outputQuant: (c) => noFinerThan(finestSumStep(gridsOf(c)), c.range, c.outputBits),
+  servesFile: (c) => isOfFile(c.mode, gridsOf(c)),
   channelGrids: pairChannelGrids,
   sixteen: 'both',
   quantize: quantizeSum,
@@ -169,7 +231,7 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
       return steps.clamp(sums, clamp);
     },
   },
-  int8: (attrs, q, context) => pairKernel(titleOf(attrs), context, 'u8', q.constants, sumValue(q)),
+  int8: (attrs, q, context) => pairKernel(titleOf(attrs), context, 'u8', q.constants, sumValue(q, attrs)),
   float32: (attrs, context, constants) =>
     pairKernel(titleOf(attrs), context, 'f32', constants, {
       value: ([a = float(0), b = float(0)]) => clampFloat(attrs.minus ? sub(a, b) : sum(a, b), attrs.clamp),

@@ -27,8 +27,9 @@ function constantOf({ inputTypes, outputTypes }: NodeView<unknown>) {
   const which = inputTypes.findIndex((type) => type?.constant !== undefined);
   const [constant, other] = [inputTypes[which]?.constant, inputTypes[1 - which]];
   const { shape } = required(outputTypes, 0, 'results');
-  if (constant === undefined || other === undefined || countOf(other.shape) !== countOf(shape))
-    return undefined;
+  // Integers of the file are an operand like any other.
+  if (constant === undefined || constant.integers !== undefined) return undefined;
+  if (other === undefined || countOf(other.shape) !== countOf(shape)) return undefined;
   const numbers = channelNumbers(constant, shape);
   return numbers && { which, numbers, from: other.shape, shape };
 }

@@ -5,8 +5,8 @@ import type { CanonicalOp, KernelContext, RequantMode, ScaleContext } from '../g
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import { epilogue, type Requant, requantOf } from '../integers/requant.ts';
-import { add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
-import type { Expr, Kernel } from '../kernel/kernel.ts';
+import { accumulate, add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
+import type { Expr, Kernel, Stmt } from '../kernel/kernel.ts';
 import { spatialOrder } from '../kernel/memory-order.ts';
 import { elemOf, type Quant } from '../kernel/stored.ts';
 import { channelCount } from '../tensor.ts';
@@ -70,6 +70,8 @@ export interface QuantizedAverage {
    * last is used where the divisor is always the whole window. Absent where the step stays: an integer average.
    */
   readonly requant?: Requant;
+  /** Of grids of the model's file, in float32 as onnxruntime has it: a sum of real numbers, or of integers. */
+  readonly floats?: 'reals' | 'integers';
 }
 
 /** What a window's sum is divided by: always the whole window, or the inputs that it holds. */
@@ -84,11 +86,23 @@ function divisorOf(attrs: PoolAttrs, context: KernelContext): 'window' | 'inputs
   return 'window';
 }
 
+interface Averaging {
+  readonly first: Expr;
+  readonly join: (name: string, value: Expr) => Stmt;
+  readonly finish: (sum: Expr, count: Expr, divisor: 'window' | 'inputs') => Expr;
+}
+
+const sumsOf = (elem: 'u8' | 'f32', finish: Averaging['finish']): Averaging => ({
+  first: elem === 'f32' ? float(0) : int(0),
+  join: joinSum,
+  finish,
+});
+
 function kernelOf(
   attrs: PoolAttrs,
   context: KernelContext,
   elem: 'u8' | 'f32',
-  finish: (sum: Expr, count: Expr, divisor: 'window' | 'inputs') => Expr,
+  { first, join, finish }: Averaging,
   tables: Kernel['tables'],
 ): Kernel {
   const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
@@ -101,14 +115,15 @@ function kernelOf(
     elem: elem === 'f32' ? elem : elemOf(input),
     outElem: elem === 'f32' ? elem : elemOf(output),
     tables,
-    first: elem === 'f32' ? float(0) : int(0),
-    join: joinSum,
+    first,
+    join,
     finish: (sum, count) => finish(sum, count, divisor),
   });
 }
 
 /** sy (y - zy) = sx (sum - inputs zx) / n; elements of the padding that count, count as zeros. */
 function int8Kernel(attrs: PoolAttrs, q: QuantizedAverage, context: KernelContext): Kernel {
+  if (q.floats !== undefined) return floatAverage(attrs, q, q.floats, context);
   if (q.requant === undefined) return integerAverage(attrs, q, context);
   const taps = q.requant.multiplier.length;
   const used = divisorOf(attrs, context) === 'inputs' ? q.requant : lastOf(q.requant);
@@ -117,13 +132,50 @@ function int8Kernel(attrs: PoolAttrs, q: QuantizedAverage, context: KernelContex
     attrs,
     context,
     'u8',
-    (sum, count, divisor) => {
+    sumsOf('u8', (sum, count, divisor) => {
       const centred = sub(sum, mul(count, q.input.zeroPoint));
       return end.value(centred, divisor === 'window' ? int(taps - 1) : sub(count, 1));
-    },
+    }),
     end.tables,
   );
 }
+
+/**
+ * onnxruntime's kernels: QLinearAveragePool adds up s (x - zx) in float32, row by row, and has the zero point inside of the
+ * rounding; QLinearGlobalAveragePool requantizes the sum of integers, as a convolution does.
+ */
+function floatAverage(
+  attrs: PoolAttrs,
+  { input, output }: QuantizedAverage,
+  of: 'reals' | 'integers',
+  context: KernelContext,
+): Kernel {
+  const taps = attrs.kernel.reduce((n, k) => n * k, 1);
+  const lift = output.file === 'int8' ? 128 : 0;
+  const toFloat = (value: Expr): Expr => ({ kind: 'toFloat', value });
+  const stored = (steps: Expr, above: number): Expr =>
+    call('clamp', 'i32', add(call('round_even', 'i32', steps), above), int(0), int(255));
+  const reals = {
+    first: float(0),
+    join: (name: string, x: Expr) =>
+      accumulate(name, mul(toFloat(sub(x, input.zeroPoint)), float(input.scale))),
+    finish: (sum: Expr, count: Expr, divisor: 'window' | 'inputs') => {
+      const mean = div(sum, divisor === 'window' ? float(taps) : toFloat(count));
+      return stored(plus(div(mean, float(output.scale)), float(output.zeroPoint - lift)), lift);
+    },
+  };
+  const scale = Math.fround(input.scale / Math.fround(output.scale * taps));
+  const integers = {
+    first: int(0),
+    join: joinSum,
+    finish: (sum: Expr, count: Expr) =>
+      stored(mul(toFloat(sub(sum, mul(count, input.zeroPoint))), float(scale)), output.zeroPoint),
+  };
+  return kernelOf(attrs, context, 'u8', of === 'reals' ? reals : integers, []);
+}
+
+/** Of floats. */
+const plus = (a: Expr, b: Expr): Expr => ({ kind: 'binary', op: 'add', type: 'f32', a, b });
 
 /**
  * With sx = sy, y - 128 = sum(x - 128 + zy - zx) / n to the nearest, halves away from 0: what TensorFlow Lite and
@@ -139,11 +191,11 @@ function integerAverage(
     attrs,
     context,
     'u8',
-    (sum, count, divisor) => {
+    sumsOf('u8', (sum, count, divisor) => {
       const n = divisor === 'window' ? int(taps) : count;
       const shifted = add(sub(sum, mul(count, input.zeroPoint)), mul(n, output.zeroPoint - 128));
       return call('clamp', 'i32', add(call('divide_nearest', 'i32', shifted, n), 128), int(0), int(255));
-    },
+    }),
     [],
   );
 }
@@ -162,7 +214,9 @@ const float32Kernel = (attrs: PoolAttrs, context: KernelContext): Kernel => {
     attrs,
     context,
     'f32',
-    (sum, count, divisor) => div(sum, divisor === 'window' ? float(taps) : { kind: 'toFloat', value: count }),
+    sumsOf('f32', (sum, count, divisor) =>
+      div(sum, divisor === 'window' ? float(taps) : { kind: 'toFloat', value: count }),
+    ),
     [],
   );
 };
@@ -203,6 +257,7 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
   },
   absorb: () => undefined,
   elementwise: false,
+  servesFile: ({ mode, inputQuants }) => mode === 'ort-float' && inputQuants[0]?.file !== undefined,
   outputQuant: (c) => {
     const input = must(c.inputQuants[0], 'the input is quantized');
     if (keepsStep(c.mode) && c.outputBits === input.bits) return input;
@@ -213,6 +268,8 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
   quantize: (c) => {
     const input = must(c.inputQuants[0], 'the input is quantized');
     const output = c.outputQuant;
+    if (c.mode === 'ort-float' && input.file !== undefined && output.file !== undefined)
+      return { input, output, floats: c.attrs.global ? 'integers' : 'reals' };
     if (input.scale === output.scale && input.bits === undefined && output.bits === undefined)
       return { input, output };
     const taps = c.attrs.kernel.reduce((n, k) => n * k, 1);

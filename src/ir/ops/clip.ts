@@ -4,12 +4,13 @@ import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import type { Saturation } from '../integers/requant.ts';
 import { type Clamp, clampAll, holdsZero, largestFloat } from '../integers/row-clamp.ts';
-import { float, maximum, minimum } from '../kernel/builders.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import { float, load, maximum, minimum } from '../kernel/builders.ts';
+import type { Expr, Kernel, Table } from '../kernel/kernel.ts';
 import { elemOf, type Quant } from '../kernel/stored.ts';
 import { channelCount, countOf } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
+import { tableOf } from './common/pointwise.ts';
 import { rounded } from './common/round.ts';
 import {
   type AffineSum,
@@ -38,6 +39,7 @@ function kernelOf(
   context: KernelContext,
   elem: 'u8' | 'f32',
   value: Parameters<typeof elementwise>[0]['value'],
+  tables: readonly Table[] = [],
 ): Kernel {
   const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
   return elementwise({
@@ -46,6 +48,7 @@ function kernelOf(
     elem: elem === 'f32' ? elem : elemOf(output),
     operands: [{ ...inOneOrder(countOf(output.shape)), elem: elem === 'f32' ? elem : elemOf(input) }],
     count: countOf(output.shape),
+    tables,
     value,
   });
 }
@@ -57,19 +60,37 @@ const everyByte = (input: Quant, output: Quant, { lo, hi }: Saturation): Uint8Ar
     return Math.max(lo, Math.min(hi, Math.floor(steps + 0.5) + output.zeroPoint));
   });
 
-function quantizeClip({ attrs, inputQuants, outputQuant }: QuantizeContext<ClipAttrs>): AffineSum {
+interface ByteTable {
+  readonly table: Uint8Array;
+}
+
+/** What each byte becomes, as one multiplication where there is one. */
+function quantizeClip({
+  attrs,
+  inputQuants,
+  outputQuant,
+}: QuantizeContext<ClipAttrs>): AffineSum | ByteTable {
   const input = must(inputQuants[0], 'the input is quantized');
   const saturation = saturationOf(outputQuant, attrs);
   if (input.bits !== undefined || outputQuant.bits !== undefined)
     return nearestAffineSum([input], outputQuant, saturation);
-  return (
-    affineSumThatIs(everyByte(input, outputQuant, saturation), [input], outputQuant, saturation) ??
-    nearestAffineSum([input], outputQuant, saturation)
-  );
+  const isFile = outputQuant.file !== undefined;
+  const wanted = isFile
+    ? tableOf((x) => Math.min(Math.max(x, attrs.lo), attrs.hi), input, outputQuant, 256)
+    : everyByte(input, outputQuant, saturation);
+  const exact = affineSumThatIs(wanted, [input], outputQuant, saturation);
+  return exact ?? (isFile ? { table: wanted } : nearestAffineSum([input], outputQuant, saturation));
+}
+
+function int8Kernel(attrs: ClipAttrs, q: AffineSum | ByteTable, context: KernelContext): Kernel {
+  if (!('table' in q)) return kernelOf(attrs, context, 'u8', affineSumValue(q));
+  const table = { name: `${context.name}_table`, elem: 'u8', data: q.table } as const;
+  const value = ([x]: readonly Expr[]): Expr => load(table.name, 'u8', must(x, 'one input'));
+  return kernelOf(attrs, context, 'u8', value, [table]);
 }
 
 /** min(max(x, lo), hi), element by element. ONNX Relu-1, 6, 13, 14; Clip-1 and 6, which have the bounds as attributes. */
-export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
+export const clip: CanonicalOp<ClipAttrs, AffineSum | ByteTable> = {
   kind: 'clip',
   onnx: {
     Relu: { since: 1, upTo: newestOpset, parse: () => ({ lo: 0, hi: Number.POSITIVE_INFINITY }) },
@@ -109,10 +130,11 @@ export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
   channels: (attrs) => ({ ...sameChannels(attrs), isSilent: () => holdsZero(attrs) }),
   outputQuant: (c) =>
     noFinerThan(finestSumStep([must(c.inputQuants[0], 'the input is quantized')]), c.range, c.outputBits),
+  servesFile: () => true,
   sixteen: 'both',
   quantize: quantizeClip,
   rows: undefined,
   gradient: { of: (attrs, steps) => steps.clamp(steps.input(0), attrs) },
-  int8: (attrs, q, context) => kernelOf(attrs, context, 'u8', affineSumValue(q)),
+  int8: int8Kernel,
   float32: (attrs, context) => kernelOf(attrs, context, 'f32', floatSumValue(attrs)),
 };

@@ -19,6 +19,7 @@ import {
 import type { ChannelMap } from '../graph/affine.ts';
 import { is } from '../graph/graph.ts';
 import type { CanonicalOp, InputType, KernelContext, NextNode, QuantizeContext } from '../graph/op.ts';
+import { fileRowsOf, isFileMac } from '../integers/file-mac.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -258,6 +259,7 @@ function quantizeConv(c: QuantizeContext<ConvAttrs>): QuantizedConv {
     bits: c.weightBits,
     weightSteps: c.weightSteps,
     codebook: c.codebook,
+    file: fileRowsOf(weight, c.inputTypes[2]?.constant),
     weight: Float32Array.from(weight.data),
     channels: outs,
     bias: floatsOf(c.inputTypes[2]?.constant),
@@ -452,6 +454,7 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
     absorbShuffle(attrs, outputTypes[0], next),
   elementwise: false,
   outputQuant: macOutputQuant,
+  servesFile: isFileMac,
   sixteen: 'both',
   anyZeroPoint: 'computes',
   channels: (attrs, inputs) =>

@@ -84,6 +84,7 @@ export const conversion: CanonicalOp<ConversionAttrs, QuantizedConversion> = {
     return [{ dtype: to, shape, data: numbers }];
   },
   outputQuant: ({ attrs, range }) => gridOf(attrs, range),
+  fixedGrid: () => true,
   quantize: quantized,
   int8: (attrs, { zeroPoint, steps }, context) =>
     storedKernel(title(attrs), context, [undefined], (x) => {

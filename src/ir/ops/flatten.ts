@@ -22,6 +22,7 @@ function matrix({ axis }: Attrs, shape: Shape): Shape {
 /** ONNX Flatten-1, 9, 11, 13, 21: to a matrix. */
 export const flatten: ImportedOp<Attrs> = {
   kind: 'flatten',
+  onlyMoves: true,
   onnx: {
     Flatten: {
       since: 1,

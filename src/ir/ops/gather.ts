@@ -31,6 +31,7 @@ function slicesOf(x: Tensor, axis: number, { shape, data }: Tensor): Tensor {
 /** ONNX Gather-1, 11, 13: whole slices along one axis; negative indices count from the end. */
 export const gather: ImportedOp<Attrs> = {
   kind: 'gather',
+  onlyMoves: true,
   restrictions: 'constant indices, or rows (axis 0) of a constant table by integer indices',
   onnx: {
     Gather: { since: 1, upTo: newestOpset, parse: ({ attributes }) => ({ axis: attributes.int('axis', 0) }) },

@@ -1,7 +1,7 @@
 import { at, atOr0, complain, holds } from '../../base/errors.ts';
 import { broadcastShape, broadcastTo } from '../geometry/broadcast.ts';
 import type { ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
-import { showShape, type Tensor, type TensorType } from '../tensor.ts';
+import { movedAlike, showShape, type Tensor, type TensorType } from '../tensor.ts';
 import { add } from './add.ts';
 import { reshapeTo } from './common/imported.ts';
 import { newestOpset, required } from './common/inputs.ts';
@@ -9,7 +9,7 @@ import { productOf } from './common/matrix-products.ts';
 import { rounded } from './common/round.ts';
 import { rowsProduct } from './common/row-products.ts';
 import { linear } from './linear.ts';
-import { transpose } from './transpose.ts';
+import { transpose, transposedMatrix } from './transpose.ts';
 
 interface Attrs {
   readonly alpha: number;
@@ -76,13 +76,12 @@ const scaled = (tensor: Tensor, factor: number): Tensor =>
 function weightsOf(b: InputType, transB: boolean, alpha: number): Tensor {
   if (b.constant === undefined)
     throw complain('a product of two activations', 'a constant second factor (weights)');
-  const [w = b.constant] = transB ? [b.constant] : transpose.reference({ perm: [1, 0] }, [b.constant]);
-  return scaled(w, alpha);
+  return scaled(transB ? b.constant : transposedMatrix(b.constant), alpha);
 }
 
 /** b[OUT] = beta * C, broadcast. */
 function biasOf(c: Tensor, n: number, beta: number): Tensor {
-  const row = broadcastTo(c, c.shape.length === 2 ? [1, n] : [n]);
+  const row = movedAlike(c, (t) => broadcastTo(t, t.shape.length === 2 ? [1, n] : [n]));
   return scaled({ ...row, shape: [n] }, beta);
 }
 

@@ -4,7 +4,7 @@ import type { CanonicalOp, ImportedOp, OnnxRule, Replacement } from '../graph/op
 import type { Shape } from '../tensor.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import type { ReduceAttrs } from './reduce.ts';
-import { averageOf, maximumOf } from './reduced.ts';
+import { globalAverageOf, maximumOf } from './reduced.ts';
 import { l1, l2, largestElement, mean } from './reductions.ts';
 
 /** All spatial axes. */
@@ -53,7 +53,7 @@ export const globalAvgPool = globalPool(
   'globalAvgPool',
   { GlobalAveragePool: { since: 1, upTo: newestOpset, parse: () => ({}) } },
   () => mean,
-  averageOf,
+  globalAverageOf,
 );
 
 /** ONNX GlobalMaxPool-1, 22: the largest element of each channel. */

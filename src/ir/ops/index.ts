@@ -28,6 +28,7 @@ import { gatherNd } from './gather-nd.ts';
 import { gemm } from './gemm.ts';
 import { generators } from './generators.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
+import { grid } from './grid.ts';
 import { identity } from './identity.ts';
 import { convInteger, integerConv, integerMatrices, matMulInteger } from './integer-sums.ts';
 import { linear } from './linear.ts';
@@ -45,6 +46,7 @@ import { hardmax, hardmaxFlattened, oneHot } from './one-hot.ts';
 import { pad } from './pad.ts';
 import { pow } from './pow.ts';
 import { preluSlopes } from './prelu-slopes.ts';
+import { dequantizeLinear, quantizeLinear } from './quantize-linear.ts';
 import { gru, lstm, rnn } from './recurrent.ts';
 import { gruLayer, lstmLayer, rnnLayer } from './recurrent-layers.ts';
 import { reduceOps } from './reduced.ts';
@@ -106,6 +108,7 @@ const canonical: readonly CanonicalOp[] = [
   topK,
   logSoftmax,
   lrn,
+  grid,
 ];
 
 /** Those of the imported stage only. */
@@ -124,6 +127,7 @@ const imported: readonly ImportedOp[] = [
   cumSum,
   depthToSpace,
   div,
+  dequantizeLinear,
   dropout,
   einsum,
   expand,
@@ -151,6 +155,7 @@ const imported: readonly ImportedOp[] = [
   pow,
   neg,
   preluSlopes,
+  quantizeLinear,
   reshapeInput,
   resize,
   rnnLayer,

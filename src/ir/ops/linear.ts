@@ -1,5 +1,6 @@
 import { at, atOr0, complain, holds, must } from '../../base/errors.ts';
 import type { CanonicalOp, InputType, KernelContext } from '../graph/op.ts';
+import { fileRowsOf, isFileMac } from '../integers/file-mac.ts';
 import type { Arithmetic, QuantizedMac } from '../integers/mac.ts';
 import {
   float32Arithmetic,
@@ -59,7 +60,7 @@ function linearReference(attrs: LinearAttrs, inputs: readonly (Tensor | undefine
 }
 
 /** The columns of each row in the order in which the input lies in memory. */
-function inMemoryOrder<T extends Int8Array | Float32Array>(weights: T, input: StoredTensor): T {
+function inMemoryOrder<T extends Arithmetic['weights']>(weights: T, input: StoredTensor): T {
   const { order } = input;
   if (order === undefined) return weights;
   const inputs = order.length;
@@ -90,6 +91,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: false,
   outputQuant: macOutputQuant,
+  servesFile: isFileMac,
   sixteen: 'both',
   anyZeroPoint: 'computes',
   quantize: (c) =>
@@ -99,6 +101,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
       bits: c.weightBits,
       weightSteps: c.weightSteps,
       codebook: c.codebook,
+      file: fileRowsOf(weightsOf(c.inputTypes), c.inputTypes[2]?.constant),
       weight: Float32Array.from(weightsOf(c.inputTypes).data),
       channels: at(weightsOf(c.inputTypes).shape, 0),
       bias: c.inputTypes[2]?.constant && Float32Array.from(c.inputTypes[2].constant.data),

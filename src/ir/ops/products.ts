@@ -21,6 +21,7 @@ import type { Expr } from '../kernel/kernel.ts';
 import { heldBy, type Quant, storageOf } from '../kernel/stored.ts';
 import { type Pair, pair } from './common/pairs.ts';
 import { type AffineSum, affineSumValue, finestSumStep, nearestAffineSum } from './kernels/affine-sum.ts';
+import { fileProductOf } from './kernels/file-pairs.ts';
 
 /** y = (p m + 2^(shift - 1)) >> shift, for |p| <= 255^2 and m < 2^15 in int32. */
 interface Scaling {
@@ -110,6 +111,7 @@ export const product = pair<QuantizedProduct>({
     zeroPoints: grids.map((grid) => grid.zeroPoint),
     zeroPoint: output.zeroPoint,
   }),
+  fileProduct: (grids, output) => fileProductOf(both(grids), output),
   int8: (q) => ({
     value(x, hold) {
       const [a, b] = both(x.map((byte, i) => sub(byte, at(q.zeroPoints, i))));

@@ -44,7 +44,7 @@ const rule: OnnxRule<ReducedAttrs> = {
 
 /** A pool with a window and nothing else. */
 const pooled =
-  (op: CanonicalOp) =>
+  (op: CanonicalOp, more: object = {}) =>
   (kernel: readonly number[], from: string, to: string): Replacement => ({
     op,
     attrs: {
@@ -55,12 +55,14 @@ const pooled =
       dilations: [],
       ceilMode: false,
       countIncludePad: false,
+      ...more,
     },
     inputs: [from],
     outputs: [to],
   });
 
 export const averageOf = pooled(avgPool);
+export const globalAverageOf = pooled(avgPool, { global: true });
 export const maximumOf = pooled(maxPool);
 
 /** A reduction over spatial axes as a pool as large as them. */

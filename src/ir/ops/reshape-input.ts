@@ -36,6 +36,7 @@ function checked(shape: Shape, from: Shape, asked: Shape): Shape {
 /** ONNX Reshape-5, 13, 14, 19, 21: the shape is an input; -1 is what remains, 0 as in the input. */
 export const reshapeInput: ImportedOp<Attrs> = {
   kind: 'reshapeInput',
+  onlyMoves: true,
   restrictions: 'a constant shape',
   onnx: {
     Reshape: {

@@ -62,6 +62,7 @@ function sliced(x: Tensor, ranges: readonly Range[]): Tensor {
 /** ONNX Slice-1 (attributes), 10, 11, 13 (inputs, with steps). */
 export const slice: ImportedOp<Attrs> = {
   kind: 'slice',
+  onlyMoves: true,
   restrictions: 'constant starts, ends and steps',
   onnx: {
     Slice: {

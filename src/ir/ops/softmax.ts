@@ -10,10 +10,12 @@ import { rounded } from './common/round.ts';
 import { linesOf } from './kernels/axis-lines.ts';
 import { docOf } from './kernels/doc.ts';
 import {
+  type FileSoftmax,
   longestInt8Softmax,
   type Softmax,
   softmaxFloat32,
   softmaxInt8,
+  softmaxOfFile,
   softmaxOutput,
   softmaxWide,
   wideSoftmaxOutput,
@@ -56,6 +58,7 @@ function linesIn({ axis }: SoftmaxAttrs, context: KernelContext, elem: 'u8' | 'f
 /** The scale of the input; the output's is fixed. */
 export interface QuantizedSoftmax {
   readonly inputScale: number;
+  readonly file?: FileSoftmax;
   /** Set where the input or the output has 16 bits. */
   readonly isWide?: true;
 }
@@ -79,16 +82,24 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   elementwise: false,
   channels: opaqueChannels,
   outputQuant: ({ outputBits }) => (outputBits === 16 ? wideSoftmaxOutput : softmaxOutput),
+  fixedGrid: (mode) => mode !== 'ort-float',
+  servesFile: ({ mode, inputQuants }) => mode === 'ort-float' && inputQuants[0]?.file !== undefined,
   sixteen: 'both',
   rows: undefined,
   gradient: { of: ({ axis }, steps) => steps.softmax(steps.input(0), axis) },
-  quantize(c) {
-    const input = must(c.inputQuants[0], 'the input is quantized');
-    const isWide = input.bits !== undefined || c.outputQuant.bits !== undefined;
-    return { inputScale: input.scale, ...(isWide ? { isWide } : {}) };
+  quantize: ({ mode, inputQuants, outputQuant: output }) => {
+    const input = must(inputQuants[0], 'the input is quantized');
+    const isFile = mode === 'ort-float' && input.file !== undefined && output.file !== undefined;
+    const isWide = input.bits !== undefined || output.bits !== undefined;
+    return {
+      inputScale: input.scale,
+      ...(isWide ? { isWide } : {}),
+      ...(isFile ? { file: { input, output } } : {}),
+    };
   },
-  int8(attrs, { inputScale, isWide }, context) {
+  int8(attrs, { inputScale, isWide, file }, context) {
     const softmax = linesIn(attrs, context, 'u8');
+    if (file !== undefined) return softmaxOfFile(softmax, file);
     if (softmax.lines.length > longestInt8Softmax)
       throw complain(`softmax over ${softmax.lines.length} numbers`, `at most ${longestInt8Softmax}`);
     if (isWide === undefined) return softmaxInt8(softmax, inputScale);

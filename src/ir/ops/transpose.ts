@@ -3,7 +3,7 @@ import type { CanonicalOp } from '../graph/op.ts';
 import { sameAsInput } from '../integers/quant.ts';
 import { type Order, simplified } from '../kernel/memory-order.ts';
 import type { StoredTensor } from '../kernel/stored.ts';
-import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
+import { countOf, movedAlike, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
 
@@ -43,6 +43,9 @@ function transposed(x: Tensor, perm: readonly number[]): Tensor {
   }
   return { dtype: x.dtype, shape, data };
 }
+
+/** Rows as columns. */
+export const transposedMatrix = (matrix: Tensor): Tensor => movedAlike(matrix, (t) => transposed(t, [1, 0]));
 
 /** Each element is its own row-major index. */
 const indices = (shape: Shape): Tensor => ({

@@ -95,7 +95,7 @@ export function isClamped({ attrs }: Node): boolean {
 }
 
 export const macOf = ({ quantized }: Node): QuantizedMac | undefined =>
-  typeof quantized === 'object' && quantized !== null && 'weightScales' in quantized
+  typeof quantized === 'object' && quantized !== null && 'weightScales' in quantized && !('wide' in quantized)
     ? (quantized as QuantizedMac)
     : undefined;
 

@@ -4,6 +4,7 @@ import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
 import { exp32 } from './exp.ts';
 import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
+import { multiplyAdd, roundEven } from './float-rounding.ts';
 import { interpolate } from './interpolate.ts';
 import {
   requantizeCompact,
@@ -29,6 +30,7 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     log2,
     interpolate,
     nearestWithin,
+    multiplyAdd,
     requantizeCompact,
     requantizeDouble,
     requantizeFloat,
@@ -38,6 +40,7 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     requantizeSingle,
     root15,
     rootShift,
+    roundEven,
     signExtend,
     sqrt32,
   ].map((p) => [p.name, p]),

@@ -3,7 +3,7 @@ import { at } from '../../../base/errors.ts';
 import type { InputType, Replacement } from '../../graph/op.ts';
 import { countOf, type Shape, sameShape, type Tensor } from '../../tensor.ts';
 import { matrices } from '../matrices.ts';
-import { transpose } from '../transpose.ts';
+import { transpose, transposedMatrix } from '../transpose.ts';
 import { reshapeTo } from './imported.ts';
 import { rowsProduct } from './row-products.ts';
 import { stackedProduct } from './stacked-product.ts';
@@ -29,7 +29,7 @@ const swapped = (rank: number): readonly number[] => {
 /** weights[outputs, depth] of a constant matrix [depth, outputs], or of one that is `turned` already. */
 function weightsFrom(constant: Tensor, rows: number, columns: number, turned: boolean, gain: number): Tensor {
   const matrix = { ...constant, shape: [rows, columns] };
-  const [weights = matrix] = turned ? [matrix] : transpose.reference({ perm: [1, 0] }, [matrix]);
+  const weights = turned ? matrix : transposedMatrix(matrix);
   if (gain === 1) return weights;
   return { dtype: 'float32', shape: weights.shape, data: Float32Array.from(weights.data, (w) => w * gain) };
 }

@@ -4,15 +4,35 @@ import { largestOf, smallestOf } from '../../../base/extremes.ts';
 import { broadcastIndex, broadcastTo } from '../../geometry/broadcast.ts';
 import type { Channels } from '../../graph/channels.ts';
 import type { Steps, Value } from '../../graph/gradient.ts';
-import type { CanonicalOp, InputType, KernelContext, QuantizeContext, ScaleContext } from '../../graph/op.ts';
+import type {
+  CanonicalOp,
+  InputType,
+  KernelContext,
+  QuantizeContext,
+  RequantMode,
+  ScaleContext,
+} from '../../graph/op.ts';
 import { holding, noFinerThan, quantOf } from '../../integers/quant.ts';
 import { int } from '../../kernel/builders.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { spatialOrder } from '../../kernel/memory-order.ts';
 import { channelGrids, elemOf, type Quant, type StoredTensor, storageOf } from '../../kernel/stored.ts';
-import { channelCount, countOf, type Shape, sameShape, type Tensor } from '../../tensor.ts';
+import {
+  channelCount,
+  countOf,
+  type FileIntegers,
+  type Shape,
+  sameShape,
+  type Tensor,
+} from '../../tensor.ts';
 import { docOf } from '../kernels/doc.ts';
 import { type Elementwise, elementwise, type Operand } from '../kernels/elementwise.ts';
+import {
+  type FileFloats,
+  type FileProduct,
+  fileFloatsValue,
+  fileProductValue,
+} from '../kernels/file-pairs.ts';
 import { opaqueChannels, sameChannels } from './channel-flows.ts';
 import { inferPair, pairwise } from './elementwise.ts';
 
@@ -23,10 +43,21 @@ export type Constants = readonly (Tensor | undefined)[];
 export const gridsOf = (c: ScaleContext<unknown>): readonly Quant[] =>
   c.inputQuants.map((quant, i) => {
     if (quant !== undefined) return quant;
-    const { data } = must(c.inputTypes[i]?.constant, 'what is no activation is constant');
+    const { data, integers } = must(c.inputTypes[i]?.constant, 'what is no activation is constant');
+    if (integers?.grid !== undefined) return fileGridOf(integers.grid, at(integers.steps, 0));
     const isWide = c.outputBits === 16 || c.inputQuants.some((other) => other?.bits === 16);
     return quantOf(holding({ lo: smallestOf(data), hi: largestOf(data) }, [0]), isWide ? 16 : undefined);
   });
+
+const fileGridOf = ({ type, zeroPoint }: NonNullable<FileIntegers['grid']>, scale: number): Quant => ({
+  scale,
+  zeroPoint: zeroPoint + (type === 'int8' ? 128 : 0),
+  file: type,
+});
+
+/** Whether operands and output are on grids of the model's file, with the arithmetic of onnxruntime asked for. */
+export const isOfFile = (mode: RequantMode, grids: readonly Quant[]): boolean =>
+  mode === 'ort-float' && grids.every(({ file }) => file !== undefined);
 
 /** Constants as they are stored on their grids. */
 export const bytesOf = ({ inputTypes }: ScaleContext<unknown>, grids: readonly Quant[]): Constants =>
@@ -196,11 +227,13 @@ export const pairValues = (steps: Steps): readonly [Value, Value] => [
 ];
 
 /** What the integers are, of each channel where those have grids of their own, and the constants. */
-export interface QuantizedPair<Q> {
+export type QuantizedPair<Q> = {
   readonly constants: Constants;
-  readonly integers: Q;
-  readonly channels?: readonly Q[];
-}
+} & (
+  | { readonly integers: Q; readonly channels?: readonly Q[] }
+  | { readonly product: FileProduct }
+  | { readonly floats: FileFloats }
+);
 
 export interface Pair<Q> {
   readonly kind: string;
@@ -211,6 +244,8 @@ export interface Pair<Q> {
   /** The finest step of the output that the integers serve. @param isWide a tensor among them has 16 bits */
   finest(grids: readonly Quant[], isWide: boolean): number;
   integers(grids: readonly Quant[], output: Quant): Q;
+  /** The product for which onnxruntime has a kernel of its own; absent: it computes in float32 in between. */
+  readonly fileProduct?: (grids: readonly Quant[], output: Quant) => FileProduct;
   /** @param name of the kernel, for tables */
   int8(integers: Q, name: string): Pick<Elementwise, 'value' | 'tables'>;
   /** The same where channels have grids of their own. Absent: it knows none. */
@@ -221,6 +256,12 @@ export interface Pair<Q> {
   gradient(steps: Steps, x: Value, y: Value): Value;
   /** As `CanonicalOp.sixteen`. */
   readonly sixteen?: 'both';
+}
+
+function pairValue<Q>(f: Pair<Q>, q: QuantizedPair<Q>, name: string): PairValue {
+  if ('product' in q) return { value: (x) => fileProductValue(q.product, x) };
+  if ('floats' in q) return { value: (x, hold) => fileFloatsValue(q.floats, f.float32, x, hold) };
+  return (q.channels && f.byChannel?.int8(q.channels)) ?? f.int8(q.integers, name);
 }
 
 /** An operator of every stage, of a function of two numbers. Its tensors hold 0. */
@@ -245,28 +286,29 @@ export const pair = <Q>(f: Pair<Q>): CanonicalOp<unknown, QuantizedPair<Q>> => (
     const isWide = c.outputBits !== undefined || grids.some(({ bits }) => bits !== undefined);
     return noFinerThan(f.finest(grids, isWide), c.range, c.outputBits);
   },
+  servesFile: (c) => isOfFile(c.mode, gridsOf(c)),
   ...(f.byChannel === undefined ? {} : { channelGrids: pairChannelGrids }),
   ...(f.sixteen === undefined ? {} : { sixteen: f.sixteen }),
   quantize(c) {
-    const grids = gridsOf(c);
+    const [grids, output] = [gridsOf(c), c.outputQuant];
+    const constants = bytesOf(c, grids);
+    if (isOfFile(c.mode, [...grids, output]))
+      return f.fileProduct === undefined
+        ? { constants, floats: { grids, output } }
+        : { constants, product: f.fileProduct(grids, output) };
     const channels = channelsOfPair(c);
     const own = channels && f.byChannel?.integers(channels);
     return {
-      constants: bytesOf(c, grids),
-      integers: f.integers(grids, c.outputQuant),
+      constants,
+      integers: f.integers(grids, output),
       ...(own === undefined ? {} : { channels: own }),
     };
   },
   rows: undefined,
   gradient: { of: (_attrs, steps) => f.gradient(steps, ...pairValues(steps)) },
-  int8: (_attrs, { constants, integers, channels }, context) =>
-    pairKernel(
-      f.title,
-      context,
-      'u8',
-      constants,
-      (channels && f.byChannel?.int8(channels)) ?? f.int8(integers, context.name),
-    ),
+  int8(_attrs, q, context) {
+    return pairKernel(f.title, context, 'u8', q.constants, pairValue(f, q, context.name));
+  },
   float32: (_attrs, context, constants) =>
     pairKernel(f.title, context, 'f32', constants, { value: f.float32 }),
 });

@@ -4,6 +4,7 @@ import type { Steps, Value } from '../../graph/gradient.ts';
 import type { CanonicalOp, Hold, KernelContext, OnnxRule, Range, TableSize } from '../../graph/op.ts';
 import { quantOf } from '../../integers/quant.ts';
 import { load } from '../../kernel/builders.ts';
+import { fileStep, fileValue } from '../../kernel/file-grid.ts';
 import type { Expr, Kernel, Table } from '../../kernel/kernel.ts';
 import { elemOf, type Quant, storageOf } from '../../kernel/stored.ts';
 import { countOf } from '../../tensor.ts';
@@ -40,6 +41,7 @@ export function tableOf(
   output: Quant,
   entries: TableSize,
 ): Uint8Array {
+  if (output.file !== undefined && entries === 256) return fileTable(value, input, output);
   const finer = entries / 256;
   return Uint8Array.from(storedOf(value, input, output, entries, finer));
 }
@@ -60,6 +62,12 @@ function storedOf(
     Math.max(lo, Math.min(hi, Math.floor(y / output.scale + 0.5) + output.zeroPoint)),
   );
 }
+
+/** As ONNX has it: a float32 of a float32, and halves to even. */
+const fileTable = (value: (x: number) => number, input: Quant, output: Quant): Uint8Array => {
+  const real = Float64Array.from({ length: 256 }, (_, i) => value(fileValue(i, input)));
+  return Uint8Array.from(insideDomain(real), (y) => fileStep(Math.fround(y), output));
+};
 
 function lookupOf(value: (x: number) => number, input: Quant, output: Quant): Lookup {
   if (input.bits === 16) {
@@ -155,6 +163,8 @@ export const pointwise = <A>(f: Pointwise<A>): CanonicalOp<A, Lookup> => ({
   absorb: () => undefined,
   elementwise: true,
   anyZeroPoint: 'computes',
+  // A table is as good for one grid as for another.
+  servesFile: () => true,
   outputQuant: ({ range: { lo, hi }, outputBits }) =>
     quantOf({ lo: Math.max(lo, f.range?.lo ?? lo), hi: Math.min(hi, f.range?.hi ?? hi) }, outputBits),
   sixteen: 'both',

@@ -21,6 +21,8 @@ export interface PoolAttrs extends WindowAttrs {
   readonly ceilMode: boolean;
   /** Average-pool only: divide by all of the window that lies in the padded tensor. */
   readonly countIncludePad: boolean;
+  /** Average-pool only, set where the file asks for the mean of the whole image. */
+  readonly global?: true;
 }
 
 export const parsePool = (node: OnnxNode): PoolAttrs => ({

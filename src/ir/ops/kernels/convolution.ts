@@ -144,7 +144,8 @@ export function convolution(c: Convolution): Kernel {
       used = {
         scratch: view.scratch,
         tables: [...walk.tables, c.arithmetic.bias, ...c.arithmetic.tables, ...view.tables],
-        weights: c.arithmetic.elem !== 'f32' ? storedAs(rows, c.arithmetic.format, sumsOf(plan)) : undefined,
+        weights:
+          c.arithmetic.weightElem === 'i8' ? storedAs(rows, c.arithmetic.format, sumsOf(plan)) : undefined,
       };
       return [
         ...(tile.lastX === undefined ? [] : [constant('first', firstOutput(tiling, x))]),

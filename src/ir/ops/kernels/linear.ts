@@ -78,7 +78,7 @@ export function linear(l: Linear): Kernel {
     tables: [...code.tables, bias, ...tables],
     body: code.body,
     macs: l.inputs * l.outputs,
-    ...(elem !== 'f32' ? { weights: storedAs(rows, format, code.sums) } : {}),
+    ...(l.arithmetic.weightElem === 'i8' ? { weights: storedAs(rows, format, code.sums) } : {}),
   };
 }
 

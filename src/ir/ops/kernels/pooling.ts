@@ -19,6 +19,7 @@ import {
   variable,
 } from '../../kernel/builders.ts';
 import type { Elem, Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import { typeOf } from '../../kernel/walk.ts';
 
 export interface Pooling {
   readonly name: string;
@@ -91,7 +92,7 @@ export function pooling(p: Pooling): Kernel {
             'out',
             outElem,
             at(horizontal.out, y, x, c),
-            p.finish(local('value', elem === 'f32' ? 'f32' : 'i32'), mul(rows.count, cols.count)),
+            p.finish(local('value', typeOf(p.first)), mul(rows.count, cols.count)),
           ),
         ]),
       ];

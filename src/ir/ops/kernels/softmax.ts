@@ -20,6 +20,7 @@ import {
   variable,
 } from '../../kernel/builders.ts';
 import type { Elem, Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import type { Quant } from '../../kernel/stored.ts';
 import { eachLine, type Lines } from './axis-lines.ts';
 
 export interface Softmax {
@@ -187,4 +188,50 @@ export function softmaxFloat32(s: Softmax): Kernel {
     ];
   });
   return kernelOf(s, 'f32', [], body);
+}
+
+/** onnxruntime's softmax on bytes: exponentials in float32 by the distance to the largest, its zero point outside. */
+export interface FileSoftmax {
+  readonly input: Quant;
+  readonly output: Quant;
+}
+
+/** The largest float32. */
+const mostFloat = (2 - 2 ** -23) * 2 ** 127;
+
+/** exp of each distance below the largest byte, times as much as `length` of them can be summed up in float32. */
+function fileExponentials(scale: number, length: number): Float32Array {
+  const log = Math.fround(Math.log(mostFloat / length));
+  const above = Math.max(0, log - 5) / scale;
+  return Float32Array.from({ length: 256 }, (_, distance) => Math.exp((above - distance) * scale));
+}
+
+export function softmaxOfFile(s: Softmax, { input, output }: FileSoftmax): Kernel {
+  const table: Table = {
+    name: `${s.name}_exp`,
+    elem: 'f32',
+    data: fileExponentials(input.scale, s.lines.length),
+  };
+  const power = (x: Expr): Expr =>
+    load(table.name, 'f32', call('clamp', 'i32', sub(local('largest'), x), int(0), int(255)));
+  const body = eachLine(s.lines, (first) => {
+    const at = (i: Expr): Expr => add(first, mul(i, s.lines.step));
+    const x = (i: Expr): Expr => load('in', 'u8', at(i));
+    const share = div(mul(local('e', 'f32'), float(Math.floor(1 / output.scale))), local('sum', 'f32'));
+    const steps = add(call('round_even', 'i32', share), output.zeroPoint);
+    return [
+      variable('largest', int(0)),
+      ...loop('i', s.lines.length, (i) => [
+        constant('x', x(i)),
+        assign('largest', maximum(local('x'), local('largest'))),
+      ]),
+      variable('sum', float(0)),
+      ...loop('j', s.lines.length, (j) => [accumulate('sum', power(x(j)))]),
+      ...loop('k', s.lines.length, (k) => [
+        constant('e', power(x(k))),
+        store('out', 'u8', at(k), call('clamp', 'i32', steps, int(0), int(255))),
+      ]),
+    ];
+  });
+  return kernelOf(s, 'u8', [table], body);
 }

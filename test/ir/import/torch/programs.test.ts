@@ -8,7 +8,6 @@ import { supportedAten } from '../../../../src/ir/import/torch/aten-table.ts';
 import { Field } from '../../../../src/ir/import/torch/pt2-json.ts';
 import { archiveOf } from '../../../../src/ir/import/torch/pt2-tensors.ts';
 import { readZip } from '../../../../src/ir/import/torch/zip.ts';
-import { opsetsOf } from '../../../../src/ir/ops/index.ts';
 import { canonicalize } from '../../../../src/passes/canonicalize.ts';
 import { describeWith, root, shared } from '../../../support/shared.ts';
 
@@ -86,7 +85,6 @@ const known: Readonly<Record<string, RegExp>> = {
   // Integers of activations are not added.
   'consts/consts.torch2.15.pt2': /activations of type int64/,
   'foreign/aoti.pt2': /AOTInductor/,
-  ...(opsetsOf('QuantizeLinear') === undefined ? { 'q_xnn/q_xnn.torch2.8.pt2': /QuantizeLinear/ } : {}),
 };
 
 const everything = `${shared}/data/torch`;
