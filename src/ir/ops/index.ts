@@ -26,6 +26,7 @@ import { gatherNd } from './gather-nd.ts';
 import { gemm } from './gemm.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { identity } from './identity.ts';
+import { integerLayers } from './integer-layers.ts';
 import { convInteger, integerConv, integerMatrices, matMulInteger } from './integer-sums.ts';
 import { linear } from './linear.ts';
 import { logSoftmax } from './log-softmax.ts';
@@ -153,6 +154,7 @@ const imported: readonly ImportedOp[] = [
   ...constantOps,
   ...reduceOps,
   ...norms,
+  ...integerLayers,
   topKInputs,
   logSoftmaxFlattened,
 ];
