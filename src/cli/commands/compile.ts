@@ -201,7 +201,7 @@ function typeFor(
   const node = nodes.find(({ op }) => op.only === 'float32');
   if (node === undefined) return 'int8';
   context.io.err(
-    `thimble: note: ${nodeLabel(node.name, node.type ?? node.op.kind)} quantizes as the network runs: a float32 program, whose integer layers stay so\n`,
+    `thimble: note: ${nodeLabel(node.name, node.type ?? node.op.kind)} computes in float32 with integers of the model's own: a float32 program\n`,
   );
   return 'float32';
 }
@@ -241,10 +241,10 @@ export function addCompile(program: Command, context: () => Context): void {
     .option('-o, --out <FOLDER>', 'where the C, its header, manifest and report go')
     .option('--name <ID>', "prefix of everything in the C (default: the file's name)")
     .addOption(
-      new Option(
-        '--type <TYPE>',
-        'arithmetic (default: int8; float32 of models that quantize as they run)',
-      ).choices(['int8', 'float32']),
+      new Option('--type <TYPE>', 'arithmetic (default: int8; float32 where the model says so)').choices([
+        'int8',
+        'float32',
+      ]),
     )
     .addOption(
       new Option(

@@ -4,6 +4,7 @@ import { div, mul, neg, sub } from './arithmetic.ts';
 import { attention } from './attention.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
+import { blockWeights } from './block-weights.ts';
 import { toReal, toStored } from './borders.ts';
 import { cast } from './cast.ts';
 import { choice } from './choice.ts';
@@ -69,6 +70,7 @@ const canonical: readonly CanonicalOp[] = [
   attention,
   avgPool,
   batchNorm,
+  blockWeights,
   choice,
   comparison,
   conv,

@@ -46,6 +46,7 @@ describe('thimble compile', () => {
       'outputs',
       'steps',
       'formats',
+      'floatParts',
       'tried',
       'accuracy',
       'agreement',
