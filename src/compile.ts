@@ -16,6 +16,7 @@ import type { Quant } from './ir/kernel/stored.ts';
 import { countOf, sameShape } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
 import type { Build, Judging } from './judge/build.ts';
+import { type ActivationBits, type WideReason, wideTensors } from './passes/activation-bits.ts';
 import { type CalibrationMethod, calibrate, checkSamples } from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import { dropDeadChannels } from './passes/channels/drop-dead-channels.ts';
@@ -35,7 +36,7 @@ import { fuse } from './passes/fuse.ts';
 import { inputGrids } from './passes/input-grids.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
-import { bitsOf, type QuantizeOptions, quantize } from './passes/quantize.ts';
+import { bitsOf, channelsApart, type QuantizeOptions, quantize, storedRanges } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { settleImages } from './passes/settle-images.ts';
 import { settleOrders, settlePorts } from './passes/settle-orders.ts';
@@ -82,6 +83,8 @@ export interface CompileOptions {
   /** The weights are on grids of `weightBits` already, by training: they are not rounded again. */
   readonly rounded?: boolean;
   readonly biasCorrection?: boolean;
+  /** Which activations have 16 bits. Absent: `auto`. */
+  readonly activationBits?: ActivationBits;
   /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each. */
   readonly formats?: FormatOptions;
   readonly plan?: PlanStrategy;
@@ -102,6 +105,8 @@ export interface Compiled extends Build {
   /** How near it is to the float network; of float32 programs, and of builds that are still searched, absent. */
   readonly agreement?: Agreement;
   readonly requant: RequantMode;
+  /** The activations of 16 bits, where there are some. */
+  readonly wide?: readonly WideReason[];
   /** Of each layer with weights, where formats were chosen. */
   readonly formats?: readonly LayerChoice[];
   /** Some inputs, as bytes of the inputs' slots: of the calibration where there was one, else random. */
@@ -238,12 +243,21 @@ export function compileFused(
   const calibration = calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
     options.onProgress?.('calibrating', done, total),
   );
-  const pass = quantize(calibration, { ...quantizeOptions(made, options), weightSteps, codebooks });
+  const given = { ...quantizeOptions(made, options), weightSteps, codebooks };
+  const activationBits = options.activationBits ?? 'auto';
+  // What gains by grids of channels needs no 16 bits; what is to have 16 bits has no such grids.
+  const byChannel = activationBits === 'auto' ? channelsApart(graph, calibration, given) : new Map();
+  const rangeOf = storedRanges(graph, calibration, { byChannel });
+  const fixedInput = takesStored(made, options);
+  const ranged = { graph, rangeOf, byChannel, alone: calibration.alone, fixedInput };
+  const wide = wideTensors(ranged, inputs, activationBits);
+  const pass = quantize(calibration, { ...given, wide });
   const integers = step.run(foldTables, step.run(pass, graph));
   const chosen = formatsFor(integers, options);
   if (chosen !== undefined) step.show('choose-formats', chosen.graph);
   return {
     ...common,
+    ...(wide.size === 0 ? {} : { wide: [...wide.values()] }),
     calibration,
     judging,
     ...assembled(chosen?.graph ?? integers, options, made.grids),

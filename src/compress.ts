@@ -23,4 +23,5 @@ export { accuracy, classify } from './compress/train/classify.ts';
 export { type Epoch, type Finetuned, finetune } from './compress/train/finetune.ts';
 export type { FinetuneOptions, Progress, TrainingData } from './compress/train/options.ts';
 export type { Graph } from './ir/graph/graph.ts';
+export { importModel as loadModel } from './ir/import/import-model.ts';
 export { importOnnx as loadOnnx } from './ir/import/onnx.ts';

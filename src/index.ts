@@ -44,6 +44,7 @@ export { evaluate } from './ir/graph/evaluate.ts';
 export type { Graph, Node, Stage } from './ir/graph/graph.ts';
 export type { CodebookSize, RequantMode, WeightBits } from './ir/graph/op.ts';
 export { dumpGraph } from './ir/graph/text.ts';
+export { importModel as loadModel } from './ir/import/import-model.ts';
 export { importOnnx as loadOnnx } from './ir/import/onnx.ts';
 export type { Kernel } from './ir/kernel/kernel.ts';
 export type { Quant } from './ir/kernel/stored.ts';
@@ -52,6 +53,7 @@ export type { Shape, Tensor } from './ir/tensor.ts';
 export { type Agreement, agreementOf } from './judge/agreement.ts';
 export type { LayerError } from './judge/layer-errors.ts';
 export type { Warning } from './judge/warnings/warning.ts';
+export type { ActivationBits, WideReason } from './passes/activation-bits.ts';
 export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 export { canonicalize } from './passes/canonicalize.ts';
 export {

@@ -2,12 +2,15 @@
 import { expect, test } from 'vitest';
 import { InputError } from '../src/base/errors.ts';
 import { compile } from '../src/compile.ts';
+import { emitC } from '../src/emit/package.ts';
 import { evaluate, inputTensors } from '../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../src/ir/import/onnx.ts';
 import { countOf } from '../src/ir/tensor.ts';
 import { canonicalize } from '../src/passes/canonicalize.ts';
 import { decodeOutput, encodeInput } from '../src/program/values.ts';
 import { simulate } from '../src/runtime/engines.ts';
+import { runNative } from '../src/targets/native.ts';
+import { holdsModel } from './support/model-law.ts';
 import {
   encodeModel,
   floatTensor,
@@ -17,6 +20,7 @@ import {
   type NodeSpec,
   valueInfo,
 } from './support/onnx-model.ts';
+import { testWith } from './support/toolchain.ts';
 
 const wave = (count: number, phase = 1): number[] =>
   Array.from({ length: count }, (_, i) => Math.sin(i * 1.7 + phase));
@@ -89,7 +93,52 @@ test.each(Object.entries(cases))('%s', (_, [shape, ...specs]) => {
   }));
   for (const arith of ['float32', 'int8'] as const) {
     const found = worst(shape, nodes, arith);
-    if (typeof found === 'string') expect(found).toMatch(/first axis is above 1|softmax along axis/);
-    else expect(found).toBeLessThan(arith === 'int8' ? 0.05 : 1e-6);
+    if (typeof found === 'string') expect(found).toMatch(/softmax along axis/);
+    else expect(found).toBeLessThan(arith === 'int8' ? 0.1 : 2e-6);
   }
 });
+
+function threeImages(): Uint8Array {
+  const nodes = [
+    { op: 'Conv', inputs: ['x', 'w'], outputs: ['t0'], attributes: [ints('pads', [1, 1, 1, 1])] },
+    { op: 'Relu', inputs: ['t0'], outputs: ['t1'] },
+    { op: 'MaxPool', inputs: ['t1'], outputs: ['t2'], attributes: [square] },
+    { op: 'AveragePool', inputs: ['t2'], outputs: ['t3'], attributes: [square] },
+    { op: 'Flatten', inputs: ['t3'], outputs: ['t4'] },
+    { op: 'Gemm', inputs: ['t4', 'heads'], outputs: ['y'] },
+  ];
+  const heads = floatTensor('heads', [16, 3], wave(48));
+  return encodeModel({
+    ...{ opset: 13, nodes, outputs: ['y'] },
+    initializers: [...initializers, heads],
+    inputs: [valueInfo('x', [3, 3, 4, 4])],
+  });
+}
+
+test('images one after the other: every engine, every proof', () => {
+  const { int8 } = holdsModel(threeImages(), { seed: 5, float: 2e-6 });
+  const table = int8.program.steps.flatMap(({ kernel }) =>
+    kernel.tables.filter(({ data }) => data.length >= 108),
+  );
+  expect(table.map(({ data }) => data.length)).toEqual([108]);
+});
+
+testWith(['gcc', 'qemu-system-arm'])(
+  'images one after the other: C with sanitizers, and with DSP instructions',
+  async () => {
+    const imported = importOnnx(threeImages());
+    const samples = Array.from({ length: 12 }, (_, i) => Float32Array.from(wave(144, i)));
+    for (const arith of ['float32', 'int8'] as const) {
+      const { program } = compile(imported, { name: 'net', arith, calibration: { inputs: samples } });
+      const files = emitC(program, { command: '', version: '', hash: '', golden: [] });
+      const inputs = samples.slice(0, 3).map((x) => encodeInput(program, x));
+      for (const target of ['host-gcc', 'cortex-m4'] as const) {
+        const ran = await runNative(program, files, target, inputs, {});
+        if (ran.kind !== 'ran') throw new Error('does not fit');
+        expect(ran.outcomes.map(({ output }) => output)).toEqual(
+          inputs.map((x) => simulate(program, x).output),
+        );
+      }
+    }
+  },
+);

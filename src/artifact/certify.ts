@@ -10,7 +10,7 @@ import { nonzerosIn } from '../base/extremes.ts';
 import { entropyFloor } from '../cost/entropy.ts';
 import { tableBytesOf } from '../cost/speed.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
-import { bitsOf, type QuantizedMac } from '../ir/integers/mac.ts';
+import { bitsOf, type QuantizedMac, weightStep } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
@@ -92,13 +92,12 @@ function compared(
 }
 
 /** 10 log10 of sum w^2 / sum (w - q step)^2, over all weights of the layer. */
-function sqnrOf(real: Tensor, { weights, weightScales }: QuantizedMac): number {
-  const terms = weights.length / weightScales.length;
+function sqnrOf(real: Tensor, mac: QuantizedMac): number {
   let [signal, noise] = [0, 0];
-  weights.forEach((q, i) => {
+  mac.weights.forEach((q, i) => {
     const w = at(real.data, i);
     signal += w * w;
-    noise += (w - q * at(weightScales, Math.floor(i / terms))) ** 2;
+    noise += (w - q * weightStep(mac, i)) ** 2;
   });
   return decibels(signal, noise);
 }

@@ -205,6 +205,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
       accuracy: made.accuracy,
       formats: compiled.formats ?? [],
       floatParts: compiled.assembled.floatParts ?? [],
+      wide: compiled.wide ?? [],
     }),
   );
   return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);

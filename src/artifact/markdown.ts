@@ -8,6 +8,7 @@ import type { Agreement } from '../judge/agreement.ts';
 import type { LayerError } from '../judge/layer-errors.ts';
 import { agreementText, samplesText, storedText, warningText } from '../judge/text.ts';
 import { decibelText } from '../judge/warnings/warning.ts';
+import { type WideReason, wideText } from '../passes/activation-bits.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { MemoryPlan } from '../plan/addresses.ts';
 import type { Program } from '../program/program.ts';
@@ -31,6 +32,8 @@ export interface Report {
   readonly formats: readonly LayerChoice[];
   /** Of int8 programs: what stays float32. */
   readonly floatParts: readonly FloatPart[];
+  /** Which activations have 16 bits, and why. */
+  readonly wide: readonly WideReason[];
   /** Who made it, from what; a line each. */
   readonly origin: readonly string[];
 }
@@ -164,9 +167,9 @@ function proofs({ program, facts }: Report): string {
   return `Not proven for every input, and checked by the simulator at run time instead:\n\n${open.join('\n')}`;
 }
 
-function agreementLines(agreement: Agreement | undefined): string {
+function agreementLines({ agreement, wide }: Report): string {
   if (agreement === undefined) return '';
-  const lines = [samplesText(agreement), agreementText(agreement), storedText(agreement)];
+  const lines = [samplesText(agreement), wideText(wide), agreementText(agreement), storedText(agreement)];
   return lines.map((line) => (line === undefined ? '' : `\n- ${line}`)).join('');
 }
 
@@ -187,7 +190,7 @@ export function reportText(report: Report): string {
   return `# ${program.name}
 
 ${report.origin.map((line) => `- ${line}`).join('\n')}
-- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}${portOrderLine(report)}${floatLines(report)}${agreementLines(agreement)}${accuracyLine(report)}
+- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}${portOrderLine(report)}${floatLines(report)}${agreementLines(report)}${accuracyLine(report)}
 ${warningSection(agreement)}
 ## Layers
 

@@ -5,7 +5,7 @@ import { largestOf, smallestOf } from '../base/extremes.ts';
 import type { Compiled } from '../compile.ts';
 import { type Graph, inputName, type Node } from '../ir/graph/graph.ts';
 import { largestWeight } from '../ir/graph/op.ts';
-import type { QuantizedMac } from '../ir/integers/mac.ts';
+import { type QuantizedMac, weightStep } from '../ir/integers/mac.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { Program, Slot } from '../program/program.ts';
 import { argOf, slotAt } from '../program/slots.ts';
@@ -28,11 +28,10 @@ function limits({ bits, codebook }: QuantizedMac): readonly [number, number] {
 
 function clippedShare(mac: QuantizedMac, given: (i: number) => number): number {
   const [least, most] = limits(mac);
-  const terms = mac.weights.length / mac.weightScales.length;
   let [clipped, kept] = [0, 0];
   mac.weights.forEach((q, i) => {
     if (q === 0) return;
-    const steps = given(i) / at(mac.weightScales, Math.floor(i / terms));
+    const steps = given(i) / weightStep(mac, i);
     kept++;
     if (steps < least - 0.501 || steps > most + 0.501) clipped++;
   });
@@ -68,9 +67,10 @@ function gridOf(layer: Layer, graph: Graph<'float'>): WeightGrid {
   const { node } = layer;
   const mac = node.quantized as QuantizedMac;
   const terms = mac.weights.length / mac.weightScales.length;
-  const used = mac.weightScales.filter((_, row) =>
-    mac.weights.subarray(row * terms, (row + 1) * terms).some((q) => q !== 0),
-  );
+  const used = (mac.steps ?? mac.weightScales).filter((_, i, { length }) => {
+    const each = mac.weights.length / length;
+    return mac.weights.subarray(i * each, (i + 1) * each).some((q) => q !== 0);
+  });
   const origin = graph.nodes.find(({ name }) => name === node.name);
   const weights = origin && graph.tensors.get(inputName(origin, 1));
   const given = must(weights?.constant, `'${node.name}' has weights in the given model`);

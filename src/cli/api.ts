@@ -4,7 +4,7 @@ import type { MeasureOptions } from '../artifact/node-target-costs.ts';
 import type { VerifyOptions, VerifyReport } from '../artifact/node-verify.ts';
 import type { Compiled, CompileOptions } from '../compile.ts';
 import type { Graph } from '../ir/graph/graph.ts';
-import type { Sizes } from '../ir/import/declarations.ts';
+import type { ModelOptions } from '../ir/import/import-model.ts';
 import type { Tensor } from '../ir/tensor.ts';
 import type { MeasuredTarget } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';
@@ -16,9 +16,9 @@ export type OnProgress = (what: string, done: number, total: number) => void;
 
 export interface Api {
   /** @throws InputError for models that cannot be used. */
-  loadOnnx(
+  loadModel(
     bytes: Uint8Array,
-    source: Sizes & { readonly name: string; readonly external: (location: string) => Uint8Array },
+    source: ModelOptions & { readonly name: string; readonly external: (location: string) => Uint8Array },
   ): Graph<'imported'>;
   /** Canonical operators, all shapes known. */
   toFloatGraph(graph: Graph<'imported'>): Graph<'float'>;

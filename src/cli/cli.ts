@@ -74,10 +74,10 @@ Exit codes: 0 success, 1 checked and found wrong, 2 bad input, 3 our defect,
 130 interrupted.`;
 
 /** Reading a model, with a line for each note that it comes with. */
-function noted(api: Api, io: Io): Api['loadOnnx'] {
+function noted(api: Api, io: Io): Api['loadModel'] {
   const told = new Set<string>();
   return (bytes, source) => {
-    const graph = api.loadOnnx(bytes, source);
+    const graph = api.loadModel(bytes, source);
     for (const note of graph.notes ?? []) {
       if (!told.has(note)) io.err(`thimble: note: ${note}\n`);
       told.add(note);
@@ -92,7 +92,7 @@ export function createCli(api: Api, io: Io): (argv: readonly string[]) => Promis
     let code: ExitCode = exitCodes.ok;
     const version = versionOfPackage();
     const context = (): Context => ({
-      api: { ...api, loadOnnx: noted(api, io) },
+      api: { ...api, loadModel: noted(api, io) },
       io,
       version,
       commandLine: ['thimble', ...argv.map(quoted)].join(' '),

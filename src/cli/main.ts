@@ -4,7 +4,7 @@ import { measureTargets } from '../artifact/node-target-costs.ts';
 import { verifyArtifact } from '../artifact/node-verify.ts';
 import { compile, passNames } from '../compile.ts';
 import { evaluate } from '../ir/graph/evaluate.ts';
-import { importOnnx } from '../ir/import/onnx.ts';
+import { importModel } from '../ir/import/import-model.ts';
 import { canonicalize } from '../passes/canonicalize.ts';
 import { inference } from '../runtime/engines.ts';
 import type { Api } from './api.ts';
@@ -13,7 +13,7 @@ import { processIo } from './io.ts';
 import { viewAssets } from './view-assets.ts';
 
 const api: Api = {
-  loadOnnx: importOnnx,
+  loadModel: importModel,
   toFloatGraph: canonicalize.run,
   compile,
   passNames,

@@ -9,6 +9,9 @@ export const storedBytes: Readonly<Record<DType, number>> = {
   int32: 4,
   int16: 2,
   int8: 1,
+  uint64: 8,
+  uint32: 4,
+  uint16: 2,
   uint8: 1,
   bool: 1,
 };
@@ -21,6 +24,9 @@ const getters: Readonly<Record<DType, Get>> = {
   int32: (view, at, little) => view.getInt32(at, little),
   int16: (view, at, little) => view.getInt16(at, little),
   int8: (view, at) => view.getInt8(at),
+  uint64: (view, at, little) => Number(view.getBigUint64(at, little)),
+  uint32: (view, at, little) => view.getUint32(at, little),
+  uint16: (view, at, little) => view.getUint16(at, little),
   uint8: (view, at) => view.getUint8(at),
   bool: (view, at) => (view.getUint8(at) === 0 ? 0 : 1),
 };
@@ -33,13 +39,16 @@ const setters: Readonly<Record<DType, Set>> = {
   int32: (view, at, value) => view.setInt32(at, value, true),
   int16: (view, at, value) => view.setInt16(at, value, true),
   int8: (view, at, value) => view.setInt8(at, value),
+  uint64: (view, at, value) => view.setBigUint64(at, BigInt(value), true),
+  uint32: (view, at, value) => view.setUint32(at, value, true),
+  uint16: (view, at, value) => view.setUint16(at, value, true),
   uint8: (view, at, value) => view.setUint8(at, value),
   bool: (view, at, value) => view.setUint8(at, value),
 };
 
 /**
  * As many elements as `bytes` has room for.
- * @throws InputError for an int64 that a float64 cannot hold exactly.
+ * @throws InputError for an integer of 64 bits that a float64 cannot hold exactly.
  */
 export function readElements(where: string, dtype: DType, bytes: Uint8Array, little: boolean): Numbers {
   const size = storedBytes[dtype];
@@ -47,7 +56,7 @@ export function readElements(where: string, dtype: DType, bytes: Uint8Array, lit
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const get = getters[dtype];
   for (let i = 0; i < out.length; i++) out[i] = get(view, i * size, little);
-  if (dtype === 'int64') requireExact(where, out);
+  if (dtype === 'int64' || dtype === 'uint64') requireExact(where, out);
   return out;
 }
 
@@ -57,7 +66,7 @@ function requireExact(where: string, numbers: Numbers): void {
   throw new InputError({
     where,
     found: `element ${at} is ${numbers[at]}, beyond 2^53`,
-    supported: 'int64 numbers up to 2^53',
+    supported: 'integers up to 2^53',
     todo: 'save the array as int32 or float64',
   });
 }

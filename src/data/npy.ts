@@ -12,6 +12,9 @@ const dtypes: Readonly<Record<string, DType>> = {
   i4: 'int32',
   i2: 'int16',
   i1: 'int8',
+  u8: 'uint64',
+  u4: 'uint32',
+  u2: 'uint16',
   u1: 'uint8',
   b1: 'bool',
 };

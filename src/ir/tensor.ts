@@ -4,10 +4,29 @@ import { at } from '../base/errors.ts';
 
 export type Shape = readonly number[];
 
-/** int64 numbers are held in float64 arrays: exact up to 2^53, which shapes never leave. */
-export type DType = 'float32' | 'float64' | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool';
+/** Integers of 64 bits are held in float64 arrays: exact up to 2^53, which shapes never leave. */
+export type DType =
+  | 'float32'
+  | 'float64'
+  | 'int64'
+  | 'int32'
+  | 'int16'
+  | 'int8'
+  | 'uint64'
+  | 'uint32'
+  | 'uint16'
+  | 'uint8'
+  | 'bool';
 
-export type Numbers = Float32Array | Float64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
+export type Numbers =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Int16Array
+  | Int8Array
+  | Uint32Array
+  | Uint16Array
+  | Uint8Array;
 
 export interface TensorType {
   readonly dtype: DType;
@@ -52,9 +71,14 @@ export function numbersFor(dtype: DType, count: number): Numbers {
       return new Float32Array(count);
     case 'float64':
     case 'int64':
+    case 'uint64':
       return new Float64Array(count);
     case 'int32':
       return new Int32Array(count);
+    case 'uint32':
+      return new Uint32Array(count);
+    case 'uint16':
+      return new Uint16Array(count);
     case 'int16':
       return new Int16Array(count);
     case 'int8':

@@ -7,6 +7,7 @@ import { evaluate, inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { storageOf } from '../ir/kernel/stored.ts';
 import { channelCount, countOf, type Tensor } from '../ir/tensor.ts';
+import { portOfSlot, realOf } from '../program/port.ts';
 import type { Program, Slot } from '../program/program.ts';
 import {
   argOf,
@@ -90,13 +91,15 @@ function tensorIn({ program, fused }: Build, index: number): string {
 }
 
 /** Without a grid numbers are stored as they are. */
-export function gridOf({ length, quant }: Slot): SlotGrid {
+export function gridOf(slot: Slot): SlotGrid {
+  const { length, quant } = slot;
   const all = (x: number): Float32Array => new Float32Array(length).fill(x);
   if (quant === undefined) return { lo: all(-Infinity), hi: all(Infinity), step: all(0) };
   const { lo, hi } = storageOf(quant);
-  const [least, most] = [lo, hi].map((q) => Math.fround((q - quant.zeroPoint) * quant.scale));
+  const port = portOfSlot(slot);
+  const [least, most] = [lo, hi].map((q) => all(0).map((_, i) => realOf(port, i, q)));
   const [first, last] = [must(least, 'a bound'), must(most, 'a bound')];
-  return { lo: all(first), hi: all(last), step: all((last - first) / (hi - lo)) };
+  return { lo: first, hi: last, step: first.map((x, i) => (at(last, i) - x) / (hi - lo)) };
 }
 
 /** Which index along axis 1 a row-major element has. */

@@ -11,7 +11,7 @@ import { type CompileOptions, compile } from '../compile.ts';
 import { isFolder, readBytes } from '../data/node-files.ts';
 import { identifierFrom } from '../emit/c/identifier.ts';
 import type { Sizes } from '../ir/import/declarations.ts';
-import { importOnnx } from '../ir/import/onnx.ts';
+import { importModel } from '../ir/import/import-model.ts';
 import {
   type NamedInputs,
   type Net,
@@ -58,7 +58,7 @@ function artifactIn(folder: string): { get(name: string): Uint8Array | undefined
     throw new InputError({
       where: folder,
       found: `a folder without ${manifestFile}`,
-      supported: 'folders that `thimble compile -o` made, and .onnx files',
+      supported: 'folders that `thimble compile -o` made, and files of models',
       todo: 'compile the model first',
     });
   return {
@@ -83,13 +83,13 @@ function compiledNet(file: string, { compile: options = {}, sizes = {}, ...net }
       .toLowerCase(),
   );
   const external = (location: string): Uint8Array => readBytes(path.join(path.dirname(file), location));
-  const graph = importOnnx(readBytes(file), { name: file, external, ...sizes });
+  const graph = importModel(readBytes(file), { name: file, external, ...sizes });
   const arith = options.arith ?? (options.calibration === undefined ? 'float32' : 'int8');
   return netOf(compile(graph, { name, ...options, arith }), net);
 }
 
 /**
- * @param file a folder that `thimble compile -o` made, or an .onnx file, which is compiled in memory
+ * @param file a folder that `thimble compile -o` made, or a model's file, which is compiled in memory
  * @throws InputError for what cannot be read or compiled
  */
 export async function load(file: string, options: LoadOptions = {}): Promise<LoadedNet> {

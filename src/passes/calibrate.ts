@@ -3,7 +3,7 @@ import { at, InputError, must } from '../base/errors.ts';
 import { evaluate, inputCount, inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
-import { holding, nothingSeen, widened } from '../ir/integers/quant.ts';
+import { holding, nothingSeen, type Seen, widened } from '../ir/integers/quant.ts';
 import { channelCount, countOf, showShape, type Tensor } from '../ir/tensor.ts';
 import { channelsLast } from '../plan/orders.ts';
 import { requireFiniteActivation } from './finite.ts';
@@ -22,11 +22,59 @@ export interface Calibration {
   readonly ranges: ReadonlyMap<string, Range>;
   /** By node name: of what nodes keep inside (`CanonicalOp.inside`), by `minmax`. */
   readonly insideRanges: ReadonlyMap<string, Range>;
+  /** By tensor name: what one sample alone decides of a range. */
+  readonly alone: ReadonlyMap<string, Alone>;
   /** Mean per channel (axis 1), by tensor name. */
   readonly means: ReadonlyMap<string, Float64Array>;
+  /** The same channels' extremes and variances. */
+  readonly channels: ReadonlyMap<string, readonly SeenChannel[]>;
 }
 
+type Ends = Omit<Seen, 'count'>;
+
+/** A channel's values; `count` of a channel's values in a sample, which are alike, is 1. */
+export interface SeenChannel extends Seen {
+  readonly variance: number;
+}
+
+/** An end of a range that one sample brought. */
+interface End {
+  readonly sample: number;
+  /** By how much the range would be narrower without it; 0 or more. */
+  readonly by: number;
+}
+
+export interface Alone {
+  readonly lo: End;
+  readonly hi: End;
+}
+
+/** The largest numbers of samples: the most, of which sample that is, and the most of the others. */
+interface Largest {
+  readonly sample: number;
+  readonly most: number;
+  readonly next: number;
+}
+
+const none: Largest = { sample: -1, most: -Infinity, next: -Infinity };
+
+const withSample = (of: Largest, sample: number, most: number): Largest =>
+  most > of.most ? { sample, most, next: of.most } : { ...of, next: Math.max(of.next, most) };
+
+const endOf = ({ sample, most, next }: Largest): End => ({ sample, by: next > -Infinity ? most - next : 0 });
+
 const bins = 2048;
+
+/** What is gathered of one channel. Its sums are of distances from its first value, whose squares would drown a small variance. */
+interface GatheredChannel {
+  lo: number;
+  hi: number;
+  timesLo: number;
+  timesHi: number;
+  origin: number;
+  sum: number;
+  squares: number;
+}
 
 /** What is gathered of one activation. */
 interface Gathered {
@@ -34,7 +82,11 @@ interface Gathered {
   hi: number;
   timesLo: number;
   timesHi: number;
+  highs: Largest;
+  /** Of the numbers' negatives. */
+  lows: Largest;
   readonly sums: Float64Array;
+  readonly channels: readonly GatheredChannel[];
   /** Values per channel summed up. */
   count: number;
   readonly histogram: Float64Array;
@@ -60,9 +112,11 @@ export function calibrate(
       const note = (name: string, tensor: Tensor): void => {
         if (graph.tensors.get(name)?.constant !== undefined) return;
         if (pass === 0) requireFiniteActivation(graph, name, tensor);
-        gather(gathered, name, tensor);
+        gather(gathered, name, tensor, i);
       };
-      evaluate(graph, inputTensors(graph, sample), note, (node, tensor) => gatherRange(inside, node, tensor));
+      evaluate(graph, inputTensors(graph, sample), note, (node, tensor) =>
+        gatherRange(inside, node, tensor, i),
+      );
     });
   });
   const entries = [...gathered];
@@ -75,9 +129,26 @@ export function calibrate(
     insideRanges: new Map(
       [...inside].map(([node, g]) => [node, rangeOf(g, 'minmax', samples.length * g.sums.length)]),
     ),
+    alone: new Map(entries.map(([name, g]) => [name, { lo: endOf(g.lows), hi: endOf(g.highs) }])),
     means: new Map(entries.map(([name, g]) => [name, g.sums.map((sum) => sum / g.count)])),
+    channels: new Map(
+      entries.map(([name, g]) => [
+        name,
+        g.channels.map((channel) => seenOf(channel, samples.length, g.count)),
+      ]),
+    ),
   };
 }
+
+/** @param values of the channel, in all samples */
+const seenOf = (
+  { lo, hi, timesLo, timesHi, sum, squares }: GatheredChannel,
+  count: number,
+  values: number,
+): SeenChannel => ({
+  ...{ lo, hi, timesLo, timesHi, count },
+  variance: Math.max(0, squares / values - (sum / values) ** 2),
+});
 
 /** Along axis 1, or the last axis of an input whose channels are there. */
 function channelsIn(graph: Graph<'float'>, name: string): number {
@@ -122,13 +193,16 @@ function inputWords({ inputs, tensors }: Graph<'float'>, count: number): string 
   return `${count} numbers: ${each.join(', ')}, one after the other`;
 }
 
-function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): void {
+function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor, sample: number): void {
   const channels = channelCount(tensor.shape);
   let g = all.get(name);
   if (g === undefined) {
     g = {
       ...nothingSeen,
+      highs: none,
+      lows: none,
       sums: new Float64Array(channels),
+      channels: Array.from({ length: channels }, () => ({ ...nothingSeen, origin: 0, sum: 0, squares: 0 })),
       count: 0,
       histogram: new Float64Array(bins),
     };
@@ -136,18 +210,46 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor): 
   }
   const inner = countOf(tensor.shape.slice(2));
   g.count += tensor.data.length / channels;
-  let { lo, hi, timesLo, timesHi } = g;
+  let [least, most] = [Infinity, -Infinity];
   for (let part = 0; part < tensor.data.length / inner; part++) {
     const c = part % channels;
-    let sum = 0;
-    for (const x of tensor.data.subarray(part * inner, (part + 1) * inner)) {
-      sum += x;
-      if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
-      if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];
-    }
+    const values = tensor.data.subarray(part * inner, (part + 1) * inner);
+    const { sum, least: lo, most: hi } = gatherChannel(must(g.channels[c], 'a channel'), values);
     g.sums[c] = at(g.sums, c) + sum;
+    [least, most] = [Math.min(least, lo), Math.max(most, hi)];
   }
-  Object.assign(g, { lo, hi, timesLo, timesHi });
+  const { lo, hi, timesLo, timesHi } = g.channels.reduce<Ends>(together, nothingSeen);
+  const [highs, lows] = [withSample(g.highs, sample, most), withSample(g.lows, sample, -least)];
+  Object.assign(g, { lo, hi, timesLo, timesHi, highs, lows });
+}
+
+/** @returns the sum of the values, and the least and the largest of them */
+function gatherChannel(
+  g: GatheredChannel,
+  values: Tensor['data'],
+): { readonly sum: number; readonly least: number; readonly most: number } {
+  let { lo, hi, timesLo, timesHi, squares } = g;
+  if (lo > hi) g.origin = at(values, 0);
+  let sum = 0;
+  let [least, most] = [Infinity, -Infinity];
+  for (const x of values) {
+    sum += x;
+    squares += (x - g.origin) ** 2;
+    if (x < least) least = x;
+    if (x > most) most = x;
+    if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
+    if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];
+  }
+  Object.assign(g, { lo, hi, timesLo, timesHi, squares, sum: g.sum + sum - values.length * g.origin });
+  return { sum, least, most };
+}
+
+/** The extremes of both; an end that both have was met as often as in both. */
+function together(a: Ends, b: Ends): Ends {
+  const times = (end: 'lo' | 'hi', timesEnd: 'timesLo' | 'timesHi', most: number): number =>
+    (a[end] === most ? a[timesEnd] : 0) + (b[end] === most ? b[timesEnd] : 0);
+  const [lo, hi] = [Math.min(a.lo, b.lo), Math.max(a.hi, b.hi)];
+  return { lo, hi, timesLo: times('lo', 'timesLo', lo), timesHi: times('hi', 'timesHi', hi) };
 }
 
 function gatherHistogram(all: Map<string, Gathered>, name: string, tensor: Tensor): void {

@@ -15,6 +15,8 @@ import type {
 import { holding, quantOf, steepRange, withCheapZero } from '../ir/integers/quant.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 import type { Calibration } from './calibrate.ts';
+import { channelRanges } from './channel-grids.ts';
+import { quantizedOnChannels } from './channel-quants.ts';
 import type { Pass } from './pass.ts';
 import { onlyReader, viewOf } from './rewrite.ts';
 import { wideGridOf } from './wide-grids.ts';
@@ -28,10 +30,14 @@ export interface QuantizeOptions {
   /** By node name, for layers whose weights share values. */
   readonly codebooks?: ReadonlyMap<string, Int8Array>;
   readonly biasCorrection: boolean;
+  /** Which activations have a grid for each channel: those where it pays when absent, or all that can. */
+  readonly channelGrids?: 'all';
   /** The network's input arrives as raw bytes on this scale; undefined: its calibrated range. */
   readonly input?: Quant;
   /** Takes what has no integers; absent: it is thrown. The graph that is then made is not to be compiled. */
   readonly refused?: (node: Node, why: string) => void;
+  /** Tensors of 16 bits. */
+  readonly wide?: { readonly has: (tensor: string) => boolean };
 }
 
 export function quantize(calibration: Calibration, options: QuantizeOptions): Pass<'float', 'int8'> {
@@ -48,23 +54,16 @@ function quantizeGraph(
   options: QuantizeOptions,
 ): Graph<'int8'> {
   const quants = new Map<string, Quant>();
-  const rangeOf = (name: string): Range => {
-    const whole = joinedIn(graph, name);
-    const range = throughReaders(graph, whole, calibration.ranges);
-    const joined =
-      whole !== name ||
-      joins(
-        graph,
-        graph.nodes.find(({ outputs }) => outputs.includes(name)),
-      );
-    return withCheapZero(holding(range, [...heldBeside(graph, name), ...(joined ? [0] : [])]));
-  };
+  const byChannel = channelsApart(graph, calibration, options);
+  const rangeOf = storedRanges(graph, calibration, { ...options, byChannel });
+  const bitsFor = (name: string): 16 | undefined => (options.wide?.has(name) ? 16 : undefined);
+  const outputBits = (name: string) => (bitsFor(name) === 16 ? { outputBits: 16 as const } : {});
   for (const input of graph.inputs)
     if (isStored(graph, input))
-      quants.set(input, options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input)));
+      quants.set(input, options.input ?? wideGridOf(graph, input) ?? quantOf(rangeOf(input), bitsFor(input)));
   const gridOf = (name: string, i: number, node: Node, scale: ScaleContext<unknown>): Quant => {
-    const own = { ...scale, range: rangeOf(name) };
-    return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range);
+    const own = { ...scale, range: rangeOf(name), ...outputBits(name) };
+    return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range, bitsFor(name));
   };
   const integersOf = (node: Node): Node => {
     const made = node.outputs.find((name) => name !== '') ?? '';
@@ -74,7 +73,14 @@ function quantizeGraph(
       ...weightsFor(node, options),
       inputQuants: node.inputs.map((name) => quants.get(name)),
       range: rangeOf(made),
+      ...outputBits(made),
     };
+    const inputMean = meanFor(node, calibration, options);
+    const onChannels = quantizedOnChannels({ graph, node, scale, ranges: byChannel.get(made), inputMean });
+    if (onChannels !== undefined) {
+      quants.set(made, onChannels.quant);
+      return { ...node, ...(node.op.alias ? {} : { quantized: onChannels.quantized }) };
+    }
     const outputQuants = node.outputs.map((name, i) =>
       isStored(graph, name) ? gridOf(name, i, node, scale) : undefined,
     );
@@ -83,7 +89,6 @@ function quantizeGraph(
       if (quant !== undefined) quants.set(name, quant);
     });
     const outputQuant = outputQuants.find((quant) => quant !== undefined) ?? itself;
-    const inputMean = meanFor(node, calibration, options);
     const insideRange = calibration.insideRanges.get(node.name);
     return quantizeNode(node, { ...scale, outputQuant, outputQuants, inputMean, insideRange });
   };
@@ -110,6 +115,43 @@ function quantizeGraph(
   return { ...graph, stage: 'int8', tensors, nodes };
 }
 
+/** Tensors that are not stored in 8 bits on one grid. */
+interface StoredApart {
+  readonly wide?: { readonly has: (tensor: string) => boolean };
+  readonly byChannel?: { readonly has: (tensor: string) => boolean };
+}
+
+/** The ranges of each channel, by the tensors that have a grid for each, of those without 16 bits. */
+export const channelsApart = (
+  graph: Graph<'float'>,
+  calibration: Calibration,
+  options: Pick<QuantizeOptions, 'mode' | 'weightSteps' | 'codebooks' | 'channelGrids' | 'wide'>,
+): ReadonlyMap<string, readonly Range[]> =>
+  channelRanges(graph, calibration, {
+    isFixed: (name) => isFixed(name, options),
+    isWide: (name) => options.wide?.has(name) || graph.tensors.get(name)?.real === true,
+    all: options.channelGrids === 'all',
+  });
+
+/** By tensor: the range of its grid. @param wide those of 16 bits */
+export function storedRanges(
+  graph: Graph<'float'>,
+  { ranges }: Pick<Calibration, 'ranges'>,
+  { wide = new Set(), byChannel = new Set() }: StoredApart = {},
+): (name: string) => Range {
+  return (name) => {
+    const whole = joinedIn(graph, name, byChannel);
+    const range = throughReaders(graph, whole, ranges, wide);
+    const joined =
+      whole !== name ||
+      joins(
+        graph,
+        graph.nodes.find(({ outputs }) => outputs.includes(name)),
+      );
+    return withCheapZero(holding(range, [...heldBeside(graph, name), ...(joined ? [0] : [])]));
+  };
+}
+
 /** Whether it moves elements of several activations into one tensor. */
 const joins = (graph: Graph<'float'>, node: Node | undefined): boolean =>
   node?.op.anyZeroPoint === 'moves' &&
@@ -119,11 +161,13 @@ const joins = (graph: Graph<'float'>, node: Node | undefined): boolean =>
  * The tensor whose range this one takes: where nothing but a concatenation reads it, that of the whole. Its maker
  * then rounds once, onto the grid of the whole, and bytes are moved as they are.
  */
-function joinedIn(graph: Graph<'float'>, name: string): string {
+function joinedIn(graph: Graph<'float'>, name: string, byChannel: { has(name: string): boolean }): string {
   const reader = onlyReader(graph, name);
   if (reader?.op.anyZeroPoint !== 'moves') return name;
   const made = at(reader.outputs, 0);
-  const whole = joinedIn(graph, made);
+  // There each branch keeps its own grid.
+  if (byChannel.has(made)) return name;
+  const whole = joinedIn(graph, made, byChannel);
   return whole !== made || joins(graph, reader) ? whole : name;
 }
 
@@ -139,14 +183,20 @@ const isStored = ({ tensors }: Graph<'float'>, name: string): boolean => {
  * The calibrated range, without what all readers are flat on: where a sigmoid is within half a step of 1, its input need not
  * be told from larger ones.
  */
-function throughReaders(graph: Graph<'float'>, name: string, ranges: Calibration['ranges']): Range {
+function throughReaders(
+  graph: Graph<'float'>,
+  name: string,
+  ranges: Calibration['ranges'],
+  wide: NonNullable<QuantizeOptions['wide']>,
+): Range {
   const rangeOf = (tensor: string): Range => must(ranges.get(tensor), `tensor '${tensor}' was calibrated`);
   const whole = rangeOf(name);
   const readers = graph.nodes.filter(({ inputs }) => inputs.includes(name));
   if (readers.length === 0 || graph.outputs.includes(name)) return whole;
   const bent = readers.map(({ op: { real, anyZeroPoint }, attrs, outputs }): Range => {
     if (real === undefined || anyZeroPoint !== 'computes') return whole;
-    return steepRange((x) => real.value(attrs, x), whole, rangeOf(at(outputs, 0)));
+    const made = at(outputs, 0);
+    return steepRange((x) => real.value(attrs, x), whole, rangeOf(made), wide.has(made) ? 65535 : 255);
   });
   return { lo: Math.min(...bent.map(({ lo }) => lo)), hi: Math.max(...bent.map(({ hi }) => hi)) };
 }
@@ -178,6 +228,16 @@ function neededBy(graph: Graph<'float'>, name: string): readonly number[] {
 
 export const bitsOf = (bits: ByLayer<WeightBits>, node: string): WeightBits =>
   typeof bits === 'number' ? bits : (bits.get(node) ?? 8);
+
+/** Whether the layer's weights lie on grids already, which gains of its columns would leave; and rounding as others do. */
+const isFixed = (
+  name: string,
+  { mode, weightSteps, codebooks }: Pick<QuantizeOptions, 'mode' | 'weightSteps' | 'codebooks'>,
+): boolean =>
+  mode === 'tfl-double' ||
+  mode === 'ort-float' ||
+  weightSteps?.has(name) === true ||
+  codebooks?.has(name) === true;
 
 function weightsFor(
   { name }: Node,

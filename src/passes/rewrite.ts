@@ -54,9 +54,27 @@ export const constantAt = (graph: Graph<'float'>, node: Node, index: number): Te
 /** A name that no tensor has. */
 export const freshName = ({ tensors }: Graph<'float'>, stem: string): string => freshIn(tensors, stem);
 
+/** Of lists of nodes that were asked before, which never change. */
+const readersKnown = new WeakMap<readonly Node[], ReadonlyMap<string, readonly Node[]>>();
+
+/** By tensor, the nodes that read it, in order. */
+function readersOf({ nodes }: Graph<'float'>): ReadonlyMap<string, readonly Node[]> {
+  const known = readersKnown.get(nodes);
+  if (known !== undefined) return known;
+  const made = new Map<string, Node[]>();
+  for (const node of nodes)
+    for (const name of new Set(node.inputs)) {
+      const readers = made.get(name);
+      if (readers === undefined) made.set(name, [node]);
+      else readers.push(node);
+    }
+  readersKnown.set(nodes, made);
+  return made;
+}
+
 /** The only reader of a tensor that is no output of the graph. */
 export function onlyReader(graph: Graph<'float'>, name: string): Node | undefined {
-  const [reader, ...more] = graph.nodes.filter(({ inputs }) => inputs.includes(name));
+  const [reader, ...more] = readersOf(graph).get(name) ?? [];
   return more.length === 0 && !graph.outputs.includes(name) ? reader : undefined;
 }
 
@@ -71,20 +89,37 @@ export function exhausted(
 }
 
 /** Applies `merge` wherever a node is the only reader of another's output, until it applies nowhere. */
-export const mergeAll = (graph: Graph<'float'>, merge: Merge): Graph<'float'> =>
-  exhausted(graph, (current) => mergeOnce(current, merge));
+export function mergeAll(graph: Graph<'float'>, merge: Merge): Graph<'float'> {
+  let current = graph;
+  // Behind a merge the scan goes on at its place: one from the start each time would be quadratic in the depth.
+  for (let from = 0, changed = false; ; ) {
+    const made = mergeFrom(current, from, merge);
+    if (made !== undefined) {
+      current = made.graph;
+      from = Math.max(0, made.index - 1);
+      changed = true;
+    } else if (changed) [from, changed] = [0, false];
+    else return current;
+  }
+}
 
 /** Nodes in a row, each on what the one before makes: the first reads the first name. */
 export const inRow = (nodes: readonly Node[], names: readonly string[]): readonly Node[] =>
   nodes.map((node, i) => ({ ...node, inputs: names.slice(i, i + 1), outputs: names.slice(i + 1, i + 2) }));
 
-function mergeOnce(graph: Graph<'float'>, merge: Merge): Graph<'float'> | undefined {
-  for (const first of graph.nodes) {
+/** The graph with the first merge at a node from place `from` on, and the place of that node. */
+function mergeFrom(
+  graph: Graph<'float'>,
+  from: number,
+  merge: Merge,
+): { readonly graph: Graph<'float'>; readonly index: number } | undefined {
+  for (let index = from; index < graph.nodes.length; index++) {
+    const first = must(graph.nodes[index], 'a node');
     if (first.outputs.length > 1) continue;
     const second = onlyReader(graph, at(first.outputs, 0));
     if (second === undefined) continue;
     const merged = merge({ graph, first, second, fresh: (stem) => freshName(graph, stem) });
-    if (merged !== undefined) return replace(graph, first, second, merged);
+    if (merged !== undefined) return { graph: replace(graph, first, second, merged), index };
   }
   return undefined;
 }
@@ -111,7 +146,8 @@ export function withNodes(
 ): Graph<'float'> {
   const tensors = new Map(graph.tensors);
   const typeOf = (name: string) => constants.get(name) ?? tensors.get(name);
-  for (const { op, attrs, inputs, outputs } of nodes.filter((node) => !graph.nodes.includes(node)))
+  const known = new Set(graph.nodes);
+  for (const { op, attrs, inputs, outputs } of nodes.filter((node) => !known.has(node)))
     for (const [i, type] of op.infer(attrs, inputs.map(typeOf)).entries()) {
       const name = outputs[i] ?? '';
       if (name !== '') tensors.set(name, { ...tensors.get(name), ...type });

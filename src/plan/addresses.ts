@@ -177,12 +177,14 @@ function place(problem: Problem, order: readonly number[]): readonly number[] {
 function bestPlace(problem: Problem, placed: ReadonlyMap<number, number>, i: number): number {
   const buffer = must(problem.buffers[i], 'buffer');
   const span = spanOf(problem, placed);
+  // Most of a deep network's buffers are never live together with this one.
+  const near = [...placed].filter(([j]) => meet(problem, buffer, must(problem.buffers[j], 'buffer')));
   let best: number | undefined;
   let bestCost = Infinity;
   for (const p of candidates(problem, placed, i)) {
     const cost = Math.max(span.hi, p + buffer.bytes) - Math.min(span.lo, p);
     if (cost > bestCost || (cost === bestCost && p >= (best ?? Infinity))) continue;
-    if ([...placed].every(([j, q]) => compatible(problem, i, p, j, q))) [best, bestCost] = [p, cost];
+    if (near.every(([j, q]) => compatible(problem, i, p, j, q))) [best, bestCost] = [p, cost];
   }
   return must(best, 'above everything is always a place');
 }

@@ -8,6 +8,7 @@ import type { KernelContext } from '../ir/graph/op.ts';
 import type { Kernel, Param } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { sameOrder, seemsChannelsLast } from '../ir/kernel/memory-order.ts';
+import { repeated } from '../ir/kernel/repeat.ts';
 import { elemOf, type StoredTensor } from '../ir/kernel/stored.ts';
 import { countOf, sameShape, showShape } from '../ir/tensor.ts';
 import type { Normalization, Program, ProgramPort, Slot, Step } from '../program/program.ts';
@@ -224,11 +225,23 @@ function kernelOf(graph: Graph<'float'> | Graph<'int8'>, node: Node, context: Ke
   const made = integers
     ? node.op.int8?.(node.attrs, node.quantized, context)
     : node.op.float32?.(node.attrs, context, constants);
-  if (made !== undefined) return made;
+  if (made !== undefined) return ofAllImages(made, context);
   throw new InputError({
     found: `no ${integers ? 'int8' : 'float32'} kernel`,
     todo: `compile with ${integers ? '--type float32' : '--type int8'} or remove the operator`,
   });
+}
+
+/** Kernels of images are of one: they are repeated where the first axis of all that they read and make has several. */
+function ofAllImages(kernel: Kernel, { inputs, outputs }: KernelContext): Kernel {
+  const shapes = [...inputs, ...outputs.filter((output) => output !== undefined)].map(({ shape }) => shape);
+  const params = kernel.params.filter(({ role }) => role !== 'scratch');
+  const [count = 1] = shapes[0] ?? [];
+  const isOfOne = params.every(({ length }, i) => {
+    const shape = shapes[i];
+    return shape !== undefined && shape[0] === count && countOf(shape) === count * length;
+  });
+  return count > 1 && isOfOne && params.length === shapes.length ? repeated(kernel, count) : kernel;
 }
 
 /** The kernel's parameters in order: inputs and outputs as they come, scratch as it is asked for. */

@@ -56,7 +56,7 @@ export const portOfSlot = (slot: Slot): Port => ({
   name: slot.name,
   where: `tensor '${slot.name}'`,
   slot,
-  grids: slot.quant === undefined ? [] : [slot.quant],
+  grids: slot.quant === undefined ? [] : (slot.quant.channels ?? [slot.quant]),
 });
 
 /** @param index of a slot, of any: in the unit of what the network was trained on. Only an input can be raw. */

@@ -67,7 +67,7 @@ describe('thimble', () => {
 
   test('a defect: exit code 3, a stack, and a request to report it', async () => {
     const api = {
-      loadOnnx: () => {
+      loadModel: () => {
         throw new DefectError('two buffers clash');
       },
     };

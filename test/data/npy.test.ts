@@ -12,6 +12,9 @@ const values: Record<DType, fc.Arbitrary<number>> = {
   int32: fc.integer(),
   int16: fc.integer({ min: -32768, max: 32767 }),
   int8: fc.integer({ min: -128, max: 127 }),
+  uint64: fc.maxSafeNat(),
+  uint32: fc.nat(2 ** 32 - 1),
+  uint16: fc.nat(65535),
   uint8: fc.nat(255),
   bool: fc.nat(1),
 };

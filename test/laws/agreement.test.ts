@@ -16,7 +16,13 @@ const limit = 20;
 function outputSqnr(recipe: Recipe, compiled: ReturnType<typeof compile>): number {
   const graph = networkOf(recipe);
   const run = inference(compiled.program, 'js');
-  const pairs = compiled.judging!.samples.flatMap((sample) => {
+  const { inputGrids: grids = [{ scale: 1, zeroPoint: 0 }] } = compiled.program;
+  const pairs = compiled.judging!.samples.flatMap((kept) => {
+    // Inputs with a grid for each channel are kept in its steps.
+    const sample = kept.map((x, i) => {
+      const { scale, zeroPoint } = grids[Math.floor((i * grids.length) / kept.length)]!;
+      return (x - zeroPoint) * scale;
+    });
     const input = new Map([['x', floats([1, ...recipe.input], sample)]]);
     const real = evaluate(graph, input).get(graph.outputs[0]!)!.data as ArrayLike<number>;
     const { output } = run(encodeInput(compiled.program, sample));

@@ -68,7 +68,9 @@ test('on their grid, certified, and the simulator has the bytes of the integer m
   const half = Math.ceil(runsOf(120) / 2);
   for (const seed of [fixedSeed, freshSeed()])
     fc.assert(
-      fc.property(recipes({ arith: 'int8' }), fc.constantFrom(...weightBits), (recipe, bits) => {
+      fc.property(recipes({ arith: 'int8' }), fc.constantFrom(...weightBits), (drawn, bits) => {
+        // Few bits are rounded with gradients, which what mixes elements does not have.
+        const recipe = { ...drawn, layers: drawn.layers.filter(({ kind }) => kind !== 'mix') };
         const compiled = built(recipe, bits);
         requireOnGrid(compiled, bits);
         requireNarrow(compiled, bits);

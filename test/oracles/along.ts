@@ -38,14 +38,17 @@ const outputShape = (shape: Shape, { axes, keepDims }: ReduceAttrs): number[] =>
 
 function reduced(attrs: ReduceAttrs, x: Bytes, f: (bytes: readonly number[]) => number): Bytes {
   const data = groups(x.shape, attrs.axes).map((group) => f(group.map((i) => x.data[i]!)));
-  return { shape: outputShape(x.shape, attrs), data: Uint8Array.from(data) };
+  return { shape: outputShape(x.shape, attrs), data: Int32Array.from(data) };
 }
 
 const total = (numbers: readonly number[]): number => numbers.reduce((sum, x) => sum + x, 0);
 
 export const sumOracle = (attrs: ReduceAttrs, q: ShiftedSum, x: Bytes): Bytes =>
   reduced(attrs, x, (bytes) =>
-    byteOf(total(bytes) * q.factor + q.offset, q.requant, 0, { zeroPoint: q.zeroPoint, lo: 0, hi: 255 }),
+    byteOf(total(bytes) * q.factor + q.offset, q.requant, 0, {
+      zeroPoint: q.zeroPoint,
+      ...(q.bounds ?? { lo: 0, hi: 255 }),
+    }),
   );
 
 export const extremeOracle = (attrs: ReduceAttrs, which: 'max' | 'min', x: Bytes): Bytes =>
@@ -78,6 +81,26 @@ function inverseRoot(w: number): { readonly over: number; readonly j: number } {
   return { over: Math.floor((2 ** 29 + Math.floor(root / 2)) / root), j };
 }
 
+function narrowRow(row: readonly number[], q: QuantizedNormalization) {
+  const { mean, rest, variance } = moments(row, q);
+  return { variance, distance: (x: number): number => (x - mean) * 128 - rest };
+}
+
+/** Of 16 bits: distances times 4^j in 2^15ths, by the largest of them; squares of a few of their upper bits. */
+function wideRow(
+  row: readonly number[],
+  { zero }: QuantizedNormalization,
+  { bits, epsilons }: NonNullable<QuantizedNormalization['wide']>,
+) {
+  const n = row.length;
+  const mean = zero ?? Math.floor((total(row) + 32768 * n + Math.floor(n / 2)) / n) - 32768;
+  const largest = Math.max(1, ...row.map((x) => Math.min(65535, Math.abs(x - mean))));
+  const j = Math.min(inverseRoot(largest).j, epsilons.length - 1);
+  const distance = (x: number): number => cut(Math.floor(((x - mean) * 4 ** j) / 2 ** 15), -32767, 32767);
+  const squares = total(row.map((x) => Math.floor(distance(x) / 2 ** (15 - bits) + 0.5) ** 2));
+  return { variance: Math.max(1, squares + epsilons[j]!), distance };
+}
+
 /** Which of the gains and shifts is an element's, whose shape ends where the view's does. */
 function parameterOf(element: number, view: Shape, shape: Shape): number {
   const index = indexOf(element, view).slice(view.length - shape.length);
@@ -85,16 +108,14 @@ function parameterOf(element: number, view: Shape, shape: Shape): number {
 }
 
 export function normalizeOracle({ view, axes }: NormalizeAttrs, q: QuantizedNormalization, x: Bytes): Bytes {
-  const data = new Uint8Array(x.data.length);
+  const data = new Int32Array(x.data.length);
   for (const group of groups(view, axes)) {
-    const { mean, rest, variance } = moments(
-      group.map((i) => x.data[i]!),
-      q,
-    );
+    const row = group.map((i) => x.data[i]!);
+    const { variance, distance } = q.wide === undefined ? narrowRow(row, q) : wideRow(row, q, q.wide);
     const { over, j } = inverseRoot(variance);
     const by = cut(q.shift - j, 1, 30);
     for (const i of group) {
-      const t = (x.data[i]! - mean) * 128 - rest;
+      const t = distance(x.data[i]!);
       const z = cut(Math.floor((t * over + 2 ** (by - 1)) / 2 ** by), -32767, 32767);
       const p = parameterOf(i, view, q.parameters);
       const y = Math.floor((z * q.gains[p]! + q.shifts[p]!) / 2 ** q.last) + q.zeroPoint;

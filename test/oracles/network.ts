@@ -2,24 +2,44 @@
 
 import type { Graph, Node } from '../../src/ir/graph/graph.ts';
 import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
+import type { Quant } from '../../src/ir/kernel/stored.ts';
 import type { QuantizedAdd } from '../../src/ir/ops/add.ts';
+import type { ArgExtremeAttrs } from '../../src/ir/ops/arg-extreme.ts';
+import type { QuantizedAttention } from '../../src/ir/ops/attention.ts';
 import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import type { Lookup } from '../../src/ir/ops/common/pointwise.ts';
+import type { QuantizedRecurrent } from '../../src/ir/ops/common/quantized-recurrent.ts';
+import type { RecurrentAttrs } from '../../src/ir/ops/common/recurrent-cells.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
 import type { QuantizedNormalization } from '../../src/ir/ops/kernels/group-norm.ts';
 import type { ShiftedSum } from '../../src/ir/ops/kernels/shifted-sum.ts';
+import type { QuantizedMatrices } from '../../src/ir/ops/matrices.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
 import type { MoveAttrs, QuantizedMove } from '../../src/ir/ops/move.ts';
 import type { NormalizeAttrs } from '../../src/ir/ops/normalize-groups.ts';
 import type { ReduceAttrs } from '../../src/ir/ops/reduce.ts';
+import type { QuantizedResample, ResampleAttrs } from '../../src/ir/ops/resample.ts';
 import type { ReshapeAttrs } from '../../src/ir/ops/reshape.ts';
+import type { QuantizedRunningSum, RunningSumAttrs } from '../../src/ir/ops/running-sum.ts';
 import type { QuantizedSoftmax, SoftmaxAttrs } from '../../src/ir/ops/softmax.ts';
 import type { TransposeAttrs } from '../../src/ir/ops/transpose.ts';
+import type { ComparisonAttrs, LogicAttrs } from '../../src/ir/ops/truth.ts';
 import { realSamples } from '../support/functions.ts';
 import { pairOf, pairSamples } from '../support/pairs.ts';
 import { extremeOracle, normalizeOracle, sumOracle } from './along.ts';
-import type { Grid } from './cmsis-nn.ts';
+import {
+  attentionOracle,
+  choiceOracle,
+  comparisonOracle,
+  embeddingOracle,
+  firstLargest,
+  logicOracle,
+  matricesOracle,
+  recurrentOracle,
+  resampleOracle,
+  runningSumOracle,
+} from './mixing.ts';
 import {
   addOracle,
   avgPoolOracle,
@@ -32,13 +52,14 @@ import {
   moveOracle,
   softmaxOracle,
   transposeOracle,
+  wideSoftmaxOracle,
 } from './operators.ts';
 import { pairOracle } from './pairs.ts';
 
 type Meaning = (
   node: Node,
   inputs: readonly Bytes[],
-  gridOf: (tensor: string) => Grid,
+  gridOf: (tensor: string) => Quant | undefined,
   shape: readonly number[],
 ) => Bytes;
 
@@ -55,13 +76,11 @@ const meanings: Readonly<Record<string, Meaning>> = {
   ),
   add: (n, bytes, gridOf, shape) => {
     const [a, b] = bytes;
-    if (pairOf(n) !== undefined || b === undefined) return pairOracle(n, bytes, shape);
-    return addOracle(
-      n.quantized as QuantizedAdd,
-      [gridOf(n.inputs[0]!), gridOf(n.inputs[1]!)],
-      gridOf(n.outputs[0]!),
-      [a!, b!],
-    );
+    const q = n.quantized as QuantizedAdd;
+    const isWide = [...n.inputs, ...n.outputs].some((tensor) => gridOf(tensor)?.bits === 16);
+    if (isWide || pairOf(n) !== undefined || b === undefined || q.kind === 'channels')
+      return pairOracle(n, bytes, shape);
+    return addOracle(q, [gridOf(n.inputs[0]!)!, gridOf(n.inputs[1]!)!], gridOf(n.outputs[0]!)!, [a!, b!]);
   },
   meanAlong: (n, [x]) => sumOracle(n.attrs as ReduceAttrs, n.quantized as ShiftedSum, x!),
   sumAlong: (n, [x]) => sumOracle(n.attrs as ReduceAttrs, n.quantized as ShiftedSum, x!),
@@ -74,8 +93,35 @@ const meanings: Readonly<Record<string, Meaning>> = {
   clip: (n, [x]) => clipOracle(n.quantized as AffineSum, x!),
   maxPool: (n, [x]) => maxPoolOracle(n.attrs as PoolAttrs, x!),
   avgPool: (n, [x]) => avgPoolOracle(n.attrs as PoolAttrs, n.quantized as QuantizedAverage, x!),
-  softmax: (n, [x]) =>
-    softmaxOracle((n.attrs as SoftmaxAttrs).axis, (n.quantized as QuantizedSoftmax).inputScale, x!),
+  softmax: (n, [x], gridOf) => {
+    const { inputScale, isWide } = n.quantized as QuantizedSoftmax;
+    const { axis } = n.attrs as SoftmaxAttrs;
+    if (isWide === undefined) return softmaxOracle(axis, inputScale, x!);
+    return wideSoftmaxOracle(axis, inputScale, gridOf(n.outputs[0]!)!.bits === undefined, x!);
+  },
+  resample: (n, [x], _gridOf, shape) =>
+    resampleOracle(n.attrs as ResampleAttrs, n.quantized as QuantizedResample, x!, shape),
+  runningSum: (n, [x]) =>
+    runningSumOracle(n.attrs as RunningSumAttrs, n.quantized as QuantizedRunningSum, x!),
+  matrices: (n, inputs, _gridOf, shape) => matricesOracle(n.quantized as QuantizedMatrices, inputs, shape),
+  attention: (n, inputs, _gridOf, shape) => attentionOracle(n.quantized as QuantizedAttention, inputs, shape),
+  comparison: (n, inputs, _gridOf, shape) =>
+    comparisonOracle((n.attrs as ComparisonAttrs).how, n.quantized as never, inputs, shape),
+  logic: (n, inputs, _gridOf, shape) =>
+    logicOracle((n.attrs as LogicAttrs).how, n.quantized as never, inputs, shape),
+  choice: (n, inputs, _gridOf, shape) => choiceOracle(n.quantized as never, inputs, shape),
+  argMax: (n, [x], _gridOf, shape) => firstLargest((n.attrs as ArgExtremeAttrs).axis, x!, shape),
+  embedding: (n, [x], _gridOf, shape) =>
+    embeddingOracle((n.quantized as { readonly data: readonly number[] }).data, x!, shape),
+  // Zeros and ones stand for themselves.
+  conversion: (_n, [x]) => x!,
+  ...Object.fromEntries(
+    (['lstm', 'gru', 'rnn'] as const).map((cell): [string, Meaning] => [
+      cell,
+      (n, [x], _gridOf, shape) =>
+        recurrentOracle(cell, n.attrs as RecurrentAttrs, n.quantized as QuantizedRecurrent, x!, shape),
+    ]),
+  ),
   move: (n, inputs) => moveOracle(n.attrs as MoveAttrs, n.quantized as QuantizedMove, inputs),
   ...Object.fromEntries(realSamples.map(({ op }) => [op.kind, lookedUp])),
   line: lookedUp,
@@ -84,11 +130,22 @@ const meanings: Readonly<Record<string, Meaning>> = {
   transpose: (n, [x]) => transposeOracle((n.attrs as TransposeAttrs).perm, x!),
 };
 
+/** As they are stored, which loses nothing. */
+function stored(graph: Graph<'int8'>, name: string, data: Bytes['data']): Uint8Array | Int16Array {
+  const kept = graph.tensors.get(name)!.quant?.bits === 16 ? Int16Array.from(data) : Uint8Array.from(data);
+  const i = data.findIndex((x: number, k: number) => x !== kept[k]);
+  if (i >= 0) throw new Error(`the integer model has ${data[i]} of tensor '${name}', beyond what it stores`);
+  return kept;
+}
+
 /**
  * @param input stored bytes, row-major
- * @returns by tensor name the stored bytes, row-major
+ * @returns by tensor name the stored numbers, row-major
  */
-export function oracle(graph: Graph<'int8'>, input: Uint8Array): ReadonlyMap<string, Uint8Array> {
+export function oracle(
+  graph: Graph<'int8'>,
+  input: Uint8Array,
+): ReadonlyMap<string, Uint8Array | Int16Array> {
   const [name] = graph.inputs;
   const values = new Map<string, Bytes>([[name!, { shape: graph.tensors.get(name!)!.shape, data: input }]]);
   for (const node of graph.nodes) {
@@ -100,10 +157,10 @@ export function oracle(graph: Graph<'int8'>, input: Uint8Array): ReadonlyMap<str
       meaning(
         node,
         activations,
-        (tensor) => graph.tensors.get(tensor)!.quant!,
+        (tensor) => graph.tensors.get(tensor)?.quant,
         graph.tensors.get(node.outputs[0]!)!.shape,
       ),
     );
   }
-  return new Map([...values].map(([tensor, { data }]) => [tensor, data]));
+  return new Map([...values].map(([tensor, { data }]) => [tensor, stored(graph, tensor, data)]));
 }

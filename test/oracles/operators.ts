@@ -9,15 +9,16 @@ import type { QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import type { Lookup } from '../../src/ir/ops/common/pointwise.ts';
 import type { ConvAttrs, QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
+import type { Curve } from '../../src/ir/ops/kernels/chords.ts';
 import type { PoolAttrs } from '../../src/ir/ops/max-pool.ts';
 import type { MoveAttrs, QuantizedMove } from '../../src/ir/ops/move.ts';
 import { additionOf, averageOf, type Grid } from './cmsis-nn.ts';
 import { byteOf } from './requantize.ts';
 
-/** Stored bytes in row-major order. */
+/** Stored numbers in row-major order: bytes, or of 16 bits; `Int32Array` before they are stored. */
 export interface Bytes {
   readonly shape: readonly number[];
-  readonly data: Uint8Array;
+  readonly data: Uint8Array | Int16Array | Int32Array;
 }
 
 const product = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);
@@ -27,7 +28,7 @@ interface Image {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  readonly data: Uint8Array;
+  readonly data: Bytes['data'];
 }
 
 const imageOf = ({ shape, data }: Bytes): Image => ({
@@ -99,7 +100,7 @@ export function convOracle(attrs: ConvAttrs, q: QuantizedConv, x: Bytes): Bytes 
   const depth = image.channels / attrs.groups;
   const taps = w.kernel[0] * w.kernel[1];
   const [height, width] = sizesAfter(w, image);
-  const data = storeFor(q, outs * height * width);
+  const data = new Int32Array(outs * height * width);
   for (let oc = 0; oc < outs; oc++) {
     const first = Math.floor(oc / (outs / attrs.groups)) * depth;
     for (let y = 0; y < height; y++)
@@ -120,20 +121,16 @@ export function convOracle(attrs: ConvAttrs, q: QuantizedConv, x: Bytes): Bytes 
   return looked(q, attrs.pool === undefined ? made : maxPoolOracle(attrs.pool, made));
 }
 
-/** Numbers of 10 bits where a table of as many stands behind them. */
-const storeFor = ({ table }: QuantizedMac, count: number): Uint8Array =>
-  table?.length === 1024 ? (new Uint16Array(count) as unknown as Uint8Array) : new Uint8Array(count);
-
 /** The function behind a layer. */
 const looked = ({ table }: QuantizedMac, { shape, data }: Bytes): Bytes => ({
   shape,
-  data: table === undefined ? data : Uint8Array.from(data, (x) => table[x]!),
+  data: table === undefined ? data : Int32Array.from(data, (x) => table[x]!),
 });
 
 export function linearOracle(q: QuantizedMac, x: Bytes): Bytes {
   const outs = q.bias.length;
   const features = x.data.length;
-  const data = storeFor(q, outs);
+  const data = new Int32Array(outs);
   for (let o = 0; o < outs; o++) {
     let acc = q.bias[o]!;
     for (let f = 0; f < features; f++) acc += x.data[f]! * q.weights[o * features + f]!;
@@ -145,16 +142,41 @@ export function linearOracle(q: QuantizedMac, x: Bytes): Bytes {
 /** floor((multiplier * stored + bias) / 2^shift), saturated. */
 export const clipOracle = (q: AffineSum, { shape, data }: Bytes): Bytes => ({
   shape,
-  data: data.map((byte) =>
+  data: Int32Array.from(data, (byte) =>
     Math.min(q.hi, Math.max(q.lo, Math.floor((q.multipliers[0]! * byte + q.bias) / 2 ** q.shift))),
   ),
 });
 
 /** A function of one byte, as it is stored. */
-export const lookupOracle = ({ table }: Lookup, { shape, data }: Bytes): Bytes => ({
-  shape,
-  data: data.map((byte) => table[byte]!),
-});
+export function lookupOracle(q: Lookup, { shape, data }: Bytes): Bytes {
+  if ('curve' in q) return { shape, data: Int32Array.from(data, (x) => onCurve(q.curve, x)) };
+  const { table } = q;
+  return { shape, data: Int32Array.from(data, (byte) => table[byte]!) };
+}
+
+/** Where the entries of a curve stand along one side, by distance from the zero point: [first entry, distance, step]. */
+const stretches = [
+  [514, 4096, 256],
+  [257, 256, 16],
+  [0, 0, 1],
+] as const;
+
+/** On the straight line between the two entries around a number, halves up twice: in the entries' unit, then in steps. */
+function onCurve({ kind, zeroPoint, entries, finer }: Curve, x: number): number {
+  const steps = (y: number): number => (finer === 0 ? y : Math.floor(y / 2 ** finer + 0.5));
+  const between = (entry: number, part: number): number => {
+    const [a, b] = [entries[entry]!, entries[entry + 1]!];
+    return steps(a + Math.floor((b - a) * part + 0.5));
+  };
+  if (kind === 'even') {
+    const place = (x + 32768) / 128;
+    return between(Math.floor(place), place % 1);
+  }
+  const distance = Math.min(32767, Math.abs(x - zeroPoint));
+  const [first, , step] = stretches.find(([, from]) => distance >= from)!;
+  const side = x < zeroPoint ? entries.length / 2 : 0;
+  return between(side + first + Math.floor(distance / step), (distance % step) / step);
+}
 
 /** What is filled, and over it each piece, axis by axis. */
 export function moveOracle(
@@ -167,6 +189,7 @@ export function moveOracle(
   const read = sources.map((source) => {
     if (source.kind === 'constant') return source.data;
     const { data: bytes } = given.shift()!;
+    if (source.sum !== undefined) return [...clipOracle(source.sum, { shape: [], data: bytes }).data];
     return Array.from(bytes, (byte) => (source.bytes === undefined ? byte : source.bytes[byte]!));
   });
   for (const { input, counts, from, to } of pieces) {
@@ -178,19 +201,19 @@ export function moveOracle(
     };
     put(0, from.first, to.first);
   }
-  return { shape, data: Uint8Array.from(data) };
+  return { shape, data: Int32Array.from(data) };
 }
 
 /** TensorFlow Lite's sum, from the grids alone: of the quantized operator only how it rounds and saturates. */
 export function addOracle(
-  q: QuantizedAdd,
+  q: Exclude<QuantizedAdd, { kind: 'channels' }>,
   grids: readonly [Grid, Grid],
   output: Grid,
   [a, b]: readonly [Bytes, Bytes],
 ): Bytes {
   const double = q.kind === 'rescaled' && q.rescaling.primitive === 'requantize_double';
   const sum = additionOf(grids, output, double ? 'double' : 'single', [q.lo, q.hi]);
-  return { shape: a.shape, data: a.data.map((x, i) => sum(x, b.data[i]!)) };
+  return { shape: a.shape, data: Int32Array.from(a.data, (x, i) => sum(x, b.data[i]!)) };
 }
 
 /** Windows of a pooling operator channel by channel; `value` of the stored bytes inside of the image. */
@@ -201,8 +224,7 @@ function pooled(
 ): Bytes {
   const [image, w] = [imageOf(x), windowOf(attrs)];
   const [height, width] = attrs.ceilMode ? ceilSizes(w, image) : sizesAfter(w, image);
-  // As wide as what is pooled.
-  const data = Reflect.construct(x.data.constructor, [image.channels * height * width]) as Uint8Array;
+  const data = new Int32Array(image.channels * height * width);
   for (let c = 0; c < image.channels; c++)
     for (let y = 0; y < height; y++)
       for (let ox = 0; ox < width; ox++) {
@@ -233,7 +255,8 @@ export const maxPoolOracle = (attrs: PoolAttrs, x: Bytes): Bytes =>
 /** The sum of (stored - zero point) over the image, divided by what counts; padding stands for real zeros. */
 export function avgPoolOracle(attrs: PoolAttrs, q: QuantizedAverage, x: Bytes): Bytes {
   const { input, output, requant } = q;
-  const saturation = { zeroPoint: output.zeroPoint, lo: 0, hi: 255 };
+  const [lo, hi] = output.bits === 16 ? [-32767, 32767] : [0, 255];
+  const saturation = { zeroPoint: output.zeroPoint, lo, hi };
   return pooled(attrs, x, (held, padded) => {
     const counted = attrs.countIncludePad ? padded : held.length;
     if (requant === undefined) {
@@ -261,6 +284,41 @@ export function softmaxOracle(axis: number, inputScale: number, { shape, data }:
     const sum = powers.reduce((total, e) => total + e, 0);
     at.forEach((i, k) => {
       out[i] = Math.min(255, Math.floor((256 * powers[k]! + Math.floor(sum / 2)) / sum));
+    });
+  }
+  return { shape, data: out };
+}
+
+/**
+ * Of 16 bits: differences to the largest in 256ths of a power of two, times a factor of 15 bits; powers of 2^15, or as many as
+ * a sum has room for; shares of 2^15, or of 256 where bytes are made.
+ */
+export function wideSoftmaxOracle(
+  axis: number,
+  inputScale: number,
+  ofBytes: boolean,
+  { shape, data }: Bytes,
+): Bytes {
+  const out = new Int32Array(data.length);
+  const length = shape[axis]!;
+  const stride = product(shape.slice(axis + 1));
+  const unit = Math.min(32768, Math.floor(2147483647 / length));
+  const scale = (inputScale * 256) / Math.LN2;
+  let bits = 30;
+  while (bits > 1 && scale * 2 ** bits >= 32768) bits--;
+  const factor = Math.min(32767, Math.max(1, Math.round(scale * 2 ** bits)));
+  const [one, most] = ofBytes ? [256, 255] : [32768, 32767];
+  for (let line = 0; line < data.length / length; line++) {
+    const start = Math.floor(line / stride) * length * stride + (line % stride);
+    const at = Array.from({ length }, (_, i) => start + i * stride);
+    const largest = Math.max(...at.map((i) => data[i]!));
+    const powers = at.map((i) => {
+      const d = Math.min(4095, Math.floor(((largest - data[i]!) * factor) / 2 ** bits + 0.5));
+      return Math.floor(Math.round(unit * 2 ** (-(d % 256) / 256)) / 2 ** Math.floor(d / 256));
+    });
+    const sum = powers.reduce((total, e) => total + e, 0);
+    at.forEach((i, k) => {
+      out[i] = Math.min(most, Math.floor((one * powers[k]! + Math.floor(sum / 2)) / sum));
     });
   }
   return { shape, data: out };

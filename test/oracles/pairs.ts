@@ -13,8 +13,10 @@ interface Affine {
   readonly lo: number;
   readonly hi: number;
 }
-/** All that the quantized operators hold between them. */
+/** All that the quantized operators hold between them; `bounds` where a tensor has 16 bits. */
 interface Integers extends Scaling, Affine {
+  readonly bounds?: { readonly lo: number; readonly hi: number };
+  readonly up?: number;
   readonly zeroPoints: readonly number[];
   readonly zeroPoint: number;
   readonly factors: Int32Array;
@@ -24,6 +26,8 @@ interface Integers extends Scaling, Affine {
 }
 
 const byte = (steps: number): number => Math.max(0, Math.min(255, steps));
+const stored = ({ bounds = { lo: 0, hi: 255 } }: Pick<Integers, 'bounds'>, steps: number): number =>
+  Math.max(bounds.lo, Math.min(bounds.hi, steps));
 const half = (x: number, shift: number): number => Math.floor(x / 2 ** shift + 0.5);
 const affine = (q: Affine, ...x: readonly number[]): number => {
   const sum = x.reduce((total, b, i) => total + b * q.multipliers[i]!, q.bias);
@@ -33,9 +37,16 @@ const affine = (q: Affine, ...x: readonly number[]): number => {
 type OfBytes = (q: Integers, a: number, b: number) => number;
 
 const meanings: Readonly<Record<string, OfBytes>> = {
-  product: (q, a, b) =>
-    byte(half((a - q.zeroPoints[0]!) * (b - q.zeroPoints[1]!) * q.multiplier, q.shift) + q.zeroPoint),
-  quotient: (q, a, b) => byte(half((a - q.dividend) * q.factors[b]!, 14) + q.zeroPoint),
+  product(q, a, b) {
+    const real = BigInt((a - q.zeroPoints[0]!) * (b - q.zeroPoints[1]!)) * BigInt(q.multiplier);
+    const steps = (real * 2n ** BigInt(q.up ?? 0) + 2n ** BigInt(q.shift - 1)) >> BigInt(q.shift);
+    return stored(q, Number(steps) + q.zeroPoint);
+  },
+  quotient(q, a, b) {
+    if (q.bounds === undefined) return byte(half((a - q.dividend) * q.factors[b]!, 14) + q.zeroPoint);
+    const [x, y] = [a - q.zeroPoints[0]!, b - q.zeroPoints[1]!];
+    return stored(q, half(Math.trunc((x * q.multiplier) / (y === 0 ? 1 : y)), q.shift) + q.zeroPoint);
+  },
   maximum: (q, a, b) => {
     const [x, y] = q as unknown as readonly [Affine, Affine];
     return Math.max(affine(x, a), affine(y, b));
@@ -59,15 +70,23 @@ function elementOf({ shape, data }: Bytes, indices: readonly number[]): number {
 }
 
 export function pairOracle(node: Node, activations: readonly Bytes[], shape: readonly number[]): Bytes {
-  const { constants, integers } = node.quantized as {
+  const {
+    constants,
+    integers,
+    sums,
+    channels = sums,
+  } = node.quantized as {
     readonly constants: readonly (Bytes | undefined)[];
     readonly integers?: Integers;
+    /** By index along axis 1. */
+    readonly sums?: readonly Integers[];
+    readonly channels?: readonly Integers[];
   };
   const q = integers ?? (node.quantized as Integers);
   const rest = activations.values();
   const [a, b] = constants.map((constant) => constant ?? rest.next().value!) as [Bytes, Bytes];
   const count = shape.reduce((n, size) => n * size, 1);
-  const data = Uint8Array.from({ length: count }, (_, i) => {
+  const data = Int32Array.from({ length: count }, (_, i) => {
     let at = i;
     const indices = shape.toReversed().map((size) => {
       const index = at % size;
@@ -75,7 +94,8 @@ export function pairOracle(node: Node, activations: readonly Bytes[], shape: rea
       return index;
     });
     indices.reverse();
-    return meanings[node.op.kind]!(q, elementOf(a, indices), elementOf(b, indices));
+    const own = channels === undefined ? q : channels[indices[1]!]!;
+    return meanings[node.op.kind]!(own, elementOf(a, indices), elementOf(b, indices));
   });
   return { shape, data };
 }

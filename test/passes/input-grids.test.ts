@@ -82,8 +82,10 @@ const far: Readonly<Record<string, Features>> = {
 for (const [name, features] of Object.entries(far))
   test(`int8 follows float: ${name}`, () => {
     const { model, inputs } = regression(features);
-    const { sqnr, compiled } = int8Error(model, inputs);
+    const { sqnr, compiled } = int8Error(model, inputs, { activationBits: 8 });
     expect(sqnr).toBeGreaterThan(30);
+    // Nor do 16 bits where they seem to pay, beside biases far larger than what varies.
+    expect(int8Error(model, inputs).sqnr).toBeGreaterThan(30);
     const bytes = encodeInput(compiled.program, inputs[0]!);
     const { output } = createSimulator(compiled.program, { mode: 'checked' }).run(bytes);
     if (compiled.assembled.stage !== 'int8') throw new Error('an int8 graph');

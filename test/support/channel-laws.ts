@@ -4,7 +4,15 @@ import type { Channels, Columns } from '../../src/ir/graph/channels.ts';
 import { verifyGraph } from '../../src/ir/graph/check.ts';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import { channelsOf, type Graph, type Node } from '../../src/ir/graph/graph.ts';
-import { countOf, floats, picked, sameShape, showShape, type Tensor } from '../../src/ir/tensor.ts';
+import {
+  countOf,
+  floats,
+  numbersFor,
+  picked,
+  sameShape,
+  showShape,
+  type Tensor,
+} from '../../src/ir/tensor.ts';
 import { dropDeadChannels } from '../../src/passes/channels/drop-dead-channels.ts';
 import { liveChannels } from '../../src/passes/channels/live.ts';
 import { shrink } from '../../src/passes/channels/remove.ts';
@@ -55,13 +63,20 @@ function columnsLaw(where: string, { weights, rows, channels, taps, start }: Col
 
 type Inputs = readonly (Tensor | undefined)[];
 
+/** Zeros and ones. */
+const whole = (dtype: Tensor['dtype'], shape: Tensor['shape'], draw: Draw): Tensor => ({
+  ...{ dtype, shape },
+  data: numbersFor(dtype, countOf(shape)).map(() => draw.int(0, 1)),
+});
+
 /** Random activations, and layers of which some rows, and the columns of what is to go, are 0. */
 function inputsOf(graph: Graph<'float'>, node: Node, draw: Draw, gone: readonly number[]): Inputs {
   const { columns, flow } = channelsOf(graph, node);
   const dead = columns === undefined ? [] : without(columns.rows, someOf(draw, columns.rows));
   return node.inputs.map((name, i): Tensor | undefined => {
     if (name === '') return undefined;
-    const { shape, constant } = graph.tensors.get(name)!;
+    const { shape, constant, dtype } = graph.tensors.get(name)!;
+    if (constant === undefined && dtype !== 'float32') return whole(dtype, shape, draw);
     if (constant === undefined) return floats(shape, draw.floats(countOf(shape), -2, 2));
     if (columns === undefined || i > 2) return constant;
     if (i === 1) return floats(shape, silenced(columns, flow === 'made' ? gone : [], dead));

@@ -6,7 +6,7 @@ import { createCli } from '../../src/cli/cli.ts';
 import type { Io } from '../../src/cli/io.ts';
 import { compile, passNames } from '../../src/compile.ts';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
-import { importOnnx } from '../../src/ir/import/onnx.ts';
+import { importModel } from '../../src/ir/import/import-model.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { inference } from '../../src/runtime/engines.ts';
 
@@ -37,7 +37,7 @@ const equalRow = (target: string): VerifyRow => ({
 export function fakeApi(rowFor: (target: string) => VerifyRow = equalRow): { api: Api; seen: Seen } {
   const seen: Seen = { made: [], verified: [] };
   const api: Api = {
-    loadOnnx: importOnnx,
+    loadModel: importModel,
     toFloatGraph: (graph) => canonicalize.run(graph),
     compile,
     passNames,

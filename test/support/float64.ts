@@ -1,6 +1,7 @@
 /** Float networks in float64, where their own rounding is out of the way of what is to be measured. */
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
-import type { Graph, Node, TensorInfo } from '../../src/ir/graph/graph.ts';
+import { type Graph, is, type Node, type TensorInfo } from '../../src/ir/graph/graph.ts';
+import { conversion } from '../../src/ir/ops/conversion.ts';
 import type { Shape, Tensor } from '../../src/ir/tensor.ts';
 
 export type Values = ReadonlyMap<string, Tensor>;
@@ -27,7 +28,12 @@ function doubled<G extends Graph<'imported'> | Graph<'float'>>(graph: G): G {
       return [name, { ...info, dtype: 'float64', ...(constant === undefined ? {} : { constant }) }] as const;
     }),
   );
-  return { ...graph, tensors };
+  const nodes = (graph.nodes as readonly Node[]).map((node) =>
+    is(node, conversion) && node.attrs.to === 'float32'
+      ? { ...node, attrs: { ...node.attrs, to: 'float64' } }
+      : node,
+  );
+  return { ...graph, tensors, nodes };
 }
 
 /** Every tensor that the graph makes of `input`, and the input. */

@@ -79,6 +79,10 @@ export const realSamples: readonly RealSample[] = [
     slope: 1,
   }),
   sample(units.thresholdedRelu, { alpha: 0.75 }, (x) => (x <= 0.75 ? 0 : x)),
+  sample(units.shrink, { lambda: 0.5, bias: 0.25 }, (x) =>
+    Math.abs(x) <= 0.5 ? 0 : x - 0.25 * Math.sign(x),
+  ),
+  sample(units.shrink, { lambda: 0.25, bias: 0 }, (x) => (x * x <= 0.0625 ? 0 : x)),
   sample(units.elu, { gain: 1, alpha: 1, slope: 1 }, elu(1, 1, 1), { slope: 1 }),
   sample(units.elu, { gain: 1.05, alpha: 1.67, slope: 1 }, elu(1.05, 1.67, 1), { slope: 1.76 }),
   sample(units.elu, { gain: 1, alpha: 2, slope: 0.5 }, elu(1, 2, 0.5), { slope: 1 }),

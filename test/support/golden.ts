@@ -1,8 +1,10 @@
 /** The sample programs' C, as it is kept under test/golden. */
 
+import { must } from '../../src/base/errors.ts';
 import type { EmitInfo } from '../../src/emit/info.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { evaluate } from '../oracles/kernel-evaluator.ts';
+import { familyPrograms } from './families.ts';
 import { type Sample, samples } from './sample-programs.ts';
 
 /** Proved by hand: nine products of at most 255 * 127, and a bias from -900 to 70000. */
@@ -20,8 +22,13 @@ export const filesOf = (sample: Sample): ReadonlyMap<string, string> => emitC(sa
 
 /** Paths below test/golden, and contents. */
 export const goldenFiles = (): ReadonlyMap<string, string> =>
-  new Map(
-    samples.flatMap((sample) =>
+  new Map([
+    ...samples.flatMap((sample) =>
       [...filesOf(sample)].map(([file, text]) => [`${sample.program.name}/${file}`, text] as const),
     ),
-  );
+    ...familyPrograms().map((program) => {
+      const file = `${program.name}.c`;
+      const text = must(filesOf({ program, inputs: [] }).get(file), 'a program has a file of kernels');
+      return [`families/${file}`, text] as const;
+    }),
+  ]);

@@ -1,7 +1,7 @@
 /** What every program has to satisfy, whatever network it came from. */
 
 import type { Interval } from '../../src/ir/kernel/interval.ts';
-import type { Kernel } from '../../src/ir/kernel/kernel.ts';
+import { elemBytes, type Kernel } from '../../src/ir/kernel/kernel.ts';
 import type { Outcome, Program, Slot } from '../../src/program/program.ts';
 import { type KernelFacts, prove } from '../../src/prove/prove.ts';
 import { compareOutcomes, differenceText } from '../../src/sim/difference.ts';
@@ -90,9 +90,15 @@ export function outputSlot(program: Program, step: number): Slot {
 }
 
 /** A slot's bytes in row-major order of elements. */
-export function rowMajor({ length, order, address }: Slot, arena: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(length);
+export function rowMajor(slot: Slot, arena: Uint8Array): Uint8Array | Int16Array {
+  const { length, order, address, elem } = slot;
+  const kept = elem === 'i16' ? new Int16Array(length) : new Uint8Array(length);
+  const memory = new DataView(arena.buffer, arena.byteOffset);
   for (let position = 0; position < length; position++)
-    bytes[order?.[position] ?? position] = arena[address + position]!;
-  return bytes;
+    // Of indices the lowest byte: they are below 256.
+    kept[order?.[position] ?? position] =
+      elem === 'i16'
+        ? memory.getInt16(address + 2 * position, true)
+        : arena[address + position * elemBytes[elem]]!;
+  return kept;
 }

@@ -3,6 +3,7 @@
 import { type CompileOptions, compile } from '../../src/compile.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
+import { elemBytes } from '../../src/ir/kernel/kernel.ts';
 import { dense8 } from '../../src/ir/kernel/weight-format.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
@@ -21,6 +22,7 @@ import { factsOf, outputSlot, requireProved, requireSound, rowMajor, simulated }
 import { networkOf, samplesOf } from './networks.ts';
 import {
   assembled,
+  bitsFor,
   built,
   byteInputs,
   floatStages,
@@ -36,6 +38,9 @@ export type Law = (recipe: Recipe) => void;
 
 const int8 = (recipe: Recipe): Recipe => ({ ...recipe, arith: 'int8' });
 const float32 = (recipe: Recipe): Recipe => ({ ...recipe, arith: 'float32' });
+
+/** One of four has 16 bits wherever its operators can. */
+const widened = (recipe: Recipe): Recipe => ({ ...recipe, wide: recipe.seed % 4 === 0 });
 
 const normsIn = (graph: Graph<'float'>): number =>
   graph.nodes.filter((n) => n.op.kind === 'batchNorm').length;
@@ -164,7 +169,7 @@ function requireThereAndBack(program: Program, input: Uint8Array): void {
 
 /** Every tensor holds the integer model's bytes, whatever the plan; no run traps; every site is proved. */
 const assemblyLaw: Law = (recipe) => {
-  const { integers: apart, normalization } = integerStages(int8(recipe));
+  const { integers: apart, normalization } = integerStages(widened(int8(recipe)));
   const integers = verified(foldTables.run(apart));
   const logical = byteInputs(recipe);
   const wanted = logical.map((bytes) => oracle(integers, bytes));
@@ -187,7 +192,7 @@ export function requireTensor(
   graph: Graph<'int8'>,
   step: number,
   arena: Uint8Array,
-  wanted: ReadonlyMap<string, Uint8Array>,
+  wanted: ReturnType<typeof oracle>,
 ): void {
   const slot = outputSlot(program, step);
   // A reshape or transpose at the end renames the output's memory.
@@ -203,7 +208,7 @@ export function requireTensor(
 
 /** What is proved of locals and stores holds in every run; the tree-walking evaluator has the same bytes. */
 const soundnessLaw: Law = (recipe) => {
-  const { program, inputs } = built(recipe, 'net');
+  const { program, inputs } = built(widened(recipe), 'net');
   requireSound(program, inputs, factsOf(program));
 };
 
@@ -212,7 +217,8 @@ const emptyInfo = { command: '', version: '', hash: '', golden: [] } as const;
 const filesOf = (program: Program): string => JSON.stringify([...emitC(program, emptyInfo)]);
 
 export function optionsOf(recipe: Recipe): CompileOptions {
-  const { normalization } = floatStages(recipe);
+  const stages = floatStages(recipe);
+  const { normalization } = stages;
   const real = samplesOf(recipe, sampleCount);
   const inputs =
     normalization === undefined
@@ -229,7 +235,8 @@ export function optionsOf(recipe: Recipe): CompileOptions {
     arith: recipe.arith,
     requant: recipe.mode,
     calibrationMethod: recipe.method,
-    weightBits: recipe.bits,
+    weightBits: bitsFor(recipe, stages),
+    activationBits: 8,
     biasCorrection: recipe.correction,
     plan: recipe.plan,
     calibration: { inputs, ...(normalization === undefined ? {} : { raw: normalization }) },
@@ -269,7 +276,7 @@ function observedFloats(program: Program, output: string, outcome: Outcome): Map
   const values = new Map([[output, f64(last.shape, decodeSlot(last, outcome.output))]]);
   outcome.arenas.forEach((arena, step) => {
     const slot = outputSlot(program, step);
-    const bytes = arena.subarray(slot.address, slot.address + 4 * slot.length);
+    const bytes = arena.subarray(slot.address, slot.address + elemBytes[slot.elem] * slot.length);
     if (slot !== last) values.set(slot.name, f64(slot.shape, decodeSlot(slot, bytes)));
   });
   return values;

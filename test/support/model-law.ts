@@ -6,6 +6,7 @@ import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import type { Graph } from '../../src/ir/graph/graph.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { countOf, floats } from '../../src/ir/tensor.ts';
+import type { ActivationBits } from '../../src/passes/activation-bits.ts';
 import { decodeOutput, encodeInput } from '../../src/program/values.ts';
 import { Draw } from './draw.ts';
 import { factsOf, requireProved, simulated } from './kernel-laws.ts';
@@ -19,6 +20,8 @@ export interface ModelLaw {
   readonly float?: number;
   /** Least signal to noise of int8 in decibels, on samples that did not calibrate; 30 when absent. */
   readonly int8?: number;
+  /** As of `compile`. */
+  readonly activationBits?: ActivationBits;
 }
 
 export interface Held {
@@ -45,7 +48,7 @@ function run({ program }: Compiled, samples: readonly Float32Array[]): readonly 
 /** Compiles a model of one float input and one output both ways, and holds both to its float meaning. */
 export function holdsModel(
   model: Uint8Array,
-  { seed, lo = -1, hi = 1, float = 1e-6, int8 = 30 }: ModelLaw,
+  { seed, lo = -1, hi = 1, float = 1e-6, int8 = 30, activationBits = 'auto' }: ModelLaw,
 ): Held {
   const imported = importOnnx(model);
   const draw = new Draw(seed);
@@ -61,7 +64,12 @@ export function holdsModel(
       expect(Math.abs(value - wanted[i]![at]!) / largest, `element ${at}`).toBeLessThanOrEqual(float);
     });
   });
-  const integers = compile(imported, { name: 'net', arith: 'int8', calibration: { inputs: calibration } });
+  const integers = compile(imported, {
+    name: 'net',
+    arith: 'int8',
+    activationBits,
+    calibration: { inputs: calibration },
+  });
   const distances = new Distances();
   run(integers, samples).forEach((y, i) => {
     y.forEach((value, at) => {

@@ -1,31 +1,44 @@
 /** Builds the network of a recipe: shapes first, every number of the recipe fitted to what is possible. */
 
+import { cubicTaps, linearTaps } from '../../src/ir/geometry/resize-axis.ts';
 import type { WindowAttrs } from '../../src/ir/geometry/window.ts';
 import type { AnyNode, Graph, TensorInfo } from '../../src/ir/graph/graph.ts';
 import type { OpDef } from '../../src/ir/graph/op.ts';
 import { add } from '../../src/ir/ops/add.ts';
+import { argMax } from '../../src/ir/ops/arg-extreme.ts';
 import { mul } from '../../src/ir/ops/arithmetic.ts';
+import { attention } from '../../src/ir/ops/attention.ts';
 import { avgPool } from '../../src/ir/ops/avg-pool.ts';
 import { batchNorm } from '../../src/ir/ops/batch-norm.ts';
+import { choice } from '../../src/ir/ops/choice.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
+import type { RecurrentAttrs } from '../../src/ir/ops/common/recurrent-cells.ts';
 import { concat } from '../../src/ir/ops/concat.ts';
 import { conv } from '../../src/ir/ops/conv.ts';
+import { conversion } from '../../src/ir/ops/conversion.ts';
+import { embedding } from '../../src/ir/ops/embedding.ts';
 import { flatten } from '../../src/ir/ops/flatten.ts';
 import { gather } from '../../src/ir/ops/gather.ts';
 import { globalAvgPool } from '../../src/ir/ops/global-pools.ts';
 import { identity } from '../../src/ir/ops/identity.ts';
 import { linear } from '../../src/ir/ops/linear.ts';
 import { matMul } from '../../src/ir/ops/mat-mul.ts';
+import { matrices } from '../../src/ir/ops/matrices.ts';
 import { maxPool } from '../../src/ir/ops/max-pool.ts';
 import { normalize, rmsNormalize } from '../../src/ir/ops/normalize-groups.ts';
 import { pad } from '../../src/ir/ops/pad.ts';
 import { product } from '../../src/ir/ops/products.ts';
+import { gru, lstm, rnn } from '../../src/ir/ops/recurrent.ts';
 import { largestElement, mean, smallestElement, sum } from '../../src/ir/ops/reductions.ts';
+import { resample } from '../../src/ir/ops/resample.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
+import { runningSum } from '../../src/ir/ops/running-sum.ts';
 import { sigmoid } from '../../src/ir/ops/sigmoid.ts';
 import { slice } from '../../src/ir/ops/slice.ts';
 import { softmax } from '../../src/ir/ops/softmax.ts';
+import { tanh } from '../../src/ir/ops/tanh.ts';
 import { transpose } from '../../src/ir/ops/transpose.ts';
+import { comparison, logic } from '../../src/ir/ops/truth.ts';
 import { countOf, floats, type Shape } from '../../src/ir/tensor.ts';
 import { Draw } from './draw.ts';
 import { gentleSamples } from './functions.ts';
@@ -168,6 +181,9 @@ class Builder {
         break;
       case 'move':
         if (countOf(this.shape) < largestMoved) this.#move(layer);
+        break;
+      case 'mix':
+        if (countOf(this.shape) < largestMoved) this.#mix(layer);
         break;
       case 'pair':
         this.#pair(layer);
@@ -413,6 +429,125 @@ class Builder {
       default:
         of satisfies never;
     }
+  }
+
+  #mix({ of, turn, seed }: Layer<'mix'>): void {
+    const draw = new Draw(seed);
+    switch (of) {
+      case 'resize':
+        this.#resize(turn, draw);
+        break;
+      case 'runningSum': {
+        const axis = 1 + (turn % (this.shape.length - 1));
+        const [exclusive, reverse] = [draw.unit() < 0.5, draw.unit() < 0.5];
+        this.#compute(runningSum, { axis, exclusive, reverse }, [this.at]);
+        break;
+      }
+      case 'matrices':
+      case 'attention':
+        this.#products(of === 'attention');
+        break;
+      case 'choice': {
+        const [x, condition] = [this.at, this.#condition(draw)];
+        const rest = draw.unit() < 0.5 ? this.#constant([1], draw.floats(1, -1, 1)) : this.#ofX(x, draw);
+        this.#compute(choice, {}, draw.unit() < 0.5 ? [condition, x, rest] : [condition, rest, x]);
+        break;
+      }
+      case 'truth':
+        this.#compute(conversion, { from: 'bool', to: 'float32' }, [this.#condition(draw)]);
+        break;
+      case 'words':
+        this.#words(draw);
+        break;
+      case 'lstm':
+      case 'gru':
+      case 'rnn':
+        this.#recurrent({ lstm, gru, rnn }[of], { lstm: 4, gru: 3, rnn: 1 }[of], draw);
+        break;
+      default:
+        of satisfies never;
+    }
+  }
+
+  /** A function of a tensor that is not the last one. */
+  #ofX(x: string, draw: Draw): string {
+    this.at = x;
+    this.#function(draw.int(0, gentleSamples.length - 1));
+    return this.at;
+  }
+
+  /** Numbers are held to a constant, or to a function of themselves; two such tests may be one. */
+  #condition(draw: Draw): string {
+    const x = this.at;
+    const test = (): string => {
+      const other = draw.unit() < 0.6 ? this.#constant([1], draw.floats(1, -1, 1)) : this.#ofX(x, draw);
+      const how = draw.of(['gt', 'ge', 'lt', 'le'] as const);
+      this.#compute(comparison, { how }, draw.unit() < 0.7 ? [x, other] : [other, x]);
+      return this.at;
+    };
+    const how = draw.of(['one', 'not', 'and', 'or', 'xor'] as const);
+    const first = test();
+    if (how === 'not') this.#compute(logic, { how }, [first]);
+    else if (how !== 'one') this.#compute(logic, { how }, [first, test()]);
+    return this.at;
+  }
+
+  /** One spatial axis, linear or cubic. */
+  #resize(turn: number, draw: Draw): void {
+    if (!this.#isImage) return;
+    const axis = 2 + (turn % this.#spatial.length);
+    const size = this.shape[axis]!;
+    const out = draw.int(1, 2 * size);
+    const resized = { in: size, out, scale: Math.fround(out / size) };
+    const mode = draw.of(['half_pixel', 'align_corners', 'asymmetric'] as const);
+    const taps = draw.unit() < 0.7 ? linearTaps(resized, mode) : cubicTaps(resized, mode, -0.75, false);
+    this.#compute(resample, { axes: [{ axis, ...taps }], words: 'Resize' }, [this.at]);
+  }
+
+  /** Of a bounded form of itself and the same with rows as columns; as attention, of itself to itself. */
+  #products(attends: boolean): void {
+    if (!this.#isImage) return;
+    const rank = this.shape.length;
+    const [rows, depth] = [this.shape.at(-2)!, this.shape.at(-1)!];
+    if (!this.#affords(2 * countOf(this.shape) * rows)) return;
+    this.#compute(tanh, {}, [this.at]);
+    const x = this.at;
+    const perm = this.shape.map((_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
+    this.#push(transpose, { perm }, [x]);
+    if (attends) this.#compute(attention, { gain: 1 / Math.sqrt(depth) }, [x, this.at, x]);
+    else this.#compute(matrices, {}, [x, this.at]);
+  }
+
+  /** Rows of a table, by the index of the largest of each row. */
+  #words(draw: Draw): void {
+    const rank = this.shape.length;
+    const count = this.shape.at(-1)!;
+    this.#compute(argMax, { axis: rank - 1, keepDims: rank === 2, last: false }, [this.at]);
+    const shape = [count, draw.int(1, 3)];
+    const table = this.#constant(shape, draw.floats(countOf(shape), -1, 1));
+    this.#compute(embedding, {}, [this.at, table]);
+  }
+
+  /** Rows as steps; a bounded input, and what is bounded behind it, are of 8 bits. */
+  #recurrent<Q>(op: OpDef<RecurrentAttrs, Q>, gates: number, draw: Draw): void {
+    const features = this.shape.at(-1)!;
+    const steps = countOf(this.shape) / features;
+    const hidden = draw.int(1, 4);
+    if (!this.#affords(steps * gates * hidden * (features + hidden))) return;
+    this.#push(reshape, { shape: [steps, 1, features] }, [this.at]);
+    this.#compute(tanh, {}, [this.at]);
+    const rows = gates * hidden;
+    const numbers = (shape: Shape): string => this.#constant(shape, draw.floats(countOf(shape), -1, 1));
+    const attrs = {
+      batchFirst: false,
+      backward: draw.unit() < 0.3,
+      resetsAfter: draw.unit() < 0.5,
+      relu: false,
+    };
+    const constants = [numbers([1, rows, features]), numbers([1, rows, hidden]), numbers([1, 2 * rows])];
+    this.#compute(op, attrs, [this.at, ...constants]);
+    this.#push(reshape, { shape: [1, steps, hidden] }, [this.at]);
+    this.#compute(sigmoid, {}, [this.at]);
   }
 
   #function(of: number): void {

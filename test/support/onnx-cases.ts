@@ -65,6 +65,7 @@ export function runCase({ name, files }: OnnxCase): Outcome {
     const graph = importOnnx(model, { name });
     verifyGraph(graph);
     const sets = dataSets(files);
+    if (name.includes('BFLOAT16')) throw new InputError(brainFloats);
     const compared = sets.map((data) => compare(graph, data));
     const differing = compared.find((outcome) => typeof outcome === 'string');
     if (typeof differing === 'string') return { kind: 'differs', detail: differing };
@@ -83,6 +84,9 @@ interface DataSet {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
 }
+
+/** Their shapes are not those that the models declare, and their numbers are cut off, not rounded. */
+const brainFloats = { where: 'recorded data', found: 'bfloat16 as uint16' } as const;
 
 function dataSets(files: Files): DataSet[] {
   const sets: DataSet[] = [];
@@ -110,7 +114,7 @@ function compare(graph: Graph<'imported'> | Graph<'float'>, { inputs, outputs }:
   const found = [...evaluate(graph, given).values()];
   if (found.length !== outputs.length) return `${found.length} outputs instead of ${outputs.length}`;
   // Compiled networks do not round to 16 bits.
-  const unit = graph.notes?.some((note) => note.includes('float16')) ? 100 : 1;
+  const unit = /float16/i.test(`${graph.name}${graph.notes}`) ? 100 : 1;
   const shares = found.map((tensor, i) =>
     shareOf(tensor, outputs[i]!, graph.name, graph.stage === 'float' ? unit : 1),
   );
@@ -145,7 +149,7 @@ function shareOf(found: Tensor, wanted: Tensor, name: string, unit: number): num
 }
 
 /** Differences of numbers near 1 that were recorded with errors of their own: exact cosines give ours. */
-const cancelling = /^test_(blackman|hamming|hann)window.*_expanded$/;
+const cancelling = /^test_(blackman|hamming|hann)window/;
 
 const allowance = (dtype: DType, value: number, name: string): number => {
   if (dtype !== 'float32' && dtype !== 'float64') return 0;

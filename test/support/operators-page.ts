@@ -5,7 +5,9 @@ import { gunzipSync } from 'node:zlib';
 import proto, { type onnx } from 'onnx-proto';
 import { isCanonical, type OpDef } from '../../src/ir/graph/op.ts';
 import { adviceOfDomain, adviceOfType } from '../../src/ir/import/advice.ts';
+import { supportedAten } from '../../src/ir/import/torch/aten-table.ts';
 import { ops, opsetsOf } from '../../src/ir/ops/index.ts';
+import { atenNames } from './aten-names.ts';
 import type { OnnxCase, Outcome } from './onnx-cases.ts';
 import { listed } from './real-networks.ts';
 
@@ -107,19 +109,32 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]): r
 ];
 
 const compiled = (held: ByType): readonly string[] => {
+  const aten = atenNames();
   const rows = [...byType].filter(([, of]) => !of.every(folds));
   return table(
-    ['operator', 'opsets', 'float32', 'int8', 'restrictions', 'recorded tests', 'networks'],
+    ['operator', 'opsets', 'float32', 'int8', 'restrictions', 'ATen', 'recorded tests', 'networks'],
     rows.map(([type, of]) => [
       type,
       opsetsOf(type)!,
       kernelOf(of, 'float32'),
       kernelOf(of, 'int8'),
       restrictionsOf(of, type),
+      (aten.get(type) ?? []).join(', '),
       ...countsOf(type, held),
     ]),
   );
 };
+
+/** Overloads behind their operator: `add.Tensor, .Scalar`. */
+function atenList(): string {
+  const overloads = new Map<string, string[]>();
+  for (const target of supportedAten()) {
+    const dot = target.lastIndexOf('.');
+    const [name, overload] = [target.slice(0, dot), target.slice(dot)];
+    overloads.set(name, [...(overloads.get(name) ?? []), overload]);
+  }
+  return [...overloads].map(([name, all]) => name + all.join(', ')).join('; ');
+}
 
 const folded = (held: ByType): readonly string[] => {
   const rows = [...byType].filter(([, of]) => of.every(folds));
@@ -164,6 +179,8 @@ export function operatorsPage(runs: readonly Run[]): string {
     '',
     'On activations of the network. *Recorded tests*: of those of ONNX whose models hold the operator, how many agree; the others are refused, mostly for a type of elements or another operator, and none differs. *Networks*: of `models/networks`, how many compile and hold it; each is held to PyTorch in float32 and int8.',
     '',
+    '*ATen*: calls of exported programs that become it, alone or with others, in the recorded programs of the tests.',
+    '',
     'Everywhere: sizes are fixed when compiling (`--shape`, `--axis`), float64 is compiled as float32. Integers and booleans of activations are moved, made (ArgMax, TopK, comparisons), compared, combined, chosen by (Where) and cast; all else computes on float32, or on what it becomes in int8.',
     '',
     ...compiled(held),
@@ -172,6 +189,10 @@ export function operatorsPage(runs: readonly Run[]): string {
     'Of constants and shapes, in any type of elements. Where such an operator reads an activation, the model is refused and the node named.',
     '',
     ...folded(held),
+    '## ATen',
+    '',
+    `Calls of exported programs (.pt2) and modules that are read, each also in its form that writes into its argument (relu_): ${atenList()}.`,
+    '',
     '## Refused by name',
     '',
     'Convolutions and poolings over three axes run in the float reference alone; they are refused when compiling. An If compiles where its condition is constant. These have no counterpart at all:',

@@ -4,10 +4,12 @@ import { needsRounding, roundWeights } from '../../src/compress/round/round-weig
 import { fits } from '../../src/ir/formats/index.ts';
 import { verifyGraph } from '../../src/ir/graph/check.ts';
 import type { Graph, Node, Stage } from '../../src/ir/graph/graph.ts';
+import type { WeightBits } from '../../src/ir/graph/op.ts';
 import type { Requant } from '../../src/ir/integers/requant.ts';
 import type { Quant } from '../../src/ir/kernel/stored.ts';
 import { dense8, formatName } from '../../src/ir/kernel/weight-format.ts';
 import { countOf } from '../../src/ir/tensor.ts';
+import { wideTensors } from '../../src/passes/activation-bits.ts';
 import { type Calibration, calibrate } from '../../src/passes/calibrate.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { dropDeadChannels } from '../../src/passes/channels/drop-dead-channels.ts';
@@ -15,7 +17,7 @@ import { foldBatchNorm, foldBatchNormFor } from '../../src/passes/fold-batch-nor
 import { foldTables } from '../../src/passes/fold-tables.ts';
 import { fuse } from '../../src/passes/fuse.ts';
 import { normalizeInput } from '../../src/passes/normalize-input.ts';
-import { quantize } from '../../src/passes/quantize.ts';
+import { quantize, storedRanges } from '../../src/passes/quantize.ts';
 import { settleConstants } from '../../src/passes/settle-constants.ts';
 import { settleImages } from '../../src/passes/settle-images.ts';
 import { settleOrders } from '../../src/passes/settle-orders.ts';
@@ -83,9 +85,14 @@ export function floatStages(recipe: Recipe): FloatStages {
 
 const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 
+/** Few bits are rounded with gradients, which not all operators have. */
+export const bitsFor = ({ bits }: Recipe, { settled }: FloatStages): WeightBits =>
+  settled.nodes.some(({ op }) => op.gradient === 'none') ? 8 : bits;
+
 export function integerStages(recipe: Recipe): IntegerStages {
   const stages = floatStages(recipe);
-  const bitsOf = () => recipe.bits;
+  const bits = bitsFor(recipe, stages);
+  const bitsOf = () => bits;
   const constants = verified(settleConstants(stages.samples).run(stages.settled));
   const live = verified(dropDeadChannels.run(constants));
   const { graph: rounded, weightSteps } = needsRounding(live, { bitsOf }, recipe.mode)
@@ -93,12 +100,20 @@ export function integerStages(recipe: Recipe): IntegerStages {
     : { graph: live, weightSteps: new Map() };
   const fused = verified(settleOrders.run(verified(rounded)));
   const calibration = calibrate(fused, stages.samples, recipe.method);
+  const rangeOf = storedRanges(fused, calibration);
+  const wide = wideTensors(
+    { graph: fused, rangeOf, byChannel: new Map(), alone: calibration.alone, fixedInput: true },
+    stages.samples,
+    recipe.wide === true ? 16 : 8,
+  );
   const pass = quantize(calibration, {
+    wide,
     mode: recipe.mode,
-    weightBits: recipe.bits,
+    weightBits: bits,
     weightSteps,
     biasCorrection: recipe.correction,
     ...(stages.normalization === undefined ? {} : { input: rawQuant }),
+    ...(recipe.seed % 3 === 0 ? { channelGrids: 'all' } : {}),
   });
   const integers = tweaked(recipe, verified(pass.run(fused)));
   return { ...stages, fused, calibration, integers: verified(stored(recipe, integers)) };

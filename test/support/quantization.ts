@@ -4,10 +4,10 @@
  * half steps; the rounding of the multiplier. Clamps and max-pools never stretch a distance.
  */
 import { broadcastTo } from '../../src/ir/geometry/broadcast.ts';
-import { type Graph, is, type Node } from '../../src/ir/graph/graph.ts';
+import { type Graph, is, type Node, type TensorInfo } from '../../src/ir/graph/graph.ts';
 import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
 import type { Requant } from '../../src/ir/integers/requant.ts';
-import type { Quant } from '../../src/ir/kernel/stored.ts';
+import type { ChannelGrid, Quant } from '../../src/ir/kernel/stored.ts';
 import { avgPool, type QuantizedAverage } from '../../src/ir/ops/avg-pool.ts';
 import { type ConvAttrs, conv, type QuantizedConv } from '../../src/ir/ops/conv.ts';
 import type { AffineSum } from '../../src/ir/ops/kernels/affine-sum.ts';
@@ -17,24 +17,39 @@ import { normalize, rmsNormalize } from '../../src/ir/ops/normalize-groups.ts';
 import { mean, sum } from '../../src/ir/ops/reductions.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { abs, constantsOf, f64, map, plus, times } from './float64.ts';
+import { mixBound } from './mixing-bounds.ts';
 import { difference, pairOf } from './pairs.ts';
 import type { IntegerStages } from './pipeline.ts';
 import { isFunction } from './rounding.ts';
 
-export const realOf = (graph: Graph<'int8'>, name: string, bytes: Uint8Array): Tensor => {
-  const { shape, quant } = graph.tensors.get(name)!;
+type Info = TensorInfo<'int8'>;
+
+/** The grid of each row-major element. */
+function gridsIn({ quant, shape }: Info): (element: number) => ChannelGrid {
+  // Integers stand for themselves.
+  const whole = quant ?? { scale: 1, zeroPoint: 0 };
+  const { channels = [whole] } = whole;
+  const each = shape.reduce((n, size) => n * size, 1) / channels.length;
+  return (element) => channels[Math.floor(element / each)]!;
+}
+
+export function realOf(graph: Graph<'int8'>, name: string, bytes: ArrayLike<number>): Tensor {
+  const info = graph.tensors.get(name)!;
+  const gridOf = gridsIn(info);
   return f64(
-    shape,
-    Array.from(bytes, (q) => (q - quant!.zeroPoint) * quant!.scale),
+    info.shape,
+    Array.from(bytes, (q, i) => (q - gridOf(i).zeroPoint) * gridOf(i).scale),
   );
-};
+}
 
 /** The float operator on these inputs, kept to what the output's grid can hold. */
 export function idealOf(graph: Graph<'int8'>, node: Node, inputs: readonly Tensor[]): Tensor {
-  const { scale, zeroPoint } = graph.tensors.get(node.outputs[0]!)!.quant!;
-  const [lo, hi] = [-zeroPoint * scale, (255 - zeroPoint) * scale];
+  const gridOf = gridsIn(graph.tensors.get(node.outputs[0]!)!);
   const [y] = node.op.reference(node.attrs, operands(graph, node, inputs));
-  return map(y!, (x) => Math.min(hi, Math.max(lo, x)));
+  return map(y!, (x, i) => {
+    const { scale, zeroPoint } = gridOf(i);
+    return Math.min((255 - zeroPoint) * scale, Math.max(-zeroPoint * scale, x));
+  });
 }
 
 /** Constants in their places among the activations. */
@@ -76,28 +91,35 @@ const outputRounding = (requant: Requant, channel: number): number =>
 export function quantizationBound(stages: IntegerStages, node: Node, inputs: readonly Tensor[]): Tensor {
   const { integers } = stages;
   const output = integers.tensors.get(node.outputs[0]!)!;
+  const gridOf = gridsIn(output);
   const none = f64(output.shape, new Float64Array(output.shape.reduce((n, size) => n * size, 1)));
+  const steps = map(none, (_, i) => gridOf(i).scale);
   const quants = node.inputs.flatMap((name) => integers.tensors.get(name)?.quant ?? []);
   if (is(node, conv) || is(node, linear))
     return macBound(stages, node, inputs[0]!, quants[0]!, output.quant!);
-  if (is(node, avgPool)) return averageBound(node.quantized!, idealOf(integers, node, inputs));
+  if (is(node, avgPool)) return averageBound(node.quantized!, idealOf(integers, node, inputs), steps);
+  const mixed = mixBound(integers, node, inputs, idealOf(integers, node, inputs));
+  if (mixed !== undefined) return mixed;
   const addsConstant = node.op.kind === 'add' && inputs.length < node.inputs.length;
   if (pairOf(node) !== undefined || addsConstant) return pairBound(integers, node, inputs);
-  if (node.op.kind === 'add') return additionBound(inputs, quants, output.quant!);
+  if (node.op.kind === 'add') return additionBound(inputs, quants, steps);
   if (node.op.kind === 'clip')
     return clipBound(node.quantized as AffineSum, inputs[0]!, quants[0]!, output.quant!);
   if (node.op.kind === 'softmax') return softmaxBound(node, inputs[0]!);
   // The nearest step to the function of each byte.
-  if (isFunction(node) || node.op.kind === 'line') return map(none, () => output.quant!.scale * (0.5 + 1e-9));
+  if (isFunction(node) || node.op.kind === 'line') return map(steps, (step) => step * (0.5 + 1e-9));
   // To another grid, and constants to theirs.
-  if (node.op.kind === 'move') return map(none, () => output.quant!.scale * (0.5 + 1e-9));
+  if (node.op.kind === 'move') return map(steps, (step) => step * (0.5 + 1e-9));
   // One rounding; the sum itself is exact but for what a far zero point left of a step.
-  if (is(node, mean) || is(node, sum)) return map(none, () => output.quant!.scale * 0.502);
+  if (is(node, mean) || is(node, sum)) return map(steps, (step) => step * 0.502);
   // Rows whose deviation is below a step know their mean in 128ths of one, and steps may be 4,096ths of a gain.
-  if (is(node, normalize) || is(node, rmsNormalize)) return map(none, () => output.quant!.scale * 3);
+  if (is(node, normalize) || is(node, rmsNormalize)) return map(steps, (step) => step * 3);
   // Pooling by the maximum, reshapes and transposes only move bytes.
   return none;
 }
+
+/** Of a few operations. */
+const float32 = 2 ** -22;
 
 const bare = { clamp: undefined, pool: undefined };
 
@@ -117,8 +139,9 @@ function macBound(
   const mean = calibration.means.get(node.inputs[0]!)!;
   const inner = x.data.length / mean.length;
   const reach = map(x, (value, i) => Math.abs(value) + Math.abs(mean[Math.floor(i / inner)]!));
-  const halfSteps = map(w!, (_, i) => q.weightScales[Math.floor(i / row)]! / 2);
-  const pads = paddings(node, input);
+  const halfSteps = map(w!, (_, i) => (q.steps?.[i] ?? q.weightScales[Math.floor(i / row)]!) / 2);
+  const inputGrid = gridsIn(integers.tensors.get(node.inputs[0]!)!);
+  const pads = paddings(node, (channel) => inputGrid(channel * inner));
   const weights = apply(
     { padValues: pads?.stored.map((p, c) => Math.abs(p) + Math.abs(mean[c]!)) },
     reach,
@@ -134,37 +157,46 @@ function macBound(
   const perOut = sums.data.length / outs;
   const rest = map(sums, (_, i) => {
     const c = Math.floor(i / perOut);
-    return (input.scale * q.weightScales[c]!) / 2 + output.scale * outputRounding(q.requant, c);
+    const { scale, zeroPoint } = output.channels?.[c] ?? output;
+    const biasStep = input.scale * q.weightScales[c]! * (scale / output.scale);
+    const far = output.channels === undefined ? 0 : scale * (Math.abs(zeroPoint) + 255) * float32;
+    return biasStep / 2 + scale * outputRounding(q.requant, c) + far;
   });
-  const exact = plus(weights, padding, rest);
+  // Weights and biases of channels that have grids of their own are made anew in float32.
+  const far = map(x, (_, i) => inputGrid(i).scale * (Math.abs(inputGrid(i).zeroPoint) + 255));
+  const again = [input, output].some(({ channels }) => channels !== undefined) ? float32 : 0;
+  const made = times(apply({ padValues: undefined }, far, abs(w!)), again);
+  const exact = plus(weights, padding, rest, made);
   const bound = plus(exact, times(plus(sums, exact), factorError(q.requant)));
   const { pool } = node.attrs as ConvAttrs;
   return is(node, conv) && pool !== undefined ? maxPool.reference(pool, [bound])[0]! : bound;
 }
 
 /** The real value of the stored padding, and how far that is from the value asked for; per channel. */
-function paddings(node: Node, input: Quant) {
+function paddings(node: Node, gridOf: (channel: number) => ChannelGrid) {
   if (!is(node, conv)) return undefined;
-  const stored = (node.quantized as QuantizedConv).padding.map((p) => (p - input.zeroPoint) * input.scale);
+  const stored = (node.quantized as QuantizedConv).padding.map(
+    (p, c) => (p - gridOf(c).zeroPoint) * gridOf(c).scale,
+  );
   const errors = stored.map((p, c) => Math.abs(p - (node.attrs.padValues?.[c] ?? 0)));
   return { stored, errors };
 }
 
-const averageBound = ({ requant, output }: QuantizedAverage, y: Tensor): Tensor => {
-  if (requant === undefined) return map(y, () => output.scale / 2);
+const averageBound = ({ requant }: QuantizedAverage, y: Tensor, steps: Tensor): Tensor => {
+  if (requant === undefined) return times(steps, 0.5);
   const rounding = Math.max(...Array.from(requant.shift, (_, c) => outputRounding(requant, c)));
-  return map(y, (value) => output.scale * rounding + 2 * Math.abs(value) * factorError(requant));
+  return map(y, (value, i) => steps.data[i]! * rounding + 2 * Math.abs(value) * factorError(requant));
 };
 
 /**
  * The output's half step, and of two roundings 2^-11 more at most: shifts back are 10 and above. Operands with 20
  * more bits are off by at most one unit each, half of it where they are rounded once; factors by 2^-31.
  */
-const additionBound = (inputs: readonly Tensor[], quants: readonly Quant[], output: Quant): Tensor => {
+const additionBound = (inputs: readonly Tensor[], quants: readonly Quant[], steps: Tensor): Tensor => {
   const unit = (2 * Math.max(...quants.map((q) => q.scale))) / 2 ** 20;
   return map(inputs[0]!, (_, i) => {
     const size = inputs.reduce((sum, x) => sum + Math.abs(x.data[i]!), 0);
-    return output.scale * (0.5 + 2 ** -11) + 2 * unit + size * 2 ** -29;
+    return steps.data[i]! * (0.5 + 2 ** -11) + 2 * unit + size * 2 ** -29;
   });
 };
 
@@ -173,8 +205,8 @@ const additionBound = (inputs: readonly Tensor[], quants: readonly Quant[], outp
  * are off by half a step of their own grid.
  */
 function pairBound(graph: Graph<'int8'>, node: Node, inputs: readonly Tensor[]): Tensor {
-  const { scale } = graph.tensors.get(node.outputs[0]!)!.quant!;
-  const { shape } = graph.tensors.get(node.outputs[0]!)!;
+  const output = graph.tensors.get(node.outputs[0]!)!;
+  const [{ shape }, gridOf] = [output, gridsIn(output)];
   const constants = constantsOf(graph, node);
   const rest = inputs.values();
   const all = node.inputs.map((_, i) => broadcastTo(constants[i] ?? rest.next().value!, shape));
@@ -184,7 +216,7 @@ function pairBound(graph: Graph<'int8'>, node: Node, inputs: readonly Tensor[]):
   const { moved } = pairOf(node) ?? difference;
   return map(all[0]!, (x, i) => {
     const y = all[1]!.data[i]!;
-    return scale * 0.53 + moved([x, steps[0]!], [y, steps[1]!]);
+    return gridOf(i).scale * 0.53 + moved([x, steps[0]!], [y, steps[1]!]);
   });
 }
 

@@ -89,6 +89,7 @@ const functions: Readonly<Record<string, Layer>> = {
       .concat(['Floor', 'Ceil', 'Round', 'Sign', 'Identity', 'HardSwish', 'Dropout'])
       .map((op) => [op, unary(op)]),
   ),
+  Shrink: unary('Shrink', (d) => [float('lambd', d.between(0, 1)), float('bias', d.between(0, 0.5))]),
   LeakyRelu: unary('LeakyRelu', (d) => [float('alpha', d.between(0, 0.5))]),
   Elu: unary('Elu', (d) => [float('alpha', d.between(0.1, 2))]),
   Selu: unary('Selu'),
@@ -207,6 +208,43 @@ const moves: Readonly<Record<string, Layer>> = {
     const row = () => x.shape.slice(0, depth).map((n) => b.draw.int(-n, n - 1));
     return b.node('GatherND', [x.name, b.ints([row(), row(), row()].flat(), [3, depth])]);
   },
+  GatherElements: (b, x) => {
+    const axis = axisOf(b, x);
+    const shape = x.shape.map((n) => b.draw.int(1, n));
+    const size = sizeAt(x, axis);
+    const index = Array.from({ length: countOf(shape) }, () => b.draw.int(-size, size - 1));
+    return b.node('GatherElements', [x.name, b.ints(index, shape)], [int('axis', axis)]);
+  },
+  ScatterElements: (b, x) => {
+    const axis = axisOf(b, x);
+    const size = sizeAt(x, axis);
+    const index = shuffled(b, size).slice(0, b.draw.int(1, size));
+    const shape = x.shape.with(axis, index.length);
+    const strides = countOf(shape.slice(axis < 0 ? axis + shape.length + 1 : axis + 1));
+    const all = Array.from(
+      { length: countOf(shape) },
+      (_, i) => index[Math.floor(i / strides) % index.length]!,
+    );
+    const inputs = [x.name, b.ints(all, shape), b.floats(shape)];
+    const reduction = b.opset < 18 || b.flag() === 1 ? 'none' : 'add';
+    return b.node('ScatterElements', inputs, [int('axis', axis), text('reduction', reduction)]);
+  },
+  ScatterND: (b, x) => {
+    const rows = shuffled(b, x.shape[0]!).slice(0, b.draw.int(1, x.shape[0]!));
+    const updates = b.floats([rows.length, ...x.shape.slice(1)]);
+    const reduction = text('reduction', b.draw.of(['none', 'add']));
+    return b.node('ScatterND', [x.name, b.ints(rows, [rows.length, 1]), updates], [reduction]);
+  },
+  ReverseSequence: (b, x) => {
+    if (x.shape.length < 2) return undefined;
+    const batch = b.flag();
+    const lengths = Array.from({ length: x.shape[batch]! }, () => b.draw.int(1, x.shape[1 - batch]!));
+    return b.node(
+      'ReverseSequence',
+      [x.name, b.ints(lengths)],
+      [int('batch_axis', batch), int('time_axis', 1 - batch)],
+    );
+  },
   Tile: (b, x) =>
     countOf(x.shape) > 300
       ? undefined
@@ -251,6 +289,15 @@ const reductions: Readonly<Record<string, Layer>> = {
       },
     ]),
   ),
+  ReduceLogSum: (b, x, all) => reduced('ReduceLogSum')(b, { ...x, name: b.node('Exp', [x.name]) }, all),
+  Hardmax: (b, x) => b.node('Hardmax', [x.name], [int('axis', axisOf(b, x))]),
+  OneHot: (b, x) => {
+    const index = b.node('ArgMax', [x.name], [int('axis', axisOf(b, x)), int('keepdims', 0)]);
+    const values = b.floats([2]);
+    return x.shape.length > 4 || x.shape.length < 2
+      ? undefined
+      : b.node('OneHot', [index, b.ints([b.draw.int(1, 5)], []), values], [int('axis', -1)]);
+  },
   TopK: (b, x) => {
     const axis = axisOf(b, x);
     const k = b.ints([b.draw.int(1, sizeAt(x, axis))]);
@@ -391,6 +438,10 @@ const products: Readonly<Record<string, Layer>> = {
       [x.name, b.floats([n]), b.floats([n])],
       [int('axis', -1), float('epsilon', 0.1)],
     );
+  },
+  MeanOfLayerNormalization: (b, x) => {
+    const inputs = [x.name, b.floats([x.shape.at(-1)!])];
+    return b.node('LayerNormalization', inputs, [float('epsilon', 0.1)], b.draw.int(2, 3));
   },
   LSTM: recurrent('LSTM', 4),
   GRU: recurrent('GRU', 3),

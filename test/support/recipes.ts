@@ -100,6 +100,13 @@ export type LayerRecipe =
     }
   /** Which of `gentleSamples`. */
   | { readonly kind: 'pointwise'; readonly of: number }
+  /** What mixes elements, or chooses among them. */
+  | {
+      readonly kind: 'mix';
+      readonly of: (typeof mixes)[number];
+      readonly turn: number;
+      readonly seed: number;
+    }
   | {
       readonly kind: 'move';
       readonly of: (typeof moves)[number];
@@ -112,6 +119,20 @@ export const along = ['mean', 'sum', 'largest', 'smallest', 'normalize', 'rms'] 
 
 /** What puts elements elsewhere, along one axis. */
 export const moves = ['slice', 'pad', 'join', 'pick'] as const;
+
+/** What mixes the elements along axes, or chooses among them. */
+export const mixes = [
+  'resize',
+  'runningSum',
+  'matrices',
+  'attention',
+  'choice',
+  'truth',
+  'words',
+  'lstm',
+  'gru',
+  'rnn',
+] as const;
 
 export interface Recipe {
   /** Without the batch: [features], [channels, width] or [channels, height, width]. */
@@ -130,6 +151,8 @@ export interface Recipe {
   readonly tweak: 'none' | 'ties' | 'extremes';
   readonly plan: PlanStrategy;
   readonly seed: number;
+  /** Activations, but for the input, have 16 bits wherever that can be; laws say when. */
+  readonly wide?: boolean;
 }
 
 const seed = fc.nat({ max: 9999 });
@@ -264,6 +287,15 @@ const layer: fc.Arbitrary<LayerRecipe> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('along'),
       of: fc.constantFrom(...along),
+      turn: fc.nat({ max: 5 }),
+      seed,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('mix'),
+      of: fc.constantFrom(...mixes),
       turn: fc.nat({ max: 5 }),
       seed,
     }),

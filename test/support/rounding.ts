@@ -18,6 +18,7 @@ import type { LineAttrs } from '../../src/ir/ops/scale-shift.ts';
 import type { Tensor } from '../../src/ir/tensor.ts';
 import { abs, constantsOf, map, plus, times, type Values } from './float64.ts';
 import { gentleSamples } from './functions.ts';
+import { mixError } from './mixing-bounds.ts';
 import { type PairSample, pairOf } from './pairs.ts';
 
 export const gamma = (n: number): number => (n * 2 ** -24) / (1 - n * 2 ** -24);
@@ -70,6 +71,8 @@ export function nodeError(at: At, unit: number): Tensor {
   if (is(node, largestElement) || is(node, smallestElement))
     return largestElement.reference(node.attrs, [moved[0]!])[0]!;
   if (is(node, normalize) || is(node, rmsNormalize)) return groupError(at, node.attrs, unit);
+  const mixed = mixError(at, unit);
+  if (mixed !== undefined) return mixed;
   const pair = pairOf(node);
   if (pair !== undefined) return pairError(at, pair, unit);
   if (node.op.kind === 'formula') return formulaError(at, unit);

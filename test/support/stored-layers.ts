@@ -220,7 +220,7 @@ export function programOf(layer: Layer, kernel: Kernel, name = 'net'): Program {
 
 /** Row-major bytes in the order of memory. */
 export const inMemory = ({ order }: StoredTensor, { data }: Bytes): Uint8Array =>
-  order === undefined ? data : Uint8Array.from(order, (i) => data[i]!);
+  order === undefined ? Uint8Array.from(data) : Uint8Array.from(order, (i) => data[i]!);
 
 /** A codebook of the weights, where they have at most 16 values; with 0, which bridges distances. */
 export function codebookFor(weights: Int8Array): Int8Array | undefined {

@@ -8,6 +8,7 @@ import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import { checkIdentifier } from '../../emit/c/identifier.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../../judge/text.ts';
+import { wideText } from '../../passes/activation-bits.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
 import { inputPorts, outputPorts, type Port, printedGrid } from '../../program/port.ts';
 import type { Program } from '../../program/program.ts';
@@ -73,6 +74,7 @@ function optionsFor(name: string, prepared: Prepared | undefined, flags: Flags):
     requant: flags.requant,
     calibrationMethod: flags.calibration,
     ...floatOptions(flags),
+    activationBits: flags.activationBits,
     ...(prepared === undefined ? {} : { calibration: calibrationOf(prepared, flags.samples) }),
     ...(flags.type === 'int8' ? compressOptions(flags) : {}),
   };
@@ -113,6 +115,10 @@ const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: s
   portOrder: compiled.program.portOrder ?? 'memory',
   ...portsIn(compiled.program),
   steps: stepsOf(compiled.program),
+  activations16: (compiled.wide ?? []).map(({ tensor, decibels }) => ({
+    tensor,
+    decibels: decibels ?? null,
+  })),
   formats: (compiled.formats ?? []).map(formatFields),
   floatParts: compiled.assembled.floatParts ?? [],
   tried: tried.map(builtFields),
@@ -138,7 +144,10 @@ function describe(context: Context, compiled: Compiled): void {
   io.out(`${stepTable(program, io.columns)}\n\n${planTable(program, io.columns)}\n\n`);
   if (formats.length > 0) io.out(`${formatTable(formats, io.columns)}\n\n`);
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
-  const said = agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)];
+  const said = [
+    wideText(compiled.wide ?? []),
+    ...(agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)]),
+  ];
   for (const line of [
     portOrderText(program),
     ...said,
@@ -233,7 +242,7 @@ export function addCompile(program: Command, context: () => Context): void {
   const command = program
     .command('compile')
     .description('compile a trained model to C')
-    .argument('<model.onnx>', 'a model that torch.onnx.export wrote');
+    .argument('<model>', 'a model: .onnx, .pt2, .pt, or weights with --arch');
   withQuantizeOptions(command);
   withCompressOptions(command);
   withFinetuneOptions(command);

@@ -67,7 +67,7 @@ function enginesOf(
     return [
       ...(flags.against === undefined
         ? []
-        : [float(loadModel(api, flags.against, compiledSizes(loaded.artifact)))]),
+        : [float(loadModel(api, flags.against, compiledSizes(loaded.artifact, flags.against)))]),
       programEngine(api, loaded.artifact.program),
     ];
   const engines = [float(loaded.graph)];
@@ -220,7 +220,7 @@ export function addEval(program: Command, context: () => Context): void {
   const command = program
     .command('eval')
     .description('how right a model is on samples, float against int8: top-1, or errors of numbers')
-    .argument('<model.onnx|folder>', 'a model, or a folder that compile -o made')
+    .argument('<model|folder>', 'a model, or a folder that compile -o made')
     .requiredOption('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, folder of PNG', collected)
     .option('--labels <FILE>', 'class numbers: idx1, .npy, .npz, text (CIFAR-10 .bin has its own)')
     .option('--expected <FILE>', 'numbers that the output should be; input: the samples themselves')

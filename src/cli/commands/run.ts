@@ -143,7 +143,7 @@ export function addRun(program: Command, context: () => Context): void {
   const command = program
     .command('run')
     .description('run a model, or simulate a compiled artifact, on samples')
-    .argument('<model.onnx|folder>', 'a model, or a folder that compile -o made')
+    .argument('<model|folder>', 'a model, or a folder that compile -o made')
     .requiredOption(
       '--input <FILE>',
       'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG',

@@ -42,6 +42,7 @@ async function run(context: Context, file: string, flags: Flags): Promise<void> 
     arith: 'int8',
     requant: flags.requant,
     calibrationMethod: flags.calibration,
+    activationBits: flags.activationBits,
     calibration: calibrationOf(prepared, flags.samples),
     ...(codebook === undefined ? {} : { codebook }),
   } as const;
@@ -97,7 +98,7 @@ export function addSweep(program: Command, context: () => Context): void {
   const command = program
     .command('sweep')
     .description('build a model at many sparsities: flash, RAM, instructions, accuracy')
-    .argument('<model.onnx>', 'a model that torch.onnx.export wrote');
+    .argument('<model>', 'a model: .onnx, .pt2, .pt, or weights with --arch');
   withQuantizeOptions(command);
   withCompressOptions(command);
   withSizeOptions(withInputOptions(command))

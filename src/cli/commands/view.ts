@@ -63,6 +63,7 @@ function artifactFor(context: Context, loaded: Loaded, flags: Flags): Artifact {
     arith: 'int8',
     requant: flags.requant,
     calibrationMethod: flags.calibration,
+    activationBits: flags.activationBits,
     calibration: readCalibration(api, loaded.graph, flags, options),
     onProgress: progress.report,
   });
@@ -88,7 +89,7 @@ function floatSide(api: Api, artifact: Artifact, loaded: Loaded, { model }: Flag
       reason: 'This program is the float network: there is nothing to compare it with.',
     };
   const file = model ?? (loaded.kind === 'model' ? loaded.file : foundModel(artifact));
-  if (file !== undefined) return floatProgram(api, file, program.name, compiledSizes(artifact));
+  if (file !== undefined) return floatProgram(api, file, program.name, compiledSizes(artifact, file));
   return {
     kind: 'none',
     reason: 'Float and difference need the model: make this page with --model MODEL.onnx.',
@@ -163,7 +164,7 @@ export function addView(program: Command, context: () => Context): void {
   const command = program
     .command('view')
     .description('write one HTML page with the simulator in it: draw, step, look at every byte')
-    .argument('<folder|model.onnx>', 'a folder that compile -o made, or a model to compile in memory')
+    .argument('<folder|model>', 'a folder that compile -o made, or a model to compile in memory')
     .option('--model <FILE>', 'the model of an artifact, to compare int8 with float')
     .option('--input <FILE>', 'samples to begin with (default: drawn digits, or noise)', collected)
     .option('--classes <A,B,C>', 'names of the outputs, in order')

@@ -19,6 +19,7 @@ import type { Inference } from '../../diff/feed.ts';
 import { captureOfRun } from '../../diff/trace-capture.ts';
 import { evaluate, inputTensors } from '../../ir/graph/evaluate.ts';
 import type { AnyNode, Graph } from '../../ir/graph/graph.ts';
+import { isModel } from '../../ir/import/file-kinds.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { slotAt } from '../../program/slots.ts';
 import { encodeInput, inputBytes, type Sample } from '../../program/values.ts';
@@ -65,7 +66,7 @@ function samplesOf({ samples, against }: Asked): readonly Sample[] {
 function againstModel(asked: Asked): Against {
   const { api, artifact, against } = asked;
   const { program } = artifact;
-  const graph = api.toFloatGraph(loadModel(api, against, compiledSizes(artifact)));
+  const graph = api.toFloatGraph(loadModel(api, against, compiledSizes(artifact, against)));
   const captureFor = (sample: Sample): Capture => {
     const inputs = inputTensors(graph, sample.real);
     const tensors = new Map<string, Tensor>(inputs);
@@ -126,7 +127,7 @@ async function againstTarget(asked: Asked, name: string): Promise<Against> {
 function modelOf({ api, artifact, model }: Asked): Graph<'imported'> | undefined {
   if (model !== undefined) requireModelOf(artifact, model);
   const file = model ?? foundModel(artifact);
-  return file === undefined ? undefined : loadModel(api, file, compiledSizes(artifact));
+  return file === undefined ? undefined : loadModel(api, file, compiledSizes(artifact, file));
 }
 
 /** Bounds of a clip are scalars, shapes and axes are whole numbers: neither makes a layer of its own. */
@@ -225,7 +226,7 @@ function againstTrace({ artifact, against, samples }: Asked, bytes: Uint8Array):
     throw new InputError({
       where: against,
       found: 'no trace of a network in it',
-      supported: 'what a device printed with the trace on, .onnx, .npz, folders of compile, qemu:CHIP',
+      supported: 'what a device printed with the trace on, models, .npz, folders of compile, qemu:CHIP',
       todo: `compile the C with -D${program.name.toUpperCase()}_TRACE=2 and capture its console`,
     });
   const testimonies = found.runs.map((run) => ({ program, build, trace: found, run }));
@@ -257,8 +258,8 @@ export async function inferencesAgainst(
   const target = targetIn(against);
   if (target !== undefined) return againstTarget(asked, target);
   if (existsSync(against) && isFolder(against)) return againstBuild(asked, prepare);
-  if (against.endsWith('.onnx')) return againstModel(asked);
   const bytes = readBytes(against);
+  if (against.endsWith('.onnx') || isModel(bytes)) return againstModel(asked);
   return isZip(bytes) ? againstArrays(asked, bytes) : againstTrace(asked, bytes);
 }
 

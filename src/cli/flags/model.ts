@@ -12,6 +12,7 @@ import { channelsFirst, type Prepared, type PrepareOptions, sampleShapeOf } from
 import type { Samples } from '../../data/samples.ts';
 import { identifierFrom } from '../../emit/c/identifier.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
+import { readable } from '../../ir/import/file-kinds.ts';
 import { channelsLast } from '../../plan/orders.ts';
 import { inputPorts } from '../../program/port.ts';
 import type { Api } from '../api.ts';
@@ -24,12 +25,20 @@ export type Loaded =
 const stem = (file: string): string => path.basename(file).replace(/\.[^.]*$/, '');
 
 export function loadModel(api: Api, file: string, sizes: SizeFlags = {}): Graph<'imported'> {
+  const { bytes, ...source } = sourceOf(file);
+  const arch = sizes.arch === undefined ? {} : { arch: sourceOf(sizes.arch) };
+  return api.loadModel(bytes, { ...source, ...arch, ...sizesOf(sizes) });
+}
+
+function sourceOf(file: string) {
   if (isFolder(file))
     throw new InputError({
       where: file,
       found: 'a folder',
-      supported: '.onnx files',
-      todo: 'name the model',
+      supported: readable,
+      todo: existsSync(path.join(file, 'saved_model.pb'))
+        ? `it is a TensorFlow SavedModel: python -m tf2onnx.convert --saved-model ${file} --output model.onnx`
+        : 'name the model',
     });
   const read = new Map<string, Uint8Array>();
   const external = (location: string): Uint8Array => {
@@ -37,7 +46,7 @@ export function loadModel(api: Api, file: string, sizes: SizeFlags = {}): Graph<
     read.set(location, bytes);
     return bytes;
   };
-  return api.loadOnnx(readBytes(file), { name: file, external, ...sizesOf(sizes) });
+  return { bytes: readBytes(file), name: file, external };
 }
 
 export function loadArtifact(api: Api, folder: string): Artifact {
@@ -45,8 +54,8 @@ export function loadArtifact(api: Api, folder: string): Artifact {
     throw new InputError({
       where: folder,
       found: 'a folder without manifest.json',
-      supported: 'folders that thimble compile -o made, and .onnx files',
-      todo: `run: thimble compile MODEL.onnx -o ${folder}`,
+      supported: `folders that thimble compile -o made, and ${readable}`,
+      todo: `run: thimble compile MODEL -o ${folder}`,
     });
   const names = readdirSync(folder).filter((name) => statSync(path.join(folder, name)).isFile());
   return api.loadArtifact(new Map(names.map((name) => [name, readBytes(path.join(folder, name))])));
@@ -55,11 +64,12 @@ export function loadArtifact(api: Api, folder: string): Artifact {
 /** A folder is an artifact, a file is a model. */
 export function load(api: Api, file: string, sizes: SizeFlags): Loaded {
   if (!isFolder(file)) return { kind: 'model', file, graph: loadModel(api, file, sizes) };
-  if (sizes.shape !== undefined || sizes.axis !== undefined)
+  const given = (['shape', 'axis', 'arch'] as const).find((option) => sizes[option] !== undefined);
+  if (given !== undefined)
     throw new InputError({
-      where: sizes.shape === undefined ? '--axis' : '--shape',
+      where: `--${given}`,
       found: 'an artifact, whose sizes were fixed when it was compiled',
-      supported: 'this option with .onnx files',
+      supported: 'this option with files of models',
     });
   return { kind: 'artifact', artifact: loadArtifact(api, file) };
 }
@@ -184,14 +194,19 @@ const isModelOf = ({ manifest }: Artifact, file: string): boolean =>
 const commandOf = ({ manifest }: Artifact): readonly string[] =>
   manifest.command.split(' ').map((word) => word.replaceAll("'", ''));
 
-/** The sizes that an artifact's model was compiled with. */
-export function compiledSizes(artifact: Artifact): SizeFlags {
+/**
+ * The sizes that an artifact's model was compiled with, for reading `file` again; with the network of its weights where
+ * that is the model itself.
+ */
+export function compiledSizes(artifact: Artifact, file: string): SizeFlags {
   const words = commandOf(artifact).flatMap(
-    (word) => /^(--axis|--shape)=(.*)/.exec(word)?.slice(1) ?? [word],
+    (word) => /^(--axis|--shape|--arch)=(.*)/.exec(word)?.slice(1) ?? [word],
   );
   const given = (option: string): readonly string[] =>
     words.filter((word, i) => words[i - 1] === option && /=\d/.test(word));
+  const arch = words[words.lastIndexOf('--arch') + 1];
   return {
+    ...(arch !== undefined && words.includes('--arch') && isModelOf(artifact, file) ? { arch } : {}),
     shape: given('--shape').reduce((known, text) => addShape(text, known), {}),
     axis: given('--axis').reduce((known, text) => addAxis(text, known), {}),
   };
@@ -199,8 +214,9 @@ export function compiledSizes(artifact: Artifact): SizeFlags {
 
 /** The model that the artifact was compiled from, if it still lies where its command line says. */
 export function foundModel(artifact: Artifact): string | undefined {
+  const { model } = artifact.manifest;
   return commandOf(artifact).find(
-    (word) => word.endsWith('.onnx') && existsSync(word) && isModelOf(artifact, word),
+    (word) => existsSync(word) && statSync(word).size === model.bytes && isModelOf(artifact, word),
   );
 }
 

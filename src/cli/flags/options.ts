@@ -5,6 +5,7 @@ import { layouts } from '../../data/axes.ts';
 import { type Normalize, parseNormalize } from '../../data/normalize.ts';
 import { type PrepareOptions, parseLayout, parseResize } from '../../data/prepare.ts';
 import type { RequantMode } from '../../ir/graph/op.ts';
+import type { ActivationBits } from '../../passes/activation-bits.ts';
 import type { CalibrationMethod } from '../../passes/calibrate.ts';
 import type { SampleFiles } from './model.ts';
 
@@ -79,6 +80,7 @@ export interface QuantizeFlags {
   readonly samples: number;
   readonly requant: RequantMode;
   readonly calibration: CalibrationMethod;
+  readonly activationBits: ActivationBits;
 }
 
 const requantModes = [
@@ -89,6 +91,16 @@ const requantModes = [
   'compact',
 ] as const satisfies readonly RequantMode[];
 const methods = ['minmax', 'percentile', 'mse'] as const satisfies readonly CalibrationMethod[];
+
+/** `auto`, `8`, `16`, or nodes by name: `/3/Conv=16,/9/Gemm=16`. */
+export function parseActivationBits(text: string): ActivationBits {
+  if (text === 'auto') return text;
+  if (text === '8' || text === '16') return text === '8' ? 8 : 16;
+  const names = text.split(',').map((part) => /^(.+)=16$/.exec(part)?.[1]);
+  const known = names.filter((name) => name !== undefined);
+  if (known.length === names.length) return new Set(known);
+  throw new InvalidArgumentError('It has to be auto, 8, 16, or nodes with 16: /3/Conv=16,/9/Gemm=16.');
+}
 
 /** How a float model becomes an integer one. */
 export const withQuantizeOptions = (command: Command): Command =>
@@ -104,7 +116,8 @@ export const withQuantizeOptions = (command: Command): Command =>
     )
     .addOption(
       new Option('--calibration <METHOD>', 'how ranges are chosen').choices(methods).default('minmax'),
-    );
+    )
+    .option('--activation-bits <BITS>', 'auto, 8, 16, or NODE=16,NODE=16', parseActivationBits, 'auto');
 
 export const withJson = (command: Command): Command =>
   command.option('--json', 'print one JSON object and nothing else (docs/cli.md)');

@@ -10,8 +10,8 @@ import { table } from '../../text/table.ts';
 import type { Progress } from '../progress.ts';
 import { type Engine, sampleAt } from './subject.ts';
 
-/** What the output of sample `i` should be. */
-export type Expected = (i: number) => ArrayLike<number>;
+/** What an output of sample `i` should be. */
+export type Expected = (i: number, output: number) => ArrayLike<number>;
 
 export interface Score {
   readonly engine: string;
@@ -23,18 +23,13 @@ export interface Score {
 }
 
 /**
- * @param file numbers, as many per sample as the output has; `input`: the samples themselves
- * @throws InputError for models of several outputs, and numbers that do not fit
+ * @param file numbers, as many per sample as the outputs have, one after the other; `input`: the samples themselves
+ * @throws InputError for numbers that do not fit
  */
 export function readExpected(file: string, engine: Engine, prepared: Prepared): Expected {
-  const [output, ...more] = engine.outputs;
-  if (output === undefined || more.length > 0)
-    throw new InputError({
-      where: `--expected ${file}`,
-      found: 'several outputs',
-      supported: 'models with one',
-    });
-  const size = countOf(output.shape);
+  const sizes = engine.outputs.map(({ shape }) => countOf(shape));
+  const starts = sizes.map((_, o) => sizes.slice(0, o).reduce((sum, n) => sum + n, 0));
+  const size = sizes.reduce((sum, n) => sum + n, 0);
   const { count } = prepared;
   const data = file === 'input' ? undefined : readSamples(file).array.data;
   const numbers = data?.length ?? prepared.real(0).length * count;
@@ -42,9 +37,13 @@ export function readExpected(file: string, engine: Engine, prepared: Prepared): 
     throw new InputError({
       where: `--expected ${file}`,
       found: `${numbers} numbers for ${formatMany(count, 'sample')}`,
-      supported: `${size} per sample, as the output '${output.name}' has`,
+      supported: `${size} per sample, as ${engine.outputs.map(({ name }) => `'${name}'`).join(', ')} have, one after the other`,
     });
-  return (i) => data?.subarray(i * size, (i + 1) * size) ?? prepared.real(i);
+  return (i, output) => {
+    const all = data?.subarray(i * size, (i + 1) * size) ?? prepared.real(i);
+    const first = at(starts, output);
+    return all.subarray(first, first + at(sizes, output));
+  };
 }
 
 function addAll(distances: Distances, real: ArrayLike<number>, found: Float32Array): void {
@@ -67,7 +66,7 @@ export function scoresOf(
     made.forEach((outputs, e) => {
       outputs.forEach((found, o) => {
         const [wanted, float] = at(at(sums, e), o);
-        if (expected !== undefined) addAll(wanted, expected(i), found);
+        if (expected !== undefined) addAll(wanted, expected(i, o), found);
         addAll(float, at(at(made, 0), o), found);
       });
     });

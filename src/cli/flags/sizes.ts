@@ -1,4 +1,4 @@
-/** --shape and --axis: sizes of what a model leaves open. */
+/** --shape, --axis and --arch: what a model's file leaves open. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Sizes } from '../../ir/import/declarations.ts';
 import type { Shape } from '../../ir/tensor.ts';
@@ -6,6 +6,8 @@ import type { Shape } from '../../ir/tensor.ts';
 export interface SizeFlags {
   readonly shape?: Readonly<Record<string, Shape>>;
   readonly axis?: Readonly<Record<string, number>>;
+  /** The network of a file of weights. */
+  readonly arch?: string;
 }
 
 /** What stands around the last `=`: names may hold others. */
@@ -39,8 +41,9 @@ export const sizesOf = ({ shape, axis }: SizeFlags): Sizes => ({
   ...(axis === undefined ? {} : { axes: axis }),
 });
 
-/** Both may come several times. */
+/** The first two may come several times. */
 export const withSizeOptions = (command: Command): Command =>
   command
     .option('--shape <INPUT=AxB>', 'sizes of an input that the model leaves open; repeatable', addShape)
-    .option('--axis <NAME=N>', 'size of a dynamic axis, by its name; repeatable', addAxis);
+    .option('--axis <NAME=N>', 'size of a dynamic axis, by its name; repeatable', addAxis)
+    .option('--arch <MODEL>', 'the network of a file of weights: .onnx or .pt2');

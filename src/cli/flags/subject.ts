@@ -40,6 +40,7 @@ export function compiledEngine(
     arith: 'int8',
     requant: flags.requant,
     calibrationMethod: flags.calibration,
+    activationBits: flags.activationBits,
     calibration: readCalibration(api, graph, flags, options),
     onProgress: progress.report,
   });
@@ -53,7 +54,7 @@ export function requireNoEngine(loaded: Loaded, option: string | undefined): voi
     throw new InputError({
       where: option,
       found: 'an artifact, which is already compiled',
-      supported: 'this option with .onnx files',
+      supported: 'this option with files of models',
       todo: `leave ${option} away`,
     });
 }

@@ -13,6 +13,7 @@ export const coordinateModes = [
   'align_corners',
   'asymmetric',
   'tf_half_pixel_for_nn',
+  'tf_crop_and_resize',
 ] as const;
 export type CoordinateMode = (typeof coordinateModes)[number];
 
@@ -25,6 +26,8 @@ export interface ResizedAxis {
   readonly out: number;
   /** New elements to one old one. */
   readonly scale: number;
+  /** Which part of the axis is resized, as shares of it: of tf_crop_and_resize. */
+  readonly crop?: readonly [start: number, end: number];
 }
 
 /** Of each new element, `taps` neighbours from `first` on, each times its weight. */
@@ -55,9 +58,24 @@ function coordinate(axis: ResizedAxis, mode: CoordinateMode, i: number): number 
       return f(i / scale);
     case 'tf_half_pixel_for_nn':
       return f(f(i + 0.5) / scale);
+    case 'tf_crop_and_resize': {
+      const [start, end] = axis.crop ?? [0, 1];
+      const part = out > 1 ? start + (i * (end - start)) / (out - 1) : (start + end) / 2;
+      return f(part * (size - 1));
+    }
     default:
       return mode satisfies never;
   }
+}
+
+/** The new elements that lie between the first and the last old one; of those outside nothing is known. */
+export function insideOf(axis: ResizedAxis, mode: CoordinateMode): readonly number[] {
+  const all = Array.from({ length: axis.out }, (_, i) => i);
+  if (mode !== 'tf_crop_and_resize') return all;
+  return all.filter((i) => {
+    const x = coordinate(axis, mode, i);
+    return x >= 0 && x <= axis.in - 1;
+  });
 }
 
 function nearestTo(x: number, mode: NearestMode, shrinks: boolean): number {
@@ -132,6 +150,32 @@ export const cubicTaps = (axis: ResizedAxis, mode: CoordinateMode, a: number, in
     const sum = counted.reduce((total, [, weight]) => total + weight, 0);
     return terms.map((term) => (counted.includes(term) ? [term[0], term[1] / sum] : [term[0], 0]));
   });
+
+/**
+ * With the filter as wide as an old element becomes where the axis gets shorter: `reach` neighbours to either side,
+ * weighed by a triangle (1) or Keys' convolution (2).
+ */
+export const smoothTaps = (axis: ResizedAxis, mode: CoordinateMode, reach: 1 | 2, a: number): Taps =>
+  tapsOf(axis, (i) => {
+    const scale = Math.min(axis.scale, 1);
+    const x = coordinate(axis, mode, i);
+    const low = Math.floor(x);
+    const start = Math.floor(-reach / scale) + 1;
+    const terms = Array.from({ length: 2 * (reach - start) }, (_, k) => {
+      const distance = Math.abs((start + k - (x - low)) * scale);
+      const weight = reach === 1 ? Math.max(0, 1 - distance) : distance < 2 ? keys(distance, a) : 0;
+      return [low + start + k, weight] as const;
+    });
+    const sum = terms.reduce((total, [, weight]) => total + weight, 0);
+    return terms.map(([index, weight]) => [index, weight / sum] as const);
+  });
+
+/** Of some of the new elements. */
+export const tapsAt = ({ taps, first, weights }: Taps, elements: readonly number[]): Taps => ({
+  taps,
+  first: elements.map((i) => at(first, i)),
+  weights: elements.flatMap((i) => weights.slice(i * taps, (i + 1) * taps)),
+});
 
 function keys(distance: number, a: number): number {
   const x = Math.abs(distance);

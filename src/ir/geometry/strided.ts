@@ -127,6 +127,29 @@ function along(
   };
 }
 
+/** Element `from[i]` of an input as element `to[i]` of the output: one piece where a rule holds, else runs of equal steps. */
+export function piecesBetween(input: number, from: Int32Array, to: Int32Array): readonly Piece[] {
+  if (from.length === 0) return [];
+  const [near, far] = digitsOf([from, to]) ?? [];
+  if (near !== undefined && far !== undefined) return [{ input, counts: near.counts, from: near, to: far }];
+  const made: Piece[] = [];
+  for (let i = 0; i < from.length; ) {
+    const [step, stride] = [stepAt(from, i), stepAt(to, i)];
+    const start = i;
+    while (i + 1 < from.length && stepAt(from, i) === step && stepAt(to, i) === stride) i++;
+    i++;
+    made.push({
+      ...{ input, counts: [i - start] },
+      from: { first: at(from, start), strides: [step] },
+      to: { first: at(to, start), strides: [stride] },
+    });
+  }
+  return made;
+}
+
+/** To the next one; 0 behind the last. */
+const stepAt = (list: Int32Array, i: number): number => (list[i + 1] ?? at(list, i)) - at(list, i);
+
 /** All of an axis. */
 export const allOf = (size: number): AxisIndex => Int32Array.from({ length: size }, (_, i) => i);
 

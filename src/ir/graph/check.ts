@@ -1,9 +1,9 @@
 /** The rules of graphs. Every pass is followed by `verifyGraph`; what it throws is a defect of that pass. */
 import { DefectError, InputError, must } from '../../base/errors.ts';
-import { elemOfType } from '../kernel/stored.ts';
+import { type ChannelGrid, elemOfType } from '../kernel/stored.ts';
 import { countOf, type DType, numbersFor, sameShape, showShape } from '../tensor.ts';
 import type { AnyNode, Graph, Stage, TensorInfo } from './graph.ts';
-import { isCanonical } from './op.ts';
+import { type CanonicalOp, isCanonical } from './op.ts';
 
 /*
  * Names
@@ -22,9 +22,10 @@ import { isCanonical } from './op.ts';
  *  9. After the imported stage there is an input and an output, no output is constant, and activations have types
  *     that are stored (`elemOfType`).
  * 10. After the imported stage every operator is canonical, and its attributes leave nothing to be inferred.
- * 11. Only int8 graphs hold quantizations; there every float32 activation that is not `real` has one, and no other tensor: a scale
- *     above 0, an integer zero point, in 0..255 where an operator reads or makes the tensor that needs 0 in it; 0 of
- *     16 and 32 bits.
+ * 11. Only int8 graphs hold quantizations; there every float32 activation that is not `real` has one, and no other
+ *     tensor: a scale above 0, an integer zero point, in 0..255 where an operator reads or makes the tensor that needs 0 in it; of 16
+ *     bits in -32768..32767, of 32 bits 0. Grids of channels are as many as axis 1 behind a first axis of 1 has, of 8
+ *     bits, of tensors that are no inputs or outputs and that only operators read and make which know them.
  *
  * Not checked: types in the imported stage, which may be unknown; that constants are finite (canonicalize
  * complains to the user); that `origin` names nodes of the file; that `quantized` fits its operator and
@@ -183,21 +184,54 @@ function verifyConstant(name: string, info: Info, constant: NonNullable<Info['co
 
 const arrayOf = (dtype: DType): unknown => numbersFor(dtype, 0).constructor;
 
-function verifyQuant(graph: AnyGraph, name: string, { quant, constant, dtype, real }: Info): void {
+function verifyQuant(graph: AnyGraph, name: string, info: Info): void {
+  const { quant, constant, dtype, real } = info;
   if (graph.stage !== 'int8' || dtype !== 'float32' || real) {
     if (quant !== undefined)
       fail(11, `tensor '${name}' of the ${graph.stage} stage, of ${dtype}, has a quantization`);
     return;
   }
   if (constant !== undefined) return;
-  const { scale, zeroPoint, bits } = quant ?? fail(11, `tensor '${name}' has no quantization`);
+  const { scale, zeroPoint, bits, channels } = quant ?? fail(11, `tensor '${name}' has no quantization`);
   if (!(scale > 0 && Number.isFinite(scale))) fail(11, `tensor '${name}' has scale ${scale}`);
+  if (channels !== undefined) verifyChannels(graph, name, info, channels);
   if (zeroPoint !== (zeroPoint | 0)) fail(11, `tensor '${name}' has zero point ${zeroPoint}`);
-  if (bits !== undefined && zeroPoint !== 0)
+  const [least, most] = bits === undefined ? [0, 255] : bits === 16 ? [-32768, 32767] : [0, 0];
+  const holdsZero = zeroPoint >= least && zeroPoint <= most;
+  if (bits !== undefined && !holdsZero)
     fail(11, `tensor '${name}' of ${bits} bits has zero point ${zeroPoint}`);
-  if ((zeroPoint < 0 || zeroPoint > 255) && needsZero(graph, name))
+  if (!holdsZero && needsZero(graph, name))
     fail(11, `tensor '${name}' has zero point ${zeroPoint}, and an operator that needs 0 in its range`);
 }
+
+function verifyChannels(
+  graph: AnyGraph,
+  name: string,
+  { shape }: Info,
+  channels: readonly ChannelGrid[],
+): void {
+  if (shape?.[0] !== 1 || shape[1] !== channels.length)
+    fail(11, `tensor '${name}' has the grids of ${channels.length} channels`);
+  const wrong = channels.find(
+    ({ scale, zeroPoint }) => !(scale > 0 && Number.isFinite(scale) && Number.isFinite(zeroPoint)),
+  );
+  if (wrong !== undefined)
+    fail(11, `tensor '${name}' has a channel of scale ${wrong.scale}, zero point ${wrong.zeroPoint}`);
+  const ports = [...graph.inputs, ...graph.outputs];
+  const knows = graph.nodes.every(
+    ({ op, inputs, outputs }) =>
+      !(inputs.includes(name) || outputs.includes(name)) || (isCanonical(op) && knowsChannelGrids(op)),
+  );
+  if (ports.includes(name) || !knows)
+    fail(11, `tensor '${name}' has a grid for each channel, and a port or operator that knows none`);
+}
+
+const knowsChannelGrids = ({ affine, channelGrids, channelSources, alias }: CanonicalOp): boolean =>
+  alias === true ||
+  channelGrids !== undefined ||
+  channelSources !== undefined ||
+  affine.kind === 'weighted' ||
+  affine.kind === 'commuting';
 
 /** Whether an operator makes or reads the tensor that knows zero points of 0..255 only. */
 const needsZero = (graph: AnyGraph, name: string): boolean =>

@@ -29,13 +29,21 @@ const names = [
 ] as const;
 
 const held: ReadonlyMap<string, DType> = new Map(
-  (['float32', 'float64', 'int64', 'int32', 'int16', 'int8', 'uint8', 'bool'] as const).map((t) => [t, t]),
+  (
+    [
+      ...(['float32', 'float64', 'bool'] as const),
+      ...(['int64', 'int32', 'int16', 'int8', 'uint64', 'uint32', 'uint16', 'uint8'] as const),
+    ] as const
+  ).map((t) => [t, t]),
 );
 
 export const onnxTypeName = (code: number): string => names[code] ?? `element type ${code}`;
 
-/** The type that holds all values of this one: float32 for the 16-bit floats too. */
-export const widerDtypeOfOnnx = (code: number): DType | undefined => {
-  const name = onnxTypeName(code);
-  return name === 'float16' || name === 'bfloat16' ? 'float32' : held.get(name);
-};
+/** The type that holds all values of the named one: float32 for the 16-bit floats too. */
+export const widerDtype = (name: string): DType | undefined =>
+  name === 'float16' || name === 'bfloat16' ? 'float32' : held.get(name);
+
+export const widerDtypeOfOnnx = (code: number): DType | undefined => widerDtype(onnxTypeName(code));
+
+/** The number of an element type, 0 for one that ONNX does not have. */
+export const onnxCodeOf = (name: string): number => Math.max(0, (names as readonly string[]).indexOf(name));

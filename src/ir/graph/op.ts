@@ -111,6 +111,8 @@ export interface ScaleContext<A> extends NodeView<A> {
   readonly inputQuants: readonly (Quant | undefined)[];
   /** What the output (of several, the one that is asked for) took during calibration, with what its readers need. */
   readonly range: Range;
+  /** Set where that output is to have 16 bits. */
+  readonly outputBits?: 16;
 }
 
 export interface QuantizeContext<A> extends ScaleContext<A> {
@@ -196,6 +198,11 @@ export type MemoryView =
   /** All inputs' together: where each begins in it. */
   | { readonly kind: 'whole'; readonly offsets: readonly number[] };
 
+export interface ChannelSource {
+  readonly input: number;
+  readonly channel: number;
+}
+
 /** Numbers that a table of a function has: those of a byte, or of two bits more in between. */
 export type TableSize = 256 | 1024;
 
@@ -267,6 +274,15 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   outputQuant?(context: ScaleContext<A>, output: number): Quant;
   /** Its grids of more than 8 bits; a tensor has one where all who make and read it know the same. */
   readonly wide?: WideGrids<A>;
+  /**
+   * Set where `outputQuant`, asked for one channel at a time, and `quantize` know activations with a grid for each
+   * channel; undefined for such nodes as do not. Weighted and commuting operators need not: they are given maps.
+   */
+  channelGrids?(attrs: A, inputs: readonly (InputType | undefined)[]): true | undefined;
+  /** Where it moves whole channels as they are: the input and its channel, by channel of the output. */
+  channelSources?(attrs: A, inputs: readonly (InputType | undefined)[]): readonly ChannelSource[] | undefined;
+  /** Which of its float32 tensors may have 16 bits on any grid; absent: none. `outputQuant` then heeds `outputBits`. */
+  readonly sixteen?: 'made' | 'both';
   /** The integers of the quantized operator. @throws InputError naming the node. */
   quantize?(context: QuantizeContext<A>): Q;
   /**
@@ -293,8 +309,8 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
    * not have. Views need not say so.
    */
   readonly ownTypes?: true;
-  /** Of one real function: what each of 256 or 1,024 stored numbers on the input's grid becomes. */
-  table?(attrs: A, input: Quant, output: Quant, entries: TableSize): Uint8Array;
+  /** Of one real function: what each of 256 or 1,024 stored numbers on the input's grid becomes; undefined where a grid has 16 bits. */
+  table?(attrs: A, input: Quant, output: Quant, entries: TableSize): Uint8Array | undefined;
   /**
    * The integers with a table behind all that the operator does, which then makes 8 or 10 bits for it; undefined where it cannot.
    */

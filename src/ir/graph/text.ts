@@ -37,8 +37,12 @@ function showTensor(tensors: Tensors, name: string): string {
   return `${info?.constant === undefined ? '' : 'const '}${name}: ${type}${quant}`;
 }
 
-const showQuant = ({ scale, zeroPoint, bits }: Quant): string =>
-  `scale=${scale} zero=${zeroPoint}${bits === undefined ? '' : ` bits=${bits}`}`;
+function showQuant({ scale, zeroPoint, bits, channels }: Quant): string {
+  if (channels === undefined)
+    return `scale=${scale} zero=${zeroPoint}${bits === undefined ? '' : ` bits=${bits}`}`;
+  const list = (key: 'scale' | 'zeroPoint') => showValue(channels.map((grid) => grid[key]));
+  return `scale=${list('scale')} zero=${list('zeroPoint')}`;
+}
 
 function showAttrs(attrs: unknown): string {
   const text = showRecord(attrs);

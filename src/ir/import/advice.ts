@@ -16,7 +16,7 @@ export const adviceOfType: Readonly<Record<string, string>> = {
   ...{ SequenceAt: lists, SequenceConstruct: lists, SequenceEmpty: lists, SequenceInsert: lists },
   ...{ SequenceErase: lists, SequenceLength: lists, SequenceMap: lists, SplitToSequence: lists },
   ...{ ConcatFromSequence: lists, Optional: lists, OptionalGetElement: lists, OptionalHasElement: lists },
-  ...{ Compress: shapes, Unique: shapes, NonMaxSuppression: behind },
+  ...{ Unique: shapes, NonMaxSuppression: behind },
   ...{ STFT: features, DFT: features, MelWeightMatrix: features, ImageDecoder: features },
   ...{
     StringNormalizer: features,

@@ -68,7 +68,7 @@ const docFrames = (doc: string): readonly Frame[] =>
   }));
 
 /** The place in the user's own code, of a node's stack and doc string. */
-function sourceOf(stack: string, doc: string): string | undefined {
+export function sourceOf(stack: string, doc = ''): string | undefined {
   const frame =
     pythonFrames(stack).findLast((one) => !isForeign(one)) ?? docFrames(doc).find((one) => !isForeign(one));
   return frame === undefined ? undefined : showFrame(frame);

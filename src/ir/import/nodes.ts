@@ -27,7 +27,7 @@ const sourceOfScopes = (scopes: readonly string[]): { readonly source?: string }
 };
 
 /** Stands for what is not understood: what it makes is unknown. */
-const unknownOp = (type: string): ImportedOp => {
+export const unknownOp = (type: string): ImportedOp => {
   const refuse = (): never => {
     throw new DynamicShapeError({ found: `${type} is not supported` });
   };
@@ -69,7 +69,7 @@ export function decodeNode(call: Call, external: ExternalFiles | undefined): Dec
   }
 }
 
-const nodeOf = (call: Call, op: OpDef, attrs: unknown): AnyNode => {
+export const nodeOf = (call: Call, op: OpDef, attrs: unknown): AnyNode => {
   const { name, type, inputs, outputs, metadata } = call;
   const { scopes, source } = metadata;
   return {

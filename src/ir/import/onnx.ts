@@ -1,5 +1,5 @@
 /** From the bytes of an ONNX file to a graph. */
-import { at, complain, InputError, locate, tensorLabel } from '../../base/errors.ts';
+import { at, complain, InputError, locate, must, tensorLabel } from '../../base/errors.ts';
 import { inOrder } from '../graph/execution-order.ts';
 import type { AnyNode, Graph, TensorInfo } from '../graph/graph.ts';
 import type { Obstacle } from '../graph/obstacles.ts';
@@ -10,9 +10,12 @@ import type { Tensor } from '../tensor.ts';
 import { branchOf, type Call, Flattener } from './calls.ts';
 import { Declarations, type Sizes, uniqueNames } from './declarations.ts';
 import { functionsOf } from './functions.ts';
+import { alignment } from './legacy.ts';
 import { metadataIn } from './metadata.ts';
+import { type NewWeights, newInitializers } from './new-weights.ts';
 import { type Decoded, decodeNode, obstacleAt, undecided } from './nodes.ts';
 import {
+  attributeType,
   decodeModel,
   type GraphProto,
   isDefaultDomain,
@@ -29,6 +32,8 @@ export interface ImportOptions extends Sizes {
   readonly name?: string;
   /** For models whose weights stand in files of their own. */
   readonly external?: ExternalFiles;
+  /** Takes the place of the file's own weights. */
+  readonly weights?: NewWeights;
 }
 
 type Info = TensorInfo<'imported'>;
@@ -49,6 +54,8 @@ interface Draft {
   readonly obstacles: Obstacle[];
   /** Tensors of which nothing is known for an obstacle before them. */
   readonly unknown: Set<string>;
+  /** Element types of the inputs, by name. */
+  readonly codes: Map<string, number>;
   /** Element types of 16-bit floats that were met. */
   readonly halves: Set<string>;
 }
@@ -70,11 +77,14 @@ function graphOf(
   bytes: Uint8Array,
   model: ModelProto,
   graph: GraphProto,
-  { name, external, ...sizes }: ImportOptions,
+  { name, external, weights, ...sizes }: ImportOptions,
 ): Graph<'imported'> {
   const opset = opsetOf(model);
   const flattener = new Flattener(functionsOf(bytes, model), graph);
   const initializers = initializersOf(graph, external);
+  if (weights !== undefined)
+    for (const [name, tensor] of newInitializers(graph, initializers, weights))
+      initializers.set(name, { ...must(initializers.get(name), 'of the file'), decode: () => tensor });
   const draft: Draft = {
     flattener,
     external,
@@ -83,6 +93,7 @@ function graphOf(
     nodes: [],
     obstacles: [],
     unknown: new Set(),
+    codes: new Map(),
     halves: new Set(),
   };
   const outputs = listOf(graph.output).map(({ name }) => textOf(name));
@@ -90,6 +101,7 @@ function graphOf(
   const declared = new Declarations(inputs, sizes);
   for (const info of inputs) {
     draft.tensors.set(textOf(info.name), declared.typeOf(info));
+    draft.codes.set(textOf(info.name), numberOf(info.type?.tensorType?.elemType));
     noteType(draft, numberOf(info.type?.tensorType?.elemType));
   }
   const read = readAll(draft, flattener.ofModel(graph, opset, metadataIn(bytes)), outputs);
@@ -203,7 +215,7 @@ function readAll(draft: Draft, calls: readonly Call[], wanted: readonly string[]
     const condition = isBranch ? infoOf(draft, call.inputs[0] ?? '')?.constant : undefined;
     if (condition !== undefined) readBranch(draft, call, condition.data[0] !== 0, outputs);
     else if (isBranch) add(draft, call, undecided(call, isUnknown(draft, call)), outputs);
-    else add(draft, call, decodeNode(call, draft.external), outputs);
+    else addCall(draft, typed(draft, call), outputs);
   }
   for (const name of needed) infoOf(draft, name);
   return needed;
@@ -215,10 +227,25 @@ const castOf = (call: Call): number => numberOf(call.attributes.find(({ name }) 
 const isUnknown = ({ unknown }: Draft, { inputs, captured }: Call): boolean =>
   [...inputs, ...captured].some((name) => unknown.has(name));
 
+/** A CastLike with the type that it makes where that is one of 16 bits, which tensors here do not tell. */
+function typed({ initializers, codes }: Draft, call: Call): Call {
+  const like = call.inputs[1] ?? '';
+  const code = initializers.get(like)?.code ?? codes.get(like);
+  if (call.type !== 'CastLike' || call.domain !== '' || code === undefined) return call;
+  return { ...call, attributes: [{ name: 'to', type: attributeType.INT, i: code }] };
+}
+
+function addCall(draft: Draft, call: Call, outputs: number): void {
+  const legacy = alignment(call);
+  if (legacy !== undefined) add(draft, call, legacy.before, 1);
+  const now = legacy?.call ?? call;
+  add(draft, now, decodeNode(now, draft.external), outputs);
+}
+
 /** Outputs that the operator does not make here are left out where they are behind the last that is read. */
 function add(draft: Draft, call: Call, { node, obstacle }: Decoded, needed: number): void {
   if (obstacle !== undefined) draft.obstacles.push(obstacle);
-  if (call.type === 'Cast') noteType(draft, castOf(call));
+  if (/^Cast(Like)?$/.test(call.type)) noteType(draft, castOf(call));
   const { found, error } = attempt(() => outputsOf(node, (name) => infoOf(draft, name), needed));
   if (error !== undefined) draft.obstacles.push(obstacleAt(call, 'shape', error));
   const behind = obstacle !== undefined || error !== undefined || isUnknown(draft, call);

@@ -34,6 +34,9 @@ const encodings: Readonly<Record<string, Encoding>> = {
   int32: { bytes: 4, read: (v, at) => v.getInt32(at, true), field: int32Field },
   int16: { bytes: 2, read: (v, at) => v.getInt16(at, true), field: int32Field },
   int8: { bytes: 1, read: (v, at) => v.getInt8(at), field: int32Field },
+  uint64: { bytes: 8, read: (v, at) => Number(v.getBigUint64(at, true)), field: (t) => t.uint64Data },
+  uint32: { bytes: 4, read: (v, at) => v.getUint32(at, true), field: (t) => t.uint64Data },
+  uint16: { bytes: 2, read: (v, at) => v.getUint16(at, true), field: int32Field },
   uint8: { bytes: 1, read: (v, at) => v.getUint8(at), field: int32Field },
   bool: { bytes: 1, read: (v, at) => v.getUint8(at), field: int32Field, value: (bits) => Number(bits !== 0) },
   float16: {
@@ -49,6 +52,10 @@ const encodings: Readonly<Record<string, Encoding>> = {
     value: brainToNumber,
   },
 };
+
+/** How a raw element of the named type is read; undefined for types without a counterpart here. */
+export const elementEncoding = (type: string): Pick<Encoding, 'bytes' | 'read'> | undefined =>
+  encodings[type];
 
 /**
  * @param where how messages name the tensor

@@ -25,7 +25,7 @@ function varint(bytes: Uint8Array, from: number): readonly [number, number] {
 const fixedBytes: Readonly<Record<number, number>> = { 1: 8, 5: 4 };
 
 /** The fields of a message; what is damaged ends them, since whoever decodes the whole model complains. */
-function* fieldsOf(bytes: Uint8Array): Generator<Field> {
+export function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   let next = 0;
   while (next < bytes.length) {
     const [key, start] = varint(bytes, next);

@@ -16,7 +16,7 @@ import {
 } from '../graph/op.ts';
 import { float, int, load, maximum, minimum, mul } from '../kernel/builders.ts';
 import type { Expr, Table } from '../kernel/kernel.ts';
-import type { Quant } from '../kernel/stored.ts';
+import { type Quant, reachOf, type StoredTensor, storageOf } from '../kernel/stored.ts';
 import { dense8, formatName, type WeightFormat } from '../kernel/weight-format.ts';
 import type { Tensor } from '../tensor.ts';
 import { noFinerThan } from './quant.ts';
@@ -39,6 +39,8 @@ export interface QuantizedMac {
   readonly bits: WeightBits;
   /** The real value of one weight step, per output channel. */
   readonly weightScales: Float64Array;
+  /** The same of each weight, where inputs or outputs have a grid for each channel: not that of its row then. */
+  readonly steps?: Float64Array;
   /** Holds -zx * sum(q) too. */
   readonly bias: Int32Array;
   readonly requant: Requant;
@@ -54,6 +56,12 @@ export interface QuantizedMac {
   /** Sums accumulated at a time where the kernel has a choice: 4 when absent. 8 halve the cost of decoding. */
   readonly lanes?: 4 | 8;
 }
+
+/** The real value of one step of a weight. */
+export const weightStep = ({ steps, weightScales, weights }: QuantizedMac, i: number): number =>
+  steps === undefined
+    ? at(weightScales, Math.floor((i * weightScales.length) / weights.length))
+    : at(steps, i);
 
 /** That the largest of them needs. */
 export const bitsOf = (weights: Int8Array): number => Math.ceil(Math.log2(largestSize(weights) + 1)) + 1;
@@ -78,6 +86,8 @@ export interface MacToQuantize {
 
 /** |bias| stays below 2^28 steps, so that no bias alone can bring an accumulator near 2^31. */
 const largestBias = 2 ** 28;
+/** Sums of 16-bit inputs without their bias, with room for the rounding of weights. */
+const largestSum = 13 * 2 ** 27;
 /** Of rows of zeros, whose output is their bias: fine enough for 8 bits, and stored in 16. */
 const lonelyBias = 2 ** 14;
 
@@ -85,7 +95,11 @@ const leastStep = (row: Float32Array, bias: number, input: Quant, bits: WeightBi
   Math.max(
     given > 0 ? given : largestSize(row) / largestWeight(bits),
     Math.abs(atZero(row, bias, input)) / (input.scale * (largestSize(row) > 0 ? largestBias : lonelyBias)),
+    // As a rule 2,000 terms have room for weights of 8 bits.
+    input.bits === undefined ? 0 : (reachOf(input) * sizeOf(row)) / largestSum,
   );
+
+const sizeOf = (row: Float32Array): number => row.reduce((sum, w) => sum + Math.abs(w), 0);
 
 /**
  * The step of a row of weights: the given one, or its largest weight is the largest step; unless the bias asks for
@@ -129,7 +143,7 @@ export function macOutputQuant(c: ScaleContext<unknown>): Quant {
   const step = finestStep(c, weight, must(c.inputQuants[0], 'the input is quantized'));
   // Requantization in float32 ends at 2^21: the zero point must leave it room.
   const far = c.mode === 'ort-float' ? Math.max(c.range.lo, -c.range.hi) / 2 ** 20 : 0;
-  return noFinerThan(Math.max(step, far), c.range);
+  return noFinerThan(Math.max(step, far), c.range, c.outputBits);
 }
 
 /** The least step of each row: the given one, or its largest weight is the largest step, coarser for a large bias. */
@@ -141,6 +155,26 @@ function leastSteps(c: ScaleContext<unknown>, weight: Float32Array, input: Quant
     const values = weight.subarray(row * terms, (row + 1) * terms);
     const b = atOr0(bias, row);
     return { values, bias: b, step: leastStep(values, b, input, c.weightBits, atOr0(c.weightSteps, row)) };
+  });
+}
+
+/** How much coarser an input's grid may make a row's weights. */
+const littleCoarser = 1.1;
+
+/**
+ * Whether a layer's weights stay as fine on an input of 16 bits: sums of many terms, and a bias that is large beside the steps of a
+ * sum, make them coarser.
+ * @param inputTypes of the layer: its input, weights and bias
+ */
+export function keepsWeights(inputTypes: readonly (InputType | undefined)[], input: Quant): boolean {
+  const weight = Float32Array.from(weightsOf(inputTypes).data);
+  const bias = inputTypes[2]?.constant?.data;
+  const rows = at(weightsOf(inputTypes).shape, 0);
+  const terms = weight.length / rows;
+  return Array.from({ length: rows }, (_, row) => row).every((row) => {
+    const values = weight.subarray(row * terms, (row + 1) * terms);
+    const own = largestSize(values) / largestWeight(8);
+    return own === 0 || leastStep(values, atOr0(bias, row), input, 8, 0) <= littleCoarser * own;
   });
 }
 
@@ -166,7 +200,7 @@ function headroom(rows: readonly RowStep[], input: Quant): number {
   const reaches = rows.map(({ values, bias, step }) => {
     if (!(step > 0)) return 1;
     const sum = values.reduce((total, w) => total + Math.abs(w) / step + 1, 0);
-    return 255 * sum + Math.abs(atZero(values, bias, input)) / (input.scale * step);
+    return reachOf(input) * sum + Math.abs(atZero(values, bias, input)) / (input.scale * step);
   });
   return Math.max(0, Math.min(mostUp, Math.floor(Math.log2(2 ** 30 / Math.max(1, largestOf(reaches))))));
 }
@@ -177,7 +211,7 @@ const atZero = (row: Float32Array, bias: number, { scale, zeroPoint }: Quant): n
 
 /**
  * @throws InputError when an accumulator could leave int32 for some input, in any order of summation:
- * |bias| + 255 sum |q| >= 2^31; it names the channel.
+ * |bias| + 255 sum |q| >= 2^31 (32,768 sum |q| of 16-bit inputs); it names the channel.
  */
 export function quantizeMac(mac: MacToQuantize): QuantizedMac {
   const { channels, weight, input, output } = mac;
@@ -211,7 +245,7 @@ export function quantizeMac(mac: MacToQuantize): QuantizedMac {
     weightScales,
     bias,
     ...(up === 0 ? {} : { up }),
-    requant: requantFor(mac.mode, scales, weights, bias),
+    requant: requantFor(mac.mode, scales, weights, bias, reachOf(input)),
     saturation: rowSaturation(output, mac.clamp, channels),
     ...(mac.codebook === undefined ? {} : { codebook: mac.codebook }),
   };
@@ -230,13 +264,13 @@ function integerOf(steps: number, codebook: Int8Array | undefined): number {
   return codebook.reduce((best, v) => (Math.abs(v - steps) < Math.abs(best - steps) ? v : best));
 }
 
-/** |bias| + 255 sum |q|, by channel: no accumulator is larger, in any order of summation. */
-function magnitudes(weights: Int8Array, bias: Int32Array): number[] {
+/** |bias| + reach sum |q|, by channel: no accumulator is larger, in any order of summation. */
+function magnitudes(weights: Int8Array, bias: Int32Array, reach: number): number[] {
   const terms = weights.length / bias.length;
   return Array.from(bias, (b, channel) =>
     weights
       .subarray(channel * terms, (channel + 1) * terms)
-      .reduce((sum, q) => sum + 255 * Math.abs(q), Math.abs(b)),
+      .reduce((sum, q) => sum + reach * Math.abs(q), Math.abs(b)),
   );
 }
 
@@ -250,9 +284,10 @@ export function requantFor(
   scales: readonly number[],
   weights: Int8Array,
   bias: Int32Array,
+  largestInput = 255,
 ): Requant {
   if (mode !== 'compact') return requantOf(mode, scales);
-  const reach = magnitudes(weights, bias);
+  const reach = magnitudes(weights, bias, largestInput);
   const narrow = compactOf(scales, largestCompact);
   if (isWithin(narrow, 1e-6) && compactHolds(narrow, reach)) return narrow;
   for (let bits = 16; bits >= 8; bits--) {
@@ -277,7 +312,10 @@ function biasSteps(
 ): number {
   const { scale, zeroPoint } = mac.input;
   // Far from 0, a weight's rounding times the input's offset is more than the signal.
-  const offset = zeroPoint < 0 || zeroPoint > 255 ? () => scale * (127.5 - zeroPoint) : undefined;
+  const offset =
+    mac.input.bits === undefined && (zeroPoint < 0 || zeroPoint > 255)
+      ? () => scale * (127.5 - zeroPoint)
+      : undefined;
   const meanOf = mac.meanOf ?? offset;
   let correction = 0;
   let sum = 0;
@@ -288,11 +326,12 @@ function biasSteps(
     magnitude += Math.abs(q);
   });
   const bias = Math.round((real - correction) / (scale * step) - zeroPoint * sum);
-  if (Math.abs(bias) + 255 * magnitude >= 2 ** 31)
+  const largest = reachOf(mac.input);
+  if (Math.abs(bias) + largest * magnitude >= 2 ** 31)
     throw new InputError({
       where: `node '${mac.name}', output channel ${channel}`,
-      found: `an accumulator of up to ${Math.abs(bias) + 255 * magnitude}, beyond int32`,
-      supported: 'rows whose 255 * sum |weight| + |bias| stays below 2^31 steps',
+      found: `an accumulator of up to ${Math.abs(bias) + largest * magnitude}, beyond int32`,
+      supported: `rows whose ${largest} * sum |weight| + |bias| stays below 2^31 steps`,
       todo: 'split the layer or reduce its inputs',
     });
   return bias;
@@ -300,12 +339,13 @@ function biasSteps(
 
 /** Where a clamp (and the storage) saturates, in output steps. */
 export function saturationOf(output: Quant, clamp: Clamp | undefined): Saturation {
+  const { lo, hi } = storageOf(output);
   const stored = (real: number): number =>
-    Math.max(0, Math.min(255, Math.round(real / output.scale) + output.zeroPoint));
+    Math.max(lo, Math.min(hi, Math.round(real / output.scale) + output.zeroPoint));
   return {
     zeroPoint: output.zeroPoint,
-    lo: clamp === undefined ? 0 : stored(clamp.lo),
-    hi: clamp === undefined ? 255 : stored(clamp.hi),
+    lo: clamp === undefined ? lo : stored(clamp.lo),
+    hi: clamp === undefined ? hi : stored(clamp.hi),
   };
 }
 
@@ -323,7 +363,9 @@ function rowSaturation(output: Quant, clamp: RowClamp | undefined, channels: num
 
 /** The arithmetic of a multiply-accumulate kernel; the loops around it are the same for int8 and float32. */
 export interface Arithmetic {
-  readonly elem: 'u8' | 'f32';
+  /** Of the inputs. */
+  readonly elem: 'u8' | 'i16' | 'f32';
+  readonly outElem: 'u8' | 'i16' | 'f32';
   readonly accumulator: 'i32' | 'f32';
   readonly weightElem: 'i8' | 'f32';
   /** Weights in their own order, channels x terms; the loops put them in theirs. */
@@ -365,12 +407,22 @@ export function withTable<Q extends QuantizedMac>(mac: Q, table: Uint8Array): Q 
   };
 }
 
-export function int8Arithmetic(prefix: string, mac: QuantizedMac): Arithmetic {
+/** The input and the output of a layer in integers. */
+export interface Ends {
+  readonly inputs: readonly StoredTensor[];
+  readonly outputs: readonly (StoredTensor | undefined)[];
+}
+
+const elemIn = (tensor: StoredTensor | undefined): 'u8' | 'i16' =>
+  tensor?.quant?.bits === 16 ? 'i16' : 'u8';
+
+export function int8Arithmetic(prefix: string, mac: QuantizedMac, { inputs, outputs }: Ends): Arithmetic {
   const end = epilogue(prefix, mac.requant, mac.saturation);
   const table: Table | undefined = mac.table && { name: `${prefix}_table`, elem: 'u8', data: mac.table };
   const format = mac.format ?? dense8;
   return {
-    elem: 'u8',
+    elem: elemIn(inputs[0]),
+    outElem: elemIn(outputs[0]),
     accumulator: 'i32',
     weightElem: 'i8',
     weights: mac.weights,
@@ -425,6 +477,7 @@ export function float32Arithmetic(
   const bounds = clampFloatRows(prefix, clamp);
   return {
     elem: 'f32',
+    outElem: 'f32',
     accumulator: 'f32',
     weightElem: 'f32',
     weights,

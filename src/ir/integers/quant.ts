@@ -9,7 +9,7 @@ export const holding = (range: Range, values: readonly number[]): Range => ({
 });
 
 /** Extremes of as many values as this are taken as they are. */
-const manyValues = 1000;
+export const manyValues = 1000;
 
 /** How far from the mean the largest of n normal values lies, in deviations: Blom's and Hastings' approximations. */
 function farthestOf(n: number): number {
@@ -27,13 +27,13 @@ export interface Seen extends Range {
 export const nothingSeen: Seen = { lo: Infinity, hi: -Infinity, count: 0, timesLo: 0, timesHi: 0 };
 
 /**
- * The range that a thousand values would span of which `count` have been seen, were they normal: 1.3 times that of
+ * The range that a thousand values (or another number) would span of which `count` have been seen, were they normal: 1.3 times that of
  * 75, 1.7 times that of 20, at most twice. An end that was met again stays, and 0 is not crossed: what never was negative may
  * never be.
  */
-export function widened({ lo, hi, count, timesLo, timesHi }: Seen): Range {
-  if (count >= manyValues || count < 2) return { lo, hi };
-  const wider = Math.min(2, farthestOf(manyValues) / farthestOf(count));
+export function widened({ lo, hi, count, timesLo, timesHi }: Seen, values = manyValues): Range {
+  if (count >= values || count < 2) return { lo, hi };
+  const wider = Math.min(2, farthestOf(values) / farthestOf(count));
   const more = ((wider - 1) * (hi - lo)) / 2;
   const [below, above] = [timesLo > 1 ? lo : lo - more, timesHi > 1 ? hi : hi + more];
   return { lo: lo >= 0 ? Math.max(0, below) : below, hi: hi <= 0 ? Math.min(0, above) : above };
@@ -42,12 +42,22 @@ export function widened({ lo, hi, count, timesLo, timesHi }: Seen): Range {
 /** In how many places a function is looked at. */
 const places = 1024;
 
-/** A range without its ends on which f stays within half an 8-bit step of what it makes of the ends themselves. */
-export function steepRange(f: (x: number) => number, { lo, hi }: Range, made: Range): Range {
-  const half = (made.hi - made.lo) / 255 / 2;
+/** Places from end to end, the first at which f is more than `half` from what it is at the lower end, and the last of the upper. */
+function steepPlaces(f: (x: number) => number, { lo, hi }: Range, half: number) {
   const xs = Array.from({ length: places + 1 }, (_, i) => lo + ((hi - lo) * i) / places);
   const far = (end: number) => (x: number) => !(Math.abs(f(x) - f(end)) <= half);
-  const [first, last] = [xs.findIndex(far(lo)), xs.findLastIndex(far(hi))];
+  return { xs, first: xs.findIndex(far(lo)), last: xs.findLastIndex(far(hi)) };
+}
+
+/** Whether f goes from one end's value to the other's within a thousandth of the range: sums of 8-bit weights are not as exact. */
+export function isStep(f: (x: number) => number, range: Range, made: Range): boolean {
+  const { first, last } = steepPlaces(f, range, (made.hi - made.lo) / 255 / 2);
+  return first >= 1 && last < first;
+}
+
+/** A range without its ends on which f stays within half a step of what it makes of the ends themselves. @param steps of what is made, in all */
+export function steepRange(f: (x: number) => number, { lo, hi }: Range, made: Range, steps = 255): Range {
+  const { xs, first, last } = steepPlaces(f, { lo, hi }, (made.hi - made.lo) / steps / 2);
   // Constant, or only its ends are steep: there is nothing to be gained.
   if (first < 1 || last < first) return { lo, hi };
   return { lo: xs[first - 1] ?? lo, hi: xs[last + 1] ?? hi };
@@ -65,11 +75,15 @@ export function withCheapZero(range: Range): Range {
 /** Zero points stay below 2^22, where float32 inputs have two bits left between steps. */
 const farthest = 2 ** 22;
 
+/** 16 bits have one to spare for what calibration did not see. */
+const roomOf16 = 2;
+
 /**
- * The affine 8-bit grid of a range. Where the range holds 0, 0 is stored exactly, and the zero point is in 0..255;
+ * The affine 8-bit grid of a range, or that of 16 bits around 0. Where the range holds 0, 0 is stored exactly, and the zero point is in 0..255;
  * else it is any integer, of at most 2^22.
  */
-export function quantOf({ lo, hi }: Range): Quant {
+export function quantOf({ lo, hi }: Range, bits?: 16): Quant {
+  if (bits === 16) return { scale: (roomOf16 * (Math.max(-lo, hi) || 1)) / 32767, zeroPoint: 0, bits };
   // A range of nothing but zeros can have any scale.
   if (lo === 0 && hi === 0) return { scale: 1 / 255, zeroPoint: 0 };
   const scale = Math.max((hi - lo) / 255, Math.max(lo, -hi) / farthest);
@@ -78,9 +92,10 @@ export function quantOf({ lo, hi }: Range): Quant {
 }
 
 /** The same grid, made coarser where its steps are finer than `step`. */
-export function noFinerThan(step: number, range: Range): Quant {
-  const fine = quantOf(range);
+export function noFinerThan(step: number, range: Range, bits?: 16): Quant {
+  const fine = quantOf(range, bits);
   if (fine.scale >= step) return fine;
+  if (bits === 16) return { ...fine, scale: step };
   const { lo, hi } = range;
   const middle = Math.round(127.5 - (lo + hi) / 2 / step);
   return { scale: step, zeroPoint: lo <= 0 && hi >= 0 ? fine.zeroPoint : middle };

@@ -93,7 +93,7 @@ function entry(table: Table, channel: Expr, tables: Table[]): Expr {
 /** Stored bounds, by channel. */
 const boundTable = (name: string, bound: Bound): Table => ({
   name,
-  elem: 'u8',
+  elem: (typeof bound === 'number' ? [bound] : bound).every((x) => x >= 0 && x <= 255) ? 'u8' : 'i16',
   data: typeof bound === 'number' ? [bound] : bound,
 });
 

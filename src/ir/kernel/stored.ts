@@ -9,8 +9,27 @@ import type { Elem } from './kernel.ts';
 export interface Quant {
   readonly scale: number;
   readonly zeroPoint: number;
-  /** 16: -32767..32767 as i16; 32: i32 without the least. Both are of zero point 0. Absent: 8. */
+  /** 16: -32767..32767 as i16, the zero point in -32768..32767; 32: i32 without the least, of zero point 0. Absent: 8. */
   readonly bits?: 16 | 32;
+  /**
+   * A grid for each index along axis 1, behind a first axis of 1; absent: one for all. The scale beside it is then the
+   * largest, the zero point the mean of those of 0..255: the grid on which layers compute (docs/numerics.md).
+   */
+  readonly channels?: readonly ChannelGrid[];
+}
+
+/** Of one channel, in 8 bits: real = scale * (stored - zeroPoint), whose zero point is any number. */
+export type ChannelGrid = Pick<Quant, 'scale' | 'zeroPoint'>;
+
+/** The grid of each of `count` channels. */
+export const channelGrids = (quant: Quant, count: number): readonly ChannelGrid[] =>
+  quant.channels ?? Array.from({ length: count }, () => quant);
+
+/** A grid for each channel as one quantization. @param channels at least one */
+export function perChannel(channels: readonly ChannelGrid[]): Quant {
+  const scale = channels.reduce((most, grid) => Math.max(most, grid.scale), 0);
+  const mean = channels.reduce((sum, { zeroPoint }) => sum + zeroPoint, 0) / channels.length;
+  return { scale, zeroPoint: Math.max(0, Math.min(255, Math.round(mean))), channels };
 }
 
 /** What a grid stores, by its bits. */
@@ -23,6 +42,13 @@ const storage = {
 /** The element type and the bounds of what a grid stores. */
 export const storageOf = ({ bits }: Pick<Quant, 'bits'>): (typeof storage)[keyof typeof storage] =>
   storage[bits ?? 8];
+
+/** What memory that holds a grid's numbers can hold. */
+export const heldBy = ({ bits }: Pick<Quant, 'bits'>): { readonly lo: number; readonly hi: number } =>
+  bits === 16 ? { lo: -32768, hi: 32767 } : storageOf({ ...(bits === undefined ? {} : { bits }) });
+
+/** How far from 0 that is. */
+export const reachOf = (quant: Pick<Quant, 'bits'>): number => -Math.min(heldBy(quant).lo, -heldBy(quant).hi);
 
 /** A tensor as a kernel sees it: how many elements, and how they are stored. */
 export interface StoredTensor {
@@ -64,6 +90,9 @@ export function elemOfType(dtype: DType): Elem | undefined {
     case 'bool':
       return 'u8';
     case 'float64':
+    case 'uint64':
+    case 'uint32':
+    case 'uint16':
       return undefined;
     default:
       return dtype satisfies never;

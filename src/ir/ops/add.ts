@@ -1,19 +1,25 @@
+import { at } from '../../base/errors.ts';
 import type { ChannelMap } from '../graph/affine.ts';
 import type { CanonicalOp, NodeView, QuantizeContext } from '../graph/op.ts';
 import { clampFloat, saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import { type Clamp, holdsZero } from '../integers/row-clamp.ts';
 import { float, sub, add as sum } from '../kernel/builders.ts';
+import type { Quant } from '../kernel/stored.ts';
 import { sameShape } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
 import { depthwise } from './common/depthwise.ts';
-import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
+import { inferPair, pairwise } from './common/elementwise.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import {
   bytesOf,
   type Constants,
   channelNumbers,
+  channelsOfPair,
   gridsOf,
+  type PairChannels,
+  type PairValue,
+  pairChannelGrids,
   pairChannels,
   pairKernel,
   pairOrder,
@@ -21,10 +27,13 @@ import {
 } from './common/pairs.ts';
 import {
   type AffineSum,
+  affineSumLists,
+  affineSumsValue,
   affineSumThatIs,
   affineSumValue,
   finestSumStep,
   nearestAffineSum,
+  nearestAffineSums,
 } from './kernels/affine-sum.ts';
 import { clampWords } from './kernels/doc.ts';
 import { everySum, type RescaledSum, rescaledSumOf, rescaledSumValue } from './kernels/rescaled-sum.ts';
@@ -39,7 +48,21 @@ export interface AddAttrs {
 export type QuantizedAdd = (
   | ({ readonly kind: 'affine' } & AffineSum)
   | ({ readonly kind: 'rescaled' } & RescaledSum)
+  | { readonly kind: 'channels'; readonly sums: readonly AffineSum[] }
 ) & { readonly constants: Constants };
+
+/** What is subtracted has a scale below 0. */
+const signed = (grids: readonly Quant[], { minus }: AddAttrs): readonly Quant[] =>
+  grids.map((grid, i) => (i === 1 && minus ? { ...grid, scale: -grid.scale } : grid));
+
+const channelSums = (channels: PairChannels, attrs: AddAttrs): readonly AffineSum[] =>
+  nearestAffineSums(
+    channels.map(({ operands, output }) => ({
+      operands: signed(operands, attrs),
+      output,
+      saturation: saturationOf(output, attrs.clamp),
+    })),
+  );
 
 /**
  * TensorFlow Lite's sums of activations: with its two roundings under tfl-double, else with one. For nearly all grids one
@@ -48,13 +71,17 @@ export type QuantizedAdd = (
 function quantizeSum(c: QuantizeContext<AddAttrs>): QuantizedAdd {
   const inputs = gridsOf(c);
   const constants = bytesOf(c, inputs);
+  const channels = channelsOfPair(c);
+  if (channels !== undefined) return { kind: 'channels', constants, sums: channelSums(channels, c.attrs) };
   const saturation = saturationOf(c.outputQuant, c.attrs.clamp);
+  const isWide = [...inputs, c.outputQuant].some(({ bits }) => bits !== undefined);
   // There is none to be equal to.
-  if (c.attrs.minus || constants.some((constant) => constant !== undefined)) {
-    const signed = inputs.map((grid, i) =>
-      i === 1 && c.attrs.minus ? { ...grid, scale: -grid.scale } : grid,
-    );
-    return { kind: 'affine', constants, ...nearestAffineSum(signed, c.outputQuant, saturation) };
+  if (isWide || c.attrs.minus || constants.some((constant) => constant !== undefined)) {
+    return {
+      kind: 'affine',
+      constants,
+      ...nearestAffineSum(signed(inputs, c.attrs), c.outputQuant, saturation),
+    };
   }
   const rounding = c.mode === 'tfl-double' ? c.mode : 'single';
   const rescaled = rescaledSumOf(inputs, c.outputQuant, saturation, rounding);
@@ -67,7 +94,18 @@ function quantizeSum(c: QuantizeContext<AddAttrs>): QuantizedAdd {
     : { kind: 'affine', constants, ...affine };
 }
 
-const sumValue = (q: QuantizedAdd) => (q.kind === 'affine' ? affineSumValue(q) : rescaledSumValue(q));
+function sumValue(q: QuantizedAdd): PairValue {
+  switch (q.kind) {
+    case 'affine':
+      return { value: affineSumValue(q) };
+    case 'rescaled':
+      return { value: rescaledSumValue(q) };
+    case 'channels':
+      return { value: affineSumsValue(at(q.sums, 0).shift), channels: affineSumLists(q.sums) };
+    default:
+      return q satisfies never;
+  }
+}
 
 const titleOf = ({ clamp, minus }: AddAttrs): string =>
   `${minus ? 'Difference' : 'Sum'} of two${clampWords(clamp)}`;
@@ -90,19 +128,10 @@ function mapOf({
   return { gain: shift.map(() => gain), shift, ...(clamp === undefined ? {} : { clamp }) };
 }
 
-/** a + b, clamped, with ONNX broadcasting. ONNX Add-1, 6 (no axis), 7, 13, 14. */
+/** a + b, clamped, with ONNX broadcasting. ONNX Add-1, 6, 7, 13, 14. */
 export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   kind: 'add',
-  onnx: {
-    Add: {
-      since: 1,
-      upTo: newestOpset,
-      parse(node) {
-        checkLegacyBroadcast(node);
-        return {};
-      },
-    },
-  },
+  onnx: { Add: { since: 1, upTo: newestOpset, parse: () => ({}) } },
   infer: (_attrs, inputs) => inferPair(inputs),
   reference({ clamp, minus }, inputs) {
     const { lo, hi } = clamp ?? { lo: Number.NEGATIVE_INFINITY, hi: Number.POSITIVE_INFINITY };
@@ -125,7 +154,9 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   affine: { kind: 'channelwise', map: mapOf, again: undefined, alone: depthwise },
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: true,
-  outputQuant: (c) => noFinerThan(finestSumStep(gridsOf(c)), c.range),
+  outputQuant: (c) => noFinerThan(finestSumStep(gridsOf(c)), c.range, c.outputBits),
+  channelGrids: pairChannelGrids,
+  sixteen: 'both',
   quantize: quantizeSum,
   rows: undefined,
   gradient: {
@@ -138,7 +169,7 @@ export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
       return steps.clamp(sums, clamp);
     },
   },
-  int8: (attrs, q, context) => pairKernel(titleOf(attrs), context, 'u8', q.constants, { value: sumValue(q) }),
+  int8: (attrs, q, context) => pairKernel(titleOf(attrs), context, 'u8', q.constants, sumValue(q)),
   float32: (attrs, context, constants) =>
     pairKernel(titleOf(attrs), context, 'f32', constants, {
       value: ([a = float(0), b = float(0)]) => clampFloat(attrs.minus ? sub(a, b) : sum(a, b), attrs.clamp),

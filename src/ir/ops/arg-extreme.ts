@@ -111,6 +111,7 @@ function operator(kind: string, title: string, type: string, largest: boolean): 
     absorb: () => undefined,
     elementwise: false,
     anyZeroPoint: 'computes',
+    sixteen: 'both',
     quantize: () => ({}),
     rows: undefined,
     gradient: 'none',

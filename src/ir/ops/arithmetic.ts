@@ -4,9 +4,10 @@ import { complain } from '../../base/errors.ts';
 import type { CanonicalOp, ImportedOp, NodeView, Replacement } from '../graph/op.ts';
 import { countOf, type Shape, sameShape } from '../tensor.ts';
 import { add } from './add.ts';
-import { checkLegacyBroadcast, inferPair, pairwise } from './common/elementwise.ts';
+import { inferPair, pairwise } from './common/elementwise.ts';
 import { reshapeTo } from './common/imported.ts';
 import { isFloat, newestOpset, required } from './common/inputs.ts';
+import { plain } from './common/onnx-rules.ts';
 import { channelNumbers } from './common/pairs.ts';
 import { power } from './pow.ts';
 import { reciprocal } from './powers.ts';
@@ -74,16 +75,7 @@ function arithmetic(
 ): ImportedOp {
   return {
     kind,
-    onnx: {
-      [type]: {
-        since: 1,
-        upTo: newestOpset,
-        parse(node) {
-          checkLegacyBroadcast(node);
-          return {};
-        },
-      },
-    },
+    onnx: plain(type, 1),
     infer: (_attrs, inputs) => inferPair(inputs),
     reference(_attrs, inputs) {
       const float = inputs[0] === undefined || isFloat(inputs[0].dtype);

@@ -8,7 +8,7 @@ import { epilogue, type Requant, requantOf } from '../integers/requant.ts';
 import { add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
 import type { Expr, Kernel } from '../kernel/kernel.ts';
 import { spatialOrder } from '../kernel/memory-order.ts';
-import type { Quant } from '../kernel/stored.ts';
+import { elemOf, type Quant } from '../kernel/stored.ts';
 import { channelCount } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
@@ -98,7 +98,8 @@ function kernelOf(
     doc: docOf(`${attrs.kernel.join('x')} average pool`, [input], output, elem),
     plane: poolPlane(attrs, context),
     channels: channelCount(input.shape),
-    elem,
+    elem: elem === 'f32' ? elem : elemOf(input),
+    outElem: elem === 'f32' ? elem : elemOf(output),
     tables,
     first: elem === 'f32' ? float(0) : int(0),
     join: joinSum,
@@ -194,6 +195,7 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
   },
   reads: asImages,
   order: (_attrs, _inputs, output) => spatialOrder(output),
+  sixteen: 'both',
   affine: {
     kind: 'commuting',
     commutes: ({ clamp }, { attrs }) =>
@@ -203,21 +205,24 @@ export const avgPool: CanonicalOp<PoolAttrs, QuantizedAverage> = {
   elementwise: false,
   outputQuant: (c) => {
     const input = must(c.inputQuants[0], 'the input is quantized');
-    if (keepsStep(c.mode)) return input;
+    if (keepsStep(c.mode) && c.outputBits === input.bits) return input;
     // sx / (sy n) is at most 1 for the least n: the means of many inputs may have steps far finer than theirs.
     const least = Math.min(...divisorsOf(c));
-    return noFinerThan(input.scale / least, c.range);
+    return noFinerThan(input.scale / least, c.range, c.outputBits);
   },
   quantize: (c) => {
     const input = must(c.inputQuants[0], 'the input is quantized');
     const output = c.outputQuant;
-    if (input.scale === output.scale) return { input, output };
+    if (input.scale === output.scale && input.bits === undefined && output.bits === undefined)
+      return { input, output };
     const taps = c.attrs.kernel.reduce((n, k) => n * k, 1);
     // Fewer inputs than the least window has never stand under one.
     const scales = Array.from({ length: taps }, (_, i) =>
       Math.min(1, input.scale / (output.scale * (i + 1))),
     );
-    return { input, output, requant: requantOf(c.mode === 'compact' ? 'single' : c.mode, scales) };
+    // Powers of two cannot divide by 3.
+    const mode = c.mode === 'compact' || c.mode === 'pow2' ? 'single' : c.mode;
+    return { input, output, requant: requantOf(mode, scales) };
   },
   rows: undefined,
   gradient: {

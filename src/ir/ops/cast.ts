@@ -1,13 +1,14 @@
 import { at, complain } from '../../base/errors.ts';
 import { onnxTypeName, widerDtypeOfOnnx } from '../graph/onnx-types.ts';
 import type { ImportedOp } from '../graph/op.ts';
-import { type DType, numbersFor, type Tensor } from '../tensor.ts';
+import { type DType, numbersFor, type Tensor, type TensorType } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { isFloat, newestOpset, required } from './common/inputs.ts';
 import { conversion } from './conversion.ts';
 
 interface Attrs {
-  readonly to: DType;
+  /** Absent: that of input 1. */
+  readonly to?: DType;
   /** Set where numbers become 16-bit floats, which are held in float32. */
   readonly rounding?: Rounding;
 }
@@ -40,7 +41,7 @@ function rounded(x: number, { fraction, least, most }: Rounding): number {
 }
 
 /** Floats truncate toward zero on the way to integers; out-of-range values wrap, which ONNX leaves undefined. */
-function converted(x: Tensor, { to, rounding }: Attrs): Tensor {
+function converted(x: Tensor, to: DType, { rounding }: Attrs): Tensor {
   const data = numbersFor(to, x.data.length);
   const convert =
     to === 'bool' ? (v: number) => Number(v !== 0) : isFloat(to) ? (v: number) => v : Math.trunc;
@@ -51,33 +52,46 @@ function converted(x: Tensor, { to, rounding }: Attrs): Tensor {
   return { dtype: to, shape: x.shape, data };
 }
 
+const toOf = ({ to }: Attrs, inputs: readonly (TensorType | undefined)[]): DType =>
+  to ?? required(inputs, 1, 'target_type').dtype;
+
+function parsed(code: number): Attrs {
+  const [to, rounding] = [widerDtypeOfOnnx(code), roundings[onnxTypeName(code)]];
+  if (to === undefined)
+    throw complain(`a cast to ${onnxTypeName(code)}`, 'floats, integers up to 64 bits, bool');
+  return { to, ...(rounding === undefined ? {} : { rounding }) };
+}
+
 /**
- * ONNX Cast-6, 9, 13, 19, 21, between the types that tensors here have. Between floats it is left out of what is
+ * ONNX Cast-6, 9, 13, 19, 21 and CastLike-15, 19, 21, between the types that tensors here have. Between floats it is left out of what is
  * compiled: all of that is float32.
  */
 export const cast: ImportedOp<Attrs> = {
   kind: 'cast',
-  restrictions: 'of activations to float32 and bool, and from bool; int8: from bytes and bool alone',
+  restrictions: 'of activations to float32 and bool, and from bool',
   onnx: {
     Cast: {
       since: 6,
       upTo: newestOpset,
+      parse: ({ attributes }) => parsed(attributes.int('to', 0)),
+    },
+    CastLike: {
+      since: 15,
+      upTo: newestOpset,
       parse({ attributes }) {
-        const code = attributes.int('to', 0);
-        const [to, rounding] = [widerDtypeOfOnnx(code), roundings[onnxTypeName(code)]];
-        if (to === undefined)
-          throw complain(`a cast to ${onnxTypeName(code)}`, 'floats, integers up to 64 bits, bool');
-        return { to, ...(rounding === undefined ? {} : { rounding }) };
+        const code = attributes.get('to', 'int');
+        return code === undefined ? {} : parsed(code);
       },
     },
   },
-  infer: ({ to }, inputs) => [{ dtype: to, shape: required(inputs, 0, 'input').shape }],
-  reference: (attrs, inputs) => [converted(required(inputs, 0, 'input'), attrs)],
-  canonicalize({ attrs: { to: wanted, rounding }, inputs, outputs, inputTypes }) {
+  infer: (attrs, inputs) => [{ dtype: toOf(attrs, inputs), shape: required(inputs, 0, 'input').shape }],
+  reference: (attrs, inputs) => [converted(required(inputs, 0, 'input'), toOf(attrs, inputs), attrs)],
+  canonicalize({ attrs, inputs, outputs, inputTypes }) {
+    const [wanted, { rounding }] = [toOf(attrs, inputTypes), attrs];
     const { dtype: from } = required(inputTypes, 0, 'input');
     if (from === wanted || (isFloat(from) && isFloat(wanted))) return [];
     if (rounding !== undefined && from !== 'bool') return onlyOnConstants('Cast')();
     const to = isFloat(wanted) ? 'float32' : wanted;
-    return [{ op: conversion, attrs: { from, to }, inputs, outputs }];
+    return [{ op: conversion, attrs: { from, to }, inputs: inputs.slice(0, 1), outputs }];
   },
 };

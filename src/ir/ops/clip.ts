@@ -6,7 +6,7 @@ import type { Saturation } from '../integers/requant.ts';
 import { type Clamp, clampAll, holdsZero, largestFloat } from '../integers/row-clamp.ts';
 import { float, maximum, minimum } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { Quant } from '../kernel/stored.ts';
+import { elemOf, type Quant } from '../kernel/stored.ts';
 import { channelCount, countOf } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
 import { newestOpset, required } from './common/inputs.ts';
@@ -39,12 +39,12 @@ function kernelOf(
   elem: 'u8' | 'f32',
   value: Parameters<typeof elementwise>[0]['value'],
 ): Kernel {
-  const output = must(context.outputs[0], 'an output');
+  const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
   return elementwise({
     name: context.name,
     doc: docOf(`Activation${clampWords(attrs)}`, context.inputs, output, elem),
-    elem,
-    operands: [inOneOrder(countOf(output.shape))],
+    elem: elem === 'f32' ? elem : elemOf(output),
+    operands: [{ ...inOneOrder(countOf(output.shape)), elem: elem === 'f32' ? elem : elemOf(input) }],
     count: countOf(output.shape),
     value,
   });
@@ -60,6 +60,8 @@ const everyByte = (input: Quant, output: Quant, { lo, hi }: Saturation): Uint8Ar
 function quantizeClip({ attrs, inputQuants, outputQuant }: QuantizeContext<ClipAttrs>): AffineSum {
   const input = must(inputQuants[0], 'the input is quantized');
   const saturation = saturationOf(outputQuant, attrs);
+  if (input.bits !== undefined || outputQuant.bits !== undefined)
+    return nearestAffineSum([input], outputQuant, saturation);
   return (
     affineSumThatIs(everyByte(input, outputQuant, saturation), [input], outputQuant, saturation) ??
     nearestAffineSum([input], outputQuant, saturation)
@@ -105,7 +107,9 @@ export const clip: CanonicalOp<ClipAttrs, AffineSum> = {
   absorb: () => undefined,
   elementwise: true,
   channels: (attrs) => ({ ...sameChannels(attrs), isSilent: () => holdsZero(attrs) }),
-  outputQuant: (c) => noFinerThan(finestSumStep([must(c.inputQuants[0], 'the input is quantized')]), c.range),
+  outputQuant: (c) =>
+    noFinerThan(finestSumStep([must(c.inputQuants[0], 'the input is quantized')]), c.range, c.outputBits),
+  sixteen: 'both',
   quantize: quantizeClip,
   rows: undefined,
   gradient: { of: (attrs, steps) => steps.clamp(steps.input(0), attrs) },

@@ -31,6 +31,7 @@ import {
 import { boundAt, clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
+import { storageOf } from '../kernel/stored.ts';
 import { channelCount, countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
 import { columnsOf, layerChannels } from './common/channel-flows.ts';
@@ -265,9 +266,10 @@ function quantizeConv(c: QuantizeContext<ConvAttrs>): QuantizedConv {
     clamp: c.attrs.clamp,
     meanOf: mean === undefined ? undefined : meanOf,
   });
+  const { lo, hi } = storageOf(input);
   const padding = Array.from({ length: depth * c.attrs.groups }, (_, channel) => {
     const stored = Math.round(atOr0(c.attrs.padValues, channel) / input.scale + input.zeroPoint);
-    return Math.max(0, Math.min(255, stored));
+    return Math.max(lo, Math.min(hi, stored));
   });
   return { ...mac, padding };
 }
@@ -450,6 +452,7 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
     absorbShuffle(attrs, outputTypes[0], next),
   elementwise: false,
   outputQuant: macOutputQuant,
+  sixteen: 'both',
   anyZeroPoint: 'computes',
   channels: (attrs, inputs) =>
     attrs.shuffle === undefined
@@ -491,7 +494,7 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
       attrs,
       context,
       q.bias.length,
-      int8Arithmetic(context.name, q),
+      int8Arithmetic(context.name, q, context),
       q.padding,
       q.lanes ?? fewLanes,
     ),

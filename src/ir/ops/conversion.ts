@@ -1,6 +1,8 @@
-import { complain, must } from '../../base/errors.ts';
-import type { CanonicalOp } from '../graph/op.ts';
-import { add, compare, float } from '../kernel/builders.ts';
+import { at, complain, must } from '../../base/errors.ts';
+import type { CanonicalOp, QuantizeContext, Range } from '../graph/op.ts';
+import { noFinerThan } from '../integers/quant.ts';
+import { requantOf } from '../integers/requant.ts';
+import { add, call, compare, float, int } from '../kernel/builders.ts';
 import type { Expr } from '../kernel/kernel.ts';
 import type { Quant } from '../kernel/stored.ts';
 import { type DType, numbersFor } from '../tensor.ts';
@@ -20,15 +22,41 @@ const grids: Partial<Readonly<Record<DType, Quant>>> = {
   int8: { scale: 1, zeroPoint: 128 },
 };
 
-function gridOf({ from }: ConversionAttrs): Quant {
-  const grid = grids[from];
-  if (grid !== undefined) return grid;
-  throw complain(
-    `${from} made float32 in 8 bits`,
-    'uint8, int8 and bool',
-    'take float32 as the input, or compile with --arith float32',
-  );
+/** Wider integers are rounded where their range is no byte's. */
+const gridOf = ({ from }: ConversionAttrs, range: Range): Quant => grids[from] ?? noFinerThan(1, range);
+
+interface QuantizedConversion {
+  /** Taken from what is stored; of wider integers added to their steps. */
+  readonly zeroPoint: number;
+  /** Of wider integers: how many steps of the output they are, 2^-31 2^-shift each. */
+  readonly steps?: { readonly multiplier: number; readonly shift: number };
 }
+
+function quantized({
+  attrs,
+  inputQuants,
+  outputQuant,
+}: QuantizeContext<ConversionAttrs>): QuantizedConversion {
+  if (inputQuants[0] !== undefined) return { zeroPoint: inputQuants[0].zeroPoint };
+  if (attrs.to !== 'float32') return { zeroPoint: 0 };
+  const { scale, zeroPoint } = outputQuant;
+  if (grids[attrs.from] !== undefined) return { zeroPoint: -zeroPoint };
+  const { multiplier, shift } = requantOf('single', [1 / scale]);
+  return { zeroPoint, steps: { multiplier: at(multiplier, 0), shift: at(shift, 0) } };
+}
+
+/** Bounds beyond which all wider integers saturate: steps are 1 at least. */
+const far = 2 ** 30;
+
+const wideValue = (
+  x: Expr,
+  { multiplier, shift }: NonNullable<QuantizedConversion['steps']>,
+  zeroPoint: number,
+): Expr => {
+  const inside = call('clamp', 'i32', x, int(-far), int(far));
+  const steps = call('requantize_single', 'i32', inside, int(multiplier), int(shift));
+  return call('clamp', 'i32', add(steps, zeroPoint), int(0), int(255));
+};
 
 const title = ({ from, to }: ConversionAttrs): string => `${from} as ${to}`;
 
@@ -42,7 +70,7 @@ function requireExact({ from, to }: ConversionAttrs): void {
 const first = ([x]: readonly Expr[]): Expr => must(x, 'an operand');
 
 /** The same numbers in another type: integers and booleans as float32, booleans as integers, anything as a boolean. */
-export const conversion: CanonicalOp<ConversionAttrs, { readonly zeroPoint: number }> = {
+export const conversion: CanonicalOp<ConversionAttrs, QuantizedConversion> = {
   ...onBooleans,
   kind: 'conversion',
   infer(attrs, inputs) {
@@ -55,14 +83,13 @@ export const conversion: CanonicalOp<ConversionAttrs, { readonly zeroPoint: numb
     for (const [i, x] of data.entries()) numbers[i] = to === 'bool' ? Number(x !== 0) : x;
     return [{ dtype: to, shape, data: numbers }];
   },
-  outputQuant: ({ attrs }) => gridOf(attrs),
-  quantize: ({ attrs, inputQuants }) => ({
-    zeroPoint: inputQuants[0]?.zeroPoint ?? (attrs.to === 'float32' ? -gridOf(attrs).zeroPoint : 0),
-  }),
-  int8: (attrs, { zeroPoint }, context) =>
-    storedKernel(title(attrs), context, [undefined], (x) =>
-      attrs.to === 'bool' ? compare('ne', first(x), zeroPoint) : add(first(x), -zeroPoint),
-    ),
+  outputQuant: ({ attrs, range }) => gridOf(attrs, range),
+  quantize: quantized,
+  int8: (attrs, { zeroPoint, steps }, context) =>
+    storedKernel(title(attrs), context, [undefined], (x) => {
+      if (steps !== undefined) return wideValue(first(x), steps, zeroPoint);
+      return attrs.to === 'bool' ? compare('ne', first(x), zeroPoint) : add(first(x), -zeroPoint);
+    }),
   float32: (attrs, context) =>
     storedKernel(title(attrs), context, [undefined], (x) => {
       if (attrs.to === 'float32') return { kind: 'toFloat', value: first(x) };

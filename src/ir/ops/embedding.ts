@@ -17,7 +17,7 @@ import {
 } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { elemOf, type Quant } from '../kernel/stored.ts';
-import { countOf, picked, type Tensor, type TensorType } from '../tensor.ts';
+import { countOf, picked, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
 import { docOf } from './kernels/doc.ts';
@@ -27,11 +27,16 @@ export interface QuantizedEmbedding {
   readonly data: readonly number[];
 }
 
+const rowsShape = (indices: TensorType, table: TensorType): Shape => [
+  ...indices.shape,
+  ...table.shape.slice(1),
+];
+
 function typeOf(inputs: readonly (InputType | undefined)[]): TensorType {
   const [indices, table] = [required(inputs, 0, 'indices'), required(inputs, 1, 'table')];
   if (table.dtype !== 'float32' || !/^u?int\d+$/.test(indices.dtype))
     throw complain(`rows of ${table.dtype} by ${indices.dtype}`, 'rows of float32 by integers');
-  return { dtype: table.dtype, shape: [...indices.shape, ...table.shape.slice(1)] };
+  return { dtype: table.dtype, shape: rowsShape(indices, table) };
 }
 
 const tableOf = (inputs: readonly (InputType | undefined)[]): Tensor =>
@@ -96,7 +101,7 @@ export const embedding: CanonicalOp<unknown, QuantizedEmbedding> = {
       0,
       Array.from(indices.data, (index) => rowOf(index, rows)),
     );
-    return [{ ...found, shape: typeOf([indices, table]).shape }];
+    return [{ ...found, shape: rowsShape(indices, table) }];
   },
   reads: (_attrs, inputs) => inputs.map(() => undefined),
   order: () => undefined,

@@ -2,7 +2,7 @@ import { at, complain } from '../../base/errors.ts';
 import { movedTo, type Piece } from '../geometry/strided.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
 import { digitsOf } from '../kernel/memory-order.ts';
-import { countOf, numbersFor, type Shape, stridesOf, type Tensor } from '../tensor.ts';
+import { countOf, numbersFor, type Shape, showShape, stridesOf, type Tensor } from '../tensor.ts';
 import { constantOf, known, newestOpset, required } from './common/inputs.ts';
 import { asMove } from './common/moves.ts';
 
@@ -16,24 +16,40 @@ type Inputs = readonly (InputType | undefined)[];
 function sizesOf({ batchDims }: Attrs, inputs: Inputs) {
   const [data, indices] = [required(inputs, 0, 'data').shape, required(inputs, 1, 'indices').shape];
   const named = indices.at(-1) ?? 0;
-  if (batchDims !== 0) throw complain(`batch_dims = ${batchDims}`, 'batch_dims = 0');
-  if (indices.length === 0 || named < 1 || named > data.length)
-    throw complain(`indices of ${named} of ${data.length} axes`, 'at least one, at most all');
-  const shape: Shape = [...indices.slice(0, -1), ...data.slice(named)];
-  return { data, named, slice: countOf(data.slice(named)), shape };
+  const behind = batchDims + named;
+  const batched = Array.from({ length: batchDims }, (_, axis) => data[axis] === indices[axis]);
+  if (indices.length <= batchDims || named < 1 || behind > data.length || batched.includes(false))
+    throw complain(
+      `indices ${showShape(indices)} of ${named} axes of ${showShape(data)}, batch_dims = ${batchDims}`,
+      'at least one axis, at most all, behind batches of one size',
+    );
+  const shape: Shape = [...indices.slice(0, -1), ...data.slice(behind)];
+  const rows = countOf(indices.slice(batchDims, -1));
+  return {
+    data,
+    named,
+    rows,
+    batch: countOf(data.slice(batchDims)),
+    slice: countOf(data.slice(behind)),
+    shape,
+  };
 }
 
 /** The first element of each slice. */
 function startsOf(attrs: Attrs, inputs: Inputs): Int32Array {
-  const { data, named } = sizesOf(attrs, inputs);
+  const { data, named, rows, batch } = sizesOf(attrs, inputs);
+  const { batchDims } = attrs;
   const indices = constantOf(required(inputs, 1, 'indices'), 'indices')?.data ?? [];
   const strides = stridesOf(data);
   return Int32Array.from({ length: indices.length / named }, (_, i) =>
-    strides.slice(0, named).reduce((sum, stride, axis) => {
-      const [index, size] = [at(indices, i * named + axis), at(data, axis)];
-      if (index < -size || index >= size) throw complain(`index ${index} along an axis of ${size}`);
-      return sum + (index < 0 ? index + size : index) * stride;
-    }, 0),
+    strides.slice(batchDims, batchDims + named).reduce(
+      (sum, stride, axis) => {
+        const [index, size] = [at(indices, i * named + axis), at(data, batchDims + axis)];
+        if (index < -size || index >= size) throw complain(`index ${index} along an axis of ${size}`);
+        return sum + (index < 0 ? index + size : index) * stride;
+      },
+      Math.floor(i / rows) * batch,
+    ),
   );
 }
 
@@ -70,7 +86,7 @@ function picked(attrs: Attrs, inputs: readonly (Tensor | undefined)[]): Tensor {
 /** ONNX GatherND-11, 12, 13: slices of the data by constant indices of its leading axes. */
 export const gatherNd: ImportedOp<Attrs> = {
   kind: 'gatherND',
-  restrictions: 'constant indices; batch_dims = 0',
+  restrictions: 'constant indices',
   onnx: {
     GatherND: {
       since: 11,

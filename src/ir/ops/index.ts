@@ -2,12 +2,14 @@ import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { argMax, argMin } from './arg-extreme.ts';
 import { div, mul, neg, sub } from './arithmetic.ts';
 import { attention } from './attention.ts';
+import { attentionOfHeads, rotaryEmbedding } from './attention-heads.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
 import { blockWeights } from './block-weights.ts';
 import { toReal, toStored } from './borders.ts';
 import { cast } from './cast.ts';
 import { choice } from './choice.ts';
+import { normalizer, scaler } from './classical.ts';
 import { clipInputs } from './clip-inputs.ts';
 import { concat } from './concat.ts';
 import { constant } from './constant.ts';
@@ -25,6 +27,7 @@ import { realOps } from './formula.ts';
 import { gather } from './gather.ts';
 import { gatherNd } from './gather-nd.ts';
 import { gemm } from './gemm.ts';
+import { generators } from './generators.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { identity } from './identity.ts';
 import { integerLayers } from './integer-layers.ts';
@@ -35,10 +38,12 @@ import { lrn } from './lrn.ts';
 import { matMul } from './mat-mul.ts';
 import { matrices } from './matrices.ts';
 import { maxPool } from './max-pool.ts';
+import { maxPoolIndices } from './max-pool-indices.ts';
 import { move } from './move.ts';
 import { normalize, rmsNormalize } from './normalize-groups.ts';
 import { norms } from './norms.ts';
 import { constantOps } from './on-constants.ts';
+import { hardmax, hardmaxFlattened, oneHot } from './one-hot.ts';
 import { pad } from './pad.ts';
 import { pow } from './pow.ts';
 import { preluSlopes } from './prelu-slopes.ts';
@@ -52,6 +57,7 @@ import { reshapeInput } from './reshape-input.ts';
 import { resize } from './resizing.ts';
 import { cumSum, runningSum } from './running-sum.ts';
 import { scaleShift } from './scale-shift.ts';
+import { scatters } from './scatter.ts';
 import { maxOf, meanOf, minOf, sumOf } from './several.ts';
 import { shape } from './shape.ts';
 import { slice } from './slice.ts';
@@ -107,7 +113,11 @@ const canonical: readonly CanonicalOp[] = [
 
 /** Those of the imported stage only. */
 const imported: readonly ImportedOp[] = [
+  attentionOfHeads,
+  rotaryEmbedding,
   cast,
+  normalizer,
+  scaler,
   clipInputs,
   concat,
   constant,
@@ -133,6 +143,10 @@ const imported: readonly ImportedOp[] = [
   matMul,
   matMulInteger,
   maxOf,
+  maxPoolIndices,
+  hardmax,
+  hardmaxFlattened,
+  oneHot,
   meanOf,
   minOf,
   mul,
@@ -154,6 +168,8 @@ const imported: readonly ImportedOp[] = [
   sumOf,
   unsqueeze,
   ...constantOps,
+  ...generators,
+  ...scatters,
   ...reduceOps,
   ...norms,
   ...integerLayers,

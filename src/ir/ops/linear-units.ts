@@ -1,7 +1,7 @@
 /** Activations of straight pieces and exponentials that are nearly x above 0. */
 import { complain } from '../../base/errors.ts';
 import { clampFloat } from '../integers/mac.ts';
-import { add, div, float, maximum, minimum, mul } from '../kernel/builders.ts';
+import { add, div, float, maximum, minimum, mul, sub } from '../kernel/builders.ts';
 import { erf } from './common/erf.ts';
 import * as float32 from './common/float32.ts';
 import { newestOpset } from './common/inputs.ts';
@@ -41,6 +41,35 @@ export const thresholdedRelu = pointwise<LeakyAttrs>({
   },
   value: ({ alpha }, x) => (x > alpha ? x : 0),
   float32: ({ alpha }, x) => float32.where('gt', x, alpha, x, float(0)),
+  gradient: 'none',
+});
+
+export interface ShrinkAttrs {
+  /** Numbers up to this size become 0. */
+  readonly lambda: number;
+  /** By how much the others come nearer to 0. */
+  readonly bias: number;
+}
+
+/** x - bias for x > lambda, x + bias for x < -lambda, else 0. ONNX Shrink-9. */
+export const shrink = pointwise<ShrinkAttrs>({
+  kind: 'shrink',
+  title: 'Shrink',
+  onnx: {
+    Shrink: {
+      since: 9,
+      upTo: newestOpset,
+      parse: ({ attributes }) => ({
+        lambda: attributes.float('lambd', 0.5),
+        bias: attributes.float('bias', 0),
+      }),
+    },
+  },
+  value: ({ lambda, bias }, x) => (x > lambda ? x - bias : x < -lambda ? x + bias : 0),
+  float32({ lambda, bias }, x) {
+    const below = float32.where('lt', x, -lambda, add(x, float(bias)), float(0));
+    return float32.where('gt', x, lambda, sub(x, float(bias)), below);
+  },
   gradient: 'none',
 });
 

@@ -90,6 +90,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
   absorb: ({ attrs }, next) => absorbClip(attrs, next),
   elementwise: false,
   outputQuant: macOutputQuant,
+  sixteen: 'both',
   anyZeroPoint: 'computes',
   quantize: (c) =>
     quantizeMac({
@@ -107,7 +108,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
       meanOf: c.inputMean && ((term) => atOr0(c.inputMean, term)),
     }),
   withTable,
-  int8: (attrs, q, context) => kernelOf(attrs, context, int8Arithmetic(context.name, q)),
+  int8: (attrs, q, context) => kernelOf(attrs, context, int8Arithmetic(context.name, q, context)),
   rows: {
     of(_attrs, inputs) {
       const [count = 0, features = 0] = required(inputs, 0, 'x').shape;

@@ -6,7 +6,7 @@ import { noFinerThan, quantOf } from '../integers/quant.ts';
 import { epilogue, type Requant, requantOf } from '../integers/requant.ts';
 import { float, int, local, loop, mul, store } from '../kernel/builders.ts';
 import type { Expr, Kernel, Table } from '../kernel/kernel.ts';
-import type { Quant, StoredTensor } from '../kernel/stored.ts';
+import { elemOf, type Quant, type StoredTensor } from '../kernel/stored.ts';
 import { countOf, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { required, requireFloats } from './common/inputs.ts';
@@ -67,9 +67,9 @@ const sumStep = (c: ScaleContext<MatricesAttrs>): number =>
 /** No finer than the sums; a power of two of their step, from twice on, where requantization only shifts. */
 function outputQuant(c: ScaleContext<MatricesAttrs>): Quant {
   const step = sumStep(c);
-  if (c.mode !== 'pow2') return noFinerThan(step, c.range);
-  const wanted = noFinerThan(2 * step, c.range).scale;
-  return noFinerThan(step * 2 ** Math.ceil(Math.log2(wanted / step)), c.range);
+  if (c.mode !== 'pow2') return noFinerThan(step, c.range, c.outputBits);
+  const wanted = noFinerThan(2 * step, c.range, c.outputBits).scale;
+  return noFinerThan(step * 2 ** Math.ceil(Math.log2(wanted / step)), c.range, c.outputBits);
 }
 
 function quantized(c: QuantizeContext<MatricesAttrs>): QuantizedMatrices {
@@ -125,6 +125,7 @@ function kernelOf(
     matricesIn(place, name, elem, stack.length, zeroPoint),
   );
   const pair: readonly [Matrices, Matrices] = [must(left, 'A'), must(right, 'B')];
+  const outElem = elem === 'f32' ? elem : elemOf(output);
   const out = matricesIn(output, 'out', elem, stack.length);
   const macs = countOf(stack) * m * k * n;
   return {
@@ -134,7 +135,7 @@ function kernelOf(
       ...factors.flatMap(({ name, place, table }) =>
         table === undefined ? [{ name, role: 'in', elem, length: countOf(place.shape) } as const] : [],
       ),
-      { name: 'out', role: 'out', elem, length: countOf(output.shape) },
+      { name: 'out', role: 'out', elem: outElem, length: countOf(output.shape) },
     ],
     tables: [...factors.flatMap(({ table }) => table ?? []), ...tables],
     body: eachMatrix(stack, (index) =>
@@ -143,7 +144,7 @@ function kernelOf(
           ...dotted('acc', pair, index, k, i, j),
           store(
             'out',
-            elem,
+            outElem,
             elementAt(out, index, i, j),
             finish(local('acc', elem === 'f32' ? 'f32' : 'i32')),
           ),
@@ -184,6 +185,7 @@ export const matrices: CanonicalOp<MatricesAttrs, QuantizedMatrices> = {
   rows: undefined,
   gradient: 'none',
   outputQuant,
+  sixteen: 'made',
   quantize: quantized,
   int8(_attrs, q, context) {
     const end = epilogue(context.name, q.requant, saturationOf(q.output, undefined));

@@ -6,16 +6,16 @@ import { sameAsInput } from '../integers/quant.ts';
 import { float, int } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { spatialOrder } from '../kernel/memory-order.ts';
+import { elemOf, storageOf } from '../kernel/stored.ts';
 import { channelCount } from '../tensor.ts';
 import { sameChannels } from './common/channel-flows.ts';
-import { newestOpset, required } from './common/inputs.ts';
+import { required } from './common/inputs.ts';
 import { padded } from './common/padding.ts';
 import {
   explicitMaxPool,
   inferPool,
   type PoolAttrs,
   type PoolChannel,
-  parsePool,
   poolAxes,
   poolPlane,
   poolTensor,
@@ -40,9 +40,9 @@ function kernelOf(attrs: PoolAttrs, context: KernelContext, elem: 'u8' | 'f32'):
     doc: docOf(`${attrs.kernel.join('x')} max-pool`, [input], output, elem),
     plane: poolPlane(attrs, context),
     channels: channelCount(input.shape),
-    elem,
+    elem: elem === 'f32' ? elem : elemOf(input),
     tables: [],
-    first: elem === 'f32' ? float(lowestFloat) : int(0),
+    first: elem === 'f32' ? float(lowestFloat) : int(storageOf(input.quant ?? {}).lo),
     join: joinMax(elem),
     finish: (value) => value,
   });
@@ -59,12 +59,9 @@ export function largestOf(steps: Steps, attrs: PoolAttrs, image: Value): Value {
 
 /**
  * Largest element of each window. x[N,C,spatial...], 1 to 3 spatial axes; padding never wins.
- * ONNX MaxPool-1, 8, 10, 11, 12, 22 without the Indices output.
  */
 export const maxPool: CanonicalOp<PoolAttrs> = {
   kind: 'maxPool',
-  restrictions: 'one or two spatial axes; the first output alone',
-  onnx: { MaxPool: { since: 1, upTo: newestOpset, parse: parsePool } },
   infer: inferPool,
   reference: (attrs, inputs) => [
     poolTensor(attrs, required(inputs, 0, 'X'), Number.NEGATIVE_INFINITY, maxOfTaps),
@@ -77,6 +74,7 @@ export const maxPool: CanonicalOp<PoolAttrs> = {
   absorb: () => undefined,
   elementwise: false,
   outputQuant: sameAsInput,
+  sixteen: 'both',
   anyZeroPoint: 'moves',
   quantize: () => ({}),
   rows: undefined,

@@ -2,6 +2,7 @@ import { at, complain, must } from '../../base/errors.ts';
 import { movedTo, type Piece, sourcesOf, targetsOf } from '../geometry/strided.ts';
 import type {
   CanonicalOp,
+  ChannelSource,
   ConstantPadding,
   InputType,
   KernelContext,
@@ -9,14 +10,16 @@ import type {
   QuantizeContext,
   ScaleContext,
 } from '../graph/op.ts';
+import { saturationOf } from '../integers/mac.ts';
 import { quantOf } from '../integers/quant.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { type Order, orderLike, spatialOrder } from '../kernel/memory-order.ts';
 import { type Quant, type StoredTensor, storageOf } from '../kernel/stored.ts';
-import { countOf, numbersFor, type Shape, type Tensor } from '../tensor.ts';
+import { channelCount, countOf, numbersFor, type Shape, type Tensor } from '../tensor.ts';
 import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
 import { liesAsImage } from './common/reads.ts';
+import { nearestAffineSum } from './kernels/affine-sum.ts';
 import { movingKernel, type Source, type Ways, waysOf } from './kernels/moving.ts';
 
 export interface MoveAttrs {
@@ -63,18 +66,19 @@ const holdsAll = (quant: Quant, numbers: Iterable<number>): boolean => {
 };
 
 /** The inputs' grid where it is one, and what else there is lies on it; otherwise what the range asks for. */
-function outputQuant({ attrs, inputQuants, inputTypes, range }: ScaleContext<MoveAttrs>): Quant {
+function outputQuant({ attrs, inputQuants, inputTypes, range, outputBits }: ScaleContext<MoveAttrs>): Quant {
   const [first, ...others] = inputQuants.filter((q) => q !== undefined);
-  if (first === undefined || !others.every((other) => sameQuant(other, first))) return quantOf(range);
+  if (first === undefined || !others.every((other) => sameQuant(other, first)))
+    return quantOf(range, outputBits);
   const constants = inputTypes.flatMap((type) => type?.constant ?? []);
   const held = constants.every(({ data }) => holdsAll(first, data));
-  return held && holdsAll(first, attrs.fill === undefined ? [] : [attrs.fill]) ? first : quantOf(range);
+  return held && holdsAll(first, attrs.fill === undefined ? [] : [attrs.fill])
+    ? first
+    : quantOf(range, outputBits);
 }
 
-/** The nearest byte on the output's grid of each byte, halves up. @throws InputError for wider elements */
+/** The nearest byte on the output's grid of each byte, halves up. */
 function rescaled(from: Quant, to: Quant): readonly number[] {
-  if (from.bits !== undefined || to.bits !== undefined)
-    throw complain('elements of 16 bits beside others', 'one kind of elements');
   return Array.from({ length: 256 }, (_, q) => saturated((q - from.zeroPoint) * from.scale, to));
 }
 
@@ -84,8 +88,11 @@ function sourceOf(from: Quant | undefined, constant: Tensor | undefined, to: Qua
     const { data } = constant;
     return { kind: 'constant', data: Array.from(data, (x) => (to === undefined ? x : saturated(x, to))) };
   }
-  if (from === undefined || to === undefined || sameQuant(from, to)) return { kind: 'activation' };
-  return { kind: 'activation', bytes: rescaled(from, to) };
+  if (from === undefined || to === undefined || to.channels !== undefined || sameQuant(from, to))
+    return { kind: 'activation' };
+  if (from.bits === undefined && to.bits === undefined)
+    return { kind: 'activation', bytes: rescaled(from, to) };
+  return { kind: 'activation', sum: nearestAffineSum([from], to, saturationOf(to, undefined)) };
 }
 
 /** As they are stored without grids. */
@@ -137,7 +144,7 @@ function viewOf(
   output: StoredTensor,
 ): MemoryView | undefined {
   const changed = quantized?.sources.some(
-    (source) => source.kind === 'constant' || source.bytes !== undefined,
+    (source) => source.kind === 'constant' || source.bytes !== undefined || source.sum !== undefined,
   );
   if (fill !== undefined || changed === true) return undefined;
   const ways = inputs.map((input, i) =>
@@ -155,6 +162,36 @@ function viewOf(
   return whole && inputs.length > 1 && offsets.length === inputs.length
     ? { kind: 'whole', offsets }
     : undefined;
+}
+
+/** Which channel each element of the inputs is of, numbered through all inputs. */
+function channelNumbers({ shape }: Shaped, first: number): Tensor {
+  const plane = countOf(shape.slice(2));
+  const data = Int32Array.from({ length: countOf(shape) }, (_, i) => first + Math.floor(i / plane));
+  return { dtype: 'int32', shape, data };
+}
+
+type Shaped = Pick<InputType, 'shape'>;
+
+/** Undefined where an output's channel is made of several, of a constant or of what is filled. */
+function channelSources(
+  { shape, pieces, fill }: MoveAttrs,
+  inputs: readonly (InputType | undefined)[],
+): readonly ChannelSource[] | undefined {
+  const types = inputs.map((type, i) => required([type], 0, `input ${i}`));
+  if (fill !== undefined || [shape, ...types.map((type) => type.shape)].some(([batch]) => batch !== 1))
+    return undefined;
+  if (types.some(({ constant }) => constant !== undefined)) return undefined;
+  const sources = types.flatMap(({ shape }, input) =>
+    Array.from({ length: channelCount(shape) }, (_, channel): ChannelSource => ({ input, channel })),
+  );
+  const firsts = types.map((_, input) => sources.findIndex((source) => source.input === input));
+  const numbers = types.map((type, i) => channelNumbers(type, at(firsts, i)));
+  const { data } = moved({ shape, pieces, words: '' }, numbers);
+  const plane = countOf(shape.slice(2));
+  const made = Array.from({ length: channelCount(shape) }, (_, c) => at(data, c * plane));
+  if (!data.every((n: number, i: number) => n === made[Math.floor(i / plane)])) return undefined;
+  return made.map((n) => must(sources[n], 'a source'));
 }
 
 /** Whether it hands its one input on, element by element: a copy into another order in memory. */
@@ -192,6 +229,8 @@ export const move: CanonicalOp<MoveAttrs, QuantizedMove> = {
   rows: undefined,
   pads: ({ padding }) => padding,
   anyZeroPoint: 'moves',
+  channelSources,
+  sixteen: 'both',
   outputQuant,
   quantize: quantized,
   gradient: {

@@ -8,6 +8,7 @@ import type { CanonicalOp, InputType, KernelContext, NodeView } from '../graph/o
 import { noFinerThan } from '../integers/quant.ts';
 import type { Clamp } from '../integers/row-clamp.ts';
 import { positionsOf } from '../kernel/memory-order.ts';
+import { elemOf, type Quant } from '../kernel/stored.ts';
 import { countOf, floats, type Shape, sameShape, showShape, type Tensor } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
@@ -18,6 +19,7 @@ import { alongAxes, groupsOf, otherAxes } from './kernels/axis-lines.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
 import {
   longestNormalized,
+  longestWide,
   type Normalization,
   normalizeFloat32,
   normalizeInt8,
@@ -133,7 +135,8 @@ function placeOf(
   const [input, output] = [must(inputs[0], 'an input'), must(outputs[0], 'an output')];
   const groups = groupsOf(view, axes, [positionsOf(input), broadcastIndex(shape, view)]);
   const doc = docOf(`${title} of ${groups.size}${clampWords(clamp)}`, [input], output, elem);
-  return { name, doc, groups, count: countOf(view) };
+  const elems = elem === 'f32' ? { elem, outElem: elem } : { elem: elemOf(input), outElem: elemOf(output) };
+  return { name, doc, groups, count: countOf(view), ...elems };
 }
 
 /** Steps no finer than what gains of 16 bits can make of a normalized number, and shifts of 30. */
@@ -231,11 +234,12 @@ function normalizedSteps(attrs: NormalizeAttrs, centred: boolean, steps: Steps):
   return steps.clamp(scaled, clamp);
 }
 
-function requireShort(attrs: NormalizeAttrs): void {
-  if (sizeOf(attrs) <= longestNormalized) return;
+function requireShort(attrs: NormalizeAttrs, { bits }: Quant): void {
+  const longest = bits === undefined ? longestNormalized : longestWide;
+  if (sizeOf(attrs) <= longest) return;
   throw complain(
-    `a normalization of ${sizeOf(attrs)} elements in 8 bits`,
-    `at most ${longestNormalized}`,
+    `a normalization of ${sizeOf(attrs)} elements in ${bits ?? 8} bits`,
+    `at most ${longest}`,
     'normalize smaller groups, or compile with --arith float32',
   );
 }
@@ -254,10 +258,12 @@ const operator = (
   absorb: ({ attrs }, next) => absorbClip(attrs, next) as NormalizeAttrs | undefined,
   elementwise: false,
   ...(centred ? { anyZeroPoint: 'computes' } : {}),
-  outputQuant: ({ inputTypes, range }) => noFinerThan(finestStep(parametersIn(inputTypes)), range),
+  outputQuant: ({ inputTypes, range, outputBits }) =>
+    noFinerThan(finestStep(parametersIn(inputTypes)), range, outputBits),
+  sixteen: 'both',
   quantize({ attrs, inputTypes, inputQuants, outputQuant }) {
-    requireShort(attrs);
     const input = must(inputQuants[0], 'the input is quantized');
+    requireShort(attrs, input);
     const definition = definitionOf(attrs, centred, parametersIn(inputTypes));
     return quantizedNormalization(definition, sizeOf(attrs), input, outputQuant);
   },

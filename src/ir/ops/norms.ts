@@ -1,10 +1,16 @@
 /** ONNX's normalizations, as `normalize` and `rmsNormalize`. */
-import { at, complain } from '../../base/errors.ts';
+import { at, complain, must } from '../../base/errors.ts';
+import { zip } from '../geometry/broadcast.ts';
 import type { CanonicalOp, ImportedOp, InputType, NodeView, OnnxNode, Replacement } from '../graph/op.ts';
 import { countOf, floats, type Shape, showShape, type Tensor } from '../tensor.ts';
+import { add } from './add.ts';
 import { axesIn, axisIn, constantOf, newestOpset, required } from './common/inputs.ts';
+import { rounded } from './common/round.ts';
 import { longestNormalized } from './kernels/group-norm.ts';
 import { type NormalizeAttrs, normalize, rmsNormalize } from './normalize-groups.ts';
+import { power } from './pow.ts';
+import { mean as average } from './reductions.ts';
+import { line } from './scale-shift.ts';
 
 /** How an operator is one of the canonical ones. */
 interface Form {
@@ -103,8 +109,8 @@ const axisEpsilon = ({ attributes }: OnnxNode): AxisEpsilon => ({
   epsilon: attributes.float('epsilon', 1e-5),
 });
 
-/** ONNX LayerNormalization-17 with one output: over the last axes. */
-const layerNorm = imported<AxisEpsilon>({
+/** Over the last axes. */
+const plainLayerNorm = imported<AxisEpsilon>({
   kind: 'layerNorm',
   type: 'LayerNormalization',
   since: 17,
@@ -115,6 +121,64 @@ const layerNorm = imported<AxisEpsilon>({
     attrs: { view: x, axes: from(axis, x.length), epsilon },
   }),
 });
+
+/** By output: the mean and one over the deviation of each group, with axes of 1. */
+function statisticsOf({ axis, epsilon }: AxisEpsilon, x: Tensor): readonly Tensor[] {
+  const groups = { axes: from(axis, x.shape.length), keepDims: true };
+  const wide: Tensor = { ...x, dtype: 'float64', data: Float64Array.from(x.data) };
+  const mean = must(average.reference(groups, [wide])[0], 'a mean');
+  const squares = zip(wide, mean, (value, centre) => (value - centre) ** 2);
+  const variance = must(average.reference(groups, [squares])[0], 'a variance');
+  const inverse = Float64Array.from(variance.data, (v) => 1 / Math.sqrt(v + epsilon));
+  return [Float64Array.from(mean.data), inverse].map((data) => rounded('float32', mean.shape, data));
+}
+
+/** The statistics that are read, in steps. */
+function statistics({ attrs, inputs, inputTypes, outputs }: NodeView<AxisEpsilon>): readonly Replacement[] {
+  const [x = ''] = inputs;
+  const [, mean = '', inverse = ''] = outputs;
+  const name = outputs.find((output) => output !== '');
+  const groups = { axes: from(attrs.axis, required(inputTypes, 0, 'X').shape.length), keepDims: true };
+  const centre = mean === '' ? `${name}~mean` : mean;
+  const [centred, squares, variance, shifted] = ['centred', 'squares', 'variance', 'shifted'].map(
+    (part) => `${name}~${part}`,
+  ) as [string, string, string, string];
+  const step = (op: CanonicalOp, own: unknown, read: readonly string[], made: string): Replacement => ({
+    ...{ op, attrs: own, inputs: read, outputs: [made] },
+  });
+  const means = mean === '' && inverse === '' ? [] : [step(average, groups, [x], centre)];
+  if (inverse === '') return means;
+  return [
+    ...means,
+    step(add, { minus: true }, [x, centre], centred),
+    step(power, { exponent: 2 }, [centred], squares),
+    step(average, groups, [squares], variance),
+    step(line, { gain: 1, shift: attrs.epsilon }, [variance], shifted),
+    step(power, { exponent: -0.5 }, [shifted], inverse),
+  ];
+}
+
+/** ONNX LayerNormalization-17: with the mean and one over the deviation as outputs, where they are read. */
+const layerNorm: ImportedOp<AxisEpsilon> = {
+  ...plainLayerNorm,
+  infer(attrs, inputs) {
+    const { shape } = required(inputs, 0, 'X');
+    const axes = from(attrs.axis, shape.length);
+    const groups = {
+      dtype: 'float32',
+      shape: shape.map((size, i) => (axes.includes(i) ? 1 : size)),
+    } as const;
+    return [...plainLayerNorm.infer(attrs, inputs), groups, groups];
+  },
+  reference: (attrs, inputs) => [
+    ...plainLayerNorm.reference(attrs, inputs),
+    ...statisticsOf(attrs, required(inputs, 0, 'X')),
+  ],
+  canonicalize: (node) => [
+    ...statistics(node),
+    ...(node.outputs[0] === '' ? [] : plainLayerNorm.canonicalize(node)),
+  ],
+};
 
 /** ONNX RMSNormalization-23. */
 const rmsNorm = imported<AxisEpsilon>({

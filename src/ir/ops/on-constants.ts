@@ -1,11 +1,11 @@
 /** The arithmetic of shapes: operators that are computed where all that they read is constant, some with no other use. */
-import { at, complain, DynamicShapeError } from '../../base/errors.ts';
+import { at, complain } from '../../base/errors.ts';
 import { zip } from '../geometry/broadcast.ts';
 import type { Attributes } from '../graph/attributes.ts';
-import type { CanonicalOp, ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
+import type { ImportedOp } from '../graph/op.ts';
 import {
   countOf,
-  largestTensor,
+  type DType,
   numbersFor,
   type Shape,
   showShape,
@@ -14,77 +14,18 @@ import {
   type TensorType,
 } from '../tensor.ts';
 import { choice } from './choice.ts';
-import { checkLegacyBroadcast, inferPair } from './common/elementwise.ts';
-import { onlyOnConstants, usedOnActivations } from './common/imported.ts';
-import { constantScalar, isFloat, known, newestOpset, required } from './common/inputs.ts';
+import { inferPair } from './common/elementwise.ts';
+import { constantScalar, isFloat, known, required } from './common/inputs.ts';
+import {
+  type Attrs,
+  asCanonical,
+  type Inputs,
+  type Meaning,
+  onConstants,
+  requireModest,
+  type Types,
+} from './common/meanings.ts';
 import { comparison, logic } from './truth.ts';
-
-type Inputs = readonly (Tensor | undefined)[];
-type Types = readonly (InputType | undefined)[];
-
-interface Meaning {
-  readonly type: string;
-  /** The oldest opset with this meaning. */
-  readonly since: number;
-  readonly value: (inputs: Inputs, attributes: Attributes) => Tensor;
-  /** What the output is, where types alone tell; else it is known with the value. */
-  readonly infer?: (types: Types, attributes: Attributes) => readonly TensorType[];
-  /** What it is on activations. Absent: nothing. */
-  readonly canonicalize?: (node: NodeView<Attrs>) => readonly Replacement[];
-}
-
-interface Attrs {
-  readonly attributes: Attributes;
-}
-
-/** @throws DynamicShapeError where an input is not constant */
-function inferByValue({ type, value }: Meaning, types: Types, attributes: Attributes): readonly TensorType[] {
-  if (types.some((input) => input !== undefined && input.constant === undefined))
-    throw new DynamicShapeError(usedOnActivations(type));
-  const { dtype, shape } = value(
-    types.map((input) => input?.constant),
-    attributes,
-  );
-  return [{ dtype, shape }];
-}
-
-const onConstants = (meaning: Meaning): ImportedOp<Attrs> => ({
-  kind: meaning.type.charAt(0).toLowerCase() + meaning.type.slice(1),
-  ...(meaning.canonicalize === undefined ? { folds: true } : {}),
-  onnx: {
-    [meaning.type]: {
-      since: meaning.since,
-      upTo: newestOpset,
-      parse(node) {
-        checkLegacyBroadcast(node);
-        return { attributes: node.attributes };
-      },
-    },
-  },
-  infer: ({ attributes }, types) =>
-    meaning.infer?.(types, attributes) ?? inferByValue(meaning, types, attributes),
-  reference: ({ attributes }, inputs) => [meaning.value(inputs, attributes)],
-  canonicalize: meaning.canonicalize ?? onlyOnConstants(meaning.type),
-});
-
-/** @throws InputError for a size below 0, or beyond all memory */
-function requireModest(shape: Shape): void {
-  const whole = shape.every((n) => Number.isSafeInteger(n) && n >= 0);
-  if (whole && countOf(shape) <= largestTensor) return;
-  throw complain(
-    `an output of shape ${showShape(shape)}`,
-    `sizes of 0 or more, up to ${largestTensor} elements`,
-  );
-}
-
-/** As a canonical operator of the same inputs, which gives its meaning too. */
-const asCanonical = <A>(type: string, since: number, op: CanonicalOp<A>, attrs: A): Meaning => ({
-  type,
-  since,
-  infer: (types) => op.infer(attrs, types),
-  value: (inputs) => required(op.reference(attrs, inputs), 0, 'output'),
-  canonicalize: ({ inputs, outputs }) => [{ op, attrs, inputs, outputs }],
-});
 
 function numbersFrom(inputs: Inputs): Tensor {
   const { dtype } = required(inputs, 0, 'start');
@@ -123,55 +64,45 @@ function triangle(inputs: Inputs, attributes: Attributes): Tensor {
   return { ...x, data };
 }
 
-/** In how many axes each row of indices points. */
-function depthOf({ shape }: Tensor): number {
-  const depth = shape.at(-1);
-  if (depth === undefined) throw complain('scalar indices', 'rows of indices');
-  return depth;
-}
-
-/** Where in `shape` the slices begin that rows of indices name, and how long each is. */
-function slicesIn(
-  shape: Shape,
-  indices: Tensor,
-): { readonly starts: readonly number[]; readonly length: number } {
-  const depth = depthOf(indices);
-  if (depth > shape.length) throw complain(`indices of ${depth} axes into ${showShape(shape)}`);
-  const strides = stridesOf(shape);
-  const starts = Array.from({ length: countOf(indices.shape.slice(0, -1)) }, (_, row) => {
-    let start = 0;
-    for (let i = 0; i < depth; i++) {
-      const [index, size] = [at(indices.data, row * depth + i), at(shape, i)];
-      if (index < -size || index >= size) throw complain(`index ${index} along an axis of ${size}`);
-      start += (index < 0 ? index + size : index) * at(strides, i);
-    }
-    return start;
-  });
-  return { starts, length: countOf(shape.slice(depth)) };
-}
-
-function scattered(inputs: Inputs, attributes: Attributes): Tensor {
-  const reduction = attributes.string('reduction', 'none');
-  if (reduction !== 'none') throw complain(`reduction '${reduction}'`, `'none'`);
-  const [x, indices, updates] = [
-    required(inputs, 0, 'data'),
-    required(inputs, 1, 'indices'),
-    required(inputs, 2, 'updates'),
-  ];
-  const { starts, length } = slicesIn(x.shape, indices);
-  if (updates.data.length !== starts.length * length)
-    throw complain(`updates of shape ${showShape(updates.shape)}`, `${starts.length * length} elements`);
-  const data = x.data.slice();
-  starts.forEach((start, i) => {
-    data.set(updates.data.subarray(i * length, (i + 1) * length), start);
-  });
-  return { ...x, data };
-}
-
 /** Of the sign of the divisor, or with `fmod` of the dividend. */
 function remainder(x: number, y: number, fmod: boolean, float: boolean): number {
   if (y === 0 && !float) throw complain(`${x} modulo 0 in integers`);
   return fmod ? x % y : x - y * Math.floor(x / y);
+}
+
+/** Bits of the integers that have no sign. */
+const widths: Partial<Readonly<Record<DType, number>>> = { uint8: 8, uint16: 16, uint32: 32, uint64: 64 };
+
+/** Bits that leave the type are lost. @throws InputError for numbers that float64 does not hold */
+function shifted(inputs: Inputs, attributes: Attributes): Tensor {
+  const [a, b] = [required(inputs, 0, 'X'), required(inputs, 1, 'Y')];
+  const width = widths[a.dtype];
+  if (width === undefined) throw complain(`bits of ${a.dtype}`, Object.keys(widths).join(', '));
+  const isLeft = attributes.string('direction', '') === 'LEFT';
+  return zip(a, b, (x, y) => {
+    const moved = isLeft ? BigInt.asUintN(width, BigInt(x) << BigInt(y)) : BigInt(x) >> BigInt(y);
+    if (moved <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(moved);
+    throw complain(`the number ${moved}`, `at most ${Number.MAX_SAFE_INTEGER}`);
+  });
+}
+
+/** Booleans of each element. */
+const test = (x: Tensor, holds: (x: number) => boolean): Tensor => ({
+  dtype: 'bool',
+  shape: x.shape,
+  data: Uint8Array.from(x.data, (value) => Number(holds(value))),
+});
+
+const boolean = (types: Types): readonly TensorType[] => [
+  { dtype: 'bool', shape: required(types, 0, 'X').shape },
+];
+
+function isInfinite(inputs: Inputs, attributes: Attributes): Tensor {
+  const [negative, positive] = ['detect_negative', 'detect_positive'].map((n) => attributes.int(n, 1) !== 0);
+  return test(
+    required(inputs, 0, 'X'),
+    (x) => (x === Infinity && positive === true) || (x === -Infinity && negative === true),
+  );
 }
 
 const count: ImportedOp<Attrs> = {
@@ -212,10 +143,12 @@ const meanings: readonly Meaning[] = [
       return zip(a, b, (x, y) => remainder(x, y, fmod, isFloat(a.dtype)));
     },
   },
+  { type: 'BitShift', since: 11, infer: inferPair, value: shifted },
+  { type: 'IsInf', since: 10, infer: boolean, value: isInfinite },
+  { type: 'IsNaN', since: 9, infer: boolean, value: ([x]) => test(required([x], 0, 'X'), Number.isNaN) },
   { type: 'Range', since: 11, value: numbersFrom },
   { type: 'NonZero', since: 9, value: (inputs) => nonZero(required(inputs, 0, 'X')) },
   { type: 'Trilu', since: 14, value: triangle },
-  { type: 'ScatterND', since: 11, value: scattered },
 ];
 
 export const constantOps: readonly ImportedOp[] = [...meanings.map(onConstants), count];

@@ -3,9 +3,9 @@ import { broadcastShape, zip } from '../geometry/broadcast.ts';
 import type { Hold, ImportedOp, InputType } from '../graph/op.ts';
 import { div, float, mul } from '../kernel/builders.ts';
 import type { Expr } from '../kernel/kernel.ts';
-import { checkLegacyBroadcast } from './common/elementwise.ts';
 import * as float32 from './common/float32.ts';
-import { constantScalar, newestOpset, required } from './common/inputs.ts';
+import { constantScalar, required } from './common/inputs.ts';
+import { plain } from './common/onnx-rules.ts';
 import { pointwise } from './common/pointwise.ts';
 
 export interface PowerAttrs {
@@ -48,20 +48,11 @@ function exponentOf(input: InputType | undefined): number {
   throw complain(`exponent ${exponent}`, 'integers of -64 to 64, and fractions');
 }
 
-/** ONNX Pow-1 (no axis), 7, 12, 13, 15: of activations the exponent is one constant number. */
+/** ONNX Pow-1, 7, 12, 13, 15: of activations the exponent is one constant number. */
 export const pow: ImportedOp = {
   kind: 'pow',
   restrictions: 'a constant exponent, one number: an integer of -64 to 64, or a fraction',
-  onnx: {
-    Pow: {
-      since: 1,
-      upTo: newestOpset,
-      parse(node) {
-        checkLegacyBroadcast(node);
-        return {};
-      },
-    },
-  },
+  onnx: plain('Pow', 1),
   infer(_attrs, inputs) {
     const [base, exponent] = [required(inputs, 0, 'base'), required(inputs, 1, 'exponent')];
     return [{ dtype: base.dtype, shape: broadcastShape(base.shape, exponent.shape) }];

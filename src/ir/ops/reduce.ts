@@ -67,7 +67,14 @@ export interface Reduction<Q> {
   readonly anyZeroPoint?: 'computes' | 'moves';
   /** Whether it stays the same through gains of each sign, and through shifts. */
   readonly commutes?: (gain: readonly number[], shift: readonly number[]) => boolean;
-  outputQuant?(input: Quant, count: number, range: ScaleContext<unknown>['range']): Quant;
+  outputQuant?(
+    input: Quant,
+    count: number,
+    range: ScaleContext<unknown>['range'],
+    bits: ScaleContext<unknown>['outputBits'],
+  ): Quant;
+  /** As `CanonicalOp.sixteen`. */
+  readonly sixteen?: 'both';
   quantize(input: Quant, output: Quant, count: number): Q;
   int8(name: string, quantized: Q, count: number): Body;
   /** Of groups of which element 0 to `members.length` - 1 each lie `members` behind `starts`. */
@@ -132,6 +139,7 @@ function kernelOf(
     name: context.name,
     doc: docOf(`${title} of ${groups.size}`, [input], output, elem),
     elem: elem === 'f32' ? elem : elemOf(input),
+    outElem: elem === 'f32' ? elem : elemOf(output),
     groups,
     counts: [countOf(input.shape), countOf(output.shape)],
     tables,
@@ -178,10 +186,11 @@ export const reduction = <Q>(r: Reduction<Q>): CanonicalOp<ReduceAttrs, Q> => ({
         },
   absorb: () => undefined,
   elementwise: false,
+  ...(r.sixteen === undefined ? {} : { sixteen: r.sixteen }),
   ...(r.anyZeroPoint === undefined ? {} : { anyZeroPoint: r.anyZeroPoint }),
   outputQuant(c) {
     const input = must(c.inputQuants[0], 'the input is quantized');
-    return r.outputQuant?.(input, groupSize(c), c.range) ?? quantOf(c.range);
+    return r.outputQuant?.(input, groupSize(c), c.range, c.outputBits) ?? quantOf(c.range);
   },
   quantize(c: QuantizeContext<ReduceAttrs>) {
     const count = groupSize(c);

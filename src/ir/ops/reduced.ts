@@ -5,7 +5,9 @@ import { countOf, floats, type Shape } from '../tensor.ts';
 import { avgPool } from './avg-pool.ts';
 import { reshapeTo } from './common/imported.ts';
 import { axesIn, constantInts, known, newestOpset, required } from './common/inputs.ts';
+import { rounded } from './common/round.ts';
 import { maxPool } from './max-pool.ts';
+import { log } from './powers.ts';
 import { type ReduceAttrs, reducedShape } from './reduce.ts';
 import * as kinds from './reductions.ts';
 
@@ -115,11 +117,30 @@ const reduced = (type: string, op: Reduce, pool?: typeof averageOf): ImportedOp<
   canonicalize: (node) => canonical(op, pool, node),
 });
 
+/** ln of the sum. */
+const reduceLogSum: ImportedOp<ReducedAttrs> = {
+  ...reduced('ReduceLogSum', kinds.sum),
+  reference(attrs, inputs) {
+    const x = required(inputs, 0, 'data');
+    const wide = { ...x, dtype: 'float64', data: Float64Array.from(x.data) } as const;
+    return kinds.sum
+      .reference(explicitAxes(attrs, inputs.map(known)), [wide])
+      .map(({ shape, data }) => rounded(x.dtype, shape, Float64Array.from(data, Math.log)));
+  },
+  canonicalize(node) {
+    const total = `${node.outputs[0]}~sum`;
+    return [
+      ...canonical(kinds.sum, undefined, { ...node, outputs: [total] }),
+      { op: log, attrs: {}, inputs: [total], outputs: node.outputs },
+    ];
+  },
+};
+
 export const reduceMean = reduced('ReduceMean', kinds.mean, averageOf);
 
 /**
  * ONNX ReduceMean-1, 11, 13, 18, ReduceMax-1, 11, 12, 13, 18, 20, ReduceMin (the same), ReduceSum-1, 11, 13, and
- * ReduceProd, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSumExp-1, 11, 13, 18.
+ * ReduceProd, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum, ReduceLogSumExp-1, 11, 13, 18.
  */
 export const reduceOps: readonly ImportedOp<ReducedAttrs>[] = [
   reduceMean,
@@ -131,4 +152,5 @@ export const reduceOps: readonly ImportedOp<ReducedAttrs>[] = [
   reduced('ReduceL2', kinds.l2),
   reduced('ReduceSumSquare', kinds.sumSquare),
   reduced('ReduceLogSumExp', kinds.logSumExp),
+  reduceLogSum,
 ];

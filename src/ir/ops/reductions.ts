@@ -36,7 +36,7 @@ import {
   powerIn,
 } from './kernels/logarithm.ts';
 import type { Group } from './kernels/reducing.ts';
-import { type ShiftedSum, shiftedEnd, shiftedSum } from './kernels/shifted-sum.ts';
+import { finestShifted, type ShiftedSum, shiftedEnd, shiftedSum } from './kernels/shifted-sum.ts';
 import { longestInt8Softmax } from './kernels/softmax.ts';
 import { type Root, rootOf, rootValue } from './kernels/square-root.ts';
 import { logSumExpSteps, type RowGroups, reduction } from './reduce.ts';
@@ -95,8 +95,10 @@ export const mean = reduction<ShiftedSum>({
   longest: longestSum,
   anyZeroPoint: 'computes',
   commutes: () => true,
-  outputQuant: (input, count, range) => noFinerThan(input.scale / count, range),
-  quantize: (input, output, count) => shiftedSum(input.scale / count, count, input.zeroPoint, output),
+  outputQuant: (input, count, range, bits) =>
+    noFinerThan(finestShifted(input.scale / count, count, input, bits), range, bits),
+  sixteen: 'both',
+  quantize: (input, output, count) => shiftedSum(input.scale / count, count, input, output),
   int8: plainSum,
   gradient: (steps, groups) => summedSteps(steps, steps.input(0), groups, 1 / groups.members.length),
 });
@@ -108,8 +110,10 @@ export const sum = reduction<ShiftedSum>({
   float32: () => summed(float(0), itself, itself),
   longest: longestSum,
   anyZeroPoint: 'computes',
-  outputQuant: (input, _count, range) => noFinerThan(input.scale, range),
-  quantize: (input, output, count) => shiftedSum(input.scale, count, input.zeroPoint, output),
+  outputQuant: (input, count, range, bits) =>
+    noFinerThan(finestShifted(input.scale, count, input, bits), range, bits),
+  sixteen: 'both',
+  quantize: (input, output, count) => shiftedSum(input.scale, count, input, output),
   int8: plainSum,
   gradient: sumOf((_steps, x) => x),
 });
@@ -133,7 +137,10 @@ export const l1 = reduction<CentredSum>({
   float32: () => summed(float(0), magnitudeOf(float(0)), itself),
   longest: longestSum,
   outputQuant: ({ scale }, _count, range) => noFinerThan(scale, range),
-  quantize: ({ scale, zeroPoint }, output) => ({ zero: zeroPoint, ...shiftedSum(scale, 0, 0, output) }),
+  quantize: ({ scale, zeroPoint }, output) => ({
+    zero: zeroPoint,
+    ...shiftedSum(scale, 0, { zeroPoint: 0 }, output),
+  }),
   int8: centredSum(magnitudeOf(int(0))),
   gradient: sumOf((steps, x) => steps.curve(x, { kind: 'abs', attrs: {} })),
 });
@@ -145,7 +152,10 @@ export const sumSquare = reduction<CentredSum>({
   float32: () => summed(float(0), square, itself),
   longest: longestSquares,
   outputQuant: ({ scale }, _count, range) => noFinerThan(scale ** 2, range),
-  quantize: ({ scale, zeroPoint }, output) => ({ zero: zeroPoint, ...shiftedSum(scale ** 2, 0, 0, output) }),
+  quantize: ({ scale, zeroPoint }, output) => ({
+    zero: zeroPoint,
+    ...shiftedSum(scale ** 2, 0, { zeroPoint: 0 }, output),
+  }),
   int8: centredSum(square),
   gradient: sumOf(squared),
 });
@@ -258,6 +268,7 @@ const extreme = (which: 'largest' | 'smallest', value: (values: Float64Array) =>
     value,
     float32: () => body(float(which === 'largest' ? -largestFloat : largestFloat)),
     anyZeroPoint: 'moves',
+    sixteen: 'both',
     commutes: (gain) => gain.every((g) => g >= 0),
     outputQuant: (input) => input,
     quantize(input) {
@@ -302,7 +313,7 @@ export const product = reduction<QuantizedProduct>({
   outputQuant: ({ scale }, count, range) => noFinerThan(productUnit(scale, count), range),
   quantize: ({ scale, zeroPoint }, output, count) => ({
     zero: zeroPoint,
-    ...shiftedSum(productUnit(scale, count), 0, 0, output),
+    ...shiftedSum(productUnit(scale, count), 0, { zeroPoint: 0 }, output),
   }),
   int8(name, { zero, ...q }, count) {
     const { tables, value } = shiftedEnd(name, q);

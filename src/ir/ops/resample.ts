@@ -9,7 +9,7 @@ import { epilogue, type Requant, requantOf } from '../integers/requant.ts';
 import { add, int, shr, sub } from '../kernel/builders.ts';
 import type { Expr, Kernel, Table } from '../kernel/kernel.ts';
 import { spatialOrder } from '../kernel/memory-order.ts';
-import type { Quant } from '../kernel/stored.ts';
+import { elemOf, reachOf as farthestStored, type Quant } from '../kernel/stored.ts';
 import { countOf, type Shape, stridesOf, type Tensor } from '../tensor.ts';
 import { opaqueChannels, sameChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
@@ -99,13 +99,13 @@ const reachOf = ({ taps, weights }: Taps): number =>
 
 const mostBits = 11;
 
-/** As many bits as keep 255 times all weights, and a half, below 2^31; a unit of each weight is for rounding. */
-function bitsFor(axes: readonly Taps[]): number {
+/** As many bits as keep the largest number times all weights, and a half, below 2^31; a unit of each weight is for rounding. */
+function bitsFor(axes: readonly Taps[], largest: number): number {
   const blurred = axes.filter(({ taps }) => taps > 1);
   const holds = (bits: number): boolean =>
     blurred.reduce(
       (most, axis) => most * (reachOf(axis) * 2 ** bits + (reachOf(axis) > 1 ? axis.taps : 0)),
-      255,
+      largest,
     ) +
       2 ** (bits * blurred.length - 1) <
     2 ** 31;
@@ -145,7 +145,7 @@ function kernelOf(
   const kernel = resampling({
     name,
     doc: docOf(words, [input], output, elem),
-    elem,
+    elem: elem === 'f32' ? elem : elemOf(input),
     input,
     output,
     axes: stored,
@@ -187,13 +187,14 @@ export const resample: CanonicalOp<ResampleAttrs, QuantizedResample> = {
   absorb: () => undefined,
   elementwise: false,
   anyZeroPoint: 'moves',
+  sixteen: 'both',
   outputQuant(c) {
     const input = sameAsInput(c);
-    return isMean(c.attrs) ? input : noFinerThan(input.scale, c.range);
+    return isMean(c.attrs) ? input : noFinerThan(input.scale, c.range, c.outputBits);
   },
   quantize({ attrs, inputQuants, outputQuant, mode }) {
     const input = must(inputQuants[0], 'the input is quantized');
-    const bits = bitsFor(attrs.axes);
+    const bits = bitsFor(attrs.axes, farthestStored(input));
     const axes = attrs.axes.map((axis) => (axis.taps === 1 ? axis.weights : integersOf(axis, 2 ** bits)));
     const q = { input, output: outputQuant, bits, axes };
     if (isMean(attrs)) return q;

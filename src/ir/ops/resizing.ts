@@ -3,21 +3,25 @@ import {
   type CoordinateMode,
   coordinateModes,
   cubicTaps,
+  insideOf,
   linearTaps,
   type NearestMode,
   nearestIndex,
   nearestModes,
   type ResizedAxis,
   singleTaps,
+  smoothTaps,
   type Taps,
+  tapsAt,
 } from '../geometry/resize-axis.ts';
 import { type AxisIndex, allOf, axiswise } from '../geometry/strided.ts';
 import type { Attributes } from '../graph/attributes.ts';
 import type { ImportedOp, InputType, NodeView, OnnxNode, Replacement } from '../graph/op.ts';
-import { type Shape, sameShape } from '../tensor.ts';
+import type { Shape } from '../tensor.ts';
 import { axisIn, constantOf, known, newestOpset, required } from './common/inputs.ts';
 import { asMove } from './common/moves.ts';
 import { mostPieces } from './kernels/moving.ts';
+import { type MoveAttrs, move } from './move.ts';
 import { type AxisTaps, type ResampleAttrs, resample } from './resample.ts';
 
 const policies = ['stretch', 'not_larger', 'not_smaller'] as const;
@@ -33,6 +37,10 @@ interface Attrs {
   /** Which input holds the scales, and which the sizes; or the scales themselves. */
   readonly scales: number | readonly number[];
   readonly sizes?: number;
+  /** The filter grows where an axis gets shorter. */
+  readonly antialias: boolean;
+  /** Of tf_crop_and_resize, outside of the input. */
+  readonly extrapolation: number;
 }
 
 type Inputs = readonly (InputType | undefined)[];
@@ -68,8 +76,32 @@ function kept(attrs: Attrs, sizes: readonly number[], shape: Shape): readonly Re
   );
 }
 
+/** Which part of each axis is resized; undefined: all of it. */
+function cropsOf(attrs: Attrs, inputs: Inputs): readonly (readonly [number, number])[] | undefined {
+  if (attrs.coordinates !== 'tf_crop_and_resize') return undefined;
+  const { shape } = required(inputs, 0, 'X');
+  const list = listAt(inputs, 1, 'roi');
+  if (list === undefined) throw complain(`tf_crop_and_resize with no 'roi'`, 'a constant one');
+  const half = list.length / 2;
+  const [starts, ends] = [
+    perAxis(attrs, list.slice(0, half), shape, () => 0),
+    perAxis(attrs, list.slice(half), shape, () => 1),
+  ];
+  return shape.map((_, axis) => [at(starts, axis), at(ends, axis)]);
+}
+
 /** Every axis of the data. */
 function axesOf(attrs: Attrs, inputs: Inputs): readonly ResizedAxis[] {
+  const crops = cropsOf(attrs, inputs);
+  const axes = sizedAxes(attrs, inputs, crops);
+  return crops === undefined ? axes : axes.map((axis, i) => ({ ...axis, crop: at(crops, i) }));
+}
+
+function sizedAxes(
+  attrs: Attrs,
+  inputs: Inputs,
+  crops: readonly (readonly [number, number])[] | undefined,
+): readonly ResizedAxis[] {
   const { shape } = required(inputs, 0, 'X');
   const sizes = listAt(inputs, attrs.sizes, 'sizes');
   if (sizes !== undefined) {
@@ -82,7 +114,8 @@ function axesOf(attrs: Attrs, inputs: Inputs): readonly ResizedAxis[] {
   const scales = perAxis(attrs, list, shape, () => 1).map(Math.fround);
   return shape.map((size, i) => {
     const scale = at(scales, i);
-    return { in: size, out: Math.floor(Math.fround(size * scale)), scale };
+    const [start, end] = crops?.[i] ?? [0, 1];
+    return { in: size, out: Math.floor(Math.fround(size * (end - start) * scale)), scale };
   });
 }
 
@@ -106,9 +139,12 @@ function shapeOf(attrs: Attrs, inputs: Inputs): Shape {
   return axes.map(({ out }) => out);
 }
 
-const isSame = ({ in: size, out, scale }: ResizedAxis): boolean => size === out && scale === 1;
+const isSame = ({ in: size, out, scale, crop: [start, end] = [0, 1] }: ResizedAxis): boolean =>
+  size === out && scale === 1 && start === 0 && end === 1;
 
-function tapsOf({ method, coordinates, nearest, cubic }: Attrs, axis: ResizedAxis): Taps {
+function tapsOf({ method, coordinates, nearest, cubic, antialias }: Attrs, axis: ResizedAxis): Taps {
+  if (antialias && method !== 'nearest')
+    return smoothTaps(axis, coordinates, method === 'linear' ? 1 : 2, cubic.a);
   switch (method) {
     case 'nearest':
       return singleTaps(nearestIndex(axis, coordinates, nearest));
@@ -123,12 +159,33 @@ function tapsOf({ method, coordinates, nearest, cubic }: Attrs, axis: ResizedAxi
 
 const words = { nearest: 'nearest neighbours', linear: 'linear', cubic: 'cubic' } as const;
 
-/** As weights of neighbours. */
+/** As weights of neighbours; of what lies outside of the input nothing. @throws InputError where all does */
 function resampleAttrs(attrs: Attrs, axes: readonly ResizedAxis[]): ResampleAttrs {
-  const made = axes.flatMap((axis, i): readonly AxisTaps[] =>
-    isSame(axis) ? [] : [{ axis: i, ...tapsOf(attrs, axis) }],
-  );
+  const made = axes.flatMap((axis, i): readonly AxisTaps[] => {
+    const inside = insideOf(axis, attrs.coordinates);
+    if (inside.length === 0) throw complain('a region outside of the input', 'regions that meet it');
+    return isSame(axis) ? [] : [{ axis: i, ...tapsAt(tapsOf(attrs, axis), inside) }];
+  });
   return { axes: made, words: `Resize, ${words[attrs.method]}` };
+}
+
+/** What is put around the resized part, where some of the output lies outside of the input. */
+function around(attrs: Attrs, axes: readonly ResizedAxis[]): MoveAttrs | undefined {
+  const inside = axes.map((axis) => insideOf(axis, attrs.coordinates));
+  if (inside.every(({ length }, i) => length === at(axes, i).out)) return undefined;
+  const indices = axes.map(({ out }, i) =>
+    Array.from({ length: out }, (_, place) => at(inside, i).indexOf(place)),
+  );
+  return {
+    shape: axes.map(({ out }) => out),
+    pieces: axiswise(
+      0,
+      inside.map(({ length }) => length),
+      indices,
+    ),
+    fill: attrs.extrapolation,
+    words: 'Resize, outside of the input',
+  };
 }
 
 /** Whole pixels are moved, where a few rules say which; anything else has its neighbours in tables. */
@@ -137,7 +194,8 @@ function canonical(node: NodeView<Attrs>): readonly Replacement[] {
   const { shape } = required(inputTypes, 0, 'X');
   const axes = axesOf(attrs, inputTypes);
   if (axes.every(isSame)) return [];
-  if (attrs.method === 'nearest') {
+  const outer = around(attrs, axes);
+  if (attrs.method === 'nearest' && outer === undefined) {
     const indices = axes.map(
       (axis): AxisIndex =>
         isSame(axis) ? allOf(axis.in) : nearestIndex(axis, attrs.coordinates, attrs.nearest),
@@ -146,7 +204,13 @@ function canonical(node: NodeView<Attrs>): readonly Replacement[] {
     if (pieces.length <= mostPieces) return [asMove(node, `Resize, ${words.nearest}`, pieces)];
   }
   const made = resampleAttrs(attrs, axes);
-  return [{ op: resample, attrs: made, inputs: node.inputs.slice(0, 1), outputs: node.outputs }];
+  const inputs = node.inputs.slice(0, 1);
+  if (outer === undefined) return [{ op: resample, attrs: made, inputs, outputs: node.outputs }];
+  const inner = [`${node.outputs[0]}~inside`];
+  return [
+    { op: resample, attrs: made, inputs, outputs: inner },
+    { op: move, attrs: outer, inputs: inner, outputs: node.outputs },
+  ];
 }
 
 function oneOf<T extends string>(name: string, found: string, list: readonly T[]): T {
@@ -167,12 +231,13 @@ const early = (attributes: Attributes, scales: Attrs['scales']): Attrs => ({
   nearest: 'simple',
   cubic: { a: -0.75, inside: false },
   policy: 'stretch',
+  antialias: false,
+  extrapolation: 0,
   scales,
 });
 
 function parseResize({ attributes, opset }: OnnxNode): Attrs {
   if (opset < 11) return early(attributes, 1);
-  if (attributes.int('antialias', 0) !== 0) throw complain('antialias = 1', 'antialias = 0');
   const nearest = attributes.string('nearest_mode', 'round_prefer_floor');
   const axes = attributes.ints('axes');
   return {
@@ -196,6 +261,8 @@ function parseResize({ attributes, opset }: OnnxNode): Attrs {
       attributes.string('keep_aspect_ratio_policy', 'stretch'),
       policies,
     ),
+    antialias: attributes.int('antialias', 0) !== 0,
+    extrapolation: attributes.float('extrapolation_value', 0),
     scales: 2,
     sizes: 3,
     ...(axes === undefined ? {} : { axes }),
@@ -210,12 +277,12 @@ function parseUpsample({ attributes, opset }: OnnxNode): Attrs {
 }
 
 /**
- * ONNX Resize-10, 11, 13, 18, 19 and Upsample-7, 9: nearest, linear and cubic, without antialiasing and cropping.
+ * ONNX Resize-10, 11, 13, 18, 19 and Upsample-7, 9: nearest, linear and cubic.
  * Coordinates are onnxruntime's, in float32.
  */
 export const resize: ImportedOp<Attrs> = {
   kind: 'resize',
-  restrictions: 'constant scales or sizes; no antialiasing, no tf_crop_and_resize',
+  restrictions: 'constant scales or sizes, and regions; align_corners: scales that give whole sizes',
   onnx: {
     Resize: { since: 10, upTo: newestOpset, parse: parseResize },
     Upsample: { since: 7, upTo: 9, parse: parseUpsample },
@@ -223,10 +290,12 @@ export const resize: ImportedOp<Attrs> = {
   infer: (attrs, inputs) => [{ dtype: required(inputs, 0, 'X').dtype, shape: shapeOf(attrs, inputs) }],
   reference(attrs, inputs) {
     const x = required(inputs, 0, 'X');
-    const made = resampleAttrs(attrs, axesOf(attrs, inputs.map(known)));
-    return sameShape(x.shape, shapeOf(attrs, inputs.map(known))) && made.axes.length === 0
-      ? [x]
-      : resample.reference(made, [x]);
+    shapeOf(attrs, inputs.map(known));
+    const axes = axesOf(attrs, inputs.map(known));
+    const made = resampleAttrs(attrs, axes);
+    const inner = made.axes.length === 0 ? [x] : resample.reference(made, [x]);
+    const outer = around(attrs, axes);
+    return outer === undefined ? inner : move.reference(outer, inner);
   },
   canonicalize: canonical,
 };

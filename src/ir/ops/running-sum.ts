@@ -18,7 +18,7 @@ import {
   variable,
 } from '../kernel/builders.ts';
 import { type Expr, type Kernel, scalarOf, type Table } from '../kernel/kernel.ts';
-import type { Quant } from '../kernel/stored.ts';
+import { elemOf, type Quant } from '../kernel/stored.ts';
 import { countOf, type Shape, stridesOf, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { axisIn, constantScalar, known, newestOpset, required } from './common/inputs.ts';
@@ -75,6 +75,7 @@ function kernelOf(
   tables: readonly Table[],
 ): Kernel {
   const [input, output] = [must(inputs[0], 'an input'), must(outputs[0], 'an output')];
+  const outElem = elem === 'f32' ? elem : elemOf(output);
   const lines = linesOf(input, axis);
   const [count, scalar] = [countOf(input.shape), scalarOf(elem)];
   const sum = local('sum', scalar);
@@ -83,7 +84,7 @@ function kernelOf(
     ...loop('i', lines.length, (i) => {
       const place = add(first, mul(reverse ? sub(lines.length - 1, i) : i, lines.step));
       const more = accumulate('sum', term(load('in', elem, place)));
-      const put = (value: Expr) => store('out', elem, place, finish(value));
+      const put = (value: Expr) => store('out', outElem, place, finish(value));
       return exclusive ? [constant('before', sum), more, put(local('before', scalar))] : [more, put(sum)];
     }),
   ]);
@@ -92,7 +93,7 @@ function kernelOf(
     doc: docOf(`Running sums of ${lines.length}`, [input], output, elem),
     params: [
       { name: 'in', role: 'in', elem, length: count },
-      { name: 'out', role: 'out', elem, length: count },
+      { name: 'out', role: 'out', elem: outElem, length: count },
     ],
     tables,
     body,
@@ -125,8 +126,9 @@ export const runningSum: CanonicalOp<RunningSumAttrs, QuantizedRunningSum> = {
       );
     },
   },
-  outputQuant: ({ inputQuants, range }) =>
-    noFinerThan(must(inputQuants[0], 'the input is quantized').scale, range),
+  outputQuant: ({ inputQuants, range, outputBits }) =>
+    noFinerThan(must(inputQuants[0], 'the input is quantized').scale, range, outputBits),
+  sixteen: 'made',
   quantize({ attrs, inputTypes, inputQuants, outputQuant, mode }) {
     const input = must(inputQuants[0], 'the input is quantized');
     const size = at(required(inputTypes, 0, 'x').shape, attrs.axis);

@@ -5,8 +5,9 @@ import type { CanonicalOp, ImportedOp, InputType, NodeView, Replacement } from '
 import { channelCount, type Shape, type Tensor } from '../tensor.ts';
 import { add } from './add.ts';
 import { type ClipAttrs, clip } from './clip.ts';
-import { checkLegacyBroadcast, pairwise } from './common/elementwise.ts';
-import { newestOpset, required } from './common/inputs.ts';
+import { pairwise } from './common/elementwise.ts';
+import { required } from './common/inputs.ts';
+import { plain } from './common/onnx-rules.ts';
 import { rounded } from './common/round.ts';
 import { largerOf, smallerOf } from './products.ts';
 import { scaleShiftOf } from './scale-shift.ts';
@@ -71,16 +72,7 @@ function combined({ value, mean }: Several, inputs: readonly (Tensor | undefined
 
 const several = (kind: string, type: string, f: Several): ImportedOp => ({
   kind,
-  onnx: {
-    [type]: {
-      since: 1,
-      upTo: newestOpset,
-      parse(node) {
-        checkLegacyBroadcast(node);
-        return {};
-      },
-    },
-  },
+  onnx: plain(type, 1),
   infer: (_attrs, inputs) => [{ dtype: required(inputs, 0, 'data').dtype, shape: shapeOf(inputs) }],
   reference: (_attrs, inputs) => [combined(f, inputs)],
   canonicalize: (node) => canonicalize(f, node),

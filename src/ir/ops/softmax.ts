@@ -1,5 +1,6 @@
 import { at, complain, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
+import { elemOf } from '../kernel/stored.ts';
 import { countOf, type Tensor } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { axisIn, newestOpset, required } from './common/inputs.ts';
@@ -14,6 +15,8 @@ import {
   softmaxFloat32,
   softmaxInt8,
   softmaxOutput,
+  softmaxWide,
+  wideSoftmaxOutput,
 } from './kernels/softmax.ts';
 
 export interface SoftmaxAttrs {
@@ -53,6 +56,8 @@ function linesIn({ axis }: SoftmaxAttrs, context: KernelContext, elem: 'u8' | 'f
 /** The scale of the input; the output's is fixed. */
 export interface QuantizedSoftmax {
   readonly inputScale: number;
+  /** Set where the input or the output has 16 bits. */
+  readonly isWide?: true;
 }
 
 /** ONNX Softmax-13: along one axis. */
@@ -73,15 +78,22 @@ export const softmax: CanonicalOp<SoftmaxAttrs, QuantizedSoftmax> = {
   absorb: () => undefined,
   elementwise: false,
   channels: opaqueChannels,
-  outputQuant: () => softmaxOutput,
+  outputQuant: ({ outputBits }) => (outputBits === 16 ? wideSoftmaxOutput : softmaxOutput),
+  sixteen: 'both',
   rows: undefined,
   gradient: { of: ({ axis }, steps) => steps.softmax(steps.input(0), axis) },
-  quantize: (c) => ({ inputScale: must(c.inputQuants[0], 'the input is quantized').scale }),
-  int8(attrs, { inputScale }, context) {
+  quantize(c) {
+    const input = must(c.inputQuants[0], 'the input is quantized');
+    const isWide = input.bits !== undefined || c.outputQuant.bits !== undefined;
+    return { inputScale: input.scale, ...(isWide ? { isWide } : {}) };
+  },
+  int8(attrs, { inputScale, isWide }, context) {
     const softmax = linesIn(attrs, context, 'u8');
     if (softmax.lines.length > longestInt8Softmax)
       throw complain(`softmax over ${softmax.lines.length} numbers`, `at most ${longestInt8Softmax}`);
-    return softmaxInt8(softmax, inputScale);
+    if (isWide === undefined) return softmaxInt8(softmax, inputScale);
+    const [from, to] = [context.inputs[0], context.outputs[0]].map((tensor) => elemOf(tensor ?? {}));
+    return softmaxWide(softmax, inputScale, must(from, 'an input'), must(to, 'an output'));
   },
   float32: (attrs, context) => softmaxFloat32(linesIn(attrs, context, 'f32')),
 };

@@ -152,6 +152,7 @@ export const topK: CanonicalOp<TopKAttrs> = {
   absorb: () => undefined,
   elementwise: false,
   anyZeroPoint: 'moves',
+  sixteen: 'both',
   outputQuant: sameAsInput,
   quantize: () => ({}),
   rows: undefined,

@@ -67,13 +67,16 @@ function thresholds(how: How, { shape, data }: Tensor, { scale, zeroPoint }: Qua
   return { dtype: 'int32', shape, data: numbers };
 }
 
-/** Two grids in one unit: 255 2^22 is an int32. */
+/** Two grids in one unit: 255 2^22 is an int32, and 65,535 2^14 of 16 bits. */
 function unitsOf([a, b]: readonly [Quant, Quant]): readonly (Unit | undefined)[] {
   if (a.scale === b.scale && a.zeroPoint === b.zeroPoint) return [undefined, undefined];
-  const largest = Math.max(a.scale, b.scale);
+  const [largest, bits] = [
+    Math.max(a.scale, b.scale),
+    a.bits === undefined && b.bits === undefined ? 22 : 14,
+  ];
   return [a, b].map(({ scale, zeroPoint }) => ({
     zero: zeroPoint,
-    multiplier: Math.round((scale / largest) * 2 ** 22),
+    multiplier: Math.round((scale / largest) * 2 ** bits),
   }));
 }
 
@@ -118,6 +121,7 @@ export const comparison: CanonicalOp<ComparisonAttrs, QuantizedComparison> = {
     const truth: Tensor = { dtype: 'bool', shape: a.shape, data: a.data };
     return [zip(truth, b, (x, y) => Number(holds[how](x, y)))];
   },
+  sixteen: 'both',
   quantize: quantized,
   int8: ({ how }, { constants, operands }, context) =>
     storedKernel(words[how], context, constants, (x) => {

@@ -6,7 +6,7 @@
 import { at, must } from '../../base/errors.ts';
 import type { Padding } from '../../ir/graph/channels.ts';
 import { channelsOf, type Node } from '../../ir/graph/graph.ts';
-import type { QuantizedMac } from '../../ir/integers/mac.ts';
+import { type QuantizedMac, weightStep } from '../../ir/integers/mac.ts';
 import type { Bound, RowClamp } from '../../ir/integers/row-clamp.ts';
 import { floats, type Tensor, tensorOf } from '../../ir/tensor.ts';
 import { argsOf } from '../../program/slots.ts';
@@ -130,13 +130,11 @@ export function heldPadding({ padding, sources }: Layer): readonly number[] | un
 }
 
 /** The stored weights, as real numbers in the shape of the float ones. */
-function storedWeights(mac: QuantizedMac, like: Tensor): Tensor {
-  const terms = mac.weights.length / mac.weightScales.length;
-  return floats(
+const storedWeights = (mac: QuantizedMac, like: Tensor): Tensor =>
+  floats(
     like.shape,
-    Float32Array.from(mac.weights, (q, i) => q * at(mac.weightScales, Math.floor(i / terms))),
+    Float32Array.from(mac.weights, (q, i) => q * weightStep(mac, i)),
   );
-}
 
 /** Asks one layer in one run. */
 class Trial {

@@ -140,6 +140,10 @@ function ofRounding({ calibration }: Build, { facts, node }: Layer): Finding {
   return rangeOf(facts, 'its values');
 }
 
+/** The other way out, of a tensor of 8 bits. */
+const orMoreBits = ({ slot }: TensorFacts): string =>
+  slot.quant?.bits === undefined ? '; or give --activation-bits 16' : '';
+
 function rangeOf(facts: TensorFacts, what: string): Finding {
   const lost = lostChannels(facts);
   const step = `a step of ${short(largestStep(facts))}`;
@@ -149,7 +153,7 @@ function rangeOf(facts: TensorFacts, what: string): Finding {
     tensor: facts.slot.name,
     ...(lost.length > 0 ? { channels: lost } : {}),
     text: `${which} (tensor '${facts.slot.name}', ${spanOf(facts)}) vary little beside ${step}`,
-    todo: 'normalize: subtract the mean, and bring channels to one size',
+    todo: `normalize: subtract the mean, and bring channels to one size${orMoreBits(facts)}`,
   };
 }
 
@@ -170,7 +174,7 @@ function ofInput(build: Build, layer: Layer, { source }: Part): Finding {
     kind: 'unknown',
     tensor: facts.slot.name,
     text: `it amplifies the error of its input (tensor '${facts.slot.name}', ${decibelText(distanceOf(facts).sqnr)}), which adds up from the layers before`,
-    todo: 'calibrate with more samples, or compile with --type float32',
+    todo: `calibrate with more samples, or compile with --type float32${orMoreBits(facts)}`,
   };
 }
 
@@ -184,7 +188,8 @@ const unknown: Finding = {
 const explains = 0.4;
 
 function causeOf(build: Build, layer: Layer, { noise, parts: [part] }: Evidence): Finding {
-  if (part === undefined || part.noise < explains * noise) return unknown;
+  // Without noise in the runs that were looked at nothing explains it.
+  if (part === undefined || part.noise <= explains * noise) return unknown;
   switch (part.of) {
     case 'padding':
       return ofPadding(layer);

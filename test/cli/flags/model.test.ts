@@ -48,11 +48,11 @@ describe('weights in files of their own', () => {
   writeFileSync(path.join(folder, 'net.data'), 'weights');
   const reading = (location: string): string => {
     let found = '';
-    const loadOnnx: typeof api.loadOnnx = (_bytes, { external }) => {
+    const read: typeof api.loadModel = (_bytes, { external }) => {
       found = Buffer.from(external(location)).toString();
       return {} as Graph<'imported'>;
     };
-    loadModel({ ...api, loadOnnx }, model);
+    loadModel({ ...api, loadModel: read }, model);
     return found;
   };
 

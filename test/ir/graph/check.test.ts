@@ -157,8 +157,12 @@ test('an int8 graph wants a good quantization on each activation', () => {
     expect(() => verifyGraph(int8({ scale, zeroPoint: 0 }))).toThrow(/rule 11 .*tensor 'x' has scale/);
   for (const zeroPoint of [0.5, 2 ** 31, Number.NaN])
     expect(() => verifyGraph(int8({ scale: 1, zeroPoint }))).toThrow(/rule 11 .*tensor 'x' has zero point/);
-  expect(() => verifyGraph(int8({ scale: 1, zeroPoint: 1, bits: 16 }))).toThrow(
-    /rule 11 .*of 16 bits has zero point 1/,
+  verifyGraph(int8({ scale: 1, zeroPoint: -32768, bits: 16 }));
+  expect(() => verifyGraph(int8({ scale: 1, zeroPoint: 32768, bits: 16 }))).toThrow(
+    /rule 11 .*of 16 bits has zero point 32768/,
+  );
+  expect(() => verifyGraph(int8({ scale: 1, zeroPoint: 1, bits: 32 }))).toThrow(
+    /rule 11 .*of 32 bits has zero point 1/,
   );
   for (const zeroPoint of [-1, 256])
     expect(() => verifyGraph(int8({ scale: 1, zeroPoint }))).toThrow(

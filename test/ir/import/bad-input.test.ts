@@ -144,9 +144,10 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
     added(floatTensor('w', [2 ** 31, 2 ** 31], [])),
     /^tensor 'w': shape \[2147483648, /,
   ],
-  'unsigned 16-bit weights': [
+  'weights of 4 bits': [added(weights([1], 21, { int32Data: [1] })), /^tensor 'w': elements of type uint4/],
+  'unsigned weights beside floats': [
     added(weights([1], 4, { int32Data: [1] })),
-    /^tensor 'w': elements of type uint16/,
+    /^node 'a' \(Add\): inputs of type float32 and uint16/,
   ],
   'an element type of the future': [
     added(weights([1], 99, {})),
@@ -241,11 +242,11 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
     {
       nodes: [
         { op: 'MaxPool', name: 'p', outputs: ['t', 'i'], attributes: [ints('kernel_shape', [2])] },
-        { op: 'Add', inputs: ['t', 'i'] },
+        { op: 'Identity', inputs: ['i'] },
       ],
       inputs: [valueInfo('x', [1, 1, 4])],
     },
-    /^node 'p' \(MaxPool\): 2 outputs; supported: the first 1/,
+    /^node 'p' \(MaxPool\): a second output, the places of the largest elements; supported: the first output alone/,
   ],
   'batch normalization in training mode': [
     {

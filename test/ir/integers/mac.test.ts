@@ -137,5 +137,7 @@ test.each([
 ] as const)('biases %j of a layer that is stored small are %s', (bias, elem) => {
   const q = quantizeMac(mac([1, 1], { mode: 'compact', channels: 2 }));
   expect(q.requant.mode).toBe('compact');
-  expect(int8Arithmetic('fc', { ...q, bias: Int32Array.from(bias) }).bias.elem).toBe(elem);
+  expect(
+    int8Arithmetic('fc', { ...q, bias: Int32Array.from(bias) }, { inputs: [], outputs: [] }).bias.elem,
+  ).toBe(elem);
 });

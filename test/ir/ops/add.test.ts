@@ -21,7 +21,15 @@ interface Case {
   readonly attrs: AddAttrs;
 }
 
-function quantized({ inputs, output, attrs }: Case, mode: RequantMode): QuantizedAdd {
+type OfOneGrid = Exclude<QuantizedAdd, { readonly kind: 'channels' }>;
+
+function quantized(c: Case, mode: RequantMode): OfOneGrid {
+  const q = quantizedAdd(c, mode);
+  if (q.kind === 'channels') throw new Error('grids of channels');
+  return q;
+}
+
+function quantizedAdd({ inputs, output, attrs }: Case, mode: RequantMode): QuantizedAdd {
   const type = { dtype: 'float32', shape } as const;
   return add.quantize!({
     name: 'sum',

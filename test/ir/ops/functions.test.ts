@@ -48,7 +48,8 @@ test('bytes outside of the domain become what the nearest inside does', () => {
     outputQuants: [{ scale: 0.1, zeroPoint: 30 }],
     inputMean: undefined,
   } as const;
-  const { table } = log.quantize!(context);
+  const looked = log.quantize!(context);
+  const table = 'table' in looked ? looked.table : new Uint8Array();
   // log 0 saturates, log 0.5 and log 1 do not.
   expect([...table.slice(98, 103)]).toEqual([0, 0, 0, 23, 30]);
   expect(() => log.quantize!({ ...context, inputQuants: [{ scale: 0.5, zeroPoint: 300 }] })).toThrow(

@@ -11,6 +11,8 @@ import { prove } from '../../../src/prove/prove.ts';
 import { type EngineName, inference } from '../../../src/runtime/engines.ts';
 import { Draw } from '../../support/draw.ts';
 import * as ir from '../../support/ir.ts';
+import { holdsModel } from '../../support/model-law.ts';
+import { encodeModel, floatTensor, valueInfo } from '../../support/onnx-model.ts';
 import { type PairSample, pairSamples } from '../../support/pairs.ts';
 
 const plus = { op: add as unknown as PairSample['op'], attrs: {}, meaning: (x: number, y: number) => x + y };
@@ -176,4 +178,14 @@ test('a constant is stored on a grid of its own', () => {
   expect(constants[0]).toBeUndefined();
   // -1..3 in 255 steps.
   expect([...constants[1]!.data]).toEqual([0, 64, 96, 128, 192, 255]);
+});
+
+test.each(['Mul', 'Sub', 'Max'])('%s by constants as far below 0 as above', (op) => {
+  const ends = [-0.99843, 0.99843, 0.25, -0.5, 0.99843, -0.99843];
+  const model = encodeModel({
+    inputs: [valueInfo('x', [1, 2, 3])],
+    nodes: [{ op, inputs: ['x', 'c'] }],
+    initializers: [floatTensor('c', [1, 2, 3], ends)],
+  });
+  holdsModel(model, { seed: 3 });
 });

@@ -168,6 +168,45 @@ describe('Resize', () => {
       .find(({ name }) => name.endsWith('weights2'));
     expect(new Set(table!.data)).toEqual(new Set([0, 512, 1536, 2048]));
   });
+  const resized = (
+    attributes: Parameters<typeof text>[],
+    roi: readonly number[],
+    numbers = [int('antialias', 0)],
+  ) =>
+    encodeModel({
+      opset: 19,
+      inputs: [valueInfo('x', [1, 2, height, width])],
+      nodes: [
+        { op: 'Conv', inputs: ['x', 'w'], outputs: ['a'] },
+        {
+          op: 'Resize',
+          inputs: ['a', roi.length === 0 ? '' : 'roi', '', 'size'],
+          outputs: ['y'],
+          attributes: [...attributes.map((one) => text(...one)), ...numbers],
+        },
+      ],
+      initializers: [
+        floatTensor('w', [3, 2, 1, 1], [...new Draw(5).floats(6, -1, 1)]),
+        intTensor('size', [4], [1, 3, 4, 5]),
+        ...(roi.length === 0 ? [] : [floatTensor('roi', [8], [...roi])]),
+      ],
+    });
+  test('antialiased: programs', () => {
+    for (const mode of ['linear', 'cubic'])
+      holdsModel(resized([['mode', mode]], [], [int('antialias', 1)]), { seed: 7 });
+  });
+  test('crops that reach beyond the input: programs', () => {
+    const crop = ['coordinate_transformation_mode', 'tf_crop_and_resize'] as const;
+    for (const mode of ['linear', 'nearest'])
+      holdsModel(
+        resized(
+          [['mode', mode], [...crop]],
+          [0, 0, -0.3, 0.2, 1, 1, 0.8, 1.25],
+          [float('extrapolation_value', -0.7)],
+        ),
+        { seed: 7 },
+      );
+  });
   test('Upsample-9 and Resize-10: scales, no shift', () => {
     for (const [op, opset] of [
       ['Upsample', 9],
@@ -203,13 +242,11 @@ describe('Resize', () => {
       }
     };
     const node = { op: 'Resize', name: 'up', inputs: ['x', '', 's'] };
-    const antialias = refused([{ ...node, attributes: [int('antialias', 1), float('cubic_coeff_a', -0.5)] }]);
     const crop = refused([
       { ...node, attributes: [text('coordinate_transformation_mode', 'tf_crop_and_resize')] },
     ]);
-    expect(antialias).toBeInstanceOf(InputError);
-    expect(String(antialias)).toContain("'up'");
-    expect(String(antialias)).toContain('antialias = 1');
-    expect(String(crop)).toContain("coordinate_transformation_mode 'tf_crop_and_resize'");
+    expect(crop).toBeInstanceOf(InputError);
+    expect(String(crop)).toContain("'up'");
+    expect(String(crop)).toContain("no 'roi'");
   });
 });

@@ -162,6 +162,30 @@ describe.each(['int8', 'float32'] as const)('%s: booleans', (arith) => {
   });
 });
 
+test.each([
+  ['in 0..7, exact', 0, 7, 1],
+  ['in -100..100, exact', -100, 100, 1],
+  ['in -3000..9000, to the nearest step', -3000, 9000, 12000 / 255],
+])('int32 %s as float32 in 8 bits', (_, lo, hi, step) => {
+  const nodes = [{ ...node('Cast', ['x'], ['z']), attributes: [int('to', FLOAT)] }];
+  const model = importOnnx(encodeModel({ nodes, inputs: [valueInfo('x', [1, 64], INT32)], outputs: ['z'] }));
+  const draw = new Draw(9);
+  const sample = () => Float32Array.from({ length: 64 }, (_, i) => (i < 2 ? [lo, hi][i]! : draw.int(lo, hi)));
+  const calibration = { inputs: Array.from({ length: 16 }, sample) };
+  const { program } = compile(model, { name: 'net', arith: 'int8', calibration });
+  const grid = outputPorts(program)[0]!.grids[0]!;
+  expect(grid.scale / step).toBeCloseTo(1, 2);
+  const facts = factsOf(program);
+  requireProved(program, facts);
+  const x = Float32Array.from([...sample().slice(0, 60), 2 ** 31 - 128, -(2 ** 31), hi + 1e6, lo - 1e6]);
+  const found = decodeOutput(program, simulated(program, [encodeInput(program, x)], facts)[0]!.output);
+  const [least, most] = [0, 255].map((q) => (q - grid.zeroPoint) * grid.scale);
+  const near = step === 1 ? 0 : grid.scale * 0.5001;
+  found.forEach((y, i) => {
+    expect(Math.abs(y - Math.max(least!, Math.min(most!, x[i]!))), `${x[i]}`).toBeLessThanOrEqual(near);
+  });
+});
+
 test('Where chooses between two grids, to the nearest of its own, on every pair of bytes', () => {
   const nodes = [node('Greater', ['x', 'c'], ['t']), node('Where', ['t', 'x', 'y'], ['z'])];
   const program = built('int8', { nodes, initializers: [floatTensor('c', [], [0.5])] });
@@ -210,16 +234,16 @@ test('softplus above a threshold, as PyTorch writes it, is one function; another
   expect([steps(20), steps(1)]).toEqual([1, 3]);
 });
 
-test.each([
-  ['integers made real, in 8 bits', INT32, FLOAT, /int32 made float32 in 8 bits/],
-  ['real numbers made integers', FLOAT, INT32, /from float32 to int32/],
-])('%s: refused', (_, from, to, found) => {
-  const nodes = [
-    { ...node('Cast', ['x'], ['f']), attributes: [int('to', to)] },
-    node('Reshape', ['f', 's'], ['z']),
-  ];
-  const initializers = [intTensor('s', [2], [256, 1])];
-  const compiled = () => built('int8', { nodes, initializers, types: [['x', from]] });
-  expect(compiled).toThrow(InputError);
-  expect(compiled).toThrow(found);
-});
+test.each([['real numbers made integers', FLOAT, INT32, /from float32 to int32/]])(
+  '%s: refused',
+  (_, from, to, found) => {
+    const nodes = [
+      { ...node('Cast', ['x'], ['f']), attributes: [int('to', to)] },
+      node('Reshape', ['f', 's'], ['z']),
+    ];
+    const initializers = [intTensor('s', [2], [256, 1])];
+    const compiled = () => built('int8', { nodes, initializers, types: [['x', from]] });
+    expect(compiled).toThrow(InputError);
+    expect(compiled).toThrow(found);
+  },
+);

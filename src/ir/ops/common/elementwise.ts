@@ -2,18 +2,9 @@
 
 import { complain } from '../../../base/errors.ts';
 import { broadcastShape, zip } from '../../geometry/broadcast.ts';
-import type { InputType, OnnxNode } from '../../graph/op.ts';
+import type { InputType } from '../../graph/op.ts';
 import type { Tensor, TensorType } from '../../tensor.ts';
 import { required } from './inputs.ts';
-
-/**
- * Before opset 7 broadcasting was asked for, and went one way only. Without `axis` it lines up the last axes,
- * as it does today.
- */
-export function checkLegacyBroadcast(node: OnnxNode): void {
-  if (node.opset < 7 && node.attributes.get('axis', 'int') !== undefined)
-    throw complain(`attribute 'axis' of opset ${node.opset}`, 'opset 7 and newer, or no axis');
-}
 
 export function inferPair(inputs: readonly (InputType | undefined)[]): TensorType[] {
   const [a, b] = [required(inputs, 0, 'A'), required(inputs, 1, 'B')];

@@ -4,11 +4,12 @@ import { largestOf, smallestOf } from '../../../base/extremes.ts';
 import { broadcastIndex, broadcastTo } from '../../geometry/broadcast.ts';
 import type { Channels } from '../../graph/channels.ts';
 import type { Steps, Value } from '../../graph/gradient.ts';
-import type { CanonicalOp, InputType, KernelContext, ScaleContext } from '../../graph/op.ts';
+import type { CanonicalOp, InputType, KernelContext, QuantizeContext, ScaleContext } from '../../graph/op.ts';
 import { holding, noFinerThan, quantOf } from '../../integers/quant.ts';
+import { int } from '../../kernel/builders.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { spatialOrder } from '../../kernel/memory-order.ts';
-import type { Quant, StoredTensor } from '../../kernel/stored.ts';
+import { channelGrids, elemOf, type Quant, type StoredTensor, storageOf } from '../../kernel/stored.ts';
 import { channelCount, countOf, type Shape, sameShape, type Tensor } from '../../tensor.ts';
 import { docOf } from '../kernels/doc.ts';
 import { type Elementwise, elementwise, type Operand } from '../kernels/elementwise.ts';
@@ -18,21 +19,28 @@ import { inferPair, pairwise } from './elementwise.ts';
 /** By operand; undefined for activations. */
 export type Constants = readonly (Tensor | undefined)[];
 
-/** The operands' grids: a constant has one of its own, which holds 0. */
-export const gridsOf = ({ inputQuants, inputTypes }: ScaleContext<unknown>): readonly Quant[] =>
-  inputQuants.map((quant, i) => {
+/** The operands' grids: a constant has one of its own, which holds 0, and 16 bits beside others of 16. */
+export const gridsOf = (c: ScaleContext<unknown>): readonly Quant[] =>
+  c.inputQuants.map((quant, i) => {
     if (quant !== undefined) return quant;
-    const { data } = must(inputTypes[i]?.constant, 'what is no activation is constant');
-    return quantOf(holding({ lo: smallestOf(data), hi: largestOf(data) }, [0]));
+    const { data } = must(c.inputTypes[i]?.constant, 'what is no activation is constant');
+    const isWide = c.outputBits === 16 || c.inputQuants.some((other) => other?.bits === 16);
+    return quantOf(holding({ lo: smallestOf(data), hi: largestOf(data) }, [0]), isWide ? 16 : undefined);
   });
 
-/** Constants as bytes on their grids. */
+/** Constants as they are stored on their grids. */
 export const bytesOf = ({ inputTypes }: ScaleContext<unknown>, grids: readonly Quant[]): Constants =>
   inputTypes.map((type, i): Tensor | undefined => {
     if (type?.constant === undefined) return undefined;
-    const { scale, zeroPoint } = at(grids, i);
-    const bytes = Uint8Array.from(type.constant.data, (x) => Math.round(x / scale) + zeroPoint);
-    return { dtype: 'uint8', shape: type.shape, data: bytes };
+    const grid = at(grids, i);
+    // The end of a range whose 0 was rounded up is half a step beyond the last number.
+    const { lo, hi } = storageOf(grid);
+    const stored = Array.from(type.constant.data, (x) =>
+      Math.max(lo, Math.min(hi, Math.round(x / grid.scale) + grid.zeroPoint)),
+    );
+    return grid.bits === 16
+      ? { dtype: 'int16', shape: type.shape, data: Int16Array.from(stored) }
+      : { dtype: 'uint8', shape: type.shape, data: Uint8Array.from(stored) };
   });
 
 /** The numbers that a constant has for each channel (axis 1) of a tensor; undefined where those of one differ. */
@@ -66,12 +74,24 @@ function operandsOf(context: KernelContext, elem: 'u8' | 'f32', constants: Const
   const output = must(context.outputs[0], 'an output');
   const activations = context.inputs.values();
   return constants.map((constant, i): Operand => {
-    const place = constant ?? must(activations.next().value, 'what is no constant is an activation');
-    const operand = { length: countOf(place.shape), at: positions(place, output) };
-    if (constant === undefined) return operand;
-    const data = elem === 'f32' ? Float32Array.from(constant.data) : Uint8Array.from(constant.data);
-    return { ...operand, table: { name: `${context.name}_constant${i}`, elem, data } };
+    if (constant === undefined) {
+      const place = must(activations.next().value, 'what is no constant is an activation');
+      const operand = { length: countOf(place.shape), at: positions(place, output) };
+      return { ...operand, elem: elem === 'f32' ? elem : elemOf(place) };
+    }
+    const operand = { length: countOf(constant.shape), at: positions(constant, output) };
+    const name = `${context.name}_constant${i}`;
+    if (elem === 'f32') return { ...operand, table: { name, elem, data: Float32Array.from(constant.data) } };
+    return constant.dtype === 'int16'
+      ? { ...operand, table: { name, elem: 'i16', data: Int16Array.from(constant.data) } }
+      : { ...operand, table: { name, elem: 'u8', data: Uint8Array.from(constant.data) } };
   });
+}
+
+/** How a value is computed of both elements, and of numbers of their channel. */
+export interface PairValue extends Pick<Elementwise, 'value' | 'tables'> {
+  /** A list for each such number, by channel; their values follow those of the operands. Absent: none. */
+  readonly channels?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** @param what what the comment above the kernel calls it */
@@ -80,12 +100,61 @@ export function pairKernel(
   context: KernelContext,
   elem: 'u8' | 'f32',
   constants: Constants,
-  value: Pick<Elementwise, 'value' | 'tables'>,
+  { channels = {}, value, tables = [] }: PairValue,
 ): Kernel {
   const output = must(context.outputs[0], 'an output');
   const doc = docOf(what, context.inputs, output, elem);
-  const operands = operandsOf(context, elem, constants);
-  return elementwise({ name: context.name, doc, elem, operands, count: countOf(output.shape), ...value });
+  const pair = operandsOf(context, elem, constants);
+  const lists = Object.entries(channels);
+  const isOne = (list: readonly number[]): boolean => list.every((x) => x === list[0]);
+  const place = { shape: output.shape.map((n, axis) => (axis === 1 ? n : 1)) };
+  const read = lists.flatMap(([name, list]): readonly Operand[] => {
+    const table = { name: `${context.name}_${name}`, elem: 'i32', data: Int32Array.from(list) } as const;
+    return isOne(list) ? [] : [{ length: list.length, at: positions(place, output), table }];
+  });
+  return elementwise({
+    name: context.name,
+    doc,
+    elem: elem === 'f32' ? elem : elemOf(output),
+    operands: [...pair, ...read],
+    count: countOf(output.shape),
+    tables,
+    value(x, hold) {
+      const loaded = x.slice(pair.length).values();
+      const own = lists.map(([, list]) =>
+        isOne(list) ? int(at(list, 0)) : must(loaded.next().value, 'a number of the channel'),
+      );
+      return value([...x.slice(0, pair.length), ...own], hold);
+    },
+  });
+}
+
+/** Whether axis 1 is that of the channels of both, and of what is made of them. */
+export const pairChannelGrids = (
+  _attrs: unknown,
+  inputs: readonly (InputType | undefined)[],
+): true | undefined => {
+  const shapes = inputs.flatMap((type) =>
+    type === undefined || type.constant !== undefined ? [] : [type.shape],
+  );
+  const [first] = shapes;
+  const alike = shapes.every((shape) => shape.length === first?.length && shape[0] === 1);
+  return first !== undefined && first.length > 1 && alike ? true : undefined;
+};
+
+/** By channel of the output: the grids of the operands, and its own. */
+export type PairChannels = readonly { readonly operands: readonly Quant[]; readonly output: Quant }[];
+
+/** Undefined where all have one for all channels. */
+export function channelsOfPair(c: QuantizeContext<unknown>): PairChannels | undefined {
+  const grids = gridsOf(c);
+  if ([...grids, c.outputQuant].every(({ channels }) => channels === undefined)) return undefined;
+  const count = channelCount(must(c.outputTypes[0], 'an output').shape);
+  const lists = [...grids, c.outputQuant].map((quant) => channelGrids(quant, count));
+  return Array.from({ length: count }, (_, channel) => {
+    const own = lists.map((list) => must(list[channel], 'a grid of the channel'));
+    return { operands: own.slice(0, -1), output: must(own.at(-1), 'that of the output') };
+  });
 }
 
 /** That of the first activation that has all elements, or as images lie. */
@@ -126,10 +195,11 @@ export const pairValues = (steps: Steps): readonly [Value, Value] => [
   operandValue(steps, 1),
 ];
 
-/** What the integers are, and the constants. */
+/** What the integers are, of each channel where those have grids of their own, and the constants. */
 export interface QuantizedPair<Q> {
   readonly constants: Constants;
   readonly integers: Q;
+  readonly channels?: readonly Q[];
 }
 
 export interface Pair<Q> {
@@ -138,12 +208,19 @@ export interface Pair<Q> {
   readonly title: string;
   value(x: number, y: number): number;
   readonly float32: Elementwise['value'];
-  /** The finest step of the output that the integers serve. */
-  finest(grids: readonly Quant[]): number;
+  /** The finest step of the output that the integers serve. @param isWide a tensor among them has 16 bits */
+  finest(grids: readonly Quant[], isWide: boolean): number;
   integers(grids: readonly Quant[], output: Quant): Q;
   /** @param name of the kernel, for tables */
   int8(integers: Q, name: string): Pick<Elementwise, 'value' | 'tables'>;
+  /** The same where channels have grids of their own. Absent: it knows none. */
+  readonly byChannel?: {
+    integers(channels: PairChannels): readonly Q[];
+    int8(integers: readonly Q[]): PairValue;
+  };
   gradient(steps: Steps, x: Value, y: Value): Value;
+  /** As `CanonicalOp.sixteen`. */
+  readonly sixteen?: 'both';
 }
 
 /** An operator of every stage, of a function of two numbers. Its tensors hold 0. */
@@ -163,15 +240,33 @@ export const pair = <Q>(f: Pair<Q>): CanonicalOp<unknown, QuantizedPair<Q>> => (
   affine: { kind: 'opaque' },
   absorb: () => undefined,
   elementwise: true,
-  outputQuant: (c) => noFinerThan(f.finest(gridsOf(c)), c.range),
+  outputQuant: (c) => {
+    const grids = gridsOf(c);
+    const isWide = c.outputBits !== undefined || grids.some(({ bits }) => bits !== undefined);
+    return noFinerThan(f.finest(grids, isWide), c.range, c.outputBits);
+  },
+  ...(f.byChannel === undefined ? {} : { channelGrids: pairChannelGrids }),
+  ...(f.sixteen === undefined ? {} : { sixteen: f.sixteen }),
   quantize(c) {
     const grids = gridsOf(c);
-    return { constants: bytesOf(c, grids), integers: f.integers(grids, c.outputQuant) };
+    const channels = channelsOfPair(c);
+    const own = channels && f.byChannel?.integers(channels);
+    return {
+      constants: bytesOf(c, grids),
+      integers: f.integers(grids, c.outputQuant),
+      ...(own === undefined ? {} : { channels: own }),
+    };
   },
   rows: undefined,
   gradient: { of: (_attrs, steps) => f.gradient(steps, ...pairValues(steps)) },
-  int8: (_attrs, { constants, integers }, context) =>
-    pairKernel(f.title, context, 'u8', constants, f.int8(integers, context.name)),
+  int8: (_attrs, { constants, integers, channels }, context) =>
+    pairKernel(
+      f.title,
+      context,
+      'u8',
+      constants,
+      (channels && f.byChannel?.int8(channels)) ?? f.int8(integers, context.name),
+    ),
   float32: (_attrs, context, constants) =>
     pairKernel(f.title, context, 'f32', constants, { value: f.float32 }),
 });

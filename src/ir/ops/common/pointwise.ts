@@ -4,9 +4,10 @@ import type { Steps, Value } from '../../graph/gradient.ts';
 import type { CanonicalOp, Hold, KernelContext, OnnxRule, Range, TableSize } from '../../graph/op.ts';
 import { quantOf } from '../../integers/quant.ts';
 import { load } from '../../kernel/builders.ts';
-import type { Expr, Kernel } from '../../kernel/kernel.ts';
-import type { Quant } from '../../kernel/stored.ts';
+import type { Expr, Kernel, Table } from '../../kernel/kernel.ts';
+import { elemOf, type Quant, storageOf } from '../../kernel/stored.ts';
 import { countOf } from '../../tensor.ts';
+import { type Curve, curveOf, curveValue } from '../kernels/chords.ts';
 import { docOf } from '../kernels/doc.ts';
 import { type Elementwise, elementwise, inOneOrder } from '../kernels/elementwise.ts';
 import { sameChannels } from './channel-flows.ts';
@@ -29,10 +30,8 @@ export interface Pointwise<A> {
   readonly gradient?: ((attrs: A, steps: Steps) => Value) | 'none';
 }
 
-/** What each stored byte becomes. */
-export interface Lookup {
-  readonly table: Uint8Array;
-}
+/** What each stored byte becomes, or a curve over 16 bits. */
+export type Lookup = { readonly table: Uint8Array | Int16Array } | { readonly curve: Curve };
 
 /** The nearest step to the function of each byte's real value, halves up; bytes outside of its domain are as the nearest inside. */
 export function tableOf(
@@ -42,12 +41,35 @@ export function tableOf(
   entries: TableSize,
 ): Uint8Array {
   const finer = entries / 256;
+  return Uint8Array.from(storedOf(value, input, output, entries, finer));
+}
+
+/** @param finer parts of an input's step */
+function storedOf(
+  value: (x: number) => number,
+  input: Quant,
+  output: Quant,
+  entries: number,
+  finer: number,
+): Float64Array {
+  const { lo, hi } = storageOf(output);
   const real = Float64Array.from({ length: entries }, (_, i) =>
     value((i / finer - input.zeroPoint) * input.scale),
   );
-  return Uint8Array.from(insideDomain(real), (y) =>
-    Math.max(0, Math.min(255, Math.floor(y / output.scale + 0.5) + output.zeroPoint)),
+  return insideDomain(real).map((y) =>
+    Math.max(lo, Math.min(hi, Math.floor(y / output.scale + 0.5) + output.zeroPoint)),
   );
+}
+
+function lookupOf(value: (x: number) => number, input: Quant, output: Quant): Lookup {
+  if (input.bits === 16) {
+    const reals = Float64Array.from({ length: 65536 }, (_, i) =>
+      value((i - 32768 - input.zeroPoint) * input.scale),
+    );
+    return { curve: curveOf(insideDomain(reals), input.zeroPoint, output) };
+  }
+  if (output.bits === 16) return { table: Int16Array.from(storedOf(value, input, output, 256, 1)) };
+  return { table: tableOf(value, input, output, 256) };
 }
 
 /** Each NaN as the nearest number beside it. @throws InputError where all are */
@@ -57,6 +79,8 @@ function insideDomain(values: Float64Array): Float64Array {
     values.findLastIndex((y) => !Number.isNaN(y)),
   ];
   if (first < 0) throw complain('inputs for which it has no value', 'inputs of its domain');
+  if (values.subarray(first, last).every((y) => !Number.isNaN(y)))
+    return values.map((y, i) => (i < first ? at(values, first) : i > last ? at(values, last) : y));
   return values.map((y, i) => {
     if (!Number.isNaN(y)) return y;
     if (i < first || i > last) return at(values, i < first ? first : last);
@@ -74,13 +98,13 @@ const titleOf = <A>({ title }: Pointwise<A>, attrs: A): string =>
   typeof title === 'string' ? title : title(attrs);
 
 function kernelOf(title: string, context: KernelContext, elem: 'u8' | 'f32', loop: Loop): Kernel {
-  const output = must(context.outputs[0], 'an output');
+  const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
   const doc = docOf(title, context.inputs, output, elem);
   return elementwise({
     name: context.name,
     doc,
-    elem,
-    operands: [inOneOrder(countOf(output.shape))],
+    elem: elem === 'f32' ? elem : elemOf(output),
+    operands: [{ ...inOneOrder(countOf(output.shape)), elem: elem === 'f32' ? elem : elemOf(input) }],
     count: countOf(output.shape),
     ...loop,
   });
@@ -131,24 +155,27 @@ export const pointwise = <A>(f: Pointwise<A>): CanonicalOp<A, Lookup> => ({
   absorb: () => undefined,
   elementwise: true,
   anyZeroPoint: 'computes',
-  outputQuant: ({ range: { lo, hi } }) =>
-    quantOf({ lo: Math.max(lo, f.range?.lo ?? lo), hi: Math.min(hi, f.range?.hi ?? hi) }),
-  quantize: ({ attrs, inputQuants, outputQuant }) => ({
-    table: tableOf(
-      (x) => f.value(attrs, x),
-      must(inputQuants[0], 'the input is quantized'),
-      outputQuant,
-      256,
-    ),
-  }),
-  table: (attrs, input, output, entries) => tableOf((x) => f.value(attrs, x), input, output, entries),
+  outputQuant: ({ range: { lo, hi }, outputBits }) =>
+    quantOf({ lo: Math.max(lo, f.range?.lo ?? lo), hi: Math.min(hi, f.range?.hi ?? hi) }, outputBits),
+  sixteen: 'both',
+  quantize: ({ attrs, inputQuants, outputQuant }) =>
+    lookupOf((x) => f.value(attrs, x), must(inputQuants[0], 'the input is quantized'), outputQuant),
+  table: (attrs, input, output, entries) =>
+    input.bits === undefined && output.bits === undefined
+      ? tableOf((x) => f.value(attrs, x), input, output, entries)
+      : undefined,
   rows: undefined,
   gradient: gradientOf(f),
-  int8(attrs, { table }, context) {
+  int8(attrs, q, context) {
     const name = `${context.name}_table`;
-    return kernelOf(titleOf(f, attrs), context, 'u8', {
-      tables: [{ name, elem: 'u8', data: table }],
-      value: (inputs) => load(name, 'u8', only(inputs)),
+    const title = titleOf(f, attrs);
+    if ('curve' in q) return kernelOf(title, context, 'u8', curveValue(name, q.curve));
+    const { table: data } = q;
+    const table: Table =
+      data instanceof Uint8Array ? { name, elem: 'u8', data } : { name, elem: 'i16', data };
+    return kernelOf(title, context, 'u8', {
+      tables: [table],
+      value: (inputs) => load(name, table.elem, only(inputs)),
     });
   },
   float32: (attrs, context) =>

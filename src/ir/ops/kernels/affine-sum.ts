@@ -1,5 +1,5 @@
 /**
- * Sums of 8-bit operands on different scales as one multiplication each, in int32: y = (sum m x + bias) >> shift.
+ * Sums of operands on different scales as one multiplication each, in int32: y = (sum m x + bias) >> shift.
  * The multipliers are looked for, so that every combination of bytes has the wanted sum: rounded to the nearest
  * they miss it a few times in 65,536.
  */
@@ -8,7 +8,7 @@ import { at } from '../../../base/errors.ts';
 import type { Saturation } from '../../integers/requant.ts';
 import { add, call, int, mul, shr } from '../../kernel/builders.ts';
 import type { Expr } from '../../kernel/kernel.ts';
-import type { Quant } from '../../kernel/stored.ts';
+import { heldBy, type Quant } from '../../kernel/stored.ts';
 
 /** Clamped to lo..hi. The zero points, the output's too, and the rounding half are in the bias. */
 export interface AffineSum {
@@ -24,9 +24,14 @@ export const finestSumStep = (inputs: readonly Quant[]): number =>
   Math.max(...inputs.map((q) => q.scale)) / 256;
 
 /** Whether all partial sums stay in int32, from left to right; multipliers below 0 are of what is subtracted. */
-function holds({ multipliers, bias }: AffineSum): boolean {
-  const most = 255 * multipliers.reduce((total, m) => total + Math.max(m, 0), 0);
-  const least = 255 * multipliers.reduce((total, m) => total + Math.min(m, 0), 0);
+function holds({ multipliers, bias }: AffineSum, inputs: readonly Quant[]): boolean {
+  const ends = inputs.map((grid, i) => [
+    heldBy(grid).lo * at(multipliers, i),
+    heldBy(grid).hi * at(multipliers, i),
+  ]);
+  // The terms before the last are sums too, of which 0 is among the ends.
+  const most = ends.reduce((total, pair) => total + Math.max(0, ...pair), 0);
+  const least = ends.reduce((total, pair) => total + Math.min(0, ...pair), 0);
   const within = (from: number, to: number): boolean => from >= -(2 ** 31) && to < 2 ** 31;
   return within(least, most) && within(bias + least, bias + most);
 }
@@ -52,9 +57,38 @@ const biasFor = (
 export function nearestAffineSum(inputs: readonly Quant[], output: Quant, saturation: Saturation): AffineSum {
   for (let shift = 24; shift > 1; shift--) {
     const sum = rounded(inputs, output, saturation, shift);
-    if (holds(sum)) return sum;
+    if (holds(sum, inputs)) return sum;
   }
   return rounded(inputs, output, saturation, 1);
+}
+
+/** Whether all partial sums stay in int32 with any of the multipliers of each operand, and any of the biases. */
+function holdTogether(sums: readonly AffineSum[]): boolean {
+  const [first] = sums;
+  const ends = first?.multipliers.map((_, i) => sums.map(({ multipliers }) => at(multipliers, i))) ?? [];
+  const most = 255 * ends.reduce((total, list) => total + Math.max(0, ...list), 0);
+  const least = 255 * ends.reduce((total, list) => total + Math.min(0, ...list), 0);
+  const biases = sums.map(({ bias }) => bias);
+  const within = (from: number, to: number): boolean => from >= -(2 ** 31) && to < 2 ** 31;
+  return (
+    within(least, most) &&
+    within(least + Math.min(...biases), most + Math.max(...biases)) &&
+    biases.every((b) => within(b, b))
+  );
+}
+
+/** Of each channel, all with the largest shift that int32 has room for. */
+export function nearestAffineSums(
+  channels: readonly {
+    readonly operands: readonly Quant[];
+    readonly output: Quant;
+    readonly saturation: Saturation;
+  }[],
+): readonly AffineSum[] {
+  for (let shift = 24; ; shift--) {
+    const sums = channels.map((c) => rounded(c.operands, c.output, c.saturation, shift));
+    if (shift === 1 || holdTogether(sums)) return sums;
+  }
 }
 
 /** How far from the nearest multipliers others are tried, in their units. */
@@ -84,7 +118,7 @@ export function affineSumThatIs(
     const range = biasesFor(wanted, { ...nearest, multipliers });
     const bias = biasFor(multipliers, inputs, output, nearest.shift);
     const sum = { ...nearest, multipliers, bias: Math.max(range.lo, Math.min(range.hi, bias)) };
-    if (range.lo <= range.hi && holds(sum)) return sum;
+    if (range.lo <= range.hi && holds(sum, inputs)) return sum;
   }
   return undefined;
 }
@@ -106,6 +140,29 @@ function biasesFor(
   }
   return { lo: least, hi: most };
 }
+
+/** The numbers of each channel that `affineSumsValue` reads. */
+export const affineSumLists = (sums: readonly AffineSum[]): Readonly<Record<string, readonly number[]>> => ({
+  first: sums.map(({ multipliers }) => at(multipliers, 0)),
+  second: sums.map(({ multipliers }) => at(multipliers, 1)),
+  bias: sums.map(({ bias }) => bias),
+  lo: sums.map(({ lo }) => lo),
+  hi: sums.map(({ hi }) => hi),
+});
+
+/** Of both operands and the numbers of their channel. */
+export const affineSumsValue =
+  (shift: number) =>
+  ([
+    a = int(0),
+    b = int(0),
+    first = int(0),
+    second = int(0),
+    bias = int(0),
+    lo = int(0),
+    hi = int(0),
+  ]: readonly Expr[]): Expr =>
+    call('clamp', 'i32', shr(add(mul(a, first), mul(b, second), bias), shift), lo, hi);
 
 export const affineSumValue =
   (q: AffineSum) =>

@@ -144,7 +144,7 @@ export function convolution(c: Convolution): Kernel {
       used = {
         scratch: view.scratch,
         tables: [...walk.tables, c.arithmetic.bias, ...c.arithmetic.tables, ...view.tables],
-        weights: c.arithmetic.elem === 'u8' ? storedAs(rows, c.arithmetic.format, sumsOf(plan)) : undefined,
+        weights: c.arithmetic.elem !== 'f32' ? storedAs(rows, c.arithmetic.format, sumsOf(plan)) : undefined,
       };
       return [
         ...(tile.lastX === undefined ? [] : [constant('first', firstOutput(tiling, x))]),
@@ -170,7 +170,7 @@ function inOrder(
 }
 
 function kernelOf(c: Convolution, w: WindowShape, tiling: Tiling, body: readonly Stmt[], used: Used): Kernel {
-  const { elem } = c.arithmetic;
+  const { elem, outElem } = c.arithmetic;
   const outputs =
     c.shuffle === undefined
       ? tiling.tile.countY * tiling.outputs * c.outChannels
@@ -181,7 +181,7 @@ function kernelOf(c: Convolution, w: WindowShape, tiling: Tiling, body: readonly
     doc: c.doc,
     params: [
       { name: 'in', role: 'in', elem, length: w.height * w.width * w.channels },
-      { name: 'out', role: 'out', elem, length: outputs },
+      { name: 'out', role: 'out', elem: outElem, length: outputs },
       ...used.scratch,
     ],
     tables: used.tables,
@@ -304,7 +304,7 @@ const firstOutput = ({ windows, outputs }: Tiling, x: Expr): Expr =>
 
 /** Stores a channel's results: of each window the maximum. */
 function output({ c, tiling }: Plan, y: Expr, first: Expr, channel: Expr): readonly Stmt[] {
-  const { elem, finish, accumulator } = c.arithmetic;
+  const { outElem, finish, accumulator } = c.arithmetic;
   const at = add(mul(add(mul(y, tiling.outputs), first), c.outChannels), channel);
   const perWindow = tiling.sums.length;
   return times(tiling.windows, (k) => {
@@ -312,7 +312,7 @@ function output({ c, tiling }: Plan, y: Expr, first: Expr, channel: Expr): reado
     const others = times(perWindow - 1, (i) => local(lane(k * perWindow + 1 + i), accumulator));
     return [
       ...others.map((value) => assign(lane(k * perWindow), maximum(value, best))),
-      store('out', elem, add(at, k * c.outChannels), finish(best, channel)),
+      store('out', outElem, add(at, k * c.outChannels), finish(best, channel)),
     ];
   }).flat();
 }
@@ -366,14 +366,14 @@ function onePixel(
   first: Expr,
 ): readonly Stmt[] {
   const { c, tiling } = p;
-  const { elem, finish, accumulator } = c.arithmetic;
+  const { outElem, finish, accumulator } = c.arithmetic;
   const channels = c.outChannels / (shuffle.block[0] * shuffle.block[1]);
   const line = pixelOf(shuffle, 0, tiling.tile.countY, y, row);
   const across = times(tiling.windows, (k) => pixelOf(shuffle, 1, tiling.outputs, add(first, k), column));
   const stores = across.flatMap(({ inside }, k) => {
     const x = local(`out_x${k}`);
     const to = add(mul(add(mul(local('out_y'), shuffle.size[1]), x), channels), made);
-    return inside(x, [store('out', elem, to, finish(local(lane(k), accumulator), local('c')))]);
+    return inside(x, [store('out', outElem, to, finish(local(lane(k), accumulator), local('c')))]);
   });
   return [
     constant('out_y', line.place),

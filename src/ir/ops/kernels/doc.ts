@@ -35,6 +35,7 @@ export function docOf(
   elem: Elem,
   macs = 0,
 ): readonly string[] {
-  const shapes = `${inputs.map((p) => extents(p, elem)).join(' + ')} -> ${extents(output, elem)}.`;
+  const own = (p: StoredTensor): string => extents(p, p.quant?.bits === 16 ? 'i16' : elem);
+  const shapes = `${inputs.map(own).join(' + ')} -> ${own(output)}.`;
   return [`${what}.`, macs > 0 ? `${shapes}  ${grouped(macs)} MAC.` : shapes];
 }

@@ -64,7 +64,7 @@ interface Code {
 const sumOf = (local: string, row: Expr): RowSum => ({ local, row, from: 'in', first: int(0) });
 
 export function linear(l: Linear): Kernel {
-  const { elem, format, bias, tables } = l.arithmetic;
+  const { elem, outElem, format, bias, tables } = l.arithmetic;
   const lanes = format.kind === 'dense' ? lanesOf(l.outputs) : 1;
   const rows = rowsOf(l, lanes);
   const code = format.kind === 'dense' ? interleaved(l, rows, format.bits) : byRows(l, rows, format);
@@ -73,18 +73,18 @@ export function linear(l: Linear): Kernel {
     doc: l.doc,
     params: [
       { name: 'in', role: 'in', elem, length: l.inputs },
-      { name: 'out', role: 'out', elem, length: l.outputs },
+      { name: 'out', role: 'out', elem: outElem, length: l.outputs },
     ],
     tables: [...code.tables, bias, ...tables],
     body: code.body,
     macs: l.inputs * l.outputs,
-    ...(elem === 'u8' ? { weights: storedAs(rows, format, code.sums) } : {}),
+    ...(elem !== 'f32' ? { weights: storedAs(rows, format, code.sums) } : {}),
   };
 }
 
 /** One row of weights per output. */
 function byRows(l: Linear, rows: RowsOfWeights, format: WeightFormat): Code {
-  const { bias, accumulator, finish, elem } = l.arithmetic;
+  const { bias, accumulator, finish, elem, outElem } = l.arithmetic;
   const walk = expansionOf(rows, format);
   const sum = local(lane(0), accumulator);
   let weights = 0;
@@ -99,7 +99,7 @@ function byRows(l: Linear, rows: RowsOfWeights, format: WeightFormat): Code {
   const body = loop('o', l.outputs, (o) => [
     variable(lane(0), load(bias.name, bias.elem, o)),
     ...walk.row(use),
-    store('out', elem, o, finish(sum, o)),
+    store('out', outElem, o, finish(sum, o)),
   ]);
   const row = l.outputs === 1 ? int(0) : local('o');
   return { tables: walk.tables, body: [...walk.start, ...body], sums: [sumOf(lane(0), row)] };
@@ -172,7 +172,7 @@ interface Block {
 }
 
 function block(b: Blocks, { lanes, from, to, suffix }: Block): readonly Stmt[] {
-  const { bias, accumulator, finish, elem } = b.l.arithmetic;
+  const { bias, accumulator, finish, outElem } = b.l.arithmetic;
   const value = (i: number) => local(lane(i) + suffix, accumulator);
   return loop(
     `o${suffix}`,
@@ -180,7 +180,7 @@ function block(b: Blocks, { lanes, from, to, suffix }: Block): readonly Stmt[] {
     (o) => [
       ...times(lanes, (i) => variable(lane(i) + suffix, load(bias.name, bias.elem, add(o, i)))),
       ...products(b, lanes, suffix),
-      ...times(lanes, (i) => store('out', elem, add(o, i), finish(value(i), add(o, i)))),
+      ...times(lanes, (i) => store('out', outElem, add(o, i), finish(value(i), add(o, i)))),
     ],
     { from, step: lanes },
   );

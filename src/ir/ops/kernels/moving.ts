@@ -6,12 +6,13 @@ import type { Elem, Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
 import { type Digits, digitsOf, positionsOf } from '../../kernel/memory-order.ts';
 import { elemOf, type StoredTensor } from '../../kernel/stored.ts';
 import { countOf } from '../../tensor.ts';
+import { type AffineSum, affineSumValue } from './affine-sum.ts';
 import { docOf } from './doc.ts';
 
 /** What a piece is taken from. */
 export type Source =
-  /** `bytes`: what each byte becomes; absent: they stay. */
-  | { readonly kind: 'activation'; readonly bytes?: readonly number[] }
+  /** `bytes`: what each byte becomes; `sum`: what each element does, of 16 bits or to 16 bits; absent: they stay. */
+  | { readonly kind: 'activation'; readonly bytes?: readonly number[]; readonly sum?: AffineSum }
   /** Row-major elements as they are stored. */
   | { readonly kind: 'constant'; readonly data: readonly number[] };
 
@@ -53,7 +54,9 @@ interface Reading {
   readonly array: string;
   readonly place: StoredTensor;
   readonly tables: readonly Table[];
-  readonly bytes?: string;
+  readonly elem: Elem;
+  /** Of what is read, where it does not stay. */
+  readonly value?: (x: Expr) => Expr;
 }
 
 /** The parameter's name of an activation: `in` where it is the only one. */
@@ -65,13 +68,17 @@ function readingsOf({ name, output, sources, inputs }: Moving): readonly Reading
   return sources.map((source, i): Reading => {
     if (source.kind === 'constant') {
       const table: Table = { name: `${name}_data${i}`, elem, data: source.data };
-      return { array: table.name, place: { shape: [source.data.length] }, tables: [table] };
+      return { array: table.name, place: { shape: [source.data.length] }, tables: [table], elem };
     }
     const index = activations++;
-    const reading = { array: parameterName(inputs.length, index), place: at(inputs, index), tables: [] };
-    if (source.bytes === undefined) return reading;
-    const bytes: Table = { name: `${name}_grid${i}`, elem: 'u8', data: source.bytes };
-    return { ...reading, tables: [bytes], bytes: bytes.name };
+    const place = at(inputs, index);
+    const own = source.sum === undefined ? elem : elemOf(place);
+    const reading = { array: parameterName(inputs.length, index), place, tables: [], elem: own };
+    const { sum, bytes } = source;
+    if (sum !== undefined) return { ...reading, value: (x) => affineSumValue(sum)([x]) };
+    if (bytes === undefined) return reading;
+    const table: Table = { name: `${name}_grid${i}`, elem: 'u8', data: bytes };
+    return { ...reading, tables: [table], value: (x) => load(table.name, 'u8', x) };
   });
 }
 
@@ -79,9 +86,9 @@ function readingsOf({ name, output, sources, inputs }: Moving): readonly Reading
 const fewest = 4;
 
 /** One element. */
-function put({ array, bytes }: Reading, elem: Elem, to: Expr, from: Expr): Stmt {
-  const x = load(array, elem, from);
-  return store('out', elem, to, bytes === undefined ? x : load(bytes, 'u8', x));
+function put({ array, elem: own, value }: Reading, elem: Elem, to: Expr, from: Expr): Stmt {
+  const x = load(array, own, from);
+  return store('out', elem, to, value === undefined ? x : value(x));
 }
 
 /** The loops of a piece, numbered. */
@@ -91,7 +98,7 @@ function loopsOf(reading: Reading, elem: Elem, piece: number, from: Digits, to: 
     if (count === undefined) return [put(reading, elem, target, source)];
     const [near, far] = [at(from.strides, digit), at(to.strides, digit)];
     const last = digit === to.counts.length - 1;
-    if (last && near === 1 && far === 1 && count >= fewest && reading.bytes === undefined)
+    if (last && near === 1 && far === 1 && count >= fewest && reading.value === undefined)
       return [copy(elem, ['out', target], [reading.array, source], count)];
     return loop(`i${piece}_${digit}`, count, (i) =>
       nest(digit + 1, add(source, mul(i, near)), add(target, mul(i, far))),
@@ -161,7 +168,12 @@ export function movingKernel(moving: Moving): Kernel {
     params: [
       ...inputs.map(
         ({ shape }, i) =>
-          ({ name: parameterName(inputs.length, i), role: 'in', elem, length: countOf(shape) }) as const,
+          ({
+            name: parameterName(inputs.length, i),
+            role: 'in',
+            elem: readings.find(({ array }) => array === parameterName(inputs.length, i))?.elem ?? elem,
+            length: countOf(shape),
+          }) as const,
       ),
       { name: 'out', role: 'out', elem, length: countOf(output.shape) },
     ],

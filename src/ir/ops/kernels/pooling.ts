@@ -18,14 +18,16 @@ import {
   sub,
   variable,
 } from '../../kernel/builders.ts';
-import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import type { Elem, Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
 
 export interface Pooling {
   readonly name: string;
   readonly doc: readonly string[];
   readonly plane: readonly [WindowAxis, WindowAxis];
   readonly channels: number;
-  readonly elem: 'u8' | 'f32';
+  readonly elem: Elem;
+  /** What comes out; as `elem` when absent. */
+  readonly outElem?: Elem;
   readonly tables: readonly Table[];
   /** Where a channel's running value begins. */
   readonly first: Expr;
@@ -71,7 +73,7 @@ const beforeImage = (start: Expr, step: number): Expr =>
   mul(div(maximum(sub(int(step - 1), start), int(0)), step), step);
 
 export function pooling(p: Pooling): Kernel {
-  const { channels, elem } = p;
+  const { channels, elem, outElem = elem } = p;
   const [vertical, horizontal] = p.plane;
   const at = (width: number, y: Expr, x: Expr, c: Expr): Expr => add(mul(add(mul(y, width), x), channels), c);
   const body = loop('y', vertical.out, (y) =>
@@ -87,7 +89,7 @@ export function pooling(p: Pooling): Kernel {
           ...span('iy', rows, (iy) => joined(iy, c)),
           store(
             'out',
-            elem,
+            outElem,
             at(horizontal.out, y, x, c),
             p.finish(local('value', elem === 'f32' ? 'f32' : 'i32'), mul(rows.count, cols.count)),
           ),
@@ -100,7 +102,7 @@ export function pooling(p: Pooling): Kernel {
     doc: p.doc,
     params: [
       { name: 'in', role: 'in', elem, length: vertical.in * horizontal.in * channels },
-      { name: 'out', role: 'out', elem, length: vertical.out * horizontal.out * channels },
+      { name: 'out', role: 'out', elem: outElem, length: vertical.out * horizontal.out * channels },
     ],
     tables: p.tables,
     body,
@@ -113,11 +115,11 @@ const span = (name: string, s: Span, body: (i: Expr) => readonly Stmt[]): readon
 
 /** Joins by the larger value. */
 export const joinMax =
-  (elem: 'u8' | 'f32') =>
+  (elem: Elem) =>
   (name: string, value: Expr): Stmt =>
     assign(name, larger(name, value, elem));
 
-const larger = (name: string, value: Expr, elem: 'u8' | 'f32'): Expr =>
+const larger = (name: string, value: Expr, elem: Elem): Expr =>
   maximum(value, local(name, elem === 'f32' ? 'f32' : 'i32'));
 
 export const joinSum = (name: string, value: Expr): Stmt => accumulate(name, value);

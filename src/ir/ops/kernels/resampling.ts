@@ -2,7 +2,7 @@
 import { at, must } from '../../../base/errors.ts';
 import { largestOf } from '../../../base/extremes.ts';
 import { add, constant, int, load, local, loop, mul, store, times } from '../../kernel/builders.ts';
-import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import type { Elem, Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
 import { memoryStrides } from '../../kernel/memory-order.ts';
 import type { StoredTensor } from '../../kernel/stored.ts';
 import { countOf } from '../../tensor.ts';
@@ -18,7 +18,7 @@ export interface StoredTaps {
 export interface Resampling {
   readonly name: string;
   readonly doc: readonly string[];
-  readonly elem: 'u8' | 'f32';
+  readonly elem: Elem;
   readonly input: StoredTensor;
   readonly output: StoredTensor;
   readonly axes: readonly StoredTaps[];

@@ -2,6 +2,7 @@
 import {
   accumulate,
   add,
+  and,
   assign,
   call,
   constant,
@@ -13,11 +14,12 @@ import {
   loop,
   maximum,
   mul,
+  shr,
   store,
   sub,
   variable,
 } from '../../kernel/builders.ts';
-import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import type { Elem, Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
 import { eachLine, type Lines } from './axis-lines.ts';
 
 export interface Softmax {
@@ -31,6 +33,8 @@ export interface Softmax {
 
 /** Probabilities are stored in steps of 1/256; a certain class saturates at 255. */
 export const softmaxOutput = { scale: 1 / 256, zeroPoint: 0 };
+/** The same in 16 bits. */
+export const wideSoftmaxOutput = { scale: 2 ** -15, zeroPoint: 0, bits: 16 } as const;
 /** The longest run whose sum of exponentials, of at least 15 bits each, stays in int32. */
 export const longestInt8Softmax = 2 ** 16 - 1;
 
@@ -53,15 +57,16 @@ export function exponentials(scale: number, unit: number): Int32Array {
 
 const kernelOf = (
   s: Softmax,
-  elem: 'u8' | 'f32',
+  elem: Elem,
   tables: readonly Table[],
   body: readonly Stmt[],
+  outElem = elem,
 ): Kernel => ({
   name: s.name,
   doc: s.doc,
   params: [
     { name: 'in', role: 'in', elem, length: s.count },
-    { name: 'out', role: 'out', elem, length: s.count },
+    { name: 'out', role: 'out', elem: outElem, length: s.count },
   ],
   tables,
   body,
@@ -99,6 +104,63 @@ export function softmaxInt8(s: Softmax, inputScale: number): Kernel {
     ];
   });
   return kernelOf(s, 'u8', [table], body);
+}
+
+/** The multiplier, below 2^15, and the shift of a scale: differences of 65535 times it are an int32. */
+function differenceScale(scale: number): readonly [multiplier: number, shift: number] {
+  const shift = Math.max(1, Math.min(30, 14 - Math.floor(Math.log2(scale))));
+  return [Math.max(1, Math.min(32767, Math.round(scale * 2 ** shift))), shift];
+}
+
+/**
+ * Of 16 bits in or out: d = (largest - x) in 256ths of a power of two, e = 2^-d of 15 bits from a table of 256 entries,
+ * out = e / sum in 2^-15, or 2^-8.
+ */
+export function softmaxWide(s: Softmax, inputScale: number, elem: Elem, outElem: Elem): Kernel {
+  const unit = Math.min(2 ** 15, Math.floor((2 ** 31 - 1) / s.lines.length));
+  const data = Array.from({ length: 256 }, (_, i) => Math.round(unit * 2 ** (-i / 256)));
+  const table: Table = { name: `${s.name}_exp`, elem: 'u16', data };
+  const [multiplier, shift] = differenceScale((inputScale * 256) / Math.LN2);
+  const [one, most] = outElem === 'i16' ? [2 ** 15, 32767] : [256, 255];
+  const body = eachLine(s.lines, (first) => {
+    const at = (i: Expr): Expr => add(first, mul(i, s.lines.step));
+    const power = (name: string, i: Expr): readonly Stmt[] => [
+      constant(
+        `${name}_less`,
+        call('clamp', 'i32', sub(local('largest'), load('in', elem, at(i))), int(0), int(65535)),
+      ),
+      constant(`${name}_steps`, shr(add(mul(local(`${name}_less`), multiplier), 2 ** (shift - 1)), shift)),
+      constant(`${name}_d`, call('clamp', 'i32', local(`${name}_steps`), int(0), int(4095))),
+      constant(name, shr(load(table.name, 'u16', and(local(`${name}_d`), 255)), shr(local(`${name}_d`), 8))),
+    ];
+    return [
+      variable('largest', int(-32768)),
+      ...loop('i', s.lines.length, (i) => [
+        constant('x', load('in', elem, at(i))),
+        assign('largest', maximum(local('x'), local('largest'))),
+      ]),
+      variable('sum', int(0)),
+      ...loop('j', s.lines.length, (j) => [...power('term', j), accumulate('sum', local('term'))]),
+      assign('sum', maximum(local('sum'), unit)),
+      constant('half', div(local('sum'), 2)),
+      ...loop('k', s.lines.length, (k) => [
+        ...power('e', k),
+        store(
+          'out',
+          outElem,
+          at(k),
+          call(
+            'clamp',
+            'i32',
+            div(add(mul(local('e'), one), local('half')), local('sum')),
+            int(0),
+            int(most),
+          ),
+        ),
+      ]),
+    ];
+  });
+  return kernelOf(s, elem, [table], body, outElem);
 }
 
 export function softmaxFloat32(s: Softmax): Kernel {

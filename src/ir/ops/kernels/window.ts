@@ -50,7 +50,7 @@ export interface Tile {
 }
 
 export interface Padding {
-  readonly elem: 'u8' | 'f32';
+  readonly elem: 'u8' | 'i16' | 'f32';
   /** The stored value, per channel. */
   readonly values: readonly number[];
 }
@@ -153,7 +153,7 @@ function fillPatch(
 function copyRows(
   w: WindowShape,
   cols: number,
-  elem: 'u8' | 'f32',
+  elem: Padding['elem'],
   yFrom: Expr,
   yTo: Expr,
   xFrom: Expr,
@@ -177,5 +177,5 @@ function copyRows(
 }
 
 /** A pointer to the tile's first input, `skip` elements on. */
-export const pointInto = (view: View, elem: 'u8' | 'f32', skip: Expr): Stmt =>
+export const pointInto = (view: View, elem: Padding['elem'], skip: Expr): Stmt =>
   pointer('px', view.base, elem, add(view.offset, skip), { mutable: true });

@@ -1,0 +1,61 @@
+/**
+ * npm run mutations -- [--count 10000] [--seed 1] [--arch MODEL] FILE...
+ * Damages each file of PyTorch's in many ways, and reads it, weights into the network of --arch: prints how many are still read, whatever is thrown but a
+ * refusal, the slowest, and the memory of the process.
+ */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { InputError } from '../src/base/errors.ts';
+import { importModel } from '../src/ir/import/import-model.ts';
+import { mutated, mutatedInside } from '../test/support/mutations.ts';
+
+const { values, positionals } = parseArgs({
+  options: {
+    count: { type: 'string', default: '10000' },
+    seed: { type: 'string', default: '1' },
+    arch: { type: 'string' },
+  },
+  allowPositionals: true,
+});
+const [count, first] = [Number(values.count), Number(values.seed)];
+
+/** Shapes of an input that does not say its own. */
+const shapes = { input: [1, 1, 28, 28] };
+
+const arch =
+  values.arch === undefined
+    ? undefined
+    : { name: values.arch, bytes: new Uint8Array(readFileSync(values.arch)) };
+
+function outcome(bytes: Uint8Array): 'read' | 'refused' | 'broken' {
+  try {
+    importModel(bytes, { name: 'damaged', ...(arch === undefined ? { shapes } : { arch }) });
+    return 'read';
+  } catch (error) {
+    if (error instanceof InputError && error.message.length > 10) return 'refused';
+    console.log(error);
+    return 'broken';
+  }
+}
+
+const isZip = (bytes: Uint8Array): boolean => bytes[0] === 0x50 && bytes[1] === 0x4b;
+
+for (const file of positionals) {
+  const bytes = new Uint8Array(readFileSync(file));
+  const counts = { read: 0, refused: 0, broken: 0 };
+  let slowest = 0;
+  for (let seed = first; seed < first + count; seed++) {
+    const inside = isZip(bytes) && seed % 2 === 0;
+    const damaged = inside ? mutatedInside(bytes, seed, /(data\.pkl|\.json)$/) : mutated(bytes, seed);
+    const start = performance.now();
+    const result = outcome(damaged);
+    slowest = Math.max(slowest, performance.now() - start);
+    counts[result]++;
+    if (result === 'broken') console.log(`${file}: seed ${seed}`);
+  }
+  const memory = Math.round(process.resourceUsage().maxRSS / 1024);
+  console.log(
+    `${file}: ${count} from seed ${first} on: ${counts.read} read, ${counts.refused} refused, ${counts.broken} broken; the slowest ${slowest.toFixed(0)} ms; ${memory} MiB at most`,
+  );
+  if (counts.broken > 0) process.exitCode = 1;
+}
