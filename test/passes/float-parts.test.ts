@@ -157,30 +157,42 @@ test('raw pixels are bytes whoever reads them', () => {
   expect(inputPort(program).slot.elem).toBe('u8');
 });
 
-/** int32 made float32 has no integers. */
-const ofIntegers = importOnnx(
+/** Weights with a scale for each block have no integers. */
+const ofBlocks = importOnnx(
   encodeModel({
     nodes: [
-      { op: 'Cast', name: 'cast', inputs: ['n'], outputs: ['x'], attributes: [int('to', 1)] },
-      { op: 'Gemm', name: 'last', inputs: ['x', 'w'], outputs: ['y'] },
+      {
+        ...{
+          op: 'MatMulNBits',
+          domain: 'com.microsoft',
+          name: 'first',
+          inputs: ['x', 'B', 's'],
+          outputs: ['z'],
+        },
+        attributes: [int('K', 4), int('N', 3), int('bits', 8), int('block_size', 8)],
+      },
+      { op: 'Gemm', name: 'last', inputs: ['z', 'w'], outputs: ['y'] },
     ],
-    initializers: [floatTensor('w', [4, 3], [...draw.floats(12, -1, 1)])],
-    inputs: [valueInfo('n', [1, 4], 6)],
+    initializers: [
+      { name: 'B', dims: [3, 1, 8], dataType: 2, int32Data: [...draw.bytes(24)] },
+      floatTensor('s', [3], [0.01, 0.02, 0.03]),
+      floatTensor('w', [3, 3], [...draw.floats(9, -1, 1)]),
+    ],
   }),
 );
 
 test('what has no integers is refused with advice, and float with auto', () => {
-  const inputs = Array.from({ length: 20 }, () => draw.floats(4, -50, 50).map(Math.round));
+  const inputs = Array.from({ length: 20 }, () => draw.floats(4, -1, 1));
   const options = { name: 'net', arith: 'int8', calibration: { inputs } } as const;
-  expect(() => compile(ofIntegers, options)).toThrow(
-    /node 'cast': int32 made float32 in 8 bits.*or leave it in float32 with --float cast/,
+  expect(() => compile(ofBlocks, options)).toThrow(
+    /node 'first': weights on grids of blocks.*or leave it in float32 with --float first/,
   );
-  const made = compile(ofIntegers, { ...options, float: { auto: true } });
+  const made = compile(ofBlocks, { ...options, float: { auto: true } });
   expect(made.assembled.floatParts).toMatchObject([
-    { node: 'cast', reason: 'no int8 form: int32 made float32 in 8 bits' },
+    { node: 'first', reason: 'no int8 form: weights on grids of blocks' },
   ]);
   expect(made.program.steps.map(({ kernel }) => kernel.name)).toEqual([
-    'conversion1',
+    'block_weights1',
     'to_stored1',
     'linear1',
   ]);
