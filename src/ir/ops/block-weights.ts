@@ -123,12 +123,29 @@ function product(attrs: BlockWeightsAttrs, a: Tensor, constants: Constants, type
   return rounded(type.dtype, type.shape, values);
 }
 
+interface Tables {
+  readonly weights: Table;
+  readonly scales: Table;
+  /** A number where all are alike. */
+  readonly zeros: Table | number;
+}
+
+function tablesOf(name: string, { weights, scales, zeros }: Constants, rowLength: number): Tables {
+  const [first] = zeros;
+  const alike = first !== undefined && zeros.every((zero) => zero === first);
+  return {
+    weights: { name: `${name}_weights`, elem: 'u8', data: Uint8Array.from(weights.data), rowLength },
+    scales: { name: `${name}_scales`, elem: 'f32', data: Float32Array.from(scales.data) },
+    zeros: alike ? first : { name: `${name}_zeros`, elem: 'u8', data: zeros },
+  };
+}
+
 const acc = local('acc', 'f32');
 
 /** Adds a block's share: its codes less their zero point, times the numbers of the row, times the scale. */
 function blockSum(
   attrs: BlockWeightsAttrs,
-  tables: Readonly<Record<'weights' | 'scales' | 'zeros', Table>>,
+  tables: Tables,
   own: Expr,
   first: Expr,
   count: number,
@@ -148,7 +165,10 @@ function blockSum(
   ];
   const [whole, rest] = [Math.floor(count / perByte), count % perByte];
   return [
-    constant(`zero${tag}`, load(tables.zeros.name, 'u8', own)),
+    constant(
+      `zero${tag}`,
+      typeof tables.zeros === 'number' ? tables.zeros : load(tables.zeros.name, 'u8', own),
+    ),
     variable(`sum${tag}`, float(0)),
     ...loop(`i${tag}`, whole, (i) => byte(i, perByte, `byte${tag}`)),
     ...(rest > 0 ? byte(whole, rest, `last${tag}`) : []),
@@ -165,16 +185,7 @@ function kernelOf(
   const [input, output] = [must(inputs[0], 'an input'), must(made[0], 'an output')];
   const { blocks, blockBytes } = rowOf(attrs);
   const [rows, whole, rest] = [countOf(input.shape) / depth, Math.floor(depth / block), depth % block];
-  const tables = {
-    weights: {
-      name: `${name}_weights`,
-      elem: 'u8',
-      data: Uint8Array.from(c.weights.data),
-      rowLength: blocks * blockBytes,
-    },
-    scales: { name: `${name}_scales`, elem: 'f32', data: Float32Array.from(c.scales.data) },
-    zeros: { name: `${name}_zeros`, elem: 'u8', data: c.zeros },
-  } as const;
+  const tables = tablesOf(name, c, blocks * blockBytes);
   const bias: Table | undefined = c.bias && {
     name: `${name}_bias`,
     elem: 'f32',
@@ -206,7 +217,7 @@ function kernelOf(
       { name: 'in', role: 'in', elem: 'f32', length: countOf(input.shape) },
       { name: 'out', role: 'out', elem: 'f32', length: countOf(output.shape) },
     ],
-    tables: [tables.weights, tables.scales, tables.zeros, ...(bias === undefined ? [] : [bias])],
+    tables: [tables.weights, tables.scales, tables.zeros, bias].filter((table) => typeof table === 'object'),
     body,
     macs,
   };
