@@ -36,12 +36,16 @@ const handsOn = (graph: Graph<'float'>, { op, inputs }: Node): boolean =>
 const ends = (graph: Graph<'float'>, names: readonly string[]): readonly string[] =>
   names.filter((name) => isActivation(graph, name) && graph.tensors.get(name)?.dtype === 'float32');
 
+/** Those that are stored on grids. */
+const storedEnds = (graph: Graph<'float'>, names: readonly string[]): readonly string[] =>
+  ends(graph, names).filter((name) => !graph.tensors.get(name)?.real);
+
 function familiesIn(graph: Graph<'float'>): readonly Family[] {
   const of = new Map<string, string[]>();
   const all = [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)];
-  for (const name of ends(graph, all)) of.set(name, [name]);
+  for (const name of storedEnds(graph, all)) of.set(name, [name]);
   for (const node of graph.nodes.filter((node) => handsOn(graph, node))) {
-    const [first, ...others] = ends(graph, [...node.inputs, ...node.outputs]);
+    const [first, ...others] = storedEnds(graph, [...node.inputs, ...node.outputs]);
     if (first === undefined) continue;
     const joined = must(of.get(first), 'a family');
     for (const other of others) {
@@ -283,7 +287,7 @@ function named(ranged: Ranged, names: ReadonlySet<string>): readonly Family[] {
   const families = familiesIn(graph);
   return [...names].flatMap((name): readonly Family[] => {
     const node = graph.nodes.find((node) => node.name === name || node.origin.includes(name));
-    const made = ends(graph, node?.outputs ?? (graph.inputs.includes(name) ? [name] : []));
+    const made = storedEnds(graph, node?.outputs ?? (graph.inputs.includes(name) ? [name] : []));
     const own = families.filter((family) => made.some((tensor) => family.includes(tensor)));
     if (own.length === 0)
       throw new InputError({

@@ -157,41 +157,43 @@ test('raw pixels are bytes whoever reads them', () => {
   expect(inputPort(program).slot.elem).toBe('u8');
 });
 
-/** No grid holds what a mask of -1e38 makes beside other numbers. */
-const masked = importOnnx(
+/** Weights with a scale for each block have no integers. */
+const ofBlocks = importOnnx(
   encodeModel({
     nodes: [
-      { op: 'Greater', name: 'above', inputs: ['x', 'zero'], outputs: ['c'] },
-      { op: 'Where', name: 'mask', inputs: ['c', 'x', 'least'], outputs: ['m'] },
-      { op: 'Max', name: 'least', inputs: ['m', 'five'], outputs: ['s'] },
-      { op: 'Gemm', name: 'last', inputs: ['s', 'w'], outputs: ['y'] },
+      {
+        ...{
+          op: 'MatMulNBits',
+          domain: 'com.microsoft',
+          name: 'first',
+          inputs: ['x', 'B', 's'],
+          outputs: ['z'],
+        },
+        attributes: [int('K', 4), int('N', 3), int('bits', 8), int('block_size', 8)],
+      },
+      { op: 'Gemm', name: 'last', inputs: ['z', 'w'], outputs: ['y'] },
     ],
     initializers: [
-      floatTensor('zero', [1], [0]),
-      floatTensor('least', [1], [-1e38]),
-      floatTensor('five', [1], [-5]),
-      floatTensor('w', [4, 3], [...draw.floats(12, -1, 1)]),
+      { name: 'B', dims: [3, 1, 8], dataType: 2, int32Data: [...draw.bytes(24)] },
+      floatTensor('s', [3], [0.01, 0.02, 0.03]),
+      floatTensor('w', [3, 3], [...draw.floats(9, -1, 1)]),
     ],
-    inputs: [valueInfo('x', [1, 4])],
   }),
 );
 
 test('what has no integers is refused with advice, and float with auto', () => {
-  const inputs = Array.from({ length: 20 }, () => draw.floats(4, -3, 3));
+  const inputs = Array.from({ length: 20 }, () => draw.floats(4, -1, 1));
   const options = { name: 'net', arith: 'int8', calibration: { inputs } } as const;
-  expect(() => compile(masked, options)).toThrow(
-    /node 'mask': -Infinity in 8 bits.*or leave it in float32 with --float mask/,
+  expect(() => compile(ofBlocks, options)).toThrow(
+    /node 'first': weights on grids of blocks.*or leave it in float32 with --float first/,
   );
-  const made = compile(masked, { ...options, float: { auto: true } });
+  const made = compile(ofBlocks, { ...options, float: { auto: true } });
   expect(made.assembled.floatParts).toMatchObject([
-    { node: 'mask', reason: 'no int8 form: -Infinity in 8 bits' },
+    { node: 'first', reason: 'no int8 form: weights on grids of blocks' },
   ]);
   expect(made.program.steps.map(({ kernel }) => kernel.name)).toEqual([
-    'comparison1',
-    'to_real1',
-    'choice1',
+    'block_weights1',
     'to_stored1',
-    'clip1',
     'linear1',
   ]);
   requireProved(made.program, factsOf(made.program));

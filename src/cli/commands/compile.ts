@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { writeFolder } from '../../artifact/node-folder.ts';
-import { InputError } from '../../base/errors.ts';
+import { InputError, nodeLabel } from '../../base/errors.ts';
 import type { Compiled, CompileOptions } from '../../compile.ts';
 import { readBytes } from '../../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
@@ -57,6 +57,8 @@ interface Flags extends InputFlags, QuantizeFlags, CompressFlags, SizeFlags {
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
+
+type GivenFlags = Omit<Flags, 'type'> & Partial<Pick<Flags, 'type'>>;
 
 /** @throws InputError for float32 programs, which are that already */
 function floatOptions({ float, type }: Flags): Pick<CompileOptions, 'float'> {
@@ -222,9 +224,25 @@ function needsSamples(api: Context['api'], graph: Graph<'imported'>, flags: Flag
   );
 }
 
-async function run(context: Context, file: string, flags: Flags): Promise<void> {
+/** What --type says, or what the model can be. */
+function typeFor(
+  context: Context,
+  { nodes }: Graph<'imported'>,
+  type: Flags['type'] | undefined,
+): Flags['type'] {
+  if (type !== undefined) return type;
+  const node = nodes.find(({ op }) => op.only === 'float32');
+  if (node === undefined) return 'int8';
+  context.io.err(
+    `thimble: note: ${nodeLabel(node.name, node.type ?? node.op.kind)} computes in float32 with integers of the model's own: a float32 program\n`,
+  );
+  return 'float32';
+}
+
+async function run(context: Context, file: string, given: GivenFlags): Promise<void> {
   const { api, io, commandLine: command, version } = context;
-  const graph = loadModel(api, file, flags);
+  const graph = loadModel(api, file, given);
+  const flags: Flags = { ...given, type: typeFor(context, graph, given.type) };
   const name = flags.name === undefined ? identifierOf(file) : checkIdentifier(flags.name, '--name');
   const wants: PrepareOptions = prepareOptions(flags);
   const prepared = needsSamples(api, graph, flags) ? readSamplesFor(api, graph, flags, wants) : undefined;
@@ -255,7 +273,12 @@ export function addCompile(program: Command, context: () => Context): void {
   withSizeOptions(withInputOptions(command))
     .option('-o, --out <FOLDER>', 'where the C, its header, manifest and report go')
     .option('--name <ID>', "prefix of everything in the C (default: the file's name)")
-    .addOption(new Option('--type <TYPE>', 'arithmetic').choices(['int8', 'float32']).default('int8'))
+    .addOption(
+      new Option('--type <TYPE>', 'arithmetic (default: int8; float32 where the model says so)').choices([
+        'int8',
+        'float32',
+      ]),
+    )
     .addOption(
       new Option(
         '--port-order <ORDER>',
@@ -287,5 +310,5 @@ Example:
 
   prunes 85 % of the weights first and stores the others in 4 bits.`,
     )
-    .action((file: string, flags: Flags) => run(context(), file, flags));
+    .action((file: string, flags: GivenFlags) => run(context(), file, flags));
 }

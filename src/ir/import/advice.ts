@@ -7,7 +7,6 @@ const loops =
 const lists = 'lists have lengths that data decide: index tensors with numbers that are fixed at the export';
 const shapes = 'what it makes has a size that depends on data: multiply by a mask, or use torch.where';
 const random = 'call model.eval() before the export, and take noise as an input';
-const quantized = 'export the float network: thimble quantizes it itself (--calibrate)';
 const classical = 'export the layers of a neural network alone';
 
 /** By type, of the default domain. */

@@ -1,4 +1,4 @@
-import { must } from '../../base/errors.ts';
+import { complain, must } from '../../base/errors.ts';
 import type { CanonicalOp, KernelContext } from '../graph/op.ts';
 import {
   add,
@@ -146,5 +146,8 @@ export const dynamicGrid: CanonicalOp<Attrs> = {
   elementwise: false,
   rows: undefined,
   gradient: 'none',
+  quantize() {
+    throw complain('a grid that is measured as the network runs', 'float32', 'compile with --type float32');
+  },
   float32: (_attrs, context) => kernelOf(context),
 };

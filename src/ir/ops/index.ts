@@ -5,6 +5,7 @@ import { attention } from './attention.ts';
 import { attentionOfHeads, rotaryEmbedding } from './attention-heads.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
+import { blockWeights } from './block-weights.ts';
 import { toReal, toStored } from './borders.ts';
 import { cast } from './cast.ts';
 import { choice } from './choice.ts';
@@ -30,6 +31,7 @@ import { generators } from './generators.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { grid } from './grid.ts';
 import { identity } from './identity.ts';
+import { integerLayers } from './integer-layers.ts';
 import { convInteger, integerConv, integerMatrices, matMulInteger } from './integer-sums.ts';
 import { linear } from './linear.ts';
 import { logSoftmax } from './log-softmax.ts';
@@ -76,6 +78,7 @@ const canonical: readonly CanonicalOp[] = [
   attention,
   avgPool,
   batchNorm,
+  blockWeights,
   choice,
   comparison,
   conv,
@@ -174,6 +177,7 @@ const imported: readonly ImportedOp[] = [
   ...scatters,
   ...reduceOps,
   ...norms,
+  ...integerLayers,
   topKInputs,
   logSoftmaxFlattened,
 ];

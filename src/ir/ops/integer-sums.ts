@@ -17,7 +17,7 @@ import { newestOpset, required } from './common/inputs.ts';
 import { strided } from './common/reads.ts';
 import { multiplied, stackedProduct } from './common/stacked-product.ts';
 import { conv } from './conv.ts';
-import { integerConvolution, integerProduct } from './kernels/integer-sums.ts';
+import { integerConvolution, integerProduct } from './kernels/byte-sums.ts';
 import { deepest } from './matrices.ts';
 
 type Inputs<T> = readonly (T | undefined)[];

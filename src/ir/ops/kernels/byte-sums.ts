@@ -147,6 +147,76 @@ function inside({ in: size, out, kernel, stride, dilation, before }: WindowAxis,
 const stridesOf = (place: StoredTensor): readonly number[] =>
   must(memoryStrides(place), 'a stride for each axis');
 
+interface Windows {
+  readonly operands: Operands;
+  readonly axes: readonly WindowAxis[];
+  readonly groups: number;
+  /** Channels of a window, and outputs of a group. */
+  readonly depth: number;
+  readonly perGroup: number;
+  /** Strides of the numbers, the weights and the sums. */
+  readonly xs: readonly number[];
+  readonly ws: readonly number[];
+  readonly os: readonly number[];
+}
+
+/** An element less its zero point. */
+const beyond = ({ array, elem }: Operand, place: Expr, zero: string): Expr =>
+  sub(load(array, elem, place), local(zero));
+
+/** The products of a window, from a place in the numbers and one in the weights on. */
+function taps(p: Windows, axis: number, x: Expr, w: Expr, outputs: readonly Expr[]): readonly Stmt[] {
+  const { operands, axes, depth, xs, ws } = p;
+  const window = axes[axis];
+  if (window === undefined)
+    return loop('d', depth, (d) => {
+      const [a, b] = [add(x, mul(d, at(xs, 1))), add(w, mul(d, at(ws, 1)))];
+      return [accumulate('acc', mul(beyond(operands.x, a, 'zx'), beyond(operands.w, b, 'zw')))];
+    });
+  const { kernel, stride, dilation, before } = window;
+  const place = local(`at${axis}`);
+  return loop(`k${axis}`, kernel, (k) => {
+    const [a, b] = [add(x, mul(place, at(xs, axis + 2))), add(w, mul(k, at(ws, axis + 2)))];
+    return [
+      constant(`at${axis}`, sub(add(mul(at(outputs, axis), stride), mul(k, dilation)), before)),
+      ...inside(window, place)(taps(p, axis + 1, a, b, outputs)),
+    ];
+  });
+}
+
+/** One output of a group, at a pixel of an image. */
+function oneSum(
+  p: Windows,
+  image: Expr,
+  group: Expr,
+  member: Expr,
+  outputs: readonly Expr[],
+): readonly Stmt[] {
+  const { operands, depth, perGroup, xs, ws, os } = p;
+  const first = add(mul(image, at(xs, 0)), mul(mul(group, depth), at(xs, 1)));
+  const pixel = outputs.map((y, axis) => mul(y, at(os, axis + 2)));
+  const c = local('c');
+  return [
+    constant('c', add(mul(group, perGroup), member)),
+    constant('zw', zeroAt(operands.wZero, c)),
+    variable('acc', int(0)),
+    ...taps(p, 0, first, mul(c, at(ws, 0)), outputs),
+    store('out', 'i32', add(mul(image, at(os, 0)), mul(c, at(os, 1)), ...pixel), local('acc')),
+  ];
+}
+
+type AtPixel = (outputs: readonly Expr[]) => readonly Stmt[];
+
+function eachPixel(
+  axes: readonly WindowAxis[],
+  body: AtPixel,
+  outputs: readonly Expr[] = [],
+): readonly Stmt[] {
+  const window = axes[outputs.length];
+  if (window === undefined) return body(outputs);
+  return loop(`y${outputs.length}`, window.out, (y) => eachPixel(axes, body, [...outputs, y]));
+}
+
 /** x[N, C, ...] under windows of w[O, C / groups, ...], less zero points: one of x, one or O of w. Padding adds nothing. */
 export function integerConvolution(
   context: KernelContext,
@@ -155,55 +225,21 @@ export function integerConvolution(
   groups: number,
 ): Kernel {
   const operands = operandsOf(context, constants, spatialOrder);
-  const { x, w, wZero } = operands;
+  const { x, w } = operands;
   const out = must(context.outputs[0], 'an output');
-  const [xs, ws, os] = [stridesOf(x.place), stridesOf(w.place), stridesOf(out)];
   const [outs = 1, depth = 1] = w.place.shape;
-  const own = outs / groups;
-  const steps = (from: Operand, place: Expr, zero: Expr) => sub(load(from.array, from.elem, place), zero);
-  const taps = (axis: number, first: Expr, weight: Expr, outputs: readonly Expr[]): readonly Stmt[] => {
-    const window = axes[axis];
-    if (window === undefined)
-      return loop('d', depth, (d) => {
-        const element = steps(x, add(first, mul(d, at(xs, 1))), local('zx'));
-        return [accumulate('acc', mul(element, steps(w, add(weight, mul(d, at(ws, 1))), local('zw'))))];
-      });
-    const [name, stride] = [`at${axis}`, at(xs, axis + 2)];
-    return loop(`k${axis}`, window.kernel, (k) => {
-      const place = sub(add(mul(at(outputs, axis), window.stride), mul(k, window.dilation)), window.before);
-      const next = add(weight, mul(k, at(ws, axis + 2)));
-      const rest = taps(axis + 1, add(first, mul(local(name), stride)), next, outputs);
-      return [constant(name, place), ...inside(window, local(name))(rest)];
-    });
-  };
-  const pixels = (
-    outputs: readonly Expr[],
-    body: (outputs: readonly Expr[]) => readonly Stmt[],
-  ): readonly Stmt[] => {
-    const window = axes[outputs.length];
-    if (window === undefined) return body(outputs);
-    return loop(`y${outputs.length}`, window.out, (y) => pixels([...outputs, y], body));
-  };
+  const perGroup = outs / groups;
+  const [xs, ws, os] = [stridesOf(x.place), stridesOf(w.place), stridesOf(out)];
+  const p: Windows = { operands, axes, groups, depth, perGroup, xs, ws, os };
   const body = loop('image', at(out.shape, 0), (image) =>
-    pixels([], (outputs) =>
+    eachPixel(axes, (outputs) =>
       loop('group', groups, (group) =>
-        loop('member', own, (member) => {
-          const channel = add(mul(group, own), member);
-          const first = add(mul(image, at(xs, 0)), mul(mul(group, depth), at(xs, 1)));
-          const to = outputs.map((y, axis) => mul(y, at(os, axis + 2)));
-          return [
-            constant('c', channel),
-            constant('zw', zeroAt(wZero, local('c'))),
-            variable('acc', int(0)),
-            ...taps(0, first, mul(local('c'), at(ws, 0)), outputs),
-            store('out', 'i32', add(mul(image, at(os, 0)), mul(local('c'), at(os, 1)), ...to), local('acc')),
-          ];
-        }),
+        loop('member', perGroup, (member) => oneSum(p, image, group, member, outputs)),
       ),
     ),
   );
   const window = axes.map(({ kernel }) => kernel);
-  const macs = countOf(out.shape) * depth * countOf(window);
-  const words = `${window.join('x')} convolution ${depth * groups} -> ${outs}${groups > 1 ? ` in ${groups} groups` : ''}`;
-  return kernelOf(context, operands, words, macs, body);
+  const parts = groups > 1 ? ` in ${groups} groups` : '';
+  const words = `${window.join('x')} convolution ${depth * groups} -> ${outs}${parts}`;
+  return kernelOf(context, operands, words, countOf(out.shape) * depth * countOf(window), body);
 }
