@@ -6,8 +6,8 @@ import type { Range } from '../ir/graph/op.ts';
 import { holding, nothingSeen, rangeOfGrid, type Seen, widened } from '../ir/integers/quant.ts';
 import { channelCount, countOf, showShape, type Tensor } from '../ir/tensor.ts';
 import { channelsLast } from '../plan/orders.ts';
-import { boundsOf } from './bounds.ts';
 import { requireFiniteActivation } from './finite.ts';
+import { boundsOf } from './given-bounds.ts';
 
 /**
  * How a range is chosen: `minmax` takes all values, and room for more where they are fewer than a thousand;
