@@ -99,7 +99,13 @@ function joinedGrid(a: Quant, b: Quant): Quant {
 function joinedOne(graph: Float): Float | undefined {
   for (const node of graph.nodes) {
     const next = is(node, grid) ? onlyReader(graph, at(node.outputs, 0)) : undefined;
-    if (next === undefined || !is(node, grid) || !is(next, grid) || node.attrs.file !== next.attrs.file)
+    if (
+      next === undefined ||
+      !is(node, grid) ||
+      !is(next, grid) ||
+      node.attrs.file !== next.attrs.file ||
+      node.attrs.file === undefined
+    )
       continue;
     const attrs = joinedGrid(node.attrs, next.attrs);
     const made = { ...next, attrs, inputs: node.inputs, origin: [...node.origin, ...next.origin] };
