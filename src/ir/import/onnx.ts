@@ -240,7 +240,7 @@ function addParts(draft: Draft, call: Call, needed: number): void {
     const zero = draft.initializers.get(call.inputs[2] ?? '');
     if (call.type === 'QuantizeLinear' && zero !== undefined && isHalfByte(zero.code))
       throw complain('activations or weights rounded to 4 bits here', 'weights that are integers of 4 bits');
-    return expanded(call);
+    return expanded(call, (name) => infoOf(draft, name)?.constant);
   });
   if (error !== undefined) draft.obstacles.push(obstacleAt(call, 'attribute', error));
   for (const part of found) {
