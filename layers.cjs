@@ -69,6 +69,7 @@ const passesThatMakeNodes = [
   'canonicalize',
   'compose',
   'find-attention',
+  'float-parts',
   'lift-quantized',
   'normalize-input',
   'recognise',

@@ -10,6 +10,7 @@ import { test } from 'vitest';
 import { bestCentres } from '../src/compress/round/k-means.ts';
 import { codeFeatures, codeParts } from '../src/cost/size-features.ts';
 import { noDspMacro } from '../src/emit/dsp.ts';
+import { gccFlags } from '../src/emit/flags.ts';
 import { emitC } from '../src/emit/package.ts';
 import { isCoded } from '../src/ir/formats/codes.ts';
 import type { Graph, Node } from '../src/ir/graph/graph.ts';
@@ -114,7 +115,11 @@ async function sizesOf(
     await writeAll(folder, [...files]);
     const build = { target: targets[target], folder, opt, sanitize: false };
     // The model is of plain C.
-    await compileC99(build, [`${program.name}.c`], ['-o', 'net.o', `-D${noDspMacro(program)}`]);
+    await compileC99(
+      build,
+      [`${program.name}.c`],
+      ['-o', 'net.o', ...gccFlags(program), `-D${noDspMacro(program)}`],
+    );
     return functionsOf(build, 'net.o');
   });
   mkdirSync(cache, { recursive: true });
@@ -133,7 +138,7 @@ async function samplesOn(target: TargetName, opt: string, all: readonly Subject[
   for (const { what, program } of all) {
     const sizes = await sizesOf(program, target, opt);
     for (const { kernel } of program.steps) {
-      const bytes = sizes.get(kernel.name);
+      const bytes = sizes.get(`${program.name}_${kernel.name}`);
       if (bytes === undefined) throw new Error(`${what}: no code of ${kernel.name}`);
       samples.push({ what: `${what} ${kernel.name}`, parts: codeParts(kernel), bytes });
     }

@@ -29,13 +29,14 @@ import {
 } from './passes/choose-formats.ts';
 import { findAttention } from './passes/find-attention.ts';
 import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
+import { askedFor, floatParts, keptIn, type Reasons } from './passes/float-parts.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
 import { foldTables } from './passes/fold-tables.ts';
 import { fuse } from './passes/fuse.ts';
 import { inputGrids } from './passes/input-grids.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
-import { bitsOf, channelsApart, quantize, storedRanges } from './passes/quantize.ts';
+import { bitsOf, channelsApart, type QuantizeOptions, quantize, storedRanges } from './passes/quantize.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { isQuantized, settleGrids, sinkGrids } from './passes/settle-grids.ts';
 import { settleImages } from './passes/settle-images.ts';
@@ -64,6 +65,11 @@ export interface CompileOptions {
     readonly heldBack?: readonly Float32Array[];
     readonly raw?: Normalization;
   };
+  /**
+   * Int8: what stays float32 in the program. `nodes` by name, ONNX type or operator; with `auto` also those that have no
+   * int8 form, which else are an error.
+   */
+  readonly float?: { readonly nodes?: readonly string[]; readonly auto?: boolean };
   readonly requant?: RequantMode;
   readonly calibrationMethod?: CalibrationMethod;
   /** Zeros for the weights that matter least, before calibration; needs calibration inputs. */
@@ -150,6 +156,7 @@ export const passNames = [
   'prune',
   dropDeadChannels.name,
   'round-weights',
+  'float-parts',
   settlePorts.name,
   settleOrders.name,
   'quantize',
@@ -170,6 +177,8 @@ export interface Front {
   readonly fused: Graph<'float'>;
   /** Set where each channel of the input has a grid of its own: `fused` then takes stored numbers. */
   readonly grids?: readonly Quant[];
+  /** Of the model's nodes, those that are to stay float32 in an int8 program. */
+  readonly float?: Reasons;
 }
 
 /** The passes up to fusion. @throws InputError for networks that cannot be compiled. */
@@ -191,12 +200,18 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
       ? step.run(settleGrids(options.requant ?? 'single'), merged)
       : merged;
   const images = step.run(settleImages, settled);
+  const float = askedFor(model, options.arith === 'int8' ? (options.float?.nodes ?? []) : []);
   // Numbers of a quantized model's weights stay as they are.
   const samples = options.arith === 'int8' && options.calibration !== undefined && !isQuantized(floatGraph);
   const fused = samples
-    ? step.run(settleConstants(calibrationInputs(options, grids).calibrating), images)
+    ? step.run(settleConstants(calibrationInputs(options, grids).calibrating, keptIn(images, float)), images)
     : images;
-  return { floatGraph, fused, ...(grids === undefined ? {} : { grids }) };
+  return {
+    floatGraph,
+    fused,
+    ...(grids === undefined ? {} : { grids }),
+    ...(float.size === 0 ? {} : { float }),
+  };
 }
 
 /** Grids per channel of the input, where its layers ask for them. */
@@ -247,8 +262,9 @@ export function compileFused(
     weightSteps,
     codebooks,
     pruned,
-  } = compressed(network, inputs, options, { step, shared });
-  const ported = options.portOrder === 'model' ? step.run(settlePorts, light) : light;
+  } = compressed(network, inputs, options, { step, shared, float: made.float ?? new Map() });
+  const mixed = withFloatParts(light, made, inputs, options, step);
+  const ported = options.portOrder === 'model' ? step.run(settlePorts, mixed) : mixed;
   const graph = step.run(settleOrders, ported);
   const changed = options.prune !== undefined || network !== made.fused || weightSteps.size > 0;
   const common = {
@@ -266,20 +282,15 @@ export function compileFused(
     : calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
         options.onProgress?.('calibrating', done, total),
       );
-  const fixedInput = rawOf(options) !== undefined || made.grids !== undefined;
-  const given = { mode: common.requant, weightBits: options.weightBits ?? 8, weightSteps, codebooks };
+  const fixedInput = takesStored(made, options);
+  const given = { ...quantizeOptions(made, options), weightSteps, codebooks };
   const activationBits = options.activationBits ?? 'auto';
   // What gains by grids of channels needs no 16 bits; what is to have 16 bits has no such grids.
   const byChannel = activationBits === 'auto' ? channelsApart(graph, calibration, given) : new Map();
   const rangeOf = storedRanges(graph, calibration, { byChannel });
   const ranged = { graph, rangeOf, byChannel, alone: calibration.alone, fixedInput };
   const wide = isGiven ? betweenGrids(graph) : wideTensors(ranged, inputs, activationBits);
-  const pass = quantize(calibration, {
-    ...given,
-    wide,
-    biasCorrection: options.biasCorrection ?? true,
-    ...(fixedInput ? { input: rawQuant } : {}),
-  });
+  const pass = quantize(calibration, { ...given, wide });
   const integers = step.run(foldTables, step.run(pass, graph));
   const chosen = formatsFor(integers, options);
   if (chosen !== undefined) step.show('choose-formats', chosen.graph);
@@ -294,6 +305,35 @@ export function compileFused(
   };
 }
 
+const takesStored = ({ grids }: Front, options: CompileOptions): boolean =>
+  rawOf(options) !== undefined || grids !== undefined;
+
+const quantizeOptions = (made: Front, options: CompileOptions): QuantizeOptions => ({
+  mode: options.requant ?? 'single',
+  weightBits: options.weightBits ?? 8,
+  biasCorrection: options.biasCorrection ?? true,
+  ...(takesStored(made, options) ? { input: rawQuant } : {}),
+});
+
+/** With what is asked for in float32, and where that is asked for too, all that has no integers. */
+function withFloatParts(
+  graph: Graph<'float'>,
+  made: Front,
+  samples: readonly Float32Array[],
+  options: CompileOptions,
+  step: Stepper,
+): Graph<'float'> {
+  if (options.arith === 'float32') return graph;
+  const kept = new Map(keptIn(graph, made.float ?? new Map()));
+  if (options.float?.auto)
+    quantize(calibrate(graph, samples, 'minmax'), {
+      ...quantizeOptions(made, options),
+      refused(node, why) {
+        if (!kept.has(node.name)) kept.set(node.name, `no int8 form: ${why}`);
+      },
+    }).run(graph);
+  return kept.size === 0 ? graph : step.run(floatParts(kept, takesStored(made, options)), graph);
+}
 /** Whether weights stay as they are, so that no sample is needed for them. */
 const isPlain = ({ prune, weightBits = 8, codebook }: CompileOptions): boolean =>
   prune === undefined && weightBits === 8 && codebook === undefined;
@@ -308,7 +348,7 @@ function compressed(
   fused: Graph<'float'>,
   samples: readonly Float32Array[],
   options: CompileOptions,
-  { step, shared }: { readonly step: Stepper; readonly shared: Shared },
+  { step, shared, float }: { readonly step: Stepper; readonly shared: Shared; readonly float: Reasons },
 ): RoundedWeights & { readonly pruned: Graph<'float'> } {
   const { prune: wanted, weightBits = 8, codebook, arith, requant = 'single', onProgress } = options;
   const done = options.rounded ?? false;
@@ -318,9 +358,10 @@ function compressed(
   const zeroed =
     wanted === undefined ? fused : step.run(prunePass({ ...wanted, ...report, samples }, shared), fused);
   const pruned = step.run(dropDeadChannels, zeroed);
+  const kept = keptIn(pruned, float);
   const grids = {
-    bitsOf: (node: string) => bitsOf(weightBits, node),
-    codebookOf: (node: string) => codebookOf(codebook, node),
+    bitsOf: (node: string) => (kept.has(node) ? 8 : bitsOf(weightBits, node)),
+    codebookOf: (node: string) => (kept.has(node) ? undefined : codebookOf(codebook, node)),
   };
   if (arith === 'float32' || done || !needsRounding(fused, grids, requant))
     return { graph: pruned, weightSteps: new Map(), codebooks: new Map(), pruned };

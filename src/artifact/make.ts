@@ -74,6 +74,10 @@ const manifestSchema = v.object({
   /** Of a quantized model: how many activations have the scales of its file, and the names of others. */
   scales: v.exactOptional(v.object({ file: whole, calibrated: v.array(text), rounded: v.array(text) })),
   portOrder: v.exactOptional(v.literal('model')),
+  /** What stays float32 in an int8 program. */
+  floatParts: v.exactOptional(
+    v.array(v.object({ node: text, kind: text, origin: v.array(text), reason: text })),
+  ),
   inputs: v.array(
     v.object({
       ...portSchema.entries,
@@ -203,6 +207,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
       accuracy: made.accuracy,
       formats: compiled.formats ?? [],
       wide: compiled.wide ?? [],
+      floatParts: compiled.assembled.floatParts ?? [],
     }),
   );
   return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);
@@ -298,6 +303,11 @@ const agreementOf = ({ agreement }: Compiled): Pick<Manifest, 'agreement' | 'war
     ? {}
     : { agreement: agreementFields(agreement), warnings: agreement.warnings.map(warningFields) };
 
+const floatPartsOf = ({ assembled: { floatParts } }: Compiled): Pick<Manifest, 'floatParts'> =>
+  floatParts === undefined
+    ? {}
+    : { floatParts: floatParts.map((part) => ({ ...part, origin: [...part.origin] })) };
+
 function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, string>): Manifest {
   const { program, plan, calibration } = compiled;
   const stated = statedBy(program);
@@ -323,6 +333,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
       ? {}
       : { calibration: { method: calibration.method, samples: calibration.samples } }),
     ...(stated.portOrder === undefined ? {} : { portOrder: stated.portOrder }),
+    ...floatPartsOf(compiled),
     inputs: stated.inputs,
     outputs: stated.outputs,
     memory: { strategy: plan.strategy, lowerBound: plan.lowerBound, ...stated.memory },

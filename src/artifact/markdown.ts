@@ -1,6 +1,7 @@
 /** `report.md` of an artifact: what was built, in numbers that a person reads. */
 
 import type { Distance } from '../base/distance.ts';
+import type { FloatPart } from '../ir/graph/graph.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
 import type { Agreement } from '../judge/agreement.ts';
@@ -11,7 +12,7 @@ import { type WideReason, wideText } from '../passes/activation-bits.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import type { MemoryPlan } from '../plan/addresses.ts';
 import type { Program } from '../program/program.ts';
-import { portOrderText, stepsOf, totalsOf } from '../program/summary.ts';
+import { floatPartText, floatText, portOrderText, stepsOf, totalsOf } from '../program/summary.ts';
 import type { Facts, KernelFacts } from '../prove/prove.ts';
 import type { Judgement } from '../search/search.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
@@ -31,6 +32,8 @@ export interface Report {
   readonly formats: readonly LayerChoice[];
   /** Which activations have 16 bits, and why. */
   readonly wide: readonly WideReason[];
+  /** Of int8 programs: what stays float32. */
+  readonly floatParts: readonly FloatPart[];
   /** Who made it, from what; a line each. */
   readonly origin: readonly string[];
 }
@@ -176,13 +179,18 @@ function warningSection(agreement: Agreement | undefined): string {
   return `\n## Warnings\n\n${warnings.map((w) => `- ${w.kind}: ${warningText(w)}`).join('\n')}\n`;
 }
 
+const floatLines = ({ program, floatParts }: Report): string =>
+  floatParts.length === 0
+    ? ''
+    : [floatText(program), ...floatParts.map(floatPartText)].map((line) => `\n- ${line}`).join('');
+
 export function reportText(report: Report): string {
   const { program, agreement } = report;
   const { macs, tableBytes, arenaBytes } = totalsOf(program);
   return `# ${program.name}
 
 ${report.origin.map((line) => `- ${line}`).join('\n')}
-- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}${portOrderLine(report)}${agreementLines(report)}${accuracyLine(report)}
+- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}${portOrderLine(report)}${floatLines(report)}${agreementLines(report)}${accuracyLine(report)}
 ${warningSection(agreement)}
 ## Layers
 

@@ -1,5 +1,7 @@
 /** `CMakeLists.txt`: a static library, and the self-test as a test of CMake's. */
 import type { Program } from '../program/program.ts';
+import { hasFloats } from '../program/slots.ts';
+import { contractionFlags, integerFlags } from './flags.ts';
 
 /** Names of targets that CMake or its generators keep for themselves. */
 const kept = new Set(
@@ -17,13 +19,15 @@ const selftest = (name: string, target: string): string[] => [
   'endif()',
 ];
 
-export function cmakeFile({ name, arith }: Program, hasSelftest: boolean): string {
+const flagsFor = (target: string, compilers: string, flags: readonly string[]): readonly string[] => [
+  `if(CMAKE_C_COMPILER_ID ${compilers})`,
+  `  target_compile_options(${target} PRIVATE ${flags.join(' ')})`,
+  'endif()',
+];
+
+export function cmakeFile(program: Program, hasSelftest: boolean): string {
+  const { name, arith } = program;
   const target = kept.has(name.toLowerCase()) ? `${name}_net` : name;
-  const float = [
-    'if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")',
-    `  target_compile_options(${target} PRIVATE -ffp-contract=off)`,
-    'endif()',
-  ];
   return [
     'cmake_minimum_required(VERSION 3.10)',
     `project(${target} C)`,
@@ -31,7 +35,8 @@ export function cmakeFile({ name, arith }: Program, hasSelftest: boolean): strin
     `add_library(${target} STATIC ${name}.c ${name}.h)`,
     `target_include_directories(${target} PUBLIC \${CMAKE_CURRENT_SOURCE_DIR})`,
     `set_target_properties(${target} PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF)`,
-    ...(arith === 'float32' ? float : []),
+    ...(arith === 'int8' ? flagsFor(target, 'STREQUAL "GNU"', integerFlags) : []),
+    ...(hasFloats(program) ? flagsFor(target, 'MATCHES "GNU|Clang"', contractionFlags) : []),
     ...(hasSelftest ? selftest(name, target) : []),
     '',
   ].join('\n');

@@ -11,6 +11,7 @@ import { statementsIn } from '../ir/kernel/walk.ts';
 import { dense8, formatName } from '../ir/kernel/weight-format.ts';
 import type { Program } from '../program/program.ts';
 import { cAddress, type Rename } from './c/expr.ts';
+import { prefixOf } from './prefix.ts';
 
 type Named = Pick<Program, 'name'>;
 
@@ -43,6 +44,9 @@ function offsetsOf({ sums }: SumSite): readonly number[] | undefined {
   return [zero, ...others].map(({ offset }) => offset - zero.offset);
 }
 
+/** The functions that `dspHelpers` defines. */
+export const dspNames = ['four_bytes', 'even_u8', 'odd_u8', 'even_i8', 'odd_i8', 'dual_mac'] as const;
+
 interface Parts {
   /** The pointer that walks the weights. */
   readonly wt: string;
@@ -50,6 +54,8 @@ interface Parts {
   readonly sums: readonly { readonly local: string; readonly offset: number }[];
   /** C of the address of the first sum's inputs. */
   readonly start: string;
+  /** What the helpers are called. */
+  readonly helper: (name: (typeof dspNames)[number]) => string;
 }
 
 /** Undefined where two products at a time do not help, or are not known to be the same. */
@@ -71,21 +77,22 @@ function partsOf(kernel: Kernel, site: SumSite, rename: Rename): Parts | undefin
     weights,
     sums: site.sums.map(({ local }, i) => ({ local, offset: must(offsets[i], 'an offset per sum') })),
     start: cAddress(from, first.first, rename),
+    helper: (name) => rename(name, 'function'),
   };
 }
 
 const at = (pointer: string, offset: number): string => (offset === 0 ? pointer : `${pointer} + ${offset}`);
 
 /** Four terms of a run, of every sum. */
-const four = ({ wt, sums }: Parts): readonly string[] => [
-  `int32_t w4 = four_bytes(${wt});`,
-  'int32_t even = even_i8(w4);',
-  'int32_t odd = odd_i8(w4);',
+const four = ({ wt, sums, helper: f }: Parts): readonly string[] => [
+  `int32_t w4 = ${f('four_bytes')}(${wt});`,
+  `int32_t even = ${f('even_i8')}(w4);`,
+  `int32_t odd = ${f('odd_i8')}(w4);`,
   'int32_t x4;',
   ...sums.flatMap(({ local, offset }) => [
-    `x4 = four_bytes(${at('px', offset)});`,
-    `${local} = dual_mac(even_u8(x4), even, ${local});`,
-    `${local} = dual_mac(odd_u8(x4), odd, ${local});`,
+    `x4 = ${f('four_bytes')}(${at('px', offset)});`,
+    `${local} = ${f('dual_mac')}(${f('even_u8')}(x4), even, ${local});`,
+    `${local} = ${f('dual_mac')}(${f('odd_u8')}(x4), odd, ${local});`,
   ]),
   'px += 4;',
   `${wt} += 4;`,
@@ -140,9 +147,6 @@ export const dspSites = (
 export const usesDsp = (program: Program): boolean =>
   program.steps.some(({ kernel }) => dspSites(kernel, (name) => name).length > 0);
 
-/** The functions that `dspHelpers` defines. */
-export const dspNames = ['four_bytes', 'even_u8', 'odd_u8', 'even_i8', 'odd_i8', 'dual_mac'] as const;
-
 const helper = (head: string, body: readonly string[]): readonly string[] => [
   `static inline int32_t ${head}`,
   '{',
@@ -170,6 +174,7 @@ const rotated = (instruction: string): readonly string[] => [
  */
 export function dspHelpers(program: Program): readonly string[] {
   const macro = dspMacro(program);
+  const f = (head: string): string => `${prefixOf(program)}${head}`;
   return [
     `/* Plain C and DSP instructions give the same bytes. -D${noDspMacro(program)} leaves them out. */`,
     '#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && \\',
@@ -178,18 +183,18 @@ export function dspHelpers(program: Program): readonly string[] {
     '#if __has_builtin(__builtin_arm_smlad)',
     `#define ${macro} /* sums of dense weights for Cortex-M4, M7, M33 and M55 */`,
     '#include <string.h>',
-    ...helper('four_bytes(const void *from)', [
+    ...helper(f('four_bytes(const void *from)'), [
       'int32_t bytes;',
       'memcpy(&bytes, from, sizeof bytes); /* one load, at any address */',
       'return bytes;',
     ]),
     '/* bytes 0 and 2 (even) or 1 and 3 (odd) as two numbers of 16 bits */',
-    ...helper('even_u8(int32_t x)', intrinsic('uxtb16')),
-    ...helper('odd_u8(int32_t x)', rotated('uxtb16')),
-    ...helper('even_i8(int32_t x)', intrinsic('sxtb16')),
-    ...helper('odd_i8(int32_t x)', rotated('sxtb16')),
+    ...helper(f('even_u8(int32_t x)'), intrinsic('uxtb16')),
+    ...helper(f('odd_u8(int32_t x)'), rotated('uxtb16')),
+    ...helper(f('even_i8(int32_t x)'), intrinsic('sxtb16')),
+    ...helper(f('odd_i8(int32_t x)'), rotated('sxtb16')),
     '/* sum + a[0] * b[0] + a[1] * b[1], modulo 2^32 */',
-    ...helper('dual_mac(int32_t a, int32_t b, int32_t sum)', ['return __builtin_arm_smlad(a, b, sum);']),
+    ...helper(f('dual_mac(int32_t a, int32_t b, int32_t sum)'), ['return __builtin_arm_smlad(a, b, sum);']),
     '#endif',
     '#endif',
     '',

@@ -8,9 +8,9 @@ import type { Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
 import { uniqueNames } from './c/identifier.ts';
 import type { PrintOptions } from './c/kernel.ts';
-import { libraryNames } from './c/library.ts';
 import { dspNames } from './dsp.ts';
 import { outputFunctions, portStems } from './port-names.ts';
+import { prefixOf } from './prefix.ts';
 
 export interface FileNames {
   readonly kernels: ReadonlyMap<Kernel, string>;
@@ -20,12 +20,16 @@ export interface FileNames {
 const traceParts =
   'network tables row rows crc char text hex field begin end tensor bytes start step after putc';
 
-/** What `<name>_trace.h` defines, and what its macros declare in a function. */
+/** What `<name>_trace.inc` defines, and what its macros declare in a function. */
 const traceNames = (name: string): string[] => [
   'tracer',
   `${name}_tracer`,
+  `${name}_traced`,
   ...traceParts.split(' ').map((part) => `${name}_trace_${part}`),
 ];
+
+/** Functions of the header for one output. */
+export const helperNames = ['classify', 'real'] as const;
 
 /** What is public or may be hidden by a name inside of a function. */
 function takenNames(program: Program, kernels: readonly Kernel[]): string[] {
@@ -38,17 +42,22 @@ function takenNames(program: Program, kernels: readonly Kernel[]): string[] {
   return [
     ...api,
     ...traceNames(name),
-    `${name}_c_is_as_expected`,
-    ...libraryNames,
-    ...dspNames,
-    ...primitives.keys(),
+    ...[...dspNames, ...primitives.keys(), ...helperNames].map((own) => `${name}_${own}`),
     ...inner,
   ];
 }
 
+/** Hands out names that begin with the program's, and that nothing else in its files has. */
+function uniqueIn(program: Program, kernels: readonly Kernel[]): (wish: string) => string {
+  const prefix = prefixOf(program);
+  const taken = takenNames(program, kernels).filter((name) => name.startsWith(prefix));
+  const unique = uniqueNames(taken.map((name) => name.slice(prefix.length)));
+  return (wish) => prefix + unique(wish);
+}
+
 export function fileNames(program: Program): FileNames {
   const kernels = kernelsOf(program);
-  const unique = uniqueNames(takenNames(program, kernels));
+  const unique = uniqueIn(program, kernels);
   const tables = new Set(kernels.flatMap((k) => k.tables));
   return {
     kernels: new Map(kernels.map((k) => [k, unique(k.name)])),

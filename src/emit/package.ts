@@ -10,7 +10,7 @@ import { sourceFile } from './source.ts';
 import { traceFile, traceHeader } from './trace-header.ts';
 
 /**
- * File names and contents: `<name>.h`, `<name>.c`, `<name>_trace.h`, `<name>_selftest.c`, `CMakeLists.txt`.
+ * File names and contents: `<name>.h`, `<name>.c`, `<name>_trace.inc`, `<name>_selftest.c`, `CMakeLists.txt`.
  * @throws InputError when the program's name is no C identifier.
  */
 export function emitC(program: Program, info: EmitInfo): ReadonlyMap<string, string> {

@@ -9,6 +9,7 @@ import { numberLines } from './c/tables.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo, Golden } from './info.ts';
 import { portStems, type Role, returnsOutput } from './port-names.ts';
+import { placementMacros } from './prefix.ts';
 
 /** Lines of elements as bit patterns, so that a float is exactly itself whatever the byte order. */
 function patterns(bytes: Uint8Array, elem: Elem): string[] {
@@ -17,7 +18,7 @@ function patterns(bytes: Uint8Array, elem: Elem): string[] {
   const pattern = (i: number): string => {
     if (width === 1) return String(bytes[i]);
     const value = width === 2 ? view.getUint16(2 * i, true) : view.getUint32(4 * i, true);
-    return `0x${value.toString(16).padStart(2 * width, '0')}${width === 4 ? 'u' : ''}`;
+    return `0x${value.toString(16).padStart(2 * width, '0')}u`;
   };
   return numberLines(bytes.length / width, pattern, '        ');
 }
@@ -117,7 +118,7 @@ export function selftestFile(program: Program, golden: readonly Golden[], info: 
     '',
     ...recordedAll(program, 'input', inputs),
     ...recordedAll(program, 'output', outputs),
-    `static struct ${program.name} net;`,
+    `static ${placementMacros(program).arena} struct ${program.name} net;`,
     '',
     ...mainFunction(program, golden.length),
   ].join('\n');

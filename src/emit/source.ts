@@ -5,16 +5,18 @@ import type { Kernel } from '../ir/kernel/kernel.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
 import { arraysUsed, expressionsIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
 import type { Program, Slot, Step } from '../program/program.ts';
-import { inputSlots, kernelsOf, outputSlots, slotAt } from '../program/slots.ts';
+import { hasFloats, inputSlots, kernelsOf, outputSlots, slotAt } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
 import { printTable } from './c/tables.ts';
 import { dspHelpers, dspMacro, usesDsp } from './dsp.ts';
-import { provenance } from './header.ts';
+import { constantBytes, provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { type FileNames, fileNames, namesIn } from './names.ts';
 import { outputFunctions, portStems, returnsOutput, runType } from './port-names.ts';
+import { placementMacros, prefixOf } from './prefix.ts';
+import { tableWords } from './table-text.ts';
 import { traceFile } from './trace-header.ts';
 
 function hasInfinity(kernel: Kernel): boolean {
@@ -41,52 +43,89 @@ function includes(program: Program): string[] {
 }
 
 /** What C leaves to the compiler and this code relies on. gcc has only the command line for contraction. */
-function assumptions({ name, arith }: Program): string[] {
+function assumptions(program: Program): string[] {
+  const { name } = program;
   const contraction = [
     '#ifdef __clang__',
     '#pragma STDC FP_CONTRACT OFF /* no fused multiply-add */',
     '#endif',
     '',
   ];
-  // Measured with gcc 12 -O3 on a 5x5 network of 6.6 M MAC: with its scheduler and predictive commoning gcc
-  // loads a whole unrolled step before the first product and spills; without, Cortex-M4 executes 20 % fewer
-  // instructions, RV32IMC 53 % fewer. Float kernels have registers enough and gain from both.
-  const registers = arith === 'float32' ? [] : ['no-schedule-insns', 'no-predictive-commoning'];
-  // gcc 12 -Os for Cortex-M0 frees a kernel's stack by popping into r0 to r2, and -fipa-ra then believes that
-  // the caller's r0 survived the call: the next function gets a wrong pointer.
-  const optimizations = [...registers, 'no-ipa-ra'].map((name) => `"${name}"`).join(', ');
-  const pragma = [
-    '#if defined(__GNUC__) && !defined(__clang__)',
-    `#pragma GCC optimize(${optimizations}) /* ${arith === 'float32' ? '' : 'the first two would spill registers, '}ipa-ra is wrong at -Os on Cortex-M0 */`,
+  return [
+    '#if (-1 >> 1) != -1',
+    `#error "${name}.c needs a compiler whose >> of negative numbers is arithmetic"`,
     '#endif',
     '',
-  ];
-  return [
-    ...(arith === 'float32' ? contraction : []),
-    ...pragma,
-    ...comment(['Does not compile unless >> of negative numbers is arithmetic and int has 32 bits.']),
-    `typedef char ${name}_c_is_as_expected[(-1 >> 1) == -1 && sizeof(int) >= 4 ? 1 : -1];`,
-    '',
+    ...(hasFloats(program) ? contraction : []),
   ];
 }
-
-const kernelMacro = ({ name }: Program): string => `${name.toUpperCase()}_KERNEL`;
 
 /**
- * Measured with gcc 12 -O3 on LeNet-5: merged into one function, kernels share what registers there are and
- * spill inside of their loops. Apart, Cortex-M0 executes 33 % fewer instructions, Cortex-M4 27 %, RV32IMC 3 %.
+ * Each kernel is a function that the compiler knows nothing of where it calls it. Measured with gcc 12 -O3 on
+ * LeNet-5: merged into one function, kernels share what registers there are and spill inside of their loops. Apart,
+ * Cortex-M0 executes 33 % fewer instructions, Cortex-M4 27 %, RV32IMC 3 %. And gcc 12.2 -Os for Cortex-M0 frees a
+ * kernel's stack by popping into r0 to r2, of which -fipa-ra then believes that they survived the call: the next
+ * kernel gets a wrong pointer. noipa (gcc 8 and later) prevents both.
  */
-function apart(program: Program): string[] {
-  const macro = kernelMacro(program);
+function placement(program: Program): string[] {
+  const { kernel, code, constant, space, copyTable } = placementMacros(program);
   return [
-    '#ifdef __GNUC__',
-    `#define ${macro} static __attribute__((noinline)) /* together they would spill registers */`,
+    ...comment([
+      'Where things lie and how they are called; define any of these on the command line to choose otherwise.',
+    ]),
+    `#ifndef ${kernel} /* each layer stays a function: merged, they would spill registers */`,
+    '#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8',
+    `#define ${kernel} __attribute__((noipa)) /* gcc 12.2's -fipa-ra is wrong at -Os on Cortex-M0 */`,
+    '#elif defined(__GNUC__)',
+    `#define ${kernel} __attribute__((noinline))`,
     '#else',
-    `#define ${macro} static`,
+    `#define ${kernel}`,
     '#endif',
+    '#endif',
+    `#ifndef ${code} /* before each layer's function and ${program.name}_run: a section for hot code */`,
+    `#define ${code}`,
+    '#endif',
+    `#ifndef ${constant} /* before each constant array: a section for constants */`,
+    `#define ${constant}`,
+    '#endif',
+    `#ifndef ${space} /* their address space: on AVR they stay in program memory */`,
+    '#ifdef __FLASH',
+    ...(constantBytes(program) > flashReach ? [tooFar(program)] : []),
+    `#define ${space} __flash`,
+    '#else',
+    `#define ${space}`,
+    '#endif',
+    '#endif',
+    ...(kernelsOf(program).some(copiesTables) ? copyMacro(copyTable) : []),
     '',
   ];
 }
+
+/** A pointer into AVR's program memory has 16 bits; a little is left to the vectors and to others' constants. */
+const flashReach = 60_000;
+
+const tooFar = (program: Program): string =>
+  `#error "${program.name}.c has ${constantBytes(program)} bytes of constants, of which AVR's __flash reaches ${flashReach}"`;
+
+function copiesTables({ body, tables }: Kernel): boolean {
+  const names = new Set(tables.map(({ name }) => name));
+  for (const s of statementsIn(body)) {
+    if (s.kind === 'pointer' && names.has(s.base)) names.add(s.name);
+    if (s.kind === 'copy' && names.has(s.from)) return true;
+  }
+  return false;
+}
+
+const copyMacro = (macro: string): string[] => [
+  `#ifndef ${macro} /* memcpy that reads constant arrays */`,
+  '#ifdef __FLASH',
+  '#include <avr/pgmspace.h>',
+  `#define ${macro}(to, from, bytes) memcpy_P(to, (const void *)(from), bytes)`,
+  '#else',
+  `#define ${macro} memcpy`,
+  '#endif',
+  '#endif',
+];
 
 function hook({ name }: Program): string[] {
   const upper = name.toUpperCase();
@@ -116,7 +155,7 @@ function trace(program: Program): string[] {
 
 function primitivesText(program: Program): string[] {
   const used = new Set(kernelsOf(program).flatMap((k) => [...primitivesUsed(k.body)]));
-  return [...used].sort().map((name) => printPrimitive(primitiveOf(name)));
+  return [...used].sort().map((name) => printPrimitive(primitiveOf(name), prefixOf(program)));
 }
 
 /** Tables that other kernels use too stand above the first of them. */
@@ -127,13 +166,21 @@ function kernelsText(program: Program, names: FileNames, info: EmitInfo): string
     const own = kernel.tables.filter((t) => used.has(t.name) && !printed.has(t));
     for (const table of own) printed.add(table);
     const ranges = info.ranges?.get(kernel.name);
+    const { kernel: apart, code, constant, space, copyTable } = placementMacros(program);
     const options = {
       ...namesIn(kernel, names),
-      linkage: kernelMacro(program),
+      prefix: prefixOf(program),
+      linkage: `static ${apart} ${code}`,
+      space,
+      copyTable,
       dsp: dspMacro(program),
       ...(ranges === undefined ? {} : { ranges }),
     };
-    return [...own.map((t) => printTable(t, names.tables.get(t))), printKernel(kernel, options)];
+    const tables = own.flatMap((t) => [
+      ...comment(tableWords(kernel, t)),
+      printTable(t, { name: names.tables.get(t), place: `${space} ${constant}` }),
+    ]);
+    return [...tables, printKernel(kernel, options)];
   });
 }
 
@@ -155,7 +202,7 @@ function runFunction(program: Program, arena: Arena, names: FileNames): string[]
   const list = program.steps.map((step, i) => `  ${i}  ${step.kernel.name}: ${step.origin.join(', ')}`);
   return [
     ...comment([title, ...list]),
-    `${runType(program)}${program.name}_run(struct ${program.name} *net)`,
+    `${placementMacros(program).code} ${runType(program)}${program.name}_run(struct ${program.name} *net)`,
     '{',
     `    ${program.name.toUpperCase()}_BEGIN();`,
     ...calls,
@@ -191,7 +238,7 @@ export function sourceFile(program: Program, arena: Arena, info: EmitInfo): stri
     ...comment(provenance(info)),
     ...includes(program),
     ...assumptions(program),
-    ...apart(program),
+    ...placement(program),
     ...hook(program),
     ...primitivesText(program),
     ...(usesDsp(program) ? dspHelpers(program) : []),

@@ -1,5 +1,5 @@
 /**
- * `<name>_trace.h`: what `<name>.c` includes when it is to print what every layer reads and writes. The format
+ * `<name>_trace.inc`: what `<name>.c` includes when it is to print what every layer reads and writes. The format
  * of the lines is in docs/trace.md; src/trace writes and reads the same.
  */
 import { must } from '../base/errors.ts';
@@ -10,8 +10,9 @@ import { comment, commentText, wrapCode } from './c/lines.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { fileNames } from './names.ts';
+import { placementMacros } from './prefix.ts';
 
-export const traceFile = ({ name }: Program): string => `${name}_trace.h`;
+export const traceFile = ({ name }: Program): string => `${name}_trace.inc`;
 
 function tablesText({ name }: Program, names: readonly string[]): string[] {
   if (names.length === 0) return [];
@@ -32,7 +33,7 @@ function rowsText(program: Program, rows: readonly TracedRow[], places: readonly
     'Tensors, in the order in which they are printed: when a step has written one, and before a step reads it.';
   return [
     ...comment([`${order} Between the two the checksum is kept at a place.`]),
-    `struct ${program.name}_trace_row {`,
+    `struct ${program.name}_traced {`,
     '    int16_t step;',
     '    uint16_t slot;',
     '    uint16_t read; /* 1, or 0: written */',
@@ -41,7 +42,7 @@ function rowsText(program: Program, rows: readonly TracedRow[], places: readonly
     '    uint32_t bytes;',
     '};',
     '',
-    `static const struct ${program.name}_trace_row ${program.name}_trace_rows[] = {`,
+    `static const struct ${program.name}_traced ${program.name}_trace_rows[] = {`,
     ...rows.flatMap((row, i) => {
       const numbers = [row.step, row.slot, row.kind === 'read' ? 1 : 0, places[i]].join(', ');
       const name = commentText(slotAt(program, row.slot).name);
@@ -128,7 +129,7 @@ static void ${n}_trace_end(struct ${n}_tracer *t)
 `;
 
 const tensorText = (n: string, level: string): string => `
-static void ${n}_trace_tensor(struct ${n}_tracer *t, const struct ${n}_trace_row *row, char kind)
+static void ${n}_trace_tensor(struct ${n}_tracer *t, const struct ${n}_traced *row, char kind)
 {
     ${n}_trace_begin(t, kind);
     ${n}_trace_char(t, ' ');
@@ -142,7 +143,7 @@ static void ${n}_trace_tensor(struct ${n}_tracer *t, const struct ${n}_trace_row
 
 #if ${level} > 1
 /* In base64, ${bytesPerLine} on a line. */
-static void ${n}_trace_bytes(struct ${n}_tracer *t, const struct ${n}_trace_row *row, const uint8_t *from)
+static void ${n}_trace_bytes(struct ${n}_tracer *t, const struct ${n}_traced *row, const uint8_t *from)
 {
     static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (uint32_t at = 0; at < row->bytes;) {
@@ -165,7 +166,7 @@ static void ${n}_trace_bytes(struct ${n}_tracer *t, const struct ${n}_trace_row 
 }
 #endif
 
-static void ${n}_trace_row(struct ${n}_tracer *t, const struct ${n}_trace_row *row, const uint8_t *from)
+static void ${n}_trace_row(struct ${n}_tracer *t, const struct ${n}_traced *row, const uint8_t *from)
 {
     uint32_t crc = ~${n}_trace_crc(0xffffffffu, from, row->bytes);
     ${n}_trace_tensor(t, row, row->read ? 'I' : 'O');
@@ -173,7 +174,7 @@ static void ${n}_trace_row(struct ${n}_tracer *t, const struct ${n}_trace_row *r
     ${n}_trace_field(t, crc);
     ${n}_trace_end(t);
 #if ${level} > 1
-    if (!row->read || crc != t->kept[row->place]) { /* nobody needs the same bytes twice */
+    if (!row->read || crc != t->kept[row->place]) { /* the same bytes are not printed twice */
         ${n}_trace_bytes(t, row, from);
     }
     t->kept[row->place] = crc;
@@ -209,7 +210,7 @@ const tagText = (n: string, inputs: number): string =>
 const startText = (n: string, level: string, counts: Counts): string => `
 static void ${n}_trace_start(struct ${n}_tracer *t, const struct ${n} *net)
 {
-    const struct ${n}_trace_row *input = ${n}_trace_rows;
+    const struct ${n}_traced *input = ${n}_trace_rows;
     const uint8_t *arena = (const uint8_t *)net;
     t->line = 0;
     t->row = 0;
@@ -231,7 +232,7 @@ static void ${n}_trace_step(struct ${n}_tracer *t, const struct ${n} *net, int s
 {
     const uint8_t *arena = (const uint8_t *)net;
     while (t->row < ${counts.rows}u) {
-        const struct ${n}_trace_row *row = &${n}_trace_rows[t->row];
+        const struct ${n}_traced *row = &${n}_trace_rows[t->row];
         if (row->step != step || row->read != read) {
             break;
         }
@@ -273,6 +274,14 @@ const macros = (name: string, upper: string): string[] => [
   '',
 ];
 
+/** A trace reads tables through plain pointers. */
+const readable = (program: Program): string[] => [
+  '#ifdef __FLASH',
+  `#error "a trace cannot read constants in program memory: compile with -D${placementMacros(program).space}= (they take RAM then), or on another chip"`,
+  '#endif',
+  '',
+];
+
 const about = ({ name }: Program): string[] => [
   `Part of ${name}.c when it is compiled with -D${name.toUpperCase()}_TRACE=1 (checksums of what every layer reads and writes) or =2 (their bytes too), which it prints through ${name}_trace_putc.`,
   "thimble's docs/trace.md says what the lines mean.",
@@ -294,6 +303,13 @@ export function traceHeader(program: Program, info: EmitInfo): string {
   const level = `${upper}_TRACE`;
   return [
     ...comment([...provenance(info), '', ...about(program)]),
+    `#ifndef ${upper}_TRACE_INC`,
+    `#define ${upper}_TRACE_INC`,
+    '',
+    ...(tables.length > 0 ? readable(program) : []),
+    ...comment(['You write it: it sends a character to the console. In C++ it is extern "C".']),
+    `void ${name}_trace_putc(char c);`,
+    '',
     ...tablesText(program, tables),
     ...rowsText(program, rows, places),
     ...stateText(program, count),
@@ -302,5 +318,7 @@ export function traceHeader(program: Program, info: EmitInfo): string {
     ...codeLines(startText(name, level, counts)).slice(1),
     ...codeLines(stepText(name, `${upper}_HOOK`, counts)).slice(1),
     ...macros(name, upper),
+    '#endif',
+    '',
   ].join('\n');
 }

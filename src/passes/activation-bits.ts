@@ -36,12 +36,16 @@ const handsOn = (graph: Graph<'float'>, { op, inputs }: Node): boolean =>
 const ends = (graph: Graph<'float'>, names: readonly string[]): readonly string[] =>
   names.filter((name) => isActivation(graph, name) && graph.tensors.get(name)?.dtype === 'float32');
 
+/** Those that are stored on grids. */
+const storedEnds = (graph: Graph<'float'>, names: readonly string[]): readonly string[] =>
+  ends(graph, names).filter((name) => !graph.tensors.get(name)?.real);
+
 function familiesIn(graph: Graph<'float'>): readonly Family[] {
   const of = new Map<string, string[]>();
   const all = [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)];
-  for (const name of ends(graph, all)) of.set(name, [name]);
+  for (const name of storedEnds(graph, all)) of.set(name, [name]);
   for (const node of graph.nodes.filter((node) => handsOn(graph, node))) {
-    const [first, ...others] = ends(graph, [...node.inputs, ...node.outputs]);
+    const [first, ...others] = storedEnds(graph, [...node.inputs, ...node.outputs]);
     if (first === undefined) continue;
     const joined = must(of.get(first), 'a family');
     for (const other of others) {
@@ -158,6 +162,8 @@ function noiseOf(
 
 /** So many of the calibration's samples are looked at, and so many of them, the worst, closer. */
 const looked = 16;
+/** From so many samples on, ends of ranges that only one of them brought are taken for what others go beyond. */
+const steady = 32;
 const closer = 4;
 
 /**
@@ -195,6 +201,7 @@ const isOpen = ({ graph, fixedInput, byChannel }: Ranged, family: Family): boole
     (name) =>
       wideGridOf(graph, name) === undefined &&
       !byChannel.has(name) &&
+      graph.tensors.get(name)?.real !== true &&
       !(fixedInput && graph.inputs.includes(name)),
   );
 
@@ -227,11 +234,13 @@ function benchOf({ graph, rangeOf, alone }: Ranged, samples: readonly Float32Arr
     const inputs = inputTensors(graph, sample);
     return { sample: i, inputs, real: run(graph, inputs, new Set(), (_, tensor) => tensor) };
   });
+  // Of few samples each decides some end: more samples are the remedy then, not more bits.
+  const endsOf = (name: string): Alone | undefined => (samples.length < steady ? undefined : alone.get(name));
   const reals = known.map(({ real }) => real);
   const costOf: Bench['costOf'] = (some, changed, bits) => {
     const pairs = some.map(({ sample, inputs, real }) => {
       const change = (name: string, tensor: Tensor): Tensor =>
-        rounded(tensor, without(rangeOf(name), sample, alone.get(name)), bits(name));
+        rounded(tensor, without(rangeOf(name), sample, endsOf(name)), bits(name));
       return [real, run(graph, inputs, changed, change, real)] as const;
     });
     return noiseOf(graph, reals, pairs);
@@ -278,7 +287,7 @@ function named(ranged: Ranged, names: ReadonlySet<string>): readonly Family[] {
   const families = familiesIn(graph);
   return [...names].flatMap((name): readonly Family[] => {
     const node = graph.nodes.find((node) => node.name === name || node.origin.includes(name));
-    const made = ends(graph, node?.outputs ?? (graph.inputs.includes(name) ? [name] : []));
+    const made = storedEnds(graph, node?.outputs ?? (graph.inputs.includes(name) ? [name] : []));
     const own = families.filter((family) => made.some((tensor) => family.includes(tensor)));
     if (own.length === 0)
       throw new InputError({

@@ -6,8 +6,8 @@ import type { Range } from '../ir/graph/op.ts';
 import { holding, nothingSeen, rangeOfGrid, type Seen, widened } from '../ir/integers/quant.ts';
 import { channelCount, countOf, showShape, type Tensor } from '../ir/tensor.ts';
 import { channelsLast } from '../plan/orders.ts';
-import { boundsOf } from './bounds.ts';
 import { requireFiniteActivation } from './finite.ts';
+import { boundsOf } from './given-bounds.ts';
 
 /**
  * How a range is chosen: `minmax` takes all values, and room for more where they are fewer than a thousand;
@@ -149,7 +149,7 @@ export function givenCalibration(graph: Graph<'float'>): Calibration {
   const ranges = new Map<string, Range>();
   for (const name of [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)]) {
     const info = graph.tensors.get(name);
-    if (info?.dtype !== 'float32') continue;
+    if (info?.dtype !== 'float32' || info.real === true) continue;
     const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
     if (info.grid !== undefined) ranges.set(name, rangeOfGrid(info.grid));
     else if (maker?.op.fixedGrid !== undefined && !readsWide(graph, maker))

@@ -85,8 +85,9 @@ function canRead(graph: Floats, node: Node, name: string, can: ReadonlySet<strin
 }
 
 const isCandidate = (graph: Floats, name: string): boolean => {
-  const { shape, dtype, constant } = typeOf(graph, name);
-  if (constant !== undefined || dtype !== 'float32' || shape.length < 2 || shape[0] !== 1) return false;
+  const { shape, dtype, constant, real } = typeOf(graph, name);
+  if (constant !== undefined || real || dtype !== 'float32' || shape.length < 2 || shape[0] !== 1)
+    return false;
   if (channelCount(shape) < 2 || graph.inputs.includes(name) || graph.outputs.includes(name)) return false;
   return wideGridOf(graph, name) === undefined;
 };

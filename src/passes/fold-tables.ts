@@ -30,7 +30,7 @@ function joined(graph: Integers, layer: Node, f: Node): unknown {
 
 function foldOne(graph: Integers): Integers | undefined {
   for (const layer of graph.nodes) {
-    if (layer.op.withTable === undefined) continue;
+    if (layer.op.withTable === undefined || layer.quantized === undefined) continue;
     const made = at(layer.outputs, 0);
     const [f, ...others] = graph.nodes.filter(({ inputs }) => inputs.includes(made));
     if (f === undefined || others.length > 0 || graph.outputs.includes(made)) continue;

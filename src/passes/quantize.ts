@@ -2,11 +2,10 @@
  * Quantization: every activation gets an affine 8-bit scale, every operator its integers. What each operator
  * makes of its weights stands in its own file; this pass only hands out the scales in order.
  */
-import { at, DefectError, InputError, locate, must } from '../base/errors.ts';
-import { channelsOf, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
+import { at, InputError, locate, must } from '../base/errors.ts';
+import { channelsOf, type Graph, type Node, staysFloat, type TensorInfo } from '../ir/graph/graph.ts';
 import type {
   ByLayer,
-  InputType,
   QuantizeContext,
   Range,
   RequantMode,
@@ -37,6 +36,8 @@ export interface QuantizeOptions {
   readonly input?: Quant;
   /** Tensors of 16 bits. */
   readonly wide?: { readonly has: (tensor: string) => boolean };
+  /** Takes what has no integers; absent: it is thrown. The graph that is then made is not to be compiled. */
+  readonly refused?: (node: Node, why: string) => void;
 }
 
 export function quantize(calibration: Calibration, options: QuantizeOptions): Pass<'float', 'int8'> {
@@ -58,7 +59,7 @@ function quantizeGraph(
   const bitsFor = (name: string): 16 | undefined => (options.wide?.has(name) ? 16 : undefined);
   const outputBits = (name: string) => (bitsFor(name) === 16 ? { outputBits: 16 as const } : {});
   for (const input of graph.inputs)
-    if (isReal(graph, input))
+    if (isStored(graph, input))
       quants.set(
         input,
         givenGrid(graph, input) ??
@@ -66,48 +67,54 @@ function quantizeGraph(
           wideGridOf(graph, input) ??
           quantOf(rangeOf(input), bitsFor(input)),
       );
-  const nodes = graph.nodes.map(
-    (node): Node =>
-      locate(`node '${node.name}'`, () => {
-        requireReads(graph, node);
-        const made = node.outputs.find((name) => name !== '') ?? '';
-        const scale: ScaleContext<unknown> = {
-          ...viewOf(graph, node),
-          mode: options.mode,
-          ...weightsFor(node, options),
-          inputQuants: node.inputs.map((name) => quants.get(name)),
-          range: rangeOf(made),
-          ...outputBits(made),
-        };
-        const inputMean = meanFor(node, calibration, options);
-        const onChannels = quantizedOnChannels({
-          graph,
-          node,
-          scale,
-          ranges: byChannel.get(made),
-          inputMean,
-        });
-        if (onChannels !== undefined) {
-          quants.set(made, onChannels.quant);
-          return { ...node, ...(node.op.alias ? {} : { quantized: onChannels.quantized }) };
-        }
-        const outputQuants = node.outputs.map((name, i) => {
-          if (name === '' || !isReal(graph, name)) return undefined;
-          const given = givenGrid(graph, name);
-          if (given !== undefined) return served(node, scale, i, given);
-          const own = { ...scale, range: rangeOf(name), ...outputBits(name) };
-          return (
-            wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range, bitsFor(name))
-          );
-        });
-        node.outputs.forEach((name, i) => {
-          const quant = outputQuants[i];
-          if (quant !== undefined) quants.set(name, quant);
-        });
-        const outputQuant = outputQuants.find((quant) => quant !== undefined) ?? itself;
-        const insideRange = calibration.insideRanges.get(node.name);
-        return quantizeNode(node, { ...scale, outputQuant, outputQuants, inputMean, insideRange });
-      }),
+  const gridOf = (name: string, i: number, node: Node, scale: ScaleContext<unknown>): Quant => {
+    const given = givenGrid(graph, name);
+    if (given !== undefined) return served(node, scale, i, given);
+    const own = { ...scale, range: rangeOf(name), ...outputBits(name) };
+    return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range, bitsFor(name));
+  };
+  const integersOf = (node: Node): Node => {
+    requireReads(graph, node);
+    const made = node.outputs.find((name) => name !== '') ?? '';
+    const scale: ScaleContext<unknown> = {
+      ...viewOf(graph, node),
+      mode: options.mode,
+      ...weightsFor(node, options),
+      inputQuants: node.inputs.map((name) => quants.get(name)),
+      range: rangeOf(made),
+      ...outputBits(made),
+    };
+    const inputMean = meanFor(node, calibration, options);
+    const ranges = byChannel.get(made);
+    const onChannels = quantizedOnChannels({ graph, node, scale, ranges, inputMean });
+    if (onChannels !== undefined) {
+      quants.set(made, onChannels.quant);
+      return { ...node, ...(node.op.alias ? {} : { quantized: onChannels.quantized }) };
+    }
+    const outputQuants = node.outputs.map((name, i) =>
+      isStored(graph, name) ? gridOf(name, i, node, scale) : undefined,
+    );
+    node.outputs.forEach((name, i) => {
+      const quant = outputQuants[i];
+      if (quant !== undefined) quants.set(name, quant);
+    });
+    const outputQuant = outputQuants.find((quant) => quant !== undefined) ?? itself;
+    const insideRange = calibration.insideRanges.get(node.name);
+    return quantizeNode(node, { ...scale, outputQuant, outputQuants, inputMean, insideRange });
+  };
+  const nodes = graph.nodes.map((node) =>
+    locate(`node '${node.name}'`, () => {
+      if (staysFloat(graph, node)) return node;
+      try {
+        return integersOf(node);
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        if (options.refused === undefined) throw withFloatAdvice(error, node);
+        options.refused(node, error.complaint.found);
+        for (const name of node.outputs) if (isStored(graph, name)) quants.set(name, quantOf(rangeOf(name)));
+        return node;
+      }
+    }),
   );
   const tensors = new Map(
     [...graph.tensors].map(([name, info]): [string, TensorInfo<'int8'>] => {
@@ -221,7 +228,10 @@ const isNearGrid = (a: Quant, b: Quant): boolean =>
 /** Integers stand for themselves. */
 const itself: Quant = { scale: 1, zeroPoint: 0 };
 
-const isReal = (graph: Graph<'float'>, name: string): boolean => typeOf(graph, name)?.dtype === 'float32';
+const isStored = ({ tensors }: Graph<'float'>, name: string): boolean => {
+  const info = tensors.get(name);
+  return info?.dtype === 'float32' && !info.real;
+};
 
 /**
  * The calibrated range, without what all readers are flat on: where a sigmoid is within half a step of 1, its input need not
@@ -299,10 +309,16 @@ function weightsFor(
 function quantizeNode(node: Node, context: QuantizeContext<unknown>): Node {
   if (node.op.quantize !== undefined) return { ...node, quantized: node.op.quantize(context) };
   if (node.op.alias) return node;
-  throw new DefectError(`operator '${node.op.kind}' has no integer form`);
+  throw new InputError({ found: `no int8 form of ${node.op.kind}` });
+}
+
+function withFloatAdvice({ complaint }: InputError, { name }: Node): InputError {
+  const leave = `leave it in float32 with --float ${name}`;
+  return new InputError({
+    ...complaint,
+    todo: complaint.todo === undefined ? leave : `${complaint.todo}, or ${leave}`,
+  });
 }
 
 const meanFor = (node: Node, calibration: Calibration, options: QuantizeOptions): Float64Array | undefined =>
   options.biasCorrection ? calibration.means.get(at(node.inputs, 0)) : undefined;
-
-const typeOf = (graph: Graph<'float'>, name: string): InputType | undefined => graph.tensors.get(name);

@@ -67,14 +67,20 @@ function settled(graph: Graph<'float'>, node: Node, constants: ReadonlyMap<numbe
   );
 }
 
-/** @param samples inputs of the graph, in its own units */
-export const settleConstants = (samples: readonly Float32Array[]): Pass<'float', 'float'> => ({
+/**
+ * @param samples inputs of the graph, in its own units
+ * @param float nodes that are not to be quantized, whose weights stay as they are
+ */
+export const settleConstants = (
+  samples: readonly Float32Array[],
+  float: Pick<ReadonlyMap<string, string>, 'has'> = new Map(),
+): Pass<'float', 'float'> => ({
   name: 'settle-constants',
   doc: 'large weights of channels that are constant are in the bias; outputs on the samples stay the same',
   run(graph) {
     const asked = graph.nodes.flatMap((node) => {
       const columns = largeColumns(graph, node);
-      return columns.length === 0 ? [] : [{ node, columns }];
+      return columns.length === 0 || float.has(node.name) ? [] : [{ node, columns }];
     });
     if (asked.length === 0) return graph;
     const seen = seenBy(graph, samples, new Set(asked.map(({ node }) => at(node.inputs, 0))));

@@ -64,7 +64,12 @@ function withCopies(graph: Graph<'float'>, copies: readonly Copy[]): Graph<'floa
     const inputs = node.inputs.map((input) => own.find(({ source }) => source === input)?.name ?? input);
     return [...first.map((copy) => nodeFor(graph, copy)), { ...node, inputs }];
   });
-  return withNodes(graph, nodes);
+  const copying = withNodes(graph, nodes);
+  const { tensors } = copying;
+  const copied = new Map(tensors);
+  for (const { source, name } of copies)
+    if (tensors.get(source)?.real) copied.set(name, { ...must(tensors.get(name), 'a copy'), real: true });
+  return { ...copying, tensors: copied };
 }
 
 /** An output under another name, for whoever made and read it, and its copy, row-major, under its own. */

@@ -3,7 +3,7 @@
  * the buffers into one arena. Nodes that only rename memory (reshape, transpose) leave no code behind.
  */
 import { DefectError, InputError, locate, must } from '../base/errors.ts';
-import type { Graph, Node } from '../ir/graph/graph.ts';
+import { type Graph, type Node, staysFloat } from '../ir/graph/graph.ts';
 import type { KernelContext } from '../ir/graph/op.ts';
 import type { Kernel, Param } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
@@ -221,14 +221,14 @@ class KernelNames {
 
 function kernelOf(graph: Graph<'float'> | Graph<'int8'>, node: Node, context: KernelContext): Kernel {
   const constants = node.inputs.map((name) => graph.tensors.get(name)?.constant);
-  const made =
-    graph.stage === 'int8'
-      ? node.op.int8?.(node.attrs, node.quantized, context)
-      : node.op.float32?.(node.attrs, context, constants);
+  const integers = graph.stage === 'int8' && !staysFloat(graph, node);
+  const made = integers
+    ? node.op.int8?.(node.attrs, node.quantized, context)
+    : node.op.float32?.(node.attrs, context, constants);
   if (made !== undefined) return ofAllImages(made, context);
   throw new InputError({
-    found: `no ${graph.stage === 'int8' ? 'int8' : 'float32'} kernel`,
-    todo: `compile with ${graph.stage === 'int8' ? '--type float32' : '--type int8'} or remove the operator`,
+    found: `no ${integers ? 'int8' : 'float32'} kernel`,
+    todo: `compile with ${integers ? '--type float32' : '--type int8'} or remove the operator`,
   });
 }
 

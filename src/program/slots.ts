@@ -99,6 +99,10 @@ export function sharedBytes(program: Program, index: number): readonly Shared[] 
   );
 }
 
+/** Whether the C computes with floats that are stored. */
+export const hasFloats = ({ arith, slots }: Pick<Program, 'arith' | 'slots'>): boolean =>
+  arith === 'float32' || slots.some(({ elem }) => elem === 'f32');
+
 /** Each kernel once, in the order of its first step. */
 export const kernelsOf = (program: Program): readonly Kernel[] => [
   ...new Set(program.steps.map((step) => step.kernel)),

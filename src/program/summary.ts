@@ -66,3 +66,22 @@ export interface Totals {
   readonly tableBytes: number;
   readonly arenaBytes: number;
 }
+
+/** What of an int8 program is float32, and what that costs. */
+export function floatText({ slots, steps }: Program): string {
+  const bytes = slots.reduce(
+    (sum, slot) => sum + (slot.elem === 'f32' && slot.within === undefined ? slotBytes(slot) : 0),
+    0,
+  );
+  const borders = steps.filter(({ kernel: { params } }) => {
+    const floats = params.filter(({ elem }) => elem === 'f32').length;
+    return floats > 0 && floats < params.length;
+  });
+  return `float32: ${formatBytes(bytes)} of tensors, ${formatBytes(bytes / 4)} in 8 bits; ${borders.length} ${borders.length === 1 ? 'kernel converts' : 'kernels convert'}`;
+}
+
+export const floatPartText = (part: {
+  readonly node: string;
+  readonly kind: string;
+  readonly reason: string;
+}): string => `float32: ${part.node} (${part.kind}), ${part.reason}`;

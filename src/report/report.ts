@@ -3,7 +3,7 @@ import type { Artifact } from '../artifact/make.ts';
 import { diff } from '../diff/compare.ts';
 import type { Inference } from '../diff/feed.ts';
 import type { MeasuredTarget } from '../program/measured.ts';
-import { totalsOf } from '../program/summary.ts';
+import { floatText, totalsOf } from '../program/summary.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
 import { wilson } from '../text/wilson.ts';
 import { arena } from './arena.ts';
@@ -64,7 +64,11 @@ function bigNumbers(artifact: Artifact): readonly Big[] {
       note: arenaBytes === lowerBound ? 'no plan is smaller' : `lower bound ${formatBytes(lowerBound)}`,
     },
     { name: 'multiply-accumulates', value: formatCount(macs) },
-    { name: 'arithmetic', value: program.arith, note: manifest.requant ?? '' },
+    {
+      name: 'arithmetic',
+      value: program.arith,
+      note: manifest.floatParts === undefined ? (manifest.requant ?? '') : floatText(program),
+    },
     ...[agreementOf(artifact) ?? []].flat(),
     ...[accuracyOf(artifact) ?? []].flat(),
   ];

@@ -44,7 +44,8 @@ function checkUnique(items: readonly BatchItem[]): void {
   if (names.size !== items.length) throw new DefectError('two programs of a batch have the same name');
 }
 
-const isC = (name: string, program: Program): boolean => name === `${program.name}.c` || name.endsWith('.h');
+const isC = (name: string, program: Program): boolean =>
+  name === `${program.name}.c` || /\.(h|inc)$/.test(name);
 
 async function writeBatch(folder: string, items: readonly BatchItem[], checksums: boolean): Promise<void> {
   const members: BatchMember[] = items.map(({ program, inputs }) => ({ program, inputs: inputs.length }));

@@ -1,6 +1,6 @@
-/** The QEMU plugin that counts executed instructions, and its report. */
+/** The QEMU plugin that counts executed instructions, the AVR simulator that counts cycles, and their reports. */
 import path from 'node:path';
-import { DefectError } from '../base/errors.ts';
+import { DefectError, InputError } from '../base/errors.ts';
 import { cached, targetsFolder } from './cache.ts';
 import { runProcess } from './process.ts';
 import { requireTool } from './tools.ts';
@@ -18,6 +18,22 @@ async function build(file: string): Promise<void> {
 export const counterPlugin = (): Promise<string> =>
   cached({ name: 'insncount.so', sources: [source], how: [], build });
 
-/** The instruction totals at each execution of `lab_mark`, in order. */
+async function buildAvr(file: string): Promise<void> {
+  await requireTool('gcc');
+  const args = ['-O2', '-o', file, path.join(targetsFolder, 'avrsim.c'), '-lsimavr', '-lelf'];
+  const ran = await runProcess('gcc', args, { timeoutMs: 60_000 });
+  if (ran.status === 0) return;
+  throw new InputError({
+    where: 'simavr',
+    found: ran.stderr.split('\n')[0] || 'it does not compile',
+    todo: "install the Debian package 'libsimavr-dev', or everything at once with 'npm run toolchain'",
+  });
+}
+
+/** The path of the program that runs AVR code. @throws InputError when gcc or simavr's library is missing. */
+export const avrSimulator = (): Promise<string> =>
+  cached({ name: 'avrsim', sources: ['avrsim.c'], how: [], build: buildAvr });
+
+/** The totals at each execution of `lab_mark`, in order. */
 export const marksIn = (report: string): readonly number[] =>
   [...report.matchAll(/^mark \d+ (\d+)$/gm)].map((m) => Number(m[1]));

@@ -1,18 +1,23 @@
-/** Runs a linked test program: a process of the host, or QEMU. */
+/** Runs a linked test program: a process of the host, QEMU or simavr. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
-import { counterPlugin, marksIn } from './counter.ts';
+import { avrSimulator, counterPlugin, marksIn } from './counter.ts';
 import { type Build, markAddress } from './link.ts';
 import { type Ran, runProcess } from './process.ts';
-import type { Machine, MemoryMap } from './targets.ts';
+import type { AvrMachine, MemoryMap, QemuMachine } from './targets.ts';
 import { requireTool } from './tools.ts';
 
 const console_ = ['-chardev', 'stdio,id=con', '-semihosting-config', 'enable=on,target=native,chardev=con'];
 const board = ['-nographic', '-monitor', 'none', '-no-reboot', ...console_];
 
 /** `-icount` makes the time that devices see follow the instructions too. */
-function qemuArgs(machine: Machine, plugin: readonly string[], program: string, how: Execution): string[] {
+function qemuArgs(
+  machine: QemuMachine,
+  plugin: readonly string[],
+  program: string,
+  how: Execution,
+): string[] {
   if (machine.user) return [...machine.args, ...plugin, program];
   const icount = plugin.length > 0 ? ['-icount', 'shift=0'] : [];
   const serial = ['-serial', how.serial === undefined ? 'none' : `file:${how.serial}`];
@@ -52,7 +57,7 @@ async function countingArgs(build: Build, program: string): Promise<string[]> {
   return ['-plugin', `${await counterPlugin()},${options}`];
 }
 
-async function onMachine(build: Build, machine: Machine, program: string, how: Execution) {
+async function onQemu(build: Build, machine: QemuMachine, program: string, how: Execution) {
   await requireTool(machine.qemu);
   const plugin = how.counted ? await countingArgs(build, program) : [];
   const args = qemuArgs(machine, plugin, program, how);
@@ -60,8 +65,15 @@ async function onMachine(build: Build, machine: Machine, program: string, how: E
   ended(build.target.title, await runProcess(machine.qemu, args, options));
 }
 
+async function onAvr(build: Build, { mcu, memory }: AvrMachine, program: string, how: Execution) {
+  const { origin, bytes } = (how.memory ?? memory).ram;
+  const args = [mcu, String(origin + bytes - 1), program, ...(how.counted ? [`${program}.counts`] : [])];
+  const options = { cwd: build.folder, timeoutMs: how.timeoutMs };
+  ended(build.target.title, await runProcess(await avrSimulator(), args, options));
+}
+
 /**
- * Runs a program in its folder, and returns the instruction totals at its marks, if they are counted.
+ * Runs a program in its folder, and returns the totals of instructions, on AVR of cycles, at its marks, if they are counted.
  * @throws DefectError when it ends otherwise than with status 0, with what it printed.
  */
 export async function execute(build: Build, program: string, how: Execution): Promise<readonly number[]> {
@@ -70,7 +82,8 @@ export async function execute(build: Build, program: string, how: Execution): Pr
     await onHost(build, program, how.timeoutMs);
     return [];
   }
-  await onMachine(build, machine, program, how);
+  if (machine.kind === 'simavr') await onAvr(build, machine, program, how);
+  else await onQemu(build, machine, program, how);
   if (!how.counted) return [];
   return marksIn(await readFile(path.join(build.folder, `${program}.counts`), 'utf8'));
 }

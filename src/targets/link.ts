@@ -29,11 +29,15 @@ const common = ['-ffp-contract=off', '-ffunction-sections', '-fdata-sections', '
 const sanitizers = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 
 /** C libraries supply memcpy and memset. Never -ffreestanding: it would turn small copies into calls. */
-const library = (target: Target): string[] =>
-  target.compiler === 'arm-none-eabi-gcc' ? ['--specs=nosys.specs'] : ['--specs=picolibc.specs'];
+function library({ compiler }: Target): string[] {
+  if (compiler === 'avr-gcc') return [];
+  return compiler === 'arm-none-eabi-gcc' ? ['--specs=nosys.specs'] : ['--specs=picolibc.specs'];
+}
+
+const isUser = ({ machine }: Target): boolean => machine?.kind === 'qemu' && machine.user;
 
 function flags({ target, opt, sanitize }: Build): string[] {
-  const chip = target.machine ? [...library(target), ...(target.machine.user ? ['-DLAB_USER'] : [])] : [];
+  const chip = target.machine ? [...library(target), ...(isUser(target) ? ['-DLAB_USER'] : [])] : [];
   return [...target.flags, ...chip, opt, ...common, ...(sanitize ? sanitizers : [])];
 }
 
@@ -64,13 +68,16 @@ function failed(build: Build, stderr: string): Error {
   );
 }
 
-/** Generated C to object files, in strict C99. One source may be given a name of its own with `object`. */
+/** Constants stay in AVR's program memory by an address space, which avr-gcc has in GNU C only. */
+const standard = ({ compiler }: Target): string => (compiler === 'avr-gcc' ? '-std=gnu99' : '-std=c99');
+
+/** Generated C to object files, in strict C99 where that is enough. One source may be given a name of its own with `object`. */
 export async function compileC99(
   build: Build,
   sources: readonly string[],
   more: readonly string[] = [],
 ): Promise<void> {
-  const args = ['-std=c99', ...flags(build), '-fstack-usage', ...more, '-c', ...sources];
+  const args = [standard(build.target), ...flags(build), '-fstack-usage', ...more, '-c', ...sources];
   // clang knows -fstack-usage but warns about it where it has no effect.
   const stderr = await compiler(build, args);
   if (stderr !== '') throw failed(build, stderr);
@@ -80,7 +87,15 @@ const hex = (n: number): string => `0x${n.toString(16)}`;
 const symbols = (name: string, { origin, bytes }: Region): string =>
   `--defsym=${name}_ORG=${hex(origin)},--defsym=${name}_LEN=${hex(bytes)}`;
 
-function machineArgs({ start }: Machine, memory: MemoryMap): string[] {
+/** avr-libc's own script, with the chip's memory. Data addresses begin at 0x800000 for the linker. */
+const avrArgs = ({ rom, ram }: MemoryMap): string[] => [
+  `-Wl,--defsym=__TEXT_REGION_LENGTH__=${rom.bytes},--defsym=__DATA_REGION_LENGTH__=${ram.bytes}`,
+  `-Wl,--defsym=__DATA_REGION_ORIGIN__=${hex(0x80_0000 + ram.origin)},--defsym=__stack=${hex(0x80_0000 + ram.origin + ram.bytes - 1)},--gc-sections`,
+];
+
+function machineArgs(machine: Machine, memory: MemoryMap): string[] {
+  if (machine.kind === 'simavr') return avrArgs(memory);
+  const { start } = machine;
   const entry = start === 'start_cm.c' ? 'reset_handler' : '_start';
   const values = [
     symbols('ROM', memory.rom),
@@ -108,11 +123,19 @@ export async function labObject(build: Build, source: string, more: readonly str
 
 /** The linker's own words, as numbers. */
 function overflowIn(stderr: string, { rom, ram }: MemoryMap): Overflow | undefined {
-  const found = /region `(ROM|RAM)' overflowed by (\d+) bytes/.exec(stderr);
+  const end = /address (0x[0-9a-f]+) of \S+ section \S+ is not within region `data'/.exec(stderr);
+  if (end !== null)
+    return { region: 'RAM', needed: Number(end[1]) - 0x80_0000 - ram.origin, available: ram.bytes };
+  const found = /region `(ROM|RAM|text|data)' overflowed by (\d+) bytes/.exec(stderr);
   if (found === null) return undefined;
-  const name = found[1] === 'ROM' ? 'ROM' : 'RAM';
+  const name = found[1] === 'ROM' || found[1] === 'text' ? 'ROM' : 'RAM';
   const available = name === 'ROM' ? rom.bytes : ram.bytes;
   return { region: name, needed: available + Number(found[2]), available };
+}
+
+function labSources({ machine }: Target): readonly string[] {
+  if (machine === undefined) return ['host.c'];
+  return machine.kind === 'simavr' ? ['lab_avr.c'] : [machine.start, 'lab.c'];
 }
 
 /** A driver and objects to a program. @returns what did not fit, if anything. */
@@ -124,9 +147,7 @@ export async function link(
 ): Promise<Overflow | undefined> {
   const { machine } = build.target;
   const place = machine && memory ? machineArgs(machine, memory) : [];
-  const lab = await Promise.all(
-    (machine ? [machine.start, 'lab.c'] : ['host.c']).map((c) => labObject(build, c)),
-  );
+  const lab = await Promise.all(labSources(build.target).map((c) => labObject(build, c)));
   const args = [
     '-std=gnu11',
     ...flags(build),
@@ -188,7 +209,7 @@ export async function sectionsOf(build: Build, object: string): Promise<Sections
   const lines = await sectionSizes(build, object);
   return {
     code: sum(lines, /^\.text/),
-    constants: sum(lines, /^\.s?rodata/),
+    constants: sum(lines, /^\.(s?rodata|progmem)/),
     data: sum(lines, /^\.s?(data|bss)/),
   };
 }

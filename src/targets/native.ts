@@ -1,10 +1,12 @@
-/** Compiles a program's C, runs it on the host or a microcontroller under QEMU, and measures it. */
+/** Compiles a program's C, runs it on the host or a simulated microcontroller, and measures it. */
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
 import { noDspMacro } from '../emit/dsp.ts';
+import { gccFlags } from '../emit/flags.ts';
 import { fileNames } from '../emit/names.ts';
+import { outputFunctions, portStems } from '../emit/port-names.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { removingAfter } from './cleanup.ts';
 import { countedDriver, driverFiles, hookedDriver, plainDriver } from './drivers.ts';
@@ -61,6 +63,10 @@ interface Job {
   readonly options: readonly string[];
 }
 
+/** What the generated build files tell this compiler. */
+export const flagsFor = (program: Program, { compiler }: Target): readonly string[] =>
+  compiler === 'clang' ? [] : gccFlags(program);
+
 const hookOn = ({ name }: Program): string => `-D${name.toUpperCase()}_HOOK=native_hook`;
 
 async function outcomes({ program, build, inputs }: Job, perStep: number): Promise<Outcome[]> {
@@ -109,7 +115,8 @@ function frameDepth(frames: ReadonlyMap<string, number>, program: Program): numb
   const run = `${program.name}_run`;
   const deepest = (wanted: (name: string) => boolean): number =>
     [...frames].reduce((most, [name, bytes]) => (wanted(name) && bytes > most ? bytes : most), 0);
-  const inner = deepest((name) => !kernels.has(name) && !name.startsWith(`${program.name}_`));
+  const own = new Set([run, ...portStems(program, 'input'), ...outputFunctions(program)]);
+  const inner = deepest((name) => !kernels.has(name) && !own.has(name));
   return (frames.get(run) ?? 0) + deepest((name) => kernels.has(name)) + inner;
 }
 
@@ -133,8 +140,10 @@ async function runMachine(job: Job, memory: MemoryMap, enlarged?: Overflow): Pro
   const hooked = await outcomes(job, keep ? program.arenaBytes : 0);
   sameOutputs(plain, hooked);
   const steps = program.steps.length;
+  const { machine } = build.target;
+  const one = machine?.kind === 'simavr' ? { one: machine.returnCycles } : {};
   const measures: Measures = {
-    instructions: instructionsIn(plainMarks, hookedMarks, { inputs, steps }),
+    instructions: instructionsIn(plainMarks, hookedMarks, { inputs, steps, ...one }),
     stackBytes,
     sections: await sectionsOf(build, 'net.o'),
     ...(enlarged ? { enlarged } : {}),
@@ -180,7 +189,10 @@ export async function runNative(
     const sanitize = target.machine === undefined && (options.sanitize ?? true);
     const opt = options.opt ?? (target.machine ? '-O3' : '-O1');
     const build: Build = { target, folder, opt, sanitize };
-    const form = options.plain === true ? [`-D${noDspMacro(program)}`] : [];
+    const form = [
+      ...flagsFor(program, target),
+      ...(options.plain === true ? [`-D${noDspMacro(program)}`] : []),
+    ];
     const job: Job = { program, build, inputs: inputs.length, keep, timeoutMs, options: form };
     return target.machine ? runChip(job, target.machine) : runHost(job);
   });

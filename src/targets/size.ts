@@ -1,7 +1,7 @@
 /** Sizes of a program's C as an object file, without running it. */
 import type { Program } from '../program/program.ts';
 import { compileC99, type Sections, sectionsOf } from './link.ts';
-import { inFolder, writeAll } from './native.ts';
+import { flagsFor, inFolder, writeAll } from './native.ts';
 import { type TargetName, targets } from './targets.ts';
 
 /**
@@ -18,6 +18,6 @@ export const sizesOf = (
   inFolder(async (folder) => {
     await writeAll(folder, files);
     const build = { target: targets[target], folder, opt, sanitize: false };
-    await compileC99(build, [`${program.name}.c`], ['-o', 'net.o']);
+    await compileC99(build, [`${program.name}.c`], [...flagsFor(program, targets[target]), '-o', 'net.o']);
     return sectionsOf(build, 'net.o');
   });

@@ -1,4 +1,4 @@
-/** Where generated C can be run: the host, and microcontrollers under QEMU. */
+/** Where generated C can be run: the host, microcontrollers under QEMU, and AVR under simavr. */
 import { InputError } from '../base/errors.ts';
 import { didYouMean } from '../text/nearest.ts';
 import type { ToolName } from './tools.ts';
@@ -22,7 +22,19 @@ export interface Uart {
   readonly address: number;
 }
 
-export interface Machine {
+/** simavr counts cycles, as the chip takes them. */
+export interface AvrMachine {
+  readonly kind: 'simavr';
+  readonly mcu: string;
+  readonly memory: MemoryMap;
+  readonly enlarged?: MemoryMap;
+  /** Of a function's return: more where the program counter has three bytes. */
+  readonly returnCycles: number;
+}
+
+/** QEMU counts instructions. */
+export interface QemuMachine {
+  readonly kind: 'qemu';
   readonly qemu: ToolName;
   readonly args: readonly string[];
   /** The reset code, below targets/. */
@@ -35,6 +47,8 @@ export interface Machine {
   /** The same chip with more memory than it has, for programs that do not fit. */
   readonly enlarged?: MemoryMap;
 }
+
+export type Machine = QemuMachine | AvrMachine;
 
 export interface Target {
   readonly title: string;
@@ -71,7 +85,8 @@ const virt = map(region(0x8000_0000, 2048 * kib), region(0x8040_0000, 4096 * kib
 
 const cmsdk = (address: number): Uart => ({ driver: 'CMSDK', address });
 
-const arm = (board: string, memory: MemoryMap, uart: Uart, enlarged?: MemoryMap): Machine => ({
+const arm = (board: string, memory: MemoryMap, uart: Uart, enlarged?: MemoryMap): QemuMachine => ({
+  kind: 'qemu',
   qemu: 'qemu-system-arm',
   args: ['-M', board],
   start: 'start_cm.c',
@@ -81,7 +96,8 @@ const arm = (board: string, memory: MemoryMap, uart: Uart, enlarged?: MemoryMap)
   ...(enlarged ? { enlarged } : {}),
 });
 
-const riscv = (args: readonly string[], memory: MemoryMap, uart: Uart): Machine => ({
+const riscv = (args: readonly string[], memory: MemoryMap, uart: Uart): QemuMachine => ({
+  kind: 'qemu',
   qemu: 'qemu-system-riscv32',
   args,
   start: 'start_rv.c',
@@ -91,14 +107,16 @@ const riscv = (args: readonly string[], memory: MemoryMap, uart: Uart): Machine 
 });
 
 /** QEMU 7.2 cannot run M-profile processors in user mode; `max` executes the same Thumb, DSP and VFP code. */
-const armUser: Machine = {
+const armUser: QemuMachine = {
+  kind: 'qemu',
   qemu: 'qemu-arm',
   args: ['-cpu', 'max'],
   start: 'start_cm.c',
   user: true,
   memory: userMap,
 };
-const riscvUser: Machine = {
+const riscvUser: QemuMachine = {
+  kind: 'qemu',
   qemu: 'qemu-riscv32',
   args: ['-cpu', 'rv32'],
   start: 'start_rv.c',
@@ -119,6 +137,12 @@ const armTarget = (title: string, flags: readonly string[], machine: Machine): T
   title,
   compiler: 'arm-none-eabi-gcc',
   flags,
+  machine,
+});
+const avrTarget = (title: string, machine: AvrMachine): Target => ({
+  title,
+  compiler: 'avr-gcc',
+  flags: [`-mmcu=${machine.mcu}`],
   machine,
 });
 const riscvTarget = (title: string, flags: readonly string[], machine: Machine): Target => ({
@@ -159,16 +183,27 @@ export const targets = {
   'cortex-m7-user': armTarget('Cortex-M7F code in user mode', m7, armUser),
   'cortex-m33-user': armTarget('Cortex-M33F code in user mode', m33, armUser),
   'rv32imac-user': riscvTarget('RV32IMAC code in user mode', rv32imac, riscvUser),
+  atmega328p: avrTarget('ATmega328P, Arduino Uno', {
+    kind: 'simavr',
+    mcu: 'atmega328p',
+    memory: map(region(0, 32 * kib), region(0x100, 2 * kib), 0),
+    returnCycles: 4,
+  }),
+  atmega2560: avrTarget('ATmega2560', {
+    kind: 'simavr',
+    mcu: 'atmega2560',
+    memory: map(region(0, 256 * kib), region(0x200, 8 * kib), 0),
+    enlarged: map(region(0, 256 * kib), region(0x200, 0xfe00), 0),
+    returnCycles: 5,
+  }),
 } as const satisfies Record<string, Target>;
 
 export type TargetName = keyof typeof targets;
 
 export const targetNames = Object.keys(targets) as readonly TargetName[];
 
-/** The chips, without the host and the user-mode variants. */
-export const chips: readonly TargetName[] = targetNames.filter(
-  (name) => !name.startsWith('host') && !name.endsWith('-user'),
-);
+/** The chips of 32 bits, without the host and the user-mode variants. */
+export const chips: readonly TargetName[] = targetNames.filter((name) => !/^host|^atmega|-user$/.test(name));
 
 const isTarget = (name: string): name is TargetName => Object.hasOwn(targets, name);
 

@@ -16,6 +16,7 @@ const tools = {
   clang: { package: 'clang', ask: '-dumpversion', oldest: [11, 0] },
   'arm-none-eabi-gcc': { package: 'gcc-arm-none-eabi', ask: '-dumpfullversion', oldest: [10, 0] },
   'riscv64-unknown-elf-gcc': { package: 'gcc-riscv64-unknown-elf', ask: '-dumpfullversion', oldest: [10, 0] },
+  'avr-gcc': { package: 'gcc-avr', ask: '-dumpversion', oldest: [5, 4] },
   'qemu-system-arm': { package: 'qemu-system-arm', ask: '--version', oldest: [7, 2] },
   'qemu-system-riscv32': { package: 'qemu-system-misc', ask: '--version', oldest: [7, 2] },
   'qemu-arm': { package: 'qemu-user', ask: '--version', oldest: [7, 2] },

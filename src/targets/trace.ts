@@ -6,7 +6,7 @@ import { arenaFill, type Program } from '../program/program.ts';
 import { driverFiles, readInputs } from './drivers.ts';
 import { execute } from './execute.ts';
 import { type Build, compileC99, labObject, link } from './link.ts';
-import { inFolder, writeAll } from './native.ts';
+import { flagsFor, inFolder, writeAll } from './native.ts';
 import { joinInputs } from './results.ts';
 import { type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
 
@@ -33,6 +33,7 @@ export function traceFirmware(program: Program, inputs: number): string {
 
 static struct ${name} net;
 
+void ${name}_trace_putc(char c);
 void ${name}_trace_putc(char c) { uart_putc(c); }
 
 int main(void)
@@ -54,7 +55,7 @@ ${readInputs(program, '&net')}
 }
 
 const uartFlags = ({ machine }: Target): string[] =>
-  machine?.uart === undefined
+  machine?.kind !== 'qemu' || machine.uart === undefined
     ? []
     : [`-DUART_${machine.uart.driver}=0x${machine.uart.address.toString(16)}u`];
 
@@ -91,7 +92,7 @@ export async function traceNative(
       [driverFiles.input, joinInputs(program, inputs)],
     ]);
     const trace = `-D${program.name.toUpperCase()}_TRACE=${level}`;
-    await compileC99(build, [`${program.name}.c`], ['-o', 'net.o', trace]);
+    await compileC99(build, [`${program.name}.c`], [...flagsFor(program, target), '-o', 'net.o', trace]);
     const memory = await linked(build, await labObject(build, 'uart.c', uartFlags(target)));
     await execute(build, 'run', { memory, timeoutMs, counted: false, serial: serialFile });
     return readFile(path.join(folder, serialFile));

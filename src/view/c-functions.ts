@@ -4,8 +4,8 @@ import { at } from '../base/errors.ts';
 
 const opening = /^(?:\w+ )*void (\w+)\(.*\)$/;
 
-/** Each function of the source with the comment right above it, by its name. */
-export function cFunctions(source: string): ReadonlyMap<string, string> {
+/** Each function of a network's source with the comment right above it, by its name without the network's. */
+export function cFunctions(source: string, network: string): ReadonlyMap<string, string> {
   const functions = new Map<string, string>();
   const lines = source.split('\n');
   let comment = -1;
@@ -16,7 +16,10 @@ export function cFunctions(source: string): ReadonlyMap<string, string> {
     const name = opening.exec(line)?.[1];
     const end = name === undefined ? -1 : lines.indexOf('}', i);
     if (name === undefined || end < 0) continue;
-    functions.set(name, lines.slice(comment < 0 ? i : comment, end + 1).join('\n'));
+    functions.set(
+      name.startsWith(`${network}_`) ? name.slice(network.length + 1) : name,
+      lines.slice(comment < 0 ? i : comment, end + 1).join('\n'),
+    );
     i = end;
   }
   return functions;

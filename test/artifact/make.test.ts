@@ -105,7 +105,7 @@ describe.each(kinds)('%s', (_, files) => {
     for (const [role, port] of Object.entries({ INPUT: inputs[0]!, OUTPUT: outputs[0]! }))
       for (const [macro, said] of [
         ['SCALE', port.scale],
-        ['ZERO_POINT', port.zeroPoint],
+        ['(?:ZERO_POINT|MEAN)', port.zeroPoint],
       ] as const) {
         const [, text] = new RegExp(`#define TWELVE_${role}_${macro}S? (.*)`).exec(header) ?? [];
         const found = text?.match(/-?[0-9][0-9.e-]*/g)?.map((x) => Math.fround(Number(x)));

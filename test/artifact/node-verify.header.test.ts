@@ -40,7 +40,7 @@ describe.each(kinds)('%s', (_, artifact) => {
       for (const macro of [
         'INPUT_COUNT',
         'INPUT_SCALE',
-        'INPUT_ZERO_POINT',
+        'INPUT_(?:ZERO_POINT|MEAN)',
         'OUTPUT_SCALE',
         'OUTPUT_ZERO_POINT',
       ]) {
@@ -72,7 +72,7 @@ function checkOf(role: 'INPUT' | 'OUTPUT', port: Port): string {
   const many = port.grids.length > 1;
   const each = (macro: string) => (many ? `TWELVE_${role}_${macro}S` : `{ TWELVE_${role}_${macro} }`);
   return `static int check_${role}(void) {
-    static const float scale[] = ${each('SCALE')}, zero[] = ${each('ZERO_POINT')};
+    static const float scale[] = ${each('SCALE')}, zero[] = ${each(port.grids.every(({ zeroPoint }) => Number.isInteger(zeroPoint)) ? 'ZERO_POINT' : 'MEAN')};
     static const double wanted[] = { ${wanted.join(', ')} };
     for (int i = 0; i < ${length}; i++) {
       int c = i / ${length / Math.max(1, port.grids.length)};

@@ -46,7 +46,7 @@ describe('thimble', () => {
     [['compile', 'x.onnx', '--target', 'cortexm4'], "(did you mean 'cortex-m4'?)"],
     [['compile', 'x.onnx', '--flash', '12'], 'Are these bytes? Write 12KB or 12B.'],
     [['inspect', 'x.onnx', '--axis', 'frames'], 'for example frames=98'],
-    [['compile'], "missing required argument 'model.onnx'"],
+    [['compile'], "missing required argument 'model'"],
     [['run', 'x.onnx'], "required option '--input <FILE>' not specified"],
     [['compile', 'x.onnx', '--samples', 'many'], "argument 'many' is invalid"],
     [['compile', 'x.onnx', '--requant', 'twice'], "argument 'twice' is invalid"],

@@ -100,16 +100,16 @@ const faults: Readonly<Record<string, Fault>> = {
   },
   'no saturation in the second layer': {
     c: change(
-      /\(uint8_t\)clamp\(requantize_high\(acc0, conv2_multiplier\[c\], (.*?)\), 0, 255\)/g,
-      '(uint8_t)(requantize_high(acc0, conv2_multiplier[c], $1))',
+      /\(uint8_t\)net_clamp\(net_requantize_high\(acc0, net_conv2_multiplier\[c\],\s*(.*?)\),\s*0,\s*255\)/g,
+      '(uint8_t)(net_requantize_high(acc0, net_conv2_multiplier[c], $1))',
     ),
     cause: 'saturation',
     says: /^conv2 does not saturate/,
   },
   'signed saturation': {
     c: change(
-      /clamp\(requantize_high\(acc0, conv1_multiplier\[c\], (.*?)\), 0,\s*255\)/g,
-      'clamp(requantize_high(acc0, conv1_multiplier[c], $1), 0, 127)',
+      /net_clamp\(net_requantize_high\(acc0, net_conv1_multiplier\[c\],\s*(.*?)\),\s*0,\s*255\)/g,
+      'net_clamp(net_requantize_high(acc0, net_conv1_multiplier[c], $1), 0, 127)',
     ),
     target: 'rv32imc',
     cause: 'saturation',
@@ -146,7 +146,7 @@ const faults: Readonly<Record<string, Fault>> = {
     says: /rows and columns swapped/,
   },
   'a weight that fell over': {
-    c: change(/(static const int8_t linear2_weights\[\d+\] = \{\s*)(-?\d+)/g, '$1-$2 + 1'),
+    c: change(/( int8_t net_linear2_weights\[\d+\] = \{\s*)(-?\d+)/g, '$1-$2 + 1'),
     cause: 'weights differ',
     says: /linear2_weights at 0x/,
   },

@@ -51,7 +51,13 @@ describe.each(samples.map((s) => s.program.name))('%s', (name) => {
       const hook = `-D${name.toUpperCase()}_HOOK=hooked`;
       const trace = `-D${name.toUpperCase()}_TRACE`;
       for (const [command = '', ...flags] of compilers)
-        for (const extra of [['-O0'], ['-O3'], ['-O2', hook], ['-Os', trace], ['-O3', hook, `${trace}=2`]])
+        for (const extra of [
+          ['-O0'],
+          ['-O3'],
+          ['-O2', '-flto', hook],
+          ['-Os', trace],
+          ['-O3', hook, `${trace}=2`],
+        ])
           run(command, [...flags, '-std=c99', ...strict, ...extra, '-c', `${name}.c`, '-o', 'x.o'], cwd);
       for (const command of hostTools)
         run(command, ['-std=c99', ...strict, '-c', `${name}_selftest.c`, '-o', 'x.o'], cwd);
@@ -123,6 +129,76 @@ testWith(['cmake', 'gcc'])('the CMake project builds and its test passes', () =>
   }
 });
 
+/** 64 bits, and big-endian. */
+for (const [machine, emulator] of [
+  ['aarch64', 'qemu-aarch64'],
+  ['riscv64', 'qemu-riscv64'],
+  ['powerpc', 'qemu-ppc'],
+] as const)
+  testWith([`${machine}-linux-gnu-gcc`, emulator])(`the self-tests pass on ${machine}`, () => {
+    for (const { program } of samples) {
+      const cwd = path.join(folder, program.name);
+      const sources = [`${program.name}.c`, `${program.name}_selftest.c`];
+      const flags = ['-static', '-std=c99', '-O2', '-ffp-contract=off', '-o', machine];
+      run(`${machine}-linux-gnu-gcc`, [...flags, ...sources], cwd);
+      expect(run(emulator, [machine], cwd)).toMatch(/: (\d) of \1 outputs as recorded/);
+    }
+  });
+
+testWith([...hostTools, 'g++'])('files of several networks are one translation unit, in C and in C++', () => {
+  const cwd = mkdtempSync(path.join(folder, 'unity-'));
+  for (const sample of samples)
+    for (const [name, text] of filesOf(sample)) writeFileSync(path.join(cwd, name), text);
+  const names = samples.map(({ program }) => program.name);
+  writeFileSync(path.join(cwd, 'all.c'), names.map((name) => `#include "${name}.c"\n`).join(''));
+  const traced = names.map((name) => `-D${name.toUpperCase()}_TRACE=2`);
+  for (const more of [[], traced]) {
+    for (const compiler of hostTools) run(compiler, ['-std=c99', ...strict, ...more, '-c', 'all.c'], cwd);
+    for (const compiler of ['g++', 'clang'])
+      run(compiler, ['-std=c++11', '-xc++', ...strict, ...more, '-c', 'all.c'], cwd);
+  }
+});
+
+testWith(hostTools)('C89 and a compiler without C99 are told so', () => {
+  for (const compiler of hostTools) {
+    const cwd = path.join(folder, int8Sample.name);
+    const ran = spawnSync(compiler, ['-std=c89', '-c', `${int8Sample.name}.c`], { cwd, encoding: 'utf8' });
+    expect(ran.stderr).toContain('needs C99 or newer: compile with -std=c99');
+  }
+});
+
+testWith(['gcc'])('macros place functions, constants and the arena', () => {
+  const { name } = int8Sample;
+  const cwd = path.join(folder, name);
+  const section = (what: string, where: string) =>
+    `-D${name.toUpperCase()}_${what}=__attribute__((section("${where}")))`;
+  const places = [section('CODE', '.itcm'), section('CONST', '.ext'), section('ARENA', '.dtcm')];
+  run('gcc', ['-std=c99', ...strict, ...places, '-c', `${name}.c`, '-o', 'placed.o'], cwd);
+  run('gcc', ['-std=c99', ...strict, ...places, '-c', `${name}_selftest.c`, '-o', 'selftest.o'], cwd);
+  const inSection = (object: string, where: string) =>
+    [...run('objdump', ['-t', object], cwd).matchAll(/^\S+ .{7} (\S+)\s+\S+ (\w+)$/gm)]
+      .filter(([, found]) => found === where)
+      .map(([, , symbol]) => symbol);
+  expect(inSection('placed.o', '.itcm')).toEqual(
+    expect.arrayContaining([`${name}_pad`, `${name}_conv`, `${name}_sign`, `${name}_run`]),
+  );
+  expect(inSection('placed.o', '.ext')).toHaveLength(4);
+  expect(inSection('selftest.o', '.dtcm')).toContain('net');
+});
+
+testWith(['gcc'])('the class and the real number of an output', () => {
+  const { name } = int8Sample;
+  const cwd = path.join(folder, name);
+  const output = Array.from({ length: 64 }, (_, i) => (i === 9 || i === 40 ? 100 : i - 60));
+  writeFileSync(
+    path.join(cwd, 'helpers.c'),
+    `#include "${name}.h"\nint main(void) { static const int8_t q[64] = { ${output} };\n` +
+      `return !(${name}_classify(q) == 9 && ${name}_real(-3) == 0.0f && ${name}_real(7) == 1.0f); }\n`,
+  );
+  run('gcc', ['-std=c99', ...strict, 'helpers.c', '-o', 'helpers'], cwd);
+  run(path.join(cwd, 'helpers'), [], cwd);
+});
+
 /** One kernel of this name, with a table of that one. */
 const tiny = (kernelName: string, tableName: string, more: Partial<Program> = {}): Program => ({
   name: 'tiny',
@@ -176,6 +252,25 @@ testWith(hostTools)('the longest name that is accepted, hooked and traced', () =
   for (const compiler of hostTools) run(compiler, ['-std=c99', ...strict, ...on, '-c', `${name}.c`], cwd);
 });
 
+testWith(['avr-gcc'])(
+  'constants beyond the reach of AVR are refused where they stay in program memory',
+  () => {
+    const large = tiny('k', 't');
+    const [step] = large.steps;
+    const tables = [0, 1].map(
+      (i) => ({ name: i === 0 ? 't' : 'u', elem: 'u8', data: Array(31_000).fill(i) }) as const,
+    );
+    const body = [...step!.kernel.body, store('out', 'u8', int(0), load('u', 'u8', int(0)))];
+    const program = { ...large, steps: [{ ...step!, kernel: { ...step!.kernel, tables, body } }] };
+    const cwd = mkdtempSync(path.join(folder, 'far-'));
+    for (const [name, text] of emitC(program, info)) writeFileSync(path.join(cwd, name), text);
+    const compiled = (flags: readonly string[]) =>
+      spawnSync('avr-gcc', ['-mmcu=atmega2560', ...flags, '-c', 'tiny.c'], { cwd, encoding: 'utf8' });
+    expect(compiled(['-std=gnu99']).stderr).toContain('tiny.c has 62000 bytes of constants');
+    expect(compiled(['-std=gnu99', '-DTINY_FLASH=']).status).toBe(0);
+  },
+);
+
 describe('what is refused', () => {
   test.each(['lenet-5', 'int', '_net', '9', 'string', 'Math'])('the name %s', (name) => {
     expect(() => emitC({ ...int8Sample, name }, info)).toThrow(InputError);
@@ -205,7 +300,7 @@ describe('what is refused', () => {
 
 test('without golden inputs there is no self-test', () => {
   const files = emitC(tiny('k', 't'), info);
-  expect([...files.keys()]).toEqual(['tiny.h', 'tiny.c', 'tiny_trace.h', 'CMakeLists.txt']);
+  expect([...files.keys()]).toEqual(['tiny.h', 'tiny.c', 'tiny_trace.inc', 'CMakeLists.txt']);
   expect(files.get('CMakeLists.txt')).not.toContain('selftest');
 });
 
@@ -225,7 +320,7 @@ test('a kernel of two steps is printed once', () => {
   const once = tiny('k', 't');
   const twice = { ...once, steps: [once.steps[0]!, once.steps[0]!] };
   const text = emitC(twice, info).get('tiny.c')!;
-  expect(text.match(/_KERNEL void k\(/g)).toHaveLength(1);
-  expect(text.match(/static const uint8_t t\[/g)).toHaveLength(1);
-  expect(text.match(/^ {4}k\(/gm)).toHaveLength(2);
+  expect(text.match(/_CODE void tiny_k\(/g)).toHaveLength(1);
+  expect(text.match(/ uint8_t tiny_t\[/g)).toHaveLength(1);
+  expect(text.match(/^ {4}tiny_k\(/gm)).toHaveLength(2);
 });

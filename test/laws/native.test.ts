@@ -62,6 +62,23 @@ testWith([...hostTools, ...crossTools])(
   1_800_000,
 );
 
+/** Where int has 16 bits and constants lie in program memory. Float comes from avr-libc, whose sums are not IEEE's. */
+testWith(['avr-gcc'])(
+  'networks leave the same bytes on AVR',
+  async () => {
+    for (const seed of [fixedSeed, freshSeed()]) {
+      const recipes = recipesOf(seed, perBatch).filter(({ arith }) => arith === 'int8');
+      const members = recipes.map((recipe, i) => member(recipe, `net${i}`));
+      const { bytes, differences } = await compareOn(members, 'atmega2560', '-Os');
+      const [worst] = differences;
+      if (worst !== undefined)
+        throw failure(members[worst.index]!.recipe, seed, String(worst.index), worst.text);
+      expect(bytes).toBeGreaterThan(0);
+    }
+  },
+  300_000,
+);
+
 /** gcc 12's -fipa-ra took r0 for unchanged by a kernel whose epilogue pops into it: arena byte 0 seemed lost. */
 const poppedPointer: Recipe = {
   input: [6, 3, 11],

@@ -35,6 +35,9 @@ const intLeaf = fc.oneof(
   fc.constantFrom('x', 'y', 'z').map((name) => local(name)),
   fc.integer({ min: 0, max: 7 }).map((i) => load('bytes', 'i8', int(i))),
   fc.integer({ min: 0, max: 7 }).map((i) => load('halves', 'u16', int(i))),
+  fc.integer({ min: 0, max: 3 }).map((i) => load('octets', 'u8', int(i))),
+  fc.integer({ min: 0, max: 3 }).map((i) => load('words', 'i16', int(i))),
+  fc.constantFrom(200, 32767, 40000, -32768).map(int),
 );
 const floatLeaf = fc.oneof(
   fc.constantFrom(-1.5, 0.1, 3, -0, 2 ** -20).map(float),
@@ -99,7 +102,13 @@ function kernelOf(name: string, { ints, floats }: Expressions): Kernel {
         'all',
         add(
           add(local('x'), local('y')),
-          add(local('z'), add(load('bytes', 'i8', int(0)), load('halves', 'u16', int(0)))),
+          add(
+            local('z'),
+            add(
+              add(load('bytes', 'i8', int(0)), load('halves', 'u16', int(0))),
+              add(load('octets', 'u8', int(0)), load('words', 'i16', int(0))),
+            ),
+          ),
         ),
       ),
       let_('reals_all', add(flocal('u'), add(flocal('v'), flocal('w')))),
@@ -110,6 +119,8 @@ function kernelOf(name: string, { ints, floats }: Expressions): Kernel {
     ],
     [
       { name: 'bytes', elem: 'i8', data: [0, 1, -1, 5, -128, 127, -7, 31] },
+      { name: 'octets', elem: 'u8', data: [0, 3, 128, 255] },
+      { name: 'words', elem: 'i16', data: [0, -32768, 32767, 300] },
       { name: 'halves', elem: 'u16', data: [0, 1, 2, 3, 31, 255, 256, 65535] },
     ],
   );

@@ -72,17 +72,21 @@ const byType: ReadonlyMap<string, readonly OpDef[]> = new Map(
 const folds = (op: OpDef): boolean => !isCanonical(op) && op.folds === true;
 
 /** Of the operators that have kernels, those that lack one of a kind. */
+const other = (arith: 'float32' | 'int8') => (arith === 'int8' ? 'float32' : 'int8');
+
 const lacking = (arith: 'float32' | 'int8'): readonly string[] =>
   ops
     .filter(isCanonical)
-    .filter((op) => (op.float32 ?? op.int8) !== undefined && op[arith] === undefined)
+    .filter(
+      (op) => op.only !== other(arith) && (op.float32 ?? op.int8) !== undefined && op[arith] === undefined,
+    )
     .map(({ kind }) => kind);
 
 /** What every type of the first table does: no operator may lack a kernel that others have. */
 export const lackingKernels = (): readonly string[] => [...lacking('float32'), ...lacking('int8')];
 
 const kernelOf = (of: readonly OpDef[], arith: 'float32' | 'int8'): string =>
-  of.some((op) => lacking(arith).includes(op.kind)) ? '' : '✓';
+  of.some((op) => op.only === other(arith) || lacking(arith).includes(op.kind)) ? '' : '✓';
 
 const restrictionsOf = (of: readonly OpDef[], type: string): string =>
   [...new Set(of.flatMap(({ restrictions }) => restrictions?.split('; ') ?? []))]

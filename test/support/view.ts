@@ -31,7 +31,7 @@ export function demoData(): ViewData {
     program,
     float: { kind: 'program', program: compile(graph, { name: 'lenet5', arith: 'float32' }).program },
     preprocessing,
-    sources: Object.fromEntries(cFunctions(String(files.get('lenet5.c')))),
+    sources: Object.fromEntries(cFunctions(String(files.get('lenet5.c')), 'lenet5')),
     examples: digitExamples(frameOf(program, preprocessing)!),
   };
 }

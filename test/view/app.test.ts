@@ -182,7 +182,7 @@ describeWithChromium('the page', (browser) => {
     await page.locator('.map-row').nth(6).locator('.track').click();
     await says(page.locator('#layer-title'), 'Step 5: linear3');
     await page.getByText('The C of linear3').click();
-    await says(page.locator('.source code'), /void linear3\(const uint8_t \*in, uint8_t \*out\)\n\{/);
+    await says(page.locator('.source code'), /void lenet5_linear3\(const uint8_t \*in, uint8_t \*out\)\n\{/);
   });
 
   test('tells of a byte its tensor, element, value and history', async () => {

@@ -57,9 +57,9 @@ test('the C of each kernel is found in the source, with its comment', () => {
     expect.arrayContaining(data.program.steps.map((s) => s.kernel.name)),
   );
   const golden = readFileSync(join(root, 'test/golden/sample_int8/sample_int8.c'), 'utf8');
-  for (const [name, text] of cFunctions(golden)) {
+  for (const [name, text] of cFunctions(golden, 'sample_int8')) {
     expect(golden).toContain(text);
-    expect(text).toMatch(new RegExp(`void ${name}\\(.*\\)\\n\\{[^]*\\n\\}$`));
+    expect(text).toMatch(new RegExp(`\\bsample_int8_${name}\\(.*\\)\\n\\{[^]*\\n\\}$`));
   }
   const conv = data.sources.conv1 ?? '';
   expect(conv.startsWith('/* 5x5 convolution 1 -> 6')).toBe(true);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { writeFolder } from '../../artifact/node-folder.ts';
+import { InputError, nodeLabel } from '../../base/errors.ts';
 import type { Compiled, CompileOptions } from '../../compile.ts';
 import { readBytes } from '../../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
@@ -12,7 +13,7 @@ import { isQuantized } from '../../passes/settle-grids.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
 import { inputPorts, outputPorts, type Port, printedGrid } from '../../program/port.ts';
 import type { Program } from '../../program/program.ts';
-import { portOrderText, stepsOf, totalsOf } from '../../program/summary.ts';
+import { floatPartText, floatText, portOrderText, stepsOf, totalsOf } from '../../program/summary.ts';
 import type { Judgement } from '../../search/search.ts';
 import { builtFields, formatFields, formatTable, searchText, sparseText } from '../../search/text.ts';
 import { formatBytes, formatCount } from '../../text/numbers.ts';
@@ -48,11 +49,23 @@ interface Flags extends InputFlags, QuantizeFlags, CompressFlags, SizeFlags {
   readonly name?: string;
   readonly type: 'int8' | 'float32';
   readonly portOrder: 'memory' | 'model';
+  /** `auto`, and names of nodes or types. */
+  readonly float?: readonly string[];
   /** In decibels. */
   readonly minSqnr?: number;
   readonly stopAfter?: string;
   readonly quiet?: boolean;
   readonly json?: boolean;
+}
+
+type GivenFlags = Omit<Flags, 'type'> & Partial<Pick<Flags, 'type'>>;
+
+/** @throws InputError for float32 programs, which are that already */
+function floatOptions({ float, type }: Flags): Pick<CompileOptions, 'float'> {
+  if (float === undefined) return {};
+  if (type === 'float32')
+    throw new InputError({ where: '--float', found: '--type float32', supported: '--type int8' });
+  return { float: { nodes: float.filter((name) => name !== 'auto'), auto: float.includes('auto') } };
 }
 
 function optionsFor(name: string, prepared: Prepared | undefined, flags: Flags): CompileOptions {
@@ -63,6 +76,7 @@ function optionsFor(name: string, prepared: Prepared | undefined, flags: Flags):
     requant: flags.requant,
     calibrationMethod: flags.calibration,
     activationBits: flags.activationBits,
+    ...floatOptions(flags),
     ...(prepared === undefined ? {} : { calibration: calibrationOf(prepared, flags.samples) }),
     ...(flags.type === 'int8' ? compressOptions(flags) : {}),
   };
@@ -108,6 +122,7 @@ const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: s
     decibels: decibels ?? null,
   })),
   formats: (compiled.formats ?? []).map(formatFields),
+  floatParts: compiled.assembled.floatParts ?? [],
   tried: tried.map(builtFields),
   accuracy: accuracy ?? null,
   ...agreementIn(compiled),
@@ -116,6 +131,9 @@ const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: s
   folder,
   files: folder === null ? [] : fileSizes(files),
 });
+
+const floatLines = ({ program, assembled: { floatParts = [] } }: Compiled): readonly string[] =>
+  floatParts.length === 0 ? [] : [floatText(program), ...floatParts.map(floatPartText)];
 
 function describe(context: Context, compiled: Compiled): void {
   const { program, formats = [], agreement } = compiled;
@@ -134,7 +152,13 @@ function describe(context: Context, compiled: Compiled): void {
     wideText(compiled.wide ?? []),
     ...(agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)]),
   ];
-  for (const line of [...said, sparseText(formats), ...warningLines(compiled)])
+  for (const line of [
+    portOrderText(program),
+    ...said,
+    sparseText(formats),
+    ...floatLines(compiled),
+    ...warningLines(compiled),
+  ])
     if (line !== undefined) io.out(`${line}\n`);
 }
 
@@ -200,9 +224,25 @@ function needsSamples(api: Context['api'], graph: Graph<'imported'>, flags: Flag
   );
 }
 
-async function run(context: Context, file: string, flags: Flags): Promise<void> {
+/** What --type says, or what the model can be. */
+function typeFor(
+  context: Context,
+  { nodes }: Graph<'imported'>,
+  type: Flags['type'] | undefined,
+): Flags['type'] {
+  if (type !== undefined) return type;
+  const node = nodes.find(({ op }) => op.only === 'float32');
+  if (node === undefined) return 'int8';
+  context.io.err(
+    `thimble: note: ${nodeLabel(node.name, node.type ?? node.op.kind)} computes in float32 with integers of the model's own: a float32 program\n`,
+  );
+  return 'float32';
+}
+
+async function run(context: Context, file: string, given: GivenFlags): Promise<void> {
   const { api, io, commandLine: command, version } = context;
-  const graph = loadModel(api, file, flags);
+  const graph = loadModel(api, file, given);
+  const flags: Flags = { ...given, type: typeFor(context, graph, given.type) };
   const name = flags.name === undefined ? identifierOf(file) : checkIdentifier(flags.name, '--name');
   const wants: PrepareOptions = prepareOptions(flags);
   const prepared = needsSamples(api, graph, flags) ? readSamplesFor(api, graph, flags, wants) : undefined;
@@ -233,7 +273,12 @@ export function addCompile(program: Command, context: () => Context): void {
   withSizeOptions(withInputOptions(command))
     .option('-o, --out <FOLDER>', 'where the C, its header, manifest and report go')
     .option('--name <ID>', "prefix of everything in the C (default: the file's name)")
-    .addOption(new Option('--type <TYPE>', 'arithmetic').choices(['int8', 'float32']).default('int8'))
+    .addOption(
+      new Option('--type <TYPE>', 'arithmetic (default: int8; float32 where the model says so)').choices([
+        'int8',
+        'float32',
+      ]),
+    )
     .addOption(
       new Option(
         '--port-order <ORDER>',
@@ -241,6 +286,11 @@ export function addCompile(program: Command, context: () => Context): void {
       )
         .choices(['memory', 'model'])
         .default('memory'),
+    )
+    .option(
+      '--float <NODES>',
+      'stay float32: names of nodes or ONNX types, with commas; auto: what has no int8 form',
+      (text: string) => text.split(','),
     )
     .option('--min-sqnr <DB>', 'fail if a layer or the output is farther from float', decibels)
     .option('--stop-after <PASS>', 'print the graph after this pass and end')
@@ -260,5 +310,5 @@ Example:
 
   prunes 85 % of the weights first and stores the others in 4 bits.`,
     )
-    .action((file: string, flags: Flags) => run(context(), file, flags));
+    .action((file: string, flags: GivenFlags) => run(context(), file, flags));
 }

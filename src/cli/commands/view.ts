@@ -130,7 +130,7 @@ function dataFor(context: Context, artifact: Artifact, loaded: Loaded, flags: Fl
     float: floatSide(context.api, artifact, loaded, flags),
     preprocessing: manifest.preprocessing,
     ...(flags.classes === undefined ? {} : { classes: classesFrom(artifact, flags.classes) }),
-    sources: Object.fromEntries(cFunctions(sources.get(`${program.name}.c`) ?? '')),
+    sources: Object.fromEntries(cFunctions(sources.get(`${program.name}.c`) ?? '', program.name)),
     examples: examplesFor(artifact, flags),
   };
 }

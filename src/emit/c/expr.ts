@@ -2,9 +2,10 @@
 import type { Expr } from '../../ir/kernel/kernel.ts';
 import { type BinaryOp, binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
 import { cFloat, cInt } from './lines.ts';
+import { widened } from './promotion.ts';
 
-/** C's spelling of names: tables and kernels may be called otherwise in the file. */
-export type Rename = (name: string) => string;
+/** C's spelling of the names of arrays and functions: they may be called otherwise in the file. */
+export type Rename = (name: string, what?: 'function') => string;
 
 function binaryInBinary(child: BinaryOp, parent: BinaryOp, right: boolean): boolean {
   const { precedence: inner, chains } = binaryOperations[child];
@@ -59,10 +60,20 @@ function binary(e: Expr & { kind: 'binary' }, rename: Rename): string {
   const flipped = opposite && e.type === 'i32' ? negated(e.b) : undefined;
   // x + -3 is x - 3, for every x and with the same overflow.
   const op = flipped && opposite ? opposite : e.op;
-  return `${operand(e.a, op, false, rename)} ${binaryOperations[op].sign} ${operand(flipped ?? e.b, op, true, rename)}`;
+  const wide = widened(e);
+  const a = operand(e.a, op, false, rename, wide.a);
+  return `${a} ${binaryOperations[op].sign} ${operand(flipped ?? e.b, op, true, rename, wide.b)}`;
 }
 
-function operand(e: Expr, parent: BinaryOp | 'compare', right: boolean, rename: Rename): string {
+/** @param wide `(int32_t)` stands before it */
+function operand(
+  e: Expr,
+  parent: BinaryOp | 'compare',
+  right: boolean,
+  rename: Rename,
+  wide: boolean,
+): string {
+  if (wide) return cCast('int32_t', e, rename);
   const text = cExpr(e, rename);
   return enclosed(e, parent, right) ? `(${text})` : text;
 }
@@ -83,8 +94,9 @@ export function cExpr(e: Expr, rename: Rename): string {
     case 'binary':
       return binary(e, rename);
     case 'compare': {
-      const a = operand(e.a, 'compare', false, rename);
-      return `${a} ${compareOperations[e.op].sign} ${operand(e.b, 'compare', true, rename)}`;
+      const wide = widened(e);
+      const a = operand(e.a, 'compare', false, rename, wide.a);
+      return `${a} ${compareOperations[e.op].sign} ${operand(e.b, 'compare', true, rename, wide.b)}`;
     }
     case 'select':
       return `${arm(e.test, false, rename)} ? ${arm(e.yes, false, rename)} : ${arm(e.no, true, rename)}`;
@@ -95,7 +107,7 @@ export function cExpr(e: Expr, rename: Rename): string {
     case 'toInt':
       return cCast('int32_t', e.value, rename);
     case 'call':
-      return `${e.primitive}(${e.args.map((a) => cExpr(a, rename)).join(', ')})`;
+      return `${rename(e.primitive, 'function')}(${e.args.map((a) => cExpr(a, rename)).join(', ')})`;
     default:
       return e satisfies never;
   }

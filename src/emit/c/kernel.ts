@@ -23,6 +23,12 @@ export interface PrintOptions {
   readonly name?: string;
   /** What its tables are called in this file, where not by their names. */
   readonly tables?: ReadonlyMap<string, string>;
+  /** What stands before the names of functions that it calls. */
+  readonly prefix?: string;
+  /** The macro for the address space of tables, where the file defines one. */
+  readonly space?: string;
+  /** The macro that copies from tables; `memcpy` when absent. */
+  readonly copyTable?: string;
   /** What stands before `void`; `static` when absent. */
   readonly linkage?: string;
   /** The macro that turns DSP instructions on, where they are printed. */
@@ -40,6 +46,10 @@ interface Printer {
   readonly ranges: ReadonlyMap<string, Interval>;
   /** Arrays that are only read: `const` in C. */
   readonly constants: ReadonlySet<string>;
+  /** Tables and pointers into them. */
+  readonly tables: ReadonlySet<string>;
+  readonly space: string;
+  readonly copyTable: string;
   readonly macro: string;
   /** By each of the statements. */
   readonly faster: ReadonlyMap<Stmt, Faster>;
@@ -48,12 +58,10 @@ interface Printer {
 const step = '    ';
 
 /** Pointers into constant arrays point to const themselves, and so on. */
-function constantArrays(kernel: Kernel): ReadonlySet<string> {
-  const inputs = kernel.params.filter((p) => p.role === 'in');
-  const constants = new Set([...inputs, ...kernel.tables].map((a) => a.name));
-  for (const s of statementsIn(kernel.body))
-    if (s.kind === 'pointer' && constants.has(s.base)) constants.add(s.name);
-  return constants;
+function pointersInto(kernel: Kernel, arrays: readonly { readonly name: string }[]): ReadonlySet<string> {
+  const found = new Set(arrays.map((a) => a.name));
+  for (const s of statementsIn(kernel.body)) if (s.kind === 'pointer' && found.has(s.base)) found.add(s.name);
+  return found;
 }
 
 /** The proved bounds of an accumulator; one that begins as a copy of another has the other's. */
@@ -62,7 +70,8 @@ function range(name: string, value: Expr, printer: Printer): string {
   return found === undefined ? '' : ` /* ${found.lo} <= ${name} <= ${found.hi} */`;
 }
 
-const pointerType = (elem: Elem, constant: boolean): string => `${constant ? 'const ' : ''}${cType[elem]} *`;
+const pointerType = (elem: Elem, constant: boolean, space = ''): string =>
+  `${constant ? 'const ' : ''}${space === '' ? '' : `${space} `}${cType[elem]} *`;
 
 const fits: Readonly<Record<Exclude<Elem, 'f32' | 'i32'>, Interval>> = {
   u8: { lo: 0, hi: 255 },
@@ -81,14 +90,15 @@ function narrowed(value: Expr, elem: Elem, { rename }: Printer): string {
 }
 
 function bytes(count: Expr, elem: Elem, { rename }: Printer): string {
-  const text = count.kind === 'int' ? cExpr(count, rename) : cCast('size_t', count, rename);
+  const text = count.kind === 'int' ? `${cExpr(count, rename)}u` : cCast('size_t', count, rename);
   return elemBytes[elem] === 1 ? text : `${text} * sizeof(${cType[elem]})`;
 }
 
 function copy(s: Stmt & { kind: 'copy' }, printer: Printer): string {
   const to = cAddress(s.to, s.toIndex, printer.rename);
   const from = cAddress(s.from, s.fromIndex, printer.rename);
-  return `memcpy(${to}, ${from}, ${bytes(s.count, s.elem, printer)});`;
+  const f = printer.tables.has(s.from) ? printer.copyTable : 'memcpy';
+  return `${f}(${to}, ${from}, ${bytes(s.count, s.elem, printer)});`;
 }
 
 function fill(s: Stmt & { kind: 'fill' }, printer: Printer): string {
@@ -128,7 +138,8 @@ function simple(s: Exclude<Stmt, { kind: 'for' | 'if' | 'comment' }>, printer: P
     case 'accumulate':
       return `${s.name} += ${cExpr(s.value, rename)};`;
     case 'pointer': {
-      const type = pointerType(s.elem, printer.constants.has(s.name));
+      const space = printer.tables.has(s.name) ? printer.space : '';
+      const type = pointerType(s.elem, printer.constants.has(s.name), space);
       return `${type}${s.name} = ${cAddress(s.base, s.offset, rename)};`;
     }
     case 'advance':
@@ -205,12 +216,21 @@ function checkNames(kernel: Kernel): void {
  */
 export function printKernel(kernel: Kernel, options: PrintOptions = {}): string {
   checkNames(kernel);
-  const rename: Rename = (name) => options.tables?.get(name) ?? name;
+  const rename: Rename = (name, what) =>
+    what === 'function' ? `${options.prefix ?? ''}${name}` : (options.tables?.get(name) ?? name);
   const sums = accumulatedIn(kernel.body);
   const ranges = new Map([...(options.ranges ?? [])].filter(([name]) => sums.has(name)));
   const faster = options.dsp === undefined ? new Map() : fasterIn(kernel, rename);
-  const constants = constantArrays(kernel);
-  const printer: Printer = { rename, ranges, constants, macro: options.dsp ?? '', faster };
+  const printer: Printer = {
+    rename,
+    ranges,
+    constants: pointersInto(kernel, [...kernel.params.filter((p) => p.role === 'in'), ...kernel.tables]),
+    tables: pointersInto(kernel, kernel.tables),
+    space: options.space ?? '',
+    copyTable: options.copyTable ?? 'memcpy',
+    macro: options.dsp ?? '',
+    faster,
+  };
   const used = arraysUsed(kernel.body);
   const unused = kernel.params.filter((p) => !used.has(p.name)).map((p) => `${step}(void)${p.name};`);
   const linkage = options.linkage ?? 'static';
@@ -223,9 +243,9 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
 const wrapLine = (line: string): string[] => (/^(#|\s*(\/\*| \*))/.test(line) ? [line] : wrapCode(line));
 
 /** A primitive as the `static inline` function that kernels call. */
-export function printPrimitive(primitive: Primitive): string {
+export function printPrimitive(primitive: Primitive, prefix = ''): string {
   const params = primitive.params.map((p) => `${cScalar(p.type)} ${p.name}`).join(', ');
-  const head = `static inline ${cScalar(primitive.result)} ${primitive.name}(${params})`;
+  const head = `static inline ${cScalar(primitive.result)} ${prefix}${primitive.name}(${params})`;
   const body = primitive.c99.flatMap((line) => wrapCode(step + line));
   return [...comment([primitive.doc]), ...wrapCode(head), '{', ...body, '}', ''].join('\n');
 }

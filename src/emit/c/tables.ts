@@ -28,9 +28,16 @@ function tableLines({ data, elem, rowLength = data.length }: Table): string[] {
   }).flat();
 }
 
+export interface TableOptions {
+  /** What it is called in the file, if not by its name. */
+  readonly name?: string | undefined;
+  /** What stands before its type: macros. */
+  readonly place?: string;
+}
+
 /** `static const int8_t conv1_weights[150] = {...};` @throws DefectError for an empty table. */
-export function printTable(table: Table, name = table.name): string {
+export function printTable(table: Table, { name = table.name, place = '' }: TableOptions = {}): string {
   if (table.data.length === 0) throw new DefectError(`table '${table.name}' is empty`);
-  const head = `static const ${cType[table.elem]} ${name}[${table.data.length}] = {`;
+  const head = `static const ${place === '' ? '' : `${place} `}${cType[table.elem]} ${name}[${table.data.length}] = {`;
   return [head, ...tableLines(table), '};', ''].join('\n');
 }

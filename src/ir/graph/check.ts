@@ -22,8 +22,8 @@ import { type CanonicalOp, isCanonical } from './op.ts';
  *  9. After the imported stage there is an input and an output, no output is constant, and activations have types
  *     that are stored (`elemOfType`).
  * 10. After the imported stage every operator is canonical, and its attributes leave nothing to be inferred.
- * 11. Only int8 graphs hold quantizations; there every float32 activation has one, and no other tensor: a scale
- *     above 0, an integer zero point, in 0..255 where an operator reads or makes the tensor that needs 0 in it; of 16
+ * 11. Only int8 graphs hold quantizations; there every float32 activation that is not `real` has one, and no
+ *     other tensor: a scale above 0, an integer zero point, in 0..255 where an operator reads or makes the tensor that needs 0 in it; of 16
  *     bits in -32768..32767, of 32 bits 0. Grids of channels are as many as axis 1 behind a first axis of 1 has, of 8
  *     bits, of tensors that are no inputs or outputs and that only operators read and make which know them.
  *
@@ -185,8 +185,8 @@ function verifyConstant(name: string, info: Info, constant: NonNullable<Info['co
 const arrayOf = (dtype: DType): unknown => numbersFor(dtype, 0).constructor;
 
 function verifyQuant(graph: AnyGraph, name: string, info: Info): void {
-  const { quant, constant, dtype } = info;
-  if (graph.stage !== 'int8' || dtype !== 'float32') {
+  const { quant, constant, dtype, real } = info;
+  if (graph.stage !== 'int8' || dtype !== 'float32' || real) {
     if (quant !== undefined)
       fail(11, `tensor '${name}' of the ${graph.stage} stage, of ${dtype}, has a quantization`);
     return;

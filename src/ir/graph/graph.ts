@@ -38,8 +38,10 @@ export type TensorInfo<S extends Stage> = (S extends 'imported' ? Partial<Tensor
   readonly constant?: Tensor;
   /** Of activations of the float stage: what the file stores them as. */
   readonly grid?: Quant;
-  /** Present on activations of the int8 stage. */
+  /** Present on float32 activations of the int8 stage, unless they are `real`. */
   readonly quant?: Quant;
+  /** Set on activations that are float32 in an int8 program. */
+  readonly real?: true;
   /** The name in the PyTorch or ONNX file, where a pass had to make another. */
   readonly label?: string;
   /** Which indices along axis 1 of the model's tensor are left, ascending, where some were taken out. */
@@ -69,6 +71,18 @@ export interface Graph<S extends Stage> {
   readonly obstacles?: readonly Obstacle[];
   /** What the reader of the file took another way than it stands there, in sentences. */
   readonly notes?: readonly string[];
+  /** What stays float32 in an int8 program; none elsewhere. */
+  readonly floatParts?: readonly FloatPart[];
+}
+
+/** A node that computes in float32 beside nodes of 8 bits. */
+export interface FloatPart {
+  readonly node: string;
+  /** The operator's. */
+  readonly kind: string;
+  readonly origin: readonly string[];
+  /** Why, in a line. */
+  readonly reason: string;
 }
 
 /** A node whose attributes are those of `op`, known after `is(node, op)`. */
@@ -82,6 +96,15 @@ export const is = <A, Q, N extends Pick<Node, 'op' | 'attrs'>>(
   node: N,
   op: CanonicalOp<A, Q>,
 ): node is N & NodeOf<A, Q> => node.op.kind === op.kind;
+
+/** Whether a node of an int8 program computes in float32: all of its float32 activations, of which there is one, do. */
+export function staysFloat({ tensors }: Graph<'float'> | Graph<'int8'>, { inputs, outputs }: Node): boolean {
+  const real = [...inputs, ...outputs].flatMap((name) => {
+    const info = tensors.get(name);
+    return info?.dtype === 'float32' && info.constant === undefined ? [info.real === true] : [];
+  });
+  return real.length > 0 && real.every((is) => is);
+}
 
 /** `stem`, or where that is taken the first of `stem_2`, `stem_3`, ... that is not. */
 export function freshIn(taken: { has(name: string): boolean }, stem: string): string {

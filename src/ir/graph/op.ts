@@ -221,6 +221,8 @@ interface OpBase<A> {
   infer(attrs: A, inputs: readonly (InputType | undefined)[]): readonly TensorType[];
   /** The meaning, on whole tensors: sums in float64, rounded to the output's type once. */
   reference(attrs: A, inputs: readonly (Tensor | undefined)[]): readonly Tensor[];
+  /** Set where it belongs to programs of one arithmetic alone. */
+  readonly only?: 'float32' | 'int8';
   /** `reference` reads the types of its inputs, never their data (ONNX Shape). */
   readonly typesOnly?: boolean;
   /** Its output is made of elements of its first input, whatever those are; its other inputs say which. */

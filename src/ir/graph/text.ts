@@ -33,7 +33,7 @@ function showTensor(tensors: Tensors, name: string): string {
   if (name === '') return '-';
   const info = tensors.get(name);
   const type = info?.shape === undefined ? '?' : `${info.dtype} ${showShape(info.shape)}`;
-  const quant = info?.quant === undefined ? '' : ` ${showQuant(info.quant)}`;
+  const quant = info?.quant === undefined ? (info?.real ? ' real' : '') : ` ${showQuant(info.quant)}`;
   return `${info?.constant === undefined ? '' : 'const '}${name}: ${type}${quant}`;
 }
 

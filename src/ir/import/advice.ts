@@ -7,7 +7,6 @@ const loops =
 const lists = 'lists have lengths that data decide: index tensors with numbers that are fixed at the export';
 const shapes = 'what it makes has a size that depends on data: multiply by a mask, or use torch.where';
 const random = 'call model.eval() before the export, and take noise as an input';
-const quantized = 'export the float network: thimble quantizes it itself (--calibrate)';
 const classical = 'export the layers of a neural network alone';
 
 /** By type, of the default domain. */
@@ -26,7 +25,6 @@ export const adviceOfType: Readonly<Record<string, string>> = {
   },
   ...{ RandomNormal: random, RandomNormalLike: random, RandomUniform: random, RandomUniformLike: random },
   ...{ Bernoulli: random, Multinomial: random },
-  ...{ DynamicQuantizeLinear: quantized, ConvInteger: quantized, MatMulInteger: quantized },
 };
 
 /** By domain: of all its types. */

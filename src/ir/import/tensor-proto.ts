@@ -130,7 +130,9 @@ export function typeError(code: number, where: string): InputError | undefined {
     where,
     found: `elements of type ${name}`,
     supported: Object.keys(encodings).join(', '),
-    todo: 'export the model in float32',
+    todo: name.endsWith('int4')
+      ? "write weights of 4 bits as MatMulNBits (onnxruntime's MatMulNBitsQuantizer with QuantFormat.QOperator), or export the model in float32"
+      : 'export the model in float32',
   });
 }
 

@@ -1,4 +1,5 @@
 import { at, complain } from '../../base/errors.ts';
+import { indexIn } from '../geometry/index-in.ts';
 import { movedTo, type Piece } from '../geometry/strided.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
 import { digitsOf } from '../kernel/memory-order.ts';
@@ -44,9 +45,7 @@ function startsOf(attrs: Attrs, inputs: Inputs): Int32Array {
   return Int32Array.from({ length: indices.length / named }, (_, i) =>
     strides.slice(batchDims, batchDims + named).reduce(
       (sum, stride, axis) => {
-        const [index, size] = [at(indices, i * named + axis), at(data, batchDims + axis)];
-        if (index < -size || index >= size) throw complain(`index ${index} along an axis of ${size}`);
-        return sum + (index < 0 ? index + size : index) * stride;
+        return sum + indexIn(at(indices, i * named + axis), at(data, batchDims + axis)) * stride;
       },
       Math.floor(i / rows) * batch,
     ),

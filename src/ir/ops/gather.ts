@@ -1,4 +1,5 @@
 import { at, complain } from '../../base/errors.ts';
+import { indexIn } from '../geometry/index-in.ts';
 import type { ImportedOp, InputType } from '../graph/op.ts';
 import { picked, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { axisIn, constantInts, newestOpset, required } from './common/inputs.ts';
@@ -20,12 +21,6 @@ const gathered = (shape: Shape, axis: number, indices: Shape): Shape => [
   ...indices,
   ...shape.slice(axis + 1),
 ];
-
-/** -size..size-1 to 0..size-1. */
-function indexIn(index: number, size: number): number {
-  if (index < -size || index >= size) throw complain(`index ${index} along an axis of ${size}`);
-  return index < 0 ? index + size : index;
-}
 
 function slicesOf(x: Tensor, axis: number, { shape, data }: Tensor): Tensor {
   const size = at(x.shape, axis);

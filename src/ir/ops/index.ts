@@ -5,6 +5,8 @@ import { attention } from './attention.ts';
 import { attentionOfHeads, rotaryEmbedding } from './attention-heads.ts';
 import { avgPool } from './avg-pool.ts';
 import { batchNorm } from './batch-norm.ts';
+import { blockWeights } from './block-weights.ts';
+import { toReal, toStored } from './borders.ts';
 import { cast } from './cast.ts';
 import { choice } from './choice.ts';
 import { normalizer, scaler } from './classical.ts';
@@ -17,6 +19,7 @@ import { convTranspose } from './conv-transpose.ts';
 import { conversion } from './conversion.ts';
 import { depthToSpace, spaceToDepth } from './depth-to-space.ts';
 import { dropout } from './dropout.ts';
+import { dynamicGrid } from './dynamic-grid.ts';
 import { einsum } from './einsum.ts';
 import { embedding } from './embedding.ts';
 import { flatten } from './flatten.ts';
@@ -28,6 +31,8 @@ import { generators } from './generators.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { grid } from './grid.ts';
 import { identity } from './identity.ts';
+import { integerLayers } from './integer-layers.ts';
+import { convInteger, integerConv, integerMatrices, matMulInteger } from './integer-sums.ts';
 import { linear } from './linear.ts';
 import { logSoftmax } from './log-softmax.ts';
 import { lrn } from './lrn.ts';
@@ -73,12 +78,16 @@ const canonical: readonly CanonicalOp[] = [
   attention,
   avgPool,
   batchNorm,
+  blockWeights,
   choice,
   comparison,
   conv,
+  dynamicGrid,
   embedding,
   conversion,
   gru,
+  integerConv,
+  integerMatrices,
   linear,
   logic,
   lstm,
@@ -91,6 +100,8 @@ const canonical: readonly CanonicalOp[] = [
   rnn,
   scaleShift,
   softmax,
+  toReal,
+  toStored,
   transpose,
   ...reductions,
   normalize,
@@ -114,6 +125,7 @@ const imported: readonly ImportedOp[] = [
   concat,
   constant,
   constantOfShape,
+  convInteger,
   convTranspose,
   cumSum,
   depthToSpace,
@@ -133,6 +145,7 @@ const imported: readonly ImportedOp[] = [
   identity,
   lstmLayer,
   matMul,
+  matMulInteger,
   maxOf,
   maxPoolIndices,
   hardmax,
@@ -164,6 +177,7 @@ const imported: readonly ImportedOp[] = [
   ...scatters,
   ...reduceOps,
   ...norms,
+  ...integerLayers,
   topKInputs,
   logSoftmaxFlattened,
 ];

@@ -1,5 +1,7 @@
 /** Elements that indices name one by one: gathered from their places, or put there. */
+
 import { at, complain, must } from '../../base/errors.ts';
+import { indexIn } from '../geometry/index-in.ts';
 import { type Piece, piecesBetween, stridedIndex } from '../geometry/strided.ts';
 import type { Attributes } from '../graph/attributes.ts';
 import type { ImportedOp, NodeView, Replacement } from '../graph/op.ts';
@@ -25,12 +27,6 @@ function reductionOf(attributes: Attributes): Reduction {
   const found = reductions.find((one) => one === name);
   if (found === undefined) throw complain(`reduction '${name}'`, reductions.join(', '));
   return found;
-}
-
-/** -size..size-1 to 0..size-1. */
-function indexIn(index: number, size: number): number {
-  if (index < -size || index >= size) throw complain(`index ${index} along an axis of ${size}`);
-  return index < 0 ? index + size : index;
 }
 
 /** What the elements that `indices` names are: at its own places, but for the index along one axis. */

@@ -45,7 +45,9 @@ describe('thimble compile', () => {
       'inputs',
       'outputs',
       'steps',
+      'activations16',
       'formats',
+      'floatParts',
       'tried',
       'accuracy',
       'agreement',
@@ -136,7 +138,7 @@ describe('thimble compile', () => {
     [['compile', model], 'int8: no samples to measure the ranges'],
     [['compile', model, '--calibrate', files.images], 'try --pad 2 or --resize 32x32'],
     [[...int8, '--name', '2fast'], "--name: '2fast' is not a C identifier"],
-    [['compile', files.folder], 'a folder; supported: .onnx files'],
+    [['compile', files.folder], 'a folder; supported: .onnx, .pt2'],
     [['compile', files.images], 'images.npy'],
   ])('%j is refused with exit code 2', async (argv, message) => {
     const result = await bench().run(...argv);

@@ -40,7 +40,7 @@ test('an artifact: the page holds its program, its C and digits to begin with', 
   expect(JSON.parse(result.out)).toEqual(fields);
   const data = dataOf(page);
   expect(data.preprocessing).toEqual({ pad: 2 });
-  expect(data.sources.conv1).toContain('void conv1(');
+  expect(data.sources.conv1).toContain('void lenet5_conv1(');
   expect(data.examples.map(({ numbers }) => numbers.length)).toEqual(new Array(10).fill(1024));
   expect(data.float).toMatchObject({ kind: 'program', program: { arith: 'float32' } });
   expect(readFileSync(page, 'utf8')).toContain('<script>script();</script>');

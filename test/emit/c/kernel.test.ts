@@ -106,8 +106,8 @@ test('copies and fills of any width', () => {
     fromIndex: add(local('x'), int(2)),
     count: int(8),
   };
-  expect(body(copy('u8', base))).toBe('    memcpy(out, &in[x + 2], 8);\n');
-  expect(body(copy('i32', base))).toContain('8 * sizeof(int32_t));');
+  expect(body(copy('u8', base))).toBe('    memcpy(out, &in[x + 2], 8u);\n');
+  expect(body(copy('i32', base))).toContain('8u * sizeof(int32_t));');
   expect(body(copy('i32', { ...base, count: mul(local('x'), int(2)) }))).toContain(
     '(size_t)(x * 2) * sizeof(int32_t));',
   );

@@ -9,7 +9,7 @@ test('every row begins a line', () => {
 });
 
 test('a name of its own', () => {
-  expect(printTable({ name: 't', elem: 'u16', data: [65535] }, 't_2')).toBe(
+  expect(printTable({ name: 't', elem: 'u16', data: [65535] }, { name: 't_2' })).toBe(
     'static const uint16_t t_2[1] = {\n    65535,\n};\n',
   );
 });

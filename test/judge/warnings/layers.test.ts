@@ -1,6 +1,6 @@
 /** Defects of one layer each, through `compile`: the warning names layer, kind and remedy; with that, there is none. */
 import { describe, expect, test } from 'vitest';
-import { compile } from '../../../src/compile.ts';
+import { type CompileOptions, compile } from '../../../src/compile.ts';
 import { loadOnnx } from '../../../src/index.ts';
 import type { Warning } from '../../../src/judge/warnings/warning.ts';
 import { Draw } from '../../support/draw.ts';
@@ -17,10 +17,14 @@ import {
 const draw = new Draw(5);
 
 /** Of an int8 build that 100 samples calibrate. */
-function warningsOf(model: ModelSpec, features: number): readonly Warning[] {
+function warningsOf(
+  model: ModelSpec,
+  features: number,
+  more: Partial<CompileOptions> = {},
+): readonly Warning[] {
   const samples = new Draw(6);
   const inputs = Array.from({ length: 100 }, () => samples.floats(features, -1, 1));
-  const options = { name: 'net', arith: 'int8', calibration: { inputs } } as const;
+  const options = { name: 'net', arith: 'int8', calibration: { inputs }, ...more } as const;
   return compile(loadOnnx(encodeModel(model), { name: 'net' }), options).agreement!.warnings;
 }
 
@@ -91,8 +95,9 @@ describe('a column that takes the bits of all others', () => {
     inputs: [valueInfo('x', [1, 8])],
   });
 
+  // On one grid of 8 bits: a grid for each channel mends it.
   test('is named', () =>
-    expect(warningsOf(nearlyDead(0.001), 8)).toMatchObject([
+    expect(warningsOf(nearlyDead(0.001), 8, { requant: 'tfl-double', activationBits: 8 })).toMatchObject([
       {
         kind: 'dead channel',
         kernel: 'linear2',

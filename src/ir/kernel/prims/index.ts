@@ -17,6 +17,7 @@ import {
 } from './requantize.ts';
 import { log2, root15, rootShift } from './root.ts';
 import { signExtend } from './sign-extend.ts';
+import { nearestWithin } from './to-grid.ts';
 
 /** Every primitive; Kernel IR calls them by name. */
 export const primitives: ReadonlyMap<string, Primitive> = new Map(
@@ -28,6 +29,7 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     mantissa32,
     log2,
     interpolate,
+    nearestWithin,
     multiplyAdd,
     requantizeCompact,
     requantizeDouble,

@@ -11,7 +11,7 @@ export interface Matrices {
   readonly array: string;
   readonly elem: Elem;
   /** The stored number that stands for 0. */
-  readonly zeroPoint: number;
+  readonly zeroPoint: number | Expr;
   /** From one matrix to the next along each axis of the stack that the result has; 0 where it is the same. */
   readonly stack: readonly number[];
   readonly row: number;
@@ -51,8 +51,7 @@ export const elementAt = (m: Matrices, index: readonly Expr[], row: Expr, column
 
 /** An element as a number of steps. */
 export function stepsAt(m: Matrices, index: readonly Expr[], row: Expr, column: Expr): Expr {
-  const stored = load(m.array, m.elem, elementAt(m, index, row, column));
-  return m.zeroPoint === 0 ? stored : sub(stored, m.zeroPoint);
+  return sub(load(m.array, m.elem, elementAt(m, index, row, column)), m.zeroPoint);
 }
 
 /** The local `name` as the sum over f < depth of a[row, f] b[f, column]. */

@@ -1,0 +1,117 @@
+/**
+ * Parts of an int8 network that stay float32: the nodes that are named, with what only moves their numbers. One
+ * conversion stands at each border; none at an input that such nodes alone read, nor at an output that one makes.
+ */
+import { InputError, must } from '../base/errors.ts';
+import { type FloatPart, freshIn, type Graph, type Node, staysFloat } from '../ir/graph/graph.ts';
+import { toReal, toStored } from '../ir/ops/borders.ts';
+import type { Pass } from './pass.ts';
+import { withNodes } from './rewrite.ts';
+
+/** Why a node stays float32, by its name. */
+export type Reasons = ReadonlyMap<string, string>;
+
+/**
+ * Nodes of the model by name, ONNX type or operator.
+ * @throws InputError for a name that is none of these
+ */
+export function askedFor({ nodes }: Graph<'imported'>, names: readonly string[]): Reasons {
+  return new Map(
+    names.flatMap((wanted) => {
+      const found = nodes.filter(({ name, type, op }) => [name, type, op.kind].includes(wanted));
+      if (found.length > 0) return found.map(({ name }) => [name, `asked for: ${wanted}`] as const);
+      const types = new Set(nodes.map(({ type, op }) => type ?? op.kind));
+      throw new InputError({
+        where: '--float',
+        found: `no node '${wanted}'`,
+        supported: `names of the model's nodes, and types: ${[...types].sort().join(', ')}`,
+        todo: 'look at the names with thimble inspect MODEL',
+      });
+    }),
+  );
+}
+
+/** Those nodes of a later graph that stand for one of them. */
+export const keptIn = ({ nodes }: Graph<'float'>, asked: Reasons): Reasons =>
+  new Map(
+    nodes.flatMap(({ name, origin }) => {
+      const reason = [name, ...origin].map((one) => asked.get(one)).find((found) => found !== undefined);
+      return reason === undefined ? [] : [[name, reason] as const];
+    }),
+  );
+
+const handsOn = ({ op }: Node): boolean => op.alias === true || op.anyZeroPoint === 'moves';
+
+const activations = ({ tensors }: Graph<'float'>, names: readonly string[]): readonly string[] =>
+  names.filter((name) => {
+    const info = tensors.get(name);
+    return info?.dtype === 'float32' && info.constant === undefined;
+  });
+
+/** Whether all that read a tensor, behind what only moves it, stay float32. */
+function isReadReal(graph: Graph<'float'>, kept: Reasons, name: string): boolean {
+  const readers = graph.nodes.filter(({ inputs }) => inputs.includes(name));
+  if (readers.length === 0 || graph.outputs.includes(name)) return false;
+  return readers.every(
+    (node) =>
+      kept.has(node.name) ||
+      (handsOn(node) &&
+        activations(graph, node.inputs).length === 1 &&
+        node.outputs.every((made) => made === '' || isReadReal(graph, kept, made))),
+  );
+}
+
+/** The tensors that are float32. */
+function realIn(graph: Graph<'float'>, kept: Reasons, storedInputs: boolean): ReadonlySet<string> {
+  const inputs = activations(graph, graph.inputs);
+  const real = new Set(storedInputs ? [] : inputs.filter((name) => isReadReal(graph, kept, name)));
+  for (const node of graph.nodes) {
+    const read = activations(graph, node.inputs);
+    const follows = handsOn(node) && read.length > 0 && read.every((name) => real.has(name));
+    if (kept.has(node.name) || follows) for (const name of activations(graph, node.outputs)) real.add(name);
+  }
+  return real;
+}
+
+/** Nodes with a conversion before the first that needs a tensor the other way. */
+function converted(graph: Graph<'float'>, kept: Reasons, real: ReadonlySet<string>): Graph<'float'> {
+  const taken = new Set([...graph.tensors.keys(), ...graph.nodes.map(({ name }) => name)]);
+  const others = new Map<string, string>();
+  const nodes = graph.nodes.flatMap((node) => {
+    const made = activations(graph, node.outputs);
+    const isFloat = made.length === 0 ? kept.has(node.name) : made.some((name) => real.has(name));
+    const wrong = activations(graph, node.inputs).filter((name) => real.has(name) !== isFloat);
+    const first = [...new Set(wrong)].filter((name) => !others.has(name));
+    const borders = first.map((source): Node => {
+      const name = freshIn(taken, `${source}.${isFloat ? 'real' : 'stored'}`);
+      taken.add(name);
+      others.set(source, name);
+      const op = isFloat ? toReal : toStored;
+      return { name, op, attrs: {}, inputs: [source], outputs: [name], origin: [] };
+    });
+    const inputs = node.inputs.map((name) => (wrong.includes(name) ? (others.get(name) ?? name) : name));
+    return [...borders, wrong.length === 0 ? node : { ...node, inputs }];
+  });
+  const made = withNodes(graph, nodes);
+  const tensors = new Map(made.tensors);
+  const flags = [...real, ...[...others].flatMap(([source, name]) => (real.has(source) ? [] : [name]))];
+  for (const name of flags) tensors.set(name, { ...must(tensors.get(name), 'a tensor'), real: true });
+  return { ...made, tensors };
+}
+
+const partsOf = (graph: Graph<'float'>, kept: Reasons): readonly FloatPart[] =>
+  graph.nodes.flatMap((node) => {
+    const reason = kept.get(node.name);
+    if (reason === undefined || !staysFloat(graph, node)) return [];
+    return [{ node: node.name, kind: node.op.kind, origin: node.origin, reason }];
+  });
+
+/** @param storedInputs inputs are bytes whoever reads them: raw pixels, or a grid for each channel */
+export const floatParts = (kept: Reasons, storedInputs: boolean): Pass<'float', 'float'> => ({
+  name: 'float-parts',
+  doc: 'named nodes stay float32, with a conversion at each border; their numbers are those of the float network on what they are given',
+  run(graph) {
+    const made = converted(graph, kept, realIn(graph, kept, storedInputs));
+    return { ...made, floatParts: partsOf(made, kept) };
+  },
+});
