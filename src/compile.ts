@@ -115,7 +115,7 @@ function scalesOf({ tensors, nodes }: Graph<'int8'>): Scales {
   const rounded = nodes.filter(
     ({ op, inputs }) => op.rows !== undefined && isRounded(tensors.get(inputs[1] ?? '')?.constant),
   );
-  const calibrated = grids.filter(([, { quant }]) => quant?.file === undefined);
+  const calibrated = grids.filter(([, { grid }]) => grid === undefined);
   return {
     file: grids.length - calibrated.length,
     calibrated: calibrated.map(([name]) => name),
