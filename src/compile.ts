@@ -35,7 +35,7 @@ import {
 } from './passes/choose-formats.ts';
 import { findAttention } from './passes/find-attention.ts';
 import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
-import { askedFor, floatParts, keptIn, type Reasons } from './passes/float-parts.ts';
+import { askedFor, floatParts, keptIn, leftInFloat, type Reasons } from './passes/float-parts.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
 import { foldTables } from './passes/fold-tables.ts';
 import { fuse } from './passes/fuse.ts';
@@ -270,7 +270,7 @@ export function compileFused(
     codebooks,
     pruned,
   } = compressed(network, inputs, options, { step, shared, float: made.float ?? new Map() });
-  const mixed = withFloatParts(light, made, inputs, options, step);
+  const mixed = withFloatParts(light, made, inputs, options, { step, isGiven });
   const ported = options.portOrder === 'model' ? step.run(settlePorts, mixed) : mixed;
   const graph = step.run(settleOrders, ported);
   const changed = options.prune !== undefined || network !== made.fused || weightSteps.size > 0;
@@ -342,17 +342,25 @@ function withFloatParts(
   made: Front,
   samples: readonly Float32Array[],
   options: CompileOptions,
-  step: Stepper,
+  { step, isGiven }: { readonly step: Stepper; readonly isGiven: boolean },
 ): Graph<'float'> {
   if (options.arith === 'float32') return graph;
   const kept = new Map(keptIn(graph, made.float ?? new Map()));
-  if (options.float?.auto)
-    quantize(calibrate(graph, samples, 'minmax'), {
+  const add = (name: string, why: string): void => {
+    if (!kept.has(name)) kept.set(name, why);
+  };
+  const apart = (from: Graph<'float'>): Graph<'float'> =>
+    kept.size === 0 ? from : floatParts(kept, takesStored(made, options)).run(from);
+  const stays16 = options.activationBits !== undefined && options.activationBits !== 'auto';
+  if (isGiven && !stays16)
+    for (const [name, why] of leftInFloat(graph, options.requant ?? 'single')) add(name, why);
+  if (isGiven || options.float?.auto) {
+    const trial = isGiven ? apart(graph) : graph;
+    quantize(isGiven ? givenCalibration(trial) : calibrate(trial, samples, 'minmax'), {
       ...quantizeOptions(made, options),
-      refused(node, why) {
-        if (!kept.has(node.name)) kept.set(node.name, `no int8 form: ${why}`);
-      },
-    }).run(graph);
+      refused: (node, why) => add(node.name, `no int8 form: ${why}`),
+    }).run(trial);
+  }
   return kept.size === 0 ? graph : step.run(floatParts(kept, takesStored(made, options)), graph);
 }
 /** Whether weights stay as they are, so that no sample is needed for them. */

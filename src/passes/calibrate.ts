@@ -149,9 +149,11 @@ export function givenCalibration(graph: Graph<'float'>): Calibration {
   const ranges = new Map<string, Range>();
   for (const name of [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)]) {
     const info = graph.tensors.get(name);
-    if (info?.dtype !== 'float32' || info.real === true) continue;
+    if (info?.dtype !== 'float32') continue;
     const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
-    if (info.grid !== undefined) ranges.set(name, rangeOfGrid(info.grid));
+    // Float32 has no grid that would need a range.
+    if (info.real === true) ranges.set(name, { lo: 0, hi: 0 });
+    else if (info.grid !== undefined) ranges.set(name, rangeOfGrid(info.grid));
     else if (maker?.op.fixedGrid !== undefined && !readsWide(graph, maker))
       ranges.set(name, { lo: 0, hi: 1 });
     else ranges.set(name, boundsIn(graph, name, maker, ranges));

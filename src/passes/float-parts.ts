@@ -4,6 +4,7 @@
  */
 import { InputError, must } from '../base/errors.ts';
 import { type FloatPart, freshIn, type Graph, type Node, staysFloat } from '../ir/graph/graph.ts';
+import type { RequantMode } from '../ir/graph/op.ts';
 import { toReal, toStored } from '../ir/ops/borders.ts';
 import type { Pass } from './pass.ts';
 import { withNodes } from './rewrite.ts';
@@ -63,7 +64,10 @@ function isReadReal(graph: Graph<'float'>, kept: Reasons, name: string): boolean
 
 /** The tensors that are float32. */
 function realIn(graph: Graph<'float'>, kept: Reasons, storedInputs: boolean): ReadonlySet<string> {
-  const inputs = activations(graph, graph.inputs);
+  // Inputs that the model rounds to a grid come as its bytes.
+  const inputs = activations(graph, graph.inputs).filter(
+    (name) => graph.tensors.get(name)?.grid === undefined,
+  );
   const real = new Set(storedInputs ? [] : inputs.filter((name) => isReadReal(graph, kept, name)));
   for (const node of graph.nodes) {
     const read = activations(graph, node.inputs);
@@ -80,7 +84,10 @@ function converted(graph: Graph<'float'>, kept: Reasons, real: ReadonlySet<strin
   const nodes = graph.nodes.flatMap((node) => {
     const made = activations(graph, node.outputs);
     const isFloat = made.length === 0 ? kept.has(node.name) : made.some((name) => real.has(name));
-    const wrong = activations(graph, node.inputs).filter((name) => real.has(name) !== isFloat);
+    const isBorder = node.op === toStored;
+    const wrong = isBorder
+      ? []
+      : activations(graph, node.inputs).filter((name) => real.has(name) !== isFloat);
     const first = [...new Set(wrong)].filter((name) => !others.has(name));
     const borders = first.map((source): Node => {
       const name = freshIn(taken, `${source}.${isFloat ? 'real' : 'stored'}`);
@@ -99,6 +106,46 @@ function converted(graph: Graph<'float'>, kept: Reasons, real: ReadonlySet<strin
   return { ...made, tensors };
 }
 
+/**
+ * What a quantized model leaves in float32: nodes that make or read tensors to which its file gives no grid, and
+ * whose operators have none of their own under a rounding of sums.
+ */
+export function leftInFloat(graph: Graph<'float'>, mode: RequantMode): Reasons {
+  const makerOf = (name: string): Node | undefined =>
+    graph.nodes.find(({ outputs }) => outputs.includes(name));
+  const isLeft = (name: string): boolean => {
+    const maker = makerOf(name);
+    if (graph.tensors.get(name)?.grid !== undefined || maker?.op.fixedGrid?.(mode) === true) return false;
+    if (maker === undefined || !handsOn(maker)) return true;
+    return activations(graph, maker.inputs).some(isLeft);
+  };
+  return new Map(
+    graph.nodes.flatMap((node) => {
+      const beside = activations(graph, [...node.inputs, ...node.outputs]);
+      const left = handsOn(node) ? undefined : beside.find(isLeft);
+      return left === undefined ? [] : [[node.name, `the model has no grid for '${left}'`] as const];
+    }),
+  );
+}
+
+/** What such a node makes onto a grid of the file is rounded to it behind the node. */
+function behindGrids(graph: Graph<'float'>, kept: Reasons): Graph<'float'> {
+  const taken = new Set([...graph.tensors.keys(), ...graph.nodes.map(({ name }) => name)]);
+  const tensors = new Map(graph.tensors);
+  const nodes = graph.nodes.flatMap((node): readonly Node[] => {
+    const [output = ''] = node.outputs;
+    const info = tensors.get(output);
+    if (!kept.has(node.name) || node.outputs.length > 1 || info?.grid === undefined) return [node];
+    const name = freshIn(taken, `${output}.float`);
+    taken.add(name);
+    const { grid: _, ...plain } = info;
+    tensors.set(name, plain);
+    const border: Node = { name, op: toStored, attrs: {}, inputs: [name], outputs: [output], origin: [] };
+    return [{ ...node, outputs: [name] }, border];
+  });
+  return { ...graph, tensors, nodes };
+}
+
 const partsOf = (graph: Graph<'float'>, kept: Reasons): readonly FloatPart[] =>
   graph.nodes.flatMap((node) => {
     const reason = kept.get(node.name);
@@ -111,7 +158,8 @@ export const floatParts = (kept: Reasons, storedInputs: boolean): Pass<'float', 
   name: 'float-parts',
   doc: 'named nodes stay float32, with a conversion at each border; their numbers are those of the float network on what they are given',
   run(graph) {
-    const made = converted(graph, kept, realIn(graph, kept, storedInputs));
+    const apart = behindGrids(graph, kept);
+    const made = converted(apart, kept, realIn(apart, kept, storedInputs));
     return { ...made, floatParts: partsOf(made, kept) };
   },
 });

@@ -185,7 +185,8 @@ function verifyConstant(name: string, info: Info, constant: NonNullable<Info['co
 const arrayOf = (dtype: DType): unknown => numbersFor(dtype, 0).constructor;
 
 function verifyQuant(graph: AnyGraph, name: string, info: Info): void {
-  const { quant, constant, dtype, real } = info;
+  const { quant, constant, dtype, real, grid } = info;
+  if (real && grid !== undefined) fail(11, `tensor '${name}' is float32, and on a grid of the model`);
   if (graph.stage !== 'int8' || dtype !== 'float32' || real) {
     if (quant !== undefined)
       fail(11, `tensor '${name}' of the ${graph.stage} stage, of ${dtype}, has a quantization`);
