@@ -99,6 +99,8 @@ export interface Archive {
   readonly json: string;
   readonly weights: Tensors;
   readonly constants: Tensors;
+  /** The file of example inputs, which need not be there. */
+  readonly sample: string;
 }
 
 const named = (zip: Zip, root: string, model: string, kind: 'weights' | 'constants'): Tensors => {
@@ -112,7 +114,8 @@ function oldArchive(zip: Zip, json: string): Archive {
   const root = json.slice(0, -'serialized_exported_program.json'.length);
   const at = (name: string): Tensors =>
     tensorsAt(zip, { folder: root, config: '', saved: `${root}serialized_${name}.pt` });
-  return { json, weights: at('state_dict'), constants: at('constants') };
+  const sample = `${root}serialized_example_inputs.pt`;
+  return { json, weights: at('state_dict'), constants: at('constants'), sample };
 }
 
 /** @throws InputError for archives of several programs, and of none */
@@ -136,5 +139,6 @@ export function archiveOf(zip: Zip): Archive {
     json,
     weights: named(zip, root, model, 'weights'),
     constants: named(zip, root, model, 'constants'),
+    sample: `${root}data/sample_inputs/${model}.pt`,
   };
 }
