@@ -1,5 +1,5 @@
 /** Weights and constants of an exported program, in any of the layouts of its archive. */
-import { complain } from '../../../base/errors.ts';
+import { complain, InputError } from '../../../base/errors.ts';
 import type { Tensor } from '../../tensor.ts';
 import { asKind } from './pickle.ts';
 import { Field } from './pt2-json.ts';
@@ -129,11 +129,16 @@ export function archiveOf(zip: Zip): Archive {
   const [one, ...others] = found;
   if (one === undefined) throw complain('an archive without an exported program');
   if (others.length > 0)
-    throw complain(
-      `${found.length} programs: ${found.map(({ model }) => model).join(', ')}`,
-      'one',
-      'save the one with torch.export.save',
-    );
+    throw new InputError({
+      found: `${found.length} programs: ${found.map(({ model }) => `'${model}'`).join(', ')}`,
+      supported: 'one',
+      todo: 'save the one that is meant by itself',
+      lines: [
+        'from torch.export.pt2_archive._package import load_pt2',
+        `program = load_pt2("model.pt2").exported_programs["${one.model}"]`,
+        `torch.export.save(program, "${one.model}.pt2")`,
+      ],
+    });
   const { json, root, model } = one;
   return {
     json,

@@ -132,6 +132,14 @@ describe('JSON of programs', () => {
   });
 });
 
+test('an archive of several programs: refused with their names, and the lines that save one', () => {
+  const names = ['two/models/encoder.json', 'two/models/decoder.json'];
+  const archive = { ...readZip(readFileSync(`${fixtures}/lenet/lenet.torch2.8.pt2`)), names };
+  expect(() => archiveOf(archive)).toThrow(
+    /2 programs: 'encoder', 'decoder'.*exported_programs\["encoder"\]/s,
+  );
+});
+
 test('targets are named as PyTorch names them', () => {
   const odd = supportedAten().filter(
     (name) => !/^(aten|quantized_decomposed)\.\w+\.\w+$|^_operator\.\w+$/.test(name),
