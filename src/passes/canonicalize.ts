@@ -230,7 +230,9 @@ function emit(draft: Draft, given: Node): void {
 /** @throws InputError for an activation of a type that the operator's kernels do not have */
 function requireTypes(op: Node['op'], { dtype }: TensorType): void {
   const known = op.alias || op.ownTypes ? elemOfType(dtype) !== undefined : dtype === 'float32';
-  if (!known) throw new InputError({ found: `activations of type ${dtype}`, supported: 'float32' });
+  if (known) return;
+  const todo = 'make them float32 before this node: x.to(torch.float32)';
+  throw new InputError({ found: `activations of type ${dtype}`, supported: 'float32', todo });
 }
 
 /**

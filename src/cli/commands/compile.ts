@@ -245,7 +245,9 @@ async function run(context: Context, file: string, given: GivenFlags): Promise<v
   const flags: Flags = { ...given, type: typeFor(context, graph, given.type) };
   const name = flags.name === undefined ? identifierOf(file) : checkIdentifier(flags.name, '--name');
   const wants: PrepareOptions = prepareOptions(flags);
-  const prepared = needsSamples(api, graph, flags) ? readSamplesFor(api, graph, flags, wants) : undefined;
+  const prepared = needsSamples(api, graph, flags)
+    ? readSamplesFor(api, graph, flags, wants, file)
+    : undefined;
   const options = optionsFor(name, prepared, flags);
   if (flags.stopAfter !== undefined) {
     io.out(textAfterPass(api, graph, options, flags.stopAfter, '--stop-after'));

@@ -35,7 +35,7 @@ function shares(text: string): readonly number[] {
 async function run(context: Context, file: string, flags: Flags): Promise<void> {
   const { api, io } = context;
   const graph = loadModel(api, file, flags);
-  const prepared = readSamplesFor(api, graph, flags, prepareOptions(flags));
+  const prepared = readSamplesFor(api, graph, flags, prepareOptions(flags), file);
   const codebook = codebookOf(flags);
   const options = {
     name: identifierOf(file),

@@ -9,7 +9,7 @@ import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import type { HeldOut } from '../../search/search.ts';
 import type { Api } from '../api.ts';
-import { inputsOf, readPrepared, spread } from './model.ts';
+import { holdsExample, inputsOf, readPrepared, spread } from './model.ts';
 import type { QuantizeFlags } from './options.ts';
 
 type Calibration = NonNullable<CompileOptions['calibration']>;
@@ -35,19 +35,27 @@ export function calibrationOf(prepared: Prepared, samples: number): Calibration 
   };
 }
 
-/** @throws InputError when there is no --calibrate, or its samples do not fit the model. */
+/**
+ * @param model its file, which may hold a sample
+ * @throws InputError when there is no --calibrate, or its samples do not fit the model.
+ */
 export function readSamplesFor(
   api: Api,
   graph: Graph<'imported'>,
   flags: Pick<QuantizeFlags, 'calibrate'>,
   options: PrepareOptions,
+  model: string,
 ): Prepared {
   if (flags.calibrate === undefined)
     throw new InputError({
       where: 'int8',
       found: 'no samples to measure the ranges of activations with',
       supported: 'about 100 to 1000 typical inputs, from the training data',
-      todo: 'give --calibrate FILE, or --type float32',
+      todo: `give --calibrate FILE, or --type float32${
+        holdsExample(model)
+          ? `; ${model} holds the one sample that it was exported with: --calibrate ${model} measures with that alone`
+          : ''
+      }`,
     });
   return readPrepared(flags.calibrate, inputsOf(api.toFloatGraph(graph)), options);
 }
@@ -58,7 +66,8 @@ export const readCalibration = (
   graph: Graph<'imported'>,
   flags: QuantizeFlags,
   options: PrepareOptions,
-): Calibration => calibrationOf(readSamplesFor(api, graph, flags, options), flags.samples);
+  model: string,
+): Calibration => calibrationOf(readSamplesFor(api, graph, flags, options, model), flags.samples);
 
 /** Classes of all samples, where they are known. @throws InputError when there are more or fewer. */
 function labelsFor(prepared: Prepared, file: string | undefined): Int32Array | undefined {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Artifact } from '../../artifact/make.ts';
-import { InputError, must } from '../../base/errors.ts';
+import { at, InputError, locate, must } from '../../base/errors.ts';
 import { joined, type ModelInput, prepareInput } from '../../data/model-inputs.ts';
 import { isFolder, readBeside, readBytes, readSamples } from '../../data/node-files.ts';
 import { readNpz } from '../../data/npz.ts';
@@ -12,7 +12,8 @@ import { channelsFirst, type Prepared, type PrepareOptions, sampleShapeOf } from
 import type { Samples } from '../../data/samples.ts';
 import { identifierFrom } from '../../emit/c/identifier.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
-import { readable } from '../../ir/import/file-kinds.ts';
+import { readable, recognise } from '../../ir/import/file-kinds.ts';
+import { hasSample, sampleInputs } from '../../ir/import/torch/pt2-samples.ts';
 import { channelsLast } from '../../plan/orders.ts';
 import { inputPorts } from '../../program/port.ts';
 import type { Api } from '../api.ts';
@@ -21,6 +22,13 @@ import { addAxis, addShape, type SizeFlags, sizesOf } from './sizes.ts';
 export type Loaded =
   | { readonly kind: 'model'; readonly file: string; readonly graph: Graph<'imported'> }
   | { readonly kind: 'artifact'; readonly artifact: Artifact };
+
+/** Whether a model's file holds example inputs, which are samples for `readPrepared`. */
+export function holdsExample(file: string): boolean {
+  if (!file.endsWith('.pt2') || !existsSync(file)) return false;
+  const model = recognise(readBytes(file));
+  return model.kind === 'exported' && hasSample(model.zip);
+}
 
 const stem = (file: string): string => path.basename(file).replace(/\.[^.]*$/, '');
 
@@ -104,7 +112,7 @@ export type SampleFiles = readonly string[];
 
 /**
  * @param files for one input the last counts; for several one `NAME=FILE` each, or one .npz with an array of each
- *   name, or one folder with a file of each name
+ *   name, or one folder with a file of each name; or an exported program (.pt2), whose example inputs are one sample
  * @throws InputError when an input has no file, a file no input, or samples do not fit
  */
 export function readPrepared(
@@ -114,6 +122,7 @@ export function readPrepared(
 ): Prepared {
   const [input, ...more] = inputs;
   const file = files.at(-1);
+  if (file?.endsWith('.pt2') && existsSync(file)) return readExample(file, inputs, options);
   if (input !== undefined && more.length === 0 && file !== undefined)
     return readInput(withoutName(file, input), input, options);
   const parts = inputs.map((each) => prepareInput(samplesOf(files, each, inputs), each));
@@ -122,6 +131,26 @@ export function readPrepared(
 
 const withoutName = (file: string, { name }: ModelInput): string =>
   file.startsWith(`${name}=`) && !existsSync(file) ? file.slice(name.length + 1) : file;
+
+/** The example inputs of an exported program. */
+function readExample(file: string, inputs: readonly ModelInput[], options: PrepareOptions): Prepared {
+  const model = recognise(readBytes(file));
+  if (model.kind !== 'exported')
+    throw new InputError({
+      where: file,
+      found: 'no exported program',
+      supported: 'example inputs of .pt2, and files of samples',
+    });
+  const names = inputs.map(({ name }) => name);
+  const tensors = locate(file, () => sampleInputs(model.zip, names));
+  const parts = inputs.map((input, i): Prepared => {
+    const array = at(tensors, i);
+    // A first axis of 1 is that of samples.
+    const shape = input.shape[0] === 1 ? array.shape : [1, ...array.shape];
+    return prepareInput({ where: `${file}:${input.name}`, array: { ...array, shape } }, input, options);
+  });
+  return parts.length === 1 ? at(parts, 0) : joined(parts, inputs, options);
+}
 
 function readInput(file: string, input: ModelInput, options: PrepareOptions): Prepared {
   const shape = channelsFirst(input.sample);

@@ -12,7 +12,7 @@ import { countOf, sameShape } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
 import { depthwise } from './common/depthwise.ts';
 import { inferPair, pairwise } from './common/elementwise.ts';
-import { newestOpset, required } from './common/inputs.ts';
+import { required } from './common/inputs.ts';
 import {
   bytesOf,
   type Constants,
@@ -189,10 +189,9 @@ function mapOf({
   return { gain: shift.map(() => gain), shift, ...(clamp === undefined ? {} : { clamp }) };
 }
 
-/** a + b, clamped, with ONNX broadcasting. ONNX Add-1, 6, 7, 13, 14. */
+/** a + b, clamped, with ONNX broadcasting. */
 export const add: CanonicalOp<AddAttrs, QuantizedAdd> = {
   kind: 'add',
-  onnx: { Add: { since: 1, upTo: newestOpset, parse: () => ({}) } },
   infer: (_attrs, inputs) => inferPair(inputs),
   reference({ clamp, minus }, inputs) {
     const { lo, hi } = clamp ?? { lo: Number.NEGATIVE_INFINITY, hi: Number.POSITIVE_INFINITY };

@@ -1,4 +1,4 @@
-/** Subtraction, multiplication, division, negation: of shapes, of activations, and by constants. */
+/** Addition, subtraction, multiplication, division, negation: of shapes, of activations, and by constants. */
 
 import { complain } from '../../base/errors.ts';
 import type { CanonicalOp, ImportedOp, NodeView, Replacement } from '../graph/op.ts';
@@ -9,6 +9,7 @@ import { reshapeTo } from './common/imported.ts';
 import { isFloat, newestOpset, required } from './common/inputs.ts';
 import { plain } from './common/onnx-rules.ts';
 import { channelNumbers } from './common/pairs.ts';
+import { type IntegerPairAttrs, integerPair } from './integer-pairs.ts';
 import { power } from './pow.ts';
 import { reciprocal } from './powers.ts';
 import { product, quotient } from './products.ts';
@@ -34,16 +35,18 @@ function constantOf({ inputTypes, outputTypes }: NodeView<unknown>) {
   return numbers && { which, numbers, from: other.shape, shape };
 }
 
-function mapped(node: NodeView<unknown>, { behind, before, otherwise }: Arithmetic): readonly Replacement[] {
-  const found = constantOf(node);
-  const map = found?.which === 0 ? before : behind;
-  if (found === undefined || map === undefined) return [otherwise(node)].flat();
-  const pairs = found.numbers.map(map);
-  const [gain, shift] = [pairs.map(([g]) => g), pairs.map(([, h]) => h)];
-  return onAllAxes(node, found.which, found.from, found.shape, (from, to) =>
-    scaleShiftOf({ gain, shift }, [node.name, from, to]),
-  );
-}
+const mapped =
+  ({ behind, before, otherwise }: Arithmetic) =>
+  (node: NodeView<unknown>): readonly Replacement[] => {
+    const found = constantOf(node);
+    const map = found?.which === 0 ? before : behind;
+    if (found === undefined || map === undefined) return [otherwise(node)].flat();
+    const pairs = found.numbers.map(map);
+    const [gain, shift] = [pairs.map(([g]) => g), pairs.map(([, h]) => h)];
+    return onAllAxes(node, found.which, found.from, found.shape, (from, to) =>
+      scaleShiftOf({ gain, shift }, [node.name, from, to]),
+    );
+  };
 
 /** A constant with more axes adds some of size 1. */
 function onAllAxes(
@@ -68,11 +71,17 @@ const as =
     outputs,
   });
 
+interface Forms {
+  /** Absent: of integers there is none. */
+  readonly integers?: IntegerPairAttrs['how'];
+  floats(node: NodeView<unknown>): readonly Replacement[];
+}
+
 function arithmetic(
   kind: string,
   type: string,
   compute: (x: number, y: number, float: boolean) => number,
-  rules: Arithmetic,
+  { integers, floats }: Forms,
 ): ImportedOp {
   return {
     kind,
@@ -82,7 +91,11 @@ function arithmetic(
       const float = inputs[0] === undefined || isFloat(inputs[0].dtype);
       return [pairwise(inputs, (x, y) => compute(x, y, float))];
     },
-    canonicalize: (node) => mapped(node, rules),
+    canonicalize(node) {
+      if (integers === undefined || isFloat(required(node.outputTypes, 0, 'results').dtype))
+        return floats(node);
+      return [as(integerPair, { how: integers })(node)];
+    },
   };
 }
 
@@ -99,23 +112,37 @@ function divided(c: number): readonly [number, number] {
   throw complain('a division by the constant 0', 'divisors that are not 0');
 }
 
+const plus = as(add, {});
+
+/** ONNX Add-1, 6, 7, 13, 14. */
+export const addition = arithmetic('addition', 'Add', (x, y) => x + y, {
+  integers: 'sum',
+  floats: (node) => [plus(node)],
+});
+
 /** ONNX Sub-1, 6, 7, 13, 14. */
 export const sub = arithmetic('sub', 'Sub', (x, y) => x - y, {
-  behind: (c) => [1, -c],
-  before: (c) => [-1, c],
-  otherwise: as(add, { minus: true }),
+  integers: 'difference',
+  floats: mapped({
+    behind: (c) => [1, -c],
+    before: (c) => [-1, c],
+    otherwise: as(add, { minus: true }),
+  }),
 });
 
 const square = as(power, { exponent: 2 });
 
 /** ONNX Mul-1, 6, 7, 13, 14. */
 export const mul = arithmetic('mul', 'Mul', (x, y) => x * y, {
-  behind: (c) => [c, 0],
-  before: (c) => [c, 0],
-  otherwise: (node) =>
-    node.inputs[0] === node.inputs[1]
-      ? { ...square(node), inputs: node.inputs.slice(0, 1) }
-      : as(product, {})(node),
+  integers: 'product',
+  floats: mapped({
+    behind: (c) => [c, 0],
+    before: (c) => [c, 0],
+    otherwise: (node) =>
+      node.inputs[0] === node.inputs[1]
+        ? { ...square(node), inputs: node.inputs.slice(0, 1) }
+        : as(product, {})(node),
+  }),
 });
 
 /** c / x as c times 1 / x, where c is one number per channel. */
@@ -135,7 +162,9 @@ function dividedInto(node: NodeView<unknown>): readonly Replacement[] {
 }
 
 /** ONNX Div-1, 6, 7, 13, 14. */
-export const div = arithmetic('div', 'Div', quotientOf, { behind: divided, otherwise: dividedInto });
+export const div = arithmetic('div', 'Div', quotientOf, {
+  floats: mapped({ behind: divided, otherwise: dividedInto }),
+});
 
 /** -x. ONNX Neg-1, 6, 13. */
 export const neg: ImportedOp = {

@@ -68,7 +68,7 @@ function parsed(code: number): Attrs {
  */
 export const cast: ImportedOp<Attrs> = {
   kind: 'cast',
-  restrictions: 'of activations to float32 and bool, and from bool',
+  restrictions: 'of activations to float32 and bool, from bool, and from integers to int32 and int64',
   onnx: {
     Cast: {
       since: 6,

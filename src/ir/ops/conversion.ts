@@ -60,16 +60,30 @@ const wideValue = (
 
 const title = ({ from, to }: ConversionAttrs): string => `${from} as ${to}`;
 
-/** Every number is a boolean; what is one, or an integer, is a number. @throws InputError for other types */
+/** Integers that int32 holds, and how an int64 is stored. */
+const whole: readonly DType[] = ['bool', 'uint8', 'int8', 'int16', 'int32', 'int64'];
+
+/**
+ * Every number is a boolean; what is one, or an integer, is a number, and an int32 or int64.
+ * @throws InputError for other types
+ */
 function requireExact({ from, to }: ConversionAttrs): void {
   if (to === 'bool' || to === 'float32') return;
   if (from === 'bool' && !isFloat(to)) return;
-  throw complain(`a Cast of activations from ${from} to ${to}`, 'casts to float32 or bool, and of bool');
+  if (whole.includes(from) && (to === 'int32' || to === 'int64')) return;
+  throw complain(
+    `a Cast of activations from ${from} to ${to}`,
+    'casts to float32 or bool, of bool, and of integers to int32 or int64',
+    isFloat(from) ? 'leave the numbers in float32; Floor, Ceil and Round work there' : undefined,
+  );
 }
 
 const first = ([x]: readonly Expr[]): Expr => must(x, 'an operand');
 
-/** The same numbers in another type: integers and booleans as float32, booleans as integers, anything as a boolean. */
+/**
+ * The same numbers in another type: integers and booleans as float32 or wider integers, anything as a boolean. An int64
+ * keeps its lowest 32 bits.
+ */
 export const conversion: CanonicalOp<ConversionAttrs, QuantizedConversion> = {
   ...onBooleans,
   kind: 'conversion',

@@ -1,6 +1,6 @@
 import type { CanonicalOp, ImportedOp, OnnxRule, OpDef } from '../graph/op.ts';
 import { argMax, argMin } from './arg-extreme.ts';
-import { div, mul, neg, sub } from './arithmetic.ts';
+import { addition, div, mul, neg, sub } from './arithmetic.ts';
 import { attention } from './attention.ts';
 import { attentionOfHeads, rotaryEmbedding } from './attention-heads.ts';
 import { avgPool } from './avg-pool.ts';
@@ -32,6 +32,7 @@ import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { grid } from './grid.ts';
 import { identity } from './identity.ts';
 import { integerLayers } from './integer-layers.ts';
+import { integerPair } from './integer-pairs.ts';
 import { convInteger, integerConv, integerMatrices, matMulInteger } from './integer-sums.ts';
 import { linear } from './linear.ts';
 import { logSoftmax } from './log-softmax.ts';
@@ -88,6 +89,7 @@ const canonical: readonly CanonicalOp[] = [
   gru,
   integerConv,
   integerMatrices,
+  integerPair,
   linear,
   logic,
   lstm,
@@ -116,6 +118,7 @@ const canonical: readonly CanonicalOp[] = [
 
 /** Those of the imported stage only. */
 const imported: readonly ImportedOp[] = [
+  addition,
   attentionOfHeads,
   rotaryEmbedding,
   cast,

@@ -134,6 +134,18 @@ describe('thimble compile', () => {
     expect(inapplicable.err).toContain('a pass that does not run for float32');
   });
 
+  test('the sample of an exported program measures where it is asked for, never by itself', async () => {
+    const program = 'test/fixtures/torch/programs/lenet/lenet.torch2.8.pt2';
+    const unasked = await bench().run('compile', program);
+    expect(unasked).toMatchObject({ code: 2, out: '' });
+    expect(unasked.err).toMatch(/no samples to measure.*holds the one sample.*--calibrate \S+\.pt2/s);
+    const asked = await bench().run('compile', program, '--calibrate', program);
+    expect(asked.code).toBe(0);
+    expect(asked.out + asked.err).toMatch(/warning: [^\n]*1 sample/);
+    const other = await bench().run('compile', program, '--calibrate', model.replace(/[^/]*$/, 'none.pt2'));
+    expect(other.code).toBe(2);
+  });
+
   test.each([
     [['compile', model], 'int8: no samples to measure the ranges'],
     [['compile', model, '--calibrate', files.images], 'try --pad 2 or --resize 32x32'],

@@ -20,7 +20,7 @@ import {
   valueInfo,
 } from '../../support/onnx-model.ts';
 
-const { FLOAT, BOOL, UINT8, INT32 } = proto.onnx.TensorProto.DataType;
+const { FLOAT, BOOL, UINT8, INT8, INT16, INT32, INT64 } = proto.onnx.TensorProto.DataType;
 
 /** All bytes of x in a row, and some of y in a column. */
 const sizes = { x: [1, 256], y: [16, 1] } as const;
@@ -184,6 +184,27 @@ test.each([
   found.forEach((y, i) => {
     expect(Math.abs(y - Math.max(least!, Math.min(most!, x[i]!))), `${x[i]}`).toBeLessThanOrEqual(near);
   });
+});
+
+test.each([
+  ['uint8', UINT8, INT32],
+  ['int8', INT8, INT64],
+  ['int16', INT16, INT64],
+  ['int32', INT32, INT64],
+  ['int64', INT64, INT32],
+])('%s as wider integers, or as wide ones', (_, from, to) => {
+  const nodes = [{ ...node('Cast', ['x'], ['z']), attributes: [int('to', to)] }];
+  const model = importOnnx(encodeModel({ nodes, inputs: [valueInfo('x', [1, 4], from)], outputs: ['z'] }));
+  const numbers = [0, 127, from === UINT8 ? 200 : -128, from === INT32 || from === INT64 ? -(2 ** 31) : 5];
+  for (const arith of ['int8', 'float32'] as const) {
+    const calibration = { inputs: [Float32Array.from(numbers)] };
+    const { program } = compile(model, { name: 'net', arith, calibration });
+    expect(outputPorts(program)[0]!.type).toBe(to === INT32 ? 'int32' : 'int64');
+    const facts = factsOf(program);
+    requireProved(program, facts);
+    const input = encodeInput(program, Float32Array.from(numbers));
+    expect([...decodeOutput(program, simulated(program, [input], facts)[0]!.output)]).toEqual(numbers);
+  }
 });
 
 test('Where chooses between two grids, to the nearest of its own, on every pair of bytes', () => {

@@ -4,7 +4,7 @@ import { Attributes, type AttributeValue } from '../../graph/attributes.ts';
 import { type AnyNode, freshIn, type TensorInfo } from '../../graph/graph.ts';
 import type { Obstacle, ObstacleKind } from '../../graph/obstacles.ts';
 import { outputsOf } from '../../graph/propagate.ts';
-import { add } from '../../ops/add.ts';
+import { addition } from '../../ops/arithmetic.ts';
 import { newestOpset } from '../../ops/common/inputs.ts';
 import { opOfOnnx } from '../../ops/index.ts';
 import type { Tensor, TensorType } from '../../tensor.ts';
@@ -76,7 +76,7 @@ export class Draft {
     }
     if (found.length === 0) return undefined;
     const last = makers.get(name);
-    const addend = found.length === 1 && last?.op === add ? found[0] : undefined;
+    const addend = found.length === 1 && last?.op === addition ? found[0] : undefined;
     return addend !== undefined && last?.inputs.includes(addend) ? addend : 'unknown';
   }
 

@@ -1,5 +1,5 @@
 /** Weights and constants of an exported program, in any of the layouts of its archive. */
-import { complain } from '../../../base/errors.ts';
+import { complain, InputError } from '../../../base/errors.ts';
 import type { Tensor } from '../../tensor.ts';
 import { asKind } from './pickle.ts';
 import { Field } from './pt2-json.ts';
@@ -99,6 +99,8 @@ export interface Archive {
   readonly json: string;
   readonly weights: Tensors;
   readonly constants: Tensors;
+  /** The file of example inputs, which need not be there. */
+  readonly sample: string;
 }
 
 const named = (zip: Zip, root: string, model: string, kind: 'weights' | 'constants'): Tensors => {
@@ -112,7 +114,8 @@ function oldArchive(zip: Zip, json: string): Archive {
   const root = json.slice(0, -'serialized_exported_program.json'.length);
   const at = (name: string): Tensors =>
     tensorsAt(zip, { folder: root, config: '', saved: `${root}serialized_${name}.pt` });
-  return { json, weights: at('state_dict'), constants: at('constants') };
+  const sample = `${root}serialized_example_inputs.pt`;
+  return { json, weights: at('state_dict'), constants: at('constants'), sample };
 }
 
 /** @throws InputError for archives of several programs, and of none */
@@ -126,15 +129,21 @@ export function archiveOf(zip: Zip): Archive {
   const [one, ...others] = found;
   if (one === undefined) throw complain('an archive without an exported program');
   if (others.length > 0)
-    throw complain(
-      `${found.length} programs: ${found.map(({ model }) => model).join(', ')}`,
-      'one',
-      'save the one with torch.export.save',
-    );
+    throw new InputError({
+      found: `${found.length} programs: ${found.map(({ model }) => `'${model}'`).join(', ')}`,
+      supported: 'one',
+      todo: 'save the one that is meant by itself',
+      lines: [
+        'from torch.export.pt2_archive._package import load_pt2',
+        `program = load_pt2("model.pt2").exported_programs["${one.model}"]`,
+        `torch.export.save(program, "${one.model}.pt2")`,
+      ],
+    });
   const { json, root, model } = one;
   return {
     json,
     weights: named(zip, root, model, 'weights'),
     constants: named(zip, root, model, 'constants'),
+    sample: `${root}data/sample_inputs/${model}.pt`,
   };
 }

@@ -18,6 +18,7 @@ import {
 import { log2, root15, rootShift } from './root.ts';
 import { signExtend } from './sign-extend.ts';
 import { nearestWithin } from './to-grid.ts';
+import { wrappedDifference, wrappedProduct, wrappedSum } from './wrapped.ts';
 
 /** Every primitive; Kernel IR calls them by name. */
 export const primitives: ReadonlyMap<string, Primitive> = new Map(
@@ -43,6 +44,9 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     roundEven,
     signExtend,
     sqrt32,
+    wrappedDifference,
+    wrappedProduct,
+    wrappedSum,
   ].map((p) => [p.name, p]),
 );
 

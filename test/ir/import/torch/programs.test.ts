@@ -1,6 +1,7 @@
 /** Exported programs, held to what PyTorch computed: copies of recorded ones, and all of them where they are at hand. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { compile } from '../../../../src/compile.ts';
 import { readNpy } from '../../../../src/data/npy.ts';
 import { evaluate } from '../../../../src/ir/graph/evaluate.ts';
 import { importModel } from '../../../../src/ir/import/import-model.ts';
@@ -9,6 +10,8 @@ import { Field } from '../../../../src/ir/import/torch/pt2-json.ts';
 import { archiveOf } from '../../../../src/ir/import/torch/pt2-tensors.ts';
 import { readZip } from '../../../../src/ir/import/torch/zip.ts';
 import { canonicalize } from '../../../../src/passes/canonicalize.ts';
+import { decodeOutput, encodeInput } from '../../../../src/program/values.ts';
+import { createSimulator } from '../../../../src/sim/simulate.ts';
 import { describeWith, root, shared } from '../../../support/shared.ts';
 
 interface Case {
@@ -62,6 +65,21 @@ describe('recorded programs', () => {
     expect(() => canonicalize.run(programOf(fixtures, one))).toThrow(/extra\.py:\d+: .*torch\.cond/);
   });
 
+  test.each(['float32', 'int8'] as const)('an index plus one is compiled, in %s', (arith) => {
+    const one = casesIn(fixtures).find(({ file }) => file.startsWith('consts'))!;
+    const numbers = (name: string) => Float32Array.from(readNpy(fileOf(fixtures, one, name), name).data);
+    const input = numbers('input.npy');
+    const near = Array.from({ length: 8 }, (_, i) => input.map((x) => x * (1 - i / 16)));
+    const calibration = { inputs: near };
+    const { program } = compile(programOf(fixtures, one), { name: 'net', arith, calibration });
+    const { output } = createSimulator(program, { mode: 'checked' }).run(encodeInput(program, input));
+    const found = decodeOutput(program, output);
+    const [real, indices] = one.outputs.map(numbers);
+    const far = Array.from(real!, (x, i) => Math.abs(x - found[i]!));
+    expect(Math.max(...far)).toBeLessThan(arith === 'int8' ? 0.02 : 1e-6);
+    expect([...found.subarray(far.length)]).toEqual([...indices!]);
+  });
+
   test('a dynamic batch is 1, another size where --axis gives one', () => {
     const one = casesIn(fixtures).find(({ file }) => file.startsWith('dyn_view'))!;
     const bytes = readFileSync(`${fixtures}/${one.file}`);
@@ -82,8 +100,6 @@ const known: Readonly<Record<string, RegExp>> = {
   'bad/future-major.pt2': /schema version 9/,
   'bad/truncated.pt2': /without its end/,
   'cond/cond.torch2.15.pt2': /higher_order\.cond/,
-  // Integers of activations are not added.
-  'consts/consts.torch2.15.pt2': /activations of type int64/,
   'foreign/aoti.pt2': /AOTInductor/,
 };
 
@@ -114,6 +130,14 @@ describe('JSON of programs', () => {
   test('what is no JSON is refused', () => {
     expect(() => numbers('[1, ')).toThrow(/no JSON in x\.json/);
   });
+});
+
+test('an archive of several programs: refused with their names, and the lines that save one', () => {
+  const names = ['two/models/encoder.json', 'two/models/decoder.json'];
+  const archive = { ...readZip(readFileSync(`${fixtures}/lenet/lenet.torch2.8.pt2`)), names };
+  expect(() => archiveOf(archive)).toThrow(
+    /2 programs: 'encoder', 'decoder'.*exported_programs\["encoder"\]/s,
+  );
 });
 
 test('targets are named as PyTorch names them', () => {
