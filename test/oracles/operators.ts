@@ -122,7 +122,11 @@ export function convOracle(attrs: ConvAttrs, q: QuantizedConv, x: Bytes): Bytes 
 }
 
 /** Of a sum, where those below 0 may be on another slope. */
-function layerByte({ up = 0, requant, saturation, slopes }: QuantizedMac, acc: number, channel: number): number {
+function layerByte(
+  { up = 0, requant, saturation, slopes }: QuantizedMac,
+  acc: number,
+  channel: number,
+): number {
   const [slope, sum] = [slopes?.[channel] ?? 1, acc * 2 ** up];
   if (sum >= 0) return byteOf(sum, requant, channel, saturation);
   const below = {
