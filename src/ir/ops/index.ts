@@ -58,6 +58,7 @@ import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
 import { resize } from './resizing.ts';
 import { cumSum, runningSum } from './running-sum.ts';
+import { rowClip } from './row-clip.ts';
 import { scaleShift } from './scale-shift.ts';
 import { scatters } from './scatter.ts';
 import { maxOf, meanOf, minOf, sumOf } from './several.ts';
@@ -98,6 +99,7 @@ const canonical: readonly CanonicalOp[] = [
   reshape,
   runningSum,
   rnn,
+  rowClip,
   scaleShift,
   softmax,
   toReal,
