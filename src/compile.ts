@@ -17,7 +17,13 @@ import { countOf, sameShape, type Tensor } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
 import type { Build, Judging } from './judge/build.ts';
 import { type ActivationBits, betweenGrids, type WideReason, wideTensors } from './passes/activation-bits.ts';
-import { type CalibrationMethod, calibrate, checkSamples, givenCalibration } from './passes/calibrate.ts';
+import {
+  type Calibration,
+  type CalibrationMethod,
+  calibrate,
+  checkSamples,
+  givenCalibration,
+} from './passes/calibrate.ts';
 import { canonicalize } from './passes/canonicalize.ts';
 import { dropDeadChannels } from './passes/channels/drop-dead-channels.ts';
 import {
@@ -115,7 +121,7 @@ function scalesOf({ tensors, nodes }: Graph<'int8'>): Scales {
   const rounded = nodes.filter(
     ({ op, inputs }) => op.rows !== undefined && isRounded(tensors.get(inputs[1] ?? '')?.constant),
   );
-  const calibrated = grids.filter(([, { quant }]) => quant?.file === undefined);
+  const calibrated = grids.filter(([, { grid }]) => grid === undefined);
   return {
     file: grids.length - calibrated.length,
     calibrated: calibrated.map(([name]) => name),
@@ -190,16 +196,7 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   const grids = raw === undefined ? gridsFor(floatGraph, options) : undefined;
   const stored = raw ?? (grids && normalizationBy(grids));
   const input = stored === undefined ? floatGraph : step.run(normalizeInput(stored), floatGraph);
-  const fold = raw === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
-  const shorter = step.run(shortenOutputs, input);
-  const found = step.run(findAttention, shorter);
-  const sunk = isQuantized(found) ? step.run(sinkGrids(options.requant ?? 'single'), found) : found;
-  const merged = step.run(fuse, step.run(fold, sunk));
-  const settled =
-    options.arith === 'int8' && isQuantized(merged)
-      ? step.run(settleGrids(options.requant ?? 'single'), merged)
-      : merged;
-  const images = step.run(settleImages, settled);
+  const images = step.run(settleImages, merged(input, options, step));
   const float = askedFor(model, options.arith === 'int8' ? (options.float?.nodes ?? []) : []);
   // Numbers of a quantized model's weights stay as they are.
   const samples = options.arith === 'int8' && options.calibration !== undefined && !isQuantized(floatGraph);
@@ -212,6 +209,16 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
     ...(grids === undefined ? {} : { grids }),
     ...(float.size === 0 ? {} : { float }),
   };
+}
+
+/** With as few nodes as can be; grids of a quantized model are those of tensors then. */
+function merged(graph: Graph<'float'>, options: CompileOptions, step: Stepper): Graph<'float'> {
+  const { arith, requant = 'single' } = options;
+  const fold = rawOf(options) === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
+  const found = step.run(findAttention, step.run(shortenOutputs, graph));
+  const sunk = isQuantized(found) ? step.run(sinkGrids(requant), found) : found;
+  const made = step.run(fuse, step.run(fold, sunk));
+  return arith === 'int8' && isQuantized(made) ? step.run(settleGrids(requant), made) : made;
 }
 
 /** Grids per channel of the input, where its layers ask for them. */
@@ -282,14 +289,10 @@ export function compileFused(
     : calibrate(graph, inputs, options.calibrationMethod ?? 'minmax', (done, total) =>
         options.onProgress?.('calibrating', done, total),
       );
-  const fixedInput = takesStored(made, options);
   const given = { ...quantizeOptions(made, options), weightSteps, codebooks };
-  const activationBits = options.activationBits ?? 'auto';
-  // What gains by grids of channels needs no 16 bits; what is to have 16 bits has no such grids.
-  const byChannel = activationBits === 'auto' ? channelsApart(graph, calibration, given) : new Map();
-  const rangeOf = storedRanges(graph, calibration, { byChannel });
-  const ranged = { graph, rangeOf, byChannel, alone: calibration.alone, fixedInput };
-  const wide = isGiven ? betweenGrids(graph) : wideTensors(ranged, inputs, activationBits);
+  const wide = isGiven
+    ? betweenGrids(graph)
+    : wideIn(graph, calibration, { given, inputs, bits: options.activationBits ?? 'auto' });
   const pass = quantize(calibration, { ...given, wide });
   const integers = step.run(foldTables, step.run(pass, graph));
   const chosen = formatsFor(integers, options);
@@ -303,6 +306,24 @@ export function compileFused(
     ...assembled(chosen?.graph ?? integers, options, made.grids),
     ...(chosen === undefined ? {} : { formats: chosen.layers }),
   };
+}
+
+/** By tensor, why it has 16 bits. */
+function wideIn(
+  graph: Graph<'float'>,
+  calibration: Calibration,
+  asked: {
+    readonly given: QuantizeOptions;
+    readonly inputs: Judging['calibrating'];
+    readonly bits: ActivationBits;
+  },
+): ReturnType<typeof wideTensors> {
+  const { given, inputs, bits } = asked;
+  // What gains by grids of channels needs no 16 bits; what is to have 16 bits has no such grids.
+  const byChannel = bits === 'auto' ? channelsApart(graph, calibration, given) : new Map();
+  const rangeOf = storedRanges(graph, calibration, { byChannel });
+  const fixedInput = given.input !== undefined;
+  return wideTensors({ graph, rangeOf, byChannel, alone: calibration.alone, fixedInput }, inputs, bits);
 }
 
 const takesStored = ({ grids }: Front, options: CompileOptions): boolean =>

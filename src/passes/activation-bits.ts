@@ -162,6 +162,8 @@ function noiseOf(
 
 /** So many of the calibration's samples are looked at, and so many of them, the worst, closer. */
 const looked = 16;
+/** Fewer samples say too little of what 8 bits cost. */
+const fewest = 8;
 /** From so many samples on, ends of ranges that only one of them brought are taken for what others go beyond. */
 const steady = 32;
 const closer = 4;
@@ -254,6 +256,7 @@ const firstOf = (family: Family): string => at(family, 0);
 /** The families that cost the outputs most, until the rest costs little. */
 function costliest(ranged: Ranged, samples: readonly Float32Array[]): readonly (readonly [Family, number])[] {
   const { graph } = ranged;
+  if (samples.length < fewest) return [];
   const families = familiesIn(graph).filter((family) => isOpen(ranged, family));
   const { known, costOf } = benchOf(ranged, samples);
   const all = new Set(families.map(firstOf));

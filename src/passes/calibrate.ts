@@ -149,7 +149,7 @@ export function givenCalibration(graph: Graph<'float'>): Calibration {
   const ranges = new Map<string, Range>();
   for (const name of [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)]) {
     const info = graph.tensors.get(name);
-    if (info?.dtype !== 'float32') continue;
+    if (info?.dtype !== 'float32' || info.real === true) continue;
     const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
     if (info.grid !== undefined) ranges.set(name, rangeOfGrid(info.grid));
     else if (maker?.op.fixedGrid !== undefined && !readsWide(graph, maker))

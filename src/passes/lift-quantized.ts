@@ -9,8 +9,8 @@ import { fileValue } from '../ir/kernel/file-grid.ts';
 import { type Quant, sameGrid } from '../ir/kernel/stored.ts';
 import { grid } from '../ir/ops/grid.ts';
 import { identity } from '../ir/ops/identity.ts';
-import { dequantizeLinear, quantizeLinear, typeOf } from '../ir/ops/quantize-linear.ts';
-import type { Tensor } from '../ir/tensor.ts';
+import { dequantizeLinear, type IntegerType, quantizeLinear, typeOf } from '../ir/ops/quantize-linear.ts';
+import type { DType, Tensor } from '../ir/tensor.ts';
 
 type Imported = Graph<'imported'>;
 
@@ -62,7 +62,7 @@ const constantAt = ({ graph }: Draft, node: AnyNode, index: number): Tensor | un
 function lifted(draft: Draft, node: AnyNode): AnyNode {
   const made = node.outputs.every((name) => draft.graph.tensors.get(name)?.constant !== undefined);
   if (made) return node;
-  if (node.op === quantizeLinear) return roundedTo(draft, node, gridOf(draft, node));
+  if (node.op === quantizeLinear) return roundedTo(draft, node, gridOf(draft, node).quant);
   const [first = ''] = node.inputs;
   if (node.op === dequantizeLinear && draft.graph.inputs.includes(first)) return ofInput(draft, node, first);
   const from = node.inputs.map((name) => draft.grids.get(name)).find((quant) => quant !== undefined);
@@ -71,8 +71,21 @@ function lifted(draft: Draft, node: AnyNode): AnyNode {
   return handsOn(draft, node, from);
 }
 
-/** The grid of a QuantizeLinear or DequantizeLinear of activations. */
-function gridOf(draft: Draft, node: AnyNode): Quant {
+/** How far above the file's integers stored ones are. */
+function lift(type: DType): number {
+  if (type === 'int8') return 128;
+  return type === 'uint16' ? -32768 : 0;
+}
+
+/**
+ * The grid of a QuantizeLinear or DequantizeLinear of activations, and the type of the file's integers.
+ * @param without of a DequantizeLinear: the type where it has no zero point
+ */
+function gridOf(
+  draft: Draft,
+  node: AnyNode,
+  without: IntegerType = {},
+): { readonly quant: Quant; readonly type: DType } {
   const scale = constantAt(draft, node, 1);
   const zero = constantAt(draft, node, 2);
   if (scale === undefined || (zero === undefined && (node.inputs[2] ?? '') !== ''))
@@ -83,16 +96,14 @@ function gridOf(draft: Draft, node: AnyNode): Quant {
       'one for the whole tensor',
       'quantize activations per tensor',
     );
-  const file = typeOf(zero);
-  if (file !== 'uint8' && file !== 'int8')
-    throw complain(`activations of ${file}`, 'uint8 and int8', 'quantize activations to 8 bits');
+  const type = typeOf(zero, node.op === quantizeLinear ? (node.attrs as IntegerType) : without);
+  if (type === 'int32')
+    throw complain(`activations of ${type}`, '8 and 16 bits', 'quantize activations to 8 or 16 bits');
   const step = at(scale.data, 0);
   if (!(step > 0 && Number.isFinite(step))) throw complain(`a scale of ${step}`, 'positive numbers');
-  return {
-    scale: step,
-    zeroPoint: (zero === undefined ? 0 : at(zero.data, 0)) + (file === 'int8' ? 128 : 0),
-    file,
-  };
+  const zeroPoint = (zero === undefined ? 0 : at(zero.data, 0)) + lift(type);
+  const is8 = type === 'uint8' || type === 'int8';
+  return { type, quant: { scale: step, zeroPoint, ...(is8 ? { file: type } : { bits: 16 }) } };
 }
 
 /** The types of its outputs, which are real now, on `quant`. */
@@ -113,15 +124,15 @@ function roundedTo(draft: Draft, node: AnyNode, quant: Quant): AnyNode {
 /** An input of integers: here it is of what those stand for, and stored as them. */
 function ofInput(draft: Draft, node: AnyNode, input: string): AnyNode {
   const { dtype, shape } = must(draft.graph.tensors.get(input), `input '${input}' is known`);
-  const quant = gridOf(draft, node);
-  if (dtype !== quant.file)
-    throw complain(`a zero point of ${quant.file} for an input of ${dtype}`, 'one type for both');
+  const { quant, type } = gridOf(draft, node);
+  if (dtype !== type) throw complain(`a zero point of ${type} for an input of ${dtype}`, 'one type for both');
   draft.tensors.set(input, { dtype: 'float32', ...(shape === undefined ? {} : { shape }) });
   return { ...node, op: grid, attrs: quant, inputs: [input] };
 }
 
 function without(draft: Draft, node: AnyNode, from: Quant): AnyNode {
-  const own = gridOf(draft, node);
+  const outputType = from.bits === 16 ? 'int16' : from.file;
+  const { quant: own } = gridOf(draft, node, outputType === undefined ? {} : { outputType });
   if (!sameGrid(own, from))
     throw complain(
       `a scale of ${own.scale} and zero point ${own.zeroPoint} for integers of ${from.scale} and ${from.zeroPoint}`,
@@ -137,6 +148,8 @@ function handsOn(draft: Draft, node: AnyNode, from: Quant): AnyNode {
   if (!onIntegers.has(type) || others.some((other) => !sameGrid(other, from)) || !isNearest(node))
     throw complain(`${type} of integers`, `${[...onIntegers].join(', ')}, of one scale and zero point`);
   noteOutputs(draft, node, from);
+  if (type === 'Pad' && node.inputs.length < 3 && from.bits === 16)
+    throw complain('padding of 16-bit integers without a value', 'a constant that is padded with');
   const given =
     type === 'Pad' && node.inputs.length < 3
       ? [...node.inputs.slice(0, 2), zeroByte(draft, from)]
@@ -152,11 +165,13 @@ const isNearest = ({ type, attrs }: AnyNode): boolean =>
 
 function real({ tensors }: Draft, name: string, quant: Quant): string {
   const constant = tensors.get(name)?.constant;
-  if (constant === undefined || constant.dtype !== quant.file) return name;
-  const offset = quant.file === 'int8' ? 128 : 0;
-  const data = Float32Array.from(constant.data, (q: number) => fileValue(q + offset, quant));
+  if (constant === undefined || !holdsSteps(constant, quant)) return name;
+  const data = Float32Array.from(constant.data, (q: number) => fileValue(q + lift(constant.dtype), quant));
   return added(tensors, `${name}~real`, { dtype: 'float32', shape: constant.shape, data });
 }
+
+const holdsSteps = ({ dtype }: Tensor, { file, bits }: Quant): boolean =>
+  bits === 16 ? dtype === 'int16' || dtype === 'uint16' : dtype === file;
 
 /** ONNX pads integers with 0 where the file does not say with what. */
 const zeroByte = ({ tensors }: Draft, { file = 'uint8' }: Quant): string =>

@@ -74,6 +74,7 @@ function quantizeGraph(
     return wideGridOf(graph, name) ?? node.op.outputQuant?.(own, i) ?? quantOf(own.range, bitsFor(name));
   };
   const integersOf = (node: Node): Node => {
+    requireReads(graph, node);
     const made = node.outputs.find((name) => name !== '') ?? '';
     const scale: ScaleContext<unknown> = {
       ...viewOf(graph, node),
@@ -184,6 +185,7 @@ const givenGrid = (graph: Graph<'float'>, name: string): Quant | undefined => gr
 
 /** The grid that the file gives an output. @throws InputError where the node's integers cannot be on it */
 function served({ op }: Node, scale: ScaleContext<unknown>, output: number, given: Quant): Quant {
+  if (given.bits === 16) return served16(op, scale, output, given);
   const own = op.outputQuant?.({ ...scale, range: rangeOfGrid(given) }, output);
   if (own === undefined || op.servesFile?.(scale) === true || isNearGrid(own, given)) return given;
   throw new InputError({
@@ -193,6 +195,29 @@ function served({ op }: Node, scale: ScaleContext<unknown>, output: number, give
       op.servesFile !== undefined
         ? 'compile with --requant ort-float'
         : 'leave this operator in float32 when quantizing',
+  });
+}
+
+/** Of 16 bits every grid is served that is no finer than the node's sums. */
+function served16(op: Node['op'], scale: ScaleContext<unknown>, output: number, given: Quant): Quant {
+  const range = { lo: -given.scale, hi: given.scale };
+  const finest = op.outputQuant?.({ ...scale, range, outputBits: 16 }, output).scale ?? 0;
+  if (op.alias === true || (op.sixteen !== undefined && finest <= given.scale * (1 + 1e-6))) return given;
+  throw new InputError({
+    found: `a grid of 16 bits of step ${given.scale}`,
+    supported: op.sixteen === undefined ? `${op.kind} onto 8 bits` : `here steps of ${finest} or more`,
+    todo: 'quantize this activation to 8 bits, or leave it in float32',
+  });
+}
+
+/** @throws InputError for an operator that reads 16 bits and has no kernel for them */
+function requireReads(graph: Graph<'float'>, { op, inputs }: Node): void {
+  const wide = inputs.find((name) => givenGrid(graph, name)?.bits === 16);
+  if (wide === undefined || op.alias === true || op.sixteen === 'both') return;
+  throw new InputError({
+    found: `tensor '${wide}', of 16 bits in the model`,
+    supported: `${op.kind} of 8 bits`,
+    todo: 'quantize this activation to 8 bits',
   });
 }
 

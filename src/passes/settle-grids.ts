@@ -9,7 +9,7 @@ import { rangeOfGrid } from '../ir/integers/quant.ts';
 import { fileStep, fileValue, halfEven } from '../ir/kernel/file-grid.ts';
 import { type Quant, sameGrid } from '../ir/kernel/stored.ts';
 import { add } from '../ir/ops/add.ts';
-import { clip } from '../ir/ops/clip.ts';
+import { type ClipAttrs, clip } from '../ir/ops/clip.ts';
 import { grid } from '../ir/ops/grid.ts';
 import { maxPool } from '../ir/ops/max-pool.ts';
 import type { Pass } from './pass.ts';
@@ -61,6 +61,8 @@ const isOn = (bound: number, quant: Quant): boolean => {
   );
 };
 
+const isClipOn = ({ lo, hi }: ClipAttrs, quant: Quant): boolean => isOn(lo, quant) && isOn(hi, quant);
+
 /** Rounding to a grid keeps the order, so behind a bound or a maximum it is the same as before it. */
 function sunkOne(graph: Float): Float | undefined {
   for (const node of graph.nodes) {
@@ -74,7 +76,8 @@ function sunkOne(graph: Float): Float | undefined {
     const behind = onlyReader(graph, made);
     if (behind !== undefined && is(behind, grid) && sameGrid(behind.attrs, node.attrs))
       return bypassed(graph, node);
-    if (is(next, clip) && !(isOn(next.attrs.lo, node.attrs) && isOn(next.attrs.hi, node.attrs))) continue;
+    // An input is stored on its grid.
+    if (is(next, clip) && (!isClipOn(next.attrs, node.attrs) || graph.inputs.includes(from))) continue;
     const between = freshName(graph, `${made}~wide`);
     const first = { ...next, inputs: [from], outputs: [between] };
     const second = { ...node, inputs: [between], outputs: [made] };
@@ -99,7 +102,13 @@ function joinedGrid(a: Quant, b: Quant): Quant {
 function joinedOne(graph: Float): Float | undefined {
   for (const node of graph.nodes) {
     const next = is(node, grid) ? onlyReader(graph, at(node.outputs, 0)) : undefined;
-    if (next === undefined || !is(node, grid) || !is(next, grid) || node.attrs.file !== next.attrs.file)
+    if (
+      next === undefined ||
+      !is(node, grid) ||
+      !is(next, grid) ||
+      node.attrs.file !== next.attrs.file ||
+      node.attrs.file === undefined
+    )
       continue;
     const attrs = joinedGrid(node.attrs, next.attrs);
     const made = { ...next, attrs, inputs: node.inputs, origin: [...node.origin, ...next.origin] };
@@ -235,8 +244,9 @@ function stored(
 function spread(graph: Float): Float {
   return graph.nodes.reduce((current, node) => {
     if (is(node, grid)) return withGrid(current, node.outputs, node.attrs);
-    if (!handsOn(node)) return current;
     const quant = current.tensors.get(activationInput(current, node))?.grid;
+    const stays = quant !== undefined && is(node, clip) && isClipOn(node.attrs, quant);
+    if (!handsOn(node) && !stays) return current;
     const free = node.outputs.filter((name) => current.tensors.get(name)?.grid === undefined);
     return quant === undefined ? current : withGrid(current, free, quant);
   }, graph);

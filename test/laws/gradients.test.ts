@@ -16,6 +16,7 @@ import { isCanonical } from '../../src/ir/graph/op.ts';
 import type { RowClamp } from '../../src/ir/integers/row-clamp.ts';
 import { clip } from '../../src/ir/ops/clip.ts';
 import { type ConvAttrs, conv } from '../../src/ir/ops/conv.ts';
+import { grid } from '../../src/ir/ops/grid.ts';
 import { ops } from '../../src/ir/ops/index.ts';
 import { reshape } from '../../src/ir/ops/reshape.ts';
 import { countOf, floats, type Numbers, type Shape, type Tensor } from '../../src/ir/tensor.ts';
@@ -423,5 +424,7 @@ test.each(Object.keys(cases))('%s', (kind) => {
 test('every operator that has a gradient is held to the law', () => {
   const having = ops.filter(isCanonical).filter(({ gradient }) => gradient !== 'none');
   const held = new Set([...Object.keys(cases), ...kindsOf(withDomain)]);
-  expect([...held].sort()).toEqual(having.map(({ kind }) => kind).sort());
+  // Training goes straight through rounding, which is flat between its steps.
+  const smooth = having.filter(({ kind }) => kind !== grid.kind);
+  expect([...held].sort()).toEqual(smooth.map(({ kind }) => kind).sort());
 });

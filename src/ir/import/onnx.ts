@@ -26,7 +26,13 @@ import {
   type ValueInfoProto,
 } from './proto.ts';
 import { expanded } from './quantized-calls.ts';
-import { decodeSparse, decodeTensor, type ExternalFiles, typeError } from './tensor-proto.ts';
+import {
+  decodeInitializer,
+  decodeSparse,
+  type ExternalFiles,
+  isHalfByte,
+  typeError,
+} from './tensor-proto.ts';
 
 export interface ImportOptions extends Sizes {
   /** How messages and later stages name the network; the file's name for the graph when absent. */
@@ -152,7 +158,7 @@ function initializersOf(graph: GraphProto, external: ExternalFiles | undefined):
   const dense = listOf(graph.initializer).map((proto) => ({
     name: textOf(proto.name),
     code: numberOf(proto.dataType),
-    decode: () => decodeTensor(proto, tensorLabel(textOf(proto.name)), external),
+    decode: () => decodeInitializer(proto, tensorLabel(textOf(proto.name)), external),
   }));
   const sparse = listOf(graph.sparseInitializer).map((proto) => ({
     name: textOf(proto.values?.name),
@@ -188,7 +194,7 @@ function infoOf(draft: Draft, name: string): Info | undefined {
   const initializer = draft.initializers.get(name);
   if (known !== undefined || initializer === undefined) return known;
   noteType(draft, initializer.code);
-  const error = typeError(initializer.code, tensorLabel(name));
+  const error = isHalfByte(initializer.code) ? undefined : typeError(initializer.code, tensorLabel(name));
   const info = error === undefined ? constantInfo(initializer.decode()) : {};
   draft.tensors.set(name, info);
   if (error !== undefined) {
@@ -230,7 +236,12 @@ const isUnknown = ({ unknown }: Draft, { inputs, captured }: Call): boolean =>
 
 /** The nodes that a call stands for. */
 function addParts(draft: Draft, call: Call, needed: number): void {
-  const { found = [call], error } = attempt(() => expanded(call));
+  const { found = [call], error } = attempt(() => {
+    const zero = draft.initializers.get(call.inputs[2] ?? '');
+    if (call.type === 'QuantizeLinear' && zero !== undefined && isHalfByte(zero.code))
+      throw complain('activations or weights rounded to 4 bits here', 'weights that are integers of 4 bits');
+    return expanded(call, (name) => infoOf(draft, name)?.constant);
+  });
   if (error !== undefined) draft.obstacles.push(obstacleAt(call, 'attribute', error));
   for (const part of found) {
     const legacy = alignment(part);

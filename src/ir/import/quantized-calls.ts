@@ -3,83 +3,15 @@
  * float operator, QuantizeLinear of its output. What onnxruntime's optimizer writes in one node is several again.
  */
 import { complain } from '../../base/errors.ts';
+import { find, floatAttribute, intOf, Parts, present } from './call-parts.ts';
 import type { Call } from './calls.ts';
-import { type AttributeProto, attributeType, listOf, numberOf, textOf } from './proto.ts';
-
-const intAttribute = (name: string, i: number): AttributeProto => ({ name, type: attributeType.INT, i });
-const floatAttribute = (name: string, f: number): AttributeProto => ({ name, type: attributeType.FLOAT, f });
-
-/** Gathers the nodes that a call becomes. */
-class Parts {
-  readonly calls: Call[] = [];
-  readonly #call: Call;
-
-  constructor(call: Call) {
-    this.#call = call;
-  }
-
-  /** A node of the default domain. Returns what it makes: the tensor `to`, or a new one. */
-  node(
-    type: string,
-    inputs: readonly string[],
-    attributes: readonly AttributeProto[] = [],
-    to?: string,
-  ): string {
-    const { name, outputs } = this.#call;
-    const made = to ?? `${outputs[0]}~${this.calls.length}`;
-    const own = to === undefined ? `${name}~${this.calls.length}` : name;
-    this.calls.push({
-      ...this.#call,
-      name: own,
-      type,
-      domain: '',
-      inputs,
-      attributes,
-      outputs: [made],
-      captured: [],
-    });
-    return made;
-  }
-
-  /** What an integer tensor stands for; `at` is the index of the tensor, its scale and its zero point. */
-  real(at: number, axis = 1): string {
-    const [x = '', scale = '', zero = ''] = this.#call.inputs.slice(at, at + 3);
-    return x === ''
-      ? ''
-      : this.node('DequantizeLinear', present([x, scale, zero]), [intAttribute('axis', axis)]);
-  }
-
-  /** A bias of integers in steps of both scales' product. */
-  bias(at: number, a: string, b: string): readonly string[] {
-    const bias = this.#call.inputs[at] ?? '';
-    if (bias === '') return [];
-    const step = this.node('Mul', [a, b]);
-    return [this.node('DequantizeLinear', [bias, step], [intAttribute('axis', -1)])];
-  }
-
-  input(index: number): string {
-    return this.#call.inputs[index] ?? '';
-  }
-
-  /** The last node: the call's output on the grid at input `at`, or real where there is none. */
-  finish(real: (to?: string) => string, at: number): void {
-    const to = this.#call.outputs[0];
-    if (this.input(at) === '') real(to);
-    else this.node('QuantizeLinear', present([real(), this.input(at), this.input(at + 1)]), [], to);
-  }
-}
-
-/** Without the omitted ones at the end. */
-const present = (names: readonly string[]): readonly string[] =>
-  names.slice(0, names.findLastIndex((n) => n !== '') + 1);
+import { type AttributeProto, attributeType, listOf, textOf } from './proto.ts';
+import { bipolar, type Constants, quant } from './qonnx-calls.ts';
 
 const without = (
   attributes: readonly AttributeProto[],
   ...names: readonly string[]
 ): readonly AttributeProto[] => attributes.filter(({ name }) => !names.includes(textOf(name)));
-const find = ({ attributes }: Call, name: string): AttributeProto | undefined =>
-  attributes.find((attribute) => textOf(attribute.name) === name);
-const intOf = (call: Call, name: string): number => numberOf(find(call, name)?.i);
 const floatOf = (call: Call, name: string, otherwise: number): number => find(call, name)?.f ?? otherwise;
 
 /** Axes of images as the operators of the default domain have them, and back. */
@@ -95,7 +27,7 @@ function ofImages(parts: Parts, call: Call, type: string, inputs: readonly strin
   return parts.node('Transpose', [made], [toChannelsLast], to);
 }
 
-type Expansion = (parts: Parts, call: Call) => void;
+type Expansion = (parts: Parts, call: Call, constants: Constants) => void;
 
 /** One tensor, its grid, the output's grid. */
 const unary =
@@ -199,6 +131,13 @@ const asOnnx: Expansion = (parts, call) => {
   parts.node(call.type, call.inputs, call.attributes, call.outputs[0]);
 };
 
+const qonnxDomains = new Set(['qonnx.custom_op.general', 'onnx.brevitas', 'finn.custom_op.general']);
+const qonnxCalls: Readonly<Record<string, Expansion>> = {
+  Quant: quant,
+  IntQuant: quant,
+  BipolarQuant: bipolar,
+};
+
 const expansions: Readonly<Record<string, Readonly<Record<string, Expansion>>>> = {
   '': { QLinearConv: qLinearConv, QLinearMatMul: qLinearMatMul },
   'com.microsoft': {
@@ -214,11 +153,24 @@ const expansions: Readonly<Record<string, Readonly<Record<string, Expansion>>>> 
   },
 };
 
-/** The nodes that a node stands for: itself, of most types. @throws InputError for attributes that are not supported */
-export function expanded(call: Call): readonly Call[] {
-  const expansion = expansions[call.domain]?.[call.type];
-  if (expansion === undefined) return [call];
+/** A version of the default domain that has all operators of the expansions of other domains' nodes. */
+const ownOpset = 21;
+
+/**
+ * The nodes that a node stands for: itself, of most types.
+ * @param constants tensors whose values are known
+ * @throws InputError for attributes that are not supported
+ */
+export function expanded(call: Call, constants: Constants): readonly Call[] {
+  const own = expansions[call.domain]?.[call.type];
+  const qonnx = qonnxDomains.has(call.domain) ? qonnxCalls[call.type] : undefined;
+  if (qonnx !== undefined) {
+    const parts = new Parts({ ...call, scope: { ...call.scope, opset: ownOpset } });
+    qonnx(parts, call, constants);
+    return parts.calls;
+  }
+  if (own === undefined) return [call];
   const parts = new Parts(call);
-  expansion(parts, call);
+  own(parts, call, constants);
   return parts.calls;
 }

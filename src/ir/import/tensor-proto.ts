@@ -1,6 +1,6 @@
 /** Tensors out of an ONNX file, in whichever of its encodings. */
 import { at, InputError, must } from '../../base/errors.ts';
-import { onnxTypeName, widerDtypeOfOnnx } from '../graph/onnx-types.ts';
+import { onnxCodeOf, onnxTypeName, widerDtypeOfOnnx } from '../graph/onnx-types.ts';
 import { type DType, largestTensor, numbersFor, stridesOf, type Tensor } from '../tensor.ts';
 import { brainToNumber, halfToNumber } from './half.ts';
 import {
@@ -77,6 +77,29 @@ export function decodeTensor(tensor: TensorProto, where: string, external?: Exte
   if (tensor.rawData !== null && tensor.rawData !== undefined && tensor.rawData.length > 0)
     return { dtype, shape, data: fromBytes(tensor.rawData, dtype, count, encoding, where) };
   return { dtype, shape, data: count === 0 ? data : fromField(tensor, dtype, count, encoding, where) };
+}
+
+/** The types of 4 bits, of which two elements share a byte, the first in its low half; and what holds them here. */
+const halfBytes: Readonly<Record<string, { readonly dtype: 'int8' | 'uint8'; readonly signed: boolean }>> = {
+  int4: { dtype: 'int8', signed: true },
+  uint4: { dtype: 'uint8', signed: false },
+};
+
+export const isHalfByte = (code: number): boolean => onnxTypeName(code) in halfBytes;
+
+/** As `decodeTensor`; elements of 4 bits come one to a byte. */
+export function decodeInitializer(tensor: TensorProto, where: string, external?: ExternalFiles): Tensor {
+  const packed = halfBytes[onnxTypeName(numberOf(tensor.dataType))];
+  if (packed === undefined) return decodeTensor(tensor, where, external);
+  const { shape, count } = shapeOf(tensor, where);
+  const length = Math.ceil(count / 2);
+  const bytes = decodeTensor({ ...tensor, dataType: onnxCodeOf('uint8'), dims: [length] }, where, external);
+  const data = numbersFor(packed.dtype, count);
+  for (let i = 0; i < count; i++) {
+    const bits = (at(bytes.data, i >> 1) >> (4 * (i % 2))) & 15;
+    data[i] = packed.signed && bits > 7 ? bits - 16 : bits;
+  }
+  return { dtype: packed.dtype, shape, data };
 }
 
 /** Zero but for some values at places: flat ones, or a row of indices each. */

@@ -19,10 +19,10 @@ export interface FileRows {
   readonly bias: Tensor | undefined;
 }
 
-/** Undefined where a row has several steps, or the weights are no integers of the file. */
+/** Undefined where a row has several steps, or the weights are no integers of the file, or not in 16 bits. */
 export function fileRowsOf(weight: Tensor, bias: Tensor | undefined): FileRows | undefined {
   const { integers } = weight;
-  if (integers === undefined) return undefined;
+  if (integers === undefined || integers.numbers.some((q) => q < -32768 || q > 32767)) return undefined;
   const rows = at(weight.shape, 0);
   const terms = integers.numbers.length / rows;
   const steps = Float64Array.from({ length: rows }, (_, row) => at(integers.steps, row * terms));

@@ -225,7 +225,8 @@ const atZero = (row: Float32Array, bias: number, { scale, zeroPoint }: Quant): n
  */
 export function quantizeMac(mac: MacToQuantize): QuantizedMac {
   const { channels, weight, input, output } = mac;
-  if (mac.file !== undefined && input.file !== undefined) return macOfFile(mac, mac.file);
+  if (mac.file !== undefined && (input.file !== undefined || input.bits === 16))
+    return macOfFile(mac, mac.file);
   const terms = weight.length / channels;
   const weights = new Int8Array(weight.length);
   const weightScales = new Float64Array(channels);

@@ -1,5 +1,5 @@
 /** How a model's file rounds numbers to its grids: ONNX's QuantizeLinear and DequantizeLinear. */
-import type { Quant } from './stored.ts';
+import { type Quant, storageOf } from './stored.ts';
 
 /** The nearest integer, of two the even one. */
 export function halfEven(x: number): number {
@@ -8,9 +8,10 @@ export function halfEven(x: number): number {
 }
 
 /** What ONNX's QuantizeLinear stores for a float32: a float32 quotient, cut off, and halves to even. NaN is the least. */
-export function fileStep(x: number, { scale, zeroPoint }: Quant): number {
+export function fileStep(x: number, { scale, zeroPoint, ...rest }: Omit<Quant, 'channels'>): number {
   const steps = Math.fround(x / scale);
-  const [lo, hi] = [0 - zeroPoint, 255 - zeroPoint];
+  const bounds = storageOf(rest);
+  const [lo, hi] = [bounds.lo - zeroPoint, bounds.hi - zeroPoint];
   return halfEven(steps >= lo ? Math.min(steps, hi) : lo) + zeroPoint;
 }
 

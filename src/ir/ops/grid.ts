@@ -1,7 +1,7 @@
 import type { CanonicalOp } from '../graph/op.ts';
 import { add, div, float, maximum, minimum, mul, sub } from '../kernel/builders.ts';
 import { fileStep, fileValue } from '../kernel/file-grid.ts';
-import type { Quant } from '../kernel/stored.ts';
+import { type Quant, storageOf } from '../kernel/stored.ts';
 import { type Lookup, pointwise } from './common/pointwise.ts';
 
 /** A number whose sum with |x| <= 2^22 is rounded to an integer, halves to even. */
@@ -13,8 +13,10 @@ const rounding = pointwise<Quant>({
   title: ({ scale, zeroPoint }) => `Onto steps of ${scale} around ${zeroPoint}`,
   onnx: {},
   value: (grid, x) => fileValue(fileStep(x, grid), grid),
-  float32({ scale, zeroPoint }, x) {
-    const steps = minimum(maximum(div(x, float(scale)), float(0 - zeroPoint)), float(255 - zeroPoint));
+  float32(quant, x) {
+    const { scale, zeroPoint } = quant;
+    const { lo, hi } = storageOf(quant);
+    const steps = minimum(maximum(div(x, float(scale)), float(lo - zeroPoint)), float(hi - zeroPoint));
     return mul(sub(add(steps, float(magic)), float(magic)), float(scale));
   },
   gradient: 'none',
@@ -23,7 +25,7 @@ const rounding = pointwise<Quant>({
 const { real: _, ...rest } = rounding;
 
 /**
- * A tensor of the model's file as its 8-bit integers have it: the nearest number on a grid. Behind fusion most are
+ * A tensor of the model's file as its integers have it: the nearest number on a grid. Behind fusion most are
  * what their makers store, and have no kernel (`settleGrids`).
  */
 export const grid: CanonicalOp<Quant, Lookup> = {

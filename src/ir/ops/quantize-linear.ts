@@ -1,6 +1,7 @@
 /** Between real numbers and the integers of a file: ONNX's QuantizeLinear and DequantizeLinear. */
 import { at, complain } from '../../base/errors.ts';
 import type { Attributes } from '../graph/attributes.ts';
+import { onnxTypeName, widerDtype } from '../graph/onnx-types.ts';
 import type { ImportedOp, OnnxRule, Replacement } from '../graph/op.ts';
 import { halfEven } from '../kernel/file-grid.ts';
 import {
@@ -14,7 +15,12 @@ import {
 } from '../tensor.ts';
 import { axisIn, newestOpset, required } from './common/inputs.ts';
 
-interface Attrs {
+/** The type of the integers, where no zero point has it. */
+export interface IntegerType {
+  readonly outputType?: DType;
+}
+
+interface Attrs extends IntegerType {
   readonly axis: number;
   /** Elements along the axis that share a scale; 0: all of them, or one. */
   readonly blockSize: number;
@@ -24,13 +30,14 @@ interface Attrs {
 const bounds: Partial<Readonly<Record<DType, readonly [number, number]>>> = {
   uint8: [0, 255],
   int8: [-128, 127],
+  uint16: [0, 2 ** 16 - 1],
   int16: [-(2 ** 15), 2 ** 15 - 1],
   int32: [-(2 ** 31), 2 ** 31 - 1],
 };
 
 /** The type of the integers that a node makes, whose zero point it is; uint8 without one. */
-export function typeOf(zeroPoint: Pick<Tensor, 'dtype'> | undefined): DType {
-  const dtype = zeroPoint?.dtype ?? 'uint8';
+export function typeOf(zeroPoint: Pick<Tensor, 'dtype'> | undefined, { outputType }: IntegerType): DType {
+  const dtype = zeroPoint?.dtype ?? outputType ?? 'uint8';
   if (bounds[dtype] !== undefined) return dtype;
   throw complain(`a zero point of type ${dtype}`, Object.keys(bounds).join(', '));
 }
@@ -56,7 +63,7 @@ type Inputs = readonly (Tensor | undefined)[];
 
 function quantized(attrs: Attrs, inputs: Inputs): Tensor {
   const [x, scale, zero] = [required(inputs, 0, 'x'), required(inputs, 1, 'y_scale'), inputs[2]];
-  const dtype = typeOf(zero);
+  const dtype = typeOf(zero, attrs);
   const [lo, hi] = bounds[dtype] ?? [0, 255];
   const which = scaleIndex(attrs, x.shape, scale.shape);
   const data = numbersFor(dtype, x.data.length);
@@ -97,7 +104,16 @@ const rule = (since: number): OnnxRule<Attrs> => ({
 const attrsOf = (attributes: Attributes): Attrs => ({
   axis: attributes.int('axis', 1),
   blockSize: attributes.int('block_size', 0),
+  ...outputType(attributes.int('output_dtype', 0)),
 });
+
+function outputType(code: number): IntegerType {
+  if (code === 0) return {};
+  const name = onnxTypeName(code);
+  const dtype = widerDtype(name);
+  if (dtype !== undefined && bounds[dtype] !== undefined && dtype !== 'int32') return { outputType: dtype };
+  throw complain(`integers of type ${name}`, 'uint8, int8, uint16, int16');
+}
 
 /** What is left of them when the file's integers have become grids. */
 const unlifted = (what: string) => (): readonly Replacement[] => {
@@ -110,9 +126,9 @@ const unlifted = (what: string) => (): readonly Replacement[] => {
 /** ONNX QuantizeLinear-10, 13, 19, 21, 23, 24, 25, to 8, 16 and 32 bits. */
 export const quantizeLinear: ImportedOp<Attrs> = {
   kind: 'quantizeLinear',
-  restrictions: 'of activations 8 bits, one constant scale and zero point',
+  restrictions: 'of activations 8 or 16 bits, one constant scale and zero point',
   onnx: { QuantizeLinear: rule(10) },
-  infer: (_attrs, inputs) => [{ dtype: typeOf(inputs[2]), shape: required(inputs, 0, 'x').shape }],
+  infer: (attrs, inputs) => [{ dtype: typeOf(inputs[2], attrs), shape: required(inputs, 0, 'x').shape }],
   reference: (attrs, inputs) => [quantized(attrs, inputs)],
   canonicalize: unlifted('integers'),
 };

@@ -104,7 +104,11 @@ function canonical(places: Places, node: NodeView<Attrs>): readonly Replacement[
     required(node.inputTypes, 0, 'data'),
     required(node.inputTypes, 2, 'updates'),
   ];
-  const to = places(shape, must(constantOf(node.inputTypes[1], 'indices'), 'indices'), attributes);
+  const to = places(
+    shape,
+    must(constantOf(required(node.inputTypes, 1, 'indices'), 'indices'), 'indices'),
+    attributes,
+  );
   requireUpdates(to, updates);
   const last = lastAt(to, countOf(shape));
   const [data = '', , values = ''] = node.inputs;
@@ -159,7 +163,7 @@ const gatherElements: Meaning = {
     return { dtype, shape, data: numbersFor(dtype, from.length).map((_, i) => at(x.data, at(from, i))) };
   },
   canonicalize(node) {
-    const indices = must(constantOf(node.inputTypes[1], 'indices'), 'indices');
+    const indices = must(constantOf(required(node.inputTypes, 1, 'indices'), 'indices'), 'indices');
     const from = placesAlong(required(node.inputTypes, 0, 'data').shape, indices, node.attrs.attributes);
     return [asMove(node, 'Gather elements', taken(0, from))];
   },
@@ -170,11 +174,13 @@ function reversedPlaces(shape: Shape, lengths: Tensor, attributes: Attributes): 
   const [batch, time] = [attributes.int('batch_axis', 1), attributes.int('time_axis', 0)];
   if (batch === time || Math.min(batch, time) < 0 || Math.max(batch, time) > 1 || shape.length < 2)
     throw complain(`batch_axis ${batch} and time_axis ${time} of ${showShape(shape)}`, '0 and 1, or 1 and 0');
+  if (lengths.data.length !== at(shape, batch))
+    throw complain(`${lengths.data.length} lengths of ${at(shape, batch)} sequences`);
   const strides = stridesOf(shape);
   return Int32Array.from({ length: countOf(shape) }, (_, i) => {
     const [sequence, step] = [batch, time].map((axis) => Math.floor(i / at(strides, axis)) % at(shape, axis));
     const [t, length] = [must(step, 'a step'), at(lengths.data, must(sequence, 'a sequence'))];
-    if (length < 1 || length > at(shape, time))
+    if (!Number.isInteger(length) || length < 1 || length > at(shape, time))
       throw complain(`a length of ${length}`, `1 to ${at(shape, time)}`);
     return t < length ? i + (length - 1 - 2 * t) * at(strides, time) : i;
   });
@@ -191,7 +197,7 @@ const reverseSequence: Meaning = {
     return { ...x, data: x.data.map((_, i) => at(x.data, at(from, i))) };
   },
   canonicalize(node) {
-    const lengths = must(constantOf(node.inputTypes[1], 'lengths'), 'lengths');
+    const lengths = must(constantOf(required(node.inputTypes, 1, 'lengths'), 'lengths'), 'lengths');
     const from = reversedPlaces(required(node.inputTypes, 0, 'input').shape, lengths, node.attrs.attributes);
     return [asMove(node, 'Reverse sequences', taken(0, from))];
   },

@@ -144,9 +144,9 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
     added(floatTensor('w', [2 ** 31, 2 ** 31], [])),
     /^tensor 'w': shape \[2147483648, /,
   ],
-  'weights of 4 bits': [
+  'weights of 4 bits beside floats': [
     added(weights([1], 21, { int32Data: [1] })),
-    /^tensor 'w': elements of type uint4;.*MatMulNBits/,
+    /^node 'a' \(Add\): inputs of type float32 and uint8/,
   ],
   'unsigned weights beside floats': [
     added(weights([1], 4, { int32Data: [1] })),

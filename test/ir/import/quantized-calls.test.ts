@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { floats } from '../../../src/ir/tensor.ts';
-import { encodeModel, floatTensor, type NodeSpec, text, valueInfo } from '../../support/onnx-model.ts';
+import { canonicalize } from '../../../src/passes/canonicalize.ts';
+import { encodeModel, floatTensor, int, type NodeSpec, text, valueInfo } from '../../support/onnx-model.ts';
 
 const { AttributeType } = proto.onnx.AttributeProto;
 const shape = [1, 1, 2, 2];
@@ -40,5 +41,32 @@ describe('FusedConv', () => {
     expect(() => outputOf(fused(text('activation', 'Swish')))).toThrow(
       /activation Swish; supported: Relu, Clip/,
     );
+  });
+});
+
+/** QONNX's Quant of x, with these numbers as scale, zero point and bit width. */
+const quant = (numbers: readonly number[], ...attributes: NodeSpec['attributes'] & {}): readonly number[] => {
+  const names = ['scale', 'zero', 'bits'];
+  const model = encodeModel({
+    nodes: [{ op: 'Quant', domain: 'qonnx.custom_op.general', inputs: ['x', ...names], attributes }],
+    initializers: names.map((name, i) => floatTensor(name, [], [numbers[i] ?? 0])),
+    inputs: [valueInfo('x', shape)],
+  });
+  const x = floats(shape, Float32Array.of(-9, -0.25, 0.75, 9));
+  return [...evaluate(canonicalize.run(importOnnx(model)), new Map([['x', x]])).get('y')!.data];
+};
+
+describe('Quant of QONNX', () => {
+  test('of 3 bits', () => expect(quant([0.5, 0, 3])).toEqual([-2, 0, 1, 1.5]));
+  test('narrow', () => expect(quant([0.5, 0, 3], int('narrow', 1))).toEqual([-1.5, 0, 1, 1.5]));
+  test('unsigned, about 2', () => expect(quant([0.5, 2, 3], int('signed', 0))).toEqual([-1, 0, 1, 2.5]));
+
+  test.each([
+    [[0.5, 0, 1], [], /activations of 1 bit/],
+    [[0.5, 0, 33], [], /signed integers of 33 bits; supported: 1 to 32 bits/],
+    [[0.5, 0.5, 4], [], /a zero point of 0.5; supported: integers/],
+    [[0.5, 0, 4], [text('rounding_mode', 'FLOOR')], /rounding_mode FLOOR; supported: ROUND/],
+  ] as const)('%j is refused', (numbers, attributes, message) => {
+    expect(() => quant(numbers, ...attributes)).toThrow(message);
   });
 });
