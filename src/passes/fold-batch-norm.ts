@@ -99,6 +99,12 @@ function bothAsOne({ graph, first, second, fresh }: MergeView): Merged | undefin
   return made && remade(fresh, second, made, input);
 }
 
+/** The first that is left as a layer, which takes in those behind it. */
+function layered(graph: Graph<'float'>): Graph<'float'> | undefined {
+  const [first] = norms(graph);
+  return first && exhausted(asLayer(graph, first), (current) => foldBack(current, norms(current)));
+}
+
 /** @param inputs what the network's input can hold */
 export const foldBatchNormFor = (inputs: InputGrid): Pass<'float', 'float'> => ({
   name: 'fold-batch-norm',
@@ -109,7 +115,7 @@ export const foldBatchNormFor = (inputs: InputGrid): Pass<'float', 'float'> => (
       const serves: Serves = (...asked) => servesLayer(view.graph, inputs, ...asked);
       return bothAsOne(view) ?? (isNorm(view.first) ? foldForward(view, serves) : undefined);
     });
-    return norms(forward).reduce(asLayer, forward);
+    return exhausted(forward, layered);
   },
 });
 

@@ -15,8 +15,19 @@ const steepness = (table: Uint8Array): number =>
   table.reduce((most, y, i) => Math.max(most, i === 0 ? 0 : Math.abs(y - at(table, i - 1))), 0);
 const steep = 2;
 
+/** The layer's integers with a bent line behind them: nothing is rounded in between. */
+function bent(graph: Integers, layer: Node, f: Node): unknown {
+  const types = f.inputs.map((name) => graph.tensors.get(name));
+  const slopes = layer.op.withSlopes && f.op.slopes?.(f.attrs, types);
+  if (slopes === undefined) return undefined;
+  const [input, output] = [quantOf(graph, at(layer.inputs, 0)), quantOf(graph, at(f.outputs, 0))];
+  return layer.op.withSlopes?.(layer.attrs, layer.quantized, { slopes, input, output });
+}
+
 /** The layer's integers with the function behind them. */
 function joined(graph: Integers, layer: Node, f: Node): unknown {
+  const line = bent(graph, layer, f);
+  if (line !== undefined) return line;
   if (f.op.table === undefined || layer.op.withTable === undefined) return undefined;
   const [from, to] = [quantOf(graph, at(layer.outputs, 0)), quantOf(graph, at(f.outputs, 0))];
   const tableWith = (entries: TableSize) => f.op.table?.(f.attrs, from, to, entries);
@@ -46,7 +57,7 @@ function foldOne(graph: Integers): Integers | undefined {
 
 export const foldTables: Pass<'int8', 'int8'> = {
   name: 'fold-tables',
-  doc: 'functions of each element are tables at the end of the layers before them; of steep ones the layer makes 10 bits',
+  doc: 'leaky ReLUs meet the sums of the layers before them; other functions of each element are tables at the end of the layers before them; of steep ones the layer makes 10 bits',
   run(graph) {
     let current = graph;
     for (let next = foldOne(current); next !== undefined; next = foldOne(current)) current = next;

@@ -114,11 +114,27 @@ export function convOracle(attrs: ConvAttrs, q: QuantizedConv, x: Bytes): Bytes 
               : q.padding[c]!;
             acc += stored * q.weights[(oc * depth + i) * taps + tap]!;
           });
-        data[(oc * height + y) * width + ox] = byteOf(acc * 2 ** (q.up ?? 0), q.requant, oc, q.saturation);
+        data[(oc * height + y) * width + ox] = layerByte(q, acc, oc);
       }
   }
   const made = { shape: shapeLike(x, outs, height, width), data };
   return looked(q, attrs.pool === undefined ? made : maxPoolOracle(attrs.pool, made));
+}
+
+/** Of a sum, where those below 0 may be on another slope. */
+function layerByte(
+  { up = 0, requant, saturation, slopes }: QuantizedMac,
+  acc: number,
+  channel: number,
+): number {
+  const [slope, sum] = [slopes?.[channel] ?? 1, acc * 2 ** up];
+  if (sum >= 0) return byteOf(sum, requant, channel, saturation);
+  const below = {
+    ...requant,
+    multiplier: requant.multiplier.map((m) => Math.max(1, Math.round(Math.abs(slope) * m))),
+    scale: requant.scale.map((s) => Math.abs(slope) * s),
+  };
+  return byteOf(slope < 0 ? -sum : sum, below, channel, saturation);
 }
 
 /** The function behind a layer. */
@@ -134,7 +150,7 @@ export function linearOracle(q: QuantizedMac, x: Bytes): Bytes {
   for (let o = 0; o < outs; o++) {
     let acc = q.bias[o]!;
     for (let f = 0; f < features; f++) acc += x.data[f]! * q.weights[o * features + f]!;
-    data[o] = byteOf(acc * 2 ** (q.up ?? 0), q.requant, o, q.saturation);
+    data[o] = layerByte(q, acc, o);
   }
   return looked(q, { shape: [1, outs], data });
 }

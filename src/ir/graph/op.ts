@@ -206,6 +206,16 @@ export interface ChannelSource {
 /** Numbers that a table of a function has: those of a byte, or of two bits more in between. */
 export type TableSize = 256 | 1024;
 
+/** A bent line behind a layer: x above 0, a slope times x below. */
+export interface Bend {
+  /** One for all channels, or one each. */
+  readonly slopes: readonly number[];
+  /** Of the layer. */
+  readonly input: Quant;
+  /** Of the line. */
+  readonly output: Quant;
+}
+
 /** What every operator has, whatever stage it is of. */
 interface OpBase<A> {
   readonly kind: string;
@@ -321,6 +331,12 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
    * The integers with a table behind all that the operator does, which then makes 8 or 10 bits for it; undefined where it cannot.
    */
   withTable?(quantized: Q, table: Uint8Array): Q | undefined;
+  /**
+   * Set where it leaves numbers above 0 and multiplies those below, undefined where elements of one channel differ: by what, one number for all channels or one each.
+   */
+  slopes?(attrs: A, inputs: readonly (InputType | undefined)[]): readonly number[] | undefined;
+  /** The integers with such a bent line behind all that the operator does; undefined where it cannot. */
+  withSlopes?(attrs: A, quantized: Q, bend: Bend): Q | undefined;
   /** Set where each element of the output is one real function of those at its place, whatever its channel. */
   readonly real?: RealFunction<A>;
   /** Its kernels can run backward too: their output may then end above their input instead of beginning below. */

@@ -8,6 +8,7 @@
 import { at, atOr0, InputError, must } from '../../base/errors.ts';
 import { largestOf, largestSize } from '../../base/extremes.ts';
 import {
+  type Bend,
   type InputType,
   largestWeight,
   type RequantMode,
@@ -32,6 +33,7 @@ import {
   type RowSaturation,
   requantOf,
   type Saturation,
+  type Slopes,
 } from './requant.ts';
 import { type Bound, boundOf, type Clamp, clampAt, largestFloat, type RowClamp } from './row-clamp.ts';
 
@@ -57,6 +59,8 @@ export interface QuantizedMac {
   readonly up?: number;
   /** What each stored number becomes in the end; where it has 1,024 entries, those numbers have 10 bits. */
   readonly table?: Uint8Array;
+  /** By output channel: what sums below 0 are multiplied by besides. Absent: nothing. */
+  readonly slopes?: Slopes;
   /** Sums accumulated at a time where the kernel has a choice: 4 when absent. 8 halve the cost of decoding. */
   readonly lanes?: 4 | 8;
 }
@@ -448,6 +452,43 @@ export function withTable<Q extends QuantizedMac>(mac: Q, table: Uint8Array): Q 
   };
 }
 
+/**
+ * The layer with a bent line behind it, which its sums then meet before they are rounded: scales s of sums above 0,
+ * slope s of others, both at most 1 after the shift up. Undefined where sums have no room for that shift, of
+ * requantizations with coarse multipliers, and where channels or a file have grids of their own.
+ */
+export function withSlopes<Q extends QuantizedMac>(mac: Q, { slopes, input, output }: Bend): Q | undefined {
+  const { mode } = mac.requant;
+  const [channels, isPlain] = [mac.bias.length, [input, output].every(isOneGrid)];
+  if (mode === 'pow2' || mode === 'compact' || !isPlain || (mac.table ?? mac.slopes ?? mac.steps))
+    return undefined;
+  if (slopes.length !== 1 && slopes.length !== channels) return undefined;
+  const own = Array.from({ length: channels }, (_, c) => at(slopes, slopes.length === 1 ? 0 : c));
+  const most = own.map((slope) => Math.max(1, Math.abs(slope)));
+  const ratios = most.map((m, c) => (m * input.scale * at(mac.weightScales, c)) / output.scale);
+  const up = shiftUp(ratios);
+  if (up > 0 && largestOf(magnitudes(mac.weights, mac.bias, reachOf(input))) * 2 ** up >= 2 ** 30)
+    return undefined;
+  const { multiplier, scale, shift } = requantOf(
+    mode,
+    ratios.map((ratio) => Math.min(1, ratio * 2 ** -up)),
+  );
+  return {
+    ...mac,
+    up,
+    requant: {
+      mode,
+      shift,
+      multiplier: multiplier.map((m, c) => Math.max(1, Math.round(m / at(most, c)))),
+      scale: scale.map((s, c) => s / at(most, c)),
+    },
+    saturation: saturationOf(output, undefined),
+    slopes: own,
+  };
+}
+
+const isOneGrid = ({ file, channels }: Quant): boolean => file === undefined && channels === undefined;
+
 /** The input and the output of a layer in integers. */
 export interface Ends {
   readonly inputs: readonly StoredTensor[];
@@ -458,7 +499,7 @@ const elemIn = (tensor: StoredTensor | undefined): 'u8' | 'i16' =>
   tensor?.quant?.bits === 16 ? 'i16' : 'u8';
 
 export function int8Arithmetic(prefix: string, mac: QuantizedMac, { inputs, outputs }: Ends): Arithmetic {
-  const end = epilogue(prefix, mac.requant, mac.saturation);
+  const end = epilogue(prefix, mac.requant, mac.saturation, mac.slopes);
   const table: Table | undefined = mac.table && { name: `${prefix}_table`, elem: 'u8', data: mac.table };
   const format = mac.format ?? dense8;
   return {

@@ -3,7 +3,7 @@
 import { at, DefectError } from '../../base/errors.ts';
 import { largestOf } from '../../base/extremes.ts';
 import type { RequantMode } from '../graph/op.ts';
-import { add, call, float, int, load } from '../kernel/builders.ts';
+import { add, call, compare, float, int, load, mul, select } from '../kernel/builders.ts';
 import type { Expr, Table } from '../kernel/kernel.ts';
 import type { Bound } from './row-clamp.ts';
 
@@ -86,7 +86,7 @@ export const compactHolds = ({ multiplier, shift }: Requant, magnitude: readonly
 function entry(table: Table, channel: Expr, tables: Table[]): Expr {
   const first = at(table.data, 0);
   if (table.data.every((x: number) => x === first)) return table.elem === 'f32' ? float(first) : int(first);
-  if (!tables.includes(table)) tables.push(table);
+  if (!tables.some(({ name }) => name === table.name)) tables.push(table);
   return load(table.name, table.elem, channel);
 }
 
@@ -103,23 +103,66 @@ export interface Epilogue {
   readonly value: (accumulator: Expr, channel: Expr) => Expr;
 }
 
+/** What stands before the multiplication of a sum: the sum or its size, and how many times as large a multiplier. */
+interface Bent {
+  readonly sum: Expr;
+  readonly factor: (above: Table) => Expr;
+}
+
+/**
+ * Sums below 0 have multipliers of their own, slope times those of others. Primitives take positive ones: sums
+ * of negative slopes change their sign.
+ */
+function bent(prefix: string, slopes: Slopes, sum: Expr, channel: Expr, tables: Table[]): Bent {
+  const isBelow = compare('lt', sum, 0);
+  const signs = slopes.map((slope) => (slope < 0 ? -1 : 1));
+  const sign: Table = { name: `${prefix}_sign`, elem: 'i8', data: signs };
+  const turned = signs.includes(-1) ? select(isBelow, mul(sum, entry(sign, channel, tables)), sum) : sum;
+  const below = ({ elem, data }: Table): Table => ({
+    name: `${prefix}_below`,
+    elem,
+    data: Array.from(data, (x: number, c) => {
+      const product = Math.abs(at(slopes, c)) * x;
+      return elem === 'f32' ? Math.fround(product) : Math.max(1, Math.round(product));
+    }),
+  });
+  const factor = (above: Table): Expr =>
+    select(isBelow, entry(below(above), channel, tables), entry(above, channel, tables));
+  return { sum: turned, factor };
+}
+
+/** By channel: what sums below 0 are multiplied by besides. */
+export type Slopes = readonly number[];
+
 /** `prefix` names the tables. */
-export function epilogue(prefix: string, requant: Requant, saturation: RowSaturation): Epilogue {
+export function epilogue(
+  prefix: string,
+  requant: Requant,
+  saturation: RowSaturation,
+  slopes?: Slopes,
+): Epilogue {
   const tables: Table[] = [];
   const elem = requant.mode === 'compact' ? (largestOf(requant.multiplier) < 256 ? 'u8' : 'u16') : 'i32';
   const multiplier: Table = { name: `${prefix}_multiplier`, elem, data: [...requant.multiplier] };
   const shift: Table = { name: `${prefix}_shift`, elem: 'u8', data: requant.shift };
   const scale: Table = { name: `${prefix}_scale`, elem: 'f32', data: requant.scale };
+  const straight = (sum: Expr, channel: Expr): Bent => ({
+    sum,
+    factor: (table) => entry(table, channel, tables),
+  });
   const rounded = (accumulator: Expr, channel: Expr): Expr => {
-    const fixed = (name: string) =>
-      call(name, 'i32', accumulator, entry(multiplier, channel, tables), entry(shift, channel, tables));
+    const { sum, factor } =
+      slopes === undefined
+        ? straight(accumulator, channel)
+        : bent(prefix, slopes, accumulator, channel, tables);
+    const fixed = (name: string) => call(name, 'i32', sum, factor(multiplier), entry(shift, channel, tables));
     switch (requant.mode) {
       case 'single':
         return fixed(requant.shift.every((s) => s >= 2) ? 'requantize_high' : 'requantize_single');
       case 'tfl-double':
         return fixed('requantize_double');
       case 'ort-float':
-        return call('requantize_float', 'i32', accumulator, entry(scale, channel, tables));
+        return call('requantize_float', 'i32', sum, factor(scale));
       case 'pow2':
         return call('requantize_pow2', 'i32', accumulator, entry(shift, channel, tables));
       case 'compact':

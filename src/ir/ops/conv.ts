@@ -27,6 +27,7 @@ import {
   macOutputQuant,
   quantizeMac,
   weightsOf,
+  withSlopes,
   withTable,
 } from '../integers/mac.ts';
 import { boundAt, clampRows, type RowClamp } from '../integers/row-clamp.ts';
@@ -393,6 +394,12 @@ function absorbShuffle(
   return found === undefined ? undefined : { ...attrs, shuffle: found };
 }
 
+/** A clamp comes before the line behind it; the largest sum is the largest behind it where nothing falls; rows of a shuffle are no channels. */
+const meetsSlopes = ({ clamp, pool, shuffle }: ConvAttrs, slopes: readonly number[]): boolean =>
+  clamp === undefined &&
+  (pool === undefined || slopes.every((slope) => slope >= 0)) &&
+  (shuffle === undefined || slopes.length === 1);
+
 /** More accumulators than this are spilled by dense kernels on Cortex-M (13 usable registers). */
 const fewLanes = 4;
 
@@ -492,6 +499,7 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
     },
   },
   withTable,
+  withSlopes: (attrs, q, bend) => (meetsSlopes(attrs, bend.slopes) ? withSlopes(q, bend) : undefined),
   int8: (attrs, q, context) =>
     convKernel(
       attrs,

@@ -58,6 +58,7 @@ import { resample } from './resample.ts';
 import { reshape } from './reshape.ts';
 import { reshapeInput } from './reshape-input.ts';
 import { resize } from './resizing.ts';
+import { rowClip } from './row-clip.ts';
 import { cumSum, runningSum } from './running-sum.ts';
 import { scaleShift } from './scale-shift.ts';
 import { scatters } from './scatter.ts';
@@ -100,6 +101,7 @@ const canonical: readonly CanonicalOp[] = [
   reshape,
   runningSum,
   rnn,
+  rowClip,
   scaleShift,
   softmax,
   toReal,

@@ -1,12 +1,13 @@
 /** Activations of straight pieces and exponentials that are nearly x above 0. */
 import { complain } from '../../base/errors.ts';
+import type { CanonicalOp } from '../graph/op.ts';
 import { clampFloat } from '../integers/mac.ts';
 import { add, div, float, maximum, minimum, mul, sub } from '../kernel/builders.ts';
 import { erf } from './common/erf.ts';
 import * as float32 from './common/float32.ts';
 import { newestOpset } from './common/inputs.ts';
 import { plain } from './common/onnx-rules.ts';
-import { pointwise } from './common/pointwise.ts';
+import { type Lookup, pointwise } from './common/pointwise.ts';
 
 export interface LeakyAttrs {
   /** The slope below 0. */
@@ -14,19 +15,22 @@ export interface LeakyAttrs {
 }
 
 /** x for x >= 0, else alpha x. ONNX LeakyRelu-1, 6, 16. */
-export const leakyRelu = pointwise<LeakyAttrs>({
-  kind: 'leakyRelu',
-  title: 'Leaky ReLU',
-  onnx: {
-    LeakyRelu: {
-      since: 1,
-      upTo: newestOpset,
-      parse: ({ attributes }) => ({ alpha: attributes.float('alpha', Math.fround(0.01)) }),
+export const leakyRelu: CanonicalOp<LeakyAttrs, Lookup> = {
+  ...pointwise<LeakyAttrs>({
+    kind: 'leakyRelu',
+    title: 'Leaky ReLU',
+    onnx: {
+      LeakyRelu: {
+        since: 1,
+        upTo: newestOpset,
+        parse: ({ attributes }) => ({ alpha: attributes.float('alpha', Math.fround(0.01)) }),
+      },
     },
-  },
-  value: ({ alpha }, x) => (x < 0 ? alpha * x : x),
-  float32: ({ alpha }, x) => float32.where('lt', x, 0, mul(x, float(alpha)), x),
-});
+    value: ({ alpha }, x) => (x < 0 ? alpha * x : x),
+    float32: ({ alpha }, x) => float32.where('lt', x, 0, mul(x, float(alpha)), x),
+  }),
+  slopes: ({ alpha }) => [alpha],
+};
 
 /** x for x > alpha, else 0. ONNX ThresholdedRelu-10, 22. */
 export const thresholdedRelu = pointwise<LeakyAttrs>({

@@ -8,6 +8,7 @@ import {
   macOutputQuant,
   quantizeMac,
   weightsOf,
+  withSlopes,
   withTable,
 } from '../integers/mac.ts';
 import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
@@ -111,6 +112,7 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
       meanOf: c.inputMean && ((term) => atOr0(c.inputMean, term)),
     }),
   withTable,
+  withSlopes: ({ clamp }, q, bend) => (clamp === undefined ? withSlopes(q, bend) : undefined),
   int8: (attrs, q, context) => kernelOf(attrs, context, int8Arithmetic(context.name, q, context)),
   rows: {
     of(_attrs, inputs) {

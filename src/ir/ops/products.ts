@@ -1,6 +1,6 @@
 /** Products, quotients, maxima and minima of two activations, or of one and a constant. */
 import { at, complain, DefectError, must } from '../../base/errors.ts';
-import type { Hold } from '../graph/op.ts';
+import type { CanonicalOp, Hold } from '../graph/op.ts';
 import { saturationOf } from '../integers/mac.ts';
 import {
   add,
@@ -19,7 +19,7 @@ import {
 } from '../kernel/builders.ts';
 import type { Expr } from '../kernel/kernel.ts';
 import { heldBy, type Quant, storageOf } from '../kernel/stored.ts';
-import { type Pair, pair } from './common/pairs.ts';
+import { channelNumbers, type Pair, pair, type QuantizedPair } from './common/pairs.ts';
 import { type AffineSum, affineSumValue, finestSumStep, nearestAffineSum } from './kernels/affine-sum.ts';
 import { fileProductOf } from './kernels/file-pairs.ts';
 
@@ -296,45 +296,51 @@ interface QuantizedPrelu extends Zeros {
 }
 
 /** x for x >= 0, else slope x. ONNX PRelu-7, 9, 16. */
-export const prelu = pair<QuantizedPrelu>({
-  kind: 'prelu',
-  title: 'PReLU',
-  value: (x, slope) => (x < 0 ? slope * x : x),
-  float32(x) {
-    const [a, slope] = both(x);
-    return select(compare('lt', a, { kind: 'float', value: 0 }), mul(a, slope), a);
-  },
-  finest(grids) {
-    const [x, slope] = both(grids);
-    return x.scale * Math.max(slope.scale, 1 / 256);
-  },
-  integers(grids, output) {
-    const [x, slope] = both(grids);
-    return {
-      above: scalingOf(x.scale / output.scale, 2 ** 22),
-      below: scalingOf((x.scale * slope.scale) / output.scale, 2 ** 15),
-      zeroPoints: grids.map((grid) => grid.zeroPoint),
-      zeroPoint: output.zeroPoint,
-    };
-  },
-  int8: (q) => ({
-    value(bytes, hold) {
-      const [x, slope] = both(bytes.map((byte, i) => hold('real', sub(byte, at(q.zeroPoints, i)))));
-      const steps = select(compare('lt', x, 0), scaled(mul(x, slope), q.below), scaled(x, q.above));
-      return clamped(steps, q.zeroPoint);
+export const prelu: CanonicalOp<unknown, QuantizedPair<QuantizedPrelu>> = {
+  ...pair<QuantizedPrelu>({
+    kind: 'prelu',
+    title: 'PReLU',
+    value: (x, slope) => (x < 0 ? slope * x : x),
+    float32(x) {
+      const [a, slope] = both(x);
+      return select(compare('lt', a, { kind: 'float', value: 0 }), mul(a, slope), a);
+    },
+    finest(grids) {
+      const [x, slope] = both(grids);
+      return x.scale * Math.max(slope.scale, 1 / 256);
+    },
+    integers(grids, output) {
+      const [x, slope] = both(grids);
+      return {
+        above: scalingOf(x.scale / output.scale, 2 ** 22),
+        below: scalingOf((x.scale * slope.scale) / output.scale, 2 ** 15),
+        zeroPoints: grids.map((grid) => grid.zeroPoint),
+        zeroPoint: output.zeroPoint,
+      };
+    },
+    int8: (q) => ({
+      value(bytes, hold) {
+        const [x, slope] = both(bytes.map((byte, i) => hold('real', sub(byte, at(q.zeroPoints, i)))));
+        const steps = select(compare('lt', x, 0), scaled(mul(x, slope), q.below), scaled(x, q.above));
+        return clamped(steps, q.zeroPoint);
+      },
+    }),
+    /** x + (slope - 1) min(x, 0). */
+    gradient(steps, x, slope) {
+      const below = steps.clamp(
+        steps.fixed(x.shape, (i) => [[x, i, 1]]),
+        { lo: Number.NEGATIVE_INFINITY, hi: 0 },
+      );
+      const bent = steps.product(below, slope);
+      return steps.fixed(x.shape, (i) => [
+        [x, i, 1],
+        [below, i, -1],
+        [bent, i, 1],
+      ]);
     },
   }),
-  /** x + (slope - 1) min(x, 0). */
-  gradient(steps, x, slope) {
-    const below = steps.clamp(
-      steps.fixed(x.shape, (i) => [[x, i, 1]]),
-      { lo: Number.NEGATIVE_INFINITY, hi: 0 },
-    );
-    const bent = steps.product(below, slope);
-    return steps.fixed(x.shape, (i) => [
-      [x, i, 1],
-      [below, i, -1],
-      [bent, i, 1],
-    ]);
+  slopes(_attrs, [x, slope]) {
+    if (x === undefined || x.constant !== undefined || slope?.constant === undefined) return undefined;
+    return channelNumbers(slope.constant, x.shape);
   },
-});
+};

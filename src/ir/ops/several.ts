@@ -1,43 +1,60 @@
 /** Sums, means, maxima and minima of any number of tensors, pair by pair. */
 import { at } from '../../base/errors.ts';
 import { broadcastShape } from '../geometry/broadcast.ts';
-import type { CanonicalOp, ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
-import { channelCount, type Shape, type Tensor } from '../tensor.ts';
+import type { CanonicalOp, ImportedOp, NodeView, Replacement } from '../graph/op.ts';
+import { channelCount, type Shape, sameShape, type Tensor } from '../tensor.ts';
 import { add } from './add.ts';
-import { type ClipAttrs, clip } from './clip.ts';
+import { clip } from './clip.ts';
 import { pairwise } from './common/elementwise.ts';
 import { required } from './common/inputs.ts';
 import { plain } from './common/onnx-rules.ts';
+import { channelNumbers } from './common/pairs.ts';
 import { rounded } from './common/round.ts';
 import { largerOf, smallerOf } from './products.ts';
+import { rowClip } from './row-clip.ts';
 import { scaleShiftOf } from './scale-shift.ts';
 
 interface Several {
   readonly value: (x: number, y: number) => number;
   readonly pair: CanonicalOp;
-  /** Of a constant of one number, as bounds; absent: as any other. */
-  readonly bounds?: (c: number) => ClipAttrs;
+  /** Of a constant of one number, or of one for each channel, as bounds; absent: as any other. */
+  readonly bounds?: <B extends number | readonly number[]>(c: B) => { lo: B | number; hi: B | number };
   /** The values are divided by how many there are. */
   readonly mean?: true;
 }
 
-/** Of what was made so far and the next tensor. */
-function next({ pair, bounds }: Several, [made, name]: readonly [string, string], type?: InputType) {
-  const scalar = type?.constant?.data.length === 1 ? type.constant.data[0] : undefined;
-  if (bounds === undefined || scalar === undefined) return { op: pair, attrs: {}, inputs: [made, name] };
-  return { op: clip, attrs: bounds(scalar), inputs: [made] };
+/**
+ * Of what was made so far and the next tensor.
+ * @param shape of both, where what was made has all axes
+ */
+function next(
+  { pair, bounds }: Several,
+  [made, name]: readonly [string, string],
+  constant: Tensor | undefined,
+  shape: Shape | undefined,
+) {
+  const apart = { op: pair, attrs: {}, inputs: [made, name] };
+  if (bounds === undefined || constant === undefined) return apart;
+  if (constant.data.length === 1) return { op: clip, attrs: bounds(at(constant.data, 0)), inputs: [made] };
+  const isPlain = shape !== undefined && constant.integers === undefined && shape.length > 1;
+  const numbers = isPlain ? channelNumbers(constant, shape) : undefined;
+  return numbers === undefined ? apart : { op: rowClip, attrs: bounds(numbers), inputs: [made] };
 }
 
 /** Activations first. */
-function chained(f: Several, { inputs, inputTypes, outputs }: NodeView<unknown>): readonly Replacement[] {
+function chained(f: Several, node: NodeView<unknown>): readonly Replacement[] {
+  const { inputs, inputTypes, outputs } = node;
   const output = at(outputs, 0);
   const order = [...inputs.keys()].sort(
     (i, j) => Number(inputTypes[i]?.constant !== undefined) - Number(inputTypes[j]?.constant !== undefined),
   );
   let made = at(inputs, at(order, 0));
+  const { shape } = required(node.outputTypes, 0, 'results');
+  const first = inputTypes[at(order, 0)];
+  const whole = first !== undefined && sameShape(first.shape, shape) ? shape : undefined;
   return order.slice(1).map((i, k) => {
     const last = k === order.length - 2 && !f.mean;
-    const replacement = next(f, [made, at(inputs, i)], inputTypes[i]);
+    const replacement = next(f, [made, at(inputs, i)], inputTypes[i]?.constant, whole);
     made = last ? output : `${output}~${k}`;
     return { ...replacement, outputs: [made] };
   });

@@ -27,6 +27,8 @@ initializers.push(
   floatTensor('two', [1], [2]),
   floatTensor('third', [1], [1 / 3]),
   floatTensor('zero', [1], [0]),
+  floatTensor('low', [3, 1, 1], [-1, -0.5, 0.25]),
+  floatTensor('high', [3, 1, 1], [1, 1.5, 0.75]),
 );
 
 const chain = (...nodes: readonly NodeSpec[]): readonly NodeSpec[] =>
@@ -68,6 +70,12 @@ const forms: Readonly<Record<string, readonly NodeSpec[]>> = {
     { op: 'Mul', inputs: ['channel', 't1'] },
     { op: 'Add', inputs: ['t2', 'channel'] },
   ),
+  'bounds and maps of channels': chain(
+    { op: 'Max', inputs: ['x', 'low'] },
+    { op: 'Min', inputs: ['high', 't0'] },
+    { op: 'Sub', inputs: ['t1', 'low'] },
+    { op: 'Mul', inputs: ['t2', 'channel'] },
+  ),
 };
 
 const importForm = (nodes: readonly NodeSpec[]) =>
@@ -98,9 +106,9 @@ test.each(Object.entries(forms))('%s', (_, nodes) => {
   expect(10 * Math.log10(signal / error), 'SQNR of 8 bits').toBeGreaterThan(30);
 });
 
-test('a chain of maps is one layer, or one kernel', () => {
+test.each(['a chain of maps', 'bounds and maps of channels'])('%s is one layer', (name) => {
   const inputs = [draw.floats(countOf(shape), -2, 2)];
-  const { fused } = compile(importForm(forms['a chain of maps']!), {
+  const { fused } = compile(importForm(forms[name]!), {
     name: 'net',
     arith: 'float32',
     calibration: { inputs },
