@@ -175,6 +175,21 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
     const shape = oneOf(draw, [1, 3, 2, 4], [1, 5], [1, 4, 3]);
     return { attrs: {}, x: drawn(draw, shape), more: [drawn(draw, [shape[1]!]), drawn(draw, [shape[1]!])] };
   },
+  rowClip(draw) {
+    const shape = oneOf(draw, [1, 3, 2, 4], [1, 5], [1, 4, 3]);
+    const lo = [...draw.floats(shape[1]!, -1, 0)];
+    return {
+      attrs: {
+        lo,
+        hi: oneOf<Bound>(
+          draw,
+          Infinity,
+          lo.map((x) => x + 1),
+        ),
+      },
+      x: drawn(draw, shape),
+    };
+  },
   formula: (draw) => ({ attrs: ofSquareAndSine, x: drawn(draw, [1, 3, 4]) }),
   line: (draw) => ({ attrs: { gain: -1.5, shift: 0.25 }, x: drawn(draw, [1, 3, 4]) }),
   argMax: (draw) => ({ attrs: { axis: 1, keepDims: true, last: false }, x: drawn(draw, [1, 3, 4]) }),
@@ -335,6 +350,7 @@ const met: Readonly<Record<string, readonly string[]>> = {
   softmax: ['opaque'],
   transpose: ['opaque'],
   scaleShift: ['channelwise', 'alone'],
+  rowClip: ['channelwise', 'alone'],
   line: ['opaque'],
   formula: ['opaque'],
   argMax: ['opaque'],
