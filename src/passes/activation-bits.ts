@@ -165,7 +165,7 @@ const looked = 16;
 /** Fewer samples say too little of what 8 bits cost. */
 const fewest = 8;
 /** From so many samples on, ends of ranges that only one of them brought are taken for what others go beyond. */
-const steady = 32;
+const steady = 16;
 const closer = 4;
 
 /**
@@ -375,6 +375,17 @@ const leftInFloat = (tensor: string, { name, op }: Node): InputError =>
     supported: 'tensors with a scale and zero point in the file, or ranges of some hundred inputs',
     todo: 'give training inputs with --calibrate FILE: this tensor then gets 8 bits of its own',
   });
+
+/** How many activations have 16 bits, and which costs most in 8, in a line of a terminal; undefined where none has. */
+export function wideLine(reasons: readonly WideReason[]): string | undefined {
+  if (reasons.length === 0) return undefined;
+  const decibels = reasons.flatMap((reason) => reason.decibels ?? []);
+  const cost =
+    decibels.length === 0
+      ? ''
+      : `; in 8 bits one leaves ${Math.min(...decibels).toFixed(0)} dB at the outputs`;
+  return `activations of 16 bits: ${reasons.length}${cost}`;
+}
 
 /** Which activations have 16 bits, and why; undefined where none has. */
 export function wideText(reasons: readonly WideReason[]): string | undefined {

@@ -4,7 +4,7 @@ import { InputError } from '../../src/base/errors.ts';
 import { parseActivationBits } from '../../src/cli/flags/options.ts';
 import { compile } from '../../src/compile.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
-import { type ActivationBits, wideText } from '../../src/passes/activation-bits.ts';
+import { type ActivationBits, wideLine, wideText } from '../../src/passes/activation-bits.ts';
 import { Draw } from '../support/draw.ts';
 import { encodeModel, floatTensor, int, ints, type NodeSpec, valueInfo } from '../support/onnx-model.ts';
 
@@ -101,6 +101,10 @@ test.each(['12', '', 'conv=8', 'conv'])('--activation-bits %j is refused', (text
 
 test('the build says which have 16 bits, and what their 8 would have left', () => {
   expect(wideText([])).toBeUndefined();
+  expect(wideLine([])).toBeUndefined();
+  expect(wideLine([{ tensor: 'a', decibels: 12.4 }, { tensor: 'b' }])).toBe(
+    'activations of 16 bits: 2; in 8 bits one leaves 12 dB at the outputs',
+  );
   expect(wideText([{ tensor: 'a', decibels: 12.4 }, { tensor: 'b' }])).toBe(
     "activations of 16 bits: 'a' (in 8 bits 12 dB at the outputs), 'b'",
   );

@@ -8,7 +8,7 @@ import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import { checkIdentifier } from '../../emit/c/identifier.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../../judge/text.ts';
-import { wideText } from '../../passes/activation-bits.ts';
+import { wideLine } from '../../passes/activation-bits.ts';
 import { isQuantized } from '../../passes/settle-grids.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
 import { inputPorts, outputPorts, type Port, printedGrid } from '../../program/port.ts';
@@ -149,7 +149,7 @@ function describe(context: Context, compiled: Compiled): void {
   const said = [
     scalesText(compiled),
     portOrderText(program),
-    wideText(compiled.wide ?? []),
+    wideLine(compiled.wide ?? []),
     ...(agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)]),
   ];
   for (const line of [

@@ -7,7 +7,7 @@ import { sampleFiles } from '../../support/sample-files.ts';
 const files = sampleFiles();
 afterAll(files.remove);
 const model = 'models/lenet5.onnx';
-const int8 = ['compile', model, '--calibrate', files.images, '--pad', '2'];
+const int8 = ['compile', model, '--calibrate', files.images, '--pad', '2', '--activation-bits', '8'];
 const folderNamed = (name: string): string => path.join(files.folder, name);
 
 describe('thimble compile', () => {

@@ -17,7 +17,18 @@ const [build, page] = ['build', 'report.html'].map((name) => path.join(files.fol
   string,
 ];
 beforeAll(async () => {
-  const made = await bench().run('compile', model, '--calibrate', files.images, '--pad', '2', '-o', build);
+  const made = await bench().run(
+    'compile',
+    model,
+    '--calibrate',
+    files.images,
+    '--pad',
+    '2',
+    '--activation-bits',
+    '8',
+    '-o',
+    build,
+  );
   expect(made.err).toBe('');
 });
 
