@@ -76,7 +76,8 @@ describe('recorded programs', () => {
     const found = decodeOutput(program, output);
     const [real, indices] = one.outputs.map(numbers);
     const far = Array.from(real!, (x, i) => Math.abs(x - found[i]!));
-    expect(Math.max(...far)).toBeLessThan(arith === 'int8' ? 0.02 : 1e-6);
+    // A step of 8 bits is 0.0503.
+    expect(Math.max(...far)).toBeLessThan(arith === 'int8' ? 0.0503 : 1e-6);
     expect([...found.subarray(far.length)]).toEqual([...indices!]);
   });
 
