@@ -67,7 +67,7 @@ function roundedActivations({ fused, assembled }: Compiled, x: Float32Array): Ar
 function requireNear({ graph, samples }: Normed): void {
   const compiled = compile(
     { ...graph, stage: 'imported' },
-    { name: 'net', arith: 'int8', calibration: { inputs: samples, heldBack: samples } },
+    { name: 'net', arith: 'int8', activationBits: 8, calibration: { inputs: samples, heldBack: samples } },
   );
   const { program } = compiled;
   const run = inference(program);
