@@ -49,7 +49,14 @@ function foldOne(graph: Integers): Integers | undefined {
     if (quantized === undefined) continue;
     const node: Node = { ...layer, quantized, outputs: f.outputs, origin: [...layer.origin, ...f.origin] };
     const nodes = graph.nodes.filter((n) => n !== f).map((n) => (n === layer ? node : n));
-    const tensors = new Map([...graph.tensors].filter(([name]) => name !== made));
+    // Slopes are constants that nothing else may read.
+    const named = new Set([
+      ...graph.outputs,
+      ...nodes.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]),
+    ]);
+    const tensors = new Map(
+      [...graph.tensors].filter(([name]) => named.has(name) || graph.inputs.includes(name)),
+    );
     return { ...graph, tensors, nodes };
   }
   return undefined;

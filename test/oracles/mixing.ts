@@ -1,4 +1,5 @@
 /** Integer meanings of what mixes elements: resampling, running sums, products, attention, choices, recurrent layers. */
+
 import type { Quant } from '../../src/ir/kernel/stored.ts';
 import type { QuantizedAttention } from '../../src/ir/ops/attention.ts';
 import type { QuantizedRecurrent } from '../../src/ir/ops/common/quantized-recurrent.ts';
@@ -16,7 +17,8 @@ const countOf = (shape: Shape): number => shape.reduce((n, size) => n * size, 1)
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, x) => total + x, 0);
 const clamp = (x: number, lo: number, hi: number): number => Math.min(hi, Math.max(lo, x));
-const saturation = (zeroPoint: number) => ({ zeroPoint, lo: 0, hi: 255 });
+const saturation = ({ zeroPoint, bits }: Quant) =>
+  bits === 16 ? { zeroPoint, lo: -32767, hi: 32767 } : { zeroPoint, lo: 0, hi: 255 };
 
 /** Indices of a row-major element, and the element of indices; an axis of 1 is broadcast. */
 function indexOf(element: number, shape: Shape): number[] {
@@ -38,7 +40,7 @@ const elementAt = (index: Shape, shape: Shape): number =>
 
 const made = (shape: Shape, byte: (index: number[]) => number): Bytes => ({
   shape,
-  data: Uint8Array.from({ length: countOf(shape) }, (_, i) => byte(indexOf(i, shape))),
+  data: Int32Array.from({ length: countOf(shape) }, (_, i) => byte(indexOf(i, shape))),
 });
 
 export function resampleOracle({ axes }: ResampleAttrs, q: QuantizedResample, x: Bytes, shape: Shape): Bytes {
@@ -59,7 +61,7 @@ export function resampleOracle({ axes }: ResampleAttrs, q: QuantizedResample, x:
     const acc = total(index, 0);
     return q.requant === undefined
       ? Math.floor(acc / unit + 0.5)
-      : byteOf(acc - q.input.zeroPoint * unit, q.requant, 0, saturation(q.output.zeroPoint));
+      : byteOf(acc - q.input.zeroPoint * unit, q.requant, 0, saturation(q.output));
   });
 }
 
@@ -74,7 +76,7 @@ export function runningSumOracle(
       (i) => (reverse ? i >= own : i <= own) && !(exclusive && i === own),
     );
     const acc = sum(summed.map((i) => data[elementAt(index.with(axis, i), shape)]! - input.zeroPoint));
-    return byteOf(acc, requant, 0, saturation(output.zeroPoint));
+    return byteOf(acc, requant, 0, saturation(output));
   });
 }
 
@@ -88,7 +90,7 @@ export function matricesOracle(q: QuantizedMatrices, factors: readonly Bytes[], 
     const acc = sum(
       range(a!.shape.at(-1)!).map((k) => steps(a!, [...stack, m, k], 0) * steps(b!, [...stack, k, n], 1)),
     );
-    return byteOf(acc, q.requant, 0, saturation(q.output.zeroPoint));
+    return byteOf(acc, q.requant, 0, saturation(q.output));
   });
 }
 
