@@ -63,7 +63,8 @@ async function checkReplaceable(out: string): Promise<void> {
   if (!(await stat(out)).isDirectory()) throw foreign(out, 'it is a file');
   const present = await filesBelow(out);
   if (present.length === 0) return;
-  if (!present.includes(manifestName)) throw foreign(out, 'the folder holds files of somebody else');
+  if (!present.includes(manifestName))
+    throw foreign(out, 'the folder holds files that thimble did not write');
   const manifest = parseManifest(await readFile(path.join(out, manifestName), 'utf8'));
   if (manifest === undefined) throw foreign(out, `its ${manifestName} is not thimble's`);
   const own = new Set([manifestName, ...manifest.files]);

@@ -1,4 +1,4 @@
-/** Inputs and outputs that someone recorded of a model, and whether a program's outputs are those. */
+/** Recorded inputs and outputs of a model, and whether a program's outputs are those. */
 import { Distances, decibels } from '../base/distance.ts';
 import { at, InputError } from '../base/errors.ts';
 import { countOf, type DType, type Numbers, type Shape, showShape, type Tensor } from '../ir/tensor.ts';

@@ -222,7 +222,7 @@ function without({ lo, hi }: Range, sample: number, alone: Alone | undefined): R
 }
 
 /** What rounding some tensors to some bits costs the outputs, on some of the samples. */
-interface Bench {
+interface Costs {
   readonly known: readonly Looked[];
   readonly costOf: (
     some: readonly Looked[],
@@ -231,7 +231,7 @@ interface Bench {
   ) => number;
 }
 
-function benchOf({ graph, rangeOf, alone }: Ranged, samples: readonly Float32Array[]): Bench {
+function costsOf({ graph, rangeOf, alone }: Ranged, samples: readonly Float32Array[]): Costs {
   const known = samples.slice(0, looked).map((sample, i): Looked => {
     const inputs = inputTensors(graph, sample);
     return { sample: i, inputs, real: run(graph, inputs, new Set(), (_, tensor) => tensor) };
@@ -239,7 +239,7 @@ function benchOf({ graph, rangeOf, alone }: Ranged, samples: readonly Float32Arr
   // Of few samples each decides some end: more samples are the remedy then, not more bits.
   const endsOf = (name: string): Alone | undefined => (samples.length < steady ? undefined : alone.get(name));
   const reals = known.map(({ real }) => real);
-  const costOf: Bench['costOf'] = (some, changed, bits) => {
+  const costOf: Costs['costOf'] = (some, changed, bits) => {
     const pairs = some.map(({ sample, inputs, real }) => {
       const change = (name: string, tensor: Tensor): Tensor =>
         rounded(tensor, without(rangeOf(name), sample, endsOf(name)), bits(name));
@@ -258,7 +258,7 @@ function costliest(ranged: Ranged, samples: readonly Float32Array[]): readonly (
   const { graph } = ranged;
   if (samples.length < fewest) return [];
   const families = familiesIn(graph).filter((family) => isOpen(ranged, family));
-  const { known, costOf } = benchOf(ranged, samples);
+  const { known, costOf } = costsOf(ranged, samples);
   const all = new Set(families.map(firstOf));
   const alike = (name: string): 8 | 10 => bitsAlone(graph, name);
   if (costOf(known, all, alike) < tooMuch) return [];

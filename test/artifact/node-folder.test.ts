@@ -87,7 +87,7 @@ describe('a folder that is there', () => {
   });
 
   test.each<[string, () => void, RegExp]>([
-    ['with files of somebody', () => writeFileSync(path.join(out, 'a.txt'), ''), /somebody else/],
+    ['with files of others', () => writeFileSync(path.join(out, 'a.txt'), ''), /thimble did not write/],
     [
       'with a manifest of another tool',
       () => writeFileSync(path.join(out, manifestName), '{}'),

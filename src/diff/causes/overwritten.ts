@@ -77,7 +77,7 @@ function stackAbove(program: Program, { arena, stack }: TraceRun): string | unde
   return `the stack pointer was 0x${stack.toString(16)} when the run began, ${where}`;
 }
 
-/** Somebody wrote between the step that made a tensor and the one that reads it. */
+/** A tensor was written between the step that made it and the one that reads it. */
 export function overwritten({ program, run }: Testimony): Diagnosis | undefined {
   const changed = firstChanged(program, run);
   if (changed === undefined) return undefined;

@@ -145,3 +145,7 @@ export const fill = (to: string, elem: 'u8' | 'i8', index: Operand, value: numbe
 /** 0, 1, ..., n - 1: for what is unrolled while building. */
 export const times = <T>(n: number, make: (i: number) => T): T[] =>
   Array.from({ length: n }, (_, i) => make(i));
+
+/** The integer nearest to a float32, halves to even, cut off at 2^21 on either side. */
+export const nearestEven = (x: Expr): Expr =>
+  call('nearest_within_f32', 'i32', x, int(-(2 ** 21)), int(2 ** 21));

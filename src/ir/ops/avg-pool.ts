@@ -5,7 +5,7 @@ import type { CanonicalOp, KernelContext, RequantMode, ScaleContext } from '../g
 import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import { epilogue, type Requant, requantOf } from '../integers/requant.ts';
-import { accumulate, add, call, div, float, int, mul, sub } from '../kernel/builders.ts';
+import { accumulate, add, call, div, float, int, mul, nearestEven, sub } from '../kernel/builders.ts';
 import type { Expr, Kernel, Stmt } from '../kernel/kernel.ts';
 import { spatialOrder } from '../kernel/memory-order.ts';
 import { elemOf, type Quant } from '../kernel/stored.ts';
@@ -154,7 +154,7 @@ function floatAverage(
   const lift = output.file === 'int8' ? 128 : 0;
   const toFloat = (value: Expr): Expr => ({ kind: 'toFloat', value });
   const stored = (steps: Expr, above: number): Expr =>
-    call('clamp', 'i32', add(call('round_even', 'i32', steps), above), int(0), int(255));
+    call('clamp', 'i32', add(nearestEven(steps), above), int(0), int(255));
   const reals = {
     first: float(0),
     join: (name: string, x: Expr) =>

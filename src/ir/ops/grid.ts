@@ -1,11 +1,9 @@
 import type { CanonicalOp } from '../graph/op.ts';
-import { add, div, float, maximum, minimum, mul, sub } from '../kernel/builders.ts';
+import { div, float, maximum, minimum, mul } from '../kernel/builders.ts';
 import { fileStep, fileValue } from '../kernel/file-grid.ts';
 import { type Quant, storageOf } from '../kernel/stored.ts';
+import { nearestBelow } from './common/float32.ts';
 import { type Lookup, pointwise } from './common/pointwise.ts';
-
-/** A number whose sum with |x| <= 2^22 is rounded to an integer, halves to even. */
-const magic = 1.5 * 2 ** 23;
 
 /** x on the grid: ONNX's QuantizeLinear and DequantizeLinear of one scale and zero point in a row. */
 const rounding = pointwise<Quant>({
@@ -17,7 +15,7 @@ const rounding = pointwise<Quant>({
     const { scale, zeroPoint } = quant;
     const { lo, hi } = storageOf(quant);
     const steps = minimum(maximum(div(x, float(scale)), float(lo - zeroPoint)), float(hi - zeroPoint));
-    return mul(sub(add(steps, float(magic)), float(magic)), float(scale));
+    return mul(nearestBelow(steps), float(scale));
   },
   gradient: 'none',
 });

@@ -169,3 +169,14 @@ test('an int8 graph wants a good quantization on each activation', () => {
       /rule 11 .*zero point -?\d+, and an operator that needs 0 in its range/,
     );
 });
+
+test('what stays float32 has no grid of the file', () => {
+  const x = good.tensors.get('x')!;
+  const both = new Map([
+    ...good.tensors,
+    ['x', { ...x, real: true, grid: { scale: 1, zeroPoint: 0 } }] as const,
+  ]);
+  expect(() => verifyGraph({ ...good, tensors: both })).toThrow(
+    /rule 11 .*tensor 'x' is float32, and on a grid/,
+  );
+});

@@ -4,8 +4,8 @@ import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
 import { exp32 } from './exp.ts';
 import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
-import { multiplyAdd, roundEven } from './float-rounding.ts';
 import { interpolate } from './interpolate.ts';
+import { multiplyAdd } from './multiply-add.ts';
 import {
   requantizeCompact,
   requantizeDouble,
@@ -41,7 +41,6 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     requantizeSingle,
     root15,
     rootShift,
-    roundEven,
     signExtend,
     sqrt32,
     wrappedDifference,

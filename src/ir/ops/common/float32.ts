@@ -104,7 +104,8 @@ export const sqrt = (x: Expr): Expr => call('sqrt_f32', 'f32', x);
 
 /** 1.5 2^23: added and taken away it leaves the nearest integer of what is below 2^22, halves to even. */
 const magic = float(1.5 * 2 ** 23);
-const nearestBelow = (x: Expr): Expr => sub(add(x, magic), magic);
+/** Of what is below 2^22. */
+export const nearestBelow = (x: Expr): Expr => sub(add(x, magic), magic);
 /** The nearest integer, halves to even; what is far from 0 is one. */
 export const nearest = (x: Expr): Expr => where('lt', magnitude(x), 2 ** 22, nearestBelow(x), x);
 

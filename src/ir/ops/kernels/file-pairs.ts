@@ -6,7 +6,18 @@
 import { at } from '../../../base/errors.ts';
 import type { Hold } from '../../graph/op.ts';
 import type { Saturation } from '../../integers/requant.ts';
-import { add, call, div, float, int, maximum, minimum, mul, sub } from '../../kernel/builders.ts';
+import {
+  add,
+  call,
+  div,
+  float,
+  int,
+  maximum,
+  minimum,
+  mul,
+  nearestEven,
+  sub,
+} from '../../kernel/builders.ts';
 import type { Expr } from '../../kernel/kernel.ts';
 import type { Quant } from '../../kernel/stored.ts';
 
@@ -15,7 +26,6 @@ const lift = ({ file }: Quant): number => (file === 'int8' ? 128 : 0);
 
 const toFloat = (value: Expr): Expr => ({ kind: 'toFloat', value });
 const clamped = (steps: Expr, { lo, hi }: Saturation): Expr => call('clamp', 'i32', steps, int(lo), int(hi));
-const roundEven = (x: Expr): Expr => call('round_even', 'i32', x);
 
 /** y = rint(a ra + (b rb + k)) of the file's integers, with one rounding for each multiplication and addition. */
 export interface FileSum {
@@ -99,7 +109,7 @@ export function fileSumValue(q: FileSum, inputs: readonly Expr[]): Expr {
   const [rx, ry] = [float(at(q.ratios, first)), float(at(q.ratios, second))];
   const offset = float(q.offset);
   const term = q.scalar === undefined ? call('multiply_add', 'f32', x, rx, offset) : add0(mul(x, rx), offset);
-  return clamped(add(roundEven(call('multiply_add', 'f32', y, ry, term)), q.lift), q.saturation);
+  return clamped(add(nearestEven(call('multiply_add', 'f32', y, ry, term)), q.lift), q.saturation);
 }
 
 /** Of floats. */
@@ -122,7 +132,7 @@ export function fileProductOf([a, b]: readonly [Quant, Quant], output: Quant): F
 export function fileProductValue(q: FileProduct, inputs: readonly Expr[]): Expr {
   const [a, b] = q.zeroPoints.map((zero, i) => sub(at(inputs, i), zero));
   const steps = add0(mul(toFloat(mul(a ?? int(0), b ?? int(0))), float(q.scale)), float(q.zeroPoint));
-  return clamped(add(roundEven(steps), q.lift), { zeroPoint: 0, lo: 0, hi: 255 });
+  return clamped(add(nearestEven(steps), q.lift), { zeroPoint: 0, lo: 0, hi: 255 });
 }
 
 /** A float32 function of two dequantized bytes, quantized. */
@@ -144,5 +154,5 @@ export function fileFloatsValue(
   const steps = hold('steps', div(hold('value', f(real, hold)), float(output.scale)));
   const above = hold('above', maximum(steps, float(0 - output.zeroPoint)));
   const bounded = minimum(above, float(255 - output.zeroPoint));
-  return add(roundEven(bounded), output.zeroPoint);
+  return add(nearestEven(bounded), output.zeroPoint);
 }

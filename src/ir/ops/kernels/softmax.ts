@@ -14,6 +14,7 @@ import {
   loop,
   maximum,
   mul,
+  nearestEven,
   shr,
   store,
   sub,
@@ -218,7 +219,7 @@ export function softmaxOfFile(s: Softmax, { input, output }: FileSoftmax): Kerne
     const at = (i: Expr): Expr => add(first, mul(i, s.lines.step));
     const x = (i: Expr): Expr => load('in', 'u8', at(i));
     const share = div(mul(local('e', 'f32'), float(Math.floor(1 / output.scale))), local('sum', 'f32'));
-    const steps = add(call('round_even', 'i32', share), output.zeroPoint);
+    const steps = add(nearestEven(share), output.zeroPoint);
     return [
       variable('largest', int(0)),
       ...loop('i', s.lines.length, (i) => [
