@@ -5,7 +5,7 @@ import type { CodeSize, MeasuredTarget } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';
 import type { Measures } from '../targets/native.ts';
 import { sizesOf } from '../targets/size.ts';
-import { type TargetName, targets } from '../targets/targets.ts';
+import { isHost, type TargetName, targets } from '../targets/targets.ts';
 import type { Artifact } from './make.ts';
 import { type VerifyRow, verifyArtifact } from './node-verify.ts';
 
@@ -21,7 +21,7 @@ const optimizations = ['-O3', '-Os'] as const;
 
 /** Undefined on the host, whose code goes into no chip, and where the compiler is missing. */
 async function sizesOn({ program, sources }: Artifact, target: TargetName): Promise<CodeSize[] | undefined> {
-  if (!('machine' in targets[target])) return undefined;
+  if (isHost(targets[target])) return undefined;
   try {
     return await Promise.all(
       optimizations.map(async (opt) => {

@@ -8,8 +8,9 @@ import type { Outcome } from '../program/program.ts';
 import { proveProgram } from '../prove/prove.ts';
 import { compareOutcomes, differenceText } from '../sim/difference.ts';
 import { createSimulator } from '../sim/simulate.ts';
+import { aliveBytes, onlyAlive } from '../targets/byte-order.ts';
 import { type Measures, runNative } from '../targets/native.ts';
-import { hasDsp, type TargetName, targets } from '../targets/targets.ts';
+import { hasDsp, isHost, type Target, type TargetName, targets } from '../targets/targets.ts';
 import type { Artifact } from './make.ts';
 
 export interface VerifyOptions {
@@ -84,7 +85,7 @@ async function verifyTarget(
   const none = { ...job, bytesCompared: 0, mismatches: 0 };
   try {
     // The host's own default optimization suits its sanitizers.
-    const chip = 'machine' in targets[target];
+    const chip = !isHost(targets[target]);
     const result = await runNative(program, sources, target, inputs, {
       keepArenas: true,
       plain: job.form === 'plain',
@@ -99,7 +100,7 @@ async function verifyTarget(
       };
     }
     const wrong = wrongMacroIn(must(sources.get(`${program.name}.h`), 'an artifact has a header'), program);
-    const bytes = compared(program, expected, result.outcomes);
+    const bytes = compared(program, expected, result.outcomes, targets[target]);
     const told = wrong === undefined ? {} : { status: 'differs' as const, note: bytes.note ?? wrong };
     return { ...job, ...bytes, ...told, ...measuresOf(result.measures) };
   } catch (error) {
@@ -120,14 +121,16 @@ function compared(
   program: Artifact['program'],
   expected: readonly Outcome[],
   found: readonly Outcome[],
+  { bigEndian }: Target,
 ): Pick<VerifyRow, 'status' | 'note' | 'bytesCompared' | 'mismatches'> {
   let bytesCompared = 0;
   let mismatches = 0;
   let note: string | undefined;
-  expected.forEach((outcome, i) => {
+  expected.forEach((whole, i) => {
+    const outcome = bigEndian ? onlyAlive(program, whole) : whole;
     const other = found[i] ?? { output: new Uint8Array(), arenas: [] };
     outcome.arenas.forEach((arena, step) => {
-      bytesCompared += arena.length;
+      bytesCompared += bigEndian ? aliveBytes(program, step) : arena.length;
       const bytes = other.arenas[step];
       mismatches += arena.reduce((n, byte, at) => n + (byte === bytes?.[at] ? 0 : 1), 0);
     });

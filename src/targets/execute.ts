@@ -1,4 +1,4 @@
-/** Runs a linked test program: a process of the host, QEMU or simavr. */
+/** Runs a linked test program: a process of the host or of QEMU, a board of QEMU's, simavr. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
@@ -37,9 +37,12 @@ function ended(name: string, ran: Ran): void {
 const sanitizer = 'detect_leaks=0:redzone=2048:max_redzone=2048';
 
 /** No leak check: it needs rights that containers withhold, and the generated C has no heap. */
-async function onHost(build: Build, program: string, timeoutMs: number): Promise<void> {
-  const options = { cwd: build.folder, timeoutMs, env: { ASAN_OPTIONS: sanitizer } };
-  ended(build.target.title, await runProcess(path.join(build.folder, program), [], options));
+async function asProcess({ target, folder }: Build, program: string, timeoutMs: number): Promise<void> {
+  const options = { cwd: folder, timeoutMs, env: { ASAN_OPTIONS: sanitizer } };
+  const file = path.join(folder, program);
+  if (target.emulator !== undefined) await requireTool(target.emulator);
+  const [command, args] = target.emulator === undefined ? [file, []] : [target.emulator, [file]];
+  ended(target.title, await runProcess(command, args, options));
 }
 
 export interface Execution {
@@ -79,7 +82,7 @@ async function onAvr(build: Build, { mcu, memory }: AvrMachine, program: string,
 export async function execute(build: Build, program: string, how: Execution): Promise<readonly number[]> {
   const { machine } = build.target;
   if (machine === undefined || how.memory === undefined) {
-    await onHost(build, program, how.timeoutMs);
+    await asProcess(build, program, how.timeoutMs);
     return [];
   }
   if (machine.kind === 'simavr') await onAvr(build, machine, program, how);

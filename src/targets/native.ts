@@ -8,12 +8,13 @@ import { gccFlags } from '../emit/flags.ts';
 import { fileNames } from '../emit/names.ts';
 import { outputFunctions, portStems } from '../emit/port-names.ts';
 import type { Outcome, Program } from '../program/program.ts';
+import { aliveTurned, turnedInput } from './byte-order.ts';
 import { removingAfter } from './cleanup.ts';
 import { countedDriver, driverFiles, hookedDriver, plainDriver } from './drivers.ts';
 import { execute } from './execute.ts';
 import { type Build, compileC99, framesOf, link, type Overflow, type Sections, sectionsOf } from './link.ts';
 import { type Instructions, instructionsIn, joinInputs, outcomesIn } from './results.ts';
-import { type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
+import { isHost, type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
 
 export interface NativeOptions {
   /** The compiler's optimization, for example `-Os`; `-O1` on the host, `-O3` elsewhere. */
@@ -71,10 +72,11 @@ const hookOn = ({ name }: Program): string => `-D${name.toUpperCase()}_HOOK=nati
 
 async function outcomes({ program, build, inputs }: Job, perStep: number): Promise<Outcome[]> {
   const file = await readFile(path.join(build.folder, driverFiles.output));
-  return outcomesIn(file, [{ program, inputs, perStep }])[0] ?? [];
+  const found = outcomesIn(file, [{ program, inputs, perStep }])[0] ?? [];
+  return build.target.bigEndian ? found.map((one) => aliveTurned(program, one)) : found;
 }
 
-/** The host: one build, hooked only when the arenas are wanted. */
+/** A process, on the host or emulated: one build, hooked only when the arenas are wanted. */
 async function runHost(job: Job): Promise<NativeResult> {
   const { program, build, inputs, keep, options } = job;
   const text = keep ? hookedDriver(program, inputs, true) : plainDriver(program, inputs);
@@ -170,7 +172,8 @@ function checkInputs(inputs: readonly Uint8Array[]): void {
 }
 
 /**
- * Compiles what `emitC` printed and runs it on every input, each beginning with an arena of `arenaFill`.
+ * Compiles what `emitC` printed and runs it on every input, each beginning with an arena of `arenaFill`. Of
+ * big-endian targets all is given back in little-endian order, and arenas have nothing but tensors that are alive.
  * @throws InputError when a compiler or emulator is missing or too old; DefectError when the C does not compile,
  * or stops at run time (a sanitizer's report, a fault), with what was printed.
  */
@@ -185,9 +188,10 @@ export async function runNative(
   const target: Target = targets[targetName];
   const { keepArenas: keep = false, timeoutMs = 120_000 } = options;
   return inFolder(async (folder) => {
-    await writeAll(folder, [...files, [driverFiles.input, joinInputs(program, inputs)]]);
-    const sanitize = target.machine === undefined && (options.sanitize ?? true);
-    const opt = options.opt ?? (target.machine ? '-O3' : '-O1');
+    const fed = target.bigEndian ? inputs.map((one) => turnedInput(program, one)) : inputs;
+    await writeAll(folder, [...files, [driverFiles.input, joinInputs(program, fed)]]);
+    const sanitize = isHost(target) && (options.sanitize ?? true);
+    const opt = options.opt ?? (isHost(target) ? '-O1' : '-O3');
     const build: Build = { target, folder, opt, sanitize };
     const form = [
       ...flagsFor(program, target),

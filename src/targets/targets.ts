@@ -1,4 +1,4 @@
-/** Where generated C can be run: the host, microcontrollers under QEMU, and AVR under simavr. */
+/** Where generated C can be run: the host, other computers and microcontrollers under QEMU, and AVR under simavr. */
 import { InputError } from '../base/errors.ts';
 import { didYouMean } from '../text/nearest.ts';
 import type { ToolName } from './tools.ts';
@@ -38,7 +38,9 @@ export interface QemuMachine {
   readonly qemu: ToolName;
   readonly args: readonly string[];
   /** The reset code, below targets/. */
-  readonly start: 'start_cm.c' | 'start_rv.c';
+  readonly start: 'start_cm.c' | 'start_rv.c' | 'start_lx.c';
+  /** The linker's script, below targets/. */
+  readonly script: 'lab.ld' | 'lab_lx.ld';
   /** QEMU's user mode: the same instructions, no devices, no memory protection. */
   readonly user: boolean;
   readonly memory: MemoryMap;
@@ -55,9 +57,16 @@ export interface Target {
   readonly compiler: ToolName;
   /** What selects the chip. */
   readonly flags: readonly string[];
-  /** Absent: a process of the host. */
+  /** Absent: a process of the host, or of Linux on the computer that `emulator` emulates. */
   readonly machine?: Machine;
+  readonly emulator?: ToolName;
+  /** Elements of several bytes begin with the highest; absent: with the lowest. */
+  readonly bigEndian?: true;
 }
+
+/** Whether it is this computer, where sanitizers are. */
+export const isHost = ({ machine, emulator }: Target): boolean =>
+  machine === undefined && emulator === undefined;
 
 /** Whether the chip has the DSP extension of Armv7E-M or Armv8-M. */
 export const hasDsp = ({ flags }: Target): boolean =>
@@ -83,6 +92,10 @@ const sifive = map(region(0x2040_0000, 0x1fc0_0000), region(0x8000_0000, 16 * ki
 /** A locked hole of 2 MiB lies below the stack, so that an overflow traps. */
 const virt = map(region(0x8000_0000, 2048 * kib), region(0x8040_0000, 4096 * kib));
 
+/** An ESP8266's; QEMU's core has more RAM around it. */
+const esp8266 = map(region(0x4020_1000, 1020 * kib), region(0x3ffe_8000, 80 * kib), 4 * kib);
+const esp8266Enlarged = map(region(0x4020_1000, 1020 * kib), region(0x3ff8_0000, 512 * kib));
+
 const cmsdk = (address: number): Uart => ({ driver: 'CMSDK', address });
 
 const arm = (board: string, memory: MemoryMap, uart: Uart, enlarged?: MemoryMap): QemuMachine => ({
@@ -90,6 +103,7 @@ const arm = (board: string, memory: MemoryMap, uart: Uart, enlarged?: MemoryMap)
   qemu: 'qemu-system-arm',
   args: ['-M', board],
   start: 'start_cm.c',
+  script: 'lab.ld',
   user: false,
   memory,
   uart,
@@ -101,6 +115,7 @@ const riscv = (args: readonly string[], memory: MemoryMap, uart: Uart): QemuMach
   qemu: 'qemu-system-riscv32',
   args,
   start: 'start_rv.c',
+  script: 'lab.ld',
   user: false,
   memory,
   uart,
@@ -112,6 +127,7 @@ const armUser: QemuMachine = {
   qemu: 'qemu-arm',
   args: ['-cpu', 'max'],
   start: 'start_cm.c',
+  script: 'lab.ld',
   user: true,
   memory: userMap,
 };
@@ -120,8 +136,19 @@ const riscvUser: QemuMachine = {
   qemu: 'qemu-riscv32',
   args: ['-cpu', 'rv32'],
   start: 'start_rv.c',
+  script: 'lab.ld',
   user: true,
   memory: userMap,
+};
+const lx106: QemuMachine = {
+  kind: 'qemu',
+  qemu: 'qemu-system-xtensa',
+  args: ['-M', 'sim', '-cpu', 'lx106'],
+  start: 'start_lx.c',
+  script: 'lab_lx.ld',
+  user: false,
+  memory: esp8266,
+  enlarged: esp8266Enlarged,
 };
 
 const m0 = ['-mthumb', '-mcpu=cortex-m0', '-mfloat-abi=soft'];
@@ -150,6 +177,12 @@ const riscvTarget = (title: string, flags: readonly string[], machine: Machine):
   compiler: 'riscv64-unknown-elf-gcc',
   flags,
   machine,
+});
+const linuxTarget = (title: string, gcc: ToolName, emulator: ToolName): Target => ({
+  title,
+  compiler: gcc,
+  flags: ['-static'],
+  emulator,
 });
 
 export const targets = {
@@ -196,14 +229,28 @@ export const targets = {
     enlarged: map(region(0, 256 * kib), region(0x200, 0xfe00), 0),
     returnCycles: 5,
   }),
+  esp8266: {
+    title: 'ESP8266, QEMU lx106',
+    compiler: 'xtensa-lx106-elf-gcc',
+    flags: ['-mlongcalls'],
+    machine: lx106,
+  },
+  aarch64: linuxTarget('AArch64, Linux', 'aarch64-linux-gnu-gcc', 'qemu-aarch64'),
+  rv64: linuxTarget('RISC-V 64, Linux', 'riscv64-linux-gnu-gcc', 'qemu-riscv64'),
+  ppc: {
+    ...linuxTarget('PowerPC, big-endian, Linux', 'powerpc-linux-gnu-gcc', 'qemu-ppc'),
+    bigEndian: true,
+  },
 } as const satisfies Record<string, Target>;
 
 export type TargetName = keyof typeof targets;
 
 export const targetNames = Object.keys(targets) as readonly TargetName[];
 
-/** The chips of 32 bits, without the host and the user-mode variants. */
-export const chips: readonly TargetName[] = targetNames.filter((name) => !/^host|^atmega|-user$/.test(name));
+/** The chips that are run where none is named. */
+export const chips: readonly TargetName[] = targetNames.filter((name) =>
+  /^(cortex|rv32|fe310)(?!.*-user$)/.test(name),
+);
 
 const isTarget = (name: string): name is TargetName => Object.hasOwn(targets, name);
 

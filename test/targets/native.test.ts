@@ -67,7 +67,10 @@ function ranOn(target: TargetName, sample: Sample): Promise<NativeResult> {
 }
 
 describe('every target leaves the bytes that the kernels mean', () => {
-  testWith(everywhere).each(targetNames)('%s', slow, async (target) => {
+  /** The others need more tools, and have tests of their own. */
+  const known = targetNames.filter((name) => !['esp8266', 'aarch64', 'rv64', 'ppc'].includes(name));
+
+  testWith(everywhere).each(known)('%s', slow, async (target) => {
     for (const sample of samples) {
       const ran = await ranOn(target, sample);
       expect(ran).toMatchObject({ kind: 'ran' });

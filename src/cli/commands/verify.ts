@@ -233,6 +233,9 @@ export function addVerify(program: Command, context: () => Context): void {
     .addHelpText(
       'after',
       `
+Other names that run where they are given: atmega328p and atmega2560 (simavr),
+esp8266 (integers alone), aarch64, rv64 and, big-endian, ppc, as processes under
+QEMU.
 Chips with DSP instructions (M4, M7, M33, M55) run the C with and without them:
 "DSP" and "plain".
 Targets whose compiler or emulator is not installed are skipped, and said to be;
