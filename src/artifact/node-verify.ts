@@ -21,6 +21,8 @@ export interface VerifyOptions {
   readonly opt?: string;
   /** What runs on chips that have DSP instructions, of C that uses them; both when absent. */
   readonly form?: Form;
+  /** At which milliseconds are said; each chip's own (`Target.clockHz`) when absent. */
+  readonly clockHz?: number;
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
@@ -79,17 +81,17 @@ async function verifyTarget(
   { program, sources }: Sources,
   job: Job,
   expected: readonly Outcome[],
-  { inputs, opt }: VerifyOptions,
+  { inputs, opt, clockHz }: VerifyOptions,
 ): Promise<VerifyRow> {
   const { target } = job;
   const none = { ...job, bytesCompared: 0, mismatches: 0 };
   try {
     // The host's own default optimization suits its sanitizers.
-    const chip = !isHost(targets[target]);
+    const chip: Target = targets[target];
     const result = await runNative(program, sources, target, inputs, {
       keepArenas: true,
       plain: job.form === 'plain',
-      ...(opt === undefined || !chip ? {} : { opt }),
+      ...(opt === undefined || isHost(chip) ? {} : { opt }),
     });
     if (result.kind === 'does not fit') {
       const { region, needed, available } = result.overflow;
@@ -100,9 +102,9 @@ async function verifyTarget(
       };
     }
     const wrong = wrongMacroIn(must(sources.get(`${program.name}.h`), 'an artifact has a header'), program);
-    const bytes = compared(program, expected, result.outcomes, targets[target]);
+    const bytes = compared(program, expected, result.outcomes, chip);
     const told = wrong === undefined ? {} : { status: 'differs' as const, note: bytes.note ?? wrong };
-    return { ...job, ...bytes, ...told, ...measuresOf(result.measures) };
+    return { ...job, ...bytes, ...told, ...measuresOf(result.measures, clockHz ?? chip.clockHz) };
   } catch (error) {
     if (error instanceof InputError) return { ...none, status: 'skipped', note: error.message };
     if (error instanceof Error) return { ...none, status: 'failed', note: error.message };
@@ -112,10 +114,23 @@ async function verifyTarget(
 
 function measuresOf(
   measures: Measures | undefined,
-): Pick<VerifyRow, 'instructions' | 'stackBytes' | 'measures'> {
+  clockHz: number | undefined,
+): Omit<Partial<VerifyRow>, 'target' | 'status'> {
   if (measures === undefined) return {};
-  return { instructions: measures.instructions.total, stackBytes: measures.stackBytes, measures };
+  const { instructions, cycles, stackBytes } = measures;
+  return {
+    ...(instructions === undefined ? {} : { instructions: instructions.total }),
+    ...(cycles === undefined ? {} : { cycles: cycles.total, cyclesBy: cycles.by }),
+    ...(cycles === undefined || clockHz === undefined ? {} : timeOf(cycles.total, clockHz)),
+    stackBytes,
+    measures,
+  };
 }
+
+const timeOf = (cycles: number, clockHz: number): { milliseconds: number; clockHz: number } => ({
+  milliseconds: (1000 * cycles) / clockHz,
+  clockHz,
+});
 
 function compared(
   program: Artifact['program'],

@@ -179,9 +179,14 @@ export async function link(
   return overflow;
 }
 
-async function binutil(build: Build, tool: 'nm' | 'size', args: readonly string[]): Promise<string> {
+async function binutil(
+  build: Build,
+  tool: 'nm' | 'size' | 'objdump',
+  args: readonly string[],
+): Promise<string> {
   const name = build.target.compiler.replace(/gcc$/, tool);
-  const ran = await runProcess(name, args, { cwd: build.folder, timeoutMs: minutes });
+  const options = { cwd: build.folder, timeoutMs: minutes, maxOutput: 1e8 };
+  const ran = await runProcess(name, args, options);
   if (ran.status !== 0) throw new DefectError(`${name} ${args.join(' ')}: ${ran.notStarted ?? ran.stderr}`);
   return ran.stdout;
 }
@@ -192,6 +197,10 @@ export async function markAddress(build: Build, program: string): Promise<string
   if (found === null) throw new DefectError(`${program} has no lab_mark`);
   return `0x${found[1]}`;
 }
+
+/** The disassembly of a linked program. */
+export const listingOf = (build: Build, program: string): Promise<string> =>
+  binutil(build, 'objdump', ['-d', program]);
 
 /** Bytes of an object file. */
 export interface Sections {

@@ -10,10 +10,12 @@ import { outputFunctions, portStems } from '../emit/port-names.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { aliveTurned, turnedInput } from './byte-order.ts';
 import { removingAfter } from './cleanup.ts';
+import type { Marks } from './counter.ts';
+import { returnCycles } from './cycle-model.ts';
 import { countedDriver, driverFiles, hookedDriver, plainDriver } from './drivers.ts';
 import { execute } from './execute.ts';
 import { type Build, compileC99, framesOf, link, type Overflow, type Sections, sectionsOf } from './link.ts';
-import { type Instructions, instructionsIn, joinInputs, outcomesIn } from './results.ts';
+import { type Counts, countsIn, joinInputs, outcomesIn } from './results.ts';
 import { isHost, type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
 
 export interface NativeOptions {
@@ -29,9 +31,16 @@ export interface NativeOptions {
   readonly plain?: boolean;
 }
 
+export interface Cycles extends Counts {
+  readonly by: 'simulator' | 'model';
+}
+
 /** What a target tells beyond the outcomes. */
 export interface Measures {
-  readonly instructions: Instructions;
+  /** Exact; absent of AVR, whose simulator counts cycles alone. */
+  readonly instructions?: Counts;
+  /** As the simulator takes them, or modelled, where there is a model. */
+  readonly cycles?: Cycles;
   /** Of `<name>_run` and all that it calls: the deeper of the paint's mark and the compiler's frames. */
   readonly stackBytes: number;
   /** Of the network's own object file. */
@@ -132,8 +141,26 @@ function sameOutputs(a: readonly Outcome[], b: readonly Outcome[]): void {
   if (differs >= 0) throw new DefectError(`input ${differs} gives another output when the hook is on`);
 }
 
+/** What the marks of both programs say of a run. */
+function countsOf(
+  { build: { target }, program, inputs }: Job,
+  plain: Marks,
+  hooked: Marks,
+): Pick<Measures, 'instructions' | 'cycles'> {
+  const { machine, core } = target;
+  const size = { inputs, steps: program.steps.length };
+  if (machine?.kind === 'simavr') {
+    const counts = countsIn(plain.totals, hooked.totals, { ...size, one: machine.returnCycles });
+    return { cycles: { ...counts, by: 'simulator' } };
+  }
+  const instructions = countsIn(plain.totals, hooked.totals, size);
+  if (core === undefined) return { instructions };
+  const counts = countsIn(plain.cycles, hooked.cycles, { ...size, one: returnCycles(core) });
+  return { instructions, cycles: { ...counts, by: 'model' } };
+}
+
 async function runMachine(job: Job, memory: MemoryMap, enlarged?: Overflow): Promise<NativeResult> {
-  const { build, program, inputs, keep } = job;
+  const { build, program, keep } = job;
   const how = { memory, timeoutMs: job.timeoutMs, counted: true };
   const plainMarks = await execute(build, 'plain', how);
   const plain = await outcomes(job, 0);
@@ -141,11 +168,8 @@ async function runMachine(job: Job, memory: MemoryMap, enlarged?: Overflow): Pro
   const hookedMarks = await execute(build, 'hooked', how);
   const hooked = await outcomes(job, keep ? program.arenaBytes : 0);
   sameOutputs(plain, hooked);
-  const steps = program.steps.length;
-  const { machine } = build.target;
-  const one = machine?.kind === 'simavr' ? { one: machine.returnCycles } : {};
   const measures: Measures = {
-    instructions: instructionsIn(plainMarks, hookedMarks, { inputs, steps, ...one }),
+    ...countsOf(job, plainMarks, hookedMarks),
     stackBytes,
     sections: await sectionsOf(build, 'net.o'),
     ...(enlarged ? { enlarged } : {}),

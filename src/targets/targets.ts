@@ -1,6 +1,7 @@
 /** Where generated C can be run: the host, other computers and microcontrollers under QEMU, and AVR under simavr. */
 import { InputError } from '../base/errors.ts';
 import { didYouMean } from '../text/nearest.ts';
+import type { Core } from './cycle-model.ts';
 import type { ToolName } from './tools.ts';
 
 export interface Region {
@@ -57,6 +58,10 @@ export interface Target {
   readonly compiler: ToolName;
   /** What selects the chip. */
   readonly flags: readonly string[];
+  /** Of which cycles are modelled. */
+  readonly core?: Core;
+  /** Of the chip as it usually runs; on targets of which cycles are known. */
+  readonly clockHz?: number;
   /** Absent: a process of the host, or of Linux on the computer that `emulator` emulates. */
   readonly machine?: Machine;
   readonly emulator?: ToolName;
@@ -109,6 +114,8 @@ const arm = (board: string, memory: MemoryMap, uart: Uart, enlarged?: MemoryMap)
   uart,
   ...(enlarged ? { enlarged } : {}),
 });
+
+const nrf51 = arm('microbit', microbit, { driver: 'NRF51', address: 0x4000_2000 }, microbitEnlarged);
 
 const riscv = (args: readonly string[], memory: MemoryMap, uart: Uart): QemuMachine => ({
   kind: 'qemu',
@@ -166,10 +173,13 @@ const armTarget = (title: string, flags: readonly string[], machine: Machine): T
   flags,
   machine,
 });
+const MHz = 1e6;
+const timed = (target: Target, core: Core, clockHz: number): Target => ({ ...target, core, clockHz });
 const avrTarget = (title: string, machine: AvrMachine): Target => ({
   title,
   compiler: 'avr-gcc',
   flags: [`-mmcu=${machine.mcu}`],
+  clockHz: 16 * MHz,
   machine,
 });
 const riscvTarget = (title: string, flags: readonly string[], machine: Machine): Target => ({
@@ -188,13 +198,18 @@ const linuxTarget = (title: string, gcc: ToolName, emulator: ToolName): Target =
 export const targets = {
   'host-gcc': { title: 'this computer, gcc', compiler: 'gcc', flags: [] },
   'host-clang': { title: 'this computer, clang', compiler: 'clang', flags: [] },
-  'cortex-m0': armTarget(
-    'Cortex-M0, micro:bit',
-    m0,
-    arm('microbit', microbit, { driver: 'NRF51', address: 0x4000_2000 }, microbitEnlarged),
+  // An nRF51's clock, an STM32F1's and an STM32F401's.
+  'cortex-m0': timed(armTarget('Cortex-M0, micro:bit', m0, nrf51), 'Cortex-M0', 16 * MHz),
+  'cortex-m3': timed(
+    armTarget('Cortex-M3, MPS2 AN385', m3, arm('mps2-an385', mps2, cmsdk(0x4000_4000))),
+    'Cortex-M3',
+    72 * MHz,
   ),
-  'cortex-m3': armTarget('Cortex-M3, MPS2 AN385', m3, arm('mps2-an385', mps2, cmsdk(0x4000_4000))),
-  'cortex-m4': armTarget('Cortex-M4F, MPS2 AN386', m4, arm('mps2-an386', mps2, cmsdk(0x4000_4000))),
+  'cortex-m4': timed(
+    armTarget('Cortex-M4F, MPS2 AN386', m4, arm('mps2-an386', mps2, cmsdk(0x4000_4000))),
+    'Cortex-M4',
+    84 * MHz,
+  ),
   'cortex-m7': armTarget('Cortex-M7F, MPS2 AN500', m7, arm('mps2-an500', mps2, cmsdk(0x4000_4000))),
   'cortex-m33': armTarget('Cortex-M33F, MPS2 AN505', m33, arm('mps2-an505', mps2Secure, cmsdk(0x5020_0000))),
   'cortex-m55': armTarget(
@@ -209,6 +224,12 @@ export const targets = {
     'FE310, SiFive E',
     rv32imac,
     riscv(['-M', 'sifive_e'], sifive, { driver: 'SIFIVE', address: 0x1001_3000 }),
+  ),
+  // Of the same instructions as an M0; the clock is an RP2040's.
+  'cortex-m0plus': timed(
+    armTarget('Cortex-M0+, as a micro:bit', ['-mthumb', '-mcpu=cortex-m0plus', '-mfloat-abi=soft'], nrf51),
+    'Cortex-M0+',
+    125 * MHz,
   ),
   'cortex-m0-user': armTarget('Cortex-M0 code in user mode', m0, armUser),
   'cortex-m3-user': armTarget('Cortex-M3 code in user mode', m3, armUser),
@@ -249,7 +270,7 @@ export const targetNames = Object.keys(targets) as readonly TargetName[];
 
 /** The chips that are run where none is named. */
 export const chips: readonly TargetName[] = targetNames.filter((name) =>
-  /^(cortex|rv32|fe310)(?!.*-user$)/.test(name),
+  /^(cortex|rv32|fe310)(?!.*(-user|plus)$)/.test(name),
 );
 
 const isTarget = (name: string): name is TargetName => Object.hasOwn(targets, name);

@@ -5,12 +5,13 @@ import { type Held, heldToRecords, type RecordedSample } from '../../artifact/re
 import { at, InputError } from '../../base/errors.ts';
 import { inputBytes } from '../../program/values.ts';
 import { chips, type TargetName, targetNamed } from '../../targets/targets.ts';
-import { formatBytes, formatCount } from '../../text/numbers.ts';
+import { cyclesText, formatBytes, formatCount, timeText } from '../../text/numbers.ts';
 import { table } from '../../text/table.ts';
 import { type Context, paint, printJson } from '../context.ts';
 import { exitCodes } from '../exit.ts';
 import { inputsOfProgram, loadArtifact, readPrepared, type SampleFiles, spread } from '../flags/model.ts';
 import {
+  clock,
   collected,
   type InputFlags,
   positiveInteger,
@@ -34,6 +35,7 @@ interface Flags extends InputFlags, TestDataFlags {
   readonly samples: number;
   readonly targets: readonly TargetName[];
   readonly opt?: string;
+  readonly clock?: number;
   readonly json?: boolean;
 }
 
@@ -111,12 +113,13 @@ const optional = (n: number | undefined, format: (n: number) => string): string 
 const buildText = ({ target, form }: VerifyRow): string =>
   form === undefined ? target : `${target}, ${form}`;
 
-const rowCells = (row: VerifyRow): readonly string[] => [
+const rowCells = (row: VerifyRow, timed: boolean): readonly string[] => [
   buildText(row),
   row.status,
   formatCount(row.bytesCompared),
   row.mismatches > 0 ? formatCount(row.mismatches) : '',
   optional(row.instructions, formatCount),
+  ...(timed ? [cyclesText(row), timeText(row)] : []),
   optional(row.stackBytes, formatBytes),
 ];
 
@@ -131,19 +134,36 @@ function notesOf(context: Context, rows: readonly VerifyRow[]): ReadonlyMap<stri
   return notes;
 }
 
+const modelled =
+  '~: modelled from the executed instructions, for memory that never waits (docs/verification.md)';
+
 /** The table of a report, and a line for what was skipped or failed. */
 export function describeReport(context: Context, { rows }: VerifyReport): void {
   const { io } = context;
   const right = { align: 'right' } as const;
+  const timed = rows.some(({ cycles }) => cycles !== undefined);
   const columns = [
     { head: 'target' },
     { head: 'status' },
     { head: 'bytes compared', ...right },
     { head: 'wrong', ...right },
     { head: 'instructions', ...right },
+    ...(timed
+      ? [
+          { head: 'cycles', ...right },
+          { head: 'time', ...right },
+        ]
+      : []),
     { head: 'stack', ...right },
   ];
-  io.out(`${table(columns, rows.map(rowCells), io.columns)}\n`);
+  io.out(
+    `${table(
+      columns,
+      rows.map((row) => rowCells(row, timed)),
+      io.columns,
+    )}\n`,
+  );
+  if (rows.some(({ cyclesBy }) => cyclesBy === 'model')) io.out(`${modelled}\n`);
   for (const [note, targets] of notesOf(context, rows)) io.out(`${targets.join(', ')}: ${note}\n`);
 }
 
@@ -177,6 +197,7 @@ async function run(context: Context, folder: string, flags: Flags, named: Named)
       targets: flags.targets,
       onProgress,
       ...optOf(flags),
+      ...(flags.clock === undefined ? {} : { clockHz: flags.clock }),
     })
     .finally(progress.end);
   const report = named.targets ? found : passedOver(found);
@@ -226,6 +247,7 @@ export function addVerify(program: Command, context: () => Context): void {
         .default(parseTargets(verifyTargets.join()), 'all of them'),
     );
   command.addOption(new Option('--opt <LEVEL>', 'optimization on chips').choices(['O1', 'O2', 'O3', 'Os']));
+  command.option('--clock <CLOCK>', 'for milliseconds, where cycles are known (default: per chip)', clock);
   command.addOption(new Option('--dsp', 'does nothing: C with and without DSP is compared').hideHelp());
   withInputOptions(command);
   withTestData(command);
