@@ -3,7 +3,7 @@
 import { type CostTarget, costTargets } from '../cost/speed.ts';
 import type { MeasuredTarget } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';
-import { cyclesText, formatBytes, formatCount, timeText } from '../text/numbers.ts';
+import { cyclesText, formatBytes, formatCount, formatHertz, millisecondsText } from '../text/numbers.ts';
 import { type Charts, colours, leftFor, names, seriesColours, shortCount, wide } from './chart.ts';
 import { instructionCounts } from './facts.ts';
 import { type Column, dataTable, type Html } from './markup.ts';
@@ -153,7 +153,8 @@ const codeAt = ({ sizes }: MeasuredTarget, wanted: string): string =>
 
 const timeColumns: readonly Column<MeasuredTarget>[] = [
   { head: 'cycles', cell: (m) => cyclesText(m) },
-  { head: 'time', cell: (m) => timeText(m) },
+  { head: 'milliseconds', cell: (m) => millisecondsText(m) },
+  { head: 'at', cell: (m) => optional(m.clockHz, formatHertz) },
 ];
 
 function targetTable(program: Program, measured: readonly MeasuredTarget[]): Html {

@@ -32,8 +32,6 @@ export function cyclesText({ cycles, cyclesBy }: Timed): string {
   return cyclesBy === 'model' ? `~${formatCount(Number(cycles.toPrecision(3)))}` : formatCount(cycles);
 }
 
-/** `4.21 ms at 16 MHz`, with three digits; empty where no cycles are known. */
-export const timeText = ({ milliseconds, clockHz }: Timed): string =>
-  milliseconds === undefined || clockHz === undefined
-    ? ''
-    : `${Number(milliseconds.toPrecision(3))} ms at ${formatHertz(clockHz)}`;
+/** `4.21`, of three digits; empty where no cycles are known. */
+export const millisecondsText = ({ milliseconds }: Timed): string =>
+  milliseconds === undefined ? '' : String(Number(milliseconds.toPrecision(3)));

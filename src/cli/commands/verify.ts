@@ -5,7 +5,7 @@ import { type Held, heldToRecords, type RecordedSample } from '../../artifact/re
 import { at, InputError } from '../../base/errors.ts';
 import { inputBytes } from '../../program/values.ts';
 import { chips, type TargetName, targetNamed } from '../../targets/targets.ts';
-import { cyclesText, formatBytes, formatCount, timeText } from '../../text/numbers.ts';
+import { cyclesText, formatBytes, formatCount, formatHertz, millisecondsText } from '../../text/numbers.ts';
 import { table } from '../../text/table.ts';
 import { type Context, paint, printJson } from '../context.ts';
 import { exitCodes } from '../exit.ts';
@@ -113,16 +113,6 @@ const optional = (n: number | undefined, format: (n: number) => string): string 
 const buildText = ({ target, form }: VerifyRow): string =>
   form === undefined ? target : `${target}, ${form}`;
 
-const rowCells = (row: VerifyRow, timed: boolean): readonly string[] => [
-  buildText(row),
-  row.status,
-  formatCount(row.bytesCompared),
-  row.mismatches > 0 ? formatCount(row.mismatches) : '',
-  optional(row.instructions, formatCount),
-  ...(timed ? [cyclesText(row), timeText(row)] : []),
-  optional(row.stackBytes, formatBytes),
-];
-
 /** What there is to say, and of which targets: several lack the same compiler. */
 function notesOf(context: Context, rows: readonly VerifyRow[]): ReadonlyMap<string, readonly string[]> {
   const notes = new Map<string, string[]>();
@@ -134,36 +124,47 @@ function notesOf(context: Context, rows: readonly VerifyRow[]): ReadonlyMap<stri
   return notes;
 }
 
-const modelled =
-  '~: modelled from the executed instructions, for memory that never waits (docs/verification.md)';
+interface TextColumn {
+  readonly head: string;
+  readonly align?: 'right';
+  readonly cell: (row: VerifyRow) => string;
+}
+
+const count = (head: string, cell: TextColumn['cell']): TextColumn => ({ head, align: 'right', cell });
+
+/** Columns that would be empty are left out of those that few targets have. */
+function columnsFor(rows: readonly VerifyRow[]): readonly TextColumn[] {
+  const timed = rows.some(({ cycles }) => cycles !== undefined);
+  return [
+    { head: 'target', cell: buildText },
+    { head: 'status', cell: ({ status }) => status },
+    count(timed ? 'compared' : 'bytes compared', (row) => formatCount(row.bytesCompared)),
+    ...(timed && rows.every(({ mismatches }) => mismatches === 0) ? [] : [wrongColumn]),
+    count('instructions', (row) => optional(row.instructions, formatCount)),
+    ...(timed ? [count('cycles', cyclesText), count('ms', millisecondsText)] : []),
+    count('stack', (row) => optional(row.stackBytes, formatBytes)),
+  ];
+}
+
+const wrongColumn = count('wrong', ({ mismatches }) => (mismatches > 0 ? formatCount(mismatches) : ''));
+
+/** At which clock each target's milliseconds are, and what a model is. */
+function describeTime({ io }: Context, rows: readonly VerifyRow[]): void {
+  const timed = rows.filter((row) => row.clockHz !== undefined);
+  if (timed.length === 0) return;
+  const clocks = new Set(timed.map(({ target, clockHz = 0 }) => `${target} ${formatHertz(clockHz)}`));
+  io.out(`ms at: ${[...clocks].join(', ')}; --clock sets another\n`);
+  if (timed.some(({ cyclesBy }) => cyclesBy === 'model'))
+    io.out('~ is a model: memory never waits there (docs/verification.md, Cycles)\n');
+}
 
 /** The table of a report, and a line for what was skipped or failed. */
 export function describeReport(context: Context, { rows }: VerifyReport): void {
   const { io } = context;
-  const right = { align: 'right' } as const;
-  const timed = rows.some(({ cycles }) => cycles !== undefined);
-  const columns = [
-    { head: 'target' },
-    { head: 'status' },
-    { head: 'bytes compared', ...right },
-    { head: 'wrong', ...right },
-    { head: 'instructions', ...right },
-    ...(timed
-      ? [
-          { head: 'cycles', ...right },
-          { head: 'time', ...right },
-        ]
-      : []),
-    { head: 'stack', ...right },
-  ];
-  io.out(
-    `${table(
-      columns,
-      rows.map((row) => rowCells(row, timed)),
-      io.columns,
-    )}\n`,
-  );
-  if (rows.some(({ cyclesBy }) => cyclesBy === 'model')) io.out(`${modelled}\n`);
+  const columns = columnsFor(rows);
+  const cells = rows.map((row) => columns.map(({ cell }) => cell(row)));
+  io.out(`${table(columns, cells, io.columns)}\n`);
+  describeTime(context, rows);
   for (const [note, targets] of notesOf(context, rows)) io.out(`${targets.join(', ')}: ${note}\n`);
 }
 
