@@ -129,21 +129,18 @@ testWith(['cmake', 'gcc'])('the CMake project builds and its test passes', () =>
   }
 });
 
-/** 64 bits, and big-endian. */
-for (const [machine, emulator] of [
-  ['aarch64', 'qemu-aarch64'],
-  ['riscv64', 'qemu-riscv64'],
-  ['powerpc', 'qemu-ppc'],
-] as const)
-  testWith([`${machine}-linux-gnu-gcc`, emulator])(`the self-tests pass on ${machine}`, () => {
+testWith(['powerpc-linux-gnu-gcc', 'qemu-ppc'])(
+  'the self-tests pass where numbers begin with the highest byte',
+  () => {
     for (const { program } of samples) {
       const cwd = path.join(folder, program.name);
       const sources = [`${program.name}.c`, `${program.name}_selftest.c`];
-      const flags = ['-static', '-std=c99', '-O2', '-ffp-contract=off', '-o', machine];
-      run(`${machine}-linux-gnu-gcc`, [...flags, ...sources], cwd);
-      expect(run(emulator, [machine], cwd)).toMatch(/: (\d) of \1 outputs as recorded/);
+      const flags = ['-static', '-std=c99', '-O2', '-ffp-contract=off', '-o', 'powerpc'];
+      run('powerpc-linux-gnu-gcc', [...flags, ...sources], cwd);
+      expect(run('qemu-ppc', ['powerpc'], cwd)).toMatch(/: (\d) of \1 outputs as recorded/);
     }
-  });
+  },
+);
 
 testWith([...hostTools, 'g++'])('files of several networks are one translation unit, in C and in C++', () => {
   const cwd = mkdtempSync(path.join(folder, 'unity-'));
