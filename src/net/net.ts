@@ -1,25 +1,24 @@
 /** A compiled network to be called: typed arrays and ndarrays in and out, the bytes of the C inside. */
 
-import type { NdArray } from 'ndarray';
 import type { Artifact, Preprocessing } from '../artifact/make.ts';
 import { at, InputError, must } from '../base/errors.ts';
 import { indexOfLargest } from '../base/extremes.ts';
 import { prepare, sampleShapeOf } from '../data/prepare.ts';
 import type { Elem } from '../ir/kernel/kernel.ts';
-import { countOf, type Numbers, type Shape } from '../ir/tensor.ts';
+import { countOf, type Shape } from '../ir/tensor.ts';
 import { inputPorts, outputPorts, type Port, portOf } from '../program/port.ts';
 import type { Program } from '../program/program.ts';
 import { argsOf, joinedBytes, outputSlots, partsFor, slotAt, slotBytes } from '../program/slots.ts';
 import { arrangeInput, decodedPort, encodedPort } from '../program/values.ts';
 import { type EngineName, fastest, inference } from '../runtime/engines.ts';
-import { fromNdarray, toNdarray } from './ndarray.ts';
+import { fromNdarray, type NdArray, type NdArrayLike, toNdarray } from './ndarray.ts';
 
 /**
  * Float32Array (or any ndarray but of uint8): what the network computes with, normalized. Uint8Array (or an ndarray
  * of uint8): pixels 0..255, of programs that take them. Both in the model's shape, row-major, unless `layout` says
  * that channels come last. Where the model takes integers or booleans: these, in any of the arrays.
  */
-export type NetInput = Float32Array | Uint8Array | Uint8ClampedArray | Int32Array | NdArray;
+export type NetInput = Float32Array | Uint8Array | Uint8ClampedArray | Int32Array | NdArrayLike;
 
 /** By the model's names of its inputs: all of them. */
 export type NamedInputs = Readonly<Record<string, NetInput>>;
@@ -49,7 +48,7 @@ export interface Values {
   /** The bytes in the arena of the C, in its order. */
   readonly stored: Uint8Array;
   /** A view of `real`. */
-  readonly ndarray: NdArray<Numbers>;
+  readonly ndarray: NdArray;
 }
 
 export interface NetResult {
@@ -111,10 +110,10 @@ export interface NetPort {
   readonly type: Elem;
 }
 
-const isNdarray = (input: NetInput): input is NdArray => 'stride' in input;
+const isNdarray = (input: NetInput): input is NdArrayLike => 'get' in input;
 
 const isArray = (input: NetInput | NamedInputs): input is NetInput =>
-  ArrayBuffer.isView(input) || typeof (input as Partial<NdArray>).get === 'function';
+  ArrayBuffer.isView(input) || typeof (input as Partial<NdArrayLike>).get === 'function';
 
 const refuse = (port: Port, found: string, supported: string, todo: string): InputError =>
   new InputError({ where: port.where, found, supported, todo });

@@ -10,8 +10,8 @@ import { at, InputError, must } from '../base/errors.ts';
 import { type CompileOptions, compile } from '../compile.ts';
 import { isFolder, readBytes } from '../data/node-files.ts';
 import { identifierFrom } from '../emit/c/identifier.ts';
-import type { Sizes } from '../ir/import/declarations.ts';
 import { importModel } from '../ir/import/import-model.ts';
+import type { Sizes } from '../ir/import/model-options.ts';
 import {
   type NamedInputs,
   type Net,

@@ -11,7 +11,8 @@ import { charts } from './chart.ts';
 import { activationLayers, floatLayers } from './facts.ts';
 import { activations, weights } from './histograms.ts';
 import { type Big, page, type Section } from './page.ts';
-import { errors, flash, type LayerSqnr, pareto, type SweptBuild } from './sections.ts';
+import { errors, flash, type LayerSqnr, pareto } from './sections.ts';
+import type { SweptBuild } from './swept-build.ts';
 import { instructions, targets } from './targets.ts';
 
 export interface ReportInput {
