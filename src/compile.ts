@@ -349,13 +349,13 @@ function withFloatParts(
   const add = (name: string, why: string): void => {
     if (!kept.has(name)) kept.set(name, why);
   };
-  const apart = (from: Graph<'float'>): Graph<'float'> =>
+  const withFloatParts = (from: Graph<'float'>): Graph<'float'> =>
     kept.size === 0 ? from : floatParts(kept, takesStored(made, options)).run(from);
   const stays16 = options.activationBits !== undefined && options.activationBits !== 'auto';
   if (isGiven && !stays16)
     for (const [name, why] of leftInFloat(graph, options.requant ?? 'single')) add(name, why);
   if (isGiven || options.float?.auto) {
-    const trial = isGiven ? apart(graph) : graph;
+    const trial = isGiven ? withFloatParts(graph) : graph;
     quantize(isGiven ? givenCalibration(trial) : calibrate(trial, samples, 'minmax'), {
       ...quantizeOptions(made, options),
       refused: (node, why) => add(node.name, `no int8 form: ${why}`),

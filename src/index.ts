@@ -36,7 +36,7 @@ export {
   captureOfTensors,
   type Gap,
 } from './diff/capture.ts';
-export type { CauseName, Diagnosis, Testimony } from './diff/causes/cause.ts';
+export type { CauseName, Diagnosis, TracedRun } from './diff/causes/cause.ts';
 export { type Diff, type DiffOptions, diff, type LayerDiff } from './diff/compare.ts';
 export { diagnose } from './diff/diagnose.ts';
 export type { Inference } from './diff/feed.ts';

@@ -125,7 +125,7 @@ function addSlot(
   return alone;
 }
 
-/** What a layer of one inference is on both sides, for whoever asks why; undefined where one is not known. */
+/** What a layer of one inference is on both sides, for the causes to look at; undefined where one is not known. */
 export function suspectIn(
   program: Program,
   slot: number,

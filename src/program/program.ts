@@ -70,7 +70,7 @@ export interface Program {
 /** The byte that every arena is filled with before its input is written, on every executor. */
 export const arenaFill = 0xa5;
 
-/** What one run of a program leaves behind, whoever ran it. */
+/** What one run of a program leaves behind, in the simulator or on a device. */
 export interface Outcome {
   /** The bytes of the outputs' slots, one output after the other. */
   readonly output: Uint8Array;

@@ -88,17 +88,17 @@ export function checkPrice(price: Price, graph: Graph<'float'>): void {
       supported: `${words.join(', ')}, or a number by node name`,
     });
   }
-  for (const [name, worth] of price) {
+  for (const [name, value] of price) {
     if (!graph.nodes.some((node) => node.name === name))
       throw new InputError({
         where: 'pruning prices',
         found: `no node '${name}'`,
         supported: graph.nodes.map((node) => node.name).join(', '),
       });
-    if (!(worth > 0 && Number.isFinite(worth)))
+    if (!(value > 0 && Number.isFinite(value)))
       throw new InputError({
         where: `pruning price of node '${name}'`,
-        found: String(worth),
+        found: String(value),
         supported: 'numbers above 0',
       });
   }

@@ -23,8 +23,8 @@ export interface Diagnosis {
   readonly text: string;
 }
 
-/** A device's own account. */
-export interface Testimony {
+/** One inference of a device's trace, with the program that it should be of. */
+export interface TracedRun {
   readonly program: Program;
   /** `buildOf(program)`: what `trace.build` should be. */
   readonly build: string;
