@@ -101,12 +101,12 @@ export async function load(file: string, options: LoadOptions = {}): Promise<Loa
 
 const entry = new URL('./node-worker.js', import.meta.url);
 
-/** @param workerFile the compiled `node-worker`, where this module does not run from beside it */
-export function withThreads(net: Net, workerFile: URL = entry): LoadedNet {
+/** @param workerFile the URL of the compiled `node-worker`, where this module does not run from beside it */
+export function withThreads(net: Net, workerFile: { readonly href: string } = entry): LoadedNet {
   const threads: Worker[] = [];
   const grow = async (count: number): Promise<readonly Worker[]> => {
     const setup: BatchSetup = { program: net.program, engine: net.engine };
-    while (threads.length < count) threads.push(new Worker(workerFile, { workerData: setup }));
+    while (threads.length < count) threads.push(new Worker(new URL(workerFile.href), { workerData: setup }));
     return threads.slice(0, count);
   };
   const close = async (): Promise<void> => {

@@ -47,8 +47,8 @@ export interface FinetuneOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Called every half minute with what `checkpoint` takes. */
   readonly onCheckpoint?: (checkpoint: Uint8Array) => void;
-  /** Stops after the step that is being done; the result has a checkpoint to go on from. */
-  readonly signal?: AbortSignal;
+  /** An AbortSignal. Stops after the step that is being done; the result has a checkpoint to go on from. */
+  readonly signal?: { readonly aborted: boolean };
   /** Of an interrupted training with the same options. */
   readonly checkpoint?: Uint8Array;
 }
