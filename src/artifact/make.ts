@@ -163,6 +163,7 @@ const manifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
   seal: v.record(text, text),
 });
 
+/** What a folder of `thimble compile` holds. */
 export interface Artifact {
   readonly program: Program;
   readonly manifest: Manifest;

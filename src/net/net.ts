@@ -33,6 +33,7 @@ export interface Picture {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
+/** Of one inference. */
 export interface RunOptions {
   /** Every layer's output too. */
   readonly layers?: boolean;
@@ -40,6 +41,7 @@ export interface RunOptions {
   readonly layout?: 'chw' | 'hwc';
 }
 
+/** The numbers of one tensor. */
 export interface Values {
   /** Of the model's tensor, the batch axis first. */
   readonly shape: Shape;
@@ -51,6 +53,7 @@ export interface Values {
   readonly ndarray: NdArray;
 }
 
+/** What an inference gives. */
 export interface NetResult {
   /** The first output. */
   readonly output: Values;
@@ -60,6 +63,7 @@ export interface NetResult {
   readonly layers?: ReadonlyMap<string, Values>;
 }
 
+/** The class of an input. */
 export interface Classified {
   /** Of the largest number of the first output. */
   readonly index: number;
@@ -68,11 +72,13 @@ export interface Classified {
   readonly scores: Float32Array;
 }
 
+/** Of a net, whoever makes it. */
 export interface NetOptions {
   /** `fast`, the default: the fastest that this machine has. */
   readonly engine?: EngineName | 'fast';
 }
 
+/** A compiled network to be called. It has the bytes of the C, whatever the engine. */
 export interface Net {
   readonly name: string;
   readonly program: Program;
@@ -291,6 +297,7 @@ export function netOf(
   };
 }
 
+/** The net of an artifact that was loaded. */
 export const netOfArtifact = (
   { program, manifest }: Pick<Artifact, 'program' | 'manifest'>,
   options?: NetOptions,

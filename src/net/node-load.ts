@@ -25,6 +25,7 @@ import {
 } from './net.ts';
 import type { BatchOrder, BatchSetup } from './node-worker.ts';
 
+/** How a file becomes a net. */
 export interface LoadOptions extends NetOptions {
   /** Of a model: how it is compiled in memory. int8 with `calibration`, float32 without. */
   readonly compile?: Partial<CompileOptions>;
@@ -32,11 +33,13 @@ export interface LoadOptions extends NetOptions {
   readonly sizes?: Sizes;
 }
 
+/** Of a batch of inferences. */
 export interface BatchOptions extends RunOptions {
   /** Threads; all cores when absent, 0 for none besides this one. */
   readonly workers?: number;
 }
 
+/** A net that can use all cores. */
 export interface LoadedNet extends Net {
   /**
    * First outputs in the order of the inputs. The threads stay until `close`.

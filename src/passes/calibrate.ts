@@ -16,6 +16,7 @@ import { boundsOf } from './given-bounds.ts';
  */
 export type CalibrationMethod = 'minmax' | 'percentile' | 'mse';
 
+/** What activations were seen to be, in real units. */
 export interface Calibration {
   readonly method: CalibrationMethod;
   readonly samples: number;
@@ -45,6 +46,7 @@ interface End {
   readonly by: number;
 }
 
+/** For both ends of a range. */
 export interface Alone {
   readonly lo: End;
   readonly hi: End;

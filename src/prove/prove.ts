@@ -19,6 +19,7 @@ interface Unproven {
   readonly why: string;
 }
 
+/** What holds for a kernel whatever its inputs are. */
 export interface KernelFacts {
   /** Expressions and statements whose rules hold for all inputs in the given ranges. */
   readonly proven: ReadonlySet<Expr | Stmt>;
@@ -131,6 +132,7 @@ export function summarizeFacts(kernel: Kernel, facts: KernelFacts): FactsSummary
   };
 }
 
+/** Of each kernel of a program. */
 export type Facts = ReadonlyMap<Kernel, KernelFacts>;
 
 /** Interval analysis of every kernel of a program. */

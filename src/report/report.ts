@@ -15,6 +15,7 @@ import { errors, flash, type LayerSqnr, pareto } from './sections.ts';
 import type { SweptBuild } from './swept-build.ts';
 import { instructions, targets } from './targets.ts';
 
+/** What a report is about. Everything but the artifact adds sections. */
 export interface ReportInput {
   readonly artifact: Artifact;
   /** Bytes of the program's input, one array per inference: what the activations are shown of. */

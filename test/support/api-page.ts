@@ -121,6 +121,7 @@ function described({ file, name }: Place, as = name): ApiName {
     .replace(/^export /gm, '')
     .replace(/^declare /gm, '')
     .replace(/^ +#private;\n/gm, '')
+    .replace(new RegExp(`^(\\w+) ${name}\\b`, 'gm'), `$1 ${as}`)
     .replace(/^( {4})+/gm, (indent) => ' '.repeat(indent.length / 2));
   const words = new Set(code.replace(/\/\*.*?\*\//gs, '').match(/\b[A-Z]\w*/g) ?? []);
   const mentions = [...words].flatMap((word) => (word === name ? [] : (declarationOf(file, word) ?? [])));
@@ -142,7 +143,7 @@ export function namesOfDoor(door: 'node' | 'browser' | 'compress'): readonly Api
 
 /** Paragraphs of a docstring, and a list of what its tags say. */
 function docLines(doc: string): readonly string[] {
-  const [text = '', ...tags] = doc.split(/(?:^|\s)(?=@(?:param|returns|throws)\b)/);
+  const [text = '', ...tags] = ` ${doc}`.split(/\s(?=@(?:param|returns|throws)\b)/);
   const items = tags.map((tag) => {
     const [, kind, rest = ''] = /^@(\w+)\s+(.*)$/s.exec(tag.trim()) ?? [];
     const flat = rest.replace(/\s+/g, ' ');
@@ -152,8 +153,8 @@ function docLines(doc: string): readonly string[] {
   return [...(text.trim() === '' ? [] : [text.trim(), '']), ...(items.length === 0 ? [] : [...items, ''])];
 }
 
-const entry = ({ name, doc, code }: ApiName): readonly string[] => [
-  `### ${name}`,
+const entry = ({ name, kind, doc, code }: ApiName): readonly string[] => [
+  kind === 'type' ? `### type ${name}` : `### ${name}`,
   '',
   ...docLines(doc),
   '```ts',
@@ -169,7 +170,10 @@ const section = (title: string, names: readonly ApiName[]): readonly string[] =>
 };
 
 const list = (names: readonly ApiName[], kind: ApiName['kind']): string =>
-  names.flatMap((one) => (one.kind === kind ? [`[${one.name}](#${one.name.toLowerCase()})`] : [])).join(', ');
+  names
+    .filter((one) => one.kind === kind)
+    .map(({ name }) => `[${name}](#${kind === 'type' ? 'type-' : ''}${name.toLowerCase()})`)
+    .join(', ');
 
 /** Options and results that the doors' names mention, and that are of no door themselves. */
 function mentionedBy(names: readonly ApiName[]): readonly ApiName[] {

@@ -11,6 +11,7 @@ export interface TrainingData {
   label?(i: number): number;
 }
 
+/** How to train. Shares are of the whole training, 0 to 1. */
 export interface FinetuneOptions {
   /** Times that every sample is seen. */
   readonly epochs: number;
@@ -53,6 +54,7 @@ export interface FinetuneOptions {
   readonly checkpoint?: Uint8Array;
 }
 
+/** Where a training is; given after each step. */
 export interface Progress {
   /** Counted from 1. */
   readonly epoch: number;

@@ -54,6 +54,7 @@ export type AnyNode = Node<OpDef>;
 /** A node of a graph of stage `S`. */
 export type NodeIn<S extends Stage> = S extends 'imported' ? AnyNode : Node;
 
+/** A network as nodes and tensors. Stage `imported`: as the file has it; `float`: canonical operators; `int8`: integers. */
 export interface Graph<S extends Stage> {
   readonly stage: S;
   readonly name: string;
