@@ -248,6 +248,7 @@ const rawOf = ({ arith, calibration }: CompileOptions): Normalization | undefine
   arith === 'int8' ? calibration?.raw : undefined;
 
 /**
+ * From a model to a program: all passes, the memory plan, and for int8 how near it stays to the float network.
  * @throws InputError for networks and options that cannot be compiled; it names the node. A DefectError is
  * thimble's own fault.
  */

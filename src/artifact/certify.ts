@@ -130,6 +130,7 @@ function certifyStep({ kernel }: Step, node: Node, input: StoredTensor, real: Te
 }
 
 /**
+ * Reads the tables of a program back, and compares them to the integer model that it was made of.
  * @param graph the one that the program was assembled from
  * @throws DefectError for tables that do not follow their format, or a program of another graph
  */

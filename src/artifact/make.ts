@@ -425,6 +425,7 @@ function differenceOf(said: unknown, found: unknown, at = ''): string | undefine
 }
 
 /**
+ * An artifact from the files of its folder.
  * @param files of a folder, by name.
  * @throws InputError as `loadProgram`, and when a file of C is missing.
  */

@@ -221,7 +221,10 @@ function finished(program: Program, row: Row, { minSqnr = quietEnough }: DiffOpt
   };
 }
 
-/** @throws Trap when the simulated program breaks a rule */
+/**
+ * Compares the layers of a program to another side of the same inferences.
+ * @throws Trap when the simulated program breaks a rule
+ */
 export function diff(program: Program, inferences: Iterable<Inference>, options: DiffOptions): Diff {
   const simulator = createSimulator(program, { mode: 'fast' });
   const rows = comparedSlots(program).map((slot) => new Row(slot));

@@ -254,7 +254,10 @@ const netPorts = (ports: readonly Port[]): readonly NetPort[] =>
 
 const isPicture = (image: NetInput | Picture): image is Picture => 'width' in image;
 
-/** @throws as `createEngine` and `createSimulator` */
+/**
+ * A net from a program, for example of `compile`.
+ * @throws DefectError for a program that breaks the rules of Kernel IR; Trap for one whose tensors do not fit the arena
+ */
 export function netOf(
   { program, preprocessing }: { readonly program: Program; readonly preprocessing?: Preprocessing },
   { engine = 'fast' }: NetOptions = {},

@@ -92,6 +92,7 @@ function compiledNet(file: string, { compile: options = {}, sizes = {}, ...net }
 }
 
 /**
+ * A net from a file or folder.
  * @param file a folder that `thimble compile -o` made, or a model's file, which is compiled in memory
  * @throws InputError for what cannot be read or compiled
  */
@@ -104,7 +105,10 @@ export async function load(file: string, options: LoadOptions = {}): Promise<Loa
 
 const entry = new URL('./node-worker.js', import.meta.url);
 
-/** @param workerFile the URL of the compiled `node-worker`, where this module does not run from beside it */
+/**
+ * A net whose batches run on threads.
+ * @param workerFile the URL of the compiled `node-worker`, where this module does not run from beside it
+ */
 export function withThreads(net: Net, workerFile: { readonly href: string } = entry): LoadedNet {
   const threads: Worker[] = [];
   const grow = async (count: number): Promise<readonly Worker[]> => {

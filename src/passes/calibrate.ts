@@ -96,6 +96,7 @@ interface Gathered {
 }
 
 /**
+ * Runs a network on samples and notes the range of every tensor.
  * @param samples inputs of the network's own shape, in real units; of several inputs one after the other.
  * @throws InputError for no samples, a wrong length, or numbers that are not finite.
  */

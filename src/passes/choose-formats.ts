@@ -209,6 +209,7 @@ function restOf(graph: Graph<'int8'>, layers: readonly Layer[], target: CostTarg
 }
 
 /**
+ * Chooses for each layer how its weights are stored, by building and weighing every way.
  * @throws InputError for a budget that cannot be met.
  */
 export function chooseFormats(graph: Graph<'int8'>, { objective, target }: FormatOptions): FormatChoices {

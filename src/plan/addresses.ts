@@ -50,7 +50,10 @@ interface Problem {
   readonly strategy: PlanStrategy;
 }
 
-/** @param attempts how many shuffled orders of placement are tried before the best plan so far is taken */
+/**
+ * Addresses for buffers: no two that are alive together overlap, but for what may share.
+ * @param attempts how many shuffled orders of placement are tried before the best plan so far is taken
+ */
 export function planMemory(
   buffers: readonly Buffer[],
   sharings: readonly Sharing[],

@@ -36,6 +36,7 @@ export interface KernelFacts {
 const budget = 50_000_000;
 
 /**
+ * Shows by intervals that a kernel never does what C leaves undefined, and that no index leaves its array.
  * @param inputRanges by 'in' parameter, where its elements' values are known to lie (default: all of the type).
  */
 export function prove(kernel: Kernel, inputRanges?: ReadonlyMap<string, Interval>): KernelFacts {

@@ -148,7 +148,7 @@ function docLines(doc: string): readonly string[] {
     const [, kind, rest = ''] = /^@(\w+)\s+(.*)$/s.exec(tag.trim()) ?? [];
     const flat = rest.replace(/\s+/g, ' ');
     if (kind === 'param') return `- ${flat.replace(/^(\S+)/, '`$1`:')}`;
-    return kind === 'returns' ? `- Returns ${flat}` : `- Throws ${flat.replace(/^(\w+)/, '`$1`')}`;
+    return kind === 'returns' ? `- Returns ${flat}` : `- Throws ${flat.replace(/^([A-Z]\w+)/, '`$1`')}`;
   });
   return [...(text.trim() === '' ? [] : [text.trim(), '']), ...(items.length === 0 ? [] : [...items, ''])];
 }

@@ -14,6 +14,7 @@ export type Order =
 const entry = new URL('./node-worker.js', import.meta.url);
 
 /**
+ * Threads that compute the gradients of `finetune`.
  * @param count of threads; all cores when absent. One thread computes here, without any other.
  * @param workerFile the URL of the compiled `node-worker`, where this module does not run from beside it
  */

@@ -12,7 +12,10 @@ import type { CanonicalOp, OpDef } from './op.ts';
  */
 export type Stage = 'imported' | 'float' | 'int8';
 
-/** @typeParam Op the operators of its stage */
+/**
+ * An operator with its attributes, between named tensors.
+ * @typeParam Op the operators of its stage
+ */
 export interface Node<Op extends OpDef = CanonicalOp> {
   /** Unique in the graph. */
   readonly name: string;
