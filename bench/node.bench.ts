@@ -54,7 +54,8 @@ async function rival(net: Net, name: string, input: Float32Array): Promise<Conte
 
 async function rivals(net: Net, input: Float32Array): Promise<readonly Contestant[]> {
   const names = ['onnxruntime-node', 'onnxruntime-web'];
-  if (!existsSync(runtimeFolder)) throw new Error('npm install --ignore-scripts --prefix bench/onnxruntime, first');
+  if (!existsSync(runtimeFolder))
+    throw new Error('npm install --ignore-scripts --prefix bench/onnxruntime, first');
   return Promise.all(names.map((name) => rival(net, name, input)));
 }
 
