@@ -23,6 +23,7 @@ import { proveProgram } from '../prove/prove.ts';
 import type { Judgement } from '../search/search.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import { type Certificate, certify } from './certify.ts';
+import type { Manifest } from './manifest.ts';
 import { reportText } from './markdown.ts';
 import { type WeightGrid, weightGrids } from './weight-grids.ts';
 
@@ -61,7 +62,7 @@ const portSchema = v.object({
   zeroPoint: v.exactOptional(numbers),
 });
 const distanceSchema = v.object({ sqnr: v.nullable(v.number()), exact: v.boolean(), worst: v.number() });
-const manifestSchema = v.object({
+const manifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
   generator: v.literal('thimble'),
   format: v.literal(2),
   version: text,
@@ -162,9 +163,7 @@ const manifestSchema = v.object({
   seal: v.record(text, text),
 });
 
-/** `manifest.json`; docs/artifact.md says what each field means. */
-export type Manifest = v.InferOutput<typeof manifestSchema>;
-
+/** What a folder of `thimble compile` holds. */
 export interface Artifact {
   readonly program: Program;
   readonly manifest: Manifest;
@@ -426,6 +425,7 @@ function differenceOf(said: unknown, found: unknown, at = ''): string | undefine
 }
 
 /**
+ * An artifact from the files of its folder.
  * @param files of a folder, by name.
  * @throws InputError as `loadProgram`, and when a file of C is missing.
  */

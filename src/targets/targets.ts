@@ -198,8 +198,10 @@ export const targets = {
   }),
 } as const satisfies Record<string, Target>;
 
+/** The host, or a chip. */
 export type TargetName = keyof typeof targets;
 
+/** The host, and the chips whose programs can be run. */
 export const targetNames = Object.keys(targets) as readonly TargetName[];
 
 /** The chips of 32 bits, without the host and the user-mode variants. */
