@@ -30,7 +30,8 @@ import {
   chooseFormats,
   type FormatChoices,
   type FormatOptions,
-  hasZeros,
+  hasPacked,
+  isOpenGraph,
   type LayerChoice,
 } from './passes/choose-formats.ts';
 import { findAttention } from './passes/find-attention.ts';
@@ -92,7 +93,9 @@ export interface CompileOptions {
   readonly biasCorrection?: boolean;
   /** Which activations have 16 bits. Absent: `auto`. */
   readonly activationBits?: ActivationBits;
-  /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each. */
+  /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each; of
+   * a model's file that has weights of 4 bits or fewer as by `zeros`.
+   */
   readonly formats?: FormatOptions;
   readonly plan?: PlanStrategy;
   /**
@@ -367,10 +370,14 @@ function withFloatParts(
 const isPlain = ({ prune, weightBits = 8, codebook }: CompileOptions): boolean =>
   prune === undefined && weightBits === 8 && codebook === undefined;
 
-const formatsFor = (graph: Graph<'int8'>, { formats }: CompileOptions): FormatChoices | undefined =>
-  formats === undefined || (formats.objective === 'zeros' && !hasZeros(graph))
+function formatsFor(graph: Graph<'int8'>, { formats }: CompileOptions): FormatChoices | undefined {
+  const wanted = formats ?? (hasPacked(graph) ? asInFile : undefined);
+  return wanted === undefined || (wanted.objective === 'zeros' && !isOpenGraph(graph))
     ? undefined
-    : chooseFormats(graph, formats);
+    : chooseFormats(graph, wanted);
+}
+
+const asInFile: FormatOptions = { objective: 'zeros', target: 'cortex-m4' };
 
 /** Pruning and rounding to few bits, each where it is asked for. */
 function compressed(
