@@ -16,6 +16,7 @@ import type { Quant } from './ir/kernel/stored.ts';
 import { countOf, sameShape, type Tensor } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
 import type { Build, Judging } from './judge/build.ts';
+import { type Roundings, roundingsOf } from './judge/roundings.ts';
 import { type ActivationBits, betweenGrids, type WideReason, wideTensors } from './passes/activation-bits.ts';
 import {
   type Calibration,
@@ -141,6 +142,8 @@ export interface Compiled extends Build {
   readonly requant: RequantMode;
   /** Of a quantized model: how many activations have the scales of its file, and how many calibrated ones. */
   readonly scales?: Scales;
+  /** Of a quantized model with its own weights, where it was counted: what the requantization makes other than `ort-float`. */
+  readonly roundings?: Roundings;
   /** The activations of 16 bits, where there are some. */
   readonly wide?: readonly WideReason[];
   /** Of each layer with weights, where formats were chosen. */
@@ -514,4 +517,27 @@ export function withAgreement(compiled: Compiled): Compiled {
   if (compiled.agreement !== undefined) return compiled;
   const agreement = agreementOf(compiled);
   return agreement === undefined ? compiled : { ...compiled, agreement };
+}
+
+/**
+ * With what its requantization makes other than `ort-float`: of a quantized model with its own weights, in another mode.
+ * Builds it again to compare, and runs both. Uncounted where `ort-float` cannot serve the model.
+ * @param model and options of which it was compiled
+ */
+export function withRoundings(
+  compiled: Compiled,
+  model: Graph<'imported'>,
+  options: CompileOptions,
+): Compiled {
+  const { scales, requant, given, program, judging } = compiled;
+  if (scales === undefined || requant === 'ort-float' || given !== undefined) return compiled;
+  const { onPass: _, onProgress: __, ...quiet } = options;
+  const asked: CompileOptions = { ...quiet, requant: 'ort-float' };
+  try {
+    const exact = compileFused(front(model, asked), asked);
+    return { ...compiled, roundings: roundingsOf(program, exact.program, judging?.samples ?? []) };
+  } catch (error) {
+    if (error instanceof InputError) return compiled;
+    throw error;
+  }
 }
