@@ -2,12 +2,16 @@
 import { expect, test } from 'vitest';
 import { certify } from '../../src/artifact/certify.ts';
 import { type Compiled, compile } from '../../src/compile.ts';
+import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import type { Graph } from '../../src/ir/graph/graph.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import type { QuantizedMac } from '../../src/ir/integers/mac.ts';
+import { floats } from '../../src/ir/tensor.ts';
 import { assemble } from '../../src/plan/assemble.ts';
+import { decodeOutput, encodeInput } from '../../src/program/values.ts';
 import { simulate } from '../../src/runtime/engines.ts';
 import { Draw } from '../support/draw.ts';
+import { largestDifference } from '../support/npy.ts';
 import { encodeModel, floatTensor, int, valueInfo } from '../support/onnx-model.ts';
 
 /** Of ONNX's element types. */
@@ -38,8 +42,10 @@ const numbersOf = ({ least, most }: Weights): number[] => {
   return [least, most, ...Array.from({ length: outputs * inputs - 2 }, () => draw.int(least, most))];
 };
 
-/** x[1,40] on a grid of uint8, times the transpose of the weights, on a grid again. */
-function gemm(weights: Weights): Uint8Array {
+const gains = Array.from({ length: outputs }, (_, i) => (i % 2 === 0 ? 0.5 + i / 10 : -1));
+
+/** x[1,40] on a grid of uint8, times the transpose of the weights, and gains where asked, on a grid again. */
+function gemm(weights: Weights, gained = false): Uint8Array {
   const { type, zeros } = weights;
   const integers = (name: string, dims: readonly number[], numbers: readonly number[], of: Type = type) => ({
     ...{ name, dims: [...dims], dataType: types[of], rawData: bytesOf(of, numbers) },
@@ -55,7 +61,8 @@ function gemm(weights: Weights): Uint8Array {
       ...pair('x', 'x_', ['sx', 'zx']),
       { op: 'DequantizeLinear', inputs: ['w', 'sw', 'zw'], outputs: ['w_'], attributes: [int('axis', 0)] },
       { op: 'Gemm', inputs: ['x_', 'w_'], outputs: ['sums'], attributes: [int('transB', 1)] },
-      ...pair('sums', 'y', ['sy', 'zx']),
+      { op: 'Mul', inputs: ['sums', 'gains'], outputs: ['gained'] },
+      ...pair(gained ? 'gained' : 'sums', 'y', ['sy', 'zx']),
     ],
     initializers: [
       integers('w', [outputs, inputs], numbersOf(weights)),
@@ -66,6 +73,7 @@ function gemm(weights: Weights): Uint8Array {
         perRow,
         zeros.map((_, i) => 0.01 + i / 1000),
       ),
+      floatTensor('gains', [outputs], gains),
       floatTensor('sx', [], [0.02]),
       floatTensor('sy', [], [0.05]),
     ],
@@ -127,4 +135,25 @@ test('-128 is a weight of one byte', () => {
   const formats = { objective: 'speed', target: 'cortex-m4' } as const;
   const [choice] = compile(model, { name: 'net', arith: 'int8', formats }).formats!;
   expect(choice!.candidates[0]!.format).toEqual({ kind: 'dense', bits: 8 });
+});
+
+test('a normalization behind a layer changes its scales, and not its integers', () => {
+  const weights: Weights = { type: 'int4', zeros: [0], least: -7, most: 7 };
+  const compiled = compile(importOnnx(gemm(weights, true)), {
+    name: 'net',
+    arith: 'int8',
+    requant: 'ort-float',
+  });
+  expect(compiled.scales).toEqual({ file: 2, calibrated: [], rounded: [] });
+  const graph = compiled.assembled as Graph<'int8'>;
+  const { weights: stored } = graph.nodes.find(({ op }) => op.rows !== undefined)!.quantized as QuantizedMac;
+  const wanted = numbersOf(weights).map((q, i) => (gains[Math.floor(i / inputs)]! < 0 ? -q : q));
+  expect(Array.from(stored, (q) => q + 0)).toEqual(wanted.map((q) => q + 0));
+  const sample = Float32Array.from({ length: inputs }, (_, i) => Math.sin(i));
+  const real = evaluate(compiled.floatGraph, new Map([['x', floats([1, inputs], sample)]])).get('y')!.data;
+  const made = decodeOutput(
+    compiled.program,
+    simulate(compiled.program, encodeInput(compiled.program, sample)).output,
+  );
+  expect(largestDifference(made, real)).toBeLessThan(1e-6);
 });

@@ -63,6 +63,7 @@ function modelOf({ type, dims, scales, attributes = [], zero = () => 0, input, n
         [6],
         list(6, () => draw.between(-1, 1)),
       ),
+      floatTensor('m', [6], [0.5, -0.25, 2, -3, 0.1, 1]),
       floatTensor(
         'k',
         [4, 2, 3, 3],
@@ -82,6 +83,13 @@ const flattened: readonly NodeSpec[] = [
   { op: 'Conv', inputs: ['x', 'k'], outputs: ['c'], attributes: [ints('pads', [1, 1, 1, 1])] },
   { op: 'Flatten', inputs: ['c'], outputs: ['f'] },
   { op: 'Gemm', inputs: ['f', 'w', 'b'], attributes: [int('transB', 1)] },
+];
+/** A product whose scales, of both signs, come behind it. */
+const scaledBehind = (weights: string): readonly NodeSpec[] => [
+  { op: 'Cast', inputs: ['q'], outputs: ['whole'], attributes: [int('to', 1)] },
+  { op: 'MatMul', inputs: ['x', weights], outputs: ['p'] },
+  { op: 'Mul', inputs: ['p', 'm'], outputs: ['scaled'] },
+  { op: 'Add', inputs: ['scaled', 'b'] },
 ];
 const conv: readonly NodeSpec[] = [{ op: 'Conv', inputs: ['x', 'w', 'b'] }];
 const axis0 = [int('axis', 0)];
@@ -159,6 +167,14 @@ const cases: Readonly<Record<string, Case>> = {
     nodes: conv,
     bytes: 6 * 4,
   },
+  'int4 scaled behind': {
+    ...{ type: 'int4', dims: [20, 6], scales: [6], input: [1, 20] },
+    ...{ nodes: scaledBehind('w'), bytes: 6 * 12 },
+  },
+  'int8 that is cast, and scaled behind': {
+    ...{ type: 'int8', dims: [20, 6], scales: [6], input: [1, 20] },
+    ...{ nodes: scaledBehind('whole'), bytes: 6 * 24 },
+  },
   'int8 of a 3x3 convolution': {
     type: 'int8',
     dims: [6, 5, 3, 3],
@@ -188,7 +204,7 @@ test.each(Object.entries(cases))('%s', (_name, one) => {
   const sample = Float32Array.from(new Draw(5).floats(countOf(one.input), -1, 1));
   const [made] = simulated(program, [encodeInput(program, sample)], facts);
   const wanted = evaluate(floatGraph, new Map([['x', floats(one.input, sample)]])).get('y')!.data;
-  const largest = wanted.reduce((most: number, y: number) => Math.max(most, Math.abs(y)), 0);
+  const largest = Math.max(...Array.from(wanted, Math.abs));
   expect(largest).toBeGreaterThan(0.1);
   expect(largestDifference(decodeOutput(program, made!.output), wanted)).toBeLessThan(2e-6 * largest);
 });
