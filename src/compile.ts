@@ -16,6 +16,7 @@ import type { Quant } from './ir/kernel/stored.ts';
 import { countOf, sameShape, type Tensor } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
 import type { Build, Judging } from './judge/build.ts';
+import { type Roundings, roundingsOf } from './judge/roundings.ts';
 import { type ActivationBits, betweenGrids, type WideReason, wideTensors } from './passes/activation-bits.ts';
 import {
   type Calibration,
@@ -30,7 +31,8 @@ import {
   chooseFormats,
   type FormatChoices,
   type FormatOptions,
-  hasZeros,
+  hasPacked,
+  isOpenGraph,
   type LayerChoice,
 } from './passes/choose-formats.ts';
 import { findAttention } from './passes/find-attention.ts';
@@ -97,7 +99,9 @@ export interface CompileOptions {
   readonly biasCorrection?: boolean;
   /** Which activations have 16 bits. Absent: `auto`. */
   readonly activationBits?: ActivationBits;
-  /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each. */
+  /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each; of
+   * a model's file that has weights of 4 bits or fewer as by `zeros`.
+   */
   readonly formats?: FormatOptions;
   /** How buffers share the arena. Default `overlap`; docs/memory.md. */
   readonly plan?: PlanStrategy;
@@ -145,6 +149,8 @@ export interface Compiled extends Build {
   readonly requant: RequantMode;
   /** Of a quantized model: how many activations have the scales of its file, and how many calibrated ones. */
   readonly scales?: Scales;
+  /** Of a quantized model with its own weights, where it was counted: what the requantization makes other than `ort-float`. */
+  readonly roundings?: Roundings;
   /** The activations of 16 bits, where there are some. */
   readonly wide?: readonly WideReason[];
   /** Of each layer with weights, where formats were chosen. */
@@ -375,10 +381,14 @@ function withFloatParts(
 const isPlain = ({ prune, weightBits = 8, codebook }: CompileOptions): boolean =>
   prune === undefined && weightBits === 8 && codebook === undefined;
 
-const formatsFor = (graph: Graph<'int8'>, { formats }: CompileOptions): FormatChoices | undefined =>
-  formats === undefined || (formats.objective === 'zeros' && !hasZeros(graph))
+function formatsFor(graph: Graph<'int8'>, { formats }: CompileOptions): FormatChoices | undefined {
+  const wanted = formats ?? (hasPacked(graph) ? asInFile : undefined);
+  return wanted === undefined || (wanted.objective === 'zeros' && !isOpenGraph(graph))
     ? undefined
-    : chooseFormats(graph, formats);
+    : chooseFormats(graph, wanted);
+}
+
+const asInFile: FormatOptions = { objective: 'zeros', target: 'cortex-m4' };
 
 /** Pruning and rounding to few bits, each where it is asked for. */
 function compressed(
@@ -515,4 +525,27 @@ export function withAgreement(compiled: Compiled): Compiled {
   if (compiled.agreement !== undefined) return compiled;
   const agreement = agreementOf(compiled);
   return agreement === undefined ? compiled : { ...compiled, agreement };
+}
+
+/**
+ * With what its requantization makes other than `ort-float`: of a quantized model with its own weights, in another mode.
+ * Builds it again to compare, and runs both. Uncounted where `ort-float` cannot serve the model.
+ * @param model and options of which it was compiled
+ */
+export function withRoundings(
+  compiled: Compiled,
+  model: Graph<'imported'>,
+  options: CompileOptions,
+): Compiled {
+  const { scales, requant, given, program, judging } = compiled;
+  if (scales === undefined || requant === 'ort-float' || given !== undefined) return compiled;
+  const { onPass: _, onProgress: __, ...quiet } = options;
+  const asked: CompileOptions = { ...quiet, requant: 'ort-float' };
+  try {
+    const exact = compileFused(front(model, asked), asked);
+    return { ...compiled, roundings: roundingsOf(program, exact.program, judging?.samples ?? []) };
+  } catch (error) {
+    if (error instanceof InputError) return compiled;
+    throw error;
+  }
 }

@@ -12,6 +12,7 @@ import type { Golden } from '../emit/info.ts';
 import { emitC } from '../emit/package.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
+import { roundingFields } from '../judge/roundings.ts';
 import { agreementFields, warningFields } from '../judge/text.ts';
 import { warningKinds } from '../judge/warnings/warning.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
@@ -61,6 +62,14 @@ const portSchema = v.object({
   scale: v.exactOptional(numbers),
   zeroPoint: v.exactOptional(numbers),
 });
+const differenceSchema = v.object({
+  name: text,
+  tensor: text,
+  values: whole,
+  differing: whole,
+  largest: v.number(),
+  unit: v.picklist(['steps', 'real']),
+});
 const distanceSchema = v.object({ sqnr: v.nullable(v.number()), exact: v.boolean(), worst: v.number() });
 const manifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
   generator: v.literal('thimble'),
@@ -74,6 +83,15 @@ const manifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
   calibration: v.exactOptional(v.object({ method: text, samples: whole })),
   /** Of a quantized model: how many activations have the scales of its file, and the names of others. */
   scales: v.exactOptional(v.object({ file: whole, calibrated: v.array(text), rounded: v.array(text) })),
+  /** Of a quantized model: what its requantization makes other than ort-float. */
+  roundings: v.exactOptional(
+    v.object({
+      samples: whole,
+      drawn: v.boolean(),
+      outputs: v.array(differenceSchema),
+      layers: v.array(differenceSchema),
+    }),
+  ),
   portOrder: v.exactOptional(v.literal('model')),
   /** What stays float32 in an int8 program. */
   floatParts: v.exactOptional(
@@ -207,6 +225,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
       formats: compiled.formats ?? [],
       wide: compiled.wide ?? [],
       floatParts: compiled.assembled.floatParts ?? [],
+      roundings: compiled.roundings,
     }),
   );
   return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);
@@ -331,6 +350,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     ...(calibration === undefined || calibration.samples === 0
       ? {}
       : { calibration: { method: calibration.method, samples: calibration.samples } }),
+    ...(compiled.roundings === undefined ? {} : { roundings: roundingFields(compiled.roundings) }),
     ...(stated.portOrder === undefined ? {} : { portOrder: stated.portOrder }),
     ...floatPartsOf(compiled),
     inputs: stated.inputs,
