@@ -11,6 +11,7 @@ export type Rule =
   | 'overlapping copy'
   | 'float out of int range'
   | 'precondition'
+  | '16-bit int'
   | 'overwritten byte'
   | 'unwritten byte'
   | 'misaligned slot'
