@@ -210,5 +210,11 @@ test('the library: from the file to the output in four calls', async () => {
   const { output } = simulate(program, encode(program, digit(4)));
   expect(argmax(decode(program, output))).toBe(4);
   const files = emitC(program, { command: '', version: '0', hash: '', golden: [] });
-  expect([...files.keys()]).toEqual(['lenet5.h', 'lenet5.c', 'lenet5_trace.inc', 'CMakeLists.txt']);
+  expect([...files.keys()]).toEqual([
+    'lenet5.h',
+    'lenet5.c',
+    'lenet5_trace.inc',
+    'CMakeLists.txt',
+    'README.md',
+  ]);
 });

@@ -8,7 +8,7 @@ import * as v from 'valibot';
 import { DefectError, InputError } from '../base/errors.ts';
 import type { Compiled } from '../compile.ts';
 import { withAgreement } from '../compile.ts';
-import type { Golden } from '../emit/info.ts';
+import type { Golden, PackageKind } from '../emit/info.ts';
 import { emitC } from '../emit/package.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
@@ -46,6 +46,10 @@ export interface Made {
   readonly preprocessing: Preprocessing;
   /** How many held-out samples the build gets right, where that was counted. */
   readonly accuracy?: Judgement;
+  /** The build system that the folder is for. Default: cmake. */
+  readonly package?: PackageKind;
+  /** With a program for the host, `<name>_main.c`. */
+  readonly main?: boolean;
 }
 
 const text = v.string();
@@ -205,9 +209,12 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
   const facts = proveProgram(program);
   const ranges = new Map([...facts].map(([kernel, facts]) => [kernel.name, facts.ranges]));
   const build = buildOf(program);
-  const files = new Map(
-    emitC(program, { command: made.command, version: made.version, hash, build, golden, ranges }),
-  );
+  const about = { command: made.command, version: made.version, hash, build, golden, ranges };
+  const folder = {
+    ...(made.package === undefined ? {} : { package: made.package }),
+    ...(made.main === undefined ? {} : { main: made.main }),
+  };
+  const files = new Map(emitC(program, { ...about, ...folder }));
   files.set(programFile(program.name), programText(program));
   const origin = [`thimble ${made.version}: \`${made.command}\``, `model ${hash}`];
   const { plan } = compiled;
@@ -451,9 +458,12 @@ function differenceOf(said: unknown, found: unknown, at = ''): string | undefine
  */
 export function loadArtifact(files: ReadonlyMap<string, Uint8Array>): Artifact {
   const loaded = loadProgram(files);
-  const sources = loaded.manifest.files.filter((file) => /\.[ch]$/.test(file));
-  return { ...loaded, sources: new Map(sources.map((file) => [file, textOf(files, file)])) };
+  const sources = loaded.manifest.files.filter((file) => /^(src\/)?[^/]+\.[ch]$/.test(file));
+  return { ...loaded, sources: new Map(sources.map((file) => [baseName(file), textOf(files, file)])) };
 }
+
+/** Packages of most build systems have the C in `src/`. */
+const baseName = (file: string): string => file.replace(/^src\//, '');
 
 const decoder = new TextDecoder();
 
