@@ -15,9 +15,15 @@ export {
   buildOf,
   loadArtifact,
   type Made,
-  type Manifest,
   type Preprocessing,
 } from './artifact/make.ts';
+export type {
+  Manifest,
+  ManifestAgreement,
+  ManifestDistance,
+  ManifestLayer,
+  ManifestPort,
+} from './artifact/manifest.ts';
 export type { Distance } from './base/distance.ts';
 export { DefectError, InputError } from './base/errors.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';

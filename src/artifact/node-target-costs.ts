@@ -9,6 +9,7 @@ import { isHost, type TargetName, targets } from '../targets/targets.ts';
 import type { Artifact } from './make.ts';
 import { type VerifyRow, verifyArtifact } from './node-verify.ts';
 
+/** What is measured, and where. */
 export interface MeasureOptions {
   /** Bytes of the program's input slot, one array per inference. */
   readonly inputs: readonly Uint8Array[];

@@ -13,6 +13,7 @@ import { type Measures, runNative } from '../targets/native.ts';
 import { hasDsp, isHost, type Target, type TargetName, targets } from '../targets/targets.ts';
 import type { Artifact } from './make.ts';
 
+/** What is verified, and where. */
 export interface VerifyOptions {
   /** Bytes of the program's input slot, one array per inference. */
   readonly inputs: readonly Uint8Array[];
@@ -31,6 +32,7 @@ export interface VerifyRow extends Omit<MeasuredTarget, 'layers' | 'sizes'> {
   readonly measures?: Measures;
 }
 
+/** Whether the C computes what the simulator does, target by target. */
 export interface VerifyReport {
   readonly rows: readonly VerifyRow[];
   /** The bytes of the simulator's outputs, by inference. */

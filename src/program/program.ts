@@ -20,6 +20,7 @@ export interface Slot extends StoredTensor {
   readonly within?: number;
 }
 
+/** A call of a kernel. */
 export interface Step {
   readonly kernel: Kernel;
   /** Slot indices, in the order of `kernel.params`. */
@@ -48,6 +49,7 @@ export interface Normalization {
   readonly std: readonly number[];
 }
 
+/** What is printed as C and simulated: kernels in order, and one arena for all of their tensors. */
 export interface Program {
   /** A C identifier: the prefix of everything public. */
   readonly name: string;

@@ -20,6 +20,7 @@ import type { Casts } from './js/int16.ts';
 import { type Meanings, type Mode, toJs } from './js/kernel.ts';
 import { Trap } from './trap.ts';
 
+/** How the simulator runs. */
 export interface SimulatorOptions {
   /** `checked` traps on everything that C leaves undefined; `fast` assumes that it does not happen. */
   readonly mode: Mode;
@@ -44,6 +45,7 @@ interface RunOptions {
   readonly onStep?: (step: number, arena: Pick<Arena, 'bytes' | 'owners'>) => void;
 }
 
+/** Runs a program in JavaScript. */
 export interface Simulator {
   /**
    * One inference. `input`: the bytes of the inputs' slots, in their order, one after the other.

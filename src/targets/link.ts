@@ -26,7 +26,8 @@ export interface Overflow {
 const minutes = 60_000;
 
 const common = ['-ffp-contract=off', '-ffunction-sections', '-fdata-sections', '-fno-common'];
-const sanitizers = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+// Line numbers are all that reports need.
+const sanitizers = ['-g1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 
 /** C libraries supply memcpy and memset. Never -ffreestanding: it would turn small copies into calls. */
 function library({ compiler }: Target): string[] {

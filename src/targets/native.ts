@@ -18,6 +18,7 @@ import { type Build, compileC99, framesOf, link, type Overflow, type Sections, s
 import { type Counts, countsIn, joinInputs, outcomesIn } from './results.ts';
 import { isHost, type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
 
+/** How the C is built and run. */
 export interface NativeOptions {
   /** The compiler's optimization, for example `-Os`; `-O1` on the host, `-O3` elsewhere. */
   readonly opt?: string;
@@ -49,6 +50,7 @@ export interface Measures {
   readonly enlarged?: Overflow;
 }
 
+/** What became of a run: `does not fit` where the linker found too little memory. */
 export type NativeResult =
   | { readonly kind: 'ran'; readonly outcomes: readonly Outcome[]; readonly measures?: Measures }
   | { readonly kind: 'does not fit'; readonly overflow: Overflow };

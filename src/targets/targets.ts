@@ -264,8 +264,10 @@ export const targets = {
   },
 } as const satisfies Record<string, Target>;
 
+/** The host, or a chip. */
 export type TargetName = keyof typeof targets;
 
+/** The host, and the chips whose programs can be run. */
 export const targetNames = Object.keys(targets) as readonly TargetName[];
 
 /** The chips that are run where none is named. */

@@ -10,6 +10,7 @@ import { flagsFor, inFolder, writeAll } from './native.ts';
 import { joinInputs } from './results.ts';
 import { isHost, type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
 
+/** How a tracing program is built and run. */
 export interface TraceRunOptions {
   /** 1: checksums; 2: all bytes. */
   readonly level: 1 | 2;

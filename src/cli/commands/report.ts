@@ -9,7 +9,7 @@ import type { Inference } from '../../diff/feed.ts';
 import type { MeasuredTarget } from '../../program/measured.ts';
 import { inputBytes, type Sample } from '../../program/values.ts';
 import { reportHtml } from '../../report/report.ts';
-import type { SweptBuild } from '../../report/sections.ts';
+import type { SweptBuild } from '../../report/swept-build.ts';
 import type { TargetName } from '../../targets/targets.ts';
 import { formatBytes } from '../../text/numbers.ts';
 import { type Context, printJson } from '../context.ts';

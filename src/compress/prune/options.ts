@@ -47,12 +47,14 @@ export function priceOf({ node, positions, density, bits }: PricedLayer, price: 
   }
 }
 
+/** Which weights are to be zero, and how many. */
 export interface PruneOptions {
   /**
    * `obs`: optimal brain surgeon; `magnitude`: the smallest weights; `channel`: whole output channels, so that
    * shapes shrink.
    */
   readonly method: 'obs' | 'magnitude' | 'channel';
+  /** What zeros come in; single weights when absent. */
   readonly pattern?: Pattern;
   /** The share of all weights of convolutions and linear layers that is to go: 0 to 1. */
   readonly sparsity: number;
@@ -60,6 +62,7 @@ export interface PruneOptions {
   readonly price?: Price;
   /** Inputs of the network as `calibrate` takes them; no labels. A few hundred. */
   readonly samples: readonly Float32Array[];
+  /** Default 1. */
   readonly seed?: number;
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }

@@ -15,8 +15,10 @@ export const causeNames = [
   'scale or zero point',
 ] as const;
 
+/** Why a layer may be wrong. */
 export type CauseName = (typeof causeNames)[number];
 
+/** A cause that the numbers speak for. */
 export interface Diagnosis {
   readonly cause: CauseName;
   /** One sentence for people. */
