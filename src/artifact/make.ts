@@ -12,6 +12,7 @@ import type { Golden, PackageKind } from '../emit/info.ts';
 import { emitC } from '../emit/package.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
+import { roundingFields } from '../judge/roundings.ts';
 import { agreementFields, warningFields } from '../judge/text.ts';
 import { warningKinds } from '../judge/warnings/warning.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
@@ -23,6 +24,7 @@ import { proveProgram } from '../prove/prove.ts';
 import type { Judgement } from '../search/search.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import { type Certificate, certify } from './certify.ts';
+import type { Manifest } from './manifest.ts';
 import { reportText } from './markdown.ts';
 import { type WeightGrid, weightGrids } from './weight-grids.ts';
 
@@ -64,8 +66,16 @@ const portSchema = v.object({
   scale: v.exactOptional(numbers),
   zeroPoint: v.exactOptional(numbers),
 });
+const differenceSchema = v.object({
+  name: text,
+  tensor: text,
+  values: whole,
+  differing: whole,
+  largest: v.number(),
+  unit: v.picklist(['steps', 'real']),
+});
 const distanceSchema = v.object({ sqnr: v.nullable(v.number()), exact: v.boolean(), worst: v.number() });
-const manifestSchema = v.object({
+const manifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
   generator: v.literal('thimble'),
   format: v.literal(2),
   version: text,
@@ -77,6 +87,15 @@ const manifestSchema = v.object({
   calibration: v.exactOptional(v.object({ method: text, samples: whole })),
   /** Of a quantized model: how many activations have the scales of its file, and the names of others. */
   scales: v.exactOptional(v.object({ file: whole, calibrated: v.array(text), rounded: v.array(text) })),
+  /** Of a quantized model: what its requantization makes other than ort-float. */
+  roundings: v.exactOptional(
+    v.object({
+      samples: whole,
+      drawn: v.boolean(),
+      outputs: v.array(differenceSchema),
+      layers: v.array(differenceSchema),
+    }),
+  ),
   portOrder: v.exactOptional(v.literal('model')),
   /** What stays float32 in an int8 program. */
   floatParts: v.exactOptional(
@@ -166,9 +185,7 @@ const manifestSchema = v.object({
   seal: v.record(text, text),
 });
 
-/** `manifest.json`; docs/artifact.md says what each field means. */
-export type Manifest = v.InferOutput<typeof manifestSchema>;
-
+/** What a folder of `thimble compile` holds. */
 export interface Artifact {
   readonly program: Program;
   readonly manifest: Manifest;
@@ -215,6 +232,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
       formats: compiled.formats ?? [],
       wide: compiled.wide ?? [],
       floatParts: compiled.assembled.floatParts ?? [],
+      roundings: compiled.roundings,
     }),
   );
   return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);
@@ -339,6 +357,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     ...(calibration === undefined || calibration.samples === 0
       ? {}
       : { calibration: { method: calibration.method, samples: calibration.samples } }),
+    ...(compiled.roundings === undefined ? {} : { roundings: roundingFields(compiled.roundings) }),
     ...(stated.portOrder === undefined ? {} : { portOrder: stated.portOrder }),
     ...floatPartsOf(compiled),
     inputs: stated.inputs,
@@ -433,6 +452,7 @@ function differenceOf(said: unknown, found: unknown, at = ''): string | undefine
 }
 
 /**
+ * An artifact from the files of its folder.
  * @param files of a folder, by name.
  * @throws InputError as `loadProgram`, and when a file of C is missing.
  */

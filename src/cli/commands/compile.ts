@@ -8,6 +8,7 @@ import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import { checkIdentifier } from '../../emit/c/identifier.ts';
 import { type PackageKind, packageKinds } from '../../emit/info.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
+import { roundingFields, roundingsText } from '../../judge/roundings.ts';
 import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../../judge/text.ts';
 import { wideLine } from '../../passes/activation-bits.ts';
 import { isQuantized } from '../../passes/settle-grids.ts';
@@ -126,6 +127,7 @@ const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: s
   })),
   formats: (compiled.formats ?? []).map(formatFields),
   floatParts: compiled.assembled.floatParts ?? [],
+  roundings: compiled.roundings === undefined ? null : roundingFields(compiled.roundings),
   tried: tried.map(builtFields),
   accuracy: accuracy ?? null,
   ...agreementIn(compiled),
@@ -151,6 +153,7 @@ function describe(context: Context, compiled: Compiled): void {
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
   const said = [
     scalesText(compiled),
+    compiled.roundings && roundingsText(compiled.roundings),
     portOrderText(program),
     wideLine(compiled.wide ?? []),
     ...(agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)]),

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { bench } from '../../support/cli.ts';
@@ -29,6 +29,18 @@ describe('thimble compile', () => {
     expect(seen.made[0]?.command).toBe(`thimble ${int8.join(' ')} -o ${out}`);
   });
 
+  test('of a quantized model: what its cheaper roundings make other than ort-float', async () => {
+    const out = folderNamed('roundings');
+    const quantized = ['compile', 'test/fixtures/quantized/hand-ties-conv.onnx', '-o', out];
+    const line = /off ort-float on 64 inputs drawn from the whole range: output '\w+' [\d,]+ of 4,096 values/;
+    expect((await bench().run(...quantized)).out).toMatch(line);
+    const read = (file: string): string => readFileSync(path.join(out, file), 'utf8');
+    expect(read('report.md')).toMatch(line);
+    const json = JSON.parse((await bench().run(...quantized, '--json')).out) as Record<string, unknown>;
+    expect(json.roundings).toMatchObject({ samples: 64, drawn: true, outputs: [{ values: 4096 }] });
+    expect((JSON.parse(read('manifest.json')) as Record<string, unknown>).roundings).toEqual(json.roundings);
+  });
+
   test('--json: stable fields, nothing else on stdout', async () => {
     const out = folderNamed('json');
     const result = await bench().run(...int8, '-o', out, '--json');
@@ -49,6 +61,7 @@ describe('thimble compile', () => {
       'activations16',
       'formats',
       'floatParts',
+      'roundings',
       'tried',
       'accuracy',
       'agreement',
