@@ -58,9 +58,11 @@ import { pixelsOf, storedBy, unroundedBy } from './program/port.ts';
 import type { Normalization } from './program/program.ts';
 import { encodeInput } from './program/values.ts';
 
+/** What to compile, and how. Only `name` and `arith` are asked for; int8 needs `calibration` too. */
 export interface CompileOptions {
   /** The prefix of everything public in the C: a C identifier. */
   readonly name: string;
+  /** The arithmetic of the C. `int8` has activations of 8 bits, or 16 where they need them. */
   readonly arith: 'int8' | 'float32';
   /**
    * Inputs as the network computes with them (row-major, normalized; of several inputs all in one array, one after
@@ -79,11 +81,13 @@ export interface CompileOptions {
    * int8 form, which else are an error.
    */
   readonly float?: { readonly nodes?: readonly string[]; readonly auto?: boolean };
+  /** How accumulators are rounded. Default `single`; docs/numerics.md. */
   readonly requant?: RequantMode;
+  /** How ranges are chosen. Default `minmax`. */
   readonly calibrationMethod?: CalibrationMethod;
   /** Zeros for the weights that matter least, before calibration; needs calibration inputs. */
   readonly prune?: Omit<PruneOptions, 'samples' | 'onProgress'>;
-  /** For all layers, or by node name (8 for those without). Below 8 they are rounded to what fits best. */
+  /** For all layers, or by node name (8 for those without). Default 8. Below they are rounded to what fits best. */
   readonly weightBits?: ByLayer<WeightBits>;
   /**
    * So many values, chosen by k-means, for the weights of every layer, or of layers by node name: formats of 4 (or
@@ -92,6 +96,7 @@ export interface CompileOptions {
   readonly codebook?: ByLayer<CodebookSize>;
   /** The weights are on grids of `weightBits` already, by training: they are not rounded again. */
   readonly rounded?: boolean;
+  /** Biases make up for the mean error of rounded weights. Default true. */
   readonly biasCorrection?: boolean;
   /** Which activations have 16 bits. Absent: `auto`. */
   readonly activationBits?: ActivationBits;
@@ -99,6 +104,7 @@ export interface CompileOptions {
    * a model's file that has weights of 4 bits or fewer as by `zeros`.
    */
   readonly formats?: FormatOptions;
+  /** How buffers share the arena. Default `overlap`; docs/memory.md. */
   readonly plan?: PlanStrategy;
   /**
    * In which order inputs and outputs lie in the C's memory. `memory`, the default: images as height, width, channel,
@@ -145,6 +151,7 @@ function scalesOf({ tensors, nodes }: Graph<'int8'>): Scales {
   };
 }
 
+/** A program with all that was found out on the way to it. */
 export interface Compiled extends Build {
   readonly plan: MemoryPlan;
   /** The float network that the program stands for, before fusion: what its outputs are compared to. */
@@ -259,6 +266,7 @@ const rawOf = ({ arith, calibration }: CompileOptions): Normalization | undefine
   arith === 'int8' ? calibration?.raw : undefined;
 
 /**
+ * From a model to a program: all passes, the memory plan, and for int8 how near it stays to the float network.
  * @throws InputError for networks and options that cannot be compiled; it names the node. A DefectError is
  * thimble's own fault.
  */
@@ -367,13 +375,13 @@ function withFloatParts(
   const add = (name: string, why: string): void => {
     if (!kept.has(name)) kept.set(name, why);
   };
-  const apart = (from: Graph<'float'>): Graph<'float'> =>
+  const withFloatParts = (from: Graph<'float'>): Graph<'float'> =>
     kept.size === 0 ? from : floatParts(kept, takesStored(made, options)).run(from);
   const stays16 = options.activationBits !== undefined && options.activationBits !== 'auto';
   if (isGiven && !stays16)
     for (const [name, why] of leftInFloat(graph, options.requant ?? 'single')) add(name, why);
   if (isGiven || options.float?.auto) {
-    const trial = isGiven ? apart(graph) : graph;
+    const trial = isGiven ? withFloatParts(graph) : graph;
     quantize(isGiven ? givenCalibration(trial) : calibrate(trial, samples, 'minmax'), {
       ...quantizeOptions(made, options),
       refused: (node, why) => add(node.name, `no int8 form: ${why}`),

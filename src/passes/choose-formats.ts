@@ -31,11 +31,13 @@ import {
 } from './format-objective.ts';
 import { type Best, type Cost, combine } from './format-pareto.ts';
 
+/** What storage is chosen by. */
 export interface FormatOptions {
   readonly objective: FormatObjective;
   readonly target: CostTarget;
 }
 
+/** How a layer's weights are stored, and why. */
 export interface LayerChoice {
   readonly node: string;
   readonly chosen: Candidate;
@@ -53,6 +55,7 @@ export interface LayerChoice {
   readonly why: string;
 }
 
+/** How the weights of all layers are stored. */
 export interface FormatChoices {
   readonly graph: Graph<'int8'>;
   readonly layers: readonly LayerChoice[];
@@ -235,6 +238,7 @@ function restOf(graph: Graph<'int8'>, layers: readonly Layer[], target: CostTarg
 }
 
 /**
+ * Chooses for each layer how its weights are stored, by building and weighing every way.
  * @throws InputError for a budget that cannot be met.
  */
 export function chooseFormats(graph: Graph<'int8'>, { objective, target }: FormatOptions): FormatChoices {

@@ -102,12 +102,13 @@ const largestBias = 2 ** 28;
 /** Sums of 16-bit inputs without their bias, with room for the rounding of weights. */
 const largestSum = 13 * 2 ** 27;
 /** Of rows of zeros, whose output is their bias: fine enough for 8 bits, and stored in 16. */
-const lonelyBias = 2 ** 14;
+const biasWithoutWeights = 2 ** 14;
 
 const leastStep = (row: Float32Array, bias: number, input: Quant, bits: WeightBits, given: number): number =>
   Math.max(
     given > 0 ? given : largestSize(row) / largestWeight(bits),
-    Math.abs(atZero(row, bias, input)) / (input.scale * (largestSize(row) > 0 ? largestBias : lonelyBias)),
+    Math.abs(atZero(row, bias, input)) /
+      (input.scale * (largestSize(row) > 0 ? largestBias : biasWithoutWeights)),
     // As a rule 2,000 terms have room for weights of 8 bits.
     input.bits === undefined ? 0 : (reachOf(input) * sizeOf(row)) / largestSum,
   );

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { bench } from '../../support/cli.ts';
 import { encodeModel, floatTensor, valueInfo } from '../../support/onnx-model.ts';
 import { sampleFiles } from '../../support/sample-files.ts';
+import { model as twelve } from '../../support/small-artifact.ts';
 
 const files = sampleFiles();
 afterAll(files.remove);
@@ -217,5 +218,31 @@ describe('thimble compile', () => {
     const file = folderNamed('a-file');
     writeFileSync(file, 'precious');
     expect(await bench().run(...int8, '-o', file)).toMatchObject({ code: 2 });
+  });
+
+  test('--package and --main lay out a folder that later commands take', async () => {
+    const file = path.join(files.folder, 'twelve.onnx');
+    writeFileSync(file, twelve);
+    const out = folderNamed('component');
+    const { run } = bench();
+    const made = await run('compile', file, '--type', 'float32', '--package', 'esp-idf', '--main', '-o', out);
+    expect(made).toMatchObject({ code: 0, err: '' });
+    expect(made.out).toContain(`wrote ${out}/src/twelve.c (`);
+    expect(readdirSync(out).sort()).toEqual([
+      'CMakeLists.txt',
+      'Kconfig',
+      'README.md',
+      'extras',
+      'idf_component.yml',
+      'manifest.json',
+      'report.md',
+      'src',
+      'twelve.program.json',
+    ]);
+    expect(readdirSync(path.join(out, 'extras'))).toContain('twelve_main.c');
+    expect(await run('verify', out, '--targets', 'host')).toMatchObject({ code: 0, err: '' });
+    const wrong = await run('compile', file, '--type', 'float32', '--package', 'arduno', '-o', out);
+    expect(wrong).toMatchObject({ code: 2 });
+    expect(wrong.err).toContain('arduino');
   });
 });
