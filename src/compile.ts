@@ -12,6 +12,7 @@ import { verifyGraph } from './ir/graph/check.ts';
 import type { Graph, Stage } from './ir/graph/graph.ts';
 import type { ByLayer, CodebookSize, Range, RequantMode, WeightBits } from './ir/graph/op.ts';
 import { dumpGraph } from './ir/graph/text.ts';
+import { mayBeCut } from './ir/integers/file-mac.ts';
 import type { Quant } from './ir/kernel/stored.ts';
 import { countOf, sameShape, type Tensor } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
@@ -121,10 +122,18 @@ export interface Scales {
   readonly calibrated: readonly string[];
   /** Layers whose weights are not the integers of the file, by name. */
   readonly rounded: readonly string[];
+  /** Layers whose sums onnxruntime itself may cut, on a CPU with AVX2 and without VNNI. */
+  readonly cut: readonly string[];
 }
 
 const isRounded = (weight: Tensor | undefined): boolean =>
   weight !== undefined && weight.integers === undefined;
+
+/** Of bytes times weights. */
+function isCut(tensors: Graph<'int8'>['tensors'], [x = '', w = '']: readonly string[]): boolean {
+  const weight = tensors.get(w)?.constant;
+  return tensors.get(x)?.quant?.file !== undefined && weight !== undefined && mayBeCut(weight);
+}
 
 function scalesOf({ tensors, nodes }: Graph<'int8'>): Scales {
   const grids = [...tensors].filter(([, { quant }]) => quant !== undefined);
@@ -136,6 +145,9 @@ function scalesOf({ tensors, nodes }: Graph<'int8'>): Scales {
     file: grids.length - calibrated.length,
     calibrated: calibrated.map(([name]) => name),
     rounded: rounded.map(({ name }) => name),
+    cut: nodes
+      .filter(({ op, inputs }) => op.rows !== undefined && isCut(tensors, inputs))
+      .map(({ name }) => name),
   };
 }
 

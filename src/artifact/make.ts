@@ -86,7 +86,14 @@ const manifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
   requant: v.exactOptional(text),
   calibration: v.exactOptional(v.object({ method: text, samples: whole })),
   /** Of a quantized model: how many activations have the scales of its file, and the names of others. */
-  scales: v.exactOptional(v.object({ file: whole, calibrated: v.array(text), rounded: v.array(text) })),
+  scales: v.exactOptional(
+    v.object({
+      file: whole,
+      calibrated: v.array(text),
+      rounded: v.array(text),
+      cut: v.exactOptional(v.array(text)),
+    }),
+  ),
   /** Of a quantized model: what its requantization makes other than ort-float. */
   roundings: v.exactOptional(
     v.object({
@@ -352,6 +359,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
             file: compiled.scales.file,
             calibrated: [...compiled.scales.calibrated],
             rounded: [...compiled.scales.rounded],
+            ...(compiled.scales.cut.length === 0 ? {} : { cut: [...compiled.scales.cut] }),
           },
         }),
     ...(calibration === undefined || calibration.samples === 0
