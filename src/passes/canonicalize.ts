@@ -303,24 +303,37 @@ function rename(draft: Draft, from: string, to: string): void {
   });
 }
 
-/** The nodes that the outputs need: the others need have no canonical form. */
-function liveNodes(graph: Graph<'imported'>): readonly AnyNode[] {
-  const needed = new Set<string>(graph.outputs);
-  const live = graph.nodes.toReversed().filter((node) => {
-    const used = node.outputs.some((name) => needed.has(name));
+/** The nodes that some names need, of those that are in an order of execution. */
+function neededBy<N extends Pick<AnyNode, 'inputs' | 'outputs'>>(
+  outputs: readonly string[],
+  nodes: readonly N[],
+): readonly N[] {
+  const needed = new Set(outputs);
+  const live = nodes.toReversed().filter((node) => {
+    const used = node.outputs.some((name) => name !== '' && needed.has(name));
     if (used) for (const name of node.inputs) needed.add(name);
     return used;
   });
   return live.toReversed();
 }
 
-/** With the tensors that are left, all of them finite. */
-function finished(graph: Graph<'float'>): Graph<'float'> {
-  const read = new Set(graph.nodes.flatMap((node) => node.inputs));
+/** The nodes that the outputs need: the others need have no canonical form, nor what only shapes are asked of. */
+function liveNodes({ nodes, outputs, tensors }: Graph<'imported'>): readonly AnyNode[] {
+  const made = (name: string): boolean => tensors.get(name)?.constant === undefined;
+  return neededBy(
+    outputs,
+    nodes.filter((node) => node.outputs.some(made)),
+  );
+}
+
+/** With what the outputs need, all of it finite. */
+function finished({ nodes: all, ...graph }: Graph<'float'>): Graph<'float'> {
+  const live = neededBy(graph.outputs, all);
+  const read = new Set(live.flatMap((node) => node.inputs));
   const kept = new Set([...graph.inputs, ...graph.outputs, ...read]);
   const tensors = new Map([...graph.tensors].filter(([name]) => kept.has(name)));
   const named = (outputs: readonly string[]) => outputs.map((name) => (kept.has(name) ? name : ''));
-  const nodes = graph.nodes.map((node) =>
+  const nodes = live.map((node) =>
     node.outputs.every((name) => kept.has(name)) ? node : { ...node, outputs: named(node.outputs) },
   );
   const made = withMasks(withLowestFinite({ ...graph, tensors, nodes }));
