@@ -47,6 +47,7 @@ import { norms } from './norms.ts';
 import { constantOps } from './on-constants.ts';
 import { hardmax, hardmaxFlattened, oneHot } from './one-hot.ts';
 import { pad } from './pad.ts';
+import { pick } from './pick.ts';
 import { pow } from './pow.ts';
 import { preluSlopes } from './prelu-slopes.ts';
 import { dequantizeLinear, quantizeLinear } from './quantize-linear.ts';
@@ -97,6 +98,7 @@ const canonical: readonly CanonicalOp[] = [
   matrices,
   maxPool,
   move,
+  pick,
   resample,
   reshape,
   runningSum,
