@@ -24,6 +24,7 @@ import { einsum } from './einsum.ts';
 import { embedding } from './embedding.ts';
 import { flatten } from './flatten.ts';
 import { realOps } from './formula.ts';
+import { fourier } from './fourier.ts';
 import { gather } from './gather.ts';
 import { gatherNd } from './gather-nd.ts';
 import { gemm } from './gemm.ts';
@@ -180,6 +181,7 @@ const imported: readonly ImportedOp[] = [
   sumOf,
   unsqueeze,
   ...constantOps,
+  ...fourier,
   ...generators,
   ...scatters,
   ...reduceOps,
