@@ -190,7 +190,8 @@ export const tapsAt = ({ taps, first, weights }: Taps, elements: readonly number
   weights: elements.flatMap((i) => weights.slice(i * taps, (i + 1) * taps)),
 });
 
-function keys(distance: number, a: number): number {
+/** Keys' convolution: the weight of a neighbour at a distance of up to 2. */
+export function keys(distance: number, a: number): number {
   const x = Math.abs(distance);
   if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;

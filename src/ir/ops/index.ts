@@ -31,6 +31,7 @@ import { gemm } from './gemm.ts';
 import { generators } from './generators.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { grid } from './grid.ts';
+import { gridSample } from './grid-sample.ts';
 import { identity } from './identity.ts';
 import { integerLayers } from './integer-layers.ts';
 import { integerPair } from './integer-pairs.ts';
@@ -149,6 +150,7 @@ const imported: readonly ImportedOp[] = [
   globalAvgPool,
   globalLpPool,
   globalMaxPool,
+  gridSample,
   gruLayer,
   identity,
   lstmLayer,
