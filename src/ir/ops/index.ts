@@ -11,6 +11,7 @@ import { cast } from './cast.ts';
 import { choice } from './choice.ts';
 import { normalizer, scaler } from './classical.ts';
 import { clipInputs } from './clip-inputs.ts';
+import { col2im } from './col2im.ts';
 import { concat } from './concat.ts';
 import { constant } from './constant.ts';
 import { constantOfShape } from './constant-of-shape.ts';
@@ -131,6 +132,7 @@ const imported: readonly ImportedOp[] = [
   normalizer,
   scaler,
   clipInputs,
+  col2im,
   concat,
   constant,
   constantOfShape,
