@@ -43,8 +43,8 @@ function samplesFor(artifact: Artifact, flags: Flags): readonly Sample[] {
 }
 
 /** Checksums can only be compared with what a run from the input on gives. */
-const modeFor = ({ testimonies }: Against, flags: Flags): DiffMode =>
-  flags.cumulative || testimonies.some(({ run }) => run.level === 1) ? 'cumulative' : 'isolated';
+const modeFor = ({ tracedRuns }: Against, flags: Flags): DiffMode =>
+  flags.cumulative || tracedRuns.some(({ run }) => run.level === 1) ? 'cumulative' : 'isolated';
 
 /** The inferences that differ most at the output. */
 function worstInferences({ layers }: Diff): readonly string[] {
@@ -107,7 +107,7 @@ async function run(context: Context, folder: string, flags: Flags): Promise<void
   const against = await inferencesAgainst(asked, (other) => samplesFor(other, flags));
   const { minSqnr } = flags;
   const found = diff(artifact.program, against.inferences, { mode: modeFor(against, flags), minSqnr });
-  const causes = diagnose(artifact.program, against.inferences, against.testimonies, found);
+  const causes = diagnose(artifact.program, against.inferences, against.tracedRuns, found);
   const verdict = causes.length > 0 ? 'wrong' : verdictOf(found, flags);
   if (flags.json) printJson(context, jsonOf(against, found, verdict, causes));
   else describe(context, against, found, causes);

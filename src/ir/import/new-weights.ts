@@ -1,21 +1,11 @@
 /** Newer weights in the place of a network's own: matched by name and shape, all differences listed. */
 import { at, InputError } from '../../base/errors.ts';
 import { countOf, type Shape, sameShape, showShape, type Tensor, tensorOf } from '../tensor.ts';
+import type { NewWeights, Parameter } from './model-options.ts';
 import type { GraphProto } from './proto.ts';
 import { textOf } from './proto.ts';
 import { namedFor, type State } from './torch/state-dict.ts';
 import type { SavedTensor } from './torch/storage.ts';
-
-/** A tensor of the network that may get newer values. */
-interface Parameter {
-  readonly tensor: Tensor;
-  /** What PyTorch calls it. */
-  readonly key: string;
-  /** The exporter has turned rows into columns. */
-  readonly transposed: boolean;
-  /** Whether weights without it are refused; else it may be a constant. */
-  readonly needed: boolean;
-}
 
 const shapeIn = ({ tensor, transposed }: Parameter): Shape =>
   transposed ? tensor.shape.toReversed() : tensor.shape;
@@ -85,9 +75,6 @@ function refuse(mismatches: readonly string[], unused: readonly string[], isOthe
     lines: [...mismatches, ...unused.map((key) => `${key}: in the weights, not in the network`)],
   });
 }
-
-/** New values of a network's tensors, by the network's names. */
-export type NewWeights = (parameters: ReadonlyMap<string, Parameter>) => ReadonlyMap<string, Tensor>;
 
 /**
  * @param state of a saved file; a checkpoint's notes go to `note`
