@@ -8,7 +8,7 @@ import { elemOf, type Quant } from '../kernel/stored.ts';
 import { countOf, picked, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
-import { nearestIndex, rowAt } from './common/rows.ts';
+import { nearestIndex, rowAt } from './common/row-index.ts';
 import { docOf } from './kernels/doc.ts';
 
 /** The table's rows as bytes on the output's grid. */

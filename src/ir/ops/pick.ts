@@ -15,7 +15,7 @@ import {
 } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
-import { nearestIndex, rowAt } from './common/rows.ts';
+import { nearestIndex, rowAt } from './common/row-index.ts';
 import { docOf } from './kernels/doc.ts';
 
 /**
