@@ -118,8 +118,10 @@ const isRounded = (weight: Tensor | undefined): boolean =>
 
 function scalesOf({ tensors, nodes }: Graph<'int8'>): Scales {
   const grids = [...tensors].filter(([, { quant }]) => quant !== undefined);
+  // What normalizes pixels is no layer of the model.
   const rounded = nodes.filter(
-    ({ op, inputs }) => op.rows !== undefined && isRounded(tensors.get(inputs[1] ?? '')?.constant),
+    ({ op, inputs, origin }) =>
+      op.rows !== undefined && origin.length > 0 && isRounded(tensors.get(inputs[1] ?? '')?.constant),
   );
   const calibrated = grids.filter(([, { grid }]) => grid === undefined);
   return {
@@ -392,7 +394,7 @@ function compressed(
     bitsOf: (node: string) => (kept.has(node) ? 8 : bitsOf(weightBits, node)),
     codebookOf: (node: string) => (kept.has(node) ? undefined : codebookOf(codebook, node)),
   };
-  if (arith === 'float32' || done || !needsRounding(fused, grids, requant))
+  if (arith === 'float32' || done || !needsRounding(pruned, grids, requant))
     return { graph: pruned, weightSteps: new Map(), codebooks: new Map(), pruned };
   const reference = sameShapes(pruned, fused) ? fused : pruned;
   const known = reference === fused ? { shared } : {};
