@@ -257,7 +257,11 @@ async function run(context: Context, file: string, given: GivenFlags): Promise<v
   const built = await build(context, { graph, options, model, prepared, flags });
   const preprocessing = preprocessingOf(wants);
   const { compiled, accuracy } = built;
-  const made = { command, version, model, preprocessing, ...(accuracy === undefined ? {} : { accuracy }) };
+  const made = {
+    ...{ command, version, model, preprocessing },
+    ...(given.arch === undefined ? {} : { arch: readBytes(given.arch) }),
+    ...(accuracy === undefined ? {} : { accuracy }),
+  };
   const written = flags.out !== undefined && failuresOf(built).length === 0;
   const files: Files = written ? api.artifactOf(compiled, made) : new Map();
   await report(context, { ...built, files }, flags);
