@@ -18,9 +18,10 @@ import type { Suspect } from './causes/cause.ts';
 import { type DiffMode, type Fed, fitting, type Inference, oursIn, sameBytes, storedOf } from './feed.ts';
 import { type Coordinates, type LayerMeasures, Measuring } from './measures.ts';
 
+/** What is compared, and what is wrong. */
 export interface DiffOptions {
   readonly mode: DiffMode;
-  /** Real numbers may differ: a layer is wrong below this, in decibels. Stored bytes may not. */
+  /** Real numbers may differ: a layer is wrong below this, in decibels. Default 20. Stored bytes may not. */
   readonly minSqnr?: number;
   /** Real numbers that are all on the layer's own grid may differ by so many of its steps, whatever their SQNR. */
   readonly maxSteps?: number;
@@ -31,6 +32,7 @@ export interface CountedGap extends Gap {
   readonly inferences: number;
 }
 
+/** A layer on both sides. */
 export interface LayerDiff {
   /** -1: the input itself. */
   readonly step: number;
@@ -63,6 +65,7 @@ export interface LayerDiff {
   readonly note?: string;
 }
 
+/** Two sides of the same inferences, layer by layer in order of execution. */
 export interface Diff {
   readonly mode: DiffMode;
   readonly layers: readonly LayerDiff[];
@@ -126,7 +129,7 @@ function addSlot(program: Program, row: Row, inference: number, sides: Sides): M
   return alone;
 }
 
-/** What a layer of one inference is on both sides, for whoever asks why; undefined where one is not known. */
+/** What a layer of one inference is on both sides, for the causes to look at; undefined where one is not known. */
 export function suspectIn(
   program: Program,
   slot: number,
@@ -237,7 +240,10 @@ function finished(program: Program, row: Row, options: DiffOptions): LayerDiff {
   };
 }
 
-/** @throws Trap when the simulated program breaks a rule */
+/**
+ * Compares the layers of a program to another side of the same inferences.
+ * @throws Trap when the simulated program breaks a rule
+ */
 export function diff(program: Program, inferences: Iterable<Inference>, options: DiffOptions): Diff {
   const simulator = createSimulator(program, { mode: 'fast' });
   const rows = comparedSlots(program).map((slot) => new Row(slot));

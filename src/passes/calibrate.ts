@@ -1,5 +1,6 @@
 /** Calibration: the float network runs on sample inputs, and every activation's range is noted. */
-import { at, InputError, must } from '../base/errors.ts';
+import { at, holds, InputError, must } from '../base/errors.ts';
+import { largestOf, smallestOf } from '../base/extremes.ts';
 import { evaluate, inputCount, inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
@@ -16,6 +17,7 @@ import { boundsOf } from './given-bounds.ts';
  */
 export type CalibrationMethod = 'minmax' | 'percentile' | 'mse';
 
+/** What activations were seen to be, in real units. */
 export interface Calibration {
   readonly method: CalibrationMethod;
   readonly samples: number;
@@ -45,6 +47,7 @@ interface End {
   readonly by: number;
 }
 
+/** For both ends of a range. */
 export interface Alone {
   readonly lo: End;
   readonly hi: End;
@@ -94,6 +97,7 @@ interface Gathered {
 }
 
 /**
+ * Runs a network on samples and notes the range of every tensor.
  * @param samples inputs of the network's own shape, in real units; of several inputs one after the other.
  * @throws InputError for no samples, a wrong length, or numbers that are not finite.
  */
@@ -263,46 +267,47 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor, s
   }
   const inner = countOf(tensor.shape.slice(2));
   g.count += tensor.data.length / channels;
-  let [least, most] = [Infinity, -Infinity];
   for (let part = 0; part < tensor.data.length / inner; part++) {
     const c = part % channels;
-    const values = tensor.data.subarray(part * inner, (part + 1) * inner);
-    const { sum, least: lo, most: hi } = gatherChannel(must(g.channels[c], 'a channel'), values);
+    const sum = gatherChannel(at(g.channels, c), tensor.data, part * inner, (part + 1) * inner);
     g.sums[c] = at(g.sums, c) + sum;
-    [least, most] = [Math.min(least, lo), Math.max(most, hi)];
   }
-  const { lo, hi, timesLo, timesHi } = g.channels.reduce<Ends>(together, nothingSeen);
-  const [highs, lows] = [withSample(g.highs, sample, most), withSample(g.lows, sample, -least)];
-  Object.assign(g, { lo, hi, timesLo, timesHi, highs, lows });
+  const highs = withSample(g.highs, sample, largestOf(tensor.data));
+  const lows = withSample(g.lows, sample, -smallestOf(tensor.data));
+  Object.assign(g, { ...together(g.channels), highs, lows });
 }
 
-/** @returns the sum of the values, and the least and the largest of them */
-function gatherChannel(
-  g: GatheredChannel,
-  values: Tensor['data'],
-): { readonly sum: number; readonly least: number; readonly most: number } {
+/** Of the values from `from` to `to`, read unchecked. @returns their sum */
+function gatherChannel(g: GatheredChannel, values: Tensor['data'], from: number, to: number): number {
+  holds(values, to);
+  if (g.lo > g.hi) g.origin = at(values, from);
+  const { origin } = g;
   let { lo, hi, timesLo, timesHi, squares } = g;
-  if (lo > hi) g.origin = at(values, 0);
   let sum = 0;
-  let [least, most] = [Infinity, -Infinity];
-  for (const x of values) {
+  for (let i = from; i < to; i++) {
+    const x = values[i] as number;
     sum += x;
-    squares += (x - g.origin) ** 2;
-    if (x < least) least = x;
-    if (x > most) most = x;
+    squares += (x - origin) ** 2;
     if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
     if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];
   }
-  Object.assign(g, { lo, hi, timesLo, timesHi, squares, sum: g.sum + sum - values.length * g.origin });
-  return { sum, least, most };
+  g.lo = lo;
+  g.hi = hi;
+  g.timesLo = timesLo;
+  g.timesHi = timesHi;
+  g.squares = squares;
+  g.sum = g.sum + sum - (to - from) * origin;
+  return sum;
 }
 
-/** The extremes of both; an end that both have was met as often as in both. */
-function together(a: Ends, b: Ends): Ends {
-  const times = (end: 'lo' | 'hi', timesEnd: 'timesLo' | 'timesHi', most: number): number =>
-    (a[end] === most ? a[timesEnd] : 0) + (b[end] === most ? b[timesEnd] : 0);
-  const [lo, hi] = [Math.min(a.lo, b.lo), Math.max(a.hi, b.hi)];
-  return { lo, hi, timesLo: times('lo', 'timesLo', lo), timesHi: times('hi', 'timesHi', hi) };
+/** The extremes of all; an end that several have was met as often as in all of them. */
+function together(channels: readonly Ends[]): Ends {
+  let { lo, hi, timesLo, timesHi } = nothingSeen;
+  for (const c of channels) {
+    if (c.lo <= lo) [lo, timesLo] = [Math.min(lo, c.lo), c.lo === lo ? timesLo + c.timesLo : c.timesLo];
+    if (c.hi >= hi) [hi, timesHi] = [Math.max(hi, c.hi), c.hi === hi ? timesHi + c.timesHi : c.timesHi];
+  }
+  return { lo, hi, timesLo, timesHi };
 }
 
 function gatherHistogram(all: Map<string, Gathered>, name: string, tensor: Tensor): void {

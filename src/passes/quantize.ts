@@ -21,6 +21,7 @@ import type { Pass } from './pass.ts';
 import { onlyReader, viewOf } from './rewrite.ts';
 import { wideGridOf } from './wide-grids.ts';
 
+/** How weights and activations become integers. */
 export interface QuantizeOptions {
   readonly mode: RequantMode;
   /** For all layers, or by node name (8 for those without). */
@@ -40,6 +41,10 @@ export interface QuantizeOptions {
   readonly refused?: (node: Node, why: string) => void;
 }
 
+/**
+ * The pass from float numbers to integers.
+ * @throws InputError naming the nodes that have no integer form
+ */
 export function quantize(calibration: Calibration, options: QuantizeOptions): Pass<'float', 'int8'> {
   return {
     name: 'quantize',

@@ -9,7 +9,7 @@ import { execute } from './execute.ts';
 import { type Build, compileC99, link, type Overflow } from './link.ts';
 import { inFolder, writeAll } from './native.ts';
 import { joinInputs, outcomesIn } from './results.ts';
-import { type Target, type TargetName, targets } from './targets.ts';
+import { isHost, type Target, type TargetName, targets } from './targets.ts';
 
 export interface BatchItem {
   /** Its name differs from every other in the batch. */
@@ -61,15 +61,28 @@ async function writeBatch(folder: string, items: readonly BatchItem[], checksums
   ]);
 }
 
-/** One compiler process takes several files, and two run at a time. */
+/**
+ * Two units of half of the programs each, compiled at the same time. Names begin with their network's, so that
+ * programs share a unit; measured on 25 networks, it takes two thirds of the time that a unit for each takes.
+ * @returns the object files.
+ */
 async function compileAll(
   build: Build,
-  sources: readonly string[],
+  items: readonly BatchItem[],
   options: readonly string[],
-): Promise<void> {
-  const half = Math.ceil(sources.length / 2);
-  const parts = [sources.slice(0, half), sources.slice(half)].filter((part) => part.length > 0);
-  await Promise.all(parts.map((part) => compileC99(build, part, [...options, '-include', 'batch-hooks.h'])));
+): Promise<readonly string[]> {
+  const half = Math.ceil(items.length / 2);
+  const halves = [items.slice(0, half), items.slice(half)].filter((part) => part.length > 0);
+  return Promise.all(
+    halves.map(async (part, i) => {
+      const unit = `half-${i}`;
+      await writeAll(build.folder, [
+        [`${unit}.c`, part.map(({ program }) => `#include "${program.name}.c"\n`).join('')],
+      ]);
+      await compileC99(build, [`${unit}.c`], [...options, '-include', 'batch-hooks.h']);
+      return `${unit}.o`;
+    }),
+  );
 }
 
 /** A batch may need more memory than a chip has: it takes the larger machine where there is one. */
@@ -96,20 +109,12 @@ export async function runNativeBatch(
   checkUnique(items);
   const target: Target = targets[targetName];
   const { opt = '-O1', checksums = false, timeoutMs = 120_000, plain = false } = options;
-  const sanitize = target.machine === undefined && (options.sanitize ?? true);
+  const sanitize = isHost(target) && (options.sanitize ?? true);
   return inFolder(async (folder) => {
     const build: Build = { target, folder, opt, sanitize };
-    const names = items.map(({ program }) => program.name);
     await writeBatch(folder, items, checksums);
-    await compileAll(
-      build,
-      names.map((name) => `${name}.c`),
-      plain ? items.map(({ program }) => `-D${noDspMacro(program)}`) : [],
-    );
-    const memory = await linkBatch(
-      build,
-      names.map((name) => `${name}.o`),
-    );
+    const plainOf = plain ? items.map(({ program }) => `-D${noDspMacro(program)}`) : [];
+    const memory = await linkBatch(build, await compileAll(build, items, plainOf));
     await execute(build, 'run', { memory, timeoutMs, counted: false });
     return outcomesIn(await readFile(path.join(folder, driverFiles.output)), expectedOf(items, checksums));
   });

@@ -8,8 +8,9 @@ import { execute } from './execute.ts';
 import { type Build, compileC99, labObject, link } from './link.ts';
 import { flagsFor, inFolder, writeAll } from './native.ts';
 import { joinInputs } from './results.ts';
-import { type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
+import { isHost, type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
 
+/** How a tracing program is built and run. */
 export interface TraceRunOptions {
   /** 1: checksums; 2: all bytes. */
   readonly level: 1 | 2;
@@ -84,7 +85,7 @@ export async function traceNative(
 ): Promise<Uint8Array> {
   const target: Target = targets[targetName];
   return inFolder(async (folder) => {
-    const build: Build = { target, folder, opt, sanitize: target.machine === undefined };
+    const build: Build = { target, folder, opt, sanitize: isHost(target) };
     const driver = firmware ?? traceFirmware(program, inputs.length);
     await writeAll(folder, [
       ...files,

@@ -6,7 +6,9 @@ import type { Compiled, CompileOptions } from '../../compile.ts';
 import { readBytes } from '../../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import { checkIdentifier } from '../../emit/c/identifier.ts';
+import { type PackageKind, packageKinds } from '../../emit/info.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
+import { roundingFields, roundingsText } from '../../judge/roundings.ts';
 import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../../judge/text.ts';
 import { wideLine } from '../../passes/activation-bits.ts';
 import { isQuantized } from '../../passes/settle-grids.ts';
@@ -53,6 +55,8 @@ interface Flags extends InputFlags, QuantizeFlags, CompressFlags, SizeFlags {
   readonly float?: readonly string[];
   /** In decibels. */
   readonly minSqnr?: number;
+  readonly package: PackageKind;
+  readonly main?: boolean;
   readonly stopAfter?: string;
   readonly quiet?: boolean;
   readonly json?: boolean;
@@ -123,6 +127,7 @@ const jsonOf = ({ compiled, files, over, far, tried, accuracy }: Made, folder: s
   })),
   formats: (compiled.formats ?? []).map(formatFields),
   floatParts: compiled.assembled.floatParts ?? [],
+  roundings: compiled.roundings === undefined ? null : roundingFields(compiled.roundings),
   tried: tried.map(builtFields),
   accuracy: accuracy ?? null,
   ...agreementIn(compiled),
@@ -148,6 +153,7 @@ function describe(context: Context, compiled: Compiled): void {
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
   const said = [
     scalesText(compiled),
+    compiled.roundings && roundingsText(compiled.roundings),
     portOrderText(program),
     wideLine(compiled.wide ?? []),
     ...(agreement === undefined ? [] : [agreementText(agreement), storedText(agreement)]),
@@ -258,7 +264,7 @@ async function run(context: Context, file: string, given: GivenFlags): Promise<v
   const preprocessing = preprocessingOf(wants);
   const { compiled, accuracy } = built;
   const made = {
-    ...{ command, version, model, preprocessing },
+    ...{ command, version, model, preprocessing, package: flags.package, main: flags.main === true },
     ...(given.arch === undefined ? {} : { arch: readBytes(given.arch) }),
     ...(accuracy === undefined ? {} : { accuracy }),
   };
@@ -293,6 +299,12 @@ export function addCompile(program: Command, context: () => Context): void {
         .choices(['memory', 'model'])
         .default('memory'),
     )
+    .addOption(
+      new Option('--package <SYSTEM>', 'the folder as a package of this build system; none: the C alone')
+        .choices(packageKinds)
+        .default('cmake'),
+    )
+    .option('--main', 'with a program for the host that reads inputs from files and prints JSON')
     .option(
       '--float <NODES>',
       'stay float32: names of nodes or ONNX types, with commas; auto: what has no int8 form',

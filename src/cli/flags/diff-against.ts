@@ -17,7 +17,7 @@ import {
   captureOfOutcome,
   captureOfTensors,
 } from '../../diff/capture.ts';
-import type { Testimony } from '../../diff/causes/cause.ts';
+import type { TracedRun } from '../../diff/causes/cause.ts';
 import type { Inference } from '../../diff/feed.ts';
 import { captureOfRun } from '../../diff/trace-capture.ts';
 import { evaluate, inputTensors } from '../../ir/graph/evaluate.ts';
@@ -43,7 +43,7 @@ export interface Against {
   readonly who: string;
   readonly inferences: readonly Inference[];
   /** Of devices: their own account of each inference. */
-  readonly testimonies: readonly Testimony[];
+  readonly tracedRuns: readonly TracedRun[];
   readonly warnings: readonly string[];
   /** By how many steps a layer may differ whose grid both sides have; absent: they have none in common. */
   readonly maxSteps?: number;
@@ -59,7 +59,7 @@ export interface Asked {
   readonly samples: readonly Sample[];
 }
 
-const plain = { testimonies: [], warnings: [] };
+const plain = { tracedRuns: [], warnings: [] };
 
 /** @throws InputError where the other side has no inputs of its own and none were given. */
 function samplesOf({ samples, against }: Asked): readonly Sample[] {
@@ -131,7 +131,7 @@ function againstModel(asked: Asked): Against {
   }));
   const isPlain = isOnGrids && manifest.scales?.rounded.length === 0;
   return {
-    testimonies: [],
+    tracedRuns: [],
     warnings: editedIn(artifact),
     who: isOnGrids ? 'the quantized model' : 'the float model',
     inferences,
@@ -293,7 +293,7 @@ function againstTrace({ artifact, against, samples }: Asked, bytes: Uint8Array):
       supported: 'what a device printed with the trace on, models, .npz, folders of compile, qemu:CHIP',
       todo: `compile the C with -D${program.name.toUpperCase()}_TRACE=2 and capture its console`,
     });
-  const testimonies = found.runs.map((run) => ({ program, build, trace: found, run }));
+  const tracedRuns = found.runs.map((run) => ({ program, build, trace: found, run }));
   const stale = found.build !== undefined && found.build !== build ? found.build : undefined;
   const given = samples.map((sample) => inputBytes(program, sample));
   const inputs = inputsOfRuns(found.runs, given, `${program.name} ${build}`);
@@ -307,7 +307,7 @@ function againstTrace({ artifact, against, samples }: Asked, bytes: Uint8Array):
   const warnings = found.problems
     .filter(({ kind }) => kind !== 'noise')
     .map(({ kind, line, what }) => `${against}, line ${line}: ${kind}: ${what}`);
-  return { who: 'the device', inferences, testimonies, warnings };
+  return { who: 'the device', inferences, tracedRuns, warnings };
 }
 
 const targetIn = (against: string): string | undefined =>

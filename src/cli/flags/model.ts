@@ -66,9 +66,13 @@ export function loadArtifact(api: Api, folder: string): Artifact {
       supported: `folders that thimble compile -o made, and ${readable}`,
       todo: `run: thimble compile MODEL -o ${folder}`,
     });
-  const names = readdirSync(folder).filter((name) => statSync(path.join(folder, name)).isFile());
+  const names = [...filesIn(folder), ...filesIn(path.join(folder, 'src')).map((name) => `src/${name}`)];
   return api.loadArtifact(new Map(names.map((name) => [name, readBytes(path.join(folder, name))])));
 }
+
+/** None where there is no such folder. */
+const filesIn = (folder: string): readonly string[] =>
+  isFolder(folder) ? readdirSync(folder).filter((name) => statSync(path.join(folder, name)).isFile()) : [];
 
 /** A folder is an artifact, a file is a model. */
 export function load(api: Api, file: string, sizes: SizeFlags): Loaded {

@@ -1,6 +1,6 @@
 /** --shape, --axis, --arch and --program: what a model's file leaves open. */
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Sizes } from '../../ir/import/declarations.ts';
+import type { Sizes } from '../../ir/import/model-options.ts';
 import type { Shape } from '../../ir/tensor.ts';
 
 export interface SizeFlags {

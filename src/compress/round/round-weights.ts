@@ -16,20 +16,24 @@ import { type Codebook, type SharedRow, shareWeights } from './codebook.ts';
 import { codebookGrid, uniformGrid } from './levels.ts';
 import { type Rounded, type RoundingNorm, roundingNorm, roundRow } from './nearest-plane.ts';
 
+/** On which grids the weights are to lie, and the inputs on which the sums are to stay what they were. */
 export interface RoundOptions {
   /** Bits of the weights of a node; 8 leaves them to the quantization pass, which rounds to nearest. */
   readonly bitsOf: (node: string) => WeightBits;
   /** Of nodes whose weights share values, how many; their bits do not count. Absent: of none. */
   readonly codebookOf?: (node: string) => CodebookSize | undefined;
+  /** Inputs of the network as `calibrate` takes them; no labels. */
   readonly samples: readonly Float32Array[];
   /** The network whose sums are to be kept: the one before pruning, with the same layers. */
   readonly reference?: Graph<'float'>;
   /** What the reference's pruning has found out about it; with the same samples. */
   readonly shared?: Shared;
+  /** Default 1. */
   readonly seed?: number;
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
+/** A network whose weights lie on grids. */
 export interface RoundedWeights {
   /** Weights of fewer than 8 bits, and shared ones, lie on grids. Zeros stay zeros. */
   readonly graph: Graph<'float'>;
@@ -70,7 +74,10 @@ export const needsRounding = (
 const fittingDamping = (size: number, columns: number): number => 1e-3 + size / columns;
 const roundingDamping = (size: number, columns: number): number => 1e-2 + (0.1 * size) / columns;
 
-/** @param graph fused; pruned or not. */
+/**
+ * Brings weights to grids of few bits, one after the other, the rest fitted to make up for each.
+ * @param graph fused; pruned or not.
+ */
 export function roundWeights(graph: Graph<'float'>, options: RoundOptions): RoundedWeights {
   const steps = new Map<string, Float64Array>();
   const codebooks = new Map<string, Int8Array>();

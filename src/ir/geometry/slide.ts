@@ -3,7 +3,7 @@
  * no loop has bounds to check; then each kernel tap is swept over all outputs at once, row by row. Sums are
  * float64.
  */
-import { at } from '../../base/errors.ts';
+import { at, holds } from '../../base/errors.ts';
 import type { Numbers } from '../tensor.ts';
 import { paddedSize, unitAxis, type WindowAxis } from './window.ts';
 
@@ -63,10 +63,11 @@ function offsets(size: Three<number>, count: Three<number>, step: Three<number>)
 export function padInto(target: Float64Array, to: number, source: Numbers, from: number, sweep: Sweep): void {
   const [d, h, w] = sweep.axes;
   let read = from;
+  holds(source, from + sweep.inCount);
   for (let z = 0; z < d.in; z++)
     for (let y = 0; y < h.in; y++) {
       const row = to + ((z + d.before) * sweep.padded[1] + y + h.before) * sweep.padded[2] + w.before;
-      for (let x = 0; x < w.in; x++) target[row + x] = at(source, read++);
+      for (let x = 0; x < w.in; x++) target[row + x] = source[read++] as number;
     }
 }
 

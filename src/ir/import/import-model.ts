@@ -2,9 +2,9 @@
 import { complain, InputError, locate } from '../../base/errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { readable, recognise } from './file-kinds.ts';
+import type { ExternalFiles, ImportOptions } from './model-options.ts';
 import { newWeights } from './new-weights.ts';
-import { type ImportOptions, importOnnx } from './onnx.ts';
-import type { ExternalFiles } from './tensor-proto.ts';
+import { importOnnx } from './onnx.ts';
 import { graphOfAten } from './torch/aten-graph.ts';
 import { asKind, type Instance, type Value } from './torch/pickle.ts';
 import { importExported } from './torch/pt2.ts';
@@ -21,6 +21,7 @@ export interface Architecture {
   readonly external?: ExternalFiles;
 }
 
+/** What a caller says about a model besides its bytes. */
 export interface ModelOptions extends Omit<ImportOptions, 'weights'> {
   /** For files of weights alone: the network that they belong to. */
   readonly arch?: Architecture;

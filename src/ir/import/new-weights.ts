@@ -2,23 +2,11 @@
 import { at, InputError } from '../../base/errors.ts';
 import { countOf, type Shape, sameShape, showShape, type Tensor, tensorOf } from '../tensor.ts';
 import type { NodeMetadata } from './metadata.ts';
+import type { NewWeights, Parameter } from './model-options.ts';
 import type { GraphProto } from './proto.ts';
 import { textOf } from './proto.ts';
 import { namedFor, type State } from './torch/state-dict.ts';
 import type { SavedTensor } from './torch/storage.ts';
-
-/** A tensor of the network that may get newer values. */
-interface Parameter {
-  readonly tensor: Tensor;
-  /** What PyTorch calls it. */
-  readonly key: string;
-  /** The exporter has turned rows into columns. */
-  readonly transposed: boolean;
-  /** Whether weights without it are refused; else it may be a constant. */
-  readonly needed: boolean;
-  /** Whether the exporter has named it: a weight of its shape may be it. */
-  readonly renamed?: boolean;
-}
 
 const shapeIn = ({ tensor, transposed }: Parameter): Shape =>
   transposed ? tensor.shape.toReversed() : tensor.shape;
@@ -139,9 +127,6 @@ function refuse(mismatches: readonly string[], unused: readonly Unused[], isOthe
     lines: [...mismatches, ...unused.map(({ line }) => line)],
   });
 }
-
-/** New values of a network's tensors, by the network's names. */
-export type NewWeights = (parameters: ReadonlyMap<string, Parameter>) => ReadonlyMap<string, Tensor>;
 
 /**
  * @param state of a saved file; a checkpoint's notes go to `note`

@@ -38,6 +38,7 @@ import { channelCount, countOf, type Tensor, type TensorType } from '../tensor.t
 import { absorbClip } from './common/absorb.ts';
 import { columnsOf, layerChannels } from './common/channel-flows.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
+import { packedKernel, packedRows } from './common/packed-rows.ts';
 import { padded } from './common/padding.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs, poolAxes } from './common/pool.ts';
 import { asImages } from './common/reads.ts';
@@ -110,21 +111,35 @@ function groupWeights(w: Tensor, group: number, rows: number, count: number): Fl
   return padded;
 }
 
-/** Four rows of `w`, the first of which begins at `from`, each times the patch. */
-function dot4(result: Float64Array, w: Float64Array, from: number, patch: Float64Array): void {
-  const count = patch.length;
+/** Four rows of `w`, the first of which begins at `from`, each times two patches, which lie one behind the other. */
+function dot8(result: Float64Array, w: Float64Array, from: number, patches: Float64Array): void {
+  const count = patches.length / 2;
   let [a, b, c, d] = [0, 0, 0, 0];
+  let [e, f, g, h] = [0, 0, 0, 0];
   for (let i = 0; i < count; i++) {
-    const x = patch[i] as number;
-    a += (w[from + i] as number) * x;
-    b += (w[from + count + i] as number) * x;
-    c += (w[from + 2 * count + i] as number) * x;
-    d += (w[from + 3 * count + i] as number) * x;
+    const x = patches[i] as number;
+    const y = patches[count + i] as number;
+    const p = w[from + i] as number;
+    const q = w[from + count + i] as number;
+    const r = w[from + 2 * count + i] as number;
+    const s = w[from + 3 * count + i] as number;
+    a += p * x;
+    b += q * x;
+    c += r * x;
+    d += s * x;
+    e += p * y;
+    f += q * y;
+    g += r * y;
+    h += s * y;
   }
   result[0] = a;
   result[1] = b;
   result[2] = c;
   result[3] = d;
+  result[4] = e;
+  result[5] = f;
+  result[6] = g;
+  result[7] = h;
 }
 
 /** One group of output channels on a padded input that begins with the group's channels. */
@@ -137,25 +152,48 @@ interface GroupJob {
   readonly sums: Float64Array;
 }
 
-/** Each window is copied out once (im2col, one column at a time), and multiplied with all weight rows. */
-function addGroup({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep): void {
-  const patch = new Float64Array(offsets.length);
-  const four = new Float64Array(lanes);
-  const rows = sums.length / outCount;
-  // Read unchecked below, as nearly all of a float run's time goes there.
-  holds(x, at(starts, outCount - 1) + at(offsets, offsets.length - 1) + 1); // both ascend
-  holds(w, Math.ceil(rows / lanes) * lanes * patch.length);
+/** Depthwise: one row of weights, times each window where it lies. */
+function addRow({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep): void {
   for (let pixel = 0; pixel < outCount; pixel++) {
     const start = at(starts, pixel);
-    for (let i = 0; i < patch.length; i++) patch[i] = x[start + (offsets[i] as number)] as number;
+    let sum = 0;
+    for (let i = 0; i < offsets.length; i++)
+      sum += (w[i] as number) * (x[start + (offsets[i] as number)] as number);
+    sums[pixel] = (sums[pixel] as number) + sum;
+  }
+}
+
+/** Each window is copied out once (im2col, two columns at a time), and multiplied with all weight rows. */
+function addRows({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep): void {
+  const count = offsets.length;
+  const patches = new Float64Array(2 * count);
+  const eight = new Float64Array(2 * lanes);
+  const rows = sums.length / outCount;
+  for (let pixel = 0; pixel < outCount; pixel += 2) {
+    const pixels = Math.min(2, outCount - pixel);
+    for (let k = 0; k < pixels; k++) {
+      const start = at(starts, pixel + k);
+      for (let i = 0; i < count; i++) patches[k * count + i] = x[start + (offsets[i] as number)] as number;
+    }
     for (let row = 0; row < rows; row += lanes) {
-      dot4(four, w, row * patch.length, patch);
+      dot8(eight, w, row * count, patches);
       for (let i = 0; i < lanes && row + i < rows; i++) {
         const to = (row + i) * outCount + pixel;
-        sums[to] = (sums[to] as number) + (four[i] as number);
+        for (let k = 0; k < pixels; k++)
+          sums[to + k] = (sums[to + k] as number) + (eight[k * lanes + i] as number);
       }
     }
   }
+}
+
+function addGroup(job: GroupJob, sweep: Sweep): void {
+  const { x, w, offsets, sums } = job;
+  const { starts, outCount } = sweep;
+  const rows = sums.length / outCount;
+  // Read unchecked, as nearly all of a float run's time goes there.
+  holds(x, at(starts, outCount - 1) + at(offsets, offsets.length - 1) + 1); // both ascend
+  holds(w, Math.ceil(rows / lanes) * lanes * offsets.length);
+  (rows === 1 ? addRow : addRows)(job, sweep);
 }
 
 /** Where the terms of a row, channel by channel, lie behind the first element of the padded input. */
@@ -283,6 +321,14 @@ function plane<T>(axes: readonly T[], single: T): readonly [T, T] {
   if (axes.length <= 2 && a !== undefined && b !== undefined) return [a, b];
   throw complain(`${axes.length} spatial axes`, '1 or 2', 'only the float reference runs 3-D convolutions');
 }
+
+/** Each pixel by itself: a row of channels. */
+const isPointwise = ({ kernel, strides, pads, groups, pool, shuffle }: ConvAttrs): boolean =>
+  groups === 1 &&
+  pool === undefined &&
+  shuffle === undefined &&
+  [...kernel, ...strides].every((n) => n === 1) &&
+  pads.every((n) => n === 0);
 
 function convKernel(
   attrs: ConvAttrs,
@@ -519,6 +565,11 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
       floatsOf(bias),
       attrs.clamp,
     );
+    const packed = isPointwise(attrs) ? packedRows(w, outs) : undefined;
+    if (packed !== undefined) {
+      for (const image of [...context.inputs, ...context.outputs]) requireSpatial(image);
+      return packedKernel(packed, context, arithmetic, clampWords(attrs.clamp));
+    }
     const padding = attrs.padValues ?? new Array<number>(depth * attrs.groups).fill(0);
     return convKernel(attrs, context, outs, arithmetic, padding.map(Math.fround), fewLanes);
   },
