@@ -72,7 +72,9 @@ export function loadArtifact(api: Api, folder: string): Artifact {
 
 /** None where there is no such folder. */
 const filesIn = (folder: string): readonly string[] =>
-  isFolder(folder) ? readdirSync(folder).filter((name) => statSync(path.join(folder, name)).isFile()) : [];
+  existsSync(folder) && isFolder(folder)
+    ? readdirSync(folder).filter((name) => statSync(path.join(folder, name)).isFile())
+    : [];
 
 /** A folder is an artifact, a file is a model. */
 export function load(api: Api, file: string, sizes: SizeFlags): Loaded {
