@@ -40,10 +40,20 @@ function optionsFor(bytes: Uint8Array): ModelOptions {
   }
 }
 
-/** The graph becomes a float network too where it is read. */
+/** @throws whatever is no refusal */
+function requireNetwork(graph: ReturnType<typeof importModel>): void {
+  try {
+    canonicalize.run(graph);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+  }
+}
+
+/** Where it is read, the graph becomes a float network too, or is refused. */
 function outcome(bytes: Uint8Array, options: ModelOptions): 'read' | 'refused' | 'broken' {
   try {
-    canonicalize.run(importModel(bytes, { ...options, name: 'damaged' }));
+    const graph = importModel(bytes, { ...options, name: 'damaged' });
+    requireNetwork(graph);
     return 'read';
   } catch (error) {
     if (error instanceof InputError && error.message.length > 10) return 'refused';
