@@ -43,6 +43,8 @@ export interface Made {
   readonly version: string;
   /** The model's file. */
   readonly model: Uint8Array;
+  /** The file of the network that it belongs to, where it is a file of weights. */
+  readonly arch?: Uint8Array;
   readonly preprocessing: Preprocessing;
   /** How many held-out samples the build gets right, where that was counted. */
   readonly accuracy?: Judgement;
@@ -81,6 +83,8 @@ const manifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
   version: text,
   command: text,
   model: v.object({ sha256: text, bytes: whole }),
+  /** Of a model that is a file of weights: the file of its network. */
+  arch: v.exactOptional(v.object({ sha256: text, bytes: whole })),
   name: text,
   arith: v.picklist(['int8', 'float32']),
   requant: v.exactOptional(text),
@@ -349,6 +353,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     version: made.version,
     command: made.command,
     model: { sha256: hashOf(made.model), bytes: made.model.length },
+    ...(made.arch === undefined ? {} : { arch: { sha256: hashOf(made.arch), bytes: made.arch.length } }),
     name: stated.name,
     arith: stated.arith,
     ...(program.arith === 'int8' ? { requant: compiled.requant } : {}),

@@ -82,6 +82,8 @@ export interface Manifest {
   readonly command: string;
   /** The model's file. */
   readonly model: { readonly sha256: string; readonly bytes: number };
+  /** Of a model that is a file of weights: the file of its network. */
+  readonly arch?: { readonly sha256: string; readonly bytes: number };
   /** What names in the C begin with. */
   readonly name: string;
   readonly arith: 'int8' | 'float32';

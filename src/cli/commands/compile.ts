@@ -284,8 +284,11 @@ async function run(context: Context, file: string, given: GivenFlags): Promise<v
   const built = await build(context, { graph, options, model, prepared, flags });
   const preprocessing = preprocessingOf(wants);
   const { compiled, accuracy } = built;
-  const about = { command, version, model, preprocessing, ...(accuracy === undefined ? {} : { accuracy }) };
-  const made = { ...about, package: flags.package, main: flags.main === true };
+  const made = {
+    ...{ command, version, model, preprocessing, package: flags.package, main: flags.main === true },
+    ...(given.arch === undefined ? {} : { arch: readBytes(given.arch) }),
+    ...(accuracy === undefined ? {} : { accuracy }),
+  };
   const written = flags.out !== undefined && failuresOf(built).length === 0;
   const files: Files = written ? api.artifactOf(compiled, made) : new Map();
   await report(context, { ...built, files }, flags);
