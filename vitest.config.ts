@@ -13,7 +13,7 @@ export default defineConfig(({ mode }) => {
   return {
     test: {
       include: ['test/**/*.test.ts'],
-      exclude: [...leftOut],
+      exclude: ['**/node_modules/**', ...leftOut],
       testTimeout: 60_000,
       hookTimeout: 60_000,
       // One more than vitest's own choice on two cores: many tests wait for compilers and emulators.

@@ -25,7 +25,12 @@ async function rowsOf(
 function cells(net: Net, { program }: Compiled, row: VerifyRow): readonly string[] {
   const { measures: m } = row;
   const figures = m
-    ? [count(m.instructions.total), count(m.sections.code), count(m.sections.constants), count(m.stackBytes)]
+    ? [
+        count(m.instructions?.total ?? Number.NaN),
+        count(m.sections.code),
+        count(m.sections.constants),
+        count(m.stackBytes),
+      ]
     : ['', '', '', ''];
   const wrong =
     row.status === 'equal' ? `0 of ${count(row.bytesCompared)}` : `${row.status}: ${row.note ?? ''}`;
@@ -69,7 +74,10 @@ test('dsp', async () => {
       return measures;
     });
     if (plain === undefined || dsp === undefined) throw new Error('two runs');
-    const [a, b] = [plain.instructions.total, dsp.instructions.total];
+    const [a, b] = [plain, dsp].map(({ instructions }) => instructions?.total ?? Number.NaN) as [
+      number,
+      number,
+    ];
     const code = [plain, dsp].map(({ sections }) => count(sections.code));
     const stack = [plain, dsp].map(({ stackBytes }) => count(stackBytes));
     rows.push([net.title, count(a), count(b), percentLess(a, b), code.join(' / '), stack.join(' / ')]);

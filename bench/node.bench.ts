@@ -1,7 +1,7 @@
 /**
  * Inference in Node, one sample at a time on one thread, beside ONNX Runtime in the same run: int8 here, the float
  * model there. Rounds take turns, so that a machine that slows down slows all of them down. ONNX Runtime is only
- * installed for this: `npm install --prefix bench/onnxruntime`.
+ * installed for this: `npm install --ignore-scripts --prefix bench/onnxruntime`.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -54,7 +54,8 @@ async function rival(net: Net, name: string, input: Float32Array): Promise<Conte
 
 async function rivals(net: Net, input: Float32Array): Promise<readonly Contestant[]> {
   const names = ['onnxruntime-node', 'onnxruntime-web'];
-  if (!existsSync(runtimeFolder)) throw new Error('npm install --prefix bench/onnxruntime, first');
+  if (!existsSync(runtimeFolder))
+    throw new Error('npm install --ignore-scripts --prefix bench/onnxruntime, first');
   return Promise.all(names.map((name) => rival(net, name, input)));
 }
 

@@ -134,7 +134,8 @@ async function run(
   const bytes = Uint8Array.from({ length: input?.length ?? 0 }, (_, i) => (i * 37 + (i >> 3)) & 255);
   // Models of cost are of plain C.
   const result = await runNative(program, files, target, [bytes], { plain: true });
-  if (result.kind !== 'ran' || result.measures === undefined) throw new Error(`${target}: not measured`);
+  if (result.kind !== 'ran' || result.measures?.instructions === undefined)
+    throw new Error(`${target}: not measured`);
   const expected = createSimulator(program, { mode: 'fast' }).run(bytes).output;
   if (Buffer.compare(expected, result.outcomes[0]?.output ?? new Uint8Array()) !== 0)
     throw new Error(`${target}: another output than the simulator's`);

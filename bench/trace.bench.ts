@@ -58,7 +58,8 @@ async function costOf(
     const { machine } = build.target;
     const memory = machine!.memory;
     await link(build, 'run', ['driver.c', 'net.o'], memory);
-    const [from = 0, to = 0] = await execute(build, 'run', { memory, timeoutMs: 60_000, counted: true });
+    const { totals } = await execute(build, 'run', { memory, timeoutMs: 60_000, counted: true });
+    const [from = 0, to = 0] = totals;
     const { code, constants } = await sectionsOf(build, 'net.o');
     const frames = [...(await framesOf(build, 'net.su'))].filter(([f]) => /_trace_|_run$/.test(f));
     const frame = frames.reduce((sum, [, bytes]) => sum + bytes, 0);

@@ -12,10 +12,12 @@ import { verifyGraph } from './ir/graph/check.ts';
 import type { Graph, Stage } from './ir/graph/graph.ts';
 import type { ByLayer, CodebookSize, Range, RequantMode, WeightBits } from './ir/graph/op.ts';
 import { dumpGraph } from './ir/graph/text.ts';
+import { mayBeCut } from './ir/integers/file-mac.ts';
 import type { Quant } from './ir/kernel/stored.ts';
 import { countOf, sameShape, type Tensor } from './ir/tensor.ts';
 import { type Agreement, agreementOf } from './judge/agreement.ts';
 import type { Build, Judging } from './judge/build.ts';
+import { type Roundings, roundingsOf } from './judge/roundings.ts';
 import { type ActivationBits, betweenGrids, type WideReason, wideTensors } from './passes/activation-bits.ts';
 import {
   type Calibration,
@@ -30,7 +32,8 @@ import {
   chooseFormats,
   type FormatChoices,
   type FormatOptions,
-  hasZeros,
+  hasPacked,
+  isOpenGraph,
   type LayerChoice,
 } from './passes/choose-formats.ts';
 import { findAttention } from './passes/find-attention.ts';
@@ -55,9 +58,11 @@ import { pixelsOf, storedBy, unroundedBy } from './program/port.ts';
 import type { Normalization } from './program/program.ts';
 import { encodeInput } from './program/values.ts';
 
+/** What to compile, and how. Only `name` and `arith` are asked for; int8 needs `calibration` too. */
 export interface CompileOptions {
   /** The prefix of everything public in the C: a C identifier. */
   readonly name: string;
+  /** The arithmetic of the C. `int8` has activations of 8 bits, or 16 where they need them. */
   readonly arith: 'int8' | 'float32';
   /**
    * Inputs as the network computes with them (row-major, normalized; of several inputs all in one array, one after
@@ -76,11 +81,13 @@ export interface CompileOptions {
    * int8 form, which else are an error.
    */
   readonly float?: { readonly nodes?: readonly string[]; readonly auto?: boolean };
+  /** How accumulators are rounded. Default `single`; docs/numerics.md. */
   readonly requant?: RequantMode;
+  /** How ranges are chosen. Default `minmax`. */
   readonly calibrationMethod?: CalibrationMethod;
   /** Zeros for the weights that matter least, before calibration; needs calibration inputs. */
   readonly prune?: Omit<PruneOptions, 'samples' | 'onProgress'>;
-  /** For all layers, or by node name (8 for those without). Below 8 they are rounded to what fits best. */
+  /** For all layers, or by node name (8 for those without). Default 8. Below they are rounded to what fits best. */
   readonly weightBits?: ByLayer<WeightBits>;
   /**
    * So many values, chosen by k-means, for the weights of every layer, or of layers by node name: formats of 4 (or
@@ -89,11 +96,15 @@ export interface CompileOptions {
   readonly codebook?: ByLayer<CodebookSize>;
   /** The weights are on grids of `weightBits` already, by training: they are not rounded again. */
   readonly rounded?: boolean;
+  /** Biases make up for the mean error of rounded weights. Default true. */
   readonly biasCorrection?: boolean;
   /** Which activations have 16 bits. Absent: `auto`. */
   readonly activationBits?: ActivationBits;
-  /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each. */
+  /** How weights are stored: by objective, from candidates that are all built and weighed. Absent: one byte each; of
+   * a model's file that has weights of 4 bits or fewer as by `zeros`.
+   */
   readonly formats?: FormatOptions;
+  /** How buffers share the arena. Default `overlap`; docs/memory.md. */
   readonly plan?: PlanStrategy;
   /**
    * In which order inputs and outputs lie in the C's memory. `memory`, the default: images as height, width, channel,
@@ -111,24 +122,38 @@ export interface Scales {
   readonly calibrated: readonly string[];
   /** Layers whose weights are not the integers of the file, by name. */
   readonly rounded: readonly string[];
+  /** Layers whose sums onnxruntime itself may cut, on a CPU with AVX2 and without VNNI. */
+  readonly cut: readonly string[];
 }
 
 const isRounded = (weight: Tensor | undefined): boolean =>
   weight !== undefined && weight.integers === undefined;
 
+/** Of bytes times weights. */
+function isCut(tensors: Graph<'int8'>['tensors'], [x = '', w = '']: readonly string[]): boolean {
+  const weight = tensors.get(w)?.constant;
+  return tensors.get(x)?.quant?.file !== undefined && weight !== undefined && mayBeCut(weight);
+}
+
 function scalesOf({ tensors, nodes }: Graph<'int8'>): Scales {
   const grids = [...tensors].filter(([, { quant }]) => quant !== undefined);
+  // What normalizes pixels is no layer of the model.
   const rounded = nodes.filter(
-    ({ op, inputs }) => op.rows !== undefined && isRounded(tensors.get(inputs[1] ?? '')?.constant),
+    ({ op, inputs, origin }) =>
+      op.rows !== undefined && origin.length > 0 && isRounded(tensors.get(inputs[1] ?? '')?.constant),
   );
   const calibrated = grids.filter(([, { grid }]) => grid === undefined);
   return {
     file: grids.length - calibrated.length,
     calibrated: calibrated.map(([name]) => name),
     rounded: rounded.map(({ name }) => name),
+    cut: nodes
+      .filter(({ op, inputs }) => op.rows !== undefined && isCut(tensors, inputs))
+      .map(({ name }) => name),
   };
 }
 
+/** A program with all that was found out on the way to it. */
 export interface Compiled extends Build {
   readonly plan: MemoryPlan;
   /** The float network that the program stands for, before fusion: what its outputs are compared to. */
@@ -138,6 +163,8 @@ export interface Compiled extends Build {
   readonly requant: RequantMode;
   /** Of a quantized model: how many activations have the scales of its file, and how many calibrated ones. */
   readonly scales?: Scales;
+  /** Of a quantized model with its own weights, where it was counted: what the requantization makes other than `ort-float`. */
+  readonly roundings?: Roundings;
   /** The activations of 16 bits, where there are some. */
   readonly wide?: readonly WideReason[];
   /** Of each layer with weights, where formats were chosen. */
@@ -241,6 +268,7 @@ const rawOf = ({ arith, calibration }: CompileOptions): Normalization | undefine
   arith === 'int8' ? calibration?.raw : undefined;
 
 /**
+ * From a model to a program: all passes, the memory plan, and for int8 how near it stays to the float network.
  * @throws InputError for networks and options that cannot be compiled; it names the node. A DefectError is
  * thimble's own fault.
  */
@@ -349,13 +377,13 @@ function withFloatParts(
   const add = (name: string, why: string): void => {
     if (!kept.has(name)) kept.set(name, why);
   };
-  const apart = (from: Graph<'float'>): Graph<'float'> =>
+  const withFloatParts = (from: Graph<'float'>): Graph<'float'> =>
     kept.size === 0 ? from : floatParts(kept, takesStored(made, options)).run(from);
   const stays16 = options.activationBits !== undefined && options.activationBits !== 'auto';
   if (isGiven && !stays16)
     for (const [name, why] of leftInFloat(graph, options.requant ?? 'single')) add(name, why);
   if (isGiven || options.float?.auto) {
-    const trial = isGiven ? apart(graph) : graph;
+    const trial = isGiven ? withFloatParts(graph) : graph;
     quantize(isGiven ? givenCalibration(trial) : calibrate(trial, samples, 'minmax'), {
       ...quantizeOptions(made, options),
       refused: (node, why) => add(node.name, `no int8 form: ${why}`),
@@ -367,10 +395,14 @@ function withFloatParts(
 const isPlain = ({ prune, weightBits = 8, codebook }: CompileOptions): boolean =>
   prune === undefined && weightBits === 8 && codebook === undefined;
 
-const formatsFor = (graph: Graph<'int8'>, { formats }: CompileOptions): FormatChoices | undefined =>
-  formats === undefined || (formats.objective === 'zeros' && !hasZeros(graph))
+function formatsFor(graph: Graph<'int8'>, { formats }: CompileOptions): FormatChoices | undefined {
+  const wanted = formats ?? (hasPacked(graph) ? asInFile : undefined);
+  return wanted === undefined || (wanted.objective === 'zeros' && !isOpenGraph(graph))
     ? undefined
-    : chooseFormats(graph, formats);
+    : chooseFormats(graph, wanted);
+}
+
+const asInFile: FormatOptions = { objective: 'zeros', target: 'cortex-m4' };
 
 /** Pruning and rounding to few bits, each where it is asked for. */
 function compressed(
@@ -392,7 +424,7 @@ function compressed(
     bitsOf: (node: string) => (kept.has(node) ? 8 : bitsOf(weightBits, node)),
     codebookOf: (node: string) => (kept.has(node) ? undefined : codebookOf(codebook, node)),
   };
-  if (arith === 'float32' || done || !needsRounding(fused, grids, requant))
+  if (arith === 'float32' || done || !needsRounding(pruned, grids, requant))
     return { graph: pruned, weightSteps: new Map(), codebooks: new Map(), pruned };
   const reference = sameShapes(pruned, fused) ? fused : pruned;
   const known = reference === fused ? { shared } : {};
@@ -438,7 +470,9 @@ interface Stepper {
 
 function stepper({ onPass }: CompileOptions): Stepper {
   const show = (name: string, graph: Graph<Stage>): void => {
-    verifyGraph(graph as Parameters<typeof verifyGraph>[0]);
+    // One with obstacles is not whole; `canonicalize` says which they are.
+    if (graph.obstacles === undefined || graph.obstacles.length === 0)
+      verifyGraph(graph as Parameters<typeof verifyGraph>[0]);
     if (graph.stage === 'float') requireFiniteGraph(graph as Graph<'float'>, name);
     onPass?.(name, dumpGraph(graph as Parameters<typeof dumpGraph>[0]));
   };
@@ -507,4 +541,27 @@ export function withAgreement(compiled: Compiled): Compiled {
   if (compiled.agreement !== undefined) return compiled;
   const agreement = agreementOf(compiled);
   return agreement === undefined ? compiled : { ...compiled, agreement };
+}
+
+/**
+ * With what its requantization makes other than `ort-float`: of a quantized model with its own weights, in another mode.
+ * Builds it again to compare, and runs both. Uncounted where `ort-float` cannot serve the model.
+ * @param model and options of which it was compiled
+ */
+export function withRoundings(
+  compiled: Compiled,
+  model: Graph<'imported'>,
+  options: CompileOptions,
+): Compiled {
+  const { scales, requant, given, program, judging } = compiled;
+  if (scales === undefined || requant === 'ort-float' || given !== undefined) return compiled;
+  const { onPass: _, onProgress: __, ...quiet } = options;
+  const asked: CompileOptions = { ...quiet, requant: 'ort-float' };
+  try {
+    const exact = compileFused(front(model, asked), asked);
+    return { ...compiled, roundings: roundingsOf(program, exact.program, judging?.samples ?? []) };
+  } catch (error) {
+    if (error instanceof InputError) return compiled;
+    throw error;
+  }
 }

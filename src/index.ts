@@ -15,9 +15,15 @@ export {
   buildOf,
   loadArtifact,
   type Made,
-  type Manifest,
   type Preprocessing,
 } from './artifact/make.ts';
+export type {
+  Manifest,
+  ManifestAgreement,
+  ManifestDistance,
+  ManifestLayer,
+  ManifestPort,
+} from './artifact/manifest.ts';
 export type { Distance } from './base/distance.ts';
 export { DefectError, InputError } from './base/errors.ts';
 export { type Compiled, type CompileOptions, compile, passNames } from './compile.ts';
@@ -30,14 +36,14 @@ export {
   captureOfTensors,
   type Gap,
 } from './diff/capture.ts';
-export type { CauseName, Diagnosis, Testimony } from './diff/causes/cause.ts';
+export type { CauseName, Diagnosis, TracedRun } from './diff/causes/cause.ts';
 export { type Diff, type DiffOptions, diff, type LayerDiff } from './diff/compare.ts';
 export { diagnose } from './diff/diagnose.ts';
 export type { Inference } from './diff/feed.ts';
 export type { Coordinates, LayerMeasures } from './diff/measures.ts';
 export { captureOfRun } from './diff/trace-capture.ts';
 export { type Coverage, coverageOf, type Verdict, verdictOf } from './diff/verdict.ts';
-export type { EmitInfo, Golden } from './emit/info.ts';
+export type { EmitInfo, Golden, PackageKind } from './emit/info.ts';
 export { emitC } from './emit/package.ts';
 export { verifyGraph } from './ir/graph/check.ts';
 export { evaluate } from './ir/graph/evaluate.ts';

@@ -1,4 +1,4 @@
-/** What `import ... from 'thimble'` and from 'thimble/compress' gives, in Node and elsewhere. */
+/** What `import ... from 'thimble'` and from its other doors gives, in Node and elsewhere. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -7,7 +7,12 @@ import * as compress from '../src/compress.ts';
 import * as node from '../src/node.ts';
 import { root } from './support/shared.ts';
 
-const doors: Readonly<Record<string, object>> = { thimble: node, 'thimble/compress': compress };
+const doors: Readonly<Record<string, object>> = {
+  thimble: node,
+  'thimble/node': node,
+  'thimble/browser': browser,
+  'thimble/compress': compress,
+};
 
 interface Import {
   readonly file: string;
@@ -54,8 +59,11 @@ const targets = (entry: string | object): readonly string[] =>
 
 test('package.json names doors that are built, with types beside', () => {
   const { exports } = JSON.parse(text('package.json')) as { exports: Record<string, object> };
-  const files = Object.values(exports).flatMap(targets);
-  expect(files).toHaveLength(6);
+  const { './package.json': own, ...built } = exports;
+  expect(own).toBe('./package.json');
+  expect(Object.keys(built).map((door) => door.replace('.', 'thimble'))).toEqual(Object.keys(doors));
+  const files = Object.values(built).flatMap(targets);
+  expect(files).toHaveLength(10);
   for (const file of files) {
     const source = file.replace('./dist/', 'src/').replace(/\.(d\.ts|js)$/, '.ts');
     expect(existsSync(join(root, source)), source).toBe(true);

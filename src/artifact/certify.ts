@@ -20,6 +20,7 @@ import type { Program, Step } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { argOf, slotAt } from '../program/slots.ts';
 
+/** Weights of the tables that are not those of the integer model. */
 export interface WeightMismatch {
   readonly count: number;
   /** The first: output, row-major term of its weights, and both integers. */
@@ -29,6 +30,7 @@ export interface WeightMismatch {
   readonly model: number;
 }
 
+/** A layer's tables, read back. */
 export interface LayerCertificate {
   readonly node: string;
   readonly kernel: string;
@@ -50,6 +52,7 @@ export interface LayerCertificate {
   readonly mismatch?: WeightMismatch;
 }
 
+/** That the tables of a program hold the weights of the integer model, layer by layer. */
 export interface Certificate {
   readonly layers: readonly LayerCertificate[];
   readonly totals: Readonly<
@@ -127,6 +130,7 @@ function certifyStep({ kernel }: Step, node: Node, input: StoredTensor, real: Te
 }
 
 /**
+ * Reads the tables of a program back, and compares them to the integer model that it was made of.
  * @param graph the one that the program was assembled from
  * @throws DefectError for tables that do not follow their format, or a program of another graph
  */

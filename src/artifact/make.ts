@@ -8,10 +8,11 @@ import * as v from 'valibot';
 import { DefectError, InputError } from '../base/errors.ts';
 import type { Compiled } from '../compile.ts';
 import { withAgreement } from '../compile.ts';
-import type { Golden } from '../emit/info.ts';
+import type { Golden, PackageKind } from '../emit/info.ts';
 import { emitC } from '../emit/package.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
+import { roundingFields } from '../judge/roundings.ts';
 import { agreementFields, warningFields } from '../judge/text.ts';
 import { warningKinds } from '../judge/warnings/warning.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
@@ -23,6 +24,7 @@ import { proveProgram } from '../prove/prove.ts';
 import type { Judgement } from '../search/search.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import { type Certificate, certify } from './certify.ts';
+import type { Manifest } from './manifest.ts';
 import { reportText } from './markdown.ts';
 import { type WeightGrid, weightGrids } from './weight-grids.ts';
 
@@ -41,9 +43,15 @@ export interface Made {
   readonly version: string;
   /** The model's file. */
   readonly model: Uint8Array;
+  /** The file of the network that it belongs to, where it is a file of weights. */
+  readonly arch?: Uint8Array;
   readonly preprocessing: Preprocessing;
   /** How many held-out samples the build gets right, where that was counted. */
   readonly accuracy?: Judgement;
+  /** The build system that the folder is for. Default: cmake. */
+  readonly package?: PackageKind;
+  /** With a program for the host, `<name>_main.c`. */
+  readonly main?: boolean;
 }
 
 const text = v.string();
@@ -60,19 +68,45 @@ const portSchema = v.object({
   scale: v.exactOptional(numbers),
   zeroPoint: v.exactOptional(numbers),
 });
+const differenceSchema = v.object({
+  name: text,
+  tensor: text,
+  values: whole,
+  differing: whole,
+  largest: v.number(),
+  unit: v.picklist(['steps', 'real']),
+});
 const distanceSchema = v.object({ sqnr: v.nullable(v.number()), exact: v.boolean(), worst: v.number() });
-const manifestSchema = v.object({
+const manifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
   generator: v.literal('thimble'),
   format: v.literal(2),
   version: text,
   command: text,
   model: v.object({ sha256: text, bytes: whole }),
+  /** Of a model that is a file of weights: the file of its network. */
+  arch: v.exactOptional(v.object({ sha256: text, bytes: whole })),
   name: text,
   arith: v.picklist(['int8', 'float32']),
   requant: v.exactOptional(text),
   calibration: v.exactOptional(v.object({ method: text, samples: whole })),
   /** Of a quantized model: how many activations have the scales of its file, and the names of others. */
-  scales: v.exactOptional(v.object({ file: whole, calibrated: v.array(text), rounded: v.array(text) })),
+  scales: v.exactOptional(
+    v.object({
+      file: whole,
+      calibrated: v.array(text),
+      rounded: v.array(text),
+      cut: v.exactOptional(v.array(text)),
+    }),
+  ),
+  /** Of a quantized model: what its requantization makes other than ort-float. */
+  roundings: v.exactOptional(
+    v.object({
+      samples: whole,
+      drawn: v.boolean(),
+      outputs: v.array(differenceSchema),
+      layers: v.array(differenceSchema),
+    }),
+  ),
   portOrder: v.exactOptional(v.literal('model')),
   /** What stays float32 in an int8 program. */
   floatParts: v.exactOptional(
@@ -162,9 +196,7 @@ const manifestSchema = v.object({
   seal: v.record(text, text),
 });
 
-/** `manifest.json`; docs/artifact.md says what each field means. */
-export type Manifest = v.InferOutput<typeof manifestSchema>;
-
+/** What a folder of `thimble compile` holds. */
 export interface Artifact {
   readonly program: Program;
   readonly manifest: Manifest;
@@ -188,9 +220,12 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
   const facts = proveProgram(program);
   const ranges = new Map([...facts].map(([kernel, facts]) => [kernel.name, facts.ranges]));
   const build = buildOf(program);
-  const files = new Map(
-    emitC(program, { command: made.command, version: made.version, hash, build, golden, ranges }),
-  );
+  const about = { command: made.command, version: made.version, hash, build, golden, ranges };
+  const folder = {
+    ...(made.package === undefined ? {} : { package: made.package }),
+    ...(made.main === undefined ? {} : { main: made.main }),
+  };
+  const files = new Map(emitC(program, { ...about, ...folder }));
   files.set(programFile(program.name), programText(program));
   const origin = [`thimble ${made.version}: \`${made.command}\``, `model ${hash}`];
   const { plan } = compiled;
@@ -208,6 +243,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
       formats: compiled.formats ?? [],
       wide: compiled.wide ?? [],
       floatParts: compiled.assembled.floatParts ?? [],
+      roundings: compiled.roundings,
     }),
   );
   return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);
@@ -317,6 +353,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     version: made.version,
     command: made.command,
     model: { sha256: hashOf(made.model), bytes: made.model.length },
+    ...(made.arch === undefined ? {} : { arch: { sha256: hashOf(made.arch), bytes: made.arch.length } }),
     name: stated.name,
     arith: stated.arith,
     ...(program.arith === 'int8' ? { requant: compiled.requant } : {}),
@@ -327,11 +364,13 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
             file: compiled.scales.file,
             calibrated: [...compiled.scales.calibrated],
             rounded: [...compiled.scales.rounded],
+            ...(compiled.scales.cut.length === 0 ? {} : { cut: [...compiled.scales.cut] }),
           },
         }),
     ...(calibration === undefined || calibration.samples === 0
       ? {}
       : { calibration: { method: calibration.method, samples: calibration.samples } }),
+    ...(compiled.roundings === undefined ? {} : { roundings: roundingFields(compiled.roundings) }),
     ...(stated.portOrder === undefined ? {} : { portOrder: stated.portOrder }),
     ...floatPartsOf(compiled),
     inputs: stated.inputs,
@@ -426,14 +465,18 @@ function differenceOf(said: unknown, found: unknown, at = ''): string | undefine
 }
 
 /**
+ * An artifact from the files of its folder.
  * @param files of a folder, by name.
  * @throws InputError as `loadProgram`, and when a file of C is missing.
  */
 export function loadArtifact(files: ReadonlyMap<string, Uint8Array>): Artifact {
   const loaded = loadProgram(files);
-  const sources = loaded.manifest.files.filter((file) => /\.[ch]$/.test(file));
-  return { ...loaded, sources: new Map(sources.map((file) => [file, textOf(files, file)])) };
+  const sources = loaded.manifest.files.filter((file) => /^(src\/)?[^/]+\.[ch]$/.test(file));
+  return { ...loaded, sources: new Map(sources.map((file) => [baseName(file), textOf(files, file)])) };
 }
+
+/** Packages of most build systems have the C in `src/`. */
+const baseName = (file: string): string => file.replace(/^src\//, '');
 
 const decoder = new TextDecoder();
 

@@ -6,6 +6,7 @@ import { elemBytes } from '../ir/kernel/kernel.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
 import type { Agreement } from '../judge/agreement.ts';
 import type { LayerError } from '../judge/layer-errors.ts';
+import { differenceText, type Roundings, roundingsText } from '../judge/roundings.ts';
 import { agreementText, samplesText, storedText, warningText } from '../judge/text.ts';
 import { decibelText } from '../judge/warnings/warning.ts';
 import { type WideReason, wideText } from '../passes/activation-bits.ts';
@@ -34,6 +35,8 @@ export interface Report {
   readonly wide: readonly WideReason[];
   /** Of int8 programs: what stays float32. */
   readonly floatParts: readonly FloatPart[];
+  /** Of a quantized model, what its requantization makes other than ort-float. */
+  readonly roundings: Roundings | undefined;
   /** Who made it, from what; a line each. */
   readonly origin: readonly string[];
 }
@@ -56,7 +59,7 @@ function bounds(facts: KernelFacts | undefined): string {
 const distanceCells = (d: Distance | undefined): readonly string[] =>
   d === undefined ? ['', ''] : [decibelText(d.sqnr), d.worst.toPrecision(3)];
 
-function layers({ program, facts, agreement }: Report): string {
+function layers({ program, facts, agreement, roundings }: Report): string {
   const errors = agreement?.layers ?? [];
   const changed = errors.some(({ given }) => given !== undefined);
   const rows = stepsOf(program).map((step, i) => {
@@ -71,13 +74,28 @@ function layers({ program, facts, agreement }: Report): string {
       kernel === undefined ? '' : bounds(facts.get(kernel)),
       ...(changed ? distanceCells(error?.given) : []),
       ...distanceCells(error),
+      ...(roundings === undefined ? [] : [offCell(roundings, step.name)]),
     ];
   });
   const distances = changed
     ? ['SQNR, given model', 'worst', 'SQNR, stored weights', 'worst']
     : ['SQNR', 'worst'];
-  const head = ['kernel', 'computes', 'output', 'MAC', 'tables', 'accumulator, all inputs', ...distances];
+  const head = [
+    'kernel',
+    'computes',
+    'output',
+    'MAC',
+    'tables',
+    'accumulator, all inputs',
+    ...distances,
+    ...(roundings === undefined ? [] : ['off ort-float']),
+  ];
   return grid(head, rows);
+}
+
+function offCell({ layers }: Roundings, kernel: string): string {
+  const found = layers.find(({ name }) => name === kernel);
+  return found === undefined ? '' : differenceText(found);
 }
 
 /** What the distances are from. */
@@ -179,6 +197,9 @@ function warningSection(agreement: Agreement | undefined): string {
   return `\n## Warnings\n\n${warnings.map((w) => `- ${w.kind}: ${warningText(w)}`).join('\n')}\n`;
 }
 
+const roundingLine = ({ roundings }: Report): string =>
+  roundings === undefined ? '' : `\n- ${roundingsText(roundings)}`;
+
 const floatLines = ({ program, floatParts }: Report): string =>
   floatParts.length === 0
     ? ''
@@ -190,7 +211,7 @@ export function reportText(report: Report): string {
   return `# ${program.name}
 
 ${report.origin.map((line) => `- ${line}`).join('\n')}
-- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}${portOrderLine(report)}${floatLines(report)}${agreementLines(report)}${accuracyLine(report)}
+- ${program.arith}, ${formatCount(macs)} MAC, tables ${formatBytes(tableBytes)}, arena ${formatBytes(arenaBytes)}${portOrderLine(report)}${floatLines(report)}${roundingLine(report)}${agreementLines(report)}${accuracyLine(report)}
 ${warningSection(agreement)}
 ## Layers
 

@@ -1,18 +1,21 @@
 /** What a build costs on targets: counted and weighed, not modelled. */
 
 import { at, InputError } from '../base/errors.ts';
-import type { CodeSize, MeasuredTarget } from '../program/measured.ts';
+import type { CodeSize, LayerCounts, MeasuredTarget } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';
 import type { Measures } from '../targets/native.ts';
 import { sizesOf } from '../targets/size.ts';
-import { type TargetName, targets } from '../targets/targets.ts';
+import { isHost, type TargetName, targets } from '../targets/targets.ts';
 import type { Artifact } from './make.ts';
 import { type VerifyRow, verifyArtifact } from './node-verify.ts';
 
+/** What is measured, and where. */
 export interface MeasureOptions {
   /** Bytes of the program's input slot, one array per inference. */
   readonly inputs: readonly Uint8Array[];
   readonly targets: readonly TargetName[];
+  /** As `VerifyOptions`. */
+  readonly clockHz?: number;
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
@@ -21,7 +24,7 @@ const optimizations = ['-O3', '-Os'] as const;
 
 /** Undefined on the host, whose code goes into no chip, and where the compiler is missing. */
 async function sizesOn({ program, sources }: Artifact, target: TargetName): Promise<CodeSize[] | undefined> {
-  if (!('machine' in targets[target])) return undefined;
+  if (isHost(targets[target])) return undefined;
   try {
     return await Promise.all(
       optimizations.map(async (opt) => {
@@ -35,8 +38,12 @@ async function sizesOn({ program, sources }: Artifact, target: TargetName): Prom
   }
 }
 
-const layersOf = ({ steps }: Program, { instructions }: Measures): NonNullable<MeasuredTarget['layers']> =>
-  steps.map(({ kernel }, i) => ({ kernel: kernel.name, instructions: at(instructions.perStep, i) }));
+const layersOf = ({ steps }: Program, { instructions, cycles }: Measures): readonly LayerCounts[] =>
+  steps.map(({ kernel }, i) => ({
+    kernel: kernel.name,
+    ...(instructions === undefined ? {} : { instructions: at(instructions.perStep, i) }),
+    ...(cycles === undefined ? {} : { cycles: at(cycles.perStep, i) }),
+  }));
 
 /** Where a target's compiler does not take the C, that is what its row says already. */
 const sizesUnless = async (artifact: Artifact, row: VerifyRow, target: TargetName) =>
@@ -44,7 +51,7 @@ const sizesUnless = async (artifact: Artifact, row: VerifyRow, target: TargetNam
 
 /**
  * Builds the artifact's C at -O3 (on the host at -O1, with sanitizers), compares every arena byte with the
- * simulator, counts instructions of the whole and of each layer under QEMU, and weighs the code, at -Os too.
+ * simulator, counts instructions and cycles of the whole and of each layer, and weighs the code, at -Os too.
  * With DSP instructions on chips that have them, as a compiler takes the C.
  * Targets whose compiler or emulator is missing are skipped, and said to be.
  * @throws Trap when the simulated program breaks a rule; InputError for inputs of a wrong length.

@@ -8,10 +8,12 @@ import type { Outcome } from '../program/program.ts';
 import { proveProgram } from '../prove/prove.ts';
 import { compareOutcomes, differenceText } from '../sim/difference.ts';
 import { createSimulator } from '../sim/simulate.ts';
+import { aliveBytes, onlyAlive } from '../targets/byte-order.ts';
 import { type Measures, runNative } from '../targets/native.ts';
-import { hasDsp, type TargetName, targets } from '../targets/targets.ts';
+import { hasDsp, isHost, type Target, type TargetName, targets } from '../targets/targets.ts';
 import type { Artifact } from './make.ts';
 
+/** What is verified, and where. */
 export interface VerifyOptions {
   /** Bytes of the program's input slot, one array per inference. */
   readonly inputs: readonly Uint8Array[];
@@ -20,6 +22,8 @@ export interface VerifyOptions {
   readonly opt?: string;
   /** What runs on chips that have DSP instructions, of C that uses them; both when absent. */
   readonly form?: Form;
+  /** At which milliseconds are said; each chip's own (`Target.clockHz`) when absent. */
+  readonly clockHz?: number;
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
@@ -28,6 +32,7 @@ export interface VerifyRow extends Omit<MeasuredTarget, 'layers' | 'sizes'> {
   readonly measures?: Measures;
 }
 
+/** Whether the C computes what the simulator does, target by target. */
 export interface VerifyReport {
   readonly rows: readonly VerifyRow[];
   /** The bytes of the simulator's outputs, by inference. */
@@ -78,17 +83,17 @@ async function verifyTarget(
   { program, sources }: Sources,
   job: Job,
   expected: readonly Outcome[],
-  { inputs, opt }: VerifyOptions,
+  { inputs, opt, clockHz }: VerifyOptions,
 ): Promise<VerifyRow> {
   const { target } = job;
   const none = { ...job, bytesCompared: 0, mismatches: 0 };
   try {
     // The host's own default optimization suits its sanitizers.
-    const chip = 'machine' in targets[target];
+    const chip: Target = targets[target];
     const result = await runNative(program, sources, target, inputs, {
       keepArenas: true,
       plain: job.form === 'plain',
-      ...(opt === undefined || !chip ? {} : { opt }),
+      ...(opt === undefined || isHost(chip) ? {} : { opt }),
     });
     if (result.kind === 'does not fit') {
       const { region, needed, available } = result.overflow;
@@ -99,9 +104,9 @@ async function verifyTarget(
       };
     }
     const wrong = wrongMacroIn(must(sources.get(`${program.name}.h`), 'an artifact has a header'), program);
-    const bytes = compared(program, expected, result.outcomes);
+    const bytes = compared(program, expected, result.outcomes, chip);
     const told = wrong === undefined ? {} : { status: 'differs' as const, note: bytes.note ?? wrong };
-    return { ...job, ...bytes, ...told, ...measuresOf(result.measures) };
+    return { ...job, ...bytes, ...told, ...measuresOf(result.measures, clockHz ?? chip.clockHz) };
   } catch (error) {
     if (error instanceof InputError) return { ...none, status: 'skipped', note: error.message };
     if (error instanceof Error) return { ...none, status: 'failed', note: error.message };
@@ -111,23 +116,38 @@ async function verifyTarget(
 
 function measuresOf(
   measures: Measures | undefined,
-): Pick<VerifyRow, 'instructions' | 'stackBytes' | 'measures'> {
+  clockHz: number | undefined,
+): Omit<Partial<VerifyRow>, 'target' | 'status'> {
   if (measures === undefined) return {};
-  return { instructions: measures.instructions.total, stackBytes: measures.stackBytes, measures };
+  const { instructions, cycles, stackBytes } = measures;
+  return {
+    ...(instructions === undefined ? {} : { instructions: instructions.total }),
+    ...(cycles === undefined ? {} : { cycles: cycles.total, cyclesBy: cycles.by }),
+    ...(cycles === undefined || clockHz === undefined ? {} : timeOf(cycles.total, clockHz)),
+    stackBytes,
+    measures,
+  };
 }
+
+const timeOf = (cycles: number, clockHz: number): { milliseconds: number; clockHz: number } => ({
+  milliseconds: (1000 * cycles) / clockHz,
+  clockHz,
+});
 
 function compared(
   program: Artifact['program'],
   expected: readonly Outcome[],
   found: readonly Outcome[],
+  { bigEndian }: Target,
 ): Pick<VerifyRow, 'status' | 'note' | 'bytesCompared' | 'mismatches'> {
   let bytesCompared = 0;
   let mismatches = 0;
   let note: string | undefined;
-  expected.forEach((outcome, i) => {
+  expected.forEach((whole, i) => {
+    const outcome = bigEndian ? onlyAlive(program, whole) : whole;
     const other = found[i] ?? { output: new Uint8Array(), arenas: [] };
     outcome.arenas.forEach((arena, step) => {
-      bytesCompared += arena.length;
+      bytesCompared += bigEndian ? aliveBytes(program, step) : arena.length;
       const bytes = other.arenas[step];
       mismatches += arena.reduce((n, byte, at) => n + (byte === bytes?.[at] ? 0 : 1), 0);
     });

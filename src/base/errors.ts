@@ -1,4 +1,4 @@
-/** What went wrong, in the parts that a person needs to mend it. */
+/** What went wrong, in the parts that a person needs to correct it. */
 export interface Complaint {
   /** Where: a node, tensor, file or option, as the user knows it. */
   readonly where?: string;

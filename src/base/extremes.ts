@@ -21,6 +21,16 @@ export function largestSize(values: ArrayLike<number>): number {
   return most;
 }
 
+/** The largest of integers' sizes as two's complement counts them: 7 of -8, which has as many bits as 7. */
+export function largestCode(values: ArrayLike<number>): number {
+  let most = 0;
+  for (let i = 0; i < values.length; i++) {
+    const q = values[i] as number;
+    most = Math.max(most, q < 0 ? -1 - q : q);
+  }
+  return most;
+}
+
 /** How many numbers are not 0. */
 export function nonzerosIn(values: ArrayLike<number>): number {
   let count = 0;

@@ -28,7 +28,7 @@ function defect(io: Io, error: unknown): ExitCode {
 const printed = ({ message, complaint: { lines = [] } }: InputError): string =>
   lines.length > 0 ? message : message.replaceAll(/\s*\n\s*/g, ' ');
 
-/** One line for what the user can mend, a stack for what only we can. Returns the exit code. */
+/** One line for an error of the input, a stack for a defect of thimble. Returns the exit code. */
 export function explain(io: Io, error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.badInput;
   if (error instanceof Interrupted) {

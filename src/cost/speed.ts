@@ -19,6 +19,7 @@ export const modelOf = {
   rv32imc: 'rv32imc',
 } as const satisfies Record<string, keyof typeof fitted>;
 
+/** A chip of which instructions are modelled. */
 export type CostTarget = keyof typeof modelOf;
 export const costTargets = Object.keys(modelOf) as readonly CostTarget[];
 

@@ -1,4 +1,4 @@
-/** What inferences left in the tensors of a program, whoever ran them: the other side of a comparison. */
+/** What inferences left in the tensors of a program, by any executor: the other side of a comparison. */
 
 import type { Tensor } from '../ir/tensor.ts';
 import { portOf, sameMeaning } from '../program/port.ts';

@@ -1,6 +1,6 @@
 /** Why a layer is not what it should be, where the evidence shows it. */
 import type { Program } from '../program/program.ts';
-import type { Diagnosis, Suspect, Testimony } from './causes/cause.ts';
+import type { Diagnosis, Suspect, TracedRun } from './causes/cause.ts';
 import { layout } from './causes/layout.ts';
 import { wrongBuild } from './causes/other-build.ts';
 import { overwritten } from './causes/overwritten.ts';
@@ -13,7 +13,7 @@ import { type Diff, suspectIn } from './compare.ts';
 import type { Inference } from './feed.ts';
 
 /** Of a device's own account; each that speaks is said. */
-export const testimonyCauses: readonly ((testimony: Testimony) => Diagnosis | undefined)[] = [
+export const deviceCauses: readonly ((traced: TracedRun) => Diagnosis | undefined)[] = [
   wrongBuild,
   weightsDiffer,
   overwritten,
@@ -29,10 +29,10 @@ export const suspectCauses: readonly ((suspect: Suspect) => Diagnosis | undefine
 ];
 
 /** With another build nothing else is worth saying. */
-function diagnoseDevice(testimony: Testimony): readonly Diagnosis[] {
-  const other = wrongBuild(testimony);
+function diagnoseDevice(traced: TracedRun): readonly Diagnosis[] {
+  const other = wrongBuild(traced);
   if (other !== undefined) return [other];
-  return testimonyCauses.flatMap((cause) => cause(testimony) ?? []);
+  return deviceCauses.flatMap((cause) => cause(traced) ?? []);
 }
 
 /**
@@ -54,10 +54,10 @@ export function firstSuspect(
 export function diagnose(
   program: Program,
   inferences: readonly Inference[],
-  testimonies: readonly Testimony[],
+  tracedRuns: readonly TracedRun[],
   found: Diff,
 ): readonly Diagnosis[] {
-  const told = new Map(testimonies.flatMap(diagnoseDevice).map((d) => [d.text, d]));
+  const told = new Map(tracedRuns.flatMap(diagnoseDevice).map((d) => [d.text, d]));
   if (told.size > 0) return [...told.values()];
   const suspect = firstSuspect(program, inferences, found);
   for (const cause of suspect === undefined ? [] : suspectCauses) {

@@ -8,6 +8,7 @@ import { encodeSlot } from '../program/values.ts';
 import type { Simulator } from '../sim/simulate.ts';
 import { type Capture, type Captured, captureOfOutcome, type Gap } from './capture.ts';
 
+/** `isolated`: each layer on the other side's inputs; `cumulative`: on its own. */
 export type DiffMode = 'isolated' | 'cumulative';
 
 /** One inference on both sides. */

@@ -174,13 +174,19 @@ function functions(program: Program): string[] {
   ];
 }
 
+/** Whether the header has a function that names the class. */
+export function classifies(program: Program): boolean {
+  const [port, ...more] = outputPorts(program);
+  return port !== undefined && more.length === 0 && port.slot.length > 1 && port.type === undefined;
+}
+
 /** Small functions for the one output of a program, where they have a meaning. */
 function helpers(program: Program): string[] {
   const [port, ...more] = outputPorts(program);
   if (port === undefined || more.length > 0) return [];
   const stem = at(portStems(program, 'output'), 0);
   return [
-    ...(port.slot.length > 1 && port.type === undefined ? classify(program.name, stem) : []),
+    ...(classifies(program) ? classify(program.name, stem) : []),
     ...realOf(program.name, stem, printedGrid(port)),
   ];
 }

@@ -1,6 +1,19 @@
 /** What a package says of itself. */
 import type { Interval } from '../ir/kernel/interval.ts';
 
+/** The build systems whose folders `emitC` lays out; `none`: the C alone. */
+export const packageKinds = [
+  'cmake',
+  'arduino',
+  'platformio',
+  'zephyr',
+  'esp-idf',
+  'cmsis-pack',
+  'none',
+] as const;
+/** A build system whose folder `emitC` lays out; `none`: the C alone. */
+export type PackageKind = (typeof packageKinds)[number];
+
 /** One inference on record: the bytes of the input and output slots, little-endian. */
 export interface Golden {
   readonly input: Uint8Array;
@@ -21,6 +34,10 @@ export interface EmitInfo {
   readonly golden: readonly Golden[];
   /** Proved bounds by kernel name, then by local. */
   readonly ranges?: ReadonlyMap<string, ReadonlyMap<string, Interval>>;
+  /** Default: cmake. */
+  readonly package?: PackageKind;
+  /** With a program for the host that reads inputs from files: `<name>_main.c`. */
+  readonly main?: boolean;
 }
 
 /** Said of C that was printed without an artifact around it. */

@@ -4,9 +4,8 @@ import { at, DefectError } from '../base/errors.ts';
 import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../program/program.ts';
 import { inputSlots, outputSlots, partsFor } from '../program/slots.ts';
-import { putText } from './c/floats.ts';
 import { comment } from './c/lines.ts';
-import { numberLines } from './c/tables.ts';
+import { textLines } from './c/tables.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo, Golden } from './info.ts';
 import { portStems, type Role, returnsOutput } from './port-names.ts';
@@ -21,7 +20,7 @@ function patterns(bytes: Uint8Array, elem: Elem): string {
     const value = width === 2 ? view.getUint16(2 * i, true) : view.getUint32(4 * i, true);
     return `0x${value.toString(16).padStart(2 * width, '0')}u`;
   };
-  return numberLines(bytes.length / width, (to, from, i) => putText(to, from, pattern(i)), 8);
+  return textLines(bytes.length / width, pattern, 8);
 }
 
 function checked(bytes: Uint8Array, slot: Slot): Uint8Array {

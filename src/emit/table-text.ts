@@ -7,12 +7,12 @@ const counted = (n: number, one: string, many = `${one}s`): string => `${n} ${n 
 /** Where the inputs of a row's terms lie. */
 function rowWords({ rows, segments, segmentStride, pieces, pieceStride, run }: WeightLayout): string {
   const terms = counted(segments * pieces * run, 'weight');
-  const apart = [
+  const places = [
     ...(segments > 1 ? [`${segments} rows of the window, ${segmentStride} input elements apart`] : []),
     ...(pieces > 1 ? [`${pieces} stretches of it, ${pieceStride} apart`] : []),
     ...(segments > 1 || pieces > 1 ? [`${counted(run, 'neighbour')} in each`] : ['one beside the other']),
   ];
-  return `${counted(rows, 'output')} of ${terms}: ${apart.join(', ')}.`;
+  return `${counted(rows, 'output')} of ${terms}: ${places.join(', ')}.`;
 }
 
 const gather = 'an entry is the distance in input elements from the entry before (the first: from the start)';

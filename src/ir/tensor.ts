@@ -18,6 +18,7 @@ export type DType =
   | 'uint8'
   | 'bool';
 
+/** Arrays that hold the numbers of tensors. */
 export type Numbers =
   | Float32Array
   | Float64Array
@@ -28,11 +29,13 @@ export type Numbers =
   | Uint16Array
   | Uint8Array;
 
+/** What a tensor is, without its numbers. */
 export interface TensorType {
   readonly dtype: DType;
   readonly shape: Shape;
 }
 
+/** A tensor with its numbers. */
 export interface Tensor extends TensorType {
   /** Row-major; length is the product of the shape. */
   readonly data: Numbers;

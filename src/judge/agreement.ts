@@ -20,6 +20,7 @@ import { oneClass, type SampleFacts, sampleFacts, sampleWarnings } from './warni
 import { unreadWarnings } from './warnings/unread.ts';
 import type { Warning } from './warnings/warning.ts';
 
+/** How near an int8 program stays to the float network, on samples. */
 export interface Agreement {
   /** That were judged by. */
   readonly samples: number;

@@ -12,6 +12,7 @@ export interface Judging {
   readonly heldBack: boolean;
 }
 
+/** A program with the graphs that it was made of. */
 export interface Build {
   readonly program: Program;
   /** The float graph after fusion, pruning and rounding of weights, and the inputs as it takes them: what calibration ran. */

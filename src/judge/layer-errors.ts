@@ -23,6 +23,7 @@ import { arrangeInput, decodeSlot, encodeInput, pick } from '../program/values.t
 import { inference, type RunProgram } from '../runtime/engines.ts';
 import type { Build } from './build.ts';
 
+/** How far a layer's output is from the float network's. */
 export interface LayerError extends Distance {
   readonly kernel: string;
   readonly tensor: string;
@@ -131,30 +132,35 @@ export function tensorsOf(graph: Graph<'float'>, sample: Float32Array): Readonly
 }
 
 /** @param sample as the fused network takes it: in stored steps where the input is raw or has a grid per channel */
-function bothSides(build: Build, run: RunProgram, sample: Float32Array): Run {
-  const { program, fused, given } = build;
+function bytesOf(program: Program, sample: Float32Array): Uint8Array {
   const stored = program.rawInput !== undefined || program.inputGrids !== undefined;
-  const bytes = stored
-    ? arrangeInput(
-        program,
-        Uint8Array.from(sample, (x) => Math.max(0, Math.min(255, Math.round(x)))),
-      )
-    : encodeInput(program, sample);
+  if (!stored) return encodeInput(program, sample);
+  return arrangeInput(
+    program,
+    Uint8Array.from(sample, (x) => Math.max(0, Math.min(255, Math.round(x)))),
+  );
+}
+
+/** What a program stores of a sample, by index of slot, in real units. */
+export function storedOf(program: Program, run: RunProgram, sample: Float32Array): Run['stored'] {
+  const bytes = bytesOf(program, sample);
   const { arenas } = run(bytes, { keepArenas: true });
-  return {
-    real: tensorsOf(fused, sample),
-    given: given === undefined ? new Map() : tensorsOf(given, sample),
-    stored(index) {
-      const slot = slotAt(program, index);
-      const owner = ownerSlot(program, index);
-      const given = inputPart(program, owner, bytes);
-      const from = slot.address - slotAt(program, owner).address;
-      if (given !== undefined) return decodeSlot(slot, given.subarray(from, from + slotBytes(slot)));
-      const arena = must(arenas[slot.firstStep], 'a slot is written by a step');
-      return decodeSlot(slot, arena.subarray(slot.address, slot.address + slotBytes(slot)));
-    },
+  return (index) => {
+    const slot = slotAt(program, index);
+    const owner = ownerSlot(program, index);
+    const given = inputPart(program, owner, bytes);
+    const from = slot.address - slotAt(program, owner).address;
+    if (given !== undefined) return decodeSlot(slot, given.subarray(from, from + slotBytes(slot)));
+    const arena = must(arenas[slot.firstStep], 'a slot is written by a step');
+    return decodeSlot(slot, arena.subarray(slot.address, slot.address + slotBytes(slot)));
   };
 }
+
+const bothSides = ({ program, fused, given }: Build, run: RunProgram, sample: Float32Array): Run => ({
+  real: tensorsOf(fused, sample),
+  given: given === undefined ? new Map() : tensorsOf(given, sample),
+  stored: storedOf(program, run, sample),
+});
 
 function addTensor(facts: TensorFacts, real: Tensor | undefined, stored: Float32Array): void {
   if (real === undefined || real.data.length !== stored.length) return;

@@ -1,11 +1,52 @@
 /** Tensors at the library's edges as ndarrays. */
 
-import ndarray, { type NdArray } from 'ndarray';
+import ndarray from 'ndarray';
 import { at, InputError } from '../base/errors.ts';
 import { countOf, type DType, type Numbers, numbersFor, type Tensor } from '../ir/tensor.ts';
 
+/** What is asked of an ndarray that comes in: any of package `ndarray` will do. */
+export interface NdArrayLike {
+  /** Element type, as package `ndarray` names it: `float32`, `uint8`, ... */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  get(...index: number[]): number;
+}
+
+/** An ndarray, as package `ndarray` has it: numbers, and how they lie. Works with all that is made for these. */
+export interface NdArray<D extends Numbers = Numbers> {
+  data: D;
+  dtype: 'float32' | 'float64' | 'int32' | 'int16' | 'int8' | 'uint32' | 'uint16' | 'uint8';
+  shape: number[];
+  /** Steps in `data` from one element to the next along each axis. */
+  stride: number[];
+  /** Of the first element in `data`. */
+  offset: number;
+  /** Elements. */
+  size: number;
+  /** Axes from the smallest stride to the largest. */
+  order: number[];
+  /** How many axes. */
+  dimension: number;
+  get(...index: number[]): number;
+  set(...indexAndValue: number[]): number;
+  /** Where an element lies in `data`. */
+  index(...index: number[]): number;
+  /** Views, as are all of the next ones: without what is before these places, */
+  lo(...index: number[]): NdArray<D>;
+  /** without what is behind so many elements, */
+  hi(...count: number[]): NdArray<D>;
+  /** every so many, */
+  step(...step: number[]): NdArray<D>;
+  /** axes in another order, */
+  transpose(...axes: number[]): NdArray<D>;
+  /** axes at one index, where that is not null, */
+  pick(...index: (number | null)[]): NdArray<D>;
+  /** axes reversed. */
+  T: NdArray<D>;
+}
+
 /** A view of the tensor's own numbers, row-major: writing to one writes to the other. */
-export const toNdarray = (tensor: Tensor): NdArray<Numbers> => ndarray(tensor.data, [...tensor.shape]);
+export const toNdarray = (tensor: Tensor): NdArray => ndarray(tensor.data, [...tensor.shape]);
 
 const dtypeOf: Readonly<Record<string, DType>> = {
   float32: 'float32',
@@ -21,7 +62,7 @@ const dtypeOf: Readonly<Record<string, DType>> = {
  * A copy, row-major whatever the array's strides are.
  * @throws InputError for element types that no tensor has.
  */
-export function fromNdarray(array: NdArray): Tensor {
+export function fromNdarray(array: NdArrayLike): Tensor {
   const dtype = dtypeOf[array.dtype];
   if (dtype === undefined)
     throw new InputError({

@@ -1,25 +1,24 @@
 /** A compiled network to be called: typed arrays and ndarrays in and out, the bytes of the C inside. */
 
-import type { NdArray } from 'ndarray';
 import type { Artifact, Preprocessing } from '../artifact/make.ts';
 import { at, InputError, must } from '../base/errors.ts';
 import { indexOfLargest } from '../base/extremes.ts';
 import { prepare, sampleShapeOf } from '../data/prepare.ts';
 import type { Elem } from '../ir/kernel/kernel.ts';
-import { countOf, type Numbers, type Shape } from '../ir/tensor.ts';
+import { countOf, type Shape } from '../ir/tensor.ts';
 import { inputPorts, outputPorts, type Port, portOf } from '../program/port.ts';
 import type { Program } from '../program/program.ts';
 import { argsOf, joinedBytes, outputSlots, partsFor, slotAt, slotBytes } from '../program/slots.ts';
 import { arrangeInput, decodedPort, encodedPort } from '../program/values.ts';
 import { type EngineName, fastest, inference } from '../runtime/engines.ts';
-import { fromNdarray, toNdarray } from './ndarray.ts';
+import { fromNdarray, type NdArray, type NdArrayLike, toNdarray } from './ndarray.ts';
 
 /**
  * Float32Array (or any ndarray but of uint8): what the network computes with, normalized. Uint8Array (or an ndarray
  * of uint8): pixels 0..255, of programs that take them. Both in the model's shape, row-major, unless `layout` says
  * that channels come last. Where the model takes integers or booleans: these, in any of the arrays.
  */
-export type NetInput = Float32Array | Uint8Array | Uint8ClampedArray | Int32Array | NdArray;
+export type NetInput = Float32Array | Uint8Array | Uint8ClampedArray | Int32Array | NdArrayLike;
 
 /** By the model's names of its inputs: all of them. */
 export type NamedInputs = Readonly<Record<string, NetInput>>;
@@ -34,6 +33,7 @@ export interface Picture {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
+/** Of one inference. */
 export interface RunOptions {
   /** Every layer's output too. */
   readonly layers?: boolean;
@@ -41,6 +41,7 @@ export interface RunOptions {
   readonly layout?: 'chw' | 'hwc';
 }
 
+/** The numbers of one tensor. */
 export interface Values {
   /** Of the model's tensor, the batch axis first. */
   readonly shape: Shape;
@@ -49,9 +50,10 @@ export interface Values {
   /** The bytes in the arena of the C, in its order. */
   readonly stored: Uint8Array;
   /** A view of `real`. */
-  readonly ndarray: NdArray<Numbers>;
+  readonly ndarray: NdArray;
 }
 
+/** What an inference gives. */
 export interface NetResult {
   /** The first output. */
   readonly output: Values;
@@ -61,6 +63,7 @@ export interface NetResult {
   readonly layers?: ReadonlyMap<string, Values>;
 }
 
+/** The class of an input. */
 export interface Classified {
   /** Of the largest number of the first output. */
   readonly index: number;
@@ -69,11 +72,13 @@ export interface Classified {
   readonly scores: Float32Array;
 }
 
+/** Of a net, whoever makes it. */
 export interface NetOptions {
   /** `fast`, the default: the fastest that this machine has. */
   readonly engine?: EngineName | 'fast';
 }
 
+/** A compiled network to be called. It has the bytes of the C, whatever the engine. */
 export interface Net {
   readonly name: string;
   readonly program: Program;
@@ -111,10 +116,10 @@ export interface NetPort {
   readonly type: Elem;
 }
 
-const isNdarray = (input: NetInput): input is NdArray => 'stride' in input;
+const isNdarray = (input: NetInput): input is NdArrayLike => 'get' in input;
 
 const isArray = (input: NetInput | NamedInputs): input is NetInput =>
-  ArrayBuffer.isView(input) || typeof (input as Partial<NdArray>).get === 'function';
+  ArrayBuffer.isView(input) || typeof (input as Partial<NdArrayLike>).get === 'function';
 
 const refuse = (port: Port, found: string, supported: string, todo: string): InputError =>
   new InputError({ where: port.where, found, supported, todo });
@@ -249,7 +254,10 @@ const netPorts = (ports: readonly Port[]): readonly NetPort[] =>
 
 const isPicture = (image: NetInput | Picture): image is Picture => 'width' in image;
 
-/** @throws as `createEngine` and `createSimulator` */
+/**
+ * A net from a program, for example of `compile`.
+ * @throws DefectError for a program that breaks the rules of Kernel IR; Trap for one whose tensors do not fit the arena
+ */
 export function netOf(
   { program, preprocessing }: { readonly program: Program; readonly preprocessing?: Preprocessing },
   { engine = 'fast' }: NetOptions = {},
@@ -292,6 +300,7 @@ export function netOf(
   };
 }
 
+/** The net of an artifact that was loaded. */
 export const netOfArtifact = (
   { program, manifest }: Pick<Artifact, 'program' | 'manifest'>,
   options?: NetOptions,

@@ -10,8 +10,8 @@ import { at, InputError, must } from '../base/errors.ts';
 import { type CompileOptions, compile } from '../compile.ts';
 import { isFolder, readBytes } from '../data/node-files.ts';
 import { identifierFrom } from '../emit/c/identifier.ts';
-import type { Sizes } from '../ir/import/declarations.ts';
 import { importModel } from '../ir/import/import-model.ts';
+import type { Sizes } from '../ir/import/model-options.ts';
 import {
   type NamedInputs,
   type Net,
@@ -25,18 +25,25 @@ import {
 } from './net.ts';
 import type { BatchOrder, BatchSetup } from './node-worker.ts';
 
+/** How a file becomes a net. */
 export interface LoadOptions extends NetOptions {
   /** Of a model: how it is compiled in memory. int8 with `calibration`, float32 without. */
   readonly compile?: Partial<CompileOptions>;
   /** Of a model: sizes that its file leaves open. */
   readonly sizes?: Sizes;
+  /** Of a file of weights: the file of the network that they belong to, .onnx or .pt2. */
+  readonly arch?: string;
+  /** Of a .pt2 with several programs: the one that is meant. */
+  readonly program?: string;
 }
 
+/** Of a batch of inferences. */
 export interface BatchOptions extends RunOptions {
   /** Threads; all cores when absent, 0 for none besides this one. */
   readonly workers?: number;
 }
 
+/** A net that can use all cores. */
 export interface LoadedNet extends Net {
   /**
    * First outputs in the order of the inputs. The threads stay until `close`.
@@ -75,20 +82,35 @@ const natives: Natives = {
   bytesOfBase64: (base64) => new Uint8Array(Buffer.from(base64, 'base64')),
 };
 
-function compiledNet(file: string, { compile: options = {}, sizes = {}, ...net }: LoadOptions): Net {
+const sourceOf = (file: string) => ({
+  bytes: readBytes(file),
+  name: file,
+  external: (location: string): Uint8Array => readBytes(path.join(path.dirname(file), location)),
+});
+
+function compiledNet(
+  file: string,
+  { compile: options = {}, sizes = {}, arch, program, ...net }: LoadOptions,
+): Net {
   const name = identifierFrom(
     path
       .basename(file)
       .replace(/\.[^.]*$/, '')
       .toLowerCase(),
   );
-  const external = (location: string): Uint8Array => readBytes(path.join(path.dirname(file), location));
-  const graph = importModel(readBytes(file), { name: file, external, ...sizes });
+  const { bytes, ...source } = sourceOf(file);
+  const graph = importModel(bytes, {
+    ...source,
+    ...sizes,
+    ...(arch === undefined ? {} : { arch: sourceOf(arch) }),
+    ...(program === undefined ? {} : { program }),
+  });
   const arith = options.arith ?? (options.calibration === undefined ? 'float32' : 'int8');
   return netOf(compile(graph, { name, ...options, arith }), net);
 }
 
 /**
+ * A net from a file or folder.
  * @param file a folder that `thimble compile -o` made, or a model's file, which is compiled in memory
  * @throws InputError for what cannot be read or compiled
  */
@@ -101,12 +123,15 @@ export async function load(file: string, options: LoadOptions = {}): Promise<Loa
 
 const entry = new URL('./node-worker.js', import.meta.url);
 
-/** @param workerFile the compiled `node-worker`, where this module does not run from beside it */
-export function withThreads(net: Net, workerFile: URL = entry): LoadedNet {
+/**
+ * A net whose batches run on threads.
+ * @param workerFile the URL of the compiled `node-worker`, where this module does not run from beside it
+ */
+export function withThreads(net: Net, workerFile: { readonly href: string } = entry): LoadedNet {
   const threads: Worker[] = [];
   const grow = async (count: number): Promise<readonly Worker[]> => {
     const setup: BatchSetup = { program: net.program, engine: net.engine };
-    while (threads.length < count) threads.push(new Worker(workerFile, { workerData: setup }));
+    while (threads.length < count) threads.push(new Worker(new URL(workerFile.href), { workerData: setup }));
     return threads.slice(0, count);
   };
   const close = async (): Promise<void> => {

@@ -17,6 +17,7 @@ import { boundsOf } from './given-bounds.ts';
  */
 export type CalibrationMethod = 'minmax' | 'percentile' | 'mse';
 
+/** What activations were seen to be, in real units. */
 export interface Calibration {
   readonly method: CalibrationMethod;
   readonly samples: number;
@@ -46,6 +47,7 @@ interface End {
   readonly by: number;
 }
 
+/** For both ends of a range. */
 export interface Alone {
   readonly lo: End;
   readonly hi: End;
@@ -95,6 +97,7 @@ interface Gathered {
 }
 
 /**
+ * Runs a network on samples and notes the range of every tensor.
  * @param samples inputs of the network's own shape, in real units; of several inputs one after the other.
  * @throws InputError for no samples, a wrong length, or numbers that are not finite.
  */

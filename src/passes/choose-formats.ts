@@ -31,11 +31,13 @@ import {
 } from './format-objective.ts';
 import { type Best, type Cost, combine } from './format-pareto.ts';
 
+/** What storage is chosen by. */
 export interface FormatOptions {
   readonly objective: FormatObjective;
   readonly target: CostTarget;
 }
 
+/** How a layer's weights are stored, and why. */
 export interface LayerChoice {
   readonly node: string;
   readonly chosen: Candidate;
@@ -53,6 +55,7 @@ export interface LayerChoice {
   readonly why: string;
 }
 
+/** How the weights of all layers are stored. */
 export interface FormatChoices {
   readonly graph: Graph<'int8'>;
   readonly layers: readonly LayerChoice[];
@@ -134,9 +137,24 @@ const totalOf = ({ choices }: Best<Priced>, rest: Cost): Cost => ({
 
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
 
-function wanted(objective: FormatObjective): string {
-  if (objective === 'zeros') return 'the zeros of its model';
+function wanted(objective: FormatObjective, mac: QuantizedMac): string {
+  if (objective === 'zeros') return isPacked(mac) ? 'the bits of its file' : 'the zeros of its model';
   return typeof objective === 'string' ? objective : 'its budget';
+}
+
+/** Of bits in a file, other kinds were not asked for. */
+function compared(
+  objective: FormatObjective,
+  mac: QuantizedMac,
+  chosen: Candidate,
+  candidates: readonly Candidate[],
+): string {
+  if (objective !== 'zeros' || !isPacked(mac)) return comparison(objective, chosen, candidates);
+  return comparison(
+    'flash',
+    chosen,
+    candidates.filter(({ format }) => format.kind === chosen.format.kind),
+  );
 }
 
 function explained(
@@ -157,8 +175,8 @@ function explained(
   const why =
     `${candidateName(chosen, 'codebook' in coded)} at a density of ${percent(density)} and ${bits} bits: ${chosen.bytes} bytes ` +
     `(${than('bytes')} of dense8, floor ${floor.bytes}) and about ${chosen.code} of code, ` +
-    `${chosen.instructions} instructions (${than('instructions')}); for ${wanted(objective)} ` +
-    comparison(objective, chosen, candidates);
+    `${chosen.instructions} instructions (${than('instructions')}); for ${wanted(objective, layer.mac)} ` +
+    compared(objective, layer.mac, chosen, candidates);
   return {
     node: layer.node.name,
     chosen,
@@ -167,7 +185,7 @@ function explained(
     bits,
     ...coded,
     floor,
-    byZeros: objective === 'zeros' && isOpen(objective, layer),
+    byZeros: objective === 'zeros' && hasZeros(layer.mac),
     why,
   };
 }
@@ -182,16 +200,30 @@ function withChoice(node: Node, chosen: Candidate | undefined): Node {
 /** Share of a layer's weights. */
 const mostly = 0.5;
 
-/** Whether a layer's weights are zeros for the most part, so that the objective `zeros` has something to choose. */
-export const hasZeros = (graph: Graph<'int8'>): boolean =>
-  graph.nodes.some(({ quantized }) => isMac(quantized) && shareOfZeros(quantized) >= mostly);
+/** Whether the objective `zeros` has something to choose: weights that are mostly zeros, or of few bits in the file. */
+export const isOpenGraph = (graph: Graph<'int8'>): boolean => hasPacked(graph) || hasMac(graph, hasZeros);
+
+/** Whether the model's file has weights of at most 4 bits. */
+export const hasPacked = (graph: Graph<'int8'>): boolean => hasMac(graph, isPacked);
+
+const hasMac = ({ nodes }: Graph<'int8'>, is: (mac: QuantizedMac) => boolean): boolean =>
+  nodes.some(({ quantized }) => isMac(quantized) && is(quantized));
+
+const isPacked = ({ fileBits = 8 }: QuantizedMac): boolean => fileBits <= 4;
 
 const shareOfZeros = ({ weights }: QuantizedMac): number =>
   (weights.length - nonzerosIn(weights)) / weights.length;
 
-/** With `zeros`, layers without many stay as they are. */
-const isOpen = (objective: FormatObjective, { mac }: Layer): boolean =>
-  objective !== 'zeros' || shareOfZeros(mac) >= mostly;
+const hasZeros = (mac: QuantizedMac): boolean => shareOfZeros(mac) >= mostly;
+
+/** With `zeros`, layers without many stay as they are, or as dense as their file has them. */
+function offered(objective: FormatObjective, { mac }: Layer, all: readonly Candidate[]): readonly Priced[] {
+  if (objective !== 'zeros') return pricedFor(objective, all);
+  const dense = all.filter(({ format }, i) => i === 0 || (isPacked(mac) && format.kind === 'dense'));
+  const best = pricedFor('flash', dense).toSorted(compareFor('flash'))[0]?.candidate;
+  const sparse = hasZeros(mac) ? all.filter(({ format }) => format.kind !== 'dense') : [];
+  return pricedFor(objective, [...(best === undefined ? [] : [best]), ...sparse]);
+}
 
 /** What all kernels but those of the layers cost: of views there are none. */
 function restOf(graph: Graph<'int8'>, layers: readonly Layer[], target: CostTarget): Cost {
@@ -206,6 +238,7 @@ function restOf(graph: Graph<'int8'>, layers: readonly Layer[], target: CostTarg
 }
 
 /**
+ * Chooses for each layer how its weights are stored, by building and weighing every way.
  * @throws InputError for a budget that cannot be met.
  */
 export function chooseFormats(graph: Graph<'int8'>, { objective, target }: FormatOptions): FormatChoices {
@@ -219,7 +252,7 @@ export function chooseFormats(graph: Graph<'int8'>, { objective, target }: Forma
   );
   const priced = candidates.map((all, i) => {
     const layer = must(layers[i], 'one per layer');
-    return pricedFor(objective, isOpen(objective, layer) ? all : all.slice(0, 1));
+    return offered(objective, layer, all);
   });
   const best = bestFor(objective, combine(rest, priced), rest);
   const chosen = new Map(

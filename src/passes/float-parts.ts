@@ -153,13 +153,13 @@ const partsOf = (graph: Graph<'float'>, kept: Reasons): readonly FloatPart[] =>
     return [{ node: node.name, kind: node.op.kind, origin: node.origin, reason }];
   });
 
-/** @param storedInputs inputs are bytes whoever reads them: raw pixels, or a grid for each channel */
+/** @param storedInputs inputs are bytes for every reader: raw pixels, or a grid for each channel */
 export const floatParts = (kept: Reasons, storedInputs: boolean): Pass<'float', 'float'> => ({
   name: 'float-parts',
   doc: 'named nodes stay float32, with a conversion at each border; their numbers are those of the float network on what they are given',
   run(graph) {
-    const apart = behindGrids(graph, kept);
-    const made = converted(apart, kept, realIn(apart, kept, storedInputs));
+    const prepared = behindGrids(graph, kept);
+    const made = converted(prepared, kept, realIn(prepared, kept, storedInputs));
     return { ...made, floatParts: partsOf(made, kept) };
   },
 });

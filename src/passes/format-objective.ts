@@ -15,6 +15,7 @@ export type FormatObjective =
   | 'zeros'
   | { readonly flashBytes?: number; readonly instructions?: number };
 
+/** A way to store a layer's weights, and what it costs. */
 export interface Candidate extends Cost {
   readonly format: WeightFormat;
   /** Modelled, of the kernel's function at -Os. */

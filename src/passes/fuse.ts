@@ -44,6 +44,7 @@ function padded({ graph, first, second }: MergeView): Merged | undefined {
   return { named: second, op: second.op, attrs: explicit ?? attrs, inputs };
 }
 
+/** The pass that joins nodes: padding, constant additions and activations become parts of the layers beside them. */
 export const fuse: Pass<'float', 'float'> = {
   name: 'fuse',
   doc: 'padding, biases, activations and max-pools join the operator before them, functions in a row become one; outputs stay within float32 rounding',

@@ -62,6 +62,10 @@ const unusable = (found: string, supported: string): InputError =>
     todo: 'give that of the training',
   });
 
+/**
+ * The pass that lets the network take raw pixels: their normalization becomes a first layer, which later passes fold.
+ * @throws InputError for means and deviations that do not fit the channels, and networks of several inputs
+ */
 export const normalizeInput = (normalization: Normalization): Pass<'float', 'float'> => ({
   name: 'normalize-input',
   doc: 'takes stored numbers 0..255 and computes what the network computed of normalized ones',

@@ -21,6 +21,7 @@ import type { Pass } from './pass.ts';
 import { onlyReader, viewOf } from './rewrite.ts';
 import { wideGridOf } from './wide-grids.ts';
 
+/** How weights and activations become integers. */
 export interface QuantizeOptions {
   readonly mode: RequantMode;
   /** For all layers, or by node name (8 for those without). */
@@ -40,6 +41,10 @@ export interface QuantizeOptions {
   readonly refused?: (node: Node, why: string) => void;
 }
 
+/**
+ * The pass from float numbers to integers.
+ * @throws InputError naming the nodes that have no integer form
+ */
 export function quantize(calibration: Calibration, options: QuantizeOptions): Pass<'float', 'int8'> {
   return {
     name: 'quantize',
@@ -162,10 +167,12 @@ export function storedRanges(
   };
 }
 
-/** Whether it moves elements of several activations into one tensor. */
+/** Whether it moves elements of several activations into one tensor; indices are none of them. */
 const joins = (graph: Graph<'float'>, node: Node | undefined): boolean =>
   node?.op.anyZeroPoint === 'moves' &&
-  node.inputs.filter((name) => graph.tensors.get(name)?.constant === undefined).length > 1;
+  node.inputs
+    .map((name) => graph.tensors.get(name))
+    .filter((info) => info?.dtype === 'float32' && !info.constant).length > 1;
 
 /**
  * The tensor whose range this one takes: where nothing but a concatenation reads it, that of the whole. Its maker

@@ -72,7 +72,7 @@ function withCopies(graph: Graph<'float'>, copies: readonly Copy[]): Graph<'floa
   return { ...copying, tensors: copied };
 }
 
-/** An output under another name, for whoever made and read it, and its copy, row-major, under its own. */
+/** An output under another name, for its maker and readers, and its copy, row-major, under its own. */
 function withCopyOfOutput(graph: Graph<'float'>, output: string): Graph<'float'> {
   const info = must(graph.tensors.get(output), `tensor '${output}' is known`);
   const taken = new Set([...graph.tensors.keys(), ...graph.nodes.map(({ name }) => name)]);

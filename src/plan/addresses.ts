@@ -6,6 +6,7 @@
  */
 import { at, DefectError, must } from '../base/errors.ts';
 
+/** A tensor in the arena, from the step that writes it to the last one that reads it. */
 export interface Buffer {
   readonly name: string;
   readonly bytes: number;
@@ -32,6 +33,7 @@ export interface Sharing {
 /** `overlap` uses every sharing; `disjoint` none (ping-pong buffers for a chain); `separate` no reuse at all. */
 export type PlanStrategy = 'overlap' | 'disjoint' | 'separate';
 
+/** Where buffers lie in the arena. */
 export interface MemoryPlan {
   readonly strategy: PlanStrategy;
   /** In bytes, in the order of the buffers. */
@@ -48,7 +50,10 @@ interface Problem {
   readonly strategy: PlanStrategy;
 }
 
-/** @param attempts how many shuffled orders of placement are tried before the best plan so far is taken */
+/**
+ * Addresses for buffers: no two that are alive together overlap, but for what may share.
+ * @param attempts how many shuffled orders of placement are tried before the best plan so far is taken
+ */
 export function planMemory(
   buffers: readonly Buffer[],
   sharings: readonly Sharing[],

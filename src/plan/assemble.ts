@@ -24,6 +24,7 @@ import { planDirections, type Turnable, type Way } from './directions.ts';
 import { channelsLast, placesOf } from './orders.ts';
 import { overlapOf } from './overlap.ts';
 
+/** How a graph becomes a program. */
 export interface AssembleOptions {
   /** A C identifier. */
   readonly name: string;
@@ -32,6 +33,7 @@ export interface AssembleOptions {
   readonly inputGrids?: Program['inputGrids'];
 }
 
+/** A program, and where its tensors lie. */
 export interface Assembled {
   readonly program: Program;
   readonly plan: MemoryPlan;

@@ -11,6 +11,12 @@ export interface CodeSize {
 /** The C with DSP instructions, which a compiler for such a chip takes, or without: -D<NAME>_NO_DSP. */
 export type Form = 'DSP' | 'plain';
 
+export interface LayerCounts {
+  readonly kernel: string;
+  readonly instructions?: number;
+  readonly cycles?: number;
+}
+
 /** A target that the C was built for, and run on where that is possible here. */
 export interface MeasuredTarget {
   readonly target: string;
@@ -24,8 +30,15 @@ export interface MeasuredTarget {
   readonly mismatches: number;
   /** Executed by one inference: the first. Absent where the target does not count them, as the host. */
   readonly instructions?: number;
-  /** The same by layer, in the program's order; their sum differs a little from `instructions`. */
-  readonly layers?: readonly { readonly kernel: string; readonly instructions: number }[];
+  /** Of the same inference, where they are known; `cyclesBy` says how. */
+  readonly cycles?: number;
+  /** A simulator of the chip, or a model of what was executed. */
+  readonly cyclesBy?: 'simulator' | 'model';
+  /** What the cycles take at `clockHz`. */
+  readonly milliseconds?: number;
+  readonly clockHz?: number;
+  /** The same by layer, in the program's order; their sum differs a little from the whole. */
+  readonly layers?: readonly LayerCounts[];
   readonly stackBytes?: number;
   /** Absent on the host. */
   readonly sizes?: readonly CodeSize[];

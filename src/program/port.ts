@@ -167,6 +167,13 @@ const integers: Readonly<Record<Exclude<Elem, 'f32'>, Bounds>> = {
   i32: { lo: -(2 ** 31), hi: 2 ** 31 - 1 },
 };
 
+/** The least and the greatest number that a port stores; of float32 no bounds are known, and both are 0. */
+export function storedBounds({ grids, slot, type }: Port): Bounds {
+  if (slot.elem === 'f32') return { lo: 0, hi: 0 };
+  if (grids.length > 0) return storageOf(slot.quant ?? {});
+  return type === 'bool' ? { lo: 0, hi: 1 } : integers[slot.elem];
+}
+
 /**
  * What a slot stores for real numbers, row-major: the nearest that its grid has.
  * @throws InputError for what is no integer of the slot's type, where that has no grid
@@ -177,7 +184,7 @@ export function storedNumbers(port: Port, real: ArrayLike<number>): Stored {
   if (elem === 'f32') return Float32Array.from(real);
   const stored = new elemArrays[elem](real.length);
   if (grids.length === 0) {
-    requireIntegers(port, real, port.type === 'bool' ? { lo: 0, hi: 1 } : integers[elem]);
+    requireIntegers(port, real, storedBounds(port));
     stored.set(real);
   } else quantizeInto(stored, grids, real, storageOf(slot.quant ?? {}));
   return stored;

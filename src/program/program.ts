@@ -20,6 +20,7 @@ export interface Slot extends StoredTensor {
   readonly within?: number;
 }
 
+/** A call of a kernel. */
 export interface Step {
   readonly kernel: Kernel;
   /** Slot indices, in the order of `kernel.params`. */
@@ -48,6 +49,7 @@ export interface Normalization {
   readonly std: readonly number[];
 }
 
+/** What is printed as C and simulated: kernels in order, and one arena for all of their tensors. */
 export interface Program {
   /** A C identifier: the prefix of everything public. */
   readonly name: string;
@@ -70,7 +72,7 @@ export interface Program {
 /** The byte that every arena is filled with before its input is written, on every executor. */
 export const arenaFill = 0xa5;
 
-/** What one run of a program leaves behind, whoever ran it. */
+/** What one run of a program leaves behind, in the simulator or on a device. */
 export interface Outcome {
   /** The bytes of the outputs' slots, one output after the other. */
   readonly output: Uint8Array;

@@ -21,6 +21,7 @@ import type { Program, Slot } from './program.ts';
 import { joinedBytes, outputBytesOf, outputSlots, partsFor, readElement, slotBytes } from './slots.ts';
 
 /**
+ * Real numbers as the program's inputs take them.
  * @param input row-major, as the network computes with it; of several inputs one after the other, in the model's order.
  * @returns the bytes of the inputs' slots, likewise.
  * @throws InputError for another count of numbers than the slots have, and for numbers that they cannot store: not
@@ -76,6 +77,7 @@ function inMemory<T extends Elements>({ order }: Slot, numbers: T, copy: T): T {
 }
 
 /**
+ * Pixels as the program's input slot takes them.
  * @param pixels row-major stored bytes, for a program that takes raw input. @returns the input slot's bytes.
  * @throws InputError for another count than the slot has, and for programs whose input is not of bytes.
  */
@@ -113,6 +115,7 @@ export const inputBytes = (program: Program, { real, raw }: Sample): Uint8Array 
     : encodeInput(program, real);
 
 /**
+ * What the bytes of an input or output stand for.
  * @param bytes of slot `index`. @returns real numbers, row-major, in units of what the network was trained on: of raw
  * pixels, the normalized ones.
  * @throws InputError for another count of bytes than the slot has.

@@ -1,6 +1,6 @@
 /** How weights and activations are spread, with the scale that was chosen for them and what it cuts off. */
 
-import type { Manifest } from '../artifact/make.ts';
+import type { Manifest } from '../artifact/manifest.ts';
 import { at } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { formatCount, formatPercent } from '../text/numbers.ts';

@@ -11,9 +11,11 @@ import { charts } from './chart.ts';
 import { activationLayers, floatLayers } from './facts.ts';
 import { activations, weights } from './histograms.ts';
 import { type Big, page, type Section } from './page.ts';
-import { errors, flash, type LayerSqnr, pareto, type SweptBuild } from './sections.ts';
+import { errors, flash, type LayerSqnr, pareto } from './sections.ts';
+import type { SweptBuild } from './swept-build.ts';
 import { instructions, targets } from './targets.ts';
 
+/** What a report is about. Everything but the artifact adds sections. */
 export interface ReportInput {
   readonly artifact: Artifact;
   /** Bytes of the program's input, one array per inference: what the activations are shown of. */

@@ -5,6 +5,7 @@ import { type Charts, colours, leftFor, names, seriesColours, shortCount, wide }
 import { flashKinds, flashParts } from './facts.ts';
 import { dataTable } from './markup.ts';
 import type { Section } from './page.ts';
+import type { SweptBuild } from './swept-build.ts';
 
 export function flash(program: Program, charts: Charts): Section {
   const parts = flashParts(program);
@@ -95,20 +96,6 @@ export function errors(
       rows,
     ),
   };
-}
-
-/** What `sweep.json` has of each build. */
-export interface SweptBuild {
-  readonly sparsity: number;
-  readonly weightBits: number;
-  /** How many values the weights share; null or absent where they lie on a grid of their bits. */
-  readonly codebook?: number | null;
-  readonly flashBytes: number;
-  readonly ramBytes: number;
-  readonly instructions: number;
-  readonly right: number;
-  readonly loss: number;
-  readonly pareto: boolean;
 }
 
 const gridOf = ({ weightBits, codebook }: SweptBuild): string =>

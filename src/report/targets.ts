@@ -3,16 +3,16 @@
 import { type CostTarget, costTargets } from '../cost/speed.ts';
 import type { MeasuredTarget } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';
-import { formatBytes, formatCount } from '../text/numbers.ts';
+import { cyclesText, formatBytes, formatCount, formatHertz, millisecondsText } from '../text/numbers.ts';
 import { type Charts, colours, leftFor, names, seriesColours, shortCount, wide } from './chart.ts';
 import { instructionCounts } from './facts.ts';
 import { type Column, dataTable, type Html } from './markup.ts';
 import type { Section } from './page.ts';
 
-/** Instructions of one inference, by layer, on one chip. */
+/** Instructions of one inference, or its cycles, by layer, on one chip. */
 export interface CostSeries {
   readonly target: string;
-  readonly how: 'counted' | 'modelled';
+  readonly how: 'counted' | 'modelled' | 'cycles' | 'cycles, modelled';
   readonly byKernel: ReadonlyMap<string, number>;
   readonly total: number;
 }
@@ -32,20 +32,27 @@ function modelled(program: Program, target: CostTarget): CostSeries {
   };
 }
 
+/** What was counted of a target in one unit, if it was. */
+function seriesOf(
+  { target, layers = [], ...one }: MeasuredTarget,
+  unit: 'instructions' | 'cycles',
+  how: CostSeries['how'],
+): readonly CostSeries[] {
+  const total = one[unit];
+  if (total === undefined) return [];
+  const counts = layers.flatMap((layer) => {
+    const count = layer[unit];
+    return count === undefined ? [] : [[layer.kernel, count] as const];
+  });
+  return [{ target, how, byKernel: new Map(counts), total }];
+}
+
 /** Of each target that was asked for: counted, and modelled where there is a model. Without any: three, modelled. */
 export function costSeries(program: Program, measured: readonly MeasuredTarget[]): readonly CostSeries[] {
-  const series = measured.flatMap(({ target, layers, instructions }): CostSeries[] => [
-    ...(layers === undefined || instructions === undefined
-      ? []
-      : [
-          {
-            target,
-            how: 'counted' as const,
-            byKernel: new Map(layers.map((layer) => [layer.kernel, layer.instructions])),
-            total: instructions,
-          },
-        ]),
-    ...(isModelled(program, target) ? [modelled(program, target)] : []),
+  const series = measured.flatMap((one): CostSeries[] => [
+    ...seriesOf(one, 'instructions', 'counted'),
+    ...seriesOf(one, 'cycles', one.cyclesBy === 'model' ? 'cycles, modelled' : 'cycles'),
+    ...(isModelled(program, one.target) ? [modelled(program, one.target)] : []),
   ]);
   return series.length > 0
     ? series
@@ -59,20 +66,27 @@ const counting =
 const modelling =
   'Modelled: plain C without DSP instructions, for gcc -O3, by a model that is fitted to exact counts under QEMU; docs/sparse.md has its error.';
 
+const cycling =
+  'Cycles: on AVR as simavr takes them; modelled ones from the executed instructions by the tables of Arm’s manuals, with memory that never waits (docs/verification.md).';
+
 /** What is counted and what is modelled. */
 function captionOf(series: readonly CostSeries[]): string {
   const has = (wanted: CostSeries['how']): boolean => series.some(({ how }) => how === wanted);
   if (series.length === 0)
     return 'Not known: there is no model of float32 code. With --targets, `thimble report` counts them.';
-  if (!has('counted')) return `${modelling} With --targets, \`thimble report\` counts them.`;
-  return has('modelled') ? `${counting} ${modelling} The picture has what was counted.` : counting;
+  const timing = has('cycles') || has('cycles, modelled') ? ` ${cycling}` : '';
+  if (!has('counted') && timing === '') return `${modelling} With --targets, \`thimble report\` counts them.`;
+  const counted = has('counted') ? counting : '';
+  const picture = has('counted') ? ' The picture has what was counted.' : '';
+  return `${counted}${timing}${has('modelled') ? ` ${modelling}${picture}` : ''}`.trim();
 }
 
-/** Of a target that was counted, its model is in the table only. */
+/** Of a target that was counted, its model is in the table only; so are cycles, which another axis would need. */
 const drawn = (series: readonly CostSeries[]): readonly CostSeries[] =>
   series.filter(
     ({ target, how }) =>
-      how === 'counted' || !series.some((other) => other.how === 'counted' && other.target === target),
+      how === 'counted' ||
+      (how === 'modelled' && !series.some((other) => other.how === 'counted' && other.target === target)),
   );
 
 function instructionChart(shown: readonly CostSeries[], kernels: readonly string[], charts: Charts): Html {
@@ -137,12 +151,19 @@ const codeAt = ({ sizes }: MeasuredTarget, wanted: string): string =>
     (size) => formatBytes(size.code),
   );
 
+const timeColumns: readonly Column<MeasuredTarget>[] = [
+  { head: 'cycles', cell: (m) => cyclesText(m) },
+  { head: 'milliseconds', cell: (m) => millisecondsText(m) },
+  { head: 'at', cell: (m) => optional(m.clockHz, formatHertz) },
+];
+
 function targetTable(program: Program, measured: readonly MeasuredTarget[]): Html {
   const note = (m: MeasuredTarget): string => noteOf(program, m);
   const columns: readonly Column<MeasuredTarget>[] = [
     { head: 'target', cell: (m) => m.target, text: true },
     { head: 'against the simulator', cell: statusText, text: true },
     { head: 'instructions', cell: (m) => optional(m.instructions, formatCount) },
+    ...(measured.some(({ cycles }) => cycles !== undefined) ? timeColumns : []),
     { head: 'stack', cell: (m) => optional(m.stackBytes, formatBytes) },
     { head: 'code, -O3', cell: (m) => codeAt(m, '-O3') },
     { head: 'code, -Os', cell: (m) => codeAt(m, '-Os') },

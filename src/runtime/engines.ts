@@ -33,7 +33,11 @@ export function fastest(): Chosen {
 /** The bytes of the input slot in; see `Simulator.run`. */
 export type RunProgram = (input: Uint8Array, options?: { readonly keepArenas?: boolean }) => Outcome;
 
-/** @throws as `createEngine` and `createSimulator`; the inference as theirs */
+/**
+ * A function that runs the program, many times; it reuses its memory.
+ * @throws DefectError for a program that breaks the rules of Kernel IR; Trap for one whose tensors do not fit the arena.
+ *   The function: InputError for an input of another size; of engine `checked` Trap too
+ */
 export function inference(program: Program, engine: EngineName = fastest().engine): RunProgram {
   if (engine === 'wasm-simd' || engine === 'wasm') return createEngine(program, engine).run;
   return createSimulator(program, { mode: engine === 'js' ? 'fast' : 'checked' }).run;

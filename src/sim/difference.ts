@@ -6,6 +6,7 @@ import { stridesOf } from '../ir/tensor.ts';
 import type { Outcome, Program, Slot } from '../program/program.ts';
 import { outputSlots, readElement, slotBytes } from '../program/slots.ts';
 
+/** The first byte that differs between two runs. */
 export interface Difference {
   /** Index of the step after which the arenas differ; the last step when only outputs were kept. */
   readonly step: number;

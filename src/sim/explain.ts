@@ -49,6 +49,8 @@ function foundOf({ site, values }: Failure): string {
         : `element ${value(0)} of ${site.array}, which has ${value(1)}`;
     case 'pointer out of bounds':
       return `element ${value(0)} of what ${site.array} points into, which has ${value(1)}`;
+    case '16-bit int':
+      return `${values.length === 2 ? `operands ${value(0)} and ${value(1)}` : `value ${value(0)}`} where int has 16 bits`;
     case 'narrowing loses bits':
     case 'float out of int range':
       return `value ${value(0)}`;

@@ -16,15 +16,22 @@ import {
 } from '../program/slots.ts';
 import { type Arena, createArena, disown, lostByte, maxSlots, placeBytes, startArena } from './arena.ts';
 import { lostByteDetails, trapOf } from './explain.ts';
+import type { Casts } from './js/int16.ts';
 import { type Meanings, type Mode, toJs } from './js/kernel.ts';
 import { Trap } from './trap.ts';
 
+/** How the simulator runs. */
 export interface SimulatorOptions {
   /** `checked` traps on everything that C leaves undefined; `fast` assumes that it does not happen. */
   readonly mode: Mode;
-  /** What was proven of each kernel: those nodes run unchecked. */
   /** Other meanings of primitives by name: what another runtime may have computed. */
   readonly meanings?: Meanings;
+  /**
+   * C's int has 16 bits, and these are the casts that the C is printed with (`widened` of src/emit/c/promotion.ts):
+   * what C computes in 16 bits otherwise than in 32 is a trap, in both modes and proven or not.
+   */
+  readonly int16?: Casts;
+  /** What was proven of each kernel: those nodes run unchecked. */
   readonly facts?: ReadonlyMap<Kernel, { readonly proven: ReadonlySet<KernelNode> }>;
 }
 
@@ -38,6 +45,7 @@ interface RunOptions {
   readonly onStep?: (step: number, arena: Pick<Arena, 'bytes' | 'owners'>) => void;
 }
 
+/** Runs a program in JavaScript. */
 export interface Simulator {
   /**
    * One inference. `input`: the bytes of the inputs' slots, in their order, one after the other.
@@ -111,6 +119,7 @@ function compileStep(
     mode: options.mode,
     ...(proven === undefined ? {} : { proven }),
     ...(options.meanings === undefined ? {} : { meanings: options.meanings }),
+    ...(options.int16 === undefined ? {} : { int16: options.int16 }),
   });
   const run = js.instantiate(arena, (site, values, loops) => {
     throw trapOf({ program, arena, step: index, site, values, loops });

@@ -11,11 +11,13 @@ export type Rule =
   | 'overlapping copy'
   | 'float out of int range'
   | 'precondition'
+  | '16-bit int'
   | 'overwritten byte'
   | 'unwritten byte'
   | 'misaligned slot'
   | 'slot outside of the arena';
 
+/** What went wrong, and where. */
 export interface TrapDetails {
   readonly rule: Rule;
   /** Index of the step; -1 for a property of the plan as a whole. */
@@ -35,6 +37,7 @@ export interface TrapDetails {
   readonly expected?: string;
 }
 
+/** Thrown by the checked simulator: a program did what C leaves undefined, or what the plan forbids. */
 export class Trap extends Error {
   readonly details: TrapDetails;
   constructor(details: TrapDetails) {

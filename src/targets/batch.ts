@@ -9,7 +9,7 @@ import { execute } from './execute.ts';
 import { type Build, compileC99, link, type Overflow } from './link.ts';
 import { inFolder, writeAll } from './native.ts';
 import { joinInputs, outcomesIn } from './results.ts';
-import { type Target, type TargetName, targets } from './targets.ts';
+import { isHost, type Target, type TargetName, targets } from './targets.ts';
 
 export interface BatchItem {
   /** Its name differs from every other in the batch. */
@@ -109,7 +109,7 @@ export async function runNativeBatch(
   checkUnique(items);
   const target: Target = targets[targetName];
   const { opt = '-O1', checksums = false, timeoutMs = 120_000, plain = false } = options;
-  const sanitize = target.machine === undefined && (options.sanitize ?? true);
+  const sanitize = isHost(target) && (options.sanitize ?? true);
   return inFolder(async (folder) => {
     const build: Build = { target, folder, opt, sanitize };
     await writeBatch(folder, items, checksums);

@@ -34,6 +34,18 @@ async function buildAvr(file: string): Promise<void> {
 export const avrSimulator = (): Promise<string> =>
   cached({ name: 'avrsim', sources: ['avrsim.c'], how: [], build: buildAvr });
 
-/** The totals at each execution of `lab_mark`, in order. */
-export const marksIn = (report: string): readonly number[] =>
-  [...report.matchAll(/^mark \d+ (\d+)$/gm)].map((m) => Number(m[1]));
+/** At each execution of `lab_mark`, in order. */
+export interface Marks {
+  /** Instructions so far; of simavr cycles. */
+  readonly totals: readonly number[];
+  /** Modelled; empty where there is no model. */
+  readonly cycles: readonly number[];
+}
+
+export function marksIn(report: string): Marks {
+  const found = [...report.matchAll(/^mark \d+ (\d+)(?: (\d+))?$/gm)];
+  return {
+    totals: found.map((m) => Number(m[1])),
+    cycles: found.flatMap((m) => (m[2] === undefined ? [] : [Number(m[2])])),
+  };
+}

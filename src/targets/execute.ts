@@ -1,9 +1,10 @@
-/** Runs a linked test program: a process of the host, QEMU or simavr. */
-import { readFile } from 'node:fs/promises';
+/** Runs a linked test program: a process of the host or of QEMU, a board of QEMU's, simavr. */
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
-import { avrSimulator, counterPlugin, marksIn } from './counter.ts';
-import { type Build, markAddress } from './link.ts';
+import { avrSimulator, counterPlugin, type Marks, marksIn } from './counter.ts';
+import { costsOf, costsText, disassembled } from './cycle-model.ts';
+import { type Build, listingOf, markAddress } from './link.ts';
 import { type Ran, runProcess } from './process.ts';
 import type { AvrMachine, MemoryMap, QemuMachine } from './targets.ts';
 import { requireTool } from './tools.ts';
@@ -34,12 +35,17 @@ function ended(name: string, ran: Ran): void {
   throw new DefectError(`${name}: the program ${how}${said === '' ? '' : `: ${said}`}`);
 }
 
+const none: Marks = { totals: [], cycles: [] };
+
 const sanitizer = 'detect_leaks=0:redzone=2048:max_redzone=2048';
 
 /** No leak check: it needs rights that containers withhold, and the generated C has no heap. */
-async function onHost(build: Build, program: string, timeoutMs: number): Promise<void> {
-  const options = { cwd: build.folder, timeoutMs, env: { ASAN_OPTIONS: sanitizer } };
-  ended(build.target.title, await runProcess(path.join(build.folder, program), [], options));
+async function asProcess({ target, folder }: Build, program: string, timeoutMs: number): Promise<void> {
+  const options = { cwd: folder, timeoutMs, env: { ASAN_OPTIONS: sanitizer } };
+  const file = path.join(folder, program);
+  if (target.emulator !== undefined) await requireTool(target.emulator);
+  const [command, args] = target.emulator === undefined ? [file, []] : [target.emulator, [file]];
+  ended(target.title, await runProcess(command, args, options));
 }
 
 export interface Execution {
@@ -52,8 +58,18 @@ export interface Execution {
   readonly serial?: string;
 }
 
+/** The plugin's option for cycles, of targets that have a model of them. */
+async function costsOption(build: Build, program: string): Promise<string> {
+  const { core } = build.target;
+  if (core === undefined) return '';
+  const costs = costsOf(disassembled(await listingOf(build, program)), core);
+  await writeFile(path.join(build.folder, `${program}.costs`), costsText(costs));
+  return `,costs=${program}.costs`;
+}
+
 async function countingArgs(build: Build, program: string): Promise<string[]> {
-  const options = `mark=${await markAddress(build, program)},pcs=off,out=${program}.counts`;
+  const costs = await costsOption(build, program);
+  const options = `mark=${await markAddress(build, program)},pcs=off,out=${program}.counts${costs}`;
   return ['-plugin', `${await counterPlugin()},${options}`];
 }
 
@@ -73,17 +89,17 @@ async function onAvr(build: Build, { mcu, memory }: AvrMachine, program: string,
 }
 
 /**
- * Runs a program in its folder, and returns the totals of instructions, on AVR of cycles, at its marks, if they are counted.
+ * Runs a program in its folder, and returns what was counted at its marks, if it is.
  * @throws DefectError when it ends otherwise than with status 0, with what it printed.
  */
-export async function execute(build: Build, program: string, how: Execution): Promise<readonly number[]> {
+export async function execute(build: Build, program: string, how: Execution): Promise<Marks> {
   const { machine } = build.target;
   if (machine === undefined || how.memory === undefined) {
-    await onHost(build, program, how.timeoutMs);
-    return [];
+    await asProcess(build, program, how.timeoutMs);
+    return none;
   }
   if (machine.kind === 'simavr') await onAvr(build, machine, program, how);
   else await onQemu(build, machine, program, how);
-  if (!how.counted) return [];
+  if (!how.counted) return none;
   return marksIn(await readFile(path.join(build.folder, `${program}.counts`), 'utf8'));
 }

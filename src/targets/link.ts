@@ -32,6 +32,8 @@ const sanitizers = ['-g1', '-fsanitize=address,undefined', '-fno-sanitize-recove
 /** C libraries supply memcpy and memset. Never -ffreestanding: it would turn small copies into calls. */
 function library({ compiler }: Target): string[] {
   if (compiler === 'avr-gcc') return [];
+  // Debian has it where the compiler does not look.
+  if (compiler === 'xtensa-lx106-elf-gcc') return ['--specs=/usr/lib/xtensa-lx106-elf/picolibc.specs'];
   return compiler === 'arm-none-eabi-gcc' ? ['--specs=nosys.specs'] : ['--specs=picolibc.specs'];
 }
 
@@ -53,6 +55,18 @@ function missingLibrary(stderr: string): InputError | undefined {
   });
 }
 
+/** An ESP8266's ROM has the functions of float arithmetic, and Debian's compiler has them nowhere. */
+function missingRom(stderr: string): InputError | undefined {
+  const found = /undefined reference to `(__\w*[sd]f\w*)'/.exec(stderr);
+  if (found === null || !stderr.includes('xtensa-lx106')) return undefined;
+  return new InputError({
+    where: 'esp8266',
+    found: `float arithmetic (${found[1]}), which is in the chip's ROM and not in QEMU`,
+    supported: 'programs of integers',
+    todo: 'run the self-test on the chip',
+  });
+}
+
 async function compiler(build: Build, args: readonly string[]): Promise<string> {
   const { target, folder } = build;
   await requireTool(target.compiler);
@@ -65,6 +79,7 @@ async function compiler(build: Build, args: readonly string[]): Promise<string> 
 function failed(build: Build, stderr: string): Error {
   return (
     missingLibrary(stderr) ??
+    missingRom(stderr) ??
     new DefectError(`${build.target.compiler} does not take the generated C: ${stderr.slice(0, 4000)}`)
   );
 }
@@ -96,15 +111,15 @@ const avrArgs = ({ rom, ram }: MemoryMap): string[] => [
 
 function machineArgs(machine: Machine, memory: MemoryMap): string[] {
   if (machine.kind === 'simavr') return avrArgs(memory);
-  const { start } = machine;
+  const { start, script } = machine;
   const entry = start === 'start_cm.c' ? 'reset_handler' : '_start';
   const values = [
     symbols('ROM', memory.rom),
     symbols('RAM', memory.ram),
     `--defsym=STACK=${memory.stackBytes}`,
   ];
-  const script = ['-nostartfiles', '-T', path.join(targetsFolder, 'lab.ld')];
-  return [...script, `-Wl,${values.join(',')},--defsym=ENTRY_POINT=${entry},--gc-sections`];
+  const how = ['-nostartfiles', '-T', path.join(targetsFolder, script)];
+  return [...how, `-Wl,${values.join(',')},--defsym=ENTRY_POINT=${entry},--gc-sections`];
 }
 
 /** What every program of a target shares, compiled once per machine. */
@@ -165,9 +180,14 @@ export async function link(
   return overflow;
 }
 
-async function binutil(build: Build, tool: 'nm' | 'size', args: readonly string[]): Promise<string> {
+async function binutil(
+  build: Build,
+  tool: 'nm' | 'size' | 'objdump',
+  args: readonly string[],
+): Promise<string> {
   const name = build.target.compiler.replace(/gcc$/, tool);
-  const ran = await runProcess(name, args, { cwd: build.folder, timeoutMs: minutes });
+  const options = { cwd: build.folder, timeoutMs: minutes, maxOutput: 1e8 };
+  const ran = await runProcess(name, args, options);
   if (ran.status !== 0) throw new DefectError(`${name} ${args.join(' ')}: ${ran.notStarted ?? ran.stderr}`);
   return ran.stdout;
 }
@@ -178,6 +198,10 @@ export async function markAddress(build: Build, program: string): Promise<string
   if (found === null) throw new DefectError(`${program} has no lab_mark`);
   return `0x${found[1]}`;
 }
+
+/** The disassembly of a linked program. */
+export const listingOf = (build: Build, program: string): Promise<string> =>
+  binutil(build, 'objdump', ['-d', program]);
 
 /** Bytes of an object file. */
 export interface Sections {

@@ -8,13 +8,17 @@ import { gccFlags } from '../emit/flags.ts';
 import { fileNames } from '../emit/names.ts';
 import { outputFunctions, portStems } from '../emit/port-names.ts';
 import type { Outcome, Program } from '../program/program.ts';
+import { aliveTurned, turnedInput } from './byte-order.ts';
 import { removingAfter } from './cleanup.ts';
+import type { Marks } from './counter.ts';
+import { returnCycles } from './cycle-model.ts';
 import { countedDriver, driverFiles, hookedDriver, plainDriver } from './drivers.ts';
 import { execute } from './execute.ts';
 import { type Build, compileC99, framesOf, link, type Overflow, type Sections, sectionsOf } from './link.ts';
-import { type Instructions, instructionsIn, joinInputs, outcomesIn } from './results.ts';
-import { type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
+import { type Counts, countsIn, joinInputs, outcomesIn } from './results.ts';
+import { isHost, type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
 
+/** How the C is built and run. */
 export interface NativeOptions {
   /** The compiler's optimization, for example `-Os`; `-O1` on the host, `-O3` elsewhere. */
   readonly opt?: string;
@@ -28,9 +32,16 @@ export interface NativeOptions {
   readonly plain?: boolean;
 }
 
+export interface Cycles extends Counts {
+  readonly by: 'simulator' | 'model';
+}
+
 /** What a target tells beyond the outcomes. */
 export interface Measures {
-  readonly instructions: Instructions;
+  /** Exact; absent of AVR, whose simulator counts cycles alone. */
+  readonly instructions?: Counts;
+  /** As the simulator takes them, or modelled, where there is a model. */
+  readonly cycles?: Cycles;
   /** Of `<name>_run` and all that it calls: the deeper of the paint's mark and the compiler's frames. */
   readonly stackBytes: number;
   /** Of the network's own object file. */
@@ -39,6 +50,7 @@ export interface Measures {
   readonly enlarged?: Overflow;
 }
 
+/** What became of a run: `does not fit` where the linker found too little memory. */
 export type NativeResult =
   | { readonly kind: 'ran'; readonly outcomes: readonly Outcome[]; readonly measures?: Measures }
   | { readonly kind: 'does not fit'; readonly overflow: Overflow };
@@ -71,10 +83,11 @@ const hookOn = ({ name }: Program): string => `-D${name.toUpperCase()}_HOOK=nati
 
 async function outcomes({ program, build, inputs }: Job, perStep: number): Promise<Outcome[]> {
   const file = await readFile(path.join(build.folder, driverFiles.output));
-  return outcomesIn(file, [{ program, inputs, perStep }])[0] ?? [];
+  const found = outcomesIn(file, [{ program, inputs, perStep }])[0] ?? [];
+  return build.target.bigEndian ? found.map((one) => aliveTurned(program, one)) : found;
 }
 
-/** The host: one build, hooked only when the arenas are wanted. */
+/** A process, on the host or emulated: one build, hooked only when the arenas are wanted. */
 async function runHost(job: Job): Promise<NativeResult> {
   const { program, build, inputs, keep, options } = job;
   const text = keep ? hookedDriver(program, inputs, true) : plainDriver(program, inputs);
@@ -130,8 +143,26 @@ function sameOutputs(a: readonly Outcome[], b: readonly Outcome[]): void {
   if (differs >= 0) throw new DefectError(`input ${differs} gives another output when the hook is on`);
 }
 
+/** What the marks of both programs say of a run. */
+function countsOf(
+  { build: { target }, program, inputs }: Job,
+  plain: Marks,
+  hooked: Marks,
+): Pick<Measures, 'instructions' | 'cycles'> {
+  const { machine, core } = target;
+  const size = { inputs, steps: program.steps.length };
+  if (machine?.kind === 'simavr') {
+    const counts = countsIn(plain.totals, hooked.totals, { ...size, one: machine.returnCycles });
+    return { cycles: { ...counts, by: 'simulator' } };
+  }
+  const instructions = countsIn(plain.totals, hooked.totals, size);
+  if (core === undefined) return { instructions };
+  const counts = countsIn(plain.cycles, hooked.cycles, { ...size, one: returnCycles(core) });
+  return { instructions, cycles: { ...counts, by: 'model' } };
+}
+
 async function runMachine(job: Job, memory: MemoryMap, enlarged?: Overflow): Promise<NativeResult> {
-  const { build, program, inputs, keep } = job;
+  const { build, program, keep } = job;
   const how = { memory, timeoutMs: job.timeoutMs, counted: true };
   const plainMarks = await execute(build, 'plain', how);
   const plain = await outcomes(job, 0);
@@ -139,11 +170,8 @@ async function runMachine(job: Job, memory: MemoryMap, enlarged?: Overflow): Pro
   const hookedMarks = await execute(build, 'hooked', how);
   const hooked = await outcomes(job, keep ? program.arenaBytes : 0);
   sameOutputs(plain, hooked);
-  const steps = program.steps.length;
-  const { machine } = build.target;
-  const one = machine?.kind === 'simavr' ? { one: machine.returnCycles } : {};
   const measures: Measures = {
-    instructions: instructionsIn(plainMarks, hookedMarks, { inputs, steps, ...one }),
+    ...countsOf(job, plainMarks, hookedMarks),
     stackBytes,
     sections: await sectionsOf(build, 'net.o'),
     ...(enlarged ? { enlarged } : {}),
@@ -170,7 +198,8 @@ function checkInputs(inputs: readonly Uint8Array[]): void {
 }
 
 /**
- * Compiles what `emitC` printed and runs it on every input, each beginning with an arena of `arenaFill`.
+ * Compiles what `emitC` printed and runs it on every input, each beginning with an arena of `arenaFill`. Of
+ * big-endian targets all is given back in little-endian order, and arenas have nothing but tensors that are alive.
  * @throws InputError when a compiler or emulator is missing or too old; DefectError when the C does not compile,
  * or stops at run time (a sanitizer's report, a fault), with what was printed.
  */
@@ -185,9 +214,10 @@ export async function runNative(
   const target: Target = targets[targetName];
   const { keepArenas: keep = false, timeoutMs = 120_000 } = options;
   return inFolder(async (folder) => {
-    await writeAll(folder, [...files, [driverFiles.input, joinInputs(program, inputs)]]);
-    const sanitize = target.machine === undefined && (options.sanitize ?? true);
-    const opt = options.opt ?? (target.machine ? '-O3' : '-O1');
+    const fed = target.bigEndian ? inputs.map((one) => turnedInput(program, one)) : inputs;
+    await writeAll(folder, [...files, [driverFiles.input, joinInputs(program, fed)]]);
+    const sanitize = isHost(target) && (options.sanitize ?? true);
+    const opt = options.opt ?? (isHost(target) ? '-O1' : '-O3');
     const build: Build = { target, folder, opt, sanitize };
     const form = [
       ...flagsFor(program, target),

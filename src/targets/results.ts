@@ -56,8 +56,9 @@ export function joinInputs(program: Program, inputs: readonly Uint8Array[]): Uin
   return joined;
 }
 
-export interface Instructions {
-  /** Of one call of `<name>_run`: of the first input. Exact, and without hooks. On AVR these are cycles. */
+/** Instructions, or cycles. */
+export interface Counts {
+  /** Of one call of `<name>_run`: of the first input. Without hooks. */
   readonly total: number;
   /** The most for any of the inputs. */
   readonly most: number;
@@ -75,11 +76,11 @@ const between = (marks: readonly number[], i: number): number => at(marks, i + 1
  * `plain`: two marks around one return, then two around each run. See the drivers.
  * @param one what the return counts as: 1 instruction, or its cycles
  */
-export function instructionsIn(
+export function countsIn(
   plain: readonly number[],
   hooked: readonly number[],
   { inputs, steps, one = 1 }: { readonly inputs: number; readonly steps: number; readonly one?: number },
-): Instructions {
+): Counts {
   const call = between(plain, 0) - one;
   const totals = Array.from({ length: inputs }, (_, i) => between(plain, 2 * i + 2) - call);
   // Marks 1 and 2 lie between two calls of the hook; 5 is the end of the one before the first step.

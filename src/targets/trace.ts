@@ -1,15 +1,16 @@
 /** Runs a network with its trace on, and captures what a real serial port would carry. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { DefectError } from '../base/errors.ts';
+import { DefectError, InputError } from '../base/errors.ts';
 import { arenaFill, type Program } from '../program/program.ts';
 import { driverFiles, readInputs } from './drivers.ts';
 import { execute } from './execute.ts';
 import { type Build, compileC99, labObject, link } from './link.ts';
 import { flagsFor, inFolder, writeAll } from './native.ts';
 import { joinInputs } from './results.ts';
-import { type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
+import { isHost, type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
 
+/** How a tracing program is built and run. */
 export interface TraceRunOptions {
   /** 1: checksums; 2: all bytes. */
   readonly level: 1 | 2;
@@ -73,7 +74,7 @@ async function linked(build: Build, uart: string): Promise<MemoryMap | undefined
 /**
  * Compiles what `emitC` printed with the trace on, and runs it on every input.
  * @returns all that came out of the serial port (of a board, by QEMU's model of its UART), other text included.
- * @throws as `runNative`, and DefectError when it does not fit.
+ * @throws as `runNative`, DefectError when it does not fit, and InputError for big-endian targets.
  */
 export async function traceNative(
   program: Program,
@@ -83,8 +84,15 @@ export async function traceNative(
   { level, opt = '-O1', timeoutMs = 120_000, firmware }: TraceRunOptions,
 ): Promise<Uint8Array> {
   const target: Target = targets[targetName];
+  if (target.bigEndian)
+    throw new InputError({
+      where: targetName,
+      found: 'a big-endian target',
+      supported: 'traces of little-endian devices',
+      todo: `compare every byte with 'thimble verify --targets ${targetName}'`,
+    });
   return inFolder(async (folder) => {
-    const build: Build = { target, folder, opt, sanitize: target.machine === undefined };
+    const build: Build = { target, folder, opt, sanitize: isHost(target) };
     const driver = firmware ?? traceFirmware(program, inputs.length);
     await writeAll(folder, [
       ...files,

@@ -84,6 +84,7 @@ export interface TraceRun {
   readonly offset: number;
 }
 
+/** What can be wrong with a capture. */
 export type TraceProblemKind =
   /** Text that is no trace: boot messages, the firmware's own output. Nothing is wrong with it. */
   | 'noise'
@@ -98,6 +99,7 @@ export type TraceProblemKind =
   /** All bytes of a tensor arrived and are not those of its checksum: they changed while they were printed. */
   | 'inconsistent';
 
+/** What is wrong with a stretch of a capture. */
 export interface TraceProblem {
   readonly kind: TraceProblemKind;
   /** Byte of the capture where it begins. */

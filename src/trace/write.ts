@@ -17,6 +17,7 @@ export interface TracedInference {
   readonly outcome: Outcome;
 }
 
+/** What of a run is written down. */
 export interface TraceOptions {
   /** 1: checksums; 2: all bytes. */
   readonly level: 1 | 2;

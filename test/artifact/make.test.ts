@@ -131,3 +131,9 @@ test('raw inputs: the scale is that of a pixel, per channel where they differ', 
     raw: each,
   });
 });
+
+test('sources of packages that have them in folders go by their names', () => {
+  const files = bytesOf(filesOf('int8', undefined, 'zephyr'));
+  expect([...files.keys()]).toContain('src/twelve.c');
+  expect([...loadArtifact(files).sources.keys()]).toEqual(['twelve.c', 'twelve.h']);
+});

@@ -151,7 +151,7 @@ describe('what fails leaves nothing, and the old folder as it was', () => {
   });
 
   test('a signal', async () => {
-    // Whoever listens too keeps this process alive.
+    // A listener keeps this process alive.
     const heard = vi.fn();
     process.once('SIGINT', heard);
     failing(() => {

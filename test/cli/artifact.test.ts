@@ -5,7 +5,7 @@ import { buildOf, loadArtifact } from '../../src/artifact/make.ts';
 import type { VerifyRow } from '../../src/artifact/node-verify.ts';
 import { readNpy, writeNpy } from '../../src/data/npy.ts';
 import { floats } from '../../src/ir/tensor.ts';
-import { type Bench, bench } from '../support/cli.ts';
+import { bench, type CliHarness } from '../support/cli.ts';
 import { encodeModel, valueInfo } from '../support/onnx-model.ts';
 import { sampleFiles } from '../support/sample-files.ts';
 
@@ -15,7 +15,7 @@ const model = 'models/lenet5.onnx';
 const out = path.join(files.folder, 'out');
 
 const rows: Record<string, VerifyRow> = {};
-const cli: Bench = bench({
+const cli: CliHarness = bench({
   rowFor: (target) => rows[target] ?? { target, status: 'equal', bytesCompared: 10, mismatches: 0 },
 });
 beforeAll(async () => {

@@ -8,9 +8,9 @@ import { buildOf } from '../../src/artifact/make.ts';
 import { compile } from '../../src/compile.ts';
 import { drawDigit } from '../../src/data/digits.ts';
 import { padPlanes } from '../../src/data/resized.ts';
-import type { CauseName, Testimony } from '../../src/diff/causes/cause.ts';
+import type { CauseName, TracedRun } from '../../src/diff/causes/cause.ts';
 import { diff } from '../../src/diff/compare.ts';
-import { diagnose, firstSuspect, suspectCauses, testimonyCauses } from '../../src/diff/diagnose.ts';
+import { deviceCauses, diagnose, firstSuspect, suspectCauses } from '../../src/diff/diagnose.ts';
 import type { Inference } from '../../src/diff/feed.ts';
 import { captureOfRun } from '../../src/diff/trace-capture.ts';
 import { emitC } from '../../src/emit/package.ts';
@@ -190,25 +190,25 @@ async function evidenceOf({ c, firmware, build: flashed = build, target = 'corte
   const log = await traceNative(program, files, target, inputs, { level: 2, firmware: around });
   const trace = readTrace(log);
   expect(trace.runs).toHaveLength(inputs.length);
-  const testimonies = trace.runs.map((run): Testimony => ({ program, build, trace, run }));
+  const tracedRuns = trace.runs.map((run): TracedRun => ({ program, build, trace, run }));
   const inferences = trace.runs.map(
     (run, i): Inference => ({ input: inputs[i]!, theirs: captureOfRun(run) }),
   );
-  return { testimonies, inferences, found: diff(program, inferences, { mode: 'isolated' }) };
+  return { tracedRuns, inferences, found: diff(program, inferences, { mode: 'isolated' }) };
 }
 
 describe('a fault is named, and only it', () => {
   testWith(crossTools).each(Object.entries(faults))(
     '%s',
     async (_, fault) => {
-      const { testimonies, inferences, found } = await evidenceOf(fault);
+      const { tracedRuns, inferences, found } = await evidenceOf(fault);
       const suspect = firstSuspect(program, inferences, found);
       const said = new Set([
-        ...testimonies.flatMap((t) => testimonyCauses.flatMap((cause) => cause(t)?.cause ?? [])),
+        ...tracedRuns.flatMap((t) => deviceCauses.flatMap((cause) => cause(t)?.cause ?? [])),
         ...(suspect === undefined ? [] : suspectCauses.flatMap((cause) => cause(suspect)?.cause ?? [])),
       ]);
       expect([...said]).toEqual([fault.cause]);
-      const [diagnosis, ...more] = diagnose(program, inferences, testimonies, found);
+      const [diagnosis, ...more] = diagnose(program, inferences, tracedRuns, found);
       // A stack may leave other bytes as they were in each inference.
       expect(more.filter(({ cause }) => cause !== fault.cause)).toEqual([]);
       expect(diagnosis).toMatchObject({ cause: fault.cause, text: expect.stringMatching(fault.says) });
@@ -216,10 +216,10 @@ describe('a fault is named, and only it', () => {
     60_000,
   );
 
-  testWith(crossTools)('without a fault nobody says anything', async () => {
-    const { testimonies, inferences, found } = await evidenceOf({ cause: 'rounding', says: /./ });
+  testWith(crossTools)('without a fault no cause is named', async () => {
+    const { tracedRuns, inferences, found } = await evidenceOf({ cause: 'rounding', says: /./ });
     expect(found.first).toBeUndefined();
     expect(found.layers.every(({ measures }) => measures?.equal === measures?.elements)).toBe(true);
-    expect(diagnose(program, inferences, testimonies, found)).toEqual([]);
+    expect(diagnose(program, inferences, tracedRuns, found)).toEqual([]);
   });
 });

@@ -122,7 +122,8 @@ describe.each(samples.map((s) => s.program.name))('%s', (name) => {
 });
 
 testWith(['cmake', 'gcc'])('the CMake project builds and its test passes', () => {
-  for (const { program } of samples) {
+  // The first sample's is installed in packages.test.ts.
+  for (const { program } of samples.slice(1)) {
     const source = path.join(folder, program.name);
     const build = path.join(folder, `${program.name}-build`);
     run('cmake', ['-S', source, '-B', build], folder);
@@ -131,21 +132,18 @@ testWith(['cmake', 'gcc'])('the CMake project builds and its test passes', () =>
   }
 });
 
-/** 64 bits, and big-endian. */
-for (const [machine, emulator] of [
-  ['aarch64', 'qemu-aarch64'],
-  ['riscv64', 'qemu-riscv64'],
-  ['powerpc', 'qemu-ppc'],
-] as const)
-  testWith([`${machine}-linux-gnu-gcc`, emulator])(`the self-tests pass on ${machine}`, () => {
+testWith(['powerpc-linux-gnu-gcc', 'qemu-ppc'])(
+  'the self-tests pass where numbers begin with the highest byte',
+  () => {
     for (const { program } of samples) {
       const cwd = path.join(folder, program.name);
       const sources = [`${program.name}.c`, `${program.name}_selftest.c`];
-      const flags = ['-static', '-std=c99', '-O2', '-ffp-contract=off', '-o', machine];
-      run(`${machine}-linux-gnu-gcc`, [...flags, ...sources], cwd);
-      expect(run(emulator, [machine], cwd)).toMatch(/: (\d) of \1 outputs as recorded/);
+      const flags = ['-static', '-std=c99', '-O2', '-ffp-contract=off', '-o', 'powerpc'];
+      run('powerpc-linux-gnu-gcc', [...flags, ...sources], cwd);
+      expect(run('qemu-ppc', ['powerpc'], cwd)).toMatch(/: (\d) of \1 outputs as recorded/);
     }
-  });
+  },
+);
 
 testWith([...hostTools, 'g++'])('files of several networks are one translation unit, in C and in C++', () => {
   const cwd = mkdtempSync(path.join(folder, 'unity-'));
@@ -302,7 +300,7 @@ describe('what is refused', () => {
 
 test('without golden inputs there is no self-test', () => {
   const files = emitC(tiny('k', 't'), info);
-  expect([...files.keys()]).toEqual(['tiny.h', 'tiny.c', 'tiny_trace.inc', 'CMakeLists.txt']);
+  expect([...files.keys()]).toEqual(['tiny.h', 'tiny.c', 'tiny_trace.inc', 'CMakeLists.txt', 'README.md']);
   expect(files.get('CMakeLists.txt')).not.toContain('selftest');
 });
 

@@ -22,7 +22,7 @@ const pairs = (count: number, taps: (i: number) => number): readonly Pair[] =>
     return recipes.flatMap((first, i) => (i % 2 === 0 ? [pairOf(first, recipes[i + 1]!, taps(i / 2))] : []));
   });
 
-/** With the pair, for whoever has to look at it. */
+/** With the pair, for the message of a failure. */
 function eachOf(all: readonly Pair[], law: (pair: Pair) => void): void {
   for (const pair of all)
     try {

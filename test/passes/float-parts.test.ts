@@ -147,7 +147,7 @@ test('parts are listed with the reason, in the manifest and the report', () => {
   expect(files.get('CMakeLists.txt')).toContain('-ffp-contract=off');
 });
 
-test('raw pixels are bytes whoever reads them', () => {
+test('raw pixels are bytes for every reader', () => {
   const { program } = compile(model, {
     name: 'net',
     arith: 'int8',

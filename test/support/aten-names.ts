@@ -6,8 +6,8 @@ import { root } from './shared.ts';
 
 const folder = `${root}/test/fixtures/torch/programs`;
 
-/** ATen's operators without namespace and overload, by the ONNX type of a node that is made for them. */
-export function atenNames(): ReadonlyMap<string, readonly string[]> {
+/** ATen's operators without namespace and overload, by the ONNX type of a node that is made for them in these files. */
+export function atenNamesIn(files: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, Set<string>>();
   const { makeAll } = AtenCall.prototype;
   AtenCall.prototype.makeAll = function (type, ...rest) {
@@ -16,10 +16,15 @@ export function atenNames(): ReadonlyMap<string, readonly string[]> {
     return makeAll.call(this, type, ...rest);
   };
   try {
-    const cases = JSON.parse(readFileSync(`${folder}/index.json`, 'utf8')) as { file: string }[];
-    for (const { file } of cases) importModel(readFileSync(`${folder}/${file}`), { name: file });
+    for (const file of files) importModel(readFileSync(file), { name: file });
   } finally {
     AtenCall.prototype.makeAll = makeAll;
   }
   return new Map([...found].map(([type, names]) => [type, [...names].toSorted()]));
+}
+
+/** Of the recorded programs of test/fixtures/torch. */
+export function atenNames(): ReadonlyMap<string, readonly string[]> {
+  const cases = JSON.parse(readFileSync(`${folder}/index.json`, 'utf8')) as { file: string }[];
+  return atenNamesIn(cases.map(({ file }) => `${folder}/${file}`));
 }

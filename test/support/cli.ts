@@ -22,7 +22,7 @@ export interface Seen {
   readonly verified: VerifyOptions[];
 }
 
-export interface Bench {
+export interface CliHarness {
   run(...argv: readonly string[]): Promise<Trial>;
   readonly seen: Seen;
 }
@@ -64,7 +64,9 @@ export function fakeApi(rowFor: (target: string) => VerifyRow = equalRow): { api
 }
 
 /** A command line whose output is kept. */
-export function bench(options: { rowFor?: (target: string) => VerifyRow; api?: Partial<Api> } = {}): Bench {
+export function bench(
+  options: { rowFor?: (target: string) => VerifyRow; api?: Partial<Api> } = {},
+): CliHarness {
   const { api, seen } = fakeApi(options.rowFor);
   const run = async (...argv: readonly string[]): Promise<Trial> => {
     let [out, err] = ['', ''];

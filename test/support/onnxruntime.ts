@@ -1,5 +1,4 @@
 /** onnxruntime beside the reference: random graphs, computed by both. */
-import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { InputError } from '../../src/base/errors.ts';
 import { evaluate } from '../../src/ir/graph/evaluate.ts';
 import type { Graph } from '../../src/ir/graph/graph.ts';
@@ -7,6 +6,7 @@ import { importOnnx } from '../../src/ir/import/onnx.ts';
 import { countOf, floats, sameShape, showShape, type Tensor } from '../../src/ir/tensor.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { Draw } from './draw.ts';
+import { type OrtTensor, onnxruntime } from './ort.ts';
 import { type RandomGraph, randomGraph } from './random-graphs.ts';
 
 export type Compared =
@@ -61,13 +61,14 @@ function canonicalOf(graph: Graph<'imported'>): Graph<'float'> | string {
 
 async function compareOne({ bytes, shape }: RandomGraph, seed: number): Promise<Compared> {
   const data = new Draw(seed + 1).floats(countOf(shape), -1, 1);
+  const { InferenceSession, Tensor: Input } = onnxruntime();
   let wanted: Readonly<Record<string, OrtTensor>>;
   try {
     const session = await InferenceSession.create(bytes, {
       graphOptimizationLevel: 'disabled',
       logSeverityLevel: 4,
     });
-    wanted = await session.run({ x: new OrtTensor('float32', data, shape) });
+    wanted = await session.run({ x: new Input('float32', data, shape) });
     await session.release();
   } catch (error) {
     return { kind: 'not run', reason: String(error) };

@@ -5,10 +5,12 @@ import { gunzipSync } from 'node:zlib';
 import proto, { type onnx } from 'onnx-proto';
 import { isCanonical, type OpDef } from '../../src/ir/graph/op.ts';
 import { adviceOfDomain, adviceOfType } from '../../src/ir/import/advice.ts';
+import { expandedTypes } from '../../src/ir/import/quantized-calls.ts';
 import { supportedAten } from '../../src/ir/import/torch/aten-table.ts';
 import { ops, opsetsOf } from '../../src/ir/ops/index.ts';
 import { atenNames } from './aten-names.ts';
 import type { OnnxCase, Outcome } from './onnx-cases.ts';
+import { quantizedForms } from './quantized-forms.ts';
 import { listed } from './real-networks.ts';
 
 export interface Run {
@@ -109,10 +111,20 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]): r
 ];
 
 const compiled = (held: ByType): readonly string[] => {
-  const aten = atenNames();
+  const [aten, forms] = [atenNames(), quantizedForms()];
   const rows = [...byType].filter(([, of]) => !of.every(folds));
   return table(
-    ['operator', 'opsets', 'float32', 'int8', 'restrictions', 'ATen', 'recorded tests', 'networks'],
+    [
+      'operator',
+      'opsets',
+      'float32',
+      'int8',
+      'restrictions',
+      'ATen',
+      'quantized forms',
+      'recorded tests',
+      'networks',
+    ],
     rows.map(([type, of]) => [
       type,
       opsetsOf(type)!,
@@ -120,6 +132,7 @@ const compiled = (held: ByType): readonly string[] => {
       kernelOf(of, 'int8'),
       restrictionsOf(of, type),
       (aten.get(type) ?? []).join(', '),
+      (forms.get(type) ?? []).join(', '),
       ...countsOf(type, held),
     ]),
   );
@@ -162,7 +175,7 @@ const advised = (advice: Readonly<Record<string, string>>, mark = ''): readonly 
 const others = (held: ByType): readonly string[] =>
   [...held.keys()]
     .filter((type) => !byType.has(type) && !(type in adviceOfType) && type !== 'If')
-    .filter((type) => !type.includes('.'))
+    .filter((type) => !type.includes('.') && !expandedTypes.some((of) => of.type === type))
     .toSorted();
 
 export function operatorsPage(runs: readonly Run[]): string {
@@ -180,6 +193,8 @@ export function operatorsPage(runs: readonly Run[]): string {
     'On activations of the network. *Recorded tests*: of those of ONNX whose models hold the operator, how many agree; the others are refused, mostly for a type of elements or another operator, and none differs. *Networks*: of `models/networks`, how many compile and hold it; each is held to PyTorch in float32 and int8.',
     '',
     '*ATen*: calls of exported programs that become it, alone or with others, in the recorded programs of the tests.',
+    '',
+    '*Quantized forms*: nodes of quantized models that become it, alone or with others: of ONNX and com.microsoft, of QONNX (Quant, IntQuant, BipolarQuant), of PT2E (quantize_per_tensor and its like). Any operator with int8 can stand between DequantizeLinear and QuantizeLinear besides ([quantized models](quantized.md)).',
     '',
     'Everywhere: sizes are fixed when compiling (`--shape`, `--axis`), float64 is compiled as float32. Integers and booleans of activations are moved, made (ArgMax, TopK, comparisons), compared, combined, chosen by (Where) and cast; all else computes on float32, or on what it becomes in int8.',
     '',

@@ -1,6 +1,7 @@
 /** Artifacts of a linear layer on an image of three channels. */
 import { artifactOf } from '../../src/artifact/make.ts';
 import { compile } from '../../src/compile.ts';
+import type { PackageKind } from '../../src/emit/info.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
 import type { Normalization } from '../../src/program/program.ts';
 import { encodeModel, floatTensor, int, valueInfo } from './onnx-model.ts';
@@ -26,10 +27,15 @@ const preprocessing = { pad: 1, resize: { height: 2, width: 2 }, normalize: { me
 const accuracy = { samples: 5, labelled: true, float: 4, compiled: 3 };
 
 /** The files of an artifact by name. */
-export function filesOf(arith: 'int8' | 'float32', raw?: Normalization): Map<string, string> {
+export function filesOf(
+  arith: 'int8' | 'float32',
+  raw?: Normalization,
+  kind: PackageKind = 'cmake',
+): Map<string, string> {
   const calibration = raw === undefined ? { inputs } : { inputs, raw };
   const compiled = compile(importOnnx(model, { name: 'twelve' }), { name: 'twelve', arith, calibration });
-  return new Map(artifactOf(compiled, { command: 'c', version: '0', model, preprocessing, accuracy }));
+  const made = { command: 'c', version: '0', model, preprocessing, accuracy, package: kind };
+  return new Map(artifactOf(compiled, made));
 }
 
 /** The same of all channels, and of each its own. */

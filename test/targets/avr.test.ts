@@ -14,11 +14,14 @@ testWith(['avr-gcc']).each(samples.map((sample) => [sample.program.name, sample]
     const ran = await runNative(program, filesOf(sample), 'atmega328p', inputs, options);
     if (ran.kind !== 'ran') throw new Error(JSON.stringify(ran));
     expect(ran.outcomes).toEqual(inputs.map((input) => evaluate(program, input)));
-    const { instructions, stackBytes, sections } = ran.measures!;
-    const sum = instructions.perStep.reduce((a, b) => a + b, 0);
+    const { instructions, cycles, stackBytes, sections } = ran.measures!;
+    expect(instructions).toBeUndefined();
+    const { by, perStep, total } = cycles!;
+    expect(by).toBe('simulator');
+    const sum = perStep.reduce((a, b) => a + b, 0);
     // The run itself calls each step.
-    expect(instructions.total).toBeGreaterThan(sum);
-    expect(instructions.total).toBeLessThan(sum + 40 * (program.steps.length + 1));
+    expect(total).toBeGreaterThan(sum);
+    expect(total).toBeLessThan(sum + 40 * (program.steps.length + 1));
     expect(stackBytes).toBeLessThan(100);
     expect(sections.data).toBe(0);
     expect(sections.constants).toBeGreaterThan(20);

@@ -218,7 +218,7 @@ describe('several runs', () => {
     expect(others(trace).map(({ kind }) => kind)).toEqual(['lost']);
   });
 
-  test('a run without its first and last line belongs to whose tables it has, or to nobody', () => {
+  test('a run without its first and last line belongs to the build whose tables it has, or to none', () => {
     const middle = lines.slice(1, -1).join('');
     const mine = readTraces(bytesOf(float + middle + second));
     expect(mine.map(({ name, runs }) => [name, runs.length])).toEqual([
@@ -226,8 +226,8 @@ describe('several runs', () => {
       ['sample_int8', 2],
     ]);
     expect(mine[1]!.runs.map(({ complete }) => complete)).toEqual([false, true]);
-    const nobodys = readTraces(bytesOf(float + middle));
-    expect(nobodys.map(({ name, runs }) => [name, runs.length])).toEqual([
+    const unowned = readTraces(bytesOf(float + middle));
+    expect(unowned.map(({ name, runs }) => [name, runs.length])).toEqual([
       [undefined, 1],
       ['sample_float', 1],
     ]);

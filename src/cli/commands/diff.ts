@@ -43,8 +43,8 @@ function samplesFor(artifact: Artifact, flags: Flags): readonly Sample[] {
 }
 
 /** Checksums can only be compared with what a run from the input on gives. */
-const modeFor = ({ testimonies }: Against, flags: Flags): DiffMode =>
-  flags.cumulative || testimonies.some(({ run }) => run.level === 1) ? 'cumulative' : 'isolated';
+const modeFor = ({ tracedRuns }: Against, flags: Flags): DiffMode =>
+  flags.cumulative || tracedRuns.some(({ run }) => run.level === 1) ? 'cumulative' : 'isolated';
 
 /** The inferences that differ most at the output. */
 function worstInferences({ layers }: Diff): readonly string[] {
@@ -105,9 +105,12 @@ async function run(context: Context, folder: string, flags: Flags): Promise<void
   const { model } = flags;
   const asked = { api, artifact, against: flags.against, samples, ...(model === undefined ? {} : { model }) };
   const against = await inferencesAgainst(asked, (other) => samplesFor(other, flags));
+  const mode = modeFor(against, flags);
   const { minSqnr } = flags;
-  const found = diff(artifact.program, against.inferences, { mode: modeFor(against, flags), minSqnr });
-  const causes = diagnose(artifact.program, against.inferences, against.testimonies, found);
+  // From the input on differences of single steps add up.
+  const steps = mode === 'isolated' && against.maxSteps !== undefined ? { maxSteps: against.maxSteps } : {};
+  const found = diff(artifact.program, against.inferences, { mode, minSqnr, ...steps });
+  const causes = diagnose(artifact.program, against.inferences, against.tracedRuns, found);
   const verdict = causes.length > 0 ? 'wrong' : verdictOf(found, flags);
   if (flags.json) printJson(context, jsonOf(against, found, verdict, causes));
   else describe(context, against, found, causes);

@@ -9,7 +9,7 @@ import type { Inference } from '../../diff/feed.ts';
 import type { MeasuredTarget } from '../../program/measured.ts';
 import { inputBytes, type Sample } from '../../program/values.ts';
 import { reportHtml } from '../../report/report.ts';
-import type { SweptBuild } from '../../report/sections.ts';
+import type { SweptBuild } from '../../report/swept-build.ts';
 import type { TargetName } from '../../targets/targets.ts';
 import { formatBytes } from '../../text/numbers.ts';
 import { type Context, printJson } from '../context.ts';
@@ -17,6 +17,7 @@ import { exitCodes } from '../exit.ts';
 import { inferencesAgainst, samplesIn } from '../flags/diff-against.ts';
 import { inputsOfProgram, loadArtifact, readPrepared, type SampleFiles } from '../flags/model.ts';
 import {
+  clock,
   collected,
   type InputFlags,
   positiveInteger,
@@ -36,6 +37,7 @@ interface Flags extends InputFlags {
   readonly limit: number;
   readonly sweep?: string;
   readonly targets?: readonly TargetName[];
+  readonly clock?: number;
   readonly json?: boolean;
 }
 
@@ -98,7 +100,7 @@ const runs = 2;
 async function measured(
   context: Context,
   artifact: Artifact,
-  { targets = [], json }: Flags,
+  { targets = [], json, clock: clockHz }: Flags,
   inputs: readonly Uint8Array[],
 ): Promise<readonly MeasuredTarget[]> {
   if (targets.length === 0) return [];
@@ -107,6 +109,7 @@ async function measured(
     .measureTargets(artifact, {
       inputs: inputs.length > 0 ? inputs.slice(0, runs) : randomInputs(artifact.program, runs),
       targets,
+      ...(clockHz === undefined ? {} : { clockHz }),
       onProgress: progress.report,
     })
     .finally(progress.end);
@@ -149,6 +152,7 @@ export function addReport(program: Command, context: () => Context): void {
         `count instructions, code and stack on some of ${verifyTargets.join(', ')}`,
       ).argParser(parseTargets),
     )
+    .option('--clock <CLOCK>', 'for milliseconds, where cycles are known (default: per chip)', clock)
     .option('--sweep <FOLDER>', 'a folder that sweep -o made: its Pareto front');
   withInputOptions(command);
   withJson(command)

@@ -5,12 +5,13 @@ import { type Held, heldToRecords, type RecordedSample } from '../../artifact/re
 import { at, InputError } from '../../base/errors.ts';
 import { inputBytes } from '../../program/values.ts';
 import { chips, type TargetName, targetNamed } from '../../targets/targets.ts';
-import { formatBytes, formatCount } from '../../text/numbers.ts';
+import { cyclesText, formatBytes, formatCount, formatHertz, millisecondsText } from '../../text/numbers.ts';
 import { table } from '../../text/table.ts';
 import { type Context, paint, printJson } from '../context.ts';
 import { exitCodes } from '../exit.ts';
 import { inputsOfProgram, loadArtifact, readPrepared, type SampleFiles, spread } from '../flags/model.ts';
 import {
+  clock,
   collected,
   type InputFlags,
   positiveInteger,
@@ -34,6 +35,7 @@ interface Flags extends InputFlags, TestDataFlags {
   readonly samples: number;
   readonly targets: readonly TargetName[];
   readonly opt?: string;
+  readonly clock?: number;
   readonly json?: boolean;
 }
 
@@ -111,15 +113,6 @@ const optional = (n: number | undefined, format: (n: number) => string): string 
 const buildText = ({ target, form }: VerifyRow): string =>
   form === undefined ? target : `${target}, ${form}`;
 
-const rowCells = (row: VerifyRow): readonly string[] => [
-  buildText(row),
-  row.status,
-  formatCount(row.bytesCompared),
-  row.mismatches > 0 ? formatCount(row.mismatches) : '',
-  optional(row.instructions, formatCount),
-  optional(row.stackBytes, formatBytes),
-];
-
 /** What there is to say, and of which targets: several lack the same compiler. */
 function notesOf(context: Context, rows: readonly VerifyRow[]): ReadonlyMap<string, readonly string[]> {
   const notes = new Map<string, string[]>();
@@ -131,19 +124,48 @@ function notesOf(context: Context, rows: readonly VerifyRow[]): ReadonlyMap<stri
   return notes;
 }
 
+interface TextColumn {
+  readonly head: string;
+  readonly align?: 'right';
+  readonly cell: (row: VerifyRow) => string;
+}
+
+const count = (head: string, cell: TextColumn['cell']): TextColumn => ({ head, align: 'right', cell });
+
+/** Columns that would be empty are left out of those that few targets have. */
+function columnsFor(rows: readonly VerifyRow[]): readonly TextColumn[] {
+  const timed = rows.some(({ cycles }) => cycles !== undefined);
+  return [
+    { head: 'target', cell: buildText },
+    { head: 'status', cell: ({ status }) => status },
+    count(timed ? 'compared' : 'bytes compared', (row) => formatCount(row.bytesCompared)),
+    ...(timed && rows.every(({ mismatches }) => mismatches === 0) ? [] : [wrongColumn]),
+    ...(timed && rows.every(({ instructions }) => instructions === undefined) ? [] : [instructionColumn]),
+    ...(timed ? [count('cycles', cyclesText), count('ms', millisecondsText)] : []),
+    count('stack', (row) => optional(row.stackBytes, formatBytes)),
+  ];
+}
+
+const instructionColumn = count('instructions', (row) => optional(row.instructions, formatCount));
+const wrongColumn = count('wrong', ({ mismatches }) => (mismatches > 0 ? formatCount(mismatches) : ''));
+
+/** At which clock each target's milliseconds are, and what a model is. */
+function describeTime({ io }: Context, rows: readonly VerifyRow[]): void {
+  const timed = rows.filter((row) => row.clockHz !== undefined);
+  if (timed.length === 0) return;
+  const clocks = new Set(timed.map(({ target, clockHz = 0 }) => `${target} ${formatHertz(clockHz)}`));
+  io.out(`ms at: ${[...clocks].join(', ')}; --clock sets another\n`);
+  if (timed.some(({ cyclesBy }) => cyclesBy === 'model'))
+    io.out('~ is a model: memory never waits there (docs/verification.md, Cycles)\n');
+}
+
 /** The table of a report, and a line for what was skipped or failed. */
 export function describeReport(context: Context, { rows }: VerifyReport): void {
   const { io } = context;
-  const right = { align: 'right' } as const;
-  const columns = [
-    { head: 'target' },
-    { head: 'status' },
-    { head: 'bytes compared', ...right },
-    { head: 'wrong', ...right },
-    { head: 'instructions', ...right },
-    { head: 'stack', ...right },
-  ];
-  io.out(`${table(columns, rows.map(rowCells), io.columns)}\n`);
+  const columns = columnsFor(rows);
+  const cells = rows.map((row) => columns.map(({ cell }) => cell(row)));
+  io.out(`${table(columns, cells, io.columns)}\n`);
+  describeTime(context, rows);
   for (const [note, targets] of notesOf(context, rows)) io.out(`${targets.join(', ')}: ${note}\n`);
 }
 
@@ -177,6 +199,7 @@ async function run(context: Context, folder: string, flags: Flags, named: Named)
       targets: flags.targets,
       onProgress,
       ...optOf(flags),
+      ...(flags.clock === undefined ? {} : { clockHz: flags.clock }),
     })
     .finally(progress.end);
   const report = named.targets ? found : passedOver(found);
@@ -226,6 +249,7 @@ export function addVerify(program: Command, context: () => Context): void {
         .default(parseTargets(verifyTargets.join()), 'all of them'),
     );
   command.addOption(new Option('--opt <LEVEL>', 'optimization on chips').choices(['O1', 'O2', 'O3', 'Os']));
+  command.option('--clock <CLOCK>', 'for milliseconds, where cycles are known (default: per chip)', clock);
   command.addOption(new Option('--dsp', 'does nothing: C with and without DSP is compared').hideHelp());
   withInputOptions(command);
   withTestData(command);
@@ -233,6 +257,9 @@ export function addVerify(program: Command, context: () => Context): void {
     .addHelpText(
       'after',
       `
+Other names that run where they are given: atmega328p and atmega2560 (simavr),
+esp8266 (integers alone), aarch64, rv64 and, big-endian, ppc, as processes under
+QEMU.
 Chips with DSP instructions (M4, M7, M33, M55) run the C with and without them:
 "DSP" and "plain".
 Targets whose compiler or emulator is not installed are skipped, and said to be;

@@ -2,7 +2,7 @@
 
 import { InputError } from '../../base/errors.ts';
 import type { Compiled, CompileOptions } from '../../compile.ts';
-import { withAgreement } from '../../compile.ts';
+import { withAgreement, withRoundings } from '../../compile.ts';
 import type { Prepared } from '../../data/prepare.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { leastOf } from '../../judge/agreement.ts';
@@ -121,7 +121,7 @@ export async function build(context: Context, order: Order): Promise<Delivered> 
   if (minSqnr !== undefined && order.options.arith === 'float32')
     throw new InputError({ where: '--min-sqnr', found: '--type float32', supported: 'int8' });
   const made = await asOrdered(context, order);
-  const compiled = withAgreement(made.compiled);
+  const compiled = withRoundings(withAgreement(made.compiled), order.graph, order.options);
   return { ...made, compiled, chosen: made.compiled, far: tooFar(compiled, order.flags) };
 }
 

@@ -19,6 +19,14 @@ function wholeNumber(text: string): number {
   throw new InvalidArgumentError('It has to be a whole number from 0 on.');
 }
 
+/** `64MHz`, `32.768 kHz`, or hertz. */
+export function clock(text: string): number {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?) *(k|M|G)?(?:Hz)?$/i.exec(text.trim()) ?? [];
+  const hertz = Number(number) * ({ k: 1e3, m: 1e6, g: 1e9 }[unit.toLowerCase()] ?? 1);
+  if (hertz >= 1) return hertz;
+  throw new InvalidArgumentError('It has to be a clock, for example 64MHz.');
+}
+
 /** Reads a number from `least` to `most`; `what` is what the complaint says it has to be. */
 export const numberWithin =
   (least: number, most: number, what: string) =>
@@ -83,7 +91,7 @@ export interface QuantizeFlags {
   readonly activationBits: ActivationBits;
 }
 
-const requantModes = [
+export const requantModes = [
   'single',
   'tfl-double',
   'ort-float',

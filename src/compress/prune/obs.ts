@@ -6,13 +6,13 @@ import type { MacLayer } from '../fit/layers.ts';
 import { augmentedRow, damped, type Problem } from '../fit/problems.ts';
 import type { Masks } from '../fit/refit.ts';
 import { inverse, restricted, type Symmetric } from '../fit/symmetric.ts';
-import { allocate, type Offer } from './allocate.ts';
+import { allocate, type RemovalCurve } from './allocate.ts';
 import { type Price, type PruneOptions, priceOf } from './options.ts';
 import { rowsTogether, unitsOf } from './pattern.ts';
 import { traceOf, type Unit } from './removals.ts';
 
-/** Some rows of a problem that lose the same weights, and what they offer. */
-interface Candidate extends Offer {
+/** Some rows of a problem that lose the same weights, and what they curve. */
+interface Candidate extends RemovalCurve {
   readonly problem: Problem;
   readonly firstRow: number;
   readonly rows: number;

@@ -47,12 +47,14 @@ export function priceOf({ node, positions, density, bits }: PricedLayer, price: 
   }
 }
 
+/** Which weights are to be zero, and how many. */
 export interface PruneOptions {
   /**
    * `obs`: optimal brain surgeon; `magnitude`: the smallest weights; `channel`: whole output channels, so that
    * shapes shrink.
    */
   readonly method: 'obs' | 'magnitude' | 'channel';
+  /** What zeros come in; single weights when absent. */
   readonly pattern?: Pattern;
   /** The share of all weights of convolutions and linear layers that is to go: 0 to 1. */
   readonly sparsity: number;
@@ -60,6 +62,7 @@ export interface PruneOptions {
   readonly price?: Price;
   /** Inputs of the network as `calibrate` takes them; no labels. A few hundred. */
   readonly samples: readonly Float32Array[];
+  /** Default 1. */
   readonly seed?: number;
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
@@ -88,17 +91,17 @@ export function checkPrice(price: Price, graph: Graph<'float'>): void {
       supported: `${words.join(', ')}, or a number by node name`,
     });
   }
-  for (const [name, worth] of price) {
+  for (const [name, value] of price) {
     if (!graph.nodes.some((node) => node.name === name))
       throw new InputError({
         where: 'pruning prices',
         found: `no node '${name}'`,
         supported: graph.nodes.map((node) => node.name).join(', '),
       });
-    if (!(worth > 0 && Number.isFinite(worth)))
+    if (!(value > 0 && Number.isFinite(value)))
       throw new InputError({
         where: `pruning price of node '${name}'`,
-        found: String(worth),
+        found: String(value),
         supported: 'numbers above 0',
       });
   }

@@ -19,6 +19,7 @@ import { pruneChannels } from './whole-channels.ts';
 
 export type { PrunedLayer, PruneOptions };
 
+/** A network with zeros among its weights. */
 export interface Pruned {
   /** Zeros in the weights, all biases refitted. */
   readonly graph: Graph<'float'>;
@@ -26,6 +27,7 @@ export interface Pruned {
 }
 
 /**
+ * Makes weights zero, and fits the others and the biases to make up for them.
  * @param graph fused.
  * @param shared with other prunings of it that differ in sparsity only
  * @throws InputError for a sparsity, pattern, price or sample that cannot be used.

@@ -15,7 +15,7 @@ import { targetsOf } from '../fit/reference.ts';
 import { emptyWeights, type Weights, withWeights } from '../fit/refit.ts';
 import { statistics } from '../fit/statistics.ts';
 import { inverse } from '../fit/symmetric.ts';
-import { allocate, type Offer } from './allocate.ts';
+import { allocate, type RemovalCurve } from './allocate.ts';
 import { weightPrice } from './obs.ts';
 import type { PruneOptions } from './options.ts';
 import { costOf, type Trace, type Unit } from './removals.ts';
@@ -30,8 +30,8 @@ export function pruneChannels(graph: Graph<'float'>, options: PruneOptions): Gra
   const report = (what: string) => (done: number, total: number) => onProgress?.(what, done, total);
   const measured = { seed, projections: 2, focus: 0.5, onProgress: report('measuring layers') };
   const problems = statistics(graph, layers, samples, measured);
-  const offers = spaces.free.map((space) => offerOf(space, layers, problems, options));
-  const kept = choose(layers, spaces, offers, options.sparsity);
+  const curves = spaces.free.map((space) => offerOf(space, layers, problems, options));
+  const kept = choose(layers, spaces, curves, options.sparsity);
   const silent = withWeights(graph, silenced(spaces, layers, kept));
   const targets = targetsOf(graph, samples, { ...measured, onProgress: report('refitting') });
   const fitted = sweep(silent, targets, samples, { damping: () => 1e-3 });
@@ -69,15 +69,15 @@ function offerOf(
   layers: readonly MacLayer[],
   problems: readonly Problem[],
   { price = 'weights' }: PruneOptions,
-): Offer {
+): RemovalCurve {
   const readers = problems.filter((p) => isOneOf(space.readers, p.layer)).map((p) => readerOf(space, p));
   const { order, costs } = channelTrace(readers, space.channels);
   const touched = layers.filter((l) => isOneOf(space.makers, l) || isOneOf(space.readers, l));
   const saved = touched.reduce((sum, l) => sum + weightsPerChannel(space, l), 0);
-  const worth = touched.reduce((sum, l) => sum + weightsPerChannel(space, l) * weightPrice(l, price), 0);
+  const saving = touched.reduce((sum, l) => sum + weightsPerChannel(space, l) * weightPrice(l, price), 0);
   // The last channel stays.
   const trace: Trace = { order: order.subarray(0, -1), costs: costs.subarray(0, -1), forced: 0 };
-  return { trace, sizes: trace.order.map(() => saved), price: worth / saved };
+  return { trace, sizes: trace.order.map(() => saved), price: saving / saved };
 }
 
 const weightsPerChannel = (space: Space, layer: MacLayer): number => layer.weights.length / space.channels;
@@ -101,32 +101,32 @@ function channelTrace(readers: readonly Reader[], channels: number): Pick<Trace,
 }
 
 /**
- * A channel's weights overlap with those of the spaces around it, so the offers' sizes are only estimates: what to
+ * A channel's weights overlap with those of the spaces around it, so the curves' sizes are only estimates: what to
  * ask of them is found by bisection on the weights that are really left.
  */
 function choose(
   layers: readonly MacLayer[],
   spaces: ChannelSpaces,
-  offers: readonly Offer[],
+  curves: readonly RemovalCurve[],
   sparsity: number,
 ): KeptChannels {
   const total = layers.reduce((sum, l) => sum + l.weights.length, 0);
-  const most = offers.reduce((sum, { sizes }) => sum + sizes.reduce((n, size) => n + size, 0), 0);
+  const most = curves.reduce((sum, { sizes }) => sum + sizes.reduce((n, size) => n + size, 0), 0);
   let [low, high] = [0, most];
   for (let i = 0; i < 40 && high - low > 0.5; i++) {
     const middle = (low + high) / 2;
-    const left = weightsLeft(layers, spaces, keptFor(spaces, offers, middle));
+    const left = weightsLeft(layers, spaces, keptFor(spaces, curves, middle));
     if (total - left >= sparsity * total) high = middle;
     else low = middle;
   }
-  return sparsity === 0 ? new Map() : keptFor(spaces, offers, high);
+  return sparsity === 0 ? new Map() : keptFor(spaces, curves, high);
 }
 
-function keptFor(spaces: ChannelSpaces, offers: readonly Offer[], target: number): KeptChannels {
-  const counts = allocate(offers, target);
+function keptFor(spaces: ChannelSpaces, curves: readonly RemovalCurve[], target: number): KeptChannels {
+  const counts = allocate(curves, target);
   return new Map(
     spaces.free.map((space, i) => {
-      const gone = new Set(offers[i]?.trace.order.subarray(0, counts[i]));
+      const gone = new Set(curves[i]?.trace.order.subarray(0, counts[i]));
       return [space, channelsIn(space).filter((c) => !gone.has(c))];
     }),
   );

@@ -3,8 +3,10 @@
  * network's sums on the inputs that the layers before, already rounded, really give, is rounded to the nearest plane.
  */
 import { at } from '../../base/errors.ts';
-import type { Graph } from '../../ir/graph/graph.ts';
+import { largestSize } from '../../base/extremes.ts';
+import { type Graph, inputName, type Node } from '../../ir/graph/graph.ts';
 import { type CodebookSize, largestWeight, type RequantMode, type WeightBits } from '../../ir/graph/op.ts';
+import { fileRowsOf } from '../../ir/integers/file-mac.ts';
 import { type FittedRow, sweep } from '../fit/layer-by-layer.ts';
 import { type MacLayer, macLayers } from '../fit/layers.ts';
 import { attention, targetsOf } from '../fit/reference.ts';
@@ -14,20 +16,24 @@ import { type Codebook, type SharedRow, shareWeights } from './codebook.ts';
 import { codebookGrid, uniformGrid } from './levels.ts';
 import { type Rounded, type RoundingNorm, roundingNorm, roundRow } from './nearest-plane.ts';
 
+/** On which grids the weights are to lie, and the inputs on which the sums are to stay what they were. */
 export interface RoundOptions {
   /** Bits of the weights of a node; 8 leaves them to the quantization pass, which rounds to nearest. */
   readonly bitsOf: (node: string) => WeightBits;
   /** Of nodes whose weights share values, how many; their bits do not count. Absent: of none. */
   readonly codebookOf?: (node: string) => CodebookSize | undefined;
+  /** Inputs of the network as `calibrate` takes them; no labels. */
   readonly samples: readonly Float32Array[];
   /** The network whose sums are to be kept: the one before pruning, with the same layers. */
   readonly reference?: Graph<'float'>;
   /** What the reference's pruning has found out about it; with the same samples. */
   readonly shared?: Shared;
+  /** Default 1. */
   readonly seed?: number;
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
+/** A network whose weights lie on grids. */
 export interface RoundedWeights {
   /** Weights of fewer than 8 bits, and shared ones, lie on grids. Zeros stay zeros. */
   readonly graph: Graph<'float'>;
@@ -35,6 +41,13 @@ export interface RoundedWeights {
   readonly weightSteps: ReadonlyMap<string, Float64Array>;
   /** By node: the integers, ascending, of which every weight is one times its step. */
   readonly codebooks: ReadonlyMap<string, Int8Array>;
+}
+
+/** Whether a layer's weights are integers of its file that so few bits hold: those stay. */
+export function holdsIntegers({ tensors }: Graph<'float'>, { inputs }: Node, bits: WeightBits): boolean {
+  const weight = tensors.get(inputName({ inputs }, 1))?.constant;
+  const rows = weight && fileRowsOf(weight, undefined);
+  return rows !== undefined && largestSize(rows.numbers) <= largestWeight(bits);
 }
 
 /**
@@ -47,7 +60,10 @@ export const needsRounding = (
   mode: RequantMode,
 ): boolean =>
   mode !== 'pow2' &&
-  macLayers(graph).some(({ node }) => bitsOf(node.name) < 8 || codebookOf?.(node.name) !== undefined);
+  macLayers(graph).some(({ node }) => {
+    const bits = bitsOf(node.name);
+    return codebookOf?.(node.name) !== undefined || (bits < 8 && !holdsIntegers(graph, node, bits));
+  });
 
 /**
  * How much weights of `size` terms are drawn to what they were. With few columns of inputs the best fit to those is
@@ -58,7 +74,10 @@ export const needsRounding = (
 const fittingDamping = (size: number, columns: number): number => 1e-3 + size / columns;
 const roundingDamping = (size: number, columns: number): number => 1e-2 + (0.1 * size) / columns;
 
-/** @param graph fused; pruned or not. */
+/**
+ * Brings weights to grids of few bits, one after the other, the rest fitted to make up for each.
+ * @param graph fused; pruned or not.
+ */
 export function roundWeights(graph: Graph<'float'>, options: RoundOptions): RoundedWeights {
   const steps = new Map<string, Float64Array>();
   const codebooks = new Map<string, Int8Array>();
@@ -72,6 +91,10 @@ export function roundWeights(graph: Graph<'float'>, options: RoundOptions): Roun
   const targets = shared.targets(seed, measure);
   const rounded = sweep(graph, targets, options.samples, {
     damping: fittingDamping,
+    stays({ node }) {
+      const bits = options.bitsOf(node.name);
+      return bits < 8 && options.codebookOf?.(node.name) === undefined && holdsIntegers(graph, node, bits);
+    },
     unfitted(layer) {
       const size = options.codebookOf?.(layer.node.name);
       if (size === undefined) return layer;

@@ -22,6 +22,7 @@ import { permutation, randomFor } from './streams.ts';
 /** One epoch, as it was. */
 export type Epoch = Pick<Progress, 'epoch' | 'loss' | 'agreement' | 'sparsity'>;
 
+/** What a training came to. */
 export interface Finetuned {
   /** With the learned weights: zeros for those pruned, grid points for those rounded. */
   readonly graph: Graph<'float'>;
@@ -33,6 +34,7 @@ export interface Finetuned {
 }
 
 /**
+ * Trains the weights of a network so that it answers as its teacher does.
  * @param graph fused; its zero weights stay zero
  * @param teacher fused; the same input and as many outputs
  * @param kind who computes the gradients; one thread when absent

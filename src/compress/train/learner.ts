@@ -199,7 +199,7 @@ export class Learner {
     });
   }
 
-  /** The shards' gradients, in the order of the shards whoever computed them. */
+  /** The shards' gradients, in the order of the shards, whichever thread computed them. */
   #sum(from: number, count: number): void {
     const into = this.#gradient;
     into.fill(0, from, from + count);

@@ -14,16 +14,27 @@ export type Order =
 const entry = new URL('./node-worker.js', import.meta.url);
 
 /**
+ * Threads that compute the gradients of `finetune`.
  * @param count of threads; all cores when absent. One thread computes here, without any other.
- * @param workerFile the compiled `node-worker`, where this module does not run from beside it
+ * @param workerFile the URL of the compiled `node-worker`, where this module does not run from beside it
  */
-export function onThreads(count = availableParallelism(), workerFile: URL = entry): RunnerKind {
+export function onThreads(
+  count = availableParallelism(),
+  workerFile: { readonly href: string } = entry,
+): RunnerKind {
   if (count <= 1) return inProcess;
   return { memory: SharedArrayBuffer, start: (setup) => start(setup, count, workerFile) };
 }
 
-async function start(setup: ShardSetup, count: number, workerFile: URL): Promise<Runner> {
-  const workers = Array.from({ length: count }, () => new Worker(workerFile, { workerData: setup }));
+async function start(
+  setup: ShardSetup,
+  count: number,
+  workerFile: { readonly href: string },
+): Promise<Runner> {
+  const workers = Array.from(
+    { length: count },
+    () => new Worker(new URL(workerFile.href), { workerData: setup }),
+  );
   const runner = new Threads(workers, setup.shared.next);
   try {
     await Promise.all(workers.map((worker) => once(worker, 'message')));

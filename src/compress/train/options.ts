@@ -11,6 +11,7 @@ export interface TrainingData {
   label?(i: number): number;
 }
 
+/** How to train. Shares are of the whole training, 0 to 1. */
 export interface FinetuneOptions {
   /** Times that every sample is seen. */
   readonly epochs: number;
@@ -47,12 +48,13 @@ export interface FinetuneOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Called every half minute with what `checkpoint` takes. */
   readonly onCheckpoint?: (checkpoint: Uint8Array) => void;
-  /** Stops after the step that is being done; the result has a checkpoint to go on from. */
-  readonly signal?: AbortSignal;
+  /** An AbortSignal. Stops after the step that is being done; the result has a checkpoint to go on from. */
+  readonly signal?: { readonly aborted: boolean };
   /** Of an interrupted training with the same options. */
   readonly checkpoint?: Uint8Array;
 }
 
+/** Where a training is; given after each step. */
 export interface Progress {
   /** Counted from 1. */
   readonly epoch: number;

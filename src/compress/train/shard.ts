@@ -1,5 +1,5 @@
 /**
- * One step's gradient, cut into shards of 16 samples. Whoever is free computes a shard; what comes out depends
+ * One step's gradient, cut into shards of 16 samples. The next free thread computes a shard; what comes out depends
  * on the shard alone, so that any number of threads gives the same bits.
  */
 import { at, must } from '../../base/errors.ts';
@@ -175,6 +175,7 @@ export interface Runner {
   close(): Promise<void>;
 }
 
+/** Who computes gradients: this thread, or several. */
 export interface RunnerKind {
   readonly memory: new (bytes: number) => ArrayBufferLike;
   readonly start: (setup: ShardSetup) => Promise<Runner>;

@@ -15,16 +15,18 @@ export const causeNames = [
   'scale or zero point',
 ] as const;
 
+/** Why a layer may be wrong. */
 export type CauseName = (typeof causeNames)[number];
 
+/** A cause that the numbers speak for. */
 export interface Diagnosis {
   readonly cause: CauseName;
   /** One sentence for people. */
   readonly text: string;
 }
 
-/** A device's own account. */
-export interface Testimony {
+/** One inference of a device's trace, with the program that it should be of. */
+export interface TracedRun {
   readonly program: Program;
   /** `buildOf(program)`: what `trace.build` should be. */
   readonly build: string;

@@ -1,7 +1,7 @@
-import type { Diagnosis, Testimony } from './cause.ts';
+import type { Diagnosis, TracedRun } from './cause.ts';
 
 /** The device runs another artifact than the one that it is compared with. */
-export function wrongBuild({ program, build, trace }: Testimony): Diagnosis | undefined {
+export function wrongBuild({ program, build, trace }: TracedRun): Diagnosis | undefined {
   if (trace.build === undefined || trace.build === build) return undefined;
   const whose = trace.name === program.name ? '' : ` of '${trace.name}'`;
   return {

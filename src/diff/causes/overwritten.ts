@@ -1,7 +1,7 @@
 import type { Program, Slot } from '../../program/program.ts';
 import { slotBytes } from '../../program/slots.ts';
 import type { TraceRun, TraceTensor } from '../../trace/trace.ts';
-import type { Diagnosis, Testimony } from './cause.ts';
+import type { Diagnosis, TracedRun } from './cause.ts';
 
 /** A tensor that was something else when it was written. */
 interface Changed {
@@ -78,7 +78,7 @@ function stackAbove(program: Program, { arena, stack }: TraceRun): string | unde
 }
 
 /** A tensor was written between the step that made it and the one that reads it. */
-export function overwritten({ program, run }: Testimony): Diagnosis | undefined {
+export function overwritten({ program, run }: TracedRun): Diagnosis | undefined {
   const changed = firstChanged(program, run);
   if (changed === undefined) return undefined;
   const { slot, reader, from, to, known } = changed;

@@ -1,12 +1,12 @@
 import { crc32 } from '../../base/crc32.ts';
 import { tableBytes } from '../../ir/kernel/table-bytes.ts';
 import { tracedTables } from '../../program/traced.ts';
-import type { Diagnosis, Testimony } from './cause.ts';
+import type { Diagnosis, TracedRun } from './cause.ts';
 
 const hex = (n: number): string => `0x${n.toString(16).padStart(8, '0')}`;
 
 /** A table in the device's memory has another checksum than the artifact's. */
-export function weightsDiffer({ program, run }: Testimony): Diagnosis | undefined {
+export function weightsDiffer({ program, run }: TracedRun): Diagnosis | undefined {
   const tables = tracedTables(program);
   const wrong = run.tables.flatMap(({ index, address, length, crc }) => {
     const table = tables[index];

@@ -79,8 +79,12 @@ function operand(
   return enclosed(e, parent, right) ? `(${text})` : text;
 }
 
-/** Nested choices read on in the last arm; elsewhere they stand in parentheses. */
-function arm(e: Expr, last: boolean, rename: Rename): string {
+/**
+ * Nested choices read on in the last arm; elsewhere they stand in parentheses.
+ * @param wide `(int32_t)` stands before it
+ */
+function arm(e: Expr, last: boolean, rename: Rename, wide = false): string {
+  if (wide) return cCast('int32_t', e, rename);
   return e.kind === 'select' && !last ? `(${cExpr(e, rename)})` : cExpr(e, rename);
 }
 
@@ -99,8 +103,11 @@ export function cExpr(e: Expr, rename: Rename): string {
       const a = operand(e.a, 'compare', false, rename, wide.a);
       return `${a} ${compareOperations[e.op].sign} ${operand(e.b, 'compare', true, rename, wide.b)}`;
     }
-    case 'select':
-      return `${arm(e.test, false, rename)} ? ${arm(e.yes, false, rename)} : ${arm(e.no, true, rename)}`;
+    case 'select': {
+      const wide = widened(e);
+      const [yes, no] = [arm(e.yes, false, rename, wide.a), arm(e.no, true, rename, wide.b)];
+      return `${arm(e.test, false, rename)} ? ${yes} : ${no}`;
+    }
     case 'load':
       return `${rename(e.from)}[${cExpr(e.index, rename)}]`;
     case 'toFloat':

@@ -45,6 +45,10 @@ export function numberLines(count: number, put: Put, indent: number): string {
   return parts.join('');
 }
 
+/** `numberLines` of texts. */
+export const textLines = (count: number, text: (index: number) => string, indent: number): string =>
+  numberLines(count, (bytes, to, i) => putText(bytes, to, text(i)), indent);
+
 /** The lines between the braces: every row begins a line, and rows longer than a line are filled. */
 function tableLines({ data, elem, rowLength = data.length }: Table): string[] {
   const putNumber = elem === 'f32' ? putFloat : putInt;

@@ -1,5 +1,5 @@
 /** Every format's expansion. */
-import { largestSize } from '../../base/extremes.ts';
+import { largestCode } from '../../base/extremes.ts';
 import type { RowSum, StoredWeights } from '../kernel/kernel.ts';
 import type { WeightFormat, WeightLayout } from '../kernel/weight-format.ts';
 import { bitmapExpansion } from './bitmap.ts';
@@ -49,7 +49,7 @@ export function storedAs(
 }
 
 /**
- * Whether weights of at most `largest` in size, laid out like this, can be stored in a format. One that bridges
+ * Whether weights of at most `largest` in size (by `largestCode`), laid out like this, can be stored in a format. One that bridges
  * distances by entries of value 0 needs 0 in the codebook.
  */
 export function fits(
@@ -86,7 +86,7 @@ export function candidatesFor(
   layout: WeightLayout,
   { weights, codebook }: { readonly weights: Int8Array; readonly codebook?: Int8Array },
 ): readonly WeightFormat[] {
-  const largest = largestSize(weights);
+  const largest = largestCode(weights);
   const dense = ([8, 4, 2] as const).map((bits): WeightFormat => ({ kind: 'dense', bits }));
   const bitmaps = ([8, 4, 2] as const).map((bits): WeightFormat => ({ kind: 'bitmap', bits }));
   return [...dense, ...gathers(layout), ...bitmaps].filter((format) =>

@@ -35,7 +35,10 @@ import { type CanonicalOp, isCanonical } from './op.ts';
 type AnyGraph = { [S in Stage]: Graph<S> }[Stage];
 type Info = TensorInfo<'imported'>;
 
-/** @throws DefectError which names the rule, the node and the tensor */
+/**
+ * Holds a graph to the rules of its stage.
+ * @throws DefectError which names the rule, the node and the tensor
+ */
 export function verifyGraph(graph: AnyGraph): void {
   const tensors: ReadonlyMap<string, Info> = graph.tensors;
   verifyEnds(graph, tensors);

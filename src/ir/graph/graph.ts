@@ -12,7 +12,10 @@ import type { CanonicalOp, OpDef } from './op.ts';
  */
 export type Stage = 'imported' | 'float' | 'int8';
 
-/** @typeParam Op the operators of its stage */
+/**
+ * An operator with its attributes, between named tensors.
+ * @typeParam Op the operators of its stage
+ */
 export interface Node<Op extends OpDef = CanonicalOp> {
   /** Unique in the graph. */
   readonly name: string;
@@ -54,6 +57,7 @@ export type AnyNode = Node<OpDef>;
 /** A node of a graph of stage `S`. */
 export type NodeIn<S extends Stage> = S extends 'imported' ? AnyNode : Node;
 
+/** A network as nodes and tensors. Stage `imported`: as the file has it; `float`: canonical operators; `int8`: integers. */
 export interface Graph<S extends Stage> {
   readonly stage: S;
   readonly name: string;

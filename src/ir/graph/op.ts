@@ -79,6 +79,7 @@ export type RequantMode = 'single' | 'tfl-double' | 'ort-float' | 'pow2' | 'comp
 
 /** Bits of a weight, on a symmetric grid: `largestWeight` of either sign, times a step per output channel. */
 export const weightBits = [2, 3, 4, 5, 6, 7, 8] as const;
+/** Bits of a weight. */
 export type WeightBits = (typeof weightBits)[number];
 
 /** 127 of 8 bits, 7 of 4, 1 of 2. */

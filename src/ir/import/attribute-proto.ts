@@ -2,8 +2,9 @@
 
 import { InputError } from '../../base/errors.ts';
 import { Attributes, type AttributeValue } from '../graph/attributes.ts';
+import type { ExternalFiles } from './model-options.ts';
 import { type AttributeProto, attributeType, listOf, numberOf, textOf } from './proto.ts';
-import { decodeTensor, type ExternalFiles } from './tensor-proto.ts';
+import { decodeTensor } from './tensor-proto.ts';
 
 /** @throws InputError for attributes named twice and tensors that cannot be decoded. */
 export function decodeAttributes(

@@ -3,15 +3,8 @@ import { at, InputError } from '../../base/errors.ts';
 import type { Obstacle } from '../graph/obstacles.ts';
 import { onnxTypeName, widerDtypeOfOnnx } from '../graph/onnx-types.ts';
 import { countOf, largestTensor, type Shape, showShape, type TensorType } from '../tensor.ts';
+import type { Sizes } from './model-options.ts';
 import { numberOf, textOf, type ValueInfoProto } from './proto.ts';
-
-/** Sizes of what a file leaves open; the batch, a first axis, is 1 without them. */
-export interface Sizes {
-  /** Whole shapes of inputs, by name. */
-  readonly shapes?: Readonly<Record<string, Shape>>;
-  /** Dynamic axes by the name that the file gives them, wherever it stands. */
-  readonly axes?: Readonly<Record<string, number>>;
-}
 
 /** A size that is known, or the name of one that is not; '' where it has none. */
 type Axis = number | string;
@@ -148,11 +141,13 @@ export class Declarations {
   }
 }
 
+/** A size of 0 is one of an empty list; of tensors with more axes exporters mean one that they do not know. */
 function declaredIn(info: ValueInfoProto): Declared {
   const dims = info.type?.tensorType?.shape?.dim;
   const axes = dims?.map((dim): Axis => {
     const [value, name] = [numberOf(dim.dimValue), textOf(dim.dimParam)];
-    return name === '' && value > 0 && Number.isSafeInteger(value) ? value : name;
+    const least = dims.length === 1 && Object.hasOwn(dim, 'dimValue') ? 0 : 1;
+    return name === '' && value >= least && Number.isSafeInteger(value) ? value : name;
   });
   return { name: textOf(info.name), info, axes };
 }

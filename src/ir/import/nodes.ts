@@ -7,7 +7,7 @@ import { opOfOnnx, opsetsOf } from '../ops/index.ts';
 import { adviceFor } from './advice.ts';
 import { decodeAttributes } from './attribute-proto.ts';
 import type { Call } from './calls.ts';
-import type { ExternalFiles } from './tensor-proto.ts';
+import type { ExternalFiles } from './model-options.ts';
 
 /** What is complained of at a node. */
 export const obstacleAt = (

@@ -8,11 +8,12 @@ import { outputsOf } from '../graph/propagate.ts';
 import { newestOpset } from '../ops/common/inputs.ts';
 import type { Tensor } from '../tensor.ts';
 import { branchOf, type Call, Flattener } from './calls.ts';
-import { Declarations, type Sizes, uniqueNames } from './declarations.ts';
+import { Declarations, uniqueNames } from './declarations.ts';
 import { functionsOf } from './functions.ts';
 import { alignment } from './legacy.ts';
 import { metadataIn } from './metadata.ts';
-import { type NewWeights, newInitializers } from './new-weights.ts';
+import type { ExternalFiles, ImportOptions } from './model-options.ts';
+import { newInitializers } from './new-weights.ts';
 import { type Decoded, decodeNode, obstacleAt, undecided } from './nodes.ts';
 import {
   attributeType,
@@ -26,22 +27,7 @@ import {
   type ValueInfoProto,
 } from './proto.ts';
 import { expanded } from './quantized-calls.ts';
-import {
-  decodeInitializer,
-  decodeSparse,
-  type ExternalFiles,
-  isHalfByte,
-  typeError,
-} from './tensor-proto.ts';
-
-export interface ImportOptions extends Sizes {
-  /** How messages and later stages name the network; the file's name for the graph when absent. */
-  readonly name?: string;
-  /** For models whose weights stand in files of their own. */
-  readonly external?: ExternalFiles;
-  /** Takes the place of the file's own weights. */
-  readonly weights?: NewWeights;
-}
+import { decodeInitializer, decodeSparse, isHalfByte, typeError } from './tensor-proto.ts';
 
 type Info = TensorInfo<'imported'>;
 
@@ -90,7 +76,11 @@ function graphOf(
   const flattener = new Flattener(functionsOf(bytes, model), graph);
   const initializers = initializersOf(graph, external);
   if (weights !== undefined)
-    for (const [name, tensor] of newInitializers(graph, initializers, weights))
+    for (const [name, tensor] of newInitializers(
+      { graph, metadata: metadataIn(bytes) },
+      initializers,
+      weights,
+    ))
       initializers.set(name, { ...must(initializers.get(name), 'of the file'), decode: () => tensor });
   const draft: Draft = {
     flattener,

@@ -131,7 +131,8 @@ const asOnnx: Expansion = (parts, call) => {
   parts.node(call.type, call.inputs, call.attributes, call.outputs[0]);
 };
 
-const qonnxDomains = new Set(['qonnx.custom_op.general', 'onnx.brevitas', 'finn.custom_op.general']);
+const qonnxDomain = 'qonnx.custom_op.general';
+const qonnxDomains = new Set([qonnxDomain, 'onnx.brevitas', 'finn.custom_op.general']);
 const qonnxCalls: Readonly<Record<string, Expansion>> = {
   Quant: quant,
   IntQuant: quant,
@@ -152,6 +153,12 @@ const expansions: Readonly<Record<string, Readonly<Record<string, Expansion>>>> 
     ...{ FusedConv: fusedConv, FusedGemm: fusedGemm },
   },
 };
+
+/** The domains and types of all nodes that stand for others. */
+export const expandedTypes: readonly Pick<Call, 'domain' | 'type'>[] = Object.entries({
+  ...expansions,
+  [qonnxDomain]: qonnxCalls,
+}).flatMap(([domain, calls]) => Object.keys(calls).map((type) => ({ domain, type })));
 
 /** A version of the default domain that has all operators of the expansions of other domains' nodes. */
 const ownOpset = 21;

@@ -3,6 +3,7 @@ import { at, InputError, must } from '../../base/errors.ts';
 import { onnxCodeOf, onnxTypeName, widerDtypeOfOnnx } from '../graph/onnx-types.ts';
 import { type DType, largestTensor, numbersFor, stridesOf, type Tensor } from '../tensor.ts';
 import { brainToNumber, halfToNumber } from './half.ts';
+import type { ExternalFiles } from './model-options.ts';
 import {
   externalLocation,
   listOf,
@@ -11,9 +12,6 @@ import {
   type TensorProto,
   textOf,
 } from './proto.ts';
-
-/** Gives the bytes of a file that stands beside the model. @throws InputError when it cannot be read. */
-export type ExternalFiles = (location: string) => Uint8Array;
 
 /** How one element type is stored. */
 interface Encoding {

@@ -24,7 +24,7 @@ function varint(bytes: Uint8Array, from: number): readonly [number, number] {
 
 const fixedBytes: Readonly<Record<number, number>> = { 1: 8, 5: 4 };
 
-/** The fields of a message; what is damaged ends them, since whoever decodes the whole model complains. */
+/** The fields of a message; damage ends them, since the decoder of the whole model reports it. */
 export function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   let next = 0;
   while (next < bytes.length) {

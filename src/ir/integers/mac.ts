@@ -6,7 +6,7 @@
  */
 
 import { at, atOr0, InputError, must } from '../../base/errors.ts';
-import { largestOf, largestSize } from '../../base/extremes.ts';
+import { largestCode, largestOf, largestSize, smallestOf } from '../../base/extremes.ts';
 import {
   type Bend,
   type InputType,
@@ -55,6 +55,8 @@ export interface QuantizedMac {
   readonly format?: WeightFormat;
   /** At most 16 values, ascending, of which every weight is one: formats of few bits then store their indices. */
   readonly codebook?: Int8Array;
+  /** Of integers of the model's file: the bits that hold them all, of 4 bits with indices into `codebook` where there is one. */
+  readonly fileBits?: number;
   /** Sums are multiplied by 2^up before they are requantized: 0 when absent. For outputs finer than a sum's step. */
   readonly up?: number;
   /** What each stored number becomes in the end; where it has 1,024 entries, those numbers have 10 bits. */
@@ -72,7 +74,8 @@ export const weightStep = ({ steps, weightScales, weights }: QuantizedMac, i: nu
     : at(steps, i);
 
 /** That the largest of them needs. */
-export const bitsOf = (weights: Int8Array): number => Math.ceil(Math.log2(largestSize(weights) + 1)) + 1;
+export const bitsOf = (weights: ArrayLike<number>): number =>
+  Math.ceil(Math.log2(largestCode(weights) + 1)) + 1;
 
 export interface MacToQuantize {
   readonly name: string;
@@ -99,12 +102,13 @@ const largestBias = 2 ** 28;
 /** Sums of 16-bit inputs without their bias, with room for the rounding of weights. */
 const largestSum = 13 * 2 ** 27;
 /** Of rows of zeros, whose output is their bias: fine enough for 8 bits, and stored in 16. */
-const lonelyBias = 2 ** 14;
+const biasWithoutWeights = 2 ** 14;
 
 const leastStep = (row: Float32Array, bias: number, input: Quant, bits: WeightBits, given: number): number =>
   Math.max(
     given > 0 ? given : largestSize(row) / largestWeight(bits),
-    Math.abs(atZero(row, bias, input)) / (input.scale * (largestSize(row) > 0 ? largestBias : lonelyBias)),
+    Math.abs(atZero(row, bias, input)) /
+      (input.scale * (largestSize(row) > 0 ? largestBias : biasWithoutWeights)),
     // As a rule 2,000 terms have room for weights of 8 bits.
     input.bits === undefined ? 0 : (reachOf(input) * sizeOf(row)) / largestSum,
   );
@@ -285,9 +289,17 @@ function macOfFile(mac: MacToQuantize, file: FileRows): QuantizedMac {
   return {
     ...weights,
     ...{ bits: 8, weightScales: file.steps, bias, requant },
+    ...(isNarrow ? packing(file.numbers) : {}),
     ...(up === 0 ? {} : { up }),
     saturation: rowSaturation(output, mac.clamp, channels),
   };
+}
+
+/** Integers of 4 bits about a zero point of their own are 16 neighbours, which a codebook lists. */
+function packing(numbers: Int32Array): Pick<QuantizedMac, 'fileBits' | 'codebook'> {
+  const [fileBits, least] = [bitsOf(numbers), Math.min(0, smallestOf(numbers))];
+  if (fileBits <= 4 || Math.max(0, largestOf(numbers)) - least > 15) return { fileBits };
+  return { fileBits: 4, codebook: Int8Array.from({ length: 16 }, (_, i) => least + i) };
 }
 
 /** So that no scale is above 1, but for rounding. */

@@ -186,6 +186,7 @@ export interface RowSum {
   readonly first: Expr;
 }
 
+/** One function of the C, as a tree that is printed, simulated and proven alike. */
 export interface Kernel {
   /** A C identifier, unique in its program; table names are unique in the program too. */
   readonly name: string;

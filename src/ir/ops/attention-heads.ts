@@ -78,10 +78,10 @@ function maskOf({ causal }: Attrs, given: Tensor | undefined, { q, k }: Plan): T
 /** Axes of heads, and of groups of queries' heads that share keys. */
 function spread(tensor: Tensor, [samples, heads, rows, width]: Heads, all: number, joined: boolean): Tensor {
   const whole = joined ? { ...tensor, shape: [samples, rows, heads, width] } : tensor;
-  const [apart = whole] = joined ? transpose.reference({ perm: [0, 2, 1, 3] }, [whole]) : [whole];
+  const [byHead = whole] = joined ? transpose.reference({ perm: [0, 2, 1, 3] }, [whole]) : [whole];
   const index = Array.from({ length: all }, (_, i) => Math.floor((i * heads) / all));
-  const pieces = axiswise(0, apart.shape, [allOf(samples), index, allOf(rows), allOf(width)]);
-  return must(move.reference({ shape: apart.shape.with(1, all), pieces, words: '' }, [apart])[0], 'heads');
+  const pieces = axiswise(0, byHead.shape, [allOf(samples), index, allOf(rows), allOf(width)]);
+  return must(move.reference({ shape: byHead.shape.with(1, all), pieces, words: '' }, [byHead])[0], 'heads');
 }
 
 function attended(attrs: Attrs, inputs: readonly (Tensor | undefined)[]): Tensor {
@@ -98,8 +98,8 @@ function attended(attrs: Attrs, inputs: readonly (Tensor | undefined)[]): Tensor
     mask === undefined ? scores : zip(scores, mask, (x, y) => x + y),
   ]);
   const made = multiplied(shares, v);
-  const apart: Tensor = { dtype: 'float64', shape: made.shape, data: Float64Array.from(made.data) };
-  const [together = apart] = plan.joined ? transpose.reference({ perm: [0, 2, 1, 3] }, [apart]) : [apart];
+  const byHead: Tensor = { dtype: 'float64', shape: made.shape, data: Float64Array.from(made.data) };
+  const [together = byHead] = plan.joined ? transpose.reference({ perm: [0, 2, 1, 3] }, [byHead]) : [byHead];
   return rounded(q.dtype, plan.shape, Float64Array.from(together.data));
 }
 
@@ -150,16 +150,16 @@ function canonical(node: NodeView<Attrs>): readonly Replacement[] {
   const output = at(node.outputs, 0);
   const mask = maskOf(node.attrs, constantOf(node.inputTypes[3], 'mask'), plan);
   const masks = mask === undefined ? [] : [`${output}~mask`];
-  const apart = plan.joined ? `${output}~apart` : output;
+  const byHead = plan.joined ? `${output}~apart` : output;
   parts.push({
-    ...{ op: attention, attrs: { gain: plan.gain }, inputs: [...inputs, ...masks], outputs: [apart] },
+    ...{ op: attention, attrs: { gain: plan.gain }, inputs: [...inputs, ...masks], outputs: [byHead] },
     constants: new Map(mask === undefined ? [] : [[`${output}~mask`, mask]]),
   });
   if (!plan.joined) return parts;
   const turned = {
     op: transpose,
     attrs: { perm: [0, 2, 1, 3] },
-    inputs: [apart],
+    inputs: [byHead],
     outputs: [`${output}~rows`],
   };
   return [...parts, turned, reshapeTo(`${output}~rows`, output, plan.shape)];

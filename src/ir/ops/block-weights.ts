@@ -1,53 +1,19 @@
-import { at, atOr0, complain, must } from '../../base/errors.ts';
-import type { CanonicalOp, InputType, KernelContext } from '../graph/op.ts';
-import {
-  accumulate,
-  add,
-  and,
-  constant,
-  float,
-  int,
-  load,
-  local,
-  loop,
-  mul,
-  shr,
-  store,
-  sub,
-  times,
-  variable,
-} from '../kernel/builders.ts';
-import type { Expr, Kernel, Stmt, Table } from '../kernel/kernel.ts';
+import { at, atOr0, complain } from '../../base/errors.ts';
+import type { CanonicalOp, InputType } from '../graph/op.ts';
+import type { Table } from '../kernel/kernel.ts';
 import { countOf, type Tensor, type TensorType } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { constantOf, known, newestOpset, required, requireFloats } from './common/inputs.ts';
 import { rounded } from './common/round.ts';
-import { docOf } from './kernels/doc.ts';
+import {
+  type BlockRows,
+  type BlocksOf as BlockWeightsAttrs,
+  blockRowsKernel,
+  codeAt,
+  rowOf,
+} from './kernels/block-rows.ts';
 
-export interface BlockWeightsAttrs {
-  /** Numbers of a row of A, and rows of weights. */
-  readonly depth: number;
-  readonly outputs: number;
-  readonly bits: number;
-  /** Weights that share a scale and a zero point. */
-  readonly block: number;
-}
-
-/** What each row of weights has: blocks, and bytes of a block. */
-const rowOf = ({ depth, bits, block }: BlockWeightsAttrs) => ({
-  blocks: Math.ceil(depth / block),
-  blockBytes: (block * bits) / 8,
-});
-
-/** The lowest first. */
-const codeAt = (bytes: Tensor['data'], bits: number, first: number, i: number): number =>
-  (at(bytes, first + Math.floor((i * bits) / 8)) >> ((i * bits) % 8)) & (2 ** bits - 1);
-
-interface Constants {
-  readonly weights: Tensor;
-  readonly scales: Tensor;
-  /** One for each block of each row. */
-  readonly zeros: Uint8Array;
+interface Constants extends BlockRows {
   readonly bias?: Tensor;
 }
 
@@ -123,106 +89,6 @@ function product(attrs: BlockWeightsAttrs, a: Tensor, constants: Constants, type
   return rounded(type.dtype, type.shape, values);
 }
 
-interface Tables {
-  readonly weights: Table;
-  readonly scales: Table;
-  /** A number where all are alike. */
-  readonly zeros: Table | number;
-}
-
-function tablesOf(name: string, { weights, scales, zeros }: Constants, rowLength: number): Tables {
-  const [first] = zeros;
-  const alike = first !== undefined && zeros.every((zero) => zero === first);
-  return {
-    weights: { name: `${name}_weights`, elem: 'u8', data: Uint8Array.from(weights.data), rowLength },
-    scales: { name: `${name}_scales`, elem: 'f32', data: Float32Array.from(scales.data) },
-    zeros: alike ? first : { name: `${name}_zeros`, elem: 'u8', data: zeros },
-  };
-}
-
-const acc = local('acc', 'f32');
-
-/** Adds a block's share: its codes less their zero point, times the numbers of the row, times the scale. */
-function blockSum(
-  attrs: BlockWeightsAttrs,
-  tables: Tables,
-  own: Expr,
-  first: Expr,
-  count: number,
-  tag: string,
-): readonly Stmt[] {
-  const { bits } = attrs;
-  const perByte = 8 / bits;
-  const { blockBytes } = rowOf(attrs);
-  const [zero, sum] = [local(`zero${tag}`), local(`sum${tag}`, 'f32')];
-  const byte = (i: Expr | number, codes: number, name: string): readonly Stmt[] => [
-    constant(name, load(tables.weights.name, 'u8', add(mul(own, blockBytes), i))),
-    ...times(codes, (e) => {
-      const steps = sub(bits === 8 ? local(name) : and(shr(local(name), e * bits), 2 ** bits - 1), zero);
-      const x = load('in', 'f32', add(first, mul(i, perByte), e));
-      return accumulate(`sum${tag}`, mul(x, { kind: 'toFloat', value: steps }));
-    }),
-  ];
-  const [whole, rest] = [Math.floor(count / perByte), count % perByte];
-  return [
-    constant(
-      `zero${tag}`,
-      typeof tables.zeros === 'number' ? tables.zeros : load(tables.zeros.name, 'u8', own),
-    ),
-    variable(`sum${tag}`, float(0)),
-    ...loop(`i${tag}`, whole, (i) => byte(i, perByte, `byte${tag}`)),
-    ...(rest > 0 ? byte(whole, rest, `last${tag}`) : []),
-    accumulate('acc', mul(sum, load(tables.scales.name, 'f32', own))),
-  ];
-}
-
-function kernelOf(
-  attrs: BlockWeightsAttrs,
-  { name, inputs, outputs: made }: KernelContext,
-  c: Constants,
-): Kernel {
-  const { depth, outputs, block, bits } = attrs;
-  const [input, output] = [must(inputs[0], 'an input'), must(made[0], 'an output')];
-  const { blocks, blockBytes } = rowOf(attrs);
-  const [rows, whole, rest] = [countOf(input.shape) / depth, Math.floor(depth / block), depth % block];
-  const tables = tablesOf(name, c, blocks * blockBytes);
-  const bias: Table | undefined = c.bias && {
-    name: `${name}_bias`,
-    elem: 'f32',
-    data: Float32Array.from(c.bias.data),
-  };
-  const body = loop('row', rows, (row) =>
-    loop('o', outputs, (o) => {
-      const share = (b: Expr, count: number, tag: string) =>
-        blockSum(attrs, tables, add(mul(o, blocks), b), add(mul(row, depth), mul(b, block)), count, tag);
-      return [
-        variable('acc', bias === undefined ? float(0) : load(bias.name, 'f32', o)),
-        ...loop('b', whole, (b) => share(b, block, '')),
-        ...(rest > 0 ? share(int(whole), rest, '_rest') : []),
-        store('out', 'f32', add(mul(row, outputs), o), acc),
-      ];
-    }),
-  );
-  const macs = rows * depth * outputs;
-  return {
-    name,
-    doc: docOf(
-      `Rows of ${depth} times weights of ${bits} bits in blocks of ${block}`,
-      [input],
-      output,
-      'f32',
-      macs,
-    ),
-    params: [
-      { name: 'in', role: 'in', elem: 'f32', length: countOf(input.shape) },
-      { name: 'out', role: 'out', elem: 'f32', length: countOf(output.shape) },
-    ],
-    tables: [tables.weights, tables.scales, tables.zeros, bias].filter((table) => typeof table === 'object'),
-    body,
-    macs,
-  };
-}
-
 /**
  * A[..., K] times the transpose of w[N, K], plus an optional bias[N]: w = (code - zero point) scale, of a scale and a zero
  * point for each block of a row. Codes stay 2, 4 or 8 bits in the tables; sums are float32, whatever accuracy_level the
@@ -268,5 +134,13 @@ export const blockWeights: CanonicalOp<BlockWeightsAttrs> = {
   quantize() {
     throw complain('weights on grids of blocks', 'float32', 'compile with --type float32');
   },
-  float32: (attrs, context, constants) => kernelOf(attrs, context, constantsOf(attrs, constants.map(known))),
+  float32(attrs, context, constants) {
+    const { bias, ...rows } = constantsOf(attrs, constants.map(known));
+    const biases: Table | undefined = bias && {
+      name: `${context.name}_bias`,
+      elem: 'f32',
+      data: Float32Array.from(bias.data),
+    };
+    return blockRowsKernel(attrs, context, rows, { bias: biases, tables: [], finish: (sum) => sum });
+  },
 };

@@ -1,7 +1,7 @@
 import { at, complain } from '../../base/errors.ts';
 import { onnxTypeName, widerDtypeOfOnnx } from '../graph/onnx-types.ts';
 import type { ImportedOp } from '../graph/op.ts';
-import { type DType, numbersFor, type Tensor, type TensorType } from '../tensor.ts';
+import { type DType, type FileIntegers, numbersFor, type Tensor, type TensorType } from '../tensor.ts';
 import { onlyOnConstants } from './common/imported.ts';
 import { isFloat, newestOpset, required } from './common/inputs.ts';
 import { conversion } from './conversion.ts';
@@ -49,8 +49,20 @@ function converted(x: Tensor, to: DType, { rounding }: Attrs): Tensor {
     const value = convert(at(x.data, i));
     data[i] = rounding === undefined ? value : rounded(value, rounding);
   }
-  return { dtype: to, shape: x.shape, data };
+  const made = { dtype: to, shape: x.shape, data };
+  return to === 'float32' && rounding === undefined && isMatrixOfBytes(x)
+    ? { ...made, integers: wholeSteps(x) }
+    : made;
 }
+
+/** As exporters write weights of 8 bits whose scales come behind the product. */
+const isMatrixOfBytes = ({ dtype, shape }: Tensor): boolean =>
+  shape.length >= 2 && (dtype === 'int8' || dtype === 'uint8');
+
+const wholeSteps = ({ data }: Tensor): FileIntegers => ({
+  numbers: Int32Array.from(data),
+  steps: new Float32Array(data.length).fill(1),
+});
 
 const toOf = ({ to }: Attrs, inputs: readonly (TensorType | undefined)[]): DType =>
   to ?? required(inputs, 1, 'target_type').dtype;

@@ -38,6 +38,7 @@ import { channelCount, countOf, type Numbers, type Tensor, type TensorType } fro
 import { absorbClip } from './common/absorb.ts';
 import { columnsOf, layerChannels } from './common/channel-flows.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
+import { packedKernel, packedRows } from './common/packed-rows.ts';
 import { padded } from './common/padding.ts';
 import { explicitMaxPool, inferPool, type PoolAttrs, poolAxes } from './common/pool.ts';
 import { asImages } from './common/reads.ts';
@@ -325,6 +326,14 @@ function plane<T>(axes: readonly T[], single: T): readonly [T, T] {
   throw complain(`${axes.length} spatial axes`, '1 or 2', 'only the float reference runs 3-D convolutions');
 }
 
+/** Each pixel by itself: a row of channels. */
+const isPointwise = ({ kernel, strides, pads, groups, pool, shuffle }: ConvAttrs): boolean =>
+  groups === 1 &&
+  pool === undefined &&
+  shuffle === undefined &&
+  [...kernel, ...strides].every((n) => n === 1) &&
+  pads.every((n) => n === 0);
+
 function convKernel(
   attrs: ConvAttrs,
   context: KernelContext,
@@ -560,6 +569,11 @@ export const conv: CanonicalOp<ConvAttrs, QuantizedConv> = {
       floatsOf(bias),
       attrs.clamp,
     );
+    const packed = isPointwise(attrs) ? packedRows(w, outs) : undefined;
+    if (packed !== undefined) {
+      for (const image of [...context.inputs, ...context.outputs]) requireSpatial(image);
+      return packedKernel(packed, context, arithmetic, clampWords(attrs.clamp));
+    }
     const padding = attrs.padValues ?? new Array<number>(depth * attrs.groups).fill(0);
     return convKernel(attrs, context, outs, arithmetic, padding.map(Math.fround), fewLanes);
   },

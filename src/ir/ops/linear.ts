@@ -14,10 +14,11 @@ import {
 import { clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { StoredTensor } from '../kernel/stored.ts';
-import { countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { countOf, movedAlike, type Tensor, type TensorType } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
 import { layerChannels } from './common/channel-flows.ts';
 import { required, requireFloats, requireShape } from './common/inputs.ts';
+import { packedKernel, packedRows } from './common/packed-rows.ts';
 import { rounded } from './common/round.ts';
 import { sumsAfter, sumsBefore } from './common/weighted-sums.ts';
 import { clampWords, docOf } from './kernels/doc.ts';
@@ -67,6 +68,11 @@ function inMemoryOrder<T extends Arithmetic['weights']>(weights: T, input: Store
   const inputs = order.length;
   return weights.map((_, i) => at(weights, i - (i % inputs) + at(order, i % inputs))) as T;
 }
+
+const movedColumns = (w: Tensor, input: StoredTensor): Tensor =>
+  input.order === undefined
+    ? w
+    : movedAlike(w, (t) => ({ ...t, data: inMemoryOrder(t.data as Float32Array, input) }));
 
 function kernelOf({ clamp }: LinearAttrs, context: KernelContext, arithmetic: Arithmetic): Kernel {
   const [input, output] = [must(context.inputs[0], 'an input'), must(context.outputs[0], 'an output')];
@@ -133,12 +139,11 @@ export const linear: CanonicalOp<LinearAttrs, QuantizedMac> = {
   gradient: { of: ({ clamp }, steps) => steps.clamp(steps.learned(steps.input(0), steps.output), clamp) },
   float32(attrs, context, [, weight, bias]) {
     const w = must(weight, 'a linear layer to be compiled has constant weights');
-    const rows = Float32Array.from(w.data);
+    const [rows, outputs] = [Float32Array.from(w.data), at(w.shape, 0)];
     const biases = bias === undefined ? undefined : Float32Array.from(bias.data);
-    return kernelOf(
-      attrs,
-      context,
-      float32Arithmetic(context.name, rows, at(w.shape, 0), biases, attrs.clamp),
-    );
+    const arithmetic = float32Arithmetic(context.name, rows, outputs, biases, attrs.clamp);
+    const packed = packedRows(movedColumns(w, must(context.inputs[0], 'an input')), outputs);
+    if (packed !== undefined) return packedKernel(packed, context, arithmetic, clampWords(attrs.clamp));
+    return kernelOf(attrs, context, arithmetic);
   },
 };

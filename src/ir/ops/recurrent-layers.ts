@@ -170,15 +170,15 @@ function layerReference(
 const isZero = (type: InputType | undefined): boolean =>
   type === undefined || (type.constant?.data.every((x: number) => x === 0) ?? false);
 
-/** A layer being taken apart: what has been made so far. */
-interface Apart {
+/** A layer that is being split: what has been made so far. */
+interface Split {
   readonly node: NodeView<Attrs>;
   readonly nodes: Replacement[];
   readonly constants: Map<string, Tensor>;
 }
 
 /** The name of a canonical input's part for one direction; '' for none. */
-function partName({ node, constants }: Apart, place: number, direction: number): string {
+function partName({ node, constants }: Split, place: number, direction: number): string {
   const { attrs, inputs, inputTypes } = node;
   const [name = '', axis] = [canonicalInputs(inputs)[place], partsAxis(attrs, place)];
   if (name === '' || axis === undefined || attrs.directions.length === 1) return name;
@@ -189,7 +189,7 @@ function partName({ node, constants }: Apart, place: number, direction: number):
 }
 
 /** The states that both directions begin with, one after the other, where they are activations. */
-function splitStates({ node, nodes }: Apart): void {
+function splitStates({ node, nodes }: Split): void {
   const { attrs, inputs, inputTypes } = node;
   const { state: axis } = axesOf(attrs);
   const count = attrs.directions.length;
@@ -212,8 +212,8 @@ function splitStates({ node, nodes }: Apart): void {
 }
 
 /** Both states or neither: what is missing of an LSTM's begins at 0. */
-function stateNames(apart: Apart, cell: Cell, direction: number): readonly string[] {
-  const { node, constants } = apart;
+function stateNames(split: Split, cell: Cell, direction: number): readonly string[] {
+  const { node, constants } = split;
   const types = ofDirection(node.attrs, node.inputTypes, direction);
   const both = cell === 'lstm' ? [places.h, places.c] : [places.h];
   if (both.every((place) => isZero(types[place]))) return ['', ''];
@@ -223,7 +223,7 @@ function stateNames(apart: Apart, cell: Cell, direction: number): readonly strin
   ).shape;
   return [places.h, places.c].map((place) => {
     if (!both.some((one) => one === place)) return '';
-    const name = partName(apart, place, direction);
+    const name = partName(split, place, direction);
     if (name !== '') return name;
     const zeros = `${node.name}~${place}${direction}`;
     const { dtype } = required(node.inputTypes, places.x, 'X');
@@ -236,19 +236,19 @@ function canonical(cell: Cell, node: NodeView<Attrs>): readonly Replacement[] {
   const { attrs, outputs, outputTypes } = node;
   requireConstant(node.inputTypes);
   requireWhole(attrs, node.inputTypes);
-  const apart: Apart = { node, nodes: [], constants: new Map() };
-  splitStates(apart);
+  const split: Split = { node, nodes: [], constants: new Map() };
+  splitStates(split);
   const { all, state } = axesOf(attrs);
   const whole = attrs.directions.length === 1;
   const partOf = (output: string, direction: number): string =>
     whole || output === '' ? output : `${output}~${direction}`;
   attrs.directions.forEach((_, d) => {
-    const name = (place: number): string => partName(apart, place, d);
+    const name = (place: number): string => partName(split, place, d);
     const inputs = [places.x, places.w, places.r, places.b].map(name);
-    apart.nodes.push({
+    split.nodes.push({
       op: layers[cell].op,
       attrs: attrsOf(attrs, d),
-      inputs: [...inputs, ...stateNames(apart, cell, d), name(places.p)],
+      inputs: [...inputs, ...stateNames(split, cell, d), name(places.p)],
       outputs: outputs.map((output) => partOf(output, d)),
     });
   });
@@ -258,7 +258,7 @@ function canonical(cell: Cell, node: NodeView<Attrs>): readonly Replacement[] {
       const axis = i === 0 ? all : state;
       const type = at(outputTypes, i);
       const part = { dtype: type.dtype, shape: type.shape.with(axis, 1) };
-      apart.nodes.push(
+      split.nodes.push(
         ...concat.canonicalize({
           name: node.name,
           attrs: { axis },
@@ -269,8 +269,8 @@ function canonical(cell: Cell, node: NodeView<Attrs>): readonly Replacement[] {
         }),
       );
     });
-  const [first, ...rest] = apart.nodes;
-  return [{ ...must(first, 'a node for each direction'), constants: apart.constants }, ...rest];
+  const [first, ...rest] = split.nodes;
+  return [{ ...must(first, 'a node for each direction'), constants: split.constants }, ...rest];
 }
 
 const layerOp = (cell: Cell, type: string, since: number): ImportedOp<Attrs> => ({

@@ -33,12 +33,12 @@ function next(
   constant: Tensor | undefined,
   shape: Shape | undefined,
 ) {
-  const apart = { op: pair, attrs: {}, inputs: [made, name] };
-  if (bounds === undefined || constant === undefined) return apart;
+  const pairwise = { op: pair, attrs: {}, inputs: [made, name] };
+  if (bounds === undefined || constant === undefined) return pairwise;
   if (constant.data.length === 1) return { op: clip, attrs: bounds(at(constant.data, 0)), inputs: [made] };
   const isPlain = shape !== undefined && constant.integers === undefined && shape.length > 1;
   const numbers = isPlain ? channelNumbers(constant, shape) : undefined;
-  return numbers === undefined ? apart : { op: rowClip, attrs: bounds(numbers), inputs: [made] };
+  return numbers === undefined ? pairwise : { op: rowClip, attrs: bounds(numbers), inputs: [made] };
 }
 
 /** Activations first. */

@@ -3,6 +3,7 @@ import { type Elem, type Expr, type ExprOf, elemBytes } from '../../ir/kernel/ke
 import { binaryOperations, compareOperations, type OperandRule } from '../../ir/kernel/operations.ts';
 import { ownerOf, ownerPair } from '../arena.ts';
 import type { Rule } from '../trap.ts';
+import { computedIn, cTypeOf, differsIn16 } from './int16.ts';
 import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './site.ts';
 
 /** A JavaScript expression of the same value; an i32 is always an integral double in range, never -0. */
@@ -15,11 +16,11 @@ export function value(c: Context, e: Expr): string {
     case 'local':
       return jsName(e.name);
     case 'binary':
-      return e.type === 'f32' ? floatBinary(c, e) : intBinary(c, e);
+      return e.type === 'f32' ? floatBinary(c, e) : binary(c, e);
     case 'compare':
       return `(${test(c, e)} ? 1 : 0)`;
     case 'select':
-      return `(${test(c, e.test)} ? ${value(c, e.yes)} : ${value(c, e.no)})`;
+      return unsignedArm(c, e, `(${test(c, e.test)} ? ${value(c, e.yes)} : ${value(c, e.no)})`);
     case 'load':
       return load(c, e);
     case 'toFloat':
@@ -35,8 +36,35 @@ export function value(c: Context, e: Expr): string {
 
 /** A JavaScript condition that holds where the expression is not 0. */
 export function test(c: Context, e: Expr): string {
-  if (e.kind === 'compare') return `(${value(c, e.a)} ${compareOperations[e.op].js} ${value(c, e.b)})`;
+  if (e.kind === 'compare') return comparison(c, e);
   return `(${value(c, e)} !== 0)`;
+}
+
+function comparison(c: Context, e: ExprOf<'compare'>): string {
+  const { js } = compareOperations[e.op];
+  const [a, b] = [value(c, e.a), value(c, e.b)];
+  if (c.int16 === undefined || computedIn(e, c.int16) !== 'unsigned') return `(${a} ${js} ${b})`;
+  const [x, y] = [temporary(c), temporary(c)];
+  const trap = fail(c, '16-bit int', e, `${x}, ${y}`);
+  return `(${x} = ${a}, ${y} = ${b}, ${x} < 0 || ${y} < 0 ? ${trap} : ${x} ${js} ${y})`;
+}
+
+/** One arm of type unsigned makes the other unsigned too. */
+function unsignedArm(c: Context, e: ExprOf<'select'>, chosen: string): string {
+  if (c.int16 === undefined || cTypeOf(e, c.int16) !== 'unsigned') return chosen;
+  const t = temporary(c);
+  return `(${t} = ${chosen}, ${t} < 0 ? ${fail(c, '16-bit int', e, t)} : ${t})`;
+}
+
+/** Where int has 16 bits, what C computes in it is looked at too, whatever was proven of 32 bits. */
+function binary(c: Context, e: ExprOf<'binary'>): string {
+  const type = c.int16 === undefined ? 'int32_t' : cTypeOf(e, c.int16);
+  const [a, b] = [value(c, e.a), value(c, e.b)];
+  if (type !== 'int' && type !== 'unsigned') return intBinary(c, e, a, b);
+  const [x, y, result] = [temporary(c), temporary(c), temporary(c)];
+  const computed = `${x} = ${a}, ${y} = ${b}, ${result} = ${intBinary(c, e, x, y)}`;
+  const trap = fail(c, '16-bit int', e, `${x}, ${y}`);
+  return `(${computed}, ${differsIn16(e, type, { a: x, b: y, result })} ? ${trap} : ${result})`;
 }
 
 /**
@@ -46,9 +74,8 @@ const floatBinary = (c: Context, e: ExprOf<'binary'>): string =>
   `fround(${binaryOperations[e.op].js.real(value(c, e.a), value(c, e.b))})`;
 
 /** Both operands and, where it may overflow, the result are held in variables and looked at first. */
-function intBinary(c: Context, e: ExprOf<'binary'>): string {
+function intBinary(c: Context, e: ExprOf<'binary'>, a: string, b: string): string {
   const { js, rules } = binaryOperations[e.op];
-  const [a, b] = [value(c, e.a), value(c, e.b)];
   if (rules.length === 0 || !isLive(c, e)) return js.int(a, b);
   const [x, y] = [temporary(c), temporary(c)];
   const exact = rules.some(({ kind }) => kind === 'overflow') ? temporary(c) : undefined;

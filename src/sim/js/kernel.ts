@@ -12,6 +12,7 @@ import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { type TypedArray, typedTable } from '../../ir/kernel/table-bytes.ts';
 import type { KernelNode } from '../../ir/kernel/text.ts';
 import type { Arena } from '../arena.ts';
+import type { Casts } from './int16.ts';
 import { type Binding, type Context, jsName, type Site } from './site.ts';
 import { block } from './stmt.ts';
 
@@ -23,6 +24,8 @@ export interface ToJsOptions {
   readonly proven?: ReadonlySet<KernelNode>;
   /** Other meanings of primitives by name: what another runtime may have computed. */
   readonly meanings?: Meanings;
+  /** C's int has 16 bits; these are the casts that the C is printed with. */
+  readonly int16?: Casts;
 }
 
 export type Meanings = ReadonlyMap<string, (...args: readonly number[]) => number>;
@@ -48,6 +51,7 @@ export function toJs(kernel: Kernel, bindings: readonly Binding[], options: ToJs
     bindings,
     checked: options.mode === 'checked',
     proven: options.proven ?? new Set(),
+    int16: options.int16,
     sites: [],
     loops: [],
     lines: [],

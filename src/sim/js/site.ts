@@ -6,6 +6,7 @@ import type { Elem, Kernel } from '../../ir/kernel/kernel.ts';
 import { elemBytes } from '../../ir/kernel/kernel.ts';
 import type { KernelNode } from '../../ir/kernel/text.ts';
 import type { Rule } from '../trap.ts';
+import type { Casts } from './int16.ts';
 
 /** A place in the generated code that can trap. */
 export interface Site {
@@ -32,6 +33,8 @@ export interface Context {
   readonly checked: boolean;
   /** Nodes that need no check. */
   readonly proven: ReadonlySet<KernelNode>;
+  /** Set where int has 16 bits. */
+  readonly int16: Casts | undefined;
   readonly sites: Site[];
   readonly loops: string[];
   /** Lines of the function's body so far. */

@@ -100,7 +100,7 @@ function accessesOf(b: Body, loop: Loop): readonly Access[] {
 }
 
 /** Whether the arrays have no byte in common. */
-function apart(b: Body, x: Root, y: Root): boolean {
+function disjoint(b: Body, x: Root, y: Root): boolean {
   const [from, other] = [baseOf(b, x), baseOf(b, y)];
   const end = (start: number, root: Root): number => start + rootLength(root) * elemBytes[rootElem(root)];
   return end(from, x) <= other || end(other, y) <= from;
@@ -129,6 +129,6 @@ export function isIndependent(b: Body, loop: Loop, from: number, to: number, wid
   return all.every((x, i) =>
     all
       .slice(i + 1)
-      .every((y) => !mustNotMeet(x, y) || apart(b, x.root, y.root) || !meet(x, y, from, to, width)),
+      .every((y) => !mustNotMeet(x, y) || disjoint(b, x.root, y.root) || !meet(x, y, from, to, width)),
   );
 }

@@ -19,7 +19,7 @@ const vectorBytes = 16;
 const wideBytes = 2;
 
 /** Where the engine keeps what a kernel's sums need, in bytes. */
-export interface Bench {
+export interface Workspace {
   /** The array that rows read, 16 bits an element, and two elements more. */
   readonly wide: number;
   /** Packed by `packWeights`. */
@@ -61,11 +61,11 @@ export const packedBytes = (layout: WeightLayout): number =>
   allPairs(layout) * vectorsOf(layout.rows) * vectorBytes;
 
 /** One row's pairs into every `depth * lanes`-th place from `first` on. */
-function packRow(packed: Int16Array, first: number, apart: number, row: Int32Array, run: number): void {
+function packRow(packed: Int16Array, first: number, stride: number, row: Int32Array, run: number): void {
   let to = first;
   for (let start = 0; start < row.length; start += run) {
     const end = start + run;
-    for (let term = start; term < end; term += 2, to += apart) {
+    for (let term = start; term < end; term += 2, to += stride) {
       packed[to] = at(row, term);
       if (term + 1 < end) packed[to + 1] = at(row, term + 1);
     }
@@ -82,9 +82,9 @@ export function packWeights(rows: readonly Int32Array[], layout: WeightLayout, p
   let first = 0;
   for (const { depth, count } of blocksOf(vectorsOf(layout.rows), depthOf(Math.min(places, placesAtOnce))))
     for (let i = 0; i < count; i++, first += depth * lanes) {
-      const [start, apart] = [2 * first * pairs, 2 * depth * lanes];
+      const [start, stride] = [2 * first * pairs, 2 * depth * lanes];
       rows.slice(first, first + depth * lanes).forEach((row, r) => {
-        packRow(packed, start + 2 * r, apart, row, layout.run);
+        packRow(packed, start + 2 * r, stride, row, layout.run);
       });
     }
   return packed;
@@ -178,7 +178,7 @@ const inPairs = ({ run }: WeightLayout): Level => ({ count: pairsOf(run), step: 
 function block(b: Body, layout: WeightLayout, shared: Registers, depth: number, out: Local): Code {
   const sums = shared.sums.slice(0, depth);
   const r = { ...shared, sums, held: shared.held.slice(0, depth) };
-  const apart = vectorsOf(layout.rows) * vectorBytes;
+  const stride = vectorsOf(layout.rows) * vectorBytes;
   return [
     ...sums.flat().flatMap((sum) => sum.set(zeroLanes)),
     ...walk(b, r.pointers, levelsOf(layout, inPairs(layout)), [
@@ -186,17 +186,17 @@ function block(b: Body, layout: WeightLayout, shared: Registers, depth: number, 
       ...advance(r.weights, depth * vectorBytes),
     ]),
     ...sums.flatMap((ofVector, v) =>
-      ofVector.flatMap((sum, j) => store.v128(v * vectorBytes + j * apart, out.get, sum.get)),
+      ofVector.flatMap((sum, j) => store.v128(v * vectorBytes + j * stride, out.get, sum.get)),
     ),
     ...advance(out, depth * vectorBytes),
   ];
 }
 
-/** All rows at a few places; `firsts` are code of indices into the widened array. */
-function someplaces(
+/** All rows at up to `placesAtOnce` places; `firsts` are code of indices into the widened array. */
+function sumRowsAtOnce(
   b: Body,
   layout: WeightLayout,
-  bench: Bench,
+  workspace: Workspace,
   firsts: readonly Code[],
   depth: number,
 ): Code {
@@ -210,9 +210,9 @@ function someplaces(
     input: v128(),
   };
   return [
-    ...r.pointers.flatMap((p, j) => p.set(plus(times(at(firsts, j), int(wideBytes)), int(bench.wide)))),
-    ...r.weights.set(int(bench.weights)),
-    ...out.set(int(bench.sums)),
+    ...r.pointers.flatMap((p, j) => p.set(plus(times(at(firsts, j), int(wideBytes)), int(workspace.wide)))),
+    ...r.weights.set(int(workspace.weights)),
+    ...out.set(int(workspace.sums)),
     ...blocksOf(vectorsOf(layout.rows), depth).flatMap((part) =>
       looped(b, part.count, block(b, layout, r, part.depth, out)),
     ),
@@ -220,21 +220,21 @@ function someplaces(
 }
 
 /** Code that makes the sums of all rows at all places from the widened array; `firsts` are code of indices. */
-export function sumRows(b: Body, layout: WeightLayout, bench: Bench, firsts: readonly Code[]): Code {
+export function sumRows(b: Body, layout: WeightLayout, workspace: Workspace, firsts: readonly Code[]): Code {
   const depth = depthOf(Math.min(firsts.length, placesAtOnce));
   const perChunk = sumsBytes(placesAtOnce, layout.rows);
   return chunks(firsts, placesAtOnce).flatMap((some, i) =>
-    someplaces(b, layout, { ...bench, sums: bench.sums + i * perChunk }, some, depth),
+    sumRowsAtOnce(b, layout, { ...workspace, sums: workspace.sums + i * perChunk }, some, depth),
   );
 }
 
 /** Code that leaves the sum of a row, given as code, at a place. */
-export const rowSum = (layout: WeightLayout, bench: Bench, place: number, row: Code): Code =>
-  load.i32(bench.sums + sumsBytes(place, layout.rows), times(row, int(4)));
+export const rowSum = (layout: WeightLayout, workspace: Workspace, place: number, row: Code): Code =>
+  load.i32(workspace.sums + sumsBytes(place, layout.rows), times(row, int(4)));
 
 /** The sums of four neighbouring rows. */
-export const rowSums = (layout: WeightLayout, bench: Bench, place: number, row: Code): Code =>
-  load.v128(bench.sums + sumsBytes(place, layout.rows), times(row, int(4)));
+export const rowSums = (layout: WeightLayout, workspace: Workspace, place: number, row: Code): Code =>
+  load.v128(workspace.sums + sumsBytes(place, layout.rows), times(row, int(4)));
 
 const termsOf = ({ segments, pieces, run }: WeightLayout): number => segments * pieces * run;
 
@@ -258,7 +258,7 @@ export function packNeighbours(rows: readonly Int32Array[], layout: WeightLayout
 const neighbourStride = lanes * 4;
 
 /** Code of where a row's first weight lies: behind those of the rows of full vectors, beside those of its own. */
-const neighbourAddress = ({ weights }: Bench, layout: WeightLayout, row: Code): Code =>
+const neighbourAddress = ({ weights }: Workspace, layout: WeightLayout, row: Code): Code =>
   plus(
     plus(
       times(i32.and(row, int(-lanes)), int(4 * termsOf(layout))),
@@ -275,7 +275,7 @@ const neighbourAddress = ({ weights }: Bench, layout: WeightLayout, row: Code): 
 export function sumNeighbours(
   b: Body,
   layout: WeightLayout,
-  bench: Bench,
+  workspace: Workspace,
   row: Code,
   places: readonly { readonly first: Code; readonly sum: Local }[],
 ): Code {
@@ -287,8 +287,10 @@ export function sumNeighbours(
   });
   const levels = levelsOf(layout, { count: layout.run, step: wideBytes });
   return [
-    ...weights.set(neighbourAddress(bench, layout, row)),
-    ...pointers.flatMap((p, j) => p.set(plus(times(at(places, j).first, int(wideBytes)), int(bench.wide)))),
+    ...weights.set(neighbourAddress(workspace, layout, row)),
+    ...pointers.flatMap((p, j) =>
+      p.set(plus(times(at(places, j).first, int(wideBytes)), int(workspace.wide))),
+    ),
     ...walk(b, pointers, levels, [
       ...held.set(load.v128(0, weights.get)),
       ...term,
@@ -304,5 +306,5 @@ export interface VectorPlan {
   readonly sumsBytes: number;
   /** In the machine's byte order. */
   readonly weights: () => Int16Array | Int32Array;
-  readonly replaced: (bench: Bench) => Replaced;
+  readonly replaced: (workspace: Workspace) => Replaced;
 }

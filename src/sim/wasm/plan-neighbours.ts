@@ -10,7 +10,7 @@ import type { Passes } from './body.ts';
 import { type Body, fresh, localOf } from './body.ts';
 import { value } from './expr.ts';
 import type { VectorPlan } from './lanes.ts';
-import { type Bench, neighbourBytes, packNeighbours, sumNeighbours, wideBytesOf } from './lanes.ts';
+import { neighbourBytes, packNeighbours, sumNeighbours, type Workspace, wideBytesOf } from './lanes.ts';
 import { neighbourSums } from './sums.ts';
 import { sourceOf, widenedBefore } from './widened.ts';
 
@@ -26,27 +26,27 @@ export function neighbourPlan(kernel: Kernel): VectorPlan | undefined {
     wideBytes: wideBytesOf(source.length),
     sumsBytes: 0,
     weights: () => packNeighbours(decodeRows(kernel), layout),
-    replaced(bench) {
+    replaced(workspace) {
       const instead = new Map<Stmt, (b: Body) => Code>();
       const lanes = new Map<Stmt, (p: Passes) => Code | undefined>();
       for (const s of statements) {
         const isFirst = s === statements[0];
         // Also in the passes left over: the statements walk along the weights, which vectors do not.
-        instead.set(s, (b) => (isFirst ? added(b, layout, bench, sums) : []));
-        lanes.set(s, (p) => (isFirst ? addedLanes(p, layout, bench, sums) : []));
+        instead.set(s, (b) => (isFirst ? added(b, layout, workspace, sums) : []));
+        lanes.set(s, (p) => (isFirst ? addedLanes(p, layout, workspace, sums) : []));
       }
-      return { before: widenedBefore(kernel, source, bench, loop, () => []), instead, lanes };
+      return { before: widenedBefore(kernel, source, workspace, loop, () => []), instead, lanes };
     },
   };
 }
 
 /** One row's sums, in the first lane. */
-function added(b: Body, layout: WeightLayout, bench: Bench, sums: readonly RowSum[]): Code {
+function added(b: Body, layout: WeightLayout, workspace: Workspace, sums: readonly RowSum[]): Code {
   const row = value(b, must(sums[0], 'a sum').row);
   const places = sums.map(({ first }) => ({ first: value(b, first), sum: fresh(b, 'v128') }));
   return [
     ...places.flatMap(({ sum }) => sum.set(zeroLanes)),
-    ...sumNeighbours(b, layout, bench, row, places),
+    ...sumNeighbours(b, layout, workspace, row, places),
     ...sums.flatMap(({ local }, j) => {
       const [to, sum] = [localOf(b, local), must(places[j], 'a place per sum').sum];
       return to.set(i32.add(to.get, i32x4.first(sum.get)));
@@ -57,7 +57,7 @@ function added(b: Body, layout: WeightLayout, bench: Bench, sums: readonly RowSu
 function addedLanes(
   p: Passes,
   layout: WeightLayout,
-  bench: Bench,
+  workspace: Workspace,
   sums: readonly RowSum[],
 ): Code | undefined {
   const places = sums.flatMap(({ local, first }) => {
@@ -65,5 +65,5 @@ function addedLanes(
     return sum === undefined ? [] : [{ sum, first: value(p.body, first) }];
   });
   if (places.length < sums.length) return undefined;
-  return sumNeighbours(p.body, layout, bench, localOf(p.body, p.counter).get, places);
+  return sumNeighbours(p.body, layout, workspace, localOf(p.body, p.counter).get, places);
 }

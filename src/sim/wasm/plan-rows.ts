@@ -11,13 +11,13 @@ import { type Body, localOf, type Passes } from './body.ts';
 import { value } from './expr.ts';
 import type { VectorPlan } from './lanes.ts';
 import {
-  type Bench,
   packedBytes,
   packWeights,
   rowSum,
   rowSums,
   sumRows,
   sumsBytes,
+  type Workspace,
   wideBytesOf,
 } from './lanes.ts';
 import { type SumGroup, sumGroups } from './sums.ts';
@@ -41,7 +41,7 @@ export function rowPlan(kernel: Kernel): VectorPlan | undefined {
     wideBytes: wideBytesOf(source.length),
     sumsBytes: sumsBytes(places, layout.rows),
     weights: () => packWeights(decodeRows(kernel), layout, places),
-    replaced: (bench) => replaced({ kernel, layout, source, bench }, group, groups),
+    replaced: (workspace) => replaced({ kernel, layout, source, workspace }, group, groups),
   };
 }
 
@@ -55,16 +55,16 @@ interface Rows {
   readonly kernel: Kernel;
   readonly layout: WeightLayout;
   readonly source: Source;
-  readonly bench: Bench;
+  readonly workspace: Workspace;
 }
 
 function replaced(at: Rows, group: SumGroup, groups: readonly SumGroup[]): Replaced {
-  const { kernel, layout, source, bench } = at;
+  const { kernel, layout, source, workspace } = at;
   const summed = (b: Body): Code =>
     sumRows(
       b,
       layout,
-      bench,
+      workspace,
       group.places.map((place) => value(b, place)),
     );
   const instead = new Map<Stmt, (b: Body) => Code>();
@@ -75,7 +75,7 @@ function replaced(at: Rows, group: SumGroup, groups: readonly SumGroup[]): Repla
       instead.set(s, (b) => (isFirst ? members.flatMap((member) => added(b, at, member)) : []));
       lanes.set(s, (p) => (isFirst ? addedLanes(p, at, members) : []));
     }
-  return { before: widenedBefore(kernel, source, bench, group.ahead, summed), instead, lanes };
+  return { before: widenedBefore(kernel, source, workspace, group.ahead, summed), instead, lanes };
 }
 
 interface Member {
@@ -83,17 +83,17 @@ interface Member {
   readonly place: number;
 }
 
-function added(b: Body, { layout, bench }: Rows, { sum, place }: Member): Code {
+function added(b: Body, { layout, workspace }: Rows, { sum, place }: Member): Code {
   const local = localOf(b, sum.local);
-  return local.set(i32.add(local.get, rowSum(layout, bench, place, value(b, sum.row))));
+  return local.set(i32.add(local.get, rowSum(layout, workspace, place, value(b, sum.row))));
 }
 
 /** Rows that follow the passes lie side by side. */
-function addedLanes(p: Passes, { layout, bench }: Rows, members: readonly Member[]): Code | undefined {
+function addedLanes(p: Passes, { layout, workspace }: Rows, members: readonly Member[]): Code | undefined {
   const parts = members.map(({ sum, place }) => {
     const local = p.vectors.get(sum.local);
     if (local === undefined || !isUnitStride(p, sum.row)) return undefined;
-    return local.set(i32x4.add(local.get, rowSums(layout, bench, place, value(p.body, sum.row))));
+    return local.set(i32x4.add(local.get, rowSums(layout, workspace, place, value(p.body, sum.row))));
   });
   return parts.includes(undefined) ? undefined : parts.flatMap((part) => part ?? []);
 }

@@ -3,7 +3,7 @@ import { must } from '../../base/errors.ts';
 import type { Kernel, Param, Stmt } from '../../ir/kernel/kernel.ts';
 import type { Code } from '../../wasm/code.ts';
 import { type Body, baseOf } from './body.ts';
-import { type Bench, widen } from './lanes.ts';
+import { type Workspace, widen } from './lanes.ts';
 
 export interface Source extends Param {
   readonly index: number;
@@ -26,13 +26,13 @@ export function sourceOf({ params }: Kernel, name: string): Source | undefined {
 export function widenedBefore(
   kernel: Kernel,
   source: Source,
-  bench: Bench,
+  workspace: Workspace,
   ahead: Stmt,
   then: (b: Body) => Code,
 ): ReadonlyMap<Stmt, (b: Body) => Code> {
   const widened = (b: Body): Code => {
     const from = baseOf(b, { kind: 'param', index: source.index, param: source });
-    return widen(b, from, bench.wide, source.length, source.elem);
+    return widen(b, from, workspace.wide, source.length, source.elem);
   };
   const start = must(kernel.body[0], 'a statement');
   if (source.role !== 'in' || start === ahead)

@@ -6,7 +6,7 @@ export type Side = 'program' | 'float' | 'difference';
 export type Look = 'pictures' | 'numbers';
 export type Theme = 'light' | 'dark';
 
-/** A byte of the arena, and the slot whose element it is looked at as (undefined: whoever owns it). */
+/** A byte of the arena, and the slot whose element it is looked at as (undefined: the slot that owns it). */
 export interface Focus {
   readonly address: number;
   readonly slot: number | undefined;

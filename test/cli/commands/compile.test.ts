@@ -1,8 +1,10 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { bench } from '../../support/cli.ts';
+import { encodeModel, floatTensor, valueInfo } from '../../support/onnx-model.ts';
 import { sampleFiles } from '../../support/sample-files.ts';
+import { model as twelve } from '../../support/small-artifact.ts';
 
 const files = sampleFiles();
 afterAll(files.remove);
@@ -28,6 +30,58 @@ describe('thimble compile', () => {
     expect(seen.made[0]?.command).toBe(`thimble ${int8.join(' ')} -o ${out}`);
   });
 
+  test('of a quantized model: what its cheaper roundings make other than ort-float', async () => {
+    const out = folderNamed('roundings');
+    const quantized = ['compile', 'test/fixtures/quantized/hand-ties-conv.onnx', '-o', out];
+    const line = /off ort-float on 64 inputs drawn from the whole range: output '\w+' [\d,]+ of 4,096 values/;
+    expect((await bench().run(...quantized)).out).toMatch(line);
+    const read = (file: string): string => readFileSync(path.join(out, file), 'utf8');
+    expect(read('report.md')).toMatch(line);
+    const json = JSON.parse((await bench().run(...quantized, '--json')).out) as Record<string, unknown>;
+    expect(json.roundings).toMatchObject({ samples: 64, drawn: true, outputs: [{ values: 4096 }] });
+    expect((JSON.parse(read('manifest.json')) as Record<string, unknown>).roundings).toEqual(json.roundings);
+  });
+
+  test('of integer weights alone: a float32 program that keeps them, without samples', async () => {
+    const file = folderNamed('weights.onnx');
+    const integers = (name: string, dims: number[], of: ArrayLike<number>) => ({
+      name,
+      dims,
+      dataType: 3,
+      rawData: Uint8Array.from(of),
+    });
+    writeFileSync(
+      file,
+      encodeModel({
+        nodes: [
+          { op: 'DequantizeLinear', inputs: ['q', 's', 'z'], outputs: ['w'] },
+          { op: 'MatMul', inputs: ['x', 'w'] },
+        ],
+        initializers: [
+          integers('q', [40, 6], { length: 240 }),
+          integers('z', [], [0]),
+          floatTensor('s', [], [0.5]),
+        ],
+        inputs: [valueInfo('x', [1, 40])],
+      }),
+    );
+    const { out, err } = await bench().run('compile', file);
+    expect(err).toMatch(
+      /note: the model has integers for weights and no scales of activations: a float32 program/,
+    );
+    // Two bits each, and six scales.
+    expect(out).toContain('weights: float32');
+    expect(out).toContain('tables 108 B');
+    expect((await bench().run('compile', file, '--weight-bits', '4')).err).toContain('no samples');
+  });
+
+  test('of a quantized model that onnxruntime cuts sums of: a note', async () => {
+    const quantized = ['compile', 'test/fixtures/quantized/hand-ties-conv.onnx'];
+    expect((await bench().run(...quantized)).out).toMatch(
+      /^note: onnxruntime cuts sums of two products in \w+/m,
+    );
+  });
+
   test('--json: stable fields, nothing else on stdout', async () => {
     const out = folderNamed('json');
     const result = await bench().run(...int8, '-o', out, '--json');
@@ -48,6 +102,7 @@ describe('thimble compile', () => {
       'activations16',
       'formats',
       'floatParts',
+      'roundings',
       'tried',
       'accuracy',
       'agreement',
@@ -163,5 +218,31 @@ describe('thimble compile', () => {
     const file = folderNamed('a-file');
     writeFileSync(file, 'precious');
     expect(await bench().run(...int8, '-o', file)).toMatchObject({ code: 2 });
+  });
+
+  test('--package and --main lay out a folder that later commands take', async () => {
+    const file = path.join(files.folder, 'twelve.onnx');
+    writeFileSync(file, twelve);
+    const out = folderNamed('component');
+    const { run } = bench();
+    const made = await run('compile', file, '--type', 'float32', '--package', 'esp-idf', '--main', '-o', out);
+    expect(made).toMatchObject({ code: 0, err: '' });
+    expect(made.out).toContain(`wrote ${out}/src/twelve.c (`);
+    expect(readdirSync(out).sort()).toEqual([
+      'CMakeLists.txt',
+      'Kconfig',
+      'README.md',
+      'extras',
+      'idf_component.yml',
+      'manifest.json',
+      'report.md',
+      'src',
+      'twelve.program.json',
+    ]);
+    expect(readdirSync(path.join(out, 'extras'))).toContain('twelve_main.c');
+    expect(await run('verify', out, '--targets', 'host')).toMatchObject({ code: 0, err: '' });
+    const wrong = await run('compile', file, '--type', 'float32', '--package', 'arduno', '-o', out);
+    expect(wrong).toMatchObject({ code: 2 });
+    expect(wrong.err).toContain('arduino');
   });
 });

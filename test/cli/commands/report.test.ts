@@ -129,7 +129,7 @@ describe('thimble report --targets', () => {
       const { out, err } = await cli.run('report', build, '--targets', 'cortex-m4', '-o', page, '--json');
       expect(err).toBe('');
       const [m4] = (JSON.parse(out) as { targets: MeasuredTarget[] }).targets;
-      const sum = m4!.layers!.reduce((n, { instructions }) => n + instructions, 0);
+      const sum = m4!.layers!.reduce((n, { instructions }) => n + instructions!, 0);
       expect(Math.abs(sum / m4!.instructions! - 1)).toBeLessThan(0.02);
       const [fast, small] = m4!.sizes!;
       expect(small!.opt).toBe('-Os');

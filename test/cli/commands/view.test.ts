@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ViewData } from '../../../src/view/data.ts';
 import { viewDataFrom } from '../../../src/view/data.ts';
-import { type Bench, bench } from '../../support/cli.ts';
+import { bench, type CliHarness } from '../../support/cli.ts';
 import { sampleFiles } from '../../support/sample-files.ts';
 
 const files = sampleFiles();
@@ -11,7 +11,7 @@ afterAll(files.remove);
 const model = 'models/lenet5.onnx';
 const at = (name: string): string => path.join(files.folder, name);
 const out = at('out');
-const cli: Bench = bench();
+const cli: CliHarness = bench();
 
 beforeAll(async () => {
   const made = await cli.run('compile', model, '--calibrate', files.images, '--pad', '2', '-o', out, '-q');

@@ -104,7 +104,7 @@ static ATTENTION_KERNEL ATTENTION_CODE void
         int32_t sum = 0;
         for (int32_t k = 0; k < 3; k++) {
             int32_t below = attention_clamp(largest - shares[k], 0, 4095);
-            int32_t e = attention_attention1_powers[below & 255] >> (below >> 8);
+            int32_t e = (int32_t)attention_attention1_powers[below & 255] >> (below >> 8);
             sum += e;
             shares[k] = e;
         }

@@ -1,6 +1,6 @@
 /** Sizes that a file leaves open. */
 import { expect, test } from 'vitest';
-import type { Sizes } from '../../../src/ir/import/declarations.ts';
+import type { Sizes } from '../../../src/ir/import/model-options.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { canonicalize } from '../../../src/passes/canonicalize.ts';
 import { encodeModel, valueInfo } from '../../support/onnx-model.ts';

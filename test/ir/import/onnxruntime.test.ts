@@ -1,8 +1,9 @@
 /** Random graphs mean what onnxruntime computes of them: `npm run differential` tries as many as asked for. */
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { compared } from '../../support/onnxruntime.ts';
+import { testWithOnnxruntime } from '../../support/ort.ts';
 
-test('sixty random graphs', async () => {
+testWithOnnxruntime('sixty random graphs', async () => {
   const runs = [];
   for (let seed = 0; seed < 60; seed++) runs.push(await compared(seed));
   expect(runs.filter(({ result }) => result.kind !== 'agrees')).toEqual([]);

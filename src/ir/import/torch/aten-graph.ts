@@ -115,10 +115,12 @@ class Reader {
     const { tensors, nodes, obstacles } = this.#draft;
     const outputs = this.#outputs();
     const live = living(nodes, outputs);
+    const made = new Set([...inputs.map((input) => input.name), ...live.flatMap((node) => node.outputs)]);
+    const kept = [...tensors].filter(([tensor, { constant }]) => constant !== undefined || made.has(tensor));
     return named(
       {
         ...{ stage: 'imported', name, opset: newestOpset },
-        ...{ inputs: inputs.map((input) => input.name), outputs, tensors, nodes: live },
+        ...{ inputs: inputs.map((input) => input.name), outputs, tensors: new Map(kept), nodes: live },
         notes: [...notes, ...this.#draft.notes],
         obstacles: live.flatMap((node) => obstacles.get(node.name) ?? []),
       },

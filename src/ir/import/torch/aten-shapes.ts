@@ -281,19 +281,19 @@ function pixelUnshuffle(call: AtenCall): string {
   const shape = shapeOfSelf(call);
   const lead = shape.slice(0, -3);
   const [channels, height, width] = shape.slice(-3) as [number, number, number];
-  const apart = reshaped(call, self(call), [...lead, channels, height / r, r, width / r, r]);
+  const split = reshaped(call, self(call), [...lead, channels, height / r, r, width / r, r]);
   const n = lead.length;
   const order = [...lead.keys(), n, n + 2, n + 4, n + 1, n + 3];
-  return reshaped(call, transposed(call, apart, order), [...lead, channels * r * r, height / r, width / r]);
+  return reshaped(call, transposed(call, split, order), [...lead, channels * r * r, height / r, width / r]);
 }
 
 function channelShuffle(call: AtenCall): string {
   const shape = shapeOfSelf(call);
   const groups = call.int('groups');
   const [batch, channels, ...rest] = shape as [number, number, ...number[]];
-  const apart = reshaped(call, self(call), [batch, groups, channels / groups, ...rest]);
+  const split = reshaped(call, self(call), [batch, groups, channels / groups, ...rest]);
   const order = [0, 2, 1, ...rest.map((_, i) => i + 3)];
-  return reshaped(call, transposed(call, apart, order), shape);
+  return reshaped(call, transposed(call, split, order), shape);
 }
 
 const padModes: ReadonlyMap<string, string> = new Map([
@@ -435,14 +435,14 @@ function unfold(call: AtenCall): string {
   const [size, step] = [call.int('size'), call.int('step')];
   const starts = windowStarts(at(shape, axis), size, step);
   const index = starts.flatMap((start) => Array.from({ length: size }, (_, i) => start + i));
-  const apart = reshaped(call, picked(call, self(call), axis, index), [
+  const split = reshaped(call, picked(call, self(call), axis, index), [
     ...shape.slice(0, axis),
     starts.length,
     size,
     ...shape.slice(axis + 1),
   ]);
   const axes = Array.from({ length: shape.length + 1 }, (_, i) => i).filter((i) => i !== axis + 1);
-  return transposed(call, apart, [...axes, axis + 1]);
+  return transposed(call, split, [...axes, axis + 1]);
 }
 
 /** The diagonal of two axes, along a new last one. */

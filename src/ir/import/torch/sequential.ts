@@ -1,7 +1,7 @@
 /** A whole nn.Sequential as the ATen calls that its modules make. */
 import { at, complain, InputError, locate } from '../../../base/errors.ts';
 import type { Shape, Tensor } from '../../tensor.ts';
-import type { Sizes } from '../declarations.ts';
+import type { Sizes } from '../model-options.ts';
 import type { AtenArg, AtenNode, AtenProgram } from './aten-program.ts';
 import { leavesOf, type Module } from './module.ts';
 import { type Call, callsOf, rankBehind } from './module-calls.ts';

@@ -1,10 +1,10 @@
 /** Sums of inputs times constant weights, rows x columns x taps, with one bias per row. */
-import { atOr0 } from '../../../base/errors.ts';
+import { at, atOr0 } from '../../../base/errors.ts';
 import type { ChannelMap, Remade } from '../../graph/affine.ts';
 import type { InputType } from '../../graph/op.ts';
 import { weightsOf } from '../../integers/mac.ts';
 import { boundAt, boundsBehind } from '../../integers/row-clamp.ts';
-import { floats } from '../../tensor.ts';
+import { floats, type Tensor } from '../../tensor.ts';
 import { columnsOf, type LayerAttrs } from './channel-flows.ts';
 
 interface SumsView<A> {
@@ -13,10 +13,28 @@ interface SumsView<A> {
   readonly inputTypes: readonly (InputType | undefined)[];
 }
 
-const constants = (shape: readonly number[], weight: Float32Array, bias: Float32Array) => ({
-  weight: floats(shape, weight),
-  bias: floats([bias.length], bias),
-});
+const constants = (weight: Tensor, bias: Float32Array) => ({ weight, bias: floats([bias.length], bias) });
+
+/** Rows times gains: integers of the file stay, and their steps become others, which are above 0. */
+function scaledRows(weight: Tensor, gain: readonly number[]): Tensor {
+  const { shape, data, integers } = weight;
+  const row = data.length / gain.length;
+  const gainOf = (i: number): number => boundAt(gain, Math.floor(i / row));
+  const made = floats(
+    shape,
+    Float32Array.from(data, (w, i) => w * gainOf(i)),
+  );
+  if (integers === undefined || gain.some((g) => Math.fround(g) === 0)) return made;
+  const numbers = integers.numbers.map((q, i) => (gainOf(i) < 0 ? -q : q));
+  const steps = integers.steps.map((step, i) => step * Math.abs(gainOf(i)));
+  return {
+    ...floats(
+      shape,
+      steps.map((step, i) => step * at(numbers, i)),
+    ),
+    integers: { numbers, steps },
+  };
+}
 
 /** f of the clamped sums: w' = g w, b' = g b + h, row by row, and other bounds. */
 export function sumsAfter<A extends LayerAttrs>(
@@ -26,13 +44,11 @@ export function sumsAfter<A extends LayerAttrs>(
   const [, weight, bias] = inputTypes.map((type) => type?.constant);
   const { gain, shift } = f;
   if (weight === undefined || weight.shape[0] !== gain.length) return undefined;
-  const row = weight.data.length / gain.length;
   const clamp = boundsBehind(attrs.clamp, f);
   return {
     attrs: clamp === undefined ? attrs : { ...attrs, clamp },
     constants: constants(
-      weight.shape,
-      Float32Array.from(weight.data, (w, i) => w * boundAt(gain, Math.floor(i / row))),
+      scaledRows(weight, gain),
       Float32Array.from(gain, (g, c) => g * atOr0(bias?.data, c) + boundAt(shift, c)),
     ),
   };
@@ -61,6 +77,6 @@ export function sumsBefore<A extends LayerAttrs>(
   const moved = padding?.values.map((p, c) => (p - boundAt(shift, c)) / boundAt(gain, c));
   return {
     attrs: padding === undefined || moved === undefined ? attrs : padding.replaced(moved),
-    constants: constants(weights.shape, scaled, bias),
+    constants: constants(floats(weights.shape, scaled), bias),
   };
 }

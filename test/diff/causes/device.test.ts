@@ -1,7 +1,7 @@
 /** What a device's own account shows, and beside it what only looks like it. */
 import { describe, expect, test } from 'vitest';
 import { crc32 } from '../../../src/base/crc32.ts';
-import type { Testimony } from '../../../src/diff/causes/cause.ts';
+import type { TracedRun } from '../../../src/diff/causes/cause.ts';
 import { overwritten } from '../../../src/diff/causes/overwritten.ts';
 import { weightsDiffer } from '../../../src/diff/causes/weights.ts';
 import { tableBytes } from '../../../src/ir/kernel/table-bytes.ts';
@@ -34,7 +34,7 @@ const program = (other: number) =>
     ],
   );
 
-const told = (run: Partial<TraceRun>, other = 40): Testimony => {
+const told = (run: Partial<TraceRun>, other = 40): TracedRun => {
   const whole: TraceRun = { tag: '', index: 0, tables: [], layers: [], complete: true, offset: 0, ...run };
   return { program: program(other), build: '', trace: { runs: [whole], problems: [] }, run: whole };
 };

@@ -1,0 +1,13 @@
+/** What `sweep.json` has of each build. */
+export interface SweptBuild {
+  readonly sparsity: number;
+  readonly weightBits: number;
+  /** How many values the weights share; null or absent where they lie on a grid of their bits. */
+  readonly codebook?: number | null;
+  readonly flashBytes: number;
+  readonly ramBytes: number;
+  readonly instructions: number;
+  readonly right: number;
+  readonly loss: number;
+  readonly pareto: boolean;
+}
