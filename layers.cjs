@@ -71,6 +71,7 @@ const passesThatMakeNodes = [
   'find-attention',
   'float-parts',
   'lift-quantized',
+  'masks',
   'normalize-input',
   'recognise',
   'settle-grids',

@@ -88,7 +88,7 @@ async function samplesOn(target: TargetName, programs: ReturnType<typeof denseVa
     program.steps.forEach(({ kernel }, i) => {
       samples.push({
         what: `${what} ${kernel.name}`,
-        operations: operationsOf(kernel),
+        operations: Float64Array.from(operationsOf(kernel)),
         instructions: perStep[i] as number,
       });
     });

@@ -1,12 +1,13 @@
 /**
  * npm run mutations -- [--count 10000] [--seed 1] [--arch MODEL] FILE...
- * Damages each file of PyTorch's in many ways, and reads it, weights into the network of --arch: prints how many are still read, whatever is thrown but a
+ * Damages each file of a model in many ways, and reads it, weights into the network of --arch: prints how many are still read, whatever is thrown but a
  * refusal, the slowest, and the memory of the process.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { InputError } from '../src/base/errors.ts';
-import { importModel } from '../src/ir/import/import-model.ts';
+import { importModel, type ModelOptions } from '../src/ir/import/import-model.ts';
+import { canonicalize } from '../src/passes/canonicalize.ts';
 import { mutated, mutatedInside } from '../test/support/mutations.ts';
 
 const { values, positionals } = parseArgs({
@@ -27,9 +28,32 @@ const arch =
     ? undefined
     : { name: values.arch, bytes: new Uint8Array(readFileSync(values.arch)) };
 
-function outcome(bytes: Uint8Array): 'read' | 'refused' | 'broken' {
+/** What the file itself needs to be read. @throws InputError where nothing helps: all damaged ones would be refused */
+function optionsFor(bytes: Uint8Array): ModelOptions {
+  if (arch !== undefined) return { arch };
   try {
-    importModel(bytes, { name: 'damaged', ...(arch === undefined ? { shapes } : { arch }) });
+    importModel(bytes);
+    return {};
+  } catch {
+    importModel(bytes, { shapes });
+    return { shapes };
+  }
+}
+
+/** @throws whatever is no refusal */
+function requireNetwork(graph: ReturnType<typeof importModel>): void {
+  try {
+    canonicalize.run(graph);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+  }
+}
+
+/** Where it is read, the graph becomes a float network too, or is refused. */
+function outcome(bytes: Uint8Array, options: ModelOptions): 'read' | 'refused' | 'broken' {
+  try {
+    const graph = importModel(bytes, { ...options, name: 'damaged' });
+    requireNetwork(graph);
     return 'read';
   } catch (error) {
     if (error instanceof InputError && error.message.length > 10) return 'refused';
@@ -42,13 +66,14 @@ const isZip = (bytes: Uint8Array): boolean => bytes[0] === 0x50 && bytes[1] === 
 
 for (const file of positionals) {
   const bytes = new Uint8Array(readFileSync(file));
+  const options = optionsFor(bytes);
   const counts = { read: 0, refused: 0, broken: 0 };
   let slowest = 0;
   for (let seed = first; seed < first + count; seed++) {
     const inside = isZip(bytes) && seed % 2 === 0;
     const damaged = inside ? mutatedInside(bytes, seed, /(data\.pkl|\.json)$/) : mutated(bytes, seed);
     const start = performance.now();
-    const result = outcome(damaged);
+    const result = outcome(damaged, options);
     slowest = Math.max(slowest, performance.now() - start);
     counts[result]++;
     if (result === 'broken') console.log(`${file}: seed ${seed}`);

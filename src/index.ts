@@ -43,7 +43,7 @@ export type { Inference } from './diff/feed.ts';
 export type { Coordinates, LayerMeasures } from './diff/measures.ts';
 export { captureOfRun } from './diff/trace-capture.ts';
 export { type Coverage, coverageOf, type Verdict, verdictOf } from './diff/verdict.ts';
-export type { EmitInfo, Golden } from './emit/info.ts';
+export type { EmitInfo, Golden, PackageKind } from './emit/info.ts';
 export { emitC } from './emit/package.ts';
 export { verifyGraph } from './ir/graph/check.ts';
 export { evaluate } from './ir/graph/evaluate.ts';

@@ -14,6 +14,7 @@ import { arrangeInput, decodeOutput, encodeInput } from '../src/program/values.t
 import { proveProgram } from '../src/prove/prove.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { readNpy } from './support/npy.ts';
+import { encodeModel, valueInfo } from './support/onnx-model.ts';
 import { describeWith, readBytes, root, shared } from './support/shared.ts';
 
 const bytes = readBytes(`${root}/models/lenet5.onnx`);
@@ -217,4 +218,19 @@ test('the library: from the file to the output in four calls', async () => {
     'CMakeLists.txt',
     'README.md',
   ]);
+});
+
+test('what the file cannot mean is refused before any rule of graphs is checked, in both arithmetics', () => {
+  const float8 = 17;
+  const odd = importOnnx(
+    encodeModel({
+      nodes: [{ op: 'Add', inputs: ['x', 'w'], outputs: ['y'] }],
+      initializers: [{ name: 'w', dims: [2], dataType: float8, rawData: Uint8Array.of(1, 2) }],
+      inputs: [valueInfo('x', [1, 2])],
+    }),
+  );
+  for (const arith of ['float32', 'int8'] as const)
+    expect(() =>
+      compile(odd, { name: 'odd', arith, calibration: { inputs: [new Float32Array(2)] } }),
+    ).toThrow(InputError);
 });

@@ -43,6 +43,8 @@ export interface Made {
   readonly version: string;
   /** The model's file. */
   readonly model: Uint8Array;
+  /** The file of the network that it belongs to, where it is a file of weights. */
+  readonly arch?: Uint8Array;
   readonly preprocessing: Preprocessing;
   /** How many held-out samples the build gets right, where that was counted. */
   readonly accuracy?: Judgement;
@@ -81,12 +83,21 @@ const fields = v.object({
   version: text,
   command: text,
   model: v.object({ sha256: text, bytes: whole }),
+  /** Of a model that is a file of weights: the file of its network. */
+  arch: v.exactOptional(v.object({ sha256: text, bytes: whole })),
   name: text,
   arith: v.picklist(['int8', 'float32']),
   requant: v.exactOptional(text),
   calibration: v.exactOptional(v.object({ method: text, samples: whole })),
   /** Of a quantized model: how many activations have the scales of its file, and the names of others. */
-  scales: v.exactOptional(v.object({ file: whole, calibrated: v.array(text), rounded: v.array(text) })),
+  scales: v.exactOptional(
+    v.object({
+      file: whole,
+      calibrated: v.array(text),
+      rounded: v.array(text),
+      cut: v.exactOptional(v.array(text)),
+    }),
+  ),
   /** Of a quantized model: what its requantization makes other than ort-float. */
   roundings: v.exactOptional(
     v.object({
@@ -353,6 +364,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     version: made.version,
     command: made.command,
     model: { sha256: hashOf(made.model), bytes: made.model.length },
+    ...(made.arch === undefined ? {} : { arch: { sha256: hashOf(made.arch), bytes: made.arch.length } }),
     name: stated.name,
     arith: stated.arith,
     ...(program.arith === 'int8' ? { requant: compiled.requant } : {}),
@@ -363,6 +375,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
             file: compiled.scales.file,
             calibrated: [...compiled.scales.calibrated],
             rounded: [...compiled.scales.rounded],
+            ...(compiled.scales.cut.length === 0 ? {} : { cut: [...compiled.scales.cut] }),
           },
         }),
     ...(calibration === undefined || calibration.samples === 0

@@ -83,6 +83,8 @@ export interface Manifest {
   readonly command: string;
   /** The model's file. */
   readonly model: { readonly sha256: string; readonly bytes: number };
+  /** Of a model that is a file of weights: the file of its network. */
+  readonly arch?: { readonly sha256: string; readonly bytes: number };
   /** What names in the C begin with. */
   readonly name: string;
   readonly arith: 'int8' | 'float32';
@@ -93,6 +95,8 @@ export interface Manifest {
     readonly file: number;
     readonly calibrated: readonly string[];
     readonly rounded: readonly string[];
+    /** Layers that onnxruntime computes otherwise on a CPU with AVX2 and without VNNI. */
+    readonly cut?: readonly string[];
   };
   readonly portOrder?: 'model';
   /** What stays float32 in an int8 program. */

@@ -23,6 +23,8 @@ export interface DiffOptions {
   readonly mode: DiffMode;
   /** Real numbers may differ: a layer is wrong below this, in decibels. Default 20. Stored bytes may not. */
   readonly minSqnr?: number;
+  /** Real numbers that are all on the layer's own grid may differ by so many of its steps, whatever their SQNR. */
+  readonly maxSteps?: number;
 }
 
 /** A reason why a layer was not compared, and in how many inferences. */
@@ -90,14 +92,12 @@ interface Sides {
   readonly theirs: Captured;
 }
 
-/** Adds one inference of one slot to `into` and to a sum of its own. */
-function addSlot(
-  program: Program,
-  index: number,
-  inference: number,
-  sides: Sides,
-  into: Measuring,
-): Measuring {
+/** Of a step: what is nearer to a stored number is that number. */
+const nearGrid = 1e-3;
+
+/** Adds one inference of one slot to its row and to a sum of its own. */
+function addSlot(program: Program, row: Row, inference: number, sides: Sides): Measuring {
+  const { slot: index, sums: into } = row;
   const slot = slotAt(program, index);
   const theirBytes = storedOf(program, index, sides.theirs);
   const ours = decodePort(program, index, sides.ours);
@@ -111,6 +111,7 @@ function addSlot(
     const [a, b] = [storedAt(slot, sides.ours, position), storedAt(slot, theirBytes, position)];
     const [x, y] = [must(ours[element], 'an element'), must(theirs[element], 'an element')];
     const step = gridAt(port, element)?.scale;
+    row.noteSteps(x - y, y - must(theirStored[element], 'an element'), step);
     const half = given || step === undefined ? Infinity : step * 0.501;
     const clipped = Math.abs(y - must(theirStored[element], 'an element')) > half;
     const place = (): Coordinates => ({
@@ -176,9 +177,27 @@ class Row {
   /** Slots that were taken from here in an inference in which it differs. */
   readonly derived = new Set<number>();
   exact = false;
+  /** The largest difference, in steps; undefined where the other side has a number that is on no step. */
+  mostSteps: number | undefined = 0;
 
   constructor(slot: number) {
     this.slot = slot;
+  }
+
+  /** @param off how far the other side's number is from what is stored of it */
+  noteSteps(difference: number, off: number, step: number | undefined): void {
+    if (this.mostSteps === undefined) return;
+    const isOn = step !== undefined && Math.abs(off) <= nearGrid * step;
+    this.mostSteps = isOn ? Math.max(this.mostSteps, Math.abs(difference) / step) : undefined;
+  }
+
+  isWrong(
+    { equal, elements, sqnr }: LayerMeasures,
+    { minSqnr = quietEnough, maxSteps }: DiffOptions,
+  ): boolean {
+    if (this.exact) return equal < elements;
+    if (maxSteps === undefined || this.mostSteps === undefined) return !(sqnr >= minSqnr);
+    return this.mostSteps > maxSteps + nearGrid;
   }
 
   skip(gap: Gap): void {
@@ -191,12 +210,12 @@ class Row {
 const scaleOf = ({ grids }: Port): Pick<LayerDiff, 'scale'> =>
   grids.length === 0 ? {} : { scale: largestOf(grids.map(({ scale }) => scale)) };
 
-function finished(program: Program, row: Row, { minSqnr = quietEnough }: DiffOptions): LayerDiff {
+function finished(program: Program, row: Row, options: DiffOptions): LayerDiff {
   const slot = slotAt(program, row.slot);
   const step = slot.firstStep;
   const measures = row.sums.result;
   const compared = measures.elements > 0;
-  const wrong = row.exact ? measures.equal < measures.elements : !(measures.sqnr >= minSqnr);
+  const wrong = row.isWrong(measures, options);
   const gaps = [...row.gaps.values()];
   return {
     step,
@@ -301,7 +320,7 @@ function addInference(program: Program, row: Row, inference: number, sides: Side
   const { ours } = sides;
   const theirs = farthest(program, row.slot, ours, sides.theirs);
   row.exact = theirs.kind === 'stored';
-  const alone = addSlot(program, row.slot, inference, { ours, theirs }, row.sums);
+  const alone = addSlot(program, row, inference, { ours, theirs });
   const { elements, equal } = alone.result;
   row.each.push({ inference, different: elements - equal, noise: alone.noise, elements });
   if (program.outputs[0]?.slot !== row.slot) return 0;

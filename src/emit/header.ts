@@ -4,7 +4,8 @@ import { inputPorts, outputPorts, type Port, type PrintedGrid, printedGrid } fro
 import type { Program } from '../program/program.ts';
 import { hasFloats, kernelsOf, unreadInputs } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
-import { cFloat, columns, comment, cType, fillWords } from './c/lines.ts';
+import { cFloat } from './c/floats.ts';
+import { columns, comment, cType, fillWords } from './c/lines.ts';
 import { noDspMacro, usesDsp } from './dsp.ts';
 import { integerFlags } from './flags.ts';
 import { type EmitInfo, noBuild } from './info.ts';

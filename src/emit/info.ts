@@ -11,6 +11,7 @@ export const packageKinds = [
   'cmsis-pack',
   'none',
 ] as const;
+/** A build system whose folder `emitC` lays out; `none`: the C alone. */
 export type PackageKind = (typeof packageKinds)[number];
 
 /** One inference on record: the bytes of the input and output slots, little-endian. */

@@ -4,7 +4,7 @@ import { memoryStrides, positionsOf } from '../ir/kernel/memory-order.ts';
 import { inputPorts, outputPorts, type Port, storedBounds } from '../program/port.ts';
 import type { Program } from '../program/program.ts';
 import { comment } from './c/lines.ts';
-import { numberLines } from './c/tables.ts';
+import { textLines } from './c/tables.ts';
 import { type EmitInfo, noBuild } from './info.ts';
 import { hostText } from './main-text.ts';
 import { portStems, type Role, returnsOutput } from './port-names.ts';
@@ -21,7 +21,7 @@ function quoted(text: string): string {
 
 const list = (type: string, name: string, numbers: readonly number[]): string[] => [
   `static const ${type} ${name}[] = {`,
-  ...numberLines(numbers.length, (i) => String(at(numbers, i)), '    '),
+  textLines(numbers.length, (i) => String(at(numbers, i)), 4),
   '};',
 ];
 

@@ -5,14 +5,14 @@ import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
 import type { Program, Slot } from '../program/program.ts';
 import { inputSlots, outputSlots, partsFor } from '../program/slots.ts';
 import { comment } from './c/lines.ts';
-import { numberLines } from './c/tables.ts';
+import { textLines } from './c/tables.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo, Golden } from './info.ts';
 import { portStems, type Role, returnsOutput } from './port-names.ts';
 import { placementMacros } from './prefix.ts';
 
 /** Lines of elements as bit patterns, so that a float is exactly itself whatever the byte order. */
-function patterns(bytes: Uint8Array, elem: Elem): string[] {
+function patterns(bytes: Uint8Array, elem: Elem): string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const width = elemBytes[elem];
   const pattern = (i: number): string => {
@@ -20,7 +20,7 @@ function patterns(bytes: Uint8Array, elem: Elem): string[] {
     const value = width === 2 ? view.getUint16(2 * i, true) : view.getUint32(4 * i, true);
     return `0x${value.toString(16).padStart(2 * width, '0')}u`;
   };
-  return numberLines(bytes.length / width, pattern, '        ');
+  return textLines(bytes.length / width, pattern, 8);
 }
 
 function checked(bytes: Uint8Array, slot: Slot): Uint8Array {
@@ -34,7 +34,7 @@ function recorded(name: string, slot: Slot, samples: readonly Uint8Array[]): str
   const rows = samples.map((bytes) => patterns(checked(bytes, slot), slot.elem));
   return [
     `static const ${type} ${name}[${samples.length}][${slot.length}] = {`,
-    ...rows.flatMap((lines) => ['    {', ...lines, '    },']),
+    ...rows.flatMap((lines) => ['    {', lines, '    },']),
     '};',
     '',
   ];

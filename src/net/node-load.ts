@@ -31,6 +31,10 @@ export interface LoadOptions extends NetOptions {
   readonly compile?: Partial<CompileOptions>;
   /** Of a model: sizes that its file leaves open. */
   readonly sizes?: Sizes;
+  /** Of a file of weights: the file of the network that they belong to, .onnx or .pt2. */
+  readonly arch?: string;
+  /** Of a .pt2 with several programs: the one that is meant. */
+  readonly program?: string;
 }
 
 /** Of a batch of inferences. */
@@ -78,15 +82,29 @@ const natives: Natives = {
   bytesOfBase64: (base64) => new Uint8Array(Buffer.from(base64, 'base64')),
 };
 
-function compiledNet(file: string, { compile: options = {}, sizes = {}, ...net }: LoadOptions): Net {
+const sourceOf = (file: string) => ({
+  bytes: readBytes(file),
+  name: file,
+  external: (location: string): Uint8Array => readBytes(path.join(path.dirname(file), location)),
+});
+
+function compiledNet(
+  file: string,
+  { compile: options = {}, sizes = {}, arch, program, ...net }: LoadOptions,
+): Net {
   const name = identifierFrom(
     path
       .basename(file)
       .replace(/\.[^.]*$/, '')
       .toLowerCase(),
   );
-  const external = (location: string): Uint8Array => readBytes(path.join(path.dirname(file), location));
-  const graph = importModel(readBytes(file), { name: file, external, ...sizes });
+  const { bytes, ...source } = sourceOf(file);
+  const graph = importModel(bytes, {
+    ...source,
+    ...sizes,
+    ...(arch === undefined ? {} : { arch: sourceOf(arch) }),
+    ...(program === undefined ? {} : { program }),
+  });
   const arith = options.arith ?? (options.calibration === undefined ? 'float32' : 'int8');
   return netOf(compile(graph, { name, ...options, arith }), net);
 }

@@ -27,14 +27,13 @@ export interface WideReason {
 const isActivation = (graph: Graph<'float'>, name: string): boolean =>
   name !== '' && graph.tensors.get(name)?.constant === undefined;
 
-/** Whether it hands its only activation's numbers on. */
-const handsOn = (graph: Graph<'float'>, { op, inputs }: Node): boolean =>
-  op.alias === true ||
-  (op.anyZeroPoint === 'moves' && inputs.filter((name) => isActivation(graph, name)).length === 1);
-
 /** Its float32 ends: of TopK the indices are none. */
 const ends = (graph: Graph<'float'>, names: readonly string[]): readonly string[] =>
   names.filter((name) => isActivation(graph, name) && graph.tensors.get(name)?.dtype === 'float32');
+
+/** Whether it hands its only activation's numbers on. */
+const handsOn = (graph: Graph<'float'>, { op, inputs }: Node): boolean =>
+  op.alias === true || (op.anyZeroPoint === 'moves' && ends(graph, inputs).length === 1);
 
 /** Those that are stored on grids. */
 const storedEnds = (graph: Graph<'float'>, names: readonly string[]): readonly string[] =>

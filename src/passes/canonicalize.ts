@@ -1,16 +1,14 @@
 import { at, InputError, locate, nodeLabel, tensorLabel } from '../base/errors.ts';
-import { type AnyNode, freshIn, type Graph, is, type Node, type TensorInfo } from '../ir/graph/graph.ts';
+import { type AnyNode, freshIn, type Graph, type Node, type TensorInfo } from '../ir/graph/graph.ts';
 import { type Obstacle, refusal } from '../ir/graph/obstacles.ts';
 import { type InputType, isCanonical, type NodeView, type Replacement } from '../ir/graph/op.ts';
 import { elemOfType } from '../ir/kernel/stored.ts';
-import { add } from '../ir/ops/add.ts';
-import { choice } from '../ir/ops/choice.ts';
 import { reshape } from '../ir/ops/reshape.ts';
-import { softmax } from '../ir/ops/softmax.ts';
 import { countOf, floats, sameShape, showShape, type Tensor, type TensorType } from '../ir/tensor.ts';
 import { composedFrom } from './compose.ts';
 import { requireFiniteFile } from './finite.ts';
 import { liftQuantized } from './lift-quantized.ts';
+import { withChosenMasks, withHiding } from './masks.ts';
 import { recognised } from './recognise.ts';
 
 /** What has been rewritten so far. */
@@ -303,55 +301,41 @@ function rename(draft: Draft, from: string, to: string): void {
   });
 }
 
-/** The nodes that the outputs need: the others need have no canonical form. */
-function liveNodes(graph: Graph<'imported'>): readonly AnyNode[] {
-  const needed = new Set<string>(graph.outputs);
-  const live = graph.nodes.toReversed().filter((node) => {
-    const used = node.outputs.some((name) => needed.has(name));
+/** The nodes that some names need, of those that are in an order of execution. */
+function neededBy<N extends Pick<AnyNode, 'inputs' | 'outputs'>>(
+  outputs: readonly string[],
+  nodes: readonly N[],
+): readonly N[] {
+  const needed = new Set(outputs);
+  const live = nodes.toReversed().filter((node) => {
+    const used = node.outputs.some((name) => name !== '' && needed.has(name));
     if (used) for (const name of node.inputs) needed.add(name);
     return used;
   });
   return live.toReversed();
 }
 
-/** With the tensors that are left, all of them finite. */
-function finished(graph: Graph<'float'>): Graph<'float'> {
-  const read = new Set(graph.nodes.flatMap((node) => node.inputs));
+/** The nodes that the outputs need: the others need have no canonical form, nor what only shapes are asked of. */
+function liveNodes({ nodes, outputs, tensors }: Graph<'imported'>): readonly AnyNode[] {
+  const made = (name: string): boolean => tensors.get(name)?.constant === undefined;
+  return neededBy(
+    outputs,
+    nodes.filter((node) => node.outputs.some(made)),
+  );
+}
+
+/** With what the outputs need, all of it finite. */
+function finished({ nodes: all, ...graph }: Graph<'float'>): Graph<'float'> {
+  const masked = withChosenMasks({ ...graph, nodes: neededBy(graph.outputs, all) });
+  const live = neededBy(graph.outputs, masked.nodes);
+  const read = new Set(live.flatMap((node) => node.inputs));
   const kept = new Set([...graph.inputs, ...graph.outputs, ...read]);
-  const tensors = new Map([...graph.tensors].filter(([name]) => kept.has(name)));
+  const tensors = new Map([...masked.tensors].filter(([name]) => kept.has(name)));
   const named = (outputs: readonly string[]) => outputs.map((name) => (kept.has(name) ? name : ''));
-  const nodes = graph.nodes.map((node) =>
+  const nodes = live.map((node) =>
     node.outputs.every((name) => kept.has(name)) ? node : { ...node, outputs: named(node.outputs) },
   );
-  const made = withMasks(withLowestFinite({ ...graph, tensors, nodes }));
+  const made = withHiding({ ...graph, tensors, nodes });
   requireFiniteFile(made);
   return made;
-}
-
-/** Choices that are read by softmaxes alone know that. */
-function withMasks(graph: Graph<'float'>): Graph<'float'> {
-  const shown = new Set(graph.outputs);
-  for (const node of graph.nodes) if (!is(node, softmax)) for (const name of node.inputs) shown.add(name);
-  const nodes = graph.nodes.map((node) =>
-    is(node, choice) && !shown.has(at(node.outputs, 0)) ? { ...node, attrs: { hides: true } } : node,
-  );
-  return { ...graph, nodes };
-}
-
-/** Half of the lowest float32, which hides what it is added to in a softmax as -Infinity does, and can be computed with. */
-const lowest = -1.7e38;
-
-/** -Infinity in constants that are added or chosen, as masks of attention have it. */
-function withLowestFinite(graph: Graph<'float'>): Graph<'float'> {
-  const added = new Set(
-    graph.nodes.flatMap((node) => (is(node, add) || is(node, choice) ? node.inputs : [])),
-  );
-  const tensors = [...graph.tensors].map(([name, info]): [string, TensorInfo<'float'>] => {
-    const { constant } = info;
-    if (constant?.dtype !== 'float32' || !added.has(name) || !constant.data.includes(-Infinity))
-      return [name, info];
-    const data = Float32Array.from(constant.data, (x) => (x === -Infinity ? lowest : x));
-    return [name, { ...info, constant: floats(constant.shape, data) }];
-  });
-  return { ...graph, tensors: new Map(tensors) };
 }

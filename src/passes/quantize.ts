@@ -167,10 +167,12 @@ export function storedRanges(
   };
 }
 
-/** Whether it moves elements of several activations into one tensor. */
+/** Whether it moves elements of several activations into one tensor; indices are none of them. */
 const joins = (graph: Graph<'float'>, node: Node | undefined): boolean =>
   node?.op.anyZeroPoint === 'moves' &&
-  node.inputs.filter((name) => graph.tensors.get(name)?.constant === undefined).length > 1;
+  node.inputs
+    .map((name) => graph.tensors.get(name))
+    .filter((info) => info?.dtype === 'float32' && !info.constant).length > 1;
 
 /**
  * The tensor whose range this one takes: where nothing but a concatenation reads it, that of the whole. Its maker

@@ -20,6 +20,14 @@ type Float = Graph<'float'>;
 /** Whether the network's activations are on grids of its file. */
 export const isQuantized = (graph: Float): boolean => graph.nodes.some((node) => is(node, grid));
 
+/** Whether the file has integers for weights, and real numbers for all activations. */
+export const hasWeightsAlone = (graph: Float): boolean =>
+  !isQuantized(graph) &&
+  graph.nodes.some(
+    ({ op, inputs }) =>
+      op.rows !== undefined && graph.tensors.get(inputs[1] ?? '')?.constant?.integers !== undefined,
+  );
+
 /** Both ends of a grid's node. */
 interface Ends {
   readonly from: string;

@@ -1,5 +1,4 @@
 /** Which activations are stored in more than 8 bits: those whose makers and readers all know the same such grid. */
-import { must } from '../base/errors.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 
@@ -15,8 +14,10 @@ const handsOn = ({ op }: Node): boolean => op.alias === true || op.anyZeroPoint 
 
 function familyOf(graph: Graph<'float'>, name: string): Family {
   const tensors = new Set([name]);
-  const isActivation = (tensor: string): boolean =>
-    tensor !== '' && must(graph.tensors.get(tensor), `tensor '${tensor}' is known`).constant === undefined;
+  const isActivation = (tensor: string): boolean => {
+    const info = graph.tensors.get(tensor);
+    return info?.dtype === 'float32' && info.constant === undefined;
+  };
   for (const tensor of tensors)
     for (const node of graph.nodes.filter(handsOn))
       if (node.inputs.includes(tensor) || node.outputs.includes(tensor))

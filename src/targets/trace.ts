@@ -1,7 +1,7 @@
 /** Runs a network with its trace on, and captures what a real serial port would carry. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { DefectError } from '../base/errors.ts';
+import { DefectError, InputError } from '../base/errors.ts';
 import { arenaFill, type Program } from '../program/program.ts';
 import { driverFiles, readInputs } from './drivers.ts';
 import { execute } from './execute.ts';
@@ -74,7 +74,7 @@ async function linked(build: Build, uart: string): Promise<MemoryMap | undefined
 /**
  * Compiles what `emitC` printed with the trace on, and runs it on every input.
  * @returns all that came out of the serial port (of a board, by QEMU's model of its UART), other text included.
- * @throws as `runNative`, and DefectError when it does not fit.
+ * @throws as `runNative`, DefectError when it does not fit, and InputError for big-endian targets.
  */
 export async function traceNative(
   program: Program,
@@ -84,6 +84,13 @@ export async function traceNative(
   { level, opt = '-O1', timeoutMs = 120_000, firmware }: TraceRunOptions,
 ): Promise<Uint8Array> {
   const target: Target = targets[targetName];
+  if (target.bigEndian)
+    throw new InputError({
+      where: targetName,
+      found: 'a big-endian target',
+      supported: 'traces of little-endian devices',
+      todo: `compare every byte with 'thimble verify --targets ${targetName}'`,
+    });
   return inFolder(async (folder) => {
     const build: Build = { target, folder, opt, sanitize: isHost(target) };
     const driver = firmware ?? traceFirmware(program, inputs.length);

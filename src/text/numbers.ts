@@ -32,6 +32,9 @@ export function cyclesText({ cycles, cyclesBy }: Timed): string {
   return cyclesBy === 'model' ? `~${formatCount(Number(cycles.toPrecision(3)))}` : formatCount(cycles);
 }
 
-/** `4.21`, of three digits; empty where no cycles are known. */
-export const millisecondsText = ({ milliseconds }: Timed): string =>
-  milliseconds === undefined ? '' : String(Number(milliseconds.toPrecision(3)));
+/** `4.21` or `2,580`, of three digits; empty where no cycles are known. */
+export function millisecondsText({ milliseconds }: Timed): string {
+  if (milliseconds === undefined) return '';
+  const rounded = Number(milliseconds.toPrecision(3));
+  return rounded < 1000 ? String(rounded) : formatCount(rounded);
+}

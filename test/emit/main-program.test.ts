@@ -192,6 +192,26 @@ testWith(['gcc']).each(['int8', 'float32'] as const)(
   },
 );
 
+testWith(['gcc'])(
+  'halves are rounded as the grid of the input says: up, or to even as in the file of a model',
+  () => {
+    // Where the second output has weights above 0: so many steps show.
+    const halves = Float32Array.of(0.25, 0.25, 0, 0, 0, 0, 0.25, 0.25, 0.25, 0, 0, -0.75);
+    const gridded = (file: { readonly file?: 'uint8' }): Program => {
+      const program = twelve('int8');
+      const { slot } = program.inputs[0]!;
+      const quant = { scale: 0.5, zeroPoint: 3, ...file };
+      return { ...program, slots: program.slots.map((s, i) => (i === slot ? { ...s, quant } : s)) };
+    };
+    const [up, even] = [gridded({}), gridded({ file: 'uint8' })];
+    const results = [up, even].map((program) => wanted(program, encodeInput(program, halves), false));
+    expect(results[0]).not.toEqual(results[1]);
+    [up, even].forEach((program, i) => {
+      expect(printed(built(program)(['x'], { x: bytesOf(halves) })).samples).toEqual([results[i]]);
+    });
+  },
+);
+
 test('it is there only where it is asked for', () => {
   const program = twelve('int8');
   expect([...emitC(program, info).keys()]).toEqual([

@@ -3,11 +3,14 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { compile } from '../../src/compile.ts';
 import { gccFlags } from '../../src/emit/flags.ts';
 import { type PackageKind, packageKinds } from '../../src/emit/info.ts';
 import { emitC } from '../../src/emit/package.ts';
+import { importOnnx } from '../../src/ir/import/onnx.ts';
 import type { Program } from '../../src/program/program.ts';
 import { infoOf } from '../support/golden.ts';
+import { encodeModel, floatTensor, valueInfo } from '../support/onnx-model.ts';
 import { runTool } from '../support/run-tool.ts';
 import { int8Sample, samples } from '../support/sample-programs.ts';
 import { testWith } from '../support/toolchain.ts';
@@ -225,6 +228,30 @@ testWith(['avr-gcc', 'arm-none-eabi-gcc', 'riscv64-unknown-elf-gcc'])(
   },
 );
 
+/** A program with DSP instructions and without. */
+const dense = compile(
+  importOnnx(
+    encodeModel({
+      inputs: [valueInfo('x', [1, 4, 6, 6])],
+      initializers: [
+        floatTensor(
+          'w',
+          [4, 4, 3, 3],
+          Array.from({ length: 144 }, (_, i) => (i % 7) - 3),
+        ),
+      ],
+      nodes: [{ op: 'Conv', inputs: ['x', 'w'], outputs: ['y'] }],
+    }),
+    { name: 'dense' },
+  ),
+  {
+    name: 'dense',
+    arith: 'int8',
+    calibration: { inputs: [Float32Array.from({ length: 144 }, (_, i) => Math.sin(i))] },
+  },
+).program;
+const plain = { command: '', version: '0', hash: '', golden: [] };
+
 /** Commands of Zephyr and ESP-IDF as plain CMake: which arguments a package gives them. */
 const stand = `
 function(zephyr_library_named target)
@@ -254,7 +281,8 @@ endmacro()
 testWith(['cmake', 'gcc']).each(['zephyr', 'esp-idf'] as const)(
   '%s: CMake compiles the sources that are named, with the options that Kconfig sets',
   (kind) => {
-    const folder = folderOf(filesFor(kind), name);
+    const { name } = dense;
+    const folder = folderOf(emitC(dense, { ...plain, package: kind }), name);
     const project = path.dirname(folder);
     const symbol = `CONFIG_THIMBLE_${name.toUpperCase()}`;
     writeFileSync(
@@ -269,7 +297,9 @@ testWith(['cmake', 'gcc']).each(['zephyr', 'esp-idf'] as const)(
     expect(more).toEqual([]);
     expect(only!.command).toContain(`src/${name}.c`);
     expect(only!.command).toContain(`-D${name.toUpperCase()}_TRACE=1`);
-    for (const flag of gccFlags(int8Sample)) expect(only!.command).toContain(flag);
+    // CONFIG_..._DSP is not set.
+    expect(only!.command).toContain(`-D${name.toUpperCase()}_NO_DSP`);
+    for (const flag of gccFlags(dense)) expect(only!.command).toContain(flag);
   },
 );
 
@@ -302,3 +332,14 @@ testWith(['cmake', 'gcc'])(
     expect(targets).not.toContain('selftest');
   },
 );
+
+testWith(['cmake', 'gcc'])('CMake: <NAME>_DSP is an option where there are two forms', () => {
+  const folder = folderOf(emitC(dense, { ...plain, package: 'cmake' }), dense.name);
+  const commands = (dsp: string): string => {
+    run('cmake', ['-S', '.', '-B', dsp, `-DDENSE_DSP=${dsp}`, '-DCMAKE_EXPORT_COMPILE_COMMANDS=ON'], folder);
+    return run('cat', [`${dsp}/compile_commands.json`], folder);
+  };
+  expect(commands('ON')).not.toContain('NO_DSP');
+  expect(commands('OFF')).toContain('-DDENSE_NO_DSP');
+  expect(filesFor('cmake', floatSample).get('CMakeLists.txt')).not.toContain('DSP');
+});

@@ -194,6 +194,12 @@ const samples: Readonly<Record<string, (draw: Draw) => Sample>> = {
   line: (draw) => ({ attrs: { gain: -1.5, shift: 0.25 }, x: drawn(draw, [1, 3, 4]) }),
   argMax: (draw) => ({ attrs: { axis: 1, keepDims: true, last: false }, x: drawn(draw, [1, 3, 4]) }),
   argMin: (draw) => ({ attrs: { axis: 1, keepDims: true, last: false }, x: drawn(draw, [1, 3, 4]) }),
+  pick: (draw) => ({
+    attrs: { how: 'slices', axis: 1 },
+    x: drawn(draw, [1, 3, 4]),
+    more: [{ dtype: 'int32', shape: [2], data: Int32Array.of(2, -1) }],
+    activations: 2,
+  }),
   topK: (draw) => ({ attrs: { axis: 1, k: 2, largest: true }, x: drawn(draw, [1, 3, 4]) }),
   ...Object.fromEntries(
     pairSamples
@@ -355,6 +361,7 @@ const met: Readonly<Record<string, readonly string[]>> = {
   formula: ['opaque'],
   argMax: ['opaque'],
   argMin: ['opaque'],
+  pick: ['opaque'],
   topK: ['opaque'],
   ...Object.fromEntries(alongSamples.map(({ op, claims }) => [op.kind, claims])),
   ...Object.fromEntries(

@@ -66,7 +66,7 @@ test('each operator of every stage is in what the laws see, functions aside', ()
   );
   // The others along axes, what makes indices, bounds per channel, integer sums and the grids of files have tests of their own.
   const apart = [...realSamples, ...alongSamples].map(({ op }) => op.kind);
-  const indices = ['argMax', 'argMin', 'topK', 'integerPair'];
+  const indices = ['argMax', 'argMin', 'topK', 'pick', 'integerPair'];
   const functions = new Set([...apart, ...indices, 'rowClip', 'integerConv', 'integerMatrices', 'grid']);
   expect([...seen].filter((kind) => !functions.has(kind)).sort()).toEqual(
     ops

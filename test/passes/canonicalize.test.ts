@@ -55,6 +55,21 @@ test('Identity, Dropout and what the output does not need are gone', () => {
   expect([...graph.tensors.keys()].sort()).toEqual(['x', 'y']);
 });
 
+test('what is asked for its shape alone is gone, with what only it reads', () => {
+  const bytes = encodeModel({
+    opset: 13,
+    inputs: [valueInfo('x', [1, 4, 6])],
+    nodes: [
+      { op: 'Exp', outputs: ['e'] },
+      { op: 'Transpose', inputs: ['e'], outputs: ['t'] },
+      { op: 'Shape', inputs: ['t'], outputs: ['s'] },
+      { op: 'Relu', outputs: ['r'] },
+      { op: 'Reshape', inputs: ['r', 's'] },
+    ],
+  });
+  expect(kinds(bytes)).toEqual(['clip', 'reshape']);
+});
+
 test('a network that does nothing is a reshape to the same shape', () => {
   expect(kinds(encodeModel({ nodes: [{ op: 'Identity' }] }))).toEqual(['reshape']);
 });

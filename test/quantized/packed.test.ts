@@ -144,7 +144,7 @@ test('a normalization behind a layer changes its scales, and not its integers', 
     arith: 'int8',
     requant: 'ort-float',
   });
-  expect(compiled.scales).toEqual({ file: 2, calibrated: [], rounded: [] });
+  expect(compiled.scales).toEqual({ file: 2, calibrated: [], rounded: [], cut: [] });
   const graph = compiled.assembled as Graph<'int8'>;
   const { weights: stored } = graph.nodes.find(({ op }) => op.rows !== undefined)!.quantized as QuantizedMac;
   const wanted = numbersOf(weights).map((q, i) => (gains[Math.floor(i / inputs)]! < 0 ? -q : q));

@@ -74,3 +74,40 @@ export function linkedForUno(objects: readonly string[], to: string): { flash: n
     .map(Number);
   return { flash: text + data, ram: data + bss };
 }
+
+/** As much of Arduino.h as sketches use, on a computer: `loop` runs once. */
+const standIn = `
+#include <stdio.h>
+#include <string.h>
+#define PROGMEM
+#define memcpy_P memcpy
+static inline void delay(unsigned long) {}
+static struct {
+  void begin(long) {}
+  void print(const char *text) { printf("%s", text); }
+  void print(long number) { printf("%ld", number); }
+  void print(float number) { printf("%.9g", static_cast<double>(number)); }
+  void println(long number) { printf("%ld\\r\\n", number); }
+  void println() { printf("\\r\\n"); }
+} Serial;
+void setup();
+void loop();
+int main() { setup(); loop(); }
+`;
+
+/** What the sketch of a library prints in its first round. */
+export function runOnHost(library: string): string {
+  const src = path.join(library, 'src');
+  const [sketch = ''] = readdirSync(path.join(library, 'examples'));
+  const text = readFileSync(path.join(library, 'examples', sketch, `${sketch}.ino`), 'utf8');
+  writeFileSync(path.join(library, 'sketch.cpp'), `${standIn}${text}`);
+  const sources = readdirSync(src).filter((file) => file.endsWith('.c'));
+  runTool(
+    'gcc',
+    ['-std=c99', '-ffp-contract=off', '-c', ...sources.map((file) => path.join(src, file))],
+    library,
+  );
+  const objects = sources.map((file) => file.replace(/c$/, 'o'));
+  runTool('g++', [`-I${src}`, 'sketch.cpp', ...objects, '-o', 'sketch'], library);
+  return runTool(path.join(library, 'sketch'), [], library);
+}

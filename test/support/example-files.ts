@@ -3,7 +3,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { buildOf } from '../../src/artifact/make.ts';
 import { digitSide, drawDigit } from '../../src/data/digits.ts';
-import { numberLines } from '../../src/emit/c/tables.ts';
+import { textLines } from '../../src/emit/c/tables.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { programText } from '../../src/program/json.ts';
 import type { Program } from '../../src/program/program.ts';
@@ -35,11 +35,7 @@ const digitsHeader = (images: readonly Uint8Array[]): string =>
     `static const uint8_t digit_labels[DIGITS] = { ${exampleDigits.join(', ')} };`,
     '',
     `static const uint8_t digits[DIGITS][${images[0]!.length}] = {`,
-    ...images.flatMap((image) => [
-      '    {',
-      ...numberLines(image.length, (i) => String(image[i]), '        '),
-      '    },',
-    ]),
+    ...images.flatMap((image) => ['    {', textLines(image.length, (i) => String(image[i]), 8), '    },']),
     '};',
     '',
     '#endif',

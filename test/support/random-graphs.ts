@@ -426,10 +426,30 @@ const products: Readonly<Record<string, Layer>> = {
     const inputs = [x.name, b.floats(transB ? [n, k] : [k, n]), b.floats([n])];
     return b.node('Gemm', inputs, [int('transB', transB), float('alpha', 0.5), float('beta', 2)]);
   },
-  Einsum: (b, x) =>
-    x.shape.length === 3
-      ? b.node('Einsum', [x.name, b.floats([x.shape[2]!, 3])], [text('equation', 'bij,jk->bki')])
-      : undefined,
+  Einsum: (b, x) => {
+    if (x.shape.length !== 3) return undefined;
+    const [i, j, k] = x.shape as [number, number, number];
+    const [equation, ...shapes] = b.draw.of<readonly [string, ...Shape[]]>([
+      ['bij,jk->bki', [k, 3]],
+      ['bij->jb'],
+      ['bij,cj->b', [2, k]],
+      ['bij,bkj->bik', [i, 2, k]],
+      ['bij,ijk,jk->kb', [j, k, 2], [k, 2]],
+    ]);
+    return b.node(
+      'Einsum',
+      [x.name, ...shapes.map((shape) => b.floats(shape))],
+      [text('equation', equation)],
+    );
+  },
+  DFT: (b, x) => {
+    if (x.shape.length < 2) return undefined;
+    const [real, onesided] = [b.node('Unsqueeze', [x.name, b.ints([-1])]), int('onesided', b.flag())];
+    const inputs = b.opset < 20 ? [real] : [real, '', b.ints([1], [])];
+    const made = b.node('DFT', inputs, [...(b.opset < 20 ? [int('axis', 1)] : []), onesided]);
+    // Sums that cancel are 0 or nearly so: what rounds down would tell.
+    return b.node('Add', [made, b.floats([2])]);
+  },
   LayerNormalization: (b, x) => {
     const n = x.shape.at(-1)!;
     if (n < 4) return undefined;

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { verifyArtifact } from '../../src/artifact/node-verify.ts';
 import { onlyAlive } from '../../src/targets/byte-order.ts';
 import { runNative } from '../../src/targets/native.ts';
+import { traceNative } from '../../src/targets/trace.ts';
 import { evaluate } from '../oracles/kernel-evaluator.ts';
 import { filesOf } from '../support/golden.ts';
 import { samples } from '../support/sample-programs.ts';
@@ -43,6 +44,9 @@ testWith(['powerpc-linux-gnu-gcc', 'qemu-ppc'])(
       [...filesOf(sample)].map(([name, text]) => [name, text.replace('* -3 - 5', '* -3 - 4')]),
     );
     const [wrong] = (await verifyArtifact({ program, sources }, options)).rows;
+    await expect(traceNative(program, sources, 'ppc', inputs, { level: 1 })).rejects.toThrow(
+      'little-endian devices',
+    );
     expect(wrong).toMatchObject({ status: 'differs' });
   },
 );

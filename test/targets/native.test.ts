@@ -118,6 +118,7 @@ describe('instruction counts', () => {
     slow,
     async (target) => {
       const totals: number[] = [];
+      const cycles: number[] = [];
       for (const turns of [100, 101, 1100]) {
         // Multiplying by 5 and adding 1, modulo 256: no compiler shortens it.
         const next = and(add(mul(local('x'), int(5)), int(1)), int(255));
@@ -127,12 +128,18 @@ describe('instruction counts', () => {
           body,
           store('out', 'u8', int(0), local('x')),
         ]);
-        totals.push(measuresOf(await runTiny(program, target, { opt: '-O1' })).instructions!.total);
+        const measures = measuresOf(await runTiny(program, target, { opt: '-O1' }));
+        totals.push(measures.instructions!.total);
+        cycles.push(measures.cycles?.total ?? 0);
       }
       const [a = 0, b = 0, c = 0] = totals;
       // Constants that need one instruction more to load are all that may differ.
       expect(Math.abs(c - a - 1000 * (b - a))).toBeLessThanOrEqual(2);
       expect(b - a).toBeGreaterThan(3);
+      // Nothing but the jump back takes more than one cycle.
+      const turn = b - a + 2;
+      if (target === 'cortex-m0')
+        expect(cycles.map((n) => n - cycles[0]!)).toEqual([0, turn, 1000 * turn + 1]);
     },
   );
 

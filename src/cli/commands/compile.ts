@@ -11,7 +11,7 @@ import type { Graph } from '../../ir/graph/graph.ts';
 import { roundingFields, roundingsText } from '../../judge/roundings.ts';
 import { agreementFields, agreementText, samplesText, storedText, warningFields } from '../../judge/text.ts';
 import { wideLine } from '../../passes/activation-bits.ts';
-import { isQuantized } from '../../passes/settle-grids.ts';
+import { hasWeightsAlone, isQuantized } from '../../passes/settle-grids.ts';
 import { planTable, stepTable } from '../../program/listing.ts';
 import { inputPorts, outputPorts, type Port, printedGrid } from '../../program/port.ts';
 import type { Program } from '../../program/program.ts';
@@ -153,6 +153,7 @@ function describe(context: Context, compiled: Compiled): void {
   io.out(`RAM ${formatBytes(arenaBytes)}, tables ${formatBytes(tableBytes)}, ${formatCount(macs)} MAC\n`);
   const said = [
     scalesText(compiled),
+    cutText(compiled),
     compiled.roundings && roundingsText(compiled.roundings),
     portOrderText(program),
     wideLine(compiled.wide ?? []),
@@ -177,6 +178,14 @@ function scalesText({ scales, requant }: Compiled): string | undefined {
   const as = requant === 'ort-float' ? '' : '; --requant ort-float rounds as onnxruntime does';
   const weights = rounded.length === 0 ? '' : `; weights rounded anew: ${rounded.join(', ')}`;
   return `scales of activations: ${file} of the model${own}${weights}${as}`;
+}
+
+/** What others compute of it elsewhere. */
+function cutText({ scales, program }: Compiled): string | undefined {
+  const cut = scales?.cut ?? [];
+  if (cut.length === 0) return undefined;
+  const others = cut.length === 1 ? '' : ` and ${cut.length - 1} more`;
+  return `note: onnxruntime cuts sums of two products in ${cut[0]}${others} where a CPU has AVX2 without VNNI; ${program.name} does not`;
 }
 
 function accuracyText({ samples: total, labelled, float, compiled }: Judgement, arith: string): string {
@@ -224,23 +233,35 @@ async function report(context: Context, made: Made, flags: Flags): Promise<void>
 /** A quantized model has its scales; what changes weights needs samples all the same. */
 function needsSamples(api: Context['api'], graph: Graph<'imported'>, flags: Flags): boolean {
   if (flags.type === 'float32' || flags.calibrate !== undefined) return flags.type === 'int8';
+  return changesWeights(flags) || !isQuantized(api.toFloatGraph(graph));
+}
+
+/** Or judges by samples. */
+function changesWeights(flags: GivenFlags): boolean {
   const changes = [flags.sparsity, flags.weightBits, flags.codebook, flags.finetune, flags.labels];
-  return (
-    isSearched(flags) || changes.some((flag) => flag !== undefined) || !isQuantized(api.toFloatGraph(graph))
-  );
+  return isSearched(flags) || changes.some((flag) => flag !== undefined);
 }
 
 /** What --type says, or what the model can be. */
-function typeFor(
-  context: Context,
-  { nodes }: Graph<'imported'>,
-  type: Flags['type'] | undefined,
-): Flags['type'] {
+function typeFor(context: Context, graph: Graph<'imported'>, flags: GivenFlags): Flags['type'] {
+  const { nodes } = graph;
+  const { type } = flags;
   if (type !== undefined) return type;
   const node = nodes.find(({ op }) => op.only === 'float32');
-  if (node === undefined) return 'int8';
+  if (node !== undefined) {
+    context.io.err(
+      `thimble: note: ${nodeLabel(node.name, node.type ?? node.op.kind)} computes in float32 with integers of the model's own: a float32 program\n`,
+    );
+    return 'float32';
+  }
+  if (
+    flags.calibrate !== undefined ||
+    changesWeights(flags) ||
+    !hasWeightsAlone(context.api.toFloatGraph(graph))
+  )
+    return 'int8';
   context.io.err(
-    `thimble: note: ${nodeLabel(node.name, node.type ?? node.op.kind)} computes in float32 with integers of the model's own: a float32 program\n`,
+    'thimble: note: the model has integers for weights and no scales of activations: a float32 program; with --calibrate FILE, int8\n',
   );
   return 'float32';
 }
@@ -248,7 +269,7 @@ function typeFor(
 async function run(context: Context, file: string, given: GivenFlags): Promise<void> {
   const { api, io, commandLine: command, version } = context;
   const graph = loadModel(api, file, given);
-  const flags: Flags = { ...given, type: typeFor(context, graph, given.type) };
+  const flags: Flags = { ...given, type: typeFor(context, graph, given) };
   const name = flags.name === undefined ? identifierOf(file) : checkIdentifier(flags.name, '--name');
   const wants: PrepareOptions = prepareOptions(flags);
   const prepared = needsSamples(api, graph, flags)
@@ -263,8 +284,11 @@ async function run(context: Context, file: string, given: GivenFlags): Promise<v
   const built = await build(context, { graph, options, model, prepared, flags });
   const preprocessing = preprocessingOf(wants);
   const { compiled, accuracy } = built;
-  const about = { command, version, model, preprocessing, ...(accuracy === undefined ? {} : { accuracy }) };
-  const made = { ...about, package: flags.package, main: flags.main === true };
+  const made = {
+    ...{ command, version, model, preprocessing, package: flags.package, main: flags.main === true },
+    ...(given.arch === undefined ? {} : { arch: readBytes(given.arch) }),
+    ...(accuracy === undefined ? {} : { accuracy }),
+  };
   const written = flags.out !== undefined && failuresOf(built).length === 0;
   const files: Files = written ? api.artifactOf(compiled, made) : new Map();
   await report(context, { ...built, files }, flags);

@@ -105,8 +105,11 @@ async function run(context: Context, folder: string, flags: Flags): Promise<void
   const { model } = flags;
   const asked = { api, artifact, against: flags.against, samples, ...(model === undefined ? {} : { model }) };
   const against = await inferencesAgainst(asked, (other) => samplesFor(other, flags));
+  const mode = modeFor(against, flags);
   const { minSqnr } = flags;
-  const found = diff(artifact.program, against.inferences, { mode: modeFor(against, flags), minSqnr });
+  // From the input on differences of single steps add up.
+  const steps = mode === 'isolated' && against.maxSteps !== undefined ? { maxSteps: against.maxSteps } : {};
+  const found = diff(artifact.program, against.inferences, { mode, minSqnr, ...steps });
   const causes = diagnose(artifact.program, against.inferences, against.tracedRuns, found);
   const verdict = causes.length > 0 ? 'wrong' : verdictOf(found, flags);
   if (flags.json) printJson(context, jsonOf(against, found, verdict, causes));

@@ -5,6 +5,7 @@ import { requireClasses, requireLabelCount } from '../../data/labels.ts';
 import { readLabels } from '../../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import { countOf } from '../../ir/tensor.ts';
+import { isQuantized } from '../../passes/settle-grids.ts';
 import { formatMany, formatPercent } from '../../text/numbers.ts';
 import { formatShare, type Share, wilson } from '../../text/wilson.ts';
 import { type Context, printJson } from '../context.ts';
@@ -71,7 +72,8 @@ function enginesOf(
       programEngine(api, loaded.artifact.program),
     ];
   const engines = [float(loaded.graph)];
-  if (flags.calibrate !== undefined)
+  // A quantized model has its scales.
+  if (flags.calibrate !== undefined || isQuantized(api.toFloatGraph(loaded.graph)))
     engines.push(compiledEngine(context, loaded.graph, loaded.file, flags, options, progress));
   return engines;
 }
@@ -232,9 +234,9 @@ export function addEval(program: Command, context: () => Context): void {
     .addHelpText(
       'after',
       `
-A model is evaluated in float, and with --calibrate compiled to int8 and
-compared too. Without labels outputs are judged as numbers: mean squared error
-against --expected, signal to noise against the float network.
+A model is evaluated in float; quantized, or with --calibrate, it is compiled to
+int8 and compared too. Without labels outputs are judged as numbers: mean squared
+error against --expected, signal to noise against the float network.
 
 Examples:
   thimble eval lenet5.onnx --input t10k-images-idx3-ubyte.gz --pad 2 \\

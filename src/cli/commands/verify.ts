@@ -140,12 +140,13 @@ function columnsFor(rows: readonly VerifyRow[]): readonly TextColumn[] {
     { head: 'status', cell: ({ status }) => status },
     count(timed ? 'compared' : 'bytes compared', (row) => formatCount(row.bytesCompared)),
     ...(timed && rows.every(({ mismatches }) => mismatches === 0) ? [] : [wrongColumn]),
-    count('instructions', (row) => optional(row.instructions, formatCount)),
+    ...(timed && rows.every(({ instructions }) => instructions === undefined) ? [] : [instructionColumn]),
     ...(timed ? [count('cycles', cyclesText), count('ms', millisecondsText)] : []),
     count('stack', (row) => optional(row.stackBytes, formatBytes)),
   ];
 }
 
+const instructionColumn = count('instructions', (row) => optional(row.instructions, formatCount));
 const wrongColumn = count('wrong', ({ mismatches }) => (mismatches > 0 ? formatCount(mismatches) : ''));
 
 /** At which clock each target's milliseconds are, and what a model is. */

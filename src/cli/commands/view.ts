@@ -64,7 +64,7 @@ function artifactFor(context: Context, loaded: Loaded, flags: Flags): Artifact {
     requant: flags.requant,
     calibrationMethod: flags.calibration,
     activationBits: flags.activationBits,
-    calibration: readCalibration(api, loaded.graph, flags, options, loaded.file),
+    ...readCalibration(api, loaded.graph, flags, options, loaded.file),
     onProgress: progress.report,
   });
   progress.end();

@@ -7,6 +7,7 @@ import { mostJudging, oneOfEach } from '../../data/held-back.ts';
 import { readLabels } from '../../data/node-files.ts';
 import type { Prepared, PrepareOptions } from '../../data/prepare.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
+import { isQuantized } from '../../passes/settle-grids.ts';
 import type { HeldOut } from '../../search/search.ts';
 import type { Api } from '../api.ts';
 import { holdsExample, inputsOf, readPrepared, spread } from './model.ts';
@@ -60,14 +61,17 @@ export function readSamplesFor(
   return readPrepared(flags.calibrate, inputsOf(api.toFloatGraph(graph)), options);
 }
 
-/** @throws as `readSamplesFor` */
-export const readCalibration = (
+/** None for a quantized model, unless --calibrate is given. @throws as `readSamplesFor` */
+export function readCalibration(
   api: Api,
   graph: Graph<'imported'>,
   flags: QuantizeFlags,
   options: PrepareOptions,
   model: string,
-): Calibration => calibrationOf(readSamplesFor(api, graph, flags, options, model), flags.samples);
+): { readonly calibration?: Calibration } {
+  if (flags.calibrate === undefined && isQuantized(api.toFloatGraph(graph))) return {};
+  return { calibration: calibrationOf(readSamplesFor(api, graph, flags, options, model), flags.samples) };
+}
 
 /** Classes of all samples, where they are known. @throws InputError when there are more or fewer. */
 function labelsFor(prepared: Prepared, file: string | undefined): Int32Array | undefined {

@@ -1,8 +1,11 @@
 /** What `--against` names, as inferences to compare with. */
 
 import { existsSync } from 'node:fs';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Artifact } from '../../artifact/make.ts';
 import { at, InputError, must } from '../../base/errors.ts';
+import { front } from '../../compile.ts';
 import { isFolder, readBytes } from '../../data/node-files.ts';
 import { isZip, readNpz } from '../../data/npz.ts';
 import type { Prepared } from '../../data/prepare.ts';
@@ -21,6 +24,8 @@ import { evaluate, inputTensors } from '../../ir/graph/evaluate.ts';
 import type { AnyNode, Graph } from '../../ir/graph/graph.ts';
 import { isModel } from '../../ir/import/file-kinds.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { isQuantized } from '../../passes/settle-grids.ts';
+import type { Slot } from '../../program/program.ts';
 import { slotAt } from '../../program/slots.ts';
 import { encodeInput, inputBytes, type Sample } from '../../program/values.ts';
 import { createSimulator } from '../../sim/simulate.ts';
@@ -31,6 +36,7 @@ import type { DeviceTrace, TraceRun } from '../../trace/trace.ts';
 import { tagOf } from '../../trace/write.ts';
 import type { Api } from '../api.ts';
 import { compiledSizes, foundModel, loadArtifact, loadModel, requireModelOf } from './model.ts';
+import { requantModes } from './options.ts';
 
 export interface Against {
   /** What it is, in words. */
@@ -39,6 +45,8 @@ export interface Against {
   /** Of devices: their own account of each inference. */
   readonly tracedRuns: readonly TracedRun[];
   readonly warnings: readonly string[];
+  /** By how many steps a layer may differ whose grid both sides have; absent: they have none in common. */
+  readonly maxSteps?: number;
 }
 
 export interface Asked {
@@ -63,27 +71,83 @@ function samplesOf({ samples, against }: Asked): readonly Sample[] {
   });
 }
 
+/** Everything that a network makes of a sample, its outputs among it, by name. */
+function tensorsMade(
+  graph: Graph<'float'>,
+  inputs: ReadonlyMap<string, Tensor>,
+): ReadonlyMap<string, Tensor> {
+  const tensors = new Map(inputs);
+  const outputs = evaluate(graph, inputs, (made, tensor) => tensors.set(made, tensor));
+  return new Map([...tensors, ...outputs]);
+}
+
+/** What fused networks of quantized models call a tensor that a program has in float32 and on a grid. */
+const withoutBorder = (name: string): string => name.replace(/\.(real|float|stored)(_\d+)?$/, '');
+
+/**
+ * In its own integers, a layer of a quantized model is off by a step at most; by three where the program follows
+ * onnxruntime and not the model (docs/quantized.md).
+ */
+const mostSteps = 3;
+
+/** Whether numbers are those of the slot's steps: a tensor of the file before it is rounded has the same name. */
+function isRounded({ quant }: Slot, tensor: Tensor | undefined): boolean {
+  if (tensor === undefined || quant === undefined) return tensor !== undefined;
+  return tensor.data.every((x) => Math.abs(x / quant.scale - Math.round(x / quant.scale)) < 1e-3);
+}
+
+/** Of a quantized model: its network with tensors on their grids, which has names for what moved while fusing. */
+function settledOf({ program, manifest }: Artifact, model: Graph<'imported'>): Graph<'float'> {
+  const { requant } = manifest;
+  const mode = requantModes.find((each) => each === requant) ?? 'single';
+  return front(model, { name: program.name, arith: 'int8', requant: mode }).fused;
+}
+
 function againstModel(asked: Asked): Against {
   const { api, artifact, against } = asked;
-  const { program } = artifact;
-  const graph = api.toFloatGraph(loadModel(api, against, compiledSizes(artifact, against)));
+  const { program, manifest } = artifact;
+  const model = loadModel(api, against, compiledSizes(artifact, against));
+  const graph = api.toFloatGraph(model);
+  const isOnGrids = program.arith === 'int8' && isQuantized(graph);
+  const settled = isOnGrids ? settledOf(artifact, model) : undefined;
   const captureFor = (sample: Sample): Capture => {
     const inputs = inputTensors(graph, sample.real);
-    const tensors = new Map<string, Tensor>(inputs);
-    const outputs = evaluate(graph, inputs, (made, tensor) => tensors.set(made, tensor));
-    for (const [made, tensor] of outputs) tensors.set(made, tensor);
-    return captureOfTensors(program, (slot) => {
-      const known = tensors.get(slotAt(program, slot).name);
+    const tensors = tensorsMade(graph, inputs);
+    const more = settled === undefined ? new Map<string, Tensor>() : tensorsMade(settled, inputs);
+    return captureOfTensors(program, (index) => {
+      const slot = slotAt(program, index);
       // The layer that makes the output may have a name of its own: a view stands between.
-      const output = program.outputs.findIndex((port) => port.slot === slot);
-      return known ?? (output < 0 ? undefined : tensors.get(at(graph.outputs, output)));
+      const output = program.outputs.findIndex((port) => port.slot === index);
+      const own = [tensors.get(slot.name), output < 0 ? undefined : tensors.get(at(graph.outputs, output))];
+      const known = more.get(slot.name) ?? more.get(withoutBorder(slot.name));
+      const found = known === undefined ? own : [known, ...own.filter((tensor) => isRounded(slot, tensor))];
+      const all = found.filter((tensor) => tensor !== undefined);
+      return all.length === 0 ? undefined : all;
     });
   };
   const inferences = samplesOf(asked).map((sample) => ({
     input: inputBytes(program, sample),
     theirs: captureFor(sample),
   }));
-  return { ...plain, who: 'the float model', inferences };
+  const isPlain = isOnGrids && manifest.scales?.rounded.length === 0;
+  return {
+    tracedRuns: [],
+    warnings: editedIn(artifact),
+    who: isOnGrids ? 'the quantized model' : 'the float model',
+    inferences,
+    ...(isPlain ? { maxSteps: mostSteps } : {}),
+  };
+}
+
+/** What is compared here is the program; the C is another matter where it was edited. */
+function editedIn({ sources, manifest }: Artifact): readonly string[] {
+  const edited = [...sources].filter(
+    ([name, text]) => bytesToHex(sha256(new TextEncoder().encode(text))) !== manifest.sha256[name],
+  );
+  return edited.map(
+    ([name]) =>
+      `${name} is not what compile wrote; the program is compared, not the C: thimble verify and --against host compare that`,
+  );
 }
 
 /** Samples as the other build takes them; its own artifact says how they are prepared. */

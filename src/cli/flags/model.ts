@@ -35,7 +35,8 @@ const stem = (file: string): string => path.basename(file).replace(/\.[^.]*$/, '
 export function loadModel(api: Api, file: string, sizes: SizeFlags = {}): Graph<'imported'> {
   const { bytes, ...source } = sourceOf(file);
   const arch = sizes.arch === undefined ? {} : { arch: sourceOf(sizes.arch) };
-  return api.loadModel(bytes, { ...source, ...arch, ...sizesOf(sizes) });
+  const program = sizes.program === undefined ? {} : { program: sizes.program };
+  return api.loadModel(bytes, { ...source, ...arch, ...program, ...sizesOf(sizes) });
 }
 
 function sourceOf(file: string) {
@@ -71,12 +72,14 @@ export function loadArtifact(api: Api, folder: string): Artifact {
 
 /** None where there is no such folder. */
 const filesIn = (folder: string): readonly string[] =>
-  isFolder(folder) ? readdirSync(folder).filter((name) => statSync(path.join(folder, name)).isFile()) : [];
+  existsSync(folder) && isFolder(folder)
+    ? readdirSync(folder).filter((name) => statSync(path.join(folder, name)).isFile())
+    : [];
 
 /** A folder is an artifact, a file is a model. */
 export function load(api: Api, file: string, sizes: SizeFlags): Loaded {
   if (!isFolder(file)) return { kind: 'model', file, graph: loadModel(api, file, sizes) };
-  const given = (['shape', 'axis', 'arch'] as const).find((option) => sizes[option] !== undefined);
+  const given = (['shape', 'axis', 'arch', 'program'] as const).find((option) => sizes[option] !== undefined);
   if (given !== undefined)
     throw new InputError({
       where: `--${given}`,
@@ -221,8 +224,9 @@ export function spread(count: number, wanted: number): readonly number[] {
   return Array.from({ length: n }, (_, i) => Math.floor((i * count) / n));
 }
 
-const isModelOf = ({ manifest }: Artifact, file: string): boolean =>
-  bytesToHex(sha256(readBytes(file))) === manifest.model.sha256;
+const hashOf = (file: string): string => bytesToHex(sha256(readBytes(file)));
+
+const isModelOf = ({ manifest }: Artifact, file: string): boolean => hashOf(file) === manifest.model.sha256;
 
 const commandOf = ({ manifest }: Artifact): readonly string[] =>
   manifest.command.split(' ').map((word) => word.replaceAll("'", ''));
@@ -233,16 +237,35 @@ const commandOf = ({ manifest }: Artifact): readonly string[] =>
  */
 export function compiledSizes(artifact: Artifact, file: string): SizeFlags {
   const words = commandOf(artifact).flatMap(
-    (word) => /^(--axis|--shape|--arch)=(.*)/.exec(word)?.slice(1) ?? [word],
+    (word) => /^(--axis|--shape|--arch|--program)=(.*)/.exec(word)?.slice(1) ?? [word],
   );
   const given = (option: string): readonly string[] =>
     words.filter((word, i) => words[i - 1] === option && /=\d/.test(word));
-  const arch = words[words.lastIndexOf('--arch') + 1];
+  const after = (option: string): string | undefined =>
+    words.includes(option) ? words[words.lastIndexOf(option) + 1] : undefined;
+  const arch = after('--arch');
+  const program = after('--program');
+  const isOwn = (arch !== undefined || program !== undefined) && isModelOf(artifact, file);
+  if (isOwn && arch !== undefined) requireArchOf(artifact, arch);
   return {
-    ...(arch !== undefined && words.includes('--arch') && isModelOf(artifact, file) ? { arch } : {}),
+    ...(isOwn && arch !== undefined ? { arch } : {}),
+    ...(isOwn && program !== undefined ? { program } : {}),
     shape: given('--shape').reduce((known, text) => addShape(text, known), {}),
     axis: given('--axis').reduce((known, text) => addAxis(text, known), {}),
   };
+}
+
+/** @throws InputError where the network of its weights is gone, or another than the artifact was compiled from */
+function requireArchOf({ manifest }: Artifact, arch: string): void {
+  const isThere = existsSync(arch);
+  if (isThere && (manifest.arch === undefined || hashOf(arch) === manifest.arch.sha256)) return;
+  throw new InputError({
+    where: `--arch ${arch}`,
+    found: isThere
+      ? 'another network than the artifact was compiled with (their SHA-256 differ)'
+      : 'no such file, which the artifact was compiled with',
+    todo: `put it back, or compile again: ${manifest.command}`,
+  });
 }
 
 /** The model that the artifact was compiled from, if it still lies where its command line says. */

@@ -91,7 +91,7 @@ export interface QuantizeFlags {
   readonly activationBits: ActivationBits;
 }
 
-const requantModes = [
+export const requantModes = [
   'single',
   'tfl-double',
   'ort-float',

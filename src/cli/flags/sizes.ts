@@ -1,4 +1,4 @@
-/** --shape, --axis and --arch: what a model's file leaves open. */
+/** --shape, --axis, --arch and --program: what a model's file leaves open. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Sizes } from '../../ir/import/model-options.ts';
 import type { Shape } from '../../ir/tensor.ts';
@@ -8,6 +8,8 @@ export interface SizeFlags {
   readonly axis?: Readonly<Record<string, number>>;
   /** The network of a file of weights. */
   readonly arch?: string;
+  /** Of an archive of several. */
+  readonly program?: string;
 }
 
 /** What stands around the last `=`: names may hold others. */
@@ -46,4 +48,5 @@ export const withSizeOptions = (command: Command): Command =>
   command
     .option('--shape <INPUT=AxB>', 'sizes of an input that the model leaves open; repeatable', addShape)
     .option('--axis <NAME=N>', 'size of a dynamic axis, by its name; repeatable', addAxis)
-    .option('--arch <MODEL>', 'the network of a file of weights: .onnx or .pt2');
+    .option('--arch <MODEL>', 'the network of a file of weights: .onnx or .pt2')
+    .option('--program <NAME>', 'the one that is meant, of a .pt2 with several');

@@ -41,7 +41,7 @@ export function compiledEngine(
     requant: flags.requant,
     calibrationMethod: flags.calibration,
     activationBits: flags.activationBits,
-    calibration: readCalibration(api, graph, flags, options, file),
+    ...readCalibration(api, graph, flags, options, file),
     onProgress: progress.report,
   });
   warn(context, compiled);

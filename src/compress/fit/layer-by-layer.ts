@@ -36,6 +36,8 @@ export interface SweepOptions {
   readonly finish?: Finish;
   /** What becomes of a layer that is too large for Hessians; it stays when absent. */
   readonly unfitted?: (layer: MacLayer) => Weights;
+  /** Which layers stay as they are; none when absent. */
+  readonly stays?: (layer: MacLayer) => boolean;
 }
 
 /**
@@ -54,7 +56,8 @@ export function sweep(
   const frontier = new Frontier(graph, samples);
   for (const node of graph.nodes) {
     const l = layers.findIndex((layer) => layer.node === node);
-    const layer = layers[l];
+    const found = layers[l];
+    const layer = found === undefined || options.stays?.(found) ? undefined : found;
     if (layer !== undefined)
       made.set(layer, fitted(layer, frontier.inputsOf(layer.input), must(targets[l], 'targets'), options));
     frontier.pass(node, layer === undefined ? new Map() : new Map([[layer, made.get(layer) ?? layer]]));

@@ -297,7 +297,7 @@ function stepsOf(built: Builder, graph: Graph<'float'>, node: Node): Value {
   throw new InputError({
     found: `operator '${kind}', which has no gradient`,
     supported: 'pruning, weights of few bits and training of networks whose operators have one',
-    todo: 'fold batch norms and fuse the graph first; otherwise compile without these',
+    todo: 'compile without these',
   });
 }
 

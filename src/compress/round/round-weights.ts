@@ -3,8 +3,10 @@
  * network's sums on the inputs that the layers before, already rounded, really give, is rounded to the nearest plane.
  */
 import { at } from '../../base/errors.ts';
-import type { Graph } from '../../ir/graph/graph.ts';
+import { largestSize } from '../../base/extremes.ts';
+import { type Graph, inputName, type Node } from '../../ir/graph/graph.ts';
 import { type CodebookSize, largestWeight, type RequantMode, type WeightBits } from '../../ir/graph/op.ts';
+import { fileRowsOf } from '../../ir/integers/file-mac.ts';
 import { type FittedRow, sweep } from '../fit/layer-by-layer.ts';
 import { type MacLayer, macLayers } from '../fit/layers.ts';
 import { attention, targetsOf } from '../fit/reference.ts';
@@ -41,6 +43,13 @@ export interface RoundedWeights {
   readonly codebooks: ReadonlyMap<string, Int8Array>;
 }
 
+/** Whether a layer's weights are integers of its file that so few bits hold: those stay. */
+export function holdsIntegers({ tensors }: Graph<'float'>, { inputs }: Node, bits: WeightBits): boolean {
+  const weight = tensors.get(inputName({ inputs }, 1))?.constant;
+  const rows = weight && fileRowsOf(weight, undefined);
+  return rows !== undefined && largestSize(rows.numbers) <= largestWeight(bits);
+}
+
 /**
  * Whether any layer has fewer than 8 bits. Not for steps that are powers of two: those are chosen when quantizing,
  * and a grid chosen before would be rounded twice.
@@ -51,7 +60,10 @@ export const needsRounding = (
   mode: RequantMode,
 ): boolean =>
   mode !== 'pow2' &&
-  macLayers(graph).some(({ node }) => bitsOf(node.name) < 8 || codebookOf?.(node.name) !== undefined);
+  macLayers(graph).some(({ node }) => {
+    const bits = bitsOf(node.name);
+    return codebookOf?.(node.name) !== undefined || (bits < 8 && !holdsIntegers(graph, node, bits));
+  });
 
 /**
  * How much weights of `size` terms are drawn to what they were. With few columns of inputs the best fit to those is
@@ -79,6 +91,10 @@ export function roundWeights(graph: Graph<'float'>, options: RoundOptions): Roun
   const targets = shared.targets(seed, measure);
   const rounded = sweep(graph, targets, options.samples, {
     damping: fittingDamping,
+    stays({ node }) {
+      const bits = options.bitsOf(node.name);
+      return bits < 8 && options.codebookOf?.(node.name) === undefined && holdsIntegers(graph, node, bits);
+    },
     unfitted(layer) {
       const size = options.codebookOf?.(layer.node.name);
       if (size === undefined) return layer;

@@ -1,7 +1,8 @@
 /** Expressions of Kernel IR as C99, with the parentheses that C needs or that compilers ask for. */
 import type { Expr } from '../../ir/kernel/kernel.ts';
 import { type BinaryOp, binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
-import { cFloat, cInt } from './lines.ts';
+import { cFloat } from './floats.ts';
+import { cInt } from './lines.ts';
 import { widened } from './promotion.ts';
 
 /** C's spelling of the names of arrays and functions: they may be called otherwise in the file. */

@@ -1,5 +1,5 @@
 /** Lines of C: wrapping, comments, numbers. */
-import { at, DefectError } from '../../base/errors.ts';
+import { DefectError } from '../../base/errors.ts';
 import type { Elem, Scalar } from '../../ir/kernel/kernel.ts';
 
 export const columns = 100;
@@ -22,66 +22,6 @@ export function cInt(value: number): string {
   if (value === -(2 ** 31)) return 'INT32_MIN';
   return value === 2 ** 31 - 1 ? 'INT32_MAX' : String(value === 0 ? 0 : value);
 }
-
-const number = new Float32Array(1);
-const bits = new Int32Array(number.buffer);
-
-/** The float32 number that is `steps` after a positive finite one; 2^128 where the format ends. */
-function neighbour(value: number, steps: -1 | 1): number {
-  number[0] = value;
-  bits[0] = at(bits, 0) + steps;
-  const found = at(number, 0);
-  return found === Infinity ? 2 ** 128 : found;
-}
-
-/**
- * Where a decimal has to lie that a compiler must read as the float32 `value` > 0: strictly between these. JavaScript
- * rounds the decimal to float64 first; midpoints of float32 numbers are float64 numbers, so strictly between them
- * nothing is rounded twice.
- */
-const midpoints = (value: number): readonly [number, number] => [
-  (neighbour(value, -1) + value) / 2,
-  (value + neighbour(value, 1)) / 2,
-];
-
-function shortest(value: number): number {
-  const [low, high] = midpoints(value);
-  for (let digits = 1; digits < 9; digits++) {
-    const read = Number(value.toPrecision(digits));
-    if (read > low && read < high) return read;
-  }
-  return Number(value.toPrecision(9));
-}
-
-/** 1, 10, ... 10^12 */
-const tens = Array.from({ length: 13 }, (_, digits) => 10 ** digits);
-
-/**
- * `shortest` in C, for 1e-4 <= `value` < 10, where nine digits have at most 12 places. A float32 number times 10^12 or
- * less is a float64 number (24 + 12 log2(5) bits), so rounding it to an integer is rounding the decimal, and dividing
- * that by the power of ten again is reading it. Most weights are such numbers, and take a fifteenth of the time so.
- */
-function weightText(value: number): string {
-  const [low, high] = midpoints(value);
-  for (let places = 0; ; places++) {
-    const ten = at(tens, places);
-    const n = Math.round(value * ten);
-    const read = n / ten;
-    if (read <= low || read >= high) continue;
-    return n < ten ? `0.${String(n).padStart(places, '0')}f` : withPoint(String(read));
-  }
-}
-
-/** A float constant: the shortest decimal that every compiler reads as the same binary32 number. */
-export function cFloat(value: number): string {
-  if (Math.fround(value) !== value) throw new DefectError(`${value} is not a binary32 number`);
-  if (value < 0 || Object.is(value, -0)) return `-${cFloat(-value)}`;
-  if (value === Infinity) return 'INFINITY';
-  if (value >= 1e-4 && value < 10) return weightText(value);
-  return withPoint(value === 0 ? '0' : String(shortest(value)));
-}
-
-const withPoint = (text: string): string => `${/[.e]/.test(text) ? text : `${text}.0`}f`;
 
 /** What may stand in a C comment, whatever the model's author called a node. */
 export const commentText = (text: string): string =>

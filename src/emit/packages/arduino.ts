@@ -3,8 +3,9 @@ import { at } from '../../base/errors.ts';
 import { elemBytes } from '../../ir/kernel/kernel.ts';
 import type { Slot } from '../../program/program.ts';
 import { inputBytesOf, inputSlots, outputSlots, partsFor, readElement } from '../../program/slots.ts';
-import { cFloat, cInt, comment, cType } from '../c/lines.ts';
-import { numberLines } from '../c/tables.ts';
+import { cFloat } from '../c/floats.ts';
+import { cInt, comment, cType } from '../c/lines.ts';
+import { textLines } from '../c/tables.ts';
 import { classifies } from '../header.ts';
 import { type FileTexts, type Library, namesOf, packageVersion, summaryOf } from '../library.ts';
 import { portStems, returnsOutput } from '../port-names.ts';
@@ -35,11 +36,7 @@ function sampleLines(bytes: Uint8Array, slot: Slot, name: string): readonly stri
     const value = readElement(bytes, slot, i * elemBytes[elem]);
     return elem === 'f32' ? cFloat(value) : cInt(value);
   };
-  return [
-    `static const ${cType[elem]} ${name}[${length}] PROGMEM = {`,
-    ...numberLines(length, text, '    '),
-    '};',
-  ];
+  return [`static const ${cType[elem]} ${name}[${length}] PROGMEM = {`, textLines(length, text, 4), '};'];
 }
 
 /** Prints the class where there is one, else the first elements of every output. */

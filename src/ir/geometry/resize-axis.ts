@@ -140,22 +140,36 @@ export const linearTaps = (axis: ResizedAxis, mode: CoordinateMode): Taps =>
     ];
   });
 
+/** Weights that sum to 1; with `inside`, those of neighbours outside of the axis are 0. */
+function shares(
+  terms: readonly (readonly [index: number, weight: number])[],
+  size: number,
+  inside: boolean,
+): readonly (readonly [number, number])[] {
+  const counts = (index: number): boolean => !inside || (index >= 0 && index < size);
+  const sum = terms.reduce((total, [index, weight]) => (counts(index) ? total + weight : total), 0);
+  return terms.map(([index, weight]) => [index, counts(index) ? weight / sum : 0]);
+}
+
 /** Keys' convolution of four neighbours; with `inside`, those outside of the axis do not count. */
 export const cubicTaps = (axis: ResizedAxis, mode: CoordinateMode, a: number, inside: boolean): Taps =>
   tapsOf(axis, (i) => {
     const x = coordinate(axis, mode, i);
     const low = Math.floor(x);
     const terms = [-1, 0, 1, 2].map((k) => [low + k, keys(x - low - k, a)] as const);
-    const counted = inside ? terms.filter(([index]) => index >= 0 && index < axis.in) : terms;
-    const sum = counted.reduce((total, [, weight]) => total + weight, 0);
-    return terms.map((term) => (counted.includes(term) ? [term[0], term[1] / sum] : [term[0], 0]));
+    return shares(terms, axis.in, inside);
   });
 
 /**
  * With the filter as wide as an old element becomes where the axis gets shorter: `reach` neighbours to either side,
- * weighed by a triangle (1) or Keys' convolution (2).
+ * weighed by a triangle (1) or Keys' convolution (2); with `inside`, those outside of the axis do not count.
  */
-export const smoothTaps = (axis: ResizedAxis, mode: CoordinateMode, reach: 1 | 2, a: number): Taps =>
+export const smoothTaps = (
+  axis: ResizedAxis,
+  mode: CoordinateMode,
+  reach: 1 | 2,
+  { a, inside }: { readonly a: number; readonly inside: boolean },
+): Taps =>
   tapsOf(axis, (i) => {
     const scale = Math.min(axis.scale, 1);
     const x = coordinate(axis, mode, i);
@@ -166,8 +180,7 @@ export const smoothTaps = (axis: ResizedAxis, mode: CoordinateMode, reach: 1 | 2
       const weight = reach === 1 ? Math.max(0, 1 - distance) : distance < 2 ? keys(distance, a) : 0;
       return [low + start + k, weight] as const;
     });
-    const sum = terms.reduce((total, [, weight]) => total + weight, 0);
-    return terms.map(([index, weight]) => [index, weight / sum] as const);
+    return shares(terms, axis.in, inside);
   });
 
 /** Of some of the new elements. */
@@ -177,7 +190,8 @@ export const tapsAt = ({ taps, first, weights }: Taps, elements: readonly number
   weights: elements.flatMap((i) => weights.slice(i * taps, (i + 1) * taps)),
 });
 
-function keys(distance: number, a: number): number {
+/** Keys' convolution: the weight of a neighbour at a distance of up to 2. */
+export function keys(distance: number, a: number): number {
   const x = Math.abs(distance);
   if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;

@@ -1,12 +1,21 @@
 /** Networks run by the meaning of their operators: the float model that everything else is held to. */
 import { InputError, locate, must, nodeLabel } from '../../base/errors.ts';
+import { fileStep, fileValue } from '../kernel/file-grid.ts';
+import type { Quant } from '../kernel/stored.ts';
 import { countOf, sameShape, showShape, type Tensor, tensorOf } from '../tensor.ts';
 import type { Graph } from './graph.ts';
 import { refusal } from './obstacles.ts';
 import { isCanonical } from './op.ts';
 
+/** What a tensor holds that is stored on a grid of the model's file: the numbers rounded to it. */
+export function onFileGrid(tensor: Tensor, grid: Quant | undefined): Tensor {
+  if (grid === undefined) return tensor;
+  const data = Float32Array.from(tensor.data, (x) => fileValue(fileStep(x, grid), grid));
+  return { dtype: 'float32', shape: tensor.shape, data };
+}
+
 /**
- * The graph's outputs by name.
+ * The graph's outputs by name. Tensors that a quantized model stores on its grids are rounded to them.
  * @param inputs one tensor for each of `graph.inputs`
  * @param observe called with each activation: the inputs, then every node's outputs in order of execution
  * @param observeInside called with what nodes keep inside, by their names
@@ -21,7 +30,8 @@ export function evaluate(
   if (graph.obstacles !== undefined && graph.obstacles.length > 0) throw refusal(graph.name, graph.obstacles);
   const values = new Map<string, Tensor>();
   const valueAt = (name: string) => graph.tensors.get(name)?.constant ?? values.get(name);
-  const set = (name: string, tensor: Tensor) => {
+  const set = (name: string, made: Tensor) => {
+    const tensor = onFileGrid(made, graph.tensors.get(name)?.grid);
     values.set(name, tensor);
     observe(name, tensor);
   };

@@ -141,11 +141,13 @@ export class Declarations {
   }
 }
 
+/** A size of 0 is one of an empty list; of tensors with more axes exporters mean one that they do not know. */
 function declaredIn(info: ValueInfoProto): Declared {
   const dims = info.type?.tensorType?.shape?.dim;
   const axes = dims?.map((dim): Axis => {
     const [value, name] = [numberOf(dim.dimValue), textOf(dim.dimParam)];
-    return name === '' && value > 0 && Number.isSafeInteger(value) ? value : name;
+    const least = dims.length === 1 && Object.hasOwn(dim, 'dimValue') ? 0 : 1;
+    return name === '' && value >= least && Number.isSafeInteger(value) ? value : name;
   });
   return { name: textOf(info.name), info, axes };
 }

@@ -25,6 +25,8 @@ export interface Architecture {
 export interface ModelOptions extends Omit<ImportOptions, 'weights'> {
   /** For files of weights alone: the network that they belong to. */
   readonly arch?: Architecture;
+  /** For archives of several exported programs: the one that is meant. */
+  readonly program?: string;
 }
 
 /**
@@ -35,16 +37,21 @@ export interface ModelOptions extends Omit<ImportOptions, 'weights'> {
  */
 export function importModel(bytes: Uint8Array, options: ModelOptions = {}): Graph<'imported'> {
   const where = options.name ?? 'the model';
-  const { arch, ...rest } = options;
+  const { arch, program, ...rest } = options;
   return locate(where, () => {
     const file = recognise(bytes);
     switch (file.kind) {
       case 'onnx':
         requireNoArch(arch, 'an ONNX model, which has its weights');
+        requireNoProgram(program, 'an ONNX model');
         return importOnnx(bytes, rest);
       case 'exported':
         requireNoArch(arch, 'an exported program, which has its weights');
-        return importExported(file.zip, { ...rest, name: where });
+        return importExported(file.zip, {
+          ...rest,
+          name: where,
+          ...(program === undefined ? {} : { program }),
+        });
       case 'safetensors':
         return withWeights({ tensors: readSafetensors(bytes), notes: [] }, options);
       case 'saved':
@@ -59,6 +66,11 @@ function requireNoArch(arch: Architecture | undefined, found: string): void {
   if (arch !== undefined) throw complain(found, '--arch with files of weights alone', 'leave --arch away');
 }
 
+function requireNoProgram(program: string | undefined, found: string): void {
+  if (program === undefined) return;
+  throw complain(found, '--program with exported programs (.pt2)', 'leave --program away');
+}
+
 function ofSaved(value: Value, options: ModelOptions): Graph<'imported'> {
   const state = stateIn(value);
   if (state !== undefined) return withWeights(state, options);
@@ -66,6 +78,7 @@ function ofSaved(value: Value, options: ModelOptions): Graph<'imported'> {
   if (network === undefined)
     throw complain('neither a network nor weights', readable, 'save model.state_dict(), or the model');
   requireNoArch(options.arch, 'a whole network, which has its weights');
+  requireNoProgram(options.program, 'a whole network');
   return graphOfAten(sequentialProgram(network, options.name ?? 'network', options));
 }
 
@@ -102,11 +115,21 @@ function withWeights(state: State, { arch, ...options }: ModelOptions): Graph<'i
 }
 
 /** @param options of the file of weights, but for the files beside the architecture */
-function ofArchitecture(arch: Architecture, { external: _, ...options }: ImportOptions): Graph<'imported'> {
+function ofArchitecture(
+  arch: Architecture,
+  { external: _, program, ...options }: Omit<ModelOptions, 'arch'> & ImportOptions,
+): Graph<'imported'> {
   const file = recognise(arch.bytes);
   const own = arch.external === undefined ? options : { ...options, external: arch.external };
-  if (file.kind === 'onnx') return importOnnx(arch.bytes, own);
+  if (file.kind === 'onnx') {
+    requireNoProgram(program, 'an ONNX model');
+    return importOnnx(arch.bytes, own);
+  }
   if (file.kind === 'exported')
-    return importExported(file.zip, { ...options, name: options.name ?? arch.name });
+    return importExported(file.zip, {
+      ...options,
+      name: options.name ?? arch.name,
+      ...(program === undefined ? {} : { program }),
+    });
   throw complain('no network', '--arch with an ONNX model or an exported program (.pt2)');
 }

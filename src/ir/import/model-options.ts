@@ -21,6 +21,8 @@ export interface Parameter {
   readonly transposed: boolean;
   /** Whether weights without it are refused; else it may be a constant. */
   readonly needed: boolean;
+  /** Whether the exporter has named it: a weight of its shape may be it. */
+  readonly renamed?: boolean;
 }
 
 /** New values of a network's tensors, by the network's names. */

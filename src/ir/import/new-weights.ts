@@ -1,6 +1,7 @@
 /** Newer weights in the place of a network's own: matched by name and shape, all differences listed. */
 import { at, InputError } from '../../base/errors.ts';
 import { countOf, type Shape, sameShape, showShape, type Tensor, tensorOf } from '../tensor.ts';
+import type { NodeMetadata } from './metadata.ts';
 import type { NewWeights, Parameter } from './model-options.ts';
 import type { GraphProto } from './proto.ts';
 import { textOf } from './proto.ts';
@@ -61,9 +62,60 @@ function unusedIn({ tensors }: State, used: ReadonlySet<string>): readonly strin
     .map(([key]) => key);
 }
 
-function refuse(mismatches: readonly string[], unused: readonly string[], isOther: boolean): void {
+const isSquare = ({ length, 0: rows, 1: columns }: Shape): boolean => length === 2 && rows === columns;
+
+/** Whether a weight may be the parameter under another name: as it is, or transposed. */
+const fits = ({ tensor: { shape, dtype } }: Parameter, saved: SavedTensor): boolean =>
+  isFloat(saved.type) &&
+  isFloat(dtype) &&
+  (sameShape(saved.shape, shape) || (shape.length === 2 && sameShape(saved.shape, shape.toReversed())));
+
+interface Found {
+  readonly name: string;
+  readonly one: Parameter;
+  readonly saved: SavedTensor | undefined;
+}
+
+/** Those of the exporter's own names that a weight may stand for. */
+const openIn = (found: readonly Found[], weight: SavedTensor): readonly Found[] =>
+  found.filter(({ one, saved }) => saved === undefined && one.renamed === true && fits(one, weight));
+
+/**
+ * Weights that are left over, each in the only place of its shape; a place that two fit has neither, and a square one
+ * does not say whether it is transposed.
+ */
+function byShape(
+  found: readonly Found[],
+  left: ReadonlyMap<string, SavedTensor>,
+  note: (sentence: string) => void,
+): readonly Found[] {
+  const taken = new Map<string, Found>();
+  for (const [key, saved] of left) {
+    const [place, ...others] = openIn(found, saved);
+    const alike = [...left.values()].filter((other) => place !== undefined && fits(place.one, other));
+    if (place === undefined || others.length > 0 || alike.length > 1 || isSquare(saved.shape)) continue;
+    const transposed = !sameShape(saved.shape, place.one.tensor.shape);
+    note(`'${key}' is '${place.name}' of the network by its shape${transposed ? ', transposed' : ''}`);
+    taken.set(place.name, { ...place, one: { ...place.one, key, transposed }, saved });
+  }
+  return found.map((each) => taken.get(each.name) ?? each);
+}
+
+/** A key that nothing takes, with what it might have been. */
+function leftOver(key: string, saved: SavedTensor | undefined, found: readonly Found[]): string {
+  const open = saved === undefined ? [] : openIn(found, saved);
+  const names = open.map(({ name }) => `'${name}'`).join(', ');
+  return `${key}: in the weights, not in the network${names === '' ? '' : `; of its shape are ${names}, and which it is, or which way round, the file does not say`}`;
+}
+
+interface Unused {
+  readonly key: string;
+  readonly line: string;
+}
+
+function refuse(mismatches: readonly string[], unused: readonly Unused[], isOther: boolean): void {
   if (mismatches.length + unused.length === 0) return;
-  const isFolded = !isOther && unused.some((key) => /(^|\.)running_(mean|var)$/.test(key));
+  const isFolded = !isOther && unused.some(({ key }) => /(^|\.)running_(mean|var)$/.test(key));
   throw new InputError({
     found: isFolded
       ? 'weights with batch normalization, which the network of --arch has folded into other weights'
@@ -72,7 +124,7 @@ function refuse(mismatches: readonly string[], unused: readonly string[], isOthe
     todo: isFolded
       ? 'give the .pt2 of torch.export.save as --arch, which keeps batch normalization, or export the network again'
       : 'give the network that they were trained in: a .pt2 of torch.export.save has all its names, an ONNX file may not',
-    lines: [...mismatches, ...unused.map((key) => `${key}: in the weights, not in the network`)],
+    lines: [...mismatches, ...unused.map(({ line }) => line)],
   });
 }
 
@@ -86,12 +138,19 @@ export const newWeights =
     const keys = new Set([...parameters.values()].map(({ key }) => key));
     const named = namedFor(state, (name) => keys.has(name));
     for (const sentence of named.notes) note(sentence);
-    const found = [...parameters].map(([name, one]) => ({ name, one, saved: named.tensors.get(one.key) }));
-    const used = new Set(found.flatMap(({ one, saved }) => (saved === undefined ? [] : [one.key])));
+    const usedIn = (all: readonly Found[]): ReadonlySet<string> =>
+      new Set(all.flatMap(({ one, saved }) => (saved === undefined ? [] : [one.key])));
+    const own = [...parameters].map(([name, one]) => ({ name, one, saved: named.tensors.get(one.key) }));
+    const left = new Set(unusedIn(named, usedIn(own)));
+    // Where no name is known they are the weights of another network.
+    const isOther = usedIn(own).size === 0;
+    const rest = new Map([...named.tensors].filter(([key]) => left.has(key)));
+    const found = isOther ? own : byShape(own, rest, note);
+    const unused = unusedIn(named, usedIn(found));
     refuse(
       found.flatMap(({ one, saved }) => complaintOf(one, saved)),
-      unusedIn(named, used),
-      used.size === 0,
+      unused.map((key) => ({ key, line: leftOver(key, named.tensors.get(key), found) })),
+      isOther,
     );
     return new Map(
       found.flatMap(({ name, one, saved }) => (saved === undefined ? [] : [[name, valueFor(one, saved)]])),
@@ -99,35 +158,41 @@ export const newWeights =
   };
 
 /** Names that exporters make for constants. */
-const isMadeUp = (name: string): boolean => /^(onnx::|val_|_|\/|const)|Constant/i.test(name);
+const isMadeUp = (name: string): boolean =>
+  /^(onnx::|val_|_|\/|const|(permute|transpose|t|numpy_t)(_\d+)?$)|Constant/i.test(name);
 
-/** `/net/fc/MatMul` multiplies with what PyTorch calls `net.fc.weight`, transposed. */
-function turnedKeys({ node }: GraphProto): ReadonlyMap<string, string> {
+/** `/net/fc/MatMul`, or a MatMul in the module net.fc, multiplies with what PyTorch calls `net.fc.weight`, transposed. */
+function turnedKeys({ node }: GraphProto, metadata: readonly NodeMetadata[]): ReadonlyMap<string, string> {
   return new Map(
-    (node ?? []).flatMap(({ opType, name, input }): [string, string][] => {
-      const path = /^\/(.+)\/MatMul(_\d+)?$/.exec(textOf(name))?.[1];
+    (node ?? []).flatMap(({ opType, name, input }, i): [string, string][] => {
+      const path = /^\/(.+)\/MatMul(_\d+)?$/.exec(textOf(name))?.[1]?.replaceAll('/', '.');
+      const scope = path ?? metadata[i]?.scopes.at(-1);
       const weight = input?.[1];
-      if (opType !== 'MatMul' || path === undefined || weight === undefined || !isMadeUp(weight)) return [];
-      return [[weight, `${path.replaceAll('/', '.')}.weight`]];
+      if (opType !== 'MatMul' || scope === undefined || weight === undefined || !isMadeUp(weight)) return [];
+      return [[weight, `${scope}.weight`]];
     }),
   );
 }
 
 /** New values of an ONNX file's initializers, by their names. */
 export function newInitializers(
-  graph: GraphProto,
+  { graph, metadata }: { readonly graph: GraphProto; readonly metadata: readonly NodeMetadata[] },
   initializers: ReadonlyMap<string, { readonly decode: () => Tensor }>,
   weights: NewWeights,
 ): ReadonlyMap<string, Tensor> {
-  const turned = turnedKeys(graph);
+  const turned = turnedKeys(graph, metadata);
   const parameters = [...initializers].flatMap(([name, { decode }]): [string, Parameter][] => {
     const tensor = decode();
     const key = tensor.shape.length === 2 ? turned.get(name) : undefined;
+    const renamed = isMadeUp(name) && countOf(tensor.shape) > 1;
     const needed = tensor.dtype.startsWith('float') && countOf(tensor.shape) > 0 && !isMadeUp(name);
     return [
       [
         name,
-        { tensor, key: key ?? name, transposed: key !== undefined, needed: needed || key !== undefined },
+        {
+          ...{ tensor, key: key ?? name, transposed: key !== undefined },
+          ...{ needed: needed || key !== undefined, renamed },
+        },
       ],
     ];
   });

@@ -76,7 +76,11 @@ function graphOf(
   const flattener = new Flattener(functionsOf(bytes, model), graph);
   const initializers = initializersOf(graph, external);
   if (weights !== undefined)
-    for (const [name, tensor] of newInitializers(graph, initializers, weights))
+    for (const [name, tensor] of newInitializers(
+      { graph, metadata: metadataIn(bytes) },
+      initializers,
+      weights,
+    ))
       initializers.set(name, { ...must(initializers.get(name), 'of the file'), decode: () => tensor });
   const draft: Draft = {
     flattener,

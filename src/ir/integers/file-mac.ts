@@ -8,7 +8,7 @@ import { largestOf } from '../../base/extremes.ts';
 import type { RequantMode, ScaleContext } from '../graph/op.ts';
 import { halfEven } from '../kernel/file-grid.ts';
 import type { Quant } from '../kernel/stored.ts';
-import type { FileIntegers, Tensor } from '../tensor.ts';
+import { countOf, type FileIntegers, type Shape, type Tensor } from '../tensor.ts';
 import { type Requant, requantOf } from './requant.ts';
 
 /** Rows of a layer's weights in the file. */
@@ -87,4 +87,32 @@ export function isFileMac({ mode, inputTypes, inputQuants }: ScaleContext<unknow
   const weight = inputTypes[1]?.constant;
   const isFile = weight !== undefined && fileRowsOf(weight, undefined) !== undefined;
   return mode === 'ort-float' && isFile && inputQuants[0]?.file !== undefined;
+}
+
+/** A row's integers in the order in which onnxruntime multiplies them: channels of a pixel one behind the other. */
+function inPairs({ numbers }: FileIntegers, [, channels = 1, ...taps]: Shape): (row: number) => Int32Array {
+  const window = countOf(taps);
+  const terms = channels * window;
+  return (row) =>
+    Int32Array.from({ length: terms }, (_, k) =>
+      at(numbers, row * terms + (k % channels) * window + Math.floor(k / channels)),
+    );
+}
+
+/**
+ * Whether onnxruntime may cut a sum of two neighbouring products of weights of int8 and bytes to 16 bits, as it does on
+ * x86-64 with AVX2 and without VNNI. Depthwise layers and weights of uint8 have another kernel.
+ */
+export function mayBeCut({ integers, shape }: Tensor): boolean {
+  const isDepthwise = shape.length > 2 && shape[1] === 1;
+  if (integers === undefined || isDepthwise || integers.grid?.type === 'uint8') return false;
+  const rowOf = inPairs(integers, shape);
+  return Array.from({ length: at(shape, 0) }, (_, row) => rowOf(row)).some((row) =>
+    row.some((q, k) => {
+      if (k % 2 !== 0) return false;
+      const other = k + 1 < row.length ? at(row, k + 1) : 0;
+      const [most, least] = [Math.max(q, 0) + Math.max(other, 0), Math.min(q, 0) + Math.min(other, 0)];
+      return 255 * most > 32767 || 255 * least < -32768;
+    }),
+  );
 }

@@ -31,6 +31,7 @@ export const add = (...terms: readonly Operand[]): Expr =>
 export const sub = (a: Operand, b: Operand): Expr => binary('sub', a, b);
 export const mul = (a: Operand, b: Operand): Expr => binary('mul', a, b);
 export const div = (a: Operand, b: Operand): Expr => binary('div', a, b);
+export const mod = (a: Operand, b: Operand): Expr => binary('mod', a, b);
 export const shr = (a: Operand, b: Operand): Expr => binary('shr', a, b);
 export const and = (a: Operand, b: Operand): Expr => binary('and', a, b);
 

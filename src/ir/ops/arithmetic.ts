@@ -163,6 +163,7 @@ function dividedInto(node: NodeView<unknown>): readonly Replacement[] {
 
 /** ONNX Div-1, 6, 7, 13, 14. */
 export const div = arithmetic('div', 'Div', quotientOf, {
+  integers: 'quotient',
   floats: mapped({ behind: divided, otherwise: dividedInto }),
 });
 

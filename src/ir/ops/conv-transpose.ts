@@ -15,7 +15,7 @@ import { constantOf, newestOpset, required, requireFloats, requireShape } from '
 import { rounded } from './common/round.ts';
 import { type ConvAttrs, conv } from './conv.ts';
 
-interface Attrs extends WindowAttrs {
+export interface ConvTransposeAttrs extends WindowAttrs {
   readonly groups: number;
   /** Added at the end of each axis; empty: nothing. */
   readonly outputPadding: readonly number[];
@@ -44,7 +44,7 @@ function splitPadding(total: number, autoPad: AutoPad): readonly [number, number
   return autoPad === 'SAME_UPPER' ? [half, total - half] : [total - half, half];
 }
 
-function axisOf(attrs: Attrs, size: number, kernel: number, i: number, rank: number): Axis {
+function axisOf(attrs: ConvTransposeAttrs, size: number, kernel: number, i: number, rank: number): Axis {
   const [stride, dilation] = [orDefault(attrs.strides, i, 1), orDefault(attrs.dilations, i, 1)];
   const whole = stride * (size - 1) + orDefault(attrs.outputPadding, i, 0) + extentOf({ kernel, dilation });
   const asked = attrs.outputShape.length > 0 ? orDefault(attrs.outputShape.slice(-rank), i, 0) : undefined;
@@ -64,7 +64,7 @@ function axisOf(attrs: Attrs, size: number, kernel: number, i: number, rank: num
 }
 
 /** @throws InputError when X, W, B and the attributes do not fit together. */
-function axesOf(attrs: Attrs, inputs: Inputs<TensorType>): readonly Axis[] {
+function axesOf(attrs: ConvTransposeAttrs, inputs: Inputs<TensorType>): readonly Axis[] {
   const [x, w, b] = [required(inputs, 0, 'X').shape, required(inputs, 1, 'W').shape, inputs[2]?.shape];
   const [[, channels = 0, ...spatial], [depth = 0, perGroup = 0, ...kernel]] = [x, w];
   if (w.length !== x.length || spatial.length < 1)
@@ -76,7 +76,7 @@ function axesOf(attrs: Attrs, inputs: Inputs<TensorType>): readonly Axis[] {
   return spatial.map((size, i) => axisOf(attrs, size, at(kernel, i), i, spatial.length));
 }
 
-function typeOf(attrs: Attrs, inputs: Inputs<InputType>): TensorType {
+function typeOf(attrs: ConvTransposeAttrs, inputs: Inputs<InputType>): TensorType {
   requireFloats(inputs);
   const axes = axesOf(attrs, inputs);
   const [x, w] = [required(inputs, 0, 'X'), required(inputs, 1, 'W')];
@@ -98,7 +98,7 @@ const places = (shape: Shape): readonly (readonly number[])[] =>
   );
 
 /** Each input times the weights is added to the outputs around it. */
-function scattered(attrs: Attrs, inputs: Inputs<Tensor>): Tensor {
+function scattered(attrs: ConvTransposeAttrs, inputs: Inputs<Tensor>): Tensor {
   const [x, w, b] = [required(inputs, 0, 'X'), required(inputs, 1, 'W'), inputs[2]];
   const axes = axesOf(attrs, inputs);
   const { dtype, shape } = typeOf(attrs, inputs);
@@ -201,7 +201,12 @@ const repeated = (bias: Tensor, times: number): Tensor =>
     Float32Array.from({ length: bias.data.length * times }, (_, i) => at(bias.data, Math.floor(i / times))),
   );
 
-function canonical({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>): readonly Replacement[] {
+function canonical({
+  attrs,
+  inputs,
+  outputs,
+  inputTypes,
+}: NodeView<ConvTransposeAttrs>): readonly Replacement[] {
   const axes = axesOf(attrs, inputTypes);
   const w = must(constantOf(required(inputTypes, 1, 'W'), 'weight tensor W'), 'W is there');
   const b = constantOf(inputTypes[2], 'bias B');
@@ -237,7 +242,7 @@ function canonical({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>): rea
  * Each input times the weights is added to the outputs around it. X[N,C,spatial...], W[C,M/group,kernel...], optional
  * B[M]. ONNX ConvTranspose-1, 11, 22.
  */
-export const convTranspose: ImportedOp<Attrs> = {
+export const convTranspose: ImportedOp<ConvTransposeAttrs> = {
   kind: 'convTranspose',
   restrictions: 'one or two spatial axes; constant weights',
   onnx: {

@@ -1,11 +1,13 @@
 import { at, complain, must } from '../../base/errors.ts';
-import { stridedIndex } from '../geometry/strided.ts';
+import { type Piece, stridedIndex } from '../geometry/strided.ts';
 import type { ImportedOp, InputType, NodeView, Replacement } from '../graph/op.ts';
 import { countOf, type Shape, stridesOf, type Tensor } from '../tensor.ts';
 import { reshapeTo } from './common/imported.ts';
 import { newestOpset, required } from './common/inputs.ts';
 import { type Factor, productOf } from './common/matrix-products.ts';
 import { rounded } from './common/round.ts';
+import { move } from './move.ts';
+import { sum } from './reductions.ts';
 import { transpose } from './transpose.ts';
 
 interface Attrs {
@@ -97,48 +99,90 @@ function summed(equation: Equation, tensors: readonly Tensor[]): Tensor {
   return rounded(at(tensors, 0).dtype, shape, sums);
 }
 
-/** What the letters of a product of two operands do. */
+/** A factor with a letter for each axis, and what makes it. */
+interface Term extends Factor {
+  readonly letters: readonly string[];
+  readonly made: readonly Replacement[];
+}
+
+/** The letters along which an operand is not repeated. */
+const wholeOf = (equation: Equation, operand: number, { shape }: InputType): readonly string[] =>
+  at(equation.operands, operand).filter((letter, axis) => at(shape, axis) === sizeOf(equation, letter));
+
+/** An axis for each letter; where some stand several times, the diagonal. */
+function diagonal(term: Term): Term {
+  const { name, type, letters, made } = term;
+  const own = [...new Set(letters)];
+  if (own.length === letters.length) return term;
+  const [shape, strides] = [own.map((x) => at(type.shape, letters.indexOf(x))), stridesOf(type.shape)];
+  const steps = own.map((x) => letters.reduce((sum, y, i) => sum + (x === y ? at(strides, i) : 0), 0));
+  const pieces: readonly Piece[] = [
+    {
+      input: 0,
+      counts: shape,
+      from: { first: 0, strides: steps },
+      to: { first: 0, strides: stridesOf(shape) },
+    },
+  ];
+  const to = `${name}~diagonal`;
+  return {
+    ...{ name: to, type: { dtype: type.dtype, shape }, letters: own },
+    made: [...made, { op: move, attrs: { shape, pieces, words: 'Diagonal' }, inputs: [name], outputs: [to] }],
+  };
+}
+
+/** Summed along all but some letters. */
+function summedTo(kept: readonly string[], term: Term, to: string): Term {
+  const { name, type, letters, made } = term;
+  const axes = [...letters.keys()].filter((axis) => !kept.includes(at(letters, axis)));
+  if (axes.length === 0) return term;
+  const shape = type.shape.filter((_, axis) => !axes.includes(axis));
+  const total: Replacement = { op: sum, attrs: { axes, keepDims: false }, inputs: [name], outputs: [to] };
+  const one = countOf(shape) === countOf(type.shape);
+  return {
+    ...{ name: to, type: { dtype: type.dtype, shape }, letters: letters.filter((x) => kept.includes(x)) },
+    made: [...made, one ? reshapeTo(name, to, shape) : total],
+  };
+}
+
+/** An operand with the axes that the result or another operand needs: each once, none that is repeated. */
+function termOf(equation: Equation, operand: number, { inputs, outputs, inputTypes }: NodeView<Attrs>): Term {
+  const types = inputs.map((_, i) => required(inputTypes, i, 'operand'));
+  const whole = types.map((type, i) => wholeOf(equation, i, type));
+  const elsewhere = [...equation.result, ...whole.filter((_, i) => i !== operand).flat()];
+  const kept = [...new Set(at(whole, operand))].filter((letter) => elsewhere.includes(letter));
+  const [name, type, letters] = [at(inputs, operand), at(types, operand), at(equation.operands, operand)];
+  const to = `${outputs[0]}~operand${operand}`;
+  if (type.constant === undefined || kept.length === letters.length)
+    return summedTo(kept, diagonal({ name, type, letters, made: [] }), to);
+  const sizes = new Map(letters.map((letter, axis) => [letter, at(type.shape, axis)]));
+  const constant = summed({ operands: [letters], result: kept, sizes }, [type.constant]);
+  return { name: to, type: { ...constant, constant }, letters: kept, made: [] };
+}
+
+/** What the letters of a product do: in both and kept; in both only; in one. */
 interface Roles {
-  /** In both and in the result; in both only; in one and the result. */
   readonly batch: readonly string[];
   readonly inner: readonly string[];
   readonly left: readonly string[];
   readonly right: readonly string[];
 }
 
-/** @throws InputError for sums along axes of one operand alone, and for diagonals */
-function rolesOf({ operands, result }: Equation, text: string): Roles {
-  const [a = [], b = []] = operands;
-  const odd = [...a, ...b].find((x) => !result.includes(x) && !(a.includes(x) && b.includes(x)));
-  if (odd !== undefined)
-    throw complain(
-      `Einsum '${text}', which sums along '${odd}' of one operand`,
-      'sums along axes of both operands',
-      'write that sum with torch.sum',
-    );
-  const isRepeated = (letters: readonly string[]) => new Set(letters).size !== letters.length;
-  if (isRepeated(a) || isRepeated(b)) throw complain(`Einsum '${text}', a diagonal`, 'each axis once');
-  return {
-    batch: result.filter((x) => a.includes(x) && b.includes(x)),
-    inner: a.filter((x) => b.includes(x) && !result.includes(x)),
-    left: result.filter((x) => a.includes(x) && !b.includes(x)),
-    right: result.filter((x) => b.includes(x) && !a.includes(x)),
-  };
-}
+const rolesOf = (a: readonly string[], b: readonly string[], kept: readonly string[]): Roles => ({
+  batch: kept.filter((x) => a.includes(x) && b.includes(x)),
+  inner: a.filter((x) => b.includes(x) && !kept.includes(x)),
+  left: kept.filter((x) => a.includes(x) && !b.includes(x)),
+  right: kept.filter((x) => b.includes(x) && !a.includes(x)),
+});
 
-/** An operand with its axes in an order, in three groups. */
+/** A term with its axes in an order, in three groups. */
 function grouped(
   equation: Equation,
-  operand: number,
-  { name, type }: Factor,
+  { name, type, letters }: Term,
   groups: readonly (readonly string[])[],
   to: string,
 ): { readonly factor: Factor; readonly made: readonly Replacement[] } {
-  const own = at(equation.operands, operand);
-  const letters = groups.flat();
-  if (letters.some((x) => at(type.shape, own.indexOf(x)) !== sizeOf(equation, x)))
-    throw complain('Einsum with an axis of 1 that is repeated', 'operands of equal sizes');
-  const perm = letters.map((x) => own.indexOf(x));
+  const perm = groups.flat().map((x) => letters.indexOf(x));
   const [batch = [], rows = [], columns = []] = groups;
   const matrix = [
     ...shapeOf(equation, batch),
@@ -159,28 +203,17 @@ function grouped(
   };
 }
 
-/** One operand: its axes in another order. */
-function turned(equation: Equation, { inputs, outputs, attrs }: NodeView<Attrs>): readonly Replacement[] {
-  const [own = []] = equation.operands;
-  const { result } = equation;
-  if (own.length !== result.length || new Set(own).size !== own.length)
-    throw complain(`Einsum '${attrs.equation}'`, 'products of two operands', 'write the sum with torch.sum');
-  const perm = result.map((letter) => own.indexOf(letter));
-  return [{ op: transpose, attrs: { perm }, inputs, outputs }];
-}
-
-function canonical(node: NodeView<Attrs>): readonly Replacement[] {
-  const { attrs, inputs, outputs, inputTypes } = node;
-  const equation = equationOf(attrs, inputTypes);
-  if (inputs.length === 1) return turned(equation, node);
-  if (inputs.length !== 2)
-    throw complain(`Einsum '${attrs.equation}' of ${inputs.length} operands`, 'two', 'write it as two');
-  const { batch, inner, left, right } = rolesOf(equation, attrs.equation);
-  const to = at(outputs, 0);
-  const factors = inputs.map((name, i) => ({ name, type: required(inputTypes, i, 'operand') }));
-  const a = grouped(equation, 0, at(factors, 0), [batch, left, inner], `${to}~a`);
-  const b = grouped(equation, 1, at(factors, 1), [batch, inner, right], `${to}~b`);
-  const made = [...batch, ...left, ...right];
+/** The product of two terms with the letters that are kept. */
+function joined(
+  equation: Equation,
+  [first, second]: readonly [Term, Term],
+  kept: readonly string[],
+  to: string,
+): Term {
+  const { batch, inner, left, right } = rolesOf(first.letters, second.letters, kept);
+  const a = grouped(equation, first, [batch, left, inner], `${to}~a`);
+  const b = grouped(equation, second, [batch, inner, right], `${to}~b`);
+  const letters = [...batch, ...left, ...right];
   const [product, wide] = [`${to}~product`, `${to}~wide`];
   const constants = [a, b].flatMap(({ factor: { name, type } }) =>
     type.constant === undefined ? [] : [[name, type.constant] as const],
@@ -189,25 +222,37 @@ function canonical(node: NodeView<Attrs>): readonly Replacement[] {
     const read = constants.filter(([name]) => part.inputs.includes(name));
     return read.length === 0 ? part : { ...part, constants: new Map(read) };
   });
-  return [
-    ...a.made,
-    ...b.made,
-    ...products,
-    reshapeTo(product, wide, shapeOf(equation, made)),
-    {
-      op: transpose,
-      attrs: { perm: equation.result.map((letter) => made.indexOf(letter)) },
-      inputs: [wide],
-      outputs: [to],
-    },
-  ];
+  const shape = shapeOf(equation, letters);
+  const made = [first, second].flatMap((term) => term.made);
+  return {
+    ...{ name: wide, type: { dtype: first.type.dtype, shape }, letters },
+    made: [...made, ...a.made, ...b.made, ...products, reshapeTo(product, wide, shape)],
+  };
 }
 
-/** ONNX Einsum-12: sums of products along named axes; kernels for two operands, and for axes in another order. */
+/** From left to right, each product with the letters that are read behind it. */
+function canonical(node: NodeView<Attrs>): readonly Replacement[] {
+  const equation = equationOf(node.attrs, node.inputTypes);
+  const { result } = equation;
+  const to = at(node.outputs, 0);
+  const [first, ...others] = node.inputs.map((_, operand) => termOf(equation, operand, node));
+  const { name, letters, made } = others.reduce(
+    (term, other, i) => {
+      const behind = others.slice(i + 1).flatMap((one) => one.letters);
+      const read = [...term.letters, ...other.letters].filter((x) => behind.includes(x));
+      const own = result.filter((x) => term.letters.includes(x) || other.letters.includes(x));
+      const kept = [...new Set([...own, ...read])];
+      return joined(equation, [term, other], kept, behind.length === 0 ? to : `${to}~${i}`);
+    },
+    must(first, 'an operand'),
+  );
+  const perm = result.map((letter) => letters.indexOf(letter));
+  return [...made, { op: transpose, attrs: { perm }, inputs: [name], outputs: [to] }];
+}
+
+/** ONNX Einsum-12: sums of products along named axes, as products of two after sums along axes of one alone. */
 export const einsum: ImportedOp<Attrs> = {
   kind: 'einsum',
-  restrictions:
-    'products of two operands, or a transpose; no diagonal, no sum along an axis of one operand alone, no axis of 1 that is repeated',
   onnx: {
     Einsum: {
       since: 12,

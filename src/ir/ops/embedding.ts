@@ -2,24 +2,13 @@ import { at, complain, must } from '../../base/errors.ts';
 import { largestOf, smallestOf } from '../../base/extremes.ts';
 import type { CanonicalOp, InputType, KernelContext } from '../graph/op.ts';
 import { quantOf } from '../integers/quant.ts';
-import {
-  add,
-  call,
-  compare,
-  constant,
-  copy,
-  int,
-  load,
-  local,
-  loop,
-  mul,
-  select,
-} from '../kernel/builders.ts';
+import { copy, load, local, loop, mul } from '../kernel/builders.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { elemOf, type Quant } from '../kernel/stored.ts';
 import { countOf, picked, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { opaqueChannels } from './common/channel-flows.ts';
 import { required } from './common/inputs.ts';
+import { nearestIndex, rowAt } from './common/row-index.ts';
 import { docOf } from './kernels/doc.ts';
 
 /** The table's rows as bytes on the output's grid. */
@@ -42,12 +31,6 @@ function typeOf(inputs: readonly (InputType | undefined)[]): TensorType {
 const tableOf = (inputs: readonly (InputType | undefined)[]): Tensor =>
   must(inputs[1]?.constant, 'the table is constant');
 
-/** Any index as one of a row: negative ones count from the end, and those beyond are the first or the last. */
-function rowOf(index: number, rows: number): number {
-  const within = Math.max(-rows, Math.min(rows - 1, index));
-  return within < 0 ? within + rows : within;
-}
-
 const bytesOf = ({ data }: Tensor, { scale, zeroPoint }: Quant): readonly number[] =>
   Array.from(data, (x) => Math.max(0, Math.min(255, Math.round(x / scale) + zeroPoint)));
 
@@ -61,7 +44,6 @@ function kernelOf(
   const width = countOf(output.shape) / count;
   const rows = data.length / width;
   const table = { name: `${name}_rows`, elem, data, rowLength: width };
-  const index = local('index');
   return {
     name,
     doc: [
@@ -74,11 +56,7 @@ function kernelOf(
     ],
     tables: [table],
     body: loop('i', count, (i) => [
-      constant('index', call('clamp', 'i32', load('in', elemOf(indices), i), int(-rows), int(rows - 1))),
-      constant(
-        'row',
-        call('clamp', 'i32', select(compare('lt', index, 0), add(index, rows), index), int(0), int(rows - 1)),
-      ),
+      ...rowAt(load('in', elemOf(indices), i), rows),
       copy(elem, ['out', mul(i, width)], [table.name, mul(local('row'), width)], width),
     ]),
     macs: 0,
@@ -99,7 +77,7 @@ export const embedding: CanonicalOp<unknown, QuantizedEmbedding> = {
     const found = picked(
       table,
       0,
-      Array.from(indices.data, (index) => rowOf(index, rows)),
+      Array.from(indices.data, (index) => nearestIndex(index, rows)),
     );
     return [{ ...found, shape: rowsShape(indices, table) }];
   },

@@ -6,6 +6,7 @@ import { digitsOf } from '../kernel/memory-order.ts';
 import { countOf, numbersFor, type Shape, showShape, stridesOf, type Tensor } from '../tensor.ts';
 import { constantOf, known, newestOpset, required } from './common/inputs.ts';
 import { asMove } from './common/moves.ts';
+import { pick } from './pick.ts';
 
 interface Attrs {
   readonly batchDims: number;
@@ -82,10 +83,10 @@ function picked(attrs: Attrs, inputs: readonly (Tensor | undefined)[]): Tensor {
   return movedTo(made, piecesOf(attrs, types), inputs);
 }
 
-/** ONNX GatherND-11, 12, 13: slices of the data by constant indices of its leading axes. */
+/** ONNX GatherND-11, 12, 13: slices of the data by indices of its leading axes. */
 export const gatherNd: ImportedOp<Attrs> = {
   kind: 'gatherND',
-  restrictions: 'constant indices',
+  restrictions: 'of a constant constant indices',
   onnx: {
     GatherND: {
       since: 11,
@@ -97,5 +98,10 @@ export const gatherNd: ImportedOp<Attrs> = {
     { dtype: required(inputs, 0, 'data').dtype, shape: sizesOf(attrs, inputs).shape },
   ],
   reference: (attrs, inputs) => [picked(attrs, inputs)],
-  canonicalize: (node) => [asMove(node, 'Slices by index', piecesOf(node.attrs, node.inputTypes))],
+  canonicalize(node) {
+    const { inputs, outputs, inputTypes, attrs } = node;
+    if (inputTypes.every((type) => type?.constant === undefined))
+      return [{ op: pick, attrs: { how: 'rows', axis: attrs.batchDims }, inputs, outputs }];
+    return [asMove(node, 'Slices by index', piecesOf(attrs, inputTypes))];
+  },
 };

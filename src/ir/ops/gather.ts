@@ -5,6 +5,7 @@ import { picked, type Shape, type Tensor, type TensorType } from '../tensor.ts';
 import { axisIn, constantInts, newestOpset, required } from './common/inputs.ts';
 import { alongAxis, asMove } from './common/moves.ts';
 import { embedding } from './embedding.ts';
+import { pick } from './pick.ts';
 
 interface Attrs {
   readonly axis: number;
@@ -32,7 +33,7 @@ function slicesOf(x: Tensor, axis: number, { shape, data }: Tensor): Tensor {
 export const gather: ImportedOp<Attrs> = {
   kind: 'gather',
   onlyMoves: true,
-  restrictions: 'constant indices, or rows (axis 0) of a constant table by integer indices',
+  restrictions: 'of a constant by computed indices rows (axis 0)',
   onnx: {
     Gather: { since: 1, upTo: newestOpset, parse: ({ attributes }) => ({ axis: attributes.int('axis', 0) }) },
   },
@@ -47,10 +48,13 @@ export const gather: ImportedOp<Attrs> = {
     const [data = '', chosen = ''] = node.inputs;
     if (axis === 0 && constant !== undefined)
       return [{ op: embedding, attrs: {}, inputs: [chosen, data], outputs: node.outputs }];
+    if (node.inputTypes[1]?.constant === undefined && constant === undefined)
+      return [{ op: pick, attrs: { how: 'slices', axis }, inputs: node.inputs, outputs: node.outputs }];
     if (node.inputTypes[1]?.constant === undefined)
       throw complain(
-        `Gather along axis ${axis} by indices that are computed from the network's input`,
-        'constant indices, or rows (axis 0) of a constant table',
+        `Gather of a constant along axis ${axis} by indices that are computed from the network's input`,
+        'rows (axis 0) of a constant table',
+        'transpose the table first',
       );
     const indices = constantInts(node.inputTypes[1], 'indices') ?? [];
     const index = indices.map((i) => indexIn(i, at(shape, axis)));

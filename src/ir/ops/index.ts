@@ -11,6 +11,7 @@ import { cast } from './cast.ts';
 import { choice } from './choice.ts';
 import { normalizer, scaler } from './classical.ts';
 import { clipInputs } from './clip-inputs.ts';
+import { col2im } from './col2im.ts';
 import { concat } from './concat.ts';
 import { constant } from './constant.ts';
 import { constantOfShape } from './constant-of-shape.ts';
@@ -24,12 +25,14 @@ import { einsum } from './einsum.ts';
 import { embedding } from './embedding.ts';
 import { flatten } from './flatten.ts';
 import { realOps } from './formula.ts';
+import { fourier } from './fourier.ts';
 import { gather } from './gather.ts';
 import { gatherNd } from './gather-nd.ts';
 import { gemm } from './gemm.ts';
 import { generators } from './generators.ts';
 import { globalAvgPool, globalLpPool, globalMaxPool } from './global-pools.ts';
 import { grid } from './grid.ts';
+import { gridSample } from './grid-sample.ts';
 import { identity } from './identity.ts';
 import { integerLayers } from './integer-layers.ts';
 import { integerPair } from './integer-pairs.ts';
@@ -47,6 +50,7 @@ import { norms } from './norms.ts';
 import { constantOps } from './on-constants.ts';
 import { hardmax, hardmaxFlattened, oneHot } from './one-hot.ts';
 import { pad } from './pad.ts';
+import { pick } from './pick.ts';
 import { pow } from './pow.ts';
 import { preluSlopes } from './prelu-slopes.ts';
 import { dequantizeLinear, quantizeLinear } from './quantize-linear.ts';
@@ -97,6 +101,7 @@ const canonical: readonly CanonicalOp[] = [
   matrices,
   maxPool,
   move,
+  pick,
   resample,
   reshape,
   runningSum,
@@ -127,6 +132,7 @@ const imported: readonly ImportedOp[] = [
   normalizer,
   scaler,
   clipInputs,
+  col2im,
   concat,
   constant,
   constantOfShape,
@@ -146,6 +152,7 @@ const imported: readonly ImportedOp[] = [
   globalAvgPool,
   globalLpPool,
   globalMaxPool,
+  gridSample,
   gruLayer,
   identity,
   lstmLayer,
@@ -178,6 +185,7 @@ const imported: readonly ImportedOp[] = [
   sumOf,
   unsqueeze,
   ...constantOps,
+  ...fourier,
   ...generators,
   ...scatters,
   ...reduceOps,

@@ -2,7 +2,7 @@
 import { at, complain } from '../../base/errors.ts';
 import { zip } from '../geometry/broadcast.ts';
 import type { Attributes } from '../graph/attributes.ts';
-import type { ImportedOp } from '../graph/op.ts';
+import type { ImportedOp, NodeView, Replacement } from '../graph/op.ts';
 import {
   countOf,
   type DType,
@@ -25,6 +25,7 @@ import {
   requireModest,
   type Types,
 } from './common/meanings.ts';
+import { integerPair } from './integer-pairs.ts';
 import { comparison, logic } from './truth.ts';
 
 function numbersFrom(inputs: Inputs): Tensor {
@@ -105,6 +106,15 @@ function isInfinite(inputs: Inputs, attributes: Attributes): Tensor {
   );
 }
 
+/** NaN alone is not equal to itself; no integer is NaN. */
+function isNotItself({ inputs: [x = ''], outputs: [to = ''] }: NodeView<Attrs>): readonly Replacement[] {
+  const same = `${to}~same`;
+  return [
+    { op: comparison, attrs: { how: 'eq' }, inputs: [x, x], outputs: [same] },
+    { op: logic, attrs: { how: 'not' }, inputs: [same], outputs: [to] },
+  ];
+}
+
 const count: ImportedOp<Attrs> = {
   ...onConstants({
     type: 'Size',
@@ -133,19 +143,29 @@ const meanings: readonly Meaning[] = [
   {
     type: 'Mod',
     since: 10,
+    restrictions: 'of activations integers, by constants above 0',
     infer: inferPair,
     value(inputs, attributes) {
-      const [a, b, fmod] = [
-        required(inputs, 0, 'A'),
-        required(inputs, 1, 'B'),
-        attributes.int('fmod', 0) !== 0,
-      ];
+      const [a, b] = [required(inputs, 0, 'A'), required(inputs, 1, 'B')];
+      const fmod = attributes.int('fmod', 0) !== 0;
       return zip(a, b, (x, y) => remainder(x, y, fmod, isFloat(a.dtype)));
     },
+    canonicalize: ({ attrs, inputs, outputs }) => [
+      {
+        ...{ op: integerPair, inputs, outputs },
+        attrs: { how: attrs.attributes.int('fmod', 0) === 0 ? 'modulus' : 'remainder' },
+      },
+    ],
   },
   { type: 'BitShift', since: 11, infer: inferPair, value: shifted },
   { type: 'IsInf', since: 10, infer: boolean, value: isInfinite },
-  { type: 'IsNaN', since: 9, infer: boolean, value: ([x]) => test(required([x], 0, 'X'), Number.isNaN) },
+  {
+    type: 'IsNaN',
+    since: 9,
+    infer: boolean,
+    value: ([x]) => test(required([x], 0, 'X'), Number.isNaN),
+    canonicalize: isNotItself,
+  },
   { type: 'Range', since: 11, value: numbersFrom },
   { type: 'NonZero', since: 9, value: (inputs) => nonZero(required(inputs, 0, 'X')) },
   { type: 'Trilu', since: 14, value: triangle },

@@ -144,7 +144,7 @@ const isSame = ({ in: size, out, scale, crop: [start, end] = [0, 1] }: ResizedAx
 
 function tapsOf({ method, coordinates, nearest, cubic, antialias }: Attrs, axis: ResizedAxis): Taps {
   if (antialias && method !== 'nearest')
-    return smoothTaps(axis, coordinates, method === 'linear' ? 1 : 2, cubic.a);
+    return smoothTaps(axis, coordinates, method === 'linear' ? 1 : 2, cubic);
   switch (method) {
     case 'nearest':
       return singleTaps(nearestIndex(axis, coordinates, nearest));

@@ -5,11 +5,13 @@ import { indexIn } from '../geometry/index-in.ts';
 import { type Piece, piecesBetween, stridedIndex } from '../geometry/strided.ts';
 import type { Attributes } from '../graph/attributes.ts';
 import type { ImportedOp, NodeView, Replacement } from '../graph/op.ts';
-import { countOf, numbersFor, type Shape, showShape, stridesOf, type Tensor } from '../tensor.ts';
+import { countOf, numbersFor, type Shape, sameShape, showShape, stridesOf, type Tensor } from '../tensor.ts';
 import { add } from './add.ts';
 import { axisIn, constantOf, known, required } from './common/inputs.ts';
 import { type Attrs, type Inputs, type Meaning, onConstants, type Types } from './common/meanings.ts';
 import { asMove } from './common/moves.ts';
+import { move } from './move.ts';
+import { pick } from './pick.ts';
 
 const reductions = ['none', 'add', 'mul', 'min', 'max'] as const;
 type Reduction = (typeof reductions)[number];
@@ -151,10 +153,34 @@ const gatherType = (types: Types) => ({
   shape: required(types, 1, 'indices').shape,
 });
 
+/** By computed indices: of the part of the data that is as large as they are in the other axes. */
+function pickedAlong({ attrs, inputs, outputs, inputTypes }: NodeView<Attrs>): readonly Replacement[] {
+  const [data, indices] = [required(inputTypes, 0, 'data'), required(inputTypes, 1, 'indices')];
+  const axis = axisIn(attrs.attributes.int('axis', 0), data.shape.length);
+  const [from = '', chosen = ''] = inputs;
+  const shape = indices.shape.with(axis, at(data.shape, axis));
+  const taken = `${outputs[0]}~taken`;
+  const part = partOf(data.shape, shape);
+  const pickFrom = (name: string): Replacement => ({
+    ...{ op: pick, attrs: { how: 'single', axis }, inputs: [name, chosen], outputs },
+  });
+  if (sameShape(shape, data.shape)) return [pickFrom(from)];
+  return [
+    { op: move, attrs: { shape, pieces: [part], words: 'Slice' }, inputs: [from], outputs: [taken] },
+    pickFrom(taken),
+  ];
+}
+
+/** The first elements along each axis. */
+function partOf(from: Shape, shape: Shape): Piece {
+  const places = (of: Shape) => ({ first: 0, strides: stridesOf(of) });
+  return { input: 0, counts: shape, from: places(from), to: places(shape) };
+}
+
 const gatherElements: Meaning = {
   type: 'GatherElements',
   since: 11,
-  restrictions: 'constant indices',
+  restrictions: 'of a constant constant indices',
   infer: (types) => [gatherType(types)],
   value(inputs, attributes) {
     const x = required(inputs, 0, 'data');
@@ -163,8 +189,10 @@ const gatherElements: Meaning = {
     return { dtype, shape, data: numbersFor(dtype, from.length).map((_, i) => at(x.data, at(from, i))) };
   },
   canonicalize(node) {
-    const indices = must(constantOf(required(node.inputTypes, 1, 'indices'), 'indices'), 'indices');
-    const from = placesAlong(required(node.inputTypes, 0, 'data').shape, indices, node.attrs.attributes);
+    const [data, given] = [required(node.inputTypes, 0, 'data'), required(node.inputTypes, 1, 'indices')];
+    if (data.constant === undefined && given.constant === undefined) return pickedAlong(node);
+    const indices = must(constantOf(given, 'indices'), 'indices');
+    const from = placesAlong(data.shape, indices, node.attrs.attributes);
     return [asMove(node, 'Gather elements', taken(0, from))];
   },
 };

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { bench } from '../../support/cli.ts';
+import { encodeModel, floatTensor, valueInfo } from '../../support/onnx-model.ts';
 import { sampleFiles } from '../../support/sample-files.ts';
 import { model as twelve } from '../../support/small-artifact.ts';
 
@@ -39,6 +40,46 @@ describe('thimble compile', () => {
     const json = JSON.parse((await bench().run(...quantized, '--json')).out) as Record<string, unknown>;
     expect(json.roundings).toMatchObject({ samples: 64, drawn: true, outputs: [{ values: 4096 }] });
     expect((JSON.parse(read('manifest.json')) as Record<string, unknown>).roundings).toEqual(json.roundings);
+  });
+
+  test('of integer weights alone: a float32 program that keeps them, without samples', async () => {
+    const file = folderNamed('weights.onnx');
+    const integers = (name: string, dims: number[], of: ArrayLike<number>) => ({
+      name,
+      dims,
+      dataType: 3,
+      rawData: Uint8Array.from(of),
+    });
+    writeFileSync(
+      file,
+      encodeModel({
+        nodes: [
+          { op: 'DequantizeLinear', inputs: ['q', 's', 'z'], outputs: ['w'] },
+          { op: 'MatMul', inputs: ['x', 'w'] },
+        ],
+        initializers: [
+          integers('q', [40, 6], { length: 240 }),
+          integers('z', [], [0]),
+          floatTensor('s', [], [0.5]),
+        ],
+        inputs: [valueInfo('x', [1, 40])],
+      }),
+    );
+    const { out, err } = await bench().run('compile', file);
+    expect(err).toMatch(
+      /note: the model has integers for weights and no scales of activations: a float32 program/,
+    );
+    // Two bits each, and six scales.
+    expect(out).toContain('weights: float32');
+    expect(out).toContain('tables 108 B');
+    expect((await bench().run('compile', file, '--weight-bits', '4')).err).toContain('no samples');
+  });
+
+  test('of a quantized model that onnxruntime cuts sums of: a note', async () => {
+    const quantized = ['compile', 'test/fixtures/quantized/hand-ties-conv.onnx'];
+    expect((await bench().run(...quantized)).out).toMatch(
+      /^note: onnxruntime cuts sums of two products in \w+/m,
+    );
   });
 
   test('--json: stable fields, nothing else on stdout', async () => {

@@ -159,3 +159,46 @@ test('.safetensors has copies that were left out under their names', () => {
   const tensors = readSafetensors(safetensors({ e: place(0, 4), __metadata__: { o: 'e' } }, 4));
   expect(tensors.get('o')).toBe(tensors.get('e'));
 });
+
+/** A MatMul by a constant that its exporter has named. */
+const renamedIn = (shape: readonly [number, number], more: Readonly<Record<string, Tensor>> = {}) => {
+  const model = encodeModel({
+    nodes: [
+      { op: 'MatMul', inputs: ['x', 'val_4'], outputs: ['m'] },
+      { op: 'Add', inputs: ['m', 'p.bias'], outputs: ['y'] },
+    ],
+    initializers: [
+      floatTensor('val_4', shape, new Array(shape[0] * shape[1]).fill(0)),
+      floatTensor('p.bias', [shape[1]], new Array(shape[1]).fill(0)),
+    ],
+    inputs: [valueInfo('x', [1, shape[0]])],
+  });
+  const state = { 'p.bias': ones(shape[1]), ...more };
+  let next = 0;
+  const header = Object.fromEntries(
+    Object.entries(state).map(([key, tensor]) => {
+      const from = next;
+      next += 4 * tensor.data.length;
+      return [key, place(from, next, [...tensor.shape])];
+    }),
+  );
+  const bytes = safetensors(header, next);
+  const view = new DataView(bytes.buffer);
+  const numbers = Object.values(state).flatMap(({ data }) => [...data]);
+  for (const [i, x] of numbers.entries()) view.setFloat32(bytes.length - next + 4 * i, x, true);
+  return importModel(bytes, { arch: { name: 'model.onnx', bytes: model } });
+};
+
+test('a weight without a name in the network goes where its shape alone fits, and that is said', () => {
+  const turned = renamedIn([2, 3], { p: floats([3, 2], Float32Array.of(1, 2, 3, 4, 5, 6)) });
+  expect([...(turned.tensors.get('val_4')?.constant?.data ?? [])]).toEqual([1, 3, 5, 2, 4, 6]);
+  expect(turned.notes?.join()).toContain("'p' is 'val_4' of the network by its shape, transposed");
+  const straight = renamedIn([2, 3], { p: floats([2, 3], Float32Array.of(1, 2, 3, 4, 5, 6)) });
+  expect([...(straight.tensors.get('val_4')?.constant?.data ?? [])]).toEqual([1, 2, 3, 4, 5, 6]);
+});
+
+test('where shapes do not tell, nothing is guessed', () => {
+  expect(() => renamedIn([3, 3], { p: ones(3, 3) })).toThrow(/p: in the weights.*of its shape are 'val_4'/s);
+  const two = () => renamedIn([2, 3], { p: ones(3, 2), q: ones(2, 3) });
+  expect(two).toThrow(/p: in the weights.*'val_4'.*q: in the weights/s);
+});

@@ -1,4 +1,4 @@
-/** Sums, differences and products of integers: what int32 holds, on every engine, in float32 and in int8 programs. */
+/** Sums, differences, products, quotients and remainders of integers: what int32 holds, on every engine, in float32 and in int8 programs. */
 import proto from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../../src/compile.ts';
@@ -24,17 +24,20 @@ interface Spec {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly type: number;
+  readonly fmod?: 0 | 1;
   readonly constant?: { readonly dims: readonly number[]; readonly numbers: readonly number[] };
 }
 
 const [rows, columns] = [4, 5];
 
-function built(arith: 'int8' | 'float32', { op, inputs, type, constant }: Spec) {
+function built(arith: 'int8' | 'float32', { op, inputs, type, constant, fmod }: Spec) {
   const { dims, numbers } = constant ?? { dims: [1], numbers: [0] };
   const sizes = { x: [1, columns], y: [rows, 1] } as const;
   const given = (['x', 'y'] as const).filter((name) => inputs.includes(name));
   const model = encodeModel({
-    nodes: [{ op, inputs, outputs: ['z'] }],
+    nodes: [
+      { op, inputs, outputs: ['z'], ...(fmod === undefined ? {} : { attributes: [int('fmod', fmod)] }) },
+    ],
     inputs: given.map((name) => valueInfo(name, sizes[name], type)),
     initializers: [constantOf(type, dims, numbers)],
     outputs: ['z'],
@@ -102,6 +105,32 @@ describe.each(Object.entries(meanings))('%s', (op, meaning) => {
     const constant = { dims: [1], numbers: [2 ** 31] };
     expect(() => built('float32', { op, inputs: ['x', 'c'], type: INT64, constant })).toThrow(
       /a constant of 2147483648 to 2147483648.*in 32 bits/s,
+    );
+  });
+});
+
+describe('by constants', () => {
+  const divisors = [1, 3, 8, 2 ** 31 - 1, 7];
+  const rest = (x: number, y: number) => ((x % y) + y) % y;
+  test.each([
+    ['Div', 0, (x: number, y: number) => Math.trunc(x / y)],
+    ['Mod', 0, rest],
+    ['Mod', 1, (x: number, y: number) => x % y],
+  ] as const)('%s, fmod %i', (op, fmod, meaning) => {
+    for (const [, type] of types) {
+      const constant = { dims: [5], numbers: divisors };
+      for (const arith of ['int8', 'float32'] as const) {
+        const program = built(arith, { op, inputs: ['x', 'c'], type, constant, fmod });
+        expect(outputOf(program, bytesOf(xs))).toEqual(xs.map((x, i) => meaning(x, divisors[i]!) + 0));
+      }
+    }
+  });
+
+  test('others are refused', () => {
+    expect(() => built('int8', { op: 'Div', inputs: ['x', 'y'], type: INT32 })).toThrow(/another activation/);
+    const constant = { dims: [2], numbers: [3, -1] };
+    expect(() => built('int8', { op: 'Mod', inputs: ['y', 'c'], type: INT32, constant })).toThrow(
+      /constant of 0 or below.*constants above 0/s,
     );
   });
 });

@@ -1,7 +1,7 @@
 /** Resize against a meaning written down pixel by pixel, then float32 and int8 programs of networks with it. */
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../../src/base/errors.ts';
-import { nearestIndex } from '../../../src/ir/geometry/resize-axis.ts';
+import { nearestIndex, smoothTaps } from '../../../src/ir/geometry/resize-axis.ts';
 import { evaluate } from '../../../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../../../src/ir/import/onnx.ts';
 import { floats } from '../../../src/ir/tensor.ts';
@@ -191,9 +191,22 @@ describe('Resize', () => {
         ...(roi.length === 0 ? [] : [floatTensor('roi', [8], [...roi])]),
       ],
     });
+  test('antialiased: what is outside counts for the border, or not at all', () => {
+    const halved = { in: 8, out: 4, scale: 0.5 };
+    const weights = (inside: boolean, reach: 1 | 2) => [
+      ...smoothTaps(halved, 'half_pixel', reach, { a: -0.5, inside }).weights,
+    ];
+    // Triangles of 4 elements: 1/4, 3/4, 3/4, 1/4 around the first new one, which begins at -1.
+    expect(weights(false, 1).slice(0, 4)).toEqual([4 / 8, 3 / 8, 1 / 8, 0]);
+    expect(weights(true, 1).slice(0, 4)).toEqual([3 / 7, 3 / 7, 1 / 7, 0]);
+    for (const reach of [1, 2] as const)
+      expect(weights(true, reach).slice(0, 4)).not.toEqual(weights(false, reach).slice(0, 4));
+  });
   test('antialiased: programs', () => {
     for (const mode of ['linear', 'cubic'])
-      holdsModel(resized([['mode', mode]], [], [int('antialias', 1)]), { seed: 7 });
+      holdsModel(resized([['mode', mode]], [], [int('antialias', 1), int('exclude_outside', 1)]), {
+        seed: 7,
+      });
   });
   test('crops that reach beyond the input: programs', () => {
     const crop = ['coordinate_transformation_mode', 'tf_crop_and_resize'] as const;

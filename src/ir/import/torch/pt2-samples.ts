@@ -2,7 +2,7 @@
 import { complain, type InputError, must } from '../../../base/errors.ts';
 import type { Tensor } from '../../tensor.ts';
 import { asKind, kindOf, type Value } from './pickle.ts';
-import { archiveOf } from './pt2-tensors.ts';
+import { archiveOf, isOneProgram } from './pt2-tensors.ts';
 import { readSaved } from './saved.ts';
 import type { Zip } from './zip.ts';
 
@@ -28,7 +28,7 @@ function tensorsIn(values: readonly Value[]): readonly Tensor[] {
 }
 
 /** Whether an exported program has its example inputs with it. */
-export const hasSample = (zip: Zip): boolean => zip.has(archiveOf(zip).sample);
+export const hasSample = (zip: Zip): boolean => isOneProgram(zip) && zip.has(archiveOf(zip).sample);
 
 /**
  * The example of each input: keyword arguments by their names, the others in order.

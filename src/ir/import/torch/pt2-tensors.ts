@@ -118,28 +118,54 @@ function oldArchive(zip: Zip, json: string): Archive {
   return { json, weights: at('state_dict'), constants: at('constants'), sample };
 }
 
-/** @throws InputError for archives of several programs, and of none */
-export function archiveOf(zip: Zip): Archive {
-  const old = zip.names.find((name) => /^([^/]+\/)?serialized_exported_program\.json$/.test(name));
-  if (old !== undefined) return oldArchive(zip, old);
-  const found = zip.names.flatMap((name) => {
+interface ProgramPlace {
+  readonly json: string;
+  readonly root: string;
+  readonly model: string;
+}
+
+const programsIn = (zip: Zip): readonly ProgramPlace[] =>
+  zip.names.flatMap((name) => {
     const [, root, model] = /^((?:[^/]+\/)?)models\/([^/]+)\.json$/.exec(name) ?? [];
     return root === undefined || model === undefined ? [] : [{ json: name, root, model }];
   });
+
+const oldJson = (zip: Zip): string | undefined =>
+  zip.names.find((name) => /^([^/]+\/)?serialized_exported_program\.json$/.test(name));
+
+/** Whether it is known which program is meant, without its name. */
+export const isOneProgram = (zip: Zip): boolean => oldJson(zip) !== undefined || programsIn(zip).length === 1;
+
+function chosenFrom(found: readonly ProgramPlace[], wanted: string | undefined): ProgramPlace {
   const [one, ...others] = found;
   if (one === undefined) throw complain('an archive without an exported program');
-  if (others.length > 0)
-    throw new InputError({
-      found: `${found.length} programs: ${found.map(({ model }) => `'${model}'`).join(', ')}`,
-      supported: 'one',
-      todo: 'save the one that is meant by itself',
-      lines: [
-        'from torch.export.pt2_archive._package import load_pt2',
-        `program = load_pt2("model.pt2").exported_programs["${one.model}"]`,
-        `torch.export.save(program, "${one.model}.pt2")`,
-      ],
-    });
-  const { json, root, model } = one;
+  const named = found.find(({ model }) => model === wanted);
+  if (named !== undefined) return named;
+  if (wanted === undefined && others.length === 0) return one;
+  const names = found.map(({ model }) => `'${model}'`).join(', ');
+  throw new InputError({
+    found: `${wanted === undefined ? '' : `no program '${wanted}' among `}${found.length} programs: ${names}`,
+    supported: 'one at a time',
+    todo: `name the one that is meant: --program ${one.model}`,
+  });
+}
+
+/**
+ * @param program which one is meant, where there are several
+ * @throws InputError for archives of several programs without one that is named, and of none: it names them
+ */
+export function archiveOf(zip: Zip, program?: string): Archive {
+  const old = oldJson(zip);
+  if (old !== undefined) {
+    if (program !== undefined)
+      throw complain(
+        `--program ${program}`,
+        'this option with archives of torch 2.8 and later',
+        'leave it away',
+      );
+    return oldArchive(zip, old);
+  }
+  const { json, root, model } = chosenFrom(programsIn(zip), program);
   return {
     json,
     weights: named(zip, root, model, 'weights'),

@@ -20,6 +20,8 @@ export interface ProgramOptions extends Sizes {
   readonly name: string;
   /** Takes the place of the program's own weights. */
   readonly weights?: NewWeights;
+  /** Which program of the archive, where it has several. */
+  readonly program?: string;
 }
 
 /** Major versions of the schema: 7 of torch 2.5, 8 of torch 2.6 to 2.15. Minor ones add fields that may be absent. */
@@ -35,7 +37,7 @@ export const importExported = (zip: Zip, options: ProgramOptions): Graph<'import
 
 /** The program of an archive, before it becomes a graph. @throws InputError as `importExported` */
 export function readExported(zip: Zip, options: ProgramOptions): AtenProgram {
-  const archive = archiveOf(zip);
+  const archive = archiveOf(zip, options.program);
   const file = Field.parse(zip.bytes(archive.json), archive.json);
   requireSchema(file);
   const module = file.get('graph_module');
@@ -147,7 +149,7 @@ function dimensionOf(size: Field): { readonly dimValue?: number; readonly dimPar
 
 function declared(
   infos: readonly ValueInfoProto[],
-  { name, weights: _, ...sizes }: ProgramOptions,
+  { name, weights: _, program: __, ...sizes }: ProgramOptions,
 ): readonly AtenInput[] {
   const declarations = new Declarations(infos, sizes);
   const obstacles = declarations.obstacles(() => true);

@@ -7,6 +7,7 @@ import { evaluate } from '../../../../src/ir/graph/evaluate.ts';
 import { importModel } from '../../../../src/ir/import/import-model.ts';
 import { supportedAten } from '../../../../src/ir/import/torch/aten-table.ts';
 import { Field } from '../../../../src/ir/import/torch/pt2-json.ts';
+import { hasSample } from '../../../../src/ir/import/torch/pt2-samples.ts';
 import { archiveOf } from '../../../../src/ir/import/torch/pt2-tensors.ts';
 import { readZip } from '../../../../src/ir/import/torch/zip.ts';
 import { canonicalize } from '../../../../src/passes/canonicalize.ts';
@@ -133,12 +134,13 @@ describe('JSON of programs', () => {
   });
 });
 
-test('an archive of several programs: refused with their names, and the lines that save one', () => {
+test('an archive of several programs: refused with their names, without the name of one', () => {
   const names = ['two/models/encoder.json', 'two/models/decoder.json'];
   const archive = { ...readZip(readFileSync(`${fixtures}/lenet/lenet.torch2.8.pt2`)), names };
-  expect(() => archiveOf(archive)).toThrow(
-    /2 programs: 'encoder', 'decoder'.*exported_programs\["encoder"\]/s,
-  );
+  expect(() => archiveOf(archive)).toThrow(/2 programs: 'encoder', 'decoder'.*--program encoder/s);
+  expect(() => archiveOf(archive, 'both')).toThrow("no program 'both' among 2 programs");
+  expect(archiveOf(archive, 'decoder').json).toBe('two/models/decoder.json');
+  expect(hasSample(archive)).toBe(false);
 });
 
 test('targets are named as PyTorch names them', () => {
