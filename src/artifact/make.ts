@@ -77,7 +77,7 @@ const differenceSchema = v.object({
   unit: v.picklist(['steps', 'real']),
 });
 const distanceSchema = v.object({ sqnr: v.nullable(v.number()), exact: v.boolean(), worst: v.number() });
-const manifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
+const fields = v.object({
   generator: v.literal('thimble'),
   format: v.literal(2),
   version: text,
@@ -195,6 +195,17 @@ const manifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
   sha256: v.record(text, text),
   seal: v.record(text, text),
 });
+
+/** All fields, those that may be absent too. */
+type Full<T> = T extends readonly (infer E)[]
+  ? readonly Full<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]-?: Full<T[K]> }
+    : T;
+type Read = Full<v.InferOutput<typeof fields>>;
+/** Does not compile where the type has a field that is not read, or lacks one that is. */
+type Same = [Read, Full<Manifest>] extends [Full<Manifest>, Read] ? Manifest : never;
+const manifestSchema: v.GenericSchema<unknown, Same> = fields;
 
 /** What a folder of `thimble compile` holds. */
 export interface Artifact {
