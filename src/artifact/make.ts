@@ -52,6 +52,8 @@ export interface Made {
   readonly package?: PackageKind;
   /** With a program for the host, `<name>_main.c`. */
   readonly main?: boolean;
+  /** Constant arrays in `<name>_weights.c` instead of `<name>.c`. */
+  readonly weightsFile?: boolean;
 }
 
 const text = v.string();
@@ -235,6 +237,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
   const folder = {
     ...(made.package === undefined ? {} : { package: made.package }),
     ...(made.main === undefined ? {} : { main: made.main }),
+    ...(made.weightsFile === undefined ? {} : { weightsFile: made.weightsFile }),
   };
   const files = new Map(emitC(program, { ...about, ...folder }));
   files.set(programFile(program.name), programText(program));
