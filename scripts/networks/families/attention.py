@@ -354,3 +354,16 @@ class Masked(nn.Module):
         scores = self.q(x) @ self.k(x).transpose(1, 2) / 12**0.5
         scores = scores.masked_fill(~mask.unsqueeze(1), -1e4)
         return self.fc((F.softmax(scores, -1) @ self.v(x)).mean(1))
+
+
+@network("attention-key-padding", "transformer", normal(10, 16), tokens(10, 1, name="last"), batched=False)
+class KeyPadding(nn.Module):
+    """torch's own attention, which adds a mask of -infinity behind the last step."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention, self.fc = nn.MultiheadAttention(16, 2, batch_first=True), nn.Linear(16, 4)
+
+    def forward(self, x, last):
+        hidden = torch.arange(10)[None] > last
+        return self.fc(self.attention(x, x, x, key_padding_mask=hidden, need_weights=False)[0])

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from registry import image, network, normal, wave
+from registry import image, network, normal, tokens, wave
 from torch import nn
 
 from .blocks import conv_bn, conv_bn1
@@ -272,3 +272,16 @@ class LeakyIntegrator(nn.Module):
     def forward(self, x):
         y = torch.cumsum(self.a(x) * torch.sigmoid(self.gate(x)), dim=1)
         return self.fc(torch.tanh(y))
+
+
+@network("gru-step-by-length", "gru", wave(12, 8, axis=-2), tokens(12, name="length"))
+class ByLength(nn.Module):
+    """The step that a second input names, of sequences that are filled up."""
+
+    def __init__(self):
+        super().__init__()
+        self.gru, self.fc = nn.GRU(8, 12, batch_first=True), nn.Linear(12, 5)
+
+    def forward(self, x, length):
+        y, _ = self.gru(x)
+        return self.fc(y[torch.arange(x.shape[0]), length])

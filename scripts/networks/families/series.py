@@ -320,3 +320,16 @@ class RevIn(nn.Module):
         std = torch.sqrt(torch.var(x, dim=1, keepdim=True, unbiased=False) + 1e-5)
         y = ((x - mean) / std).transpose(1, 2)
         return self.b(F.relu(self.a(y))).transpose(1, 2) * std + mean
+
+
+@network("spectrum-inside", "audio", wave(8, 64), exporter="new")
+class Spectrum(nn.Module):
+    """Magnitudes of a Fourier transform of each row."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(8 * 33, 8)
+
+    def forward(self, x):
+        pairs = torch.view_as_real(torch.fft.rfft(x))
+        return self.fc(((pairs**2).sum(-1) + 1e-3).sqrt().flatten(1))

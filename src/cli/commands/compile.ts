@@ -55,6 +55,7 @@ interface Flags extends InputFlags, QuantizeFlags, CompressFlags, SizeFlags {
   readonly float?: readonly string[];
   /** In decibels. */
   readonly minSqnr?: number;
+  readonly weightsFile?: true;
   readonly package: PackageKind;
   readonly main?: boolean;
   readonly stopAfter?: string;
@@ -286,6 +287,7 @@ async function run(context: Context, file: string, given: GivenFlags): Promise<v
   const { compiled, accuracy } = built;
   const made = {
     ...{ command, version, model, preprocessing, package: flags.package, main: flags.main === true },
+    weightsFile: flags.weightsFile === true,
     ...(given.arch === undefined ? {} : { arch: readBytes(given.arch) }),
     ...(accuracy === undefined ? {} : { accuracy }),
   };
@@ -331,6 +333,7 @@ export function addCompile(program: Command, context: () => Context): void {
       'stay float32: names of nodes or ONNX types, with commas; auto: what has no int8 form',
       (text: string) => text.split(','),
     )
+    .option('--weights-file', 'constant arrays in NAME_weights.c, instead of NAME.c')
     .option('--min-sqnr <DB>', 'fail if a layer or the output is farther from float', decibels)
     .option('--stop-after <PASS>', 'print the graph after this pass and end')
     .option('-q, --quiet', 'print nothing but errors');

@@ -235,8 +235,8 @@ export function addEval(program: Command, context: () => Context): void {
       'after',
       `
 A model is evaluated in float; quantized, or with --calibrate, it is compiled to
-int8 and compared too. Without labels outputs are judged as numbers: mean squared
-error against --expected, signal to noise against the float network.
+int8 and compared too. Without labels outputs are judged as numbers: mean
+squared error against --expected, signal to noise against the float network.
 
 Examples:
   thimble eval lenet5.onnx --input t10k-images-idx3-ubyte.gz --pad 2 \\

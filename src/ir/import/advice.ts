@@ -7,6 +7,7 @@ const loops =
 const lists = 'lists have lengths that data decide: index tensors with numbers that are fixed at the export';
 const shapes = 'what it makes has a size that depends on data: multiply by a mask, or use torch.where';
 const random = 'call model.eval() before the export, and take noise as an input';
+const training = 'a loss is for training alone: export the module in eval(), without it';
 const classical = 'export the layers of a neural network alone';
 
 /** By type, of the default domain. */
@@ -16,7 +17,9 @@ export const adviceOfType: Readonly<Record<string, string>> = {
   ...{ SequenceErase: lists, SequenceLength: lists, SequenceMap: lists, SplitToSequence: lists },
   ...{ ConcatFromSequence: lists, Optional: lists, OptionalGetElement: lists, OptionalHasElement: lists },
   ...{ Unique: shapes, NonMaxSuppression: behind },
-  ...{ STFT: features, DFT: features, MelWeightMatrix: features, ImageDecoder: features },
+  ...{ MelWeightMatrix: features, ImageDecoder: features },
+  ...{ NegativeLogLikelihoodLoss: training, SoftmaxCrossEntropyLoss: training },
+  ...{ MaxUnpool: 'upsample by Resize or ConvTranspose' },
   ...{
     StringNormalizer: features,
     TfIdfVectorizer: features,

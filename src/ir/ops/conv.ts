@@ -34,7 +34,7 @@ import { boundAt, clampRows, type RowClamp } from '../integers/row-clamp.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { requireSpatial, spatialOrder } from '../kernel/memory-order.ts';
 import { storageOf } from '../kernel/stored.ts';
-import { channelCount, countOf, type Tensor, type TensorType } from '../tensor.ts';
+import { channelCount, countOf, type Numbers, type Tensor, type TensorType } from '../tensor.ts';
 import { absorbClip } from './common/absorb.ts';
 import { columnsOf, layerChannels } from './common/channel-flows.ts';
 import { constantOf, newestOpset, required, requireFloats, requireShape } from './common/inputs.ts';
@@ -104,10 +104,11 @@ function paddedInput(attrs: ConvAttrs, x: Tensor, n: number, sweep: Sweep): Floa
 /** Output channels that are summed together: enough independent sums to hide the adder's latency. */
 const lanes = 4;
 
-/** The weights of one group in float64, with rows of zeros up to a multiple of `lanes`. */
-function groupWeights(w: Tensor, group: number, rows: number, count: number): Float64Array {
+/** Weights in float64, with rows of zeros up to a multiple of `lanes`. */
+function inLanes(w: Numbers, rows: number): Float64Array {
+  const count = w.length / rows;
   const padded = new Float64Array(Math.ceil(rows / lanes) * lanes * count);
-  padded.set(w.data.subarray(group * rows * count, (group + 1) * rows * count));
+  padded.set(w);
   return padded;
 }
 
@@ -145,21 +146,23 @@ function dot8(result: Float64Array, w: Float64Array, from: number, patches: Floa
 /** One group of output channels on a padded input that begins with the group's channels. */
 interface GroupJob {
   readonly x: Float64Array;
-  readonly w: Float64Array;
+  readonly w: Numbers;
   /** Of the window's elements, over the group's channels. */
   readonly offsets: Int32Array;
   /** The group's sums, which begin with the bias. */
   readonly sums: Float64Array;
 }
 
-/** Depthwise: one row of weights, times each window where it lies. */
-function addRow({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep): void {
-  for (let pixel = 0; pixel < outCount; pixel++) {
-    const start = at(starts, pixel);
+/** A row of weights, or one window only: each row times each window where both lie, as copies would take longer. */
+function addEach({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep): void {
+  const count = offsets.length;
+  for (let to = 0; to < sums.length; to++) {
+    const row = Math.floor(to / outCount) * count;
+    const start = at(starts, to % outCount);
     let sum = 0;
-    for (let i = 0; i < offsets.length; i++)
-      sum += (w[i] as number) * (x[start + (offsets[i] as number)] as number);
-    sums[pixel] = (sums[pixel] as number) + sum;
+    for (let i = 0; i < count; i++)
+      sum += (w[row + i] as number) * (x[start + (offsets[i] as number)] as number);
+    sums[to] = (sums[to] as number) + sum;
   }
 }
 
@@ -169,6 +172,7 @@ function addRows({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep)
   const patches = new Float64Array(2 * count);
   const eight = new Float64Array(2 * lanes);
   const rows = sums.length / outCount;
+  const weights = inLanes(w, rows);
   for (let pixel = 0; pixel < outCount; pixel += 2) {
     const pixels = Math.min(2, outCount - pixel);
     for (let k = 0; k < pixels; k++) {
@@ -176,7 +180,7 @@ function addRows({ x, w, offsets, sums }: GroupJob, { starts, outCount }: Sweep)
       for (let i = 0; i < count; i++) patches[k * count + i] = x[start + (offsets[i] as number)] as number;
     }
     for (let row = 0; row < rows; row += lanes) {
-      dot8(eight, w, row * count, patches);
+      dot8(eight, weights, row * count, patches);
       for (let i = 0; i < lanes && row + i < rows; i++) {
         const to = (row + i) * outCount + pixel;
         for (let k = 0; k < pixels; k++)
@@ -192,8 +196,8 @@ function addGroup(job: GroupJob, sweep: Sweep): void {
   const rows = sums.length / outCount;
   // Read unchecked, as nearly all of a float run's time goes there.
   holds(x, at(starts, outCount - 1) + at(offsets, offsets.length - 1) + 1); // both ascend
-  holds(w, Math.ceil(rows / lanes) * lanes * offsets.length);
-  (rows === 1 ? addRow : addRows)(job, sweep);
+  holds(w, rows * offsets.length);
+  (rows === 1 || outCount === 1 ? addEach : addRows)(job, sweep);
 }
 
 /** Where the terms of a row, channel by channel, lie behind the first element of the padded input. */
@@ -220,7 +224,7 @@ function convolve(
     addGroup(
       {
         x: x.subarray(group * perGroup * paddedCount),
-        w: groupWeights(w, group, rows, offsets.length),
+        w: w.data.subarray(group * rows * offsets.length, (group + 1) * rows * offsets.length),
         offsets,
         sums: sums.subarray(group * rows * outCount, (group + 1) * rows * outCount),
       },
