@@ -102,8 +102,8 @@ export function addSweep(program: Command, context: () => Context): void {
   withQuantizeOptions(command);
   withCompressOptions(command);
   withSizeOptions(withInputOptions(command))
-    .option('--sparsities <LIST>', 'shares of zeros to build with', shares, sparsities)
-    .option('-o, --out <FOLDER>', 'where sweep.json and sweep.txt go');
+    .option('--sparsities <LIST>', 'sparsities to build, as shares of zeros', shares, sparsities)
+    .option('-o, --out <FOLDER>', 'folder for sweep.json, sweep.txt and sweep.html');
   withJson(command)
     .addHelpText(
       'after',
