@@ -408,7 +408,7 @@ const broken = (where: string, found: string): InputError =>
   new InputError({
     where,
     found,
-    supported: 'a folder that `thimble compile -o` made',
+    supported: 'a folder written by `thimble compile -o`',
     todo: 'compile the model again',
   });
 

@@ -52,7 +52,7 @@ export function samplesOf(program: Program, recording: Recording): readonly Reco
       where: odd.where,
       found: formatMany(odd.samples.length, 'sample'),
       supported: `${count}, as in ${first?.where}`,
-      todo: 'record as many of each input and output',
+      todo: 'record the same number of samples of each input and output',
     });
   return Array.from({ length: count }, (_, i) => ({
     where: count === 1 ? where : `${where}, sample ${i}`,

@@ -132,10 +132,10 @@ function tensorFor(known: Known, program: Program, index: number, sample: number
   const found = derived(known, tensorName(known, program, index), sample, new Set(origin));
   const last = origin.at(-1);
   if (isGap(found) || found.length > 0 || !needsModel(known, last)) return found;
-  return { kind: 'not captured', why: `${last} is not a module's: give --model MODEL.onnx` };
+  return { kind: 'not captured', why: `${last} is not the output of a module: give --model MODEL.onnx` };
 }
 
-const nothing: Gap = { kind: 'not captured', why: 'no tensor of its name' };
+const nothing: Gap = { kind: 'not captured', why: 'no tensor of this name' };
 
 /**
  * @param model nodes of what the program was compiled from, where it is at hand: it says which nodes modules

@@ -78,7 +78,7 @@ const captureOf = (found: (slot: number) => Captured | Gap): Capture => ({
   },
 });
 
-const unnamed: Gap = { kind: 'not captured', why: 'no tensor of its name' };
+const unnamed: Gap = { kind: 'not captured', why: 'no tensor of this name' };
 
 function picked(slot: Slot, tensors: readonly Tensor[]): Captured | Gap {
   const found = tensors.map((tensor) => pick(slot, tensor));

@@ -263,7 +263,7 @@ export function diff(program: Program, inferences: Iterable<Inference>, options:
 function gapOf(program: Program, slot: number, { theirs }: Inference): Gap {
   if (theirs.written(slot) === undefined && theirs.checksum?.(slot) === undefined)
     return theirs.missing?.(slot) ?? { kind: 'not captured', why: 'not captured' };
-  const why = isInput(program, slot) ? 'not given on this side' : 'what it reads is not known';
+  const why = isInput(program, slot) ? 'not given on this side' : 'its inputs are not known';
   return { kind: 'no input', why };
 }
 

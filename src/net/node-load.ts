@@ -65,7 +65,7 @@ function artifactIn(folder: string): { get(name: string): Uint8Array | undefined
     throw new InputError({
       where: folder,
       found: `a folder without ${manifestFile}`,
-      supported: 'folders that `thimble compile -o` made, and files of models',
+      supported: 'folders written by `thimble compile -o`, and files of models',
       todo: 'compile the model first',
     });
   return {
@@ -111,7 +111,7 @@ function compiledNet(
 
 /**
  * A net from a file or folder.
- * @param file a folder that `thimble compile -o` made, or a model's file, which is compiled in memory
+ * @param file a folder written by `thimble compile -o`, or a model's file, which is compiled in memory
  * @throws InputError for what cannot be read or compiled
  */
 export async function load(file: string, options: LoadOptions = {}): Promise<LoadedNet> {

@@ -26,7 +26,7 @@ export function askedFor({ nodes }: Graph<'imported'>, names: readonly string[])
         where: '--float',
         found: `no node '${wanted}'`,
         supported: `names of the model's nodes, and types: ${[...types].sort().join(', ')}`,
-        todo: 'look at the names with thimble inspect MODEL',
+        todo: 'list the names with thimble inspect MODEL',
       });
     }),
   );

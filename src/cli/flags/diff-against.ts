@@ -289,8 +289,8 @@ function againstTrace({ artifact, against, samples }: Asked, bytes: Uint8Array):
   if (found === undefined)
     throw new InputError({
       where: against,
-      found: 'no trace of a network in it',
-      supported: 'what a device printed with the trace on, models, .npz, folders of compile, qemu:CHIP',
+      found: 'a file without the trace of a network',
+      supported: 'output of a device with the trace on, models, .npz, folders of compile, qemu:CHIP',
       todo: `compile the C with -D${program.name.toUpperCase()}_TRACE=2 and capture its console`,
     });
   const tracedRuns = found.runs.map((run) => ({ program, build, trace: found, run }));

@@ -74,7 +74,7 @@ export function checkOptions(options: PruneOptions, graph: Graph<'float'>): void
     throw new InputError({
       where: 'pruning',
       found: `sparsity ${sparsity}`,
-      supported: '0 (nothing goes) to 1 (all weights go)',
+      supported: '0 (no weight is removed) to 1 (all are removed)',
       todo: 'give the share of weights that is to become zero, e.g. 0.85',
     });
   checkPattern(options.pattern ?? 'none');

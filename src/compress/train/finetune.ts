@@ -266,7 +266,7 @@ function requireOwnWeights({ layers }: Network): void {
   throw new InputError({
     where: `node '${shared.node}'`,
     found: `weights '${shared.weight}' shared with another layer`,
-    supported: 'own weights',
+    supported: 'weights of one layer',
   });
 }
 

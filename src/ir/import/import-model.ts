@@ -63,12 +63,12 @@ export function importModel(bytes: Uint8Array, options: ModelOptions = {}): Grap
 }
 
 function requireNoArch(arch: Architecture | undefined, found: string): void {
-  if (arch !== undefined) throw complain(found, '--arch with files of weights alone', 'leave --arch away');
+  if (arch !== undefined) throw complain(found, '--arch with files of weights alone', 'omit --arch');
 }
 
 function requireNoProgram(program: string | undefined, found: string): void {
   if (program === undefined) return;
-  throw complain(found, '--program with exported programs (.pt2)', 'leave --program away');
+  throw complain(found, '--program with exported programs (.pt2)', 'omit --program');
 }
 
 function ofSaved(value: Value, options: ModelOptions): Graph<'imported'> {
@@ -105,7 +105,7 @@ function withWeights(state: State, { arch, ...options }: ModelOptions): Graph<'i
     throw new InputError({
       found: `weights alone (${state.tensors.size} tensors), without the network that they belong to`,
       supported: 'weights with --arch model.onnx or --arch model.pt2',
-      todo: 'export the network once, and name it with --arch',
+      todo: 'export the network once, and give it with --arch',
       lines: archLines,
     });
   const notes: string[] = [];

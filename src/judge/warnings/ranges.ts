@@ -25,7 +25,7 @@ function warningOf(what: string, facts: TensorFacts, lost: readonly number[]): W
     text:
       `${what} '${facts.tensor}': channels ${someOf(lost, facts.channels.length)} vary by less than one stored step: ` +
       `channel ${first} by ${short(at(facts.channels, first).deviation)} around ${short(at(facts.channels, first).mean)}, a step is ${short(steps)}`,
-    todo: 'normalize: subtract the mean, and bring channels to one size',
+    todo: 'normalize: subtract the mean, and scale channels to similar ranges',
   };
 }
 
