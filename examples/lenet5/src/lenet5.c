@@ -82,7 +82,9 @@ static inline int32_t lenet5_sign_extend(int32_t x, int32_t bits)
  * Every weight, 4 bits each, 2 to a byte from the lowest bits up, a run of neighbours filled up to
  * whole bytes, output by output.
  * Weights are integers, in two's complement.
- * An input or output has a scale per channel, and so have weights.
+ * Order of an output's weights: window row, window column, input channel.
+ * real weight = scale * weight, zero point 0; scales by output: 0.00018820616, 0.0002732097,
+ * 0.0001849888, 0.00033819175, 0.0002806282, 0.0001788012.
  * From the model's /0/Conv, /1/Relu, /2/MaxPool.
  */
 static const LENET5_FLASH LENET5_CONST uint8_t lenet5_conv1_weights[90] = {
@@ -92,16 +94,23 @@ static const LENET5_FLASH LENET5_CONST uint8_t lenet5_conv1_weights[90] = {
     2, 192, 185, 9, 192, 153, 10, 222, 58, 6, 255, 116, 6, 100, 71, 13, 63, 224, 9,
 };
 
+/* By output, in steps of input scale * weight scale: the bias - input zero point * sum of the
+ * weights.
+ */
 static const LENET5_FLASH LENET5_CONST int16_t lenet5_conv1_bias[6] = {
     -1810, -921, -719, 198, 7, -49,
 };
 
+/* An output step is a sum times multiplier / 2^shift. */
 static const LENET5_FLASH LENET5_CONST uint16_t lenet5_conv1_multiplier[6] = {
     28708, 41673, 28217, 51585, 42805, 27273,
 };
 
 /* 5x5 convolution 1 -> 6, ReLU, 2x2 max-pool.
  * u8[32][32][1] -> u8[14][14][6].  117,600 MAC.
+ * Window 5x5, strides 1x1, dilations 1x1, 1 group of channels, no padding.
+ * sum = conv1_bias[c] + window * weights of output c, the largest of 2x2, strides 2x2.
+ * out = clamp(requantize_compact(sum, conv1_multiplier[c], 20), 0, 255).
  * in is input: real = 1.0 * (q - 0).
  * out is /2/MaxPool_output_0: real = 0.0068744337 * (q - 0).
  */
@@ -162,7 +171,10 @@ static LENET5_KERNEL LENET5_CODE void lenet5_conv1(const uint8_t *in, uint8_t *o
  * Every weight, 4 bits each, 2 to a byte from the lowest bits up, a run of neighbours filled up to
  * whole bytes, output by output.
  * Weights are integers, in two's complement.
- * An input or output has a scale per channel, and so have weights.
+ * Order of an output's weights: window row, window column, input channel.
+ * real weight = scale * weight, zero point 0; scales by output: 0.051973652, 0.07599663,
+ * 0.069349125, 0.080522805, 0.06439496, 0.058462664, 0.091441765, 0.058448486, 0.046950903,
+ * 0.071413055, 0.0657033, 0.08029656, 0.060057096, 0.07844683, 0.07108612, 0.06955386.
  * From the model's /3/Conv, /4/Relu, /5/MaxPool.
  */
 static const LENET5_FLASH LENET5_CONST uint8_t lenet5_conv2_weights[1200] = {
@@ -221,10 +233,14 @@ static const LENET5_FLASH LENET5_CONST uint8_t lenet5_conv2_weights[1200] = {
     3, 191, 114, 82, 238, 48, 49, 47, 224, 253, 219, 209, 224, 235, 15, 17, 220, 66, 33, 208,
 };
 
+/* By output, in steps of input scale * weight scale: the bias - input zero point * sum of the
+ * weights.
+ */
 static const LENET5_FLASH LENET5_CONST int16_t lenet5_conv2_bias[16] = {
     -274, 21, -229, -401, -341, -603, -2, -717, 32, -188, -43, 202, 14, -152, -512, -119,
 };
 
+/* An output step is a sum times multiplier / 2^shift. */
 static const LENET5_FLASH LENET5_CONST uint16_t lenet5_conv2_multiplier[16] = {
     8612, 12593, 11492, 13343, 10671, 9688, 15152, 9685, 7780, 11834, 10887, 13306, 9952, 12999,
     11779, 11526,
@@ -232,6 +248,9 @@ static const LENET5_FLASH LENET5_CONST uint16_t lenet5_conv2_multiplier[16] = {
 
 /* 5x5 convolution 6 -> 16, ReLU, 2x2 max-pool.
  * u8[14][14][6] -> u8[5][5][16].  240,000 MAC.
+ * Window 5x5, strides 1x1, dilations 1x1, 1 group of channels, no padding.
+ * sum = conv2_bias[c] + window * weights of output c, the largest of 2x2, strides 2x2.
+ * out = clamp(requantize_compact(sum, conv2_multiplier[c], 19), 0, 255).
  * in is /2/MaxPool_output_0: real = 0.0068744337 * (q - 0).
  * out is /5/MaxPool_output_0: real = 0.021750413 * (q - 0).
  */
@@ -300,7 +319,21 @@ static LENET5_KERNEL LENET5_CODE void lenet5_conv2(const uint8_t *in, uint8_t *o
  * Weights that are not 0, a byte each: an entry is the distance in input elements from the entry
  * before (the first: from the start), in its low half, and the weight in its high half.
  * Weights are integers, in two's complement.
- * An input or output has a scale per channel, and so have weights.
+ * Order of an output's weights: the input's in memory, u8[400].
+ * real weight = scale * weight, zero point 0; scales by output: 0.2279143, 0.09373826, 0.1426028,
+ * 0.11325597, 0.106508866, 0.11273295, 0.14701049, 0.096962444, 0.13970543, 0.16354711, 0.12463059,
+ * 0.11424037, 0.11105907, 0.14303511, 0.13314319, 0.12869033, 0.11726475, 0.097893745, 0.11628969,
+ * 0.113738015, 0.15932606, 0.110224284, 0.11112304, 0.09937808, 0.10891129, 0.14816244, 0.10364387,
+ * 0.093747176, 0.11756016, 0.14092392, 0.110114954, 0.12954675, 0.09971248, 0.117843725, 0.1490094,
+ * 0.14081486, 0.15044369, 0.14254597, 0.14095661, 0.10690915, 0.08865754, 0.122566134, 0.10389254,
+ * 0.119058035, 0.1553476, 0.11834941, 0.14817393, 0.09891663, 0.12947111, 0.12709807, 0.11595878,
+ * 0.10694988, 0.09549174, 0.17282458, 0.12366313, 0.12397467, 0.12024685, 0.13420944, 0.11417683,
+ * 0.08524302, 0.16926822, 0.105602615, 0.11438524, 0.11406322, 0.116541915, 0.14217807,
+ * 0.110504866, 0.114792146, 0.105480716, 0.112468585, 0.13434301, 0.090456046, 0.13338175,
+ * 0.10915333, 0.19442022, 0.12698793, 0.12879674, 0.21212721, 0.15340744, 0.16733637, 0.12450818,
+ * 0.16995014, 0.15039495, 0.13678657, 0.15451188, 0.12062046, 0.14171952, 0.11593253, 0.13680233,
+ * 0.1404839, 0.13946408, 0.10576055, 0.10577178, 0.16063602, 0.12775424, 0.11279581, 0.13118881,
+ * 0.09705545, 0.09359043, 0.16260393.
  * From the model's /7/Gemm, /8/Relu.
  */
 static const LENET5_FLASH LENET5_CONST uint8_t lenet5_linear1_weights[5600] = {
@@ -580,6 +613,9 @@ static const LENET5_FLASH LENET5_CONST uint8_t lenet5_linear1_counts[100] = {
     72, 68, 55, 56,
 };
 
+/* By output, in steps of input scale * weight scale: the bias - input zero point * sum of the
+ * weights.
+ */
 static const LENET5_FLASH LENET5_CONST int16_t lenet5_linear1_bias[100] = {
     32, -404, 478, -536, 81, -482, -226, 588, 203, -56, -376, 336, -573, 437, 17, -113, 272, -135,
     18, -172, 7, 417, -286, -595, 93, -366, -782, 23, -66, 316, 683, 241, 47, 256, -303, 60, -355,
@@ -589,6 +625,7 @@ static const LENET5_FLASH LENET5_CONST int16_t lenet5_linear1_bias[100] = {
     -202, -71, 46, -146, -167, 27,
 };
 
+/* An output step is a sum times multiplier / 2^shift. */
 static const LENET5_FLASH LENET5_CONST uint16_t lenet5_linear1_multiplier[100] = {
     51374, 21129, 32144, 25529, 24008, 25411, 33138, 21856, 31491, 36865, 28093, 25751, 25034,
     32241, 30012, 29008, 26433, 22066, 26213, 25638, 35914, 24846, 25048, 22401, 24550, 33397,
@@ -602,6 +639,8 @@ static const LENET5_FLASH LENET5_CONST uint16_t lenet5_linear1_multiplier[100] =
 
 /* Linear layer 400 -> 100, ReLU.
  * u8[400] -> u8[100].  40,000 MAC.
+ * sum = linear1_bias[o] + inputs * weights of output o.
+ * out = clamp(requantize_compact(sum, linear1_multiplier[o], 19), 0, 255).
  * in is /5/MaxPool_output_0: real = 0.021750413 * (q - 0).
  * out is /8/Relu_output_0: real = 0.050590087 * (q - 0).
  */
@@ -630,7 +669,17 @@ static LENET5_KERNEL LENET5_CODE void lenet5_linear1(const uint8_t *in, uint8_t 
  * Weights that are not 0, a byte each: an entry is the distance in input elements from the entry
  * before (the first: from the start), in its low half, and the weight in its high half.
  * Weights are integers, in two's complement.
- * An input or output has a scale per channel, and so have weights.
+ * Order of an output's weights: the input's in memory, u8[100].
+ * real weight = scale * weight, zero point 0; scales by output: 0.05923001, 0.074919894,
+ * 0.04699107, 0.05203875, 0.051957335, 0.04781778, 0.05945439, 0.049664326, 0.046929765,
+ * 0.07016959, 0.0531467, 0.057206273, 0.05753265, 0.05636035, 0.07964406, 0.04872115, 0.040466625,
+ * 0.087304026, 0.055063903, 0.06723381, 0.051044878, 0.054517314, 0.049448777, 0.050999984,
+ * 0.05748769, 0.05276989, 0.062159877, 0.05532189, 0.07115148, 0.0474694, 0.059993513, 0.058207884,
+ * 0.06129162, 0.05538286, 0.060441986, 0.043429732, 0.073715486, 0.04944697, 0.07312037,
+ * 0.059235577, 0.049941074, 0.04570259, 0.044569157, 0.050592, 0.046591375, 0.048763156, 0.0515622,
+ * 0.060383998, 0.049471628, 0.058604132, 0.0452158, 0.047240492, 0.04583812, 0.046456587,
+ * 0.05953912, 0.048751727, 0.04469759, 0.07356474, 0.043521542, 0.07989825, 0.051436737,
+ * 0.061220646, 0.049784895.
  * From the model's /9/Gemm, /10/Relu.
  */
 static const LENET5_FLASH LENET5_CONST uint8_t lenet5_linear2_weights[2285] = {
@@ -752,6 +801,9 @@ static const LENET5_FLASH LENET5_CONST uint8_t lenet5_linear2_counts[63] = {
     39, 23, 32, 34, 38, 26, 31, 32, 20, 45, 26, 30, 33, 51, 24,
 };
 
+/* By output, in steps of input scale * weight scale: the bias - input zero point * sum of the
+ * weights.
+ */
 static const LENET5_FLASH LENET5_CONST int16_t lenet5_linear2_bias[63] = {
     -62, -214, -175, -92, 348, 39, 56, 13, -115, -97, -23, -104, -77, 305, -460, -105, 191, 60, -10,
     -52, -95, 121, 83, 88, -147, 23, -105, 44, 202, -426, 102, 25, -64, 285, -56, 167, 178, -70,
@@ -759,6 +811,7 @@ static const LENET5_FLASH LENET5_CONST int16_t lenet5_linear2_bias[63] = {
     -9, 297, 22, -76, -106, 288,
 };
 
+/* An output step is a sum times multiplier / 2^shift. */
 static const LENET5_FLASH LENET5_CONST uint16_t lenet5_linear2_multiplier[63] = {
     38841, 49130, 30815, 34125, 34072, 31357, 38988, 32568, 30775, 46015, 34852, 37514, 37728,
     36959, 52228, 31950, 26537, 57251, 36109, 44090, 33473, 35751, 32427, 33444, 37698, 34605,
@@ -769,6 +822,8 @@ static const LENET5_FLASH LENET5_CONST uint16_t lenet5_linear2_multiplier[63] = 
 
 /* Linear layer 100 -> 63, ReLU.
  * u8[100] -> u8[63].  6,300 MAC.
+ * sum = linear2_bias[o] + inputs * weights of output o.
+ * out = clamp(requantize_compact(sum, linear2_multiplier[o], 20), 0, 255).
  * in is /8/Relu_output_0: real = 0.050590087 * (q - 0).
  * out is /10/Relu_output_0: real = 0.080894046 * (q - 0).
  */
@@ -797,7 +852,10 @@ static LENET5_KERNEL LENET5_CODE void lenet5_linear2(const uint8_t *in, uint8_t 
  * Weights that are not 0, a byte each: an entry is the distance in input elements from the entry
  * before (the first: from the start), in its low half, and the weight in its high half.
  * Weights are integers, in two's complement.
- * An input or output has a scale per channel, and so have weights.
+ * Order of an output's weights: the input's in memory, u8[63].
+ * real weight = scale * weight, zero point 0; scales by output: 0.04021411, 0.04462421,
+ * 0.050235797, 0.042393517, 0.043954547, 0.041175164, 0.043388717, 0.042646285, 0.046303492,
+ * 0.04007493.
  * From the model's /11/Gemm.
  */
 static const LENET5_FLASH LENET5_CONST uint8_t lenet5_linear3_weights[505] = {
@@ -833,16 +891,22 @@ static const LENET5_FLASH LENET5_CONST uint8_t lenet5_linear3_counts[10] = {
     51, 55, 50, 53, 46, 48, 48, 52, 50, 52,
 };
 
+/* By output, in steps of input scale * weight scale: the bias - input zero point * sum of the
+ * weights.
+ */
 static const LENET5_FLASH LENET5_CONST int16_t lenet5_linear3_bias[10] = {
     -104, -50, 144, 63, -42, 58, -60, 34, 55, -60,
 };
 
+/* An output step is a sum times multiplier / 2^shift. */
 static const LENET5_FLASH LENET5_CONST uint16_t lenet5_linear3_multiplier[10] = {
     39356, 43672, 49164, 41489, 43016, 40296, 42463, 41736, 45315, 39220,
 };
 
 /* Linear layer 63 -> 10.
  * u8[63] -> u8[10].  630 MAC.
+ * sum = linear3_bias[o] + inputs * weights of output o.
+ * out = clamp((requantize_compact(sum, linear3_multiplier[o], 21) + 113), 0, 255).
  * in is /10/Relu_output_0: real = 0.080894046 * (q - 0).
  * out is output: real = 0.17334723 * (q - 113).
  */
