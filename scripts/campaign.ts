@@ -54,6 +54,7 @@ const targets = values.targets
   .map(targetNamed);
 type Counts = Record<'nets' | 'onTargets' | 'runs' | 'bytes' | 'broken' | 'mismatches', number>;
 const counts: Counts = { nets: 0, onTargets: 0, runs: 0, bytes: 0, broken: 0, mismatches: 0 };
+const countNames = Object.keys(counts) as (keyof Counts)[];
 
 function givenShard(): Shard {
   try {
@@ -174,7 +175,7 @@ function read(where: string): Part & { readonly counts: Counts } {
       campaign: string;
       counts: Counts;
     };
-    const numbers = Object.keys(counts).map((name) => part.counts[name]);
+    const numbers = countNames.map((name) => part.counts[name]);
     if (numbers.every(Number.isSafeInteger)) return { ...part, where, shard: parseShard(campaign) };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
@@ -188,8 +189,7 @@ function read(where: string): Part & { readonly counts: Counts } {
 
 function merge(files: readonly string[]): void {
   const parts = requireWhole(files.map(read));
-  for (const part of parts)
-    for (const name of Object.keys(counts) as (keyof Counts)[]) counts[name] += part.counts[name];
+  for (const part of parts) for (const name of countNames) counts[name] += part.counts[name];
   end(counts, parts[0]?.made['--laws']);
 }
 
