@@ -10,7 +10,7 @@ export type Identity = Readonly<Record<string, string | number>>;
 
 const mark = 'thimble fine-tuning checkpoint 1 ';
 
-const digest = (feed: (add: (bytes: NodeJS.ArrayBufferView) => void) => void): string => {
+export const digest = (feed: (add: (bytes: NodeJS.ArrayBufferView) => void) => void): string => {
   const hash = createHash('sha256');
   feed((bytes) => hash.update(bytes));
   return hash.digest('hex');

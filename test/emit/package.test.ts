@@ -145,6 +145,7 @@ testWith(['powerpc-linux-gnu-gcc', 'qemu-ppc'])(
   },
 );
 
+/** Not of the toolchain, which they would make 300 MB larger: they are run where they are installed. */
 const newerClangs = ['clang-15', 'clang-16'].filter(isThere);
 
 testWith([...hostTools, 'g++'])('files of several networks are one translation unit, in C and in C++', () => {
