@@ -128,7 +128,7 @@ function showEnd(context: Context, folder: string, report: VerifyReport): void {
   io.out(`${c.bold('The same C, compiled and run')}\n`);
   describeReport(context, report);
   if (report.rows.some(({ status }) => status === 'skipped'))
-    io.out('Skipped targets do not affect the results above: they are the simulator's.\n');
+    io.out("Skipped targets do not affect the results above: they are the simulator's.\n");
   io.out(`\nThe C is in ${c.cyan(folder)}\n`);
   io.out(
     `Next: ${c.cyan('thimble inspect')} or ${c.cyan('thimble compile --help')} with a model of yours.\n`,
