@@ -107,7 +107,7 @@ export interface CompileOptions {
   /** How buffers share the arena. Default `overlap`; docs/memory.md. */
   readonly plan?: PlanStrategy;
   /**
-   * In which order inputs and outputs lie in the C's memory. `memory`, the default: images as height, width, channel,
+   * The order of inputs and outputs in the C's memory. `memory`, the default: images as height, width, channel,
    * which costs nothing. `model`: row-major in the model's shape, by copies behind inputs and before outputs.
    */
   readonly portOrder?: 'memory' | 'model';
@@ -208,7 +208,7 @@ const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 export interface Front {
   readonly floatGraph: Graph<'float'>;
   readonly fused: Graph<'float'>;
-  /** Set where each channel of the input has a grid of its own: `fused` then takes stored numbers. */
+  /** Set if each channel of the input has a separate grid: `fused` then takes stored numbers. */
   readonly grids?: readonly Quant[];
   /** Of the model's nodes, those that are to stay float32 in an int8 program. */
   readonly float?: Reasons;

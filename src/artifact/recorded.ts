@@ -142,7 +142,7 @@ export interface Tolerance {
   readonly minSqnr?: number;
 }
 
-/** What `verify` asks for where it is not told. */
+/** The default tolerance of `verify`. */
 export const usualTolerance: Readonly<Record<Program['arith'], Tolerance>> = {
   float32: { rtol: 1e-5, atol: 1e-5 },
   int8: { minSqnr: 30 },

@@ -1,6 +1,6 @@
 /** What went wrong, in the parts that a person needs to correct it. */
 export interface Complaint {
-  /** Where: a node, tensor, file or option, as the user knows it. */
+  /** The place: a node, tensor, file or option, by its name for the user. */
   readonly where?: string;
   /** What was found there. */
   readonly found: string;

@@ -1,4 +1,4 @@
-/** The file that an interrupted fine-tuning goes on from, and whose run it belongs to. */
+/** The checkpoint of an interrupted fine-tuning, and the options of its run. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { writeOneFile } from '../artifact/node-folder.ts';

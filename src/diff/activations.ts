@@ -55,7 +55,7 @@ export interface Activations {
   readonly count: number;
 }
 
-/** Tensors that are said to be the same one; none, or a gap, where nothing is known. */
+/** Arrays of the same tensor; none, or a gap, if nothing is known. */
 type Found = readonly Tensor[] | Gap;
 
 interface Known {

@@ -12,7 +12,7 @@ export type Captured =
   | {
       readonly kind: 'real';
       readonly values: Float32Array;
-      /** Other numbers that are said to be the same tensor: the farthest of all is compared. */
+      /** Other arrays of the same tensor: the one with the largest difference is compared. */
       readonly others?: readonly Float32Array[];
     };
 
@@ -90,7 +90,7 @@ function picked(slot: Slot, tensors: readonly Tensor[]): Captured | Gap {
 
 /**
  * Of tensors with real numbers by name: of a float model, or of activations from elsewhere.
- * @param tensorFor row-major, of the slot's logical shape; several that are said to be the same tensor; a gap, or
+ * @param tensorFor row-major, of the slot's logical shape; several that represent the same tensor; a gap, or
  *   undefined, where there is none
  */
 export const captureOfTensors = (

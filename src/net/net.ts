@@ -37,7 +37,7 @@ export interface Picture {
 export interface RunOptions {
   /** Every layer's output too. */
   readonly layers?: boolean;
-  /** How typed arrays lie; `chw` when absent. Ndarrays have the model's shape. */
+  /** The order of typed arrays; `chw` when absent. Ndarrays have the model's shape. */
   readonly layout?: 'chw' | 'hwc';
 }
 
@@ -72,7 +72,7 @@ export interface Classified {
   readonly scores: Float32Array;
 }
 
-/** Of a net, whoever makes it. */
+/** Options of a net, however it is made. */
 export interface NetOptions {
   /** `fast`, the default: the fastest that this machine has. */
   readonly engine?: EngineName | 'fast';
@@ -82,7 +82,7 @@ export interface NetOptions {
 export interface Net {
   readonly name: string;
   readonly program: Program;
-  /** How the C's inputs and outputs lie, and `stored` and `encode` with them; `real` and arrays are the model's. */
+  /** The order of the C's inputs and outputs, and of `stored` and `encode`; `real` and arrays have the model's order. */
   readonly portOrder: 'memory' | 'model';
   readonly engine: EngineName;
   /** Why `fast` is slower here than elsewhere, where it is. */

@@ -33,7 +33,7 @@ export interface LoadOptions extends NetOptions {
   readonly sizes?: Sizes;
   /** Of a file of weights: the file of the network that they belong to, .onnx or .pt2. */
   readonly arch?: string;
-  /** Of a .pt2 with several programs: the one that is meant. */
+  /** For a .pt2 with several programs: the name of the one to use. */
   readonly program?: string;
 }
 
@@ -124,7 +124,7 @@ export async function load(file: string, options: LoadOptions = {}): Promise<Loa
 const entry = new URL('./node-worker.js', import.meta.url);
 
 /**
- * A net whose batches run on threads.
+ * A net that runs batches on threads.
  * @param workerFile the URL of the compiled `node-worker`, where this module does not run from beside it
  */
 export function withThreads(net: Net, workerFile: { readonly href: string } = entry): LoadedNet {

@@ -50,7 +50,7 @@ export interface LayerChoice {
   /** How many values its weights share, where they are stored as indices. */
   readonly codebook?: number;
   readonly floor: EntropyFloor;
-  /** Whether its own zeros were what it was chosen by. */
+  /** Whether it was chosen because of the zeros in the file. */
   readonly byZeros: boolean;
   readonly why: string;
 }

@@ -1,4 +1,4 @@
-/** Numbers that are not finite, in a model's constants or made of them: the user is told which, and where. */
+/** Numbers that are not finite, in a model's constants or computed from them: the error names the number and the node. */
 import { InputError, nodeLabel } from '../base/errors.ts';
 import { evaluate, inputTensors } from '../ir/graph/evaluate.ts';
 import type { AnyNode, Graph } from '../ir/graph/graph.ts';

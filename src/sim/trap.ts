@@ -31,7 +31,7 @@ export interface TrapDetails {
   readonly found: string;
   /** Both operands of an operation; the index and the length of an access; the value of a store. */
   readonly values: readonly number[];
-  /** Of a rule about memory: the arena's byte, who wrote it last, and whose it would have to be. */
+  /** For a rule about memory: the arena's byte, the tensor that was written to it last, and the tensor that was expected. */
   readonly address?: number;
   readonly owner?: string;
   readonly expected?: string;

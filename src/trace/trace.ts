@@ -62,7 +62,7 @@ export interface TraceTable {
 
 /** One inference. */
 export interface TraceRun {
-  /** Of network, build and input: runs of other inputs have others, but for one in 65,536. */
+  /** Identifies network, build and input: runs with other inputs have other tags, except for one in 65,536. */
   readonly tag: string;
   /** Among the runs of its network in the capture. */
   readonly index: number;
@@ -88,9 +88,9 @@ export interface TraceRun {
 export type TraceProblemKind =
   /** Text that is no trace: boot messages, the firmware's own output. Nothing is wrong with it. */
   | 'noise'
-  /** Something that began as a line of a trace and whose checksum does not agree, or that is cut. */
+  /** Text that begins as a line of a trace and has a wrong checksum, or is cut. */
   | 'damaged'
-  /** Lines of a run that should stand between two that arrived, or at its end. */
+  /** Lines of a run that are missing between two that arrived, or at its end. */
   | 'lost'
   /** A line that arrived twice. */
   | 'repeated'

@@ -23,7 +23,7 @@ export interface TraceOptions {
   readonly level: 1 | 2;
   /** `buildOf(program)`; zeros when absent, as in C without an artifact. */
   readonly build?: string;
-  /** What only a device knows: where the arena and the tables lie, and the stack pointer. 0 when absent. */
+  /** Values of a device: the addresses of the arena and the tables, and the stack pointer. 0 when absent. */
   readonly arena?: number;
   readonly stack?: number;
   /** As `tracedTables(program)`. */

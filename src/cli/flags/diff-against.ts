@@ -244,7 +244,7 @@ function againstArrays(asked: Asked, bytes: Uint8Array): Against {
 }
 
 /**
- * The runs of this build; else the last of this network, or of any. Runs that do not say whose they are belong to
+ * The runs of this build; else the last of this network, or of any. Runs whose program is not known belong to
  * the only network of the log.
  */
 function traceFor(traces: readonly DeviceTrace[], name: string, build: string): DeviceTrace | undefined {

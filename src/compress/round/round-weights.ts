@@ -20,7 +20,7 @@ import { type Rounded, type RoundingNorm, roundingNorm, roundRow } from './neare
 export interface RoundOptions {
   /** Bits of the weights of a node; 8 leaves them to the quantization pass, which rounds to nearest. */
   readonly bitsOf: (node: string) => WeightBits;
-  /** Of nodes whose weights share values, how many; their bits do not count. Absent: of none. */
+  /** For nodes whose weights share values, the number of values; their bits do not count. Absent: of none. */
   readonly codebookOf?: (node: string) => CodebookSize | undefined;
   /** Inputs of the network as `calibrate` takes them; no labels. */
   readonly samples: readonly Float32Array[];
@@ -35,7 +35,7 @@ export interface RoundOptions {
 
 /** A network whose weights lie on grids. */
 export interface RoundedWeights {
-  /** Weights of fewer than 8 bits, and shared ones, lie on grids. Zeros stay zeros. */
+  /** Weights of fewer than 8 bits, and shared ones, are on grids. Zeros stay zeros. */
   readonly graph: Graph<'float'>;
   /** By node: the real value of one step, per output channel; 0 for rows of zeros. */
   readonly weightSteps: ReadonlyMap<string, Float64Array>;

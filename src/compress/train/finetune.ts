@@ -29,7 +29,7 @@ export interface Finetuned {
   readonly history: readonly Epoch[];
   /** False when it was interrupted. */
   readonly finished: boolean;
-  /** To go on from, or to do it again with more threads. */
+  /** To continue from, or to repeat the step with more threads. */
   readonly checkpoint: Uint8Array;
 }
 
@@ -37,7 +37,7 @@ export interface Finetuned {
  * Trains the weights of a network so that it answers as its teacher does.
  * @param graph fused; its zero weights stay zero
  * @param teacher fused; the same input and as many outputs
- * @param kind who computes the gradients; one thread when absent
+ * @param kind the engine that computes the gradients; one thread when absent
  * @throws InputError for options, data, graphs and checkpoints that cannot be used
  */
 export async function finetune(

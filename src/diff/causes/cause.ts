@@ -1,4 +1,4 @@
-/** What a cause is told, and what it says. */
+/** The input and the result of a function that looks for a cause. */
 import type { Program } from '../../program/program.ts';
 import type { DeviceTrace, TraceRun } from '../../trace/trace.ts';
 import type { Inference } from '../feed.ts';

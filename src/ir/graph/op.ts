@@ -289,7 +289,7 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   readonly fixedGrid?: (mode: RequantMode) => boolean;
   /** Whether its integers serve every grid that a file may give the output, as onnxruntime's do. */
   servesFile?(context: ScaleContext<A>): boolean;
-  /** Its grids of more than 8 bits; a tensor has one where all who make and read it know the same. */
+  /** Its grids of more than 8 bits; a tensor has one if all nodes that make and read it support the same. */
   readonly wide?: WideGrids<A>;
   /**
    * Set where `outputQuant`, asked for one channel at a time, and `quantize` know activations with a grid for each

@@ -13,7 +13,7 @@ import { readSaved } from './torch/saved.ts';
 import { sequentialProgram } from './torch/sequential.ts';
 import { type State, stateIn } from './torch/state-dict.ts';
 
-/** A network whose weights stand in another file. */
+/** A network whose weights are in another file. */
 export interface Architecture {
   readonly bytes: Uint8Array;
   /** How messages name it. */
@@ -25,7 +25,7 @@ export interface Architecture {
 export interface ModelOptions extends Omit<ImportOptions, 'weights'> {
   /** For files of weights alone: the network that they belong to. */
   readonly arch?: Architecture;
-  /** For archives of several exported programs: the one that is meant. */
+  /** For archives of several exported programs: the name of the one to use. */
   readonly program?: string;
 }
 

@@ -5,7 +5,7 @@ import type { Shape, Tensor } from '../tensor.ts';
 export interface Sizes {
   /** Whole shapes of inputs, by name. */
   readonly shapes?: Readonly<Record<string, Shape>>;
-  /** Dynamic axes by the name that the file gives them, wherever it stands. */
+  /** Sizes of dynamic axes by their name in the file, wherever it occurs. */
   readonly axes?: Readonly<Record<string, number>>;
 }
 
@@ -32,7 +32,7 @@ export type NewWeights = (parameters: ReadonlyMap<string, Parameter>) => Readonl
 export interface ImportOptions extends Sizes {
   /** How messages and later stages name the network; the file's name for the graph when absent. */
   readonly name?: string;
-  /** For models whose weights stand in files of their own. */
+  /** For models whose weights are in separate files. */
   readonly external?: ExternalFiles;
   /** Takes the place of the file's own weights. */
   readonly weights?: NewWeights;

@@ -76,7 +76,7 @@ export type Stmt =
       readonly mutable: boolean;
     }
   | { readonly kind: 'assign'; readonly name: string; readonly type: Scalar; readonly value: Expr }
-  /** `name += value`: an assignment of its own because it reads better, and bounds better. */
+  /** `name += value`: a separate statement because it is easier to read, and gives better bounds. */
   | { readonly kind: 'accumulate'; readonly name: string; readonly type: Scalar; readonly value: Expr }
   /**
    * Declares a pointer into the array that `base` (parameter, table or pointer) points into, `offset` elements

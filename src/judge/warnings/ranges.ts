@@ -83,7 +83,7 @@ function outputWarnings({ program }: Build, measured: Measured): readonly Warnin
 /** Shares of a calibrated range's width. */
 const far = 0.5;
 
-/** The first tensor whose range the float network leaves by far; a range that was cut on purpose is no news. */
+/** The first tensor whose range the float network leaves by far; a range that was cut on purpose is not reported. */
 function leftRanges({ calibration, program }: Build, { steps, inputs }: Measured): readonly Warning[] {
   if (calibration?.method !== 'minmax') return [];
   const all = program.rawInput === undefined ? [...inputs, ...steps] : steps;
