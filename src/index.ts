@@ -58,6 +58,7 @@ export { formatName, type WeightFormat } from './ir/kernel/weight-format.ts';
 export type { Shape, Tensor } from './ir/tensor.ts';
 export { type Agreement, agreementOf } from './judge/agreement.ts';
 export type { LayerError } from './judge/layer-errors.ts';
+export type { RoundingCount, Roundings } from './judge/roundings.ts';
 export type { Warning } from './judge/warnings/warning.ts';
 export type { ActivationBits, WideReason } from './passes/activation-bits.ts';
 export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';

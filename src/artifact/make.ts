@@ -52,6 +52,8 @@ export interface Made {
   readonly package?: PackageKind;
   /** With a program for the host, `<name>_main.c`. */
   readonly main?: boolean;
+  /** Constant arrays in `<name>_weights.c` instead of `<name>.c`. */
+  readonly weightsFile?: boolean;
 }
 
 const text = v.string();
@@ -77,7 +79,7 @@ const differenceSchema = v.object({
   unit: v.picklist(['steps', 'real']),
 });
 const distanceSchema = v.object({ sqnr: v.nullable(v.number()), exact: v.boolean(), worst: v.number() });
-const manifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
+const fields = v.object({
   generator: v.literal('thimble'),
   format: v.literal(2),
   version: text,
@@ -196,6 +198,17 @@ const manifestSchema: v.GenericSchema<unknown, Manifest> = v.object({
   seal: v.record(text, text),
 });
 
+/** All fields, those that may be absent too. */
+type Full<T> = T extends readonly (infer E)[]
+  ? readonly Full<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]-?: Full<T[K]> }
+    : T;
+type Read = Full<v.InferOutput<typeof fields>>;
+/** Does not compile where the type has a field that is not read, or lacks one that is. */
+type Same = [Read, Full<Manifest>] extends [Full<Manifest>, Read] ? Manifest : never;
+const manifestSchema: v.GenericSchema<unknown, Same> = fields;
+
 /** What a folder of `thimble compile` holds. */
 export interface Artifact {
   readonly program: Program;
@@ -224,6 +237,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
   const folder = {
     ...(made.package === undefined ? {} : { package: made.package }),
     ...(made.main === undefined ? {} : { main: made.main }),
+    ...(made.weightsFile === undefined ? {} : { weightsFile: made.weightsFile }),
   };
   const files = new Map(emitC(program, { ...about, ...folder }));
   files.set(programFile(program.name), programText(program));

@@ -1,4 +1,5 @@
 /** What `manifest.json` says; docs/artifact.md has an example. */
+import type { Roundings } from '../judge/roundings.ts';
 import type { Warning } from '../judge/warnings/warning.ts';
 
 /** How a program stores an input or output. Without a scale: no grid, as of float32. */
@@ -94,6 +95,8 @@ export interface Manifest {
     readonly file: number;
     readonly calibrated: readonly string[];
     readonly rounded: readonly string[];
+    /** Layers that onnxruntime computes otherwise on a CPU with AVX2 and without VNNI. */
+    readonly cut?: readonly string[];
   };
   readonly portOrder?: 'model';
   /** What stays float32 in an int8 program. */
@@ -138,6 +141,8 @@ export interface Manifest {
     readonly compiled: number;
   };
   readonly agreement?: ManifestAgreement;
+  /** Of a quantized model: what its requantization makes other than ort-float. */
+  readonly roundings?: Roundings;
   readonly warnings?: readonly {
     readonly kind: Warning['kind'];
     readonly kernel: string | null;

@@ -10,7 +10,7 @@ import { noDspMacro, usesDsp } from './dsp.ts';
 import { integerFlags } from './flags.ts';
 import { type EmitInfo, noBuild } from './info.ts';
 import { layoutLines, normalizationLines } from './order-text.ts';
-import { outputFunctions, portStems, type Role, returnsOutput, runType } from './port-names.ts';
+import { outputFunctions, portStems, type Role, returnsOutput, runType, statusOr } from './port-names.ts';
 import { placementMacros } from './prefix.ts';
 
 /** Who made the file, from what, and who may use it. */
@@ -164,13 +164,30 @@ function functions(program: Program): string[] {
   return [
     ...inputs,
     ...comment(runWords(program)),
-    `${runType(program)}${name}_run(struct ${name} *net);`,
+    ...statusOr(program, statusRun(program), [`${runType(program)}${name}_run(struct ${name} *net);`]),
     '',
-    ...outputFunctions(program).flatMap((stem) => [
-      ...comment([`${stem.toUpperCase()}_COUNT elements, of the last run.`]),
-      `const ${stem}_t *${stem}(const struct ${name} *net);`,
-      '',
-    ]),
+    ...outputFunctions(program).flatMap((stem) => [...outputDeclaration(program, stem), '']),
+  ];
+}
+
+const outputDeclaration = ({ name }: Program, stem: string): string[] => [
+  ...comment([`${stem.toUpperCase()}_COUNT elements, of the last run.`]),
+  `const ${stem}_t *${stem}(const struct ${name} *net);`,
+];
+
+/**
+ * The run that returns a status. It is another symbol: files that were compiled with and without the macro do not
+ * link, where they would misread what a run returns.
+ */
+function statusRun(program: Program): string[] {
+  const { name } = program;
+  const upper = name.toUpperCase();
+  return [
+    `#define ${upper}_NULL 1 /* net is a null pointer */`,
+    `#define ${upper}_MISALIGNED 2 /* net lacks the alignment of struct ${name} */`,
+    `#define ${name}_run ${name}_run_status`,
+    `int ${name}_run(struct ${name} *net);`,
+    ...(returnsOutput(program) ? outputDeclaration(program, at(portStems(program, 'output'), 0)) : []),
   ];
 }
 
@@ -228,6 +245,7 @@ function runWords(program: Program): string[] {
     returnsOutput(program)
       ? `Computes ${program.name.toUpperCase()}_OUTPUT_COUNT elements, valid until ${several ? 'an input' : 'the input'} is written again.`
       : `Computes all outputs: the functions below say where they lie. They are valid until ${several ? 'an input' : 'the input'} is written again.`,
+    `Compiled with -D${program.name.toUpperCase()}_STATUS, as every file that includes this one, it returns 0 or an error code, and functions give the outputs.`,
     ...(several ? ['Write every input before every run: none of them outlives it.'] : []),
     ...(several
       ? [

@@ -9,7 +9,8 @@ import { inference } from '../runtime/engines.ts';
 import { formatCount, formatMany } from '../text/numbers.ts';
 import { gridOf, storedOf } from './layer-errors.ts';
 
-export interface Difference {
+/** The values of one tensor that another rounding makes otherwise. */
+export interface RoundingCount {
   /** The output's name in the model, or the kernel that makes the values. */
   readonly name: string;
   readonly tensor: string;
@@ -22,13 +23,14 @@ export interface Difference {
   readonly unit: 'steps' | 'real';
 }
 
+/** Of a whole program, over some samples. */
 export interface Roundings {
   readonly samples: number;
   /** Whether the samples were drawn from the whole range of the inputs, as none were given. */
   readonly drawn: boolean;
-  readonly outputs: readonly Difference[];
+  readonly outputs: readonly RoundingCount[];
   /** By kernel; differences of earlier ones are included. */
-  readonly layers: readonly Difference[];
+  readonly layers: readonly RoundingCount[];
 }
 
 /** Two slots of the same tensor, and what was found so far. */
@@ -85,7 +87,7 @@ function compare(pair: Pair, own: Float32Array, exact: Float32Array): void {
 const settled = (steps: number): number =>
   Math.abs(steps - Math.round(steps)) < 0.01 ? Math.round(steps) : steps;
 
-const resultOf = ({ name, tensor, values, differing, largest, step }: Pair): Difference => ({
+const resultOf = ({ name, tensor, values, differing, largest, step }: Pair): RoundingCount => ({
   ...{ name, tensor, values, differing, largest: settled(largest) },
   unit: largestOf(step) > 0 ? 'steps' : 'real',
 });
@@ -132,7 +134,7 @@ export function roundingsOf(program: Program, exact: Program, samples: readonly 
 }
 
 /** `12 of 640 values, by 1 step at most`; `none of 640 values` */
-export function differenceText({ values, differing, largest, unit }: Difference): string {
+export function differenceText({ values, differing, largest, unit }: RoundingCount): string {
   if (differing === 0) return `none of ${formatMany(values, 'value')}`;
   const far =
     unit === 'real'
@@ -143,7 +145,7 @@ export function differenceText({ values, differing, largest, unit }: Difference)
 
 /** The line of a build whose roundings are cheaper than onnxruntime's. */
 export function roundingsText({ samples, drawn, outputs, layers }: Roundings): string {
-  const share = ({ differing, values }: Difference): number => differing / Math.max(1, values);
+  const share = ({ differing, values }: RoundingCount): number => differing / Math.max(1, values);
   const on = drawn ? `${samples} inputs drawn from the whole range` : formatMany(samples, 'sample');
   const most = layers.toSorted((a, b) => share(b) - share(a))[0];
   const where =

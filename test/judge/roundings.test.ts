@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { type CompileOptions, compile, withRoundings } from '../../src/compile.ts';
 import { importModel } from '../../src/ir/import/import-model.ts';
-import { type Difference, differenceText, roundingsText } from '../../src/judge/roundings.ts';
+import { differenceText, type RoundingCount, roundingsText } from '../../src/judge/roundings.ts';
 import { decodeOutput, encodeInput } from '../../src/program/values.ts';
 import { inference } from '../../src/runtime/engines.ts';
 import { readNpy, rowOf } from '../support/npy.ts';
@@ -20,7 +20,7 @@ function built(name: string, options: Partial<CompileOptions>) {
 }
 
 /** Against what onnxruntime recorded, as tests of their own hold `ort-float` to. */
-function counted(name: string): Pick<Difference, 'values' | 'differing' | 'largest'> {
+function counted(name: string): Pick<RoundingCount, 'values' | 'differing' | 'largest'> {
   const [input, output] = [readNpy(`${folder}/${name}.input.npy`), readNpy(`${folder}/${name}.output.npy`)];
   const count = input.shape[0]!;
   const samples = Array.from({ length: count }, (_, i) => Float32Array.from(rowOf(input, i).data));
@@ -66,7 +66,7 @@ test('nothing is counted with ort-float, of other models, and of other weights',
 });
 
 test('words', () => {
-  const difference: Difference = {
+  const difference: RoundingCount = {
     name: 'y',
     tensor: 't',
     values: 10,

@@ -237,7 +237,10 @@ async function objectOf(
     const build: Build = { target, folder, opt: '-Os', sanitize: false };
     await writeAll(folder, files);
     await compileC99(build, [`${name}.c`], ['-o', 'net.o', ...more]);
-    return { object: await readFile(path.join(folder, 'net.o')), sections: await sectionsOf(build, 'net.o') };
+    return {
+      object: await readFile(path.join(folder, 'net.o')),
+      sections: await sectionsOf(build, ['net.o']),
+    };
   });
 }
 

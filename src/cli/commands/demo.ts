@@ -214,14 +214,14 @@ async function run(context: Context, flags: Flags): Promise<void> {
 export function addDemo(program: Command, context: () => Context): void {
   const command = program
     .command('demo')
-    .description('all of it on handwritten digits; needs nothing installed')
-    .option('-o, --out <FOLDER>', 'where the C goes (default: thimble-demo among temporary files)');
+    .description('compile and run LeNet-5 on drawn digits; needs no data and no toolchain')
+    .option('-o, --out <FOLDER>', 'folder for the C (default: thimble-demo in the temporary folder)');
   withJson(command)
     .addHelpText(
       'after',
       `
-Draws digits, compiles LeNet-5 for them, simulates it and writes the C. Where
-gcc and QEMU are installed it runs the C there and compares every byte.
+Draws digits, compiles LeNet-5 for them, simulates it and writes the C. If gcc
+and QEMU are installed, it also runs the C there and compares every byte.
 
 Example:
   thimble demo -o demo`,

@@ -197,10 +197,10 @@ export function addSweep(program: Command, context: () => Context): void {
   withQuantizeOptions(command);
   withCompressOptions(command);
   withSizeOptions(withInputOptions(command))
-    .option('--sparsities <LIST>', 'shares of zeros to build with', shares, sparsities)
+    .option('--sparsities <LIST>', 'sparsities to build, as shares of zeros', shares, sparsities)
     .option('--shard <K/N>', 'only the builds of share K of N, for one of N machines', parseShard)
     .option('--merge <PART...>', 'put the parts of all shares together')
-    .option('-o, --out <FOLDER>', 'where sweep.json and sweep.txt go, or the part');
+    .option('-o, --out <FOLDER>', 'folder for sweep.json, sweep.txt and sweep.html, or for the part');
   withJson(command)
     .addHelpText(
       'after',

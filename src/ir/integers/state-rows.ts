@@ -131,10 +131,21 @@ export function sumEnd(prefix: string, rows: StateRows, order: readonly number[]
     name: `${prefix}_multiplier`,
     elem: 'u16',
     data: order.map((row) => at(rows.multiplier, row)),
+    says: 'pre = sum * multiplier / 2^shift, by row of weights.',
   };
-  const shift: Table = { name: `${prefix}_shift`, elem: 'u8', data: order.map((row) => at(rows.shift, row)) };
+  const shift: Table = {
+    name: `${prefix}_shift`,
+    elem: 'u8',
+    data: order.map((row) => at(rows.shift, row)),
+    says: 'Shifts of these multipliers.',
+  };
   return {
-    bias: { name: `${prefix}_bias`, elem: 'i32', data: order.map((row) => at(rows.bias, row)) },
+    bias: {
+      name: `${prefix}_bias`,
+      elem: 'i32',
+      data: order.map((row) => at(rows.bias, row)),
+      says: 'The bias, by row of weights, in steps of its sum.',
+    },
     tables: [multiplier, shift],
     value: (sum, row) =>
       call(

@@ -157,6 +157,8 @@ export interface Table {
     | Float32Array;
   /** Elements per line when printed, and per row in the report. */
   readonly rowLength?: number;
+  /** What the comment above it says; absent: its name does. */
+  readonly says?: string;
 }
 
 /** How a kernel's tables hold the integer weights: enough to read them back without knowing the kernel. */
@@ -167,6 +169,10 @@ export interface StoredWeights {
   readonly stream: string;
   readonly counts?: string;
   readonly codebook?: string;
+  /** The real value of a weight's step, by row; absent where one row has several. */
+  readonly scales?: readonly number[];
+  /** In words: the order of a row's terms. */
+  readonly terms?: string;
   /** Which accumulators get which rows; absent where that is not said. */
   readonly sums?: readonly RowSum[];
 }

@@ -291,7 +291,7 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
   ],
   'arithmetic of activations that has no kernel': [
     { nodes: [{ op: 'Mod', name: 'm', inputs: ['x', 'x'], attributes: [int('fmod', 1)] }] },
-    /^node 'm' \(Mod\): Mod of the network's activations; supported: Mod of constants/,
+    /^node 'm' \(Mod\): a remainder of activations of type float32; supported: int32 and int64, by constants above 0; write x - y/,
   ],
   'a shape that depends on the input': [
     {
