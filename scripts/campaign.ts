@@ -18,7 +18,7 @@ import {
   type Shard,
   shardText,
   shareOf,
-} from '../src/cli/flags/shard.ts';
+} from '../src/cli/flags/shares.ts';
 import { chips, type TargetName, targetNamed } from '../src/targets/targets.ts';
 import { originOfFresh } from '../test/support/commit-seed.ts';
 import { lawNames, laws } from '../test/support/laws.ts';

@@ -12,7 +12,7 @@ import { weightBits } from '../ir/graph/op.ts';
 import type { Figures, HeldOut } from '../search/search.ts';
 import { builtFields } from '../search/text.ts';
 import { digest, type Identity } from './checkpoint.ts';
-import { type Part, parseShard, requireWhole, type Shard, shardText, shareOf } from './flags/shard.ts';
+import { type Part, parseShard, requireWhole, type Shard, shardText, shareOf } from './flags/shares.ts';
 
 /** What is said of a sweep's builds. */
 export interface Swept {

@@ -25,7 +25,7 @@ import {
   withJson,
   withQuantizeOptions,
 } from '../flags/options.ts';
-import { parseShard, type Shard, shareOf } from '../flags/shard.ts';
+import { parseShard, type Shard, shareOf } from '../flags/shares.ts';
 import { type SizeFlags, withSizeOptions } from '../flags/sizes.ts';
 import type { Io } from '../io.ts';
 import { progressOn } from '../progress.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseShard, shareOf } from '../../../src/cli/flags/shard.ts';
+import { parseShard, shareOf } from '../../../src/cli/flags/shares.ts';
 import { writeNpy } from '../../../src/data/npy.ts';
 import { bench } from '../../support/cli.ts';
 import { root } from '../../support/shared.ts';
