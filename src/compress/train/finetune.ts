@@ -29,7 +29,7 @@ export interface Finetuned {
   readonly history: readonly Epoch[];
   /** False when it was interrupted. */
   readonly finished: boolean;
-  /** To continue from, or to repeat the step with more threads. */
+  /** To continue from, or to repeat the training with more threads. */
   readonly checkpoint: Uint8Array;
 }
 
