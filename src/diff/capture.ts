@@ -89,7 +89,7 @@ function picked(slot: Slot, tensors: readonly Tensor[]): Captured | Gap {
 }
 
 /**
- * Of tensors with real numbers by name: of a float model, or of activations from elsewhere.
+ * A capture from tensors with real numbers by name: of a float model, or of activations from elsewhere.
  * @param tensorFor row-major, of the slot's logical shape; several that represent the same tensor; a gap, or
  *   undefined, where there is none
  */
@@ -122,7 +122,7 @@ function twinPort(
 }
 
 /**
- * Of another build of the same model, its tensors matched by name. Stored bytes are compared where both builds
+ * A capture from another build of the same model, with tensors matched by name. Stored bytes are compared where both builds
  * store the same way; real numbers otherwise.
  */
 export function captureOfBuild(program: Program, other: Program, capture: Capture): Capture {

@@ -20,7 +20,7 @@ import { fromNdarray, type NdArray, type NdArrayLike, toNdarray } from './ndarra
  */
 export type NetInput = Float32Array | Uint8Array | Uint8ClampedArray | Int32Array | NdArrayLike;
 
-/** By the model's names of its inputs: all of them. */
+/** All inputs, by the model's names. */
 export type NamedInputs = Readonly<Record<string, NetInput>>;
 
 /** A picture of any size that the artifact's own preparation (resize, pad, normalize) brings to the model's. */
@@ -33,7 +33,7 @@ export interface Picture {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** Of one inference. */
+/** Options of one inference. */
 export interface RunOptions {
   /** Every layer's output too. */
   readonly layers?: boolean;
@@ -53,7 +53,7 @@ export interface Values {
   readonly ndarray: NdArray;
 }
 
-/** What an inference gives. */
+/** The result of an inference. */
 export interface NetResult {
   /** The first output. */
   readonly output: Values;
@@ -300,7 +300,7 @@ export function netOf(
   };
 }
 
-/** The net of an artifact that was loaded. */
+/** Makes a net of a loaded artifact. */
 export const netOfArtifact = (
   { program, manifest }: Pick<Artifact, 'program' | 'manifest'>,
   options?: NetOptions,

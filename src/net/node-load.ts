@@ -37,7 +37,7 @@ export interface LoadOptions extends NetOptions {
   readonly program?: string;
 }
 
-/** Of a batch of inferences. */
+/** Options of a batch of inferences. */
 export interface BatchOptions extends RunOptions {
   /** Threads; all cores when absent, 0 for none besides this one. */
   readonly workers?: number;

@@ -17,7 +17,7 @@ import { boundsOf } from './given-bounds.ts';
  */
 export type CalibrationMethod = 'minmax' | 'percentile' | 'mse';
 
-/** What activations were seen to be, in real units. */
+/** The observed ranges of activations, in real units. */
 export interface Calibration {
   readonly method: CalibrationMethod;
   readonly samples: number;

@@ -31,13 +31,13 @@ import {
 } from './format-objective.ts';
 import { type Best, type Cost, combine } from './format-pareto.ts';
 
-/** What storage is chosen by. */
+/** The criteria for choosing the storage. */
 export interface FormatOptions {
   readonly objective: FormatObjective;
   readonly target: CostTarget;
 }
 
-/** How a layer's weights are stored, and why. */
+/** The storage of a layer's weights, and the reason. */
 export interface LayerChoice {
   readonly node: string;
   readonly chosen: Candidate;
@@ -238,7 +238,7 @@ function restOf(graph: Graph<'int8'>, layers: readonly Layer[], target: CostTarg
 }
 
 /**
- * Chooses for each layer how its weights are stored, by building and weighing every way.
+ * Chooses the storage of each layer's weights, by building and comparing every format.
  * @throws InputError for a budget that cannot be met.
  */
 export function chooseFormats(graph: Graph<'int8'>, { objective, target }: FormatOptions): FormatChoices {

@@ -9,7 +9,7 @@ import { toReal, toStored } from '../ir/ops/borders.ts';
 import type { Pass } from './pass.ts';
 import { withNodes } from './rewrite.ts';
 
-/** Why a node stays float32, by its name. */
+/** The reason why a node stays float32, by its name. */
 export type Reasons = ReadonlyMap<string, string>;
 
 /**

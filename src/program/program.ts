@@ -4,7 +4,7 @@ import type { Elem, Kernel } from '../ir/kernel/kernel.ts';
 import type { Quant, StoredTensor } from '../ir/kernel/stored.ts';
 import type { DType } from '../ir/tensor.ts';
 
-/** A stretch of the arena that holds one tensor (or a kernel's scratch) for a while. */
+/** A part of the arena that contains one tensor (or a kernel's scratch) for some steps. */
 export interface Slot extends StoredTensor {
   /** The tensor's name; `scratch:<kernel>` for scratch, `scratch:<kernel>:<parameter>` where a kernel has several. */
   readonly name: string;
@@ -43,13 +43,13 @@ export interface ProgramPort {
   readonly view?: Pick<StoredTensor, 'shape' | 'order'>;
 }
 
-/** How raw input becomes what the network was trained on: real = (stored - mean) / std, per channel. */
+/** The conversion of raw input to the numbers that the network was trained on: real = (stored - mean) / std, per channel. */
 export interface Normalization {
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }
 
-/** What is printed as C and simulated: kernels in order, and one arena for all of their tensors. */
+/** A program, which is printed as C and simulated: kernels in order, and one arena for all of their tensors. */
 export interface Program {
   /** A C identifier: the prefix of everything public. */
   readonly name: string;
@@ -63,7 +63,7 @@ export interface Program {
   readonly outputs: readonly ProgramPort[];
   /** Set if all of these have the model's order in memory, row-major. */
   readonly portOrder?: 'model';
-  /** Set when the (only) input takes raw pixels 0..255 and this was folded into the first layer. */
+  /** Set if the (only) input takes raw pixels 0..255 and this was folded into the first layer. */
   readonly rawInput?: Normalization;
   /** Set when the (only) input's channels (equal stretches of its elements) each have a grid, folded into the first layer. */
   readonly inputGrids?: readonly Quant[];

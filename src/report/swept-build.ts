@@ -1,4 +1,4 @@
-/** What `sweep.json` has of each build. */
+/** The record of a build in `sweep.json`. */
 export interface SweptBuild {
   readonly sparsity: number;
   readonly weightBits: number;

@@ -17,7 +17,7 @@ export type Rule =
   | 'misaligned slot'
   | 'slot outside of the arena';
 
-/** What went wrong, and where. */
+/** The cause of a trap, and its place. */
 export interface TrapDetails {
   readonly rule: Rule;
   /** Index of the step; -1 for a property of the plan as a whole. */
@@ -37,7 +37,7 @@ export interface TrapDetails {
   readonly expected?: string;
 }
 
-/** Thrown by the checked simulator: a program did what C leaves undefined, or what the plan forbids. */
+/** Thrown by the checked simulator: a program did something that C leaves undefined, or that the memory plan forbids. */
 export class Trap extends Error {
   readonly details: TrapDetails;
   constructor(details: TrapDetails) {

@@ -45,7 +45,7 @@ export interface Cycles extends Counts {
   readonly by: 'simulator' | 'model';
 }
 
-/** What a target tells beyond the outcomes. */
+/** Measurements of a target besides the outcomes. */
 export interface Measures {
   /** Exact; absent for AVR, whose simulator counts only cycles. */
   readonly instructions?: Counts;
@@ -59,7 +59,7 @@ export interface Measures {
   readonly enlarged?: Overflow;
 }
 
-/** What became of a run: `does not fit` where the linker found too little memory. */
+/** The result of a run: `does not fit` if the linker found too little memory. */
 export type NativeResult =
   | { readonly kind: 'ran'; readonly outcomes: readonly Outcome[]; readonly measures?: Measures }
   | { readonly kind: 'does not fit'; readonly overflow: Overflow };

@@ -166,8 +166,8 @@ function readAll(file: Uint8Array): {
 }
 
 /**
- * One network in a capture: the last build that has this name, or the last of all; without any, the runs that do
- * not say whose they are. Nothing is thrown, whatever the bytes are.
+ * Reads the trace of one network from a capture: the last build that has this name, or the last of all; without any,
+ * the runs whose program is not known. Never throws, whatever the bytes are.
  */
 export function readTrace(bytes: Uint8Array, name?: string): DeviceTrace {
   const { networks, problems } = readAll(bytes);

@@ -84,7 +84,7 @@ export interface TraceRun {
   readonly offset: number;
 }
 
-/** What can be wrong with a capture. */
+/** The kinds of errors in a capture. */
 export type TraceProblemKind =
   /** Text that is no trace: boot messages, the firmware's own output. Nothing is wrong with it. */
   | 'noise'
@@ -99,7 +99,7 @@ export type TraceProblemKind =
   /** All bytes of a tensor arrived and are not those of its checksum: they changed while they were printed. */
   | 'inconsistent';
 
-/** What is wrong with a stretch of a capture. */
+/** An error in a part of a capture. */
 export interface TraceProblem {
   readonly kind: TraceProblemKind;
   /** Byte of the capture where it begins. */
@@ -110,7 +110,7 @@ export interface TraceProblem {
   readonly what: string;
 }
 
-/** All that a capture tells of one network in one build. */
+/** Everything in a capture about one network in one build. */
 export interface DeviceTrace {
   /** The C prefix; undefined when the capture has no run of which the first or the last line arrived. */
   readonly name?: string;

@@ -16,7 +16,7 @@ import { type Codebook, type SharedRow, shareWeights } from './codebook.ts';
 import { codebookGrid, uniformGrid } from './levels.ts';
 import { type Rounded, type RoundingNorm, roundingNorm, roundRow } from './nearest-plane.ts';
 
-/** On which grids the weights are to lie, and the inputs on which the sums are to stay what they were. */
+/** The grids of the weights, and the inputs on which the sums should be preserved. */
 export interface RoundOptions {
   /** Bits of the weights of a node; 8 leaves them to the quantization pass, which rounds to nearest. */
   readonly bitsOf: (node: string) => WeightBits;
@@ -75,7 +75,7 @@ const fittingDamping = (size: number, columns: number): number => 1e-3 + size / 
 const roundingDamping = (size: number, columns: number): number => 1e-2 + (0.1 * size) / columns;
 
 /**
- * Brings weights to grids of few bits, one after the other, the rest fitted to make up for each.
+ * Rounds weights to grids of few bits, one after the other, with the rest fitted to compensate for each.
  * @param graph fused; pruned or not.
  */
 export function roundWeights(graph: Graph<'float'>, options: RoundOptions): RoundedWeights {

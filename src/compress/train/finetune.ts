@@ -19,10 +19,10 @@ import {
 import { inProcess, type Runner, type RunnerKind, type Shared, sharedFor } from './shard.ts';
 import { permutation, randomFor } from './streams.ts';
 
-/** One epoch, as it was. */
+/** The results of one epoch. */
 export type Epoch = Pick<Progress, 'epoch' | 'loss' | 'agreement' | 'sparsity'>;
 
-/** What a training came to. */
+/** The result of a training. */
 export interface Finetuned {
   /** With the learned weights: zeros for those pruned, grid points for those rounded. */
   readonly graph: Graph<'float'>;
@@ -34,7 +34,7 @@ export interface Finetuned {
 }
 
 /**
- * Trains the weights of a network so that it answers as its teacher does.
+ * Trains the weights of a network with the outputs of a teacher network as targets.
  * @param graph fused; its zero weights stay zero
  * @param teacher fused; the same input and as many outputs
  * @param kind the engine that computes the gradients; one thread when absent

@@ -54,7 +54,7 @@ export interface FinetuneOptions {
   readonly checkpoint?: Uint8Array;
 }
 
-/** Where a training is; given after each step. */
+/** The progress of a training; given after each step. */
 export interface Progress {
   /** Counted from 1. */
   readonly epoch: number;

@@ -15,7 +15,7 @@ export const causeNames = [
   'scale or zero point',
 ] as const;
 
-/** Why a layer may be wrong. */
+/** The possible causes of a wrong layer. */
 export type CauseName = (typeof causeNames)[number];
 
 /** A cause that the numbers speak for. */

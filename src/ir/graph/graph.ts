@@ -85,7 +85,7 @@ export interface FloatPart {
   /** The operator's. */
   readonly kind: string;
   readonly origin: readonly string[];
-  /** Why, in a line. */
+  /** The reason, in a line. */
   readonly reason: string;
 }
 

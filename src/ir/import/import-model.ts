@@ -21,7 +21,7 @@ export interface Architecture {
   readonly external?: ExternalFiles;
 }
 
-/** What a caller says about a model besides its bytes. */
+/** Information about a model besides its bytes. */
 export interface ModelOptions extends Omit<ImportOptions, 'weights'> {
   /** For files of weights alone: the network that they belong to. */
   readonly arch?: Architecture;

@@ -1,4 +1,4 @@
-/** What a caller says about a model besides its bytes. */
+/** Information about a model besides its bytes. */
 import type { Shape, Tensor } from '../tensor.ts';
 
 /** Sizes of what a file leaves open; the batch, a first axis, is 1 without them. */
@@ -28,7 +28,7 @@ export interface Parameter {
 /** New values of a network's tensors, by the network's names. */
 export type NewWeights = (parameters: ReadonlyMap<string, Parameter>) => ReadonlyMap<string, Tensor>;
 
-/** Of an ONNX file. */
+/** Options for importing an ONNX file. */
 export interface ImportOptions extends Sizes {
   /** How messages and later stages name the network; the file's name for the graph when absent. */
   readonly name?: string;
