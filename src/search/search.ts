@@ -190,7 +190,7 @@ function checkHeldOut({ inputs, labels }: HeldOut, { floatGraph }: Pick<Front, '
   requireClasses(labels ?? [], countOf(output?.shape ?? []), 'labels');
 }
 
-/** Held-out samples that the program gets right: of those with labels the class, else the float model's answer. */
+/** The number of held-out samples that the program gets right: the class of the label, or without labels that of the float model. */
 export interface Judgement {
   readonly samples: number;
   readonly labelled: boolean;

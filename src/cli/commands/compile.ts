@@ -262,7 +262,7 @@ function typeFor(context: Context, graph: Graph<'imported'>, flags: GivenFlags):
   )
     return 'int8';
   context.io.err(
-    'thimble: note: the model has integers for weights and no scales of activations: a float32 program; with --calibrate FILE, int8\n',
+    'thimble: note: the model has integer weights and no scales of activations, so the program is float32; with --calibrate FILE it is int8\n',
   );
   return 'float32';
 }

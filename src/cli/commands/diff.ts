@@ -71,7 +71,7 @@ function describe(context: Context, against: Against, found: Diff, causes: reado
   const worst = worstInferences(found);
   if (worst.length > 0) io.out(`Outputs differ most in inference ${worst.join(', ')}.\n`);
   if (found.flips > 0)
-    io.out(`The largest output is another one in ${formatMany(found.flips, 'inference')}.\n`);
+    io.out(`The index of the largest output differs in ${formatMany(found.flips, 'inference')}.\n`);
   for (const { cause, text } of causes) {
     const head = `Cause: ${cause}.`;
     io.out(`\n${wrapped(`${head} ${text}.`, io.columns).replace(head, c.bold(head))}\n`);

@@ -135,7 +135,7 @@ function run(context: Context, file: string, flags: Flags): void {
   if (flags.json) printJson(context, { ...jsonOf(engine, outputs), portOrder, output: flags.output ?? null });
   else {
     describe(context, engine, outputs);
-    if (portOrder === 'model') io.out("inputs and outputs of its C lie in the model's order\n");
+    if (portOrder === 'model') io.out("inputs and outputs of its C are in the model's order\n");
   }
 }
 

@@ -117,7 +117,7 @@ function classesFrom({ program }: Artifact, text: string): readonly string[] {
   throw new InputError({
     where: '--classes',
     found: formatMany(names.filter((name) => name !== '').length, 'name'),
-    supported: `${length} names divided by commas, one for each output`,
+    supported: `${length} names separated by commas, one for each output`,
     todo: 'name every output, in order',
   });
 }

@@ -142,7 +142,7 @@ function readArchive(program: Program, file: string): Recording {
   if (!isZip(bytes))
     throw new InputError({
       where: file,
-      found: 'a file that is no .npz',
+      found: 'a file that is not a .npz',
       supported: ".npz files, and folders as ONNX's test_data_set_0",
     });
   const arrays = readNpz(bytes, file);
