@@ -57,7 +57,26 @@ const plannedFor = (grids: readonly Grid[], shares: readonly number[]): readonly
     grids.map((grid, g) => ({ index: g * length + i, point: { sparsity, ...grid } })),
   );
 
-/** @throws InputError where there is nothing to work on, or no place for a part */
+/** @throws InputError for options of one build */
+function requireNoBudgets({ sparsity, flash, ram, instructions, maxLoss }: Flags): void {
+  const given = Object.entries({
+    '--sparsity': sparsity,
+    '--flash': flash,
+    '--ram': ram,
+    '--instructions': instructions,
+    '--max-loss': maxLoss,
+  }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (given.length === 0) return;
+  throw new InputError({
+    where: 'thimble sweep',
+    found: given.join(', '),
+    supported:
+      '--sparsities, --weight-bits, --codebook, --optimize and --target: a sweep makes many builds and lists what each costs',
+    todo: "give budgets to 'thimble compile', which searches the build that fits them",
+  });
+}
+
+/** @throws InputError where there is nothing to work on, or no place for a part, and for options that a sweep has no use for */
 function modelFor(file: string | undefined, flags: Flags): string {
   if (file === undefined)
     throw new InputError({
@@ -65,6 +84,7 @@ function modelFor(file: string | undefined, flags: Flags): string {
       found: 'no model',
       todo: 'name its file, or with --merge the parts of a sweep',
     });
+  requireNoBudgets(flags);
   if (flags.shard !== undefined && flags.out === undefined)
     throw new InputError({
       where: '--shard',

@@ -59,6 +59,15 @@ describe('--merge gives the bytes of one machine', () => {
   });
 });
 
+test.each(['--sparsity=0.5', '--flash=12KB', '--ram=2KB', '--instructions=1M', '--max-loss=1'])(
+  'an option of one build is no option of a sweep: %s',
+  async (option) => {
+    const { code, err } = await run(model, ...options, option);
+    expect(code).toBe(2);
+    expect(err).toContain(`thimble: thimble sweep: ${option.split('=')[0]}; supported: --sparsities`);
+  },
+);
+
 test('a share says what it holds, as text and as JSON', async () => {
   expect((await share('1/8', 'text')).out).toBe(
     `share 1/8: 0 of 6 builds, in ${at('text')}\nwhen all shares are there: thimble sweep --merge PART... -o FOLDER\n`,
