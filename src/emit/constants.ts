@@ -63,6 +63,16 @@ const optionsOf = (program: Program, names: FileNames, table: Table) => ({
 const originOf = ({ steps }: Program, kernel: Kernel): readonly string[] =>
   steps.find((step) => step.kernel === kernel)?.origin ?? [];
 
+/** Of weights that read raw pixels, why the model has other numbers. */
+function pixelWords({ rawInput, inputs, steps }: Program, { weights, ...kernel }: Kernel, table: Table) {
+  const [input] = inputs;
+  const step = steps.find((one) => one.kernel.name === kernel.name);
+  if (rawInput === undefined || input === undefined || table.name !== weights?.stream) return [];
+  return step?.args.includes(input.slot) === true
+    ? ["Real weights are the model's divided by std, because the input is raw pixels; the bias has the mean."]
+    : [];
+}
+
 /** Tables with their comments. @param shared they are not `static` */
 export const tablesText = (
   program: Program,
@@ -71,7 +81,10 @@ export const tablesText = (
   shared: boolean,
 ): string[] =>
   tables.flatMap((table) => [
-    ...comment(tableWords(kernel, table, originOf(program, kernel))),
+    ...comment([
+      ...tableWords(kernel, table, originOf(program, kernel)),
+      ...pixelWords(program, kernel, table),
+    ]),
     printTable(table, { ...optionsOf(program, names, table), shared }),
   ]);
 

@@ -21,7 +21,7 @@ export interface Library {
   readonly headers: FileTexts;
   /** What only the sources include. */
   readonly parts: FileTexts;
-  /** Each has a `main` of its own, so no build system may compile them along with a user's. */
+  /** Each has a `main`, so no build system may compile them together with a user's. */
   readonly programs: FileTexts;
 }
 

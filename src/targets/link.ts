@@ -16,7 +16,7 @@ export interface Build {
   readonly sanitize: boolean;
 }
 
-/** What a linker found too big. */
+/** The memory region that is too small, from the linker's error. */
 export interface Overflow {
   readonly region: 'ROM' | 'RAM';
   readonly needed: number;

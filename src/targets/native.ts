@@ -45,9 +45,9 @@ export interface Cycles extends Counts {
   readonly by: 'simulator' | 'model';
 }
 
-/** What a target tells beyond the outcomes. */
+/** Measurements of a target besides the outcomes. */
 export interface Measures {
-  /** Exact; absent of AVR, whose simulator counts cycles alone. */
+  /** Exact; absent for AVR, whose simulator counts only cycles. */
   readonly instructions?: Counts;
   /** As the simulator takes them, or modelled, where there is a model. */
   readonly cycles?: Cycles;
@@ -59,12 +59,12 @@ export interface Measures {
   readonly enlarged?: Overflow;
 }
 
-/** What became of a run: `does not fit` where the linker found too little memory. */
+/** The result of a run: `does not fit` if the linker found too little memory. */
 export type NativeResult =
   | { readonly kind: 'ran'; readonly outcomes: readonly Outcome[]; readonly measures?: Measures }
   | { readonly kind: 'does not fit'; readonly overflow: Overflow };
 
-/** Runs `work` in a folder of its own, which is removed whatever happens. */
+/** Runs `work` in a temporary folder, which is removed in any case. */
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(path.join(tmpdir(), 'thimble-'));
   return removingAfter(folder, () => work(folder));

@@ -103,7 +103,7 @@ describe('thimble run', () => {
     const result = await cli.run('run', files.folder, '--input', files.images);
     expect(result.code).toBe(2);
     expect(result.err).toContain('a folder without manifest.json');
-    const compiled = 'supported: folders that thimble compile -o made; run: thimble compile MODEL -o';
+    const compiled = 'supported: folders written by thimble compile -o; run: thimble compile MODEL -o';
     expect((await cli.run('verify', '/nowhere/out')).err).toBe(
       `thimble: /nowhere/out: there is no such folder; ${compiled} /nowhere/out\n`,
     );
@@ -161,12 +161,12 @@ describe('thimble eval', () => {
   test('labels in the place of samples, and samples in the place of labels', async () => {
     const { images, labels } = files;
     expect((await cli.run('eval', out, '--input', labels, '--labels', labels)).err).toMatch(
-      /are these the labels\? give the samples here/,
+      /if these are the labels, give them with --labels, and the samples here/,
     );
     const array = path.join(files.folder, 'labels.npy');
     writeFileSync(array, writeNpy({ dtype: 'uint8', shape: [20], data: new Uint8Array(20) }));
     expect((await cli.run('eval', out, '--input', array, '--labels', labels)).err).toMatch(
-      /a list of 20 whole numbers; .* are these the labels\?/,
+      /a list of 20 whole numbers; .* if these are the labels/,
     );
     expect((await cli.run('eval', out, '--input', images, '--labels', images)).err).toMatch(
       /are these the samples\? give the labels here/,

@@ -86,6 +86,8 @@ static inline int32_t lenet5_sign_extend(int32_t x, int32_t bits)
  * real weight = scale * weight, zero point 0; scales by output: 0.00018820616, 0.0002732097,
  * 0.0001849888, 0.00033819175, 0.0002806282, 0.0001788012.
  * From the model's /0/Conv, /1/Relu, /2/MaxPool.
+ * Real weights are the model's divided by std, because the input is raw pixels; the bias has the
+ * mean.
  */
 static const LENET5_FLASH LENET5_CONST uint8_t lenet5_conv1_weights[90] = {
     32, 187, 12, 36, 194, 12, 66, 221, 12, 83, 229, 13, 99, 116, 3, 81, 155, 0, 127, 211, 13, 44,

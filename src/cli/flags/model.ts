@@ -59,7 +59,7 @@ function sourceOf(file: string) {
 }
 
 const noArtifact = (where: string, found: string, todo: string): InputError =>
-  new InputError({ where, found, supported: 'folders that thimble compile -o made', todo: `run: ${todo}` });
+  new InputError({ where, found, supported: 'folders written by thimble compile -o', todo: `run: ${todo}` });
 
 export function loadArtifact(api: Api, folder: string): Artifact {
   const compiled = `thimble compile MODEL -o ${folder}`;
@@ -263,8 +263,8 @@ function requireArchOf({ manifest }: Artifact, arch: string): void {
   throw new InputError({
     where: `--arch ${arch}`,
     found: isThere
-      ? 'another network than the artifact was compiled with (their SHA-256 differ)'
-      : 'no such file, which the artifact was compiled with',
+      ? 'not the network that the artifact was compiled with (the SHA-256 differ)'
+      : 'no such file; the artifact was compiled with it',
     todo: `put it back, or compile again: ${manifest.command}`,
   });
 }
@@ -282,7 +282,7 @@ export function requireModelOf(artifact: Artifact, model: string): void {
   if (isModelOf(artifact, model)) return;
   throw new InputError({
     where: `--model ${model}`,
-    found: 'another model than the artifact was compiled from (their SHA-256 differ)',
+    found: 'not the model that the artifact was compiled from (the SHA-256 differ)',
     todo: `give the model of: ${artifact.manifest.command}`,
   });
 }

@@ -123,7 +123,7 @@ function foreignProtobuf(bytes: Uint8Array): Foreign | undefined {
   return undefined;
 }
 
-/** The first name that a pickle uses tells who wrote it. */
+/** The first name that a pickle uses identifies the library that wrote it. */
 function firstGlobal(bytes: Uint8Array): string | undefined {
   let first: string | undefined;
   const stop = (): never => {
@@ -176,7 +176,10 @@ function foreignArchive(names: readonly string[]): Foreign {
   if (names.length > 0 && names.every((name) => name.endsWith('.npy')))
     return { what: 'arrays of NumPy (.npz), not a network', ...fromTorch };
   const some = names.slice(0, 3).map((name) => `'${name}'`);
-  return { what: `a zip archive of ${names.length} files (${some.join(', ')})`, ...fromTorch };
+  return {
+    what: `a zip archive of ${names.length === 1 ? '1 file' : `${names.length} files`} (${some.join(', ')})`,
+    ...fromTorch,
+  };
 }
 
 function archive(bytes: Uint8Array): ModelFile {

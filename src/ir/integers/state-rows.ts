@@ -85,8 +85,8 @@ export function quantizeStateRows(rows: RowsToQuantize): StateRows {
   }
   throw new InputError({
     found: `sums before its gates that can reach far beyond ${2 ** (15 - rows.fraction)}`,
-    supported: 'weights times inputs of which a gate is not saturated for nearly all inputs',
-    todo: 'normalize the input, or look at these weights in PyTorch',
+    supported: 'weights and inputs that do not saturate a gate for nearly all inputs',
+    todo: 'normalize the input, or check these weights in PyTorch',
   });
 }
 

@@ -3,7 +3,7 @@
  * C99, `src/sim` runs it under C's rules, `src/prove` bounds it for all inputs.
  *
  * Values are `i32` (C's int32_t; overflow is undefined, so it traps) or `f32` (IEEE binary32, each operation
- * rounded on its own). Memory is arrays of `Elem`. Everything is plain data.
+ * rounded separately). Memory is arrays of `Elem`. Everything is plain data.
  */
 
 import type { BinaryOp, CompareOp } from './operations.ts';
@@ -76,7 +76,7 @@ export type Stmt =
       readonly mutable: boolean;
     }
   | { readonly kind: 'assign'; readonly name: string; readonly type: Scalar; readonly value: Expr }
-  /** `name += value`: an assignment of its own because it reads better, and bounds better. */
+  /** `name += value`: a separate statement because it is easier to read, and gives better bounds. */
   | { readonly kind: 'accumulate'; readonly name: string; readonly type: Scalar; readonly value: Expr }
   /**
    * Declares a pointer into the array that `base` (parameter, table or pointer) points into, `offset` elements
@@ -180,7 +180,7 @@ export interface StoredWeights {
 /**
  * Between its declaration and its first use a local gains one row of weights times inputs: the weight of each
  * term times the element of `from` that lies the term's offset (WeightLayout) beyond `first`. Nothing else that
- * happens between the two is seen afterwards. Who can multiply faster than the statements in between may do so
+ * happens between the two is visible afterwards. Code that multiplies faster than the statements in between may be used
  * instead of them.
  */
 export interface RowSum {
