@@ -155,7 +155,7 @@ static void ${n}_trace_tensor(struct ${n}_tracer *t, const ${space} struct ${n}_
     if (row->step < 0) {
         ${n}_trace_text(t, "-1");
     } else {
-        ${n}_trace_hex(t, (uint32_t)row->step, 1);
+        ${n}_trace_hex(t, (${n}_trace_number)row->step, 1);
     }
     ${n}_trace_field(t, row->slot);
 }
