@@ -60,7 +60,7 @@ async function costOf(
     await link(build, 'run', ['driver.c', 'net.o'], memory);
     const { totals } = await execute(build, 'run', { memory, timeoutMs: 60_000, counted: true });
     const [from = 0, to = 0] = totals;
-    const { code, constants } = await sectionsOf(build, 'net.o');
+    const { code, constants } = await sectionsOf(build, ['net.o']);
     const frames = [...(await framesOf(build, 'net.su'))].filter(([f]) => /_trace_|_run$/.test(f));
     const frame = frames.reduce((sum, [, bytes]) => sum + bytes, 0);
     return { bytes: code + constants, frame, instructions: to - from };

@@ -59,9 +59,9 @@ import { pixelsOf, storedBy, unroundedBy } from './program/port.ts';
 import type { Normalization } from './program/program.ts';
 import { encodeInput } from './program/values.ts';
 
-/** What to compile, and how. Only `name` and `arith` are asked for; int8 needs `calibration` too. */
+/** The options of a compilation. Only `name` and `arith` are required; int8 also needs `calibration`. */
 export interface CompileOptions {
-  /** The prefix of everything public in the C: a C identifier. */
+  /** The prefix of all public names in the C: a C identifier. */
   readonly name: string;
   /** The arithmetic of the C. `int8` has activations of 8 bits, or 16 where they need them. */
   readonly arith: 'int8' | 'float32';
@@ -86,7 +86,7 @@ export interface CompileOptions {
   readonly requant?: RequantMode;
   /** How ranges are chosen. Default `minmax`. */
   readonly calibrationMethod?: CalibrationMethod;
-  /** Zeros for the weights that matter least, before calibration; needs calibration inputs. */
+  /** Sets the least important weights to zero, before calibration; needs calibration inputs. */
   readonly prune?: Omit<PruneOptions, 'samples' | 'onProgress'>;
   /** For all layers, or by node name (8 for those without). Default 8. Below they are rounded to what fits best. */
   readonly weightBits?: ByLayer<WeightBits>;
@@ -97,7 +97,7 @@ export interface CompileOptions {
   readonly codebook?: ByLayer<CodebookSize>;
   /** The weights are on grids of `weightBits` already, by training: they are not rounded again. */
   readonly rounded?: boolean;
-  /** Biases make up for the mean error of rounded weights. Default true. */
+  /** Whether biases compensate for the mean error of rounded weights. Default true. */
   readonly biasCorrection?: boolean;
   /** Which activations have 16 bits. Absent: `auto`. */
   readonly activationBits?: ActivationBits;
@@ -108,7 +108,7 @@ export interface CompileOptions {
   /** How buffers share the arena. Default `overlap`; docs/memory.md. */
   readonly plan?: PlanStrategy;
   /**
-   * In which order inputs and outputs lie in the C's memory. `memory`, the default: images as height, width, channel,
+   * The order of inputs and outputs in the C's memory. `memory`, the default: images as height, width, channel,
    * which costs nothing. `model`: row-major in the model's shape, by copies behind inputs and before outputs.
    */
   readonly portOrder?: 'memory' | 'model';
@@ -154,12 +154,12 @@ function scalesOf({ tensors, nodes }: Graph<'int8'>): Scales {
   };
 }
 
-/** A program with all that was found out on the way to it. */
+/** A program with everything that was computed during compilation. */
 export interface Compiled extends Build {
   readonly plan: MemoryPlan;
-  /** The float network that the program stands for, before fusion: what its outputs are compared to. */
+  /** The float network of the program, before fusion: the reference for its outputs. */
   readonly floatGraph: Graph<'float'>;
-  /** How near it is to the float network; of float32 programs, and of builds that are still searched, absent. */
+  /** The agreement with the float network; absent for float32 programs, and during a search for builds. */
   readonly agreement?: Agreement;
   readonly requant: RequantMode;
   /** Of a quantized model: how many activations have the scales of its file, and how many calibrated ones. */
@@ -168,7 +168,7 @@ export interface Compiled extends Build {
   readonly roundings?: Roundings;
   /** The activations of 16 bits, where there are some. */
   readonly wide?: readonly WideReason[];
-  /** Of each layer with weights, where formats were chosen. */
+  /** The storage of each layer with weights, if formats were chosen. */
   readonly formats?: readonly LayerChoice[];
   /** Some inputs, as bytes of the inputs' slots: of the calibration where there was one, else random. */
   readonly examples: readonly Uint8Array[];
@@ -205,13 +205,13 @@ const storedRange: Range = { lo: 0, hi: 255 };
 /** Stored bytes are their own unit; what they mean is in the first layer's weights. */
 const rawQuant: Quant = { scale: 1, zeroPoint: 0 };
 
-/** What every build of one model has in common: the float network before and after fusion. */
+/** The part that all builds of one model share: the float network before and after fusion. */
 export interface Front {
   readonly floatGraph: Graph<'float'>;
   readonly fused: Graph<'float'>;
-  /** Set where each channel of the input has a grid of its own: `fused` then takes stored numbers. */
+  /** Set if each channel of the input has a separate grid: `fused` then takes stored numbers. */
   readonly grids?: readonly Quant[];
-  /** Of the model's nodes, those that are to stay float32 in an int8 program. */
+  /** The model's nodes that stay float32 in an int8 program. */
   readonly float?: Reasons;
 }
 
@@ -239,7 +239,7 @@ export function front(model: Graph<'imported'>, options: CompileOptions): Front 
   };
 }
 
-/** With as few nodes as can be; grids of a quantized model are those of tensors then. */
+/** Reduces the graph to as few nodes as possible; grids of a quantized model are then those of tensors. */
 function merged(graph: Graph<'float'>, options: CompileOptions, step: Stepper): Graph<'float'> {
   const { arith, requant = 'single' } = options;
   const fold = rawOf(options) === undefined ? foldBatchNorm : foldBatchNormFor(storedRange);
@@ -269,7 +269,7 @@ const rawOf = ({ arith, calibration }: CompileOptions): Normalization | undefine
   arith === 'int8' ? calibration?.raw : undefined;
 
 /**
- * From a model to a program: all passes, the memory plan, and for int8 how near it stays to the float network.
+ * Compiles a model to a program: all passes, the memory plan, and for int8 the agreement with the float network.
  * @throws InputError for networks and options that cannot be compiled; it names the node. A DefectError is
  * thimble's own fault.
  */
@@ -543,7 +543,7 @@ const partsOf = ({
 }: NonNullable<CompileOptions['calibration']>): Split<Float32Array> =>
   heldBack.length > 0 ? { calibrating: inputs, judging: heldBack, heldBack: true } : split(inputs);
 
-/** With its agreement, where it was not taken yet. */
+/** The compiled program with its agreement, which is measured if it is missing. */
 export function withAgreement(compiled: Compiled): Compiled {
   if (compiled.agreement !== undefined) return compiled;
   const agreement = agreementOf(compiled);

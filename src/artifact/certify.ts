@@ -52,7 +52,7 @@ export interface LayerCertificate {
   readonly mismatch?: WeightMismatch;
 }
 
-/** That the tables of a program hold the weights of the integer model, layer by layer. */
+/** Certifies that the tables of a program contain the weights of the integer model, layer by layer. */
 export interface Certificate {
   readonly layers: readonly LayerCertificate[];
   readonly totals: Readonly<
@@ -130,7 +130,7 @@ function certifyStep({ kernel }: Step, node: Node, input: StoredTensor, real: Te
 }
 
 /**
- * Reads the tables of a program back, and compares them to the integer model that it was made of.
+ * Reads the tables of a program back, and compares them with the integer model that it was made from.
  * @param graph the one that the program was assembled from
  * @throws DefectError for tables that do not follow their format, or a program of another graph
  */

@@ -28,14 +28,14 @@ import type { Manifest } from './manifest.ts';
 import { reportText } from './markdown.ts';
 import { type WeightGrid, weightGrids } from './weight-grids.ts';
 
-/** How samples were brought to the model, so that later commands can do the same. */
+/** The preprocessing of the samples, so that later commands can repeat it. */
 export interface Preprocessing {
   readonly normalize?: { readonly mean: readonly number[]; readonly std: readonly number[] };
   readonly pad?: number;
   readonly resize?: { readonly height: number; readonly width: number };
 }
 
-/** What an artifact says about its making. */
+/** How an artifact was made, as its manifest records it. */
 export interface Made {
   /** The command line. */
   readonly command: string;
@@ -52,6 +52,8 @@ export interface Made {
   readonly package?: PackageKind;
   /** With a program for the host, `<name>_main.c`. */
   readonly main?: boolean;
+  /** Constant arrays in `<name>_weights.c` instead of `<name>.c`. */
+  readonly weightsFile?: boolean;
 }
 
 const text = v.string();
@@ -207,7 +209,7 @@ type Read = Full<v.InferOutput<typeof fields>>;
 type Same = [Read, Full<Manifest>] extends [Full<Manifest>, Read] ? Manifest : never;
 const manifestSchema: v.GenericSchema<unknown, Same> = fields;
 
-/** What a folder of `thimble compile` holds. */
+/** The content of a folder of `thimble compile`. */
 export interface Artifact {
   readonly program: Program;
   readonly manifest: Manifest;
@@ -235,6 +237,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
   const folder = {
     ...(made.package === undefined ? {} : { package: made.package }),
     ...(made.main === undefined ? {} : { main: made.main }),
+    ...(made.weightsFile === undefined ? {} : { weightsFile: made.weightsFile }),
   };
   const files = new Map(emitC(program, { ...about, ...folder }));
   files.set(programFile(program.name), programText(program));
@@ -405,7 +408,7 @@ const broken = (where: string, found: string): InputError =>
   new InputError({
     where,
     found,
-    supported: 'a folder that `thimble compile -o` made',
+    supported: 'a folder written by `thimble compile -o`',
     todo: 'compile the model again',
   });
 

@@ -16,7 +16,7 @@ export interface ManifestPort {
   readonly zeroPoint?: number | readonly number[];
 }
 
-/** How far numbers are from the float network's. */
+/** The distance of numbers from the float network's. */
 export interface ManifestDistance {
   /** Signal to noise in dB; null where it is not finite. */
   readonly sqnr: number | null;
@@ -47,7 +47,7 @@ export interface ManifestLayer {
   };
 }
 
-/** How near an int8 program stays to the float network, on samples. */
+/** The agreement of an int8 program with the float network, on samples. */
 export interface ManifestAgreement {
   readonly text: string;
   readonly samples: number;

@@ -151,7 +151,7 @@ export function writeOneFile(file: string, content: string | Uint8Array): void {
     throw new InputError({
       where: file,
       found: `it cannot be written (${error instanceof Error ? error.message : String(error)})`,
-      todo: 'choose another place',
+      todo: 'choose another folder',
     });
   } finally {
     process.off('SIGINT', ignore);

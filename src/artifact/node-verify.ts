@@ -59,7 +59,7 @@ function jobsOf({ program, sources }: Sources, { targets: names, form }: VerifyO
 
 /**
  * On chips that have DSP instructions, C that uses them is verified with and without: a row for each. Targets
- * whose compiler or emulator is missing are skipped, and said to be. The simulator runs with all of C's
+ * whose compiler or emulator is missing are skipped, and the result says so. The simulator runs with all of C's
  * rules checked.
  * @throws Trap when the simulated program breaks a rule; InputError for inputs of a wrong length.
  */

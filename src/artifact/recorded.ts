@@ -52,7 +52,7 @@ export function samplesOf(program: Program, recording: Recording): readonly Reco
       where: odd.where,
       found: formatMany(odd.samples.length, 'sample'),
       supported: `${count}, as in ${first?.where}`,
-      todo: 'record as many of each input and output',
+      todo: 'record the same number of samples of each input and output',
     });
   return Array.from({ length: count }, (_, i) => ({
     where: count === 1 ? where : `${where}, sample ${i}`,
@@ -142,7 +142,7 @@ export interface Tolerance {
   readonly minSqnr?: number;
 }
 
-/** What `verify` asks for where it is not told. */
+/** The default tolerance of `verify`. */
 export const usualTolerance: Readonly<Record<Program['arith'], Tolerance>> = {
   float32: { rtol: 1e-5, atol: 1e-5 },
   int8: { minSqnr: 30 },

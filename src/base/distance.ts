@@ -1,6 +1,6 @@
 /** How far numbers are from those that they stand for, as signal to noise: the one definition of it. */
 
-/** Between stored numbers and the real ones that they stand for. */
+/** The distance between stored numbers and the real ones that they stand for. */
 export interface Distance {
   /**
    * Signal to noise in decibels, the signal about its mean: 10 log10(sum (real - mean)^2 / sum (real - stored)^2).

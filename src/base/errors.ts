@@ -1,6 +1,6 @@
-/** What went wrong, in the parts that a person needs to correct it. */
+/** The parts of an error message that a user needs to correct the input. */
 export interface Complaint {
-  /** Where: a node, tensor, file or option, as the user knows it. */
+  /** The place: a node, tensor, file or option, by its name for the user. */
   readonly where?: string;
   /** What was found there. */
   readonly found: string;
@@ -13,7 +13,7 @@ export interface Complaint {
 }
 
 /**
- * The user's input cannot be used: a model, a file, an option. The message names the place, what was found,
+ * An error in the user's input: a model, a file or an option that cannot be used. The message names the place, what was found,
  * what is supported and what to do. Everything else that is thrown is a defect of thimble.
  */
 export class InputError extends Error {

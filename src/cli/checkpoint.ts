@@ -1,4 +1,4 @@
-/** The file that an interrupted fine-tuning goes on from, and whose run it belongs to. */
+/** The checkpoint of an interrupted fine-tuning, and the options of its run. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { writeOneFile } from '../artifact/node-folder.ts';
@@ -10,7 +10,7 @@ export type Identity = Readonly<Record<string, string | number>>;
 
 const mark = 'thimble fine-tuning checkpoint 1 ';
 
-const digest = (feed: (add: (bytes: NodeJS.ArrayBufferView) => void) => void): string => {
+export const digest = (feed: (add: (bytes: NodeJS.ArrayBufferView) => void) => void): string => {
   const hash = createHash('sha256');
   feed((bytes) => hash.update(bytes));
   return hash.digest('hex');
@@ -55,8 +55,8 @@ const damaged = (where: string, found: string): InputError =>
   new InputError({
     where,
     found,
-    supported: 'what an interrupted `thimble compile --finetune` left',
-    todo: 'begin again without --resume, after removing the file',
+    supported: 'a checkpoint of an interrupted `thimble compile --finetune`',
+    todo: 'remove the file and start again without --resume',
   });
 
 function parsed(file: string, line: string): Identity {
@@ -76,8 +76,8 @@ function requireSame(file: string, then: Identity, now: Identity): void {
   throw new InputError({
     where: other,
     found: `${shown(now[other])} here, ${shown(then[other])} in ${file}`,
-    supported: 'to go on with what the interrupted run was given',
-    todo: 'set it back, or begin again without --resume, after removing the file',
+    supported: 'the options of the interrupted run',
+    todo: 'set it back, or remove the file and start again without --resume',
   });
 }
 
@@ -91,14 +91,14 @@ export function loadCheckpoint(file: string, identity: Identity, resume: boolean
     throw new InputError({
       where: '--resume',
       found: `no file ${file}`,
-      todo: 'leave --resume away to begin',
+      todo: 'omit --resume to start',
     });
   }
   if (!resume)
     throw new InputError({
       where: file,
       found: 'an interrupted fine-tuning',
-      todo: 'add --resume to go on with it, or remove the file to begin again',
+      todo: 'add --resume to continue it, or remove the file to start again',
     });
   const bytes = new Uint8Array(readFileSync(file));
   const end = bytes.indexOf('\n'.charCodeAt(0));

@@ -33,9 +33,9 @@ function greet(io: Io): void {
   io.out(`${c.bold('thimble')} compiles trained PyTorch models (ONNX) to small, verified C.
 
 Try:
-  ${c.cyan('thimble demo')}                  see all of it on handwritten digits
+  ${c.cyan('thimble demo')}                  compile and run LeNet-5 on drawn digits
   ${c.cyan('thimble inspect model.onnx')}    the layers of your model
-  ${c.cyan('thimble compile --help')}        how to make C from it
+  ${c.cyan('thimble compile --help')}        options for compiling it to C
 `);
 }
 
@@ -47,7 +47,7 @@ const usageError = (text: string): string => {
     .replaceAll(/\s*\n\s*/g, ' ');
   const [, word, choices] = /argument '(.*)' is invalid. Allowed choices are (.*)\.$/.exec(plain) ?? [];
   const meant = word === undefined ? undefined : didYouMean(word, (choices ?? '').split(', '));
-  return `thimble: ${plain}${meant === undefined ? '' : ` (${meant})`} (thimble --help shows what there is)\n`;
+  return `thimble: ${plain}${meant === undefined ? '' : ` (${meant})`} (see thimble --help)\n`;
 };
 
 function programFor(io: Io, version: string): Command {
@@ -70,8 +70,8 @@ function programFor(io: Io, version: string): Command {
 
 const exitCodeHelp = `
 thimble COMMAND --help shows a command's options and an example.
-Exit codes: 0 success, 1 checked and found wrong, 2 bad input, 3 our defect,
-130 interrupted.`;
+Exit codes: 0 success, 1 a check failed, 2 bad usage or input, 3 a defect of
+thimble, 4 not every layer was compared (diff), 130 interrupted.`;
 
 /** Reading a model, with a line for each note that it comes with. */
 function noted(api: Api, io: Io): Api['loadModel'] {

@@ -26,7 +26,7 @@ const barFor = (what: string, done: number, total: number): SingleBar => {
 
 export interface Progress {
   readonly report: OnProgress;
-  /** Takes the bar away. */
+  /** Removes the bar. */
   end(): void;
 }
 

@@ -77,7 +77,7 @@ function mismatch(
       where,
       found: `a list of ${array.shape[0]} whole numbers`,
       supported: `samples of ${showShape(sample)} for this model`,
-      todo: 'are these the labels? give the samples here, and them as --labels',
+      todo: 'if these are the labels, give them with --labels, and the samples here',
     });
   return new InputError({
     where,
@@ -92,7 +92,7 @@ function ambiguity({ where, array }: Samples, views: readonly View[]): InputErro
   return new InputError({
     where,
     found: `an array of shape ${showShape(array.shape)}, which could be ${names.join(' or ')}`,
-    todo: `say which with --layout, e.g. --layout ${names[0]}`,
+    todo: `choose one with --layout, e.g. --layout ${names[0]}`,
   });
 }
 
@@ -103,14 +103,14 @@ function stated(samples: Samples, layout: AxisOrder | undefined): AxisOrder | un
     throw new InputError({
       where,
       found: `--layout ${layout}, but this format is always ${known}`,
-      todo: 'leave --layout away',
+      todo: 'omit --layout',
     });
   if (layout.length === array.shape.length) return layout;
   throw new InputError({
     where,
     found: `--layout ${layout} for an array of shape ${showShape(array.shape)}`,
     supported: `a layout of ${array.shape.length} letters: ${layouts.filter((l) => l.length === array.shape.length).join(', ')}`,
-    todo: 'name one letter per axis',
+    todo: 'give one letter per axis',
   });
 }
 

@@ -46,7 +46,7 @@ export function decodeSamples(file: NamedBytes, channels?: number): Samples {
     found: 'a file of unknown format',
     supported: '.npy, .npz, idx and CIFAR-10 .bin (each also gzipped), .png, a folder of .png',
     todo: isNumbers(bytes)
-      ? 'are these the labels? give the samples here, and them as --labels'
+      ? 'if these are the labels, give them with --labels, and the samples here'
       : "save the samples with numpy.save('samples.npy', array)",
   });
 }

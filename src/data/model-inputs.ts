@@ -88,7 +88,7 @@ export function joined(
       where: part.where,
       found: `${part.count} samples for input '${inputs[i]?.name}'`,
       supported: `${first.count}, as for input '${inputs[0]?.name}'`,
-      todo: 'give as many of each',
+      todo: 'give the same number of each',
     });
   });
   const real = (i: number): Float32Array => {

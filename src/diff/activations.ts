@@ -55,7 +55,7 @@ export interface Activations {
   readonly count: number;
 }
 
-/** Tensors that are said to be the same one; none, or a gap, where nothing is known. */
+/** Arrays of the same tensor; none, or a gap, if nothing is known. */
 type Found = readonly Tensor[] | Gap;
 
 interface Known {
@@ -132,10 +132,10 @@ function tensorFor(known: Known, program: Program, index: number, sample: number
   const found = derived(known, tensorName(known, program, index), sample, new Set(origin));
   const last = origin.at(-1);
   if (isGap(found) || found.length > 0 || !needsModel(known, last)) return found;
-  return { kind: 'not captured', why: `${last} is not a module's: give --model MODEL.onnx` };
+  return { kind: 'not captured', why: `${last} is not the output of a module: give --model MODEL.onnx` };
 }
 
-const nothing: Gap = { kind: 'not captured', why: 'no tensor of its name' };
+const nothing: Gap = { kind: 'not captured', why: 'no tensor of this name' };
 
 /**
  * @param model nodes of what the program was compiled from, where it is at hand: it says which nodes modules

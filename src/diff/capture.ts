@@ -12,7 +12,7 @@ export type Captured =
   | {
       readonly kind: 'real';
       readonly values: Float32Array;
-      /** Other numbers that are said to be the same tensor: the farthest of all is compared. */
+      /** Other arrays of the same tensor: the one with the largest difference is compared. */
       readonly others?: readonly Float32Array[];
     };
 
@@ -78,7 +78,7 @@ const captureOf = (found: (slot: number) => Captured | Gap): Capture => ({
   },
 });
 
-const unnamed: Gap = { kind: 'not captured', why: 'no tensor of its name' };
+const unnamed: Gap = { kind: 'not captured', why: 'no tensor of this name' };
 
 function picked(slot: Slot, tensors: readonly Tensor[]): Captured | Gap {
   const found = tensors.map((tensor) => pick(slot, tensor));
@@ -89,8 +89,8 @@ function picked(slot: Slot, tensors: readonly Tensor[]): Captured | Gap {
 }
 
 /**
- * Of tensors with real numbers by name: of a float model, or of activations from elsewhere.
- * @param tensorFor row-major, of the slot's logical shape; several that are said to be the same tensor; a gap, or
+ * A capture from tensors with real numbers by name: of a float model, or of activations from elsewhere.
+ * @param tensorFor row-major, of the slot's logical shape; several that represent the same tensor; a gap, or
  *   undefined, where there is none
  */
 export const captureOfTensors = (
@@ -122,7 +122,7 @@ function twinPort(
 }
 
 /**
- * Of another build of the same model, its tensors matched by name. Stored bytes are compared where both builds
+ * A capture from another build of the same model, with tensors matched by name. Stored bytes are compared where both builds
  * store the same way; real numbers otherwise.
  */
 export function captureOfBuild(program: Program, other: Program, capture: Capture): Capture {

@@ -18,7 +18,7 @@ import type { Suspect } from './causes/cause.ts';
 import { type DiffMode, type Fed, fitting, type Inference, oursIn, sameBytes, storedOf } from './feed.ts';
 import { type Coordinates, type LayerMeasures, Measuring } from './measures.ts';
 
-/** What is compared, and what is wrong. */
+/** What is compared, and what counts as wrong. */
 export interface DiffOptions {
   readonly mode: DiffMode;
   /** Real numbers may differ: a layer is wrong below this, in decibels. Default 20. Stored bytes may not. */
@@ -241,7 +241,7 @@ function finished(program: Program, row: Row, options: DiffOptions): LayerDiff {
 }
 
 /**
- * Compares the layers of a program to another side of the same inferences.
+ * Compares the layers of a program with another source of the same inferences.
  * @throws Trap when the simulated program breaks a rule
  */
 export function diff(program: Program, inferences: Iterable<Inference>, options: DiffOptions): Diff {
@@ -263,7 +263,7 @@ export function diff(program: Program, inferences: Iterable<Inference>, options:
 function gapOf(program: Program, slot: number, { theirs }: Inference): Gap {
   if (theirs.written(slot) === undefined && theirs.checksum?.(slot) === undefined)
     return theirs.missing?.(slot) ?? { kind: 'not captured', why: 'not captured' };
-  const why = isInput(program, slot) ? 'not given on this side' : 'what it reads is not known';
+  const why = isInput(program, slot) ? 'not given on this side' : 'its inputs are not known';
   return { kind: 'no input', why };
 }
 

@@ -50,7 +50,7 @@ export function firstSuspect(
   return inference && suspectIn(program, first.slot, inference, mode);
 }
 
-/** What devices tell comes first; where they have nothing to say, what the first wrong tensor shows. */
+/** Looks for the cause of a difference: first in the data of the device, then in the first wrong tensor. */
 export function diagnose(
   program: Program,
   inferences: readonly Inference[],

@@ -7,7 +7,7 @@ const whole = (tensor: TraceTensor | undefined): Captured | undefined =>
     ? undefined
     : { kind: 'stored', bytes: tensor.bytes };
 
-/** Slots whose bytes arrived whole, and the checksums of the others; what did not arrive is lost. */
+/** A capture from a device's run: the bytes of slots that arrived completely, and the checksums of the others; anything else is lost. */
 export function captureOfRun({ layers }: TraceRun): Capture {
   const outputs = layers.flatMap((layer) => layer.outputs);
   const writtenTo = (slot: number) => outputs.find((tensor) => tensor.slot === slot);

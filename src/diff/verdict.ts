@@ -17,7 +17,7 @@ export interface Coverage {
 const isLost = ({ gaps }: LayerDiff): boolean =>
   gaps.some(({ kind }) => kind === 'lost' || kind === 'unclear');
 
-/** How much of the program was compared, over all inferences. */
+/** The part of the program that was compared, over all inferences. */
 export function coverageOf({ layers: all, inferences }: Diff): Coverage {
   const layers = all.filter(({ step }) => step >= 0);
   const [whole, none] = [
@@ -39,7 +39,7 @@ export function coverageOf({ layers: all, inferences }: Diff): Coverage {
  */
 export type Verdict = 'wrong' | 'unknown' | 'right';
 
-/** What is enough for a verdict. */
+/** The conditions for a verdict. */
 export interface VerdictOptions {
   /** That the other side has not captured a layer is accepted, as long as one was compared; lost lines are not. */
   readonly partial?: boolean;
@@ -47,7 +47,7 @@ export interface VerdictOptions {
 
 const isMeant = ({ gaps }: LayerDiff): boolean => gaps.every(({ kind }) => kind === 'not captured');
 
-/** What the layers of a comparison come to together. */
+/** The overall verdict of a comparison. */
 export function verdictOf(found: Diff, { partial = false }: VerdictOptions = {}): Verdict {
   if (found.first !== undefined) return 'wrong';
   const { layers, compared, notCompared } = coverageOf(found);

@@ -18,7 +18,7 @@ type Named = Pick<Program, 'name'>;
 /** Defined in the C where DSP instructions are used. */
 export const dspMacro = ({ name }: Named): string => `${name.toUpperCase()}_USES_DSP`;
 
-/** Defined by who wants plain C on a chip that has DSP instructions. */
+/** The user defines it for plain C on a chip that has DSP instructions. */
 export const noDspMacro = ({ name }: Named): string => `${name.toUpperCase()}_NO_DSP`;
 
 const step = '    ';

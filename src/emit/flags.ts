@@ -1,4 +1,4 @@
-/** What compilers are told beyond the language, by build files and by our own builds. */
+/** Compiler flags besides the language's, for build files and for our own builds. */
 import type { Program } from '../program/program.ts';
 import { hasFloats } from '../program/slots.ts';
 

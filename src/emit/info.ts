@@ -38,6 +38,8 @@ export interface EmitInfo {
   readonly package?: PackageKind;
   /** With a program for the host that reads inputs from files: `<name>_main.c`. */
   readonly main?: boolean;
+  /** Constant arrays in `<name>_weights.c` and `.h` instead of `<name>.c`. */
+  readonly weightsFile?: boolean;
 }
 
 /** Said of C that was printed without an artifact around it. */

@@ -1,6 +1,7 @@
 /** The C of a network, by what a build system does with each file. */
 import type { Program } from '../program/program.ts';
 import { arenaOf } from './arena.ts';
+import { weightsFiles } from './constants.ts';
 import { constantBytes, headerFile } from './header.ts';
 import { type EmitInfo, noBuild } from './info.ts';
 import { mainFile } from './main-program.ts';
@@ -20,7 +21,7 @@ export interface Library {
   readonly headers: FileTexts;
   /** What only the sources include. */
   readonly parts: FileTexts;
-  /** Each has a `main` of its own, so no build system may compile them along with a user's. */
+  /** Each has a `main`, so no build system may compile them together with a user's. */
   readonly programs: FileTexts;
 }
 
@@ -30,12 +31,13 @@ export function libraryOf(program: Program, info: EmitInfo): Library {
   const programs = new Map<string, string>();
   if (info.golden.length > 0) programs.set(`${name}_selftest.c`, selftestFile(program, info.golden, info));
   if (info.main === true) programs.set(`${name}_main.c`, mainFile(program, info));
+  const weights = info.weightsFile === true ? weightsFiles(program, info) : { sources: [], parts: [] };
   return {
     program,
     info,
-    sources: new Map([[`${name}.c`, sourceFile(program, arena, info)]]),
+    sources: new Map([[`${name}.c`, sourceFile(program, arena, info)], ...weights.sources]),
     headers: new Map([[`${name}.h`, headerFile(program, arena, info)]]),
-    parts: new Map([[traceFile(program), traceHeader(program, info)]]),
+    parts: new Map([[traceFile(program), traceHeader(program, info)], ...weights.parts]),
     programs,
   };
 }

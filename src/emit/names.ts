@@ -37,7 +37,7 @@ function takenNames(program: Program, kernels: readonly Kernel[]): string[] {
   const stems = [...portStems(program, 'input'), ...portStems(program, 'output')];
   const types = stems.map((stem) => `${stem}_t`);
   const functions = [...portStems(program, 'input'), ...outputFunctions(program)];
-  const api = [name, `${name}_run`, ...functions, ...types, 'net'];
+  const api = [name, `${name}_run`, `${name}_run_status`, `${name}_aligned`, ...functions, ...types, 'net'];
   const inner = kernels.flatMap((k) => [...k.params.map((p) => p.name), ...declaredIn(k.body)]);
   return [
     ...api,

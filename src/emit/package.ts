@@ -41,7 +41,7 @@ function filesFor(kind: PackageKind, library: Library): FileTexts {
 
 /**
  * File names (with `/` where they are in a folder) and contents. For CMake: `<name>.h`, `<name>.c`,
- * `<name>_trace.inc`, `<name>_selftest.c`, `CMakeLists.txt`, `README.md`; docs/packages.md lists the others.
+ * `<name>_weights.c` and `.h` where asked for, `<name>_trace.inc`, `<name>_selftest.c`, `CMakeLists.txt`, `README.md`; docs/packages.md lists the others.
  * @throws InputError when the program's name is no C identifier.
  */
 export function emitC(program: Program, info: EmitInfo): ReadonlyMap<string, string> {

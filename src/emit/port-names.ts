@@ -29,6 +29,20 @@ export const returnsOutput = ({ outputs }: Program): boolean => outputs.length =
 export const runType = (program: Program): string =>
   returnsOutput(program) ? `const ${at(portStems(program, 'output'), 0)}_t *` : 'void ';
 
+/** Lines of the run that returns a status, and of the one that does not. */
+export function statusOr(
+  { name }: Program,
+  status: readonly string[],
+  other: readonly string[],
+  before = '',
+): string[] {
+  const macro = `${name.toUpperCase()}_STATUS`;
+  const lines = (part: readonly string[]) => part.map((line) => before + line);
+  return other.length > 0
+    ? [`#ifdef ${macro}`, ...lines(status), '#else', ...lines(other), '#endif']
+    : [`#ifdef ${macro}`, ...lines(status), '#endif'];
+}
+
 /** Functions that give a pointer to each output; none where the run returns it. */
 export const outputFunctions = (program: Program): readonly string[] =>
   returnsOutput(program) ? [] : portStems(program, 'output');

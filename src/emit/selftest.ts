@@ -8,7 +8,7 @@ import { comment } from './c/lines.ts';
 import { textLines } from './c/tables.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo, Golden } from './info.ts';
-import { portStems, type Role, returnsOutput } from './port-names.ts';
+import { portStems, type Role, returnsOutput, statusOr } from './port-names.ts';
 import { placementMacros } from './prefix.ts';
 
 /** Lines of elements as bit patterns, so that a float is exactly itself whatever the byte order. */
@@ -97,12 +97,20 @@ const recordedAll = (program: Program, role: Role, golden: readonly (readonly Ui
 /** The lines up to the brace behind which an output is another than recorded. */
 function comparison(program: Program): string[] {
   const arrays = arraysOf(program, 'output');
+  const run = `${program.name}_run(&net)`;
   if (returnsOutput(program))
-    return [`        if (memcmp(${program.name}_run(&net), outputs[i], sizeof outputs[i]) != 0) {`];
+    return statusOr(
+      program,
+      [
+        `        if (${run} != 0`,
+        `            || memcmp(${at(arrays, 0).stem}(&net), outputs[i], sizeof outputs[i]) != 0) {`,
+      ],
+      [`        if (memcmp(${run}, outputs[i], sizeof outputs[i]) != 0) {`],
+    );
   const differ = arrays.map(
     ({ array, stem }) => `memcmp(${stem}(&net), ${array}[i], sizeof ${array}[i]) != 0`,
   );
-  return [`        ${program.name}_run(&net);`, `        if (${differ.join('\n            || ')}) {`];
+  return [`        (void)${run};`, `        if (${differ.join('\n            || ')}) {`];
 }
 
 export function selftestFile(program: Program, golden: readonly Golden[], info: EmitInfo): string {

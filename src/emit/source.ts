@@ -1,27 +1,34 @@
 /** `<name>.c`: tables, kernels, and the function that runs them. */
 
 import { at, DefectError, must } from '../base/errors.ts';
-import type { Kernel } from '../ir/kernel/kernel.ts';
+import { elemBytes, type Kernel } from '../ir/kernel/kernel.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
-import { arraysUsed, expressionsIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
+import type { Quant } from '../ir/kernel/stored.ts';
+import { expressionsIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
 import type { Program, Slot, Step } from '../program/program.ts';
 import { hasFloats, inputSlots, kernelsOf, outputSlots, slotAt } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
-import { printTable } from './c/tables.ts';
+import {
+  constantMacros,
+  hasInfinity,
+  mathHeader,
+  tablesByKernel,
+  tablesText,
+  weightsFile,
+} from './constants.ts';
 import { dspHelpers, dspMacro, usesDsp } from './dsp.ts';
-import { constantBytes, provenance } from './header.ts';
+import { provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { type FileNames, fileNames, namesIn } from './names.ts';
-import { outputFunctions, portStems, returnsOutput, runType } from './port-names.ts';
+import { portStems, returnsOutput, runType, statusOr } from './port-names.ts';
 import { placementMacros, prefixOf } from './prefix.ts';
-import { tableWords } from './table-text.ts';
+import { realText } from './table-text.ts';
 import { traceFile } from './trace-header.ts';
 
-function hasInfinity(kernel: Kernel): boolean {
-  const tables = kernel.tables.some((t) => t.elem === 'f32' && !t.data.every(Number.isFinite));
-  if (tables) return true;
+function namesInfinity(kernel: Kernel, hasTables: boolean): boolean {
+  if (hasTables && kernel.tables.some(hasInfinity)) return true;
   for (const e of expressionsIn(kernel.body))
     if (e.kind === 'float' && !Number.isFinite(e.value)) return true;
   return false;
@@ -32,11 +39,16 @@ function usesLibrary(kernel: Kernel): boolean {
   return false;
 }
 
-function includes(program: Program): string[] {
+/** Where the arithmetic is defined that comments name. */
+const meanings =
+  "The comment above a layer's function says what it computes; thimble's docs/numerics.md defines every operator's arithmetic. Images lie as height, width, channel.";
+
+function includes(program: Program, { weightsFile: isApart = false }: EmitInfo): string[] {
   const kernels = kernelsOf(program);
   return [
     `#include "${program.name}.h"`,
-    ...(kernels.some(hasInfinity) ? ['#include <math.h> /* INFINITY */'] : []),
+    ...(isApart ? [`#include "${weightsFile(program, 'h')}"`] : []),
+    ...(kernels.some((kernel) => namesInfinity(kernel, !isApart)) ? [mathHeader] : []),
     ...(kernels.some(usesLibrary) ? ['#include <string.h>'] : []),
     '',
   ];
@@ -67,15 +79,15 @@ function assumptions(program: Program): string[] {
  * kernel's stack by popping into r0 to r2, of which -fipa-ra then believes that they survived the call: the next
  * kernel gets a wrong pointer. noipa (gcc 8 and later) prevents both.
  */
-function placement(program: Program): string[] {
-  const { kernel, code, constant, space, copyTable } = placementMacros(program);
+function placement(program: Program, { weightsFile: isApart = false }: EmitInfo): string[] {
+  const { kernel, code, copyTable } = placementMacros(program);
   return [
     ...comment([
-      'Where things lie and how they are called; define any of these on the command line to choose otherwise.',
+      'Attributes and sections of functions and constants. Each macro may be defined on the command line.',
     ]),
-    `#ifndef ${kernel} /* each layer stays a function: merged, they would spill registers */`,
+    `#ifndef ${kernel} /* keeps each layer a function of its own: merged layers run out of registers */`,
     '#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8',
-    `#define ${kernel} __attribute__((noipa)) /* gcc 12.2's -fipa-ra is wrong at -Os on Cortex-M0 */`,
+    `#define ${kernel} __attribute__((noipa)) /* also avoids a bug of gcc 12.2 -Os for Cortex-M0: -fipa-ra */`,
     '#elif defined(__GNUC__)',
     `#define ${kernel} __attribute__((noinline))`,
     '#else',
@@ -85,27 +97,11 @@ function placement(program: Program): string[] {
     `#ifndef ${code} /* before each layer's function and ${program.name}_run: a section for hot code */`,
     `#define ${code}`,
     '#endif',
-    `#ifndef ${constant} /* before each constant array: a section for constants */`,
-    `#define ${constant}`,
-    '#endif',
-    `#ifndef ${space} /* their address space: on AVR they stay in program memory */`,
-    '#ifdef __FLASH',
-    ...(constantBytes(program) > flashReach ? [tooFar(program)] : []),
-    `#define ${space} __flash`,
-    '#else',
-    `#define ${space}`,
-    '#endif',
-    '#endif',
+    ...(isApart ? [] : constantMacros(program)),
     ...(kernelsOf(program).some(copiesTables) ? copyMacro(copyTable) : []),
     '',
   ];
 }
-
-/** A pointer into AVR's program memory has 16 bits; a little is left to the vectors and to others' constants. */
-const flashReach = 60_000;
-
-const tooFar = (program: Program): string =>
-  `#error "${program.name}.c has ${constantBytes(program)} bytes of constants, of which AVR's __flash reaches ${flashReach}"`;
 
 function copiesTables({ body, tables }: Kernel): boolean {
   const names = new Set(tables.map(({ name }) => name));
@@ -160,13 +156,10 @@ function primitivesText(program: Program): string[] {
 
 /** Tables that other kernels use too stand above the first of them. */
 function kernelsText(program: Program, names: FileNames, info: EmitInfo): string[] {
-  const printed = new Set<unknown>();
-  return kernelsOf(program).flatMap((kernel) => {
-    const used = arraysUsed(kernel.body);
-    const own = kernel.tables.filter((t) => used.has(t.name) && !printed.has(t));
-    for (const table of own) printed.add(table);
+  return tablesByKernel(program).flatMap((each) => {
+    const { kernel } = each;
     const ranges = info.ranges?.get(kernel.name);
-    const { kernel: apart, code, constant, space, copyTable } = placementMacros(program);
+    const { kernel: apart, code, space, copyTable } = placementMacros(program);
     const options = {
       ...namesIn(kernel, names),
       prefix: prefixOf(program),
@@ -174,15 +167,40 @@ function kernelsText(program: Program, names: FileNames, info: EmitInfo): string
       space,
       copyTable,
       dsp: dspMacro(program),
+      says: gridWords(program, kernel),
       ...(ranges === undefined ? {} : { ranges }),
     };
-    const tables = own.flatMap((t) => [
-      ...comment(tableWords(kernel, t)),
-      printTable(t, { name: names.tables.get(t), place: `${space} ${constant}` }),
-    ]);
+    const tables = info.weightsFile === true ? [] : tablesText(program, names, each, false);
     return [...tables, printKernel(kernel, options)];
   });
 }
+
+/** What the numbers of a kernel's arrays stand for, where they stand for real ones. */
+function gridWords(program: Program, kernel: Kernel): string[] {
+  const step = program.steps.find((step) => step.kernel === kernel);
+  return kernel.params.flatMap(({ name, role }, i) => {
+    const slot = slotAt(program, at(step?.args ?? [], i));
+    return role === 'scratch' || slot.quant === undefined ? [] : [gridText(name, slot, slot.quant)];
+  });
+}
+
+function gridText(param: string, { name }: Slot, { scale, zeroPoint, channels }: Quant): string {
+  const list = (numbers: readonly number[]): string => numbers.map(realText).join(', ');
+  const grid =
+    channels === undefined
+      ? `${realText(scale)} * (q - ${zeroPoint})`
+      : `scale[c] * (q - zero[c]); scale ${list(channels.map((c) => c.scale))}; zero ${list(channels.map((c) => c.zeroPoint))}`;
+  return `${param} is ${name}: real = ${grid}.`;
+}
+
+/** The bytes of the arena that a step's arrays are. */
+const placesOf = (program: Program, { kernel, args }: Step): string =>
+  args
+    .map((index, i) => {
+      const { address, length, elem } = slotAt(program, index);
+      return `${at(kernel.params, i).name} ${address}..${address + length * elemBytes[elem] - 1}`;
+    })
+    .join(', ');
 
 function callOf(step: Step, program: Program, arena: Arena, names: FileNames): string[] {
   const name = must(names.kernels.get(step.kernel), 'every kernel has a name');
@@ -192,31 +210,88 @@ function callOf(step: Step, program: Program, arena: Arena, names: FileNames): s
   return wrapCode(`    ${name}(${args.join(', ')});`);
 }
 
+/** The macro that is called with what a run relies on. */
+function checks(program: Program): string[] {
+  const { name } = program;
+  const upper = name.toUpperCase();
+  return [
+    ...comment([
+      `${name}_run passes what it relies on to this macro, for example with -include assert.h -D${upper}_ASSERT=assert.`,
+    ]),
+    `#if defined(${upper}_ASSERT) || defined(${upper}_STATUS)`,
+    '#include <stddef.h>',
+    `struct ${name}_aligned { /* a struct behind one byte shows its alignment */`,
+    '    char byte;',
+    `    struct ${name} net;`,
+    '};',
+    `#define ${upper}_ALIGNMENT offsetof(struct ${name}_aligned, net)`,
+    '#endif',
+    `#ifndef ${upper}_ASSERT`,
+    `#define ${upper}_ASSERT(condition) ((void)0)`,
+    '#endif',
+    '',
+  ];
+}
+
+/** Lines of the run before its first step. */
+function entry({ name }: Program): string[] {
+  const upper = name.toUpperCase();
+  const rest = `(uintptr_t)net % ${upper}_ALIGNMENT`;
+  return [
+    `    ${upper}_ASSERT(net != NULL);`,
+    `    ${upper}_ASSERT(${rest} == 0u);`,
+    `#ifdef ${upper}_STATUS`,
+    '    if (net == NULL) {',
+    `        return ${upper}_NULL;`,
+    '    }',
+    `    if (${rest} != 0u) {`,
+    `        return ${upper}_MISALIGNED;`,
+    '    }',
+    '#endif',
+  ];
+}
+
 function runFunction(program: Program, arena: Arena, names: FileNames): string[] {
   const after = `    ${program.name.toUpperCase()}_AFTER`;
   const calls = program.steps.flatMap((step, i) => [
     ...callOf(step, program, arena, names),
     `${after}(${i});`,
   ]);
-  const title = 'Layer by layer: the number for the hook, the function, and what it stands for in the model.';
-  const list = program.steps.map((step, i) => `  ${i}  ${step.kernel.name}: ${step.origin.join(', ')}`);
+  const title =
+    'The layers: number for the hook, function, nodes of the model; then the bytes of the arena that are its arrays.';
+  const list = program.steps.flatMap((step, i) => [
+    `  ${i}  ${step.kernel.name}: ${step.origin.join(', ')}`,
+    `     ${placesOf(program, step)}`,
+  ]);
   return [
     ...comment([title, ...list]),
-    `${placementMacros(program).code} ${runType(program)}${program.name}_run(struct ${program.name} *net)`,
+    ...statusOr(program, ['int'], [runType(program).trimEnd()], `${placementMacros(program).code} `),
+    `${program.name}_run(struct ${program.name} *net)`,
     '{',
+    ...entry(program),
     `    ${program.name.toUpperCase()}_BEGIN();`,
     ...calls,
-    ...(returnsOutput(program) ? [`    return ${arena.pointer(at(outputSlots(program), 0))};`] : []),
+    ...statusOr(
+      program,
+      ['    return 0;'],
+      returnsOutput(program) ? [`    return ${arena.pointer(at(outputSlots(program), 0))};`] : [],
+    ),
     '}',
     '',
-    ...outputFunctions(program).flatMap((stem, i) =>
-      pointerFunction(
-        `const ${stem}_t *${stem}(const struct ${program.name} *net)`,
-        at(outputSlots(program), i),
-        arena,
-      ),
-    ),
+    ...outputsText(program, arena),
   ];
+}
+
+/** Functions that give a pointer to each output: one output has it where the run returns a status. */
+function outputsText(program: Program, arena: Arena): string[] {
+  const each = portStems(program, 'output').flatMap((stem, i) =>
+    pointerFunction(
+      `const ${stem}_t *${stem}(const struct ${program.name} *net)`,
+      at(outputSlots(program), i),
+      arena,
+    ),
+  );
+  return returnsOutput(program) ? statusOr(program, each.slice(0, -1), []).concat('') : each;
 }
 
 const pointerFunction = (head: string, slot: Slot, arena: Arena): string[] => [
@@ -235,10 +310,11 @@ const inputFunctions = (program: Program, arena: Arena): string[] =>
 export function sourceFile(program: Program, arena: Arena, info: EmitInfo): string {
   const names = fileNames(program);
   return [
-    ...comment(provenance(info)),
-    ...includes(program),
+    ...comment([...provenance(info), '', meanings]),
+    ...includes(program, info),
     ...assumptions(program),
-    ...placement(program),
+    ...placement(program, info),
+    ...checks(program),
     ...hook(program),
     ...primitivesText(program),
     ...(usesDsp(program) ? dspHelpers(program) : []),

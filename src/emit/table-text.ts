@@ -1,6 +1,7 @@
 /** Says in words how a kernel's tables hold its weights, so that a reader of the C can find each. */
 import type { Kernel, StoredWeights, Table } from '../ir/kernel/kernel.ts';
 import type { WeightFormat, WeightLayout } from '../ir/kernel/weight-format.ts';
+import { cFloat } from './c/floats.ts';
 
 const counted = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
 
@@ -58,17 +59,44 @@ function countWords({ format, layout }: StoredWeights): string {
   return `How many ${pair ? 'pairs of ' : ''}${what} each output${of} has${unitsPerCount(format)}.`;
 }
 
-/** Paragraphs above one of a kernel's tables; none where its name says what it is. */
-export function tableWords({ weights }: Kernel, table: Table): readonly string[] {
-  if (weights === undefined) return [];
+/** What a weight stands for. */
+function scaleWords({ scales, terms }: StoredWeights): readonly string[] {
+  const order = terms === undefined ? [] : [`Order of an output's weights: ${terms}.`];
+  if (scales === undefined)
+    return [...order, 'An input or output has a scale per channel, and so have weights.'];
+  const isOne = scales.every((scale) => scale === scales[0]);
+  const list = (isOne ? scales.slice(0, 1) : scales).map(realText).join(', ');
+  return [
+    ...order,
+    `real weight = scale * weight, zero point 0; ${isOne ? 'scale' : 'scales by output'}: ${list}.`,
+  ];
+}
+
+/** A float32 number as a decimal that reads as the same. */
+export const realText = (x: number): string => cFloat(Math.fround(x)).replace(/f$/, '');
+
+/** Nodes of the model whose numbers these are. */
+const originWords = (origin: readonly string[]): readonly string[] =>
+  origin.length === 0 ? [] : [`From the model's ${origin.join(', ')}.`];
+
+/** Paragraphs above one of a kernel's tables; none where its name says what it is. @param origin nodes of the model */
+export function tableWords(
+  { weights }: Kernel,
+  table: Table,
+  origin: readonly string[] = [],
+): readonly string[] {
+  if (weights === undefined || ![weights.counts, weights.codebook, weights.stream].includes(table.name))
+    return table.says === undefined ? [] : [table.says];
   const { format, layout, stream, counts, codebook } = weights;
   if (table.name === counts) return [countWords(weights)];
   if (table.name === codebook) return ['What each code of the weights stands for.'];
   if (table.name !== stream) return [];
-  const coded = codebook === undefined ? "two's complement" : `codes of table ${codebook}`;
+  const coded = codebook === undefined ? "in two's complement" : `the codes of table ${codebook}`;
   return [
     rowWords(layout),
     formatWords(format, layout),
-    `Weights are integers, ${coded}; an output's scale is in its multiplier.`,
+    `Weights are integers, ${coded}.`,
+    ...scaleWords(weights),
+    ...originWords(origin),
   ];
 }

@@ -14,12 +14,14 @@ import { placementMacros } from './prefix.ts';
 
 export const traceFile = ({ name }: Program): string => `${name}_trace.inc`;
 
-function tablesText({ name }: Program, names: readonly string[]): string[] {
+function tablesText(program: Program, names: readonly string[]): string[] {
   if (names.length === 0) return [];
+  const { name } = program;
+  const { space } = placementMacros(program);
   return [
     ...comment(['The constants.']),
-    'static const struct {',
-    '    const void *from;',
+    `static const ${space} struct {`,
+    `    const ${space} void *from;`,
     '    uint32_t bytes;',
     `} ${name}_trace_tables[] = {`,
     ...names.map((table) => `    { ${table}, sizeof ${table} },`),
@@ -36,13 +38,13 @@ function rowsText(program: Program, rows: readonly TracedRow[], places: readonly
     `struct ${program.name}_traced {`,
     '    int16_t step;',
     '    uint16_t slot;',
-    '    uint16_t read; /* 1, or 0: written */',
+    '    int16_t read; /* 1, or 0: written */',
     '    uint16_t place;',
     '    uint32_t address;',
     '    uint32_t bytes;',
     '};',
     '',
-    `static const struct ${program.name}_traced ${program.name}_trace_rows[] = {`,
+    `static const ${placementMacros(program).space} struct ${program.name}_traced ${program.name}_trace_rows[] = {`,
     ...rows.flatMap((row, i) => {
       const numbers = [row.step, row.slot, row.kind === 'read' ? 1 : 0, places[i]].join(', ');
       const name = commentText(slotAt(program, row.slot).name);
@@ -66,20 +68,36 @@ const stateText = ({ name }: Program, kept: number): string[] => [
   '',
 ];
 
-/** A line is `~`, a kind, the run's tag, the line's number, fields, `*`, the CRC-32 of all between those two. */
-const lineText = (n: string): string => `/* CRC-32 of IEEE 802.3, without its inversions at both ends. */
-static uint32_t ${n}_trace_crc(uint32_t crc, const void *from, uint32_t bytes)
+/** Of bytes in RAM, or of those in the address space of the constants: an AVR reads the two differently. */
+const crcText = (n: string, what: string, space: string): string => `
+static uint32_t ${n}_trace_${what}(uint32_t crc, const ${space}void *from, uint32_t bytes)
 {
-    const uint8_t *p = (const uint8_t *)from;
+    const ${space}uint8_t *p = (const ${space}uint8_t *)from;
     while (bytes-- > 0) {
-        crc ^= *p++;
-        for (int bit = 0; bit < 8; bit++) {
-            crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
-        }
+        crc = ${n}_trace_crc_byte(crc, *p++);
     }
     return crc;
 }
+`;
 
+/** A line is `~`, a kind, the run's tag, the line's number, fields, `*`, the CRC-32 of all between those two. */
+const lineText = (n: string, space: string, counts: Counts): string => `/* Any number or address. */
+#if UINTPTR_MAX > 0xffffffffu
+typedef uintptr_t ${n}_trace_number;
+#else
+typedef uint32_t ${n}_trace_number;
+#endif
+
+/* CRC-32 of IEEE 802.3, without its inversions at both ends. */
+static uint32_t ${n}_trace_crc_byte(uint32_t crc, uint8_t byte)
+{
+    crc ^= byte;
+    for (int bit = 0; bit < 8; bit++) {
+        crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1u)));
+    }
+    return crc;
+}
+${crcText(n, 'crc', '')}${counts.tables === 0 ? '' : crcText(n, 'table_crc', `${space} `)}
 static void ${n}_trace_char(struct ${n}_tracer *t, char c)
 {
     t->crc = ${n}_trace_crc(t->crc, &c, 1);
@@ -94,17 +112,18 @@ static void ${n}_trace_text(struct ${n}_tracer *t, const char *s)
 }
 
 /* At least so many digits. */
-static void ${n}_trace_hex(struct ${n}_tracer *t, uintptr_t value, int digits)
+static void ${n}_trace_hex(struct ${n}_tracer *t, ${n}_trace_number value, int digits)
 {
+    static const ${space} char hex[] = "0123456789abcdef";
     while (digits < (int)(2 * sizeof value) && value >> (4 * digits) != 0) {
         digits++;
     }
     while (digits-- > 0) {
-        ${n}_trace_char(t, "0123456789abcdef"[(value >> (4 * digits)) & 15u]);
+        ${n}_trace_char(t, hex[(value >> (4 * digits)) & 15u]);
     }
 }
 
-static void ${n}_trace_field(struct ${n}_tracer *t, uintptr_t value)
+static void ${n}_trace_field(struct ${n}_tracer *t, ${n}_trace_number value)
 {
     ${n}_trace_char(t, ' ');
     ${n}_trace_hex(t, value, 1);
@@ -128,24 +147,24 @@ static void ${n}_trace_end(struct ${n}_tracer *t)
 }
 `;
 
-const tensorText = (n: string, level: string): string => `
-static void ${n}_trace_tensor(struct ${n}_tracer *t, const struct ${n}_traced *row, char kind)
+const tensorText = (n: string, level: string, space: string): string => `
+static void ${n}_trace_tensor(struct ${n}_tracer *t, const ${space} struct ${n}_traced *row, char kind)
 {
     ${n}_trace_begin(t, kind);
     ${n}_trace_char(t, ' ');
     if (row->step < 0) {
         ${n}_trace_text(t, "-1");
     } else {
-        ${n}_trace_hex(t, (uintptr_t)row->step, 1);
+        ${n}_trace_hex(t, (uint32_t)row->step, 1);
     }
     ${n}_trace_field(t, row->slot);
 }
 
 #if ${level} > 1
 /* In base64, ${bytesPerLine} on a line. */
-static void ${n}_trace_bytes(struct ${n}_tracer *t, const struct ${n}_traced *row, const uint8_t *from)
+static void ${n}_trace_bytes(struct ${n}_tracer *t, const ${space} struct ${n}_traced *row, const uint8_t *from)
 {
-    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const ${space} char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (uint32_t at = 0; at < row->bytes;) {
         uint32_t bits = 0;
         int have = 0;
@@ -166,7 +185,7 @@ static void ${n}_trace_bytes(struct ${n}_tracer *t, const struct ${n}_traced *ro
 }
 #endif
 
-static void ${n}_trace_row(struct ${n}_tracer *t, const struct ${n}_traced *row, const uint8_t *from)
+static void ${n}_trace_row(struct ${n}_tracer *t, const ${space} struct ${n}_traced *row, const uint8_t *from)
 {
     uint32_t crc = ~${n}_trace_crc(0xffffffffu, from, row->bytes);
     ${n}_trace_tensor(t, row, row->read ? 'I' : 'O');
@@ -182,13 +201,13 @@ static void ${n}_trace_row(struct ${n}_tracer *t, const struct ${n}_traced *row,
 }
 `;
 
-const tableLoop = (n: string, count: number): string =>
+const tableLoop = (n: string, space: string, count: number): string =>
   count === 0
     ? ''
     : `    for (uint32_t i = 0; i < ${count}u; i++) {
-        const void *from = ${n}_trace_tables[i].from;
+        const ${space} void *from = ${n}_trace_tables[i].from;
         uint32_t bytes = ${n}_trace_tables[i].bytes;
-        uint32_t crc = ~${n}_trace_crc(0xffffffffu, from, bytes);
+        uint32_t crc = ~${n}_trace_table_crc(0xffffffffu, from, bytes);
         ${n}_trace_begin(t, 'T');
         ${n}_trace_field(t, i);
         ${n}_trace_field(t, (uintptr_t)from);
@@ -207,10 +226,10 @@ const tagText = (n: string, inputs: number): string =>
     }
     t->tag &= 0xffffu;`;
 
-const startText = (n: string, level: string, counts: Counts): string => `
+const startText = (n: string, level: string, space: string, counts: Counts): string => `
 static void ${n}_trace_start(struct ${n}_tracer *t, const struct ${n} *net)
 {
-    const struct ${n}_traced *input = ${n}_trace_rows;
+    const ${space} struct ${n}_traced *input = ${n}_trace_rows;
     const uint8_t *arena = (const uint8_t *)net;
     t->line = 0;
     t->row = 0;
@@ -224,15 +243,15 @@ ${tagText(n, counts.inputs)}
     ${n}_trace_field(t, (uintptr_t)net);
     ${n}_trace_field(t, (uintptr_t)t); /* lies on the stack */
     ${n}_trace_end(t);
-${tableLoop(n, counts.tables)}}
+${tableLoop(n, space, counts.tables)}}
 `;
 
-const stepText = (n: string, hook: string, counts: Counts): string => `
+const stepText = (n: string, hook: string, space: string, counts: Counts): string => `
 static void ${n}_trace_step(struct ${n}_tracer *t, const struct ${n} *net, int step, int read)
 {
     const uint8_t *arena = (const uint8_t *)net;
     while (t->row < ${counts.rows}u) {
-        const struct ${n}_traced *row = &${n}_trace_rows[t->row];
+        const ${space} struct ${n}_traced *row = &${n}_trace_rows[t->row];
         if (row->step != step || row->read != read) {
             break;
         }
@@ -274,14 +293,6 @@ const macros = (name: string, upper: string): string[] => [
   '',
 ];
 
-/** A trace reads tables through plain pointers. */
-const readable = (program: Program): string[] => [
-  '#ifdef __FLASH',
-  `#error "a trace cannot read constants in program memory: compile with -D${placementMacros(program).space}= (they take RAM then), or on another chip"`,
-  '#endif',
-  '',
-];
-
 const about = ({ name }: Program): string[] => [
   `Part of ${name}.c when it is compiled with -D${name.toUpperCase()}_TRACE=1 (checksums of what every layer reads and writes) or =2 (their bytes too), which it prints through ${name}_trace_putc.`,
   "thimble's docs/trace.md says what the lines mean.",
@@ -301,22 +312,22 @@ export function traceHeader(program: Program, info: EmitInfo): string {
     inputs: program.inputs.length,
   };
   const level = `${upper}_TRACE`;
+  const { space } = placementMacros(program);
   return [
     ...comment([...provenance(info), '', ...about(program)]),
     `#ifndef ${upper}_TRACE_INC`,
     `#define ${upper}_TRACE_INC`,
     '',
-    ...(tables.length > 0 ? readable(program) : []),
     ...comment(['You write it: it sends a character to the console. In C++ it is extern "C".']),
     `void ${name}_trace_putc(char c);`,
     '',
     ...tablesText(program, tables),
     ...rowsText(program, rows, places),
     ...stateText(program, count),
-    ...codeLines(lineText(name)),
-    ...codeLines(tensorText(name, level)).slice(1),
-    ...codeLines(startText(name, level, counts)).slice(1),
-    ...codeLines(stepText(name, `${upper}_HOOK`, counts)).slice(1),
+    ...codeLines(lineText(name, space, counts)),
+    ...codeLines(tensorText(name, level, space)).slice(1),
+    ...codeLines(startText(name, level, space, counts)).slice(1),
+    ...codeLines(stepText(name, `${upper}_HOOK`, space, counts)).slice(1),
     ...macros(name, upper),
     '#endif',
     '',

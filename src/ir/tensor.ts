@@ -29,7 +29,7 @@ export type Numbers =
   | Uint16Array
   | Uint8Array;
 
-/** What a tensor is, without its numbers. */
+/** The type of a tensor: its properties without its numbers. */
 export interface TensorType {
   readonly dtype: DType;
   readonly shape: Shape;

@@ -20,7 +20,7 @@ import { oneClass, type SampleFacts, sampleFacts, sampleWarnings } from './warni
 import { unreadWarnings } from './warnings/unread.ts';
 import type { Warning } from './warnings/warning.ts';
 
-/** How near an int8 program stays to the float network, on samples. */
+/** The agreement of an int8 program with the float network, on samples. */
 export interface Agreement {
   /** That were judged by. */
   readonly samples: number;
@@ -66,7 +66,7 @@ function outputErrors({ program }: Build, { tensors }: Measured): readonly Layer
   });
 }
 
-/** Undefined for float32 programs. */
+/** Measures how near a build is to the float network, with warnings; undefined for float32 programs. */
 export function agreementOf(build: Build): Agreement | undefined {
   const { program, judging } = build;
   if (judging === undefined) return undefined;

@@ -22,7 +22,7 @@ export interface Build {
   /** The graph that was assembled. */
   readonly assembled: Graph<'float'> | Graph<'int8'>;
   readonly calibration?: Calibration;
-  /** What an int8 program was calibrated on, and what it is judged by. */
+  /** The samples that an int8 program was calibrated on, and those that it is judged on. */
   readonly judging?: Judging;
   /** What is zero of the weights, where they may have been pruned. */
   readonly sparsity?: Sparsity;

@@ -23,7 +23,7 @@ import { arrangeInput, decodeSlot, encodeInput, pick } from '../program/values.t
 import { inference, type RunProgram } from '../runtime/engines.ts';
 import type { Build } from './build.ts';
 
-/** How far a layer's output is from the float network's. */
+/** The error of a layer's output against the float network's. */
 export interface LayerError extends Distance {
   readonly kernel: string;
   readonly tensor: string;

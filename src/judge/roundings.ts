@@ -9,7 +9,7 @@ import { inference } from '../runtime/engines.ts';
 import { formatCount, formatMany } from '../text/numbers.ts';
 import { gridOf, storedOf } from './layer-errors.ts';
 
-/** The values of one tensor that another rounding makes otherwise. */
+/** The values of one tensor that differ under another rounding. */
 export interface RoundingCount {
   /** The output's name in the model, or the kernel that makes the values. */
   readonly name: string;
@@ -23,7 +23,7 @@ export interface RoundingCount {
   readonly unit: 'steps' | 'real';
 }
 
-/** Of a whole program, over some samples. */
+/** Differences between the roundings of a whole program, over some samples. */
 export interface Roundings {
   readonly samples: number;
   /** Whether the samples were drawn from the whole range of the inputs, as none were given. */

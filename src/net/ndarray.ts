@@ -4,7 +4,7 @@ import ndarray from 'ndarray';
 import { at, InputError } from '../base/errors.ts';
 import { countOf, type DType, type Numbers, numbersFor, type Tensor } from '../ir/tensor.ts';
 
-/** What is asked of an ndarray that comes in: any of package `ndarray` will do. */
+/** The interface required of an ndarray that is passed in: any array of package `ndarray` has it. */
 export interface NdArrayLike {
   /** Element type, as package `ndarray` names it: `float32`, `uint8`, ... */
   readonly dtype: string;
@@ -12,7 +12,7 @@ export interface NdArrayLike {
   get(...index: number[]): number;
 }
 
-/** An ndarray, as package `ndarray` has it: numbers, and how they lie. Works with all that is made for these. */
+/** An ndarray with the interface of package `ndarray`: numbers and their layout. It can be passed to code written for that package. */
 export interface NdArray<D extends Numbers = Numbers> {
   data: D;
   dtype: 'float32' | 'float64' | 'int32' | 'int16' | 'int8' | 'uint32' | 'uint16' | 'uint8';

@@ -20,7 +20,7 @@ import { fromNdarray, type NdArray, type NdArrayLike, toNdarray } from './ndarra
  */
 export type NetInput = Float32Array | Uint8Array | Uint8ClampedArray | Int32Array | NdArrayLike;
 
-/** By the model's names of its inputs: all of them. */
+/** All inputs, by the model's names. */
 export type NamedInputs = Readonly<Record<string, NetInput>>;
 
 /** A picture of any size that the artifact's own preparation (resize, pad, normalize) brings to the model's. */
@@ -33,11 +33,11 @@ export interface Picture {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** Of one inference. */
+/** Options of one inference. */
 export interface RunOptions {
   /** Every layer's output too. */
   readonly layers?: boolean;
-  /** How typed arrays lie; `chw` when absent. Ndarrays have the model's shape. */
+  /** The order of typed arrays; `chw` when absent. Ndarrays have the model's shape. */
   readonly layout?: 'chw' | 'hwc';
 }
 
@@ -53,7 +53,7 @@ export interface Values {
   readonly ndarray: NdArray;
 }
 
-/** What an inference gives. */
+/** The result of an inference. */
 export interface NetResult {
   /** The first output. */
   readonly output: Values;
@@ -72,7 +72,7 @@ export interface Classified {
   readonly scores: Float32Array;
 }
 
-/** Of a net, whoever makes it. */
+/** Options of a net, however it is made. */
 export interface NetOptions {
   /** `fast`, the default: the fastest that this machine has. */
   readonly engine?: EngineName | 'fast';
@@ -82,7 +82,7 @@ export interface NetOptions {
 export interface Net {
   readonly name: string;
   readonly program: Program;
-  /** How the C's inputs and outputs lie, and `stored` and `encode` with them; `real` and arrays are the model's. */
+  /** The order of the C's inputs and outputs, and of `stored` and `encode`; `real` and arrays have the model's order. */
   readonly portOrder: 'memory' | 'model';
   readonly engine: EngineName;
   /** Why `fast` is slower here than elsewhere, where it is. */
@@ -300,7 +300,7 @@ export function netOf(
   };
 }
 
-/** The net of an artifact that was loaded. */
+/** Makes a net of a loaded artifact. */
 export const netOfArtifact = (
   { program, manifest }: Pick<Artifact, 'program' | 'manifest'>,
   options?: NetOptions,

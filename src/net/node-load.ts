@@ -33,11 +33,11 @@ export interface LoadOptions extends NetOptions {
   readonly sizes?: Sizes;
   /** Of a file of weights: the file of the network that they belong to, .onnx or .pt2. */
   readonly arch?: string;
-  /** Of a .pt2 with several programs: the one that is meant. */
+  /** For a .pt2 with several programs: the name of the one to use. */
   readonly program?: string;
 }
 
-/** Of a batch of inferences. */
+/** Options of a batch of inferences. */
 export interface BatchOptions extends RunOptions {
   /** Threads; all cores when absent, 0 for none besides this one. */
   readonly workers?: number;
@@ -65,7 +65,7 @@ function artifactIn(folder: string): { get(name: string): Uint8Array | undefined
     throw new InputError({
       where: folder,
       found: `a folder without ${manifestFile}`,
-      supported: 'folders that `thimble compile -o` made, and files of models',
+      supported: 'folders written by `thimble compile -o`, and files of models',
       todo: 'compile the model first',
     });
   return {
@@ -111,7 +111,7 @@ function compiledNet(
 
 /**
  * A net from a file or folder.
- * @param file a folder that `thimble compile -o` made, or a model's file, which is compiled in memory
+ * @param file a folder written by `thimble compile -o`, or a model's file, which is compiled in memory
  * @throws InputError for what cannot be read or compiled
  */
 export async function load(file: string, options: LoadOptions = {}): Promise<LoadedNet> {
@@ -124,7 +124,7 @@ export async function load(file: string, options: LoadOptions = {}): Promise<Loa
 const entry = new URL('./node-worker.js', import.meta.url);
 
 /**
- * A net whose batches run on threads.
+ * A net that runs batches on threads.
  * @param workerFile the URL of the compiled `node-worker`, where this module does not run from beside it
  */
 export function withThreads(net: Net, workerFile: { readonly href: string } = entry): LoadedNet {

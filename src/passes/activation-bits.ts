@@ -294,7 +294,7 @@ const leftInFloat = (tensor: string, { name, op }: Node): InputError =>
     where: `node '${name}'`,
     found: `tensor '${tensor}', float32 in the quantized model, at ${op.kind}, which has no kernel of 16 bits`,
     supported: 'tensors with a scale and zero point in the file, or ranges of some hundred inputs',
-    todo: 'give training inputs with --calibrate FILE: this tensor then gets 8 bits of its own',
+    todo: 'give training inputs with --calibrate FILE: this tensor then gets 8 bits',
   });
 
 /** How many activations have 16 bits, and which costs most in 8, in a line of a terminal; undefined where none has. */

@@ -17,7 +17,7 @@ import { boundsOf } from './given-bounds.ts';
  */
 export type CalibrationMethod = 'minmax' | 'percentile' | 'mse';
 
-/** What activations were seen to be, in real units. */
+/** The observed ranges of activations, in real units. */
 export interface Calibration {
   readonly method: CalibrationMethod;
   readonly samples: number;
@@ -194,7 +194,7 @@ const withoutGrid = (name: string, maker: Node | undefined): InputError =>
     where: maker === undefined ? `input '${name}'` : `node '${maker.name}'`,
     found: `its tensor '${name}' is float32 in the quantized model`,
     supported: 'tensors with a scale and zero point in the file, or ranges of some hundred inputs',
-    todo: 'give training inputs with --calibrate FILE: this tensor then gets 8 bits of its own',
+    todo: 'give training inputs with --calibrate FILE: this tensor then gets 8 bits',
   });
 
 /** @param values of the channel, in all samples */

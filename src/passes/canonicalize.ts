@@ -269,7 +269,7 @@ function requireComputed(draft: Draft, output: string, made: string): void {
     where: `output '${output}'`,
     found: 'a constant: it does not depend on the input',
     supported: 'outputs that are computed',
-    todo: 'leave it out of what forward returns',
+    todo: 'remove it from the results of forward',
   });
 }
 

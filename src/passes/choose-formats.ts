@@ -31,13 +31,13 @@ import {
 } from './format-objective.ts';
 import { type Best, type Cost, combine } from './format-pareto.ts';
 
-/** What storage is chosen by. */
+/** The criteria for choosing the storage. */
 export interface FormatOptions {
   readonly objective: FormatObjective;
   readonly target: CostTarget;
 }
 
-/** How a layer's weights are stored, and why. */
+/** The storage of a layer's weights, and the reason. */
 export interface LayerChoice {
   readonly node: string;
   readonly chosen: Candidate;
@@ -50,7 +50,7 @@ export interface LayerChoice {
   /** How many values its weights share, where they are stored as indices. */
   readonly codebook?: number;
   readonly floor: EntropyFloor;
-  /** Whether its own zeros were what it was chosen by. */
+  /** Whether it was chosen because of the zeros in the file. */
   readonly byZeros: boolean;
   readonly why: string;
 }
@@ -238,7 +238,7 @@ function restOf(graph: Graph<'int8'>, layers: readonly Layer[], target: CostTarg
 }
 
 /**
- * Chooses for each layer how its weights are stored, by building and weighing every way.
+ * Chooses the storage of each layer's weights, by building and comparing every format.
  * @throws InputError for a budget that cannot be met.
  */
 export function chooseFormats(graph: Graph<'int8'>, { objective, target }: FormatOptions): FormatChoices {

@@ -118,7 +118,7 @@ function requireNoMasks(graph: Graph<'float'>): Graph<'float'> {
         where: nodeLabel(node.name, 'Add'),
         found: `-Infinity in its constant '${name}'`,
         supported: 'masks between a product of queries and keys and the softmax of its rows',
-        todo: 'write the attention so, or add a finite number such as -100',
+        todo: 'write the attention in this form, or add a finite number such as -100',
       });
   }
   return graph;

@@ -1,4 +1,4 @@
-/** Numbers that are not finite, in a model's constants or made of them: the user is told which, and where. */
+/** Numbers that are not finite, in a model's constants or computed from them: the error names the number and the node. */
 import { InputError, nodeLabel } from '../base/errors.ts';
 import { evaluate, inputTensors } from '../ir/graph/evaluate.ts';
 import type { AnyNode, Graph } from '../ir/graph/graph.ts';
@@ -23,7 +23,7 @@ export function requireFiniteFile(graph: Graph<'float'>): void {
           where: label(node),
           found,
           supported: 'finite numbers',
-          todo: 'the training diverged, or the file is damaged: look at these weights in PyTorch',
+          todo: 'the training diverged, or the file is damaged: check these weights in PyTorch',
         });
     }
 }
@@ -51,7 +51,7 @@ export function requireFiniteGraph(graph: Graph<'float'>, pass: string): void {
       where: label(node),
       found: `${found} after pass '${pass}', computed from ${node.origin.join(', ')}`,
       supported: 'numbers that stay within float32',
-      todo: 'look at the weights, gains and variances of these layers in PyTorch',
+      todo: 'check the weights, gains and variances of these layers in PyTorch',
     });
   for (const node of graph.nodes) {
     const odd = oddNumber(node.attrs);
@@ -73,7 +73,7 @@ export function requireFiniteActivation(graph: Graph<'float'>, name: string, ten
     where: maker === undefined ? `input '${name}'` : label(maker),
     found: `${found} for one of the samples`,
     supported: 'activations within float32 (up to 3.4e38)',
-    todo: 'the weights or the samples are too large: look at them, and normalize the samples as in training',
+    todo: 'the weights or the samples are too large: check them, and normalize the samples as in training',
   });
 }
 

@@ -9,7 +9,7 @@ import { toReal, toStored } from '../ir/ops/borders.ts';
 import type { Pass } from './pass.ts';
 import { withNodes } from './rewrite.ts';
 
-/** Why a node stays float32, by its name. */
+/** The reason why a node stays float32, by its name. */
 export type Reasons = ReadonlyMap<string, string>;
 
 /**
@@ -26,7 +26,7 @@ export function askedFor({ nodes }: Graph<'imported'>, names: readonly string[])
         where: '--float',
         found: `no node '${wanted}'`,
         supported: `names of the model's nodes, and types: ${[...types].sort().join(', ')}`,
-        todo: 'look at the names with thimble inspect MODEL',
+        todo: 'list the names with thimble inspect MODEL',
       });
     }),
   );

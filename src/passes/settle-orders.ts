@@ -13,7 +13,7 @@ import { misplacedIn, misplacedOutputs } from '../plan/orders.ts';
 import type { Pass } from './pass.ts';
 import { withNodes } from './rewrite.ts';
 
-/** A tensor's copy in another order, and who reads it instead. */
+/** A tensor's copy in another order, and the nodes that read it instead. */
 interface Copy {
   readonly source: string;
   readonly order: Order;

@@ -1,8 +1,8 @@
-/** Which activations are stored in more than 8 bits: those whose makers and readers all know the same such grid. */
+/** Which activations are stored in more than 8 bits: those for which all nodes that make and read them support the same such grid. */
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 
-/** A tensor with all that hold the same stored numbers, behind views and moves: who makes and who reads them. */
+/** A tensor with all that hold the same stored numbers, through views and moves: the nodes that make and that read them. */
 interface Family {
   readonly tensors: ReadonlySet<string>;
   /** A node with the index of its output or input. */

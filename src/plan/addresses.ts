@@ -18,7 +18,7 @@ export interface Buffer {
   readonly lastStep: number;
 }
 
-/** How far a step's output may reach into an input that dies there; indices of buffers, distances in bytes. */
+/** The permitted overlap of a step's output with an input that is last read there; indices of buffers, distances in bytes. */
 export interface Sharing {
   readonly input: number;
   readonly output: number;
@@ -33,7 +33,7 @@ export interface Sharing {
 /** `overlap` uses every sharing; `disjoint` none (ping-pong buffers for a chain); `separate` no reuse at all. */
 export type PlanStrategy = 'overlap' | 'disjoint' | 'separate';
 
-/** Where buffers lie in the arena. */
+/** The addresses of buffers in the arena. */
 export interface MemoryPlan {
   readonly strategy: PlanStrategy;
   /** In bytes, in the order of the buffers. */
@@ -51,7 +51,7 @@ interface Problem {
 }
 
 /**
- * Addresses for buffers: no two that are alive together overlap, but for what may share.
+ * Computes addresses for buffers: no two that are live together overlap, except where sharing is allowed.
  * @param attempts how many shuffled orders of placement are tried before the best plan so far is taken
  */
 export function planMemory(

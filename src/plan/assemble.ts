@@ -282,7 +282,7 @@ function fitting({ name }: Kernel, param: Param, draft: Draft | undefined): Draf
   const found = must(draft, `kernel '${name}' has as many inputs and outputs as its node`);
   if (found.elem !== param.elem)
     throw new InputError({
-      found: `tensor '${found.name}' is stored as ${found.elem}, which its kernel does not know`,
+      found: `tensor '${found.name}' is stored as ${found.elem}, which its kernel does not support`,
       supported: param.elem,
       todo: 'compile with --type float32, or without the operator',
     });

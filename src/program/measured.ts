@@ -1,6 +1,6 @@
 /** What compilers and emulators said about a build, for pages that show it beside what is modelled. */
 
-/** Of the network's own object file, in bytes. */
+/** The size of the network's object file, in bytes. */
 export interface CodeSize {
   /** The compiler's optimization, for example `-Os`. */
   readonly opt: string;

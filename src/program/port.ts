@@ -261,6 +261,6 @@ export function requireFinite({ where }: Port, numbers: ArrayLike<number>): void
         where,
         found: `${numbers[at]} at ${at}`,
         supported: 'finite numbers',
-        todo: 'look where it comes from',
+        todo: 'check where it comes from',
       });
 }

@@ -4,7 +4,7 @@ import type { Elem, Kernel } from '../ir/kernel/kernel.ts';
 import type { Quant, StoredTensor } from '../ir/kernel/stored.ts';
 import type { DType } from '../ir/tensor.ts';
 
-/** A stretch of the arena that holds one tensor (or a kernel's scratch) for a while. */
+/** A part of the arena that contains one tensor (or a kernel's scratch) for some steps. */
 export interface Slot extends StoredTensor {
   /** The tensor's name; `scratch:<kernel>` for scratch, `scratch:<kernel>:<parameter>` where a kernel has several. */
   readonly name: string;
@@ -16,7 +16,7 @@ export interface Slot extends StoredTensor {
   /** Steps from the one that writes it (-1 for inputs) to the last that reads it (the number of steps for outputs). */
   readonly firstStep: number;
   readonly lastStep: number;
-  /** Index of the slot of whose bytes its own are a part: a slice, or a branch of a concatenation. */
+  /** Index of the slot that contains its bytes: it is a slice, or a branch of a concatenation. */
   readonly within?: number;
 }
 
@@ -35,7 +35,7 @@ export interface ProgramPort {
   readonly name: string;
   /** Index of the slot that holds it. */
   readonly slot: number;
-  /** The model's element type, where that is not float32: integers and booleans stand for themselves. */
+  /** The model's element type, if that is not float32: integers and booleans are stored without a scale. */
   readonly type?: DType;
   /** Set where its order in memory does not say whether an input of four axes has its channels last. */
   readonly channelsLast?: boolean;
@@ -43,13 +43,13 @@ export interface ProgramPort {
   readonly view?: Pick<StoredTensor, 'shape' | 'order'>;
 }
 
-/** How raw input becomes what the network was trained on: real = (stored - mean) / std, per channel. */
+/** The conversion of raw input to the numbers that the network was trained on: real = (stored - mean) / std, per channel. */
 export interface Normalization {
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }
 
-/** What is printed as C and simulated: kernels in order, and one arena for all of their tensors. */
+/** A program, which is printed as C and simulated: kernels in order, and one arena for all of their tensors. */
 export interface Program {
   /** A C identifier: the prefix of everything public. */
   readonly name: string;
@@ -59,11 +59,11 @@ export interface Program {
   readonly steps: readonly Step[];
   /** In the model's order. All are alive before the first step, none shares a slot with another. */
   readonly inputs: readonly ProgramPort[];
-  /** In the model's order. All are alive behind the last step; several may be one slot, which may be an input's. */
+  /** In the model's order. All are live after the last step; several may be one slot, which may be an input's. */
   readonly outputs: readonly ProgramPort[];
-  /** Set where all of these lie in memory as the model has them, row-major. */
+  /** Set if all of these have the model's order in memory, row-major. */
   readonly portOrder?: 'model';
-  /** Set when the (only) input takes raw pixels 0..255 and this was folded into the first layer. */
+  /** Set if the (only) input takes raw pixels 0..255 and this was folded into the first layer. */
   readonly rawInput?: Normalization;
   /** Set when the (only) input's channels (equal stretches of its elements) each have a grid, folded into the first layer. */
   readonly inputGrids?: readonly Quant[];
@@ -72,7 +72,7 @@ export interface Program {
 /** The byte that every arena is filled with before its input is written, on every executor. */
 export const arenaFill = 0xa5;
 
-/** What one run of a program leaves behind, in the simulator or on a device. */
+/** The state after one run of a program, in the simulator or on a device. */
 export interface Outcome {
   /** The bytes of the outputs' slots, one output after the other. */
   readonly output: Uint8Array;

@@ -1,6 +1,6 @@
 /**
  * Reads weights back from a kernel's tables, by nothing but the description that the kernel carries: what a
- * reader of the C would do with a pencil. Written apart from src/ir/formats, which writes the tables.
+ * reader of the C would do with a pencil. Independent of src/ir/formats, which writes the tables.
  */
 import { at, DefectError, must } from '../base/errors.ts';
 import type { Kernel, StoredWeights, Table } from '../ir/kernel/kernel.ts';

@@ -48,7 +48,7 @@ export function portOrderText(program: Program): string | undefined {
     copies.length === 0
       ? 'nothing is copied into another order'
       : `${formatBytes(bytes)} copied into another order by ${names}`;
-  return `inputs and outputs lie in the model's order: ${cost}`;
+  return `inputs and outputs are in the model's order: ${cost}`;
 }
 
 export interface StepSummary {

@@ -22,7 +22,7 @@ export interface TracedRow {
   readonly length: number;
 }
 
-/** The constant arrays of the C, in the order in which they stand there. */
+/** The constant arrays of the C, in the C's order. */
 export const tracedTables = (program: Program): readonly Table[] => [
   ...new Set(
     kernelsOf(program).flatMap((kernel) => {

@@ -115,7 +115,7 @@ export const inputBytes = (program: Program, { real, raw }: Sample): Uint8Array 
     : encodeInput(program, real);
 
 /**
- * What the bytes of an input or output stand for.
+ * The real numbers that the bytes of an input or output stand for.
  * @param bytes of slot `index`. @returns real numbers, row-major, in units of what the network was trained on: of raw
  * pixels, the normalized ones.
  * @throws InputError for another count of bytes than the slot has.
@@ -166,7 +166,7 @@ export function decodeOutput(program: Program, output: Uint8Array): Float32Array
   return Float32Array.from(parts.flatMap((part) => [...part]));
 }
 
-/** The same by output. */
+/** The real outputs of an outcome, one array per output, in the model's order. */
 export function decodeOutputs(program: Program, output: Uint8Array): readonly Float32Array[] {
   const ports = outputPorts(program);
   const parts = partsFor(outputSlots(program), output);

@@ -19,7 +19,7 @@ interface Unproven {
   readonly why: string;
 }
 
-/** What holds for a kernel whatever its inputs are. */
+/** Properties of a kernel that hold for all inputs. */
 export interface KernelFacts {
   /** Expressions and statements whose rules hold for all inputs in the given ranges. */
   readonly proven: ReadonlySet<Expr | Stmt>;
@@ -36,7 +36,7 @@ export interface KernelFacts {
 const budget = 50_000_000;
 
 /**
- * Shows by intervals that a kernel never does what C leaves undefined, and that no index leaves its array.
+ * Proves by interval analysis that a kernel never does anything that C leaves undefined, and that every index is inside its array.
  * @param inputRanges by 'in' parameter, where its elements' values are known to lie (default: all of the type).
  */
 export function prove(kernel: Kernel, inputRanges?: ReadonlyMap<string, Interval>): KernelFacts {
@@ -133,7 +133,7 @@ export function summarizeFacts(kernel: Kernel, facts: KernelFacts): FactsSummary
   };
 }
 
-/** Of each kernel of a program. */
+/** The proven facts of each kernel of a program. */
 export type Facts = ReadonlyMap<Kernel, KernelFacts>;
 
 /** Interval analysis of every kernel of a program. */

@@ -15,7 +15,7 @@ import { errors, flash, type LayerSqnr, pareto } from './sections.ts';
 import type { SweptBuild } from './swept-build.ts';
 import { instructions, targets } from './targets.ts';
 
-/** What a report is about. Everything but the artifact adds sections. */
+/** The input of a report. Everything except the artifact adds sections. */
 export interface ReportInput {
   readonly artifact: Artifact;
   /** Bytes of the program's input, one array per inference: what the activations are shown of. */
@@ -89,7 +89,7 @@ function layerErrors({ program }: Artifact, inferences: readonly Inference[]): r
   });
 }
 
-/** One HTML file. It needs no network and no script; the same input gives the same bytes. */
+/** The HTML page of `thimble report`. It needs no network and no script; the same input gives the same bytes. */
 export async function reportHtml({
   artifact,
   inferences = [],
@@ -121,7 +121,7 @@ export async function reportHtml({
   );
 }
 
-/** The Pareto front of a sweep alone. */
+/** An HTML page with the Pareto front of a sweep. */
 export async function sweepHtml(
   name: string,
   target: string,

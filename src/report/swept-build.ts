@@ -1,8 +1,8 @@
-/** What `sweep.json` has of each build. */
+/** The record of a build in `sweep.json`. */
 export interface SweptBuild {
   readonly sparsity: number;
   readonly weightBits: number;
-  /** How many values the weights share; null or absent where they lie on a grid of their bits. */
+  /** How many values the weights share; null or absent if they are on a grid of their bits. */
   readonly codebook?: number | null;
   readonly flashBytes: number;
   readonly ramBytes: number;

@@ -44,7 +44,7 @@ export function inference(program: Program, engine: EngineName = fastest().engin
 }
 
 /**
- * One inference under C's rules, with everything checked that is not proven; for many, keep a simulator.
+ * Simulates one inference under C's rules, with a check of everything that is not proven. For many inferences, keep a simulator.
  * @param input bytes of the input slot: `encodeInput` makes them
  * @throws Trap where the program does what C leaves undefined; InputError for an input of another size.
  */

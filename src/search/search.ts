@@ -36,9 +36,9 @@ export interface BuildPoint extends Grid {
   readonly sparsity: number;
 }
 
-export interface Built {
+/** What a build is judged by. */
+export interface Figures {
   readonly point: BuildPoint;
-  readonly compiled: Compiled;
   /** Constant tables: weights, indices, biases, requantization. */
   readonly flashBytes: number;
   readonly ramBytes: number;
@@ -48,6 +48,10 @@ export interface Built {
   readonly right: number;
   /** Points lost against the float model, in percent of the held-out inputs. */
   readonly loss: number;
+}
+
+export interface Built extends Figures {
+  readonly compiled: Compiled;
 }
 
 export interface Limits {
@@ -186,7 +190,7 @@ function checkHeldOut({ inputs, labels }: HeldOut, { floatGraph }: Pick<Front, '
   requireClasses(labels ?? [], countOf(output?.shape ?? []), 'labels');
 }
 
-/** Held-out samples that the program gets right: of those with labels the class, else the float model's answer. */
+/** The number of held-out samples that the program gets right: the class of the label, or without labels that of the float model. */
 export interface Judgement {
   readonly samples: number;
   readonly labelled: boolean;
@@ -278,9 +282,9 @@ export function fitWithin(search: Search, limits: Limits): Fit {
 }
 
 /** Builds that no other beats in flash, RAM, instructions and loss at once. */
-export function paretoFront(builds: readonly Built[]): readonly Built[] {
-  const figures = (b: Built) => [b.flashBytes, b.ramBytes, b.instructions, b.loss];
-  const beats = (a: Built, b: Built): boolean => {
+export function paretoFront<B extends Figures>(builds: readonly B[]): readonly B[] {
+  const figures = (b: B) => [b.flashBytes, b.ramBytes, b.instructions, b.loss];
+  const beats = (a: B, b: B): boolean => {
     const [x, y] = [figures(a), figures(b)];
     return x.every((n, i) => n <= at(y, i)) && x.some((n, i) => n < at(y, i));
   };

@@ -4,11 +4,11 @@ import { formatName } from '../ir/kernel/weight-format.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
 import { table } from '../text/table.ts';
-import type { Built } from './search.ts';
+import type { Built, Figures } from './search.ts';
 
 const right = { align: 'right' } as const;
 
-export const builtFields = (b: Built) => ({
+export const builtFields = (b: Figures) => ({
   sparsity: b.point.sparsity,
   weightBits: b.point.weightBits,
   codebook: b.point.codebook ?? null,
@@ -20,11 +20,11 @@ export const builtFields = (b: Built) => ({
 });
 
 /** `8`, or `16 values`. */
-const gridName = ({ point }: Built): string =>
+const gridName = ({ point }: Figures): string =>
   point.codebook === undefined ? String(point.weightBits) : `${point.codebook} values`;
 
 /** Builds by size; losses are in points of the held-out samples. */
-export function builtTable(builds: readonly Built[], width?: number): string {
+export function builtTable(builds: readonly Figures[], width?: number): string {
   const columns = [
     { head: 'sparsity', ...right },
     { head: 'bits', ...right },

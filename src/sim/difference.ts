@@ -25,7 +25,7 @@ export interface Difference {
 }
 
 /**
- * Compares byte for byte, arenas of all steps first where both runs kept them.
+ * Compares two runs byte for byte, first the arenas of all steps if both runs kept them.
  * @returns the first difference in order of steps and addresses, or undefined.
  */
 export function compareOutcomes(program: Program, a: Outcome, b: Outcome): Difference | undefined {

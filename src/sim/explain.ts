@@ -81,7 +81,7 @@ function preconditionOf(site: Site, values: readonly number[]): string {
 
 type MemoryDetails = Partial<Pick<TrapDetails, 'rule' | 'address' | 'owner' | 'expected' | 'found'>>;
 
-/** For the rules about arena memory: the byte, who wrote it last, and whose it would have to be. */
+/** For the rules about arena memory: the byte, the tensor that was written to it last, and the tensor that was expected. */
 function memoryOf(failure: Failure, step: Step): MemoryDetails {
   const { site, values, program, arena } = failure;
   const root = site.array === undefined ? undefined : checkKernel(step.kernel).get(site.array)?.root;

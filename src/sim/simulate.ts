@@ -53,7 +53,7 @@ export interface Simulator {
    */
   run(input: Uint8Array, options?: RunOptions): Outcome;
   /**
-   * One step alone, on what its inputs are said to hold. `inputs`: the bytes of each argument that it reads, in
+   * One step alone, on the given contents of its inputs. `inputs`: the bytes of each argument that it reads, in
    * the order of its parameters; undefined for the others. @returns the bytes of each that it writes, likewise.
    * @throws Trap in the checked mode. @throws InputError for inputs of another size.
    */

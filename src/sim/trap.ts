@@ -17,7 +17,7 @@ export type Rule =
   | 'misaligned slot'
   | 'slot outside of the arena';
 
-/** What went wrong, and where. */
+/** The cause of a trap, and its place. */
 export interface TrapDetails {
   readonly rule: Rule;
   /** Index of the step; -1 for a property of the plan as a whole. */
@@ -31,13 +31,13 @@ export interface TrapDetails {
   readonly found: string;
   /** Both operands of an operation; the index and the length of an access; the value of a store. */
   readonly values: readonly number[];
-  /** Of a rule about memory: the arena's byte, who wrote it last, and whose it would have to be. */
+  /** For a rule about memory: the arena's byte, the tensor that was written to it last, and the tensor that was expected. */
   readonly address?: number;
   readonly owner?: string;
   readonly expected?: string;
 }
 
-/** Thrown by the checked simulator: a program did what C leaves undefined, or what the plan forbids. */
+/** Thrown by the checked simulator: a program did something that C leaves undefined, or that the memory plan forbids. */
 export class Trap extends Error {
   readonly details: TrapDetails;
   constructor(details: TrapDetails) {

@@ -6,7 +6,7 @@ import { noDspMacro } from '../emit/dsp.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { type BatchMember, batchDriver, batchHooks, driverFiles } from './drivers.ts';
 import { execute } from './execute.ts';
-import { type Build, compileC99, link, type Overflow } from './link.ts';
+import { type Build, compileC99, link, type Overflow, sourcesOf } from './link.ts';
 import { inFolder, writeAll } from './native.ts';
 import { joinInputs, outcomesIn } from './results.ts';
 import { isHost, type Target, type TargetName, targets } from './targets.ts';
@@ -44,15 +44,12 @@ function checkUnique(items: readonly BatchItem[]): void {
   if (names.size !== items.length) throw new DefectError('two programs of a batch have the same name');
 }
 
-const isC = (name: string, program: Program): boolean =>
-  name === `${program.name}.c` || /\.(h|inc)$/.test(name);
-
 async function writeBatch(folder: string, items: readonly BatchItem[], checksums: boolean): Promise<void> {
   const members: BatchMember[] = items.map(({ program, inputs }) => ({ program, inputs: inputs.length }));
-  for (const { program, files } of items)
+  for (const { files } of items)
     await writeAll(
       folder,
-      [...files].filter(([name]) => isC(name, program)),
+      [...files].filter(([name]) => !name.endsWith('_selftest.c') && name !== 'CMakeLists.txt'),
     );
   await writeAll(folder, [
     ['the-driver.c', batchDriver(members, checksums)],
@@ -77,7 +74,13 @@ async function compileAll(
     halves.map(async (part, i) => {
       const unit = `half-${i}`;
       await writeAll(build.folder, [
-        [`${unit}.c`, part.map(({ program }) => `#include "${program.name}.c"\n`).join('')],
+        [
+          `${unit}.c`,
+          part
+            .flatMap(({ program, files }) => sourcesOf(files, program))
+            .map((source) => `#include "${source}"\n`)
+            .join(''),
+        ],
       ]);
       await compileC99(build, [`${unit}.c`], [...options, '-include', 'batch-hooks.h']);
       return `${unit}.o`;

@@ -35,7 +35,7 @@ const writeOutputs = (program: Program, result: string): string =>
     })
     .join('\n');
 
-/** A call whose result is kept in `result`, where it has one. */
+/** A call; its result, if it has one, is kept in `result`. */
 const runKept = (program: Program, f: string): string =>
   `        ${returnsOutput(program) ? 'result = ' : ''}${f}(net);`;
 

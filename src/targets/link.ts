@@ -16,7 +16,7 @@ export interface Build {
   readonly sanitize: boolean;
 }
 
-/** What a linker found too big. */
+/** The memory region that is too small, from the linker's error. */
 export interface Overflow {
   readonly region: 'ROM' | 'RAM';
   readonly needed: number;
@@ -87,7 +87,7 @@ function failed(build: Build, stderr: string): Error {
 /** Constants stay in AVR's program memory by an address space, which avr-gcc has in GNU C only. */
 const standard = ({ compiler }: Target): string => (compiler === 'avr-gcc' ? '-std=gnu99' : '-std=c99');
 
-/** Generated C to object files, in strict C99 where that is enough. One source may be given a name of its own with `object`. */
+/** Generated C to object files, in strict C99 where that is enough. */
 export async function compileC99(
   build: Build,
   sources: readonly string[],
@@ -97,6 +97,26 @@ export async function compileC99(
   // clang knows -fstack-usage but warns about it where it has no effect.
   const stderr = await compiler(build, args);
   if (stderr !== '') throw failed(build, stderr);
+}
+
+type Named = { readonly name: string };
+
+/** The files of a network to be compiled: its own, and that of its constant arrays where it has one. */
+export const sourcesOf = (files: ReadonlyMap<string, string>, { name }: Named): readonly string[] =>
+  [name, `${name}_weights`].filter((stem) => files.has(`${stem}.c`)).map((stem) => `${stem}.c`);
+
+/** Compiles each source of a network. @returns the objects, the first of which is `<object>.o` */
+export async function compileNetwork(
+  build: Build,
+  sources: readonly string[],
+  options: readonly string[],
+  object = 'net',
+): Promise<readonly string[]> {
+  const objects = sources.map((_, i) => (i === 0 ? `${object}.o` : `${object}_${i}.o`));
+  await Promise.all(
+    sources.map((source, i) => compileC99(build, [source], [...options, '-o', at(objects, i)])),
+  );
+  return objects;
 }
 
 const hex = (n: number): string => `0x${n.toString(16)}`;
@@ -230,8 +250,9 @@ export async function functionsOf(build: Build, object: string): Promise<Readonl
   return sizes;
 }
 
-export async function sectionsOf(build: Build, object: string): Promise<Sections> {
-  const lines = await sectionSizes(build, object);
+/** Of all objects together. */
+export async function sectionsOf(build: Build, objects: readonly string[]): Promise<Sections> {
+  const lines = (await Promise.all(objects.map((object) => sectionSizes(build, object)))).flat();
   return {
     code: sum(lines, /^\.text/),
     constants: sum(lines, /^\.(s?rodata|progmem)/),

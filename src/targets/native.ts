@@ -14,7 +14,16 @@ import type { Marks } from './counter.ts';
 import { returnCycles } from './cycle-model.ts';
 import { countedDriver, driverFiles, hookedDriver, plainDriver } from './drivers.ts';
 import { execute } from './execute.ts';
-import { type Build, compileC99, framesOf, link, type Overflow, type Sections, sectionsOf } from './link.ts';
+import {
+  type Build,
+  compileNetwork,
+  framesOf,
+  link,
+  type Overflow,
+  type Sections,
+  sectionsOf,
+  sourcesOf,
+} from './link.ts';
 import { type Counts, countsIn, joinInputs, outcomesIn } from './results.ts';
 import { isHost, type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
 
@@ -36,9 +45,9 @@ export interface Cycles extends Counts {
   readonly by: 'simulator' | 'model';
 }
 
-/** What a target tells beyond the outcomes. */
+/** Measurements of a target besides the outcomes. */
 export interface Measures {
-  /** Exact; absent of AVR, whose simulator counts cycles alone. */
+  /** Exact; absent for AVR, whose simulator counts only cycles. */
   readonly instructions?: Counts;
   /** As the simulator takes them, or modelled, where there is a model. */
   readonly cycles?: Cycles;
@@ -50,12 +59,12 @@ export interface Measures {
   readonly enlarged?: Overflow;
 }
 
-/** What became of a run: `does not fit` where the linker found too little memory. */
+/** The result of a run: `does not fit` if the linker found too little memory. */
 export type NativeResult =
   | { readonly kind: 'ran'; readonly outcomes: readonly Outcome[]; readonly measures?: Measures }
   | { readonly kind: 'does not fit'; readonly overflow: Overflow };
 
-/** Runs `work` in a folder of its own, which is removed whatever happens. */
+/** Runs `work` in a temporary folder, which is removed in any case. */
 export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(path.join(tmpdir(), 'thimble-'));
   return removingAfter(folder, () => work(folder));
@@ -69,6 +78,8 @@ interface Job {
   readonly program: Program;
   readonly build: Build;
   readonly inputs: number;
+  /** `sourcesOf` the network. */
+  readonly sources: readonly string[];
   readonly keep: boolean;
   readonly timeoutMs: number;
   /** Options of the compiler for the network's own file. */
@@ -92,32 +103,34 @@ async function runHost(job: Job): Promise<NativeResult> {
   const { program, build, inputs, keep, options } = job;
   const text = keep ? hookedDriver(program, inputs, true) : plainDriver(program, inputs);
   await writeAll(build.folder, [['the-driver.c', text]]);
-  await compileC99(
-    build,
-    [`${program.name}.c`],
-    [...options, '-o', 'net.o', ...(keep ? [hookOn(program)] : [])],
-  );
-  await link(build, 'run', ['the-driver.c', 'net.o'], undefined);
+  const objects = await compileNetwork(build, job.sources, [...options, ...(keep ? [hookOn(program)] : [])]);
+  await link(build, 'run', ['the-driver.c', ...objects], undefined);
   await execute(build, 'run', { memory: undefined, timeoutMs: job.timeoutMs, counted: false });
   return { kind: 'ran', outcomes: await outcomes(job, keep ? program.arenaBytes : 0) };
 }
 
 /** Two programs of the same network, without and with the hook. */
-async function compileBoth({ program, build, inputs, keep, options }: Job): Promise<void> {
+async function compileBoth({ program, build, inputs, keep, options, sources }: Job): Promise<Objects> {
   await writeAll(build.folder, [
     ['plain-driver.c', countedDriver(program, inputs)],
     ['hooked-driver.c', hookedDriver(program, inputs, keep)],
   ]);
-  await Promise.all([
-    compileC99(build, [`${program.name}.c`], [...options, '-o', 'net.o']),
-    compileC99(build, [`${program.name}.c`], [...options, '-o', 'net_hooked.o', hookOn(program)]),
+  const [plain, hooked] = await Promise.all([
+    compileNetwork(build, sources, options),
+    compileNetwork(build, sources, [...options, hookOn(program)], 'net_hooked'),
   ]);
+  return { plain, hooked };
 }
 
-async function linkBoth(build: Build, memory: MemoryMap): Promise<Overflow | undefined> {
+interface Objects {
+  readonly plain: readonly string[];
+  readonly hooked: readonly string[];
+}
+
+async function linkBoth(build: Build, objects: Objects, memory: MemoryMap): Promise<Overflow | undefined> {
   const [plain, hooked] = await Promise.all([
-    link(build, 'plain', ['plain-driver.c', 'net.o'], memory),
-    link(build, 'hooked', ['hooked-driver.c', 'net_hooked.o'], memory),
+    link(build, 'plain', ['plain-driver.c', ...objects.plain], memory),
+    link(build, 'hooked', ['hooked-driver.c', ...objects.hooked], memory),
   ]);
   return plain ?? hooked;
 }
@@ -161,7 +174,12 @@ function countsOf(
   return { instructions, cycles: { ...counts, by: 'model' } };
 }
 
-async function runMachine(job: Job, memory: MemoryMap, enlarged?: Overflow): Promise<NativeResult> {
+async function runMachine(
+  job: Job,
+  objects: Objects,
+  memory: MemoryMap,
+  enlarged?: Overflow,
+): Promise<NativeResult> {
   const { build, program, keep } = job;
   const how = { memory, timeoutMs: job.timeoutMs, counted: true };
   const plainMarks = await execute(build, 'plain', how);
@@ -173,7 +191,7 @@ async function runMachine(job: Job, memory: MemoryMap, enlarged?: Overflow): Pro
   const measures: Measures = {
     ...countsOf(job, plainMarks, hookedMarks),
     stackBytes,
-    sections: await sectionsOf(build, 'net.o'),
+    sections: await sectionsOf(build, objects.plain),
     ...(enlarged ? { enlarged } : {}),
   };
   return { kind: 'ran', outcomes: hooked, measures };
@@ -184,12 +202,12 @@ async function runChip(
   job: Job,
   { memory, enlarged }: NonNullable<Target['machine']>,
 ): Promise<NativeResult> {
-  await compileBoth(job);
-  const overflow = await linkBoth(job.build, memory);
-  if (overflow === undefined) return runMachine(job, memory);
-  if (enlarged === undefined || (await linkBoth(job.build, enlarged)) !== undefined)
+  const objects = await compileBoth(job);
+  const overflow = await linkBoth(job.build, objects, memory);
+  if (overflow === undefined) return runMachine(job, objects, memory);
+  if (enlarged === undefined || (await linkBoth(job.build, objects, enlarged)) !== undefined)
     return { kind: 'does not fit', overflow };
-  return runMachine(job, enlarged, overflow);
+  return runMachine(job, objects, enlarged, overflow);
 }
 
 /** @throws DefectError without inputs: there would be nothing to run or count. */
@@ -223,7 +241,8 @@ export async function runNative(
       ...flagsFor(program, target),
       ...(options.plain === true ? [`-D${noDspMacro(program)}`] : []),
     ];
-    const job: Job = { program, build, inputs: inputs.length, keep, timeoutMs, options: form };
+    const sources = sourcesOf(files, program);
+    const job: Job = { program, build, inputs: inputs.length, sources, keep, timeoutMs, options: form };
     return target.machine ? runChip(job, target.machine) : runHost(job);
   });
 }

@@ -1,11 +1,11 @@
 /** Sizes of a program's C as an object file, without running it. */
 import type { Program } from '../program/program.ts';
-import { compileC99, type Sections, sectionsOf } from './link.ts';
+import { compileNetwork, type Sections, sectionsOf, sourcesOf } from './link.ts';
 import { flagsFor, inFolder, writeAll } from './native.ts';
 import { type TargetName, targets } from './targets.ts';
 
 /**
- * Bytes of code, constants and variables of the network's own object file; nothing is linked, so it need not fit.
+ * Bytes of code, constants and variables of the network's own object files; nothing is linked, so it need not fit.
  * @param opt the compiler's optimization, for example `-Os`
  * @throws InputError when the compiler is missing or too old; DefectError when it does not take the C.
  */
@@ -18,6 +18,6 @@ export const sizesOf = (
   inFolder(async (folder) => {
     await writeAll(folder, files);
     const build = { target: targets[target], folder, opt, sanitize: false };
-    await compileC99(build, [`${program.name}.c`], [...flagsFor(program, targets[target]), '-o', 'net.o']);
-    return sectionsOf(build, 'net.o');
+    const flags = flagsFor(program, targets[target]);
+    return sectionsOf(build, await compileNetwork(build, sourcesOf(files, program), flags));
   });

@@ -47,7 +47,7 @@ export function versionFault(name: ToolName, answer: string): InputError | undef
   const found = /(\d+)\.(\d+)/.exec(answer);
   const supported = `version ${tool.oldest.join('.')} or newer`;
   if (found === null)
-    return new InputError({ where: name, found: 'does not say its version', supported, todo: install(tool) });
+    return new InputError({ where: name, found: 'no version in its output', supported, todo: install(tool) });
   if (!tooOld(found, tool.oldest)) return undefined;
   return new InputError({ where: name, found: `version ${found[0]}`, supported, todo: install(tool) });
 }
@@ -55,7 +55,11 @@ export function versionFault(name: ToolName, answer: string): InputError | undef
 async function check(name: ToolName): Promise<string> {
   const ran = await runProcess(name, [tools[name].ask], { timeoutMs: 20_000 });
   if (ran.notStarted !== undefined)
-    throw new InputError({ where: name, found: `not there (${ran.notStarted})`, todo: install(tools[name]) });
+    throw new InputError({
+      where: name,
+      found: `not installed (${ran.notStarted})`,
+      todo: install(tools[name]),
+    });
   const fault = versionFault(name, ran.stdout);
   if (fault) throw fault;
   return ran.stdout;

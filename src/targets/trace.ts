@@ -5,7 +5,7 @@ import { DefectError, InputError } from '../base/errors.ts';
 import { arenaFill, type Program } from '../program/program.ts';
 import { driverFiles, readInputs } from './drivers.ts';
 import { execute } from './execute.ts';
-import { type Build, compileC99, labObject, link } from './link.ts';
+import { type Build, compileNetwork, labObject, link, sourcesOf } from './link.ts';
 import { flagsFor, inFolder, writeAll } from './native.ts';
 import { joinInputs } from './results.ts';
 import { isHost, type MemoryMap, type Target, type TargetName, targets } from './targets.ts';
@@ -61,12 +61,12 @@ const uartFlags = ({ machine }: Target): string[] =>
     : [`-DUART_${machine.uart.driver}=0x${machine.uart.address.toString(16)}u`];
 
 /** On the chip as it is, or with more memory where it needs that. */
-async function linked(build: Build, uart: string): Promise<MemoryMap | undefined> {
+async function linked(build: Build, objects: readonly string[]): Promise<MemoryMap | undefined> {
   const { machine } = build.target;
-  const overflow = await link(build, 'run', ['the-driver.c', 'net.o', uart], machine?.memory);
+  const overflow = await link(build, 'run', ['the-driver.c', ...objects], machine?.memory);
   if (overflow === undefined) return machine?.memory;
   const again =
-    machine?.enlarged && (await link(build, 'run', ['the-driver.c', 'net.o', uart], machine.enlarged));
+    machine?.enlarged && (await link(build, 'run', ['the-driver.c', ...objects], machine.enlarged));
   if (machine?.enlarged !== undefined && again === undefined) return machine.enlarged;
   throw new DefectError(`the traced program needs ${overflow.needed} bytes of ${overflow.region}`);
 }
@@ -100,8 +100,9 @@ export async function traceNative(
       [driverFiles.input, joinInputs(program, inputs)],
     ]);
     const trace = `-D${program.name.toUpperCase()}_TRACE=${level}`;
-    await compileC99(build, [`${program.name}.c`], [...flagsFor(program, target), '-o', 'net.o', trace]);
-    const memory = await linked(build, await labObject(build, 'uart.c', uartFlags(target)));
+    const flags = [...flagsFor(program, target), trace];
+    const objects = await compileNetwork(build, sourcesOf(files, program), flags);
+    const memory = await linked(build, [...objects, await labObject(build, 'uart.c', uartFlags(target))]);
     await execute(build, 'run', { memory, timeoutMs, counted: false, serial: serialFile });
     return readFile(path.join(folder, serialFile));
   });

@@ -29,7 +29,7 @@ const none = {
 const gap = 2;
 const narrowest = 6;
 
-/** Words on lines of at most `width` characters; a longer word has a line of its own. */
+/** Words on lines of at most `width` characters; a longer word has a separate line. */
 export function wrapped(text: string, width = 80): string {
   const lines: string[] = [];
   for (const word of text.split(' ')) {

@@ -9,7 +9,7 @@ import type { DeviceTrace, TraceProblem, TraceProblemKind, TraceRun, TraceTable 
 
 type Report = (kind: TraceProblemKind, offset: number, what: string) => void;
 
-/** The first or the last line of a run says whose it is: `<name> <build>`. */
+/** The first or the last line of a run names its program: `<name> <build>`. */
 function keyOf({ records }: RunLines): string | undefined {
   for (const { content } of records.values())
     if (content.kind === 'begin' || content.kind === 'end') return `${content.name} ${content.build}`;
@@ -85,7 +85,7 @@ function keysOf(runs: readonly RunLines[]): readonly (string | undefined)[] {
   return runs.map((run) => keyOf(run) ?? owner(run));
 }
 
-/** The runs of each network in each build, in order; before them those that do not say whose they are. */
+/** The runs of each network in each build, in order; before them those whose program is not known. */
 function networksIn(runs: readonly RunLines[], report: Report): Omit<DeviceTrace, 'problems'>[] {
   const keys = keysOf(runs);
   const named = new Set(keys.filter((key) => key !== undefined));
@@ -121,7 +121,7 @@ function placed(line: ScannedLine, report: Report): PlacedRecord[] {
 
 /**
  * Every network and build in a capture, in the order of their first lines, each with the problems of the whole
- * capture; runs that do not say whose they are come first, without a name. Empty when there is no trace in it.
+ * capture; runs whose program is not known come first, without a name. Empty when there is no trace in it.
  * Nothing is thrown, whatever the bytes are.
  * @param bytes as they came from the serial line: with other text around, between and inside of the lines; UTF-16,
  * as PowerShell redirects it, is read too.
@@ -166,8 +166,8 @@ function readAll(file: Uint8Array): {
 }
 
 /**
- * One network in a capture: the last build that has this name, or the last of all; without any, the runs that do
- * not say whose they are. Nothing is thrown, whatever the bytes are.
+ * Reads the trace of one network from a capture: the last build that has this name, or the last of all; without any,
+ * the runs whose program is not known. Never throws, whatever the bytes are.
  */
 export function readTrace(bytes: Uint8Array, name?: string): DeviceTrace {
   const { networks, problems } = readAll(bytes);

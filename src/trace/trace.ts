@@ -62,7 +62,7 @@ export interface TraceTable {
 
 /** One inference. */
 export interface TraceRun {
-  /** Of network, build and input: runs of other inputs have others, but for one in 65,536. */
+  /** Identifies network, build and input: runs with other inputs have other tags, except for one in 65,536. */
   readonly tag: string;
   /** Among the runs of its network in the capture. */
   readonly index: number;
@@ -84,13 +84,13 @@ export interface TraceRun {
   readonly offset: number;
 }
 
-/** What can be wrong with a capture. */
+/** The kinds of errors in a capture. */
 export type TraceProblemKind =
   /** Text that is no trace: boot messages, the firmware's own output. Nothing is wrong with it. */
   | 'noise'
-  /** Something that began as a line of a trace and whose checksum does not agree, or that is cut. */
+  /** Text that begins as a line of a trace and has a wrong checksum, or is cut. */
   | 'damaged'
-  /** Lines of a run that should stand between two that arrived, or at its end. */
+  /** Lines of a run that are missing between two that arrived, or at its end. */
   | 'lost'
   /** A line that arrived twice. */
   | 'repeated'
@@ -99,7 +99,7 @@ export type TraceProblemKind =
   /** All bytes of a tensor arrived and are not those of its checksum: they changed while they were printed. */
   | 'inconsistent';
 
-/** What is wrong with a stretch of a capture. */
+/** An error in a part of a capture. */
 export interface TraceProblem {
   readonly kind: TraceProblemKind;
   /** Byte of the capture where it begins. */
@@ -110,7 +110,7 @@ export interface TraceProblem {
   readonly what: string;
 }
 
-/** All that a capture tells of one network in one build. */
+/** Everything in a capture about one network in one build. */
 export interface DeviceTrace {
   /** The C prefix; undefined when the capture has no run of which the first or the last line arrived. */
   readonly name?: string;

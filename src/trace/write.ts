@@ -17,13 +17,13 @@ export interface TracedInference {
   readonly outcome: Outcome;
 }
 
-/** What of a run is written down. */
+/** The parts of a run that are written to the trace. */
 export interface TraceOptions {
   /** 1: checksums; 2: all bytes. */
   readonly level: 1 | 2;
   /** `buildOf(program)`; zeros when absent, as in C without an artifact. */
   readonly build?: string;
-  /** What only a device knows: where the arena and the tables lie, and the stack pointer. 0 when absent. */
+  /** Values of a device: the addresses of the arena and the tables, and the stack pointer. 0 when absent. */
   readonly arena?: number;
   readonly stack?: number;
   /** As `tracedTables(program)`. */
@@ -97,7 +97,7 @@ function checkArenas({ name, steps, arenaBytes }: Program, { arenas }: Outcome):
 }
 
 /**
- * One run as `<name>.c` prints it with `-D<NAME>_TRACE=<level>`, byte for byte, addresses apart.
+ * One run as `<name>.c` prints it with `-D<NAME>_TRACE=<level>`, byte for byte except for addresses.
  * @throws InputError when the outcome does not have the arena after every step.
  */
 export function createTrace(program: Program, inference: TracedInference, options: TraceOptions): string {

@@ -156,12 +156,12 @@ describe('thimble eval', () => {
   test('labels in the place of samples, and samples in the place of labels', async () => {
     const { images, labels } = files;
     expect((await cli.run('eval', out, '--input', labels, '--labels', labels)).err).toMatch(
-      /are these the labels\? give the samples here/,
+      /if these are the labels, give them with --labels, and the samples here/,
     );
     const array = path.join(files.folder, 'labels.npy');
     writeFileSync(array, writeNpy({ dtype: 'uint8', shape: [20], data: new Uint8Array(20) }));
     expect((await cli.run('eval', out, '--input', array, '--labels', labels)).err).toMatch(
-      /a list of 20 whole numbers; .* are these the labels\?/,
+      /a list of 20 whole numbers; .* if these are the labels/,
     );
     expect((await cli.run('eval', out, '--input', images, '--labels', images)).err).toMatch(
       /are these the samples\? give the labels here/,

@@ -58,7 +58,7 @@ describe('datasetFor recognises', () => {
 describe('datasetFor refuses', () => {
   test('what could be two things, until --layout says which', () => {
     expect(() => datasetFor(of([2, 3, 3, 3]), [3, 3, 3])).toThrow(
-      'could be nchw or nhwc; say which with --layout',
+      'could be nchw or nhwc; choose one with --layout',
     );
     expect([...datasetFor(of([1, 2, 2, 2]), [2, 2, 2], {}, 'nhwc').get(0)]).toEqual([0, 2, 4, 6, 1, 3, 5, 7]);
     expect(() => datasetFor(of([2, 3, 3, 3]), [3, 3, 3], {}, 'hwc')).toThrow(

@@ -87,7 +87,7 @@ const faults: Readonly<Record<string, Fault>> = {
       'return high >> (shift - 1);',
     ),
     cause: 'rounding',
-    says: /^conv1 rounds another way: downwards/,
+    says: /^conv1 rounds differently: downwards/,
   },
   "TensorFlow Lite's two roundings": {
     c: change(

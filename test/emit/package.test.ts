@@ -9,7 +9,7 @@ import type { Program } from '../../src/program/program.ts';
 import { filesOf, infoOf } from '../support/golden.ts';
 import { compare, int, kernel, load, param, slot, store } from '../support/ir.ts';
 import { int8Sample, samples } from '../support/sample-programs.ts';
-import { crossTools, hostTools, testWith } from '../support/toolchain.ts';
+import { crossTools, hostTools, isThere, testWith } from '../support/toolchain.ts';
 
 const info = { command: '', version: '', hash: '', golden: [] };
 let folder = '';
@@ -115,7 +115,7 @@ describe.each(samples.map((s) => s.program.name))('%s', (name) => {
     const called = [...code.matchAll(/(\w+)\(/g)].map((m) => m[1]!);
     const keywords = new Set(['for', 'if', 'sizeof', 'return', 'memcpy', 'memset']);
     const other = called.filter(
-      (f) => !defined.has(f) && !keywords.has(f) && !/_AFTER$|_BEGIN$|_HOOK$/.test(f),
+      (f) => !defined.has(f) && !keywords.has(f) && !/_AFTER$|_BEGIN$|_HOOK$|_ASSERT$/.test(f),
     );
     expect(other).toEqual([]);
   });
@@ -145,6 +145,9 @@ testWith(['powerpc-linux-gnu-gcc', 'qemu-ppc'])(
   },
 );
 
+/** Not of the toolchain, which they would make 300 MB larger: they are run where they are installed. */
+const newerClangs = ['clang-15', 'clang-16'].filter(isThere);
+
 testWith([...hostTools, 'g++'])('files of several networks are one translation unit, in C and in C++', () => {
   const cwd = mkdtempSync(path.join(folder, 'unity-'));
   for (const sample of samples)
@@ -152,11 +155,12 @@ testWith([...hostTools, 'g++'])('files of several networks are one translation u
   const names = samples.map(({ program }) => program.name);
   writeFileSync(path.join(cwd, 'all.c'), names.map((name) => `#include "${name}.c"\n`).join(''));
   const traced = names.map((name) => `-D${name.toUpperCase()}_TRACE=2`);
-  for (const more of [[], traced]) {
-    for (const compiler of hostTools) run(compiler, ['-std=c99', ...strict, ...more, '-c', 'all.c'], cwd);
-    for (const compiler of ['g++', 'clang'])
-      run(compiler, ['-std=c++11', '-xc++', ...strict, ...more, '-c', 'all.c'], cwd);
-  }
+  const levels = [['-O0'], ['-Os'], ['-O2', ...traced], ['-O3', '-flto']];
+  const cpp = ['-std=c++11', '-xc++', ...strict, '-c', 'all.c'];
+  for (const compiler of ['g++', 'clang']) for (const more of levels) run(compiler, [...more, ...cpp], cwd);
+  for (const compiler of newerClangs)
+    for (const more of levels.slice(2))
+      for (const how of [cpp, ['-std=c99', ...strict, '-c', 'all.c']]) run(compiler, [...more, ...how], cwd);
 });
 
 testWith(hostTools)('C89 and a compiler without C99 are told so', () => {
@@ -184,6 +188,57 @@ testWith(['gcc'])('macros place functions, constants and the arena', () => {
   );
   expect(inSection('placed.o', '.ext')).toHaveLength(4);
   expect(inSection('selftest.o', '.dtcm')).toContain('net');
+});
+
+testWith([...hostTools, 'g++', 'cmake', 'objdump'])('constant arrays in a file of their own', () => {
+  const { name } = int8Sample;
+  const cwd = mkdtempSync(path.join(folder, 'weights-'));
+  const golden = infoOf(samples.find(({ program }) => program === int8Sample)!);
+  const files = emitC(int8Sample, { ...golden, weightsFile: true });
+  for (const [file, text] of files) writeFileSync(path.join(cwd, file), text);
+  expect(files.get(`${name}.c`)).not.toContain('] = {');
+  const sources = [`${name}.c`, `${name}_weights.c`];
+  const [more, all] = [`-D${name.toUpperCase()}_TRACE=2`, 'all.c'];
+  writeFileSync(path.join(cwd, all), sources.map((source) => `#include "${source}"\n`).join(''));
+  for (const one of [...sources, all]) {
+    for (const compiler of hostTools) run(compiler, ['-std=c99', ...strict, more, '-c', one], cwd);
+    run('g++', ['-std=c++11', '-xc++', ...strict, more, '-c', one], cwd);
+  }
+  const place = `-D${name.toUpperCase()}_CONST=__attribute__((section(".ext")))`;
+  for (const one of sources) run('gcc', ['-std=c99', ...strict, place, '-c', one], cwd);
+  const symbols = run('objdump', ['-t', `${name}_weights.o`], cwd).match(/ \.ext\s+\S+ sample_int8_conv_/g);
+  expect(symbols).toHaveLength(4);
+  run('cmake', ['-S', '.', '-B', 'build'], cwd);
+  run('cmake', ['--build', 'build'], cwd);
+  expect(run('ctest', ['--test-dir', 'build'], cwd)).toContain('100% tests passed');
+});
+
+testWith(['gcc', 'g++'])('a run checks what it relies on, and may return a status', () => {
+  const { name } = samples.find(({ program }) => program !== int8Sample)!.program;
+  const cwd = path.join(folder, name);
+  const status = `-D${name.toUpperCase()}_STATUS`;
+  const checks = ['-include', 'assert.h', `-D${name.toUpperCase()}_ASSERT=assert`];
+  const build = (to: string, args: readonly string[]) =>
+    run('gcc', ['-std=c99', ...strict, ...args, '-o', to], cwd);
+  run('g++', ['-std=c++11', '-xc++', ...strict, status, '-c', `${name}.c`, '-o', 'x.o'], cwd);
+  build('plain.o', [status, '-c', `${name}.c`]);
+  build('status.o', [status, ...checks, '-c', `${name}.c`]);
+  build('checked.o', [...checks, '-c', `${name}.c`]);
+  build('selftest', [status, 'status.o', `${name}_selftest.c`]);
+  expect(run(path.join(cwd, 'selftest'), [], cwd)).toMatch(/: (\d) of \1 outputs/);
+  const ended = (call: string, args: readonly string[]) => {
+    const net = `union { struct ${name} net; unsigned char byte[sizeof(struct ${name}) + 1]; } u`;
+    const main = `int main(void) { static ${net}; (void)u; return ${call}; }`;
+    writeFileSync(path.join(cwd, 'call.c'), `#include "${name}.h"\n${main}\n`);
+    build('call', [...args, 'call.c']);
+    return spawnSync(path.join(cwd, 'call'), { cwd, encoding: 'utf8' });
+  };
+  const odd = `${name}_run((struct ${name} *)(void *)(u.byte + 1))`;
+  expect(ended(`${name}_run(0)`, [status, 'plain.o']).status).toBe(1);
+  expect(ended(odd, [status, 'plain.o']).status).toBe(2);
+  expect(ended(odd, [status, 'status.o']).stderr).toContain('_ALIGNMENT == 0u');
+  expect(ended(`${name}_run(0) == 0`, ['checked.o']).stderr).toContain('net != NULL');
+  expect(() => ended(`${name}_run(&u.net) == 0`, ['plain.o'])).toThrow(`${name}_run`);
 });
 
 testWith(['gcc'])('the class and the real number of an output', () => {

@@ -154,7 +154,7 @@ test('header, manifest, report and net say it', () => {
   expect(files.get('net.h')).toContain(
     "row-major, in the model's own order:\n *   element (i, j, k) is input[(i * 5 + j) * 4 + k]",
   );
-  expect(files.get('report.md')).toContain("inputs and outputs lie in the model's order: 180 B copied");
+  expect(files.get('report.md')).toContain("inputs and outputs are in the model's order: 180 B copied");
   expect(JSON.parse(files.get('manifest.json')!).portOrder).toBe('model');
   expect(netOf(compiled).portOrder).toBe('model');
   const usual = made('chw', 'int8', 'memory');

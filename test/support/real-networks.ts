@@ -122,10 +122,14 @@ export function isRefused(one: Listed): boolean {
 const filesOf = (program: Program): ReadonlyMap<string, string> =>
   emitC(program, { command: '', version: '', hash: '', golden: [] });
 
-/** Start of the SHA-256 of the C of a program. */
+/** Words may change. */
+const withoutComments = (text: string): string =>
+  text.replaceAll(/\s*\/\*[\s\S]*?\*\//g, '').replaceAll(/\s*\n\s*/g, '\n');
+
+/** Start of the SHA-256 of the C of a program, without comments. */
 export function checksumOfC(program: Program): string {
   const hash = createHash('sha256');
-  for (const [file, text] of filesOf(program)) hash.update(`${file}\n${text}`);
+  for (const [file, text] of filesOf(program)) hash.update(`${file}\n${withoutComments(text)}`);
   return hash.digest('hex').slice(0, 16);
 }
 

@@ -6,7 +6,7 @@ import { test } from 'vitest';
 const found = new Map<string, boolean>();
 
 /** A program, or a folder. */
-function has(tool: string): boolean {
+export function isThere(tool: string): boolean {
   const known = found.get(tool) ?? (tool.startsWith('/') ? existsSync(tool) : starts(tool));
   found.set(tool, known);
   return known;
@@ -28,7 +28,7 @@ export const crossTools = [
 
 /** `test` when all tools are there or CI demands them; otherwise a skip whose name says what to install. */
 export function testWith(tools: readonly string[]): typeof test | typeof test.skip {
-  const missing = tools.filter((tool) => !has(tool));
+  const missing = tools.filter((tool) => !isThere(tool));
   if (missing.length === 0) return test;
   const advice = `missing: ${missing.join(', ')}; npm run toolchain installs them`;
   if (process.env.CI) {

@@ -104,6 +104,11 @@ everywhere.each<[TargetName, 1 | 2]>([
   120_000,
 );
 
+// There constants, and tables of the trace itself, lie in program memory, and an int has 16 bits.
+testWith(['avr-gcc'])('an ATmega328P', async () => {
+  await checkOn(int8Sample, randomInputs(int8Sample, 2), 'atmega328p', 2);
+});
+
 everywhere(
   'several inputs and outputs',
   async () => {
@@ -237,7 +242,10 @@ async function objectOf(
     const build: Build = { target, folder, opt: '-Os', sanitize: false };
     await writeAll(folder, files);
     await compileC99(build, [`${name}.c`], ['-o', 'net.o', ...more]);
-    return { object: await readFile(path.join(folder, 'net.o')), sections: await sectionsOf(build, 'net.o') };
+    return {
+      object: await readFile(path.join(folder, 'net.o')),
+      sections: await sectionsOf(build, ['net.o']),
+    };
   });
 }
 

@@ -63,8 +63,20 @@ struct lenet5 {
  */
 lenet5_input_t *lenet5_input(struct lenet5 *net);
 
-/* Computes LENET5_OUTPUT_COUNT elements, valid until the input is written again. */
+/* Computes LENET5_OUTPUT_COUNT elements, valid until the input is written again.
+ * Compiled with -DLENET5_STATUS, as every file that includes this one, it returns 0 or an error
+ * code, and functions give the outputs.
+ */
+#ifdef LENET5_STATUS
+#define LENET5_NULL 1 /* net is a null pointer */
+#define LENET5_MISALIGNED 2 /* net lacks the alignment of struct lenet5 */
+#define lenet5_run lenet5_run_status
+int lenet5_run(struct lenet5 *net);
+/* LENET5_OUTPUT_COUNT elements, of the last run. */
+const lenet5_output_t *lenet5_output(const struct lenet5 *net);
+#else
 const lenet5_output_t *lenet5_run(struct lenet5 *net);
+#endif
 
 /* The index of the largest output, the first of equal ones: the class that the network names. */
 static inline int32_t lenet5_classify(const lenet5_output_t *output)
@@ -86,7 +98,7 @@ static inline float lenet5_real(lenet5_output_t q)
 }
 
 /* Which program this is: the start of the SHA-256 of lenet5.program.json. */
-#define LENET5_BUILD "cb895ab4ee57c885"
+#define LENET5_BUILD "3c713f7a862d1222"
 #define LENET5_THIMBLE_VERSION "0.1.0"
 
 #ifdef __cplusplus

@@ -55,6 +55,7 @@ interface Flags extends InputFlags, QuantizeFlags, CompressFlags, SizeFlags {
   readonly float?: readonly string[];
   /** In decibels. */
   readonly minSqnr?: number;
+  readonly weightsFile?: true;
   readonly package: PackageKind;
   readonly main?: boolean;
   readonly stopAfter?: string;
@@ -261,7 +262,7 @@ function typeFor(context: Context, graph: Graph<'imported'>, flags: GivenFlags):
   )
     return 'int8';
   context.io.err(
-    'thimble: note: the model has integers for weights and no scales of activations: a float32 program; with --calibrate FILE, int8\n',
+    'thimble: note: the model has integer weights and no scales of activations, so the program is float32; with --calibrate FILE it is int8\n',
   );
   return 'float32';
 }
@@ -286,6 +287,7 @@ async function run(context: Context, file: string, given: GivenFlags): Promise<v
   const { compiled, accuracy } = built;
   const made = {
     ...{ command, version, model, preprocessing, package: flags.package, main: flags.main === true },
+    weightsFile: flags.weightsFile === true,
     ...(given.arch === undefined ? {} : { arch: readBytes(given.arch) }),
     ...(accuracy === undefined ? {} : { accuracy }),
   };
@@ -304,34 +306,42 @@ export function addCompile(program: Command, context: () => Context): void {
   withCompressOptions(command);
   withFinetuneOptions(command);
   withSizeOptions(withInputOptions(command))
-    .option('-o, --out <FOLDER>', 'where the C, its header, manifest and report go')
-    .option('--name <ID>', "prefix of everything in the C (default: the file's name)")
+    .option('-o, --out <FOLDER>', 'folder for the C, its header, manifest and report')
+    .option('--name <ID>', "prefix of all names in the C (default: the file's name)")
     .addOption(
-      new Option('--type <TYPE>', 'arithmetic (default: int8; float32 where the model says so)').choices([
-        'int8',
-        'float32',
-      ]),
+      new Option(
+        '--type <TYPE>',
+        'arithmetic of the C (default: int8; float32 for models quantized at run time, or in weights only)',
+      ).choices(['int8', 'float32']),
     )
     .addOption(
       new Option(
         '--port-order <ORDER>',
-        "inputs and outputs in the C: images as height, width, channel, or the model's order",
+        "order of inputs and outputs in the C. memory: images as height, width, channel; model: the model's order",
       )
         .choices(['memory', 'model'])
         .default('memory'),
     )
     .addOption(
-      new Option('--package <SYSTEM>', 'the folder as a package of this build system; none: the C alone')
+      new Option(
+        '--package <SYSTEM>',
+        'write the folder as a package of this build system; none: the C alone',
+      )
         .choices(packageKinds)
         .default('cmake'),
     )
-    .option('--main', 'with a program for the host that reads inputs from files and prints JSON')
+    .option('--main', 'add a program for the host that reads inputs from files and prints outputs as JSON')
     .option(
       '--float <NODES>',
-      'stay float32: names of nodes or ONNX types, with commas; auto: what has no int8 form',
+      'parts that stay float32: names of nodes or ONNX types, separated by commas; auto: everything without an int8 form',
       (text: string) => text.split(','),
     )
-    .option('--min-sqnr <DB>', 'fail if a layer or the output is farther from float', decibels)
+    .option('--weights-file', 'write constant arrays to NAME_weights.c instead of NAME.c')
+    .option(
+      '--min-sqnr <DB>',
+      'fail if the signal-to-noise ratio of a layer or the output against float is lower',
+      decibels,
+    )
     .option('--stop-after <PASS>', 'print the graph after this pass and end')
     .option('-q, --quiet', 'print nothing but errors');
   withJson(command)
@@ -342,7 +352,7 @@ Example:
   thimble compile lenet5.onnx --pad 2 -o out \\
       --calibrate train-images-idx3-ubyte.gz
 
-  reads 512 of MNIST's training images, compiles LeNet-5 to int8 C in out/.
+  reads 512 of MNIST's training images and compiles LeNet-5 to int8 C in out/.
 
   thimble compile lenet5.onnx --calibrate train-images-idx3-ubyte.gz --pad 2 \\
     --sparsity 0.85 --weight-bits 4 -o out

@@ -128,8 +128,8 @@ function showEnd(context: Context, folder: string, report: VerifyReport): void {
   io.out(`${c.bold('The same C, compiled and run')}\n`);
   describeReport(context, report);
   if (report.rows.some(({ status }) => status === 'skipped'))
-    io.out('Nothing above needed what was skipped: the simulator runs the same kernels.\n');
-  io.out(`\nThe C lies in ${c.cyan(folder)}\n`);
+    io.out("Skipped targets do not affect the results above: they are the simulator's.\n");
+  io.out(`\nThe C is in ${c.cyan(folder)}\n`);
   io.out(
     `Next: ${c.cyan('thimble inspect')} or ${c.cyan('thimble compile --help')} with a model of yours.\n`,
   );
@@ -195,7 +195,7 @@ async function run(context: Context, flags: Flags): Promise<void> {
   const quiet = flags.json === true;
   const progress = progressOn(io, quiet);
   const graph = loadModel(api, modelFile);
-  if (!quiet) io.out('LeNet-5, trained on MNIST, on digits that thimble draws itself.\n\n');
+  if (!quiet) io.out('LeNet-5, trained on MNIST, run on digits that thimble draws.\n\n');
   const compiled = compileDemo(api, graph, progress);
   const pixels = drawnDigits(100, 1);
   const digits = preparedDigits(api, graph, pixels);
@@ -214,14 +214,14 @@ async function run(context: Context, flags: Flags): Promise<void> {
 export function addDemo(program: Command, context: () => Context): void {
   const command = program
     .command('demo')
-    .description('all of it on handwritten digits; needs nothing installed')
-    .option('-o, --out <FOLDER>', 'where the C goes (default: thimble-demo among temporary files)');
+    .description('compile and run LeNet-5 on drawn digits; needs no data and no toolchain')
+    .option('-o, --out <FOLDER>', 'folder for the C (default: thimble-demo in the temporary folder)');
   withJson(command)
     .addHelpText(
       'after',
       `
-Draws digits, compiles LeNet-5 for them, simulates it and writes the C. Where
-gcc and QEMU are installed it runs the C there and compares every byte.
+Draws digits, compiles LeNet-5 for them, simulates it and writes the C. If gcc
+and QEMU are installed, it also runs the C there and compares every byte.
 
 Example:
   thimble demo -o demo`,

@@ -71,7 +71,7 @@ function describe(context: Context, against: Against, found: Diff, causes: reado
   const worst = worstInferences(found);
   if (worst.length > 0) io.out(`Outputs differ most in inference ${worst.join(', ')}.\n`);
   if (found.flips > 0)
-    io.out(`The largest output is another one in ${formatMany(found.flips, 'inference')}.\n`);
+    io.out(`The index of the largest output differs in ${formatMany(found.flips, 'inference')}.\n`);
   for (const { cause, text } of causes) {
     const head = `Cause: ${cause}.`;
     io.out(`\n${wrapped(`${head} ${text}.`, io.columns).replace(head, c.bold(head))}\n`);
@@ -121,19 +121,28 @@ async function run(context: Context, folder: string, flags: Flags): Promise<void
 export function addDiff(program: Command, context: () => Context): void {
   const command = program
     .command('diff')
-    .description('find the first wrong layer, and why: against float, a device, another build')
-    .argument('<folder>', 'a folder that compile -o made')
-    .requiredOption('--against <WHAT>', 'model.onnx, device.log, qemu:CHIP, activations.npz, another folder')
+    .description('find the first layer that differs from float, a device or another build, and the cause')
+    .argument('<folder>', 'a folder written by compile -o')
+    .requiredOption(
+      '--against <WHAT>',
+      'what to compare with: model.onnx, device.log, qemu:CHIP, activations.npz, another folder',
+    )
     .option('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG', collected)
     .option('--limit <N>', 'only the first N samples', positiveInteger, 100)
-    .option('--cumulative', 'run from the input on, instead of feeding each layer what the other side read')
     .option(
-      '--partial',
-      'accept layers that the other side has not captured; lines that were lost are not accepted',
+      '--cumulative',
+      "run from the input on, instead of giving each layer the inputs that the other side's layer read",
     )
-    .option('--model <FILE>', 'of activations: what the folder was compiled from, if it lies elsewhere now')
+    .option('--partial', 'accept layers that the other side has not captured; lost lines are not accepted')
+    .option(
+      '--model <FILE>',
+      'with activations: the model that the folder was compiled from, if it was moved',
+    )
     .addOption(
-      new Option('--min-sqnr <DB>', 'a layer that is worse against real numbers is wrong')
+      new Option(
+        '--min-sqnr <DB>',
+        'a layer with a lower signal-to-noise ratio against real numbers is wrong',
+      )
         .argParser(decibels)
         .default(20),
     );
@@ -149,8 +158,9 @@ Examples:
   thimble diff out --against activations.npz
   thimble diff out --against other-out --input digits.npy
 
-Exit code 1: something is wrong. 4: nothing is wrong in what was compared, and not
-every layer was. docs/diff.md leads from symptoms to causes.`,
+Exit code 1: a layer is wrong, or a cause was found. Exit code 4: no layer that
+was compared is wrong, but not every layer was compared. docs/diff.md leads from
+symptoms to causes.`,
     )
     .action((folder: string, flags: Flags) => run(context(), folder, flags));
 }

@@ -221,22 +221,23 @@ function run(context: Context, file: string, flags: Flags): void {
 export function addEval(program: Command, context: () => Context): void {
   const command = program
     .command('eval')
-    .description('how right a model is on samples, float against int8: top-1, or errors of numbers')
-    .argument('<model|folder>', 'a model, or a folder that compile -o made')
+    .description('measure accuracy on samples, float against int8: top-1, or errors of numbers')
+    .argument('<model|folder>', 'a model, or a folder written by compile -o')
     .requiredOption('--input <FILE>', 'samples: .npy, .npz, idx, CIFAR-10 .bin, folder of PNG', collected)
     .option('--labels <FILE>', 'class numbers: idx1, .npy, .npz, text (CIFAR-10 .bin has its own)')
-    .option('--expected <FILE>', 'numbers that the output should be; input: the samples themselves')
-    .option('--against <MODEL>', 'with a folder: the .onnx it was made from, to compare with')
+    .option('--expected <FILE>', 'expected numbers of the output; input: the samples themselves')
+    .option('--against <MODEL>', 'with a folder: the model that it was compiled from, to compare with')
     .option('--limit <N>', 'only the first N samples', positiveInteger)
-    .option('--min-top1 <PERCENT>', 'end with exit code 1 below this', percentage);
+    .option('--min-top1 <PERCENT>', 'exit code 1 if top-1 is below this', percentage);
   withSizeOptions(withInputOptions(withQuantizeOptions(command)));
   withJson(command)
     .addHelpText(
       'after',
       `
-A model is evaluated in float; quantized, or with --calibrate, it is compiled to
-int8 and compared too. Without labels outputs are judged as numbers: mean
-squared error against --expected, signal to noise against the float network.
+A model is evaluated in float. If it is quantized, or with --calibrate, it is
+also compiled to int8 and compared. Without labels outputs are judged as
+numbers: mean squared error against --expected, signal to noise against the
+float network.
 
 Examples:
   thimble eval lenet5.onnx --input t10k-images-idx3-ubyte.gz --pad 2 \\

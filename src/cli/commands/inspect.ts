@@ -171,7 +171,7 @@ export function addInspect(program: Command, context: () => Context): void {
   const command = program
     .command('inspect')
     .description("show a model's layers, or an artifact's kernels and memory plan")
-    .argument('<model|folder>', 'a model, or a folder that compile -o made')
+    .argument('<model|folder>', 'a model, or a folder written by compile -o')
     .option('--pass <PASS>', "print a model's graph after this pass");
   withJson(withSizeOptions(command))
     .addHelpText(

@@ -140,11 +140,11 @@ async function run(context: Context, folder: string, flags: Flags): Promise<void
 export function addReport(program: Command, context: () => Context): void {
   const command = program
     .command('report')
-    .description('one HTML page: memory, flash, instructions, weights, errors, accuracy')
-    .argument('<folder>', 'a folder that compile -o made')
+    .description('write an HTML page: memory, flash, instructions, weights, errors, accuracy')
+    .argument('<folder>', 'a folder written by compile -o')
     .option('-o, --out <FILE>', 'the page', 'report.html')
     .option('--model <model.onnx>', 'the float model, to measure the error of each layer')
-    .option('--input <FILE>', 'samples: to measure it on, and to show what the layers put out', collected)
+    .option('--input <FILE>', "samples, to measure the error on and to show the layers' outputs", collected)
     .option('--limit <N>', 'only the first N samples', positiveInteger, 100)
     .addOption(
       new Option(
@@ -152,19 +152,26 @@ export function addReport(program: Command, context: () => Context): void {
         `count instructions, code and stack on some of ${verifyTargets.join(', ')}`,
       ).argParser(parseTargets),
     )
-    .option('--clock <CLOCK>', 'for milliseconds, where cycles are known (default: per chip)', clock)
-    .option('--sweep <FOLDER>', 'a folder that sweep -o made: its Pareto front');
+    .option(
+      '--clock <CLOCK>',
+      'clock for milliseconds, such as 64MHz, where cycles are known (default: per chip)',
+      clock,
+    )
+    .option('--sweep <FOLDER>', 'a folder written by sweep -o, to show its Pareto front');
   withInputOptions(command);
   withJson(command)
     .addHelpText(
       'after',
       `
---targets compiles the C and runs it under QEMU, as thimble verify does; without it, or where a compiler or
-an emulator is missing, instructions are modelled, and the page says so.
-Exit code 1: the C is not what the simulator runs; the page is written and says where.
+--targets compiles the C and runs it on the targets, as thimble verify does.
+Without it, or if a compiler or an emulator is missing, instructions are
+modelled, and the page says so.
+Exit code 1: the C differs from the simulator. The page is written and says
+where.
 
 Example:
-  thimble report out --targets host,cortex-m4 --model lenet5.onnx --input digits.npy -o report.html`,
+  thimble report out --targets host,cortex-m4 --model lenet5.onnx \\
+      --input digits.npy -o report.html`,
     )
     .action((folder: string, flags: Flags) => run(context(), folder, flags));
 }

@@ -135,7 +135,7 @@ function run(context: Context, file: string, flags: Flags): void {
   if (flags.json) printJson(context, { ...jsonOf(engine, outputs), portOrder, output: flags.output ?? null });
   else {
     describe(context, engine, outputs);
-    if (portOrder === 'model') io.out("inputs and outputs of its C lie in the model's order\n");
+    if (portOrder === 'model') io.out("inputs and outputs of its C are in the model's order\n");
   }
 }
 
@@ -143,13 +143,13 @@ export function addRun(program: Command, context: () => Context): void {
   const command = program
     .command('run')
     .description('run a model, or simulate a compiled artifact, on samples')
-    .argument('<model|folder>', 'a model, or a folder that compile -o made')
+    .argument('<model|folder>', 'a model, or a folder written by compile -o')
     .requiredOption(
       '--input <FILE>',
       'samples: .npy, .npz, idx, CIFAR-10 .bin, .png, folder of PNG',
       collected,
     )
-    .addOption(new Option('--engine <ENGINE>', 'of a model').choices(['float', 'int8']))
+    .addOption(new Option('--engine <ENGINE>', 'how to run a model').choices(['float', 'int8']))
     .option('--output <FILE>', 'write all outputs as float32 .npy')
     .option('--limit <N>', 'only the first N samples', positiveInteger);
   withSizeOptions(withInputOptions(withQuantizeOptions(command)));
@@ -157,7 +157,8 @@ export function addRun(program: Command, context: () => Context): void {
     .addHelpText(
       'after',
       `
-An artifact is run by the bit-exact simulator, with every check on.
+A model is computed in float, or with --engine int8 compiled and simulated. An
+artifact is run by the bit-exact simulator, with every check on.
 
 Examples:
   thimble run lenet5.onnx --input digits.npy --pad 2

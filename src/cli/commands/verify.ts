@@ -240,35 +240,51 @@ export function addVerify(program: Command, context: () => Context): void {
   const command = program
     .command('verify')
     .description('compile the C of an artifact, run it, and compare every byte with the simulator')
-    .argument('<folder>', 'a folder that compile -o made')
+    .argument('<folder>', 'a folder written by compile -o')
     .option('--input <FILE>', 'samples to run (default: seeded random inputs)', collected)
-    .option('--samples <N>', 'how many inferences per target', positiveInteger, 4)
+    .option('--samples <N>', 'inferences per target', positiveInteger, 4)
     .addOption(
-      new Option('--targets <LIST>', `of ${verifyTargets.join(', ')}`)
+      new Option('--targets <LIST>', `any of ${verifyTargets.join(', ')}`)
         .argParser(parseTargets)
         .default(parseTargets(verifyTargets.join()), 'all of them'),
     );
-  command.addOption(new Option('--opt <LEVEL>', 'optimization on chips').choices(['O1', 'O2', 'O3', 'Os']));
-  command.option('--clock <CLOCK>', 'for milliseconds, where cycles are known (default: per chip)', clock);
-  command.addOption(new Option('--dsp', 'does nothing: C with and without DSP is compared').hideHelp());
+  command.addOption(
+    new Option('--opt <LEVEL>', "the compiler's optimization level on chips").choices([
+      'O1',
+      'O2',
+      'O3',
+      'Os',
+    ]),
+  );
+  command.option(
+    '--clock <CLOCK>',
+    'clock for milliseconds, such as 64MHz, where cycles are known (default: per chip)',
+    clock,
+  );
+  command.addOption(new Option('--dsp', 'no effect: C with and without DSP is compared').hideHelp());
   withInputOptions(command);
   withTestData(command);
   withJson(command)
     .addHelpText(
       'after',
       `
-Other names that run where they are given: atmega328p and atmega2560 (simavr),
-esp8266 (integers alone), aarch64, rv64 and, big-endian, ppc, as processes under
-QEMU.
+These targets run only if --targets names them: atmega328p and atmega2560 (under
+simavr), esp8266 (integer programs only), and aarch64, rv64 and ppc (big-endian)
+as processes under QEMU.
+
 Chips with DSP instructions (M4, M7, M33, M55) run the C with and without them:
-"DSP" and "plain".
-Targets whose compiler or emulator is not installed are skipped, and said to be;
-so are chips that are too small, unless --targets names them.
-With --test-data the inputs are recorded ones, all of them unless --samples is
-given, and the outputs are held to the recorded ones: those of the simulator,
-and of the C, whose bytes are the same. Outputs of integers have to be equal.
-Exit code 1: bytes differ, the program does not fit a named target, an output is
-not the recorded one, or all was skipped and there are no records.
+the rows "DSP" and "plain".
+
+Targets whose compiler or emulator is not installed are skipped, and the output
+says so. Chips that are too small are skipped unless --targets names them.
+
+With --test-data the inputs are the recorded ones, all of them unless --samples
+is given. The simulator's outputs are compared with the recorded ones, and the
+C's bytes with the simulator's. Outputs of integers must be equal.
+
+Exit code 1: bytes differ, the program does not fit a named target, an output
+differs from the recorded one, or every target was skipped and there is no
+--test-data.
 
 Example:
   thimble verify out --input digits.npy --targets host,cortex-m4

@@ -117,7 +117,7 @@ function classesFrom({ program }: Artifact, text: string): readonly string[] {
   throw new InputError({
     where: '--classes',
     found: formatMany(names.filter((name) => name !== '').length, 'name'),
-    supported: `${length} names divided by commas, one for each output`,
+    supported: `${length} names separated by commas, one for each output`,
     todo: 'name every output, in order',
   });
 }
@@ -163,20 +163,20 @@ function run(context: Context, file: string, flags: Flags): void {
 export function addView(program: Command, context: () => Context): void {
   const command = program
     .command('view')
-    .description('write one HTML page with the simulator in it: draw, step, look at every byte')
-    .argument('<folder|model>', 'a folder that compile -o made, or a model to compile in memory')
+    .description('write an HTML page that contains the simulator: draw, step, look at every byte')
+    .argument('<folder|model>', 'a folder written by compile -o, or a model to compile in memory')
     .option('--model <FILE>', 'the model of an artifact, to compare int8 with float')
-    .option('--input <FILE>', 'samples to begin with (default: drawn digits, or noise)', collected)
+    .option('--input <FILE>', 'initial samples (default: drawn digits, or noise)', collected)
     .option('--classes <A,B,C>', 'names of the outputs, in order')
-    .option('-o, --out <FILE>', 'where the page goes', 'view.html');
+    .option('-o, --out <FILE>', 'file for the page', 'view.html');
   withQuantizeOptions(command);
   withSizeOptions(withInputOptions(command));
   withJson(command)
     .addHelpText(
       'after',
       `
-The page is one file, loads nothing and sends nothing. An artifact's model is
-also found without --model, if it lies where it was compiled from.
+The page is one file that loads nothing and sends nothing. An artifact's model
+is found without --model if it was not moved.
 
 Examples:
   thimble view out --model lenet5.onnx -o lenet5.html

@@ -1,4 +1,4 @@
-/** The build that the flags of `compile` describe: as told, trained, or found by a search. */
+/** The build that the flags of `compile` describe: as given, trained, or found by a search. */
 
 import { InputError } from '../../base/errors.ts';
 import type { Compiled, CompileOptions } from '../../compile.ts';

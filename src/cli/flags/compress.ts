@@ -95,39 +95,56 @@ export const withCompressOptions = (command: Command): Command =>
   command
     .option('--sparsity <SHARE>', 'prune this share of the weights, 0 to 1', share)
     .addOption(
-      new Option('--prune <METHOD>', 'which weights go')
+      new Option('--prune <METHOD>', 'how weights to remove are chosen')
         .choices(['obs', 'magnitude', 'channel'])
         .default('obs'),
     )
-    .option('--pattern <PATTERN>', 'none, N:M (N of M stay), or blocks ROWSxCOLUMNS', parsePattern, 'none')
-    .option('--weight-bits <BITS>', 'of a weight: 2 to 8', bits)
-    .option('--codebook [VALUES]', 'share 16 or 4 values: in all layers, or NAME=16,NAME=4', parseCodebook)
-    .addOption(
-      new Option('--optimize <WHAT>', 'choose how weights are stored').choices(['flash', 'tables', 'speed']),
+    .option(
+      '--pattern <PATTERN>',
+      'sparsity pattern: none, N:M (N of M stay), or blocks ROWSxCOLUMNS',
+      parsePattern,
+      'none',
+    )
+    .option('--weight-bits <BITS>', 'bits per weight: 2 to 8', bits)
+    .option(
+      '--codebook [VALUES]',
+      'weights share 16 or 4 values: in all layers, or NAME=16,NAME=4',
+      parseCodebook,
     )
     .addOption(
-      new Option('--target <CHIP>', 'whose instructions are modelled')
+      new Option('--optimize <WHAT>', "objective when choosing the storage of each layer's weights").choices([
+        'flash',
+        'tables',
+        'speed',
+      ]),
+    )
+    .addOption(
+      new Option('--target <CHIP>', 'chip whose instructions are modelled')
         .choices([...costTargets])
         .default('cortex-m4'),
     )
-    .option('--flash <SIZE>', 'constants may take this much, e.g. 12KB', parseSize)
-    .option('--ram <SIZE>', 'the arena may take this much, e.g. 1.5KB', parseSize)
-    .option('--instructions <N>', 'an inference may take this many on the target, e.g. 0.55M', count)
-    .option('--max-loss <POINTS>', 'the smallest build that loses no more on held-out samples', points)
+    .option('--flash <SIZE>', 'budget for constants, e.g. 12KB', parseSize)
+    .option('--ram <SIZE>', 'budget for the arena, e.g. 1.5KB', parseSize)
+    .option('--instructions <N>', 'budget for instructions of one inference on the target, e.g. 0.55M', count)
+    .option(
+      '--max-loss <POINTS>',
+      'search for the smallest build that loses at most this much on held-out samples',
+      points,
+    )
     .option('--labels <FILE>', 'classes of the samples of --calibrate, to judge by')
-    .option('--held-out <N>', 'how many samples to judge by', positiveInteger, 2000)
-    .option('--seed <N>', 'of everything random', integer, 1);
+    .option('--held-out <N>', 'number of samples to judge by', positiveInteger, 2000)
+    .option('--seed <N>', 'seed of all random choices', integer, 1);
 
 export const withFinetuneOptions = (command: Command): Command =>
   command
     .option(
       '--finetune <EPOCHS>',
-      'train on the samples of --calibrate, held to the float model',
+      "train on the samples of --calibrate, with the float model's outputs as targets",
       positiveInteger,
     )
-    .option('--threads <N>', 'that train (default: all cores)', positiveInteger)
-    .option('--checkpoint <FILE>', 'where interrupted training is kept (default: beside --out)')
-    .option('--resume', 'go on with interrupted training');
+    .option('--threads <N>', 'threads for training (default: all cores)', positiveInteger)
+    .option('--checkpoint <FILE>', 'file for the state of interrupted training (default: beside --out)')
+    .option('--resume', 'continue interrupted training');
 
 export const limitsOf = (flags: CompressFlags): Limits => ({
   ...(flags.flash === undefined ? {} : { flashBytes: flags.flash }),

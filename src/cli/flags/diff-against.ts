@@ -244,7 +244,7 @@ function againstArrays(asked: Asked, bytes: Uint8Array): Against {
 }
 
 /**
- * The runs of this build; else the last of this network, or of any. Runs that do not say whose they are belong to
+ * The runs of this build; else the last of this network, or of any. Runs whose program is not known belong to
  * the only network of the log.
  */
 function traceFor(traces: readonly DeviceTrace[], name: string, build: string): DeviceTrace | undefined {
@@ -289,8 +289,8 @@ function againstTrace({ artifact, against, samples }: Asked, bytes: Uint8Array):
   if (found === undefined)
     throw new InputError({
       where: against,
-      found: 'no trace of a network in it',
-      supported: 'what a device printed with the trace on, models, .npz, folders of compile, qemu:CHIP',
+      found: 'a file without the trace of a network',
+      supported: 'output of a device with the trace on, models, .npz, folders of compile, qemu:CHIP',
       todo: `compile the C with -D${program.name.toUpperCase()}_TRACE=2 and capture its console`,
     });
   const tracedRuns = found.runs.map((run) => ({ program, build, trace: found, run }));

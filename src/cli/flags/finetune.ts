@@ -93,7 +93,7 @@ async function learned(
   if (made.finished) return made;
   throw new Interrupted(
     keeping === undefined
-      ? 'interrupted; nothing was kept: give -o FOLDER or --checkpoint FILE to go on later'
+      ? 'interrupted; nothing was saved: give -o FOLDER or --checkpoint FILE to be able to continue'
       : `interrupted; the same command with --resume goes on from ${keeping.file}`,
   );
 }

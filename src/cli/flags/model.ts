@@ -63,7 +63,7 @@ export function loadArtifact(api: Api, folder: string): Artifact {
     throw new InputError({
       where: folder,
       found: 'a folder without manifest.json',
-      supported: `folders that thimble compile -o made, and ${readable}`,
+      supported: `folders written by thimble compile -o, and ${readable}`,
       todo: `run: thimble compile MODEL -o ${folder}`,
     });
   const names = [...filesIn(folder), ...filesIn(path.join(folder, 'src')).map((name) => `src/${name}`)];
@@ -262,8 +262,8 @@ function requireArchOf({ manifest }: Artifact, arch: string): void {
   throw new InputError({
     where: `--arch ${arch}`,
     found: isThere
-      ? 'another network than the artifact was compiled with (their SHA-256 differ)'
-      : 'no such file, which the artifact was compiled with',
+      ? 'not the network that the artifact was compiled with (the SHA-256 differ)'
+      : 'no such file; the artifact was compiled with it',
     todo: `put it back, or compile again: ${manifest.command}`,
   });
 }
@@ -281,7 +281,7 @@ export function requireModelOf(artifact: Artifact, model: string): void {
   if (isModelOf(artifact, model)) return;
   throw new InputError({
     where: `--model ${model}`,
-    found: 'another model than the artifact was compiled from (their SHA-256 differ)',
+    found: 'not the model that the artifact was compiled from (the SHA-256 differ)',
     todo: `give the model of: ${artifact.manifest.command}`,
   });
 }

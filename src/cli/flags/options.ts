@@ -54,8 +54,8 @@ export interface InputFlags {
 /** --resize, --pad, --normalize and --layout: from a file's samples to the model's input, in this order. */
 export const withInputOptions = (command: Command): Command =>
   command
-    .option('--resize <HxW>', 'bring pictures to this size (area mean when shrinking)', parseResize)
-    .option('--pad <N>', 'N zero pixels around, after resizing', wholeNumber)
+    .option('--resize <HxW>', 'resize pictures to this size (area mean when shrinking)', parseResize)
+    .option('--pad <N>', 'add N zero pixels on each side, after resizing', wholeNumber)
     .option('--normalize <M,S>', '(x - mean) / std on pixels / 255; or M,M,M;S,S,S', parseNormalize)
     .option('--layout <AXES>', `order of axes in arrays: ${layouts.join(', ')}`, parseLayout);
 
@@ -118,14 +118,21 @@ export const withQuantizeOptions = (command: Command): Command =>
       'typical samples: .npy, .npz, idx, CIFAR-10 .bin, folder of PNG; NAME=FILE for each of several inputs',
       collected,
     )
-    .option('--samples <N>', 'how many of them to use, evenly spread', positiveInteger, 512)
+    .option('--samples <N>', 'number of samples to use, evenly spread over the file', positiveInteger, 512)
     .addOption(
       new Option('--requant <MODE>', 'rounding of accumulators').choices(requantModes).default('single'),
     )
     .addOption(
-      new Option('--calibration <METHOD>', 'how ranges are chosen').choices(methods).default('minmax'),
+      new Option('--calibration <METHOD>', 'how ranges of activations are chosen')
+        .choices(methods)
+        .default('minmax'),
     )
-    .option('--activation-bits <BITS>', 'auto, 8, 16, or NODE=16,NODE=16', parseActivationBits, 'auto');
+    .option(
+      '--activation-bits <BITS>',
+      'bits of activations: auto, 8, 16, or NODE=16,NODE=16',
+      parseActivationBits,
+      'auto',
+    );
 
 export const withJson = (command: Command): Command =>
   command.option('--json', 'print one JSON object and nothing else (docs/cli.md)');

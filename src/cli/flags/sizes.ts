@@ -46,7 +46,7 @@ export const sizesOf = ({ shape, axis }: SizeFlags): Sizes => ({
 /** The first two may come several times. */
 export const withSizeOptions = (command: Command): Command =>
   command
-    .option('--shape <INPUT=AxB>', 'sizes of an input that the model leaves open; repeatable', addShape)
-    .option('--axis <NAME=N>', 'size of a dynamic axis, by its name; repeatable', addAxis)
-    .option('--arch <MODEL>', 'the network of a file of weights: .onnx or .pt2')
-    .option('--program <NAME>', 'the one that is meant, of a .pt2 with several');
+    .option('--shape <INPUT=AxB>', 'sizes of an input that the model leaves open; may be repeated', addShape)
+    .option('--axis <NAME=N>', 'size of a dynamic axis, by its name; may be repeated', addAxis)
+    .option('--arch <MODEL>', 'network for a file of weights: .onnx or .pt2')
+    .option('--program <NAME>', 'the program to use, of a .pt2 with several');

@@ -55,7 +55,7 @@ export function requireNoEngine(loaded: Loaded, option: string | undefined): voi
       where: option,
       found: 'an artifact, which is already compiled',
       supported: 'this option with files of models',
-      todo: `leave ${option} away`,
+      todo: `omit ${option}`,
     });
 }
 

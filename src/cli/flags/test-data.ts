@@ -37,9 +37,13 @@ const share = numberWithin(0, Number.MAX_VALUE, 'a number from 0 on, for example
 export const withTestData = (command: Command): Command =>
   command
     .option('--test-data <DIR>', "recorded inputs and outputs: ONNX's test_data_set_0, or .npz", collected)
-    .option('--rtol <X>', 'allowed difference, of the largest recorded number (float32: 1e-5)', share)
-    .option('--atol <X>', 'allowed difference besides, in the units of the output (float32: 1e-5)', share)
-    .option('--min-sqnr <DB>', 'least signal to noise of an output (int8: 30)', decibels);
+    .option(
+      '--rtol <X>',
+      'allowed difference, relative to the largest recorded number (float32: 1e-5)',
+      share,
+    )
+    .option('--atol <X>', 'additional allowed difference, in the units of the output (float32: 1e-5)', share)
+    .option('--min-sqnr <DB>', 'lowest accepted signal to noise of an output (int8: 30)', decibels);
 
 /** What is usual, and what was asked for instead. */
 export const toleranceOf = (flags: TestDataFlags, arith: Program['arith']): Tolerance => ({
@@ -138,7 +142,7 @@ function readArchive(program: Program, file: string): Recording {
   if (!isZip(bytes))
     throw new InputError({
       where: file,
-      found: 'a file that is no .npz',
+      found: 'a file that is not a .npz',
       supported: ".npz files, and folders as ONNX's test_data_set_0",
     });
   const arrays = readNpz(bytes, file);

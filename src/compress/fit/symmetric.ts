@@ -65,7 +65,7 @@ function notDefinite({ size, data }: Symmetric, term: number): Error {
     where: 'pruning or rounding weights',
     found: `squares of activations times gradients of ${largest}`,
     supported: 'sums of squares within float64 (up to 1.8e308)',
-    todo: 'the weights or the samples are too large: look at them, and normalize the samples as in training',
+    todo: 'the weights or the samples are too large: check them, and normalize the samples as in training',
   });
 }
 

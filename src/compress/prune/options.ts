@@ -5,7 +5,7 @@ import { checkPattern, type Pattern } from './pattern.ts';
 const words = ['weights', 'bytes', 'macs'] as const;
 
 /**
- * What a weight costs, and so what its removal is worth: the same everywhere (`weights`); the bits of its value and,
+ * The cost of a weight, which its removal saves: the same everywhere (`weights`); the bits of its value and,
  * from the density of its layer, of its place (`bytes`; training counts the bias and scale of a row too); how often an
  * inference uses it to the power of 0.8 (`macs`: 207 for LeNet-5's first layer, 1 for linear layers); or a number by
  * node name, 1 for those without.
@@ -47,7 +47,7 @@ export function priceOf({ node, positions, density, bits }: PricedLayer, price: 
   }
 }
 
-/** Which weights are to be zero, and how many. */
+/** Which weights to set to zero, and how many. */
 export interface PruneOptions {
   /**
    * `obs`: optimal brain surgeon; `magnitude`: the smallest weights; `channel`: whole output channels, so that
@@ -74,7 +74,7 @@ export function checkOptions(options: PruneOptions, graph: Graph<'float'>): void
     throw new InputError({
       where: 'pruning',
       found: `sparsity ${sparsity}`,
-      supported: '0 (nothing goes) to 1 (all weights go)',
+      supported: '0 (no weight is removed) to 1 (all are removed)',
       todo: 'give the share of weights that is to become zero, e.g. 0.85',
     });
   checkPattern(options.pattern ?? 'none');

@@ -27,7 +27,7 @@ export interface Pruned {
 }
 
 /**
- * Makes weights zero, and fits the others and the biases to make up for them.
+ * Prunes: sets weights to zero, and fits the others and the biases to compensate.
  * @param graph fused.
  * @param shared with other prunings of it that differ in sparsity only
  * @throws InputError for a sparsity, pattern, price or sample that cannot be used.

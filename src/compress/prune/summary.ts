@@ -6,7 +6,7 @@ import type { Graph } from '../../ir/graph/graph.ts';
 import { macLayers } from '../fit/layers.ts';
 import { SampleRun } from '../gradient/sample-run.ts';
 
-/** What pruning did to a layer. */
+/** The effect of pruning on a layer. */
 export interface PrunedLayer {
   readonly node: string;
   readonly weights: number;

@@ -16,11 +16,11 @@ import { type Codebook, type SharedRow, shareWeights } from './codebook.ts';
 import { codebookGrid, uniformGrid } from './levels.ts';
 import { type Rounded, type RoundingNorm, roundingNorm, roundRow } from './nearest-plane.ts';
 
-/** On which grids the weights are to lie, and the inputs on which the sums are to stay what they were. */
+/** The grids of the weights, and the inputs on which the sums should be preserved. */
 export interface RoundOptions {
   /** Bits of the weights of a node; 8 leaves them to the quantization pass, which rounds to nearest. */
   readonly bitsOf: (node: string) => WeightBits;
-  /** Of nodes whose weights share values, how many; their bits do not count. Absent: of none. */
+  /** For nodes whose weights share values, the number of values; their bits do not count. Absent: of none. */
   readonly codebookOf?: (node: string) => CodebookSize | undefined;
   /** Inputs of the network as `calibrate` takes them; no labels. */
   readonly samples: readonly Float32Array[];
@@ -35,7 +35,7 @@ export interface RoundOptions {
 
 /** A network whose weights lie on grids. */
 export interface RoundedWeights {
-  /** Weights of fewer than 8 bits, and shared ones, lie on grids. Zeros stay zeros. */
+  /** Weights of fewer than 8 bits, and shared ones, are on grids. Zeros stay zeros. */
   readonly graph: Graph<'float'>;
   /** By node: the real value of one step, per output channel; 0 for rows of zeros. */
   readonly weightSteps: ReadonlyMap<string, Float64Array>;
@@ -75,7 +75,7 @@ const fittingDamping = (size: number, columns: number): number => 1e-3 + size / 
 const roundingDamping = (size: number, columns: number): number => 1e-2 + (0.1 * size) / columns;
 
 /**
- * Brings weights to grids of few bits, one after the other, the rest fitted to make up for each.
+ * Rounds weights to grids of few bits, one after the other, with the rest fitted to compensate for each.
  * @param graph fused; pruned or not.
  */
 export function roundWeights(graph: Graph<'float'>, options: RoundOptions): RoundedWeights {

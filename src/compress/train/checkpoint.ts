@@ -65,7 +65,7 @@ const damaged = (found: string): InputError =>
   new InputError({
     where: 'checkpoint',
     found,
-    supported: 'a checkpoint of this version of fine-tuning, whole',
+    supported: 'a complete checkpoint of this version of fine-tuning',
     todo: 'start again without it',
   });
 

@@ -31,7 +31,7 @@ export function classify(graph: Graph<'float'>, { count, input }: TrainingData):
   return classes;
 }
 
-/** The share of samples whose class is their label. */
+/** Accuracy: the share of samples whose class is their label. */
 export function accuracy(graph: Graph<'float'>, data: Required<TrainingData>): number {
   const right = classify(graph, data).reduce((n, c, i) => n + (c === data.label(i) ? 1 : 0), 0);
   return right / data.count;

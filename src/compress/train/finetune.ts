@@ -19,25 +19,25 @@ import {
 import { inProcess, type Runner, type RunnerKind, type Shared, sharedFor } from './shard.ts';
 import { permutation, randomFor } from './streams.ts';
 
-/** One epoch, as it was. */
+/** The results of one epoch. */
 export type Epoch = Pick<Progress, 'epoch' | 'loss' | 'agreement' | 'sparsity'>;
 
-/** What a training came to. */
+/** The result of a training. */
 export interface Finetuned {
   /** With the learned weights: zeros for those pruned, grid points for those rounded. */
   readonly graph: Graph<'float'>;
   readonly history: readonly Epoch[];
   /** False when it was interrupted. */
   readonly finished: boolean;
-  /** To go on from, or to do it again with more threads. */
+  /** To continue from, or to repeat the training with more threads. */
   readonly checkpoint: Uint8Array;
 }
 
 /**
- * Trains the weights of a network so that it answers as its teacher does.
+ * Trains the weights of a network with the outputs of a teacher network as targets.
  * @param graph fused; its zero weights stay zero
  * @param teacher fused; the same input and as many outputs
- * @param kind who computes the gradients; one thread when absent
+ * @param kind the engine that computes the gradients; one thread when absent
  * @throws InputError for options, data, graphs and checkpoints that cannot be used
  */
 export async function finetune(
@@ -266,7 +266,7 @@ function requireOwnWeights({ layers }: Network): void {
   throw new InputError({
     where: `node '${shared.node}'`,
     found: `weights '${shared.weight}' shared with another layer`,
-    supported: 'own weights',
+    supported: 'weights of one layer',
   });
 }
 

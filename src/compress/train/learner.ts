@@ -82,8 +82,8 @@ export class Learner {
     throw new InputError({
       where: 'option sparsity',
       found: `${sparsity} for a network that has ${this.#firstSparsity.toFixed(4)} already`,
-      supported: 'as much or more',
-      todo: 'leave sparsity away to keep the zeros that there are',
+      supported: 'the same sparsity or more',
+      todo: 'omit sparsity to keep the present zeros',
     });
   }
 

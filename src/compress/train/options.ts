@@ -48,13 +48,13 @@ export interface FinetuneOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Called every half minute with what `checkpoint` takes. */
   readonly onCheckpoint?: (checkpoint: Uint8Array) => void;
-  /** An AbortSignal. Stops after the step that is being done; the result has a checkpoint to go on from. */
+  /** An AbortSignal. Training stops after the current step; the result has a checkpoint to continue from. */
   readonly signal?: { readonly aborted: boolean };
   /** Of an interrupted training with the same options. */
   readonly checkpoint?: Uint8Array;
 }
 
-/** Where a training is; given after each step. */
+/** The progress of a training; given after each step. */
 export interface Progress {
   /** Counted from 1. */
   readonly epoch: number;

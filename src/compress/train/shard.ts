@@ -175,7 +175,7 @@ export interface Runner {
   close(): Promise<void>;
 }
 
-/** Who computes gradients: this thread, or several. */
+/** The engine that computes gradients: this thread, or several. */
 export interface RunnerKind {
   readonly memory: new (bytes: number) => ArrayBufferLike;
   readonly start: (setup: ShardSetup) => Promise<Runner>;

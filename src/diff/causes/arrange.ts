@@ -25,8 +25,8 @@ export function arrangements(shape: Shape): readonly Arrangement[] {
     return c * pixels + (rest % height) * width + Math.floor(rest / height);
   });
   const candidates: readonly Arrangement[] = [
-    { name: 'channels last (HWC) where channels first (CHW) is meant', from: asHwc },
-    { name: 'channels first (CHW) where channels last (HWC) is meant', from: asChw },
+    { name: 'channels last (HWC) where channels first (CHW) is expected', from: asHwc },
+    { name: 'channels first (CHW) where channels last (HWC) is expected', from: asChw },
     {
       name: channels === 3 ? 'channels in reverse order (RGB against BGR)' : 'channels in reverse order',
       from: reversed,

@@ -1,4 +1,4 @@
-/** What a cause is told, and what it says. */
+/** The input and the result of a function that looks for a cause. */
 import type { Program } from '../../program/program.ts';
 import type { DeviceTrace, TraceRun } from '../../trace/trace.ts';
 import type { Inference } from '../feed.ts';
@@ -15,7 +15,7 @@ export const causeNames = [
   'scale or zero point',
 ] as const;
 
-/** Why a layer may be wrong. */
+/** The possible causes of a wrong layer. */
 export type CauseName = (typeof causeNames)[number];
 
 /** A cause that the numbers speak for. */

@@ -59,7 +59,7 @@ function neighbour(program: Program, { slot, reader, from, to }: Changed): strin
       if (end <= from && from - end < 16)
         return `${kernel.name}, whose ${other.name} ends right before, at byte ${end - 1}`;
       if (other.address >= to && other.address - to < 16)
-        return `${kernel.name}, whose ${other.name} begins right behind, at byte ${other.address}`;
+        return `${kernel.name}, whose ${other.name} begins right after, at byte ${other.address}`;
     }
   }
   return undefined;
@@ -92,7 +92,7 @@ export function overwritten({ program, run }: TracedRun): Diagnosis | undefined 
     cause: 'buffer overwritten',
     text:
       who === undefined
-        ? `${what}: no kernel ran that writes near it; look at interrupts, DMA and other code that uses this memory`
+        ? `${what}: no kernel ran that writes near it; check interrupts, DMA and other code that uses this memory`
         : `${what}: probably by ${who}`,
   };
 }

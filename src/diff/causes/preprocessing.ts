@@ -64,5 +64,5 @@ function relation(fits: ReturnType<typeof perChannel>, size: number): string {
   if (plain && near(first.factor, 1 / 255)) return 'the input is in 0..1 where 0..255 is expected';
   const terms = fits.map(({ factor, offset }) => `${rounded(factor)} x + ${rounded(offset)}`);
   const each = new Set(terms).size > 1 ? 'per channel ' : '';
-  return `the input is ${each}${[...new Set(terms)].join(', ')} of what is expected: the normalization is another one, or is missing or done twice`;
+  return `the input is ${each}${[...new Set(terms)].join(', ')} of the expected input: the normalization is different, missing or done twice`;
 }

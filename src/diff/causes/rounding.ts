@@ -68,5 +68,5 @@ export function rounding(suspect: Suspect): Diagnosis | undefined {
   if (matches.length === 0) return undefined;
   const names = matches.map(([name]) => name).join(', or ');
   const kernel = suspect.program.steps[suspect.step]?.kernel.name;
-  return { cause: 'rounding', text: `${kernel} rounds another way: ${names}` };
+  return { cause: 'rounding', text: `${kernel} rounds differently: ${names}` };
 }

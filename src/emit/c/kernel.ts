@@ -29,6 +29,8 @@ export interface PrintOptions {
   readonly space?: string;
   /** The macro that copies from tables; `memcpy` when absent. */
   readonly copyTable?: string;
+  /** Paragraphs of the comment behind the kernel's own. */
+  readonly says?: readonly string[];
   /** What stands before `void`; `static` when absent. */
   readonly linkage?: string;
   /** The macro that turns DSP instructions on, where they are printed. */
@@ -236,7 +238,14 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
   const linkage = options.linkage ?? 'static';
   const head = `${linkage} void ${options.name ?? kernel.name}(${kernel.params.map(parameter).join(', ')})`;
   const body = [...unused, ...block(kernel.body, step, printer)];
-  return [...comment(kernel.doc), ...wrapCode(head), '{', ...body.flatMap(wrapLine), '}', ''].join('\n');
+  return [
+    ...comment([...kernel.doc, ...(options.says ?? [])]),
+    ...wrapCode(head),
+    '{',
+    ...body.flatMap(wrapLine),
+    '}',
+    '',
+  ].join('\n');
 }
 
 /** Comments are wrapped already, and the preprocessor's lines end where they end. */

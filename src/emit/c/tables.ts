@@ -66,11 +66,17 @@ export interface TableOptions {
   readonly name?: string | undefined;
   /** What stands before its type: macros. */
   readonly place?: string;
+  /** Set where other files read it: it is not `static`. */
+  readonly shared?: boolean;
 }
 
+/** `const int8_t conv1_weights[150]` */
+export const tableHead = (table: Table, { name = table.name, place = '' }: TableOptions): string =>
+  `const ${place === '' ? '' : `${place} `}${cType[table.elem]} ${name}[${table.data.length}]`;
+
 /** `static const int8_t conv1_weights[150] = {...};` @throws DefectError for an empty table. */
-export function printTable(table: Table, { name = table.name, place = '' }: TableOptions = {}): string {
+export function printTable(table: Table, options: TableOptions = {}): string {
   if (table.data.length === 0) throw new DefectError(`table '${table.name}' is empty`);
-  const head = `static const ${place === '' ? '' : `${place} `}${cType[table.elem]} ${name}[${table.data.length}] = {`;
-  return [head, ...tableLines(table), '};', ''].join('\n');
+  const head = `${options.shared === true ? '' : 'static '}${tableHead(table, options)}`;
+  return [`${head} = {`, ...tableLines(table), '};', ''].join('\n');
 }

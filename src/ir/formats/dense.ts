@@ -70,7 +70,13 @@ export function denseExpansion(rows: RowsOfWeights, { bits }: DenseFormat): Expa
   const table: Table =
     packed && code !== undefined
       ? { name: `${name}_weights`, elem: 'u8', data: packRuns(values, run, bits, code.encode) }
-      : { name: `${name}_weights`, elem, data: values, rowLength: segments * pieces * run };
+      : {
+          name: `${name}_weights`,
+          elem,
+          data: values,
+          rowLength: segments * pieces * run,
+          ...termsWords(rows),
+        };
   const steps: Steps = (count, use, tag) =>
     packed && code !== undefined ? packedSteps(count, use, bits, code, tag) : plainSteps(count, use, elem);
   const bytesOf = (n: number): number => (packed ? Math.ceil((n * bits) / 8) : n);
@@ -110,12 +116,16 @@ function packedSteps(
   return [...bytes, ...values.flatMap((value, i) => use(value, i))];
 }
 
+const termsWords = ({ terms }: RowsOfWeights): Pick<Table, 'says'> =>
+  terms === undefined ? {} : { says: `Output by output; order of an output's weights: ${terms}.` };
+
 /** All terms of a row in one straight line of code, 8 bits each. */
-export function unrolledExpansion({ name, layout, values, elem }: RowsOfWeights): Expansion {
+export function unrolledExpansion(rows: RowsOfWeights): Expansion {
+  const { name, layout, values, elem } = rows;
   const offsets = segmentOffsets(layout);
   const at = times(layout.segments, (s) => offsets.map((o) => s * layout.segmentStride + o)).flat();
   return {
-    tables: [{ name: `${name}_weights`, elem, data: values, rowLength: at.length }],
+    tables: [{ name: `${name}_weights`, elem, data: values, rowLength: at.length, ...termsWords(rows) }],
     start: [pointer('wt', `${name}_weights`, elem, 0, { mutable: true })],
     row: ({ from, use }) => [
       from(0),

@@ -28,4 +28,7 @@ export interface RowsOfWeights {
   readonly elem: Extract<Elem, 'i8' | 'i16' | 'f32'>;
   /** At most 16 values of which every weight is one: weights of bits enough to count them are indices. */
   readonly codebook?: Int8Array;
+  /** As in `StoredWeights`. */
+  readonly scales?: readonly number[];
+  readonly terms?: string;
 }

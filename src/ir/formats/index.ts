@@ -30,7 +30,7 @@ export function expansionOf(rows: RowsOfWeights, format: WeightFormat): Expansio
 
 /** What the tables of an expansion are called and hold. */
 export function storedAs(
-  { name, layout, codebook }: RowsOfWeights,
+  { name, layout, codebook, scales, terms }: RowsOfWeights,
   format: WeightFormat,
   sums: readonly RowSum[],
 ): StoredWeights {
@@ -44,6 +44,8 @@ export function storedAs(
     stream: `${name}_weights`,
     ...(counts === undefined ? {} : { counts: name + counts }),
     ...(book ? { codebook: `${name}_codebook` } : {}),
+    ...(scales === undefined ? {} : { scales }),
+    ...(terms === undefined ? {} : { terms }),
     sums,
   };
 }

@@ -36,7 +36,7 @@ type AnyGraph = { [S in Stage]: Graph<S> }[Stage];
 type Info = TensorInfo<'imported'>;
 
 /**
- * Holds a graph to the rules of its stage.
+ * Checks a graph against the rules of its stage.
  * @throws DefectError which names the rule, the node and the tensor
  */
 export function verifyGraph(graph: AnyGraph): void {

@@ -73,7 +73,7 @@ const twiceError = (node: Ordered, name: string, other: Ordered | undefined): In
 const undefinedError = (node: Ordered, name: string): InputError =>
   new InputError({
     where: label(node),
-    found: `its input '${name}' is no input, no initializer and no node's output`,
+    found: `its input '${name}' is not an input, an initializer or a node's output`,
     todo: damaged,
   });
 

@@ -3,7 +3,7 @@ import type { Shape, Tensor, TensorType } from '../tensor.ts';
 
 /** A tensor of one sample, row-major. Under another shape it is the same memory. */
 export interface Value {
-  /** Where it begins: known to who builds the steps. */
+  /** Where it begins: known to the code that builds the steps. */
   readonly at: number;
   readonly shape: Shape;
   /** Whether weights that learn lie before it. */

@@ -26,7 +26,7 @@ export interface Node<Op extends OpDef = CanonicalOp> {
   /** Tensor names; '' for an omitted optional input, or an output that nothing reads. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Names of the ONNX nodes that this one stands for, in order. */
+  /** Names of the ONNX nodes that this node replaces, in order. */
   readonly origin: readonly string[];
   /** PyTorch's modules in which it was called, outermost first, where the file says so; imported stage only. */
   readonly scopes?: readonly string[];
@@ -69,11 +69,11 @@ export interface Graph<S extends Stage> {
   readonly tensors: ReadonlyMap<string, TensorInfo<S>>;
   /** In an order of execution. */
   readonly nodes: readonly NodeIn<S>[];
-  /** Set where inputs and outputs lie in memory as the model has them, row-major; else they lie as is best. */
+  /** Set if inputs and outputs have the model's order in memory, row-major; otherwise their order is chosen for the kernels. */
   readonly portOrder?: 'model';
-  /** What of the file stands in the way; none after the imported stage. */
+  /** Obstacles to compiling that the file contains; none after the imported stage. */
   readonly obstacles?: readonly Obstacle[];
-  /** What the reader of the file took another way than it stands there, in sentences. */
+  /** What the reader interpreted differently from the file, in sentences. */
   readonly notes?: readonly string[];
   /** What stays float32 in an int8 program; none elsewhere. */
   readonly floatParts?: readonly FloatPart[];
@@ -85,7 +85,7 @@ export interface FloatPart {
   /** The operator's. */
   readonly kind: string;
   readonly origin: readonly string[];
-  /** Why, in a line. */
+  /** The reason, in a line. */
   readonly reason: string;
 }
 

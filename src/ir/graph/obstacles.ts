@@ -69,5 +69,5 @@ function listed(groups: readonly Group[]): readonly string[] {
 export function refusal(where: string, obstacles: readonly Obstacle[]): InputError {
   const groups = grouped(obstacles);
   if (groups.length === 1) return errorOf(at(groups, 0));
-  return new InputError({ where, found: `${groups.length} things stand in the way`, lines: listed(groups) });
+  return new InputError({ where, found: `${groups.length} obstacles to compiling`, lines: listed(groups) });
 }

@@ -1,4 +1,4 @@
-/** What an operator is. One file in `ops/` each; nothing else in the compiler knows any operator by name. */
+/** The type of an operator. Each operator is one file in `ops/`; the rest of the compiler refers to no operator by name. */
 
 import type { Expr, Kernel } from '../kernel/kernel.ts';
 import type { Order } from '../kernel/memory-order.ts';
@@ -25,9 +25,9 @@ export interface InputType extends TensorType {
   readonly constant?: Tensor;
 }
 
-/** How an ONNX operator type becomes this operator. */
+/** The rule that converts a node of an ONNX operator type to this operator. */
 export interface OnnxRule<A> {
-  /** The oldest and newest opset in which the ONNX operator has the meaning that `parse` knows. */
+  /** The oldest and newest opset in which the ONNX operator has the meaning that `parse` implements. */
   readonly since: number;
   readonly upTo: number;
   /** @throws InputError for attributes outside of what is supported. */
@@ -45,7 +45,7 @@ export interface Replacement {
   readonly constants?: ReadonlyMap<string, Tensor>;
 }
 
-/** What a rule may see of the node that it rewrites. */
+/** The properties of a node that a rewriting rule may read. */
 export interface NodeView<A> {
   readonly name: string;
   readonly attrs: A;
@@ -56,7 +56,7 @@ export interface NodeView<A> {
 }
 
 /**
- * What a kernel builder is given: the node's activations, in its order, without its constants. The kernel's parameters
+ * The input of a kernel builder: the node's activations, in its order, without its constants. The kernel's parameters
  * of role 'in' are these inputs, those of role 'out' the outputs that are read.
  */
 export interface KernelContext {
@@ -65,12 +65,12 @@ export interface KernelContext {
   readonly inputs: readonly StoredTensor[];
   /** Undefined where nothing reads the output; at least one is read. */
   readonly outputs: readonly (StoredTensor | undefined)[];
-  /** From the last pixel to the first, of operators that `turn`. */
+  /** Whether the kernel runs from the last pixel to the first; for operators with `turn`. */
   readonly backward?: boolean;
 }
 
 /**
- * How exactly an accumulator becomes 8 bits again. See docs/numerics.md for the integer definitions:
+ * The rounding of an accumulator to 8 bits. See docs/numerics.md for the integer definitions:
  * `single` rounds half up once; `tfl-double` is TensorFlow Lite's doubling high multiplication followed by a
  * rounding shift; `ort-float` multiplies in float32 and rounds half to even; `pow2` only shifts; `compact`
  * rounds half up once too, with multipliers of 8 bits and one shift for all channels.
@@ -82,10 +82,10 @@ export const weightBits = [2, 3, 4, 5, 6, 7, 8] as const;
 /** Bits of a weight. */
 export type WeightBits = (typeof weightBits)[number];
 
-/** 127 of 8 bits, 7 of 4, 1 of 2. */
+/** The largest integer weight: 127 for 8 bits, 7 for 4, 1 for 2. */
 export const largestWeight = (bits: WeightBits): number => 2 ** (bits - 1) - 1;
 
-/** One for all layers, or one by node name. */
+/** One value for all layers, or one by node name. */
 export type ByLayer<N extends number> = N | ReadonlyMap<string, N>;
 
 /** How many values the weights of a layer may share: their indices take 4 or 2 bits. */
@@ -99,25 +99,25 @@ export interface Range {
 
 export interface ScaleContext<A> extends NodeView<A> {
   readonly mode: RequantMode;
-  /** 8, or fewer for layers that are to be stored smaller. */
+  /** 8, or fewer for layers that are stored in fewer bits. */
   readonly weightBits: WeightBits;
   /**
-   * Set where the weights lie on symmetric grids of `weightBits`, or on those of the codebook, already: the real value of one step, per output
+   * Set if the weights are already on symmetric grids of `weightBits`, or on those of the codebook: the real value of one step, per output
    * channel; 0 leaves the choice open.
    */
   readonly weightSteps?: Float64Array;
-  /** Set with `weightSteps` where the weights of all channels are one of these many times their step. */
+  /** Set with `weightSteps` if each weight is its channel's step times one of these values. */
   readonly codebook?: Int8Array;
   /** The inputs' quantization in the node's order; undefined for constants. */
   readonly inputQuants: readonly (Quant | undefined)[];
-  /** What the output (of several, the one that is asked for) took during calibration, with what its readers need. */
+  /** The range of the output (of several, of the requested one) during calibration, extended by the values that its readers need. */
   readonly range: Range;
-  /** Set where that output is to have 16 bits. */
+  /** Set if that output should have 16 bits. */
   readonly outputBits?: 16;
 }
 
 export interface QuantizeContext<A> extends ScaleContext<A> {
-  /** Of the first output that has one. Integers, which have none, stand for themselves: scale 1, zero point 0. */
+  /** The grid of the first output that has one. Integers, which have none, get scale 1 and zero point 0. */
   readonly outputQuant: Quant;
   /** By output; undefined where it is not read, or not float32. */
   readonly outputQuants: readonly (Quant | undefined)[];
@@ -126,14 +126,14 @@ export interface QuantizeContext<A> extends ScaleContext<A> {
    * none is made.
    */
   readonly inputMean: Float64Array | undefined;
-  /** What it took inside during calibration, of operators that keep numbers there. */
+  /** The range of its internal numbers during calibration, for operators that keep some. */
   readonly insideRange?: Range | undefined;
 }
 
-/** Itself a map, as a batch normalization, an addition of a constant, an activation with bounds. */
+/** An operator that is itself a map per channel: a batch normalization, an addition of a constant, an activation with bounds. */
 interface Channelwise<A> {
   readonly kind: 'channelwise';
-  /** Undefined where it is none: it reads two activations, or elements of one channel are treated unlike. */
+  /** The map; undefined if it is none: it reads two activations, or treats elements of one channel differently. */
   map(node: NodeView<A>): ChannelMap | undefined;
   /** The same operator as another map without bounds; undefined where it can be few. */
   readonly again: ((f: ChannelMap) => Remade<A>) | undefined;
@@ -141,14 +141,14 @@ interface Channelwise<A> {
   readonly alone: ((f: ChannelMap, node: NodeView<unknown>) => readonly Replacement[]) | undefined;
 }
 
-/** Hands on numbers of its channels: max-pools, averages, views. */
+/** An operator that passes on the numbers of its channels: max-pools, averages, views. */
 interface Commuting<A> {
   readonly kind: 'commuting';
   /** Whether f(node(x)) = node(f(x)). */
   commutes(f: ChannelMap, node: NodeView<A>): boolean;
 }
 
-/** Sums with weights, which take maps in. All constants; undefined where the node's numbers cannot. */
+/** An operator of weighted sums, which can absorb maps. All results are constants; undefined if the node cannot absorb the map. */
 interface Weighted<A> {
   readonly kind: 'weighted';
   /** f(node(x)): f is in its rows, bias and bounds. */
@@ -157,7 +157,7 @@ interface Weighted<A> {
   before(f: ChannelMap, node: NodeView<A>): Remade<A> | undefined;
 }
 
-/** What becomes of maps beside an operator. `opaque`: they stay where they are. */
+/** How maps beside an operator are handled. `opaque`: they stay where they are. */
 export type AffineRule<A> = { readonly kind: 'opaque' } | Channelwise<A> | Commuting<A> | Weighted<A>;
 
 /** By index of an input or output. Undefined: 8 bits. */
@@ -168,18 +168,18 @@ export interface WideGrids<A> {
   made(attrs: A, output: number, isRead: boolean): Quant | undefined;
 }
 
-/** The only reader of what a node makes. */
+/** The only reader of a node's output. */
 export interface NextNode extends NodeView<unknown> {
   readonly op: CanonicalOp;
 }
 
-/** Elements of one value around a tensor: how many before and behind each axis. */
+/** Elements of one value around a tensor: their number before and after each axis. */
 export interface ConstantPadding {
   readonly pads: readonly (readonly [before: number, behind: number])[];
   readonly value: number;
 }
 
-/** Has a value computed once in a kernel, under this name or one like it; the result stands for it. */
+/** Computes a value once in a kernel, under this name or a similar one; the result is an expression for it. */
 export type Hold = (stem: string, value: Expr) => Expr;
 
 /** A real function of the elements at one place, as many as the node has inputs. */
@@ -192,7 +192,7 @@ export interface RealFunction<A> {
   float32(attrs: A, x: readonly Expr[], hold: Hold): Expr;
 }
 
-/** Whose memory an output's is, in elements. */
+/** The part of the inputs' memory that an output uses, in elements. */
 export type MemoryView =
   /** A part of its only input's, from an offset on. */
   | { readonly kind: 'part'; readonly offset: number }
@@ -204,10 +204,10 @@ export interface ChannelSource {
   readonly channel: number;
 }
 
-/** Numbers that a table of a function has: those of a byte, or of two bits more in between. */
+/** The number of entries of a function's table: one per byte, or one for each of 10 bits. */
 export type TableSize = 256 | 1024;
 
-/** A bent line behind a layer: x above 0, a slope times x below. */
+/** A leaky ReLU after a layer: x above 0, a slope times x below. */
 export interface Bend {
   /** One for all channels, or one each. */
   readonly slopes: readonly number[];
@@ -217,10 +217,10 @@ export interface Bend {
   readonly output: Quant;
 }
 
-/** What every operator has, whatever stage it is of. */
+/** The properties of every operator, of any stage. */
 interface OpBase<A> {
   readonly kind: string;
-  /** What `parse`, `infer` or a kernel refuses of what ONNX means by its types, in a line. Absent: nothing. */
+  /** The uses of its ONNX types that `parse`, `infer` or a kernel refuses, in a line. Absent: none. */
   readonly restrictions?: string;
   /** The ONNX operator types that parse to this operator. */
   readonly onnx?: Readonly<Record<string, OnnxRule<A>>>;
@@ -232,20 +232,20 @@ interface OpBase<A> {
   infer(attrs: A, inputs: readonly (InputType | undefined)[]): readonly TensorType[];
   /** The meaning, on whole tensors: sums in float64, rounded to the output's type once. */
   reference(attrs: A, inputs: readonly (Tensor | undefined)[]): readonly Tensor[];
-  /** Set where it belongs to programs of one arithmetic alone. */
+  /** Set if it belongs to programs of one arithmetic only. */
   readonly only?: 'float32' | 'int8';
   /** `reference` reads the types of its inputs, never their data (ONNX Shape). */
   readonly typesOnly?: boolean;
-  /** Its output is made of elements of its first input, whatever those are; its other inputs say which. */
+  /** Its output consists of elements of its first input, whatever their type; its other inputs select them. */
   readonly onlyMoves?: true;
 }
 
 /** An operator of the imported stage only. */
 export interface ImportedOp<A = unknown> extends OpBase<A> {
-  /** Set where there is nothing for activations to become: it is computed when compiling, of constants or shapes. */
+  /** Set if it cannot be applied to activations: it is computed when compiling, from constants or shapes. */
   readonly folds?: true;
   /**
-   * How it becomes canonical operators, in an order of execution. An empty list: the first output is the first
+   * The canonical operators that replace it, in an order of execution. An empty list: the first output is the first
    * input.
    */
   canonicalize(node: NodeView<A>): readonly Replacement[];
@@ -257,11 +257,11 @@ export interface ImportedOp<A = unknown> extends OpBase<A> {
  * multipliers): plain data, so that an integer network can be written down and read back.
  */
 export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
-  /** What it does with axis 1 of the activations; `opaqueChannels` where nothing can be said. */
+  /** What it does with axis 1 of the activations; `opaqueChannels` if nothing is known. */
   channels(attrs: A, inputs: readonly (InputType | undefined)[]): Channels<A>;
   /**
    * Set where ONNX attributes leave something to the shapes (automatic padding, negative axes): the same meaning
-   * with nothing left. Holds of its own result.
+   * with nothing left open. Applied to its own result it changes nothing.
    */
   explicit?(attrs: A, inputs: readonly (InputType | undefined)[]): A;
   /** Set where the output is the input's memory under another shape or order of axes: there is no kernel. */
@@ -277,19 +277,19 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
     output: StoredTensor,
   ): MemoryView | undefined;
   /**
-   * In which order each activation is to lie, of those that it reads; absent: as they do. Where one lies otherwise,
-   * `settle-orders` puts a copy before the operator. Orders of images and row-major ones are worth asking for.
+   * The order in memory that it needs for each activation that it reads; absent: any. If an activation has another order,
+   * `settle-orders` puts a copy before the operator. It should ask only for the orders of images and for row-major.
    */
   reads?(attrs: A, inputs: readonly StoredTensor[], output: readonly number[]): readonly Order[];
-  /** The output's order in memory (`StoredTensor.order`), of inputs that lie as it reads them. Absent: the first input's. */
+  /** The output's order in memory (`StoredTensor.order`), given inputs in the orders of `reads`. Absent: the first input's. */
   order?(attrs: A, inputs: readonly StoredTensor[], output: readonly number[]): Order;
-  /** The grid of a float32 output, by its index. Absent: what its range asks for, in 8 bits. */
+  /** The grid of a float32 output, by its index. Absent: the grid of its range, in 8 bits. */
   outputQuant?(context: ScaleContext<A>, output: number): Quant;
-  /** Set where its outputs have grids of its own choice, whatever a file has there. */
+  /** Set if it chooses the grids of its outputs itself, also if a file has others. */
   readonly fixedGrid?: (mode: RequantMode) => boolean;
-  /** Whether its integers serve every grid that a file may give the output, as onnxruntime's do. */
+  /** Whether its integers support every output grid that a file may have, as onnxruntime's do. */
   servesFile?(context: ScaleContext<A>): boolean;
-  /** Its grids of more than 8 bits; a tensor has one where all who make and read it know the same. */
+  /** Its grids of more than 8 bits; a tensor has one if all nodes that make and read it support the same. */
   readonly wide?: WideGrids<A>;
   /**
    * Set where `outputQuant`, asked for one channel at a time, and `quantize` know activations with a grid for each
@@ -298,28 +298,28 @@ export interface CanonicalOp<A = unknown, Q = unknown> extends OpBase<A> {
   channelGrids?(attrs: A, inputs: readonly (InputType | undefined)[]): true | undefined;
   /** Where it moves whole channels as they are: the input and its channel, by channel of the output. */
   channelSources?(attrs: A, inputs: readonly (InputType | undefined)[]): readonly ChannelSource[] | undefined;
-  /** Which of its float32 tensors may have 16 bits on any grid; absent: none. `outputQuant` then heeds `outputBits`. */
+  /** Which of its float32 tensors may have 16 bits on any grid; absent: none. `outputQuant` then respects `outputBits`. */
   readonly sixteen?: 'made' | 'both';
   /** The integers of the quantized operator. @throws InputError naming the node. */
   quantize?(context: QuantizeContext<A>): Q;
   /**
-   * Set where ranges without 0 do: `computes` reads inputs and makes outputs of any zero point; `moves` hands its
-   * input's bytes on, so that the readers of its output decide. Absent: its tensors hold 0.
+   * Set if ranges without 0 are allowed: `computes` reads inputs and makes outputs of any zero point; `moves` passes its
+   * input's bytes on, so the readers of its output decide. Absent: the ranges of its tensors contain 0.
    */
   readonly anyZeroPoint?: 'computes' | 'moves';
-  /** By output: which elements of the first output it holds, in its order; undefined where it holds others. */
+  /** By output: the elements of the first output that it repeats, in its order; undefined if it contains others. */
   repeats?(attrs: A, inputs: readonly (InputType | undefined)[]): readonly (ArrayLike<number> | undefined)[];
-  /** Set where `reference` gives one tensor more than outputs: numbers kept inside, whose range `quantize` needs. */
+  /** Set if `reference` returns one tensor more than the outputs: internal numbers, whose range `quantize` needs. */
   readonly inside?: true;
-  /** What becomes of maps of single channels before and behind it: gains, shifts and bounds. */
+  /** How maps of single channels before and after it are handled: gains, shifts and bounds. */
   readonly affine: AffineRule<A>;
-  /** Its attributes with the next node in it, an activation or a pool; undefined: they stay two. */
+  /** Its attributes with the next node absorbed, an activation or a pool; undefined: the two nodes stay separate. */
   absorb(node: NodeView<A>, next: NextNode): A | undefined;
-  /** Set where it does nothing but put elements of one value around its input: windows behind it can do that. */
+  /** Set if it only puts elements of one value around its input: windows of later layers can do that instead. */
   pads?(attrs: A): ConstantPadding | undefined;
   /** Its attributes on an input without that padding; undefined where its windows cannot take it. */
   padded?(attrs: A, padding: ConstantPadding, input: TensorType): A | undefined;
-  /** Each element of the output is made of the elements at its place alone, after broadcasting. */
+  /** Each element of the output depends only on the elements at its place, after broadcasting. */
   readonly elementwise: boolean;
   /**
    * Set where it reads or makes activations of other types than float32: `infer` refuses those that its kernels do

@@ -4,7 +4,8 @@ const features = 'compute features before the network, in code of your own, and 
 const behind = 'leave this step to code behind the network, and export what comes before';
 const loops =
   'export with torch.onnx.export of the module itself, without torch.jit.script: a loop is unrolled then';
-const lists = 'lists have lengths that data decide: index tensors with numbers that are fixed at the export';
+const lists =
+  'lists have lengths that depend on data: index tensors with numbers that are fixed at the export';
 const shapes = 'what it makes has a size that depends on data: multiply by a mask, or use torch.where';
 const random = 'call model.eval() before the export, and take noise as an input';
 const training = 'a loss is for training alone: export the module in eval(), without it';

@@ -123,7 +123,7 @@ function foreignProtobuf(bytes: Uint8Array): Foreign | undefined {
   return undefined;
 }
 
-/** The first name that a pickle uses tells who wrote it. */
+/** The first name that a pickle uses identifies the library that wrote it. */
 function firstGlobal(bytes: Uint8Array): string | undefined {
   let first: string | undefined;
   const stop = (): never => {

@@ -13,7 +13,7 @@ import { readSaved } from './torch/saved.ts';
 import { sequentialProgram } from './torch/sequential.ts';
 import { type State, stateIn } from './torch/state-dict.ts';
 
-/** A network whose weights stand in another file. */
+/** A network whose weights are in another file. */
 export interface Architecture {
   readonly bytes: Uint8Array;
   /** How messages name it. */
@@ -21,11 +21,11 @@ export interface Architecture {
   readonly external?: ExternalFiles;
 }
 
-/** What a caller says about a model besides its bytes. */
+/** Information about a model besides its bytes. */
 export interface ModelOptions extends Omit<ImportOptions, 'weights'> {
   /** For files of weights alone: the network that they belong to. */
   readonly arch?: Architecture;
-  /** For archives of several exported programs: the one that is meant. */
+  /** For archives of several exported programs: the name of the one to use. */
   readonly program?: string;
 }
 
@@ -63,12 +63,12 @@ export function importModel(bytes: Uint8Array, options: ModelOptions = {}): Grap
 }
 
 function requireNoArch(arch: Architecture | undefined, found: string): void {
-  if (arch !== undefined) throw complain(found, '--arch with files of weights alone', 'leave --arch away');
+  if (arch !== undefined) throw complain(found, '--arch with files of weights alone', 'omit --arch');
 }
 
 function requireNoProgram(program: string | undefined, found: string): void {
   if (program === undefined) return;
-  throw complain(found, '--program with exported programs (.pt2)', 'leave --program away');
+  throw complain(found, '--program with exported programs (.pt2)', 'omit --program');
 }
 
 function ofSaved(value: Value, options: ModelOptions): Graph<'imported'> {
@@ -105,7 +105,7 @@ function withWeights(state: State, { arch, ...options }: ModelOptions): Graph<'i
     throw new InputError({
       found: `weights alone (${state.tensors.size} tensors), without the network that they belong to`,
       supported: 'weights with --arch model.onnx or --arch model.pt2',
-      todo: 'export the network once, and name it with --arch',
+      todo: 'export the network once, and give it with --arch',
       lines: archLines,
     });
   const notes: string[] = [];

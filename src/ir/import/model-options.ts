@@ -1,11 +1,11 @@
-/** What a caller says about a model besides its bytes. */
+/** Information about a model besides its bytes. */
 import type { Shape, Tensor } from '../tensor.ts';
 
 /** Sizes of what a file leaves open; the batch, a first axis, is 1 without them. */
 export interface Sizes {
   /** Whole shapes of inputs, by name. */
   readonly shapes?: Readonly<Record<string, Shape>>;
-  /** Dynamic axes by the name that the file gives them, wherever it stands. */
+  /** Sizes of dynamic axes by their name in the file, wherever it occurs. */
   readonly axes?: Readonly<Record<string, number>>;
 }
 
@@ -28,11 +28,11 @@ export interface Parameter {
 /** New values of a network's tensors, by the network's names. */
 export type NewWeights = (parameters: ReadonlyMap<string, Parameter>) => ReadonlyMap<string, Tensor>;
 
-/** Of an ONNX file. */
+/** Options for importing an ONNX file. */
 export interface ImportOptions extends Sizes {
   /** How messages and later stages name the network; the file's name for the graph when absent. */
   readonly name?: string;
-  /** For models whose weights stand in files of their own. */
+  /** For models whose weights are in separate files. */
   readonly external?: ExternalFiles;
   /** Takes the place of the file's own weights. */
   readonly weights?: NewWeights;

@@ -63,12 +63,12 @@ const notOnnx = (where: string, found: string): InputError =>
   new InputError({
     where,
     found,
-    supported: 'an ONNX model, whole',
+    supported: 'a complete ONNX model',
     todo: 'export it again with torch.onnx.export, and copy it in binary mode',
   });
 
 const noTensor = (where: string, found: string): InputError =>
-  new InputError({ where, found, supported: 'an ONNX tensor (TensorProto), whole' });
+  new InputError({ where, found, supported: 'a complete ONNX tensor (TensorProto)' });
 
 /** The default domain has two spellings. */
 export const isDefaultDomain = (domain: string | null | undefined): boolean =>

@@ -65,7 +65,7 @@ export function fileRequant(
   }
   if (mode === 'pow2')
     throw new InputError({
-      found: 'scales of the model that are no powers of two, with --requant pow2',
+      found: 'scales of the model that are not powers of two, with --requant pow2',
       supported: 'single, tfl-double, compact, ort-float',
       todo: 'compile with --requant single',
     });

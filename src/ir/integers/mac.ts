@@ -431,6 +431,8 @@ export interface Arithmetic {
   readonly tables: readonly Table[];
   readonly format: WeightFormat;
   readonly codebook?: Int8Array;
+  /** The real value of a weight's step, by output. */
+  readonly scales?: readonly number[];
   /** The stored output of an accumulator. */
   readonly finish: (accumulator: Expr, channel: Expr) => Expr;
 }
@@ -507,12 +509,20 @@ export interface Ends {
   readonly outputs: readonly (StoredTensor | undefined)[];
 }
 
+const biasWords =
+  'By output, in steps of input scale * weight scale: the bias - input zero point * sum of the weights.';
+
 const elemIn = (tensor: StoredTensor | undefined): 'u8' | 'i16' =>
   tensor?.quant?.bits === 16 ? 'i16' : 'u8';
 
 export function int8Arithmetic(prefix: string, mac: QuantizedMac, { inputs, outputs }: Ends): Arithmetic {
   const end = epilogue(prefix, mac.requant, mac.saturation, mac.slopes);
-  const table: Table | undefined = mac.table && { name: `${prefix}_table`, elem: 'u8', data: mac.table };
+  const table: Table | undefined = mac.table && {
+    name: `${prefix}_table`,
+    elem: 'u8',
+    data: mac.table,
+    says: 'What each rounded sum becomes: the function behind the layer.',
+  };
   const format = mac.format ?? dense8;
   return {
     elem: elemIn(inputs[0]),
@@ -520,7 +530,8 @@ export function int8Arithmetic(prefix: string, mac: QuantizedMac, { inputs, outp
     accumulator: 'i32',
     weightElem: mac.wide === undefined ? 'i8' : 'i16',
     weights: mac.wide ?? mac.weights,
-    bias: { name: `${prefix}_bias`, elem: biasElem(mac, format), data: mac.bias },
+    bias: { name: `${prefix}_bias`, elem: biasElem(mac, format), data: mac.bias, says: biasWords },
+    ...(mac.steps === undefined ? { scales: Array.from(mac.weightScales, Math.fround) } : {}),
     tables: table === undefined ? end.tables : [...end.tables, table],
     format,
     ...(mac.codebook === undefined ? {} : { codebook: mac.codebook }),
@@ -575,7 +586,12 @@ export function float32Arithmetic(
     accumulator: 'f32',
     weightElem: 'f32',
     weights,
-    bias: { name: `${prefix}_bias`, elem: 'f32', data: bias ?? new Float32Array(channels) },
+    bias: {
+      name: `${prefix}_bias`,
+      elem: 'f32',
+      data: bias ?? new Float32Array(channels),
+      says: 'The bias, by output.',
+    },
     tables: bounds.tables,
     format: dense8,
     finish: bounds.value,

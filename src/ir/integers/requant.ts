@@ -95,6 +95,7 @@ const boundTable = (name: string, bound: Bound): Table => ({
   name,
   elem: (typeof bound === 'number' ? [bound] : bound).every((x) => x >= 0 && x <= 255) ? 'u8' : 'i16',
   data: typeof bound === 'number' ? [bound] : bound,
+  says: 'Bounds of the stored output, by output.',
 });
 
 /** What a kernel builder needs to end an accumulation: the tables, and the 8-bit value of an accumulator. */
@@ -116,11 +117,17 @@ interface Bent {
 function bent(prefix: string, slopes: Slopes, sum: Expr, channel: Expr, tables: Table[]): Bent {
   const isBelow = compare('lt', sum, 0);
   const signs = slopes.map((slope) => (slope < 0 ? -1 : 1));
-  const sign: Table = { name: `${prefix}_sign`, elem: 'i8', data: signs };
+  const sign: Table = {
+    name: `${prefix}_sign`,
+    elem: 'i8',
+    data: signs,
+    says: 'The sign of the slope of sums below 0, by output.',
+  };
   const turned = signs.includes(-1) ? select(isBelow, mul(sum, entry(sign, channel, tables)), sum) : sum;
   const below = ({ elem, data }: Table): Table => ({
     name: `${prefix}_below`,
     elem,
+    says: 'The multiplier of sums below 0, by output.',
     data: Array.from(data, (x: number, c) => {
       const product = Math.abs(at(slopes, c)) * x;
       return elem === 'f32' ? Math.fround(product) : Math.max(1, Math.round(product));
@@ -143,9 +150,25 @@ export function epilogue(
 ): Epilogue {
   const tables: Table[] = [];
   const elem = requant.mode === 'compact' ? (largestOf(requant.multiplier) < 256 ? 'u8' : 'u16') : 'i32';
-  const multiplier: Table = { name: `${prefix}_multiplier`, elem, data: [...requant.multiplier] };
-  const shift: Table = { name: `${prefix}_shift`, elem: 'u8', data: requant.shift };
-  const scale: Table = { name: `${prefix}_scale`, elem: 'f32', data: requant.scale };
+  const bits = requant.mode === 'compact' || requant.mode === 'pow2' ? 'shift' : '(31 + shift)';
+  const multiplier: Table = {
+    name: `${prefix}_multiplier`,
+    elem,
+    data: [...requant.multiplier],
+    says: `An output step is a sum times multiplier / 2^${bits}.`,
+  };
+  const shift: Table = {
+    name: `${prefix}_shift`,
+    elem: 'u8',
+    data: requant.shift,
+    says: 'Shifts of these multipliers.',
+  };
+  const scale: Table = {
+    name: `${prefix}_scale`,
+    elem: 'f32',
+    data: requant.scale,
+    says: 'An output step is a sum times scale.',
+  };
   const straight = (sum: Expr, channel: Expr): Bent => ({
     sum,
     factor: (table) => entry(table, channel, tables),

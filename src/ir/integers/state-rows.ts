@@ -85,8 +85,8 @@ export function quantizeStateRows(rows: RowsToQuantize): StateRows {
   }
   throw new InputError({
     found: `sums before its gates that can reach far beyond ${2 ** (15 - rows.fraction)}`,
-    supported: 'weights times inputs of which a gate is not saturated for nearly all inputs',
-    todo: 'normalize the input, or look at these weights in PyTorch',
+    supported: 'weights and inputs that do not saturate a gate for nearly all inputs',
+    todo: 'normalize the input, or check these weights in PyTorch',
   });
 }
 
@@ -131,10 +131,21 @@ export function sumEnd(prefix: string, rows: StateRows, order: readonly number[]
     name: `${prefix}_multiplier`,
     elem: 'u16',
     data: order.map((row) => at(rows.multiplier, row)),
+    says: 'pre = sum * multiplier / 2^shift, by row of weights.',
   };
-  const shift: Table = { name: `${prefix}_shift`, elem: 'u8', data: order.map((row) => at(rows.shift, row)) };
+  const shift: Table = {
+    name: `${prefix}_shift`,
+    elem: 'u8',
+    data: order.map((row) => at(rows.shift, row)),
+    says: 'Shifts of these multipliers.',
+  };
   return {
-    bias: { name: `${prefix}_bias`, elem: 'i32', data: order.map((row) => at(rows.bias, row)) },
+    bias: {
+      name: `${prefix}_bias`,
+      elem: 'i32',
+      data: order.map((row) => at(rows.bias, row)),
+      says: 'The bias, by row of weights, in steps of its sum.',
+    },
     tables: [multiplier, shift],
     value: (sum, row) =>
       call(

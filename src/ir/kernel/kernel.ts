@@ -3,7 +3,7 @@
  * C99, `src/sim` runs it under C's rules, `src/prove` bounds it for all inputs.
  *
  * Values are `i32` (C's int32_t; overflow is undefined, so it traps) or `f32` (IEEE binary32, each operation
- * rounded on its own). Memory is arrays of `Elem`. Everything is plain data.
+ * rounded separately). Memory is arrays of `Elem`. Everything is plain data.
  */
 
 import type { BinaryOp, CompareOp } from './operations.ts';
@@ -76,7 +76,7 @@ export type Stmt =
       readonly mutable: boolean;
     }
   | { readonly kind: 'assign'; readonly name: string; readonly type: Scalar; readonly value: Expr }
-  /** `name += value`: an assignment of its own because it reads better, and bounds better. */
+  /** `name += value`: a separate statement because it is easier to read, and gives better bounds. */
   | { readonly kind: 'accumulate'; readonly name: string; readonly type: Scalar; readonly value: Expr }
   /**
    * Declares a pointer into the array that `base` (parameter, table or pointer) points into, `offset` elements
@@ -157,6 +157,8 @@ export interface Table {
     | Float32Array;
   /** Elements per line when printed, and per row in the report. */
   readonly rowLength?: number;
+  /** What the comment above it says; absent: its name does. */
+  readonly says?: string;
 }
 
 /** How a kernel's tables hold the integer weights: enough to read them back without knowing the kernel. */
@@ -167,6 +169,10 @@ export interface StoredWeights {
   readonly stream: string;
   readonly counts?: string;
   readonly codebook?: string;
+  /** The real value of a weight's step, by row; absent where one row has several. */
+  readonly scales?: readonly number[];
+  /** In words: the order of a row's terms. */
+  readonly terms?: string;
   /** Which accumulators get which rows; absent where that is not said. */
   readonly sums?: readonly RowSum[];
 }
@@ -174,7 +180,7 @@ export interface StoredWeights {
 /**
  * Between its declaration and its first use a local gains one row of weights times inputs: the weight of each
  * term times the element of `from` that lies the term's offset (WeightLayout) beyond `first`. Nothing else that
- * happens between the two is seen afterwards. Who can multiply faster than the statements in between may do so
+ * happens between the two is visible afterwards. Code that multiplies faster than the statements in between may be used
  * instead of them.
  */
 export interface RowSum {

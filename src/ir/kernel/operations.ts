@@ -31,7 +31,7 @@ export type OperandRule = {
 interface BinaryOperation<Op> {
   /** As C, messages and most of JavaScript write it. */
   readonly sign: string;
-  /** Among the signs whose order everyone knows; other mixtures get parentheses. */
+  /** Whether it is one of the operators whose precedence is well known; other mixtures get parentheses. */
   readonly precedence?: number;
   /** `a op b op c` without parentheses, where no precedence says so. */
   readonly chains?: true;

@@ -6,7 +6,7 @@ import type { Expr, Scalar } from './kernel.ts';
 /** Takes a fresh local of a WebAssembly function. */
 export type FreshLocal = (type: ValueType) => Local;
 
-/** Products of 64 or of 32 bits and a shift; saturation; what is rare has no kind of its own. */
+/** Products of 64 or of 32 bits and a shift; saturation; rare operations have no separate kind. */
 type CallCost = 'signExtend' | 'clamp' | 'divide' | 'requantize64' | 'requantize32' | 'otherCall';
 
 export interface Primitive {

@@ -1,5 +1,5 @@
 /**
- * The statements of a kernel that only add up rows of weights (`RowSum`): who can multiply faster replaces them.
+ * The statements of a kernel that only add up rows of weights (`RowSum`): printers and engines that can multiply faster replace them.
  * There is no operator here: loops, names and arrays only.
  */
 import { must } from '../../base/errors.ts';

@@ -36,7 +36,7 @@ export interface BitmapFormat {
   readonly bits: 8 | 4 | 2;
 }
 
-/** How a layer's weights lie in its tables (docs/sparse.md). */
+/** The storage format of a layer's weights (docs/sparse.md). */
 export type WeightFormat = DenseFormat | GatherFormat | BlockFormat | BitmapFormat;
 
 export const dense8: DenseFormat = { kind: 'dense', bits: 8 };

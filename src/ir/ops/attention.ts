@@ -153,7 +153,12 @@ function loopsOf(
   const [query, key, values] = [q, k, v].map((place, i) =>
     matricesIn(place, at(['query', 'key', 'value'], i), elem, stack.length, at(zeroPoints, i)),
   );
-  const table: Table | undefined = mask && { name: `${name}_mask`, elem: mask.elem, data: mask.data };
+  const table: Table | undefined = mask && {
+    name: `${name}_mask`,
+    elem: mask.elem,
+    data: mask.data,
+    says: 'Added to scores.',
+  };
   return {
     loops: {
       stack,

@@ -84,7 +84,12 @@ function quantizeClip({
 
 function int8Kernel(attrs: ClipAttrs, q: AffineSum | ByteTable, context: KernelContext): Kernel {
   if (!('table' in q)) return kernelOf(attrs, context, 'u8', affineSumValue(q));
-  const table = { name: `${context.name}_table`, elem: 'u8', data: q.table } as const;
+  const table = {
+    name: `${context.name}_table`,
+    elem: 'u8',
+    data: q.table,
+    says: 'What each byte becomes.',
+  } as const;
   const value = ([x]: readonly Expr[]): Expr => load(table.name, 'u8', must(x, 'one input'));
   return kernelOf(attrs, context, 'u8', value, [table]);
 }

@@ -43,7 +43,7 @@ function kernelOf(
   const count = countOf(indices.shape);
   const width = countOf(output.shape) / count;
   const rows = data.length / width;
-  const table = { name: `${name}_rows`, elem, data, rowLength: width };
+  const table = { name: `${name}_rows`, elem, data, rowLength: width, says: 'A row for each index.' };
   return {
     name,
     doc: [

@@ -172,7 +172,7 @@ function canonical(node: NodeView<Attrs>): readonly Replacement[] {
       { op: product, attrs: {}, inputs: [moved, name('weights', i)], outputs: [share], constants },
     ];
   });
-  if (used.length === 0) throw complain('a grid of places outside of the image alone', 'places within it');
+  if (used.length === 0) throw complain('a grid whose places are all outside the image', 'places within it');
   const sums = used.slice(1).map((_, i): Replacement => {
     const before = i === 0 ? name('share', 0) : name('sum', i);
     const made = i === used.length - 2 ? to : name('sum', i + 1);

@@ -88,8 +88,10 @@ function requireWide(how: How, inputs: readonly (InputType | undefined)[]): void
     if (dtype !== 'int32' && dtype !== 'int64')
       throw complain(
         `a ${how} of activations of type ${dtype}`,
-        'float32, int32 and int64',
-        'cast both operands to float32 or int32 before it',
+        divides.has(how) ? 'int32 and int64, by constants above 0' : 'float32, int32 and int64',
+        dtype === 'float32'
+          ? 'write x - y * torch.floor(x / y)'
+          : 'cast both operands to float32 or int32 before it',
       );
     if (constant === undefined) continue;
     const range = { lo: smallestOf(constant.data), hi: largestOf(constant.data) };

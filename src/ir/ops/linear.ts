@@ -21,7 +21,7 @@ import { required, requireFloats, requireShape } from './common/inputs.ts';
 import { packedKernel, packedRows } from './common/packed-rows.ts';
 import { rounded } from './common/round.ts';
 import { sumsAfter, sumsBefore } from './common/weighted-sums.ts';
-import { clampWords, docOf } from './kernels/doc.ts';
+import { clampWords, docOf, extents } from './kernels/doc.ts';
 import { linear as linearKernel } from './kernels/linear.ts';
 
 export interface LinearAttrs {
@@ -83,6 +83,7 @@ function kernelOf({ clamp }: LinearAttrs, context: KernelContext, arithmetic: Ar
     doc: docOf(words, [input], output, arithmetic.elem, inputs * outputs),
     inputs,
     outputs,
+    terms: `the input's in memory, ${extents(input, arithmetic.elem)}`,
     arithmetic: { ...arithmetic, weights: inMemoryOrder(arithmetic.weights, input) },
   });
 }

@@ -159,7 +159,12 @@ function lrnKernel(
 const clamped = (x: Expr, lo: number, hi: number): Expr => call('clamp', 'i32', x, int(lo), int(hi));
 
 function int8Kernel(attrs: LrnAttrs, q: QuantizedLrn, context: KernelContext): Kernel {
-  const table: Table = { name: `${context.name}_powers`, elem: 'u16', data: powers };
+  const table: Table = {
+    name: `${context.name}_powers`,
+    elem: 'u16',
+    data: powers,
+    says: `2 to the power -(entry / 256), 1.0 being ${one}.`,
+  };
   const end = epilogue(context.name, q.requant, { zeroPoint: q.zeroPoint, lo: 0, hi: 255 });
   // Squares, which are not negative, are products to the proof.
   const total = clamped(local('sum'), 0, q.largest);

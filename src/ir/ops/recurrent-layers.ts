@@ -63,7 +63,7 @@ function parse(cell: Cell, { attributes }: OnnxNode): Attrs {
   if (attributes.get('clip', 'float') !== undefined)
     throw complain('sums that are clipped before gates', 'no attribute clip', 'export without it');
   if (attributes.int('input_forget', 0) !== 0)
-    throw complain('input_forget: input and forget gates as one', 'gates of their own');
+    throw complain('input_forget: coupled input and forget gates', 'separate gates');
   const relu = reluOf(cell, attributes, backward.length);
   return {
     batchFirst: attributes.int('layout', 0) === 1,

@@ -84,7 +84,7 @@ function ofPadding(layer: Layer): Finding {
   return {
     kind: 'pad value',
     text: `its padding stands for ${short(at(wanted, worst))} (channel ${worst}), and the nearest that its input can hold is ${short(at(held, worst))}`,
-    todo: 'put the batch normalization behind the convolution, or pad with what it makes of 0',
+    todo: 'put the batch normalization after the convolution, or pad with the value that it gives for 0',
   };
 }
 
@@ -129,7 +129,7 @@ function ofRounding({ calibration }: Build, { facts, node }: Layer): Finding {
       kind: 'range',
       tensor: facts.slot.name,
       text: `its values (${spanOf(facts)}) are narrow beside a step of ${short(step)}, which is one of its accumulator: its input's step times its largest weight's`,
-      todo: 'bring the channels of its input, and its rows of weights, to one size',
+      todo: 'scale the channels of its input, and its rows of weights, to similar ranges',
     };
   if (isClamped(node) && step > 4 * asked)
     return {
@@ -153,7 +153,7 @@ function rangeOf(facts: TensorFacts, what: string): Finding {
     tensor: facts.slot.name,
     ...(lost.length > 0 ? { channels: lost } : {}),
     text: `${which} (tensor '${facts.slot.name}', ${spanOf(facts)}) vary little beside ${step}`,
-    todo: `normalize: subtract the mean, and bring channels to one size${orMoreBits(facts)}`,
+    todo: `normalize: subtract the mean, and scale channels to similar ranges${orMoreBits(facts)}`,
   };
 }
 
@@ -168,7 +168,7 @@ function ofInput(build: Build, layer: Layer, { source }: Part): Finding {
       tensor: facts.slot.name,
       channels: columns,
       text: `it amplifies input channels ${someOf(columns, all)} more than ${unequal} times as much as the others, and with them the rounding to steps of ${short(largestStep(facts))}`,
-      todo: 'bring the channels of its input to one size (a batch normalization of tiny variance does not)',
+      todo: 'scale the channels of its input to similar ranges (a batch normalization of tiny variance does not)',
     };
   return {
     kind: 'unknown',

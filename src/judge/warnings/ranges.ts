@@ -25,7 +25,7 @@ function warningOf(what: string, facts: TensorFacts, lost: readonly number[]): W
     text:
       `${what} '${facts.tensor}': channels ${someOf(lost, facts.channels.length)} vary by less than one stored step: ` +
       `channel ${first} by ${short(at(facts.channels, first).deviation)} around ${short(at(facts.channels, first).mean)}, a step is ${short(steps)}`,
-    todo: 'normalize: subtract the mean, and bring channels to one size',
+    todo: 'normalize: subtract the mean, and scale channels to similar ranges',
   };
 }
 
@@ -83,7 +83,7 @@ function outputWarnings({ program }: Build, measured: Measured): readonly Warnin
 /** Shares of a calibrated range's width. */
 const far = 0.5;
 
-/** The first tensor whose range the float network leaves by far; a range that was cut on purpose is no news. */
+/** The first tensor whose range the float network leaves by far; a range that was cut on purpose is not reported. */
 function leftRanges({ calibration, program }: Build, { steps, inputs }: Measured): readonly Warning[] {
   if (calibration?.method !== 'minmax') return [];
   const all = program.rawInput === undefined ? [...inputs, ...steps] : steps;

@@ -2,7 +2,7 @@
 import { oneOfEach } from '../../data/held-back.ts';
 import type { Warning } from './warning.ts';
 
-/** How samples are alike. */
+/** Statistics of samples: how similar they are. */
 export interface SampleFacts {
   readonly count: number;
   readonly distinct: number;

@@ -8,5 +8,5 @@ export const unreadWarnings = (program: Program): readonly Warning[] =>
     kind: 'unread input',
     tensor: name,
     text: `no layer reads the input '${name}', which takes memory all the same`,
-    todo: 'leave it out of what forward takes',
+    todo: 'remove it from the arguments of forward',
   }));

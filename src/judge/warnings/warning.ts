@@ -12,7 +12,7 @@ export const warningKinds = [
   'unknown',
 ] as const;
 
-/** What about a build may surprise. */
+/** A warning about a build. */
 export interface Warning {
   readonly kind: (typeof warningKinds)[number];
   /** Of the layer that it is about, and names of the ONNX nodes that the kernel computes; absent: the whole build. */

@@ -167,7 +167,7 @@ function select(c: Code, e: ExprOf<'select'>): Value {
   return { lo, hi, min, max };
 }
 
-/** `a > b ? a : b` and its likes: the larger or smaller of two values, whose bounds are exact. */
+/** Expressions such as `a > b ? a : b`: the larger or smaller of two values, whose bounds are exact. */
 function extremeOf(e: ExprOf<'select'>): 'max' | 'min' | undefined {
   const { test } = e;
   const picks = test.kind === 'compare' && test.type === 'i32' && compareOperations[test.op].picks;

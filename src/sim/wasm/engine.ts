@@ -18,7 +18,7 @@ import type { VectorPlan } from './lanes.ts';
 import { vectorPlanOf } from './plan.ts';
 import { block } from './stmt.ts';
 
-/** With vectors, or without. */
+/** WebAssembly with vectors, or without. */
 export type Instructions = 'wasm-simd' | 'wasm';
 
 export interface Engine {

@@ -1,4 +1,4 @@
-/** The arena: who owns which byte when, and every byte of the present moment. */
+/** The arena: the tensor in each byte at each step, and every byte of the current step. */
 import { formatBytes } from '../../text/numbers.ts';
 import type { Use } from '../use.ts';
 import { byteGrid } from './byte-grid.ts';

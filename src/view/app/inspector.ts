@@ -1,4 +1,4 @@
-/** Everything about one byte: what it holds now, and who wrote it when. */
+/** Everything about one byte: its value now, and which steps write it. */
 
 import { at } from '../../base/errors.ts';
 import { slotAt } from '../../program/slots.ts';

@@ -67,7 +67,7 @@ describe('thimble compile', () => {
     );
     const { out, err } = await bench().run('compile', file);
     expect(err).toMatch(
-      /note: the model has integers for weights and no scales of activations: a float32 program/,
+      /note: the model has integer weights and no scales of activations, so the program is float32/,
     );
     // Two bits each, and six scales.
     expect(out).toContain('weights: float32');

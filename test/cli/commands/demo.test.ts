@@ -17,7 +17,7 @@ test('thimble demo: pictures, answers, kernels, memory, and where the C is', asy
   expect(result.out.match(/float says \d, int8 says \d/g)).toHaveLength(6);
   expect(result.out).toMatch(/Of 100 drawn digits float gets \d+ right/);
   expect(result.out).toContain('host-gcc, cortex-m0, cortex-m4, rv32imc: skipped: no gcc');
-  expect(result.out).toContain('The C lies in ');
+  expect(result.out).toContain('The C is in ');
   expect(readdirSync(folder)).toContain('lenet5.c');
   expect(seen.verified[0]?.inputs).toHaveLength(4);
   for (const line of result.out.split('\n'))

@@ -243,13 +243,13 @@ describe('refused', () => {
   test('what is no tensor, folder or archive of them', async () => {
     const data = writeSet('damaged', samples[6]!);
     writeFileSync(path.join(data, 'input_0.pb'), Uint8Array.of(10, 200));
-    await refused('supported: an ONNX tensor', '--test-data', data);
+    await refused('supported: a complete ONNX tensor', '--test-data', data);
     const sequence = proto.onnx.GraphProto.encode({ node: [nodeProto({ op: 'Relu' })] }).finish();
     writeFileSync(path.join(data, 'input_0.pb'), sequence);
     await refused('input_0.pb: ', '--test-data', data);
     mkdirSync(at('empty'));
     await refused('a folder without recorded tensors', '--test-data', at('empty'));
-    await refused('a file that is no .npz', '--test-data', at('words.onnx'));
+    await refused('a file that is not a .npz', '--test-data', at('words.onnx'));
     writeFileSync(at('lacking.npz'), writeNpz(new Map([['image', image]])));
     await refused("no array 'word' (there are: image)", '--test-data', at('lacking.npz'));
   });

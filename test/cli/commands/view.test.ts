@@ -84,7 +84,7 @@ test('without its model, float is off; what cannot be used leaves no file', asyn
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [
       ['--model', at('other.onnx')],
-      /--model .*other\.onnx: another model than the artifact was compiled from/,
+      /--model .*other\.onnx: not the model that the artifact was compiled from/,
     ],
     [['--classes', 'a,b'], /--classes: 2 names; supported: 10 names/],
     [['--input', at('none.npy')], /there is no such file/],

@@ -96,7 +96,7 @@ describe('an interrupted fine-tuning', () => {
   test('is not begun again by mistake', async () => {
     const { code, err } = await bench().run(...command(out, ...sparse));
     expect(code).toBe(2);
-    expect(err).toContain('add --resume to go on with it, or remove the file');
+    expect(err).toContain('add --resume to continue it, or remove the file');
   });
 
   test.each([
@@ -113,7 +113,7 @@ describe('an interrupted fine-tuning', () => {
     const { code, err } = await bench().run(...argv);
     other.remove();
     expect(code).toBe(2);
-    expect(err).toMatch(new RegExp(`^thimble: ${name}: .* in .*out\\.checkpoint; supported: to go on`));
+    expect(err).toMatch(new RegExp(`^thimble: ${name}: .* in .*out\\.checkpoint; supported: the options of`));
     expect(existsSync(out)).toBe(false);
   });
 

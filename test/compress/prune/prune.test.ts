@@ -218,7 +218,7 @@ describe('patterns', () => {
 describe('complaints', () => {
   const wrong = (options: Partial<PruneOptions>) => () => pruned(options);
   test.each([
-    [{ sparsity: 1.2 }, /sparsity 1.2.*0 \(nothing goes\) to 1/],
+    [{ sparsity: 1.2 }, /sparsity 1.2.*0 \(no weight is removed\) to 1/],
     [{ sparsity: Number.NaN }, /sparsity NaN/],
     [{ pattern: { n: 3, m: 2 } }, /pattern.*{"n":3,"m":2}/],
     [{ pattern: { block: [0, 4] } as const }, /pattern.*\[0,4\]/],

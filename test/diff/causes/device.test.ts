@@ -62,7 +62,7 @@ describe('overwritten', () => {
 
   const who = (other: number) => overwritten(told(changed, other))?.text;
   test('a kernel is suspected whose buffer begins or ends less than 16 bytes away', () => {
-    expect(who(47)).toContain('probably by second, whose other begins right behind, at byte 47');
+    expect(who(47)).toContain('probably by second, whose other begins right after, at byte 47');
     expect(who(1)).toContain('probably by second, whose other ends right before, at byte 8');
   });
   test('not one that is 16 bytes away', () => {

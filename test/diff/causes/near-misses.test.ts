@@ -110,7 +110,7 @@ describe('rounding', () => {
   const input = bytes(1, 2, 3, 4, 5, 100, 201);
 
   test('the same sums, cut off', () =>
-    expect(rounding(halved(input, down))?.text).toContain('halve rounds another way: downwards'));
+    expect(rounding(halved(input, down))?.text).toContain('halve rounds differently: downwards'));
   test('not where one of seven is a step farther away', () =>
     expect(rounding(halved(input, (x) => down(x) + Number(x === 100)))).toBeUndefined());
   test('not where it would be that of other inputs than theirs', () =>

@@ -49,8 +49,20 @@ struct sample_float {
  */
 sample_float_input_t *sample_float_input(struct sample_float *net);
 
-/* Computes SAMPLE_FLOAT_OUTPUT_COUNT elements, valid until the input is written again. */
+/* Computes SAMPLE_FLOAT_OUTPUT_COUNT elements, valid until the input is written again.
+ * Compiled with -DSAMPLE_FLOAT_STATUS, as every file that includes this one, it returns 0 or an
+ * error code, and functions give the outputs.
+ */
+#ifdef SAMPLE_FLOAT_STATUS
+#define SAMPLE_FLOAT_NULL 1 /* net is a null pointer */
+#define SAMPLE_FLOAT_MISALIGNED 2 /* net lacks the alignment of struct sample_float */
+#define sample_float_run sample_float_run_status
+int sample_float_run(struct sample_float *net);
+/* SAMPLE_FLOAT_OUTPUT_COUNT elements, of the last run. */
+const sample_float_output_t *sample_float_output(const struct sample_float *net);
+#else
 const sample_float_output_t *sample_float_run(struct sample_float *net);
+#endif
 
 /* The index of the largest output, the first of equal ones: the class that the network names. */
 static inline int32_t sample_float_classify(const sample_float_output_t *output)

@@ -64,8 +64,20 @@ struct sample_int8 {
  */
 sample_int8_input_t *sample_int8_input(struct sample_int8 *net);
 
-/* Computes SAMPLE_INT8_OUTPUT_COUNT elements, valid until the input is written again. */
+/* Computes SAMPLE_INT8_OUTPUT_COUNT elements, valid until the input is written again.
+ * Compiled with -DSAMPLE_INT8_STATUS, as every file that includes this one, it returns 0 or an
+ * error code, and functions give the outputs.
+ */
+#ifdef SAMPLE_INT8_STATUS
+#define SAMPLE_INT8_NULL 1 /* net is a null pointer */
+#define SAMPLE_INT8_MISALIGNED 2 /* net lacks the alignment of struct sample_int8 */
+#define sample_int8_run sample_int8_run_status
+int sample_int8_run(struct sample_int8 *net);
+/* SAMPLE_INT8_OUTPUT_COUNT elements, of the last run. */
+const sample_int8_output_t *sample_int8_output(const struct sample_int8 *net);
+#else
 const sample_int8_output_t *sample_int8_run(struct sample_int8 *net);
+#endif
 
 /* The index of the largest output, the first of equal ones: the class that the network names. */
 static inline int32_t sample_int8_classify(const sample_int8_output_t *output)

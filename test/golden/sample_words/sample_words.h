@@ -56,8 +56,20 @@ struct sample_words {
  */
 sample_words_input_t *sample_words_input(struct sample_words *net);
 
-/* Computes SAMPLE_WORDS_OUTPUT_COUNT elements, valid until the input is written again. */
+/* Computes SAMPLE_WORDS_OUTPUT_COUNT elements, valid until the input is written again.
+ * Compiled with -DSAMPLE_WORDS_STATUS, as every file that includes this one, it returns 0 or an
+ * error code, and functions give the outputs.
+ */
+#ifdef SAMPLE_WORDS_STATUS
+#define SAMPLE_WORDS_NULL 1 /* net is a null pointer */
+#define SAMPLE_WORDS_MISALIGNED 2 /* net lacks the alignment of struct sample_words */
+#define sample_words_run sample_words_run_status
+int sample_words_run(struct sample_words *net);
+/* SAMPLE_WORDS_OUTPUT_COUNT elements, of the last run. */
+const sample_words_output_t *sample_words_output(const struct sample_words *net);
+#else
 const sample_words_output_t *sample_words_run(struct sample_words *net);
+#endif
 
 /* The index of the largest output, the first of equal ones: the class that the network names. */
 static inline int32_t sample_words_classify(const sample_words_output_t *output)

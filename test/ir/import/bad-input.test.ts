@@ -67,7 +67,7 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
     },
     new RegExp(
       [
-        '^model.onnx: 4 things stand in the way',
+        '^model.onnx: 4 obstacles to compiling',
         '  operators without a counterpart here: write the layers .*',
         "    node 'custom' \\(com.example.Relu\\): Relu is not supported",
         "    node 'l' \\(Det\\) and 1 more: Det is not supported",
@@ -80,7 +80,7 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
   ],
   'an operator for which there is advice': [
     { nodes: [{ op: 'SequenceAt', name: 's' }] },
-    /^node 's' \(SequenceAt\): SequenceAt is not supported; lists have lengths that data decide: index/,
+    /^node 's' \(SequenceAt\): SequenceAt is not supported; lists have lengths that depend on data: index/,
   ],
   'an unsupported operator without a name': [{ nodes: [{ op: 'Det' }] }, /^node 'Det_0' \(Det\): Det is/],
   'a tensor that two nodes make': [
@@ -117,7 +117,7 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
   'a node that feeds itself': [{ nodes: [{ ...relu, inputs: ['y'] }] }, /^node 'r' \(Relu\): a cycle/],
   'an input that no node makes (a missing initializer)': [
     { nodes: [{ op: 'Add', name: 'a', inputs: ['x', 'w'] }] },
-    /^node 'a' \(Add\): its input 'w' is no input, no initializer and no node's output; .*export it again/,
+    /^node 'a' \(Add\): its input 'w' is not an input, an initializer or a node's output; .*export it again/,
   ],
   'no outputs': [{ nodes: [relu], outputs: [] }, /^model\.onnx: a graph without outputs/],
   'an output that no node makes': [{ nodes: [relu], outputs: ['z'] }, /^output 'z': no node makes it/],
@@ -291,7 +291,7 @@ const models: Readonly<Record<string, readonly [ModelSpec, RegExp]>> = {
   ],
   'arithmetic of activations that has no kernel': [
     { nodes: [{ op: 'Mod', name: 'm', inputs: ['x', 'x'], attributes: [int('fmod', 1)] }] },
-    /^node 'm' \(Mod\): Mod of the network's activations; supported: Mod of constants/,
+    /^node 'm' \(Mod\): a remainder of activations of type float32; supported: int32 and int64, by constants above 0; write x - y/,
   ],
   'a shape that depends on the input': [
     {
@@ -327,7 +327,7 @@ for (const [name, [spec, message]] of Object.entries(models))
 
 test('an empty file', () => {
   expect(messageOf(() => compile(new Uint8Array()))).toMatch(
-    /^model\.onnx: an empty file; supported: an ONNX model, whole; export/,
+    /^model\.onnx: an empty file; supported: a complete ONNX model; export/,
   );
 });
 
@@ -352,7 +352,7 @@ test('a model without a graph', () => {
 test('a truncated model', () => {
   const whole = readBytes(`${root}/models/lenet5.onnx`);
   expect(messageOf(() => compile(whole.subarray(0, 100_000)))).toMatch(
-    /^model\.onnx: bytes that do not decode .*whole; export it again/,
+    /^model\.onnx: bytes that do not decode .*a complete ONNX model; export it again/,
   );
 });
 

@@ -28,7 +28,7 @@ test('weights alone say how to name their network, and whole networks want none'
   const alone = () => importModel(torchFile('lenet/lenet.torch2.15.safetensors'));
   expect(alone).toThrow(InputError);
   expect(alone).toThrow('--arch model.onnx');
-  expect(() => importModel(torchFile(dynamo), { arch: architecture(dynamo) })).toThrow('leave --arch away');
+  expect(() => importModel(torchFile(dynamo), { arch: architecture(dynamo) })).toThrow('omit --arch');
 });
 
 const saved = (tensor: Tensor, lies?: SavedTensor['lies']): SavedTensor => ({

@@ -207,7 +207,7 @@ export class AtenCall {
     const addend = this.#draft.infiniteIn(tensor);
     if (addend === undefined) return this.constant(filled(0, 'bool', shape));
     if (addend === 'unknown')
-      throw complain(`a comparison with ${infinite}`, 'of what is made of finite numbers');
+      throw complain(`a comparison with ${infinite}`, 'comparisons of finite numbers');
     const isEqual = this.make('Equal', [addend, this.scalar(infinite)]);
     return this.make('Expand', [isEqual, this.list(shape)]);
   }

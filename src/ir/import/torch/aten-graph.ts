@@ -102,7 +102,7 @@ class Reader {
 
   #write(node: AtenNode): void {
     const self = must(node.args.get('self'), 'a tensor to write');
-    if (self.kind !== 'tensor') throw complain('it writes into what is no tensor');
+    if (self.kind !== 'tensor') throw complain('it writes into something that is not a tensor');
     const made = must(this.#translate(node)[0], 'a result');
     if (turns.has(operatorOf(node.target))) this.#memory.turn(self.name, made, node);
     else this.#memory.write(self.name, made, this.#call(node));

@@ -52,7 +52,7 @@ export interface AtenProgram {
   readonly nodes: readonly AtenNode[];
   /** Values that do not lie row-major in PyTorch's memory: a reshape of those is a copy. Absent: none. */
   readonly strided?: ReadonlySet<string>;
-  /** Constants whose changes are of no consequence: what a trainer counts. A write into others is state between calls. */
+  /** Constants whose changes have no effect on the result: a trainer's counters. A write into others is state between calls. */
   readonly counters?: ReadonlySet<string>;
   /** What was taken another way than it stands in the file, in sentences. */
   readonly notes?: readonly string[];

@@ -473,7 +473,7 @@ function indexPut(call: AtenCall): string {
   if (isMask && countOf(call.shapeOf(values)) === 1) return call.make('Where', [mask, values, x]);
   const found = indexedBy(call, counted(call, shape));
   const places = call.constantOf(found)?.data;
-  if (places === undefined) throw complain('a write at places that data decide', 'at constant ones');
+  if (places === undefined) throw complain('a write at places that depend on data', 'constant places');
   return replaced(call, x, Array.from(places), expanded(call, values, call.shapeOf(found)));
 }
 
@@ -482,7 +482,7 @@ function indexFill(call: AtenCall): string {
   const x = self(call);
   const axis = axisOf(call, 'dim');
   const index = call.constantOf(call.tensor('index'));
-  if (index === undefined) throw complain('a write at places that data decide', 'at constant ones');
+  if (index === undefined) throw complain('a write at places that depend on data', 'constant places');
   const size = at(shapeOfSelf(call), axis);
   const places = [...new Set(Array.from(index.data, (i) => (i < 0 ? i + size : i)))];
   const value = call.isTensor('value')
@@ -526,7 +526,7 @@ function differences(call: AtenCall): string {
 function oneHot(call: AtenCall): string {
   const x = self(call);
   const count = call.int('num_classes', -1);
-  if (count < 0) throw complain('one_hot of as many classes as the data have', 'with num_classes');
+  if (count < 0) throw complain('one_hot without num_classes', 'one_hot with num_classes');
   const places = call.list(Array.from({ length: count }, (_, i) => i));
   const found = call.make('Equal', [unsqueezed(call, cast(call, x, 'int64'), [call.rankOf(x)]), places]);
   return cast(call, found, 'int64');

@@ -62,7 +62,7 @@ export class Module {
       if (child === null) return [];
       const instance = asKind(child, 'object');
       if (typeof name !== 'string' || name.includes('.') || instance === undefined)
-        throw complain(`a child '${shown(name)}' that is no module`);
+        throw complain(`a child '${shown(name)}' that is not a module`);
       return [[name, instance] as const];
     });
   }
@@ -89,7 +89,7 @@ export class Module {
     if (value === undefined)
       throw complain(`no tensor '${name}'`, 'modules as PyTorch makes them', 'export with torch.export');
     const tensor = asKind(value, 'tensor');
-    if (value !== null && tensor === undefined) throw complain(`'${name}' is no tensor`);
+    if (value !== null && tensor === undefined) throw complain(`'${name}' is not a tensor`);
     return tensor;
   }
 

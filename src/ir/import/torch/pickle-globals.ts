@@ -9,7 +9,7 @@ type Call = (args: readonly Value[], budget: Budget) => Value;
 /** `value` as a whole number. */
 function numberIn(value: Value | undefined): number {
   if (typeof value === 'number') return value;
-  throw complain('a damaged pickle: a tensor whose size is no number');
+  throw complain('a damaged pickle: a tensor whose size is not a number');
 }
 
 function numbersIn(value: Value | undefined): readonly number[] {
@@ -102,7 +102,7 @@ const tensor3: Call = (args, budget) => {
 const parameter: Call = ([tensor]) => {
   const found = asKind(tensor, 'tensor');
   if (found === undefined)
-    throw complain('a parameter that is no plain tensor', 'parameters that are tensors');
+    throw complain('a parameter that is not a plain tensor', 'parameters that are tensors');
   return found;
 };
 

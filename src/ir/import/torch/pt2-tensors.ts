@@ -41,7 +41,7 @@ function rawTensor(zip: Zip, folder: string, entry: Field, budget: Budget): Tens
   const bytes = zip.bytes(`${folder}${entry.get('path_name').text()}`);
   if (entry.maybe('use_pickle')?.flag() === true) {
     const saved = asKind(readSaved(bytes), 'tensor');
-    if (saved === undefined) throw complain('an object that is no plain tensor', 'tensors');
+    if (saved === undefined) throw complain('an object that is not a plain tensor', 'tensors');
     return saved.read();
   }
   const meta = entry.get('tensor_meta');
@@ -78,7 +78,7 @@ function configured(zip: Zip, { folder, config }: Place): Tensors {
 
 function saved(zip: Zip, name: string): Tensors {
   const dict = asKind(readSaved(zip.bytes(name)), 'dict');
-  if (dict === undefined) throw complain(`${name} is no dictionary of tensors`);
+  if (dict === undefined) throw complain(`${name} is not a dictionary of tensors`);
   return (key) => {
     const tensor = asKind(dict.entries.get(key), 'tensor');
     if (tensor === undefined) throw missing(key);
@@ -146,7 +146,7 @@ function chosenFrom(found: readonly ProgramPlace[], wanted: string | undefined):
   throw new InputError({
     found: `${wanted === undefined ? '' : `no program '${wanted}' among `}${found.length} programs: ${names}`,
     supported: 'one at a time',
-    todo: `name the one that is meant: --program ${one.model}`,
+    todo: `choose one: --program ${one.model}`,
   });
 }
 

@@ -128,7 +128,11 @@ function boundTensor(kind: string, content: Field): Bound | undefined {
 function userInput(values: Field, content: Field, types: Set<string>): readonly ValueInfoProto[] {
   const [kind, argument] = content.get('arg').variant();
   if (kind === 'as_sym_int' || kind === 'as_custom_obj')
-    throw complain('an input that is no tensor', 'tensors', 'make the number a tensor, or fix it at export');
+    throw complain(
+      'an input that is not a tensor',
+      'tensors',
+      'make the number a tensor, or fix it at export',
+    );
   if (kind !== 'as_tensor') return [];
   const name = argument.get('name').text();
   const meta = values.get(name);

@@ -62,7 +62,11 @@ function requireLittleEndian(zip: Zip, root: string): void {
   const name = `${root}byteorder`;
   const order = zip.has(name) ? new TextDecoder().decode(zip.bytes(name)).trim() : 'little';
   if (order !== 'little')
-    throw complain(`numbers in byte order '${order}'`, 'little', 'load and save it on an ordinary machine');
+    throw complain(
+      `numbers in byte order '${order}'`,
+      'little',
+      'load and save it on a little-endian machine',
+    );
 }
 
 /** Where the elements of a storage stand in a file, once it is known. */
@@ -110,7 +114,7 @@ function readLegacy(bytes: Uint8Array, budget: Budget): Value {
     throw complain('a torch.save file of another version', '1001, and zip archives');
   const machine = readPickleAt(bytes, version.end, world);
   if (asKind(machine.value, 'dict')?.entries.get('little_endian') !== true)
-    throw complain('numbers in big-endian order', 'little', 'load and save it on an ordinary machine');
+    throw complain('numbers in big-endian order', 'little', 'load and save it on a little-endian machine');
   const object = readPickleAt(bytes, machine.end, world);
   const keys = readPickleAt(bytes, object.end, world);
   let place = keys.end;

@@ -35,8 +35,8 @@ function inputShape(leaves: readonly Module[], { shapes = {}, axes = {} }: Sizes
   if (known?.every((size) => Number.isSafeInteger(size) && size > 0)) return known;
   throw new InputError({
     where: `input '${inputOf}'`,
-    found: 'an nn.Sequential does not say how large its input is',
-    supported: 'sizes with the batch in front',
+    found: 'an nn.Sequential, which does not contain the size of its input',
+    supported: 'sizes with the batch first',
     todo: `give them, for example --shape ${inputOf}=${example}`,
   });
 }

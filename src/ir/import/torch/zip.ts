@@ -56,7 +56,7 @@ interface Stretch extends Entry {
   readonly first: number;
 }
 
-/** The last record whose comment ends where the file ends. */
+/** The last record whose comment ends at the end of the file. */
 function endOf(view: DataView): number {
   const least = Math.max(0, view.byteLength - endSize - 0xffff);
   for (let place = view.byteLength - endSize; place >= least; place--)

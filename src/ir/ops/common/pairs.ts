@@ -140,7 +140,12 @@ export function pairKernel(
   const isOne = (list: readonly number[]): boolean => list.every((x) => x === list[0]);
   const place = { shape: output.shape.map((n, axis) => (axis === 1 ? n : 1)) };
   const read = lists.flatMap(([name, list]): readonly Operand[] => {
-    const table = { name: `${context.name}_${name}`, elem: 'i32', data: Int32Array.from(list) } as const;
+    const table = {
+      name: `${context.name}_${name}`,
+      elem: 'i32',
+      data: Int32Array.from(list),
+      says: 'By channel.',
+    } as const;
     return isOne(list) ? [] : [{ length: list.length, at: positions(place, output), table }];
   });
   return elementwise({

@@ -181,8 +181,9 @@ export const pointwise = <A>(f: Pointwise<A>): CanonicalOp<A, Lookup> => ({
     const title = titleOf(f, attrs);
     if ('curve' in q) return kernelOf(title, context, 'u8', curveValue(name, q.curve));
     const { table: data } = q;
+    const says = 'What each byte becomes.';
     const table: Table =
-      data instanceof Uint8Array ? { name, elem: 'u8', data } : { name, elem: 'i16', data };
+      data instanceof Uint8Array ? { name, elem: 'u8', data, says } : { name, elem: 'i16', data, says };
     return kernelOf(title, context, 'u8', {
       tables: [table],
       value: (inputs) => load(name, table.elem, only(inputs)),

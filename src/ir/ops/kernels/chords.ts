@@ -100,7 +100,12 @@ export function curveOf(reals: Float64Array, zeroPoint: number, output: Quant): 
 
 /** The loop's value, and its table. */
 export function curveValue(name: string, { kind, zeroPoint, entries, finer }: Curve) {
-  const table: Table = { name, elem: 'i16', data: entries };
+  const table: Table = {
+    name,
+    elem: 'i16',
+    data: entries,
+    says: 'The function at the ends of straight lines.',
+  };
   const cell = (entry: Expr, part: Expr, bits: number): Expr => {
     const [a, b] = [load(name, 'i16', entry), load(name, 'i16', add(entry, 1))];
     const y = call('interpolate', 'i32', a, b, part, int(bits));

@@ -31,6 +31,7 @@ import {
 } from '../../kernel/builders.ts';
 import type { Expr, Kernel, RowSum, Stmt, Table } from '../../kernel/kernel.ts';
 import { dense8, formatName, termsOf, type WeightLayout } from '../../kernel/weight-format.ts';
+import { formula, joined, paddingWords } from './doc.ts';
 import { type Padding, pointInto, type Tile, type View, viewOf, type WindowShape } from './window.ts';
 
 type Plane = readonly [number, number];
@@ -159,6 +160,48 @@ export function convolution(c: Convolution): Kernel {
   return kernelOf(c, w, tiling, body, used);
 }
 
+/** How far windows reach beyond an image of `size`, at its end. */
+const beyond = (size: number, out: number, stride: number, extent: number, before: number): number =>
+  Math.max(0, (out - 1) * stride + extent - before - size);
+
+/** All that the numbers follow from, besides the tables. */
+function says(c: Convolution): readonly string[] {
+  const { window: w, pool, arithmetic } = c;
+  const [rows, cols] = [0, 1].map((i) => (at(w.kernel, i) - 1) * at(w.dilations, i) + 1);
+  const around = {
+    above: w.padTop,
+    left: w.padLeft,
+    below: beyond(w.height, w.outHeight, w.strides[0], rows ?? 1, w.padTop),
+    right: beyond(w.width, w.outWidth, w.strides[1], cols ?? 1, w.padLeft),
+  };
+  const isUniform = c.padding.every((value) => value === c.padding[0]);
+  const value = isUniform ? `each element ${c.padding[0]}` : `${c.name}_padding[channel]`;
+  const one = local('sum', arithmetic.accumulator);
+  const window = `Window ${joined(w.kernel)}, strides ${joined(w.strides)}, dilations ${joined(w.dilations)}, ${c.groups === 1 ? '1 group' : `${c.groups} groups`} of channels, ${paddingWords(around, value)}.`;
+  const largest =
+    pool === undefined ? '' : `, the largest of ${joined(pool.kernel)}, strides ${joined(pool.strides)}`;
+  return [
+    window,
+    `sum = ${arithmetic.bias.name}[c] + window * weights of output c${largest}.`,
+    ...formula('out', arithmetic.finish(one, local('c'))),
+    ...(c.shuffle === undefined ? [] : [shuffleWords(c, c.shuffle)]),
+  ];
+}
+
+/** Where the sums of the rows of weights go. */
+function shuffleWords(
+  { outChannels, groups }: Convolution,
+  { block, neighbours, crop }: PlaneShuffle,
+): string {
+  const parts = block[0] * block[1];
+  const made = outChannels / groups / parts;
+  const own =
+    neighbours === 'pixels'
+      ? `oc * ${parts} + by * ${block[1]} + bx`
+      : `(by * ${block[1]} + bx) * ${made} + oc`;
+  return `Sum c = group * ${made * parts} + ${own} of window (y, x) is channel group * ${made} + oc of pixel (y * ${block[0]} + by - ${crop[0]}, x * ${block[1]} + bx - ${crop[1]}).`;
+}
+
 /** Tiles along an axis, from the first to the last or the other way round. */
 function inOrder(
   { backward }: Convolution,
@@ -179,7 +222,7 @@ function kernelOf(c: Convolution, w: WindowShape, tiling: Tiling, body: readonly
   const depth = w.channels / c.groups;
   return {
     name: c.name,
-    doc: c.doc,
+    doc: [...c.doc, ...says(c)],
     params: [
       { name: 'in', role: 'in', elem, length: w.height * w.width * w.channels },
       { name: 'out', role: 'out', elem: outElem, length: outputs },
@@ -229,6 +272,8 @@ const rowsOf = (c: Convolution, w: WindowShape, rowStride: number): RowsOfWeight
   values: orderedWeights(c, w),
   elem: c.arithmetic.weightElem,
   ...(c.arithmetic.codebook === undefined ? {} : { codebook: c.arithmetic.codebook }),
+  ...(c.arithmetic.scales === undefined ? {} : { scales: c.arithmetic.scales }),
+  terms: 'window row, window column, input channel',
 });
 
 type Finish = (channel: Expr) => readonly Stmt[];

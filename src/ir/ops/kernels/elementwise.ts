@@ -9,6 +9,7 @@ import type { Clamp } from '../../integers/row-clamp.ts';
 import { add, constant, int, load, local, loop, mul, store, times } from '../../kernel/builders.ts';
 import { type Elem, type Expr, type Kernel, type Stmt, scalarOf, type Table } from '../../kernel/kernel.ts';
 import { typeOf } from '../../kernel/walk.ts';
+import { formula } from './doc.ts';
 
 export interface Elementwise {
   readonly name: string;
@@ -79,6 +80,35 @@ export const inOneOrder = (count: number): Operand => ({
   at: Int32Array.from({ length: count }, (_, i) => i),
 });
 
+/** Which element of each operand belongs to an element of the output. */
+function placesWords(
+  names: readonly string[],
+  lists: readonly Int32Array[],
+  axes: readonly Axis[],
+): readonly string[] {
+  const operands = names
+    .slice(1)
+    .map((name, k) => `x${k} of ${name}`)
+    .join(', ');
+  if (axes.length < 2 && axes.every(({ strides }) => strides.every((n) => n === 1)))
+    return [`Element by element in the order of memory: ${operands}.`];
+  const each = names.map((name, k) => {
+    const steps = axes.map(({ strides }) => at(strides, k));
+    return `${name} from ${at(at(lists, k), 0)} by ${steps.join(', ')}`;
+  });
+  const sizes = axes.map(({ size }) => size).join(', ');
+  return [`Element by element in loops of ${sizes || 1}: ${each.join('; ')}; ${operands}.`];
+}
+
+/** What is computed once, then what is stored. */
+const holds = (statements: readonly Stmt[], value: Expr): readonly string[] =>
+  statements.length > 8
+    ? []
+    : [
+        ...statements.flatMap((s) => (s.kind === 'let' ? formula(s.name, s.value) : [])),
+        ...formula('out', value),
+      ];
+
 export function elementwise(e: Elementwise): Kernel {
   const isActivation = ({ table }: Operand): boolean => table === undefined;
   const names = inputNames(e.operands.filter(isActivation).length).values();
@@ -91,6 +121,7 @@ export function elementwise(e: Elementwise): Kernel {
   const { statements, hold } = holder();
   const value = e.value(values, hold);
   const lists = [inOneOrder(e.count), ...operands].map((operand) => operand.at);
+  const axes = loopsOf(lists);
   const body = ([to = int(0), ...from]: readonly Expr[]) => [
     ...operands.map(({ name, elem }, k) => constant(`x${k}`, load(name, elem, at(from, k)))),
     ...statements,
@@ -98,7 +129,11 @@ export function elementwise(e: Elementwise): Kernel {
   ];
   return {
     name: e.name,
-    doc: e.doc,
+    doc: [
+      ...e.doc,
+      ...placesWords(['out', ...operands.map(({ name }) => name)], lists, axes),
+      ...holds(statements, value),
+    ],
     params: [
       ...operands
         .filter(isActivation)
@@ -107,7 +142,7 @@ export function elementwise(e: Elementwise): Kernel {
     ],
     tables: [...operands.flatMap(({ table }) => table ?? []), ...(e.tables ?? [])],
     body: nested(
-      loopsOf(lists),
+      axes,
       body,
       lists.map((list) => int(at(list, 0))),
     ),

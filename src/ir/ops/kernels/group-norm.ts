@@ -260,7 +260,7 @@ function entry(name: string, elem: 'i16' | 'i32' | 'f32', data: readonly number[
   const first = at(data, 0);
   if (data.every((x) => x === first))
     return { tables: [], value: (): Expr => (elem === 'f32' ? float(first) : int(first)) };
-  const table: Table = { name, elem, data };
+  const table: Table = { name, elem, data, says: 'By element of a group, or by channel.' };
   return { tables: [table], value: (index: Expr): Expr => load(name, elem, index) };
 }
 

@@ -26,12 +26,15 @@ import {
 } from '../../kernel/builders.ts';
 import type { Expr, Kernel, RowSum, Stmt, Table } from '../../kernel/kernel.ts';
 import type { WeightFormat, WeightLayout } from '../../kernel/weight-format.ts';
+import { formula } from './doc.ts';
 
 export interface Linear {
   readonly name: string;
   readonly doc: readonly string[];
   readonly inputs: number;
   readonly outputs: number;
+  /** In words: the order of the inputs. */
+  readonly terms: string;
   /** Its weights are outputs x inputs, both in the order of memory. */
   readonly arithmetic: Arithmetic;
 }
@@ -50,9 +53,17 @@ function layoutOf(l: Linear, lanes: number): WeightLayout {
 }
 
 function rowsOf(l: Linear, lanes: number): RowsOfWeights {
-  const { weights, weightElem, codebook } = l.arithmetic;
+  const { weights, weightElem, codebook, scales } = l.arithmetic;
   const book = codebook === undefined ? {} : { codebook };
-  return { name: l.name, layout: layoutOf(l, lanes), values: weights, elem: weightElem, ...book };
+  return {
+    name: l.name,
+    layout: layoutOf(l, lanes),
+    values: weights,
+    elem: weightElem,
+    ...book,
+    ...(scales === undefined ? {} : { scales }),
+    terms: l.terms,
+  };
 }
 
 interface Code {
@@ -70,7 +81,11 @@ export function linear(l: Linear): Kernel {
   const code = format.kind === 'dense' ? interleaved(l, rows, format.bits) : byRows(l, rows, format);
   return {
     name: l.name,
-    doc: l.doc,
+    doc: [
+      ...l.doc,
+      `sum = ${bias.name}[o] + inputs * weights of output o.`,
+      ...formula('out', l.arithmetic.finish(local('sum', l.arithmetic.accumulator), local('o'))),
+    ],
     params: [
       { name: 'in', role: 'in', elem, length: l.inputs },
       { name: 'out', role: 'out', elem: outElem, length: l.outputs },
@@ -160,7 +175,13 @@ function weightTable(b: Blocks, values: RowsOfWeights['values']): Table {
     for (let i = 0; i < perRow; i++)
       for (let o = first; o < Math.min(first + lanes, l.outputs); o++)
         data[next++] = at(cells, o * perRow + i);
-  return { name: `${l.name}_weights`, elem: b.elem, data, rowLength: perRow * lanes };
+  return {
+    name: `${l.name}_weights`,
+    elem: b.elem,
+    data,
+    rowLength: perRow * lanes,
+    says: `${lanes} outputs at a time, in turns; order of an output's weights: ${l.terms}.`,
+  };
 }
 
 /** Outputs `from` to `to`, `lanes` of them at a time; `suffix` keeps names apart. */

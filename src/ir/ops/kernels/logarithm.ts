@@ -44,6 +44,7 @@ export const exponentialTable = (name: string, { inputScale }: Logarithm, count:
   name: `${name}_exp`,
   elem: 'i32',
   data: exponentials(inputScale, unitOfExponentials(count)),
+  says: `e to the power -(entry * input scale), 1.0 being ${unitOfExponentials(count)}.`,
 });
 
 /** e^(scale (x - largest)), as the table has it: a difference is in it. */

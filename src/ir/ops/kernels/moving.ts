@@ -1,13 +1,14 @@
 /** Loops that put elements elsewhere. */
 import { at } from '../../../base/errors.ts';
 import { type Piece, sourcesOf, targetsOf } from '../../geometry/strided.ts';
-import { add, copy, fill, float, int, load, loop, mul, store } from '../../kernel/builders.ts';
-import type { Elem, Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import { add, copy, fill, float, int, load, local, loop, mul, store } from '../../kernel/builders.ts';
+import { type Elem, type Expr, type Kernel, type Stmt, scalarOf, type Table } from '../../kernel/kernel.ts';
 import { type Digits, digitsOf, positionsOf } from '../../kernel/memory-order.ts';
 import { elemOf, type StoredTensor } from '../../kernel/stored.ts';
+import { exprText } from '../../kernel/text.ts';
 import { countOf } from '../../tensor.ts';
 import { type AffineSum, affineSumValue } from './affine-sum.ts';
-import { docOf } from './doc.ts';
+import { docOf, stepsWords } from './doc.ts';
 
 /** What a piece is taken from. */
 export type Source =
@@ -67,7 +68,12 @@ function readingsOf({ name, output, sources, inputs }: Moving): readonly Reading
   const elem = elemOf(output);
   return sources.map((source, i): Reading => {
     if (source.kind === 'constant') {
-      const table: Table = { name: `${name}_data${i}`, elem, data: source.data };
+      const table: Table = {
+        name: `${name}_data${i}`,
+        elem,
+        data: source.data,
+        says: 'A constant that is moved.',
+      };
       return { array: table.name, place: { shape: [source.data.length] }, tables: [table], elem };
     }
     const index = activations++;
@@ -77,7 +83,12 @@ function readingsOf({ name, output, sources, inputs }: Moving): readonly Reading
     const { sum, bytes } = source;
     if (sum !== undefined) return { ...reading, value: (x) => affineSumValue(sum)([x]) };
     if (bytes === undefined) return reading;
-    const table: Table = { name: `${name}_grid${i}`, elem: 'u8', data: bytes };
+    const table: Table = {
+      name: `${name}_grid${i}`,
+      elem: 'u8',
+      data: bytes,
+      says: 'What each byte of the input becomes on the grid of the output.',
+    };
     return { ...reading, tables: [table], value: (x) => load(table.name, 'u8', x) };
   });
 }
@@ -114,21 +125,31 @@ function listed(name: string, places: Int32Array): Table {
 }
 
 interface Part {
+  /** In words. */
+  readonly says: string;
   readonly body: readonly Stmt[];
   readonly tables: readonly Table[];
 }
+
+const madeOf = ({ value = (x) => x, elem }: Reading): string =>
+  `out = ${exprText(value(local('x', scalarOf(elem))))}.`;
 
 /** Ways as loops, and the tables that they need where no rule describes them. */
 function partOf({ name, output }: Moving, reading: Reading, { from, to }: Ways, index: number): Part {
   const elem = elemOf(output);
   const [source, target] = digitsOf([from, to]) ?? [];
   if (source !== undefined && target !== undefined)
-    return { body: loopsOf(reading, elem, index, source, target), tables: [] };
+    return {
+      says: `Moves in loops of ${target.counts.join(', ') || 1}: out ${stepsWords(target)}; x of ${reading.array} ${stepsWords(source)}; ${madeOf(reading)}`,
+      body: loopsOf(reading, elem, index, source, target),
+      tables: [],
+    };
   const [reads, writes] = [listed(`${name}_from${index}`, from), listed(`${name}_to${index}`, to)];
   const body = loop(`i${index}`, to.length, (i) => [
     put(reading, elem, load(writes.name, writes.elem, i), load(reads.name, reads.elem, i)),
   ]);
-  return { body, tables: [reads, writes] };
+  const says = `Moves ${to.length} elements: out[${writes.name}[i]] of x = ${reading.array}[${reads.name}[i]]; ${madeOf(reading)}`;
+  return { says, body, tables: [reads, writes] };
 }
 
 function filling({ output, fill: value }: Moving): readonly Stmt[] {
@@ -164,7 +185,11 @@ export function movingKernel(moving: Moving): Kernel {
   const parts = partsOf(moving, readings);
   return {
     name,
-    doc: docOf(words, inputs, output, elem),
+    doc: [
+      ...docOf(words, inputs, output, elem),
+      ...parts.map(({ says }) => says),
+      ...(moving.fill === undefined ? [] : [`All other elements are ${moving.fill}.`]),
+    ],
     params: [
       ...inputs.map(
         ({ shape }, i) =>

@@ -18,8 +18,10 @@ import {
   sub,
   variable,
 } from '../../kernel/builders.ts';
-import type { Elem, Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import { type Elem, type Expr, type Kernel, type Stmt, scalarOf, type Table } from '../../kernel/kernel.ts';
+import { exprText, stmtText } from '../../kernel/text.ts';
 import { typeOf } from '../../kernel/walk.ts';
+import { formula, paddingWords } from './doc.ts';
 
 export interface Pooling {
   readonly name: string;
@@ -100,7 +102,7 @@ export function pooling(p: Pooling): Kernel {
   );
   return {
     name: p.name,
-    doc: p.doc,
+    doc: [...p.doc, ...says(p)],
     params: [
       { name: 'in', role: 'in', elem, length: vertical.in * horizontal.in * channels },
       { name: 'out', role: 'out', elem: outElem, length: vertical.out * horizontal.out * channels },
@@ -109,6 +111,22 @@ export function pooling(p: Pooling): Kernel {
     body,
     macs: 0,
   };
+}
+
+/** All that the numbers follow from. */
+function says(p: Pooling): readonly string[] {
+  const [y, x] = p.plane;
+  const end = (axis: WindowAxis): number =>
+    Math.max(0, (axis.out - 1) * axis.stride + extentOf(axis) - axis.before - axis.in);
+  const around = { above: y.before, left: x.before, below: end(y), right: end(x) };
+  const window = `Window ${y.kernel}x${x.kernel}, strides ${y.stride}x${x.stride}, dilations ${y.dilation}x${x.dilation}, ${paddingWords(around, 'which is left out')}.`;
+  const scalar = typeOf(p.first);
+  const joins = stmtText(p.join('value', local('x', scalarOf(p.elem))));
+  return [
+    window,
+    `value starts at ${exprText(p.first)}; for each x of the n in the window: ${joins}.`,
+    ...formula('out', p.finish(local('value', scalar), local('n'))),
+  ];
 }
 
 const span = (name: string, s: Span, body: (i: Expr) => readonly Stmt[]): readonly Stmt[] =>

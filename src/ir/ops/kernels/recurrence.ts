@@ -216,6 +216,7 @@ function halfSums({ arithmetic, sizes }: Recurrent, phase: Phase, half: Half, un
     elem: arithmetic.weight,
     data: interleaved(half.weights, order, lanes, terms),
     rowLength: lanes * terms,
+    says: `Unit by unit: the weights of its ${lanes} gates in turns, for each of ${terms} inputs (of x, or of the state).`,
   };
   const pointerName = `w_${of}${suffix}`;
   const lane = (g: number): string => `${of}_sum${at(gates, g)}`;

@@ -76,11 +76,17 @@ export function integerCell({
   peepholes,
   curved,
 }: IntegerCell): CellArithmetic {
-  const table: Table = { name: `${name}_sigmoid`, elem: 'u16', data: sigmoidTable };
+  const table: Table = {
+    name: `${name}_sigmoid`,
+    elem: 'u16',
+    data: sigmoidTable,
+    says: 'The sigmoid at (entry - 256) / 16, 1.0 being 32768.',
+  };
   const peephole: Table | undefined = peepholes && {
     name: `${name}_peephole`,
     elem: 'i16',
     data: peepholes.weights,
+    says: 'Weights of the cell, for each of three gates by unit.',
   };
   const hidden = (peepholes?.weights.length ?? 0) / 3;
   const looked = (hold: Hold, stem: string, sum: Expr): Expr => {

@@ -1,7 +1,10 @@
 /** Kernels that go through a tensor group by group. */
+import { at } from '../../../base/errors.ts';
 import { add, int, load, store } from '../../kernel/builders.ts';
 import type { Elem, Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
+import type { Digits } from '../../kernel/memory-order.ts';
 import { eachPlace, type Groups } from './axis-lines.ts';
+import { stepsWords } from './doc.ts';
 
 /** One group, as the statements of its loops see it. */
 export interface Group {
@@ -26,6 +29,13 @@ export interface InGroups {
   body(group: Group): readonly Stmt[];
 }
 
+/** Where groups and their elements lie. */
+function groupsWords({ starts, members }: Groups): string {
+  const [first, element] = [at(starts, 0), at(members, 0)];
+  const counts = (list: Digits): string => list.counts.join(', ') || '1';
+  return `Groups in loops of ${counts(first)}: in ${stepsWords(first)}. Elements of a group in loops of ${counts(element)}: in by ${element.strides.join(', ') || 1}.`;
+}
+
 export function inGroups({ name, doc, elem, groups, counts, tables = [], ...r }: InGroups): Kernel {
   const outElem = r.outElem ?? elem;
   const body = eachPlace('row', groups.starts, (first) =>
@@ -41,7 +51,7 @@ export function inGroups({ name, doc, elem, groups, counts, tables = [], ...r }:
   );
   return {
     name,
-    doc,
+    doc: [...doc, groupsWords(groups)],
     params: [
       { name: 'in', role: 'in', elem, length: counts[0] },
       { name: 'out', role: 'out', elem: outElem, length: counts[1] },

@@ -47,6 +47,7 @@ const numbers = (name: string, data: readonly number[]): Table => ({
   name,
   elem: largestOf(data) < 256 ? 'u8' : 'u16',
   data,
+  says: 'The first tap of each output.',
 });
 
 interface AxisTables {
@@ -59,7 +60,15 @@ function tablesOf({ name, elem }: Resampling, { axis, taps, first, weights }: St
   const found = numbers(`${name}_first${axis}`, first);
   if (taps === 1) return { first: found };
   const kind = elem === 'f32' ? 'f32' : 'i16';
-  return { first: found, weights: { name: `${name}_weights${axis}`, elem: kind, data: weights } };
+  return {
+    first: found,
+    weights: {
+      name: `${name}_weights${axis}`,
+      elem: kind,
+      data: weights,
+      says: `Weights of the ${taps} taps of each output.`,
+    },
+  };
 }
 
 const weightName = (axis: number, tap: number): string => `w${axis}_${tap}`;

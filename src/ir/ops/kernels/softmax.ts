@@ -62,10 +62,11 @@ const kernelOf = (
   elem: Elem,
   tables: readonly Table[],
   body: readonly Stmt[],
+  says: string,
   outElem = elem,
 ): Kernel => ({
   name: s.name,
-  doc: s.doc,
+  doc: [...s.doc, `Groups of ${s.lines.length} elements, ${s.lines.step} apart. ${says}`],
   params: [
     { name: 'in', role: 'in', elem, length: s.count },
     { name: 'out', role: 'out', elem: outElem, length: s.count },
@@ -81,7 +82,12 @@ const kernelOf = (
  */
 export function softmaxInt8(s: Softmax, inputScale: number): Kernel {
   const unit = unitOfExponentials(s.lines.length);
-  const table: Table = { name: `${s.name}_exp`, elem: 'i32', data: exponentials(inputScale, unit) };
+  const table: Table = {
+    name: `${s.name}_exp`,
+    elem: 'i32',
+    data: exponentials(inputScale, unit),
+    says: `e to the power -(entry * input scale), 1.0 being ${unit}.`,
+  };
   const last = int(table.data.length - 1);
   const power = (x: Expr): Expr =>
     load(table.name, 'i32', call('clamp', 'i32', sub(local('largest'), x), int(0), last));
@@ -105,7 +111,13 @@ export function softmaxInt8(s: Softmax, inputScale: number): Kernel {
       ]),
     ];
   });
-  return kernelOf(s, 'u8', [table], body);
+  return kernelOf(
+    s,
+    'u8',
+    [table],
+    body,
+    `e = ${table.name}[min(largest - x, ${table.data.length - 1})]; sum = the sum of e, at least ${unit}. out = min(255, (256 * e + sum / 2) / sum).`,
+  );
 }
 
 /** The multiplier, below 2^15, and the shift of a scale: differences of 65535 times it are an int32. */
@@ -121,12 +133,17 @@ function differenceScale(scale: number): readonly [multiplier: number, shift: nu
 export function softmaxWide(s: Softmax, inputScale: number, elem: Elem, outElem: Elem): Kernel {
   const unit = Math.min(2 ** 15, Math.floor((2 ** 31 - 1) / s.lines.length));
   const data = Array.from({ length: 256 }, (_, i) => Math.round(unit * 2 ** (-i / 256)));
-  const table: Table = { name: `${s.name}_exp`, elem: 'u16', data };
+  const table: Table = {
+    name: `${s.name}_exp`,
+    elem: 'u16',
+    data,
+    says: `2 to the power -(entry / 256), 1.0 being ${unit}.`,
+  };
   const [multiplier, shift] = differenceScale((inputScale * 256) / Math.LN2);
   const [one, most] = outElem === 'i16' ? [2 ** 15, 32767] : [256, 255];
   const body = eachLine(s.lines, (first) => {
     const at = (i: Expr): Expr => add(first, mul(i, s.lines.step));
-    const power = (name: string, i: Expr): readonly Stmt[] => [
+    const powerOf = (name: string, i: Expr): readonly Stmt[] => [
       constant(
         `${name}_less`,
         call('clamp', 'i32', sub(local('largest'), load('in', elem, at(i))), int(0), int(65535)),
@@ -142,11 +159,11 @@ export function softmaxWide(s: Softmax, inputScale: number, elem: Elem, outElem:
         assign('largest', maximum(local('x'), local('largest'))),
       ]),
       variable('sum', int(0)),
-      ...loop('j', s.lines.length, (j) => [...power('term', j), accumulate('sum', local('term'))]),
+      ...loop('j', s.lines.length, (j) => [...powerOf('term', j), accumulate('sum', local('term'))]),
       assign('sum', maximum(local('sum'), unit)),
       constant('half', div(local('sum'), 2)),
       ...loop('k', s.lines.length, (k) => [
-        ...power('e', k),
+        ...powerOf('e', k),
         store(
           'out',
           outElem,
@@ -162,7 +179,10 @@ export function softmaxWide(s: Softmax, inputScale: number, elem: Elem, outElem:
       ]),
     ];
   });
-  return kernelOf(s, elem, [table], body, outElem);
+  const steps = `d = min(4095, ((largest - x) * ${multiplier} + ${2 ** (shift - 1)}) >> ${shift})`;
+  const power = `e = ${table.name}[d & 255] >> (d >> 8); sum = the sum of e, at least ${unit}`;
+  const says = `${steps}; ${power}. out = min(${most}, (${one} * e + sum / 2) / sum).`;
+  return kernelOf(s, elem, [table], body, says, outElem);
 }
 
 export function softmaxFloat32(s: Softmax): Kernel {
@@ -188,7 +208,7 @@ export function softmaxFloat32(s: Softmax): Kernel {
       ]),
     ];
   });
-  return kernelOf(s, 'f32', [], body);
+  return kernelOf(s, 'f32', [], body, 'e = exp_f32(x - largest). out = e / the sum of e.');
 }
 
 /** onnxruntime's softmax on bytes: exponentials in float32 by the distance to the largest, its zero point outside. */
@@ -234,5 +254,6 @@ export function softmaxOfFile(s: Softmax, { input, output }: FileSoftmax): Kerne
       ]),
     ];
   });
-  return kernelOf(s, 'u8', [table], body);
+  const says = `e = ${table.name}[largest - x]. out = clamp(rint(e * ${Math.floor(1 / output.scale)} / the sum of e) + ${output.zeroPoint}, 0, 255).`;
+  return kernelOf(s, 'u8', [table], body, says);
 }

@@ -106,7 +106,12 @@ function patch(name: string, w: WindowShape, t: Tile, top: Expr, left: Expr, pad
     Expr,
     Expr,
   ];
-  const table: Table = { name: `${name}_padding`, elem: padding.elem, data: [...padding.values] };
+  const table: Table = {
+    name: `${name}_padding`,
+    elem: padding.elem,
+    data: [...padding.values],
+    says: 'What stands in the padding, by input channel.',
+  };
   const uniform = padding.values.every((v) => v === padding.values[0]);
   return {
     base: 'patch',
