@@ -15,9 +15,10 @@ const constants = [
     Array.from({ length: 16 }, (_, i) => 40 + i),
   ),
   floatTensor('row', [4], [1, 2, 3, 4]),
-  floatTensor('lifting', [2, 2, 1, 1], [1, 0, 1, -0.07]),
+  floatTensor('lifting', [2, 2, 1, 1], [1, 0, 1, -0.14]),
   floatTensor('offsets', [2], [40, 45]),
   floatTensor('difference', [1, 2, 1, 1], [1, -1]),
+  floatTensor('five', [1], [5]),
 ];
 
 /** Sums of 40 to 55 and less than 1, of which the large part is taken away again. */
@@ -25,11 +26,11 @@ const cancelling: readonly NodeSpec[] = [
   { op: 'Add', name: 'grow', inputs: ['x', 'large'], outputs: ['a'] },
   { op: 'Sub', name: 'shrink', inputs: ['a', 'large'], outputs: ['y'] },
 ];
-/** Channels at 40 and 45 that differ by little: grids of their own leave 22 dB of what is left when one is taken from the other. */
+/** Channels at 40 and 45 that differ by little: grids of their own leave some 25 dB of what is left when one is taken from the other. */
 const apart: readonly NodeSpec[] = [
   { op: 'Conv', name: 'lift', inputs: ['x', 'lifting', 'offsets'], outputs: ['c'] },
   { op: 'Relu', inputs: ['c'], outputs: ['a'] },
-  { op: 'Conv', name: 'differ', inputs: ['a', 'difference'], outputs: ['y'] },
+  { op: 'Conv', name: 'differ', inputs: ['a', 'difference', 'five'], outputs: ['y'] },
 ];
 const plain: readonly NodeSpec[] = [
   { op: 'Sigmoid', name: 'bend', inputs: ['x'], outputs: ['a'] },
