@@ -28,11 +28,11 @@ const reasons: Readonly<Record<string, string>> = {
 const codeOf = (error: unknown): string =>
   typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
 
-const unreadable = (where: string, error: unknown): InputError =>
+const unreadable = (where: string, error: unknown, todo = 'check the path'): InputError =>
   new InputError({
     where,
     found: reasons[codeOf(error)] ?? `it cannot be read (${codeOf(error) || String(error)})`,
-    todo: 'check the path',
+    todo,
   });
 
 const tooLarge = (where: string, found: string, limit: number): InputError =>
@@ -109,7 +109,9 @@ export function readBeside(model: string, location: string): Uint8Array {
       closeSync(descriptor);
     }
   } catch (error) {
-    throw error instanceof InputError ? error : unreadable(`${model}: '${location}'`, error);
+    if (error instanceof InputError) throw error;
+    const todo = "copy it beside the model: it holds the model's weights";
+    throw unreadable(`${model}: '${location}'`, error, todo);
   }
 }
 

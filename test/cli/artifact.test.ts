@@ -103,6 +103,11 @@ describe('thimble run', () => {
     const result = await cli.run('run', files.folder, '--input', files.images);
     expect(result.code).toBe(2);
     expect(result.err).toContain('a folder without manifest.json');
+    const compiled = 'supported: folders written by thimble compile -o; run: thimble compile MODEL -o';
+    expect((await cli.run('verify', '/nowhere/out')).err).toBe(
+      `thimble: /nowhere/out: there is no such folder; ${compiled} /nowhere/out\n`,
+    );
+    expect((await cli.run('verify', files.images)).err).toContain(`: a file; ${compiled} FOLDER`);
   });
 });
 

@@ -192,16 +192,16 @@ export function apiPage(): string {
   const names = (door: 'browser' | 'compress') => new Set(namesOfDoor(door).map(({ name }) => name));
   const [browser, compress] = [names('browser'), names('compress')];
   const parts: readonly (readonly [string, readonly ApiName[]])[] = [
-    ['In every door', node.filter(({ name }) => compress.has(name))],
+    ['All entry points', node.filter(({ name }) => compress.has(name))],
     ['thimble/browser and thimble/node', node.filter(({ name }) => browser.has(name) && !compress.has(name))],
     ['thimble/node alone', node.filter(({ name }) => !browser.has(name))],
   ];
   return [
     '# API',
     '',
-    'Every name that the doors of the package export ([which is for what](node.md#the-doors-of-the-package)), from the docstrings of the source. `npm run build && npx vitest run test/api.test.ts --update` writes this page; a test fails when it is not up to date.',
+    'This page lists every name that the package exports, from the docstrings of the source. [node.md](node.md#the-doors-of-the-package) describes the entry points. `npm run build && npx vitest run test/api.test.ts --update` writes this page; a test fails if it is not up to date.',
     '',
-    'Throughout: shapes have the batch axis first, and arrays are row-major; sizes are bytes, time is instructions or microseconds where a name says so. An `InputError` is about what was given, and says where, what was found, what is supported and what to do; a `DefectError` is a defect of thimble. Both are thrown by everything that takes a model, a file or options.',
+    'Shapes have the batch axis first, and arrays are row-major. Sizes are bytes. Times are instructions, or microseconds if the name says so. An `InputError` reports an error in the input: the place, what was found, what is supported and what to do. A `DefectError` is a defect of thimble. Every function that takes a model, a file or options may throw both.',
     '',
     ...parts.flatMap(([title, ones]) => [
       `**${title}.** ${list(ones, 'value')}. Types: ${list(ones, 'type')}.`,

@@ -24,7 +24,7 @@ describe('versions', () => {
       'QEMU emulator version 7.1.0',
       /version 7\.1; .*7\.2 or newer; .*qemu-system-misc/,
     ],
-    ['qemu-arm', 'hello', /does not say its version/],
+    ['qemu-arm', 'hello', /no version in its output/],
   ])('%s %s will not', (name, answer, message) => {
     expect(versionFault(name, answer)?.message).toMatch(message);
   });

@@ -85,12 +85,22 @@ function labelsFor(prepared: Prepared, file: string | undefined): Int32Array | u
   });
 }
 
-/** Samples to judge builds by: evenly spread between those that calibrate. */
+/**
+ * Samples to judge builds by: evenly spread between those that calibrate.
+ * @throws InputError when all samples calibrate
+ */
 export function heldOutOf(
   prepared: Prepared,
   flags: Pick<QuantizeFlags, 'samples'> & { readonly heldOut: number; readonly labels?: string },
 ): HeldOut {
   const free = spareOf(prepared, flags.samples);
+  if (free.length === 0)
+    throw new InputError({
+      where: prepared.where,
+      found: `${prepared.count} samples; all of them calibrate (--samples ${flags.samples}), none is left to judge builds by`,
+      supported: 'more samples than --samples',
+      todo: `give more, or calibrate with fewer: --samples ${Math.ceil(prepared.count / 2)}`,
+    });
   const chosen = spread(free.length, flags.heldOut).map((i) => at(free, i));
   const labels = labelsFor(prepared, flags.labels);
   return {

@@ -58,14 +58,15 @@ function sourceOf(file: string) {
   return { bytes: readBytes(file), name: file, external };
 }
 
+const noArtifact = (where: string, found: string, todo: string): InputError =>
+  new InputError({ where, found, supported: 'folders written by thimble compile -o', todo: `run: ${todo}` });
+
 export function loadArtifact(api: Api, folder: string): Artifact {
+  const compiled = `thimble compile MODEL -o ${folder}`;
+  if (!existsSync(folder)) throw noArtifact(folder, 'there is no such folder', compiled);
+  if (!isFolder(folder)) throw noArtifact(folder, 'a file', 'thimble compile MODEL -o FOLDER');
   if (!existsSync(path.join(folder, 'manifest.json')))
-    throw new InputError({
-      where: folder,
-      found: 'a folder without manifest.json',
-      supported: `folders written by thimble compile -o, and ${readable}`,
-      todo: `run: thimble compile MODEL -o ${folder}`,
-    });
+    throw noArtifact(folder, 'a folder without manifest.json', compiled);
   const names = [...filesIn(folder), ...filesIn(path.join(folder, 'src')).map((name) => `src/${name}`)];
   return api.loadArtifact(new Map(names.map((name) => [name, readBytes(path.join(folder, name))])));
 }

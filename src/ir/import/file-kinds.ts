@@ -176,7 +176,10 @@ function foreignArchive(names: readonly string[]): Foreign {
   if (names.length > 0 && names.every((name) => name.endsWith('.npy')))
     return { what: 'arrays of NumPy (.npz), not a network', ...fromTorch };
   const some = names.slice(0, 3).map((name) => `'${name}'`);
-  return { what: `a zip archive of ${names.length} files (${some.join(', ')})`, ...fromTorch };
+  return {
+    what: `a zip archive of ${names.length === 1 ? '1 file' : `${names.length} files`} (${some.join(', ')})`,
+    ...fromTorch,
+  };
 }
 
 function archive(bytes: Uint8Array): ModelFile {

@@ -64,7 +64,9 @@ const notOnnx = (where: string, found: string): InputError =>
     where,
     found,
     supported: 'a complete ONNX model',
-    todo: 'export it again with torch.onnx.export, and copy it in binary mode',
+    todo: where.endsWith('.data')
+      ? 'name the .onnx file: such a file beside it holds its weights'
+      : 'export it again with torch.onnx.export, and copy it in binary mode',
   });
 
 const noTensor = (where: string, found: string): InputError =>

@@ -83,7 +83,7 @@ function ofPadding(layer: Layer): Finding {
   const worst = [...wanted.keys()].reduce((a, b) => (off(b) > off(a) ? b : a), 0);
   return {
     kind: 'pad value',
-    text: `its padding stands for ${short(at(wanted, worst))} (channel ${worst}), and the nearest that its input can hold is ${short(at(held, worst))}`,
+    text: `its padding stands for ${short(at(wanted, worst))} (channel ${worst}); the nearest number that its input can represent is ${short(at(held, worst))}`,
     todo: 'put the batch normalization after the convolution, or pad with the value that it gives for 0',
   };
 }
@@ -115,7 +115,7 @@ function ofWeights(build: Build, layer: Layer): Finding {
 function ofClipping({ facts }: Layer): Finding {
   return {
     kind: 'calibration',
-    text: `the samples make ${spanOf(facts)} of it, calibrated was ${gridSpan(facts)}: what is beyond is cut off`,
+    text: `its values on the samples are ${spanOf(facts)}, and the calibrated range is ${gridSpan(facts)}: values beyond it are cut off`,
     todo: 'give --calibrate more samples, of all kinds that the network will see',
   };
 }
@@ -128,13 +128,13 @@ function ofRounding({ calibration }: Build, { facts, node }: Layer): Finding {
     return {
       kind: 'range',
       tensor: facts.slot.name,
-      text: `its values (${spanOf(facts)}) are narrow beside a step of ${short(step)}, which is one of its accumulator: its input's step times its largest weight's`,
+      text: `its values (${spanOf(facts)}) span few steps of ${short(step)}, the step of its accumulator: its input's step times its largest weight's`,
       todo: 'scale the channels of its input, and its rows of weights, to similar ranges',
     };
   if (isClamped(node) && step > 4 * asked)
     return {
       kind: 'clip',
-      text: `its activation keeps ${range === undefined ? '' : `${short(range.lo)}..${short(range.hi)}, `}narrow beside a step of ${short(step)}, which is one of its accumulator`,
+      text: `its activation keeps ${range === undefined ? '' : `${short(range.lo)}..${short(range.hi)}, `}few steps of ${short(step)}, the step of its accumulator`,
       todo: 'make the clip wider, or scale its layer down',
     };
   return rangeOf(facts, 'its values');
@@ -152,7 +152,7 @@ function rangeOf(facts: TensorFacts, what: string): Finding {
     kind: 'range',
     tensor: facts.slot.name,
     ...(lost.length > 0 ? { channels: lost } : {}),
-    text: `${which} (tensor '${facts.slot.name}', ${spanOf(facts)}) vary little beside ${step}`,
+    text: `${which} (tensor '${facts.slot.name}', ${spanOf(facts)}) vary little compared with ${step}`,
     todo: `normalize: subtract the mean, and scale channels to similar ranges${orMoreBits(facts)}`,
   };
 }
@@ -213,7 +213,7 @@ function ofChange(build: Build, layer: Layer, { pruned, bits }: Change): Finding
   if (pruned)
     return {
       kind: 'pruning',
-      text: 'of the weights that were removed too many mattered',
+      text: 'too many important weights were removed',
       todo: 'prune less, or give --finetune',
     };
   return bits < 8

@@ -11,9 +11,9 @@ const percent = (x: number): string => `${Math.round(100 * x)} %`;
 
 const reasons = {
   channel:
-    'whole channels go, one of each layer stays, and so do those of the input, of the output and of tensors whose channels are not free to go',
-  obs: 'the pattern or what weights are worth lets no more go',
-  magnitude: 'the pattern or what weights are worth lets no more go',
+    'only whole channels are removed; one of each layer stays, and so do those of the input, of the output and of tensors whose channels cannot be removed',
+  obs: 'the pattern or the prices of weights allow no more',
+  magnitude: 'the pattern or the prices of weights allow no more',
 } as const;
 
 export const shortfallText = ({ asked = 0, reached, method = 'obs' }: Sparsity): string =>

@@ -96,7 +96,7 @@ function leftRanges({ calibration, program }: Build, { steps, inputs }: Measured
       {
         kind: 'calibration',
         tensor,
-        text: `tensor '${tensor}' was calibrated to ${short(range.lo)}..${short(range.hi)}, and other samples make ${short(lo)}..${short(hi)} of it`,
+        text: `tensor '${tensor}' was calibrated to ${short(range.lo)}..${short(range.hi)}, and its values on other samples are ${short(lo)}..${short(hi)}`,
         todo: 'give --calibrate more samples, of all kinds that the network will see',
       },
     ];

@@ -56,7 +56,7 @@ export function sampleWarnings(facts: SampleFacts): readonly Warning[] {
   const odd = oddity(facts);
   if (odd === undefined) return [];
   const found = facts.count === 1 ? `1 sample, ${odd}` : `${facts.count} samples, ${odd}`;
-  return [{ kind: 'calibration', text: `calibrated on ${found}: ranges from them say little`, todo }];
+  return [{ kind: 'calibration', text: `calibrated on ${found}: the ranges are unreliable`, todo }];
 }
 
 /** Fewer samples are often of one class by chance. */

@@ -7,6 +7,6 @@ export const unreadWarnings = (program: Program): readonly Warning[] =>
   unreadInputs(program).map((name) => ({
     kind: 'unread input',
     tensor: name,
-    text: `no layer reads the input '${name}', which takes memory all the same`,
+    text: `no layer reads the input '${name}', which still takes memory`,
     todo: 'remove it from the arguments of forward',
   }));

@@ -213,6 +213,15 @@ describe('budgets', () => {
     expect(existsSync(out)).toBe(false);
   });
 
+  test('samples that all calibrate leave none to judge by', async () => {
+    const { code, err } = await bench().run('compile', model, '--calibrate', samples, '--flash', '1KB');
+    expect(code).toBe(2);
+    expect(err).toContain(
+      '90 samples; all of them calibrate (--samples 512), none is left to judge builds by',
+    );
+    expect(err).toContain('calibrate with fewer: --samples 45');
+  });
+
   test('a limit beside --sparsity is only checked', async () => {
     const { code, err } = await bench().run('compile', model, ...base, '--sparsity', '0.5', '--flash', '50B');
     expect(code).toBe(1);

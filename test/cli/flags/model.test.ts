@@ -66,7 +66,9 @@ describe('weights in files of their own', () => {
       expect(() => reading(location)).toThrow(InputError);
       expect(() => reading(location)).toThrow("outside of the model's folder");
     }
-    expect(() => reading('missing.data')).toThrow('there is no such file');
+    expect(() => reading('missing.data')).toThrow(
+      "'missing.data': there is no such file; copy it beside the model: it holds the model's weights",
+    );
     expect(() => reading('.')).toThrow(InputError);
   });
 

@@ -36,7 +36,7 @@ test.each([
   ['a package of AOTInductor', zip('m/data/aotinductor/model/c.so'), 'exported program'],
   ['a Keras model', zip('config.json', 'metadata.json', 'model.weights.h5'), 'format="onnx"'],
   ['arrays of NumPy', zip('a.npy'), 'torch.export.save'],
-  ["a zip archive of 1 files ('letter.txt')", zip('letter.txt'), 'torch.export.save'],
+  ["a zip archive of 1 file ('letter.txt')", zip('letter.txt'), 'torch.export.save'],
   ['a tar archive', bytes('x'.repeat(257), 'ustar'), 'torch.export.save'],
   ['a pointer of Git LFS', bytes('version https://git-lfs.github.com/spec/v1\n'), 'git lfs pull'],
   ['a web page', bytes('<!DOCTYPE html>'), 'download'],

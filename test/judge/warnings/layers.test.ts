@@ -58,7 +58,7 @@ describe('padding between two steps', () => {
         kind: 'pad value',
         nodes: ['norm', 'conv'],
         text: expect.stringContaining('its padding stands for -0.374 (channel 0)'),
-        todo: expect.stringContaining('put the batch normalization behind the convolution'),
+        todo: expect.stringContaining('put the batch normalization after the convolution'),
       },
     ]));
   test('is none with the normalization behind the convolution', () =>
@@ -136,7 +136,7 @@ describe('a clip narrower than steps can be', () => {
         kind: 'clip',
         kernel: 'linear1',
         nodes: ['first', 'narrow'],
-        text: expect.stringContaining('its activation keeps 0..1, narrow beside a step of'),
+        text: expect.stringContaining('its activation keeps 0..1, few steps of'),
         todo: 'make the clip wider, or scale its layer down',
       },
     ]));
