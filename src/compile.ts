@@ -46,6 +46,7 @@ import { inputGrids } from './passes/input-grids.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
 import type { Pass } from './passes/pass.ts';
 import { bitsOf, channelsApart, type QuantizeOptions, quantize, storedRanges } from './passes/quantize.ts';
+import type { Ranged } from './passes/rounding-noise.ts';
 import { settleConstants } from './passes/settle-constants.ts';
 import { isQuantized, settleGrids, sinkGrids } from './passes/settle-grids.ts';
 import { settleImages } from './passes/settle-images.ts';
@@ -347,11 +348,17 @@ function wideIn(
   },
 ): ReturnType<typeof wideTensors> {
   const { given, inputs, bits } = asked;
-  // What gains by grids of channels needs no 16 bits; what is to have 16 bits has no such grids.
-  const byChannel = bits === 'auto' ? channelsApart(graph, calibration, given) : new Map();
-  const rangeOf = storedRanges(graph, calibration, { byChannel });
-  const fixedInput = given.input !== undefined;
-  return wideTensors({ graph, rangeOf, byChannel, alone: calibration.alone, fixedInput }, inputs, bits);
+  // What gains by grids of channels seldom needs 16 bits; what is to have 16 bits has no such grids.
+  const apart = (other?: 16): Ranged['byChannel'] =>
+    bits === 'auto' ? channelsApart(graph, calibration, given, other) : new Map();
+  const ranged = (byChannel: Ranged['byChannel']): Ranged => ({
+    graph,
+    rangeOf: storedRanges(graph, calibration, { byChannel }),
+    byChannel,
+    alone: calibration.alone,
+    fixedInput: given.input !== undefined,
+  });
+  return wideTensors(ranged(apart()), inputs, bits, ranged(apart(16)));
 }
 
 const takesStored = ({ grids }: Front, options: CompileOptions): boolean =>

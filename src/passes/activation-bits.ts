@@ -1,14 +1,10 @@
 /** Which activations are stored in 16 bits: those that were asked for, or those whose 8 bits the outputs would show. */
 import { at, InputError, must } from '../base/errors.ts';
-import { inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
-import type { Range } from '../ir/graph/op.ts';
 import { keepsWeights } from '../ir/integers/mac.ts';
 import { isStep, quantOf } from '../ir/integers/quant.ts';
-import { storageOf } from '../ir/kernel/stored.ts';
-import { type Tensor, tensorOf } from '../ir/tensor.ts';
-import type { Alone, Calibration } from './calibrate.ts';
 import { onlyReader } from './rewrite.ts';
+import { type Bits, type Ranged, RoundingNoise } from './rounding-noise.ts';
 import { wideGridOf } from './wide-grids.ts';
 
 /** `auto`: where 8 bits lose much; 8: nowhere; 16: wherever operators can; or what nodes of these names make. */
@@ -85,78 +81,11 @@ const isStepped = ({ graph, rangeOf }: Ranged, family: Family): boolean =>
     return isStep((x) => real.value(attrs, x), rangeOf(from), rangeOf(at(outputs, 0)));
   });
 
-/** What a tensor's rounding to so many bits makes of it. */
-function rounded(tensor: Tensor, range: Range, bits: 8 | 10 | 16): Tensor {
-  const grid = quantOf(range, bits === 16 ? bits : undefined);
-  const { scale, zeroPoint } = grid;
-  const bounds = storageOf(grid);
-  const [lo, hi] = [(bounds.lo - zeroPoint) * scale, (bounds.hi - zeroPoint) * scale];
-  const step = bits === 10 ? scale / 4 : scale;
-  const data = Float32Array.from(tensor.data, (x) => Math.max(lo, Math.min(hi, Math.round(x / step) * step)));
-  return tensorOf(tensor, data);
-}
-
 /** Functions at the end of a layer have two bits more, where they are steep. */
 function bitsAlone(graph: Graph<'float'>, name: string): 8 | 10 {
   const maker = graph.nodes.find(({ outputs }) => outputs.includes(name));
   const folds = maker?.op.withTable !== undefined && onlyReader(graph, name)?.op.table !== undefined;
   return folds ? 10 : 8;
-}
-
-type Values = ReadonlyMap<string, Tensor>;
-
-/** One sample through the network, of which `known` has what nothing changes; `change` is made to some tensors. */
-function run(
-  graph: Graph<'float'>,
-  inputs: Values,
-  changed: ReadonlySet<string>,
-  change: (name: string, tensor: Tensor) => Tensor,
-  known: Values = new Map(),
-): Values {
-  const values = new Map<string, Tensor>();
-  const set = (name: string, tensor: Tensor): void => {
-    values.set(name, changed.has(name) ? change(name, tensor) : tensor);
-  };
-  for (const [name, tensor] of inputs) if (changed.has(name) || !known.has(name)) set(name, tensor);
-  const tensorAt = (name: string): Tensor | undefined =>
-    graph.tensors.get(name)?.constant ?? values.get(name) ?? known.get(name);
-  for (const { op, attrs, inputs: from, outputs } of graph.nodes) {
-    const isNew = [...from.map((name) => values.has(name)), ...outputs.map((name) => changed.has(name))];
-    if (known.size > 0 && !isNew.includes(true)) continue;
-    const made = op.reference(attrs, from.map(tensorAt));
-    outputs.forEach((output, i) => {
-      if (output !== '') set(output, at(made, i));
-    });
-  }
-  return values;
-}
-
-/** The numbers of an output in all runs. */
-const numbersOf = (runs: readonly Values[], output: string): readonly number[] =>
-  runs.flatMap((values) => [...must(values.get(output), 'an output').data]);
-
-/** The mean of squares about the mean. */
-function powerOf(numbers: readonly number[]): number {
-  const mean = numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
-  return numbers.reduce((sum, x) => sum + (x - mean) ** 2, 0) / numbers.length;
-}
-
-/** Noise over signal of the output that is farthest off. @param all what the signal is measured by */
-function noiseOf(
-  graph: Graph<'float'>,
-  all: readonly Values[],
-  pairs: readonly (readonly [real: Values, other: Values])[],
-): number {
-  const ratios = ends(graph, graph.outputs).map((output) => {
-    const signal = powerOf(numbersOf(all, output));
-    const errors = pairs.flatMap(([real, other]) => {
-      const x = must(real.get(output), 'an output').data;
-      const y = other.get(output)?.data ?? x;
-      return Array.from(x, (value: number, i) => (value - at(y, i)) ** 2);
-    });
-    return signal > 0 ? errors.reduce((sum, e) => sum + e, 0) / errors.length / signal : 0;
-  });
-  return Math.max(0, ...ratios);
 }
 
 /** So many of the calibration's samples are looked at, and so many of them, the worst, closer. */
@@ -173,16 +102,9 @@ const closer = 4;
  */
 const tooMuch = 10 ** -3.1;
 const enough = 10 ** -5;
-
-/** A network with the ranges of its 8-bit grids; `fixedInput`: its input has a grid already. */
-export interface Ranged {
-  readonly graph: Graph<'float'>;
-  readonly rangeOf: (tensor: string) => Range;
-  /** Of tensors with a grid for each channel, which keep it. */
-  readonly byChannel: ReadonlyMap<string, readonly Range[]>;
-  readonly alone: Calibration['alone'];
-  readonly fixedInput: boolean;
-}
+/** Where what is left is more than so many times what single tensors said, the samples that are worst now are asked. */
+const unexplained = 4;
+const rounds = 2;
 
 /** Whether an operator reads or makes it together with such a tensor. */
 const isBeside = (graph: Graph<'float'>, family: Family, such: (name: string) => boolean): boolean =>
@@ -206,81 +128,80 @@ const isOpen = ({ graph, fixedInput, byChannel }: Ranged, family: Family): boole
       !(fixedInput && graph.inputs.includes(name)),
   );
 
-/** A sample, and what the network makes of it. */
-interface Looked {
-  readonly sample: number;
-  readonly inputs: Values;
-  readonly real: Values;
-}
-
-/** The range that calibration would have found without a sample: what is new in it is cut off, as in samples to come. */
-function without({ lo, hi }: Range, sample: number, alone: Alone | undefined): Range {
-  const less = (end: Alone['lo'] | undefined): number => (end?.sample === sample ? end.by : 0);
-  const [from, to] = [lo + less(alone?.lo), hi - less(alone?.hi)];
-  return from < to ? { lo: from, hi: to } : { lo, hi };
-}
-
-/** What rounding some tensors to some bits costs the outputs, on some of the samples. */
-interface Costs {
-  readonly known: readonly Looked[];
-  readonly costOf: (
-    some: readonly Looked[],
-    changed: ReadonlySet<string>,
-    bits: (name: string) => 8 | 10 | 16,
-  ) => number;
-}
-
-function costsOf({ graph, rangeOf, alone }: Ranged, samples: readonly Float32Array[]): Costs {
-  const known = samples.slice(0, looked).map((sample, i): Looked => {
-    const inputs = inputTensors(graph, sample);
-    return { sample: i, inputs, real: run(graph, inputs, new Set(), (_, tensor) => tensor) };
-  });
-  // Of few samples each decides some end: more samples are the remedy then, not more bits.
-  const endsOf = (name: string): Alone | undefined => (samples.length < steady ? undefined : alone.get(name));
-  const reals = known.map(({ real }) => real);
-  const costOf: Costs['costOf'] = (some, changed, bits) => {
-    const pairs = some.map(({ sample, inputs, real }) => {
-      const change = (name: string, tensor: Tensor): Tensor =>
-        rounded(tensor, without(rangeOf(name), sample, endsOf(name)), bits(name));
-      return [real, run(graph, inputs, changed, change, real)] as const;
-    });
-    return noiseOf(graph, reals, pairs);
-  };
-  return { known, costOf };
-}
-
 /** Numbers that are handed on are rounded once, where the first of them are made. */
 const firstOf = (family: Family): string => at(family, 0);
 
-/** The families that cost the outputs most, until the rest costs little. */
-function costliest(ranged: Ranged, samples: readonly Float32Array[]): readonly (readonly [Family, number])[] {
-  const { graph } = ranged;
-  if (samples.length < fewest) return [];
-  const families = familiesIn(graph).filter((family) => isOpen(ranged, family));
-  const { known, costOf } = costsOf(ranged, samples);
-  const all = new Set(families.map(firstOf));
-  const alike = (name: string): 8 | 10 => bitsAlone(graph, name);
-  if (costOf(known, all, alike) < tooMuch) return [];
-  const worst = known
-    .map((one) => [one, costOf([one], all, alike)] as const)
-    .sort(([, a], [, b]) => b - a)
-    .slice(0, closer)
-    .map(([one]) => one);
+/** Families of 16 bits, each with what its 8 would cost, and what is left of noise with them. */
+interface Choice {
+  readonly taken: ReadonlyMap<Family, number>;
+  readonly noise: number;
+}
+
+/** Whether a family can have 16 bits, and its readers are the better for it. */
+const isAble = (ranged: Ranged, family: Family): boolean =>
+  against(ranged.graph, family).length === 0 &&
+  !besidesChannels(ranged, family) &&
+  spares(ranged, family) &&
+  !isStepped(ranged, family);
+
+/** Whether 16 bits leave less than a quarter: bits that tell no more are none. What no range held is beside that. */
+function helps(costOf: ReturnType<RoundingNoise['alone']>, name: string, cost: number): boolean {
+  if (costOf(name, 16) <= cost / 4) return true;
+  const whole = costOf(name, 8, 'whole');
+  return whole > enough && costOf(name, 16, 'whole') <= whole / 4;
+}
+
+/** The families that cost some samples' outputs most, until the rest costs little. */
+function costliestOf(
+  families: readonly Family[],
+  able: (family: Family) => boolean,
+  costOf: ReturnType<RoundingNoise['alone']>,
+): Choice {
   const costs = families
-    .map((family): readonly [Family, number] => [family, costOf(worst, new Set([firstOf(family)]), () => 8)])
+    .map((family): readonly [Family, number] => [family, costOf(firstOf(family), 8)])
     .sort(([, a], [, b]) => b - a);
   let left = costs.reduce((sum, [, cost]) => sum + cost, 0);
-  const taken: (readonly [Family, number])[] = [];
+  const taken = new Map<Family, number>();
   for (const [family, cost] of costs) {
     if (left < enough) break;
-    if (against(graph, family).length > 0 || besidesChannels(ranged, family)) continue;
-    if (!spares(ranged, family) || isStepped(ranged, family)) continue;
-    // Bits that tell no more are none.
-    if (costOf(worst, new Set([firstOf(family)]), () => 16) > cost / 4) continue;
+    if (!able(family) || !helps(costOf, firstOf(family), cost)) continue;
     left -= cost;
-    taken.push([family, cost]);
+    taken.set(family, cost);
   }
-  return taken;
+  return { taken, noise: left };
+}
+
+/** Which have 16 bits beside the grids that channels have. */
+function costliest(ranged: Ranged, samples: readonly Float32Array[]): Choice {
+  const { graph, byChannel } = ranged;
+  const all = familiesIn(graph);
+  const open = all.filter((family) => isOpen(ranged, family));
+  const changed = new Set([...open, ...all.filter((family) => byChannel.has(firstOf(family)))].map(firstOf));
+  // Of few samples each decides some end: more samples are the remedy then, not more bits.
+  const isCut = samples.length >= steady;
+  const costs = new RoundingNoise(ranged, samples.slice(0, looked), isCut, open.map(firstOf));
+  const taken = new Map<Family, number>();
+  const bits = (name: string): Bits =>
+    [...taken].some(([family]) => firstOf(family) === name) ? 16 : bitsAlone(graph, name);
+  for (let [most, round] = [tooMuch, 0]; ; round++) {
+    const { noise, worst } = costs.of(changed, bits);
+    if (round === rounds || noise < most) return { taken, noise };
+    const rest = open.filter((family) => !taken.has(family));
+    const costOf = costs.alone(worst.slice(0, closer));
+    const more = costliestOf(rest, (family) => isAble(ranged, family), costOf);
+    if (more.taken.size === 0) return { taken, noise };
+    for (const [family, cost] of more.taken) taken.set(family, cost);
+    most = unexplained * Math.max(enough, more.noise);
+  }
+}
+
+/** @param sixteen the same with no grids for channels but those that weights need: taken where 16 bits in their place leave far less noise */
+function auto(ranged: Ranged, sixteen: Ranged, samples: readonly Float32Array[]): Choice['taken'] {
+  if (samples.length < fewest) return new Map();
+  const beside = costliest(ranged, samples);
+  if (ranged.byChannel.size === sixteen.byChannel.size || beside.noise < tooMuch) return beside.taken;
+  const instead = costliest(sixteen, samples);
+  return instead.noise < beside.noise / 4 ? instead.taken : beside.taken;
 }
 
 /** @throws InputError for a name that no node has, and for operators that do not know 16 bits */
@@ -320,11 +241,12 @@ function named(ranged: Ranged, names: ReadonlySet<string>): readonly Family[] {
   });
 }
 
-/** By tensor: why it has 16 bits. @param samples as the graph takes them */
+/** By tensor: why it has 16 bits. @param samples as the graph takes them @param sixteen with those grids for channels alone that weights need */
 export function wideTensors(
   ranged: Ranged,
   samples: readonly Float32Array[],
   bits: ActivationBits,
+  sixteen: Ranged = ranged,
 ): ReadonlyMap<string, WideReason> {
   const { graph } = ranged;
   const reasons = (families: readonly Family[]): ReadonlyMap<string, WideReason> =>
@@ -332,7 +254,7 @@ export function wideTensors(
   if (bits === 8) return new Map();
   if (bits === 'auto')
     return new Map(
-      costliest(ranged, samples).flatMap(([family, cost]) =>
+      [...auto(ranged, sixteen, samples)].flatMap(([family, cost]) =>
         family.map((tensor) => [tensor, { tensor, decibels: -10 * Math.log10(cost) }] as const),
       ),
     );

@@ -222,11 +222,16 @@ function powerOf(name: string, { channels, means }: Calibration): number {
 }
 
 /** Of all layers that read a tensor of a family, relative to what they make. */
-function noises(graph: Floats, family: ReadonlySet<string>, calibration: Calibration): readonly Noise[] {
+function noises(
+  graph: Floats,
+  family: ReadonlySet<string>,
+  calibration: Calibration,
+  bits: 16 | undefined,
+): readonly Noise[] {
   return [...family].flatMap((name) => {
     const ranges = steadyRanges(graph, name, calibration);
     const whole = ranges.reduce((all, { lo, hi }) => holding(all, [lo, hi]));
-    const together = quantOf(withCheapZero(whole)).scale;
+    const together = quantOf(withCheapZero(whole), bits).scale;
     const own = ranges.map((range) => quantOf(range).scale);
     const seen = must(calibration.channels.get(name), `tensor '${name}' was calibrated`);
     return readersOf(graph, name).flatMap((node): readonly Noise[] => {
@@ -260,19 +265,21 @@ export interface ChannelChoice {
   readonly isWide: (tensor: string) => boolean;
   /** Wherever it can be, worth it or not. */
   readonly all: boolean;
+  /** Of one grid for all; absent: 8. With 16, weights alone gain by grids of channels. */
+  readonly bits?: 16 | undefined;
 }
 
 /** The ranges of each channel, by the tensors that have a grid for each. */
 export function channelRanges(
   graph: Floats,
   calibration: Calibration,
-  { isFixed, isWide, all }: ChannelChoice,
+  { isFixed, isWide, all, bits }: ChannelChoice,
 ): ReadonlyMap<string, readonly Range[]> {
   if (!all && (calibration.samples < fewest || calibration.method !== 'minmax')) return new Map();
   const chosen = familiesOf(
     graph,
     possible(graph, (node) => isFixed(node.name) || besides(node).some(isWide)),
-  ).filter((family) => all || noises(graph, family, calibration).some(pays));
+  ).filter((family) => all || noises(graph, family, calibration, bits).some(pays));
   const names = chosen.flatMap((family) => [...family]);
   return new Map(names.map((name) => [name, steadyRanges(graph, name, calibration)]));
 }

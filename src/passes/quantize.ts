@@ -136,16 +136,18 @@ interface StoredApart {
   readonly byChannel?: { readonly has: (tensor: string) => boolean };
 }
 
-/** The ranges of each channel, by the tensors that have a grid for each, of those without 16 bits. */
+/** The ranges of each channel, by the tensors that have a grid for each, of those without 16 bits. @param bits of one grid for all */
 export const channelsApart = (
   graph: Graph<'float'>,
   calibration: Calibration,
   options: Pick<QuantizeOptions, 'mode' | 'weightSteps' | 'codebooks' | 'channelGrids' | 'wide'>,
+  bits?: 16,
 ): ReadonlyMap<string, readonly Range[]> =>
   channelRanges(graph, calibration, {
     isFixed: (name) => isFixed(name, options),
     isWide: (name) => options.wide?.has(name) === true || givenGrid(graph, name) !== undefined,
     all: options.channelGrids === 'all',
+    bits,
   });
 
 /** By tensor: the range of its grid. @param wide those of 16 bits */

@@ -15,12 +15,22 @@ const constants = [
     Array.from({ length: 16 }, (_, i) => 40 + i),
   ),
   floatTensor('row', [4], [1, 2, 3, 4]),
+  floatTensor('lifting', [2, 2, 1, 1], [1, 0, 1, -0.14]),
+  floatTensor('offsets', [2], [40, 45]),
+  floatTensor('difference', [1, 2, 1, 1], [1, -1]),
+  floatTensor('five', [1], [5]),
 ];
 
 /** Sums of 40 to 55 and less than 1, of which the large part is taken away again. */
 const cancelling: readonly NodeSpec[] = [
   { op: 'Add', name: 'grow', inputs: ['x', 'large'], outputs: ['a'] },
   { op: 'Sub', name: 'shrink', inputs: ['a', 'large'], outputs: ['y'] },
+];
+/** Channels at 40 and 45 that differ by little: grids of their own leave some 25 dB of what is left when one is taken from the other. */
+const apart: readonly NodeSpec[] = [
+  { op: 'Conv', name: 'lift', inputs: ['x', 'lifting', 'offsets'], outputs: ['c'] },
+  { op: 'Relu', inputs: ['c'], outputs: ['a'] },
+  { op: 'Conv', name: 'differ', inputs: ['a', 'difference', 'five'], outputs: ['y'] },
 ];
 const plain: readonly NodeSpec[] = [
   { op: 'Sigmoid', name: 'bend', inputs: ['x'], outputs: ['a'] },
@@ -51,6 +61,10 @@ function wideOf(nodes: readonly NodeSpec[], activationBits?: ActivationBits): re
 test('a sum that cancels has 16 bits by itself, what loses little has 8', () => {
   expect(wideOf(cancelling)).toContain('a');
   expect(wideOf(plain)).toEqual([]);
+});
+
+test('16 bits in place of grids for channels, where those leave too much', () => {
+  expect(wideOf(apart)).toContain('a');
 });
 
 test('8 is none, 16 all that can, a name what the node makes', () => {
