@@ -266,23 +266,30 @@ static double host_get(const host_port_t *port, const void *memory, long place)
     }
 }
 
+/* What is stored for element i of sample number n of a file. */
+static double host_value(const host_port_t *port, const host_file_t *file, long n, long i, int raw)
+{
+    double value = host_number(file, n * port->count + i);
+    if (value - value != 0.0) {
+        host_fail(file->path, "it holds numbers that are not finite");
+    }
+    if (!raw && port->grids > 0) {
+        return host_stored(port, i, value);
+    }
+    if (port->element != F32
+        && (value < port->least || value > port->most || host_floor(value) != value)) {
+        fprintf(stderr, HOST_NAME "_main: %s: %g at %ld; supported: integers of %.0f to %.0f\n",
+                file->path, value, i, port->least, port->most);
+        exit(2);
+    }
+    return value;
+}
+
 /* Writes sample number n of a file into the network. */
 static void host_write(const host_port_t *port, void *memory, const host_file_t *file, long n, int raw)
 {
     for (long i = 0; i < port->count; i++) {
-        double value = host_number(file, n * port->count + i);
-        if (value - value != 0.0) {
-            host_fail(file->path, "it holds numbers that are not finite");
-        }
-        if (!raw && port->grids > 0) {
-            value = host_stored(port, i, value);
-        } else if (port->element != F32
-                   && (value < port->least || value > port->most || host_floor(value) != value)) {
-            fprintf(stderr, HOST_NAME "_main: %s: %g at %ld; supported: integers of %.0f to %.0f\n",
-                    file->path, value, i, port->least, port->most);
-            exit(2);
-        }
-        host_set(port, memory, raw ? i : host_place(port, i), value);
+        host_set(port, memory, raw ? i : host_place(port, i), host_value(port, file, n, i, raw));
     }
 }
 
@@ -339,6 +346,9 @@ static long host_samples(const host_port_t *port, const host_file_t *file, int r
         fprintf(stderr, HOST_NAME "_main: %s: %ld bytes of numbers; supported: samples of %ld numbers of %ld bytes\n",
                 file->path, file->size - file->first, port->count, host_bytes(file->element));
         exit(2);
+    }
+    for (long i = 0; i < numbers; i++) { /* before anything is printed */
+        (void)host_value(port, file, i / port->count, i % port->count, raw);
     }
     return numbers / port->count;
 }

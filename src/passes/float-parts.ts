@@ -62,18 +62,26 @@ function isReadReal(graph: Graph<'float'>, kept: Reasons, name: string): boolean
   );
 }
 
+/** Inputs that are float32. Those that the model rounds to a grid come as its bytes. */
+const realInputs = (graph: Graph<'float'>, kept: Reasons, storedInputs: boolean): readonly string[] =>
+  storedInputs
+    ? []
+    : activations(graph, graph.inputs).filter(
+        (name) => graph.tensors.get(name)?.grid === undefined && isReadReal(graph, kept, name),
+      );
+
+/** Whether a node makes float32: it is kept so, or only moves such numbers. */
+function makesReal(graph: Graph<'float'>, kept: Reasons, real: ReadonlySet<string>, node: Node): boolean {
+  const read = activations(graph, node.inputs);
+  return kept.has(node.name) || (handsOn(node) && read.length > 0 && read.every((name) => real.has(name)));
+}
+
 /** The tensors that are float32. */
-function realIn(graph: Graph<'float'>, kept: Reasons, storedInputs: boolean): ReadonlySet<string> {
-  // Inputs that the model rounds to a grid come as its bytes.
-  const inputs = activations(graph, graph.inputs).filter(
-    (name) => graph.tensors.get(name)?.grid === undefined,
-  );
-  const real = new Set(storedInputs ? [] : inputs.filter((name) => isReadReal(graph, kept, name)));
-  for (const node of graph.nodes) {
-    const read = activations(graph, node.inputs);
-    const follows = handsOn(node) && read.length > 0 && read.every((name) => real.has(name));
-    if (kept.has(node.name) || follows) for (const name of activations(graph, node.outputs)) real.add(name);
-  }
+function realIn(graph: Graph<'float'>, kept: Reasons, inputs: readonly string[]): ReadonlySet<string> {
+  const real = new Set(inputs);
+  for (const node of graph.nodes)
+    if (makesReal(graph, kept, real, node))
+      for (const name of activations(graph, node.outputs)) real.add(name);
   return real;
 }
 
@@ -128,20 +136,28 @@ export function leftInFloat(graph: Graph<'float'>, mode: RequantMode): Reasons {
   );
 }
 
-/** What such a node makes onto a grid of the file is rounded to it behind the node. */
-function behindGrids(graph: Graph<'float'>, kept: Reasons): Graph<'float'> {
+/** What is float32 and has a grid in the file is rounded to that behind the node that makes it. */
+function behindGrids(graph: Graph<'float'>, kept: Reasons, inputs: readonly string[]): Graph<'float'> {
   const taken = new Set([...graph.tensors.keys(), ...graph.nodes.map(({ name }) => name)]);
   const tensors = new Map(graph.tensors);
+  const real = new Set(inputs);
   const nodes = graph.nodes.flatMap((node): readonly Node[] => {
-    const [output = ''] = node.outputs;
-    const info = tensors.get(output);
-    if (!kept.has(node.name) || node.outputs.length > 1 || info?.grid === undefined) return [node];
-    const name = freshIn(taken, `${output}.float`);
-    taken.add(name);
-    const { grid: _, ...plain } = info;
-    tensors.set(name, plain);
-    const border: Node = { name, op: toStored, attrs: {}, inputs: [name], outputs: [output], origin: [] };
-    return [{ ...node, outputs: [name] }, border];
+    if (!makesReal(graph, kept, real, node)) return [node];
+    const borders: Node[] = [];
+    const outputs = node.outputs.map((output) => {
+      const info = tensors.get(output);
+      if (info?.grid === undefined) {
+        real.add(output);
+        return output;
+      }
+      const name = freshIn(taken, `${output}.float`);
+      taken.add(name);
+      const { grid: _, ...plain } = info;
+      tensors.set(name, plain);
+      borders.push({ name, op: toStored, attrs: {}, inputs: [name], outputs: [output], origin: [] });
+      return name;
+    });
+    return borders.length === 0 ? [node] : [{ ...node, outputs }, ...borders];
   });
   return { ...graph, tensors, nodes };
 }
@@ -158,8 +174,9 @@ export const floatParts = (kept: Reasons, storedInputs: boolean): Pass<'float', 
   name: 'float-parts',
   doc: 'named nodes stay float32, with a conversion at each border; their numbers are those of the float network on what they are given',
   run(graph) {
-    const prepared = behindGrids(graph, kept);
-    const made = converted(prepared, kept, realIn(prepared, kept, storedInputs));
+    const inputs = realInputs(graph, kept, storedInputs);
+    const prepared = behindGrids(graph, kept, inputs);
+    const made = converted(prepared, kept, realIn(prepared, kept, inputs));
     return { ...made, floatParts: partsOf(made, kept) };
   },
 });

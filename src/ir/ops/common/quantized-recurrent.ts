@@ -63,13 +63,23 @@ const cellsTooLarge = (): InputError =>
     'compile with --type float32, or look at the forget gates in PyTorch',
   );
 
+/** Bits behind the point inside of a layer. @throws InputError where no sample was run: what a quantized model holds in float32 stays so */
+function insideBits({ insideRange }: QuantizeContext<RecurrentAttrs>): number {
+  if (insideRange !== undefined) return fractionFor(insideRange);
+  throw complain(
+    'no ranges for a recurrent layer: the model has none',
+    'ranges from samples',
+    'give typical inputs with --calibrate, or compile with --type float32',
+  );
+}
+
 export function quantizeRecurrent(
   cell: Cell,
   { relu }: RecurrentAttrs,
   c: QuantizeContext<RecurrentAttrs>,
 ): QuantizedRecurrent {
   const constant = (place: number): Tensor | undefined => c.inputTypes[place]?.constant;
-  const inside = fractionFor(must(c.insideRange, 'a recurrent layer was calibrated'));
+  const inside = insideBits(c);
   const stateBits = cell === 'rnn' && relu ? inside : 15;
   const cellBits = cell === 'lstm' ? inside : 15;
   const fraction = cell === 'rnn' && relu ? stateBits : sumBits;
