@@ -28,16 +28,29 @@ const arch =
     ? undefined
     : { name: values.arch, bytes: new Uint8Array(readFileSync(values.arch)) };
 
-/** What the file itself needs to be read. @throws InputError where nothing helps: all damaged ones would be refused */
-function optionsFor(bytes: Uint8Array): ModelOptions {
-  if (arch !== undefined) return { arch };
+/** Whether a file is read as it is. */
+function readAlone(
+  bytes: Uint8Array,
+  options: ModelOptions,
+): { readonly kind: 'read' | 'refused'; readonly message: string } {
   try {
-    importModel(bytes);
-    return {};
-  } catch {
-    importModel(bytes, { shapes });
-    return { shapes };
+    importModel(bytes, options);
+    return { kind: 'read', message: '' };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { kind: 'refused', message: error.message.slice(0, 120) };
   }
+}
+
+/** What the file itself needs to be read. Where nothing helps, that is said, and all damaged ones should be refused. */
+function optionsFor(file: string, bytes: Uint8Array): ModelOptions {
+  if (arch !== undefined) return { arch };
+  for (const options of [{}, { shapes }] as readonly ModelOptions[]) {
+    const { kind, message } = readAlone(bytes, options);
+    if (kind === 'read') return options;
+    if (options.shapes !== undefined) console.log(`${file}: refused as it is: ${message}`);
+  }
+  return {};
 }
 
 /** @throws whatever is no refusal */
@@ -66,7 +79,7 @@ const isZip = (bytes: Uint8Array): boolean => bytes[0] === 0x50 && bytes[1] === 
 
 for (const file of positionals) {
   const bytes = new Uint8Array(readFileSync(file));
-  const options = optionsFor(bytes);
+  const options = optionsFor(file, bytes);
   const counts = { read: 0, refused: 0, broken: 0 };
   let slowest = 0;
   for (let seed = first; seed < first + count; seed++) {

@@ -444,11 +444,14 @@ const products: Readonly<Record<string, Layer>> = {
   },
   DFT: (b, x) => {
     if (x.shape.length < 2) return undefined;
-    const [real, onesided] = [b.node('Unsqueeze', [x.name, b.ints([-1])]), int('onesided', b.flag())];
+    const [real, onesided] = [b.node('Unsqueeze', [x.name, b.ints([-1])]), b.flag()];
     const inputs = b.opset < 20 ? [real] : [real, '', b.ints([1], [])];
-    const made = b.node('DFT', inputs, [...(b.opset < 20 ? [int('axis', 1)] : []), onesided]);
-    // Sums that cancel are 0 or nearly so: what rounds down would tell.
-    return b.node('Add', [made, b.floats([2])]);
+    const axis = b.opset < 20 ? [int('axis', 1)] : [];
+    const made = b.node('DFT', inputs, [...axis, int('onesided', onesided)]);
+    const n = x.shape[1]!;
+    const bins = onesided === 1 ? Math.floor(n / 2) + 1 : n;
+    // Sums that cancel are 0 or nearly so, and bins are equal in pairs: what rounds down, or finds the largest, would tell.
+    return b.node('Add', [made, b.floats([...x.shape.with(1, bins), 2])]);
   },
   LayerNormalization: (b, x) => {
     const n = x.shape.at(-1)!;
