@@ -78,6 +78,7 @@ static inline int32_t attention_requantize_single(int32_t acc, int32_t multiplie
     return (int32_t)(((int64_t)acc * multiplier + ((int64_t)1 << (30 + shift))) >> (31 + shift));
 }
 
+/* 2 to the power -(entry / 256), 1.0 being 32767. */
 static const ATTENTION_FLASH ATTENTION_CONST int16_t attention_attention1_powers[256] = {
     32767, 32678, 32590, 32502, 32414, 32326, 32239, 32152, 32065, 31978, 31892, 31805, 31719,
     31634, 31548, 31463, 31378, 31293, 31208, 31124, 31040, 30956, 30872, 30789, 30705, 30622,

@@ -97,6 +97,7 @@ static CHOICE_KERNEL CHOICE_CODE void choice_line1(const uint8_t *in, uint8_t *o
     }
 }
 
+/* A constant operand of the model, row-major. */
 static const CHOICE_FLASH CHOICE_CONST int32_t choice_comparison1_constant1[1] = {
     76,
 };
@@ -117,6 +118,7 @@ static CHOICE_KERNEL CHOICE_CODE void choice_comparison1(const uint8_t *in, uint
     }
 }
 
+/* A constant operand of the model, row-major. */
 static const CHOICE_FLASH CHOICE_CONST int32_t choice_comparison2_constant1[1] = {
     150,
 };

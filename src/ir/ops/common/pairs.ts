@@ -112,10 +112,12 @@ function operandsOf(context: KernelContext, elem: 'u8' | 'f32', constants: Const
     }
     const operand = { length: countOf(constant.shape), at: positions(constant, output) };
     const name = `${context.name}_constant${i}`;
-    if (elem === 'f32') return { ...operand, table: { name, elem, data: Float32Array.from(constant.data) } };
+    const says = `A constant operand of the model, row-major${elem === 'f32' ? '' : ', quantized'}.`;
+    if (elem === 'f32')
+      return { ...operand, table: { name, elem, data: Float32Array.from(constant.data), says } };
     return constant.dtype === 'int16'
-      ? { ...operand, table: { name, elem: 'i16', data: Int16Array.from(constant.data) } }
-      : { ...operand, table: { name, elem: 'u8', data: Uint8Array.from(constant.data) } };
+      ? { ...operand, table: { name, elem: 'i16', data: Int16Array.from(constant.data), says } }
+      : { ...operand, table: { name, elem: 'u8', data: Uint8Array.from(constant.data), says } };
   });
 }
 

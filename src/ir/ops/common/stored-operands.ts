@@ -18,11 +18,14 @@ const bounds: Readonly<Record<Elem, readonly [number, number]>> = {
   u8: [0, 255],
 };
 
+/** What is said of a constant operand. */
+const rowMajor = 'A constant operand of the model, row-major.';
+
 function tableOf(name: string, { dtype, data }: Tensor): Table {
   const elem = must(elemOfType(dtype), `${dtype} is stored`);
   const [lo, hi] = at([bounds[elem]], 0);
   const numbers = Array.from(data, (x) => Math.max(lo, Math.min(hi, x)));
-  return { name, elem, data: elem === 'f32' ? Float32Array.from(numbers) : numbers } as Table;
+  return { name, elem, data: elem === 'f32' ? Float32Array.from(numbers) : numbers, says: rowMajor } as Table;
 }
 
 /** @param constants by operand; undefined for activations */

@@ -131,6 +131,7 @@ export const powersTable = (name: string, unit: number): Table => ({
   name,
   elem: 'i16',
   data: Array.from({ length: 2 ** scoreBits }, (_, i) => Math.round(unit * 2 ** (-i / 2 ** scoreBits))),
+  says: `2 to the power -(entry / ${2 ** scoreBits}), 1.0 being ${unit}.`,
 });
 
 export interface AttentionIntegers {
