@@ -170,6 +170,23 @@ const cases: Readonly<Record<string, Recipe>> = {
     raw: 'channels',
     seed: 8707,
   },
+  'parts of one grid of 16 bits, joined for a reader of 8': {
+    ...plain,
+    input: [1, 1, 1],
+    layers: [
+      { kind: 'scale', seed: 0, scalar: false },
+      { kind: 'move', of: 'join', turn: 0, seed: 0 },
+      { kind: 'mix', of: 'runningSum', turn: 0, seed: 0 },
+      {
+        kind: 'pool',
+        of: 'max',
+        window: { kernel: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] },
+        ceil: false,
+        countPad: false,
+      },
+    ],
+    seed: 0,
+  },
 };
 
 describe.each(Object.entries(cases))('%s', (_, recipe) => {

@@ -68,7 +68,9 @@ const holdsAll = (quant: Quant, numbers: Iterable<number>): boolean => {
 /** The inputs' grid where it is one, and what else there is lies on it; otherwise what the range asks for. */
 function outputQuant({ attrs, inputQuants, inputTypes, range, outputBits }: ScaleContext<MoveAttrs>): Quant {
   const [first, ...others] = inputQuants.filter((q) => q !== undefined);
-  if (first === undefined || !others.every((other) => sameQuant(other, first)))
+  // Several that happen to have one grid of 16 bits say nothing about what reads the whole.
+  const isWider = others.length > 0 && first?.bits === 16 && outputBits === undefined;
+  if (first === undefined || isWider || !others.every((other) => sameQuant(other, first)))
     return quantOf(range, outputBits);
   const constants = inputTypes.flatMap((type) => type?.constant ?? []);
   const held = constants.every(({ data }) => holdsAll(first, data));
