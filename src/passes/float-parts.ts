@@ -7,7 +7,7 @@ import { type FloatPart, freshIn, type Graph, type Node, staysFloat } from '../i
 import type { RequantMode } from '../ir/graph/op.ts';
 import { toReal, toStored } from '../ir/ops/borders.ts';
 import type { Pass } from './pass.ts';
-import { withNodes } from './rewrite.ts';
+import { handsOn, withNodes } from './rewrite.ts';
 
 /** The reason why a node stays float32, by its name. */
 export type Reasons = ReadonlyMap<string, string>;
@@ -40,8 +40,6 @@ export const keptIn = ({ nodes }: Graph<'float'>, asked: Reasons): Reasons =>
       return reason === undefined ? [] : [[name, reason] as const];
     }),
   );
-
-const handsOn = ({ op }: Node): boolean => op.alias === true || op.anyZeroPoint === 'moves';
 
 const activations = ({ tensors }: Graph<'float'>, names: readonly string[]): readonly string[] =>
   names.filter((name) => {

@@ -9,7 +9,13 @@ import { fileValue } from '../ir/kernel/file-grid.ts';
 import { type Quant, sameGrid } from '../ir/kernel/stored.ts';
 import { grid } from '../ir/ops/grid.ts';
 import { identity } from '../ir/ops/identity.ts';
-import { dequantizeLinear, type IntegerType, quantizeLinear, typeOf } from '../ir/ops/quantize-linear.ts';
+import {
+  dequantizeLinear,
+  type IntegerType,
+  quantizeLinear,
+  requireZeroPoints,
+  typeOf,
+} from '../ir/ops/quantize-linear.ts';
 import type { DType, Tensor } from '../ir/tensor.ts';
 
 type Imported = Graph<'imported'>;
@@ -96,6 +102,7 @@ function gridOf(
       'one for the whole tensor',
       'quantize activations per tensor',
     );
+  requireZeroPoints(scale, zero);
   const type = typeOf(zero, node.op === quantizeLinear ? (node.attrs as IntegerType) : without);
   if (type === 'int32')
     throw complain(`activations of ${type}`, '8 and 16 bits', 'quantize activations to 8 or 16 bits');

@@ -16,6 +16,10 @@ export interface Merged {
   readonly constants?: ReadonlyMap<string, Tensor>;
 }
 
+/** Whether a node hands stored numbers on as they are: another name for them, or a move. */
+export const handsOn = ({ op }: Pick<Node, 'op'>): boolean =>
+  op.alias === true || op.anyZeroPoint === 'moves';
+
 export interface MergeView {
   readonly graph: Graph<'float'>;
   readonly first: Node;

@@ -13,7 +13,15 @@ import { type ClipAttrs, clip } from '../ir/ops/clip.ts';
 import { grid } from '../ir/ops/grid.ts';
 import { maxPool } from '../ir/ops/max-pool.ts';
 import type { Pass } from './pass.ts';
-import { activationInput, constantAt, exhausted, freshName, onlyReader, withNodes } from './rewrite.ts';
+import {
+  activationInput,
+  constantAt,
+  exhausted,
+  freshName,
+  handsOn,
+  onlyReader,
+  withNodes,
+} from './rewrite.ts';
 
 type Float = Graph<'float'>;
 
@@ -168,8 +176,6 @@ export const sinkGrids = (mode: RequantMode): Pass<'float', 'float'> => ({
     return bounded(exhausted(joined, sunkOne));
   },
 });
-
-const handsOn = (node: Node): boolean => node.op.alias === true || node.op.anyZeroPoint === 'moves';
 
 /** The node's output is stored on the grid behind it, by whatever makes it. */
 function settledOne(graph: Float, mode: RequantMode): Float | undefined {

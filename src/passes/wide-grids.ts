@@ -1,6 +1,7 @@
 /** Which activations are stored in more than 8 bits: those for which all nodes that make and read them support the same such grid. */
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
+import { handsOn } from './rewrite.ts';
 
 /** A tensor with all that hold the same stored numbers, through views and moves: the nodes that make and that read them. */
 interface Family {
@@ -9,8 +10,6 @@ interface Family {
   readonly makers: readonly (readonly [Node, number])[];
   readonly readers: readonly (readonly [Node, number])[];
 }
-
-const handsOn = ({ op }: Node): boolean => op.alias === true || op.anyZeroPoint === 'moves';
 
 function familyOf(graph: Graph<'float'>, name: string): Family {
   const tensors = new Set([name]);

@@ -105,7 +105,8 @@ export const integerMatrices = integerSums<unknown>({
     if (x.length < 2 || w.length < 2) throw complain('a vector', 'matrices');
     return stackedProduct(x, w).shape;
   },
-  depth: (_attrs, w) => at(w, Math.max(0, w.length - 2)),
+  // Of vectors, which `shape` refuses, any number.
+  depth: (_attrs, w) => w.at(-2) ?? 1,
   axis: -1,
   value: (_attrs, x, w) => multiplied(x, w),
   kernel: (_attrs, context, constants) => integerProduct(context, constants),

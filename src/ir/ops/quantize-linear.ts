@@ -61,10 +61,21 @@ function scaleIndex({ axis, blockSize }: Attrs, shape: Shape, scale: Shape): (el
 
 type Inputs = readonly (Tensor | undefined)[];
 
+/** @throws InputError unless each scale has a zero point, where there are any */
+export function requireZeroPoints(scale: Tensor, zero: Tensor | undefined): void {
+  if (zero === undefined || zero.data.length === scale.data.length) return;
+  throw complain(
+    `zero points ${showShape(zero.shape)} for scales ${showShape(scale.shape)}`,
+    'one zero point for each scale, or none at all',
+    'quantize the model again',
+  );
+}
+
 function quantized(attrs: Attrs, inputs: Inputs): Tensor {
   const [x, scale, zero] = [required(inputs, 0, 'x'), required(inputs, 1, 'y_scale'), inputs[2]];
   const dtype = typeOf(zero, attrs);
   const [lo, hi] = bounds[dtype] ?? [0, 255];
+  requireZeroPoints(scale, zero);
   const which = scaleIndex(attrs, x.shape, scale.shape);
   const data = numbersFor(dtype, x.data.length);
   for (const [i, value] of x.data.entries()) {
@@ -78,6 +89,7 @@ function quantized(attrs: Attrs, inputs: Inputs): Tensor {
 
 function dequantized(attrs: Attrs, inputs: Inputs): Tensor {
   const [x, scale, zero] = [required(inputs, 0, 'x'), required(inputs, 1, 'x_scale'), inputs[2]];
+  requireZeroPoints(scale, zero);
   const which = scaleIndex(attrs, x.shape, scale.shape);
   const numbers = Int32Array.from(
     x.data,

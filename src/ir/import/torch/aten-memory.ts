@@ -57,8 +57,11 @@ export const aliasOf = (call: AtenNode, self: string): AtenNode => ({
 });
 
 /** `relu_` of `aten.relu_.default`. */
-export const operatorOf = (target: string): string =>
-  must(target.split('.')[1], 'a name behind its namespace');
+export function operatorOf(target: string): string {
+  const operator = target.split('.')[1];
+  if (operator !== undefined) return operator;
+  throw complain(`an operator '${target}' without a namespace`, 'names like aten.relu.default');
+}
 
 interface Value {
   tensor: string;
