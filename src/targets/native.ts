@@ -5,6 +5,7 @@ import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
 import { noDspMacro } from '../emit/dsp.ts';
 import { gccFlags } from '../emit/flags.ts';
+import { formsOf } from '../emit/forms.ts';
 import { fileNames } from '../emit/names.ts';
 import { outputFunctions, portStems } from '../emit/port-names.ts';
 import type { Outcome, Program } from '../program/program.ts';
@@ -137,7 +138,7 @@ async function linkBoth(build: Build, objects: Objects, memory: MemoryMap): Prom
 
 /** Calls go from `run` to a kernel to a primitive, where they are not inlined. */
 function frameDepth(frames: ReadonlyMap<string, number>, program: Program): number {
-  const kernels = new Set(fileNames(program).kernels.values());
+  const kernels = new Set(fileNames(formsOf(program, {})).kernels.values());
   const run = `${program.name}_run`;
   const deepest = (wanted: (name: string) => boolean): number =>
     [...frames].reduce((most, [name, bytes]) => (wanted(name) && bytes > most ? bytes : most), 0);

@@ -10,7 +10,7 @@ import {
   type PlainStmt,
   type Stmt,
 } from '../../ir/kernel/kernel.ts';
-import type { Primitive } from '../../ir/kernel/primitive.ts';
+import type { InstructionSet, Primitive } from '../../ir/kernel/primitive.ts';
 import { accumulatedIn, arraysUsed, declaredIn, primitivesUsed, statementsIn } from '../../ir/kernel/walk.ts';
 import { dspSites } from '../dsp.ts';
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
@@ -250,10 +250,11 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
 /** Comments are wrapped already, and the preprocessor's lines end where they end. */
 const wrapLine = (line: string): string[] => (/^(#|\s*(\/\*| \*))/.test(line) ? [line] : wrapCode(line));
 
-/** A primitive as the `static inline` function that kernels call. */
-export function printPrimitive(primitive: Primitive, prefix = ''): string {
+/** A primitive as the `static inline` function that kernels call; `set`: as the compiler of such a chip has it. */
+export function printPrimitive(primitive: Primitive, prefix = '', set?: InstructionSet): string {
   const params = primitive.params.map((p) => `${cScalar(p.type)} ${p.name}`).join(', ');
   const head = `static inline ${cScalar(primitive.result)} ${prefix}${primitive.name}(${params})`;
-  const body = primitive.c99.flatMap((line) => wrapCode(step + line));
+  const lines = set === undefined ? primitive.c99 : (primitive.instructions?.[set] ?? primitive.c99);
+  const body = lines.flatMap((line) => wrapCode(step + line));
   return [...comment([primitive.doc]), ...wrapCode(head), '{', ...body, '}', ''].join('\n');
 }
