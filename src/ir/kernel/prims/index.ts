@@ -5,6 +5,7 @@ import { divideNearest } from './divide.ts';
 import { exp32 } from './exp.ts';
 import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
 import { interpolate } from './interpolate.ts';
+import { knownWithin } from './known-within.ts';
 import { multiplyAdd } from './multiply-add.ts';
 import {
   requantizeCompact,
@@ -30,6 +31,7 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     mantissa32,
     log2,
     interpolate,
+    knownWithin,
     nearestWithin,
     multiplyAdd,
     requantizeCompact,
