@@ -6,12 +6,10 @@
  */
 
 import { at } from '../../../base/errors.ts';
-import { unrolledExpansion } from '../../formats/dense.ts';
-import type { Expansion, RowsOfWeights, RowUse } from '../../formats/expansion.ts';
-import { expansionOf, storedAs } from '../../formats/index.ts';
+import type { RowsOfWeights } from '../../formats/expansion.ts';
+import { type RowStore, rowSum, startRows, storeRows, weightsOf } from '../../formats/index.ts';
 import type { Arithmetic } from '../../integers/mac.ts';
 import {
-  accumulate,
   add,
   assign,
   call,
@@ -29,10 +27,10 @@ import {
   variable,
   when,
 } from '../../kernel/builders.ts';
-import type { Expr, Kernel, RowSum, Stmt, Table } from '../../kernel/kernel.ts';
+import type { Expr, Kernel, Stmt, Table } from '../../kernel/kernel.ts';
 import { dense8, formatName, termsOf, type WeightLayout } from '../../kernel/weight-format.ts';
 import { formula, joined, paddingWords } from './doc.ts';
-import { type Padding, pointInto, type Tile, type View, viewOf, type WindowShape } from './window.ts';
+import { type Padding, type Tile, type View, viewOf, type WindowShape } from './window.ts';
 
 type Plane = readonly [number, number];
 
@@ -109,7 +107,7 @@ interface Plan {
   readonly w: WindowShape;
   readonly tiling: Tiling;
   readonly view: View;
-  readonly walk: Expansion;
+  readonly store: RowStore;
   /** Element offsets of the tile's outputs' inputs from the first one's. */
   readonly lanes: readonly number[];
 }
@@ -135,18 +133,17 @@ export function convolution(c: Convolution): Kernel {
       const column = mul(first, step);
       const view = viewOf(c.name, w, tile, y, column, padding);
       const rows = rowsOf(c, w, view.rowStride);
-      const walk = walkFor(c, rows);
+      const store = storedFor(c, rows);
       const lanes = times(windows, (k) =>
         tiling.sums.map(
           ([row, col]) => row * w.strides[0] * view.rowStride + (k * step + col) * w.strides[1] * w.channels,
         ),
       ).flat();
-      const plan: Plan = { c, w, tiling, view, walk, lanes };
+      const plan: Plan = { c, w, tiling, view, store, lanes };
       used = {
         scratch: view.scratch,
-        tables: [...walk.tables, c.arithmetic.bias, ...c.arithmetic.tables, ...view.tables],
-        weights:
-          c.arithmetic.weightElem === 'i8' ? storedAs(rows, c.arithmetic.format, sumsOf(plan)) : undefined,
+        tables: [...store.tables, c.arithmetic.bias, ...c.arithmetic.tables, ...view.tables],
+        weights: c.arithmetic.weightElem === 'i8' ? weightsOf(store.stored, rows) : undefined,
       };
       return [
         ...(tile.lastX === undefined ? [] : [constant('first', firstOutput(tiling, x))]),
@@ -279,10 +276,10 @@ const rowsOf = (c: Convolution, w: WindowShape, rowStride: number): RowsOfWeight
 type Finish = (channel: Expr) => readonly Stmt[];
 
 /** Short depthwise windows are unrolled: neighbouring outputs then share inputs in registers. */
-function walkFor(c: Convolution, rows: RowsOfWeights): Expansion {
+function storedFor(c: Convolution, rows: RowsOfWeights): RowStore {
   const { format } = c.arithmetic;
-  const unrolled = isDepthwise(c) && termsOf(rows.layout) <= 25 && formatName(format) === formatName(dense8);
-  return unrolled ? unrolledExpansion(rows) : expansionOf(rows, format);
+  const isShort = isDepthwise(c) && termsOf(rows.layout) <= 25 && formatName(format) === formatName(dense8);
+  return storeRows(rows, format, isShort ? 'straight' : 'runs');
 }
 
 /** The output channel, and where the inputs of its group begin, by the names of the loops in `channels`. */
@@ -295,27 +292,17 @@ function current({ c, w }: Plan): { readonly channel: Expr; readonly skip: Expr 
 
 /** The loops over output channels around `finish`, which stores the tile's accumulators of one channel. */
 function channels(p: Plan, finish: Finish): readonly Stmt[] {
-  const { c, walk } = p;
+  const { c, store } = p;
+  const start = startRows(store.stored);
   const perGroup = c.outChannels / c.groups;
   const body = oneChannel(p, finish);
-  if (c.groups === 1 || isDepthwise(c)) return [...walk.start, ...loop('c', c.outChannels, () => body)];
+  if (c.groups === 1 || isDepthwise(c)) return [start, ...loop('c', c.outChannels, () => body)];
   return [
-    ...walk.start,
+    start,
     ...loop('group', c.groups, (group) =>
       loop('member', perGroup, (member) => [constant('c', add(mul(group, perGroup), member)), ...body]),
     ),
   ];
-}
-
-/** Each lane gets the channel's row over its own inputs. */
-function sumsOf(p: Plan): readonly RowSum[] {
-  const { channel, skip } = current(p);
-  return p.lanes.map((offset, j) => ({
-    local: lane(j),
-    row: channel,
-    from: p.view.base,
-    first: add(p.view.offset, skip, offset),
-  }));
 }
 
 /** One output channel of the tile: bias, the window's taps, the end. */
@@ -325,24 +312,24 @@ function oneChannel(p: Plan, finish: Finish): readonly Stmt[] {
   const first = load(bias.name, bias.elem, channel);
   return [
     ...p.lanes.map((_, i) => variable(lane(i), i === 0 ? first : local(lane(0), accumulator))),
-    ...p.walk.row(rowUse(p, skip)),
+    sumOf(p, channel, skip),
     ...finish(channel),
   ];
 }
 
-/** One weight serves all lanes. */
-function rowUse({ view, c, lanes }: Plan, skip: Expr): RowUse {
-  const { elem, accumulator } = c.arithmetic;
-  let weights = 0;
-  return {
-    from: (offset) => pointInto(view, elem, add(skip, offset)),
-    use(weight, at) {
-      const name = `w${weights++}`;
-      const product = (offset: number): Expr => mul(load('px', elem, offset + at), local(name, accumulator));
-      return [constant(name, weight), ...lanes.map((offset, j) => accumulate(lane(j), product(offset)))];
-    },
-  };
-}
+/** Each lane gets the channel's row over its own inputs. */
+const sumOf = ({ c, view, store, lanes }: Plan, row: Expr, skip: Expr): Stmt =>
+  rowSum({
+    stored: store.stored,
+    row,
+    from: view.base,
+    elem: c.arithmetic.elem,
+    first: view.offset,
+    skip,
+    type: c.arithmetic.accumulator,
+    sums: lanes.map((offset, j) => ({ local: lane(j), row: 0, offset })),
+    suffix: '',
+  });
 
 /** The last tile of a row is moved left to end with the row, and computes some outputs again. */
 const firstOutput = ({ windows, outputs }: Tiling, x: Expr): Expr =>
@@ -382,7 +369,7 @@ interface Spread {
 
 /** The loops over rows of weights in their order, each as one pixel of a block. */
 function shuffledChannels(p: Plan, shuffle: PlaneShuffle, y: Expr, first: Expr): readonly Stmt[] {
-  const { c, walk } = p;
+  const { c, store } = p;
   const [height, width] = shuffle.block;
   const perGroup = c.outChannels / c.groups;
   const made = perGroup / (height * width);
@@ -400,7 +387,7 @@ function shuffledChannels(p: Plan, shuffle: PlaneShuffle, y: Expr, first: Expr):
     shuffle.neighbours === 'pixels'
       ? channels((oc) => pixels((row, column) => one(group, oc, row, column)))
       : pixels((row, column) => channels((oc) => one(group, oc, row, column)));
-  return [...walk.start, ...loop('group', c.groups, ofGroup)];
+  return [startRows(store.stored), ...loop('group', c.groups, ofGroup)];
 }
 
 /** The sums of row `c`, and their places; those that are not kept are computed too, for their weights are passed. */
