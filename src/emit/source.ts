@@ -64,7 +64,26 @@ function includes(forms: Forms, { weightsFile: isApart = false }: EmitInfo): str
   ];
 }
 
-/** What C leaves to the compiler and this code relies on. gcc has only the command line for contraction. */
+/**
+ * What gcc does otherwise than its flags say. Its scheduler and predictive commoning load a whole unrolled step before
+ * the first product, and spill: measured with gcc 12 -O3 on a 5x5 network of 6.6 M MAC, Cortex-M4 executes 20 % fewer
+ * instructions without, RV32IMC 53 % fewer; in float32 Cortex-M4F 10 % fewer.
+ */
+function gccOptions(program: Program): string[] {
+  const options = [
+    'no-schedule-insns',
+    'no-predictive-commoning',
+    ...(hasFloats(program) ? ['fp-contract=off'] : []),
+  ];
+  return [
+    '#if defined(__GNUC__) && !defined(__clang__)',
+    `#pragma GCC optimize(${options.map((option) => `"${option}"`).join(', ')})`,
+    '#endif',
+    '',
+  ];
+}
+
+/** What C leaves to the compiler and this code relies on. */
 function assumptions(program: Program): string[] {
   const { name } = program;
   const contraction = [
@@ -79,6 +98,7 @@ function assumptions(program: Program): string[] {
     '#endif',
     '',
     ...(hasFloats(program) ? contraction : []),
+    ...gccOptions(program),
   ];
 }
 

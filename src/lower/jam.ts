@@ -61,27 +61,21 @@ const hasRows = (body: readonly Stmt[]): boolean =>
 const rowsOf = (sums: readonly RowTerm[]): number => 1 + Math.max(...sums.map(({ row }) => row));
 
 /** The statements from a `startRows` to the end of its block, and the passes over all rows. */
-export function jammed(body: readonly Stmt[], jam: Jam, tag = ''): Maybe<Jammed> {
-  let [found, passes]: [readonly Stmt[], readonly number[]] = [[], []];
-  for (const [i, s] of body.entries()) {
-    const one = jammedStmt(s, jam, `${tag}${i === 0 ? '' : ''}`);
-    if (one === undefined) return undefined;
-    [found, passes] = [
-      [...found, ...one.body],
-      [...passes, ...one.passes],
-    ];
-  }
-  return { body: found, passes };
+export function jammed(body: readonly Stmt[], jam: Jam): Maybe<Jammed> {
+  const parts = body.map((s) => jammedStmt(s, jam));
+  const known = parts.filter((part) => part !== undefined);
+  if (known.length < parts.length) return undefined;
+  return { body: known.flatMap((part) => part.body), passes: known.flatMap((part) => part.passes) };
 }
 
-function jammedStmt(s: Stmt, jam: Jam, tag: string): Maybe<Jammed> {
+function jammedStmt(s: Stmt, jam: Jam): Maybe<Jammed> {
   if (s.kind === 'startRows') return { body: jam.start(s.stored), passes: [] };
   if (s.kind === 'rowSum') return single(s, jam);
   if (s.kind === 'if') return hasRows([s]) ? undefined : { body: [s], passes: [] };
   if (s.kind !== 'for' || !hasRows(s.body)) return { body: [s], passes: [] };
   const at = s.body.findIndex((inner) => inner.kind === 'rowSum');
   if (at >= 0) return loopOfRows(s, at, jam);
-  const inner = jammed(s.body, jam, tag);
+  const inner = jammed(s.body, jam);
   const count = countOf(s);
   if (inner === undefined || count === undefined) return undefined;
   const passes = Array.from({ length: count }, () => inner.passes).flat();
@@ -126,18 +120,15 @@ function loopOfRows(loop: Loop, index: number, jam: Jam): Maybe<Jammed> {
   if (rows === undefined || !jam.takes(rows.sum)) return undefined;
   const joined = jam.joined(rows.sum, rows.count);
   if (joined.reduce((sum, n) => sum + n, 0) !== rows.count)
-    throw new DefectError('every pass of a loop is in one that joins some');
-  let [done, body, part]: [number, readonly Stmt[], number] = [0, [], 0];
-  while (done < joined.length) {
-    const width = at(joined, done);
-    const next = joined.findIndex((n, i) => i > done && n !== width);
-    const times = (next < 0 ? joined.length : next) - done;
-    const from = rows.first + joined.slice(0, done).reduce((sum, n) => sum + n, 0) * loop.step;
-    body = [...body, ...joinedLoop(rows, jam, { width, times, from, part: part === 0 ? '' : `_p${part}` })];
-    done += times;
-    part++;
-  }
+    throw new DefectError(`${rows.count} passes joined as ${joined.join(', ')}`);
   const each = rowsOf(rows.sum.sums);
+  let from = rows.first;
+  const body = [...new Set(joined)].flatMap((width, i) => {
+    const times = joined.filter((n) => n === width).length;
+    const part = joinedLoop(rows, jam, { width, times, from, part: i === 0 ? '' : `_p${i}` });
+    from += times * width * loop.step;
+    return part;
+  });
   return { body, passes: joined.map((n) => n * each) };
 }
 

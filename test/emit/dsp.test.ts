@@ -8,7 +8,7 @@ import type { RowSum } from '../../src/ir/kernel/kernel.ts';
 import { rewritten } from '../../src/ir/kernel/walk.ts';
 import { type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
 import { runNative } from '../../src/targets/native.ts';
-import { hasDsp, type TargetName, targets } from '../../src/targets/targets.ts';
+import { setsOn, type TargetName, targets } from '../../src/targets/targets.ts';
 import {
   inMemory,
   type LayerRecipe,
@@ -82,9 +82,9 @@ for (const chip of ['cortex-m4', 'cortex-m33'] satisfies TargetName[])
   testWith(['arm-none-eabi-gcc', 'qemu-system-arm'])(
     `${chip}: the integer model's bytes, and the same of plain C`,
     async () => {
-      for (const plain of [false, true]) {
+      for (const form of ['DSP', 'plain'] as const) {
         const batch = items.map(({ item }) => item);
-        const ran = await runNativeBatch(batch, chip, { plain, checksums: true });
+        const ran = await runNativeBatch(batch, chip, { form, checksums: true });
         expect(ran.map(([outcome]) => [...outcome!.output])).toEqual(items.map(({ output }) => output));
       }
     },
@@ -95,11 +95,11 @@ testWith(['arm-none-eabi-gcc', 'qemu-system-arm'])(
   'it pays, unasked: a dense 5x5 convolution of 6 channels',
   async () => {
     const [{ item }] = items as [(typeof items)[number]];
-    const instructions = async (plain: boolean): Promise<number> => {
-      const ran = await runNative(item.program, item.files, 'cortex-m4', item.inputs, { plain });
+    const instructions = async (form: 'DSP' | 'plain'): Promise<number> => {
+      const ran = await runNative(item.program, item.files, 'cortex-m4', item.inputs, { form });
       return ran.kind === 'ran' ? ran.measures!.instructions!.total : Number.NaN;
     };
-    expect(await instructions(false)).toBeLessThan(0.72 * (await instructions(true)));
+    expect(await instructions('DSP')).toBeLessThan(0.72 * (await instructions('plain')));
   },
 );
 
@@ -139,8 +139,9 @@ testWith(['arm-none-eabi-gcc'])('the compiler decides by the chip, and the macro
     ['-march=armv5te', '-marm', '-mfloat-abi=soft'],
   ])
     expect(sums(...plain)).toBe(0);
-  expect(hasDsp(targets['cortex-m0'])).toBe(false);
-  expect(hasDsp(targets['cortex-m55'])).toBe(true);
+  expect(setsOn(targets['cortex-m0'])).toEqual([]);
+  expect(setsOn(targets['cortex-m7'])).toEqual(['dsp']);
+  expect(setsOn(targets['cortex-m55'])).toEqual(['mve', 'dsp']);
 });
 
 testWith(['arm-none-eabi-gcc'])('older compilers, and headers that are missing, do not matter', () => {
