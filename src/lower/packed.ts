@@ -42,7 +42,7 @@ function isPackable({ stored, elem, type }: RowSum): boolean {
   return isPlain && layout.lanes === 1 && walk === 'runs' && elem === 'u8' && type === 'i32';
 }
 
-/** Full passes, then what is left. */
+/** Full passes, then what is left: the tables' order is that of their description, also where rows are in groups. */
 function passesOf(rows: number, width: number): readonly number[] {
   const rest = rows % width;
   return [...times(Math.floor(rows / width), () => width), ...(rest > 0 ? [rest] : [])];
@@ -50,16 +50,19 @@ function passesOf(rows: number, width: number): readonly number[] {
 
 const names = { pairs: 'pairs', counts: 'counts', rests: 'rests' } as const;
 
+/** Of a pass; what its tables take is told by them. */
+type Loops = Omit<Packing, 'tableBytes'>;
+
 /** The kernel with sums of rows two at a time; undefined where it has none that can be packed. */
-export function packed(kernel: Kernel, packing: Packing): Kernel | undefined {
+export function packed(kernel: Kernel, packing: Loops): Kernel | undefined {
   const { weights, name, body, doc, ...rest } = kernel;
   const bias = biasTable(kernel);
   if (weights === undefined || bias === undefined) return undefined;
   const { layout, stream } = weights;
   // Tables follow from the order in which rows are taken, which only the lowered code says.
   const order = fromRows(body, jamOf(packing, layout, undefined))?.passes;
-  if (order === undefined || order.length === 0) return undefined;
-  const rows = packRows(decodeRows(kernel), bias.data, layout, order, packing.terms);
+  if (order?.join() !== passesOf(layout.rows, 2 * packing.pairs).join()) return undefined;
+  const rows = packRows(decodeRows(kernel), bias.data, layout, order ?? [], packing.terms);
   const lowered = must(fromRows(body, jamOf(packing, layout, { kernel, rows })), 'the same rows').body;
   const others = kernel.tables.filter((table) => table.name !== stream && table !== bias);
   return {
@@ -124,7 +127,7 @@ function fromRows(body: readonly Stmt[], jam: Jam): ReturnType<typeof jammed> {
   return undefined;
 }
 
-const jamOf = (packing: Packing, layout: WeightLayout, made: Made | undefined): Jam => ({
+const jamOf = (packing: Loops, layout: WeightLayout, made: Made | undefined): Jam => ({
   takes: isPackable,
   joined: (_, passes) => passesOf(passes, 2 * packing.pairs),
   start: () => (made === undefined ? [] : startOf(made)),
@@ -140,7 +143,7 @@ function startOf({ kernel, rows }: Made): readonly Stmt[] {
 }
 
 interface Context extends Made {
-  readonly packing: Packing;
+  readonly packing: Loops;
   readonly layout: WeightLayout;
   readonly pass: Pass;
 }

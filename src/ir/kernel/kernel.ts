@@ -243,6 +243,8 @@ export interface Packing {
   /** Pairs of rows of weights. */
   readonly pairs: number;
   readonly terms: number;
+  /** Of all tables that C then has in place of the kernel's. */
+  readonly tableBytes: number;
 }
 
 /** One function of the C, as a tree that is printed, simulated and proven alike. */
