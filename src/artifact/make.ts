@@ -15,6 +15,7 @@ import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
 import { roundingFields } from '../judge/roundings.ts';
 import { agreementFields, warningFields } from '../judge/text.ts';
 import { warningKinds } from '../judge/warnings/warning.ts';
+import { variantsOf } from '../lower/variants.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import { bytesOfBase64, programFrom, programText } from '../program/json.ts';
 import { inputPorts, outputPorts, type Port, printedGrid } from '../program/port.ts';
@@ -26,7 +27,6 @@ import { createSimulator } from '../sim/simulate.ts';
 import { type Certificate, certify } from './certify.ts';
 import type { Manifest } from './manifest.ts';
 import { reportText } from './markdown.ts';
-import { boundedVariants } from './variants.ts';
 import { type WeightGrid, weightGrids } from './weight-grids.ts';
 
 /** The preprocessing of the samples, so that later commands can repeat it. */
@@ -234,7 +234,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
   const facts = proveProgram(program);
   const ranges = new Map([...facts].map(([kernel, facts]) => [kernel.name, facts.ranges]));
   const build = buildOf(program);
-  const variants = boundedVariants(program);
+  const variants = variantsOf(program);
   const about = { command: made.command, version: made.version, hash, build, golden, ranges, variants };
   const folder = {
     ...(made.package === undefined ? {} : { package: made.package }),

@@ -1,22 +1,10 @@
-/** The forms of a program's kernels for chips with more instructions: bounded, and held to the plain ones. */
+/** The forms of a program's kernels for chips with more instructions are held to the plain ones. */
 import { at, DefectError } from '../base/errors.ts';
-import type { PrintedVariant } from '../emit/info.ts';
-import type { Kernel } from '../ir/kernel/kernel.ts';
 import { variantsOf } from '../lower/variants.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { programOn, setsOf } from '../program/variants.ts';
-import { prove } from '../prove/prove.ts';
 import { compareOutcomes, differenceText } from '../sim/difference.ts';
 import { createSimulator } from '../sim/simulate.ts';
-
-/** With the bounds of their locals. */
-export const boundedVariants = (program: Program): ReadonlyMap<Kernel, readonly PrintedVariant[]> =>
-  new Map(
-    [...variantsOf(program)].map(([kernel, variants]) => [
-      kernel,
-      variants.map((variant) => ({ ...variant, ranges: prove(variant.kernel).ranges })),
-    ]),
-  );
 
 /**
  * Runs each form under all of C's rules, and compares the arena after every step.

@@ -3,7 +3,6 @@ import { type InstructionSet, instructionSets } from '../ir/kernel/primitive.ts'
 import type { Form } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';
 import { setsOf } from '../program/variants.ts';
-import { usesDsp } from './dsp.ts';
 import type { EmitInfo } from './info.ts';
 
 type Named = Pick<Program, 'name'>;
@@ -70,10 +69,10 @@ export function formFlags(program: Named, form: Form): readonly string[] {
 }
 
 /** Of which sets a user may choose to leave them out, with a sentence for the header. */
-export function choices(program: Program, { variants = new Map() }: Pick<EmitInfo, 'variants'>) {
+export function choices(program: Named, { variants = new Map() }: Pick<EmitInfo, 'variants'>) {
   const found = setsOf(variants);
   return instructionSets
-    .filter((set) => found.has(set) || (set === 'dsp' && usesDsp(program)))
+    .filter((set) => found.has(set))
     .map((set) => ({
       set,
       without: withoutMacro(program, set),

@@ -12,7 +12,6 @@ import type { Arena } from './arena.ts';
 import { type PrintOptions, printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
 import { constantMacros, hasInfinity, mathHeader, tablesText, weightsFile } from './constants.ts';
-import { dspHelpers, dspMacro, usesDsp } from './dsp.ts';
 import {
   allKernels,
   conditionOf,
@@ -213,7 +212,6 @@ function kernelsText(forms: Forms, names: FileNames, info: EmitInfo): string[] {
     const ranges = info.ranges?.get(kernel.name);
     const plain = printKernel(kernel, {
       ...options,
-      ...(forms.sets.length === 0 ? { dsp: dspMacro(program) } : {}),
       ...(ranges === undefined ? {} : { ranges }),
     });
     const printed = info.weightsFile === true ? [] : groups;
@@ -238,14 +236,10 @@ function variantsText(forms: Forms, names: FileNames, plain: Kernel, groups: rea
     const where = whereRuns(forms, kernel);
     const own = groups.filter((group) => group.kernel === kernel && sameWhere(group.where, where));
     for (const group of own) inside.add(group);
-    const { ranges } = variant;
     return [
       `#${i === 0 ? 'if' : 'elif'} defined(${usesMacro(program, variant.set)})`,
       ...own.flatMap((group) => tablesText(program, names, group, false)),
-      printKernel(kernel, {
-        ...optionsFor(forms, names, kernel),
-        ...(ranges === undefined ? {} : { ranges }),
-      }),
+      printKernel(kernel, optionsFor(forms, names, kernel)),
     ];
   });
   return { lines, inside };
@@ -396,7 +390,6 @@ export function sourceFile(program: Program, arena: Arena, info: EmitInfo): stri
     ...checks(program),
     ...hook(program),
     ...primitivesText(forms),
-    ...(forms.sets.length === 0 && usesDsp(program) ? dspHelpers(program) : []),
     ...kernelsText(forms, names, info),
     ...inputFunctions(program, arena),
     ...trace(program),
