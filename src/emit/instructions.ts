@@ -44,7 +44,7 @@ export const stepMacro = ({ name }: Named): string => `${name.toUpperCase()}_STE
  */
 const stepLines = (program: Named): readonly string[] => [
   '#if defined(__GNUC__)',
-  `#define ${stepMacro(program)}(p, by) do { (p) += (by); __asm__("" : "+r"(p)); } while (0)`,
+  `#define ${stepMacro(program)}(p, by) do { (p) += (by); __asm__ volatile("" : "+r"(p)); } while (0)`,
   '#else',
   `#define ${stepMacro(program)}(p, by) ((p) += (by))`,
   '#endif',

@@ -141,7 +141,8 @@ function simple(s: Exclude<PlainStmt, { kind: 'for' | 'if' | 'comment' }>, print
     case 'pointer': {
       const space = printer.tables.has(s.name) ? printer.space : '';
       const type = pointerType(s.elem, printer.constants.has(s.name), space);
-      return `${type}${s.name} = ${cAddress(s.base, s.offset, rename)};`;
+      const hidden = s.mutable && printer.step !== undefined ? ` ${printer.step}(${s.name}, 0);` : '';
+      return `${type}${s.name} = ${cAddress(s.base, s.offset, rename)};${hidden}`;
     }
     case 'advance':
       if (printer.step !== undefined) return `${printer.step}(${s.name}, ${cExpr(s.by, rename)});`;
