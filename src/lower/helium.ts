@@ -1,8 +1,16 @@
 /** Kernels for chips with Helium (Cortex-M55, M85): rows of dense weights, 16 products at a time. */
 import { at } from '../base/errors.ts';
 import { add, assign, call, constant, int, local, times, variable } from '../ir/kernel/builders.ts';
-import type { Expr, Kernel, PlainStmt, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
-import { arraysUsed, declaredIn, inlined, type Loop, rowSumsIn } from '../ir/kernel/walk.ts';
+import type { Expr, Kernel, PlainStmt, RowSum, RowTerm, Stmt, Table } from '../ir/kernel/kernel.ts';
+import {
+  arraysUsed,
+  declaredIn,
+  inlined,
+  type Loop,
+  namesIn,
+  rewritten,
+  rowSumsIn,
+} from '../ir/kernel/walk.ts';
 import { dense8, formatName } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { type DotRows, dotRows, dots, inputSums, isShort, joined, type Names, type Place } from './dots.ts';
@@ -17,7 +25,7 @@ export function helium(kernel: Kernel): Kernel | undefined {
   const { weights } = kernel;
   if (weights === undefined || sums.length === 0 || !sums.every(isDense)) return undefined;
   const work: Work = { kernel, sums, names: namesOf(kernel), rows: decodeRows(kernel), tables: [] };
-  const body = rewritten(work, kernel.body);
+  const body = withRows(work, kernel.body);
   if (body === undefined) return undefined;
   const { weights: _, ...rest } = kernel;
   const used = arraysUsed(body);
@@ -55,7 +63,7 @@ function namesOf({ params, tables, body }: Kernel): Names {
 }
 
 /** The block that the rows stand in, rewritten, with all around it. */
-function rewritten(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefined {
+function withRows(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefined {
   const start = body.findIndex((s) => s.kind === 'startRows');
   if (start >= 0) {
     const made = rowsOf(work, body.slice(start + 1));
@@ -64,15 +72,21 @@ function rewritten(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefin
   let found = false;
   const made = body.map((s): Stmt => {
     if (s.kind !== 'for') return s;
-    const inner = rewritten(work, s.body);
+    const inner = withRows(work, s.body);
     found ||= inner !== undefined;
     return inner === undefined ? s : { ...s, body: inner };
   });
   return found ? made : undefined;
 }
 
-const placesOf = ({ from, first, sums }: RowSum): readonly Place[] =>
-  [...new Set(sums.map(({ offset }) => offset))].map((offset) => ({ from, first, offset }));
+/** The accumulators of each row, in the order of its places. */
+function accumulatorsOf({ sums }: RowSum): readonly (readonly RowTerm[])[] {
+  const depth = 1 + Math.max(...sums.map(({ row }) => row));
+  return times(depth, (row) => sums.filter((sum) => sum.row === row));
+}
+
+const placesOf = ({ from, first }: RowSum, ofRow: readonly RowTerm[]): readonly Place[] =>
+  ofRow.map(({ offset }) => ({ from, first, offset }));
 
 /** Where inputs are, and -128 times the sum of those of each place. */
 interface Inputs {
@@ -85,20 +99,18 @@ function rowsOf(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefined 
   const [first] = work.sums;
   if (first === undefined) return undefined;
   const layout = joined(first.stored.layout);
-  const places = placesOf(first);
-  // All sums are of the same inputs, known before the first.
-  const same = work.sums.every((sum) => JSON.stringify(placesOf(sum)) === JSON.stringify(places));
+  const places = placesOf(first, at(accumulatorsOf(first), 0));
+  // All rows are of the same inputs, known before the first.
+  const same = work.sums.every((sum) =>
+    accumulatorsOf(sum).every((ofRow) => JSON.stringify(placesOf(sum, ofRow)) === JSON.stringify(places)),
+  );
   const declared = declaredIn(body);
-  if (!same || namesIn(first.first).some((name) => declared.has(name))) return undefined;
+  if (!same || [...namesIn(first.first)].some((name) => declared.has(name))) return undefined;
   const bases = inputSums(layout, places, work.names);
   const inputs: Inputs = { places, bases: bases.sums };
   const made = channels(work, body, inputs) ?? inPlace(work, body, inputs);
   return [...bases.statements, ...made];
 }
-
-const namesIn = (e: Expr): readonly string[] => [
-  ...new Set(JSON.stringify(e).match(/(?<="name":")\w+/g) ?? []),
-];
 
 function storeRows(work: Work, group: number): DotRows {
   const layout = joined(at(work.sums, 0).stored.layout);
@@ -109,28 +121,15 @@ function storeRows(work: Work, group: number): DotRows {
 
 /** Sums where they stand: each accumulator gains what its row gives. */
 function inPlace(work: Work, body: readonly Stmt[], { places, bases }: Inputs): readonly Stmt[] {
-  const group = Math.max(...work.sums.map(({ sums }) => 1 + Math.max(...sums.map(({ row }) => row))));
-  const rows = storeRows(work, group);
-  const placeOf = (offset: number): number => places.findIndex((place) => place.offset === offset);
-  const replaced = (s: Stmt): readonly Stmt[] => {
-    if (s.kind === 'for') return [{ ...s, body: s.body.flatMap(replaced) }];
-    if (s.kind === 'if') return [{ ...s, yes: s.yes.flatMap(replaced), no: s.no.flatMap(replaced) }];
-    if (s.kind !== 'rowSum') return [s];
-    const names = times(1 + Math.max(...s.sums.map(({ row }) => row)), (row) =>
-      places.map(
-        (_, p) =>
-          at(
-            s.sums.filter((sum) => sum.row === row && placeOf(sum.offset) === p),
-            0,
-          ).local,
-      ),
-    );
-    const started = s.sums.map((sum) =>
-      assign(sum.local, add(local(sum.local), at(bases, placeOf(sum.offset)))),
+  const rows = storeRows(work, Math.max(...work.sums.map((sum) => accumulatorsOf(sum).length)));
+  return rewritten(body, (s) => {
+    if (s.kind !== 'rowSum') return undefined;
+    const names = accumulatorsOf(s).map((ofRow) => ofRow.map(({ local: name }) => name));
+    const started = names.flatMap((ofRow) =>
+      ofRow.map((name, p) => assign(name, add(local(name), at(bases, p)))),
     );
     return [...started, ...dots(rows, s.row, places, names, work.names)];
-  };
-  return body.flatMap(replaced);
+  });
 }
 
 /** A loop over rows, one a pass. */
@@ -243,8 +242,7 @@ function block(
     });
     return [...starts, ...groups.flat(), ...lanes];
   });
-  const added = sum.sums.map((one) => {
-    const place = places.findIndex(({ offset }) => offset === one.offset);
+  const added = sum.sums.map((one, place) => {
     const parts = [one.local, at(vectors, place)].map((each) => local(each, 'i32x4'));
     return assign(one.local, call('add_i32x4', 'i32x4', ...parts));
   });
