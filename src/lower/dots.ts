@@ -20,6 +20,7 @@ import {
 } from '../ir/kernel/builders.ts';
 import type { Expr, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
+import type { Names } from './channels.ts';
 
 const width = 16;
 /** Added to a weight, which makes a byte of it. */
@@ -70,9 +71,6 @@ export function dotRows(
   const says = `Weights plus ${shift}, ${group} outputs in turns, 16 bytes of each; runs of ${layout.run} are filled up to whole vectors.`;
   return { layout, group, rowBytes, table: { name, elem: 'u8', data, rowLength: rowBytes, says } };
 }
-
-/** Hands out names of a kernel that is being made. */
-export type Names = (stem: string) => string;
 
 /** Where the inputs of a sum begin. */
 export type Place = Pick<RowSum, 'from' | 'first'> & { readonly offset: number };

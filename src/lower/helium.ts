@@ -1,20 +1,14 @@
 /** Kernels for chips with Helium (Cortex-M55, M85): rows of dense weights, 16 products at a time. */
 import { at } from '../base/errors.ts';
 import { add, assign, call, constant, int, local, times, variable } from '../ir/kernel/builders.ts';
-import type { Expr, Kernel, PlainStmt, RowSum, RowTerm, Stmt, Table } from '../ir/kernel/kernel.ts';
-import {
-  arraysUsed,
-  declaredIn,
-  inlined,
-  type Loop,
-  namesIn,
-  rewritten,
-  rowSumsIn,
-} from '../ir/kernel/walk.ts';
+import type { Expr, Kernel, RowSum, RowTerm, Stmt } from '../ir/kernel/kernel.ts';
+import { arraysUsed, declaredIn, namesIn, rewritten, rowSumsIn } from '../ir/kernel/walk.ts';
 import { dense8, formatName } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
-import { type DotRows, dotRows, dots, inputSums, isShort, joined, type Names, type Place } from './dots.ts';
-import { inLanes, type Lanes, laneCount } from './lanes.ts';
+import { type Around, type Channels, channelsOf, fourRows, type Names, type Work } from './channels.ts';
+import { depthwise, isDepthwise } from './depthwise.ts';
+import { type DotRows, dotRows, dots, inputSums, isShort, joined, type Place } from './dots.ts';
+import { laneCount } from './lanes.ts';
 
 const says =
   'Helium: 16 products at a time, of inputs and weights plus 128; 128 times the sum of the inputs is subtracted.';
@@ -24,6 +18,8 @@ export function helium(kernel: Kernel): Kernel | undefined {
   const sums = rowSumsIn(kernel.body).map(({ sum }) => sum);
   const { weights } = kernel;
   if (weights === undefined || sums.length === 0 || !sums.every(isDense)) return undefined;
+  if (sums.some(({ stored }) => stored.stream !== weights.stream) || startsIn(kernel.body) !== 1)
+    return undefined;
   const work: Work = { kernel, sums, names: namesOf(kernel), rows: decodeRows(kernel), tables: [] };
   const body = withRows(work, kernel.body);
   if (body === undefined) return undefined;
@@ -33,22 +29,15 @@ export function helium(kernel: Kernel): Kernel | undefined {
   return { ...rest, doc: [...kernel.doc, says], tables, body };
 }
 
-interface Work {
-  readonly kernel: Kernel;
-  readonly sums: readonly RowSum[];
-  readonly names: Names;
-  readonly rows: readonly Int32Array[];
-  /** New ones. */
-  readonly tables: Table[];
-}
-
-const isDense = ({ stored, elem, skip }: RowSum): boolean =>
+const isDense = ({ stored, elem }: RowSum): boolean =>
   elem === 'u8' &&
   stored.elem === 'i8' &&
   formatName(stored.format, stored.codebook !== undefined) === formatName(dense8) &&
-  skip.kind === 'int' &&
-  skip.value === 0 &&
   isShort(stored.layout);
+
+/** How often rows begin anew: at one place of the code. */
+const startsIn = (body: readonly Stmt[]): number =>
+  body.reduce((sum, s) => sum + (s.kind === 'startRows' ? 1 : s.kind === 'for' ? startsIn(s.body) : 0), 0);
 
 /** `x`, `x_2`, ...: none that the kernel has. */
 function namesOf({ params, tables, body }: Kernel): Names {
@@ -106,22 +95,22 @@ function rowsOf(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefined 
   );
   const declared = declaredIn(body);
   if (!same || [...namesIn(first.first)].some((name) => declared.has(name))) return undefined;
+  if (work.sums.every(isDepthwise)) return depthwise(work, body);
+  if (!work.sums.every(({ skip }) => skip.kind === 'int' && skip.value === 0)) return undefined;
   const bases = inputSums(layout, places, work.names);
   const inputs: Inputs = { places, bases: bases.sums };
   const made = channels(work, body, inputs) ?? inPlace(work, body, inputs);
   return [...bases.statements, ...made];
 }
 
-function storeRows(work: Work, group: number): DotRows {
-  const layout = joined(at(work.sums, 0).stored.layout);
-  const made = dotRows(`${work.kernel.name}_bytes`, layout, work.rows, group);
-  work.tables.push(made.table);
-  return made;
+function dotTable({ kernel, sums, rows }: Work, group: number): DotRows {
+  return dotRows(`${kernel.name}_bytes`, joined(at(sums, 0).stored.layout), rows, group);
 }
 
 /** Sums where they stand: each accumulator gains what its row gives. */
 function inPlace(work: Work, body: readonly Stmt[], { places, bases }: Inputs): readonly Stmt[] {
-  const rows = storeRows(work, Math.max(...work.sums.map((sum) => accumulatorsOf(sum).length)));
+  const rows = dotTable(work, Math.max(...work.sums.map((sum) => accumulatorsOf(sum).length)));
+  work.tables.push(rows.table);
   return rewritten(body, (s) => {
     if (s.kind !== 'rowSum') return undefined;
     const names = accumulatorsOf(s).map((ofRow) => ofRow.map(({ local: name }) => name));
@@ -132,85 +121,15 @@ function inPlace(work: Work, body: readonly Stmt[], { places, bases }: Inputs): 
   });
 }
 
-/** A loop over rows, one a pass. */
-interface Channels {
-  readonly loop: Loop;
-  readonly sum: RowSum;
-  readonly before: readonly PlainStmt[];
-  readonly after: readonly PlainStmt[];
-}
-
-function channelsOf(body: readonly Stmt[]): Channels | undefined {
-  const [only] = body;
-  if (body.length !== 1 || only?.kind !== 'for' || only.step !== 1) return undefined;
-  const place = only.body.findIndex((s) => s.kind === 'rowSum');
-  const sum = only.body[place];
-  if (sum?.kind !== 'rowSum' || sum.sums.some(({ row }) => row !== 0)) return undefined;
-  if (sum.row.kind !== 'local' || sum.row.name !== only.name) return undefined;
-  const [before, after] = [only.body.slice(0, place), only.body.slice(place + 1)];
-  return { loop: only, sum, before: inlined(before), after: inlined(after) };
-}
-
-/** What stands around the sums, in lanes: undefined where it cannot be. */
-interface Around {
-  readonly before: readonly Stmt[];
-  readonly after: readonly Stmt[];
-}
-
-function aroundInLanes({ loop: { name }, sum, before, after }: Channels, l: LaneTables): Around | undefined {
-  const lanes = { counter: name, vectors: new Set<string>(), ...l };
-  const first = inLanes(lanes, before);
-  const last = first && inLanes(lanes, after);
-  const hasAll = sum.sums.every((one) => lanes.vectors.has(one.local));
-  return first && last && hasAll ? { before: first, after: last } : undefined;
-}
-
-type LaneTables = Pick<Lanes, 'count' | 'tables'>;
-
-/** Tables with an element for each row; they are filled up to whole vectors. */
-function laneTables({ kernel, rows, names }: Work): ReadonlyMap<string, Table> {
-  const missing = (laneCount - (rows.length % laneCount)) % laneCount;
-  const filled = (t: Table): Table => {
-    const last = at(t.data, t.data.length - 1);
-    return { ...t, name: names(`${t.name}_lanes`), data: [...t.data, ...times(missing, () => last)] };
-  };
-  const ofRows = kernel.tables.filter(({ data }) => data.length === rows.length);
-  return new Map(ofRows.map((t) => [t.name, missing === 0 ? t : filled(t)]));
-}
-
-/** Four rows a pass: what happens to their sums happens in lanes. */
+/** Four rows a pass. */
 function channels(work: Work, body: readonly Stmt[], inputs: Inputs): readonly Stmt[] | undefined {
-  const found = channelsOf(body);
-  const count = work.rows.length;
-  const rest = count % laneCount;
-  const tables = laneTables(work);
-  const whole = found && aroundInLanes(found, { count: laneCount, tables });
-  const last = found && aroundInLanes(found, { count: rest, tables });
-  if (found === undefined || whole === undefined || last === undefined) return undefined;
-  const rows = storeRows(work, inputs.places.length % 2 === 0 ? 2 : laneCount);
-  if (rest > 0) work.tables.push(...tables.values());
-  const { loop: passes } = found;
-  const counter = work.names(passes.name);
-  const pass = { ...passes, to: int(count - rest), step: laneCount };
-  return [
-    ...(count > rest ? [{ ...pass, body: block(work, found, whole, rows, laneCount, inputs) }] : []),
-    ...(rest === 0
-      ? []
-      : renamed(
-          [constant(passes.name, count - rest), ...block(work, found, last, rows, rest, inputs)],
-          new Map(
-            [passes.name, ...declaredIn([...last.before, ...last.after])].map((name) => [
-              name,
-              name === passes.name ? counter : work.names(name),
-            ]),
-          ),
-        )),
-  ];
+  const found = channelsOf(work, body);
+  const rows = dotTable(work, inputs.places.length % 2 === 0 ? 2 : laneCount);
+  const made =
+    found && fourRows(work, found, (around, count) => block(work, found, around, rows, count, inputs));
+  if (made !== undefined) work.tables.push(rows.table);
+  return made;
 }
-
-/** The statements with other names; they hold integers only. */
-const renamed = (body: readonly Stmt[], names: ReadonlyMap<string, string>): readonly Stmt[] =>
-  JSON.parse(JSON.stringify(body), (key, value) => (key === 'name' ? (names.get(value) ?? value) : value));
 
 /** The sums of up to four rows at all places, each place's in a vector, and what comes of them. */
 function block(

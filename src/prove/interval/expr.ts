@@ -248,12 +248,13 @@ function stretch(c: Code, e: ExprOf<'loadVector'>) {
   return { root, at, count };
 }
 
-/** What the elements that are read may be; undefined where any of the array may be. */
+/**
+ * What the elements that are read may be; undefined where any of the array may be. A table's are not looked at one by
+ * one: products of lanes are bounded together anyway, and the same bounds everywhere make for few different calls.
+ */
 function stretchRange(c: Code, { root, at, count }: ReturnType<typeof stretch>): string | undefined {
-  const places = `${at.lo}, ${at.hi} + ${count.hi} - 1`;
-  if (root.kind === 'table') return `tableRange(table_${root.table.name}, ${places})`;
-  const { name } = root.param;
-  return c.followed.has(name) ? `readFollowed(memory_${name}, ${places})` : undefined;
+  if (root.kind === 'table' || !c.followed.has(root.param.name)) return undefined;
+  return `readFollowed(memory_${root.param.name}, ${at.lo}, ${at.hi} + ${count.hi} - 1)`;
 }
 
 /** One interval for all lanes; those that are not loaded are 0. */
