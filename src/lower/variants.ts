@@ -5,12 +5,14 @@ import type { Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
 import type { Variants } from '../program/variants.ts';
 import { dspForm } from './dsp.ts';
+import { helium } from './helium.ts';
 
 /** A kernel that computes the same with such instructions; undefined where they do not help. */
 type Lowering = (kernel: Kernel) => Kernel | undefined;
 
 /** The best first: a chip with several sets takes the first that there is. */
 const lowerings: readonly { readonly set: InstructionSet; readonly lower: Lowering }[] = [
+  { set: 'mve', lower: helium },
   { set: 'dsp', lower: dspForm },
 ];
 
