@@ -6,6 +6,7 @@ import type { Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
 import type { Variants } from '../program/variants.ts';
 import { dspForm } from './dsp.ts';
+import { helium } from './helium.ts';
 import { packed } from './packed.ts';
 
 /** A kernel that computes the same with such instructions; undefined where they do not help. */
@@ -13,6 +14,7 @@ type Lowering = (kernel: Kernel) => Kernel | undefined;
 
 /** The best first: a chip with several sets takes the first that there is. */
 const lowerings: readonly { readonly set: InstructionSet; readonly lower: Lowering }[] = [
+  { set: 'mve', lower: helium },
   { set: 'dsp', lower: dspForm },
 ];
 
