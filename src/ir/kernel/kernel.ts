@@ -257,6 +257,22 @@ export interface StoredWeights extends StoredRows {
   readonly scales?: readonly number[];
   /** In words: the order of a row's terms. */
   readonly terms?: string;
+  /** Absent: C multiplies one weight at a time, but for instructions of the chip. */
+  readonly packing?: Packing;
+}
+
+/**
+ * How C multiplies two outputs' weights at once (src/lower/packed.ts): which sums a pass of its loops makes, and
+ * after how many terms they are taken apart.
+ */
+export interface Packing {
+  /** Neighbouring outputs. */
+  readonly pixels: number;
+  /** Pairs of rows of weights. */
+  readonly pairs: number;
+  readonly terms: number;
+  /** Of all tables that C then has in place of the kernel's. */
+  readonly tableBytes: number;
 }
 
 /** One function of the C, as a tree that is printed, simulated and proven alike. */

@@ -62,7 +62,8 @@ export function callBounds(name: string): (...args: number[]) => CallRange {
     if (known?.args.every((x, i) => x === args[i])) return known;
     const intervals = pairs(args);
     const violation = primitive.violation(...intervals);
-    const range = violation === undefined ? primitive.range(...intervals) : allInts;
+    const range =
+      violation === undefined || primitive.asserts === true ? primitive.range(...intervals) : allInts;
     const made = { args, violation, range: { lo: clampInt(range.lo), hi: clampInt(range.hi) } };
     cache[slot] = made;
     return made;

@@ -6,6 +6,7 @@ import { evenProducts, evenProductsI8, fourBytes, oddProducts, oddProductsI8 } f
 import { exp32 } from './exp.ts';
 import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
 import { interpolate } from './interpolate.ts';
+import { knownWithin } from './known-within.ts';
 import { multiplyAdd } from './multiply-add.ts';
 import {
   requantizeCompact,
@@ -35,6 +36,7 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
     mantissa32,
     log2,
     interpolate,
+    knownWithin,
     nearestWithin,
     multiplyAdd,
     oddProducts,
