@@ -103,9 +103,13 @@ export const i32x4 = {
   ge: simd(0x3f),
   shl: simd(0xab),
   shr: simd(0xac),
+  /** Without sign. */
+  shrBits: simd(0xad),
   add: simd(0xae),
   sub: simd(0xb1),
   mul: simd(0xb5),
+  min: simd(0xb6),
+  max: simd(0xb8),
   /** Eight products of 16-bit lanes, neighbours added. */
   dot: simd(0xba),
   /** Of four f32, towards 0. */
@@ -197,10 +201,19 @@ export const powerOfTwo = (x: Code): Code =>
 export const highProduct = (a: Code, b: Code): Code =>
   shuffle(i64x2.productsLow(a, b), i64x2.productsHigh(a, b), words(1, 3, 5, 7));
 
+/**
+ * a * b / 2^31 in each lane, rounded down; it fits. The high half of the product twice, and the first bit of the low half: V8
+ * has no instruction that shifts 64 bits with sign.
+ */
+export const product31 = (a: Code, b: Code): Code => {
+  const high = highProduct(a, b);
+  return i32x4.add(i32x4.shl(high, int(1)), i32x4.shrBits(i32x4.mul(a, b), int(31)));
+};
+
 /** (a * b + addend) / 2^31 in each lane, rounded down; it fits. */
-export function product31(a: Code, b: Code, addend = 0): Code {
+export function sum31(a: Code, b: Code, addend: number): Code {
   const scaled = (product: Code): Code => {
-    const sum = addend === 0 ? product : i64x2.add(product, i64x2.splat(i64.extend(int(addend))));
+    const sum = i64x2.add(product, i64x2.splat(i64.extend(int(addend))));
     return i64x2.shr(sum, int(31));
   };
   return shuffle(scaled(i64x2.productsLow(a, b)), scaled(i64x2.productsHigh(a, b)), words(0, 2, 4, 6));

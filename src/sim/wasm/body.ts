@@ -101,6 +101,8 @@ export interface Passes {
   readonly counter: string;
   /** Names that the loop declares: one value a pass. */
   readonly vectors: Map<string, Local>;
+  /** Loads of tables, by their text. */
+  readonly constants: Map<string, Local>;
 }
 
 export interface Replaced {
