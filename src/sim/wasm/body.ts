@@ -63,7 +63,7 @@ interface Split {
 }
 
 /** An index as what varies plus a constant. */
-function split(index: Expr): Split {
+export function split(index: Expr): Split {
   if (index.kind === 'int') return { moving: undefined, fixed: index.value };
   if (index.kind === 'binary' && index.op === 'add' && index.b.kind === 'int')
     return { moving: index.a, fixed: index.b.value };

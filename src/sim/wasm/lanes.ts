@@ -35,8 +35,17 @@ export const wideBytesOf = (length: number): number => wideBytes * (length + 8);
 const pairsOf = (run: number): number => Math.ceil(run / 2);
 const allPairs = ({ segments, pieces, run }: WeightLayout): number => segments * pieces * pairsOf(run);
 
-/** Vectors of rows that are summed at the same time at so many places: with more, V8 runs out of registers. */
-const depthOf = (places: number): number => at([0, 5, 3, 2, 2], places);
+/**
+ * Vectors of rows that are summed at the same time at so many places. V8 makes all loads of a round before the first
+ * product, so inputs, weights and sums must fit 15 registers together.
+ */
+const depthOf = (places: number): number => at([0, 6, 4, 2, 2], places);
+
+/** Where rows begin, as indices into the widened array: `fixed` elements behind one of the `moving`, which are code. */
+export interface Places {
+  readonly moving: readonly Code[];
+  readonly firsts: readonly { readonly from: number; readonly fixed: number }[];
+}
 
 /** Places that are summed at the same time. */
 const placesAtOnce = 4;
@@ -111,6 +120,8 @@ export function widen(b: Body, from: number, to: number, length: number, elem: '
 /** The registers of a block: a pointer per place, sums by vector and place, weights of each vector. */
 interface Registers {
   readonly pointers: readonly Local[];
+  /** Bytes behind a pointer. */
+  readonly places: readonly { readonly pointer: Local; readonly offset: number }[];
   readonly weights: Local;
   readonly sums: readonly (readonly Local[])[];
   readonly held: readonly Local[];
@@ -120,11 +131,11 @@ interface Registers {
 /** The pair of terms that the pointers stand on. */
 function pair(r: Registers): Code {
   const weight = (v: number) => load.v128(v * vectorBytes, r.weights.get);
-  const shared = r.pointers.length > 1;
+  const shared = r.places.length > 1;
   return [
     ...(shared ? r.held.flatMap((held, v) => held.set(weight(v))) : []),
-    ...r.pointers.flatMap((pointer, j) => [
-      ...r.input.set(load.splat32(0, pointer.get)),
+    ...r.places.flatMap(({ pointer, offset }, j) => [
+      ...r.input.set(load.splat32(offset, pointer.get)),
       ...r.sums.flatMap((ofVector, v) => {
         const sum = must(ofVector[j], 'a sum per place');
         const by = shared ? must(r.held[v], 'weights per vector').get : weight(v);
@@ -192,25 +203,36 @@ function block(b: Body, layout: WeightLayout, shared: Registers, depth: number, 
   ];
 }
 
-/** All rows at up to `placesAtOnce` places; `firsts` are code of indices into the widened array. */
+/** All rows at up to `placesAtOnce` places. */
 function sumRowsAtOnce(
   b: Body,
   layout: WeightLayout,
   workspace: Workspace,
-  firsts: readonly Code[],
+  { moving, firsts }: Places,
   depth: number,
 ): Code {
   const v128 = () => fresh(b, 'v128');
   const out = fresh(b, 'i32');
+  // Offsets of instructions are never negative.
+  const least = moving.map((_, i) =>
+    Math.min(0, ...firsts.filter(({ from }) => from === i).map(({ fixed }) => fixed)),
+  );
+  const pointers = moving.map(() => fresh(b, 'i32'));
   const r: Registers = {
-    pointers: firsts.map(() => fresh(b, 'i32')),
+    pointers,
+    places: firsts.map(({ from, fixed }) => ({
+      pointer: at(pointers, from),
+      offset: wideBytes * (fixed - at(least, from)),
+    })),
     weights: fresh(b, 'i32'),
     sums: many(depth, () => firsts.map(v128)),
     held: firsts.length > 1 ? many(depth, v128) : [],
     input: v128(),
   };
   return [
-    ...r.pointers.flatMap((p, j) => p.set(plus(times(at(firsts, j), int(wideBytes)), int(workspace.wide)))),
+    ...pointers.flatMap((p, i) =>
+      p.set(plus(times(at(moving, i), int(wideBytes)), int(workspace.wide + wideBytes * at(least, i)))),
+    ),
     ...r.weights.set(int(workspace.weights)),
     ...out.set(int(workspace.sums)),
     ...blocksOf(vectorsOf(layout.rows), depth).flatMap((part) =>
@@ -219,13 +241,15 @@ function sumRowsAtOnce(
   ];
 }
 
-/** Code that makes the sums of all rows at all places from the widened array; `firsts` are code of indices. */
-export function sumRows(b: Body, layout: WeightLayout, workspace: Workspace, firsts: readonly Code[]): Code {
+/** Code that makes the sums of all rows at all places from the widened array. */
+export function sumRows(b: Body, layout: WeightLayout, workspace: Workspace, places: Places): Code {
+  const { moving, firsts } = places;
   const depth = depthOf(Math.min(firsts.length, placesAtOnce));
   const perChunk = sumsBytes(placesAtOnce, layout.rows);
-  return chunks(firsts, placesAtOnce).flatMap((some, i) =>
-    sumRowsAtOnce(b, layout, { ...workspace, sums: workspace.sums + i * perChunk }, some, depth),
-  );
+  return chunks(firsts, placesAtOnce).flatMap((some, i) => {
+    const sums = workspace.sums + i * perChunk;
+    return sumRowsAtOnce(b, layout, { ...workspace, sums }, { moving, firsts: some }, depth);
+  });
 }
 
 /** Code that leaves the sum of a row, given as code, at a place. */

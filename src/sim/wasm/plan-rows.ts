@@ -1,16 +1,19 @@
 /** Kernels in which all rows of weights meet the same inputs: convolutions and linear layers. */
 
-import type { Kernel, Stmt } from '../../ir/kernel/kernel.ts';
+import { at } from '../../base/errors.ts';
+import { int } from '../../ir/kernel/builders.ts';
+import type { Expr, Kernel, Stmt } from '../../ir/kernel/kernel.ts';
 import { namesIn } from '../../ir/kernel/walk.ts';
 import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
 import { decodeRows } from '../../program/rows.ts';
 import type { Code } from '../../wasm/code.ts';
 import { i32, i32x4 } from '../../wasm/instructions.ts';
 import type { Replaced } from './body.ts';
-import { type Body, localOf, type Passes } from './body.ts';
+import { type Body, localOf, type Passes, split } from './body.ts';
 import { value } from './expr.ts';
 import type { VectorPlan } from './lanes.ts';
 import {
+  type Places,
   packedBytes,
   packWeights,
   rowSum,
@@ -58,22 +61,27 @@ interface Rows {
   readonly workspace: Workspace;
 }
 
-function replaced(at: Rows, group: SumGroup, groups: readonly SumGroup[]): Replaced {
-  const { kernel, layout, source, workspace } = at;
-  const summed = (b: Body): Code =>
-    sumRows(
-      b,
-      layout,
-      workspace,
-      group.places.map((place) => value(b, place)),
-    );
+function replaced(rows: Rows, group: SumGroup, groups: readonly SumGroup[]): Replaced {
+  const { kernel, layout, source, workspace } = rows;
+  const summed = (b: Body): Code => sumRows(b, layout, workspace, placesOf(b, group.places));
   const instead = new Map<Stmt, (b: Body) => Code>();
   const lanes = new Map<Stmt, (p: Passes) => Code | undefined>();
   for (const { members, statement } of groups) {
-    instead.set(statement, (b) => members.flatMap((member) => added(b, at, member)));
-    lanes.set(statement, (p) => addedLanes(p, at, members));
+    instead.set(statement, (b) => members.flatMap((member) => added(b, rows, member)));
+    lanes.set(statement, (p) => addedLanes(p, rows, members));
   }
   return { before: widenedBefore(kernel, source, workspace, group.ahead, summed), instead, lanes };
+}
+
+/** Places that lie a fixed number of elements apart share what moves them. */
+function placesOf(b: Body, places: readonly Expr[]): Places {
+  const parts = places.map(split);
+  const texts = parts.map(({ moving }) => JSON.stringify(moving) ?? '');
+  const distinct = [...new Set(texts)];
+  return {
+    moving: distinct.map((text) => value(b, at(parts, texts.indexOf(text)).moving ?? int(0))),
+    firsts: parts.map(({ fixed }, i) => ({ from: distinct.indexOf(at(texts, i)), fixed })),
+  };
 }
 
 interface Member {
