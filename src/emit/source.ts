@@ -3,7 +3,7 @@
 import { at, DefectError, must } from '../base/errors.ts';
 import { elemBytes, type Kernel } from '../ir/kernel/kernel.ts';
 import type { InstructionSet } from '../ir/kernel/primitive.ts';
-import { primitiveOf } from '../ir/kernel/prims/index.ts';
+import { anyPrimitive } from '../ir/kernel/prims/index.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 import { expressionsIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
 import type { Program, Slot, Step } from '../program/program.ts';
@@ -11,6 +11,7 @@ import { hasFloats, inputSlots, outputSlots, slotAt } from '../program/slots.ts'
 import type { Arena } from './arena.ts';
 import { type PrintOptions, printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
+import { accessesIn, printAccess } from './c/vectors.ts';
 import { constantMacros, hasInfinity, mathHeader, tablesText, weightsFile } from './constants.ts';
 import { dspHelpers, dspMacro, usesDsp } from './dsp.ts';
 import {
@@ -29,7 +30,7 @@ import {
 } from './forms.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
-import { instructionMacros, usesMacro } from './instructions.ts';
+import { instructionMacros, stepMacro, usesMacro } from './instructions.ts';
 import { type FileNames, fileNames, namesIn } from './names.ts';
 import { portStems, returnsOutput, runType, statusOr } from './port-names.ts';
 import { placementMacros, prefixOf } from './prefix.ts';
@@ -165,12 +166,21 @@ const setOfAll = ({ chips, sets }: Forms, where: Where): InstructionSet | undefi
   sets.find((set) => chips.every((chip, i) => where[i] !== true || chip.has(set)));
 
 function primitivesText(forms: Forms): string[] {
-  const used = new Set(allKernels(forms).flatMap((k) => [...primitivesUsed(k.body)]));
-  return [...used].sort().flatMap((name) => {
-    const where = whereSome(forms, (kernel) => primitivesUsed(kernel.body).has(name));
-    const text = printPrimitive(primitiveOf(name), prefixOf(forms.program), setOfAll(forms, where));
-    return guarded(conditionOf(forms, where), [text]);
-  });
+  const prefix = prefixOf(forms.program);
+  const kernels = allKernels(forms);
+  const used = new Set(kernels.flatMap((k) => [...primitivesUsed(k.body)]));
+  const accesses = new Map(kernels.flatMap((k) => [...accessesIn(k.body)]));
+  return [
+    ...[...used].sort().flatMap((name) => {
+      const where = whereSome(forms, (kernel) => primitivesUsed(kernel.body).has(name));
+      const primitive = must(anyPrimitive(name), `a primitive is called '${name}'`);
+      return guarded(conditionOf(forms, where), [printPrimitive(primitive, prefix, setOfAll(forms, where))]);
+    }),
+    ...[...accesses].flatMap(([name, node]) => {
+      const where = whereSome(forms, (kernel) => accessesIn(kernel.body).has(name));
+      return guarded(conditionOf(forms, where), [printAccess(node, prefix)]);
+    }),
+  ];
 }
 
 /** What each kernel's text takes from the program around it. */
@@ -182,6 +192,7 @@ function optionsFor({ program }: Forms, names: FileNames, kernel: Kernel): Print
     linkage: `static ${apart} ${code}`,
     space,
     copyTable,
+    step: stepMacro(program),
   };
 }
 

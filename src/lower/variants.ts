@@ -4,12 +4,15 @@ import type { InstructionSet } from '../ir/kernel/primitive.ts';
 import type { Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
 import type { Variants } from '../program/variants.ts';
+import { helium } from './helium.ts';
 
 /** A kernel that computes the same with such instructions; undefined where they do not help. */
 type Lowering = (kernel: Kernel) => Kernel | undefined;
 
 /** The best first: a chip with several sets takes the first that there is. */
-const lowerings: readonly { readonly set: InstructionSet; readonly lower: Lowering }[] = [];
+const lowerings: readonly { readonly set: InstructionSet; readonly lower: Lowering }[] = [
+  { set: 'mve', lower: helium },
+];
 
 /** Of kernels that have any. */
 export const variantsOf = (program: Program): Variants =>

@@ -7,8 +7,8 @@ import {
   type Expr,
   elemBytes,
   type Kernel,
-  type Scalar,
   type Stmt,
+  type Type,
 } from '../../ir/kernel/kernel.ts';
 import { type Code, int, type Local, localAt, type ValueType } from '../../wasm/code.ts';
 import { plus, times } from '../../wasm/instructions.ts';
@@ -40,8 +40,8 @@ export function fresh(b: Body, type: ValueType): Local {
   return localAt(b.types.length - 1);
 }
 
-export function declare(b: Body, name: string, type: Scalar): Local {
-  const made = fresh(b, type);
+export function declare(b: Body, name: string, type: Type): Local {
+  const made = fresh(b, type === 'i32' || type === 'f32' ? type : 'v128');
   b.locals.set(name, made);
   return made;
 }

@@ -1,5 +1,5 @@
 /** Expressions of Kernel IR as WebAssembly. What C leaves undefined does not happen: it was proven or is checked. */
-import { must } from '../../base/errors.ts';
+import { DefectError, must } from '../../base/errors.ts';
 import type { Expr, ExprOf } from '../../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
@@ -32,6 +32,8 @@ export function value(b: Body, e: Expr): Code {
       const { address, offset } = placeOf(b, e.from, e.index, (index) => value(b, index));
       return load[e.elem](offset, address);
     }
+    case 'loadVector':
+      throw new DefectError('vectors of a chip are not run here');
     case 'toFloat':
       return f32.convert(value(b, e.value));
     case 'toInt':

@@ -1,4 +1,5 @@
 /** Statements of Kernel IR as WebAssembly. */
+import { DefectError } from '../../base/errors.ts';
 import type { PlainStmt, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
 import { type Code, int, repeat, when } from '../../wasm/code.ts';
 import { copyBytes, f32, fillBytes, i32, store } from '../../wasm/instructions.ts';
@@ -36,6 +37,8 @@ function statement(b: Body, s: PlainStmt): Code {
       const { address, offset } = placeOf(b, s.to, s.index, (e) => value(b, e));
       return store[s.elem](offset, address, value(b, s.value));
     }
+    case 'storeVector':
+      throw new DefectError('vectors of a chip are not run here');
     case 'for':
       return loop(b, s);
     case 'if':

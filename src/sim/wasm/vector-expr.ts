@@ -50,6 +50,7 @@ export function lanes(p: Passes, e: Expr): Code | undefined {
     case 'int':
     case 'float':
     case 'compare':
+    case 'loadVector':
     case 'toFloat':
     case 'toInt':
       return undefined;

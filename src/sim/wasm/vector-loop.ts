@@ -31,6 +31,7 @@ function statement(p: Passes, s: Stmt): Code | undefined {
       return [];
     case 'pointer':
     case 'advance':
+    case 'storeVector':
     case 'for':
     case 'if':
     case 'copy':

@@ -1,0 +1,173 @@
+/** Primitives of vectors. Those of lanes do to each lane what the scalar primitive does to a number. */
+import { at, DefectError } from '../../../base/errors.ts';
+import { allInts, hull, type Interval, isInt32 } from '../interval.ts';
+import { lanesOf, type Vector } from '../kernel.ts';
+import { type BinaryOp, intervalOf } from '../operations.ts';
+import type { Primitive, VectorPrimitive, VectorValue } from '../primitive.ts';
+import { clamp } from './clamp.ts';
+import { requantizeHigh } from './requantize.ts';
+
+function lanes(value: VectorValue | undefined): readonly number[] {
+  if (typeof value === 'object') return value;
+  throw new DefectError('a primitive takes a vector here');
+}
+
+function number(value: VectorValue | undefined): number {
+  if (typeof value === 'number') return value;
+  throw new DefectError('a primitive takes a number here');
+}
+
+const zero: Interval = { lo: 0, hi: 0 };
+const whole = (x: number): number | undefined => (x === (x | 0) ? x : undefined);
+const outsideInt = (what: string, x: Interval): string | undefined =>
+  isInt32(x) ? undefined : `${what} in ${x.lo}..${x.hi}, defined for ${allInts.lo}..${allInts.hi}`;
+
+type OfLane = (...args: number[]) => number | undefined;
+
+/** Applies `f` to the numbers of each lane; a number stands in all lanes. Undefined where any lane is. */
+function byLane(type: Vector, f: OfLane): VectorPrimitive['js'] {
+  return (...args) => {
+    const result: number[] = [];
+    for (let i = 0; i < lanesOf[type]; i++) {
+      const x = f(...args.map((arg) => (typeof arg === 'number' ? arg : at(arg, i))));
+      if (x === undefined) return undefined;
+      result.push(x);
+    }
+    return result;
+  };
+}
+
+const two = (type: Vector) =>
+  [
+    { name: 'a', type },
+    { name: 'b', type },
+  ] as const;
+
+/** An operation that may overflow, on lanes of i32. */
+function exact(
+  name: string,
+  op: BinaryOp,
+  doc: string,
+  f: (a: number, b: number) => number,
+): VectorPrimitive {
+  const range = (a = zero, b = zero) => intervalOf(op, a, b);
+  return {
+    name: `${name}_i32x4`,
+    doc,
+    params: two('i32x4'),
+    result: 'i32x4',
+    instructions: { mve: [`return v${name}q_s32(a, b);`] },
+    js: byLane('i32x4', (a = 0, b = 0) => whole(f(a, b))),
+    violation: (a, b) => outsideInt(doc, range(a, b)),
+    range,
+    cost: 'otherCall',
+  };
+}
+
+/** A scalar primitive in every lane; parameters named in `numbers` are the same for all lanes. */
+const inLanes = (scalar: Primitive, numbers: readonly string[], mve: readonly string[]): VectorPrimitive => ({
+  name: `${scalar.name}_i32x4`,
+  doc: `in each lane: ${scalar.doc}`,
+  params: scalar.params.map(({ name }) => ({ name, type: numbers.includes(name) ? 'i32' : 'i32x4' })),
+  result: 'i32x4',
+  instructions: { mve },
+  js: byLane('i32x4', (...args) =>
+    scalar.violation(...args.map((x) => ({ lo: x, hi: x }))) === undefined ? scalar.js(...args) : undefined,
+  ),
+  violation: scalar.violation,
+  range: scalar.range,
+  cost: 'otherCall',
+});
+
+const addLanes = exact('add', 'add', 'a + b in each lane', (a, b) => a + b);
+const multiplyLanes = exact('mul', 'mul', 'a * b in each lane', (a, b) => a * b);
+
+const maxLanes: VectorPrimitive = {
+  name: 'max_i32x4',
+  doc: 'the larger of a and b in each lane',
+  params: two('i32x4'),
+  result: 'i32x4',
+  instructions: { mve: ['return vmaxq_s32(a, b);'] },
+  js: byLane('i32x4', (a = 0, b = 0) => Math.max(a, b)),
+  violation: () => undefined,
+  range: (a = zero, b = zero) => ({ lo: Math.max(a.lo, b.lo), hi: Math.max(a.hi, b.hi) }),
+  cost: 'otherCall',
+};
+
+const splat: VectorPrimitive = {
+  name: 'splat_i32x4',
+  doc: 'x in each lane',
+  params: [{ name: 'x', type: 'i32' }],
+  result: 'i32x4',
+  instructions: { mve: ['return vdupq_n_s32(x);'] },
+  js: byLane('i32x4', (x = 0) => x),
+  violation: () => undefined,
+  range: (x = zero) => x,
+  cost: 'otherCall',
+};
+
+const four: VectorPrimitive = {
+  name: 'four_i32x4',
+  doc: 'a, b, c, d as lanes',
+  params: (['a', 'b', 'c', 'd'] as const).map((name) => ({ name, type: 'i32' })),
+  result: 'i32x4',
+  instructions: { mve: ['int32x4_t lanes = {a, b, c, d};', 'return lanes;'] },
+  js: (...args) => args.map(number),
+  violation: () => undefined,
+  range: (...args) => hull(args.flatMap(({ lo, hi }) => [lo, hi])),
+  cost: 'otherCall',
+};
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += at(a, i) * at(b, i);
+  return sum;
+}
+
+const ofBytes = [{ name: 'sum', type: 'i32' }, ...two('u8x16')] as const;
+const addedRange = (sum: Interval, a: Interval, b: Interval): Interval => {
+  const products = intervalOf('mul', a, b);
+  return { lo: sum.lo + 16 * products.lo, hi: sum.hi + 16 * products.hi };
+};
+
+/** VMLADAVA: 16 multiply-accumulates. */
+const dotBytes: VectorPrimitive = {
+  name: 'dot_u8x16',
+  doc: 'sum + a[0] * b[0] + ... + a[15] * b[15]',
+  params: ofBytes,
+  result: 'i32',
+  instructions: { mve: ['return (int32_t)vmladavaq_u8((uint32_t)sum, a, b);'] },
+  js: (sum, a, b) => whole(number(sum) + dot(lanes(a), lanes(b))),
+  violation: (sum = zero, a = zero, b = zero) => outsideInt('the sum', addedRange(sum, a, b)),
+  range: (sum = zero, a = zero, b = zero) => addedRange(sum, a, b),
+  cost: 'otherCall',
+};
+
+const one: Interval = { lo: 1, hi: 1 };
+const sumBytes: VectorPrimitive = {
+  name: 'sum_u8x16',
+  doc: 'sum + a[0] + ... + a[15]',
+  params: ofBytes.slice(0, 2),
+  result: 'i32',
+  instructions: { mve: ['return (int32_t)vaddvaq_u8((uint32_t)sum, a);'] },
+  js: (sum, a) => whole(lanes(a).reduce((x, y) => x + y, number(sum))),
+  violation: (sum = zero, a = zero) => outsideInt('the sum', addedRange(sum, a, one)),
+  range: (sum = zero, a = zero) => addedRange(sum, a, one),
+  cost: 'otherCall',
+};
+
+export const vectorPrimitives: readonly VectorPrimitive[] = [
+  addLanes,
+  inLanes(clamp, ['lo', 'hi'], ['return vminq_s32(vmaxq_s32(x, vdupq_n_s32(lo)), vdupq_n_s32(hi));']),
+  dotBytes,
+  four,
+  maxLanes,
+  multiplyLanes,
+  inLanes(
+    requantizeHigh,
+    [],
+    ['return vrshlq_s32(vmulhq_s32(acc, multiplier), vsubq_s32(vdupq_n_s32(1), shift));'],
+  ),
+  splat,
+  sumBytes,
+];
