@@ -96,7 +96,9 @@ function walk(l: WeightLayout, places: readonly Place[], names: Names, step: Ste
   };
   const starts = (from: Expr): readonly Stmt[] =>
     places.map((place, p) =>
-      pointer(at(pointers, p), place.from, 'u8', add(place.first, from, place.offset), { mutable: l.run > width }),
+      pointer(at(pointers, p), place.from, 'u8', add(place.first, from, place.offset), {
+        mutable: l.run > width,
+      }),
     );
   const tail = rest === 0 ? [] : one(rest, true);
   const run = (from: Expr): readonly Stmt[] => [

@@ -9,7 +9,7 @@ import { choose, extend, i32x4, load } from '../../wasm/instructions.ts';
 import { fresh, type Passes, placeOf } from './body.ts';
 import { value } from './expr.ts';
 
-const sumTerms = (e: Expr): readonly Expr[] =>
+export const sumTerms = (e: Expr): readonly Expr[] =>
   e.kind === 'binary' && e.op === 'add' ? [...sumTerms(e.a), ...sumTerms(e.b)] : [e];
 
 const mentions = (e: Expr, has: (name: string) => boolean): boolean =>

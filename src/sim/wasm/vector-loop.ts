@@ -16,9 +16,6 @@ const width = 4;
 
 /** Code for the statement in every lane; undefined where there is none. */
 function statement(p: Passes, s: Stmt): Code | undefined {
-  if (p.body.replaced.before.has(s)) return undefined;
-  const replaced = p.body.replaced.lanes.get(s);
-  if (replaced !== undefined) return replaced(p);
   switch (s.kind) {
     case 'let':
       return s.type === 'i32' ? declared(p, s) : undefined;
