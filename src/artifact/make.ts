@@ -26,6 +26,7 @@ import { createSimulator } from '../sim/simulate.ts';
 import { type Certificate, certify } from './certify.ts';
 import type { Manifest } from './manifest.ts';
 import { reportText } from './markdown.ts';
+import { boundedVariants } from './variants.ts';
 import { type WeightGrid, weightGrids } from './weight-grids.ts';
 
 /** The preprocessing of the samples, so that later commands can repeat it. */
@@ -233,7 +234,8 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
   const facts = proveProgram(program);
   const ranges = new Map([...facts].map(([kernel, facts]) => [kernel.name, facts.ranges]));
   const build = buildOf(program);
-  const about = { command: made.command, version: made.version, hash, build, golden, ranges };
+  const variants = boundedVariants(program);
+  const about = { command: made.command, version: made.version, hash, build, golden, ranges, variants };
   const folder = {
     ...(made.package === undefined ? {} : { package: made.package }),
     ...(made.main === undefined ? {} : { main: made.main }),

@@ -5,11 +5,11 @@
  */
 import { at, InputError, must } from '../base/errors.ts';
 import type { Arrays } from '../ir/kernel/check.ts';
-import type { Expr, ExprOf, Kernel, Stmt, StmtOf } from '../ir/kernel/kernel.ts';
+import type { Expr, ExprOf, Kernel, PlainStmt, Stmt, StmtOf } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../ir/kernel/operations.ts';
 import { primitiveOf } from '../ir/kernel/prims/index.ts';
-import { expressionsOf, statementsIn } from '../ir/kernel/walk.ts';
+import { expressionsOf, inlined, statementsIn } from '../ir/kernel/walk.ts';
 import { type BindingTimes, bindingTimes, isFixed } from '../prove/interval/binding-time.ts';
 import { addNames, addTimes, type Counts, count, countStmt, noCounts, valuesHeld } from './speed-features.ts';
 
@@ -23,8 +23,8 @@ interface Run {
   /** Where operations are added up: of the whole kernel, or of the loop that is being learned. */
   total: Counts;
   /** What each statement executes by itself. */
-  readonly own: Map<Stmt, Counts>;
-  readonly learned: Map<Stmt, Learned>;
+  readonly own: Map<PlainStmt, Counts>;
+  readonly learned: Map<PlainStmt, Learned>;
 }
 
 /** A loop whose outcome follows from a few names: it is followed once for each of their values. */
@@ -38,7 +38,7 @@ interface Learned {
 }
 
 /** Tests, bounds of loops and sizes of copies: what must be known. */
-function deciding(s: Stmt): readonly Expr[] {
+function deciding(s: PlainStmt): readonly Expr[] {
   if (s.kind === 'for') return [s.from, s.to];
   if (s.kind === 'if') return [s.test];
   return s.kind === 'copy' || s.kind === 'fill' ? [s.count] : [];
@@ -101,7 +101,7 @@ function loaded(run: Run, e: ExprOf<'load'>): number {
 
 /** Whether running it leaves nothing that a decision needs, and decides nothing but by its counters. */
 function isClosed(run: Run, body: readonly Stmt[]): boolean {
-  return body.every((s) => {
+  return inlined(body).every((s) => {
     if (s.kind === 'for') return s.from.kind === 'int' && s.to.kind === 'int' && isClosed(run, s.body);
     if (s.kind === 'if' || s.kind === 'copy' || s.kind === 'fill') return false;
     return !('name' in s && run.needed.has(s.name));
@@ -109,10 +109,10 @@ function isClosed(run: Run, body: readonly Stmt[]): boolean {
 }
 
 function block(run: Run, body: readonly Stmt[], times: number): void {
-  for (const s of body) statement(run, s, times);
+  for (const s of inlined(body)) statement(run, s, times);
 }
 
-function ownOf({ own }: Run, s: Stmt): Counts {
+function ownOf({ own }: Run, s: PlainStmt): Counts {
   const old = own.get(s);
   if (old !== undefined) return old;
   const counts = noCounts();
@@ -121,7 +121,7 @@ function ownOf({ own }: Run, s: Stmt): Counts {
   return counts;
 }
 
-function statement(run: Run, s: Stmt, times: number): void {
+function statement(run: Run, s: PlainStmt, times: number): void {
   addTimes(run.total, ownOf(run, s), times);
   if ('name' in s && run.needed.has(s.name)) follow(run, s);
   if (s.kind === 'for') loop(run, s, times);
@@ -130,7 +130,7 @@ function statement(run: Run, s: Stmt, times: number): void {
     count(run.total, 'blockByte', times * elemBytes[s.elem] * evaluated(run, s.count));
 }
 
-function follow(run: Run, s: Stmt & { readonly name: string }): void {
+function follow(run: Run, s: PlainStmt & { readonly name: string }): void {
   const { env } = run;
   if (s.kind === 'let' || s.kind === 'assign') env.set(s.name, evaluated(run, s.value));
   else if (s.kind === 'accumulate') env.set(s.name, currentOf(run, s.name) + evaluated(run, s.value));
@@ -191,7 +191,7 @@ function rounds(run: Run, s: StmtOf<'for'>): void {
   const [from, to] = [evaluated(run, s.from), evaluated(run, s.to)];
   const passes = Math.max(0, Math.ceil((to - from) / s.step));
   count(run.total, 'pass', passes);
-  const innermost = s.body.every((inner) => inner.kind !== 'for' && inner.kind !== 'if');
+  const innermost = inlined(s.body).every((inner) => inner.kind !== 'for' && inner.kind !== 'if');
   if (innermost) pressure(run, s.body, passes);
   if (isClosed(run, s.body)) {
     block(run, s.body, passes);

@@ -1,6 +1,6 @@
 /** What a kernel's machine code is made of: every statement counts once, however often it runs. */
 import { at } from '../base/errors.ts';
-import type { Expr, Kernel, Stmt } from '../ir/kernel/kernel.ts';
+import type { Expr, Kernel, PlainStmt } from '../ir/kernel/kernel.ts';
 import { expressionsOf, partsIn, statementsIn } from '../ir/kernel/walk.ts';
 import { kindOf, placesIn } from './kinds.ts';
 
@@ -37,7 +37,7 @@ export type CodeFeature = (typeof codeFeatures)[number];
 const expressionFeature = (e: Expr): CodeFeature | undefined =>
   e.kind === 'int' && Math.abs(e.value) > 255 ? 'wideConstant' : kindOf(e);
 
-function statementFeature(s: Stmt): CodeFeature | undefined {
+function statementFeature(s: PlainStmt): CodeFeature | undefined {
   switch (s.kind) {
     case 'let':
       return 'local';

@@ -1,7 +1,7 @@
 /** What one run through a statement executes, in kinds of operations whose costs differ between chips. */
 import { at } from '../base/errors.ts';
-import type { Expr, Stmt } from '../ir/kernel/kernel.ts';
-import { expressionsOf, partsOf } from '../ir/kernel/walk.ts';
+import type { Expr, PlainStmt, Stmt } from '../ir/kernel/kernel.ts';
+import { expressionsOf, inlined, partsOf } from '../ir/kernel/walk.ts';
 import { kindOf, placesIn } from './kinds.ts';
 
 export const features = [
@@ -74,7 +74,7 @@ function countAccumulate(counts: Counts, value: Expr): void {
 }
 
 /** The statement itself, without what its blocks do or how often they run. */
-export function countStmt(counts: Counts, s: Stmt): void {
+export function countStmt(counts: Counts, s: PlainStmt): void {
   if (s.kind === 'accumulate') {
     countAccumulate(counts, s.value);
     return;
@@ -93,7 +93,7 @@ export function countStmt(counts: Counts, s: Stmt): void {
 export function valuesHeld(body: readonly Stmt[]): number {
   const held = new Set<string>();
   const inner = new Set<string>();
-  for (const s of body) {
+  for (const s of inlined(body)) {
     if (s.kind === 'let' || s.kind === 'pointer') inner.add(s.name);
     if (s.kind === 'accumulate' || s.kind === 'assign' || s.kind === 'advance') held.add(s.name);
     for (const e of expressionsOf(s)) addNames(e, held);

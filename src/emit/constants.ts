@@ -4,13 +4,13 @@
  */
 import { must } from '../base/errors.ts';
 import type { Kernel, Table } from '../ir/kernel/kernel.ts';
-import { arraysUsed } from '../ir/kernel/walk.ts';
 import type { Program } from '../program/program.ts';
-import { kernelsOf } from '../program/slots.ts';
 import { comment } from './c/lines.ts';
 import { printTable, tableHead } from './c/tables.ts';
+import { formsOf, guarded, type TableGroup, tableGroups, tablesCondition } from './forms.ts';
 import { constantBytes, provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
+import { instructionMacros } from './instructions.ts';
 import { type FileNames, fileNames } from './names.ts';
 import { placementMacros } from './prefix.ts';
 import { tableWords } from './table-text.ts';
@@ -39,29 +39,14 @@ export function constantMacros(program: Program): string[] {
   ];
 }
 
-export interface KernelTables {
-  readonly kernel: Kernel;
-  readonly tables: readonly Table[];
-}
-
-/** By kernel the tables that it reads and that no kernel before it has. */
-export function tablesByKernel(program: Program): readonly KernelTables[] {
-  const seen = new Set<Table>();
-  return kernelsOf(program).map((kernel) => {
-    const used = arraysUsed(kernel.body);
-    const tables = kernel.tables.filter((t) => used.has(t.name) && !seen.has(t));
-    for (const table of tables) seen.add(table);
-    return { kernel, tables };
-  });
-}
-
 const optionsOf = (program: Program, names: FileNames, table: Table) => ({
   name: must(names.tables.get(table), 'every table has a name'),
   place: `${placementMacros(program).space} ${placementMacros(program).constant}`,
 });
 
-const originOf = ({ steps }: Program, kernel: Kernel): readonly string[] =>
-  steps.find((step) => step.kernel === kernel)?.origin ?? [];
+/** A variant has the origin of its kernel, whose name it has. */
+const originOf = ({ steps }: Program, { name }: Kernel): readonly string[] =>
+  steps.find((step) => step.kernel.name === name)?.origin ?? [];
 
 /** Of weights that read raw pixels, why the model has other numbers. */
 function pixelWords({ rawInput, inputs, steps }: Program, { weights, ...kernel }: Kernel, table: Table) {
@@ -77,7 +62,7 @@ function pixelWords({ rawInput, inputs, steps }: Program, { weights, ...kernel }
 export const tablesText = (
   program: Program,
   names: FileNames,
-  { kernel, tables }: KernelTables,
+  { kernel, tables }: TableGroup,
   shared: boolean,
 ): string[] =>
   tables.flatMap((table) => [
@@ -98,8 +83,13 @@ export const weightsFile = ({ name }: Program, end: 'c' | 'h'): string => `${nam
 function declarations(program: Program, info: EmitInfo): string {
   const { name } = program;
   const guard = `${name.toUpperCase()}_WEIGHTS_H`;
-  const names = fileNames(program);
-  const tables = tablesByKernel(program).flatMap((one) => one.tables);
+  const forms = formsOf(program, info);
+  const names = fileNames(forms);
+  const declared = (group: TableGroup): readonly string[] =>
+    guarded(
+      tablesCondition(forms, group),
+      group.tables.map((table) => `extern ${tableHead(table, optionsOf(program, names, table))};`),
+    );
   return [
     ...comment([
       ...provenance(info),
@@ -113,11 +103,12 @@ function declarations(program: Program, info: EmitInfo): string {
     '',
     ...constantMacros(program),
     '',
+    ...instructionMacros(program, forms.sets),
     '#ifdef __cplusplus',
     'extern "C" {',
     '#endif',
     '',
-    ...tables.map((table) => `extern ${tableHead(table, optionsOf(program, names, table))};`),
+    ...[...tableGroups(forms).values()].flat().flatMap(declared),
     '',
     '#ifdef __cplusplus',
     '}',
@@ -130,14 +121,15 @@ function declarations(program: Program, info: EmitInfo): string {
 
 /** `<name>_weights.c`: the arrays themselves. */
 function definitions(program: Program, info: EmitInfo): string {
-  const names = fileNames(program);
-  const each = tablesByKernel(program);
+  const forms = formsOf(program, info);
+  const names = fileNames(forms);
+  const each = [...tableGroups(forms).values()].flat();
   return [
     ...comment(provenance(info)),
     `#include "${weightsFile(program, 'h')}"`,
     ...(each.some(({ tables }) => tables.some(hasInfinity)) ? [mathHeader] : []),
     '',
-    ...each.flatMap((one) => tablesText(program, names, one, true)),
+    ...each.flatMap((one) => guarded(tablesCondition(forms, one), tablesText(program, names, one, true))),
   ].join('\n');
 }
 

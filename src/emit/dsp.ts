@@ -4,10 +4,9 @@
  * integers may be made in any order, and SMLAD wraps. The preprocessor takes it where the compiler says that the
  * chip has these instructions.
  */
-import { must } from '../base/errors.ts';
-import type { Expr, Kernel, StoredWeights } from '../ir/kernel/kernel.ts';
-import { namesIn, rowSumSites, type SumSite } from '../ir/kernel/row-sums.ts';
-import { statementsIn } from '../ir/kernel/walk.ts';
+import { add } from '../ir/kernel/builders.ts';
+import type { Kernel, RowSum, StoredRows } from '../ir/kernel/kernel.ts';
+import { namesIn, rowSumsIn, statementsIn } from '../ir/kernel/walk.ts';
 import { dense8, formatName } from '../ir/kernel/weight-format.ts';
 import type { Program } from '../program/program.ts';
 import { cAddress, type Rename } from './c/expr.ts';
@@ -24,33 +23,13 @@ export const noDspMacro = ({ name }: Named): string => `${name.toUpperCase()}_NO
 const step = '    ';
 const own = ['row', 'px', 'ky', 'kx', 'i', 'w4', 'even', 'odd', 'x4'] as const;
 
-interface Start {
-  readonly moving: string;
-  readonly offset: number;
-}
-
-/** An index as what varies, as text that is equal for equal expressions, plus a constant. */
-function startOf(first: Expr): Start {
-  if (first.kind === 'int') return { moving: '', offset: first.value };
-  if (first.kind === 'binary' && first.op === 'add' && first.b.kind === 'int')
-    return { moving: JSON.stringify(first.a), offset: first.b.value };
-  return { moving: JSON.stringify(first), offset: 0 };
-}
-
-/** Elements from the first sum's inputs to each sum's; undefined where they are not constants, or before it. */
-function offsetsOf({ sums }: SumSite): readonly number[] | undefined {
-  const [zero, ...others] = sums.map(({ first }) => startOf(first)) as [Start, ...Start[]];
-  if (others.some(({ moving, offset }) => moving !== zero.moving || offset < zero.offset)) return undefined;
-  return [zero, ...others].map(({ offset }) => offset - zero.offset);
-}
-
 /** The functions that `dspHelpers` defines. */
 export const dspNames = ['four_bytes', 'even_u8', 'odd_u8', 'even_i8', 'odd_i8', 'dual_mac'] as const;
 
 interface Parts {
   /** The pointer that walks the weights. */
   readonly wt: string;
-  readonly weights: StoredWeights;
+  readonly weights: StoredRows;
   readonly sums: readonly { readonly local: string; readonly offset: number }[];
   /** C of the address of the first sum's inputs. */
   readonly start: string;
@@ -58,25 +37,23 @@ interface Parts {
   readonly helper: (name: (typeof dspNames)[number]) => string;
 }
 
-/** Undefined where two products at a time do not help, or are not known to be the same. */
-function partsOf(kernel: Kernel, site: SumSite, rename: Rename): Parts | undefined {
-  const { weights } = kernel;
-  const [first] = site.sums;
-  const offsets = offsetsOf(site);
-  if (weights === undefined || first === undefined || offsets === undefined) return undefined;
-  const { format, layout, codebook, stream } = weights;
-  const plain = formatName(format) === formatName(dense8) && codebook === undefined && layout.lanes === 1;
-  const { from } = first;
-  const bytes = kernel.params.some(({ name, elem }) => name === from && elem === 'u8');
+/** Undefined where two products at a time do not help. */
+function partsOf(kernel: Kernel, sum: RowSum, rename: Rename): Parts | undefined {
+  const { stored, from, sums } = sum;
+  const { format, layout, codebook, stream, elem } = stored;
+  const plain = elem === 'i8' && formatName(format) === formatName(dense8) && codebook === undefined;
+  const bytes = kernel.params.some(({ name, elem: of }) => name === from && of === 'u8');
   const walker = [...statementsIn(kernel.body)].find((s) => s.kind === 'pointer' && s.base === stream);
-  if (!plain || layout.run < 4 || !bytes || walker?.kind !== 'pointer') return undefined;
-  const taken = new Set([from, walker.name, ...namesIn(first.first), ...site.sums.map((s) => s.local)]);
-  if (own.some((name) => taken.has(name)) || site.sums.some((sum) => sum.from !== from)) return undefined;
+  if (!plain || layout.lanes !== 1 || layout.run < 4 || !bytes || walker?.kind !== 'pointer')
+    return undefined;
+  const first = add(sum.first, sum.skip);
+  const taken = new Set([from, walker.name, ...namesIn(first), ...sums.map((s) => s.local)]);
+  if (own.some((name) => taken.has(name)) || sums.some(({ offset }) => offset < 0)) return undefined;
   return {
     wt: walker.name,
-    weights,
-    sums: site.sums.map(({ local }, i) => ({ local, offset: must(offsets[i], 'an offset per sum') })),
-    start: cAddress(from, first.first, rename),
+    weights: stored,
+    sums,
+    start: cAddress(from, first, rename),
     helper: (name) => rename(name, 'function'),
   };
 }
@@ -127,20 +104,20 @@ function row(p: Parts): readonly string[] {
 }
 
 /** The pointer walks: an index of each run, `row + ky * stride`, costs LeNet-5 7 % more instructions. */
-function sum(p: Parts): readonly string[] {
+function rowOf(p: Parts): readonly string[] {
   const { segments, segmentStride } = p.weights.layout;
   const rows = segments === 1 ? row(p) : loop('ky', segments, 1, [...row(p), `row += ${segmentStride};`]);
   return ['{', ...indented([`const uint8_t *row = ${p.start};`, ...rows]), '}'];
 }
 
-/** Sites of the kernel where DSP instructions help, and what to print there, without indentation. */
+/** Sums of the kernel that DSP instructions make faster, and what to print there, without indentation. */
 export const dspSites = (
   kernel: Kernel,
   rename: Rename,
-): readonly { readonly site: SumSite; readonly lines: readonly string[] }[] =>
-  rowSumSites(kernel).flatMap((site) => {
-    const parts = partsOf(kernel, site, rename);
-    return parts === undefined ? [] : [{ site, lines: sum(parts) }];
+): readonly { readonly sum: RowSum; readonly lines: readonly string[] }[] =>
+  rowSumsIn(kernel.body).flatMap(({ sum }) => {
+    const parts = partsOf(kernel, sum, rename);
+    return parts === undefined ? [] : [{ sum, lines: rowOf(parts) }];
   });
 
 /** Whether the C has sums that DSP instructions make. */

@@ -6,9 +6,8 @@ import { hasFloats, kernelsOf, unreadInputs } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { cFloat } from './c/floats.ts';
 import { columns, comment, cType, fillWords } from './c/lines.ts';
-import { noDspMacro, usesDsp } from './dsp.ts';
-import { integerFlags } from './flags.ts';
 import { type EmitInfo, noBuild } from './info.ts';
+import { choices } from './instructions.ts';
 import { layoutLines, normalizationLines } from './order-text.ts';
 import { outputFunctions, portStems, type Role, returnsOutput, runType, statusOr } from './port-names.ts';
 import { placementMacros } from './prefix.ts';
@@ -265,28 +264,24 @@ function build({ name }: Program, info: EmitInfo): string[] {
   ];
 }
 
-function advice(program: Program): string[] {
+function advice(program: Program, info: EmitInfo): string[] {
   const { name } = program;
   const upper = name.toUpperCase();
   const hook = `To see every layer, compile ${name}.c with -D${upper}_HOOK=f for a function of your own,`;
   const f = `void f(const struct ${name} *net, int step): it is called with step -1 before the first layer and`;
   const float =
     'Compile with -ffp-contract=off and without -ffast-math: floats are then the same everywhere.';
-  const dsp = `Where the compiler defines __ARM_FEATURE_DSP (Cortex-M4, M7, M33, M55) sums use DSP instructions; -D${noDspMacro(program)} gives plain C, and the same bytes.`;
   return [
     `${hook} ${f} with the layer's number after each.`,
-    ...(usesDsp(program) ? [dsp] : []),
+    ...choices(program, info).map(({ says }) => says),
     ...(hasFloats(program) ? [float] : []),
-    ...(program.arith === 'float32'
-      ? []
-      : [`With gcc add ${integerFlags.join(' ')}: inner loops then keep their numbers in registers.`]),
   ];
 }
 
 export function headerFile(program: Program, arena: Arena, info: EmitInfo): string {
   const guard = `${program.name.toUpperCase()}_H`;
   return [
-    ...comment([...provenance(info), '', figures(program, arena), ...advice(program)]),
+    ...comment([...provenance(info), '', figures(program, arena), ...advice(program, info)]),
     `#ifndef ${guard}`,
     `#define ${guard}`,
     '',

@@ -5,10 +5,10 @@ import type { Kernel, Table } from '../ir/kernel/kernel.ts';
 import { primitives } from '../ir/kernel/prims/index.ts';
 import { declaredIn } from '../ir/kernel/walk.ts';
 import type { Program } from '../program/program.ts';
-import { kernelsOf } from '../program/slots.ts';
 import { uniqueNames } from './c/identifier.ts';
 import type { PrintOptions } from './c/kernel.ts';
 import { dspNames } from './dsp.ts';
+import { allKernels, type Forms } from './forms.ts';
 import { outputFunctions, portStems } from './port-names.ts';
 import { prefixOf } from './prefix.ts';
 
@@ -55,15 +55,24 @@ function uniqueIn(program: Program, kernels: readonly Kernel[]): (wish: string) 
   return (wish) => prefix + unique(wish);
 }
 
-export function fileNames(program: Program): FileNames {
-  const kernels = kernelsOf(program);
-  const unique = uniqueIn(program, kernels);
-  const tables = new Set(kernels.flatMap((k) => k.tables));
+/** All forms of a kernel have one name. */
+export function fileNames(forms: Forms): FileNames {
+  const kernels = allKernels(forms);
+  const unique = uniqueIn(forms.program, kernels);
+  const tables = new Set(plainFirst(forms).flatMap((k) => k.tables));
   return {
-    kernels: new Map(kernels.map((k) => [k, unique(k.name)])),
+    kernels: new Map(
+      [...forms.forms].flatMap(([kernel, each]) => {
+        const name = unique(kernel.name);
+        return each.map((form) => [form.kernel, name] as const);
+      }),
+    ),
     tables: new Map([...tables].map((t) => [t, unique(t.name)])),
   };
 }
+
+/** Further forms do not change the names of the plain ones' tables. */
+const plainFirst = (forms: Forms): readonly Kernel[] => [...forms.forms.keys(), ...allKernels(forms)];
 
 /** What a kernel and its tables are called, for its printer. */
 export function namesIn(kernel: Kernel, names: FileNames): Pick<PrintOptions, 'name' | 'tables'> {

@@ -7,6 +7,7 @@ import type { Program } from '../program/program.ts';
 import { slotAt } from '../program/slots.ts';
 import { bytesPerLine, keptAt, type TracedRow, tracedRows, tracedTables } from '../program/traced.ts';
 import { comment, commentText, wrapCode } from './c/lines.ts';
+import { formsOf } from './forms.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { fileNames } from './names.ts';
@@ -301,7 +302,7 @@ const about = ({ name }: Program): string[] => [
 export function traceHeader(program: Program, info: EmitInfo): string {
   const { name } = program;
   const upper = name.toUpperCase();
-  const names = fileNames(program);
+  const names = fileNames(formsOf(program, info));
   const rows = tracedRows(program);
   const { places, count } = keptAt(rows);
   const tables = tracedTables(program).map((t) => must(names.tables.get(t), 'every table has a name'));

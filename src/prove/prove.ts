@@ -6,7 +6,7 @@
 import { must } from '../base/errors.ts';
 import { elemRange } from '../ir/kernel/check.ts';
 import { allInts, cutTo, hull, type Interval } from '../ir/kernel/interval.ts';
-import type { Expr, Kernel, Param, Stmt } from '../ir/kernel/kernel.ts';
+import type { Expr, Kernel, Param, PlainStmt } from '../ir/kernel/kernel.ts';
 import { binaryOperations } from '../ir/kernel/operations.ts';
 import { type KernelNode, nodeText } from '../ir/kernel/text.ts';
 import { expressionsOf, partsIn, statementsIn } from '../ir/kernel/walk.ts';
@@ -14,7 +14,7 @@ import type { Program } from '../program/program.ts';
 import { runIntervals, type Seen } from './interval/intervals.ts';
 
 interface Unproven {
-  readonly site: Expr | Stmt;
+  readonly site: Expr | PlainStmt;
   /** What could not be shown, with the numbers. */
   readonly why: string;
 }
@@ -22,7 +22,7 @@ interface Unproven {
 /** Properties of a kernel that hold for all inputs. */
 export interface KernelFacts {
   /** Expressions and statements whose rules hold for all inputs in the given ranges. */
-  readonly proven: ReadonlySet<Expr | Stmt>;
+  readonly proven: ReadonlySet<Expr | PlainStmt>;
   readonly unproven: readonly Unproven[];
   /** By i32 local (not loop counters): an interval that holds all its values. Absent: never set. */
   readonly ranges: ReadonlyMap<string, Interval>;

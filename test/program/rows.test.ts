@@ -22,7 +22,7 @@ function kernelOf(format: WeightFormat, l: WeightLayout, { stream, counts, codeb
     ...(codebook === undefined ? [] : [ir.table('book', 'i8', [...codebook])]),
   ];
   const weights: StoredWeights = {
-    ...{ format, layout: l, stream: 'w' },
+    ...{ format, layout: l, stream: 'w', elem: 'i8', walk: 'runs' },
     ...(counts === undefined ? {} : { counts: 'n' }),
     ...(codebook === undefined ? {} : { codebook: 'book' }),
   };

@@ -7,9 +7,10 @@ import {
   elemBytes,
   type Kernel,
   type Param,
+  type PlainStmt,
   type Stmt,
 } from '../../ir/kernel/kernel.ts';
-import type { Primitive } from '../../ir/kernel/primitive.ts';
+import type { InstructionSet, Primitive } from '../../ir/kernel/primitive.ts';
 import { accumulatedIn, arraysUsed, declaredIn, primitivesUsed, statementsIn } from '../../ir/kernel/walk.ts';
 import { dspSites } from '../dsp.ts';
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
@@ -37,12 +38,6 @@ export interface PrintOptions {
   readonly dsp?: string;
 }
 
-/** Lines in place of statements, where a macro is defined. */
-interface Faster {
-  readonly statements: readonly Stmt[];
-  readonly lines: readonly string[];
-}
-
 interface Printer {
   readonly rename: Rename;
   readonly ranges: ReadonlyMap<string, Interval>;
@@ -53,8 +48,8 @@ interface Printer {
   readonly space: string;
   readonly copyTable: string;
   readonly macro: string;
-  /** By each of the statements. */
-  readonly faster: ReadonlyMap<Stmt, Faster>;
+  /** Lines in place of sums of rows, where the macro is defined. */
+  readonly faster: ReadonlyMap<Stmt, readonly string[]>;
 }
 
 const step = '    ';
@@ -96,19 +91,19 @@ function bytes(count: Expr, elem: Elem, { rename }: Printer): string {
   return elemBytes[elem] === 1 ? text : `${text} * sizeof(${cType[elem]})`;
 }
 
-function copy(s: Stmt & { kind: 'copy' }, printer: Printer): string {
+function copy(s: PlainStmt & { kind: 'copy' }, printer: Printer): string {
   const to = cAddress(s.to, s.toIndex, printer.rename);
   const from = cAddress(s.from, s.fromIndex, printer.rename);
   const f = printer.tables.has(s.from) ? printer.copyTable : 'memcpy';
   return `${f}(${to}, ${from}, ${bytes(s.count, s.elem, printer)});`;
 }
 
-function fill(s: Stmt & { kind: 'fill' }, printer: Printer): string {
+function fill(s: PlainStmt & { kind: 'fill' }, printer: Printer): string {
   const to = cAddress(s.to, s.index, printer.rename);
   return `memset(${to}, ${cExpr(s.value, printer.rename)}, ${bytes(s.count, s.elem, printer)});`;
 }
 
-function loopHead(s: Stmt & { kind: 'for' }, { rename }: Printer): string {
+function loopHead(s: PlainStmt & { kind: 'for' }, { rename }: Printer): string {
   if (s.step < 1 || !Number.isInteger(s.step)) throw new DefectError(`loop '${s.name}' has step ${s.step}`);
   const next = s.step === 1 ? `${s.name}++` : `${s.name} += ${s.step}`;
   // A choice as a bound would otherwise take the comparison in.
@@ -118,7 +113,7 @@ function loopHead(s: Stmt & { kind: 'for' }, { rename }: Printer): string {
 
 const local = (name: string): Expr => ({ kind: 'local', name, type: 'i32' });
 
-function choice(s: Stmt & { kind: 'if' }, indent: string, printer: Printer): string[] {
+function choice(s: PlainStmt & { kind: 'if' }, indent: string, printer: Printer): string[] {
   const lines = [`${indent}if (${cExpr(s.test, printer.rename)}) {`, ...block(s.yes, indent + step, printer)];
   const [only] = s.no;
   if (only === undefined) return [...lines, `${indent}}`];
@@ -130,7 +125,7 @@ function choice(s: Stmt & { kind: 'if' }, indent: string, printer: Printer): str
 }
 
 /** A statement that C writes on one line, without its indentation. */
-function simple(s: Exclude<Stmt, { kind: 'for' | 'if' | 'comment' }>, printer: Printer): string {
+function simple(s: Exclude<PlainStmt, { kind: 'for' | 'if' | 'comment' }>, printer: Printer): string {
   const { rename } = printer;
   switch (s.kind) {
     case 'let':
@@ -159,7 +154,7 @@ function simple(s: Exclude<Stmt, { kind: 'for' | 'if' | 'comment' }>, printer: P
   }
 }
 
-function statement(s: Stmt, indent: string, printer: Printer): string[] {
+function statement(s: PlainStmt, indent: string, printer: Printer): string[] {
   switch (s.kind) {
     case 'comment':
       return comment([s.text], indent);
@@ -183,24 +178,28 @@ function statement(s: Stmt, indent: string, printer: Printer): string[] {
 
 const block = (body: readonly Stmt[], indent: string, printer: Printer): string[] =>
   body.flatMap((s) => {
+    if (s.kind !== 'startRows' && s.kind !== 'rowSum') return statement(s, indent, printer);
     const faster = printer.faster.get(s);
-    if (faster === undefined) return statement(s, indent, printer);
-    return faster.statements[0] === s ? choices(faster, indent, printer) : [];
+    const plain = block(s.body, indent, printer);
+    return faster === undefined ? plain : choices(faster, plain, indent, printer);
   });
 
 /** Both ways, for the preprocessor to choose from. */
-const choices = ({ statements, lines }: Faster, indent: string, printer: Printer): string[] => [
+const choices = (
+  lines: readonly string[],
+  plain: readonly string[],
+  indent: string,
+  printer: Printer,
+): string[] => [
   `#ifdef ${printer.macro}`,
   ...lines.map((line) => indent + line),
   '#else',
-  ...statements.flatMap((s) => statement(s, indent, printer)),
+  ...plain,
   '#endif',
 ];
 
-function fasterIn(kernel: Kernel, rename: Rename): ReadonlyMap<Stmt, Faster> {
-  const found = dspSites(kernel, rename).map(({ site, lines }) => ({ statements: site.statements, lines }));
-  return new Map(found.flatMap((faster) => faster.statements.map((s) => [s, faster])));
-}
+const fasterIn = (kernel: Kernel, rename: Rename): ReadonlyMap<Stmt, readonly string[]> =>
+  new Map(dspSites(kernel, rename).map(({ sum, lines }) => [sum, lines]));
 
 const parameter = (p: Param): string => `${pointerType(p.elem, p.role === 'in')}${p.name}`;
 
@@ -251,10 +250,11 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
 /** Comments are wrapped already, and the preprocessor's lines end where they end. */
 const wrapLine = (line: string): string[] => (/^(#|\s*(\/\*| \*))/.test(line) ? [line] : wrapCode(line));
 
-/** A primitive as the `static inline` function that kernels call. */
-export function printPrimitive(primitive: Primitive, prefix = ''): string {
+/** A primitive as the `static inline` function that kernels call; `set`: as the compiler of such a chip has it. */
+export function printPrimitive(primitive: Primitive, prefix = '', set?: InstructionSet): string {
   const params = primitive.params.map((p) => `${cScalar(p.type)} ${p.name}`).join(', ');
   const head = `static inline ${cScalar(primitive.result)} ${prefix}${primitive.name}(${params})`;
-  const body = primitive.c99.flatMap((line) => wrapCode(step + line));
+  const lines = set === undefined ? primitive.c99 : (primitive.instructions?.[set] ?? primitive.c99);
+  const body = lines.flatMap((line) => wrapCode(step + line));
   return [...comment([primitive.doc]), ...wrapCode(head), '{', ...body, '}', ''].join('\n');
 }

@@ -1,7 +1,7 @@
 /** `CMakeLists.txt`: a static library that can be installed and found, and the self-test as a test of CMake's. */
 import { hasFloats } from '../../program/slots.ts';
-import { usesDsp } from '../dsp.ts';
-import { contractionFlags, integerFlags } from '../flags.ts';
+import { contractionFlags } from '../flags.ts';
+import { choices } from '../instructions.ts';
 import { type Library, namesOf, packageVersion } from '../library.ts';
 
 /** Names of targets that CMake or its generators keep for themselves. */
@@ -23,7 +23,7 @@ const flagsFor = (target: string, compilers: string, flags: readonly string[]): 
 const standardOf = (target: string): string =>
   `set_target_properties(${target} PROPERTIES C_STANDARD 99 C_EXTENSIONS \${${target}_extensions})`;
 
-function optionsOf({ program }: Library, target: string): readonly string[] {
+function optionsOf({ program, info }: Library, target: string): readonly string[] {
   const upper = program.name.toUpperCase();
   return [
     `set(${upper}_TRACE 0 CACHE STRING "print every layer: 0 nothing, 1 checksums, 2 all bytes")`,
@@ -31,14 +31,15 @@ function optionsOf({ program }: Library, target: string): readonly string[] {
     `if(${upper}_TRACE)`,
     `  target_compile_definitions(${target} PRIVATE ${upper}_TRACE=\${${upper}_TRACE})`,
     'endif()',
-    ...(usesDsp(program)
-      ? [
-          `option(${upper}_DSP "use DSP instructions where the chip has them" ON)`,
-          `if(NOT ${upper}_DSP)`,
-          `  target_compile_definitions(${target} PRIVATE ${upper}_NO_DSP)`,
-          'endif()',
-        ]
-      : []),
+    ...choices(program, info).flatMap(({ set, without, title }) => {
+      const option = `${upper}_${set.toUpperCase()}`;
+      return [
+        `option(${option} "use ${title} where the chip has them" ON)`,
+        `if(NOT ${option})`,
+        `  target_compile_definitions(${target} PRIVATE ${without})`,
+        'endif()',
+      ];
+    }),
   ];
 }
 
@@ -102,7 +103,6 @@ export function cmakeFile(library: Library): string {
     `add_library(${target}::${target} ALIAS ${target})`,
     `target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:\${CMAKE_CURRENT_SOURCE_DIR}>)`,
     standardOf(target),
-    ...(program.arith === 'int8' ? flagsFor(target, 'STREQUAL "GNU"', integerFlags) : []),
     ...(hasFloats(program) ? flagsFor(target, 'MATCHES "GNU|Clang"', contractionFlags) : []),
     '',
     ...optionsOf(library, target),

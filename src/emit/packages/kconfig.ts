@@ -1,5 +1,5 @@
 /** Options of a network for Kconfig, which Zephyr and ESP-IDF have. */
-import { usesDsp } from '../dsp.ts';
+import { choices } from '../instructions.ts';
 import type { Library } from '../library.ts';
 
 /** Zephyr has symbols called NET and more; the prefix keeps a network's apart from all of them. */
@@ -7,7 +7,7 @@ export const symbolOf = ({ program: { name } }: Library): string => `THIMBLE_${n
 
 /** Entries below the network's own, without a menu around them. */
 export function kconfigOptions(library: Library): readonly string[] {
-  const { program } = library;
+  const { program, info } = library;
   const symbol = symbolOf(library);
   return [
     `config ${symbol}_TRACE`,
@@ -16,9 +16,12 @@ export function kconfigOptions(library: Library): readonly string[] {
     '\tdefault 0',
     '\thelp',
     `\t  Where it is not 0, the application defines void ${program.name}_trace_putc(char c).`,
-    ...(usesDsp(program)
-      ? ['', `config ${symbol}_DSP`, '\tbool "Use DSP instructions where the chip has them"', '\tdefault y']
-      : []),
+    ...choices(program, info).flatMap(({ set, title }) => [
+      '',
+      `config ${symbol}_${set.toUpperCase()}`,
+      `\tbool "Use ${title} where the chip has them"`,
+      '\tdefault y',
+    ]),
   ];
 }
 
@@ -30,8 +33,10 @@ export function definitionLines(library: Library, define: (definition: string) =
     `if(CONFIG_${symbol}_TRACE)`,
     `  ${define(`${upper}_TRACE=\${CONFIG_${symbol}_TRACE}`)}`,
     'endif()',
-    ...(usesDsp(library.program)
-      ? [`if(NOT CONFIG_${symbol}_DSP)`, `  ${define(`${upper}_NO_DSP`)}`, 'endif()']
-      : []),
+    ...choices(library.program, library.info).flatMap(({ set, without }) => [
+      `if(NOT CONFIG_${symbol}_${set.toUpperCase()})`,
+      `  ${define(without)}`,
+      'endif()',
+    ]),
   ];
 }

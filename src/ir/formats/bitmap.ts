@@ -3,7 +3,7 @@
  * masks and the values are read in step; values of 4 or 2 bits lie one after the other through all rows, without
  * gaps.
  */
-import { at } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import {
   accumulate,
   add,
@@ -21,9 +21,9 @@ import {
   variable,
   when,
 } from '../kernel/builders.ts';
-import type { Expr, Stmt, Table } from '../kernel/kernel.ts';
+import type { Expr, Stmt, StoredRows, Table } from '../kernel/kernel.ts';
 import type { BitmapFormat, WeightLayout } from '../kernel/weight-format.ts';
-import { signExtended, type ValueCode, valueCode } from './codes.ts';
+import { type Decode, decodeOf, signExtended, type ValueCode, valueCode } from './codes.ts';
 import { packRuns } from './dense.ts';
 import type { Expansion, RowsOfWeights, RowUse } from './expansion.ts';
 
@@ -48,7 +48,7 @@ function valueTable(name: string, values: Int8Array, bits: 8 | 4 | 2, code: Valu
 /** The next value, and the step to the one after it. */
 function nextValue(
   bits: 8 | 4 | 2,
-  { decode }: ValueCode,
+  decode: Decode,
 ): { readonly value: Expr; readonly step: readonly Stmt[] } {
   if (bits === 8) return { value: signExtended(load('wt', 'u8', 0), 8), step: advance('wt', 1) };
   const taken = local('taken');
@@ -58,12 +58,17 @@ function nextValue(
   return { value: decode(shr(byte, shift)), step: [accumulate('taken', 1)] };
 }
 
-export function bitmapExpansion(rows: RowsOfWeights, { bits }: BitmapFormat): Expansion {
+export function bitmapTables(rows: RowsOfWeights, { bits }: BitmapFormat): readonly Table[] {
   const { name, layout } = rows;
   const values = Int8Array.from(rows.values);
   const code = valueCode(name, bits, rows.codebook);
   const masks: Table = { name: `${name}_masks`, elem: 'u8', data: masksOf(values, layout) };
-  const next = nextValue(bits, code);
+  return [valueTable(`${name}_weights`, values, bits, code), masks, ...code.tables];
+}
+
+export function bitmapExpansion(stored: StoredRows, { bits }: BitmapFormat): Expansion {
+  const { layout, stream } = stored;
+  const next = nextValue(bits, decodeOf(stored, bits));
   const eight = (count: number, { use }: RowUse, mask: string): readonly Stmt[] => [
     constant(mask, load('masks', 'u8', 0)),
     ...times(count, (bit) =>
@@ -78,10 +83,9 @@ export function bitmapExpansion(rows: RowsOfWeights, { bits }: BitmapFormat): Ex
   ];
   const { segments, segmentStride, pieces, pieceStride } = layout;
   return {
-    tables: [valueTable(`${name}_weights`, values, bits, code), masks, ...code.tables],
     start: [
-      pointer('wt', `${name}_weights`, 'u8', 0, { mutable: true }),
-      pointer('masks', masks.name, 'u8', 0, { mutable: true }),
+      pointer('wt', stream, 'u8', 0, { mutable: true }),
+      pointer('masks', must(stored.counts, 'masks'), 'u8', 0, { mutable: true }),
       ...(bits === 8 ? [] : [variable('taken', 0)]),
     ],
     row: (use) =>

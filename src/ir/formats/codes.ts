@@ -2,15 +2,16 @@
 
 import { DefectError } from '../../base/errors.ts';
 import { and, call, int, load, shr } from '../kernel/builders.ts';
-import type { Expr, Table } from '../kernel/kernel.ts';
+import type { Expr, StoredRows, Table } from '../kernel/kernel.ts';
 
 export interface ValueCode {
   readonly tables: readonly Table[];
   /** The lowest bits of the result. @throws DefectError for a value that has no code. */
   readonly encode: (value: number) => number;
-  /** The value of the lowest bits of an expression; all other bits of it are ignored. */
-  readonly decode: (raw: Expr) => Expr;
 }
+
+/** The value of the lowest bits of an expression; all other bits of it are ignored. */
+export type Decode = (raw: Expr) => Expr;
 
 export const signExtended = (raw: Expr, bits: number): Expr => call('sign_extend', 'i32', raw, int(bits));
 
@@ -23,7 +24,6 @@ function twosComplement(bits: number): ValueCode {
         throw new DefectError(`weight ${value} does not fit ${bits} bits`);
       return value & (2 * limit - 1);
     },
-    decode: (raw) => signExtended(raw, bits),
   };
 }
 
@@ -38,7 +38,6 @@ function indexed(name: string, bits: number, codebook: Int8Array): ValueCode {
       if (code < 0) throw new DefectError(`weight ${value} is not in the codebook`);
       return code;
     },
-    decode: (raw) => load(`${name}_codebook`, 'i8', and(raw, 2 ** bits - 1)),
   };
 }
 
@@ -48,6 +47,12 @@ export const isCoded = (bits: number, codebook: Int8Array | undefined): codebook
 
 export const valueCode = (name: string, bits: 8 | 4 | 2, codebook: Int8Array | undefined): ValueCode =>
   isCoded(bits, codebook) ? indexed(name, bits, codebook) : twosComplement(bits);
+
+/** Codes have the value that the table says, others are numbers themselves. */
+export const decodeOf =
+  ({ codebook }: StoredRows, bits: number): Decode =>
+  (raw) =>
+    codebook === undefined ? signExtended(raw, bits) : load(codebook, 'i8', and(raw, 2 ** bits - 1));
 
 /** The bits of a byte above `shift`. */
 export const above = (byte: Expr, shift: number): Expr => shr(byte, shift);

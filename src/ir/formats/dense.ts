@@ -1,9 +1,9 @@
 /** Every weight is stored: 1, 2 or 4 of them to a byte, each stretch of neighbours beginning at a byte. */
 import { at } from '../../base/errors.ts';
 import { add, advance, constant, load, local, loop, mul, pointer, times } from '../kernel/builders.ts';
-import type { Expr, Stmt, Table } from '../kernel/kernel.ts';
-import { type DenseFormat, segmentOffsets } from '../kernel/weight-format.ts';
-import { above, type ValueCode, valueCode } from './codes.ts';
+import type { Expr, Stmt, StoredRows, Table } from '../kernel/kernel.ts';
+import { type DenseFormat, segmentOffsets, termsOf } from '../kernel/weight-format.ts';
+import { above, type Decode, decodeOf, valueCode } from './codes.ts';
 import type { Expansion, RowsOfWeights, RowUse } from './expansion.ts';
 
 /** The largest divisor of `run` up to `most`, so that an unrolled loop has no remainder. */
@@ -34,7 +34,7 @@ export function unpackRun(
   count: number,
   at: number,
   bits: 4 | 2,
-  { decode }: ValueCode,
+  decode: Decode,
   tag = '',
 ): { readonly bytes: readonly Stmt[]; readonly values: readonly Expr[] } {
   const perByte = 8 / bits;
@@ -62,31 +62,35 @@ function runOf(run: number, perPass: number, bytesOf: (n: number) => number, ste
   ];
 }
 
-export function denseExpansion(rows: RowsOfWeights, { bits }: DenseFormat): Expansion {
+/** One row after the other. */
+export function denseTables(rows: RowsOfWeights, { bits }: DenseFormat): readonly Table[] {
   const { name, layout, values, elem } = rows;
-  const { segments, segmentStride, pieces, pieceStride, run } = layout;
-  const packed = bits !== 8 && values instanceof Int8Array;
-  const code = packed ? valueCode(name, bits, rows.codebook) : undefined;
-  const table: Table =
-    packed && code !== undefined
-      ? { name: `${name}_weights`, elem: 'u8', data: packRuns(values, run, bits, code.encode) }
-      : {
-          name: `${name}_weights`,
-          elem,
-          data: values,
-          rowLength: segments * pieces * run,
-          ...termsWords(rows),
-        };
+  const table = `${name}_weights`;
+  if (bits === 8 || !(values instanceof Int8Array))
+    return [{ name: table, elem, data: values, rowLength: termsOf(layout), ...termsWords(rows) }];
+  const { tables, encode } = valueCode(name, bits, rows.codebook);
+  return [{ name: table, elem: 'u8', data: packRuns(values, layout.run, bits, encode) }, ...tables];
+}
+
+/** Bits of a weight that shares its byte with others; undefined: each is a number of its own. */
+export const packedBits = ({ elem }: StoredRows, { bits }: DenseFormat): 4 | 2 | undefined =>
+  bits === 8 || elem !== 'i8' ? undefined : bits;
+
+export function denseExpansion(stored: StoredRows, format: DenseFormat): Expansion {
+  const { segments, segmentStride, pieces, pieceStride, run } = stored.layout;
+  const bits = packedBits(stored, format);
+  const elem = bits === undefined ? stored.elem : 'u8';
   const steps: Steps = (count, use, tag) =>
-    packed && code !== undefined ? packedSteps(count, use, bits, code, tag) : plainSteps(count, use, elem);
-  const bytesOf = (n: number): number => (packed ? Math.ceil((n * bits) / 8) : n);
+    bits === undefined
+      ? plainSteps(count, use, stored.elem)
+      : packedSteps(count, use, bits, decodeOf(stored, bits), tag);
+  const bytesOf = (n: number): number => (bits === undefined ? n : Math.ceil((n * bits) / 8));
   const piece = (offset: Expr, use: RowUse): readonly Stmt[] => [
     use.from(offset),
-    ...runOf(run, passOf(run, packed ? 8 / bits : 1), bytesOf, steps, use),
+    ...runOf(run, passOf(run, bits === undefined ? 1 : 8 / bits), bytesOf, steps, use),
   ];
   return {
-    tables: [table, ...(code?.tables ?? [])],
-    start: [pointer('wt', table.name, table.elem, 0, { mutable: true })],
+    start: [pointer('wt', stored.stream, elem, 0, { mutable: true })],
     row: (use) =>
       loop('ky', segments, (ky) =>
         loop('kx', pieces, (kx) => piece(add(mul(ky, segmentStride), mul(kx, pieceStride)), use)),
@@ -95,7 +99,7 @@ export function denseExpansion(rows: RowsOfWeights, { bits }: DenseFormat): Expa
 }
 
 /** Values of one pass: all of a short run, else a divisor of it, in whole bytes. */
-function passOf(run: number, perByte: number): number {
+export function passOf(run: number, perByte: number): number {
   if (run <= 8) return run;
   return perByte === 1
     ? unrollOf(run, 6)
@@ -109,10 +113,10 @@ function packedSteps(
   count: number,
   { use }: RowUse,
   bits: 4 | 2,
-  code: ValueCode,
+  decode: Decode,
   tag: string,
 ): readonly Stmt[] {
-  const { bytes, values } = unpackRun(count, 0, bits, code, tag);
+  const { bytes, values } = unpackRun(count, 0, bits, decode, tag);
   return [...bytes, ...values.flatMap((value, i) => use(value, i))];
 }
 
@@ -120,13 +124,11 @@ const termsWords = ({ terms }: RowsOfWeights): Pick<Table, 'says'> =>
   terms === undefined ? {} : { says: `Output by output; order of an output's weights: ${terms}.` };
 
 /** All terms of a row in one straight line of code, 8 bits each. */
-export function unrolledExpansion(rows: RowsOfWeights): Expansion {
-  const { name, layout, values, elem } = rows;
+export function straightExpansion({ layout, elem, stream }: StoredRows): Expansion {
   const offsets = segmentOffsets(layout);
   const at = times(layout.segments, (s) => offsets.map((o) => s * layout.segmentStride + o)).flat();
   return {
-    tables: [{ name: `${name}_weights`, elem, data: values, rowLength: at.length, ...termsWords(rows) }],
-    start: [pointer('wt', `${name}_weights`, elem, 0, { mutable: true })],
+    start: [pointer('wt', stream, elem, 0, { mutable: true })],
     row: ({ from, use }) => [
       from(0),
       ...at.flatMap((offset, i) => use(load('wt', elem, i), offset)),

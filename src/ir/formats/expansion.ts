@@ -1,8 +1,8 @@
 /** What a format is to the kernels that use it: tables, and the code that walks one row of weights. */
-import type { Elem, Expr, Stmt, Table } from '../kernel/kernel.ts';
+import type { Elem, Expr, Stmt } from '../kernel/kernel.ts';
 import type { WeightLayout } from '../kernel/weight-format.ts';
 
-/** What the expansion needs of the kernel around it. */
+/** What the expansion needs of the sum that it is of. */
 export interface RowUse {
   /** Declares the mutable pointer `px`, `offset` elements beyond the row's first input. */
   readonly from: (offset: Expr | number) => Stmt;
@@ -11,8 +11,6 @@ export interface RowUse {
 }
 
 export interface Expansion {
-  /** The weights' table first, then the counts, where there are any. */
-  readonly tables: readonly Table[];
   /** Before the first row: pointers to the tables. */
   readonly start: readonly Stmt[];
   /** The next row; moves the pointers to the one after it. */

@@ -1,54 +1,133 @@
-/** Every format's expansion. */
+/** Every format: its tables, and the statements of its rows. */
+import { DefectError } from '../../base/errors.ts';
 import { largestCode } from '../../base/extremes.ts';
-import type { RowSum, StoredWeights } from '../kernel/kernel.ts';
-import type { WeightFormat, WeightLayout } from '../kernel/weight-format.ts';
-import { bitmapExpansion } from './bitmap.ts';
-import { blockExpansion } from './block.ts';
+import { accumulate, add, constant, load, local, mul, pointer } from '../kernel/builders.ts';
+import type { Expr, RowSum, RowTerm, Stmt, StoredRows, StoredWeights, Table } from '../kernel/kernel.ts';
+import type { BlockFormat, GatherFormat, WeightFormat, WeightLayout } from '../kernel/weight-format.ts';
+import { bitmapExpansion, bitmapTables } from './bitmap.ts';
+import { blockUnit } from './block.ts';
 import { isCoded } from './codes.ts';
-import { csrExpansion } from './csr.ts';
-import { denseExpansion } from './dense.ts';
+import { csrUnit } from './csr.ts';
+import { denseExpansion, denseTables, straightExpansion } from './dense.ts';
 import type { Expansion, RowsOfWeights } from './expansion.ts';
-import { relExpansion } from './rel.ts';
+import { gatherExpansion, gatherTables, type UnitCode } from './nonzeros.ts';
+import { relUnit } from './rel.ts';
+import { turnsRow, turnsStart, turnsTables } from './turns.ts';
+
+/** How a row is walked: see `StoredRows`. */
+type Walk = StoredRows['walk'];
 
 /** @throws DefectError for weights that the format cannot hold: `fits` says so before. */
-export function expansionOf(rows: RowsOfWeights, format: WeightFormat): Expansion {
+function tablesOf(rows: RowsOfWeights, format: WeightFormat, walk: Walk): readonly Table[] {
   switch (format.kind) {
     case 'dense':
-      return denseExpansion(rows, format);
-    case 'csr':
-      return csrExpansion(rows, format);
-    case 'rel':
-      return relExpansion(rows, format);
-    case 'block':
-      return blockExpansion(rows, format);
+      return walk === 'turns' ? turnsTables(rows, format) : denseTables(rows, format);
     case 'bitmap':
-      return bitmapExpansion(rows, format);
+      return bitmapTables(rows, format);
+    case 'csr':
+    case 'rel':
+    case 'block':
+      return gatherTables(rows, unitOf(rows.layout, format), format);
     default:
       return format satisfies never;
   }
 }
 
-/** What the tables of an expansion are called and hold. */
-export function storedAs(
-  { name, layout, codebook, scales, terms }: RowsOfWeights,
-  format: WeightFormat,
-  sums: readonly RowSum[],
-): StoredWeights {
-  const counts = { csr: '_counts', rel: '_counts', block: '_counts', bitmap: '_masks', dense: undefined }[
-    format.kind
-  ];
-  const book = 'bits' in format && isCoded(format.bits, codebook);
-  return {
+function unitOf(layout: WeightLayout, format: GatherFormat | BlockFormat): UnitCode {
+  if (format.kind !== 'block') return format.kind === 'csr' ? csrUnit(format) : relUnit(format);
+  if (!hasBlocks(layout, format))
+    throw new DefectError(`blocks of ${format.width} in stretches of ${layout.run}`);
+  return blockUnit(format);
+}
+
+function expansionOf(stored: StoredRows): Expansion {
+  const { format } = stored;
+  switch (format.kind) {
+    case 'dense':
+      return stored.walk === 'straight' ? straightExpansion(stored) : denseExpansion(stored, format);
+    case 'bitmap':
+      return bitmapExpansion(stored, format);
+    case 'csr':
+    case 'rel':
+    case 'block':
+      return gatherExpansion(stored, unitOf(stored.layout, format), format);
+    default:
+      return format satisfies never;
+  }
+}
+
+/** Rows of weights as tables, and what they are to statements. */
+export interface RowStore {
+  /** The weights' table first. */
+  readonly tables: readonly Table[];
+  readonly stored: StoredRows;
+}
+
+const countNames = { csr: '_counts', rel: '_counts', block: '_counts', bitmap: '_masks', dense: undefined };
+
+/**
+ * Stores rows of weights.
+ * @param walk how their sums are expanded; other than `runs` for dense weights only
+ * @throws DefectError for weights that the format cannot hold: `fits` says so before
+ */
+export function storeRows(rows: RowsOfWeights, format: WeightFormat, walk: Walk = 'runs'): RowStore {
+  const { name, layout, elem, codebook } = rows;
+  if (walk !== 'runs' && format.kind !== 'dense')
+    throw new DefectError(`${name}: '${walk}' is for dense weights`);
+  const tables = tablesOf(rows, format, walk);
+  const counts = countNames[format.kind];
+  const counter = tables.find((table) => counts !== undefined && table.name === name + counts);
+  const stored: StoredRows = {
     format,
     layout,
+    elem,
     stream: `${name}_weights`,
-    ...(counts === undefined ? {} : { counts: name + counts }),
-    ...(book ? { codebook: `${name}_codebook` } : {}),
-    ...(scales === undefined ? {} : { scales }),
-    ...(terms === undefined ? {} : { terms }),
-    sums,
+    ...(counter === undefined
+      ? {}
+      : { counts: counter.name, countElem: counter.elem === 'u16' ? 'u16' : 'u8' }),
+    ...('bits' in format && isCoded(format.bits, codebook) ? { codebook: `${name}_codebook` } : {}),
+    walk,
   };
+  return { tables, stored };
 }
+
+/** The statement in front of the first row. */
+export function startRows(stored: StoredRows): Stmt {
+  const { format } = stored;
+  const isTurns = stored.walk === 'turns' && format.kind === 'dense';
+  const body = isTurns ? turnsStart(stored, format) : expansionOf(stored).start;
+  return { kind: 'startRows', stored, body };
+}
+
+/** The statement of the next row, or rows in turns, with its expansion. */
+export const rowSum = (sum: Omit<RowSum, 'kind' | 'body'>): RowSum => ({
+  ...sum,
+  kind: 'rowSum',
+  body: sum.stored.walk === 'turns' ? turnsRow(sum) : expandedRow(sum),
+});
+
+/** One weight serves all sums. */
+function expandedRow({ stored, from, elem, first, skip, type, sums, suffix }: Omit<RowSum, 'kind' | 'body'>) {
+  let weights = 0;
+  return expansionOf(stored).row({
+    from: (offset) => pointer('px', from, elem, add(first, add(skip, offset)), { mutable: true }),
+    use(weight, at) {
+      const name = `w${weights++}${suffix}`;
+      const product = ({ offset }: RowTerm): Expr => mul(load('px', elem, offset + at), local(name, type));
+      return [constant(name, weight), ...sums.map((sum) => accumulate(sum.local, product(sum)))];
+    },
+  });
+}
+
+/** What the description of stored weights says besides. */
+export const weightsOf = (stored: StoredRows, { scales, terms }: RowsOfWeights): StoredWeights => ({
+  ...stored,
+  ...(scales === undefined ? {} : { scales }),
+  ...(terms === undefined ? {} : { terms }),
+});
+
+const hasBlocks = (layout: WeightLayout, { width, segmented }: BlockFormat): boolean =>
+  layout.pieces === 1 && layout.run >= width && (segmented || layout.segments === 1);
 
 /**
  * Whether weights of at most `largest` in size (by `largestCode`), laid out like this, can be stored in a format. One that bridges
@@ -60,8 +139,7 @@ export function fits(
   format: WeightFormat,
   codebook: Int8Array | undefined,
 ): boolean {
-  if (format.kind === 'block')
-    return layout.pieces === 1 && layout.run >= format.width && (format.segmented || layout.segments === 1);
+  if (format.kind === 'block') return hasBlocks(layout, format);
   if (isCoded(format.bits, codebook))
     return format.kind === 'dense' || format.kind === 'bitmap' || codebook.includes(0);
   return largest < 2 ** (format.bits - 1);

@@ -2,10 +2,11 @@
  * The expansion that all formats with one entry per nonzero share. A segment's entries are packed into units; the
  * number of units stands in a table, so that nothing beyond the last is ever read and no sentinel is needed.
  */
-import { at } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import { advance, constant, load, local, loop, mul, pointer, times } from '../kernel/builders.ts';
-import type { Expr, Stmt, Table } from '../kernel/kernel.ts';
+import type { Expr, Stmt, StoredRows, Table } from '../kernel/kernel.ts';
 import { segmentOffsets, type WeightLayout } from '../kernel/weight-format.ts';
+import { type Decode, decodeOf, valueCode } from './codes.ts';
 import type { Expansion, RowsOfWeights, RowUse } from './expansion.ts';
 
 /** The input pointer moves on by `delta`, then meets `values` side by side. */
@@ -28,10 +29,11 @@ export interface UnitCode {
   readonly largestDelta: number;
   /** Neighbours that one entry holds. */
   readonly width: number;
-  readonly tables: readonly Table[];
-  readonly pack: (entries: readonly Entry[]) => readonly number[];
+  /** Of a value. */
+  readonly bits: 8 | 4;
+  readonly pack: (entries: readonly Entry[], encode: (value: number) => number) => readonly number[];
   /** The unit that begins `at` bytes beyond the pointer `wt`. */
-  readonly unpack: (at: number, tag: string) => readonly EntryCode[];
+  readonly unpack: (at: number, tag: string, decode: Decode) => readonly EntryCode[];
 }
 
 export interface GatherOptions {
@@ -97,7 +99,12 @@ interface Encoded {
   readonly counts: readonly number[];
 }
 
-function encode({ layout, values }: RowsOfWeights, unit: UnitCode, options: GatherOptions): Encoded {
+function encode(
+  { layout, values }: RowsOfWeights,
+  unit: UnitCode,
+  options: GatherOptions,
+  one: (value: number) => number,
+): Encoded {
   const { segments, offsets } = counted(layout, options.segmented);
   const stream: number[] = [];
   const perPass = unit.entriesPerUnit * options.unroll;
@@ -105,15 +112,15 @@ function encode({ layout, values }: RowsOfWeights, unit: UnitCode, options: Gath
     const terms = values.subarray(s * offsets.length, (s + 1) * offsets.length);
     const entries = filled(entriesOf(terms, offsets, unit), perPass, unit.width);
     for (let i = 0; i < entries.length; i += unit.entriesPerUnit)
-      stream.push(...unit.pack(entries.slice(i, i + unit.entriesPerUnit)));
+      stream.push(...unit.pack(entries.slice(i, i + unit.entriesPerUnit), one));
     return entries.length / perPass;
   });
   return { stream, counts };
 }
 
 /** Decodes `unroll` units and moves on. */
-function pass(unit: UnitCode, unroll: number, { use }: RowUse): readonly Stmt[] {
-  const units = times(unroll, (u) => unit.unpack(u * unit.bytesPerUnit, unroll > 1 ? `${u}` : ''));
+function pass(unit: UnitCode, unroll: number, decode: Decode, { use }: RowUse): readonly Stmt[] {
+  const units = times(unroll, (u) => unit.unpack(u * unit.bytesPerUnit, unroll > 1 ? `${u}` : '', decode));
   return [
     ...units
       .flat()
@@ -126,24 +133,30 @@ function pass(unit: UnitCode, unroll: number, { use }: RowUse): readonly Stmt[] 
   ];
 }
 
-export function gatherExpansion(rows: RowsOfWeights, unit: UnitCode, options: GatherOptions): Expansion {
-  const { stream, counts } = encode(rows, unit, options);
-  const { segments, stride } = counted(rows.layout, options.segmented);
+export function gatherTables(rows: RowsOfWeights, unit: UnitCode, options: GatherOptions): readonly Table[] {
+  const code = valueCode(rows.name, unit.bits, rows.codebook);
+  const { stream, counts } = encode(rows, unit, options, code.encode);
   // C has no empty arrays.
   const bytes = Uint8Array.from(stream.length > 0 ? stream : [0]);
   const weights: Table = { name: `${rows.name}_weights`, elem: 'u8', data: bytes };
-  const counter = countTable(`${rows.name}_counts`, counts);
+  return [weights, countTable(`${rows.name}_counts`, counts), ...code.tables];
+}
+
+export function gatherExpansion(stored: StoredRows, unit: UnitCode, options: GatherOptions): Expansion {
+  const { segments, stride } = counted(stored.layout, options.segmented);
+  const counts = must(stored.counts, 'entries are counted');
+  const elem = must(stored.countElem, 'entries are counted');
+  const decode = decodeOf(stored, unit.bits);
   const segment = (s: Expr, use: RowUse): readonly Stmt[] => [
     use.from(mul(s, stride)),
-    constant('passes', load('counts', counter.elem, 0)),
-    ...loop('pass', local('passes'), () => pass(unit, options.unroll, use)),
+    constant('passes', load('counts', elem, 0)),
+    ...loop('pass', local('passes'), () => pass(unit, options.unroll, decode, use)),
     ...advance('counts', 1),
   ];
   return {
-    tables: [weights, counter, ...unit.tables],
     start: [
-      pointer('wt', weights.name, 'u8', 0, { mutable: true }),
-      pointer('counts', counter.name, counter.elem, 0, { mutable: true }),
+      pointer('wt', stored.stream, 'u8', 0, { mutable: true }),
+      pointer('counts', counts, elem, 0, { mutable: true }),
     ],
     row: (use) => loop('segment', segments, (s) => segment(s, use)),
   };

@@ -5,16 +5,15 @@
 import { at } from '../../base/errors.ts';
 import { and, constant, load, local } from '../kernel/builders.ts';
 import type { GatherFormat } from '../kernel/weight-format.ts';
-import { above, signExtended, valueCode } from './codes.ts';
-import type { Expansion, RowsOfWeights } from './expansion.ts';
-import { gatherExpansion, type UnitCode } from './nonzeros.ts';
+import { above, signExtended } from './codes.ts';
+import type { UnitCode } from './nonzeros.ts';
 
 const wide: UnitCode = {
   entriesPerUnit: 2,
   bytesPerUnit: 3,
   largestDelta: 15,
   width: 1,
-  tables: [],
+  bits: 8,
   pack(entries) {
     const [low = 0, high = 0] = entries.map(({ delta }) => delta);
     return [low | (high << 4), ...entries.map(({ values }) => at(values, 0) & 255)];
@@ -30,22 +29,18 @@ const wide: UnitCode = {
   },
 };
 
-function narrow({ name, codebook }: RowsOfWeights): UnitCode {
-  const code = valueCode(name, 4, codebook);
-  return {
-    entriesPerUnit: 1,
-    bytesPerUnit: 1,
-    largestDelta: 15,
-    width: 1,
-    tables: code.tables,
-    pack: (entries) => entries.map(({ delta, values }) => delta | (code.encode(at(values, 0)) << 4)),
-    unpack(at, tag) {
-      const byte = local(`entry${tag}`);
-      const prepare = [constant(`entry${tag}`, load('wt', 'u8', at))];
-      return [{ prepare, delta: and(byte, 15), values: [code.decode(above(byte, 4))] }];
-    },
-  };
-}
+const narrow: UnitCode = {
+  entriesPerUnit: 1,
+  bytesPerUnit: 1,
+  largestDelta: 15,
+  width: 1,
+  bits: 4,
+  pack: (entries, encode) => entries.map(({ delta, values }) => delta | (encode(at(values, 0)) << 4)),
+  unpack(at, tag, decode) {
+    const byte = local(`entry${tag}`);
+    const prepare = [constant(`entry${tag}`, load('wt', 'u8', at))];
+    return [{ prepare, delta: and(byte, 15), values: [decode(above(byte, 4))] }];
+  },
+};
 
-export const relExpansion = (rows: RowsOfWeights, format: GatherFormat): Expansion =>
-  gatherExpansion(rows, format.bits === 8 ? wide : narrow(rows), format);
+export const relUnit = ({ bits }: GatherFormat): UnitCode => (bits === 8 ? wide : narrow);

@@ -1,5 +1,5 @@
 /** Builders of Kernel IR: short names, constants folded, nothing else. */
-import type { Elem, Expr, Scalar, Stmt } from './kernel.ts';
+import type { Elem, Expr, PlainStmt, Scalar, Stmt } from './kernel.ts';
 import { type BinaryOp, binaryOperations, brokenRule, type CompareOp } from './operations.ts';
 import { typeOf } from './walk.ts';
 
@@ -71,11 +71,11 @@ export const variable = (name: string, value: Operand): Stmt => {
   const e = expr(value);
   return { kind: 'let', name, type: typeOf(e), value: e, mutable: true };
 };
-export const assign = (name: string, value: Operand): Stmt => {
+export const assign = (name: string, value: Operand): PlainStmt => {
   const e = expr(value);
   return { kind: 'assign', name, type: typeOf(e), value: e };
 };
-export const accumulate = (name: string, value: Operand): Stmt => {
+export const accumulate = (name: string, value: Operand): PlainStmt => {
   const e = expr(value);
   return { kind: 'accumulate', name, type: typeOf(e), value: e };
 };

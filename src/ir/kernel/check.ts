@@ -8,12 +8,12 @@
  * Not checked here: whatever depends on values, and writes to inputs or tables (both trap when run).
  */
 import { DefectError } from '../../base/errors.ts';
-import type { Elem, Expr, ExprOf, Kernel, Param, Scalar, Stmt, StmtOf, Table } from './kernel.ts';
+import type { Elem, Expr, ExprOf, Kernel, Param, PlainStmt, Scalar, Stmt, StmtOf, Table } from './kernel.ts';
 import { elemArrays, scalarOf } from './kernel.ts';
 import { binaryOperations } from './operations.ts';
 import { primitives } from './prims/index.ts';
 import { type KernelNode, nodeText } from './text.ts';
-import { expressionsOf, partsOf, typeOf } from './walk.ts';
+import { expressionsOf, inlined, partsOf, typeOf } from './walk.ts';
 
 /** What a name for memory finally points into. */
 export type Root =
@@ -69,7 +69,7 @@ class Checker {
 
   block(body: readonly Stmt[]): void {
     const declared: string[] = [];
-    for (const s of body) {
+    for (const s of inlined(body)) {
       for (const e of expressionsOf(s)) this.#expr(e);
       const name = this.#stmt(s);
       if (name !== undefined) declared.push(name);
@@ -114,7 +114,7 @@ class Checker {
   }
 
   /** Returns the name that the statement declares in its block. */
-  #stmt(s: Stmt): string | undefined {
+  #stmt(s: PlainStmt): string | undefined {
     switch (s.kind) {
       case 'let':
         this.#types(s, s.type, s.value);

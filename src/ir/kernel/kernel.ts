@@ -128,11 +128,73 @@ export type Stmt =
       readonly value: Expr;
       readonly count: Expr;
     }
-  | { readonly kind: 'comment'; readonly text: string };
+  | { readonly kind: 'comment'; readonly text: string }
+  | StartRows
+  | RowSum;
+
+/** How rows of weights stand in tables: enough to walk them. */
+export interface StoredRows {
+  readonly format: WeightFormat;
+  readonly layout: WeightLayout;
+  /** Of the weights. */
+  readonly elem: 'i8' | 'i16' | 'f32';
+  /** Names of tables: the weights; how many units each segment has, or its masks; the values of codes. */
+  readonly stream: string;
+  readonly counts?: string;
+  /** Of the numbers in `counts`. */
+  readonly countElem?: 'u8' | 'u16';
+  readonly codebook?: string;
+  /**
+   * How the expansion goes along a row: in loops over its segments, pieces and runs, all of it in one straight line
+   * of code, or `layout.lanes` rows at a time, whose weights are stored in turns.
+   */
+  readonly walk: 'runs' | 'straight' | 'turns';
+}
+
+/** Stands in front of the first row: the walk over the tables begins. `body` declares its pointers. */
+export interface StartRows {
+  readonly kind: 'startRows';
+  readonly stored: StoredRows;
+  readonly body: readonly Stmt[];
+}
+
+/** An accumulator that gains the row that many rows on, over inputs that many elements on. */
+export interface RowTerm {
+  readonly local: string;
+  readonly row: number;
+  readonly offset: number;
+}
+
+/**
+ * Adds rows of stored weights times inputs. Each sum's local gains, over all terms t of the layout,
+ * weight[row + sum.row][t] * from[first + skip + sum.offset + (where t lies)]. Rows are taken in their order, each
+ * once after `startRows`. `body` is the expansion into plain loops, which `src/ir/formats` makes; whoever does not
+ * care takes it for the statement (`inlined`). A lowering puts other statements in its place.
+ */
+export interface RowSum {
+  readonly kind: 'rowSum';
+  readonly stored: StoredRows;
+  readonly row: Expr;
+  /** A parameter. */
+  readonly from: string;
+  readonly elem: Elem;
+  /** An index into it, the same for all rows of a place; and what a row's own inputs lie beyond it. */
+  readonly first: Expr;
+  readonly skip: Expr;
+  /** Of the accumulators. */
+  readonly type: Scalar;
+  readonly sums: readonly RowTerm[];
+  /** Keeps the names of the expansion's locals apart from those of another sum. */
+  readonly suffix: string;
+  readonly body: readonly Stmt[];
+}
+
+/** Statements without those that stand for their expansion. */
+export type PlainStmt = Exclude<Stmt, StartRows | RowSum>;
 
 /** Expressions and statements of some kinds. */
 export type ExprOf<K extends Expr['kind']> = Expr & { readonly kind: K };
-export type StmtOf<K extends Stmt['kind']> = Stmt & { readonly kind: K };
+export type StmtOf<K extends PlainStmt['kind']> = PlainStmt & { readonly kind: K };
 
 /** An array of the arena that the kernel is called with. `scratch` holds nothing before and nothing after. */
 export interface Param {
@@ -162,34 +224,11 @@ export interface Table {
 }
 
 /** How a kernel's tables hold the integer weights: enough to read them back without knowing the kernel. */
-export interface StoredWeights {
-  readonly format: WeightFormat;
-  readonly layout: WeightLayout;
-  /** Names of the kernel's tables: the weights; how many units each segment has; the values of codes. */
-  readonly stream: string;
-  readonly counts?: string;
-  readonly codebook?: string;
+export interface StoredWeights extends StoredRows {
   /** The real value of a weight's step, by row; absent where one row has several. */
   readonly scales?: readonly number[];
   /** In words: the order of a row's terms. */
   readonly terms?: string;
-  /** Which accumulators get which rows; absent where that is not said. */
-  readonly sums?: readonly RowSum[];
-}
-
-/**
- * Between its declaration and its first use a local gains one row of weights times inputs: the weight of each
- * term times the element of `from` that lies the term's offset (WeightLayout) beyond `first`. Nothing else that
- * happens between the two is visible afterwards. Code that multiplies faster than the statements in between may be used
- * instead of them.
- */
-export interface RowSum {
-  readonly local: string;
-  /** Both have the values that they have where the local is declared. */
-  readonly row: Expr;
-  /** A parameter, and an index into it. */
-  readonly from: string;
-  readonly first: Expr;
 }
 
 /** One function of the C, as a tree that is printed, simulated and proven alike. */

@@ -9,6 +9,10 @@ export type FreshLocal = (type: ValueType) => Local;
 /** Products of 64 or of 32 bits and a shift; saturation; rare operations have no separate kind. */
 type CallCost = 'signExtend' | 'clamp' | 'divide' | 'requantize64' | 'requantize32' | 'otherCall';
 
+/** Instructions that only some chips have: Helium (Armv8.1-M), and the DSP extension (Armv7E-M, Armv8-M). */
+export const instructionSets = ['mve', 'dsp'] as const;
+export type InstructionSet = (typeof instructionSets)[number];
+
 export interface Primitive {
   readonly name: string;
   /** One line: what it computes, exactly. */
@@ -17,6 +21,8 @@ export interface Primitive {
   readonly result: Scalar;
   /** The body of a C99 `static inline` function of that name and those parameters: complete statements. */
   readonly c99: readonly string[];
+  /** The body where the compiler has these instructions, for kernels that are compiled only there. */
+  readonly instructions?: Readonly<Partial<Record<InstructionSet, readonly string[]>>>;
   /** The meaning. Called only where the precondition holds. */
   readonly js: (...args: number[]) => number;
   /** WebAssembly that leaves the result. The arguments are locals or literals, so they may be repeated. */

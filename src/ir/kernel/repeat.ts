@@ -6,12 +6,11 @@ const ofAll = ({ name }: Param): string => `all_${name}`;
 
 /**
  * The kernel `count` times, on stretches of inputs and outputs that are each `count` times as long: their own names are
- * pointers to one image. Which rows accumulators get is not said then: that is of indices into parameters.
+ * pointers to one image.
  */
 export function repeated(kernel: Kernel, count: number): Kernel {
-  const { params, body, weights } = kernel;
+  const { params, body } = kernel;
   const isMoving = ({ role }: Param): boolean => role !== 'scratch';
-  const { sums: _, ...stored } = weights ?? {};
   return {
     ...kernel,
     doc: [...kernel.doc, `For each of ${count} images.`],
@@ -25,6 +24,5 @@ export function repeated(kernel: Kernel, count: number): Kernel {
       ...body,
     ]),
     macs: count * kernel.macs,
-    ...(weights === undefined ? {} : { weights: stored as typeof weights }),
   };
 }

@@ -1,5 +1,5 @@
 /** Kernel IR in one line of C-like text, fully parenthesized: for messages, not for compilers. */
-import type { Expr, Stmt } from './kernel.ts';
+import type { Expr, PlainStmt } from './kernel.ts';
 import { binaryOperations, compareOperations } from './operations.ts';
 
 /** `(px[i] * w)` */
@@ -30,7 +30,7 @@ export function exprText(e: Expr): string {
 }
 
 /** The statement without its blocks: `for (i = 0; i < 25; i += 1)`. */
-export function stmtText(s: Stmt): string {
+export function stmtText(s: PlainStmt): string {
   switch (s.kind) {
     case 'let':
     case 'assign':
@@ -59,7 +59,7 @@ export function stmtText(s: Stmt): string {
 }
 
 /** Statements and expressions share no kind, so one function can tell them apart. */
-export type KernelNode = Expr | Stmt;
+export type KernelNode = Expr | PlainStmt;
 
 const exprKinds: ReadonlySet<string> = new Set<Expr['kind']>([
   'int',
@@ -75,4 +75,4 @@ const exprKinds: ReadonlySet<string> = new Set<Expr['kind']>([
 ]);
 
 export const nodeText = (node: KernelNode): string =>
-  exprKinds.has(node.kind) ? exprText(node as Expr) : stmtText(node as Stmt);
+  exprKinds.has(node.kind) ? exprText(node as Expr) : stmtText(node as PlainStmt);

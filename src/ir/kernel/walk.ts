@@ -1,5 +1,5 @@
 /** The parts of expressions and statements, for everything that walks Kernel IR without caring what it means. */
-import type { Expr, Stmt } from './kernel.ts';
+import type { Expr, PlainStmt, RowSum, Stmt, StmtOf } from './kernel.ts';
 
 /** The direct subexpressions, in order of evaluation. */
 export function partsOf(e: Expr): readonly Expr[] {
@@ -26,7 +26,7 @@ export function partsOf(e: Expr): readonly Expr[] {
 }
 
 /** The expressions that a statement itself evaluates, without those of its blocks. */
-export function expressionsOf(s: Stmt): readonly Expr[] {
+export function expressionsOf(s: PlainStmt): readonly Expr[] {
   switch (s.kind) {
     case 'let':
     case 'assign':
@@ -53,25 +53,58 @@ export function expressionsOf(s: Stmt): readonly Expr[] {
   }
 }
 
+/** The statements of a block, with the expansions of those that stand for one. */
+export const inlined = (body: readonly Stmt[]): readonly PlainStmt[] =>
+  body.flatMap((s) => (s.kind === 'startRows' || s.kind === 'rowSum' ? inlined(s.body) : [s]));
+
 /** The statements nested in a statement. */
-function blocksOf(s: Stmt): readonly (readonly Stmt[])[] {
+function blocksOf(s: PlainStmt): readonly (readonly Stmt[])[] {
   if (s.kind === 'for') return [s.body];
   return s.kind === 'if' ? [s.yes, s.no] : [];
 }
 
-/** Every statement, outer ones first. */
-export function* statementsIn(body: readonly Stmt[]): Generator<Stmt> {
-  for (const s of body) {
+/** Every statement, outer ones first; expansions are part of the block that they stand in. */
+export function* statementsIn(body: readonly Stmt[]): Generator<PlainStmt> {
+  for (const s of inlined(body)) {
     yield s;
     for (const block of blocksOf(s)) yield* statementsIn(block);
   }
 }
+
+export type Loop = StmtOf<'for'>;
+
+/** Every sum of rows, with the loops around it, outer ones first. */
+export const rowSumsIn = (
+  body: readonly Stmt[],
+  loops: readonly Loop[] = [],
+): readonly { readonly loops: readonly Loop[]; readonly sum: RowSum }[] =>
+  body.flatMap((s) => {
+    if (s.kind === 'rowSum') return [{ loops, sum: s }];
+    if (s.kind === 'for') return rowSumsIn(s.body, [...loops, s]);
+    return s.kind === 'if' ? [...rowSumsIn(s.yes, loops), ...rowSumsIn(s.no, loops)] : [];
+  });
+
+/** A body with other statements in place of some, in all of its blocks; undefined: the statement stays. */
+export const rewritten = (
+  body: readonly Stmt[],
+  by: (s: Stmt) => readonly Stmt[] | undefined,
+): readonly Stmt[] =>
+  body.flatMap((s): readonly Stmt[] => {
+    const instead = by(s);
+    if (instead !== undefined) return instead;
+    if (s.kind === 'for') return [{ ...s, body: rewritten(s.body, by) }];
+    return s.kind === 'if' ? [{ ...s, yes: rewritten(s.yes, by), no: rewritten(s.no, by) }] : [s];
+  });
 
 /** `e` and every expression in it, outer ones first. */
 export function* partsIn(e: Expr): Generator<Expr> {
   yield e;
   for (const part of partsOf(e)) yield* partsIn(part);
 }
+
+/** The locals that an expression reads. */
+export const namesIn = (e: Expr): ReadonlySet<string> =>
+  new Set([...partsIn(e)].flatMap((part) => (part.kind === 'local' ? [part.name] : [])));
 
 export function* expressionsIn(body: readonly Stmt[]): Generator<Expr> {
   for (const s of statementsIn(body)) for (const e of expressionsOf(s)) yield* partsIn(e);
@@ -100,7 +133,7 @@ export function typeOf(e: Expr): 'i32' | 'f32' {
 }
 
 /** The arrays that a statement itself names, besides its expressions' loads. */
-function arraysOf(s: Stmt): readonly string[] {
+function arraysOf(s: PlainStmt): readonly string[] {
   if (s.kind === 'pointer') return [s.base];
   if (s.kind === 'advance') return [s.name];
   if (s.kind === 'store' || s.kind === 'fill') return [s.to];
@@ -116,7 +149,7 @@ export function arraysUsed(body: readonly Stmt[]): ReadonlySet<string> {
 export const primitivesUsed = (body: readonly Stmt[]): ReadonlySet<string> =>
   new Set([...expressionsIn(body)].flatMap((e) => (e.kind === 'call' ? [e.primitive] : [])));
 
-const declarations: ReadonlySet<Stmt['kind']> = new Set(['let', 'pointer', 'for']);
+const declarations: ReadonlySet<PlainStmt['kind']> = new Set(['let', 'pointer', 'for']);
 
 /** Names that a body declares: locals, loop variables, pointers. */
 export const declaredIn = (body: readonly Stmt[]): ReadonlySet<string> =>

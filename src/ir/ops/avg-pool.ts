@@ -6,7 +6,7 @@ import { saturationOf } from '../integers/mac.ts';
 import { noFinerThan } from '../integers/quant.ts';
 import { epilogue, type Requant, requantOf } from '../integers/requant.ts';
 import { accumulate, add, call, div, float, int, mul, nearestEven, sub } from '../kernel/builders.ts';
-import type { Expr, Kernel, Stmt } from '../kernel/kernel.ts';
+import type { Expr, Kernel, PlainStmt } from '../kernel/kernel.ts';
 import { spatialOrder } from '../kernel/memory-order.ts';
 import { elemOf, type Quant } from '../kernel/stored.ts';
 import { channelCount } from '../tensor.ts';
@@ -88,7 +88,7 @@ function divisorOf(attrs: PoolAttrs, context: KernelContext): 'window' | 'inputs
 
 interface Averaging {
   readonly first: Expr;
-  readonly join: (name: string, value: Expr) => Stmt;
+  readonly join: (name: string, value: Expr) => PlainStmt;
   readonly finish: (sum: Expr, count: Expr, divisor: 'window' | 'inputs') => Expr;
 }
 

@@ -6,8 +6,8 @@
 
 import { must } from '../../base/errors.ts';
 import { type Arrays, checkKernel } from '../../ir/kernel/check.ts';
-import type { Expr, Kernel, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
-import { partsOf } from '../../ir/kernel/walk.ts';
+import type { Expr, Kernel, PlainStmt, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
+import { inlined, partsOf } from '../../ir/kernel/walk.ts';
 
 export interface BindingTimes {
   readonly arrays: Arrays;
@@ -33,10 +33,10 @@ export function bindingTimes(kernel: Kernel): BindingTimes {
 }
 
 function visit(state: State, body: readonly Stmt[], depth: number): void {
-  for (const s of body) visitStmt(state, s, depth);
+  for (const s of inlined(body)) visitStmt(state, s, depth);
 }
 
-function visitStmt(state: State, s: Stmt, depth: number): void {
+function visitStmt(state: State, s: PlainStmt, depth: number): void {
   switch (s.kind) {
     case 'let':
     case 'pointer':

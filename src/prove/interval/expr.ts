@@ -2,9 +2,9 @@
 
 import { type Root, rootLength, rootName } from '../../ir/kernel/check.ts';
 import { allInts, type Interval, maxInt, minInt } from '../../ir/kernel/interval.ts';
-import type { Expr, ExprOf, Stmt } from '../../ir/kernel/kernel.ts';
+import type { Expr, ExprOf } from '../../ir/kernel/kernel.ts';
 import { type CompareOp, compareOperations } from '../../ir/kernel/operations.ts';
-import { exprText } from '../../ir/kernel/text.ts';
+import { exprText, type KernelNode } from '../../ir/kernel/text.ts';
 import { partsOf, typeOf } from '../../ir/kernel/walk.ts';
 import { arithmetic, sum } from './arithmetic.ts';
 import { isFixed } from './binding-time.ts';
@@ -196,7 +196,7 @@ function access(c: Code, e: ExprOf<'load'>): { readonly root: Root; readonly at:
 }
 
 /** 0 <= index < length */
-export function indexRule(c: Code, node: Expr | Stmt, name: string, index: Expr, at: Value): void {
+export function indexRule(c: Code, node: KernelNode, name: string, index: Expr, at: Value): void {
   const { root, pointer } = arrayOf(c, name);
   const rest = { what: `index into ${rootName(root)}` };
   if (pointer && index.kind === 'int') mustLieNear(c, at, node, indexRange(root), rest, [name, index.value]);

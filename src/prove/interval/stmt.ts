@@ -2,9 +2,9 @@
 
 import { elemRange, type Root, rootLength, rootName } from '../../ir/kernel/check.ts';
 import { allInts, isInt32, maxInt } from '../../ir/kernel/interval.ts';
-import type { Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
+import type { PlainStmt, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
 import { intervalOf } from '../../ir/kernel/operations.ts';
-import { statementsIn } from '../../ir/kernel/walk.ts';
+import { inlined, statementsIn } from '../../ir/kernel/walk.ts';
 import { arithmetic, sum } from './arithmetic.ts';
 import {
   accumulateProduct,
@@ -31,11 +31,11 @@ import { bounds, effects, indexRule, position, traceRead, truth } from './expr.t
 
 export function block(c: Code, body: readonly Stmt[]): void {
   inBlock(c, () => {
-    for (const s of body) statement(c, s);
+    for (const s of inlined(body)) statement(c, s);
   });
 }
 
-function statement(c: Code, s: Stmt): void {
+function statement(c: Code, s: PlainStmt): void {
   switch (s.kind) {
     case 'let':
     case 'assign':
@@ -128,7 +128,7 @@ function store(c: Code, s: StmtOf<'store'>): void {
 const targetOf = (root: Root): { readonly storedTo?: string } =>
   root.kind === 'param' ? { storedTo: root.param.name } : {};
 
-function writeRule(c: Code, s: Stmt, root: Root): void {
+function writeRule(c: Code, s: PlainStmt, root: Root): void {
   if (root.kind === 'table' || root.param.role === 'in') cannotHold(c, s, `${rootName(root)} is read-only`);
 }
 
@@ -159,7 +159,7 @@ function traceWrite(c: Code, name: string, at: Value, count: Value): void {
 }
 
 /** Places in which a stretch of elements may lie: its start and its end. */
-function stretchRules(c: Code, s: Stmt, root: Root, at: Value, count: Value): void {
+function stretchRules(c: Code, s: PlainStmt, root: Root, at: Value, count: Value): void {
   const allowed = { lo: 0, hi: rootLength(root) };
   mustLie(c, at, s, allowed, { what: `index into ${rootName(root)}` });
   mustLie(c, sum(c, at, count), s, allowed, { what: `end of a stretch of ${rootName(root)}` });

@@ -1,16 +1,17 @@
 /** Statements of Kernel IR as lines of JavaScript with C's rules. */
 import { DefectError, must } from '../../base/errors.ts';
-import { type Elem, elemBytes, type Stmt, type StmtOf } from '../../ir/kernel/kernel.ts';
+import { type Elem, elemBytes, type PlainStmt, type Stmt, type StmtOf } from '../../ir/kernel/kernel.ts';
 import { stmtText } from '../../ir/kernel/text.ts';
+import { inlined } from '../../ir/kernel/walk.ts';
 import { ownerOf } from '../arena.ts';
 import { elementIndex, own, test, value } from './expr.ts';
 import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './site.ts';
 
 export function block(c: Context, body: readonly Stmt[]): void {
-  for (const s of body) statement(c, s);
+  for (const s of inlined(body)) statement(c, s);
 }
 
-function statement(c: Context, s: Stmt): void {
+function statement(c: Context, s: PlainStmt): void {
   switch (s.kind) {
     case 'let':
       c.lines.push(`let ${jsName(s.name)} = ${value(c, s.value)};`);
@@ -81,7 +82,7 @@ function advance(c: Context, s: StmtOf<'advance'>): void {
 }
 
 /** C99 6.5.6: a pointer may stand on every element and one past the last. */
-function checkPointer(c: Context, s: Stmt, array: JsArray, name: string, of: string): void {
+function checkPointer(c: Context, s: PlainStmt, array: JsArray, name: string, of: string): void {
   const trap = fail(
     c,
     'pointer out of bounds',
@@ -116,14 +117,14 @@ const narrowed: Readonly<Record<Elem, ((v: string) => string) | undefined>> = {
   f32: undefined,
 };
 
-function narrowing(c: Context, s: Stmt, elem: Elem, v: string): void {
+function narrowing(c: Context, s: PlainStmt, elem: Elem, v: string): void {
   const kept = narrowed[elem]?.(v);
   if (kept === undefined) return;
   c.lines.push(`if ((${kept}) !== ${v}) ${fail(c, 'narrowing loses bits', s, v)};`);
 }
 
 /** In the checked mode a write to read-only memory traps before anything else of the statement happens. */
-function writable(c: Context, s: Stmt, name: string): JsArray {
+function writable(c: Context, s: PlainStmt, name: string): JsArray {
   const array = jsArray(c, name);
   if (!array.readOnly) return array;
   if (!c.checked)
@@ -177,7 +178,14 @@ function fill(c: Context, s: StmtOf<'fill'>): void {
 }
 
 /** `count` elements from `at` on lie inside of the array. */
-function checkStretch(c: Context, s: Stmt, array: JsArray, at: string, count: string, name: string): void {
+function checkStretch(
+  c: Context,
+  s: PlainStmt,
+  array: JsArray,
+  at: string,
+  count: string,
+  name: string,
+): void {
   if (!isLive(c, s)) return;
   const values = `${at} - ${array.start}, ${array.end - array.start}, ${count}`;
   const outside = `${count} < 0 || ${at} < ${array.start} || ${at} + ${count} > ${array.end}`;

@@ -8,9 +8,9 @@
 
 import { must } from '../../base/errors.ts';
 import { type Root, rootElem, rootLength } from '../../ir/kernel/check.ts';
-import { type Elem, type Expr, elemBytes, type Stmt } from '../../ir/kernel/kernel.ts';
-import type { Loop } from '../../ir/kernel/row-sums.ts';
-import { expressionsOf, partsIn } from '../../ir/kernel/walk.ts';
+import { type Elem, type Expr, elemBytes, type PlainStmt } from '../../ir/kernel/kernel.ts';
+import type { Loop } from '../../ir/kernel/walk.ts';
+import { expressionsOf, inlined, partsIn } from '../../ir/kernel/walk.ts';
 import { type Body, baseOf } from './body.ts';
 
 /** constant + counter * (the loop's counter) + terms, each a text times a factor. */
@@ -88,7 +88,7 @@ function accessOf(b: Body, scope: Scope, name: string, index: Expr, elem: Elem, 
 function accessesOf(b: Body, loop: Loop): readonly Access[] {
   const varying = new Set(loop.body.flatMap((s) => ('name' in s ? [s.name] : [])));
   const scope: Scope = { counter: loop.name, varying };
-  const of = (s: Stmt): readonly Access[] => {
+  const of = (s: PlainStmt): readonly Access[] => {
     const found: Access[] = [];
     for (const e of expressionsOf(s))
       for (const part of partsIn(e))
@@ -96,7 +96,7 @@ function accessesOf(b: Body, loop: Loop): readonly Access[] {
     if (s.kind === 'store') found.push(accessOf(b, scope, s.to, s.index, s.elem, true));
     return found;
   };
-  return loop.body.filter((s) => !b.replaced.lanes.has(s)).flatMap(of);
+  return inlined(loop.body.filter((s) => !b.replaced.lanes.has(s))).flatMap(of);
 }
 
 /** Whether the arrays have no byte in common. */

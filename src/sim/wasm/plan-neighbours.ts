@@ -1,7 +1,7 @@
 /** Kernels in which each row of weights has inputs beside those of the row before: depthwise convolutions. */
 
 import { must } from '../../base/errors.ts';
-import type { Kernel, RowSum, Stmt } from '../../ir/kernel/kernel.ts';
+import type { Kernel, Stmt } from '../../ir/kernel/kernel.ts';
 import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
 import { decodeRows } from '../../program/rows.ts';
 import type { Code } from '../../wasm/code.ts';
@@ -11,7 +11,7 @@ import { type Body, fresh, localOf } from './body.ts';
 import { value } from './expr.ts';
 import type { VectorPlan } from './lanes.ts';
 import { neighbourBytes, packNeighbours, sumNeighbours, type Workspace, wideBytesOf } from './lanes.ts';
-import { neighbourSums } from './sums.ts';
+import { neighbourSums, type PlacedSum } from './sums.ts';
 import { sourceOf, widenedBefore } from './widened.ts';
 
 export function neighbourPlan(kernel: Kernel): VectorPlan | undefined {
@@ -20,28 +20,27 @@ export function neighbourPlan(kernel: Kernel): VectorPlan | undefined {
   const source = found && sourceOf(kernel, found.from);
   if (found === undefined || others.length > 0 || layout === undefined || source === undefined)
     return undefined;
-  const { loop, sums, statements } = found;
+  const { loop, sums, statement } = found;
   return {
     weightBytes: neighbourBytes(layout),
     wideBytes: wideBytesOf(source.length),
     sumsBytes: 0,
     weights: () => packNeighbours(decodeRows(kernel), layout),
     replaced(workspace) {
-      const instead = new Map<Stmt, (b: Body) => Code>();
-      const lanes = new Map<Stmt, (p: Passes) => Code | undefined>();
-      for (const s of statements) {
-        const isFirst = s === statements[0];
-        // Also in the passes left over: the statements walk along the weights, which vectors do not.
-        instead.set(s, (b) => (isFirst ? added(b, layout, workspace, sums) : []));
-        lanes.set(s, (p) => (isFirst ? addedLanes(p, layout, workspace, sums) : []));
-      }
+      // Also in the passes left over: the expansion walks along the weights, which vectors do not.
+      const instead = new Map<Stmt, (b: Body) => Code>([
+        [statement, (b) => added(b, layout, workspace, sums)],
+      ]);
+      const lanes = new Map<Stmt, (p: Passes) => Code | undefined>([
+        [statement, (p) => addedLanes(p, layout, workspace, sums)],
+      ]);
       return { before: widenedBefore(kernel, source, workspace, loop, () => []), instead, lanes };
     },
   };
 }
 
 /** One row's sums, in the first lane. */
-function added(b: Body, layout: WeightLayout, workspace: Workspace, sums: readonly RowSum[]): Code {
+function added(b: Body, layout: WeightLayout, workspace: Workspace, sums: readonly PlacedSum[]): Code {
   const row = value(b, must(sums[0], 'a sum').row);
   const places = sums.map(({ first }) => ({ first: value(b, first), sum: fresh(b, 'v128') }));
   return [
@@ -58,7 +57,7 @@ function addedLanes(
   p: Passes,
   layout: WeightLayout,
   workspace: Workspace,
-  sums: readonly RowSum[],
+  sums: readonly PlacedSum[],
 ): Code | undefined {
   const places = sums.flatMap(({ local, first }) => {
     const sum = p.vectors.get(local);

@@ -1,7 +1,7 @@
 /** Kernels in which all rows of weights meet the same inputs: convolutions and linear layers. */
 
-import type { Kernel, RowSum, Stmt } from '../../ir/kernel/kernel.ts';
-import { namesIn } from '../../ir/kernel/row-sums.ts';
+import type { Kernel, Stmt } from '../../ir/kernel/kernel.ts';
+import { namesIn } from '../../ir/kernel/walk.ts';
 import type { WeightLayout } from '../../ir/kernel/weight-format.ts';
 import { decodeRows } from '../../program/rows.ts';
 import type { Code } from '../../wasm/code.ts';
@@ -20,7 +20,7 @@ import {
   type Workspace,
   wideBytesOf,
 } from './lanes.ts';
-import { type SumGroup, sumGroups } from './sums.ts';
+import { type PlacedSum, type SumGroup, sumGroups } from './sums.ts';
 import { isUnitStride } from './vector-expr.ts';
 import { type Source, sourceOf, widenedBefore } from './widened.ts';
 
@@ -69,17 +69,15 @@ function replaced(at: Rows, group: SumGroup, groups: readonly SumGroup[]): Repla
     );
   const instead = new Map<Stmt, (b: Body) => Code>();
   const lanes = new Map<Stmt, (p: Passes) => Code | undefined>();
-  for (const { members, statements } of groups)
-    for (const s of statements) {
-      const isFirst = s === statements[0];
-      instead.set(s, (b) => (isFirst ? members.flatMap((member) => added(b, at, member)) : []));
-      lanes.set(s, (p) => (isFirst ? addedLanes(p, at, members) : []));
-    }
+  for (const { members, statement } of groups) {
+    instead.set(statement, (b) => members.flatMap((member) => added(b, at, member)));
+    lanes.set(statement, (p) => addedLanes(p, at, members));
+  }
   return { before: widenedBefore(kernel, source, workspace, group.ahead, summed), instead, lanes };
 }
 
 interface Member {
-  readonly sum: RowSum;
+  readonly sum: PlacedSum;
   readonly place: number;
 }
 

@@ -1,5 +1,5 @@
 /** Statements of Kernel IR as WebAssembly. */
-import type { Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
+import type { PlainStmt, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
 import { type Code, int, repeat, when } from '../../wasm/code.ts';
 import { copyBytes, f32, fillBytes, i32, store } from '../../wasm/instructions.ts';
 import { addressOf, type Body, bytesOf, declare, localOf, placeOf } from './body.ts';
@@ -11,10 +11,12 @@ export const block = (b: Body, body: readonly Stmt[]): Code =>
   body.flatMap((s) => {
     const before = b.replaced.before.get(s)?.(b) ?? [];
     const instead = b.replaced.instead.get(s);
-    return [...before, ...(instead === undefined ? statement(b, s) : instead(b))];
+    if (instead !== undefined) return [...before, ...instead(b)];
+    const isSum = s.kind === 'rowSum' || s.kind === 'startRows';
+    return [...before, ...(isSum ? block(b, s.body) : statement(b, s))];
   });
 
-function statement(b: Body, s: Stmt): Code {
+function statement(b: Body, s: PlainStmt): Code {
   switch (s.kind) {
     case 'let':
       return declared(b, s);

@@ -3,11 +3,24 @@
  * inputs nor where they are.
  */
 import { at, must } from '../../base/errors.ts';
+import { add } from '../../ir/kernel/builders.ts';
 import { type Arrays, checkKernel, rootName } from '../../ir/kernel/check.ts';
 import type { Expr, Kernel, RowSum, Stmt } from '../../ir/kernel/kernel.ts';
-import { type Loop, namesIn, rowSumSites, type SumSite } from '../../ir/kernel/row-sums.ts';
-import { partsIn, statementsIn } from '../../ir/kernel/walk.ts';
+import { type Loop, namesIn, partsIn, rowSumsIn, statementsIn } from '../../ir/kernel/walk.ts';
 import { isNeighbour } from './vector-expr.ts';
+
+/** An accumulator, the row that it gains, and the index of the row's first input. */
+export interface PlacedSum {
+  readonly local: string;
+  readonly row: Expr;
+  readonly first: Expr;
+}
+
+interface SumSite {
+  readonly loops: readonly Loop[];
+  readonly sum: RowSum;
+  readonly sums: readonly PlacedSum[];
+}
 
 /** Sums of all rows at the same places of the same array. */
 export interface SumGroup {
@@ -15,9 +28,9 @@ export interface SumGroup {
   readonly from: string;
   /** Where rows begin, each once. */
   readonly places: readonly Expr[];
-  readonly members: readonly { readonly sum: RowSum; readonly place: number }[];
-  /** What is not needed any more; never empty. The first stands where the sums are added. */
-  readonly statements: readonly Stmt[];
+  readonly members: readonly { readonly sum: PlacedSum; readonly place: number }[];
+  /** Where the sums are added. */
+  readonly statement: RowSum;
   /** In front of it all sums can be made. */
   readonly ahead: Stmt;
 }
@@ -43,9 +56,8 @@ function leaves(loop: Loop, kernel: Kernel, from: string, needed: ReadonlySet<st
 }
 
 function groupOf(kernel: Kernel, site: SumSite, rows: number): SumGroup | undefined {
-  const { loops, sums, statements } = site;
-  const [{ from }] = sums as readonly [RowSum];
-  if (sums.some((sum) => sum.from !== from)) return undefined;
+  const { loops, sums, sum: statement } = site;
+  const { from } = statement;
   const texts = sums.map((sum) => JSON.stringify(sum.first));
   const distinct = [...new Set(texts)];
   const places = distinct.map((text) => must(sums[texts.indexOf(text)], 'a sum').first);
@@ -55,11 +67,11 @@ function groupOf(kernel: Kernel, site: SumSite, rows: number): SumGroup | undefi
   // Otherwise rows would be made that belong to other places.
   if (passed.length < loops.length && rounds * (sums.length / places.length) !== rows) return undefined;
   const members = sums.map((sum, i) => ({ sum, place: distinct.indexOf(at(texts, i)) }));
-  return { from, places, members, statements, ahead: must(passed[0] ?? statements[0], 'a statement') };
+  return { from, places, members, statement, ahead: passed[0] ?? statement };
 }
 
 /** Whether it is clear where the sum's inputs and its row are: not by what the kernel itself may write. */
-const isPlaced = ({ first, row }: RowSum, kernel: Kernel): boolean => {
+const isPlaced = ({ first, row }: PlacedSum, kernel: Kernel): boolean => {
   const params = new Set(kernel.params.map(({ name }) => name));
   const arrays = checkKernel(kernel);
   return [...partsIn(first), ...partsIn(row)].every(
@@ -67,8 +79,21 @@ const isPlaced = ({ first, row }: RowSum, kernel: Kernel): boolean => {
   );
 };
 
-const placedSites = (kernel: Kernel): readonly SumSite[] =>
-  rowSumSites(kernel).filter(({ sums }) => sums.every((sum) => isPlaced(sum, kernel)));
+const placedOf = ({ row, first, skip, sums }: RowSum): readonly PlacedSum[] =>
+  sums.map((term) => ({
+    local: term.local,
+    row: add(row, term.row),
+    first: add(first, skip, term.offset),
+  }));
+
+/** Of 8-bit weights, and inputs that are a parameter. */
+function placedSites(kernel: Kernel): readonly SumSite[] {
+  if (kernel.weights === undefined) return [];
+  const params = new Set(kernel.params.map(({ name }) => name));
+  return rowSumsIn(kernel.body)
+    .map(({ loops, sum }) => ({ loops, sum, sums: placedOf(sum) }))
+    .filter(({ sum, sums }) => params.has(sum.from) && sums.every((one) => isPlaced(one, kernel)));
+}
 
 /** Groups of sums that may be made otherwise than by the kernel's own statements. */
 export const sumGroups = (kernel: Kernel): readonly SumGroup[] =>
@@ -82,25 +107,24 @@ export interface NeighbourSums {
   readonly loop: Loop;
   /** A parameter. */
   readonly from: string;
-  readonly sums: readonly RowSum[];
-  /** What is not needed any more; never empty. The first stands where the sums are added. */
-  readonly statements: readonly Stmt[];
+  readonly sums: readonly PlacedSum[];
+  /** Where they are added. */
+  readonly statement: RowSum;
 }
 
 /** Depthwise convolutions are such loops. */
 export const neighbourSums = (kernel: Kernel): readonly NeighbourSums[] =>
-  placedSites(kernel).flatMap(({ loops, sums, statements }) => {
+  placedSites(kernel).flatMap(({ loops, sums, sum: statement }) => {
     const loop = loops.at(-1);
-    const [{ from }] = sums as readonly [RowSum];
+    const { from } = statement;
     if (loop === undefined || roundsOf(loop) !== kernel.weights?.layout.rows) return [];
-    const isRow = ({ row }: RowSum): boolean => row.kind === 'local' && row.name === loop.name;
+    const isRow = ({ row }: PlacedSum): boolean => row.kind === 'local' && row.name === loop.name;
     const inner = changedBy(loop, checkKernel(kernel));
     const fits = sums.every(
-      (sum) =>
-        sum.from === from && isRow(sum) && isNeighbour(sum.first, loop.name, (name) => inner.has(name)),
+      (sum) => isRow(sum) && isNeighbour(sum.first, loop.name, (name) => inner.has(name)),
     );
     const kept = leaves(loop, kernel, from, new Set());
     return fits && kept && loop.from.kind === 'int' && loop.from.value === 0 && loop.step === 1
-      ? [{ loop, from, sums, statements }]
+      ? [{ loop, from, sums, statement }]
       : [];
   });

@@ -3,7 +3,7 @@
  * What is left over runs pass by pass.
  */
 import type { Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
-import type { Loop } from '../../ir/kernel/row-sums.ts';
+import type { Loop } from '../../ir/kernel/walk.ts';
 import { type Code, int, repeat } from '../../wasm/code.ts';
 import { i32, i32x4, narrow, plus, store } from '../../wasm/instructions.ts';
 import { type Body, declare, fresh, type Passes, placeOf } from './body.ts';
@@ -34,6 +34,8 @@ function statement(p: Passes, s: Stmt): Code | undefined {
     case 'if':
     case 'copy':
     case 'fill':
+    case 'startRows':
+    case 'rowSum':
       return undefined;
     default:
       return s satisfies never;

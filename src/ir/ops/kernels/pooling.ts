@@ -18,7 +18,15 @@ import {
   sub,
   variable,
 } from '../../kernel/builders.ts';
-import { type Elem, type Expr, type Kernel, type Stmt, scalarOf, type Table } from '../../kernel/kernel.ts';
+import {
+  type Elem,
+  type Expr,
+  type Kernel,
+  type PlainStmt,
+  type Stmt,
+  scalarOf,
+  type Table,
+} from '../../kernel/kernel.ts';
 import { exprText, stmtText } from '../../kernel/text.ts';
 import { typeOf } from '../../kernel/walk.ts';
 import { formula, paddingWords } from './doc.ts';
@@ -35,7 +43,7 @@ export interface Pooling {
   /** Where a channel's running value begins. */
   readonly first: Expr;
   /** The running value (a local of `scalar` type) joined by one input. */
-  readonly join: (name: string, value: Expr) => Stmt;
+  readonly join: (name: string, value: Expr) => PlainStmt;
   /** What is stored; `count` is the number of inputs that the window has inside of the image. */
   readonly finish: (value: Expr, count: Expr) => Expr;
 }
@@ -135,10 +143,10 @@ const span = (name: string, s: Span, body: (i: Expr) => readonly Stmt[]): readon
 /** Joins by the larger value. */
 export const joinMax =
   (elem: Elem) =>
-  (name: string, value: Expr): Stmt =>
+  (name: string, value: Expr): PlainStmt =>
     assign(name, larger(name, value, elem));
 
 const larger = (name: string, value: Expr, elem: Elem): Expr =>
   maximum(value, local(name, elem === 'f32' ? 'f32' : 'i32'));
 
-export const joinSum = (name: string, value: Expr): Stmt => accumulate(name, value);
+export const joinSum = (name: string, value: Expr): PlainStmt => accumulate(name, value);

@@ -15,7 +15,6 @@ import {
   local,
   loop,
   mul,
-  pointer,
   store,
   sub,
   when,
@@ -180,7 +179,3 @@ function copyRows(
     { from: yFrom },
   );
 }
-
-/** A pointer to the tile's first input, `skip` elements on. */
-export const pointInto = (view: View, elem: Padding['elem'], skip: Expr): Stmt =>
-  pointer('px', view.base, elem, add(view.offset, skip), { mutable: true });

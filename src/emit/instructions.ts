@@ -1,0 +1,87 @@
+/** Which macros of the C say that a chip has more instructions, and when the preprocessor defines them. */
+import { type InstructionSet, instructionSets } from '../ir/kernel/primitive.ts';
+import type { Form } from '../program/measured.ts';
+import type { Program } from '../program/program.ts';
+import { setsOf } from '../program/variants.ts';
+import { usesDsp } from './dsp.ts';
+import type { EmitInfo } from './info.ts';
+
+type Named = Pick<Program, 'name'>;
+
+/** Defined in the C where such instructions are used. */
+export const usesMacro = ({ name }: Named, set: InstructionSet): string =>
+  `${name.toUpperCase()}_USES_${set.toUpperCase()}`;
+
+/** The user defines it to leave them out. */
+export const withoutMacro = ({ name }: Named, set: InstructionSet): string =>
+  `${name.toUpperCase()}_NO_${set.toUpperCase()}`;
+
+/**
+ * What the compiler has to define. ARMv5TE has __ARM_FEATURE_DSP and no dual multiplications: __ARM_FEATURE_SIMD32 says
+ * that they are there. Where words may not be accessed at any address (-mno-unaligned-access, clang's default without
+ * an operating system), four bytes are four loads and plain C is faster.
+ */
+const features: Readonly<Record<InstructionSet, readonly string[]>> = {
+  mve: ['defined(__ARM_FEATURE_MVE)', '(__ARM_FEATURE_MVE & 1)'],
+  dsp: ['defined(__ARM_FEATURE_DSP)', 'defined(__ARM_FEATURE_SIMD32)', 'defined(__ARM_FEATURE_UNALIGNED)'],
+};
+
+const titles: Readonly<Record<InstructionSet, string>> = { mve: 'Helium', dsp: 'DSP instructions' };
+const chips: Readonly<Record<InstructionSet, string>> = {
+  mve: 'Cortex-M55, M85',
+  dsp: 'Cortex-M4, M7, M33, M55',
+};
+
+/** Older compilers have no intrinsics without a header; gcc from 10 on and clang say so. */
+const builtin: Readonly<Partial<Record<InstructionSet, string>>> = { dsp: '__builtin_arm_smlad' };
+const header: Readonly<Partial<Record<InstructionSet, string>>> = { mve: 'arm_mve.h' };
+
+function definition(program: Named, set: InstructionSet): readonly string[] {
+  const without = withoutMacro(program, set);
+  const known = builtin[set];
+  const conditions = [
+    ...features[set],
+    '!defined(__ARM_BIG_ENDIAN)',
+    ...(known === undefined ? [] : ['defined(__has_builtin)']),
+    `!defined(${without})`,
+  ];
+  const lines = conditions.map((one, i) => `${i === 0 ? '#if ' : '    '}${one}`);
+  const include = header[set];
+  return [
+    `/* -D${without} leaves them out: the bytes are the same. */`,
+    ...lines.map((line, i) => (i < lines.length - 1 ? `${line} && \\` : line)),
+    ...(known === undefined ? [] : [`#if __has_builtin(${known})`]),
+    `#define ${usesMacro(program, set)} /* ${titles[set]}: ${chips[set]} */`,
+    ...(include === undefined ? [] : [`#include <${include}>`]),
+    ...(known === undefined ? [] : ['#endif']),
+    '#endif',
+    '',
+  ];
+}
+
+/** What a form of the C is called. */
+export const formOf = (set: InstructionSet): Exclude<Form, 'plain'> => (set === 'mve' ? 'MVE' : 'DSP');
+
+/** Flags of the compiler for a form: better ones are left out. */
+export function formFlags(program: Named, form: Form): readonly string[] {
+  const to = instructionSets.findIndex((set) => formOf(set) === form);
+  const without = to < 0 ? instructionSets : instructionSets.slice(0, to);
+  return without.map((set) => `-D${withoutMacro(program, set)}`);
+}
+
+/** Of which sets a user may choose to leave them out, with a sentence for the header. */
+export function choices(program: Program, { variants = new Map() }: Pick<EmitInfo, 'variants'>) {
+  const found = setsOf(variants);
+  return instructionSets
+    .filter((set) => found.has(set) || (set === 'dsp' && usesDsp(program)))
+    .map((set) => ({
+      set,
+      without: withoutMacro(program, set),
+      title: titles[set],
+      says: `Where the compiler says that the chip has them, the C uses ${titles[set]} (${chips[set]}); -D${withoutMacro(program, set)} leaves them out. The bytes are the same.`,
+    }));
+}
+
+/** The lines that define the macros of these sets. */
+export const instructionMacros = (program: Named, sets: readonly InstructionSet[]): readonly string[] =>
+  sets.flatMap((set) => definition(program, set));
