@@ -247,10 +247,13 @@ export function printPrimitive(
 ): string {
   const params = primitive.params.map((p) => `${cTypeOf(p.type)} ${p.name}`).join(', ');
   const head = `static inline ${cTypeOf(primitive.result)} ${prefix}${primitive.name}(${params})`;
-  const lines = 'c99' in primitive ? scalarLines(primitive, set) : primitive.instructions.mve;
+  const lines = 'c99' in primitive ? scalarLines(primitive, set) : heliumLines(primitive);
   const body = lines.flatMap((line) => wrapCode(step + line));
   return [...comment([primitive.doc]), ...wrapCode(head), '{', ...body, '}', ''].join('\n');
 }
+
+const heliumLines = ({ name, instructions: { mve } }: VectorPrimitive): readonly string[] =>
+  must(mve, `${name} with Helium`);
 
 const scalarLines = ({ c99, instructions }: Primitive, set: InstructionSet | undefined): readonly string[] =>
   set === undefined ? c99 : (instructions?.[set] ?? c99);
