@@ -10,7 +10,7 @@ import {
   type PlainStmt,
   type Stmt,
 } from '../../ir/kernel/kernel.ts';
-import type { InstructionSet, Primitive } from '../../ir/kernel/primitive.ts';
+import type { InstructionSet, Primitive, VectorPrimitive } from '../../ir/kernel/primitive.ts';
 import {
   accumulatedIn,
   arraysUsed,
@@ -21,7 +21,8 @@ import {
 } from '../../ir/kernel/walk.ts';
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
 import { isIdentifier } from './identifier.ts';
-import { comment, cScalar, cType, wrapCode } from './lines.ts';
+import { comment, cType, wrapCode } from './lines.ts';
+import { accessName, cTypeOf, hasCount, hasVectors } from './vectors.ts';
 
 export interface PrintOptions {
   /** Proved bounds of locals, by name; printed where the local is declared. */
@@ -40,6 +41,8 @@ export interface PrintOptions {
   readonly says?: readonly string[];
   /** What stands before `void`; `static` when absent. */
   readonly linkage?: string;
+  /** The macro that advances a pointer in kernels with vectors. */
+  readonly step?: string;
 }
 
 interface Printer {
@@ -51,6 +54,7 @@ interface Printer {
   readonly tables: ReadonlySet<string>;
   readonly space: string;
   readonly copyTable: string;
+  readonly step: string | undefined;
 }
 
 const step = '    ';
@@ -130,7 +134,7 @@ function simple(s: Exclude<PlainStmt, { kind: 'for' | 'if' | 'comment' }>, print
   const { rename } = printer;
   switch (s.kind) {
     case 'let':
-      return `${cScalar(s.type)} ${s.name} = ${cExpr(s.value, rename)};${range(s.name, s.value, printer)}`;
+      return `${cTypeOf(s.type)} ${s.name} = ${cExpr(s.value, rename)};${range(s.name, s.value, printer)}`;
     case 'assign':
       return `${s.name} = ${cExpr(s.value, rename)};`;
     case 'accumulate':
@@ -138,14 +142,21 @@ function simple(s: Exclude<PlainStmt, { kind: 'for' | 'if' | 'comment' }>, print
     case 'pointer': {
       const space = printer.tables.has(s.name) ? printer.space : '';
       const type = pointerType(s.elem, printer.constants.has(s.name), space);
-      return `${type}${s.name} = ${cAddress(s.base, s.offset, rename)};`;
+      const hidden = s.mutable && printer.step !== undefined ? ` ${printer.step}(${s.name}, 0);` : '';
+      return `${type}${s.name} = ${cAddress(s.base, s.offset, rename)};${hidden}`;
     }
     case 'advance':
+      if (printer.step !== undefined) return `${printer.step}(${s.name}, ${cExpr(s.by, rename)});`;
       return s.by.kind === 'int' && s.by.value === 1
         ? `${s.name}++;`
         : `${s.name} += ${cExpr(s.by, rename)};`;
     case 'store':
       return `${s.to}[${cExpr(s.index, rename)}] = ${narrowed(s.value, s.elem, printer)};`;
+    case 'storeVector': {
+      const count = hasCount(s) ? [cExpr(s.count, rename)] : [];
+      const args = [cAddress(s.to, s.index, rename), cExpr(s.value, rename), ...count];
+      return `${rename(accessName(s), 'function')}(${args.join(', ')});`;
+    }
     case 'copy':
       return copy(s, printer);
     case 'fill':
@@ -169,6 +180,7 @@ function statement(s: PlainStmt, indent: string, printer: Printer): string[] {
     case 'pointer':
     case 'advance':
     case 'store':
+    case 'storeVector':
     case 'copy':
     case 'fill':
       return [indent + simple(s, printer)];
@@ -207,6 +219,7 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
     tables: pointersInto(kernel, kernel.tables),
     space: options.space ?? '',
     copyTable: options.copyTable ?? 'memcpy',
+    step: hasVectors(kernel.body) ? options.step : undefined,
   };
   const used = arraysUsed(kernel.body);
   const unused = kernel.params.filter((p) => !used.has(p.name)).map((p) => `${step}(void)${p.name};`);
@@ -227,10 +240,20 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
 const wrapLine = (line: string): string[] => (/^\s*(\/\*| \*)/.test(line) ? [line] : wrapCode(line));
 
 /** A primitive as the `static inline` function that kernels call; `set`: as the compiler of such a chip has it. */
-export function printPrimitive(primitive: Primitive, prefix = '', set?: InstructionSet): string {
-  const params = primitive.params.map((p) => `${cScalar(p.type)} ${p.name}`).join(', ');
-  const head = `static inline ${cScalar(primitive.result)} ${prefix}${primitive.name}(${params})`;
-  const lines = set === undefined ? primitive.c99 : (primitive.instructions?.[set] ?? primitive.c99);
+export function printPrimitive(
+  primitive: Primitive | VectorPrimitive,
+  prefix = '',
+  set?: InstructionSet,
+): string {
+  const params = primitive.params.map((p) => `${cTypeOf(p.type)} ${p.name}`).join(', ');
+  const head = `static inline ${cTypeOf(primitive.result)} ${prefix}${primitive.name}(${params})`;
+  const lines = 'c99' in primitive ? scalarLines(primitive, set) : heliumLines(primitive);
   const body = lines.flatMap((line) => wrapCode(step + line));
   return [...comment([primitive.doc]), ...wrapCode(head), '{', ...body, '}', ''].join('\n');
 }
+
+const heliumLines = ({ name, instructions: { mve } }: VectorPrimitive): readonly string[] =>
+  must(mve, `${name} with Helium`);
+
+const scalarLines = ({ c99, instructions }: Primitive, set: InstructionSet | undefined): readonly string[] =>
+  set === undefined ? c99 : (instructions?.[set] ?? c99);
