@@ -15,7 +15,11 @@ import {
 import { expressionsIn, statementsIn } from '../../ir/kernel/walk.ts';
 import { comment, cScalar, cType, wrapCode } from './lines.ts';
 
-const vectorTypes: Readonly<Record<Vector, string>> = { u8x16: 'uint8x16_t', i32x4: 'int32x4_t' };
+const vectorTypes: Readonly<Record<Vector, string>> = {
+  u8x16: 'uint8x16_t',
+  i16x8: 'int16x8_t',
+  i32x4: 'int32x4_t',
+};
 
 export const cTypeOf = (type: Type): string =>
   type === 'i32' || type === 'f32' ? cScalar(type) : vectorTypes[type];
@@ -23,11 +27,16 @@ export const cTypeOf = (type: Type): string =>
 /** What an intrinsic's name says: the width of elements in memory, and its lanes. */
 interface Access {
   readonly memory: 'b' | 'h' | 'w';
-  readonly lanes: 'u8' | 'u32' | 's32';
+  readonly lanes: 'u8' | 'u16' | 's16' | 'u32' | 's32';
 }
 
 const accesses: Readonly<Record<Vector, Readonly<Partial<Record<Elem, Access>>>>> = {
   u8x16: { u8: { memory: 'b', lanes: 'u8' } },
+  i16x8: {
+    u8: { memory: 'b', lanes: 'u16' },
+    i8: { memory: 'b', lanes: 's16' },
+    i16: { memory: 'h', lanes: 's16' },
+  },
   i32x4: {
     u8: { memory: 'b', lanes: 'u32' },
     i8: { memory: 'b', lanes: 's32' },
@@ -38,7 +47,7 @@ const accesses: Readonly<Record<Vector, Readonly<Partial<Record<Elem, Access>>>>
 };
 
 /** Which instruction sets predicates for so many lanes. */
-const predicates: Readonly<Record<Vector, string>> = { u8x16: 'vctp8q', i32x4: 'vctp32q' };
+const predicates: Readonly<Record<Vector, string>> = { u8x16: 'vctp8q', i16x8: 'vctp16q', i32x4: 'vctp32q' };
 
 type Node = ExprOf<'loadVector'> | StmtOf<'storeVector'>;
 
@@ -71,7 +80,7 @@ export const accessesIn = (body: readonly Stmt[]): ReadonlyMap<string, Node> =>
 const cast = (to: string, from: string, text: string): string =>
   to === from ? text : `vreinterpretq_${to}_${from}(${text})`;
 
-const ownLanes: Readonly<Record<Vector, Access['lanes']>> = { u8x16: 'u8', i32x4: 's32' };
+const ownLanes: Readonly<Record<Vector, Access['lanes']>> = { u8x16: 'u8', i16x8: 's16', i32x4: 's32' };
 
 /** The function that loads or stores such vectors. */
 export function printAccess(node: Node, prefix: string): string {

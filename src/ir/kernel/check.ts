@@ -171,8 +171,9 @@ class Checker {
     this.#memory(array, node.elem, node);
     this.#types(node, 'i32', node.index, node.count);
     const fits = node.elem !== 'f32' && elemBytes[node.elem] * lanesOf[node.type] <= 16;
+    const hasSign = node.type === 'i16x8' && node.elem === 'u16';
     this.#need(
-      fits && (node.type !== 'u8x16' || node.elem === 'u8'),
+      fits && !hasSign && (node.type !== 'u8x16' || node.elem === 'u8'),
       `${node.elem} in lanes of ${node.type}`,
       node,
     );

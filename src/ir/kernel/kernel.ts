@@ -13,11 +13,11 @@ import type { WeightFormat, WeightLayout } from './weight-format.ts';
 export type Elem = 'u8' | 'i8' | 'u16' | 'i16' | 'i32' | 'f32';
 export type Scalar = 'i32' | 'f32';
 /** 16 bytes in equal lanes, each a number. Lane 0 comes from the lowest address. Only primitives compute with them. */
-export type Vector = 'u8x16' | 'i32x4';
+export type Vector = 'u8x16' | 'i16x8' | 'i32x4';
 export type Type = Scalar | Vector;
 
-export const lanesOf: Readonly<Record<Vector, number>> = { u8x16: 16, i32x4: 4 };
-export const laneElem: Readonly<Record<Vector, Elem>> = { u8x16: 'u8', i32x4: 'i32' };
+export const lanesOf: Readonly<Record<Vector, number>> = { u8x16: 16, i16x8: 8, i32x4: 4 };
+export const laneElem: Readonly<Record<Vector, Elem>> = { u8x16: 'u8', i16x8: 'i16', i32x4: 'i32' };
 
 export const elemBytes: Readonly<Record<Elem, number>> = { u8: 1, i8: 1, u16: 2, i16: 2, i32: 4, f32: 4 };
 /** The arrays that hold elements of a type, and nothing else. */
@@ -259,6 +259,22 @@ export interface StoredWeights extends StoredRows {
   readonly scales?: readonly number[];
   /** In words: the order of a row's terms. */
   readonly terms?: string;
+  /** Absent: C multiplies one weight at a time, but for instructions of the chip. */
+  readonly packing?: Packing;
+}
+
+/**
+ * How C multiplies two outputs' weights at once (src/lower/packed.ts): which sums a pass of its loops makes, and
+ * after how many terms they are taken apart.
+ */
+export interface Packing {
+  /** Neighbouring outputs. */
+  readonly pixels: number;
+  /** Pairs of rows of weights. */
+  readonly pairs: number;
+  readonly terms: number;
+  /** Of all tables that C then has in place of the kernel's. */
+  readonly tableBytes: number;
 }
 
 /** One function of the C, as a tree that is printed, simulated and proven alike. */

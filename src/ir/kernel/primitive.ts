@@ -25,6 +25,8 @@ interface Operation<T extends Type> {
    * every combination in the intervals to return undefined.
    */
   readonly violation: (...args: Interval[]) => string | undefined;
+  /** Whether the range holds where the precondition is not proved: what lies outside traps. */
+  readonly asserts?: true;
   /** An interval that holds every result; unused for f32 results. */
   readonly range: (...args: Interval[]) => Interval;
   /** Which kind of operation the models of speed and size count; where arguments decide, undefined for nothing. */
@@ -49,10 +51,12 @@ export interface Primitive extends Operation<Scalar> {
 /** An argument or result of a primitive of vectors: an i32, or the lanes of a vector. */
 export type VectorValue = number | readonly number[];
 
-/** Computes with vectors: kernels that call it are compiled only where the compiler has the instructions. */
+/** Computes with vectors: kernels that call it run only where there are the instructions. */
 export interface VectorPrimitive extends Operation<Type> {
-  /** The body of the C function, with intrinsics of arm_mve.h. */
-  readonly instructions: Readonly<Record<'mve', readonly string[]>>;
+  /** The body of the C function, with intrinsics of arm_mve.h, where Helium has it. */
+  readonly instructions: Readonly<Partial<Record<'mve', readonly string[]>>>;
+  /** WebAssembly that leaves the result, where that is planned. The arguments may be repeated. */
+  readonly wasm?: (...args: Code[]) => Code;
   /** The meaning, lane by lane; undefined where C does not define it. */
   readonly js: (...args: VectorValue[]) => VectorValue | undefined;
 }

@@ -191,7 +191,7 @@ function largerOrSmaller(c: Code, which: 'max' | 'min', a: Value, b: Value): Val
 }
 
 /** The element that an access reaches, from the start of the array; notes the rule and the read. */
-function access(c: Code, e: ExprOf<'load'>): { readonly root: Root; readonly at: Value } {
+export function access(c: Code, e: ExprOf<'load'>): { readonly root: Root; readonly at: Value } {
   const at = position(c, e.from, bounds(c, e.index));
   const { root } = arrayOf(c, e.from);
   indexRule(c, e, e.from, e.index, at);
