@@ -137,6 +137,18 @@ const splat: VectorPrimitive = {
   cost: 'otherCall',
 };
 
+const splatBytes: VectorPrimitive = {
+  name: 'splat_u8x16',
+  doc: 'x in each lane',
+  params: [{ name: 'x', type: 'i32' }],
+  result: 'u8x16',
+  instructions: { mve: ['return vdupq_n_u8((uint8_t)x);'] },
+  js: byLane('u8x16', (x = 0) => (x >= 0 && x <= 255 ? x : undefined)),
+  violation: (x = zero) => (x.lo < 0 || x.hi > 255 ? `x in ${x.lo}..${x.hi}, defined for 0..255` : undefined),
+  range: (x = zero) => x,
+  cost: 'otherCall',
+};
+
 const four: VectorPrimitive = {
   name: 'four_i32x4',
   doc: 'a, b, c, d as lanes',
@@ -254,6 +266,7 @@ export const vectorPrimitives: readonly VectorPrimitive[] = [
     ['return vrshlq_s32(vmulhq_s32(acc, multiplier), vsubq_s32(vdupq_n_s32(1), shift));'],
   ),
   splat,
+  splatBytes,
   sumBytes,
   zipHigh,
   zipLow,
