@@ -26,7 +26,7 @@ import { createSimulator } from '../sim/simulate.ts';
 import { type Certificate, certify } from './certify.ts';
 import type { Manifest } from './manifest.ts';
 import { reportText } from './markdown.ts';
-import { boundedVariants } from './variants.ts';
+import { printedOf } from './variants.ts';
 import { type WeightGrid, weightGrids } from './weight-grids.ts';
 
 /** The preprocessing of the samples, so that later commands can repeat it. */
@@ -232,16 +232,15 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
   const hash = `sha256 ${hashOf(made.model)}`;
   const golden = goldenOf(program, compiled.examples);
   const facts = proveProgram(program);
-  const ranges = new Map([...facts].map(([kernel, facts]) => [kernel.name, facts.ranges]));
   const build = buildOf(program);
-  const variants = boundedVariants(program);
+  const { program: plain, variants, ranges } = printedOf(program, facts);
   const about = { command: made.command, version: made.version, hash, build, golden, ranges, variants };
   const folder = {
     ...(made.package === undefined ? {} : { package: made.package }),
     ...(made.main === undefined ? {} : { main: made.main }),
     ...(made.weightsFile === undefined ? {} : { weightsFile: made.weightsFile }),
   };
-  const files = new Map(emitC(program, { ...about, ...folder }));
+  const files = new Map(emitC(plain, { ...about, ...folder }));
   files.set(programFile(program.name), programText(program));
   const origin = [`thimble ${made.version}: \`${made.command}\``, `model ${hash}`];
   const { plan } = compiled;

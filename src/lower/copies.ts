@@ -27,6 +27,8 @@ export function copiedExpr(e: Expr, changes: Changes): Expr {
       return { ...e, test: of(e.test), yes: of(e.yes), no: of(e.no) };
     case 'load':
       return { ...e, from: changes.name(e.from), index: of(e.index) };
+    case 'loadVector':
+      return { ...e, from: changes.name(e.from), index: of(e.index), count: of(e.count) };
     case 'toFloat':
     case 'toInt':
       return { ...e, value: of(e.value) };
@@ -67,6 +69,7 @@ function copiedStmt(s: Stmt, changes: Changes): Stmt {
         fromIndex: of(s.fromIndex),
         count: of(s.count),
       };
+    case 'storeVector':
     case 'fill':
       return { ...s, to: name(s.to), index: of(s.index), value: of(s.value), count: of(s.count) };
     case 'comment':

@@ -74,8 +74,8 @@ interface Block {
   readonly tag: string;
 }
 
-const sumAt = ({ pass, offset, places }: Block, row: number, place: number): RowTerm | undefined =>
-  pass.sums.find((sum) => sum.row === row && sum.offset === offset + at(places, place));
+const sumsAt = ({ pass, offset, places }: Block, row: number, place: number): readonly RowTerm[] =>
+  pass.sums.filter((sum) => sum.row === row && sum.offset === offset + at(places, place));
 
 /** Straight code over these words, from pointer `px` on. `tag` keeps its names apart. */
 function straight(b: Block, words: readonly Placed[], px: string, tag: string): readonly Stmt[] {
@@ -111,12 +111,12 @@ const products = (
   weight: string,
   x: (place: number) => string,
 ): readonly Stmt[] =>
-  b.places.flatMap((_, place) => {
-    const sum = sumAt(b, row, place);
-    if (sum === undefined) return [];
-    const args = [local(x(place)), local(weight), local(sum.local)];
-    return [assign(sum.local, call(`${name}_products`, 'i32', ...args))];
-  });
+  b.places.flatMap((_, place) =>
+    sumsAt(b, row, place).map((sum) => {
+      const args = [local(x(place)), local(weight), local(sum.local)];
+      return assign(sum.local, call(`${name}_products`, 'i32', ...args));
+    }),
+  );
 
 /** Words of straight code at most, and of one pass of a loop. */
 const [straightWords, loopWords] = [12, 6];
@@ -140,7 +140,7 @@ function run(b: Block, px: string): readonly Stmt[] {
   const done = passes * perPass;
   const pass = [...straight(b, placed(words.slice(0, perPass), 0), px, b.tag), ...advance(px, 4 * perPass)];
   const rest = placed(words.slice(done), -4 * done);
-  return [...loop(`i${b.tag}`, passes, () => pass), ...straight(b, rest, px, `_rest${b.tag}`)];
+  return [...loop(`i${b.tag}`, passes, () => pass), ...straight(b, rest, px, `_end${b.tag}`)];
 }
 
 /** The whole window of the block's places. */

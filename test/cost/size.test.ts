@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { modelledCode } from '../../src/cost/size.ts';
 import { costTargets } from '../../src/cost/speed.ts';
-import { noDspMacro } from '../../src/emit/dsp.ts';
 import { gccFlags } from '../../src/emit/flags.ts';
+import { formFlags } from '../../src/emit/instructions.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { fits } from '../../src/ir/formats/index.ts';
 import { compileC99, functionsOf } from '../../src/targets/link.ts';
@@ -52,7 +52,7 @@ for (const target of ['cortex-m0', 'cortex-m4', 'rv32imc'] as const)
       await compileC99(
         build,
         ['all.c'],
-        [...gccFlags(programs[0]!), ...programs.map((program) => `-D${noDspMacro(program)}`)], // the model is of plain C
+        [...gccFlags(programs[0]!), ...programs.flatMap((program) => formFlags(program, 'plain'))], // the model is of plain C
       );
       const sizes = await functionsOf(build, 'all.o');
       for (const { name, steps } of programs) {
