@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { at, must } from '../../src/base/errors.ts';
 import { emitC } from '../../src/emit/package.ts';
 import type { Expr, Kernel, Packing, PlainStmt, Table } from '../../src/ir/kernel/kernel.ts';
+import { statementsIn } from '../../src/ir/kernel/walk.ts';
 import { packed } from '../../src/lower/packed.ts';
 import { readPacked } from '../../src/program/packed-rows.ts';
 import { decodeRows } from '../../src/program/rows.ts';
@@ -14,6 +15,7 @@ import type { TargetName } from '../../src/targets/targets.ts';
 import { single } from '../support/ir.ts';
 import { runs } from '../support/kernels.ts';
 import { type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
+import { inMemory, layerOf, layerRecipes, programOf } from '../support/stored-layers.ts';
 import { testWith } from '../support/toolchain.ts';
 
 const info = { command: '', version: '', hash: '', golden: [] } as const;
@@ -85,6 +87,36 @@ test('random statements add what their definition says, without a trap, and ever
 
 const isKnown = (site: Expr | PlainStmt): boolean =>
   site.kind === 'call' && site.primitive === 'known_within';
+
+const loopsIn = ({ body }: Kernel): readonly string[] =>
+  [...statementsIn(body)].flatMap((s) => (s.kind === 'for' ? [s.name] : []));
+
+test('layers of every kind, packed, give the bytes of the integer model', () => {
+  const reached = new Map<string, number>();
+  const shapes = [
+    { pixels: 1, pairs: 2, terms: 4 },
+    { pixels: 2, pairs: 1, terms: 6 },
+    { pixels: 2, pairs: 2, terms: 5 },
+  ] as const;
+  fc.assert(
+    fc.property(layerRecipes, fc.constantFrom(...shapes), (recipe, shape) => {
+      const layer = layerOf({ ...recipe, bits: 8 });
+      const program = programOf(layer, layer.kernel({}), 'net');
+      const [step] = program.steps;
+      const form = packed(step!.kernel, shape);
+      const loops = form === undefined ? [] : loopsIn(form);
+      for (const name of form === undefined ? ['none'] : loops.filter((n) => /^(part|down|c|member)/.test(n)))
+        reached.set(name, (reached.get(name) ?? 0) + 1);
+      if (form === undefined) return;
+      const lowered = { ...program, steps: [{ ...step!, kernel: form }] };
+      const ran = createSimulator(lowered, { mode: 'checked' }).run(inMemory(layer.inputPlace, layer.input));
+      expect(ran.output).toEqual(inMemory(layer.outputPlace, layer.expected));
+    }),
+    runs(60),
+  );
+  for (const [name, least] of Object.entries({ none: 8, c: 3, down: 2 }))
+    expect([name, (reached.get(name) ?? 0) >= least]).toEqual([name, true]);
+});
 
 const cases = fc
   .sample(recipes, { numRuns: 40, seed: 20_261_126 })
