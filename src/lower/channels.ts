@@ -3,10 +3,7 @@ import { at } from '../base/errors.ts';
 import { constant, int, times } from '../ir/kernel/builders.ts';
 import type { Kernel, PlainStmt, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { declaredIn, inlined, type Loop } from '../ir/kernel/walk.ts';
-import { inLanes, type Lanes, laneCount } from './lanes.ts';
-
-/** Hands out names of a kernel that is being made. */
-export type Names = (stem: string) => string;
+import { inLanes, type Lanes, laneCount, type Names } from './lanes.ts';
 
 /** A kernel on its way. */
 export interface Work {
@@ -50,9 +47,9 @@ export interface Around {
 
 function aroundInLanes(
   { loop: { name }, sum, before, after }: Channels,
-  l: Pick<Lanes, 'count' | 'tables'>,
+  l: Pick<Lanes, 'count' | 'tables' | 'names'>,
 ): Around | undefined {
-  const lanes = { counter: name, vectors: new Set<string>(), ...l };
+  const lanes = { counter: name, vectors: new Set<string>(), loaded: new Map(), ...l };
   const first = inLanes(lanes, before);
   const last = first && inLanes(lanes, after);
   const hasAll = sum.sums.every((one) => lanes.vectors.has(one.local));
@@ -83,8 +80,8 @@ export function fourRows(
   const count = work.rows.length;
   const rest = count % laneCount;
   const tables = laneTables(work);
-  const whole = aroundInLanes(found, { count: laneCount, tables });
-  const last = aroundInLanes(found, { count: rest, tables });
+  const whole = aroundInLanes(found, { count: laneCount, tables, names: work.names });
+  const last = aroundInLanes(found, { count: rest, tables, names: work.names });
   if (whole === undefined || last === undefined) return undefined;
   if (rest > 0) work.tables.push(...tables.values());
   const { loop } = found;

@@ -1,7 +1,7 @@
 /**
  * Sums of dense 8-bit weights with the DSP instructions of Cortex-M4, M7, M33 and M55. A word of four neighbouring
  * inputs becomes two pairs (bytes 0 and 2, bytes 1 and 3), and SMLAD adds the products of a pair with two weights.
- * Weights lie in a table of their own as such pairs, in the order of use. A few rows (output channels) are summed
+ * Weights lie in a table of their own, in the order of use, where that pays as such pairs. A few rows (output channels) are summed
  * for two places of the input at a time: a word is taken apart once for all rows, a weight is loaded once for both.
  */
 import { at, must } from '../base/errors.ts';
@@ -22,7 +22,7 @@ import {
 } from '../ir/kernel/builders.ts';
 import type { Expr, Kernel, RowSum, RowTerm, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { rowSumsIn } from '../ir/kernel/walk.ts';
-import { dense8, formatName, type WeightLayout } from '../ir/kernel/weight-format.ts';
+import { dense8, formatName, termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { type Jam, jammed, type Pass } from './jam.ts';
 
@@ -61,10 +61,14 @@ interface Placed {
 const placed = (words: readonly Word[], from: number): readonly Placed[] =>
   words.map((word) => ({ word, offset: from + word.at }));
 
+/** How a row's weights for a word of inputs stand in the table: as pairs of 16 bits, or as bytes. */
+type Width = 16 | 8;
+
 /** Sums of a pass for one or two places of the input. */
 interface Block {
   readonly pass: Pass;
   readonly layout: WeightLayout;
+  readonly width: Width;
   /** Elements from the first place to each. */
   readonly places: readonly number[];
   /** The first place's, in the sum's terms. */
@@ -87,39 +91,45 @@ function straight(b: Block, words: readonly Placed[], px: string, tag: string): 
         b.layout.run > byte ? load(px, 'u8', offset + at(b.places, place) + byte) : { kind: 'int', value: 0 },
       );
     const loads = b.places.map((_, place) => constant(x(place), call('four_bytes', 'i32', ...bytes(place))));
-    const rows = times(b.pass.rows, (row) => {
-      const pairs = pairsIn(word).map(({ name }) => ({
-        name,
-        weight: `${name}${i}_${row}${tag}`,
-        place: next++,
-      }));
+    const pairs = pairsIn(word).map(({ name }) => name);
+    const all = times(b.pass.rows, (row) => ({ row, weight: `w${i}_${row}${tag}` }));
+    const take = (name: string): Stmt => constant(name, load(b.weights, 'i32', next++));
+    if (b.width === 8)
       return [
-        ...pairs.map(({ weight, place }) => constant(weight, load(b.weights, 'i32', place))),
-        ...pairs.flatMap(({ name, weight }) => products(b, row, name, weight, x)),
+        ...loads,
+        ...all.map(({ weight }) => take(weight)),
+        ...all.flatMap(({ row, weight }) =>
+          pairs.flatMap((name) => products(b, row, `${name}_products_i8`, weight, x)),
+        ),
       ];
-    });
-    return [...loads, ...rows.flat()];
+    return [
+      ...loads,
+      ...all.flatMap(({ row, weight }) => [
+        ...pairs.map((name) => take(weight + name)),
+        ...pairs.flatMap((name) => products(b, row, `${name}_products`, weight + name, x)),
+      ]),
+    ];
   });
   return [...body, ...advance(b.weights, next)];
 }
 
-/** One pair of weights of a row, times the inputs of every place. */
+/** A word of a row's weights, times the inputs of every place. */
 const products = (
   b: Block,
   row: number,
-  name: 'even' | 'odd',
+  primitive: string,
   weight: string,
   x: (place: number) => string,
 ): readonly Stmt[] =>
   b.places.flatMap((_, place) =>
     sumsAt(b, row, place).map((sum) => {
       const args = [local(x(place)), local(weight), local(sum.local)];
-      return assign(sum.local, call(`${name}_products`, 'i32', ...args));
+      return assign(sum.local, call(primitive, 'i32', ...args));
     }),
   );
 
 /** Words of straight code at most, and of one pass of a loop. */
-const [straightWords, loopWords] = [12, 6];
+const [straightWords, loopWords] = [8, 4];
 
 /** The largest divisor of a number of words that a pass takes, or what leaves the fewest over. */
 function wordsPerPass(words: number): number {
@@ -170,7 +180,7 @@ function window(b: Block): readonly Stmt[] {
 }
 
 /** The sums of a pass, two places at a time; all but the last go over the weights with a pointer of their own. */
-function blocks(pass: Pass, layout: WeightLayout): readonly Stmt[] {
+function blocks(pass: Pass, layout: WeightLayout, width: Width): readonly Stmt[] {
   const offsets = [...new Set(pass.sums.map(({ offset }) => offset))];
   const pairs = times(Math.ceil(offsets.length / 2), (i) => offsets.slice(2 * i, 2 * i + 2));
   return pairs.flatMap((pair, i) => {
@@ -180,7 +190,7 @@ function blocks(pass: Pass, layout: WeightLayout): readonly Stmt[] {
     const weights = isLast ? 'wt' : `wt${tag}`;
     const places = pair.map((one) => one - offset);
     const own = isLast ? [] : [pointer(weights, 'wt', 'i32', 0, { mutable: true })];
-    return [...own, ...window({ pass, layout, places, offset, weights, tag })];
+    return [...own, ...window({ pass, layout, width, places, offset, weights, tag })];
   });
 }
 
@@ -192,17 +202,21 @@ function rowsAtATime(places: number, each: number, count: number): readonly numb
     const rest = count - whole * most;
     return [...times(whole, () => most), ...(rest === 0 ? [] : [rest])];
   }
-  if (each > 1 || count < 2) return times(count, () => 1);
-  const twos = [0, 2, 1][count % 3] ?? 0;
-  return [...times((count - 2 * twos) / 3, () => 3), ...times(twos, () => 2)];
+  if (each > 1) return times(count, () => 1);
+  const rest = count % 3;
+  return [...times(Math.floor(count / 3), () => 3), ...(rest === 0 ? [] : [rest])];
 }
 
 const halves = (low: number, high: number): number => (high << 16) | (low & 0xffff);
 
-/** The weights of rows that are taken together, as pairs in the order of use. */
-function pairsOf(
+const bytes = (weights: readonly number[]): number =>
+  weights.reduce((word, weight, i) => word | ((weight & 0xff) << (8 * i)), 0);
+
+/** The weights of rows that are taken together, in the order of use. */
+function wordsFor(
   rows: readonly Int32Array[],
   { segments, pieces, run: length }: WeightLayout,
+  width: Width,
 ): readonly number[] {
   const words = wordsOf(length);
   return times(segments * pieces, (stretch) =>
@@ -212,26 +226,44 @@ function pairsOf(
           const term = word.terms[byte];
           return term === undefined ? 0 : at(row, stretch * length + term);
         };
+        if (width === 8) return [bytes(times(4, weight))];
         return pairsIn(word).map(({ bytes: [low, high] }) => halves(weight(low), weight(high)));
       }),
     ),
   ).flat();
 }
 
-function tableOf(kernel: Kernel, name: string, layout: WeightLayout, passes: readonly number[]): Table {
+const tableWords: Readonly<Record<Width, string>> = {
+  16: 'Weights for SMLAD as pairs of 16 bits, in the order of use: of four neighbours the first and third, then the second and fourth.',
+  8: 'Weights of four neighbours to a word, a byte each, in the order of use.',
+};
+
+function tableOf(
+  kernel: Kernel,
+  name: string,
+  layout: WeightLayout,
+  passes: readonly number[],
+  width: Width,
+): Table {
   const rows = decodeRows(kernel);
   let first = 0;
   const data = passes.flatMap((count) => {
     first += count;
-    return pairsOf(rows.slice(first - count, first), layout);
+    return wordsFor(rows.slice(first - count, first), layout, width);
   });
   return {
     name,
     elem: 'i32',
     data: Int32Array.from(data),
-    says: 'Weights as pairs of 16 bits for SMLAD, in the order of use: of four neighbours the first and third, then the second and fourth.',
+    says: tableWords[width],
   };
 }
+
+/**
+ * How often a weight is used at least for which 16 bits of it are stored: each use then saves about a sixth of an
+ * instruction, and it takes a byte more.
+ */
+const usesOfWide = 16;
 
 /** Whether two products at a time help. */
 function takes({ stored, elem, type, sums }: RowSum): boolean {
@@ -265,7 +297,8 @@ export function dspForm(kernel: Kernel): Kernel | undefined {
   const sums = rowSumsIn(kernel.body);
   if (weights === undefined || sums.length === 0 || !sums.every(({ sum }) => takes(sum))) return undefined;
   const { layout, stream } = weights;
-  const pairs = `${kernel.name}_pairs`;
+  const table = `${kernel.name}_words`;
+  const width = kernel.macs >= usesOfWide * layout.rows * termsOf(layout) ? 16 : 8;
   const found = lowered(kernel.body, {
     takes,
     joined: ({ sums: each }, count) =>
@@ -274,15 +307,18 @@ export function dspForm(kernel: Kernel): Kernel | undefined {
         new Set(each.map(({ row }) => row)).size,
         count,
       ),
-    start: () => [pointer('wt', pairs, 'i32', 0, { mutable: true })],
-    body: (pass) => blocks(pass, layout),
+    start: () => [pointer('wt', table, 'i32', 0, { mutable: true })],
+    body: (pass) => blocks(pass, layout, width),
   });
   if (found === undefined || found.passes.reduce((sum, n) => sum + n, 0) !== layout.rows) return undefined;
   const { weights: _, ...rest } = kernel;
   return {
     ...rest,
     doc: ['With DSP instructions: two products of 16 bits at a time, the same sums in another order.'],
-    tables: [tableOf(kernel, pairs, layout, found.passes), ...tables.filter(({ name }) => name !== stream)],
+    tables: [
+      tableOf(kernel, table, layout, found.passes, width),
+      ...tables.filter(({ name }) => name !== stream),
+    ],
     body: found.body,
   };
 }

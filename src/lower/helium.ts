@@ -3,12 +3,24 @@ import { at } from '../base/errors.ts';
 import { add, assign, call, constant, int, local, times, variable } from '../ir/kernel/builders.ts';
 import type { Expr, Kernel, RowSum, RowTerm, Stmt } from '../ir/kernel/kernel.ts';
 import { arraysUsed, declaredIn, namesIn, rewritten, rowSumsIn } from '../ir/kernel/walk.ts';
-import { dense8, formatName } from '../ir/kernel/weight-format.ts';
+import { dense8, formatName, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
-import { type Around, type Channels, channelsOf, fourRows, type Names, type Work } from './channels.ts';
+import { type Around, type Channels, channelsOf, fourRows, type Work } from './channels.ts';
 import { depthwise, isDepthwise } from './depthwise.ts';
-import { type DotRows, dotRows, dots, inputSums, isShort, joined, type Place } from './dots.ts';
-import { laneCount } from './lanes.ts';
+import {
+  type DotRows,
+  dotRows,
+  dots,
+  type Held,
+  heldDots,
+  heldInputs,
+  inputSums,
+  isShort,
+  joined,
+  type Place,
+} from './dots.ts';
+import { laneCount, type Names } from './lanes.ts';
+import { withMoves } from './moves.ts';
 
 const says =
   'Helium: 16 products at a time, of inputs and weights plus 128; 128 times the sum of the inputs is subtracted.';
@@ -21,8 +33,9 @@ export function helium(kernel: Kernel): Kernel | undefined {
   if (sums.some(({ stored }) => stored.stream !== weights.stream) || startsIn(kernel.body) !== 1)
     return undefined;
   const work: Work = { kernel, sums, names: namesOf(kernel), rows: decodeRows(kernel), tables: [] };
-  const body = withRows(work, kernel.body);
-  if (body === undefined) return undefined;
+  const made = withRows(work, kernel.body);
+  if (made === undefined) return undefined;
+  const body = withMoves(made, work.names);
   const { weights: _, ...rest } = kernel;
   const used = arraysUsed(body);
   const tables = [...kernel.tables, ...work.tables].filter(({ name }) => used.has(name));
@@ -97,15 +110,27 @@ function rowsOf(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefined 
   if (!same || [...namesIn(first.first)].some((name) => declared.has(name))) return undefined;
   if (work.sums.every(isDepthwise)) return depthwise(work, body);
   if (!work.sums.every(({ skip }) => skip.kind === 'int' && skip.value === 0)) return undefined;
+  const isHeld = channelsOf(work, body) !== undefined;
+  const held = isHeld ? heldInputs(`${work.kernel.name}_offsets`, layout, places, work.names) : undefined;
+  const made = held && heldChannels(work, body, held);
+  if (made !== undefined) return made;
+  return streamed(work, body, layout, places);
+}
+
+function streamed(
+  work: Work,
+  body: readonly Stmt[],
+  layout: WeightLayout,
+  places: readonly Place[],
+): readonly Stmt[] {
   const bases = inputSums(layout, places, work.names);
   const inputs: Inputs = { places, bases: bases.sums };
   const made = channels(work, body, inputs) ?? inPlace(work, body, inputs);
   return [...bases.statements, ...made];
 }
 
-function dotTable({ kernel, sums, rows }: Work, group: number): DotRows {
-  return dotRows(`${kernel.name}_bytes`, joined(at(sums, 0).stored.layout), rows, group);
-}
+const dotTable = ({ kernel, sums, rows }: Work, group: number, layout?: WeightLayout): DotRows =>
+  dotRows(`${kernel.name}_bytes`, layout ?? joined(at(sums, 0).stored.layout), rows, group);
 
 /** Sums where they stand: each accumulator gains what its row gives. */
 function inPlace(work: Work, body: readonly Stmt[], { places, bases }: Inputs): readonly Stmt[] {
@@ -121,14 +146,42 @@ function inPlace(work: Work, body: readonly Stmt[], { places, bases }: Inputs): 
   });
 }
 
-/** Four rows a pass. */
-function channels(work: Work, body: readonly Stmt[], inputs: Inputs): readonly Stmt[] | undefined {
+/** Adds to `sums[row][place]` the rows from `row` on, at some of the places. */
+type AddRows = (row: Expr, some: readonly number[], sums: readonly (readonly string[])[]) => readonly Stmt[];
+
+/** Four rows a pass, over inputs that are loaded anew for each. */
+function channels(work: Work, body: readonly Stmt[], { places, bases }: Inputs): readonly Stmt[] | undefined {
   const found = channelsOf(work, body);
-  const rows = dotTable(work, inputs.places.length % 2 === 0 ? 2 : laneCount);
+  const rows = dotTable(work, places.length % 2 === 0 ? 2 : laneCount);
+  const addRows: AddRows = (row, some, sums) =>
+    times(Math.ceil(sums.length / rows.group), (g) => {
+      const own = sums.slice(g * rows.group, (g + 1) * rows.group);
+      const from = some.map((p) => at(places, p));
+      return dots(rows, add(row, g * rows.group), from, own, work.names);
+    }).flat();
   const made =
-    found && fourRows(work, found, (around, count) => block(work, found, around, rows, count, inputs));
+    found && fourRows(work, found, (around, count) => block(work, found, around, addRows, count, bases));
   if (made !== undefined) work.tables.push(rows.table);
   return made;
+}
+
+/** Four rows a pass, over inputs that stay in registers. */
+function heldChannels(work: Work, body: readonly Stmt[], held: Held): readonly Stmt[] | undefined {
+  const found = channelsOf(work, body);
+  const rows = dotTable(work, 1, held.layout);
+  const addRows: AddRows = (row, some, sums) =>
+    heldDots(
+      rows,
+      row,
+      some.map((p) => at(held.inputs, p)),
+      sums,
+      work.names,
+    );
+  const made =
+    found && fourRows(work, found, (around, count) => block(work, found, around, addRows, count, held.sums));
+  if (made === undefined) return undefined;
+  work.tables.push(rows.table, held.table);
+  return [...held.statements, ...made];
 }
 
 /** The sums of up to four rows at all places, each place's in a vector, and what comes of them. */
@@ -136,30 +189,21 @@ function block(
   work: Work,
   { loop: { name }, sum }: Channels,
   { before, after }: Around,
-  rows: DotRows,
+  addRows: AddRows,
   count: number,
-  { places, bases }: Inputs,
+  bases: readonly Expr[],
 ): readonly Stmt[] {
-  const vectors = places.map(() => work.names('sums'));
-  const perPass = rows.group === 2 ? 2 : 1;
-  const made = times(places.length / perPass, (i) => {
+  const vectors = bases.map(() => work.names('sums'));
+  const perPass = bases.length % 2 === 0 ? 2 : 1;
+  const made = times(bases.length / perPass, (i) => {
     const some = times(perPass, (p) => i * perPass + p);
     const sums = times(count, () => some.map(() => work.names('sum')));
     const starts = sums.flatMap((ofRow) => ofRow.map((one, p) => variable(one, at(bases, at(some, p)))));
-    const groups = times(Math.ceil(count / rows.group), (g) =>
-      dots(
-        rows,
-        add(local(name), g * rows.group),
-        some.map((p) => at(places, p)),
-        sums.slice(g * rows.group, (g + 1) * rows.group),
-        work.names,
-      ),
-    );
     const lanes = some.map((place, p) => {
       const ofPlace = times(laneCount, (row) => (row < count ? local(at(at(sums, row), p)) : int(0)));
       return constant(at(vectors, place), call('four_i32x4', 'i32x4', ...ofPlace));
     });
-    return [...starts, ...groups.flat(), ...lanes];
+    return [...starts, ...addRows(local(name), some, sums), ...lanes];
   });
   const added = sum.sums.map((one, place) => {
     const parts = [one.local, at(vectors, place)].map((each) => local(each, 'i32x4'));

@@ -20,6 +20,8 @@ export interface PackedRows {
   /** Bounds of what a row's packed weights and its bias make, of any row. */
   readonly lo: number;
   readonly hi: number;
+  /** No sum is below, with what is too large. */
+  readonly least: number;
 }
 
 type Row = readonly number[];
@@ -150,6 +152,10 @@ export function packRows(
     restElem: most(all.rests) > 32767 ? 'i32' : 'i16',
     lo,
     hi,
+    least: rows.reduce(
+      (least, row, i) => Math.min(least, at(bias, i) - 255 * sumOf(Array.from(row), (w) => Math.max(0, -w))),
+      0,
+    ),
   };
 }
 

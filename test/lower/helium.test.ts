@@ -21,16 +21,17 @@ import { crossTools, testWith } from '../support/toolchain.ts';
 function waysOf({ body, tables }: Kernel): readonly string[] {
   const used = primitivesUsed(body);
   const accesses = accessesIn(body);
-  const has = (name: string) => [...used].some((one) => one.startsWith(name));
   return Object.entries({
     dots: used.has('dot_u8x16'),
     lanes: used.has('four_i32x4'),
     requantized: used.has('requantize_high_i32x4'),
     pooled: used.has('max_i32x4'),
     tail: accesses.has('load_first_u8x16_u8'),
+    held: [...accesses.keys()].some((name) => name.startsWith('gather')),
+    moved: [...accesses.keys()].some((name) => name.startsWith('store') && name.endsWith('u8x16_u8')),
     vectors: accesses.has('load_u8x16_u8'),
     filled: tables.some(({ name }) => name.includes('_lanes')),
-    depthwise: has('multiply_add'),
+    depthwise: used.has('multiply_add_i32x4'),
   }).flatMap(([name, found]) => (found ? [name] : []));
 }
 
@@ -78,7 +79,16 @@ test('random sums are those of plain C, and proved', () => {
     }),
     runs(200),
   );
-  counted.require({ dots: 80, lanes: 30, tail: 60, vectors: 40, filled: 20, plain: 20 });
+  counted.require({
+    dots: 80,
+    lanes: 30,
+    tail: 60,
+    vectors: 40,
+    filled: 20,
+    plain: 20,
+    held: 5,
+    depthwise: 1,
+  });
 });
 
 /** Layers of more channels than other laws need. */
@@ -119,7 +129,16 @@ test('random layers are those of the oracle, with all of C checked', () => {
     }),
     runs(100),
   );
-  counted.require({ dots: 40, requantized: 10, pooled: 3, tail: 20, filled: 8 });
+  counted.require({
+    dots: 40,
+    requantized: 10,
+    pooled: 3,
+    tail: 20,
+    filled: 8,
+    held: 5,
+    moved: 5,
+    depthwise: 5,
+  });
 });
 
 const sampled = [

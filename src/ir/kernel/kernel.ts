@@ -63,7 +63,8 @@ export type Expr =
   | { readonly kind: 'load'; readonly from: string; readonly elem: Elem; readonly index: Expr }
   /**
    * The `count` elements of `from` from `index` on in the first lanes, 0 in the others. An element fits a lane of
-   * `type`. No other element is read.
+   * `type`. No other element is read. With `offsets`, a vector of the same lanes, each lane's element lies its offset
+   * beyond `index`.
    */
   | {
       readonly kind: 'loadVector';
@@ -72,6 +73,7 @@ export type Expr =
       readonly elem: Elem;
       readonly index: Expr;
       readonly count: Expr;
+      readonly offsets?: Expr;
     }
   /** i32 to f32, rounded to nearest even. */
   | { readonly kind: 'toFloat'; readonly value: Expr }

@@ -239,8 +239,9 @@ function load(c: Code, e: ExprOf<'load'>): Value {
 
 /** The elements that a vector is loaded from; notes the rules and the reads. */
 function stretch(c: Code, e: ExprOf<'loadVector'>) {
-  const at = position(c, e.from, bounds(c, e.index));
-  const count = bounds(c, e.count);
+  const first = position(c, e.from, bounds(c, e.index));
+  const at = e.offsets === undefined ? first : sum(c, first, bounds(c, e.offsets));
+  const count = e.offsets === undefined ? bounds(c, e.count) : literal(1);
   const { root } = arrayOf(c, e.from);
   mustLie(c, count, e, { lo: 0, hi: lanesOf[e.type] }, { what: 'number of lanes' });
   stretchRules(c, e, root, at, count);
@@ -249,12 +250,15 @@ function stretch(c: Code, e: ExprOf<'loadVector'>) {
 }
 
 /**
- * What the elements that are read may be; undefined where any of the array may be. A table's are not looked at one by
- * one: products of lanes are bounded together anyway, and the same bounds everywhere make for few different calls.
+ * What the elements that are read may be; undefined where any of the array may be. Those of large tables, weights, are
+ * not looked at one by one: lanes are bounded together anyway, and the same bounds everywhere make for few different
+ * calls.
  */
 function stretchRange(c: Code, { root, at, count }: ReturnType<typeof stretch>): string | undefined {
-  if (root.kind === 'table' || !c.followed.has(root.param.name)) return undefined;
-  return `readFollowed(memory_${root.param.name}, ${at.lo}, ${at.hi} + ${count.hi} - 1)`;
+  const places = `${at.lo}, ${at.hi} + ${count.hi} - 1`;
+  if (root.kind === 'table')
+    return rootLength(root) > 256 ? undefined : `tableRange(table_${root.table.name}, ${places})`;
+  return c.followed.has(root.param.name) ? `readFollowed(memory_${root.param.name}, ${places})` : undefined;
 }
 
 /** One interval for all lanes; those that are not loaded are 0. */
