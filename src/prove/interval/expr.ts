@@ -26,6 +26,7 @@ import {
   type Value,
   variable,
 } from './bounds.ts';
+import { callBounds } from './runtime.ts';
 
 /** Emits the code of an i32 expression; the result names its bounds. */
 export function bounds(c: Code, e: Expr): Value {
@@ -264,6 +265,9 @@ function call(c: Code, e: ExprOf<'call'>): Value {
   cannotHold(c, e, 'precondition of the arguments');
   c.lines.push('}');
   const fixed = e.type === 'i32' && args.every(isOne);
-  if (fixed) return one(c, `prim_${e.primitive}(${args.map((a) => a.lo).join(', ')}) | 0`);
+  if (fixed) {
+    const { lo, hi } = callBounds(e.primitive)(...args.flatMap((a) => [a.min, a.max])).range;
+    return one(c, `prim_${e.primitive}(${args.map((a) => a.lo).join(', ')}) | 0`, lo, hi);
+  }
   return pair(c, `${r}.range.lo`, `${r}.range.hi`);
 }

@@ -45,6 +45,8 @@ export interface IntervalRun {
   readonly complete: boolean;
   readonly seen: readonly Seen[];
   readonly trace: Trace;
+  /** Sums of rows that were walked once for each row. */
+  readonly walkedOnce: number;
 }
 
 export interface RunOptions {
@@ -77,7 +79,7 @@ function run(kernel: Kernel, options: RunOptions): IntervalRun {
     const [lo, hi] = [at(ranges, 2 * other) + by, at(ranges, 2 * other + 1) + by];
     return { quantity, range: lo > hi ? undefined : { lo, hi } };
   });
-  return { complete, seen, trace };
+  return { complete, seen, trace, walkedOnce: code.rowPlans.length };
 }
 
 function translate(kernel: Kernel, options: RunOptions): Code {
