@@ -199,7 +199,7 @@ export function access(c: Code, e: ExprOf<'load'>): { readonly root: Root; reado
 /** 0 <= index < length */
 export function indexRule(c: Code, node: KernelNode, name: string, index: Expr, at: Value): void {
   const { root, pointer } = arrayOf(c, name);
-  const rest = { what: `index into ${rootName(root)}` };
+  const rest = { what: `index into ${rootName(root)}`, address: true } as const;
   if (pointer && index.kind === 'int') mustLieNear(c, at, node, indexRange(root), rest, [name, index.value]);
   else mustLie(c, at, node, indexRange(root), rest);
 }

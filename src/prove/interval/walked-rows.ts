@@ -5,18 +5,15 @@
  */
 import { at, holds, must } from '../../base/errors.ts';
 import { allInts, type Interval, maxInt, minInt } from '../../ir/kernel/interval.ts';
+import { type RepeatPlan, Repeats } from './repeats.ts';
 import { type Bounds, contentOf, type Followed, note } from './runtime.ts';
 
 /** A sum of rows as the generated code meets it. */
-export interface RowPlan {
+export interface RowPlan extends RepeatPlan {
   /** A parameter whose elements' bounds are followed, or the bounds of every element. */
   readonly content: string | Interval;
-  /** Quantities that move with the first input: where inputs lie. */
-  readonly places: readonly number[];
   /** Of the accumulators: places in the run's state, and quantities. */
   readonly sums: readonly { readonly state: number; readonly quantity: number }[];
-  /** How many names from outside of the sum its walk depends on: pointers into the tables. */
-  readonly keys: number;
 }
 
 /** An accumulator would leave i32: then its bounds are cut term by term. */
@@ -52,34 +49,22 @@ interface Gain {
 }
 
 interface Row {
-  readonly before: readonly number[];
-  after: readonly number[];
-  /** Bounds of the quantities of `places`, from the first input on. */
-  readonly reach: Float64Array;
-  /** By accumulator; none where all places are alike and their gains are known. */
+  /** By accumulator; none where all inputs have the same bounds and the gains are known. */
   terms: readonly Terms[];
-  /** Where the first input lay so far. */
-  from: number;
-  to: number;
   /** By content of the memory: what the accumulators gain where the first input is element `first`. */
   readonly gains: Map<number, { readonly first: number; readonly gains: readonly Gain[] }>;
 }
 
-export class WalkedRows {
-  /** What the walk depends on: set before `knows` and `end`; after `knows` said yes, what the walk leaves. */
-  readonly keys: number[];
+export class WalkedRows extends Repeats {
   readonly #plan: RowPlan;
   readonly #ranges: Float64Array;
   readonly #memory: Followed | undefined;
   readonly #everywhere: Bounds;
   readonly #rows = new Map<number, Row>();
-  /** The row of now, where its first input lies, and the ranges that stood where its walk leaves its own. */
   #row: Row | undefined;
-  #first = 0;
-  #hidden = new Float64Array();
 
   constructor(plan: RowPlan, ranges: Float64Array, memory: (name: string) => Followed) {
-    this.keys = new Array<number>(plan.keys).fill(0);
+    super(plan, ranges);
     this.#plan = plan;
     this.#ranges = ranges;
     const { content } = plan;
@@ -88,58 +73,20 @@ export class WalkedRows {
     this.#everywhere = { lo: Int32Array.of(lo), hi: Int32Array.of(hi) };
   }
 
-  /** Whether the row was walked before, from the same places of its tables; otherwise its walk begins. */
-  knows(index: number, first: number): boolean {
-    this.#first = first;
-    this.#row = this.#rows.get(index);
-    if (this.#row === undefined || this.#row.before.some((key, i) => key !== this.keys[i])) {
-      this.#begin(index);
-      return false;
-    }
-    this.#row.from = Math.min(this.#row.from, first);
-    this.#row.to = Math.max(this.#row.to, first);
-    this.#row.after.forEach((key, i) => {
-      this.keys[i] = key;
-    });
-    return true;
-  }
-
-  #begin(index: number): void {
-    if (this.#row !== undefined) this.#settle(this.#row);
-    this.#row = {
-      before: this.keys.slice(),
-      after: [],
-      reach: new Float64Array(2 * this.#plan.places.length),
-      terms: this.#plan.sums.map(() => new Terms()),
-      from: this.#first,
-      to: this.#first,
-      gains: new Map(),
-    };
+  override knows(index: number): boolean {
+    const isKnown = super.knows(index);
+    const row = this.#rows.get(index);
+    this.#row =
+      isKnown && row !== undefined
+        ? row
+        : { terms: this.#plan.sums.map(() => new Terms()), gains: new Map() };
     this.#rows.set(index, this.#row);
-    this.#hidden = this.#row.reach.map((_, i) => at(this.#ranges, this.#rangeOf(i)));
-    this.#hidden.forEach((_, i) => {
-      this.#ranges[this.#rangeOf(i)] = i % 2 === 0 ? Infinity : -Infinity;
-    });
-  }
-
-  /** Where bound i of a row's reach stands among the ranges. */
-  #rangeOf(i: number): number {
-    return 2 * at(this.#plan.places, i >> 1) + (i & 1);
+    return isKnown;
   }
 
   /** The walk met a term of an accumulator, whose input is element `place`. */
   term(sum: number, weight: number, place: number): void {
-    at(this.#current().terms, sum).add(weight, place - this.#first);
-  }
-
-  end(): void {
-    const row = this.#current();
-    const { reach } = row;
-    row.after = this.keys.slice();
-    reach.forEach((_, i) => {
-      reach[i] = at(this.#ranges, this.#rangeOf(i)) - this.#first;
-      this.#ranges[this.#rangeOf(i)] = at(this.#hidden, i);
-    });
+    at(this.#current().terms, sum).add(weight, place - at(this.places, 0));
   }
 
   #current(): Row {
@@ -165,24 +112,14 @@ export class WalkedRows {
     const memory = this.#memory;
     const content = memory === undefined ? 0 : contentOf(memory);
     const known = row.gains.get(content);
-    if (known !== undefined && (memory === undefined || known.first === this.#first)) return known.gains;
+    const first = at(this.places, 0);
+    if (known !== undefined && (memory === undefined || known.first === first)) return known.gains;
     const gains = row.terms.map((terms) =>
-      memory === undefined ? gainOf(terms, this.#everywhere, 0, 0) : gainOf(terms, memory, this.#first, 1),
+      memory === undefined ? gainOf(terms, this.#everywhere, 0, 0) : gainOf(terms, memory, first, 1),
     );
-    row.gains.set(content, { first: this.#first, gains });
+    row.gains.set(content, { first, gains });
     if (memory === undefined) row.terms = [];
     return gains;
-  }
-
-  /** Joins where the inputs of all walks lay into the ranges. */
-  finish(): void {
-    for (const row of this.#rows.values()) this.#settle(row);
-  }
-
-  #settle({ reach, from, to }: Row): void {
-    this.#plan.places.forEach((quantity, i) => {
-      note(this.#ranges, 2 * quantity, from + at(reach, 2 * i), to + at(reach, 2 * i + 1));
-    });
   }
 }
 
