@@ -1,8 +1,8 @@
 /** Which macros of the C say that a chip has more instructions, and when the preprocessor defines them. */
 import { type InstructionSet, instructionSets } from '../ir/kernel/primitive.ts';
+import type { Form } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';
 import { setsOf } from '../program/variants.ts';
-import { usesDsp } from './dsp.ts';
 import type { EmitInfo } from './info.ts';
 
 type Named = Pick<Program, 'name'>;
@@ -74,11 +74,21 @@ function definition(program: Named, set: InstructionSet): readonly string[] {
   ];
 }
 
+/** What a form of the C is called. */
+export const formOf = (set: InstructionSet): Exclude<Form, 'plain'> => (set === 'mve' ? 'MVE' : 'DSP');
+
+/** Flags of the compiler for a form: better ones are left out. */
+export function formFlags(program: Named, form: Form): readonly string[] {
+  const to = instructionSets.findIndex((set) => formOf(set) === form);
+  const without = to < 0 ? instructionSets : instructionSets.slice(0, to);
+  return without.map((set) => `-D${withoutMacro(program, set)}`);
+}
+
 /** Of which sets a user may choose to leave them out, with a sentence for the header. */
-export function choices(program: Program, { variants = new Map() }: Pick<EmitInfo, 'variants'>) {
+export function choices(program: Named, { variants = new Map() }: Pick<EmitInfo, 'variants'>) {
   const found = setsOf(variants);
   return instructionSets
-    .filter((set) => found.has(set) || (set === 'dsp' && usesDsp(program)))
+    .filter((set) => found.has(set))
     .map((set) => ({
       set,
       without: withoutMacro(program, set),

@@ -13,7 +13,6 @@ import { type PrintOptions, printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
 import { accessesIn, printAccess } from './c/vectors.ts';
 import { constantMacros, hasInfinity, mathHeader, tablesText, weightsFile } from './constants.ts';
-import { dspHelpers, dspMacro, usesDsp } from './dsp.ts';
 import {
   allKernels,
   conditionOf,
@@ -65,7 +64,26 @@ function includes(forms: Forms, { weightsFile: isApart = false }: EmitInfo): str
   ];
 }
 
-/** What C leaves to the compiler and this code relies on. gcc has only the command line for contraction. */
+/**
+ * What gcc does otherwise than its flags say. Its scheduler and predictive commoning load a whole unrolled step before
+ * the first product, and spill: measured with gcc 12 -O3 on a 5x5 network of 6.6 M MAC, Cortex-M4 executes 20 % fewer
+ * instructions without, RV32IMC 53 % fewer; in float32 Cortex-M4F 10 % fewer.
+ */
+function gccOptions(program: Program): string[] {
+  const options = [
+    'no-schedule-insns',
+    'no-predictive-commoning',
+    ...(hasFloats(program) ? ['fp-contract=off'] : []),
+  ];
+  return [
+    '#if defined(__GNUC__) && !defined(__clang__)',
+    `#pragma GCC optimize(${options.map((option) => `"${option}"`).join(', ')})`,
+    '#endif',
+    '',
+  ];
+}
+
+/** What C leaves to the compiler and this code relies on. */
 function assumptions(program: Program): string[] {
   const { name } = program;
   const contraction = [
@@ -80,6 +98,7 @@ function assumptions(program: Program): string[] {
     '#endif',
     '',
     ...(hasFloats(program) ? contraction : []),
+    ...gccOptions(program),
   ];
 }
 
@@ -204,7 +223,6 @@ function kernelsText(forms: Forms, names: FileNames, info: EmitInfo): string[] {
     const ranges = info.ranges?.get(kernel.name);
     const plain = printKernel(kernel, {
       ...options,
-      ...(forms.sets.length === 0 ? { dsp: dspMacro(program) } : {}),
       ...(ranges === undefined ? {} : { ranges }),
     });
     const printed = info.weightsFile === true ? [] : groups;
@@ -229,14 +247,10 @@ function variantsText(forms: Forms, names: FileNames, plain: Kernel, groups: rea
     const where = whereRuns(forms, kernel);
     const own = groups.filter((group) => group.kernel === kernel && sameWhere(group.where, where));
     for (const group of own) inside.add(group);
-    const { ranges } = variant;
     return [
       `#${i === 0 ? 'if' : 'elif'} defined(${usesMacro(program, variant.set)})`,
       ...own.flatMap((group) => tablesText(program, names, group, false)),
-      printKernel(kernel, {
-        ...optionsFor(forms, names, kernel),
-        ...(ranges === undefined ? {} : { ranges }),
-      }),
+      printKernel(kernel, optionsFor(forms, names, kernel)),
     ];
   });
   return { lines, inside };
@@ -387,7 +401,6 @@ export function sourceFile(program: Program, arena: Arena, info: EmitInfo): stri
     ...checks(program),
     ...hook(program),
     ...primitivesText(forms),
-    ...(forms.sets.length === 0 && usesDsp(program) ? dspHelpers(program) : []),
     ...kernelsText(forms, names, info),
     ...inputFunctions(program, arena),
     ...trace(program),

@@ -10,6 +10,7 @@ import {
   assign,
   call,
   constant,
+  gather,
   loadVector,
   local,
   loop,
@@ -19,7 +20,8 @@ import {
   variable,
 } from '../ir/kernel/builders.ts';
 import type { Expr, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
-import type { WeightLayout } from '../ir/kernel/weight-format.ts';
+import { segmentOffsets, type WeightLayout } from '../ir/kernel/weight-format.ts';
+import type { Names } from './lanes.ts';
 
 const width = 16;
 /** Added to a weight, which makes a byte of it. */
@@ -70,9 +72,6 @@ export function dotRows(
   const says = `Weights plus ${shift}, ${group} outputs in turns, 16 bytes of each; runs of ${layout.run} are filled up to whole vectors.`;
   return { layout, group, rowBytes, table: { name, elem: 'u8', data, rowLength: rowBytes, says } };
 }
-
-/** Hands out names of a kernel that is being made. */
-export type Names = (stem: string) => string;
 
 /** Where the inputs of a sum begin. */
 export type Place = Pick<RowSum, 'from' | 'first'> & { readonly offset: number };
@@ -166,6 +165,110 @@ export function dots(
   return [
     pointer(weights, rows.table.name, 'u8', mul(row, rows.rowBytes), { mutable: true }),
     ...walk(rows.layout, places, names, step),
+  ];
+}
+
+/** Inputs of all places that stay in registers for all rows. */
+export interface Held {
+  readonly layout: WeightLayout;
+  /** In front of the loop over rows. */
+  readonly statements: readonly Stmt[];
+  readonly inputs: readonly (readonly Expr[])[];
+  /** As of `inputSums`. */
+  readonly sums: readonly Expr[];
+  /** Where the inputs of each vector's lanes lie. */
+  readonly table: Table;
+}
+
+/** Vectors that a place may hold. */
+const mostHeld = 3;
+
+/** By vector: where its first term lies, and the others from there. */
+function gathered(
+  l: WeightLayout,
+): readonly { readonly first: number; readonly offsets: readonly number[] }[] {
+  const all = times(l.segments, (s) => segmentOffsets(l).map((o) => s * l.segmentStride + o)).flat();
+  return times(Math.ceil(all.length / width), (v) => {
+    const own = all.slice(v * width, (v + 1) * width);
+    const first = at(own, 0);
+    return { first, offsets: own.map((offset) => offset - first) };
+  });
+}
+
+/**
+ * Short runs that are apart: whole vectors are gathered once from all of the window, for all rows; undefined where that
+ * saves no vectors.
+ */
+export function heldInputs(
+  name: string,
+  l: WeightLayout,
+  places: readonly Place[],
+  names: Names,
+): Held | undefined {
+  const vectors = gathered(l);
+  const isNear = vectors.every(({ offsets }) => offsets.every((offset) => offset <= 255));
+  const steps = l.segments * l.pieces * Math.ceil(l.run / width);
+  if (!isNear || vectors.length > mostHeld || vectors.length >= steps) return undefined;
+  const data = vectors.flatMap(({ offsets }) => times(width, (i) => offsets[i] ?? 0));
+  const table: Table = {
+    name,
+    elem: 'u8',
+    data,
+    rowLength: width,
+    says: 'Where inputs lie, from the first of 16 on.',
+  };
+  const offsets = vectors.map(() => names('offsets'));
+  const made = places.map((place) => {
+    const inputs = vectors.map(() => names('x'));
+    const [total, base] = [names('total'), names('base')];
+    const x = (v: number): Expr => local(at(inputs, v), 'u8x16');
+    const statements = [
+      ...vectors.map((vector, v) => {
+        const from = add(place.first, place.offset, vector.first);
+        const where = local(at(offsets, v), 'u8x16');
+        return constant(at(inputs, v), gather('u8x16', place.from, 'u8', from, where, vector.offsets.length));
+      }),
+      variable(total, 0),
+      ...vectors.map((_, v) => assign(total, call('sum_u8x16', 'i32', local(total), x(v)))),
+      constant(base, mul(local(total), -shift)),
+    ];
+    return { statements, inputs: vectors.map((_, v) => x(v)), sum: local(base) };
+  });
+  return {
+    layout: { ...l, segments: 1, pieces: 1, run: l.segments * l.pieces * l.run },
+    statements: [
+      ...offsets.map((one, v) => constant(one, loadVector('u8x16', name, 'u8', v * width))),
+      ...made.flatMap(({ statements }) => statements),
+    ],
+    inputs: made.map(({ inputs }) => inputs),
+    sums: made.map(({ sum }) => sum),
+    table,
+  };
+}
+
+/** Adds to `sums[row][place]` the rows from `row` on; `rows` has groups of one. */
+export function heldDots(
+  rows: DotRows,
+  row: Expr,
+  inputs: readonly (readonly Expr[])[],
+  sums: readonly (readonly string[])[],
+  names: Names,
+): readonly Stmt[] {
+  const weights = names('wt');
+  const vectors = rows.rowBytes / width;
+  const one = (ofRow: readonly string[], v: number): readonly Stmt[] => {
+    const w = names('w');
+    return [
+      constant(w, loadVector('u8x16', weights, 'u8', 0)),
+      ...advance(weights, width),
+      ...ofRow.map((sum, p) =>
+        assign(sum, call('dot_u8x16', 'i32', local(sum), at(at(inputs, p), v), local(w, 'u8x16'))),
+      ),
+    ];
+  };
+  return [
+    pointer(weights, rows.table.name, 'u8', mul(row, rows.rowBytes), { mutable: true }),
+    ...sums.flatMap((ofRow) => times(vectors, (v) => one(ofRow, v)).flat()),
   ];
 }
 

@@ -1,12 +1,15 @@
 /** Statements for four neighbouring values of a counter at once: every i32 becomes a vector with a lane for each. */
 
-import { call, loadVector, local, storeVector } from '../ir/kernel/builders.ts';
+import { call, constant, loadVector, local, storeVector } from '../ir/kernel/builders.ts';
 import type { Expr, ExprOf, PlainStmt, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { compareOperations } from '../ir/kernel/operations.ts';
 import { exprText } from '../ir/kernel/text.ts';
 import { partsIn } from '../ir/kernel/walk.ts';
 
 export const laneCount = 4;
+
+/** Hands out names of a kernel that is being made. */
+export type Names = (stem: string) => string;
 
 /** What the statements are lanes of. */
 export interface Lanes {
@@ -17,6 +20,9 @@ export interface Lanes {
   readonly vectors: Set<string>;
   /** Tables that are read at the counter, by the names of those with an element for each of its values. */
   readonly tables: ReadonlyMap<string, Table>;
+  /** Locals that hold what was loaded from a table; grows. */
+  readonly loaded: Map<string, { readonly name: string; readonly value: Expr }>;
+  readonly names: Names;
 }
 
 const varies = (l: Lanes, e: Expr): boolean =>
@@ -76,11 +82,16 @@ function larger(l: Lanes, e: ExprOf<'select'>): Expr | undefined {
   return a && b && call('max_i32x4', 'i32x4', a, b);
 }
 
+/** Elements of a table are loaded once for all statements. */
 function table(l: Lanes, e: ExprOf<'load'>): Expr | undefined {
   const found = l.tables.get(e.from);
   const isCounter = e.index.kind === 'local' && e.index.name === l.counter;
   if (found === undefined || e.elem === 'f32' || !isCounter) return undefined;
-  return loadVector('i32x4', found.name, e.elem, e.index);
+  const known = l.loaded.get(e.from);
+  if (known !== undefined) return local(known.name, 'i32x4');
+  const name = l.names('lanes');
+  l.loaded.set(e.from, { name, value: loadVector('i32x4', found.name, e.elem, e.index) });
+  return local(name, 'i32x4');
 }
 
 function called(l: Lanes, e: ExprOf<'call'>): Expr | undefined {
@@ -130,9 +141,10 @@ function statement(l: Lanes, s: PlainStmt): Stmt | undefined {
 export function inLanes(l: Lanes, body: readonly PlainStmt[]): readonly Stmt[] | undefined {
   const made: Stmt[] = [];
   for (const s of body) {
+    const before = l.loaded.size;
     const one = statement(l, s);
     if (one === undefined) return undefined;
-    made.push(one);
+    made.push(...[...l.loaded.values()].slice(before).map(({ name, value }) => constant(name, value)), one);
   }
   return made;
 }

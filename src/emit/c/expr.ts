@@ -113,8 +113,9 @@ export function cExpr(e: Expr, rename: Rename): string {
     case 'load':
       return `${rename(e.from)}[${cExpr(e.index, rename)}]`;
     case 'loadVector': {
-      const count = hasCount(e) ? [cExpr(e.count, rename)] : [];
-      return `${rename(accessName(e), 'function')}(${[cAddress(e.from, e.index, rename), ...count].join(', ')})`;
+      const rest = [...(e.offsets === undefined ? [] : [e.offsets]), ...(hasCount(e) ? [e.count] : [])];
+      const args = [cAddress(e.from, e.index, rename), ...rest.map((part) => cExpr(part, rename))];
+      return `${rename(accessName(e), 'function')}(${args.join(', ')})`;
     }
     case 'toFloat':
       return cCast('float', e.value, rename);

@@ -11,8 +11,14 @@ import {
   type Stmt,
 } from '../../ir/kernel/kernel.ts';
 import type { InstructionSet, Primitive, VectorPrimitive } from '../../ir/kernel/primitive.ts';
-import { accumulatedIn, arraysUsed, declaredIn, primitivesUsed, statementsIn } from '../../ir/kernel/walk.ts';
-import { dspSites } from '../dsp.ts';
+import {
+  accumulatedIn,
+  arraysUsed,
+  declaredIn,
+  inlined,
+  primitivesUsed,
+  statementsIn,
+} from '../../ir/kernel/walk.ts';
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
 import { isIdentifier } from './identifier.ts';
 import { comment, cType, wrapCode } from './lines.ts';
@@ -35,8 +41,6 @@ export interface PrintOptions {
   readonly says?: readonly string[];
   /** What stands before `void`; `static` when absent. */
   readonly linkage?: string;
-  /** The macro that turns DSP instructions on, where they are printed. */
-  readonly dsp?: string;
   /** The macro that advances a pointer in kernels with vectors. */
   readonly step?: string;
 }
@@ -51,9 +55,6 @@ interface Printer {
   readonly space: string;
   readonly copyTable: string;
   readonly step: string | undefined;
-  readonly macro: string;
-  /** Lines in place of sums of rows, where the macro is defined. */
-  readonly faster: ReadonlyMap<Stmt, readonly string[]>;
 }
 
 const step = '    ';
@@ -189,29 +190,7 @@ function statement(s: PlainStmt, indent: string, printer: Printer): string[] {
 }
 
 const block = (body: readonly Stmt[], indent: string, printer: Printer): string[] =>
-  body.flatMap((s) => {
-    if (s.kind !== 'startRows' && s.kind !== 'rowSum') return statement(s, indent, printer);
-    const faster = printer.faster.get(s);
-    const plain = block(s.body, indent, printer);
-    return faster === undefined ? plain : choices(faster, plain, indent, printer);
-  });
-
-/** Both ways, for the preprocessor to choose from. */
-const choices = (
-  lines: readonly string[],
-  plain: readonly string[],
-  indent: string,
-  printer: Printer,
-): string[] => [
-  `#ifdef ${printer.macro}`,
-  ...lines.map((line) => indent + line),
-  '#else',
-  ...plain,
-  '#endif',
-];
-
-const fasterIn = (kernel: Kernel, rename: Rename): ReadonlyMap<Stmt, readonly string[]> =>
-  new Map(dspSites(kernel, rename).map(({ sum, lines }) => [sum, lines]));
+  inlined(body).flatMap((s) => statement(s, indent, printer));
 
 const parameter = (p: Param): string => `${pointerType(p.elem, p.role === 'in')}${p.name}`;
 
@@ -233,7 +212,6 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
     what === 'function' ? `${options.prefix ?? ''}${name}` : (options.tables?.get(name) ?? name);
   const sums = accumulatedIn(kernel.body);
   const ranges = new Map([...(options.ranges ?? [])].filter(([name]) => sums.has(name)));
-  const faster = options.dsp === undefined ? new Map() : fasterIn(kernel, rename);
   const printer: Printer = {
     rename,
     ranges,
@@ -242,8 +220,6 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
     space: options.space ?? '',
     copyTable: options.copyTable ?? 'memcpy',
     step: hasVectors(kernel.body) ? options.step : undefined,
-    macro: options.dsp ?? '',
-    faster,
   };
   const used = arraysUsed(kernel.body);
   const unused = kernel.params.filter((p) => !used.has(p.name)).map((p) => `${step}(void)${p.name};`);
@@ -260,8 +236,8 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
   ].join('\n');
 }
 
-/** Comments are wrapped already, and the preprocessor's lines end where they end. */
-const wrapLine = (line: string): string[] => (/^(#|\s*(\/\*| \*))/.test(line) ? [line] : wrapCode(line));
+/** Comments are wrapped already. */
+const wrapLine = (line: string): string[] => (/^\s*(\/\*| \*)/.test(line) ? [line] : wrapCode(line));
 
 /** A primitive as the `static inline` function that kernels call; `set`: as the compiler of such a chip has it. */
 export function printPrimitive(

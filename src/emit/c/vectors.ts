@@ -56,7 +56,7 @@ const isWhole = ({ type, count }: Node): boolean => count.kind === 'int' && coun
 /** The name of the function that a load or store calls. */
 export const accessName = (node: Node): string =>
   [
-    node.kind === 'loadVector' ? 'load' : 'store',
+    node.kind === 'storeVector' ? 'store' : node.offsets === undefined ? 'load' : 'gather',
     ...(isWhole(node) ? [] : ['first']),
     node.type,
     node.elem,
@@ -93,8 +93,12 @@ export function printAccess(node: Node, prefix: string): string {
   const elem = cType[node.elem];
   const says = first ? ['count elements in the first lanes; no other is touched'] : [];
   if (node.kind === 'loadVector') {
-    const loaded = `vldr${memory}q_${first ? 'z_' : ''}${lanes}(${['from', ...predicate].join(', ')})`;
-    const head = `static inline ${vectorTypes[node.type]} ${name}(const ${elem} *from${counted})`;
+    const isGather = node.offsets !== undefined;
+    const how = `${isGather ? 'gather_offset_' : ''}${first ? 'z_' : ''}${lanes}`;
+    const args = ['from', ...(isGather ? ['offsets'] : []), ...predicate].join(', ');
+    const offsets = isGather ? `, ${vectorTypes[node.type]} offsets` : '';
+    const loaded = `vldr${memory}q_${how}(${args})`;
+    const head = `static inline ${vectorTypes[node.type]} ${name}(const ${elem} *from${offsets}${counted})`;
     return inlined(says, head, `return ${cast(own, lanes, loaded)};`);
   }
   const args = ['to', cast(lanes, own, 'lanes'), ...predicate].join(', ');

@@ -66,6 +66,16 @@ export const loadVector = (
   count: Operand = lanesOf[type],
 ): Expr => ({ kind: 'loadVector', type, from, elem, index: expr(index), count: expr(count) });
 
+/** The first `count` lanes, each from so many elements beyond `index`. */
+export const gather = (
+  type: Vector,
+  from: string,
+  elem: Elem,
+  index: Operand,
+  offsets: Expr,
+  count: number,
+): Expr => ({ kind: 'loadVector', type, from, elem, index: expr(index), count: int(count), offsets });
+
 export const call = (primitive: string, type: Type, ...args: readonly Operand[]): Expr => ({
   kind: 'call',
   primitive,

@@ -227,6 +227,9 @@ class Checker {
         return;
       case 'loadVector':
         this.#lanes(e, e.from);
+        if (e.offsets === undefined) return;
+        this.#types(e, e.type, e.offsets);
+        this.#need(e.type === 'u8x16', 'offsets of other lanes than bytes', e);
         return;
       case 'toFloat':
         this.#types(e, 'i32', e.value);

@@ -63,7 +63,8 @@ export type Expr =
   | { readonly kind: 'load'; readonly from: string; readonly elem: Elem; readonly index: Expr }
   /**
    * The `count` elements of `from` from `index` on in the first lanes, 0 in the others. An element fits a lane of
-   * `type`. No other element is read.
+   * `type`. No other element is read. With `offsets`, a vector of the same lanes, each lane's element lies its offset
+   * beyond `index`.
    */
   | {
       readonly kind: 'loadVector';
@@ -72,6 +73,7 @@ export type Expr =
       readonly elem: Elem;
       readonly index: Expr;
       readonly count: Expr;
+      readonly offsets?: Expr;
     }
   /** i32 to f32, rounded to nearest even. */
   | { readonly kind: 'toFloat'; readonly value: Expr }
@@ -257,6 +259,22 @@ export interface StoredWeights extends StoredRows {
   readonly scales?: readonly number[];
   /** In words: the order of a row's terms. */
   readonly terms?: string;
+  /** Absent: C multiplies one weight at a time, but for instructions of the chip. */
+  readonly packing?: Packing;
+}
+
+/**
+ * How C multiplies two outputs' weights at once (src/lower/packed.ts): which sums a pass of its loops makes, and
+ * after how many terms they are taken apart.
+ */
+export interface Packing {
+  /** Neighbouring outputs. */
+  readonly pixels: number;
+  /** Pairs of rows of weights. */
+  readonly pairs: number;
+  readonly terms: number;
+  /** Of all tables that C then has in place of the kernel's. */
+  readonly tableBytes: number;
 }
 
 /** One function of the C, as a tree that is printed, simulated and proven alike. */

@@ -25,6 +25,8 @@ interface Operation<T extends Type> {
    * every combination in the intervals to return undefined.
    */
   readonly violation: (...args: Interval[]) => string | undefined;
+  /** Whether the range holds where the precondition is not proved: what lies outside traps. */
+  readonly asserts?: true;
   /** An interval that holds every result; unused for f32 results. */
   readonly range: (...args: Interval[]) => Interval;
   /** Which kind of operation the models of speed and size count; where arguments decide, undefined for nothing. */

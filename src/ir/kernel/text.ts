@@ -19,7 +19,7 @@ export function exprText(e: Expr): string {
     case 'load':
       return `${e.from}[${exprText(e.index)}]`;
     case 'loadVector':
-      return `${e.type}(${exprText(e.count)} from ${e.from}[${exprText(e.index)}])`;
+      return `${e.type}(${exprText(e.count)} from ${e.from}[${exprText(e.index)}${e.offsets === undefined ? '' : ` + ${exprText(e.offsets)}`}])`;
     case 'toFloat':
       return `(float)${exprText(e.value)}`;
     case 'toInt':

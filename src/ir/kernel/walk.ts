@@ -17,7 +17,7 @@ export function partsOf(e: Expr): readonly Expr[] {
     case 'load':
       return [e.index];
     case 'loadVector':
-      return [e.index, e.count];
+      return e.offsets === undefined ? [e.index, e.count] : [e.index, e.count, e.offsets];
     case 'toFloat':
     case 'toInt':
       return [e.value];

@@ -5,10 +5,11 @@
 import { must } from '../../base/errors.ts';
 import { type ArrayName, elemRange, type Root, rootLength } from '../../ir/kernel/check.ts';
 import { allInts, type Interval, isInt32, maxInt, minInt } from '../../ir/kernel/interval.ts';
-import type { Kernel } from '../../ir/kernel/kernel.ts';
+import type { Expr, Kernel, StmtOf } from '../../ir/kernel/kernel.ts';
 import type { KernelNode } from '../../ir/kernel/text.ts';
 import type { BindingTimes } from './binding-time.ts';
 import { tableRange } from './runtime.ts';
+import type { RowPlan } from './walked-rows.ts';
 
 /**
  * An i32 in generated code. `lo` and `hi` are names or literals, the same text when the value is one number;
@@ -57,7 +58,36 @@ export interface Code {
    * Unrolled loops access many more elements at such distances, whose bounds follow.
    */
   anchors: Map<string, Anchor>;
+  /** Rows of weights are walked at every place. */
+  readonly everyPlace: boolean;
+  /** Sums whose rows are walked once; and the walk that is emitted now. */
+  readonly rowPlans: RowPlan[];
+  walk: Walk | undefined;
   names: number;
+}
+
+/** The expansion of a sum of rows, as one walk along a row. */
+export interface Walk {
+  /** In the code, of what is kept of it. */
+  readonly name: string;
+  /** Names for the inputs: the sum's own, and pointers of the expansion into them. */
+  readonly moving: ReadonlySet<string>;
+  /** Where inputs lie, from the start of the sum's own name for them. */
+  readonly addresses: readonly Expr[];
+  /** By accumulator that depends on the input, the first statement that adds to it. */
+  readonly sums: ReadonlyMap<string, StmtOf<'accumulate'>>;
+  /** Other variables from outside that are read or changed. */
+  readonly keys: readonly string[];
+  /** Locals that hold inputs. */
+  readonly held: Map<string, Input>;
+  /** Its code does not say all that the expansion does. */
+  failed: boolean;
+}
+
+/** An element that a walk reads: where it lies, in code, and the bounds of all such elements. */
+export interface Input {
+  readonly place: string;
+  readonly range: Interval;
 }
 
 interface Anchor {
@@ -176,6 +206,10 @@ export function setVariable(c: Code, name: string, v: Value, declares: boolean):
   else c.lines.push(`${declares ? 'let ' : ''}${lo} = ${v.lo};`);
 }
 
+/** A quantity for the sums that an accumulator holds; the code that notes it is the caller's. */
+export const sumQuantity = (c: Code, node: KernelNode, name: string): number =>
+  c.quantities.push({ node, allowed: allInts, what: `value of ${name}`, local: name }) - 1;
+
 /**
  * `name += factor * x` for a product that cannot overflow. One call instead of code in place: unrolled loops
  * hold dozens of these, and engines take seconds to optimize functions of that size (measured: 11 s).
@@ -187,7 +221,7 @@ export function accumulateProduct(
   [factor, x]: readonly [Value, Value],
 ): void {
   const index = must(c.dependent.get(name), `'${name}' depends on the input`);
-  const k = c.quantities.push({ node, allowed: allInts, what: `value of ${name}`, local: name }) - 1;
+  const k = sumQuantity(c, node, name);
   c.lines.push(`addScaled(state, ${2 * index}, ${factor.lo}, ${x.lo}, ${x.hi}, ranges, ${2 * k});`);
 }
 

@@ -191,7 +191,7 @@ function largerOrSmaller(c: Code, which: 'max' | 'min', a: Value, b: Value): Val
 }
 
 /** The element that an access reaches, from the start of the array; notes the rule and the read. */
-function access(c: Code, e: ExprOf<'load'>): { readonly root: Root; readonly at: Value } {
+export function access(c: Code, e: ExprOf<'load'>): { readonly root: Root; readonly at: Value } {
   const at = position(c, e.from, bounds(c, e.index));
   const { root } = arrayOf(c, e.from);
   indexRule(c, e, e.from, e.index, at);
@@ -239,8 +239,9 @@ function load(c: Code, e: ExprOf<'load'>): Value {
 
 /** The elements that a vector is loaded from; notes the rules and the reads. */
 function stretch(c: Code, e: ExprOf<'loadVector'>) {
-  const at = position(c, e.from, bounds(c, e.index));
-  const count = bounds(c, e.count);
+  const first = position(c, e.from, bounds(c, e.index));
+  const at = e.offsets === undefined ? first : sum(c, first, bounds(c, e.offsets));
+  const count = e.offsets === undefined ? bounds(c, e.count) : literal(1);
   const { root } = arrayOf(c, e.from);
   mustLie(c, count, e, { lo: 0, hi: lanesOf[e.type] }, { what: 'number of lanes' });
   stretchRules(c, e, root, at, count);
@@ -248,12 +249,16 @@ function stretch(c: Code, e: ExprOf<'loadVector'>) {
   return { root, at, count };
 }
 
-/** What the elements that are read may be; undefined where any of the array may be. */
+/**
+ * What the elements that are read may be; undefined where any of the array may be. Those of large tables, weights, are
+ * not looked at one by one: lanes are bounded together anyway, and the same bounds everywhere make for few different
+ * calls.
+ */
 function stretchRange(c: Code, { root, at, count }: ReturnType<typeof stretch>): string | undefined {
   const places = `${at.lo}, ${at.hi} + ${count.hi} - 1`;
-  if (root.kind === 'table') return `tableRange(table_${root.table.name}, ${places})`;
-  const { name } = root.param;
-  return c.followed.has(name) ? `readFollowed(memory_${name}, ${places})` : undefined;
+  if (root.kind === 'table')
+    return rootLength(root) > 256 ? undefined : `tableRange(table_${root.table.name}, ${places})`;
+  return c.followed.has(root.param.name) ? `readFollowed(memory_${root.param.name}, ${places})` : undefined;
 }
 
 /** One interval for all lanes; those that are not loaded are 0. */

@@ -22,6 +22,7 @@ import {
   writeFollowed,
 } from './runtime.ts';
 import { block } from './stmt.ts';
+import { SumTooWide, WalkedRows } from './walked-rows.ts';
 
 export interface Seen {
   readonly quantity: Quantity;
@@ -51,9 +52,20 @@ export interface RunOptions {
   readonly trace: boolean;
   /** Executed statements. */
   readonly budget: number;
+  /** Walks rows of weights at every place, not only at the first: the same bounds later. */
+  readonly everyPlace?: boolean;
 }
 
 export function runIntervals(kernel: Kernel, options: RunOptions): IntervalRun {
+  try {
+    return run(kernel, options);
+  } catch (error) {
+    if (!(error instanceof SumTooWide)) throw error;
+    return run(kernel, { ...options, everyPlace: true });
+  }
+}
+
+function run(kernel: Kernel, options: RunOptions): IntervalRun {
   const code = translate(kernel, options);
   const trace = emptyTrace(kernel);
   const ranges = Float64Array.from({ length: 2 * code.quantities.length }, (_, i) =>
@@ -83,6 +95,9 @@ function translate(kernel: Kernel, options: RunOptions): Code {
     staticBounds: new Map(),
     tableBounds: new Map(),
     anchors: new Map(),
+    everyPlace: options.everyPlace ?? false,
+    rowPlans: [],
+    walk: undefined,
     names: 0,
   };
   block(code, kernel.body);
@@ -142,6 +157,7 @@ function sourceOf(c: Code): string {
       `const memory_${name} = memory('${name}');`,
       `const low_${name} = memory_${name}.lo, high_${name} = memory_${name}.hi;`,
     ]),
+    ...c.rowPlans.map((_, i) => `const rows${i} = rows[${i}];`),
     ...[...c.kernel.params].map(
       ({ name }) =>
         `const reads_${name} = traced.reads.get('${name}'), writes_${name} = traced.writes.get('${name}');`,
@@ -163,17 +179,26 @@ type Linker = (
   calls: typeof callBounds,
   prims: (name: string) => unknown,
   memory: (name: string) => Followed,
+  rows: readonly WalkedRows[],
   traced: Trace,
   ranges: Float64Array,
   budget: number,
 ) => () => boolean;
 
 function link(c: Code, trace: Trace, ranges: Float64Array, budget: number): () => boolean {
-  const names = ['runtime', 'tables', 'calls', 'prims', 'memory', 'traced', 'ranges', 'budget'];
+  const names = ['runtime', 'tables', 'calls', 'prims', 'memory', 'rows', 'traced', 'ranges', 'budget'];
   const linker = new Function(...names, sourceOf(c)) as Linker;
   const tables = new Map(c.kernel.tables.map((table) => [table.name, typedTable(table)] as const));
   const prims = (name: string) => anyPrimitive(name)?.js;
-  return linker(runtime, tables, callBounds, prims, (name) => memoryOf(c, name), trace, ranges, budget);
+  const memories = new Map([...c.followed].map((name) => [name, memoryOf(c, name)]));
+  const memory = (name: string) => must(memories.get(name), `'${name}' is followed`);
+  const rows = c.rowPlans.map((plan) => new WalkedRows(plan, ranges, memory));
+  const run = linker(runtime, tables, callBounds, prims, memory, rows, trace, ranges, budget);
+  return () => {
+    const complete = run();
+    for (const walked of rows) walked.finish();
+    return complete;
+  };
 }
 
 function memoryOf({ kernel }: Code, name: string): Followed {

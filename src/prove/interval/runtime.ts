@@ -62,7 +62,8 @@ export function callBounds(name: string): (...args: number[]) => CallRange {
     if (known?.args.every((x, i) => x === args[i])) return known;
     const intervals = pairs(args);
     const violation = primitive.violation(...intervals);
-    const range = violation === undefined ? primitive.range(...intervals) : allInts;
+    const range =
+      violation === undefined || primitive.asserts === true ? primitive.range(...intervals) : allInts;
     const made = { args, violation, range: { lo: clampInt(range.lo), hi: clampInt(range.hi) } };
     cache[slot] = made;
     return made;
@@ -82,13 +83,37 @@ export interface Followed {
   readonly hi: Int32Array;
   /** What the element type can hold: the bounds of elements that were not written yet. */
   readonly all: Interval;
+  /** Bounds of all elements that were met, by a number that no other bounds have; and the number of those of now. */
+  readonly known: Map<number, Pick<Followed, 'lo' | 'hi'>>;
+  content: number | undefined;
+  contents: number;
 }
 
 export const follow = (length: number, all: Interval): Followed => ({
   lo: new Int32Array(length).fill(all.lo),
   hi: new Int32Array(length).fill(all.hi),
   all,
+  known: new Map(),
+  content: undefined,
+  contents: 0,
 });
+
+/** Beyond that, bounds that come again get a new number. */
+const mostKnown = 64;
+
+/** A number for the bounds of all elements: memory with the same number has the same bounds. */
+export function contentOf(memory: Followed): number {
+  if (memory.content !== undefined) return memory.content;
+  for (const [number, { lo, hi }] of memory.known)
+    if (lo.every((x, i) => x === memory.lo[i]) && hi.every((x, i) => x === memory.hi[i])) {
+      memory.content = number;
+      return number;
+    }
+  if (memory.known.size === mostKnown) memory.known.clear();
+  memory.content = memory.contents++;
+  memory.known.set(memory.content, { lo: memory.lo.slice(), hi: memory.hi.slice() });
+  return memory.content;
+}
 
 /** Writes bounds to the elements from..to; `certain`: the one element is written in every run. */
 export function writeFollowed(
@@ -99,6 +124,7 @@ export function writeFollowed(
   certain: boolean,
 ): void {
   const last = Math.min(to, memory.lo.length - 1);
+  memory.content = undefined;
   for (let i = Math.max(from, 0); i <= last; i++) {
     memory.lo[i] = certain ? value.lo : Math.min(at(memory.lo, i), value.lo);
     memory.hi[i] = certain ? value.hi : Math.max(at(memory.hi, i), value.hi);

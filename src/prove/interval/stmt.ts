@@ -4,7 +4,7 @@ import { elemRange, type Root, rootLength, rootName } from '../../ir/kernel/chec
 import { allInts, isInt32, maxInt } from '../../ir/kernel/interval.ts';
 import { lanesOf, type PlainStmt, type Stmt, type StmtOf } from '../../ir/kernel/kernel.ts';
 import { intervalOf } from '../../ir/kernel/operations.ts';
-import { inlined, statementsIn } from '../../ir/kernel/walk.ts';
+import { statementsIn } from '../../ir/kernel/walk.ts';
 import { arithmetic, sum } from './arithmetic.ts';
 import {
   accumulateProduct,
@@ -28,11 +28,17 @@ import {
   wrapped,
 } from './bounds.ts';
 import { bounds, effects, indexRule, position, stretchRules, traceRead, truth } from './expr.ts';
+import { stepOfWalk, walkedOnce } from './row-sums.ts';
 
 export function block(c: Code, body: readonly Stmt[]): void {
-  inBlock(c, () => {
-    for (const s of inlined(body)) statement(c, s);
-  });
+  inBlock(c, () => statements(c, body));
+}
+
+function statements(c: Code, body: readonly Stmt[]): void {
+  for (const s of body)
+    if (s.kind === 'startRows') statements(c, s.body);
+    else if (s.kind !== 'rowSum') statement(c, s);
+    else if (!walkedOnce(c, s, () => statements(c, s.body))) statements(c, s.body);
 }
 
 function statement(c: Code, s: PlainStmt): void {
@@ -74,6 +80,10 @@ function statement(c: Code, s: PlainStmt): void {
 function setLocal(c: Code, s: StmtOf<'let' | 'assign' | 'accumulate'>): void {
   if (s.type === 'f32') {
     effects(c, s.value);
+    return;
+  }
+  if (c.walk !== undefined && c.dependent.has(s.name)) {
+    stepOfWalk(c, c.walk, s);
     return;
   }
   const rest = { what: `value of ${s.name}`, local: s.name };

@@ -2,6 +2,7 @@
 import { type Elem, type Expr, type ExprOf, elemBytes } from '../../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations, type OperandRule } from '../../ir/kernel/operations.ts';
 import { vectorPrimitiveOf } from '../../ir/kernel/prims/index.ts';
+import { partsOf } from '../../ir/kernel/walk.ts';
 import { ownerOf, ownerPair } from '../arena.ts';
 import type { Rule } from '../trap.ts';
 import { computedIn, cTypeOf, differsIn16 } from './int16.ts';
@@ -35,7 +36,11 @@ export function value(c: Context, e: Expr): string {
     case 'load':
       return load(c, e);
     case 'loadVector':
-      return loadVector(c, e, value(c, e.index), value(c, e.count));
+      return loadVector(
+        c,
+        e,
+        partsOf(e).map((part) => value(c, part)),
+      );
     case 'toFloat':
       return `fround(${value(c, e.value)})`;
     case 'toInt':

@@ -5,15 +5,19 @@ import { type Context, elementIndex, fail, isLive, type JsArray, jsArray, tempor
 
 /** What the generated code calls, by these names. */
 export const vectorRuntime = {
-  /** `count` elements from `at` on, filled up with zeros. */
-  gather(view: ArrayLike<number>, at: number, count: number, lanes: number): number[] {
-    const found: number[] = [];
-    for (let i = 0; i < lanes; i++) found.push(i < count ? (view[at + i] as number) : 0);
-    return found;
-  },
-  /** The first of the bytes that `owner` does not own; -1 if it owns all. */
-  lost(owners: Uint16Array, owner: number, from: number, to: number): number {
-    for (let i = from; i < to; i++) if (owners[i] !== owner) return i;
+  /** The element of each lane. */
+  places: (at: number, lanes: number, offsets: readonly number[] | undefined): readonly number[] =>
+    Array.from({ length: lanes }, (_, i) => at + (offsets === undefined ? i : (offsets[i] as number))),
+  /** Whether the number of lanes, or the element of one of the first `count`, is not what may be. */
+  outside: (places: readonly number[], count: number, lanes: number, start: number, end: number): boolean =>
+    count < 0 || count > lanes || places.slice(0, count).some((place) => place < start || place >= end),
+  /** The first `count` elements, filled up with zeros. */
+  gather: (view: ArrayLike<number>, places: readonly number[], count: number): readonly number[] =>
+    places.map((place, i) => (i < count ? (view[place] as number) : 0)),
+  /** A byte of the first `count` elements that `owner` does not own; -1 if it owns all. */
+  lost(owners: Uint16Array, owner: number, places: readonly number[], count: number, bytes: number): number {
+    for (const place of places.slice(0, count))
+      for (let i = place * bytes; i < (place + 1) * bytes; i++) if (owners[i] !== owner) return i;
     return -1;
   },
   /** The first lane that loses bits in this array; -1 if none does. */
@@ -42,21 +46,32 @@ function outsideTrap(
   return fail(c, 'out of bounds', node, `${at} - ${array.start}, ${array.end - array.start}, ${count}`, name);
 }
 
-export function loadVector(c: Context, e: ExprOf<'loadVector'>, index: string, length: string): string {
+/** `parts` are the index, the count, and the offsets where there are any. */
+export function loadVector(
+  c: Context,
+  e: ExprOf<'loadVector'>,
+  [index = '', length = '', offsets]: readonly string[],
+): string {
   const array = jsArray(c, e.from);
-  const [at, count, lost] = [temporary(c), temporary(c), temporary(c)];
+  const [at, count, places, lost] = [temporary(c), temporary(c), temporary(c), temporary(c)];
   const lanes = lanesOf[e.type];
   const bytes = elemBytes[e.elem];
   const checks: string[] = [];
-  if (isLive(c, e))
-    checks.push(`${outside(array, at, count, lanes)} ? ${outsideTrap(c, e, e.from, array, at, count)} : `);
-  if (c.checked && array.slot !== undefined) {
-    const range = `${at} * ${bytes}, (${at} + ${count}) * ${bytes}`;
-    const trap = fail(c, 'overwritten byte', e, `${lost} / ${bytes} | 0`, e.from);
-    checks.push(`(${lost} = vectors.lost(owners, ${ownerOf(array.slot)}, ${range})) >= 0 ? ${trap} : `);
+  if (isLive(c, e)) {
+    const bad = `vectors.outside(${places}, ${count}, ${lanes}, ${array.start}, ${array.end})`;
+    checks.push(`${bad} ? ${outsideTrap(c, e, e.from, array, at, count)} : `);
   }
-  const sets = `${at} = ${elementIndex(array, index)}, ${count} = ${length}`;
-  return `(${sets}, ${checks.join('')}vectors.gather(${array.view}, ${at}, ${count}, ${lanes}))`;
+  if (c.checked && array.slot !== undefined) {
+    const trap = fail(c, 'overwritten byte', e, `${lost} / ${bytes} | 0`, e.from);
+    const found = `vectors.lost(owners, ${ownerOf(array.slot)}, ${places}, ${count}, ${bytes})`;
+    checks.push(`(${lost} = ${found}) >= 0 ? ${trap} : `);
+  }
+  const sets = [
+    `${at} = ${elementIndex(array, index)}`,
+    `${count} = ${length}`,
+    `${places} = vectors.places(${at}, ${lanes}, ${offsets ?? 'undefined'})`,
+  ];
+  return `(${sets.join(', ')}, ${checks.join('')}vectors.gather(${array.view}, ${places}, ${count}))`;
 }
 
 /** The array is one that may be written. */

@@ -2,9 +2,11 @@ import { must } from '../../../base/errors.ts';
 import type { Primitive, VectorPrimitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
+import { evenProducts, evenProductsI8, fourBytes, oddProducts, oddProductsI8 } from './dual-mac.ts';
 import { exp32 } from './exp.ts';
 import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
 import { interpolate } from './interpolate.ts';
+import { knownWithin } from './known-within.ts';
 import { multiplyAdd } from './multiply-add.ts';
 import {
   requantizeCompact,
@@ -27,13 +29,19 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
   [
     clamp,
     divideNearest,
+    evenProducts,
+    evenProductsI8,
     exp32,
     exponent32,
+    fourBytes,
     mantissa32,
     log2,
     interpolate,
+    knownWithin,
     nearestWithin,
     multiplyAdd,
+    oddProducts,
+    oddProductsI8,
     requantizeCompact,
     requantizeDouble,
     requantizeFloat,

@@ -38,6 +38,12 @@ export function byLane(type: Vector, f: OfLane): VectorPrimitive['js'] {
   };
 }
 
+/** Of a sum and so many products. */
+function addedRange(sum: Interval = zero, a: Interval = zero, b: Interval = zero, count = 16): Interval {
+  const products = intervalOf('mul', a, b);
+  return { lo: sum.lo + count * products.lo, hi: sum.hi + count * products.hi };
+}
+
 export const two = (type: Vector) =>
   [
     { name: 'a', type },
@@ -82,7 +88,28 @@ const inLanes = (scalar: Primitive, numbers: readonly string[], mve: readonly st
 });
 
 const addLanes = exact('add', 'add', 'a + b in each lane', (a, b) => a + b);
-const multiplyLanes = exact('mul', 'mul', 'a * b in each lane', (a, b) => a * b);
+
+const multiplyAddLanes: VectorPrimitive = {
+  name: 'multiply_add_i32x4',
+  doc: 'sum + a * b in each lane',
+  params: [{ name: 'sum', type: 'i32x4' }, ...two('i32x4')],
+  result: 'i32x4',
+  // gcc 12 puts all additions of an unrolled loop off to its end otherwise, and spills the products.
+  instructions: {
+    mve: [
+      'sum = vaddq_s32(sum, vmulq_s32(a, b));',
+      '#if defined(__GNUC__)',
+      '__asm__ volatile("" : "+w"(sum)); /* no addition is put off */',
+      '#endif',
+      'return sum;',
+    ],
+  },
+  js: byLane('i32x4', (sum = 0, a = 0, b = 0) => whole(sum + a * b)),
+  violation: (sum, a = zero, b = zero) =>
+    outsideInt('a product', intervalOf('mul', a, b)) ?? outsideInt('a sum', addedRange(sum, a, b, 1)),
+  range: (sum, a, b) => addedRange(sum, a, b, 1),
+  cost: 'otherCall',
+};
 
 const maxLanes: VectorPrimitive = {
   name: 'max_i32x4',
@@ -110,6 +137,18 @@ const splat: VectorPrimitive = {
   cost: 'otherCall',
 };
 
+const splatBytes: VectorPrimitive = {
+  name: 'splat_u8x16',
+  doc: 'x in each lane',
+  params: [{ name: 'x', type: 'i32' }],
+  result: 'u8x16',
+  instructions: { mve: ['return vdupq_n_u8((uint8_t)x);'] },
+  js: byLane('u8x16', (x = 0) => (x >= 0 && x <= 255 ? x : undefined)),
+  violation: (x = zero) => (x.lo < 0 || x.hi > 255 ? `x in ${x.lo}..${x.hi}, defined for 0..255` : undefined),
+  range: (x = zero) => x,
+  cost: 'otherCall',
+};
+
 const four: VectorPrimitive = {
   name: 'four_i32x4',
   doc: 'a, b, c, d as lanes',
@@ -129,10 +168,6 @@ function dot(a: readonly number[], b: readonly number[]): number {
 }
 
 const ofBytes = [{ name: 'sum', type: 'i32' }, ...two('u8x16')] as const;
-const addedRange = (sum: Interval, a: Interval, b: Interval): Interval => {
-  const products = intervalOf('mul', a, b);
-  return { lo: sum.lo + 16 * products.lo, hi: sum.hi + 16 * products.hi };
-};
 
 /** VMLADAVA: 16 multiply-accumulates. */
 const dotBytes: VectorPrimitive = {
@@ -166,12 +201,13 @@ export const vectorPrimitives: readonly VectorPrimitive[] = [
   dotBytes,
   four,
   maxLanes,
-  multiplyLanes,
+  multiplyAddLanes,
   inLanes(
     requantizeHigh,
     [],
     ['return vrshlq_s32(vmulhq_s32(acc, multiplier), vsubq_s32(vdupq_n_s32(1), shift));'],
   ),
   splat,
+  splatBytes,
   sumBytes,
 ];
