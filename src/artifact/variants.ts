@@ -1,38 +1,35 @@
-/** The forms of a program's kernels that C has: bounded, and held to the program. */
+/** The forms of a program's kernels that C has, held to the program. */
 import { at, DefectError } from '../base/errors.ts';
-import type { Interval } from '../ir/kernel/interval.ts';
+import type { EmitInfo } from '../emit/info.ts';
 import { plainProgram, variantsOf } from '../lower/variants.ts';
 import type { Outcome, Program } from '../program/program.ts';
-import { programOn, setsOf, type Variants } from '../program/variants.ts';
-import { type Facts, prove } from '../prove/prove.ts';
+import { programOn, setsOf } from '../program/variants.ts';
+import type { Facts } from '../prove/prove.ts';
 import { compareOutcomes, differenceText } from '../sim/difference.ts';
 import { createSimulator } from '../sim/simulate.ts';
 
-/** What C is printed from: the plain program, the forms of its kernels, and the bounds of all their locals. */
-export interface Printed {
-  readonly program: Program;
-  readonly variants: Variants;
-  /** By name of a plain kernel. */
-  readonly ranges: ReadonlyMap<string, ReadonlyMap<string, Interval>>;
-}
+/** What C is printed from: the plain program, the forms of its kernels, and the bounds of locals. */
+export type Printed = Required<Pick<EmitInfo, 'variants' | 'ranges'>> & { readonly program: Program };
 
-/** @param facts of the program's own kernels */
+/** @param facts of the program's own kernels: those of weights two at a time hold by the certificate */
 export function printedOf(program: Program, facts: Facts): Printed {
   const plain = plainProgram(program);
   const variants = variantsOf(program);
-  const bounded = program.steps.map(({ kernel }, i) => {
-    const form = at(plain.steps, i).kernel;
-    const forms = variants.get(kernel) ?? [];
-    return {
-      form,
-      forms,
-      ranges: (form === kernel ? (facts.get(kernel) ?? prove(kernel)) : prove(form)).ranges,
-    };
-  });
+  const kernels = program.steps.map(({ kernel }, i) => ({ kernel, form: at(plain.steps, i).kernel }));
   return {
     program: plain,
-    variants: new Map(bounded.flatMap((b) => (b.forms.length > 0 ? [[b.form, b.forms] as const] : []))),
-    ranges: new Map(bounded.map((b) => [b.form.name, b.ranges])),
+    variants: new Map(
+      kernels.flatMap(({ kernel, form }) => {
+        const forms = variants.get(kernel);
+        return forms === undefined ? [] : [[form, forms] as const];
+      }),
+    ),
+    ranges: new Map(
+      kernels.flatMap(({ kernel, form }) => {
+        const known = form === kernel ? facts.get(kernel) : undefined;
+        return known === undefined ? [] : [[form.name, known.ranges] as const];
+      }),
+    ),
   };
 }
 

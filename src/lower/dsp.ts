@@ -1,7 +1,7 @@
 /**
  * Sums of dense 8-bit weights with the DSP instructions of Cortex-M4, M7, M33 and M55. A word of four neighbouring
  * inputs becomes two pairs (bytes 0 and 2, bytes 1 and 3), and SMLAD adds the products of a pair with two weights.
- * Weights lie in a table of their own as such pairs, in the order of use. A few rows (output channels) are summed
+ * Weights lie in a table of their own, in the order of use, where that pays as such pairs. A few rows (output channels) are summed
  * for two places of the input at a time: a word is taken apart once for all rows, a weight is loaded once for both.
  */
 import { at, must } from '../base/errors.ts';
@@ -12,6 +12,7 @@ import {
   assign,
   call,
   constant,
+  int,
   load,
   local,
   loop,
@@ -22,7 +23,7 @@ import {
 } from '../ir/kernel/builders.ts';
 import type { Expr, Kernel, RowSum, RowTerm, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { rowSumsIn } from '../ir/kernel/walk.ts';
-import { dense8, formatName, type WeightLayout } from '../ir/kernel/weight-format.ts';
+import { dense8, formatName, termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { type Jam, jammed, type Pass } from './jam.ts';
 
@@ -43,6 +44,8 @@ function wordsOf(run: number): readonly Word[] {
   return [...whole, { at: first, terms }];
 }
 
+type Parity = 'even' | 'odd';
+
 const parities = [
   { name: 'even', bytes: [0, 2] },
   { name: 'odd', bytes: [1, 3] },
@@ -61,10 +64,14 @@ interface Placed {
 const placed = (words: readonly Word[], from: number): readonly Placed[] =>
   words.map((word) => ({ word, offset: from + word.at }));
 
+/** How a row's weights for a word of inputs stand in the table: as pairs of 16 bits, or as bytes. */
+type Width = 16 | 8;
+
 /** Sums of a pass for one or two places of the input. */
 interface Block {
   readonly pass: Pass;
   readonly layout: WeightLayout;
+  readonly width: Width;
   /** Elements from the first place to each. */
   readonly places: readonly number[];
   /** The first place's, in the sum's terms. */
@@ -77,49 +84,106 @@ interface Block {
 const sumsAt = ({ pass, offset, places }: Block, row: number, place: number): readonly RowTerm[] =>
   pass.sums.filter((sum) => sum.row === row && sum.offset === offset + at(places, place));
 
-/** Straight code over these words, from pointer `px` on. `tag` keeps its names apart. */
-function straight(b: Block, words: readonly Placed[], px: string, tag: string): readonly Stmt[] {
-  let next = 0;
-  const body = words.flatMap(({ word, offset }, i): readonly Stmt[] => {
-    const x = (place: number): string => `x${i}_${place}${tag}`;
-    const bytes = (place: number): readonly Expr[] =>
-      times(4, (byte) =>
-        b.layout.run > byte ? load(px, 'u8', offset + at(b.places, place) + byte) : { kind: 'int', value: 0 },
-      );
-    const loads = b.places.map((_, place) => constant(x(place), call('four_bytes', 'i32', ...bytes(place))));
-    const rows = times(b.pass.rows, (row) => {
-      const pairs = pairsIn(word).map(({ name }) => ({
-        name,
-        weight: `${name}${i}_${row}${tag}`,
-        place: next++,
-      }));
-      return [
-        ...pairs.map(({ weight, place }) => constant(weight, load(b.weights, 'i32', place))),
-        ...pairs.flatMap(({ name, weight }) => products(b, row, name, weight, x)),
-      ];
-    });
-    return [...loads, ...rows.flat()];
-  });
-  return [...body, ...advance(b.weights, next)];
+/** Straight code over some words. */
+interface Stretch {
+  readonly block: Block;
+  readonly words: readonly Placed[];
+  /** The pointer that their offsets are from. */
+  readonly px: string;
+  /** Keeps its names apart from those of other stretches. */
+  readonly tag: string;
 }
 
-/** One pair of weights of a row, times the inputs of every place. */
+const inputs = ({ tag }: Stretch, i: number, which: number): string => `x${i}_${which}${tag}`;
+
+/** Declares the word of inputs from `from` on; a run of three is filled up. */
+function loaded({ block, px }: Stretch, name: string, from: number): Stmt {
+  const byte = (i: number): Expr => (block.layout.run > i ? load(px, 'u8', from + i) : int(0));
+  return constant(name, call('four_bytes', 'i32', ...times(4, byte)));
+}
+
+/** The word of inputs, and the pair of its bytes, that a pair of weights meets. */
+type Operand = readonly [word: string, pair: Parity];
+
+/** A word of inputs at each place. */
+interface Taken {
+  readonly loads: readonly Stmt[];
+  readonly operand: (place: number, weights: Parity) => Operand;
+}
+
+function ofEachPlace(s: Stretch, i: number): Taken {
+  const { offset } = at(s.words, i);
+  return {
+    loads: s.block.places.map((place, k) => loaded(s, inputs(s, i, k), offset + place)),
+    operand: (place, weights) => [inputs(s, i, place), weights],
+  };
+}
+
+/**
+ * Of places that are one element apart the second's even bytes are the first's odd ones. Its odd bytes are the even ones
+ * of the word two elements on, whose last bytes a single weight behind the word meets.
+ */
+function ofNeighbours(s: Stretch, i: number): Taken {
+  const { offset, word } = at(s.words, i);
+  if (word.terms[0] === undefined)
+    return { loads: [], operand: (place) => [inputs(s, i - 1, 1), place === 0 ? 'even' : 'odd'] };
+  return {
+    loads: [0, 1].map((k) => loaded(s, inputs(s, i, k), offset + 2 * k)),
+    operand: (place, weights) => {
+      if (place === 0) return [inputs(s, i, 0), weights];
+      return weights === 'even' ? [inputs(s, i, 0), 'odd'] : [inputs(s, i, 1), 'even'];
+    },
+  };
+}
+
+const areNeighbours = ({ places, layout: { run: length }, width }: Block): boolean =>
+  places.join() === '0,1' && width === 16 && length % 4 === 1 && length <= 4 * loopWords;
+
+function straight(s: Stretch): readonly Stmt[] {
+  const { block, words, tag } = s;
+  let next = 0;
+  const take = (name: string): Stmt => constant(name, load(block.weights, 'i32', next++));
+  const body = words.flatMap(({ word }, i): readonly Stmt[] => {
+    const { loads, operand } = areNeighbours(block) ? ofNeighbours(s, i) : ofEachPlace(s, i);
+    const pairs = pairsIn(word).map(({ name }) => name);
+    const rows = times(block.pass.rows, (row) => ({ row, weight: `w${i}_${row}${tag}` }));
+    if (block.width === 8)
+      return [
+        ...loads,
+        ...rows.map(({ weight }) => take(weight)),
+        ...rows.flatMap(({ row, weight }) =>
+          pairs.flatMap((pair) => products(block, row, weight, (place) => operand(place, pair), '_i8')),
+        ),
+      ];
+    return [
+      ...loads,
+      ...rows.flatMap(({ row, weight }) => [
+        ...pairs.map((pair) => take(weight + pair)),
+        ...pairs.flatMap((pair) => products(block, row, weight + pair, (place) => operand(place, pair), '')),
+      ]),
+    ];
+  });
+  return [...body, ...advance(block.weights, next)];
+}
+
+/** A word of a row's weights, times the inputs of every place. */
 const products = (
   b: Block,
   row: number,
-  name: 'even' | 'odd',
   weight: string,
-  x: (place: number) => string,
+  operand: (place: number) => Operand,
+  suffix: string,
 ): readonly Stmt[] =>
   b.places.flatMap((_, place) =>
     sumsAt(b, row, place).map((sum) => {
-      const args = [local(x(place)), local(weight), local(sum.local)];
-      return assign(sum.local, call(`${name}_products`, 'i32', ...args));
+      const [word, pair] = operand(place);
+      const args = [local(word), local(weight), local(sum.local)];
+      return assign(sum.local, call(`${pair}_products${suffix}`, 'i32', ...args));
     }),
   );
 
 /** Words of straight code at most, and of one pass of a loop. */
-const [straightWords, loopWords] = [12, 6];
+const [straightWords, loopWords] = [15, 4];
 
 /** The largest divisor of a number of words that a pass takes, or what leaves the fewest over. */
 function wordsPerPass(words: number): number {
@@ -133,14 +197,20 @@ function wordsPerPass(words: number): number {
 /** A run of neighbours from pointer `px` on. */
 function run(b: Block, px: string): readonly Stmt[] {
   const words = wordsOf(b.layout.run);
-  if (words.length <= loopWords + 2) return straight(b, placed(words, 0), px, b.tag);
+  if (words.length <= loopWords + 2) return straight({ block: b, words: placed(words, 0), px, tag: b.tag });
   const whole = Math.floor(b.layout.run / 4);
   const perPass = wordsPerPass(whole);
   const passes = Math.floor(whole / perPass);
   const done = passes * perPass;
-  const pass = [...straight(b, placed(words.slice(0, perPass), 0), px, b.tag), ...advance(px, 4 * perPass)];
+  const pass = [
+    ...straight({ block: b, words: placed(words.slice(0, perPass), 0), px, tag: b.tag }),
+    ...advance(px, 4 * perPass),
+  ];
   const rest = placed(words.slice(done), -4 * done);
-  return [...loop(`i${b.tag}`, passes, () => pass), ...straight(b, rest, px, `_end${b.tag}`)];
+  return [
+    ...loop(`i${b.tag}`, passes, () => pass),
+    ...straight({ block: b, words: rest, px, tag: `_end${b.tag}` }),
+  ];
 }
 
 /** The whole window of the block's places. */
@@ -154,7 +224,7 @@ function window(b: Block): readonly Stmt[] {
     const all = times(segments * pieces, (i) =>
       placed(words, Math.floor(i / pieces) * segmentStride + (i % pieces) * pieceStride),
     );
-    return [pointer(px, from, elem, start), ...straight(b, all.flat(), px, b.tag)];
+    return [pointer(px, from, elem, start), ...straight({ block: b, words: all.flat(), px, tag: b.tag })];
   }
   const row = `row${b.tag}`;
   const piece = (kx: Expr, of: Expr): readonly Stmt[] => [
@@ -170,7 +240,7 @@ function window(b: Block): readonly Stmt[] {
 }
 
 /** The sums of a pass, two places at a time; all but the last go over the weights with a pointer of their own. */
-function blocks(pass: Pass, layout: WeightLayout): readonly Stmt[] {
+function blocks(pass: Pass, layout: WeightLayout, width: Width): readonly Stmt[] {
   const offsets = [...new Set(pass.sums.map(({ offset }) => offset))];
   const pairs = times(Math.ceil(offsets.length / 2), (i) => offsets.slice(2 * i, 2 * i + 2));
   return pairs.flatMap((pair, i) => {
@@ -180,7 +250,7 @@ function blocks(pass: Pass, layout: WeightLayout): readonly Stmt[] {
     const weights = isLast ? 'wt' : `wt${tag}`;
     const places = pair.map((one) => one - offset);
     const own = isLast ? [] : [pointer(weights, 'wt', 'i32', 0, { mutable: true })];
-    return [...own, ...window({ pass, layout, places, offset, weights, tag })];
+    return [...own, ...window({ pass, layout, width, places, offset, weights, tag })];
   });
 }
 
@@ -192,17 +262,21 @@ function rowsAtATime(places: number, each: number, count: number): readonly numb
     const rest = count - whole * most;
     return [...times(whole, () => most), ...(rest === 0 ? [] : [rest])];
   }
-  if (each > 1 || count < 2) return times(count, () => 1);
-  const twos = [0, 2, 1][count % 3] ?? 0;
-  return [...times((count - 2 * twos) / 3, () => 3), ...times(twos, () => 2)];
+  if (each > 1) return times(count, () => 1);
+  const rest = count % 3;
+  return [...times(Math.floor(count / 3), () => 3), ...(rest === 0 ? [] : [rest])];
 }
 
 const halves = (low: number, high: number): number => (high << 16) | (low & 0xffff);
 
-/** The weights of rows that are taken together, as pairs in the order of use. */
-function pairsOf(
+const bytes = (weights: readonly number[]): number =>
+  weights.reduce((word, weight, i) => word | ((weight & 0xff) << (8 * i)), 0);
+
+/** The weights of rows that are taken together, in the order of use. */
+function wordsFor(
   rows: readonly Int32Array[],
   { segments, pieces, run: length }: WeightLayout,
+  width: Width,
 ): readonly number[] {
   const words = wordsOf(length);
   return times(segments * pieces, (stretch) =>
@@ -212,26 +286,44 @@ function pairsOf(
           const term = word.terms[byte];
           return term === undefined ? 0 : at(row, stretch * length + term);
         };
+        if (width === 8) return [bytes(times(4, weight))];
         return pairsIn(word).map(({ bytes: [low, high] }) => halves(weight(low), weight(high)));
       }),
     ),
   ).flat();
 }
 
-function tableOf(kernel: Kernel, name: string, layout: WeightLayout, passes: readonly number[]): Table {
+const tableWords: Readonly<Record<Width, string>> = {
+  16: 'Weights for SMLAD as pairs of 16 bits, in the order of use: of four neighbours the first and third, then the second and fourth.',
+  8: 'Weights of four neighbours to a word, a byte each, in the order of use.',
+};
+
+function tableOf(
+  kernel: Kernel,
+  name: string,
+  layout: WeightLayout,
+  passes: readonly number[],
+  width: Width,
+): Table {
   const rows = decodeRows(kernel);
   let first = 0;
   const data = passes.flatMap((count) => {
     first += count;
-    return pairsOf(rows.slice(first - count, first), layout);
+    return wordsFor(rows.slice(first - count, first), layout, width);
   });
   return {
     name,
     elem: 'i32',
     data: Int32Array.from(data),
-    says: 'Weights as pairs of 16 bits for SMLAD, in the order of use: of four neighbours the first and third, then the second and fourth.',
+    says: tableWords[width],
   };
 }
+
+/**
+ * How often a weight is used at least for which 16 bits of it are stored: each use then saves about a sixth of an
+ * instruction, and it takes a byte more.
+ */
+const usesOfWide = 16;
 
 /** Whether two products at a time help. */
 function takes({ stored, elem, type, sums }: RowSum): boolean {
@@ -265,7 +357,8 @@ export function dspForm(kernel: Kernel): Kernel | undefined {
   const sums = rowSumsIn(kernel.body);
   if (weights === undefined || sums.length === 0 || !sums.every(({ sum }) => takes(sum))) return undefined;
   const { layout, stream } = weights;
-  const pairs = `${kernel.name}_pairs`;
+  const table = `${kernel.name}_words`;
+  const width = kernel.macs >= usesOfWide * layout.rows * termsOf(layout) ? 16 : 8;
   const found = lowered(kernel.body, {
     takes,
     joined: ({ sums: each }, count) =>
@@ -274,15 +367,18 @@ export function dspForm(kernel: Kernel): Kernel | undefined {
         new Set(each.map(({ row }) => row)).size,
         count,
       ),
-    start: () => [pointer('wt', pairs, 'i32', 0, { mutable: true })],
-    body: (pass) => blocks(pass, layout),
+    start: () => [pointer('wt', table, 'i32', 0, { mutable: true })],
+    body: (pass) => blocks(pass, layout, width),
   });
   if (found === undefined || found.passes.reduce((sum, n) => sum + n, 0) !== layout.rows) return undefined;
   const { weights: _, ...rest } = kernel;
   return {
     ...rest,
     doc: ['With DSP instructions: two products of 16 bits at a time, the same sums in another order.'],
-    tables: [tableOf(kernel, pairs, layout, found.passes), ...tables.filter(({ name }) => name !== stream)],
+    tables: [
+      tableOf(kernel, table, layout, found.passes, width),
+      ...tables.filter(({ name }) => name !== stream),
+    ],
     body: found.body,
   };
 }

@@ -28,6 +28,14 @@ export interface Jam {
   readonly joined: (sum: RowSum, passes: number) => readonly number[];
   readonly start: (stored: StoredRows) => readonly Stmt[];
   readonly body: (pass: Pass) => readonly Stmt[];
+  /**
+   * A pass with what each of those that it joins does before its sums and after them; undefined: one after the other.
+   */
+  readonly whole?: (
+    pass: Pass,
+    before: readonly (readonly Stmt[])[],
+    after: readonly (readonly Stmt[])[],
+  ) => readonly Stmt[] | undefined;
 }
 
 /** Statements, and how many rows each pass takes, as they are run. */
@@ -166,9 +174,10 @@ function joinedPass(
   const sums = changes.flatMap(({ name }, k) =>
     sum.sums.map((one) => ({ ...one, local: name(one.local), row: one.row + k * each })),
   );
-  return [
-    ...changes.flatMap((change) => copied(before, change)),
-    ...jam.body({ sum, sums, rows: width * each, tag: sum.suffix + part }),
-    ...changes.flatMap((change) => copied(after, change)),
+  const pass = { sum, sums, rows: width * each, tag: sum.suffix + part };
+  const [first, last] = [before, after].map((body) => changes.map((change) => copied(body, change))) as [
+    (readonly Stmt[])[],
+    (readonly Stmt[])[],
   ];
+  return jam.whole?.(pass, first, last) ?? [...first.flat(), ...jam.body(pass), ...last.flat()];
 }

@@ -20,6 +20,7 @@ import {
   load,
   local,
   loop,
+  maximum,
   mul,
   pointer,
   shr,
@@ -27,13 +28,13 @@ import {
   times,
   variable,
 } from '../ir/kernel/builders.ts';
-import type { Expr, Kernel, Packing, RowSum, RowTerm, Stmt, Table } from '../ir/kernel/kernel.ts';
+import type { Expr, Kernel, RowSum, RowTerm, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { expressionsIn, rowSumsIn, statementsIn } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { copied } from './copies.ts';
 import { type Jam, jammed, type Pass } from './jam.ts';
-import { biasOf, type PackedRows, packedTables, packRows } from './packed-rows.ts';
+import { biasOf, headOf, type Loops, type PackedRows, packedTables, packRows } from './packed-rows.ts';
 
 /** One byte each, row by row, of unsigned inputs. */
 function isPackable({ stored, elem, type }: RowSum): boolean {
@@ -50,9 +51,6 @@ function passesOf(rows: number, width: number): readonly number[] {
 
 const names = { pairs: 'pairs', counts: 'counts', rests: 'rests' } as const;
 
-/** Of a pass; what its tables take is told by them. */
-type Loops = Omit<Packing, 'tableBytes'>;
-
 /** The kernel with sums of rows two at a time; undefined where it has none that can be packed. */
 export function packed(kernel: Kernel, packing: Loops): Kernel | undefined {
   const { weights, name, body, doc, ...rest } = kernel;
@@ -62,7 +60,7 @@ export function packed(kernel: Kernel, packing: Loops): Kernel | undefined {
   // Tables follow from the order in which rows are taken, which only the lowered code says.
   const order = fromRows(body, jamOf(packing, layout, undefined))?.passes;
   if (order?.join() !== passesOf(layout.rows, 2 * packing.pairs).join()) return undefined;
-  const rows = packRows(decodeRows(kernel), bias.data, layout, order ?? [], packing.terms);
+  const rows = packRows(decodeRows(kernel), bias.data, layout, order ?? [], packing);
   const lowered = must(fromRows(body, jamOf(packing, layout, { kernel, rows })), 'the same rows').body;
   const others = kernel.tables.filter((table) => table.name !== stream && table !== bias);
   return {
@@ -132,6 +130,8 @@ const jamOf = (packing: Loops, layout: WeightLayout, made: Made | undefined): Ja
   joined: (_, passes) => passesOf(passes, 2 * packing.pairs),
   start: () => (made === undefined ? [] : startOf(made)),
   body: (pass) => (made === undefined ? [] : passBody({ ...made, packing, layout, pass })),
+  whole: (pass, before, after) =>
+    made === undefined ? [] : loopOfParts({ ...made, packing, layout, pass }, before, after),
 });
 
 function startOf({ kernel, rows }: Made): readonly Stmt[] {
@@ -152,6 +152,8 @@ interface Context extends Made {
 interface Part {
   readonly pairs: number;
   readonly places: readonly Place[];
+  /** Elements from where the places are to where the sums are made. */
+  readonly skip: Expr;
   /** Keeps names apart. */
   readonly tag: string;
 }
@@ -173,31 +175,152 @@ function placesOf({ sums, rows }: Pass): readonly Place[] {
 }
 
 function passBody(c: Context): readonly Stmt[] {
-  const { pass, packing, rows, layout } = c;
+  const { pass, packing, rows } = c;
   const places = placesOf(pass);
   const pairs = Math.ceil(pass.rows / 2);
   const parts = times(Math.ceil(places.length / packing.pixels), (i): Part => {
     const own = places.slice(i * packing.pixels, (i + 1) * packing.pixels);
-    return { pairs, places: own, tag: `${places.length > packing.pixels ? `_${i}` : ''}${pass.tag}` };
-  });
-  const begins = times(pairs, (q) => {
-    const upper = at(places, 0).locals[2 * q + 1];
-    return upper === undefined ? [] : [constant(beginOf(q, pass.tag), local(upper))];
+    return {
+      pairs,
+      places: own,
+      skip: int(0),
+      tag: `${places.length > packing.pixels ? `_${i}` : ''}${pass.tag}`,
+    };
   });
   return [
-    ...begins.flat(),
+    ...beginsOf(c, pairs, places),
     ...parts.flatMap((part) => partBody(c, part)),
-    ...(rows.rests.length > 0 ? remainders(c, { pairs, places, tag: pass.tag }) : []),
-    ...advance(names.pairs, lengthOf(layout, packing.terms, pairs)),
+    ...(rows.rests.length > 0
+      ? [
+          ...remainders(c, { pairs, places, skip: int(0), tag: pass.tag }, names.rests),
+          ...advance(names.counts, pairs),
+        ]
+      : []),
+    ...advance(names.pairs, lengthOf(c, pairs)),
   ];
+}
+
+/** The head of a pass's numbers, and where the sums of each pair's second row begin. */
+const beginsOf = (
+  { pass, layout, packing }: Context,
+  pairs: number,
+  places: readonly Place[],
+): readonly Stmt[] => [
+  ...headOf(layout, packing).map(() => constant(`passes${pass.tag}`, load(names.pairs, 'i32', 0))),
+  ...times(pairs, (q) => {
+    const upper = at(places, 0).locals[2 * q + 1];
+    return upper === undefined ? [] : [constant(beginOf(q, pass.tag), local(upper))];
+  }).flat(),
+];
+
+/**
+ * The same code for some places after the others, where what follows is the largest sum of all places. Nothing is
+ * stored before all sums are made, as in the plain kernel.
+ */
+function loopOfParts(
+  c: Context,
+  before: readonly (readonly Stmt[])[],
+  after: readonly (readonly Stmt[])[],
+): readonly Stmt[] | undefined {
+  const { pass, packing, rows } = c;
+  const { tag } = pass;
+  const places = placesOf(pass);
+  const pairs = Math.ceil(pass.rows / 2);
+  const own = places.slice(0, packing.pixels);
+  const walk = partsWalk(
+    places.map(({ offset }) => offset),
+    packing.pixels,
+    tag,
+  );
+  const ends = after.map((body, k) =>
+    behindMaximum(
+      body,
+      places.map(({ locals }) => at(locals, k)),
+    ),
+  );
+  if (walk === undefined || ends.some((end) => end === undefined)) return undefined;
+  const sums = at(places, 0).locals;
+  const others = new Set(places.slice(1).flatMap(({ locals }) => locals));
+  const [best, sum] = [(name: string) => `best_${name}`, (name: string) => `sum_${name}`];
+  const moved = own.map((place) => ({ ...place, locals: place.locals.map(sum) }));
+  const hasRests = rows.rests.length > 0;
+  return [
+    ...before.flat().filter((s) => s.kind !== 'let' || !others.has(s.name)),
+    ...beginsOf(c, pairs, places),
+    ...sums.map((name) => variable(best(name), int(rows.least))),
+    ...walk((skip) => [
+      ...own.flatMap(({ locals }) => locals.map((name, k) => variable(sum(name), local(at(sums, k))))),
+      ...partBody(c, { pairs, places: moved, skip, tag }),
+      ...(hasRests
+        ? [
+            pointer(`rest${tag}`, names.rests, rows.restElem, 0, { mutable: true }),
+            ...remainders(c, { pairs, places: moved, skip, tag }, `rest${tag}`),
+          ]
+        : []),
+      ...own.flatMap(({ locals }) =>
+        locals.map((name, k) => {
+          const most = best(at(sums, k));
+          return assign(most, maximum(local(sum(name)), local(most)));
+        }),
+      ),
+    ]),
+    ...sums.map((name) => assign(name, local(best(name)))),
+    ...(hasRests
+      ? [
+          ...times(pairs, (q) => advance(names.rests, mul(load(names.counts, rows.countElem, q), 3))).flat(),
+          ...advance(names.counts, pairs),
+        ]
+      : []),
+    ...advance(names.pairs, lengthOf(c, pairs)),
+    ...ends.flatMap((end) => must(end, 'an end')),
+  ];
+}
+
+type Walk = (body: (skip: Expr) => readonly Stmt[]) => readonly Stmt[];
+
+/**
+ * Loops over parts of so many places: one where their distances are equal, two for a square of them. Two parts are
+ * written out: with gcc 12 -O3 the CIFAR net then executes 3 % fewer instructions on Cortex-M3 and RV32IMC.
+ */
+function partsWalk(offsets: readonly number[], pixels: number, tag: string): Walk | undefined {
+  const parts = offsets.length / pixels;
+  if (parts < 3 || !Number.isInteger(parts)) return undefined;
+  const isLike = offsets.every(
+    (offset, i) => offset - at(offsets, i - (i % pixels)) === at(offsets, i % pixels) - at(offsets, 0),
+  );
+  const starts = times(parts, (i) => at(offsets, i * pixels) - at(offsets, 0));
+  const step = at(starts, 1);
+  if (!isLike) return undefined;
+  if (starts.every((start, i) => start === i * step))
+    return (body) => loop(`part${tag}`, parts, (i) => body(mul(i, step)));
+  const down = starts[2] ?? 0;
+  if (parts !== 4 || starts[3] !== down + step) return undefined;
+  return (body) =>
+    loop(`down${tag}`, 2, (y) => loop(`right${tag}`, 2, (x) => body(add(mul(y, down), mul(x, step)))));
+}
+
+/** What follows on a maximum of all these locals, which the first one then is; undefined: something else. */
+function behindMaximum(body: readonly Stmt[], sums: readonly string[]): readonly Stmt[] | undefined {
+  const first = at(sums, 0);
+  const joins = sums.slice(1).map((name) => assign(first, maximum(local(name), local(first))));
+  const end = body.slice(joins.length);
+  const isMaximum = JSON.stringify(body.slice(0, joins.length)) === JSON.stringify(joins);
+  const others = new Set(sums.slice(1));
+  const reads = [...expressionsIn(end)].some((e) => e.kind === 'local' && others.has(e.name));
+  return joins.length > 0 && isMaximum && !reads ? end : undefined;
 }
 
 /** Where the sums of a pair's second row begin. */
 const beginOf = (q: number, tag: string): string => `begin${q}${tag}`;
 
-/** Numbers of a pass: of each segment its beginnings and its weights. */
-const lengthOf = ({ segments, pieces, run }: WeightLayout, terms: number, pairs: number): number =>
-  pairs * segments * pieces * (Math.ceil(run / terms) + run);
+/** Numbers of a pass: its head, then of each segment its beginnings and its weights. */
+const lengthOf = ({ layout, packing }: Context, pairs: number): number =>
+  headOf(layout, packing).length +
+  pairs * layout.segments * layout.pieces * (Math.ceil(layout.run / packing.terms) + layout.run);
+
+/** How often the loop along a run passes: a constant, or from the head of the pass. */
+const passesAlong = ({ layout, packing, pass }: Context): Expr | number =>
+  headOf(layout, packing).length > 0 ? local(`passes${pass.tag}`) : Math.floor(layout.run / packing.terms);
 
 function partBody(c: Context, part: Part): readonly Stmt[] {
   const { pairs, places, tag } = part;
@@ -205,13 +328,13 @@ function partBody(c: Context, part: Part): readonly Stmt[] {
   const { terms } = c.packing;
   const rest = run % terms;
   const skip = (ky: Expr, kx: Expr): Expr =>
-    add(mul(ky, segmentStride), mul(kx, pieceStride), at(places, 0).offset);
+    add(part.skip, mul(ky, segmentStride), mul(kx, pieceStride), at(places, 0).offset);
   return [
-    pointer(`wt${tag}`, names.pairs, 'i32', 0, { mutable: true }),
+    pointer(`wt${tag}`, names.pairs, 'i32', headOf(c.layout, c.packing).length, { mutable: true }),
     ...loop(`ky${tag}`, segments, (ky) =>
       loop(`kx${tag}`, pieces, (kx) => [
         inputs(c, `px${tag}`, skip(ky, kx)),
-        ...loop(`i${tag}`, Math.floor(run / terms), () => segment(part, terms, '')),
+        ...loop(`i${tag}`, passesAlong(c), () => segment(part, terms, '')),
         ...(rest > 0 ? segment(part, rest, '_end') : []),
       ]),
     ),
@@ -271,7 +394,7 @@ function taken({ pass, rows }: Context, q: number, { locals }: Place): readonly 
 }
 
 /** What was too much, pair by pair: where a term's input lies, and what is missing of both weights. */
-function remainders(c: Context, { pairs, places, tag }: Part): readonly Stmt[] {
+function remainders(c: Context, { pairs, places, skip, tag }: Part, rests: string): readonly Stmt[] {
   const { restElem: elem, countElem } = c.rows;
   const first = at(places, 0);
   const triple = (q: number): readonly Stmt[] => {
@@ -286,17 +409,14 @@ function remainders(c: Context, { pairs, places, tag }: Part): readonly Stmt[] {
       ];
     };
     return [
-      inputs(c, near, add(load(names.rests, elem, 0), first.offset)),
-      ...times(2, (i) => constant(less(i), load(names.rests, elem, 1 + i))),
+      inputs(c, near, add(skip, load(rests, elem, 0), first.offset)),
+      ...times(2, (i) => constant(less(i), load(rests, elem, 1 + i))),
       ...places.flatMap(products),
-      ...advance(names.rests, 3),
+      ...advance(rests, 3),
     ];
   };
-  return [
-    ...times(pairs, (q) => [
-      constant(`count${q}${tag}`, load(names.counts, countElem, q)),
-      ...loop(`n${q}${tag}`, local(`count${q}${tag}`), () => triple(q)),
-    ]).flat(),
-    ...advance(names.counts, pairs),
-  ];
+  return times(pairs, (q) => [
+    constant(`count${q}${tag}`, load(names.counts, countElem, q)),
+    ...loop(`n${q}${tag}`, local(`count${q}${tag}`), () => triple(q)),
+  ]).flat();
 }

@@ -5,6 +5,7 @@
 import { elemBytes, type Kernel } from '../ir/kernel/kernel.ts';
 import { termsOf } from '../ir/kernel/weight-format.ts';
 import type { Program, Slot, Step } from '../program/program.ts';
+import { fewerProducts } from './fewer-products.ts';
 import { withSums } from './made-sums.ts';
 import { neighbourRows } from './neighbour-rows.ts';
 import { sharedRows } from './shared-rows.ts';
@@ -15,7 +16,7 @@ const mostTerms = Math.floor((2 ** 31 - 1) / (128 * 255));
 /** The kernel with vectors, and scratch as its last parameters; undefined where its own statements are as good. */
 export function vectors(kernel: Kernel): Kernel | undefined {
   if (kernel.weights === undefined || termsOf(kernel.weights.layout) > mostTerms) return undefined;
-  const made = sharedRows(kernel) ?? neighbourRows(kernel);
+  const made = fewerProducts(kernel) ?? sharedRows(kernel) ?? neighbourRows(kernel);
   return made && withSums(kernel, made);
 }
 

@@ -209,6 +209,8 @@ export const smaller = simd(0xe8);
 export const larger = simd(0xe9);
 
 export const i16x8 = {
+  add: simd(0x8e),
+  sub: simd(0x91),
   /** Lanes of two vectors by their indices, those of the second from 8 on. */
   shuffle: (a: Code, b: Code, from: readonly number[]): Code =>
     shuffle(

@@ -8,7 +8,7 @@ import {
   lanesOf,
   type StmtOf,
 } from '../../ir/kernel/kernel.ts';
-import { firstPair } from '../../ir/kernel/prims/vectors.ts';
+import { firstPair } from '../../ir/kernel/prims/vector-pairs.ts';
 import type { Code } from '../../wasm/code.ts';
 import { and, bytesMask, extend, load, narrow, store, zeroLanes } from '../../wasm/instructions.ts';
 import { type Address, type Body, fresh, placeOf } from './body.ts';

@@ -20,6 +20,7 @@ import {
 import { log2, root15, rootShift } from './root.ts';
 import { signExtend } from './sign-extend.ts';
 import { nearestWithin } from './to-grid.ts';
+import { pairPrimitives } from './vector-pairs.ts';
 import { vectorPrimitives } from './vectors.ts';
 import { wrappedDifference, wrappedProduct, wrappedSum } from './wrapped.ts';
 
@@ -61,7 +62,9 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
 export const primitiveOf = (name: string): Primitive =>
   must(primitives.get(name), `a primitive is called '${name}'`);
 
-const ofVectors: ReadonlyMap<string, VectorPrimitive> = new Map(vectorPrimitives.map((p) => [p.name, p]));
+const ofVectors: ReadonlyMap<string, VectorPrimitive> = new Map(
+  [...vectorPrimitives, ...pairPrimitives].map((p) => [p.name, p]),
+);
 
 /** A primitive of vectors by its name, or undefined for one of numbers. */
 export const vectorPrimitiveOf = (name: string): VectorPrimitive | undefined => ofVectors.get(name);

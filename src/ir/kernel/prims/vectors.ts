@@ -1,6 +1,6 @@
 /** Primitives of vectors. Those of lanes do to each lane what the scalar primitive does to a number. */
 import { at, DefectError } from '../../../base/errors.ts';
-import { i16x8, i32x4 } from '../../../wasm/instructions.ts';
+import { i32x4 } from '../../../wasm/instructions.ts';
 import { allInts, hull, type Interval, isInt32 } from '../interval.ts';
 import { lanesOf, type Vector } from '../kernel.ts';
 import { intervalOf } from '../operations.ts';
@@ -8,7 +8,7 @@ import type { Primitive, VectorPrimitive, VectorValue } from '../primitive.ts';
 import { clamp } from './clamp.ts';
 import { requantizeHigh } from './requantize.ts';
 
-function lanes(value: VectorValue | undefined): readonly number[] {
+export function lanes(value: VectorValue | undefined): readonly number[] {
   if (typeof value === 'object') return value;
   throw new DefectError('a primitive takes a vector here');
 }
@@ -18,15 +18,15 @@ function number(value: VectorValue | undefined): number {
   throw new DefectError('a primitive takes a number here');
 }
 
-const zero: Interval = { lo: 0, hi: 0 };
-const whole = (x: number): number | undefined => (x === (x | 0) ? x : undefined);
-const outsideInt = (what: string, x: Interval): string | undefined =>
+export const zero: Interval = { lo: 0, hi: 0 };
+export const whole = (x: number): number | undefined => (x === (x | 0) ? x : undefined);
+export const outsideInt = (what: string, x: Interval): string | undefined =>
   isInt32(x) ? undefined : `${what} in ${x.lo}..${x.hi}, defined for ${allInts.lo}..${allInts.hi}`;
 
 type OfLane = (...args: number[]) => number | undefined;
 
 /** Applies `f` to the numbers of each lane; a number stands in all lanes. Undefined where any lane is. */
-function byLane(type: Vector, f: OfLane): VectorPrimitive['js'] {
+export function byLane(type: Vector, f: OfLane): VectorPrimitive['js'] {
   return (...args) => {
     const result: number[] = [];
     for (let i = 0; i < lanesOf[type]; i++) {
@@ -44,7 +44,7 @@ function addedRange(sum: Interval = zero, a: Interval = zero, b: Interval = zero
   return { lo: sum.lo + count * products.lo, hi: sum.hi + count * products.hi };
 }
 
-const two = (type: Vector) =>
+export const two = (type: Vector) =>
   [
     { name: 'a', type },
     { name: 'b', type },
@@ -195,68 +195,10 @@ const sumBytes: VectorPrimitive = {
   cost: 'otherCall',
 };
 
-/** Eight products, neighbours added: pairs of terms in the lanes of four rows. */
-const dotPairs: VectorPrimitive = {
-  name: 'dot_i16x8',
-  doc: 'a[0] * b[0] + a[1] * b[1], a[2] * b[2] + a[3] * b[3], ...',
-  params: two('i16x8'),
-  result: 'i32x4',
-  instructions: { mve: ['return vaddq_s32(vmullbq_int_s16(a, b), vmulltq_int_s16(a, b));'] },
-  wasm: (a = [], b = []) => i32x4.dot(a, b),
-  js: (a, b) => {
-    const products = lanes(a).map((x, i) => x * at(lanes(b), i));
-    const sums = pairs.map((i) => whole(at(products, 2 * i) + at(products, 2 * i + 1)));
-    return sums.every((sum) => sum !== undefined) ? sums : undefined;
-  },
-  violation: (a = zero, b = zero) => outsideInt('a sum', pairRange(a, b)),
-  range: (a = zero, b = zero) => pairRange(a, b),
-  cost: 'otherCall',
-};
-const pairs = [0, 1, 2, 3] as const;
-const pairRange = (a: Interval, b: Interval): Interval => {
-  const { lo, hi } = intervalOf('mul', a, b);
-  return { lo: 2 * lo, hi: 2 * hi };
-};
-
-/** Takes lanes of 16 bits from two vectors of them; `from` has indices, from 8 on into the second. */
-const picked = (
-  name: string,
-  doc: string,
-  params: readonly string[],
-  from: readonly number[],
-): VectorPrimitive => ({
-  name,
-  doc,
-  params: params.map((param) => ({ name: param, type: 'i16x8' })),
-  result: 'i16x8',
-  instructions: {},
-  wasm: (a = [], b = a) => i16x8.shuffle(a, b, from),
-  js: (a, b = a) => from.map((i) => (i < 8 ? at(lanes(a), i) : at(lanes(b), i - 8))),
-  violation: () => undefined,
-  range: (a = zero, b = a) => hull([a.lo, a.hi, b.lo, b.hi]),
-  cost: 'otherCall',
-});
-
-export const firstPair = picked(
-  'first_pair_i16x8',
-  'a[0], a[1], and again three times',
-  ['a'],
-  [0, 1, 0, 1, 0, 1, 0, 1],
-);
-const zipLow = picked('zip_low_i16x8', 'a[0], b[0], ..., a[3], b[3]', ['a', 'b'], [0, 8, 1, 9, 2, 10, 3, 11]);
-const zipHigh = picked(
-  'zip_high_i16x8',
-  'a[4], b[4], ..., a[7], b[7]',
-  ['a', 'b'],
-  [4, 12, 5, 13, 6, 14, 7, 15],
-);
-
 export const vectorPrimitives: readonly VectorPrimitive[] = [
   addLanes,
   inLanes(clamp, ['lo', 'hi'], ['return vminq_s32(vmaxq_s32(x, vdupq_n_s32(lo)), vdupq_n_s32(hi));']),
   dotBytes,
-  dotPairs,
-  firstPair,
   four,
   maxLanes,
   multiplyAddLanes,
@@ -268,6 +210,4 @@ export const vectorPrimitives: readonly VectorPrimitive[] = [
   splat,
   splatBytes,
   sumBytes,
-  zipHigh,
-  zipLow,
 ];
