@@ -55,7 +55,7 @@ class Counted {
 const denseSums: fc.Arbitrary<SumRecipe> = fc
   .tuple(sumRecipes, fc.constantFrom('any', 'lanes', 'held', 'depthwise'))
   .map(([r, way]) => {
-    const dense = { ...r, bits: 8 as const, shared: false, format: 0, density: 1 };
+    const dense = { ...r, bits: 8 as const, shared: false, kind: 'dense' as const, format: 0, density: 1 };
     if (way === 'any') return dense;
     const rows = { ...dense, walk: 'runs' as const, sums: 1, skip: 0, rows: r.rows + 1 };
     if (way === 'lanes') return rows;
