@@ -298,10 +298,11 @@ function storedFor(c: Convolution, rows: RowsOfWeights): RowStore {
 }
 
 /** The output channel, and where the inputs of its group begin, by the names of the loops in `channels`. */
-function current({ c, w }: Plan): { readonly channel: Expr; readonly skip: Expr } {
+function current({ c, w, depth }: Plan): { readonly channel: Expr; readonly skip: Expr } {
   if (c.groups > 1 && !isDepthwise(c))
     return { channel: local('c'), skip: mul(local('group'), w.channels / c.groups) };
-  const channel = c.outChannels === 1 && c.shuffle === undefined ? int(0) : local('c');
+  // A loop of one pass has no counter.
+  const channel = c.outChannels === depth && c.shuffle === undefined ? int(0) : local('c');
   return { channel, skip: isDepthwise(c) ? channel : int(0) };
 }
 
