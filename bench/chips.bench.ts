@@ -18,7 +18,7 @@ async function rowsOf(
   const files = artifactOf(compiled, made);
   const bytes = new Map([...files].map(([name, text]) => [name, new TextEncoder().encode(text)]));
   const inputs = compiled.examples.slice(0, 2);
-  return (await verifyArtifact(loadArtifact(bytes), { inputs, targets, opt: '-O3', form: 'DSP', ...how }))
+  return (await verifyArtifact(loadArtifact(bytes), { inputs, targets, opt: '-O3', form: 'best', ...how }))
     .rows;
 }
 

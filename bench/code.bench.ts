@@ -9,8 +9,8 @@ import path from 'node:path';
 import { test } from 'vitest';
 import { bestCentres } from '../src/compress/round/k-means.ts';
 import { codeFeatures, codeParts } from '../src/cost/size-features.ts';
-import { noDspMacro } from '../src/emit/dsp.ts';
 import { gccFlags } from '../src/emit/flags.ts';
+import { formFlags } from '../src/emit/instructions.ts';
 import { emitC } from '../src/emit/package.ts';
 import { isCoded } from '../src/ir/formats/codes.ts';
 import type { Graph, Node } from '../src/ir/graph/graph.ts';
@@ -118,7 +118,7 @@ async function sizesOf(
     await compileC99(
       build,
       [`${program.name}.c`],
-      ['-o', 'net.o', ...gccFlags(program), `-D${noDspMacro(program)}`],
+      ['-o', 'net.o', ...gccFlags(program), ...formFlags(program, 'plain')],
     );
     return functionsOf(build, 'net.o');
   });

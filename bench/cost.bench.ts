@@ -9,6 +9,7 @@ import { operationsOf } from '../src/cost/counts.ts';
 import { features } from '../src/cost/speed-features.ts';
 import type { Graph } from '../src/ir/graph/graph.ts';
 import { formatName, type WeightFormat } from '../src/ir/kernel/weight-format.ts';
+import { packed } from '../src/lower/packed.ts';
 import type { Program } from '../src/program/program.ts';
 import type { TargetName } from '../src/targets/targets.ts';
 import { leastSquares } from './least-squares.ts';
@@ -75,8 +76,30 @@ function lenetVariants(): { readonly what: string; readonly program: Program }[]
   );
 }
 
+/** Of dense weights, two rows a product. */
+const packings = [
+  { pixels: 2, pairs: 2, terms: 5 },
+  { pixels: 2, pairs: 2, terms: 6 },
+  { pixels: 1, pairs: 2, terms: 4 },
+  { pixels: 1, pairs: 2, terms: 6 },
+] as const;
+
+const packedVariants = (programs: ReturnType<typeof denseVariants>): ReturnType<typeof denseVariants> =>
+  packings.flatMap((packing) =>
+    programs.map(({ what, program }) => ({
+      what: `${what} ${Object.values(packing).join('/')}`,
+      program: {
+        ...program,
+        steps: program.steps.map((step) => ({
+          ...step,
+          kernel: packed(step.kernel, packing) ?? step.kernel,
+        })),
+      },
+    })),
+  );
+
 const denseVariants = (): { readonly what: string; readonly program: Program }[] =>
-  nets.slice(1).map((net) => ({
+  nets.map((net) => ({
     what: net.title,
     program: programFrom(prunedGraph(net, { percents: [] }) as Graph<'int8'>),
   }));
@@ -121,7 +144,8 @@ function tableText(all: ReadonlyMap<string, Float64Array>): string {
 }
 
 test('cost model', async () => {
-  const programs = [...lenetVariants(), ...denseVariants()];
+  const dense = denseVariants();
+  const programs = [...lenetVariants(), ...dense, ...packedVariants(dense)];
   const all = new Map<string, Float64Array>();
   const report: string[][] = [];
   for (const target of chips) {

@@ -139,6 +139,5 @@ ${markdown(
   ['net', 'MAC', 'median ms', 'slowest of 9'],
   made.map(({ load }) => load),
 )}`,
-    'node.md',
   );
 });

@@ -133,7 +133,7 @@ async function run(
   const input = program.slots[program.inputs[0]!.slot];
   const bytes = Uint8Array.from({ length: input?.length ?? 0 }, (_, i) => (i * 37 + (i >> 3)) & 255);
   // Models of cost are of plain C.
-  const result = await runNative(program, files, target, [bytes], { plain: true });
+  const result = await runNative(program, files, target, [bytes], { form: 'plain' });
   if (result.kind !== 'ran' || result.measures?.instructions === undefined)
     throw new Error(`${target}: not measured`);
   const expected = createSimulator(program, { mode: 'fast' }).run(bytes).output;

@@ -7,6 +7,7 @@ import { type PruneOptions, prunePass } from './compress/prune/prune.ts';
 import { sparsityOf } from './compress/prune/sparsity.ts';
 import { checkCodebook, checkWeightBits, codebookOf } from './compress/round/check-weights.ts';
 import { needsRounding, type RoundedWeights, roundWeights } from './compress/round/round-weights.ts';
+import { withPacking } from './cost/packing.ts';
 import { type Split, split } from './data/held-back.ts';
 import { verifyGraph } from './ir/graph/check.ts';
 import type { Graph, Stage } from './ir/graph/graph.ts';
@@ -56,7 +57,7 @@ import type { MemoryPlan, PlanStrategy } from './plan/addresses.ts';
 import { assemble } from './plan/assemble.ts';
 import { showPlan } from './plan/text.ts';
 import { pixelsOf, storedBy, unroundedBy } from './program/port.ts';
-import type { Normalization } from './program/program.ts';
+import type { Normalization, Program } from './program/program.ts';
 import { encodeInput } from './program/values.ts';
 
 /** The options of a compilation. Only `name` and `arith` are required; int8 also needs `calibration`. */
@@ -507,11 +508,18 @@ function assembled(
   });
   options.onPass?.('assemble', showPlan(program, plan));
   return {
-    program,
+    program: packedAs(program, options),
     plan,
     assembled: graph,
     examples: exampleInputs(graph, options).map((x) => encodeInput(program, x)),
   };
+}
+
+/** Tables do not grow where their bytes are to be few. */
+function packedAs(program: Program, { arith, formats }: CompileOptions): Program {
+  const objective = formats?.objective ?? 'zeros';
+  if (arith === 'float32' || (objective !== 'zeros' && objective !== 'speed')) return program;
+  return withPacking(program, objective === 'speed' ? 'speed' : 'balanced', formats?.target ?? 'cortex-m4');
 }
 
 const noSamples: Judging = { calibrating: [], samples: [], heldBack: false };

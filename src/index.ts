@@ -60,6 +60,7 @@ export { type Agreement, agreementOf } from './judge/agreement.ts';
 export type { LayerError } from './judge/layer-errors.ts';
 export type { RoundingCount, Roundings } from './judge/roundings.ts';
 export type { Warning } from './judge/warnings/warning.ts';
+export { variantsOf } from './lower/variants.ts';
 export type { ActivationBits, WideReason } from './passes/activation-bits.ts';
 export { type Calibration, type CalibrationMethod, calibrate } from './passes/calibrate.ts';
 export { canonicalize } from './passes/canonicalize.ts';

@@ -12,6 +12,7 @@ import { importOnnx } from '../src/ir/import/onnx.ts';
 import { floats } from '../src/ir/tensor.ts';
 import { arrangeInput, decodeOutput, encodeInput } from '../src/program/values.ts';
 import { proveProgram } from '../src/prove/prove.ts';
+import { inference } from '../src/runtime/engines.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { readNpy } from './support/npy.ts';
 import { encodeModel, valueInfo } from './support/onnx-model.ts';
@@ -152,7 +153,7 @@ describeWith(mnist, 'MNIST', () => {
     );
     const calibration = { inputs: Array.from({ length: 256 }, (_, i) => train!.real(i * 200)), raw };
     const { program, floatGraph } = compile(model, { ...int8, calibration });
-    const simulator = createSimulator(program, { mode: 'fast' });
+    const run = inference(program);
     const labels = readLabels(mnist[2]);
     let [float, stored] = [0, 0];
     for (let i = 0; i < 3000; i++) {
@@ -160,7 +161,7 @@ describeWith(mnist, 'MNIST', () => {
       float += Number(
         argmax(evaluate(floatGraph, new Map([['input', x]])).get('output')!.data) === labels[i],
       );
-      const output = simulator.run(arrangeInput(program, images!.pixels!.raw(i))).output;
+      const { output } = run(arrangeInput(program, images!.pixels!.raw(i)));
       stored += Number(argmax(output) === labels[i]);
     }
     expect(stored).toBeGreaterThanOrEqual(float - 3);
@@ -183,10 +184,10 @@ describe.each(['cifarnet', 'resnet8', 'dscnn'])('%s', (name) => {
         arith: 'int8',
         calibration,
       });
-      const simulator = createSimulator(program, { mode: 'fast' });
+      const run = inference(program);
       let same = 0;
       for (let i = 0; i < 60; i++) {
-        const output = decodeOutput(program, simulator.run(encodeInput(program, image(i))).output);
+        const output = decodeOutput(program, run(encodeInput(program, image(i))).output);
         same += Number(argmax(output) === argmax(logits.data.subarray(i * classes, (i + 1) * classes)));
       }
       expect(same).toBeGreaterThanOrEqual(57);

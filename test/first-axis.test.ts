@@ -6,6 +6,7 @@ import { emitC } from '../src/emit/package.ts';
 import { evaluate, inputTensors } from '../src/ir/graph/evaluate.ts';
 import { importOnnx } from '../src/ir/import/onnx.ts';
 import { countOf } from '../src/ir/tensor.ts';
+import { variantsOf } from '../src/lower/variants.ts';
 import { canonicalize } from '../src/passes/canonicalize.ts';
 import { decodeOutput, encodeInput } from '../src/program/values.ts';
 import { simulate } from '../src/runtime/engines.ts';
@@ -130,7 +131,8 @@ testWith(['gcc', 'qemu-system-arm'])(
     const samples = Array.from({ length: 12 }, (_, i) => Float32Array.from(wave(144, i)));
     for (const arith of ['float32', 'int8'] as const) {
       const { program } = compile(imported, { name: 'net', arith, calibration: { inputs: samples } });
-      const files = emitC(program, { command: '', version: '', hash: '', golden: [] });
+      const variants = variantsOf(program);
+      const files = emitC(program, { command: '', version: '', hash: '', golden: [], variants });
       const inputs = samples.slice(0, 3).map((x) => encodeInput(program, x));
       for (const target of ['host-gcc', 'cortex-m4'] as const) {
         const ran = await runNative(program, files, target, inputs, {});

@@ -13,9 +13,12 @@ import type { Graph, Node } from '../ir/graph/graph.ts';
 import { bitsOf, type QuantizedMac, weightStep } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { StoredTensor } from '../ir/kernel/stored.ts';
+import { plainTableBytes } from '../ir/kernel/table-bytes.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
 import { countOf, type Shape, type Tensor } from '../ir/tensor.ts';
+import { plainForm } from '../lower/variants.ts';
 import { placesOf } from '../plan/orders.ts';
+import { readPacked } from '../program/packed-rows.ts';
 import type { Program, Step } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { argOf, slotAt } from '../program/slots.ts';
@@ -108,10 +111,30 @@ function sqnrOf(real: Tensor, mac: QuantizedMac): number {
 const bytesOfTables = (kernel: Kernel, names: readonly (string | undefined)[]): number =>
   tableBytesOf({ ...kernel, tables: kernel.tables.filter(({ name }) => names.includes(name)) });
 
+/**
+ * Of weights that C has two at a time: as `compared`, and where sums begin. Each bound of a half is checked on the way.
+ * @throws DefectError for a bound that does not hold
+ */
+function comparedPacked(
+  kernel: Kernel,
+  mac: QuantizedMac,
+  toModel: (term: number) => number,
+): WeightMismatch | undefined {
+  const packing = kernel.weights?.packing;
+  if (kernel.weights === undefined || packing === undefined) return undefined;
+  const { rows, begins } = readPacked(plainForm(kernel), kernel.weights, packing);
+  begins.forEach((begin, row) => {
+    if (begin !== at(mac.bias, row))
+      throw new DefectError(`'${kernel.name}', output ${row}: a sum begins at ${begin}`);
+  });
+  return compared(rows, mac, toModel);
+}
+
 function certifyStep({ kernel }: Step, node: Node, input: StoredTensor, real: Tensor): LayerCertificate {
   const mac = node.quantized as QuantizedMac;
   const how = must(kernel.weights, 'a kernel with weights');
-  const mismatch = compared(decodeRows(kernel), mac, modelTerm(real.shape, input));
+  const toModel = modelTerm(real.shape, input);
+  const mismatch = compared(decodeRows(kernel), mac, toModel) ?? comparedPacked(kernel, mac, toModel);
   const nonzeros = nonzerosIn(mac.weights);
   return {
     node: node.name,
@@ -122,7 +145,7 @@ function certifyStep({ kernel }: Step, node: Node, input: StoredTensor, real: Te
     density: nonzeros / mac.weights.length,
     bits: bitsOf(mac.weights),
     weightBytes: bytesOfTables(kernel, [how.stream, how.counts, how.codebook]),
-    tableBytes: tableBytesOf(kernel),
+    tableBytes: plainTableBytes(kernel),
     floorBytes: entropyFloor(mac.weights).bytes,
     sqnr: sqnrOf(real, mac),
     ...(mismatch === undefined ? {} : { mismatch }),
@@ -157,7 +180,7 @@ export function certify(program: Program, graph: Graph<'int8'>): Certificate {
       weights: total('weights'),
       nonzeros: total('nonzeros'),
       weightBytes: total('weightBytes'),
-      tableBytes: program.steps.reduce((sum, { kernel }) => sum + tableBytesOf(kernel), 0),
+      tableBytes: program.steps.reduce((sum, { kernel }) => sum + plainTableBytes(kernel), 0),
       floorBytes: total('floorBytes'),
     },
     holds: layers.every(({ mismatch }) => mismatch === undefined),

@@ -8,25 +8,25 @@ import * as v from 'valibot';
 import { DefectError, InputError } from '../base/errors.ts';
 import type { Compiled } from '../compile.ts';
 import { withAgreement } from '../compile.ts';
-import type { EmitInfo, Golden, PackageKind } from '../emit/info.ts';
+import type { Golden, PackageKind } from '../emit/info.ts';
 import { emitC } from '../emit/package.ts';
 import type { Graph } from '../ir/graph/graph.ts';
 import { type Elem, elemBytes } from '../ir/kernel/kernel.ts';
 import { roundingFields } from '../judge/roundings.ts';
 import { agreementFields, warningFields } from '../judge/text.ts';
 import { warningKinds } from '../judge/warnings/warning.ts';
-import { variantsOf } from '../lower/variants.ts';
 import type { LayerChoice } from '../passes/choose-formats.ts';
 import { bytesOfBase64, programFrom, programText } from '../program/json.ts';
 import { inputPorts, outputPorts, type Port, printedGrid } from '../program/port.ts';
 import type { Program } from '../program/program.ts';
 import { stepsOf, totalsOf } from '../program/summary.ts';
-import { prove, proveProgram } from '../prove/prove.ts';
+import { proveProgram } from '../prove/prove.ts';
 import type { Judgement } from '../search/search.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import { type Certificate, certify } from './certify.ts';
 import type { Manifest } from './manifest.ts';
 import { reportText } from './markdown.ts';
+import { printedOf } from './variants.ts';
 import { type WeightGrid, weightGrids } from './weight-grids.ts';
 
 /** The preprocessing of the samples, so that later commands can repeat it. */
@@ -232,16 +232,15 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
   const hash = `sha256 ${hashOf(made.model)}`;
   const golden = goldenOf(program, compiled.examples);
   const facts = proveProgram(program);
-  const ranges = new Map([...facts].map(([kernel, facts]) => [kernel.name, facts.ranges]));
   const build = buildOf(program);
-  const variants = boundedVariants(program);
+  const { program: plain, variants, ranges } = printedOf(program, facts);
   const about = { command: made.command, version: made.version, hash, build, golden, ranges, variants };
   const folder = {
     ...(made.package === undefined ? {} : { package: made.package }),
     ...(made.main === undefined ? {} : { main: made.main }),
     ...(made.weightsFile === undefined ? {} : { weightsFile: made.weightsFile }),
   };
-  const files = new Map(emitC(program, { ...about, ...folder }));
+  const files = new Map(emitC(plain, { ...about, ...folder }));
   files.set(programFile(program.name), programText(program));
   const origin = [`thimble ${made.version}: \`${made.command}\``, `model ${hash}`];
   const { plan } = compiled;
@@ -264,15 +263,6 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
   );
   return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);
 }
-
-/** The forms of kernels for chips with more instructions, with the bounds of their locals. */
-const boundedVariants = (program: Program): Required<EmitInfo>['variants'] =>
-  new Map(
-    [...variantsOf(program)].map(([kernel, variants]) => [
-      kernel,
-      variants.map((variant) => ({ ...variant, ranges: prove(variant.kernel).ranges })),
-    ]),
-  );
 
 function goldenOf(program: Program, inputs: readonly Uint8Array[]): Golden[] {
   const simulator = createSimulator(program, { mode: 'checked' });

@@ -52,7 +52,7 @@ const sizesUnless = async (artifact: Artifact, row: VerifyRow, target: TargetNam
 /**
  * Builds the artifact's C at -O3 (on the host at -O1, with sanitizers), compares every arena byte with the
  * simulator, counts instructions and cycles of the whole and of each layer, and weighs the code, at -Os too.
- * With DSP instructions on chips that have them, as a compiler takes the C.
+ * With Helium or DSP instructions on chips that have them, as a compiler takes the C.
  * Targets whose compiler or emulator is missing are skipped, and the result says so.
  * @throws Trap when the simulated program breaks a rule; InputError for inputs of a wrong length.
  */
@@ -60,7 +60,7 @@ export async function measureTargets(
   artifact: Artifact,
   options: MeasureOptions,
 ): Promise<readonly MeasuredTarget[]> {
-  const { rows } = await verifyArtifact(artifact, { ...options, form: 'DSP' });
+  const { rows } = await verifyArtifact(artifact, { ...options, form: 'best' });
   return Promise.all(
     rows.map(async ({ measures, ...row }, i) => {
       const sizes = await sizesUnless(artifact, row, options.targets[i] ?? 'host-gcc');

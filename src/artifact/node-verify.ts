@@ -1,8 +1,9 @@
 /** The C of an artifact, compiled and run, against the simulator: every arena byte after every kernel. */
 
-import { InputError, must } from '../base/errors.ts';
-import { noDspMacro } from '../emit/dsp.ts';
+import { at, InputError, must } from '../base/errors.ts';
 import { wrongMacroIn } from '../emit/header.ts';
+import { formOf, withoutMacro } from '../emit/instructions.ts';
+import type { InstructionSet } from '../ir/kernel/primitive.ts';
 import type { Form, MeasuredTarget } from '../program/measured.ts';
 import type { Outcome } from '../program/program.ts';
 import { proveProgram } from '../prove/prove.ts';
@@ -10,8 +11,9 @@ import { compareOutcomes, differenceText } from '../sim/difference.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import { aliveBytes, onlyAlive } from '../targets/byte-order.ts';
 import { type Measures, runNative } from '../targets/native.ts';
-import { hasDsp, isHost, type Target, type TargetName, targets } from '../targets/targets.ts';
+import { isHost, setsOn, type Target, type TargetName, targets } from '../targets/targets.ts';
 import type { Artifact } from './make.ts';
+import { checkVariants } from './variants.ts';
 
 /** What is verified, and where. */
 export interface VerifyOptions {
@@ -20,8 +22,8 @@ export interface VerifyOptions {
   readonly targets: readonly TargetName[];
   /** The compiler's optimization on chips. */
   readonly opt?: string;
-  /** What runs on chips that have DSP instructions, of C that uses them; both when absent. */
-  readonly form?: Form;
+  /** Which form of the C runs on a chip that can run several; all when absent. */
+  readonly form?: Form | 'best';
   /** At which milliseconds are said; each chip's own (`Target.clockHz`) when absent. */
   readonly clockHz?: number;
   readonly onProgress?: (what: string, done: number, total: number) => void;
@@ -49,24 +51,33 @@ interface Job {
 }
 
 /** C of earlier versions does not know the macro, and has one form unless it is asked for another. */
-function jobsOf({ program, sources }: Sources, { targets: names, form }: VerifyOptions): readonly Job[] {
-  const two = sources.get(`${program.name}.c`)?.includes(noDspMacro(program)) === true;
-  const forms: readonly Form[] = form === undefined ? ['DSP', 'plain'] : [form];
-  return names.flatMap((target): readonly Job[] =>
-    two && hasDsp(targets[target]) ? forms.map((one) => ({ target, form: one })) : [{ target }],
-  );
+function jobsOf(
+  { program, sources }: Sources,
+  { targets: names, form: wanted }: VerifyOptions,
+): readonly Job[] {
+  const texts = [...sources.values()];
+  const has = (set: InstructionSet): boolean =>
+    texts.some((text) => text.includes(withoutMacro(program, set)));
+  return names.flatMap((target): readonly Job[] => {
+    const sets = setsOn(targets[target]).filter(has);
+    if (sets.length === 0) return [{ target }];
+    const forms: readonly Form[] = [...sets.map(formOf), 'plain'];
+    const one = wanted === 'best' ? at(forms, 0) : wanted;
+    return (one === undefined ? forms : [one]).map((form) => ({ target, form }));
+  });
 }
 
 /**
- * On chips that have DSP instructions, C that uses them is verified with and without: a row for each. Targets
+ * On chips that have Helium or DSP instructions, C that uses them is verified with and without: a row for each. Targets
  * whose compiler or emulator is missing are skipped, and the result says so. The simulator runs with all of C's
- * rules checked.
+ * rules checked, and so do the forms of kernels for chips with more instructions.
  * @throws Trap when the simulated program breaks a rule; InputError for inputs of a wrong length.
  */
 export async function verifyArtifact(artifact: Sources, options: VerifyOptions): Promise<VerifyReport> {
   const { program } = artifact;
   const simulator = createSimulator(program, { mode: 'checked', facts: proveProgram(program) });
   const expected = options.inputs.map((input) => simulator.run(input, { keepArenas: true }));
+  checkVariants(program, options.inputs, expected);
   let done = 0;
   const jobs = jobsOf(artifact, options);
   const rows = await Promise.all(
@@ -92,7 +103,7 @@ async function verifyTarget(
     const chip: Target = targets[target];
     const result = await runNative(program, sources, target, inputs, {
       keepArenas: true,
-      plain: job.form === 'plain',
+      ...(job.form === undefined ? {} : { form: job.form }),
       ...(opt === undefined || isHost(chip) ? {} : { opt }),
     });
     if (result.kind === 'does not fit') {

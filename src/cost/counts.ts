@@ -3,7 +3,7 @@
  * its values, everything else is only counted. A loop whose body decides nothing is counted in one step, and one
  * that begins in a state that it began in before does what it did then.
  */
-import { at, InputError, must } from '../base/errors.ts';
+import { at, DefectError, InputError, must } from '../base/errors.ts';
 import type { Arrays } from '../ir/kernel/check.ts';
 import type { Expr, ExprOf, Kernel, PlainStmt, Stmt, StmtOf } from '../ir/kernel/kernel.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
@@ -78,6 +78,8 @@ function evaluated(run: Run, e: Expr): number {
       return loaded(run, e);
     case 'call':
       return primitiveOf(e.primitive).js(...e.args.map((arg) => evaluated(run, arg)));
+    case 'loadVector':
+      throw new DefectError('a vector decides nothing');
     case 'toFloat':
     case 'toInt':
       return Math.trunc(evaluated(run, e.value));

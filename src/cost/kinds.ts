@@ -2,7 +2,7 @@
 import { must } from '../base/errors.ts';
 import type { Expr, ExprOf } from '../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../ir/kernel/operations.ts';
-import { primitiveOf } from '../ir/kernel/prims/index.ts';
+import { primitiveOf, vectorPrimitiveOf } from '../ir/kernel/prims/index.ts';
 
 /**
  * At which place of `list` a feature is counted.
@@ -30,8 +30,10 @@ export function kindOf(e: Expr) {
       return 'select';
     case 'load':
       return loadKind(e);
+    case 'loadVector':
+      return 'loadWide';
     case 'call': {
-      const { cost } = primitiveOf(e.primitive);
+      const { cost } = vectorPrimitiveOf(e.primitive) ?? primitiveOf(e.primitive);
       return typeof cost === 'string' ? cost : cost(...e.args);
     }
     case 'toFloat':

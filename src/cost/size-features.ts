@@ -45,6 +45,8 @@ function statementFeature(s: PlainStmt): CodeFeature | undefined {
       return 'loop';
     case 'if':
       return 'branch';
+    case 'storeVector':
+      return 'store';
     case 'copy':
     case 'fill':
       return 'block';

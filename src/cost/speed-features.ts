@@ -1,7 +1,7 @@
 /** What one run through a statement executes, in kinds of operations whose costs differ between chips. */
 import { at } from '../base/errors.ts';
 import type { Expr, PlainStmt, Stmt } from '../ir/kernel/kernel.ts';
-import { expressionsOf, inlined, partsOf } from '../ir/kernel/walk.ts';
+import { expressionsOf, inlined, isLoad, partsOf } from '../ir/kernel/walk.ts';
 import { kindOf, placesIn } from './kinds.ts';
 
 export const features = [
@@ -80,7 +80,7 @@ export function countStmt(counts: Counts, s: PlainStmt): void {
     return;
   }
   for (const e of expressionsOf(s)) countExpr(counts, e);
-  if (s.kind === 'store') count(counts, 'store');
+  if (s.kind === 'store' || s.kind === 'storeVector') count(counts, 'store');
   if (s.kind === 'pointer') count(counts, 'pointer');
   if (s.kind === 'advance') count(counts, 'advance');
   if (s.kind === 'let' && s.mutable) count(counts, 'start');
@@ -104,6 +104,6 @@ export function valuesHeld(body: readonly Stmt[]): number {
 /** Locals and arrays that the expression reads. */
 export function addNames(e: Expr, names: Set<string>): void {
   if (e.kind === 'local') names.add(e.name);
-  if (e.kind === 'load') names.add(e.from);
+  if (isLoad(e)) names.add(e.from);
   for (const part of partsOf(e)) addNames(part, names);
 }

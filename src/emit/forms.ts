@@ -8,8 +8,8 @@ import { type InstructionSet, instructionSets } from '../ir/kernel/primitive.ts'
 import { arraysUsed } from '../ir/kernel/walk.ts';
 import type { Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
-import { formOn, setsOf } from '../program/variants.ts';
-import type { EmitInfo, PrintedVariant } from './info.ts';
+import { formOn, setsOf, type Variant } from '../program/variants.ts';
+import type { EmitInfo } from './info.ts';
 import { usesMacro } from './instructions.ts';
 
 /** The instruction sets of a kind of chip. */
@@ -19,7 +19,7 @@ type Chip = ReadonlySet<InstructionSet>;
 export interface Form {
   readonly kernel: Kernel;
   /** Absent: plain C. */
-  readonly variant?: PrintedVariant;
+  readonly variant?: Variant;
 }
 
 export interface Forms {

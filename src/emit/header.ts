@@ -6,7 +6,6 @@ import { hasFloats, kernelsOf, unreadInputs } from '../program/slots.ts';
 import type { Arena } from './arena.ts';
 import { cFloat } from './c/floats.ts';
 import { columns, comment, cType, fillWords } from './c/lines.ts';
-import { integerFlags } from './flags.ts';
 import { type EmitInfo, noBuild } from './info.ts';
 import { choices } from './instructions.ts';
 import { layoutLines, normalizationLines } from './order-text.ts';
@@ -276,9 +275,6 @@ function advice(program: Program, info: EmitInfo): string[] {
     `${hook} ${f} with the layer's number after each.`,
     ...choices(program, info).map(({ says }) => says),
     ...(hasFloats(program) ? [float] : []),
-    ...(program.arith === 'float32'
-      ? []
-      : [`With gcc add ${integerFlags.join(' ')}: inner loops then keep their numbers in registers.`]),
   ];
 }
 

@@ -1,7 +1,6 @@
 /** What a package says of itself. */
 import type { Interval } from '../ir/kernel/interval.ts';
-import type { Kernel } from '../ir/kernel/kernel.ts';
-import type { Variant } from '../program/variants.ts';
+import type { Variants } from '../program/variants.ts';
 
 /** The build systems whose folders `emitC` lays out; `none`: the C alone. */
 export const packageKinds = [
@@ -22,11 +21,6 @@ export interface Golden {
   readonly output: Uint8Array;
 }
 
-/** A form of a kernel, and the proved bounds of its locals. */
-export interface PrintedVariant extends Variant {
-  readonly ranges?: ReadonlyMap<string, Interval>;
-}
-
 /** What the files say about their origin, and what was proved or recorded about the program. */
 export interface EmitInfo {
   /** The command line that the user typed. */
@@ -41,8 +35,8 @@ export interface EmitInfo {
   readonly golden: readonly Golden[];
   /** Proved bounds by kernel name, then by local. */
   readonly ranges?: ReadonlyMap<string, ReadonlyMap<string, Interval>>;
-  /** Forms of kernels for chips with more instructions, the best first, each with its proved bounds by local. */
-  readonly variants?: ReadonlyMap<Kernel, readonly PrintedVariant[]>;
+  /** Forms of kernels for chips with more instructions: `variantsOf`. */
+  readonly variants?: Variants;
   /** Default: cmake. */
   readonly package?: PackageKind;
   /** With a program for the host that reads inputs from files: `<name>_main.c`. */

@@ -7,7 +7,6 @@ import { declaredIn } from '../ir/kernel/walk.ts';
 import type { Program } from '../program/program.ts';
 import { uniqueNames } from './c/identifier.ts';
 import type { PrintOptions } from './c/kernel.ts';
-import { dspNames } from './dsp.ts';
 import { allKernels, type Forms } from './forms.ts';
 import { outputFunctions, portStems } from './port-names.ts';
 import { prefixOf } from './prefix.ts';
@@ -42,7 +41,7 @@ function takenNames(program: Program, kernels: readonly Kernel[]): string[] {
   return [
     ...api,
     ...traceNames(name),
-    ...[...dspNames, ...primitives.keys(), ...helperNames].map((own) => `${name}_${own}`),
+    ...[...primitives.keys(), ...helperNames].map((own) => `${name}_${own}`),
     ...inner,
   ];
 }

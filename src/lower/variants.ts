@@ -1,15 +1,22 @@
-/** Which kernels of a program have forms for chips with more instructions. */
+/** The forms of a program's kernels: what every compiler takes, and forms for chips with more instructions. */
+import { must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { InstructionSet } from '../ir/kernel/primitive.ts';
 import type { Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
 import type { Variants } from '../program/variants.ts';
+import { dspForm } from './dsp.ts';
+import { helium } from './helium.ts';
+import { packed } from './packed.ts';
 
 /** A kernel that computes the same with such instructions; undefined where they do not help. */
 type Lowering = (kernel: Kernel) => Kernel | undefined;
 
 /** The best first: a chip with several sets takes the first that there is. */
-const lowerings: readonly { readonly set: InstructionSet; readonly lower: Lowering }[] = [];
+const lowerings: readonly { readonly set: InstructionSet; readonly lower: Lowering }[] = [
+  { set: 'mve', lower: helium },
+  { set: 'dsp', lower: dspForm },
+];
 
 /** Of kernels that have any. */
 export const variantsOf = (program: Program): Variants =>
@@ -26,3 +33,20 @@ export const variantsOf = (program: Program): Variants =>
       })
       .filter(([, variants]) => variants.length > 0),
   );
+
+/** A kernel as plain C has it: with two rows of weights a product where it says so. */
+export function plainForm(kernel: Kernel): Kernel {
+  const packing = kernel.weights?.packing;
+  return packing === undefined
+    ? kernel
+    : must(packed(kernel, packing), 'a packing is of rows that can be packed');
+}
+
+/** The program that plain C is printed from. A kernel of several steps stays one. */
+export function plainProgram(program: Program): Program {
+  const forms = new Map(kernelsOf(program).map((kernel) => [kernel, plainForm(kernel)]));
+  return {
+    ...program,
+    steps: program.steps.map((step) => ({ ...step, kernel: must(forms.get(step.kernel), 'every kernel') })),
+  };
+}

@@ -8,8 +8,8 @@ export interface CodeSize {
   readonly constants: number;
 }
 
-/** The C with DSP instructions, which a compiler for such a chip takes, or without: -D<NAME>_NO_DSP. */
-export type Form = 'DSP' | 'plain';
+/** The C with Helium or DSP instructions, of which a compiler takes the first that the chip has, or without: -D<NAME>_NO_MVE, -D<NAME>_NO_DSP. */
+export type Form = 'MVE' | 'DSP' | 'plain';
 
 export interface LayerCounts {
   readonly kernel: string;
@@ -20,7 +20,7 @@ export interface LayerCounts {
 /** A target that the C was built for, and run on where that is possible here. */
 export interface MeasuredTarget {
   readonly target: string;
-  /** Which of the two forms of the C ran, where it has two and the chip can run both. */
+  /** Which form of the C ran, where the chip can run several. */
   readonly form?: Form;
   /** Of all arena bytes after every kernel, against the simulator. */
   readonly status: 'equal' | 'differs' | 'does not fit' | 'skipped' | 'failed';

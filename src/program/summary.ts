@@ -1,5 +1,5 @@
 /** What a program's steps cost at rest: tables, MAC, bytes. */
-import { tableLength } from '../ir/kernel/table-bytes.ts';
+import { plainTableBytes } from '../ir/kernel/table-bytes.ts';
 import { formatBytes } from '../text/numbers.ts';
 import type { Program, Step } from './program.ts';
 import { argOf, argsOf, slotAt, slotBytes } from './slots.ts';
@@ -14,7 +14,7 @@ export const stepsOf = (program: Program): readonly StepSummary[] =>
       output: output.name,
       outputShape: output.shape,
       macs: step.kernel.macs,
-      tableBytes: step.kernel.tables.reduce((sum, t) => sum + tableLength(t), 0),
+      tableBytes: plainTableBytes(step.kernel),
     };
   });
 

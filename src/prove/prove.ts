@@ -94,10 +94,24 @@ function ruleNodes(kernel: Kernel): readonly KernelNode[] {
   return [...nodes];
 }
 
+const ruled: ReadonlySet<KernelNode['kind']> = new Set<KernelNode['kind']>([
+  'load',
+  'loadVector',
+  'toInt',
+  'call',
+  'pointer',
+  'advance',
+  'store',
+  'storeVector',
+  'for',
+  'copy',
+  'fill',
+]);
+
 function hasRule(node: KernelNode): boolean {
   if (node.kind === 'binary') return node.type === 'i32' && binaryOperations[node.op].rules.length > 0;
   if (node.kind === 'accumulate') return node.type === 'i32';
-  return ['load', 'toInt', 'call', 'pointer', 'advance', 'store', 'for', 'copy', 'fill'].includes(node.kind);
+  return ruled.has(node.kind);
 }
 
 /** Joins by key. What a rule forbids ends the run, so results are cut to what the key can hold. */

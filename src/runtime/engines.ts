@@ -1,4 +1,5 @@
 /** Who runs a program: WebAssembly, JavaScript, or JavaScript with all of C's rules. */
+import { withVectors } from '../lower/vectors.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { proveProgram } from '../prove/prove.ts';
 import { createSimulator } from '../sim/simulate.ts';
@@ -39,9 +40,18 @@ export type RunProgram = (input: Uint8Array, options?: { readonly keepArenas?: b
  *   The function: InputError for an input of another size; of engine `checked` Trap too
  */
 export function inference(program: Program, engine: EngineName = fastest().engine): RunProgram {
-  if (engine === 'wasm-simd' || engine === 'wasm') return createEngine(program, engine).run;
+  if (engine === 'wasm-simd') return withinArena(program, createEngine(withVectors(program), engine).run);
+  if (engine === 'wasm') return createEngine(program, engine).run;
   return createSimulator(program, { mode: engine === 'js' ? 'fast' : 'checked' }).run;
 }
+
+/** Arenas without the scratch of vectors. */
+const withinArena =
+  ({ arenaBytes }: Program, run: RunProgram): RunProgram =>
+  (input, options) => {
+    const { output, arenas } = run(input, options);
+    return { output, arenas: arenas.map((arena) => arena.subarray(0, arenaBytes)) };
+  };
 
 /**
  * Simulates one inference under C's rules, with a check of everything that is not proven. For many inferences, keep a simulator.

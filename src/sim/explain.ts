@@ -3,7 +3,7 @@
 import { at, must } from '../base/errors.ts';
 import { checkKernel } from '../ir/kernel/check.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
-import { primitiveOf } from '../ir/kernel/prims/index.ts';
+import { primitiveOf, vectorPrimitiveOf } from '../ir/kernel/prims/index.ts';
 import { nodeText } from '../ir/kernel/text.ts';
 import type { Program, Slot, Step } from '../program/program.ts';
 import { slotAt } from '../program/slots.ts';
@@ -73,6 +73,7 @@ function foundOf({ site, values }: Failure): string {
 
 function preconditionOf(site: Site, values: readonly number[]): string {
   if (site.node.kind !== 'call') return '';
+  if (vectorPrimitiveOf(site.node.primitive) !== undefined) return `numbers and lanes ${values.join(', ')}`;
   return must(
     primitiveOf(site.node.primitive).violation(...values.map(point)),
     'a precondition that is broken',

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
-import { noDspMacro } from '../emit/dsp.ts';
+import { formFlags } from '../emit/instructions.ts';
+import type { Form } from '../program/measured.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { type BatchMember, batchDriver, batchHooks, driverFiles } from './drivers.ts';
 import { execute } from './execute.ts';
@@ -25,8 +26,8 @@ export interface BatchOptions {
   /** Instead of each arena its `arenaChecksum`, four bytes. */
   readonly checksums?: boolean;
   readonly timeoutMs?: number;
-  /** Plain C on chips that have DSP instructions too. */
-  readonly plain?: boolean;
+  /** Default: the best that the chip has. */
+  readonly form?: Form;
 }
 
 /** FNV-1a, 32 bits, of an arena: little-endian, as the batch driver writes it. */
@@ -111,13 +112,13 @@ export async function runNativeBatch(
   if (items.length === 0) return [];
   checkUnique(items);
   const target: Target = targets[targetName];
-  const { opt = '-O1', checksums = false, timeoutMs = 120_000, plain = false } = options;
+  const { opt = '-O1', checksums = false, timeoutMs = 120_000, form } = options;
   const sanitize = isHost(target) && (options.sanitize ?? true);
   return inFolder(async (folder) => {
     const build: Build = { target, folder, opt, sanitize };
     await writeBatch(folder, items, checksums);
-    const plainOf = plain ? items.map(({ program }) => `-D${noDspMacro(program)}`) : [];
-    const memory = await linkBatch(build, await compileAll(build, items, plainOf));
+    const flags = form === undefined ? [] : items.flatMap(({ program }) => formFlags(program, form));
+    const memory = await linkBatch(build, await compileAll(build, items, flags));
     await execute(build, 'run', { memory, timeoutMs, counted: false });
     return outcomesIn(await readFile(path.join(folder, driverFiles.output)), expectedOf(items, checksums));
   });

@@ -3,11 +3,12 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
-import { noDspMacro } from '../emit/dsp.ts';
 import { gccFlags } from '../emit/flags.ts';
 import { formsOf } from '../emit/forms.ts';
+import { formFlags } from '../emit/instructions.ts';
 import { fileNames } from '../emit/names.ts';
 import { outputFunctions, portStems } from '../emit/port-names.ts';
+import type { Form } from '../program/measured.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { aliveTurned, turnedInput } from './byte-order.ts';
 import { removingAfter } from './cleanup.ts';
@@ -38,8 +39,8 @@ export interface NativeOptions {
   readonly sanitize?: boolean;
   /** For each run of the compiled program. Default: 2 minutes. */
   readonly timeoutMs?: number;
-  /** Plain C on chips that have DSP instructions too. */
-  readonly plain?: boolean;
+  /** Default: the best that the chip has. */
+  readonly form?: Form;
 }
 
 export interface Cycles extends Counts {
@@ -240,7 +241,7 @@ export async function runNative(
     const build: Build = { target, folder, opt, sanitize };
     const form = [
       ...flagsFor(program, target),
-      ...(options.plain === true ? [`-D${noDspMacro(program)}`] : []),
+      ...(options.form === undefined ? [] : formFlags(program, options.form)),
     ];
     const sources = sourcesOf(files, program);
     const job: Job = { program, build, inputs: inputs.length, sources, keep, timeoutMs, options: form };

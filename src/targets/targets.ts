@@ -1,5 +1,6 @@
 /** Where generated C can be run: the host, other computers and microcontrollers under QEMU, and AVR under simavr. */
 import { InputError } from '../base/errors.ts';
+import { type InstructionSet, instructionSets } from '../ir/kernel/primitive.ts';
 import { didYouMean } from '../text/nearest.ts';
 import type { Core } from './cycle-model.ts';
 import type { ToolName } from './tools.ts';
@@ -73,9 +74,14 @@ export interface Target {
 export const isHost = ({ machine, emulator }: Target): boolean =>
   machine === undefined && emulator === undefined;
 
-/** Whether the chip has the DSP extension of Armv7E-M or Armv8-M. */
-export const hasDsp = ({ flags }: Target): boolean =>
-  flags.some((flag) => /^-mcpu=cortex-m(4|7|33|55)$/.test(flag));
+const chipsWith: Readonly<Record<InstructionSet, RegExp>> = {
+  mve: /^-mcpu=cortex-m55$/,
+  dsp: /^-mcpu=cortex-m(4|7|33|55)$/,
+};
+
+/** Which instruction sets that kernels have forms for the chip has. */
+export const setsOn = ({ flags }: Target): readonly InstructionSet[] =>
+  instructionSets.filter((set) => flags.some((flag) => chipsWith[set].test(flag)));
 
 const kib = 1024;
 const region = (origin: number, bytes: number): Region => ({ origin, bytes });

@@ -70,7 +70,8 @@ export const load = {
   /** Eight bytes to eight 16-bit lanes. */
   i8x8: memory(0xfd, 1),
   u8x8: memory(0xfd, 2),
-  /** Four 16-bit numbers to 32-bit lanes, without sign. */
+  /** Four 16-bit numbers to 32-bit lanes. */
+  i16x4: memory(0xfd, 3),
   u16x4: memory(0xfd, 4),
   /** The same 32 bits in all four lanes. */
   splat32: memory(0xfd, 9),
@@ -86,6 +87,11 @@ export const store = {
   i32: memory(0x36),
   f32: memory(0x38),
   v128: memory(0xfd, 0x0b),
+  /** A lane of 8, 16, 32 or 64 bits. */
+  lane: (bits: 8 | 16 | 32 | 64, lane: number, offset: number, ...operands: readonly Code[]): Code => [
+    memory(0xfd, { 8: 0x58, 16: 0x59, 32: 0x5a, 64: 0x5b }[bits])(offset, ...operands),
+    lane,
+  ],
 } as const;
 
 /** (to, from, bytes) */
@@ -103,9 +109,13 @@ export const i32x4 = {
   ge: simd(0x3f),
   shl: simd(0xab),
   shr: simd(0xac),
+  /** Without sign. */
+  shrBits: simd(0xad),
   add: simd(0xae),
   sub: simd(0xb1),
   mul: simd(0xb5),
+  min: simd(0xb6),
+  max: simd(0xb8),
   /** Eight products of 16-bit lanes, neighbours added. */
   dot: simd(0xba),
   /** Of four f32, towards 0. */
@@ -134,6 +144,13 @@ export const extend = {
 export const narrow = {
   u8: (lanes: Code): Code => bytesOf(0x66, lanes),
   i8: (lanes: Code): Code => bytesOf(0x65, lanes),
+  i16: (lanes: Code): Code => simd(0x85)(lanes, lanes),
+  u16: (lanes: Code): Code => simd(0x86)(lanes, lanes),
+  /** 16-bit lanes to bytes. */
+  words: {
+    u8: (lanes: Code): Code => simd(0x66)(lanes, lanes),
+    i8: (lanes: Code): Code => simd(0x65)(lanes, lanes),
+  },
 } as const;
 
 /** 32-bit lanes to 16-bit ones with sign; what is twice on the stack is computed twice, so give locals. */
@@ -171,7 +188,13 @@ export const storeLanes = (address: Code, value: Code, offset = 0): Code =>
 export const loadSplat = (address: Code): Code => load.splat32(0, address);
 export const splat = simd(0x13);
 export const lane = (value: Code, index: number): Code => [value, 0xfd, 0x1f, index];
-export const zeroLanes: Code = [0xfd, 0x0c, ...new Array<number>(16).fill(0)];
+/** Ones in the first bytes, zeros in the others. */
+export const bytesMask = (count: number): Code => [
+  0xfd,
+  0x0c,
+  ...Array.from({ length: 16 }, (_, i) => (i < count ? 255 : 0)),
+];
+export const zeroLanes: Code = bytesMask(0);
 export const equal = simd(0x41);
 export const less = simd(0x43);
 export const greater = simd(0x44);
@@ -185,6 +208,18 @@ export const product = simd(0xe6);
 export const smaller = simd(0xe8);
 export const larger = simd(0xe9);
 
+export const i16x8 = {
+  add: simd(0x8e),
+  sub: simd(0x91),
+  /** Lanes of two vectors by their indices, those of the second from 8 on. */
+  shuffle: (a: Code, b: Code, from: readonly number[]): Code =>
+    shuffle(
+      a,
+      b,
+      from.flatMap((i) => [2 * i, 2 * i + 1]),
+    ),
+} as const;
+
 const words = (...which: readonly number[]): Code =>
   which.flatMap((w) => [4 * w, 4 * w + 1, 4 * w + 2, 4 * w + 3]);
 const shuffle = (a: Code, b: Code, lanes: Code): Code => [a, b, 0xfd, 0x0d, ...lanes];
@@ -197,10 +232,19 @@ export const powerOfTwo = (x: Code): Code =>
 export const highProduct = (a: Code, b: Code): Code =>
   shuffle(i64x2.productsLow(a, b), i64x2.productsHigh(a, b), words(1, 3, 5, 7));
 
+/**
+ * a * b / 2^31 in each lane, rounded down; it fits. The high half of the product twice, and the first bit of the low half: V8
+ * has no instruction that shifts 64 bits with sign.
+ */
+export const product31 = (a: Code, b: Code): Code => {
+  const high = highProduct(a, b);
+  return i32x4.add(i32x4.shl(high, int(1)), i32x4.shrBits(i32x4.mul(a, b), int(31)));
+};
+
 /** (a * b + addend) / 2^31 in each lane, rounded down; it fits. */
-export function product31(a: Code, b: Code, addend = 0): Code {
+export function sum31(a: Code, b: Code, addend: number): Code {
   const scaled = (product: Code): Code => {
-    const sum = addend === 0 ? product : i64x2.add(product, i64x2.splat(i64.extend(int(addend))));
+    const sum = i64x2.add(product, i64x2.splat(i64.extend(int(addend))));
     return i64x2.shr(sum, int(31));
   };
   return shuffle(scaled(i64x2.productsLow(a, b)), scaled(i64x2.productsHigh(a, b)), words(0, 2, 4, 6));

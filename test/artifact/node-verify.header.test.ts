@@ -2,6 +2,8 @@
 import { describe, expect } from 'vitest';
 import { type Artifact, loadArtifact } from '../../src/artifact/make.ts';
 import { verifyArtifact } from '../../src/artifact/node-verify.ts';
+import { must } from '../../src/base/errors.ts';
+import { wrongMacroIn } from '../../src/emit/header.ts';
 import { inputPort, outputPort, type Port, realOf } from '../../src/program/port.ts';
 import { arrangeInput } from '../../src/program/values.ts';
 import { compileSanitized } from '../support/host-c.ts';
@@ -46,9 +48,11 @@ describe.each(kinds)('%s', (_, artifact) => {
       ]) {
         const define = new RegExp(`(#define TWELVE_${macro}S? [^0-9]*)([0-9])`);
         const wrong = edited(artifact, (text) => text.replace(define, '$11$2'));
-        const { status, mismatches, note } = await verified(wrong);
-        expect({ status, mismatches }).toEqual({ status: 'differs', mismatches: 0 });
+        const note = wrongMacroIn(must(wrong.sources.get('twelve.h'), 'a header'), wrong.program);
         expect(note).toMatch(new RegExp(`^TWELVE_${macro}S? is .*1.*, of the program that was written `));
+        // One of them is enough to see that the C is right, and the artifact is not.
+        if (macro === 'INPUT_COUNT')
+          expect(await verified(wrong)).toMatchObject({ status: 'differs', mismatches: 0, note });
       }
     },
     60_000,

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { verifyArtifact } from '../../src/artifact/node-verify.ts';
 import { emitC } from '../../src/emit/package.ts';
+import { variantsOf } from '../../src/lower/variants.ts';
 import { inMemory, layerOf, plainImage, programOf } from '../support/stored-layers.ts';
 import { testWith } from '../support/toolchain.ts';
 
@@ -9,7 +10,8 @@ const info = { command: '', version: '', hash: '', golden: [] } as const;
 const image = { ...plainImage, channels: 6, kernel: [5, 5] } as const;
 const layer = layerOf({ seed: 1, density: 1, bits: 8, inputs: 1, outputs: 16, image });
 const program = programOf(layer, layer.kernel({}));
-const sources = emitC(program, info);
+const withForms = { ...info, variants: variantsOf(program) };
+const sources = emitC(program, withForms);
 const inputs = [inMemory(layer.inputPlace, layer.input)];
 const arm = ['gcc', 'arm-none-eabi-gcc', 'qemu-system-arm'];
 
@@ -18,7 +20,7 @@ const edited = (from: string, to: string): ReadonlyMap<string, string> =>
 
 testWith(arm)('a row for each form, where the chip has two', async () => {
   const targets = ['host-gcc', 'cortex-m3', 'cortex-m4', 'cortex-m33'] as const;
-  const apart = emitC(program, { ...info, weightsFile: true });
+  const apart = emitC(program, { ...withForms, weightsFile: true });
   const { rows } = await verifyArtifact({ program, sources: apart }, { inputs, targets });
   expect(rows.map(({ target, form, status }) => [target, form, status])).toEqual([
     ['host-gcc', undefined, 'equal'],
@@ -42,10 +44,10 @@ testWith(arm)('a fault of one form is found in that form', async () => {
 });
 
 test('where nothing is summed two products at a time there is one form', async () => {
-  const linear = layerOf({ seed: 1, density: 1, bits: 8, inputs: 8, outputs: 4 });
+  const linear = layerOf({ seed: 1, density: 1, bits: 8, inputs: 2, outputs: 4 });
   const p = programOf(linear, linear.kernel({}));
   const { rows } = await verifyArtifact(
-    { program: p, sources: emitC(p, info) },
+    { program: p, sources: emitC(p, { ...info, variants: variantsOf(p) }) },
     { inputs: [inMemory(linear.inputPlace, linear.input)], targets: ['cortex-m4'] },
   );
   expect(rows.map(({ form }) => form)).toEqual([undefined]);

@@ -8,6 +8,7 @@ import { gccFlags } from '../../src/emit/flags.ts';
 import { type PackageKind, packageKinds } from '../../src/emit/info.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
+import { variantsOf } from '../../src/lower/variants.ts';
 import type { Program } from '../../src/program/program.ts';
 import { infoOf } from '../support/golden.ts';
 import { encodeModel, floatTensor, valueInfo } from '../support/onnx-model.ts';
@@ -282,7 +283,7 @@ testWith(['cmake', 'gcc']).each(['zephyr', 'esp-idf'] as const)(
   '%s: CMake compiles the sources that are named, with the options that Kconfig sets',
   (kind) => {
     const { name } = dense;
-    const folder = folderOf(emitC(dense, { ...plain, package: kind }), name);
+    const folder = folderOf(emitC(dense, { ...plain, variants: variantsOf(dense), package: kind }), name);
     const project = path.dirname(folder);
     const symbol = `CONFIG_THIMBLE_${name.toUpperCase()}`;
     writeFileSync(
@@ -334,7 +335,10 @@ testWith(['cmake', 'gcc'])(
 );
 
 testWith(['cmake', 'gcc'])('CMake: <NAME>_DSP is an option where there are two forms', () => {
-  const folder = folderOf(emitC(dense, { ...plain, package: 'cmake' }), dense.name);
+  const folder = folderOf(
+    emitC(dense, { ...plain, variants: variantsOf(dense), package: 'cmake' }),
+    dense.name,
+  );
   const commands = (dsp: string): string => {
     run('cmake', ['-S', '.', '-B', dsp, `-DDENSE_DSP=${dsp}`, '-DCMAKE_EXPORT_COMPILE_COMMANDS=ON'], folder);
     return run('cat', [`${dsp}/compile_commands.json`], folder);

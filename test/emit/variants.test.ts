@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { must } from '../../src/base/errors.ts';
-import type { EmitInfo, PrintedVariant } from '../../src/emit/info.ts';
+import type { EmitInfo } from '../../src/emit/info.ts';
 import { withoutMacro } from '../../src/emit/instructions.ts';
 import { emitC } from '../../src/emit/package.ts';
 import type { Kernel, Stmt, Table } from '../../src/ir/kernel/kernel.ts';
 import { type InstructionSet, instructionSets } from '../../src/ir/kernel/primitive.ts';
 import type { Program } from '../../src/program/program.ts';
-import { programOn } from '../../src/program/variants.ts';
+import { programOn, type Variant } from '../../src/program/variants.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { runNative } from '../../src/targets/native.ts';
 import { add, call, for_, int, kernel, load, local, param, program, store, table } from '../support/ir.ts';
@@ -53,7 +53,7 @@ const ofBoth = only('of_both', 7);
 const first = addsUp('first', [shared, only('of_plain', 1), ofBoth]);
 const second = addsUp('second', [shared, ofBoth]);
 const third = addsUp('third', [shared, only('of_third', 3)]);
-const variants = new Map<Kernel, readonly PrintedVariant[]>([
+const variants = new Map<Kernel, readonly Variant[]>([
   [
     first,
     [

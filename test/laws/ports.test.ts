@@ -1,8 +1,10 @@
 /** Laws of programs with several inputs and outputs, on pairs of random networks. */
+
 import { expect, test } from 'vitest';
 import { compile } from '../../src/compile.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { evaluate, inputTensors } from '../../src/ir/graph/evaluate.ts';
+import { variantsOf } from '../../src/lower/variants.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { decodeOutputs, encodeInput } from '../../src/program/values.ts';
 import { inference, simulate } from '../../src/runtime/engines.ts';
@@ -92,7 +94,14 @@ testWith(hostTools)(
       const name = `pair${i}`;
       const program = { ...pairBuilt(pair).program, name };
       const inputs = pairSamples(pair).map((sample) => encodeInput(program, sample));
-      return { program, inputs, files: emitC(program, { command: '', version: '', hash: '', golden: [] }) };
+      return {
+        program,
+        inputs,
+        files: emitC(program, {
+          ...{ command: '', version: '', hash: '', golden: [] },
+          variants: variantsOf(program),
+        }),
+      };
     });
     const ran = await runNativeBatch(built, 'host-gcc', { checksums: true, opt: '-O1' });
     built.forEach(({ program, inputs }, b) => {

@@ -1,7 +1,9 @@
 /** Outputs that are parts of other tensors, or made of them, beside those tensors themselves. */
+
 import { expect, test } from 'vitest';
 import { emitC } from '../../src/emit/package.ts';
 import { evaluate, inputTensors } from '../../src/ir/graph/evaluate.ts';
+import { variantsOf } from '../../src/lower/variants.ts';
 import { canonicalize } from '../../src/passes/canonicalize.ts';
 import { decodeOutputs, encodeInput } from '../../src/program/values.ts';
 import { inference, simulate } from '../../src/runtime/engines.ts';
@@ -44,7 +46,10 @@ test.each(choices.map((outputs) => [outputs.join(', '), outputs] as const))('%s'
 
 testWith(hostTools).each(['int8', 'float32'] as const)('%s: their C has the same bytes', async (arith) => {
   const { program, examples } = viewsBuilt(viewNames, arith);
-  const files = emitC(program, { command: '', version: '', hash: '', golden: [] });
+  const files = emitC(program, {
+    ...{ command: '', version: '', hash: '', golden: [] },
+    variants: variantsOf(program),
+  });
   const ran = await runNative(program, files, 'host-gcc', examples, { keepArenas: true, opt: '-O0' });
   if (ran.kind !== 'ran') throw new Error('the host has memory enough');
   const simulator = createSimulator(program, { mode: 'fast' });

@@ -2,7 +2,7 @@
 import type { Elem, Expr, Kernel, Param, Scalar, Stmt, Table } from '../../src/ir/kernel/kernel.ts';
 import { elemBytes } from '../../src/ir/kernel/kernel.ts';
 import type { BinaryOp, CompareOp } from '../../src/ir/kernel/operations.ts';
-import { typeOf } from '../../src/ir/kernel/walk.ts';
+import { scalarTypeOf as typeOf } from '../../src/ir/kernel/walk.ts';
 import type { Program, Slot, Step } from '../../src/program/program.ts';
 
 export const asExpr = (x: Expr | number): Expr => (typeof x === 'number' ? { kind: 'int', value: x } : x);

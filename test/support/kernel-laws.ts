@@ -4,9 +4,9 @@ import type { Interval } from '../../src/ir/kernel/interval.ts';
 import { elemBytes, type Kernel } from '../../src/ir/kernel/kernel.ts';
 import type { Outcome, Program, Slot } from '../../src/program/program.ts';
 import { type KernelFacts, prove } from '../../src/prove/prove.ts';
+import { inference } from '../../src/runtime/engines.ts';
 import { compareOutcomes, differenceText } from '../../src/sim/difference.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
-import { createEngine } from '../../src/sim/wasm/engine.ts';
 import { evaluate } from '../oracles/kernel-evaluator.ts';
 
 export type Facts = ReadonlyMap<Kernel, KernelFacts>;
@@ -26,12 +26,12 @@ export function simulated(program: Program, inputs: readonly Uint8Array[], facts
     createSimulator(program, { mode: 'checked', facts }),
     createSimulator(program, { mode: 'fast' }),
   ];
-  const vectors = createEngine(program, 'wasm-simd');
+  const vectors = inference(program, 'wasm-simd');
   return inputs.map((input) => {
     const outcome = checked.run(input, { keepArenas: true });
     requireSame(program, 'checked and proved', outcome, proved.run(input, { keepArenas: true }));
     requireSame(program, 'checked and fast', outcome, fast.run(input, { keepArenas: true }));
-    requireSame(program, 'checked and vectors', outcome, vectors.run(input, { keepArenas: true }));
+    requireSame(program, 'checked and vectors', outcome, vectors(input, { keepArenas: true }));
     return outcome;
   });
 }

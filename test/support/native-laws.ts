@@ -5,6 +5,7 @@
  */
 
 import { emitC } from '../../src/emit/package.ts';
+import { variantsOf } from '../../src/lower/variants.ts';
 import type { Outcome } from '../../src/program/program.ts';
 import { compareOutcomes, differenceText } from '../../src/sim/difference.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
@@ -28,7 +29,8 @@ export interface Member extends Ran {
 /** A recipe's program, its C, and what the simulator makes of it. */
 export function member(recipe: Recipe, name: string): Member {
   const made = built(recipe, name);
-  const files = emitC(made.program, { command: '', version: '', hash: '', golden: [] });
+  const variants = variantsOf(made.program);
+  const files = emitC(made.program, { command: '', version: '', hash: '', golden: [], variants });
   const simulator = createSimulator(made.program, { mode: 'fast' });
   const outcomes = made.inputs.map((input) => simulator.run(input, { keepArenas: true }));
   return { recipe, built: made, files, outcomes };

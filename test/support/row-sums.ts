@@ -18,6 +18,7 @@ import {
 } from '../../src/ir/kernel/builders.ts';
 import { elemArrays, type Kernel, type StoredRows, type Table } from '../../src/ir/kernel/kernel.ts';
 import {
+  dense8,
   formatName,
   segmentOffsets,
   termsOf,
@@ -39,7 +40,8 @@ export interface SumRecipe {
   readonly extreme: number;
   readonly bits: 8 | 4 | 2;
   readonly shared: boolean;
-  /** Which of the formats that can hold the weights. */
+  /** Which of the formats of a kind that can hold the weights; dense where none can. */
+  readonly kind: WeightFormat['kind'];
   readonly format: number;
   readonly walk: StoredRows['walk'];
   /** Sums of a statement, and elements from one to the next. */
@@ -67,7 +69,8 @@ export const sumRecipes: fc.Arbitrary<SumRecipe> = fc.record({
   extreme: fc.constantFrom(0, 0, 0.3, 1),
   bits: fc.constantFrom(8, 8, 8, 4, 2),
   shared: fc.boolean(),
-  format: fc.oneof(fc.constant(0), fc.nat({ max: 40 })),
+  kind: fc.constantFrom('dense', 'dense', 'dense', 'csr', 'rel', 'block', 'bitmap'),
+  format: fc.nat({ max: 11 }),
   walk: fc.constantFrom('runs', 'runs', 'straight', 'turns'),
   sums: upTo(5),
   apart: upTo(9, 0),
@@ -115,13 +118,12 @@ function weightsFor(
   return r.shared ? { weights, codebook: values } : { weights };
 }
 
-/** Weights of a format for `straight` and `turns` are dense. */
+/** Rows in turns are dense, those in a straight line have 8 bits. */
 function formatFor(r: SumRecipe, layout: WeightLayout, values: ReturnType<typeof weightsFor>): WeightFormat {
-  const all = candidatesFor(layout, values).filter(
-    ({ kind, ...f }) =>
-      r.walk === 'runs' || (kind === 'dense' && (r.walk === 'turns' || ('bits' in f && f.bits === 8))),
-  );
-  return at(all, r.format % all.length);
+  if (r.walk === 'straight') return dense8;
+  const all = candidatesFor(layout, values);
+  const wanted = all.filter(({ kind }) => kind === (r.walk === 'turns' ? 'dense' : r.kind));
+  return wanted.length === 0 ? dense8 : at(wanted, r.format % wanted.length);
 }
 
 /** Statements of a block of rows from `row` on, `lanes` of them; every sum is stored. */

@@ -1,4 +1,5 @@
 /** What C prints through serial ports is what `createTrace` says that it prints, and the reader gets it back. */
+
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -7,6 +8,7 @@ import { crc32 } from '../../src/base/crc32.ts';
 import { must } from '../../src/base/errors.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { tableBytes } from '../../src/ir/kernel/table-bytes.ts';
+import { variantsOf } from '../../src/lower/variants.ts';
 import type { Program } from '../../src/program/program.ts';
 import { tracedRows, tracedTables } from '../../src/program/traced.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
@@ -27,7 +29,10 @@ import { viewNames, viewsBuilt } from '../support/views.ts';
 
 const build = '0123456789abcdef';
 const filesOf = (program: Program) =>
-  emitC(program, { command: '', version: '', hash: '', build, golden: [] });
+  emitC(program, {
+    ...{ command: '', version: '', hash: '', build, golden: [] },
+    variants: variantsOf(program),
+  });
 
 /** The whole serial log of `traceFirmware`, with the addresses that the device said. */
 function expectedLog(

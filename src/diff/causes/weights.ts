@@ -1,5 +1,6 @@
 import { crc32 } from '../../base/crc32.ts';
 import { tableBytes } from '../../ir/kernel/table-bytes.ts';
+import { plainProgram } from '../../lower/variants.ts';
 import { tracedTables } from '../../program/traced.ts';
 import type { Diagnosis, TracedRun } from './cause.ts';
 
@@ -7,7 +8,7 @@ const hex = (n: number): string => `0x${n.toString(16).padStart(8, '0')}`;
 
 /** A table in the device's memory has another checksum than the artifact's. */
 export function weightsDiffer({ program, run }: TracedRun): Diagnosis | undefined {
-  const tables = tracedTables(program);
+  const tables = tracedTables(plainProgram(program));
   const wrong = run.tables.flatMap(({ index, address, length, crc }) => {
     const table = tables[index];
     if (table === undefined || crc32(tableBytes(table)) === crc) return [];

@@ -4,6 +4,7 @@ import { type BinaryOp, binaryOperations, compareOperations } from '../../ir/ker
 import { cFloat } from './floats.ts';
 import { cInt } from './lines.ts';
 import { widened } from './promotion.ts';
+import { accessName, hasCount } from './vectors.ts';
 
 /** C's spelling of the names of arrays and functions: they may be called otherwise in the file. */
 export type Rename = (name: string, what?: 'function') => string;
@@ -28,6 +29,7 @@ function enclosed(child: Expr, parent: BinaryOp | 'compare', right: boolean): bo
     case 'float':
     case 'local':
     case 'load':
+    case 'loadVector':
     case 'toFloat':
     case 'toInt':
     case 'call':
@@ -110,6 +112,11 @@ export function cExpr(e: Expr, rename: Rename): string {
     }
     case 'load':
       return `${rename(e.from)}[${cExpr(e.index, rename)}]`;
+    case 'loadVector': {
+      const rest = [...(e.offsets === undefined ? [] : [e.offsets]), ...(hasCount(e) ? [e.count] : [])];
+      const args = [cAddress(e.from, e.index, rename), ...rest.map((part) => cExpr(part, rename))];
+      return `${rename(accessName(e), 'function')}(${args.join(', ')})`;
+    }
     case 'toFloat':
       return cCast('float', e.value, rename);
     case 'toInt':

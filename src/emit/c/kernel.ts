@@ -10,12 +10,19 @@ import {
   type PlainStmt,
   type Stmt,
 } from '../../ir/kernel/kernel.ts';
-import type { InstructionSet, Primitive } from '../../ir/kernel/primitive.ts';
-import { accumulatedIn, arraysUsed, declaredIn, primitivesUsed, statementsIn } from '../../ir/kernel/walk.ts';
-import { dspSites } from '../dsp.ts';
+import type { InstructionSet, Primitive, VectorPrimitive } from '../../ir/kernel/primitive.ts';
+import {
+  accumulatedIn,
+  arraysUsed,
+  declaredIn,
+  inlined,
+  primitivesUsed,
+  statementsIn,
+} from '../../ir/kernel/walk.ts';
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
 import { isIdentifier } from './identifier.ts';
-import { comment, cScalar, cType, wrapCode } from './lines.ts';
+import { comment, cType, wrapCode } from './lines.ts';
+import { accessName, cTypeOf, hasCount, hasVectors } from './vectors.ts';
 
 export interface PrintOptions {
   /** Proved bounds of locals, by name; printed where the local is declared. */
@@ -34,8 +41,8 @@ export interface PrintOptions {
   readonly says?: readonly string[];
   /** What stands before `void`; `static` when absent. */
   readonly linkage?: string;
-  /** The macro that turns DSP instructions on, where they are printed. */
-  readonly dsp?: string;
+  /** The macro that advances a pointer in kernels with vectors. */
+  readonly step?: string;
 }
 
 interface Printer {
@@ -47,9 +54,7 @@ interface Printer {
   readonly tables: ReadonlySet<string>;
   readonly space: string;
   readonly copyTable: string;
-  readonly macro: string;
-  /** Lines in place of sums of rows, where the macro is defined. */
-  readonly faster: ReadonlyMap<Stmt, readonly string[]>;
+  readonly step: string | undefined;
 }
 
 const step = '    ';
@@ -129,7 +134,7 @@ function simple(s: Exclude<PlainStmt, { kind: 'for' | 'if' | 'comment' }>, print
   const { rename } = printer;
   switch (s.kind) {
     case 'let':
-      return `${cScalar(s.type)} ${s.name} = ${cExpr(s.value, rename)};${range(s.name, s.value, printer)}`;
+      return `${cTypeOf(s.type)} ${s.name} = ${cExpr(s.value, rename)};${range(s.name, s.value, printer)}`;
     case 'assign':
       return `${s.name} = ${cExpr(s.value, rename)};`;
     case 'accumulate':
@@ -137,14 +142,21 @@ function simple(s: Exclude<PlainStmt, { kind: 'for' | 'if' | 'comment' }>, print
     case 'pointer': {
       const space = printer.tables.has(s.name) ? printer.space : '';
       const type = pointerType(s.elem, printer.constants.has(s.name), space);
-      return `${type}${s.name} = ${cAddress(s.base, s.offset, rename)};`;
+      const hidden = s.mutable && printer.step !== undefined ? ` ${printer.step}(${s.name}, 0);` : '';
+      return `${type}${s.name} = ${cAddress(s.base, s.offset, rename)};${hidden}`;
     }
     case 'advance':
+      if (printer.step !== undefined) return `${printer.step}(${s.name}, ${cExpr(s.by, rename)});`;
       return s.by.kind === 'int' && s.by.value === 1
         ? `${s.name}++;`
         : `${s.name} += ${cExpr(s.by, rename)};`;
     case 'store':
       return `${s.to}[${cExpr(s.index, rename)}] = ${narrowed(s.value, s.elem, printer)};`;
+    case 'storeVector': {
+      const count = hasCount(s) ? [cExpr(s.count, rename)] : [];
+      const args = [cAddress(s.to, s.index, rename), cExpr(s.value, rename), ...count];
+      return `${rename(accessName(s), 'function')}(${args.join(', ')});`;
+    }
     case 'copy':
       return copy(s, printer);
     case 'fill':
@@ -168,6 +180,7 @@ function statement(s: PlainStmt, indent: string, printer: Printer): string[] {
     case 'pointer':
     case 'advance':
     case 'store':
+    case 'storeVector':
     case 'copy':
     case 'fill':
       return [indent + simple(s, printer)];
@@ -177,29 +190,7 @@ function statement(s: PlainStmt, indent: string, printer: Printer): string[] {
 }
 
 const block = (body: readonly Stmt[], indent: string, printer: Printer): string[] =>
-  body.flatMap((s) => {
-    if (s.kind !== 'startRows' && s.kind !== 'rowSum') return statement(s, indent, printer);
-    const faster = printer.faster.get(s);
-    const plain = block(s.body, indent, printer);
-    return faster === undefined ? plain : choices(faster, plain, indent, printer);
-  });
-
-/** Both ways, for the preprocessor to choose from. */
-const choices = (
-  lines: readonly string[],
-  plain: readonly string[],
-  indent: string,
-  printer: Printer,
-): string[] => [
-  `#ifdef ${printer.macro}`,
-  ...lines.map((line) => indent + line),
-  '#else',
-  ...plain,
-  '#endif',
-];
-
-const fasterIn = (kernel: Kernel, rename: Rename): ReadonlyMap<Stmt, readonly string[]> =>
-  new Map(dspSites(kernel, rename).map(({ sum, lines }) => [sum, lines]));
+  inlined(body).flatMap((s) => statement(s, indent, printer));
 
 const parameter = (p: Param): string => `${pointerType(p.elem, p.role === 'in')}${p.name}`;
 
@@ -221,7 +212,6 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
     what === 'function' ? `${options.prefix ?? ''}${name}` : (options.tables?.get(name) ?? name);
   const sums = accumulatedIn(kernel.body);
   const ranges = new Map([...(options.ranges ?? [])].filter(([name]) => sums.has(name)));
-  const faster = options.dsp === undefined ? new Map() : fasterIn(kernel, rename);
   const printer: Printer = {
     rename,
     ranges,
@@ -229,8 +219,7 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
     tables: pointersInto(kernel, kernel.tables),
     space: options.space ?? '',
     copyTable: options.copyTable ?? 'memcpy',
-    macro: options.dsp ?? '',
-    faster,
+    step: hasVectors(kernel.body) ? options.step : undefined,
   };
   const used = arraysUsed(kernel.body);
   const unused = kernel.params.filter((p) => !used.has(p.name)).map((p) => `${step}(void)${p.name};`);
@@ -247,14 +236,24 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
   ].join('\n');
 }
 
-/** Comments are wrapped already, and the preprocessor's lines end where they end. */
-const wrapLine = (line: string): string[] => (/^(#|\s*(\/\*| \*))/.test(line) ? [line] : wrapCode(line));
+/** Comments are wrapped already. */
+const wrapLine = (line: string): string[] => (/^\s*(\/\*| \*)/.test(line) ? [line] : wrapCode(line));
 
 /** A primitive as the `static inline` function that kernels call; `set`: as the compiler of such a chip has it. */
-export function printPrimitive(primitive: Primitive, prefix = '', set?: InstructionSet): string {
-  const params = primitive.params.map((p) => `${cScalar(p.type)} ${p.name}`).join(', ');
-  const head = `static inline ${cScalar(primitive.result)} ${prefix}${primitive.name}(${params})`;
-  const lines = set === undefined ? primitive.c99 : (primitive.instructions?.[set] ?? primitive.c99);
+export function printPrimitive(
+  primitive: Primitive | VectorPrimitive,
+  prefix = '',
+  set?: InstructionSet,
+): string {
+  const params = primitive.params.map((p) => `${cTypeOf(p.type)} ${p.name}`).join(', ');
+  const head = `static inline ${cTypeOf(primitive.result)} ${prefix}${primitive.name}(${params})`;
+  const lines = 'c99' in primitive ? scalarLines(primitive, set) : heliumLines(primitive);
   const body = lines.flatMap((line) => wrapCode(step + line));
   return [...comment([primitive.doc]), ...wrapCode(head), '{', ...body, '}', ''].join('\n');
 }
+
+const heliumLines = ({ name, instructions: { mve } }: VectorPrimitive): readonly string[] =>
+  must(mve, `${name} with Helium`);
+
+const scalarLines = ({ c99, instructions }: Primitive, set: InstructionSet | undefined): readonly string[] =>
+  set === undefined ? c99 : (instructions?.[set] ?? c99);

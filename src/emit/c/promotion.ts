@@ -38,6 +38,7 @@ function asInt(e: Expr): Interval | undefined {
     }
     case 'float':
     case 'local':
+    case 'loadVector':
     case 'toFloat':
     case 'toInt':
     case 'call':

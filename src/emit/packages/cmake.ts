@@ -1,6 +1,6 @@
 /** `CMakeLists.txt`: a static library that can be installed and found, and the self-test as a test of CMake's. */
 import { hasFloats } from '../../program/slots.ts';
-import { contractionFlags, integerFlags } from '../flags.ts';
+import { contractionFlags } from '../flags.ts';
 import { choices } from '../instructions.ts';
 import { type Library, namesOf, packageVersion } from '../library.ts';
 
@@ -103,7 +103,6 @@ export function cmakeFile(library: Library): string {
     `add_library(${target}::${target} ALIAS ${target})`,
     `target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:\${CMAKE_CURRENT_SOURCE_DIR}>)`,
     standardOf(target),
-    ...(program.arith === 'int8' ? flagsFor(target, 'STREQUAL "GNU"', integerFlags) : []),
     ...(hasFloats(program) ? flagsFor(target, 'MATCHES "GNU|Clang"', contractionFlags) : []),
     '',
     ...optionsOf(library, target),

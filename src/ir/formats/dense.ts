@@ -99,7 +99,7 @@ export function denseExpansion(stored: StoredRows, format: DenseFormat): Expansi
 }
 
 /** Values of one pass: all of a short run, else a divisor of it, in whole bytes. */
-function passOf(run: number, perByte: number): number {
+export function passOf(run: number, perByte: number): number {
   if (run <= 8) return run;
   return perByte === 1
     ? unrollOf(run, 6)

@@ -1,6 +1,7 @@
 /**
- * Dense weights of a few rows in turns, byte by byte: one load of an input serves all of them. Blocks of
- * `layout.lanes` rows lie one after the other: [block][byte of a row][row of the block].
+ * Dense weights of a few rows in turns, byte by byte: one load of an input serves all of them, and one load of a
+ * weight all sums of its row. Blocks of `layout.lanes` rows lie one after the other: [block][byte of a row][row of
+ * the block].
  */
 import { at, DefectError } from '../../base/errors.ts';
 import {
@@ -16,9 +17,9 @@ import {
   times,
 } from '../kernel/builders.ts';
 import type { Expr, RowSum, Stmt, StoredRows, Table } from '../kernel/kernel.ts';
-import type { DenseFormat } from '../kernel/weight-format.ts';
+import { type DenseFormat, termsOf } from '../kernel/weight-format.ts';
 import { decodeOf, valueCode } from './codes.ts';
-import { packedBits, packRuns, unpackRun, unrollOf } from './dense.ts';
+import { packedBits, packRuns, passOf, unpackRun, unrollOf } from './dense.ts';
 import type { RowsOfWeights } from './expansion.ts';
 
 /** Weights (or bytes of them) from [row][term] to the order of use. */
@@ -27,7 +28,7 @@ export function turnsTables(rows: RowsOfWeights, { bits }: DenseFormat): readonl
   const table = { name: `${name}_weights`, says: turnsWords(rows) };
   if (bits === 8 || !(values instanceof Int8Array)) {
     const data = inTurns(values, layout.rows, layout.lanes);
-    return [{ ...table, elem, data, rowLength: layout.run * layout.lanes }];
+    return [{ ...table, elem, data, rowLength: termsOf(layout) * layout.lanes }];
   }
   const { tables, encode } = valueCode(name, bits, rows.codebook);
   const data = inTurns(packRuns(values, layout.run, bits, encode), layout.rows, layout.lanes);
@@ -60,9 +61,8 @@ interface Turns {
 }
 
 function turnsOf(sum: Turns['sum']): Turns {
-  const { format, layout } = sum.stored;
-  if (format.kind !== 'dense' || layout.segments * layout.pieces !== 1)
-    throw new DefectError(`'${sum.stored.stream}': rows in turns are dense, and of one run`);
+  const { format, stream } = sum.stored;
+  if (format.kind !== 'dense') throw new DefectError(`'${stream}': rows in turns are dense`);
   const bits = packedBits(sum.stored, format);
   return { sum, bits, perByte: bits === undefined ? 1 : 8 / bits };
 }
@@ -73,9 +73,49 @@ export const turnsStart = (stored: StoredRows, format: DenseFormat): readonly St
   }),
 ];
 
-/** The loop over the inputs, a few a pass. Inputs that fill no whole byte come last. */
 export function turnsRow(sum: Turns['sum']): readonly Stmt[] {
   const t = turnsOf(sum);
+  const { segments, pieces } = sum.stored.layout;
+  const isLine = segments * pieces === 1 && sum.sums.every(({ row, offset }, i) => row === i && offset === 0);
+  if (isLine) return inputs(t);
+  if (t.bits !== undefined)
+    throw new DefectError(`'${sum.stored.stream}': windows of packed weights in turns`);
+  return windows(t);
+}
+
+/** The runs of a window. */
+function windows({ sum }: Turns): readonly Stmt[] {
+  const { segments, segmentStride, pieces, pieceStride, run } = sum.stored.layout;
+  const unroll = passOf(run, 1);
+  const piece = (offset: Expr): readonly Stmt[] => [
+    pointer('px', sum.from, sum.elem, add(sum.first, add(sum.skip, offset)), { mutable: true }),
+    ...loop('i', run / unroll, () => [
+      ...times(unroll, (u) => term(sum, u)).flat(),
+      ...advance('px', run > unroll ? unroll : 0),
+      ...advance('wt', unroll * sum.stored.layout.lanes),
+    ]),
+  ];
+  return loop('ky', segments, (ky) =>
+    loop('kx', pieces, (kx) => piece(add(mul(ky, segmentStride), mul(kx, pieceStride)))),
+  );
+}
+
+/** Input `u` of every place times its weight of every row. */
+function term({ sums, elem, type, stored }: Turns['sum'], u: number): readonly Stmt[] {
+  const places = [...new Set(sums.map(({ offset }) => offset))];
+  const rows = [...new Set(sums.map(({ row }) => row))];
+  const x = (offset: number): string => `x${u}_${places.indexOf(offset)}`;
+  const w = (row: number): string => `w${u}_${row}`;
+  return [
+    ...places.map((offset) => constant(x(offset), load('px', elem, offset + u))),
+    ...rows.map((row) => constant(w(row), load('wt', stored.elem, u * stored.layout.lanes + row))),
+    ...sums.map((one) => accumulate(one.local, mul(local(x(one.offset), type), local(w(one.row), type)))),
+  ];
+}
+
+/** The loop over the inputs, a few a pass. Inputs that fill no whole byte come last. */
+function inputs(t: Turns): readonly Stmt[] {
+  const { sum } = t;
   const { run } = sum.stored.layout;
   const whole = run - (run % t.perByte);
   const unroll = t.perByte * unrollOf(whole / t.perByte, Math.max(1, 4 / t.perByte));

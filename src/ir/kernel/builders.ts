@@ -1,14 +1,15 @@
 /** Builders of Kernel IR: short names, constants folded, nothing else. */
-import type { Elem, Expr, PlainStmt, Scalar, Stmt } from './kernel.ts';
+import type { Elem, Expr, PlainStmt, Stmt, Type, Vector } from './kernel.ts';
+import { lanesOf } from './kernel.ts';
 import { type BinaryOp, binaryOperations, brokenRule, type CompareOp } from './operations.ts';
-import { typeOf } from './walk.ts';
+import { scalarTypeOf, typeOf } from './walk.ts';
 
 type Operand = Expr | number;
 
 /** A 0 is never negative: -0 + 0 is 0. */
 export const int = (value: number): Expr => ({ kind: 'int', value: value + 0 });
 export const float = (value: number): Expr => ({ kind: 'float', value: Math.fround(value) });
-export const local = (name: string, type: Scalar = 'i32'): Expr => ({ kind: 'local', name, type });
+export const local = (name: string, type: Type = 'i32'): Expr => ({ kind: 'local', name, type });
 
 const expr = (x: Operand): Expr => (typeof x === 'number' ? int(x) : x);
 const isInt = (e: Expr, value: number | undefined): boolean => e.kind === 'int' && e.value === value;
@@ -23,7 +24,7 @@ export function binary(op: BinaryOp, left: Operand, right: Operand): Expr {
   if (isInt(b, folding.right)) return a;
   if (isInt(a, folding.left)) return b;
   if (isInt(a, folding.zero) || isInt(b, folding.zero)) return int(0);
-  return { kind: 'binary', op, type: typeOf(a), a, b };
+  return { kind: 'binary', op, type: scalarTypeOf(a), a, b };
 }
 
 export const add = (...terms: readonly Operand[]): Expr =>
@@ -37,12 +38,12 @@ export const and = (a: Operand, b: Operand): Expr => binary('and', a, b);
 
 export function compare(op: CompareOp, left: Operand, right: Operand): Expr {
   const a = expr(left);
-  return { kind: 'compare', op, type: typeOf(a), a, b: expr(right) };
+  return { kind: 'compare', op, type: scalarTypeOf(a), a, b: expr(right) };
 }
 
 export function select(test: Expr, yes: Operand, no: Operand): Expr {
   const taken = expr(yes);
-  return { kind: 'select', type: typeOf(taken), test, yes: taken, no: expr(no) };
+  return { kind: 'select', type: scalarTypeOf(taken), test, yes: taken, no: expr(no) };
 }
 
 /** Operands are evaluated twice in C: give locals or literals. */
@@ -56,7 +57,26 @@ export const load = (from: string, elem: Elem, index: Operand): Expr => ({
   index: expr(index),
 });
 
-export const call = (primitive: string, type: Scalar, ...args: readonly Operand[]): Expr => ({
+/** All lanes, if `count` does not say how many. */
+export const loadVector = (
+  type: Vector,
+  from: string,
+  elem: Elem,
+  index: Operand,
+  count: Operand = lanesOf[type],
+): Expr => ({ kind: 'loadVector', type, from, elem, index: expr(index), count: expr(count) });
+
+/** The first `count` lanes, each from so many elements beyond `index`. */
+export const gather = (
+  type: Vector,
+  from: string,
+  elem: Elem,
+  index: Operand,
+  offsets: Expr,
+  count: number,
+): Expr => ({ kind: 'loadVector', type, from, elem, index: expr(index), count: int(count), offsets });
+
+export const call = (primitive: string, type: Type, ...args: readonly Operand[]): Expr => ({
   kind: 'call',
   primitive,
   type,
@@ -77,7 +97,7 @@ export const assign = (name: string, value: Operand): PlainStmt => {
 };
 export const accumulate = (name: string, value: Operand): PlainStmt => {
   const e = expr(value);
-  return { kind: 'accumulate', name, type: typeOf(e), value: e };
+  return { kind: 'accumulate', name, type: scalarTypeOf(e), value: e };
 };
 export const pointer = (
   name: string,
@@ -98,6 +118,16 @@ export const store = (to: string, elem: Elem, index: Operand, value: Operand): S
   index: expr(index),
   value: expr(value),
 });
+
+/** The first `count` lanes. */
+export const storeVector = (
+  type: Vector,
+  to: string,
+  elem: Elem,
+  index: Operand,
+  value: Expr,
+  count: Operand = lanesOf[type],
+): Stmt => ({ kind: 'storeVector', type, to, elem, index: expr(index), value, count: expr(count) });
 
 /** A loop over 0, step, 2 step, ... below `to`; a single pass of a constant loop is the body at 0, without a loop. */
 export function loop(

@@ -4,14 +4,15 @@
  * - operands have the types that the operation states; `mod`, shifts and bit operations are i32 only;
  * - integer literals are i32, float literals are binary32, table data fits its element type;
  * - only mutable locals are assigned, only mutable pointers are advanced, loop counters never change in the body;
- * - a load, store, copy or pointer names an array of its own element type; steps of loops are positive.
+ * - a load, store, copy or pointer names an array of its own element type; steps of loops are positive;
+ * - elements fit the lanes of the vectors that they become.
  * Not checked here: whatever depends on values, and writes to inputs or tables (both trap when run).
  */
 import { DefectError } from '../../base/errors.ts';
-import type { Elem, Expr, ExprOf, Kernel, Param, PlainStmt, Scalar, Stmt, StmtOf, Table } from './kernel.ts';
-import { elemArrays, scalarOf } from './kernel.ts';
+import type { Elem, Expr, ExprOf, Kernel, Param, PlainStmt, Stmt, StmtOf, Table, Type } from './kernel.ts';
+import { elemArrays, elemBytes, lanesOf, scalarOf } from './kernel.ts';
 import { binaryOperations } from './operations.ts';
-import { primitives } from './prims/index.ts';
+import { anyPrimitive } from './prims/index.ts';
 import { type KernelNode, nodeText } from './text.ts';
 import { expressionsOf, inlined, partsOf, typeOf } from './walk.ts';
 
@@ -31,7 +32,7 @@ export type Arrays = ReadonlyMap<string, ArrayName>;
 
 interface Declared {
   readonly kind: 'local' | 'counter' | 'pointer' | 'array';
-  readonly type: Scalar | Elem;
+  readonly type: Type | Elem;
   readonly mutable: boolean;
 }
 
@@ -103,11 +104,11 @@ class Checker {
     this.#need(found?.type === elem, `'${name}' holds ${found?.type}, not ${elem}`, node);
   }
 
-  #types(node: KernelNode, expected: Scalar, ...operands: readonly Expr[]): void {
+  #types(node: KernelNode, expected: Type, ...operands: readonly Expr[]): void {
     for (const e of operands) this.#need(typeOf(e) === expected, `an operand is not ${expected}`, node);
   }
 
-  #target(name: string, type: Scalar, node: KernelNode): void {
+  #target(name: string, type: Type, node: KernelNode): void {
     const found = this.#scope.get(name);
     this.#need(found?.kind === 'local' && found.mutable, `'${name}' is no mutable local in scope`, node);
     this.#need(found?.type === type, `'${name}' is ${found?.type}`, node);
@@ -137,6 +138,10 @@ class Checker {
         this.#types(s, 'i32', s.index);
         this.#types(s, scalarOf(s.elem), s.value);
         return undefined;
+      case 'storeVector':
+        this.#lanes(s, s.to);
+        this.#types(s, s.type, s.value);
+        return undefined;
       case 'for':
         this.#for(s);
         return undefined;
@@ -159,6 +164,19 @@ class Checker {
       default:
         return s satisfies never;
     }
+  }
+
+  /** Elements of a vector in memory are integers and no wider than its lanes. */
+  #lanes(node: ExprOf<'loadVector'> | StmtOf<'storeVector'>, array: string): void {
+    this.#memory(array, node.elem, node);
+    this.#types(node, 'i32', node.index, node.count);
+    const fits = node.elem !== 'f32' && elemBytes[node.elem] * lanesOf[node.type] <= 16;
+    const hasSign = node.type === 'i16x8' && node.elem === 'u16';
+    this.#need(
+      fits && !hasSign && (node.type !== 'u8x16' || node.elem === 'u8'),
+      `${node.elem} in lanes of ${node.type}`,
+      node,
+    );
   }
 
   #pointer(s: StmtOf<'pointer'>): string {
@@ -207,6 +225,12 @@ class Checker {
         this.#memory(e.from, e.elem, e);
         this.#types(e, 'i32', e.index);
         return;
+      case 'loadVector':
+        this.#lanes(e, e.from);
+        if (e.offsets === undefined) return;
+        this.#types(e, e.type, e.offsets);
+        this.#need(e.type === 'u8x16', 'offsets of other lanes than bytes', e);
+        return;
       case 'toFloat':
         this.#types(e, 'i32', e.value);
         return;
@@ -222,7 +246,7 @@ class Checker {
   }
 
   #call(e: ExprOf<'call'>): void {
-    const primitive = primitives.get(e.primitive);
+    const primitive = anyPrimitive(e.primitive);
     this.#need(primitive !== undefined, 'an unknown primitive', e);
     this.#need(primitive?.params.length === e.args.length, 'a wrong number of arguments', e);
     this.#need(primitive?.result === e.type, 'a result of another type', e);

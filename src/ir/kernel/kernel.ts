@@ -2,8 +2,8 @@
  * Kernel IR: the tiny closed language that every operator's code is written in, once. `src/emit` prints it as
  * C99, `src/sim` runs it under C's rules, `src/prove` bounds it for all inputs.
  *
- * Values are `i32` (C's int32_t; overflow is undefined, so it traps) or `f32` (IEEE binary32, each operation
- * rounded separately). Memory is arrays of `Elem`. Everything is plain data.
+ * Values are `i32` (C's int32_t; overflow is undefined, so it traps), `f32` (IEEE binary32, each operation
+ * rounded separately), or vectors of 16 bytes. Memory is arrays of `Elem`. Everything is plain data.
  */
 
 import type { BinaryOp, CompareOp } from './operations.ts';
@@ -12,6 +12,12 @@ import type { WeightFormat, WeightLayout } from './weight-format.ts';
 /** Element types of memory. Loads of the narrow ones promote to i32; stores must not lose bits. */
 export type Elem = 'u8' | 'i8' | 'u16' | 'i16' | 'i32' | 'f32';
 export type Scalar = 'i32' | 'f32';
+/** 16 bytes in equal lanes, each a number. Lane 0 comes from the lowest address. Only primitives compute with them. */
+export type Vector = 'u8x16' | 'i16x8' | 'i32x4';
+export type Type = Scalar | Vector;
+
+export const lanesOf: Readonly<Record<Vector, number>> = { u8x16: 16, i16x8: 8, i32x4: 4 };
+export const laneElem: Readonly<Record<Vector, Elem>> = { u8x16: 'u8', i16x8: 'i16', i32x4: 'i32' };
 
 export const elemBytes: Readonly<Record<Elem, number>> = { u8: 1, i8: 1, u16: 2, i16: 2, i32: 4, f32: 4 };
 /** The arrays that hold elements of a type, and nothing else. */
@@ -29,7 +35,7 @@ export type Expr =
   | { readonly kind: 'int'; readonly value: number }
   /** The value is already a binary32 number. */
   | { readonly kind: 'float'; readonly value: number }
-  | { readonly kind: 'local'; readonly name: string; readonly type: Scalar }
+  | { readonly kind: 'local'; readonly name: string; readonly type: Type }
   | {
       readonly kind: 'binary';
       readonly op: BinaryOp;
@@ -55,6 +61,20 @@ export type Expr =
     }
   /** `from[index]`; `from` names a parameter, a table or a pointer. `elem` is that array's. */
   | { readonly kind: 'load'; readonly from: string; readonly elem: Elem; readonly index: Expr }
+  /**
+   * The `count` elements of `from` from `index` on in the first lanes, 0 in the others. An element fits a lane of
+   * `type`. No other element is read. With `offsets`, a vector of the same lanes, each lane's element lies its offset
+   * beyond `index`.
+   */
+  | {
+      readonly kind: 'loadVector';
+      readonly type: Vector;
+      readonly from: string;
+      readonly elem: Elem;
+      readonly index: Expr;
+      readonly count: Expr;
+      readonly offsets?: Expr;
+    }
   /** i32 to f32, rounded to nearest even. */
   | { readonly kind: 'toFloat'; readonly value: Expr }
   /** f32 to i32, truncated; traps outside of i32. */
@@ -62,7 +82,7 @@ export type Expr =
   | {
       readonly kind: 'call';
       readonly primitive: string;
-      readonly type: Scalar;
+      readonly type: Type;
       readonly args: readonly Expr[];
     };
 
@@ -71,11 +91,11 @@ export type Stmt =
   | {
       readonly kind: 'let';
       readonly name: string;
-      readonly type: Scalar;
+      readonly type: Type;
       readonly value: Expr;
       readonly mutable: boolean;
     }
-  | { readonly kind: 'assign'; readonly name: string; readonly type: Scalar; readonly value: Expr }
+  | { readonly kind: 'assign'; readonly name: string; readonly type: Type; readonly value: Expr }
   /** `name += value`: a separate statement because it is easier to read, and gives better bounds. */
   | { readonly kind: 'accumulate'; readonly name: string; readonly type: Scalar; readonly value: Expr }
   /**
@@ -98,6 +118,16 @@ export type Stmt =
       readonly elem: Elem;
       readonly index: Expr;
       readonly value: Expr;
+    }
+  /** The first `count` lanes to the elements of `to` from `index` on; none may lose bits. */
+  | {
+      readonly kind: 'storeVector';
+      readonly type: Vector;
+      readonly to: string;
+      readonly elem: Elem;
+      readonly index: Expr;
+      readonly value: Expr;
+      readonly count: Expr;
     }
   /** `for (v = from; v < to; v += step)`; step > 0; the body cannot assign `v`. */
   | {
@@ -229,6 +259,22 @@ export interface StoredWeights extends StoredRows {
   readonly scales?: readonly number[];
   /** In words: the order of a row's terms. */
   readonly terms?: string;
+  /** Absent: C multiplies one weight at a time, but for instructions of the chip. */
+  readonly packing?: Packing;
+}
+
+/**
+ * How C multiplies two outputs' weights at once (src/lower/packed.ts): which sums a pass of its loops makes, and
+ * after how many terms they are taken apart.
+ */
+export interface Packing {
+  /** Neighbouring outputs. */
+  readonly pixels: number;
+  /** Pairs of rows of weights. */
+  readonly pairs: number;
+  readonly terms: number;
+  /** Of all tables that C then has in place of the kernel's. */
+  readonly tableBytes: number;
 }
 
 /** One function of the C, as a tree that is printed, simulated and proven alike. */

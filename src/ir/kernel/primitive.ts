@@ -1,7 +1,7 @@
 /** What C spells differently per chip, or in many lines: spelling, meaning, bounds and precondition together. */
 import type { Code, Local, ValueType } from '../../wasm/code.ts';
 import type { Interval } from './interval.ts';
-import type { Expr, Scalar } from './kernel.ts';
+import type { Expr, Scalar, Type } from './kernel.ts';
 
 /** Takes a fresh local of a WebAssembly function. */
 export type FreshLocal = (type: ValueType) => Local;
@@ -13,12 +13,27 @@ type CallCost = 'signExtend' | 'clamp' | 'divide' | 'requantize64' | 'requantize
 export const instructionSets = ['mve', 'dsp'] as const;
 export type InstructionSet = (typeof instructionSets)[number];
 
-export interface Primitive {
+/** What primitives of numbers and of vectors have in common. An interval of a vector holds all of its lanes. */
+interface Operation<T extends Type> {
   readonly name: string;
   /** One line: what it computes, exactly. */
   readonly doc: string;
-  readonly params: readonly { readonly name: string; readonly type: Scalar }[];
-  readonly result: Scalar;
+  readonly params: readonly { readonly name: string; readonly type: T }[];
+  readonly result: T;
+  /**
+   * Why these arguments are outside of what the C defines, or undefined if they are inside. Must hold for
+   * every combination in the intervals to return undefined.
+   */
+  readonly violation: (...args: Interval[]) => string | undefined;
+  /** Whether the range holds where the precondition is not proved: what lies outside traps. */
+  readonly asserts?: true;
+  /** An interval that holds every result; unused for f32 results. */
+  readonly range: (...args: Interval[]) => Interval;
+  /** Which kind of operation the models of speed and size count; where arguments decide, undefined for nothing. */
+  readonly cost: CallCost | ((...args: Expr[]) => CallCost | undefined);
+}
+
+export interface Primitive extends Operation<Scalar> {
   /** The body of a C99 `static inline` function of that name and those parameters: complete statements. */
   readonly c99: readonly string[];
   /** The body where the compiler has these instructions, for kernels that are compiled only there. */
@@ -29,15 +44,19 @@ export interface Primitive {
   readonly wasm: (fresh: FreshLocal, ...args: Code[]) => Code;
   /** The same of four i32 at a time, where there is a way. */
   readonly lanes?: (fresh: FreshLocal, ...args: Code[]) => Code;
-  /**
-   * Why these arguments are outside of what the C defines, or undefined if they are inside. Must hold for
-   * every combination in the intervals to return undefined.
-   */
-  readonly violation: (...args: Interval[]) => string | undefined;
-  /** An interval that holds every result; unused for f32 results. */
-  readonly range: (...args: Interval[]) => Interval;
-  /** Which kind of operation the models of speed and size count; where arguments decide, undefined for nothing. */
-  readonly cost: CallCost | ((...args: Expr[]) => CallCost | undefined);
   /** Of primitives that round n / 2^bits: n and bits, exactly. */
   readonly quotient?: (...args: number[]) => readonly [n: bigint, bits: number];
+}
+
+/** An argument or result of a primitive of vectors: an i32, or the lanes of a vector. */
+export type VectorValue = number | readonly number[];
+
+/** Computes with vectors: kernels that call it run only where there are the instructions. */
+export interface VectorPrimitive extends Operation<Type> {
+  /** The body of the C function, with intrinsics of arm_mve.h, where Helium has it. */
+  readonly instructions: Readonly<Partial<Record<'mve', readonly string[]>>>;
+  /** WebAssembly that leaves the result, where that is planned. The arguments may be repeated. */
+  readonly wasm?: (...args: Code[]) => Code;
+  /** The meaning, lane by lane; undefined where C does not define it. */
+  readonly js: (...args: VectorValue[]) => VectorValue | undefined;
 }

@@ -1,5 +1,5 @@
 /** Constant arrays as they lie in the memory of a little-endian machine. */
-import { type Elem, elemArrays, elemBytes, type Table } from './kernel.ts';
+import { type Elem, elemArrays, elemBytes, type Kernel, type Table } from './kernel.ts';
 
 /** Writes one number at a byte offset. */
 type Put = (view: DataView, at: number, x: number) => void;
@@ -13,6 +13,10 @@ const put: Readonly<Record<Elem, Put>> = {
 };
 
 export const tableLength = ({ elem, data }: Table): number => data.length * elemBytes[elem];
+
+/** Of all constants that plain C has of a kernel, in bytes. */
+export const plainTableBytes = ({ weights, tables }: Pick<Kernel, 'weights' | 'tables'>): number =>
+  weights?.packing?.tableBytes ?? tables.reduce((sum, table) => sum + tableLength(table), 0);
 
 export function tableBytes({ elem, data }: Table): Uint8Array {
   if (elem === 'i8' || elem === 'u8') return Uint8Array.from(data);

@@ -18,6 +18,8 @@ export function exprText(e: Expr): string {
       return `(${exprText(e.test)} ? ${exprText(e.yes)} : ${exprText(e.no)})`;
     case 'load':
       return `${e.from}[${exprText(e.index)}]`;
+    case 'loadVector':
+      return `${e.type}(${exprText(e.count)} from ${e.from}[${exprText(e.index)}${e.offsets === undefined ? '' : ` + ${exprText(e.offsets)}`}])`;
     case 'toFloat':
       return `(float)${exprText(e.value)}`;
     case 'toInt':
@@ -43,6 +45,8 @@ export function stmtText(s: PlainStmt): string {
       return `${s.name} += ${exprText(s.by)}`;
     case 'store':
       return `${s.to}[${exprText(s.index)}] = ${exprText(s.value)}`;
+    case 'storeVector':
+      return `${s.to}[${exprText(s.index)}] = ${exprText(s.count)} lanes of ${exprText(s.value)}`;
     case 'for':
       return `for (${s.name} = ${exprText(s.from)}; ${s.name} < ${exprText(s.to)}; ${s.name} += ${s.step})`;
     case 'if':
@@ -69,6 +73,7 @@ const exprKinds: ReadonlySet<string> = new Set<Expr['kind']>([
   'compare',
   'select',
   'load',
+  'loadVector',
   'toFloat',
   'toInt',
   'call',

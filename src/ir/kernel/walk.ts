@@ -1,5 +1,6 @@
 /** The parts of expressions and statements, for everything that walks Kernel IR without caring what it means. */
-import type { Expr, PlainStmt, RowSum, Stmt, StmtOf } from './kernel.ts';
+import { DefectError } from '../../base/errors.ts';
+import type { Expr, ExprOf, PlainStmt, RowSum, Scalar, Stmt, StmtOf, Type } from './kernel.ts';
 
 /** The direct subexpressions, in order of evaluation. */
 export function partsOf(e: Expr): readonly Expr[] {
@@ -15,6 +16,8 @@ export function partsOf(e: Expr): readonly Expr[] {
       return [e.test, e.yes, e.no];
     case 'load':
       return [e.index];
+    case 'loadVector':
+      return e.offsets === undefined ? [e.index, e.count] : [e.index, e.count, e.offsets];
     case 'toFloat':
     case 'toInt':
       return [e.value];
@@ -38,6 +41,8 @@ export function expressionsOf(s: PlainStmt): readonly Expr[] {
       return [s.by];
     case 'store':
       return [s.index, s.value];
+    case 'storeVector':
+      return [s.index, s.value, s.count];
     case 'for':
       return [s.from, s.to];
     case 'if':
@@ -110,8 +115,7 @@ export function* expressionsIn(body: readonly Stmt[]): Generator<Expr> {
   for (const s of statementsIn(body)) for (const e of expressionsOf(s)) yield* partsIn(e);
 }
 
-/** i32 or f32. */
-export function typeOf(e: Expr): 'i32' | 'f32' {
+export function typeOf(e: Expr): Type {
   switch (e.kind) {
     case 'int':
     case 'compare':
@@ -125,6 +129,7 @@ export function typeOf(e: Expr): 'i32' | 'f32' {
     case 'local':
     case 'binary':
     case 'select':
+    case 'loadVector':
     case 'call':
       return e.type;
     default:
@@ -132,17 +137,27 @@ export function typeOf(e: Expr): 'i32' | 'f32' {
   }
 }
 
+/** Of operands of operators, which are numbers. */
+export function scalarTypeOf(e: Expr): Scalar {
+  const type = typeOf(e);
+  if (type === 'i32' || type === 'f32') return type;
+  throw new DefectError(`an operand of type ${type}`);
+}
+
 /** The arrays that a statement itself names, besides its expressions' loads. */
 function arraysOf(s: PlainStmt): readonly string[] {
   if (s.kind === 'pointer') return [s.base];
   if (s.kind === 'advance') return [s.name];
-  if (s.kind === 'store' || s.kind === 'fill') return [s.to];
+  if (s.kind === 'store' || s.kind === 'storeVector' || s.kind === 'fill') return [s.to];
   return s.kind === 'copy' ? [s.to, s.from] : [];
 }
 
+export const isLoad = (e: Expr): e is ExprOf<'load' | 'loadVector'> =>
+  e.kind === 'load' || e.kind === 'loadVector';
+
 /** Every parameter, table and pointer that is used. */
 export function arraysUsed(body: readonly Stmt[]): ReadonlySet<string> {
-  const loads = [...expressionsIn(body)].flatMap((e) => (e.kind === 'load' ? [e.from] : []));
+  const loads = [...expressionsIn(body)].flatMap((e) => (isLoad(e) ? [e.from] : []));
   return new Set([...[...statementsIn(body)].flatMap(arraysOf), ...loads]);
 }
 

@@ -7,7 +7,7 @@
 import { must } from '../../base/errors.ts';
 import { type Arrays, checkKernel } from '../../ir/kernel/check.ts';
 import type { Expr, Kernel, PlainStmt, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
-import { inlined, partsOf } from '../../ir/kernel/walk.ts';
+import { inlined, partsOf, typeOf } from '../../ir/kernel/walk.ts';
 
 export interface BindingTimes {
   readonly arrays: Arrays;
@@ -63,6 +63,7 @@ function visitStmt(state: State, s: PlainStmt, depth: number): void {
       return;
     }
     case 'store':
+    case 'storeVector':
     case 'copy':
     case 'fill':
     case 'comment':
@@ -84,7 +85,7 @@ function assigned(state: State, name: string, value: Expr, depth: number): void 
 export function isFixed(times: BindingTimes, e: Expr): boolean {
   if (e.kind === 'local') return e.type === 'i32' && !times.dependent.has(e.name);
   if (e.kind === 'float' || e.kind === 'toFloat' || e.kind === 'toInt') return false;
-  if ('type' in e && e.type === 'f32') return false;
+  if (e.kind === 'loadVector' || typeOf(e) !== 'i32') return false;
   if (e.kind === 'load') {
     const { root } = times.arrays.get(e.from) ?? {};
     if (root?.kind !== 'table' || e.elem === 'f32' || times.dependent.has(e.from)) return false;

@@ -2,7 +2,7 @@
 
 import { type Root, rootLength, rootName } from '../../ir/kernel/check.ts';
 import { allInts, type Interval, maxInt, minInt } from '../../ir/kernel/interval.ts';
-import type { Expr, ExprOf } from '../../ir/kernel/kernel.ts';
+import { type Expr, type ExprOf, lanesOf } from '../../ir/kernel/kernel.ts';
 import { type CompareOp, compareOperations } from '../../ir/kernel/operations.ts';
 import { exprText, type KernelNode } from '../../ir/kernel/text.ts';
 import { partsOf, typeOf } from '../../ir/kernel/walk.ts';
@@ -47,6 +47,8 @@ export function bounds(c: Code, e: Expr): Value {
       return select(c, e);
     case 'load':
       return load(c, e);
+    case 'loadVector':
+      return loadVector(c, e);
     case 'toInt':
       effects(c, e.value);
       cannotHold(c, e, 'a float value, which is not followed');
@@ -67,7 +69,7 @@ export function effects(c: Code, e: Expr): void {
     reads(c, e);
     return;
   }
-  if (typeOf(e) === 'i32') {
+  if (typeOf(e) !== 'f32') {
     bounds(c, e);
     return;
   }
@@ -92,6 +94,7 @@ export function effects(c: Code, e: Expr): void {
     case 'float':
     case 'local':
     case 'compare':
+    case 'loadVector':
     case 'toInt':
       return;
     default:
@@ -103,6 +106,7 @@ export function effects(c: Code, e: Expr): void {
 function reads(c: Code, e: Expr): void {
   if (isFixed(c.times, e)) return;
   if (e.kind === 'load') access(c, e);
+  else if (e.kind === 'loadVector') stretch(c, e);
   else if (e.kind === 'select' && isFixed(c.times, e.test))
     branch(c, truth(c, e.test), [() => reads(c, e.yes), () => reads(c, e.no)]);
   else for (const part of partsOf(e)) reads(c, part);
@@ -217,6 +221,13 @@ export function traceRead(c: Code, root: Root, at: Value, count: Value): void {
   else c.lines.push(`reads_${root.param.name}.fill(now, ${at.lo}, ${at.lo} + ${count.lo});`);
 }
 
+/** Places in which a stretch of elements may lie: its start and its end. */
+export function stretchRules(c: Code, node: KernelNode, root: Root, at: Value, count: Value): void {
+  const allowed = { lo: 0, hi: rootLength(root) };
+  mustLie(c, at, node, allowed, { what: `index into ${rootName(root)}` });
+  mustLie(c, sum(c, at, count), node, allowed, { what: `end of a stretch of ${rootName(root)}` });
+}
+
 function load(c: Code, e: ExprOf<'load'>): Value {
   const { root, at } = access(c, e);
   const range = contentRange(c, root) ?? allInts;
@@ -225,6 +236,44 @@ function load(c: Code, e: ExprOf<'load'>): Value {
     return followedLoad(c, root.param.name, at, range);
   }
   return tableLoad(c, `table_${root.table.name}`, rootLength(root), at, range);
+}
+
+/** The elements that a vector is loaded from; notes the rules and the reads. */
+function stretch(c: Code, e: ExprOf<'loadVector'>) {
+  const first = position(c, e.from, bounds(c, e.index));
+  const at = e.offsets === undefined ? first : sum(c, first, bounds(c, e.offsets));
+  const count = e.offsets === undefined ? bounds(c, e.count) : literal(1);
+  const { root } = arrayOf(c, e.from);
+  mustLie(c, count, e, { lo: 0, hi: lanesOf[e.type] }, { what: 'number of lanes' });
+  stretchRules(c, e, root, at, count);
+  traceRead(c, root, at, count);
+  return { root, at, count };
+}
+
+/**
+ * What the elements that are read may be; undefined where any of the array may be. Those of large tables, weights, are
+ * not looked at one by one: lanes are bounded together anyway, and the same bounds everywhere make for few different
+ * calls.
+ */
+function stretchRange(c: Code, { root, at, count }: ReturnType<typeof stretch>): string | undefined {
+  const places = `${at.lo}, ${at.hi} + ${count.hi} - 1`;
+  if (root.kind === 'table')
+    return rootLength(root) > 256 ? undefined : `tableRange(table_${root.table.name}, ${places})`;
+  return c.followed.has(root.param.name) ? `readFollowed(memory_${root.param.name}, ${places})` : undefined;
+}
+
+/** One interval for all lanes; those that are not loaded are 0. */
+function loadVector(c: Code, e: ExprOf<'loadVector'>): Value {
+  const found = stretch(c, e);
+  const all = contentRange(c, found.root) ?? allInts;
+  const isWhole = found.count.min === lanesOf[e.type];
+  const known = isWhole ? all : { lo: Math.min(0, all.lo), hi: Math.max(0, all.hi) };
+  const read = stretchRange(c, found);
+  if (read === undefined) return between(known);
+  const r = fresh(c);
+  c.lines.push(`const ${r} = ${read};`);
+  const zero = isWhole ? '' : ', 0';
+  return pair(c, `min(${r}.lo${zero})`, `max(${r}.hi${zero})`, known.lo, known.hi);
 }
 
 /** The bounds of one element are read in place: the inner loop of every kernel with a patch buffer. */
@@ -251,7 +300,7 @@ function fromRange(c: Code, js: string, known: Interval): Value {
 
 function callArguments(c: Code, e: ExprOf<'call'>): readonly Value[] {
   return e.args.map((arg) => {
-    if (typeOf(arg) === 'i32') return bounds(c, arg);
+    if (typeOf(arg) !== 'f32') return bounds(c, arg);
     effects(c, arg);
     return { lo: '-Infinity', hi: 'Infinity', min: minInt, max: maxInt };
   });
@@ -264,7 +313,7 @@ function call(c: Code, e: ExprOf<'call'>): Value {
   c.lines.push(`if (${r}.violation !== undefined) {`);
   cannotHold(c, e, 'precondition of the arguments');
   c.lines.push('}');
-  const fixed = e.type === 'i32' && args.every(isOne);
+  const fixed = e.type === 'i32' && args.every(isOne) && e.args.every((arg) => typeOf(arg) === 'i32');
   if (fixed) {
     const { lo, hi } = callBounds(e.primitive)(...args.flatMap((a) => [a.min, a.max])).range;
     return one(c, `prim_${e.primitive}(${args.map((a) => a.lo).join(', ')}) | 0`, lo, hi);

@@ -4,9 +4,9 @@ import { elemRange } from '../../ir/kernel/check.ts';
 import { allInts, clampInt, cutTo, type Interval, maxInt } from '../../ir/kernel/interval.ts';
 import type { Kernel } from '../../ir/kernel/kernel.ts';
 import { binaryOperations } from '../../ir/kernel/operations.ts';
-import { primitiveOf } from '../../ir/kernel/prims/index.ts';
+import { anyPrimitive } from '../../ir/kernel/prims/index.ts';
 import { typedTable } from '../../ir/kernel/table-bytes.ts';
-import { expressionsIn, primitivesUsed, statementsIn } from '../../ir/kernel/walk.ts';
+import { expressionsIn, isLoad, primitivesUsed, statementsIn } from '../../ir/kernel/walk.ts';
 import { bindingTimes } from './binding-time.ts';
 import type { Code, Quantity } from './bounds.ts';
 import { Repeats } from './repeats.ts';
@@ -121,7 +121,7 @@ function followedOf(kernel: Kernel, { arrays }: ReturnType<typeof bindingTimes>)
     if (root?.kind === 'param' && root.param.role !== 'in' && root.param.elem !== 'f32')
       read.add(root.param.name);
   };
-  for (const e of expressionsIn(kernel.body)) if (e.kind === 'load') add(e.from);
+  for (const e of expressionsIn(kernel.body)) if (isLoad(e)) add(e.from);
   for (const s of statementsIn(kernel.body)) {
     if (s.kind === 'copy') add(s.from);
   }
@@ -187,7 +187,7 @@ type Linker = (
   runtimeFunctions: typeof runtime,
   tables: ReadonlyMap<string, ArrayLike<number>>,
   calls: typeof callBounds,
-  prims: (name: string) => (...args: number[]) => number,
+  prims: (name: string) => unknown,
   memory: (name: string) => Followed,
   repeats: readonly Repeats[],
   traced: Trace,
@@ -199,7 +199,7 @@ function link(c: Code, trace: Trace, ranges: Float64Array, budget: number): () =
   const names = ['runtime', 'tables', 'calls', 'prims', 'memory', 'repeats', 'traced', 'ranges', 'budget'];
   const linker = new Function(...names, sourceOf(c)) as Linker;
   const tables = new Map(c.kernel.tables.map((table) => [table.name, typedTable(table)] as const));
-  const prims = (name: string) => primitiveOf(name).js;
+  const prims = (name: string) => anyPrimitive(name)?.js;
   const memories = new Map([...c.followed].map((name) => [name, memoryOf(c, name)]));
   const memory = (name: string) => must(memories.get(name), `'${name}' is followed`);
   const repeats = c.plans.map((plan) => {

@@ -1,8 +1,8 @@
 /** Functions that the generated interval code calls: quantities, bounds of calls, and followed memory. */
 
-import { at, holds } from '../../base/errors.ts';
+import { at, holds, must } from '../../base/errors.ts';
 import { allInts, clampInt, type Interval, maxInt, minInt } from '../../ir/kernel/interval.ts';
-import { primitiveOf } from '../../ir/kernel/prims/index.ts';
+import { anyPrimitive } from '../../ir/kernel/prims/index.ts';
 
 /** Joins lo..hi into the range at `place`. */
 export function note(ranges: Float64Array, place: number, lo: number, hi: number): void {
@@ -54,7 +54,7 @@ export interface CallRange {
  * position of an image, so a small direct-mapped cache answers most.
  */
 export function callBounds(name: string): (...args: number[]) => CallRange {
-  const primitive = primitiveOf(name);
+  const primitive = must(anyPrimitive(name), `a primitive is called '${name}'`);
   const cache = new Array<CallRange | undefined>(cacheSize);
   return (...args) => {
     const slot = hash(args) % cacheSize;
@@ -62,7 +62,8 @@ export function callBounds(name: string): (...args: number[]) => CallRange {
     if (known !== undefined && isSame(known.args, args)) return known;
     const intervals = pairs(args);
     const violation = primitive.violation(...intervals);
-    const range = violation === undefined ? primitive.range(...intervals) : allInts;
+    const range =
+      violation === undefined || primitive.asserts === true ? primitive.range(...intervals) : allInts;
     const made = { args, violation, range: { lo: clampInt(range.lo), hi: clampInt(range.hi) } };
     cache[slot] = made;
     return made;

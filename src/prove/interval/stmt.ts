@@ -2,7 +2,7 @@
 
 import { elemRange, type Root, rootLength, rootName } from '../../ir/kernel/check.ts';
 import { allInts, isInt32, maxInt } from '../../ir/kernel/interval.ts';
-import type { PlainStmt, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
+import { lanesOf, type PlainStmt, type Stmt, type StmtOf } from '../../ir/kernel/kernel.ts';
 import { intervalOf } from '../../ir/kernel/operations.ts';
 import { statementsIn } from '../../ir/kernel/walk.ts';
 import { arithmetic, sum } from './arithmetic.ts';
@@ -27,7 +27,7 @@ import {
   variable,
   wrapped,
 } from './bounds.ts';
-import { bounds, effects, indexRule, position, traceRead, truth } from './expr.ts';
+import { bounds, effects, indexRule, position, stretchRules, traceRead, truth } from './expr.ts';
 import { repeatedLoop } from './repeated-loops.ts';
 import { stepOfWalk, walkedOnce } from './row-sums.ts';
 
@@ -55,6 +55,9 @@ function statement(c: Code, s: PlainStmt): void {
       return;
     case 'store':
       store(c, s);
+      return;
+    case 'storeVector':
+      storeVector(c, s);
       return;
     case 'for':
       loop(c, s);
@@ -136,6 +139,17 @@ function store(c: Code, s: StmtOf<'store'>): void {
   written(c, root, at, literal(1), stored);
 }
 
+function storeVector(c: Code, s: StmtOf<'storeVector'>): void {
+  const { root } = arrayOf(c, s.to);
+  writeRule(c, s, root);
+  const v = bounds(c, s.value);
+  const at = position(c, s.to, bounds(c, s.index));
+  const count = bounds(c, s.count);
+  mustLie(c, count, s, { lo: 0, hi: lanesOf[s.type] }, { what: 'number of lanes' });
+  stretchRules(c, s, root, at, count);
+  written(c, root, at, count, storedValue(c, s, v, root));
+}
+
 const targetOf = (root: Root): { readonly storedTo?: string } =>
   root.kind === 'param' ? { storedTo: root.param.name } : {};
 
@@ -144,7 +158,7 @@ function writeRule(c: Code, s: PlainStmt, root: Root): void {
 }
 
 /** Notes the narrowing rule; what is in memory afterwards fits it. */
-function storedValue(c: Code, s: StmtOf<'store' | 'fill'>, v: Value, root: Root): Value {
+function storedValue(c: Code, s: StmtOf<'store' | 'storeVector' | 'fill'>, v: Value, root: Root): Value {
   const allowed = elemRange(s.elem) ?? allInts;
   mustLie(c, v, s, allowed, { what: 'stored value', ...targetOf(root) });
   return v;
@@ -167,13 +181,6 @@ function traceWrite(c: Code, name: string, at: Value, count: Value): void {
   c.lines.push('now++;');
   if (!isOne(at) || !isOne(count)) c.lines.push('traced.known = false;');
   else c.lines.push(`firstWrite(writes_${name}, ${at.lo}, ${count.lo}, now);`);
-}
-
-/** Places in which a stretch of elements may lie: its start and its end. */
-function stretchRules(c: Code, s: PlainStmt, root: Root, at: Value, count: Value): void {
-  const allowed = { lo: 0, hi: rootLength(root) };
-  mustLie(c, at, s, allowed, { what: `index into ${rootName(root)}` });
-  mustLie(c, sum(c, at, count), s, allowed, { what: `end of a stretch of ${rootName(root)}` });
 }
 
 function copy(c: Code, s: StmtOf<'copy'>): void {
@@ -219,7 +226,7 @@ function changed(c: Code, body: readonly Stmt[]): readonly string[] {
   for (const s of statementsIn(body)) {
     if (s.kind === 'let' || s.kind === 'pointer' || s.kind === 'for') inner.add(s.name);
     if (s.kind === 'advance') names.add(s.name);
-    if ((s.kind === 'assign' || s.kind === 'accumulate') && s.type === 'i32') names.add(s.name);
+    if ((s.kind === 'assign' || s.kind === 'accumulate') && s.type !== 'f32') names.add(s.name);
   }
   return [...names].filter((name) => !inner.has(name) && c.times.dependent.has(name));
 }

@@ -1,10 +1,22 @@
 /** Expressions of Kernel IR as JavaScript expressions with C's rules. */
 import { type Elem, type Expr, type ExprOf, elemBytes } from '../../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations, type OperandRule } from '../../ir/kernel/operations.ts';
+import { vectorPrimitiveOf } from '../../ir/kernel/prims/index.ts';
+import { partsOf } from '../../ir/kernel/walk.ts';
 import { ownerOf, ownerPair } from '../arena.ts';
 import type { Rule } from '../trap.ts';
 import { computedIn, cTypeOf, differsIn16 } from './int16.ts';
-import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './site.ts';
+import {
+  type Context,
+  elementIndex,
+  fail,
+  isLive,
+  type JsArray,
+  jsArray,
+  jsName,
+  temporary,
+} from './site.ts';
+import { loadVector, vectorCall } from './vectors.ts';
 
 /** A JavaScript expression of the same value; an i32 is always an integral double in range, never -0. */
 export function value(c: Context, e: Expr): string {
@@ -23,6 +35,12 @@ export function value(c: Context, e: Expr): string {
       return unsignedArm(c, e, `(${test(c, e.test)} ? ${value(c, e.yes)} : ${value(c, e.no)})`);
     case 'load':
       return load(c, e);
+    case 'loadVector':
+      return loadVector(
+        c,
+        e,
+        partsOf(e).map((part) => value(c, part)),
+      );
     case 'toFloat':
       return `fround(${value(c, e.value)})`;
     case 'toInt':
@@ -116,6 +134,7 @@ function toInt(c: Context, e: ExprOf<'toInt'>): string {
 function call(c: Context, e: ExprOf<'call'>): string {
   c.primitives.add(e.primitive);
   const args = e.args.map((arg) => value(c, arg));
+  if (vectorPrimitiveOf(e.primitive) !== undefined) return vectorCall(c, e, args);
   const rounded = (js: string) => (e.type === 'f32' ? `fround(${js})` : `(${js} | 0)`);
   if (!isLive(c, e)) return rounded(`prim_${e.primitive}(${args.join(', ')})`);
   const names = args.map(() => temporary(c));
@@ -137,10 +156,6 @@ function load(c: Context, e: ExprOf<'load'>): string {
   const lost = fail(c, 'overwritten byte', e, t, e.from);
   return `(${t} = ${index}, ${outside}${owned(array.elem, array.slot, t)} ? ${read} : ${lost})`;
 }
-
-/** `origin + index`, in elements of the view. */
-export const elementIndex = (array: JsArray, index: string): string =>
-  array.origin === '0' ? index : index === '0' ? array.origin : `${array.origin} + ${index}`;
 
 /** `condition ? trap`, to be followed by ` : `; the trap gets the absolute element, made relative later. */
 function outOfBounds(c: Context, array: JsArray, at: string, node: Expr, name: string): string {

@@ -2,7 +2,7 @@
  * C's types where int has 16 bits (AVR, MSP430): what an expression's type is as the C is printed, and when a value
  * is not the one that 32 bits give. The types follow C99 6.3.1 alone; how the casts were chosen is not asked.
  */
-import type { Elem, Expr, ExprOf } from '../../ir/kernel/kernel.ts';
+import type { Elem, Expr, ExprOf, Type } from '../../ir/kernel/kernel.ts';
 
 type Pair = ExprOf<'binary' | 'compare' | 'select'>;
 
@@ -23,7 +23,8 @@ const elemType: Readonly<Record<Elem, CType>> = {
 };
 
 const common = (a: CType, b: CType): CType => (ranks.indexOf(a) > ranks.indexOf(b) ? a : b);
-const scalarType = (type: 'i32' | 'f32'): CType => (type === 'f32' ? 'float' : 'int32_t');
+/** Vectors meet no other type. */
+const scalarType = (type: Type): CType => (type === 'f32' ? 'float' : 'int32_t');
 
 /** `-32768` is 32768, which is a long, negated. */
 const constantType = (value: number): CType => (value > -32768 && value <= 32767 ? 'int' : 'int32_t');
@@ -47,6 +48,7 @@ export function cTypeOf(e: Expr, casts: Casts): CType {
       return 'int32_t';
     case 'local':
     case 'call':
+    case 'loadVector':
       return scalarType(e.type);
     default:
       return e satisfies never;

@@ -8,13 +8,15 @@ import { must } from '../../base/errors.ts';
 import { checkKernel } from '../../ir/kernel/check.ts';
 import type { Interval } from '../../ir/kernel/interval.ts';
 import type { Kernel } from '../../ir/kernel/kernel.ts';
-import { primitiveOf } from '../../ir/kernel/prims/index.ts';
+import type { VectorPrimitive } from '../../ir/kernel/primitive.ts';
+import { primitiveOf, vectorPrimitiveOf } from '../../ir/kernel/prims/index.ts';
 import { type TypedArray, typedTable } from '../../ir/kernel/table-bytes.ts';
 import type { KernelNode } from '../../ir/kernel/text.ts';
 import type { Arena } from '../arena.ts';
 import type { Casts } from './int16.ts';
 import { type Binding, type Context, jsName, type Site } from './site.ts';
 import { block } from './stmt.ts';
+import { vectorRuntime } from './vectors.ts';
 
 export type Mode = 'checked' | 'fast';
 
@@ -70,7 +72,7 @@ export function toJs(kernel: Kernel, bindings: readonly Binding[], options: ToJs
 
 const viewNames = ['u8', 'i8', 'u16', 'i16', 'i32', 'f32', 'owners', 'ownerPairs'] as const;
 
-/** A function of (arena, tables, prims, valid, fail) that returns the kernel's. */
+/** A function of (arena, tables, prims, valid, fail, vectors) that returns the kernel's. */
 function sourceOf(c: Context): string {
   const temporaries = Array.from({ length: c.temporaries }, (_, i) => `t${i} = 0`);
   return [
@@ -86,12 +88,16 @@ function sourceOf(c: Context): string {
   ].join('\n');
 }
 
+/** Of a primitive of numbers or of vectors: the generated code calls it with what it takes. */
+type Meaning = ((...args: number[]) => number) | VectorPrimitive['js'];
+
 type Linker = (
   arena: Arena,
   tables: readonly TypedArray[],
-  prims: (name: string) => (...args: number[]) => number,
+  prims: (name: string) => Meaning,
   valid: (name: string, args: readonly number[]) => boolean,
   fail: (site: number, values: readonly number[], loops: readonly number[]) => never,
+  vectors: typeof vectorRuntime,
 ) => () => void;
 
 function link(
@@ -102,13 +108,14 @@ function link(
   onTrap: OnTrap,
   meanings: Meanings = new Map(),
 ): () => void {
-  const linker = new Function('arena', 'tables', 'prims', 'valid', 'fail', source) as Linker;
+  const linker = new Function('arena', 'tables', 'prims', 'valid', 'fail', 'vectors', source) as Linker;
   return linker(
     arena,
     kernel.tables.map(typedTable),
-    (name) => meanings.get(name) ?? primitiveOf(name).js,
+    (name) => meanings.get(name) ?? vectorPrimitiveOf(name)?.js ?? primitiveOf(name).js,
     (name, args) => primitiveOf(name).violation(...args.map(point)) === undefined,
     (site, values, loops) => onTrap(must(sites[site], 'a site of this kernel'), values, loops),
+    vectorRuntime,
   );
 }
 

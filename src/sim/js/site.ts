@@ -101,3 +101,7 @@ export function jsArray(c: Context, name: string): JsArray {
     elem,
   };
 }
+
+/** `origin + index`, in elements of the view. */
+export const elementIndex = (array: JsArray, index: string): string =>
+  array.origin === '0' ? index : index === '0' ? array.origin : `${array.origin} + ${index}`;

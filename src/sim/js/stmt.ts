@@ -4,8 +4,18 @@ import { type Elem, elemBytes, type PlainStmt, type Stmt, type StmtOf } from '..
 import { stmtText } from '../../ir/kernel/text.ts';
 import { inlined } from '../../ir/kernel/walk.ts';
 import { ownerOf } from '../arena.ts';
-import { elementIndex, own, test, value } from './expr.ts';
-import { type Context, fail, isLive, type JsArray, jsArray, jsName, temporary } from './site.ts';
+import { own, test, value } from './expr.ts';
+import {
+  type Context,
+  elementIndex,
+  fail,
+  isLive,
+  type JsArray,
+  jsArray,
+  jsName,
+  temporary,
+} from './site.ts';
+import { storeVector } from './vectors.ts';
 
 export function block(c: Context, body: readonly Stmt[]): void {
   for (const s of inlined(body)) statement(c, s);
@@ -30,6 +40,9 @@ function statement(c: Context, s: PlainStmt): void {
       return;
     case 'store':
       store(c, s);
+      return;
+    case 'storeVector':
+      storeVector(c, s, writable(c, s, s.to), [value(c, s.value), value(c, s.index), value(c, s.count)]);
       return;
     case 'for':
       loop(c, s);

@@ -2,14 +2,7 @@
 
 import { must } from '../../base/errors.ts';
 import { type Arrays, type Root, rootElem } from '../../ir/kernel/check.ts';
-import {
-  type Elem,
-  type Expr,
-  elemBytes,
-  type Kernel,
-  type Scalar,
-  type Stmt,
-} from '../../ir/kernel/kernel.ts';
+import { type Elem, type Expr, elemBytes, type Kernel, type Type } from '../../ir/kernel/kernel.ts';
 import { type Code, int, type Local, localAt, type ValueType } from '../../wasm/code.ts';
 import { plus, times } from '../../wasm/instructions.ts';
 
@@ -31,8 +24,6 @@ export interface Body {
   readonly widened: string[];
   /** Whether there are vectors. */
   readonly vectors: boolean;
-  /** What is computed otherwise than by the kernel's statements. */
-  readonly replaced: Replaced;
 }
 
 export function fresh(b: Body, type: ValueType): Local {
@@ -40,8 +31,10 @@ export function fresh(b: Body, type: ValueType): Local {
   return localAt(b.types.length - 1);
 }
 
-export function declare(b: Body, name: string, type: Scalar): Local {
-  const made = fresh(b, type);
+export const valueType = (type: Type): ValueType => (type === 'i32' || type === 'f32' ? type : 'v128');
+
+export function declare(b: Body, name: string, type: Type): Local {
+  const made = fresh(b, valueType(type));
   b.locals.set(name, made);
   return made;
 }
@@ -63,7 +56,7 @@ interface Split {
 }
 
 /** An index as what varies plus a constant. */
-function split(index: Expr): Split {
+export function split(index: Expr): Split {
   if (index.kind === 'int') return { moving: undefined, fixed: index.value };
   if (index.kind === 'binary' && index.op === 'add' && index.b.kind === 'int')
     return { moving: index.a, fixed: index.b.value };
@@ -101,14 +94,6 @@ export interface Passes {
   readonly counter: string;
   /** Names that the loop declares: one value a pass. */
   readonly vectors: Map<string, Local>;
+  /** Loads of tables, by their text. */
+  readonly constants: Map<string, Local>;
 }
-
-export interface Replaced {
-  /** In front of a statement. */
-  readonly before: ReadonlyMap<Stmt, (b: Body) => Code>;
-  readonly instead: ReadonlyMap<Stmt, (b: Body) => Code>;
-  /** Instead of a statement of a loop whose passes are taken four at a time; undefined where that cannot be. */
-  readonly lanes: ReadonlyMap<Stmt, (p: Passes) => Code | undefined>;
-}
-
-export const nothingReplaced: Replaced = { before: new Map(), instead: new Map(), lanes: new Map() };

@@ -1,6 +1,6 @@
 /**
  * Programs in WebAssembly, made of the same Kernel IR as the C and the checking simulator, without any checks.
- * Statement by statement; with SIMD, sums of rows of weights four rows at a time.
+ * Statement by statement; with SIMD, loops whose passes are independent four passes at a time.
  */
 
 import { checkKernel } from '../../ir/kernel/check.ts';
@@ -13,9 +13,6 @@ import { canRun, instantiate } from '../../wasm/host.ts';
 import { zeroLanes } from '../../wasm/instructions.ts';
 import { checkPlan, outputIn, placeInputs } from '../simulate.ts';
 import type { Addresses, Body } from './body.ts';
-import { nothingReplaced } from './body.ts';
-import type { VectorPlan } from './lanes.ts';
-import { vectorPlanOf } from './plan.ts';
 import { block } from './stmt.ts';
 
 /** WebAssembly with vectors, or without. */
@@ -23,8 +20,8 @@ export type Instructions = 'wasm-simd' | 'wasm';
 
 export interface Engine {
   readonly instructions: Instructions;
-  /** Loops of all steps that are taken four passes at a time, and steps whose sums of rows are made by vectors. */
-  readonly widened: { readonly loops: number; readonly sums: number };
+  /** Loops of all steps that are taken four passes at a time. */
+  readonly widened: number;
   /** One inference, as `Simulator.run`. @throws InputError for an input of another size. */
   run(input: Uint8Array, options?: { readonly keepArenas?: boolean }): Outcome;
 }
@@ -54,26 +51,17 @@ class Allotment {
 interface Placed {
   readonly kernel: Kernel;
   readonly addresses: Addresses;
-  readonly vectors: boolean;
-  readonly plan: VectorPlan | undefined;
-  readonly weights: number;
 }
 
-/** The arena lies at 0, then tables and packed weights, each kernel's once, then what steps use in turn. */
-function placeAll(program: Program, simd: boolean, memory: Allotment): readonly Placed[] {
+/** The arena lies at 0, then tables, each kernel's once. */
+function placeAll(program: Program, memory: Allotment): readonly Placed[] {
   memory.take(program.arenaBytes);
-  const known = new Map<Kernel, Omit<Placed, 'addresses'> & { readonly tables: readonly number[] }>();
+  const known = new Map<Kernel, readonly number[]>();
   return program.steps.map(({ kernel, args }) => {
-    let made = known.get(kernel);
-    if (made === undefined) {
-      const plan = simd ? vectorPlanOf(kernel) : undefined;
-      const tables = kernel.tables.map((table) => memory.take(tableLength(table)));
-      made = { kernel, vectors: simd, plan, weights: memory.take(plan?.weightBytes ?? 0), tables };
-      known.set(kernel, made);
-    }
+    const tables = known.get(kernel) ?? kernel.tables.map((table) => memory.take(tableLength(table)));
+    known.set(kernel, tables);
     const params = args.map((slot) => slotAt(program, slot).address);
-    const { tables, ...rest } = made;
-    return { ...rest, addresses: { params, tables } };
+    return { kernel, addresses: { params, tables } };
   });
 }
 
@@ -82,9 +70,7 @@ interface Made {
   readonly widened: number;
 }
 
-function functionOf(placed: Placed, name: string, wide: number, sums: number): Made {
-  const { kernel, addresses, plan, weights } = placed;
-  const replaced = plan === undefined ? nothingReplaced : plan.replaced({ wide, sums, weights });
+function functionOf({ kernel, addresses }: Placed, name: string, vectors: boolean): Made {
   const body: Body = {
     kernel,
     arrays: checkKernel(kernel),
@@ -92,25 +78,20 @@ function functionOf(placed: Placed, name: string, wide: number, sums: number): M
     locals: new Map(),
     types: [],
     widened: [],
-    vectors: placed.vectors,
-    replaced,
+    vectors,
   };
   const code = block(body, kernel.body);
   return { func: { name, params: [], locals: body.types, body: code }, widened: body.widened.length };
 }
 
-const place = (buffer: ArrayBuffer, at: number, { buffer: from, byteLength }: Int16Array | Int32Array) =>
-  new Uint8Array(buffer).set(new Uint8Array(from, 0, byteLength), at);
-
 function fillTables(placed: readonly Placed[], buffer: ArrayBuffer): void {
   const done = new Set<Kernel>();
-  for (const { kernel, addresses, plan, weights } of placed) {
+  for (const { kernel, addresses } of placed) {
     if (done.has(kernel)) continue;
     done.add(kernel);
     kernel.tables.forEach((table, i) => {
       new Uint8Array(buffer).set(tableBytes(table), addresses.tables[i]);
     });
-    if (plan !== undefined) place(buffer, weights, plan.weights());
   }
 }
 
@@ -123,21 +104,15 @@ const stepName = (index: number): string => `s${index}`;
 export function createEngine(program: Program, instructions: Instructions): Engine {
   checkPlan(program);
   const memory = new Allotment();
-  const placed = placeAll(program, instructions === 'wasm-simd', memory);
-  const wide = memory.take(Math.max(0, ...placed.map(({ plan }) => plan?.wideBytes ?? 0)));
-  const sums = memory.take(Math.max(0, ...placed.map(({ plan }) => plan?.sumsBytes ?? 0)));
-  const made = placed.map((p, i) => functionOf(p, stepName(i), wide, sums));
+  const placed = placeAll(program, memory);
+  const made = placed.map((p, i) => functionOf(p, stepName(i), instructions === 'wasm-simd'));
   const module = moduleOf(made.map(({ func }) => func));
   const { buffer, exports } = instantiate(module, memory.bytes + 64);
   fillTables(placed, buffer);
   const steps = placed.map((_, i) => (exports as Record<string, () => void>)[stepName(i)] as () => void);
-  const widened = {
-    loops: made.reduce((n, one) => n + one.widened, 0),
-    sums: placed.filter(({ plan }) => plan !== undefined).length,
-  };
   return {
     instructions,
-    widened,
+    widened: made.reduce((n, one) => n + one.widened, 0),
     run: runner(program, steps, new Uint8Array(buffer, 0, program.arenaBytes)),
   };
 }

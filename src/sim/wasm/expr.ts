@@ -1,12 +1,14 @@
 /** Expressions of Kernel IR as WebAssembly. What C leaves undefined does not happen: it was proven or is checked. */
-import { must } from '../../base/errors.ts';
+import { DefectError, must } from '../../base/errors.ts';
 import type { Expr, ExprOf } from '../../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
-import { primitiveOf } from '../../ir/kernel/prims/index.ts';
+import type { Primitive, VectorPrimitive } from '../../ir/kernel/primitive.ts';
+import { anyPrimitive } from '../../ir/kernel/prims/index.ts';
 import { partsOf } from '../../ir/kernel/walk.ts';
 import { type Code, either, int } from '../../wasm/code.ts';
 import { f32, float, i32, load, select } from '../../wasm/instructions.ts';
-import { type Body, fresh, localOf, placeOf } from './body.ts';
+import { type Body, fresh, localOf, placeOf, valueType } from './body.ts';
+import { loadedPairs, loadVector } from './vectors.ts';
 
 const instructionOf = ({ op, type }: ExprOf<'binary'>) => {
   const { wasm, f32: real } = binaryOperations[op];
@@ -32,6 +34,8 @@ export function value(b: Body, e: Expr): Code {
       const { address, offset } = placeOf(b, e.from, e.index, (index) => value(b, index));
       return load[e.elem](offset, address);
     }
+    case 'loadVector':
+      return loadVector(b, e, (part) => value(b, part));
     case 'toFloat':
       return f32.convert(value(b, e.value));
     case 'toInt':
@@ -57,13 +61,21 @@ function selected(b: Body, e: ExprOf<'select'>): Code {
 
 /** Arguments are put into locals, unless they can be repeated as they are. */
 function call(b: Body, e: ExprOf<'call'>): Code {
-  const primitive = primitiveOf(e.primitive);
+  const pairs = loadedPairs(b, e, (part) => value(b, part));
+  if (pairs !== undefined) return pairs;
+  const primitive = must(anyPrimitive(e.primitive), `primitive ${e.primitive}`);
   const sets: Code[] = [];
   const args = e.args.map((arg, i) => {
     if (arg.kind === 'int' || arg.kind === 'float' || arg.kind === 'local') return value(b, arg);
-    const held = fresh(b, primitive.params[i]?.type ?? 'i32');
+    const held = fresh(b, valueType(must(primitive.params[i], 'a parameter').type));
     sets.push(held.set(value(b, arg)));
     return held.get;
   });
-  return [...sets.flat(), ...primitive.wasm((type) => fresh(b, type), ...args)];
+  return [...sets.flat(), ...called(b, primitive, args)];
+}
+
+function called(b: Body, primitive: Primitive | VectorPrimitive, args: readonly Code[]): Code {
+  if ('c99' in primitive) return primitive.wasm((type) => fresh(b, type), ...args);
+  if (primitive.wasm === undefined) throw new DefectError(`${primitive.name} is of a chip`);
+  return primitive.wasm(...args);
 }

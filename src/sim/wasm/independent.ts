@@ -96,7 +96,7 @@ function accessesOf(b: Body, loop: Loop): readonly Access[] {
     if (s.kind === 'store') found.push(accessOf(b, scope, s.to, s.index, s.elem, true));
     return found;
   };
-  return inlined(loop.body.filter((s) => !b.replaced.lanes.has(s))).flatMap(of);
+  return inlined(loop.body).flatMap(of);
 }
 
 /** Whether the arrays have no byte in common. */

@@ -1,20 +1,14 @@
 /** Statements of Kernel IR as WebAssembly. */
 import type { PlainStmt, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
+import { inlined } from '../../ir/kernel/walk.ts';
 import { type Code, int, repeat, when } from '../../wasm/code.ts';
 import { copyBytes, f32, fillBytes, i32, store } from '../../wasm/instructions.ts';
 import { addressOf, type Body, bytesOf, declare, localOf, placeOf } from './body.ts';
 import { value } from './expr.ts';
 import { vectorLoop } from './vector-loop.ts';
+import { storeVector } from './vectors.ts';
 
-/** The statements in order; where some of them are replaced, what is done instead stands in their place. */
-export const block = (b: Body, body: readonly Stmt[]): Code =>
-  body.flatMap((s) => {
-    const before = b.replaced.before.get(s)?.(b) ?? [];
-    const instead = b.replaced.instead.get(s);
-    if (instead !== undefined) return [...before, ...instead(b)];
-    const isSum = s.kind === 'rowSum' || s.kind === 'startRows';
-    return [...before, ...(isSum ? block(b, s.body) : statement(b, s))];
-  });
+export const block = (b: Body, body: readonly Stmt[]): Code => inlined(body).flatMap((s) => statement(b, s));
 
 function statement(b: Body, s: PlainStmt): Code {
   switch (s.kind) {
@@ -36,6 +30,8 @@ function statement(b: Body, s: PlainStmt): Code {
       const { address, offset } = placeOf(b, s.to, s.index, (e) => value(b, e));
       return store[s.elem](offset, address, value(b, s.value));
     }
+    case 'storeVector':
+      return storeVector(b, s, (e) => value(b, e));
     case 'for':
       return loop(b, s);
     case 'if':

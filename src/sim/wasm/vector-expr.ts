@@ -9,7 +9,7 @@ import { choose, extend, i32x4, load } from '../../wasm/instructions.ts';
 import { fresh, type Passes, placeOf } from './body.ts';
 import { value } from './expr.ts';
 
-const sumTerms = (e: Expr): readonly Expr[] =>
+export const sumTerms = (e: Expr): readonly Expr[] =>
   e.kind === 'binary' && e.op === 'add' ? [...sumTerms(e.a), ...sumTerms(e.b)] : [e];
 
 const mentions = (e: Expr, has: (name: string) => boolean): boolean =>
@@ -50,6 +50,7 @@ export function lanes(p: Passes, e: Expr): Code | undefined {
     case 'int':
     case 'float':
     case 'compare':
+    case 'loadVector':
     case 'toFloat':
     case 'toInt':
       return undefined;
@@ -73,7 +74,10 @@ function selected(p: Passes, e: ExprOf<'select'>): Code | undefined {
   const [a, b, yes, no] = [test.a, test.b, e.yes, e.no].map((part) => lanes(p, part));
   if (a === undefined || b === undefined || yes === undefined || no === undefined) return undefined;
   const plain = [e.yes, e.no].every((part) => part.kind === 'local' || part.kind === 'int');
-  return plain ? choose(yes, no, compareOperations[test.op].wasm.i32x4(a, b)) : undefined;
+  if (!plain) return undefined;
+  const { picks, wasm } = compareOperations[test.op];
+  const isPick = JSON.stringify([e.yes, e.no]) === JSON.stringify([test.a, test.b]);
+  return isPick && picks !== undefined ? i32x4[picks](a, b) : choose(yes, no, wasm.i32x4(a, b));
 }
 
 const readers: Readonly<Partial<Record<Elem, (offset: number, address: Code) => Code>>> = {
@@ -82,11 +86,18 @@ const readers: Readonly<Partial<Record<Elem, (offset: number, address: Code) => 
   i8: (offset, address) => extend.i8(load.first32(offset, address)),
 };
 
+/** What a table holds is loaded once for all statements: what is computed of it alone is then computed once, by V8. */
 function loaded(p: Passes, e: ExprOf<'load'>): Code | undefined {
   const read = readers[e.elem];
   if (read === undefined || !isUnitStride(p, e.index) || p.vectors.has(e.from)) return undefined;
+  const known = p.constants.get(JSON.stringify(e));
+  if (known !== undefined) return known.get;
   const { address, offset } = placeOf(p.body, e.from, e.index, (index) => value(p.body, index));
-  return read(offset, address);
+  const code = read(offset, address);
+  if (p.body.arrays.get(e.from)?.root.kind !== 'table') return code;
+  const held = fresh(p.body, 'v128');
+  p.constants.set(JSON.stringify(e), held);
+  return [...held.set(code), ...held.get];
 }
 
 function called(p: Passes, e: ExprOf<'call'>): Code | undefined {

@@ -2,7 +2,8 @@
  * Loops whose passes do not depend on each other, four passes at a time: each local gets a lane for each pass.
  * What is left over runs pass by pass.
  */
-import type { Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
+import type { Expr, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
+import { clamp } from '../../ir/kernel/prims/clamp.ts';
 import type { Loop } from '../../ir/kernel/walk.ts';
 import { type Code, int, repeat } from '../../wasm/code.ts';
 import { i32, i32x4, narrow, plus, store } from '../../wasm/instructions.ts';
@@ -15,9 +16,6 @@ const width = 4;
 
 /** Code for the statement in every lane; undefined where there is none. */
 function statement(p: Passes, s: Stmt): Code | undefined {
-  if (p.body.replaced.before.has(s)) return undefined;
-  const replaced = p.body.replaced.lanes.get(s);
-  if (replaced !== undefined) return replaced(p);
   switch (s.kind) {
     case 'let':
       return s.type === 'i32' ? declared(p, s) : undefined;
@@ -30,6 +28,7 @@ function statement(p: Passes, s: Stmt): Code | undefined {
       return [];
     case 'pointer':
     case 'advance':
+    case 'storeVector':
     case 'for':
     case 'if':
     case 'copy':
@@ -57,8 +56,18 @@ function changed(p: Passes, s: StmtOf<'assign' | 'accumulate'>): Code | undefine
   return local.set(s.kind === 'assign' ? code : i32x4.add(local.get, code));
 }
 
+const limits = { u8: [0, 255], i8: [-128, 127] } as const;
+
+/** Bytes are cut off at their limits when they are narrowed. */
+function unlimited({ elem, value: e }: StmtOf<'store'>): Expr {
+  if (e.kind !== 'call' || e.primitive !== clamp.name || (elem !== 'u8' && elem !== 'i8')) return e;
+  const [x, ...own] = e.args;
+  const isWhole = JSON.stringify(own) === JSON.stringify(limits[elem].map(int32));
+  return isWhole && x !== undefined ? x : e;
+}
+
 function stored(p: Passes, s: StmtOf<'store'>): Code | undefined {
-  const code = lanes(p, s.value);
+  const code = lanes(p, unlimited(s));
   if (code === undefined || !isUnitStride(p, s.index)) return undefined;
   const { address, offset } = placeOf(p.body, s.to, s.index, (e) => value(p.body, e));
   if (s.elem === 'i32') return store.v128(offset, address, code);
@@ -88,7 +97,7 @@ export function vectorLoop(
   const end = from.value + whole;
   if (whole < width || !isIndependent(b, s, from.value, end, width)) return undefined;
   const counter = declare(b, s.name, 'i32');
-  const code = fourAtATime({ body: b, counter: s.name, vectors: new Map() }, s);
+  const code = fourAtATime({ body: b, counter: s.name, vectors: new Map(), constants: new Map() }, s);
   if (code === undefined) return undefined;
   b.widened.push(s.name);
   return {

@@ -18,6 +18,10 @@
 #pragma STDC FP_CONTRACT OFF /* no fused multiply-add */
 #endif
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-schedule-insns", "no-predictive-commoning", "fp-contract=off")
+#endif
+
 /* Attributes and sections of functions and constants. Each macro may be defined on the command
  * line.
  */

@@ -13,6 +13,10 @@
 #error "sample_int8.c needs a compiler whose >> of negative numbers is arithmetic"
 #endif
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-schedule-insns", "no-predictive-commoning")
+#endif
+
 /* Attributes and sections of functions and constants. Each macro may be defined on the command
  * line.
  */

@@ -8,8 +8,6 @@
  * To see every layer, compile sample_int8.c with -DSAMPLE_INT8_HOOK=f for a function of your own,
  * void f(const struct sample_int8 *net, int step): it is called with step -1 before the first layer
  * and with the layer's number after each.
- * With gcc add -fno-schedule-insns -fno-predictive-commoning: inner loops then keep their numbers
- * in registers.
  */
 #ifndef SAMPLE_INT8_H
 #define SAMPLE_INT8_H

@@ -288,7 +288,7 @@ function expectLanes(
   ];
   const params = [ir.param('in', 'in', 'u8', 4), ir.param('out', 'out', 'i32', cases.length)];
   const engine = createEngine(ir.single(ir.kernel('k', params, body, tables)), 'wasm-simd');
-  expect(engine.widened.loops > 0).toBe(widened);
+  expect(engine.widened > 0).toBe(widened);
   const { output } = engine.run(new Uint8Array(4));
   expect([...new Int32Array(output.slice().buffer)]).toEqual(cases.map((pair) => meaning(...pair)));
 }

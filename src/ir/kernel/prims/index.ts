@@ -1,10 +1,12 @@
 import { must } from '../../../base/errors.ts';
-import type { Primitive } from '../primitive.ts';
+import type { Primitive, VectorPrimitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
 import { divideNearest } from './divide.ts';
+import { evenProducts, evenProductsI8, fourBytes, oddProducts, oddProductsI8 } from './dual-mac.ts';
 import { exp32 } from './exp.ts';
 import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
 import { interpolate } from './interpolate.ts';
+import { knownWithin } from './known-within.ts';
 import { multiplyAdd } from './multiply-add.ts';
 import {
   requantizeCompact,
@@ -18,20 +20,28 @@ import {
 import { log2, root15, rootShift } from './root.ts';
 import { signExtend } from './sign-extend.ts';
 import { nearestWithin } from './to-grid.ts';
+import { pairPrimitives } from './vector-pairs.ts';
+import { vectorPrimitives } from './vectors.ts';
 import { wrappedDifference, wrappedProduct, wrappedSum } from './wrapped.ts';
 
-/** Every primitive; Kernel IR calls them by name. */
+/** Every primitive of numbers; Kernel IR calls them by name. */
 export const primitives: ReadonlyMap<string, Primitive> = new Map(
   [
     clamp,
     divideNearest,
+    evenProducts,
+    evenProductsI8,
     exp32,
     exponent32,
+    fourBytes,
     mantissa32,
     log2,
     interpolate,
+    knownWithin,
     nearestWithin,
     multiplyAdd,
+    oddProducts,
+    oddProductsI8,
     requantizeCompact,
     requantizeDouble,
     requantizeFloat,
@@ -51,3 +61,14 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
 
 export const primitiveOf = (name: string): Primitive =>
   must(primitives.get(name), `a primitive is called '${name}'`);
+
+const ofVectors: ReadonlyMap<string, VectorPrimitive> = new Map(
+  [...vectorPrimitives, ...pairPrimitives].map((p) => [p.name, p]),
+);
+
+/** A primitive of vectors by its name, or undefined for one of numbers. */
+export const vectorPrimitiveOf = (name: string): VectorPrimitive | undefined => ofVectors.get(name);
+
+/** What calls may name: undefined for anything else. */
+export const anyPrimitive = (name: string): Primitive | VectorPrimitive | undefined =>
+  ofVectors.get(name) ?? primitives.get(name);

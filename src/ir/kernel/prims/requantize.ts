@@ -14,6 +14,7 @@ import {
   powerOfTwo,
   product31,
   select,
+  sum31,
 } from '../../../wasm/instructions.ts';
 import type { Interval } from '../interval.ts';
 import type { FreshLocal, Primitive } from '../primitive.ts';
@@ -86,10 +87,14 @@ const wide = (...operands: readonly [Code, Code]): Code =>
   i64.mul(i64.extend(operands[0]), i64.extend(operands[1]));
 const wideShift = (x: Code, by: Code): Code => i32.wrap(i64.shr(x, i64.extend(by)));
 
-/** (a * b + addend) / 2^31, rounded down. */
-function scaledLanes(fresh: FreshLocal, a: Code, b: Code, addend = 0): Code {
+function scaledLanes(
+  fresh: FreshLocal,
+  a: Code,
+  b: Code,
+  scaled: (x: Code, y: Code) => Code = product31,
+): Code {
   const [x, y] = [fresh('v128'), fresh('v128')];
-  return [...x.set(a), ...y.set(b), ...product31(x.get, y.get, addend)];
+  return [...x.set(a), ...y.set(b), ...scaled(x.get, y.get)];
 }
 
 /** One rounding, halves up. */
@@ -210,7 +215,9 @@ export const requantizePow2: Primitive = {
   js: pow2,
   wasm: (_, acc = [], shift = []) => i32.shr(i32.add(i32.shr(acc, i32.sub(shift, int(1))), int(1)), int(1)),
   lanes: (fresh, acc = [], shift = []) =>
-    scaledLanes(fresh, acc, powerOfTwo(i32x4.sub(i32x4.splat(int(31)), shift)), 2 ** 30),
+    scaledLanes(fresh, acc, powerOfTwo(i32x4.sub(i32x4.splat(int(31)), shift)), (x, y) =>
+      sum31(x, y, 2 ** 30),
+    ),
   violation: (acc = { lo: 0, hi: 0 }, shift = { lo: 0, hi: 0 }) =>
     outside('shift', shift, 1, 30) ??
     // Halved by shifts of 2 and more, acc leaves room for the 1.

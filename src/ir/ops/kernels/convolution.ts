@@ -6,6 +6,7 @@
  */
 
 import { at } from '../../../base/errors.ts';
+import { unrollOf } from '../../formats/dense.ts';
 import type { RowsOfWeights } from '../../formats/expansion.ts';
 import { type RowStore, rowSum, startRows, storeRows, weightsOf } from '../../formats/index.ts';
 import type { Arithmetic } from '../../integers/mac.ts';
@@ -110,6 +111,8 @@ interface Plan {
   readonly store: RowStore;
   /** Element offsets of the tile's outputs' inputs from the first one's. */
   readonly lanes: readonly number[];
+  /** Channels that are accumulated together. */
+  readonly depth: number;
 }
 
 const lane = (i: number): string => `acc${i}`;
@@ -132,14 +135,15 @@ export function convolution(c: Convolution): Kernel {
       const first = tile.lastX === undefined ? mul(x, windows) : local('first');
       const column = mul(first, step);
       const view = viewOf(c.name, w, tile, y, column, padding);
-      const rows = rowsOf(c, w, view.rowStride);
+      const depth = depthOf(c, tiling);
+      const rows = rowsOf(c, w, view.rowStride, depth);
       const store = storedFor(c, rows);
       const lanes = times(windows, (k) =>
         tiling.sums.map(
           ([row, col]) => row * w.strides[0] * view.rowStride + (k * step + col) * w.strides[1] * w.channels,
         ),
       ).flat();
-      const plan: Plan = { c, w, tiling, view, store, lanes };
+      const plan: Plan = { c, w, tiling, view, store, lanes, depth };
       used = {
         scratch: view.scratch,
         tables: [...store.tables, c.arithmetic.bias, ...c.arithmetic.tables, ...view.tables],
@@ -149,7 +153,7 @@ export function convolution(c: Convolution): Kernel {
         ...(tile.lastX === undefined ? [] : [constant('first', firstOutput(tiling, x))]),
         ...view.prepare,
         ...(c.shuffle === undefined
-          ? channels(plan, (channel) => output(plan, y, first, channel))
+          ? channels(plan, (channel, sums) => output(plan, y, first, channel, sums))
           : shuffledChannels(plan, c.shuffle, y, first)),
       ];
     }),
@@ -249,7 +253,7 @@ function orderedWeights(c: Convolution, w: WindowShape): Arithmetic['weights'] {
 }
 
 /** Runs of inputs that lie side by side: a whole row of the window, or one pixel where columns are apart. */
-function layoutOf(c: Convolution, w: WindowShape, rowStride: number): WeightLayout {
+function layoutOf(c: Convolution, w: WindowShape, rowStride: number, lanes: number): WeightLayout {
   const depth = w.channels / c.groups;
   const joined = w.dilations[1] === 1 && c.groups === 1;
   return {
@@ -259,13 +263,13 @@ function layoutOf(c: Convolution, w: WindowShape, rowStride: number): WeightLayo
     pieces: joined ? 1 : w.kernel[1],
     pieceStride: w.dilations[1] * w.channels,
     run: joined ? w.kernel[1] * depth : depth,
-    lanes: 1,
+    lanes,
   };
 }
 
-const rowsOf = (c: Convolution, w: WindowShape, rowStride: number): RowsOfWeights => ({
+const rowsOf = (c: Convolution, w: WindowShape, rowStride: number, depth: number): RowsOfWeights => ({
   name: c.name,
-  layout: layoutOf(c, w, rowStride),
+  layout: layoutOf(c, w, rowStride, depth),
   values: orderedWeights(c, w),
   elem: c.arithmetic.weightElem,
   ...(c.arithmetic.codebook === undefined ? {} : { codebook: c.arithmetic.codebook }),
@@ -273,12 +277,23 @@ const rowsOf = (c: Convolution, w: WindowShape, rowStride: number): RowsOfWeight
   terms: 'window row, window column, input channel',
 });
 
-type Finish = (channel: Expr) => readonly Stmt[];
+/** Stores a channel's accumulators, from number `sums` on. */
+type Finish = (channel: Expr, sums: number) => readonly Stmt[];
+
+/**
+ * Chips with an FPU have 16 to 32 registers of floats: with 4 places a channel an operation takes 2.25 loads and
+ * products, with 4 channels 1.5. Integers have fewer registers.
+ */
+function depthOf(c: Convolution, { windows, sums }: Tiling): number {
+  if (c.arithmetic.weightElem !== 'f32' || c.groups > 1 || c.shuffle !== undefined) return 1;
+  return unrollOf(c.outChannels, Math.max(1, Math.floor(16 / (windows * sums.length))));
+}
 
 /** Short depthwise windows are unrolled: neighbouring outputs then share inputs in registers. */
 function storedFor(c: Convolution, rows: RowsOfWeights): RowStore {
   const { format } = c.arithmetic;
   const isShort = isDepthwise(c) && termsOf(rows.layout) <= 25 && formatName(format) === formatName(dense8);
+  if (rows.layout.lanes > 1) return storeRows(rows, format, 'turns');
   return storeRows(rows, format, isShort ? 'straight' : 'runs');
 }
 
@@ -296,7 +311,8 @@ function channels(p: Plan, finish: Finish): readonly Stmt[] {
   const start = startRows(store.stored);
   const perGroup = c.outChannels / c.groups;
   const body = oneChannel(p, finish);
-  if (c.groups === 1 || isDepthwise(c)) return [start, ...loop('c', c.outChannels, () => body)];
+  if (c.groups === 1 || isDepthwise(c))
+    return [start, ...loop('c', c.outChannels, () => body, { step: p.depth })];
   return [
     start,
     ...loop('group', c.groups, (group) =>
@@ -305,20 +321,25 @@ function channels(p: Plan, finish: Finish): readonly Stmt[] {
   ];
 }
 
-/** One output channel of the tile: bias, the window's taps, the end. */
+/** The next output channels of the tile: bias, the window's taps, the end. */
 function oneChannel(p: Plan, finish: Finish): readonly Stmt[] {
   const { bias, accumulator } = p.c.arithmetic;
   const { channel, skip } = current(p);
-  const first = load(bias.name, bias.elem, channel);
+  const all = times(p.depth, (row) => ({ channel: add(channel, row), row, sums: row * p.lanes.length }));
   return [
-    ...p.lanes.map((_, i) => variable(lane(i), i === 0 ? first : local(lane(0), accumulator))),
+    ...all.flatMap((of) => {
+      const first = load(bias.name, bias.elem, of.channel);
+      return p.lanes.map((_, i) =>
+        variable(lane(of.sums + i), i === 0 ? first : local(lane(of.sums), accumulator)),
+      );
+    }),
     sumOf(p, channel, skip),
-    ...finish(channel),
+    ...all.flatMap((of) => finish(of.channel, of.sums)),
   ];
 }
 
-/** Each lane gets the channel's row over its own inputs. */
-const sumOf = ({ c, view, store, lanes }: Plan, row: Expr, skip: Expr): Stmt =>
+/** Each lane gets its channel's row over its own inputs. */
+const sumOf = ({ c, view, store, lanes, depth }: Plan, row: Expr, skip: Expr): Stmt =>
   rowSum({
     stored: store.stored,
     row,
@@ -327,7 +348,9 @@ const sumOf = ({ c, view, store, lanes }: Plan, row: Expr, skip: Expr): Stmt =>
     first: view.offset,
     skip,
     type: c.arithmetic.accumulator,
-    sums: lanes.map((offset, j) => ({ local: lane(j), row: 0, offset })),
+    sums: times(depth, (r) =>
+      lanes.map((offset, j) => ({ local: lane(r * lanes.length + j), row: r, offset })),
+    ).flat(),
     suffix: '',
   });
 
@@ -336,15 +359,16 @@ const firstOutput = ({ windows, outputs }: Tiling, x: Expr): Expr =>
   call('clamp', 'i32', mul(x, windows), int(0), int(outputs - windows));
 
 /** Stores a channel's results: of each window the maximum. */
-function output({ c, tiling }: Plan, y: Expr, first: Expr, channel: Expr): readonly Stmt[] {
+function output({ c, tiling }: Plan, y: Expr, first: Expr, channel: Expr, sums: number): readonly Stmt[] {
   const { outElem, finish, accumulator } = c.arithmetic;
   const at = add(mul(add(mul(y, tiling.outputs), first), c.outChannels), channel);
   const perWindow = tiling.sums.length;
   return times(tiling.windows, (k) => {
-    const best = local(lane(k * perWindow), accumulator);
-    const others = times(perWindow - 1, (i) => local(lane(k * perWindow + 1 + i), accumulator));
+    const name = lane(sums + k * perWindow);
+    const best = local(name, accumulator);
+    const others = times(perWindow - 1, (i) => local(lane(sums + k * perWindow + 1 + i), accumulator));
     return [
-      ...others.map((value) => assign(lane(k * perWindow), maximum(value, best))),
+      ...others.map((value) => assign(name, maximum(value, best))),
       store('out', outElem, add(at, k * c.outChannels), finish(best, channel)),
     ];
   }).flat();

@@ -2,12 +2,12 @@
  * Where all sums of rows of a kernel can be made at once: before the outermost loop that changes neither the
  * inputs nor where they are.
  */
-import { at, must } from '../../base/errors.ts';
-import { add } from '../../ir/kernel/builders.ts';
-import { type Arrays, checkKernel, rootName } from '../../ir/kernel/check.ts';
-import type { Expr, Kernel, RowSum, Stmt } from '../../ir/kernel/kernel.ts';
-import { type Loop, namesIn, partsIn, rowSumsIn, statementsIn } from '../../ir/kernel/walk.ts';
-import { isNeighbour } from './vector-expr.ts';
+import { at, must } from '../base/errors.ts';
+import { add } from '../ir/kernel/builders.ts';
+import { type Arrays, checkKernel, rootName } from '../ir/kernel/check.ts';
+import type { Expr, Kernel, RowSum, Stmt } from '../ir/kernel/kernel.ts';
+import { type Loop, namesIn, partsIn, rowSumsIn, statementsIn } from '../ir/kernel/walk.ts';
+import { isNeighbour } from '../sim/wasm/vector-expr.ts';
 
 /** An accumulator, the row that it gains, and the index of the row's first input. */
 export interface PlacedSum {

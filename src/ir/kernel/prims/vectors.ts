@@ -1,0 +1,213 @@
+/** Primitives of vectors. Those of lanes do to each lane what the scalar primitive does to a number. */
+import { at, DefectError } from '../../../base/errors.ts';
+import { i32x4 } from '../../../wasm/instructions.ts';
+import { allInts, hull, type Interval, isInt32 } from '../interval.ts';
+import { lanesOf, type Vector } from '../kernel.ts';
+import { intervalOf } from '../operations.ts';
+import type { Primitive, VectorPrimitive, VectorValue } from '../primitive.ts';
+import { clamp } from './clamp.ts';
+import { requantizeHigh } from './requantize.ts';
+
+export function lanes(value: VectorValue | undefined): readonly number[] {
+  if (typeof value === 'object') return value;
+  throw new DefectError('a primitive takes a vector here');
+}
+
+function number(value: VectorValue | undefined): number {
+  if (typeof value === 'number') return value;
+  throw new DefectError('a primitive takes a number here');
+}
+
+export const zero: Interval = { lo: 0, hi: 0 };
+export const whole = (x: number): number | undefined => (x === (x | 0) ? x : undefined);
+export const outsideInt = (what: string, x: Interval): string | undefined =>
+  isInt32(x) ? undefined : `${what} in ${x.lo}..${x.hi}, defined for ${allInts.lo}..${allInts.hi}`;
+
+type OfLane = (...args: number[]) => number | undefined;
+
+/** Applies `f` to the numbers of each lane; a number stands in all lanes. Undefined where any lane is. */
+export function byLane(type: Vector, f: OfLane): VectorPrimitive['js'] {
+  return (...args) => {
+    const result: number[] = [];
+    for (let i = 0; i < lanesOf[type]; i++) {
+      const x = f(...args.map((arg) => (typeof arg === 'number' ? arg : at(arg, i))));
+      if (x === undefined) return undefined;
+      result.push(x);
+    }
+    return result;
+  };
+}
+
+/** Of a sum and so many products. */
+function addedRange(sum: Interval = zero, a: Interval = zero, b: Interval = zero, count = 16): Interval {
+  const products = intervalOf('mul', a, b);
+  return { lo: sum.lo + count * products.lo, hi: sum.hi + count * products.hi };
+}
+
+export const two = (type: Vector) =>
+  [
+    { name: 'a', type },
+    { name: 'b', type },
+  ] as const;
+
+/** An operation that may overflow, on lanes of i32. */
+function exact(
+  name: string,
+  op: 'add' | 'mul',
+  doc: string,
+  f: (a: number, b: number) => number,
+): VectorPrimitive {
+  const range = (a = zero, b = zero) => intervalOf(op, a, b);
+  return {
+    name: `${name}_i32x4`,
+    doc,
+    params: two('i32x4'),
+    result: 'i32x4',
+    instructions: { mve: [`return v${name}q_s32(a, b);`] },
+    wasm: (a = [], b = []) => i32x4[op](a, b),
+    js: byLane('i32x4', (a = 0, b = 0) => whole(f(a, b))),
+    violation: (a, b) => outsideInt(doc, range(a, b)),
+    range,
+    cost: 'otherCall',
+  };
+}
+
+/** A scalar primitive in every lane; parameters named in `numbers` are the same for all lanes. */
+const inLanes = (scalar: Primitive, numbers: readonly string[], mve: readonly string[]): VectorPrimitive => ({
+  name: `${scalar.name}_i32x4`,
+  doc: `in each lane: ${scalar.doc}`,
+  params: scalar.params.map(({ name }) => ({ name, type: numbers.includes(name) ? 'i32' : 'i32x4' })),
+  result: 'i32x4',
+  instructions: { mve },
+  js: byLane('i32x4', (...args) =>
+    scalar.violation(...args.map((x) => ({ lo: x, hi: x }))) === undefined ? scalar.js(...args) : undefined,
+  ),
+  violation: scalar.violation,
+  range: scalar.range,
+  cost: 'otherCall',
+});
+
+const addLanes = exact('add', 'add', 'a + b in each lane', (a, b) => a + b);
+
+const multiplyAddLanes: VectorPrimitive = {
+  name: 'multiply_add_i32x4',
+  doc: 'sum + a * b in each lane',
+  params: [{ name: 'sum', type: 'i32x4' }, ...two('i32x4')],
+  result: 'i32x4',
+  // gcc 12 puts all additions of an unrolled loop off to its end otherwise, and spills the products.
+  instructions: {
+    mve: [
+      'sum = vaddq_s32(sum, vmulq_s32(a, b));',
+      '#if defined(__GNUC__)',
+      '__asm__ volatile("" : "+w"(sum)); /* no addition is put off */',
+      '#endif',
+      'return sum;',
+    ],
+  },
+  js: byLane('i32x4', (sum = 0, a = 0, b = 0) => whole(sum + a * b)),
+  violation: (sum, a = zero, b = zero) =>
+    outsideInt('a product', intervalOf('mul', a, b)) ?? outsideInt('a sum', addedRange(sum, a, b, 1)),
+  range: (sum, a, b) => addedRange(sum, a, b, 1),
+  cost: 'otherCall',
+};
+
+const maxLanes: VectorPrimitive = {
+  name: 'max_i32x4',
+  doc: 'the larger of a and b in each lane',
+  params: two('i32x4'),
+  result: 'i32x4',
+  instructions: { mve: ['return vmaxq_s32(a, b);'] },
+  wasm: (a = [], b = []) => i32x4.max(a, b),
+  js: byLane('i32x4', (a = 0, b = 0) => Math.max(a, b)),
+  violation: () => undefined,
+  range: (a = zero, b = zero) => ({ lo: Math.max(a.lo, b.lo), hi: Math.max(a.hi, b.hi) }),
+  cost: 'otherCall',
+};
+
+const splat: VectorPrimitive = {
+  name: 'splat_i32x4',
+  doc: 'x in each lane',
+  params: [{ name: 'x', type: 'i32' }],
+  result: 'i32x4',
+  instructions: { mve: ['return vdupq_n_s32(x);'] },
+  wasm: (x = []) => i32x4.splat(x),
+  js: byLane('i32x4', (x = 0) => x),
+  violation: () => undefined,
+  range: (x = zero) => x,
+  cost: 'otherCall',
+};
+
+const splatBytes: VectorPrimitive = {
+  name: 'splat_u8x16',
+  doc: 'x in each lane',
+  params: [{ name: 'x', type: 'i32' }],
+  result: 'u8x16',
+  instructions: { mve: ['return vdupq_n_u8((uint8_t)x);'] },
+  js: byLane('u8x16', (x = 0) => (x >= 0 && x <= 255 ? x : undefined)),
+  violation: (x = zero) => (x.lo < 0 || x.hi > 255 ? `x in ${x.lo}..${x.hi}, defined for 0..255` : undefined),
+  range: (x = zero) => x,
+  cost: 'otherCall',
+};
+
+const four: VectorPrimitive = {
+  name: 'four_i32x4',
+  doc: 'a, b, c, d as lanes',
+  params: (['a', 'b', 'c', 'd'] as const).map((name) => ({ name, type: 'i32' })),
+  result: 'i32x4',
+  instructions: { mve: ['int32x4_t lanes = {a, b, c, d};', 'return lanes;'] },
+  js: (...args) => args.map(number),
+  violation: () => undefined,
+  range: (...args) => hull(args.flatMap(({ lo, hi }) => [lo, hi])),
+  cost: 'otherCall',
+};
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += at(a, i) * at(b, i);
+  return sum;
+}
+
+const ofBytes = [{ name: 'sum', type: 'i32' }, ...two('u8x16')] as const;
+
+/** VMLADAVA: 16 multiply-accumulates. */
+const dotBytes: VectorPrimitive = {
+  name: 'dot_u8x16',
+  doc: 'sum + a[0] * b[0] + ... + a[15] * b[15]',
+  params: ofBytes,
+  result: 'i32',
+  instructions: { mve: ['return (int32_t)vmladavaq_u8((uint32_t)sum, a, b);'] },
+  js: (sum, a, b) => whole(number(sum) + dot(lanes(a), lanes(b))),
+  violation: (sum = zero, a = zero, b = zero) => outsideInt('the sum', addedRange(sum, a, b)),
+  range: (sum = zero, a = zero, b = zero) => addedRange(sum, a, b),
+  cost: 'otherCall',
+};
+
+const one: Interval = { lo: 1, hi: 1 };
+const sumBytes: VectorPrimitive = {
+  name: 'sum_u8x16',
+  doc: 'sum + a[0] + ... + a[15]',
+  params: ofBytes.slice(0, 2),
+  result: 'i32',
+  instructions: { mve: ['return (int32_t)vaddvaq_u8((uint32_t)sum, a);'] },
+  js: (sum, a) => whole(lanes(a).reduce((x, y) => x + y, number(sum))),
+  violation: (sum = zero, a = zero) => outsideInt('the sum', addedRange(sum, a, one)),
+  range: (sum = zero, a = zero) => addedRange(sum, a, one),
+  cost: 'otherCall',
+};
+
+export const vectorPrimitives: readonly VectorPrimitive[] = [
+  addLanes,
+  inLanes(clamp, ['lo', 'hi'], ['return vminq_s32(vmaxq_s32(x, vdupq_n_s32(lo)), vdupq_n_s32(hi));']),
+  dotBytes,
+  four,
+  maxLanes,
+  multiplyAddLanes,
+  inLanes(
+    requantizeHigh,
+    [],
+    ['return vrshlq_s32(vmulhq_s32(acc, multiplier), vsubq_s32(vdupq_n_s32(1), shift));'],
+  ),
+  splat,
+  splatBytes,
+  sumBytes,
+];

@@ -1,0 +1,40 @@
+/** Kernels whose sums of rows are made ahead of where they are added, into scratch. */
+
+import { accumulate, load } from '../ir/kernel/builders.ts';
+import type { Expr, Kernel, Param, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
+import { arraysUsed } from '../ir/kernel/walk.ts';
+
+export interface MadeSums {
+  readonly doc: string;
+  readonly scratch: readonly Param[];
+  readonly tables: readonly Table[];
+  /** The array of the sums, i32. */
+  readonly sums: string;
+  /** In front of statements of the kernel. */
+  readonly before: ReadonlyMap<Stmt, readonly Stmt[]>;
+  /** Where the array has what each local of a statement gains. */
+  readonly added: ReadonlyMap<RowSum, readonly { readonly local: string; readonly index: Expr }[]>;
+}
+
+/** The kernel with these sums; all that its own rows of weights need is left out. */
+export function withSums(kernel: Kernel, made: MadeSums): Kernel {
+  const block = (body: readonly Stmt[]): readonly Stmt[] =>
+    body.flatMap((s) => [...(made.before.get(s) ?? []), ...statement(s)]);
+  const statement = (s: Stmt): readonly Stmt[] => {
+    if (s.kind === 'startRows') return [];
+    if (s.kind === 'for') return [{ ...s, body: block(s.body) }];
+    if (s.kind === 'if') return [{ ...s, yes: block(s.yes), no: block(s.no) }];
+    const added = s.kind === 'rowSum' ? made.added.get(s) : undefined;
+    return added?.map(({ local, index }) => accumulate(local, load(made.sums, 'i32', index))) ?? [s];
+  };
+  const body = block(kernel.body);
+  const used = arraysUsed(body);
+  const { weights: _, ...rest } = kernel;
+  return {
+    ...rest,
+    doc: [...kernel.doc, made.doc],
+    params: [...kernel.params, ...made.scratch],
+    tables: [...kernel.tables, ...made.tables].filter(({ name }) => used.has(name)),
+    body,
+  };
+}

@@ -1,0 +1,122 @@
+/**
+ * Two sums with fewer products (Toom and Cook's way, as Winograd used it): y[j] = g[0] d[j] + g[1] d[j + 1] + ... for
+ * j = 0, 1 are values of one polynomial product, which taps + 1 points determine, instead of 2 taps products. All is in
+ * integers: weights are scaled so that no fractions occur, and the sums are exact multiples of the scale.
+ */
+import { at } from '../base/errors.ts';
+import { call, constant, local } from '../ir/kernel/builders.ts';
+import type { Expr, Stmt } from '../ir/kernel/kernel.ts';
+import { typeOf } from '../ir/kernel/walk.ts';
+import type { NewName } from './names.ts';
+
+export interface Scheme {
+  readonly taps: number;
+  /** Of each product: its weight is this combination of the taps' weights. */
+  readonly weights: readonly (readonly number[])[];
+  /** What the inputs of each product are at most, of inputs within 1. */
+  readonly largest: readonly number[];
+  /** Of each of the two sums, times the scale: this combination of the products. */
+  readonly sums: readonly (readonly number[])[];
+  /** The inputs of each product, of those of the taps, and how many operations that takes. */
+  readonly mix: (h: Hold, d: readonly Expr[]) => readonly Expr[];
+  readonly mixing: number;
+  /** Both sums, of the products. */
+  readonly unmix: (h: Hold, m: readonly Expr[]) => readonly Expr[];
+  readonly unmixing: number;
+}
+
+/** Gives values names, once each. */
+export interface Hold {
+  readonly statements: Stmt[];
+  readonly names: NewName;
+}
+
+export function held(h: Hold, value: Expr): Expr {
+  const name = h.names('v');
+  h.statements.push(constant(name, value));
+  return local(name, typeOf(value));
+}
+
+const operations = (h: Hold, type: 'i16x8' | 'i32x4') => {
+  const op =
+    (name: string) =>
+    (a: Expr, b: Expr): Expr =>
+      held(h, call(`${name}_${type}`, type, a, b));
+  const add = op('add');
+  return { add, sub: op('sub'), twice: (a: Expr): Expr => add(a, a) };
+};
+
+const halved = (h: Hold, a: Expr, by: number): Expr => held(h, call('shift_right_i32x4', 'i32x4', a, by));
+
+/** At 0, 1, -1 and infinity; times 2. */
+const three: Scheme = {
+  taps: 3,
+  weights: [
+    [2, 0, 0],
+    [1, 1, 1],
+    [1, -1, 1],
+    [0, 0, 2],
+  ],
+  largest: [1, 2, 1, 1],
+  sums: [
+    [1, 1, 1, 0],
+    [0, 1, -1, -1],
+  ],
+  mix(h, d) {
+    const { add, sub } = operations(h, 'i16x8');
+    const [d0, d1, d2, d3] = [at(d, 0), at(d, 1), at(d, 2), at(d, 3)];
+    return [sub(d0, d2), add(d1, d2), sub(d2, d1), sub(d1, d3)];
+  },
+  mixing: 4,
+  unmix(h, m) {
+    const { add, sub } = operations(h, 'i32x4');
+    const [m0, m1, m2, m3] = [at(m, 0), at(m, 1), at(m, 2), at(m, 3)];
+    return [halved(h, add(add(m1, m2), m0), 1), halved(h, sub(sub(m1, m2), m3), 1)];
+  },
+  unmixing: 6,
+};
+
+/** At 0, 1, -1, 2, -2 and infinity; times 24. */
+const five: Scheme = {
+  taps: 5,
+  weights: [
+    [6, 0, 0, 0, 0],
+    [-4, -4, -4, -4, -4],
+    [-4, 4, -4, 4, -4],
+    [1, 2, 4, 8, 16],
+    [1, -2, 4, -8, 16],
+    [0, 0, 0, 0, 24],
+  ],
+  largest: [5, 8, 5, 3, 3, 5],
+  sums: [
+    [1, 1, 1, 1, 1, 0],
+    [0, 1, -1, 2, -2, 1],
+  ],
+  mix(h, d) {
+    const { add, sub, twice } = operations(h, 'i16x8');
+    const [d0, d1, d2, d3, d4, d5] = [at(d, 0), at(d, 1), at(d, 2), at(d, 3), at(d, 4), at(d, 5)];
+    const even = sub(d4, d2);
+    const odd = sub(d3, d1);
+    const odd2 = twice(odd);
+    const [p, q] = [sub(d4, twice(twice(d2))), sub(d3, twice(twice(d1)))];
+    return [
+      add(twice(twice(sub(d0, d2))), even),
+      add(p, q),
+      sub(p, q),
+      add(even, odd2),
+      sub(even, odd2),
+      sub(sub(d5, d3), twice(odd2)),
+    ];
+  },
+  mixing: 20,
+  unmix(h, m) {
+    const { add, sub, twice } = operations(h, 'i32x4');
+    const [m0, m1, m2, m3, m4, m5] = [at(m, 0), at(m, 1), at(m, 2), at(m, 3), at(m, 4), at(m, 5)];
+    const sums = [add(add(add(m1, m2), add(m3, m4)), m0), add(add(sub(m1, m2), twice(sub(m3, m4))), m5)];
+    const third = (a: Expr): Expr => held(h, call('third_i32x4', 'i32x4', a));
+    return sums.map((sum) => halved(h, third(sum), 3));
+  },
+  unmixing: 30,
+};
+
+export const schemes: readonly Scheme[] = [three, five];

@@ -1,0 +1,56 @@
+/**
+ * Kernels for WebAssembly's vectors of 16 bytes, and programs of them. Such kernels have scratch of their own, which lies
+ * behind the arena and is shared by all steps.
+ */
+import { elemBytes, type Kernel } from '../ir/kernel/kernel.ts';
+import { termsOf } from '../ir/kernel/weight-format.ts';
+import type { Program, Slot, Step } from '../program/program.ts';
+import { fewerProducts } from './fewer-products.ts';
+import { withSums } from './made-sums.ts';
+import { neighbourRows } from './neighbour-rows.ts';
+import { sharedRows } from './shared-rows.ts';
+
+/** Products of a weight and an input are within 127 * 255: no sum of so many of them overflows, in any order. */
+const mostTerms = Math.floor((2 ** 31 - 1) / (128 * 255));
+
+/** The kernel with vectors, and scratch as its last parameters; undefined where its own statements are as good. */
+export function vectors(kernel: Kernel): Kernel | undefined {
+  if (kernel.weights === undefined || termsOf(kernel.weights.layout) > mostTerms) return undefined;
+  const made = fewerProducts(kernel) ?? sharedRows(kernel) ?? neighbourRows(kernel);
+  return made && withSums(kernel, made);
+}
+
+const aligned = (bytes: number): number => Math.ceil(bytes / 16) * 16;
+
+/** A step's scratch beyond that of its own kernel, behind the arena. */
+function scratchOf(program: Program, step: Step, index: number, kernel: Kernel): readonly Slot[] {
+  let address = aligned(program.arenaBytes);
+  return kernel.params.slice(step.kernel.params.length).map(({ name, elem, length }) => {
+    const from = address;
+    address = aligned(address + length * elemBytes[elem]);
+    return {
+      name: `scratch:${kernel.name}:${name}`,
+      address: from,
+      elem,
+      length,
+      firstStep: index,
+      lastStep: index,
+      shape: [length],
+    };
+  });
+}
+
+/** The program with vectors where there are any: a program like any other, whose arena ends with more scratch. */
+export function withVectors(program: Program): Program {
+  const lowered = new Map<Kernel, Kernel>();
+  const slots: Slot[] = [...program.slots];
+  const steps = program.steps.map((step, index): Step => {
+    const kernel = lowered.get(step.kernel) ?? vectors(step.kernel) ?? step.kernel;
+    lowered.set(step.kernel, kernel);
+    const scratch = scratchOf(program, step, index, kernel);
+    const args = scratch.map((slot) => slots.push(slot) - 1);
+    return { ...step, kernel, args: [...step.args, ...args] };
+  });
+  const ends = slots.map(({ address, length, elem }) => address + length * elemBytes[elem]);
+  return { ...program, arenaBytes: Math.max(program.arenaBytes, ...ends), slots, steps };
+}

@@ -1,0 +1,177 @@
+/** Kernels with Helium make the bytes that plain ones make, for sums that no operator writes too. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { accessesIn } from '../../src/emit/c/vectors.ts';
+import { emitC } from '../../src/emit/package.ts';
+import type { Kernel } from '../../src/ir/kernel/kernel.ts';
+import { primitivesUsed } from '../../src/ir/kernel/walk.ts';
+import { dense8 } from '../../src/ir/kernel/weight-format.ts';
+import { helium } from '../../src/lower/helium.ts';
+import { variantsOf } from '../../src/lower/variants.ts';
+import { prove } from '../../src/prove/prove.ts';
+import { createSimulator } from '../../src/sim/simulate.ts';
+import { type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
+import { single } from '../support/ir.ts';
+import { runs } from '../support/kernels.ts';
+import { type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
+import { inMemory, type LayerRecipe, layerOf, layerRecipes, programOf } from '../support/stored-layers.ts';
+import { crossTools, testWith } from '../support/toolchain.ts';
+
+/** Which ways of computing a kernel takes. */
+function waysOf({ body, tables }: Kernel): readonly string[] {
+  const used = primitivesUsed(body);
+  const accesses = accessesIn(body);
+  return Object.entries({
+    dots: used.has('dot_u8x16'),
+    lanes: used.has('four_i32x4'),
+    requantized: used.has('requantize_high_i32x4'),
+    pooled: used.has('max_i32x4'),
+    tail: accesses.has('load_first_u8x16_u8'),
+    held: [...accesses.keys()].some((name) => name.startsWith('gather')),
+    moved: [...accesses.keys()].some((name) => name.startsWith('store') && name.endsWith('u8x16_u8')),
+    vectors: accesses.has('load_u8x16_u8'),
+    filled: tables.some(({ name }) => name.includes('_lanes')),
+    depthwise: used.has('multiply_add_i32x4'),
+  }).flatMap(([name, found]) => (found ? [name] : []));
+}
+
+class Counted {
+  readonly #reached = new Map<string, number>();
+  add(names: readonly string[]): void {
+    for (const name of names) this.#reached.set(name, (this.#reached.get(name) ?? 0) + 1);
+  }
+  /** Too few of a way say nothing of it. */
+  require(least: Readonly<Record<string, number>>): void {
+    for (const [name, count] of Object.entries(least))
+      expect([name, (this.#reached.get(name) ?? 0) >= count, this.#reached.get(name)]).toEqual([
+        name,
+        true,
+        this.#reached.get(name),
+      ]);
+  }
+}
+
+const denseSums: fc.Arbitrary<SumRecipe> = sumRecipes.map((r) => ({
+  ...r,
+  bits: 8 as const,
+  shared: false,
+  format: 0,
+  density: 1,
+  // One sum a row is what vectors of rows are for.
+  sums: r.seed % 2 === 0 && r.walk === 'runs' ? 1 : r.sums,
+}));
+
+test('random sums are those of plain C, and proved', () => {
+  const counted = new Counted();
+  fc.assert(
+    fc.property(denseSums, (recipe) => {
+      const { kernel, inputs, answer } = sumCase(recipe);
+      const lowered = helium(kernel);
+      if (lowered === undefined) {
+        counted.add(['plain']);
+        return;
+      }
+      const input = sumInput(recipe, inputs);
+      const { output } = createSimulator(single(lowered), { mode: 'checked' }).run(input);
+      expect(output).toEqual(answer(input));
+      expect(prove(lowered).unproven).toEqual([]);
+      counted.add(waysOf(lowered));
+    }),
+    runs(200),
+  );
+  counted.require({
+    dots: 80,
+    lanes: 30,
+    tail: 60,
+    vectors: 40,
+    filled: 20,
+    plain: 20,
+    held: 5,
+    depthwise: 1,
+  });
+});
+
+/** Layers of more channels than other laws need. */
+const layers: fc.Arbitrary<LayerRecipe> = fc
+  .tuple(layerRecipes, fc.integer({ min: 1, max: 9 }))
+  .map(([{ shared: _, ...r }, times]) => {
+    const few = { ...r, bits: 8 as const, outputs: r.outputs + 2 };
+    if (r.image === undefined || r.image.groups !== 1) return few;
+    return { ...few, image: { ...r.image, channels: r.image.channels * times } };
+  });
+
+const loweredLayer = (recipe: LayerRecipe, name: string) => {
+  const layer = layerOf(recipe);
+  const kernel = layer.kernel({ ...layer.mac, format: dense8, lanes: 4 });
+  const lowered = helium(kernel);
+  const plain = programOf(layer, kernel, name);
+  const program = lowered && programOf(layer, lowered, name);
+  return {
+    plain,
+    program,
+    lowered,
+    input: inMemory(layer.inputPlace, layer.input),
+    output: inMemory(layer.outputPlace, layer.expected),
+  };
+};
+
+test('random layers are those of the oracle, with all of C checked', () => {
+  const counted = new Counted();
+  fc.assert(
+    fc.property(layers, (recipe) => {
+      const { program, lowered, input, output } = loweredLayer(recipe, 'net');
+      if (program === undefined || lowered === undefined) {
+        counted.add(['plain']);
+        return;
+      }
+      expect(createSimulator(program, { mode: 'checked' }).run(input).output).toEqual(output);
+      counted.add(waysOf(lowered));
+    }),
+    runs(100),
+  );
+  counted.require({
+    dots: 40,
+    requantized: 10,
+    pooled: 3,
+    tail: 20,
+    filled: 8,
+    held: 5,
+    moved: 5,
+    depthwise: 5,
+  });
+});
+
+const sampled = [
+  ...fc
+    .sample(denseSums, { seed: 3, numRuns: 24 })
+    .map((recipe, i): { item: BatchItem; output: Uint8Array } | undefined => {
+      const { kernel, inputs, answer } = sumCase(recipe);
+      const lowered = helium(kernel);
+      const input = sumInput(recipe, inputs);
+      return lowered && itemOf({ ...single(kernel), name: `sum${i}` }, input, answer(input));
+    }),
+  ...fc.sample(layers, { seed: 5, numRuns: 16 }).map((recipe, i) => {
+    const { plain, program, input, output } = loweredLayer(recipe, `layer${i}`);
+    return program && itemOf(plain, input, output);
+  }),
+].filter((one) => one !== undefined);
+
+function itemOf(program: BatchItem['program'], input: Uint8Array, output: Uint8Array) {
+  const info = { command: '', version: '0', hash: '', golden: [], variants: variantsOf(program) };
+  return { item: { program, files: emitC(program, info), inputs: [input] }, output };
+}
+
+testWith(crossTools)(
+  'a chip with Helium makes the same bytes',
+  async () => {
+    const all = await runNativeBatch(
+      sampled.map(({ item }) => item),
+      'cortex-m55',
+      { opt: '-O2' },
+    );
+    sampled.forEach(({ item, output }, i) => {
+      expect([...all[i]![0]!.output], item.program.name).toEqual([...output]);
+    });
+  },
+  300_000,
+);

@@ -1,0 +1,108 @@
+/** Sums of rows two at a time are those of rows one at a time, and no half of an accumulator reaches the other. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { at, must } from '../../src/base/errors.ts';
+import { emitC } from '../../src/emit/package.ts';
+import type { Expr, Kernel, Packing, PlainStmt, Table } from '../../src/ir/kernel/kernel.ts';
+import { packed } from '../../src/lower/packed.ts';
+import { readPacked } from '../../src/program/packed-rows.ts';
+import { decodeRows } from '../../src/program/rows.ts';
+import { prove } from '../../src/prove/prove.ts';
+import { createSimulator } from '../../src/sim/simulate.ts';
+import { type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
+import type { TargetName } from '../../src/targets/targets.ts';
+import { single } from '../support/ir.ts';
+import { runs } from '../support/kernels.ts';
+import { type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
+import { testWith } from '../support/toolchain.ts';
+
+const info = { command: '', version: '', hash: '', golden: [] } as const;
+
+/** Dense weights of 8 bits, mostly with the inputs of all rows in one place; and how they are packed. */
+const recipes: fc.Arbitrary<readonly [SumRecipe, Packing]> = fc
+  .tuple(
+    sumRecipes,
+    fc.constantFrom(0, 0, 0, 0, 1),
+    fc.constantFrom(1, 2, 3),
+    fc.constantFrom(1, 2),
+    fc.integer({ min: 1, max: 9 }),
+  )
+  .map(([recipe, skip, pixels, pairs, terms]) => [
+    { ...recipe, ...{ bits: 8, shared: false, kind: 'dense', format: 0, walk: 'runs', skip } },
+    { pixels, pairs, terms, tableBytes: 0 },
+  ]);
+
+const tableOf = ({ tables }: Kernel, suffix: string): Table | undefined =>
+  tables.find(({ name }) => name.endsWith(suffix));
+
+/** What of the code a case reaches. */
+function pathsOf(recipe: SumRecipe, { pixels, pairs, terms }: Packing, form: Kernel): readonly string[] {
+  const places = recipe.sums;
+  return [
+    recipe.rows % 2 === 0 ? 'rows in pairs' : 'a row alone',
+    recipe.rows > 2 * pairs ? 'loop of rows' : 'one pass',
+    recipe.rows % (2 * pairs) === 0 ? 'passes alike' : 'a pass of few',
+    recipe.run < terms ? 'short run' : recipe.run % terms === 0 ? 'whole run' : 'an end of a run',
+    places <= pixels ? 'one part' : 'parts',
+    tableOf(form, '_rests') === undefined ? 'nothing too large' : 'too large',
+    ...(recipe.extreme === 1 ? ['extreme'] : []),
+  ];
+}
+
+test('random statements add what their definition says, without a trap, and every bound holds', () => {
+  const reached = new Map<string, number>();
+  const reach = (name: string) => reached.set(name, (reached.get(name) ?? 0) + 1);
+  fc.assert(
+    fc.property(recipes, ([recipe, packing]) => {
+      const { kernel, inputs, answer } = sumCase(recipe);
+      const form = packed(kernel, packing);
+      // Each row then has inputs of its own.
+      expect(form !== undefined).toBe(recipe.skip === 0 || recipe.rows === 1);
+      if (form === undefined) {
+        reach('plain');
+        return;
+      }
+      const input = sumInput(recipe, inputs);
+      for (const x of [input, input.map((i) => (i > 127 ? 255 : 0))])
+        expect(createSimulator(single(form), { mode: 'checked' }).run(x).output).toEqual(answer(x));
+      // All but where the sum of low halves lies, which follows from the tables.
+      const open = prove(form).unproven.filter(({ site }) => !isKnown(site));
+      expect(open.map(({ why }) => why)).toEqual([]);
+      const read = readPacked(form, must(kernel.weights, 'weights'), packing);
+      expect(read.rows).toEqual(decodeRows(kernel));
+      expect(read.begins).toEqual(at(kernel.tables, 1).data);
+      for (const name of pathsOf(recipe, packing, form)) reach(name);
+    }),
+    runs(150),
+  );
+  for (const [name, least] of Object.entries({
+    ...{ plain: 8, 'rows in pairs': 20, 'a row alone': 20, 'loop of rows': 25, 'one pass': 15 },
+    ...{ 'passes alike': 15, 'a pass of few': 25, 'short run': 10, 'whole run': 12, 'an end of a run': 20 },
+    ...{ 'one part': 20, parts: 25, 'nothing too large': 25, 'too large': 15, extreme: 10 },
+  }))
+    expect([name, (reached.get(name) ?? 0) >= least]).toEqual([name, true]);
+});
+
+const isKnown = (site: Expr | PlainStmt): boolean =>
+  site.kind === 'call' && site.primitive === 'known_within';
+
+const cases = fc
+  .sample(recipes, { numRuns: 40, seed: 20_261_126 })
+  .filter(([recipe, packing]) => packed(sumCase(recipe).kernel, packing) !== undefined)
+  .slice(0, 10);
+
+async function runsOn(target: TargetName, count: number): Promise<void> {
+  const items = cases
+    .slice(0, count)
+    .map(([recipe, packing], i): BatchItem & { readonly expected: Uint8Array } => {
+      const { kernel, inputs, answer } = sumCase(recipe);
+      const program = { ...single(must(packed(kernel, packing), 'packed')), name: `net${i}` };
+      const input = sumInput(recipe, inputs);
+      return { program, files: emitC(program, info), inputs: [input], expected: answer(input) };
+    });
+  const ran = await runNativeBatch(items, target, {});
+  expect(ran.map(([outcome]) => outcome!.output)).toEqual(items.map(({ expected }) => expected));
+}
+
+testWith(['gcc'])('as plain C on the host, with sanitizers', () => runsOn('host-gcc', 10));
+testWith(['arm-none-eabi-gcc', 'qemu-system-arm'])('on Cortex-M0', () => runsOn('cortex-m0', 6));

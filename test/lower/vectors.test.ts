@@ -1,0 +1,136 @@
+/** Kernels with vectors are kernels like any other: simulated with traps, proved, and run by WebAssembly. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { fits } from '../../src/ir/formats/index.ts';
+import type { RowSum } from '../../src/ir/kernel/kernel.ts';
+import { rewritten, rowSumsIn } from '../../src/ir/kernel/walk.ts';
+import { vectors, withVectors } from '../../src/lower/vectors.ts';
+import { prove } from '../../src/prove/prove.ts';
+import { inference } from '../../src/runtime/engines.ts';
+import { createSimulator } from '../../src/sim/simulate.ts';
+import { createEngine } from '../../src/sim/wasm/engine.ts';
+import * as ir from '../support/ir.ts';
+import { runs } from '../support/kernels.ts';
+import { sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
+import {
+  allFormats,
+  codebookFor,
+  inMemory,
+  type LayerRecipe,
+  layerOf,
+  layerRecipes,
+  plainImage,
+  programOf,
+} from '../support/stored-layers.ts';
+
+test('random statements: the same sums by vectors, in the simulator with traps and in WebAssembly, and proved', () => {
+  const reached = { shared: 0, neighbours: 0, own: 0, several: 0, odd: 0 };
+  fc.assert(
+    fc.property(sumRecipes, (recipe) => {
+      const { kernel, inputs, answer } = sumCase(recipe);
+      const lowered = vectors(kernel);
+      if (lowered === undefined) {
+        reached.own++;
+        return;
+      }
+      const input = sumInput(recipe, inputs);
+      const expected = answer(input);
+      const program = withVectors(ir.single(kernel));
+      expect(createSimulator(program, { mode: 'checked' }).run(input).output).toEqual(expected);
+      expect(createEngine(program, 'wasm-simd').run(input).output).toEqual(expected);
+      expect(prove(lowered).unproven).toEqual([]);
+      const isShared = lowered.params.some(({ name }) => name === 'wide');
+      reached[isShared ? 'shared' : 'neighbours']++;
+      reached.several += recipe.places > 1 ? 1 : 0;
+      reached.odd += recipe.run % 2;
+    }),
+    runs(120),
+  );
+  for (const [name, least] of Object.entries({ shared: 40, neighbours: 8, own: 2, several: 30, odd: 30 }))
+    expect([name, reached[name as keyof typeof reached] >= least, reached]).toEqual([name, true, reached]);
+});
+
+const layers = fc.record({
+  recipe: fc.tuple(layerRecipes, fc.integer({ min: 1, max: 80 })).map(([r, outputs]) => ({ ...r, outputs })),
+  format: fc.constantFrom(...allFormats),
+  lanes: fc.constantFrom(4 as const, 8 as const),
+  coded: fc.boolean(),
+});
+
+test('layers in every format: vectors give what the integer model gives, wherever rows share their inputs', () => {
+  let replaced = 0;
+  fc.assert(
+    fc.property(layers, ({ recipe, format, lanes, coded }) => {
+      const layer = layerOf(recipe);
+      const codebook = coded ? codebookFor(layer.mac.weights) : undefined;
+      const largest = layer.mac.weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+      const { layout } = layer.kernel({}).weights!;
+      fc.pre(fits(layout, largest, format, codebook));
+      const kernel = layer.kernel({ format, lanes, ...(codebook === undefined ? {} : { codebook }) });
+      const { output } = inference(
+        programOf(layer, kernel),
+        'wasm-simd',
+      )(inMemory(layer.inputPlace, layer.input));
+      expect([...output]).toEqual([...inMemory(layer.outputPlace, layer.expected)]);
+      // A loop over fewer rows than a vector has is not entered, but planned.
+      const { groups = 1, channels = 1 } = recipe.image ?? {};
+      const apart = groups > 1 && groups < channels;
+      expect(vectors(kernel) === undefined).toBe(apart);
+      replaced += apart ? 0 : 1;
+    }),
+    runs(150),
+  );
+  expect(replaced).toBeGreaterThan(50);
+});
+
+test('dense depthwise layers: the rows left over after whole vectors have their own weights', () => {
+  const isDepthwise = ({ image }: LayerRecipe) => image !== undefined && image.groups === image.channels;
+  const dense = fc.constantFrom(8 as const, 4 as const, 2 as const);
+  let leftOver = 0;
+  fc.assert(
+    fc.property(layerRecipes.filter(isDepthwise), dense, (drawn, bits) => {
+      const recipe = { ...drawn, density: 1, bits };
+      const layer = layerOf(recipe);
+      const program = programOf(layer, layer.kernel({ format: { kind: 'dense', bits } }));
+      const { output } = inference(program, 'wasm-simd')(inMemory(layer.inputPlace, layer.input));
+      expect([...output]).toEqual([...inMemory(layer.outputPlace, layer.expected)]);
+      leftOver += (recipe.image?.channels ?? 0) % 4 > 0 ? 1 : 0;
+    }),
+    runs(100),
+  );
+  expect(leftOver).toBeGreaterThan(30);
+});
+
+test('sums whose place or row is read from what the kernel may write are left to its own statements', () => {
+  const kernels = [plainImage, { ...plainImage, groups: plainImage.channels }].map((image) =>
+    layerOf({ seed: 3, density: 1, bits: 8, inputs: 1, outputs: 8, image }).kernel({}),
+  );
+  for (const kernel of kernels) {
+    const [from] = kernel.params;
+    const read = ir.load(from!.name, from!.elem, 0);
+    const planned = (change: (sum: RowSum) => RowSum) => {
+      const body = rewritten(kernel.body, (s) => (s.kind === 'rowSum' ? [change(s)] : undefined));
+      return vectors({ ...kernel, body }) !== undefined;
+    };
+    expect(planned((sum) => sum)).toBe(true);
+    expect(planned((sum) => ({ ...sum, first: ir.add(sum.first, read) }))).toBe(false);
+    expect(planned((sum) => ({ ...sum, row: ir.add(sum.row, read) }))).toBe(false);
+  }
+});
+
+test('the layers of networks are made by vectors: sums of rows, and the loop that puts their bytes down', () => {
+  const images = [
+    plainImage,
+    { ...plainImage, pooled: false },
+    { ...plainImage, pooled: false, kernel: [1, 1] as const, channels: 8 },
+    { ...plainImage, pooled: false, channels: 8, groups: 8 },
+  ];
+  for (const image of images) {
+    const layer = layerOf({ seed: 3, density: 1, bits: 8, inputs: 1, outputs: 8, image });
+    const program = programOf(layer, layer.kernel({}));
+    expect(createEngine(program, 'wasm').widened).toBe(0);
+    const lowered = withVectors(program);
+    expect(lowered.steps.some(({ kernel }) => rowSumsIn(kernel.body).length > 0)).toBe(false);
+    expect(createEngine(lowered, 'wasm-simd').widened).toBeGreaterThan(0);
+  }
+});
