@@ -100,7 +100,7 @@ test('of random sums of every format, of patches with borders, and of damaged on
   );
   for (const [what, least] of Object.entries({
     ...{ dense: 20, csr: 4, rel: 4, block: 1, bitmap: 1, runs: 30, straight: 4, turns: 3 },
-    ...{ none: 40, short: 15, patch: 40, input: 40, 'found short': 10, 'found wide': 10 },
+    ...{ none: 25, short: 8, patch: 20, input: 20, 'found short': 4, 'found wide': 4 },
   }))
     expect([what, (reached.get(what) ?? 0) >= least]).toEqual([what, true]);
 });
