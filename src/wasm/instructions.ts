@@ -224,6 +224,27 @@ const words = (...which: readonly number[]): Code =>
   which.flatMap((w) => [4 * w, 4 * w + 1, 4 * w + 2, 4 * w + 3]);
 const shuffle = (a: Code, b: Code, lanes: Code): Code => [a, b, 0xfd, 0x0d, ...lanes];
 
+export const f64x2 = {
+  add: simd(0xf0),
+  mul: simd(0xf2),
+  splat: (value: number): Code => {
+    const bytes = [...new Uint8Array(Float64Array.of(value).buffer)];
+    return [0xfd, 0x0c, ...bytes, ...bytes];
+  },
+  /** Of four i32, the first two and the last two. */
+  fromInts: (lanes: Code): readonly [Code, Code] => [
+    simd(0xfe)(lanes),
+    simd(0xfe)(shuffle(lanes, lanes, words(2, 3, 2, 3))),
+  ],
+  /** Four i32 as the high halves of floats, whose low halves are 0. */
+  fromHighWords: (lanes: Code): readonly [Code, Code] => [
+    shuffle(zeroLanes, lanes, words(0, 4, 1, 5)),
+    shuffle(zeroLanes, lanes, words(2, 6, 3, 7)),
+  ],
+  /** The low halves of two times two. */
+  lowWords: (a: Code, b: Code): Code => shuffle(a, b, words(0, 2, 4, 6)),
+} as const;
+
 /** 2^x in each lane, for x in 0..30: the exponent of a float. */
 export const powerOfTwo = (x: Code): Code =>
   i32x4.truncate(i32x4.shl(i32x4.add(x, i32x4.splat(int(127))), int(23)));
