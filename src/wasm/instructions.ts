@@ -99,6 +99,8 @@ export const copyBytes = op(0xfc, 0x0a, 0, 0);
 /** (to, byte, bytes) */
 export const fillBytes = op(0xfc, 0x0b, 0);
 
+export const i8x16 = { splat: simd(0x0f) } as const;
+
 export const i32x4 = {
   splat: simd(0x11),
   eq: simd(0x37),
@@ -219,6 +221,16 @@ export const i16x8 = {
       from.flatMap((i) => [2 * i, 2 * i + 1]),
     ),
 } as const;
+
+/** Ones in as many of the first bytes as a number says. */
+export const firstMask = (count: Code): Code => {
+  const indices: Code = [0xfd, 0x0c, ...Array.from({ length: 16 }, (_, i) => i)];
+  return simd(0x26)(indices, i8x16.splat(count));
+};
+/** The last 8 bytes as the first. */
+export const secondHalf = (a: Code): Code => shuffle(a, a, words(2, 3, 2, 3));
+/** Each half of 8 bytes, so many bits on. */
+export const shiftedHalves = (a: Code, bits: number): Code => simd(0xcd)(a, int(bits));
 
 const words = (...which: readonly number[]): Code =>
   which.flatMap((w) => [4 * w, 4 * w + 1, 4 * w + 2, 4 * w + 3]);
