@@ -11,7 +11,7 @@ import { createSimulator } from '../../src/sim/simulate.ts';
 import { createEngine } from '../../src/sim/wasm/engine.ts';
 import * as ir from '../support/ir.ts';
 import { runs } from '../support/kernels.ts';
-import { sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
+import { type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
 import {
   allFormats,
   codebookFor,
@@ -23,10 +23,35 @@ import {
   programOf,
 } from '../support/stored-layers.ts';
 
+/** Places in pairs that lie a tap apart: beside each other, or one pair a segment below the other. */
+const pairRecipes: fc.Arbitrary<SumRecipe> = fc
+  .tuple(
+    sumRecipes,
+    fc.constantFrom(3, 5),
+    fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 10, max: 20 })),
+    fc.constantFrom('one', 'beside', 'below'),
+  )
+  .map(([r, taps, apart, how]): SumRecipe => {
+    const run = taps * apart;
+    const pairs = how === 'below' ? run + r.gaps[0] + r.gaps[1] : 2 * apart;
+    const sums = how === 'one' ? 2 : 4;
+    return {
+      ...r,
+      segments: Math.min(3, r.segments),
+      pieces: 1,
+      walk: 'runs',
+      skip: 0,
+      run,
+      apart,
+      sums,
+      pairs,
+    };
+  });
+
 test('random statements: the same sums by vectors, in the simulator with traps and in WebAssembly, and proved', () => {
-  const reached = { shared: 0, neighbours: 0, own: 0, several: 0, odd: 0 };
+  const reached = { shared: 0, neighbours: 0, fewer: 0, below: 0, own: 0, several: 0, odd: 0 };
   fc.assert(
-    fc.property(sumRecipes, (recipe) => {
+    fc.property(fc.oneof(sumRecipes, pairRecipes), (recipe) => {
       const { kernel, inputs, answer } = sumCase(recipe);
       const lowered = vectors(kernel);
       if (lowered === undefined) {
@@ -39,15 +64,18 @@ test('random statements: the same sums by vectors, in the simulator with traps a
       expect(createSimulator(program, { mode: 'checked' }).run(input).output).toEqual(expected);
       expect(createEngine(program, 'wasm-simd').run(input).output).toEqual(expected);
       expect(prove(lowered).unproven).toEqual([]);
-      const isShared = lowered.params.some(({ name }) => name === 'wide');
-      reached[isShared ? 'shared' : 'neighbours']++;
+      const has = (param: string) => lowered.params.some(({ name }) => name === param);
+      const isFewer = has('products');
+      reached[isFewer ? 'fewer' : has('wide') ? 'shared' : 'neighbours']++;
+      reached.below += isFewer && recipe.pairs !== 2 * recipe.apart ? 1 : 0;
       reached.several += recipe.places > 1 ? 1 : 0;
       reached.odd += recipe.run % 2;
     }),
     runs(120),
   );
-  for (const [name, least] of Object.entries({ shared: 40, neighbours: 8, own: 2, several: 30, odd: 30 }))
-    expect([name, reached[name as keyof typeof reached] >= least, reached]).toEqual([name, true, reached]);
+  const least = { shared: 40, neighbours: 3, fewer: 8, below: 3, own: 3, several: 30, odd: 30 };
+  for (const name of Object.keys(least) as (keyof typeof least)[])
+    expect([name, reached[name] >= least[name], reached]).toEqual([name, true, reached]);
 });
 
 const layers = fc.record({

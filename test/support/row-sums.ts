@@ -47,6 +47,8 @@ export interface SumRecipe {
   /** Sums of a statement, and elements from one to the next. */
   readonly sums: number;
   readonly apart: number;
+  /** Elements from two sums to the next two, where they come in pairs. */
+  readonly pairs?: number;
   /** Places where all rows are summed, elements from one to the next, and elements in front of the first. */
   readonly places: number;
   readonly stride: number;
@@ -54,6 +56,10 @@ export interface SumRecipe {
   /** Elements that a row's inputs lie beyond those of the row before. */
   readonly skip: number;
 }
+
+/** Of the inputs of a statement's sums of one row. */
+const offsetOf = ({ apart, pairs }: SumRecipe, i: number): number =>
+  pairs === undefined ? i * apart : (i % 2) * apart + Math.floor(i / 2) * pairs;
 
 const upTo = (max: number, min = 1) => fc.integer({ min, max });
 
@@ -140,7 +146,12 @@ export function sumCase(r: SumRecipe): SumCase {
   const perRow = r.walk === 'turns' ? 1 : r.sums;
   const skip = r.walk === 'turns' ? 0 : r.skip;
   const reach = (layout.segments - 1) * layout.segmentStride + Math.max(...segmentOffsets(layout)) + 1;
-  const inputs = r.before + (r.places - 1) * r.stride + (r.rows - 1) * skip + (perRow - 1) * r.apart + reach;
+  const inputs =
+    r.before +
+    (r.places - 1) * r.stride +
+    (r.rows - 1) * skip +
+    Math.max(...times(perRow, (i) => offsetOf(r, i))) +
+    reach;
   const parts = { r, stored, skip, perRow };
   const whole = r.rows - (r.rows % layout.lanes);
   return {
@@ -185,7 +196,7 @@ function block(
   const terms = times(lanes * perRow, (i) => ({
     local: `acc${i}${suffix}`,
     row: Math.floor(i / perRow),
-    offset: (i % perRow) * r.apart,
+    offset: offsetOf(r, i % perRow),
   }));
   return loop(
     `o${suffix}`,
@@ -224,7 +235,7 @@ function naive(
   ).flat();
   const sums = times(r.places * r.rows * perRow, (i) => {
     const [place, row, j] = [Math.floor(i / perRow / r.rows), Math.floor(i / perRow) % r.rows, i % perRow];
-    const first = r.before + place * r.stride + row * skip + j * r.apart;
+    const first = r.before + place * r.stride + row * skip + offsetOf(r, j);
     return offsets.reduce(
       (sum, o, t) => sum + at(weights, row * offsets.length + t) * at(input, first + o),
       1000 * row - 3,

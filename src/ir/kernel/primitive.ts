@@ -47,6 +47,14 @@ export interface Primitive extends Operation<Scalar> {
   readonly wasm: (fresh: FreshLocal, ...args: Code[]) => Code;
   /** The same of four i32 at a time, where there is a way. */
   readonly lanes?: (fresh: FreshLocal, ...args: Code[]) => Code;
+  /**
+   * The same in fewer instructions, where a result of 2^9 - 1 or more in size may as well be any other such result of its sign,
+   * as before it is cut off at the limits of a byte. For which arguments it holds.
+   */
+  readonly near?: {
+    readonly allows: (...args: Interval[]) => boolean;
+    readonly lanes: NonNullable<Primitive['lanes']>;
+  };
   /** Of primitives that round n / 2^bits: n and bits, exactly. */
   readonly quotient?: (...args: number[]) => readonly [n: bigint, bits: number];
 }
