@@ -2,7 +2,7 @@
 import { at, must } from '../base/errors.ts';
 import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
 import { packed } from '../lower/packed.ts';
-import { bestTerms } from '../lower/packed-rows.ts';
+import { bestTerms } from '../lower/pair-tables.ts';
 import type { Program } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { kernelsOf } from '../program/slots.ts';

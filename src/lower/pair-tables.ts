@@ -172,7 +172,10 @@ export function bestTerms(rows: readonly Int32Array[], layout: WeightLayout, pri
   const costs = times(most, (i) => {
     const lengths = segmentsOf(layout, i + 1);
     const ends = layout.run % (i + 1) === 0 ? 0 : layout.segments * layout.pieces;
-    return (lengths.length + ends) * rows.length + price * rows.reduce((sum, row) => sum + tooLarge(row, lengths), 0);
+    return (
+      (lengths.length + ends) * rows.length +
+      price * rows.reduce((sum, row) => sum + tooLarge(row, lengths), 0)
+    );
   });
   return 1 + costs.indexOf(Math.min(...costs));
 }
