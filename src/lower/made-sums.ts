@@ -3,6 +3,8 @@
 import { accumulate, load } from '../ir/kernel/builders.ts';
 import type { Expr, Kernel, Param, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { arraysUsed } from '../ir/kernel/walk.ts';
+import { withMoves } from './moves.ts';
+import { newNames } from './names.ts';
 
 export interface MadeSums {
   readonly doc: string;
@@ -27,14 +29,20 @@ export function withSums(kernel: Kernel, made: MadeSums): Kernel {
     const added = s.kind === 'rowSum' ? made.added.get(s) : undefined;
     return added?.map(({ local, index }) => accumulate(local, load(made.sums, 'i32', index))) ?? [s];
   };
-  const body = block(kernel.body);
+  const added = {
+    ...kernel,
+    params: [...kernel.params, ...made.scratch],
+    tables: [...kernel.tables, ...made.tables],
+  };
+  const summed = block(kernel.body);
+  const body = withMoves(summed, newNames({ ...added, body: summed }));
   const used = arraysUsed(body);
   const { weights: _, ...rest } = kernel;
   return {
     ...rest,
     doc: [...kernel.doc, made.doc],
-    params: [...kernel.params, ...made.scratch],
-    tables: [...kernel.tables, ...made.tables].filter(({ name }) => used.has(name)),
+    params: added.params,
+    tables: added.tables.filter(({ name }) => used.has(name)),
     body,
   };
 }

@@ -163,14 +163,14 @@ export function packRows(
 }
 
 /**
- * After how many terms accumulators are best taken apart: that, and a weight that is too large, cost about the same.
- * Measured with gcc 12 -O3: 4 to 9 instructions a sum, 9 to 14 a weight.
+ * After how many terms accumulators are best taken apart.
+ * @param price of a weight that is too large, where taking an accumulator apart costs 1
  */
-export function bestTerms(rows: readonly Int32Array[], layout: WeightLayout): number {
+export function bestTerms(rows: readonly Int32Array[], layout: WeightLayout, price: number): number {
   const most = Math.min(layout.run, 8);
   const costs = times(most, (i) => {
     const lengths = segmentsOf(layout, i + 1);
-    return lengths.length * rows.length + rows.reduce((sum, row) => sum + tooLarge(row, lengths), 0);
+    return lengths.length * rows.length + price * rows.reduce((sum, row) => sum + tooLarge(row, lengths), 0);
   });
   return 1 + costs.indexOf(Math.min(...costs));
 }

@@ -99,6 +99,8 @@ export const copyBytes = op(0xfc, 0x0a, 0, 0);
 /** (to, byte, bytes) */
 export const fillBytes = op(0xfc, 0x0b, 0);
 
+export const i8x16 = { splat: simd(0x0f) } as const;
+
 export const i32x4 = {
   splat: simd(0x11),
   eq: simd(0x37),
@@ -220,9 +222,40 @@ export const i16x8 = {
     ),
 } as const;
 
+/** Ones in as many of the first bytes as a number says. */
+export const firstMask = (count: Code): Code => {
+  const indices: Code = [0xfd, 0x0c, ...Array.from({ length: 16 }, (_, i) => i)];
+  return simd(0x26)(indices, i8x16.splat(count));
+};
+/** The last 8 bytes as the first. */
+export const secondHalf = (a: Code): Code => shuffle(a, a, words(2, 3, 2, 3));
+/** Each half of 8 bytes, so many bits on. */
+export const shiftedHalves = (a: Code, bits: number): Code => simd(0xcd)(a, int(bits));
+
 const words = (...which: readonly number[]): Code =>
   which.flatMap((w) => [4 * w, 4 * w + 1, 4 * w + 2, 4 * w + 3]);
 const shuffle = (a: Code, b: Code, lanes: Code): Code => [a, b, 0xfd, 0x0d, ...lanes];
+
+export const f64x2 = {
+  add: simd(0xf0),
+  mul: simd(0xf2),
+  splat: (value: number): Code => {
+    const bytes = [...new Uint8Array(Float64Array.of(value).buffer)];
+    return [0xfd, 0x0c, ...bytes, ...bytes];
+  },
+  /** Of four i32, the first two and the last two. */
+  fromInts: (lanes: Code): readonly [Code, Code] => [
+    simd(0xfe)(lanes),
+    simd(0xfe)(shuffle(lanes, lanes, words(2, 3, 2, 3))),
+  ],
+  /** Four i32 as the high halves of floats, whose low halves are 0. */
+  fromHighWords: (lanes: Code): readonly [Code, Code] => [
+    shuffle(zeroLanes, lanes, words(0, 4, 1, 5)),
+    shuffle(zeroLanes, lanes, words(2, 6, 3, 7)),
+  ],
+  /** The low halves of two times two. */
+  lowWords: (a: Code, b: Code): Code => shuffle(a, b, words(0, 2, 4, 6)),
+} as const;
 
 /** 2^x in each lane, for x in 0..30: the exponent of a float. */
 export const powerOfTwo = (x: Code): Code =>

@@ -10,6 +10,7 @@ import {
   declaredIn,
   expressionsOf,
   type Loop,
+  partsIn,
   partsOf,
   rowSumsIn,
   statementsIn,
@@ -81,7 +82,8 @@ function partsOfLoop(c: Code, s: Loop): LoopParts | undefined {
   };
   const visit = (inside: PlainStmt): boolean => {
     for (const name of changedBy(inside)) names.add(name);
-    if (inside.kind === 'copy' || inside.kind === 'fill') return false;
+    const isOther = inside.kind === 'copy' || inside.kind === 'fill' || inside.kind === 'storeVector';
+    if (isOther || expressionsOf(inside).some(readsVector)) return false;
     if (inside.kind === 'store') {
       reads(inside.value);
       accesses(inside, inside.to, inside.index);
@@ -102,6 +104,8 @@ function partsOfLoop(c: Code, s: Loop): LoopParts | undefined {
   const keys = [...names].filter((name) => !inner.has(name) && isVariable(name));
   return keys.some((key) => c.times.dependent.has(key)) ? undefined : { keys, addresses, followed };
 }
+
+const readsVector = (e: Expr): boolean => [...partsIn(e)].some(({ kind }) => kind === 'loadVector');
 
 /** A pointer in a sum of an address. */
 const pointerTo = (name: string): Expr => ({ kind: 'local', name, type: 'i32' });

@@ -2,7 +2,7 @@
 import { at } from '../../base/errors.ts';
 import type { Expr, PlainStmt } from '../../ir/kernel/kernel.ts';
 import { exprText, type KernelNode } from '../../ir/kernel/text.ts';
-import { partsIn } from '../../ir/kernel/walk.ts';
+import { isLoad, partsIn } from '../../ir/kernel/walk.ts';
 import { type Code, inBlock, jsName } from './bounds.ts';
 import type { RepeatPlan } from './repeats.ts';
 
@@ -78,16 +78,16 @@ export function sumOf(terms: readonly Part[]): ReadonlyMap<string, Part> {
   return new Map([...parts].filter(([, { times }]) => times !== 0));
 }
 
-/** Names of the i32 locals and of the arrays that an expression reads. */
+/** Names of the locals, but f32, and of the arrays that an expression reads. */
 export const readBy = (e: Expr): readonly string[] => [...partsIn(e)].flatMap(nameOf);
 
 export function nameOf(e: Expr): readonly string[] {
-  if (e.kind === 'load') return [e.from];
-  return e.kind === 'local' && e.type === 'i32' ? [e.name] : [];
+  if (isLoad(e)) return [e.from];
+  return e.kind === 'local' && e.type !== 'f32' ? [e.name] : [];
 }
 
-/** The i32 local or the pointer that a statement changes, besides declaring it. */
+/** The local, but f32, or the pointer that a statement changes, besides declaring it. */
 export function changedBy(s: PlainStmt): readonly string[] {
   if (s.kind === 'advance') return [s.name];
-  return (s.kind === 'assign' || s.kind === 'accumulate') && s.type === 'i32' ? [s.name] : [];
+  return (s.kind === 'assign' || s.kind === 'accumulate') && s.type !== 'f32' ? [s.name] : [];
 }

@@ -1,12 +1,15 @@
 /** Expressions of four neighbouring passes of a loop at once: i32 only, one lane for each pass. */
 
+import { largestOf, smallestOf } from '../../base/extremes.ts';
+import { allInts, type Interval } from '../../ir/kernel/interval.ts';
 import type { Elem, Expr, ExprOf } from '../../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
+import type { Primitive } from '../../ir/kernel/primitive.ts';
 import { primitiveOf } from '../../ir/kernel/prims/index.ts';
 import { partsIn } from '../../ir/kernel/walk.ts';
 import type { Code } from '../../wasm/code.ts';
 import { choose, extend, i32x4, load } from '../../wasm/instructions.ts';
-import { fresh, type Passes, placeOf } from './body.ts';
+import { type Body, fresh, type Passes, placeOf } from './body.ts';
 import { value } from './expr.ts';
 
 export const sumTerms = (e: Expr): readonly Expr[] =>
@@ -100,11 +103,34 @@ function loaded(p: Passes, e: ExprOf<'load'>): Code | undefined {
   return [...held.set(code), ...held.get];
 }
 
-function called(p: Passes, e: ExprOf<'call'>): Code | undefined {
-  const primitive = primitiveOf(e.primitive);
+const called = (p: Passes, e: ExprOf<'call'>): Code | undefined =>
+  applied(p, e, primitiveOf(e.primitive).lanes);
+
+function applied(p: Passes, e: ExprOf<'call'>, way: Primitive['lanes']): Code | undefined {
   const args = e.args.map((arg) => lanes(p, arg));
-  if (primitive.lanes === undefined || args.includes(undefined)) return undefined;
+  if (way === undefined || args.includes(undefined)) return undefined;
   const held = args.map(() => fresh(p.body, 'v128'));
   const sets = held.flatMap((local, i) => local.set(args[i] ?? []));
-  return [...sets, ...primitive.lanes((type) => fresh(p.body, type), ...held.map(({ get }) => get))];
+  return [...sets, ...way((type) => fresh(p.body, type), ...held.map(({ get }) => get))];
+}
+
+/** What is known of a number without running anything. */
+function intervalOf({ kernel, arrays }: Body, e: Expr): Interval {
+  if (e.kind === 'int') return { lo: e.value, hi: e.value };
+  const root = e.kind === 'load' ? arrays.get(e.from)?.root : undefined;
+  const table = root?.kind === 'table' ? kernel.tables[root.index] : undefined;
+  return table === undefined ? allInts : { lo: smallestOf(table.data), hi: largestOf(table.data) };
+}
+
+/**
+ * A value that is cut off at the limits of a byte afterwards: `near` of a primitive, to which a small number may be added.
+ */
+export function lanesNear(p: Passes, e: Expr): Code | undefined {
+  if (e.kind === 'binary' && e.op === 'add' && e.b.kind === 'int' && Math.abs(e.b.value) <= 255) {
+    const code = lanesNear(p, e.a);
+    return code && i32x4.add(code, i32x4.splat(value(p.body, e.b)));
+  }
+  const near = e.kind === 'call' ? primitiveOf(e.primitive).near : undefined;
+  if (e.kind !== 'call' || !near?.allows(...e.args.map((arg) => intervalOf(p.body, arg)))) return lanes(p, e);
+  return applied(p, e, near.lanes);
 }

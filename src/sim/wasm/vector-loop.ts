@@ -10,7 +10,7 @@ import { i32, i32x4, narrow, plus, store } from '../../wasm/instructions.ts';
 import { type Body, declare, fresh, type Passes, placeOf } from './body.ts';
 import { value } from './expr.ts';
 import { isIndependent } from './independent.ts';
-import { isUnitStride, lanes } from './vector-expr.ts';
+import { isUnitStride, lanes, lanesNear } from './vector-expr.ts';
 
 const width = 4;
 
@@ -67,7 +67,8 @@ function unlimited({ elem, value: e }: StmtOf<'store'>): Expr {
 }
 
 function stored(p: Passes, s: StmtOf<'store'>): Code | undefined {
-  const code = lanes(p, unlimited(s));
+  const cut = unlimited(s);
+  const code = cut === s.value ? lanes(p, cut) : lanesNear(p, cut);
   if (code === undefined || !isUnitStride(p, s.index)) return undefined;
   const { address, offset } = placeOf(p.body, s.to, s.index, (e) => value(p.body, e));
   if (s.elem === 'i32') return store.v128(offset, address, code);

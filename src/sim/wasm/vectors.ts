@@ -9,17 +9,29 @@ import {
   type StmtOf,
 } from '../../ir/kernel/kernel.ts';
 import { firstPair } from '../../ir/kernel/prims/vector-pairs.ts';
-import type { Code } from '../../wasm/code.ts';
-import { and, bytesMask, extend, load, narrow, store, zeroLanes } from '../../wasm/instructions.ts';
+import { type Code, int, type Local, when } from '../../wasm/code.ts';
+import {
+  and,
+  bytesMask,
+  extend,
+  firstMask,
+  i32,
+  load,
+  narrow,
+  plus,
+  secondHalf,
+  shiftedHalves,
+  store,
+  times,
+  zeroLanes,
+} from '../../wasm/instructions.ts';
 import { type Address, type Body, fresh, placeOf } from './body.ts';
 
 type Values = (e: Expr) => Code;
 type Node = ExprOf<'loadVector'> | StmtOf<'storeVector'>;
 
-function countOf(node: Node): number {
-  if (node.count.kind === 'int') return node.count.value;
-  throw new DefectError('vectors of WebAssembly have a fixed number of elements');
-}
+/** How many elements, where that is fixed. */
+const countOf = ({ count }: Node): number | undefined => (count.kind === 'int' ? count.value : undefined);
 
 /** Loads of elements as lanes of a type; more bytes than these have may be read. */
 const loads: Readonly<Record<string, (offset: number, address: Code) => Code>> = {
@@ -43,7 +55,12 @@ export function loadVector(b: Body, e: ExprOf<'loadVector'>, value: Values): Cod
   if (count === 0) return zeroLanes;
   const { address, offset } = placeOf(b, e.from, e.index, value);
   const whole = read(offset, address);
-  return count === lanes ? whole : and(whole, bytesMask((16 / lanes) * count));
+  if (count === lanes) return whole;
+  const bytes = 16 / lanes;
+  return and(
+    whole,
+    count === undefined ? firstMask(times(value(e.count), int(bytes))) : bytesMask(bytes * count),
+  );
 }
 
 /** Two neighbouring elements in all pairs of lanes have an instruction; undefined for all else. */
@@ -75,7 +92,37 @@ export function storeVector(b: Body, s: StmtOf<'storeVector'>, value: Values): C
   const place = placeOf(b, s.to, s.index, value);
   const lanes = held.set(value(s.value));
   const bytes = same || narrower === undefined ? [] : held.set(narrower(held.get));
-  return [...lanes, ...bytes, ...firstBytes(b, place, held.get, countOf(s) * elemBytes[s.elem])];
+  const count = countOf(s);
+  const stores =
+    count === undefined
+      ? someBytes(b, place, held, times(value(s.count), int(elemBytes[s.elem])))
+      : firstBytes(b, place, held.get, count * elemBytes[s.elem]);
+  return [...lanes, ...bytes, ...stores];
+}
+
+/** Stores as many bytes of a vector as a number says: those of its bits, the highest first. */
+function someBytes(b: Body, { address, offset }: Address, vector: Local, count: Code): Code {
+  const [to, left] = [fresh(b, 'i32'), fresh(b, 'i32')];
+  const part = (bytes: 8 | 4 | 2 | 1, rest: Code): Code =>
+    when(i32.and(left.get, int(bytes)), [
+      ...store.lane((8 * bytes) as 8 | 16 | 32 | 64, 0, offset, to.get, vector.get),
+      ...vector.set(rest),
+      ...to.set(plus(to.get, int(bytes))),
+    ]);
+  return [
+    ...to.set(address),
+    ...left.set(count),
+    ...when(
+      i32.and(left.get, int(16)),
+      store.v128(offset, to.get, vector.get),
+      [
+        part(8, secondHalf(vector.get)),
+        part(4, shiftedHalves(vector.get, 32)),
+        part(2, shiftedHalves(vector.get, 16)),
+        part(1, vector.get),
+      ].flat(),
+    ),
+  ];
 }
 
 /** Stores the first bytes of a vector, in as few parts as there are. */

@@ -1,6 +1,6 @@
 /** Primitives of vectors. Those of lanes do to each lane what the scalar primitive does to a number. */
 import { at, DefectError } from '../../../base/errors.ts';
-import { i32x4 } from '../../../wasm/instructions.ts';
+import { i8x16, i32x4 } from '../../../wasm/instructions.ts';
 import { allInts, hull, type Interval, isInt32 } from '../interval.ts';
 import { lanesOf, type Vector } from '../kernel.ts';
 import { intervalOf } from '../operations.ts';
@@ -171,6 +171,7 @@ const splatBytes: VectorPrimitive = {
   params: [{ name: 'x', type: 'i32' }],
   result: 'u8x16',
   instructions: { mve: ['return vdupq_n_u8((uint8_t)x);'] },
+  wasm: (x = []) => i8x16.splat(x),
   js: byLane('u8x16', (x = 0) => (x >= 0 && x <= 255 ? x : undefined)),
   violation: (x = zero) => (x.lo < 0 || x.hi > 255 ? `x in ${x.lo}..${x.hi}, defined for 0..255` : undefined),
   range: (x = zero) => x,

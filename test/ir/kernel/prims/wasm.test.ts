@@ -61,3 +61,58 @@ test.each([...primitives.values()].map((p) => [p.name, p] as const))('%s', (_, p
   expect(createEngine(program, 'wasm-simd').run(input).output).toEqual(output);
   expect(new Set(output).size).toBeGreaterThan(8);
 });
+
+const multipliers = fc.oneof(
+  fc.integer({ min: 2 ** 30, max: 2 ** 31 - 1 }),
+  fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+  fc.integer({ min: 0, max: 30 }).map((n) => 2 ** n),
+);
+
+/** Sums whose results are near the limits of a byte and halfway between integers, and sums of all sizes. */
+const scaled = (most: number) =>
+  fc
+    .record({
+      multiplier: multipliers,
+      shift: fc.integer({ min: 2, max: most }),
+      halves: fc.integer({ min: -1100, max: 1100 }),
+      beyond: fc.integer({ min: -2, max: 2 }),
+      any: fc.option(integers, { freq: 2 }),
+    })
+    .map(({ multiplier, shift, halves, beyond, any }) => {
+      const near = Math.round((halves / 2) * (2 ** (31 + shift) / multiplier)) + beyond;
+      const acc = any ?? Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, near));
+      return { acc, multiplier, shift };
+    });
+
+test.each([
+  ['u8', 0, 12],
+  ['u8', -255, 12],
+  ['u8', 255, 12],
+  ['u8', 3, 13],
+  ['i8', 0, 12],
+  ['i8', 127, 12],
+  ['i8', -128, 12],
+] as const)(
+  'requantized to %s with zero point %i, shifts to %i: floats give what integers do',
+  (elem, zero, most) => {
+    const rows = fc.sample(scaled(most), { numRuns: 2500, seed });
+    const names = ['acc', 'multiplier', 'shift'] as const;
+    const tables = names.map((name) =>
+      ir.table(
+        `${name}s`,
+        'i32',
+        rows.map((row) => row[name]),
+      ),
+    );
+    const args = names.map((name) => ir.load(`${name}s`, 'i32', ir.local('i')));
+    const result = ir.add(ir.call('requantize_high', ...args), zero);
+    const [lo, hi] = elem === 'u8' ? [0, 255] : [-128, 127];
+    const byte = ir.call('clamp', result, ir.int(lo), ir.int(hi));
+    const params = [ir.param('in', 'in', 'u8', 1), ir.param('out', 'out', elem, rows.length)];
+    const body = [ir.for_('i', 0, rows.length, [ir.store('out', elem, ir.local('i'), byte)])];
+    const program = ir.single(ir.kernel('k', params, body, tables));
+    const { output } = createSimulator(program, { mode: 'fast' }).run(new Uint8Array(1));
+    expect(createEngine(program, 'wasm-simd').run(new Uint8Array(1)).output).toEqual(output);
+    expect(new Set(output).size).toBeGreaterThan(100);
+  },
+);
