@@ -32,6 +32,7 @@ export function printedOf(program: Program, facts: Facts): Printed {
     ),
   };
 }
+
 /**
  * Runs each form under all of C's rules, and compares the arena after every step.
  * @param expected what the plain kernels make of the inputs, with arenas

@@ -1,4 +1,5 @@
 /** Which kernels of a program multiply by two rows of weights at once in C: where that executes fewer instructions. */
+import { at, must } from '../base/errors.ts';
 import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
 import { packed } from '../lower/packed.ts';
 import { bestTerms } from '../lower/packed-rows.ts';
@@ -13,19 +14,55 @@ export type PackingObjective = 'speed' | 'balanced';
 /** Instructions of an inference that a byte has to save: a weight of a convolution is used once for each pixel. */
 const worthAByte = 16;
 
-/** Of a pass: sums of these share what they load. */
-const shape = { pixels: 2, pairs: 2 } as const;
+/** Of a pass: sums of so many share what they load; what a weight that is too large costs beside taking sums apart. */
+interface Shape {
+  readonly pixels: number;
+  readonly pairs: number;
+  readonly price: number;
+}
 
-function packingOf(kernel: Kernel, objective: PackingObjective, target: CostTarget): Packing | undefined {
+/** Measured with gcc 12 -O3; Armv6-M has registers for a place of two pairs. */
+const shapes = {
+  most: { pixels: 2, pairs: 2, price: 1.5 },
+  v6m: { pixels: 1, pairs: 2, price: 2.5 },
+} as const satisfies Record<string, Shape>;
+
+/** A kernel in a form that it may have, and how it is packed. */
+interface Choice {
+  readonly packing?: Packing;
+  readonly form: Kernel;
+}
+
+function packedAs(kernel: Kernel, { price, ...shape }: Shape): Choice | undefined {
   const { weights } = kernel;
   if (weights === undefined || weights.format.kind !== 'dense' || weights.format.bits !== 8) return undefined;
-  const terms = bestTerms(decodeRows(kernel), weights.layout);
-  const lowered = packed(kernel, { ...shape, terms });
-  if (lowered === undefined) return undefined;
-  const saved = modelledInstructions(kernel, target) - modelledInstructions(lowered, target);
-  const tableBytes = tableBytesOf(lowered);
-  const grown = objective === 'speed' ? 0 : Math.max(0, tableBytes - tableBytesOf(kernel));
-  return saved > worthAByte * grown ? { ...shape, terms, tableBytes } : undefined;
+  const terms = bestTerms(decodeRows(kernel), weights.layout, price);
+  const form = packed(kernel, { ...shape, terms });
+  return form && { form, packing: { ...shape, terms, tableBytes: tableBytesOf(form) } };
+}
+
+/** The one with the fewest instructions, with those that a byte of tables has to save. */
+function bestOf(choices: readonly Choice[], objective: PackingObjective, target: CostTarget): Choice {
+  const cost = ({ form }: Choice): number =>
+    modelledInstructions(form, target) + (objective === 'speed' ? 0 : worthAByte * tableBytesOf(form));
+  const costs = choices.map(cost);
+  return at(choices, costs.indexOf(Math.min(...costs)));
+}
+
+function withPackings(kernel: Kernel, objective: PackingObjective, target: CostTarget): Kernel {
+  const most = packedAs(kernel, shapes.most);
+  const small = packedAs(kernel, shapes.v6m);
+  if (kernel.weights === undefined || most === undefined || small === undefined) return kernel;
+  const plain: Choice = { form: kernel };
+  const { packing } = bestOf([plain, most], objective, target);
+  // The model does not know that pairs for two places at a time lack registers there.
+  const v6m = bestOf([plain, small], objective, 'cortex-m0').packing ?? ('none' as const);
+  const same = packing === v6m || (packing === undefined && v6m === 'none');
+  const packings = {
+    ...(packing === undefined ? {} : { packing }),
+    ...(same ? {} : { packingV6m: v6m }),
+  };
+  return same && packing === undefined ? kernel : { ...kernel, weights: { ...kernel.weights, ...packings } };
 }
 
 /**
@@ -34,14 +71,10 @@ function packingOf(kernel: Kernel, objective: PackingObjective, target: CostTarg
  */
 export function withPacking(program: Program, objective: PackingObjective, target: CostTarget): Program {
   const chosen = new Map(
-    kernelsOf(program).map((kernel) => {
-      const packing = packingOf(kernel, objective, target);
-      if (packing === undefined || kernel.weights === undefined) return [kernel, kernel];
-      return [kernel, { ...kernel, weights: { ...kernel.weights, packing } }];
-    }),
+    kernelsOf(program).map((kernel) => [kernel, withPackings(kernel, objective, target)]),
   );
   return {
     ...program,
-    steps: program.steps.map((step) => ({ ...step, kernel: chosen.get(step.kernel) ?? step.kernel })),
+    steps: program.steps.map((step) => ({ ...step, kernel: must(chosen.get(step.kernel), 'every kernel') })),
   };
 }

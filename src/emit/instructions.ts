@@ -23,12 +23,18 @@ export const withoutMacro = ({ name }: Named, set: InstructionSet): string =>
 const features: Readonly<Record<InstructionSet, readonly string[]>> = {
   mve: ['defined(__ARM_FEATURE_MVE)', '(__ARM_FEATURE_MVE & 1)'],
   dsp: ['defined(__ARM_FEATURE_DSP)', 'defined(__ARM_FEATURE_SIMD32)', 'defined(__ARM_FEATURE_UNALIGNED)'],
+  v6m: ['defined(__ARM_ARCH_6M__)'],
 };
 
-const titles: Readonly<Record<InstructionSet, string>> = { mve: 'Helium', dsp: 'DSP instructions' };
+const titles: Readonly<Record<InstructionSet, string>> = {
+  mve: 'Helium',
+  dsp: 'DSP instructions',
+  v6m: 'loops for eight registers',
+};
 const chips: Readonly<Record<InstructionSet, string>> = {
   mve: 'Cortex-M55, M85',
   dsp: 'Cortex-M4, M7, M33, M55',
+  v6m: 'Cortex-M0, M0+, M1',
 };
 
 /** Older compilers have no intrinsics without a header; gcc from 10 on and clang say so. */
@@ -74,8 +80,10 @@ function definition(program: Named, set: InstructionSet): readonly string[] {
   ];
 }
 
+const forms = { mve: 'MVE', dsp: 'DSP', v6m: 'V6M' } as const satisfies Record<InstructionSet, Form>;
+
 /** What a form of the C is called. */
-export const formOf = (set: InstructionSet): Exclude<Form, 'plain'> => (set === 'mve' ? 'MVE' : 'DSP');
+export const formOf = (set: InstructionSet): Exclude<Form, 'plain'> => forms[set];
 
 /** Flags of the compiler for a form: better ones are left out. */
 export function formFlags(program: Named, form: Form): readonly string[] {

@@ -3,13 +3,15 @@ import { at } from '../base/errors.ts';
 import { constant, int, times } from '../ir/kernel/builders.ts';
 import type { Kernel, PlainStmt, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { declaredIn, inlined, type Loop } from '../ir/kernel/walk.ts';
-import { inLanes, type Lanes, laneCount, type Names } from './lanes.ts';
+import { copied } from './copies.ts';
+import { inLanes, type Lanes, laneCount } from './lanes.ts';
+import type { NewName } from './names.ts';
 
 /** A kernel on its way. */
 export interface Work {
   readonly kernel: Kernel;
   readonly sums: readonly RowSum[];
-  readonly names: Names;
+  readonly names: NewName;
   readonly rows: readonly Int32Array[];
   /** New ones. */
   readonly tables: Table[];
@@ -92,11 +94,8 @@ export function fourRows(
   ];
 }
 
-/** The statements with other names for all that they declare. They hold integers only. */
+/** The statements with other names for all that they declare. */
 function renamed({ names }: Work, body: readonly Stmt[]): readonly Stmt[] {
   const others = new Map([...declaredIn(body)].map((name) => [name, names(name)]));
-  const arrays = new Set(['name', 'base', 'from', 'to']);
-  return JSON.parse(JSON.stringify(body), (key, value) =>
-    arrays.has(key) ? (others.get(value) ?? value) : value,
-  );
+  return copied(body, { name: (name) => others.get(name) ?? name, values: new Map() });
 }

@@ -28,7 +28,13 @@ export function copiedExpr(e: Expr, changes: Changes): Expr {
     case 'load':
       return { ...e, from: changes.name(e.from), index: of(e.index) };
     case 'loadVector':
-      return { ...e, from: changes.name(e.from), index: of(e.index), count: of(e.count) };
+      return {
+        ...e,
+        from: changes.name(e.from),
+        index: of(e.index),
+        count: of(e.count),
+        ...(e.offsets === undefined ? {} : { offsets: of(e.offsets) }),
+      };
     case 'toFloat':
     case 'toInt':
       return { ...e, value: of(e.value) };

@@ -21,7 +21,7 @@ import {
 } from '../ir/kernel/builders.ts';
 import type { Expr, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { segmentOffsets, type WeightLayout } from '../ir/kernel/weight-format.ts';
-import type { Names } from './lanes.ts';
+import type { NewName } from './names.ts';
 
 const width = 16;
 /** Added to a weight, which makes a byte of it. */
@@ -80,7 +80,7 @@ export type Place = Pick<RowSum, 'from' | 'first'> & { readonly offset: number }
 type Step = (inputs: readonly Expr[]) => readonly Stmt[];
 
 /** Walks over the inputs of some places, 16 at a time. */
-function walk(l: WeightLayout, places: readonly Place[], names: Names, step: Step): readonly Stmt[] {
+function walk(l: WeightLayout, places: readonly Place[], names: NewName, step: Step): readonly Stmt[] {
   const { whole, rest } = partsOf(l);
   const pointers = places.map(() => names('px'));
   const one = (count: number, isLast: boolean): readonly Stmt[] => {
@@ -111,7 +111,7 @@ function walk(l: WeightLayout, places: readonly Place[], names: Names, step: Ste
 }
 
 /** Few steps in a straight line, many in a loop over a few of them. */
-function steps(count: number, names: Names, one: (isLast: boolean) => readonly Stmt[]): readonly Stmt[] {
+function steps(count: number, names: NewName, one: (isLast: boolean) => readonly Stmt[]): readonly Stmt[] {
   if (count <= mostSteps) return times(count, (i) => one(i === count - 1)).flat();
   const unroll = [6, 5, 4, 3].find((n) => count % n === 0) ?? 4;
   const left = count % unroll;
@@ -125,7 +125,7 @@ function steps(count: number, names: Names, one: (isLast: boolean) => readonly S
 export function inputSums(
   l: WeightLayout,
   places: readonly Place[],
-  names: Names,
+  names: NewName,
 ): { readonly statements: readonly Stmt[]; readonly sums: readonly Expr[] } {
   const made = places.map((place) => {
     const [total, sum] = [names('total'), names('base')];
@@ -148,7 +148,7 @@ export function dots(
   row: Expr,
   places: readonly Place[],
   sums: readonly (readonly string[])[],
-  names: Names,
+  names: NewName,
 ): readonly Stmt[] {
   const weights = names('wt');
   const step: Step = (inputs) =>
@@ -203,7 +203,7 @@ export function heldInputs(
   name: string,
   l: WeightLayout,
   places: readonly Place[],
-  names: Names,
+  names: NewName,
 ): Held | undefined {
   const vectors = gathered(l);
   const isNear = vectors.every(({ offsets }) => offsets.every((offset) => offset <= 255));
@@ -252,7 +252,7 @@ export function heldDots(
   row: Expr,
   inputs: readonly (readonly Expr[])[],
   sums: readonly (readonly string[])[],
-  names: Names,
+  names: NewName,
 ): readonly Stmt[] {
   const weights = names('wt');
   const vectors = rows.rowBytes / width;

@@ -12,6 +12,7 @@ import {
   assign,
   call,
   constant,
+  int,
   load,
   local,
   loop,
@@ -42,6 +43,8 @@ function wordsOf(run: number): readonly Word[] {
   const terms = times(4, (b) => (first + b >= run - rest && first + b < run ? first + b : undefined));
   return [...whole, { at: first, terms }];
 }
+
+type Parity = 'even' | 'odd';
 
 const parities = [
   { name: 'even', bytes: [0, 2] },
@@ -81,55 +84,106 @@ interface Block {
 const sumsAt = ({ pass, offset, places }: Block, row: number, place: number): readonly RowTerm[] =>
   pass.sums.filter((sum) => sum.row === row && sum.offset === offset + at(places, place));
 
-/** Straight code over these words, from pointer `px` on. `tag` keeps its names apart. */
-function straight(b: Block, words: readonly Placed[], px: string, tag: string): readonly Stmt[] {
+/** Straight code over some words. */
+interface Stretch {
+  readonly block: Block;
+  readonly words: readonly Placed[];
+  /** The pointer that their offsets are from. */
+  readonly px: string;
+  /** Keeps its names apart from those of other stretches. */
+  readonly tag: string;
+}
+
+const inputs = ({ tag }: Stretch, i: number, which: number): string => `x${i}_${which}${tag}`;
+
+/** Declares the word of inputs from `from` on; a run of three is filled up. */
+function loaded({ block, px }: Stretch, name: string, from: number): Stmt {
+  const byte = (i: number): Expr => (block.layout.run > i ? load(px, 'u8', from + i) : int(0));
+  return constant(name, call('four_bytes', 'i32', ...times(4, byte)));
+}
+
+/** The word of inputs, and the pair of its bytes, that a pair of weights meets. */
+type Operand = readonly [word: string, pair: Parity];
+
+/** A word of inputs at each place. */
+interface Taken {
+  readonly loads: readonly Stmt[];
+  readonly operand: (place: number, weights: Parity) => Operand;
+}
+
+function ofEachPlace(s: Stretch, i: number): Taken {
+  const { offset } = at(s.words, i);
+  return {
+    loads: s.block.places.map((place, k) => loaded(s, inputs(s, i, k), offset + place)),
+    operand: (place, weights) => [inputs(s, i, place), weights],
+  };
+}
+
+/**
+ * Of places that are one element apart the second's even bytes are the first's odd ones. Its odd bytes are the even ones
+ * of the word two elements on, whose last bytes a single weight behind the word meets.
+ */
+function ofNeighbours(s: Stretch, i: number): Taken {
+  const { offset, word } = at(s.words, i);
+  if (word.terms[0] === undefined)
+    return { loads: [], operand: (place) => [inputs(s, i - 1, 1), place === 0 ? 'even' : 'odd'] };
+  return {
+    loads: [0, 1].map((k) => loaded(s, inputs(s, i, k), offset + 2 * k)),
+    operand: (place, weights) => {
+      if (place === 0) return [inputs(s, i, 0), weights];
+      return weights === 'even' ? [inputs(s, i, 0), 'odd'] : [inputs(s, i, 1), 'even'];
+    },
+  };
+}
+
+const areNeighbours = ({ places, layout: { run: length }, width }: Block): boolean =>
+  places.join() === '0,1' && width === 16 && length % 4 === 1 && length <= 4 * loopWords;
+
+function straight(s: Stretch): readonly Stmt[] {
+  const { block, words, tag } = s;
   let next = 0;
-  const body = words.flatMap(({ word, offset }, i): readonly Stmt[] => {
-    const x = (place: number): string => `x${i}_${place}${tag}`;
-    const bytes = (place: number): readonly Expr[] =>
-      times(4, (byte) =>
-        b.layout.run > byte ? load(px, 'u8', offset + at(b.places, place) + byte) : { kind: 'int', value: 0 },
-      );
-    const loads = b.places.map((_, place) => constant(x(place), call('four_bytes', 'i32', ...bytes(place))));
+  const take = (name: string): Stmt => constant(name, load(block.weights, 'i32', next++));
+  const body = words.flatMap(({ word }, i): readonly Stmt[] => {
+    const { loads, operand } = areNeighbours(block) ? ofNeighbours(s, i) : ofEachPlace(s, i);
     const pairs = pairsIn(word).map(({ name }) => name);
-    const all = times(b.pass.rows, (row) => ({ row, weight: `w${i}_${row}${tag}` }));
-    const take = (name: string): Stmt => constant(name, load(b.weights, 'i32', next++));
-    if (b.width === 8)
+    const rows = times(block.pass.rows, (row) => ({ row, weight: `w${i}_${row}${tag}` }));
+    if (block.width === 8)
       return [
         ...loads,
-        ...all.map(({ weight }) => take(weight)),
-        ...all.flatMap(({ row, weight }) =>
-          pairs.flatMap((name) => products(b, row, `${name}_products_i8`, weight, x)),
+        ...rows.map(({ weight }) => take(weight)),
+        ...rows.flatMap(({ row, weight }) =>
+          pairs.flatMap((pair) => products(block, row, weight, (place) => operand(place, pair), '_i8')),
         ),
       ];
     return [
       ...loads,
-      ...all.flatMap(({ row, weight }) => [
-        ...pairs.map((name) => take(weight + name)),
-        ...pairs.flatMap((name) => products(b, row, `${name}_products`, weight + name, x)),
+      ...rows.flatMap(({ row, weight }) => [
+        ...pairs.map((pair) => take(weight + pair)),
+        ...pairs.flatMap((pair) => products(block, row, weight + pair, (place) => operand(place, pair), '')),
       ]),
     ];
   });
-  return [...body, ...advance(b.weights, next)];
+  return [...body, ...advance(block.weights, next)];
 }
 
 /** A word of a row's weights, times the inputs of every place. */
 const products = (
   b: Block,
   row: number,
-  primitive: string,
   weight: string,
-  x: (place: number) => string,
+  operand: (place: number) => Operand,
+  suffix: string,
 ): readonly Stmt[] =>
   b.places.flatMap((_, place) =>
     sumsAt(b, row, place).map((sum) => {
-      const args = [local(x(place)), local(weight), local(sum.local)];
-      return assign(sum.local, call(primitive, 'i32', ...args));
+      const [word, pair] = operand(place);
+      const args = [local(word), local(weight), local(sum.local)];
+      return assign(sum.local, call(`${pair}_products${suffix}`, 'i32', ...args));
     }),
   );
 
 /** Words of straight code at most, and of one pass of a loop. */
-const [straightWords, loopWords] = [8, 4];
+const [straightWords, loopWords] = [15, 4];
 
 /** The largest divisor of a number of words that a pass takes, or what leaves the fewest over. */
 function wordsPerPass(words: number): number {
@@ -143,14 +197,20 @@ function wordsPerPass(words: number): number {
 /** A run of neighbours from pointer `px` on. */
 function run(b: Block, px: string): readonly Stmt[] {
   const words = wordsOf(b.layout.run);
-  if (words.length <= loopWords + 2) return straight(b, placed(words, 0), px, b.tag);
+  if (words.length <= loopWords + 2) return straight({ block: b, words: placed(words, 0), px, tag: b.tag });
   const whole = Math.floor(b.layout.run / 4);
   const perPass = wordsPerPass(whole);
   const passes = Math.floor(whole / perPass);
   const done = passes * perPass;
-  const pass = [...straight(b, placed(words.slice(0, perPass), 0), px, b.tag), ...advance(px, 4 * perPass)];
+  const pass = [
+    ...straight({ block: b, words: placed(words.slice(0, perPass), 0), px, tag: b.tag }),
+    ...advance(px, 4 * perPass),
+  ];
   const rest = placed(words.slice(done), -4 * done);
-  return [...loop(`i${b.tag}`, passes, () => pass), ...straight(b, rest, px, `_end${b.tag}`)];
+  return [
+    ...loop(`i${b.tag}`, passes, () => pass),
+    ...straight({ block: b, words: rest, px, tag: `_end${b.tag}` }),
+  ];
 }
 
 /** The whole window of the block's places. */
@@ -164,7 +224,7 @@ function window(b: Block): readonly Stmt[] {
     const all = times(segments * pieces, (i) =>
       placed(words, Math.floor(i / pieces) * segmentStride + (i % pieces) * pieceStride),
     );
-    return [pointer(px, from, elem, start), ...straight(b, all.flat(), px, b.tag)];
+    return [pointer(px, from, elem, start), ...straight({ block: b, words: all.flat(), px, tag: b.tag })];
   }
   const row = `row${b.tag}`;
   const piece = (kx: Expr, of: Expr): readonly Stmt[] => [

@@ -19,8 +19,9 @@ import {
   joined,
   type Place,
 } from './dots.ts';
-import { laneCount, type Names } from './lanes.ts';
+import { laneCount } from './lanes.ts';
 import { withMoves } from './moves.ts';
+import { newNames } from './names.ts';
 
 const says =
   'Helium: 16 products at a time, of inputs and weights plus 128; 128 times the sum of the inputs is subtracted.';
@@ -32,7 +33,7 @@ export function helium(kernel: Kernel): Kernel | undefined {
   if (weights === undefined || sums.length === 0 || !sums.every(isDense)) return undefined;
   if (sums.some(({ stored }) => stored.stream !== weights.stream) || startsIn(kernel.body) !== 1)
     return undefined;
-  const work: Work = { kernel, sums, names: namesOf(kernel), rows: decodeRows(kernel), tables: [] };
+  const work: Work = { kernel, sums, names: newNames(kernel), rows: decodeRows(kernel), tables: [] };
   const made = withRows(work, kernel.body);
   if (made === undefined) return undefined;
   const body = withMoves(made, work.names);
@@ -51,18 +52,6 @@ const isDense = ({ stored, elem }: RowSum): boolean =>
 /** How often rows begin anew: at one place of the code. */
 const startsIn = (body: readonly Stmt[]): number =>
   body.reduce((sum, s) => sum + (s.kind === 'startRows' ? 1 : s.kind === 'for' ? startsIn(s.body) : 0), 0);
-
-/** `x`, `x_2`, ...: none that the kernel has. */
-function namesOf({ params, tables, body }: Kernel): Names {
-  const used = new Set([...declaredIn(body), ...params.map((p) => p.name), ...tables.map((t) => t.name)]);
-  const next = new Map<string, number>();
-  return (stem) => {
-    let n = next.get(stem) ?? 1;
-    while (used.has(n === 1 ? stem : `${stem}_${n}`)) n++;
-    next.set(stem, n + 1);
-    return n === 1 ? stem : `${stem}_${n}`;
-  };
-}
 
 /** The block that the rows stand in, rewritten, with all around it. */
 function withRows(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefined {

@@ -5,11 +5,9 @@ import type { Expr, ExprOf, PlainStmt, Stmt, Table } from '../ir/kernel/kernel.t
 import { compareOperations } from '../ir/kernel/operations.ts';
 import { exprText } from '../ir/kernel/text.ts';
 import { partsIn } from '../ir/kernel/walk.ts';
+import type { NewName } from './names.ts';
 
 export const laneCount = 4;
-
-/** Hands out names of a kernel that is being made. */
-export type Names = (stem: string) => string;
 
 /** What the statements are lanes of. */
 export interface Lanes {
@@ -22,7 +20,7 @@ export interface Lanes {
   readonly tables: ReadonlyMap<string, Table>;
   /** Locals that hold what was loaded from a table; grows. */
   readonly loaded: Map<string, { readonly name: string; readonly value: Expr }>;
-  readonly names: Names;
+  readonly names: NewName;
 }
 
 const varies = (l: Lanes, e: Expr): boolean =>

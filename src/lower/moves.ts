@@ -15,12 +15,12 @@ import {
 } from '../ir/kernel/builders.ts';
 import type { Expr, Stmt, StmtOf } from '../ir/kernel/kernel.ts';
 import { rewritten } from '../ir/kernel/walk.ts';
-import type { Names } from './lanes.ts';
+import type { NewName } from './names.ts';
 
 const width = 16;
 
 /** A body whose copies and fills of bytes are loops over vectors. */
-export const withMoves = (body: readonly Stmt[], names: Names): readonly Stmt[] =>
+export const withMoves = (body: readonly Stmt[], names: NewName): readonly Stmt[] =>
   rewritten(body, (s) => {
     if (s.kind === 'copy' && s.elem === 'u8') return copied(s, names);
     return s.kind === 'fill' && s.elem === 'u8' ? filled(s, names) : undefined;
@@ -35,7 +35,7 @@ const isWhole = (e: Expr): boolean =>
 /** `one(n)`: the statements of n bytes, and of the steps to the next where there are any. */
 function inVectors(
   count: Expr,
-  names: Names,
+  names: NewName,
   one: (n: Expr, isLast: boolean) => readonly Stmt[],
 ): readonly Stmt[] {
   const bytes = names('bytes');
@@ -55,7 +55,7 @@ function inVectors(
   return [constant(bytes, count), passes, ...(isWhole(count) ? [] : last)];
 }
 
-function copied(s: StmtOf<'copy'>, names: Names): readonly Stmt[] {
+function copied(s: StmtOf<'copy'>, names: NewName): readonly Stmt[] {
   const [to, from] = [names('to'), names('from')];
   return [
     pointer(to, s.to, 'u8', s.toIndex, { mutable: true }),
@@ -67,7 +67,7 @@ function copied(s: StmtOf<'copy'>, names: Names): readonly Stmt[] {
   ];
 }
 
-function filled(s: StmtOf<'fill'>, names: Names): readonly Stmt[] {
+function filled(s: StmtOf<'fill'>, names: NewName): readonly Stmt[] {
   const [to, value] = [names('to'), names('value')];
   return [
     pointer(to, s.to, 'u8', s.index, { mutable: true }),

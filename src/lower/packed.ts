@@ -28,13 +28,13 @@ import {
   times,
   variable,
 } from '../ir/kernel/builders.ts';
-import type { Expr, Kernel, Packing, RowSum, RowTerm, Stmt, Table } from '../ir/kernel/kernel.ts';
+import type { Expr, Kernel, RowSum, RowTerm, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { expressionsIn, rowSumsIn, statementsIn } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { copied } from './copies.ts';
 import { type Jam, jammed, type Pass } from './jam.ts';
-import { biasOf, type PackedRows, packedTables, packRows } from './packed-rows.ts';
+import { biasOf, headOf, type Loops, type PackedRows, packedTables, packRows } from './packed-rows.ts';
 
 /** One byte each, row by row, of unsigned inputs. */
 function isPackable({ stored, elem, type }: RowSum): boolean {
@@ -51,9 +51,6 @@ function passesOf(rows: number, width: number): readonly number[] {
 
 const names = { pairs: 'pairs', counts: 'counts', rests: 'rests' } as const;
 
-/** Of a pass; what its tables take is told by them. */
-type Loops = Omit<Packing, 'tableBytes'>;
-
 /** The kernel with sums of rows two at a time; undefined where it has none that can be packed. */
 export function packed(kernel: Kernel, packing: Loops): Kernel | undefined {
   const { weights, name, body, doc, ...rest } = kernel;
@@ -63,7 +60,7 @@ export function packed(kernel: Kernel, packing: Loops): Kernel | undefined {
   // Tables follow from the order in which rows are taken, which only the lowered code says.
   const order = fromRows(body, jamOf(packing, layout, undefined))?.passes;
   if (order?.join() !== passesOf(layout.rows, 2 * packing.pairs).join()) return undefined;
-  const rows = packRows(decodeRows(kernel), bias.data, layout, order ?? [], packing.terms);
+  const rows = packRows(decodeRows(kernel), bias.data, layout, order ?? [], packing);
   const lowered = must(fromRows(body, jamOf(packing, layout, { kernel, rows })), 'the same rows').body;
   const others = kernel.tables.filter((table) => table.name !== stream && table !== bias);
   return {
@@ -178,7 +175,7 @@ function placesOf({ sums, rows }: Pass): readonly Place[] {
 }
 
 function passBody(c: Context): readonly Stmt[] {
-  const { pass, packing, rows, layout } = c;
+  const { pass, packing, rows } = c;
   const places = placesOf(pass);
   const pairs = Math.ceil(pass.rows / 2);
   const parts = times(Math.ceil(places.length / packing.pixels), (i): Part => {
@@ -199,16 +196,22 @@ function passBody(c: Context): readonly Stmt[] {
           ...advance(names.counts, pairs),
         ]
       : []),
-    ...advance(names.pairs, lengthOf(layout, packing.terms, pairs)),
+    ...advance(names.pairs, lengthOf(c, pairs)),
   ];
 }
 
-/** Where the sums of each pair's second row begin. */
-const beginsOf = ({ pass }: Context, pairs: number, places: readonly Place[]): readonly Stmt[] =>
-  times(pairs, (q) => {
+/** The head of a pass's numbers, and where the sums of each pair's second row begin. */
+const beginsOf = (
+  { pass, layout, packing }: Context,
+  pairs: number,
+  places: readonly Place[],
+): readonly Stmt[] => [
+  ...headOf(layout, packing).map(() => constant(`passes${pass.tag}`, load(names.pairs, 'i32', 0))),
+  ...times(pairs, (q) => {
     const upper = at(places, 0).locals[2 * q + 1];
     return upper === undefined ? [] : [constant(beginOf(q, pass.tag), local(upper))];
-  }).flat();
+  }).flat(),
+];
 
 /**
  * The same code for some places after the others, where what follows is the largest sum of all places. Nothing is
@@ -219,7 +222,7 @@ function loopOfParts(
   before: readonly (readonly Stmt[])[],
   after: readonly (readonly Stmt[])[],
 ): readonly Stmt[] | undefined {
-  const { pass, packing, rows, layout } = c;
+  const { pass, packing, rows } = c;
   const { tag } = pass;
   const places = placesOf(pass);
   const pairs = Math.ceil(pass.rows / 2);
@@ -268,7 +271,7 @@ function loopOfParts(
           ...advance(names.counts, pairs),
         ]
       : []),
-    ...advance(names.pairs, lengthOf(layout, packing.terms, pairs)),
+    ...advance(names.pairs, lengthOf(c, pairs)),
     ...ends.flatMap((end) => must(end, 'an end')),
   ];
 }
@@ -310,9 +313,14 @@ function behindMaximum(body: readonly Stmt[], sums: readonly string[]): readonly
 /** Where the sums of a pair's second row begin. */
 const beginOf = (q: number, tag: string): string => `begin${q}${tag}`;
 
-/** Numbers of a pass: of each segment its beginnings and its weights. */
-const lengthOf = ({ segments, pieces, run }: WeightLayout, terms: number, pairs: number): number =>
-  pairs * segments * pieces * (Math.ceil(run / terms) + run);
+/** Numbers of a pass: its head, then of each segment its beginnings and its weights. */
+const lengthOf = ({ layout, packing }: Context, pairs: number): number =>
+  headOf(layout, packing).length +
+  pairs * layout.segments * layout.pieces * (Math.ceil(layout.run / packing.terms) + layout.run);
+
+/** How often the loop along a run passes: a constant, or from the head of the pass. */
+const passesAlong = ({ layout, packing, pass }: Context): Expr | number =>
+  headOf(layout, packing).length > 0 ? local(`passes${pass.tag}`) : Math.floor(layout.run / packing.terms);
 
 function partBody(c: Context, part: Part): readonly Stmt[] {
   const { pairs, places, tag } = part;
@@ -322,11 +330,11 @@ function partBody(c: Context, part: Part): readonly Stmt[] {
   const skip = (ky: Expr, kx: Expr): Expr =>
     add(part.skip, mul(ky, segmentStride), mul(kx, pieceStride), at(places, 0).offset);
   return [
-    pointer(`wt${tag}`, names.pairs, 'i32', 0, { mutable: true }),
+    pointer(`wt${tag}`, names.pairs, 'i32', headOf(c.layout, c.packing).length, { mutable: true }),
     ...loop(`ky${tag}`, segments, (ky) =>
       loop(`kx${tag}`, pieces, (kx) => [
         inputs(c, `px${tag}`, skip(ky, kx)),
-        ...loop(`i${tag}`, Math.floor(run / terms), () => segment(part, terms, '')),
+        ...loop(`i${tag}`, passesAlong(c), () => segment(part, terms, '')),
         ...(rest > 0 ? segment(part, rest, '_end') : []),
       ]),
     ),

@@ -16,6 +16,7 @@ type Lowering = (kernel: Kernel) => Kernel | undefined;
 const lowerings: readonly { readonly set: InstructionSet; readonly lower: Lowering }[] = [
   { set: 'mve', lower: helium },
   { set: 'dsp', lower: dspForm },
+  { set: 'v6m', lower: formV6m },
 ];
 
 /** Of kernels that have any. */
@@ -33,6 +34,13 @@ export const variantsOf = (program: Program): Variants =>
       })
       .filter(([, variants]) => variants.length > 0),
   );
+
+/** For Armv6-M, where that is not what every compiler takes. */
+function formV6m(kernel: Kernel): Kernel | undefined {
+  const packing = kernel.weights?.packingV6m;
+  if (packing === undefined || packing === 'none') return packing === undefined ? undefined : kernel;
+  return packed(kernel, packing);
+}
 
 /** A kernel as plain C has it: with two rows of weights a product where it says so. */
 export function plainForm(kernel: Kernel): Kernel {

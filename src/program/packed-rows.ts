@@ -94,6 +94,9 @@ export function readPacked(printed: Kernel, { layout }: StoredWeights, packing: 
     const pairOf = (q: number): readonly number[] =>
       [first + 2 * q, first + 2 * q + 1].filter((row) => row < layout.rows);
     let term = 0;
+    const whole = Math.floor(layout.run / packing.terms);
+    if (packing.pixels === 1 && whole > 1 && whole <= 6 && pairs.take() !== whole)
+      throw new DefectError(`${printed.name}: another number of stretches`);
     for (const length of lengths) {
       const starts = Array.from({ length: own }, () => halves(pairs.take()));
       const weights = starts.map((): [number[], number[]] => [[], []]);

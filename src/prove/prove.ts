@@ -38,12 +38,18 @@ const budget = 50_000_000;
 /**
  * Proves by interval analysis that a kernel never does anything that C leaves undefined, and that every index is inside its array.
  * @param inputRanges by 'in' parameter, where its elements' values are known to lie (default: all of the type).
+ * @param everyPlace walks rows of weights at every place instead of once each: the same facts, later
  */
-export function prove(kernel: Kernel, inputRanges?: ReadonlyMap<string, Interval>): KernelFacts {
+export function prove(
+  kernel: Kernel,
+  inputRanges?: ReadonlyMap<string, Interval>,
+  everyPlace = false,
+): KernelFacts {
   const holds = (name: string): Interval => elemRange(paramOf(kernel, name).elem) ?? allInts;
   const run = runIntervals(kernel, {
     trace: false,
     budget,
+    everyPlace,
     ...(inputRanges === undefined ? {} : { inputRanges }),
   });
   const unproven = run.seen.flatMap((seen) => complaints(seen, run.complete));

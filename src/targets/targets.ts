@@ -77,6 +77,7 @@ export const isHost = ({ machine, emulator }: Target): boolean =>
 const chipsWith: Readonly<Record<InstructionSet, RegExp>> = {
   mve: /^-mcpu=cortex-m55$/,
   dsp: /^-mcpu=cortex-m(4|7|33|55)$/,
+  v6m: /^-mcpu=cortex-m(0|0plus|1)$/,
 };
 
 /** Which instruction sets that kernels have forms for the chip has. */

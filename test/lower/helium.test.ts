@@ -51,15 +51,18 @@ class Counted {
   }
 }
 
-const denseSums: fc.Arbitrary<SumRecipe> = sumRecipes.map((r) => ({
-  ...r,
-  bits: 8 as const,
-  shared: false,
-  format: 0,
-  density: 1,
-  // One sum a row is what vectors of rows are for.
-  sums: r.seed % 2 === 0 && r.walk === 'runs' ? 1 : r.sums,
-}));
+/** Dense bytes; three of four have what one of the ways asks for. */
+const denseSums: fc.Arbitrary<SumRecipe> = fc
+  .tuple(sumRecipes, fc.constantFrom('any', 'lanes', 'held', 'depthwise'))
+  .map(([r, way]) => {
+    const dense = { ...r, bits: 8 as const, shared: false, kind: 'dense' as const, format: 0, density: 1 };
+    if (way === 'any') return dense;
+    const rows = { ...dense, walk: 'runs' as const, sums: 1, skip: 0, rows: r.rows + 1 };
+    if (way === 'lanes') return rows;
+    if (way === 'held')
+      return { ...rows, segments: 3, pieces: 1, run: 1 + (r.run % 5), gaps: [1, 0] as const };
+    return { ...rows, run: 1, skip: 1 };
+  });
 
 test('random sums are those of plain C, and proved', () => {
   const counted = new Counted();
@@ -79,16 +82,8 @@ test('random sums are those of plain C, and proved', () => {
     }),
     runs(200),
   );
-  counted.require({
-    dots: 80,
-    lanes: 30,
-    tail: 60,
-    vectors: 40,
-    filled: 20,
-    plain: 20,
-    held: 5,
-    depthwise: 1,
-  });
+  const often = { dots: 60, lanes: 30, tail: 30, vectors: 30, filled: 20 };
+  counted.require({ ...often, plain: 2, held: 10, depthwise: 10 });
 });
 
 /** Layers of more channels than other laws need. */
@@ -129,16 +124,8 @@ test('random layers are those of the oracle, with all of C checked', () => {
     }),
     runs(100),
   );
-  counted.require({
-    dots: 40,
-    requantized: 10,
-    pooled: 3,
-    tail: 20,
-    filled: 8,
-    held: 5,
-    moved: 5,
-    depthwise: 5,
-  });
+  const often = { dots: 25, requantized: 5, tail: 12, filled: 4 };
+  counted.require({ ...often, pooled: 1, held: 1, moved: 3, depthwise: 1 });
 });
 
 const sampled = [

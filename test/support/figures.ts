@@ -6,14 +6,13 @@ import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect } from 'vitest';
-import { artifactOf } from '../../src/artifact/make.ts';
-import { must } from '../../src/base/errors.ts';
+import { at } from '../../src/base/errors.ts';
 import { compressOptions } from '../../src/cli/flags/compress.ts';
-import type { Compiled } from '../../src/compile.ts';
+import type { Compiled, CompileOptions } from '../../src/compile.ts';
 import { type CostTarget, costTargets } from '../../src/cost/speed.ts';
-import type { Graph } from '../../src/ir/graph/graph.ts';
-import { chooseFormats } from '../../src/passes/choose-formats.ts';
-import { assemble } from '../../src/plan/assemble.ts';
+import { emitC } from '../../src/emit/package.ts';
+import { plainProgram, variantsOf } from '../../src/lower/variants.ts';
+import type { Program } from '../../src/program/program.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { cached } from '../../src/targets/cache.ts';
 import { type Measures, runNative } from '../../src/targets/native.ts';
@@ -44,48 +43,45 @@ export const recorded = JSON.parse(standing) as Recorded;
 export const modelledFor = (target: TargetName): CostTarget =>
   costTargets.find((name) => name === target) ?? 'cortex-m4';
 
-/** A build, and what is written of it. */
-export interface Built {
-  readonly compiled: Compiled;
-  readonly files: ReadonlyMap<string, string>;
+/** The C of an artifact, without what was proved: that stands in comments, and takes seconds. */
+function sourcesOf(program: Program): ReadonlyMap<string, string> {
+  const plain = plainProgram(program);
+  const forms = variantsOf(program);
+  const variants = new Map(
+    program.steps.map(({ kernel }, i) => [at(plain.steps, i).kernel, forms.get(kernel) ?? []] as const),
+  );
+  return emitC(plain, { command: '', version: '', hash: '', golden: [], variants });
 }
 
-export const builtOf = (compiled: Compiled): Built => ({
-  compiled,
-  files: artifactOf(compiled, { command: '', version: '', model: new Uint8Array(), preprocessing: {} }),
-});
-
-/**
- * As `thimble compile` makes it with `--optimize` and `--target`, or without them.
- * @param compiled int8, before formats are chosen
- */
-export function builtFor(compiled: Compiled, objective: Objective, target: CostTarget): Built {
-  const asked = objective === 'default' ? { target: 'cortex-m4' as const } : { optimize: objective, target };
-  const { formats } = compressOptions({ ...asked, prune: 'obs', pattern: 'none', heldOut: 0, seed: 1 });
-  const { graph } = chooseFormats(compiled.assembled as Graph<'int8'>, must(formats, 'formats are chosen'));
-  const { name } = compiled.program;
-  return builtOf({ ...compiled, ...assemble(graph, { name, strategy: 'overlap' }), assembled: graph });
-}
+/** The options of `thimble compile` with `--optimize` and `--target`, or without them. */
+export const optionsFor = (objective: Objective, target: CostTarget): Partial<CompileOptions> =>
+  compressOptions({
+    ...(objective === 'default' ? { target: 'cortex-m4' } : { optimize: objective, target }),
+    prune: 'obs',
+    pattern: 'none',
+    heldOut: 0,
+    seed: 1,
+  });
 
 /** Code is for size where bytes are to be few. */
 export const optOf = (objective: string): string => (objective === 'flash' ? '-Os' : '-O3');
 
 /** Counts are exact: they stay true as long as the C, the input and the compiler are the same. */
 async function measured(
-  { compiled: { program, examples }, files }: Built,
+  { program, examples }: Compiled,
   targetName: TargetName,
   opt: string,
 ): Promise<Measures> {
   const [input] = examples;
   if (input === undefined) throw new Error('no example to be run');
   const target: Target = targets[targetName];
-  const c = [...files].filter(([name]) => /\.[ch]$/.test(name));
+  const files = sourcesOf(program);
   const file = await cached({
     name: 'figures.json',
     sources: [],
-    how: [await requireTool(target.compiler), JSON.stringify([target, opt, c, [...input]])],
+    how: [await requireTool(target.compiler), JSON.stringify([target, opt, [...files], [...input]])],
     build: async (to) => {
-      const result = await runNative(program, new Map(c), targetName, [input], { opt });
+      const result = await runNative(program, files, targetName, [input], { opt });
       if (result.kind !== 'ran') throw new Error(`${program.name} does not fit ${targetName}`);
       const { output } = createSimulator(program, { mode: 'fast' }).run(input);
       expect(result.outcomes[0]?.output, `${program.name} on ${targetName}`).toEqual(output);
@@ -95,10 +91,10 @@ async function measured(
   return JSON.parse(await readFile(file, 'utf8')) as Measures;
 }
 
-export async function figuresOf(built: Built, target: TargetName, opt: string): Promise<Figures> {
-  const { instructions, sections } = await measured(built, target, opt);
+export async function figuresOf(compiled: Compiled, target: TargetName, opt: string): Promise<Figures> {
+  const { instructions, sections } = await measured(compiled, target, opt);
   const { code, constants } = sections;
-  const { arenaBytes: ram } = built.compiled.program;
+  const { arenaBytes: ram } = compiled.program;
   return { instructions: instructions?.total ?? Number.NaN, code, constants, ram };
 }
 

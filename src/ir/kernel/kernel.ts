@@ -261,6 +261,8 @@ export interface StoredWeights extends StoredRows {
   readonly terms?: string;
   /** Absent: C multiplies one weight at a time, but for instructions of the chip. */
   readonly packing?: Packing;
+  /** The same for Armv6-M, where that differs. */
+  readonly packingV6m?: Packing | 'none';
 }
 
 /**

@@ -9,8 +9,11 @@ export type FreshLocal = (type: ValueType) => Local;
 /** Products of 64 or of 32 bits and a shift; saturation; rare operations have no separate kind. */
 type CallCost = 'signExtend' | 'clamp' | 'divide' | 'requantize64' | 'requantize32' | 'otherCall';
 
-/** Instructions that only some chips have: Helium (Armv8.1-M), and the DSP extension (Armv7E-M, Armv8-M). */
-export const instructionSets = ['mve', 'dsp'] as const;
+/**
+ * Instructions that only some chips have: Helium (Armv8.1-M), and the DSP extension (Armv7E-M, Armv8-M); and those that
+ * have few: Armv6-M computes in eight registers, and a product overwrites an operand.
+ */
+export const instructionSets = ['mve', 'dsp', 'v6m'] as const;
 export type InstructionSet = (typeof instructionSets)[number];
 
 /** What primitives of numbers and of vectors have in common. An interval of a vector holds all of its lanes. */

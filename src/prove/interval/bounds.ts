@@ -8,6 +8,7 @@ import { allInts, type Interval, isInt32, maxInt, minInt } from '../../ir/kernel
 import type { Expr, Kernel, StmtOf } from '../../ir/kernel/kernel.ts';
 import type { KernelNode } from '../../ir/kernel/text.ts';
 import type { BindingTimes } from './binding-time.ts';
+import type { RepeatPlan } from './repeats.ts';
 import { tableRange } from './runtime.ts';
 import type { RowPlan } from './walked-rows.ts';
 
@@ -33,6 +34,8 @@ export interface Quantity {
   readonly local?: string;
   /** The parameter that it is stored to. */
   readonly storedTo?: string;
+  /** It says where an element lies. */
+  readonly address?: true;
   /** It is always another quantity (by index) plus a constant, and has no code of its own. */
   readonly follows?: { readonly quantity: number; readonly by: number };
 }
@@ -60,8 +63,8 @@ export interface Code {
   anchors: Map<string, Anchor>;
   /** Rows of weights are walked at every place. */
   readonly everyPlace: boolean;
-  /** Sums whose rows are walked once; and the walk that is emitted now. */
-  readonly rowPlans: RowPlan[];
+  /** What runs once where it would do the same again; and the walk along a row that is emitted now. */
+  readonly plans: (RowPlan | RepeatPlan | undefined)[];
   walk: Walk | undefined;
   names: number;
 }

@@ -26,6 +26,7 @@ import {
   type Value,
   variable,
 } from './bounds.ts';
+import { callBounds } from './runtime.ts';
 
 /** Emits the code of an i32 expression; the result names its bounds. */
 export function bounds(c: Code, e: Expr): Value {
@@ -202,7 +203,7 @@ export function access(c: Code, e: ExprOf<'load'>): { readonly root: Root; reado
 /** 0 <= index < length */
 export function indexRule(c: Code, node: KernelNode, name: string, index: Expr, at: Value): void {
   const { root, pointer } = arrayOf(c, name);
-  const rest = { what: `index into ${rootName(root)}` };
+  const rest = { what: `index into ${rootName(root)}`, address: true } as const;
   if (pointer && index.kind === 'int') mustLieNear(c, at, node, indexRange(root), rest, [name, index.value]);
   else mustLie(c, at, node, indexRange(root), rest);
 }
@@ -313,6 +314,9 @@ function call(c: Code, e: ExprOf<'call'>): Value {
   cannotHold(c, e, 'precondition of the arguments');
   c.lines.push('}');
   const fixed = e.type === 'i32' && args.every(isOne) && e.args.every((arg) => typeOf(arg) === 'i32');
-  if (fixed) return one(c, `prim_${e.primitive}(${args.map((a) => a.lo).join(', ')}) | 0`);
+  if (fixed) {
+    const { lo, hi } = callBounds(e.primitive)(...args.flatMap((a) => [a.min, a.max])).range;
+    return one(c, `prim_${e.primitive}(${args.map((a) => a.lo).join(', ')}) | 0`, lo, hi);
+  }
   return pair(c, `${r}.range.lo`, `${r}.range.hi`);
 }

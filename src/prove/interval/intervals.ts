@@ -9,9 +9,11 @@ import { typedTable } from '../../ir/kernel/table-bytes.ts';
 import { expressionsIn, isLoad, primitivesUsed, statementsIn } from '../../ir/kernel/walk.ts';
 import { bindingTimes } from './binding-time.ts';
 import type { Code, Quantity } from './bounds.ts';
+import { Repeats } from './repeats.ts';
 import {
   addScaled,
   callBounds,
+  contentOf,
   copyFollowed,
   type Followed,
   firstWrite,
@@ -45,6 +47,8 @@ export interface IntervalRun {
   readonly complete: boolean;
   readonly seen: readonly Seen[];
   readonly trace: Trace;
+  /** Sums of rows that were walked once for each row. */
+  readonly walkedOnce: number;
 }
 
 export interface RunOptions {
@@ -77,7 +81,12 @@ function run(kernel: Kernel, options: RunOptions): IntervalRun {
     const [lo, hi] = [at(ranges, 2 * other) + by, at(ranges, 2 * other + 1) + by];
     return { quantity, range: lo > hi ? undefined : { lo, hi } };
   });
-  return { complete, seen, trace };
+  return {
+    complete,
+    seen,
+    trace,
+    walkedOnce: code.plans.filter((plan) => plan !== undefined && 'sums' in plan).length,
+  };
 }
 
 function translate(kernel: Kernel, options: RunOptions): Code {
@@ -96,7 +105,7 @@ function translate(kernel: Kernel, options: RunOptions): Code {
     tableBounds: new Map(),
     anchors: new Map(),
     everyPlace: options.everyPlace ?? false,
-    rowPlans: [],
+    plans: [],
     walk: undefined,
     names: 0,
   };
@@ -134,6 +143,7 @@ const runtime = {
   addScaled,
   binaryOperations,
   clampInt,
+  contentOf,
   copyFollowed,
   cutTo,
   firstWrite,
@@ -157,7 +167,7 @@ function sourceOf(c: Code): string {
       `const memory_${name} = memory('${name}');`,
       `const low_${name} = memory_${name}.lo, high_${name} = memory_${name}.hi;`,
     ]),
-    ...c.rowPlans.map((_, i) => `const rows${i} = rows[${i}];`),
+    ...c.plans.map((_, i) => `const again${i} = repeats[${i}];`),
     ...[...c.kernel.params].map(
       ({ name }) =>
         `const reads_${name} = traced.reads.get('${name}'), writes_${name} = traced.writes.get('${name}');`,
@@ -179,26 +189,24 @@ type Linker = (
   calls: typeof callBounds,
   prims: (name: string) => unknown,
   memory: (name: string) => Followed,
-  rows: readonly WalkedRows[],
+  repeats: readonly Repeats[],
   traced: Trace,
   ranges: Float64Array,
   budget: number,
 ) => () => boolean;
 
 function link(c: Code, trace: Trace, ranges: Float64Array, budget: number): () => boolean {
-  const names = ['runtime', 'tables', 'calls', 'prims', 'memory', 'rows', 'traced', 'ranges', 'budget'];
+  const names = ['runtime', 'tables', 'calls', 'prims', 'memory', 'repeats', 'traced', 'ranges', 'budget'];
   const linker = new Function(...names, sourceOf(c)) as Linker;
   const tables = new Map(c.kernel.tables.map((table) => [table.name, typedTable(table)] as const));
   const prims = (name: string) => anyPrimitive(name)?.js;
   const memories = new Map([...c.followed].map((name) => [name, memoryOf(c, name)]));
   const memory = (name: string) => must(memories.get(name), `'${name}' is followed`);
-  const rows = c.rowPlans.map((plan) => new WalkedRows(plan, ranges, memory));
-  const run = linker(runtime, tables, callBounds, prims, memory, rows, trace, ranges, budget);
-  return () => {
-    const complete = run();
-    for (const walked of rows) walked.finish();
-    return complete;
-  };
+  const repeats = c.plans.map((plan) => {
+    const known = must(plan, 'what was planned was emitted');
+    return 'sums' in known ? new WalkedRows(known, ranges, memory) : new Repeats(known, ranges);
+  });
+  return linker(runtime, tables, callBounds, prims, memory, repeats, trace, ranges, budget);
 }
 
 function memoryOf({ kernel }: Code, name: string): Followed {

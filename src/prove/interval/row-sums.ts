@@ -3,12 +3,12 @@
  * addresses move with the first input, and its accumulators gain what the terms of that walk make of the inputs there
  * (`walked-rows.ts`). Where the expansion does not show that this is so, it is walked at every place.
  */
-import { at, must } from '../../base/errors.ts';
+import { must } from '../../base/errors.ts';
 import { rootName } from '../../ir/kernel/check.ts';
 import { allInts, type Interval, isInt32 } from '../../ir/kernel/interval.ts';
 import type { Expr, ExprOf, PlainStmt, RowSum, StmtOf } from '../../ir/kernel/kernel.ts';
 import { intervalOf } from '../../ir/kernel/operations.ts';
-import { exprText, type KernelNode } from '../../ir/kernel/text.ts';
+import type { KernelNode } from '../../ir/kernel/text.ts';
 import { declaredIn, expressionsOf, partsIn, partsOf, statementsIn, typeOf } from '../../ir/kernel/walk.ts';
 import { sum } from './arithmetic.ts';
 import { isFixed } from './binding-time.ts';
@@ -18,26 +18,24 @@ import {
   type Code,
   contentRange,
   type Input,
-  inBlock,
-  jsName,
   noteOnly,
   rangeOf,
   sumQuantity,
   type Walk,
 } from './bounds.ts';
 import { access, bounds, position } from './expr.ts';
+import { changedBy, emitRun, movingSince, nameOf, planned, readBy, sumOf } from './repeating.ts';
 import type { RowPlan } from './walked-rows.ts';
 
 /** Emits the sum, with its expansion by `expand`, so that each row is walked once. False: nothing is emitted. */
 export function walkedOnce(c: Code, s: RowSum, expand: () => void): boolean {
-  const walk = c.trace || c.everyPlace ? undefined : walkOf(c, s);
-  if (walk === undefined) return false;
-  const [line, quantity] = [c.lines.length, c.quantities.length];
-  emitWalk(c, s, walk, expand);
-  const plan = walk.failed ? undefined : planOf(c, s, walk, quantity);
-  if (plan !== undefined) c.rowPlans.push(plan);
-  else [c.lines.length, c.quantities.length] = [line, quantity];
-  return plan !== undefined;
+  if (c.trace || c.everyPlace) return false;
+  return planned(c, (name, from) => {
+    const walk = walkOf(c, s, name);
+    if (walk === undefined) return undefined;
+    emitWalk(c, s, walk, expand);
+    return walk.failed ? undefined : planOf(c, s, walk, from);
+  });
 }
 
 function emitWalk(c: Code, s: RowSum, walk: Walk, expand: () => void): void {
@@ -47,32 +45,31 @@ function emitWalk(c: Code, s: RowSum, walk: Walk, expand: () => void): void {
   const first = position(c, s.from, sum(c, bounds(c, s.first), bounds(c, s.skip)));
   // A rule would be about an expression of no statement.
   walk.failed = c.quantities.length > before;
-  const set = keys.map((key, i) => `${name}.keys[${i}] = ${jsName(key)};`);
-  const left = keys.map((key, i) => `${jsName(key)} = ${name}.keys[${i}];`);
-  c.lines.push(...set, `if (!${name}.knows(${row.lo}, ${first.lo})) {`);
-  c.walk = walk;
-  inBlock(c, expand);
-  c.walk = undefined;
-  c.lines.push(...set, `${name}.end();`, '} else {', ...left, '}', `${name}.gain(state);`);
+  emitRun(c, name, { id: row.lo, keys, places: [first.lo] }, () => {
+    c.walk = walk;
+    expand();
+    c.walk = undefined;
+  });
+  c.lines.push(`${name}.gain(state);`);
 }
 
-/** Undefined: something is noted of a part of an address, which does not move as the address does. */
 function planOf(c: Code, s: RowSum, walk: Walk, from: number): RowPlan | undefined {
-  const inAddresses = new Set<KernelNode>(walk.addresses.flatMap((e) => [...partsIn(e)]));
-  const places: number[] = [];
-  for (let k = from; k < c.quantities.length; k++) {
-    const { node } = at(c.quantities, k);
-    if (isPlace(walk, node)) places.push(k);
-    else if (inAddresses.has(node)) return undefined;
-  }
+  const moving = movingSince(c, from, (node) => (isMoving(walk, node) ? 0 : undefined), walk.addresses);
+  if (moving === undefined) return undefined;
   const sums = [...walk.sums].map(([name, node]) => ({
     state: 2 * must(c.dependent.get(name), `'${name}' depends on the input`),
     quantity: sumQuantity(c, node, name),
   }));
-  return { content: followedName(c, s) ?? contentOf(c, s), places, sums, keys: walk.keys.length };
+  return {
+    content: followedName(c, s) ?? rangeOfInputs(c, s),
+    moving,
+    forms: 1,
+    sums,
+    keys: walk.keys.length,
+  };
 }
 
-function isPlace({ moving }: Walk, node: KernelNode): boolean {
+function isMoving({ moving }: Walk, node: KernelNode): boolean {
   if (node.kind === 'load') return moving.has(node.from);
   return (node.kind === 'pointer' || node.kind === 'advance') && moving.has(node.name);
 }
@@ -84,11 +81,12 @@ function followedName(c: Code, { from }: RowSum): string | undefined {
 }
 
 /** Bounds of all elements; those of f32 are not followed. */
-const contentOf = (c: Code, { from }: RowSum): Interval => contentRange(c, arrayOf(c, from).root) ?? allInts;
+const rangeOfInputs = (c: Code, { from }: RowSum): Interval =>
+  contentRange(c, arrayOf(c, from).root) ?? allInts;
 
 /** Undefined: at another place the walk may be another one. */
-function walkOf(c: Code, s: RowSum): Walk | undefined {
-  const walk = partsOfWalk(c, s);
+function walkOf(c: Code, s: RowSum, name: string): Walk | undefined {
+  const walk = partsOfWalk(c, s, name);
   const inner = declaredIn(s.body);
   const isSame =
     [s.row, s.first, s.skip].every((e) => isFixed(c.times, e)) &&
@@ -115,7 +113,7 @@ function isFixedStmt(c: Code, s: RowSum, walk: Walk, inside: PlainStmt): boolean
 }
 
 /** What the expansion takes from outside: inputs, by addresses, and all else, by names. */
-function partsOfWalk(c: Code, s: RowSum): Walk {
+function partsOfWalk(c: Code, s: RowSum, name: string): Walk {
   const moving = new Set([s.from]);
   const sums = new Map<string, StmtOf<'accumulate'>>();
   const addresses: Expr[] = [];
@@ -125,7 +123,8 @@ function partsOfWalk(c: Code, s: RowSum): Walk {
     if (inside.kind === 'pointer' && moving.has(inside.base)) moving.add(inside.name);
     if (inside.kind === 'accumulate' && inside.type === 'i32' && isSum(inside.name))
       sums.set(inside.name, sums.get(inside.name) ?? inside);
-    else for (const name of changedBy(inside)) names.add(name);
+    else for (const changed of changedBy(inside)) names.add(changed);
+    if (inside.kind === 'pointer') names.add(inside.base);
     const isStart = inside.kind === 'pointer' && inside.base === s.from;
     if (isStart) addresses.push(inside.offset);
     else for (const e of expressionsOf(inside)) collect(e, s.from, names, addresses);
@@ -133,14 +132,7 @@ function partsOfWalk(c: Code, s: RowSum): Walk {
   const inner = declaredIn(s.body);
   const isVariable = (name: string) => c.times.arrays.get(name)?.pointer ?? true;
   const keys = [...names].filter((name) => name !== s.from && !inner.has(name) && isVariable(name));
-  return { name: `rows${c.rowPlans.length}`, moving, sums, addresses, keys, held: new Map(), failed: false };
-}
-
-/** Names of what a statement changes, or begins with. */
-function changedBy(s: PlainStmt): readonly string[] {
-  if (s.kind === 'pointer') return [s.base];
-  const isChange = s.kind === 'advance' || s.kind === 'assign' || s.kind === 'accumulate';
-  return isChange && !('type' in s && s.type === 'f32') ? [s.name] : [];
+  return { name, moving, sums, addresses, keys, held: new Map(), failed: false };
 }
 
 /** Sorts the parts of an expression into names and addresses of inputs. */
@@ -152,31 +144,14 @@ function collect(e: Expr, from: string, names: Set<string>, addresses: Expr[]): 
   }
 }
 
-function nameOf(e: Expr): readonly string[] {
-  if (e.kind === 'load') return [e.from];
-  return e.kind === 'local' && e.type === 'i32' ? [e.name] : [];
-}
-
 /** Whether an address is the first input's and what names of the expansion make, in the same way at every place. */
 function movesAlong(address: Expr, { first, skip }: RowSum, inner: ReadonlySet<string>): boolean {
-  const parts = new Map<string, { readonly e: Expr; times: number }>();
-  const add = (e: Expr, times: number): void => {
-    if (e.kind === 'binary' && (e.op === 'add' || e.op === 'sub')) {
-      add(e.a, times);
-      add(e.b, e.op === 'add' ? times : -times);
-    } else if (e.kind === 'binary' && e.op === 'mul' && e.b.kind === 'int') add(e.a, times * e.b.value);
-    else if (e.kind === 'binary' && e.op === 'mul' && e.a.kind === 'int') add(e.b, times * e.a.value);
-    else {
-      const part = parts.get(exprText(e)) ?? { e, times: 0 };
-      part.times += times;
-      parts.set(exprText(e), part);
-    }
-  };
-  add(address, 1);
-  add(first, -1);
-  add(skip, -1);
-  const isOwn = (e: Expr): boolean => [...partsIn(e)].flatMap(nameOf).every((name) => inner.has(name));
-  return [...parts.values()].every(({ e, times }) => times === 0 || isOwn(e));
+  const parts = sumOf([
+    { e: address, times: 1 },
+    { e: first, times: -1 },
+    { e: skip, times: -1 },
+  ]);
+  return [...parts.values()].every(({ e }) => readBy(e).every((name) => inner.has(name)));
 }
 
 /** Emits a statement of a walk that depends on the inputs; for another one the walk fails. */

@@ -41,7 +41,7 @@ export function tableRange(table: ArrayLike<number>, lo: number, hi: number): In
   return min > max ? { lo: 0, hi: 0 } : { lo: min, hi: max };
 }
 
-const cacheSize = 256;
+const cacheSize = 4096;
 
 export interface CallRange {
   readonly args: readonly number[];
@@ -59,7 +59,7 @@ export function callBounds(name: string): (...args: number[]) => CallRange {
   return (...args) => {
     const slot = hash(args) % cacheSize;
     const known = cache[slot];
-    if (known?.args.every((x, i) => x === args[i])) return known;
+    if (known !== undefined && isSame(known.args, args)) return known;
     const intervals = pairs(args);
     const violation = primitive.violation(...intervals);
     const range =
@@ -70,21 +70,34 @@ export function callBounds(name: string): (...args: number[]) => CallRange {
   };
 }
 
-const hash = (args: readonly number[]): number =>
-  args.reduce((sum, x) => Math.imul(sum, 31) + (x | 0), 7) >>> 0;
+function hash(args: readonly number[]): number {
+  let sum = 7;
+  for (const x of args) sum = (Math.imul(sum, 31) + x) | 0;
+  return sum >>> 0;
+}
+
+function isSame(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
 
 function pairs(args: readonly number[]): Interval[] {
   return args.flatMap((lo, i) => (i % 2 === 0 ? [{ lo, hi: args[i + 1] ?? lo }] : []));
 }
 
-/** Bounds of each element of a parameter that the kernel writes and reads. */
-export interface Followed {
+/** Of each element. */
+export interface Bounds {
   readonly lo: Int32Array;
   readonly hi: Int32Array;
+}
+
+/** Bounds of the elements of a parameter that the kernel writes and reads. */
+export interface Followed extends Bounds {
   /** What the element type can hold: the bounds of elements that were not written yet. */
   readonly all: Interval;
   /** Bounds of all elements that were met, by a number that no other bounds have; and the number of those of now. */
-  readonly known: Map<number, Pick<Followed, 'lo' | 'hi'>>;
+  readonly known: Map<number, Bounds>;
   content: number | undefined;
   contents: number;
 }
@@ -105,7 +118,7 @@ const mostKnown = 64;
 export function contentOf(memory: Followed): number {
   if (memory.content !== undefined) return memory.content;
   for (const [number, { lo, hi }] of memory.known)
-    if (lo.every((x, i) => x === memory.lo[i]) && hi.every((x, i) => x === memory.hi[i])) {
+    if (isSame(lo, memory.lo) && isSame(hi, memory.hi)) {
       memory.content = number;
       return number;
     }
@@ -115,7 +128,7 @@ export function contentOf(memory: Followed): number {
   return memory.content;
 }
 
-/** Writes bounds to the elements from..to; `certain`: the one element is written in every run. */
+/** Writes bounds to the elements from..to; `certain`: these are written in every run, and no others. */
 export function writeFollowed(
   memory: Followed,
   from: number,
@@ -123,11 +136,18 @@ export function writeFollowed(
   value: Interval,
   certain: boolean,
 ): void {
+  const first = Math.max(from, 0);
   const last = Math.min(to, memory.lo.length - 1);
   memory.content = undefined;
-  for (let i = Math.max(from, 0); i <= last; i++) {
-    memory.lo[i] = certain ? value.lo : Math.min(at(memory.lo, i), value.lo);
-    memory.hi[i] = certain ? value.hi : Math.max(at(memory.hi, i), value.hi);
+  if (certain) {
+    const end = Math.max(first, last + 1);
+    memory.lo.fill(value.lo, first, end);
+    memory.hi.fill(value.hi, first, end);
+    return;
+  }
+  for (let i = first; i <= last; i++) {
+    memory.lo[i] = Math.min(at(memory.lo, i), value.lo);
+    memory.hi[i] = Math.max(at(memory.hi, i), value.hi);
   }
 }
 

@@ -28,6 +28,7 @@ import {
   wrapped,
 } from './bounds.ts';
 import { bounds, effects, indexRule, position, stretchRules, traceRead, truth } from './expr.ts';
+import { repeatedLoop } from './repeated-loops.ts';
 import { stepOfWalk, walkedOnce } from './row-sums.ts';
 
 export function block(c: Code, body: readonly Stmt[]): void {
@@ -121,7 +122,7 @@ function movePointer(c: Code, s: StmtOf<'pointer' | 'advance'>): void {
   const base = s.kind === 'pointer' ? s.base : s.name;
   const v = position(c, base, bounds(c, s.kind === 'pointer' ? s.offset : s.by));
   const length = rootLength(arrayOf(c, s.name).root);
-  mustLie(c, v, s, { lo: 0, hi: length }, { what: `where ${s.name} points` });
+  mustLie(c, v, s, { lo: 0, hi: length }, { what: `where ${s.name} points`, address: true });
   if (s.kind === 'pointer' && !s.mutable) c.staticBounds.set(s.name, rangeOf(v));
   c.anchors.delete(s.name);
   setVariable(c, s.name, v, s.kind === 'pointer');
@@ -266,7 +267,7 @@ function undecided(c: Code, s: StmtOf<'if'>, test: string, names: readonly strin
 
 function loop(c: Code, s: StmtOf<'for'>): void {
   if (c.times.dependent.has(s.name)) dependentLoop(c, s);
-  else fixedLoop(c, s);
+  else if (!repeatedLoop(c, s, () => fixedLoop(c, s))) fixedLoop(c, s);
 }
 
 function fixedLoop(c: Code, s: StmtOf<'for'>): void {

@@ -47,6 +47,7 @@ const loads: Readonly<Record<string, (offset: number, address: Code) => Code>> =
 };
 
 export function loadVector(b: Body, e: ExprOf<'loadVector'>, value: Values): Code {
+  if (e.offsets !== undefined) throw new DefectError('WebAssembly gathers no lanes');
   const count = countOf(e);
   const read = loads[`${e.type} ${e.elem}`];
   if (read === undefined) throw new DefectError(`${e.elem} in lanes of ${e.type}`);

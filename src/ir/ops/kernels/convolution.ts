@@ -89,12 +89,23 @@ interface Tiling {
   readonly sums: readonly (readonly [number, number])[];
 }
 
+/**
+ * At most so many windows of a tile: fewer where the last tile of a row would make many outputs again. Every tile loads
+ * all weights, which counts like one more window.
+ */
+function windowsOf(outputs: number, most: number): number {
+  const work = (windows: number): number => Math.ceil(outputs / windows) * (windows + 1);
+  const all = Math.min(outputs, most);
+  const fewer = times(Math.floor(all / 2), (i) => all - 1 - i).filter((n) => work(n) < 0.9 * work(all));
+  return fewer.reduce((best, n) => (work(n) < work(best) ? n : best), all);
+}
+
 function tilingOf(c: Convolution, w: WindowShape): Tiling {
   const [rows, cols] = c.pool?.kernel ?? [1, 1];
   const [stepY, step] = c.pool?.strides ?? [1, 1];
   const countY = Math.floor((w.outHeight - rows) / stepY) + 1;
   const outputs = Math.floor((w.outWidth - cols) / step) + 1;
-  const windows = Math.min(outputs, Math.max(1, Math.floor(c.lanes / (rows * cols))));
+  const windows = windowsOf(outputs, Math.max(1, Math.floor(c.lanes / (rows * cols))));
   const countX = Math.ceil(outputs / windows);
   const tile = { rows, cols: (windows - 1) * step + cols, stepY, stepX: windows * step, countY, countX };
   const last = outputs % windows === 0 ? {} : { lastX: (outputs - windows) * step };
@@ -298,10 +309,11 @@ function storedFor(c: Convolution, rows: RowsOfWeights): RowStore {
 }
 
 /** The output channel, and where the inputs of its group begin, by the names of the loops in `channels`. */
-function current({ c, w }: Plan): { readonly channel: Expr; readonly skip: Expr } {
+function current({ c, w, depth }: Plan): { readonly channel: Expr; readonly skip: Expr } {
   if (c.groups > 1 && !isDepthwise(c))
     return { channel: local('c'), skip: mul(local('group'), w.channels / c.groups) };
-  const channel = c.outChannels === 1 && c.shuffle === undefined ? int(0) : local('c');
+  // A loop of one pass has no counter.
+  const channel = c.outChannels <= depth && c.shuffle === undefined ? int(0) : local('c');
   return { channel, skip: isDepthwise(c) ? channel : int(0) };
 }
 
