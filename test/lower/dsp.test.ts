@@ -216,7 +216,7 @@ testWith(['arm-none-eabi-gcc'])('the compiler decides by the chip, and the macro
     ['-march=armv5te', '-marm', '-mfloat-abi=soft'],
   ])
     expect(sums(...plain)).toBe(0);
-  expect(setsOn(targets['cortex-m0'])).toEqual([]);
+  expect(setsOn(targets['cortex-m0'])).toEqual(['v6m']);
   expect(setsOn(targets['cortex-m7'])).toEqual(['dsp']);
   expect(setsOn(targets['cortex-m55'])).toEqual(['mve', 'dsp']);
 });
