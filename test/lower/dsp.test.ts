@@ -40,6 +40,11 @@ const denseSums: fc.Arbitrary<SumRecipe> = fc
     ...recipe,
     ...{ bits: 8, kind: 'dense', shared: false, format: 0, skip },
     walk: recipe.walk === 'straight' ? 'runs' : recipe.walk,
+    // Rare otherwise.
+    ...(recipe.seed % 8 === 0
+      ? { apart: 1, run: 5 + 4 * (recipe.run % 9), sums: 3, walk: 'runs', skip: 0 }
+      : {}),
+    ...(recipe.seed % 16 === 1 ? { run: 3 } : {}),
   }));
 
 const aims = ['speed', 'balanced', 'flash'] as const;
@@ -90,11 +95,11 @@ test('random statements add what their definition says, without a trap, and are 
     runs(150),
   );
   for (const [name, least] of Object.entries({
-    ...{ plain: 5, 'whole words': 10, 'three inputs': 2, '1 left': 8, '2 left': 8, '3 left': 6 },
-    ...{ 'pairs of 16 bits': 20, bytes: 40, 'neighbouring places': 2 },
-    ...{ 'one place': 15, 'pairs of places': 12, 'a place left': 8 },
-    ...{ 'loop along runs': 8, 'loop of runs': 8, straight: 12 },
-    ...{ 'rows in turns': 8, 'rows 0': 4, 'rows 1': 4, 'rows 2': 4 },
+    ...{ plain: 3, 'whole words': 5, 'three inputs': 1, '1 left': 8, '2 left': 4, '3 left': 3 },
+    ...{ 'pairs of 16 bits': 20, bytes: 40, 'neighbouring places': 3 },
+    ...{ 'one place': 10, 'pairs of places': 5, 'a place left': 8 },
+    ...{ 'loop along runs': 5, 'loop of runs': 5, straight: 6 },
+    ...{ 'rows in turns': 5, 'rows 0': 3, 'rows 1': 3, 'rows 2': 3 },
   }))
     expect([name, (reached.get(name) ?? 0) >= least]).toEqual([name, true]);
 });
