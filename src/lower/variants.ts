@@ -2,7 +2,7 @@
 import { must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { InstructionSet } from '../ir/kernel/primitive.ts';
-import type { Program } from '../program/program.ts';
+import type { Aim, Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
 import type { Variants } from '../program/variants.ts';
 import { dspForm } from './dsp.ts';
@@ -10,11 +10,11 @@ import { helium } from './helium.ts';
 import { packed } from './packed.ts';
 
 /** A kernel that computes the same with such instructions; undefined where they do not help. */
-type Lowering = (kernel: Kernel) => Kernel | undefined;
+type Lowering = (kernel: Kernel, aim: Aim | undefined) => Kernel | undefined;
 
 /** The best first: a chip with several sets takes the first that there is. */
 const lowerings: readonly { readonly set: InstructionSet; readonly lower: Lowering }[] = [
-  { set: 'mve', lower: helium },
+  { set: 'mve', lower: (kernel) => helium(kernel) },
   { set: 'dsp', lower: dspForm },
   { set: 'v6m', lower: formV6m },
 ];
@@ -24,7 +24,7 @@ export const variantsOf = (program: Program): Variants =>
   new Map(
     kernelsOf(program)
       .map((kernel) => {
-        const found = lowerings.map(({ set, lower }) => ({ set, kernel: lower(kernel) }));
+        const found = lowerings.map(({ set, lower }) => ({ set, kernel: lower(kernel, program.aim) }));
         return [
           kernel,
           found.flatMap(({ set, kernel: lowered }) =>
