@@ -11,14 +11,14 @@ import { entropyFloor } from '../cost/entropy.ts';
 import { tableBytesOf } from '../cost/speed.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { bitsOf, type QuantizedMac, weightStep } from '../ir/integers/mac.ts';
-import type { Kernel } from '../ir/kernel/kernel.ts';
+import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
 import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { plainTableBytes } from '../ir/kernel/table-bytes.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
 import { countOf, type Shape, type Tensor } from '../ir/tensor.ts';
-import { plainForm, variantsOf } from '../lower/variants.ts';
+import { formV6m, plainForm, variantsOf } from '../lower/variants.ts';
 import { placesOf } from '../plan/orders.ts';
-import { readPacked } from '../program/packed-rows.ts';
+import { readPacked } from '../program/paired-rows.ts';
 import type { Program, Step } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { argOf, slotAt } from '../program/slots.ts';
@@ -122,14 +122,21 @@ function comparedPacked(
   mac: QuantizedMac,
   toModel: (term: number) => number,
 ): WeightMismatch | undefined {
-  const packing = kernel.weights?.packing;
-  if (kernel.weights === undefined || packing === undefined) return undefined;
-  const { rows, begins } = readPacked(plainForm(kernel), kernel.weights, packing);
-  begins.forEach((begin, row) => {
-    if (begin !== at(mac.bias, row))
-      throw new DefectError(`'${kernel.name}', output ${row}: a sum begins at ${begin}`);
-  });
-  return compared(rows, mac, toModel);
+  const { weights } = kernel;
+  const of = (
+    packing: Packing | 'none' | undefined,
+    form: Kernel | undefined,
+  ): WeightMismatch | undefined => {
+    if (weights === undefined || packing === undefined || packing === 'none' || form === undefined)
+      return undefined;
+    const { rows, begins } = readPacked(form, weights, packing);
+    begins.forEach((begin, row) => {
+      if (begin !== at(mac.bias, row))
+        throw new DefectError(`'${kernel.name}', output ${row}: a sum begins at ${begin}`);
+    });
+    return compared(rows, mac, toModel);
+  };
+  return of(weights?.packing, plainForm(kernel)) ?? of(weights?.packingV6m, formV6m(kernel));
 }
 
 /** Of weights that stand in words of another form's own. */

@@ -2,7 +2,7 @@
 import { at, must } from '../base/errors.ts';
 import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
 import { packed } from '../lower/packed.ts';
-import { bestTerms } from '../lower/packed-rows.ts';
+import { bestTerms } from '../lower/pair-tables.ts';
 import type { Program } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { kernelsOf } from '../program/slots.ts';
@@ -24,7 +24,7 @@ interface Shape {
 /** Measured with gcc 12 -O3; Armv6-M has registers for a place of two pairs. */
 const shapes = {
   most: { pixels: 2, pairs: 2, price: 1.5 },
-  v6m: { pixels: 1, pairs: 2, price: 2.5 },
+  v6m: { pixels: 1, pairs: 2, price: 4 },
 } as const satisfies Record<string, Shape>;
 
 /** A kernel in a form that it may have, and how it is packed. */

@@ -44,7 +44,7 @@ const variantsFor = (program: Program): Variants =>
   );
 
 /** For Armv6-M, where that is not what every compiler takes. */
-function formV6m(kernel: Kernel): Kernel | undefined {
+export function formV6m(kernel: Kernel): Kernel | undefined {
   const packing = kernel.weights?.packingV6m;
   if (packing === undefined || packing === 'none') return packing === undefined ? undefined : kernel;
   return packed(kernel, packing);

@@ -10,7 +10,7 @@ import { must } from '../../base/errors.ts';
 import { type Root, rootElem, rootLength } from '../../ir/kernel/check.ts';
 import { type Elem, type Expr, elemBytes, type PlainStmt } from '../../ir/kernel/kernel.ts';
 import type { Loop } from '../../ir/kernel/walk.ts';
-import { expressionsOf, inlined, partsIn } from '../../ir/kernel/walk.ts';
+import { expressionsOf, inlined, partsIn, statementsIn } from '../../ir/kernel/walk.ts';
 import { type Body, baseOf } from './body.ts';
 
 /** constant + counter * (the loop's counter) + terms, each a text times a factor. */
@@ -84,15 +84,16 @@ function accessOf(b: Body, scope: Scope, name: string, index: Expr, elem: Elem, 
   return { store, root, bytes, address: elements && added(start, elements, bytes) };
 }
 
-/** In the order of execution; what is computed otherwise than by the kernel's statements has none. */
+/** In the order of execution, those of loops inside once: their names have many values. */
 function accessesOf(b: Body, loop: Loop): readonly Access[] {
-  const varying = new Set(loop.body.flatMap((s) => ('name' in s ? [s.name] : [])));
+  const varying = new Set([...statementsIn(loop.body)].flatMap((s) => ('name' in s ? [s.name] : [])));
   const scope: Scope = { counter: loop.name, varying };
   const of = (s: PlainStmt): readonly Access[] => {
     const found: Access[] = [];
     for (const e of expressionsOf(s))
       for (const part of partsIn(e))
         if (part.kind === 'load') found.push(accessOf(b, scope, part.from, part.index, part.elem, false));
+    if (s.kind === 'for') found.push(...inlined(s.body).flatMap(of));
     if (s.kind === 'store') found.push(accessOf(b, scope, s.to, s.index, s.elem, true));
     return found;
   };
@@ -123,8 +124,15 @@ function meet(x: Access, y: Access, from: number, to: number, width: number): bo
 const mustNotMeet = (x: Access, y: Access): boolean =>
   x.store || (y.store && x.root.kind === y.root.kind && x.root.index === y.root.index);
 
+/** A loop inside that stores goes over its accesses in turns, which are not compared with each other. */
+const storesInside = (loop: Loop): boolean =>
+  [...statementsIn(loop.body)].some(
+    (s) => s.kind === 'for' && [...statementsIn(s.body)].some((inner) => inner.kind === 'store'),
+  );
+
 /** @param to where the last whole `width` passes end */
 export function isIndependent(b: Body, loop: Loop, from: number, to: number, width: number): boolean {
+  if (storesInside(loop)) return false;
   const all = accessesOf(b, loop);
   return all.every((x, i) =>
     all

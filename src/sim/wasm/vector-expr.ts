@@ -33,12 +33,13 @@ const varies =
   (name: string): boolean =>
     name === counter || vectors.has(name);
 
+export const isVarying = (p: Passes, e: Expr): boolean => mentions(e, varies(p));
+
 export const isUnitStride = (p: Passes, index: Expr): boolean => isNeighbour(index, p.counter, varies(p));
 
 /** Code that leaves the four values; undefined where there is no way to have them at once. */
 export function lanes(p: Passes, e: Expr): Code | undefined {
-  if (!mentions(e, varies(p)))
-    return 'type' in e && e.type === 'f32' ? undefined : i32x4.splat(value(p.body, e));
+  if (!isVarying(p, e)) return 'type' in e && e.type === 'f32' ? undefined : i32x4.splat(value(p.body, e));
   switch (e.kind) {
     case 'local':
       return p.vectors.get(e.name)?.get;

@@ -5,12 +5,12 @@
 import type { Expr, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
 import { clamp } from '../../ir/kernel/prims/clamp.ts';
 import type { Loop } from '../../ir/kernel/walk.ts';
-import { type Code, int, repeat } from '../../wasm/code.ts';
+import { type Code, int, repeat, when } from '../../wasm/code.ts';
 import { i32, i32x4, narrow, plus, store } from '../../wasm/instructions.ts';
 import { type Body, declare, fresh, type Passes, placeOf } from './body.ts';
 import { value } from './expr.ts';
 import { isIndependent } from './independent.ts';
-import { isUnitStride, lanes, lanesNear } from './vector-expr.ts';
+import { isUnitStride, isVarying, lanes, lanesNear } from './vector-expr.ts';
 
 const width = 4;
 
@@ -26,10 +26,11 @@ function statement(p: Passes, s: Stmt): Code | undefined {
       return stored(p, s);
     case 'comment':
       return [];
+    case 'for':
+      return nested(p, s);
     case 'pointer':
     case 'advance':
     case 'storeVector':
-    case 'for':
     case 'if':
     case 'copy':
     case 'fill':
@@ -39,6 +40,19 @@ function statement(p: Passes, s: Stmt): Code | undefined {
     default:
       return s satisfies never;
   }
+}
+
+/** A loop that all lanes go through alike. */
+function nested(p: Passes, s: Loop): Code | undefined {
+  if ([s.from, s.to].some((e) => isVarying(p, e))) return undefined;
+  const [from, to] = [value(p.body, s.from), value(p.body, s.to)];
+  const counter = declare(p.body, s.name, 'i32');
+  // What is loaded in here is not there behind it.
+  const body = fourAtATime({ ...p, constants: new Map() }, s);
+  if (body === undefined) return undefined;
+  const more = i32.lt(counter.get, to);
+  const next = counter.set(plus(counter.get, int(s.step)));
+  return [...counter.set(from), ...when(more, repeat([...body, ...next], more))];
 }
 
 function declared(p: Passes, s: StmtOf<'let'>): Code | undefined {

@@ -92,6 +92,22 @@ test('a load that is the same in every pass, of what one pass stores', () => {
   expect(widened(same(18))).toBe(1);
 });
 
+test('loops inside of a pass: sums over a window', () => {
+  const sums = (from: string, to: string, ...more: readonly Stmt[]) => {
+    const one = ir.load(from, 'u8', ir.add(i, ir.mul(ir.local('j'), 4)));
+    const window = ir.for_('j', 0, 3, [ir.accumulate('sum', ir.shr(one, 3)), ...more]);
+    const first = ir.copy('u8', 'tmp', 0, 'in', 0, length);
+    return programOf(
+      [first, overIndex([ir.let_('sum', ir.shr(get('in', 0), 3)), window, put(to, 0, ir.local('sum'))])],
+      apart,
+    );
+  };
+  expect(widened(sums('in', 'out'))).toBe(1);
+  expect(widened(sums('tmp', 'out'))).toBe(1);
+  expect(widened(sums('tmp', 'tmp'))).toBe(0);
+  expect(widened(sums('in', 'out', put('tmp', 0, 1)))).toBe(0);
+});
+
 test('one slot under two names is refused, as by the simulator', () => {
   const p = programOf([overIndex([put('out', 0, get('in', 0))])], apart);
   const [step] = p.steps;
