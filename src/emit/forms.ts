@@ -10,7 +10,7 @@ import type { Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
 import { formOn, setsOf, type Variant } from '../program/variants.ts';
 import type { EmitInfo } from './info.ts';
-import { usesMacro } from './instructions.ts';
+import { usesMacro } from './instruction-sets.ts';
 
 /** The instruction sets of a kind of chip. */
 type Chip = ReadonlySet<InstructionSet>;

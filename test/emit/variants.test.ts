@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { must } from '../../src/base/errors.ts';
 import { conditionOf, formsOf } from '../../src/emit/forms.ts';
 import type { EmitInfo } from '../../src/emit/info.ts';
-import { withoutMacro } from '../../src/emit/instructions.ts';
+import { withoutMacro } from '../../src/emit/instruction-sets.ts';
 import { emitC } from '../../src/emit/package.ts';
 import type { Kernel, Stmt, Table } from '../../src/ir/kernel/kernel.ts';
 import { type InstructionSet, instructionSets } from '../../src/ir/kernel/primitive.ts';

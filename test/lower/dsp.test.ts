@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { must } from '../../src/base/errors.ts';
-import { formFlags, usesMacro } from '../../src/emit/instructions.ts';
+import { formFlags, usesMacro } from '../../src/emit/instruction-sets.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { hull, type Interval } from '../../src/ir/kernel/interval.ts';
 import { termsOf } from '../../src/ir/kernel/weight-format.ts';
