@@ -61,17 +61,30 @@ export function packed(rows: readonly ArrayLike<number>[], layout: WeightLayout,
   const starts = startsOf(pairLevels(layout));
   const blocks = blocksOf(vectorsOf(layout.rows), depthOf(Math.min(places, placesAtOnce)));
   const data = new Int16Array(starts.length * vectorsOf(layout.rows) * wideLanes);
-  let to = 0;
   for (const { depth, from, count } of blocks)
-    for (let block = 0; block < count; block++)
-      for (const start of starts) {
-        const isWhole = (start % layout.run) + 1 < layout.run;
-        for (let r = (from + block * depth) * lanes, end = r + depth * lanes; r < end; r++, to += pair) {
-          data[to] = rows[r]?.[start] ?? 0;
-          if (isWhole) data[to + 1] = rows[r]?.[start + 1] ?? 0;
-        }
-      }
+    for (let block = from; block < from + count * depth; block += depth)
+      rows.slice(block * lanes, (block + depth) * lanes).forEach((row, r) => {
+        const first = block * starts.length * wideLanes + r * pair;
+        packRow(data, first, depth * wideLanes, row, starts, layout.run);
+      });
   return data;
+}
+
+/** One row's pairs, `stride` apart from `to` on. */
+function packRow(
+  data: Int16Array,
+  to: number,
+  stride: number,
+  row: ArrayLike<number>,
+  starts: readonly number[],
+  run: number,
+): void {
+  let place = to;
+  for (const start of starts) {
+    data[place] = at(row, start);
+    if ((start % run) + 1 < run) data[place + 1] = at(row, start + 1);
+    place += stride;
+  }
 }
 
 /** One part after the other. */
