@@ -516,8 +516,10 @@ function assembled(
 }
 
 /** Tables do not grow where their bytes are to be few. */
-function packedAs(program: Program, { arith, formats }: CompileOptions): Program {
+function packedAs(assembled: Program, { arith, formats }: CompileOptions): Program {
   const objective = formats?.objective ?? 'zeros';
+  const aim = objective === 'tables' ? 'flash' : objective;
+  const program = aim === 'flash' || aim === 'speed' ? { ...assembled, aim } : assembled;
   if (arith === 'float32' || (objective !== 'zeros' && objective !== 'speed')) return program;
   return withPacking(program, objective === 'speed' ? 'speed' : 'balanced', formats?.target ?? 'cortex-m4');
 }

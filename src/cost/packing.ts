@@ -2,11 +2,11 @@
 import { at, must } from '../base/errors.ts';
 import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
 import { packed } from '../lower/packed.ts';
-import { bestTerms } from '../lower/packed-rows.ts';
+import { bestTerms } from '../lower/pair-tables.ts';
 import type { Program } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { kernelsOf } from '../program/slots.ts';
-import { type CostTarget, modelledInstructions, tableBytesOf } from './speed.ts';
+import { type CostTarget, modelledInstructions, modelOf, tableBytesOf } from './speed.ts';
 
 /** `balanced`: where a byte more of tables saves enough instructions. */
 export type PackingObjective = 'speed' | 'balanced';
@@ -24,7 +24,7 @@ interface Shape {
 /** Measured with gcc 12 -O3; Armv6-M has registers for a place of two pairs. */
 const shapes = {
   most: { pixels: 2, pairs: 2, price: 1.5 },
-  v6m: { pixels: 1, pairs: 2, price: 2.5 },
+  v6m: { pixels: 1, pairs: 2, price: 4 },
 } as const satisfies Record<string, Shape>;
 
 /** A kernel in a form that it may have, and how it is packed. */
@@ -47,6 +47,14 @@ function bestOf(choices: readonly Choice[], objective: PackingObjective, target:
     modelledInstructions(form, target) + (objective === 'speed' ? 0 : worthAByte * tableBytesOf(form));
   const costs = choices.map(cost);
   return at(choices, costs.indexOf(Math.min(...costs)));
+}
+
+const shapeOn = (target: CostTarget): Shape => (modelOf[target] === 'cortex-m0' ? shapes.v6m : shapes.most);
+
+/** The form of a kernel that executes the fewest instructions on a chip: itself, or with rows two at a time. */
+export function fastestForm(kernel: Kernel, target: CostTarget): Kernel {
+  const form = packedAs(kernel, shapeOn(target));
+  return form === undefined ? kernel : bestOf([{ form: kernel }, form], 'speed', target).form;
 }
 
 function withPackings(kernel: Kernel, objective: PackingObjective, target: CostTarget): Kernel {

@@ -7,7 +7,7 @@ import type { Arena } from './arena.ts';
 import { cFloat } from './c/floats.ts';
 import { columns, comment, cType, fillWords } from './c/lines.ts';
 import { type EmitInfo, noBuild } from './info.ts';
-import { choices } from './instructions.ts';
+import { choices } from './instruction-sets.ts';
 import { layoutLines, normalizationLines } from './order-text.ts';
 import { outputFunctions, portStems, type Role, returnsOutput, runType, statusOr } from './port-names.ts';
 import { placementMacros } from './prefix.ts';

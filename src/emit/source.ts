@@ -29,7 +29,7 @@ import {
 } from './forms.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
-import { instructionMacros, stepMacro, usesMacro } from './instructions.ts';
+import { instructionMacros, stepMacro, usesMacro } from './instruction-sets.ts';
 import { type FileNames, fileNames, namesIn } from './names.ts';
 import { portStems, returnsOutput, runType, statusOr } from './port-names.ts';
 import { placementMacros, prefixOf } from './prefix.ts';

@@ -51,7 +51,13 @@ function aroundInLanes(
   { loop: { name }, sum, before, after }: Channels,
   l: Pick<Lanes, 'count' | 'tables' | 'names'>,
 ): Around | undefined {
-  const lanes = { counter: name, vectors: new Set<string>(), loaded: new Map(), ...l };
+  const lanes = {
+    counter: name,
+    vectors: new Set<string>(),
+    arrays: new Set<string>(),
+    loaded: new Map(),
+    ...l,
+  };
   const first = inLanes(lanes, before);
   const last = first && inLanes(lanes, after);
   const hasAll = sum.sums.every((one) => lanes.vectors.has(one.local));

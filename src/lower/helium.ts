@@ -20,6 +20,7 @@ import {
   type Place,
 } from './dots.ts';
 import { laneCount } from './lanes.ts';
+import { loopsInLanes } from './loops.ts';
 import { withMoves } from './moves.ts';
 import { newNames } from './names.ts';
 
@@ -27,7 +28,15 @@ const says =
   'Helium: 16 products at a time, of inputs and weights plus 128; 128 times the sum of the inputs is subtracted.';
 
 /** The same bytes with Helium; undefined where it does not help. */
-export function helium(kernel: Kernel): Kernel | undefined {
+export const helium = (kernel: Kernel): Kernel | undefined =>
+  rowSumsIn(kernel.body).length > 0 ? withDots(kernel) : withLanes(kernel);
+
+function withLanes(kernel: Kernel): Kernel | undefined {
+  const body = loopsInLanes(kernel, newNames(kernel));
+  return body && { ...kernel, doc: [...kernel.doc, 'Helium: four elements at a time.'], body };
+}
+
+function withDots(kernel: Kernel): Kernel | undefined {
   const sums = rowSumsIn(kernel.body).map(({ sum }) => sum);
   const { weights } = kernel;
   if (weights === undefined || sums.length === 0 || !sums.every(isDense)) return undefined;

@@ -1,10 +1,10 @@
 /** Statements for four neighbouring values of a counter at once: every i32 becomes a vector with a lane for each. */
 
-import { call, constant, loadVector, local, storeVector } from '../ir/kernel/builders.ts';
+import { assign, call, constant, loadVector, local, storeVector } from '../ir/kernel/builders.ts';
 import type { Expr, ExprOf, PlainStmt, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { compareOperations } from '../ir/kernel/operations.ts';
 import { exprText } from '../ir/kernel/text.ts';
-import { partsIn } from '../ir/kernel/walk.ts';
+import { inlined, partsIn } from '../ir/kernel/walk.ts';
 import type { NewName } from './names.ts';
 
 export const laneCount = 4;
@@ -18,6 +18,8 @@ export interface Lanes {
   readonly vectors: Set<string>;
   /** Tables that are read at the counter, by the names of those with an element for each of its values. */
   readonly tables: ReadonlyMap<string, Table>;
+  /** Arrays that nothing writes, which are read at the counter and what all lanes have in common. */
+  readonly arrays: ReadonlySet<string>;
   /** Locals that hold what was loaded from a table; grows. */
   readonly loaded: Map<string, { readonly name: string; readonly value: Expr }>;
   readonly names: NewName;
@@ -47,9 +49,9 @@ export function inEveryLane(l: Lanes, e: Expr): Expr | undefined {
     case 'binary':
       return binary(l, e);
     case 'select':
-      return larger(l, e);
+      return extreme(l, e);
     case 'load':
-      return table(l, e);
+      return loaded(l, e);
     case 'call':
       return called(l, e);
     case 'int':
@@ -65,23 +67,31 @@ export function inEveryLane(l: Lanes, e: Expr): Expr | undefined {
 }
 
 function binary(l: Lanes, e: ExprOf<'binary'>): Expr | undefined {
-  if (e.op !== 'add' || e.type !== 'i32') return undefined;
-  const [a, b] = [inEveryLane(l, e.a), inEveryLane(l, e.b)];
-  return a && b && call('add_i32x4', 'i32x4', a, b);
+  if (e.type !== 'i32') return undefined;
+  const a = inEveryLane(l, e.a);
+  if (e.op === 'shr') return varies(l, e.b) ? undefined : a && call('shift_right_i32x4', 'i32x4', a, e.b);
+  if (e.op !== 'add' && e.op !== 'sub' && e.op !== 'mul') return undefined;
+  const b = inEveryLane(l, e.b);
+  return a && b && call(`${e.op}_i32x4`, 'i32x4', a, b);
 }
 
-/** `a > b ? a : b`, in any of its spellings. */
-function larger(l: Lanes, e: ExprOf<'select'>): Expr | undefined {
+/** `a > b ? a : b` and `a < b ? a : b`. */
+function extreme(l: Lanes, e: ExprOf<'select'>): Expr | undefined {
   const { test } = e;
-  if (test.kind !== 'compare' || test.type !== 'i32' || compareOperations[test.op].picks !== 'max')
-    return undefined;
+  if (test.kind !== 'compare' || test.type !== 'i32') return undefined;
+  const { picks } = compareOperations[test.op];
+  if (picks === undefined) return undefined;
   if (exprText(test.a) !== exprText(e.yes) || exprText(test.b) !== exprText(e.no)) return undefined;
   const [a, b] = [inEveryLane(l, e.yes), inEveryLane(l, e.no)];
-  return a && b && call('max_i32x4', 'i32x4', a, b);
+  return a && b && call(`${picks}_i32x4`, 'i32x4', a, b);
 }
 
 /** Elements of a table are loaded once for all statements. */
-function table(l: Lanes, e: ExprOf<'load'>): Expr | undefined {
+function loaded(l: Lanes, e: ExprOf<'load'>): Expr | undefined {
+  if (l.arrays.has(e.from))
+    return e.elem === 'f32' || !isUnitStride(l, e.index)
+      ? undefined
+      : loadVector('i32x4', e.from, e.elem, e.index, l.count);
   const found = l.tables.get(e.from);
   const isCounter = e.index.kind === 'local' && e.index.name === l.counter;
   if (found === undefined || e.elem === 'f32' || !isCounter) return undefined;
@@ -121,11 +131,21 @@ function statement(l: Lanes, s: PlainStmt): Stmt | undefined {
     }
     case 'comment':
       return s;
-    case 'accumulate':
+    case 'accumulate': {
+      const value = s.type === 'i32' && l.vectors.has(s.name) ? inEveryLane(l, s.value) : undefined;
+      if (value === undefined) return undefined;
+      const { name } = s;
+      return assign(name, call('add_i32x4', 'i32x4', local(name, 'i32x4'), value));
+    }
+    case 'for': {
+      // What is loaded in the body is not there behind it.
+      const inner = { ...l, loaded: new Map(l.loaded) };
+      const body = varies(l, s.from) || varies(l, s.to) ? undefined : inLanes(inner, inlined(s.body));
+      return body && { ...s, body };
+    }
     case 'pointer':
     case 'advance':
     case 'storeVector':
-    case 'for':
     case 'if':
     case 'copy':
     case 'fill':

@@ -34,7 +34,7 @@ import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { copied } from './copies.ts';
 import { type Jam, jammed, type Pass } from './jam.ts';
-import { biasOf, headOf, type Loops, type PackedRows, packedTables, packRows } from './packed-rows.ts';
+import { biasOf, headOf, type Loops, type PackedRows, packedTables, packRows } from './pair-tables.ts';
 
 /** One byte each, row by row, of unsigned inputs. */
 function isPackable({ stored, elem, type }: RowSum): boolean {

@@ -2,41 +2,49 @@
 import { must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { InstructionSet } from '../ir/kernel/primitive.ts';
-import type { Program } from '../program/program.ts';
+import type { Aim, Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
-import type { Variants } from '../program/variants.ts';
+import type { Variant, Variants } from '../program/variants.ts';
 import { dspForm } from './dsp.ts';
 import { helium } from './helium.ts';
 import { packed } from './packed.ts';
 
 /** A kernel that computes the same with such instructions; undefined where they do not help. */
-type Lowering = (kernel: Kernel) => Kernel | undefined;
+type Lowering = (kernel: Kernel, aim: Aim | undefined) => Omit<Variant, 'set'> | undefined;
+
+const alone = (kernel: Kernel | undefined) => kernel && { kernel };
 
 /** The best first: a chip with several sets takes the first that there is. */
 const lowerings: readonly { readonly set: InstructionSet; readonly lower: Lowering }[] = [
-  { set: 'mve', lower: helium },
+  { set: 'mve', lower: (kernel) => alone(helium(kernel)) },
   { set: 'dsp', lower: dspForm },
-  { set: 'v6m', lower: formV6m },
+  { set: 'v6m', lower: (kernel) => alone(formV6m(kernel)) },
 ];
 
+const known = new WeakMap<Program, Variants>();
+
 /** Of kernels that have any. */
-export const variantsOf = (program: Program): Variants =>
+export function variantsOf(program: Program): Variants {
+  const found = known.get(program) ?? variantsFor(program);
+  known.set(program, found);
+  return found;
+}
+
+const variantsFor = (program: Program): Variants =>
   new Map(
     kernelsOf(program)
       .map((kernel) => {
-        const found = lowerings.map(({ set, lower }) => ({ set, kernel: lower(kernel) }));
-        return [
-          kernel,
-          found.flatMap(({ set, kernel: lowered }) =>
-            lowered === undefined ? [] : [{ set, kernel: lowered }],
-          ),
-        ] as const;
+        const found = lowerings.flatMap(({ set, lower }): readonly Variant[] => {
+          const form = lower(kernel, program.aim);
+          return form === undefined ? [] : [{ set, ...form }];
+        });
+        return [kernel, found] as const;
       })
       .filter(([, variants]) => variants.length > 0),
   );
 
 /** For Armv6-M, where that is not what every compiler takes. */
-function formV6m(kernel: Kernel): Kernel | undefined {
+export function formV6m(kernel: Kernel): Kernel | undefined {
   const packing = kernel.weights?.packingV6m;
   if (packing === undefined || packing === 'none') return packing === undefined ? undefined : kernel;
   return packed(kernel, packing);

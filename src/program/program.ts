@@ -49,6 +49,9 @@ export interface Normalization {
   readonly std: readonly number[];
 }
 
+/** What code and tables for chips with more instructions are made for; balanced: tables grow where it saves much. */
+export type Aim = 'speed' | 'balanced' | 'flash';
+
 /** A program, which is printed as C and simulated: kernels in order, and one arena for all of their tensors. */
 export interface Program {
   /** A C identifier: the prefix of everything public. */
@@ -61,6 +64,8 @@ export interface Program {
   readonly inputs: readonly ProgramPort[];
   /** In the model's order. All are live after the last step; several may be one slot, which may be an input's. */
   readonly outputs: readonly ProgramPort[];
+  /** Absent: balanced. */
+  readonly aim?: Exclude<Aim, 'balanced'>;
   /** Set if all of these have the model's order in memory, row-major. */
   readonly portOrder?: 'model';
   /** Set if the (only) input takes raw pixels 0..255 and this was folded into the first layer. */

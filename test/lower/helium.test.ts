@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { accessesIn } from '../../src/emit/c/vectors.ts';
 import { emitC } from '../../src/emit/package.ts';
-import type { Kernel } from '../../src/ir/kernel/kernel.ts';
+import type { Expr, Kernel } from '../../src/ir/kernel/kernel.ts';
 import { primitivesUsed } from '../../src/ir/kernel/walk.ts';
 import { dense8 } from '../../src/ir/kernel/weight-format.ts';
 import { helium } from '../../src/lower/helium.ts';
@@ -11,6 +11,7 @@ import { variantsOf } from '../../src/lower/variants.ts';
 import { prove } from '../../src/prove/prove.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
+import * as ir from '../support/ir.ts';
 import { single } from '../support/ir.ts';
 import { runs } from '../support/kernels.ts';
 import { type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
@@ -126,6 +127,65 @@ test('random layers are those of the oracle, with all of C checked', () => {
   );
   const often = { dots: 25, requantized: 5, tail: 12, filled: 4 };
   counted.require({ ...often, pooled: 1, held: 1, moved: 3, depthwise: 1 });
+});
+
+type Step = (x: Expr, leaf: Expr) => Expr;
+const steps: Readonly<Record<string, Step>> = {
+  add: (x, leaf) => ir.add(leaf, x),
+  sub: (x, leaf) => ir.sub(x, leaf),
+  mul: (x, leaf) => ir.mul(ir.call('clamp', x, -999, 999), leaf),
+  shift: (x) => ir.shr(x, 3),
+  larger: (x, leaf) => ir.select(ir.compare('gt', x, leaf), x, leaf),
+  smaller: (x, leaf) => ir.select(ir.compare('lt', leaf, x), leaf, x),
+  clamp: (x) => ir.call('clamp', x, -50, 300),
+  requantize: (x) => ir.call('requantize_high', x, 1_500_000_000, 3),
+};
+const leaves = fc.oneof(
+  fc.integer({ min: -100, max: 100 }).map(ir.int),
+  fc.nat({ max: 3 }).map((k) => ir.load('a', 'u8', ir.add(ir.local('i'), k))),
+  fc.constant(ir.load('b', 'i8', ir.local('i'))),
+);
+/** Expressions of a pass, over neighbours of two arrays. */
+const passes = fc.array(fc.tuple(fc.constantFrom(...Object.values(steps)), leaves), {
+  minLength: 1,
+  maxLength: 6,
+});
+
+test('loops over elements that lie side by side', () => {
+  const counted = new Counted();
+  const length = fc.integer({ min: 1, max: 23 });
+  fc.assert(
+    fc.property(length, fc.boolean(), passes, fc.nat({ max: 999 }), (n, pools, chain, seed) => {
+      const first = ir.load('a', 'u8', ir.local('i'));
+      const value = chain.reduce((x, [step, leaf]) => step(x, leaf), first);
+      const sum = [
+        ir.let_('sum', 5),
+        ir.for_('j', 0, 3, [ir.accumulate('sum', value)]),
+        ir.store('out', 'i32', ir.local('i'), ir.local('sum')),
+      ];
+      const params = [
+        ir.param('a', 'in', 'u8', n + 3),
+        ir.param('b', 'in', 'i8', n),
+        ir.param('out', 'out', 'i32', n),
+      ];
+      const body = pools ? sum : [ir.store('out', 'i32', ir.local('i'), value)];
+      const plain = ir.kernel('k', params, [ir.for_('i', 0, n, body)]);
+      const lowered = helium(plain);
+      if (lowered === undefined) return;
+      const noise = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 97 + seed * 31) % 256);
+      const inputs = [noise(n + 3), noise(n), undefined];
+      const [expected, found] = [plain, lowered].map((one) =>
+        createSimulator(single(one), { mode: 'checked' }).runStep(0, inputs),
+      );
+      expect(found).toEqual(expected);
+      const used = primitivesUsed(lowered.body);
+      counted.add(['some', n % 4 === 0 ? 'whole' : 'rest', ...used, ...(pools ? ['pools'] : [])]);
+    }),
+    runs(150),
+  );
+  const often = { some: 60, whole: 5, rest: 20, pools: 20 };
+  const each = ['add', 'sub', 'mul', 'shift_right', 'max', 'min', 'clamp', 'requantize_high'];
+  counted.require({ ...often, ...Object.fromEntries(each.map((name) => [`${name}_i32x4`, 10])) });
 });
 
 const sampled = [

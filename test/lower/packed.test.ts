@@ -4,8 +4,9 @@ import { expect, test } from 'vitest';
 import { at, must } from '../../src/base/errors.ts';
 import { emitC } from '../../src/emit/package.ts';
 import type { Expr, Kernel, Packing, PlainStmt, Table } from '../../src/ir/kernel/kernel.ts';
+import { statementsIn } from '../../src/ir/kernel/walk.ts';
 import { packed } from '../../src/lower/packed.ts';
-import { readPacked } from '../../src/program/packed-rows.ts';
+import { readPacked } from '../../src/program/paired-rows.ts';
 import { decodeRows } from '../../src/program/rows.ts';
 import { prove } from '../../src/prove/prove.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
@@ -14,6 +15,7 @@ import type { TargetName } from '../../src/targets/targets.ts';
 import { single } from '../support/ir.ts';
 import { runs } from '../support/kernels.ts';
 import { type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
+import { inMemory, layerOf, layerRecipes, programOf } from '../support/stored-layers.ts';
 import { testWith } from '../support/toolchain.ts';
 
 const info = { command: '', version: '', hash: '', golden: [] } as const;
@@ -85,6 +87,74 @@ test('random statements add what their definition says, without a trap, and ever
 
 const isKnown = (site: Expr | PlainStmt): boolean =>
   site.kind === 'call' && site.primitive === 'known_within';
+
+const loopsIn = ({ body }: Kernel): readonly string[] =>
+  [...statementsIn(body)].flatMap((s) => (s.kind === 'for' ? [s.name] : []));
+
+test('layers of every kind, packed, give the bytes of the integer model', () => {
+  const reached = new Map<string, number>();
+  const shapes = [
+    { pixels: 1, pairs: 2, terms: 4 },
+    { pixels: 2, pairs: 1, terms: 6 },
+    { pixels: 2, pairs: 2, terms: 5 },
+  ] as const;
+  fc.assert(
+    fc.property(layerRecipes, fc.constantFrom(...shapes), (recipe, shape) => {
+      const layer = layerOf({ ...recipe, bits: 8 });
+      const program = programOf(layer, layer.kernel({}), 'net');
+      const [step] = program.steps;
+      const form = packed(step!.kernel, shape);
+      const loops = form === undefined ? [] : loopsIn(form);
+      for (const name of form === undefined ? ['none'] : loops.filter((n) => /^(part|down|c|member)/.test(n)))
+        reached.set(name, (reached.get(name) ?? 0) + 1);
+      if (form === undefined) return;
+      const lowered = { ...program, steps: [{ ...step!, kernel: form }] };
+      const ran = createSimulator(lowered, { mode: 'checked' }).run(inMemory(layer.inputPlace, layer.input));
+      expect(ran.output).toEqual(inMemory(layer.outputPlace, layer.expected));
+    }),
+    runs(60),
+  );
+  for (const [name, least] of Object.entries({ none: 8, c: 3, down: 2 }))
+    expect([name, (reached.get(name) ?? 0) >= least]).toEqual([name, true]);
+});
+
+test('the certificate finds a half that reaches the other, and every other number', () => {
+  const [recipe] = fc.sample(
+    sumRecipes.filter(({ rows, extreme }) => rows > 3 && extreme > 0),
+    { numRuns: 1, seed: 7 },
+  );
+  const { kernel } = sumCase({
+    ...recipe!,
+    bits: 8,
+    shared: false,
+    kind: 'dense',
+    walk: 'runs',
+    skip: 0,
+    density: 1,
+  });
+  const weights = must(kernel.weights, 'weights');
+  const packing = { pixels: 2, pairs: 2, terms: 3, tableBytes: 0 };
+  const form = must(packed(kernel, packing), 'packed');
+  const facts = ({ rows, begins }: ReturnType<typeof readPacked>) =>
+    JSON.stringify([rows.map((row) => [...row]), begins]);
+  const right = facts(readPacked(form, weights, packing));
+  let reaches = 0;
+  const findsChange = (table: Table, i: number, by: number): boolean => {
+    const data = Array.from(table.data, (x, k) => (k === i ? x + by : x));
+    const tables = form.tables.map((one) => (one === table ? { ...one, data } : one));
+    try {
+      return facts(readPacked({ ...form, tables }, weights, packing)) !== right;
+    } catch (error) {
+      if (String(error).includes('a half reaches')) reaches++;
+      return true;
+    }
+  };
+  for (const table of form.tables)
+    for (let i = 0; i < Math.min(60, table.data.length); i++)
+      for (const by of [1, -1, 40, 65536])
+        expect([table.name, i, by, findsChange(table, i, by)]).toEqual([table.name, i, by, true]);
+  expect(reaches).toBeGreaterThan(10);
+});
 
 const cases = fc
   .sample(recipes, { numRuns: 40, seed: 20_261_126 })

@@ -1,7 +1,7 @@
 /** Walking each row of weights once shows what walking it at every place shows, whether a kernel is right or wrong. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { copy, fill, load, loop } from '../../../src/ir/kernel/builders.ts';
+import { copy, fill, load, loop, mul, pointer } from '../../../src/ir/kernel/builders.ts';
 import type { Interval } from '../../../src/ir/kernel/interval.ts';
 import type { Kernel, Stmt, Table } from '../../../src/ir/kernel/kernel.ts';
 import { nodeText } from '../../../src/ir/kernel/text.ts';
@@ -37,15 +37,23 @@ const walkedOnce = (kernel: Kernel): number => runIntervals(kernel, { trace: fal
 function overPatch(kernel: Kernel, kept: readonly number[]): Kernel {
   const length = kernel.params[0]!.length;
   const text = JSON.stringify(kernel.body).replaceAll('"from":"in"', '"from":"patch"');
-  const sums = JSON.parse(text.replaceAll('"base":"in"', '"base":"patch"')) as Stmt[];
+  const sums = JSON.parse(
+    text.replaceAll('"base":"in"', '"base":"patch"').replaceAll('"to":"out"', '"to":"out_here"'),
+  ) as Stmt[];
+  const results = kernel.params[1]!.length;
   const counts: Table = { name: 'kept', elem: 'i32', data: kept.map((n) => Math.min(n, length)) };
   return {
     ...kernel,
-    params: [...kernel.params, { name: 'patch', role: 'scratch', elem: 'u8', length }],
+    params: [
+      kernel.params[0]!,
+      { ...kernel.params[1]!, length: kept.length * results },
+      { name: 'patch', role: 'scratch', elem: 'u8', length },
+    ],
     tables: [...kernel.tables, counts],
     body: loop('around', kept.length, (around) => [
       fill('patch', 'u8', 0, 7, length),
       copy('u8', ['patch', 0], ['in', 0], load('kept', 'i32', around)),
+      pointer('out_here', 'out', 'i32', mul(around, results)),
       ...sums,
     ]),
   };

@@ -53,7 +53,7 @@ export const two = (type: Vector) =>
 /** An operation that may overflow, on lanes of i32. */
 function exact(
   name: string,
-  op: 'add' | 'mul',
+  op: 'add' | 'sub' | 'mul',
   doc: string,
   f: (a: number, b: number) => number,
 ): VectorPrimitive {
@@ -88,6 +88,24 @@ const inLanes = (scalar: Primitive, numbers: readonly string[], mve: readonly st
 });
 
 const addLanes = exact('add', 'add', 'a + b in each lane', (a, b) => a + b);
+const subLanes = exact('sub', 'sub', 'a - b in each lane', (a, b) => a - b);
+const mulLanes = exact('mul', 'mul', 'a * b in each lane', (a, b) => a * b + 0);
+
+const shiftLanes: VectorPrimitive = {
+  name: 'shift_right_i32x4',
+  doc: 'a / 2^bits in each lane, rounded down; bits in 0..31',
+  params: [
+    { name: 'a', type: 'i32x4' },
+    { name: 'bits', type: 'i32' },
+  ],
+  result: 'i32x4',
+  instructions: { mve: ['return vshlq_s32(a, vdupq_n_s32(-bits));'] },
+  js: byLane('i32x4', (a = 0, bits = 0) => (bits >= 0 && bits <= 31 ? a >> bits : undefined)),
+  violation: (_a, bits = zero) =>
+    bits.lo < 0 || bits.hi > 31 ? `bits in ${bits.lo}..${bits.hi}, defined for 0..31` : undefined,
+  range: (a = zero, bits = zero) => intervalOf('shr', a, bits),
+  cost: 'otherCall',
+};
 
 const multiplyAddLanes: VectorPrimitive = {
   name: 'multiply_add_i32x4',
@@ -122,6 +140,16 @@ const maxLanes: VectorPrimitive = {
   violation: () => undefined,
   range: (a = zero, b = zero) => ({ lo: Math.max(a.lo, b.lo), hi: Math.max(a.hi, b.hi) }),
   cost: 'otherCall',
+};
+
+const minLanes: VectorPrimitive = {
+  ...maxLanes,
+  name: 'min_i32x4',
+  doc: 'the smaller of a and b in each lane',
+  instructions: { mve: ['return vminq_s32(a, b);'] },
+  wasm: (a = [], b = []) => i32x4.min(a, b),
+  js: byLane('i32x4', (a = 0, b = 0) => Math.min(a, b)),
+  range: (a = zero, b = zero) => ({ lo: Math.min(a.lo, b.lo), hi: Math.min(a.hi, b.hi) }),
 };
 
 const splat: VectorPrimitive = {
@@ -202,13 +230,17 @@ export const vectorPrimitives: readonly VectorPrimitive[] = [
   dotBytes,
   four,
   maxLanes,
+  minLanes,
+  mulLanes,
   multiplyAddLanes,
   inLanes(
     requantizeHigh,
     [],
     ['return vrshlq_s32(vmulhq_s32(acc, multiplier), vsubq_s32(vdupq_n_s32(1), shift));'],
   ),
+  shiftLanes,
   splat,
   splatBytes,
+  subLanes,
   sumBytes,
 ];

@@ -163,14 +163,19 @@ export function packRows(
 }
 
 /**
- * After how many terms accumulators are best taken apart.
+ * After how many terms accumulators are best taken apart. The end of a run that is no whole segment is code of its own,
+ * and costs another one.
  * @param price of a weight that is too large, where taking an accumulator apart costs 1
  */
 export function bestTerms(rows: readonly Int32Array[], layout: WeightLayout, price: number): number {
   const most = Math.min(layout.run, 8);
   const costs = times(most, (i) => {
     const lengths = segmentsOf(layout, i + 1);
-    return lengths.length * rows.length + price * rows.reduce((sum, row) => sum + tooLarge(row, lengths), 0);
+    const ends = layout.run % (i + 1) === 0 ? 0 : layout.segments * layout.pieces;
+    return (
+      (lengths.length + ends) * rows.length +
+      price * rows.reduce((sum, row) => sum + tooLarge(row, lengths), 0)
+    );
   });
   return 1 + costs.indexOf(Math.min(...costs));
 }
