@@ -6,7 +6,7 @@ import { bestTerms } from '../lower/pair-tables.ts';
 import type { Program } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { kernelsOf } from '../program/slots.ts';
-import { type CostTarget, modelledInstructions, tableBytesOf } from './speed.ts';
+import { type CostTarget, modelledInstructions, modelOf, tableBytesOf } from './speed.ts';
 
 /** `balanced`: where a byte more of tables saves enough instructions. */
 export type PackingObjective = 'speed' | 'balanced';
@@ -47,6 +47,14 @@ function bestOf(choices: readonly Choice[], objective: PackingObjective, target:
     modelledInstructions(form, target) + (objective === 'speed' ? 0 : worthAByte * tableBytesOf(form));
   const costs = choices.map(cost);
   return at(choices, costs.indexOf(Math.min(...costs)));
+}
+
+const shapeOn = (target: CostTarget): Shape => (modelOf[target] === 'cortex-m0' ? shapes.v6m : shapes.most);
+
+/** The form of a kernel that executes the fewest instructions on a chip: itself, or with rows two at a time. */
+export function fastestForm(kernel: Kernel, target: CostTarget): Kernel {
+  const form = packedAs(kernel, shapeOn(target));
+  return form === undefined ? kernel : bestOf([{ form: kernel }, form], 'speed', target).form;
 }
 
 function withPackings(kernel: Kernel, objective: PackingObjective, target: CostTarget): Kernel {

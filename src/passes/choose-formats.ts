@@ -9,6 +9,7 @@
 import { InputError, locate, must } from '../base/errors.ts';
 import { nonzerosIn } from '../base/extremes.ts';
 import { type EntropyFloor, entropyFloor } from '../cost/entropy.ts';
+import { fastestForm } from '../cost/packing.ts';
 import { modelledCode } from '../cost/size.ts';
 import { type CostTarget, modelledInstructions, tableBytesOf } from '../cost/speed.ts';
 import { isCoded } from '../ir/formats/codes.ts';
@@ -96,14 +97,16 @@ const costOf = (kernel: Kernel, target: CostTarget): Cost => ({
 });
 
 /** Every format, with larger tiles where the kernel has a choice of them. */
-function candidatesOf({ build, mac }: Layer, target: CostTarget): Candidate[] {
+function candidatesOf({ build, mac }: Layer, { objective, target }: FormatOptions): Candidate[] {
+  // Only for speed do rows two at a time take the bytes that they take.
+  const form = (kernel: Kernel): Kernel => (objective === 'speed' ? fastestForm(kernel, target) : kernel);
   const dense = build({});
   const { layout } = must(dense.weights, 'a kernel that multiplies by constants says how they are stored');
   const wide = costOf(build({ lanes: 8 }), target).instructions !== costOf(dense, target).instructions;
   const tiles = wide ? [{}, { lanes: 8 } as const] : [{}];
   return candidatesFor(layout, mac).flatMap((format) =>
     tiles.map((tile): Candidate => {
-      const kernel = build({ format, ...tile });
+      const kernel = form(build({ format, ...tile }));
       return { format, ...tile, ...costOf(kernel, target), code: modelledCode(kernel, target) };
     }),
   );
@@ -248,7 +251,7 @@ export function chooseFormats(graph: Graph<'int8'>, { objective, target }: Forma
   );
   const rest = restOf(graph, layers, target);
   const candidates = layers.map((layer) =>
-    locate(`node '${layer.node.name}'`, () => candidatesOf(layer, target)),
+    locate(`node '${layer.node.name}'`, () => candidatesOf(layer, { objective, target })),
   );
   const priced = candidates.map((all, i) => {
     const layer = must(layers[i], 'one per layer');

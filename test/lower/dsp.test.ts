@@ -43,6 +43,11 @@ const denseSums: fc.Arbitrary<SumRecipe> = fc
     ...recipe,
     ...{ bits: 8, kind: 'dense', shared: false, format: 0, skip },
     walk: recipe.walk === 'straight' ? 'runs' : recipe.walk,
+    // Rare otherwise.
+    ...(recipe.seed % 8 === 0
+      ? { apart: 1, run: 5 + 4 * (recipe.run % 9), sums: 3, walk: 'runs', skip: 0 }
+      : {}),
+    ...(recipe.seed % 16 === 1 ? { run: 3 } : {}),
   }));
 
 const aims = ['speed', 'balanced', 'flash'] as const;
@@ -96,11 +101,11 @@ test('random statements add what their definition says, without a trap, and are 
     runs(90),
   );
   for (const [name, least] of Object.entries({
-    ...{ plain: 3, 'whole words': 6, 'three inputs': 1, '1 left': 5, '2 left': 5, '3 left': 4 },
-    ...{ 'pairs of 16 bits': 12, bytes: 25, 'neighbouring places': 1 },
-    ...{ 'one place': 9, 'pairs of places': 7, 'a place left': 5 },
-    ...{ 'loop along runs': 5, 'loop of runs': 5, straight: 8 },
-    ...{ 'rows in turns': 5, 'rows 0': 2, 'rows 1': 2, 'rows 2': 2 },
+    ...{ plain: 2, 'whole words': 3, 'three inputs': 1, '1 left': 5, '2 left': 2, '3 left': 2 },
+    ...{ 'pairs of 16 bits': 10, bytes: 20, 'neighbouring places': 2 },
+    ...{ 'one place': 5, 'pairs of places': 3, 'a place left': 4 },
+    ...{ 'loop along runs': 3, 'loop of runs': 3, straight: 4 },
+    ...{ 'rows in turns': 3, 'rows 0': 1, 'rows 1': 1, 'rows 2': 1 },
   }))
     expect([name, (reached.get(name) ?? 0) >= least]).toEqual([name, true]);
 });

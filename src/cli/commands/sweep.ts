@@ -119,7 +119,7 @@ async function run(
   const fused = front(graph, options);
   const search = new Search(fused, heldOut, {
     compile: options,
-    objective: flags.optimize ?? 'flash',
+    objective: flags.optimize === undefined || flags.optimize === 'balanced' ? 'flash' : flags.optimize,
     target: flags.target,
     method: flags.prune,
     grids,

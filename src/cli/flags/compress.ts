@@ -17,7 +17,8 @@ export interface CompressFlags {
   readonly weightBits?: WeightBits;
   /** True: 16 values in every layer. */
   readonly codebook?: true | ByLayer<CodebookSize>;
-  readonly optimize?: 'flash' | 'tables' | 'speed';
+  /** `balanced` is the choice without it, where nothing is compressed. */
+  readonly optimize?: 'flash' | 'tables' | 'balanced' | 'speed';
   readonly target: CostTarget;
   readonly flash?: number;
   readonly ram?: number;
@@ -115,6 +116,7 @@ export const withCompressOptions = (command: Command): Command =>
       new Option('--optimize <WHAT>', "objective when choosing the storage of each layer's weights").choices([
         'flash',
         'tables',
+        'balanced',
         'speed',
       ]),
     )
@@ -172,7 +174,8 @@ export function compressOptions(flags: CompressFlags): Partial<CompileOptions> {
   const { sparsity, weightBits, target, seed, prune: method, pattern } = flags;
   const codebook = codebookOf(flags);
   const compresses = (sparsity ?? 0) > 0 || (weightBits ?? 8) < 8 || codebook !== undefined;
-  const objective = flags.optimize ?? (compresses ? 'flash' : 'zeros');
+  const wanted = flags.optimize ?? (compresses ? 'flash' : 'balanced');
+  const objective = wanted === 'balanced' ? 'zeros' : wanted;
   const price = objective === 'speed' ? 'macs' : 'weights';
   return {
     ...(sparsity === undefined || sparsity === 0
@@ -189,6 +192,10 @@ function searched({ flash, instructions }: CompressFlags): 'flash' | 'tables' | 
   if (instructions !== undefined) return 'speed';
   return flash === undefined ? 'flash' : 'tables';
 }
+
+/** What a search makes least: balance is no order of builds. */
+const searchedFor = (flags: CompressFlags): 'flash' | 'tables' | 'speed' =>
+  flags.optimize === undefined || flags.optimize === 'balanced' ? searched(flags) : flags.optimize;
 
 export interface Searched extends Fit {
   readonly search: Search;
@@ -212,7 +219,7 @@ export function searchBuild(
   const grids = gridsOf(flags);
   const search = new Search(front(model, options), heldOut, {
     compile: options,
-    objective: flags.optimize ?? searched(flags),
+    objective: searchedFor(flags),
     target: flags.target,
     method: flags.prune,
     ...(grids === undefined ? {} : { grids }),

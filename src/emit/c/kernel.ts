@@ -142,8 +142,7 @@ function simple(s: Exclude<PlainStmt, { kind: 'for' | 'if' | 'comment' }>, print
     case 'pointer': {
       const space = printer.tables.has(s.name) ? printer.space : '';
       const type = pointerType(s.elem, printer.constants.has(s.name), space);
-      const hidden = s.mutable && printer.step !== undefined ? ` ${printer.step}(${s.name}, 0);` : '';
-      return `${type}${s.name} = ${cAddress(s.base, s.offset, rename)};${hidden}`;
+      return `${type}${s.name} = ${cAddress(s.base, s.offset, rename)};`;
     }
     case 'advance':
       if (printer.step !== undefined) return `${printer.step}(${s.name}, ${cExpr(s.by, rename)});`;
@@ -177,13 +176,18 @@ function statement(s: PlainStmt, indent: string, printer: Printer): string[] {
     case 'let':
     case 'assign':
     case 'accumulate':
-    case 'pointer':
     case 'advance':
     case 'store':
     case 'storeVector':
     case 'copy':
     case 'fill':
       return [indent + simple(s, printer)];
+    case 'pointer': {
+      // Where it begins is hidden from the compiler as its steps are.
+      const hidden =
+        s.mutable && printer.step !== undefined ? [`${indent}${printer.step}(${s.name}, 0);`] : [];
+      return [indent + simple(s, printer), ...hidden];
+    }
     default:
       return s satisfies never;
   }

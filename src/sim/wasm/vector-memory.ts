@@ -1,13 +1,6 @@
 /** Vectors of Kernel IR: loads and stores of their first elements. */
 import { DefectError } from '../../base/errors.ts';
-import {
-  type Elem,
-  type Expr,
-  type ExprOf,
-  elemBytes,
-  lanesOf,
-  type StmtOf,
-} from '../../ir/kernel/kernel.ts';
+import { type Expr, type ExprOf, elemBytes, laneElem, lanesOf, type StmtOf } from '../../ir/kernel/kernel.ts';
 import { firstPair } from '../../ir/kernel/prims/vector-pairs.ts';
 import { type Code, int, type Local, when } from '../../wasm/code.ts';
 import {
@@ -82,11 +75,9 @@ const narrowed: Readonly<Record<string, (lanes: Code) => Code>> = {
   'i32x4 u16': narrow.u16,
 };
 
-const elemOf = { u8x16: 'u8', i16x8: 'i16', i32x4: 'i32' } as const satisfies Record<string, Elem>;
-
 export function storeVector(b: Body, s: StmtOf<'storeVector'>, value: Values): Code {
   const held = fresh(b, 'v128');
-  const same = elemOf[s.type] === s.elem;
+  const same = laneElem[s.type] === s.elem;
   const narrower = narrowed[`${s.type} ${s.elem}`];
   if (!same && narrower === undefined) throw new DefectError(`${s.type} as ${s.elem}`);
   const place = placeOf(b, s.to, s.index, value);
