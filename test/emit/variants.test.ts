@@ -241,6 +241,7 @@ test('the header and the build systems name the macro of each set', () => {
   const files = emitC(sample, info());
   for (const set of ['mve', 'dsp'] as const) {
     expect(files.get('forms.h')).toContain(withoutMacro(sample, set));
+    expect(files.get('forms.h')!.replace(/\s*\n \* /g, ' ')).toContain('Constants are then');
     expect(files.get('CMakeLists.txt')).toContain(withoutMacro(sample, set));
   }
   expect(emitC(sample, info({ variants: new Map() })).get('forms.h')).not.toContain('_NO_');
