@@ -11,7 +11,7 @@ import { hasFloats, inputSlots, outputSlots, slotAt } from '../program/slots.ts'
 import type { Arena } from './arena.ts';
 import { type PrintOptions, printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
-import { accessesIn, printAccess } from './c/vectors.ts';
+import { accessesIn, printAccess } from './c/vector-access.ts';
 import { constantMacros, hasInfinity, mathHeader, tablesText, weightsFile } from './constants.ts';
 import {
   allKernels,
