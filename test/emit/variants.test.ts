@@ -10,7 +10,7 @@ import type { EmitInfo } from '../../src/emit/info.ts';
 import { withoutMacro } from '../../src/emit/instruction-sets.ts';
 import { emitC } from '../../src/emit/package.ts';
 import type { Kernel, Stmt, Table } from '../../src/ir/kernel/kernel.ts';
-import { type InstructionSet, instructionSets } from '../../src/ir/kernel/primitive.ts';
+import type { InstructionSet } from '../../src/ir/kernel/primitive.ts';
 import type { Program } from '../../src/program/program.ts';
 import { programOn, type Variant } from '../../src/program/variants.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
@@ -78,6 +78,9 @@ const sample: Program = {
   ),
   name: 'forms',
 };
+
+/** Those that the sample has forms for. */
+const instructionSets: readonly InstructionSet[] = ['mve', 'dsp'];
 
 const info = (more: Partial<EmitInfo> = {}): EmitInfo => ({
   command: '',
@@ -238,6 +241,7 @@ test('the header and the build systems name the macro of each set', () => {
   const files = emitC(sample, info());
   for (const set of ['mve', 'dsp'] as const) {
     expect(files.get('forms.h')).toContain(withoutMacro(sample, set));
+    expect(files.get('forms.h')!.replace(/\s*\n \* /g, ' ')).toContain('Constants are then');
     expect(files.get('CMakeLists.txt')).toContain(withoutMacro(sample, set));
   }
   expect(emitC(sample, info({ variants: new Map() })).get('forms.h')).not.toContain('_NO_');

@@ -22,7 +22,7 @@ import {
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
 import { isIdentifier } from './identifier.ts';
 import { comment, cType, wrapCode } from './lines.ts';
-import { accessName, cTypeOf, hasCount, hasVectors } from './vectors.ts';
+import { accessName, cTypeOf, hasCount, hasVectors } from './vector-access.ts';
 
 export interface PrintOptions {
   /** Proved bounds of locals, by name; printed where the local is declared. */
