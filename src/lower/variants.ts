@@ -1,7 +1,8 @@
 /** The forms of a program's kernels: what every compiler takes, and forms for chips with more instructions. */
 import { must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
-import type { InstructionSet } from '../ir/kernel/primitive.ts';
+import { type InstructionSet, instructionSets } from '../ir/kernel/primitive.ts';
+import { tableLength } from '../ir/kernel/table-bytes.ts';
 import type { Aim, Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
 import type { Variants } from '../program/variants.ts';
@@ -10,21 +11,29 @@ import { helium } from './helium.ts';
 import { packed } from './packed.ts';
 
 /** A kernel that computes the same with such instructions; undefined where they do not help. */
-type Lowering = (kernel: Kernel, aim: Aim | undefined) => Kernel | undefined;
+type Lowering = (kernel: Kernel, aim: Exclude<Aim, 'flash'> | undefined) => Kernel | undefined;
 
-/** The best first: a chip with several sets takes the first that there is. */
-const lowerings: readonly { readonly set: InstructionSet; readonly lower: Lowering }[] = [
-  { set: 'mve', lower: (kernel) => helium(kernel) },
-  { set: 'dsp', lower: dspForm },
-  { set: 'v6m', lower: formV6m },
-];
+const lowerings: Readonly<Record<InstructionSet, Lowering>> = {
+  mve: (kernel) => helium(kernel),
+  dsp: dspForm,
+  v6m: formV6m,
+};
 
-/** Of kernels that have any. */
+const bytesOf = ({ tables }: Kernel): number => tables.reduce((sum, table) => sum + tableLength(table), 0);
+
+/** A kernel's form for these instructions, of a program with this aim. */
+export function formWith(kernel: Kernel, set: InstructionSet, aim: Aim | undefined): Kernel | undefined {
+  if (aim === 'flash') return undefined;
+  const form = lowerings[set](kernel, aim);
+  return form === undefined || (aim === 'tables' && bytesOf(form) > bytesOf(kernel)) ? undefined : form;
+}
+
+/** Of kernels that have any. The best first: a chip with several sets takes the first that there is. */
 export const variantsOf = (program: Program): Variants =>
   new Map(
     kernelsOf(program)
       .map((kernel) => {
-        const found = lowerings.map(({ set, lower }) => ({ set, kernel: lower(kernel, program.aim) }));
+        const found = instructionSets.map((set) => ({ set, kernel: formWith(kernel, set, program.aim) }));
         return [
           kernel,
           found.flatMap(({ set, kernel: lowered }) =>

@@ -6,7 +6,15 @@ import type { Pattern } from '../../compress/prune/pattern.ts';
 import { type CostTarget, costTargets } from '../../cost/speed.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { type ByLayer, type CodebookSize, type WeightBits, weightBits } from '../../ir/graph/op.ts';
-import { type Fit, fitWithin, type Grid, type HeldOut, type Limits, Search } from '../../search/search.ts';
+import {
+  type Fit,
+  fitWithin,
+  type Grid,
+  type HeldOut,
+  type Limits,
+  Search,
+  type SearchOptions,
+} from '../../search/search.ts';
 import type { OnProgress } from '../api.ts';
 import { numberWithin, positiveInteger } from './options.ts';
 
@@ -17,7 +25,7 @@ export interface CompressFlags {
   readonly weightBits?: WeightBits;
   /** True: 16 values in every layer. */
   readonly codebook?: true | ByLayer<CodebookSize>;
-  readonly optimize?: 'flash' | 'tables' | 'speed';
+  readonly optimize?: 'flash' | 'tables' | 'balanced' | 'speed';
   readonly target: CostTarget;
   readonly flash?: number;
   readonly ram?: number;
@@ -115,6 +123,7 @@ export const withCompressOptions = (command: Command): Command =>
       new Option('--optimize <WHAT>', "objective when choosing the storage of each layer's weights").choices([
         'flash',
         'tables',
+        'balanced',
         'speed',
       ]),
     )
@@ -167,12 +176,16 @@ export function gridsOf(flags: CompressFlags): readonly Grid[] | undefined {
   return flags.weightBits === undefined ? undefined : [{ weightBits: flags.weightBits }];
 }
 
+/** What was asked for, as the choice of formats names it. */
+export const objectiveOf = ({ optimize }: CompressFlags): SearchOptions['objective'] | undefined =>
+  optimize === 'balanced' ? 'zeros' : optimize;
+
 /** What the flags add to the options of a build without a search. */
 export function compressOptions(flags: CompressFlags): Partial<CompileOptions> {
   const { sparsity, weightBits, target, seed, prune: method, pattern } = flags;
   const codebook = codebookOf(flags);
   const compresses = (sparsity ?? 0) > 0 || (weightBits ?? 8) < 8 || codebook !== undefined;
-  const objective = flags.optimize ?? (compresses ? 'flash' : 'zeros');
+  const objective = objectiveOf(flags) ?? (compresses ? 'flash' : 'zeros');
   const price = objective === 'speed' ? 'macs' : 'weights';
   return {
     ...(sparsity === undefined || sparsity === 0
@@ -212,7 +225,7 @@ export function searchBuild(
   const grids = gridsOf(flags);
   const search = new Search(front(model, options), heldOut, {
     compile: options,
-    objective: flags.optimize ?? searched(flags),
+    objective: objectiveOf(flags) ?? searched(flags),
     target: flags.target,
     method: flags.prune,
     ...(grids === undefined ? {} : { grids }),
