@@ -10,7 +10,7 @@ import { test } from 'vitest';
 import { bestCentres } from '../src/compress/round/k-means.ts';
 import { codeFeatures, codeParts } from '../src/cost/size-features.ts';
 import { gccFlags } from '../src/emit/flags.ts';
-import { formFlags } from '../src/emit/instructions.ts';
+import { formFlags } from '../src/emit/instruction-sets.ts';
 import { emitC } from '../src/emit/package.ts';
 import { isCoded } from '../src/ir/formats/codes.ts';
 import type { Graph, Node } from '../src/ir/graph/graph.ts';

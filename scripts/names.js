@@ -28,6 +28,8 @@ const shared = new Set([
   ...['attention', 'elementwise', 'linear', 'matrices', 'softmax', 'window'],
   // What is modelled and what is measured; what is read and what is warned of.
   ...['size', 'samples', 'layers'],
+  // Forms of kernels: as data, made, and held to each other.
+  'variants',
 ]);
 
 /** @returns a line for each name that stands in two places without being of the list. */

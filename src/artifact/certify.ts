@@ -16,12 +16,14 @@ import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { plainTableBytes } from '../ir/kernel/table-bytes.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
 import { countOf, type Shape, type Tensor } from '../ir/tensor.ts';
-import { formV6m, plainForm } from '../lower/variants.ts';
+import { formV6m, plainForm, variantsOf } from '../lower/variants.ts';
 import { placesOf } from '../plan/orders.ts';
 import { readPacked } from '../program/paired-rows.ts';
 import type { Program, Step } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { argOf, slotAt } from '../program/slots.ts';
+import type { Variant } from '../program/variants.ts';
+import { readWords } from '../program/word-rows.ts';
 
 /** Weights of the tables that are not those of the integer model. */
 export interface WeightMismatch {
@@ -137,11 +139,34 @@ function comparedPacked(
   return of(weights?.packing, plainForm(kernel)) ?? of(weights?.packingV6m, formV6m(kernel));
 }
 
-function certifyStep({ kernel }: Step, node: Node, input: StoredTensor, real: Tensor): LayerCertificate {
+/** Of weights that stand in words of another form's own. */
+function comparedWords(
+  { weights }: Kernel,
+  forms: readonly Variant[],
+  mac: QuantizedMac,
+  toModel: (term: number) => number,
+): WeightMismatch | undefined {
+  if (weights === undefined) return undefined;
+  const found = forms.flatMap(({ kernel, words }) =>
+    words === undefined ? [] : [compared(readWords(kernel, weights.layout, words), mac, toModel)],
+  );
+  return found.find((mismatch) => mismatch !== undefined);
+}
+
+function certifyStep(
+  { kernel }: Step,
+  forms: readonly Variant[],
+  node: Node,
+  input: StoredTensor,
+  real: Tensor,
+): LayerCertificate {
   const mac = node.quantized as QuantizedMac;
   const how = must(kernel.weights, 'a kernel with weights');
   const toModel = modelTerm(real.shape, input);
-  const mismatch = compared(decodeRows(kernel), mac, toModel) ?? comparedPacked(kernel, mac, toModel);
+  const mismatch =
+    compared(decodeRows(kernel), mac, toModel) ??
+    comparedPacked(kernel, mac, toModel) ??
+    comparedWords(kernel, forms, mac, toModel);
   const nonzeros = nonzerosIn(mac.weights);
   return {
     node: node.name,
@@ -167,6 +192,7 @@ function certifyStep({ kernel }: Step, node: Node, input: StoredTensor, real: Te
 export function certify(program: Program, graph: Graph<'int8'>): Certificate {
   // By tensor, not by slot: a slot has the order of the tensor that it was made for, and aliases have others.
   const places = placesOf(graph);
+  const variants = variantsOf(program);
   const layers = program.steps
     .filter(({ kernel }) => kernel.weights !== undefined)
     .map((step) => {
@@ -177,7 +203,7 @@ export function certify(program: Program, graph: Graph<'int8'>): Certificate {
       );
       const real = must(graph.tensors.get(at(node.inputs, 1))?.constant, `'${node.name}' has weights`);
       const input = must(places.get(at(node.inputs, 0)), `the input of '${node.name}' has a place`);
-      return certifyStep(step, node, input, real);
+      return certifyStep(step, variants.get(step.kernel) ?? [], node, input, real);
     });
   const total = (key: keyof Certificate['totals']): number =>
     layers.reduce((sum, layer) => sum + layer[key], 0);

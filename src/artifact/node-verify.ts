@@ -2,7 +2,7 @@
 
 import { at, InputError, must } from '../base/errors.ts';
 import { wrongMacroIn } from '../emit/header.ts';
-import { formOf, withoutMacro } from '../emit/instructions.ts';
+import { formOf, withoutMacro } from '../emit/instruction-sets.ts';
 import type { InstructionSet } from '../ir/kernel/primitive.ts';
 import type { Form, MeasuredTarget } from '../program/measured.ts';
 import type { Outcome } from '../program/program.ts';

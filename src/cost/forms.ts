@@ -29,7 +29,7 @@ export interface Form {
 export function formFor(kernel: Kernel, target: CostTarget, aim?: Aim): Form {
   for (const set of setsFor[target]) {
     const form = formWith(kernel, set, aim);
-    if (form !== undefined) return { kernel: form, set };
+    if (form !== undefined) return { kernel: form.kernel, set };
   }
   return { kernel: plainForm(kernel) };
 }

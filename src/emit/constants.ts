@@ -10,7 +10,7 @@ import { printTable, tableHead } from './c/tables.ts';
 import { formsOf, guarded, type TableGroup, tableGroups, tablesCondition } from './forms.ts';
 import { constantBytes, provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
-import { instructionMacros } from './instructions.ts';
+import { instructionMacros } from './instruction-sets.ts';
 import { type FileNames, fileNames } from './names.ts';
 import { placementMacros } from './prefix.ts';
 import { tableWords } from './table-text.ts';

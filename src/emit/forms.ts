@@ -2,7 +2,7 @@
  * A program's kernels in all forms, with what of the C each kind of chip takes: by which of the instruction sets
  * that the program has variants for its compiler has.
  */
-import { must } from '../base/errors.ts';
+import { at, must } from '../base/errors.ts';
 import type { Kernel, Table } from '../ir/kernel/kernel.ts';
 import { type InstructionSet, instructionSets } from '../ir/kernel/primitive.ts';
 import { arraysUsed } from '../ir/kernel/walk.ts';
@@ -10,7 +10,7 @@ import type { Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
 import { formOn, setsOf, type Variant } from '../program/variants.ts';
 import type { EmitInfo } from './info.ts';
-import { usesMacro } from './instructions.ts';
+import { usesMacro } from './instruction-sets.ts';
 
 /** The instruction sets of a kind of chip. */
 type Chip = ReadonlySet<InstructionSet>;
@@ -110,21 +110,19 @@ function termsOf({
 
 const inBrackets = (text: string): string => (text.includes('&&') ? `(${text})` : text);
 
-/** What the preprocessor asks; empty where everything is taken. Of two sets any choice is one term, or two. */
+/** What the preprocessor asks; empty where everything is taken. Shorter terms are taken before longer ones. */
 export function conditionOf(forms: Forms, where: Where): string {
-  const terms = termsOf(forms);
-  const one = terms.find(({ holds }) => sameWhere(holds, where));
-  if (one !== undefined) return one.text;
-  const pairs = terms.flatMap((a) => terms.map((b) => [a, b] as const));
-  const two = pairs.find(([a, b]) =>
-    sameWhere(
-      where,
-      a.holds.map((there, i) => there || b.holds[i] === true),
-    ),
-  );
-  return must(two, 'two terms for any choice')
-    .map(({ text }) => inBrackets(text))
-    .join(' || ');
+  const inside = termsOf(forms)
+    .filter(({ holds }) => holds.every((there, i) => !there || where[i] === true))
+    .sort((a, b) => a.text.length - b.text.length);
+  const found: string[] = [];
+  let covered: Where = where.map(() => false);
+  for (const { text, holds } of inside) {
+    if (holds.every((there, i) => !there || covered[i] === true)) continue;
+    found.push(text);
+    covered = covered.map((there, i) => there || holds[i] === true);
+  }
+  return found.length === 1 ? at(found, 0) : found.map(inBrackets).join(' || ');
 }
 
 /** The tables of a kernel that stand at one place. */

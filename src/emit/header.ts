@@ -3,11 +3,12 @@ import { elemBytes } from '../ir/kernel/kernel.ts';
 import { inputPorts, outputPorts, type Port, type PrintedGrid, printedGrid } from '../program/port.ts';
 import type { Program } from '../program/program.ts';
 import { hasFloats, kernelsOf, unreadInputs } from '../program/slots.ts';
+import { programOn } from '../program/variants.ts';
 import type { Arena } from './arena.ts';
 import { cFloat } from './c/floats.ts';
 import { columns, comment, cType, fillWords } from './c/lines.ts';
 import { type EmitInfo, noBuild } from './info.ts';
-import { choices } from './instructions.ts';
+import { choices } from './instruction-sets.ts';
 import { layoutLines, normalizationLines } from './order-text.ts';
 import { outputFunctions, portStems, type Role, returnsOutput, runType, statusOr } from './port-names.ts';
 import { placementMacros } from './prefix.ts';
@@ -273,7 +274,10 @@ function advice(program: Program, info: EmitInfo): string[] {
     'Compile with -ffp-contract=off and without -ffast-math: floats are then the same everywhere.';
   return [
     `${hook} ${f} with the layer's number after each.`,
-    ...choices(program, info).map(({ says }) => says),
+    ...choices(program, info).map(({ set, says }) => {
+      const there = programOn(program, info.variants ?? new Map(), new Set([set]));
+      return `${says} Constants are then ${count(constantBytes(there))} bytes.`;
+    }),
     ...(hasFloats(program) ? [float] : []),
   ];
 }

@@ -2,7 +2,7 @@
 
 import { at, DefectError, must } from '../base/errors.ts';
 import { elemBytes, type Kernel } from '../ir/kernel/kernel.ts';
-import type { InstructionSet } from '../ir/kernel/primitive.ts';
+import type { InstructionSet, Primitive, VectorPrimitive } from '../ir/kernel/primitive.ts';
 import { anyPrimitive } from '../ir/kernel/prims/index.ts';
 import type { Quant } from '../ir/kernel/stored.ts';
 import { expressionsIn, primitivesUsed, statementsIn } from '../ir/kernel/walk.ts';
@@ -11,7 +11,7 @@ import { hasFloats, inputSlots, outputSlots, slotAt } from '../program/slots.ts'
 import type { Arena } from './arena.ts';
 import { type PrintOptions, printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
-import { accessesIn, printAccess } from './c/vectors.ts';
+import { accessesIn, printAccess } from './c/vector-access.ts';
 import { constantMacros, hasInfinity, mathHeader, tablesText, weightsFile } from './constants.ts';
 import {
   allKernels,
@@ -29,7 +29,7 @@ import {
 } from './forms.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
-import { instructionMacros, stepMacro, usesMacro } from './instructions.ts';
+import { instructionMacros, stepMacro, usesMacro } from './instruction-sets.ts';
 import { type FileNames, fileNames, namesIn } from './names.ts';
 import { portStems, returnsOutput, runType, statusOr } from './port-names.ts';
 import { placementMacros, prefixOf } from './prefix.ts';
@@ -184,6 +184,18 @@ function trace(program: Program): string[] {
 const setOfAll = ({ chips, sets }: Forms, where: Where): InstructionSet | undefined =>
   sets.find((set) => chips.every((chip, i) => where[i] !== true || chip.has(set)));
 
+/** With how a primitive is computed in the registers of Armv6-M, where that is another way. */
+function eightRegisters(
+  { program, sets }: Forms,
+  primitive: Primitive | VectorPrimitive,
+  text: string,
+): readonly string[] {
+  const hasOther = 'c99' in primitive && primitive.instructions?.v6m !== undefined;
+  if (!sets.includes('v6m') || !hasOther) return [text];
+  const small = printPrimitive(primitive, prefixOf(program), 'v6m');
+  return [`#if defined(${usesMacro(program, 'v6m')})`, small, '#else', text, '#endif', ''];
+}
+
 function primitivesText(forms: Forms): string[] {
   const prefix = prefixOf(forms.program);
   const kernels = allKernels(forms);
@@ -193,7 +205,8 @@ function primitivesText(forms: Forms): string[] {
     ...[...used].sort().flatMap((name) => {
       const where = whereSome(forms, (kernel) => primitivesUsed(kernel.body).has(name));
       const primitive = must(anyPrimitive(name), `a primitive is called '${name}'`);
-      return guarded(conditionOf(forms, where), [printPrimitive(primitive, prefix, setOfAll(forms, where))]);
+      const text = printPrimitive(primitive, prefix, setOfAll(forms, where));
+      return guarded(conditionOf(forms, where), eightRegisters(forms, primitive, text));
     }),
     ...[...accesses].flatMap(([name, node]) => {
       const where = whereSome(forms, (kernel) => accessesIn(kernel.body).has(name));

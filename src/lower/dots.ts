@@ -20,7 +20,7 @@ import {
   variable,
 } from '../ir/kernel/builders.ts';
 import type { Expr, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
-import { segmentOffsets, type WeightLayout } from '../ir/kernel/weight-format.ts';
+import { segmentOffsets, termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import type { NewName } from './names.ts';
 
 const width = 16;
@@ -195,6 +195,29 @@ function gathered(
   });
 }
 
+/** A place's inputs by vector, and -128 times their sum. */
+function heldPlace(
+  { from, first, offset }: Place,
+  vectors: ReturnType<typeof gathered>,
+  where: readonly string[],
+  names: NewName,
+) {
+  const inputs = vectors.map(() => names('x'));
+  const [total, sum] = [names('total'), names('base')];
+  const held = inputs.map((x) => local(x, 'u8x16'));
+  const loads = vectors.map(({ first: start, offsets }, v) => {
+    const begin = add(first, offset, start);
+    return gather('u8x16', from, 'u8', begin, local(at(where, v), 'u8x16'), offsets.length);
+  });
+  const statements = [
+    ...inputs.map((x, v) => constant(x, at(loads, v))),
+    variable(total, 0),
+    ...held.map((x) => assign(total, call('sum_u8x16', 'i32', local(total), x))),
+    constant(sum, mul(local(total), -shift)),
+  ];
+  return { statements, inputs: held, sum: local(sum) };
+}
+
 /**
  * Short runs that are apart: whole vectors are gathered once from all of the window, for all rows; undefined where that
  * saves no vectors.
@@ -210,39 +233,18 @@ export function heldInputs(
   const steps = l.segments * l.pieces * Math.ceil(l.run / width);
   if (!isNear || vectors.length > mostHeld || vectors.length >= steps) return undefined;
   const data = vectors.flatMap(({ offsets }) => times(width, (i) => offsets[i] ?? 0));
-  const table: Table = {
-    name,
-    elem: 'u8',
-    data,
-    rowLength: width,
-    says: 'Where inputs lie, from the first of 16 on.',
-  };
-  const offsets = vectors.map(() => names('offsets'));
-  const made = places.map((place) => {
-    const inputs = vectors.map(() => names('x'));
-    const [total, base] = [names('total'), names('base')];
-    const x = (v: number): Expr => local(at(inputs, v), 'u8x16');
-    const statements = [
-      ...vectors.map((vector, v) => {
-        const from = add(place.first, place.offset, vector.first);
-        const where = local(at(offsets, v), 'u8x16');
-        return constant(at(inputs, v), gather('u8x16', place.from, 'u8', from, where, vector.offsets.length));
-      }),
-      variable(total, 0),
-      ...vectors.map((_, v) => assign(total, call('sum_u8x16', 'i32', local(total), x(v)))),
-      constant(base, mul(local(total), -shift)),
-    ];
-    return { statements, inputs: vectors.map((_, v) => x(v)), sum: local(base) };
-  });
+  const says = 'Where inputs lie, from the first of 16 on.';
+  const where = vectors.map(() => names('offsets'));
+  const made = places.map((place) => heldPlace(place, vectors, where, names));
   return {
-    layout: { ...l, segments: 1, pieces: 1, run: l.segments * l.pieces * l.run },
+    layout: { ...l, segments: 1, pieces: 1, run: termsOf(l) },
     statements: [
-      ...offsets.map((one, v) => constant(one, loadVector('u8x16', name, 'u8', v * width))),
+      ...where.map((one, v) => constant(one, loadVector('u8x16', name, 'u8', v * width))),
       ...made.flatMap(({ statements }) => statements),
     ],
     inputs: made.map(({ inputs }) => inputs),
     sums: made.map(({ sum }) => sum),
-    table,
+    table: { name, elem: 'u8', data, rowLength: width, says },
   };
 }
 

@@ -9,6 +9,7 @@ import { rowSumsIn } from '../ir/kernel/walk.ts';
 import { dense8, formatName, termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import type { Aim } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
+import type { Variant } from '../program/variants.ts';
 import { dualSums, pairsIn, type Width, wordsOf } from './dual-sums.ts';
 import { type Jam, jammed } from './jam.ts';
 
@@ -94,7 +95,7 @@ function takes({ stored, elem, type, sums }: RowSum): boolean {
 }
 
 /** A body with its rows lowered: what stands after `startRows` in its block. */
-function lowered(
+function inRowLoops(
   body: readonly Stmt[],
   jam: Jam,
 ): { readonly body: readonly Stmt[]; readonly passes: readonly number[] } | undefined {
@@ -105,15 +106,18 @@ function lowered(
   }
   for (const [i, s] of body.entries()) {
     if (s.kind !== 'for') continue;
-    const inner = lowered(s.body, jam);
+    const inner = inRowLoops(s.body, jam);
     if (inner !== undefined)
       return { ...inner, body: [...body.slice(0, i), { ...s, body: inner.body }, ...body.slice(i + 1)] };
   }
   return undefined;
 }
 
+/** A kernel with DSP instructions, and how its weights stand. */
+export type DspForm = Required<Pick<Variant, 'kernel' | 'words'>>;
+
 /** The kernel with DSP instructions; undefined where they do not help. */
-export function dspForm(kernel: Kernel, aim: keyof typeof scales = 'balanced'): Kernel | undefined {
+export function dspForm(kernel: Kernel, aim: keyof typeof scales = 'balanced'): DspForm | undefined {
   const { weights, tables } = kernel;
   const sums = rowSumsIn(kernel.body);
   if (weights === undefined || sums.length === 0 || !sums.every(({ sum }) => takes(sum))) return undefined;
@@ -121,7 +125,7 @@ export function dspForm(kernel: Kernel, aim: keyof typeof scales = 'balanced'): 
   const table = `${kernel.name}_words`;
   const { rows, usesOfWide, ...extent } = scales[aim];
   const width = kernel.macs >= usesOfWide * layout.rows * termsOf(layout) ? 16 : 8;
-  const found = lowered(kernel.body, {
+  const found = inRowLoops(kernel.body, {
     takes,
     joined: ({ sums: each }, count) =>
       rowsAtATime(
@@ -135,7 +139,7 @@ export function dspForm(kernel: Kernel, aim: keyof typeof scales = 'balanced'): 
   });
   if (found === undefined || found.passes.reduce((sum, n) => sum + n, 0) !== layout.rows) return undefined;
   const { weights: _, ...rest } = kernel;
-  return {
+  const lowered: Kernel = {
     ...rest,
     doc: ['With DSP instructions: two products of 16 bits at a time, the same sums in another order.'],
     tables: [
@@ -144,4 +148,5 @@ export function dspForm(kernel: Kernel, aim: keyof typeof scales = 'balanced'): 
     ],
     body: found.body,
   };
+  return { kernel: lowered, words: { table, width, passes: found.passes } };
 }

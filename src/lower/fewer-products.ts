@@ -12,7 +12,7 @@ import type { MadeSums } from './made-sums.ts';
 import { type NewName, newNames } from './names.ts';
 import { lanes, packed, pairTable, placesAtOnce, summedRows, vectorsOf, wideLanes } from './row-blocks.ts';
 import { held, type Scheme, schemes } from './schemes.ts';
-import { type SumGroup, sumGroups } from './sum-groups.ts';
+import type { FoundSums, SumGroup } from './sum-groups.ts';
 
 /** Pairs of places, and how their inputs lie. */
 interface Pairs {
@@ -54,36 +54,52 @@ function pairsOf({ places }: SumGroup, layout: WeightLayout): Pairs | undefined 
 }
 
 /** Weights of each product, as rows of one run: taps are mixed, channels filled up to pairs. */
-function mixed(rows: readonly Int32Array[], { segments }: WeightLayout, p: Pairs): readonly number[][][] {
-  const { scheme, depth } = p;
+function mixed(
+  rows: readonly Int32Array[],
+  { segments }: WeightLayout,
+  p: Pairs,
+): readonly (readonly Int16Array[])[] {
+  return p.scheme.weights.map((by) => rows.map((row) => mixedRow(row, by, segments, p)));
+}
+
+/** Plain loops: there are as many weights as the network has. */
+function mixedRow(row: Int32Array, by: readonly number[], segments: number, p: Pairs): Int16Array {
+  const { depth } = p;
   const padded = evenDepth(p);
-  return scheme.weights.map((taps) =>
-    rows.map((row) =>
-      times(segments * padded, (i) => {
-        const [segment, c] = [Math.floor(i / padded), i % padded];
-        if (c >= depth) return 0;
-        return taps.reduce((sum, by, k) => sum + by * at(row, (segment * scheme.taps + k) * depth + c), 0);
-      }),
-    ),
-  );
+  const made = new Int16Array(segments * padded);
+  for (let segment = 0; segment < segments; segment++)
+    for (let c = 0; c < depth; c++) {
+      let sum = 0;
+      for (let k = 0; k < by.length; k++) sum += at(by, k) * at(row, (segment * by.length + k) * depth + c);
+      made[segment * padded + c] = sum;
+    }
+  return made;
 }
 
 const evenDepth = ({ depth }: Pairs): number => 2 * Math.ceil(depth / 2);
 
 /** Whether no sum of products overflows, by the largest weight of each pair of terms of four rows. */
-function fits(weights: readonly number[][][], { scheme }: Pairs): boolean {
+function fits(weights: readonly (readonly Int16Array[])[], { scheme }: Pairs): boolean {
   const ofProducts = weights.map((rows, m) => {
-    const largest = times(vectorsOf(rows.length), (v) => {
-      const some = rows.slice(v * lanes, (v + 1) * lanes);
-      return times(at(rows, 0).length / 2, (i) =>
-        Math.max(...some.flatMap((row) => [Math.abs(at(row, 2 * i)), Math.abs(at(row, 2 * i + 1))])),
-      ).reduce((sum, x) => sum + 2 * x, 0);
-    });
+    const largest = times(vectorsOf(rows.length), (v) =>
+      largestPairs(rows.slice(v * lanes, (v + 1) * lanes)),
+    );
     return 256 * at(scheme.largest, m) * Math.max(...largest);
   });
   return scheme.sums.every(
     (by) => by.reduce((sum, x, m) => sum + Math.abs(x) * at(ofProducts, m), 0) < 2 ** 31,
   );
+}
+
+/** Over all pairs of terms, twice the largest weight of it. */
+function largestPairs(rows: readonly Int16Array[]): number {
+  let sum = 0;
+  for (let term = 0; term < at(rows, 0).length; term += 2) {
+    let largest = 0;
+    for (const row of rows) largest = Math.max(largest, Math.abs(at(row, term)), Math.abs(at(row, term + 1)));
+    sum += 2 * largest;
+  }
+  return sum;
 }
 
 /** Instructions of a product and what belongs to it, of 26 in a round of eight products. */
@@ -118,8 +134,8 @@ interface Work {
   readonly sums: string;
 }
 
-export function fewerProducts(kernel: Kernel): MadeSums | undefined {
-  const [group, ...others] = sumGroups(kernel);
+export function fewerProducts(kernel: Kernel, { groups }: FoundSums): MadeSums | undefined {
+  const [group, ...others] = groups;
   const layout = kernel.weights?.layout;
   const source = kernel.params.find(({ name }) => name === group?.from);
   if (group === undefined || others.length > 0 || layout === undefined || source === undefined)
@@ -151,7 +167,7 @@ export function fewerProducts(kernel: Kernel): MadeSums | undefined {
     tables: [
       pairTable(
         arrays.weights,
-        weights.flatMap((rows) => packed(rows, rowLayout, tiles)),
+        weights.map((rows) => packed(rows, rowLayout, tiles)),
       ),
     ],
     sums: arrays.sums,

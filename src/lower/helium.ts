@@ -5,8 +5,8 @@ import type { Expr, Kernel, RowSum, RowTerm, Stmt } from '../ir/kernel/kernel.ts
 import { arraysUsed, declaredIn, namesIn, rewritten, rowSumsIn } from '../ir/kernel/walk.ts';
 import { dense8, formatName, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
-import { type Around, type Channels, channelsOf, fourRows, type Work } from './channels.ts';
-import { depthwise, isDepthwise } from './depthwise.ts';
+import { withMoves } from './byte-moves.ts';
+import { depthwise, isDepthwise } from './channel-lanes.ts';
 import {
   type DotRows,
   dotRows,
@@ -21,8 +21,8 @@ import {
 } from './dots.ts';
 import { laneCount } from './lanes.ts';
 import { loopsInLanes } from './loops.ts';
-import { withMoves } from './moves.ts';
 import { newNames } from './names.ts';
+import { type Around, type Channels, channelsOf, fourRows, type Work } from './row-lanes.ts';
 
 const says =
   'Helium: 16 products at a time, of inputs and weights plus 128; 128 times the sum of the inputs is subtracted.';

@@ -2,8 +2,7 @@
 
 import { accumulate, load } from '../ir/kernel/builders.ts';
 import type { Expr, Kernel, Param, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
-import { arraysUsed } from '../ir/kernel/walk.ts';
-import { withMoves } from './moves.ts';
+import { withMoves } from './byte-moves.ts';
 import { newNames } from './names.ts';
 
 export interface MadeSums {
@@ -36,13 +35,13 @@ export function withSums(kernel: Kernel, made: MadeSums): Kernel {
   };
   const summed = block(kernel.body);
   const body = withMoves(summed, newNames({ ...added, body: summed }));
-  const used = arraysUsed(body);
-  const { weights: _, ...rest } = kernel;
+  const { weights, ...rest } = kernel;
+  const unused = [weights?.stream, weights?.counts, weights?.codebook];
   return {
     ...rest,
     doc: [...kernel.doc, made.doc],
     params: added.params,
-    tables: added.tables.filter(({ name }) => used.has(name)),
+    tables: added.tables.filter(({ name }) => !unused.includes(name)),
     body,
   };
 }

@@ -24,7 +24,7 @@ import { decodeRows } from '../program/rows.ts';
 import { sumTerms } from '../sim/wasm/vector-expr.ts';
 import type { MadeSums } from './made-sums.ts';
 import { type NewName, newNames } from './names.ts';
-import { neighbourSums } from './sum-groups.ts';
+import type { FoundSums } from './sum-groups.ts';
 import { type Level, levelsOf, loopsOver, startsOf } from './terms.ts';
 
 /** Rows of a block, and of each of the two vectors of sums. */
@@ -84,8 +84,8 @@ interface Work {
   readonly perPlace: number;
 }
 
-export function neighbourRows(kernel: Kernel): MadeSums | undefined {
-  const [found, ...others] = neighbourSums(kernel);
+export function neighbourRows(kernel: Kernel, { neighbours }: FoundSums): MadeSums | undefined {
+  const [found, ...others] = neighbours;
   const layout = kernel.weights?.layout;
   const source = kernel.params.find(({ name }) => name === found?.from);
   if (found === undefined || others.length > 0 || layout === undefined || source === undefined)

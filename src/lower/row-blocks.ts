@@ -57,27 +57,46 @@ export const pairLevels = (layout: WeightLayout): readonly Level[] =>
     .toSorted((a, b) => a.count - b.count);
 
 /** [block][pair of terms][vector of the block][row][2], in the order of use; what a row lacks weighs nothing. */
-export function packed(rows: readonly ArrayLike<number>[], layout: WeightLayout, places: number): number[] {
+export function packed(rows: readonly ArrayLike<number>[], layout: WeightLayout, places: number): Int16Array {
   const starts = startsOf(pairLevels(layout));
   const blocks = blocksOf(vectorsOf(layout.rows), depthOf(Math.min(places, placesAtOnce)));
-  const data: number[] = [];
+  const data = new Int16Array(starts.length * vectorsOf(layout.rows) * wideLanes);
   for (const { depth, from, count } of blocks)
-    for (let block = 0; block < count; block++)
-      for (const start of starts) {
-        const isWhole = (start % layout.run) + 1 < layout.run;
-        for (let r = (from + block * depth) * lanes, end = r + depth * lanes; r < end; r++)
-          data.push(rows[r]?.[start] ?? 0, isWhole ? (rows[r]?.[start + 1] ?? 0) : 0);
-      }
+    for (let block = from; block < from + count * depth; block += depth)
+      rows.slice(block * lanes, (block + depth) * lanes).forEach((row, r) => {
+        const first = block * starts.length * wideLanes + r * pair;
+        packRow(data, first, depth * wideLanes, row, starts, layout.run);
+      });
   return data;
 }
 
-export const pairTable = (name: string, data: readonly number[]): Table => ({
-  name,
-  elem: 'i16',
-  data: Int16Array.from(data),
-  rowLength: wideLanes,
-  says: 'pairs of weights of four rows',
-});
+/** One row's pairs, `stride` apart from `to` on. */
+function packRow(
+  data: Int16Array,
+  to: number,
+  stride: number,
+  row: ArrayLike<number>,
+  starts: readonly number[],
+  run: number,
+): void {
+  let place = to;
+  for (const start of starts) {
+    data[place] = at(row, start);
+    if ((start % run) + 1 < run) data[place + 1] = at(row, start + 1);
+    place += stride;
+  }
+}
+
+/** One part after the other. */
+export function pairTable(name: string, parts: readonly Int16Array[]): Table {
+  const data = new Int16Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let to = 0;
+  for (const part of parts) {
+    data.set(part, to);
+    to += part.length;
+  }
+  return { name, elem: 'i16', data, rowLength: wideLanes, says: 'pairs of weights of four rows' };
+}
 
 /** Where inputs of places are, elements behind pointers; pointers to weights and to where sums go. */
 export interface Inputs {

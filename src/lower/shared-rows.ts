@@ -23,7 +23,7 @@ import {
   vectorsOf,
   wideLanes,
 } from './row-blocks.ts';
-import { type SumGroup, sumGroups } from './sum-groups.ts';
+import type { FoundSums, SumGroup } from './sum-groups.ts';
 
 /** What the statements of one kernel are made of. */
 interface Work {
@@ -35,9 +35,9 @@ interface Work {
 }
 
 /** The sums of all rows at the places of a group, and where each statement's are. */
-export function sharedRows(kernel: Kernel): MadeSums | undefined {
+export function sharedRows(kernel: Kernel, found: FoundSums): MadeSums | undefined {
   const order = ({ ahead }: SumGroup): number => kernel.body.indexOf(ahead);
-  const groups = sumGroups(kernel).toSorted((a, b) => order(a) - order(b));
+  const groups = found.groups.toSorted((a, b) => order(a) - order(b));
   const [group, ...others] = groups;
   const layout = kernel.weights?.layout;
   const source = kernel.params.find(({ name }) => name === group?.from);
@@ -58,7 +58,7 @@ export function sharedRows(kernel: Kernel): MadeSums | undefined {
   return {
     doc: 'Vectors of WebAssembly: pairs of inputs of 16 bits times those of four rows of weights.',
     scratch,
-    tables: [pairTable(work.weights, packed(decodeRows(kernel), layout, places))],
+    tables: [pairTable(work.weights, [packed(decodeRows(kernel), layout, places)])],
     sums: work.sums,
     before: beforeOf(kernel, source, group, work),
     added: new Map(

@@ -7,6 +7,7 @@ import { add } from '../ir/kernel/builders.ts';
 import { type Arrays, checkKernel, rootName } from '../ir/kernel/check.ts';
 import type { Expr, Kernel, RowSum, Stmt } from '../ir/kernel/kernel.ts';
 import { type Loop, namesIn, partsIn, rowSumsIn, statementsIn } from '../ir/kernel/walk.ts';
+import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { isNeighbour } from '../sim/wasm/vector-expr.ts';
 
 /** An accumulator, the row that it gains, and the index of the row's first input. */
@@ -14,6 +15,12 @@ export interface PlacedSum {
   readonly local: string;
   readonly row: Expr;
   readonly first: Expr;
+}
+
+/** A kernel, and what its arrays are. */
+interface Checked {
+  readonly kernel: Kernel;
+  readonly arrays: Arrays;
 }
 
 interface SumSite {
@@ -49,20 +56,20 @@ const roundsOf = ({ from, to, step }: Loop): number =>
   from.kind === 'int' && to.kind === 'int' ? Math.ceil((to.value - from.value) / step) : 0;
 
 /** An input keeps its first value for the whole step: what is written over it was read before. */
-function leaves(loop: Loop, kernel: Kernel, from: string, needed: ReadonlySet<string>): boolean {
-  const changed = changedBy(loop, checkKernel(kernel));
+function leaves(loop: Loop, { kernel, arrays }: Checked, from: string, needed: ReadonlySet<string>): boolean {
+  const changed = changedBy(loop, arrays);
   const isInput = kernel.params.some(({ name, role }) => name === from && role === 'in');
   return (isInput || !changed.has(from)) && [...needed].every((name) => !changed.has(name));
 }
 
-function groupOf(kernel: Kernel, site: SumSite, rows: number): SumGroup | undefined {
+function groupOf(checked: Checked, site: SumSite, rows: number): SumGroup | undefined {
   const { loops, sums, sum: statement } = site;
   const { from } = statement;
   const texts = sums.map((sum) => JSON.stringify(sum.first));
   const distinct = [...new Set(texts)];
   const places = distinct.map((text) => must(sums[texts.indexOf(text)], 'a sum').first);
   const needed = new Set(places.flatMap((place) => [...namesIn(place)]));
-  const passed = loops.slice(1 + loops.findLastIndex((l) => !leaves(l, kernel, from, needed)));
+  const passed = loops.slice(1 + loops.findLastIndex((l) => !leaves(l, checked, from, needed)));
   const rounds = passed.reduce((n, l) => n * roundsOf(l), 1);
   // Otherwise rows would be made that belong to other places.
   if (passed.length < loops.length && rounds * (sums.length / places.length) !== rows) return undefined;
@@ -71,9 +78,8 @@ function groupOf(kernel: Kernel, site: SumSite, rows: number): SumGroup | undefi
 }
 
 /** Whether it is clear where the sum's inputs and its row are: not by what the kernel itself may write. */
-const isPlaced = ({ first, row }: PlacedSum, kernel: Kernel): boolean => {
+const isPlaced = ({ first, row }: PlacedSum, { kernel, arrays }: Checked): boolean => {
   const params = new Set(kernel.params.map(({ name }) => name));
-  const arrays = checkKernel(kernel);
   return [...partsIn(first), ...partsIn(row)].every(
     (e) => e.kind !== 'load' || !params.has(rootName(must(arrays.get(e.from), 'an array').root)),
   );
@@ -86,21 +92,14 @@ const placedOf = ({ row, first, skip, sums }: RowSum): readonly PlacedSum[] =>
     first: add(first, skip, term.offset),
   }));
 
-/** Of 8-bit weights, and inputs that are a parameter. */
-function placedSites(kernel: Kernel): readonly SumSite[] {
-  if (kernel.weights === undefined) return [];
-  const params = new Set(kernel.params.map(({ name }) => name));
-  return rowSumsIn(kernel.body)
+/** Inputs are a parameter. */
+function placedSites(checked: Checked): readonly SumSite[] {
+  const { body, params } = checked.kernel;
+  const names = new Set(params.map(({ name }) => name));
+  return rowSumsIn(body)
     .map(({ loops, sum }) => ({ loops, sum, sums: placedOf(sum) }))
-    .filter(({ sum, sums }) => params.has(sum.from) && sums.every((one) => isPlaced(one, kernel)));
+    .filter(({ sum, sums }) => names.has(sum.from) && sums.every((one) => isPlaced(one, checked)));
 }
-
-/** Groups of sums that may be made otherwise than by the kernel's own statements. */
-export const sumGroups = (kernel: Kernel): readonly SumGroup[] =>
-  placedSites(kernel).flatMap((site) => {
-    const group = groupOf(kernel, site, must(kernel.weights, 'sums are of weights').layout.rows);
-    return group === undefined ? [] : [group];
-  });
 
 /** Sums of a loop over rows in which each row has inputs of its own, one element behind those of the row before. */
 export interface NeighbourSums {
@@ -113,18 +112,32 @@ export interface NeighbourSums {
 }
 
 /** Depthwise convolutions are such loops. */
-export const neighbourSums = (kernel: Kernel): readonly NeighbourSums[] =>
-  placedSites(kernel).flatMap(({ loops, sums, sum: statement }) => {
-    const loop = loops.at(-1);
-    const { from } = statement;
-    if (loop === undefined || roundsOf(loop) !== kernel.weights?.layout.rows) return [];
-    const isRow = ({ row }: PlacedSum): boolean => row.kind === 'local' && row.name === loop.name;
-    const inner = changedBy(loop, checkKernel(kernel));
-    const fits = sums.every(
-      (sum) => isRow(sum) && isNeighbour(sum.first, loop.name, (name) => inner.has(name)),
-    );
-    const kept = leaves(loop, kernel, from, new Set());
-    return fits && kept && loop.from.kind === 'int' && loop.from.value === 0 && loop.step === 1
-      ? [{ loop, from, sums, statement }]
-      : [];
-  });
+function neighboursOf(checked: Checked, site: SumSite, rows: number): NeighbourSums | undefined {
+  const { loops, sums, sum: statement } = site;
+  const loop = loops.at(-1);
+  const { from } = statement;
+  if (loop === undefined || roundsOf(loop) !== rows) return undefined;
+  const isRow = ({ row }: PlacedSum): boolean => row.kind === 'local' && row.name === loop.name;
+  const inner = changedBy(loop, checked.arrays);
+  const fits = sums.every(
+    (sum) => isRow(sum) && isNeighbour(sum.first, loop.name, (name) => inner.has(name)),
+  );
+  const kept = leaves(loop, checked, from, new Set());
+  return fits && kept && loop.from.kind === 'int' && loop.from.value === 0 && loop.step === 1
+    ? { loop, from, sums, statement }
+    : undefined;
+}
+
+/** Sums of 8-bit weights that may be made otherwise than by the kernel's own statements. */
+export interface FoundSums {
+  readonly groups: readonly SumGroup[];
+  readonly neighbours: readonly NeighbourSums[];
+}
+
+export function foundSums(kernel: Kernel, { rows }: WeightLayout): FoundSums {
+  const checked = { kernel, arrays: checkKernel(kernel) };
+  const sites = placedSites(checked);
+  const all = <T>(of: (checked: Checked, site: SumSite, rows: number) => T | undefined): readonly T[] =>
+    sites.map((site) => of(checked, site, rows)).filter((one) => one !== undefined);
+  return { groups: all(groupOf), neighbours: all(neighboursOf) };
+}

@@ -5,41 +5,51 @@ import { type InstructionSet, instructionSets } from '../ir/kernel/primitive.ts'
 import { tableLength } from '../ir/kernel/table-bytes.ts';
 import type { Aim, Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
-import type { Variants } from '../program/variants.ts';
+import type { Variant, Variants } from '../program/variants.ts';
 import { dspForm } from './dsp.ts';
 import { helium } from './helium.ts';
 import { packed } from './packed.ts';
 
 /** A kernel that computes the same with such instructions; undefined where they do not help. */
-type Lowering = (kernel: Kernel, aim: Exclude<Aim, 'flash'> | undefined) => Kernel | undefined;
+type Lowering = (kernel: Kernel, aim: Exclude<Aim, 'flash'> | undefined) => Form | undefined;
+type Form = Omit<Variant, 'set'>;
+
+const alone = (kernel: Kernel | undefined) => kernel && { kernel };
 
 const lowerings: Readonly<Record<InstructionSet, Lowering>> = {
-  mve: (kernel) => helium(kernel),
+  mve: (kernel) => alone(helium(kernel)),
   dsp: dspForm,
-  v6m: formV6m,
+  v6m: (kernel) => alone(formV6m(kernel)),
 };
 
 const bytesOf = ({ tables }: Kernel): number => tables.reduce((sum, table) => sum + tableLength(table), 0);
 
 /** A kernel's form for these instructions, of a program with this aim. */
-export function formWith(kernel: Kernel, set: InstructionSet, aim: Aim | undefined): Kernel | undefined {
+export function formWith(kernel: Kernel, set: InstructionSet, aim: Aim | undefined): Form | undefined {
   if (aim === 'flash') return undefined;
   const form = lowerings[set](kernel, aim);
-  return form === undefined || (aim === 'tables' && bytesOf(form) > bytesOf(kernel)) ? undefined : form;
+  const grows = form !== undefined && bytesOf(form.kernel) > bytesOf(kernel);
+  return aim === 'tables' && grows ? undefined : form;
 }
 
+const known = new WeakMap<Program, Variants>();
+
 /** Of kernels that have any. The best first: a chip with several sets takes the first that there is. */
-export const variantsOf = (program: Program): Variants =>
+export function variantsOf(program: Program): Variants {
+  const found = known.get(program) ?? variantsFor(program);
+  known.set(program, found);
+  return found;
+}
+
+const variantsFor = (program: Program): Variants =>
   new Map(
     kernelsOf(program)
       .map((kernel) => {
-        const found = instructionSets.map((set) => ({ set, kernel: formWith(kernel, set, program.aim) }));
-        return [
-          kernel,
-          found.flatMap(({ set, kernel: lowered }) =>
-            lowered === undefined ? [] : [{ set, kernel: lowered }],
-          ),
-        ] as const;
+        const found = instructionSets.flatMap((set): readonly Variant[] => {
+          const form = formWith(kernel, set, program.aim);
+          return form === undefined ? [] : [{ set, ...form }];
+        });
+        return [kernel, found] as const;
       })
       .filter(([, variants]) => variants.length > 0),
   );

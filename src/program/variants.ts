@@ -2,11 +2,14 @@
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { InstructionSet } from '../ir/kernel/primitive.ts';
 import type { Program } from './program.ts';
+import type { WordRows } from './word-rows.ts';
 
 /** A kernel of the same parameters that computes the same with these instructions. */
 export interface Variant {
   readonly set: InstructionSet;
   readonly kernel: Kernel;
+  /** How its weights stand, where in words of its own. */
+  readonly words?: WordRows;
 }
 
 /** By kernel its variants, the one that is taken first before the others. Kernels without one are absent. */

@@ -1,5 +1,5 @@
 /** Who runs a program: WebAssembly, JavaScript, or JavaScript with all of C's rules. */
-import { withVectors } from '../lower/vectors.ts';
+import { withVectors } from '../lower/simd.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { proveProgram } from '../prove/prove.ts';
 import { createSimulator } from '../sim/simulate.ts';

@@ -66,7 +66,7 @@ export interface Limits {
 export interface SearchOptions {
   /** For every build; `prune`, `weightBits` and `formats` are the search's own, and so is a codebook of all layers. */
   readonly compile: CompileOptions;
-  readonly objective: 'flash' | 'tables' | 'zeros' | 'speed';
+  readonly objective: 'flash' | 'tables' | 'speed';
   readonly target: CostTarget;
   readonly method?: 'obs' | 'magnitude' | 'channel';
   readonly grids?: readonly Grid[];

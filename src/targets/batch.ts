@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
-import { formFlags } from '../emit/instructions.ts';
+import { formFlags } from '../emit/instruction-sets.ts';
 import type { Form } from '../program/measured.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { type BatchMember, batchDriver, batchHooks, driverFiles } from './drivers.ts';

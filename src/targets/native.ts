@@ -5,7 +5,7 @@ import path from 'node:path';
 import { DefectError } from '../base/errors.ts';
 import { gccFlags } from '../emit/flags.ts';
 import { formsOf } from '../emit/forms.ts';
-import { formFlags } from '../emit/instructions.ts';
+import { formFlags } from '../emit/instruction-sets.ts';
 import { fileNames } from '../emit/names.ts';
 import { outputFunctions, portStems } from '../emit/port-names.ts';
 import type { Form } from '../program/measured.ts';

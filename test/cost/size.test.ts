@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { modelledCode } from '../../src/cost/size.ts';
 import { costTargets } from '../../src/cost/speed.ts';
 import { gccFlags } from '../../src/emit/flags.ts';
-import { formFlags } from '../../src/emit/instructions.ts';
+import { formFlags } from '../../src/emit/instruction-sets.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { fits } from '../../src/ir/formats/index.ts';
 import { compileC99, functionsOf } from '../../src/targets/link.ts';

@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { must } from '../../src/base/errors.ts';
+import { conditionOf, formsOf } from '../../src/emit/forms.ts';
 import type { EmitInfo } from '../../src/emit/info.ts';
-import { withoutMacro } from '../../src/emit/instructions.ts';
+import { withoutMacro } from '../../src/emit/instruction-sets.ts';
 import { emitC } from '../../src/emit/package.ts';
 import type { Kernel, Stmt, Table } from '../../src/ir/kernel/kernel.ts';
-import { type InstructionSet, instructionSets } from '../../src/ir/kernel/primitive.ts';
+import type { InstructionSet } from '../../src/ir/kernel/primitive.ts';
 import type { Program } from '../../src/program/program.ts';
 import { programOn, type Variant } from '../../src/program/variants.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
@@ -77,6 +78,9 @@ const sample: Program = {
   ),
   name: 'forms',
 };
+
+/** Those that the sample has forms for. */
+const instructionSets: readonly InstructionSet[] = ['mve', 'dsp'];
 
 const info = (more: Partial<EmitInfo> = {}): EmitInfo => ({
   command: '',
@@ -198,10 +202,46 @@ testWith(['gcc'])('each kind of chip runs its forms', async () => {
   expect(found.size).toBe(kinds.length);
 });
 
+test('any choice of chips is one condition, which holds for them alone', () => {
+  const kernels = instructionSets.map((set) => addsUp(set, [shared]));
+  const forms = formsOf(
+    { ...sample, steps: kernels.map((kernel) => ({ kernel, args: [0, 1], origin: [] })) },
+    {
+      variants: new Map(
+        kernels.map((kernel, i) => [kernel, [{ set: instructionSets[i]!, kernel: { ...kernel } }]]),
+      ),
+    },
+  );
+  const count = 2 ** instructionSets.length;
+  expect(forms.chips.length).toBe(count);
+  for (let choice = 1; choice < 2 ** count; choice++) {
+    const where = forms.chips.map((_, i) => ((choice >> i) & 1) === 1);
+    const condition = conditionOf(forms, where);
+    const holds = forms.chips.map((chip) => {
+      const js = condition.replace(/defined\(FORMS_USES_(\w+)\)/g, (_, set: string) =>
+        String(chip.has(set.toLowerCase() as InstructionSet)),
+      );
+      return evaluated(js);
+    });
+    expect([condition, ...holds]).toEqual([condition, ...where]);
+  }
+});
+
+/** `a && !b || (c && d)` of true and false. */
+const evaluated = (text: string): boolean =>
+  text === '' ||
+  text.split(' || ').some((term) =>
+    term
+      .replace(/[()]/g, '')
+      .split(' && ')
+      .every((one) => one === 'true' || one === '!false'),
+  );
+
 test('the header and the build systems name the macro of each set', () => {
   const files = emitC(sample, info());
-  for (const set of instructionSets) {
+  for (const set of ['mve', 'dsp'] as const) {
     expect(files.get('forms.h')).toContain(withoutMacro(sample, set));
+    expect(files.get('forms.h')!.replace(/\s*\n \* /g, ' ')).toContain('Constants are then');
     expect(files.get('CMakeLists.txt')).toContain(withoutMacro(sample, set));
   }
   expect(emitC(sample, info({ variants: new Map() })).get('forms.h')).not.toContain('_NO_');

@@ -1,7 +1,7 @@
 /** Kernels with Helium make the bytes that plain ones make, for sums that no operator writes too. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { accessesIn } from '../../src/emit/c/vectors.ts';
+import { accessesIn } from '../../src/emit/c/vector-access.ts';
 import { emitC } from '../../src/emit/package.ts';
 import type { Expr, Kernel } from '../../src/ir/kernel/kernel.ts';
 import { primitivesUsed } from '../../src/ir/kernel/walk.ts';

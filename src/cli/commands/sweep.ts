@@ -15,13 +15,7 @@ import { builtFields, builtTable } from '../../search/text.ts';
 import { formatCount, formatMany } from '../../text/numbers.ts';
 import { type Context, printJson } from '../context.ts';
 import { calibrationOf, heldOutOf, readSamplesFor } from '../flags/calibrate.ts';
-import {
-  type CompressFlags,
-  codebookOf,
-  gridsOf,
-  objectiveOf,
-  withCompressOptions,
-} from '../flags/compress.ts';
+import { type CompressFlags, codebookOf, gridsOf, withCompressOptions } from '../flags/compress.ts';
 import { identifierOf, loadModel } from '../flags/model.ts';
 import {
   type InputFlags,
@@ -125,7 +119,7 @@ async function run(
   const fused = front(graph, options);
   const search = new Search(fused, heldOut, {
     compile: options,
-    objective: objectiveOf(flags) ?? 'flash',
+    objective: flags.optimize === undefined || flags.optimize === 'balanced' ? 'flash' : flags.optimize,
     target: flags.target,
     method: flags.prune,
     grids,

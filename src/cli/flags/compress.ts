@@ -6,15 +6,7 @@ import type { Pattern } from '../../compress/prune/pattern.ts';
 import { type CostTarget, costTargets } from '../../cost/speed.ts';
 import type { Graph } from '../../ir/graph/graph.ts';
 import { type ByLayer, type CodebookSize, type WeightBits, weightBits } from '../../ir/graph/op.ts';
-import {
-  type Fit,
-  fitWithin,
-  type Grid,
-  type HeldOut,
-  type Limits,
-  Search,
-  type SearchOptions,
-} from '../../search/search.ts';
+import { type Fit, fitWithin, type Grid, type HeldOut, type Limits, Search } from '../../search/search.ts';
 import type { OnProgress } from '../api.ts';
 import { numberWithin, positiveInteger } from './options.ts';
 
@@ -25,6 +17,7 @@ export interface CompressFlags {
   readonly weightBits?: WeightBits;
   /** True: 16 values in every layer. */
   readonly codebook?: true | ByLayer<CodebookSize>;
+  /** `balanced` is the choice without it, where nothing is compressed. */
   readonly optimize?: 'flash' | 'tables' | 'balanced' | 'speed';
   readonly target: CostTarget;
   readonly flash?: number;
@@ -176,16 +169,13 @@ export function gridsOf(flags: CompressFlags): readonly Grid[] | undefined {
   return flags.weightBits === undefined ? undefined : [{ weightBits: flags.weightBits }];
 }
 
-/** What was asked for, as the choice of formats names it. */
-export const objectiveOf = ({ optimize }: CompressFlags): SearchOptions['objective'] | undefined =>
-  optimize === 'balanced' ? 'zeros' : optimize;
-
 /** What the flags add to the options of a build without a search. */
 export function compressOptions(flags: CompressFlags): Partial<CompileOptions> {
   const { sparsity, weightBits, target, seed, prune: method, pattern } = flags;
   const codebook = codebookOf(flags);
   const compresses = (sparsity ?? 0) > 0 || (weightBits ?? 8) < 8 || codebook !== undefined;
-  const objective = objectiveOf(flags) ?? (compresses ? 'flash' : 'zeros');
+  const wanted = flags.optimize ?? (compresses ? 'flash' : 'balanced');
+  const objective = wanted === 'balanced' ? 'zeros' : wanted;
   const price = objective === 'speed' ? 'macs' : 'weights';
   return {
     ...(sparsity === undefined || sparsity === 0
@@ -202,6 +192,10 @@ function searched({ flash, instructions }: CompressFlags): 'flash' | 'tables' | 
   if (instructions !== undefined) return 'speed';
   return flash === undefined ? 'flash' : 'tables';
 }
+
+/** What a search makes least: balance is no order of builds. */
+const searchedFor = (flags: CompressFlags): 'flash' | 'tables' | 'speed' =>
+  flags.optimize === undefined || flags.optimize === 'balanced' ? searched(flags) : flags.optimize;
 
 export interface Searched extends Fit {
   readonly search: Search;
@@ -225,7 +219,7 @@ export function searchBuild(
   const grids = gridsOf(flags);
   const search = new Search(front(model, options), heldOut, {
     compile: options,
-    objective: objectiveOf(flags) ?? searched(flags),
+    objective: searchedFor(flags),
     target: flags.target,
     method: flags.prune,
     ...(grids === undefined ? {} : { grids }),

@@ -4,7 +4,7 @@ import { type BinaryOp, binaryOperations, compareOperations } from '../../ir/ker
 import { cFloat } from './floats.ts';
 import { cInt } from './lines.ts';
 import { widened } from './promotion.ts';
-import { accessName, hasCount } from './vectors.ts';
+import { accessName, hasCount } from './vector-access.ts';
 
 /** C's spelling of the names of arrays and functions: they may be called otherwise in the file. */
 export type Rename = (name: string, what?: 'function') => string;

@@ -22,7 +22,7 @@ import {
 import { cAddress, cCast, cExpr, type Rename } from './expr.ts';
 import { isIdentifier } from './identifier.ts';
 import { comment, cType, wrapCode } from './lines.ts';
-import { accessName, cTypeOf, hasCount, hasVectors } from './vectors.ts';
+import { accessName, cTypeOf, hasCount, hasVectors } from './vector-access.ts';
 
 export interface PrintOptions {
   /** Proved bounds of locals, by name; printed where the local is declared. */
@@ -142,8 +142,7 @@ function simple(s: Exclude<PlainStmt, { kind: 'for' | 'if' | 'comment' }>, print
     case 'pointer': {
       const space = printer.tables.has(s.name) ? printer.space : '';
       const type = pointerType(s.elem, printer.constants.has(s.name), space);
-      const hidden = s.mutable && printer.step !== undefined ? ` ${printer.step}(${s.name}, 0);` : '';
-      return `${type}${s.name} = ${cAddress(s.base, s.offset, rename)};${hidden}`;
+      return `${type}${s.name} = ${cAddress(s.base, s.offset, rename)};`;
     }
     case 'advance':
       if (printer.step !== undefined) return `${printer.step}(${s.name}, ${cExpr(s.by, rename)});`;
@@ -177,13 +176,18 @@ function statement(s: PlainStmt, indent: string, printer: Printer): string[] {
     case 'let':
     case 'assign':
     case 'accumulate':
-    case 'pointer':
     case 'advance':
     case 'store':
     case 'storeVector':
     case 'copy':
     case 'fill':
       return [indent + simple(s, printer)];
+    case 'pointer': {
+      // Where it begins is hidden from the compiler as its steps are.
+      const hidden =
+        s.mutable && printer.step !== undefined ? [`${indent}${printer.step}(${s.name}, 0);`] : [];
+      return [indent + simple(s, printer), ...hidden];
+    }
     default:
       return s satisfies never;
   }

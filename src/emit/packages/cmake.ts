@@ -1,7 +1,7 @@
 /** `CMakeLists.txt`: a static library that can be installed and found, and the self-test as a test of CMake's. */
 import { hasFloats } from '../../program/slots.ts';
 import { contractionFlags } from '../flags.ts';
-import { choices } from '../instructions.ts';
+import { choices } from '../instruction-sets.ts';
 import { type Library, namesOf, packageVersion } from '../library.ts';
 
 /** Names of targets that CMake or its generators keep for themselves. */

@@ -1,5 +1,5 @@
 /** Options of a network for Kconfig, which Zephyr and ESP-IDF have. */
-import { choices } from '../instructions.ts';
+import { choices } from '../instruction-sets.ts';
 import type { Library } from '../library.ts';
 
 /** Zephyr has symbols called NET and more; the prefix keeps a network's apart from all of them. */

@@ -16,7 +16,7 @@ import {
   jsName,
   temporary,
 } from './site.ts';
-import { loadVector, vectorCall } from './vectors.ts';
+import { loadVector, vectorCall } from './vector-values.ts';
 
 /** A JavaScript expression of the same value; an i32 is always an integral double in range, never -0. */
 export function value(c: Context, e: Expr): string {

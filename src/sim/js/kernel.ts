@@ -16,7 +16,7 @@ import type { Arena } from '../arena.ts';
 import type { Casts } from './int16.ts';
 import { type Binding, type Context, jsName, type Site } from './site.ts';
 import { block } from './stmt.ts';
-import { vectorRuntime } from './vectors.ts';
+import { vectorRuntime } from './vector-values.ts';
 
 export type Mode = 'checked' | 'fast';
 

@@ -15,7 +15,7 @@ import {
   jsName,
   temporary,
 } from './site.ts';
-import { storeVector } from './vectors.ts';
+import { storeVector } from './vector-values.ts';
 
 export function block(c: Context, body: readonly Stmt[]): void {
   for (const s of inlined(body)) statement(c, s);

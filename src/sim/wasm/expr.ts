@@ -8,7 +8,7 @@ import { partsOf } from '../../ir/kernel/walk.ts';
 import { type Code, either, int } from '../../wasm/code.ts';
 import { f32, float, i32, load, select } from '../../wasm/instructions.ts';
 import { type Body, fresh, localOf, placeOf, valueType } from './body.ts';
-import { loadedPairs, loadVector } from './vectors.ts';
+import { loadedPairs, loadVector } from './vector-memory.ts';
 
 const instructionOf = ({ op, type }: ExprOf<'binary'>) => {
   const { wasm, f32: real } = binaryOperations[op];

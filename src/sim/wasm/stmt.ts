@@ -6,7 +6,7 @@ import { copyBytes, f32, fillBytes, i32, store } from '../../wasm/instructions.t
 import { addressOf, type Body, bytesOf, declare, localOf, placeOf } from './body.ts';
 import { value } from './expr.ts';
 import { vectorLoop } from './vector-loop.ts';
-import { storeVector } from './vectors.ts';
+import { storeVector } from './vector-memory.ts';
 
 export const block = (b: Body, body: readonly Stmt[]): Code => inlined(body).flatMap((s) => statement(b, s));
 

@@ -1,6 +1,8 @@
 /** Requantization against its definitions, in integers of any size. */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { printPrimitive } from '../../../../src/emit/c/kernel.ts';
 import { requantOf } from '../../../../src/ir/integers/requant.ts';
 import type { Interval } from '../../../../src/ir/kernel/interval.ts';
 import type { Primitive } from '../../../../src/ir/kernel/primitive.ts';
@@ -13,6 +15,8 @@ import {
   requantizePow2,
   requantizeSingle,
 } from '../../../../src/ir/kernel/prims/requantize.ts';
+import { compileSanitized } from '../../../support/host-c.ts';
+import { testWith } from '../../../support/toolchain.ts';
 
 const int32 = fc.oneof(
   fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
@@ -148,3 +152,35 @@ test('compact refuses products beyond int32, and multipliers and shifts beyond t
   expect(requantizeCompact.violation(at(1), at(1), at(0))).toMatch(/shift in 0..0/);
   expect(requantizeCompact.violation(at(1), at(1), at(31))).toMatch(/shift in 31..31/);
 });
+
+testWith(['gcc'])(
+  'in the registers of Armv6-M the product of halves is the same, and nothing overflows',
+  () => {
+    const source = [
+      '#include <stdint.h>',
+      printPrimitive(requantizeHigh, 'whole_'),
+      printPrimitive(requantizeHigh, 'halves_', 'v6m'),
+      'static const int32_t some[] = {INT32_MIN, INT32_MIN + 1, -65537, -65536, -65535, -1, 0, 1, 65535, 65536, INT32_MAX};',
+      'int main(void) {',
+      '    uint32_t x = 1;',
+      '    for (int32_t i = 0; i < 3000000; i++) {',
+      '        x = x * 1664525u + 1013904223u;',
+      '        int32_t acc = i % 4 == 0 ? some[(x >> 8) % 11] : (int32_t)x >> (i % 20);',
+      '        x = x * 1664525u + 1013904223u;',
+      '        int32_t multiplier = i % 7 == 0 ? (i % 2 == 0 ? INT32_MAX : 1) : (int32_t)(x >> 1) | 1;',
+      '        int32_t shift = 2 + (int32_t)((x >> 5) % 29);',
+      '        if (whole_requantize_high(acc, multiplier, shift) != halves_requantize_high(acc, multiplier, shift))',
+      '            return 1;',
+      '    }',
+      '    return 0;',
+      '}',
+      '',
+    ].join('\n');
+    const built = compileSanitized(source);
+    try {
+      expect(built.run()).toEqual({ status: 0, stderr: '' });
+    } finally {
+      built.remove();
+    }
+  },
+);

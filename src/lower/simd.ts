@@ -9,14 +9,17 @@ import { fewerProducts } from './fewer-products.ts';
 import { withSums } from './made-sums.ts';
 import { neighbourRows } from './neighbour-rows.ts';
 import { sharedRows } from './shared-rows.ts';
+import { foundSums } from './sum-groups.ts';
 
 /** Products of a weight and an input are within 127 * 255: no sum of so many of them overflows, in any order. */
 const mostTerms = Math.floor((2 ** 31 - 1) / (128 * 255));
 
 /** The kernel with vectors, and scratch as its last parameters; undefined where its own statements are as good. */
 export function vectors(kernel: Kernel): Kernel | undefined {
-  if (kernel.weights === undefined || termsOf(kernel.weights.layout) > mostTerms) return undefined;
-  const made = fewerProducts(kernel) ?? sharedRows(kernel) ?? neighbourRows(kernel);
+  const layout = kernel.weights?.layout;
+  if (layout === undefined || termsOf(layout) > mostTerms) return undefined;
+  const sums = foundSums(kernel, layout);
+  const made = fewerProducts(kernel, sums) ?? sharedRows(kernel, sums) ?? neighbourRows(kernel, sums);
   return made && withSums(kernel, made);
 }
 

@@ -1,13 +1,6 @@
 /** Vectors of Kernel IR: loads and stores of their first elements. */
 import { DefectError } from '../../base/errors.ts';
-import {
-  type Elem,
-  type Expr,
-  type ExprOf,
-  elemBytes,
-  lanesOf,
-  type StmtOf,
-} from '../../ir/kernel/kernel.ts';
+import { type Expr, type ExprOf, elemBytes, lanesOf, type StmtOf } from '../../ir/kernel/kernel.ts';
 import { firstPair } from '../../ir/kernel/prims/vector-pairs.ts';
 import { type Code, int, type Local, when } from '../../wasm/code.ts';
 import {
@@ -33,6 +26,8 @@ type Node = ExprOf<'loadVector'> | StmtOf<'storeVector'>;
 /** How many elements, where that is fixed. */
 const countOf = ({ count }: Node): number | undefined => (count.kind === 'int' ? count.value : undefined);
 
+const vectorBytes = 16;
+
 /** Loads of elements as lanes of a type; more bytes than these have may be read. */
 const loads: Readonly<Record<string, (offset: number, address: Code) => Code>> = {
   'u8x16 u8': load.v128,
@@ -56,7 +51,7 @@ export function loadVector(b: Body, e: ExprOf<'loadVector'>, value: Values): Cod
   const { address, offset } = placeOf(b, e.from, e.index, value);
   const whole = read(offset, address);
   if (count === lanes) return whole;
-  const bytes = 16 / lanes;
+  const bytes = vectorBytes / lanes;
   return and(
     whole,
     count === undefined ? firstMask(times(value(e.count), int(bytes))) : bytesMask(bytes * count),
@@ -82,11 +77,9 @@ const narrowed: Readonly<Record<string, (lanes: Code) => Code>> = {
   'i32x4 u16': narrow.u16,
 };
 
-const elemOf = { u8x16: 'u8', i16x8: 'i16', i32x4: 'i32' } as const satisfies Record<string, Elem>;
-
 export function storeVector(b: Body, s: StmtOf<'storeVector'>, value: Values): Code {
   const held = fresh(b, 'v128');
-  const same = elemOf[s.type] === s.elem;
+  const same = elemBytes[s.elem] * lanesOf[s.type] === vectorBytes;
   const narrower = narrowed[`${s.type} ${s.elem}`];
   if (!same && narrower === undefined) throw new DefectError(`${s.type} as ${s.elem}`);
   const place = placeOf(b, s.to, s.index, value);
@@ -127,7 +120,7 @@ function someBytes(b: Body, { address, offset }: Address, vector: Local, count: 
 
 /** Stores the first bytes of a vector, in as few parts as there are. */
 function firstBytes(b: Body, { address, offset }: Address, vector: Code, count: number): Code {
-  if (count === 16) return store.v128(offset, address, vector);
+  if (count === vectorBytes) return store.v128(offset, address, vector);
   const to = fresh(b, 'i32');
   const parts: Code[] = [];
   let done = 0;

@@ -15,8 +15,8 @@ import {
 } from '../ir/kernel/builders.ts';
 import type { Expr, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { termsOf } from '../ir/kernel/weight-format.ts';
-import { channelsOf, fourRows, type Work } from './channels.ts';
 import { laneCount } from './lanes.ts';
+import { channelsOf, fourRows, type Work } from './row-lanes.ts';
 
 /** Weights that are kept in registers at a time. */
 const mostPieces = 3;

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { fits } from '../../src/ir/formats/index.ts';
 import type { RowSum } from '../../src/ir/kernel/kernel.ts';
 import { rewritten, rowSumsIn } from '../../src/ir/kernel/walk.ts';
-import { vectors, withVectors } from '../../src/lower/vectors.ts';
+import { vectors, withVectors } from '../../src/lower/simd.ts';
 import { prove } from '../../src/prove/prove.ts';
 import { inference } from '../../src/runtime/engines.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
