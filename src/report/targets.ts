@@ -64,7 +64,7 @@ const nameOf = ({ target, how }: CostSeries): string => `${target}, ${how}`;
 const counting =
   'Counted: executed under QEMU, gcc -O3, with DSP instructions where the chip has them, on the first input, a layer at a time with a hook between them; the hook stands in the way of a few optimizations, so the layers may differ a little from the whole in the last line, which is counted without it.';
 const modelling =
-  'Modelled: plain C without DSP instructions, for gcc -O3, by a model that is fitted to exact counts under QEMU; docs/sparse.md has its error.';
+  'Modelled: the form that the chip runs, for gcc -O3, by a model that is fitted to exact counts under QEMU; docs/sparse.md has its error.';
 
 const cycling =
   'Cycles: on AVR as simavr takes them; modelled ones from the executed instructions by the tables of Arm’s manuals, with memory that never waits (docs/verification.md).';
