@@ -34,6 +34,20 @@ export function formFor(kernel: Kernel, target: CostTarget, aim?: Aim): Form {
   return { kernel: plainForm(kernel) };
 }
 
+const setNames = {
+  mve: 'Helium',
+  dsp: 'DSP',
+  // Kernels that are not packed there are plain.
+  v6m: 'two weights at once',
+} as const satisfies Record<InstructionSet, string>;
+
+/** How the form of a kernel computes, in a few words. */
+export function formText(kernel: Kernel, target: CostTarget, aim?: Aim): string {
+  const { kernel: form, set } = formFor(kernel, target, aim);
+  if (form === kernel) return 'plain';
+  return setNames[set ?? 'v6m'];
+}
+
 /** What the form costs: bytes of its tables, modelled instructions of an inference, and code at -Os. */
 export interface FormCost {
   readonly bytes: number;
