@@ -6,7 +6,7 @@ import { bestTerms } from '../lower/pair-tables.ts';
 import type { Aim, Program } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { kernelsOf } from '../program/slots.ts';
-import { type CostTarget, modelledInstructions, tableBytesOf } from './speed.ts';
+import { type CostTarget, modelledInstructions, modelOf, tableBytesOf } from './speed.ts';
 
 /** `balanced`: where a byte more of tables saves enough instructions. */
 export type PackingObjective = Extract<Aim, 'speed' | 'balanced'>;
