@@ -18,6 +18,7 @@ import { normalizeInput } from '../src/passes/normalize-input.ts';
 import { quantize } from '../src/passes/quantize.ts';
 import { assemble } from '../src/plan/assemble.ts';
 import type { Program } from '../src/program/program.ts';
+import type { Variants } from '../src/program/variants.ts';
 import { createSimulator } from '../src/sim/simulate.ts';
 import { runNative } from '../src/targets/native.ts';
 import type { TargetName } from '../src/targets/targets.ts';
@@ -114,12 +115,18 @@ const cache = path.join(tmpdir(), 'thimble-counts');
  * One inference on a chip under QEMU, remembered by the C text: counts are exact, so they stay true.
  * @throws when its output is not the simulator's.
  */
-export async function measured(program: Program, target: TargetName): Promise<Measured> {
-  const files = emitC(program, { command: 'bench', version: '0', hash: '', golden: [] });
-  const text = `${target} plain ${[...files].filter(([name]) => name.endsWith('.c')).join('')}`;
+export async function measured(
+  program: Program,
+  target: TargetName,
+  variants: Variants = new Map(),
+): Promise<Measured> {
+  const files = emitC(program, { command: 'bench', version: '0', hash: '', golden: [], variants });
+  const text = `${target} ${variants.size === 0 ? 'plain ' : ''}${[...files].filter(([name]) => name.endsWith('.c')).join('')}`;
   const file = path.join(cache, createHash('sha256').update(text).digest('hex'));
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Measured;
-  const found = await run(program, files, target);
+  // Without forms for the chip: models of cost are of plain C.
+  const options = variants.size === 0 ? ({ form: 'plain' } as const) : {};
+  const found = await run(program, files, target, options);
   mkdirSync(cache, { recursive: true });
   writeFileSync(file, JSON.stringify(found));
   return found;
@@ -129,11 +136,11 @@ async function run(
   program: Program,
   files: ReadonlyMap<string, string>,
   target: TargetName,
+  options: { readonly form?: 'plain' },
 ): Promise<Measured> {
   const input = program.slots[program.inputs[0]!.slot];
   const bytes = Uint8Array.from({ length: input?.length ?? 0 }, (_, i) => (i * 37 + (i >> 3)) & 255);
-  // Models of cost are of plain C.
-  const result = await runNative(program, files, target, [bytes], { form: 'plain' });
+  const result = await runNative(program, files, target, [bytes], options);
   if (result.kind !== 'ran' || result.measures?.instructions === undefined)
     throw new Error(`${target}: not measured`);
   const expected = createSimulator(program, { mode: 'fast' }).run(bytes).output;

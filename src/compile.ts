@@ -7,7 +7,7 @@ import { type PruneOptions, prunePass } from './compress/prune/prune.ts';
 import { sparsityOf } from './compress/prune/sparsity.ts';
 import { checkCodebook, checkWeightBits, codebookOf } from './compress/round/check-weights.ts';
 import { needsRounding, type RoundedWeights, roundWeights } from './compress/round/round-weights.ts';
-import { withPacking } from './cost/packing.ts';
+import { mayPack, withPacking } from './cost/packing.ts';
 import { type Split, split } from './data/held-back.ts';
 import { verifyGraph } from './ir/graph/check.ts';
 import type { Graph, Stage } from './ir/graph/graph.ts';
@@ -42,6 +42,7 @@ import { requireFiniteGraph, requireFiniteRuns } from './passes/finite.ts';
 import { askedFor, floatParts, keptIn, leftInFloat, type Reasons } from './passes/float-parts.ts';
 import { foldBatchNorm, foldBatchNormFor } from './passes/fold-batch-norm.ts';
 import { foldTables } from './passes/fold-tables.ts';
+import { aimOf } from './passes/format-objective.ts';
 import { fuse } from './passes/fuse.ts';
 import { inputGrids } from './passes/input-grids.ts';
 import { normalizeInput } from './passes/normalize-input.ts';
@@ -517,11 +518,10 @@ function assembled(
 
 /** Tables do not grow where their bytes are to be few. */
 function packedAs(assembled: Program, { arith, formats }: CompileOptions): Program {
-  const objective = formats?.objective ?? 'zeros';
-  const aim = objective === 'tables' ? 'flash' : objective;
-  const program = aim === 'flash' || aim === 'speed' ? { ...assembled, aim } : assembled;
-  if (arith === 'float32' || (objective !== 'zeros' && objective !== 'speed')) return program;
-  return withPacking(program, objective === 'speed' ? 'speed' : 'balanced', formats?.target ?? 'cortex-m4');
+  const aim = aimOf(formats?.objective ?? 'zeros');
+  const program = aim === 'balanced' ? assembled : { ...assembled, aim };
+  if (arith === 'float32' || !mayPack(aim)) return program;
+  return withPacking(program, aim, formats?.target ?? 'cortex-m4');
 }
 
 const noSamples: Judging = { calibrating: [], samples: [], heldBack: false };

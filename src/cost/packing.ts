@@ -3,13 +3,16 @@ import { at, must } from '../base/errors.ts';
 import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
 import { packed } from '../lower/packed.ts';
 import { bestTerms } from '../lower/pair-tables.ts';
-import type { Program } from '../program/program.ts';
+import type { Aim, Program } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { kernelsOf } from '../program/slots.ts';
 import { type CostTarget, modelledInstructions, modelOf, tableBytesOf } from './speed.ts';
 
 /** `balanced`: where a byte more of tables saves enough instructions. */
-export type PackingObjective = 'speed' | 'balanced';
+export type PackingObjective = Extract<Aim, 'speed' | 'balanced'>;
+
+/** Packed tables are larger. */
+export const mayPack = (aim: Aim): aim is PackingObjective => aim === 'speed' || aim === 'balanced';
 
 /** Instructions of an inference that a byte has to save: a weight of a convolution is used once for each pixel. */
 const worthAByte = 16;
@@ -53,15 +56,8 @@ function bestOf(choices: readonly Choice[], objective: PackingObjective, target:
   return at(choices, costs.indexOf(Math.min(...costs)));
 }
 
-const shapeOn = (target: CostTarget): Shape => (modelOf[target] === 'cortex-m0' ? shapes.v6m : shapes.most);
-
-/** The form of a kernel that executes the fewest instructions on a chip: itself, or with rows two at a time. */
-export function fastestForm(kernel: Kernel, target: CostTarget): Kernel {
-  const form = packedAs(kernel, shapeOn(target));
-  return form === undefined ? kernel : bestOf([{ form: kernel }, form], 'speed', target).form;
-}
-
-function withPackings(kernel: Kernel, objective: PackingObjective, target: CostTarget): Kernel {
+/** The kernel with the packings, in plain C and on Armv6-M, that gain something. */
+export function withPackings(kernel: Kernel, objective: PackingObjective, target: CostTarget): Kernel {
   const most = packedAs(kernel, shapes.most);
   const small = packedAs(kernel, shapes.v6m);
   if (kernel.weights === undefined || most === undefined || small === undefined) return kernel;

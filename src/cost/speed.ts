@@ -3,11 +3,12 @@
  * docs/sparse.md says how far the model is from exact counts of gcc's code at -O3.
  */
 
-import { at, must } from '../base/errors.ts';
+import { at } from '../base/errors.ts';
 import { elemBytes, type Kernel } from '../ir/kernel/kernel.ts';
+import type { InstructionSet } from '../ir/kernel/primitive.ts';
 import { operationsOf } from './counts.ts';
 import { fitted } from './fitted-speed.ts';
-import { features } from './speed-features.ts';
+import { type Feature, features } from './speed-features.ts';
 
 /** Chips of one instruction set share their weights: M7 and M33 execute what M4 does. */
 export const modelOf = {
@@ -16,6 +17,7 @@ export const modelOf = {
   'cortex-m4': 'cortex-m4',
   'cortex-m7': 'cortex-m4',
   'cortex-m33': 'cortex-m4',
+  'cortex-m55': 'cortex-m4',
   rv32imc: 'rv32imc',
 } as const satisfies Record<string, keyof typeof fitted>;
 
@@ -23,9 +25,18 @@ export const modelOf = {
 export type CostTarget = keyof typeof modelOf;
 export const costTargets = Object.keys(modelOf) as readonly CostTarget[];
 
-/** @throws InputError for a kernel whose loops depend on the input. */
-export function modelledInstructions(kernel: Kernel, target: CostTarget): number {
-  const weights = must(fitted[modelOf[target]], `weights of '${target}' were fitted`);
+/** Of kernels in a form for instructions that only some chips have; others count as plain C does. */
+const fittedForms: Readonly<Partial<Record<InstructionSet, Readonly<Record<Feature, number>>>>> = {
+  dsp: fitted['cortex-m4 dsp'],
+  mve: fitted['cortex-m55 mve'],
+};
+
+/**
+ * @param set whose instructions the kernel has; absent: plain C
+ * @throws InputError for a kernel whose loops depend on the input.
+ */
+export function modelledInstructions(kernel: Kernel, target: CostTarget, set?: InstructionSet): number {
+  const weights = (set && fittedForms[set]) ?? fitted[modelOf[target]];
   const operations = operationsOf(kernel);
   const total = features.reduce((sum, feature, i) => sum + weights[feature] * at(operations, i), 0);
   return Math.round(total);

@@ -15,7 +15,7 @@ import {
 } from '../ir/kernel/builders.ts';
 import type { Expr, Stmt, StmtOf } from '../ir/kernel/kernel.ts';
 import { rewritten } from '../ir/kernel/walk.ts';
-import type { NewName } from './names.ts';
+import type { NewName } from './fresh-names.ts';
 
 const width = 16;
 

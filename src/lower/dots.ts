@@ -21,7 +21,7 @@ import {
 } from '../ir/kernel/builders.ts';
 import type { Expr, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { segmentOffsets, termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
-import type { NewName } from './names.ts';
+import type { NewName } from './fresh-names.ts';
 
 const width = 16;
 /** Added to a weight, which makes a byte of it. */

@@ -84,8 +84,8 @@ function tableOf(
 const scales = {
   speed: { rows: 3, straight: 15, perPass: 4, usesOfWide: 1 },
   balanced: { rows: 3, straight: 15, perPass: 4, usesOfWide: 48 },
-  flash: { rows: 2, straight: 4, perPass: 2, usesOfWide: Infinity },
-} as const satisfies Record<Aim, unknown>;
+  tables: { rows: 2, straight: 4, perPass: 2, usesOfWide: Infinity },
+} as const satisfies Record<Exclude<Aim, 'flash'>, unknown>;
 
 /** Whether two products at a time help. */
 function takes({ stored, elem, type, sums }: RowSum): boolean {
@@ -117,7 +117,7 @@ function inRowLoops(
 export type DspForm = Required<Pick<Variant, 'kernel' | 'words'>>;
 
 /** The kernel with DSP instructions; undefined where they do not help. */
-export function dspForm(kernel: Kernel, aim: Aim = 'balanced'): DspForm | undefined {
+export function dspForm(kernel: Kernel, aim: keyof typeof scales = 'balanced'): DspForm | undefined {
   const { weights, tables } = kernel;
   const sums = rowSumsIn(kernel.body);
   if (weights === undefined || sums.length === 0 || !sums.every(({ sum }) => takes(sum))) return undefined;

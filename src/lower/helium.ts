@@ -19,9 +19,9 @@ import {
   joined,
   type Place,
 } from './dots.ts';
+import { newNames } from './fresh-names.ts';
 import { laneCount } from './lanes.ts';
 import { loopsInLanes } from './loops.ts';
-import { newNames } from './names.ts';
 import { type Around, type Channels, channelsOf, fourRows, type Work } from './row-lanes.ts';
 
 const says =

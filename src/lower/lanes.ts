@@ -5,7 +5,7 @@ import type { Expr, ExprOf, PlainStmt, Stmt, Table } from '../ir/kernel/kernel.t
 import { compareOperations } from '../ir/kernel/operations.ts';
 import { exprText } from '../ir/kernel/text.ts';
 import { inlined, partsIn } from '../ir/kernel/walk.ts';
-import type { NewName } from './names.ts';
+import type { NewName } from './fresh-names.ts';
 
 export const laneCount = 4;
 

@@ -3,8 +3,8 @@ import { int } from '../ir/kernel/builders.ts';
 import type { Kernel, Stmt } from '../ir/kernel/kernel.ts';
 import { declaredIn, expressionsIn, inlined, isLoad, type Loop, statementsIn } from '../ir/kernel/walk.ts';
 import { copied } from './copies.ts';
+import type { NewName } from './fresh-names.ts';
 import { inLanes, laneCount } from './lanes.ts';
-import type { NewName } from './names.ts';
 
 /**
  * The body with its loops in lanes; undefined where none is. What a pass reads is never what the kernel writes: a plan

@@ -3,7 +3,7 @@
 import { accumulate, load } from '../ir/kernel/builders.ts';
 import type { Expr, Kernel, Param, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { withMoves } from './byte-moves.ts';
-import { newNames } from './names.ts';
+import { newNames } from './fresh-names.ts';
 
 export interface MadeSums {
   readonly doc: string;

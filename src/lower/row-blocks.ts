@@ -15,7 +15,7 @@ import {
 } from '../ir/kernel/builders.ts';
 import type { Stmt, Table } from '../ir/kernel/kernel.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
-import type { NewName } from './names.ts';
+import type { NewName } from './fresh-names.ts';
 import { type Level, levelsOf, loopsOver, startsOf } from './terms.ts';
 
 /** Rows of a vector, and terms of a pair. */

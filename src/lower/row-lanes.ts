@@ -4,8 +4,8 @@ import { constant, int, times } from '../ir/kernel/builders.ts';
 import type { Kernel, PlainStmt, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { declaredIn, inlined, type Loop } from '../ir/kernel/walk.ts';
 import { copied } from './copies.ts';
+import type { NewName } from './fresh-names.ts';
 import { inLanes, type Lanes, laneCount } from './lanes.ts';
-import type { NewName } from './names.ts';
 
 /** A kernel on its way. */
 export interface Work {

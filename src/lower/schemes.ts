@@ -7,7 +7,7 @@ import { at } from '../base/errors.ts';
 import { call, constant, local } from '../ir/kernel/builders.ts';
 import type { Expr, Stmt } from '../ir/kernel/kernel.ts';
 import { typeOf } from '../ir/kernel/walk.ts';
-import type { NewName } from './names.ts';
+import type { NewName } from './fresh-names.ts';
 
 export interface Scheme {
   readonly taps: number;

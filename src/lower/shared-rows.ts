@@ -11,8 +11,8 @@ import { namesIn } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { split } from '../sim/wasm/body.ts';
+import { type NewName, newNames } from './fresh-names.ts';
 import type { MadeSums } from './made-sums.ts';
-import { type NewName, newNames } from './names.ts';
 import {
   lanes,
   packed,

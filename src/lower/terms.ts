@@ -3,7 +3,7 @@ import { at } from '../base/errors.ts';
 import { loop, mul, pointer } from '../ir/kernel/builders.ts';
 import type { Elem, Expr, Stmt } from '../ir/kernel/kernel.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
-import type { NewName } from './names.ts';
+import type { NewName } from './fresh-names.ts';
 
 /** Stretches of terms: `count` of them, `step` elements of input apart and `terms` of the row. */
 export interface Level {

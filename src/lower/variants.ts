@@ -1,7 +1,8 @@
 /** The forms of a program's kernels: what every compiler takes, and forms for chips with more instructions. */
 import { must } from '../base/errors.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
-import type { InstructionSet } from '../ir/kernel/primitive.ts';
+import { type InstructionSet, instructionSets } from '../ir/kernel/primitive.ts';
+import { tableLength } from '../ir/kernel/table-bytes.ts';
 import type { Aim, Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
 import type { Variant, Variants } from '../program/variants.ts';
@@ -10,20 +11,30 @@ import { helium } from './helium.ts';
 import { packed } from './packed.ts';
 
 /** A kernel that computes the same with such instructions; undefined where they do not help. */
-type Lowering = (kernel: Kernel, aim: Aim | undefined) => Omit<Variant, 'set'> | undefined;
+type Lowering = (kernel: Kernel, aim: Exclude<Aim, 'flash'> | undefined) => Form | undefined;
+type Form = Omit<Variant, 'set'>;
 
 const alone = (kernel: Kernel | undefined) => kernel && { kernel };
 
-/** The best first: a chip with several sets takes the first that there is. */
-const lowerings: readonly { readonly set: InstructionSet; readonly lower: Lowering }[] = [
-  { set: 'mve', lower: (kernel) => alone(helium(kernel)) },
-  { set: 'dsp', lower: dspForm },
-  { set: 'v6m', lower: (kernel) => alone(formV6m(kernel)) },
-];
+const lowerings: Readonly<Record<InstructionSet, Lowering>> = {
+  mve: (kernel) => alone(helium(kernel)),
+  dsp: dspForm,
+  v6m: (kernel) => alone(formV6m(kernel)),
+};
+
+const bytesOf = ({ tables }: Kernel): number => tables.reduce((sum, table) => sum + tableLength(table), 0);
+
+/** A kernel's form for these instructions, of a program with this aim. */
+export function formWith(kernel: Kernel, set: InstructionSet, aim: Aim | undefined): Form | undefined {
+  if (aim === 'flash') return undefined;
+  const form = lowerings[set](kernel, aim);
+  const grows = form !== undefined && bytesOf(form.kernel) > bytesOf(kernel);
+  return aim === 'tables' && grows ? undefined : form;
+}
 
 const known = new WeakMap<Program, Variants>();
 
-/** Of kernels that have any. */
+/** Of kernels that have any. The best first: a chip with several sets takes the first that there is. */
 export function variantsOf(program: Program): Variants {
   const found = known.get(program) ?? variantsFor(program);
   known.set(program, found);
@@ -34,8 +45,8 @@ const variantsFor = (program: Program): Variants =>
   new Map(
     kernelsOf(program)
       .map((kernel) => {
-        const found = lowerings.flatMap(({ set, lower }): readonly Variant[] => {
-          const form = lower(kernel, program.aim);
+        const found = instructionSets.flatMap((set): readonly Variant[] => {
+          const form = formWith(kernel, set, program.aim);
           return form === undefined ? [] : [{ set, ...form }];
         });
         return [kernel, found] as const;

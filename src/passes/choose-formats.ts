@@ -9,9 +9,9 @@
 import { InputError, locate, must } from '../base/errors.ts';
 import { nonzerosIn } from '../base/extremes.ts';
 import { type EntropyFloor, entropyFloor } from '../cost/entropy.ts';
-import { fastestForm } from '../cost/packing.ts';
-import { modelledCode } from '../cost/size.ts';
-import { type CostTarget, modelledInstructions, tableBytesOf } from '../cost/speed.ts';
+import { costOn, type FormCost } from '../cost/forms.ts';
+import { mayPack, withPackings } from '../cost/packing.ts';
+import type { CostTarget } from '../cost/speed.ts';
 import { isCoded } from '../ir/formats/codes.ts';
 import { candidatesFor } from '../ir/formats/index.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
@@ -21,7 +21,9 @@ import type { StoredTensor } from '../ir/kernel/stored.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
 import { assemble } from '../plan/assemble.ts';
 import { placesOf } from '../plan/orders.ts';
+import type { Aim } from '../program/program.ts';
 import {
+  aimOf,
   allowed,
   type Candidate,
   compareFor,
@@ -91,24 +93,24 @@ function builderOf(node: Node, places: ReadonlyMap<string, StoredTensor>): (chan
     must(op.int8, 'an integer form')(attrs, { ...(quantized as object), ...changes }, context);
 }
 
-const costOf = (kernel: Kernel, target: CostTarget): Cost => ({
-  bytes: tableBytesOf(kernel),
-  instructions: modelledInstructions(kernel, target),
-});
+/** What a chip runs of a kernel, by what the program is made for. */
+interface Costing {
+  readonly target: CostTarget;
+  readonly aim: Aim;
+}
+
+function costOf(kernel: Kernel, { target, aim }: Costing): FormCost {
+  return costOn(mayPack(aim) ? withPackings(kernel, aim, target) : kernel, target, aim);
+}
 
 /** Every format, with larger tiles where the kernel has a choice of them. */
-function candidatesOf({ build, mac }: Layer, { objective, target }: FormatOptions): Candidate[] {
-  // Only for speed do rows two at a time take the bytes that they take.
-  const form = (kernel: Kernel): Kernel => (objective === 'speed' ? fastestForm(kernel, target) : kernel);
+function candidatesOf({ build, mac }: Layer, costing: Costing): Candidate[] {
   const dense = build({});
   const { layout } = must(dense.weights, 'a kernel that multiplies by constants says how they are stored');
-  const wide = costOf(build({ lanes: 8 }), target).instructions !== costOf(dense, target).instructions;
-  const tiles = wide ? [{}, { lanes: 8 } as const] : [{}];
+  const isWide = JSON.stringify(build({ lanes: 8 }).body) !== JSON.stringify(dense.body);
+  const tiles = isWide ? [{}, { lanes: 8 } as const] : [{}];
   return candidatesFor(layout, mac).flatMap((format) =>
-    tiles.map((tile): Candidate => {
-      const kernel = form(build({ format, ...tile }));
-      return { format, ...tile, ...costOf(kernel, target), code: modelledCode(kernel, target) };
-    }),
+    tiles.map((tile): Candidate => ({ format, ...tile, ...costOf(build({ format, ...tile }), costing) })),
   );
 }
 
@@ -229,10 +231,10 @@ function offered(objective: FormatObjective, { mac }: Layer, all: readonly Candi
 }
 
 /** What all kernels but those of the layers cost: of views there are none. */
-function restOf(graph: Graph<'int8'>, layers: readonly Layer[], target: CostTarget): Cost {
+function restOf(graph: Graph<'int8'>, layers: readonly Layer[], costing: Costing): Cost {
   const { program } = assemble(graph, { name: 'network', strategy: 'separate' });
   const sum = (kernels: readonly Kernel[], of: keyof Cost): number =>
-    kernels.reduce((total, kernel) => total + costOf(kernel, target)[of], 0);
+    kernels.reduce((total, kernel) => total + costOf(kernel, costing)[of], 0);
   const [all, own] = [program.steps.map(({ kernel }) => kernel), layers.map(({ build }) => build({}))];
   return {
     bytes: sum(all, 'bytes') - sum(own, 'bytes'),
@@ -249,9 +251,10 @@ export function chooseFormats(graph: Graph<'int8'>, { objective, target }: Forma
   const layers = graph.nodes.flatMap((node): Layer[] =>
     isMac(node.quantized) ? [{ node, build: builderOf(node, places), mac: node.quantized }] : [],
   );
-  const rest = restOf(graph, layers, target);
+  const costing: Costing = { target, aim: aimOf(objective) };
+  const rest = restOf(graph, layers, costing);
   const candidates = layers.map((layer) =>
-    locate(`node '${layer.node.name}'`, () => candidatesOf(layer, { objective, target })),
+    locate(`node '${layer.node.name}'`, () => candidatesOf(layer, costing)),
   );
   const priced = candidates.map((all, i) => {
     const layer = must(layers[i], 'one per layer');

@@ -1,5 +1,6 @@
 /** What a choice of formats is to make least, and how it weighs one format against another. */
 import { formatName, type WeightFormat } from '../ir/kernel/weight-format.ts';
+import type { Aim } from '../program/program.ts';
 import type { Cost } from './format-pareto.ts';
 
 /**
@@ -32,6 +33,12 @@ const isForBytes = (objective: FormatObjective): boolean =>
   (typeof objective === 'object' &&
     objective.instructions !== undefined &&
     objective.flashBytes === undefined);
+
+/** What a program's forms are made for: where there is a budget, tables do not grow for the sake of instructions. */
+export function aimOf(objective: FormatObjective): Aim {
+  if (typeof objective === 'object') return 'tables';
+  return objective === 'zeros' ? 'balanced' : objective;
+}
 
 /** A candidate at the price that the objective sees. */
 export interface Priced extends Cost {

@@ -49,8 +49,11 @@ export interface Normalization {
   readonly std: readonly number[];
 }
 
-/** What code and tables for chips with more instructions are made for; balanced: tables grow where it saves much. */
-export type Aim = 'speed' | 'balanced' | 'flash';
+/**
+ * What code and tables for chips with more instructions are made for. Balanced: tables grow where it saves much; tables:
+ * they do not grow; flash: there are no such forms, as their code is larger.
+ */
+export type Aim = 'speed' | 'balanced' | 'tables' | 'flash';
 
 /** A program, which is printed as C and simulated: kernels in order, and one arena for all of their tensors. */
 export interface Program {

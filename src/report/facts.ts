@@ -1,7 +1,8 @@
 /** The numbers of a report, before anybody draws them. */
 
 import { at } from '../base/errors.ts';
-import { type CostTarget, modelledInstructions } from '../cost/speed.ts';
+import { costOn } from '../cost/forms.ts';
+import type { CostTarget } from '../cost/speed.ts';
 import type { Inference } from '../diff/feed.ts';
 import { elemBytes, type Kernel, type Table } from '../ir/kernel/kernel.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
@@ -86,14 +87,14 @@ export interface InstructionCount {
 
 /** Modelled, not measured. */
 export const instructionCounts = (
-  { steps }: Program,
+  { steps, aim }: Program,
   targets: readonly CostTarget[],
 ): readonly InstructionCount[] =>
   targets.flatMap((target) =>
     steps.map(({ kernel }) => ({
       kernel: kernel.name,
       target,
-      instructions: Math.round(modelledInstructions(kernel, target)),
+      instructions: costOn(kernel, target, aim).instructions,
     })),
   );
 

@@ -1,5 +1,7 @@
 /** What a build costs on chips: as counted where compilers and emulators are, else as modelled. */
 
+import { must } from '../base/errors.ts';
+import { formText } from '../cost/forms.ts';
 import { type CostTarget, costTargets } from '../cost/speed.ts';
 import type { MeasuredTarget } from '../program/measured.ts';
 import type { Program } from '../program/program.ts';
@@ -17,7 +19,7 @@ export interface CostSeries {
   readonly total: number;
 }
 
-const shownTargets: readonly CostTarget[] = ['cortex-m0', 'cortex-m4', 'rv32imc'];
+const shownTargets: readonly CostTarget[] = ['cortex-m0', 'cortex-m4', 'cortex-m55', 'rv32imc'];
 /** The model is fitted to int8 code; of float32's it would tell half, or a tenth on chips without an FPU. */
 const isModelled = ({ arith }: Program, target: string): target is CostTarget =>
   arith === 'int8' && (costTargets as readonly string[]).includes(target);
@@ -47,7 +49,7 @@ function seriesOf(
   return [{ target, how, byKernel: new Map(counts), total }];
 }
 
-/** Of each target that was asked for: counted, and modelled where there is a model. Without any: three, modelled. */
+/** Of each target that was asked for: counted, and modelled where there is a model. Without any: four, modelled. */
 export function costSeries(program: Program, measured: readonly MeasuredTarget[]): readonly CostSeries[] {
   const series = measured.flatMap((one): CostSeries[] => [
     ...seriesOf(one, 'instructions', 'counted'),
@@ -64,7 +66,7 @@ const nameOf = ({ target, how }: CostSeries): string => `${target}, ${how}`;
 const counting =
   'Counted: executed under QEMU, gcc -O3, with DSP instructions where the chip has them, on the first input, a layer at a time with a hook between them; the hook stands in the way of a few optimizations, so the layers may differ a little from the whole in the last line, which is counted without it.';
 const modelling =
-  'Modelled: plain C without DSP instructions, for gcc -O3, by a model that is fitted to exact counts under QEMU; docs/sparse.md has its error.';
+  'Modelled: the form that the chip runs, for gcc -O3, by a model that is fitted to exact counts under QEMU; docs/sparse.md has its error.';
 
 const cycling =
   'Cycles: on AVR as simavr takes them; modelled ones from the executed instructions by the tables of Arm’s manuals, with memory that never waits (docs/verification.md).';
@@ -111,6 +113,15 @@ function instructionChart(shown: readonly CostSeries[], kernels: readonly string
   }));
 }
 
+/** What a chip runs of each layer, beside its modelled instructions. */
+function formColumn(program: Program, { target, how }: CostSeries): readonly Column<string>[] {
+  if (how !== 'modelled' || !isModelled(program, target)) return [];
+  const forms = new Map(
+    program.steps.map(({ kernel }) => [kernel.name, formText(kernel, target, program.aim)]),
+  );
+  return [{ head: `${target}, form`, cell: (k) => must(forms.get(k), 'a layer'), text: true }];
+}
+
 export function instructions(program: Program, measured: readonly MeasuredTarget[], charts: Charts): Section {
   const series = costSeries(program, measured);
   const shown = drawn(series);
@@ -123,6 +134,7 @@ export function instructions(program: Program, measured: readonly MeasuredTarget
       head: nameOf(one),
       cell: (k: string) => formatCount(one.byKernel.get(k) ?? 0),
     })),
+    ...series.flatMap((one) => formColumn(program, one)),
   ];
   const totals = [kernels.reduce((sum, k) => sum + macs(k), 0), ...series.map(({ total }) => total)];
   return {

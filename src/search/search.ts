@@ -8,7 +8,8 @@ import { at, InputError, must } from '../base/errors.ts';
 import { indexOfLargest } from '../base/extremes.ts';
 import { type Compiled, type CompileOptions, compileFused, type Front } from '../compile.ts';
 import { Shared } from '../compress/fit/shared.ts';
-import { type CostTarget, modelledInstructions } from '../cost/speed.ts';
+import { instructionsOn } from '../cost/forms.ts';
+import type { CostTarget } from '../cost/speed.ts';
 import { requireClasses } from '../data/labels.ts';
 import { evaluate, inputTensors } from '../ir/graph/evaluate.ts';
 import type { CodebookSize, WeightBits } from '../ir/graph/op.ts';
@@ -154,10 +155,7 @@ export class Search {
       compiled,
       flashBytes: tableBytes,
       ramBytes: arenaBytes,
-      instructions: program.steps.reduce(
-        (sum, { kernel }) => sum + modelledInstructions(kernel, this.#options.target),
-        0,
-      ),
+      instructions: instructionsOn(program, this.#options.target),
       right,
       loss: (100 * (this.floatRight - right)) / inputs.length,
     };

@@ -17,7 +17,6 @@ export type Vector = 'u8x16' | 'i16x8' | 'i32x4';
 export type Type = Scalar | Vector;
 
 export const lanesOf: Readonly<Record<Vector, number>> = { u8x16: 16, i16x8: 8, i32x4: 4 };
-export const laneElem: Readonly<Record<Vector, Elem>> = { u8x16: 'u8', i16x8: 'i16', i32x4: 'i32' };
 
 export const elemBytes: Readonly<Record<Elem, number>> = { u8: 1, i8: 1, u16: 2, i16: 2, i32: 4, f32: 4 };
 /** The arrays that hold elements of a type, and nothing else. */
