@@ -6,7 +6,7 @@ import { bestTerms } from '../lower/pair-tables.ts';
 import type { Aim, Program } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { kernelsOf } from '../program/slots.ts';
-import { type CostTarget, modelledInstructions, tableBytesOf } from './speed.ts';
+import { type CostTarget, modelledInstructions, modelOf, tableBytesOf } from './speed.ts';
 
 /** `balanced`: where a byte more of tables saves enough instructions. */
 export type PackingObjective = Extract<Aim, 'speed' | 'balanced'>;
@@ -16,6 +16,9 @@ export const mayPack = (aim: Aim): aim is PackingObjective => aim === 'speed' ||
 
 /** Instructions of an inference that a byte has to save: a weight of a convolution is used once for each pixel. */
 const worthAByte = 16;
+
+/** How far the model may be from what is counted: on Cortex-M0 farther, and packed kernels are longer there. */
+const doubtOn = (target: CostTarget): number => (modelOf[target] === 'cortex-m0' ? 1.1 : 1);
 
 /** Of a pass: sums of so many share what they load; what a weight that is too large costs beside taking sums apart. */
 interface Shape {
@@ -46,8 +49,9 @@ function packedAs(kernel: Kernel, { price, ...shape }: Shape): Choice | undefine
 
 /** The one with the fewest instructions, with those that a byte of tables has to save. */
 function bestOf(choices: readonly Choice[], objective: PackingObjective, target: CostTarget): Choice {
-  const cost = ({ form }: Choice): number =>
-    modelledInstructions(form, target) + (objective === 'speed' ? 0 : worthAByte * tableBytesOf(form));
+  const cost = ({ form, packing }: Choice): number =>
+    modelledInstructions(form, target) * (packing === undefined ? 1 : doubtOn(target)) +
+    (objective === 'speed' ? 0 : worthAByte * tableBytesOf(form));
   const costs = choices.map(cost);
   return at(choices, costs.indexOf(Math.min(...costs)));
 }

@@ -7,12 +7,12 @@ import type { Kernel, Table } from '../ir/kernel/kernel.ts';
 import type { Program } from '../program/program.ts';
 import { comment } from './c/lines.ts';
 import { printTable, tableHead } from './c/tables.ts';
-import { formsOf, guarded, type TableGroup, tableGroups, tablesCondition } from './forms.ts';
 import { constantBytes, provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { instructionMacros } from './instruction-sets.ts';
 import { type FileNames, fileNames } from './names.ts';
 import { placementMacros } from './prefix.ts';
+import { formsOf, guarded, type TableGroup, tableGroups, tablesCondition } from './printed-forms.ts';
 import { tableWords } from './table-text.ts';
 
 /** A pointer into AVR's program memory has 16 bits; a little is left to the vectors and to others' constants. */

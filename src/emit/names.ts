@@ -7,9 +7,9 @@ import { declaredIn } from '../ir/kernel/walk.ts';
 import type { Program } from '../program/program.ts';
 import { uniqueNames } from './c/identifier.ts';
 import type { PrintOptions } from './c/kernel.ts';
-import { allKernels, type Forms } from './forms.ts';
 import { outputFunctions, portStems } from './port-names.ts';
 import { prefixOf } from './prefix.ts';
+import { allKernels, type Forms } from './printed-forms.ts';
 
 export interface FileNames {
   readonly kernels: ReadonlyMap<Kernel, string>;

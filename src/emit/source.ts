@@ -13,6 +13,12 @@ import { type PrintOptions, printKernel, printPrimitive } from './c/kernel.ts';
 import { comment, wrapCode } from './c/lines.ts';
 import { accessesIn, printAccess } from './c/vector-access.ts';
 import { constantMacros, hasInfinity, mathHeader, tablesText, weightsFile } from './constants.ts';
+import { provenance } from './header.ts';
+import type { EmitInfo } from './info.ts';
+import { instructionMacros, stepMacro, usesMacro } from './instruction-sets.ts';
+import { type FileNames, fileNames, namesIn } from './names.ts';
+import { portStems, returnsOutput, runType, statusOr } from './port-names.ts';
+import { placementMacros, prefixOf } from './prefix.ts';
 import {
   allKernels,
   conditionOf,
@@ -26,13 +32,7 @@ import {
   type Where,
   whereRuns,
   whereSome,
-} from './forms.ts';
-import { provenance } from './header.ts';
-import type { EmitInfo } from './info.ts';
-import { instructionMacros, stepMacro, usesMacro } from './instruction-sets.ts';
-import { type FileNames, fileNames, namesIn } from './names.ts';
-import { portStems, returnsOutput, runType, statusOr } from './port-names.ts';
-import { placementMacros, prefixOf } from './prefix.ts';
+} from './printed-forms.ts';
 import { realText } from './table-text.ts';
 import { traceFile } from './trace-header.ts';
 

@@ -7,11 +7,11 @@ import type { Program } from '../program/program.ts';
 import { slotAt } from '../program/slots.ts';
 import { bytesPerLine, keptAt, type TracedRow, tracedRows, tracedTables } from '../program/traced.ts';
 import { comment, commentText, wrapCode } from './c/lines.ts';
-import { formsOf } from './forms.ts';
 import { provenance } from './header.ts';
 import type { EmitInfo } from './info.ts';
 import { fileNames } from './names.ts';
 import { placementMacros } from './prefix.ts';
+import { formsOf } from './printed-forms.ts';
 
 export const traceFile = ({ name }: Program): string => `${name}_trace.inc`;
 
