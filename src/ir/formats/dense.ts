@@ -87,7 +87,7 @@ export function denseExpansion(stored: StoredRows, format: DenseFormat): Expansi
   const bytesOf = (n: number): number => (bits === undefined ? n : Math.ceil((n * bits) / 8));
   const piece = (offset: Expr, use: RowUse): readonly Stmt[] => [
     use.from(offset),
-    ...runOf(run, passOf(run, bits === undefined ? 1 : 8 / bits), bytesOf, steps, use),
+    ...runOf(run, format.rolled ? 1 : passOf(run, bits === undefined ? 1 : 8 / bits), bytesOf, steps, use),
   ];
   return {
     start: [pointer('wt', stored.stream, elem, 0, { mutable: true })],

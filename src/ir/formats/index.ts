@@ -3,7 +3,13 @@ import { DefectError } from '../../base/errors.ts';
 import { largestCode } from '../../base/extremes.ts';
 import { accumulate, add, constant, load, local, mul, pointer } from '../kernel/builders.ts';
 import type { Expr, RowSum, RowTerm, Stmt, StoredRows, StoredWeights, Table } from '../kernel/kernel.ts';
-import type { BlockFormat, GatherFormat, WeightFormat, WeightLayout } from '../kernel/weight-format.ts';
+import {
+  type BlockFormat,
+  dense8,
+  type GatherFormat,
+  type WeightFormat,
+  type WeightLayout,
+} from '../kernel/weight-format.ts';
 import { bitmapExpansion, bitmapTables } from './bitmap.ts';
 import { blockUnit } from './block.ts';
 import { isCoded } from './codes.ts';
@@ -168,8 +174,9 @@ export function candidatesFor(
 ): readonly WeightFormat[] {
   const largest = largestCode(weights);
   const dense = ([8, 4, 2] as const).map((bits): WeightFormat => ({ kind: 'dense', bits }));
+  const rolled: WeightFormat = { ...dense8, rolled: true };
   const bitmaps = ([8, 4, 2] as const).map((bits): WeightFormat => ({ kind: 'bitmap', bits }));
-  return [...dense, ...gathers(layout), ...bitmaps].filter((format) =>
+  return [...dense, rolled, ...gathers(layout), ...bitmaps].filter((format) =>
     fits(layout, largest, format, codebook),
   );
 }

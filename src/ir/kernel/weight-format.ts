@@ -7,6 +7,8 @@
 export interface DenseFormat {
   readonly kind: 'dense';
   readonly bits: 8 | 4 | 2;
+  /** A term a pass of the loop: the same tables, less code. Of 8 bits only. */
+  readonly rolled?: true;
 }
 
 /**
@@ -69,5 +71,6 @@ export const segmentOffsets = (l: WeightLayout): number[] =>
 export function formatName(f: WeightFormat, coded = false): string {
   const unroll = 'unroll' in f && f.unroll > 1 ? ` x${f.unroll}` : '';
   const rows = 'segmented' in f && f.segmented ? ' by rows' : '';
-  return `${f.kind}${f.kind === 'block' ? f.width : f.bits}${unroll}${rows}${coded ? ' codebook' : ''}`;
+  const rolled = 'rolled' in f ? ' rolled' : '';
+  return `${f.kind}${f.kind === 'block' ? f.width : f.bits}${unroll}${rows}${rolled}${coded ? ' codebook' : ''}`;
 }
