@@ -12,6 +12,10 @@
 #error "lenet5.c needs a compiler whose >> of negative numbers is arithmetic"
 #endif
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-schedule-insns", "no-predictive-commoning")
+#endif
+
 /* Attributes and sections of functions and constants. Each macro may be defined on the command
  * line.
  */
@@ -79,8 +83,7 @@ static inline int32_t lenet5_sign_extend(int32_t x, int32_t bits)
 }
 
 /* 6 outputs of 25 weights: 5 rows of the window, 32 input elements apart, 5 neighbours in each.
- * Every weight, 4 bits each, 2 to a byte from the lowest bits up, a run of neighbours filled up to
- * whole bytes, output by output.
+ * Every weight, a byte each, output by output.
  * Weights are integers, in two's complement.
  * Order of an output's weights: window row, window column, input channel.
  * real weight = scale * weight, zero point 0; scales by output: 0.00018820616, 0.0002732097,
@@ -89,11 +92,13 @@ static inline int32_t lenet5_sign_extend(int32_t x, int32_t bits)
  * Real weights are the model's divided by std, because the input is raw pixels; the bias has the
  * mean.
  */
-static const LENET5_FLASH LENET5_CONST uint8_t lenet5_conv1_weights[90] = {
-    32, 187, 12, 36, 194, 12, 66, 221, 12, 83, 229, 13, 99, 116, 3, 81, 155, 0, 127, 211, 13, 44,
-    38, 2, 255, 242, 15, 29, 1, 1, 78, 242, 5, 108, 220, 4, 51, 59, 7, 0, 78, 5, 13, 51, 2, 34, 32,
-    12, 79, 211, 13, 34, 240, 9, 18, 224, 11, 32, 207, 15, 35, 0, 13, 224, 16, 2, 66, 83, 5, 237, 0,
-    2, 192, 185, 9, 192, 153, 10, 222, 58, 6, 255, 116, 6, 100, 71, 13, 63, 224, 9,
+static const LENET5_FLASH LENET5_CONST int8_t lenet5_conv1_weights[150] = {
+    0, 2, -5, -5, -4, 4, 2, 2, -4, -4, 2, 4, -3, -3, -4, 3, 5, 5, -2, -3, 3, 6, 4, 7, 3,
+    1, 5, -5, -7, 0, -1, 7, 3, -3, -3, -4, 2, 6, 2, 2, -1, -1, 2, -1, -1, -3, 1, 1, 0, 1,
+    -2, 4, 2, -1, 5, -4, 6, -4, -3, 4, 3, 3, -5, 3, 7, 0, 0, -2, 4, 5, -3, 0, 3, 3, 2,
+    2, 2, 0, 2, -4, -1, 4, 3, -3, -3, 2, 2, 0, -1, -7, 2, 1, 0, -2, -5, 0, 2, -1, -4, -1,
+    3, 2, 0, 0, -3, 0, -2, 0, 1, 2, 2, 4, 3, 5, 5, -3, -2, 0, 0, 2, 0, -4, -7, -5, -7,
+    0, -4, -7, -7, -6, -2, -3, -6, 3, 6, -1, -1, 4, 7, 6, 4, 6, 7, 4, -3, -1, 3, 0, -2, -7,
 };
 
 /* By output, in steps of input scale * weight scale: the bias - input zero point * sum of the
@@ -120,7 +125,7 @@ static LENET5_KERNEL LENET5_CODE void lenet5_conv1(const uint8_t *in, uint8_t *o
 {
     for (int32_t y = 0; y < 14; y++) {
         for (int32_t x = 0; x < 14; x++) {
-            const LENET5_FLASH uint8_t *wt = lenet5_conv1_weights;
+            const LENET5_FLASH int8_t *wt = lenet5_conv1_weights;
             for (int32_t c = 0; c < 6; c++) {
                 int32_t acc0 = lenet5_conv1_bias[c]; /* -12799 <= acc0 <= 13051 */
                 int32_t acc1 = acc0;
@@ -128,35 +133,15 @@ static LENET5_KERNEL LENET5_CODE void lenet5_conv1(const uint8_t *in, uint8_t *o
                 int32_t acc3 = acc0;
                 for (int32_t ky = 0; ky < 5; ky++) {
                     const uint8_t *px = &in[y * 2 * 32 + x * 2 + ky * 32];
-                    int32_t byte0 = wt[0];
-                    int32_t byte1 = wt[1];
-                    int32_t byte2 = wt[2];
-                    int32_t w0 = lenet5_sign_extend(byte0, 4);
-                    acc0 += px[0] * w0;
-                    acc1 += px[1] * w0;
-                    acc2 += px[32] * w0;
-                    acc3 += px[33] * w0;
-                    int32_t w1 = lenet5_sign_extend(byte0 >> 4, 4);
-                    acc0 += px[1] * w1;
-                    acc1 += px[2] * w1;
-                    acc2 += px[33] * w1;
-                    acc3 += px[34] * w1;
-                    int32_t w2 = lenet5_sign_extend(byte1, 4);
-                    acc0 += px[2] * w2;
-                    acc1 += px[3] * w2;
-                    acc2 += px[34] * w2;
-                    acc3 += px[35] * w2;
-                    int32_t w3 = lenet5_sign_extend(byte1 >> 4, 4);
-                    acc0 += px[3] * w3;
-                    acc1 += px[4] * w3;
-                    acc2 += px[35] * w3;
-                    acc3 += px[36] * w3;
-                    int32_t w4 = lenet5_sign_extend(byte2, 4);
-                    acc0 += px[4] * w4;
-                    acc1 += px[5] * w4;
-                    acc2 += px[36] * w4;
-                    acc3 += px[37] * w4;
-                    wt += 3;
+                    for (int32_t i = 0; i < 5; i++) {
+                        int32_t w0 = wt[0];
+                        acc0 += px[0] * w0;
+                        acc1 += px[1] * w0;
+                        acc2 += px[32] * w0;
+                        acc3 += px[33] * w0;
+                        px++;
+                        wt++;
+                    }
                 }
                 acc0 = acc1 > acc0 ? acc1 : acc0;
                 acc0 = acc2 > acc0 ? acc2 : acc0;
