@@ -304,7 +304,16 @@ describe('--codebook', () => {
 
   test('one layer shares values, is stored as indices, and says so', async () => {
     const out = path.join(files.folder, 'shared');
-    const result = await bench().run(...int8, '--codebook', '/0/Conv=4', '--json', '-o', out);
+    const result = await bench().run(
+      ...int8,
+      '--codebook',
+      '/0/Conv=4',
+      '--optimize',
+      'tables',
+      '--json',
+      '-o',
+      out,
+    );
     expect(result).toMatchObject({ code: 0, err: '' });
     const { formats } = JSON.parse(result.out) as { formats: readonly Record<string, unknown>[] };
     expect(formats[0]).toMatchObject({ node: '/0/Conv', format: 'dense2', codebook: 4 });
