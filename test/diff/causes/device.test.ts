@@ -1,12 +1,17 @@
 /** What a device's own account shows, and beside it what only looks like it. */
 import { describe, expect, test } from 'vitest';
 import { crc32 } from '../../../src/base/crc32.ts';
+import { withPacking } from '../../../src/cost/packing.ts';
 import type { TracedRun } from '../../../src/diff/causes/cause.ts';
 import { overwritten } from '../../../src/diff/causes/overwritten.ts';
 import { weightsDiffer } from '../../../src/diff/causes/weights.ts';
 import { tableBytes } from '../../../src/ir/kernel/table-bytes.ts';
+import { plainProgram } from '../../../src/lower/variants.ts';
+import type { Program } from '../../../src/program/program.ts';
+import { tracedTables } from '../../../src/program/traced.ts';
 import type { TraceInput, TraceRun } from '../../../src/trace/trace.ts';
 import * as ir from '../../support/ir.ts';
+import { layerOf, plainImage, programOf } from '../../support/stored-layers.ts';
 
 const tables = [ir.table('first_weights', 'i8', [1, 2]), ir.table('second_weights', 'i8', [3, 4])];
 
@@ -94,6 +99,23 @@ describe('weights', () => {
   });
   test('not where all checksums agree, wherever the tables lie', () =>
     expect(weightsDiffer(told({ tables: [{ ...first!, address: 7 }, second!] }))).toBeUndefined());
+  test('of weights two at a time: the tables of the C, or those of the program that is stored', () => {
+    const layer = layerOf({ seed: 1, density: 1, bits: 8, inputs: 1, outputs: 8, image: plainImage });
+    const stored = withPacking(programOf(layer, layer.kernel({}), 'net'), 'speed', 'cortex-m3');
+    expect(stored.steps[0]!.kernel.weights!.packing).toBeDefined();
+    const linesOf = (of: Program, flip: number) =>
+      tracedTables(of).map((t, index) => ({
+        ...{ index, address: 0x100 * index, length: 1 },
+        crc: (crc32(tableBytes(t)) ^ (index === flip ? 1 : 0)) >>> 0,
+      }));
+    const found = (of: Program, flip = -1) =>
+      weightsDiffer({ ...told({ tables: linesOf(of, flip) }), program: stored })?.text;
+    expect([found(stored), found(plainProgram(stored))]).toEqual([undefined, undefined]);
+    expect([found(stored, 0), found(plainProgram(stored), 0)]).toEqual([
+      expect.stringContaining('0x00000000'),
+      expect.stringContaining('0x00000000'),
+    ]);
+  });
   test('not where the line of a table was lost, or is of none that the program has', () => {
     expect(weightsDiffer(told({ tables: [second!] }))).toBeUndefined();
     expect(weightsDiffer(told({ tables: [{ ...second!, index: 2, crc: 0 }] }))).toBeUndefined();
