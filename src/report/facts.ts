@@ -6,6 +6,7 @@ import type { CostTarget } from '../cost/speed.ts';
 import type { Inference } from '../diff/feed.ts';
 import { elemBytes, type Kernel, type Table } from '../ir/kernel/kernel.ts';
 import { formatName } from '../ir/kernel/weight-format.ts';
+import { plainProgram } from '../lower/variants.ts';
 import { type Grid, portOf } from '../program/port.ts';
 import type { Program, Slot } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
@@ -65,13 +66,14 @@ const bytesOf = ({ elem, data }: Table): number => elemBytes[elem] * data.length
 function kindOf({ weights }: Kernel, { name }: Table): FlashKind {
   if (name === weights?.counts) return 'indices';
   if (name === weights?.stream || name === weights?.codebook) return 'weights';
-  if (/_bias$/.test(name)) return 'biases';
-  return /_weights/.test(name) ? 'weights' : 'requantization';
+  if (/_(bias|begin)$/.test(name)) return 'biases';
+  // Two weights at a time: their numbers, how many are too large, and what is too much of them.
+  return /_(weights|pairs|counts|rests)/.test(name) ? 'weights' : 'requantization';
 }
 
-/** Bytes of constants by layer and kind; sparse streams hold their distances between the weights. */
-export const flashParts = ({ steps }: Program): readonly FlashPart[] =>
-  steps.flatMap(({ kernel }) =>
+/** Bytes of constants of plain C by layer and kind; sparse streams hold their distances between the weights. */
+export const flashParts = (program: Program): readonly FlashPart[] =>
+  plainProgram(program).steps.flatMap(({ kernel }) =>
     flashKinds.flatMap((kind) => {
       const own = kernel.tables.filter((table) => kindOf(kernel, table) === kind);
       const bytes = own.reduce((sum, table) => sum + bytesOf(table), 0);

@@ -5,6 +5,7 @@ import { type Artifact, artifactOf, loadArtifact } from '../../src/artifact/make
 import { mulberry32 } from '../../src/base/random.ts';
 import { type Compiled, compile } from '../../src/compile.ts';
 import { importOnnx } from '../../src/ir/import/onnx.ts';
+import { elemBytes } from '../../src/ir/kernel/kernel.ts';
 import type { Program } from '../../src/program/program.ts';
 import { labelOf } from '../../src/report/arena.ts';
 import {
@@ -128,7 +129,7 @@ describe('the facts', () => {
   test('flash: all tables, once', () => {
     const total = program.steps
       .flatMap(({ kernel }) => kernel.tables)
-      .reduce((n, t) => n + t.data.length * (t.elem === 'i32' ? 4 : 1), 0);
+      .reduce((n, t) => n + t.data.length * elemBytes[t.elem], 0);
     expect(flashParts(program).reduce((n, { bytes }) => n + bytes, 0)).toBe(total);
     expect(flashParts(program).find(({ kind }) => kind === 'biases')?.bytes).toBe(20);
   });
