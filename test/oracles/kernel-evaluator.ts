@@ -158,6 +158,7 @@ function execute(st: Stmt, s: Scope): void {
   if (st.kind === 'if') run(numberOf(st.test, s) !== 0 ? st.yes : st.no, s);
   if (st.kind === 'copy') moveBytes(s, st);
   if (st.kind === 'fill') fillBytes(s, st);
+  if (st.kind === 'startRows' || st.kind === 'rowSum') run(st.body, s);
 }
 
 /** Element types of pointers, which an advance does not repeat. */

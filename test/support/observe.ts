@@ -1,6 +1,6 @@
 /** A kernel that also records the smallest and the largest value that each of its i32 locals takes. */
 import type { Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
-import { statementsIn } from '../../src/ir/kernel/walk.ts';
+import { inlined, statementsIn } from '../../src/ir/kernel/walk.ts';
 import * as ir from './ir.ts';
 
 export interface Observed {
@@ -24,7 +24,7 @@ export function observing(kernel: Kernel): Observed {
 }
 
 const observed = (body: readonly Stmt[], locals: readonly string[]): Stmt[] =>
-  body.flatMap((s): Stmt[] => {
+  inlined(body).flatMap((s): Stmt[] => {
     if (s.kind === 'for') return [{ ...s, body: observed(s.body, locals) }];
     if (s.kind === 'if') return [{ ...s, yes: observed(s.yes, locals), no: observed(s.no, locals) }];
     if (s.kind !== 'let' && s.kind !== 'assign' && s.kind !== 'accumulate') return [s];

@@ -81,6 +81,8 @@ describe('thimble report --targets', () => {
       'cortex-m4, counted',
       'cortex-m4, modelled',
       'cortex-m0, modelled',
+      'cortex-m4, form',
+      'cortex-m0, form',
     ]);
     expect(costs.at(-1)![2]).toBe('1,234');
     expect(costs.find(([name]) => name === 'linear3')![2]).toBe('234');
@@ -98,7 +100,7 @@ describe('thimble report --targets', () => {
     expect(rowsOf('Instructions by layer')[0]).toContain('cortex-m4, modelled');
   });
 
-  test('without it nothing is compiled, and the three models are there', async () => {
+  test('without it nothing is compiled, and the four models are there', async () => {
     const cli = bench();
     const { code, out } = await cli.run('report', build, '-o', page, '--json');
     expect(code).toBe(0);
@@ -107,7 +109,9 @@ describe('thimble report --targets', () => {
     expect(rowsOf('Instructions by layer')[0]!.slice(2)).toEqual([
       'cortex-m0, modelled',
       'cortex-m4, modelled',
+      'cortex-m55, modelled',
       'rv32imc, modelled',
+      ...['cortex-m0', 'cortex-m4', 'cortex-m55', 'rv32imc'].map((chip) => `${chip}, form`),
     ]);
     expect(rowsOf('On targets')).toEqual([]);
   });
