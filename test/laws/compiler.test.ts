@@ -4,17 +4,17 @@ import { type LawName, laws } from '../support/laws.ts';
 import { requireLawInTurn } from '../support/property.ts';
 
 const runs: Readonly<Record<LawName, number>> = {
-  canonicalize: 500,
-  'normalize-input': 500,
-  'fold-batch-norm': 500,
-  fuse: 500,
-  'settle-images': 200,
-  channels: 300,
-  quantize: 500,
-  assembly: 500,
-  soundness: 300,
-  determinism: 200,
-  float32: 300,
+  canonicalize: 320,
+  'normalize-input': 320,
+  'fold-batch-norm': 320,
+  fuse: 320,
+  'settle-images': 140,
+  channels: 200,
+  quantize: 320,
+  assembly: 320,
+  soundness: 200,
+  determinism: 130,
+  float32: 200,
 };
 
 // Half a minute for the slowest on a machine of its own.

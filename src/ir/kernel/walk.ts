@@ -59,8 +59,13 @@ export function expressionsOf(s: PlainStmt): readonly Expr[] {
 }
 
 /** The statements of a block, with the expansions of those that stand for one. */
-export const inlined = (body: readonly Stmt[]): readonly PlainStmt[] =>
-  body.flatMap((s) => (s.kind === 'startRows' || s.kind === 'rowSum' ? inlined(s.body) : [s]));
+export function inlined(body: readonly Stmt[]): readonly PlainStmt[] {
+  if (isPlain(body)) return body;
+  return body.flatMap((s) => (s.kind === 'startRows' || s.kind === 'rowSum' ? inlined(s.body) : [s]));
+}
+
+const isPlain = (body: readonly Stmt[]): body is readonly PlainStmt[] =>
+  body.every((s) => s.kind !== 'startRows' && s.kind !== 'rowSum');
 
 /** The statements nested in a statement. */
 function blocksOf(s: PlainStmt): readonly (readonly Stmt[])[] {
@@ -161,8 +166,17 @@ export function arraysUsed(body: readonly Stmt[]): ReadonlySet<string> {
   return new Set([...[...statementsIn(body)].flatMap(arraysOf), ...loads]);
 }
 
-export const primitivesUsed = (body: readonly Stmt[]): ReadonlySet<string> =>
-  new Set([...expressionsIn(body)].flatMap((e) => (e.kind === 'call' ? [e.primitive] : [])));
+const primitivesOf = new WeakMap<readonly Stmt[], ReadonlySet<string>>();
+
+/** The primitives that a body calls. Printing asks for each form of a kernel many times. */
+export function primitivesUsed(body: readonly Stmt[]): ReadonlySet<string> {
+  const known = primitivesOf.get(body);
+  if (known !== undefined) return known;
+  const found = new Set<string>();
+  for (const e of expressionsIn(body)) if (e.kind === 'call') found.add(e.primitive);
+  primitivesOf.set(body, found);
+  return found;
+}
 
 const declarations: ReadonlySet<PlainStmt['kind']> = new Set(['let', 'pointer', 'for']);
 
