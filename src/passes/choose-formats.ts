@@ -11,14 +11,14 @@ import { nonzerosIn } from '../base/extremes.ts';
 import { type EntropyFloor, entropyFloor } from '../cost/entropy.ts';
 import { costOn, type FormCost } from '../cost/forms.ts';
 import { mayPack, withPackings } from '../cost/packing.ts';
-import type { CostTarget } from '../cost/speed.ts';
+import { type CostTarget, modelOf } from '../cost/speed.ts';
 import { isCoded } from '../ir/formats/codes.ts';
 import { candidatesFor } from '../ir/formats/index.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import { bitsOf, type QuantizedMac } from '../ir/integers/mac.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { StoredTensor } from '../ir/kernel/stored.ts';
-import { formatName } from '../ir/kernel/weight-format.ts';
+import { formatName, type WeightFormat } from '../ir/kernel/weight-format.ts';
 import { assemble } from '../plan/assemble.ts';
 import { placesOf } from '../plan/orders.ts';
 import type { Aim } from '../program/program.ts';
@@ -108,9 +108,15 @@ function candidatesOf({ build, mac }: Layer, costing: Costing): Candidate[] {
   const dense = build({});
   const { layout } = must(dense.weights, 'a kernel that multiplies by constants says how they are stored');
   const isWide = JSON.stringify(build({ lanes: 8 }).body) !== JSON.stringify(dense.body);
-  const tiles = isWide ? [{}, { lanes: 8 } as const] : [{}];
+  const wide = { lanes: 8 } as const;
+  // Cortex-M0 multiplies in eight registers. The model does not see how 8 sums of dense weights spill there: measured
+  // on the CIFAR net 22.5 M instructions in place of 19.7 M.
+  const tilesOf = ({ kind }: WeightFormat): readonly { readonly lanes?: 8 }[] =>
+    isWide && !(kind === 'dense' && modelOf[costing.target] === 'cortex-m0') ? [{}, wide] : [{}];
   return candidatesFor(layout, mac).flatMap((format) =>
-    tiles.map((tile): Candidate => ({ format, ...tile, ...costOf(build({ format, ...tile }), costing) })),
+    tilesOf(format).map(
+      (tile): Candidate => ({ format, ...tile, ...costOf(build({ format, ...tile }), costing) }),
+    ),
   );
 }
 
