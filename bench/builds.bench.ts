@@ -41,8 +41,8 @@ const builds: readonly Build[] = [
   { name: 'dense', flags: '', options: {} },
   {
     name: 'pruned for speed',
-    flags: '--sparsity 0.8 --optimize speed --requant compact',
-    options: { requant: 'compact', prune: prune(0.8, 'macs'), formats: speed('cortex-m4') },
+    flags: '--sparsity 0.86 --optimize speed --target rv32imc --requant compact',
+    options: { requant: 'compact', prune: prune(0.86, 'macs'), formats: speed('rv32imc') },
   },
   {
     name: 'pruned',
