@@ -11,7 +11,7 @@ const runs: Readonly<Record<LawName, number>> = {
   'settle-images': 140,
   channels: 200,
   quantize: 320,
-  assembly: 320,
+  assembly: 200,
   soundness: 200,
   determinism: 130,
   float32: 200,

@@ -193,7 +193,7 @@ testWith(['gcc'])('the same kernels as plain C on the host, with sanitizers', as
   );
 });
 
-for (const chip of ['cortex-m4', 'cortex-m33'] satisfies TargetName[])
+for (const chip of ['cortex-m4'] satisfies TargetName[])
   testWith(['arm-none-eabi-gcc', 'qemu-system-arm'])(
     `${chip}: the integer model's bytes, and the same of plain C`,
     async () => {
