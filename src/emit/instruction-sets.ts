@@ -100,7 +100,7 @@ export function choices(program: Named, { variants = new Map() }: Pick<EmitInfo,
     .map((set) => ({
       set,
       without: withoutMacro(program, set),
-      title: titles[set],
+      title: `${titles[set]} on ${chips[set]}`,
       says: `Where the compiler says that the chip has them, the C uses ${titles[set]} (${chips[set]}); -D${withoutMacro(program, set)} leaves them out. The bytes are the same.`,
     }));
 }

@@ -34,7 +34,7 @@ function optionsOf({ program, info }: Library, target: string): readonly string[
     ...choices(program, info).flatMap(({ set, without, title }) => {
       const option = `${upper}_${set.toUpperCase()}`;
       return [
-        `option(${option} "use ${title} where the chip has them" ON)`,
+        `option(${option} "use ${title}" ON)`,
         `if(NOT ${option})`,
         `  target_compile_definitions(${target} PRIVATE ${without})`,
         'endif()',

@@ -19,7 +19,7 @@ export function kconfigOptions(library: Library): readonly string[] {
     ...choices(program, info).flatMap(({ set, title }) => [
       '',
       `config ${symbol}_${set.toUpperCase()}`,
-      `\tbool "Use ${title} where the chip has them"`,
+      `\tbool "Use ${title}"`,
       '\tdefault y',
     ]),
   ];
