@@ -4,7 +4,7 @@
  * and the viewer ask it.
  */
 
-import { at, InputError, must } from '../base/errors.ts';
+import { at, holds, InputError, must } from '../base/errors.ts';
 import { fileStep } from '../ir/kernel/file-grid.ts';
 import { type Elem, elemArrays } from '../ir/kernel/kernel.ts';
 import { type Quant, storageOf } from '../ir/kernel/stored.ts';
@@ -143,11 +143,15 @@ function quantizeInto(
   { lo, hi }: Bounds = storageOf({}),
 ): void {
   eachGrid(grids, real.length, ({ scale, zeroPoint, file }, from, to) => {
-    for (let i = from; i < to; i++)
+    holds(real, to);
+    // Element by element with checks, an image of 3,072 numbers took longer than half of the network behind it.
+    for (let i = from; i < to; i++) {
+      const x = real[i] as number;
       stored[i] =
         file === undefined
-          ? Math.max(lo, Math.min(hi, Math.round(at(real, i) / scale + zeroPoint)))
-          : fileStep(at(real, i), { scale, zeroPoint });
+          ? Math.max(lo, Math.min(hi, Math.round(x / scale + zeroPoint)))
+          : fileStep(x, { scale, zeroPoint });
+    }
   });
 }
 

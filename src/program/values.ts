@@ -1,6 +1,6 @@
 /** Between real numbers and a program's bytes. What a stored number stands for says `port.ts`. */
 
-import { at, InputError } from '../base/errors.ts';
+import { at, DefectError, holds, InputError } from '../base/errors.ts';
 import { largestOf } from '../base/extremes.ts';
 import { elemBytes } from '../ir/kernel/kernel.ts';
 import type { Tensor } from '../ir/tensor.ts';
@@ -70,9 +70,24 @@ function encoded(port: Port, input: ArrayLike<number>): Uint8Array {
 
 type Elements = Uint8Array | ReturnType<typeof storedNumbers>;
 
+const placed = new WeakSet<readonly number[]>();
+
+/** Every place of an order is one of the tensor's: looked at once. @throws DefectError */
+function requirePlaces(order: readonly number[], length: number): void {
+  if (placed.has(order)) return;
+  holds(order, length);
+  for (const place of order)
+    if (!Number.isInteger(place) || place < 0 || place >= length)
+      throw new DefectError(`place ${place} in the order of ${length} elements`);
+  placed.add(order);
+}
+
 /** Row-major numbers, as many as the slot has, in its order, which is a permutation; `copy` is one of them. */
 function inMemory<T extends Elements>({ order }: Slot, numbers: T, copy: T): T {
-  if (order !== undefined) for (let p = 0; p < copy.length; p++) copy[p] = at(numbers, at(order, p));
+  if (order === undefined) return copy;
+  requirePlaces(order, copy.length);
+  holds(numbers, copy.length);
+  for (let p = 0; p < copy.length; p++) copy[p] = numbers[order[p] as number] as number;
   return copy;
 }
 

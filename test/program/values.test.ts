@@ -18,6 +18,14 @@ const withInput = (changes: Partial<Slot>, more: Partial<Program> = {}): Program
   withSlot(single.inputs[0]!.slot, changes, more);
 const quant = { scale: 0.5, zeroPoint: 10 };
 
+test('an order with a place that the tensor has not is a defect, every time', () => {
+  for (const place of [4, -1, 0.5]) {
+    const program = withInput({ quant, order: [0, 2, 1, place] });
+    for (let i = 0; i < 2; i++)
+      expect(() => encodeInput(program, new Float32Array(4))).toThrow(`place ${place} in the order of 4`);
+  }
+});
+
 test('the nearest byte, halves up, within 0 and 255, in the order of memory', () => {
   const program = withInput({ quant, order });
   expect([...encodeInput(program, Float32Array.of(0, 0.24, 0.25, -0.26))]).toEqual([10, 11, 10, 9]);
