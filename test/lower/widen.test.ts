@@ -1,14 +1,17 @@
 /** Loops are taken four passes at a time only where that is the same, wherever their arrays lie. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DefectError } from '../../../src/base/errors.ts';
-import type { Expr, Stmt } from '../../../src/ir/kernel/kernel.ts';
-import type { Outcome, Program } from '../../../src/program/program.ts';
-import { createSimulator } from '../../../src/sim/simulate.ts';
-import { Trap } from '../../../src/sim/trap.ts';
-import { createEngine } from '../../../src/sim/wasm/engine.ts';
-import * as ir from '../../support/ir.ts';
-import { runs } from '../../support/kernels.ts';
+import { DefectError, must } from '../../src/base/errors.ts';
+import type { Expr, Stmt } from '../../src/ir/kernel/kernel.ts';
+import { statementsIn } from '../../src/ir/kernel/walk.ts';
+import { laneCount } from '../../src/lower/lanes.ts';
+import { withVectors } from '../../src/lower/simd.ts';
+import type { Outcome, Program } from '../../src/program/program.ts';
+import { createSimulator } from '../../src/sim/simulate.ts';
+import { Trap } from '../../src/sim/trap.ts';
+import { createEngine } from '../../src/sim/wasm/engine.ts';
+import * as ir from '../support/ir.ts';
+import { runs } from '../support/kernels.ts';
 
 const length = 32;
 const input = Uint8Array.from({ length }, (_, i) => (37 * i + 11) & 127);
@@ -53,13 +56,19 @@ function defined(p: Program): Outcome | undefined {
   }
 }
 
-/** How many loops were widened, of a program that runs to its end. */
+/** How many loops are in lanes: what both engines then leave is this outcome. */
+function lanesIn(p: Program, outcome: Outcome): number {
+  const lowered = withVectors(p);
+  expect(createSimulator(lowered, { mode: 'checked' }).run(input, { keepArenas: true })).toEqual(outcome);
+  expect(createEngine(lowered).run(input, { keepArenas: true })).toEqual(outcome);
+  const all = lowered.steps.flatMap(({ kernel }) => [...statementsIn(kernel.body)]);
+  return all.filter((s) => s.kind === 'for' && s.step === laneCount).length;
+}
+
+/** The same of a program that runs to its end. */
 function widened(p: Program): number {
   const outcome = defined(p);
-  expect(outcome).toBeDefined();
-  const engine = createEngine(p, 'wasm-simd');
-  expect(engine.run(input, { keepArenas: true })).toEqual(outcome);
-  return engine.widened;
+  return lanesIn(p, must(outcome, 'the program runs'));
 }
 
 const apart = [0, 40, 80] as const;
@@ -113,7 +122,7 @@ test('one slot under two names is refused, as by the simulator', () => {
   const [step] = p.steps;
   const same = { ...p, steps: [{ ...step!, args: [0, 0, 2, 3] }] };
   expect(() => createSimulator(same, { mode: 'checked' })).toThrow(DefectError);
-  expect(() => createEngine(same, 'wasm-simd')).toThrow(DefectError);
+  expect(() => createEngine(same)).toThrow(DefectError);
 });
 
 interface Access {
@@ -188,9 +197,7 @@ test('random loops of several loads and stores, in slots at every small distance
       const p = programOf(statements, [place(0, 10), place(a, 50), place(b, 90)]);
       const outcome = defined(p);
       if (outcome === undefined) return;
-      const engine = createEngine(p, 'wasm-simd');
-      expect(engine.run(input, { keepArenas: true })).toEqual(outcome);
-      const loops = engine.widened;
+      const loops = lanesIn(p, outcome);
       compared++;
       wide += loops;
       overlapping += overlap ? loops : 0;
