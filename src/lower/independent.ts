@@ -101,7 +101,8 @@ function accessOf(m: Memory, scope: Scope, node: Node): Access {
     known === undefined
       ? { ...zero, terms: new Map([[`start of ${pointer ? name : rootName(root)}`, 1]]) }
       : { ...zero, constant: known };
-  const elements = node.kind === 'loadVector' ? undefined : linearOf(index, scope);
+  const isFixed = node.kind !== 'loadVector' && !scope.varying.has(name);
+  const elements = isFixed ? linearOf(index, scope) : undefined;
   const address = elements && added(start, elements, bytes);
   return { store: node.kind === 'store', root, bytes, address };
 }
@@ -143,8 +144,9 @@ function meet(x: Access, y: Access, { from, to, width }: Passes): boolean {
   return false;
 }
 
-const mustNotMeet = (x: Access, y: Access): boolean =>
-  x.store || (y.store && x.root.kind === y.root.kind && x.root.index === y.root.index);
+/** Whether x, which stands in front of y, may be taken in front of it in other passes too. */
+const areApart = (m: Memory, x: Access, y: Access, passes: Passes): boolean =>
+  (!x.store && rootName(x.root) !== rootName(y.root)) || disjoint(m, x.root, y.root) || !meet(x, y, passes);
 
 /** A loop inside that stores goes over its accesses in turns, which are not compared with each other. */
 const storesInside = (loop: Loop): boolean =>
@@ -152,11 +154,11 @@ const storesInside = (loop: Loop): boolean =>
     (s) => s.kind === 'for' && [...statementsIn(s.body)].some((inner) => inner.kind === 'store'),
   );
 
-/** @param loop of statements that vectors have: without copies, fills, and pointers that move */
+/** @param loop without copies and fills, and stores of vectors */
 export function isIndependent(m: Memory, loop: Loop, passes: Passes): boolean {
   if (storesInside(loop)) return false;
   const all = accessesOf(m, loop);
-  return all.every((x, i) =>
-    all.slice(i + 1).every((y) => !mustNotMeet(x, y) || disjoint(m, x.root, y.root) || !meet(x, y, passes)),
-  );
+  const areAll = (before: readonly Access[], y: Access): boolean =>
+    before.every((x) => !(x.store || y.store) || areApart(m, x, y, passes));
+  return all.every((y, i) => areAll(all.slice(0, i), y));
 }

@@ -8,13 +8,13 @@ import { type BinaryOp, compareOperations } from '../ir/kernel/operations.ts';
 import type { VectorPrimitive } from '../ir/kernel/primitive.ts';
 import { clamp } from '../ir/kernel/prims/clamp.ts';
 import { vectorPrimitiveOf } from '../ir/kernel/prims/index.ts';
-import { choiceName, laneName } from '../ir/kernel/prims/lanes.ts';
+import { choiceName, laneName } from '../ir/kernel/prims/lane-operations.ts';
 import { requantizeHigh } from '../ir/kernel/prims/requantize.ts';
 import { requantizeByte } from '../ir/kernel/prims/requantize-byte.ts';
 import { exprText } from '../ir/kernel/text.ts';
 import { inlined, typeOf } from '../ir/kernel/walk.ts';
 import type { NewName } from './fresh-names.ts';
-import { isNeighbour, mentions } from './strides.ts';
+import { isNeighbour, mentions } from './neighbours.ts';
 
 export const laneCount = 4;
 

@@ -23,7 +23,7 @@ import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { type NewName, newNames } from './fresh-names.ts';
 import type { MadeSums } from './made-sums.ts';
-import { sumTerms } from './strides.ts';
+import { sumTerms } from './neighbours.ts';
 import type { FoundSums } from './sum-groups.ts';
 import { type Level, levelsOf, loopsOver, startsOf } from './terms.ts';
 

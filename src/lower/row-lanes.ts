@@ -1,10 +1,12 @@
 /** Loops over rows of weights, a row a pass, become loops over four: what happens to their sums happens in lanes. */
 import { at } from '../base/errors.ts';
 import { constant, int, times } from '../ir/kernel/builders.ts';
+import { checkKernel } from '../ir/kernel/check.ts';
 import type { Kernel, PlainStmt, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { declaredIn, inlined, type Loop } from '../ir/kernel/walk.ts';
 import { copied } from './copies.ts';
 import type { NewName } from './fresh-names.ts';
+import { isIndependent } from './independent.ts';
 import { inLanes, type Lanes, laneCount, tablesOf } from './lanes.ts';
 import { mve } from './widen.ts';
 
@@ -94,6 +96,10 @@ export function fourRows(
   const whole = aroundInLanes(found, { ...l, count: laneCount });
   const last = aroundInLanes(found, { ...l, count: rest });
   if (whole === undefined || last === undefined) return undefined;
+  const memory = { arrays: checkKernel(work.kernel) };
+  const isApart = (from: number, to: number, width: number): boolean =>
+    isIndependent(memory, loop, { from, to, width });
+  if (!isApart(0, count - rest, laneCount) || !isApart(count - rest, count, rest)) return undefined;
   if (rest > 0) work.tables.push(...filled.values());
   const pass = { ...loop, to: int(count - rest), step: laneCount };
   return [

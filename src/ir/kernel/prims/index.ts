@@ -7,7 +7,7 @@ import { exp32 } from './exp.ts';
 import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
 import { interpolate } from './interpolate.ts';
 import { knownWithin } from './known-within.ts';
-import { lanePrimitives } from './lanes.ts';
+import { lanePrimitives } from './lane-operations.ts';
 import { multiplyAdd } from './multiply-add.ts';
 import {
   requantizeCompact,
