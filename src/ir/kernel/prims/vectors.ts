@@ -76,18 +76,18 @@ const mulLanes = exact('mul', 'mul', 'a * b in each lane', (a, b) => a * b + 0);
 
 const shiftLanes: VectorPrimitive = {
   name: 'shift_right_i32x4',
-  doc: 'a / 2^bits in each lane, rounded down; bits in 0..31',
+  doc: 'a / 2^by in each lane, rounded down; by in 0..31',
   params: [
     { name: 'a', type: 'i32x4' },
-    { name: 'bits', type: 'i32' },
+    { name: 'by', type: 'i32' },
   ],
   result: 'i32x4',
-  instructions: { mve: ['return vshlq_s32(a, vdupq_n_s32(-bits));'] },
-  wasm: (_, a = [], bits = []) => i32x4.shr(a, bits),
-  js: byLane('i32x4', (a = 0, bits = 0) => (bits >= 0 && bits <= 31 ? a >> bits : undefined)),
-  violation: (_a, bits = zero) =>
-    bits.lo < 0 || bits.hi > 31 ? `bits in ${bits.lo}..${bits.hi}, defined for 0..31` : undefined,
-  range: (a = zero, bits = zero) => intervalOf('shr', a, bits),
+  instructions: { mve: ['return vshlq_s32(a, vdupq_n_s32(-by));'] },
+  wasm: (_, a = [], by = []) => i32x4.shr(a, by),
+  js: byLane('i32x4', (a = 0, by = 0) => (by >= 0 && by <= 31 ? a >> by : undefined)),
+  violation: (_a, by = zero) =>
+    by.lo < 0 || by.hi > 31 ? `by in ${by.lo}..${by.hi}, defined for 0..31` : undefined,
+  range: (a = zero, by = zero) => intervalOf('shr', a, by),
   cost: 'otherCall',
 };
 
