@@ -4,7 +4,8 @@
  * compensates for its own errors, so that at twice the step it is mostly as close to the float row as one that is
  * rounded weight by weight. How close is measured on inputs that the rounding has not seen.
  *
- * Signal to noise of outputs, decibels, weight by weight and so: ResNet-8 34.5 and 35.5, CIFAR net 36.7 and 36.6.
+ * Signal to noise of outputs, weight by weight and so: ResNet-8 34.5 and 35.2 dB, CIFAR net 36.7 and 36.9, DS-CNN 37.0 and
+ * 37.7, LeNet-5 40.5 and 40.1.
  */
 import { at } from '../../base/errors.ts';
 import { largestSize } from '../../base/extremes.ts';
