@@ -2,7 +2,7 @@
 
 import { must } from '../../base/errors.ts';
 import { type Arrays, type Root, rootElem } from '../../ir/kernel/check.ts';
-import { type Elem, type Expr, elemBytes, type Kernel, type Type } from '../../ir/kernel/kernel.ts';
+import { type Elem, type Expr, elemBytes, type Type } from '../../ir/kernel/kernel.ts';
 import { type Code, int, type Local, localAt, type ValueType } from '../../wasm/code.ts';
 import { plus, times } from '../../wasm/instructions.ts';
 
@@ -13,7 +13,6 @@ export interface Addresses {
 }
 
 export interface Body {
-  readonly kernel: Kernel;
   readonly arrays: Arrays;
   readonly addresses: Addresses;
   /** Pointers are byte addresses. */

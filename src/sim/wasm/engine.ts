@@ -72,7 +72,7 @@ function placeAll(program: Program, memory: Allotment): Layout {
 }
 
 function functionOf({ kernel, addresses }: Placed, name: string): Func {
-  const body: Body = { kernel, arrays: checkKernel(kernel), addresses, locals: new Map(), types: [] };
+  const body: Body = { arrays: checkKernel(kernel), addresses, locals: new Map(), types: [] };
   const code = block(body, kernel.body);
   return { name, params: [], locals: body.types, body: code };
 }
