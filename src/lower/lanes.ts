@@ -1,7 +1,16 @@
 /** Statements for four neighbouring values of a counter at once: every i32 becomes a vector with a lane for each. */
 
 import { largestOf, smallestOf } from '../base/extremes.ts';
-import { assign, call, constant, int, loadVector, local, storeVector } from '../ir/kernel/builders.ts';
+import {
+  assign,
+  call,
+  constant,
+  gather,
+  int,
+  loadVector,
+  local,
+  storeVector,
+} from '../ir/kernel/builders.ts';
 import { allInts, type Interval } from '../ir/kernel/interval.ts';
 import type { Expr, ExprOf, Kernel, PlainStmt, Stmt, StmtOf, Table } from '../ir/kernel/kernel.ts';
 import { type BinaryOp, compareOperations } from '../ir/kernel/operations.ts';
@@ -9,7 +18,7 @@ import type { VectorPrimitive } from '../ir/kernel/primitive.ts';
 import { clamp } from '../ir/kernel/prims/clamp.ts';
 import { vectorPrimitiveOf } from '../ir/kernel/prims/index.ts';
 import { choiceName, laneName } from '../ir/kernel/prims/lane-operations.ts';
-import { requantizeHigh } from '../ir/kernel/prims/requantize.ts';
+import { requantizeHigh, requantizeSingle } from '../ir/kernel/prims/requantize.ts';
 import { requantizeByte } from '../ir/kernel/prims/requantize-byte.ts';
 import { exprText } from '../ir/kernel/text.ts';
 import { inlined, typeOf } from '../ir/kernel/walk.ts';
@@ -36,6 +45,8 @@ export interface Lanes {
   readonly loaded: Map<string, { readonly name: string; readonly value: Expr }>;
   readonly names: NewName;
   readonly has: Has;
+  /** Whether lanes are loaded from places that are apart. */
+  readonly gathers: boolean;
 }
 
 export const tablesOf = ({ tables }: Kernel): Lanes['tables'] => new Map(tables.map((t) => [t.name, t]));
@@ -105,7 +116,7 @@ function choice(l: Lanes, { test, yes, no }: ExprOf<'select'>): Expr | undefined
 }
 
 function loaded(l: Lanes, e: ExprOf<'load'>): Expr | undefined {
-  if (!isUnitStride(l, e.index)) return undefined;
+  if (!isUnitStride(l, e.index)) return lookedUp(l, e);
   const filled = l.filled.get(e.from);
   if (filled === undefined && l.count < laneCount) return undefined;
   const value = loadVector('i32x4', filled?.name ?? e.from, e.elem, e.index);
@@ -116,10 +127,20 @@ function loaded(l: Lanes, e: ExprOf<'load'>): Expr | undefined {
   return local(known, 'i32x4');
 }
 
+/** An element of a table for each lane. */
+function lookedUp(l: Lanes, e: ExprOf<'load'>): Expr | undefined {
+  const index = l.gathers && l.tables.has(e.from) ? inEveryLane(l, e.index) : undefined;
+  return index && gather('i32x4', e.from, e.elem, 0, index, l.count);
+}
+
 const isOrdered = ([lo, hi]: readonly Expr[]): boolean =>
   lo?.kind === 'int' && hi?.kind === 'int' && lo.value <= hi.value;
 
 function called(l: Lanes, e: ExprOf<'call'>): Expr | undefined {
+  const [, , shift] = e.args;
+  // The same value, by fewer instructions.
+  if (e.primitive === requantizeSingle.name && shift?.kind === 'int' && shift.value >= 2)
+    return called(l, { ...e, primitive: requantizeHigh.name });
   const name = laneName(e.primitive);
   if (e.primitive === clamp.name && !isOrdered(e.args.slice(1))) return undefined;
   const params = vectorPrimitiveOf(name)?.params ?? [];

@@ -58,7 +58,7 @@ function aroundInLanes(
     counter: name,
     vectors: new Set<string>(),
     loaded: new Map(),
-    has: mve.has,
+    ...mve,
     ...l,
   };
   const first = inLanes(lanes, before);

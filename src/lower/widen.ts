@@ -15,11 +15,12 @@ import { type Has, inLanes, laneCount, tablesOf } from './lanes.ts';
 /** A machine with vectors, and where a kernel's parameters begin in its memory, in bytes, if that is known. */
 export interface Machine {
   readonly has: Has;
+  readonly gathers: boolean;
   readonly starts?: readonly number[];
 }
 
-export const mve: Machine = { has: ({ instructions }) => instructions.mve !== undefined };
-export const webAssembly: Machine = { has: ({ wasm }) => wasm !== undefined };
+export const mve: Machine = { has: ({ instructions }) => instructions.mve !== undefined, gathers: true };
+export const webAssembly: Machine = { has: ({ wasm }) => wasm !== undefined, gathers: false };
 
 interface Work {
   readonly kernel: Kernel;
@@ -56,7 +57,8 @@ function inLoops({ kernel, machine, memory, names }: Work, loop: Loop): readonly
     tables: tablesOf(kernel),
     filled: new Map(),
   };
-  const lanes = { counter: name, count: laneCount, names, has: machine.has, ...state };
+  const { has, gathers } = machine;
+  const lanes = { counter: name, count: laneCount, names, has, gathers, ...state };
   const body = inLanes(lanes, inlined(loop.body));
   const passes = { from: from.value, to: end, width: laneCount };
   if (body === undefined || !isIndependent(memory, loop, passes)) return undefined;

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { must } from '../../src/base/errors.ts';
 import { accessesIn } from '../../src/emit/c/vector-access.ts';
 import { emitC } from '../../src/emit/package.ts';
-import type { Expr, Kernel } from '../../src/ir/kernel/kernel.ts';
+import { elemRange } from '../../src/ir/kernel/check.ts';
+import type { Elem, Expr, Kernel } from '../../src/ir/kernel/kernel.ts';
 import { primitivesUsed, rewritten } from '../../src/ir/kernel/walk.ts';
 import { dense8 } from '../../src/ir/kernel/weight-format.ts';
 import { helium } from '../../src/lower/helium.ts';
@@ -133,6 +134,16 @@ test('random layers are those of the oracle, with all of C checked', () => {
   counted.require({ ...often, pooled: 1, held: 1, moved: 3, depthwise: 1 });
 });
 
+/** By element: 30 numbers all over what it holds. */
+const tables = Object.fromEntries(
+  (['u8', 'i8', 'u16', 'i16', 'i32'] as const).map((elem) => {
+    const { lo, hi } = must(elem === 'i32' ? { lo: -99_999, hi: 99_999 } : elemRange(elem), 'integers');
+    const data = Array.from({ length: 30 }, (_, i) => lo + Math.floor((((i * 7) % 30) * (hi - lo)) / 29));
+    return [elem, ir.table(`of_${elem}`, elem, data)];
+  }),
+);
+const lookedUp = (elem: Elem, x: Expr): Expr => ir.load(`of_${elem}`, elem, ir.call('clamp', x, 0, 29));
+
 type Step = (x: Expr, leaf: Expr) => Expr;
 const steps: Readonly<Record<string, Step>> = {
   add: (x, leaf) => ir.add(leaf, x),
@@ -149,6 +160,12 @@ const steps: Readonly<Record<string, Step>> = {
   wrapped_difference: (x, leaf) => ir.call('wrapped_difference', leaf, ir.call('wrapped_product', x, x)),
   chosen: (x, leaf) => ir.select(ir.compare('le', x, leaf), 3, -7),
   same: (x, leaf) => ir.select(ir.compare('ne', x, leaf), -1, 100),
+  once: (x) => ir.call('requantize_single', x, 1_400_000_001, 0),
+  halved: (x) => ir.call('requantize_single', x, 1_400_000_001, 1),
+  quartered: (x) => ir.call('requantize_single', x, 1_400_000_001, 2),
+  ...Object.fromEntries(
+    Object.keys(tables).map((elem): [string, Step] => [elem, (x) => lookedUp(elem as Elem, x)]),
+  ),
 };
 const leaves = fc.oneof(
   fc.integer({ min: -100, max: 100 }).map(ir.int),
@@ -158,7 +175,7 @@ const leaves = fc.oneof(
 /** Expressions of a pass, over neighbours of two arrays. */
 const passes = fc.array(fc.tuple(fc.constantFrom(...Object.values(steps)), leaves), {
   minLength: 1,
-  maxLength: 6,
+  maxLength: 9,
 });
 
 const loops = fc.record({
@@ -183,7 +200,7 @@ function loopCase({ passes: n, pools, chain, seed }: LoopRecipe, name: string) {
     ir.param('out', 'out', 'i32', n),
   ];
   const body = pools ? sum : [ir.store('out', 'i32', ir.local('i'), value)];
-  const kernel = ir.kernel(name, params, [ir.for_('i', 0, n, body)]);
+  const kernel = ir.kernel(name, params, [ir.for_('i', 0, n, body)], Object.values(tables));
   const input = Uint8Array.from({ length: 2 * n + 3 }, (_, i) => (i * 97 + seed * 31) % 256);
   const programOf = (one: Kernel): Program => {
     const inputs = ['a', 'b'].map((port, slot) => ({ name: port, slot }));
@@ -203,7 +220,7 @@ test('loops over elements that lie side by side', () => {
       if (lowered === undefined) return;
       expect(createSimulator(programOf(lowered), { mode: 'checked' }).run(input).output).toEqual(output);
       expect(createEngine(withVectors(programOf(kernel))).run(input).output).toEqual(output);
-      const used = primitivesUsed(lowered.body);
+      const used = [...primitivesUsed(lowered.body), ...accessesIn(lowered.body).keys()];
       const rest = recipe.passes % 4 === 0 ? 'whole' : 'rest';
       counted.add(['some', rest, ...used, ...(recipe.pools ? ['pools'] : [])]);
     }),
@@ -213,8 +230,9 @@ test('loops over elements that lie side by side', () => {
   const each = ['add', 'sub', 'mul', 'shift_right', 'max', 'min', 'clamp', 'requantize_high'];
   const more = ['requantize_pow2', 'requantize_compact', 'wrapped_sum', 'wrapped_difference'];
   const chosen = ['wrapped_product', 'choose_le', 'choose_ne'];
-  const least = [...each, ...more, ...chosen].map((name) => [`${name}_i32x4`, 10] as const);
-  counted.require({ ...often, ...Object.fromEntries(least) });
+  const least = [...each, ...more, ...chosen, 'requantize_single'].map((name) => [`${name}_i32x4`, 8]);
+  const gathers = Object.keys(tables).map((elem) => [`gather_i32x4_${elem}`, 5]);
+  counted.require({ ...often, ...Object.fromEntries([...least, ...gathers]) });
 });
 
 test('rows that store where later ones do stay one by one', () => {

@@ -80,6 +80,7 @@ export const accessesIn = (body: readonly Stmt[]): ReadonlyMap<string, Node> =>
 const cast = (to: string, from: string, text: string): string =>
   to === from ? text : `vreinterpretq_${to}_${from}(${text})`;
 
+const unsignedLanes: Readonly<Record<Vector, Access['lanes']>> = { u8x16: 'u8', i16x8: 'u16', i32x4: 'u32' };
 const ownLanes: Readonly<Record<Vector, Access['lanes']>> = { u8x16: 'u8', i16x8: 's16', i32x4: 's32' };
 
 /** The function that loads or stores such vectors. */
@@ -94,8 +95,10 @@ export function printAccess(node: Node, prefix: string): string {
   const says = first ? ['count elements in the first lanes; no other is touched'] : [];
   if (node.kind === 'loadVector') {
     const isGather = node.offsets !== undefined;
-    const how = `${isGather ? 'gather_offset_' : ''}${first ? 'z_' : ''}${lanes}`;
-    const args = ['from', ...(isGather ? ['offsets'] : []), ...predicate].join(', ');
+    const gathers = memory === 'b' ? 'gather_offset_' : 'gather_shifted_offset_';
+    const how = `${isGather ? gathers : ''}${first ? 'z_' : ''}${lanes}`;
+    const places = cast(unsignedLanes[node.type], own, 'offsets');
+    const args = ['from', ...(isGather ? [places] : []), ...predicate].join(', ');
     const offsets = isGather ? `, ${vectorTypes[node.type]} offsets` : '';
     const loaded = `vldr${memory}q_${how}(${args})`;
     const head = `static inline ${vectorTypes[node.type]} ${name}(const ${elem} *from${offsets}${counted})`;

@@ -229,7 +229,7 @@ class Checker {
         this.#lanes(e, e.from);
         if (e.offsets === undefined) return;
         this.#types(e, e.type, e.offsets);
-        this.#need(e.type === 'u8x16', 'offsets of other lanes than bytes', e);
+        this.#need(e.type !== 'i16x8', 'offsets in lanes of 16 bits', e);
         return;
       case 'toFloat':
         this.#types(e, 'i32', e.value);

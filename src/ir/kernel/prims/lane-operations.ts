@@ -4,7 +4,7 @@ import { hull, type Interval } from '../interval.ts';
 import { type CompareOp, compareOperations } from '../operations.ts';
 import type { Primitive, VectorPrimitive } from '../primitive.ts';
 import { clamp } from './clamp.ts';
-import { requantizeCompact, requantizeHigh, requantizePow2 } from './requantize.ts';
+import { requantizeCompact, requantizeHigh, requantizePow2, requantizeSingle } from './requantize.ts';
 import { requantizeByte } from './requantize-byte.ts';
 import { byLane, zero } from './vectors.ts';
 import { wrappedDifference, wrappedProduct, wrappedSum } from './wrapped.ts';
@@ -44,6 +44,22 @@ const cut: VectorPrimitive = {
   uncut: (_, x = []) => x,
 };
 
+/**
+ * acc * multiplier / 2^31 is rounded down, then the shift rounds it; a shift of 0 rounds nothing, so that there the bit is
+ * added by which the rounded quotient is larger. No lanes are chosen by predicates: gcc 12 fails on that in loops.
+ */
+const requantized: VectorPrimitive = {
+  ...inLanes(requantizeSingle, ''),
+  instructions: {
+    mve: [
+      'int32x4_t down = vqdmulhq_s32(acc, multiplier);',
+      'int32x4_t bit = vsubq_s32(vqrdmulhq_s32(acc, multiplier), down);',
+      'int32x4_t unshifted = vshrq_n_s32(vsubq_s32(shift, vdupq_n_s32(1)), 31);',
+      'return vaddq_s32(vrshlq_s32(down, vnegq_s32(shift)), vandq_s32(bit, unshifted));',
+    ],
+  },
+};
+
 /** The name of the primitive that chooses by a comparison. */
 export const choiceName = (op: CompareOp): string => `choose_${op}_i32x4`;
 
@@ -70,6 +86,7 @@ export const lanePrimitives: readonly VectorPrimitive[] = [
   inLanes(requantizeCompact, 'vrshlq_s32(vmulq_s32(acc, multiplier), vnegq_s32(shift))'),
   inLanes(requantizeHigh, 'vrshlq_s32(vmulhq_s32(acc, multiplier), vsubq_s32(vdupq_n_s32(1), shift))'),
   inLanes(requantizePow2, 'vrshlq_s32(acc, vnegq_s32(shift))'),
+  requantized,
   inLanes(wrappedDifference, 'vsubq_s32(a, b)'),
   inLanes(wrappedProduct, 'vmulq_s32(a, b)'),
   inLanes(wrappedSum, 'vaddq_s32(a, b)'),
