@@ -20,8 +20,9 @@ import { vectorPrimitiveOf } from '../ir/kernel/prims/index.ts';
 import { choiceName, laneName } from '../ir/kernel/prims/lane-operations.ts';
 import { requantizeHigh, requantizeSingle } from '../ir/kernel/prims/requantize.ts';
 import { requantizeByte } from '../ir/kernel/prims/requantize-byte.ts';
+import { extremeName } from '../ir/kernel/prims/vectors.ts';
 import { exprText } from '../ir/kernel/text.ts';
-import { inlined, typeOf } from '../ir/kernel/walk.ts';
+import { expressionsOf, inlined, statementsIn, typeOf } from '../ir/kernel/walk.ts';
 import type { NewName } from './fresh-names.ts';
 import { isNeighbour, mentions } from './neighbours.ts';
 
@@ -43,6 +44,8 @@ export interface Lanes {
   readonly filled: ReadonlyMap<string, Table>;
   /** By the texts of loads of tables, locals that hold them; grows. */
   readonly loaded: Map<string, { readonly name: string; readonly value: Expr }>;
+  /** Locals from outside of the loop that all of its passes together add to, or are the largest or smallest of. */
+  readonly folds: ReadonlySet<string>;
   readonly names: NewName;
   readonly has: Has;
   /** Whether lanes are loaded from places that are apart. */
@@ -66,7 +69,7 @@ function applied(l: Lanes, name: string, ...args: readonly (Expr | undefined)[])
   const known = args.filter((arg) => arg !== undefined);
   return primitive === undefined || !l.has(primitive) || known.length < args.length
     ? undefined
-    : call(name, 'i32x4', ...known);
+    : call(name, primitive.result, ...known);
 }
 
 /** The expression in every lane; undefined where there is no way. */
@@ -105,12 +108,12 @@ function binary(l: Lanes, e: ExprOf<'binary'>): Expr | undefined {
 }
 
 /** Both arms are computed in all lanes, so neither may be what only one of them could: `a > b ? a : b`, or a plain value. */
-function choice(l: Lanes, { test, yes, no }: ExprOf<'select'>): Expr | undefined {
+function choice(l: Lanes, e: ExprOf<'select'>): Expr | undefined {
+  const { test, yes, no } = e;
   if (test.kind !== 'compare' || test.type !== 'i32') return undefined;
   const [a, b] = [inEveryLane(l, test.a), inEveryLane(l, test.b)];
-  const { picks } = compareOperations[test.op];
-  const isPick = exprText(test.a) === exprText(yes) && exprText(test.b) === exprText(no);
-  if (isPick && picks !== undefined) return applied(l, laneName(picks), a, b);
+  const pick = picked(e);
+  if (pick !== undefined) return applied(l, laneName(pick), a, b);
   const isPlain = [yes, no].every(({ kind }) => kind === 'local' || kind === 'int');
   return isPlain ? applied(l, choiceName(test.op), a, b, inEveryLane(l, yes), inEveryLane(l, no)) : undefined;
 }
@@ -178,12 +181,68 @@ function stored(l: Lanes, s: StmtOf<'store'>): Stmt | undefined {
   const value = requantizedByte(l, s.value) ?? inEveryLane(l, s.value);
   return value && storeVector('i32x4', s.to, s.elem, s.index, value, l.count);
 }
+
+const isSame = (a: Expr, b: Expr): boolean => exprText(a) === exprText(b);
+
+/** Of `a > b ? a : b` and the like. */
+function picked({ test, yes, no }: ExprOf<'select'>): 'max' | 'min' | undefined {
+  const isPick = test.kind === 'compare' && test.type === 'i32' && isSame(test.a, yes) && isSame(test.b, no);
+  return isPick ? compareOperations[test.op].picks : undefined;
+}
+
+/** What a statement does to a local of all passes, the local being `name`, and with what. */
+function foldOf(s: PlainStmt): Fold | undefined {
+  if (s.kind === 'accumulate') return { how: 'sum', value: s.value };
+  const op = s.kind === 'assign' && s.value.kind === 'select' ? picked(s.value) : undefined;
+  if (op === undefined || s.kind !== 'assign' || s.value.kind !== 'select') return undefined;
+  const { yes, no } = s.value;
+  const isOwn = (e: Expr): boolean => e.kind === 'local' && e.name === s.name;
+  if (isOwn(yes) === isOwn(no)) return undefined;
+  return { how: op, value: isOwn(yes) ? no : yes };
+}
+interface Fold {
+  readonly how: 'sum' | 'max' | 'min';
+  readonly value: Expr;
+}
+
+/** The locals that a body changes by one statement each, of all that it has in any depth, and reads nowhere else. */
+export function foldsOf(body: readonly PlainStmt[]): ReadonlySet<string> {
+  const folds = body.flatMap((s) => (foldOf(s) && 'name' in s ? [{ s, name: s.name }] : []));
+  const isOnly = ({ s, name }: (typeof folds)[number]): boolean => {
+    const others = [...statementsIn(body)].filter((other) => other !== s);
+    const value = foldOf(s)?.value;
+    const isRead = (e: Expr): boolean => mentions(e, (read) => read === name);
+    return (
+      value !== undefined &&
+      !isRead(value) &&
+      !others.some((other) => ('name' in other && other.name === name) || expressionsOf(other).some(isRead))
+    );
+  };
+  return new Set(folds.filter(isOnly).map(({ name }) => name));
+}
+
+/** The same of all lanes. */
+function folded(l: Lanes, s: StmtOf<'accumulate' | 'assign'>): Stmt | undefined {
+  const fold = l.folds.has(s.name) ? foldOf(s) : undefined;
+  if (fold === undefined || s.type !== 'i32') return undefined;
+  const { how, value } = fold;
+  const name = local(s.name);
+  const made =
+    how !== 'sum'
+      ? applied(l, extremeName(how), name, inEveryLane(l, value))
+      : value.kind === 'binary' && value.op === 'mul'
+        ? applied(l, 'dot_i32x4', name, inEveryLane(l, value.a), inEveryLane(l, value.b))
+        : applied(l, 'sum_i32x4', name, inEveryLane(l, value));
+  return made && assign(s.name, made);
+}
+
 function statement(l: Lanes, s: PlainStmt): Stmt | undefined {
   switch (s.kind) {
     case 'let':
     case 'assign': {
+      if (s.kind === 'assign' && !l.vectors.has(s.name)) return folded(l, s);
       const value = s.type === 'i32' ? inEveryLane(l, s.value) : undefined;
-      if (value === undefined || (s.kind === 'assign' && !l.vectors.has(s.name))) return undefined;
+      if (value === undefined) return undefined;
       l.vectors.add(s.name);
       return { ...s, type: 'i32x4', value };
     }
@@ -192,14 +251,13 @@ function statement(l: Lanes, s: PlainStmt): Stmt | undefined {
     case 'comment':
       return s;
     case 'accumulate': {
-      const sum = l.vectors.has(s.name)
-        ? applied(l, 'add_i32x4', local(s.name, 'i32x4'), inEveryLane(l, s.value))
-        : undefined;
+      if (!l.vectors.has(s.name)) return folded(l, s);
+      const sum = applied(l, 'add_i32x4', local(s.name, 'i32x4'), inEveryLane(l, s.value));
       return sum && assign(s.name, sum);
     }
     case 'for': {
       // What is loaded in the body is not there behind it.
-      const inner = { ...l, loaded: new Map(l.loaded) };
+      const inner = { ...l, loaded: new Map(l.loaded), folds: new Set<string>() };
       const body = varies(l, s.from) || varies(l, s.to) ? undefined : inLanes(inner, inlined(s.body));
       return body && { ...s, body };
     }

@@ -59,6 +59,7 @@ function aroundInLanes(
     vectors: new Set<string>(),
     loaded: new Map(),
     ...mve,
+    folds: new Set<string>(),
     ...l,
   };
   const first = inLanes(lanes, before);

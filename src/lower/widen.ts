@@ -10,7 +10,7 @@ import { declaredIn, inlined, type Loop, rewritten } from '../ir/kernel/walk.ts'
 import { copied } from './copies.ts';
 import { type NewName, newNames } from './fresh-names.ts';
 import { isIndependent, type Memory } from './independent.ts';
-import { type Has, inLanes, laneCount, tablesOf } from './lanes.ts';
+import { foldsOf, type Has, inLanes, laneCount, tablesOf } from './lanes.ts';
 
 /** A machine with vectors, and where a kernel's parameters begin in its memory, in bytes, if that is known. */
 export interface Machine {
@@ -57,9 +57,10 @@ function inLoops({ kernel, machine, memory, names }: Work, loop: Loop): readonly
     tables: tablesOf(kernel),
     filled: new Map(),
   };
+  const plainBody = inlined(loop.body);
   const { has, gathers } = machine;
   const lanes = { counter: name, count: laneCount, names, has, gathers, ...state };
-  const body = inLanes(lanes, inlined(loop.body));
+  const body = inLanes({ ...lanes, folds: foldsOf(plainBody) }, plainBody);
   const passes = { from: from.value, to: end, width: laneCount };
   if (body === undefined || !isIndependent(memory, loop, passes)) return undefined;
   const wide = { ...loop, to: int(end), step: laneCount, body };

@@ -5,7 +5,7 @@ import { must } from '../../src/base/errors.ts';
 import { accessesIn } from '../../src/emit/c/vector-access.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { elemRange } from '../../src/ir/kernel/check.ts';
-import type { Elem, Expr, Kernel } from '../../src/ir/kernel/kernel.ts';
+import type { Elem, Expr, Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
 import { primitivesUsed, rewritten } from '../../src/ir/kernel/walk.ts';
 import { dense8 } from '../../src/ir/kernel/weight-format.ts';
 import { helium } from '../../src/lower/helium.ts';
@@ -181,26 +181,53 @@ const passes = fc.array(fc.tuple(fc.constantFrom(...Object.values(steps)), leave
 const loops = fc.record({
   passes: fc.integer({ min: 1, max: 23 }),
   pools: fc.boolean(),
+  fold: fc.constantFrom('none', 'sum_i32x4', 'dot_i32x4', 'max_of_i32x4', 'min_of_i32x4', 'read'),
   chain: passes,
   seed: fc.nat({ max: 999 }),
 });
 
+/** What becomes of a local of all passes, of a number of each. */
+function foldOf(fold: LoopRecipe['fold'], x: Expr): readonly Stmt[] {
+  const [total, small] = [ir.local('total'), ir.call('clamp', x, -9999, 9999)];
+  const chosen = (op: 'gt' | 'lt') => ir.assign('total', ir.select(ir.compare(op, x, total), x, total));
+  switch (fold) {
+    case 'none':
+      return [];
+    case 'sum_i32x4':
+      return [ir.accumulate('total', small)];
+    case 'dot_i32x4':
+      return [ir.accumulate('total', ir.mul(small, ir.load('b', 'i8', ir.local('i'))))];
+    case 'max_of_i32x4':
+      return [chosen('gt')];
+    case 'min_of_i32x4':
+      return [chosen('lt')];
+    case 'read':
+      return [ir.accumulate('total', small), ir.store('out', 'i32', ir.local('i'), total)];
+    default:
+      return fold satisfies never;
+  }
+}
+
 /** A kernel of one loop, its input, and what the loop leaves pass by pass. */
-function loopCase({ passes: n, pools, chain, seed }: LoopRecipe, name: string) {
+function loopCase({ passes: n, pools, chain, seed, fold }: LoopRecipe, name: string) {
   const first = ir.load('a', 'u8', ir.local('i'));
   const value = chain.reduce((x, [step, leaf]) => step(x, leaf), first);
   const sum = [
+    ir.let_('x', value),
+    ...foldOf(fold, ir.local('x')),
     ir.let_('sum', 5),
-    ir.for_('j', 0, 3, [ir.assign('sum', ir.call('wrapped_sum', ir.local('sum'), value))]),
+    ir.for_('j', 0, 3, [ir.assign('sum', ir.call('wrapped_sum', ir.local('sum'), ir.local('x')))]),
     ir.store('out', 'i32', ir.local('i'), ir.local('sum')),
   ];
   const params = [
     ir.param('a', 'in', 'u8', n + 3),
     ir.param('b', 'in', 'i8', n),
-    ir.param('out', 'out', 'i32', n),
+    ir.param('out', 'out', 'i32', n + 1),
   ];
-  const body = pools ? sum : [ir.store('out', 'i32', ir.local('i'), value)];
-  const kernel = ir.kernel(name, params, [ir.for_('i', 0, n, body)], Object.values(tables));
+  const one = [ir.let_('x', value), ir.store('out', 'i32', ir.local('i'), ir.local('x'))];
+  const loop = ir.for_('i', 0, n, pools ? sum : [...one, ...foldOf(fold, ir.local('x'))]);
+  const all = [ir.let_('total', seed), loop, ir.store('out', 'i32', n, ir.local('total'))];
+  const kernel = ir.kernel(name, params, all, Object.values(tables));
   const input = Uint8Array.from({ length: 2 * n + 3 }, (_, i) => (i * 97 + seed * 31) % 256);
   const programOf = (one: Kernel): Program => {
     const inputs = ['a', 'b'].map((port, slot) => ({ name: port, slot }));
@@ -222,17 +249,19 @@ test('loops over elements that lie side by side', () => {
       expect(createEngine(withVectors(programOf(kernel))).run(input).output).toEqual(output);
       const used = [...primitivesUsed(lowered.body), ...accessesIn(lowered.body).keys()];
       const rest = recipe.passes % 4 === 0 ? 'whole' : 'rest';
+      expect(recipe.fold).not.toBe('read');
       counted.add(['some', rest, ...used, ...(recipe.pools ? ['pools'] : [])]);
     }),
-    runs(150),
+    runs(220),
   );
   const often = { some: 60, whole: 5, rest: 20, pools: 20 };
   const each = ['add', 'sub', 'mul', 'shift_right', 'max', 'min', 'clamp', 'requantize_high'];
   const more = ['requantize_pow2', 'requantize_compact', 'wrapped_sum', 'wrapped_difference'];
   const chosen = ['wrapped_product', 'choose_le', 'choose_ne'];
   const least = [...each, ...more, ...chosen, 'requantize_single'].map((name) => [`${name}_i32x4`, 8]);
+  const folds = ['sum_i32x4', 'dot_i32x4', 'max_of_i32x4', 'min_of_i32x4'].map((name) => [name, 4]);
   const gathers = Object.keys(tables).map((elem) => [`gather_i32x4_${elem}`, 5]);
-  counted.require({ ...often, ...Object.fromEntries([...least, ...gathers]) });
+  counted.require({ ...often, ...Object.fromEntries([...least, ...folds, ...gathers]) });
 });
 
 test('rows that store where later ones do stay one by one', () => {

@@ -180,6 +180,10 @@ function dot(a: readonly number[], b: readonly number[]): number {
   return sum;
 }
 
+/** The name of the primitive that takes the larger or smaller of a number and all lanes. */
+export const extremeName = (op: 'max' | 'min'): string => `${op}_of_i32x4`;
+
+const ofLanes = [{ name: 'sum', type: 'i32' }, ...two('i32x4')] as const;
 const ofBytes = [{ name: 'sum', type: 'i32' }, ...two('u8x16')] as const;
 
 /** VMLADAVA: 16 multiply-accumulates. */
@@ -208,9 +212,50 @@ const sumBytes: VectorPrimitive = {
   cost: 'otherCall',
 };
 
+/** VADDVA. */
+const sumLanes: VectorPrimitive = {
+  ...sumBytes,
+  name: 'sum_i32x4',
+  doc: 'sum + a[0] + ... + a[3]',
+  params: ofLanes.slice(0, 2),
+  instructions: { mve: ['return vaddvaq_s32(sum, a);'] },
+  violation: (sum = zero, a = zero) => outsideInt('the sum', addedRange(sum, a, one, 4)),
+  range: (sum, a) => addedRange(sum, a, one, 4),
+};
+
+/** VMLADAVA. */
+const dotLanes: VectorPrimitive = {
+  ...dotBytes,
+  name: 'dot_i32x4',
+  doc: 'sum + a[0] * b[0] + ... + a[3] * b[3]',
+  params: ofLanes,
+  instructions: { mve: ['return vmladavaq_s32(sum, a, b);'] },
+  violation: (sum, a, b) => outsideInt('the sum', addedRange(sum, a, b, 4)),
+  range: (sum, a, b) => addedRange(sum, a, b, 4),
+};
+
+/** VMAXV, VMINV. */
+const extreme = (name: string, op: 'max' | 'min'): VectorPrimitive => ({
+  name: extremeName(op),
+  doc: `the ${name} of x and all lanes of a`,
+  params: [
+    { name: 'x', type: 'i32' },
+    { name: 'a', type: 'i32x4' },
+  ],
+  result: 'i32',
+  instructions: { mve: [`return v${op}vq_s32(x, a);`] },
+  js: (x, a) => Math[op](number(x), ...lanes(a)),
+  violation: () => undefined,
+  range: (x = zero, a = zero) => ({ lo: Math[op](x.lo, a.lo), hi: Math[op](x.hi, a.hi) }),
+  cost: 'otherCall',
+});
+
 export const vectorPrimitives: readonly VectorPrimitive[] = [
   addLanes,
   dotBytes,
+  dotLanes,
+  extreme('largest', 'max'),
+  extreme('smallest', 'min'),
   four,
   maxLanes,
   minLanes,
@@ -221,4 +266,5 @@ export const vectorPrimitives: readonly VectorPrimitive[] = [
   splatBytes,
   subLanes,
   sumBytes,
+  sumLanes,
 ];
