@@ -8,7 +8,11 @@ export interface Changes {
   readonly name: (name: string) => string;
   /** What stands in place of a local from outside. */
   readonly values: ReadonlyMap<string, Expr>;
+  /** What stands in place of a load's index, if anything does. */
+  readonly index?: (from: string, index: Expr) => Expr;
 }
+
+const kept = (_from: string, index: Expr): Expr => index;
 
 /** Constants are folded. */
 export function copiedExpr(e: Expr, changes: Changes): Expr {
@@ -26,7 +30,7 @@ export function copiedExpr(e: Expr, changes: Changes): Expr {
     case 'select':
       return { ...e, test: of(e.test), yes: of(e.yes), no: of(e.no) };
     case 'load':
-      return { ...e, from: changes.name(e.from), index: of(e.index) };
+      return { ...e, from: changes.name(e.from), index: (changes.index ?? kept)(e.from, of(e.index)) };
     case 'loadVector':
       return {
         ...e,

@@ -85,8 +85,8 @@ function accumulatorsOf({ sums }: RowSum): readonly (readonly RowTerm[])[] {
   return times(depth, (row) => sums.filter((sum) => sum.row === row));
 }
 
-const placesOf = ({ from, first }: RowSum, ofRow: readonly RowTerm[]): readonly Place[] =>
-  ofRow.map(({ offset }) => ({ from, first, offset }));
+const placesOf = ({ from, first, skip }: RowSum, ofRow: readonly RowTerm[]): readonly Place[] =>
+  ofRow.map(({ offset }) => ({ from, first: add(first, skip), offset }));
 
 /** Where inputs are, and -128 times the sum of those of each place. */
 interface Inputs {
@@ -104,15 +104,27 @@ function rowsOf(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefined 
   const same = work.sums.every((sum) =>
     accumulatorsOf(sum).every((ofRow) => JSON.stringify(placesOf(sum, ofRow)) === JSON.stringify(places)),
   );
+  if (!same) return undefined;
   const declared = declaredIn(body);
-  if (!same || [...namesIn(first.first)].some((name) => declared.has(name))) return undefined;
-  if (work.sums.every(isDepthwise)) return depthwise(work, body);
-  if (!work.sums.every(({ skip }) => skip.kind === 'int' && skip.value === 0)) return undefined;
+  if (work.sums.every(isDepthwise)) return isKnown(declared, first.first) ? depthwise(work, body) : undefined;
+  if (!isKnown(declared, add(first.first, first.skip))) return inGroups(work, body);
   const isHeld = channelsOf(work, body) !== undefined;
   const held = isHeld ? heldInputs(`${work.kernel.name}_offsets`, layout, places, work.names) : undefined;
   const made = held && heldChannels(work, body, held);
   if (made !== undefined) return made;
   return streamed(work, body, layout, places);
+}
+
+const isKnown = (declared: ReadonlySet<string>, e: Expr): boolean =>
+  [...namesIn(e)].every((name) => !declared.has(name));
+
+/** Groups of rows, each with inputs of its own. Rows stand in turns, so that all sums are of as many. */
+function inGroups(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefined {
+  const [group] = body;
+  const depths = new Set(work.sums.map((sum) => accumulatorsOf(sum).length));
+  if (group?.kind !== 'for' || body.length > 1 || depths.size > 1) return undefined;
+  const made = rowsOf(work, group.body);
+  return made && [{ ...group, body: made }];
 }
 
 function streamed(

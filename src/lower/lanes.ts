@@ -10,6 +10,7 @@ import {
   loadVector,
   local,
   storeVector,
+  times,
 } from '../ir/kernel/builders.ts';
 import { allInts, type Interval } from '../ir/kernel/interval.ts';
 import type { Expr, ExprOf, Kernel, PlainStmt, Stmt, StmtOf, Table } from '../ir/kernel/kernel.ts';
@@ -24,7 +25,7 @@ import { extremeName } from '../ir/kernel/prims/vectors.ts';
 import { exprText } from '../ir/kernel/text.ts';
 import { expressionsOf, inlined, statementsIn, typeOf } from '../ir/kernel/walk.ts';
 import type { NewName } from './fresh-names.ts';
-import { isNeighbour, mentions } from './neighbours.ts';
+import { isNeighbour, mentions, stepOf } from './neighbours.ts';
 
 export const laneCount = 4;
 
@@ -50,6 +51,8 @@ export interface Lanes {
   readonly has: Has;
   /** Whether lanes are loaded from places that are apart. */
   readonly gathers: boolean;
+  /** Whether elements in equal steps are loaded one by one. */
+  readonly strides: boolean;
 }
 
 export const tablesOf = ({ tables }: Kernel): Lanes['tables'] => new Map(tables.map((t) => [t.name, t]));
@@ -119,7 +122,7 @@ function choice(l: Lanes, e: ExprOf<'select'>): Expr | undefined {
 }
 
 function loaded(l: Lanes, e: ExprOf<'load'>): Expr | undefined {
-  if (!isUnitStride(l, e.index)) return lookedUp(l, e);
+  if (!isUnitStride(l, e.index)) return inSteps(l, e) ?? lookedUp(l, e);
   const filled = l.filled.get(e.from);
   if (filled === undefined && l.count < laneCount) return undefined;
   const value = loadVector('i32x4', filled?.name ?? e.from, e.elem, e.index);
@@ -128,6 +131,14 @@ function loaded(l: Lanes, e: ExprOf<'load'>): Expr | undefined {
   const known = l.loaded.get(key)?.name ?? l.names('lanes');
   if (!l.loaded.has(key)) l.loaded.set(key, { name: known, value });
   return local(known, 'i32x4');
+}
+
+/** Elements in equal steps. */
+function inSteps(l: Lanes, e: ExprOf<'load'>): Expr | undefined {
+  const step = l.strides ? stepOf(e.index, l.counter, isOfLanes(l)) : undefined;
+  if (step === undefined || step === 0) return undefined;
+  const offsets = call('four_i32x4', 'i32x4', ...times(laneCount, (i) => i * step));
+  return gather('i32x4', e.from, e.elem, e.index, offsets, l.count);
 }
 
 /** An element of a table for each lane. */

@@ -18,3 +18,17 @@ export function isNeighbour(index: Expr, counter: string, varies: (name: string)
   const others = terms.filter((t) => !(t.kind === 'local' && t.name === counter));
   return own.length === 1 && !others.some((t) => mentions(t, varies));
 }
+
+/** What an index moves by with each pass, besides what is the same in every pass; undefined where that is no one number. */
+export function stepOf(e: Expr, counter: string, varies: (name: string) => boolean): number | undefined {
+  if (e.kind === 'local' && e.name === counter) return 1;
+  if (!mentions(e, varies)) return 0;
+  if (e.kind !== 'binary') return undefined;
+  const [a, b] = [stepOf(e.a, counter, varies), stepOf(e.b, counter, varies)];
+  if (a === undefined || b === undefined) return undefined;
+  if (e.op === 'add') return a + b;
+  if (e.op === 'sub') return a - b;
+  if (e.op !== 'mul') return undefined;
+  if (e.b.kind === 'int') return a * e.b.value;
+  return e.a.kind === 'int' ? e.a.value * b : undefined;
+}

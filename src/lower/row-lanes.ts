@@ -60,6 +60,7 @@ function aroundInLanes(
     loaded: new Map(),
     ...mve,
     folds: new Set<string>(),
+    strides: false,
     ...l,
   };
   const first = inLanes(lanes, before);

@@ -11,6 +11,7 @@ import { copied } from './copies.ts';
 import { type NewName, newNames } from './fresh-names.ts';
 import { isIndependent, type Memory } from './independent.ts';
 import { foldsOf, type Has, inLanes, laneCount, tablesOf } from './lanes.ts';
+import { steady } from './steady.ts';
 
 /** A machine with vectors, and where a kernel's parameters begin in its memory, in bytes, if that is known. */
 export interface Machine {
@@ -51,20 +52,21 @@ function inLoops({ kernel, machine, memory, names }: Work, loop: Loop): readonly
   if (from.kind !== 'int' || to.kind !== 'int' || step !== 1) return undefined;
   const end = to.value - ((to.value - from.value) % laneCount);
   if (end <= from.value) return undefined;
-  const state = {
-    vectors: new Set<string>(),
-    loaded: new Map(),
-    tables: tablesOf(kernel),
-    filled: new Map(),
-  };
-  const plainBody = inlined(loop.body);
+  const own = steady(loop, inlined(loop.body));
+  if (own === undefined) return undefined;
   const { has, gathers } = machine;
-  const lanes = { counter: name, count: laneCount, names, has, gathers, ...state };
-  const body = inLanes({ ...lanes, folds: foldsOf(plainBody) }, plainBody);
+  const lanes = {
+    ...{ counter: name, count: laneCount, names, has, gathers },
+    ...{ vectors: new Set<string>(), loaded: new Map(), tables: tablesOf(kernel), filled: new Map() },
+    // Elsewhere a loop inside is better taken in lanes, where its elements lie side by side.
+    strides: gathers && !own.body.some(({ kind }) => kind === 'for'),
+    folds: foldsOf(own.body),
+  };
+  const body = inLanes(lanes, own.body);
   const passes = { from: from.value, to: end, width: laneCount };
-  if (body === undefined || !isIndependent(memory, loop, passes)) return undefined;
-  const wide = { ...loop, to: int(end), step: laneCount, body };
-  return end < to.value ? [wide, ...renamed({ ...loop, from: int(end) }, names)] : [wide];
+  if (body === undefined || !isIndependent(memory, { ...loop, body: own.body }, passes)) return undefined;
+  const wide = [{ ...loop, to: int(end), step: laneCount, body }, ...own.after(end - from.value)];
+  return end < to.value ? [...wide, ...renamed({ ...loop, from: int(end) }, names)] : wide;
 }
 
 const plain = (body: readonly Stmt[]): readonly Stmt[] =>

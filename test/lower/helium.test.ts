@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { must } from '../../src/base/errors.ts';
 import { accessesIn } from '../../src/emit/c/vector-access.ts';
 import { emitC } from '../../src/emit/package.ts';
+import { advance, pointer } from '../../src/ir/kernel/builders.ts';
 import { elemRange } from '../../src/ir/kernel/check.ts';
 import type { Elem, Expr, Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
 import { primitivesUsed, rewritten } from '../../src/ir/kernel/walk.ts';
@@ -126,12 +127,12 @@ test('random layers are those of the oracle, with all of C checked', () => {
         return;
       }
       expect(createSimulator(program, { mode: 'checked' }).run(input).output).toEqual(output);
-      counted.add(waysOf(lowered));
+      counted.add([...waysOf(lowered), ...(recipe.image?.groups === 2 ? ['groups'] : [])]);
     }),
     runs(100),
   );
   const often = { dots: 25, requantized: 5, tail: 12, filled: 4 };
-  counted.require({ ...often, pooled: 1, held: 1, moved: 3, depthwise: 1 });
+  counted.require({ ...often, pooled: 1, held: 1, moved: 3, depthwise: 1, groups: 3 });
 });
 
 /** By element: 30 numbers all over what it holds. */
@@ -171,6 +172,8 @@ const leaves = fc.oneof(
   fc.integer({ min: -100, max: 100 }).map(ir.int),
   fc.nat({ max: 3 }).map((k) => ir.load('a', 'u8', ir.add(ir.local('i'), k))),
   fc.constant(ir.load('b', 'i8', ir.local('i'))),
+  fc.nat({ max: 2 }).map((k) => ir.load('apart', 'u8', ir.add(ir.mul(ir.local('i'), 3), k))),
+  fc.nat({ max: 2 }).map((k) => ir.load('walk', 'u8', k)),
 );
 /** Expressions of a pass, over neighbours of two arrays. */
 const passes = fc.array(fc.tuple(fc.constantFrom(...Object.values(steps)), leaves), {
@@ -222,21 +225,30 @@ function loopCase({ passes: n, pools, chain, seed, fold }: LoopRecipe, name: str
   const params = [
     ir.param('a', 'in', 'u8', n + 3),
     ir.param('b', 'in', 'i8', n),
+    ir.param('apart', 'in', 'u8', 3 * n),
     ir.param('out', 'out', 'i32', n + 1),
   ];
   const one = [ir.let_('x', value), ir.store('out', 'i32', ir.local('i'), ir.local('x'))];
-  const loop = ir.for_('i', 0, n, pools ? sum : [...one, ...foldOf(fold, ir.local('x'))]);
-  const all = [ir.let_('total', seed), loop, ir.store('out', 'i32', n, ir.local('total'))];
+  const pass = pools ? sum : [...one, ...foldOf(fold, ir.local('x'))];
+  const loop = ir.for_('i', 0, n, [...pass, ...advance('walk', 3)]);
+  const walk = pointer('walk', 'apart', 'u8', 0, { mutable: true });
+  const all = [ir.let_('total', seed), walk, loop, ir.store('out', 'i32', n, ir.local('total'))];
   const kernel = ir.kernel(name, params, all, Object.values(tables));
-  const input = Uint8Array.from({ length: 2 * n + 3 }, (_, i) => (i * 97 + seed * 31) % 256);
+  const input = Uint8Array.from({ length: 5 * n + 3 }, (_, i) => (i * 97 + seed * 31) % 256);
   const programOf = (one: Kernel): Program => {
-    const inputs = ['a', 'b'].map((port, slot) => ({ name: port, slot }));
+    const inputs = ['a', 'b', 'apart'].map((port, slot) => ({ name: port, slot }));
     return { ...single(one), name, inputs };
   };
   const { output } = createSimulator(programOf(kernel), { mode: 'checked' }).run(input);
   return { kernel, programOf, input, output };
 }
 type LoopRecipe = typeof loops extends fc.Arbitrary<infer R> ? R : never;
+
+/** Of elements in equal steps, how they are read. */
+const stepsIn = ({ chain }: LoopRecipe): readonly string[] => {
+  const read = chain.flatMap(([, leaf]) => (leaf.kind === 'load' ? leaf.from : []));
+  return ['apart', 'walk'].filter((name) => read.includes(name));
+};
 
 test('loops over elements that lie side by side', () => {
   const counted = new Counted();
@@ -250,15 +262,15 @@ test('loops over elements that lie side by side', () => {
       const used = [...primitivesUsed(lowered.body), ...accessesIn(lowered.body).keys()];
       const rest = recipe.passes % 4 === 0 ? 'whole' : 'rest';
       expect(recipe.fold).not.toBe('read');
-      counted.add(['some', rest, ...used, ...(recipe.pools ? ['pools'] : [])]);
+      counted.add(['some', rest, ...used, ...(recipe.pools ? ['pools'] : []), ...stepsIn(recipe)]);
     }),
     runs(220),
   );
-  const often = { some: 60, whole: 5, rest: 20, pools: 20 };
+  const often = { some: 60, whole: 5, rest: 20, pools: 10, apart: 10, walk: 10, four_i32x4: 8 };
   const each = ['add', 'sub', 'mul', 'shift_right', 'max', 'min', 'clamp', 'requantize_high'];
   const more = ['requantize_pow2', 'requantize_compact', 'wrapped_sum', 'wrapped_difference'];
   const chosen = ['wrapped_product', 'choose_le', 'choose_ne'];
-  const least = [...each, ...more, ...chosen, 'requantize_single'].map((name) => [`${name}_i32x4`, 8]);
+  const least = [...each, ...more, ...chosen, 'requantize_single'].map((name) => [`${name}_i32x4`, 4]);
   const folds = ['sum_i32x4', 'dot_i32x4', 'max_of_i32x4', 'min_of_i32x4'].map((name) => [name, 4]);
   const gathers = Object.keys(tables).map((elem) => [`gather_i32x4_${elem}`, 5]);
   counted.require({ ...often, ...Object.fromEntries([...least, ...folds, ...gathers]) });
