@@ -118,8 +118,12 @@ function rowsOf(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefined 
 const isKnown = (declared: ReadonlySet<string>, e: Expr): boolean =>
   [...namesIn(e)].every((name) => !declared.has(name));
 
+/** Shorter runs of a group take longer in vectors of their own than one by one: twice as long where they are 1. */
+const leastRun = 4;
+
 /** Groups of rows, each with inputs of its own. Rows stand in turns, so that all sums are of as many. */
 function inGroups(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefined {
+  if (work.sums.some(({ stored }) => joined(stored.layout).run < leastRun)) return undefined;
   const [group] = body;
   const depths = new Set(work.sums.map((sum) => accumulatorsOf(sum).length));
   if (group?.kind !== 'for' || body.length > 1 || depths.size > 1) return undefined;

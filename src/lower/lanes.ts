@@ -57,8 +57,8 @@ export interface Lanes {
 
 export const tablesOf = ({ tables }: Kernel): Lanes['tables'] => new Map(tables.map((t) => [t.name, t]));
 
-const isOfLanes =
-  ({ counter, vectors }: Lanes) =>
+export const isOfLanes =
+  ({ counter, vectors }: Pick<Lanes, 'counter' | 'vectors'>) =>
   (name: string): boolean =>
     name === counter || vectors.has(name);
 
@@ -67,7 +67,11 @@ const varies = (l: Lanes, e: Expr): boolean => mentions(e, isOfLanes(l));
 const isUnitStride = (l: Lanes, index: Expr): boolean => isNeighbour(index, l.counter, isOfLanes(l));
 
 /** Undefined where the machine does not have the primitive, or an operand has no way. */
-function applied(l: Lanes, name: string, ...args: readonly (Expr | undefined)[]): Expr | undefined {
+export function applied(
+  l: Pick<Lanes, 'has'>,
+  name: string,
+  ...args: readonly (Expr | undefined)[]
+): Expr | undefined {
   const primitive = vectorPrimitiveOf(name);
   const known = args.filter((arg) => arg !== undefined);
   return primitive === undefined || !l.has(primitive) || known.length < args.length
@@ -196,7 +200,7 @@ function stored(l: Lanes, s: StmtOf<'store'>): Stmt | undefined {
 const isSame = (a: Expr, b: Expr): boolean => exprText(a) === exprText(b);
 
 /** Of `a > b ? a : b` and the like. */
-function picked({ test, yes, no }: ExprOf<'select'>): 'max' | 'min' | undefined {
+export function picked({ test, yes, no }: ExprOf<'select'>): 'max' | 'min' | undefined {
   const isPick = test.kind === 'compare' && test.type === 'i32' && isSame(test.a, yes) && isSame(test.b, no);
   return isPick ? compareOperations[test.op].picks : undefined;
 }

@@ -1,16 +1,17 @@
 /**
- * Loops over elements that lie side by side, four passes at a time: sums of images, pools of channels, and what becomes
- * of sums of rows. For every machine with vectors, with the primitives that it has.
+ * Loops over elements that lie side by side, four passes at a time, or 16 where all numbers are bytes: sums of images,
+ * pools of channels, and what becomes of sums of rows. For every machine with vectors, with the primitives that it has.
  */
 
 import { int } from '../ir/kernel/builders.ts';
 import { checkKernel } from '../ir/kernel/check.ts';
-import type { Kernel, Stmt } from '../ir/kernel/kernel.ts';
+import type { Kernel, PlainStmt, Stmt } from '../ir/kernel/kernel.ts';
 import { declaredIn, inlined, type Loop, rewritten } from '../ir/kernel/walk.ts';
+import { byteCount, inBytes } from './byte-lanes.ts';
 import { copied } from './copies.ts';
 import { type NewName, newNames } from './fresh-names.ts';
 import { isIndependent, type Memory } from './independent.ts';
-import { foldsOf, type Has, inLanes, laneCount, tablesOf } from './lanes.ts';
+import { foldsOf, type Has, inLanes, type Lanes, laneCount, tablesOf } from './lanes.ts';
 import { steady } from './steady.ts';
 
 /** A machine with vectors, and where a kernel's parameters begin in its memory, in bytes, if that is known. */
@@ -46,13 +47,22 @@ export function widened(kernel: Kernel, machine: Machine): Kernel | undefined {
   return found ? { ...kernel, body } : undefined;
 }
 
-/** The loop over whole vectors, and what is left; undefined where it stays as it is. */
-function inLoops({ kernel, machine, memory, names }: Work, loop: Loop): readonly Stmt[] | undefined {
+/** Sixteen passes at a time where all numbers are bytes, or four; undefined where the loop stays as it is. */
+const inLoops = (work: Work, loop: Loop): readonly Stmt[] | undefined =>
+  taken(work, loop, byteCount, inBytes) ?? taken(work, loop, laneCount, inLanes);
+
+/** The loop over whole vectors, and what is left. */
+function taken(
+  work: Work,
+  loop: Loop,
+  width: number,
+  lanesOf: (l: Lanes, body: readonly PlainStmt[]) => readonly Stmt[] | undefined,
+): readonly Stmt[] | undefined {
+  const { kernel, machine, memory, names } = work;
   const { from, to, step, name } = loop;
   if (from.kind !== 'int' || to.kind !== 'int' || step !== 1) return undefined;
-  const end = to.value - ((to.value - from.value) % laneCount);
-  if (end <= from.value) return undefined;
-  const own = steady(loop, inlined(loop.body));
+  const end = to.value - ((to.value - from.value) % width);
+  const own = end > from.value ? steady(loop, inlined(loop.body)) : undefined;
   if (own === undefined) return undefined;
   const { has, gathers } = machine;
   const lanes = {
@@ -62,18 +72,21 @@ function inLoops({ kernel, machine, memory, names }: Work, loop: Loop): readonly
     strides: gathers && !own.body.some(({ kind }) => kind === 'for'),
     folds: foldsOf(own.body),
   };
-  const body = inLanes(lanes, own.body);
-  const passes = { from: from.value, to: end, width: laneCount };
+  const body = lanesOf(lanes, own.body);
+  const passes = { from: from.value, to: end, width };
   if (body === undefined || !isIndependent(memory, { ...loop, body: own.body }, passes)) return undefined;
-  const wide = [{ ...loop, to: int(end), step: laneCount, body }, ...own.after(end - from.value)];
-  return end < to.value ? [...wide, ...renamed({ ...loop, from: int(end) }, names)] : wide;
+  const wide = [{ ...loop, to: int(end), step: width, body }, ...own.after(end - from.value)];
+  if (end === to.value) return wide;
+  const rest = renamed({ ...loop, from: int(end) }, names);
+  return [...wide, ...(inLoops(work, rest) ?? [rest])];
 }
 
 const plain = (body: readonly Stmt[]): readonly Stmt[] =>
   rewritten(body, (s) => (s.kind === 'startRows' || s.kind === 'rowSum' ? plain(s.body) : undefined));
 
 /** What is left of a loop, pass by pass. */
-function renamed(loop: Loop, names: NewName): readonly Stmt[] {
+function renamed(loop: Loop, names: NewName): Loop {
   const others = new Map([...declaredIn([loop])].map((name) => [name, names(name)]));
-  return copied(plain([loop]), { name: (name) => others.get(name) ?? name, values: new Map() });
+  const name = (one: string): string => others.get(one) ?? one;
+  return { ...loop, name: name(loop.name), body: copied(plain(loop.body), { name, values: new Map() }) };
 }

@@ -99,7 +99,8 @@ export const copyBytes = op(0xfc, 0x0a, 0, 0);
 /** (to, byte, bytes) */
 export const fillBytes = op(0xfc, 0x0b, 0);
 
-export const i8x16 = { splat: simd(0x0f) } as const;
+/** Without sign. */
+export const i8x16 = { splat: simd(0x0f), min: simd(0x77), max: simd(0x79) } as const;
 
 export const i32x4 = {
   splat: simd(0x11),

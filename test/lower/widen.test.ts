@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { DefectError, must } from '../../src/base/errors.ts';
 import type { Expr, Stmt } from '../../src/ir/kernel/kernel.ts';
 import { statementsIn } from '../../src/ir/kernel/walk.ts';
+import { byteCount } from '../../src/lower/byte-lanes.ts';
 import { laneCount } from '../../src/lower/lanes.ts';
 import { withVectors } from '../../src/lower/simd.ts';
 import { mve, widened } from '../../src/lower/widen.ts';
@@ -57,10 +58,11 @@ function defined(p: Program): Outcome | undefined {
   }
 }
 
-const loopsInLanes = ({ steps }: Program): number =>
+const widths = new Set([laneCount, byteCount]);
+const loopsInLanes = ({ steps }: Program, some = widths): number =>
   steps
     .flatMap(({ kernel }) => [...statementsIn(kernel.body)])
-    .filter((s) => s.kind === 'for' && s.step === laneCount).length;
+    .filter((s) => s.kind === 'for' && some.has(s.step)).length;
 
 /** The program where no addresses are known: its loops are in lanes only where that is right for all of them. */
 const anywhere = (p: Program): Program => ({
@@ -221,4 +223,54 @@ test('random loops of several loads and stores, in slots at every small distance
   expect(overlapping).toBeGreaterThan(35);
   expect(kept).toBeGreaterThan(13);
   expect(anywhere).toBeGreaterThan(50);
+});
+
+const byteCases = fc.record({
+  body: fc.array(
+    fc.record({
+      kind: fc.constantFrom('store', 'gt', 'lt'),
+      array: fc.constantFrom('in', 'out', 'tmp'),
+      by: fc.nat({ max: 6 }),
+    }),
+    { maxLength: 3 },
+  ),
+  passes: fc.integer({ min: 16, max: 26 }),
+  first: fc.nat({ max: 6 }),
+  distances: fc.tuple(fc.integer({ min: -20, max: 20 }), fc.integer({ min: -20, max: 20 })),
+  overlap: fc.boolean(),
+});
+
+/** The largest or smallest of neighbouring bytes, put down now and then. */
+function byteLoop({ body, passes, first }: typeof byteCases extends fc.Arbitrary<infer R> ? R : never): Stmt {
+  const x = ir.local('x');
+  const all = body.map(({ kind, array, by }) => {
+    if (kind === 'store') return put(array === 'in' ? 'tmp' : array, by, x);
+    const other = get(array, by);
+    return ir.assign('x', ir.select(ir.compare(kind, x, other), x, other));
+  });
+  return ir.for_('i', 0, passes, [ir.let_('x', get('in', first)), ...all, put('out', 0, x)]);
+}
+
+test('random loops of bytes, sixteen at a time', () => {
+  let [wide, overlapping, kept, anywhere] = [0, 0, 0, 0];
+  fc.assert(
+    fc.property(byteCases, (recipe) => {
+      const [a, b] = recipe.distances;
+      const places = recipe.overlap ? ([20, 20 + a, 20 + b] as const) : ([10, 50, 90] as const);
+      const p = programOf([...(recipe.overlap ? [] : written), byteLoop(recipe)], places);
+      const outcome = defined(p);
+      if (outcome === undefined) return;
+      const { unknown } = lanesIn(p, outcome);
+      const found = loopsInLanes(withVectors(p), new Set([byteCount]));
+      anywhere += unknown;
+      wide += found;
+      overlapping += recipe.overlap ? found : 0;
+      kept += 1 - found;
+    }),
+    runs(250),
+  );
+  expect(wide).toBeGreaterThan(40);
+  expect(overlapping).toBeGreaterThan(10);
+  expect(kept).toBeGreaterThan(3);
+  expect(anywhere).toBeGreaterThan(10);
 });

@@ -136,6 +136,17 @@ const minLanes: VectorPrimitive = {
   range: (a = zero, b = zero) => ({ lo: Math.min(a.lo, b.lo), hi: Math.min(a.hi, b.hi) }),
 };
 
+/** Of bytes. */
+const ofBytePairs = (of: VectorPrimitive, op: 'max' | 'min'): VectorPrimitive => ({
+  ...of,
+  name: `${op}_u8x16`,
+  params: two('u8x16'),
+  result: 'u8x16',
+  instructions: { mve: [`return v${op}q_u8(a, b);`] },
+  wasm: (_, a = [], b = []) => i8x16[op](a, b),
+  js: byLane('u8x16', Math[op]),
+});
+
 const splat: VectorPrimitive = {
   name: 'splat_i32x4',
   doc: 'x in each lane',
@@ -258,7 +269,9 @@ export const vectorPrimitives: readonly VectorPrimitive[] = [
   extreme('smallest', 'min'),
   four,
   maxLanes,
+  ofBytePairs(maxLanes, 'max'),
   minLanes,
+  ofBytePairs(minLanes, 'min'),
   mulLanes,
   multiplyAddLanes,
   shiftLanes,
