@@ -251,6 +251,15 @@ function folded(l: Lanes, s: StmtOf<'accumulate' | 'assign'>): Stmt | undefined 
   return made && assign(s.name, made);
 }
 
+/** Of what is multiplied by the same number in every lane; undefined for all else. */
+function scaledSum(l: Lanes, { name, value }: StmtOf<'accumulate'>): Expr | undefined {
+  if (value.kind !== 'binary' || value.op !== 'mul') return undefined;
+  const [by, a] = varies(l, value.a) ? [value.b, value.a] : [value.a, value.b];
+  return varies(l, by)
+    ? undefined
+    : applied(l, 'add_scaled_i32x4', local(name, 'i32x4'), inEveryLane(l, a), by);
+}
+
 function statement(l: Lanes, s: PlainStmt): Stmt | undefined {
   switch (s.kind) {
     case 'let':
@@ -267,7 +276,7 @@ function statement(l: Lanes, s: PlainStmt): Stmt | undefined {
       return s;
     case 'accumulate': {
       if (!l.vectors.has(s.name)) return folded(l, s);
-      const sum = applied(l, 'add_i32x4', local(s.name, 'i32x4'), inEveryLane(l, s.value));
+      const sum = scaledSum(l, s) ?? applied(l, 'add_i32x4', local(s.name, 'i32x4'), inEveryLane(l, s.value));
       return sum && assign(s.name, sum);
     }
     case 'for': {

@@ -113,6 +113,16 @@ const multiplyAddLanes: VectorPrimitive = {
   cost: 'otherCall',
 };
 
+/** VMLA by a number. */
+const addScaled: VectorPrimitive = {
+  ...multiplyAddLanes,
+  name: 'add_scaled_i32x4',
+  doc: 'sum + a * by in each lane',
+  params: [...multiplyAddLanes.params.slice(0, 2), { name: 'by', type: 'i32' }],
+  instructions: { mve: ['return vmlaq_n_s32(sum, a, by);'] },
+  wasm: (_, sum = [], a = [], by = []) => i32x4.add(sum, i32x4.mul(a, i32x4.splat(by))),
+};
+
 const maxLanes: VectorPrimitive = {
   name: 'max_i32x4',
   doc: 'the larger of a and b in each lane',
@@ -263,6 +273,7 @@ const extreme = (name: string, op: 'max' | 'min'): VectorPrimitive => ({
 
 export const vectorPrimitives: readonly VectorPrimitive[] = [
   addLanes,
+  addScaled,
   dotBytes,
   dotLanes,
   extreme('largest', 'max'),
