@@ -7,7 +7,7 @@ import { isNeighbour, mentions } from './neighbours.ts';
 
 export const byteCount = 16;
 
-type Bytes = Pick<Lanes, 'counter' | 'vectors' | 'tables' | 'has' | 'gathers'>;
+type Bytes = Pick<Lanes, 'counter' | 'count' | 'vectors' | 'tables' | 'has' | 'gathers'>;
 
 const varies = (l: Bytes, e: Expr): boolean => mentions(e, isOfLanes(l));
 
@@ -25,9 +25,10 @@ const isByte = (e: Expr): boolean =>
   e.kind === 'int' ? e.value >= 0 && e.value <= 255 : e.kind === 'load' && e.elem === 'u8';
 
 function loaded(l: Bytes, e: ExprOf<'load'>): Expr | undefined {
-  if (isNeighbour(e.index, l.counter, isOfLanes(l))) return loadVector('u8x16', e.from, 'u8', e.index);
+  if (isNeighbour(e.index, l.counter, isOfLanes(l)))
+    return loadVector('u8x16', e.from, 'u8', e.index, l.count);
   const index = l.gathers && l.tables.has(e.from) ? inEveryLane(l, e.index) : undefined;
-  return index && gather('u8x16', e.from, 'u8', int(0), index, byteCount);
+  return index && gather('u8x16', e.from, 'u8', int(0), index, l.count);
 }
 
 function statement(l: Bytes, s: PlainStmt): Stmt | undefined {
@@ -39,7 +40,7 @@ function statement(l: Bytes, s: PlainStmt): Stmt | undefined {
   if (s.kind === 'store') {
     const isNext = s.elem === 'u8' && isNeighbour(s.index, l.counter, isOfLanes(l));
     const value = isNext ? inEveryLane(l, s.value) : undefined;
-    return value && storeVector('u8x16', s.to, 'u8', s.index, value);
+    return value && storeVector('u8x16', s.to, 'u8', s.index, value, l.count);
   }
   if (s.kind !== 'let' && s.kind !== 'assign') return undefined;
   const value = s.kind === 'let' || l.vectors.has(s.name) ? inEveryLane(l, s.value) : undefined;

@@ -3,7 +3,7 @@
  * pools of channels, and what becomes of sums of rows. For every machine with vectors, with the primitives that it has.
  */
 
-import { int } from '../ir/kernel/builders.ts';
+import { constant, int } from '../ir/kernel/builders.ts';
 import { checkKernel } from '../ir/kernel/check.ts';
 import type { Kernel, PlainStmt, Stmt } from '../ir/kernel/kernel.ts';
 import { declaredIn, inlined, type Loop, rewritten } from '../ir/kernel/walk.ts';
@@ -18,11 +18,21 @@ import { steady } from './steady.ts';
 export interface Machine {
   readonly has: Has;
   readonly gathers: boolean;
+  /** Whether some lanes are loaded and stored as fast as all. */
+  readonly predicates: boolean;
   readonly starts?: readonly number[];
 }
 
-export const mve: Machine = { has: ({ instructions }) => instructions.mve !== undefined, gathers: true };
-export const webAssembly: Machine = { has: ({ wasm }) => wasm !== undefined, gathers: false };
+export const mve: Machine = {
+  has: ({ instructions }) => instructions.mve !== undefined,
+  gathers: true,
+  predicates: true,
+};
+export const webAssembly: Machine = {
+  has: ({ wasm }) => wasm !== undefined,
+  gathers: false,
+  predicates: false,
+};
 
 interface Work {
   readonly kernel: Kernel;
@@ -49,7 +59,28 @@ export function widened(kernel: Kernel, machine: Machine): Kernel | undefined {
 
 /** Sixteen passes at a time where all numbers are bytes, or four; undefined where the loop stays as it is. */
 const inLoops = (work: Work, loop: Loop): readonly Stmt[] | undefined =>
-  taken(work, loop, byteCount, inBytes) ?? taken(work, loop, laneCount, inLanes);
+  taken(work, loop, byteCount, inBytes) ?? fewBytes(work, loop) ?? taken(work, loop, laneCount, inLanes);
+
+/** From and to what number a loop counts one by one. */
+function endsOf({ from, to, step }: Loop): readonly [from: number, to: number] | undefined {
+  return from.kind === 'int' && to.kind === 'int' && step === 1 ? [from.value, to.value] : undefined;
+}
+
+function lanesFor(
+  { kernel, machine, names }: Work,
+  loop: Loop,
+  body: readonly PlainStmt[],
+  count: number,
+): Lanes {
+  const { has, gathers } = machine;
+  return {
+    ...{ counter: loop.name, count, names, has, gathers },
+    ...{ vectors: new Set(), loaded: new Map(), tables: tablesOf(kernel), filled: new Map() },
+    // Elsewhere a loop inside is better taken in lanes, where its elements lie side by side.
+    strides: gathers && !body.some(({ kind }) => kind === 'for'),
+    folds: foldsOf(body),
+  };
+}
 
 /** The loop over whole vectors, and what is left. */
 function taken(
@@ -58,27 +89,28 @@ function taken(
   width: number,
   lanesOf: (l: Lanes, body: readonly PlainStmt[]) => readonly Stmt[] | undefined,
 ): readonly Stmt[] | undefined {
-  const { kernel, machine, memory, names } = work;
-  const { from, to, step, name } = loop;
-  if (from.kind !== 'int' || to.kind !== 'int' || step !== 1) return undefined;
-  const end = to.value - ((to.value - from.value) % width);
-  const own = end > from.value ? steady(loop, inlined(loop.body)) : undefined;
-  if (own === undefined) return undefined;
-  const { has, gathers } = machine;
-  const lanes = {
-    ...{ counter: name, count: laneCount, names, has, gathers },
-    ...{ vectors: new Set<string>(), loaded: new Map(), tables: tablesOf(kernel), filled: new Map() },
-    // Elsewhere a loop inside is better taken in lanes, where its elements lie side by side.
-    strides: gathers && !own.body.some(({ kind }) => kind === 'for'),
-    folds: foldsOf(own.body),
-  };
-  const body = lanesOf(lanes, own.body);
-  const passes = { from: from.value, to: end, width };
-  if (body === undefined || !isIndependent(memory, { ...loop, body: own.body }, passes)) return undefined;
-  const wide = [{ ...loop, to: int(end), step: width, body }, ...own.after(end - from.value)];
-  if (end === to.value) return wide;
-  const rest = renamed({ ...loop, from: int(end) }, names);
+  const [from, to] = endsOf(loop) ?? [0, 0];
+  const end = to - ((to - from) % width);
+  const own = end > from ? steady(loop, inlined(loop.body)) : undefined;
+  const body = own && lanesOf(lanesFor(work, loop, own.body, width), own.body);
+  if (own === undefined || body === undefined) return undefined;
+  if (!isIndependent(work.memory, { ...loop, body: own.body }, { from, to: end, width })) return undefined;
+  const wide = [{ ...loop, to: int(end), step: width, body }, ...own.after(end - from)];
+  if (end === to) return wide;
+  const rest = renamed({ ...loop, from: int(end) }, work.names);
   return [...wide, ...(inLoops(work, rest) ?? [rest])];
+}
+
+/** Less than sixteen passes over bytes, at once; undefined where that takes longer, or has no way. */
+function fewBytes(work: Work, loop: Loop): readonly Stmt[] | undefined {
+  const [from, to] = endsOf(loop) ?? [0, 0];
+  const width = to - from;
+  if (!work.machine.predicates || width <= laneCount || width >= byteCount) return undefined;
+  const own = steady(loop, inlined(loop.body));
+  const body = own && inBytes(lanesFor(work, loop, own.body, width), own.body);
+  if (own === undefined || body === undefined) return undefined;
+  if (!isIndependent(work.memory, { ...loop, body: own.body }, { from, to, width })) return undefined;
+  return [constant(loop.name, from), ...body, ...own.after(width)];
 }
 
 const plain = (body: readonly Stmt[]): readonly Stmt[] =>
