@@ -34,7 +34,16 @@ import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { copied } from './copies.ts';
 import { type Jam, jammed, type Pass } from './jam.ts';
-import { biasOf, headOf, type Loops, type PackedRows, packedTables, packRows } from './pair-tables.ts';
+import {
+  biasOf,
+  headOf,
+  type Loops,
+  type PackedRows,
+  packedTables,
+  packRows,
+  runsJoined,
+  segmentsOf,
+} from './pair-tables.ts';
 
 /** One byte each, row by row, of unsigned inputs. */
 function isPackable({ stored, elem, type }: RowSum): boolean {
@@ -316,7 +325,7 @@ const beginOf = (q: number, tag: string): string => `begin${q}${tag}`;
 /** Numbers of a pass: its head, then of each segment its beginnings and its weights. */
 const lengthOf = ({ layout, packing }: Context, pairs: number): number =>
   headOf(layout, packing).length +
-  pairs * layout.segments * layout.pieces * (Math.ceil(layout.run / packing.terms) + layout.run);
+  pairs * segmentsOf(layout, packing.terms).reduce((sum, length) => sum + 1 + length, 0);
 
 /** How often the loop along a run passes: a constant, or from the head of the pass. */
 const passesAlong = ({ layout, packing, pass }: Context): Expr | number =>
@@ -324,21 +333,47 @@ const passesAlong = ({ layout, packing, pass }: Context): Expr | number =>
 
 function partBody(c: Context, part: Part): readonly Stmt[] {
   const { pairs, places, tag } = part;
+  const joined = runsJoined(c.layout, c.packing.terms);
+  return [
+    pointer(`wt${tag}`, names.pairs, 'i32', headOf(c.layout, c.packing).length, { mutable: true }),
+    ...(joined > 1 ? overJoined(c, part, joined) : overRuns(c, part)),
+    ...times(pairs, (q) => places.flatMap((place) => taken(c, q, place))).flat(),
+  ];
+}
+
+/** Segments along each run. */
+function overRuns(c: Context, part: Part): readonly Stmt[] {
+  const { places, tag } = part;
   const { segments, segmentStride, pieces, pieceStride, run } = c.layout;
   const { terms } = c.packing;
   const rest = run % terms;
   const skip = (ky: Expr, kx: Expr): Expr =>
     add(part.skip, mul(ky, segmentStride), mul(kx, pieceStride), at(places, 0).offset);
-  return [
-    pointer(`wt${tag}`, names.pairs, 'i32', headOf(c.layout, c.packing).length, { mutable: true }),
-    ...loop(`ky${tag}`, segments, (ky) =>
-      loop(`kx${tag}`, pieces, (kx) => [
-        inputs(c, `px${tag}`, skip(ky, kx)),
-        ...loop(`i${tag}`, passesAlong(c), () => segment(part, terms, '')),
-        ...(rest > 0 ? segment(part, rest, '_end') : []),
+  return loop(`ky${tag}`, segments, (ky) =>
+    loop(`kx${tag}`, pieces, (kx) => [
+      inputs(c, `px${tag}`, skip(ky, kx)),
+      ...loop(`i${tag}`, passesAlong(c), () => [
+        ...segment(part, { px: `px${tag}`, runs: [terms], stride: 0, end: '' }),
+        ...advance(`px${tag}`, terms),
       ]),
-    ),
-    ...times(pairs, (q) => places.flatMap((place) => taken(c, q, place))).flat(),
+      ...(rest > 0 ? segment(part, { px: `px${tag}`, runs: [rest], stride: 0, end: '_end' }) : []),
+    ]),
+  );
+}
+
+/** Segments of some whole runs. */
+function overJoined(c: Context, part: Part, joined: number): readonly Stmt[] {
+  const { segments, segmentStride, run } = c.layout;
+  const [whole, rest] = [Math.floor(segments / joined), segments % joined];
+  const some = (count: number, from: Expr, end: string): readonly Stmt[] => {
+    const px = `px${part.tag}${end}`;
+    const skip = add(part.skip, mul(from, joined * segmentStride), at(part.places, 0).offset);
+    const runs = times(count, () => run);
+    return [inputs(c, px, skip), ...segment(part, { px, runs, stride: segmentStride, end })];
+  };
+  return [
+    ...loop(`ky${part.tag}`, whole, (ky) => some(joined, ky, '')),
+    ...(rest > 0 ? some(rest, int(whole), '_end') : []),
   ];
 }
 
@@ -346,31 +381,44 @@ function partBody(c: Context, part: Part): readonly Stmt[] {
 const inputs = ({ pass: { sum } }: Context, name: string, skip: Expr): Stmt =>
   pointer(name, sum.from, sum.elem, add(add(sum.first, sum.skip), skip), { mutable: true });
 
+/** Some terms: lengths of runs, whose inputs are so many elements apart. */
+interface Segment {
+  readonly px: string;
+  readonly runs: readonly number[];
+  readonly stride: number;
+  /** Keeps names apart. */
+  readonly end: string;
+}
+
 /** Some terms, of all accumulators, and these taken apart. */
-function segment({ pairs, places, tag }: Part, terms: number, end: string): readonly Stmt[] {
-  const [px, wt] = [`px${tag}`, `wt${tag}`];
+function segment({ pairs, places, tag }: Part, { px, runs, stride, end }: Segment): readonly Stmt[] {
+  const wt = `wt${tag}`;
   const first = at(places, 0);
   const acc = (q: number, { index }: Place): string => `acc_${q}_${index}${tag}${end}`;
   const begins = times(pairs, (q) =>
     places.map((place, i) => variable(acc(q, place), i === 0 ? load(wt, 'i32', q) : local(acc(q, first)))),
   );
-  const products = times(terms, (t) => {
+  const product = (t: number, near: number): readonly Stmt[] => {
     const x = ({ index }: Place): string => `x${t}_${index}${tag}${end}`;
     const v = (q: number): string => `v${t}_${q}${tag}${end}`;
     return [
-      ...places.map((place) => constant(x(place), load(px, 'u8', t + place.offset - first.offset))),
+      ...places.map((place) => constant(x(place), load(px, 'u8', near + place.offset - first.offset))),
       ...times(pairs, (q) => [
         constant(v(q), load(wt, 'i32', (1 + t) * pairs + q)),
         ...places.map((place) => accumulate(acc(q, place), mul(local(x(place)), local(v(q))))),
       ]).flat(),
     ];
-  });
+  };
+  let term = 0;
+  const products = runs.map((run, i) => [
+    ...times(run, (near) => product(term++, near)).flat(),
+    ...(i < runs.length - 1 ? advance(px, stride) : []),
+  ]);
   return [
     ...begins.flat(),
     ...products.flat(),
     ...times(pairs, (q) => places.flatMap((place) => apart(place, q, local(acc(q, place))))).flat(),
-    ...advance(px, terms),
-    ...advance(wt, (1 + terms) * pairs),
+    ...advance(wt, (1 + term) * pairs),
   ];
 }
 

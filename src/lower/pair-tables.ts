@@ -29,11 +29,23 @@ export type Loops = Omit<Packing, 'tableBytes'>;
 
 type Row = readonly number[];
 
-/** Lengths of the segments of a row: of each run, as long as may be. */
-const segmentsOf = ({ segments, pieces, run }: WeightLayout, terms: number): readonly number[] =>
-  times(segments * pieces, () =>
+/**
+ * How many runs a segment has: several whole ones where they are short, which are then written out. Runs that are apart
+ * by two distances are not joined.
+ */
+export const runsJoined = ({ pieces, run }: WeightLayout, terms: number): number =>
+  pieces === 1 ? Math.max(1, Math.floor(terms / run)) : 1;
+
+/** Lengths of the segments of a row: of each run as long as may be, or of some whole runs. */
+export function segmentsOf(layout: WeightLayout, terms: number): readonly number[] {
+  const { segments, pieces, run } = layout;
+  const joined = runsJoined(layout, terms);
+  if (joined > 1)
+    return times(Math.ceil(segments / joined), (i) => run * Math.min(joined, segments - i * joined));
+  return times(segments * pieces, () =>
     times(Math.ceil(run / terms), (i) => Math.min(terms, run - i * terms)),
   ).flat();
+}
 
 const sumOf = (row: Row, of: (w: number) => number): number => row.reduce((sum, w) => sum + of(w), 0);
 

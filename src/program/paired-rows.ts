@@ -18,8 +18,13 @@ function weightsIn(n: number): readonly [number, number] {
   return [low - 32768, high];
 }
 
-/** Lengths of the stretches after which accumulators are taken apart. */
+/** Lengths of the stretches after which accumulators are taken apart: along a run, or some whole runs. */
 function stretches({ segments, pieces, run }: WeightLayout, terms: number): readonly number[] {
+  const runs = pieces > 1 ? 1 : Math.floor(terms / run);
+  if (runs > 1)
+    return Array.from({ length: Math.ceil(segments / runs) }, (_, i) =>
+      i < Math.floor(segments / runs) ? runs * run : (segments % runs) * run,
+    );
   const ofRun = Array.from({ length: Math.ceil(run / terms) }, (_, i) => Math.min(terms, run - i * terms));
   return Array.from({ length: segments * pieces }, () => ofRun).flat();
 }
