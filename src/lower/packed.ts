@@ -36,7 +36,6 @@ import { copied } from './copies.ts';
 import { type Jam, jammed, type Pass } from './jam.ts';
 import {
   biasOf,
-  headOf,
   type Loops,
   type PackedRows,
   packedTables,
@@ -202,20 +201,15 @@ function passBody(c: Context): readonly Stmt[] {
     ...(rows.rests.length > 0
       ? [
           ...remainders(c, { pairs, places, skip: int(0), tag: pass.tag }, names.rests),
-          ...advance(names.counts, pairs),
+          ...advance(names.counts, pass.rows),
         ]
       : []),
     ...advance(names.pairs, lengthOf(c, pairs)),
   ];
 }
 
-/** The head of a pass's numbers, and where the sums of each pair's second row begin. */
-const beginsOf = (
-  { pass, layout, packing }: Context,
-  pairs: number,
-  places: readonly Place[],
-): readonly Stmt[] => [
-  ...headOf(layout, packing).map(() => constant(`passes${pass.tag}`, load(names.pairs, 'i32', 0))),
+/** Where the sums of each pair's second row begin. */
+const beginsOf = ({ pass }: Context, pairs: number, places: readonly Place[]): readonly Stmt[] => [
   ...times(pairs, (q) => {
     const upper = at(places, 0).locals[2 * q + 1];
     return upper === undefined ? [] : [constant(beginOf(q, pass.tag), local(upper))];
@@ -276,8 +270,10 @@ function loopOfParts(
     ...sums.map((name) => assign(name, local(best(name)))),
     ...(hasRests
       ? [
-          ...times(pairs, (q) => advance(names.rests, mul(load(names.counts, rows.countElem, q), 3))).flat(),
-          ...advance(names.counts, pairs),
+          ...times(pass.rows, (k) =>
+            advance(names.rests, mul(load(names.counts, rows.countElem, k), 2)),
+          ).flat(),
+          ...advance(names.counts, pass.rows),
         ]
       : []),
     ...advance(names.pairs, lengthOf(c, pairs)),
@@ -324,18 +320,16 @@ const beginOf = (q: number, tag: string): string => `begin${q}${tag}`;
 
 /** Numbers of a pass: its head, then of each segment its beginnings and its weights. */
 const lengthOf = ({ layout, packing }: Context, pairs: number): number =>
-  headOf(layout, packing).length +
   pairs * segmentsOf(layout, packing.terms).reduce((sum, length) => sum + 1 + length, 0);
 
-/** How often the loop along a run passes: a constant, or from the head of the pass. */
-const passesAlong = ({ layout, packing, pass }: Context): Expr | number =>
-  headOf(layout, packing).length > 0 ? local(`passes${pass.tag}`) : Math.floor(layout.run / packing.terms);
+/** Loops over terms: their passes are not written out. */
+const rolled = { rolled: true } as const;
 
 function partBody(c: Context, part: Part): readonly Stmt[] {
   const { pairs, places, tag } = part;
   const joined = runsJoined(c.layout, c.packing.terms);
   return [
-    pointer(`wt${tag}`, names.pairs, 'i32', headOf(c.layout, c.packing).length, { mutable: true }),
+    pointer(`wt${tag}`, names.pairs, 'i32', 0, { mutable: true }),
     ...(joined > 1 ? overJoined(c, part, joined) : overRuns(c, part)),
     ...times(pairs, (q) => places.flatMap((place) => taken(c, q, place))).flat(),
   ];
@@ -349,32 +343,32 @@ function overRuns(c: Context, part: Part): readonly Stmt[] {
   const rest = run % terms;
   const skip = (ky: Expr, kx: Expr): Expr =>
     add(part.skip, mul(ky, segmentStride), mul(kx, pieceStride), at(places, 0).offset);
-  return loop(`ky${tag}`, segments, (ky) =>
-    loop(`kx${tag}`, pieces, (kx) => [
-      inputs(c, `px${tag}`, skip(ky, kx)),
-      ...loop(`i${tag}`, passesAlong(c), () => [
-        ...segment(part, { px: `px${tag}`, runs: [terms], stride: 0, end: '' }),
-        ...advance(`px${tag}`, terms),
-      ]),
-      ...(rest > 0 ? segment(part, { px: `px${tag}`, runs: [rest], stride: 0, end: '_end' }) : []),
-    ]),
-  );
+  const along = (): readonly Stmt[] => [
+    ...segment(part, { px: `px${tag}`, runs: [terms], stride: 0, end: '' }),
+    ...advance(`px${tag}`, terms),
+  ];
+  const piece = (ky: Expr, kx: Expr): readonly Stmt[] => [
+    inputs(c, `px${tag}`, skip(ky, kx)),
+    ...loop(`i${tag}`, Math.floor(run / terms), along, rolled),
+    ...(rest > 0 ? segment(part, { px: `px${tag}`, runs: [rest], stride: 0, end: '_end' }) : []),
+  ];
+  return loop(`ky${tag}`, segments, (ky) => loop(`kx${tag}`, pieces, (kx) => piece(ky, kx), rolled), rolled);
 }
 
 /** Segments of some whole runs. */
 function overJoined(c: Context, part: Part, joined: number): readonly Stmt[] {
-  const { segments, segmentStride, run } = c.layout;
-  const [whole, rest] = [Math.floor(segments / joined), segments % joined];
-  const some = (count: number, from: Expr, end: string): readonly Stmt[] => {
-    const px = `px${part.tag}${end}`;
-    const skip = add(part.skip, mul(from, joined * segmentStride), at(part.places, 0).offset);
-    const runs = times(count, () => run);
-    return [inputs(c, px, skip), ...segment(part, { px, runs, stride: segmentStride, end })];
-  };
-  return [
-    ...loop(`ky${part.tag}`, whole, (ky) => some(joined, ky, '')),
-    ...(rest > 0 ? some(rest, int(whole), '_end') : []),
-  ];
+  const { segments, segmentStride: stride, run } = c.layout;
+  const px = `px${part.tag}`;
+  const runs = times(joined, () => run);
+  return loop(
+    `ky${part.tag}`,
+    segments / joined,
+    (ky) => [
+      inputs(c, px, add(part.skip, mul(ky, joined * stride), at(part.places, 0).offset)),
+      ...segment(part, { px, runs, stride, end: '' }),
+    ],
+    rolled,
+  );
 }
 
 /** A pointer to the inputs of the first sum's terms, `skip` elements on. */
@@ -441,30 +435,23 @@ function taken({ pass, rows }: Context, q: number, { locals }: Place): readonly 
   return within(call('wrapped_difference', 'i32', local(name), below));
 }
 
-/** What was too much, pair by pair: where a term's input lies, and what is missing of both weights. */
-function remainders(c: Context, { pairs, places, skip, tag }: Part, rests: string): readonly Stmt[] {
+/** What was too much, row by row: where a term's input lies, and what is missing of the weight. */
+function remainders(c: Context, { places, skip, tag }: Part, rests: string): readonly Stmt[] {
   const { restElem: elem, countElem } = c.rows;
   const first = at(places, 0);
-  const triple = (q: number): readonly Stmt[] => {
-    const near = `near${q}${tag}`;
-    const less = (i: number): string => `less${i}_${q}${tag}`;
-    const products = ({ index, offset, locals }: Place): readonly Stmt[] => {
-      const y = `y${q}_${index}${tag}`;
-      const both = locals.slice(2 * q, 2 * q + 2);
-      return [
-        constant(y, load(near, 'u8', offset - first.offset)),
-        ...both.map((name, i) => accumulate(name, mul(local(y), local(less(i))))),
-      ];
-    };
+  const one = (k: number): readonly Stmt[] => {
+    const [near, less] = [`near${k}${tag}`, `less${k}${tag}`];
     return [
       inputs(c, near, add(skip, load(rests, elem, 0), first.offset)),
-      ...times(2, (i) => constant(less(i), load(rests, elem, 1 + i))),
-      ...places.flatMap(products),
-      ...advance(rests, 3),
+      constant(less, load(rests, elem, 1)),
+      ...places.map(({ offset, locals }) =>
+        accumulate(at(locals, k), mul(load(near, 'u8', offset - first.offset), local(less))),
+      ),
+      ...advance(rests, 2),
     ];
   };
-  return times(pairs, (q) => [
-    constant(`count${q}${tag}`, load(names.counts, countElem, q)),
-    ...loop(`n${q}${tag}`, local(`count${q}${tag}`), () => triple(q)),
+  return times(c.pass.rows, (k) => [
+    constant(`count${k}${tag}`, load(names.counts, countElem, k)),
+    ...loop(`n${k}${tag}`, local(`count${k}${tag}`), () => one(k)),
   ]).flat();
 }

@@ -8,11 +8,11 @@ import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 export const largestSum = 257;
 
 export interface PackedRows {
-  /** By pass its head; then by segment: each pair's beginning, then its weights, term by term, the pairs in turns. */
+  /** By pass and segment: each pair's beginning, then its weights, term by term, the pairs in turns. */
   readonly pairs: readonly number[];
   /** Where the sums of each row begin, without what the segments begin with. */
   readonly bias: readonly number[];
-  /** By pair how many triples it has of: a term's place from the first one, in elements, and what two weights lack. */
+  /** By row how many pairs it has of: a term's place from the first one, in elements, and what its weight lacks. */
   readonly counts: readonly number[];
   readonly rests: readonly number[];
   readonly countElem: 'u8' | 'u16';
@@ -30,18 +30,20 @@ export type Loops = Omit<Packing, 'tableBytes'>;
 type Row = readonly number[];
 
 /**
- * How many runs a segment has: several whole ones where they are short, which are then written out. Runs that are apart
- * by two distances are not joined.
+ * How many whole runs a segment has: several, written out, where they are short and so many divide all. Runs that are
+ * apart by two distances are not joined.
  */
-export const runsJoined = ({ pieces, run }: WeightLayout, terms: number): number =>
-  pieces === 1 ? Math.max(1, Math.floor(terms / run)) : 1;
+export function runsJoined({ segments, pieces, run }: WeightLayout, terms: number): number {
+  if (pieces > 1) return 1;
+  const fits = times(segments, (i) => i + 1).filter((n) => segments % n === 0 && n * run <= terms);
+  return Math.max(1, ...fits);
+}
 
 /** Lengths of the segments of a row: of each run as long as may be, or of some whole runs. */
 export function segmentsOf(layout: WeightLayout, terms: number): readonly number[] {
   const { segments, pieces, run } = layout;
   const joined = runsJoined(layout, terms);
-  if (joined > 1)
-    return times(Math.ceil(segments / joined), (i) => run * Math.min(joined, segments - i * joined));
+  if (joined > 1) return times(segments / joined, () => joined * run);
   return times(segments * pieces, () =>
     times(Math.ceil(run / terms), (i) => Math.min(terms, run - i * terms)),
   ).flat();
@@ -70,18 +72,18 @@ function offsetsOf({ segments, segmentStride, pieces, pieceStride, run }: Weight
   ).flat();
 }
 
-/** A pair of rows: numbers by segment, and what it lacks. */
+/** A pair of rows: numbers by segment, and what each row lacks. */
 interface Pair {
   /** Of all beginnings, for each row. */
   readonly begun: readonly [low: number, high: number];
   readonly segments: readonly { readonly start: number; readonly weights: readonly number[] }[];
-  readonly rests: readonly number[];
+  readonly rests: readonly (readonly number[])[];
   readonly bounds: readonly (readonly [lo: number, hi: number])[];
 }
 
 function packPair(rows: readonly Row[], lengths: readonly number[], offsets: readonly number[]): Pair {
   const segments: { start: number; weights: readonly number[] }[] = [];
-  const rests: number[] = [];
+  const rests = rows.map((): number[] => []);
   const bounds = rows.map((): [number, number] => [0, 0]);
   // Alone in its pair, a row leaves the high half at 0.
   const lowest = rows.length > 1 ? -32768 : 0;
@@ -91,9 +93,8 @@ function packPair(rows: readonly Row[], lengths: readonly number[], offsets: rea
     const parts = rows.map((row) => row.slice(term, term + length));
     const less = parts.map(excess);
     const kept = parts.map((part, h) => part.map((w, i) => w - at(at(less, h), i)));
-    times(length, (i) => {
-      const [a = 0, b = 0] = less.map((one) => at(one, i));
-      if (a !== 0 || b !== 0) rests.push(at(offsets, term + i), a, b);
+    less.forEach((one, h) => {
+      for (const [i, w] of one.entries()) if (w !== 0) at(rests, h).push(at(offsets, term + i), w);
     });
     const sides = kept.map((part) => [
       sumOf(part, (w) => Math.max(0, -w)),
@@ -145,15 +146,14 @@ export function packRows(
       );
     });
     for (const one of pairs) {
-      all.counts.push(one.rests.length / 3);
-      all.rests.push(...one.rests);
       one.bounds.forEach(([from, to], h) => {
+        all.counts.push(at(one.rests, h).length / 2);
+        all.rests.push(...at(one.rests, h));
         const begin = at(bias, all.bias.length);
         all.bias.push(begin - at(one.begun, h));
         [lo, hi] = [Math.min(lo, begin + from), Math.max(hi, begin + to)];
       });
     }
-    all.pairs.push(...headOf(layout, packing));
     lengths.forEach((length, s) => {
       for (const one of pairs) all.pairs.push(at(one.segments, s).start);
       for (let i = 0; i < length; i++)
@@ -203,19 +203,9 @@ function tooLarge(row: Int32Array, lengths: readonly number[]): number {
   return found;
 }
 
-/**
- * What stands in front of a pass's numbers: how many whole segments a run has, where that is some, but not many. With
- * a constant gcc would write them all out, and then lack registers: with gcc 12 -O3 LeNet-5's second convolution
- * executes 26 % more instructions on Cortex-M0. Passes for two places at a time are too long for that.
- */
-export function headOf({ run }: WeightLayout, { terms, pixels }: Loops): readonly number[] {
-  const whole = Math.floor(run / terms);
-  return pixels === 1 && whole > 1 && whole <= 6 ? [whole] : [];
-}
-
 export const biasOf = (kernel: string): string => `${kernel}_begin`;
 
-/** As constant arrays: the pairs, then where weights are too large, counts and triples. */
+/** As constant arrays: the pairs, then where weights are too large, counts, places and what is left. */
 export function packedTables(name: string, rows: PackedRows): readonly Table[] {
   const { pairs, bias, counts, rests, countElem, restElem } = rows;
   const table: Table = {
@@ -238,14 +228,14 @@ export function packedTables(name: string, rows: PackedRows): readonly Table[] {
       name: `${name}_counts`,
       elem: countElem,
       data: counts,
-      says: 'By pair: how many weights are too large.',
+      says: 'By output: how many weights are too large.',
     },
     {
       name: `${name}_rests`,
       elem: restElem,
       data: rests,
-      rowLength: 3,
-      says: 'Of these: where the input lies, and what the two weights lack.',
+      rowLength: 2,
+      says: 'Of these: where the input lies, and what the weight lacks.',
     },
   ];
 }

@@ -20,11 +20,9 @@ function weightsIn(n: number): readonly [number, number] {
 
 /** Lengths of the stretches after which accumulators are taken apart: along a run, or some whole runs. */
 function stretches({ segments, pieces, run }: WeightLayout, terms: number): readonly number[] {
-  const runs = pieces > 1 ? 1 : Math.floor(terms / run);
-  if (runs > 1)
-    return Array.from({ length: Math.ceil(segments / runs) }, (_, i) =>
-      i < Math.floor(segments / runs) ? runs * run : (segments % runs) * run,
-    );
+  for (let runs = pieces > 1 ? 1 : segments; runs > 1; runs--)
+    if (segments % runs === 0 && runs * run <= terms)
+      return Array.from({ length: segments / runs }, () => runs * run);
   const ofRun = Array.from({ length: Math.ceil(run / terms) }, (_, i) => Math.min(terms, run - i * terms));
   return Array.from({ length: segments * pieces }, () => ofRun).flat();
 }
@@ -109,13 +107,12 @@ class PairedRows {
     const last = Math.min(first + 2 * pairs, this.#layout.rows);
     const own: number[][] = [];
     for (let row = first; row < last; row += 2) own.push(row + 1 < last ? [row, row + 1] : [row]);
-    this.#head();
     let term = 0;
     for (const length of stretches(this.#layout, this.#packing.terms)) {
       this.#stretch(own, term, length);
       term += length;
     }
-    if (this.#counts.isThere) for (const pair of own) this.#remainders(pair);
+    if (this.#counts.isThere) for (const row of own.flat()) this.#remainders(row);
   }
 
   end(): void {
@@ -124,13 +121,6 @@ class PairedRows {
 
   #fails(what: string): never {
     throw new DefectError(`kernel '${this.#name}', packed: ${what}`);
-  }
-
-  /** How many whole stretches a run has, where the code reads that. */
-  #head(): void {
-    const whole = Math.floor(this.#layout.run / this.#packing.terms);
-    if (this.#packing.pixels > 1 || whole < 2 || whole > 6) return;
-    if (this.#pairs.take() !== whole) this.#fails('another number of stretches');
   }
 
   #stretch(own: readonly (readonly number[])[], term: number, length: number): void {
@@ -155,15 +145,11 @@ class PairedRows {
     });
   }
 
-  #remainders(pair: readonly number[]): void {
+  #remainders(row: number): void {
+    const weights = at(this.rows, row);
     for (let left = this.#counts.take(); left > 0; left--) {
       const term = must(this.#places.get(this.#rests.take()), 'a term lies there');
-      for (const half of [0, 1]) {
-        const [row, w] = [pair[half], this.#rests.take()];
-        if (row === undefined && w !== 0) this.#fails('a row that is not there');
-        const weights = row === undefined ? undefined : at(this.rows, row);
-        if (weights !== undefined) weights[term] = at(weights, term) + w;
-      }
+      weights[term] = at(weights, term) + this.#rests.take();
     }
   }
 }

@@ -135,6 +135,8 @@ export type Stmt =
       readonly from: Expr;
       readonly to: Expr;
       readonly step: number;
+      /** C asks its compiler not to write passes out. */
+      readonly rolled?: true;
       readonly body: readonly Stmt[];
     }
   | { readonly kind: 'if'; readonly test: Expr; readonly yes: readonly Stmt[]; readonly no: readonly Stmt[] }
