@@ -97,9 +97,9 @@ function lenetVariants(): { readonly what: string; readonly program: Program }[]
 /** Of dense weights, two rows a product. */
 const packings = [
   { pixels: 2, pairs: 2, terms: 5 },
-  { pixels: 2, pairs: 2, terms: 6 },
-  { pixels: 1, pairs: 2, terms: 4 },
-  { pixels: 1, pairs: 2, terms: 6 },
+  { pixels: 2, pairs: 2, terms: 8 },
+  { pixels: 1, pairs: 2, terms: 5 },
+  { pixels: 1, pairs: 2, terms: 8 },
 ] as const;
 
 const packedVariants = (programs: ReturnType<typeof denseVariants>): ReturnType<typeof denseVariants> =>

@@ -29,8 +29,8 @@ interface Shape {
 
 /** Measured with gcc 12 -O3; Armv6-M has registers for a place of two pairs. */
 const shapes = {
-  most: { pixels: 2, pairs: 2, price: 1.5 },
-  v6m: { pixels: 1, pairs: 2, price: 4 },
+  most: { pixels: 2, pairs: 2, price: 1.75 },
+  v6m: { pixels: 1, pairs: 2, price: 2.75 },
 } as const satisfies Record<string, Shape>;
 
 /** A kernel in a form that it may have, and how it is packed. */

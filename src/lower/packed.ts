@@ -397,10 +397,10 @@ function segment({ pairs, places, tag }: Part, { px, runs, stride, end }: Segmen
     const v = (q: number): string => `v${t}_${q}${tag}${end}`;
     return [
       ...places.map((place) => constant(x(place), load(px, 'u8', near + place.offset - first.offset))),
-      ...times(pairs, (q) => [
-        constant(v(q), load(wt, 'i32', (1 + t) * pairs + q)),
-        ...places.map((place) => accumulate(acc(q, place), mul(local(x(place)), local(v(q))))),
-      ]).flat(),
+      ...times(pairs, (q) => constant(v(q), load(wt, 'i32', (1 + t) * pairs + q))),
+      ...times(pairs, (q) =>
+        places.map((place) => accumulate(acc(q, place), mul(local(x(place)), local(v(q))))),
+      ).flat(),
     ];
   };
   let term = 0;
