@@ -1,6 +1,7 @@
 /** Which kernels of a program multiply by two rows of weights at once in C: where that executes fewer instructions. */
 import { at, must } from '../base/errors.ts';
 import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
+import { termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { packed } from '../lower/packed.ts';
 import { bestTerms } from '../lower/pair-tables.ts';
 import type { Aim, Program } from '../program/program.ts';
@@ -16,6 +17,12 @@ export const mayPack = (aim: Aim): aim is PackingObjective => aim === 'speed' ||
 
 /** Instructions of an inference that a byte has to save: a weight of a convolution is used once for each pixel. */
 const worthAByte = 16;
+
+/** A table of pairs has at least a byte more for each weight: of a linear layer, which uses it once, that never pays. */
+function mayPay(kernel: Kernel, layout: WeightLayout, objective: PackingObjective): boolean {
+  const least = objective === 'speed' ? 0 : worthAByte * layout.rows * termsOf(layout);
+  return modelledInstructions(kernel, 'cortex-m0') > least;
+}
 
 /** How far the model may be from what is counted: on Cortex-M0 farther, and packed kernels are longer there. */
 const doubtOn = (target: CostTarget): number => (modelOf[target] === 'cortex-m0' ? 1.1 : 1);
@@ -58,9 +65,11 @@ function bestOf(choices: readonly Choice[], objective: PackingObjective, target:
 
 /** The kernel with the packings, in plain C and on Armv6-M, that gain something. */
 export function withPackings(kernel: Kernel, objective: PackingObjective, target: CostTarget): Kernel {
+  const { weights } = kernel;
+  if (weights === undefined || !mayPay(kernel, weights.layout, objective)) return kernel;
   const most = packedAs(kernel, shapes.most);
   const small = packedAs(kernel, shapes.v6m);
-  if (kernel.weights === undefined || most === undefined || small === undefined) return kernel;
+  if (most === undefined || small === undefined) return kernel;
   const plain: Choice = { form: kernel };
   const { packing } = bestOf([plain, most], objective, target);
   // The model does not know that pairs for two places at a time lack registers there.
@@ -70,7 +79,7 @@ export function withPackings(kernel: Kernel, objective: PackingObjective, target
     ...(packing === undefined ? {} : { packing }),
     ...(same ? {} : { packingV6m: v6m }),
   };
-  return same && packing === undefined ? kernel : { ...kernel, weights: { ...kernel.weights, ...packings } };
+  return same && packing === undefined ? kernel : { ...kernel, weights: { ...weights, ...packings } };
 }
 
 /**

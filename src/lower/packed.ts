@@ -48,8 +48,12 @@ import {
 function isPackable({ stored, elem, type }: RowSum): boolean {
   const { format, layout, codebook, walk } = stored;
   const isPlain = format.kind === 'dense' && format.bits === 8 && codebook === undefined;
-  return isPlain && layout.lanes === 1 && walk === 'runs' && elem === 'u8' && type === 'i32';
+  const inOrder = walk === 'turns' || (walk === 'runs' && layout.lanes === 1);
+  return isPlain && inOrder && elem === 'u8' && type === 'i32';
 }
+
+/** Rows of a pass: where they stand in turns, those that do. */
+const rowsAPass = ({ lanes }: WeightLayout, { pairs }: Loops): number => (lanes > 1 ? lanes : 2 * pairs);
 
 /** Full passes, then what is left: the tables' order is that of their description, also where rows are in groups. */
 function passesOf(rows: number, width: number): readonly number[] {
@@ -67,7 +71,7 @@ export function packed(kernel: Kernel, packing: Loops): Kernel | undefined {
   const { layout, stream } = weights;
   // Tables follow from the order in which rows are taken, which only the lowered code says.
   const order = fromRows(body, jamOf(packing, layout, undefined))?.passes;
-  if (order?.join() !== passesOf(layout.rows, 2 * packing.pairs).join()) return undefined;
+  if (order?.join() !== passesOf(layout.rows, rowsAPass(layout, packing)).join()) return undefined;
   const rows = packRows(decodeRows(kernel), bias.data, layout, order ?? [], packing);
   const lowered = must(fromRows(body, jamOf(packing, layout, { kernel, rows })), 'the same rows').body;
   const others = kernel.tables.filter((table) => table.name !== stream && table !== bias);
@@ -135,7 +139,7 @@ function fromRows(body: readonly Stmt[], jam: Jam): ReturnType<typeof jammed> {
 
 const jamOf = (packing: Loops, layout: WeightLayout, made: Made | undefined): Jam => ({
   takes: isPackable,
-  joined: (_, passes) => passesOf(passes, 2 * packing.pairs),
+  joined: (_, passes) => passesOf(passes, layout.lanes > 1 ? 1 : 2 * packing.pairs),
   start: () => (made === undefined ? [] : startOf(made)),
   body: (pass) => (made === undefined ? [] : passBody({ ...made, packing, layout, pass })),
   whole: (pass, before, after) =>

@@ -101,10 +101,15 @@ class PairedRows {
     this.begins = this.rows.map(() => this.#begin.take());
   }
 
+  /** Rows that stand in turns are a pass. */
+  get perPass(): number {
+    const { lanes } = this.#layout;
+    return lanes > 1 ? lanes : 2 * this.#packing.pairs;
+  }
+
   /** The rows of a pass, two and two; the last may be alone. */
   pass(first: number): void {
-    const { pairs } = this.#packing;
-    const last = Math.min(first + 2 * pairs, this.#layout.rows);
+    const last = Math.min(first + this.perPass, this.#layout.rows);
     const own: number[][] = [];
     for (let row = first; row < last; row += 2) own.push(row + 1 < last ? [row, row + 1] : [row]);
     let term = 0;
@@ -162,7 +167,7 @@ class PairedRows {
  */
 export function readPacked(printed: Kernel, { layout }: StoredWeights, packing: Packing): ReadRows {
   const read = new PairedRows(printed, layout, packing);
-  for (let first = 0; first < layout.rows; first += 2 * packing.pairs) read.pass(first);
+  for (let first = 0; first < layout.rows; first += read.perPass) read.pass(first);
   read.end();
   return read;
 }
