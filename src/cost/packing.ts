@@ -4,7 +4,7 @@ import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
 import { statementsIn } from '../ir/kernel/walk.ts';
 import { termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { packed } from '../lower/packed.ts';
-import { bestTerms } from '../lower/pair-tables.ts';
+import { bestTerms, type Prices } from '../lower/pair-tables.ts';
 import type { Aim, Program } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { kernelsOf } from '../program/slots.ts';
@@ -28,12 +28,14 @@ function mayPay(kernel: Kernel, layout: WeightLayout, objective: PackingObjectiv
 /** How far the model may be from what is counted: on Cortex-M0 farther, and packed kernels are longer there. */
 const doubtOn = (target: CostTarget): number => (modelOf[target] === 'cortex-m0' ? 1.1 : 1);
 
-/** Of a pass: sums of so many share what they load; what a weight that is too large costs beside taking sums apart. */
+/** Of a pass: sums of so many share what they load. */
 interface Shape {
   readonly pixels: number;
   readonly pairs: number;
-  readonly price: number;
+  readonly prices: Prices;
 }
+
+const smallPrices: Prices = { tooLarge: 2.75, end: 1 };
 
 /**
  * Measured with gcc 12 -O3. Armv6-M has registers for one place: of two pairs, or of three where sums of several
@@ -41,9 +43,11 @@ interface Shape {
  * elsewhere three gain nothing.
  */
 const shapes = {
-  most: { pixels: 2, pairs: 2, price: 1.75 },
-  v6m: { pixels: 1, pairs: 2, price: 2.75 },
-  v6mPooled: { pixels: 1, pairs: 3, price: 2.75 },
+  most: { pixels: 2, pairs: 2, prices: { tooLarge: 1.5, end: 0.3 } },
+  // Of few places that share what is too large.
+  mostPooled: { pixels: 2, pairs: 2, prices: { tooLarge: 2.5, end: 0.3 } },
+  v6m: { pixels: 1, pairs: 2, prices: smallPrices },
+  v6mPooled: { pixels: 1, pairs: 3, prices: smallPrices },
 } as const satisfies Record<string, Shape>;
 
 /** Whether the largest of some sums is taken. */
@@ -56,10 +60,10 @@ interface Choice {
   readonly form: Kernel;
 }
 
-function packedAs(kernel: Kernel, { price, ...shape }: Shape): Choice | undefined {
+function packedAs(kernel: Kernel, { prices, ...shape }: Shape): Choice | undefined {
   const { weights } = kernel;
   if (weights === undefined || weights.format.kind !== 'dense' || weights.format.bits !== 8) return undefined;
-  const terms = bestTerms(decodeRows(kernel), weights.layout, price);
+  const terms = bestTerms(decodeRows(kernel), weights.layout, prices);
   const form = packed(kernel, { ...shape, terms });
   return form && { form, packing: { ...shape, terms, tableBytes: tableBytesOf(form) } };
 }
@@ -77,8 +81,9 @@ function bestOf(choices: readonly Choice[], objective: PackingObjective, target:
 export function withPackings(kernel: Kernel, objective: PackingObjective, target: CostTarget): Kernel {
   const { weights } = kernel;
   if (weights === undefined || !mayPay(kernel, weights.layout, objective)) return kernel;
-  const most = packedAs(kernel, shapes.most);
-  const small = packedAs(kernel, isPooled(kernel) ? shapes.v6mPooled : shapes.v6m);
+  const pooled = isPooled(kernel);
+  const most = packedAs(kernel, pooled ? shapes.mostPooled : shapes.most);
+  const small = packedAs(kernel, pooled ? shapes.v6mPooled : shapes.v6m);
   if (most === undefined || small === undefined) return kernel;
   const plain: Choice = { form: kernel };
   const { packing } = bestOf([plain, most], objective, target);

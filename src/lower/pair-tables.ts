@@ -177,20 +177,22 @@ export function packRows(
 /** As many terms as loads near a pointer reach. */
 const mostTerms = 16;
 
-/**
- * After how many terms accumulators are best taken apart. The end of a run that is no whole segment is code of its own,
- * and costs another one.
- * @param price of a weight that is too large, where taking an accumulator apart costs 1
- */
-export function bestTerms(rows: readonly Int32Array[], layout: WeightLayout, price: number): number {
+/** Where taking an accumulator apart costs 1. */
+export interface Prices {
+  /** Of a weight that is too large. */
+  readonly tooLarge: number;
+  /** Of the end of a run that is no whole segment, besides: it is code of its own. */
+  readonly end: number;
+}
+
+/** After how many terms accumulators are best taken apart. */
+export function bestTerms(rows: readonly Int32Array[], layout: WeightLayout, prices: Prices): number {
   const most = Math.min(layout.run * (layout.pieces > 1 ? 1 : layout.segments), mostTerms);
   const costs = times(most, (i) => {
     const lengths = segmentsOf(layout, i + 1);
     const ends = new Set(lengths).size > 1 ? layout.segments * layout.pieces : 0;
-    return (
-      (lengths.length + ends) * rows.length +
-      price * rows.reduce((sum, row) => sum + tooLarge(row, lengths), 0)
-    );
+    const found = rows.reduce((sum, row) => sum + tooLarge(row, lengths), 0);
+    return (lengths.length + prices.end * ends) * rows.length + prices.tooLarge * found;
   });
   return 1 + costs.indexOf(Math.min(...costs));
 }
