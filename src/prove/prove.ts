@@ -11,7 +11,7 @@ import { binaryOperations } from '../ir/kernel/operations.ts';
 import { type KernelNode, nodeText } from '../ir/kernel/text.ts';
 import { expressionsOf, partsIn, statementsIn } from '../ir/kernel/walk.ts';
 import type { Program } from '../program/program.ts';
-import { runIntervals, type Seen } from './interval/intervals.ts';
+import { type RunOptions, runIntervals, type Seen } from './interval/intervals.ts';
 
 interface Unproven {
   readonly site: Expr | PlainStmt;
@@ -45,13 +45,21 @@ export function prove(
   inputRanges?: ReadonlyMap<string, Interval>,
   everyPlace = false,
 ): KernelFacts {
+  return factsOf(kernel, { everyPlace, ...(inputRanges === undefined ? {} : { inputRanges }) });
+}
+
+/**
+ * As `prove`, in less time: where bounds do not depend on what bytes the kernel has written before, nothing is known of
+ * these. Bounds of values may be wider than those of `prove`.
+ */
+export function proveQuickly(kernel: Kernel): KernelFacts {
+  const facts = factsOf(kernel, { anyBytes: true });
+  return facts.unproven.length === 0 ? facts : prove(kernel);
+}
+
+function factsOf(kernel: Kernel, options: Omit<RunOptions, 'trace' | 'budget'>): KernelFacts {
   const holds = (name: string): Interval => elemRange(paramOf(kernel, name).elem) ?? allInts;
-  const run = runIntervals(kernel, {
-    trace: false,
-    budget,
-    everyPlace,
-    ...(inputRanges === undefined ? {} : { inputRanges }),
-  });
+  const run = runIntervals(kernel, { trace: false, budget, ...options });
   const unproven = run.seen.flatMap((seen) => complaints(seen, run.complete));
   const open = new Set<KernelNode>(unproven.map(({ site }) => site));
   return {

@@ -66,6 +66,8 @@ export interface Code {
   /** What runs once where it would do the same again; and the walk along a row that is emitted now. */
   readonly plans: (RowPlan | RepeatPlan | undefined)[];
   walk: Walk | undefined;
+  /** Loops around what is emitted now that run once where they would do the same again. */
+  repeated: number;
   names: number;
 }
 

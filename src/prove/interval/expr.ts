@@ -224,8 +224,9 @@ export function traceRead(c: Code, root: Root, at: Value, count: Value): void {
 /** Places in which a stretch of elements may lie: its start and its end. */
 export function stretchRules(c: Code, node: KernelNode, root: Root, at: Value, count: Value): void {
   const allowed = { lo: 0, hi: rootLength(root) };
-  mustLie(c, at, node, allowed, { what: `index into ${rootName(root)}` });
-  mustLie(c, sum(c, at, count), node, allowed, { what: `end of a stretch of ${rootName(root)}` });
+  mustLie(c, at, node, allowed, { what: `index into ${rootName(root)}`, address: true });
+  const end = `end of a stretch of ${rootName(root)}`;
+  mustLie(c, sum(c, at, count), node, allowed, { what: end, address: true });
 }
 
 function load(c: Code, e: ExprOf<'load'>): Value {

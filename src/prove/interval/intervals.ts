@@ -2,7 +2,7 @@
 import { at, must } from '../../base/errors.ts';
 import { elemRange } from '../../ir/kernel/check.ts';
 import { allInts, clampInt, cutTo, type Interval, maxInt } from '../../ir/kernel/interval.ts';
-import type { Kernel } from '../../ir/kernel/kernel.ts';
+import { elemBytes, type Kernel } from '../../ir/kernel/kernel.ts';
 import { binaryOperations } from '../../ir/kernel/operations.ts';
 import { anyPrimitive } from '../../ir/kernel/prims/index.ts';
 import { typedTable } from '../../ir/kernel/table-bytes.ts';
@@ -18,6 +18,7 @@ import {
   type Followed,
   firstWrite,
   follow,
+  lastBefore,
   note,
   readFollowed,
   tableRange,
@@ -58,6 +59,8 @@ export interface RunOptions {
   readonly budget: number;
   /** Walks rows of weights at every place, not only at the first: the same bounds later. */
   readonly everyPlace?: boolean;
+  /** Scratch of bytes, such as patches of images, may hold all bytes at all times: wider bounds sooner. */
+  readonly anyBytes?: boolean;
 }
 
 export function runIntervals(kernel: Kernel, options: RunOptions): IntervalRun {
@@ -98,7 +101,7 @@ function translate(kernel: Kernel, options: RunOptions): Code {
     inputRanges: options.inputRanges ?? new Map(),
     trace: options.trace,
     // Addresses never depend on what is stored in the arena: a trace needs no values.
-    followed: options.trace ? new Set() : followedOf(kernel, times),
+    followed: options.trace ? new Set() : followedOf(kernel, times, options.anyBytes ?? false),
     lines: [],
     quantities: [],
     staticBounds: new Map(),
@@ -107,6 +110,7 @@ function translate(kernel: Kernel, options: RunOptions): Code {
     everyPlace: options.everyPlace ?? false,
     plans: [],
     walk: undefined,
+    repeated: 0,
     names: 0,
   };
   block(code, kernel.body);
@@ -114,12 +118,16 @@ function translate(kernel: Kernel, options: RunOptions): Code {
 }
 
 /** Integer parameters that the kernel writes and also reads. */
-function followedOf(kernel: Kernel, { arrays }: ReturnType<typeof bindingTimes>): ReadonlySet<string> {
+function followedOf(
+  kernel: Kernel,
+  { arrays }: ReturnType<typeof bindingTimes>,
+  anyBytes: boolean,
+): ReadonlySet<string> {
   const read = new Set<string>();
   const add = (from: string) => {
     const root = arrays.get(from)?.root;
-    if (root?.kind === 'param' && root.param.role !== 'in' && root.param.elem !== 'f32')
-      read.add(root.param.name);
+    if (root?.kind !== 'param' || root.param.role === 'in' || root.param.elem === 'f32') return;
+    if (!anyBytes || elemBytes[root.param.elem] > 1) read.add(root.param.name);
   };
   for (const e of expressionsIn(kernel.body)) if (isLoad(e)) add(e.from);
   for (const s of statementsIn(kernel.body)) {
@@ -147,6 +155,7 @@ const runtime = {
   copyFollowed,
   cutTo,
   firstWrite,
+  lastBefore,
   note,
   readFollowed,
   tableRange,

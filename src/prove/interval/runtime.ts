@@ -41,6 +41,10 @@ export function tableRange(table: ArrayLike<number>, lo: number, hi: number): In
   return min > max ? { lo: 0, hi: 0 } : { lo: min, hi: max };
 }
 
+/** The last counter of a loop, behind its first pass; `to` or more where that is the only one. */
+export const lastBefore = (first: number, to: number, step: number): number =>
+  first + Math.max(1, Math.floor((to - 1 - first) / step)) * step;
+
 const cacheSize = 4096;
 
 export interface CallRange {
