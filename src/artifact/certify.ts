@@ -129,7 +129,7 @@ function comparedPacked(
   ): WeightMismatch | undefined => {
     if (weights === undefined || packing === undefined || packing === 'none' || form === undefined)
       return undefined;
-    const { rows, begins } = readPacked(form, weights, packing);
+    const { rows, begins } = readPacked(form, weights.layout, packing);
     begins.forEach((begin, row) => {
       if (begin !== at(mac.bias, row))
         throw new DefectError(`'${kernel.name}', output ${row}: a sum begins at ${begin}`);

@@ -1,36 +1,76 @@
 /** The forms of a program's kernels that C has, held to the program. */
-import { at, DefectError } from '../base/errors.ts';
+import { at, DefectError, must } from '../base/errors.ts';
 import type { EmitInfo } from '../emit/info.ts';
+import type { Kernel } from '../ir/kernel/kernel.ts';
+import type { InstructionSet } from '../ir/kernel/primitive.ts';
 import { plainProgram, variantsOf } from '../lower/variants.ts';
 import type { Outcome, Program } from '../program/program.ts';
-import { programOn, setsOf } from '../program/variants.ts';
-import type { Facts } from '../prove/prove.ts';
+import { programOn, setsOf, type Variant } from '../program/variants.ts';
+import { proveForm } from '../prove/forms.ts';
+import type { Facts, KernelFacts } from '../prove/prove.ts';
 import { compareOutcomes, differenceText } from '../sim/difference.ts';
 import { createSimulator } from '../sim/simulate.ts';
 
-/** What C is printed from: the plain program, the forms of its kernels, and the bounds of locals. */
-export type Printed = Required<Pick<EmitInfo, 'variants' | 'ranges'>> & { readonly program: Program };
+/** A form of a kernel, and what of it could not be proved for all inputs. */
+export interface ProvedForm {
+  readonly kernel: string;
+  /** `packed`: of every compiler, with two rows of weights a product. */
+  readonly form: InstructionSet | 'packed';
+  readonly unproven: readonly string[];
+}
 
-/** @param facts of the program's own kernels: those of weights two at a time hold by the certificate */
+/** What C is printed from: the plain program, the forms of its kernels, and the bounds of locals. */
+export type Printed = Required<Pick<EmitInfo, 'variants' | 'ranges'>> & {
+  readonly program: Program;
+  /** Forms for some chips that are not proved are not among the variants: these chips run another form. */
+  readonly proved: readonly ProvedForm[];
+};
+
+/**
+ * Proves each form with the tables that the C gets.
+ * @param facts of the program's own kernels
+ * @throws DefectError for a form of every compiler that breaks a rule: there is no other one, and its bounds are chosen
+ * so that they hold
+ */
 export function printedOf(program: Program, facts: Facts): Printed {
   const plain = plainProgram(program);
-  const variants = variantsOf(program);
-  const kernels = program.steps.map(({ kernel }, i) => ({ kernel, form: at(plain.steps, i).kernel }));
-  return {
-    program: plain,
-    variants: new Map(
-      kernels.flatMap(({ kernel, form }) => {
-        const forms = variants.get(kernel);
-        return forms === undefined ? [] : [[form, forms] as const];
-      }),
-    ),
-    ranges: new Map(
-      kernels.flatMap(({ kernel, form }) => {
-        const known = form === kernel ? facts.get(kernel) : undefined;
-        return known === undefined ? [] : [[form.name, known.ranges] as const];
-      }),
-    ),
-  };
+  const kernels = new Map(program.steps.map(({ kernel }, i) => [kernel, at(plain.steps, i).kernel]));
+  const proved: ProvedForm[] = [];
+  const variants = new Map<Kernel, readonly Variant[]>();
+  const found = variantsOf(program);
+  for (const [kernel, form] of kernels) {
+    if (form !== kernel) proved.push(provedPacked(kernel, form));
+    const sure = (found.get(kernel) ?? []).filter((variant) => {
+      const one = provedVariant(kernel, variant);
+      proved.push(one);
+      return one.unproven.length === 0;
+    });
+    if (sure.length > 0) variants.set(form, sure);
+  }
+  const ranges = [...kernels].flatMap(([kernel, form]) => {
+    const known = form === kernel ? facts.get(kernel) : undefined;
+    return known === undefined ? [] : [[form.name, known.ranges] as const];
+  });
+  return { program: plain, variants, ranges: new Map(ranges), proved };
+}
+
+const whyOf = ({ unproven }: KernelFacts): readonly string[] => unproven.map(({ why }) => why);
+
+function provedPacked({ name, weights }: Kernel, form: Kernel): ProvedForm {
+  const packing = must(weights?.packing, 'a kernel with another plain form is packed');
+  const facts = proveForm(form, packing, must(weights, 'weights').layout);
+  const [why] = whyOf(facts);
+  if (facts.complete && why !== undefined) throw new DefectError(`'${name}', two weights at a time: ${why}`);
+  return { kernel: name, form: 'packed', unproven: whyOf(facts) };
+}
+
+function provedVariant({ name, weights }: Kernel, { set, kernel: form }: Variant): ProvedForm {
+  const packing = set === 'v6m' ? weights?.packingV6m : undefined;
+  const facts =
+    packing === undefined || packing === 'none' || weights === undefined
+      ? proveForm(form)
+      : proveForm(form, packing, weights.layout);
+  return { kernel: name, form: set, unproven: whyOf(facts) };
 }
 
 /**
