@@ -7,7 +7,7 @@ import { plainProgram, variantsOf } from '../lower/variants.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { programOn, setsOf, type Variant } from '../program/variants.ts';
 import { proveForm } from '../prove/forms.ts';
-import type { Facts, KernelFacts } from '../prove/prove.ts';
+import type { Facts, Rules } from '../prove/prove.ts';
 import { compareOutcomes, differenceText } from '../sim/difference.ts';
 import { createSimulator } from '../sim/simulate.ts';
 
@@ -54,7 +54,7 @@ export function printedOf(program: Program, facts: Facts): Printed {
   return { program: plain, variants, ranges: new Map(ranges), proved };
 }
 
-const whyOf = ({ unproven }: KernelFacts): readonly string[] => unproven.map(({ why }) => why);
+const whyOf = ({ unproven }: Rules): readonly string[] => unproven.map(({ why }) => why);
 
 function provedPacked({ name, weights }: Kernel, form: Kernel): ProvedForm {
   const packing = must(weights?.packing, 'a kernel with another plain form is packed');

@@ -48,14 +48,18 @@ export function prove(
   return factsOf(kernel, { everyPlace, ...(inputRanges === undefined ? {} : { inputRanges }) });
 }
 
+/** What of a kernel's rules is not shown. */
+export type Rules = Pick<KernelFacts, 'unproven' | 'complete'>;
+
 /**
- * As `prove`, in less time where all rules hold whatever bytes the kernel has written before. Bounds of values may then
- * be wider than those of `prove`.
+ * As `prove`, without bounds, in less time where all rules hold whatever bytes the kernel has written before.
  * @param holds of a site whose rule is known to hold
  */
-export function proveQuickly(kernel: Kernel, holds: (site: Expr | PlainStmt) => boolean): KernelFacts {
-  const facts = factsOf(kernel, { anyBytes: true });
-  return facts.unproven.every(({ site }) => holds(site)) ? facts : prove(kernel);
+export function proveRules(kernel: Kernel, holds: (site: Expr | PlainStmt) => boolean): Rules {
+  const isOpen = ({ site }: Unproven): boolean => !holds(site);
+  const quick = factsOf(kernel, { rulesOnly: true });
+  const facts = quick.unproven.some(isOpen) ? prove(kernel) : quick;
+  return { complete: facts.complete, unproven: facts.unproven.filter(isOpen) };
 }
 
 function factsOf(kernel: Kernel, options: Omit<RunOptions, 'trace' | 'budget'>): KernelFacts {

@@ -59,8 +59,11 @@ export interface RunOptions {
   readonly budget: number;
   /** Walks rows of weights at every place, not only at the first: the same bounds later. */
   readonly everyPlace?: boolean;
-  /** Scratch of bytes, such as patches of images, may hold all bytes at all times: wider bounds sooner. */
-  readonly anyBytes?: boolean;
+  /**
+   * Only whether rules hold, sooner: bounds of locals and of what is stored are not kept, and scratch of bytes, such as
+   * patches of images, may hold all bytes at all times.
+   */
+  readonly rulesOnly?: boolean;
 }
 
 export function runIntervals(kernel: Kernel, options: RunOptions): IntervalRun {
@@ -101,12 +104,13 @@ function translate(kernel: Kernel, options: RunOptions): Code {
     inputRanges: options.inputRanges ?? new Map(),
     trace: options.trace,
     // Addresses never depend on what is stored in the arena: a trace needs no values.
-    followed: options.trace ? new Set() : followedOf(kernel, times, options.anyBytes ?? false),
+    followed: options.trace ? new Set() : followedOf(kernel, times, options.rulesOnly ?? false),
     lines: [],
     quantities: [],
     staticBounds: new Map(),
     tableBounds: new Map(),
     anchors: new Map(),
+    rulesOnly: options.rulesOnly ?? false,
     everyPlace: options.everyPlace ?? false,
     plans: [],
     walk: undefined,
@@ -181,14 +185,15 @@ function sourceOf(c: Code): string {
       ({ name }) =>
         `const reads_${name} = traced.reads.get('${name}'), writes_${name} = traced.writes.get('${name}');`,
     ),
-    `return function ${c.kernel.name}_intervals() {`,
+    // In parentheses, engines compile it once, and not a first time to see where it ends.
+    `return (function ${c.kernel.name}_intervals() {`,
     `const tooMany = {}, state = new Float64Array(${2 * c.dependent.size}); `,
     'let steps = 0, now = 0, maybe = 0;',
     'let complete = true;',
     'try {',
     ...c.lines,
     '} catch (e) { if (e !== tooMany) throw e; complete = false; }',
-    'return complete; };',
+    'return complete; });',
   ].join('\n');
 }
 

@@ -47,9 +47,10 @@ export const lastBefore = (first: number, to: number, step: number): number =>
 
 const cacheSize = 4096;
 
-export interface CallRange {
+/** Bounds of a call's result for bounds of its arguments. */
+export interface CallRange extends Interval {
+  /** lo, hi, lo, hi, ... */
   readonly args: readonly number[];
-  readonly range: Interval;
   readonly violation: string | undefined;
 }
 
@@ -68,7 +69,7 @@ export function callBounds(name: string): (...args: number[]) => CallRange {
     const violation = primitive.violation(...intervals);
     const range =
       violation === undefined || primitive.asserts === true ? primitive.range(...intervals) : allInts;
-    const made = { args, violation, range: { lo: clampInt(range.lo), hi: clampInt(range.hi) } };
+    const made = { lo: clampInt(range.lo), hi: clampInt(range.hi), args, violation };
     cache[slot] = made;
     return made;
   };
@@ -87,7 +88,9 @@ function isSame(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
 }
 
 function pairs(args: readonly number[]): Interval[] {
-  return args.flatMap((lo, i) => (i % 2 === 0 ? [{ lo, hi: args[i + 1] ?? lo }] : []));
+  const found: Interval[] = [];
+  for (let i = 0; i < args.length; i += 2) found.push({ lo: at(args, i), hi: at(args, i + 1) });
+  return found;
 }
 
 /** Of each element. */
