@@ -233,7 +233,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
   const golden = goldenOf(program, compiled.examples);
   const facts = proveProgram(program);
   const build = buildOf(program);
-  const { program: plain, variants, ranges } = printedOf(program, facts);
+  const { program: plain, variants, ranges, proved } = printedOf(program, facts);
   const about = { command: made.command, version: made.version, hash, build, golden, ranges, variants };
   const folder = {
     ...(made.package === undefined ? {} : { package: made.package }),
@@ -251,6 +251,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
       program,
       plan,
       facts,
+      forms: proved,
       agreement,
       origin,
       certificate,

@@ -29,19 +29,20 @@ export type Printed = Required<Pick<EmitInfo, 'variants' | 'ranges'>> & {
 /**
  * Proves each form with the tables that the C gets.
  * @param facts of the program's own kernels
+ * @param found its kernels' forms
  * @throws DefectError for a form of every compiler that breaks a rule: there is no other one, and its bounds are chosen
  * so that they hold
  */
-export function printedOf(program: Program, facts: Facts): Printed {
+export function printedOf(program: Program, facts: Facts, found = variantsOf(program)): Printed {
   const plain = plainProgram(program);
   const kernels = new Map(program.steps.map(({ kernel }, i) => [kernel, at(plain.steps, i).kernel]));
   const proved: ProvedForm[] = [];
   const variants = new Map<Kernel, readonly Variant[]>();
-  const found = variantsOf(program);
   for (const [kernel, form] of kernels) {
     if (form !== kernel) proved.push(provedPacked(kernel, form));
     const sure = (found.get(kernel) ?? []).filter((variant) => {
-      const one = provedVariant(kernel, variant);
+      const own = variant.kernel === kernel ? facts.get(kernel) : undefined;
+      const one = provedVariant(kernel, variant, own);
       proved.push(one);
       return one.unproven.length === 0;
     });
@@ -54,7 +55,7 @@ export function printedOf(program: Program, facts: Facts): Printed {
   return { program: plain, variants, ranges: new Map(ranges), proved };
 }
 
-const whyOf = ({ unproven }: Rules): readonly string[] => unproven.map(({ why }) => why);
+const whyOf = ({ unproven }: Rules): readonly string[] => [...new Set(unproven.map(({ why }) => why))];
 
 function provedPacked({ name, weights }: Kernel, form: Kernel): ProvedForm {
   const packing = must(weights?.packing, 'a kernel with another plain form is packed');
@@ -64,13 +65,18 @@ function provedPacked({ name, weights }: Kernel, form: Kernel): ProvedForm {
   return { kernel: name, form: 'packed', unproven: whyOf(facts) };
 }
 
-function provedVariant({ name, weights }: Kernel, { set, kernel: form }: Variant): ProvedForm {
+/** @param known what holds of the form, where that is the kernel itself */
+function provedVariant(
+  { name, weights }: Kernel,
+  { set, kernel: form }: Variant,
+  known: Rules | undefined,
+): ProvedForm {
   const packing = set === 'v6m' ? weights?.packingV6m : undefined;
-  const facts =
+  const proved = (): Rules =>
     packing === undefined || packing === 'none' || weights === undefined
       ? proveForm(form)
       : proveForm(form, packing, weights.layout);
-  return { kernel: name, form: set, unproven: whyOf(facts) };
+  return { kernel: name, form: set, unproven: whyOf(known ?? proved()) };
 }
 
 /**

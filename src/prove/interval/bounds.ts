@@ -70,6 +70,8 @@ export interface Code {
   walk: Walk | undefined;
   /** Loops around what is emitted now that run once where they would do the same again. */
   repeated: number;
+  /** Loops of which only the first and the last pass run. */
+  even: number;
   names: number;
 }
 

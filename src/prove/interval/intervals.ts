@@ -48,8 +48,8 @@ export interface IntervalRun {
   readonly complete: boolean;
   readonly seen: readonly Seen[];
   readonly trace: Trace;
-  /** Sums of rows that were walked once for each row. */
-  readonly walkedOnce: number;
+  /** What did not run each time: sums of rows, other loops, and loops of which only the ends ran. */
+  readonly once: { readonly rows: number; readonly loops: number; readonly ends: number };
 }
 
 export interface RunOptions {
@@ -87,11 +87,12 @@ function run(kernel: Kernel, options: RunOptions): IntervalRun {
     const [lo, hi] = [at(ranges, 2 * other) + by, at(ranges, 2 * other + 1) + by];
     return { quantity, range: lo > hi ? undefined : { lo, hi } };
   });
+  const rows = code.plans.filter((plan) => plan !== undefined && 'sums' in plan).length;
   return {
     complete,
     seen,
     trace,
-    walkedOnce: code.plans.filter((plan) => plan !== undefined && 'sums' in plan).length,
+    once: { rows, loops: code.plans.length - rows, ends: code.even },
   };
 }
 
@@ -115,6 +116,7 @@ function translate(kernel: Kernel, options: RunOptions): Code {
     plans: [],
     walk: undefined,
     repeated: 0,
+    even: 0,
     names: 0,
   };
   block(code, kernel.body);

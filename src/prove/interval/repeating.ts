@@ -8,11 +8,11 @@ import type { RepeatPlan } from './repeats.ts';
 
 /** Emits what `emit` plans, by its name in the code. False: there is no plan, and nothing is emitted. */
 export function planned(c: Code, emit: (name: string, quantity: number) => Code['plans'][number]): boolean {
-  const [line, quantity, index] = [c.lines.length, c.quantities.length, c.plans.length];
+  const [line, quantity, index, even] = [c.lines.length, c.quantities.length, c.plans.length, c.even];
   c.plans.push(undefined);
   const plan = emit(`again${index}`, quantity);
   if (plan !== undefined) c.plans[index] = plan;
-  else [c.lines.length, c.quantities.length, c.plans.length] = [line, quantity, index];
+  else [c.lines.length, c.quantities.length, c.plans.length, c.even] = [line, quantity, index, even];
   return plan !== undefined;
 }
 

@@ -283,6 +283,7 @@ function fixedLoop(c: Code, s: StmtOf<'for'>, ends: boolean): void {
   c.staticBounds.set(s.name, { lo: from.min, hi: Math.max(from.min, to.max - 1) });
   block(c, s.body);
   stepRule(c, s, one(c, `${v} + ${s.step}`), to);
+  if (ends) c.even++;
   if (ends) c.lines.push(`if (${v} === ${first}) ${v} = lastBefore(${v}, ${to.lo}, ${s.step}); else`);
   c.lines.push(`${v} = ${v} + ${s.step} | 0;`, '}');
 }
