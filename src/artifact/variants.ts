@@ -1,9 +1,12 @@
 /** The forms of a program's kernels that C has, held to the program. */
 import { at, DefectError, must } from '../base/errors.ts';
 import type { EmitInfo } from '../emit/info.ts';
+import type { Interval } from '../ir/kernel/interval.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { InstructionSet } from '../ir/kernel/primitive.ts';
 import { plainProgram, variantsOf } from '../lower/variants.ts';
+import { rangeOfRows, readBytes } from '../program/byte-rows.ts';
+import { readPacked } from '../program/paired-rows.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { programOn, setsOf, type Variant } from '../program/variants.ts';
 import { proveForm } from '../prove/forms.ts';
@@ -59,24 +62,26 @@ const whyOf = ({ unproven }: Rules): readonly string[] => [...new Set(unproven.m
 
 function provedPacked({ name, weights }: Kernel, form: Kernel): ProvedForm {
   const packing = must(weights?.packing, 'a kernel with another plain form is packed');
-  const facts = proveForm(form, packing, must(weights, 'weights').layout);
+  const facts = proveForm(form, readPacked(form, must(weights, 'weights').layout, packing).sums);
   const [why] = whyOf(facts);
   if (facts.complete && why !== undefined) throw new DefectError(`'${name}', two weights at a time: ${why}`);
   return { kernel: name, form: 'packed', unproven: whyOf(facts) };
 }
 
 /** @param known what holds of the form, where that is the kernel itself */
-function provedVariant(
-  { name, weights }: Kernel,
-  { set, kernel: form }: Variant,
-  known: Rules | undefined,
-): ProvedForm {
-  const packing = set === 'v6m' ? weights?.packingV6m : undefined;
-  const proved = (): Rules =>
-    packing === undefined || packing === 'none' || weights === undefined
-      ? proveForm(form)
-      : proveForm(form, packing, weights.layout);
-  return { kernel: name, form: set, unproven: whyOf(known ?? proved()) };
+function provedVariant(kernel: Kernel, variant: Variant, known: Rules | undefined): ProvedForm {
+  const facts = known ?? proveForm(variant.kernel, sumsOf(kernel, variant));
+  return { kernel: kernel.name, form: variant.set, unproven: whyOf(facts) };
+}
+
+/** Where sums of rows lie, by the tables that the form has; undefined: its code does not say it. */
+function sumsOf({ weights }: Kernel, { set, kernel: form, bytes }: Variant): Interval | undefined {
+  if (weights === undefined) return undefined;
+  const { layout, packingV6m: packing } = weights;
+  if (bytes !== undefined) return rangeOfRows(readBytes(form, layout, bytes));
+  return set === 'v6m' && packing !== undefined && packing !== 'none'
+    ? readPacked(form, layout, packing).sums
+    : undefined;
 }
 
 /**

@@ -1,25 +1,18 @@
 /** What holds of a form of a kernel (src/lower) for all inputs: of the code that a chip runs, with its tables. */
 import type { Interval } from '../ir/kernel/interval.ts';
-import type { Expr, Kernel, Packing, PlainStmt } from '../ir/kernel/kernel.ts';
-import type { WeightLayout } from '../ir/kernel/weight-format.ts';
-import { readPacked } from '../program/paired-rows.ts';
+import type { Expr, Kernel, PlainStmt } from '../ir/kernel/kernel.ts';
 import { proveRules, type Rules } from './prove.ts';
 
 /**
  * Proves of a form what `prove` proves of a kernel.
  *
- * Of weights two at a time, where a row's sum lies does not follow from intervals: in low - 65536 high, what the high
- * halves add to both cancels. But the tables are read back, and no half of them reaches the other one. So each sum is
- * that of its own row's weights, and the code may say that it lies where these let it.
- * @param packing how the form has two weights a product, if it has; and how its rows lie
- * @throws DefectError where a half of an accumulator can reach the other one
+ * Where a row's sum lies does not always follow from intervals, because what was added to it is subtracted again: in low
+ * - 65536 high what the high halves of packed sums add to both, and with Helium 128 times the inputs. The code then says
+ * where the sum lies, and that holds if its weights, read back from the form's tables, let it lie there.
+ * @param sums of rows, by the weights of the form's tables; absent: nothing is known of them
  */
-export function proveForm(form: Kernel): Rules;
-export function proveForm(form: Kernel, packing: Packing, layout: WeightLayout): Rules;
-export function proveForm(form: Kernel, packing?: Packing, layout?: WeightLayout): Rules {
-  const sums = packing && layout && readPacked(form, layout, packing).sums;
-  const holds = (site: Expr | PlainStmt): boolean => sums !== undefined && isWithin(site, sums);
-  return proveRules(form, holds);
+export function proveForm(form: Kernel, sums?: Interval): Rules {
+  return proveRules(form, (site) => sums !== undefined && isWithin(site, sums));
 }
 
 /** Whether it says no more than that a sum lies in `sums`. */
