@@ -19,7 +19,7 @@ import type { Judgement } from '../search/search.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
 import { formatShare } from '../text/wilson.ts';
 import type { Certificate } from './certify.ts';
-import type { ProvedForm } from './variants.ts';
+import { isPrinted, type ProvedForm } from './variants.ts';
 
 export interface Report {
   readonly program: Program;
@@ -207,7 +207,7 @@ function formProofs({ forms }: Report): string {
     return proved.length === 0 ? [] : [`- ${name}: ${proved.map(({ kernel }) => kernel).join(', ')}`];
   });
   const left = forms
-    .filter(({ form, unproven }) => form !== 'packed' && unproven.length > 0)
+    .filter((one) => !isPrinted(one))
     .map(({ kernel, form, unproven }) => `- ${kernel}, ${formNames[form]}: ${unproven.join('; ')}`);
   return [
     ...(names.length === 0

@@ -3,24 +3,30 @@ import { at, DefectError, must } from '../base/errors.ts';
 import type { EmitInfo } from '../emit/info.ts';
 import type { Interval } from '../ir/kernel/interval.ts';
 import type { Kernel } from '../ir/kernel/kernel.ts';
-import type { InstructionSet } from '../ir/kernel/primitive.ts';
+import { instructionSets } from '../ir/kernel/primitive.ts';
 import { plainProgram, variantsOf } from '../lower/variants.ts';
 import { rangeOfRows, readBytes } from '../program/byte-rows.ts';
 import { readPacked } from '../program/paired-rows.ts';
 import type { Outcome, Program } from '../program/program.ts';
 import { programOn, setsOf, type Variant } from '../program/variants.ts';
-import { proveForm } from '../prove/forms.ts';
+import { proveForm } from '../prove/lowered.ts';
 import type { Facts, Rules } from '../prove/prove.ts';
 import { compareOutcomes, differenceText } from '../sim/difference.ts';
 import { createSimulator } from '../sim/simulate.ts';
 
+/** `packed`: of every compiler, with two rows of weights a product. */
+export const formNames = ['packed', ...instructionSets] as const;
+
 /** A form of a kernel, and what of it could not be proved for all inputs. */
 export interface ProvedForm {
   readonly kernel: string;
-  /** `packed`: of every compiler, with two rows of weights a product. */
-  readonly form: InstructionSet | 'packed';
+  readonly form: (typeof formNames)[number];
   readonly unproven: readonly string[];
 }
+
+/** Whether the C has it: what is not proved is left out where there is another form. */
+export const isPrinted = ({ form, unproven }: ProvedForm): boolean =>
+  form === 'packed' || unproven.length === 0;
 
 /** What C is printed from: the plain program, the forms of its kernels, and the bounds of locals. */
 export type Printed = Required<Pick<EmitInfo, 'variants' | 'ranges'>> & {
@@ -47,7 +53,7 @@ export function printedOf(program: Program, facts: Facts, found = variantsOf(pro
       const own = variant.kernel === kernel ? facts.get(kernel) : undefined;
       const one = provedVariant(kernel, variant, own);
       proved.push(one);
-      return one.unproven.length === 0;
+      return isPrinted(one);
     });
     if (sure.length > 0) variants.set(form, sure);
   }

@@ -8,7 +8,7 @@ import { expressionsIn } from '../../src/ir/kernel/walk.ts';
 import { plainForm, variantsOf } from '../../src/lower/variants.ts';
 import { readPacked } from '../../src/program/paired-rows.ts';
 import type { Program } from '../../src/program/program.ts';
-import { proveForm } from '../../src/prove/forms.ts';
+import { proveForm } from '../../src/prove/lowered.ts';
 import { proveProgram } from '../../src/prove/prove.ts';
 import { layerOf, plainImage, programOf } from '../support/stored-layers.ts';
 

@@ -10,7 +10,7 @@ import { helium, heliumForm } from '../../src/lower/helium.ts';
 import { variantsOf } from '../../src/lower/variants.ts';
 import { rangeOfRows, readBytes } from '../../src/program/byte-rows.ts';
 import { decodeRows } from '../../src/program/rows.ts';
-import { proveForm } from '../../src/prove/forms.ts';
+import { proveForm } from '../../src/prove/lowered.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
 import * as ir from '../support/ir.ts';

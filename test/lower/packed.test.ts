@@ -8,7 +8,7 @@ import { statementsIn } from '../../src/ir/kernel/walk.ts';
 import { packed } from '../../src/lower/packed.ts';
 import { readPacked } from '../../src/program/paired-rows.ts';
 import { decodeRows } from '../../src/program/rows.ts';
-import { proveForm } from '../../src/prove/forms.ts';
+import { proveForm } from '../../src/prove/lowered.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
 import type { TargetName } from '../../src/targets/targets.ts';
