@@ -36,7 +36,7 @@ export function repeatedLoop(c: Code, s: Loop, emit: () => void): boolean {
     // A rule would be about an expression of no statement.
     if (c.quantities.length > from) return undefined;
     const [memory] = parts.followed;
-    const id = memory === undefined ? '0' : `contentOf(memory_${memory})`;
+    const id = idOf(c, memory, parts.keys);
     c.repeated++;
     emitRun(c, name, { id, keys: parts.keys, places }, emit);
     c.repeated--;
@@ -48,6 +48,13 @@ export function repeatedLoop(c: Code, s: Loop, emit: () => void): boolean {
     const moving = movingSince(c, from, formOf, addresses);
     return moving && { moving, forms: forms.length, keys: keysOf(c, parts.keys).length, canGiveUp: true };
   });
+}
+
+/** Of what is kept of the memory that a loop reads; and that memory, where the loop leaves no bounds behind. */
+function idOf(c: Code, memory: string | undefined, keys: readonly string[]): string {
+  if (memory === undefined) return '0';
+  const leavesBounds = keys.some((key) => c.dependent.has(key));
+  return `contentOf(memory_${memory})${leavesBounds ? '' : `, memory_${memory}`}`;
 }
 
 /** Loops around each other of which each runs once: those over places, and over rows. Those inside seldom repeat. */

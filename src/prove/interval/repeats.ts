@@ -3,7 +3,7 @@
  * from the place of its form as it did before. So it runs once, and later only its addresses are noted.
  */
 import { at } from '../../base/errors.ts';
-import { note } from './runtime.ts';
+import { covers, type Followed, note } from './runtime.ts';
 
 export interface RepeatPlan {
   /** Quantities that move, and with which of the places. */
@@ -25,6 +25,8 @@ interface Run {
 
 /** Runs that are kept: what never comes again must not fill the memory. */
 const mostRuns = 65536;
+/** Runs that are asked whether theirs were wider bounds: an image has nine kinds of places at its borders. */
+const mostWider = 16;
 /** Runs without one that came again, after which none is awaited. */
 const mostTries = 16;
 
@@ -49,14 +51,19 @@ export class Repeats {
     this.#ranges = ranges;
   }
 
-  /** Whether run `id` ran before from the same keys: then its addresses are noted. Otherwise it begins. */
-  knows(id: number): boolean {
+  /**
+   * Whether run `id` ran before from the same keys: then its addresses are noted. Otherwise it begins.
+   * @param memory what it reads, where all that it leaves is in memory and in keys that are no bounds: then a run with
+   * wider bounds of it, from the same keys, has shown all that this one can show
+   */
+  knows(id: number, memory?: Followed): boolean {
     if (this.#tries === mostTries) {
       this.#run = undefined;
       return false;
     }
-    const run = this.#runs.get(id);
-    if (run === undefined || run.before.some((key, i) => key !== this.keys[i])) {
+    const own = this.#runs.get(id);
+    const run = own !== undefined && this.#isFromHere(own) ? own : memory && this.#wider(memory);
+    if (run === undefined) {
       this.#begin(id);
       return false;
     }
@@ -67,6 +74,19 @@ export class Repeats {
       this.keys[i] = key;
     });
     return true;
+  }
+
+  #isFromHere({ before }: Run): boolean {
+    return before.every((key, i) => key === this.keys[i]);
+  }
+
+  #wider(memory: Followed): Run | undefined {
+    if (this.#runs.size > mostWider) return undefined;
+    for (const [id, run] of this.#runs) {
+      const bounds = memory.known.get(id);
+      if (bounds !== undefined && this.#isFromHere(run) && covers(bounds, memory)) return run;
+    }
+    return undefined;
   }
 
   #begin(id: number): void {

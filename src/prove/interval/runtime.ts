@@ -135,6 +135,15 @@ export function contentOf(memory: Followed): number {
   return memory.content;
 }
 
+/** Whether each element's bounds lie within the others. */
+export function covers(wide: Bounds, { lo, hi }: Bounds): boolean {
+  holds(wide.lo, lo.length);
+  for (let i = 0; i < lo.length; i++)
+    if ((wide.lo[i] as number) > (lo[i] as number) || (wide.hi[i] as number) < (hi[i] as number))
+      return false;
+  return true;
+}
+
 /** Writes bounds to the elements from..to; `certain`: these are written in every run, and no others. */
 export function writeFollowed(
   memory: Followed,

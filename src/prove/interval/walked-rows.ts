@@ -59,8 +59,11 @@ function longer(list: Int32Array): Int32Array {
 /** To be kept: where the sums of a row, or two rows, have the same weights at the same distances, there is one list. */
 function kept({ weights, offsets }: Terms, like: Terms | undefined): Terms {
   const shift = (offsets[0] ?? 0) - (like?.offsets[0] ?? 0);
-  const isSame = (a: Int32Array, b: Int32Array | undefined, by: number): b is Int32Array =>
-    b !== undefined && a.length === b.length && a.every((x, i) => x === (b[i] as number) + by);
+  const isSame = (a: Int32Array, b: Int32Array | undefined, by: number): b is Int32Array => {
+    if (b === undefined || a.length !== b.length) return false;
+    for (let i = 0; i < a.length; i++) if (a[i] !== (b[i] as number) + by) return false;
+    return true;
+  };
   return {
     weights: isSame(weights, like?.weights, 0) ? like.weights : weights.slice(),
     ...(isSame(offsets, like?.offsets, shift)
