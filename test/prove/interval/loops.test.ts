@@ -7,7 +7,7 @@ import { dspForm } from '../../../src/lower/dsp.ts';
 import { helium } from '../../../src/lower/helium.ts';
 import { packed } from '../../../src/lower/packed.ts';
 import { runIntervals } from '../../../src/prove/interval/intervals.ts';
-import { type KernelFacts, prove } from '../../../src/prove/prove.ts';
+import { type KernelFacts, prove, proveRules } from '../../../src/prove/prove.ts';
 import { Draw } from '../../support/draw.ts';
 import * as ir from '../../support/ir.ts';
 import { runs } from '../../support/kernels.ts';
@@ -152,6 +152,7 @@ class Reached {
 function expectSame(kernel: Kernel, reached: Reached): void {
   const facts = prove(kernel);
   expect(plain(facts)).toEqual(plain(prove(kernel, undefined, true)));
+  expect(proveRules(kernel, () => false)).toEqual({ complete: facts.complete, unproven: facts.unproven });
   const { once } = runIntervals(kernel, { trace: false, budget: 1e7 });
   reached.add('ends', once.ends > 0);
   reached.add('nested ends', once.ends > 1);
