@@ -11,7 +11,7 @@ import { type KernelFacts, prove } from '../../../src/prove/prove.ts';
 import { runs } from '../../support/kernels.ts';
 import { built } from '../../support/pipeline.ts';
 import { recipesOf } from '../../support/property.ts';
-import { sumCase, sumRecipes } from '../../support/row-sums.ts';
+import { partRecipes, sumCase } from '../../support/row-sums.ts';
 
 const plain = ({ unproven, ranges, storeRanges, complete }: KernelFacts) => ({
   unproven: unproven.map(({ site, why }) => `${nodeText(site)}: ${why}`).sort(),
@@ -83,7 +83,7 @@ test('of random sums of every format, of patches with borders, and of damaged on
   const damage = fc.constantFrom<'none' | 'wide' | 'short'>('none', 'none', 'wide', 'short');
   const isPatched = fc.boolean();
   fc.assert(
-    fc.property(sumRecipes, bounds, kept, damage, isPatched, (recipe, range, borders, how, patched) => {
+    fc.property(partRecipes, bounds, kept, damage, isPatched, (recipe, range, borders, how, patched) => {
       const { kernel, stored } = sumCase(recipe);
       const whole = damaged(patched ? overPatch(kernel, borders) : kernel, how);
       const facts = expectSame(whole, new Map([['in', range]]));
