@@ -90,15 +90,23 @@ interface Tiling {
 }
 
 /**
- * At most so many windows of a tile: fewer where the last tile of a row would make many outputs again. Every tile loads
- * all weights, which counts like one more window.
+ * So many windows of a tile: fewer where the last tile of a row would make many outputs again, or a few more. Every tile
+ * loads all weights, which counts like one more window.
  */
-function windowsOf(outputs: number, most: number): number {
+function windowsOf(outputs: number, usual: number, most: number): number {
   const work = (windows: number): number => Math.ceil(outputs / windows) * (windows + 1);
-  const all = Math.min(outputs, most);
-  const fewer = times(Math.floor(all / 2), (i) => all - 1 - i).filter((n) => work(n) < 0.9 * work(all));
-  return fewer.reduce((best, n) => (work(n) < work(best) ? n : best), all);
+  const all = Math.min(outputs, usual);
+  const others = times(Math.min(outputs, most), (i) => i + 1).filter((n) => n >= all / 2 && n !== all);
+  const better = others.filter((n) => work(n) < 0.9 * work(all));
+  return better.reduce((best, n) => (work(n) <= work(best) ? n : best), all);
 }
+
+/**
+ * Four sums are the most that no chip spills, and a fifth costs less than outputs that are made twice: the first layer of
+ * a DS-CNN, rows of five, is 18 to 29 % fewer instructions than with tiles of three.
+ */
+const mostSums = (c: Convolution): number =>
+  c.pool === undefined && c.arithmetic.elem !== 'f32' ? Math.max(c.lanes, 5) : c.lanes;
 
 function tilingOf(c: Convolution, w: WindowShape): Tiling {
   const line = tiled(c, w, w.outWidth);
@@ -115,7 +123,8 @@ function tiled(c: Convolution, w: WindowShape, all: number | undefined): Tiling 
   const [stepY, step] = c.pool?.strides ?? [1, 1];
   const countY = Math.floor((w.outHeight - rows) / stepY) + 1;
   const outputs = Math.floor((w.outWidth - cols) / step) + 1;
-  const windows = all ?? windowsOf(outputs, Math.max(1, Math.floor(c.lanes / (rows * cols))));
+  const within = (sums: number): number => Math.max(1, Math.floor(sums / (rows * cols)));
+  const windows = all ?? windowsOf(outputs, within(c.lanes), within(mostSums(c)));
   const countX = Math.ceil(outputs / windows);
   const tile = { rows, cols: (windows - 1) * step + cols, stepY, stepX: windows * step, countY, countX };
   const last = outputs % windows === 0 ? {} : { lastX: (outputs - windows) * step };
