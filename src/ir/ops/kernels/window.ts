@@ -116,8 +116,8 @@ export function viewOf(name: string, w: WindowShape, t: Tile, ty: Expr, x: Expr,
 }
 
 /** Whether a tile is a row of outputs, and what it reads outside is 0: `lineOf` then reads no patch. */
-export const isLine = (w: WindowShape, t: Tile, { elem, values }: Padding): boolean =>
-  isPadded(w, t) && t.rows === 1 && t.countX === 1 && elem === 'u8' && values.every((value) => value === 0);
+export const isLine = (w: WindowShape, t: Tile, { values }: Padding): boolean =>
+  isPadded(w, t) && t.rows === 1 && t.countX === 1 && values.every((value) => value === 0);
 
 /** The view of a row of outputs, in the image itself. */
 export function lineOf(w: WindowShape, t: Tile, ty: Expr): View {
