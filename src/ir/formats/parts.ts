@@ -57,13 +57,17 @@ function segment(
   const [px, wy] = [`px${suffix}`, `wy${suffix}`];
   const least = Math.min(...uses.map(({ place }) => place));
   const weights = [...new Set(uses.map(({ weight }) => weight))].sort((a, b) => a - b);
-  const name = (weight: number): string => `w${weight}${suffix}`;
+  const places = [...new Set(uses.map(({ place }) => place))];
+  const x = (i: number): string => `x${i}${suffix}`;
+  const w = (i: number): string => `w${i}${suffix}`;
+  const product = ({ weight }: Use, i: number): Expr => mul(local(x(i), type), local(w(weight), type));
   return [
     pointer(px, from, elem, add(first, skip, mul(ky, segmentStride), least)),
     pointer(wy, 'wt', stored.elem, mul(ky, pieces * run)),
-    ...weights.map((weight) => constant(name(weight), load(wy, stored.elem, weight))),
-    ...uses.map(({ local: sum, weight, place }) =>
-      accumulate(sum, mul(load(px, elem, place - least), local(name(weight), type))),
-    ),
+    ...weights.map((weight) => constant(w(weight), load(wy, stored.elem, weight))),
+    ...places.flatMap((place, i) => [
+      constant(x(i), load(px, elem, place - least)),
+      ...uses.filter((use) => use.place === place).map((use) => accumulate(use.local, product(use, i))),
+    ]),
   ];
 }
