@@ -23,9 +23,9 @@ import type { Elem, Expr, Kernel, RowSum, Span, Stmt, Table } from '../ir/kernel
 import { takesAll } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
-import { sumTerms } from '../sim/wasm/vector-expr.ts';
 import { type NewName, newNames } from './fresh-names.ts';
 import type { MadeSums } from './made-sums.ts';
+import { sumTerms } from './neighbours.ts';
 import type { FoundSums } from './sum-groups.ts';
 import { type Level, levelsOf, loopsOver, startsOf } from './terms.ts';
 

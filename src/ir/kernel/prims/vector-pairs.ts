@@ -14,7 +14,7 @@ const dotPairs: VectorPrimitive = {
   params: two('i16x8'),
   result: 'i32x4',
   instructions: { mve: ['return vaddq_s32(vmullbq_int_s16(a, b), vmulltq_int_s16(a, b));'] },
-  wasm: (a = [], b = []) => i32x4.dot(a, b),
+  wasm: (_, a = [], b = []) => i32x4.dot(a, b),
   js: (a, b) => {
     const products = lanes(a).map((x, i) => x * at(lanes(b), i));
     const sums = pairs.map((i) => whole(at(products, 2 * i) + at(products, 2 * i + 1)));
@@ -42,7 +42,7 @@ const picked = (
   params: params.map((param) => ({ name: param, type: 'i16x8' })),
   result: 'i16x8',
   instructions: {},
-  wasm: (a = [], b = a) => i16x8.shuffle(a, b, from),
+  wasm: (_, a = [], b = a) => i16x8.shuffle(a, b, from),
   js: (a, b = a) => from.map((i) => (i < 8 ? at(lanes(a), i) : at(lanes(b), i - 8))),
   violation: () => undefined,
   range: (a = zero, b = a) => hull([a.lo, a.hi, b.lo, b.hi]),
@@ -79,7 +79,7 @@ function exact(op: 'add' | 'sub', type: 'i16x8' | 'i32x4'): VectorPrimitive {
     params: two(type),
     result: type,
     instructions: { mve: [`return v${op}q_s${type === 'i16x8' ? 16 : 32}(a, b);`] },
-    wasm: (a = [], b = []) => (type === 'i16x8' ? i16x8 : i32x4)[op](a, b),
+    wasm: (_, a = [], b = []) => (type === 'i16x8' ? i16x8 : i32x4)[op](a, b),
     js: byLane(type, (a = 0, b = 0) => {
       const sum = a + sign * b;
       return sum < lo || sum > hi ? undefined : sum;
@@ -95,22 +95,6 @@ function exact(op: 'add' | 'sub', type: 'i16x8' | 'i32x4'): VectorPrimitive {
   };
 }
 
-const halved: VectorPrimitive = {
-  name: 'shift_right_i32x4',
-  doc: 'a / 2^by in each lane, rounded down; by in 0..31',
-  params: [
-    { name: 'a', type: 'i32x4' },
-    { name: 'by', type: 'i32' },
-  ],
-  result: 'i32x4',
-  instructions: { mve: ['return vshlq_s32(a, vdupq_n_s32(-by));'] },
-  wasm: (a = [], by = []) => i32x4.shr(a, by),
-  js: byLane('i32x4', (a = 0, by = 0) => (by < 0 || by > 31 ? undefined : a >> by)),
-  violation: (_, by = zero) => (by.lo < 0 || by.hi > 31 ? `a shift by ${by.lo}..${by.hi}` : undefined),
-  range: (a = zero, by = zero) => intervalOf('shr', a, by),
-  cost: 'otherCall',
-};
-
 /** The high half of a times (2^32 + 2) / 3 is a / 3 rounded down, and of what is negative one less than towards 0. */
 const third: VectorPrimitive = {
   name: 'third_i32x4',
@@ -123,7 +107,7 @@ const third: VectorPrimitive = {
       'return vsubq_s32(high, vshrq_n_s32(a, 31));',
     ],
   },
-  wasm: (a = []) => i32x4.sub(highProduct(a, i32x4.splat(int(1_431_655_766))), i32x4.shr(a, int(31))),
+  wasm: (_, a = []) => i32x4.sub(highProduct(a, i32x4.splat(int(1_431_655_766))), i32x4.shr(a, int(31))),
   js: byLane('i32x4', (a = 0) => Math.trunc(a / 3) + 0),
   violation: () => undefined,
   range: (a = zero) => ({ lo: Math.trunc(a.lo / 3) + 0, hi: Math.trunc(a.hi / 3) + 0 }),
@@ -134,9 +118,7 @@ export const pairPrimitives: readonly VectorPrimitive[] = [
   dotPairs,
   exact('add', 'i16x8'),
   exact('sub', 'i16x8'),
-  exact('sub', 'i32x4'),
   firstPair,
-  halved,
   third,
   zipHigh,
   zipLow,
