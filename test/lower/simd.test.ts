@@ -58,7 +58,7 @@ const ownRecipes: fc.Arbitrary<SumRecipe> = partRecipes.map((r) => ({
 
 const statements = fc.oneof(
   { arbitrary: partRecipes, weight: 4 },
-  { arbitrary: pairRecipes, weight: 5 },
+  { arbitrary: pairRecipes, weight: 6 },
   { arbitrary: ownRecipes, weight: 2 },
 );
 

@@ -76,11 +76,11 @@ const short: fc.Arbitrary<LayerRecipe> = fc
     channels: fc.integer({ min: 2, max: 13 }),
     height: fc.integer({ min: 1, max: 7 }),
     width: fc.oneof(
-      { arbitrary: fc.integer({ min: 1, max: 9 }), weight: 5 },
-      fc.integer({ min: 14, max: 22 }),
+      { arbitrary: fc.integer({ min: 1, max: 9 }), weight: 4 },
+      fc.integer({ min: 15, max: 24 }),
     ),
     kernel: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5 })),
-    stride: fc.integer({ min: 1, max: 3 }),
+    stride: fc.constantFrom(1, 1, 2, 3),
     dilation: fc.integer({ min: 1, max: 2 }),
     pad: fc.integer({ min: 1, max: 6 }),
   })
@@ -131,7 +131,7 @@ test('short rows of depthwise windows are read where they lie, and nothing outsi
     }),
     { ...runs(60), examples: [[outside]] },
   );
-  const least = { inPlace: 30, patch: 2, rows: 25, apart: 10, none: 1, helium: 20 };
+  const least = { inPlace: 30, patch: 1, rows: 25, apart: 10, none: 1, helium: 20 };
   for (const name of Object.keys(least) as (keyof typeof least)[])
     expect([name, reached[name] >= least[name], reached]).toEqual([name, true, reached]);
 });
