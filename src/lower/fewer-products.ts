@@ -53,7 +53,7 @@ function pairsOf({ places }: SumGroup, layout: WeightLayout): Pairs | undefined 
   };
 }
 
-/** Weights of each product, as rows of one run: taps are mixed, channels filled up to pairs. */
+/** Weights of each product, as rows of one run: taps are mixed, segments lie side by side. */
 function mixed(
   rows: readonly Int32Array[],
   { segments }: WeightLayout,
@@ -65,18 +65,17 @@ function mixed(
 /** Plain loops: there are as many weights as the network has. */
 function mixedRow(row: Int32Array, by: readonly number[], segments: number, p: Pairs): Int16Array {
   const { depth } = p;
-  const padded = evenDepth(p);
-  const made = new Int16Array(segments * padded);
+  const made = new Int16Array(even(segments * depth));
   for (let segment = 0; segment < segments; segment++)
     for (let c = 0; c < depth; c++) {
       let sum = 0;
       for (let k = 0; k < by.length; k++) sum += at(by, k) * at(row, (segment * by.length + k) * depth + c);
-      made[segment * padded + c] = sum;
+      made[segment * depth + c] = sum;
     }
   return made;
 }
 
-const evenDepth = ({ depth }: Pairs): number => 2 * Math.ceil(depth / 2);
+const even = (count: number): number => 2 * Math.ceil(count / 2);
 
 /** Whether no sum of products overflows, by the largest weight of each pair of terms of four rows. */
 function fits(weights: readonly (readonly Int16Array[])[], { scheme }: Pairs): boolean {
@@ -111,7 +110,7 @@ function pays({ rows, segments, run }: WeightLayout, p: Pairs): boolean {
   const products = scheme.weights.length;
   const vectors = vectorsOf(rows);
   const direct = 2 * segments * Math.ceil(run / 2);
-  const fewer = (products * segments * evenDepth(p)) / 2;
+  const fewer = products * Math.ceil((segments * p.depth) / 2);
   const mixes = columns.length * heightOf(segments, p) * Math.ceil(p.depth / wideLanes);
   const mixing = mixes * (scheme.taps + 1 + scheme.mixing + products);
   const unmixing = vectors * tiles.length * (products + scheme.unmixing + 2);
@@ -184,13 +183,13 @@ export function fewerProducts(kernel: Kernel, { groups }: FoundSums): MadeSums |
   };
 }
 
-/** Elements of all inputs of one product: [column][segment][channel]. */
+/** Elements of all inputs of one product: [column][segment][channel]. Stores and loads of pairs reach one further. */
 const strideOf = ({ layout: { segments }, pairs }: Work): number =>
-  pairs.columns.length * heightOf(segments, pairs) * evenDepth(pairs);
+  even(pairs.columns.length * heightOf(segments, pairs) * pairs.depth + 1);
 
 /** The terms of a product: its segments lie side by side. */
 function oneRun({ layout, pairs }: Work): WeightLayout {
-  const run = layout.segments * evenDepth(pairs);
+  const run = layout.segments * pairs.depth;
   return { rows: layout.rows, segments: 1, segmentStride: run, pieces: 1, pieceStride: run, run, lanes: 1 };
 }
 
@@ -199,7 +198,6 @@ function mixing(work: Work): readonly Stmt[] {
   const { names, layout, source, pairs, wide } = work;
   const { depth, columns, first } = pairs;
   const height = heightOf(layout.segments, pairs);
-  const padded = evenDepth(pairs);
   const whole = Math.floor(depth / wideLanes) * wideLanes;
   return columns.flatMap((column, b) =>
     loop(names('line'), height, (line) => {
@@ -208,9 +206,9 @@ function mixing(work: Work): readonly Stmt[] {
         mixedAt(work, { from, to, c, count, stored });
       return [
         pointer(from, source.name, source.elem, add(first, add(mul(line, layout.segmentStride), column))),
-        pointer(to, wide, 'i16', add(mul(line, padded), b * height * padded)),
+        pointer(to, wide, 'i16', add(mul(line, depth), b * height * depth)),
         ...loop(names('c'), whole, (c) => one(c, wideLanes, wideLanes), { step: wideLanes }),
-        ...(depth > whole ? one(whole, depth - whole, padded - whole) : []),
+        ...(depth > whole ? one(whole, depth - whole, even(depth - whole)) : []),
       ];
     }),
   );
@@ -245,7 +243,7 @@ function multiplied(work: Work): readonly Stmt[] {
   const [w, out] = [names('w'), names('to')];
   const places = pairs.tiles.map(({ column, below }) => ({
     pointer: 0,
-    offset: (column * height + below) * evenDepth(pairs),
+    offset: (column * height + below) * pairs.depth,
   }));
   return [
     pointer(w, weights, 'i16', 0, { mutable: true }),

@@ -1,8 +1,8 @@
 /** Primitives of lanes of 16 bits, and what becomes of their products. */
 import { at } from '../../../base/errors.ts';
 import { int } from '../../../wasm/code.ts';
-import { highProduct, i16x8, i32x4 } from '../../../wasm/instructions.ts';
-import { hull, type Interval } from '../interval.ts';
+import { i16x8, i32x4 } from '../../../wasm/instructions.ts';
+import { allInts, hull, type Interval } from '../interval.ts';
 import { intervalOf } from '../operations.ts';
 import type { VectorPrimitive } from '../primitive.ts';
 import { byLane, lanes, outsideInt, two, whole, zero } from './vectors.ts';
@@ -111,22 +111,18 @@ const halved: VectorPrimitive = {
   cost: 'otherCall',
 };
 
-/** The high half of a times (2^32 + 2) / 3 is a / 3 rounded down, and of what is negative one less than towards 0. */
+/** 3 * 2863311531 = 1 modulo 2^32. */
+const inverseOfThree = -1_431_655_765;
 const third: VectorPrimitive = {
   name: 'third_i32x4',
-  doc: 'a / 3 in each lane, towards 0',
+  doc: 'a / 3 in each lane where that is whole: a * 2863311531 modulo 2^32',
   params: [{ name: 'a', type: 'i32x4' }],
   result: 'i32x4',
-  instructions: {
-    mve: [
-      'int32x4_t high = vmulhq_s32(a, vdupq_n_s32(1431655766));',
-      'return vsubq_s32(high, vshrq_n_s32(a, 31));',
-    ],
-  },
-  wasm: (a = []) => i32x4.sub(highProduct(a, i32x4.splat(int(1_431_655_766))), i32x4.shr(a, int(31))),
-  js: byLane('i32x4', (a = 0) => Math.trunc(a / 3) + 0),
+  instructions: { mve: [`return vmulq_n_s32(a, ${inverseOfThree});`] },
+  wasm: (a = []) => i32x4.mul(a, i32x4.splat(int(inverseOfThree))),
+  js: byLane('i32x4', (a = 0) => Math.imul(a, inverseOfThree)),
   violation: () => undefined,
-  range: (a = zero) => ({ lo: Math.trunc(a.lo / 3) + 0, hi: Math.trunc(a.hi / 3) + 0 }),
+  range: () => allInts,
   cost: 'otherCall',
 };
 
