@@ -40,6 +40,8 @@ export interface SumGroup {
   readonly statement: RowSum;
   /** In front of it all sums can be made. */
   readonly ahead: Stmt;
+  /** The loops around that, outer ones first. */
+  readonly around: readonly Loop[];
 }
 
 /** Names that a loop gives values to, and parameters that it writes. */
@@ -74,7 +76,8 @@ function groupOf(checked: Checked, site: SumSite, rows: number): SumGroup | unde
   // Otherwise rows would be made that belong to other places.
   if (passed.length < loops.length && rounds * (sums.length / places.length) !== rows) return undefined;
   const members = sums.map((sum, i) => ({ sum, place: distinct.indexOf(at(texts, i)) }));
-  return { from, places, members, statement, ahead: passed[0] ?? statement };
+  const around = loops.slice(0, loops.length - passed.length);
+  return { from, places, members, statement, ahead: passed[0] ?? statement, around };
 }
 
 /** Whether it is clear where the sum's inputs and its row are: not by what the kernel itself may write. */
