@@ -1,7 +1,8 @@
 /**
- * Two sums with fewer products (Toom and Cook's way, as Winograd used it): y[j] = g[0] d[j] + g[1] d[j + 1] + ... for
- * j = 0, 1 are values of one polynomial product, which taps + 1 points determine, instead of 2 taps products. All is in
- * integers: weights are scaled so that no fractions occur, and the sums are exact multiples of the scale.
+ * A few sums with fewer products (Toom and Cook's way, as Winograd used it): y[j] = g[0] d[j] + g[1] d[j + 1] + ... for
+ * j = 0, 1, ... are values of one polynomial product, which taps + outputs - 1 points determine, instead of
+ * taps * outputs products. All is in integers: weights are scaled so that no fractions occur, and the sums are exact
+ * multiples of the scale.
  */
 import { at } from '../base/errors.ts';
 import { call, constant, local } from '../ir/kernel/builders.ts';
@@ -11,16 +12,21 @@ import type { NewName } from './fresh-names.ts';
 
 export interface Scheme {
   readonly taps: number;
+  readonly outputs: number;
+  /** Taps from an output to the next one. */
+  readonly stride: number;
+  /** Taps that all outputs read. */
+  readonly inputs: number;
   /** Of each product: its weight is this combination of the taps' weights. */
   readonly weights: readonly (readonly number[])[];
   /** What the inputs of each product are at most, of inputs within 1. */
   readonly largest: readonly number[];
-  /** Of each of the two sums, times the scale: this combination of the products. */
+  /** Of each of the sums, times the scale: this combination of the products. */
   readonly sums: readonly (readonly number[])[];
   /** The inputs of each product, of those of the taps, and how many operations that takes. */
   readonly mix: (h: Hold, d: readonly Expr[]) => readonly Expr[];
   readonly mixing: number;
-  /** Both sums, of the products. */
+  /** All sums, of the products. */
   readonly unmix: (h: Hold, m: readonly Expr[]) => readonly Expr[];
   readonly unmixing: number;
 }
@@ -48,9 +54,14 @@ const operations = (h: Hold, type: 'i16x8' | 'i32x4') => {
 
 const halved = (h: Hold, a: Expr, by: number): Expr => held(h, call('shift_right_i32x4', 'i32x4', a, by));
 
+const twentyFourth = (h: Hold, a: Expr): Expr => halved(h, held(h, call('third_i32x4', 'i32x4', a)), 3);
+
 /** At 0, 1, -1 and infinity; times 2. */
 const three: Scheme = {
   taps: 3,
+  outputs: 2,
+  stride: 1,
+  inputs: 4,
   weights: [
     [2, 0, 0],
     [1, 1, 1],
@@ -79,6 +90,9 @@ const three: Scheme = {
 /** At 0, 1, -1, 2, -2 and infinity; times 24. */
 const five: Scheme = {
   taps: 5,
+  outputs: 2,
+  stride: 1,
+  inputs: 6,
   weights: [
     [6, 0, 0, 0, 0],
     [-4, -4, -4, -4, -4],
@@ -113,10 +127,43 @@ const five: Scheme = {
     const { add, sub, twice } = operations(h, 'i32x4');
     const [m0, m1, m2, m3, m4, m5] = [at(m, 0), at(m, 1), at(m, 2), at(m, 3), at(m, 4), at(m, 5)];
     const sums = [add(add(add(m1, m2), add(m3, m4)), m0), add(add(sub(m1, m2), twice(sub(m3, m4))), m5)];
-    const third = (a: Expr): Expr => held(h, call('third_i32x4', 'i32x4', a));
-    return sums.map((sum) => halved(h, third(sum), 3));
+    return sums.map((sum) => twentyFourth(h, sum));
   },
-  unmixing: 30,
+  unmixing: 14,
 };
 
-export const schemes: readonly Scheme[] = [three, five];
+/** At the same points, and times 24. */
+const fourOfThree: Scheme = {
+  ...five,
+  taps: 3,
+  outputs: 4,
+  weights: [
+    [6, 0, 0],
+    [-4, -4, -4],
+    [-4, 4, -4],
+    [1, 2, 4],
+    [1, -2, 4],
+    [0, 0, 24],
+  ],
+  sums: [
+    [1, 1, 1, 1, 1, 0],
+    [0, 1, -1, 2, -2, 0],
+    [0, 1, 1, 4, 4, 0],
+    [0, 1, -1, 8, -8, 1],
+  ],
+  unmix(h, m) {
+    const { add, sub, twice } = operations(h, 'i32x4');
+    const [m0, m1, m2, m3, m4, m5] = [at(m, 0), at(m, 1), at(m, 2), at(m, 3), at(m, 4), at(m, 5)];
+    const [even, odd, even2, odd2] = [add(m1, m2), sub(m1, m2), add(m3, m4), twice(sub(m3, m4))];
+    const sums = [
+      add(add(even, even2), m0),
+      add(odd, odd2),
+      add(even, twice(twice(even2))),
+      add(add(odd, twice(twice(odd2))), m5),
+    ];
+    return sums.map((sum) => twentyFourth(h, sum));
+  },
+  unmixing: 23,
+};
+
+export const schemes: readonly Scheme[] = [three, five, fourOfThree];
