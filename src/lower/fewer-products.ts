@@ -10,13 +10,13 @@ import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { split } from '../sim/wasm/body.ts';
 import { copiedExpr } from './copies.ts';
-import { newNames } from './fresh-names.ts';
+import type { NewName } from './fresh-names.ts';
 import { inFront, type MadeSums } from './made-sums.ts';
 import { even, heightOf, mixedSums, oneRun, scratchOf, sumsOf, type Tiles } from './mixed-sums.ts';
 import { lanes, packed, pairTable, perProduct, placesAtOnce, vectorsOf, wideLanes } from './row-blocks.ts';
 import { type Scheme, schemes } from './schemes.ts';
 import type { FoundSums, SumGroup } from './sum-groups.ts';
-import { windowsOf } from './windows.ts';
+import type { Windows } from './windows.ts';
 
 /** Places that all lie fixed distances apart. */
 interface Apart {
@@ -98,17 +98,31 @@ function mixedRow(row: Int32Array, by: readonly number[], segments: number, { de
   return made;
 }
 
-/** Whether no sum of products overflows, by the largest weight of each pair of terms of four rows. */
-function fits(weights: readonly (readonly Int16Array[])[], scheme: Scheme): boolean {
-  const ofProducts = weights.map((rows, m) => {
-    const largest = times(vectorsOf(rows.length), (v) =>
-      largestPairs(rows.slice(v * lanes, (v + 1) * lanes)),
-    );
-    return 256 * at(scheme.largest, m) * Math.max(...largest);
-  });
-  return scheme.sums.every(
-    (by) => by.reduce((sum, x, m) => sum + Math.abs(x) * at(ofProducts, m), 0) < 2 ** 31,
+/** Whether no sum of products overflows, by the largest weight of each pair of terms of four rows, nor the scaled sums. */
+function fits(
+  weights: readonly (readonly Int16Array[])[],
+  rows: readonly Int32Array[],
+  scheme: Scheme,
+): boolean {
+  const largest = weights.map((own) =>
+    Math.max(...times(vectorsOf(own.length), (v) => largestPairs(own.slice(v * lanes, (v + 1) * lanes)))),
   );
+  const sums = rows.map((row) => row.reduce((sum, w) => sum + Math.abs(w), 0));
+  return (
+    largest.every((most, m) => 256 * at(scheme.largest, m) * most < 2 ** 31) &&
+    256 * scheme.scale * Math.max(...sums) < 2 ** 31
+  );
+}
+
+/** The first tiles whose sums do not overflow, with their weights. */
+function firstFitting(found: readonly Tiles[], kernel: Kernel, layout: WeightLayout) {
+  if (found.length === 0) return undefined;
+  const rows = decodeRows(kernel);
+  for (const tiles of found) {
+    const weights = mixedWeights(rows, layout, tiles);
+    if (fits(weights, rows, tiles.scheme)) return { tiles, weights };
+  }
+  return undefined;
 }
 
 /** Over all pairs of terms, twice the largest weight of it. */
@@ -138,27 +152,26 @@ function priceOf({ rows, segments }: WeightLayout, tiles: Tiles): number {
 const directPrice = ({ rows, segments, run }: WeightLayout, places: number): number =>
   vectorsOf(rows) * places * segments * Math.ceil(run / 2) * perProduct(places);
 
-export function fewerProducts(kernel: Kernel, { groups }: FoundSums): MadeSums | undefined {
+export function fewerProducts(
+  kernel: Kernel,
+  { groups }: FoundSums,
+  windows: Windows | undefined,
+  names: NewName,
+): MadeSums | undefined {
   const [group, ...others] = groups;
   const own = kernel.weights?.layout;
   const source = kernel.params.find(({ name }) => name === group?.from);
   if (group === undefined || others.length > 0 || own === undefined || source === undefined) return undefined;
   if (source.elem !== 'u8' && source.elem !== 'i8') return undefined;
-  const names = newNames(kernel);
-  const windows = windowsOf(kernel, group, own, names);
   const layout = windows?.layout ?? own;
   const apart = apartOf(windows?.places ?? group.places);
   if (apart === undefined) return undefined;
   const line = lineOf(group, windows !== undefined || source.role === 'in', apart.moving ?? add(0));
-  const rows = decodeRows(kernel);
-  const [best] = schemes
+  const found = schemes
     .flatMap((scheme) => tilesOf(apart, layout, scheme, line) ?? [])
-    .map((tiles) => ({ tiles, price: priceOf(layout, tiles), weights: mixedWeights(rows, layout, tiles) }))
-    .filter(
-      ({ tiles, price, weights }) =>
-        price < directPrice(layout, group.places.length) && fits(weights, tiles.scheme),
-    )
-    .toSorted((a, b) => a.price - b.price);
+    .filter((tiles) => priceOf(layout, tiles) < directPrice(layout, group.places.length))
+    .toSorted((a, b) => priceOf(layout, a) - priceOf(layout, b));
+  const best = firstFitting(found, kernel, layout);
   if (best === undefined) return undefined;
   const { tiles, weights } = best;
   const { scheme } = tiles;

@@ -2,10 +2,21 @@
  * Where the elements of a patch come from: what fills it is run at every place, over indices instead of inputs. That
  * needs no knowledge of what windows look like.
  */
-import type { Expr, Kernel, Param, PlainStmt, RowSum, Stmt, StmtOf } from '../ir/kernel/kernel.ts';
+import { int } from '../ir/kernel/builders.ts';
+import type {
+  Expr,
+  ExprOf,
+  Kernel,
+  Param,
+  PlainStmt,
+  RowSum,
+  Stmt,
+  StmtOf,
+  Table,
+} from '../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../ir/kernel/operations.ts';
 import { anyPrimitive } from '../ir/kernel/prims/index.ts';
-import { expressionsOf, isLoad, type Loop, partsIn, partsOf } from '../ir/kernel/walk.ts';
+import { expressionsOf, isLoad, type Loop, partsIn } from '../ir/kernel/walk.ts';
 
 /** An array, the loops whose every pass is a place, and the statement in the innermost of them before which it is filled. */
 export interface Site {
@@ -38,9 +49,9 @@ const leavesOf = (s: Stmt): readonly Leaf[] => {
   return s.kind === 'startRows' ? [] : [s];
 };
 
-type Writer = StmtOf<'copy' | 'fill'>;
-const isWriter = (s: Leaf, name: string): s is Writer =>
-  (s.kind === 'copy' || s.kind === 'fill') && s.to === name;
+type Writer = StmtOf<'copy' | 'fill' | 'store'>;
+const isWriter = (s: Stmt, name: string): s is Writer =>
+  (s.kind === 'copy' || s.kind === 'fill' || s.kind === 'store') && s.to === name;
 
 /** Whether a statement has to do with an array, other than summing rows of it. */
 const touches = (s: Leaf, name: string): boolean =>
@@ -62,22 +73,53 @@ export function filledOf({ kernel, array, around, ahead }: Site): Filled | undef
   const input = kernel.params.find(({ name, role }) => name === source && role === 'in');
   if (input === undefined || sources.size > 1 || others.some((leaf) => touches(leaf, array.name)))
     return undefined;
-  const places = run(kernel, array, new Set(around), writers, ahead);
+  const places = run({ kernel, array, around, ahead }, input, writers);
   return places && { places, input, writers };
 }
 
-type Locals = Map<string, number>;
+/** What is known while it runs. */
+interface Known {
+  readonly locals: Map<string, number>;
+  readonly tables: ReadonlyMap<string, Table['data']>;
+}
 
 /** A number that follows from counters and constants. */
-function numberOf(e: Expr, locals: Locals): number | undefined {
-  if (e.kind === 'int') return e.value;
-  if (e.kind === 'local') return locals.get(e.name);
-  if (e.kind !== 'binary' && e.kind !== 'compare' && e.kind !== 'call') return undefined;
-  const parts = partsOf(e).flatMap((part) => numberOf(part, locals) ?? []);
-  const [a, b] = parts;
-  if (a === undefined || parts.length < partsOf(e).length) return undefined;
-  if (e.kind === 'call') return scalar(anyPrimitive(e.primitive)?.js(...parts));
-  if (b === undefined || e.type !== 'i32') return undefined;
+function numberOf(e: Expr, known: Known): number | undefined {
+  switch (e.kind) {
+    case 'int':
+      return e.value;
+    case 'local':
+      return known.locals.get(e.name);
+    case 'binary':
+    case 'compare':
+      return e.type === 'i32' ? ofTwo(e, numberOf(e.a, known), numberOf(e.b, known)) : undefined;
+    case 'call': {
+      const args = e.args.map((arg) => numberOf(arg, known));
+      return args.every((arg) => arg !== undefined)
+        ? scalar(anyPrimitive(e.primitive)?.js(...args))
+        : undefined;
+    }
+    case 'load': {
+      const index = numberOf(e.index, known);
+      return index === undefined ? undefined : known.tables.get(e.from)?.[index];
+    }
+    case 'float':
+    case 'select':
+    case 'loadVector':
+    case 'toFloat':
+    case 'toInt':
+      return undefined;
+    default:
+      return e satisfies never;
+  }
+}
+
+function ofTwo(
+  e: ExprOf<'binary' | 'compare'>,
+  a: number | undefined,
+  b: number | undefined,
+): number | undefined {
+  if (a === undefined || b === undefined) return undefined;
   return e.kind === 'binary'
     ? binaryOperations[e.op].meaning(a, b)
     : Number(compareOperations[e.op].meaning(a, b));
@@ -87,28 +129,30 @@ const scalar = (x: unknown): number | undefined => (typeof x === 'number' ? x : 
 
 /** The array as every place finds it. */
 function run(
-  kernel: Kernel,
-  array: Param,
-  around: ReadonlySet<Stmt>,
+  { kernel, array, around, ahead }: Site,
+  input: Param,
   writers: ReadonlySet<Stmt>,
-  ahead: Stmt,
 ): readonly Int32Array[] | undefined {
+  const isAround = (s: Stmt): boolean => around.some((one) => one === s);
   const now = new Int32Array(array.length).fill(unset);
-  const locals: Locals = new Map();
+  const indices = Int32Array.from({ length: input.length }, (_, i) => i);
+  const tables = new Map(kernel.tables.map(({ name, data }) => [name, data] as const));
+  const known: Known = { locals: new Map(), tables };
+  const { locals } = known;
   const found: Int32Array[] = [];
   /** Each says whether it could be done. */
   const block = (body: readonly Stmt[]): boolean =>
     body.every((s) => {
       if (s === ahead) return place();
       if (s.kind === 'let') return declared(s);
-      return around.has(s) || writers.has(s) ? done(s, around.has(s) ? block : all) : true;
+      return isAround(s) || writers.has(s) ? done(s, isAround(s) ? block : all) : true;
     });
   const place = (): boolean => {
     found.push(now.slice());
     return (found.length + 1) * now.length < mostElements && !now.includes(unset);
   };
   const declared = (s: StmtOf<'let'>): boolean => {
-    const value = s.mutable ? undefined : numberOf(s.value, locals);
+    const value = s.mutable ? undefined : numberOf(s.value, known);
     if (value === undefined) locals.delete(s.name);
     else locals.set(s.name, value);
     return true;
@@ -116,12 +160,12 @@ function run(
   const all = (body: readonly Stmt[]): boolean => body.every((s) => done(s, all));
   const done = (s: Stmt, inside: (body: readonly Stmt[]) => boolean): boolean => {
     if (s.kind === 'for') return passes(s, inside);
-    if (s.kind === 'fill' || s.kind === 'copy') return written(s);
-    const test = s.kind === 'if' ? numberOf(s.test, locals) : undefined;
+    if (isWriter(s, array.name)) return written(s);
+    const test = s.kind === 'if' ? numberOf(s.test, known) : undefined;
     return s.kind === 'if' && test !== undefined && inside(test !== 0 ? s.yes : s.no);
   };
   const passes = (s: Loop, inside: (body: readonly Stmt[]) => boolean): boolean => {
-    const [from, to] = [numberOf(s.from, locals), numberOf(s.to, locals)];
+    const [from, to] = [numberOf(s.from, known), numberOf(s.to, known)];
     if (from === undefined || to === undefined) return false;
     for (let i = from; i < to; i += s.step) {
       locals.set(s.name, i);
@@ -130,15 +174,17 @@ function run(
     return true;
   };
   const written = (s: Writer): boolean => {
-    const numbers = [
-      s.kind === 'copy' ? s.toIndex : s.index,
-      s.kind === 'copy' ? s.fromIndex : s.value,
-      s.count,
-    ];
-    const [to, from, count] = numbers.map((e) => numberOf(e, locals));
+    const [to, from, count] = extentOf(s).map((e) => numberOf(e, known));
     if (to === undefined || from === undefined || count === undefined) return false;
-    for (let i = 0; i < count; i++) now[to + i] = s.kind === 'copy' ? from + i : -1 - from;
+    if (s.kind === 'copy') now.set(indices.subarray(from, from + count), to);
+    else now.fill(-1 - from, to, to + count);
     return true;
   };
   return block(kernel.body) ? found : undefined;
 }
+
+/** Where it writes, what or from where, and how many elements. */
+const extentOf = (s: Writer): readonly Expr[] =>
+  s.kind === 'copy'
+    ? [s.toIndex, s.fromIndex, s.count]
+    : [s.index, s.value, s.kind === 'fill' ? s.count : int(1)];

@@ -22,7 +22,7 @@ import type { Elem, Expr, Kernel, Stmt, Table } from '../ir/kernel/kernel.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { sumTerms } from '../sim/wasm/vector-expr.ts';
-import { type NewName, newNames } from './fresh-names.ts';
+import type { NewName } from './fresh-names.ts';
 import type { MadeSums } from './made-sums.ts';
 import type { FoundSums } from './sum-groups.ts';
 import { type Level, levelsOf, loopsOver, startsOf } from './terms.ts';
@@ -84,14 +84,17 @@ interface Work {
   readonly perPlace: number;
 }
 
-export function neighbourRows(kernel: Kernel, { neighbours }: FoundSums): MadeSums | undefined {
+export function neighbourRows(
+  kernel: Kernel,
+  { neighbours }: FoundSums,
+  names: NewName,
+): MadeSums | undefined {
   const [found, ...others] = neighbours;
   const layout = kernel.weights?.layout;
   const source = kernel.params.find(({ name }) => name === found?.from);
   if (found === undefined || others.length > 0 || layout === undefined || source === undefined)
     return undefined;
   if (source.elem !== 'u8' && source.elem !== 'i8') return undefined;
-  const names = newNames(kernel);
   const walk = walkOf(layout);
   const perPlace = Math.ceil(layout.rows / wide) * wide;
   const isCounter = (e: Expr): boolean => e.kind === 'local' && e.name === found.loop.name;

@@ -21,8 +21,8 @@ export interface Scheme {
   readonly weights: readonly (readonly number[])[];
   /** What the inputs of each product are at most, of inputs within 1. */
   readonly largest: readonly number[];
-  /** Of each of the sums, times the scale: this combination of the products. */
-  readonly sums: readonly (readonly number[])[];
+  /** The products give so many times the sums. */
+  readonly scale: number;
   /** The inputs of each product, of those of the taps, and how many operations that takes. */
   readonly mix: (h: Hold, d: readonly Expr[]) => readonly Expr[];
   readonly mixing: number;
@@ -43,18 +43,32 @@ export function held(h: Hold, value: Expr): Expr {
   return local(name, typeOf(value));
 }
 
-const operations = (h: Hold, type: 'i16x8' | 'i32x4') => {
+type Operation = (a: Expr, b: Expr) => Expr;
+
+const operations = (h: Hold, type: 'i16x8' | 'i32x4', add: string, sub: string) => {
   const op =
-    (name: string) =>
-    (a: Expr, b: Expr): Expr =>
-      held(h, call(`${name}_${type}`, type, a, b));
-  const add = op('add');
-  return { add, sub: op('sub'), twice: (a: Expr): Expr => add(a, a) };
+    (name: string): Operation =>
+    (a, b) =>
+      held(h, call(name, type, a, b));
+  return { add: op(add), sub: op(sub), twice: (a: Expr): Expr => op(add)(a, a) };
 };
+
+const ofInputs = (h: Hold) => operations(h, 'i16x8', 'add_i16x8', 'sub_i16x8');
+/** Only what comes out must fit 32 bits: sums modulo 2^32 are as good on the way. */
+const ofSums = (h: Hold) => operations(h, 'i32x4', 'wrapped_sum_i32x4', 'wrapped_difference_i32x4');
 
 const halved = (h: Hold, a: Expr, by: number): Expr => held(h, call('shift_right_i32x4', 'i32x4', a, by));
 
-const twentyFourth = (h: Hold, a: Expr): Expr => halved(h, held(h, call('third_i32x4', 'i32x4', a)), 3);
+/** 3 * 2863311531 = 1 modulo 2^32. */
+const inverseOfThree = 2_863_311_531 | 0;
+
+/** Of a multiple of 24: the third is whole, and so is a product modulo 2^32. */
+const twentyFourth = (h: Hold, a: Expr): Expr =>
+  halved(
+    h,
+    held(h, call('wrapped_product_i32x4', 'i32x4', a, call('splat_i32x4', 'i32x4', inverseOfThree))),
+    3,
+  );
 
 /** At 0, 1, -1 and infinity; times 2. */
 const three: Scheme = {
@@ -69,18 +83,15 @@ const three: Scheme = {
     [0, 0, 2],
   ],
   largest: [1, 2, 1, 1],
-  sums: [
-    [1, 1, 1, 0],
-    [0, 1, -1, -1],
-  ],
+  scale: 2,
   mix(h, d) {
-    const { add, sub } = operations(h, 'i16x8');
+    const { add, sub } = ofInputs(h);
     const [d0, d1, d2, d3] = [at(d, 0), at(d, 1), at(d, 2), at(d, 3)];
     return [sub(d0, d2), add(d1, d2), sub(d2, d1), sub(d1, d3)];
   },
   mixing: 4,
   unmix(h, m) {
-    const { add, sub } = operations(h, 'i32x4');
+    const { add, sub } = ofSums(h);
     const [m0, m1, m2, m3] = [at(m, 0), at(m, 1), at(m, 2), at(m, 3)];
     return [halved(h, add(add(m1, m2), m0), 1), halved(h, sub(sub(m1, m2), m3), 1)];
   },
@@ -102,12 +113,9 @@ const five: Scheme = {
     [0, 0, 0, 0, 24],
   ],
   largest: [5, 8, 5, 3, 3, 5],
-  sums: [
-    [1, 1, 1, 1, 1, 0],
-    [0, 1, -1, 2, -2, 1],
-  ],
+  scale: 24,
   mix(h, d) {
-    const { add, sub, twice } = operations(h, 'i16x8');
+    const { add, sub, twice } = ofInputs(h);
     const [d0, d1, d2, d3, d4, d5] = [at(d, 0), at(d, 1), at(d, 2), at(d, 3), at(d, 4), at(d, 5)];
     const even = sub(d4, d2);
     const odd = sub(d3, d1);
@@ -124,7 +132,7 @@ const five: Scheme = {
   },
   mixing: 20,
   unmix(h, m) {
-    const { add, sub, twice } = operations(h, 'i32x4');
+    const { add, sub, twice } = ofSums(h);
     const [m0, m1, m2, m3, m4, m5] = [at(m, 0), at(m, 1), at(m, 2), at(m, 3), at(m, 4), at(m, 5)];
     const sums = [add(add(add(m1, m2), add(m3, m4)), m0), add(add(sub(m1, m2), twice(sub(m3, m4))), m5)];
     return sums.map((sum) => twentyFourth(h, sum));
@@ -145,14 +153,8 @@ const fourOfThree: Scheme = {
     [1, -2, 4],
     [0, 0, 24],
   ],
-  sums: [
-    [1, 1, 1, 1, 1, 0],
-    [0, 1, -1, 2, -2, 0],
-    [0, 1, 1, 4, 4, 0],
-    [0, 1, -1, 8, -8, 1],
-  ],
   unmix(h, m) {
-    const { add, sub, twice } = operations(h, 'i32x4');
+    const { add, sub, twice } = ofSums(h);
     const [m0, m1, m2, m3, m4, m5] = [at(m, 0), at(m, 1), at(m, 2), at(m, 3), at(m, 4), at(m, 5)];
     const [even, odd, even2, odd2] = [add(m1, m2), sub(m1, m2), add(m3, m4), twice(sub(m3, m4))];
     const sums = [

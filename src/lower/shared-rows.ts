@@ -11,7 +11,7 @@ import { namesIn } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { split } from '../sim/wasm/body.ts';
-import { type NewName, newNames } from './fresh-names.ts';
+import type { NewName } from './fresh-names.ts';
 import { inFront, type MadeSums } from './made-sums.ts';
 import {
   lanes,
@@ -24,7 +24,7 @@ import {
   wideLanes,
 } from './row-blocks.ts';
 import type { FoundSums, SumGroup } from './sum-groups.ts';
-import { windowsOf } from './windows.ts';
+import type { Windows } from './windows.ts';
 
 /** What the statements of one kernel are made of. */
 interface Work {
@@ -36,7 +36,12 @@ interface Work {
 }
 
 /** The sums of all rows at the places of a group, and where each statement's are. */
-export function sharedRows(kernel: Kernel, found: FoundSums): MadeSums | undefined {
+export function sharedRows(
+  kernel: Kernel,
+  found: FoundSums,
+  windows: Windows | undefined,
+  names: NewName,
+): MadeSums | undefined {
   const order = ({ ahead }: SumGroup): number => kernel.body.indexOf(ahead);
   const groups = found.groups.toSorted((a, b) => order(a) - order(b));
   const [group, ...others] = groups;
@@ -48,8 +53,6 @@ export function sharedRows(kernel: Kernel, found: FoundSums): MadeSums | undefin
   const isLasting = source.role === 'in' && group.places.every((place) => namesIn(place).size === 0);
   if (!others.every((o) => isLasting && o.from === group.from && sameSums(kernel, o, group)))
     return undefined;
-  const names = newNames(kernel);
-  const windows = windowsOf(kernel, group, own, names);
   const layout = windows?.layout ?? own;
   const wide = windows?.image ?? wideParam(names('wide'), source, own);
   const work = { layout, names, wide: wide.name, weights: names('pairs'), sums: names('sums') };

@@ -8,7 +8,7 @@ import { type Arrays, checkKernel, rootName } from '../ir/kernel/check.ts';
 import type { Expr, Kernel, RowSum, Stmt } from '../ir/kernel/kernel.ts';
 import { type Loop, namesIn, partsIn, rowSumsIn, statementsIn } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
-import { isNeighbour } from '../sim/wasm/vector-expr.ts';
+import { isNeighbour, sumTerms } from '../sim/wasm/vector-expr.ts';
 
 /** An accumulator, the row that it gains, and the index of the row's first input. */
 export interface PlacedSum {
@@ -88,11 +88,18 @@ const isPlaced = ({ first, row }: PlacedSum, { kernel, arrays }: Checked): boole
   );
 };
 
+/** With all that is constant in one number, at the end. */
+function settled(e: Expr): Expr {
+  const terms = sumTerms(e);
+  const fixed = terms.reduce((sum, term) => sum + (term.kind === 'int' ? term.value : 0), 0);
+  return add(...terms.filter(({ kind }) => kind !== 'int'), fixed);
+}
+
 const placedOf = ({ row, first, skip, sums }: RowSum): readonly PlacedSum[] =>
   sums.map((term) => ({
     local: term.local,
     row: add(row, term.row),
-    first: add(first, skip, term.offset),
+    first: settled(add(first, skip, term.offset)),
   }));
 
 /** Inputs are a parameter. */

@@ -14,13 +14,13 @@ import {
   pointer,
   storeVector,
 } from '../ir/kernel/builders.ts';
-import type { Expr, Kernel, Param, Stmt, Table } from '../ir/kernel/kernel.ts';
+import type { Elem, Expr, Kernel, Param, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { type Loop, rowSumsIn } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { type Filled, filledOf } from './filled.ts';
 import type { NewName } from './fresh-names.ts';
 import { pairLevels, wideLanes } from './row-blocks.ts';
-import type { SumGroup } from './sum-groups.ts';
+import type { FoundSums, SumGroup } from './sum-groups.ts';
 
 export interface Windows {
   readonly image: Param;
@@ -46,7 +46,8 @@ interface Image {
   /** Rows above the input, and elements to the left of it. */
   readonly top: number;
   readonly left: number;
-  readonly border: number;
+  /** What stands in the border, by column; the first ones again behind the last. */
+  readonly border: Int16Array;
   /** Of each place the index of its first element. */
   readonly bases: readonly number[];
 }
@@ -57,10 +58,12 @@ const mostElements = 2 ** 18;
 /** Undefined where rows are not summed over patches, or these are no windows. */
 export function windowsOf(
   kernel: Kernel,
-  group: SumGroup,
   layout: WeightLayout,
+  { groups }: FoundSums,
   names: NewName,
 ): Windows | undefined {
+  const [group, ...others] = groups;
+  if (group === undefined || others.length > 0) return undefined;
   const { around, ahead, places } = group;
   const array = kernel.params.find(({ name }) => name === group.from);
   const offsets = places.flatMap((place) => (place.kind === 'int' ? [place.value] : []));
@@ -84,7 +87,7 @@ export function windowsOf(
     },
     tables: [
       { name: bases, elem: 'i32', data: image.bases, says: 'Where windows lie in the image.' },
-      { name: border, elem: 'i16', data: Array.from({ length: wideLanes }, () => image.border) },
+      { name: border, elem: 'i16', data: image.border, says: 'What stands in the border, by column.' },
     ],
     begin: made(image, filled.input, name, border, names),
     dropped: filled.writers,
@@ -120,28 +123,62 @@ function imageOf({ places, input }: Filled, row: number): Image | undefined {
   const [top, left] = [Math.max(0, -Math.min(...all('y'))), Math.max(0, -Math.min(...all('x')))];
   const pitch = left + Math.max(inputPitch, Math.max(...all('x')) + row);
   const height = top + Math.max(input.length / inputPitch, Math.max(...all('y')) + length / row);
-  const constant = places.flatMap((patch) => patch.find((x) => x < 0) ?? [])[0];
-  const border = constant === undefined ? 0 : -1 - constant;
-  const isWindow = places.every((patch, p) =>
-    patch.every((from, i) => {
-      const y = at(origins, p).y + Math.floor(i / row);
-      const x = at(origins, p).x + (i % row);
-      const isInside = y >= 0 && y * inputPitch < input.length && x >= 0 && x < inputPitch;
-      return from === (isInside ? y * inputPitch + x : -1 - border);
-    }),
-  );
-  if (!isWindow || pitch * height > mostElements) return undefined;
+  if (pitch * height > mostElements) return undefined;
   const bases = origins.map(({ y, x }) => (y + top) * pitch + x + left);
-  return { inputPitch, pitch, height, inputHeight: input.length / inputPitch, top, left, border, bases };
+  const image = { inputPitch, pitch, height, inputHeight: input.length / inputPitch, top, left, bases };
+  const border = borderOf(image, places, row);
+  return (
+    border && { ...image, border: Int16Array.from({ length: pitch + left }, (_, i) => at(border, i % pitch)) }
+  );
 }
 
-/** What lies behind the input's last row and the border to its right: whole vectors may be read from any window. */
-const tailOf = ({ pitch, height, inputHeight, top, left }: Image): number =>
-  Math.max(0, (height - top - inputHeight) * pitch - left) + wideLanes;
+/** The constant of each column that is read outside of the input; undefined where a patch is not the image's window. */
+function borderOf(
+  { bases, pitch, inputPitch, inputHeight, top, left }: Omit<Image, 'border'>,
+  places: readonly Int32Array[],
+  row: number,
+): Int16Array | undefined {
+  const border = new Int16Array(pitch).fill(unknown);
+  for (const [p, patch] of places.entries())
+    for (let start = 0; start < patch.length; start += row) {
+      const first = at(bases, p) + (start / row) * pitch;
+      const y = Math.floor(first / pitch) - top;
+      const x = (first % pitch) - left;
+      const isRow = y >= 0 && y < inputHeight;
+      // Elements of the row that lie in the input.
+      const from = isRow ? Math.min(row, Math.max(0, -x)) : row;
+      const to = isRow ? Math.min(row, Math.max(from, inputPitch - x)) : row;
+      const values = patch.subarray(start, start + row);
+      const isWindow =
+        isCounted(values.subarray(from, to), y * inputPitch + x + from) &&
+        isBorder(values.subarray(0, from), border, x + left) &&
+        isBorder(values.subarray(to), border, x + left + to);
+      if (!isWindow) return undefined;
+    }
+  return border.map((value) => Math.max(value, 0));
+}
 
-/** In elements. */
-const lengthOf = (image: Image): number =>
-  (image.top + image.inputHeight) * image.pitch + image.left + tailOf(image);
+const unknown = -1;
+
+function isCounted(values: Int32Array, from: number): boolean {
+  for (let i = 0; i < values.length; i++) if (values[i] !== from + i) return false;
+  return true;
+}
+
+/** Whether these are the constants of the columns from one on; what is not known of them is noted. */
+function isBorder(values: Int32Array, border: Int16Array, column: number): boolean {
+  return values.every((found, i) => {
+    const known = at(border, column + i);
+    border[column + i] = -1 - found;
+    return found < 0 && (known === unknown || known === -1 - found);
+  });
+}
+
+/** Rows below the input's last one. */
+const belowOf = ({ height, inputHeight, top }: Image): number => height - top - inputHeight;
+
+/** In elements, with a vector that may be read behind any window. */
+const lengthOf = ({ pitch, height, left }: Image): number => left + height * pitch + wideLanes;
 
 /** How far rows of the input are apart: by two elements of a patch, one below the other. */
 function pitchOf(places: readonly Int32Array[], row: number): number | undefined {
@@ -163,29 +200,30 @@ function originOf(
   return { y: Math.floor(from / pitch) - Math.floor(i / row), x: (from % pitch) - (i % row) };
 }
 
-/** The input's rows, and the border in front of them, between them and behind them. */
+/** What is left of the first row's input; then rows, each with what is left of the next one. */
 function made(image: Image, input: Param, to: string, border: string, names: NewName): readonly Stmt[] {
   const { inputPitch, pitch, top, left, inputHeight } = image;
   const [source, place] = [names('from'), names('to')];
-  const copied = (i: Expr | number, lanes: number): Stmt =>
-    storeVector('i16x8', place, 'i16', i, loadVector('i16x8', source, input.elem, i, lanes), lanes);
-  const filled = (i: Expr | number, lanes: number): Stmt =>
-    storeVector('i16x8', place, 'i16', i, loadVector('i16x8', border, 'i16', 0), lanes);
-  const bordered = (count: number): readonly Stmt[] => [
-    ...inVectors(names, count, filled),
+  const moved = (array: string, elem: Elem, from: number, count: number): readonly Stmt[] => [
+    ...inVectors(names, count, (i, lanes) =>
+      storeVector('i16x8', place, 'i16', i, loadVector('i16x8', array, elem, add(i, from), lanes), lanes),
+    ),
     ...advance(place, count),
   ];
+  const bordered = (rows: number): readonly Stmt[] =>
+    loop(names('line'), rows, () => moved(border, 'i16', left, pitch));
   return [
     pointer(source, input.name, input.elem, 0, { mutable: true }),
     pointer(place, to, 'i16', 0, { mutable: true }),
-    ...bordered(top * pitch + left),
+    ...moved(border, 'i16', 0, left),
+    ...bordered(top),
     ...loop(names('line'), inputHeight, () => [
-      ...inVectors(names, inputPitch, copied),
+      ...moved(source, input.elem, 0, inputPitch),
       ...advance(source, inputPitch),
-      ...advance(place, inputPitch),
-      ...bordered(pitch - inputPitch),
+      ...moved(border, 'i16', left + inputPitch, pitch - inputPitch),
     ]),
-    ...bordered(tailOf(image)),
+    ...bordered(belowOf(image)),
+    storeVector('i16x8', place, 'i16', 0, loadVector('i16x8', border, 'i16', 0, 0)),
   ];
 }
 

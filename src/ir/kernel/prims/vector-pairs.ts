@@ -1,11 +1,11 @@
 /** Primitives of lanes of 16 bits, and what becomes of their products. */
 import { at } from '../../../base/errors.ts';
-import { int } from '../../../wasm/code.ts';
 import { i16x8, i32x4 } from '../../../wasm/instructions.ts';
-import { allInts, hull, type Interval } from '../interval.ts';
+import { hull, type Interval } from '../interval.ts';
 import { intervalOf } from '../operations.ts';
-import type { VectorPrimitive } from '../primitive.ts';
+import type { Primitive, VectorPrimitive } from '../primitive.ts';
 import { byLane, lanes, outsideInt, two, whole, zero } from './vectors.ts';
+import { wrappedDifference, wrappedProduct, wrappedSum } from './wrapped.ts';
 
 /** Eight products, neighbours added: pairs of terms in the lanes of four rows. */
 const dotPairs: VectorPrimitive = {
@@ -63,24 +63,20 @@ const zipHigh = picked(
   [4, 12, 5, 13, 6, 14, 7, 15],
 );
 
-const limits = {
-  i16x8: { lo: -(2 ** 15), hi: 2 ** 15 - 1 },
-  i32x4: { lo: -(2 ** 31), hi: 2 ** 31 - 1 },
-} as const;
+const [lo, hi] = [-(2 ** 15), 2 ** 15 - 1];
 
 /** A sum or a difference, which must fit its lane. */
-function exact(op: 'add' | 'sub', type: 'i16x8' | 'i32x4'): VectorPrimitive {
-  const { lo, hi } = limits[type];
+function exact(op: 'add' | 'sub'): VectorPrimitive {
   const sign = op === 'add' ? 1 : -1;
   const range = (a = zero, b = zero) => intervalOf(op, a, b);
   return {
-    name: `${op}_${type}`,
+    name: `${op}_i16x8`,
     doc: `a ${op === 'add' ? '+' : '-'} b in each lane`,
-    params: two(type),
-    result: type,
-    instructions: { mve: [`return v${op}q_s${type === 'i16x8' ? 16 : 32}(a, b);`] },
-    wasm: (a = [], b = []) => (type === 'i16x8' ? i16x8 : i32x4)[op](a, b),
-    js: byLane(type, (a = 0, b = 0) => {
+    params: two('i16x8'),
+    result: 'i16x8',
+    instructions: { mve: [`return v${op}q_s16(a, b);`] },
+    wasm: (a = [], b = []) => i16x8[op](a, b),
+    js: byLane('i16x8', (a = 0, b = 0) => {
       const sum = a + sign * b;
       return sum < lo || sum > hi ? undefined : sum;
     }),
@@ -111,29 +107,29 @@ const halved: VectorPrimitive = {
   cost: 'otherCall',
 };
 
-/** 3 * 2863311531 = 1 modulo 2^32. */
-const inverseOfThree = -1_431_655_765;
-const third: VectorPrimitive = {
-  name: 'third_i32x4',
-  doc: 'a / 3 in each lane where that is whole: a * 2863311531 modulo 2^32',
-  params: [{ name: 'a', type: 'i32x4' }],
+/** A primitive that wraps around, in every lane. */
+const wrapped = (scalar: Primitive, op: 'add' | 'sub' | 'mul'): VectorPrimitive => ({
+  name: `${scalar.name}_i32x4`,
+  doc: `in each lane: ${scalar.doc}`,
+  params: two('i32x4'),
   result: 'i32x4',
-  instructions: { mve: [`return vmulq_n_s32(a, ${inverseOfThree});`] },
-  wasm: (a = []) => i32x4.mul(a, i32x4.splat(int(inverseOfThree))),
-  js: byLane('i32x4', (a = 0) => Math.imul(a, inverseOfThree)),
-  violation: () => undefined,
-  range: () => allInts,
+  instructions: { mve: [`return v${op}q_s32(a, b);`] },
+  wasm: (a = [], b = []) => i32x4[op](a, b),
+  js: byLane('i32x4', scalar.js),
+  violation: scalar.violation,
+  range: scalar.range,
   cost: 'otherCall',
-};
+});
 
 export const pairPrimitives: readonly VectorPrimitive[] = [
   dotPairs,
-  exact('add', 'i16x8'),
-  exact('sub', 'i16x8'),
-  exact('sub', 'i32x4'),
+  exact('add'),
+  exact('sub'),
   firstPair,
   halved,
-  third,
+  wrapped(wrappedDifference, 'sub'),
+  wrapped(wrappedProduct, 'mul'),
+  wrapped(wrappedSum, 'add'),
   zipHigh,
   zipLow,
 ];
