@@ -62,12 +62,12 @@ const halved = (h: Hold, a: Expr, by: number): Expr => held(h, call('shift_right
 /** 3 * 2863311531 = 1 modulo 2^32. */
 const inverseOfThree = 2_863_311_531 | 0;
 
-/** Of a multiple of 24: the third is whole, and so is a product modulo 2^32. */
-const twentyFourth = (h: Hold, a: Expr): Expr =>
+/** Of a multiple of 3 * 2^by, so much smaller: the third is whole, and so is a product modulo 2^32. */
+const thirdOf = (h: Hold, a: Expr, by: number): Expr =>
   halved(
     h,
     held(h, call('wrapped_product_i32x4', 'i32x4', a, call('splat_i32x4', 'i32x4', inverseOfThree))),
-    3,
+    by,
   );
 
 /** At 0, 1, -1 and infinity; times 2. */
@@ -135,7 +135,7 @@ const five: Scheme = {
     const { add, sub, twice } = ofSums(h);
     const [m0, m1, m2, m3, m4, m5] = [at(m, 0), at(m, 1), at(m, 2), at(m, 3), at(m, 4), at(m, 5)];
     const sums = [add(add(add(m1, m2), add(m3, m4)), m0), add(add(sub(m1, m2), twice(sub(m3, m4))), m5)];
-    return sums.map((sum) => twentyFourth(h, sum));
+    return sums.map((sum) => thirdOf(h, sum, 3));
   },
   unmixing: 14,
 };
@@ -163,9 +163,53 @@ const fourOfThree: Scheme = {
       add(even, twice(twice(even2))),
       add(add(odd, twice(twice(odd2))), m5),
     ];
-    return sums.map((sum) => twentyFourth(h, sum));
+    return sums.map((sum) => thirdOf(h, sum, 3));
   },
   unmixing: 23,
 };
 
-export const schemes: readonly Scheme[] = [three, five, fourOfThree];
+/**
+ * Every other place. The first and the last tap read every other input, as two taps do at neighbouring places: at 0, 1,
+ * -1, 2 and infinity, times 6. The tap between them has products of its own.
+ */
+const everyOther: Scheme = {
+  taps: 3,
+  outputs: 4,
+  stride: 2,
+  inputs: 9,
+  weights: [
+    [3, 0, 0],
+    [-3, 0, -3],
+    [-1, 0, 1],
+    [1, 0, 2],
+    [0, 0, 6],
+    ...Array.from({ length: 4 }, () => [0, 6, 0]),
+  ],
+  largest: [6, 4, 6, 2, 6, 1, 1, 1, 1],
+  scale: 6,
+  mix(h, d) {
+    const { add, sub, twice } = ofInputs(h);
+    const [e0, e1, e2, e3, e4] = [at(d, 0), at(d, 2), at(d, 4), at(d, 6), at(d, 8)];
+    const [outer, inner] = [sub(e3, e1), sub(e1, e2)];
+    return [
+      add(twice(sub(e0, e2)), outer),
+      sub(sub(outer, e1), e2),
+      add(add(twice(inner), inner), outer),
+      outer,
+      sub(sub(e4, e2), twice(outer)),
+      ...[1, 3, 5, 7].map((i) => at(d, i)),
+    ];
+  },
+  mixing: 13,
+  unmix(h, m) {
+    const { add, sub, twice } = ofSums(h);
+    const [m0, m1, m2, m3, m4] = [at(m, 0), at(m, 1), at(m, 2), at(m, 3), at(m, 4)];
+    const [even, odd, two] = [add(m1, m2), sub(m1, m2), twice(m3)];
+    const four = twice(two);
+    const outer = [add(add(even, m3), m0), add(odd, two), add(even, four), add(add(odd, twice(four)), m4)];
+    return outer.map((sum, j) => thirdOf(h, add(sum, at(m, 5 + j)), 1));
+  },
+  unmixing: 23,
+};
+
+export const schemes: readonly Scheme[] = [three, five, fourOfThree, everyOther];

@@ -23,31 +23,34 @@ import {
   programOf,
 } from '../support/stored-layers.ts';
 
-/** Places that lie a tap apart: four of them, or pairs beside each other, or one pair a segment below the other. */
+/**
+ * Places that lie a tap apart: four of them, or pairs beside each other, or one pair a segment below the other; or four
+ * two taps apart.
+ */
 const pairRecipes: fc.Arbitrary<SumRecipe> = fc
   .tuple(
     sumRecipes,
     fc.constantFrom(3, 5),
     fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 10, max: 20 })),
-    fc.constantFrom('one', 'beside', 'below', 'four', 'four'),
+    fc.constantFrom('one', 'beside', 'below', 'four', 'four', 'other', 'other'),
   )
-  .map(([r, taps, apart, how]): SumRecipe => {
-    const run = taps * apart;
-    const pairs =
-      how === 'below' ? run + r.gaps[0] + r.gaps[1] : how === 'beside' ? 2 * apart + 1 : 2 * apart;
-    const sums = how === 'one' ? 2 : 4;
+  .map(([r, some, depth, how]): SumRecipe => {
+    const isFour = how === 'four' || how === 'other';
+    const run = (how === 'other' ? 3 : some) * depth;
+    const apart = how === 'other' ? 2 * depth : depth;
+    const below = run + r.gaps[0] + r.gaps[1];
     return {
       ...r,
       segments: Math.min(3, r.segments),
       pieces: 1,
-      rows: how === 'four' ? 2 * r.rows + 4 : r.rows,
-      places: how === 'four' ? 2 * r.places - 1 : r.places,
+      rows: isFour ? 2 * r.rows + 4 : r.rows,
+      places: isFour ? 2 * r.places - 1 : r.places,
       walk: 'runs',
       skip: 0,
       run,
       apart,
-      sums,
-      pairs,
+      sums: how === 'one' ? 2 : 4,
+      pairs: how === 'below' ? below : how === 'beside' ? 2 * apart + 1 : 2 * apart,
     };
   });
 
@@ -58,6 +61,7 @@ test('random statements: the same sums by vectors, in the simulator with traps a
     fewer: 0,
     below: 0,
     four: 0,
+    other: 0,
     line: 0,
     own: 0,
     several: 0,
@@ -81,7 +85,8 @@ test('random statements: the same sums by vectors, in the simulator with traps a
       const isFewer = has('products');
       reached[isFewer ? 'fewer' : has('wide') ? 'shared' : 'neighbours']++;
       reached.below += isFewer && (recipe.pairs ?? 0) > 2 * recipe.apart + 1 ? 1 : 0;
-      reached.four += isFewer && lowered.doc.some((line) => line.includes('4 sums of 3 taps')) ? 1 : 0;
+      reached.four += says(lowered, '4 sums of 3 taps with 6') ? 1 : 0;
+      reached.other += says(lowered, '4 sums of 3 taps with 9') ? 1 : 0;
       reached.line +=
         isFewer && lowered.body.some((s) => s.kind === 'for' && s.name.startsWith('pass')) ? 1 : 0;
       reached.several += recipe.places > 1 ? 1 : 0;
@@ -95,6 +100,7 @@ test('random statements: the same sums by vectors, in the simulator with traps a
     fewer: 8,
     below: 3,
     four: 3,
+    other: 2,
     line: 2,
     own: 3,
     several: 30,
@@ -103,6 +109,8 @@ test('random statements: the same sums by vectors, in the simulator with traps a
   for (const name of Object.keys(least) as (keyof typeof least)[])
     expect([name, reached[name] >= least[name], reached]).toEqual([name, true, reached]);
 });
+
+const says = ({ doc }: Kernel, words: string): boolean => doc.some((line) => line.includes(words));
 
 /** Whether patches are windows onto an image that the kernel makes. */
 const seesImage = ({ params }: Kernel): boolean => params.some(({ name }) => name === 'image');
