@@ -1,16 +1,17 @@
 /** The compiler: one readable list of passes, with the graph's rules checked after each. */
 
-import { InputError, must } from './base/errors.ts';
+import { at, InputError, must } from './base/errors.ts';
 import { mulberry32 } from './base/random.ts';
 import { Shared } from './compress/fit/shared.ts';
 import { type PruneOptions, prunePass } from './compress/prune/prune.ts';
 import { sparsityOf } from './compress/prune/sparsity.ts';
 import { checkCodebook, checkWeightBits, codebookOf } from './compress/round/check-weights.ts';
+import { coarserSteps } from './compress/round/coarser-steps.ts';
 import { needsRounding, type RoundedWeights, roundWeights } from './compress/round/round-weights.ts';
 import { mayPack, withPacking } from './cost/packing.ts';
 import { type Split, split } from './data/held-back.ts';
 import { verifyGraph } from './ir/graph/check.ts';
-import type { Graph, Stage } from './ir/graph/graph.ts';
+import { type Graph, inputName, type Stage, staysFloat } from './ir/graph/graph.ts';
 import type { ByLayer, CodebookSize, Range, RequantMode, WeightBits } from './ir/graph/op.ts';
 import { dumpGraph } from './ir/graph/text.ts';
 import { mayBeCut } from './ir/integers/file-mac.ts';
@@ -324,8 +325,12 @@ export function compileFused(
   const wide = isGiven
     ? betweenGrids(graph)
     : wideIn(graph, calibration, { given, inputs, bits: options.activationBits ?? 'auto' });
-  const pass = quantize(calibration, { ...given, wide });
-  const integers = step.run(foldTables, step.run(pass, graph));
+  const asked = { ...given, wide };
+  const byChannel = channelsApart(graph, calibration, asked);
+  const isOneGrid = (tensor: string): boolean => !byChannel.has(tensor) && !wide.has(tensor);
+  const stored = isGiven ? { graph, weightSteps } : coarserFor(graph, { asked, inputs, options, isOneGrid });
+  const pass = quantize(calibration, { ...asked, byChannel, weightSteps: stored.weightSteps });
+  const integers = step.run(foldTables, step.run(pass, stored.graph));
   const chosen = formatsFor(integers, options);
   if (chosen !== undefined) step.show('choose-formats', chosen.graph);
   return {
@@ -361,6 +366,37 @@ function wideIn(
     fixedInput: given.input !== undefined,
   });
   return wideTensors(ranged(apart()), inputs, bits, ranged(apart(16)));
+}
+
+/**
+ * Coarser steps for the weights of layers that kernels may multiply by two at once, where all are rounded one by one
+ * otherwise.
+ */
+function coarserFor(
+  graph: Graph<'float'>,
+  {
+    asked: { weightSteps = new Map() },
+    inputs,
+    options,
+    isOneGrid,
+  }: {
+    readonly asked: QuantizeOptions;
+    readonly inputs: Judging['calibrating'];
+    readonly options: CompileOptions;
+    readonly isOneGrid: (tensor: string) => boolean;
+  },
+): Pick<RoundedWeights, 'graph' | 'weightSteps'> {
+  const { prune: wanted, rounded, formats, requant = 'single', biasCorrection = true } = options;
+  const isOwn = wanted !== undefined || rounded === true || weightSteps.size > 0 || !biasCorrection;
+  if (isOwn || requant !== 'single' || !mayPack(aimOf(formats?.objective ?? 'zeros')))
+    return { graph, weightSteps };
+  return coarserSteps(graph, {
+    samples: inputs,
+    mayChange: (node) =>
+      !staysFloat(graph, node) &&
+      isOneGrid(at(node.inputs, 0)) &&
+      graph.tensors.get(inputName(node, 1))?.constant?.integers === undefined,
+  });
 }
 
 const takesStored = ({ grids }: Front, options: CompileOptions): boolean =>

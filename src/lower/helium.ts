@@ -21,8 +21,8 @@ import {
 } from './dots.ts';
 import { newNames } from './fresh-names.ts';
 import { laneCount } from './lanes.ts';
-import { loopsInLanes } from './loops.ts';
 import { type Around, type Channels, channelsOf, fourRows, type Work } from './row-lanes.ts';
+import { mve, widened } from './widen.ts';
 
 const says =
   'Helium: 16 products at a time, of inputs and weights plus 128; 128 times the sum of the inputs is subtracted.';
@@ -32,8 +32,8 @@ export const helium = (kernel: Kernel): Kernel | undefined =>
   rowSumsIn(kernel.body).length > 0 ? withDots(kernel) : withLanes(kernel);
 
 function withLanes(kernel: Kernel): Kernel | undefined {
-  const body = loopsInLanes(kernel, newNames(kernel));
-  return body && { ...kernel, doc: [...kernel.doc, 'Helium: four elements at a time.'], body };
+  const made = widened(kernel, mve);
+  return made && { ...made, doc: [...kernel.doc, 'Helium: four elements at a time.'] };
 }
 
 function withDots(kernel: Kernel): Kernel | undefined {

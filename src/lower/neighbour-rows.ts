@@ -21,9 +21,9 @@ import {
 import type { Elem, Expr, Kernel, Stmt, Table } from '../ir/kernel/kernel.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
-import { sumTerms } from '../sim/wasm/vector-expr.ts';
 import type { NewName } from './fresh-names.ts';
 import type { MadeSums } from './made-sums.ts';
+import { sumTerms } from './neighbours.ts';
 import type { FoundSums } from './sum-groups.ts';
 import { type Level, levelsOf, loopsOver, startsOf } from './terms.ts';
 

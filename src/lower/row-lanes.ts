@@ -1,11 +1,14 @@
 /** Loops over rows of weights, a row a pass, become loops over four: what happens to their sums happens in lanes. */
 import { at } from '../base/errors.ts';
 import { constant, int, times } from '../ir/kernel/builders.ts';
+import { checkKernel } from '../ir/kernel/check.ts';
 import type { Kernel, PlainStmt, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { declaredIn, inlined, type Loop } from '../ir/kernel/walk.ts';
 import { copied } from './copies.ts';
 import type { NewName } from './fresh-names.ts';
-import { inLanes, type Lanes, laneCount } from './lanes.ts';
+import { isIndependent } from './independent.ts';
+import { inLanes, type Lanes, laneCount, tablesOf } from './lanes.ts';
+import { mve } from './widen.ts';
 
 /** A kernel on its way. */
 export interface Work {
@@ -49,13 +52,13 @@ export interface Around {
 
 function aroundInLanes(
   { loop: { name }, sum, before, after }: Channels,
-  l: Pick<Lanes, 'count' | 'tables' | 'names'>,
+  l: Pick<Lanes, 'count' | 'tables' | 'filled' | 'names'>,
 ): Around | undefined {
   const lanes = {
     counter: name,
     vectors: new Set<string>(),
-    arrays: new Set<string>(),
     loaded: new Map(),
+    has: mve.has,
     ...l,
   };
   const first = inLanes(lanes, before);
@@ -87,12 +90,17 @@ export function fourRows(
 ): readonly Stmt[] | undefined {
   const count = work.rows.length;
   const rest = count % laneCount;
-  const tables = laneTables(work);
-  const whole = aroundInLanes(found, { count: laneCount, tables, names: work.names });
-  const last = aroundInLanes(found, { count: rest, tables, names: work.names });
-  if (whole === undefined || last === undefined) return undefined;
-  if (rest > 0) work.tables.push(...tables.values());
   const { loop } = found;
+  const filled = laneTables(work);
+  const l = { tables: tablesOf(work.kernel), filled, names: work.names };
+  const whole = aroundInLanes(found, { ...l, count: laneCount });
+  const last = aroundInLanes(found, { ...l, count: rest });
+  if (whole === undefined || last === undefined) return undefined;
+  const memory = { arrays: checkKernel(work.kernel) };
+  const isApart = (from: number, to: number, width: number): boolean =>
+    isIndependent(memory, loop, { from, to, width });
+  if (!isApart(0, count - rest, laneCount) || !isApart(count - rest, count, rest)) return undefined;
+  if (rest > 0) work.tables.push(...filled.values());
   const pass = { ...loop, to: int(count - rest), step: laneCount };
   return [
     ...(count > rest ? [{ ...pass, body: block(whole, laneCount) }] : []),

@@ -2,6 +2,7 @@
  * Kernels for WebAssembly's vectors of 16 bytes, and programs of them. Such kernels have scratch of their own, which lies
  * behind the arena and is shared by all steps.
  */
+import { at } from '../base/errors.ts';
 import { elemBytes, type Kernel } from '../ir/kernel/kernel.ts';
 import { termsOf } from '../ir/kernel/weight-format.ts';
 import type { Program, Slot, Step } from '../program/program.ts';
@@ -11,6 +12,7 @@ import { withSums } from './made-sums.ts';
 import { neighbourRows } from './neighbour-rows.ts';
 import { sharedRows } from './shared-rows.ts';
 import { foundSums } from './sum-groups.ts';
+import { webAssembly, widened } from './widen.ts';
 import { windowsOf } from './windows.ts';
 
 /** Products of a weight and an input are within 127 * 255: no sum of so many of them overflows, in any order. */
@@ -50,16 +52,21 @@ function scratchOf(program: Program, step: Step, index: number, kernel: Kernel):
   });
 }
 
-/** The program with vectors where there are any: a program like any other, whose arena ends with more scratch. */
+/**
+ * The program with vectors where there are any: a program like any other, whose arena ends with more scratch. Which loops
+ * have vectors depends on where a step's arrays lie, so that a kernel of several steps may become several.
+ * @throws DefectError for a kernel that breaks the static rules of Kernel IR
+ */
 export function withVectors(program: Program): Program {
-  const lowered = new Map<Kernel, Kernel>();
+  const summed = new Map<Kernel, Kernel>();
   const slots: Slot[] = [...program.slots];
   const steps = program.steps.map((step, index): Step => {
-    const kernel = lowered.get(step.kernel) ?? vectors(step.kernel) ?? step.kernel;
-    lowered.set(step.kernel, kernel);
+    const kernel = summed.get(step.kernel) ?? vectors(step.kernel) ?? step.kernel;
+    summed.set(step.kernel, kernel);
     const scratch = scratchOf(program, step, index, kernel);
-    const args = scratch.map((slot) => slots.push(slot) - 1);
-    return { ...step, kernel, args: [...step.args, ...args] };
+    const args = [...step.args, ...scratch.map((slot) => slots.push(slot) - 1)];
+    const starts = args.map((slot) => at(slots, slot).address);
+    return { ...step, kernel: widened(kernel, { ...webAssembly, starts }) ?? kernel, args };
   });
   const ends = slots.map(({ address, length, elem }) => address + length * elemBytes[elem]);
   return { ...program, arenaBytes: Math.max(program.arenaBytes, ...ends), slots, steps };

@@ -8,7 +8,7 @@ import { type Arrays, checkKernel, rootName } from '../ir/kernel/check.ts';
 import type { Expr, Kernel, RowSum, Stmt } from '../ir/kernel/kernel.ts';
 import { type Loop, namesIn, partsIn, rowSumsIn, statementsIn } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
-import { isNeighbour, sumTerms } from '../sim/wasm/vector-expr.ts';
+import { isNeighbour, sumTerms } from './neighbours.ts';
 
 /** An accumulator, the row that it gains, and the index of the row's first input. */
 export interface PlacedSum {

@@ -7,6 +7,7 @@
  * and maps go into rows, columns, bias, padding and bounds as those of a batch normalization do.
  */
 import { at, must } from '../base/errors.ts';
+import { largestSize } from '../base/extremes.ts';
 import type { ChannelMap } from '../ir/graph/affine.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { InputType, NodeView, QuantizeContext, Range, ScaleContext } from '../ir/graph/op.ts';
@@ -100,6 +101,20 @@ function withSteps(quantized: unknown, given: InputType | undefined, used: Input
   return { ...mac, steps };
 }
 
+/** The steps of rows of which each is a multiple of a row on a given step. */
+function stepsOf(
+  steps: Float64Array,
+  given: InputType | undefined,
+  made: InputType | undefined,
+): Float64Array {
+  const largestIn = (type: InputType | undefined, row: number): number => {
+    const { data } = must(type?.constant, 'weights');
+    const terms = data.length / steps.length;
+    return largestSize(Float64Array.from(data.subarray(row * terms, (row + 1) * terms)));
+  };
+  return steps.map((step, row) => (step === 0 ? 0 : (step * largestIn(made, row)) / largestIn(given, row)));
+}
+
 function layer(
   { node, scale, ranges, inputMean }: Work,
   output: (context: ScaleContext<unknown>) => Quant,
@@ -108,12 +123,18 @@ function layer(
   const inputQuants = [wholeOf(input), ...scale.inputQuants.slice(1)];
   const view = { ...scale, ...node, inputTypes: scale.inputTypes };
   const wanted = ranges && perChannel(ranges.map((range) => quantOf(range)));
-  const on = (quant: Quant | undefined): ScaleContext<unknown> => ({
-    ...scale,
-    ...remade(view, input, quant),
-    inputQuants,
-    range: quant === undefined ? scale.range : wholeRange(quant),
-  });
+  const on = (quant: Quant | undefined): ScaleContext<unknown> => {
+    const { attrs, inputTypes } = remade(view, input, quant);
+    const steps = scale.weightSteps;
+    return {
+      ...scale,
+      attrs,
+      inputTypes,
+      ...(steps === undefined ? {} : { weightSteps: stepsOf(steps, scale.inputTypes[1], inputTypes[1]) }),
+      inputQuants,
+      range: quant === undefined ? scale.range : wholeRange(quant),
+    };
+  };
   const fine = output(on(wanted));
   const quant = ranges === undefined || wanted === undefined ? fine : coarsened(wanted, ranges, fine.scale);
   const whole = wholeOf(quant);

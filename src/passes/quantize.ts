@@ -35,6 +35,8 @@ export interface QuantizeOptions {
   readonly channelGrids?: 'all';
   /** The network's input arrives as raw bytes on this scale; undefined: its calibrated range. */
   readonly input?: Quant;
+  /** The ranges of each channel of tensors with a grid for each. Absent: as `channelsApart` finds them. */
+  readonly byChannel?: ReadonlyMap<string, readonly Range[]>;
   /** Tensors of 16 bits. */
   readonly wide?: { readonly has: (tensor: string) => boolean };
   /** Takes what has no integers; absent: it is thrown. The graph that is then made is not to be compiled. */
@@ -59,7 +61,7 @@ function quantizeGraph(
   options: QuantizeOptions,
 ): Graph<'int8'> {
   const quants = new Map<string, Quant>();
-  const byChannel = channelsApart(graph, calibration, options);
+  const byChannel = options.byChannel ?? channelsApart(graph, calibration, options);
   const rangeOf = storedRanges(graph, calibration, { ...options, byChannel });
   const bitsFor = (name: string): 16 | undefined => (options.wide?.has(name) ? 16 : undefined);
   const outputBits = (name: string) => (bitsFor(name) === 16 ? { outputBits: 16 as const } : {});

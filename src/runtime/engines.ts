@@ -41,8 +41,8 @@ export type RunProgram = (input: Uint8Array, options?: { readonly keepArenas?: b
  *   The function: InputError for an input of another size; of engine `checked` Trap too
  */
 export function inference(program: Program, engine: EngineName = fastest().engine): RunProgram {
-  if (engine === 'wasm-simd') return withinArena(program, createEngine(withVectors(program), engine).run);
-  if (engine === 'wasm') return createEngine(program, engine).run;
+  if (engine === 'wasm-simd') return withinArena(program, createEngine(withVectors(program)).run);
+  if (engine === 'wasm') return createEngine(program).run;
   return createSimulator(program, { mode: engine === 'js' ? 'fast' : 'checked' }).run;
 }
 

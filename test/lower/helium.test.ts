@@ -1,15 +1,19 @@
 /** Kernels with Helium make the bytes that plain ones make, for sums that no operator writes too. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { must } from '../../src/base/errors.ts';
 import { accessesIn } from '../../src/emit/c/vector-access.ts';
 import { emitC } from '../../src/emit/package.ts';
 import type { Expr, Kernel } from '../../src/ir/kernel/kernel.ts';
-import { primitivesUsed } from '../../src/ir/kernel/walk.ts';
+import { primitivesUsed, rewritten } from '../../src/ir/kernel/walk.ts';
 import { dense8 } from '../../src/ir/kernel/weight-format.ts';
 import { helium } from '../../src/lower/helium.ts';
+import { withVectors } from '../../src/lower/simd.ts';
 import { variantsOf } from '../../src/lower/variants.ts';
+import type { Program } from '../../src/program/program.ts';
 import { prove } from '../../src/prove/prove.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
+import { createEngine } from '../../src/sim/wasm/engine.ts';
 import { type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
 import * as ir from '../support/ir.ts';
 import { single } from '../support/ir.ts';
@@ -139,6 +143,12 @@ const steps: Readonly<Record<string, Step>> = {
   smaller: (x, leaf) => ir.select(ir.compare('lt', leaf, x), leaf, x),
   clamp: (x) => ir.call('clamp', x, -50, 300),
   requantize: (x) => ir.call('requantize_high', x, 1_500_000_000, 3),
+  shifted: (x) => ir.call('requantize_pow2', ir.call('clamp', x, -9999, 9999), 2),
+  compact: (x) => ir.call('requantize_compact', ir.call('clamp', x, -9999, 9999), 40_000, 16),
+  wrapped_sum: (x, leaf) => ir.call('wrapped_sum', ir.call('wrapped_product', x, 2_000_000_011), leaf),
+  wrapped_difference: (x, leaf) => ir.call('wrapped_difference', leaf, ir.call('wrapped_product', x, x)),
+  chosen: (x, leaf) => ir.select(ir.compare('le', x, leaf), 3, -7),
+  same: (x, leaf) => ir.select(ir.compare('ne', x, leaf), -1, 100),
 };
 const leaves = fc.oneof(
   fc.integer({ min: -100, max: 100 }).map(ir.int),
@@ -151,41 +161,77 @@ const passes = fc.array(fc.tuple(fc.constantFrom(...Object.values(steps)), leave
   maxLength: 6,
 });
 
+const loops = fc.record({
+  passes: fc.integer({ min: 1, max: 23 }),
+  pools: fc.boolean(),
+  chain: passes,
+  seed: fc.nat({ max: 999 }),
+});
+
+/** A kernel of one loop, its input, and what the loop leaves pass by pass. */
+function loopCase({ passes: n, pools, chain, seed }: LoopRecipe, name: string) {
+  const first = ir.load('a', 'u8', ir.local('i'));
+  const value = chain.reduce((x, [step, leaf]) => step(x, leaf), first);
+  const sum = [
+    ir.let_('sum', 5),
+    ir.for_('j', 0, 3, [ir.assign('sum', ir.call('wrapped_sum', ir.local('sum'), value))]),
+    ir.store('out', 'i32', ir.local('i'), ir.local('sum')),
+  ];
+  const params = [
+    ir.param('a', 'in', 'u8', n + 3),
+    ir.param('b', 'in', 'i8', n),
+    ir.param('out', 'out', 'i32', n),
+  ];
+  const body = pools ? sum : [ir.store('out', 'i32', ir.local('i'), value)];
+  const kernel = ir.kernel(name, params, [ir.for_('i', 0, n, body)]);
+  const input = Uint8Array.from({ length: 2 * n + 3 }, (_, i) => (i * 97 + seed * 31) % 256);
+  const programOf = (one: Kernel): Program => {
+    const inputs = ['a', 'b'].map((port, slot) => ({ name: port, slot }));
+    return { ...single(one), name, inputs };
+  };
+  const { output } = createSimulator(programOf(kernel), { mode: 'checked' }).run(input);
+  return { kernel, programOf, input, output };
+}
+type LoopRecipe = typeof loops extends fc.Arbitrary<infer R> ? R : never;
+
 test('loops over elements that lie side by side', () => {
   const counted = new Counted();
-  const length = fc.integer({ min: 1, max: 23 });
   fc.assert(
-    fc.property(length, fc.boolean(), passes, fc.nat({ max: 999 }), (n, pools, chain, seed) => {
-      const first = ir.load('a', 'u8', ir.local('i'));
-      const value = chain.reduce((x, [step, leaf]) => step(x, leaf), first);
-      const sum = [
-        ir.let_('sum', 5),
-        ir.for_('j', 0, 3, [ir.accumulate('sum', value)]),
-        ir.store('out', 'i32', ir.local('i'), ir.local('sum')),
-      ];
-      const params = [
-        ir.param('a', 'in', 'u8', n + 3),
-        ir.param('b', 'in', 'i8', n),
-        ir.param('out', 'out', 'i32', n),
-      ];
-      const body = pools ? sum : [ir.store('out', 'i32', ir.local('i'), value)];
-      const plain = ir.kernel('k', params, [ir.for_('i', 0, n, body)]);
-      const lowered = helium(plain);
+    fc.property(loops, (recipe) => {
+      const { kernel, programOf, input, output } = loopCase(recipe, 'k');
+      const lowered = helium(kernel);
       if (lowered === undefined) return;
-      const noise = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 97 + seed * 31) % 256);
-      const inputs = [noise(n + 3), noise(n), undefined];
-      const [expected, found] = [plain, lowered].map((one) =>
-        createSimulator(single(one), { mode: 'checked' }).runStep(0, inputs),
-      );
-      expect(found).toEqual(expected);
+      expect(createSimulator(programOf(lowered), { mode: 'checked' }).run(input).output).toEqual(output);
+      expect(createEngine(withVectors(programOf(kernel))).run(input).output).toEqual(output);
       const used = primitivesUsed(lowered.body);
-      counted.add(['some', n % 4 === 0 ? 'whole' : 'rest', ...used, ...(pools ? ['pools'] : [])]);
+      const rest = recipe.passes % 4 === 0 ? 'whole' : 'rest';
+      counted.add(['some', rest, ...used, ...(recipe.pools ? ['pools'] : [])]);
     }),
     runs(150),
   );
   const often = { some: 60, whole: 5, rest: 20, pools: 20 };
   const each = ['add', 'sub', 'mul', 'shift_right', 'max', 'min', 'clamp', 'requantize_high'];
-  counted.require({ ...often, ...Object.fromEntries(each.map((name) => [`${name}_i32x4`, 10])) });
+  const more = ['requantize_pow2', 'requantize_compact', 'wrapped_sum', 'wrapped_difference'];
+  const chosen = ['wrapped_product', 'choose_le', 'choose_ne'];
+  const least = [...each, ...more, ...chosen].map((name) => [`${name}_i32x4`, 10] as const);
+  counted.require({ ...often, ...Object.fromEntries(least) });
+});
+
+test('rows that store where later ones do stay one by one', () => {
+  const recipe = fc.sample(
+    denseSums.filter((r) => r.sums === 1 && r.places === 1 && r.rows > 4),
+    { seed: 3, numRuns: 1 },
+  )[0]!;
+  const { kernel } = sumCase({ ...recipe, walk: 'runs', skip: 0 });
+  const ahead = (by: number): Kernel => ({
+    ...kernel,
+    params: kernel.params.map((p) => (p.role === 'out' ? { ...p, length: p.length + by } : p)),
+    body: rewritten(kernel.body, (s) =>
+      s.kind === 'store' ? [s, { ...s, index: ir.add(s.index, by), value: ir.int(7) }] : undefined,
+    ),
+  });
+  const inLanes = (k: Kernel) => waysOf(must(helium(k), 'dots help')).includes('lanes');
+  expect([inLanes(kernel), inLanes(ahead(1)), inLanes(ahead(4))]).toEqual([true, false, true]);
 });
 
 const sampled = [
@@ -200,6 +246,10 @@ const sampled = [
   ...fc.sample(layers, { seed: 5, numRuns: 16 }).map((recipe, i) => {
     const { plain, program, input, output } = loweredLayer(recipe, `layer${i}`);
     return program && itemOf(plain, input, output);
+  }),
+  ...fc.sample(loops, { seed: 7, numRuns: 24 }).map((recipe, i) => {
+    const { kernel, programOf, input, output } = loopCase(recipe, `loop${i}`);
+    return helium(kernel) && itemOf(programOf(kernel), input, output);
   }),
 ].filter((one) => one !== undefined);
 

@@ -1,5 +1,5 @@
 /**
- * Rounds a row of weights to a grid: a set of integers times a step per row; zeros are not part of the problem.
+ * Rounds a row of weights to a grid: a set of integers times a step per row; zeros stay zeros.
  *
  * With H = L LT over the bias (first) and the weights, the error of made weights q is
  * sum over i of (L_ii (c_i - q_i))^2, c_i = w_i + sum over j > i of L_ji (w_j - q_j) / L_ii. From the last weight
@@ -96,7 +96,7 @@ function nearestPlane(
   for (let i = size - 1; i >= 0; i--) {
     const [weight, pivot] = [order[i] as number, data[i * size + i] as number];
     const wanted = (w[weight] as number) + (pull[i] as number) / pivot;
-    const made = i === 0 ? wanted : onGrid(wanted, step, grid);
+    const made = i === 0 ? wanted : w[weight] === 0 ? 0 : onGrid(wanted, step, grid);
     row[weight] = made;
     error += (pivot * (wanted - made)) ** 2;
     const missing = (w[weight] as number) - made;

@@ -72,7 +72,7 @@ export const needsRounding = (
  * a tenth of it, 0.00087 with it, 0.00090 with three times of it.
  */
 const fittingDamping = (size: number, columns: number): number => 1e-3 + size / columns;
-const roundingDamping = (size: number, columns: number): number => 1e-2 + (0.1 * size) / columns;
+export const roundingDamping = (size: number, columns: number): number => 1e-2 + (0.1 * size) / columns;
 
 /**
  * Rounds weights to grids of few bits, one after the other, with the rest fitted to compensate for each.

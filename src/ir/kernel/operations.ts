@@ -46,8 +46,6 @@ interface BinaryOperation<Op> {
   /** On i32 where no rule is broken; in float64, exact where overflow is a rule, to be rounded for f32. */
   readonly js: { readonly int: Spelling; readonly real: Spelling };
   readonly wasm: Instruction;
-  /** Four i32 at a time; `by` a literal that all share. */
-  readonly lanes?: { readonly code: Instruction; readonly by?: 'literal' };
   /** What has no meaning on f32 has none of it. */
   readonly f32?: { readonly meaning: Numbers<number>; readonly wasm: Instruction };
   /** Which kind of operation the models of speed and size count. */
@@ -99,7 +97,6 @@ export const binaryOperations = binaryTable({
     rules: [overflow('sum')],
     interval: 'same',
     wasm: i32.add,
-    lanes: { code: i32x4.add },
     f32: { meaning: (a, b) => rounded(a + b), wasm: f32.add },
     cost: 'add',
   },
@@ -112,7 +109,6 @@ export const binaryOperations = binaryTable({
     rules: [overflow('difference')],
     interval: 'opposite',
     wasm: i32.sub,
-    lanes: { code: i32x4.sub },
     f32: { meaning: (a, b) => rounded(a - b), wasm: f32.sub },
     cost: 'add',
   },
@@ -126,7 +122,6 @@ export const binaryOperations = binaryTable({
     interval: 'all',
     js: { int: (a, b) => `imul(${a}, ${b})`, real: (a, b) => `${a} * ${b}` },
     wasm: i32.mul,
-    lanes: { code: i32x4.mul },
     f32: { meaning: (a, b) => rounded(a * b), wasm: f32.mul },
     cost: 'mul',
   },
@@ -172,7 +167,6 @@ export const binaryOperations = binaryTable({
     rules: [shift('b', 31, 'shift amount')],
     interval: 'all',
     wasm: i32.shr,
-    lanes: { code: i32x4.shr, by: 'literal' },
     cost: 'bits',
   },
   and: {

@@ -45,16 +45,8 @@ export interface Primitive extends Operation<Scalar> {
   readonly js: (...args: number[]) => number;
   /** WebAssembly that leaves the result. The arguments are locals or literals, so they may be repeated. */
   readonly wasm: (fresh: FreshLocal, ...args: Code[]) => Code;
-  /** The same of four i32 at a time, where there is a way. */
-  readonly lanes?: (fresh: FreshLocal, ...args: Code[]) => Code;
-  /**
-   * The same in fewer instructions, where a result of 2^9 - 1 or more in size may as well be any other such result of its sign,
-   * as before it is cut off at the limits of a byte. For which arguments it holds.
-   */
-  readonly near?: {
-    readonly allows: (...args: Interval[]) => boolean;
-    readonly lanes: NonNullable<Primitive['lanes']>;
-  };
+  /** The same of the lanes of four i32, where there is a way. */
+  readonly lanes?: Primitive['wasm'];
   /** Of primitives that round n / 2^bits: n and bits, exactly. */
   readonly quotient?: (...args: number[]) => readonly [n: bigint, bits: number];
 }
@@ -66,8 +58,10 @@ export type VectorValue = number | readonly number[];
 export interface VectorPrimitive extends Operation<Type> {
   /** The body of the C function, with intrinsics of arm_mve.h, where Helium has it. */
   readonly instructions: Readonly<Partial<Record<'mve', readonly string[]>>>;
-  /** WebAssembly that leaves the result, where that is planned. The arguments may be repeated. */
-  readonly wasm?: (...args: Code[]) => Code;
+  /** WebAssembly that leaves the result, where there is a way. The arguments may be repeated. */
+  readonly wasm?: Primitive['wasm'];
+  /** Of what cuts its result off at the last two arguments: WebAssembly in front of that. */
+  readonly uncut?: Primitive['wasm'];
   /** The meaning, lane by lane; undefined where C does not define it. */
   readonly js: (...args: VectorValue[]) => VectorValue | undefined;
 }

@@ -36,6 +36,8 @@ export interface Layer {
   readonly facts: TensorFacts;
   /** In the graph that was assembled. */
   readonly node: Node;
+  /** In the float network: there its weights may be others. */
+  readonly real: Node;
   /** What its input is padded with, if it is. */
   readonly padding: Padding | undefined;
   /** What its activations are, in the order of the node's. */
@@ -80,8 +82,9 @@ export function layerOf({ program, assembled, fused }: Build, measured: Measured
     ];
   });
   const node = makerOf(assembled.nodes, facts.tensor);
-  const padding = channelsOf(fused, node).columns?.padding;
-  return { step, kernel: kernel.name, nodes: origin, facts, node, padding, sources };
+  const real = fused.nodes.find(({ name }) => name === node.name) ?? node;
+  const padding = channelsOf(fused, real).columns?.padding;
+  return { step, kernel: kernel.name, nodes: origin, facts, node, real, padding, sources };
 }
 
 const isFiniteBound = (bound: Bound): boolean =>
@@ -147,23 +150,23 @@ class Trial {
     const { fused } = build;
     this.#build = build;
     this.#layer = layer;
-    this.#inputs = layer.node.inputs.map((name) => fused.tensors.get(name)?.constant ?? run.real.get(name));
-    this.#real = this.#made(layer.node.attrs, this.#inputs);
+    this.#inputs = layer.real.inputs.map((name) => fused.tensors.get(name)?.constant ?? run.real.get(name));
+    this.#real = this.#made(layer.real.attrs, this.#inputs);
   }
 
   #made(attrs: unknown, inputs: readonly (Tensor | undefined)[]): ArrayLike<number> {
-    const [made] = this.#layer.node.op.reference(attrs, inputs);
+    const [made] = this.#layer.real.op.reference(attrs, inputs);
     return must(made, 'an operator has an output').data as ArrayLike<number>;
   }
 
   #with(index: number, other: Tensor): number {
     const inputs = this.#inputs.map((input, i) => (i === index ? other : input));
-    return squares(this.#made(this.#layer.node.attrs, inputs), this.#real);
+    return squares(this.#made(this.#layer.real.attrs, inputs), this.#real);
   }
 
   /** With an activation as the program had it. @param index of the node's inputs */
   input(index: number, source: string, stored: Float32Array): number {
-    const name = at(this.#layer.node.inputs, index);
+    const name = at(this.#layer.real.inputs, index);
     return this.#with(index, this.#renamed(name, source, stored));
   }
 
@@ -177,8 +180,13 @@ class Trial {
   }
 
   weights(): number {
-    const [mac, like] = [macOf(this.#layer.node), this.#inputs[1]];
-    return mac === undefined || like === undefined ? 0 : this.#with(1, storedWeights(mac, like));
+    const { node, real } = this.#layer;
+    const [mac, like] = [macOf(node), this.#inputs[1]];
+    if (mac === undefined || like === undefined) return 0;
+    // The bias that makes up for rounding belongs to the weights.
+    const bias = this.#build.assembled.tensors.get(node.inputs[2] ?? '')?.constant;
+    const inputs = [this.#inputs[0], storedWeights(mac, like), bias ?? this.#inputs[2]];
+    return squares(this.#made(real.attrs, inputs), this.#real);
   }
 
   padding(): number {
@@ -195,7 +203,7 @@ class Trial {
 
 export function evidenceOf(build: Build, measured: Measured, layer: Layer): Evidence {
   const { program, fused } = build;
-  const activations = layer.node.inputs.flatMap((name, i) =>
+  const activations = layer.real.inputs.flatMap((name, i) =>
     fused.tensors.get(name)?.constant === undefined && name !== '' ? [i] : [],
   );
   const sums = { padding: 0, weights: 0, clipping: 0, rounding: 0 };

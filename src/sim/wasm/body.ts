@@ -2,7 +2,7 @@
 
 import { must } from '../../base/errors.ts';
 import { type Arrays, type Root, rootElem } from '../../ir/kernel/check.ts';
-import { type Elem, type Expr, elemBytes, type Kernel, type Type } from '../../ir/kernel/kernel.ts';
+import { type Elem, type Expr, elemBytes, type Type } from '../../ir/kernel/kernel.ts';
 import { type Code, int, type Local, localAt, type ValueType } from '../../wasm/code.ts';
 import { plus, times } from '../../wasm/instructions.ts';
 
@@ -13,17 +13,12 @@ export interface Addresses {
 }
 
 export interface Body {
-  readonly kernel: Kernel;
   readonly arrays: Arrays;
   readonly addresses: Addresses;
   /** Pointers are byte addresses. */
   readonly locals: Map<string, Local>;
   /** Of all locals so far, in order. */
   readonly types: ValueType[];
-  /** Counters of the loops that are taken four passes at a time. */
-  readonly widened: string[];
-  /** Whether there are vectors. */
-  readonly vectors: boolean;
 }
 
 export function fresh(b: Body, type: ValueType): Local {
@@ -87,13 +82,3 @@ export function addressOf(b: Body, name: string, index: Expr, value: (e: Expr) =
 }
 
 export const bytesOf = (elem: Elem, count: Code): Code => scaled(count, elemBytes[elem]);
-
-/** The loop whose passes are taken four at a time; its counter's local has the first pass's value. */
-export interface Passes {
-  readonly body: Body;
-  readonly counter: string;
-  /** Names that the loop declares: one value a pass. */
-  readonly vectors: Map<string, Local>;
-  /** Loads of tables, by their text. */
-  readonly constants: Map<string, Local>;
-}

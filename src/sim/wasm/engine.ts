@@ -1,10 +1,10 @@
 /**
  * Programs in WebAssembly, made of the same Kernel IR as the C and the checking simulator, without any checks.
- * Statement by statement; with SIMD, loops whose passes are independent four passes at a time.
+ * Statement by statement. Vectors are values like others, for machines that have them.
  */
 
 import { checkKernel } from '../../ir/kernel/check.ts';
-import type { Kernel } from '../../ir/kernel/kernel.ts';
+import type { Kernel, Table } from '../../ir/kernel/kernel.ts';
 import { tableBytes, tableLength } from '../../ir/kernel/table-bytes.ts';
 import { arenaFill, type Outcome, type Program } from '../../program/program.ts';
 import { slotAt } from '../../program/slots.ts';
@@ -19,9 +19,6 @@ import { block } from './stmt.ts';
 export type Instructions = 'wasm-simd' | 'wasm';
 
 export interface Engine {
-  readonly instructions: Instructions;
-  /** Loops of all steps that are taken four passes at a time. */
-  readonly widened: number;
   /** One inference, as `Simulator.run`. @throws InputError for an input of another size. */
   run(input: Uint8Array, options?: { readonly keepArenas?: boolean }): Outcome;
 }
@@ -53,46 +50,35 @@ interface Placed {
   readonly addresses: Addresses;
 }
 
-/** The arena lies at 0, then tables, each kernel's once. */
-function placeAll(program: Program, memory: Allotment): readonly Placed[] {
+interface Layout {
+  readonly placed: readonly Placed[];
+  readonly tables: ReadonlyMap<Table, number>;
+}
+
+/** The arena lies at 0, then tables, each once for all kernels that have it. */
+function placeAll(program: Program, memory: Allotment): Layout {
   memory.take(program.arenaBytes);
-  const known = new Map<Kernel, readonly number[]>();
-  return program.steps.map(({ kernel, args }) => {
-    const tables = known.get(kernel) ?? kernel.tables.map((table) => memory.take(tableLength(table)));
-    known.set(kernel, tables);
+  const known = new Map<Table, number>();
+  const placed = program.steps.map(({ kernel, args }) => {
+    const tables = kernel.tables.map((table) => {
+      const address = known.get(table) ?? memory.take(tableLength(table));
+      known.set(table, address);
+      return address;
+    });
     const params = args.map((slot) => slotAt(program, slot).address);
     return { kernel, addresses: { params, tables } };
   });
+  return { placed, tables: known };
 }
 
-interface Made {
-  readonly func: Func;
-  readonly widened: number;
-}
-
-function functionOf({ kernel, addresses }: Placed, name: string, vectors: boolean): Made {
-  const body: Body = {
-    kernel,
-    arrays: checkKernel(kernel),
-    addresses,
-    locals: new Map(),
-    types: [],
-    widened: [],
-    vectors,
-  };
+function functionOf({ kernel, addresses }: Placed, name: string): Func {
+  const body: Body = { arrays: checkKernel(kernel), addresses, locals: new Map(), types: [] };
   const code = block(body, kernel.body);
-  return { func: { name, params: [], locals: body.types, body: code }, widened: body.widened.length };
+  return { name, params: [], locals: body.types, body: code };
 }
 
-function fillTables(placed: readonly Placed[], buffer: ArrayBuffer): void {
-  const done = new Set<Kernel>();
-  for (const { kernel, addresses } of placed) {
-    if (done.has(kernel)) continue;
-    done.add(kernel);
-    kernel.tables.forEach((table, i) => {
-      new Uint8Array(buffer).set(tableBytes(table), addresses.tables[i]);
-    });
-  }
+function fillTables(tables: Layout['tables'], buffer: ArrayBuffer): void {
+  for (const [table, address] of tables) new Uint8Array(buffer).set(tableBytes(table), address);
 }
 
 const stepName = (index: number): string => `s${index}`;
@@ -101,20 +87,15 @@ const stepName = (index: number): string => `s${index}`;
  * @throws DefectError for a program that breaks the static rules of Kernel IR; Trap for slots that do not fit the
  * arena; where the machine has no such instructions, what the machine throws.
  */
-export function createEngine(program: Program, instructions: Instructions): Engine {
+export function createEngine(program: Program): Engine {
   checkPlan(program);
   const memory = new Allotment();
-  const placed = placeAll(program, memory);
-  const made = placed.map((p, i) => functionOf(p, stepName(i), instructions === 'wasm-simd'));
-  const module = moduleOf(made.map(({ func }) => func));
+  const { placed, tables } = placeAll(program, memory);
+  const module = moduleOf(placed.map((p, i) => functionOf(p, stepName(i))));
   const { buffer, exports } = instantiate(module, memory.bytes + 64);
-  fillTables(placed, buffer);
+  fillTables(tables, buffer);
   const steps = placed.map((_, i) => (exports as Record<string, () => void>)[stepName(i)] as () => void);
-  return {
-    instructions,
-    widened: made.reduce((n, one) => n + one.widened, 0),
-    run: runner(program, steps, new Uint8Array(buffer, 0, program.arenaBytes)),
-  };
+  return { run: runner(program, steps, new Uint8Array(buffer, 0, program.arenaBytes)) };
 }
 
 function runner(program: Program, steps: readonly (() => void)[], arena: Uint8Array): Engine['run'] {

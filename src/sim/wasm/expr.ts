@@ -1,9 +1,10 @@
 /** Expressions of Kernel IR as WebAssembly. What C leaves undefined does not happen: it was proven or is checked. */
 import { DefectError, must } from '../../base/errors.ts';
-import type { Expr, ExprOf } from '../../ir/kernel/kernel.ts';
+import { elemRange } from '../../ir/kernel/check.ts';
+import type { Elem, Expr, ExprOf } from '../../ir/kernel/kernel.ts';
 import { binaryOperations, compareOperations } from '../../ir/kernel/operations.ts';
-import type { Primitive, VectorPrimitive } from '../../ir/kernel/primitive.ts';
-import { anyPrimitive } from '../../ir/kernel/prims/index.ts';
+import type { Primitive } from '../../ir/kernel/primitive.ts';
+import { anyPrimitive, vectorPrimitiveOf } from '../../ir/kernel/prims/index.ts';
 import { partsOf } from '../../ir/kernel/walk.ts';
 import { type Code, either, int } from '../../wasm/code.ts';
 import { f32, float, i32, load, select } from '../../wasm/instructions.ts';
@@ -59,11 +60,22 @@ function selected(b: Body, e: ExprOf<'select'>): Code {
   return isFree(e.yes) && isFree(e.no) ? select(yes, no, test) : either(e.type, test, yes, no);
 }
 
+/** Lanes that become elements: narrowing them cuts them off at the limits of their type, if nothing else does. */
+export function narrowed(b: Body, e: Expr, elem: Elem): Code {
+  if (e.kind !== 'call') return value(b, e);
+  const limits = elemRange(elem);
+  const uncut = vectorPrimitiveOf(e.primitive)?.uncut;
+  const [lo, hi] = e.args.slice(-2).map((arg) => (arg.kind === 'int' ? arg.value : undefined));
+  return uncut && lo === limits?.lo && hi === limits?.hi ? call(b, e, uncut) : value(b, e);
+}
+
 /** Arguments are put into locals, unless they can be repeated as they are. */
-function call(b: Body, e: ExprOf<'call'>): Code {
+function call(b: Body, e: ExprOf<'call'>, way?: Primitive['wasm']): Code {
   const pairs = loadedPairs(b, e, (part) => value(b, part));
   if (pairs !== undefined) return pairs;
   const primitive = must(anyPrimitive(e.primitive), `primitive ${e.primitive}`);
+  const code = way ?? primitive.wasm;
+  if (code === undefined) throw new DefectError(`${primitive.name} is of a chip`);
   const sets: Code[] = [];
   const args = e.args.map((arg, i) => {
     if (arg.kind === 'int' || arg.kind === 'float' || arg.kind === 'local') return value(b, arg);
@@ -71,11 +83,5 @@ function call(b: Body, e: ExprOf<'call'>): Code {
     sets.push(held.set(value(b, arg)));
     return held.get;
   });
-  return [...sets.flat(), ...called(b, primitive, args)];
-}
-
-function called(b: Body, primitive: Primitive | VectorPrimitive, args: readonly Code[]): Code {
-  if ('c99' in primitive) return primitive.wasm((type) => fresh(b, type), ...args);
-  if (primitive.wasm === undefined) throw new DefectError(`${primitive.name} is of a chip`);
-  return primitive.wasm(...args);
+  return [...sets.flat(), ...code((type) => fresh(b, type), ...args)];
 }

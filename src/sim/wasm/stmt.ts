@@ -4,8 +4,7 @@ import { inlined } from '../../ir/kernel/walk.ts';
 import { type Code, int, repeat, when } from '../../wasm/code.ts';
 import { copyBytes, f32, fillBytes, i32, store } from '../../wasm/instructions.ts';
 import { addressOf, type Body, bytesOf, declare, localOf, placeOf } from './body.ts';
-import { value } from './expr.ts';
-import { vectorLoop } from './vector-loop.ts';
+import { narrowed, value } from './expr.ts';
 import { storeVector } from './vector-memory.ts';
 
 export const block = (b: Body, body: readonly Stmt[]): Code => inlined(body).flatMap((s) => statement(b, s));
@@ -31,7 +30,7 @@ function statement(b: Body, s: PlainStmt): Code {
       return store[s.elem](offset, address, value(b, s.value));
     }
     case 'storeVector':
-      return storeVector(b, s, (e) => value(b, e));
+      return storeVector(b, s, (e) => (e === s.value ? narrowed(b, e, s.elem) : value(b, e)));
     case 'for':
       return loop(b, s);
     case 'if':
@@ -62,13 +61,6 @@ function declared(b: Body, s: StmtOf<'let'>): Code {
 }
 
 function loop(b: Body, s: StmtOf<'for'>): Code {
-  const vectors = vectorLoop(b, s);
-  if (vectors !== undefined)
-    return [...vectors.code, ...(vectors.rest === undefined ? [] : passByPass(b, vectors.rest))];
-  return passByPass(b, s);
-}
-
-function passByPass(b: Body, s: StmtOf<'for'>): Code {
   const from = value(b, s.from);
   const counter = declare(b, s.name, 'i32');
   const more = i32.lt(counter.get, value(b, s.to));

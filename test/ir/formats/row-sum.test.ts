@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { rowSum, startRows } from '../../../src/ir/formats/index.ts';
 import { rewritten } from '../../../src/ir/kernel/walk.ts';
+import { withVectors } from '../../../src/lower/simd.ts';
 import { prove } from '../../../src/prove/prove.ts';
 import { createSimulator } from '../../../src/sim/simulate.ts';
 import { createEngine } from '../../../src/sim/wasm/engine.ts';
@@ -19,7 +20,7 @@ test('random statements add what their definition says, in the simulator and as 
       const expected = answer(input);
       const program = single(kernel);
       expect(createSimulator(program, { mode: 'checked' }).run(input).output).toEqual(expected);
-      expect(createEngine(program, 'wasm-simd').run(input).output).toEqual(expected);
+      expect(createEngine(withVectors(program)).run(input).output).toEqual(expected);
       expect(prove(kernel).unproven).toEqual([]);
       for (const name of [stored.format.kind, stored.walk, stored.codebook === undefined ? 'plain' : 'coded'])
         reached.set(name, (reached.get(name) ?? 0) + 1);

@@ -28,8 +28,7 @@ test('random kernels leave the same arenas', () => {
       const outcome = defined(p, input);
       if (outcome === undefined) return;
       compared++;
-      expect(createEngine(p, 'wasm').run(input, { keepArenas: true })).toEqual(outcome);
-      expect(createEngine(p, 'wasm-simd').run(input, { keepArenas: true })).toEqual(outcome);
+      expect(createEngine(p).run(input, { keepArenas: true })).toEqual(outcome);
     }),
     runs(1000),
   );
@@ -38,7 +37,7 @@ test('random kernels leave the same arenas', () => {
 
 test('an input of another size is refused, and the machine says what it can', () => {
   const layer = layerOf({ seed: 1, density: 1, bits: 8, inputs: 5, outputs: 3 });
-  const engine = createEngine(programOf(layer, layer.kernel({})), 'wasm');
+  const engine = createEngine(programOf(layer, layer.kernel({})));
   expect(() => engine.run(new Uint8Array(4))).toThrow(InputError);
   expect(() => engine.run(new Uint8Array(4))).toThrow(/4 bytes.*5 bytes: 5 elements of u8/s);
   expect(bestInstructions()).toBe('wasm-simd');

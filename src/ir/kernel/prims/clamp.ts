@@ -1,4 +1,4 @@
-import { choose, i32, i32x4, select } from '../../../wasm/instructions.ts';
+import { i32, i32x4, select } from '../../../wasm/instructions.ts';
 import type { Primitive } from '../primitive.ts';
 
 /** Saturation; compilers know the pattern (USAT, VMIN/VMAX). */
@@ -14,7 +14,7 @@ export const clamp: Primitive = {
   c99: ['return x < lo ? lo : x > hi ? hi : x;'],
   js: (x = 0, lo = 0, hi = 0) => (x < lo ? lo : x > hi ? hi : x),
   wasm: (_, x = [], lo = [], hi = []) => select(lo, select(hi, x, i32.gt(x, hi)), i32.lt(x, lo)),
-  lanes: (_, x = [], lo = [], hi = []) => choose(lo, choose(hi, x, i32x4.gt(x, hi)), i32x4.lt(x, lo)),
+  lanes: (_, x = [], lo = [], hi = []) => i32x4.min(i32x4.max(x, i32x4.splat(lo)), i32x4.splat(hi)),
   violation: () => undefined,
   range: (x = { lo: 0, hi: 0 }, lo = { lo: 0, hi: 0 }, hi = { lo: 0, hi: 0 }) => ({
     lo: Math.max(Math.min(x.lo, hi.lo), Math.min(lo.lo, hi.lo)),

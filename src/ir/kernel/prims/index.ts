@@ -7,6 +7,7 @@ import { exp32 } from './exp.ts';
 import { exponent32, mantissa32, sqrt32 } from './float-bits.ts';
 import { interpolate } from './interpolate.ts';
 import { knownWithin } from './known-within.ts';
+import { lanePrimitives } from './lane-operations.ts';
 import { multiplyAdd } from './multiply-add.ts';
 import {
   requantizeCompact,
@@ -62,8 +63,9 @@ export const primitives: ReadonlyMap<string, Primitive> = new Map(
 export const primitiveOf = (name: string): Primitive =>
   must(primitives.get(name), `a primitive is called '${name}'`);
 
-const ofVectors: ReadonlyMap<string, VectorPrimitive> = new Map(
-  [...vectorPrimitives, ...pairPrimitives].map((p) => [p.name, p]),
+/** Every primitive of vectors. */
+export const ofVectors: ReadonlyMap<string, VectorPrimitive> = new Map(
+  [...lanePrimitives, ...pairPrimitives, ...vectorPrimitives].map((p) => [p.name, p]),
 );
 
 /** A primitive of vectors by its name, or undefined for one of numbers. */

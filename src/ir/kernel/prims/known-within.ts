@@ -13,7 +13,6 @@ export const knownWithin: Primitive = {
   c99: ['(void)lo;', '(void)hi;', 'return x;'],
   js: (x = 0) => x,
   wasm: (_, x = []) => x,
-  lanes: (_, x = []) => x,
   violation: (x = { lo: 0, hi: 0 }, lo = x, hi = x) =>
     x.lo < lo.hi || x.hi > hi.lo ? `${x.lo}..${x.hi} within ${lo.hi}..${hi.lo}` : undefined,
   asserts: true,

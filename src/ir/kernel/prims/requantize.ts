@@ -6,7 +6,6 @@
 import { type Code, int } from '../../../wasm/code.ts';
 import {
   f32,
-  f64x2,
   float,
   highProduct,
   i32,
@@ -17,7 +16,7 @@ import {
   select,
   sum31,
 } from '../../../wasm/instructions.ts';
-import { allInts, type Interval } from '../interval.ts';
+import type { Interval } from '../interval.ts';
 import type { FreshLocal, Primitive } from '../primitive.ts';
 
 /** floor(acc * multiplier + addend) / 2^bits), exactly; 16 <= bits, 0 <= addend < 2^52. */
@@ -59,7 +58,7 @@ function pow2(acc: number, shift: number): number {
   return shift === 0 ? acc : Math.floor((acc + 2 ** (shift - 1)) / 2 ** shift);
 }
 
-const outside = (what: string, x: Interval, lo: number, hi: number): string | undefined =>
+export const outside = (what: string, x: Interval, lo: number, hi: number): string | undefined =>
   x.lo < lo || x.hi > hi ? `${what} in ${x.lo}..${x.hi}, defined for ${lo}..${hi}` : undefined;
 
 const multiplierRule = (lowestShift: number) => (_acc: Interval, multiplier: Interval, shift: Interval) =>
@@ -71,25 +70,6 @@ function cornerRange(f: (acc: number, m: number, s: number) => number) {
     const at = [acc.lo, acc.hi].flatMap((a) => [m.lo, m.hi].flatMap((x) => [f(a, x, s.lo), f(a, x, s.hi)]));
     return { lo: Math.min(...at), hi: Math.max(...at) };
   };
-}
-
-/**
- * In float64, for shifts of 2 to 12: x = acc * multiplier / 2^(31 + shift) is a multiple of e = 2^-(31 + shift). Where |x| is
- * below 2^9, x has at most 40 + shift bits and is exact, and so is x + e / 2, which never lies halfway between two integers:
- * adding 1.5 * 2^52 rounds it to the nearest one, which then stands in the low half of the float. Elsewhere both
- * sums are rounded by less than 1, and |x| < 2^29 still fits that half.
- */
-function floatLanes(_: FreshLocal, acc: Code = [], multiplier: Code = [], shift: Code = []): Code {
-  /** 2^(bias - shift), twice. */
-  const powers = (bias: number) =>
-    f64x2.fromHighWords(i32x4.shl(i32x4.sub(i32x4.splat(int(1023 + bias)), shift), int(20)));
-  const [scales, halfSteps] = [powers(-31), powers(-32)];
-  const [xs, factors] = [f64x2.fromInts(acc), f64x2.fromInts(multiplier)];
-  const rounded = (i: 0 | 1): Code => {
-    const scaled = f64x2.mul(xs[i], f64x2.mul(factors[i], scales[i]));
-    return f64x2.add(f64x2.add(scaled, halfSteps[i]), f64x2.splat(1.5 * 2 ** 52));
-  };
-  return f64x2.lowWords(rounded(0), rounded(1));
 }
 
 const params = [
@@ -172,7 +152,6 @@ export const requantizeHigh: Primitive = {
     const scale = powerOfTwo(i32x4.sub(i32x4.splat(int(32)), shift));
     return scaledLanes(fresh, i32x4.add(highProduct(acc, multiplier), half), scale);
   },
-  near: { allows: (_acc, _multiplier, shift = allInts) => shift.hi <= 12, lanes: floatLanes },
   violation: multiplierRule(2),
   range: cornerRange(single),
   cost: 'requantize64',

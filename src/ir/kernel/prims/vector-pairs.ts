@@ -3,9 +3,8 @@ import { at } from '../../../base/errors.ts';
 import { i16x8, i32x4 } from '../../../wasm/instructions.ts';
 import { hull, type Interval } from '../interval.ts';
 import { intervalOf } from '../operations.ts';
-import type { Primitive, VectorPrimitive } from '../primitive.ts';
+import type { VectorPrimitive } from '../primitive.ts';
 import { byLane, lanes, outsideInt, two, whole, zero } from './vectors.ts';
-import { wrappedDifference, wrappedProduct, wrappedSum } from './wrapped.ts';
 
 /** Eight products, neighbours added: pairs of terms in the lanes of four rows. */
 const dotPairs: VectorPrimitive = {
@@ -14,7 +13,7 @@ const dotPairs: VectorPrimitive = {
   params: two('i16x8'),
   result: 'i32x4',
   instructions: { mve: ['return vaddq_s32(vmullbq_int_s16(a, b), vmulltq_int_s16(a, b));'] },
-  wasm: (a = [], b = []) => i32x4.dot(a, b),
+  wasm: (_, a = [], b = []) => i32x4.dot(a, b),
   js: (a, b) => {
     const products = lanes(a).map((x, i) => x * at(lanes(b), i));
     const sums = pairs.map((i) => whole(at(products, 2 * i) + at(products, 2 * i + 1)));
@@ -42,7 +41,7 @@ const picked = (
   params: params.map((param) => ({ name: param, type: 'i16x8' })),
   result: 'i16x8',
   instructions: {},
-  wasm: (a = [], b = a) => i16x8.shuffle(a, b, from),
+  wasm: (_, a = [], b = a) => i16x8.shuffle(a, b, from),
   js: (a, b = a) => from.map((i) => (i < 8 ? at(lanes(a), i) : at(lanes(b), i - 8))),
   violation: () => undefined,
   range: (a = zero, b = a) => hull([a.lo, a.hi, b.lo, b.hi]),
@@ -75,7 +74,7 @@ function exact(op: 'add' | 'sub'): VectorPrimitive {
     params: two('i16x8'),
     result: 'i16x8',
     instructions: { mve: [`return v${op}q_s16(a, b);`] },
-    wasm: (a = [], b = []) => i16x8[op](a, b),
+    wasm: (_, a = [], b = []) => i16x8[op](a, b),
     js: byLane('i16x8', (a = 0, b = 0) => {
       const sum = a + sign * b;
       return sum < lo || sum > hi ? undefined : sum;
@@ -91,45 +90,11 @@ function exact(op: 'add' | 'sub'): VectorPrimitive {
   };
 }
 
-const halved: VectorPrimitive = {
-  name: 'shift_right_i32x4',
-  doc: 'a / 2^by in each lane, rounded down; by in 0..31',
-  params: [
-    { name: 'a', type: 'i32x4' },
-    { name: 'by', type: 'i32' },
-  ],
-  result: 'i32x4',
-  instructions: { mve: ['return vshlq_s32(a, vdupq_n_s32(-by));'] },
-  wasm: (a = [], by = []) => i32x4.shr(a, by),
-  js: byLane('i32x4', (a = 0, by = 0) => (by < 0 || by > 31 ? undefined : a >> by)),
-  violation: (_, by = zero) => (by.lo < 0 || by.hi > 31 ? `a shift by ${by.lo}..${by.hi}` : undefined),
-  range: (a = zero, by = zero) => intervalOf('shr', a, by),
-  cost: 'otherCall',
-};
-
-/** A primitive that wraps around, in every lane. */
-const wrapped = (scalar: Primitive, op: 'add' | 'sub' | 'mul'): VectorPrimitive => ({
-  name: `${scalar.name}_i32x4`,
-  doc: `in each lane: ${scalar.doc}`,
-  params: two('i32x4'),
-  result: 'i32x4',
-  instructions: { mve: [`return v${op}q_s32(a, b);`] },
-  wasm: (a = [], b = []) => i32x4[op](a, b),
-  js: byLane('i32x4', scalar.js),
-  violation: scalar.violation,
-  range: scalar.range,
-  cost: 'otherCall',
-});
-
 export const pairPrimitives: readonly VectorPrimitive[] = [
   dotPairs,
   exact('add'),
   exact('sub'),
   firstPair,
-  halved,
-  wrapped(wrappedDifference, 'sub'),
-  wrapped(wrappedProduct, 'mul'),
-  wrapped(wrappedSum, 'add'),
   zipHigh,
   zipLow,
 ];

@@ -1,12 +1,10 @@
-/** Primitives of vectors. Those of lanes do to each lane what the scalar primitive does to a number. */
+/** Primitives of vectors. */
 import { at, DefectError } from '../../../base/errors.ts';
 import { i8x16, i32x4 } from '../../../wasm/instructions.ts';
 import { allInts, hull, type Interval, isInt32 } from '../interval.ts';
 import { lanesOf, type Vector } from '../kernel.ts';
 import { intervalOf } from '../operations.ts';
-import type { Primitive, VectorPrimitive, VectorValue } from '../primitive.ts';
-import { clamp } from './clamp.ts';
-import { requantizeHigh } from './requantize.ts';
+import type { VectorPrimitive, VectorValue } from '../primitive.ts';
 
 export function lanes(value: VectorValue | undefined): readonly number[] {
   if (typeof value === 'object') return value;
@@ -64,7 +62,7 @@ function exact(
     params: two('i32x4'),
     result: 'i32x4',
     instructions: { mve: [`return v${name}q_s32(a, b);`] },
-    wasm: (a = [], b = []) => i32x4[op](a, b),
+    wasm: (_, a = [], b = []) => i32x4[op](a, b),
     js: byLane('i32x4', (a = 0, b = 0) => whole(f(a, b))),
     violation: (a, b) => outsideInt(doc, range(a, b)),
     range,
@@ -72,38 +70,24 @@ function exact(
   };
 }
 
-/** A scalar primitive in every lane; parameters named in `numbers` are the same for all lanes. */
-const inLanes = (scalar: Primitive, numbers: readonly string[], mve: readonly string[]): VectorPrimitive => ({
-  name: `${scalar.name}_i32x4`,
-  doc: `in each lane: ${scalar.doc}`,
-  params: scalar.params.map(({ name }) => ({ name, type: numbers.includes(name) ? 'i32' : 'i32x4' })),
-  result: 'i32x4',
-  instructions: { mve },
-  js: byLane('i32x4', (...args) =>
-    scalar.violation(...args.map((x) => ({ lo: x, hi: x }))) === undefined ? scalar.js(...args) : undefined,
-  ),
-  violation: scalar.violation,
-  range: scalar.range,
-  cost: 'otherCall',
-});
-
 const addLanes = exact('add', 'add', 'a + b in each lane', (a, b) => a + b);
 const subLanes = exact('sub', 'sub', 'a - b in each lane', (a, b) => a - b);
 const mulLanes = exact('mul', 'mul', 'a * b in each lane', (a, b) => a * b + 0);
 
 const shiftLanes: VectorPrimitive = {
   name: 'shift_right_i32x4',
-  doc: 'a / 2^bits in each lane, rounded down; bits in 0..31',
+  doc: 'a / 2^by in each lane, rounded down; by in 0..31',
   params: [
     { name: 'a', type: 'i32x4' },
-    { name: 'bits', type: 'i32' },
+    { name: 'by', type: 'i32' },
   ],
   result: 'i32x4',
-  instructions: { mve: ['return vshlq_s32(a, vdupq_n_s32(-bits));'] },
-  js: byLane('i32x4', (a = 0, bits = 0) => (bits >= 0 && bits <= 31 ? a >> bits : undefined)),
-  violation: (_a, bits = zero) =>
-    bits.lo < 0 || bits.hi > 31 ? `bits in ${bits.lo}..${bits.hi}, defined for 0..31` : undefined,
-  range: (a = zero, bits = zero) => intervalOf('shr', a, bits),
+  instructions: { mve: ['return vshlq_s32(a, vdupq_n_s32(-by));'] },
+  wasm: (_, a = [], by = []) => i32x4.shr(a, by),
+  js: byLane('i32x4', (a = 0, by = 0) => (by >= 0 && by <= 31 ? a >> by : undefined)),
+  violation: (_a, by = zero) =>
+    by.lo < 0 || by.hi > 31 ? `by in ${by.lo}..${by.hi}, defined for 0..31` : undefined,
+  range: (a = zero, by = zero) => intervalOf('shr', a, by),
   cost: 'otherCall',
 };
 
@@ -135,7 +119,7 @@ const maxLanes: VectorPrimitive = {
   params: two('i32x4'),
   result: 'i32x4',
   instructions: { mve: ['return vmaxq_s32(a, b);'] },
-  wasm: (a = [], b = []) => i32x4.max(a, b),
+  wasm: (_, a = [], b = []) => i32x4.max(a, b),
   js: byLane('i32x4', (a = 0, b = 0) => Math.max(a, b)),
   violation: () => undefined,
   range: (a = zero, b = zero) => ({ lo: Math.max(a.lo, b.lo), hi: Math.max(a.hi, b.hi) }),
@@ -147,7 +131,7 @@ const minLanes: VectorPrimitive = {
   name: 'min_i32x4',
   doc: 'the smaller of a and b in each lane',
   instructions: { mve: ['return vminq_s32(a, b);'] },
-  wasm: (a = [], b = []) => i32x4.min(a, b),
+  wasm: (_, a = [], b = []) => i32x4.min(a, b),
   js: byLane('i32x4', (a = 0, b = 0) => Math.min(a, b)),
   range: (a = zero, b = zero) => ({ lo: Math.min(a.lo, b.lo), hi: Math.min(a.hi, b.hi) }),
 };
@@ -158,7 +142,7 @@ const splat: VectorPrimitive = {
   params: [{ name: 'x', type: 'i32' }],
   result: 'i32x4',
   instructions: { mve: ['return vdupq_n_s32(x);'] },
-  wasm: (x = []) => i32x4.splat(x),
+  wasm: (_, x = []) => i32x4.splat(x),
   js: byLane('i32x4', (x = 0) => x),
   violation: () => undefined,
   range: (x = zero) => x,
@@ -171,7 +155,7 @@ const splatBytes: VectorPrimitive = {
   params: [{ name: 'x', type: 'i32' }],
   result: 'u8x16',
   instructions: { mve: ['return vdupq_n_u8((uint8_t)x);'] },
-  wasm: (x = []) => i8x16.splat(x),
+  wasm: (_, x = []) => i8x16.splat(x),
   js: byLane('u8x16', (x = 0) => (x >= 0 && x <= 255 ? x : undefined)),
   violation: (x = zero) => (x.lo < 0 || x.hi > 255 ? `x in ${x.lo}..${x.hi}, defined for 0..255` : undefined),
   range: (x = zero) => x,
@@ -226,18 +210,12 @@ const sumBytes: VectorPrimitive = {
 
 export const vectorPrimitives: readonly VectorPrimitive[] = [
   addLanes,
-  inLanes(clamp, ['lo', 'hi'], ['return vminq_s32(vmaxq_s32(x, vdupq_n_s32(lo)), vdupq_n_s32(hi));']),
   dotBytes,
   four,
   maxLanes,
   minLanes,
   mulLanes,
   multiplyAddLanes,
-  inLanes(
-    requantizeHigh,
-    [],
-    ['return vrshlq_s32(vmulhq_s32(acc, multiplier), vsubq_s32(vdupq_n_s32(1), shift));'],
-  ),
   shiftLanes,
   splat,
   splatBytes,

@@ -4,6 +4,8 @@ import { expect, test } from 'vitest';
 import type { Expr } from '../../../../src/ir/kernel/kernel.ts';
 import type { Primitive } from '../../../../src/ir/kernel/primitive.ts';
 import { primitives } from '../../../../src/ir/kernel/prims/index.ts';
+import { primitivesUsed } from '../../../../src/ir/kernel/walk.ts';
+import { withVectors } from '../../../../src/lower/simd.ts';
 import type { Program } from '../../../../src/program/program.ts';
 import { createSimulator } from '../../../../src/sim/simulate.ts';
 import { createEngine } from '../../../../src/sim/wasm/engine.ts';
@@ -57,8 +59,8 @@ test.each([...primitives.values()].map((p) => [p.name, p] as const))('%s', (_, p
   const program = programFor(p);
   const input = new Uint8Array(1);
   const { output } = createSimulator(program, { mode: 'checked' }).run(input);
-  expect(createEngine(program, 'wasm').run(input).output).toEqual(output);
-  expect(createEngine(program, 'wasm-simd').run(input).output).toEqual(output);
+  for (const engine of [createEngine(program), createEngine(withVectors(program))])
+    expect(engine.run(input).output).toEqual(output);
   expect(new Set(output).size).toBeGreaterThan(8);
 });
 
@@ -112,7 +114,10 @@ test.each([
     const body = [ir.for_('i', 0, rows.length, [ir.store('out', elem, ir.local('i'), byte)])];
     const program = ir.single(ir.kernel('k', params, body, tables));
     const { output } = createSimulator(program, { mode: 'fast' }).run(new Uint8Array(1));
-    expect(createEngine(program, 'wasm-simd').run(new Uint8Array(1)).output).toEqual(output);
+    const lowered = withVectors(program);
+    const used = lowered.steps.map(({ kernel }) => primitivesUsed(kernel.body).has('requantize_byte_i32x4'));
+    expect(used).toEqual([most <= 12]);
+    expect(createEngine(lowered).run(new Uint8Array(1)).output).toEqual(output);
     expect(new Set(output).size).toBeGreaterThan(100);
   },
 );

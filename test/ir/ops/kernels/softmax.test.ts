@@ -6,6 +6,7 @@ import {
   softmaxInt8,
   unitOfExponentials,
 } from '../../../../src/ir/ops/kernels/softmax.ts';
+import { withVectors } from '../../../../src/lower/simd.ts';
 import { prove } from '../../../../src/prove/prove.ts';
 import { createSimulator } from '../../../../src/sim/simulate.ts';
 import { createEngine } from '../../../../src/sim/wasm/engine.ts';
@@ -48,7 +49,7 @@ describe.each([
     const wanted = new Array(rows * length).fill(Math.min(255, Math.floor(256 / length + 0.5)));
     for (const simulator of [
       createSimulator(ir.single(kernel), { mode: 'checked' }),
-      createEngine(ir.single(kernel), 'wasm-simd'),
+      createEngine(withVectors(ir.single(kernel))),
     ])
       expect([...simulator.run(input).output]).toEqual(wanted);
   });
