@@ -12,7 +12,17 @@ import { split } from '../sim/wasm/body.ts';
 import { copiedExpr } from './copies.ts';
 import type { NewName } from './fresh-names.ts';
 import { inFront, type MadeSums } from './made-sums.ts';
-import { even, heightOf, mixedSums, oneRun, scratchOf, sumsOf, type Tiles } from './mixed-sums.ts';
+import {
+  even,
+  heightOf,
+  isMixedOnce,
+  mixedSums,
+  mixing,
+  oneRun,
+  scratchOf,
+  sumsOf,
+  type Tiles,
+} from './mixed-sums.ts';
 import { lanes, packed, pairTable, perProduct, placesAtOnce, vectorsOf, wideLanes } from './row-blocks.ts';
 import { type Scheme, schemes } from './schemes.ts';
 import type { FoundSums, SumGroup } from './sum-groups.ts';
@@ -175,6 +185,8 @@ export function fewerProducts(
   if (best === undefined) return undefined;
   const { tiles, weights } = best;
   const { scheme } = tiles;
+  const origin = at(apart.sorted, 0).fixed;
+  const grid = windows?.grid && isMixedOnce(tiles, origin, windows.grid) ? windows.grid : undefined;
   const work = {
     names,
     layout,
@@ -182,6 +194,7 @@ export function fewerProducts(
     elem: windows?.image.elem ?? source.elem,
     isLong: windows !== undefined,
     tiles,
+    ...(grid === undefined ? {} : { grid }),
     mixed: names('mixed'),
     weights: names('pairs'),
     products: names('products'),
@@ -202,7 +215,10 @@ export function fewerProducts(
       ...(windows?.tables ?? []),
     ],
     sums: work.sums,
-    before: inFront([at(kernel.body, 0), windows?.begin ?? []], [ahead, mixedSums(work)]),
+    before: inFront(
+      [at(kernel.body, 0), [...(windows?.begin ?? []), ...(grid === undefined ? [] : mixing(work))]],
+      [ahead, [...(grid === undefined ? mixing(work) : []), ...mixedSums(work)]],
+    ),
     ...(windows === undefined ? {} : { dropped: windows.dropped }),
     added: new Map([
       [

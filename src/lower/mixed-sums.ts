@@ -6,6 +6,7 @@ import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import type { NewName } from './fresh-names.ts';
 import { lanes, placesAtOnce, summedRows, vectorsOf, wideLanes } from './row-blocks.ts';
 import { held, type Scheme } from './schemes.ts';
+import type { Grid } from './windows.ts';
 
 /** Tiles of places whose sums are made together, and how their inputs lie. */
 export interface Tiles {
@@ -31,6 +32,8 @@ export interface Work {
   /** Whether whole vectors may be read behind any input. */
   readonly isLong: boolean;
   readonly tiles: Tiles;
+  /** Absent: inputs are mixed where they are multiplied, pass by pass. */
+  readonly grid?: Grid;
   /** Arrays. */
   readonly mixed: string;
   readonly weights: string;
@@ -51,15 +54,26 @@ export function oneRun({ rows, segments }: WeightLayout, { depth }: Tiles): Weig
 }
 
 const perRows = ({ rows }: WeightLayout): number => vectorsOf(rows) * lanes;
-/** Elements of a pass among the inputs of one product: [column][segment][channel]. */
-const perPass = ({ layout, tiles }: Work): number =>
-  tiles.columns.length * heightOf(layout.segments, tiles) * tiles.depth;
+/** Rows of a pass that are mixed. */
+const mixedRows = ({ layout, tiles, grid }: Work): number =>
+  grid === undefined ? heightOf(layout.segments, tiles) : grid.height;
+/** Elements of a pass among the inputs of one product: [column][row][channel]. */
+const perPass = (work: Work): number => work.tiles.columns.length * mixedRows(work) * work.tiles.depth;
 /** Of all passes. Stores and loads of pairs reach one further. */
-const perProduct = (work: Work): number => even(work.tiles.passes * perPass(work) + 1);
+const perProduct = (work: Work): number => even((work.grid ?? work.tiles).passes * perPass(work) + 1);
 const tileCount = ({ passes, tiles }: Tiles): number => passes * tiles.length;
 /** Sums of a pass. */
 export const sumsOf = (layout: WeightLayout, { places }: Tiles): number =>
   places.flat().length * perRows(layout);
+
+/** Mixed inputs beyond that do not stay in the caches. */
+const mostMixed = 2 ** 16;
+
+/** Whether all inputs can be mixed when the kernel begins, each once: every tile has its column, from its window's start on. */
+export const isMixedOnce = ({ scheme, columns, depth }: Tiles, origin: number, grid: Grid): boolean =>
+  columns.length === 1 &&
+  origin === 0 &&
+  scheme.weights.length * grid.passes * grid.height * depth <= mostMixed;
 
 export function scratchOf(work: Work): readonly Param[] {
   const { layout, tiles } = work;
@@ -76,18 +90,16 @@ export function scratchOf(work: Work): readonly Param[] {
   ];
 }
 
-/** All sums: [pass][place][row]. */
-export const mixedSums = (work: Work): readonly Stmt[] => [
-  ...mixing(work),
-  ...multiplied(work),
-  ...unmixing(work),
-];
+/** All sums, of mixed inputs: [pass][place][row]. */
+export const mixedSums = (work: Work): readonly Stmt[] => [...multiplied(work), ...unmixing(work)];
 
 /** Inputs of all products, from those of the taps. */
-function mixing(work: Work): readonly Stmt[] {
-  const { names, layout, source, elem, tiles, mixed } = work;
-  const { depth, columns, first, passes } = tiles;
-  const height = heightOf(layout.segments, tiles);
+export function mixing(work: Work): readonly Stmt[] {
+  const { names, layout, source, elem, tiles, mixed, grid } = work;
+  const { depth, columns } = tiles;
+  const first = grid?.column ?? tiles.first;
+  const { passes } = grid ?? tiles;
+  const height = mixedRows(work);
   const whole = Math.floor(depth / wideLanes) * wideLanes;
   const ofColumn = (pass: Expr, column: number, b: number): readonly Stmt[] =>
     loop(names('line'), height, (line) => {
@@ -128,9 +140,13 @@ function mixedAt(work: Work, { from, to, c, count, stored }: Mix): readonly Stmt
 
 /** Products of all tiles: [product][pass][tile][row]. */
 function multiplied(work: Work): readonly Stmt[] {
-  const { names, layout, tiles, mixed, weights, products } = work;
+  const { names, layout, tiles, grid, mixed, weights, products } = work;
   const run = oneRun(layout, tiles);
-  const height = heightOf(layout.segments, tiles);
+  const height = mixedRows(work);
+  const start =
+    grid === undefined
+      ? 0
+      : add(mul(grid.row, tiles.depth), tiles.passes > 1 ? 0 : mul(grid.pass, perPass(work)));
   const perWeights = vectorsOf(layout.rows) * wideLanes * Math.ceil(run.run / 2);
   const all = tileCount(tiles);
   const offsets =
@@ -141,7 +157,7 @@ function multiplied(work: Work): readonly Stmt[] {
     const [px, w, out] = [names('px'), names('w'), names('to')];
     const places = offsets.slice(0, count).map((offset) => ({ pointer: 0, offset }));
     return [
-      pointer(px, mixed, 'i16', add(mul(m, perProduct(work)), mul(perPass(work), from))),
+      pointer(px, mixed, 'i16', add(mul(m, perProduct(work)), mul(perPass(work), from), start)),
       pointer(w, weights, 'i16', mul(m, perWeights), { mutable: true }),
       pointer(out, products, 'i32', mul(add(mul(m, all), from), perRows(layout)), { mutable: true }),
       ...summedRows(run, names, { pointers: [px], places, weights: w, out }, all),

@@ -9,6 +9,7 @@ import {
   int,
   load,
   loadVector,
+  local,
   loop,
   mul,
   pointer,
@@ -33,6 +34,20 @@ export interface Windows {
   readonly layout: WeightLayout;
   /** Where rows begin, as the group's. */
   readonly places: readonly Expr[];
+  readonly grid?: Grid;
+}
+
+/** Windows of which each pass of the innermost loop has its column, and each pass of the loops around it its row. */
+export interface Grid {
+  readonly passes: number;
+  /** The counter of the innermost loop. */
+  readonly pass: Expr;
+  /** Of the image. */
+  readonly height: number;
+  /** The index of a pass's column in the image's first row. */
+  readonly column: (pass: Expr) => Expr;
+  /** The row of the image that a window begins with. */
+  readonly row: Expr;
 }
 
 /** The sizes are elements. */
@@ -75,10 +90,12 @@ export function windowsOf(
   const row = layout.segments > 1 ? layout.segmentStride : array.length;
   const image = filled && imageOf(filled, row);
   if (filled === undefined || image === undefined) return undefined;
-  const [name, bases, border] = [names('image'), names('bases'), names('border')];
+  const [name, bases, rows, border] = [names('image'), names('bases'), names('rows'), names('border')];
   const { pitch } = image;
   const seen = { ...layout, segmentStride: pitch };
+  const grid = gridOf(image, around, { bases, rows });
   return {
+    ...(grid === undefined ? {} : { grid }),
     image: {
       name,
       role: 'scratch',
@@ -87,6 +104,12 @@ export function windowsOf(
     },
     tables: [
       { name: bases, elem: 'i32', data: image.bases, says: 'Where windows lie in the image.' },
+      {
+        name: rows,
+        elem: 'i32',
+        data: rowsOf(image, passesOf(around)),
+        says: 'Rows that windows begin with.',
+      },
       { name: border, elem: 'i16', data: image.border, says: 'What stands in the border, by column.' },
     ],
     begin: made(image, filled.input, name, border, names),
@@ -98,6 +121,41 @@ export function windowsOf(
   };
 }
 
+/** Of the innermost loop. */
+const passesOf = (around: readonly Loop[]): number => {
+  const to = around.at(-1)?.to;
+  return to?.kind === 'int' ? to.value : 1;
+};
+
+/** Of each pass of the loops around the innermost one. */
+const rowsOf = ({ bases, pitch }: Image, passes: number): readonly number[] =>
+  Array.from({ length: bases.length / passes }, (_, i) => Math.floor(at(bases, i * passes) / pitch));
+
+function gridOf(
+  image: Image,
+  around: readonly Loop[],
+  tables: { readonly bases: string; readonly rows: string },
+): Grid | undefined {
+  const { bases, pitch, height } = image;
+  const inner = around.at(-1);
+  const outer = placeNumber(around.slice(0, -1));
+  if (inner === undefined || outer === undefined) return undefined;
+  const passes = passesOf(around);
+  const rows = rowsOf(image, passes);
+  const isGrid = bases.every(
+    (base, i) => base === at(rows, Math.floor(i / passes)) * pitch + (at(bases, i % passes) % pitch),
+  );
+  return isGrid
+    ? {
+        passes,
+        height,
+        pass: local(inner.name),
+        column: (pass) => add(load(tables.bases, 'i32', pass), -at(rows, 0) * pitch),
+        row: load(tables.rows, 'i32', outer),
+      }
+    : undefined;
+}
+
 /** Whether each loop stands in the one around it, and the sums in the innermost: every pass is a place. */
 const isNested = ({ body }: Kernel, { around, ahead }: SumGroup): boolean =>
   [...around, ahead].every((s, i) => (around[i - 1]?.body ?? body).includes(s));
@@ -107,7 +165,7 @@ function placeNumber(around: readonly Loop[]): Expr | undefined {
   let number: Expr = int(0);
   for (const { name, from, to, step } of around) {
     if (from.kind !== 'int' || from.value !== 0 || to.kind !== 'int' || step !== 1) return undefined;
-    number = add(mul(number, to.value), { kind: 'local', name, type: 'i32' });
+    number = add(mul(number, to.value), local(name));
   }
   return number;
 }
