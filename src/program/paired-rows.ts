@@ -3,7 +3,8 @@
  * of an accumulator can reach the other one. Independent of src/lower, which writes the tables.
  */
 import { at, DefectError, must } from '../base/errors.ts';
-import type { Kernel, Packing, StoredWeights, Table } from '../ir/kernel/kernel.ts';
+import { hull, type Interval } from '../ir/kernel/interval.ts';
+import type { Kernel, Packing, Table } from '../ir/kernel/kernel.ts';
 import { termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 
 /** The lower half as a number from 0 to 65535, and the rest. */
@@ -72,12 +73,16 @@ class Numbers {
 export interface ReadRows {
   readonly rows: readonly Int32Array[];
   readonly begins: readonly number[];
+  /** Of the sums of all rows, in whatever inputs, without what of weights is multiplied alone. */
+  readonly sums: Interval;
 }
 
 /** The tables of a packed kernel, pass by pass. */
 class PairedRows {
   readonly rows: readonly Int32Array[];
   readonly begins: number[];
+  /** By row, what its sum gains at least and at most. */
+  readonly #gains: [number, number][];
   readonly #name: string;
   readonly #layout: WeightLayout;
   readonly #packing: Packing;
@@ -96,6 +101,16 @@ class PairedRows {
     this.#rests = new Numbers(printed, 'rests');
     this.rows = Array.from({ length: layout.rows }, () => new Int32Array(termsOf(layout)));
     this.begins = this.rows.map(() => this.#begin.take());
+    this.#gains = this.rows.map(() => [0, 0]);
+  }
+
+  get sums(): Interval {
+    return hull(
+      this.begins.flatMap((begin, row) => {
+        const [least, most] = at(this.#gains, row);
+        return [begin + least, begin + most];
+      }),
+    );
   }
 
   /** The rows of a pass, two and two; the last may be alone. */
@@ -144,7 +159,11 @@ class PairedRows {
       if (pair.length < 2 && (high !== 0 || two[1].some((w) => w !== 0)))
         this.#fails('a row that is not there');
       pair.forEach((row, half) => {
-        at(this.rows, row).set(at(two, half), term);
+        const weights = at(two, half);
+        const [least, most] = at(this.#gains, row);
+        const [less, more] = reach(0, weights);
+        this.#gains[row] = [least + less, most + more];
+        at(this.rows, row).set(weights, term);
         this.begins[row] = at(this.begins, row) + at([low, high], half);
       });
     });
@@ -169,7 +188,7 @@ class PairedRows {
  * @throws DefectError where a half of an accumulator can reach beyond its 16 bits, and for tables that do not follow
  * the description
  */
-export function readPacked(printed: Kernel, { layout }: StoredWeights, packing: Packing): ReadRows {
+export function readPacked(printed: Kernel, layout: WeightLayout, packing: Packing): ReadRows {
   const read = new PairedRows(printed, layout, packing);
   for (let first = 0; first < layout.rows; first += 2 * packing.pairs) read.pass(first);
   read.end();

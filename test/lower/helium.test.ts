@@ -7,11 +7,13 @@ import { emitC } from '../../src/emit/package.ts';
 import type { Expr, Kernel } from '../../src/ir/kernel/kernel.ts';
 import { primitivesUsed, rewritten } from '../../src/ir/kernel/walk.ts';
 import { dense8 } from '../../src/ir/kernel/weight-format.ts';
-import { helium } from '../../src/lower/helium.ts';
+import { helium, heliumForm } from '../../src/lower/helium.ts';
 import { withVectors } from '../../src/lower/simd.ts';
 import { variantsOf } from '../../src/lower/variants.ts';
+import { rangeOfRows, readBytes } from '../../src/program/byte-rows.ts';
 import type { Program } from '../../src/program/program.ts';
-import { prove } from '../../src/prove/prove.ts';
+import { decodeRows } from '../../src/program/rows.ts';
+import { proveForm } from '../../src/prove/lowered.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { createEngine } from '../../src/sim/wasm/engine.ts';
 import { type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
@@ -73,22 +75,25 @@ test('random sums are those of plain C, and proved', () => {
   const counted = new Counted();
   fc.assert(
     fc.property(denseSums, (recipe) => {
-      const { kernel, inputs, answer } = sumCase(recipe);
-      const lowered = helium(kernel);
-      if (lowered === undefined) {
+      const { kernel, stored, inputs, answer } = sumCase(recipe);
+      const form = heliumForm(kernel);
+      if (form === undefined) {
         counted.add(['plain']);
         return;
       }
+      const { kernel: lowered, bytes } = form;
       const input = sumInput(recipe, inputs);
       const { output } = createSimulator(single(lowered), { mode: 'checked' }).run(input);
       expect(output).toEqual(answer(input));
-      expect(prove(lowered).unproven).toEqual([]);
-      counted.add(waysOf(lowered));
+      const rows = bytes && readBytes(lowered, stored.layout, bytes);
+      if (rows !== undefined) expect(rows).toEqual(decodeRows(kernel));
+      expect(proveForm(lowered, rows && rangeOfRows(rows)).unproven).toEqual([]);
+      counted.add([...waysOf(lowered), ...(rows === undefined ? [] : ['read back'])]);
     }),
     runs(200),
   );
   const often = { dots: 60, lanes: 30, tail: 30, vectors: 30, filled: 20 };
-  counted.require({ ...often, plain: 2, held: 10, depthwise: 10 });
+  counted.require({ ...often, plain: 2, held: 10, depthwise: 10, 'read back': 60 });
 });
 
 /** Layers of more channels than other laws need. */

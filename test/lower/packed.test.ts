@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { at, must } from '../../src/base/errors.ts';
 import { emitC } from '../../src/emit/package.ts';
-import type { Expr, Kernel, Packing, PlainStmt, Table } from '../../src/ir/kernel/kernel.ts';
+import type { Kernel, Packing, Table } from '../../src/ir/kernel/kernel.ts';
 import { statementsIn } from '../../src/ir/kernel/walk.ts';
 import { packed } from '../../src/lower/packed.ts';
 import { readPacked } from '../../src/program/paired-rows.ts';
 import { decodeRows } from '../../src/program/rows.ts';
-import { prove } from '../../src/prove/prove.ts';
+import { proveForm } from '../../src/prove/lowered.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
 import type { TargetName } from '../../src/targets/targets.ts';
@@ -67,10 +67,9 @@ test('random statements add what their definition says, without a trap, and ever
       const input = sumInput(recipe, inputs);
       for (const x of [input, input.map((i) => (i > 127 ? 255 : 0))])
         expect(createSimulator(single(form), { mode: 'checked' }).run(x).output).toEqual(answer(x));
-      // All but where the sum of low halves lies, which follows from the tables.
-      const open = prove(form).unproven.filter(({ site }) => !isKnown(site));
-      expect(open.map(({ why }) => why)).toEqual([]);
-      const read = readPacked(form, must(kernel.weights, 'weights'), packing);
+      const { layout } = must(kernel.weights, 'weights');
+      const read = readPacked(form, layout, packing);
+      expect(proveForm(form, read.sums)).toEqual({ complete: true, unproven: [] });
       expect(read.rows).toEqual(decodeRows(kernel));
       expect(read.begins).toEqual(at(kernel.tables, 1).data);
       for (const name of pathsOf(recipe, packing, form)) reach(name);
@@ -84,9 +83,6 @@ test('random statements add what their definition says, without a trap, and ever
   }))
     expect([name, (reached.get(name) ?? 0) >= least]).toEqual([name, true]);
 });
-
-const isKnown = (site: Expr | PlainStmt): boolean =>
-  site.kind === 'call' && site.primitive === 'known_within';
 
 const loopsIn = ({ body }: Kernel): readonly string[] =>
   [...statementsIn(body)].flatMap((s) => (s.kind === 'for' ? [s.name] : []));
@@ -132,18 +128,18 @@ test('the certificate finds a half that reaches the other, and every other numbe
     skip: 0,
     density: 1,
   });
-  const weights = must(kernel.weights, 'weights');
+  const { layout } = must(kernel.weights, 'weights');
   const packing = { pixels: 2, pairs: 2, terms: 3, tableBytes: 0 };
   const form = must(packed(kernel, packing), 'packed');
   const facts = ({ rows, begins }: ReturnType<typeof readPacked>) =>
     JSON.stringify([rows.map((row) => [...row]), begins]);
-  const right = facts(readPacked(form, weights, packing));
+  const right = facts(readPacked(form, layout, packing));
   let reaches = 0;
   const findsChange = (table: Table, i: number, by: number): boolean => {
     const data = Array.from(table.data, (x, k) => (k === i ? x + by : x));
     const tables = form.tables.map((one) => (one === table ? { ...one, data } : one));
     try {
-      return facts(readPacked({ ...form, tables }, weights, packing)) !== right;
+      return facts(readPacked({ ...form, tables }, layout, packing)) !== right;
     } catch (error) {
       if (String(error).includes('a half reaches')) reaches++;
       return true;

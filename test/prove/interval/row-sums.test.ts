@@ -31,7 +31,7 @@ function expectSame(kernel: Kernel, ranges?: ReadonlyMap<string, Interval>): Ker
 }
 
 /** How many of its sums are walked once for each row. */
-const walkedOnce = (kernel: Kernel): number => runIntervals(kernel, { trace: false, budget: 1e7 }).walkedOnce;
+const walkedOnce = (kernel: Kernel): number => runIntervals(kernel, { trace: false, budget: 1e7 }).once.rows;
 
 /** The same sums over a patch whose elements have other bounds at each place, as at the borders of images. */
 function overPatch(kernel: Kernel, kept: readonly number[]): Kernel {
