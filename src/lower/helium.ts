@@ -12,7 +12,7 @@ import {
   variable,
 } from '../ir/kernel/builders.ts';
 import type { Expr, Kernel, RowSum, RowTerm, Stmt } from '../ir/kernel/kernel.ts';
-import { arraysUsed, declaredIn, namesIn, rewritten, rowSumsIn } from '../ir/kernel/walk.ts';
+import { arraysUsed, declaredIn, namesIn, rewritten, rowSumsIn, takesAll } from '../ir/kernel/walk.ts';
 import { dense8, formatName, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import type { Variant } from '../program/variants.ts';
@@ -130,8 +130,11 @@ function rowsOf(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefined 
     accumulatorsOf(sum).every((ofRow) => JSON.stringify(placesOf(sum, ofRow)) === JSON.stringify(places)),
   );
   const declared = declaredIn(body);
-  if (!same || [...namesIn(first.first)].some((name) => declared.has(name))) return undefined;
+  const { from, to } = first.segments ?? {};
+  const outer = [first.first, from, to].flatMap((e) => (e === undefined ? [] : [...namesIn(e)]));
+  if (!same || outer.some((name) => declared.has(name))) return undefined;
   if (work.sums.every(isDepthwise)) return depthwise(work, body);
+  if (!work.sums.every(takesAll)) return undefined;
   if (!work.sums.every(({ skip }) => skip.kind === 'int' && skip.value === 0)) return undefined;
   const isHeld = channelsOf(work, body) !== undefined;
   const held = isHeld ? heldInputs(`${work.kernel.name}_offsets`, layout, places, work.names) : undefined;

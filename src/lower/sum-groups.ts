@@ -6,7 +6,7 @@ import { at, must } from '../base/errors.ts';
 import { add } from '../ir/kernel/builders.ts';
 import { type Arrays, checkKernel, rootName } from '../ir/kernel/check.ts';
 import type { Expr, Kernel, RowSum, Stmt } from '../ir/kernel/kernel.ts';
-import { type Loop, namesIn, partsIn, rowSumsIn, statementsIn } from '../ir/kernel/walk.ts';
+import { type Loop, namesIn, partsIn, rowSumsIn, statementsIn, takesAll } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { isNeighbour, sumTerms } from './neighbours.ts';
 
@@ -66,6 +66,7 @@ function leaves(loop: Loop, { kernel, arrays }: Checked, from: string, needed: R
 
 function groupOf(checked: Checked, site: SumSite, rows: number): SumGroup | undefined {
   const { loops, sums, sum: statement } = site;
+  if (!takesAll(statement)) return undefined;
   const { from } = statement;
   const texts = sums.map((sum) => JSON.stringify(sum.first));
   const distinct = [...new Set(texts)];

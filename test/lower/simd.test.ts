@@ -11,7 +11,7 @@ import { createSimulator } from '../../src/sim/simulate.ts';
 import { createEngine } from '../../src/sim/wasm/engine.ts';
 import * as ir from '../support/ir.ts';
 import { runs } from '../support/kernels.ts';
-import { type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
+import { partRecipes, type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
 import {
   allFormats,
   codebookFor,
@@ -55,10 +55,25 @@ const pairRecipes: fc.Arbitrary<SumRecipe> = fc
     };
   });
 
+/** Rows of which each has inputs of its own. */
+const ownRecipes: fc.Arbitrary<SumRecipe> = partRecipes.map((r) => ({
+  ...r,
+  walk: 'straight',
+  run: 1,
+  skip: 1,
+}));
+
+const statements = fc.oneof(
+  { arbitrary: partRecipes, weight: 4 },
+  { arbitrary: pairRecipes, weight: 6 },
+  { arbitrary: ownRecipes, weight: 2 },
+);
+
 test('random statements: the same sums by vectors, in the simulator with traps and in WebAssembly, and proved', () => {
   const reached = {
     shared: 0,
     neighbours: 0,
+    parts: 0,
     fewer: 0,
     below: 0,
     four: 0,
@@ -69,7 +84,7 @@ test('random statements: the same sums by vectors, in the simulator with traps a
     odd: 0,
   };
   fc.assert(
-    fc.property(fc.oneof(sumRecipes, pairRecipes), (recipe) => {
+    fc.property(statements, (recipe) => {
       const { kernel, inputs, answer } = sumCase(recipe);
       const lowered = vectors(kernel);
       if (lowered === undefined) {
@@ -90,14 +105,16 @@ test('random statements: the same sums by vectors, in the simulator with traps a
       reached.other += says(lowered, '4 sums of 3 taps with 9') ? 1 : 0;
       reached.line +=
         isFewer && lowered.body.some((s) => s.kind === 'for' && s.name.startsWith('pass')) ? 1 : 0;
+      reached.parts += recipe.parts && !isFewer && !has('wide') ? 1 : 0;
       reached.several += recipe.places > 1 ? 1 : 0;
       reached.odd += recipe.run % 2;
     }),
     runs(120),
   );
   const least = {
-    shared: 40,
-    neighbours: 3,
+    shared: 25,
+    neighbours: 10,
+    parts: 3,
     fewer: 8,
     below: 3,
     four: 3,
@@ -200,7 +217,7 @@ test('patches that are no windows onto one image with one border are filled as t
   const copies = (by: (s: StmtOf<'copy'>) => StmtOf<'copy'>) => (s: Stmt) =>
     s.kind === 'copy' ? [by(s)] : undefined;
   const fills = (value: Expr) => (s: Stmt) =>
-    s.kind === 'store' && s.to === 'patch' ? [{ ...s, value }] : undefined;
+    (s.kind === 'store' || s.kind === 'fill') && s.to === 'patch' ? [{ ...s, value }] : undefined;
   expect(outputs(() => undefined)).toBe(true);
   expect(outputs(fills(ir.int(7)))).toBe(true);
   expect(outputs(fills(ir.local('y')))).toBe(false);
