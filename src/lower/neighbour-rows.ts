@@ -23,7 +23,7 @@ import type { Elem, Expr, Kernel, RowSum, Span, Stmt, Table } from '../ir/kernel
 import { takesAll } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
-import { type NewName, newNames } from './fresh-names.ts';
+import type { NewName } from './fresh-names.ts';
 import type { MadeSums } from './made-sums.ts';
 import { sumTerms } from './neighbours.ts';
 import type { FoundSums } from './sum-groups.ts';
@@ -116,7 +116,11 @@ interface Work {
   readonly perPlace: number;
 }
 
-export function neighbourRows(kernel: Kernel, { neighbours }: FoundSums): MadeSums | undefined {
+export function neighbourRows(
+  kernel: Kernel,
+  { neighbours }: FoundSums,
+  names: NewName,
+): MadeSums | undefined {
   const [found, ...others] = neighbours;
   const layout = kernel.weights?.layout;
   const source = kernel.params.find(({ name }) => name === found?.from);
@@ -127,7 +131,6 @@ export function neighbourRows(kernel: Kernel, { neighbours }: FoundSums): MadeSu
   const parts = isWhole ? undefined : partsTaken(found.statement, layout);
   const walk = parts === undefined ? walkOf(layout) : walkOfParts(layout, parts);
   if (walk === undefined) return undefined;
-  const names = newNames(kernel);
   const perPlace = Math.ceil(layout.rows / wide) * wide;
   const isCounter = (e: Expr): boolean => e.kind === 'local' && e.name === found.loop.name;
   const work: Work = {
