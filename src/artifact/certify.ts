@@ -18,6 +18,7 @@ import { formatName } from '../ir/kernel/weight-format.ts';
 import { countOf, type Shape, type Tensor } from '../ir/tensor.ts';
 import { formV6m, plainForm, variantsOf } from '../lower/variants.ts';
 import { placesOf } from '../plan/orders.ts';
+import { readBytes } from '../program/byte-rows.ts';
 import { readPacked } from '../program/paired-rows.ts';
 import type { Program, Step } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
@@ -129,7 +130,7 @@ function comparedPacked(
   ): WeightMismatch | undefined => {
     if (weights === undefined || packing === undefined || packing === 'none' || form === undefined)
       return undefined;
-    const { rows, begins } = readPacked(form, weights, packing);
+    const { rows, begins } = readPacked(form, weights.layout, packing);
     begins.forEach((begin, row) => {
       if (begin !== at(mac.bias, row))
         throw new DefectError(`'${kernel.name}', output ${row}: a sum begins at ${begin}`);
@@ -139,17 +140,19 @@ function comparedPacked(
   return of(weights?.packing, plainForm(kernel)) ?? of(weights?.packingV6m, formV6m(kernel));
 }
 
-/** Of weights that stand in words of another form's own. */
-function comparedWords(
+/** Of weights that stand in words or bytes of another form's own. */
+function comparedForms(
   { weights }: Kernel,
   forms: readonly Variant[],
   mac: QuantizedMac,
   toModel: (term: number) => number,
 ): WeightMismatch | undefined {
   if (weights === undefined) return undefined;
-  const found = forms.flatMap(({ kernel, words }) =>
-    words === undefined ? [] : [compared(readWords(kernel, weights.layout, words), mac, toModel)],
-  );
+  const { layout } = weights;
+  const found = forms.flatMap(({ kernel, words, bytes }) => [
+    ...(words === undefined ? [] : [compared(readWords(kernel, layout, words), mac, toModel)]),
+    ...(bytes === undefined ? [] : [compared(readBytes(kernel, layout, bytes), mac, toModel)]),
+  ]);
   return found.find((mismatch) => mismatch !== undefined);
 }
 
@@ -166,7 +169,7 @@ function certifyStep(
   const mismatch =
     compared(decodeRows(kernel), mac, toModel) ??
     comparedPacked(kernel, mac, toModel) ??
-    comparedWords(kernel, forms, mac, toModel);
+    comparedForms(kernel, forms, mac, toModel);
   const nonzeros = nonzerosIn(mac.weights);
   return {
     node: node.name,

@@ -24,9 +24,9 @@ import { proveProgram } from '../prove/prove.ts';
 import type { Judgement } from '../search/search.ts';
 import { createSimulator } from '../sim/simulate.ts';
 import { type Certificate, certify } from './certify.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest, ManifestLayer } from './manifest.ts';
 import { reportText } from './markdown.ts';
-import { printedOf } from './variants.ts';
+import { formNames, isPrinted, type ProvedForm, printedOf } from './variants.ts';
 import { type WeightGrid, weightGrids } from './weight-grids.ts';
 
 /** The preprocessing of the samples, so that later commands can repeat it. */
@@ -139,6 +139,7 @@ const fields = v.object({
       output: text,
       shape,
       why: v.exactOptional(text),
+      forms: v.exactOptional(v.array(v.picklist(formNames))),
       weights: v.exactOptional(
         v.object({ smallestStep: v.number(), largestStep: v.number(), clipped: v.number() }),
       ),
@@ -233,7 +234,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
   const golden = goldenOf(program, compiled.examples);
   const facts = proveProgram(program);
   const build = buildOf(program);
-  const { program: plain, variants, ranges } = printedOf(program, facts);
+  const { program: plain, variants, ranges, proved } = printedOf(program, facts);
   const about = { command: made.command, version: made.version, hash, build, golden, ranges, variants };
   const folder = {
     ...(made.package === undefined ? {} : { package: made.package }),
@@ -251,6 +252,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
       program,
       plan,
       facts,
+      forms: proved,
       agreement,
       origin,
       certificate,
@@ -261,7 +263,7 @@ export function artifactOf(built: Compiled, made: Made): ReadonlyMap<string, str
       roundings: compiled.roundings,
     }),
   );
-  return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, files), null, 2)}\n`);
+  return files.set(manifestFile, `${JSON.stringify(manifestOf(compiled, made, proved, files), null, 2)}\n`);
 }
 
 function goldenOf(program: Program, inputs: readonly Uint8Array[]): Golden[] {
@@ -310,12 +312,22 @@ function gridFields(grid: WeightGrid | undefined): Pick<Manifest['layers'][numbe
   return { weights: { smallestStep: steps[0], largestStep: steps[1], clipped } };
 }
 
-function layersOf(compiled: Compiled, stated: Stated['layers']): Manifest['layers'] {
+function formFields(kernel: string, proved: readonly ProvedForm[]): Pick<ManifestLayer, 'forms'> {
+  const forms = proved.filter((one) => one.kernel === kernel && isPrinted(one)).map(({ form }) => form);
+  return forms.length === 0 ? {} : { forms };
+}
+
+function layersOf(
+  compiled: Compiled,
+  stated: Stated['layers'],
+  proved: readonly ProvedForm[],
+): Manifest['layers'] {
   const { formats = [] } = compiled;
   const grids = weightGrids(compiled);
   return stated.map((layer) => ({
     ...layer,
     ...whyOf(formats.find(({ node }) => layer.origin.includes(node))),
+    ...formFields(layer.kernel, proved),
     ...gridFields(grids.get(layer.output)),
   }));
 }
@@ -359,7 +371,12 @@ const floatPartsOf = ({ assembled: { floatParts } }: Compiled): Pick<Manifest, '
     ? {}
     : { floatParts: floatParts.map((part) => ({ ...part, origin: [...part.origin] })) };
 
-function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, string>): Manifest {
+function manifestOf(
+  compiled: Compiled,
+  made: Made,
+  proved: readonly ProvedForm[],
+  files: ReadonlyMap<string, string>,
+): Manifest {
   const { program, plan, calibration } = compiled;
   const stated = statedBy(program);
   const content = {
@@ -391,7 +408,7 @@ function manifestOf(compiled: Compiled, made: Made, files: ReadonlyMap<string, s
     inputs: stated.inputs,
     outputs: stated.outputs,
     memory: { strategy: plan.strategy, lowerBound: plan.lowerBound, ...stated.memory },
-    layers: layersOf(compiled, stated.layers),
+    layers: layersOf(compiled, stated.layers, proved),
     totals: stated.totals,
     preprocessing: made.preprocessing as Manifest['preprocessing'],
     ...(made.accuracy === undefined ? {} : { accuracy: made.accuracy }),

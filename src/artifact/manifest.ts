@@ -38,6 +38,11 @@ export interface ManifestLayer {
   readonly shape: readonly number[];
   /** Why the weights are stored as they are. */
   readonly why?: string;
+  /**
+   * Which forms the C has beside or in place of the kernel as it was built: with two weights a product, and for Helium,
+   * DSP instructions and Armv6-M. Each was proved for all inputs.
+   */
+  readonly forms?: readonly ('packed' | 'mve' | 'dsp' | 'v6m')[];
   /** Real values of one stored step, over the output channels. */
   readonly weights?: {
     readonly smallestStep: number;

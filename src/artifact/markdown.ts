@@ -19,11 +19,14 @@ import type { Judgement } from '../search/search.ts';
 import { formatBytes, formatCount, formatPercent } from '../text/numbers.ts';
 import { formatShare } from '../text/wilson.ts';
 import type { Certificate } from './certify.ts';
+import { isPrinted, type ProvedForm } from './variants.ts';
 
 export interface Report {
   readonly program: Program;
   readonly plan: MemoryPlan;
   readonly facts: Facts;
+  /** The forms that C has of the program's kernels. */
+  readonly forms: readonly ProvedForm[];
   /** Of int8 programs. */
   readonly agreement: Agreement | undefined;
   /** Of the stored weights; absent in float32 programs. */
@@ -176,13 +179,47 @@ function memory({ program, plan }: Report): string {
   return `${formatBytes(plan.arenaBytes)} (${plan.strategy}; ${verdict}).\n\n${grid(head, rows)}`;
 }
 
-function proofs({ program, facts }: Report): string {
+function proofs(report: Report): string {
+  const { program, facts, forms } = report;
   const open = program.steps.flatMap(({ kernel }) =>
     (facts.get(kernel)?.unproven ?? []).map(({ why }) => `- ${kernel.name}: ${why}`),
   );
-  if (open.length === 0)
-    return 'For every input: no overflow, no index out of bounds, no bits lost in a store, no bad shift.';
-  return `Not proven for every input, and checked by the simulator at run time instead:\n\n${open.join('\n')}`;
+  const packed = forms
+    .filter(({ form }) => form === 'packed')
+    .flatMap(({ kernel, unproven }) => unproven.map((why) => `- ${kernel}, two weights a product: ${why}`));
+  const all = [...open, ...packed];
+  if (all.length === 0)
+    return `For every input: no overflow, no index out of bounds, no bits lost in a store, no bad shift.${formProofs(report)}`;
+  return `Not proven for every input, and checked by the simulator at run time instead:\n\n${all.join('\n')}${formProofs(report)}`;
+}
+
+const formNames: Readonly<Record<ProvedForm['form'], string>> = {
+  packed: 'two weights a product',
+  v6m: 'Armv6-M',
+  dsp: 'DSP instructions',
+  mve: 'Helium',
+};
+
+/** Of the forms of kernels: what each one has of its own was proved too, or the C has not got it. */
+function formProofs({ forms }: Report): string {
+  const names = Object.entries(formNames).flatMap(([form, name]) => {
+    const proved = forms.filter((one) => one.form === form && one.unproven.length === 0);
+    return proved.length === 0 ? [] : [`- ${name}: ${proved.map(({ kernel }) => kernel).join(', ')}`];
+  });
+  const left = forms
+    .filter((one) => !isPrinted(one))
+    .map(({ kernel, form, unproven }) => `- ${kernel}, ${formNames[form]}: ${unproven.join('; ')}`);
+  return [
+    ...(names.length === 0
+      ? []
+      : [
+          `The same holds of these forms of kernels, with the tables that the C has for them:`,
+          names.join('\n'),
+        ]),
+    ...(left.length === 0 ? [] : ['Not proven, and left out of the C:', left.join('\n')]),
+  ]
+    .map((part) => `\n\n${part}`)
+    .join('');
 }
 
 function agreementLines({ agreement, wide }: Report): string {

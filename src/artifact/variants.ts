@@ -1,36 +1,93 @@
 /** The forms of a program's kernels that C has, held to the program. */
-import { at, DefectError } from '../base/errors.ts';
+import { at, DefectError, must } from '../base/errors.ts';
 import type { EmitInfo } from '../emit/info.ts';
+import type { Interval } from '../ir/kernel/interval.ts';
+import type { Kernel } from '../ir/kernel/kernel.ts';
+import { instructionSets } from '../ir/kernel/primitive.ts';
 import { plainProgram, variantsOf } from '../lower/variants.ts';
+import { rangeOfRows, readBytes } from '../program/byte-rows.ts';
+import { readPacked } from '../program/paired-rows.ts';
 import type { Outcome, Program } from '../program/program.ts';
-import { programOn, setsOf } from '../program/variants.ts';
-import type { Facts } from '../prove/prove.ts';
+import { programOn, setsOf, type Variant } from '../program/variants.ts';
+import { proveForm } from '../prove/lowered.ts';
+import type { Facts, Rules } from '../prove/prove.ts';
 import { compareOutcomes, differenceText } from '../sim/difference.ts';
 import { createSimulator } from '../sim/simulate.ts';
 
-/** What C is printed from: the plain program, the forms of its kernels, and the bounds of locals. */
-export type Printed = Required<Pick<EmitInfo, 'variants' | 'ranges'>> & { readonly program: Program };
+/** `packed`: of every compiler, with two rows of weights a product. */
+export const formNames = ['packed', ...instructionSets] as const;
 
-/** @param facts of the program's own kernels: those of weights two at a time hold by the certificate */
-export function printedOf(program: Program, facts: Facts): Printed {
+/** A form of a kernel, and what of it could not be proved for all inputs. */
+export interface ProvedForm {
+  readonly kernel: string;
+  readonly form: (typeof formNames)[number];
+  readonly unproven: readonly string[];
+}
+
+/** Whether the C has it: what is not proved is left out where there is another form. */
+export const isPrinted = ({ form, unproven }: ProvedForm): boolean =>
+  form === 'packed' || unproven.length === 0;
+
+/** What C is printed from: the plain program, the forms of its kernels, and the bounds of locals. */
+export type Printed = Required<Pick<EmitInfo, 'variants' | 'ranges'>> & {
+  readonly program: Program;
+  /** Forms for some chips that are not proved are not among the variants: these chips run another form. */
+  readonly proved: readonly ProvedForm[];
+};
+
+/**
+ * Proves each form with the tables that the C gets.
+ * @param facts of the program's own kernels
+ * @param found its kernels' forms
+ * @throws DefectError for a form of every compiler that breaks a rule: there is no other one, and its bounds are chosen
+ * so that they hold
+ */
+export function printedOf(program: Program, facts: Facts, found = variantsOf(program)): Printed {
   const plain = plainProgram(program);
-  const variants = variantsOf(program);
-  const kernels = program.steps.map(({ kernel }, i) => ({ kernel, form: at(plain.steps, i).kernel }));
-  return {
-    program: plain,
-    variants: new Map(
-      kernels.flatMap(({ kernel, form }) => {
-        const forms = variants.get(kernel);
-        return forms === undefined ? [] : [[form, forms] as const];
-      }),
-    ),
-    ranges: new Map(
-      kernels.flatMap(({ kernel, form }) => {
-        const known = form === kernel ? facts.get(kernel) : undefined;
-        return known === undefined ? [] : [[form.name, known.ranges] as const];
-      }),
-    ),
-  };
+  const kernels = new Map(program.steps.map(({ kernel }, i) => [kernel, at(plain.steps, i).kernel]));
+  const proved: ProvedForm[] = [];
+  const variants = new Map<Kernel, readonly Variant[]>();
+  for (const [kernel, form] of kernels) {
+    if (form !== kernel) proved.push(provedPacked(kernel, form));
+    const sure = (found.get(kernel) ?? []).filter((variant) => {
+      const own = variant.kernel === kernel ? facts.get(kernel) : undefined;
+      const one = provedVariant(kernel, variant, own);
+      proved.push(one);
+      return isPrinted(one);
+    });
+    if (sure.length > 0) variants.set(form, sure);
+  }
+  const ranges = [...kernels].flatMap(([kernel, form]) => {
+    const known = form === kernel ? facts.get(kernel) : undefined;
+    return known === undefined ? [] : [[form.name, known.ranges] as const];
+  });
+  return { program: plain, variants, ranges: new Map(ranges), proved };
+}
+
+const whyOf = ({ unproven }: Rules): readonly string[] => [...new Set(unproven.map(({ why }) => why))];
+
+function provedPacked({ name, weights }: Kernel, form: Kernel): ProvedForm {
+  const packing = must(weights?.packing, 'a kernel with another plain form is packed');
+  const facts = proveForm(form, readPacked(form, must(weights, 'weights').layout, packing).sums);
+  const [why] = whyOf(facts);
+  if (facts.complete && why !== undefined) throw new DefectError(`'${name}', two weights at a time: ${why}`);
+  return { kernel: name, form: 'packed', unproven: whyOf(facts) };
+}
+
+/** @param known what holds of the form, where that is the kernel itself */
+function provedVariant(kernel: Kernel, variant: Variant, known: Rules | undefined): ProvedForm {
+  const facts = known ?? proveForm(variant.kernel, sumsOf(kernel, variant));
+  return { kernel: kernel.name, form: variant.set, unproven: whyOf(facts) };
+}
+
+/** Where sums of rows lie, by the tables that the form has; undefined: its code does not say it. */
+function sumsOf({ weights }: Kernel, { set, kernel: form, bytes }: Variant): Interval | undefined {
+  if (weights === undefined) return undefined;
+  const { layout, packingV6m: packing } = weights;
+  if (bytes !== undefined) return rangeOfRows(readBytes(form, layout, bytes));
+  return set === 'v6m' && packing !== undefined && packing !== 'none'
+    ? readPacked(form, layout, packing).sums
+    : undefined;
 }
 
 /**

@@ -19,6 +19,8 @@ export function placementMacros({ name }: Named) {
     space: macro('FLASH'),
     /** Copies bytes out of constant arrays, as memcpy. */
     copyTable: macro('COPY_CONST'),
+    /** Before loops that stay loops. */
+    rolled: macro('ROLLED'),
     /** Before the user's `struct <name>`. */
     arena: macro('ARENA'),
   } as const;

@@ -111,7 +111,7 @@ function assumptions(program: Program): string[] {
  */
 function placement(forms: Forms, { weightsFile: isApart = false }: EmitInfo): string[] {
   const { program } = forms;
-  const { kernel, code, copyTable } = placementMacros(program);
+  const { kernel, code, copyTable, rolled } = placementMacros(program);
   return [
     ...comment([
       'Attributes and sections of functions and constants. Each macro may be defined on the command line.',
@@ -130,9 +130,27 @@ function placement(forms: Forms, { weightsFile: isApart = false }: EmitInfo): st
     '#endif',
     ...(isApart ? [] : constantMacros(program)),
     ...(allKernels(forms).some(copiesTables) ? copyMacro(copyTable) : []),
+    ...(allKernels(forms).some(staysLoop) ? rolledMacro(rolled) : []),
     '',
   ];
 }
+
+const staysLoop = ({ body }: Kernel): boolean =>
+  [...statementsIn(body)].some((s) => s.kind === 'for' && s.rolled === true);
+
+/**
+ * Written out, passes have weights that gcc knows, and on Cortex-M0 gcc 12 -O3 multiplies by these with shifts and
+ * additions: LeNet-5's first convolution then takes twice as many instructions.
+ */
+const rolledMacro = (macro: string): string[] => [
+  `#ifndef ${macro} /* before loops that are best not written out */`,
+  '#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8',
+  `#define ${macro} _Pragma("GCC unroll 1")`,
+  '#else',
+  `#define ${macro}`,
+  '#endif',
+  '#endif',
+];
 
 function copiesTables({ body, tables }: Kernel): boolean {
   const names = new Set(tables.map(({ name }) => name));
@@ -217,7 +235,7 @@ function primitivesText(forms: Forms): string[] {
 
 /** What each kernel's text takes from the program around it. */
 function optionsFor({ program }: Forms, names: FileNames, kernel: Kernel): PrintOptions {
-  const { kernel: apart, code, space, copyTable } = placementMacros(program);
+  const { kernel: apart, code, space, copyTable, rolled } = placementMacros(program);
   return {
     ...namesIn(kernel, names),
     prefix: prefixOf(program),
@@ -225,6 +243,7 @@ function optionsFor({ program }: Forms, names: FileNames, kernel: Kernel): Print
     space,
     copyTable,
     step: stepMacro(program),
+    rolled,
   };
 }
 

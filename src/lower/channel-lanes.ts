@@ -58,13 +58,19 @@ function products({ names }: Work, sum: RowSum, table: Table, channel: Expr, cou
   const { layout } = sum.stored;
   const weights = names('wt');
   const parts = times(Math.ceil(layout.pieces / mostPieces), (i) => i * mostPieces);
+  const { from, to } = sum.segments ?? { from: 0, to: layout.segments };
+  const start = add(mul(channel, termsOf(layout)), mul(from, layout.pieces * laneCount));
   return [
-    pointer(weights, table.name, 'i8', mul(channel, termsOf(layout)), { mutable: true }),
-    ...loop(names('segment'), layout.segments, (segment) =>
-      parts.flatMap((first) => {
-        const pieces = times(Math.min(mostPieces, layout.pieces - first), (i) => first + i);
-        return part(names, sum, weights, channel, add(mul(segment, layout.segmentStride)), pieces, count);
-      }),
+    pointer(weights, table.name, 'i8', start, { mutable: true }),
+    ...loop(
+      names('segment'),
+      to,
+      (segment) =>
+        parts.flatMap((first) => {
+          const pieces = times(Math.min(mostPieces, layout.pieces - first), (i) => first + i);
+          return part(names, sum, weights, channel, add(mul(segment, layout.segmentStride)), pieces, count);
+        }),
+      { from },
     ),
   ];
 }
@@ -80,9 +86,13 @@ function part(
   count: number,
 ): readonly Stmt[] {
   const loaded = pieces.map(() => names('w'));
-  const uses = sums.flatMap(({ local: name, offset }) =>
-    pieces.map((piece, i) => ({ name, weight: at(loaded, i), place: offset + piece * layout.pieceStride })),
+  const uses = sums.flatMap(({ local: name, offset, pieces: taken = { from: 0, to: layout.pieces } }) =>
+    pieces.flatMap((piece, i) => {
+      const use = { name, weight: at(loaded, i), place: offset + piece * layout.pieceStride };
+      return piece >= taken.from && piece < taken.to ? [use] : [];
+    }),
   );
+  if (uses.length === 0) return advance(weights, pieces.length * laneCount);
   const places = [...new Set(uses.map(({ place }) => place))].sort((a, b) => a - b);
   const px = names('px');
   const start = at(places, 0);

@@ -19,6 +19,7 @@ import {
   times,
   variable,
 } from '../ir/kernel/builders.ts';
+import { hull, type Interval } from '../ir/kernel/interval.ts';
 import type { Expr, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { segmentOffsets, termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import type { NewName } from './fresh-names.ts';
@@ -37,6 +38,8 @@ export interface DotRows {
   readonly table: Table;
   /** Of a row, in the table. */
   readonly rowBytes: number;
+  /** Where the sums of all rows lie, for all bytes. */
+  readonly sums: Interval;
 }
 
 /** Whole vectors of a run, and elements of the last one if it is none. */
@@ -70,8 +73,18 @@ export function dotRows(
           data[next++] = inRun < layout.run ? at(row, term) + shift : 0;
         }
   const says = `Weights plus ${shift}, ${group} outputs in turns, 16 bytes of each; runs of ${layout.run} are filled up to whole vectors.`;
-  return { layout, group, rowBytes, table: { name, elem: 'u8', data, rowLength: rowBytes, says } };
+  const sums = hull(
+    rows.flatMap((row) => {
+      const [below, above] = [row.filter((w) => w < 0), row.filter((w) => w > 0)];
+      return [below, above].map((some) => 255 * some.reduce((sum, w) => sum + w, 0));
+    }),
+  );
+  return { layout, group, rowBytes, sums, table: { name, elem: 'u8', data, rowLength: rowBytes, says } };
 }
+
+/** A sum that is made: what 128 is taken off for is in it no more, so it lies where the weights say. */
+export const within = ({ sums: { lo, hi } }: DotRows, sum: string): Expr =>
+  call('known_within', 'i32', local(sum), lo, hi);
 
 /** Where the inputs of a sum begin. */
 export type Place = Pick<RowSum, 'from' | 'first'> & { readonly offset: number };

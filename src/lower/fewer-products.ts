@@ -1,94 +1,138 @@
 /**
- * Rows of weights at places in pairs, one of which lies one tap behind the other, as neighbouring outputs of a
- * convolution do: fewer products make the sums of both (`schemes.ts`). Inputs are mixed once for all rows.
+ * Rows of weights at places of which some lie a step apart, as neighbouring outputs of a convolution do: fewer products
+ * make the sums of all of these (`schemes.ts`). Inputs are mixed once for all rows.
  */
 import { at } from '../base/errors.ts';
-import { add, advance, loadVector, loop, mul, pointer, storeVector, times } from '../ir/kernel/builders.ts';
-import type { Expr, Kernel, Param, Stmt } from '../ir/kernel/kernel.ts';
+import { add, local, mul, times } from '../ir/kernel/builders.ts';
+import type { Expr, Kernel } from '../ir/kernel/kernel.ts';
+import { type Loop, namesIn, statementsIn } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { split } from '../sim/wasm/body.ts';
-import { type NewName, newNames } from './fresh-names.ts';
-import type { MadeSums } from './made-sums.ts';
-import { lanes, packed, pairTable, placesAtOnce, summedRows, vectorsOf, wideLanes } from './row-blocks.ts';
-import { held, type Scheme, schemes } from './schemes.ts';
+import { copiedExpr } from './copies.ts';
+import type { NewName } from './fresh-names.ts';
+import { inFront, type MadeSums } from './made-sums.ts';
+import {
+  even,
+  heightOf,
+  isMixedOnce,
+  mixedSums,
+  mixing,
+  oneRun,
+  scratchOf,
+  sumsOf,
+  type Tiles,
+} from './mixed-sums.ts';
+import { lanes, packed, pairTable, perProduct, placesAtOnce, vectorsOf, wideLanes } from './row-blocks.ts';
+import { type Scheme, schemes } from './schemes.ts';
 import type { FoundSums, SumGroup } from './sum-groups.ts';
+import type { Windows } from './windows.ts';
 
-/** Pairs of places, and how their inputs lie. */
-interface Pairs {
-  readonly scheme: Scheme;
-  /** Index of the first input of the first place. */
-  readonly first: Expr;
-  /** Elements of a tap. */
-  readonly depth: number;
-  /** Of each pair: its column, and segments that it lies below the first one. */
-  readonly tiles: readonly { readonly column: number; readonly below: number }[];
-  /** Elements that columns lie behind the first. */
-  readonly columns: readonly number[];
-  /** Of each pair the indices of both places. */
-  readonly places: readonly (readonly number[])[];
+/** Places that all lie fixed distances apart. */
+interface Apart {
+  readonly moving: Expr | undefined;
+  /** By distance. */
+  readonly sorted: readonly { readonly fixed: number; readonly index: number }[];
 }
 
-function pairsOf({ places }: SumGroup, layout: WeightLayout): Pairs | undefined {
+function apartOf(places: readonly Expr[]): Apart | undefined {
   const parts = places.map((place, index) => ({ ...split(place), index }));
-  const sorted = parts.toSorted((a, b) => a.fixed - b.fixed);
-  const [one, two] = sorted;
-  if (one === undefined || two === undefined || sorted.length % 2 > 0 || layout.pieces > 1) return undefined;
-  if (parts.some(({ moving }) => JSON.stringify(moving) !== JSON.stringify(one.moving))) return undefined;
-  const depth = two.fixed - one.fixed;
-  const scheme = schemes.find(({ taps }) => taps * depth === layout.run);
-  const pairs = times(sorted.length / 2, (t) => [at(sorted, 2 * t), at(sorted, 2 * t + 1)] as const);
-  if (scheme === undefined || pairs.some(([a, b]) => b.fixed - a.fixed !== depth)) return undefined;
-  const offsets = pairs.map(([a]) => a.fixed - one.fixed);
+  const { moving } = at(parts, 0);
+  if (parts.some((one) => JSON.stringify(one.moving) !== JSON.stringify(moving))) return undefined;
+  return { moving, sorted: parts.toSorted((a, b) => a.fixed - b.fixed) };
+}
+
+/** The places as tiles of a scheme; undefined where they are none. */
+function tilesOf(
+  { moving, sorted }: Apart,
+  layout: WeightLayout,
+  scheme: Scheme,
+  line: Loop | undefined,
+): Tiles | undefined {
+  const depth = layout.run / scheme.taps;
+  const count = sorted.length / scheme.outputs;
+  if (!Number.isInteger(depth) || !Number.isInteger(count) || layout.pieces > 1) return undefined;
+  const groups = times(count, (t) => sorted.slice(t * scheme.outputs, (t + 1) * scheme.outputs));
+  const isTile = (group: Apart['sorted']): boolean =>
+    group.every(({ fixed }, j) => fixed === at(group, 0).fixed + j * scheme.stride * depth);
+  if (!groups.every(isTile) || count > placesAtOnce) return undefined;
+  const origin = at(sorted, 0).fixed;
+  const offsets = groups.map((group) => at(group, 0).fixed - origin);
   const isColumn = layout.segments > 1 && offsets.every((offset) => offset % layout.segmentStride === 0);
+  const own = count === 1 ? line : undefined;
+  const start = add(moving ?? 0, origin);
   return {
     scheme,
-    first: add(one.moving ?? 0, one.fixed),
     depth,
+    first: (pass) => (own === undefined ? start : atPass(start, own, pass)),
+    passes: own === undefined ? 1 : passesOf(own),
     tiles: offsets.map((offset, t) =>
       isColumn ? { column: 0, below: offset / layout.segmentStride } : { column: t, below: 0 },
     ),
     columns: isColumn ? [0] : offsets,
-    places: pairs.map((pair) => pair.map(({ index }) => index)),
+    places: groups.map((group) => group.map(({ index }) => index)),
   };
 }
 
-/** Weights of each product, as rows of one run: taps are mixed, channels filled up to pairs. */
-function mixed(
-  rows: readonly Int32Array[],
-  { segments }: WeightLayout,
-  p: Pairs,
-): readonly (readonly Int16Array[])[] {
-  return p.scheme.weights.map((by) => rows.map((row) => mixedRow(row, by, segments, p)));
+const passesOf = ({ to }: Loop): number => (to.kind === 'int' ? to.value : 0);
+
+const atPass = (e: Expr, { name }: Loop, pass: Expr | number): Expr =>
+  copiedExpr(e, { name: (same) => same, values: new Map([[name, add(pass)]]) });
+
+/**
+ * The loop whose passes can all be summed in front of it: their places follow from its counter, and what is read is there
+ * before.
+ */
+function lineOf({ around, ahead }: SumGroup, isThere: boolean, place: Expr): Loop | undefined {
+  const line = around.at(-1);
+  if (line === undefined || !isThere || !line.body.includes(ahead)) return undefined;
+  const { from, to, step } = line;
+  const isCounted = from.kind === 'int' && from.value === 0 && to.kind === 'int' && step === 1;
+  const changed = new Set([...statementsIn(line.body)].flatMap((s) => ('name' in s ? [s.name] : [])));
+  return isCounted && ![...namesIn(place)].some((name) => changed.has(name)) ? line : undefined;
 }
 
+/** Weights of each product, as rows of one run: taps are mixed, segments lie side by side. */
+const mixedWeights = (rows: readonly Int32Array[], { segments }: WeightLayout, tiles: Tiles) =>
+  tiles.scheme.weights.map((by) => rows.map((row) => mixedRow(row, by, segments, tiles)));
+
 /** Plain loops: there are as many weights as the network has. */
-function mixedRow(row: Int32Array, by: readonly number[], segments: number, p: Pairs): Int16Array {
-  const { depth } = p;
-  const padded = evenDepth(p);
-  const made = new Int16Array(segments * padded);
+function mixedRow(row: Int32Array, by: readonly number[], segments: number, { depth }: Tiles): Int16Array {
+  const made = new Int16Array(even(segments * depth));
   for (let segment = 0; segment < segments; segment++)
     for (let c = 0; c < depth; c++) {
       let sum = 0;
       for (let k = 0; k < by.length; k++) sum += at(by, k) * at(row, (segment * by.length + k) * depth + c);
-      made[segment * padded + c] = sum;
+      made[segment * depth + c] = sum;
     }
   return made;
 }
 
-const evenDepth = ({ depth }: Pairs): number => 2 * Math.ceil(depth / 2);
-
-/** Whether no sum of products overflows, by the largest weight of each pair of terms of four rows. */
-function fits(weights: readonly (readonly Int16Array[])[], { scheme }: Pairs): boolean {
-  const ofProducts = weights.map((rows, m) => {
-    const largest = times(vectorsOf(rows.length), (v) =>
-      largestPairs(rows.slice(v * lanes, (v + 1) * lanes)),
-    );
-    return 256 * at(scheme.largest, m) * Math.max(...largest);
-  });
-  return scheme.sums.every(
-    (by) => by.reduce((sum, x, m) => sum + Math.abs(x) * at(ofProducts, m), 0) < 2 ** 31,
+/** Whether no sum of products overflows, by the largest weight of each pair of terms of four rows, nor the scaled sums. */
+function fits(
+  weights: readonly (readonly Int16Array[])[],
+  rows: readonly Int32Array[],
+  scheme: Scheme,
+): boolean {
+  const largest = weights.map((own) =>
+    Math.max(...times(vectorsOf(own.length), (v) => largestPairs(own.slice(v * lanes, (v + 1) * lanes)))),
   );
+  const sums = rows.map((row) => row.reduce((sum, w) => sum + Math.abs(w), 0));
+  return (
+    largest.every((most, m) => 256 * at(scheme.largest, m) * most < 2 ** 31) &&
+    256 * scheme.scale * Math.max(...sums) < 2 ** 31
+  );
+}
+
+/** The first tiles whose sums do not overflow, with their weights. */
+function firstFitting(found: readonly Tiles[], kernel: Kernel, layout: WeightLayout) {
+  if (found.length === 0) return undefined;
+  const rows = decodeRows(kernel);
+  for (const tiles of found) {
+    const weights = mixedWeights(rows, layout, tiles);
+    if (fits(weights, rows, tiles.scheme)) return { tiles, weights };
+  }
+  return undefined;
 }
 
 /** Over all pairs of terms, twice the largest weight of it. */
@@ -102,186 +146,88 @@ function largestPairs(rows: readonly Int16Array[]): number {
   return sum;
 }
 
-/** Instructions of a product and what belongs to it, of 26 in a round of eight products. */
-const perProduct = 3.25;
-
-/** Whether fewer products save more instructions than mixing takes. */
-function pays({ rows, segments, run }: WeightLayout, p: Pairs): boolean {
-  const { scheme, tiles, columns } = p;
+/** Instructions of all rows at one pass. */
+function priceOf({ rows, segments }: WeightLayout, tiles: Tiles): number {
+  const { scheme, passes, tiles: own, columns, depth } = tiles;
   const products = scheme.weights.length;
-  const vectors = vectorsOf(rows);
-  const direct = 2 * segments * Math.ceil(run / 2);
-  const fewer = (products * segments * evenDepth(p)) / 2;
-  const mixes = columns.length * heightOf(segments, p) * Math.ceil(p.depth / wideLanes);
-  const mixing = mixes * (scheme.taps + 1 + scheme.mixing + products);
-  const unmixing = vectors * tiles.length * (products + scheme.unmixing + 2);
-  return vectors * tiles.length * (direct - fewer) * perProduct > 1.2 * (mixing + unmixing);
+  const vectors = vectorsOf(rows) * own.length;
+  const multiplying = vectors * products * Math.ceil((segments * depth) / 2);
+  const mixes = columns.length * heightOf(segments, tiles) * Math.ceil(depth / wideLanes);
+  const mixing = mixes * (scheme.inputs + scheme.mixing + products);
+  const unmixing = vectors * (products + scheme.unmixing + scheme.outputs);
+  return multiplying * perProduct(passes * own.length) + 1.2 * (mixing + unmixing);
 }
 
-/** Segments of a column that are mixed. */
-const heightOf = (segments: number, { tiles }: Pairs): number =>
-  segments + Math.max(...tiles.map(({ below }) => below));
+/** The same without a scheme. */
+const directPrice = ({ rows, segments, run }: WeightLayout, places: number): number =>
+  vectorsOf(rows) * places * segments * Math.ceil(run / 2) * perProduct(places);
 
-interface Work {
-  readonly names: NewName;
-  readonly layout: WeightLayout;
-  readonly source: Param;
-  readonly pairs: Pairs;
-  /** Arrays. */
-  readonly wide: string;
-  readonly weights: string;
-  readonly products: string;
-  readonly sums: string;
-}
-
-export function fewerProducts(kernel: Kernel, { groups }: FoundSums): MadeSums | undefined {
+export function fewerProducts(
+  kernel: Kernel,
+  { groups }: FoundSums,
+  windows: Windows | undefined,
+  names: NewName,
+): MadeSums | undefined {
   const [group, ...others] = groups;
-  const layout = kernel.weights?.layout;
+  const own = kernel.weights?.layout;
   const source = kernel.params.find(({ name }) => name === group?.from);
-  if (group === undefined || others.length > 0 || layout === undefined || source === undefined)
-    return undefined;
+  if (group === undefined || others.length > 0 || own === undefined || source === undefined) return undefined;
   if (source.elem !== 'u8' && source.elem !== 'i8') return undefined;
-  const pairs = pairsOf(group, layout);
-  if (pairs === undefined || pairs.tiles.length > placesAtOnce || !pays(layout, pairs)) return undefined;
-  const weights = mixed(decodeRows(kernel), layout, pairs);
-  if (!fits(weights, pairs)) return undefined;
-  const names = newNames(kernel);
-  const arrays = {
-    wide: names('mixed'),
+  const layout = windows?.layout ?? own;
+  const apart = apartOf(windows?.places ?? group.places);
+  if (apart === undefined) return undefined;
+  const line = lineOf(group, windows !== undefined || source.role === 'in', apart.moving ?? add(0));
+  const found = schemes
+    .flatMap((scheme) => tilesOf(apart, layout, scheme, line) ?? [])
+    .filter((tiles) => priceOf(layout, tiles) < directPrice(layout, group.places.length))
+    .toSorted((a, b) => priceOf(layout, a) - priceOf(layout, b));
+  const best = firstFitting(found, kernel, layout);
+  if (best === undefined) return undefined;
+  const { tiles, weights } = best;
+  const { scheme } = tiles;
+  const origin = at(apart.sorted, 0).fixed;
+  const grid = windows?.grid && isMixedOnce(tiles, origin, windows.grid) ? windows.grid : undefined;
+  const work = {
+    names,
+    layout,
+    source: windows?.image.name ?? source.name,
+    elem: windows?.image.elem ?? source.elem,
+    isLong: windows !== undefined,
+    tiles,
+    ...(grid === undefined ? {} : { grid }),
+    mixed: names('mixed'),
     weights: names('pairs'),
     products: names('products'),
     sums: names('sums'),
   };
-  const work: Work = { names, layout, source, pairs, ...arrays };
+  const ahead = tiles.passes > 1 && line !== undefined ? line : group.ahead;
+  const begin = tiles.passes > 1 && line !== undefined ? mul(local(line.name), sumsOf(layout, tiles)) : 0;
   const perPlace = vectorsOf(layout.rows) * lanes;
-  const tiles = pairs.tiles.length;
-  const count = pairs.scheme.weights.length;
-  const rowLayout = oneRun(work);
+  const run = oneRun(layout, tiles);
   return {
-    doc: `Vectors of WebAssembly: two sums of ${pairs.scheme.taps} taps with ${count} products instead of ${2 * pairs.scheme.taps}.`,
-    scratch: [
-      { name: arrays.wide, role: 'scratch', elem: 'i16', length: count * strideOf(work) },
-      { name: arrays.products, role: 'scratch', elem: 'i32', length: count * tiles * perPlace },
-      { name: arrays.sums, role: 'scratch', elem: 'i32', length: 2 * tiles * perPlace },
-    ],
+    doc: `Vectors of WebAssembly: ${scheme.outputs} sums of ${scheme.taps} taps with ${weights.length} products instead of ${scheme.outputs * scheme.taps}.`,
+    scratch: [...(windows === undefined ? [] : [windows.image]), ...scratchOf(work)],
     tables: [
       pairTable(
-        arrays.weights,
-        weights.map((rows) => packed(rows, rowLayout, tiles)),
+        work.weights,
+        weights.map((one) => packed(one, run, tiles.passes * tiles.tiles.length)),
       ),
+      ...(windows?.tables ?? []),
     ],
-    sums: arrays.sums,
-    before: new Map([[group.ahead, [...mixing(work), ...multiplied(work), ...unmixing(work)]]]),
+    sums: work.sums,
+    before: inFront(
+      [at(kernel.body, 0), [...(windows?.begin ?? []), ...(grid === undefined ? [] : mixing(work))]],
+      [ahead, [...(grid === undefined ? mixing(work) : []), ...mixedSums(work)]],
+    ),
+    ...(windows === undefined ? {} : { dropped: windows.dropped }),
     added: new Map([
       [
         group.statement,
         group.members.map(({ sum, place }) => ({
           local: sum.local,
-          index: add(place * perPlace, sum.row),
+          index: add(begin, place * perPlace, sum.row),
         })),
       ],
     ]),
   };
-}
-
-/** Elements of all inputs of one product: [column][segment][channel]. */
-const strideOf = ({ layout: { segments }, pairs }: Work): number =>
-  pairs.columns.length * heightOf(segments, pairs) * evenDepth(pairs);
-
-/** The terms of a product: its segments lie side by side. */
-function oneRun({ layout, pairs }: Work): WeightLayout {
-  const run = layout.segments * evenDepth(pairs);
-  return { rows: layout.rows, segments: 1, segmentStride: run, pieces: 1, pieceStride: run, run, lanes: 1 };
-}
-
-/** Inputs of all products, from those of the taps. */
-function mixing(work: Work): readonly Stmt[] {
-  const { names, layout, source, pairs, wide } = work;
-  const { depth, columns, first } = pairs;
-  const height = heightOf(layout.segments, pairs);
-  const padded = evenDepth(pairs);
-  const whole = Math.floor(depth / wideLanes) * wideLanes;
-  return columns.flatMap((column, b) =>
-    loop(names('line'), height, (line) => {
-      const [from, to] = [names('px'), names('to')];
-      const one = (c: Expr | number, count: number, stored: number): readonly Stmt[] =>
-        mixedAt(work, { from, to, c, count, stored });
-      return [
-        pointer(from, source.name, source.elem, add(first, add(mul(line, layout.segmentStride), column))),
-        pointer(to, wide, 'i16', add(mul(line, padded), b * height * padded)),
-        ...loop(names('c'), whole, (c) => one(c, wideLanes, wideLanes), { step: wideLanes }),
-        ...(depth > whole ? one(whole, depth - whole, padded - whole) : []),
-      ];
-    }),
-  );
-}
-
-interface Mix {
-  readonly from: string;
-  readonly to: string;
-  /** The first channel, how many are read, and how many stored. */
-  readonly c: Expr | number;
-  readonly count: number;
-  readonly stored: number;
-}
-
-function mixedAt(work: Work, { from, to, c, count, stored }: Mix): readonly Stmt[] {
-  const { names, source, pairs } = work;
-  const hold = { statements: [] as Stmt[], names };
-  const inputs = times(pairs.scheme.taps + 1, (j) =>
-    held(hold, loadVector('i16x8', from, source.elem, add(c, j * pairs.depth), count)),
-  );
-  const made = pairs.scheme.mix(hold, inputs);
-  return [
-    ...hold.statements,
-    ...made.map((value, m) => storeVector('i16x8', to, 'i16', add(c, m * strideOf(work)), value, stored)),
-  ];
-}
-
-/** Products of all pairs of places: [product][pair][row]. */
-function multiplied(work: Work): readonly Stmt[] {
-  const { names, layout, pairs, wide, weights, products } = work;
-  const height = heightOf(layout.segments, pairs);
-  const [w, out] = [names('w'), names('to')];
-  const places = pairs.tiles.map(({ column, below }) => ({
-    pointer: 0,
-    offset: (column * height + below) * evenDepth(pairs),
-  }));
-  return [
-    pointer(w, weights, 'i16', 0, { mutable: true }),
-    pointer(out, products, 'i32', 0, { mutable: true }),
-    ...loop(names('product'), pairs.scheme.weights.length, (m) => {
-      const px = names('px');
-      return [
-        pointer(px, wide, 'i16', mul(m, strideOf(work))),
-        ...summedRows(oneRun(work), names, { pointers: [px], places, weights: w, out }, places.length),
-        ...advance(out, (places.length - 1) * vectorsOf(layout.rows) * lanes),
-      ];
-    }),
-  ];
-}
-
-/** The sums of both places of all pairs. */
-function unmixing({ names, layout, pairs, products, sums }: Work): readonly Stmt[] {
-  const perPlace = vectorsOf(layout.rows) * lanes;
-  const tiles = pairs.tiles.length;
-  return loop(
-    names('row'),
-    perPlace,
-    (row) =>
-      pairs.places.flatMap((pair, t) => {
-        const hold = { statements: [] as Stmt[], names };
-        const made = pairs.scheme.weights.map((_, m) =>
-          held(hold, loadVector('i32x4', products, 'i32', add(row, (m * tiles + t) * perPlace))),
-        );
-        const both = pairs.scheme.unmix(hold, made);
-        return [
-          ...hold.statements,
-          ...both.map((value, j) =>
-            storeVector('i32x4', sums, 'i32', add(row, at(pair, j) * perPlace), value),
-          ),
-        ];
-      }),
-    { step: lanes },
-  );
 }

@@ -1,10 +1,21 @@
 /** Kernels for chips with Helium (Cortex-M55, M85): rows of dense weights, 16 products at a time. */
 import { at } from '../base/errors.ts';
-import { add, assign, call, constant, int, local, times, variable } from '../ir/kernel/builders.ts';
+import {
+  accumulate,
+  add,
+  assign,
+  call,
+  constant,
+  int,
+  local,
+  times,
+  variable,
+} from '../ir/kernel/builders.ts';
 import type { Expr, Kernel, RowSum, RowTerm, Stmt } from '../ir/kernel/kernel.ts';
-import { arraysUsed, declaredIn, namesIn, rewritten, rowSumsIn } from '../ir/kernel/walk.ts';
+import { arraysUsed, declaredIn, namesIn, rewritten, rowSumsIn, takesAll } from '../ir/kernel/walk.ts';
 import { dense8, formatName, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
+import type { Variant } from '../program/variants.ts';
 import { withMoves } from './byte-moves.ts';
 import { depthwise, isDepthwise } from './channel-lanes.ts';
 import {
@@ -18,6 +29,7 @@ import {
   isShort,
   joined,
   type Place,
+  within,
 } from './dots.ts';
 import { newNames } from './fresh-names.ts';
 import { laneCount } from './lanes.ts';
@@ -27,29 +39,42 @@ import { mve, widened } from './widen.ts';
 const says =
   'Helium: 16 products at a time, of inputs and weights plus 128; 128 times the sum of the inputs is subtracted.';
 
+/** A kernel with Helium, and how its weights stand. */
+export type HeliumForm = Pick<Variant, 'kernel' | 'bytes'>;
+
 /** The same bytes with Helium; undefined where it does not help. */
-export const helium = (kernel: Kernel): Kernel | undefined =>
+export const helium = (kernel: Kernel): Kernel | undefined => heliumForm(kernel)?.kernel;
+
+export const heliumForm = (kernel: Kernel): HeliumForm | undefined =>
   rowSumsIn(kernel.body).length > 0 ? withDots(kernel) : withLanes(kernel);
 
-function withLanes(kernel: Kernel): Kernel | undefined {
+function withLanes(kernel: Kernel): HeliumForm | undefined {
   const made = widened(kernel, mve);
-  return made && { ...made, doc: [...kernel.doc, 'Helium: four elements at a time.'] };
+  return made && { kernel: { ...made, doc: [...kernel.doc, 'Helium: four elements at a time.'] } };
 }
 
-function withDots(kernel: Kernel): Kernel | undefined {
+function withDots(kernel: Kernel): HeliumForm | undefined {
   const sums = rowSumsIn(kernel.body).map(({ sum }) => sum);
   const { weights } = kernel;
   if (weights === undefined || sums.length === 0 || !sums.every(isDense)) return undefined;
   if (sums.some(({ stored }) => stored.stream !== weights.stream) || startsIn(kernel.body) !== 1)
     return undefined;
-  const work: Work = { kernel, sums, names: newNames(kernel), rows: decodeRows(kernel), tables: [] };
+  const work: Work = {
+    kernel,
+    sums,
+    names: newNames(kernel),
+    rows: decodeRows(kernel),
+    tables: [],
+    bytes: [],
+  };
   const made = withRows(work, kernel.body);
   if (made === undefined) return undefined;
   const body = withMoves(made, work.names);
   const { weights: _, ...rest } = kernel;
   const used = arraysUsed(body);
   const tables = [...kernel.tables, ...work.tables].filter(({ name }) => used.has(name));
-  return { ...rest, doc: [...kernel.doc, says], tables, body };
+  const [bytes] = work.bytes;
+  return { kernel: { ...rest, doc: [...kernel.doc, says], tables, body }, ...(bytes && { bytes }) };
 }
 
 const isDense = ({ stored, elem }: RowSum): boolean =>
@@ -106,7 +131,10 @@ function rowsOf(work: Work, body: readonly Stmt[]): readonly Stmt[] | undefined 
   );
   if (!same) return undefined;
   const declared = declaredIn(body);
-  if (work.sums.every(isDepthwise)) return isKnown(declared, first.first) ? depthwise(work, body) : undefined;
+  const { from, to } = first.segments ?? {};
+  const isOutside = [first.first, from, to].every((e) => e === undefined || isKnown(declared, e));
+  if (work.sums.every(isDepthwise)) return isOutside ? depthwise(work, body) : undefined;
+  if (!work.sums.every(takesAll)) return undefined;
   if (!isKnown(declared, add(first.first, first.skip))) return inGroups(work, body);
   const isHeld = channelsOf(work, body) !== undefined;
   const held = isHeld ? heldInputs(`${work.kernel.name}_offsets`, layout, places, work.names) : undefined;
@@ -146,17 +174,24 @@ function streamed(
 const dotTable = ({ kernel, sums, rows }: Work, group: number, layout?: WeightLayout): DotRows =>
   dotRows(`${kernel.name}_bytes`, layout ?? joined(at(sums, 0).stored.layout), rows, group);
 
+function keep({ tables, bytes }: Work, { table, layout: { run }, group }: DotRows): void {
+  tables.push(table);
+  bytes.push({ table: table.name, run, group });
+}
+
 /** Sums where they stand: each accumulator gains what its row gives. */
 function inPlace(work: Work, body: readonly Stmt[], { places, bases }: Inputs): readonly Stmt[] {
   const rows = dotTable(work, Math.max(...work.sums.map((sum) => accumulatorsOf(sum).length)));
-  work.tables.push(rows.table);
+  keep(work, rows);
   return rewritten(body, (s) => {
     if (s.kind !== 'rowSum') return undefined;
-    const names = accumulatorsOf(s).map((ofRow) => ofRow.map(({ local: name }) => name));
-    const started = names.flatMap((ofRow) =>
-      ofRow.map((name, p) => assign(name, add(local(name), at(bases, p)))),
-    );
-    return [...started, ...dots(rows, s.row, places, names, work.names)];
+    const gains = accumulatorsOf(s).map((ofRow) => ofRow.map((sum) => ({ ...sum, made: work.names('sum') })));
+    const names = gains.map((ofRow) => ofRow.map(({ made }) => made));
+    return [
+      ...names.flatMap((ofRow) => ofRow.map((name, p) => variable(name, at(bases, p)))),
+      ...dots(rows, s.row, places, names, work.names),
+      ...gains.flat().map(({ local: name, made }) => accumulate(name, within(rows, made))),
+    ];
   });
 }
 
@@ -174,8 +209,9 @@ function channels(work: Work, body: readonly Stmt[], { places, bases }: Inputs):
       return dots(rows, add(row, g * rows.group), from, own, work.names);
     }).flat();
   const made =
-    found && fourRows(work, found, (around, count) => block(work, found, around, addRows, count, bases));
-  if (made !== undefined) work.tables.push(rows.table);
+    found &&
+    fourRows(work, found, (around, count) => block(work, found, around, { rows, addRows }, count, bases));
+  if (made !== undefined) keep(work, rows);
   return made;
 }
 
@@ -192,9 +228,11 @@ function heldChannels(work: Work, body: readonly Stmt[], held: Held): readonly S
       work.names,
     );
   const made =
-    found && fourRows(work, found, (around, count) => block(work, found, around, addRows, count, held.sums));
+    found &&
+    fourRows(work, found, (around, count) => block(work, found, around, { rows, addRows }, count, held.sums));
   if (made === undefined) return undefined;
-  work.tables.push(rows.table, held.table);
+  keep(work, rows);
+  work.tables.push(held.table);
   return [...held.statements, ...made];
 }
 
@@ -203,7 +241,7 @@ function block(
   work: Work,
   { loop: { name }, sum }: Channels,
   { before, after }: Around,
-  addRows: AddRows,
+  { rows, addRows }: { readonly rows: DotRows; readonly addRows: AddRows },
   count: number,
   bases: readonly Expr[],
 ): readonly Stmt[] {
@@ -214,7 +252,7 @@ function block(
     const sums = times(count, () => some.map(() => work.names('sum')));
     const starts = sums.flatMap((ofRow) => ofRow.map((one, p) => variable(one, at(bases, at(some, p)))));
     const lanes = some.map((place, p) => {
-      const ofPlace = times(laneCount, (row) => (row < count ? local(at(at(sums, row), p)) : int(0)));
+      const ofPlace = times(laneCount, (row) => (row < count ? within(rows, at(at(sums, row), p)) : int(0)));
       return constant(at(vectors, place), call('four_i32x4', 'i32x4', ...ofPlace));
     });
     return [...starts, ...addRows(local(name), some, sums), ...lanes];

@@ -7,7 +7,7 @@
 import { at, DefectError } from '../base/errors.ts';
 import { add, int, local } from '../ir/kernel/builders.ts';
 import type { Expr, RowSum, RowTerm, StartRows, Stmt, StoredRows } from '../ir/kernel/kernel.ts';
-import { declaredIn, expressionsIn, type Loop, namesIn } from '../ir/kernel/walk.ts';
+import { declaredIn, expressionsIn, type Loop, namesIn, takesAll } from '../ir/kernel/walk.ts';
 import { copied, suffixed } from './copies.ts';
 
 /** The sums of a pass: the accumulators of its rows, which are neighbours in the tables, in the order of rows. */
@@ -91,7 +91,7 @@ function jammedStmt(s: Stmt, jam: Jam): Maybe<Jammed> {
 }
 
 function single(sum: RowSum, jam: Jam): Maybe<Jammed> {
-  if (!jam.takes(sum)) return undefined;
+  if (!takesAll(sum) || !jam.takes(sum)) return undefined;
   const rows = rowsOf(sum.sums);
   return { body: jam.body({ sum, sums: sum.sums, rows, tag: sum.suffix }), passes: [rows] };
 }
@@ -125,7 +125,7 @@ function rowLoop(loop: Loop, index: number): Maybe<RowLoop> {
 
 function loopOfRows(loop: Loop, index: number, jam: Jam): Maybe<Jammed> {
   const rows = rowLoop(loop, index);
-  if (rows === undefined || !jam.takes(rows.sum)) return undefined;
+  if (rows === undefined || !takesAll(rows.sum) || !jam.takes(rows.sum)) return undefined;
   const joined = jam.joined(rows.sum, rows.count);
   if (joined.reduce((sum, n) => sum + n, 0) !== rows.count)
     throw new DefectError(`${rows.count} passes joined as ${joined.join(', ')}`);

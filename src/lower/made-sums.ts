@@ -13,16 +13,30 @@ export interface MadeSums {
   readonly sums: string;
   /** In front of statements of the kernel. */
   readonly before: ReadonlyMap<Stmt, readonly Stmt[]>;
+  /** Statements of the kernel that have no effect any more. */
+  readonly dropped?: ReadonlySet<Stmt>;
   /** Where the array has what each local of a statement gains. */
   readonly added: ReadonlyMap<RowSum, readonly { readonly local: string; readonly index: Expr }[]>;
 }
+
+/** Both in front of where they belong, the first one first where that is the same statement. */
+export const inFront = (
+  [start, first]: readonly [Stmt, readonly Stmt[]],
+  [ahead, second]: readonly [Stmt, readonly Stmt[]],
+): MadeSums['before'] =>
+  start === ahead
+    ? new Map([[start, [...first, ...second]]])
+    : new Map([
+        [start, first],
+        [ahead, second],
+      ]);
 
 /** The kernel with these sums; all that its own rows of weights need is left out. */
 export function withSums(kernel: Kernel, made: MadeSums): Kernel {
   const block = (body: readonly Stmt[]): readonly Stmt[] =>
     body.flatMap((s) => [...(made.before.get(s) ?? []), ...statement(s)]);
   const statement = (s: Stmt): readonly Stmt[] => {
-    if (s.kind === 'startRows') return [];
+    if (s.kind === 'startRows' || made.dropped?.has(s)) return [];
     if (s.kind === 'for') return [{ ...s, body: block(s.body) }];
     if (s.kind === 'if') return [{ ...s, yes: block(s.yes), no: block(s.no) }];
     const added = s.kind === 'rowSum' ? made.added.get(s) : undefined;

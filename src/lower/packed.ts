@@ -34,14 +34,26 @@ import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { copied } from './copies.ts';
 import { type Jam, jammed, type Pass } from './jam.ts';
-import { biasOf, headOf, type Loops, type PackedRows, packedTables, packRows } from './pair-tables.ts';
+import {
+  biasOf,
+  type Loops,
+  type PackedRows,
+  packedTables,
+  packRows,
+  runsJoined,
+  segmentsOf,
+} from './pair-tables.ts';
 
 /** One byte each, row by row, of unsigned inputs. */
 function isPackable({ stored, elem, type }: RowSum): boolean {
   const { format, layout, codebook, walk } = stored;
   const isPlain = format.kind === 'dense' && format.bits === 8 && codebook === undefined;
-  return isPlain && layout.lanes === 1 && walk === 'runs' && elem === 'u8' && type === 'i32';
+  const inOrder = walk === 'turns' || (walk === 'runs' && layout.lanes === 1);
+  return isPlain && inOrder && elem === 'u8' && type === 'i32';
 }
+
+/** Rows of a pass: where they stand in turns, those that do. */
+const rowsAPass = ({ lanes }: WeightLayout, { pairs }: Loops): number => (lanes > 1 ? lanes : 2 * pairs);
 
 /** Full passes, then what is left: the tables' order is that of their description, also where rows are in groups. */
 function passesOf(rows: number, width: number): readonly number[] {
@@ -59,7 +71,7 @@ export function packed(kernel: Kernel, packing: Loops): Kernel | undefined {
   const { layout, stream } = weights;
   // Tables follow from the order in which rows are taken, which only the lowered code says.
   const order = fromRows(body, jamOf(packing, layout, undefined))?.passes;
-  if (order?.join() !== passesOf(layout.rows, 2 * packing.pairs).join()) return undefined;
+  if (order?.join() !== passesOf(layout.rows, rowsAPass(layout, packing)).join()) return undefined;
   const rows = packRows(decodeRows(kernel), bias.data, layout, order ?? [], packing);
   const lowered = must(fromRows(body, jamOf(packing, layout, { kernel, rows })), 'the same rows').body;
   const others = kernel.tables.filter((table) => table.name !== stream && table !== bias);
@@ -127,7 +139,7 @@ function fromRows(body: readonly Stmt[], jam: Jam): ReturnType<typeof jammed> {
 
 const jamOf = (packing: Loops, layout: WeightLayout, made: Made | undefined): Jam => ({
   takes: isPackable,
-  joined: (_, passes) => passesOf(passes, 2 * packing.pairs),
+  joined: (_, passes) => passesOf(passes, layout.lanes > 1 ? 1 : 2 * packing.pairs),
   start: () => (made === undefined ? [] : startOf(made)),
   body: (pass) => (made === undefined ? [] : passBody({ ...made, packing, layout, pass })),
   whole: (pass, before, after) =>
@@ -193,20 +205,15 @@ function passBody(c: Context): readonly Stmt[] {
     ...(rows.rests.length > 0
       ? [
           ...remainders(c, { pairs, places, skip: int(0), tag: pass.tag }, names.rests),
-          ...advance(names.counts, pairs),
+          ...advance(names.counts, pass.rows),
         ]
       : []),
     ...advance(names.pairs, lengthOf(c, pairs)),
   ];
 }
 
-/** The head of a pass's numbers, and where the sums of each pair's second row begin. */
-const beginsOf = (
-  { pass, layout, packing }: Context,
-  pairs: number,
-  places: readonly Place[],
-): readonly Stmt[] => [
-  ...headOf(layout, packing).map(() => constant(`passes${pass.tag}`, load(names.pairs, 'i32', 0))),
+/** Where the sums of each pair's second row begin. */
+const beginsOf = ({ pass }: Context, pairs: number, places: readonly Place[]): readonly Stmt[] => [
   ...times(pairs, (q) => {
     const upper = at(places, 0).locals[2 * q + 1];
     return upper === undefined ? [] : [constant(beginOf(q, pass.tag), local(upper))];
@@ -267,8 +274,10 @@ function loopOfParts(
     ...sums.map((name) => assign(name, local(best(name)))),
     ...(hasRests
       ? [
-          ...times(pairs, (q) => advance(names.rests, mul(load(names.counts, rows.countElem, q), 3))).flat(),
-          ...advance(names.counts, pairs),
+          ...times(pass.rows, (k) =>
+            advance(names.rests, mul(load(names.counts, rows.countElem, k), 2)),
+          ).flat(),
+          ...advance(names.counts, pass.rows),
         ]
       : []),
     ...advance(names.pairs, lengthOf(c, pairs)),
@@ -315,62 +324,99 @@ const beginOf = (q: number, tag: string): string => `begin${q}${tag}`;
 
 /** Numbers of a pass: its head, then of each segment its beginnings and its weights. */
 const lengthOf = ({ layout, packing }: Context, pairs: number): number =>
-  headOf(layout, packing).length +
-  pairs * layout.segments * layout.pieces * (Math.ceil(layout.run / packing.terms) + layout.run);
+  pairs * segmentsOf(layout, packing.terms).reduce((sum, length) => sum + 1 + length, 0);
 
-/** How often the loop along a run passes: a constant, or from the head of the pass. */
-const passesAlong = ({ layout, packing, pass }: Context): Expr | number =>
-  headOf(layout, packing).length > 0 ? local(`passes${pass.tag}`) : Math.floor(layout.run / packing.terms);
+/** Loops over terms: their passes are not written out. */
+const rolled = { rolled: true } as const;
 
 function partBody(c: Context, part: Part): readonly Stmt[] {
   const { pairs, places, tag } = part;
+  const joined = runsJoined(c.layout, c.packing.terms);
+  return [
+    pointer(`wt${tag}`, names.pairs, 'i32', 0, { mutable: true }),
+    ...(joined > 1 ? overJoined(c, part, joined) : overRuns(c, part)),
+    ...times(pairs, (q) => places.flatMap((place) => taken(c, q, place))).flat(),
+  ];
+}
+
+/** Segments along each run. */
+function overRuns(c: Context, part: Part): readonly Stmt[] {
+  const { places, tag } = part;
   const { segments, segmentStride, pieces, pieceStride, run } = c.layout;
   const { terms } = c.packing;
   const rest = run % terms;
   const skip = (ky: Expr, kx: Expr): Expr =>
     add(part.skip, mul(ky, segmentStride), mul(kx, pieceStride), at(places, 0).offset);
-  return [
-    pointer(`wt${tag}`, names.pairs, 'i32', headOf(c.layout, c.packing).length, { mutable: true }),
-    ...loop(`ky${tag}`, segments, (ky) =>
-      loop(`kx${tag}`, pieces, (kx) => [
-        inputs(c, `px${tag}`, skip(ky, kx)),
-        ...loop(`i${tag}`, passesAlong(c), () => segment(part, terms, '')),
-        ...(rest > 0 ? segment(part, rest, '_end') : []),
-      ]),
-    ),
-    ...times(pairs, (q) => places.flatMap((place) => taken(c, q, place))).flat(),
+  const along = (): readonly Stmt[] => [
+    ...segment(part, { px: `px${tag}`, runs: [terms], stride: 0, end: '' }),
+    ...advance(`px${tag}`, terms),
   ];
+  const piece = (ky: Expr, kx: Expr): readonly Stmt[] => [
+    inputs(c, `px${tag}`, skip(ky, kx)),
+    ...loop(`i${tag}`, Math.floor(run / terms), along, rolled),
+    ...(rest > 0 ? segment(part, { px: `px${tag}`, runs: [rest], stride: 0, end: '_end' }) : []),
+  ];
+  return loop(`ky${tag}`, segments, (ky) => loop(`kx${tag}`, pieces, (kx) => piece(ky, kx), rolled), rolled);
+}
+
+/** Segments of some whole runs. */
+function overJoined(c: Context, part: Part, joined: number): readonly Stmt[] {
+  const { segments, segmentStride: stride, run } = c.layout;
+  const px = `px${part.tag}`;
+  const runs = times(joined, () => run);
+  return loop(
+    `ky${part.tag}`,
+    segments / joined,
+    (ky) => [
+      inputs(c, px, add(part.skip, mul(ky, joined * stride), at(part.places, 0).offset)),
+      ...segment(part, { px, runs, stride, end: '' }),
+    ],
+    rolled,
+  );
 }
 
 /** A pointer to the inputs of the first sum's terms, `skip` elements on. */
 const inputs = ({ pass: { sum } }: Context, name: string, skip: Expr): Stmt =>
   pointer(name, sum.from, sum.elem, add(add(sum.first, sum.skip), skip), { mutable: true });
 
+/** Some terms: lengths of runs, whose inputs are so many elements apart. */
+interface Segment {
+  readonly px: string;
+  readonly runs: readonly number[];
+  readonly stride: number;
+  /** Keeps names apart. */
+  readonly end: string;
+}
+
 /** Some terms, of all accumulators, and these taken apart. */
-function segment({ pairs, places, tag }: Part, terms: number, end: string): readonly Stmt[] {
-  const [px, wt] = [`px${tag}`, `wt${tag}`];
+function segment({ pairs, places, tag }: Part, { px, runs, stride, end }: Segment): readonly Stmt[] {
+  const wt = `wt${tag}`;
   const first = at(places, 0);
   const acc = (q: number, { index }: Place): string => `acc_${q}_${index}${tag}${end}`;
   const begins = times(pairs, (q) =>
     places.map((place, i) => variable(acc(q, place), i === 0 ? load(wt, 'i32', q) : local(acc(q, first)))),
   );
-  const products = times(terms, (t) => {
+  const product = (t: number, near: number): readonly Stmt[] => {
     const x = ({ index }: Place): string => `x${t}_${index}${tag}${end}`;
     const v = (q: number): string => `v${t}_${q}${tag}${end}`;
     return [
-      ...places.map((place) => constant(x(place), load(px, 'u8', t + place.offset - first.offset))),
-      ...times(pairs, (q) => [
-        constant(v(q), load(wt, 'i32', (1 + t) * pairs + q)),
-        ...places.map((place) => accumulate(acc(q, place), mul(local(x(place)), local(v(q))))),
-      ]).flat(),
+      ...places.map((place) => constant(x(place), load(px, 'u8', near + place.offset - first.offset))),
+      ...times(pairs, (q) => constant(v(q), load(wt, 'i32', (1 + t) * pairs + q))),
+      ...times(pairs, (q) =>
+        places.map((place) => accumulate(acc(q, place), mul(local(x(place)), local(v(q))))),
+      ).flat(),
     ];
-  });
+  };
+  let term = 0;
+  const products = runs.map((run, i) => [
+    ...times(run, (near) => product(term++, near)).flat(),
+    ...(i < runs.length - 1 ? advance(px, stride) : []),
+  ]);
   return [
     ...begins.flat(),
     ...products.flat(),
     ...times(pairs, (q) => places.flatMap((place) => apart(place, q, local(acc(q, place))))).flat(),
-    ...advance(px, terms),
-    ...advance(wt, (1 + terms) * pairs),
+    ...advance(wt, (1 + term) * pairs),
   ];
 }
 
@@ -393,30 +439,23 @@ function taken({ pass, rows }: Context, q: number, { locals }: Place): readonly 
   return within(call('wrapped_difference', 'i32', local(name), below));
 }
 
-/** What was too much, pair by pair: where a term's input lies, and what is missing of both weights. */
-function remainders(c: Context, { pairs, places, skip, tag }: Part, rests: string): readonly Stmt[] {
+/** What was too much, row by row: where a term's input lies, and what is missing of the weight. */
+function remainders(c: Context, { places, skip, tag }: Part, rests: string): readonly Stmt[] {
   const { restElem: elem, countElem } = c.rows;
   const first = at(places, 0);
-  const triple = (q: number): readonly Stmt[] => {
-    const near = `near${q}${tag}`;
-    const less = (i: number): string => `less${i}_${q}${tag}`;
-    const products = ({ index, offset, locals }: Place): readonly Stmt[] => {
-      const y = `y${q}_${index}${tag}`;
-      const both = locals.slice(2 * q, 2 * q + 2);
-      return [
-        constant(y, load(near, 'u8', offset - first.offset)),
-        ...both.map((name, i) => accumulate(name, mul(local(y), local(less(i))))),
-      ];
-    };
+  const one = (k: number): readonly Stmt[] => {
+    const [near, less] = [`near${k}${tag}`, `less${k}${tag}`];
     return [
       inputs(c, near, add(skip, load(rests, elem, 0), first.offset)),
-      ...times(2, (i) => constant(less(i), load(rests, elem, 1 + i))),
-      ...places.flatMap(products),
-      ...advance(rests, 3),
+      constant(less, load(rests, elem, 1)),
+      ...places.map(({ offset, locals }) =>
+        accumulate(at(locals, k), mul(load(near, 'u8', offset - first.offset), local(less))),
+      ),
+      ...advance(rests, 2),
     ];
   };
-  return times(pairs, (q) => [
-    constant(`count${q}${tag}`, load(names.counts, countElem, q)),
-    ...loop(`n${q}${tag}`, local(`count${q}${tag}`), () => triple(q)),
+  return times(c.pass.rows, (k) => [
+    constant(`count${k}${tag}`, load(names.counts, countElem, k)),
+    ...loop(`n${k}${tag}`, local(`count${k}${tag}`), () => one(k)),
   ]).flat();
 }

@@ -8,11 +8,11 @@ import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 export const largestSum = 257;
 
 export interface PackedRows {
-  /** By pass its head; then by segment: each pair's beginning, then its weights, term by term, the pairs in turns. */
+  /** By pass and segment: each pair's beginning, then its weights, term by term, the pairs in turns. */
   readonly pairs: readonly number[];
   /** Where the sums of each row begin, without what the segments begin with. */
   readonly bias: readonly number[];
-  /** By pair how many triples it has of: a term's place from the first one, in elements, and what two weights lack. */
+  /** By row how many pairs it has of: a term's place from the first one, in elements, and what its weight lacks. */
   readonly counts: readonly number[];
   readonly rests: readonly number[];
   readonly countElem: 'u8' | 'u16';
@@ -29,11 +29,25 @@ export type Loops = Omit<Packing, 'tableBytes'>;
 
 type Row = readonly number[];
 
-/** Lengths of the segments of a row: of each run, as long as may be. */
-const segmentsOf = ({ segments, pieces, run }: WeightLayout, terms: number): readonly number[] =>
-  times(segments * pieces, () =>
+/**
+ * How many whole runs a segment has: several, written out, where they are short and so many divide all. Runs that are
+ * apart by two distances are not joined.
+ */
+export function runsJoined({ segments, pieces, run }: WeightLayout, terms: number): number {
+  if (pieces > 1) return 1;
+  const fits = times(segments, (i) => i + 1).filter((n) => segments % n === 0 && n * run <= terms);
+  return Math.max(1, ...fits);
+}
+
+/** Lengths of the segments of a row: of each run as long as may be, or of some whole runs. */
+export function segmentsOf(layout: WeightLayout, terms: number): readonly number[] {
+  const { segments, pieces, run } = layout;
+  const joined = runsJoined(layout, terms);
+  if (joined > 1) return times(segments / joined, () => joined * run);
+  return times(segments * pieces, () =>
     times(Math.ceil(run / terms), (i) => Math.min(terms, run - i * terms)),
   ).flat();
+}
 
 const sumOf = (row: Row, of: (w: number) => number): number => row.reduce((sum, w) => sum + of(w), 0);
 
@@ -58,18 +72,18 @@ function offsetsOf({ segments, segmentStride, pieces, pieceStride, run }: Weight
   ).flat();
 }
 
-/** A pair of rows: numbers by segment, and what it lacks. */
+/** A pair of rows: numbers by segment, and what each row lacks. */
 interface Pair {
   /** Of all beginnings, for each row. */
   readonly begun: readonly [low: number, high: number];
   readonly segments: readonly { readonly start: number; readonly weights: readonly number[] }[];
-  readonly rests: readonly number[];
+  readonly rests: readonly (readonly number[])[];
   readonly bounds: readonly (readonly [lo: number, hi: number])[];
 }
 
 function packPair(rows: readonly Row[], lengths: readonly number[], offsets: readonly number[]): Pair {
   const segments: { start: number; weights: readonly number[] }[] = [];
-  const rests: number[] = [];
+  const rests = rows.map((): number[] => []);
   const bounds = rows.map((): [number, number] => [0, 0]);
   // Alone in its pair, a row leaves the high half at 0.
   const lowest = rows.length > 1 ? -32768 : 0;
@@ -79,9 +93,8 @@ function packPair(rows: readonly Row[], lengths: readonly number[], offsets: rea
     const parts = rows.map((row) => row.slice(term, term + length));
     const less = parts.map(excess);
     const kept = parts.map((part, h) => part.map((w, i) => w - at(at(less, h), i)));
-    times(length, (i) => {
-      const [a = 0, b = 0] = less.map((one) => at(one, i));
-      if (a !== 0 || b !== 0) rests.push(at(offsets, term + i), a, b);
+    less.forEach((one, h) => {
+      for (const [i, w] of one.entries()) if (w !== 0) at(rests, h).push(at(offsets, term + i), w);
     });
     const sides = kept.map((part) => [
       sumOf(part, (w) => Math.max(0, -w)),
@@ -133,15 +146,14 @@ export function packRows(
       );
     });
     for (const one of pairs) {
-      all.counts.push(one.rests.length / 3);
-      all.rests.push(...one.rests);
       one.bounds.forEach(([from, to], h) => {
+        all.counts.push(at(one.rests, h).length / 2);
+        all.rests.push(...at(one.rests, h));
         const begin = at(bias, all.bias.length);
         all.bias.push(begin - at(one.begun, h));
         [lo, hi] = [Math.min(lo, begin + from), Math.max(hi, begin + to)];
       });
     }
-    all.pairs.push(...headOf(layout, packing));
     lengths.forEach((length, s) => {
       for (const one of pairs) all.pairs.push(at(one.segments, s).start);
       for (let i = 0; i < length; i++)
@@ -162,20 +174,25 @@ export function packRows(
   };
 }
 
-/**
- * After how many terms accumulators are best taken apart. The end of a run that is no whole segment is code of its own,
- * and costs another one.
- * @param price of a weight that is too large, where taking an accumulator apart costs 1
- */
-export function bestTerms(rows: readonly Int32Array[], layout: WeightLayout, price: number): number {
-  const most = Math.min(layout.run, 8);
+/** As many terms as loads near a pointer reach. */
+const mostTerms = 16;
+
+/** Where taking an accumulator apart costs 1. */
+export interface Prices {
+  /** Of a weight that is too large. */
+  readonly tooLarge: number;
+  /** Of the end of a run that is no whole segment, besides: it is code of its own. */
+  readonly end: number;
+}
+
+/** After how many terms accumulators are best taken apart. */
+export function bestTerms(rows: readonly Int32Array[], layout: WeightLayout, prices: Prices): number {
+  const most = Math.min(layout.run * (layout.pieces > 1 ? 1 : layout.segments), mostTerms);
   const costs = times(most, (i) => {
     const lengths = segmentsOf(layout, i + 1);
-    const ends = layout.run % (i + 1) === 0 ? 0 : layout.segments * layout.pieces;
-    return (
-      (lengths.length + ends) * rows.length +
-      price * rows.reduce((sum, row) => sum + tooLarge(row, lengths), 0)
-    );
+    const ends = new Set(lengths).size > 1 ? layout.segments * layout.pieces : 0;
+    const found = rows.reduce((sum, row) => sum + tooLarge(row, lengths), 0);
+    return (lengths.length + prices.end * ends) * rows.length + prices.tooLarge * found;
   });
   return 1 + costs.indexOf(Math.min(...costs));
 }
@@ -191,19 +208,9 @@ function tooLarge(row: Int32Array, lengths: readonly number[]): number {
   return found;
 }
 
-/**
- * What stands in front of a pass's numbers: how many whole segments a run has, where that is some, but not many. With
- * a constant gcc would write them all out, and then lack registers: with gcc 12 -O3 LeNet-5's second convolution
- * executes 26 % more instructions on Cortex-M0. Passes for two places at a time are too long for that.
- */
-export function headOf({ run }: WeightLayout, { terms, pixels }: Loops): readonly number[] {
-  const whole = Math.floor(run / terms);
-  return pixels === 1 && whole > 1 && whole <= 6 ? [whole] : [];
-}
-
 export const biasOf = (kernel: string): string => `${kernel}_begin`;
 
-/** As constant arrays: the pairs, then where weights are too large, counts and triples. */
+/** As constant arrays: the pairs, then where weights are too large, counts, places and what is left. */
 export function packedTables(name: string, rows: PackedRows): readonly Table[] {
   const { pairs, bias, counts, rests, countElem, restElem } = rows;
   const table: Table = {
@@ -226,14 +233,14 @@ export function packedTables(name: string, rows: PackedRows): readonly Table[] {
       name: `${name}_counts`,
       elem: countElem,
       data: counts,
-      says: 'By pair: how many weights are too large.',
+      says: 'By output: how many weights are too large.',
     },
     {
       name: `${name}_rests`,
       elem: restElem,
       data: rests,
-      rowLength: 3,
-      says: 'Of these: where the input lies, and what the two weights lack.',
+      rowLength: 2,
+      says: 'Of these: where the input lies, and what the weight lacks.',
     },
   ];
 }

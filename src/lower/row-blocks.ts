@@ -34,6 +34,13 @@ const depthOf = (places: number): number => at([0, 6, 4, 2, 2], places);
 /** Places that are summed at the same time. */
 export const placesAtOnce = 4;
 
+/** Instructions of a product of vectors and of what belongs to it: loads, and five for a round of the loop. */
+export function perProduct(places: number): number {
+  const across = Math.min(places, placesAtOnce);
+  const products = across * depthOf(across);
+  return (2 * products + across + depthOf(across) + 5) / products;
+}
+
 /** Blocks of vectors: as many of `depth` as there are, then what is left. */
 function blocksOf(
   vectors: number,

@@ -4,6 +4,7 @@ import { constant, int, times } from '../ir/kernel/builders.ts';
 import { checkKernel } from '../ir/kernel/check.ts';
 import type { Kernel, PlainStmt, RowSum, Stmt, Table } from '../ir/kernel/kernel.ts';
 import { declaredIn, inlined, type Loop } from '../ir/kernel/walk.ts';
+import type { ByteRows } from '../program/byte-rows.ts';
 import { copied } from './copies.ts';
 import type { NewName } from './fresh-names.ts';
 import { isIndependent } from './independent.ts';
@@ -18,6 +19,8 @@ export interface Work {
   readonly rows: readonly Int32Array[];
   /** New ones. */
   readonly tables: Table[];
+  /** How weights stand, in bytes of their own. */
+  readonly bytes: ByteRows[];
 }
 
 /** A loop over all rows, one a pass. */

@@ -11,8 +11,8 @@ import { namesIn } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
 import { decodeRows } from '../program/rows.ts';
 import { split } from '../sim/wasm/body.ts';
-import { type NewName, newNames } from './fresh-names.ts';
-import type { MadeSums } from './made-sums.ts';
+import type { NewName } from './fresh-names.ts';
+import { inFront, type MadeSums } from './made-sums.ts';
 import {
   lanes,
   packed,
@@ -24,6 +24,7 @@ import {
   wideLanes,
 } from './row-blocks.ts';
 import type { FoundSums, SumGroup } from './sum-groups.ts';
+import type { Windows } from './windows.ts';
 
 /** What the statements of one kernel are made of. */
 interface Work {
@@ -35,32 +36,41 @@ interface Work {
 }
 
 /** The sums of all rows at the places of a group, and where each statement's are. */
-export function sharedRows(kernel: Kernel, found: FoundSums): MadeSums | undefined {
+export function sharedRows(
+  kernel: Kernel,
+  found: FoundSums,
+  windows: Windows | undefined,
+  names: NewName,
+): MadeSums | undefined {
   const order = ({ ahead }: SumGroup): number => kernel.body.indexOf(ahead);
   const groups = found.groups.toSorted((a, b) => order(a) - order(b));
   const [group, ...others] = groups;
-  const layout = kernel.weights?.layout;
+  const own = kernel.weights?.layout;
   const source = kernel.params.find(({ name }) => name === group?.from);
-  if (group === undefined || layout === undefined || source === undefined) return undefined;
+  if (group === undefined || own === undefined || source === undefined) return undefined;
   if (source.elem !== 'u8' && source.elem !== 'i8') return undefined;
   // One set of packed weights and of sums: all groups ask for the same ones, of what never changes.
   const isLasting = source.role === 'in' && group.places.every((place) => namesIn(place).size === 0);
   if (!others.every((o) => isLasting && o.from === group.from && sameSums(kernel, o, group)))
     return undefined;
-  const names = newNames(kernel);
-  const work = { layout, names, wide: names('wide'), weights: names('pairs'), sums: names('sums') };
+  const layout = windows?.layout ?? own;
+  const wide = windows?.image ?? wideParam(names('wide'), source, own);
+  const work = { layout, names, wide: wide.name, weights: names('pairs'), sums: names('sums') };
   const places = group.places.length;
   const perPlace = vectorsOf(layout.rows) * lanes;
-  const scratch: readonly Param[] = [
-    { name: work.wide, role: 'scratch', elem: 'i16', length: wideLength(source, layout) },
-    { name: work.sums, role: 'scratch', elem: 'i32', length: places * perPlace },
-  ];
   return {
     doc: 'Vectors of WebAssembly: pairs of inputs of 16 bits times those of four rows of weights.',
-    scratch,
-    tables: [pairTable(work.weights, [packed(decodeRows(kernel), layout, places)])],
+    scratch: [wide, { name: work.sums, role: 'scratch', elem: 'i32', length: places * perPlace }],
+    tables: [
+      pairTable(work.weights, [packed(decodeRows(kernel), layout, places)]),
+      ...(windows?.tables ?? []),
+    ],
     sums: work.sums,
-    before: beforeOf(kernel, source, group, work),
+    before:
+      windows === undefined
+        ? beforeOf(kernel, source, group, work)
+        : inFront([at(kernel.body, 0), windows.begin], [group.ahead, summed(work, windows.places)]),
+    ...(windows === undefined ? {} : { dropped: windows.dropped }),
     added: new Map(
       groups.map(({ statement, members }) => [
         statement,
@@ -91,18 +101,16 @@ function beforeOf(
 ): ReadonlyMap<Stmt, readonly Stmt[]> {
   const wide = widened(source, work);
   const made = summed(work, places);
-  const start = at(kernel.body, 0);
-  return source.role === 'in' && start !== ahead
-    ? new Map([
-        [start, wide],
-        [ahead, made],
-      ])
-    : new Map([[ahead, [...wide, ...made]]]);
+  return inFront([source.role === 'in' ? at(kernel.body, 0) : ahead, wide], [ahead, made]);
 }
 
 /** In whole vectors with a zero at the end at least, and as far as a pointer moves beyond its last pair. */
-const wideLength = ({ length }: Param, layout: WeightLayout): number =>
-  (Math.floor(length / wideLanes) + 1) * wideLanes + (pairLevels(layout).at(-1)?.step ?? 0);
+const wideParam = (name: string, { length }: Param, layout: WeightLayout): Param => ({
+  name,
+  role: 'scratch',
+  elem: 'i16',
+  length: (Math.floor(length / wideLanes) + 1) * wideLanes + (pairLevels(layout).at(-1)?.step ?? 0),
+});
 
 /** Widens up to so many vectors without a loop. */
 const unrolled = 8;

@@ -7,11 +7,13 @@ import { elemBytes, type Kernel } from '../ir/kernel/kernel.ts';
 import { termsOf } from '../ir/kernel/weight-format.ts';
 import type { Program, Slot, Step } from '../program/program.ts';
 import { fewerProducts } from './fewer-products.ts';
+import { newNames } from './fresh-names.ts';
 import { withSums } from './made-sums.ts';
 import { neighbourRows } from './neighbour-rows.ts';
 import { sharedRows } from './shared-rows.ts';
 import { foundSums } from './sum-groups.ts';
 import { webAssembly, widened } from './widen.ts';
+import { windowsOf } from './windows.ts';
 
 /** Products of a weight and an input are within 127 * 255: no sum of so many of them overflows, in any order. */
 const mostTerms = Math.floor((2 ** 31 - 1) / (128 * 255));
@@ -21,7 +23,12 @@ export function vectors(kernel: Kernel): Kernel | undefined {
   const layout = kernel.weights?.layout;
   if (layout === undefined || termsOf(layout) > mostTerms) return undefined;
   const sums = foundSums(kernel, layout);
-  const made = fewerProducts(kernel, sums) ?? sharedRows(kernel, sums) ?? neighbourRows(kernel, sums);
+  const names = newNames(kernel);
+  const windows = windowsOf(kernel, layout, sums, names);
+  const made =
+    fewerProducts(kernel, sums, windows, names) ??
+    sharedRows(kernel, sums, windows, names) ??
+    neighbourRows(kernel, sums, names);
   return made && withSums(kernel, made);
 }
 

@@ -6,9 +6,9 @@ import { at, must } from '../base/errors.ts';
 import { add } from '../ir/kernel/builders.ts';
 import { type Arrays, checkKernel, rootName } from '../ir/kernel/check.ts';
 import type { Expr, Kernel, RowSum, Stmt } from '../ir/kernel/kernel.ts';
-import { type Loop, namesIn, partsIn, rowSumsIn, statementsIn } from '../ir/kernel/walk.ts';
+import { type Loop, namesIn, partsIn, rowSumsIn, statementsIn, takesAll } from '../ir/kernel/walk.ts';
 import type { WeightLayout } from '../ir/kernel/weight-format.ts';
-import { isNeighbour } from './neighbours.ts';
+import { isNeighbour, sumTerms } from './neighbours.ts';
 
 /** An accumulator, the row that it gains, and the index of the row's first input. */
 export interface PlacedSum {
@@ -40,6 +40,8 @@ export interface SumGroup {
   readonly statement: RowSum;
   /** In front of it all sums can be made. */
   readonly ahead: Stmt;
+  /** The loops around that, outer ones first. */
+  readonly around: readonly Loop[];
 }
 
 /** Names that a loop gives values to, and parameters that it writes. */
@@ -64,6 +66,7 @@ function leaves(loop: Loop, { kernel, arrays }: Checked, from: string, needed: R
 
 function groupOf(checked: Checked, site: SumSite, rows: number): SumGroup | undefined {
   const { loops, sums, sum: statement } = site;
+  if (!takesAll(statement)) return undefined;
   const { from } = statement;
   const texts = sums.map((sum) => JSON.stringify(sum.first));
   const distinct = [...new Set(texts)];
@@ -74,7 +77,8 @@ function groupOf(checked: Checked, site: SumSite, rows: number): SumGroup | unde
   // Otherwise rows would be made that belong to other places.
   if (passed.length < loops.length && rounds * (sums.length / places.length) !== rows) return undefined;
   const members = sums.map((sum, i) => ({ sum, place: distinct.indexOf(at(texts, i)) }));
-  return { from, places, members, statement, ahead: passed[0] ?? statement };
+  const around = loops.slice(0, loops.length - passed.length);
+  return { from, places, members, statement, ahead: passed[0] ?? statement, around };
 }
 
 /** Whether it is clear where the sum's inputs and its row are: not by what the kernel itself may write. */
@@ -85,11 +89,18 @@ const isPlaced = ({ first, row }: PlacedSum, { kernel, arrays }: Checked): boole
   );
 };
 
+/** With all that is constant in one number, at the end. */
+function settled(e: Expr): Expr {
+  const terms = sumTerms(e);
+  const fixed = terms.reduce((sum, term) => sum + (term.kind === 'int' ? term.value : 0), 0);
+  return add(...terms.filter(({ kind }) => kind !== 'int'), fixed);
+}
+
 const placedOf = ({ row, first, skip, sums }: RowSum): readonly PlacedSum[] =>
   sums.map((term) => ({
     local: term.local,
     row: add(row, term.row),
-    first: add(first, skip, term.offset),
+    first: settled(add(first, skip, term.offset)),
   }));
 
 /** Inputs are a parameter. */

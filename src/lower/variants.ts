@@ -7,7 +7,7 @@ import type { Aim, Program } from '../program/program.ts';
 import { kernelsOf } from '../program/slots.ts';
 import type { Variant, Variants } from '../program/variants.ts';
 import { dspForm } from './dsp.ts';
-import { helium } from './helium.ts';
+import { heliumForm } from './helium.ts';
 import { packed } from './packed.ts';
 
 /** A kernel that computes the same with such instructions; undefined where they do not help. */
@@ -17,7 +17,7 @@ type Form = Omit<Variant, 'set'>;
 const alone = (kernel: Kernel | undefined) => kernel && { kernel };
 
 const lowerings: Readonly<Record<InstructionSet, Lowering>> = {
-  mve: (kernel) => alone(helium(kernel)),
+  mve: heliumForm,
   dsp: dspForm,
   v6m: (kernel) => alone(formV6m(kernel)),
 };

@@ -144,12 +144,12 @@ function numbersIn(port: Port, input: NetInput, layout: string): Float32Array | 
       `${slot.length}: ${slot.shape.join('x')}`,
       'give one whole input; classify takes pictures of other sizes',
     );
-  const bytes = numbers instanceof Uint8Array || numbers instanceof Uint8ClampedArray;
-  const plain = bytes
-    ? new Uint8Array(numbers)
-    : numbers instanceof Float32Array
+  const plain =
+    numbers instanceof Uint8Array || numbers instanceof Float32Array
       ? numbers
-      : Float32Array.from(numbers as ArrayLike<number>);
+      : numbers instanceof Uint8ClampedArray
+        ? new Uint8Array(numbers)
+        : Float32Array.from(numbers as ArrayLike<number>);
   const turned = layout === 'hwc' && !isNdarray(input) && !('channelsLast' in sampleShapeOf(port));
   return turned ? chwOf(plain, slot.shape) : plain;
 }

@@ -3,7 +3,8 @@
  * of an accumulator can reach the other one. Independent of src/lower, which writes the tables.
  */
 import { at, DefectError, must } from '../base/errors.ts';
-import type { Kernel, Packing, StoredWeights, Table } from '../ir/kernel/kernel.ts';
+import { hull, type Interval } from '../ir/kernel/interval.ts';
+import type { Kernel, Packing, Table } from '../ir/kernel/kernel.ts';
 import { termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 
 /** The lower half as a number from 0 to 65535, and the rest. */
@@ -18,8 +19,11 @@ function weightsIn(n: number): readonly [number, number] {
   return [low - 32768, high];
 }
 
-/** Lengths of the stretches after which accumulators are taken apart. */
+/** Lengths of the stretches after which accumulators are taken apart: along a run, or some whole runs. */
 function stretches({ segments, pieces, run }: WeightLayout, terms: number): readonly number[] {
+  for (let runs = pieces > 1 ? 1 : segments; runs > 1; runs--)
+    if (segments % runs === 0 && runs * run <= terms)
+      return Array.from({ length: segments / runs }, () => runs * run);
   const ofRun = Array.from({ length: Math.ceil(run / terms) }, (_, i) => Math.min(terms, run - i * terms));
   return Array.from({ length: segments * pieces }, () => ofRun).flat();
 }
@@ -72,12 +76,16 @@ class Numbers {
 export interface ReadRows {
   readonly rows: readonly Int32Array[];
   readonly begins: readonly number[];
+  /** Of the sums of all rows, in whatever inputs, without what of weights is multiplied alone. */
+  readonly sums: Interval;
 }
 
 /** The tables of a packed kernel, pass by pass. */
 class PairedRows {
   readonly rows: readonly Int32Array[];
   readonly begins: number[];
+  /** By row, what its sum gains at least and at most. */
+  readonly #gains: [number, number][];
   readonly #name: string;
   readonly #layout: WeightLayout;
   readonly #packing: Packing;
@@ -96,21 +104,35 @@ class PairedRows {
     this.#rests = new Numbers(printed, 'rests');
     this.rows = Array.from({ length: layout.rows }, () => new Int32Array(termsOf(layout)));
     this.begins = this.rows.map(() => this.#begin.take());
+    this.#gains = this.rows.map(() => [0, 0]);
+  }
+
+  get sums(): Interval {
+    return hull(
+      this.begins.flatMap((begin, row) => {
+        const [least, most] = at(this.#gains, row);
+        return [begin + least, begin + most];
+      }),
+    );
+  }
+
+  /** Rows that stand in turns are a pass. */
+  get perPass(): number {
+    const { lanes } = this.#layout;
+    return lanes > 1 ? lanes : 2 * this.#packing.pairs;
   }
 
   /** The rows of a pass, two and two; the last may be alone. */
   pass(first: number): void {
-    const { pairs } = this.#packing;
-    const last = Math.min(first + 2 * pairs, this.#layout.rows);
+    const last = Math.min(first + this.perPass, this.#layout.rows);
     const own: number[][] = [];
     for (let row = first; row < last; row += 2) own.push(row + 1 < last ? [row, row + 1] : [row]);
-    this.#head();
     let term = 0;
     for (const length of stretches(this.#layout, this.#packing.terms)) {
       this.#stretch(own, term, length);
       term += length;
     }
-    if (this.#counts.isThere) for (const pair of own) this.#remainders(pair);
+    if (this.#counts.isThere) for (const row of own.flat()) this.#remainders(row);
   }
 
   end(): void {
@@ -119,13 +141,6 @@ class PairedRows {
 
   #fails(what: string): never {
     throw new DefectError(`kernel '${this.#name}', packed: ${what}`);
-  }
-
-  /** How many whole stretches a run has, where the code reads that. */
-  #head(): void {
-    const whole = Math.floor(this.#layout.run / this.#packing.terms);
-    if (this.#packing.pixels > 1 || whole < 2 || whole > 6) return;
-    if (this.#pairs.take() !== whole) this.#fails('another number of stretches');
   }
 
   #stretch(own: readonly (readonly number[])[], term: number, length: number): void {
@@ -144,21 +159,21 @@ class PairedRows {
       if (pair.length < 2 && (high !== 0 || two[1].some((w) => w !== 0)))
         this.#fails('a row that is not there');
       pair.forEach((row, half) => {
-        at(this.rows, row).set(at(two, half), term);
+        const weights = at(two, half);
+        const [least, most] = at(this.#gains, row);
+        const [less, more] = reach(0, weights);
+        this.#gains[row] = [least + less, most + more];
+        at(this.rows, row).set(weights, term);
         this.begins[row] = at(this.begins, row) + at([low, high], half);
       });
     });
   }
 
-  #remainders(pair: readonly number[]): void {
+  #remainders(row: number): void {
+    const weights = at(this.rows, row);
     for (let left = this.#counts.take(); left > 0; left--) {
       const term = must(this.#places.get(this.#rests.take()), 'a term lies there');
-      for (const half of [0, 1]) {
-        const [row, w] = [pair[half], this.#rests.take()];
-        if (row === undefined && w !== 0) this.#fails('a row that is not there');
-        const weights = row === undefined ? undefined : at(this.rows, row);
-        if (weights !== undefined) weights[term] = at(weights, term) + w;
-      }
+      weights[term] = at(weights, term) + this.#rests.take();
     }
   }
 }
@@ -169,9 +184,9 @@ class PairedRows {
  * @throws DefectError where a half of an accumulator can reach beyond its 16 bits, and for tables that do not follow
  * the description
  */
-export function readPacked(printed: Kernel, { layout }: StoredWeights, packing: Packing): ReadRows {
+export function readPacked(printed: Kernel, layout: WeightLayout, packing: Packing): ReadRows {
   const read = new PairedRows(printed, layout, packing);
-  for (let first = 0; first < layout.rows; first += 2 * packing.pairs) read.pass(first);
+  for (let first = 0; first < layout.rows; first += read.perPass) read.pass(first);
   read.end();
   return read;
 }

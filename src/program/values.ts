@@ -70,24 +70,27 @@ function encoded(port: Port, input: ArrayLike<number>): Uint8Array {
 
 type Elements = Uint8Array | ReturnType<typeof storedNumbers>;
 
-const placed = new WeakSet<readonly number[]>();
+const known = new WeakMap<readonly number[], Uint32Array>();
 
 /** Every place of an order is one of the tensor's: looked at once. @throws DefectError */
-function requirePlaces(order: readonly number[], length: number): void {
-  if (placed.has(order)) return;
+function placesOf(order: readonly number[], length: number): Uint32Array {
+  const found = known.get(order);
+  if (found !== undefined) return found;
   holds(order, length);
   for (const place of order)
     if (!Number.isInteger(place) || place < 0 || place >= length)
       throw new DefectError(`place ${place} in the order of ${length} elements`);
-  placed.add(order);
+  const made = Uint32Array.from(order);
+  known.set(order, made);
+  return made;
 }
 
 /** Row-major numbers, as many as the slot has, in its order, which is a permutation; `copy` is one of them. */
 function inMemory<T extends Elements>({ order }: Slot, numbers: T, copy: T): T {
   if (order === undefined) return copy;
-  requirePlaces(order, copy.length);
+  const places = placesOf(order, copy.length);
   holds(numbers, copy.length);
-  for (let p = 0; p < copy.length; p++) copy[p] = numbers[order[p] as number] as number;
+  for (let p = 0; p < copy.length; p++) copy[p] = numbers[places[p] as number] as number;
   return copy;
 }
 

@@ -1,6 +1,7 @@
 /** Kernels in further forms, for instructions that only some chips have. All forms make the same bytes. */
 import type { Kernel } from '../ir/kernel/kernel.ts';
 import type { InstructionSet } from '../ir/kernel/primitive.ts';
+import type { ByteRows } from './byte-rows.ts';
 import type { Program } from './program.ts';
 import type { WordRows } from './word-rows.ts';
 
@@ -8,8 +9,9 @@ import type { WordRows } from './word-rows.ts';
 export interface Variant {
   readonly set: InstructionSet;
   readonly kernel: Kernel;
-  /** How its weights stand, where in words of its own. */
+  /** How its weights stand, where in words or in bytes of its own. */
   readonly words?: WordRows;
+  readonly bytes?: ByteRows;
 }
 
 /** By kernel its variants, the one that is taken first before the others. Kernels without one are absent. */

@@ -7,7 +7,8 @@ import { bestInstructions, createEngine, type Instructions } from '../sim/wasm/e
 
 /**
  * `wasm-simd`, `wasm`: WebAssembly made of the Kernel IR, with and without vectors. `js`: JavaScript made of it.
- * `checked`: JavaScript in which everything that C leaves undefined traps. All leave the same bytes.
+ * `checked`: JavaScript in which everything that C leaves undefined traps. All leave the same bytes in every tensor;
+ * scratch may hold others.
  */
 export type EngineName = Instructions | 'js' | 'checked';
 

@@ -6,8 +6,10 @@ import { must } from '../../src/base/errors.ts';
 import { formFlags, usesMacro } from '../../src/emit/instruction-sets.ts';
 import { emitC } from '../../src/emit/package.ts';
 import { hull, type Interval } from '../../src/ir/kernel/interval.ts';
+import { rowSumsIn, takesAll } from '../../src/ir/kernel/walk.ts';
 import { termsOf } from '../../src/ir/kernel/weight-format.ts';
 import { dspForm } from '../../src/lower/dsp.ts';
+import { packed } from '../../src/lower/packed.ts';
 import { variantsOf } from '../../src/lower/variants.ts';
 import type { Program } from '../../src/program/program.ts';
 import { decodeRows } from '../../src/program/rows.ts';
@@ -108,6 +110,15 @@ test('random statements add what their definition says, without a trap, and are 
     ...{ 'rows in turns': 3, 'rows 0': 1, 'rows 1': 1, 'rows 2': 1 },
   }))
     expect([name, (reached.get(name) ?? 0) >= least]).toEqual([name, true]);
+});
+
+test('statements that take parts of rows are left as they are', () => {
+  for (const recipe of fc.sample(denseSums, { numRuns: 20, seed: 4 })) {
+    const { kernel } = sumCase({ ...recipe, parts: true });
+    const isWhole = rowSumsIn(kernel.body).every(({ sum }) => takesAll(sum));
+    const lowered = [dspForm(kernel), packed(kernel, { pixels: 1, pairs: 1, terms: 3 })];
+    if (!isWhole) expect(lowered).toEqual([undefined, undefined]);
+  }
 });
 
 test('the weights in words are read back, and none is anywhere else', () => {

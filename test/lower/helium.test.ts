@@ -9,11 +9,13 @@ import { elemRange } from '../../src/ir/kernel/check.ts';
 import type { Elem, Expr, Kernel, Stmt } from '../../src/ir/kernel/kernel.ts';
 import { primitivesUsed, rewritten } from '../../src/ir/kernel/walk.ts';
 import { dense8 } from '../../src/ir/kernel/weight-format.ts';
-import { helium } from '../../src/lower/helium.ts';
+import { helium, heliumForm } from '../../src/lower/helium.ts';
 import { withVectors } from '../../src/lower/simd.ts';
 import { variantsOf } from '../../src/lower/variants.ts';
+import { rangeOfRows, readBytes } from '../../src/program/byte-rows.ts';
 import type { Program } from '../../src/program/program.ts';
-import { prove } from '../../src/prove/prove.ts';
+import { decodeRows } from '../../src/program/rows.ts';
+import { proveForm } from '../../src/prove/lowered.ts';
 import { createSimulator } from '../../src/sim/simulate.ts';
 import { createEngine } from '../../src/sim/wasm/engine.ts';
 import { type BatchItem, runNativeBatch } from '../../src/targets/batch.ts';
@@ -63,34 +65,38 @@ const denseSums: fc.Arbitrary<SumRecipe> = fc
   .tuple(sumRecipes, fc.constantFrom('any', 'lanes', 'held', 'depthwise'))
   .map(([r, way]) => {
     const dense = { ...r, bits: 8 as const, shared: false, kind: 'dense' as const, format: 0, density: 1 };
-    if (way === 'any') return dense;
+    if (way === 'any') return { ...dense, parts: r.seed % 8 === 0 };
     const rows = { ...dense, walk: 'runs' as const, sums: 1, skip: 0, rows: r.rows + 1 };
     if (way === 'lanes') return rows;
     if (way === 'held')
       return { ...rows, segments: 3, pieces: 1, run: 1 + (r.run % 5), gaps: [1, 0] as const };
-    return { ...rows, run: 1, skip: 1 };
+    return { ...rows, run: 1, skip: 1, parts: r.seed % 2 === 0 };
   });
 
 test('random sums are those of plain C, and proved', () => {
   const counted = new Counted();
   fc.assert(
     fc.property(denseSums, (recipe) => {
-      const { kernel, inputs, answer } = sumCase(recipe);
-      const lowered = helium(kernel);
-      if (lowered === undefined) {
+      const { kernel, stored, inputs, answer } = sumCase(recipe);
+      const form = heliumForm(kernel);
+      if (form === undefined) {
         counted.add(['plain']);
         return;
       }
+      const { kernel: lowered, bytes } = form;
+      if (recipe.parts) counted.add(['parts']);
       const input = sumInput(recipe, inputs);
       const { output } = createSimulator(single(lowered), { mode: 'checked' }).run(input);
       expect(output).toEqual(answer(input));
-      expect(prove(lowered).unproven).toEqual([]);
-      counted.add(waysOf(lowered));
+      const rows = bytes && readBytes(lowered, stored.layout, bytes);
+      if (rows !== undefined) expect(rows).toEqual(decodeRows(kernel));
+      expect(proveForm(lowered, rows && rangeOfRows(rows)).unproven).toEqual([]);
+      counted.add([...waysOf(lowered), ...(rows === undefined ? [] : ['read back'])]);
     }),
     runs(200),
   );
   const often = { dots: 60, lanes: 30, tail: 30, vectors: 30, filled: 20 };
-  counted.require({ ...often, plain: 2, held: 10, depthwise: 10 });
+  counted.require({ ...often, plain: 2, held: 10, depthwise: 10, parts: 5, 'read back': 60 });
 });
 
 /** Layers of more channels than other laws need. */
@@ -304,7 +310,7 @@ test('sixteen bytes at a time', () => {
     const lowered = must(helium(program.steps[0]!.kernel), 'bytes are taken in lanes');
     const steps = [{ ...program.steps[0]!, kernel: lowered }];
     expect(createSimulator({ ...program, steps }, { mode: 'checked' }).run(input).output).toEqual(output);
-    expect(prove(lowered).unproven).toEqual([]);
+    expect(proveForm(lowered).unproven).toEqual([]);
     const accesses = [...accessesIn(lowered.body).keys()];
     expect(accesses).toContain('store_u8x16_u8');
     expect(accesses.includes('store_first_u8x16_u8')).toBe(output.length % 16 > 0);
@@ -316,7 +322,7 @@ test('rows that store where later ones do stay one by one', () => {
     denseSums.filter((r) => r.sums === 1 && r.places === 1 && r.rows > 4),
     { seed: 3, numRuns: 1 },
   )[0]!;
-  const { kernel } = sumCase({ ...recipe, walk: 'runs', skip: 0 });
+  const { kernel } = sumCase({ ...recipe, walk: 'runs', skip: 0, parts: false });
   const ahead = (by: number): Kernel => ({
     ...kernel,
     params: kernel.params.map((p) => (p.role === 'out' ? { ...p, length: p.length + by } : p)),

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fits } from '../../src/ir/formats/index.ts';
-import type { RowSum } from '../../src/ir/kernel/kernel.ts';
+import type { Expr, Kernel, RowSum, Stmt, StmtOf } from '../../src/ir/kernel/kernel.ts';
 import { primitivesUsed, rewritten, rowSumsIn } from '../../src/ir/kernel/walk.ts';
 import { vectors, withVectors } from '../../src/lower/simd.ts';
 import { prove } from '../../src/prove/prove.ts';
@@ -11,7 +11,7 @@ import { createSimulator } from '../../src/sim/simulate.ts';
 import { createEngine } from '../../src/sim/wasm/engine.ts';
 import * as ir from '../support/ir.ts';
 import { runs } from '../support/kernels.ts';
-import { type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
+import { partRecipes, type SumRecipe, sumCase, sumInput, sumRecipes } from '../support/row-sums.ts';
 import {
   allFormats,
   codebookFor,
@@ -23,35 +23,68 @@ import {
   programOf,
 } from '../support/stored-layers.ts';
 
-/** Places in pairs that lie a tap apart: beside each other, or one pair a segment below the other. */
+/**
+ * Places that lie a tap apart: four of them, or pairs beside each other, or one pair a segment below the other; or four
+ * two taps apart.
+ */
 const pairRecipes: fc.Arbitrary<SumRecipe> = fc
   .tuple(
     sumRecipes,
     fc.constantFrom(3, 5),
-    fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 10, max: 20 })),
-    fc.constantFrom('one', 'beside', 'below'),
+    fc.constantFrom(1, 3, 6, 8, 10, 12, 13, 16, 17, 20),
+    fc.constantFrom('one', 'beside', 'below', 'four', 'four', 'other', 'other'),
   )
-  .map(([r, taps, apart, how]): SumRecipe => {
-    const run = taps * apart;
-    const pairs = how === 'below' ? run + r.gaps[0] + r.gaps[1] : 2 * apart;
-    const sums = how === 'one' ? 2 : 4;
+  .map(([r, some, depth, how]): SumRecipe => {
+    const isFour = how === 'four' || how === 'other';
+    const isOne = how === 'one';
+    const run = (isFour ? 3 : some) * depth;
+    const apart = how === 'other' ? 2 * depth : depth;
+    const below = run + r.gaps[0] + r.gaps[1];
     return {
       ...r,
       segments: Math.min(3, r.segments),
       pieces: 1,
+      rows: isOne ? r.rows : 2 * r.rows + 4,
+      places: isFour ? 2 * r.places - 1 : r.places,
       walk: 'runs',
       skip: 0,
       run,
       apart,
-      sums,
-      pairs,
+      sums: isOne ? 2 : 4,
+      pairs: how === 'below' ? below : how === 'beside' ? 2 * apart + 1 : 2 * apart,
     };
   });
 
+/** Rows of which each has inputs of its own. */
+const ownRecipes: fc.Arbitrary<SumRecipe> = partRecipes.map((r) => ({
+  ...r,
+  walk: 'straight',
+  run: 1,
+  skip: 1,
+}));
+
+const statements = fc.oneof(
+  { arbitrary: partRecipes, weight: 4 },
+  { arbitrary: pairRecipes, weight: 6 },
+  { arbitrary: ownRecipes, weight: 2 },
+);
+
 test('random statements: the same sums by vectors, in the simulator with traps and in WebAssembly, and proved', () => {
-  const reached = { shared: 0, neighbours: 0, fewer: 0, below: 0, own: 0, several: 0, odd: 0 };
+  const reached = {
+    shared: 0,
+    neighbours: 0,
+    parts: 0,
+    fewer: 0,
+    below: 0,
+    four: 0,
+    other: 0,
+    line: 0,
+    own: 0,
+    several: 0,
+    odd: 0,
+  };
   fc.assert(
-    fc.property(fc.oneof(sumRecipes, pairRecipes), (recipe) => {
+    fc.property(statements, (recipe) => {
       const { kernel, inputs, answer } = sumCase(recipe);
       const lowered = vectors(kernel);
       if (lowered === undefined) {
@@ -67,16 +100,38 @@ test('random statements: the same sums by vectors, in the simulator with traps a
       const has = (param: string) => lowered.params.some(({ name }) => name === param);
       const isFewer = has('products');
       reached[isFewer ? 'fewer' : has('wide') ? 'shared' : 'neighbours']++;
-      reached.below += isFewer && recipe.pairs !== 2 * recipe.apart ? 1 : 0;
+      reached.below += isFewer && (recipe.pairs ?? 0) > 2 * recipe.apart + 1 ? 1 : 0;
+      reached.four += says(lowered, '4 sums of 3 taps with 6') ? 1 : 0;
+      reached.other += says(lowered, '4 sums of 3 taps with 9') ? 1 : 0;
+      reached.line +=
+        isFewer && lowered.body.some((s) => s.kind === 'for' && s.name.startsWith('pass')) ? 1 : 0;
+      reached.parts += recipe.parts && !isFewer && !has('wide') ? 1 : 0;
       reached.several += recipe.places > 1 ? 1 : 0;
       reached.odd += recipe.run % 2;
     }),
     runs(120),
   );
-  const least = { shared: 40, neighbours: 3, fewer: 8, below: 3, own: 3, several: 30, odd: 30 };
+  const least = {
+    shared: 25,
+    neighbours: 10,
+    parts: 3,
+    fewer: 8,
+    below: 3,
+    four: 3,
+    other: 2,
+    line: 2,
+    own: 3,
+    several: 30,
+    odd: 30,
+  };
   for (const name of Object.keys(least) as (keyof typeof least)[])
     expect([name, reached[name] >= least[name], reached]).toEqual([name, true, reached]);
 });
+
+const says = ({ doc }: Kernel, words: string): boolean => doc.some((line) => line.includes(words));
+
+/** Whether patches are windows onto an image that the kernel makes. */
+const seesImage = ({ params }: Kernel): boolean => params.some(({ name }) => name === 'image');
 
 const layers = fc.record({
   recipe: fc.tuple(layerRecipes, fc.integer({ min: 1, max: 80 })).map(([r, outputs]) => ({ ...r, outputs })),
@@ -87,6 +142,7 @@ const layers = fc.record({
 
 test('layers in every format: vectors give what the integer model gives, wherever rows share their inputs', () => {
   let replaced = 0;
+  let windows = 0;
   fc.assert(
     fc.property(layers, ({ recipe, format, lanes, coded }) => {
       const layer = layerOf(recipe);
@@ -95,20 +151,79 @@ test('layers in every format: vectors give what the integer model gives, whereve
       const { layout } = layer.kernel({}).weights!;
       fc.pre(fits(layout, largest, format, codebook));
       const kernel = layer.kernel({ format, lanes, ...(codebook === undefined ? {} : { codebook }) });
-      const { output } = inference(
-        programOf(layer, kernel),
-        'wasm-simd',
-      )(inMemory(layer.inputPlace, layer.input));
-      expect([...output]).toEqual([...inMemory(layer.outputPlace, layer.expected)]);
+      const program = programOf(layer, kernel);
+      const input = inMemory(layer.inputPlace, layer.input);
+      const expected = [...inMemory(layer.outputPlace, layer.expected)];
+      expect([...inference(program, 'wasm-simd')(input).output]).toEqual(expected);
       // A loop over fewer rows than a vector has is not entered, but planned.
       const { groups = 1, channels = 1 } = recipe.image ?? {};
       const apart = groups > 1 && groups < channels;
-      expect(vectors(kernel) === undefined).toBe(apart);
+      const lowered = vectors(kernel);
+      expect(lowered === undefined).toBe(apart);
       replaced += apart ? 0 : 1;
+      if (lowered === undefined || !seesImage(lowered) || windows++ > 8) return;
+      const checked = createSimulator(withVectors(program), { mode: 'checked' });
+      expect([...checked.run(input).output]).toEqual(expected);
+      expect(prove(lowered).unproven).toEqual([]);
     }),
-    runs(150),
+    runs(110),
   );
-  expect(replaced).toBeGreaterThan(50);
+  expect(replaced).toBeGreaterThan(40);
+  expect(windows).toBeGreaterThan(6);
+});
+
+test('padded convolutions: inputs are mixed once for the whole image, for every scheme', () => {
+  const shapes = [
+    { kernel: [3, 3], stride: 1, pooled: false, says: '4 sums of 3 taps with 6' },
+    { kernel: [3, 3], stride: 2, pooled: false, says: '4 sums of 3 taps with 9' },
+    { kernel: [3, 3], stride: 1, pooled: true, says: '2 sums of 3 taps with 4' },
+    { kernel: [5, 5], stride: 1, pooled: true, says: '2 sums of 5 taps with 6' },
+  ] as const;
+  for (const [seed, { says: words, ...shape }] of shapes.entries())
+    for (const channels of [shape.stride === 2 ? 13 : 3, 16]) {
+      const image = { ...plainImage, ...shape, channels, height: 8, width: 16, pad: 1 };
+      const layer = layerOf({ seed, density: 1, bits: 8, inputs: 1, outputs: 24, image });
+      const program = programOf(layer, layer.kernel({}));
+      const lowered = withVectors(program);
+      const input = inMemory(layer.inputPlace, layer.input);
+      const expected = inMemory(layer.outputPlace, layer.expected);
+      const kernel = vectors(layer.kernel({}))!;
+      expect([words, channels, says(kernel, words), seesImage(kernel)]).toEqual([
+        words,
+        channels,
+        true,
+        true,
+      ]);
+      expect(kernel.body.some((s) => s.kind === 'for' && s.name.startsWith('pass'))).toBe(true);
+      expect(createEngine(lowered).run(input).output).toEqual(expected);
+      expect(createSimulator(lowered, { mode: 'checked' }).run(input).output).toEqual(expected);
+      expect(prove(kernel).unproven).toEqual([]);
+    }
+});
+
+test('patches that are no windows onto one image with one border are filled as the kernel says', () => {
+  const image = { ...plainImage, pad: 1, pooled: false };
+  const layer = layerOf({ seed: 5, density: 1, bits: 8, inputs: 1, outputs: 8, image });
+  const kernel = layer.kernel({});
+  const input = inMemory(layer.inputPlace, layer.input);
+  const outputs = (change: (s: Stmt) => readonly Stmt[] | undefined) => {
+    const changed = { ...kernel, body: rewritten(kernel.body, change) };
+    const program = programOf(layer, changed);
+    const lowered = withVectors(program);
+    const [engine, simulator] = [createEngine(lowered), createSimulator(program, { mode: 'checked' })];
+    expect(engine.run(input).output).toEqual(simulator.run(input).output);
+    return seesImage(lowered.steps[0]!.kernel);
+  };
+  const copies = (by: (s: StmtOf<'copy'>) => StmtOf<'copy'>) => (s: Stmt) =>
+    s.kind === 'copy' ? [by(s)] : undefined;
+  const fills = (value: Expr) => (s: Stmt) =>
+    (s.kind === 'store' || s.kind === 'fill') && s.to === 'patch' ? [{ ...s, value }] : undefined;
+  expect(outputs(() => undefined)).toBe(true);
+  expect(outputs(fills(ir.int(7)))).toBe(true);
+  expect(outputs(fills(ir.local('y')))).toBe(false);
+  expect(outputs(copies((s) => ({ ...s, fromIndex: ir.int(0) })))).toBe(false);
+  expect(outputs(copies((s) => ({ ...s, count: ir.div(s.count, 2) })))).toBe(false);
+  expect(outputs(fills(ir.load('in', 'u8', 0)))).toBe(false);
 });
 
 test('dense depthwise layers: the rows left over after whole vectors have their own weights', () => {

@@ -7,16 +7,27 @@ import { at } from '../../src/base/errors.ts';
 import { candidatesFor, rowSum, startRows, storeRows, weightsOf } from '../../src/ir/formats/index.ts';
 import {
   add,
-  type int,
+  call,
+  constant,
+  int,
   load,
   local,
   loop,
   mul,
   store,
+  sub,
   times,
   variable,
 } from '../../src/ir/kernel/builders.ts';
-import { elemArrays, type Kernel, type StoredRows, type Table } from '../../src/ir/kernel/kernel.ts';
+import {
+  type Expr,
+  elemArrays,
+  type Kernel,
+  type Span,
+  type Stmt,
+  type StoredRows,
+  type Table,
+} from '../../src/ir/kernel/kernel.ts';
 import {
   dense8,
   formatName,
@@ -55,6 +66,8 @@ export interface SumRecipe {
   readonly before: number;
   /** Elements that a row's inputs lie beyond those of the row before. */
   readonly skip: number;
+  /** Only parts of rows are taken, others at each place and for each sum; of dense rows of 8 bits. */
+  readonly parts: boolean;
 }
 
 /** Of the inputs of a statement's sums of one row. */
@@ -63,7 +76,7 @@ const offsetOf = ({ apart, pairs }: SumRecipe, i: number): number =>
 
 const upTo = (max: number, min = 1) => fc.integer({ min, max });
 
-/** Runs on both sides of every vector and of every unrolled loop. */
+/** Runs on both sides of every vector and of every unrolled loop; all terms of each row. */
 export const sumRecipes: fc.Arbitrary<SumRecipe> = fc.record({
   seed: fc.nat({ max: 1_000_000 }),
   rows: upTo(9),
@@ -84,7 +97,13 @@ export const sumRecipes: fc.Arbitrary<SumRecipe> = fc.record({
   stride: upTo(7, 0),
   before: upTo(5, 0),
   skip: fc.constantFrom(0, 0, 1, 3),
+  parts: fc.constant(false),
 });
+
+/** The same, of which some take parts of rows. */
+export const partRecipes: fc.Arbitrary<SumRecipe> = fc
+  .tuple(sumRecipes, fc.constantFrom(false, false, true))
+  .map(([r, parts]) => ({ ...r, parts }));
 
 export interface SumCase {
   readonly kernel: Kernel;
@@ -124,6 +143,75 @@ function weightsFor(
   return r.shared ? { weights, codebook: values } : { weights };
 }
 
+/** What the sums of a statement take of their rows. */
+interface Taken {
+  /** Segments at place 0; at the next place one less on either side. */
+  readonly segments: Span<number>;
+  /** By sum. */
+  readonly pieces: readonly Span<number>[];
+}
+
+function takenOf(r: SumRecipe, { segments, pieces }: WeightLayout): Taken {
+  const draw = new Draw(r.seed + 2);
+  const span = (count: number): Span<number> => {
+    const from = draw.int(0, count);
+    return { from, to: draw.int(from, count) };
+  };
+  const some = (): Span<number> => {
+    const from = draw.int(0, pieces - 1);
+    return { from, to: draw.int(from + 1, pieces) };
+  };
+  const pieceSpan = () => (draw.int(0, 9) === 0 ? span(pieces) : some());
+  return { segments: span(segments + r.places - 1), pieces: times(r.sums, pieceSpan) };
+}
+
+const clamped = (x: number, lo: number, hi: number): number => Math.min(hi, Math.max(lo, x));
+
+function segmentsAt({ segments: { from, to } }: Taken, place: number, count: number): Span<number> {
+  const first = clamped(from - place, 0, count);
+  return { from: first, to: clamped(to - place, first, count) };
+}
+
+/** The same, as the kernel computes it. */
+const partsIn = (
+  taken: Taken,
+  p: Expr,
+  count: number,
+): { segments: Span<Expr>; before: readonly Stmt[] } => ({
+  segments: { from: local('s_from'), to: local('s_to') },
+  before: [
+    constant('s_from', call('clamp', 'i32', sub(taken.segments.from, p), int(0), int(count))),
+    constant('s_to', call('clamp', 'i32', sub(taken.segments.to, p), local('s_from'), int(count))),
+  ],
+});
+
+/** A product of the answer: by place, row and sum, the term and the index of its input. */
+interface Product {
+  readonly sum: number;
+  readonly weight: number;
+  readonly input: number;
+}
+
+function productsOf(r: SumRecipe, l: WeightLayout, skip: number, perRow: number, taken: Taken | undefined) {
+  const offsets = segmentOffsets(l);
+  const products: Product[] = [];
+  const isIn = (i: number, span: Span<number> | undefined) =>
+    span === undefined || (i >= span.from && i < span.to);
+  for (let i = 0; i < r.places * r.rows * perRow; i++) {
+    const [place, row, j] = [Math.floor(i / perRow / r.rows), Math.floor(i / perRow) % r.rows, i % perRow];
+    const first = r.before + place * r.stride + row * skip + offsetOf(r, j);
+    for (let t = 0; t < termsOf(l); t++) {
+      const [s, one] = [Math.floor(t / offsets.length), t % offsets.length];
+      const isTaken =
+        isIn(s, taken && segmentsAt(taken, place, l.segments)) &&
+        isIn(Math.floor(one / l.run), taken?.pieces[j]);
+      const input = first + s * l.segmentStride + at(offsets, one);
+      if (isTaken) products.push({ sum: i, weight: row * termsOf(l) + t, input });
+    }
+  }
+  return products;
+}
+
 /** Rows in turns are dense, those in a straight line have 8 bits. */
 function formatFor(r: SumRecipe, layout: WeightLayout, values: ReturnType<typeof weightsFor>): WeightFormat {
   if (r.walk === 'straight') return dense8;
@@ -145,14 +233,14 @@ export function sumCase(r: SumRecipe): SumCase {
   const bias: Table = { name: 'k_bias', elem: 'i32', data: times(r.rows, (i) => 1000 * i - 3) };
   const perRow = r.walk === 'turns' ? 1 : r.sums;
   const skip = r.walk === 'turns' ? 0 : r.skip;
-  const reach = (layout.segments - 1) * layout.segmentStride + Math.max(...segmentOffsets(layout)) + 1;
-  const inputs =
-    r.before +
-    (r.places - 1) * r.stride +
-    (r.rows - 1) * skip +
-    Math.max(...times(perRow, (i) => offsetOf(r, i))) +
-    reach;
-  const parts = { r, stored, skip, perRow };
+  const isDense8 = r.walk !== 'turns' && formatName(format) === formatName(dense8);
+  const taken = r.parts && isDense8 ? takenOf(r, layout) : undefined;
+  const products = productsOf(r, layout, skip, perRow, taken);
+  const indices = products.map(({ input }) => input);
+  // Nothing lies in front of the first input that is taken, and nothing behind the last.
+  const from = taken === undefined ? 0 : indices.reduce((a, b) => Math.min(a, b), Infinity);
+  const inputs = indices.length === 0 ? 1 : indices.reduce((a, b) => Math.max(a, b), 0) - from + 1;
+  const parts = { r, stored, skip, perRow, taken, before: indices.length === 0 ? 0 : r.before - from };
   const whole = r.rows - (r.rows % layout.lanes);
   return {
     stored,
@@ -167,6 +255,7 @@ export function sumCase(r: SumRecipe): SumCase {
       ],
       tables: [...tables, bias],
       body: loop('p', r.places, (p) => [
+        ...(taken === undefined ? [] : partsIn(taken, p, layout.segments).before),
         startRows(stored),
         ...block(parts, p, layout.lanes, 0, whole, ''),
         ...(whole < r.rows ? block(parts, p, r.rows - whole, whole, r.rows, '_rest') : []),
@@ -174,7 +263,7 @@ export function sumCase(r: SumRecipe): SumCase {
       macs: 0,
       weights: weightsOf(stored, { name: 'k', layout, values: values.weights, elem: 'i8' }),
     },
-    answer: (input) => naive(r, layout, values.weights, { skip, perRow }, input),
+    answer: naive(products, r.places * r.rows * perRow, parts, values.weights, from),
   };
 }
 
@@ -183,11 +272,14 @@ interface Parts {
   readonly stored: StoredRows;
   readonly skip: number;
   readonly perRow: number;
+  readonly taken: Taken | undefined;
+  /** Elements in front of the first place. */
+  readonly before: number;
 }
 
 function block(
-  { r, stored, skip, perRow }: Parts,
-  p: ReturnType<typeof int>,
+  { r, stored, skip, perRow, taken, before }: Parts,
+  p: Expr,
   lanes: number,
   from: number,
   to: number,
@@ -197,6 +289,7 @@ function block(
     local: `acc${i}${suffix}`,
     row: Math.floor(i / perRow),
     offset: offsetOf(r, i % perRow),
+    ...(taken === undefined ? {} : { pieces: at(taken.pieces, i % perRow) }),
   }));
   return loop(
     `o${suffix}`,
@@ -208,8 +301,9 @@ function block(
         row: o,
         from: 'in',
         elem: 'u8',
-        first: add(mul(p, r.stride), r.before),
+        first: add(mul(p, r.stride), before),
         skip: mul(o, skip),
+        ...(taken === undefined ? {} : { segments: partsIn(taken, p, stored.layout.segments).segments }),
         type: 'i32',
         sums: terms,
         suffix,
@@ -224,24 +318,18 @@ function block(
 
 /** By the definition of the statement. */
 function naive(
-  r: SumRecipe,
-  layout: WeightLayout,
+  products: readonly Product[],
+  sums: number,
+  { r, perRow }: Parts,
   weights: Int8Array,
-  { skip, perRow }: { readonly skip: number; readonly perRow: number },
-  input: Uint8Array,
-): Uint8Array {
-  const offsets = times(layout.segments, (s) =>
-    segmentOffsets(layout).map((o) => s * layout.segmentStride + o),
-  ).flat();
-  const sums = times(r.places * r.rows * perRow, (i) => {
-    const [place, row, j] = [Math.floor(i / perRow / r.rows), Math.floor(i / perRow) % r.rows, i % perRow];
-    const first = r.before + place * r.stride + row * skip + offsetOf(r, j);
-    return offsets.reduce(
-      (sum, o, t) => sum + at(weights, row * offsets.length + t) * at(input, first + o),
-      1000 * row - 3,
-    );
-  });
-  return new Uint8Array(elemArrays.i32.from(sums).buffer);
+  from: number,
+) {
+  return (input: Uint8Array): Uint8Array => {
+    const values = times(sums, (i) => 1000 * (Math.floor(i / perRow) % r.rows) - 3);
+    for (const { sum, weight, input: i } of products)
+      values[sum] = at(values, sum) + at(weights, weight) * at(input, i - from);
+    return new Uint8Array(elemArrays.i32.from(values).buffer);
+  };
 }
 
 /** Inputs of a case: noise with extremes among it. */

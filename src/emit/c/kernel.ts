@@ -43,6 +43,8 @@ export interface PrintOptions {
   readonly linkage?: string;
   /** The macro that advances a pointer in kernels with vectors. */
   readonly step?: string;
+  /** The macro in front of loops that stay loops. */
+  readonly rolled?: string;
 }
 
 interface Printer {
@@ -55,6 +57,7 @@ interface Printer {
   readonly space: string;
   readonly copyTable: string;
   readonly step: string | undefined;
+  readonly rolled: string | undefined;
 }
 
 const step = '    ';
@@ -170,7 +173,12 @@ function statement(s: PlainStmt, indent: string, printer: Printer): string[] {
     case 'comment':
       return comment([s.text], indent);
     case 'for':
-      return [indent + loopHead(s, printer), ...block(s.body, indent + step, printer), `${indent}}`];
+      return [
+        ...(s.rolled && printer.rolled !== undefined ? [indent + printer.rolled] : []),
+        indent + loopHead(s, printer),
+        ...block(s.body, indent + step, printer),
+        `${indent}}`,
+      ];
     case 'if':
       return choice(s, indent, printer);
     case 'let':
@@ -224,6 +232,7 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
     space: options.space ?? '',
     copyTable: options.copyTable ?? 'memcpy',
     step: hasVectors(kernel.body) ? options.step : undefined,
+    rolled: options.rolled,
   };
   const used = arraysUsed(kernel.body);
   const unused = kernel.params.filter((p) => !used.has(p.name)).map((p) => `${step}(void)${p.name};`);

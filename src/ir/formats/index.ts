@@ -3,6 +3,7 @@ import { DefectError } from '../../base/errors.ts';
 import { largestCode } from '../../base/extremes.ts';
 import { accumulate, add, constant, load, local, mul, pointer } from '../kernel/builders.ts';
 import type { Expr, RowSum, RowTerm, Stmt, StoredRows, StoredWeights, Table } from '../kernel/kernel.ts';
+import { takesAll } from '../kernel/walk.ts';
 import {
   type BlockFormat,
   dense8,
@@ -17,6 +18,7 @@ import { csrUnit } from './csr.ts';
 import { denseExpansion, denseTables, straightExpansion } from './dense.ts';
 import type { Expansion, RowsOfWeights } from './expansion.ts';
 import { gatherExpansion, gatherTables, type UnitCode } from './nonzeros.ts';
+import { partOfRow, type SumOfRow } from './parts.ts';
 import { relUnit } from './rel.ts';
 import { turnsRow, turnsStart, turnsTables } from './turns.ts';
 
@@ -106,14 +108,15 @@ export function startRows(stored: StoredRows): Stmt {
 }
 
 /** The statement of the next row, or rows in turns, with its expansion. */
-export const rowSum = (sum: Omit<RowSum, 'kind' | 'body'>): RowSum => ({
-  ...sum,
-  kind: 'rowSum',
-  body: sum.stored.walk === 'turns' ? turnsRow(sum) : expandedRow(sum),
-});
+export const rowSum = (sum: SumOfRow): RowSum => ({ ...sum, kind: 'rowSum', body: rowOf(sum) });
+
+function rowOf(sum: SumOfRow): readonly Stmt[] {
+  if (!takesAll(sum)) return partOfRow(sum);
+  return sum.stored.walk === 'turns' ? turnsRow(sum) : expandedRow(sum);
+}
 
 /** One weight serves all sums. */
-function expandedRow({ stored, from, elem, first, skip, type, sums, suffix }: Omit<RowSum, 'kind' | 'body'>) {
+function expandedRow({ stored, from, elem, first, skip, type, sums, suffix }: SumOfRow) {
   let weights = 0;
   return expansionOf(stored).row({
     from: (offset) => pointer('px', from, elem, add(first, add(skip, offset)), { mutable: true }),

@@ -129,16 +129,22 @@ export const storeVector = (
   count: Operand = lanesOf[type],
 ): Stmt => ({ kind: 'storeVector', type, to, elem, index: expr(index), value, count: expr(count) });
 
+interface LoopOptions {
+  readonly from?: Operand;
+  readonly step?: number;
+  readonly rolled?: true;
+}
+
 /** A loop over 0, step, 2 step, ... below `to`; a single pass of a constant loop is the body at 0, without a loop. */
 export function loop(
   name: string,
   to: Operand,
   body: (i: Expr) => readonly Stmt[],
-  { from = 0, step = 1 }: { readonly from?: Operand; readonly step?: number } = {},
+  { from = 0, step = 1, ...rest }: LoopOptions = {},
 ): readonly Stmt[] {
   if (typeof to === 'number' && typeof from === 'number' && to - from <= step)
     return to > from ? body(int(from)) : [];
-  return [{ kind: 'for', name, from: expr(from), to: expr(to), step, body: body(local(name)) }];
+  return [{ kind: 'for', name, from: expr(from), to: expr(to), step, ...rest, body: body(local(name)) }];
 }
 
 export const when = (test: Expr, yes: readonly Stmt[], no: readonly Stmt[] = []): Stmt => ({

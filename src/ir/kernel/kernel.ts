@@ -135,6 +135,8 @@ export type Stmt =
       readonly from: Expr;
       readonly to: Expr;
       readonly step: number;
+      /** C asks its compiler not to write passes out. */
+      readonly rolled?: true;
       readonly body: readonly Stmt[];
     }
   | { readonly kind: 'if'; readonly test: Expr; readonly yes: readonly Stmt[]; readonly no: readonly Stmt[] }
@@ -187,16 +189,24 @@ export interface StartRows {
   readonly body: readonly Stmt[];
 }
 
+/** From the first to before the last. */
+export interface Span<T> {
+  readonly from: T;
+  readonly to: T;
+}
+
 /** An accumulator that gains the row that many rows on, over inputs that many elements on. */
 export interface RowTerm {
   readonly local: string;
   readonly row: number;
   readonly offset: number;
+  /** Of each segment only these pieces; absent: all. */
+  readonly pieces?: Span<number>;
 }
 
 /**
- * Adds rows of stored weights times inputs. Each sum's local gains, over all terms t of the layout,
- * weight[row + sum.row][t] * from[first + skip + sum.offset + (where t lies)]. Rows are taken in their order, each
+ * Adds rows of stored weights times inputs. Each sum's local gains, over all terms t of the layout that it takes,
+ * weight[row + sum.row][t] * from[first + skip + sum.offset + (where t lies)]. No other inputs are read. Rows are taken in their order, each
  * once after `startRows`. `body` is the expansion into plain loops, which `src/ir/formats` makes; whoever does not
  * care takes it for the statement (`inlined`). A lowering puts other statements in its place.
  */
@@ -210,6 +220,8 @@ export interface RowSum {
   /** An index into it, the same for all rows of a place; and what a row's own inputs lie beyond it. */
   readonly first: Expr;
   readonly skip: Expr;
+  /** Only these segments of the layout; absent: all. */
+  readonly segments?: Span<Expr>;
   /** Of the accumulators. */
   readonly type: Scalar;
   readonly sums: readonly RowTerm[];

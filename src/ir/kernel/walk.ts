@@ -94,6 +94,10 @@ export const rowSumsIn = (
     return s.kind === 'if' ? [...rowSumsIn(s.yes, loops), ...rowSumsIn(s.no, loops)] : [];
   });
 
+/** Whether each sum takes all terms of its row. */
+export const takesAll = ({ segments, sums }: Pick<RowSum, 'segments' | 'sums'>): boolean =>
+  segments === undefined && sums.every(({ pieces }) => pieces === undefined);
+
 /** A body with other statements in place of some, in all of its blocks; undefined: the statement stays. */
 export const rewritten = (
   body: readonly Stmt[],

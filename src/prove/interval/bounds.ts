@@ -61,11 +61,17 @@ export interface Code {
    * Unrolled loops access many more elements at such distances, whose bounds follow.
    */
   anchors: Map<string, Anchor>;
+  /** No bounds of locals and of what is stored are asked for. */
+  readonly rulesOnly: boolean;
   /** Rows of weights are walked at every place. */
   readonly everyPlace: boolean;
   /** What runs once where it would do the same again; and the walk along a row that is emitted now. */
   readonly plans: (RowPlan | RepeatPlan | undefined)[];
   walk: Walk | undefined;
+  /** Loops around what is emitted now that run once where they would do the same again. */
+  repeated: number;
+  /** Loops of which only the first and the last pass run. */
+  even: number;
   names: number;
 }
 
@@ -126,8 +132,8 @@ type Rest = Omit<Quantity, 'node' | 'allowed' | 'follows'>;
 /** Joins the value into a quantity of `node`, unless its bounds already show that the rule holds. */
 export function mustLie(c: Code, v: Value, node: KernelNode, allowed: Interval, rest: Rest): void {
   const known = v.min >= allowed.lo && v.max <= allowed.hi;
-  if (!known || rest.local !== undefined || rest.storedTo !== undefined)
-    note(c, v, { node, allowed, ...rest });
+  const isAsked = !c.rulesOnly && (rest.local !== undefined || rest.storedTo !== undefined);
+  if (!known || isAsked) note(c, v, { node, allowed, ...rest });
 }
 
 function note(c: Code, v: Value, quantity: Quantity): void {
@@ -164,8 +170,9 @@ export function inBlock(c: Code, emit: () => void): void {
 }
 
 /** Joins into the report what no rule limits. */
-export const noteOnly = (c: Code, v: Value, node: KernelNode, rest: Rest): void =>
-  note(c, v, { node, allowed: { lo: -Infinity, hi: Infinity }, ...rest });
+export function noteOnly(c: Code, v: Value, node: KernelNode, rest: Rest): void {
+  if (!c.rulesOnly) note(c, v, { node, allowed: { lo: -Infinity, hi: Infinity }, ...rest });
+}
 
 /** A rule that is broken or cannot be judged whenever this code is reached. */
 export const cannotHold = (c: Code, node: KernelNode, what: string): void =>

@@ -224,8 +224,9 @@ export function traceRead(c: Code, root: Root, at: Value, count: Value): void {
 /** Places in which a stretch of elements may lie: its start and its end. */
 export function stretchRules(c: Code, node: KernelNode, root: Root, at: Value, count: Value): void {
   const allowed = { lo: 0, hi: rootLength(root) };
-  mustLie(c, at, node, allowed, { what: `index into ${rootName(root)}` });
-  mustLie(c, sum(c, at, count), node, allowed, { what: `end of a stretch of ${rootName(root)}` });
+  mustLie(c, at, node, allowed, { what: `index into ${rootName(root)}`, address: true });
+  const end = `end of a stretch of ${rootName(root)}`;
+  mustLie(c, sum(c, at, count), node, allowed, { what: end, address: true });
 }
 
 function load(c: Code, e: ExprOf<'load'>): Value {
@@ -308,15 +309,27 @@ function callArguments(c: Code, e: ExprOf<'call'>): readonly Value[] {
 
 function call(c: Code, e: ExprOf<'call'>): Value {
   const args = callArguments(c, e);
+  const fixed = e.type === 'i32' && args.every(isOne) && e.args.every((arg) => typeOf(arg) === 'i32');
+  if (!fixed && args.every(isKnown)) return knownCall(c, e, args);
   const r = fresh(c);
   c.lines.push(`const ${r} = call_${e.primitive}(${args.map((a) => `${a.lo}, ${a.hi}`).join(', ')});`);
   c.lines.push(`if (${r}.violation !== undefined) {`);
-  cannotHold(c, e, 'precondition of the arguments');
+  cannotHold(c, e, broken);
   c.lines.push('}');
-  const fixed = e.type === 'i32' && args.every(isOne) && e.args.every((arg) => typeOf(arg) === 'i32');
   if (fixed) {
-    const { lo, hi } = callBounds(e.primitive)(...args.flatMap((a) => [a.min, a.max])).range;
+    const { lo, hi } = callBounds(e.primitive)(...args.flatMap((a) => [a.min, a.max]));
     return one(c, `prim_${e.primitive}(${args.map((a) => a.lo).join(', ')}) | 0`, lo, hi);
   }
-  return pair(c, `${r}.range.lo`, `${r}.range.hi`);
+  return { lo: `${r}.lo`, hi: `${r}.hi`, min: minInt, max: maxInt };
+}
+
+const broken = 'precondition of the arguments';
+
+/** Whether the bounds are the same at every run through the code. */
+const isKnown = ({ lo, hi, min, max }: Value): boolean => lo === String(min) && hi === String(max);
+
+function knownCall(c: Code, e: ExprOf<'call'>, args: readonly Value[]): Value {
+  const { lo, hi, violation } = callBounds(e.primitive)(...args.flatMap((a) => [a.min, a.max]));
+  if (violation !== undefined) cannotHold(c, e, broken);
+  return between({ lo, hi });
 }

@@ -2,7 +2,7 @@
 import { at, must } from '../../base/errors.ts';
 import { elemRange } from '../../ir/kernel/check.ts';
 import { allInts, clampInt, cutTo, type Interval, maxInt } from '../../ir/kernel/interval.ts';
-import type { Kernel } from '../../ir/kernel/kernel.ts';
+import { elemBytes, type Kernel } from '../../ir/kernel/kernel.ts';
 import { binaryOperations } from '../../ir/kernel/operations.ts';
 import { anyPrimitive } from '../../ir/kernel/prims/index.ts';
 import { typedTable } from '../../ir/kernel/table-bytes.ts';
@@ -18,6 +18,7 @@ import {
   type Followed,
   firstWrite,
   follow,
+  lastBefore,
   note,
   readFollowed,
   tableRange,
@@ -47,8 +48,8 @@ export interface IntervalRun {
   readonly complete: boolean;
   readonly seen: readonly Seen[];
   readonly trace: Trace;
-  /** Sums of rows that were walked once for each row. */
-  readonly walkedOnce: number;
+  /** What did not run each time: sums of rows, other loops, and loops of which only the ends ran. */
+  readonly once: { readonly rows: number; readonly loops: number; readonly ends: number };
 }
 
 export interface RunOptions {
@@ -58,6 +59,11 @@ export interface RunOptions {
   readonly budget: number;
   /** Walks rows of weights at every place, not only at the first: the same bounds later. */
   readonly everyPlace?: boolean;
+  /**
+   * Only whether rules hold, sooner: bounds of locals and of what is stored are not kept, and scratch of bytes, such as
+   * patches of images, may hold all bytes at all times.
+   */
+  readonly rulesOnly?: boolean;
 }
 
 export function runIntervals(kernel: Kernel, options: RunOptions): IntervalRun {
@@ -81,11 +87,12 @@ function run(kernel: Kernel, options: RunOptions): IntervalRun {
     const [lo, hi] = [at(ranges, 2 * other) + by, at(ranges, 2 * other + 1) + by];
     return { quantity, range: lo > hi ? undefined : { lo, hi } };
   });
+  const rows = code.plans.filter((plan) => plan !== undefined && 'sums' in plan).length;
   return {
     complete,
     seen,
     trace,
-    walkedOnce: code.plans.filter((plan) => plan !== undefined && 'sums' in plan).length,
+    once: { rows, loops: code.plans.length - rows, ends: code.even },
   };
 }
 
@@ -98,15 +105,18 @@ function translate(kernel: Kernel, options: RunOptions): Code {
     inputRanges: options.inputRanges ?? new Map(),
     trace: options.trace,
     // Addresses never depend on what is stored in the arena: a trace needs no values.
-    followed: options.trace ? new Set() : followedOf(kernel, times),
+    followed: options.trace ? new Set() : followedOf(kernel, times, options.rulesOnly ?? false),
     lines: [],
     quantities: [],
     staticBounds: new Map(),
     tableBounds: new Map(),
     anchors: new Map(),
+    rulesOnly: options.rulesOnly ?? false,
     everyPlace: options.everyPlace ?? false,
     plans: [],
     walk: undefined,
+    repeated: 0,
+    even: 0,
     names: 0,
   };
   block(code, kernel.body);
@@ -114,12 +124,16 @@ function translate(kernel: Kernel, options: RunOptions): Code {
 }
 
 /** Integer parameters that the kernel writes and also reads. */
-function followedOf(kernel: Kernel, { arrays }: ReturnType<typeof bindingTimes>): ReadonlySet<string> {
+function followedOf(
+  kernel: Kernel,
+  { arrays }: ReturnType<typeof bindingTimes>,
+  anyBytes: boolean,
+): ReadonlySet<string> {
   const read = new Set<string>();
   const add = (from: string) => {
     const root = arrays.get(from)?.root;
-    if (root?.kind === 'param' && root.param.role !== 'in' && root.param.elem !== 'f32')
-      read.add(root.param.name);
+    if (root?.kind !== 'param' || root.param.role === 'in' || root.param.elem === 'f32') return;
+    if (!anyBytes || elemBytes[root.param.elem] > 1) read.add(root.param.name);
   };
   for (const e of expressionsIn(kernel.body)) if (isLoad(e)) add(e.from);
   for (const s of statementsIn(kernel.body)) {
@@ -147,6 +161,7 @@ const runtime = {
   copyFollowed,
   cutTo,
   firstWrite,
+  lastBefore,
   note,
   readFollowed,
   tableRange,
@@ -172,14 +187,15 @@ function sourceOf(c: Code): string {
       ({ name }) =>
         `const reads_${name} = traced.reads.get('${name}'), writes_${name} = traced.writes.get('${name}');`,
     ),
-    `return function ${c.kernel.name}_intervals() {`,
+    // In parentheses, engines compile it once, and not a first time to see where it ends.
+    `return (function ${c.kernel.name}_intervals() {`,
     `const tooMany = {}, state = new Float64Array(${2 * c.dependent.size}); `,
     'let steps = 0, now = 0, maybe = 0;',
     'let complete = true;',
     'try {',
     ...c.lines,
     '} catch (e) { if (e !== tooMany) throw e; complete = false; }',
-    'return complete; };',
+    'return complete; });',
   ].join('\n');
 }
 

@@ -1,28 +1,31 @@
 /**
- * Loops around sums of rows, such as those over output channels: at another place of an image they do the same to
- * inputs of the same bounds, but for where they read and write. So they run once for all places where the inputs have
- * the same bounds.
+ * Loops inside of others, such as those over output channels: at another place of an image they do the same to inputs
+ * of the same bounds, but for where they read and write. So they run once for all places where the inputs have the same
+ * bounds.
  */
 import { rootName } from '../../ir/kernel/check.ts';
 import type { Expr, PlainStmt } from '../../ir/kernel/kernel.ts';
 import { exprText, type KernelNode } from '../../ir/kernel/text.ts';
-import {
-  declaredIn,
-  expressionsOf,
-  type Loop,
-  partsIn,
-  partsOf,
-  rowSumsIn,
-  statementsIn,
-} from '../../ir/kernel/walk.ts';
+import { declaredIn, expressionsOf, isLoad, type Loop, partsOf, statementsIn } from '../../ir/kernel/walk.ts';
 import { isFixed } from './binding-time.ts';
 import { arrayOf, type Code } from './bounds.ts';
+import { hasEvenElements } from './even-loops.ts';
 import { bounds } from './expr.ts';
-import { changedBy, emitRun, movingSince, nameOf, type Part, planned, readBy, sumOf } from './repeating.ts';
+import {
+  changedBy,
+  emitRun,
+  keysOf,
+  movingSince,
+  nameOf,
+  type Part,
+  planned,
+  readBy,
+  sumOf,
+} from './repeating.ts';
 
 /** Emits the loop, by `emit`, so that it runs once where it would do the same again. False: nothing is emitted. */
 export function repeatedLoop(c: Code, s: Loop, emit: () => void): boolean {
-  if (c.trace || c.everyPlace || c.walk !== undefined || rowSumsIn([s]).length === 0) return false;
+  if (c.trace || c.everyPlace || c.walk !== undefined || c.repeated === mostRepeated) return false;
   const parts = partsOfLoop(c, s);
   const forms = parts && formsOf(c, s, parts);
   if (parts === undefined || forms === undefined || forms.length === 0) return false;
@@ -33,17 +36,29 @@ export function repeatedLoop(c: Code, s: Loop, emit: () => void): boolean {
     // A rule would be about an expression of no statement.
     if (c.quantities.length > from) return undefined;
     const [memory] = parts.followed;
-    const id = memory === undefined ? '0' : `contentOf(memory_${memory})`;
+    const id = idOf(c, memory, parts.keys);
+    c.repeated++;
     emitRun(c, name, { id, keys: parts.keys, places }, emit);
+    c.repeated--;
     const formOf = (node: KernelNode) => {
       const found = forms.findIndex(({ nodes }) => nodes.has(node));
       return found < 0 ? undefined : found;
     };
     const addresses = forms.flatMap((form) => form.addresses);
     const moving = movingSince(c, from, formOf, addresses);
-    return moving && { moving, forms: forms.length, keys: parts.keys.length };
+    return moving && { moving, forms: forms.length, keys: keysOf(c, parts.keys).length, canGiveUp: true };
   });
 }
+
+/** Of what is kept of the memory that a loop reads; and that memory, where the loop leaves no bounds behind. */
+function idOf(c: Code, memory: string | undefined, keys: readonly string[]): string {
+  if (memory === undefined) return '0';
+  const leavesBounds = keys.some((key) => c.dependent.has(key));
+  return `contentOf(memory_${memory})${leavesBounds ? '' : `, memory_${memory}`}`;
+}
+
+/** Loops around each other of which each runs once: those over places, and over rows. Those inside seldom repeat. */
+const mostRepeated = 2;
 
 interface LoopParts {
   /** Variables from outside that are read or changed, but in addresses. */
@@ -54,7 +69,7 @@ interface LoopParts {
   readonly followed: ReadonlySet<string>;
 }
 
-/** Undefined: it changes what is kept of memory, or depends on inputs from outside. */
+/** Undefined: it changes what is kept of memory. */
 function partsOfLoop(c: Code, s: Loop): LoopParts | undefined {
   const names = new Set<string>();
   const addresses = new Map<KernelNode, readonly Expr[]>();
@@ -62,12 +77,13 @@ function partsOfLoop(c: Code, s: Loop): LoopParts | undefined {
   const followed = new Set<string>();
   const inner = declaredIn([s]);
   const isFollowed = (name: string): boolean => c.followed.has(rootName(arrayOf(c, name).root));
-  /** Elements of one parameter are alike, unless they are followed. */
-  const isAlike = (name: string): boolean => arrayOf(c, name).root.kind === 'param' && !isFollowed(name);
+  const isAlike = (name: string): boolean => hasEvenElements(c, name);
   const reads = (e: Expr): void => {
-    if (e.kind === 'load' && isFollowed(e.from)) followed.add(rootName(arrayOf(c, e.from).root));
-    if (e.kind === 'load' && isAlike(e.from)) accesses(e, e.from, e.index);
-    else {
+    if (isLoad(e) && isFollowed(e.from)) followed.add(rootName(arrayOf(c, e.from).root));
+    if (isLoad(e) && isAlike(e.from)) {
+      accesses(e, e.from, e.index);
+      partsOf(e).slice(1).forEach(reads);
+    } else {
       for (const name of nameOf(e)) names.add(name);
       partsOf(e).forEach(reads);
     }
@@ -82,10 +98,10 @@ function partsOfLoop(c: Code, s: Loop): LoopParts | undefined {
   };
   const visit = (inside: PlainStmt): boolean => {
     for (const name of changedBy(inside)) names.add(name);
-    const isOther = inside.kind === 'copy' || inside.kind === 'fill' || inside.kind === 'storeVector';
-    if (isOther || expressionsOf(inside).some(readsVector)) return false;
-    if (inside.kind === 'store') {
+    if (inside.kind === 'copy' || inside.kind === 'fill') return false;
+    if (inside.kind === 'store' || inside.kind === 'storeVector') {
       reads(inside.value);
+      if (inside.kind === 'storeVector') reads(inside.count);
       accesses(inside, inside.to, inside.index);
       return isAlike(inside.to);
     }
@@ -102,10 +118,8 @@ function partsOfLoop(c: Code, s: Loop): LoopParts | undefined {
   if (![...statementsIn([s])].every(visit) || followed.size > 1) return undefined;
   const isVariable = (name: string): boolean => c.times.arrays.get(name)?.pointer ?? true;
   const keys = [...names].filter((name) => !inner.has(name) && isVariable(name));
-  return keys.some((key) => c.times.dependent.has(key)) ? undefined : { keys, addresses, followed };
+  return { keys, addresses, followed };
 }
-
-const readsVector = (e: Expr): boolean => [...partsIn(e)].some(({ kind }) => kind === 'loadVector');
 
 /** A pointer in a sum of an address. */
 const pointerTo = (name: string): Expr => ({ kind: 'local', name, type: 'i32' });

@@ -3,16 +3,16 @@ import { at } from '../../base/errors.ts';
 import type { Expr, PlainStmt } from '../../ir/kernel/kernel.ts';
 import { exprText, type KernelNode } from '../../ir/kernel/text.ts';
 import { isLoad, partsIn } from '../../ir/kernel/walk.ts';
-import { type Code, inBlock, jsName } from './bounds.ts';
+import { type Code, inBlock, variable } from './bounds.ts';
 import type { RepeatPlan } from './repeats.ts';
 
 /** Emits what `emit` plans, by its name in the code. False: there is no plan, and nothing is emitted. */
 export function planned(c: Code, emit: (name: string, quantity: number) => Code['plans'][number]): boolean {
-  const [line, quantity, index] = [c.lines.length, c.quantities.length, c.plans.length];
+  const [line, quantity, index, even] = [c.lines.length, c.quantities.length, c.plans.length, c.even];
   c.plans.push(undefined);
   const plan = emit(`again${index}`, quantity);
   if (plan !== undefined) c.plans[index] = plan;
-  else [c.lines.length, c.quantities.length, c.plans.length] = [line, quantity, index];
+  else [c.lines.length, c.quantities.length, c.plans.length, c.even] = [line, quantity, index, even];
   return plan !== undefined;
 }
 
@@ -24,10 +24,18 @@ export interface Run {
   readonly places: readonly string[];
 }
 
+/** The variables of these names, in code: one for each that is fixed, two for the bounds of others. */
+export const keysOf = (c: Code, names: readonly string[]): readonly string[] =>
+  names.flatMap((name) => {
+    const { lo, hi } = variable(c, name);
+    return lo === hi ? [lo] : [lo, hi];
+  });
+
 /** Emits `emit` behind the question whether that run is known. */
 export function emitRun(c: Code, name: string, { id, keys, places }: Run, emit: () => void): void {
-  const set = keys.map((key, i) => `${name}.keys[${i}] = ${jsName(key)};`);
-  const left = keys.map((key, i) => `${jsName(key)} = ${name}.keys[${i}];`);
+  const variables = keysOf(c, keys);
+  const set = variables.map((key, i) => `${name}.keys[${i}] = ${key};`);
+  const left = variables.map((key, i) => `${key} = ${name}.keys[${i}];`);
   c.lines.push(...places.map((place, i) => `${name}.places[${i}] = ${place};`));
   c.lines.push(...set, `if (!${name}.knows(${id})) {`);
   inBlock(c, emit);

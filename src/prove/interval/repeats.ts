@@ -2,8 +2,8 @@
  * Code that does the same again, but for where it reads and writes: from the same keys on, each address lies as far
  * from the place of its form as it did before. So it runs once, and later only its addresses are noted.
  */
-import { at, must } from '../../base/errors.ts';
-import { note } from './runtime.ts';
+import { at } from '../../base/errors.ts';
+import { covers, type Followed, note } from './runtime.ts';
 
 export interface RepeatPlan {
   /** Quantities that move, and with which of the places. */
@@ -11,6 +11,8 @@ export interface RepeatPlan {
   readonly forms: number;
   /** How many variables from outside it depends on: pointers into tables. */
   readonly keys: number;
+  /** Whether it may run as often as it likes: then what never comes again is not kept. */
+  readonly canGiveUp?: true;
 }
 
 /** One run of it. */
@@ -23,6 +25,10 @@ interface Run {
 
 /** Runs that are kept: what never comes again must not fill the memory. */
 const mostRuns = 65536;
+/** Runs that are asked whether theirs were wider bounds: an image has nine kinds of places at its borders. */
+const mostWider = 16;
+/** Runs without one that came again, after which none is awaited. */
+const mostTries = 16;
 
 export class Repeats {
   /** What it depends on: set before `knows` and `end`; after `knows` said yes, what it leaves. */
@@ -33,6 +39,8 @@ export class Repeats {
   readonly #ranges: Float64Array;
   readonly #runs = new Map<number, Run>();
   #run: Run | undefined;
+  /** How many runs began since one came again. */
+  #tries = 0;
   /** The ranges that stood where the run of now leaves its own. */
   #hidden = new Float64Array();
 
@@ -43,13 +51,23 @@ export class Repeats {
     this.#ranges = ranges;
   }
 
-  /** Whether run `id` ran before from the same keys: then its addresses are noted. Otherwise it begins. */
-  knows(id: number): boolean {
-    const run = this.#runs.get(id);
-    if (run === undefined || run.before.some((key, i) => key !== this.keys[i])) {
+  /**
+   * Whether run `id` ran before from the same keys: then its addresses are noted. Otherwise it begins.
+   * @param memory what it reads, where all that it leaves is in memory and in keys that are no bounds: then a run with
+   * wider bounds of it, from the same keys, has shown all that this one can show
+   */
+  knows(id: number, memory?: Followed): boolean {
+    if (this.#tries === mostTries) {
+      this.#run = undefined;
+      return false;
+    }
+    const own = this.#runs.get(id);
+    const run = own !== undefined && this.#isFromHere(own) ? own : memory && this.#wider(memory);
+    if (run === undefined) {
       this.#begin(id);
       return false;
     }
+    this.#tries = 0;
     this.#run = run;
     this.#note(run);
     run.after.forEach((key, i) => {
@@ -58,9 +76,23 @@ export class Repeats {
     return true;
   }
 
+  #isFromHere({ before }: Run): boolean {
+    return before.every((key, i) => key === this.keys[i]);
+  }
+
+  #wider(memory: Followed): Run | undefined {
+    if (this.#runs.size > mostWider) return undefined;
+    for (const [id, run] of this.#runs) {
+      const bounds = memory.known.get(id);
+      if (bounds !== undefined && this.#isFromHere(run) && covers(bounds, memory)) return run;
+    }
+    return undefined;
+  }
+
   #begin(id: number): void {
     const reach = new Float64Array(2 * this.#plan.moving.length);
     this.#run = { before: this.keys.slice(), after: [], reach };
+    if (this.#plan.canGiveUp) this.#tries++;
     if (this.#runs.size === mostRuns) this.#runs.clear();
     this.#runs.set(id, this.#run);
     this.#hidden = reach.map((_, i) => at(this.#ranges, this.#rangeOf(i)));
@@ -75,7 +107,8 @@ export class Repeats {
   }
 
   end(): void {
-    const run = must(this.#run, 'a run has begun');
+    const run = this.#run;
+    if (run === undefined) return;
     run.after = this.keys.slice();
     run.reach.forEach((_, i) => {
       const place = at(this.places, at(this.#plan.moving, i >> 1).form);

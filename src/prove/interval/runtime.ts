@@ -41,11 +41,16 @@ export function tableRange(table: ArrayLike<number>, lo: number, hi: number): In
   return min > max ? { lo: 0, hi: 0 } : { lo: min, hi: max };
 }
 
+/** The last counter of a loop, behind its first pass; `to` or more where that is the only one. */
+export const lastBefore = (first: number, to: number, step: number): number =>
+  first + Math.max(1, Math.floor((to - 1 - first) / step)) * step;
+
 const cacheSize = 4096;
 
-export interface CallRange {
+/** Bounds of a call's result for bounds of its arguments. */
+export interface CallRange extends Interval {
+  /** lo, hi, lo, hi, ... */
   readonly args: readonly number[];
-  readonly range: Interval;
   readonly violation: string | undefined;
 }
 
@@ -64,7 +69,7 @@ export function callBounds(name: string): (...args: number[]) => CallRange {
     const violation = primitive.violation(...intervals);
     const range =
       violation === undefined || primitive.asserts === true ? primitive.range(...intervals) : allInts;
-    const made = { args, violation, range: { lo: clampInt(range.lo), hi: clampInt(range.hi) } };
+    const made = { lo: clampInt(range.lo), hi: clampInt(range.hi), args, violation };
     cache[slot] = made;
     return made;
   };
@@ -83,7 +88,9 @@ function isSame(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
 }
 
 function pairs(args: readonly number[]): Interval[] {
-  return args.flatMap((lo, i) => (i % 2 === 0 ? [{ lo, hi: args[i + 1] ?? lo }] : []));
+  const found: Interval[] = [];
+  for (let i = 0; i < args.length; i += 2) found.push({ lo: at(args, i), hi: at(args, i + 1) });
+  return found;
 }
 
 /** Of each element. */
@@ -126,6 +133,15 @@ export function contentOf(memory: Followed): number {
   memory.content = memory.contents++;
   memory.known.set(memory.content, { lo: memory.lo.slice(), hi: memory.hi.slice() });
   return memory.content;
+}
+
+/** Whether each element's bounds lie within the others. */
+export function covers(wide: Bounds, { lo, hi }: Bounds): boolean {
+  holds(wide.lo, lo.length);
+  for (let i = 0; i < lo.length; i++)
+    if ((wide.lo[i] as number) > (lo[i] as number) || (wide.hi[i] as number) < (hi[i] as number))
+      return false;
+  return true;
 }
 
 /** Writes bounds to the elements from..to; `certain`: these are written in every run, and no others. */

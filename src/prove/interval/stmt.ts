@@ -27,6 +27,7 @@ import {
   variable,
   wrapped,
 } from './bounds.ts';
+import { isEven } from './even-loops.ts';
 import { bounds, effects, indexRule, position, stretchRules, traceRead, truth } from './expr.ts';
 import { repeatedLoop } from './repeated-loops.ts';
 import { stepOfWalk, walkedOnce } from './row-sums.ts';
@@ -267,18 +268,23 @@ function undecided(c: Code, s: StmtOf<'if'>, test: string, names: readonly strin
 
 function loop(c: Code, s: StmtOf<'for'>): void {
   if (c.times.dependent.has(s.name)) dependentLoop(c, s);
-  else if (!repeatedLoop(c, s, () => fixedLoop(c, s))) fixedLoop(c, s);
+  else if (isEven(c, s)) fixedLoop(c, s, true);
+  else if (!repeatedLoop(c, s, () => fixedLoop(c, s, false))) fixedLoop(c, s, false);
 }
 
-function fixedLoop(c: Code, s: StmtOf<'for'>): void {
+/** @param ends only the first pass and the last run */
+function fixedLoop(c: Code, s: StmtOf<'for'>, ends: boolean): void {
   const v = jsName(s.name);
   const from = bounds(c, s.from);
-  c.lines.push(`for (let ${v} = ${from.lo}; ; ) {`);
+  const first = ends ? one(c, from.lo).lo : from.lo;
+  c.lines.push(`for (let ${v} = ${first}; ; ) {`);
   const to = bounds(c, s.to);
   c.lines.push(`if (${v} >= ${to.lo}) break;`, `if ((steps += ${s.body.length}) > budget) throw tooMany;`);
   c.staticBounds.set(s.name, { lo: from.min, hi: Math.max(from.min, to.max - 1) });
   block(c, s.body);
   stepRule(c, s, one(c, `${v} + ${s.step}`), to);
+  if (ends) c.even++;
+  if (ends) c.lines.push(`if (${v} === ${first}) ${v} = lastBefore(${v}, ${to.lo}, ${s.step}); else`);
   c.lines.push(`${v} = ${v} + ${s.step} | 0;`, '}');
 }
 

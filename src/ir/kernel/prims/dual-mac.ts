@@ -38,8 +38,8 @@ const part = (word: Interval, of: (x: number) => number, all: Interval): Interva
   isOne(word) ? exactly(of(word.lo)) : all;
 
 const product = (a: Interval, b: Interval): Interval => {
-  const corners = [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi];
-  return { lo: Math.min(...corners), hi: Math.max(...corners) };
+  const [p, q, r, s] = [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi];
+  return { lo: Math.min(p, q, r, s), hi: Math.max(p, q, r, s) };
 };
 
 /** How weights stand in a word: the two of even places, or of odd places. */

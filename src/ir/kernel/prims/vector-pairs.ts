@@ -1,7 +1,6 @@
 /** Primitives of lanes of 16 bits, and what becomes of their products. */
 import { at } from '../../../base/errors.ts';
-import { int } from '../../../wasm/code.ts';
-import { highProduct, i16x8, i32x4 } from '../../../wasm/instructions.ts';
+import { i16x8, i32x4 } from '../../../wasm/instructions.ts';
 import { hull, type Interval } from '../interval.ts';
 import { intervalOf } from '../operations.ts';
 import type { VectorPrimitive } from '../primitive.ts';
@@ -63,24 +62,20 @@ const zipHigh = picked(
   [4, 12, 5, 13, 6, 14, 7, 15],
 );
 
-const limits = {
-  i16x8: { lo: -(2 ** 15), hi: 2 ** 15 - 1 },
-  i32x4: { lo: -(2 ** 31), hi: 2 ** 31 - 1 },
-} as const;
+const [lo, hi] = [-(2 ** 15), 2 ** 15 - 1];
 
 /** A sum or a difference, which must fit its lane. */
-function exact(op: 'add' | 'sub', type: 'i16x8' | 'i32x4'): VectorPrimitive {
-  const { lo, hi } = limits[type];
+function exact(op: 'add' | 'sub'): VectorPrimitive {
   const sign = op === 'add' ? 1 : -1;
   const range = (a = zero, b = zero) => intervalOf(op, a, b);
   return {
-    name: `${op}_${type}`,
+    name: `${op}_i16x8`,
     doc: `a ${op === 'add' ? '+' : '-'} b in each lane`,
-    params: two(type),
-    result: type,
-    instructions: { mve: [`return v${op}q_s${type === 'i16x8' ? 16 : 32}(a, b);`] },
-    wasm: (_, a = [], b = []) => (type === 'i16x8' ? i16x8 : i32x4)[op](a, b),
-    js: byLane(type, (a = 0, b = 0) => {
+    params: two('i16x8'),
+    result: 'i16x8',
+    instructions: { mve: [`return v${op}q_s16(a, b);`] },
+    wasm: (_, a = [], b = []) => i16x8[op](a, b),
+    js: byLane('i16x8', (a = 0, b = 0) => {
       const sum = a + sign * b;
       return sum < lo || sum > hi ? undefined : sum;
     }),
@@ -95,31 +90,11 @@ function exact(op: 'add' | 'sub', type: 'i16x8' | 'i32x4'): VectorPrimitive {
   };
 }
 
-/** The high half of a times (2^32 + 2) / 3 is a / 3 rounded down, and of what is negative one less than towards 0. */
-const third: VectorPrimitive = {
-  name: 'third_i32x4',
-  doc: 'a / 3 in each lane, towards 0',
-  params: [{ name: 'a', type: 'i32x4' }],
-  result: 'i32x4',
-  instructions: {
-    mve: [
-      'int32x4_t high = vmulhq_s32(a, vdupq_n_s32(1431655766));',
-      'return vsubq_s32(high, vshrq_n_s32(a, 31));',
-    ],
-  },
-  wasm: (_, a = []) => i32x4.sub(highProduct(a, i32x4.splat(int(1_431_655_766))), i32x4.shr(a, int(31))),
-  js: byLane('i32x4', (a = 0) => Math.trunc(a / 3) + 0),
-  violation: () => undefined,
-  range: (a = zero) => ({ lo: Math.trunc(a.lo / 3) + 0, hi: Math.trunc(a.hi / 3) + 0 }),
-  cost: 'otherCall',
-};
-
 export const pairPrimitives: readonly VectorPrimitive[] = [
   dotPairs,
-  exact('add', 'i16x8'),
-  exact('sub', 'i16x8'),
+  exact('add'),
+  exact('sub'),
   firstPair,
-  third,
   zipHigh,
   zipLow,
 ];

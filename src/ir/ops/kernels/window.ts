@@ -1,7 +1,9 @@
 /**
  * Windows onto a height x width x channel image: where a tile of outputs finds its inputs. Without padding it
  * reads the image where it lies; with padding it copies the tile's inputs and the padding around them into a
- * small patch first, once for all output channels, so that the loops over weights never test for borders.
+ * small patch first, once for all output channels, so that the loops over weights never test for borders. Where
+ * the padding is 0 and a tile is a whole row of outputs, what lies outside is left out instead: columns when the
+ * code is made, rows by the bounds of a loop.
  */
 import { at } from '../../../base/errors.ts';
 import {
@@ -10,6 +12,7 @@ import {
   compare,
   constant,
   copy,
+  div,
   fill,
   int,
   local,
@@ -17,9 +20,10 @@ import {
   mul,
   store,
   sub,
+  times,
   when,
 } from '../../kernel/builders.ts';
-import type { Expr, Param, Stmt, Table } from '../../kernel/kernel.ts';
+import type { Expr, Param, Span, Stmt, Table } from '../../kernel/kernel.ts';
 
 /** A window operator in two dimensions; sizes in elements of the image. */
 export interface WindowShape {
@@ -54,11 +58,22 @@ export interface Padding {
   readonly values: readonly number[];
 }
 
+/** The part of a tile's windows that is inside the image; what is absent is inside as a whole. */
+export interface Inside {
+  /** Rows of a window. */
+  readonly rows?: Span<Expr>;
+  /** Columns of the window at each of the tile's columns; the first one begins so many left of the image. */
+  readonly columns: readonly Span<number>[];
+  readonly left: number;
+}
+
 /** How a tile's inputs are addressed: element `offset` of `base`, and the distance of two rows. */
 export interface View {
   readonly base: string;
   readonly offset: Expr;
   readonly rowStride: number;
+  /** Absent: all is read. */
+  readonly inside?: Inside;
   /** Before the loops over weights. */
   readonly prepare: readonly Stmt[];
   readonly scratch: readonly Param[];
@@ -72,10 +87,15 @@ const patchCols = (w: WindowShape, t: Tile): number =>
 
 /** Whether any tile reads outside of the image. */
 export function isPadded(w: WindowShape, t: Tile): boolean {
-  const lastY = (t.countY - 1) * t.stepY * w.strides[0] - w.padTop + patchRows(w, t) > w.height;
   const lastColumn = t.lastX ?? (t.countX - 1) * t.stepX;
   const lastX = lastColumn * w.strides[1] - w.padLeft + patchCols(w, t) > w.width;
-  return w.padTop > 0 || w.padLeft > 0 || lastY || lastX;
+  return isBeyondRows(w, t) || w.padLeft > 0 || lastX;
+}
+
+/** Whether any tile reads above or below the image. */
+function isBeyondRows(w: WindowShape, t: Tile): boolean {
+  const lastY = (t.countY - 1) * t.stepY * w.strides[0] - w.padTop + patchRows(w, t) > w.height;
+  return w.padTop > 0 || lastY;
 }
 
 /** @param name prefixes the tables. */
@@ -93,6 +113,42 @@ export function viewOf(name: string, w: WindowShape, t: Tile, ty: Expr, x: Expr,
       tables: [],
     };
   return patch(name, w, t, top, left, padding);
+}
+
+/** Whether a tile is a row of outputs, and what it reads outside is 0: `lineOf` then reads no patch. */
+export const isLine = (w: WindowShape, t: Tile, { values }: Padding): boolean =>
+  isPadded(w, t) && t.rows === 1 && t.countX === 1 && values.every((value) => value === 0);
+
+/** The view of a row of outputs, in the image itself. */
+export function lineOf(w: WindowShape, t: Tile, ty: Expr): View {
+  const rowStride = w.width * w.channels;
+  const [rows, cols] = w.kernel;
+  const down = w.dilations[0];
+  const first = sub(mul(ty, t.stepY * w.strides[0]), w.padTop);
+  const ceiling = (e: Expr): Expr => (down === 1 ? e : div(add(e, down - 1), down));
+  const top = local('top');
+  const isBeyond = isBeyondRows(w, t);
+  const from = call('clamp', 'i32', ceiling(sub(0, top)), int(0), int(rows));
+  const to = call('clamp', 'i32', ceiling(sub(w.height, top)), local('y_from'), int(rows));
+  return {
+    base: 'in',
+    offset: mul(top, rowStride),
+    rowStride,
+    inside: {
+      ...(isBeyond ? { rows: { from: local('y_from'), to: local('y_to') } } : {}),
+      columns: times(t.cols, (x) => spanWithin(x * w.strides[1] - w.padLeft, w.dilations[1], cols, w.width)),
+      left: w.padLeft,
+    },
+    prepare: [constant('top', first), ...(isBeyond ? [constant('y_from', from), constant('y_to', to)] : [])],
+    scratch: [],
+    tables: [],
+  };
+}
+
+/** Of `count` places from `first` on, `step` apart, those from 0 to before `end`. */
+function spanWithin(first: number, step: number, count: number, end: number): Span<number> {
+  const before = (place: number): number => Math.min(count, Math.max(0, Math.ceil((place - first) / step)));
+  return { from: before(0), to: Math.max(before(0), before(end)) };
 }
 
 function patch(name: string, w: WindowShape, t: Tile, top: Expr, left: Expr, padding: Padding): View {

@@ -1,15 +1,32 @@
 /** What stands around an image: one value per channel, and tiles that reach beyond it by one pixel. */
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { emitC } from '../../../../src/emit/package.ts';
+import { rowSumsIn } from '../../../../src/ir/kernel/walk.ts';
 import { conv, type QuantizedConv } from '../../../../src/ir/ops/conv.ts';
 import { countOf, floats, type Shape } from '../../../../src/ir/tensor.ts';
+import { helium } from '../../../../src/lower/helium.ts';
 import { calibrate } from '../../../../src/passes/calibrate.ts';
 import { quantize } from '../../../../src/passes/quantize.ts';
 import { assemble } from '../../../../src/plan/assemble.ts';
 import { arrangeInput } from '../../../../src/program/values.ts';
+import { prove } from '../../../../src/prove/prove.ts';
+import { inference } from '../../../../src/runtime/engines.ts';
+import { createSimulator } from '../../../../src/sim/simulate.ts';
+import { type BatchItem, runNativeBatch } from '../../../../src/targets/batch.ts';
 import { oracle } from '../../../oracles/network.ts';
 import { Draw } from '../../../support/draw.ts';
 import { floatGraph, layer } from '../../../support/float-graph.ts';
 import { factsOf, outputSlot, rowMajor, simulated } from '../../../support/kernel-laws.ts';
+import { runs } from '../../../support/kernels.ts';
+import {
+  inMemory,
+  type Layer,
+  type LayerRecipe,
+  layerOf,
+  programOf,
+} from '../../../support/stored-layers.ts';
+import { hostTools, testWith } from '../../../support/toolchain.ts';
 
 /** A convolution whose stored padding is these bytes, by input channel. */
 function convolved(shape: Shape, kernel: readonly number[], padding: readonly number[]) {
@@ -51,3 +68,87 @@ test.each([
     expect([...stored]).toEqual([...oracle(graph, bytes).get('y0')!]);
   }
 });
+
+/** Depthwise layers of 8-bit inputs whose padding is 0, of which a row of outputs is computed at a time. */
+const short: fc.Arbitrary<LayerRecipe> = fc
+  .record({
+    seed: fc.nat({ max: 99_999 }).map((n) => 2 * n + 1),
+    channels: fc.integer({ min: 2, max: 13 }),
+    height: fc.integer({ min: 1, max: 7 }),
+    width: fc.oneof(
+      { arbitrary: fc.integer({ min: 1, max: 9 }), weight: 4 },
+      fc.integer({ min: 15, max: 24 }),
+    ),
+    kernel: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5 })),
+    stride: fc.constantFrom(1, 1, 2, 3),
+    dilation: fc.integer({ min: 1, max: 2 }),
+    pad: fc.integer({ min: 1, max: 6 }),
+  })
+  .filter(({ height, width, kernel, dilation, pad }) => {
+    const [rows, cols] = kernel.map((k) => (k - 1) * dilation) as [number, number];
+    const around = 2 * Math.min(pad, rows, cols);
+    return around > 0 && height + around > rows && width + around > cols;
+  })
+  .map(({ seed, channels, ...i }) => ({
+    ...{ seed, density: 1, bits: 8, inputs: 1, outputs: 1 },
+    image: { ...i, channels, groups: channels, pooled: false },
+  }));
+
+/** No column of its windows lies in the image. */
+const outside: LayerRecipe = {
+  ...{ seed: 1, density: 1, bits: 8, inputs: 1, outputs: 1 },
+  image: {
+    ...{ channels: 3, groups: 3, height: 3, width: 1, stride: 1, dilation: 2, pad: 1, pooled: false },
+    kernel: [2, 2],
+  },
+};
+
+const outputOf = (layer: Layer): readonly number[] => [...inMemory(layer.outputPlace, layer.expected)];
+
+test('short rows of depthwise windows are read where they lie, and nothing outside', () => {
+  const reached = { inPlace: 0, patch: 0, rows: 0, apart: 0, none: 0, helium: 0 };
+  fc.assert(
+    fc.property(short, (recipe) => {
+      const layer = layerOf(recipe);
+      const kernel = layer.kernel({});
+      const input = inMemory(layer.inputPlace, layer.input);
+      const program = programOf(layer, kernel);
+      expect([...createSimulator(program, { mode: 'checked' }).run(input).output]).toEqual(outputOf(layer));
+      expect([...inference(program, 'wasm-simd')(input).output]).toEqual(outputOf(layer));
+      expect(prove(kernel).unproven).toEqual([]);
+      const lanes = helium(kernel);
+      if (lanes !== undefined) {
+        const { output } = createSimulator(programOf(layer, lanes), { mode: 'checked' }).run(input);
+        expect([...output]).toEqual(outputOf(layer));
+      }
+      const isInPlace = kernel.params.every(({ role }) => role !== 'scratch');
+      const sums = rowSumsIn(kernel.body).map(({ sum }) => sum);
+      reached[isInPlace ? 'inPlace' : 'patch']++;
+      reached.rows += sums.some(({ segments }) => segments !== undefined) ? 1 : 0;
+      reached.apart += isInPlace && recipe.image?.dilation === 2 ? 1 : 0;
+      reached.none += sums.some((s) => s.sums.some(({ pieces: p }) => p && p.from === p.to)) ? 1 : 0;
+      reached.helium += lanes !== undefined && isInPlace ? 1 : 0;
+    }),
+    { ...runs(60), examples: [[outside]] },
+  );
+  const least = { inPlace: 30, patch: 1, rows: 25, apart: 10, none: 1, helium: 20 };
+  for (const name of Object.keys(least) as (keyof typeof least)[])
+    expect([name, reached[name] >= least[name], reached]).toEqual([name, true, reached]);
+});
+
+testWith(hostTools)(
+  'short rows of depthwise windows in C',
+  async () => {
+    const layers = fc.sample(short, { seed: 7, numRuns: 12 }).map((recipe) => layerOf(recipe));
+    const items = layers.map((layer, i): BatchItem => {
+      const program = programOf(layer, layer.kernel({}), `layer${i}`);
+      const files = emitC(program, { command: '', version: '0', hash: '', golden: [] });
+      return { program, files, inputs: [inMemory(layer.inputPlace, layer.input)] };
+    });
+    const all = await runNativeBatch(items, 'host-gcc');
+    layers.forEach((layer, i) => {
+      expect([...all[i]![0]!.output], `layer ${i}`).toEqual(outputOf(layer));
+    });
+  },
+  120_000,
+);
