@@ -106,9 +106,28 @@ export function inEveryLane(l: Lanes, e: Expr): Expr | undefined {
   }
 }
 
-const ofLanes: ReadonlySet<BinaryOp> = new Set(['add', 'sub', 'mul']);
+const ofLanes: ReadonlySet<BinaryOp> = new Set(['sub', 'mul']);
+
+/** The factor that is the same in every lane, and the other one; undefined for all else. */
+function scaled(l: Lanes, e: Expr): { readonly a: Expr; readonly by: Expr } | undefined {
+  if (e.kind !== 'binary' || e.op !== 'mul' || varies(l, e.a) === varies(l, e.b)) return undefined;
+  return varies(l, e.a) ? { a: e.a, by: e.b } : { a: e.b, by: e.a };
+}
+
+/** A sum with what is in lanes. */
+function added(l: Lanes, sum: Expr | undefined, e: Expr): Expr | undefined {
+  const product = scaled(l, e);
+  return (
+    (product && applied(l, 'add_scaled_i32x4', sum, inEveryLane(l, product.a), product.by)) ??
+    applied(l, 'add_i32x4', sum, inEveryLane(l, e))
+  );
+}
 
 function binary(l: Lanes, e: ExprOf<'binary'>): Expr | undefined {
+  if (e.op === 'add') {
+    const [first, last] = scaled(l, e.b) ? [e.a, e.b] : [e.b, e.a];
+    return added(l, inEveryLane(l, first), last);
+  }
   const a = inEveryLane(l, e.a);
   if (e.op === 'shr') return varies(l, e.b) ? undefined : applied(l, 'shift_right_i32x4', a, e.b);
   return ofLanes.has(e.op) ? applied(l, laneName(e.op), a, inEveryLane(l, e.b)) : undefined;
@@ -251,15 +270,6 @@ function folded(l: Lanes, s: StmtOf<'accumulate' | 'assign'>): Stmt | undefined 
   return made && assign(s.name, made);
 }
 
-/** Of what is multiplied by the same number in every lane; undefined for all else. */
-function scaledSum(l: Lanes, { name, value }: StmtOf<'accumulate'>): Expr | undefined {
-  if (value.kind !== 'binary' || value.op !== 'mul') return undefined;
-  const [by, a] = varies(l, value.a) ? [value.b, value.a] : [value.a, value.b];
-  return varies(l, by)
-    ? undefined
-    : applied(l, 'add_scaled_i32x4', local(name, 'i32x4'), inEveryLane(l, a), by);
-}
-
 function statement(l: Lanes, s: PlainStmt): Stmt | undefined {
   switch (s.kind) {
     case 'let':
@@ -276,7 +286,7 @@ function statement(l: Lanes, s: PlainStmt): Stmt | undefined {
       return s;
     case 'accumulate': {
       if (!l.vectors.has(s.name)) return folded(l, s);
-      const sum = scaledSum(l, s) ?? applied(l, 'add_i32x4', local(s.name, 'i32x4'), inEveryLane(l, s.value));
+      const sum = added(l, local(s.name, 'i32x4'), s.value);
       return sum && assign(s.name, sum);
     }
     case 'for': {

@@ -156,6 +156,7 @@ const steps: Readonly<Record<string, Step>> = {
   add: (x, leaf) => ir.add(leaf, x),
   sub: (x, leaf) => ir.sub(x, leaf),
   mul: (x, leaf) => ir.mul(ir.call('clamp', x, -999, 999), leaf),
+  scaled: (x, leaf) => ir.add(leaf, ir.mul(77, ir.call('clamp', x, -999, 999))),
   shift: (x) => ir.shr(x, 3),
   larger: (x, leaf) => ir.select(ir.compare('gt', x, leaf), x, leaf),
   smaller: (x, leaf) => ir.select(ir.compare('lt', leaf, x), leaf, x),
@@ -273,7 +274,7 @@ test('loops over elements that lie side by side', () => {
     runs(220),
   );
   const often = { some: 60, whole: 5, rest: 20, pools: 10, apart: 10, walk: 10, four_i32x4: 8 };
-  const each = ['add', 'sub', 'mul', 'shift_right', 'max', 'min', 'clamp', 'requantize_high'];
+  const each = ['add', 'add_scaled', 'sub', 'mul', 'shift_right', 'max', 'min', 'clamp', 'requantize_high'];
   const more = ['requantize_pow2', 'requantize_compact', 'wrapped_sum', 'wrapped_difference'];
   const chosen = ['wrapped_product', 'choose_le', 'choose_ne'];
   const least = [...each, ...more, ...chosen, 'requantize_single'].map((name) => [`${name}_i32x4`, 4]);
