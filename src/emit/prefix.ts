@@ -19,6 +19,10 @@ export function placementMacros({ name }: Named) {
     space: macro('FLASH'),
     /** Copies bytes out of constant arrays, as memcpy. */
     copyTable: macro('COPY_CONST'),
+    /** Copies multiples of four bytes, as memcpy. */
+    copy: macro('COPY'),
+    /** Sets multiples of four bytes, as memset. */
+    fill: macro('FILL'),
     /** Before loops that stay loops. */
     rolled: macro('ROLLED'),
     /** Before the user's `struct <name>`. */

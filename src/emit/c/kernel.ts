@@ -37,6 +37,9 @@ export interface PrintOptions {
   readonly space?: string;
   /** The macro that copies from tables; `memcpy` when absent. */
   readonly copyTable?: string;
+  /** The macros that copy and set multiples of four bytes; `memcpy` and `memset` when absent. */
+  readonly copy?: string;
+  readonly fill?: string;
   /** Paragraphs of the comment behind the kernel's own. */
   readonly says?: readonly string[];
   /** What stands before `void`; `static` when absent. */
@@ -56,6 +59,8 @@ interface Printer {
   readonly tables: ReadonlySet<string>;
   readonly space: string;
   readonly copyTable: string;
+  readonly copy: string;
+  readonly fill: string;
   readonly step: string | undefined;
   readonly rolled: string | undefined;
 }
@@ -99,16 +104,32 @@ function bytes(count: Expr, elem: Elem, { rename }: Printer): string {
   return elemBytes[elem] === 1 ? text : `${text} * sizeof(${cType[elem]})`;
 }
 
+/** A number that an expression is a multiple of. */
+function factorOf(e: Expr): number {
+  if (e.kind === 'int') return e.value;
+  return e.kind === 'binary' && e.op === 'mul' ? factorOf(e.a) * factorOf(e.b) : 1;
+}
+
+/** Whether it moves multiples of four bytes. */
+const isOfWords = ({ count, elem }: PlainStmt & { kind: 'copy' | 'fill' }): boolean =>
+  (factorOf(count) * elemBytes[elem]) % 4 === 0;
+
+/** Whether a kernel copies rows of words into a patch again and again. */
+export const copiesWords = ({ body }: Kernel): boolean =>
+  [...statementsIn(body)].some((s) => s.kind === 'copy' && s.count.kind !== 'int' && isOfWords(s));
+
 function copy(s: PlainStmt & { kind: 'copy' }, printer: Printer): string {
   const to = cAddress(s.to, s.toIndex, printer.rename);
   const from = cAddress(s.from, s.fromIndex, printer.rename);
-  const f = printer.tables.has(s.from) ? printer.copyTable : 'memcpy';
+  const own = isOfWords(s) ? printer.copy : 'memcpy';
+  const f = printer.tables.has(s.from) ? printer.copyTable : own;
   return `${f}(${to}, ${from}, ${bytes(s.count, s.elem, printer)});`;
 }
 
 function fill(s: PlainStmt & { kind: 'fill' }, printer: Printer): string {
   const to = cAddress(s.to, s.index, printer.rename);
-  return `memset(${to}, ${cExpr(s.value, printer.rename)}, ${bytes(s.count, s.elem, printer)});`;
+  const f = isOfWords(s) ? printer.fill : 'memset';
+  return `${f}(${to}, ${cExpr(s.value, printer.rename)}, ${bytes(s.count, s.elem, printer)});`;
 }
 
 function loopHead(s: PlainStmt & { kind: 'for' }, { rename }: Printer): string {
@@ -231,6 +252,8 @@ export function printKernel(kernel: Kernel, options: PrintOptions = {}): string 
     tables: pointersInto(kernel, kernel.tables),
     space: options.space ?? '',
     copyTable: options.copyTable ?? 'memcpy',
+    copy: options.copy ?? 'memcpy',
+    fill: options.fill ?? 'memset',
     step: hasVectors(kernel.body) ? options.step : undefined,
     rolled: options.rolled,
   };
