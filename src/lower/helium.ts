@@ -50,7 +50,7 @@ export const heliumForm = (kernel: Kernel): HeliumForm | undefined =>
 
 function withLanes(kernel: Kernel): HeliumForm | undefined {
   const made = widened(kernel, mve);
-  return made && { kernel: { ...made, doc: [...kernel.doc, 'Helium: four elements at a time.'] } };
+  return made && { kernel: { ...made, doc: [...kernel.doc, 'Helium: four elements at a time, of bytes up to sixteen.'] } };
 }
 
 function withDots(kernel: Kernel): HeliumForm | undefined {
