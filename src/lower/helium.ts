@@ -39,6 +39,8 @@ import { mve, widened } from './widen.ts';
 const says =
   'Helium: 16 products at a time, of inputs and weights plus 128; 128 times the sum of the inputs is subtracted.';
 
+const saysLanes = 'Helium: four elements at a time, of bytes up to sixteen.';
+
 /** A kernel with Helium, and how its weights stand. */
 export type HeliumForm = Pick<Variant, 'kernel' | 'bytes'>;
 
@@ -50,7 +52,7 @@ export const heliumForm = (kernel: Kernel): HeliumForm | undefined =>
 
 function withLanes(kernel: Kernel): HeliumForm | undefined {
   const made = widened(kernel, mve);
-  return made && { kernel: { ...made, doc: [...kernel.doc, 'Helium: four elements at a time.'] } };
+  return made && { kernel: { ...made, doc: [...kernel.doc, saysLanes] } };
 }
 
 function withDots(kernel: Kernel): HeliumForm | undefined {
