@@ -202,6 +202,8 @@ function requantizedByte(l: Lanes, e: Expr): Expr | undefined {
   const [sum, offset] =
     x.kind === 'binary' && x.op === 'add' && x.b.kind === 'int' ? [x.a, x.b] : [x, int(0)];
   if (sum.kind !== 'call' || sum.primitive !== requantizeHigh.name) return undefined;
+  // The cuts are the same in all lanes.
+  if (cuts.some((cut) => varies(l, cut))) return undefined;
   const isDefined = requantizeByte.violation(
     ...[...sum.args, offset, ...cuts].map((arg) => intervalOf(l, arg)),
   );

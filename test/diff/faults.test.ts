@@ -116,7 +116,7 @@ const faults: Readonly<Record<string, Fault>> = {
     says: /^conv1 is cut off above 127/,
   },
   'one shift too many': {
-    c: change(/conv2_multiplier\[c\], (.*?)\), 0/g, 'conv2_multiplier[c], $1 + 1), 0'),
+    c: change(/net_conv2_multiplier\[c\],\s*(.*?)\),\s*0/g, 'net_conv2_multiplier[c], $1 + 1), 0'),
     cause: 'scale or zero point',
     says: /off by a factor of 0\.5/,
   },

@@ -12,7 +12,11 @@ export const allInts: Interval = { lo: minInt, hi: maxInt };
 export const clampInt = (x: number): number => (x < minInt ? minInt : x > maxInt ? maxInt : x);
 export const isInt32 = ({ lo, hi }: Interval): boolean => lo >= minInt && hi <= maxInt;
 
-export const hull = (xs: readonly number[]): Interval => ({ lo: Math.min(...xs), hi: Math.max(...xs) });
+/** Of as many numbers as there are: rows of a layer may be too many for arguments of a call. */
+export const hull = (xs: readonly number[]): Interval => ({
+  lo: xs.reduce((least, x) => Math.min(least, x), Infinity),
+  hi: xs.reduce((most, x) => Math.max(most, x), -Infinity),
+});
 
 /** x cut to the limits. */
 export const cutTo = (x: Interval, { lo, hi }: Interval): Interval => ({
