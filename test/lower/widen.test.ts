@@ -274,3 +274,47 @@ test('random loops of bytes, sixteen at a time', () => {
   expect(kept).toBeGreaterThan(3);
   expect(anywhere).toBeGreaterThan(10);
 });
+
+test('sums that are cut off at limits of their own are not cut off at those of the first lane', () => {
+  const channels = 16;
+  const lowest = Array.from({ length: channels }, (_, c) => (c * 53) % 200);
+  const kernel = ir.kernel(
+    'cuts',
+    [ir.param('in', 'in', 'u8', channels), ir.param('out', 'out', 'u8', channels)],
+    [
+      ir.for_('i', 0, channels, [
+        ir.store(
+          'out',
+          'u8',
+          i,
+          ir.call(
+            'clamp',
+            ir.add(
+              ir.call(
+                'requantize_high',
+                ir.mul(ir.load('in', 'u8', i), 40),
+                ir.load('multiplier', 'i32', i),
+                ir.load('shift', 'u8', i),
+              ),
+              3,
+            ),
+            ir.load('lowest', 'u8', i),
+            255,
+          ),
+        ),
+      ]),
+    ],
+    [
+      ir.table('multiplier', 'i32', new Array<number>(channels).fill(2 ** 30 + 7)),
+      ir.table('shift', 'u8', new Array<number>(channels).fill(6)),
+      ir.table('lowest', 'u8', lowest),
+    ],
+  );
+  const program = ir.single(kernel);
+  const bytes = input.subarray(0, channels);
+  const { output } = createSimulator(program, { mode: 'checked' }).run(bytes);
+  expect([...output]).toEqual(expect.arrayContaining([159, 106]));
+  const lowered = withVectors(program);
+  expect([...createSimulator(lowered, { mode: 'checked' }).run(bytes).output]).toEqual([...output]);
+  expect([...createEngine(lowered).run(bytes).output]).toEqual([...output]);
+});
