@@ -41,8 +41,8 @@ test('what is to be small calls memcpy and memset', () => {
 
 testWith(['arm-none-eabi-gcc', 'riscv64-unknown-elf-gcc'])('bytes are those of the definition', async () => {
   const input = Uint8Array.from({ length: 160 }, (_, i) => (37 * i + 11) & 255);
-  for (const target of ['rv32imc', 'cortex-m0', 'cortex-m3'] as const)
-    for (const first of [0, 4, 1, 6]) {
+  for (const target of ['rv32imc', 'cortex-m0'] as const)
+    for (const first of [0, 1]) {
       const program = moving(first);
       const { output } = createSimulator(program, { mode: 'checked' }).run(input);
       const files = emitC(program, { command: '', version: '', hash: '', golden: [] });

@@ -4,17 +4,17 @@ import { type LawName, laws } from '../support/laws.ts';
 import { requireLawInTurn } from '../support/property.ts';
 
 const runs: Readonly<Record<LawName, number>> = {
-  canonicalize: 320,
-  'normalize-input': 320,
-  'fold-batch-norm': 320,
-  fuse: 320,
+  canonicalize: 240,
+  'normalize-input': 240,
+  'fold-batch-norm': 240,
+  fuse: 240,
   'settle-images': 140,
-  channels: 200,
-  quantize: 320,
-  assembly: 200,
-  soundness: 200,
+  channels: 150,
+  quantize: 240,
+  assembly: 150,
+  soundness: 150,
   determinism: 130,
-  float32: 200,
+  float32: 150,
 };
 
 // Half a minute for the slowest on a machine of its own.

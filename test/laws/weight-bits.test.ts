@@ -65,7 +65,7 @@ function requireOracle(compiled: Compiled, recipe: Recipe): void {
 }
 
 test('on their grid, certified, and the simulator has the bytes of the integer model', () => {
-  const half = Math.ceil(runsOf(72) / 2);
+  const half = Math.ceil(runsOf(48) / 2);
   for (const seed of [fixedSeed, freshSeed()])
     fc.assert(
       fc.property(recipes({ arith: 'int8' }), fc.constantFrom(...weightBits), (drawn, bits) => {

@@ -175,7 +175,7 @@ const fixed: readonly LayerRecipe[] = [
   { seed: 4, density: 1, bits: 8, inputs: 1, outputs: 12, image: { ...image, channels: 12, groups: 2 } },
   { seed: 5, density: 1, bits: 8, inputs: 47, outputs: 14 },
 ];
-const items = [...fixed, ...fc.sample(layerRecipes, { numRuns: 60, seed: 20_261_121 })].map(itemOf);
+const items = [...fixed, ...fc.sample(layerRecipes, { numRuns: 40, seed: 20_261_121 })].map(itemOf);
 const hasBoth = ({ item: { program } }: (typeof items)[number]): boolean =>
   setsOf(variantsOf(program)).has('dsp');
 
