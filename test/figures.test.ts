@@ -22,7 +22,7 @@ import { calibrationSeeds, inputsOf, listed, modelOf } from './support/real-netw
 import { readBytes, root } from './support/shared.ts';
 import { crossTools, testWith } from './support/toolchain.ts';
 
-/** With digits that the project draws: those by hand, of which the record is, make other numbers of the same kinds. */
+/** With digits that the project draws: weights follow from the samples, so its record is one of its own. */
 function lenet(options: Partial<CompileOptions>): Compiled {
   const count = 64;
   const size = digitSide ** 2;
@@ -46,7 +46,7 @@ function dscnn(options: Partial<CompileOptions>): Compiled {
 }
 
 const jobs = [
-  ['lenet5', 'default', ['cortex-m0', 'cortex-m4', 'cortex-m55', 'rv32imc']],
+  ['lenet5-drawn', 'default', ['cortex-m0', 'cortex-m4', 'cortex-m55', 'rv32imc']],
   ['kws-dscnn', 'default', ['cortex-m4']],
 ] as const satisfies readonly (readonly [string, Objective, readonly TargetName[]])[];
 
@@ -54,9 +54,8 @@ testWith(crossTools)(
   'two networks are as fast and as small as recorded',
   async () => {
     const measured = jobs.flatMap(([network, objective, chips]) => {
-      // By default weights stay as they are unless most of them are zero, which is not tried here.
       const options = objective === 'default' ? {} : optionsFor(objective, modelledFor(chips[0]));
-      const compiled = network === 'lenet5' ? lenet(options) : dscnn(options);
+      const compiled = network === 'lenet5-drawn' ? lenet(options) : dscnn(options);
       return chips.map(async (chip) => {
         const figures = await figuresOf(compiled, chip, optOf(objective));
         return [`${network} ${objective} ${chip}`, figures] as const;
