@@ -177,7 +177,7 @@ export function floatError(one: Listed, program: Program): number {
   return Math.max(...errors);
 }
 
-/** The worst output's SQNR; of an output of indices Infinity where nine of ten are the same, else 0. */
+/** The worst output's SQNR; of an output of indices Infinity where nine of ten are the same, else -10 log10 of the others' share. */
 export function int8Quality(one: Listed, { float32, int8 }: Compiled): number {
   const inputs = inputsOf(one, testSeeds(one));
   const outputs = recordedOutputs(one)[0]!;
@@ -191,8 +191,10 @@ const column = (rows: readonly Float32Array[][], i: number): readonly number[] =
   rows.flatMap((row) => [...row[i]!]);
 
 function qualityOf(dtype: Tensor['dtype'], real: readonly number[], stored: readonly number[]): number {
-  if (dtype !== 'float32')
-    return real.filter((x, i) => x === stored[i]).length >= 0.9 * real.length ? Infinity : 0;
+  if (dtype !== 'float32') {
+    const others = real.filter((x, i) => x !== stored[i]).length / real.length;
+    return others <= 0.1 ? Infinity : -10 * Math.log10(others);
+  }
   const distances = new Distances();
   real.forEach((x, i) => {
     distances.add(x, stored[i]!);
