@@ -1,6 +1,5 @@
 /** Calibration: the float network runs on sample inputs, and every activation's range is noted. */
 import { at, holds, InputError, must } from '../base/errors.ts';
-import { largestOf, smallestOf } from '../base/extremes.ts';
 import { evaluate, inputCount, inputTensors } from '../ir/graph/evaluate.ts';
 import type { Graph, Node } from '../ir/graph/graph.ts';
 import type { Range } from '../ir/graph/op.ts';
@@ -267,37 +266,49 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor, s
   }
   const inner = countOf(tensor.shape.slice(2));
   g.count += tensor.data.length / channels;
+  let [most, least] = [-Infinity, Infinity];
   for (let part = 0; part < tensor.data.length / inner; part++) {
     const c = part % channels;
-    const sum = gatherChannel(at(g.channels, c), tensor.data, part * inner, (part + 1) * inner);
+    const { sum, lo, hi } = gatherChannel(at(g.channels, c), tensor.data, part * inner, (part + 1) * inner);
     g.sums[c] = at(g.sums, c) + sum;
+    most = Math.max(most, hi);
+    least = Math.min(least, lo);
   }
-  const highs = withSample(g.highs, sample, largestOf(tensor.data));
-  const lows = withSample(g.lows, sample, -smallestOf(tensor.data));
+  const highs = withSample(g.highs, sample, most);
+  const lows = withSample(g.lows, sample, -least);
   Object.assign(g, { ...together(g.channels), highs, lows });
 }
 
-/** Of the values from `from` to `to`, read unchecked. @returns their sum */
-function gatherChannel(g: GatheredChannel, values: Tensor['data'], from: number, to: number): number {
+/** Of the values from `from` to `to`, read unchecked and once. @returns their sum and extremes */
+function gatherChannel(
+  g: GatheredChannel,
+  values: Tensor['data'],
+  from: number,
+  to: number,
+): { readonly sum: number; readonly lo: number; readonly hi: number } {
   holds(values, to);
   if (g.lo > g.hi) g.origin = at(values, from);
   const { origin } = g;
-  let { lo, hi, timesLo, timesHi, squares } = g;
-  let sum = 0;
+  let { squares } = g;
+  let [sum, lo, hi, timesLo, timesHi] = [0, Infinity, -Infinity, 0, 0];
   for (let i = from; i < to; i++) {
     const x = values[i] as number;
+    const far = x - origin;
     sum += x;
-    squares += (x - origin) ** 2;
-    if (x <= lo) [lo, timesLo] = [x, x === lo ? timesLo + 1 : 1];
-    if (x >= hi) [hi, timesHi] = [x, x === hi ? timesHi + 1 : 1];
+    squares += far * far;
+    if (x <= lo) {
+      timesLo = x === lo ? timesLo + 1 : 1;
+      lo = x;
+    }
+    if (x >= hi) {
+      timesHi = x === hi ? timesHi + 1 : 1;
+      hi = x;
+    }
   }
-  g.lo = lo;
-  g.hi = hi;
-  g.timesLo = timesLo;
-  g.timesHi = timesHi;
+  Object.assign(g, together([g, { lo, hi, timesLo, timesHi }]));
   g.squares = squares;
   g.sum = g.sum + sum - (to - from) * origin;
-  return sum;
+  return { sum, lo, hi };
 }
 
 /** The extremes of all; an end that several have was met as often as in all of them. */
