@@ -122,6 +122,7 @@ export function calibrate(
         gatherRange(inside, node, tensor, i),
       );
     });
+    for (const g of [...gathered.values(), ...inside.values()]) Object.assign(g, together(g.channels));
   });
   const entries = [...gathered];
   return {
@@ -202,7 +203,11 @@ const seenOf = (
   count: number,
   values: number,
 ): SeenChannel => ({
-  ...{ lo, hi, timesLo, timesHi, count },
+  lo,
+  hi,
+  timesLo,
+  timesHi,
+  count,
   variance: Math.max(0, squares / values - (sum / values) ** 2),
 });
 
@@ -249,6 +254,17 @@ function inputWords({ inputs, tensors }: Graph<'float'>, count: number): string 
   return `${count} numbers: ${each.join(', ')}, one after the other`;
 }
 
+/** Field by field: a network may have 200,000 channels. */
+const nothingGathered = (): GatheredChannel => ({
+  lo: Infinity,
+  hi: -Infinity,
+  timesLo: 0,
+  timesHi: 0,
+  origin: 0,
+  sum: 0,
+  squares: 0,
+});
+
 function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor, sample: number): void {
   const channels = channelCount(tensor.shape);
   let g = all.get(name);
@@ -258,7 +274,7 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor, s
       highs: none,
       lows: none,
       sums: new Float64Array(channels),
-      channels: Array.from({ length: channels }, () => ({ ...nothingSeen, origin: 0, sum: 0, squares: 0 })),
+      channels: Array.from({ length: channels }, nothingGathered),
       count: 0,
       histogram: new Float64Array(bins),
     };
@@ -266,26 +282,24 @@ function gatherRange(all: Map<string, Gathered>, name: string, tensor: Tensor, s
   }
   const inner = countOf(tensor.shape.slice(2));
   g.count += tensor.data.length / channels;
-  let [most, least] = [-Infinity, Infinity];
+  const extremes = { lo: Infinity, hi: -Infinity };
   for (let part = 0; part < tensor.data.length / inner; part++) {
     const c = part % channels;
-    const { sum, lo, hi } = gatherChannel(at(g.channels, c), tensor.data, part * inner, (part + 1) * inner);
+    const sum = gatherChannel(at(g.channels, c), extremes, tensor.data, part * inner, (part + 1) * inner);
     g.sums[c] = at(g.sums, c) + sum;
-    most = Math.max(most, hi);
-    least = Math.min(least, lo);
   }
-  const highs = withSample(g.highs, sample, most);
-  const lows = withSample(g.lows, sample, -least);
-  Object.assign(g, { ...together(g.channels), highs, lows });
+  g.highs = withSample(g.highs, sample, extremes.hi);
+  g.lows = withSample(g.lows, sample, -extremes.lo);
 }
 
-/** Of the values from `from` to `to`, read unchecked and once. @returns their sum and extremes */
+/** Of the values from `from` to `to`, read unchecked and once. @returns their sum */
 function gatherChannel(
   g: GatheredChannel,
+  extremes: { lo: number; hi: number },
   values: Tensor['data'],
   from: number,
   to: number,
-): { readonly sum: number; readonly lo: number; readonly hi: number } {
+): number {
   holds(values, to);
   if (g.lo > g.hi) g.origin = at(values, from);
   const { origin } = g;
@@ -305,10 +319,15 @@ function gatherChannel(
       hi = x;
     }
   }
-  Object.assign(g, together([g, { lo, hi, timesLo, timesHi }]));
+  if (lo <= g.lo) g.timesLo = lo === g.lo ? g.timesLo + timesLo : timesLo;
+  if (hi >= g.hi) g.timesHi = hi === g.hi ? g.timesHi + timesHi : timesHi;
+  g.lo = Math.min(g.lo, lo);
+  g.hi = Math.max(g.hi, hi);
   g.squares = squares;
   g.sum = g.sum + sum - (to - from) * origin;
-  return { sum, lo, hi };
+  extremes.lo = Math.min(extremes.lo, lo);
+  extremes.hi = Math.max(extremes.hi, hi);
+  return sum;
 }
 
 /** The extremes of all; an end that several have was met as often as in all of them. */
