@@ -4,7 +4,7 @@ import type { Kernel, Packing } from '../ir/kernel/kernel.ts';
 import { statementsIn } from '../ir/kernel/walk.ts';
 import { termsOf, type WeightLayout } from '../ir/kernel/weight-format.ts';
 import { packed } from '../lower/packed.ts';
-import { bestTerms, type Prices } from '../lower/pair-tables.ts';
+import { bestTerms, largeWeights, type Prices } from '../lower/pair-tables.ts';
 import type { Aim, Program } from '../program/program.ts';
 import { decodeRows } from '../program/rows.ts';
 import { kernelsOf } from '../program/slots.ts';
@@ -60,10 +60,14 @@ interface Choice {
   readonly form: Kernel;
 }
 
-function packedAs(kernel: Kernel, { prices, ...shape }: Shape): Choice | undefined {
-  const { weights } = kernel;
-  if (weights === undefined || weights.format.kind !== 'dense' || weights.format.bits !== 8) return undefined;
-  const terms = bestTerms(decodeRows(kernel), weights.layout, prices);
+/** @param large `largeWeights` of its rows */
+function packedAs(
+  kernel: Kernel,
+  layout: WeightLayout,
+  large: readonly number[],
+  { prices, ...shape }: Shape,
+): Choice | undefined {
+  const terms = bestTerms(large, layout, prices);
   const form = packed(kernel, { ...shape, terms });
   return form && { form, packing: { ...shape, terms, tableBytes: tableBytesOf(form) } };
 }
@@ -81,9 +85,12 @@ function bestOf(choices: readonly Choice[], objective: PackingObjective, target:
 export function withPackings(kernel: Kernel, objective: PackingObjective, target: CostTarget): Kernel {
   const { weights } = kernel;
   if (weights === undefined || !mayPay(kernel, weights.layout, objective)) return kernel;
+  const { format, layout } = weights;
+  if (format.kind !== 'dense' || format.bits !== 8) return kernel;
   const pooled = isPooled(kernel);
-  const most = packedAs(kernel, pooled ? shapes.mostPooled : shapes.most);
-  const small = packedAs(kernel, pooled ? shapes.v6mPooled : shapes.v6m);
+  const large = largeWeights(decodeRows(kernel), layout);
+  const most = packedAs(kernel, layout, large, pooled ? shapes.mostPooled : shapes.most);
+  const small = packedAs(kernel, layout, large, pooled ? shapes.v6mPooled : shapes.v6m);
   if (most === undefined || small === undefined) return kernel;
   const plain: Choice = { form: kernel };
   const { packing } = bestOf([plain, most], objective, target);
