@@ -1,0 +1,198 @@
+/**
+ * Floats that lie side by side and are loaded one after the other. A Cortex-M with an FPU loads them with one
+ * instruction into registers that are neighbours, too, and VLDM takes 1 + n cycles where n VLDR take 2 n. Compilers do
+ * not put floats into neighbouring registers by themselves: each local has a register of its own, as long as its block
+ * lasts.
+ */
+import { must } from '../../base/errors.ts';
+import type { Expr, ExprOf, Kernel, PlainStmt, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
+import { expressionsIn, inlined, primitivesUsed, statementsIn } from '../../ir/kernel/walk.ts';
+
+/** Loads of `names` from `index` of `from` on. */
+export interface NeighbourLoads {
+  readonly kind: 'neighbours';
+  readonly names: readonly string[];
+  /** Whether they are declared here. */
+  readonly isNew: boolean;
+  readonly from: string;
+  readonly index: Expr;
+  /** The pointer then advances to what lies behind them. */
+  readonly steps: boolean;
+  /** Of the first one. */
+  readonly register: number;
+}
+
+/** By local: the number of its register. */
+export type Registers = ReadonlyMap<string, number>;
+
+/** Those that a function need not save. */
+const registerCount = 16;
+
+type FloatLoad = StmtOf<'let' | 'assign'> & { readonly value: ExprOf<'load'> };
+
+const isFloatLoad = (s: PlainStmt | undefined): s is FloatLoad =>
+  (s?.kind === 'let' || s?.kind === 'assign') && s.value.kind === 'load' && s.value.elem === 'f32';
+
+/** An index as a constant behind the rest. */
+function placeOf(index: Expr): { readonly rest: Expr | undefined; readonly offset: number } {
+  if (index.kind === 'int') return { rest: undefined, offset: index.value };
+  if (index.kind === 'binary' && index.op === 'add' && index.b.kind === 'int')
+    return { rest: index.a, offset: index.b.value };
+  return { rest: index, offset: 0 };
+}
+
+function follows(first: FloatLoad, next: PlainStmt | undefined, by: number): next is FloatLoad {
+  if (!isFloatLoad(next) || next.kind !== first.kind || next.value.from !== first.value.from) return false;
+  const [a, b] = [placeOf(first.value.index), placeOf(next.value.index)];
+  return b.offset === a.offset + by && JSON.stringify(a.rest) === JSON.stringify(b.rest);
+}
+
+/** So many statements from `at` on load floats that lie side by side. */
+function countFrom(body: readonly PlainStmt[], at: number): number {
+  const first = body[at];
+  let count = isFloatLoad(first) ? 1 : 0;
+  while (isFloatLoad(first) && count < registerCount && follows(first, body[at + count], count)) count++;
+  return count;
+}
+
+/** A call may change any of these registers. */
+const callsNothing = (body: readonly PlainStmt[]): boolean =>
+  primitivesUsed(body).size === 0 &&
+  ![...statementsIn(body)].some(({ kind }) => kind === 'copy' || kind === 'fill' || kind === 'storeVector') &&
+  ![...expressionsIn(body)].some(({ kind }) => kind === 'loadVector');
+
+/** The first register of so many that are free; two are the halves of a double. */
+function firstFree(count: number, taken: Registers): number | undefined {
+  const used = new Set(taken.values());
+  const isFree = (from: number): boolean =>
+    from + count <= registerCount &&
+    Array.from({ length: count }, (_, i) => from + i).every((r) => !used.has(r));
+  for (let from = 0; from < registerCount; from += count === 2 ? 2 : 1) if (isFree(from)) return from;
+  return undefined;
+}
+
+/** Where locals that have registers already lie, if that is side by side. */
+function knownFirst(names: readonly string[], registers: Registers): number | undefined {
+  const [first = undefined] = names.map((name) => registers.get(name));
+  return names.every((name, i) => first !== undefined && registers.get(name) === first + i)
+    ? first
+    : undefined;
+}
+
+/**
+ * A block with neighbouring loads as one statement each, and the registers of its locals.
+ * @param taken registers of the blocks around it
+ */
+export function withNeighbours(
+  body: readonly PlainStmt[],
+  taken: Registers,
+): { readonly body: readonly (PlainStmt | NeighbourLoads)[]; readonly registers: Registers } {
+  if (!callsNothing(body)) return { body, registers: taken };
+  const registers = new Map(taken);
+  const joined: (PlainStmt | NeighbourLoads)[] = [];
+  for (let i = 0; i < body.length; i++) {
+    const group = neighboursAt(body, i, registers);
+    joined.push(group ?? must(body[i], 'a statement'));
+    if (group === undefined) continue;
+    for (const [k, name] of group.names.entries()) registers.set(name, group.register + k);
+    i += group.names.length - (group.steps ? 0 : 1);
+  }
+  return { body: joined, registers };
+}
+
+function neighboursAt(
+  body: readonly PlainStmt[],
+  at: number,
+  registers: Registers,
+): NeighbourLoads | undefined {
+  const count = countFrom(body, at);
+  const loads = body.slice(at, at + count).filter(isFloatLoad);
+  const [first] = loads;
+  if (first === undefined || count < 2) return undefined;
+  const names = loads.map(({ name }) => name);
+  const isNew = first.kind === 'let';
+  const register = isNew ? firstFree(count, registers) : knownFirst(names, registers);
+  if (register === undefined || (count === 2 && register % 2 === 1)) return undefined;
+  const { from, index } = first.value;
+  const next = body[at + count];
+  const steps =
+    next?.kind === 'advance' &&
+    next.name === from &&
+    next.by.kind === 'int' &&
+    next.by.value === count &&
+    index.kind === 'int' &&
+    index.value === 0;
+  return { kind: 'neighbours', names, isNew, from, index, steps, register };
+}
+
+const nameOf = ({ names, steps }: NeighbourLoads): string => `${steps ? 'TAKE' : 'LOAD'}${names.length}`;
+
+/** A line of C for each; `macros` stands before the names of macros. */
+export function neighboursText(s: NeighbourLoads, macros: string, array: string, index: string): string {
+  const declared = s.isNew ? s.names.map((name, i) => `${macros}FLOAT(${name}, ${s.register + i});`) : [];
+  const half = s.names.length === 2 && !s.steps ? [String(s.register / 2)] : [];
+  const args = [...half, ...s.names, array, ...(s.steps ? [] : [index])];
+  return [...declared, `${macros}${nameOf(s)}(${args.join(', ')});`].join(' ');
+}
+
+/** All in a kernel. */
+function neighboursIn(body: readonly Stmt[], taken: Registers): readonly NeighbourLoads[] {
+  const { body: joined, registers } = withNeighbours(inlined(body), taken);
+  return joined.flatMap((s) => {
+    if (s.kind === 'neighbours') return [s];
+    if (s.kind === 'for') return neighboursIn(s.body, registers);
+    return s.kind === 'if' ? [...neighboursIn(s.yes, registers), ...neighboursIn(s.no, registers)] : [];
+  });
+}
+
+/** The macros that a file's kernels use, with both meanings. */
+export function neighbourMacros(macros: string, kernels: readonly Kernel[]): readonly string[] {
+  const all = new Map(
+    kernels.flatMap(({ body }) => neighboursIn(body, new Map())).map((s) => [nameOf(s), s] as const),
+  );
+  if (all.size === 0) return [];
+  const used = [...all.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+  return [
+    `/* Floats that lie side by side, loaded by one instruction on a Cortex-M with an FPU: FLOAT gives each`,
+    ` * a register. -D${macros}NO_VLDM leaves that out: the bytes are the same. */`,
+    '#if defined(__GNUC__) && !defined(__clang__) && defined(__ARM_ARCH_PROFILE) && \\',
+    "    __ARM_ARCH_PROFILE == 'M' && defined(__ARM_FP) && !defined(__ARM_BIG_ENDIAN) && \\",
+    `    !defined(${macros}NO_VLDM)`,
+    `#define ${macros}FLOAT(name, number) register float name __asm__("s" #number)`,
+    ...used.flatMap((s) => asmMacro(s, macros)),
+    '#else',
+    `#define ${macros}FLOAT(name, number) float name`,
+    ...used.flatMap((s) => plainMacro(s, macros)),
+    '#endif',
+    '',
+  ];
+}
+
+const letters = 'abcdefghijklmnop';
+
+function headOf(s: NeighbourLoads, macros: string): string {
+  const own = [...letters.slice(0, s.names.length)];
+  const half = s.names.length === 2 && !s.steps ? ['half'] : [];
+  return `#define ${macros}${nameOf(s)}(${[...half, ...own, 'from', ...(s.steps ? [] : ['at'])].join(', ')})`;
+}
+
+function asmMacro(s: NeighbourLoads, macros: string): readonly string[] {
+  const count = s.names.length;
+  const outputs = s.names.map((_, i) => `"=t"(${letters[i]})`).join(', ');
+  const list = `{%0-%${count - 1}}`;
+  const all = (place: string): string => `"m"(*(const float(*)[${count}])(${place}))`;
+  const text =
+    count === 2 && !s.steps
+      ? `"vldr d" #half ", %2" : ${outputs} : "Uv"((from)[at]), "m"((from)[(at) + 1])`
+      : s.steps
+        ? `"vldmia %${count}!, ${list}" : ${outputs}, "+r"(from) : ${all('from')}`
+        : `"vldmia %${count}, ${list}" : ${outputs} : "r"(&(from)[at]), ${all('&(from)[at]')}`;
+  return [`${headOf(s, macros)} \\`, `    __asm__(${text})`];
+}
+
+function plainMacro(s: NeighbourLoads, macros: string): readonly string[] {
+  const place = (i: number): string => (s.steps ? `${i}` : i === 0 ? 'at' : `(at) + ${i}`);
+  const loads = s.names.map((_, i) => `(${letters[i]}) = (from)[${place(i)}]`);
+  const step = s.steps ? [`(from) += ${s.names.length}`] : [];
+  return [`${headOf(s, macros)} \\`, `    (${[...loads, ...step].join(', ')})`];
+}
