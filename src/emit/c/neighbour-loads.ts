@@ -4,9 +4,10 @@
  * not put floats into neighbouring registers by themselves: each local has a register of its own, as long as its block
  * lasts.
  */
-import { must } from '../../base/errors.ts';
+import { at, must } from '../../base/errors.ts';
 import type { Expr, ExprOf, Kernel, PlainStmt, Stmt, StmtOf } from '../../ir/kernel/kernel.ts';
 import { expressionsIn, inlined, primitivesUsed, statementsIn } from '../../ir/kernel/walk.ts';
+import { comment, wrapCode } from './lines.ts';
 
 /** Loads of `names` from `index` of `from` on. */
 export interface NeighbourLoads {
@@ -47,15 +48,15 @@ function follows(first: FloatLoad, next: PlainStmt | undefined, by: number): nex
   return b.offset === a.offset + by && JSON.stringify(a.rest) === JSON.stringify(b.rest);
 }
 
-/** So many statements from `at` on load floats that lie side by side. */
-function countFrom(body: readonly PlainStmt[], at: number): number {
-  const first = body[at];
+/** So many statements from number `i` on load floats that lie side by side. */
+function countFrom(body: readonly PlainStmt[], i: number): number {
+  const first = body[i];
   let count = isFloatLoad(first) ? 1 : 0;
-  while (isFloatLoad(first) && count < registerCount && follows(first, body[at + count], count)) count++;
+  while (isFloatLoad(first) && count < registerCount && follows(first, body[i + count], count)) count++;
   return count;
 }
 
-/** A call may change any of these registers. */
+/** A call may change any of these registers. All else are instructions where there is an FPU. */
 const callsNothing = (body: readonly PlainStmt[]): boolean =>
   primitivesUsed(body).size === 0 &&
   ![...statementsIn(body)].some(({ kind }) => kind === 'copy' || kind === 'fill' || kind === 'storeVector') &&
@@ -100,13 +101,14 @@ export function withNeighbours(
   return { body: joined, registers };
 }
 
+/** Statement number `i` and those behind it, where they load neighbours and registers side by side are free. */
 function neighboursAt(
   body: readonly PlainStmt[],
-  at: number,
+  i: number,
   registers: Registers,
 ): NeighbourLoads | undefined {
-  const count = countFrom(body, at);
-  const loads = body.slice(at, at + count).filter(isFloatLoad);
+  const count = countFrom(body, i);
+  const loads = body.slice(i, i + count).filter(isFloatLoad);
   const [first] = loads;
   if (first === undefined || count < 2) return undefined;
   const names = loads.map(({ name }) => name);
@@ -114,23 +116,22 @@ function neighboursAt(
   const register = isNew ? firstFree(count, registers) : knownFirst(names, registers);
   if (register === undefined || (count === 2 && register % 2 === 1)) return undefined;
   const { from, index } = first.value;
-  const next = body[at + count];
-  const steps =
-    next?.kind === 'advance' &&
-    next.name === from &&
-    next.by.kind === 'int' &&
-    next.by.value === count &&
-    index.kind === 'int' &&
-    index.value === 0;
+  const steps = index.kind === 'int' && index.value === 0 && advances(body[i + count], from, count);
   return { kind: 'neighbours', names, isNew, from, index, steps, register };
 }
 
+const advances = (s: PlainStmt | undefined, name: string, by: number): boolean =>
+  s?.kind === 'advance' && s.name === name && s.by.kind === 'int' && s.by.value === by;
+
+/** Loaded as the number of 64 bits that has both registers: its address may have an offset. */
+const isDouble = ({ names, steps }: NeighbourLoads): boolean => names.length === 2 && !steps;
+
 const nameOf = ({ names, steps }: NeighbourLoads): string => `${steps ? 'TAKE' : 'LOAD'}${names.length}`;
 
-/** A line of C for each; `macros` stands before the names of macros. */
+/** A line of C; `macros` stands before the names of macros. */
 export function neighboursText(s: NeighbourLoads, macros: string, array: string, index: string): string {
   const declared = s.isNew ? s.names.map((name, i) => `${macros}FLOAT(${name}, ${s.register + i});`) : [];
-  const half = s.names.length === 2 && !s.steps ? [String(s.register / 2)] : [];
+  const half = isDouble(s) ? [String(s.register / 2)] : [];
   const args = [...half, ...s.names, array, ...(s.steps ? [] : [index])];
   return [...declared, `${macros}${nameOf(s)}(${args.join(', ')});`].join(' ');
 }
@@ -145,54 +146,53 @@ function neighboursIn(body: readonly Stmt[], taken: Registers): readonly Neighbo
   });
 }
 
-/** The macros that a file's kernels use, with both meanings. */
+/** The macros that a file's kernels use, with both meanings; `macros` stands before their names. */
 export function neighbourMacros(macros: string, kernels: readonly Kernel[]): readonly string[] {
-  const all = new Map(
-    kernels.flatMap(({ body }) => neighboursIn(body, new Map())).map((s) => [nameOf(s), s] as const),
-  );
-  if (all.size === 0) return [];
-  const used = [...all.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+  const found = kernels.flatMap(({ body }) => neighboursIn(body, new Map()));
+  const used = [...new Map(found.map((s) => [nameOf(s), s] as const)).values()];
+  if (used.length === 0) return [];
+  used.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   return [
-    `/* Floats that lie side by side, loaded by one instruction on a Cortex-M with an FPU: FLOAT gives each`,
-    ` * a register. -D${macros}NO_VLDM leaves that out: the bytes are the same. */`,
-    '#if defined(__GNUC__) && !defined(__clang__) && defined(__ARM_ARCH_PROFILE) && \\',
-    "    __ARM_ARCH_PROFILE == 'M' && defined(__ARM_FP) && !defined(__ARM_BIG_ENDIAN) && \\",
-    `    !defined(${macros}NO_VLDM)`,
+    ...comment([
+      `Floats that lie side by side: a Cortex-M with an FPU loads them with one instruction, into registers with these numbers. -D${macros}NO_VLDM leaves that out: the bytes are the same.`,
+    ]),
+    '#if defined(__GNUC__) && !defined(__clang__) && defined(__ARM_FP) && defined(__ARM_ARCH_PROFILE) && \\',
+    `    __ARM_ARCH_PROFILE == 'M' && !defined(__ARM_BIG_ENDIAN) && !defined(${macros}NO_VLDM)`,
     `#define ${macros}FLOAT(name, number) register float name __asm__("s" #number)`,
-    ...used.flatMap((s) => asmMacro(s, macros)),
+    ...used.flatMap((s) => macro(s, macros, `__asm__(${assembly(s)})`)),
     '#else',
     `#define ${macros}FLOAT(name, number) float name`,
-    ...used.flatMap((s) => plainMacro(s, macros)),
+    ...used.flatMap((s) => macro(s, macros, `(${plainLoads(s).join(', ')})`)),
     '#endif',
     '',
   ];
 }
 
-const letters = 'abcdefghijklmnop';
+/** Names of a macro's parameters that are loaded. */
+const loaded = ({ names }: NeighbourLoads): readonly string[] =>
+  names.map((_, i) => at([...'abcdefghijklmnop'], i));
 
-function headOf(s: NeighbourLoads, macros: string): string {
-  const own = [...letters.slice(0, s.names.length)];
-  const half = s.names.length === 2 && !s.steps ? ['half'] : [];
-  return `#define ${macros}${nameOf(s)}(${[...half, ...own, 'from', ...(s.steps ? [] : ['at'])].join(', ')})`;
+function macro(s: NeighbourLoads, macros: string, body: string): readonly string[] {
+  const params = [...(isDouble(s) ? ['half'] : []), ...loaded(s), 'from', ...(s.steps ? [] : ['at'])];
+  const lines = [`#define ${macros}${nameOf(s)}(${params.join(', ')})`, ...wrapCode(`    ${body}`)];
+  return lines.map((line, i) => (i < lines.length - 1 ? `${line} \\` : line));
 }
 
-function asmMacro(s: NeighbourLoads, macros: string): readonly string[] {
+/** The operands behind the outputs say which memory is read. */
+function assembly(s: NeighbourLoads): string {
   const count = s.names.length;
-  const outputs = s.names.map((_, i) => `"=t"(${letters[i]})`).join(', ');
+  const outputs = loaded(s).map((name) => `"=t"(${name})`);
+  const all = (first: string): string => `"m"(*(const float(*)[${count}])(${first}))`;
+  if (isDouble(s))
+    return `"vldr d" #half ", %2" : ${outputs.join(', ')} : "Uv"((from)[at]), "m"((from)[(at) + 1])`;
   const list = `{%0-%${count - 1}}`;
-  const all = (place: string): string => `"m"(*(const float(*)[${count}])(${place}))`;
-  const text =
-    count === 2 && !s.steps
-      ? `"vldr d" #half ", %2" : ${outputs} : "Uv"((from)[at]), "m"((from)[(at) + 1])`
-      : s.steps
-        ? `"vldmia %${count}!, ${list}" : ${outputs}, "+r"(from) : ${all('from')}`
-        : `"vldmia %${count}, ${list}" : ${outputs} : "r"(&(from)[at]), ${all('&(from)[at]')}`;
-  return [`${headOf(s, macros)} \\`, `    __asm__(${text})`];
+  return s.steps
+    ? `"vldmia %${count}!, ${list}" : ${outputs.join(', ')}, "+r"(from) : ${all('from')}`
+    : `"vldmia %${count}, ${list}" : ${outputs.join(', ')} : "r"(&(from)[at]), ${all('&(from)[at]')}`;
 }
 
-function plainMacro(s: NeighbourLoads, macros: string): readonly string[] {
+function plainLoads(s: NeighbourLoads): readonly string[] {
   const place = (i: number): string => (s.steps ? `${i}` : i === 0 ? 'at' : `(at) + ${i}`);
-  const loads = s.names.map((_, i) => `(${letters[i]}) = (from)[${place(i)}]`);
-  const step = s.steps ? [`(from) += ${s.names.length}`] : [];
-  return [`${headOf(s, macros)} \\`, `    (${[...loads, ...step].join(', ')})`];
+  const loads = loaded(s).map((name, i) => `(${name}) = (from)[${place(i)}]`);
+  return s.steps ? [...loads, `(from) += ${s.names.length}`] : loads;
 }

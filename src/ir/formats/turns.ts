@@ -77,23 +77,26 @@ export const turnsStart = (stored: StoredRows, format: DenseFormat): readonly St
 
 export function turnsRow(sum: Turns['sum']): readonly Stmt[] {
   const t = turnsOf(sum);
-  if (sum.type === 'f32') return windows(sum);
-  const { segments, pieces } = sum.stored.layout;
-  const isLine = segments * pieces === 1 && sum.sums.every(({ row, offset }, i) => row === i && offset === 0);
-  if (!isLine) throw new DefectError(`'${sum.stored.stream}': windows of integers in turns`);
-  return inputs(t);
+  if (isLine(sum) && sum.type !== 'f32') return inputs(t);
+  if (t.bits !== undefined)
+    throw new DefectError(`'${sum.stored.stream}': windows of packed weights in turns`);
+  return windows(sum);
 }
 
-/** The runs of a window, of floats. */
+/** Whether all rows are summed over the same neighbouring inputs. */
+const isLine = ({ sums, stored: { layout } }: Turns['sum']): boolean =>
+  layout.segments * layout.pieces === 1 && sums.every(({ row, offset }, i) => row === i && offset === 0);
+
+/** The runs of a window. */
 function windows(sum: Turns['sum']): readonly Stmt[] {
   const { from, elem, first, skip, suffix } = sum;
   const { segments, segmentStride, pieces, pieceStride, run } = sum.stored.layout;
-  const unroll = passOf(run, 1);
+  const unroll = isLine(sum) ? unrollOf(run, 4) : passOf(run, 1);
   const px = `px${suffix}`;
   const piece = (offset: Expr): readonly Stmt[] => [
     pointer(px, from, elem, add(first, skip, offset), { mutable: true }),
     ...loop(`i${suffix}`, run / unroll, () => [
-      ...floatPass(sum, unroll),
+      ...windowPass(sum, unroll),
       ...advance(px, run > unroll ? unroll : 0),
     ]),
   ];
@@ -122,7 +125,7 @@ function inputsTogether(sum: Turns['sum'], count: number): number {
  * `count` inputs of every place times their weights of every row. Neighbours in memory are loaded one after the other,
  * into the same locals each time: `src/emit/c/neighbour-loads.ts` has one instruction for them.
  */
-function floatPass(sum: Turns['sum'], count: number): readonly Stmt[] {
+function windowPass(sum: Turns['sum'], count: number): readonly Stmt[] {
   const { sums, elem, type, stored, suffix } = sum;
   const rows = rowsIn(sum);
   const together = inputsTogether(sum, count);
