@@ -182,7 +182,7 @@ function macro(s: NeighbourLoads, macros: string, body: string): readonly string
 function assembly(s: NeighbourLoads): string {
   const count = s.names.length;
   const outputs = loaded(s).map((name) => `"=t"(${name})`);
-  const all = (first: string): string => `"m"(*(const float(*)[${count}])(${first}))`;
+  const all = (first: string): string => `"m"(*(const struct { float all[${count}]; } *)(${first}))`;
   if (isDouble(s))
     return `"vldr d" #half ", %2" : ${outputs.join(', ')} : "Uv"((from)[at]), "m"((from)[(at) + 1])`;
   const list = `{%0-%${count - 1}}`;
